@@ -1,0 +1,3 @@
+module runtimelab
+
+go 1.26.0

@@ -1,0 +1,94 @@
+package lab
+
+import "time"
+
+// Attack is one phase of load as the generator is told to carry it out.
+type Attack struct {
+	Name        string        `json:"name"` // "json node/single block 2 peak", for messages
+	BaseURL     string        `json:"base_url"`
+	Kind        PhaseKind     `json:"kind"`
+	Targets     []Target      `json:"targets"`
+	Connections int           `json:"connections"`
+	RateRPS     float64       `json:"rate_rps,omitempty"`
+	Arrivals    Arrivals      `json:"arrivals,omitempty"`
+	Duration    time.Duration `json:"duration_ns"`
+	Timeout     time.Duration `json:"timeout_ns"`
+	Seed        uint64        `json:"seed"`
+}
+
+// Target is a request and the answer that counts as success: any other status
+// or body is an error of the server.
+type Target struct {
+	Request Request `json:"request"`
+	Status  int     `json:"status"`
+	Body    []byte  `json:"body"`
+}
+
+// AttackResult is what the generator saw during one attack. Latencies of an
+// open loop are taken from the intended send time (corrected) and from the
+// actual one (raw); a closed loop has no schedule and only raw ones.
+type AttackResult struct {
+	StartedAt   time.Time      `json:"started_at"` // the cell's clock
+	Elapsed     time.Duration  `json:"elapsed_ns"` // first send to last answer
+	Intended    int64          `json:"intended"`   // hits the schedule called for; closed loop: hits sent
+	Sent        int64          `json:"sent"`
+	Succeeded   int64          `json:"succeeded"`
+	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
+	Failed      int64          `json:"failed"`
+	BytesIn     int64          `json:"bytes_in"`  // body bytes received
+	BytesOut    int64          `json:"bytes_out"` // body bytes sent
+	WarmEnd     string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
+	Corrected   *Latency       `json:"corrected,omitempty"`
+	Raw         *Latency       `json:"raw,omitempty"`
+	SendLag     *Latency       `json:"send_lag,omitempty"`
+	Buckets     []Bucket       `json:"buckets"`
+	Before      Reading        `json:"before"`
+	After       Reading        `json:"after"`
+	GeneratorOn []int          `json:"generator_cpus"` // affinity that the generator found itself with
+}
+
+// Latency summarises a histogram. Quantiles that the count cannot support are
+// nil: at least ten samples must lie beyond one.
+type Latency struct {
+	Count  int64    `json:"count"`
+	MeanMS float64  `json:"mean_ms"`
+	P50MS  *float64 `json:"p50_ms"`
+	P90MS  *float64 `json:"p90_ms"`
+	P99MS  *float64 `json:"p99_ms"`
+	P999MS *float64 `json:"p999_ms"`
+	MaxMS  float64  `json:"max_ms"`
+	HDR    []byte   `json:"hdr"` // V2 compressed HdrHistogram, nanoseconds, 3 significant digits
+}
+
+// Bucket is one second of an attack.
+type Bucket struct {
+	Second    int      `json:"second"` // from 0
+	Sent      int64    `json:"sent"`
+	Succeeded int64    `json:"succeeded"` // answered in this second
+	Failed    int64    `json:"failed"`
+	P50MS     *float64 `json:"p50_ms"` // corrected where there is a schedule, raw elsewhere
+	P99MS     *float64 `json:"p99_ms"`
+}
+
+// Reading is the machine at one moment, as the generator's cell sees it.
+type Reading struct {
+	At           time.Time     `json:"at"`
+	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
+	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
+}
+
+// CPUTime is /proc/stat's account of one CPU since boot.
+type CPUTime struct {
+	ID    int           `json:"id"`
+	Busy  time.Duration `json:"busy_ns"` // user, nice, system, irq and softirq
+	Steal time.Duration `json:"steal_ns"`
+	Idle  time.Duration `json:"idle_ns"` // idle and iowait
+}
+
+// Usage is what the engine accounts to one container at one moment.
+type Usage struct {
+	At               time.Time
+	CPU              time.Duration // used so far
+	ThrottledPeriods int64
+	MemoryPeakBytes  *int64 // nil where the kernel's interface does not say
+}

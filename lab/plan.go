@@ -1,0 +1,59 @@
+package lab
+
+import "time"
+
+// Plan is all that a run will do, decided before it starts and reproducible
+// from its seed.
+type Plan struct {
+	Profile   Profile    `json:"profile"`
+	Seed      uint64     `json:"seed"`
+	Scenarios []Scenario `json:"scenarios"`
+	Trials    []Trial    `json:"trials"` // in the order they run
+	Layout    Layout     `json:"layout"`
+}
+
+// Profile is how much time a run spends: the same protocol, more or less of it.
+type Profile struct {
+	Name      string        `json:"name"`
+	About     string        `json:"about"`
+	Blocks    int           `json:"blocks"`
+	WarmUpMax time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
+	Peak      time.Duration `json:"peak_ns"`
+	Steady    time.Duration `json:"steady_ns"`
+	Scenarios int           `json:"scenarios"` // at most this many unless asked for; 0 means all
+}
+
+// Trial is one scenario on one variant, once.
+type Trial struct {
+	Scenario string `json:"scenario"`
+	Variant  string `json:"variant"`
+	Block    int    `json:"block"`    // from 1
+	Position int    `json:"position"` // within the block, from 1
+	Seed     uint64 `json:"seed"`     // of what is random in the trial: arrivals
+}
+
+// Layout says which CPUs do what. The sets of generator and server never
+// overlap, nor do their physical cores where the machine has enough of them.
+type Layout struct {
+	Generator []int    `json:"generator"` // the cell's load generator, and the lab itself
+	Server    []int    `json:"server"`
+	Doubts    []string `json:"doubts,omitempty"` // what about this layout weakens the figures
+}
+
+// Topology is the CPUs that a cell may use, as seen from inside it.
+type Topology struct {
+	CPUs    []CPU          `json:"cpus"`   // only those in the affinity mask
+	Model   string         `json:"model"`  // as /proc/cpuinfo names it
+	Kernel  string         `json:"kernel"` // release
+	Memory  int64          `json:"memory_bytes"`
+	Links   []string       `json:"interfaces"` // network interfaces of the namespace
+	Sysctls map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
+}
+
+// CPU is one logical processor.
+type CPU struct {
+	ID       int   `json:"id"`
+	Package  int   `json:"package"`
+	Siblings []int `json:"siblings"` // logical CPUs of the same physical core, itself included
+	Capacity int   `json:"capacity"` // relative speed: equal for equal cores, larger is faster
+}

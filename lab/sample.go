@@ -1,0 +1,45 @@
+package lab
+
+import "time"
+
+// Validity is what the gates say of a sample.
+type Validity string
+
+const (
+	Valid     Validity = "valid"
+	Censored  Validity = "censored"  // a bound, not a figure: printed as ">= X"
+	Disturbed Validity = "disturbed" // something outside the cell took part
+	Failed    Validity = "failed"    // the server, or the trial, did
+)
+
+// Gate is a validity and why, in words with the number that decided.
+type Gate struct {
+	Validity Validity
+	Reason   string // empty when valid
+}
+
+// Sample is one row of trials.csv: one measured phase of one trial with all
+// that is needed to judge it.
+type Sample struct {
+	RunID     string
+	HostID    string
+	StartedAt time.Time
+	Trial     Trial
+	Scenario  Scenario
+	Variant   Variant
+	Image     Image
+	Identity  Identity
+	Phase     Phase
+	Layout    Layout
+	ColdStart *time.Duration // container start to first correct answer
+	WarmUp    *AttackResult  // nil when the scenario has none
+	Attack    *AttackResult  // nil when the trial failed before it
+	Server    ServerUsage
+	Gate      Gate
+}
+
+// ServerUsage is the server container's account over one phase.
+type ServerUsage struct {
+	Before, After Usage
+	Known         bool // false when the container went before it was read
+}
