@@ -35,8 +35,8 @@ type AttackResult struct {
 	Succeeded   int64          `json:"succeeded"`
 	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
 	Failed      int64          `json:"failed"`
-	BytesIn     int64          `json:"bytes_in"`  // body bytes received
-	BytesOut    int64          `json:"bytes_out"` // body bytes sent
+	BytesIn     int64          `json:"bytes_in"`           // body bytes received
+	BytesOut    int64          `json:"bytes_out"`          // body bytes sent
 	WarmEnd     string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
 	Corrected   *Latency       `json:"corrected,omitempty"`
 	Raw         *Latency       `json:"raw,omitempty"`
