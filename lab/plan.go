@@ -1,6 +1,10 @@
 package lab
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Plan is all that a run will do, decided before it starts and reproducible
 // from its seed.
@@ -56,4 +60,13 @@ type CPU struct {
 	Package  int   `json:"package"`
 	Siblings []int `json:"siblings"` // logical CPUs of the same physical core, itself included
 	Capacity int   `json:"capacity"` // relative speed: equal for equal cores, larger is faster
+}
+
+// CPUList writes CPU numbers in the kernel's list format: "0", "0,2".
+func CPUList(ids []int) string {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strconv.Itoa(id)
+	}
+	return strings.Join(words, ",")
 }

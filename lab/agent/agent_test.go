@@ -1,0 +1,229 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// twoCores is what a machine of two plain cores shows of itself.
+func twoCores() fstest.MapFS {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	return fstest.MapFS{
+		"proc/net/dev": file("Inter-|   Receive  |  Transmit\n face |bytes packets\n    lo: 0 0 0\n"),
+		"proc/cpuinfo": file("processor\t: 0\nmodel name\t: Some CPU\n"),
+		"proc/meminfo": file("MemTotal:       24681056 kB\nMemFree: 1 kB\n"),
+		"proc/stat": file("cpu  30 0 30 30 30 30 30 30 0 0\n" +
+			"cpu0 1 2 3 4 5 6 7 8 0 0\n" +
+			"cpu1 10 20 30 40 50 60 70 80 5 5\nintr 1 2 3\n"),
+		"proc/sys/net/core/somaxconn":                               file("4096\n"),
+		"proc/sys/net/ipv4/ip_local_port_range":                     file("1024\t65535\n"),
+		"sys/devices/system/cpu/cpu0/topology/physical_package_id":  file("0\n"),
+		"sys/devices/system/cpu/cpu0/topology/thread_siblings_list": file("0,2\n"),
+		"sys/devices/system/cpu/cpu1/topology/thread_siblings_list": file("1-1\n"),
+		"sys/devices/system/cpu/cpu1/cpu_capacity":                  file("512\n"),
+	}
+}
+
+func machine(root fstest.MapFS) Machine {
+	return Machine{
+		root:     root,
+		affinity: func() ([]int, error) { return []int{0, 1}, nil },
+		cpuTime:  func() (time.Duration, error) { return time.Second, nil },
+		kernel:   func() (string, error) { return "6.1", nil },
+	}
+}
+
+// conversation starts an agent and returns the lab's end of it. hangUp ends
+// the agent's input; ended tells how Serve returned.
+func conversation(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
+	t.Helper()
+	toAgent, fromLab := io.Pipe()
+	toLab, fromAgent := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(context.Background(), toAgent, fromAgent, machine(twoCores()))
+		fromAgent.Close()
+	}()
+	t.Cleanup(func() { fromLab.Close() })
+	return NewClient(fromLab, toLab), func() { fromLab.Close() }, done
+}
+
+func TestProbeDescribesTheCell(t *testing.T) {
+	c, _, _ := conversation(t)
+	got, err := c.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.CPUs) != 2 || len(got.CPUs[0].Siblings) != 2 || got.CPUs[0].Siblings[1] != 2 || len(got.CPUs[1].Siblings) != 1 {
+		t.Errorf("CPUs %+v", got.CPUs)
+	}
+	if got.CPUs[0].Capacity != 1024 || got.CPUs[1].Capacity != 512 {
+		t.Errorf("capacities of %+v", got.CPUs)
+	}
+	if got.Model != "Some CPU" || got.Kernel != "6.1" || got.Memory != 24681056*1024 {
+		t.Errorf("model %q, kernel %q, memory %d", got.Model, got.Kernel, got.Memory)
+	}
+	if got.Sysctls["net.core.somaxconn"] != 4096 || got.Sysctls["net.ipv4.ip_local_port_range.last"] != 65535 {
+		t.Errorf("sysctls %v", got.Sysctls)
+	}
+}
+
+func TestAgentRefusesANamespaceWithMoreThanLoopback(t *testing.T) {
+	root := twoCores()
+	root["proc/net/dev"] = &fstest.MapFile{Data: []byte("    lo: 0\n  eth0: 0\n")}
+	err := Serve(t.Context(), strings.NewReader(""), io.Discard, machine(root))
+	if err == nil || !strings.Contains(err.Error(), "eth0") {
+		t.Errorf("error %v does not name eth0", err)
+	}
+}
+
+func TestAgentEndsWithItsInputEvenDuringAnAttack(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	c, hangUp, ended := conversation(t)
+	go func() {
+		_, _ = c.Attack(context.Background(), lab.Attack{
+			Name: "endless", BaseURL: server.URL, Kind: lab.Peak, Connections: 1,
+			Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
+			Duration: time.Hour, Timeout: time.Second,
+		})
+	}()
+	for hits.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	hangUp()
+	if err := <-ended; err != nil {
+		t.Errorf("the end of input is no error: %v", err)
+	}
+}
+
+func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	got, err := c.Attack(t.Context(), lab.Attack{
+		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2, RateRPS: 200,
+		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
+		Duration: 200 * time.Millisecond, Timeout: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.After.At.After(got.Before.At) || len(got.After.CPUs) != 2 || len(got.GeneratorOn) != 2 {
+		t.Errorf("readings %+v and %+v on %v", got.Before, got.After, got.GeneratorOn)
+	}
+	if got.Succeeded == 0 || got.Corrected == nil || len(got.Corrected.HDR) == 0 {
+		t.Errorf("the result did not survive the conversation: %+v", got)
+	}
+}
+
+func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch n.Add(1) {
+		case 1:
+			w.WriteHeader(503)
+		case 2:
+			_, _ = io.WriteString(w, "starting")
+		default:
+			_, _ = io.WriteString(w, "ready")
+		}
+	}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("ready")}
+	before := time.Now()
+	at, err := c.Await(t.Context(), Awaited{BaseURL: server.URL, Target: target, Patience: time.Minute})
+	if err != nil || n.Load() != 3 || at.Before(before.Add(-time.Second)) {
+		t.Errorf("at %v after %d requests, error %v", at, n.Load(), err)
+	}
+
+	target.Body = []byte("never")
+	_, err = c.Await(t.Context(), Awaited{BaseURL: server.URL, Target: target, Patience: 20 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), `"ready" instead of "never"`) {
+		t.Errorf("error %v does not say what the server answered", err)
+	}
+}
+
+func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Seen", r.Method+" "+r.Header.Get("X-Ask"))
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/", http.StatusFound)
+			return
+		}
+		_, _ = w.Write(append(body, 0xff, 0x00))
+	}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	got, err := c.Check(t.Context(), server.URL, []lab.Request{
+		{Method: "POST", Path: "/", Header: map[string]string{"X-Ask": "a"}, Body: []byte{1, 2}},
+		{Method: "GET", Path: "/moved"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got[0].Body) != "\x01\x02\xff\x00" || got[0].Header["x-seen"] != "POST a" {
+		t.Errorf("first answer %+v", got[0])
+	}
+	if got[1].Status != 302 {
+		t.Errorf("a redirect was followed: %+v", got[1])
+	}
+}
+
+func TestClientSaysThatTheCellEnded(t *testing.T) {
+	c, hangUp, ended := conversation(t)
+	hangUp()
+	<-ended
+	_, err := c.Probe(t.Context())
+	if err == nil {
+		t.Error("a cell that is gone answered")
+	}
+}
+
+func TestCallEndsWithItsContext(t *testing.T) {
+	c, _, _ := conversation(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("changed my mind"))
+	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}
+	_, err := c.Await(ctx, Awaited{BaseURL: "http://127.0.0.1:1", Target: target, Patience: time.Hour})
+	if err == nil || err.Error() != "changed my mind" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	got, err := parseStat(twoCores()["proc/stat"].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := lab.CPUTime{ID: 1, Busy: 190 * tick, Idle: 90 * tick, Steal: 80 * tick}
+	if len(got) != 2 || got[1] != want {
+		t.Errorf("read %+v, want the second to be %+v", got, want)
+	}
+	if _, err := parseStat([]byte("cpu 1 2 3\n")); err == nil {
+		t.Error("a file without CPUs was read")
+	}
+}
+
+func TestList(t *testing.T) {
+	root := fstest.MapFS{}
+	for text, want := range map[string]int{"0-2,5\n": 4, "7": 1, "": 0, "x-y": 0} {
+		root["list"] = &fstest.MapFile{Data: []byte(text)}
+		if got := machine(root).list("list"); len(got) != want {
+			t.Errorf("%q reads as %v, want %d CPUs", text, got, want)
+		}
+	}
+}

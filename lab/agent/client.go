@@ -1,0 +1,102 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Client is the lab's end of the conversation with one cell. Calls are
+// answered one after another; a call whose context ends leaves the
+// conversation unusable, and the cell to be closed.
+type Client struct {
+	in      io.Writer
+	replies chan reply
+	ended   chan struct{}
+	cause   error // why replies ended; read after ended is closed
+
+	mu   sync.Mutex
+	last int
+}
+
+// NewClient talks to the agent whose standard input is in and whose standard
+// output is out. It reads out until that ends.
+func NewClient(in io.Writer, out io.Reader) *Client {
+	c := &Client{in: in, replies: make(chan reply), ended: make(chan struct{})}
+	go c.read(out)
+	return c
+}
+
+func (c *Client) read(out io.Reader) {
+	defer close(c.ended)
+	lines := json.NewDecoder(out)
+	for {
+		var r reply
+		if err := lines.Decode(&r); err != nil {
+			c.cause = err
+			return
+		}
+		c.replies <- r
+	}
+}
+
+func (c *Client) call(ctx context.Context, verb string, arguments, result any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	encoded, err := json.Marshal(arguments)
+	if err != nil {
+		return fmt.Errorf("encoding %s for the cell: %w", verb, err)
+	}
+	if err := json.NewEncoder(c.in).Encode(request{ID: c.last, Verb: verb, Arguments: encoded}); err != nil {
+		return fmt.Errorf("asking the cell to %s: %w", verb, err)
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.ended:
+		if errors.Is(c.cause, io.EOF) {
+			return fmt.Errorf("the cell ended during %s", verb)
+		}
+		return fmt.Errorf("the cell's answer to %s: %w", verb, c.cause)
+	case r := <-c.replies:
+		if r.ID != c.last {
+			return fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.last, verb)
+		}
+		if r.Error != "" {
+			return errors.New(r.Error)
+		}
+		if err := json.Unmarshal(r.Result, result); err != nil {
+			return fmt.Errorf("the cell's answer to %s: %w", verb, err)
+		}
+		return nil
+	}
+}
+
+// Probe returns the CPUs, interfaces and sysctls of the cell.
+func (c *Client) Probe(ctx context.Context) (t lab.Topology, err error) {
+	return t, c.call(ctx, verbProbe, struct{}{}, &t)
+}
+
+// Await waits for a server's first correct answer and returns its moment by
+// the cell's clock.
+func (c *Client) Await(ctx context.Context, what Awaited) (at time.Time, err error) {
+	return at, c.call(ctx, verbAwait, what, &at)
+}
+
+// Check sends each request once and returns the answers in order. A request
+// that got no answer has its Error set.
+func (c *Client) Check(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer, err error) {
+	return answers, c.call(ctx, verbCheck, checked{baseURL, requests}, &answers)
+}
+
+// Attack carries out one attack.
+func (c *Client) Attack(ctx context.Context, a lab.Attack) (result lab.AttackResult, err error) {
+	return result, c.call(ctx, verbAttack, a, &result)
+}

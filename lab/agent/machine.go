@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// tick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for
+// user space on every architecture that the lab runs on (proc(5)).
+const tick = 10 * time.Millisecond
+
+// evenCapacity is the kernel's measure of the fastest CPU of a machine, and of
+// every CPU where all are alike (Documentation/scheduler/sched-capacity.rst).
+const evenCapacity = 1024
+
+// Machine reads the machine and the namespace that a process finds itself in.
+type Machine struct {
+	root     fs.FS // the file system from /, for /proc and /sys
+	affinity func() ([]int, error)
+	cpuTime  func() (time.Duration, error) // of this process
+	kernel   func() (string, error)
+}
+
+// Topology describes the CPUs in this process's affinity mask, and the
+// namespace around it.
+func (m Machine) Topology() (lab.Topology, error) {
+	ids, err := m.affinity()
+	if err != nil {
+		return lab.Topology{}, err
+	}
+	t := lab.Topology{Sysctls: make(map[string]int)}
+	slow := m.list("sys/devices/cpu_atom/cpus") // the efficient cores of a hybrid x86
+	for _, id := range ids {
+		t.CPUs = append(t.CPUs, m.cpu(id, slow))
+	}
+	if t.Links, err = m.links(); err != nil {
+		return t, err
+	}
+	if t.Kernel, err = m.kernel(); err != nil {
+		return t, err
+	}
+	t.Model = m.model()
+	t.Memory = m.memory()
+	t.Sysctls["net.core.somaxconn"] = m.integer("proc/sys/net/core/somaxconn", 0)
+	if ports := strings.Fields(m.text("proc/sys/net/ipv4/ip_local_port_range")); len(ports) == 2 {
+		t.Sysctls["net.ipv4.ip_local_port_range.first"], _ = strconv.Atoi(ports[0])
+		t.Sysctls["net.ipv4.ip_local_port_range.last"], _ = strconv.Atoi(ports[1])
+	}
+	return t, nil
+}
+
+func (m Machine) cpu(id int, slow []int) lab.CPU {
+	dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/", id)
+	cpu := lab.CPU{
+		ID:       id,
+		Package:  m.integer(dir+"topology/physical_package_id", 0),
+		Siblings: m.list(dir + "topology/thread_siblings_list"),
+		Capacity: m.integer(dir+"cpu_capacity", evenCapacity),
+	}
+	if len(cpu.Siblings) == 0 {
+		cpu.Siblings = []int{id}
+	}
+	if slices.Contains(slow, id) {
+		cpu.Capacity = evenCapacity / 2 // its true share is unknown; that it is slower is what counts
+	}
+	return cpu
+}
+
+// links names the network interfaces of this namespace.
+func (m Machine) links() ([]string, error) {
+	table, err := fs.ReadFile(m.root, "proc/net/dev")
+	if err != nil {
+		return nil, fmt.Errorf("reading the network interfaces: %w", err)
+	}
+	var names []string
+	for line := range strings.Lines(string(table)) {
+		if name, _, isRow := strings.Cut(line, ":"); isRow {
+			names = append(names, strings.TrimSpace(name))
+		}
+	}
+	return names, nil
+}
+
+func (m Machine) model() string {
+	info := m.text("proc/cpuinfo")
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+func (m Machine) memory() int64 {
+	for line := range strings.Lines(m.text("proc/meminfo")) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
+			kib, _ := strconv.ParseInt(f[1], 10, 64)
+			return kib * 1024
+		}
+	}
+	return 0
+}
+
+// read takes a reading of the whole host's CPUs and of this process.
+func (m Machine) read() (lab.Reading, error) {
+	r := lab.Reading{At: time.Now().UTC()}
+	var err error
+	if r.GeneratorCPU, err = m.cpuTime(); err != nil {
+		return r, err
+	}
+	stat, err := fs.ReadFile(m.root, "proc/stat")
+	if err != nil {
+		return r, fmt.Errorf("reading CPU times: %w", err)
+	}
+	if r.CPUs, err = parseStat(stat); err != nil {
+		return r, fmt.Errorf("reading CPU times: %w", err)
+	}
+	return r, nil
+}
+
+// parseStat reads the per-CPU lines of /proc/stat: cpuN user nice system idle
+// iowait irq softirq steal guest guest_nice, in ticks (proc(5)). Guest time is
+// part of user time.
+func parseStat(stat []byte) ([]lab.CPUTime, error) {
+	var out []lab.CPUTime
+	lines := bufio.NewScanner(bytes.NewReader(stat))
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 9 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
+			continue
+		}
+		id, err := strconv.Atoi(f[0][len("cpu"):])
+		if err != nil {
+			return nil, fmt.Errorf("%q is no CPU: %w", f[0], err)
+		}
+		var ticks [8]time.Duration
+		for i := range ticks {
+			n, err := strconv.ParseInt(f[i+1], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s, field %d: %w", f[0], i+1, err)
+			}
+			ticks[i] = time.Duration(n) * tick
+		}
+		out = append(out, lab.CPUTime{
+			ID:    id,
+			Busy:  ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6],
+			Idle:  ticks[3] + ticks[4],
+			Steal: ticks[7],
+		})
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no cpu lines")
+	}
+	return out, nil
+}
+
+// text is a small file's content without its last newline, empty where there
+// is no such file.
+func (m Machine) text(path string) string {
+	b, err := fs.ReadFile(m.root, path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (m Machine) integer(path string, otherwise int) int {
+	n, err := strconv.Atoi(m.text(path))
+	if err != nil {
+		return otherwise
+	}
+	return n
+}
+
+// list reads the kernel's list format: "0-2,5". What is not such a list is
+// empty.
+func (m Machine) list(path string) []int {
+	var out []int
+	for part := range strings.SplitSeq(m.text(path), ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		from, err := strconv.Atoi(first)
+		if err != nil {
+			return nil
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.Atoi(last); err != nil {
+				return nil
+			}
+		}
+		for id := from; id <= to; id++ {
+			out = append(out, id)
+		}
+	}
+	return out
+}

@@ -1,0 +1,47 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxCPUs is the size of the affinity mask that x/sys can hold.
+const maxCPUs = 1024
+
+// ThisMachine is the machine that the process runs on.
+func ThisMachine() Machine {
+	return Machine{root: os.DirFS("/"), affinity: affinity, cpuTime: cpuTime, kernel: kernel}
+}
+
+func affinity() ([]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("reading the CPU affinity: %w", err)
+	}
+	var ids []int
+	for id := range maxCPUs {
+		if set.IsSet(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+func cpuTime() (time.Duration, error) {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0, fmt.Errorf("reading the generator's CPU time: %w", err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
+}
+
+func kernel() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("reading the kernel's release: %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}

@@ -1,0 +1,234 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/attack"
+)
+
+// Serve answers requests from in on out until in ends. It refuses to serve
+// where anything but loopback could be reached.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
+	links, err := m.links()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(links, []string{"lo"}) {
+		return fmt.Errorf("this cell has the network interfaces %s; only lo may exist", strings.Join(links, ", "))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	requests := make(chan request)
+	ended := make(chan error, 1)
+	go func() { ended <- receive(ctx, in, requests) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case req := <-requests:
+			// Served beside the wait for the end of input, which must cut
+			// short whatever is being done.
+			done := make(chan reply, 1)
+			go func() { done <- serve(ctx, req, m) }()
+			select {
+			case err := <-ended:
+				return err
+			case answer := <-done:
+				if err := json.NewEncoder(out).Encode(answer); err != nil {
+					return fmt.Errorf("replying to %s: %w", req.Verb, err)
+				}
+			}
+		}
+	}
+}
+
+func receive(ctx context.Context, in io.Reader, requests chan<- request) error {
+	lines := json.NewDecoder(in)
+	for {
+		var req request
+		if err := lines.Decode(&req); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return fmt.Errorf("reading a request: %w", err)
+		}
+		select {
+		case requests <- req:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func serve(ctx context.Context, req request, m Machine) reply {
+	result, err := act(ctx, req, m)
+	if err != nil {
+		return reply{ID: req.ID, Error: err.Error()}
+	}
+	encoded, err := json.Marshal(result)
+	if err != nil {
+		return reply{ID: req.ID, Error: fmt.Sprintf("encoding the result of %s: %v", req.Verb, err)}
+	}
+	return reply{ID: req.ID, Result: encoded}
+}
+
+func act(ctx context.Context, req request, m Machine) (any, error) {
+	switch req.Verb {
+	case verbProbe:
+		return m.Topology()
+	case verbAwait:
+		var what Awaited
+		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return await(ctx, what)
+	case verbCheck:
+		var what checked
+		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return check(ctx, what), nil
+	case verbAttack:
+		var what lab.Attack
+		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return measure(ctx, what, m)
+	}
+	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are of different builds", req.Verb)
+}
+
+// measure carries out an attack between two readings of the machine.
+func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
+	cpus, err := m.affinity()
+	if err != nil {
+		return lab.AttackResult{}, err
+	}
+	procs := len(cpus)
+	if a.Kind == lab.Steady {
+		// The pacer's thread sleeps in the kernel; with a processor of Go's to
+		// spare, the workers need not wait until it is taken from the sleeper.
+		procs++
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	// A heap of a few megabytes would be collected hundreds of times a second.
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	runtime.GC()
+
+	before, err := m.read()
+	if err != nil {
+		return lab.AttackResult{}, err
+	}
+	result, err := attack.Run(ctx, a)
+	if err != nil {
+		return result, err
+	}
+	after, err := m.read()
+	if err != nil {
+		return result, err
+	}
+	result.Before, result.After, result.GeneratorOn = before, after, cpus
+	return result, nil
+}
+
+const (
+	pollEvery  = time.Millisecond
+	oneAttempt = time.Second
+)
+
+// await returns the moment of the first correct answer, by the cell's clock.
+func await(ctx context.Context, what Awaited) (time.Time, error) {
+	deadline := time.Now().Add(what.Patience)
+	client := checker()
+	client.Timeout = oneAttempt
+	defer client.CloseIdleConnections()
+	for {
+		answer := ask(ctx, client, what.BaseURL, what.Target.Request)
+		now := time.Now()
+		problem := answer.Error
+		if problem == "" {
+			problem = mismatch(what.Target, answer)
+		}
+		switch {
+		case problem == "":
+			return now.UTC(), nil
+		case now.After(deadline):
+			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", what.Patience, problem)
+		}
+		select {
+		case <-ctx.Done():
+			return time.Time{}, context.Cause(ctx)
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func mismatch(want lab.Target, got lab.Answer) string {
+	switch {
+	case got.Status != want.Status:
+		return fmt.Sprintf("status %d instead of %d", got.Status, want.Status)
+	case len(want.Body) > 0 && !bytes.Equal(got.Body, want.Body):
+		return fmt.Sprintf("body %q instead of %q", got.Body, want.Body)
+	}
+	return ""
+}
+
+func check(ctx context.Context, what checked) []lab.Answer {
+	client := checker()
+	client.Timeout = 10 * time.Second
+	defer client.CloseIdleConnections()
+	answers := make([]lab.Answer, len(what.Requests))
+	for i, r := range what.Requests {
+		answers[i] = ask(ctx, client, what.BaseURL, r)
+	}
+	return answers
+}
+
+// checker is a client that shows what the server said and nothing of its own:
+// no redirects followed, no compression asked for.
+func checker() *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext:        (&net.Dialer{}).DialContext,
+			DisableCompression: true,
+		},
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, base string, r lab.Request) lab.Answer {
+	req, err := http.NewRequestWithContext(ctx, r.Method, base+r.Path, bytes.NewReader(r.Body))
+	if err != nil {
+		return lab.Answer{Error: err.Error()}
+	}
+	for name, value := range r.Header {
+		req.Header.Set(name, value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return lab.Answer{Error: err.Error()}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return lab.Answer{Error: fmt.Sprintf("reading the body of %s %s: %v", r.Method, r.Path, err)}
+	}
+	header := make(map[string]string, len(resp.Header))
+	for name, values := range resp.Header {
+		header[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return lab.Answer{Status: resp.StatusCode, Header: header, Body: body}
+}
