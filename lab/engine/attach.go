@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/client"
+)
+
+// stream is a container's standard streams, attached before it starts.
+type stream struct {
+	attached client.ContainerAttachResult
+	out      *io.PipeReader
+	errors   tail
+}
+
+// attach connects to a container that has not started yet, so that nothing it
+// says is missed and its input is open from the first moment.
+func (e *Engine) attach(ctx context.Context, id string) (*stream, error) {
+	attached, err := e.client.ContainerAttach(ctx, id, client.ContainerAttachOptions{
+		Stream: true, Stdin: true, Stdout: true, Stderr: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attaching to container %.12s: %w", id, err)
+	}
+	out, in := io.Pipe()
+	s := &stream{attached: attached, out: out}
+	go func() {
+		err := demultiplex(in, &s.errors, attached.Reader)
+		in.CloseWithError(err) // nil becomes io.EOF
+	}()
+	return s, nil
+}
+
+// Read reads the container's standard output.
+func (s *stream) Read(p []byte) (int, error) { return s.out.Read(p) }
+
+// Write writes to its standard input.
+func (s *stream) Write(p []byte) (int, error) { return s.attached.Conn.Write(p) }
+
+// Close ends its input; the agent takes that as the lab's end.
+func (s *stream) Close() error {
+	_ = s.out.Close() // a reader of our own pipe, whose writer ends with it
+	return s.attached.Conn.Close()
+}
+
+func demultiplex(out, errors io.Writer, from io.Reader) error {
+	_, err := stdcopy.StdCopy(out, errors, from)
+	return err
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const tailBytes = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - tailBytes; extra > 0 {
+		t.text = t.text[extra:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}

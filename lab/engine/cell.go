@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/moby/moby/api/types/container"
+
+	"runtimelab/lab"
+)
+
+// Limits that every container of a trial gets, generator and servers alike.
+const (
+	// ServerMemory is a server's limit for memory and swap together: without
+	// the second, an engine's default of swap doubles the first.
+	ServerMemory = 1 << 30
+
+	// Nofile is every process's limit of open files, soft and hard. Engines
+	// differ in their default, and runtimes in whether they raise it.
+	Nofile = 65536
+
+	// Somaxconn bounds the backlog of every listening socket in a cell.
+	Somaxconn = 4096
+
+	// Port is where servers listen, on the cell's loopback.
+	Port = 8080
+
+	generatorMemory = 1 << 30
+	leaseMemory     = 64 << 20
+	pids            = 512
+	nobody          = "65532:65532"
+)
+
+// harden gives a container what every container of a trial has: nothing that
+// it could change, no privilege, and the same limits.
+func harden(h *container.HostConfig) {
+	h.ReadonlyRootfs = true
+	h.CapDrop = []string{"ALL"}
+	h.SecurityOpt = []string{"no-new-privileges"}
+	h.PublishAllPorts = false
+	h.LogConfig = limitLog()
+	limit := int64(pids)
+	h.PidsLimit = &limit
+	h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: Nofile, Hard: Nofile}}
+}
+
+// Cell is a network namespace with nothing but loopback in it, owned by the
+// generator's container. Reading and writing a Cell is talking to its agent.
+type Cell struct {
+	io.ReadWriter
+	run       *Run
+	generator string
+	stream    *stream
+}
+
+// OpenCell starts a generator in a namespace of its own on the given CPUs; no
+// CPUs means any.
+func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
+	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
+		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
+		h.CpusetCpus = lab.CPUList(cpus)
+		h.Sysctls = map[string]string{
+			"net.core.somaxconn":           fmt.Sprint(Somaxconn),
+			"net.ipv4.ip_local_port_range": "1024 65535",
+			// Otherwise a client that dials before the server listens may be
+			// given the server's own port to dial from, connect to itself, and
+			// keep the server from ever listening.
+			"net.ipv4.ip_local_reserved_ports": fmt.Sprint(Port),
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Cell{ReadWriter: s, run: r, generator: id, stream: s}, nil
+}
+
+// Complaints is what the agent wrote to its standard error, the last part.
+func (c *Cell) Complaints() string { return c.stream.errors.String() }
+
+// Close ends the generator and removes its container. Servers must be removed
+// first: they live in its namespace.
+func (c *Cell) Close(ctx context.Context) error {
+	_ = c.stream.Close() // ends the agent; its container is removed either way
+	if err := c.run.engine.remove(ctx, c.generator); err != nil {
+		return errors.Join(errors.New("closing a cell"), err)
+	}
+	return nil
+}

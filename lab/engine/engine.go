@@ -1,0 +1,123 @@
+// Package engine owns everything that the lab does with a Docker engine:
+// finding it, the cells and the server containers of a run, what the engine
+// accounts to them, the measuring lock, and leaving nothing behind.
+//
+// Containers are created through testcontainers-go, on one provider with its
+// reaper off; whatever it does not cover goes through the same client. Every
+// container carries labels with its owner, run and role. A run holds a lease:
+// a container whose standard input the lab keeps open and which therefore
+// ends with the lab, even by kill -9. A run without a running lease is dead,
+// and whoever comes next sweeps what it left.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+const (
+	labelOwner  = "io.runtime-lab.owner"
+	labelRun    = "io.runtime-lab.run"
+	labelRole   = "io.runtime-lab.role"
+	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, in words
+
+	owner = "runtime-lab"
+
+	roleLease     = "lease"
+	roleLock      = "lock"
+	roleGenerator = "generator"
+	roleServer    = "server"
+)
+
+// Engine is a connection to one Docker engine.
+type Engine struct {
+	Address  Address
+	client   *client.Client
+	provider *testcontainers.DockerProvider
+}
+
+// Open finds the engine and connects to it, in the way of Resolve.
+func Open(ctx context.Context) (*Engine, error) {
+	address, err := Resolve()
+	if err != nil {
+		return nil, err
+	}
+	c, err := Connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := Provider(ctx, address, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{Address: address, client: c, provider: provider}, nil
+}
+
+// Client is the engine's API, for what other packages build on it.
+func (e *Engine) Client() *client.Client { return e.client }
+
+// Close ends the connection.
+func (e *Engine) Close() error { return e.client.Close() }
+
+// Facts is what an engine says of itself and its host.
+type Facts struct {
+	Version       string `json:"version"`
+	API           string `json:"api"` // as negotiated
+	CgroupVersion string `json:"cgroup_version"`
+	OS            string `json:"os"`
+	Kernel        string `json:"kernel"`
+	Arch          string `json:"arch"`
+	CPUs          int    `json:"cpus"`
+	MemoryBytes   int64  `json:"memory_bytes"`
+	Storage       string `json:"storage"`
+	Init          string `json:"init"`
+}
+
+// Facts asks the engine what it is.
+func (e *Engine) Facts(ctx context.Context) (Facts, error) {
+	result, err := e.client.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return Facts{}, fmt.Errorf("asking the engine at %s what it is: %w", e.Address.Host, err)
+	}
+	i := result.Info
+	return Facts{
+		Version:       i.ServerVersion,
+		API:           e.client.ClientVersion(),
+		CgroupVersion: i.CgroupVersion,
+		OS:            i.OperatingSystem,
+		Kernel:        i.KernelVersion,
+		Arch:          i.Architecture,
+		CPUs:          i.NCPU,
+		MemoryBytes:   i.MemTotal,
+		Storage:       i.Driver,
+		Init:          i.InitBinary,
+	}, nil
+}
+
+// tailOf reads at most the last lines of a container's output, both streams
+// together.
+func (e *Engine) tailOf(ctx context.Context, id string, lines int) string {
+	logs, err := e.client.ContainerLogs(ctx, id, client.ContainerLogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
+	})
+	if err != nil {
+		return fmt.Sprintf("(its log could not be read: %v)", err)
+	}
+	defer logs.Close()
+	var text strings.Builder
+	if err := demultiplex(&text, &text, io.LimitReader(logs, 64<<10)); err != nil && text.Len() == 0 {
+		return fmt.Sprintf("(its log could not be read: %v)", err)
+	}
+	return strings.TrimSpace(text.String())
+}
+
+// limitLog keeps what a container prints from filling the engine's disk.
+func limitLog() container.LogConfig {
+	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}}
+}

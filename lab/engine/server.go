@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+
+	"runtimelab/lab"
+)
+
+const tailLines = 20
+
+// Server is one server's container in a cell.
+type Server struct {
+	StartedAt time.Time // by the engine's clock, which is the cell's too
+
+	engine *Engine
+	id     string
+}
+
+// StartServer starts a variant in the cell, on the given CPUs. It returns as
+// soon as the container runs, which is before the server answers.
+func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
+	env := map[string]string{"PORT": fmt.Sprint(Port), "HOST": "127.0.0.1"}
+	for name, value := range v.Env {
+		env[name] = value
+	}
+	started, err := c.run.create(ctx, testcontainers.ContainerRequest{
+		Image:  image.Ref,
+		Cmd:    v.Command,
+		Env:    env,
+		Labels: c.run.labels(roleServer, map[string]string{"io.runtime-lab.variant": v.ID()}),
+		HostConfigModifier: func(h *container.HostConfig) {
+			harden(h)
+			h.NetworkMode = container.NetworkMode("container:" + c.generator)
+			h.Memory, h.MemorySwap = ServerMemory, ServerMemory
+			h.CpusetCpus = lab.CPUList(cpus)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", v.ID(), err)
+	}
+	s := &Server{engine: c.run.engine, id: started.GetContainerID()}
+	state, err := s.state(ctx)
+	if err != nil {
+		return s, err
+	}
+	if s.StartedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
+		return s, fmt.Errorf("reading when %s started: %w", v.ID(), err)
+	}
+	return s, nil
+}
+
+func (s *Server) state(ctx context.Context) (*container.State, error) {
+	inspected, err := s.engine.client.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("inspecting container %.12s: %w", s.id, err)
+	}
+	return inspected.Container.State, nil
+}
+
+// Exited is closed when the server's process has ended, or ctx has.
+func (s *Server) Exited(ctx context.Context) <-chan struct{} {
+	exited := make(chan struct{})
+	wait := s.engine.client.ContainerWait(ctx, s.id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+	go func() {
+		defer close(exited)
+		select {
+		case <-wait.Result:
+		case <-wait.Error:
+		}
+	}()
+	return exited
+}
+
+// Obituary says whether and how the server's process ended, with the tail of
+// what it had printed; empty while it runs.
+func (s *Server) Obituary(ctx context.Context) string {
+	state, err := s.state(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	if state.Running && !state.OOMKilled {
+		return ""
+	}
+	how := fmt.Sprintf("the server exited with code %d", state.ExitCode)
+	if state.OOMKilled {
+		how = fmt.Sprintf("the server was killed for memory (limit %d MiB)", ServerMemory>>20)
+	}
+	if printed := s.LogTail(ctx); printed != "" {
+		how += "; it last printed: " + strings.ReplaceAll(printed, "\n", " | ")
+	}
+	return how
+}
+
+// LogTail is the end of what the server has printed.
+func (s *Server) LogTail(ctx context.Context) string { return s.engine.tailOf(ctx, s.id, tailLines) }
+
+// Usage is what the engine accounts to the server so far. Asked for at the
+// edges of a phase only: a stream of these costs CPU.
+func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
+	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
+	if err != nil {
+		return lab.Usage{}, fmt.Errorf("reading the usage of container %.12s: %w", s.id, err)
+	}
+	defer result.Body.Close()
+	var stats container.StatsResponse
+	if err := json.NewDecoder(result.Body).Decode(&stats); err != nil {
+		return lab.Usage{}, fmt.Errorf("reading the usage of container %.12s: %w", s.id, err)
+	}
+	return usage(stats), nil
+}
+
+func usage(stats container.StatsResponse) lab.Usage {
+	u := lab.Usage{
+		At:               stats.Read,
+		CPU:              time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
+		ThrottledPeriods: int64(stats.CPUStats.ThrottlingData.ThrottledPeriods),
+	}
+	// Only cgroup v1 reports a maximum through the engine's API.
+	if peak := int64(stats.MemoryStats.MaxUsage); peak > 0 {
+		u.MemoryPeakBytes = &peak
+	}
+	return u
+}
+
+// Remove kills the server and removes its container.
+func (s *Server) Remove(ctx context.Context) error { return s.engine.remove(ctx, s.id) }

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// settling is how long a lease may exist without running: the time between
+// its creation and its start.
+const settling = 30 * time.Second
+
+// Sweep removes the containers of dead runs, and of those only: a run is dead
+// when its lease does not run. It returns how many it removed.
+func (e *Engine) Sweep(ctx context.Context) (int, error) {
+	all, err := e.ours(ctx)
+	if err != nil {
+		return 0, err
+	}
+	alive := make(map[string]bool)
+	for _, c := range all {
+		if c.Labels[labelRole] == roleLease && leaseHolds(c, time.Now()) {
+			alive[c.Labels[labelRun]] = true
+		}
+	}
+	swept := 0
+	var errs []error
+	for _, c := range all {
+		if alive[c.Labels[labelRun]] {
+			continue
+		}
+		if err := e.remove(ctx, c.ID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		swept++
+	}
+	return swept, errors.Join(errs...)
+}
+
+func leaseHolds(c container.Summary, now time.Time) bool {
+	switch c.State {
+	case container.StateRunning:
+		return true
+	case container.StateCreated:
+		return now.Sub(time.Unix(c.Created, 0)) < settling
+	}
+	return false
+}
+
+// ours lists every container of the lab on this engine, of any run and state.
+func (e *Engine) ours(ctx context.Context) ([]container.Summary, error) {
+	listed, err := e.client.ContainerList(ctx, client.ContainerListOptions{
+		All:     true,
+		Filters: make(client.Filters).Add("label", labelOwner+"="+owner),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the lab's containers: %w", err)
+	}
+	// Containers of an image build carry the owner's label through their
+	// image, but are no run's: the builder removes its own.
+	var runs []container.Summary
+	for _, c := range listed.Items {
+		if c.Labels[labelRun] != "" {
+			runs = append(runs, c)
+		}
+	}
+	return runs, nil
+}
+
+func (e *Engine) removeContainers(ctx context.Context, which func(container.Summary) bool) error {
+	all, err := e.ours(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range all {
+		if which(c) {
+			errs = append(errs, e.remove(ctx, c.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// remove kills and removes a container with its volumes. One that is gone, or
+// that somebody else is removing, is removed.
+func (e *Engine) remove(ctx context.Context, id string) error {
+	_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("removing container %.12s: %w", id, err)
+}

@@ -1,0 +1,71 @@
+// Package experiment is the loop that drives the flow: it examines every
+// variant against the contract, runs the plan's trials one after another in
+// fresh cells, has each sample judged, and hands it on. It declares the small
+// interfaces that it needs of engine, agent, contract and record, and knows
+// none of them.
+package experiment
+
+import (
+	"context"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Cells opens cells: a namespace with loopback only and a generator in it on
+// the given CPUs, or on any when there are none.
+type Cells interface {
+	OpenCell(ctx context.Context, cpus []int) (Cell, error)
+}
+
+// Cell is one open cell.
+type Cell interface {
+	StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (Server, error)
+	// Await waits for the server's first correct answer and returns its moment.
+	Await(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
+	// Check sends each request once.
+	Check(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
+	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
+	Close(ctx context.Context) error
+}
+
+// Server is a server's container in a cell.
+type Server interface {
+	Started() time.Time
+	Exited(ctx context.Context) <-chan struct{}
+	// Obituary says how the server ended, empty while it runs.
+	Obituary(ctx context.Context) string
+	LogTail(ctx context.Context) string
+	Usage(ctx context.Context) (lab.Usage, error)
+	Remove(ctx context.Context) error
+}
+
+// Examiner knows what every variant must answer.
+type Examiner interface {
+	// Requests are what each variant is asked.
+	Requests() []lab.Request
+	// Judge compares the answers to Requests with the contract's; what it
+	// returns is for people, one difference each.
+	Judge(answers []lab.Answer) []string
+	// Compare compares two variants' answers to any requests.
+	Compare(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string
+	// Identity reads the answer to IdentityRequest, and says what differs from
+	// what every server must be given; cpus is what this one was to run on.
+	Identity(answer lab.Answer, cpus []int) (lab.Identity, []string)
+	IdentityRequest() lab.Request
+}
+
+// Recorder keeps samples.
+type Recorder interface {
+	Record(s lab.Sample) error
+}
+
+// Observer is told how the experiment goes, for people to read. Every method
+// returns soon.
+type Observer interface {
+	Examining(variants int)
+	Refused(variant string, why []string)
+	TrialStarted(t lab.Trial, number, of int)
+	PhaseStarted(t lab.Trial, phase lab.PhaseKind, lasts time.Duration)
+	TrialEnded(t lab.Trial, number, of int, samples []lab.Sample)
+}

@@ -1,0 +1,116 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// patience is how long a server may take to give its first correct answer.
+const patience = 30 * time.Second
+
+// cleanupTime bounds what is done after an interruption.
+const cleanupTime = 20 * time.Second
+
+// BaseURL is where every server listens, on its cell's loopback.
+const BaseURL = "http://127.0.0.1:8080"
+
+// Experiment is a plan with all that it takes to carry it out.
+type Experiment struct {
+	RunID    string
+	HostID   string
+	Plan     lab.Plan
+	Variants map[string]lab.Variant // by id: every one that the plan names
+	Images   map[string]lab.Image   // by variant id; one without an image is refused
+	Missing  map[string]string      // why a variant has no image, by its id
+
+	Cells    Cells
+	Examiner Examiner
+	Recorder Recorder
+	Observer Observer
+
+	scenarios map[string]lab.Scenario
+	refused   map[string]string                  // variant id to why
+	targets   map[string]map[string][]lab.Target // by scenario and variant id
+}
+
+// Run examines the variants and carries out the trials of the plan. Failures
+// of servers become samples; Run itself fails when the lab cannot go on. What
+// was recorded before stays recorded.
+func (e *Experiment) Run(ctx context.Context) error {
+	e.scenarios = make(map[string]lab.Scenario)
+	for _, s := range e.Plan.Scenarios {
+		e.scenarios[s.Name] = s
+	}
+	e.refused = maps.Clone(e.Missing)
+	if e.refused == nil {
+		e.refused = make(map[string]string)
+	}
+	if err := e.examine(ctx); err != nil {
+		return err
+	}
+	for i, t := range e.Plan.Trials {
+		samples, err := e.trial(ctx, t, i+1)
+		if err != nil {
+			return err
+		}
+		for _, s := range samples {
+			if err := e.Recorder.Record(s); err != nil {
+				return err
+			}
+		}
+		e.Observer.TrialEnded(t, i+1, len(e.Plan.Trials), samples)
+	}
+	return nil
+}
+
+// trial carries out one trial and returns its samples: one for each measured
+// phase, or a failed one that says why there are none.
+func (e *Experiment) trial(ctx context.Context, t lab.Trial, number int) ([]lab.Sample, error) {
+	if why := e.refused[t.Variant]; why != "" {
+		if t.Block > 1 {
+			return nil, nil // said once for each scenario is enough
+		}
+		return []lab.Sample{e.failedSample(t, time.Now(), why)}, nil
+	}
+	e.Observer.TrialStarted(t, number, len(e.Plan.Trials))
+	return e.measure(ctx, t)
+}
+
+// order is the plan's variants, each once, as they first appear.
+func (e *Experiment) order() []string {
+	var ids []string
+	for _, t := range e.Plan.Trials {
+		if !slices.Contains(ids, t.Variant) {
+			ids = append(ids, t.Variant)
+		}
+	}
+	return ids
+}
+
+func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
+	a := lab.Attack{
+		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Kind),
+		BaseURL:     BaseURL,
+		Kind:        p.Kind,
+		Targets:     e.targets[t.Scenario][t.Variant],
+		Connections: p.Connections,
+		RateRPS:     p.RateRPS,
+		Arrivals:    p.Arrivals,
+		Timeout:     time.Duration(p.TimeoutS * float64(time.Second)),
+		Seed:        t.Seed,
+	}
+	switch p.Kind {
+	case lab.WarmUp:
+		a.Duration = e.Plan.Profile.WarmUpMax
+	case lab.Peak:
+		a.Duration = e.Plan.Profile.Peak
+	case lab.Steady:
+		a.Duration = e.Plan.Profile.Steady
+	}
+	return a
+}

@@ -1,0 +1,347 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// world is a stand-in for the engine, the contract and the record. It counts
+// what is open, and does what the test scripts it to do for a variant.
+type world struct {
+	mu       sync.Mutex
+	open     map[string]int // cells and servers that are not closed yet
+	recorded []lab.Sample
+	refused  map[string][]string
+
+	answer   map[string]string // by variant: the body of every answer; "right" where unset
+	judge    func(body string) []string
+	crash    string // variant whose server ends during its first attack
+	unready  string // variant whose server never answers
+	identity []string
+	onAttack func(lab.Attack)
+	attacks  []lab.Attack
+}
+
+func newWorld() *world {
+	return &world{
+		open:    make(map[string]int),
+		refused: make(map[string][]string),
+		answer:  make(map[string]string),
+		judge:   func(string) []string { return nil },
+	}
+}
+
+func (w *world) count(what string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open[what] += n
+}
+
+func (w *world) OpenCell(_ context.Context, cpus []int) (Cell, error) {
+	w.count("cells", 1)
+	return &fakeCell{world: w, cpus: cpus}, nil
+}
+
+func (w *world) Record(s lab.Sample) error { w.recorded = append(w.recorded, s); return nil }
+
+func (w *world) Requests() []lab.Request      { return []lab.Request{{Method: "GET", Path: "/contract"}} }
+func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
+func (w *world) Judge(answers []lab.Answer) []string {
+	return w.judge(string(answers[0].Body))
+}
+func (w *world) Compare(_ []lab.Request, a, b string, x, y []lab.Answer) []string {
+	if string(x[0].Body) == string(y[0].Body) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s says %q, %s says %q", a, x[0].Body, b, y[0].Body)}
+}
+func (w *world) Identity(a lab.Answer, cpus []int) (lab.Identity, []string) {
+	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, w.identity
+}
+
+func (w *world) Examining(int) {}
+func (w *world) Refused(v string, why []string) {
+	w.refused[v] = why
+}
+func (w *world) TrialStarted(lab.Trial, int, int)                     {}
+func (w *world) PhaseStarted(lab.Trial, lab.PhaseKind, time.Duration) {}
+func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample)         {}
+
+type fakeCell struct {
+	world   *world
+	cpus    []int
+	variant string
+	exited  chan struct{}
+}
+
+func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ []int) (Server, error) {
+	c.world.count("servers", 1)
+	c.variant, c.exited = v.ID(), make(chan struct{})
+	return &fakeServer{cell: c}, nil
+}
+
+func (c *fakeCell) Await(context.Context, lab.Target, time.Duration) (time.Time, error) {
+	if c.variant == c.world.unready {
+		return time.Time{}, errors.New("no correct answer within 30s")
+	}
+	return time.Unix(100, 250e6), nil
+}
+
+func (c *fakeCell) Check(_ context.Context, requests []lab.Request) ([]lab.Answer, error) {
+	body := c.world.answer[c.variant]
+	if body == "" {
+		body = "right"
+	}
+	return slices.Repeat([]lab.Answer{{Status: 200, Body: []byte(body)}}, len(requests)), nil
+}
+
+func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+	c.world.attacks = append(c.world.attacks, a)
+	if c.world.onAttack != nil {
+		c.world.onAttack(a)
+	}
+	if c.variant == c.world.crash {
+		close(c.exited)
+		<-ctx.Done()
+	}
+	if ctx.Err() != nil {
+		return lab.AttackResult{}, context.Cause(ctx)
+	}
+	return lab.AttackResult{Sent: 10, Succeeded: 10, GeneratorOn: c.cpus, Elapsed: time.Second}, nil
+}
+
+func (c *fakeCell) Close(ctx context.Context) error {
+	c.world.count("cells", -1)
+	return ctx.Err()
+}
+
+type fakeServer struct{ cell *fakeCell }
+
+func (s *fakeServer) Started() time.Time                       { return time.Unix(100, 0) }
+func (s *fakeServer) Exited(context.Context) <-chan struct{}   { return s.cell.exited }
+func (s *fakeServer) LogTail(context.Context) string           { return "last words" }
+func (s *fakeServer) Usage(context.Context) (lab.Usage, error) { return lab.Usage{}, nil }
+func (s *fakeServer) Obituary(context.Context) string {
+	if s.cell.variant == s.cell.world.crash {
+		return "the server exited with code 7"
+	}
+	return ""
+}
+func (s *fakeServer) Remove(ctx context.Context) error {
+	s.cell.world.count("servers", -1)
+	return ctx.Err()
+}
+
+// experimentOn is two blocks of the variants on one scenario of three phases.
+func experimentOn(w *world, variants ...string) *Experiment {
+	e := &Experiment{
+		RunID: "run", Cells: w, Examiner: w, Recorder: w, Observer: w,
+		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
+	}
+	e.Plan = lab.Plan{
+		Profile: lab.Profile{Peak: 5 * time.Second, Steady: 8 * time.Second, WarmUpMax: 4 * time.Second},
+		Layout:  lab.Layout{Generator: []int{0}, Server: []int{1}},
+		Scenarios: []lab.Scenario{{
+			Name:     "json",
+			Requests: []lab.Request{{Method: "GET", Path: "/json"}},
+			Phases: []lab.Phase{
+				{Kind: lab.WarmUp, Connections: 8}, {Kind: lab.Peak, Connections: 64}, {Kind: lab.Steady, RateRPS: 100, Connections: 16},
+			},
+		}},
+	}
+	for _, name := range variants {
+		v := lab.Variant{Runtime: "rt", Name: name}
+		e.Variants[v.ID()] = v
+	}
+	for block := 1; block <= 2; block++ {
+		for i, name := range variants {
+			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Block: block, Position: i + 1})
+		}
+	}
+	return e
+}
+
+func (w *world) checkNothingOpen(t *testing.T) {
+	t.Helper()
+	for what, n := range w.open {
+		if n != 0 {
+			t.Errorf("%d %s were left open", n, what)
+		}
+	}
+}
+
+// rows is what was recorded, as "variant block phase".
+func (w *world) rows(v lab.Validity) []string {
+	var out []string
+	for _, s := range w.recorded {
+		if (s.Gate.Validity == lab.Failed) == (v == lab.Failed) {
+			out = append(out, fmt.Sprintf("%s %d %s", s.Trial.Variant, s.Trial.Block, s.Phase.Kind))
+		}
+	}
+	return out
+}
+
+func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
+	w := newWorld()
+	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"rt/a 1 peak", "rt/a 1 steady", "rt/b 1 peak", "rt/b 1 steady",
+		"rt/a 2 peak", "rt/a 2 steady", "rt/b 2 peak", "rt/b 2 steady",
+	}
+	if failed := w.rows(lab.Failed); len(failed) > 0 || len(w.recorded) != len(want) {
+		t.Fatalf("%d samples, of which failed: %v", len(w.recorded), failed)
+	}
+	for i, s := range w.recorded {
+		row := fmt.Sprintf("%s %d %s", s.Trial.Variant, s.Trial.Block, s.Phase.Kind)
+		if row != want[i] {
+			t.Errorf("sample %d is %s, want %s", i, row, want[i])
+		}
+		if s.WarmUp == nil || *s.ColdStart != 250*time.Millisecond || s.Identity.Process.CPUsAllowed != "1" {
+			t.Errorf("sample %d: warm-up %v, cold start %v, identity %+v", i, s.WarmUp, s.ColdStart, s.Identity)
+		}
+	}
+	w.checkNothingOpen(t)
+	if a := w.attacks[2]; a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
+		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
+	}
+}
+
+func TestAVariantThatBreaksTheContractIsNotMeasured(t *testing.T) {
+	w := newWorld()
+	w.answer["rt/b"] = "wrong"
+	w.judge = func(body string) []string {
+		if body == "wrong" {
+			return []string{"- right\n+ wrong"}
+		}
+		return nil
+	}
+	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/b 1 peak"}) {
+		t.Errorf("failed rows %v, want one that stands for rt/b", got)
+	}
+	if len(w.refused["rt/b"]) != 1 || len(w.refused) != 1 || len(w.attacks) != 6 {
+		t.Errorf("refused %v, %d attacks; want rt/b refused and rt/a measured", w.refused, len(w.attacks))
+	}
+	w.checkNothingOpen(t)
+}
+
+func TestVariantsThatDisagree(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers []string
+		refused []string
+	}{
+		{"one against one: nobody knows who is right", []string{"x", "y"}, []string{"rt/0", "rt/1"}},
+		{"one against two", []string{"x", "y", "x"}, []string{"rt/1"}},
+		{"all agree", []string{"x", "x", "x"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld()
+			var names []string
+			for i, a := range c.answers {
+				names = append(names, fmt.Sprint(i))
+				w.answer["rt/"+names[i]] = a
+			}
+			if err := experimentOn(w, names...).Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range c.refused {
+				if len(w.refused[v]) == 0 {
+					t.Errorf("%s was not refused", v)
+				}
+			}
+			if len(w.refused) != len(c.refused) {
+				t.Errorf("refused %v, want %v", w.refused, c.refused)
+			}
+		})
+	}
+}
+
+func TestAServerThatCrashesMakesAFailedRowAndTheRunGoesOn(t *testing.T) {
+	w := newWorld()
+	w.crash = "rt/a"
+	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/a 1 peak", "rt/a 2 peak"}) {
+		t.Errorf("failed rows %v", got)
+	}
+	for _, s := range w.recorded {
+		if s.Trial.Variant == "rt/a" && s.Gate.Reason != "the server exited with code 7" {
+			t.Errorf("reason %q", s.Gate.Reason)
+		}
+	}
+	if len(w.recorded) != 2+4 {
+		t.Errorf("%d rows: the other variant must be measured", len(w.recorded))
+	}
+	w.checkNothingOpen(t)
+}
+
+func TestAServerThatNeverGetsReadyIsNotMeasured(t *testing.T) {
+	w := newWorld()
+	w.unready = "rt/a"
+	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reason := w.recorded[0].Gate.Reason
+	if w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(reason, "no correct answer") || !strings.Contains(reason, "last words") {
+		t.Errorf("reason %q must say what happened and what the server printed", reason)
+	}
+	w.checkNothingOpen(t)
+}
+
+func TestAWrongIdentityFailsTheTrial(t *testing.T) {
+	w := newWorld()
+	w.identity = []string{"backlog is 511 instead of 4096"}
+	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(w.recorded[0].Gate.Reason, "511") {
+		t.Errorf("recorded %+v", w.recorded)
+	}
+	if len(w.attacks) != 0 {
+		t.Error("a server with the wrong limits was attacked")
+	}
+}
+
+func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
+	w := newWorld()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("interrupted")
+	w.onAttack = func(lab.Attack) {
+		if len(w.attacks) == 5 { // the peak of the second trial
+			cancel(interrupted)
+		}
+	}
+	if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) {
+		t.Errorf("error %v", err)
+	}
+	if got := len(w.recorded); got != 2 {
+		t.Errorf("%d samples recorded, want the two of the trial that had ended", got)
+	}
+	w.checkNothingOpen(t)
+}
+
+func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a", "b")
+	e.Missing = map[string]string{"rt/a": "its image could not be built"}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/a 1 peak"}) {
+		t.Errorf("failed rows %v", got)
+	}
+}
