@@ -1,0 +1,422 @@
+package metric_test
+
+import (
+	"encoding/csv"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// steady is a sample with every part filled: 2 generator CPUs, 1 server CPU,
+// readings 10 s apart around an attack of 8 s.
+func steady() lab.Sample {
+	at := time.Date(2026, 11, 23, 23, 15, 1, 5e6, time.FixedZone("", 3600))
+	return lab.Sample{
+		RunID:     "20261123T221501Z-ab12",
+		HostID:    "h0123456789",
+		StartedAt: at,
+		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1},
+		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e"},
+		Variant:   lab.Variant{Runtime: "python", Name: "single"},
+		Image:     lab.Image{ID: "sha256:aa", ContentSHA256: "bb", BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42"},
+		Identity:  lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true)},
+		Phase:     lab.Phase{Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson},
+		Layout:    lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
+		ColdStart: ptr(312500 * time.Microsecond),
+		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmEnd: "steady"},
+		Attack: &lab.AttackResult{
+			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000,
+			Corrected: &lab.Latency{Count: 19000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
+			Raw:       &lab.Latency{Count: 19000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
+			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
+			Before: lab.Reading{At: at, GeneratorCPU: 1 * time.Second, CPUs: []lab.CPUTime{
+				{ID: 0, Busy: 100 * time.Second, Steal: 1 * time.Second},
+				{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
+				{ID: 2, Busy: 300 * time.Second},
+				{ID: 3, Busy: 400 * time.Second},
+			}},
+			After: lab.Reading{At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, CPUs: []lab.CPUTime{
+				{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
+				{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second},
+				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond},
+				{ID: 2, Busy: 304 * time.Second},
+			}},
+		},
+		Server: lab.ServerUsage{
+			Known:  true,
+			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
+			After:  lab.Usage{CPU: 16 * time.Second, ThrottledPeriods: 5, MemoryPeakBytes: ptr(int64(96 << 19))},
+		},
+		Gate: lab.Gate{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
+	}
+}
+
+func peak() lab.Sample {
+	s := steady()
+	s.Phase.Kind = lab.Peak // what only a schedule fills is there all the same
+	s.Gate = lab.Gate{Validity: lab.Valid}
+	return s
+}
+
+// crashed is a trial that ended before its attack.
+func crashed() lab.Sample {
+	s := peak()
+	s.Attack, s.WarmUp, s.ColdStart = nil, nil, nil
+	s.Server, s.Identity = lab.ServerUsage{}, lab.Identity{}
+	s.Gate = lab.Gate{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
+	return s
+}
+
+func cells(s lab.Sample) map[string]string {
+	m := map[string]string{}
+	for i, cell := range metric.RowOf(s).Record() {
+		m[metric.Header()[i]] = cell
+	}
+	return m
+}
+
+const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,runtime,variant,runtime_version,image_id," +
+	"content_sha256,base_origin,block,position,phase,mode,offered_rps,connections,duration_s,requests,throughput_rps,error_ratio," +
+	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
+	"send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio,memory_peak_mib,throttled_periods," +
+	"generator_cpu_ratio,foreign_cpu_ratio,steal_ratio,warmup_s,warmup_end,gil,validity,validity_reason"
+
+func TestColumnsAreThePublishedOnes(t *testing.T) {
+	if got := strings.Join(metric.Header(), ","); got != header {
+		t.Errorf("header\n got %s\nwant %s\n(renaming or removing a column needs a new SchemaVersion)", got, header)
+	}
+}
+
+func TestEveryColumnOfAFullSample(t *testing.T) {
+	want := map[string]string{
+		"schema_version":      "1",
+		"run_id":              "20261123T221501Z-ab12",
+		"started_at":          "2026-11-23T22:15:01.005Z",
+		"host_id":             "h0123456789",
+		"scenario":            "json",
+		"scenario_sha256":     "5c0e",
+		"runtime":             "python",
+		"variant":             "python/single",
+		"runtime_version":     "3.14.8",
+		"image_id":            "sha256:aa",
+		"content_sha256":      "bb",
+		"base_origin":         "forky: python3 3.14.8-1, libc6 2.42",
+		"block":               "2",
+		"position":            "1",
+		"phase":               "steady",
+		"mode":                "open",
+		"offered_rps":         "2500.000",
+		"connections":         "64",
+		"duration_s":          "8.000000",
+		"requests":            "19000",
+		"throughput_rps":      "2000.000",
+		"error_ratio":         "0.157894737", // 3000 of 19000
+		"latency_mean_ms":     "1.500000",
+		"latency_p50_ms":      "1.250000",
+		"latency_p90_ms":      "2.500000",
+		"latency_p99_ms":      "5.000000",
+		"latency_p999_ms":     "9.750000",
+		"latency_max_ms":      "12.000000",
+		"latency_raw_p50_ms":  "0.750000",
+		"latency_raw_p99_ms":  "3.500000",
+		"send_lag_p99_ms":     "0.259500",
+		"sent_ratio":          "0.950000",
+		"cold_start_ms":       "312.500",
+		"server_cpu_s":        "6.000000",
+		"cpu_us_per_request":  "375.000",  // 6 s for 16000
+		"server_cpu_ratio":    "0.750000", // 6 s of 8 s x 1
+		"memory_peak_mib":     "48.000",
+		"throttled_periods":   "2",
+		"generator_cpu_ratio": "0.250000", // 4 s of 8 s x 2
+		"foreign_cpu_ratio":   "0.100000", // 3+6+4 busy - 4 - 6 = 3 s of 10 s x 3
+		"steal_ratio":         "0.050000", // 1.5 s of 10 s x 3
+		"warmup_s":            "3.000000",
+		"warmup_end":          "steady",
+		"gil":                 "on",
+		"validity":            "failed",
+		"validity_reason":     `15.8 % of requests failed | ECONNRESET, "broken"`,
+	}
+	got := cells(steady())
+	for _, m := range metric.Table() {
+		w, listed := want[m.Name]
+		if !listed {
+			t.Errorf("%s: no expectation in this test", m.Name)
+		}
+		if got[m.Name] != w {
+			t.Errorf("%s: got %q, want %q", m.Name, got[m.Name], w)
+		}
+	}
+}
+
+// What a valid row lacks is what the table says it lacks, and nothing else.
+func TestMissingOnlyWhereTheTableSays(t *testing.T) {
+	valid := steady()
+	valid.Gate = lab.Gate{Validity: lab.Valid}
+	cold := peak()
+	cold.WarmUp = nil
+	tests := []struct {
+		name   string
+		sample lab.Sample
+		lacks  []metric.Rows
+	}{
+		{"open loop", valid, []metric.Rows{metric.InvalidRows}},
+		{"closed loop", peak(), []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows}},
+		{"no warm-up", cold, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.WarmedUpRows}},
+	}
+	for _, tt := range tests {
+		got := cells(tt.sample)
+		for _, m := range metric.Table() {
+			if missing, want := got[m.Name] == "", slices.Contains(tt.lacks, m.Rows); missing != want {
+				t.Errorf("%s: %s is %q, missing should be %v (%s)", tt.name, m.Name, got[m.Name], want, m.Rows)
+			}
+		}
+	}
+}
+
+func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
+	got := cells(crashed())
+	for _, m := range metric.Table() {
+		filled := m.Group == metric.Identity && m.Name != "runtime_version" && m.Name != "gil" ||
+			m.Group == metric.Validity ||
+			slices.Contains([]string{"block", "position", "phase", "mode", "connections"}, m.Name)
+		if filled != (got[m.Name] != "") {
+			t.Errorf("%s: got %q, filled should be %v", m.Name, got[m.Name], filled)
+		}
+	}
+}
+
+func TestASampleOfNothing(t *testing.T) {
+	for name, cell := range cells(lab.Sample{}) {
+		if cell != "" && name != "schema_version" {
+			t.Errorf("%s: got %q from an empty sample", name, cell)
+		}
+	}
+}
+
+func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
+	tests := []struct {
+		name    string
+		change  func(*lab.Sample)
+		missing []string
+	}{
+		{"container gone before its reading", func(s *lab.Sample) { s.Server.Known = false },
+			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "foreign_cpu_ratio", "throttled_periods", "memory_peak_mib"}},
+		{"kernel without a peak", func(s *lab.Sample) { s.Server.After.MemoryPeakBytes = nil }, []string{"memory_peak_mib"}},
+		{"server's counters fell", func(s *lab.Sample) { s.Server.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))} },
+			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "foreign_cpu_ratio", "throttled_periods"}},
+		{"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
+			[]string{"generator_cpu_ratio", "foreign_cpu_ratio"}},
+		{"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
+			[]string{"generator_cpu_ratio", "foreign_cpu_ratio", "steal_ratio"}},
+		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
+			[]string{"foreign_cpu_ratio", "steal_ratio"}},
+		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Busy = 0, 0 },
+			[]string{"foreign_cpu_ratio", "steal_ratio"}},
+		{"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
+			[]string{"foreign_cpu_ratio", "steal_ratio"}},
+		{"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
+			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_cpu_ratio", "steal_ratio"}},
+		{"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil }, []string{"latency_p999_ms"}},
+		{"no answer at all", func(s *lab.Sample) {
+			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw = 0, &lab.Latency{}, nil
+		}, []string{"cpu_us_per_request", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms"}},
+		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
+		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
+		{"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
+			[]string{"throughput_rps", "server_cpu_ratio", "generator_cpu_ratio"}},
+		{"not a number", func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
+			[]string{"latency_mean_ms", "latency_max_ms"}},
+	}
+	for _, tt := range tests {
+		s := steady()
+		tt.change(&s)
+		var got []string
+		for name, cell := range cells(s) {
+			if cell == "" {
+				got = append(got, name)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(tt.missing)
+		if !slices.Equal(got, tt.missing) {
+			t.Errorf("%s: missing %v, want %v", tt.name, got, tt.missing)
+		}
+	}
+}
+
+func TestForeignCPUIsNeverNegative(t *testing.T) {
+	s := steady()
+	s.Server.After.CPU = 20 * time.Second // more than the ticks saw
+	if got, ok := metric.ForeignCPURatio(s); !ok || got != 0 {
+		t.Errorf("got %v, %v, want 0", got, ok)
+	}
+}
+
+func TestACPUOfBothSidesCountsOnce(t *testing.T) {
+	s := steady()
+	s.Layout = lab.Layout{Generator: []int{1}, Server: []int{1}}
+	s.Server.After.CPU = 11 * time.Second
+	if got, _ := metric.ForeignCPURatio(s); got != 0.1 { // 6 busy - 4 - 1 = 1 s of 10 s x 1
+		t.Errorf("got %v, want 0.1", got)
+	}
+}
+
+func TestGIL(t *testing.T) {
+	tests := []struct {
+		identity lab.Identity
+		want     string
+	}{
+		{lab.Identity{RuntimeVersion: "3.14.8", GIL: ptr(true)}, "on"},
+		{lab.Identity{RuntimeVersion: "3.14.8t", GIL: ptr(false)}, "off"},
+		{lab.Identity{RuntimeVersion: "24.21.0"}, "none"},
+		{lab.Identity{}, ""},
+	}
+	for _, tt := range tests {
+		if got := cells(lab.Sample{Identity: tt.identity})["gil"]; got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.identity, got, tt.want)
+		}
+	}
+}
+
+// Every row of the table is whole, and names carry their units.
+func TestTheTableItself(t *testing.T) {
+	ending := map[string]string{"ms": "_ms", "s": "_s", "1/s": "_rps", "ratio": "_ratio", "MiB": "_mib", "µs": "cpu_us_per_request"}
+	seen := map[string]bool{}
+	for _, m := range metric.Table() {
+		if seen[m.Name] {
+			t.Errorf("%s: twice", m.Name)
+		}
+		seen[m.Name] = true
+		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" || m.Of == nil {
+			t.Errorf("%s: incomplete: %+v", m.Name, m)
+		}
+		if m.Unit != "" && !strings.HasSuffix(m.Name, ending[m.Unit]) {
+			t.Errorf("%s: name does not end in its unit %q", m.Name, m.Unit)
+		}
+		if m.Unit != "" && m.Kind != metric.Float || m.Kind == metric.Float && m.Decimals < 1 {
+			t.Errorf("%s: kind %s, unit %q, %d decimals", m.Name, m.Kind, m.Unit, m.Decimals)
+		}
+	}
+}
+
+func TestFormatHasNoExponentAndAlwaysAPoint(t *testing.T) {
+	tests := []struct {
+		name string
+		v    metric.Value
+		want string
+	}{
+		{"throughput_rps", metric.Num(1e9), "1000000000.000"},
+		{"throughput_rps", metric.Num(0), "0.000"},
+		{"error_ratio", metric.Num(1e-7), "0.000000100"},
+		{"latency_p50_ms", metric.Num(1.0 / 3), "0.333333"},
+		{"requests", metric.Int(123456789), "123456789"},
+		{"latency_p50_ms", metric.Num(math.NaN()), ""},
+		{"latency_p50_ms", metric.Num(math.Inf(-1)), ""},
+		{"validity_reason", metric.Text("a\r\n\n b\x00c \n"), "a | b c"},
+		{"validity_reason", metric.Text(" \n"), ""},
+	}
+	for _, tt := range tests {
+		m, _ := metric.Find(tt.name)
+		if got := m.Format(tt.v); got != tt.want {
+			t.Errorf("%s of %+v: got %q, want %q", tt.name, tt.v, got, tt.want)
+		}
+	}
+}
+
+func TestRoundTripThroughCSV(t *testing.T) {
+	var file strings.Builder
+	w := csv.NewWriter(&file)
+	samples := []lab.Sample{steady(), peak(), crashed()}
+	_ = w.Write(metric.Header())
+	for _, s := range samples {
+		_ = w.Write(metric.RowOf(s).Record())
+	}
+	w.Flush()
+	records, err := csv.NewReader(strings.NewReader(file.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(file.String(), "\n"); lines != len(records) {
+		t.Errorf("%d records on %d lines", len(records), lines)
+	}
+	for i, s := range samples {
+		row, err := metric.ParseRow(records[0], records[i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := row.Record(), metric.RowOf(s).Record(); !slices.Equal(got, want) {
+			t.Errorf("sample %d\n got %q\nwant %q", i, got, want)
+		}
+	}
+}
+
+func TestParseRowIsTypedAndTolerant(t *testing.T) {
+	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"}, []string{"7", "x", "2.50", ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, ok := row.Int("requests"); n != 7 || !ok {
+		t.Errorf("requests: %v %v", n, ok)
+	}
+	if f, ok := row.Float("requests"); f != 7 || !ok {
+		t.Errorf("requests as a float: %v %v", f, ok)
+	}
+	if f, ok := row.Float("throughput_rps"); f != 2.5 || !ok {
+		t.Errorf("throughput_rps: %v %v", f, ok)
+	}
+	if _, ok := row.Float("variant"); ok || row.Text("variant") != "" || len(row) != 2 {
+		t.Errorf("missing or unknown columns have values: %v", row)
+	}
+	for _, bad := range [][2]string{{"requests", "1.5"}, {"throughput_rps", "NaN"}, {"throughput_rps", "fast"}} {
+		if _, err := metric.ParseRow(bad[:1], bad[1:]); err == nil || !strings.Contains(err.Error(), bad[0]) {
+			t.Errorf("%v: got %v, want an error that names the column", bad, err)
+		}
+	}
+}
+
+// A reader that infers types must find the same one in every cell of a column,
+// and the one that the table states.
+func TestTypeInferenceCannotFlip(t *testing.T) {
+	whole := steady() // figures without a fraction
+	whole.Attack.Elapsed = 4 * time.Second
+	whole.Attack.Failed = 0
+	var records [][]string
+	for _, s := range []lab.Sample{steady(), peak(), crashed(), whole} {
+		records = append(records, metric.RowOf(s).Record())
+	}
+	for i, m := range metric.Table() {
+		for _, r := range records {
+			if r[i] == "" {
+				continue
+			}
+			if got := infer(r[i]); got != m.Kind {
+				t.Errorf("%s: %q reads as %s, the column is %s", m.Name, r[i], got, m.Kind)
+			}
+		}
+	}
+}
+
+func infer(cell string) metric.Kind {
+	if _, err := strconv.ParseInt(cell, 10, 64); err == nil {
+		return metric.Integer
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return metric.Float
+	}
+	return metric.String
+}
+
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("elsewhere", -7*3600) // nothing may depend on it
+	os.Exit(m.Run())
+}

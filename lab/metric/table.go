@@ -1,0 +1,211 @@
+package metric
+
+import (
+	"time"
+
+	"runtimelab/lab"
+)
+
+// table is the columns of trials.csv in order. Ratios of CPU and of errors are
+// 0 to 1, written with enough decimals that one in a million is not 0.
+var table = []Metric{
+	{"schema_version", "", Neither, Integer, 0, Identity, EveryRow, "version of these columns", func(lab.Sample) Value { return Int(SchemaVersion) }},
+	{"run_id", "", Neither, String, 0, Identity, EveryRow, "the run: UTC start and a random suffix", text(func(s lab.Sample) string { return s.RunID })},
+	{"started_at", "", Neither, String, 0, Identity, EveryRow, "start of the phase: RFC 3339, milliseconds, UTC", text(startedAt)},
+	{"host_id", "", Neither, String, 0, Identity, EveryRow, "hash of what identifies the machine", text(func(s lab.Sample) string { return s.HostID })},
+	{"scenario", "", Neither, String, 0, Identity, EveryRow, "the workload and its load", text(func(s lab.Sample) string { return s.Scenario.Name })},
+	{"scenario_sha256", "", Neither, String, 0, Identity, EveryRow, "of the scenario's script", text(func(s lab.Sample) string { return s.Scenario.SHA256 })},
+	{"runtime", "", Neither, String, 0, Identity, EveryRow, "the image: a folder under runtimes/", text(func(s lab.Sample) string { return s.Variant.Runtime })},
+	{"variant", "", Neither, String, 0, Identity, EveryRow, "the runtime in one configuration: node/single", text(variantID)},
+	{"runtime_version", "", Neither, String, 0, Identity, EveryRow, "as the running server reports it", text(func(s lab.Sample) string { return s.Identity.RuntimeVersion })},
+	{"image_id", "", Neither, String, 0, Identity, EveryRow, "the engine's; differs between rebuilds of equal content", text(func(s lab.Sample) string { return s.Image.ID })},
+	{"content_sha256", "", Neither, String, 0, Identity, EveryRow, "of Dockerfile, context, lockfiles, arguments and base", text(func(s lab.Sample) string { return s.Image.ContentSHA256 })},
+	{"base_origin", "", Neither, String, 0, Identity, EveryRow, "image digest, or suite and package versions", text(func(s lab.Sample) string { return s.Image.BaseOrigin })},
+
+	{"block", "", Neither, Integer, 0, Load, EveryRow, "one trial of every variant, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Block) })},
+	{"position", "", Neither, Integer, 0, Load, EveryRow, "of the trial within its block, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Position) })},
+	{"phase", "", Neither, String, 0, Load, EveryRow, "peak (highest throughput) or steady (latency at a rate)", text(func(s lab.Sample) string { return string(s.Phase.Kind) })},
+	{"mode", "", Neither, String, 0, Load, EveryRow, "closed (next request after the answer) or open (by a schedule)", text(mode)},
+	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second", number(offeredRPS)},
+	{"connections", "", Neither, Integer, 0, Load, EveryRow, "closed loop: how many; open loop: at most", count(func(s lab.Sample) int64 { return int64(s.Phase.Connections) })},
+	{"duration_s", "s", Neither, Float, 6, Load, EveryRow, "first send to last answer", attacked(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
+	{"requests", "", Neither, Integer, 0, Load, EveryRow, "requests sent", attacked(func(a lab.AttackResult) Value { return Int(a.Sent) })},
+
+	{"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow, "requests that succeeded per second of duration_s", number(ThroughputRPS)},
+	{"error_ratio", "ratio", Lower, Float, 9, Throughput, EveryRow, "failed / sent", number(ErrorRatio)},
+
+	{"latency_mean_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected: from the intended send time", corrected(mean)},
+	{"latency_p50_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected median", corrected(p50)},
+	{"latency_p90_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected 90th percentile", corrected(p90)},
+	{"latency_p99_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected 99th percentile", corrected(p99)},
+	{"latency_p999_ms", "ms", Lower, Float, 6, Latency, LargeRows, "corrected 99.9th percentile", corrected(p999)},
+	{"latency_max_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected maximum", corrected(longest)},
+	{"latency_raw_p50_ms", "ms", Lower, Float, 6, Latency, EveryRow, "median from the actual send time: hides queueing before the send", raw(p50)},
+	{"latency_raw_p99_ms", "ms", Lower, Float, 6, Latency, EveryRow, "99th percentile from the actual send time", raw(p99)},
+	{"send_lag_p99_ms", "ms", Neither, Float, 6, Load, OpenLoopRows, "99th percentile of actual minus intended send time", open(func(a lab.AttackResult) *lab.Latency { return a.SendLag }, p99)},
+	{"sent_ratio", "ratio", Neither, Float, 6, Load, OpenLoopRows, "sent / called for by the schedule", number(SentRatio)},
+	{"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow, "container start to first correct answer, the same in every row of a trial", number(coldStartMS)},
+
+	{"server_cpu_s", "s", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's container over the phase", number(ServerCPUSeconds)},
+	{"cpu_us_per_request", "µs", Lower, Float, 3, CPU, EveryRow, "server_cpu_s for each request that succeeded", number(CPUPerRequestUS)},
+	{"server_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "server_cpu_s / (duration_s x server CPUs)", number(ServerCPURatio)},
+	{"memory_peak_mib", "MiB", Lower, Float, 3, Memory, EveryRow, "highest use by the server's container since its start", number(memoryPeakMiB)},
+	{"throttled_periods", "", Neither, Integer, 0, CPU, EveryRow, "periods in which a CPU quota parked the server", throttled},
+	{"generator_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "generator's CPU time / (duration_s x generator CPUs)", number(GeneratorCPURatio)},
+	{"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the CPUs used that went to others, from tick-sampled /proc/stat", number(ForeignCPURatio)},
+	{"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the CPUs used that the hypervisor took", number(StealRatio)},
+
+	{"warmup_s", "s", Neither, Float, 6, Load, WarmedUpRows, "how long the discarded warm-up took", warmed(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
+	{"warmup_end", "", Neither, String, 0, Load, WarmedUpRows, "why it ended: steady (throughput was) or budget", warmed(func(a lab.AttackResult) Value { return Text(a.WarmEnd) })},
+	{"gil", "", Neither, String, 0, Identity, EveryRow, "global interpreter lock: on, off, none (the runtime has none)", text(gil)},
+
+	{"validity", "", Neither, String, 0, Validity, EveryRow, "valid, censored (a bound), disturbed (from outside) or failed", text(func(s lab.Sample) string { return string(s.Gate.Validity) })},
+	{"validity_reason", "", Neither, String, 0, Validity, InvalidRows, "why not valid, with the number that decided", text(func(s lab.Sample) string { return s.Gate.Reason })},
+}
+
+// What follows turns a part of a sample into a cell, or a missing one.
+
+func text(of func(lab.Sample) string) func(lab.Sample) Value {
+	return func(s lab.Sample) Value { return Text(of(s)) }
+}
+
+// count is for what is numbered or counted from 1: 0 is missing.
+func count(of func(lab.Sample) int64) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if n := of(s); n > 0 {
+			return Int(n)
+		}
+		return Value{}
+	}
+}
+
+func number(of func(lab.Sample) (float64, bool)) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if f, ok := of(s); ok {
+			return Num(f)
+		}
+		return Value{}
+	}
+}
+
+func attacked(of func(lab.AttackResult) Value) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if s.Attack == nil {
+			return Value{}
+		}
+		return of(*s.Attack)
+	}
+}
+
+func warmed(of func(lab.AttackResult) Value) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if s.WarmUp == nil {
+			return Value{}
+		}
+		return of(*s.WarmUp)
+	}
+}
+
+func raw(of func(lab.Latency) *float64) func(lab.Sample) Value {
+	return attacked(func(a lab.AttackResult) Value { return latency(a.Raw, of) })
+}
+
+func corrected(of func(lab.Latency) *float64) func(lab.Sample) Value {
+	return open(func(a lab.AttackResult) *lab.Latency { return a.Corrected }, of)
+}
+
+// open is for what only a schedule gives a meaning: missing in a closed loop
+// whatever the attack result holds.
+func open(which func(lab.AttackResult) *lab.Latency, of func(lab.Latency) *float64) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if s.Attack == nil || !OpenLoop(s) {
+			return Value{}
+		}
+		return latency(which(*s.Attack), of)
+	}
+}
+
+func latency(l *lab.Latency, of func(lab.Latency) *float64) Value {
+	if l == nil || l.Count <= 0 {
+		return Value{}
+	}
+	if ms := of(*l); ms != nil {
+		return Num(*ms)
+	}
+	return Value{}
+}
+
+func mean(l lab.Latency) *float64    { return &l.MeanMS }
+func p50(l lab.Latency) *float64     { return l.P50MS }
+func p90(l lab.Latency) *float64     { return l.P90MS }
+func p99(l lab.Latency) *float64     { return l.P99MS }
+func p999(l lab.Latency) *float64    { return l.P999MS }
+func longest(l lab.Latency) *float64 { return &l.MaxMS }
+
+func startedAt(s lab.Sample) string {
+	if s.StartedAt.IsZero() {
+		return ""
+	}
+	return Timestamp(s.StartedAt)
+}
+
+// Timestamp is how every file of a run writes a moment: RFC 3339 in UTC with
+// milliseconds.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+func variantID(s lab.Sample) string {
+	if s.Variant.Name == "" {
+		return s.Trial.Variant
+	}
+	return s.Variant.ID()
+}
+
+// mode is how the phase offers its load.
+func mode(s lab.Sample) string {
+	switch {
+	case s.Phase.Kind == "":
+		return ""
+	case OpenLoop(s):
+		return "open"
+	}
+	return "closed"
+}
+
+func offeredRPS(s lab.Sample) (float64, bool) {
+	return s.Phase.RateRPS, OpenLoop(s) && s.Phase.RateRPS > 0
+}
+
+func coldStartMS(s lab.Sample) (float64, bool) {
+	if s.ColdStart == nil {
+		return 0, false
+	}
+	return float64(*s.ColdStart) / float64(time.Millisecond), true
+}
+
+func memoryPeakMiB(s lab.Sample) (float64, bool) {
+	if !s.Server.Known || s.Server.After.MemoryPeakBytes == nil {
+		return 0, false
+	}
+	return float64(*s.Server.After.MemoryPeakBytes) / (1 << 20), true
+}
+
+func throttled(s lab.Sample) Value {
+	if n, ok := ThrottledPeriods(s); ok {
+		return Int(n)
+	}
+	return Value{}
+}
+
+// gil is missing only while the server has not been asked: a runtime without
+// one says so.
+func gil(s lab.Sample) string {
+	switch {
+	case s.Identity.GIL != nil && *s.Identity.GIL:
+		return "on"
+	case s.Identity.GIL != nil:
+		return "off"
+	case s.Identity.RuntimeVersion != "":
+		return "none"
+	}
+	return ""
+}

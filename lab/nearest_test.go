@@ -1,0 +1,31 @@
+package lab_test
+
+import (
+	"testing"
+
+	"runtimelab/lab"
+)
+
+func TestSuggest(t *testing.T) {
+	valid := []string{"body", "headers", "json", "path"}
+	for _, c := range []struct{ name, want string }{
+		{"bdy", `did you mean "body"?`},
+		{"josn", `did you mean "json"?`}, // two neighbours swapped, and no more than that
+		{"JSON", `did you mean "json"?`},
+		{"header", `did you mean "headers"?`},
+		{"pat", `did you mean "path"?`},
+		{"x", "valid: body, headers, json, path"},
+		{"", "valid: body, headers, json, path"},
+		{"timeout", "valid: body, headers, json, path"},
+	} {
+		if got := lab.Suggest(c.name, valid); got != c.want {
+			t.Errorf("Suggest(%q) = %s, want %s", c.name, got, c.want)
+		}
+	}
+	if got := lab.Suggest("x", nil); got != "there are none" {
+		t.Errorf("with nothing valid: %s", got)
+	}
+	if got := lab.Nearest("ab", []string{"ax", "ay"}); got != "ax" {
+		t.Errorf("of equals the first wins, not %q", got)
+	}
+}

@@ -1,0 +1,17 @@
+// Package record owns the folder of a run, results/<run-id>/: it writes the
+// files as things happen, each record synced to the disk before the next step,
+// and reads them back.
+//
+//	trials.csv       a row per trial and phase, the columns of lab/metric
+//	timeline.csv     one-second buckets of every attack, warm-ups included
+//	histograms.hlog  HdrHistogram log, nanoseconds, a tag for each histogram
+//	run.json         host, engine, versions, seed, plan, profile and state
+//
+// results/latest is a relative link to the newest run.
+//
+// A row of trials.csv is written after the buckets and histograms of its phase
+// and is one line of the file, so that a row that can be read is a phase that
+// is all there. A process that is killed leaves at most one unterminated last
+// line in each file; Read leaves that of trials.csv out and says so. A write
+// that fails is taken back, so that the next one does not continue a torn line.
+package record

@@ -1,0 +1,95 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"runtimelab/lab"
+)
+
+// histogramLog is histograms.hlog: the format of HdrHistogram's log, version
+// 1.3, with V2 compressed histograms of nanoseconds. Times are in seconds after
+// the base time in the head; the third column is the maximum in milliseconds.
+type histogramLog struct {
+	j    *journal
+	base time.Time
+}
+
+func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error) {
+	j, err := createJournal(path)
+	if err != nil {
+		return nil, err
+	}
+	// The head holds whole seconds only.
+	l := &histogramLog{j: j, base: startedAt.Truncate(time.Second)}
+	var b bytes.Buffer
+	w := hdrhistogram.NewHistogramLogWriter(&b)
+	ms := l.base.UnixMilli()
+	err = errors.Join(w.OutputLogFormatVersion(), w.OutputStartTime(ms), w.OutputBaseTime(ms), w.OutputLegend())
+	if err == nil {
+		err = j.append(b.Bytes())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("writing the head of %s: %w", path, err), j.close())
+	}
+	return l, nil
+}
+
+// add writes the histograms of a sample, tagged like
+// json/node-single/b1/steady/corrected.
+func (l *histogramLog) add(s lab.Sample) error {
+	if s.Attack == nil {
+		return nil
+	}
+	var b bytes.Buffer
+	var errs []error
+	for _, h := range []struct {
+		name string
+		from *lab.Latency
+	}{{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag}} {
+		if h.from == nil || len(h.from.HDR) == 0 {
+			continue
+		}
+		if err := l.write(&b, s, h.name, h.from.HDR); err != nil {
+			errs = append(errs, fmt.Errorf("writing histogram %s to %s: %w", tag(s, h.name), l.j.path, err))
+		}
+	}
+	if b.Len() > 0 {
+		errs = append(errs, l.j.append(b.Bytes()))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded []byte) error {
+	h, err := hdrhistogram.Decode(encoded)
+	if err != nil {
+		return err
+	}
+	// The log has no negative times: a clock that was set back counts as 0.
+	start := max(s.StartedAt.UnixMilli(), l.base.UnixMilli())
+	h.SetTag(tag(s, name))
+	h.SetStartTimeMs(start)
+	h.SetEndTimeMs(start + s.Attack.Elapsed.Milliseconds())
+	w := hdrhistogram.NewHistogramLogWriter(b)
+	w.SetBaseTime(l.base.UnixMilli())
+	return w.OutputIntervalHistogram(h)
+}
+
+// tag names a histogram within the log, where commas and spaces end a tag.
+func tag(s lab.Sample, name string) string {
+	plain := func(part string) string {
+		return strings.Map(func(r rune) rune {
+			if r == ',' || r == '/' || unicode.IsSpace(r) {
+				return '-'
+			}
+			return r
+		}, part)
+	}
+	return fmt.Sprintf("%s/%s/b%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, plain(string(s.Phase.Kind)), name)
+}

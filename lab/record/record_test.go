@@ -1,0 +1,546 @@
+package record_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
+)
+
+const runID = "20261123T231501Z-ab12"
+
+var start = time.Date(2026, 11, 23, 23, 15, 1, 250e6, time.UTC)
+
+func ptr[T any](v T) *T { return &v }
+
+func info() record.Info {
+	return record.Info{
+		StartedAt: start,
+		Host:      record.Host{ID: "h0123456789", Topology: lab.Topology{Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}}},
+		Engine:    map[string]string{"version": "20.10"},
+		Versions:  map[string]string{"lab": "devel"},
+		Plan:      lab.Plan{Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1},
+	}
+}
+
+func create(t *testing.T) (results string, run *record.Run) {
+	t.Helper()
+	results = filepath.Join(t.TempDir(), "results")
+	run, err := record.Create(results, runID, info())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results, run
+}
+
+// latency is a histogram of n values, 1 ms apart.
+func latency(t *testing.T, n int64) *lab.Latency {
+	t.Helper()
+	h := hdrhistogram.New(1, int64(time.Minute), 3)
+	for i := int64(1); i <= n; i++ {
+		if err := h.RecordValue(i * int64(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &lab.Latency{Count: n, MeanMS: 1, P50MS: ptr(1.5), MaxMS: float64(n), HDR: encoded}
+}
+
+func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
+	t.Helper()
+	s := lab.Sample{
+		RunID: runID, HostID: "h0123456789", StartedAt: start.Add(offset),
+		Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Block: 1, Position: 2},
+		Scenario: lab.Scenario{Name: "json"},
+		Variant:  lab.Variant{Runtime: "node", Name: "single"},
+		Phase:    lab.Phase{Kind: kind, Connections: 64},
+		WarmUp: &lab.AttackResult{StartedAt: start, Elapsed: time.Second, Sent: 9, WarmEnd: "steady",
+			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}}},
+		Attack: &lab.AttackResult{StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40, Succeeded: 39, Failed: 1,
+			Raw:     latency(t, 40),
+			Buckets: []lab.Bucket{{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)}, {Second: 1, Sent: 10, Succeeded: 11}}},
+		Gate: lab.Gate{Validity: lab.Valid},
+	}
+	if kind == lab.Steady {
+		s.Phase.RateRPS = 20
+		s.Attack.Intended = 40
+		s.Attack.Corrected, s.Attack.SendLag = latency(t, 50), latency(t, 3)
+	}
+	return s
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestARunIsReadableFromItsStart(t *testing.T) {
+	results, run := create(t)
+	if got, want := run.Dir(), filepath.Join(results, runID); got != want {
+		t.Errorf("folder %s, want %s", got, want)
+	}
+	if got := read(t, run.Dir(), "trials.csv"); got != strings.Join(metric.Header(), ",")+"\n" {
+		t.Errorf("trials.csv begins with %q", got)
+	}
+	back, err := record.Read(run.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(back.Rows) != 0 || len(back.Doubts) != 0 || back.Info.State != record.Running || back.Info.EndedAt != nil {
+		t.Errorf("read back %+v", back)
+	}
+}
+
+func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
+	_, run := create(t)
+	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
+	failed := lab.Sample{RunID: runID, Variant: peak.Variant, Gate: lab.Gate{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"}}
+	if err := run.Add(peak, steady); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Add(failed); err != nil {
+		t.Fatal(err)
+	}
+	back, err := record.Read(run.Dir()) // the run is still open, as after a kill -9
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []metric.Row{metric.RowOf(peak), metric.RowOf(steady), metric.RowOf(failed)}
+	if len(back.Rows) != len(want) {
+		t.Fatalf("%d rows, want %d", len(back.Rows), len(want))
+	}
+	for i := range want {
+		if got := back.Rows[i].Record(); !slices.Equal(got, want[i].Record()) {
+			t.Errorf("row %d\n got %q\nwant %q", i, got, want[i].Record())
+		}
+	}
+	if got := strings.Count(read(t, run.Dir(), "trials.csv"), "\n"); got != 4 {
+		t.Errorf("%d lines, want a header and a line for each row", got)
+	}
+}
+
+func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
+	_, run := create(t)
+	if err := run.Add(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(run.Dir(), "trials.csv")
+	text := read(t, path)
+	second := strings.LastIndex(text[:len(text)-1], "\n") + 1
+	header := strings.Index(text, "\n") + 1
+	for _, tt := range []struct{ length, rows, doubts int }{
+		{len(text), 2, 0},
+		{len(text) - 1, 1, 1}, // all of the row but its end
+		{second + 1, 1, 1},
+		{second, 1, 0},
+		{header - 1, 0, 2},
+		{0, 0, 1},
+	} {
+		if err := os.WriteFile(path, []byte(text[:tt.length]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		back, err := record.Read(run.Dir())
+		if err != nil {
+			t.Errorf("first %d bytes: %v", tt.length, err)
+			continue
+		}
+		if len(back.Rows) != tt.rows || len(back.Doubts) != tt.doubts {
+			t.Errorf("first %d bytes: %d rows, doubts %q; want %d and %d", tt.length, len(back.Rows), back.Doubts, tt.rows, tt.doubts)
+		}
+	}
+}
+
+func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
+	tests := []struct {
+		name, trials, doubt, err string
+		code                     int
+	}{
+		{name: "a column of later", trials: "schema_version,invented,throughput_rps\n1,x,2.5\n", doubt: "invented"},
+		{name: "another schema", trials: "schema_version,requests\n1,5\n2,5\n", err: "line 3: schema version 2", code: lab.ExitUsage},
+		{name: "no schema", trials: "requests\n5\n", err: "schema version 0", code: lab.ExitUsage},
+		{name: "wrong type", trials: "schema_version,requests\n1,many\n", err: "line 2: column requests", code: lab.ExitFailed},
+		{name: "a cell short", trials: "schema_version,requests\n1\n", err: "line 2", code: lab.ExitFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, run := create(t)
+			if err := os.WriteFile(filepath.Join(run.Dir(), "trials.csv"), []byte(tt.trials), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			back, err := record.Read(run.Dir())
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) || lab.ExitCode(err) != tt.code {
+					t.Errorf("got %v, code %d", err, lab.ExitCode(err))
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(back.Doubts) != 1 || !strings.Contains(back.Doubts[0], tt.doubt) {
+				t.Errorf("doubts %q", back.Doubts)
+			}
+			if f, ok := back.Rows[0].Float("throughput_rps"); f != 2.5 || !ok {
+				t.Errorf("the known columns were lost: %v", back.Rows[0])
+			}
+		})
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	_, run := create(t)
+	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
+	again := sample(t, lab.Peak, 60*time.Second) // another trial, with a warm-up of its own
+	again.WarmUp.StartedAt = start.Add(50 * time.Second)
+	crashed := sample(t, lab.Peak, 90*time.Second)
+	crashed.WarmUp, crashed.Attack = nil, nil
+	for _, s := range []lab.Sample{peak, steady, again, crashed} {
+		if err := run.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `run_id,scenario,variant,block,started_at,phase,mode,second,sent,succeeded,failed,latency_p50_ms,latency_p99_ms
+ID,json,node/single,1,2026-11-23T23:15:03.250Z,warmup,closed,0,9,9,0,,
+ID,json,node/single,1,2026-11-23T23:15:03.250Z,peak,closed,0,30,28,1,0.250000,
+ID,json,node/single,1,2026-11-23T23:15:03.250Z,peak,closed,1,10,11,0,,
+ID,json,node/single,1,2026-11-23T23:15:05.250Z,steady,open,0,30,28,1,0.250000,
+ID,json,node/single,1,2026-11-23T23:15:05.250Z,steady,open,1,10,11,0,,
+ID,json,node/single,1,2026-11-23T23:16:01.250Z,warmup,closed,0,9,9,0,,
+ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,0,30,28,1,0.250000,
+ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,1,10,11,0,,
+`
+	if got := read(t, run.Dir(), "timeline.csv"); got != strings.ReplaceAll(want, "ID", runID) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
+	_, run := create(t)
+	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
+	steady.Scenario.Name = "large, slow" // what would end a tag
+	early := sample(t, lab.Peak, -time.Hour)
+	if err := run.Add(peak, steady, early); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(run.Dir(), "histograms.hlog"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	log := hdrhistogram.NewHistogramLogReader(f)
+	base := start.Truncate(time.Second)
+	for _, want := range []struct {
+		tag   string
+		count int64
+		from  time.Time
+	}{
+		{"json/node-single/b1/peak/raw", 40, peak.StartedAt},
+		{"large--slow/node-single/b1/steady/corrected", 50, steady.StartedAt},
+		{"large--slow/node-single/b1/steady/raw", 40, steady.StartedAt},
+		{"large--slow/node-single/b1/steady/send_lag", 3, steady.StartedAt},
+		{"json/node-single/b1/peak/raw", 40, base},
+	} {
+		h, err := log.NextIntervalHistogram()
+		if err != nil || h == nil {
+			t.Fatalf("%s: %v, %v", want.tag, h, err)
+		}
+		highest := want.count * int64(time.Millisecond)
+		if h.Tag() != want.tag || h.TotalCount() != want.count || !h.ValuesAreEquivalent(h.Max(), highest) {
+			t.Errorf("got %s with %d values to %d ns, want %s with %d to %d", h.Tag(), h.TotalCount(), h.Max(), want.tag, want.count, highest)
+		}
+		// The library cuts to milliseconds, which may lose one.
+		from, to := want.from.UnixMilli(), want.from.UnixMilli()+1500
+		if d := from - h.StartTimeMs(); d < 0 || d > 1 {
+			t.Errorf("%s starts at %d, want %d", want.tag, h.StartTimeMs(), from)
+		}
+		if d := to - h.EndTimeMs(); d < 0 || d > 1 {
+			t.Errorf("%s ends at %d, want %d", want.tag, h.EndTimeMs(), to)
+		}
+	}
+	if h, err := log.NextIntervalHistogram(); h != nil || err != nil {
+		t.Errorf("more than was written: %v, %v", h, err)
+	}
+	text := read(t, run.Dir(), "histograms.hlog")
+	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") || strings.Count(text, "BaseTime") != 1 {
+		t.Errorf("head: %.200s", text)
+	}
+	if !strings.Contains(text, "Tag=json/node-single/b1/peak/raw,2.250000,1.500000,4") {
+		t.Errorf("no interval 2.25 s after the base time:\n%s", text)
+	}
+}
+
+func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
+	_, run := create(t)
+	s := sample(t, lab.Steady, 0)
+	s.Attack.Corrected.HDR = []byte("not base64 !")
+	err := run.Add(s)
+	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") || !strings.Contains(err.Error(), "steady/corrected") {
+		t.Errorf("got %v, want the file and the histogram named", err)
+	}
+	back, err := record.Read(run.Dir())
+	if err != nil || len(back.Rows) != 1 {
+		t.Errorf("rows %v, %v", back, err)
+	}
+	if text := read(t, run.Dir(), "histograms.hlog"); !strings.Contains(text, "steady/raw") {
+		t.Error("the other histograms were lost")
+	}
+}
+
+func TestRunJSON(t *testing.T) {
+	_, run := create(t)
+	if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, "python/single is not measured") }); err != nil {
+		t.Fatal(err)
+	}
+	end := start.Add(time.Minute)
+	if err := run.End(record.Interrupted, "Ctrl-C", end); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.End(record.Done, "", end.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	back, err := record.Read(run.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := info()
+	want.SchemaVersion, want.RunID, want.State, want.Reason, want.EndedAt = metric.SchemaVersion, runID, record.Interrupted, "Ctrl-C", &end
+	want.Profile, want.Seed, want.Notes = "smoke", 1<<63+1, []string{"python/single is not measured"}
+	if !reflect.DeepEqual(back.Info, want) {
+		t.Errorf("got  %+v\nwant %+v", back.Info, want)
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(read(t, run.Dir(), "run.json")), &keys); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"host", "engine", "versions", "seed", "plan", "profile", "state", "started_at", "ended_at"} {
+		if _, ok := keys[key]; !ok {
+			t.Errorf("run.json has no %s", key)
+		}
+	}
+	if err := run.Add(sample(t, lab.Peak, 0)); err == nil {
+		t.Error("a row was taken after the end")
+	}
+	names, _ := filepath.Glob(filepath.Join(run.Dir(), "*"))
+	if len(names) != 4 {
+		t.Errorf("the folder holds %q", names)
+	}
+}
+
+// A reader never sees half a run.json, nor none.
+func TestRunJSONIsReplacedInOneStep(t *testing.T) {
+	_, run := create(t)
+	var writer sync.WaitGroup
+	stop := make(chan struct{})
+	writer.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				// Longer and shorter by turns: a write in place would show.
+				if err := run.Update(func(i *record.Info) { i.Reason = strings.Repeat("x", n%2*100_000) }); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	for range 200 {
+		if _, err := record.Read(run.Dir()); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(stop)
+	writer.Wait()
+}
+
+func TestLatestPointsToTheNewestRun(t *testing.T) {
+	results := t.TempDir()
+	var stop = make(chan struct{})
+	var watcher sync.WaitGroup
+	if _, err := record.Create(results, "20261123T231501Z-0000", info()); err != nil {
+		t.Fatal(err)
+	}
+	watcher.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := os.Stat(filepath.Join(results, "latest", "run.json")); err != nil {
+					t.Errorf("while it was swapped: %v", err)
+					return
+				}
+			}
+		}
+	})
+	for i := 1; i <= 20; i++ {
+		id := fmt.Sprintf("20261123T231501Z-%04d", i)
+		if _, err := record.Create(results, id, info()); err != nil {
+			t.Fatal(err)
+		}
+		if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != id {
+			t.Errorf("latest points to %q (%v), want the relative %q", to, err, id)
+		}
+	}
+	close(stop)
+	watcher.Wait()
+	if left, _ := filepath.Glob(filepath.Join(results, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	results, _ := create(t)
+	if _, err := record.Create(results, runID, info()); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a folder that exists: %v", err)
+	}
+	if _, err := record.Create(results, "20261123T231501Z-ffff", record.Info{}); err == nil {
+		t.Error("a run without a start was created")
+	}
+	if err := os.Remove(filepath.Join(results, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(results, "latest", "kept"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := record.Create(results, "20261123T231501Z-eeee", info()); err == nil || !strings.Contains(err.Error(), "latest") {
+		t.Errorf("a folder named latest in the way: %v", err)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	results := t.TempDir()
+	if _, err := record.Resolve(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+		t.Errorf("no run at all: %v", err)
+	}
+	if _, err := record.Resolve(results, "x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+		t.Errorf("no run at all, by name: %v", err)
+	}
+	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
+	for _, id := range []string{older, newer} {
+		if _, err := record.Create(results, id, info()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"": newer, "latest": newer, older: older, filepath.Join(results, older): older,
+	} {
+		got, err := record.Resolve(results, name)
+		if err != nil || got != filepath.Join(results, want) {
+			t.Errorf("%q: got %s, %v, want %s", name, got, err, want)
+		}
+	}
+	_, err := record.Resolve(results, "nope")
+	if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
+		t.Errorf("an unknown run: %v", err)
+	}
+	if _, err := record.Read(results); lab.ExitCode(err) != lab.ExitUsage {
+		t.Errorf("a folder that is no run: %v", err)
+	}
+}
+
+func TestNewID(t *testing.T) {
+	at := time.Date(2026, 11, 24, 0, 15, 1, 0, time.FixedZone("", 3600))
+	form := regexp.MustCompile(`^20261123T231501Z-[0-9a-f]{4}$`)
+	seen := map[string]bool{}
+	for range 20 {
+		id := record.NewID(at)
+		if !form.MatchString(id) {
+			t.Errorf("got %s", id)
+		}
+		seen[id] = true
+	}
+	if len(seen) < 2 {
+		t.Error("runs of one second are all named alike")
+	}
+	if record.NewID(at) >= record.NewID(at.Add(time.Second)) {
+		t.Error("names do not sort by start")
+	}
+}
+
+func TestHostID(t *testing.T) {
+	id := record.HostID("model", "kernel")
+	if id != record.HostID("model", "kernel") || len(id) != 11 {
+		t.Errorf("got %s", id)
+	}
+	for _, other := range [][]string{{"modelkernel"}, {"kernel", "model"}, {"mode", "lkernel"}, {"model", "kernel", ""}} {
+		if record.HostID(other...) == id {
+			t.Errorf("%q has the id of another host", other)
+		}
+	}
+	for i := range 1000 { // 1 in 110 hashes alone would read as a number
+		if id := record.HostID(strconv.Itoa(i)); !strings.HasPrefix(id, "h") {
+			t.Errorf("%s can read as a number", id)
+		}
+	}
+}
+
+// As a reader without options would: one type for all cells of each column.
+func TestFilesLoadWithTypeInference(t *testing.T) {
+	_, run := create(t)
+	crashed := sample(t, lab.Peak, time.Second)
+	crashed.Attack = nil
+	if err := run.Add(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second), crashed); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"trials.csv", "timeline.csv"} {
+		records, err := csv.NewReader(strings.NewReader(read(t, run.Dir(), name))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for column, title := range records[0] {
+			var found metric.Kind
+			for _, r := range records[1:] {
+				kind := infer(r[column])
+				if kind == "" {
+					continue
+				}
+				if found != "" && kind != found {
+					t.Errorf("%s: %s is %s and %s", name, title, found, kind)
+				}
+				found = kind
+			}
+			if m, ok := metric.Find(title); ok && found != "" && m.Kind != found {
+				t.Errorf("%s: %s reads as %s, the table says %s", name, title, found, m.Kind)
+			}
+		}
+	}
+}
+
+func infer(cell string) metric.Kind {
+	if cell == "" {
+		return ""
+	}
+	if _, err := strconv.ParseInt(cell, 10, 64); err == nil {
+		return metric.Integer
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return metric.Float
+	}
+	return metric.String
+}

@@ -1,0 +1,295 @@
+package report_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// row is a row of the scenario json: peak over 64 connections, or steady at
+// 2500 requests a second.
+func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figures map[string]float64) metric.Row {
+	r := metric.Row{
+		"run_id":   metric.Text("20261123T231501Z-ab12"),
+		"host_id":  metric.Text("h0123456789"),
+		"scenario": metric.Text("json"),
+		"variant":  metric.Text(variant),
+		"block":    metric.Int(block),
+		"phase":    metric.Text(string(phase)),
+		"validity": metric.Text(string(v)),
+	}
+	if phase != "" {
+		r["connections"] = metric.Int(64)
+	}
+	if phase == lab.Steady {
+		r["offered_rps"] = metric.Num(2500)
+	}
+	for name, f := range figures {
+		r[name] = metric.Num(f)
+	}
+	return r
+}
+
+func peak(variant string, block int64, v lab.Validity, rps float64) metric.Row {
+	return row(variant, block, lab.Peak, v, map[string]float64{
+		"throughput_rps": rps, "cpu_us_per_request": 1e6 / rps, "memory_peak_mib": 60 + rps/1e4, "cold_start_ms": 300 + float64(block)})
+}
+
+func steady(variant string, block int64, v lab.Validity, p50 float64) metric.Row {
+	return row(variant, block, lab.Steady, v, map[string]float64{
+		"throughput_rps": 2500, "latency_p50_ms": p50, "latency_p99_ms": 10 * p50, "cpu_us_per_request": 20 * p50,
+		"memory_peak_mib": 70, "cold_start_ms": 300 + float64(block)})
+}
+
+func because(r metric.Row, reason string) metric.Row {
+	r["validity_reason"] = metric.Text(reason)
+	return r
+}
+
+func of(scenario string, rows ...metric.Row) []metric.Row {
+	for _, r := range rows {
+		r["scenario"] = metric.Text(scenario)
+	}
+	return rows
+}
+
+func with(r metric.Row, name string, v metric.Value) metric.Row {
+	r[name] = v
+	return r
+}
+
+func smoke() []metric.Row {
+	const n, p = "node/single", "python/single"
+	return slices.Concat(
+		of("plaintext",
+			peak(p, 1, lab.Valid, 47251.26), steady(p, 1, lab.Valid, 0.3114),
+			because(peak(n, 1, lab.Censored, 82999.9), "generator: at 97.2 % of its ceiling of 85 391 req/s"), steady(n, 1, lab.Valid, 0.2107)),
+		of("json",
+			peak(p, 1, lab.Valid, 44021.5), because(steady(p, 1, lab.Disturbed, 0.4), "foreign CPU 12.5 % of the CPUs used, more than 5 %"),
+			peak(n, 1, lab.Valid, 65012.4), steady(n, 1, lab.Valid, 0.2251)),
+		of("echo",
+			because(row(p, 1, "", lab.Failed, nil), "exited with 1 before it was ready | Traceback (most recent call last): | ModuleNotFoundError: No module named 'uvloop' | "+strings.Repeat("and so on ", 40)),
+			peak(n, 1, lab.Valid, 31000), because(steady(n, 1, lab.Failed, 0.3), "1.2 % of requests failed: body differs from the contract's")),
+	)
+}
+
+// blocks has six blocks, of which the second was disturbed and repeated.
+func blocks() []metric.Row {
+	var rows []metric.Row
+	for b := int64(1); b <= 6; b++ {
+		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)), steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
+		if b == 2 {
+			rows = append(rows, because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
+				steady("node/single", b, lab.Valid, 0.2))
+		}
+		rows = append(rows, peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b)))
+	}
+	return rows
+}
+
+// crowded has several loads, long names and more notes than are shown.
+func crowded() []metric.Row {
+	var rows []metric.Row
+	long := "python-free-threaded/uvicorn-with-four-workers"
+	for b := int64(1); b <= 2; b++ {
+		for _, v := range []string{"node/single", long} {
+			rows = append(rows,
+				peak(v, b, lab.Valid, 123456+float64(b)),
+				with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)),
+				steady(v, b, lab.Valid, 1234.5),
+				with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Num(12500.5)),
+				with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Num(50000)))
+		}
+	}
+	for b := range int64(15) {
+		rows = append(rows, because(peak(long, b%2+1, lab.Disturbed, 1), fmt.Sprintf("steal 0.%d", b)))
+	}
+	return rows
+}
+
+func TestGolden(t *testing.T) {
+	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded(), "nothing": nil} {
+		s := report.Summarise(rows)
+		golden(t, name+".txt", s.Text())
+		golden(t, name+".md", s.Markdown())
+	}
+	golden(t, "columns.md", report.Columns())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update writes it anew): got\n%s", path, got)
+	}
+}
+
+func TestTextIsAtMost100Wide(t *testing.T) {
+	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
+		for line := range strings.Lines(report.Summarise(rows).Text()) {
+			line = strings.TrimSuffix(line, "\n")
+			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
+				t.Errorf("%s: %d characters: %q", name, n, line)
+			}
+		}
+	}
+}
+
+func lineOf(t *testing.T, rows []metric.Row, variant string) report.Line {
+	t.Helper()
+	s := report.Summarise(rows)
+	if len(s.Sections) != 1 {
+		t.Fatalf("%d sections", len(s.Sections))
+	}
+	i := slices.IndexFunc(s.Sections[0].Lines, func(l report.Line) bool { return l.Variant == variant })
+	if i < 0 {
+		t.Fatalf("no line of %s", variant)
+	}
+	return s.Sections[0].Lines[i]
+}
+
+func TestFiguresComeFromValidRows(t *testing.T) {
+	l := lineOf(t, []metric.Row{
+		peak("n/s", 1, lab.Valid, 100), steady("n/s", 1, lab.Valid, 1),
+		peak("n/s", 2, lab.Failed, 9000), steady("n/s", 2, lab.Disturbed, 50),
+		peak("n/s", 3, lab.Valid, 400), steady("n/s", 3, lab.Censored, 60),
+	}, "n/s")
+	if l.Valid != 2 || l.Trials != 3 {
+		t.Errorf("%d of %d trials valid, want 2 of 3", l.Valid, l.Trials)
+	}
+	if l.Peak.Median != 250 || l.Peak.Lowest != 100 || l.Peak.Most != 400 || l.Peak.N != 2 || l.Peak.Bound {
+		t.Errorf("peak %+v", l.Peak)
+	}
+	if l.P50MS.Median != 1 || l.P99MS.Median != 10 || l.CPUUS.Median != 20 {
+		t.Errorf("p50 %+v, p99 %+v, CPU %+v: not those of the one valid steady row", l.P50MS, l.P99MS, l.CPUUS)
+	}
+	if l.MemoryMiB.N != 2 || l.MemoryMiB.Median != 70 || l.ColdStartMS.Median != 302 {
+		t.Errorf("memory %+v, cold start %+v: one of each usable trial", l.MemoryMiB, l.ColdStartMS)
+	}
+}
+
+func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
+	rows := []metric.Row{
+		peak("a/s", 1, lab.Valid, 200), peak("b/s", 1, lab.Valid, 100),
+		peak("a/s", 2, lab.Censored, 300.99), peak("b/s", 2, lab.Valid, 100),
+		peak("a/s", 3, lab.Censored, 400), peak("b/s", 3, lab.Valid, 100),
+	}
+	a, b := lineOf(t, rows, "a/s"), lineOf(t, rows, "b/s")
+	if got := a.Peak.String(); got != ">= 300" { // not 301, which was not seen
+		t.Errorf("peak %q", got)
+	}
+	for line := range strings.Lines(report.Summarise(rows).Text()) {
+		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
+			t.Errorf("a bound with a range: %q", line)
+		}
+	}
+	if !math.IsNaN(b.ToFirst) {
+		t.Errorf("ratio to a bound: %v", b.ToFirst)
+	}
+	for i := range rows { // the other side
+		rows[i]["variant"] = metric.Text(map[string]string{"a/s": "z/s", "b/s": "b/s"}[rows[i].Text("variant")])
+	}
+	if z := lineOf(t, rows, "z/s"); !math.IsNaN(z.ToFirst) {
+		t.Errorf("ratio of a bound: %v", z.ToFirst)
+	}
+}
+
+func TestRatiosArePairedByBlock(t *testing.T) {
+	// Blocks differ threefold; within each b does 1.5, 2 and 2.5 times a.
+	l := lineOf(t, []metric.Row{
+		peak("a/s", 1, lab.Valid, 100), peak("b/s", 1, lab.Valid, 150),
+		peak("b/s", 2, lab.Valid, 600), peak("a/s", 2, lab.Valid, 300),
+		peak("a/s", 3, lab.Valid, 200), peak("b/s", 3, lab.Valid, 500),
+		peak("b/s", 4, lab.Valid, 9000), peak("a/s", 4, lab.Failed, 1),
+	}, "b/s")
+	if l.ToFirst != 2 {
+		t.Errorf("got %v, want 2", l.ToFirst)
+	}
+}
+
+func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
+	tests := []struct {
+		name          string
+		rows          []metric.Row
+		valid, trials int
+	}{
+		{"one trial", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
+		{"a bound counts", []metric.Row{peak("a", 1, lab.Censored, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
+		{"failed in its second phase", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)}, 0, 1},
+		{"ended in its first phase, repeated", []metric.Row{
+			peak("a", 1, lab.Disturbed, 1), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+		{"failed before its first phase, repeated", []metric.Row{
+			row("a", 1, "", lab.Failed, nil), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+		{"two blocks, mixed", []metric.Row{
+			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 2, 2},
+	}
+	for _, tt := range tests {
+		if l := lineOf(t, tt.rows, "a"); l.Valid != tt.valid || l.Trials != tt.trials {
+			t.Errorf("%s: %d of %d, want %d of %d", tt.name, l.Valid, l.Trials, tt.valid, tt.trials)
+		}
+	}
+}
+
+// A trial under several loads is in several sections and is one trial.
+func TestATrialCountsOnceInTheTitle(t *testing.T) {
+	s := report.Summarise([]metric.Row{
+		peak("a", 1, lab.Valid, 1), with(peak("a", 1, lab.Failed, 1), "connections", metric.Int(256)),
+		peak("a", 2, lab.Valid, 1), with(peak("a", 2, lab.Valid, 1), "connections", metric.Int(256)),
+	})
+	if s.Valid != 1 || s.Trials != 2 || len(s.Sections) != 2 {
+		t.Errorf("%d of %d in %d sections, want 1 of 2 in 2", s.Valid, s.Trials, len(s.Sections))
+	}
+	if first := s.Sections[0].Lines[0]; first.Valid != 2 {
+		t.Errorf("the first section counts the failure of the second: %d valid", first.Valid)
+	}
+}
+
+func TestCPUIsThePeaksWhereThereIsNoRate(t *testing.T) {
+	if l := lineOf(t, []metric.Row{peak("a", 1, lab.Valid, 50000)}, "a"); l.CPUUS.Median != 20 {
+		t.Errorf("got %+v", l.CPUUS)
+	}
+}
+
+func TestFigureString(t *testing.T) {
+	tests := []struct {
+		f    report.Figure
+		want string
+	}{
+		{report.Figure{}, "-"},
+		{report.Figure{Bound: true}, "-"},
+		{report.Figure{N: 1, Median: 65012.5}, "65013"},
+		{report.Figure{N: 1, Median: 65012.9, Bound: true}, ">= 65012"},
+		{report.Figure{N: 1, Median: 1234567890}, "1234567890"},
+		{report.Figure{N: 1, Median: 99.94}, "99.9"},
+		{report.Figure{N: 1, Median: 1.239}, "1.24"},
+		{report.Figure{N: 1, Median: 1.239, Bound: true}, ">= 1.23"},
+		{report.Figure{N: 1, Median: 0.2107}, "0.211"},
+		{report.Figure{N: 1, Median: 0}, "0.000"},
+	}
+	for _, tt := range tests {
+		if got := tt.f.String(); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.f, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"runtimelab/lab/metric"
+)
+
+const (
+	width      = 100 // of the terminal table, in characters
+	mostNotes  = 12
+	longestWhy = 240 // characters of a note; trials.csv has all of it
+	none       = "-"
+)
+
+// column is one column of the table, in the terminal and in Markdown.
+type column struct {
+	above, name string // two lines of heading; the second alone names the unit
+	cell        func(Line) string
+}
+
+var columns = []column{
+	{"", "variant", func(l Line) string { return l.Variant }},
+	{"valid", "trials", func(l Line) string { return fmt.Sprintf("%d/%d", l.Valid, l.Trials) }},
+	{"peak", "req/s", func(l Line) string { return l.Peak.ranged() }},
+	{"vs", "first", func(l Line) string { return ratio(l.ToFirst) }},
+	{"p50", "ms", func(l Line) string { return l.P50MS.String() }},
+	{"p99", "ms", func(l Line) string { return l.P99MS.String() }},
+	{"CPU", "µs/req", func(l Line) string { return l.CPUUS.String() }},
+	{"memory", "MiB", func(l Line) string { return l.MemoryMiB.String() }},
+	{"cold start", "ms", func(l Line) string { return l.ColdStartMS.String() }},
+}
+
+// String is the median to three digits, ">= X" for a bound, "-" for nothing.
+func (f Figure) String() string {
+	switch {
+	case f.N == 0:
+		return none
+	case f.Bound:
+		return ">= " + digits(f.Median, math.Floor)
+	}
+	return digits(f.Median, math.Round)
+}
+
+// ranged adds the range. A bound has none: its upper end is not known.
+func (f Figure) ranged() string {
+	if f.N < 2 || f.Bound {
+		return f.String()
+	}
+	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Most, math.Round))
+}
+
+// digits writes whole numbers from 100 on, below them three digits and at most
+// three decimals. A bound is rounded down, never above what was seen.
+func digits(x float64, round func(float64) float64) string {
+	decimals := 0
+	for limit := 100.0; x < limit && decimals < 3; limit /= 10 {
+		decimals++
+	}
+	scale := math.Pow10(decimals)
+	return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
+}
+
+func ratio(x float64) string {
+	if math.IsNaN(x) {
+		return none
+	}
+	return strconv.FormatFloat(x, 'f', 2, 64) + "x"
+}
+
+func (s Section) title() string {
+	var loads []string
+	if s.Connections > 0 {
+		loads = append(loads, fmt.Sprintf("peak over %d connections", s.Connections))
+	}
+	if s.RateRPS > 0 {
+		loads = append(loads, "p50 and p99 at "+strconv.FormatFloat(s.RateRPS, 'f', -1, 64)+" req/s")
+	}
+	if len(loads) == 0 {
+		return s.Scenario
+	}
+	return s.Scenario + ": " + strings.Join(loads, ", ")
+}
+
+func (s Summary) title() string {
+	return fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
+}
+
+// legend says what the figures are, and what they are not.
+func (s Summary) legend() []string {
+	out := []string{
+		"valid trials: every phase is valid, or a bound; figures are those of valid phases. \"-\": there is none.",
+		"peak: closed loop, median of the trials [lowest–highest]; \">= X\" is a bound: neither ranked nor divided; " +
+			"vs first: median over blocks of the ratio to the first variant's peak.",
+		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
+			"(at the peak where there is none). memory: the highest since the start.",
+	}
+	switch {
+	case s.Blocks == 1:
+		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", enough))
+	case s.Blocks < enough:
+		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, enough))
+	}
+	return out
+}
+
+// shownNotes is the notes that fit, and how many do not.
+func (s Summary) shownNotes() []string {
+	var out []string
+	for _, n := range s.Notes[:min(len(s.Notes), mostNotes)] {
+		out = append(out, shorten(n, longestWhy))
+	}
+	if more := len(s.Notes) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("and %d more: see validity_reason in trials.csv", more))
+	}
+	return out
+}
+
+// Text is the table for a terminal: plain text, at most 100 characters wide.
+func (s Summary) Text() string {
+	if len(s.Sections) == 0 {
+		return "No trial was recorded.\n"
+	}
+	widths := s.widths()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", s.title())
+	textLine(&b, widths, func(c column) string { return c.above })
+	textLine(&b, widths, func(c column) string { return c.name })
+	for _, section := range s.Sections {
+		fmt.Fprintf(&b, "\n%s\n", shorten(section.title(), width))
+		for _, l := range section.Lines {
+			textLine(&b, widths, func(c column) string { return c.cell(l) })
+		}
+	}
+	if len(s.Notes) > 0 {
+		b.WriteString("\nNot valid:\n")
+		for _, n := range s.shownNotes() {
+			wrap(&b, "  ", n)
+		}
+	}
+	b.WriteByte('\n')
+	for _, l := range s.legend() {
+		wrap(&b, "", l)
+	}
+	return b.String()
+}
+
+// widths is that of every column, the same in all sections. The variant's gives
+// way where the line would be too wide.
+func (s Summary) widths() []int {
+	widths := make([]int, len(columns))
+	for i, c := range columns {
+		widths[i] = max(length(c.above), length(c.name))
+		for _, section := range s.Sections {
+			for _, l := range section.Lines {
+				widths[i] = max(widths[i], length(c.cell(l)))
+			}
+		}
+	}
+	total := 0
+	for _, w := range widths {
+		total += 2 + w
+	}
+	widths[0] -= max(0, total-width)
+	return widths
+}
+
+func textLine(b *strings.Builder, widths []int, cell func(column) string) {
+	var line strings.Builder
+	for i, c := range columns {
+		text := cell(c)
+		if i == 0 {
+			text = shorten(text, widths[0])
+		}
+		pad := strings.Repeat(" ", widths[i]-length(text))
+		if i == 0 {
+			line.WriteString("  " + text + pad)
+		} else {
+			line.WriteString("  " + pad + text)
+		}
+	}
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+}
+
+func length(s string) int { return utf8.RuneCountInString(s) }
+
+// shorten takes the middle out of what is longer than most characters.
+func shorten(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	head := most / 2
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-head-1):])
+}
+
+// wrap writes a paragraph; lines after the first are indented two more.
+func wrap(b *strings.Builder, indent, text string) {
+	line := indent
+	for _, word := range strings.Fields(text) {
+		for empty := strings.TrimSpace(line) == ""; ; empty = true {
+			space := " "
+			if empty {
+				space = ""
+			}
+			room := width - length(line) - length(space)
+			if length(word) <= room {
+				line += space + word
+				break
+			}
+			if empty { // a word longer than a line
+				runes := []rune(word)
+				line, word = line+string(runes[:room]), string(runes[room:])
+			}
+			b.WriteString(line + "\n")
+			line = indent + "  "
+		}
+	}
+	b.WriteString(line + "\n")
+}
+
+// Markdown is the same table for a document.
+func (s Summary) Markdown() string {
+	if len(s.Sections) == 0 {
+		return "No trial was recorded.\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", plain(s.title()))
+	for _, section := range s.Sections {
+		fmt.Fprintf(&b, "\n%s\n\n|", plain(section.title()))
+		for _, c := range columns {
+			b.WriteString(" " + plain(strings.TrimSpace(c.above+" "+c.name)) + " |")
+		}
+		b.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)-1) + "\n")
+		for _, l := range section.Lines {
+			b.WriteByte('|')
+			for _, c := range columns {
+				b.WriteString(" " + plain(c.cell(l)) + " |")
+			}
+			b.WriteByte('\n')
+		}
+	}
+	b.WriteByte('\n')
+	for _, n := range s.shownNotes() {
+		b.WriteString("- " + plain(n) + "\n")
+	}
+	if len(s.Notes) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, l := range s.legend() {
+		b.WriteString(plain(l) + "\n")
+	}
+	return b.String()
+}
+
+// Columns is the list of a run's columns for the README, as a Markdown table.
+func Columns() string {
+	var b strings.Builder
+	b.WriteString("| column | unit | type | better | rows | what |\n|---|---|---|---|---|---|\n")
+	for _, m := range metric.Table() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Unit, m.Kind, m.Better, plain(string(m.Rows)), plain(m.About))
+	}
+	return b.String()
+}
+
+// plain keeps text from being read as Markdown.
+var plain = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
