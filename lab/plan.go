@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +53,7 @@ type Topology struct {
 	Kernel  string         `json:"kernel"` // release
 	Memory  int64          `json:"memory_bytes"`
 	Links   []string       `json:"interfaces"` // network interfaces of the namespace
+	Nofile  int            `json:"nofile"`     // hard limit of open files
 	Sysctls map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
 }
 
@@ -62,11 +65,22 @@ type CPU struct {
 	Capacity int   `json:"capacity"` // relative speed: equal for equal cores, larger is faster
 }
 
-// CPUList writes CPU numbers in the kernel's list format: "0", "0,2".
+// CPUList writes CPU numbers as the kernel does in Cpus_allowed_list: "0-2,5".
 func CPUList(ids []int) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = strconv.Itoa(id)
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	var runs []string
+	for i := 0; i < len(ids); {
+		first := ids[i]
+		last := first
+		for i++; i < len(ids) && ids[i] <= last+1; i++ {
+			last = ids[i]
+		}
+		if first == last {
+			runs = append(runs, strconv.Itoa(first))
+		} else {
+			runs = append(runs, fmt.Sprintf("%d-%d", first, last))
+		}
 	}
-	return strings.Join(words, ",")
+	return strings.Join(runs, ",")
 }

@@ -3,13 +3,13 @@ package lab
 // Scenario is a workload and how load is offered to it: one file under
 // scenarios/.
 type Scenario struct {
-	Name     string    // "json"
-	About    string    // one line for people
-	File     string    // path of the script, as shown in messages
-	SHA256   string    // of the script's bytes, in hexadecimal
-	Requests []Request // sent in turn, over and over
-	Variants []string  // variant ids the scenario runs on, in order, resolved: "node/single"
-	Phases   []Phase   // in order: at most one warm-up, which comes first
+	Name     string    `json:"name"`     // "json"
+	About    string    `json:"about"`    // one line for people
+	File     string    `json:"file"`     // path of the script, as shown in messages
+	SHA256   string    `json:"sha256"`   // of the script's bytes, in hexadecimal
+	Requests []Request `json:"requests"` // sent in turn, over and over
+	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
+	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
 }
 
 // Request is one HTTP request of a scenario or of the contract.

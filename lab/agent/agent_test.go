@@ -40,6 +40,7 @@ func machine(root fstest.MapFS) Machine {
 		affinity: func() ([]int, error) { return []int{0, 1}, nil },
 		cpuTime:  func() (time.Duration, error) { return time.Second, nil },
 		kernel:   func() (string, error) { return "6.1", nil },
+		nofile:   func() (int, error) { return 20000, nil },
 	}
 }
 
@@ -70,7 +71,7 @@ func TestProbeDescribesTheCell(t *testing.T) {
 	if got.CPUs[0].Capacity != 1024 || got.CPUs[1].Capacity != 512 {
 		t.Errorf("capacities of %+v", got.CPUs)
 	}
-	if got.Model != "Some CPU" || got.Kernel != "6.1" || got.Memory != 24681056*1024 {
+	if got.Model != "Some CPU" || got.Kernel != "6.1" || got.Nofile != 20000 || got.Memory != 24681056*1024 {
 		t.Errorf("model %q, kernel %q, memory %d", got.Model, got.Kernel, got.Memory)
 	}
 	if got.Sysctls["net.core.somaxconn"] != 4096 || got.Sysctls["net.ipv4.ip_local_port_range.last"] != 65535 {

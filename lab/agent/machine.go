@@ -28,6 +28,7 @@ type Machine struct {
 	affinity func() ([]int, error)
 	cpuTime  func() (time.Duration, error) // of this process
 	kernel   func() (string, error)
+	nofile   func() (int, error) // hard limit
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -46,6 +47,9 @@ func (m Machine) Topology() (lab.Topology, error) {
 		return t, err
 	}
 	if t.Kernel, err = m.kernel(); err != nil {
+		return t, err
+	}
+	if t.Nofile, err = m.nofile(); err != nil {
 		return t, err
 	}
 	t.Model = m.model()

@@ -13,7 +13,7 @@ const maxCPUs = 1024
 
 // ThisMachine is the machine that the process runs on.
 func ThisMachine() Machine {
-	return Machine{root: os.DirFS("/"), affinity: affinity, cpuTime: cpuTime, kernel: kernel}
+	return Machine{root: os.DirFS("/"), affinity: affinity, cpuTime: cpuTime, kernel: kernel, nofile: nofile}
 }
 
 func affinity() ([]int, error) {
@@ -44,4 +44,12 @@ func kernel() (string, error) {
 		return "", fmt.Errorf("reading the kernel's release: %w", err)
 	}
 	return unix.ByteSliceToString(u.Release[:]), nil
+}
+
+func nofile() (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("reading the limit of open files: %w", err)
+	}
+	return int(min(limit.Max, 1<<31-1)), nil
 }

@@ -17,8 +17,9 @@ const (
 	// the second, an engine's default of swap doubles the first.
 	ServerMemory = 1 << 30
 
-	// Nofile is every process's limit of open files, soft and hard. Engines
-	// differ in their default, and runtimes in whether they raise it.
+	// Nofile is every process's limit of open files, soft and hard, where the
+	// engine's host may grant that many. Engines differ in their default, and
+	// runtimes in whether they raise it.
 	Nofile = 65536
 
 	// Somaxconn bounds the backlog of every listening socket in a cell.
@@ -34,8 +35,9 @@ const (
 )
 
 // harden gives a container what every container of a trial has: nothing that
-// it could change, no privilege, and the same limits.
-func harden(h *container.HostConfig) {
+// it could change, no privilege, and the same limits. nofile is how many open
+// files; 0 leaves that to the engine.
+func harden(h *container.HostConfig, nofile int) {
 	h.ReadonlyRootfs = true
 	h.CapDrop = []string{"ALL"}
 	h.SecurityOpt = []string{"no-new-privileges"}
@@ -43,7 +45,9 @@ func harden(h *container.HostConfig) {
 	h.LogConfig = limitLog()
 	limit := int64(pids)
 	h.PidsLimit = &limit
-	h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: Nofile, Hard: Nofile}}
+	if nofile > 0 {
+		h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: int64(nofile), Hard: int64(nofile)}}
+	}
 }
 
 // Cell is a network namespace with nothing but loopback in it, owned by the

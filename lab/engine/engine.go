@@ -12,8 +12,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
@@ -63,7 +65,13 @@ func Open(ctx context.Context) (*Engine, error) {
 func (e *Engine) Client() *client.Client { return e.client }
 
 // Close ends the connection.
-func (e *Engine) Close() error { return e.client.Close() }
+func (e *Engine) Close() error { return errors.Join(e.client.Close(), e.Address.Close()) }
+
+// Local reports whether the engine's containers run on this very machine, so
+// that its cores are this process's cores too.
+func (e *Engine) Local() bool {
+	return runtime.GOOS == "linux" && strings.HasPrefix(e.Address.Host, "unix://")
+}
 
 // Facts is what an engine says of itself and its host.
 type Facts struct {
@@ -98,6 +106,15 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 		Storage:       i.Driver,
 		Init:          i.InitBinary,
 	}, nil
+}
+
+// InRegistry asks the registry of an image, by way of the engine, whether the
+// image is to be had. It pulls nothing.
+func (e *Engine) InRegistry(ctx context.Context, ref string) error {
+	if _, err := e.client.DistributionInspect(ctx, ref, client.DistributionInspectOptions{}); err != nil {
+		return fmt.Errorf("asking the registry for %s: %w", ref, err)
+	}
+	return nil
 }
 
 // tailOf reads at most the last lines of a container's output, both streams

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -33,20 +34,39 @@ type Run struct {
 	engine *Engine
 	agent  lab.Image
 	lease  *stream
+	nofile int
 }
 
 // Begin takes a lease for the run with this id. The agent's image is what its
-// lease and its cells run from.
+// lease and its cells run from. An engine whose host may not grant Nofile open
+// files gives the lease what it gives by default: see LimitNofile.
 func (e *Engine) Begin(ctx context.Context, id string, agent lab.Image) (*Run, error) {
-	r := &Run{ID: id, engine: e, agent: agent}
-	var err error
-	if _, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
-		h.Memory, h.MemorySwap = leaseMemory, leaseMemory
-	}); err != nil {
+	r := &Run{ID: id, engine: e, agent: agent, nofile: Nofile}
+	err := r.takeLease(ctx)
+	if err != nil && strings.Contains(err.Error(), "rlimit") { // runc's word; the API has no code for it
+		r.nofile = 0
+		err = r.takeLease(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("taking a lease for run %s: %w", id, err)
 	}
 	r.ReadWriter = r.lease
 	return r, nil
+}
+
+func (r *Run) takeLease(ctx context.Context) (err error) {
+	_, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
+		h.Memory, h.MemorySwap = leaseMemory, leaseMemory
+	})
+	return err
+}
+
+// LimitNofile sets how many open files every container of the run's trials
+// may have, where that is fewer than Nofile: granted is the hard limit that
+// the run's lease was given. It returns what they get.
+func (r *Run) LimitNofile(granted int) int {
+	r.nofile = min(Nofile, granted)
+	return r.nofile
 }
 
 // Lock waits for the engine-wide measuring lock: a container that is never
@@ -131,7 +151,7 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 			c.User = nobody
 		},
 		HostConfigModifier: func(h *container.HostConfig) {
-			harden(h)
+			harden(h, r.nofile)
 			h.NetworkMode = "none"
 			limit(h)
 		},

@@ -18,10 +18,9 @@ const tailLines = 20
 
 // Server is one server's container in a cell.
 type Server struct {
-	StartedAt time.Time // by the engine's clock, which is the cell's too
-
-	engine *Engine
-	id     string
+	engine    *Engine
+	id        string
+	startedAt time.Time
 }
 
 // StartServer starts a variant in the cell, on the given CPUs. It returns as
@@ -37,7 +36,7 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 		Env:    env,
 		Labels: c.run.labels(roleServer, map[string]string{"io.runtime-lab.variant": v.ID()}),
 		HostConfigModifier: func(h *container.HostConfig) {
-			harden(h)
+			harden(h, c.run.nofile)
 			h.NetworkMode = container.NetworkMode("container:" + c.generator)
 			h.Memory, h.MemorySwap = ServerMemory, ServerMemory
 			h.CpusetCpus = lab.CPUList(cpus)
@@ -51,11 +50,15 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 	if err != nil {
 		return s, err
 	}
-	if s.StartedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
+	if s.startedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
 		return s, fmt.Errorf("reading when %s started: %w", v.ID(), err)
 	}
 	return s, nil
 }
+
+// Started is when the container's process started, by the engine's clock,
+// which is the cell's too.
+func (s *Server) Started() time.Time { return s.startedAt }
 
 func (s *Server) state(ctx context.Context) (*container.State, error) {
 	inspected, err := s.engine.client.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})

@@ -50,8 +50,9 @@ type Examiner interface {
 	// Compare compares two variants' answers to any requests.
 	Compare(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string
 	// Identity reads the answer to IdentityRequest, and says what differs from
-	// what every server must be given; cpus is what this one was to run on.
-	Identity(answer lab.Answer, cpus []int) (lab.Identity, []string)
+	// what every server must be given and from what v must be; cpus is what it
+	// was to run on.
+	Identity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string)
 	IdentityRequest() lab.Request
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/plan"
 )
 
 // patience is how long a server may take to give its first correct answer.
@@ -93,7 +94,7 @@ func (e *Experiment) order() []string {
 }
 
 func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
-	a := lab.Attack{
+	return lab.Attack{
 		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Kind),
 		BaseURL:     BaseURL,
 		Kind:        p.Kind,
@@ -101,16 +102,8 @@ func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 		Connections: p.Connections,
 		RateRPS:     p.RateRPS,
 		Arrivals:    p.Arrivals,
+		Duration:    plan.PhaseDuration(e.Plan.Profile, p.Kind),
 		Timeout:     time.Duration(p.TimeoutS * float64(time.Second)),
 		Seed:        t.Seed,
 	}
-	switch p.Kind {
-	case lab.WarmUp:
-		a.Duration = e.Plan.Profile.WarmUpMax
-	case lab.Peak:
-		a.Duration = e.Plan.Profile.Peak
-	case lab.Steady:
-		a.Duration = e.Plan.Profile.Steady
-	}
-	return a
 }

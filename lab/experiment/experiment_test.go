@@ -63,7 +63,7 @@ func (w *world) Compare(_ []lab.Request, a, b string, x, y []lab.Answer) []strin
 	}
 	return []string{fmt.Sprintf("%s says %q, %s says %q", a, x[0].Body, b, y[0].Body)}
 }
-func (w *world) Identity(a lab.Answer, cpus []int) (lab.Identity, []string) {
+func (w *world) Identity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
 	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, w.identity
 }
 

@@ -92,7 +92,7 @@ func (e *Experiment) identify(ctx context.Context, subject *lab.Sample, cell Cel
 		return err
 	}
 	var wrong []string
-	if subject.Identity, wrong = e.Examiner.Identity(answers[0], subject.Layout.Server); len(wrong) > 0 {
+	if subject.Identity, wrong = e.Examiner.Identity(answers[0], subject.Variant, subject.Layout.Server); len(wrong) > 0 {
 		return errors.New("identity: " + strings.Join(wrong, "; "))
 	}
 	return nil

@@ -56,7 +56,7 @@ func TestJudge(t *testing.T) {
 		{"nothing succeeded", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Errors = 0, map[string]int{"rare": 1, "often": 9}
 		}, lab.Failed, "not one of 100 requests succeeded: often"},
-		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorOn = []int{0, 1} }, lab.Failed, "on CPUs 0,1 instead of 0"},
+		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorOn = []int{0, 1} }, lab.Failed, "on CPUs 0-1 instead of 0"},
 		{"usage unknown", func(s *lab.Sample) { s.Server.Known = false }, lab.Failed, "usage"},
 
 		{"steal", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 60 * time.Millisecond }, lab.Disturbed, "took 3.0% of the CPUs (limit 2%)"},

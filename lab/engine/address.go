@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// Address is where an engine is to be found, decided once and handed to every
+// client.
+type Address struct {
+	Host     string // unix:///path, tcp://host:port or ssh://user@host
+	Origin   string // what named it: "DOCKER_HOST", "context desktop-linux", "default socket"
+	Explicit bool   // the user chose it: no other engine may stand in for it
+	TLS      *TLS   // nil for a plain connection
+
+	bridge *bridge // what Connect starts for ssh and TLS; nil elsewhere
+}
+
+// TLS says how to secure the connection to an engine.
+type TLS struct {
+	Dir        string // holds ca.pem, cert.pem and key.pem, each of them optional
+	SkipVerify bool   // the engine's certificate is not checked
+}
+
+// Close ends what Connect started beside the client; the client is of no use
+// afterwards. Addresses that need nothing beside it close at no cost.
+func (a Address) Close() error {
+	if a.bridge == nil {
+		return nil
+	}
+	return a.bridge.Close()
+}
+
+// surroundings is all that an address is resolved from.
+type surroundings struct {
+	getenv  func(string) string
+	home    string
+	sockets []string // of this machine, the first that exists is the default one
+}
+
+// Resolve finds the engine's address without talking to it, in the order of
+// the docker command: DOCKER_HOST, DOCKER_CONTEXT, the current context of the
+// docker configuration, then this machine's sockets. An address that was
+// named and cannot be read is an error.
+func Resolve() (Address, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "" // a service without a home has no contexts either
+	}
+	s := surroundings{getenv: os.Getenv, home: home}
+	s.sockets = append(s.sockets, "/var/run/docker.sock")
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		s.sockets = append(s.sockets, filepath.Join(dir, "docker.sock")) // rootless
+	}
+	if home != "" {
+		s.sockets = append(s.sockets,
+			filepath.Join(home, ".docker/run/docker.sock"),     // Docker Desktop on macOS
+			filepath.Join(home, ".docker/desktop/docker.sock")) // Docker Desktop on Linux
+	}
+	return s.resolve()
+}
+
+func (s surroundings) resolve() (Address, error) {
+	address, err := s.find()
+	if err != nil {
+		return Address{}, err
+	}
+	scheme, rest, ok := strings.Cut(address.Host, "://")
+	if !ok || rest == "" {
+		return Address{}, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("the engine's address %q, from %s, has no scheme", address.Host, address.Origin),
+			Hint: "write it as unix:///path, tcp://host:port or ssh://user@host",
+		}
+	}
+	switch scheme {
+	case "unix", "tcp", "http", "https", "ssh":
+	default:
+		return Address{}, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("the engine's address %q, from %s, has a scheme that the lab does not speak", address.Host, address.Origin),
+			Hint: "use unix://, tcp:// or ssh://",
+		}
+	}
+	if scheme == "ssh" || address.TLS != nil {
+		address.bridge = &bridge{}
+	}
+	return address, nil
+}
+
+func (s surroundings) find() (Address, error) {
+	if host := s.getenv("DOCKER_HOST"); host != "" {
+		return Address{Host: host, Origin: "DOCKER_HOST", Explicit: true, TLS: s.tlsFromEnvironment(host)}, nil
+	}
+	if name := s.getenv("DOCKER_CONTEXT"); name != "" {
+		return s.context(name, "DOCKER_CONTEXT="+name)
+	}
+	name, err := s.currentContext()
+	if err != nil {
+		return Address{}, err
+	}
+	return s.context(name, "context "+name)
+}
+
+// tlsFromEnvironment reads the variables that go with DOCKER_HOST, as the
+// engine's own client does.
+func (s surroundings) tlsFromEnvironment(host string) *TLS {
+	dir, verify := s.getenv("DOCKER_CERT_PATH"), s.getenv("DOCKER_TLS_VERIFY") != ""
+	if !strings.HasPrefix(host, "tcp://") && !strings.HasPrefix(host, "https://") || dir == "" && !verify {
+		return nil
+	}
+	if dir == "" {
+		dir = s.configDir()
+	}
+	return &TLS{Dir: dir, SkipVerify: !verify}
+}
+
+func (s surroundings) configDir() string {
+	if dir := s.getenv("DOCKER_CONFIG"); dir != "" {
+		return dir
+	}
+	return filepath.Join(s.home, ".docker")
+}
+
+// currentContext is the context that the docker configuration names,
+// "default" where there is none.
+func (s surroundings) currentContext() (string, error) {
+	var config struct {
+		CurrentContext string `json:"currentContext"`
+	}
+	file := filepath.Join(s.configDir(), "config.json")
+	err := readJSON(file, &config)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "default", nil
+	case err != nil:
+		return "", &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("reading the current context of the docker configuration: %w", err),
+			Hint: "correct the file, or name the engine with DOCKER_HOST",
+		}
+	case config.CurrentContext == "":
+		return "default", nil
+	}
+	return config.CurrentContext, nil
+}
+
+// context is the address that a docker context stands for. The one called
+// "default" is not stored: it is this machine's socket.
+func (s surroundings) context(name, origin string) (Address, error) {
+	if name == "default" {
+		return s.defaultSocket(), nil
+	}
+	sum := sha256.Sum256([]byte(name))
+	id := hex.EncodeToString(sum[:])
+	var meta struct {
+		Endpoints struct {
+			Docker struct {
+				Host          string
+				SkipTLSVerify bool
+			} `json:"docker"`
+		}
+	}
+	file := filepath.Join(s.configDir(), "contexts/meta", id, "meta.json")
+	err := readJSON(file, &meta)
+	if err == nil && meta.Endpoints.Docker.Host == "" {
+		err = fmt.Errorf("%s names no docker endpoint", file)
+	}
+	if err != nil {
+		return Address{}, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("reading the docker context %q: %w", name, err),
+			Hint: "docker context ls shows those that exist; DOCKER_CONTEXT=default is this machine's engine",
+		}
+	}
+	endpoint := meta.Endpoints.Docker
+	address := Address{Host: endpoint.Host, Origin: origin, Explicit: true}
+	material := filepath.Join(s.configDir(), "contexts/tls", id, "docker")
+	if _, err := os.Stat(material); !strings.HasPrefix(endpoint.Host, "unix://") && (err == nil || endpoint.SkipTLSVerify) {
+		address.TLS = &TLS{Dir: material, SkipVerify: endpoint.SkipTLSVerify}
+	}
+	return address, nil
+}
+
+// defaultSocket is the first of this machine's sockets that exists, and the
+// first of all where none does.
+func (s surroundings) defaultSocket() Address {
+	for i, socket := range s.sockets {
+		if _, err := os.Stat(socket); err == nil && i > 0 {
+			return Address{Host: "unix://" + socket, Origin: "socket of this user"}
+		} else if err == nil {
+			break
+		}
+	}
+	return Address{Host: "unix://" + s.sockets[0], Origin: "default socket"}
+}
+
+func readJSON(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
+	"github.com/testcontainers/testcontainers-go"
+	tclog "github.com/testcontainers/testcontainers-go/log"
+
+	"runtimelab/lab"
+)
+
+// minAPI is the API of Engine 20.10, the oldest that the lab is tried on.
+const minAPI = "1.41"
+
+// Connect opens a client to the engine at the address and refuses, by name,
+// an engine that the lab cannot measure on. What it starts beside the client,
+// for ssh and TLS, lives until the address is closed.
+func Connect(ctx context.Context, a Address) (*client.Client, error) {
+	host := a.Host
+	if a.bridge != nil {
+		var err error
+		if host, err = a.bridge.start(a); err != nil {
+			return nil, fmt.Errorf("preparing the way to the engine at %s: %w", a.Host, err)
+		}
+	}
+	c, err := client.New(client.WithHost(host), client.WithUserAgent("runtime-lab"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("making a client for the engine at %s (%s): %w", a.Host, a.Origin, err), a.Close())
+	}
+	if err := examine(ctx, a, c); err != nil {
+		return nil, errors.Join(err, c.Close(), a.Close())
+	}
+	return c, nil
+}
+
+// examine negotiates the API's version and refuses engines that would make
+// wrong figures.
+func examine(ctx context.Context, a Address, c *client.Client) error {
+	ping, err := c.Ping(ctx, client.PingOptions{})
+	if err != nil {
+		return unreachable(ctx, a, err)
+	}
+	refuse := func(hint, format string, args ...any) error {
+		return &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("the engine at %s (%s) %s", a.Host, a.Origin, fmt.Sprintf(format, args...)),
+			Hint: hint,
+		}
+	}
+	if ping.APIVersion != "" && versions.LessThan(ping.APIVersion, minAPI) {
+		return refuse("update Docker to 20.10 or later, or point DOCKER_HOST at an engine that is",
+			"speaks API %s; the lab needs %s, which came with Docker 20.10", ping.APIVersion, minAPI)
+	}
+	if _, err := c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
+		return fmt.Errorf("negotiating an API version with the engine at %s: %w", a.Host, err)
+	}
+	version, err := c.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return fmt.Errorf("asking the engine at %s for its version: %w", a.Host, err)
+	}
+	info, err := c.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return fmt.Errorf("asking the engine at %s what it can do: %w", a.Host, err)
+	}
+	if reason, hint := unfit(version, info.Info); reason != "" {
+		return refuse(hint, "%s", reason)
+	}
+	return nil
+}
+
+// unfit says why an engine cannot be measured on, and what to do; both are
+// empty for one that can.
+func unfit(version client.ServerVersionResult, info system.Info) (reason, hint string) {
+	if slices.ContainsFunc(version.Components, func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }) {
+		return "is Podman, which differs from Docker in what the lab measures with",
+			"point DOCKER_HOST or DOCKER_CONTEXT at a Docker engine"
+	}
+	if version.Os != "" && version.Os != "linux" {
+		return fmt.Sprintf("runs %s containers; the lab needs Linux ones", version.Os),
+			"switch Docker Desktop to Linux containers"
+	}
+	var missing []string
+	for name, has := range map[string]bool{"cpusets": info.CPUSet, "memory limits": info.MemoryLimit, "pids limits": info.PidsLimit} {
+		if !has {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return "", ""
+	}
+	slices.Sort(missing)
+	reason = "cannot set " + strings.Join(missing, ", ")
+	if slices.Contains(info.SecurityOptions, "name=rootless") {
+		return reason + ": it is rootless, without these cgroup controllers",
+			"delegate cpuset, memory and pids to the user in systemd (Delegate=), or use a rootful engine"
+	}
+	return reason, "mount these cgroup controllers on the engine's host, and restart the engine"
+}
+
+// unreachable is what the user is told where no engine answers: what was
+// tried, and the command to run.
+func unreachable(ctx context.Context, a Address, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("connecting to the engine at %s: %w", a.Host, cause)
+	}
+	if a.bridge != nil {
+		err = errors.Join(a.bridge.trouble(), err)
+	}
+	return &lab.Fault{
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("no Docker engine answers at %s (%s): %w", a.Host, a.Origin, err),
+		Hint: remedy(a, err, runtime.GOOS, os.Geteuid() == 0),
+	}
+}
+
+// remedy is what to do about an engine that does not answer.
+func remedy(a Address, err error, goos string, root bool) string {
+	denied := errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied while trying to connect")
+	switch {
+	case denied && strings.HasPrefix(a.Host, "unix://"):
+		return "you may not use the engine's socket: sudo usermod -aG docker $USER, then log in again"
+	case a.Explicit:
+		return "start that engine, or name another one: DOCKER_HOST, DOCKER_CONTEXT or docker context use"
+	case goos == "darwin":
+		return "start Docker Desktop"
+	case root:
+		return "run: make engine"
+	}
+	return "run: sudo make engine (Debian, Ubuntu), or start your engine: sudo systemctl start docker"
+}
+
+// configuring keeps two providers from changing the environment at once.
+var configuring sync.Mutex
+
+// Provider is testcontainers on this very engine: its reaper is off, it makes
+// no network and prints nothing. The user's own settings of testcontainers
+// (properties file and variables) are meant for their tests and do not apply:
+// they could name another engine or other images.
+//
+// Testcontainers reads its settings from the process's environment, once, so
+// Provider is to be called before anything else that uses testcontainers. It
+// changes the environment while it runs and leaves it as it was.
+func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers.DockerProvider, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	configuring.Lock()
+	defer configuring.Unlock()
+	restore, err := override(func(name string) bool {
+		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name, "RYUK_") || strings.HasPrefix(name, "DOCKER_")
+	}, map[string]string{
+		"TESTCONTAINERS_RYUK_DISABLED": "true",
+		"DOCKER_HOST":                  c.DaemonHost(), // the bridge where there is one, so neither ssh nor TLS is left to know
+		"HOME":                         os.DevNull,     // no properties file can lie in there
+	})
+	defer restore()
+	if err != nil {
+		return nil, fmt.Errorf("preparing the environment of testcontainers: %w", err)
+	}
+	quiet := tclog.NewNoopLogger()
+	tclog.SetDefault(quiet)
+	provider, err := testcontainers.NewDockerProvider(
+		testcontainers.WithDefaultBridgeNetwork("none"), testcontainers.WithLogger(quiet))
+	if err != nil {
+		return nil, fmt.Errorf("setting up testcontainers on the engine at %s: %w", a.Host, err)
+	}
+	provider.SetClient(c)
+	return provider, nil
+}
+
+// override clears the environment variables that match, sets others, and
+// returns what puts all of them back.
+func override(match func(name string) bool, values map[string]string) (restore func(), err error) {
+	before := map[string]string{}
+	restore = func() {
+		for name := range values {
+			_ = os.Unsetenv(name) // cannot fail for a name that was set
+		}
+		for name, value := range before {
+			_ = os.Setenv(name, value) // nor for one that was there
+		}
+	}
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if _, replaced := values[name]; replaced || match(name) {
+			before[name] = value
+			err = errors.Join(err, os.Unsetenv(name))
+		}
+	}
+	for name, value := range values {
+		err = errors.Join(err, os.Setenv(name, value))
+	}
+	return restore, err
+}
+
+// detached keeps a terminal's Ctrl-C from a child process: the lab still
+// needs the engine then, to clean up.
+func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -1,0 +1,151 @@
+// Package plan owns what a run will do before it does anything: how much time
+// each profile spends, which trials run in which order, how long that takes,
+// and which CPUs the two sides of a trial get. All of it is pure: the same
+// inputs give the same plan on every machine.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// TrialOverhead is what a trial costs beside its load: a server container's
+// start, the wait for its first answer, the contract's check, readings, the
+// drain of each attack, and the container's end. It is an estimate to plan
+// with, near the upper end of what two idle cores need (2 to 3 s).
+const TrialOverhead = 2500 * time.Millisecond
+
+// New lays out profile.Blocks blocks, each with one trial of every scenario on
+// every variant of its own in an order drawn from seed. A block's order
+// depends on nothing but the seed, its number and its pairs, and a trial's
+// seed on nothing but the run's, its pair and its block: a plan of more blocks
+// begins with the plan of fewer. All scenarios given are planned: a profile's
+// bound on their number is for whoever chooses them.
+func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.Layout) (lab.Plan, error) {
+	if profile.Blocks < 1 {
+		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", profile.Name, profile.Blocks)
+	}
+	if err := check(scenarios); err != nil {
+		return lab.Plan{}, err
+	}
+	p := lab.Plan{Profile: profile, Seed: seed, Scenarios: scenarios, Layout: layout}
+	for block := 1; block <= profile.Blocks; block++ {
+		p.Trials = append(p.Trials, trialsOf(block, scenarios, seed)...)
+	}
+	return p, nil
+}
+
+func check(scenarios []lab.Scenario) error {
+	if len(scenarios) == 0 {
+		return &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  errors.New("plan a run: there is no scenario to run"),
+			Hint: "drop a .star file into scenarios/; scenarios/README.md shows how",
+		}
+	}
+	seen := map[string]bool{}
+	for _, s := range scenarios {
+		if seen[s.Name] {
+			return fmt.Errorf("plan a run: scenario %q is in it twice", s.Name)
+		}
+		seen[s.Name] = true
+		if len(s.Variants) == 0 {
+			return &lab.Fault{
+				Code: lab.ExitUsage,
+				Err:  fmt.Errorf("plan a run: scenario %q has no variant to run on", s.Name),
+				Hint: "name one under variants in " + s.File,
+			}
+		}
+		pairs := map[string]bool{}
+		for _, v := range s.Variants {
+			if pairs[v] {
+				return fmt.Errorf("plan a run: scenario %q has variant %q twice", s.Name, v)
+			}
+			pairs[v] = true
+		}
+	}
+	return nil
+}
+
+func trialsOf(block int, scenarios []lab.Scenario, seed uint64) []lab.Trial {
+	var trials []lab.Trial
+	for _, s := range scenarios {
+		for _, v := range s.Variants {
+			own := stream(seed, "trial", s.Name, v, fmt.Sprint(block)).Uint64()
+			trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Block: block, Seed: own})
+		}
+	}
+	shuffle(stream(seed, "order", fmt.Sprint(block)), trials)
+	for i := range trials {
+		trials[i].Position = i + 1
+	}
+	return trials
+}
+
+// stream is a random source of its own for each list of words under a seed.
+func stream(seed uint64, words ...string) *rand.ChaCha8 {
+	named := binary.BigEndian.AppendUint64(nil, seed)
+	for _, w := range words {
+		named = binary.BigEndian.AppendUint64(named, uint64(len(w)))
+		named = append(named, w...)
+	}
+	return rand.NewChaCha8(sha256.Sum256(named))
+}
+
+// shuffle is Fisher and Yates's. It is written out because a recorded seed
+// must give the same order after an upgrade of Go: ChaCha8's output is
+// specified, the algorithm of rand.Shuffle is not.
+func shuffle(source rand.Source, trials []lab.Trial) {
+	for i := len(trials) - 1; i > 0; i-- {
+		j := below(source, uint64(i+1))
+		trials[i], trials[j] = trials[j], trials[i]
+	}
+}
+
+// below draws uniformly from [0, n): draws of the incomplete last multiple of
+// n are thrown away, because a plain remainder favours small numbers.
+func below(source rand.Source, n uint64) uint64 {
+	short := -n % n // 2^64 mod n
+	for {
+		if v := source.Uint64(); v >= short {
+			return v % n
+		}
+	}
+}
+
+// Duration is how long a plan takes at worst: every warm-up spends its whole
+// budget, and every trial TrialOverhead. Building images is not in it.
+func Duration(p lab.Plan) time.Duration {
+	load := map[string]time.Duration{}
+	for _, s := range p.Scenarios {
+		for _, phase := range s.Phases {
+			load[s.Name] += PhaseDuration(p.Profile, phase.Kind)
+		}
+	}
+	var total time.Duration
+	for _, t := range p.Trials {
+		total += load[t.Scenario] + TrialOverhead
+	}
+	return total
+}
+
+// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up
+// may end before.
+func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
+	switch kind {
+	case lab.WarmUp:
+		return p.WarmUpMax
+	case lab.Peak:
+		return p.Peak
+	case lab.Steady:
+		return p.Steady
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,255 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"runtimelab/lab"
+	"runtimelab/lab/plan"
+)
+
+func scenario(name string, variants ...string) lab.Scenario {
+	return lab.Scenario{
+		Name:     name,
+		File:     "scenarios/" + name + ".star",
+		Variants: variants,
+		Phases:   []lab.Phase{{Kind: lab.WarmUp}, {Kind: lab.Peak}, {Kind: lab.Steady}},
+	}
+}
+
+func three() []lab.Scenario {
+	return []lab.Scenario{
+		scenario("echo", "node/single", "python/uvloop"),
+		scenario("json", "node/single", "python/uvloop"),
+		scenario("plaintext", "node/single", "python/uvloop"),
+	}
+}
+
+func profile(t *testing.T, name string) lab.Profile {
+	t.Helper()
+	p, err := plan.ProfileNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
+	t.Helper()
+	got, err := plan.New(p, scenarios, seed, lab.Layout{Generator: []int{0}, Server: []int{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// The order and the seeds of seed 1 are written down: a plan that changes with
+// the machine, or with a version of Go, would not be the run that was recorded.
+func TestPlanIsTheSameEverywhere(t *testing.T) {
+	p := planned(t, lab.Profile{Blocks: 2}, three(), 1)
+	var got []string
+	for _, trial := range p.Trials {
+		got = append(got, fmt.Sprintf("%d.%d %s %s %016x", trial.Block, trial.Position, trial.Scenario, trial.Variant, trial.Seed))
+	}
+	want := strings.Split(strings.TrimSpace(golden), "\n")
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+const golden = `
+1.1 plaintext node/single c2d43db06a91477b
+1.2 echo python/uvloop bfc6b1c083ab6e31
+1.3 plaintext python/uvloop b12809d960a47241
+1.4 json python/uvloop a0c6150763ec285a
+1.5 echo node/single 2016c9fa4d24704a
+1.6 json node/single 7f832040dce0449d
+2.1 plaintext node/single a243ac772292a59f
+2.2 json python/uvloop 21a655eeb57a70c3
+2.3 plaintext python/uvloop 94e1040b64f0c1d4
+2.4 echo python/uvloop e100879326e77b56
+2.5 json node/single 22833ea773e2580c
+2.6 echo node/single a5c7b8497d85d6d3
+`
+
+func TestPlanOfAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var scenarios []lab.Scenario
+		pairs := 0
+		for i := range rapid.IntRange(1, 4).Draw(t, "scenarios") {
+			s := scenario(fmt.Sprintf("s%d", i))
+			for j := range rapid.IntRange(1, 4).Draw(t, "variants") {
+				s.Variants = append(s.Variants, fmt.Sprintf("r/v%d", j))
+			}
+			scenarios = append(scenarios, s)
+			pairs += len(s.Variants)
+		}
+		blocks := rapid.IntRange(1, 8).Draw(t, "blocks")
+		seed := rapid.Uint64().Draw(t, "seed")
+		p, err := plan.New(lab.Profile{Blocks: blocks}, scenarios, seed, lab.Layout{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _ := plan.New(lab.Profile{Blocks: blocks}, scenarios, seed, lab.Layout{})
+		if !reflect.DeepEqual(p, again) {
+			t.Fatal("the same inputs gave two plans")
+		}
+		longer, _ := plan.New(lab.Profile{Blocks: blocks + 1}, scenarios, seed, lab.Layout{})
+		if !reflect.DeepEqual(p.Trials, longer.Trials[:len(p.Trials)]) {
+			t.Fatal("a longer plan does not begin with the shorter one")
+		}
+		if len(p.Trials) != pairs*blocks {
+			t.Fatalf("%d trials of %d pairs in %d blocks", len(p.Trials), pairs, blocks)
+		}
+		seeds := map[uint64]bool{}
+		for block := range blocks {
+			once := map[string]bool{}
+			for i, trial := range p.Trials[block*pairs : (block+1)*pairs] {
+				if trial.Block != block+1 || trial.Position != i+1 {
+					t.Fatalf("trial %+v stands at block %d, position %d", trial, block+1, i+1)
+				}
+				once[trial.Scenario+" "+trial.Variant] = true
+				seeds[trial.Seed] = true
+			}
+			if len(once) != pairs {
+				t.Fatalf("block %d has %d of %d pairs", block+1, len(once), pairs)
+			}
+		}
+		if len(seeds) != len(p.Trials) {
+			t.Fatalf("%d seeds for %d trials", len(seeds), len(p.Trials))
+		}
+	})
+}
+
+func TestSeedsDiffer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.Uint64().Draw(t, "a")
+		b := rapid.Uint64().Filter(func(b uint64) bool { return b != a }).Draw(t, "b")
+		p := lab.Profile{Blocks: 10} // (6!)^10 orders: two equal ones are no accident
+		first, _ := plan.New(p, three(), a, lab.Layout{})
+		second, _ := plan.New(p, three(), b, lab.Layout{})
+		if order(first) == order(second) {
+			t.Fatalf("seeds %d and %d give one order", a, b)
+		}
+	})
+}
+
+func order(p lab.Plan) string {
+	var b strings.Builder
+	for _, t := range p.Trials {
+		fmt.Fprintln(&b, t.Scenario, t.Variant)
+	}
+	return b.String()
+}
+
+// Each of the six pairs should be first in a sixth of the blocks. With 6000
+// blocks the count's standard deviation is 29; the bounds are five of them.
+func TestShuffleIsFair(t *testing.T) {
+	p := planned(t, lab.Profile{Blocks: 6000}, three(), 7)
+	first := map[string]int{}
+	for _, trial := range p.Trials {
+		if trial.Position == 1 {
+			first[trial.Scenario+" "+trial.Variant]++
+		}
+	}
+	for pair, n := range first {
+		if n < 1000-145 || n > 1000+145 {
+			t.Errorf("%s comes first in %d of 6000 blocks", pair, n)
+		}
+	}
+	if len(first) != 6 {
+		t.Errorf("%d of 6 pairs ever come first", len(first))
+	}
+}
+
+// How many scenarios a profile runs is decided where the user's words are
+// known; a plan must not drop what somebody asked for by name.
+func TestPlanKeepsAllScenariosGiven(t *testing.T) {
+	smoke := profile(t, "smoke")
+	if smoke.Scenarios != 1 {
+		t.Errorf("smoke is for %d scenarios, want 1", smoke.Scenarios)
+	}
+	if p := planned(t, smoke, three(), 1); len(p.Scenarios) != 3 || len(p.Trials) != 6 {
+		t.Errorf("%d scenarios and %d trials of 3 scenarios on 2 variants", len(p.Scenarios), len(p.Trials))
+	}
+}
+
+func TestDuration(t *testing.T) {
+	p := planned(t, profile(t, "quick"), three(), 1)
+	if got, want := plan.Duration(p), 36*(4+5+8)*time.Second+36*plan.TrialOverhead; got != want {
+		t.Errorf("quick takes %v, want %v", got, want)
+	}
+	peakOnly := scenario("peak", "node/single")
+	peakOnly.Phases = []lab.Phase{{Kind: lab.Peak}}
+	p = planned(t, profile(t, "quick"), []lab.Scenario{peakOnly}, 1)
+	if got, want := plan.Duration(p), 6*(5*time.Second+plan.TrialOverhead); got != want {
+		t.Errorf("a scenario of one phase takes %v, want %v", got, want)
+	}
+}
+
+func TestProfilesKeepTheirPromises(t *testing.T) {
+	for _, c := range []struct {
+		profile lab.Profile
+		blocks  int
+		limit   time.Duration
+	}{
+		{profile(t, "smoke"), 1, 90 * time.Second},
+		{profile(t, "quick"), 6, 15 * time.Minute},
+		{profile(t, "standard"), 10, time.Hour},
+		{profile(t, "full"), 20, 4 * time.Hour},
+	} {
+		if got := plan.Duration(planned(t, c.profile, three(), 1)); got > c.limit {
+			t.Errorf("%s takes %v, more than %v", c.profile.Name, got, c.limit)
+		}
+		if c.profile.Blocks != c.blocks || c.profile.About == "" {
+			t.Errorf("%+v: want %d blocks and a line about it", c.profile, c.blocks)
+		}
+	}
+	if got := len(plan.Profiles()); got != 4 {
+		t.Errorf("%d profiles", got)
+	}
+}
+
+func TestUnknownProfile(t *testing.T) {
+	for name, want := range map[string]string{
+		"quik":  "unknown profile \"quik\"\n  did you mean \"quick\"?",
+		"hours": "unknown profile \"hours\"\n  valid: smoke, quick, standard, full",
+	} {
+		_, err := plan.ProfileNamed(name)
+		if lab.ExitCode(err) != lab.ExitUsage || err.Error() != want {
+			t.Errorf("exit %d: %v", lab.ExitCode(err), err)
+		}
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		profile   lab.Profile
+		scenarios []lab.Scenario
+		code      int
+		says      string
+	}{
+		"no scenario":    {lab.Profile{Blocks: 1}, nil, lab.ExitUsage, "no scenario"},
+		"no variant":     {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a")}, lab.ExitUsage, `"a" has no variant`},
+		"no block":       {lab.Profile{Name: "p"}, three(), lab.ExitFailed, `"p": 0 blocks`},
+		"scenario twice": {lab.Profile{Blocks: 1}, append(three(), three()...), lab.ExitFailed, `"echo" is in it twice`},
+		"variant twice":  {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a", "n/s", "n/s")}, lab.ExitFailed, `"n/s" twice`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := plan.New(c.profile, c.scenarios, 1, lab.Layout{})
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("%v does not say %q", err, c.says)
+			}
+			var fault *lab.Fault
+			if lab.ExitCode(err) != c.code || errors.As(err, &fault) != (c.code == lab.ExitUsage) {
+				t.Errorf("exit %d, want %d", lab.ExitCode(err), c.code)
+			}
+		})
+	}
+}

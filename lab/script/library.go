@@ -1,0 +1,267 @@
+// Package script is the Starlark host: it owns how scenarios/*.star and
+// runtimes/*/runtime.star become scenarios and runtimes, and how a mistake in
+// one is explained.
+//
+// A script is evaluated once, before anything is timed, into plain values;
+// nothing scripted takes part in a measurement. It is hermetic: it can load,
+// read or connect to nothing, and has neither clock nor randomness, so that
+// the same bytes give the same values. Its steps and its time are bounded, and
+// neither recursion nor while loops exist. Its memory is not bounded: a script
+// is as trusted as the Dockerfiles beside it.
+//
+// A mistake does not stop the evaluation: the call that is at fault is noted
+// and what it would have returned is passed over, so that one reading shows
+// all faults of a file.
+package script
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"runtimelab/lab"
+)
+
+const (
+	scenariosDir = "scenarios"
+	runtimesDir  = "runtimes"
+	runtimeFile  = "runtime.star"
+	extension    = ".star"
+)
+
+// nameForm is what scenarios, runtimes, variants and worker models are called:
+// safe as a file name, in an image's reference and in a CSV.
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// Library is what the scripts of a checkout say, in the order of their names.
+// A file with a fault is in Faults and nowhere else.
+type Library struct {
+	Runtimes  []lab.Runtime
+	Scenarios []lab.Scenario
+	Faults    []Fault
+}
+
+// limits bound the evaluation of one file.
+type limits struct {
+	steps uint64 // of the interpreter, about as many as operations
+	time  time.Duration
+}
+
+// A file that describes a few thousand requests takes some 10^5 steps. The
+// time is for work that is few steps only, such as sorting a long list.
+var usual = limits{steps: 1_000_000, time: 4 * time.Second}
+
+// Load reads all runtimes and scenarios under root. Mistakes in scripts are in
+// the library's Faults; the error is for what kept Load from looking: a folder
+// that is not a checkout, or the end of ctx.
+func Load(ctx context.Context, root string) (*Library, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of the scripts: %w", err)
+	}
+	l := &Library{}
+	broken, err := l.loadRuntimes(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.loadScenarios(ctx, root, broken); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// loadRuntimes also says which runtimes have faults: what their variants are
+// called is not known.
+func (l *Library) loadRuntimes(ctx context.Context, root string) (broken []string, err error) {
+	names, err := list(root, runtimesDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		shown := path.Join(runtimesDir, name, runtimeFile)
+		source, err := os.ReadFile(filepath.Join(root, shown))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue // a file beside the runtimes, or a folder that is none
+		}
+		runtime, faults, err := evaluateRuntime(ctx, usual, name, shown, source, err)
+		if err != nil {
+			return nil, err
+		}
+		if len(faults) > 0 {
+			broken = append(broken, name)
+			l.Faults = append(l.Faults, faults...)
+			continue
+		}
+		runtime.Dir = filepath.Join(root, runtimesDir, name)
+		l.Runtimes = append(l.Runtimes, runtime)
+	}
+	return broken, nil
+}
+
+func (l *Library) loadScenarios(ctx context.Context, root string, broken []string) error {
+	names, err := list(root, scenariosDir)
+	if err != nil {
+		return err
+	}
+	pool := variantPool{ids: l.variantIDs(), broken: broken}
+	for _, name := range names {
+		if path.Ext(name) != extension {
+			continue
+		}
+		shown := path.Join(scenariosDir, name)
+		source, err := os.ReadFile(filepath.Join(root, shown))
+		scenario, faults, err := evaluateScenario(ctx, usual, strings.TrimSuffix(name, extension), shown, source, err, pool)
+		if err != nil {
+			return err
+		}
+		if len(faults) > 0 {
+			l.Faults = append(l.Faults, faults...)
+			continue
+		}
+		sum := sha256.Sum256(source)
+		scenario.SHA256 = hex.EncodeToString(sum[:])
+		l.Scenarios = append(l.Scenarios, scenario)
+	}
+	return nil
+}
+
+// list is the names in a folder of the checkout, sorted; hidden ones are
+// editors' and left out.
+func list(root, dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(root, dir))
+	if err != nil {
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("look for scripts: %w", err),
+			Hint: "run lab in a checkout of Runtime Lab, which has " + runtimesDir + "/ and " + scenariosDir + "/",
+		}
+	}
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// Err is nil when no script has a fault, and else a *lab.Fault that shows all
+// of them.
+func (l *Library) Err() error { return joined(l.Faults) }
+
+func joined(faults []Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	all := make([]error, len(faults))
+	for i, f := range faults {
+		all[i] = f
+	}
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  errors.Join(all...),
+		Hint: "what a script can say is in scenarios/README.md",
+	}
+}
+
+// Select is the scenarios of these names, each once and in this order; without
+// names it is all of them. A name that is unknown, or whose file has a fault,
+// is a *lab.Fault.
+func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
+	if len(names) == 0 {
+		return slices.Clone(l.Scenarios), nil
+	}
+	var chosen []lab.Scenario
+	seen := map[string]bool{}
+	for _, name := range names {
+		i := slices.IndexFunc(l.Scenarios, func(s lab.Scenario) bool { return s.Name == name })
+		if i < 0 {
+			return nil, l.unknown("scenario", name, path.Join(scenariosDir, name+extension), l.scenarioNames())
+		}
+		if !seen[name] {
+			chosen = append(chosen, l.Scenarios[i])
+		}
+		seen[name] = true
+	}
+	return chosen, nil
+}
+
+// Runtime is the runtime of a name; one that is unknown, or whose file has a
+// fault, is a *lab.Fault.
+func (l *Library) Runtime(name string) (lab.Runtime, error) {
+	var names []string
+	for _, r := range l.Runtimes {
+		if r.Name == name {
+			return r, nil
+		}
+		names = append(names, r.Name)
+	}
+	return lab.Runtime{}, l.unknown("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
+}
+
+// Variants are the variants of all runtimes.
+func (l *Library) Variants() []lab.Variant {
+	var all []lab.Variant
+	for _, r := range l.Runtimes {
+		all = append(all, r.Variants...)
+	}
+	return all
+}
+
+// Variant is the variant of an id such as "node/single"; one that is unknown,
+// or whose runtime's file has a fault, is a *lab.Fault.
+func (l *Library) Variant(id string) (lab.Variant, error) {
+	for _, v := range l.Variants() {
+		if v.ID() == id {
+			return v, nil
+		}
+	}
+	runtime, _, _ := strings.Cut(id, "/")
+	return lab.Variant{}, l.unknown("variant", id, path.Join(runtimesDir, runtime, runtimeFile), l.variantIDs())
+}
+
+// unknown explains a name that leads nowhere: by the faults of the file that
+// would define it, if there are any, or by what it may have meant.
+func (l *Library) unknown(kind, name, file string, valid []string) error {
+	var faults []Fault
+	for _, f := range l.Faults {
+		if f.File == file {
+			faults = append(faults, f)
+		}
+	}
+	if len(faults) > 0 {
+		return joined(faults)
+	}
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("unknown %s %q", kind, name),
+		Hint: lab.Suggest(name, valid),
+	}
+}
+
+func (l *Library) scenarioNames() []string {
+	var names []string
+	for _, s := range l.Scenarios {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (l *Library) variantIDs() []string {
+	var ids []string
+	for _, v := range l.Variants() {
+		ids = append(ids, v.ID())
+	}
+	return ids
+}

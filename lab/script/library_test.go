@@ -1,0 +1,396 @@
+package script_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+	"runtimelab/lab/script"
+)
+
+const repository = "../.."
+
+func names(scenarios []lab.Scenario) []string {
+	var all []string
+	for _, s := range scenarios {
+		all = append(all, s.Name)
+	}
+	return all
+}
+
+func ids(variants []lab.Variant) []string {
+	var all []string
+	for _, v := range variants {
+		all = append(all, v.ID())
+	}
+	return all
+}
+
+func TestWhatShipsLoads(t *testing.T) {
+	library := load(t, repository)
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"echo", "json", "plaintext"} {
+		s, err := library.Select(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, variant := range []string{"node/single", "python/uvloop"} {
+			if !slices.Contains(s[0].Variants, variant) {
+				t.Errorf("%s does not run on %s", name, variant)
+			}
+		}
+		var kinds []lab.PhaseKind
+		for _, p := range s[0].Phases {
+			kinds = append(kinds, p.Kind)
+		}
+		if !slices.Equal(kinds, []lab.PhaseKind{lab.WarmUp, lab.Peak, lab.Steady}) {
+			t.Errorf("%s has the phases %v", name, kinds)
+		}
+	}
+	for _, r := range library.Runtimes {
+		if _, err := os.Stat(filepath.Join(r.Dir, "Dockerfile")); err != nil {
+			t.Errorf("%s: its folder is no build context: %v", r.Name, err)
+		}
+	}
+}
+
+func TestScenarioSaysWhatWasWritten(t *testing.T) {
+	text := `print("seen by nobody")
+def order(n):
+    return {"z": n, "a": [True, False, None, "<é\n\"\\&\u2028>"], "big": -9007199254740991, "t": (), "d": {}}
+
+scenario(
+    name = "x",
+    about = "all there is",
+    requests = [
+        get("/a?b=%20c", headers = {"accept": "text/plain"}),
+        post("/j", json = order(1)),
+        post("/k", json = None, headers = {"content-type": "text/json"}),
+        post(path = "/b", body = b"\x00\xff"),
+        post("/s", body = ""),
+    ],
+    phases = [
+        warmup(),
+        peak(connections = 7, timeout = 1.5),
+        steady(rate = 0.5, connections = 9, arrivals = "constant", timeout = 3),
+    ],
+    variants = ["python/*", "node/single", "*/single"],
+)
+`
+	library := load(t, checkout(t, map[string]string{"scenarios/x.star": text}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	want := lab.Scenario{
+		Name: "x", About: "all there is", File: "scenarios/x.star", SHA256: hex.EncodeToString(sum[:]),
+		Requests: []lab.Request{
+			{Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}},
+			{
+				Method: "POST", Path: "/j", Header: map[string]string{"Content-Type": "application/json"},
+				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`),
+			},
+			{Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null")},
+			{Method: "POST", Path: "/b", Body: []byte("\x00\xff")},
+			{Method: "POST", Path: "/s", Body: []byte{}},
+		},
+		Phases: []lab.Phase{
+			{Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
+			{Kind: lab.Peak, Connections: 7, TimeoutS: 1.5},
+			{Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
+		},
+		Variants: []string{"python/uvloop", "node/single"},
+	}
+	if got := library.Scenarios[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestVariantsLeftOutAreAll(t *testing.T) {
+	every := []string{"node/single", "node/cluster", "python/uvloop"}
+	for name, text := range map[string]string{
+		"left out": scenarioWith(`    variants = ["node/single"],`+"\n", ""),
+		"all":      scenarioWith(`["node/single"]`, "all"),
+	} {
+		library := load(t, checkout(t, map[string]string{"scenarios/x.star": text}))
+		if err := library.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got := library.Scenarios[0].Variants; !slices.Equal(got, every) {
+			t.Errorf("%s: %v, want %v", name, got, every)
+		}
+		if p := library.Scenarios[0].Phases[2]; p.Arrivals != lab.Poisson || p.Connections != 128 {
+			t.Errorf("%s: steady is %+v, want poisson on 128 connections", name, p)
+		}
+	}
+}
+
+func TestRuntimeSaysWhatWasWritten(t *testing.T) {
+	root := checkout(t, nil)
+	library := load(t, root)
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := lab.Runtime{
+		Name: "python", About: "Python", Dir: filepath.Join(root, "runtimes", "python"), File: "runtimes/python/runtime.star",
+		Base: lab.BaseImage{Official: "python:3.14", Suite: "forky", Packages: []string{"python3"}},
+		Variants: []lab.Variant{{
+			Runtime: "python", Name: "uvloop", About: "one", Model: "single", Command: []string{"python3"},
+			Env: map[string]string{"A": "b"},
+		}},
+	}
+	got, err := library.Runtime("python")
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\n%+v\nwant\n%+v", err, got, want)
+	}
+	if !filepath.IsAbs(load(t, repository).Runtimes[0].Dir) {
+		t.Error("a runtime's folder is not absolute when the root is not")
+	}
+}
+
+func TestMistakesInRuntimes(t *testing.T) {
+	const (
+		head = `runtime(about = "R", base = base(official = "r:1", suite = "forky", packages = ["rb"]))` + "\n"
+		tail = `variant(name = "v", model = "single", about = "V", command = ["r"])` + "\n"
+	)
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":            {"", "1:1: there is no runtime() in the file"},
+		"no variant":       {head, "1:1: there is no variant() in the file"},
+		"two runtimes":     {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
+		"variant twice":    {head + tail + tail, `3:16: variant: there is a variant "v" already`},
+		"misspelt":         {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
+		"no base":          {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
+		"base is no base":  {"runtime(about = \"R\", base = \"r:1\")\n" + tail, "1:29: runtime: base is a string, want base(…)"},
+		"no command":       {head + strings.ReplaceAll(tail, `["r"]`, "[]"), "2:62: variant: command is empty, want a list of strings"},
+		"command of words": {head + strings.ReplaceAll(tail, `["r"]`, `["r", 1]`), "2:68: variant: command holds a whole number, want a list of strings"},
+		"empty word":       {head + strings.ReplaceAll(tail, `["r"]`, `[""]`), "2:63: variant: command holds an empty string"},
+		"bad model":        {head + strings.ReplaceAll(tail, `"single"`, `"Single"`), `2:29: variant: model "Single" is not of the form ^[a-z][a-z0-9-]*$`},
+		"port":             {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"PORT": "1"}`), "2:75: variant: env sets PORT, which the lab sets"},
+		"bad variable":     {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"a b": "1"}`), `2:75: variant: env has "a b", which is no variable's name`},
+		"number in env":    {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`), `2:75: variant: env has "A": 1, want strings`},
+		"bad package":      {strings.ReplaceAll(head, `["rb"]`, `["R r"]`) + tail, `1:80: base: packages holds "R r", which no Debian package is called`},
+		"bad image":        {strings.ReplaceAll(head, `"r:1"`, `"r 1"`) + tail, `1:45: base: official "r 1" is not of the form ^[a-z0-9][a-zA-Z0-9._/:@-]*$`},
+		"all at once": {
+			"runtime(abuot = 1, base = bas())\nvariant(name = 1, model = \"m\", about = \"a\", command = [\"c\"])\n",
+			"1:9: runtime: unknown argument \"abuot\"; did you mean \"about\"?\n1:27: unknown name \"bas\"; did you mean \"base\"?\n2:16: variant: name is a whole number, want a string",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			library := load(t, checkout(t, map[string]string{"runtimes/r/runtime.star": c.text}))
+			file := "runtimes/r/runtime.star:"
+			if got, want := messages(library), file+strings.ReplaceAll(c.want, "\n", "\n"+file); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if got := ids(library.Variants()); !slices.Equal(got, []string{"node/single", "node/cluster", "python/uvloop"}) {
+				t.Errorf("variants are %v", got)
+			}
+		})
+	}
+}
+
+// What a broken runtime would have had is not known, so scenarios that name it
+// are not blamed; those that name nothing real still are.
+func TestBrokenFilesHideNothingElse(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{
+		"runtimes/node/runtime.star": "runtime(\n",
+		"scenarios/a.star":           scenarioWith(`"x"`, `"a"`),
+		"scenarios/b.star":           scenarioWith(`"x"`, `"b"`, `"node/single"`, `"python/uvloop", "n*/single"`),
+		"scenarios/c.star":           scenarioWith(`"x"`, `"c"`, `"node/single"`, `"python/single"`),
+		"scenarios/d.star":           "nonsense\n",
+	}))
+	want := `runtimes/node/runtime.star:2:1: got end of file, want ')'
+scenarios/c.star:6:17: scenario: unknown variant "python/single"; valid: python/uvloop
+scenarios/d.star:1:1: unknown name "nonsense"; valid: get, peak, post, scenario, steady, warmup`
+	if got := messages(library); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := names(library.Scenarios); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("scenarios are %v", got)
+	}
+	err := library.Err()
+	var fault *lab.Fault
+	if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
+		t.Fatalf("%v is no fault with exit %d", err, lab.ExitUsage)
+	}
+	if !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v does not show all faults", err)
+	}
+}
+
+func TestFilesThatCannotBeScenarios(t *testing.T) {
+	root := checkout(t, map[string]string{
+		"scenarios/Bad_name.star":  scenarioWith(),
+		"scenarios/.#x.star":       "an editor's",
+		"scenarios/notes.txt":      "not a script",
+		"runtimes/contract.json":   "{}",
+		"runtimes/notes/README.md": "no runtime",
+		"runtimes/.x/runtime.star": "hidden",
+	})
+	if err := os.Mkdir(filepath.Join(root, "scenarios", "dir.star"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	library := load(t, root)
+	if len(library.Faults) != 3 {
+		t.Fatalf("want three faults:\n%s", messages(library))
+	}
+	for i, want := range []string{
+		`scenarios/Bad_name.star: the file's name "Bad_name" is not of the form ^[a-z][a-z0-9-]*$`,
+		`scenarios/Bad_name.star:2:12: scenario: name "x" is not the file's, "Bad_name"; change one of them`,
+		"scenarios/dir.star: read the script: ",
+	} {
+		if got := library.Faults[i].Error(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	if len(library.Runtimes) != 2 || len(library.Scenarios) != 0 {
+		t.Errorf("%d runtimes and %v", len(library.Runtimes), names(library.Scenarios))
+	}
+}
+
+func TestDroppedInScenarioAppears(t *testing.T) {
+	root := checkout(t, map[string]string{"scenarios/x.star": scenarioWith()})
+	before := names(load(t, root).Scenarios)
+	text := scenarioWith(`"x"`, `"another-1"`)
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "another-1.star"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	library := load(t, root)
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if after := names(library.Scenarios); !slices.Equal(before, []string{"x"}) || !slices.Equal(after, []string{"another-1", "x"}) {
+		t.Errorf("before %v, after %v", before, after)
+	}
+}
+
+func TestSelect(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{
+		"scenarios/json.star":      scenarioWith(`"x"`, `"json"`),
+		"scenarios/plaintext.star": scenarioWith(`"x"`, `"plaintext"`),
+		"scenarios/broken.star":    scenarioWith(`"x"`, `"broken"`, "rate = 100", ""),
+	}))
+	for _, c := range []struct {
+		ask, want []string
+		fault     string
+	}{
+		{nil, []string{"json", "plaintext"}, ""},
+		{[]string{"plaintext", "json", "plaintext"}, []string{"plaintext", "json"}, ""},
+		{[]string{"json", "plantext"}, nil, "unknown scenario \"plantext\"\n  did you mean \"plaintext\"?"},
+		{[]string{"x"}, nil, "unknown scenario \"x\"\n  valid: json, plaintext"},
+		{[]string{"broken"}, nil, `scenarios/broken.star:5:33: steady: missing argument "rate"`},
+	} {
+		got, err := library.Select(c.ask...)
+		if !slices.Equal(names(got), c.want) {
+			t.Errorf("Select(%q) = %v, want %v", c.ask, names(got), c.want)
+		}
+		checkFault(t, err, c.fault)
+	}
+}
+
+func TestLookups(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{"runtimes/ruby/runtime.star": "rutime()\n"}))
+	v, err := library.Variant("node/cluster")
+	if err != nil || v.ID() != "node/cluster" || v.Command[1] != "cluster.js" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	_, err = library.Variant("node/clutser")
+	checkFault(t, err, "unknown variant \"node/clutser\"\n  did you mean \"node/cluster\"?")
+	_, err = library.Variant("ruby/puma")
+	checkFault(t, err, `runtimes/ruby/runtime.star:1:1: unknown name "rutime"; did you mean "runtime"?`)
+	_, err = library.Runtime("pyhton")
+	checkFault(t, err, "unknown runtime \"pyhton\"\n  did you mean \"python\"?")
+}
+
+func checkFault(t *testing.T, err error, begins string) {
+	t.Helper()
+	if begins == "" {
+		if err != nil {
+			t.Errorf("unexpected: %v", err)
+		}
+		return
+	}
+	if err == nil || !strings.HasPrefix(err.Error(), begins) || lab.ExitCode(err) != lab.ExitUsage {
+		t.Errorf("exit %d: %v\nwant %s", lab.ExitCode(err), err, begins)
+	}
+}
+
+func TestOutsideACheckout(t *testing.T) {
+	_, err := script.Load(t.Context(), t.TempDir())
+	checkFault(t, err, "look for scripts: ")
+	if !strings.Contains(err.Error(), "run lab in a checkout") {
+		t.Errorf("%v does not say what to do", err)
+	}
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	endless := "def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n"
+	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+var block = regexp.MustCompile("(?s)```(python|text)\n(.*?)```")
+
+// Each python block of the documentation is a whole file; what stands in a
+// text block is what the file before it says.
+func TestExamplesInTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(repository, "scenarios", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	wrong := map[string]string{}
+	last := ""
+	for _, b := range block.FindAllStringSubmatch(string(page), -1) {
+		if b[1] == "text" {
+			wrong[last] = strings.TrimSpace(b[2])
+			continue
+		}
+		first, _, _ := strings.Cut(b[2], "\n")
+		name, found := strings.CutPrefix(first, "# scenarios/")
+		if !found {
+			t.Fatalf("an example does not say which file it is: %s", first)
+		}
+		last = strings.TrimSuffix(name, ".star")
+		files["scenarios/"+name] = b[2]
+	}
+	if len(files) < 4 || len(wrong) == 0 {
+		t.Fatalf("found %d examples and %d of mistakes", len(files), len(wrong))
+	}
+	for _, runtime := range []string{"node", "python"} {
+		text, err := os.ReadFile(filepath.Join(repository, "runtimes", runtime, "runtime.star"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["runtimes/"+runtime+"/runtime.star"] = string(text)
+	}
+	library := load(t, checkout(t, files))
+	var all []string
+	for _, text := range wrong {
+		all = append(all, text)
+	}
+	if got := messages(library); got != strings.Join(all, "\n") {
+		t.Errorf("the examples say\n%s", got)
+	}
+	for file := range files {
+		name, scenario := strings.CutPrefix(file, "scenarios/")
+		name = strings.TrimSuffix(name, ".star")
+		if _, mistaken := wrong[name]; scenario && !mistaken && !slices.Contains(names(library.Scenarios), name) {
+			t.Errorf("the example %s is not among the scenarios", name)
+		}
+	}
+}

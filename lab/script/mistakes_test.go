@@ -1,0 +1,519 @@
+package script_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"runtimelab/lab/script"
+)
+
+// checkout is a folder with the files given and, unless they say otherwise,
+// two runtimes: node with single and cluster, python with uvloop.
+func checkout(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	all := map[string]string{
+		"runtimes/node/runtime.star": `runtime(about = "Node", base = base(official = "node:24", suite = "forky", packages = ["nodejs"]))
+variant(name = "single", model = "single", about = "one", command = ["node", "server.js"])
+variant(name = "cluster", model = "cluster", about = "many", command = ["node", "cluster.js"])
+`,
+		"runtimes/python/runtime.star": `runtime(about = "Python", base = base(official = "python:3.14", suite = "forky", packages = ["python3"]))
+variant(name = "uvloop", model = "single", about = "one", command = ["python3"], env = {"A": "b"})
+`,
+		"scenarios/README.md": "not a script",
+	}
+	for name, text := range files {
+		all[name] = text
+	}
+	for name, text := range all {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func load(t *testing.T, root string) *script.Library {
+	t.Helper()
+	library, err := script.Load(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return library
+}
+
+func messages(l *script.Library) string {
+	var all []string
+	for _, f := range l.Faults {
+		all = append(all, f.Error())
+	}
+	return strings.Join(all, "\n")
+}
+
+// scenarioWith is a correct scenario x in which parts of lines are replaced:
+// what stands in the pairs at even places by what follows it.
+func scenarioWith(pairs ...string) string {
+	text := `scenario(
+    name = "x",
+    about = "an example",
+    requests = [get("/json")],
+    phases = [warmup(), peak(), steady(rate = 100)],
+    variants = ["node/single"],
+)
+`
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			panic("nothing to replace: " + pairs[i])
+		}
+		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
+	}
+	return text
+}
+
+const at = "scenarios/x.star:"
+
+// Every mistake has its place and its words, exactly, and one reading shows
+// all of a file's.
+func TestMistakesInScenarios(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want string // lines, each after the file's name
+	}{
+		"syntax": {
+			"scenario(\n    name = = 1)\n",
+			`2:12: got '=', want primary expression`,
+		},
+		"unclosed": {
+			"scenario(\n",
+			`2:1: got end of file, want ')'`,
+		},
+		"unknown function": {
+			scenarioWith(`get("/json")`, `pst("/json")`),
+			`4:17: unknown name "pst"; did you mean "post"?`,
+		},
+		"unknown function, all its arguments too": {
+			scenarioWith(`get("/json")`, `pots("/json", bdy = "")`, `rate = 100`, `rte = 100`),
+			`4:17: unknown name "pots"; did you mean "post"?
+5:40: steady: unknown argument "rte"; did you mean "rate"?`,
+		},
+		"unknown name far from any": {
+			scenarioWith(`get("/json")`, `frobnicate`),
+			`4:17: unknown name "frobnicate"; valid: get, peak, post, scenario, steady, warmup`,
+		},
+		"name of the file's own": {
+			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
+			`7:16: unknown name "itms"; did you mean "items"?`,
+		},
+		"misspelt argument": {
+			scenarioWith(`get("/json")`, `post("/echo", bdy = "a")`),
+			`4:31: post: unknown argument "bdy"; did you mean "body"?`,
+		},
+		"misspelt argument of scenario": {
+			scenarioWith(`about`, `abuot`),
+			`3:5: scenario: unknown argument "abuot"; did you mean "about"?`,
+		},
+		"misspelt required argument": {
+			scenarioWith(`rate`, `rat`),
+			`5:40: steady: unknown argument "rat"; did you mean "rate"?`,
+		},
+		"unknown argument far from any": {
+			scenarioWith(`peak()`, `peak(qqqq = 1)`),
+			`5:30: peak: unknown argument "qqqq"; valid: connections, timeout`,
+		},
+		"unknown variant": {
+			scenarioWith(`node/single`, `node/singel`),
+			`6:17: scenario: unknown variant "node/singel"; did you mean "node/single"?`,
+		},
+		"unknown variant far from any": {
+			scenarioWith(`node/single`, `ruby`),
+			`6:17: scenario: unknown variant "ruby"; valid: node/single, node/cluster, python/uvloop`,
+		},
+		"unknown variant pattern": {
+			scenarioWith(`node/single`, `nod/*`),
+			`6:17: scenario: unknown variant "nod/*"; valid: node/single, node/cluster, python/uvloop`,
+		},
+		"two unknown variants": {
+			scenarioWith(`["node/single"]`, `["node/single", "a/b",
+                "python/uvlop"]`),
+			`6:32: scenario: unknown variant "a/b"; valid: node/single, node/cluster, python/uvloop
+7:17: scenario: unknown variant "python/uvlop"; did you mean "python/uvloop"?`,
+		},
+		"variant twice": {
+			scenarioWith(`["node/single"]`, `["node/single", "node/single"]`),
+			`6:32: scenario: variants has "node/single" twice`,
+		},
+		"variants of a wrong type": {
+			scenarioWith(`["node/single"]`, `"node/single"`),
+			`6:16: scenario: variants is a string, want all or a list of variants such as "node/single"`,
+		},
+		"variants hold a wrong type": {
+			scenarioWith(`["node/single"]`, `[all]`),
+			`6:17: scenario: variants holds a function, want strings`,
+		},
+		"no variants": {
+			scenarioWith(`["node/single"]`, `[]`),
+			`6:16: scenario: variants is empty, want a list of variants`,
+		},
+		"wrong type of name": {
+			scenarioWith(`"x"`, `1`),
+			`2:12: scenario: name is a whole number, want a string`,
+		},
+		"wrong type of about": {
+			scenarioWith(`"an example"`, `None`),
+			`3:13: scenario: about is None, want a string`,
+		},
+		"wrong type of requests": {
+			scenarioWith(`[get("/json")]`, `get("/json")`),
+			`4:16: scenario: requests is a request, want a list of get(…) and post(…)`,
+		},
+		"dict of requests": {
+			scenarioWith(`[get("/json")]`, `{"a": 1}`),
+			`4:16: scenario: requests is a dict, want a list of get(…) and post(…)`,
+		},
+		"wrong type in requests": {
+			scenarioWith(`get("/json")`, `"/json"`),
+			`4:17: scenario: requests holds a string, want get(…) or post(…)`,
+		},
+		"phase among requests": {
+			scenarioWith(`get("/json")`, `peak()`),
+			`4:17: scenario: requests holds a phase, want get(…) or post(…)`,
+		},
+		"request among phases": {
+			scenarioWith(`peak()`, `get("/a")`),
+			`5:25: scenario: phases holds a request, want warmup(…), peak(…) or steady(…)`,
+		},
+		"phase that is not called": {
+			scenarioWith(`peak()`, `peak`),
+			`5:25: scenario: phases holds a function, want warmup(…), peak(…) or steady(…)`,
+		},
+		"wrong type of rate": {
+			scenarioWith(`rate = 100`, `rate = "100"`),
+			`5:47: steady: rate is a string, want a number`,
+		},
+		"wrong type of connections": {
+			scenarioWith(`peak()`, `peak(connections = 1.5)`),
+			`5:44: peak: connections is a float, want a whole number`,
+		},
+		"bool for connections": {
+			scenarioWith(`peak()`, `peak(connections = True)`),
+			`5:44: peak: connections is True, want a whole number`,
+		},
+		"missing field": {
+			scenarioWith(`    about = "an example",
+`, ``),
+			`1:1: scenario: missing argument "about"`,
+		},
+		"all fields missing": {
+			"scenario()\n",
+			`1:1: scenario: missing argument "name"
+1:1: scenario: missing argument "about"
+1:1: scenario: missing argument "requests"
+1:1: scenario: missing argument "phases"`,
+		},
+		"missing rate": {
+			scenarioWith(`rate = 100`, ``),
+			`5:33: steady: missing argument "rate"`,
+		},
+		"missing path": {
+			scenarioWith(`get("/json")`, `get()`),
+			`4:17: get: missing argument "path"`,
+		},
+		"missing body": {
+			scenarioWith(`get("/json")`, `post("/echo")`),
+			`4:17: post: missing argument "json" or "body"`,
+		},
+		"two bodies": {
+			scenarioWith(`get("/json")`, `post("/echo", body = "", json = 1)`),
+			`4:17: post: both json and body are given, want one`,
+		},
+		"empty about": {
+			scenarioWith(`an example`, ` `),
+			`3:13: scenario: about is empty`,
+		},
+		"two lines about": {
+			scenarioWith(`an example`, `a\nb`),
+			`3:13: scenario: about has more than one line`,
+		},
+		"negative rate": {
+			scenarioWith(`rate = 100`, `rate = -1`),
+			`5:47: steady: rate is -1, want more than 0 and at most 1000000`,
+		},
+		"rate of nothing": {
+			scenarioWith(`rate = 100`, `rate = 0`),
+			`5:47: steady: rate is 0, want more than 0 and at most 1000000`,
+		},
+		"rate that is no number": {
+			scenarioWith(`rate = 100`, `rate = float("nan")`),
+			`5:47: steady: rate is nan, want more than 0 and at most 1000000`,
+		},
+		"endless rate": {
+			scenarioWith(`rate = 100`, `rate = float("inf")`),
+			`5:47: steady: rate is +inf, want more than 0 and at most 1000000`,
+		},
+		"no connections": {
+			scenarioWith(`peak()`, `peak(connections = 0)`),
+			`5:44: peak: connections is 0, want 1 to 60000`,
+		},
+		"too many connections": {
+			scenarioWith(`peak()`, `peak(connections = 100000)`),
+			`5:44: peak: connections is 100000, want 1 to 60000`,
+		},
+		"connections beyond 64 bits": {
+			scenarioWith(`peak()`, `peak(connections = 1 << 70)`),
+			`5:44: peak: connections is 1180591620717411303424, want 1 to 60000`,
+		},
+		"no timeout": {
+			scenarioWith(`peak()`, `peak(timeout = 0)`),
+			`5:40: peak: timeout is 0, want more than 0 and at most 600`,
+		},
+		"unknown arrivals": {
+			scenarioWith(`rate = 100`, `rate = 100, arrivals = "poison"`),
+			`5:63: steady: unknown arrivals "poison"; did you mean "poisson"?`,
+		},
+		"wrong type of arrivals": {
+			scenarioWith(`rate = 100`, `rate = 100, arrivals = 1`),
+			`5:63: steady: arrivals is a whole number, want a string`,
+		},
+		"infinite work": {
+			"def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n" + scenarioWith(),
+			`2:5: more than 1000000 steps of work; a script describes, it does not compute`,
+		},
+		"recursion": {
+			"def f():\n    f()\n\nf()\n",
+			`2:5: function f called recursively`,
+		},
+		"while": {
+			"def f():\n    while True:\n        pass\n",
+			`2:5: this Starlark dialect does not support while loops`,
+		},
+		"an endless list of requests": {
+			scenarioWith(`[get("/json")]`, `range(1 << 40)`),
+			`4:16: scenario: requests has 1099511627776 elements, at most 10000 are allowed`,
+		},
+		"a list longer than memory": {
+			"x = list(range(1 << 60))\n",
+			` the interpreter gave up: runtime error: makeslice: cap out of range`,
+		},
+		"two scenarios": {
+			scenarioWith() + scenarioWith(),
+			`8:1: scenario: called twice; the first is in line 1, and a file holds one scenario`,
+		},
+		"no scenario": {
+			"x = 1\n",
+			`1:1: there is no scenario() in the file`,
+		},
+		"empty file": {
+			"",
+			`1:1: there is no scenario() in the file`,
+		},
+		"bad name": {
+			scenarioWith(`"x"`, `"X y"`),
+			`2:12: scenario: name "X y" is not of the form ^[a-z][a-z0-9-]*$`,
+		},
+		"name of another file": {
+			scenarioWith(`"x"`, `"y"`),
+			`2:12: scenario: name "y" is not the file's, "x"; change one of them`,
+		},
+		"empty requests": {
+			scenarioWith(`[get("/json")]`, `[]`),
+			`4:16: scenario: requests is empty, want a list of get(…) and post(…)`,
+		},
+		"empty phases": {
+			scenarioWith(`[warmup(), peak(), steady(rate = 100)]`, `[]`),
+			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…) and steady(…)`,
+		},
+		"warm-up not first": {
+			scenarioWith(`warmup(), peak()`, `peak(), warmup()`),
+			`5:23: scenario: phases has warmup after another phase, want it first`,
+		},
+		"duplicate phases": {
+			scenarioWith(`peak(), steady(rate = 100)`, `peak(), peak(connections = 2)`),
+			`5:33: scenario: phases has peak twice`,
+		},
+		"nothing measured": {
+			scenarioWith(`warmup(), peak(), steady(rate = 100)`, `warmup()`),
+			`5:14: scenario: phases has nothing that is measured, want peak(…) or steady(…)`,
+		},
+		"path without slash": {
+			scenarioWith(`/json`, `json`),
+			`4:21: get: path "json" does not begin with /`,
+		},
+		"path with a space": {
+			scenarioWith(`/json`, `/a b`),
+			`4:21: get: path "/a b" has a character that has to be percent-encoded, or a fragment`,
+		},
+		"path with a bad escape": {
+			scenarioWith(`/json`, `/%zz`),
+			`4:21: get: path "/%zz" is no path with a query`,
+		},
+		"header of the generator": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"host": "a"})`),
+			`4:40: get: headers has "host", which the generator sets`,
+		},
+		"header that is none": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"a b": "c"})`),
+			`4:40: get: headers has "a b", which is no header's name`,
+		},
+		"header with a line break": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"a": "b\nc"})`),
+			`4:40: get: headers has "b\nc" for "a", which is no header's value`,
+		},
+		"header twice": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"x-a": "1", "X-A": "2"})`),
+			`4:40: get: headers has "X-A" twice`,
+		},
+		"header of a wrong type": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"a": 1})`),
+			`4:40: get: headers has "a": 1, want strings`,
+		},
+		"headers of a wrong type": {
+			scenarioWith(`get("/json")`, `get("/json", headers = ["a"])`),
+			`4:40: get: headers is a list, want a dict of strings`,
+		},
+		"float in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = {"a": [1, 2.5]})`),
+			`4:38: post: json["a"][1] is a float; bodies have strings, whole numbers, True, False, None, lists and dicts`,
+		},
+		"function in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = {"a": len})`),
+			`4:38: post: json["a"] is a function; bodies have strings, whole numbers, True, False, None, lists and dicts`,
+		},
+		"large number in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = [9007199254740992])`),
+			`4:38: post: json[0] is 9007199254740992; whole numbers go to 2^53-1, which every runtime holds exactly`,
+		},
+		"key that is no string": {
+			scenarioWith(`get("/json")`, `post("/echo", json = {1: 2})`),
+			`4:38: post: json has the key 1; keys are strings`,
+		},
+		"json in itself": {
+			"a = []\na.append(a)\n" + scenarioWith(`get("/json")`, `post("/echo", json = a)`),
+			`6:38: post: json is nested deeper than 100`,
+		},
+		"json without end": {
+			"def f():\n    a = []\n    for _ in range(60):\n        a = [a, a]\n    return a\n\n" + scenarioWith(`get("/json")`, `post("/echo", json = f())`),
+			`10:38: post: json is longer than 16 MiB or has more than 200000 values`,
+		},
+		"invalid text in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = ["ë"[:1]])`),
+			`4:38: post: json[0] is not valid UTF-8`,
+		},
+		"invalid key in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = {"a": {"ë"[:1]: 1}})`),
+			`4:38: post: json["a"] has the key "\xc3", which is not valid UTF-8`,
+		},
+		"body of a wrong type": {
+			scenarioWith(`get("/json")`, `post("/echo", body = 1)`),
+			`4:38: post: body is a whole number, want a string or bytes`,
+		},
+		"without names": {
+			scenarioWith(`peak()`, `peak(64)`),
+			`5:30: peak: an argument without a name; arguments go by name: connections, timeout`,
+		},
+		"too many without names": {
+			scenarioWith(`get("/json")`, `get("/json", {})`),
+			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers`,
+		},
+		"argument twice": {
+			scenarioWith(`get("/json")`, `get("/json", path = "/a")`),
+			`4:30: get: argument "path" is given twice`,
+		},
+		"argument twice by name": {
+			scenarioWith(`rate = 100`, `rate = 1, rate = 2`),
+			`5:50: keyword argument "rate" is repeated`,
+		},
+		"load": {
+			"load(\"a.star\", \"b\")\n",
+			`1:1: load: a script is complete in itself and loads nothing`,
+		},
+		"clock": {
+			"x = time.now()\n" + scenarioWith(),
+			`1:5: unknown name "time"; valid: get, peak, post, scenario, steady, warmup`,
+		},
+		"division by nothing": {
+			"x = 1 // 0\n",
+			`1:7: floored division by zero`,
+		},
+		"fail": {
+			"fail(\"not today\")\n",
+			`1:1: fail: not today`,
+		},
+		"attribute of a request": {
+			scenarioWith(`get("/json")`, `get("/json").path`),
+			`4:29: request has no .path field or method`,
+		},
+		"name assigned twice": {
+			"x = 1\nx = 2\n",
+			`2:1: cannot reassign global x declared at scenarios/x.star:1:1`,
+		},
+		"loop at top level": {
+			"for x in []:\n    pass\n",
+			`1:1: for loop not within a function`,
+		},
+		"in a function, told once": {
+			"def f(n):\n    return get(\"json\")\n\n" + scenarioWith(`get("/json")`, `f(1), f(2)`),
+			`2:16: get: path "json" does not begin with /`,
+		},
+		"by keywords that are unpacked": {
+			scenarioWith(`get("/json")`, `get(**{"pth": "/a"})`),
+			`4:17: get: unknown argument "pth"; did you mean "path"?`,
+		},
+		"value of an unknown name": {
+			"x = nothing.at_all\n" + scenarioWith(),
+			`1:5: unknown name "nothing"; valid: get, peak, post, scenario, steady, warmup`,
+		},
+		"unknown name in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
+			`4:44: unknown name "nul"; valid: get, peak, post, scenario, steady, warmup`,
+		},
+		"called by a function of Starlark's": {
+			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
+			`1:5: get: path "json" does not begin with /`,
+		},
+		"headers, each once and in order": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"d d": "", "c c": "", "b b": "", "a a": ""})`),
+			`4:40: get: headers has "a a", which is no header's name
+4:40: get: headers has "b b", which is no header's name
+4:40: get: headers has "c c", which is no header's name
+4:40: get: headers has "d d", which is no header's name`,
+		},
+		"unknown name in headers": {
+			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
+			`4:46: unknown name "nothing"; valid: get, peak, post, scenario, steady, warmup`,
+		},
+		"unknown phase beside a warm-up": {
+			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),
+			`5:25: unknown name "pek"; did you mean "peak"?`,
+		},
+		"very negative number in json": {
+			scenarioWith(`get("/json")`, `post("/echo", json = -9007199254740992)`),
+			`4:38: post: json is -9007199254740992; whole numbers go to 2^53-1, which every runtime holds exactly`,
+		},
+		"all at once": {
+			scenarioWith(`"an example"`, `3`, `get("/json")`, `get("json"), post("/echo", bdy = "")`, `steady(rate = 100)`, `steady(rate = -5, arivals = "poisson")`, `node/single`, `node/singl`),
+			`3:13: scenario: about is a whole number, want a string
+4:21: get: path "json" does not begin with /
+4:44: post: unknown argument "bdy"; did you mean "body"?
+5:47: steady: rate is -5, want more than 0 and at most 1000000
+5:51: steady: unknown argument "arivals"; did you mean "arrivals"?
+6:17: scenario: unknown variant "node/singl"; did you mean "node/single"?`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			library := load(t, checkout(t, map[string]string{"scenarios/x.star": c.text}))
+			want := at + strings.ReplaceAll(c.want, "\n", "\n"+at)
+			if got := messages(library); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if len(library.Scenarios) > 0 {
+				t.Error("a scenario with a fault is among the scenarios")
+			}
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"runtimelab/lab"
+)
+
+var (
+	packageForm = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`) // Debian policy 5.6.7
+	suiteForm   = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
+	imageForm   = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._/:@-]*$`)
+	envForm     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// portVariable is the lab's: it says where a server listens.
+const portVariable = "PORT"
+
+// runtimeScript is a runtime.star under evaluation.
+type runtimeScript struct {
+	*script
+	runtime  lab.Runtime
+	declared syntax.Position // of runtime(), not valid before it is called
+}
+
+// baseImage is what base() makes.
+type baseImage struct {
+	opaque
+	image lab.BaseImage
+}
+
+// evaluateRuntime is the runtime that a file describes, or the file's faults.
+// The error is the end of ctx; unread is why the file could not be read.
+func evaluateRuntime(
+	ctx context.Context, bounds limits, name, shown string, source []byte, unread error,
+) (lab.Runtime, []Fault, error) {
+	if unread != nil {
+		return lab.Runtime{}, []Fault{{File: shown, Text: fmt.Sprintf("read the script: %v", unread)}}, nil
+	}
+	r := &runtimeScript{script: newScript(shown), runtime: lab.Runtime{Name: name, File: shown}}
+	if !nameForm.MatchString(name) {
+		r.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, nameForm)
+	}
+	r.define(function{name: "runtime", required: []string{"about", "base"}, make: r.makeRuntime})
+	r.define(function{name: "base", required: []string{"official", "suite", "packages"}, make: makeBase})
+	r.define(function{
+		name:     "variant",
+		required: []string{"name", "model", "about", "command"},
+		optional: []string{"env"},
+		make:     r.makeVariant,
+	})
+	if err := r.evaluate(ctx, bounds, source); err != nil {
+		return lab.Runtime{}, nil, err
+	}
+	start := syntax.MakePosition(&shown, 1, 1)
+	if len(r.faults) == 0 && !r.declared.IsValid() {
+		r.fault(start, "", "there is no runtime() in the file")
+	}
+	if len(r.faults) == 0 && len(r.runtime.Variants) == 0 {
+		r.fault(start, "", "there is no variant() in the file")
+	}
+	return r.runtime, r.inOrder(), nil
+}
+
+func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
+	if r.declared.IsValid() {
+		c.fault(c.at, "called twice; the first is in line %d", r.declared.Line)
+		return starlark.None
+	}
+	r.declared = c.at
+	r.runtime.About = c.line("about")
+	if arg, ok := c.usable("base"); ok {
+		if made, ok := arg.value.(*baseImage); ok {
+			r.runtime.Base = made.image
+		} else {
+			c.wrongType(arg, "base", "base(…)")
+		}
+	}
+	return starlark.None
+}
+
+func makeBase(c *call) starlark.Value {
+	made := &baseImage{opaque: "base", image: lab.BaseImage{
+		Official: c.formed("official", imageForm),
+		Suite:    c.formed("suite", suiteForm),
+		Packages: c.lines("packages", "Debian packages"),
+	}}
+	for _, p := range made.image.Packages {
+		if !packageForm.MatchString(p) {
+			c.fault(c.args["packages"].at, "packages holds %q, which no Debian package is called", p)
+		}
+	}
+	return made
+}
+
+func (r *runtimeScript) makeVariant(c *call) starlark.Value {
+	v := lab.Variant{
+		Runtime: r.runtime.Name,
+		Name:    c.formed("name", nameForm),
+		Model:   c.formed("model", nameForm),
+		About:   c.line("about"),
+		Command: c.lines("command", "strings"),
+		Env:     c.strings("env"),
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
+		switch {
+		case name == portVariable:
+			c.fault(c.args["env"].at, "env sets PORT, which the lab sets")
+		case !envForm.MatchString(name):
+			c.fault(c.args["env"].at, "env has %q, which is no variable's name", name)
+		}
+	}
+	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants, func(o lab.Variant) bool { return o.Name == v.Name }) {
+		c.fault(c.args["name"].at, "there is a variant %q already", v.Name)
+	}
+	r.runtime.Variants = append(r.runtime.Variants, v)
+	return starlark.None
+}

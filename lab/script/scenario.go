@@ -1,0 +1,399 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/textproto"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"runtimelab/lab"
+)
+
+// What a phase is where the script does not say. Peak's 64 connections
+// saturate a server of one core; an open loop has room for the rate it is
+// given times the latency it meets.
+const (
+	closedConnections = 64
+	openConnections   = 128
+	timeoutS          = 10.0
+)
+
+const (
+	maxConnections = 60_000 // ports of loopback and open files both end soon after
+	maxRateRPS     = 1_000_000
+	maxTimeoutS    = 600
+)
+
+// scenarioScript is a file under scenarios/ under evaluation.
+type scenarioScript struct {
+	*script
+	file     string // its name without folder and extension
+	variants variantPool
+	scenario lab.Scenario
+	declared syntax.Position // of scenario(), not valid before it is called
+}
+
+// opaque is a value that scripts can only hand on; the string is its type.
+// What embeds it is handed out by pointer: Starlark's == compares identities.
+type opaque string
+
+func (o opaque) String() string        { return string(o) + "(…)" }
+func (o opaque) Type() string          { return string(o) }
+func (o opaque) Freeze()               {}
+func (o opaque) Truth() starlark.Bool  { return true }
+func (o opaque) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: %s", string(o)) }
+
+// request is what get() and post() make.
+type request struct {
+	opaque
+	request lab.Request
+}
+
+// phase is what warmup(), peak() and steady() make.
+type phase struct {
+	opaque
+	phase lab.Phase
+}
+
+// evaluateScenario is the scenario that a file describes, or the file's faults.
+// The error is the end of ctx; unread is why the file could not be read.
+func evaluateScenario(
+	ctx context.Context, bounds limits, name, shown string, source []byte, unread error, variants variantPool,
+) (lab.Scenario, []Fault, error) {
+	if unread != nil {
+		return lab.Scenario{}, []Fault{{File: shown, Text: fmt.Sprintf("read the script: %v", unread)}}, nil
+	}
+	s := &scenarioScript{script: newScript(shown), file: name, variants: variants}
+	if !nameForm.MatchString(name) {
+		s.fault(syntax.Position{}, "", "the file's name %q is not of the form %s", name, nameForm)
+	}
+	s.vocabulary()
+	if err := s.evaluate(ctx, bounds, source); err != nil {
+		return lab.Scenario{}, nil, err
+	}
+	if len(s.faults) == 0 && !s.declared.IsValid() {
+		s.fault(syntax.MakePosition(&shown, 1, 1), "", "there is no scenario() in the file")
+	}
+	return s.scenario, s.inOrder(), nil
+}
+
+func (s *scenarioScript) vocabulary() {
+	s.define(function{
+		name:     "scenario",
+		required: []string{"name", "about", "requests", "phases"},
+		optional: []string{"variants"},
+		make:     s.makeScenario,
+	})
+	s.define(function{
+		name: "get", positional: []string{"path"}, required: []string{"path"}, optional: []string{"headers"},
+		make: func(c *call) starlark.Value { return makeRequest(c, "GET") },
+	})
+	s.define(function{
+		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers"},
+		make: func(c *call) starlark.Value { return makeRequest(c, "POST") },
+	})
+	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
+		s.define(function{
+			name: string(kind), optional: []string{"connections", "timeout"},
+			make: func(c *call) starlark.Value { return makeClosed(c, kind) },
+		})
+	}
+	s.define(function{
+		name:     string(lab.Steady),
+		required: []string{"rate"},
+		optional: []string{"connections", "arrivals", "timeout"},
+		make:     makeSteady,
+	})
+}
+
+func (s *scenarioScript) makeScenario(c *call) starlark.Value {
+	if s.declared.IsValid() {
+		c.fault(c.at, "called twice; the first is in line %d, and a file holds one scenario", s.declared.Line)
+		return starlark.None
+	}
+	s.declared = c.at
+	s.scenario = lab.Scenario{
+		Name:     s.nameOf(c),
+		About:    c.line("about"),
+		File:     s.shown,
+		Requests: requestsOf(c),
+		Phases:   phasesOf(c),
+		Variants: s.variants.choose(c),
+	}
+	return starlark.None
+}
+
+func (s *scenarioScript) nameOf(c *call) string {
+	before := s.mistakes
+	name := c.formed("name", nameForm)
+	if arg, ok := c.usable("name"); ok && s.mistakes == before && name != s.file {
+		c.fault(arg.at, "name %q is not the file's, %q; change one of them", name, s.file)
+	}
+	return name
+}
+
+func requestsOf(c *call) []lab.Request {
+	var all []lab.Request
+	for _, element := range c.list("requests", "get(…) and post(…)") {
+		made, ok := element.value.(*request)
+		if !ok {
+			c.fault(element.at, "requests holds %s, want get(…) or post(…)", described(element.value))
+			continue
+		}
+		all = append(all, made.request)
+	}
+	return all
+}
+
+// phasesOf keeps the order that a trial has: a warm-up first, then what is
+// measured, each kind once, because a row is known by its kind of phase.
+func phasesOf(c *call) []lab.Phase {
+	var all []lab.Phase
+	measured := false
+	for i, element := range c.list("phases", "warmup(…), peak(…) and steady(…)") {
+		made, ok := element.value.(*phase)
+		if !ok {
+			c.fault(element.at, "phases holds %s, want warmup(…), peak(…) or steady(…)", described(element.value))
+			continue
+		}
+		kind := made.phase.Kind
+		switch {
+		case slices.ContainsFunc(all, func(o lab.Phase) bool { return o.Kind == kind }):
+			c.fault(element.at, "phases has %s twice", kind)
+		case kind == lab.WarmUp && i > 0:
+			c.fault(element.at, "phases has warmup after another phase, want it first")
+		}
+		measured = measured || kind != lab.WarmUp
+		all = append(all, made.phase)
+	}
+	// A phase that an earlier fault spoilt may be the measured one.
+	if len(all) > 0 && !measured && c.script.mistakes == 0 {
+		c.fault(c.args["phases"].at, "phases has nothing that is measured, want peak(…) or steady(…)")
+	}
+	return all
+}
+
+func makeClosed(c *call, kind lab.PhaseKind) starlark.Value {
+	return &phase{opaque: "phase", phase: lab.Phase{
+		Kind:        kind,
+		Connections: c.whole("connections", closedConnections, 1, maxConnections),
+		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
+	}}
+}
+
+func makeSteady(c *call) starlark.Value {
+	return &phase{opaque: "phase", phase: lab.Phase{
+		Kind:        lab.Steady,
+		Connections: c.whole("connections", openConnections, 1, maxConnections),
+		RateRPS:     c.number("rate", 0, maxRateRPS),
+		Arrivals:    arrivalsOf(c),
+		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
+	}}
+}
+
+func arrivalsOf(c *call) lab.Arrivals {
+	if !c.has("arrivals") {
+		return lab.Poisson
+	}
+	known := []string{string(lab.Poisson), string(lab.Constant)}
+	before := c.script.mistakes
+	name := c.line("arrivals")
+	if arg, ok := c.usable("arrivals"); ok && c.script.mistakes == before && !slices.Contains(known, name) {
+		c.fault(arg.at, "unknown arrivals %q; %s", name, lab.Suggest(name, known))
+	}
+	return lab.Arrivals(name)
+}
+
+func makeRequest(c *call, method string) starlark.Value {
+	made := &request{opaque: "request", request: lab.Request{
+		Method: method,
+		Path:   pathOf(c),
+		Header: headersOf(c),
+	}}
+	if method == "POST" {
+		made.request.Body = bodyOf(c)
+	}
+	if c.has("json") {
+		if made.request.Header == nil {
+			made.request.Header = map[string]string{}
+		}
+		if _, set := made.request.Header["Content-Type"]; !set {
+			made.request.Header["Content-Type"] = "application/json"
+		}
+	}
+	return made
+}
+
+// pathOf takes only what goes over the wire as it is written.
+func pathOf(c *call) string {
+	before := c.script.mistakes
+	text := c.line("path")
+	arg, ok := c.usable("path")
+	if !ok || c.script.mistakes > before {
+		return text
+	}
+	if !strings.HasPrefix(text, "/") {
+		c.fault(arg.at, "path %q does not begin with /", text)
+		return text
+	}
+	odd := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"#<>\\^`{|}", r) })
+	if odd >= 0 {
+		c.fault(arg.at, "path %q has a character that has to be percent-encoded, or a fragment", text)
+	} else if _, err := url.ParseRequestURI(text); err != nil {
+		c.fault(arg.at, "path %q is no path with a query", text)
+	}
+	return text
+}
+
+// The generator frames messages and keeps connections; a script that did so
+// too would make it measure something else than it says.
+var (
+	generatorsHeaders = []string{
+		"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	}
+	headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 5.6.2, token
+	valueForm  = regexp.MustCompile(`^([!-~]([ \t!-~]*[!-~])?)?$`)   // RFC 9110 5.5, without obsolete text
+)
+
+func headersOf(c *call) map[string]string {
+	given := c.strings("headers")
+	if given == nil {
+		return nil
+	}
+	at := c.args["headers"].at
+	headers := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value, canonical := given[name], textproto.CanonicalMIMEHeaderKey(name)
+		_, twice := headers[canonical]
+		switch {
+		case !headerForm.MatchString(name):
+			c.fault(at, "headers has %q, which is no header's name", name)
+		case !valueForm.MatchString(value):
+			c.fault(at, "headers has %q for %q, which is no header's value", value, name)
+		case slices.Contains(generatorsHeaders, canonical):
+			c.fault(at, "headers has %q, which the generator sets", name)
+		case twice:
+			c.fault(at, "headers has %q twice", canonical)
+		}
+		headers[canonical] = value
+	}
+	return headers
+}
+
+func bodyOf(c *call) []byte {
+	switch {
+	case c.has("json") && c.has("body"):
+		c.fault(c.at, "both json and body are given, want one")
+	case c.has("json"):
+		return jsonOf(c)
+	case c.has("body"):
+		return rawOf(c)
+	case !c.misspelt("json") && !c.misspelt("body"):
+		c.fault(c.at, `missing argument "json" or "body"`)
+	}
+	return nil
+}
+
+func jsonOf(c *call) []byte {
+	arg, ok := c.usable("json")
+	if !ok {
+		return nil
+	}
+	body, err := encodeJSON(arg.value)
+	if err != nil {
+		c.fault(arg.at, "%v", err)
+	}
+	return body
+}
+
+func rawOf(c *call) []byte {
+	arg, ok := c.usable("body")
+	if !ok {
+		return nil
+	}
+	var body []byte
+	switch v := arg.value.(type) {
+	case starlark.String:
+		body = []byte(v)
+	case starlark.Bytes:
+		body = []byte(v)
+	default:
+		c.wrongType(arg, "body", "a string or bytes")
+	}
+	if len(body) > maxBody {
+		c.fault(arg.at, "body is longer than %d MiB", maxBody>>20)
+	}
+	return body
+}
+
+// variantPool is the variants that scenarios can choose from.
+type variantPool struct {
+	ids    []string // of all runtimes, in order
+	broken []string // runtimes whose file has a fault: nobody knows what they have
+}
+
+// choose is the variants of a scenario: the word all, or a list of ids and of
+// patterns such as "node/*".
+func (p variantPool) choose(c *call) []string {
+	if !c.has("variants") {
+		return slices.Clone(p.ids)
+	}
+	arg, ok := c.usable("variants")
+	if ok && arg.value == starlark.Universe["all"] {
+		return slices.Clone(p.ids)
+	}
+	if _, sequence := arg.value.(starlark.Sequence); ok && !sequence {
+		c.wrongType(arg, "variants", `all or a list of variants such as "node/single"`)
+		return nil
+	}
+	var chosen []string
+	named := map[string]bool{}
+	for _, element := range c.list("variants", "variants") {
+		id, ok := element.value.(starlark.String)
+		if !ok {
+			c.fault(element.at, "variants holds %s, want strings", described(element.value))
+			continue
+		}
+		if named[string(id)] {
+			c.fault(element.at, "variants has %q twice", string(id))
+		}
+		named[string(id)] = true
+		for _, match := range p.matching(c, element.at, string(id)) {
+			if !slices.Contains(chosen, match) {
+				chosen = append(chosen, match)
+			}
+		}
+	}
+	return chosen
+}
+
+func (p variantPool) matching(c *call, at syntax.Position, pattern string) []string {
+	var matches []string
+	for _, id := range p.ids {
+		if ok, err := path.Match(pattern, id); ok && err == nil {
+			matches = append(matches, id)
+		}
+	}
+	if len(matches) == 0 && !p.mayBeBroken(pattern) {
+		c.fault(at, "unknown variant %q; %s", pattern, lab.Suggest(pattern, p.ids))
+	}
+	return matches
+}
+
+// mayBeBroken is whether a pattern could stand for a variant of a runtime whose
+// own faults have been told.
+func (p variantPool) mayBeBroken(pattern string) bool {
+	runtime, _, _ := strings.Cut(pattern, "/")
+	return slices.ContainsFunc(p.broken, func(name string) bool {
+		ok, err := path.Match(runtime, name)
+		return ok && err == nil
+	})
+}
