@@ -15,6 +15,7 @@ type Plan struct {
 	Seed      uint64     `json:"seed"`
 	Scenarios []Scenario `json:"scenarios"`
 	Trials    []Trial    `json:"trials"` // in the order they run
+	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, in all
 	Layout    Layout     `json:"layout"`
 }
 
@@ -35,6 +36,7 @@ type Trial struct {
 	Variant  string `json:"variant"`
 	Block    int    `json:"block"`    // from 1
 	Position int    `json:"position"` // within the block, from 1
+	Attempt  int    `json:"attempt"`  // from 1; more when a disturbed trial is repeated
 	Seed     uint64 `json:"seed"`     // of what is random in the trial: arrivals
 }
 

@@ -68,5 +68,7 @@ type Observer interface {
 	Refused(variant string, why []string)
 	TrialStarted(t lab.Trial, number, of int)
 	PhaseStarted(t lab.Trial, phase lab.PhaseKind, lasts time.Duration)
-	TrialEnded(t lab.Trial, number, of int, samples []lab.Sample)
+	// TrialEnded tells what a trial brought; again says that it was disturbed
+	// and is repeated.
+	TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool)
 }

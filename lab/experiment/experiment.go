@@ -54,19 +54,33 @@ func (e *Experiment) Run(ctx context.Context) error {
 	if err := e.examine(ctx); err != nil {
 		return err
 	}
+	repeats := e.Plan.Repeats
 	for i, t := range e.Plan.Trials {
-		samples, err := e.trial(ctx, t, i+1)
-		if err != nil {
-			return err
-		}
-		for _, s := range samples {
-			if err := e.Recorder.Record(s); err != nil {
+		for ; ; t.Attempt++ {
+			samples, err := e.trial(ctx, t, i+1)
+			if err != nil {
 				return err
 			}
+			for _, s := range samples {
+				if err := e.Recorder.Record(s); err != nil {
+					return err
+				}
+			}
+			again := disturbed(samples) && repeats > 0 && t.Attempt < plan.MaxAttempts
+			e.Observer.TrialEnded(t, i+1, len(e.Plan.Trials), samples, again)
+			if !again {
+				break
+			}
+			repeats--
 		}
-		e.Observer.TrialEnded(t, i+1, len(e.Plan.Trials), samples)
 	}
 	return nil
+}
+
+// disturbed reports whether a trial is to be repeated: only for what its server
+// cannot have caused.
+func disturbed(samples []lab.Sample) bool {
+	return slices.ContainsFunc(samples, func(s lab.Sample) bool { return s.Gate.Validity == lab.Disturbed })
 }
 
 // trial carries out one trial and returns its samples: one for each measured

@@ -28,6 +28,7 @@ type world struct {
 	identity []string
 	onAttack func(lab.Attack)
 	attacks  []lab.Attack
+	steal    time.Duration // what every reading after an attack has more of than before it
 }
 
 func newWorld() *world {
@@ -73,7 +74,7 @@ func (w *world) Refused(v string, why []string) {
 }
 func (w *world) TrialStarted(lab.Trial, int, int)                     {}
 func (w *world) PhaseStarted(lab.Trial, lab.PhaseKind, time.Duration) {}
-func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample)         {}
+func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample, bool)   {}
 
 type fakeCell struct {
 	world   *world
@@ -115,7 +116,12 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
-	return lab.AttackResult{Sent: 10, Succeeded: 10, GeneratorOn: c.cpus, Elapsed: time.Second}, nil
+	began := time.Unix(200, 0)
+	return lab.AttackResult{
+		Sent: 10, Succeeded: 10, GeneratorOn: c.cpus, Elapsed: time.Second,
+		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+		After:  lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0, Steal: c.world.steal}, {ID: 1}}},
+	}, nil
 }
 
 func (c *fakeCell) Close(ctx context.Context) error {
@@ -163,7 +169,7 @@ func experimentOn(w *world, variants ...string) *Experiment {
 	}
 	for block := 1; block <= 2; block++ {
 		for i, name := range variants {
-			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Block: block, Position: i + 1})
+			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Block: block, Position: i + 1, Attempt: 1})
 		}
 	}
 	return e
@@ -343,5 +349,35 @@ func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {
 	}
 	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/a 1 peak"}) {
 		t.Errorf("failed rows %v", got)
+	}
+}
+
+func TestDisturbedTrialsAreRepeatedWithinTheirBounds(t *testing.T) {
+	for _, c := range []struct {
+		steal    time.Duration
+		repeats  int
+		attempts string // of the first trial and of the second, in order
+	}{
+		{0, 9, "1 1"},
+		{time.Second, 0, "1 1"},
+		{time.Second, 9, "1 2 3 1 2 3"}, // three attempts are the most
+		{time.Second, 3, "1 2 3 1 2"},   // three repeats in all
+	} {
+		w := newWorld()
+		w.steal = c.steal
+		e := experimentOn(w, "a")
+		e.Plan.Repeats = c.repeats
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var attempts []string
+		for _, s := range w.recorded {
+			if s.Phase.Kind == lab.Peak {
+				attempts = append(attempts, fmt.Sprint(s.Trial.Attempt))
+			}
+		}
+		if got := strings.Join(attempts, " "); got != c.attempts {
+			t.Errorf("%v stolen, %d repeats allowed: attempts %s, want %s", c.steal, c.repeats, got, c.attempts)
+		}
 	}
 }

@@ -24,7 +24,7 @@ func steady() lab.Sample {
 		RunID:     "20261123T221501Z-ab12",
 		HostID:    "h0123456789",
 		StartedAt: at,
-		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1},
+		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
 		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e"},
 		Variant:   lab.Variant{Runtime: "python", Name: "single"},
 		Image:     lab.Image{ID: "sha256:aa", ContentSHA256: "bb", BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42"},
@@ -85,7 +85,7 @@ func cells(s lab.Sample) map[string]string {
 }
 
 const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,phase,mode,offered_rps,connections,duration_s,requests,throughput_rps,error_ratio," +
+	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,duration_s,requests,throughput_rps,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio,memory_peak_mib,throttled_periods," +
 	"generator_cpu_ratio,foreign_cpu_ratio,steal_ratio,warmup_s,warmup_end,gil,validity,validity_reason"
@@ -112,6 +112,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"base_origin":         "forky: python3 3.14.8-1, libc6 2.42",
 		"block":               "2",
 		"position":            "1",
+		"attempt":             "1",
 		"phase":               "steady",
 		"mode":                "open",
 		"offered_rps":         "2500.000",
@@ -187,7 +188,7 @@ func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
 	for _, m := range metric.Table() {
 		filled := m.Group == metric.Identity && m.Name != "runtime_version" && m.Name != "gil" ||
 			m.Group == metric.Validity ||
-			slices.Contains([]string{"block", "position", "phase", "mode", "connections"}, m.Name)
+			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections"}, m.Name)
 		if filled != (got[m.Name] != "") {
 			t.Errorf("%s: got %q, filled should be %v", m.Name, got[m.Name], filled)
 		}

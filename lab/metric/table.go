@@ -24,6 +24,7 @@ var table = []Metric{
 
 	{"block", "", Neither, Integer, 0, Load, EveryRow, "one trial of every variant, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Block) })},
 	{"position", "", Neither, Integer, 0, Load, EveryRow, "of the trial within its block, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Position) })},
+	{"attempt", "", Neither, Integer, 0, Load, EveryRow, "from 1; more where a disturbed trial was repeated", count(func(s lab.Sample) int64 { return int64(s.Trial.Attempt) })},
 	{"phase", "", Neither, String, 0, Load, EveryRow, "peak (highest throughput) or steady (latency at a rate)", text(func(s lab.Sample) string { return string(s.Phase.Kind) })},
 	{"mode", "", Neither, String, 0, Load, EveryRow, "closed (next request after the answer) or open (by a schedule)", text(mode)},
 	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second", number(offeredRPS)},

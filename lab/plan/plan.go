@@ -38,8 +38,18 @@ func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.
 	for block := 1; block <= profile.Blocks; block++ {
 		p.Trials = append(p.Trials, trialsOf(block, scenarios, seed)...)
 	}
+	p.Repeats = max(leastRepeats, len(p.Trials)/5)
 	return p, nil
 }
+
+// A trial that something outside the cell disturbed is repeated at once, at
+// most MaxAttempts-1 times, until a run has repeated a fifth of its trials,
+// or two. The rule is fixed here, before the run: repeating by the look of the
+// figures would choose them.
+const (
+	MaxAttempts  = 3
+	leastRepeats = 2
+)
 
 func check(scenarios []lab.Scenario) error {
 	if len(scenarios) == 0 {
@@ -78,7 +88,7 @@ func trialsOf(block int, scenarios []lab.Scenario, seed uint64) []lab.Trial {
 	for _, s := range scenarios {
 		for _, v := range s.Variants {
 			own := stream(seed, "trial", s.Name, v, fmt.Sprint(block)).Uint64()
-			trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Block: block, Seed: own})
+			trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Block: block, Attempt: 1, Seed: own})
 		}
 	}
 	shuffle(stream(seed, "order", fmt.Sprint(block)), trials)
@@ -120,7 +130,8 @@ func below(source rand.Source, n uint64) uint64 {
 }
 
 // Duration is how long a plan takes at worst: every warm-up spends its whole
-// budget, and every trial TrialOverhead. Building images is not in it.
+// budget, every trial TrialOverhead, and all repeats fall to the longest trial.
+// Building images is not in it.
 func Duration(p lab.Plan) time.Duration {
 	load := map[string]time.Duration{}
 	for _, s := range p.Scenarios {
@@ -128,11 +139,12 @@ func Duration(p lab.Plan) time.Duration {
 			load[s.Name] += PhaseDuration(p.Profile, phase.Kind)
 		}
 	}
-	var total time.Duration
+	var total, longest time.Duration
 	for _, t := range p.Trials {
 		total += load[t.Scenario] + TrialOverhead
+		longest = max(longest, load[t.Scenario]+TrialOverhead)
 	}
-	return total
+	return total + time.Duration(p.Repeats)*longest
 }
 
 // PhaseDuration is how long a profile lets a phase of a kind last; a warm-up

@@ -182,13 +182,13 @@ func TestPlanKeepsAllScenariosGiven(t *testing.T) {
 
 func TestDuration(t *testing.T) {
 	p := planned(t, profile(t, "quick"), three(), 1)
-	if got, want := plan.Duration(p), 36*(4+5+8)*time.Second+36*plan.TrialOverhead; got != want {
+	if got, want := plan.Duration(p), (36+7)*(17*time.Second+plan.TrialOverhead); got != want {
 		t.Errorf("quick takes %v, want %v", got, want)
 	}
 	peakOnly := scenario("peak", "node/single")
 	peakOnly.Phases = []lab.Phase{{Kind: lab.Peak}}
 	p = planned(t, profile(t, "quick"), []lab.Scenario{peakOnly}, 1)
-	if got, want := plan.Duration(p), 6*(5*time.Second+plan.TrialOverhead); got != want {
+	if got, want := plan.Duration(p), (6+2)*(5*time.Second+plan.TrialOverhead); got != want {
 		t.Errorf("a scenario of one phase takes %v, want %v", got, want)
 	}
 }

@@ -16,7 +16,7 @@ var profiles = []lab.Profile{
 		Name:      "smoke",
 		About:     "one block of one scenario: shows that everything works, compares nothing",
 		Blocks:    1,
-		WarmUpMax: 3 * time.Second,
+		WarmUpMax: 2500 * time.Millisecond,
 		Peak:      3 * time.Second,
 		Steady:    3 * time.Second,
 		Scenarios: 1,

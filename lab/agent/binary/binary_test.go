@@ -1,0 +1,31 @@
+package binary
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// The two names of an architecture are one program; without it, the message
+// says how to build it.
+func TestForKnowsBothNamesOfAnArchitecture(t *testing.T) {
+	for goName, kernelName := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
+		one, err := For(goName)
+		other, sameErr := For(kernelName)
+		if (err == nil) != (sameErr == nil) || !bytes.Equal(one, other) {
+			t.Errorf("%s and %s are different programs", goName, kernelName)
+		}
+		var fault *lab.Fault
+		if err != nil && (!errors.As(err, &fault) || fault.Hint != "Build it with: make build") {
+			t.Errorf("error %v does not say what to do", err)
+		}
+	}
+}
+
+func TestForRefusesOtherArchitecturesByName(t *testing.T) {
+	if _, err := For("riscv64"); err == nil {
+		t.Error("there is an agent for riscv64")
+	}
+}

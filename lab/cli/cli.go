@@ -1,0 +1,132 @@
+// Package cli is the command line: it reads what the user asked for, wires the
+// steps of the flow together, and turns errors into messages and exit codes.
+// Data goes to standard output, messages to standard error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+
+	"runtimelab/lab"
+)
+
+// Streams are where a command writes.
+type Streams struct {
+	Out io.Writer // data
+	Err io.Writer // messages
+}
+
+// ErrInterrupted is the cause of a context that the user ended.
+var ErrInterrupted error = &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
+
+const description = `Runtime Lab launches real Node.js and Python containers running identical
+applications, drives them with Vegeta from inside their network namespace, and
+records latency, throughput and cost.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or script, 130 interrupted.`
+
+type commands struct {
+	Root string `help:"Folder that holds runtimes/, scenarios/ and results/. Default: the nearest one upwards from here." placeholder:"DIR" type:"path"`
+
+	Run     runCommand     `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
+	List    listCommand    `cmd:"" help:"List scenarios and the variants that they run on."`
+	Doctor  doctorCommand  `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
+	Clean   cleanCommand   `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
+	Engine  engineCommands `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
+	Version versionCommand `cmd:"" help:"Print versions."`
+}
+
+// app is what every command gets.
+type app struct {
+	Streams
+	ctx  context.Context
+	root string // as the user gave it; empty for the nearest
+}
+
+// Run carries out one command line and returns the exit code.
+func Run(ctx context.Context, streams Streams, args []string) int {
+	err := dispatch(ctx, streams, args)
+	if err == nil || errors.Is(err, errHelpShown) {
+		return lab.ExitDone
+	}
+	fmt.Fprintf(streams.Err, "lab: %v\n", err)
+	return lab.ExitCode(err)
+}
+
+// errHelpShown ends a command line that only asked for help.
+var errHelpShown = errors.New("help was shown")
+
+// helpShown is what kong's exit function panics with, there being no other way
+// to return from it.
+type helpShown struct{}
+
+func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
+	defer func() {
+		switch p := recover(); p.(type) {
+		case nil:
+		case helpShown:
+			err = errHelpShown
+		default:
+			panic(p)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("lab"),
+		kong.Description(description),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(func(int) { panic(helpShown{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return fmt.Errorf("building the command line: %w", err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "lab --help lists the commands, lab COMMAND --help its flags."}
+	}
+	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root})
+}
+
+// folder is the lab's root: what --root says, or the nearest folder upwards
+// that holds runtimes/ and scenarios/.
+func (a *app) folder() (string, error) {
+	if a.root != "" {
+		return a.root, holdsLab(a.root)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding the current folder: %w", err)
+	}
+	for dir := here; ; dir = filepath.Dir(dir) {
+		if holdsLab(dir) == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", holdsLab(here)
+		}
+	}
+}
+
+func holdsLab(dir string) error {
+	for _, name := range []string{"runtimes", "scenarios"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
+			return &lab.Fault{
+				Code: lab.ExitUsage,
+				Err:  fmt.Errorf("%s holds no folder %s/", dir, name),
+				Hint: "Run lab inside a checkout of Runtime Lab, or point to one with --root.",
+			}
+		}
+	}
+	return nil
+}
+
+// say writes a message for people.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }

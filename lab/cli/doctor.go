@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/agent"
+	"runtimelab/lab/agent/binary"
+	"runtimelab/lab/engine"
+	"runtimelab/lab/host"
+	"runtimelab/lab/image"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+	"runtimelab/lab/script"
+)
+
+type doctorCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run checks everything that a run depends on. The exit code is 1 when a
+// check failed; a warning is none.
+func (c *doctorCommand) Run(a *app) error {
+	root, err := a.folder()
+	if err != nil {
+		return err
+	}
+	facts, err := host.Inspect(a.ctx, root)
+	if err != nil {
+		return err
+	}
+	checks := append(facts.Checks(), engineChecks(a, root)...)
+	if c.JSON {
+		encoder := json.NewEncoder(a.Out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(map[string]any{"facts": facts, "checks": checks}); err != nil {
+			return fmt.Errorf("writing the checks: %w", err)
+		}
+	} else {
+		for _, check := range checks {
+			fmt.Fprintf(a.Out, "%-5s %-11s %s\n", check.Status, check.Name, check.Detail)
+			if check.Fix != "" {
+				fmt.Fprintf(a.Out, "%-17s fix: %s\n", "", check.Fix)
+			}
+		}
+	}
+	var failed []string
+	for _, check := range checks {
+		if check.Status == host.Fail {
+			failed = append(failed, check.Name)
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("cannot measure here: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// engineChecks looks at the engine, and sweeps what dead runs left on it.
+func engineChecks(a *app, root string) []host.Check {
+	e, err := engine.Open(a.ctx)
+	if err != nil {
+		return []host.Check{failedCheck("engine", err)}
+	}
+	defer func() { _ = e.Close() }() // nothing is done with it any more
+	facts, err := e.Facts(a.ctx)
+	if err != nil {
+		return []host.Check{failedCheck("engine", err)}
+	}
+	checks := []host.Check{
+		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s at %s (%s), API %s, storage %s", facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
+		cgroupCheck(facts),
+	}
+	if swept, err := e.Sweep(a.ctx); err != nil {
+		checks = append(checks, failedCheck("left-overs", err))
+	} else {
+		checks = append(checks, host.Check{Name: "left-overs", Status: host.OK, Detail: fmt.Sprintf("%d containers of dead runs removed", swept)})
+	}
+	checks = append(checks, cellChecks(a, e, facts)...)
+	return append(checks, registryCheck(a, e, root))
+}
+
+func cgroupCheck(f engine.Facts) host.Check {
+	c := host.Check{Name: "cgroups", Status: host.OK, Detail: "version " + f.CgroupVersion}
+	if f.CgroupVersion == "2" {
+		c.Status = host.Warn
+		c.Detail += ": this engine does not report a server's peak memory, whose column stays empty"
+		c.Fix = "none is needed unless you compare memory"
+	}
+	return c
+}
+
+// cellChecks opens a lease, which is how a cell sees the engine's machine.
+func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Check) {
+	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
+	program, err := binary.For(facts.Arch)
+	if err != nil {
+		return fail(err)
+	}
+	built, err := image.New(e.Client(), image.Options{Remote: !e.Local()}).Agent(a.ctx, program)
+	if err != nil {
+		return fail(err)
+	}
+	session, err := e.Begin(a.ctx, record.NewID(time.Now()), built)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err := session.End(context.WithoutCancel(a.ctx)); err != nil {
+			checks = append(checks, failedCheck("cell", err))
+		}
+	}()
+	topology, err := agent.NewClient(session, session).Probe(a.ctx)
+	if err != nil {
+		return fail(err)
+	}
+	checks = append(checks, host.Check{Name: "cell", Status: host.OK, Detail: fmt.Sprintf("interfaces %s; %s, kernel %s", strings.Join(topology.Links, ", "), topology.Model, topology.Kernel)})
+	if topology.Nofile < engine.Nofile {
+		checks = append(checks, host.Check{
+			Name: "nofile", Status: host.Warn,
+			Detail: fmt.Sprintf("containers may have only %d open files instead of %d", topology.Nofile, engine.Nofile),
+			Fix:    "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is started) and restart it",
+		})
+	}
+	return append(checks, layoutCheck(topology))
+}
+
+func layoutCheck(t lab.Topology) host.Check {
+	layout, err := plan.NewLayout(t)
+	if err != nil {
+		return failedCheck("layout", err)
+	}
+	c := host.Check{Name: "layout", Status: host.OK, Detail: fmt.Sprintf("generator and lab on CPU %s, server on CPU %s", lab.CPUList(layout.Generator), lab.CPUList(layout.Server))}
+	if len(layout.Doubts) > 0 {
+		c.Status = host.Warn
+		c.Detail += "; " + strings.Join(layout.Doubts, "; ")
+		c.Fix = "measure on a machine with more physical cores"
+	}
+	return c
+}
+
+// registryPatience bounds the question for a registry.
+const registryPatience = 10 * time.Second
+
+func registryCheck(a *app, e *engine.Engine, root string) host.Check {
+	library, err := script.Load(a.ctx, root)
+	if err != nil {
+		return failedCheck("registry", err)
+	}
+	if len(library.Runtimes) == 0 {
+		return failedCheck("registry", errors.New("no runtime's script can be read: see lab list"))
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, registryPatience)
+	defer cancel()
+	official := library.Runtimes[0].Base.Official
+	if err := e.InRegistry(ctx, official); err != nil {
+		return host.Check{
+			Name: "registry", Status: host.Warn,
+			Detail: fmt.Sprintf("%s cannot be had from here: stand-ins made of Debian packages take the place of official images", official),
+			Fix:    "give the engine a way to its registry (proxy, mirror), or load the official images into it",
+		}
+	}
+	return host.Check{Name: "registry", Status: host.OK, Detail: "official images can be pulled"}
+}
+
+func failedCheck(name string, err error) host.Check {
+	c := host.Check{Name: name, Status: host.Fail, Detail: err.Error()}
+	var fault *lab.Fault
+	if errors.As(err, &fault) {
+		c.Detail, c.Fix = fault.Err.Error(), fault.Hint
+	}
+	return c
+}

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+
+	"runtimelab/lab/engine"
+	"runtimelab/lab/host"
+)
+
+type engineCommands struct {
+	Up   engineUpCommand   `cmd:"" help:"Use the engine that answers; else, as root on Debian or Ubuntu, start or install one."`
+	Down engineDownCommand `cmd:"" help:"Stop the engine that 'lab engine up' started, and no other."`
+}
+
+type engineUpCommand struct{}
+
+// Run makes an engine answer.
+func (engineUpCommand) Run(a *app) error {
+	d, err := daemon(a)
+	if err != nil {
+		return err
+	}
+	return d.Up(a.ctx)
+}
+
+type engineDownCommand struct{}
+
+// Run stops what Up started.
+func (engineDownCommand) Run(a *app) error {
+	d, err := daemon(a)
+	if err != nil {
+		return err
+	}
+	return d.Down(a.ctx)
+}
+
+func daemon(a *app) (host.Daemon, error) {
+	address, err := engine.Resolve()
+	if err != nil {
+		return host.Daemon{}, err
+	}
+	return host.Daemon{Log: a.Err, Reachable: reachable, Explicit: address.Explicit}, nil
+}
+
+// reachable reports whether an engine answers where the lab would look.
+func reachable(ctx context.Context) error {
+	e, err := engine.Open(ctx)
+	if err != nil {
+		return err
+	}
+	return e.Close()
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+)
+
+// progress tells people how a run goes: one line for each trial that ended,
+// and on a terminal a last line that says what is under way.
+type progress struct {
+	to    io.Writer
+	live  bool // whether a line may be rewritten
+	width int
+	notes func(string) // keeps what was said about a variant in the run's record
+	left  time.Duration
+	each  time.Duration // what one trial is expected to take
+}
+
+func newProgress(to io.Writer, p lab.Plan, notes func(string)) *progress {
+	live, width := terminal(to)
+	o := &progress{to: to, live: live, width: width, notes: notes, left: plan.Duration(p)}
+	if n := len(p.Trials); n > 0 {
+		o.each = o.left / time.Duration(n)
+	}
+	return o
+}
+
+// terminal reports whether a line written to w can be rewritten, and its width.
+func terminal(w io.Writer) (live bool, width int) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false, 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	return err == nil, width
+}
+
+func (o *progress) Examining(variants int) {
+	o.line("checking the answers of %d variants against the contract", variants)
+}
+
+func (o *progress) Refused(variant string, why []string) {
+	o.line("%s is NOT MEASURED: it breaks the contract, or differs from the others:", variant)
+	for i, difference := range why {
+		if i == maxDifferences {
+			o.line("    ... and %d more differences", len(why)-i)
+			break
+		}
+		o.line("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
+	}
+	o.notes(fmt.Sprintf("%s is not measured: %s", variant, why[0]))
+}
+
+const maxDifferences = 5
+
+func (o *progress) TrialStarted(t lab.Trial, number, of int) {
+	o.status("trial %d/%d  %s  %s  block %d: starting", number, of, t.Scenario, t.Variant, t.Block)
+}
+
+func (o *progress) PhaseStarted(t lab.Trial, phase lab.PhaseKind, lasts time.Duration) {
+	upTo := ""
+	if phase == lab.WarmUp {
+		upTo = "up to "
+	}
+	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, phase, upTo, lasts)
+}
+
+func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
+	if !again {
+		o.left -= o.each
+	}
+	if len(samples) == 0 {
+		return // a refused variant, whose row was written with the first block
+	}
+	words := []string{fmt.Sprintf("trial %d/%d  %s  %s  block %d", number, of, t.Scenario, t.Variant, t.Block)}
+	for _, s := range samples {
+		words = append(words, outcome(s))
+	}
+	switch {
+	case again:
+		words = append(words, "to be repeated")
+	case number < of:
+		words = append(words, fmt.Sprintf("at most %s left", o.left.Round(time.Second)))
+	}
+	o.line("%s", strings.Join(words, "  "))
+}
+
+// outcome is a sample in a few words.
+func outcome(s lab.Sample) string {
+	if s.Gate.Validity == lab.Failed {
+		return "FAILED: " + s.Gate.Reason
+	}
+	text := string(s.Phase.Kind)
+	if rps, ok := metric.ThroughputRPS(s); ok && s.Phase.Kind == lab.Peak {
+		bound := ""
+		if s.Gate.Validity == lab.Censored {
+			bound = ">= "
+		}
+		text += fmt.Sprintf(" %s%.0f req/s", bound, rps)
+	}
+	if s.Attack.Corrected != nil && s.Attack.Corrected.P99MS != nil {
+		text += fmt.Sprintf(" p99 %.2f ms at %.0f/s", *s.Attack.Corrected.P99MS, s.Phase.RateRPS)
+	}
+	if s.Gate.Validity != lab.Valid {
+		text += fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
+	}
+	return text
+}
+
+// line writes a line that stays.
+func (o *progress) line(format string, args ...any) {
+	o.clear()
+	fmt.Fprintf(o.to, format+"\n", args...)
+}
+
+// status writes a line that the next one replaces; nothing off a terminal.
+func (o *progress) status(format string, args ...any) {
+	if !o.live {
+		return
+	}
+	o.clear()
+	text := fmt.Sprintf(format, args...)
+	if len(text) >= o.width {
+		text = text[:max(o.width-1, 0)]
+	}
+	fmt.Fprint(o.to, text)
+}
+
+func (o *progress) clear() {
+	if o.live {
+		fmt.Fprint(o.to, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,342 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/agent"
+	"runtimelab/lab/agent/binary"
+	"runtimelab/lab/contract"
+	"runtimelab/lab/engine"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/host"
+	"runtimelab/lab/image"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+	"runtimelab/lab/report"
+	"runtimelab/lab/script"
+)
+
+// randomInputs is how many seeded inputs every variant answers beside the
+// contract's vectors.
+const randomInputs = 200
+
+type runCommand struct {
+	Scenarios []string `arg:"" optional:"" help:"Scenarios to run. Default: as many as the profile has time for."`
+	Profile   string   `help:"How much time to spend: smoke, quick, standard or full." default:"quick" env:"PROFILE"`
+	All       bool     `help:"Run every scenario, also where the profile has time for fewer."`
+	Seed      uint64   `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
+	Bases     string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
+}
+
+// Run measures.
+func (c *runCommand) Run(a *app) error {
+	root, err := a.folder()
+	if err != nil {
+		return err
+	}
+	profile, err := plan.ProfileNamed(c.Profile)
+	if err != nil {
+		return err
+	}
+	bases, err := image.ParseMode(c.Bases)
+	if err != nil {
+		return err
+	}
+	library, err := script.Load(a.ctx, root)
+	if err != nil {
+		return err
+	}
+	if err := library.Err(); err != nil {
+		return err
+	}
+	scenarios, err := c.choose(library, profile)
+	if err != nil {
+		return err
+	}
+	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
+	if err != nil {
+		return err
+	}
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
+	}
+	m := &measurement{
+		app: a, root: root, profile: profile, bases: bases, seed: c.Seed,
+		library: library, scenarios: scenarios, rules: rules,
+	}
+	return m.run(a.ctx)
+}
+
+// choose is the scenarios to run: those named, or as many as the profile has
+// time for.
+func (c *runCommand) choose(library *script.Library, p lab.Profile) ([]lab.Scenario, error) {
+	scenarios, err := library.Select(c.Scenarios...)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Scenarios) == 0 && !c.All && p.Scenarios > 0 && len(scenarios) > p.Scenarios {
+		scenarios = scenarios[:p.Scenarios]
+	}
+	if len(scenarios) == 0 {
+		return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("there are no scenarios"), Hint: "Put one into scenarios/: see scenarios/README.md."}
+	}
+	return scenarios, nil
+}
+
+// measurement is one lab run on its way.
+type measurement struct {
+	*app
+	root      string
+	profile   lab.Profile
+	bases     image.Mode
+	seed      uint64
+	library   *script.Library
+	scenarios []lab.Scenario
+	rules     *contract.Contract
+
+	id      string
+	engine  *engine.Engine
+	facts   engine.Facts
+	session *engine.Run
+}
+
+func (m *measurement) run(ctx context.Context) (err error) {
+	m.id = record.NewID(time.Now())
+	if m.engine, err = engine.Open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.engine.Close()) }()
+	if m.facts, err = m.engine.Facts(ctx); err != nil {
+		return err
+	}
+	if _, err := m.engine.Sweep(ctx); err != nil {
+		return err
+	}
+	builder := m.builder()
+	program, err := binary.For(m.facts.Arch)
+	if err != nil {
+		return err
+	}
+	agentImage, err := builder.Agent(ctx, program)
+	if err != nil {
+		return err
+	}
+	if m.session, err = m.engine.Begin(ctx, m.id, agentImage); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.end(ctx)) }()
+	// Building images would disturb who measures, so the lock comes first.
+	if err := m.session.Lock(ctx, holder(), func(by string) {
+		m.say("waiting: %s is measuring on this engine", by)
+	}); err != nil {
+		return err
+	}
+	images, missing, err := m.images(ctx, builder)
+	if err != nil {
+		return err
+	}
+	return m.experiment(ctx, images, missing)
+}
+
+// end removes what the run has on the engine, also after an interruption.
+func (m *measurement) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return m.session.End(ctx)
+}
+
+// holder says who is measuring, for whoever has to wait.
+func holder() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	where, err := os.Hostname()
+	if err != nil {
+		where = "an unnamed host"
+	}
+	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where, time.Now().Format("15:04:05"))
+}
+
+func (m *measurement) builder() *image.Builder {
+	return image.New(m.engine.Client(), image.Options{
+		Bases:  m.bases,
+		Log:    m.Err,
+		Remote: !m.engine.Local(),
+		Install: func(ctx context.Context, names ...string) error {
+			return host.InstallPackages(ctx, m.Err, names...)
+		},
+	})
+}
+
+// images builds what the scenarios' variants need. missing says why a variant
+// has no image; without any image there is nothing to measure.
+func (m *measurement) images(ctx context.Context, builder *image.Builder) (images map[string]lab.Image, missing map[string]string, err error) {
+	runtimes := m.runtimes()
+	built := builder.Ensure(ctx, runtimes)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	images, missing = make(map[string]lab.Image), make(map[string]string)
+	var failures []error
+	for _, r := range runtimes {
+		result := built[r.Name]
+		if result.Err != nil {
+			failures = append(failures, result.Err)
+			m.say("%s is not measured: %v", r.Name, result.Err)
+		}
+		for _, v := range r.Variants {
+			if result.Err != nil {
+				missing[v.ID()] = fmt.Sprintf("image: %v", result.Err)
+			} else {
+				images[v.ID()] = result.Image
+			}
+		}
+	}
+	if len(images) == 0 {
+		return nil, nil, fmt.Errorf("no runtime's image could be built: %w", errors.Join(failures...))
+	}
+	return images, missing, nil
+}
+
+// runtimes is those that the scenarios' variants belong to.
+func (m *measurement) runtimes() []lab.Runtime {
+	var needed []lab.Runtime
+	for _, r := range m.library.Runtimes {
+		if slices.ContainsFunc(r.Variants, func(v lab.Variant) bool {
+			return slices.ContainsFunc(m.scenarios, func(s lab.Scenario) bool { return slices.Contains(s.Variants, v.ID()) })
+		}) {
+			needed = append(needed, r)
+		}
+	}
+	return needed
+}
+
+func (m *measurement) experiment(ctx context.Context, images map[string]lab.Image, missing map[string]string) error {
+	topology, err := agent.NewClient(m.session, m.session).Probe(ctx)
+	if err != nil {
+		return err
+	}
+	layout, err := plan.NewLayout(topology)
+	if err != nil {
+		return err
+	}
+	nofile := m.session.LimitNofile(topology.Nofile)
+	if nofile < engine.Nofile {
+		layout.Doubts = append(layout.Doubts, fmt.Sprintf(
+			"this engine may grant only %d open files: every container of the run gets that many instead of %d", nofile, engine.Nofile))
+	}
+	if m.engine.Local() {
+		// What the lab itself does must not touch the server's core.
+		if err := host.Confine(layout.Generator); err != nil {
+			layout.Doubts = append(layout.Doubts, err.Error())
+		}
+	}
+	p, err := plan.New(m.profile, m.scenarios, m.seed, layout)
+	if err != nil {
+		return err
+	}
+	info := m.info(p, topology)
+	run, err := record.Create(filepath.Join(m.root, "results"), m.id, info)
+	if err != nil {
+		return err
+	}
+	m.announce(p, topology, run.Dir())
+	e := &experiment.Experiment{
+		RunID:    m.id,
+		HostID:   info.Host.ID,
+		Plan:     p,
+		Variants: m.variants(),
+		Images:   images,
+		Missing:  missing,
+		Cells:    cells{m.session},
+		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: nofile}),
+		Recorder: recorder{run},
+		Observer: newProgress(m.Err, p, func(note string) {
+			if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, note) }); err != nil {
+				m.say("%v", err)
+			}
+		}),
+	}
+	err = e.Run(ctx)
+	return errors.Join(err, m.finish(run, err))
+}
+
+func (m *measurement) variants() map[string]lab.Variant {
+	byID := make(map[string]lab.Variant)
+	for _, r := range m.library.Runtimes {
+		for _, v := range r.Variants {
+			byID[v.ID()] = v
+		}
+	}
+	return byID
+}
+
+func (m *measurement) info(p lab.Plan, t lab.Topology) record.Info {
+	return record.Info{
+		StartedAt: time.Now().UTC(),
+		Plan:      p,
+		Host: record.Host{
+			ID:       record.HostID(t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), fmt.Sprint(t.Memory)),
+			Topology: t,
+		},
+		Engine: map[string]string{
+			"version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
+			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
+		},
+		Versions: versions(),
+	}
+}
+
+// announce says beforehand what the run will do and how long it takes.
+func (m *measurement) announce(p lab.Plan, t lab.Topology, dir string) {
+	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, at most %s",
+		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Duration(p).Round(time.Second))
+	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
+		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(t.CPUs), t.Model)
+	for _, doubt := range p.Layout.Doubts {
+		m.say("doubt: %s", doubt)
+	}
+	m.say("results: %s", dir)
+}
+
+// finish marks the run with how it ended and prints the table of what was
+// measured, which an interruption does not lose.
+func (m *measurement) finish(run *record.Run, cause error) error {
+	state, reason := record.Done, ""
+	switch {
+	case errors.Is(cause, ErrInterrupted):
+		state, reason = record.Interrupted, "interrupted by the user"
+	case cause != nil:
+		state, reason = record.Failed, cause.Error()
+	}
+	if err := run.End(state, reason, time.Now()); err != nil {
+		return err
+	}
+	recorded, err := record.Read(run.Dir())
+	if err != nil {
+		return err
+	}
+	for _, doubt := range recorded.Doubts {
+		m.say("doubt: %s", doubt)
+	}
+	if cause != nil {
+		m.say("%s: %d rows are kept in %s", state, len(recorded.Rows), run.Dir())
+	}
+	fmt.Fprint(m.Out, report.Summarise(recorded.Rows).Text())
+	return nil
+}
+
+// recorder writes each sample into the run's folder.
+type recorder struct{ run *record.Run }
+
+func (r recorder) Record(s lab.Sample) error { return r.run.Add(s) }

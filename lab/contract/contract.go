@@ -1,0 +1,187 @@
+package contract
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// Contract is the content of runtimes/contract.json.
+type Contract struct {
+	file    file
+	vectors []Vector
+}
+
+// Vector is one request and the answer that it must get.
+type Vector struct {
+	Name    string // unique: "echo-typical"
+	About   string // one line for people
+	Request lab.Request
+	// Want is the exact status and body, and the headers that have one right
+	// value; content-length is always among them.
+	Want lab.Answer
+	// Present names the headers that must be there with any value. No others
+	// than these and those of Want may be.
+	Present []string
+}
+
+// Vectors are all of the contract, in the order of the file. They are meant to
+// be sent in that order: some ask whether what came before left its mark.
+func (c *Contract) Vectors() []Vector { return slices.Clone(c.vectors) }
+
+// The contract file as it is written.
+type file struct {
+	Version int      `json:"version"`
+	About   string   `json:"about"`
+	Rules   []string `json:"rules"`
+	Headers struct {
+		Always []string `json:"always"` // names, in lower case
+	} `json:"headers"`
+	Endpoints []endpoint   `json:"endpoints"`
+	Identity  identityRule `json:"identity"`
+	Random    randomRule   `json:"random"`
+}
+
+// endpoint is a path, or "*" for all that are not listed.
+type endpoint struct {
+	Path    string      `json:"path"`
+	Methods []string    `json:"methods"`
+	About   string      `json:"about"`
+	Answers []answerDoc `json:"answers"`
+	Vectors []vector    `json:"vectors"`
+}
+
+// answerDoc is for people.
+type answerDoc struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"content_type"`
+	Body        string `json:"body"`
+	When        string `json:"when"`
+}
+
+type vector struct {
+	Name     string   `json:"name"`
+	About    string   `json:"about"`
+	Request  request  `json:"request"`
+	Response response `json:"response"`
+}
+
+type request struct {
+	Method  string            `json:"method"`
+	Path    string            `json:"path"`
+	Headers map[string]string `json:"headers,omitempty"`
+	body
+}
+
+type response struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	body
+}
+
+// body is spelt in at most one of three ways; none is an empty one.
+type body struct {
+	Text   *string `json:"body,omitempty"`
+	Base64 *string `json:"body_base64,omitempty"`
+	Repeat *repeat `json:"body_repeat,omitempty"`
+}
+
+// repeat is prefix, unit count times, suffix.
+type repeat struct {
+	Prefix string `json:"prefix,omitempty"`
+	Unit   string `json:"unit"`
+	Count  int    `json:"count"`
+	Suffix string `json:"suffix,omitempty"`
+}
+
+// maxRepeated bounds a repeated body, so that a slip of the pen in the file is
+// an error and not the end of the memory.
+const maxRepeated = 64 << 20
+
+func (b body) bytes() ([]byte, error) {
+	spelt := 0
+	for _, given := range []bool{b.Text != nil, b.Base64 != nil, b.Repeat != nil} {
+		if given {
+			spelt++
+		}
+	}
+	if spelt > 1 {
+		return nil, fmt.Errorf("only one of body, body_base64 and body_repeat may be given")
+	}
+	switch {
+	case b.Text != nil:
+		return []byte(*b.Text), nil
+	case b.Base64 != nil:
+		decoded, err := base64.StdEncoding.DecodeString(*b.Base64)
+		if err != nil {
+			return nil, fmt.Errorf("decoding body_base64: %w", err)
+		}
+		return decoded, nil
+	case b.Repeat != nil:
+		r := *b.Repeat
+		if r.Unit == "" || r.Count < 1 || r.Count > maxRepeated/len(r.Unit) {
+			return nil, fmt.Errorf("body_repeat needs a unit, and a count from 1 to %d bytes in all", maxRepeated)
+		}
+		return []byte(r.Prefix + strings.Repeat(r.Unit, r.Count) + r.Suffix), nil
+	}
+	return nil, nil
+}
+
+// resolve turns a vector of the file into one to send, or says what is wrong
+// with it.
+func (v vector) resolve(e endpoint, always []string) (Vector, error) {
+	if v.Name == "" || v.About == "" {
+		return Vector{}, fmt.Errorf("needs a name and a line about it")
+	}
+	path, _, _ := strings.Cut(v.Request.Path, "?")
+	if e.Path != "*" && path != e.Path {
+		return Vector{}, fmt.Errorf("asks for %s instead of the endpoint's %s", v.Request.Path, e.Path)
+	}
+	if !strings.HasPrefix(path, "/") || v.Request.Method == "" {
+		return Vector{}, fmt.Errorf("needs a method and a path that begins with /")
+	}
+	if v.Response.Status < 200 || v.Response.Status > 599 {
+		return Vector{}, fmt.Errorf("status %d is none of a final answer", v.Response.Status)
+	}
+	for name := range v.Response.Headers {
+		if name != strings.ToLower(name) {
+			return Vector{}, fmt.Errorf("response header %q is not in lower case", name)
+		}
+	}
+	asked, err := v.Request.bytes()
+	if err != nil {
+		return Vector{}, fmt.Errorf("request: %w", err)
+	}
+	answered, err := v.Response.bytes()
+	if err != nil {
+		return Vector{}, fmt.Errorf("response: %w", err)
+	}
+	named := maps.Clone(v.Response.Headers)
+	if named == nil {
+		named = map[string]string{}
+	}
+	if _, given := named["content-length"]; !given {
+		named["content-length"] = strconv.Itoa(len(answered))
+	}
+	if named["content-type"] == "" {
+		return Vector{}, fmt.Errorf("names no content-type of the response")
+	}
+	var present []string
+	for _, name := range always {
+		if _, given := named[name]; !given {
+			present = append(present, name)
+		}
+	}
+	return Vector{
+		Name:    v.Name,
+		About:   v.About,
+		Request: lab.Request{Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: asked},
+		Want:    lab.Answer{Status: v.Response.Status, Header: named, Body: answered},
+		Present: present,
+	}, nil
+}

@@ -1,0 +1,197 @@
+package contract
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+const contractFile = "../../runtimes/contract.json"
+
+func load(t *testing.T) *Contract {
+	t.Helper()
+	c, err := Load(contractFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func vectorNamed(t *testing.T, c *Contract, name string) Vector {
+	t.Helper()
+	for _, v := range c.Vectors() {
+		if v.Name == name {
+			return v
+		}
+	}
+	t.Fatalf("no vector %q", name)
+	return Vector{}
+}
+
+// Whatever the contract promises in words, a vector looks at.
+func TestEveryDocumentedAnswerHasAVector(t *testing.T) {
+	c := load(t)
+	for _, e := range c.file.Endpoints {
+		asked, answered := map[string]bool{}, map[int]bool{}
+		for _, v := range e.Vectors {
+			asked[v.Request.Method] = true
+			answered[v.Response.Status] = true
+		}
+		if e.Path == c.file.Identity.Path {
+			// Its good answer has no fixed bytes: Identity judges that one.
+			asked["GET"], asked["HEAD"], answered[200] = true, true, true
+		}
+		for _, method := range e.Methods {
+			if !asked[method] {
+				t.Errorf("%s %s: no vector", method, e.Path)
+			}
+		}
+		for _, a := range e.Answers {
+			if !answered[a.Status] {
+				t.Errorf("%s: no vector is answered %d", e.Path, a.Status)
+			}
+		}
+	}
+}
+
+func TestVectorsAreResolved(t *testing.T) {
+	c := load(t)
+	if n := len(c.Vectors()); n < 100 {
+		t.Errorf("%d vectors", n)
+	}
+	typical := vectorNamed(t, c, "json")
+	if got := typical.Want.Header["content-length"]; got != "27" {
+		t.Errorf("content-length of /json is %q", got)
+	}
+	if !slices.Equal(typical.Present, []string{"date"}) {
+		t.Errorf("present on /json: %v", typical.Present)
+	}
+	head := vectorNamed(t, c, "json-head")
+	if head.Want.Header["content-length"] != "27" || len(head.Want.Body) != 0 {
+		t.Errorf("HEAD /json wants %v", head.Want)
+	}
+	full, over := vectorNamed(t, c, "echo-1-mib"), vectorNamed(t, c, "echo-1-mib-and-1")
+	if len(full.Request.Body) != 1<<20 || len(over.Request.Body) != 1<<20+1 {
+		t.Errorf("bodies at the limit have %d and %d bytes", len(full.Request.Body), len(over.Request.Body))
+	}
+	bom := vectorNamed(t, c, "echo-bom")
+	if !strings.HasPrefix(string(bom.Request.Body), "\xef\xbb\xbf{") {
+		t.Errorf("body_base64 became %q", bom.Request.Body[:8])
+	}
+}
+
+// The identity's fields in the contract and in lab.Identity are the same.
+func TestIdentityFieldsAreThoseOfTheVocabulary(t *testing.T) {
+	var listed []string
+	for _, f := range load(t).file.Identity.Fields {
+		listed = append(listed, f.Field)
+	}
+	want := append(jsonNames("", reflect.TypeFor[lab.Identity]()), jsonNames("process.", reflect.TypeFor[lab.ProcessLimits]())...)
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("contract lists\n%v\nlab.Identity has\n%v", listed, want)
+	}
+}
+
+func jsonNames(prefix string, of reflect.Type) []string {
+	var names []string
+	for i := range of.NumField() {
+		names = append(names, prefix+of.Field(i).Tag.Get("json"))
+	}
+	return names
+}
+
+const small = `{
+  "version": 1,
+  "about": "x",
+  "rules": [],
+  "headers": {"always": ["content-type", "content-length", "date"]},
+  "endpoints": [
+    {"path": "/identity", "methods": ["GET"], "about": "x", "answers": [], "vectors": [
+      {"name": "a", "about": "x",
+       "request": {"method": "PUT", "path": "/identity?x=1", "body": "b"},
+       "response": {"status": 405, "headers": {"content-type": "text/plain"}, "body": "no"}}
+    ]}
+  ],
+  "identity": {"path": "/identity", "about": "x", "fields": [{"field": "workers", "type": "integer", "about": "x", "at_least": 1}]},
+  "random": {"about": "x", "request": {"method": "POST", "path": "/echo"},
+    "bounds": {"id_max": 9, "customer_max": 9, "note_max": 9, "sku_max": 9, "items_max": 9, "quantity_max": 9, "unit_cents_max": 9},
+    "valid_share": 0.5}
+}
+`
+
+func TestLoadRefuses(t *testing.T) {
+	if _, err := parse([]byte(small)); err != nil {
+		t.Fatalf("the contract that the cases spoil: %v", err)
+	}
+	twice := `"vectors": [{"name": "a", "about": "y", "request": {"method": "GET", "path": "/identity"}, "response": {"status": 200, "headers": {"content-type": "x"}}},`
+	cases := map[string]struct{ old, new, says string }{
+		"an unknown field":          {`"rules"`, `"rulez"`, `unknown field "rulez"`},
+		"an unknown field, deep":    {`"body": "b"`, `"boddy": "b"`, `unknown field "boddy"`},
+		"no JSON":                   {`"rules": [],`, `"rules": [,`, "line 4"},
+		"a wrong type":              {`"status": 405`, `"status": "405"`, "line 10"},
+		"something after the end":   {"\"valid_share\": 0.5}\n}", "\"valid_share\": 0.5}\n} {}", "line 17: something follows"},
+		"another version":           {`"version": 1`, `"version": 2`, "version 2"},
+		"two bodies":                {`"body": "b"`, `"body": "b", "body_base64": "Yg=="`, "only one of"},
+		"bad base64":                {`"body": "b"`, `"body_base64": "%"`, "body_base64"},
+		"an empty unit":             {`"body": "b"`, `"body_repeat": {"unit": "", "count": 3}`, "body_repeat"},
+		"a body beyond bounds":      {`"body": "b"`, `"body_repeat": {"unit": "ab", "count": 99999999}`, "body_repeat"},
+		"another endpoint's path":   {`/identity?x=1`, `/other`, "instead of the endpoint's"},
+		"a status of no answer":     {`405`, `100`, "status 100"},
+		"a response without a type": {`"headers": {"content-type": "text/plain"}`, `"headers": {}`, "content-type"},
+		"a header in capitals":      {`{"content-type": "text/plain"}`, `{"Content-Type": "text/plain"}`, "lower case"},
+		"a vector without a name":   {`"name": "a"`, `"name": ""`, "needs a name"},
+		"two vectors of one name":   {`"vectors": [`, twice, `two vectors are named "a"`},
+		"an endpoint unlooked at":   {`"endpoints": [`, `"endpoints": [{"path": "/x", "methods": [], "about": "", "answers": [], "vectors": []},`, "/x has no vectors"},
+		"an identity elsewhere":     {`"identity": {"path": "/identity"`, `"identity": {"path": "/id"`, `no endpoint "/id"`},
+		"an unknown type":           {`"type": "integer"`, `"type": "int"`, `unknown type "int"`},
+		"a rule of another type":    {`"at_least": 1`, `"equals": "1"`, "compares with what is no integer"},
+		"a bound of nothing":        {`"sku_max": 9`, `"sku_max": 0`, "at least 1"},
+		"a share beyond all":        {`"valid_share": 0.5`, `"valid_share": 50`, "valid_share"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			spoilt := strings.Replace(small, c.old, c.new, 1)
+			if spoilt == small {
+				t.Fatalf("%q is not in the contract", c.old)
+			}
+			path := filepath.Join(t.TempDir(), "contract.json")
+			if err := os.WriteFile(path, []byte(spoilt), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(path)
+			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want something with %q and the file's path", err, c.says)
+			}
+			var fault *lab.Fault
+			if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
+				t.Errorf("%v is no usage fault", err)
+			}
+		})
+	}
+}
+
+func TestLoadOfNoFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
+	if lab.ExitCode(err) != lab.ExitUsage || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// right is the answer that the vector wants.
+func right(v Vector) lab.Answer {
+	a := v.Want
+	a.Header = maps.Clone(v.Want.Header)
+	for _, name := range v.Present {
+		a.Header[name] = "whatever"
+	}
+	return a
+}

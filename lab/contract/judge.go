@@ -1,0 +1,233 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// Difference is one way in which an answer is not what it must be.
+type Difference struct {
+	Vector  string // the vector's name, "random input 17", or "identity"
+	Request string // method, path and what is sent, for people
+	What    string // in words, with the byte offset where there is one
+	// A and B are the two sides, escaped and shortened around the difference,
+	// and AName and BName say whose they are.
+	AName, BName string
+	A, B         string
+}
+
+// String is the difference as a unified diff of one line with a heading.
+func (d Difference) String() string {
+	var text strings.Builder
+	text.WriteString(d.Vector)
+	if d.Request != "" {
+		fmt.Fprintf(&text, ": %s", d.Request)
+	}
+	fmt.Fprintf(&text, "\n  %s", d.What)
+	if d.A != "" || d.B != "" {
+		fmt.Fprintf(&text, "\n  --- %s\n  +++ %s\n  -%s\n  +%s", d.AName, d.BName, d.A, d.B)
+	}
+	return text.String()
+}
+
+// Judge compares an answer with what the vector wants of it.
+func Judge(v Vector, got lab.Answer) []Difference {
+	p := pair{
+		vector: v.Name, request: v.Request,
+		aName: "contract", bName: "answer",
+		a: v.Want, b: got,
+	}
+	if got.Error != "" {
+		return []Difference{p.differ("no answer: " + got.Error)}
+	}
+	found := p.status()
+	found = append(found, p.headers(slices.Sorted(maps.Keys(v.Want.Header)))...)
+	found = append(found, p.headerSet(v.Present)...)
+	return append(found, p.body()...)
+}
+
+// Compare compares the answers of two variants to the same requests: exact
+// status, exact body, content-type, and the names of all headers. The slices
+// run in parallel; a missing answer is a difference.
+func Compare(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []Difference {
+	var found []Difference
+	for i, r := range requests {
+		p := pair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
+		if i >= len(a) || i >= len(b) {
+			found = append(found, p.differ(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
+			break
+		}
+		p.a, p.b = a[i], b[i]
+		found = append(found, p.compare()...)
+	}
+	return found
+}
+
+func (p pair) compare() []Difference {
+	if p.a.Error != "" || p.b.Error != "" {
+		d := p.differ("no answer")
+		d.A, d.B = answered(p.a), answered(p.b)
+		return []Difference{d}
+	}
+	found := p.status()
+	found = append(found, p.headers([]string{"content-type"})...)
+	found = append(found, p.headerSet(nil)...)
+	return append(found, p.body()...)
+}
+
+func answered(a lab.Answer) string {
+	if a.Error != "" {
+		return a.Error
+	}
+	return fmt.Sprintf("status %d", a.Status)
+}
+
+// pair is two answers to one request: a is the one to go by.
+type pair struct {
+	vector       string
+	request      lab.Request
+	aName, bName string
+	a, b         lab.Answer
+}
+
+func (p pair) differ(what string) Difference {
+	return Difference{Vector: p.vector, Request: requestLine(p.request), What: what, AName: p.aName, BName: p.bName}
+}
+
+func (p pair) status() []Difference {
+	if p.a.Status == p.b.Status {
+		return nil
+	}
+	d := p.differ("status differs")
+	d.A, d.B = fmt.Sprint(p.a.Status), fmt.Sprint(p.b.Status)
+	return []Difference{d}
+}
+
+func (p pair) headers(names []string) []Difference {
+	var found []Difference
+	for _, name := range names {
+		want, wanted := p.a.Header[name]
+		got, present := p.b.Header[name]
+		if want == got && wanted == present {
+			continue
+		}
+		d := p.differ("header " + name + " differs")
+		d.A, d.B = headerLine(name, want, wanted), headerLine(name, got, present)
+		found = append(found, d)
+	}
+	return found
+}
+
+func headerLine(name, value string, present bool) string {
+	if !present {
+		return "(no " + name + ")"
+	}
+	return name + ": " + escape([]byte(value))
+}
+
+// headerSet compares the names of headers; present are names that a has
+// besides those in its map. Headers that headers() has reported are not
+// reported again, and "connection: close" is the transport's affair.
+func (p pair) headerSet(present []string) []Difference {
+	want := append(headerNames(p.a), present...)
+	slices.Sort(want)
+	got := headerNames(p.b)
+	if slices.Equal(want, got) {
+		return nil
+	}
+	d := p.differ("the set of headers differs")
+	d.A, d.B = strings.Join(want, ", "), strings.Join(got, ", ")
+	return []Difference{d}
+}
+
+func headerNames(a lab.Answer) []string {
+	names := make([]string, 0, len(a.Header))
+	for name, value := range a.Header {
+		if name == "connection" && strings.EqualFold(value, "close") {
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (p pair) body() []Difference {
+	a, b := p.a.Body, p.b.Body
+	if bytes.Equal(a, b) {
+		return nil
+	}
+	at := commonPrefix(a, b)
+	d := p.differ(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
+	d.A, d.B = around(a, at), around(b, at)
+	return []Difference{d}
+}
+
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+// Bytes shown before and after the first that differs, and of a request.
+const (
+	shownBefore  = 40
+	shownAfter   = 60
+	shownRequest = 100
+)
+
+func around(content []byte, at int) string {
+	from, to := max(0, at-shownBefore), min(len(content), at+shownAfter)
+	text := escape(content[from:to])
+	if from > 0 {
+		text = "…" + text
+	}
+	if to < len(content) {
+		text += "…"
+	}
+	if text == "" {
+		return "(empty)"
+	}
+	return text
+}
+
+func requestLine(r lab.Request) string {
+	line := r.Method + " " + r.Path
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		line += fmt.Sprintf(", %s: %s", name, escape([]byte(r.Header[name])))
+	}
+	if len(r.Body) == 0 {
+		return line
+	}
+	shown := escape(r.Body[:min(len(r.Body), shownRequest)])
+	if len(r.Body) > shownRequest {
+		shown += "…"
+	}
+	return fmt.Sprintf("%s, %d bytes: %s", line, len(r.Body), shown)
+}
+
+// escape shows bytes unmistakably: printable ASCII as it is, all else as \xNN,
+// and the backslash doubled.
+func escape(content []byte) string {
+	var text strings.Builder
+	for _, c := range content {
+		switch {
+		case c == '\\':
+			text.WriteString(`\\`)
+		case c >= ' ' && c <= '~':
+			text.WriteByte(c)
+		default:
+			fmt.Fprintf(&text, `\x%02x`, c)
+		}
+	}
+	return text.String()
+}

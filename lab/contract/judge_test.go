@@ -1,0 +1,153 @@
+package contract
+
+import (
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+func TestJudgeAcceptsTheRightAnswer(t *testing.T) {
+	for _, v := range load(t).Vectors() {
+		if found := Judge(v, right(v)); len(found) > 0 {
+			t.Errorf("%v", found)
+		}
+	}
+}
+
+func TestJudgeFindsWhatIsWrong(t *testing.T) {
+	v := vectorNamed(t, load(t), "echo-typical")
+	cases := map[string]struct {
+		spoil func(*lab.Answer)
+		says  []string
+	}{
+		"status":     {func(a *lab.Answer) { a.Status = 201 }, []string{"status differs\n", "-200", "+201"}},
+		"one byte":   {func(a *lab.Answer) { a.Body = []byte(strings.Replace(string(a.Body), "2388", "2389", 1)) }, []string{"body differs at byte 127 (", `-…`, `:2388}`, `:2389}`}},
+		"cut short":  {func(a *lab.Answer) { a.Body = a.Body[:len(a.Body)-1] }, []string{"body differs at byte 259 (260 and 259 bytes)"}},
+		"more":       {func(a *lab.Answer) { a.Body = append(append([]byte{}, a.Body...), '\n') }, []string{"body differs at byte 260 (260 and 261 bytes)", `}\x0a`}},
+		"empty":      {func(a *lab.Answer) { a.Body = nil }, []string{"body differs at byte 0", "+(empty)"}},
+		"type":       {func(a *lab.Answer) { a.Header["content-type"] = "application/json; charset=utf-8" }, []string{"header content-type differs", "-content-type: application/json\n", "+content-type: application/json; charset=utf-8"}},
+		"length":     {func(a *lab.Answer) { a.Header["content-length"] = "1" }, []string{"header content-length differs"}},
+		"no length":  {func(a *lab.Answer) { delete(a.Header, "content-length") }, []string{"+(no content-length)"}},
+		"no date":    {func(a *lab.Answer) { delete(a.Header, "date") }, []string{"the set of headers differs", "-content-length, content-type, date\n", "+content-length, content-type"}},
+		"a header":   {func(a *lab.Answer) { a.Header["server"] = "uvicorn" }, []string{"+content-length, content-type, date, server"}},
+		"keep-alive": {func(a *lab.Answer) { a.Header["connection"] = "keep-alive" }, []string{"+connection, content-length"}},
+		"no answer":  {func(a *lab.Answer) { *a = lab.Answer{Error: "connection reset"} }, []string{"no answer: connection reset"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := right(v)
+			c.spoil(&got)
+			found := Judge(v, got)
+			if len(found) == 0 {
+				t.Fatal("nothing found")
+			}
+			text := texts(found)[0]
+			for _, says := range append(c.says, "echo-typical: POST /echo, content-type: application/json, 224 bytes: {\"id\":4711") {
+				if !strings.Contains(text, says) {
+					t.Errorf("%q is not in\n%s", says, text)
+				}
+			}
+		})
+	}
+}
+
+func TestJudgeLetsTheTransportClose(t *testing.T) {
+	v := vectorNamed(t, load(t), "json")
+	got := right(v)
+	got.Header["connection"] = "close"
+	if found := Judge(v, got); len(found) > 0 {
+		t.Errorf("%v", found)
+	}
+}
+
+func TestDifferenceReadsLikeADiff(t *testing.T) {
+	request := lab.Request{Method: "POST", Path: "/echo", Body: []byte("\"\u00e9\\")}
+	a := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "é" + strings.Repeat("b", 100))}
+	b := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "?" + strings.Repeat("b", 100))}
+	found := Compare([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single", "python/uvloop")
+	want := `input 0: POST /echo, 4 bytes: "\xc3\xa9\\
+  body differs at byte 100 (202 and 201 bytes)
+  --- node/single
+  +++ python/uvloop
+  -…` + strings.Repeat("a", 40) + `\xc3\xa9` + strings.Repeat("b", 58) + `…
+  +…` + strings.Repeat("a", 40) + `?` + strings.Repeat("b", 59) + `…`
+	if len(found) != 1 || found[0].String() != want {
+		t.Errorf("got\n%v\nwant\n%s", found, want)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	answer := func(status int, kind, body string, more ...string) lab.Answer {
+		a := lab.Answer{Status: status, Header: map[string]string{"content-type": kind}, Body: []byte(body)}
+		for _, name := range more {
+			a.Header[name] = "x"
+		}
+		return a
+	}
+	base := answer(200, "t", "b", "date")
+	cases := map[string]struct {
+		a, b  []lab.Answer
+		finds string // empty: nothing
+	}{
+		"equal":        {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b", "date")}, ""},
+		"status":       {[]lab.Answer{base}, []lab.Answer{answer(400, "t", "b", "date")}, "status differs"},
+		"type":         {[]lab.Answer{base}, []lab.Answer{answer(200, "u", "b", "date")}, "header content-type differs"},
+		"body":         {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "c", "date")}, "body differs at byte 0 (1 and 1 bytes)"},
+		"headers":      {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
+		"one silent":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
+		"both silent":  {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
+		"one too few":  {[]lab.Answer{base}, nil, "1 and 0 answers to 1 requests"},
+		"first silent": {[]lab.Answer{{Error: "reset"}}, []lab.Answer{base}, "no answer"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			found := Compare([]lab.Request{{Method: "GET", Path: "/"}}, c.a, c.b, "a", "b")
+			switch {
+			case c.finds == "" && len(found) > 0:
+				t.Errorf("found %v", found)
+			case c.finds != "" && (len(found) != 1 || found[0].What != c.finds):
+				t.Errorf("found %v, want %q", found, c.finds)
+			}
+		})
+	}
+}
+
+func TestExam(t *testing.T) {
+	c := load(t)
+	e := NewExam(c, 7, 5, Expected{MemoryLimit: 512 << 20, Nofile: 1024})
+	vectors := c.Vectors()
+	if len(e.Requests()) != len(vectors)+5 {
+		t.Fatalf("%d requests for %d vectors", len(e.Requests()), len(vectors))
+	}
+	answers := make([]lab.Answer, len(e.Requests()))
+	for i := range answers {
+		answers[i] = lab.Answer{Status: 400}
+		if i < len(vectors) {
+			answers[i] = right(vectors[i])
+		}
+	}
+	if found := e.Judge(answers); len(found) > 0 {
+		t.Errorf("right answers: %v", found)
+	}
+	answers[1].Status = 500
+	answers[len(vectors)+3].Error = "reset"
+	found := e.Judge(answers)
+	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") || !strings.HasPrefix(found[1], "random input 3: ") {
+		t.Errorf("found %q", found)
+	}
+	if found := e.Judge(answers[1:]); len(found) != 1 {
+		t.Errorf("a missing answer: %q", found)
+	}
+	// What all servers are given and what this one was to run on both count.
+	_, found = e.Identity(answerOf(t, good()), lab.Variant{Runtime: "python", Model: "cluster"}, []int{1})
+	all := strings.Join(found, "\n")
+	for _, field := range []string{"runtime", "model", "process.nofile_soft", "process.nofile_hard", "process.cpus_allowed"} {
+		if !strings.Contains(all, field+" differs") {
+			t.Errorf("%s is not in\n%s", field, all)
+		}
+	}
+	if len(found) != 5 {
+		t.Errorf("found %q", found)
+	}
+}

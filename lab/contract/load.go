@@ -1,0 +1,111 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// version is the form of contract file that this package reads.
+const version = 1
+
+// Load reads a contract file. Unknown fields, vectors of one name and bodies
+// spelt twice are errors: what a file says and the check ignores would be
+// promised and never looked at. Errors are *lab.Fault.
+func Load(path string) (*Contract, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault(fmt.Errorf("reading the contract: %w", err))
+	}
+	c, err := parse(content)
+	if err != nil {
+		return nil, fault(fmt.Errorf("reading the contract %s: %w", path, err))
+	}
+	return c, nil
+}
+
+func fault(err error) error {
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  err,
+		Hint: "The README.md beside the runtimes says what the contract holds.",
+	}
+}
+
+func parse(content []byte) (*Contract, error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	c := &Contract{}
+	if err := decoder.Decode(&c.file); err != nil {
+		return nil, located(content, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("line %d: something follows the contract", line(content, decoder.InputOffset()))
+	}
+	if c.file.Version != version {
+		return nil, fmt.Errorf("version %d, where this lab reads version %d", c.file.Version, version)
+	}
+	if err := c.resolve(); err != nil {
+		return nil, err
+	}
+	if err := c.file.Identity.check(); err != nil {
+		return nil, err
+	}
+	return c, c.file.Random.check()
+}
+
+func (c *Contract) resolve() error {
+	for _, name := range c.file.Headers.Always {
+		if name != strings.ToLower(name) {
+			return fmt.Errorf("header %q is not in lower case", name)
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range c.file.Endpoints {
+		if len(e.Vectors) == 0 {
+			return fmt.Errorf("endpoint %s has no vectors", e.Path)
+		}
+		for _, written := range e.Vectors {
+			v, err := written.resolve(e, c.file.Headers.Always)
+			if err != nil {
+				return fmt.Errorf("endpoint %s, vector %q: %w", e.Path, written.Name, err)
+			}
+			if seen[v.Name] {
+				return fmt.Errorf("two vectors are named %q", v.Name)
+			}
+			seen[v.Name] = true
+			c.vectors = append(c.vectors, v)
+		}
+	}
+	if len(c.vectors) == 0 {
+		return errors.New("there are no vectors")
+	}
+	if !slices.ContainsFunc(c.file.Endpoints, func(e endpoint) bool { return e.Path == c.file.Identity.Path }) {
+		return fmt.Errorf("identity: no endpoint %q", c.file.Identity.Path)
+	}
+	return nil
+}
+
+// located adds the line to what the decoder says, where it knows.
+func located(content []byte, err error) error {
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d: %w", line(content, syntax.Offset), err)
+	case errors.As(err, &mistyped):
+		return fmt.Errorf("line %d: %w", line(content, mistyped.Offset), err)
+	}
+	return err
+}
+
+func line(content []byte, offset int64) int {
+	return 1 + bytes.Count(content[:min(int(offset), len(content))], []byte("\n"))
+}

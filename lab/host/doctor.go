@@ -1,0 +1,201 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Status is what a check came to.
+type Status string
+
+const (
+	OK   Status = "ok"
+	Warn Status = "warn" // figures may suffer
+	Fail Status = "fail" // the lab cannot work
+)
+
+// Check is one thing that the doctor looked at.
+type Check struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what to do, unless ok
+}
+
+// Facts is what this machine says of itself. A nil pointer is something that
+// the machine does not tell.
+type Facts struct {
+	OS         string      `json:"os"`      // as Go names it
+	Release    string      `json:"release"` // for people: "Debian GNU/Linux 12 (bookworm)"
+	Kernel     string      `json:"kernel"`
+	Arch       string      `json:"arch"`
+	Root       bool        `json:"root"`
+	CPUs       int         `json:"cpus"`                  // that this process may use
+	Load       *[3]float64 `json:"load,omitempty"`        // averages over 1, 5 and 15 minutes
+	BusyRatio  *float64    `json:"busy_ratio,omitempty"`  // of all CPU time while it was sampled
+	StealRatio *float64    `json:"steal_ratio,omitempty"` // likewise; taken by the hypervisor for others
+	NofileSoft uint64      `json:"nofile_soft"`
+	NofileHard uint64      `json:"nofile_hard"`
+	Dir        string      `json:"dir"` // whose disk was looked at
+	DiskFree   *uint64     `json:"disk_free_bytes,omitempty"`
+}
+
+// sampling is how long CPU time is sampled. /proc/stat counts in ticks of
+// 10 ms, so on two CPUs one tick is 2.5 % of it.
+const sampling = 200 * time.Millisecond
+
+// Inspect looks at this machine, and at the disk that dir lies on. It takes a
+// fifth of a second where CPU time can be sampled.
+func Inspect(ctx context.Context, dir string) (Facts, error) {
+	f := Facts{OS: runtime.GOOS, Arch: runtime.GOARCH, Root: os.Geteuid() == 0, CPUs: runtime.NumCPU(), Dir: dir}
+	f.Release = release()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return Facts{}, fmt.Errorf("asking for the kernel's release: %w", err)
+	}
+	f.Kernel = unix.ByteSliceToString(name.Release[:])
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return Facts{}, fmt.Errorf("asking for the limit of open files: %w", err)
+	}
+	f.NofileSoft, f.NofileHard = limit.Cur, limit.Max
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err == nil {
+		free := disk.Bavail * uint64(disk.Bsize)
+		f.DiskFree = &free
+	}
+	f.Load = loadAverages()
+	before := cpuTicks()
+	if before == nil {
+		return f, nil
+	}
+	select {
+	case <-ctx.Done():
+		return Facts{}, context.Cause(ctx)
+	case <-time.After(sampling):
+	}
+	if after := cpuTicks(); after != nil {
+		f.BusyRatio, f.StealRatio = shares(*before, *after)
+	}
+	return f, nil
+}
+
+// ticks is CPU time of all CPUs since boot, in /proc/stat's units.
+type ticks struct{ busy, steal, total uint64 }
+
+// shares are the busy and the stolen share of the time between two readings,
+// nil if none went by.
+func shares(before, after ticks) (busy, steal *float64) {
+	if after.total <= before.total {
+		return nil, nil
+	}
+	of := func(b, a uint64) *float64 {
+		ratio := float64(a-min(a, b)) / float64(after.total-before.total)
+		return &ratio
+	}
+	return of(before.busy, after.busy), of(before.steal, after.steal)
+}
+
+const (
+	gib = 1 << 30
+	// leastDisk is what images and a run need; below comfortableDisk, builds
+	// of several images may not fit.
+	leastDisk, comfortableDisk = 2 * gib, 8 * gib
+	// quietLoad is the load per CPU that an idle machine stays below.
+	quietLoad = 0.25
+	// quietSteal lets one tick of a sample on two CPUs be chance.
+	quietSteal = 0.03
+	leastFiles = 1024
+)
+
+// Checks judges the facts, in the order to read them.
+func (f Facts) Checks() []Check {
+	checks := []Check{f.system(), f.cpus()}
+	if f.Load != nil {
+		checks = append(checks, f.load())
+	}
+	if f.StealRatio != nil {
+		checks = append(checks, f.steal())
+	}
+	checks = append(checks, f.files())
+	if f.DiskFree != nil {
+		checks = append(checks, f.disk())
+	}
+	return checks
+}
+
+func (f Facts) system() Check {
+	who := "not root"
+	if f.Root {
+		who = "root"
+	}
+	return Check{Name: "system", Status: OK, Detail: fmt.Sprintf("%s, kernel %s, %s, %s", f.Release, f.Kernel, f.Arch, who)}
+}
+
+func (f Facts) cpus() Check {
+	c := Check{Name: "cpus", Status: OK, Detail: fmt.Sprintf("%d usable on this machine", f.CPUs)}
+	if f.CPUs < 2 {
+		c.Status = Warn
+		c.Detail += ": generator and server would share it"
+		c.Fix = "use a machine with two CPUs or more"
+	}
+	return c
+}
+
+func (f Facts) load() Check {
+	c := Check{Name: "load", Status: OK, Detail: fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", f.Load[0], f.Load[1], f.Load[2])}
+	if f.BusyRatio != nil {
+		c.Detail += fmt.Sprintf("; CPUs %.0f %% busy now", 100**f.BusyRatio)
+	}
+	if f.Load[0] > quietLoad*float64(f.CPUs) {
+		c.Status = Warn
+		c.Detail += ": other work disturbs trials"
+		c.Fix = "end other work, or wait until it is done"
+	}
+	return c
+}
+
+func (f Facts) steal() Check {
+	c := Check{Name: "steal", Status: OK, Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio, sampling)}
+	if *f.StealRatio > quietSteal {
+		c.Status = Warn
+		c.Fix = "measure at a quieter time, or on a machine with CPUs of its own"
+	}
+	return c
+}
+
+func (f Facts) files() Check {
+	c := Check{Name: "open files", Status: OK, Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit", count(f.NofileSoft), count(f.NofileHard))}
+	if f.NofileHard < leastFiles {
+		c.Status = Warn
+		c.Fix = fmt.Sprintf("raise the hard limit to %d or more: ulimit -Hn", leastFiles)
+	}
+	return c
+}
+
+// count writes a limit for people.
+func count(n uint64) string {
+	if n >= 1<<62 { // Linux and macOS differ in what stands for none
+		return "no limit"
+	}
+	return fmt.Sprint(n)
+}
+
+func (f Facts) disk() Check {
+	c := Check{Name: "disk", Status: OK, Detail: fmt.Sprintf("%.1f GiB free at %s", float64(*f.DiskFree)/gib, f.Dir)}
+	switch {
+	case *f.DiskFree < leastDisk:
+		c.Status = Fail
+	case *f.DiskFree < comfortableDisk:
+		c.Status = Warn
+	default:
+		return c
+	}
+	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the lab made", comfortableDisk/gib)
+	return c
+}

@@ -1,0 +1,152 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// InstallPackages installs Debian packages that are not there yet, as root on
+// Debian or Ubuntu. What will change is written to log first; a change that
+// would remove a package is refused.
+func InstallPackages(ctx context.Context, log io.Writer, names ...string) error {
+	apt := aptitude{log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0, os: runtime.GOOS}
+	return apt.install(ctx, names)
+}
+
+// aptitude is what installing rests on.
+type aptitude struct {
+	log          io.Writer
+	run          runner
+	distribution distribution
+	root         bool
+	os           string
+}
+
+var aptEnvironment = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
+
+// aptOptions wait for another apt rather than failing beside it.
+var aptOptions = []string{"-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2"}
+
+func (a aptitude) install(ctx context.Context, names []string) error {
+	missing := a.missing(ctx, names)
+	if len(missing) == 0 {
+		return nil
+	}
+	wanted := strings.Join(missing, " ")
+	if a.os != "linux" || !a.distribution.usesApt() {
+		return &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("%s must be installed, which the lab does on Debian and Ubuntu only", wanted),
+			Hint: "install what corresponds to it by your system's means",
+		}
+	}
+	if !a.root {
+		return &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("%s must be installed, which takes root", wanted),
+			Hint: "run: sudo apt-get install --no-install-recommends " + wanted,
+		}
+	}
+	fmt.Fprintln(a.log, "updating the package lists (a few seconds)")
+	if out, err := a.apt(ctx, "update"); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// One broken source must not keep others from being used.
+		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n", tail(out, 5))
+	}
+	plan, err := a.simulate(ctx, missing)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.log, plan)
+	// dpkg must not be stopped half way: an interrupt waits for it.
+	args := append([]string{"install", "-y", "--no-install-recommends", "--no-remove"}, missing...)
+	if out, err := a.apt(context.WithoutCancel(ctx), args...); err != nil {
+		return &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("installing %s: %w\n%s", wanted, err, tail(out, 20)),
+			Hint: "see what apt-get says above; then run this again",
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// missing are the packages that are not installed.
+func (a aptitude) missing(ctx context.Context, names []string) []string {
+	var missing []string
+	for _, name := range names {
+		if !packageInstalled(ctx, a.run, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// packageInstalled says whether dpkg has a package in working order. A name
+// that dpkg does not know is not installed.
+func packageInstalled(ctx context.Context, run runner, name string) bool {
+	out, err := run(ctx, aptEnvironment, "dpkg-query", "-W", "-f=${db:Status-Status}", name)
+	return err == nil && strings.TrimSpace(out) == "installed"
+}
+
+// simulate is the plan of an installation, in words.
+func (a aptitude) simulate(ctx context.Context, names []string) (string, error) {
+	wanted := strings.Join(names, " ")
+	args := append([]string{"install", "-s", "--no-install-recommends", "--no-remove"}, names...)
+	out, err := a.apt(ctx, args...)
+	plan, removes := readPlan(out)
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case len(removes) > 0 || err != nil && strings.Contains(out, "remove is disabled"):
+		return "", &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted, tail(out, 12)),
+			Hint: "decide that yourself: apt-get install --no-install-recommends " + wanted,
+		}
+	case err != nil:
+		return "", &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("planning the installation of %s: %w\n%s", wanted, err, tail(out, 12)),
+			Hint: "check the network and the package sources; then run this again",
+		}
+	case len(plan) == 0:
+		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + tail(out, 12))
+	}
+	return fmt.Sprintf("installing %d packages (about a minute):\n  %s", len(plan), strings.Join(plan, "\n  ")), nil
+}
+
+func (a aptitude) apt(ctx context.Context, args ...string) (string, error) {
+	return a.run(ctx, aptEnvironment, "apt-get", append(append([]string{}, aptOptions...), args...)...)
+}
+
+// planLine is a line of apt-get -s: "Inst name [old] (new origin [arch])" or
+// "Remv name [old]".
+var planLine = regexp.MustCompile(`^(Inst|Remv) (\S+)(?: \[(\S+)\])?(?: \((\S+))?`)
+
+// readPlan reads what apt-get -s printed: what would be installed, with
+// versions, and what would be removed.
+func readPlan(out string) (installs, removes []string) {
+	for line := range strings.Lines(out) {
+		m := planLine.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+		case m[1] == "Remv":
+			removes = append(removes, m[2])
+		case m[3] != "":
+			installs = append(installs, fmt.Sprintf("%s %s (now %s)", m[2], m[4], m[3]))
+		default:
+			installs = append(installs, m[2]+" "+m[4])
+		}
+	}
+	return installs, removes
+}

@@ -1,0 +1,216 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
+	"golang.org/x/sync/errgroup"
+
+	"runtimelab/lab"
+)
+
+// Mode is which bases a run is to use.
+type Mode string
+
+const (
+	Auto     Mode = "auto"     // official images; stand-ins where no registry can be reached
+	Official Mode = "official" // official images or an error
+	Debian   Mode = "debian"   // stand-ins made of Debian packages
+)
+
+// ParseMode reads the value of LAB_BASES; empty means Auto.
+func ParseMode(value string) (Mode, error) {
+	switch mode := Mode(value); mode {
+	case "":
+		return Auto, nil
+	case Auto, Official, Debian:
+		return mode, nil
+	}
+	return "", &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("LAB_BASES is %q", value),
+		Hint: "valid are auto, official and debian",
+	}
+}
+
+// base is what one runtime's image is built on.
+type base struct {
+	id       string // the engine's image id, which is what BASE_IMAGE stands for
+	origin   string
+	identity string // what of the base goes into the content hash
+	err      error  // why there is none; the other fields are then empty
+}
+
+// bases finds or makes a base for every runtime, all of one kind. The error is
+// about all of them; that of a single one is in its base.
+func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+	if found, err := b.localBases(ctx, runtimes); err != nil || found != nil {
+		return found, err
+	}
+	if b.opts.Bases == Debian {
+		if err := b.canBootstrap(); err != nil {
+			return nil, &lab.Fault{
+				Code: lab.ExitFailed,
+				Err:  fmt.Errorf("make base images of Debian packages: %w", err),
+				Hint: "run as root on Linux beside the engine, or set LAB_BASES=official",
+			}
+		}
+		return b.makeStandIns(ctx, runtimes)
+	}
+	found, err := b.pullAll(ctx, runtimes)
+	if err == nil {
+		return found, nil
+	}
+	if b.opts.Bases == Official || !isUnreachable(err) || ctx.Err() != nil {
+		return nil, &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the engine's access to the registry; " +
+			"LAB_BASES=debian builds on Debian packages instead (on Linux as root)"}
+	}
+	if cannot := b.canBootstrap(); cannot != nil {
+		return nil, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", err, cannot),
+			Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the official images " +
+				"(docker load), or run as root on Linux beside the engine, where stand-ins are made of Debian packages",
+		}
+	}
+	b.say("no registry can be reached (%v)", err)
+	b.say("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
+	return b.makeStandIns(ctx, runtimes)
+}
+
+// localBases is the bases of one kind when every runtime's is on the engine
+// already, nil otherwise.
+func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+	if b.opts.Bases != Debian {
+		if found, err := b.collect(ctx, runtimes, b.localOfficial); err != nil || found != nil {
+			return found, err
+		}
+	}
+	if b.opts.Bases == Official {
+		return nil, nil
+	}
+	bundle, err := b.caBundle()
+	if err != nil {
+		return nil, err
+	}
+	return b.collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
+		return b.localStandIn(ctx, newStandIn(rt, bundle))
+	})
+}
+
+// collect is every runtime's base, or nil when one is missing.
+func (b *Builder) collect(ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error)) (map[string]base, error) {
+	all := make(map[string]base, len(runtimes))
+	for _, rt := range runtimes {
+		found, err := find(ctx, rt)
+		if err != nil || found == nil {
+			return nil, err
+		}
+		all[rt.Name] = *found
+	}
+	return all, nil
+}
+
+// localOfficial is the runtime's official image where the engine has it.
+func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, error) {
+	if rt.Base.Official == "" {
+		return nil, nil
+	}
+	got, err := b.inspect(ctx, rt.Base.Official)
+	if err != nil || got == nil {
+		return nil, err
+	}
+	origin := officialOrigin(rt.Base.Official, got.ID, got.RepoDigests)
+	return &base{id: got.ID, origin: origin, identity: origin}, nil
+}
+
+// officialOrigin is "<ref>@sha256:<digest>". An image that did not come from a
+// registry (docker load) has no digest: its origin then says so.
+func officialOrigin(ref, id string, digests []string) string {
+	name := ref
+	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
+		name = reference.FamiliarName(named)
+	}
+	for _, candidate := range digests {
+		if repo, digest, ok := strings.Cut(candidate, "@"); ok && repo == name {
+			return strings.TrimSuffix(ref, "@"+digest) + "@" + digest
+		}
+	}
+	return ref + " (no registry digest; image id " + id + ")"
+}
+
+// pullAll has the official image of every runtime on the engine. The first
+// pull that is needed decides whether a registry can be reached; what goes
+// wrong after it is that runtime's own error.
+func (b *Builder) pullAll(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+	all := make([]base, len(runtimes))
+	first := true
+	var later errgroup.Group
+	for i, rt := range runtimes {
+		found, err := b.localOfficial(ctx, rt)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			all[i] = *found
+			continue
+		}
+		if rt.Base.Official == "" {
+			all[i].err = fmt.Errorf("runtime %s (%s) names no official image", rt.Name, rt.File)
+			continue
+		}
+		if first {
+			first = false
+			if all[i] = b.pullBase(ctx, rt); isUnreachable(all[i].err) {
+				return nil, all[i].err
+			}
+			continue
+		}
+		later.Go(func() error {
+			all[i] = b.pullBase(ctx, rt)
+			return nil
+		})
+	}
+	_ = later.Wait() // errors are in the bases
+	named := make(map[string]base, len(runtimes))
+	for i, rt := range runtimes {
+		if err := all[i].err; err != nil {
+			all[i].err = &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the name of the image and the engine's access " +
+				"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead"}
+		}
+		named[rt.Name] = all[i]
+	}
+	return named, nil
+}
+
+func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {
+	if err := b.pull(ctx, rt.Base.Official); err != nil {
+		return base{err: err}
+	}
+	found, err := b.localOfficial(ctx, rt)
+	if err == nil && found == nil {
+		err = fmt.Errorf("the engine pulled %s and does not have it", rt.Base.Official)
+	}
+	if err != nil {
+		return base{err: err}
+	}
+	return *found
+}
+
+// canBootstrap is nil where stand-ins can be made.
+func (b *Builder) canBootstrap() error {
+	switch {
+	case b.opts.Remote:
+		return errors.New("the engine runs on another machine")
+	case b.goos != "linux":
+		return errors.New("this is not Linux")
+	case b.euid != 0:
+		return errors.New("not root")
+	case !b.hasTools() && b.opts.Install == nil:
+		return errors.New("mmdebstrap is not installed")
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/build"
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+)
+
+// job is the building of one runtime's image.
+type job struct {
+	runtime lab.Runtime
+	base    base
+	content string
+
+	result  lab.Image
+	built   bool
+	id      string   // what the builder made, untagged
+	steps   []string // ids of the images that it made or found on the way
+	started []string // ids of the containers that it started
+	err     error
+}
+
+// buildAll builds what is missing, all at once, and then, when no build needs
+// them any more, removes what the builder left.
+func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime, bases map[string]base) map[string]Result {
+	jobs := make([]*job, len(runtimes))
+	var running sync.WaitGroup
+	for i, rt := range runtimes {
+		jobs[i] = &job{runtime: rt, base: bases[rt.Name]}
+		running.Go(func() { b.run(ctx, jobs[i]) })
+	}
+	running.Wait()
+	b.settle(ctx, jobs)
+	results := make(map[string]Result, len(jobs))
+	for _, j := range jobs {
+		results[j.runtime.Name] = Result{Image: j.result, Err: j.err, Built: j.built && j.err == nil}
+	}
+	return results
+}
+
+// run finds the job's image or builds it.
+func (b *Builder) run(ctx context.Context, j *job) {
+	if j.err = j.base.err; j.err != nil {
+		return
+	}
+	files, err := readContext(j.runtime.Dir)
+	if err != nil {
+		j.err = fmt.Errorf("read the build context of runtime %s: %w", j.runtime.Name, err)
+		return
+	}
+	j.content = contentHash(files, j.base.identity)
+	found, err := b.find(ctx, runtimeRef(j.runtime.Name, j.content), j.content)
+	if err != nil || found != nil {
+		j.err = err
+		if found != nil {
+			j.result = *found
+		}
+		return
+	}
+	started := time.Now()
+	b.say("%s: building on %s", j.runtime.Name, j.base.origin)
+	if j.err = b.build(ctx, j, files); j.err == nil {
+		j.built = true
+		b.say("%s: built in %s", j.runtime.Name, seconds(started))
+	}
+}
+
+var (
+	stepImage     = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
+	stepContainer = regexp.MustCompile(`(?m)^ ---> Running in ([0-9a-f]{12})$`)
+	builtImage    = regexp.MustCompile(`(?m)^Successfully built ([0-9a-f]{12})$`)
+)
+
+// build runs the classic builder and fills id, steps and started.
+func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error {
+	var archive bytes.Buffer
+	if err := writeTar(&archive, files); err != nil {
+		return fmt.Errorf("pack the build context of runtime %s: %w", j.runtime.Name, err)
+	}
+	network, err := b.buildNetwork(ctx)
+	if err != nil {
+		return err
+	}
+	var output strings.Builder
+	err = b.buildOnce(ctx, &archive, client.ImageBuildOptions{
+		Version:     build.BuilderV1,
+		Dockerfile:  "Dockerfile",
+		Remove:      true,
+		ForceRemove: true,
+		NetworkMode: network,
+		BuildArgs:   b.buildArgs(j.base.id),
+		Labels:      map[string]string{ownerLabel: owner, contentLabel: j.content, originLabel: j.base.origin},
+	}, &output)
+	text := output.String()
+	j.steps = submatches(stepImage, text)
+	j.started = submatches(stepContainer, text)
+	if err == nil {
+		if ids := submatches(builtImage, text); len(ids) == 1 {
+			j.id = ids[0]
+			return nil
+		}
+		err = fmt.Errorf("the engine does not say which image it built")
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("build the image of runtime %s: %w", j.runtime.Name, context.Cause(ctx))
+	}
+	return &lab.Fault{
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.Dir, err, tail(text)),
+		Hint: "what the build said is above; where an installer cannot reach its registry, check the network and the proxy variables of this shell",
+	}
+}
+
+func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions, output io.Writer) error {
+	response, err := b.engine.ImageBuild(ctx, archive, options)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return readStream(response.Body, func(message jsonstream.Message) {
+		_, _ = io.WriteString(output, message.Stream) // a strings.Builder does not fail
+	})
+}
+
+func submatches(pattern *regexp.Regexp, text string) []string {
+	var all []string
+	for _, match := range pattern.FindAllStringSubmatch(text, -1) {
+		all = append(all, match[1])
+	}
+	return all
+}
+
+const tailLines = 60
+
+// tail is the end of a build's output, or all of it when it is short.
+func tail(output string) string {
+	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
+	if left := len(lines) - tailLines; left > 0 {
+		return fmt.Sprintf("(%d lines before these)\n%s", left, strings.Join(lines[left:], "\n"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// proxyVariables are build arguments that every Dockerfile has without
+// declaring them, and that leave no trace in the image or its history.
+var proxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
+
+func (b *Builder) buildArgs(baseID string) map[string]*string {
+	args := map[string]*string{"BASE_IMAGE": &baseID}
+	for _, name := range proxyVariables {
+		for _, spelling := range []string{name, strings.ToLower(name)} {
+			if value := b.opts.Getenv(spelling); value != "" {
+				args[spelling] = &value
+			}
+		}
+	}
+	return args
+}
+
+// buildNetwork is the host's network where the engine has no bridge, and where
+// a proxy listens on this host's loopback, which a bridge does not lead to.
+func (b *Builder) buildNetwork(ctx context.Context) (string, error) {
+	for name, value := range b.buildArgs("") {
+		if name != "BASE_IMAGE" && !strings.EqualFold(name, "no_proxy") && onLoopback(*value) {
+			return "host", nil
+		}
+	}
+	_, err := b.engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return "host", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for the engine's bridge network: %w", err)
+	}
+	return "", nil
+}
+
+func onLoopback(proxy string) bool {
+	if !strings.Contains(proxy, "://") {
+		proxy = "http://" + proxy
+	}
+	address, err := url.Parse(proxy)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(address.Hostname())
+	return address.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

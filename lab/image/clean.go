@@ -1,0 +1,127 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+)
+
+// Stored is one image of the lab on the engine.
+type Stored struct {
+	ID    string
+	Refs  []string // its tags, all in the lab's own names; empty: untagged
+	Bytes int64    // layers included, also those that it shares
+}
+
+// All lists the lab's images: of runtimes, of the agent, and stand-ins.
+// Official images are not the lab's. Nor is an image that somebody built on one
+// of ours and named, although it inherits the label.
+func (b *Builder) All(ctx context.Context) ([]Stored, error) {
+	listed, err := b.engine.ImageList(ctx, client.ImageListOptions{
+		Filters: make(client.Filters).Add("label", ownerLabel+"="+owner),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the lab's images: %w", err)
+	}
+	var all []Stored
+	for _, summary := range listed.Items {
+		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags), func(ref string) bool { return ref == "<none>:<none>" })
+		if slices.ContainsFunc(refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) }) {
+			continue
+		}
+		all = append(all, Stored{ID: summary.ID, Refs: refs, Bytes: summary.Size})
+	}
+	slices.SortFunc(all, func(a, b Stored) int {
+		return strings.Compare(strings.Join(a.Refs, " ")+a.ID, strings.Join(b.Refs, " ")+b.ID)
+	})
+	return all, nil
+}
+
+// Superseded lists the lab's images that neither these runtimes, on whichever
+// bases the engine has, nor these agents would use as they are now.
+func (b *Builder) Superseded(ctx context.Context, runtimes []lab.Runtime, agents ...[]byte) ([]Stored, error) {
+	current := make(map[string]bool)
+	for _, binary := range agents {
+		current[runtimeRef(agentName, sha256Hex(binary))] = true
+	}
+	bundle, err := b.caBundle()
+	if err != nil {
+		return nil, err
+	}
+	for _, rt := range runtimes {
+		refs, err := b.currentRefs(ctx, rt, newStandIn(rt, bundle))
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			current[ref] = true
+		}
+	}
+	all, err := b.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(s Stored) bool {
+		return slices.ContainsFunc(s.Refs, func(ref string) bool { return current[ref] })
+	}), nil
+}
+
+func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([]string, error) {
+	official, err := b.localOfficial(ctx, rt)
+	if err != nil {
+		return nil, err
+	}
+	made, err := b.localStandIn(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	refs := []string{s.ref()}
+	for _, found := range []*base{official, made} {
+		if found == nil {
+			continue
+		}
+		content, err := ContentSHA256(rt, found.identity)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, runtimeRef(rt.Name, content))
+	}
+	return refs, nil
+}
+
+// Remove removes images. One that a container uses stays and is an error; the
+// others are removed all the same.
+func (b *Builder) Remove(ctx context.Context, images []Stored) error {
+	unlock, err := b.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var failed error
+	for _, img := range images {
+		names := img.Refs
+		if len(names) == 0 {
+			names = []string{img.ID}
+		}
+		for _, name := range names {
+			failed = errors.Join(failed, b.removeTag(ctx, name))
+		}
+	}
+	return failed
+}
+
+// removeTag removes a tag, and the image with its last one.
+func (b *Builder) removeTag(ctx context.Context, name string) error {
+	_, err := b.engine.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove image %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package image
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"runtimelab/lab"
+)
+
+// contentFormat goes into every content hash: change it with how images are
+// built from equal content.
+const contentFormat = "runtime-lab image 1"
+
+// ContentSHA256 identifies the image of a runtime by what goes into it, in
+// hexadecimal: the Dockerfile and every other file of the build context (path,
+// whether executable, bytes; what .dockerignore excludes is not part of it),
+// and baseIdentity, which is the value of the only build argument that decides
+// content: an official image's "<ref>@<digest>", or a stand-in's origin and
+// hash. Proxy settings of the host are not part of it.
+func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
+	files, err := readContext(rt.Dir)
+	if err != nil {
+		return "", fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
+	}
+	return contentHash(files, baseIdentity), nil
+}
+
+func contentHash(files []contextFile, baseIdentity string) string {
+	sum := newFieldHash()
+	sum.add(contentFormat, baseIdentity)
+	for _, file := range files {
+		sum.add(file.path, fmt.Sprintf("%o", file.mode()), file.link, string(file.data))
+	}
+	return sum.hex()
+}
+
+// fieldHash hashes strings so that no two sequences of them look alike.
+type fieldHash struct{ hash.Hash }
+
+func newFieldHash() fieldHash { return fieldHash{sha256.New()} }
+
+func (h fieldHash) add(fields ...string) {
+	for _, field := range fields {
+		fmt.Fprintf(h, "%d:", len(field))
+		_, _ = io.WriteString(h, field) // a hash does not fail
+	}
+}
+
+func (h fieldHash) hex() string { return hex.EncodeToString(h.Sum(nil)) }
+
+// contextFile is one file of a build context.
+type contextFile struct {
+	path       string // slash-separated, relative
+	executable bool
+	link       string // target, of a symbolic link
+	data       []byte
+}
+
+// mode is the same on every host: of the permissions git keeps one bit too.
+func (f contextFile) mode() int64 {
+	if f.executable {
+		return 0o755
+	}
+	return 0o644
+}
+
+// neverSent is what installers and interpreters leave beside sources. It is
+// not part of a context whatever .dockerignore says.
+var neverSent = []string{"node_modules", "__pycache__"}
+
+// readContext reads the files of a build context, sorted by path.
+func readContext(dir string) ([]contextFile, error) {
+	ignored, err := readIgnored(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []contextFile
+	err = filepath.WalkDir(dir, func(full string, entry fs.DirEntry, err error) error {
+		if err != nil || full == dir {
+			return err
+		}
+		if slices.Contains(neverSent, entry.Name()) {
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() {
+			return nil
+		}
+		relative, err := filepath.Rel(dir, full)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(relative)
+		skip, err := ignored.MatchesOrParentMatches(name)
+		if err != nil {
+			return fmt.Errorf("match %s against .dockerignore: %w", name, err)
+		}
+		if skip && name != "Dockerfile" && name != ".dockerignore" { // the engine needs these two
+			return nil
+		}
+		file, err := readContextFile(full, name, entry)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(files, func(a, b contextFile) int { return strings.Compare(a.path, b.path) })
+	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == "Dockerfile" }) {
+		return nil, fmt.Errorf("%s: there is no Dockerfile", dir)
+	}
+	return files, nil
+}
+
+func readIgnored(dir string) (*patternmatcher.PatternMatcher, error) {
+	var patterns []string
+	file, err := os.Open(filepath.Join(dir, ".dockerignore"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	default:
+		patterns, err = ignorefile.ReadAll(file)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, fmt.Errorf("read %s: %w", file.Name(), err)
+		}
+	}
+	matcher, err := patternmatcher.New(patterns)
+	if err != nil {
+		return nil, fmt.Errorf("%s/.dockerignore: %w", dir, err)
+	}
+	return matcher, nil
+}
+
+func readContextFile(full, name string, entry fs.DirEntry) (contextFile, error) {
+	file := contextFile{path: name}
+	info, err := entry.Info()
+	if err != nil {
+		return file, err
+	}
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		file.link, err = os.Readlink(full)
+	case info.Mode().IsRegular():
+		file.executable = info.Mode()&0o111 != 0
+		file.data, err = os.ReadFile(full)
+	default:
+		err = fmt.Errorf("%s is neither a file, a folder nor a symbolic link", full)
+	}
+	return file, err
+}
+
+// writeTar writes files as a tar that depends on nothing else: no times, no
+// owners. Folders are written too, as the engine would make missing ones
+// unreadable to all but root.
+func writeTar(w io.Writer, files []contextFile) error {
+	out := tar.NewWriter(w)
+	folders := map[string]bool{".": true}
+	for _, file := range files {
+		for _, folder := range missingFolders(folders, path.Dir(file.path)) {
+			if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}); err != nil {
+				return err
+			}
+		}
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.path, Mode: file.mode(), Size: int64(len(file.data)), ModTime: time.Unix(0, 0)}
+		if file.link != "" {
+			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, file.link, 0o777
+		}
+		if err := out.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := out.Write(file.data); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}
+
+// missingFolders is folder and its parents, outermost first, less those known.
+func missingFolders(known map[string]bool, folder string) []string {
+	if known[folder] {
+		return nil
+	}
+	known[folder] = true
+	return append(missingFolders(known, path.Dir(folder)), folder)
+}

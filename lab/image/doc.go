@@ -1,0 +1,25 @@
+// Package image owns what containers start from: the bases (official images,
+// or stand-ins made of Debian packages), the runtimes' images built on them,
+// and the agent's image. An image is known by content_sha256: what went into
+// it, never the engine's id, which differs between rebuilds of equal content.
+//
+// Bases. All runtimes of a run get the same kind of base: an official image
+// for one and a stand-in for another would compare packagers, not runtimes. In
+// mode auto the official images are used when all of them are present; else
+// the stand-ins when all of those are present, without asking a registry
+// again (LAB_BASES=official asks); else they are pulled, and only where the
+// registry cannot be reached at all are stand-ins made. A registry that
+// answers "too many requests" or 5xx is retried, then it is an error.
+//
+// Stand-ins. A stand-in's tag is a hash of suite, package names, CA bundle and
+// recipe, not of package versions: a Debian suite moves, so the same tag made
+// next month may hold newer packages. Its origin names the versions that are
+// really in it, is written into its labels when it is made, and is part of the
+// content_sha256 of whatever is built on it.
+//
+// Nothing left behind. The classic builder commits one untagged image per
+// step. Builds are therefore not tagged by the builder: when all of them have
+// ended, each result is registered anew by its configuration and its layers,
+// without a parent, and the builder's chain is removed. One lab builds at a
+// time, by a lock on this host, so that none removes the steps of another.
+package image

@@ -1,0 +1,124 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/jsonstream"
+	"github.com/moby/moby/client"
+)
+
+// unreachable is the error of a pull that got no answer from a registry.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() error { return u.error }
+
+func isUnreachable(err error) bool { return errors.As(err, new(unreachable)) }
+
+var (
+	errNoAnswer = errors.New("the registry gave no answer")
+	errStalled  = errors.New("the pull stalled")
+)
+
+// pull has the engine fetch ref. A registry that answers but is busy is asked
+// again, a few times.
+func (b *Builder) pull(ctx context.Context, ref string) error {
+	started := time.Now()
+	b.say("pulling %s", ref)
+	for attempt := 0; ; attempt++ {
+		err := b.pullOnce(ctx, ref)
+		if err == nil {
+			b.say("pulled %s in %s", ref, seconds(started))
+			return nil
+		}
+		err = fmt.Errorf("pull %s: %w", ref, err)
+		if ctx.Err() != nil || isUnreachable(err) || !busy(err) || attempt == len(b.backoff) {
+			return err
+		}
+		b.say("%v; again in %v", err, b.backoff[attempt])
+		if sleep(ctx, b.backoff[attempt]) != nil {
+			return err
+		}
+	}
+}
+
+func (b *Builder) pullOnce(ctx context.Context, ref string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	answered := make(chan struct{}, 1)
+	watch := time.AfterFunc(b.answerWithin, func() {
+		select {
+		case <-answered:
+			cancel(errStalled)
+		default:
+			cancel(unreachable{fmt.Errorf("%w within %v", errNoAnswer, b.answerWithin)})
+		}
+	})
+	defer watch.Stop()
+
+	response, err := b.engine.ImagePull(ctx, ref, client.ImagePullOptions{})
+	if err == nil {
+		defer response.Close()
+		err = readStream(response, func(jsonstream.Message) {
+			select {
+			case answered <- struct{}{}:
+			default:
+			}
+			watch.Reset(b.stallAfter)
+		})
+	}
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if !busy(err) && connectionFailed(err) {
+		return unreachable{err}
+	}
+	return err
+}
+
+// The engine reports a registry's answers and its own failures to get one as
+// text only; these patterns tell them apart, for engines with either store.
+var (
+	// "toomanyrequests: ...", "received unexpected HTTP status: 503 ...",
+	// "error parsing HTTP 502 response body", "unexpected status from HEAD
+	// request to https://...: 429 Too Many Requests".
+	busyAnswer = regexp.MustCompile(`(?i)toomanyrequests|too many requests|\b(HTTP|status|code)[: ]+"?(429|5\d\d)\b|: (429|5\d\d) [A-Z]`)
+
+	// Go's HTTP client on a proxy that refuses CONNECT: the bare status text
+	// stands where a failed dial would.
+	refusedByProxy = regexp.MustCompile(`(Get|Head|Post) "?https?://[^" ]+"?: (Forbidden|Service Unavailable|Bad Gateway|Gateway Timeout|Gateway Time-out|Proxy Authentication Required|Method Not Allowed|Unauthorized|Not Found|Internal Server Error)\b`)
+
+	// A refusal with a page where the registry's protocol has JSON: something
+	// between engine and registry said no.
+	refusedWithPage = regexp.MustCompile(`error parsing HTTP (403|407|451) response body`)
+)
+
+var connectionFailures = []string{
+	"dial tcp", "proxyconnect", "no such host", "server misbehaving", "connection refused", "connection reset",
+	"network is unreachable", "no route to host", "i/o timeout", "Client.Timeout", "context deadline exceeded",
+	"request canceled while waiting for connection", "x509:", "tls:", "TLS handshake", ": EOF",
+	"server gave HTTP response to HTTPS client", "malformed HTTP response",
+}
+
+// busy says that a registry answered, and that it may answer better later.
+func busy(err error) bool {
+	return errors.Is(err, errStalled) || busyAnswer.MatchString(err.Error())
+}
+
+// connectionFailed says that no registry was reached.
+func connectionFailed(err error) bool {
+	text := err.Error()
+	for _, failure := range connectionFailures {
+		if strings.Contains(text, failure) {
+			return true
+		}
+	}
+	return refusedByProxy.MatchString(text) || refusedWithPage.MatchString(text)
+}

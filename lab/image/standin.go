@@ -1,0 +1,373 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+
+	"runtimelab/lab"
+)
+
+const (
+	// recipe goes into the hash of a stand-in: change it with what is made.
+	recipe = "debian stand-in 1"
+
+	debianBundle = "/etc/ssl/certs/ca-certificates.crt"
+	binaryPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// buildOnlyEnv is what makes npm and pip trust the CA bundle of the host while
+// images build. It does not stay in the runtimes' images (see register): Node
+// reads NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has
+// not.
+var buildOnlyEnv = []string{
+	"NODE_EXTRA_CA_CERTS=" + debianBundle,
+	"NPM_CONFIG_CAFILE=" + debianBundle,
+	"PIP_CERT=" + debianBundle,
+	"SSL_CERT_FILE=" + debianBundle,
+}
+
+// standIn is a base made of Debian packages.
+type standIn struct {
+	runtime  string
+	suite    string
+	packages []string // first those that the origin names, in their order
+	bundle   []byte   // CA certificates of the host, PEM; empty: Debian's own
+}
+
+func newStandIn(rt lab.Runtime, bundle []byte) standIn {
+	return standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
+}
+
+// hash is of all that decides what is made but the versions in the suite.
+func (s standIn) hash() string {
+	sum := newFieldHash()
+	sum.add(recipe, s.suite, string(s.bundle))
+	packages := slices.Clone(s.packages)
+	slices.Sort(packages)
+	sum.add(packages...)
+	return sum.hex()
+}
+
+func (s standIn) ref() string { return repository + "base-" + s.runtime + ":" + s.hash()[:16] }
+
+var (
+	suiteName   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
+)
+
+func (s standIn) validate() error {
+	if s.suite == "" || len(s.packages) == 0 {
+		return fmt.Errorf("runtime %s names no Debian suite and packages for a stand-in", s.runtime)
+	}
+	if !suiteName.MatchString(s.suite) {
+		return fmt.Errorf("runtime %s: %q is not the name of a Debian suite", s.runtime, s.suite)
+	}
+	for _, name := range s.packages {
+		if !packageName.MatchString(name) {
+			return fmt.Errorf("runtime %s: %q is not the name of a Debian package", s.runtime, name)
+		}
+	}
+	return nil
+}
+
+// localStandIn is the stand-in where the engine has it, nil where not.
+func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
+	if s.validate() != nil {
+		return nil, nil
+	}
+	got, err := b.inspect(ctx, s.ref())
+	if err != nil || got == nil || got.Config == nil || got.Config.Labels[baseLabel] == "" {
+		return nil, err
+	}
+	origin := got.Config.Labels[baseLabel]
+	return &base{id: got.ID, origin: origin, identity: origin + "\n" + s.hash()}, nil
+}
+
+// makeStandIns has a stand-in for every runtime, made side by side where
+// missing.
+func (b *Builder) makeStandIns(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+	if !b.hasTools() {
+		b.say("installing mmdebstrap")
+		if err := b.opts.Install(ctx, "mmdebstrap", "debian-archive-keyring"); err != nil {
+			return nil, fmt.Errorf("install mmdebstrap: %w", err)
+		}
+	}
+	bundle, err := b.caBundle()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]base, len(runtimes))
+	var group errgroup.Group
+	for i, rt := range runtimes {
+		group.Go(func() error {
+			all[i] = b.standInBase(ctx, newStandIn(rt, bundle))
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are in the bases
+	named := make(map[string]base, len(runtimes))
+	for i, rt := range runtimes {
+		named[rt.Name] = all[i]
+	}
+	return named, nil
+}
+
+func (b *Builder) standInBase(ctx context.Context, s standIn) base {
+	found, err := b.localStandIn(ctx, s)
+	if err == nil && found == nil {
+		if err = b.makeStandIn(ctx, s); err == nil {
+			found, err = b.localStandIn(ctx, s)
+		}
+	}
+	if err == nil && found == nil {
+		err = errors.New("the engine imported it and does not have it")
+	}
+	if err != nil {
+		return base{err: &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, err),
+			Hint: "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead",
+		}}
+	}
+	return *found
+}
+
+// rootFS is a root file system on its way as a tar stream. What is installed
+// is known before the first byte, which is when the image's labels have to be.
+type rootFS struct {
+	io.Reader
+	versions map[string]string
+	finish   func() error // stops it, if it has not ended, and says what came of it
+}
+
+func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	started := time.Now()
+	b.say("%s: making a stand-in of Debian %s: %s", s.runtime, s.suite, strings.Join(s.packages, ", "))
+	root, err := b.bootstrap(ctx, s)
+	if err != nil {
+		return err
+	}
+	origin := standInOrigin(s, root.versions)
+	changes := []string{"ENV PATH=" + binaryPath}
+	if len(s.bundle) > 0 {
+		for _, env := range buildOnlyEnv {
+			changes = append(changes, "ENV "+env)
+		}
+	}
+	changes = append(changes, label(ownerLabel, owner), label(baseLabel, origin))
+	err = b.importImage(ctx, root, s.ref(), changes)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, root) // padding after the end of the archive
+	}
+	if finished := root.finish(); finished != nil {
+		if err == nil { // a cut off tree may have made an image all the same
+			err = b.removeTag(context.WithoutCancel(ctx), s.ref())
+		}
+		return errors.Join(finished, err)
+	}
+	if err != nil {
+		return err
+	}
+	b.say("%s: stand-in ready in %s: %s", s.runtime, seconds(started), origin)
+	return nil
+}
+
+// standInOrigin is "debian <suite>: <package> <version>, ...".
+func standInOrigin(s standIn, versions map[string]string) string {
+	parts := make([]string, len(s.packages))
+	for i, name := range s.packages {
+		parts[i] = name + " " + versions[name]
+	}
+	return "debian " + s.suite + ": " + strings.Join(parts, ", ")
+}
+
+// importImage makes an image of a tar stream.
+func (b *Builder) importImage(ctx context.Context, tar io.Reader, ref string, changes []string) error {
+	response, err := b.engine.ImageImport(ctx, client.ImageImportSource{Source: tar, SourceName: "-"}, ref,
+		client.ImageImportOptions{Changes: changes})
+	if err != nil {
+		return fmt.Errorf("import image %s: %w", ref, err)
+	}
+	defer response.Close()
+	if err := readStream(response, ignore); err != nil {
+		return fmt.Errorf("import image %s: %w", ref, err)
+	}
+	return nil
+}
+
+// caBundle is the host's CA certificates, nil where there is no such file.
+func (b *Builder) caBundle() ([]byte, error) {
+	path := b.opts.CABundle
+	if path == "" {
+		path = b.opts.Getenv("SSL_CERT_FILE")
+	}
+	named := path != ""
+	if !named {
+		path = debianBundle
+	}
+	bundle, err := os.ReadFile(path)
+	if !named && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the CA bundle for stand-ins: %w", err)
+	}
+	return bundle, nil
+}
+
+func mmdebstrapInstalled() bool {
+	_, err := exec.LookPath("mmdebstrap")
+	keys, _ := filepath.Glob("/usr/share/keyrings/debian-archive-keyring.*") // only a bad pattern is an error
+	return err == nil && len(keys) > 0
+}
+
+// mmdebstrap starts the making of s and returns when its first byte is there.
+func mmdebstrap(ctx context.Context, s standIn) (_ *rootFS, err error) {
+	dir, err := os.MkdirTemp("", "runtime-lab-base-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for mmdebstrap: %w", err)
+	}
+	versionsFile, bundleFile := filepath.Join(dir, "versions"), filepath.Join(dir, "ca-certificates.crt")
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir) // holds two small files of ours
+		}
+	}()
+	if err := os.WriteFile(bundleFile, s.bundle, 0o600); err != nil {
+		return nil, fmt.Errorf("hand the CA bundle to mmdebstrap: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "mmdebstrap", mmdebstrapArgs(s, hostMirror(ctx))...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
+	// Its own group, so that a Ctrl-C reaches it once and through us; SIGTERM,
+	// because it unmounts and cleans up on that.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 15 * time.Second
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start mmdebstrap: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start mmdebstrap: %w", err)
+	}
+	finish := func() error {
+		_ = stdout.Close() // it ends at its next write if it has not ended
+		waited := cmd.Wait()
+		_ = os.RemoveAll(dir)
+		if ctx.Err() != nil {
+			return fmt.Errorf("mmdebstrap: %w", ctx.Err())
+		}
+		if waited != nil {
+			return fmt.Errorf("mmdebstrap: %w\n%s", waited, tail(messages.String()))
+		}
+		return nil
+	}
+	// The tar begins when everything is installed and the hooks have run.
+	reader := bufio.NewReaderSize(stdout, 1<<20)
+	if _, err := reader.Peek(1); err != nil {
+		if failed := finish(); failed != nil {
+			return nil, failed
+		}
+		return nil, errors.New("mmdebstrap: it ended without output")
+	}
+	versions, err := readVersions(versionsFile, s.packages)
+	if err != nil {
+		return nil, errors.Join(err, finish())
+	}
+	return &rootFS{Reader: reader, versions: versions, finish: finish}, nil
+}
+
+// mmdebstrapArgs makes suite and packages a tar on standard output. The Release
+// file of a suite may be past its date on a mirror that is not updated.
+func mmdebstrapArgs(s standIn, mirror string) []string {
+	args := []string{
+		"--mode=root", "--variant=apt", "--format=tar", "--quiet",
+		"--include=" + strings.Join(append(slices.Clone(s.packages), "ca-certificates"), ","),
+		`--aptopt=Acquire::Check-Valid-Until "false"`,
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-include=/usr/share/doc/*/copyright",
+		`--customize-hook=chroot "$1" dpkg-query --show --showformat='${Package} ${Version}\n' ` +
+			strings.Join(s.packages, " ") + ` > "$LAB_VERSIONS"`,
+	}
+	if len(s.bundle) > 0 {
+		args = append(args, `--customize-hook=install -m 644 "$LAB_CA_BUNDLE" "$1`+debianBundle+`"`)
+	}
+	args = append(args, s.suite, "-")
+	if mirror != "" {
+		args = append(args, mirror)
+	}
+	return args
+}
+
+// hostMirror is the Debian archive that this host's apt uses; empty, which is
+// mmdebstrap's own default, where the host is not Debian or has no package
+// lists.
+func hostMirror(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)").Output()
+	if err != nil {
+		return ""
+	}
+	return debianArchive(string(out))
+}
+
+// debianArchive is the first address of the main archive among lines of
+// "origin|label|codename|address". The archives of security fixes and of
+// updates carry a suffix in their codename or another label.
+func debianArchive(targets string) string {
+	for line := range strings.Lines(targets) {
+		fields := strings.SplitN(strings.TrimSpace(line), "|", 4)
+		if len(fields) == 4 && fields[0] == "Debian" && fields[1] == "Debian" && !strings.Contains(fields[2], "-") {
+			return fields[3]
+		}
+	}
+	return ""
+}
+
+// readVersions reads lines of "package version".
+func readVersions(path string, packages []string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the versions that mmdebstrap installed: %w", err)
+	}
+	versions := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		versions[name] = version
+	}
+	for _, name := range packages {
+		if versions[name] == "" {
+			return nil, fmt.Errorf("mmdebstrap does not say which version of %s it installed", name)
+		}
+	}
+	return versions, nil
+}
+
+func sha256Hex(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

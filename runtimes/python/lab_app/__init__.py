@@ -1,0 +1,1 @@
+"""The Python application of Runtime Lab: raw ASGI on uvicorn."""
