@@ -23,13 +23,13 @@ const (
 	// waiting time grows with 1/(1-utilisation).
 	SaturatedGenerator = 0.90
 
-	// ForeignCPU is the share of the layout's CPUs that others may take. A
-	// compiler beside the lab halves every figure; /proc/stat's ticks make
-	// less than a few per cent indistinguishable from nothing.
+	// ForeignCPU and Steal are the shares of the layout's CPUs that other
+	// processes, and the hypervisor, may take: 10 % of one of two cores.
+	// /proc/stat counts in ticks, which makes much less than that
+	// indistinguishable from nothing; a compiler beside the lab takes 30 % and
+	// halves every figure.
 	ForeignCPU = 0.05
-
-	// Steal is the share of time that the hypervisor may take.
-	Steal = 0.02
+	Steal      = 0.05
 )
 
 // Judge says what the sample is worth. Rules apply in order: a trial that

@@ -307,6 +307,7 @@ func mmdebstrapArgs(s standIn, mirror string) []string {
 		"--mode=root", "--variant=apt", "--format=tar", "--quiet",
 		"--include=" + strings.Join(append(slices.Clone(s.packages), "ca-certificates"), ","),
 		`--aptopt=Acquire::Check-Valid-Until "false"`,
+		"--dpkgopt=force-unsafe-io", // a tree that did not get finished is thrown away
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",

@@ -1,0 +1,376 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/build"
+	"github.com/moby/moby/api/types/jsonstream"
+
+	"runtimelab/lab"
+)
+
+func TestContentSHA256(t *testing.T) {
+	dir := t.TempDir()
+	rt := lab.Runtime{Name: "node", Dir: dir}
+	for name, text := range map[string]string{
+		"Dockerfile": "FROM x", "app.js": "1", "lib/a.js": "2", "notes.md": "3", ".dockerignore": "*.md\n",
+	} {
+		write(t, filepath.Join(dir, name), text)
+	}
+	hash := func(base string) string {
+		t.Helper()
+		got, err := ContentSHA256(rt, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	first := hash("base")
+	if len(first) != 64 {
+		t.Fatalf("hash %q", first)
+	}
+	same := map[string]func(){
+		"an ignored file":          func() { write(t, filepath.Join(dir, "notes.md"), "changed") },
+		"node_modules":             func() { write(t, filepath.Join(dir, "lib/node_modules/x.js"), "x") },
+		"__pycache__":              func() { write(t, filepath.Join(dir, "__pycache__/x.pyc"), "x") },
+		"an empty folder":          func() { _ = os.Mkdir(filepath.Join(dir, "empty"), 0o755) },
+		"times":                    func() { _ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0), time.Unix(1, 0)) },
+		"permissions of the group": func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o600) },
+	}
+	for what, change := range same {
+		if change(); hash("base") != first {
+			t.Errorf("%s: the hash changed", what)
+		}
+	}
+	seen := map[string]string{first: "the original"}
+	steps := []struct {
+		what   string
+		change func()
+	}{
+		{"bytes", func() { write(t, filepath.Join(dir, "app.js"), "10") }},
+		{"the executable bit", func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o755) }},
+		{"the Dockerfile", func() { write(t, filepath.Join(dir, "Dockerfile"), "FROM y") }},
+		{"a name", func() { _ = os.Rename(filepath.Join(dir, "lib/a.js"), filepath.Join(dir, "lib/b.js")) }},
+		{"a link", func() { _ = os.Symlink("app.js", filepath.Join(dir, "link")) }},
+		{"another link", func() {
+			_ = os.Remove(filepath.Join(dir, "link"))
+			_ = os.Symlink("lib", filepath.Join(dir, "link"))
+		}},
+		{".dockerignore", func() { write(t, filepath.Join(dir, ".dockerignore"), "") }},
+	}
+	for _, step := range steps {
+		step.change()
+		got := hash("base")
+		if before, ok := seen[got]; ok {
+			t.Errorf("%s: same hash as %s", step.what, before)
+		}
+		seen[got] = step.what
+	}
+	if hash("base") == hash("other base") {
+		t.Error("the base does not change the hash")
+	}
+	if err := os.Remove(filepath.Join(dir, "Dockerfile")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ContentSHA256(rt, "base"); err == nil {
+		t.Error("a context without a Dockerfile passes")
+	}
+}
+
+func TestContextTarDependsOnContentOnly(t *testing.T) {
+	var archives [2]bytes.Buffer
+	for i := range archives {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "Dockerfile"), "FROM x")
+		write(t, filepath.Join(dir, "a/b/c.txt"), "c")
+		write(t, filepath.Join(dir, "a/run"), "r")
+		if err := os.Chmod(filepath.Join(dir, "a/run"), 0o700+os.FileMode(i)*0o55); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0), time.Unix(int64(i), 0)); err != nil {
+			t.Fatal(err)
+		}
+		files, err := readContext(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writeTar(&archives[i], files); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(archives[0].Bytes(), archives[1].Bytes()) {
+		t.Error("equal contexts give unequal archives")
+	}
+	modes := map[string]int64{}
+	for in := tar.NewReader(&archives[0]); ; {
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		modes[header.Name] = header.Mode
+		if header.Uid != 0 || header.ModTime.Unix() != 0 {
+			t.Errorf("%s: owner %d, time %v", header.Name, header.Uid, header.ModTime)
+		}
+	}
+	for name, want := range map[string]int64{"a/": 0o755, "a/b/": 0o755, "a/run": 0o755, "a/b/c.txt": 0o644, "Dockerfile": 0o644} {
+		if modes[name] != want {
+			t.Errorf("%s has mode %o, want %o", name, modes[name], want)
+		}
+	}
+}
+
+func TestReadStream(t *testing.T) {
+	tests := []struct {
+		name, stream, want string
+		messages           int
+	}{
+		{"good", `{"stream":"a"}{"stream":"b"}`, "", 2},
+		{"error in the middle", `{"stream":"a"}{"errorDetail":{"message":"broken"},"error":"broken"}{"stream":"b"}`, "broken", 3},
+		{"old error", `{"error":"broken"}`, "broken", 1},
+		{"cut off", `{"stream":"a"}{"str`, "unexpected EOF", 1},
+	}
+	for _, tt := range tests {
+		n := 0
+		err := readStream(strings.NewReader(tt.stream), func(jsonstream.Message) { n++ })
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || n != tt.messages {
+			t.Errorf("%s: %d messages, error %v", tt.name, n, err)
+		}
+	}
+}
+
+func TestEnsureBuildsOnce(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	first := w.Ensure(t.Context(), w.runtimes)
+	for name, got := range first {
+		if got.Err != nil || !got.Built || got.Image.Ref != repository+name+":"+got.Image.ContentSHA256[:16] {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	second := w.Ensure(t.Context(), w.runtimes)
+	for name, got := range second {
+		if got.Err != nil || got.Built || got.Image != first[name].Image {
+			t.Errorf("%s, again: %+v, want %+v", name, got, first[name].Image)
+		}
+	}
+	if len(w.engine.builds) != 2 || len(w.engine.pulled) != 0 {
+		t.Errorf("%d builds, pulled %v", len(w.engine.builds), w.engine.pulled)
+	}
+	write(t, filepath.Join(w.runtimes[0].Dir, "app.js"), "new")
+	third := w.Ensure(t.Context(), w.runtimes)
+	if !third["node"].Built || third["python"].Built || third["node"].Image.Ref == first["node"].Image.Ref {
+		t.Errorf("after a change to node: %+v", third)
+	}
+}
+
+func TestBuildOptions(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	w.engine.noBridge = true
+	plain, err := ContentSHA256(w.runtimes[0], officialOrigin("node:1-slim", "sha256:official-node", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1", "no_proxy": "localhost", "HOME": "/h"}
+	got := w.Ensure(t.Context(), w.runtimes[:1])["node"]
+	if got.Err != nil || got.Image.ContentSHA256 != plain {
+		t.Errorf("hash %s, error %v: proxies must not be part of %s", got.Image.ContentSHA256, got.Err, plain)
+	}
+	options := w.engine.builds[0]
+	args := map[string]string{}
+	for name, value := range options.BuildArgs {
+		args[name] = *value
+	}
+	if len(args) != 3 || args["BASE_IMAGE"] != "sha256:official-node" || args["HTTPS_PROXY"] != "http://proxy.test:1" || args["no_proxy"] != "localhost" {
+		t.Errorf("arguments %v", args)
+	}
+	if options.Version != build.BuilderV1 || !options.Remove || !options.ForceRemove || options.PullParent || len(options.Tags) > 0 {
+		t.Errorf("options %+v", options)
+	}
+	if options.NetworkMode != "host" {
+		t.Errorf("network %q where there is no bridge", options.NetworkMode)
+	}
+	if options.Labels[ownerLabel] != owner || options.Labels[contentLabel] != plain || options.Labels[originLabel] == "" {
+		t.Errorf("labels %v", options.Labels)
+	}
+}
+
+func TestBuildNetwork(t *testing.T) {
+	tests := []struct {
+		env      map[string]string
+		noBridge bool
+		want     string
+	}{
+		{nil, false, ""},
+		{nil, true, "host"},
+		{map[string]string{"HTTP_PROXY": "http://10.0.0.1:3128"}, false, ""},
+		{map[string]string{"http_proxy": "http://127.0.0.1:3128"}, false, "host"},
+		{map[string]string{"https_proxy": "localhost:3128"}, false, "host"},
+		{map[string]string{"NO_PROXY": "localhost"}, false, ""},
+	}
+	for _, tt := range tests {
+		w := newBench(t, Auto)
+		w.env, w.engine.noBridge = tt.env, tt.noBridge
+		if got, err := w.buildNetwork(t.Context()); got != tt.want || err != nil {
+			t.Errorf("%v, no bridge %t: %q, %v; want %q", tt.env, tt.noBridge, got, err, tt.want)
+		}
+	}
+}
+
+func TestOneFailingBuildStopsNoOther(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	dockerfile, err := os.ReadFile(filepath.Join(w.runtimes[0].Dir, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.engine.buildFails = map[string]string{string(dockerfile): "npm ci returned 1"}
+	results := w.Ensure(t.Context(), w.runtimes)
+	if results["python"].Err != nil || !results["python"].Built {
+		t.Errorf("python: %+v", results["python"])
+	}
+	var fault *lab.Fault
+	if err := results["node"].Err; !errors.As(err, &fault) || !strings.Contains(err.Error(), "npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
+		t.Errorf("node: %v; want the error and the build's output", err)
+	}
+	if strings.Contains(w.log.String(), "# python") {
+		t.Errorf("output of a build that went well is shown:\n%s", w.log)
+	}
+	want := []string{"node:1-slim", "python:1-slim", results["python"].Image.Ref}
+	slices.Sort(want)
+	// The fake knows a built image by its full id too.
+	left := slices.DeleteFunc(w.engine.names(), func(name string) bool { return strings.HasPrefix(name, "sha256:") })
+	if !slices.Equal(left, want) {
+		t.Errorf("on the engine: %v, want %v", left, want)
+	}
+	if len(w.engine.pruned) != 1 || !w.engine.pruned[0]["label"][ownerLabel+"="+owner] || !w.engine.pruned[0]["dangling"]["true"] {
+		t.Errorf("pruned by %v", w.engine.pruned)
+	}
+	if !slices.ContainsFunc(w.engine.removed, func(s string) bool { return strings.HasPrefix(s, "container c") }) {
+		t.Errorf("containers of the build were not removed: %v", w.engine.removed)
+	}
+}
+
+func TestRegisteredImageKeepsConfiguration(t *testing.T) {
+	for _, containerd := range []bool{false, true} {
+		w := newBench(t, Official)
+		w.haveOfficial("node", "python")
+		w.engine.containerd = containerd
+		got := w.Ensure(t.Context(), w.runtimes[:1])["node"]
+		if got.Err != nil {
+			t.Fatal(got.Err)
+		}
+		stored := w.engine.images[got.Image.Ref]
+		if stored.Config.User != "1:1" || stored.Config.Labels[contentLabel] != got.Image.ContentSHA256 || stored.Architecture != "arm64" {
+			t.Errorf("containerd %t: %+v", containerd, stored)
+		}
+		if containerd {
+			if w.engine.loads != 0 {
+				t.Error("containerd's store was given an archive without layers")
+			}
+			continue
+		}
+		if !slices.Equal(stored.Config.Env, []string{"A=b"}) {
+			t.Errorf("environment %v: what builds need must not stay", stored.Config.Env)
+		}
+	}
+}
+
+func TestTail(t *testing.T) {
+	if got := tail("a\nb\n"); got != "a\nb" {
+		t.Errorf("short output: %q", got)
+	}
+	long := tail(strings.Repeat("x\n", tailLines+5) + "last\n")
+	if lines := strings.Split(long, "\n"); len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
+		t.Errorf("long output: %q", long)
+	}
+}
+
+func TestAgent(t *testing.T) {
+	w := newBench(t, Auto)
+	first, err := w.Agent(t.Context(), []byte("binary"))
+	if err != nil || first.Ref != repository+"agent:"+sha256Hex([]byte("binary"))[:16] || first.ContentSHA256 != sha256Hex([]byte("binary")) {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	if again, err := w.Agent(t.Context(), []byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
+		t.Errorf("again: %+v, %v, %d imports", again, err, len(w.engine.imports))
+	}
+	if other, err := w.Agent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {
+		t.Errorf("another binary: %+v, %v", other, err)
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	w := newBench(t, Debian)
+	refs := func(images []Stored) (all []string) {
+		for _, img := range images {
+			all = append(all, img.Refs...)
+		}
+		return all
+	}
+	old := w.Ensure(t.Context(), w.runtimes)["node"].Image.Ref
+	if _, err := w.Agent(t.Context(), []byte("old agent")); err != nil {
+		t.Fatal(err)
+	}
+	oldAgent := runtimeRef(agentName, sha256Hex([]byte("old agent")))
+	write(t, filepath.Join(w.runtimes[0].Dir, "app.js"), "new")
+	now := w.Ensure(t.Context(), w.runtimes)
+	if _, err := w.Agent(t.Context(), []byte("agent")); err != nil {
+		t.Fatal(err)
+	}
+	w.engine.put("mine/app:1", "sha256:mine", map[string]string{ownerLabel: owner}) // built on one of ours
+	got, err := w.Superseded(t.Context(), w.runtimes, []byte("agent"))
+	if want := []string{oldAgent, old}; err != nil || !slices.Equal(refs(got), want) {
+		t.Fatalf("superseded %v, %v; want %v", refs(got), err, want)
+	}
+	if err := w.Remove(t.Context(), got); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.All(t.Context())
+	if err != nil || slices.Contains(refs(all), old) || slices.Contains(refs(all), "mine/app:1") {
+		t.Errorf("all %v, %v", refs(all), err)
+	}
+	for _, rt := range w.runtimes {
+		if !slices.Contains(refs(all), now[rt.Name].Image.Ref) {
+			t.Errorf("%s went", now[rt.Name].Image.Ref)
+		}
+	}
+	if n := len(all); n != 5 { // two runtimes, two stand-ins, one agent
+		t.Errorf("%d images: %v", n, refs(all))
+	}
+}
+
+func TestOneLabBuildsAtATime(t *testing.T) {
+	w := newBench(t, Auto)
+	unlock, err := w.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := w.lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a second lock: %v", err)
+	}
+	if !strings.Contains(w.log.String(), "waiting for another lab") {
+		t.Errorf("log %q", w.log)
+	}
+	unlock()
+	again, err := w.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}

@@ -1,0 +1,336 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/moby/moby/api/types/image"
+	"github.com/moby/moby/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"runtimelab/lab"
+)
+
+// fakeEngine keeps images in memory, by every name they answer to.
+type fakeEngine struct {
+	mu         sync.Mutex
+	images     map[string]image.InspectResponse
+	pullStream func(ctx context.Context, ref string) (string, error) // nil: pulls succeed
+	buildFails map[string]string                                     // Dockerfile text that fails: the error
+	noBridge   bool
+	containerd bool // the image store
+
+	pulled  []string
+	builds  []client.ImageBuildOptions
+	imports []client.ImageImportOptions
+	loads   int
+	removed []string
+	pruned  []client.Filters
+}
+
+func newFakeEngine() *fakeEngine { return &fakeEngine{images: map[string]image.InspectResponse{}} }
+
+func missing(what string) error {
+	return fmt.Errorf("no such image: %s: %w", what, errdefs.ErrNotFound)
+}
+
+func (f *fakeEngine) put(ref, id string, labels map[string]string) {
+	f.images[ref] = image.InspectResponse{
+		ID: id, RepoTags: []string{ref}, RootFS: image.RootFS{Layers: []string{"sha256:layer-of-" + id}},
+		Config: &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{Labels: labels}},
+	}
+}
+
+func (f *fakeEngine) ImageInspect(_ context.Context, ref string, _ ...client.ImageInspectOption) (client.ImageInspectResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got, ok := f.images[ref]
+	if !ok {
+		return client.ImageInspectResult{}, missing(ref)
+	}
+	return client.ImageInspectResult{InspectResponse: got}, nil
+}
+
+type pullBody struct {
+	client.ImagePullResponse // its other methods are not used
+	io.Reader
+}
+
+func (p pullBody) Read(b []byte) (int, error) { return p.Reader.Read(b) }
+func (pullBody) Close() error                 { return nil }
+
+func (f *fakeEngine) ImagePull(ctx context.Context, ref string, _ client.ImagePullOptions) (client.ImagePullResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pulled = append(f.pulled, ref)
+	stream := `{"status":"Pulling from library/x"}`
+	if f.pullStream != nil {
+		var err error
+		if stream, err = f.pullStream(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
+	if !strings.Contains(stream, "error") {
+		f.put(ref, "sha256:id-of-"+ref, nil)
+		name, _, _ := strings.Cut(ref, ":")
+		got := f.images[ref]
+		got.RepoDigests = []string{"other/name@sha256:ffff", name + "@sha256:d1"}
+		f.images[ref] = got
+	}
+	return pullBody{Reader: strings.NewReader(stream)}, nil
+}
+
+func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSource, ref string, options client.ImageImportOptions) (client.ImageImportResult, error) {
+	if _, err := io.Copy(io.Discard, source.Source); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.imports = append(f.imports, options)
+	labels := map[string]string{}
+	for _, change := range options.Changes {
+		if text, ok := strings.CutPrefix(change, "LABEL "); ok {
+			name, value, _ := strings.Cut(text, "=")
+			labels[name] = strings.Trim(value, `"`)
+		}
+	}
+	f.put(ref, "sha256:imported-"+ref, labels)
+	return io.NopCloser(strings.NewReader(`{"status":"sha256:imported"}`)), nil
+}
+
+// ImageBuild makes one untagged image and one untagged step per build.
+func (f *fakeEngine) ImageBuild(_ context.Context, archive io.Reader, options client.ImageBuildOptions) (client.ImageBuildResult, error) {
+	dockerfile, err := readTarFile(archive, "Dockerfile")
+	if err != nil {
+		return client.ImageBuildResult{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.builds = append(f.builds, options)
+	n := len(f.builds)
+	baseID := strings.TrimPrefix(*options.BuildArgs["BASE_IMAGE"], "sha256:")
+	step, result := fmt.Sprintf("5%011d", n), fmt.Sprintf("e%011d", n)
+	f.images[step] = image.InspectResponse{ID: "sha256:" + step}
+	text := fmt.Sprintf(" ---> %.12s\n ---> Running in c%011d\n ---> %s\n%s\n", baseID, n, step, dockerfile)
+	if message := f.buildFails[dockerfile]; message != "" {
+		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text}, map[string]string{"error": message})}, nil
+	}
+	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
+		Labels: options.Labels, Env: append([]string{"A=b"}, buildOnlyEnv...), User: "1:1",
+	}}
+	built := image.InspectResponse{ID: "sha256:" + result, Config: config, Os: "linux", Architecture: "arm64",
+		RootFS: image.RootFS{Layers: []string{"sha256:base", "sha256:top"}}}
+	if f.containerd {
+		built.Descriptor = &ocispec.Descriptor{}
+	}
+	f.images[result] = built
+	f.images[built.ID] = built
+	text += fmt.Sprintf(" ---> %s\nSuccessfully built %s\n", result, result)
+	return client.ImageBuildResult{Body: stream(map[string]string{"stream": text})}, nil
+}
+
+func stream(messages ...map[string]string) io.ReadCloser {
+	var out strings.Builder
+	for _, message := range messages {
+		_ = json.NewEncoder(&out).Encode(message)
+	}
+	return io.NopCloser(strings.NewReader(out.String()))
+}
+
+func readTarFile(archive io.Reader, name string) (string, error) {
+	for in := tar.NewReader(archive); ; {
+		header, err := in.Next()
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if header.Name == name {
+			data, err := io.ReadAll(in)
+			return string(data), err
+		}
+	}
+}
+
+func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader, _ ...client.ImageLoadOption) (client.ImageLoadResult, error) {
+	data, err := io.ReadAll(archive)
+	if err != nil {
+		return nil, err
+	}
+	var manifest []struct {
+		RepoTags, Layers []string
+	}
+	var config struct {
+		Config       *dockerspec.DockerOCIImageConfig
+		Architecture string
+		RootFS       struct {
+			DiffIDs []string `json:"diff_ids"`
+		}
+	}
+	for name, into := range map[string]any{"manifest.json": &manifest, "config.json": &config} {
+		text, err := readTarFile(strings.NewReader(string(data)), name)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), into)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(manifest[0].Layers) != len(config.RootFS.DiffIDs) {
+		return nil, errors.New("invalid manifest, layers length mismatch")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loads++
+	ref := manifest[0].RepoTags[0]
+	f.images[ref] = image.InspectResponse{ID: "sha256:loaded-" + ref, RepoTags: []string{ref}, Config: config.Config,
+		Architecture: config.Architecture, RootFS: image.RootFS{Layers: config.RootFS.DiffIDs}}
+	return io.NopCloser(strings.NewReader(`{"stream":"Loaded image"}`)), nil
+}
+
+func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions) (client.ImageTagResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	got := f.images[options.Source]
+	got.RepoTags = append(got.RepoTags, options.Target)
+	for name, img := range f.images {
+		if img.ID == got.ID {
+			f.images[name] = got
+		}
+	}
+	f.images[options.Target] = got
+	return client.ImageTagResult{}, nil
+}
+
+func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOptions) (client.ImageListResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var result client.ImageListResult
+	if !options.Filters["label"][ownerLabel+"="+owner] {
+		return result, errors.New("listed without the owner's label")
+	}
+	for _, got := range f.images {
+		if got.Config != nil && got.Config.Labels[ownerLabel] == owner {
+			result.Items = append(result.Items, image.Summary{ID: got.ID, RepoTags: got.RepoTags, Size: 5})
+		}
+	}
+	return result, nil
+}
+
+func (f *fakeEngine) ImageRemove(_ context.Context, ref string, _ client.ImageRemoveOptions) (client.ImageRemoveResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.images[ref]; !ok {
+		return client.ImageRemoveResult{}, missing(ref)
+	}
+	delete(f.images, ref)
+	f.removed = append(f.removed, ref)
+	return client.ImageRemoveResult{}, nil
+}
+
+func (f *fakeEngine) ImagePrune(_ context.Context, options client.ImagePruneOptions) (client.ImagePruneResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pruned = append(f.pruned, options.Filters)
+	return client.ImagePruneResult{}, nil
+}
+
+func (f *fakeEngine) ContainerRemove(_ context.Context, id string, _ client.ContainerRemoveOptions) (client.ContainerRemoveResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.removed = append(f.removed, "container "+id)
+	return client.ContainerRemoveResult{}, missing(id)
+}
+
+func (f *fakeEngine) NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error) {
+	if f.noBridge {
+		return client.NetworkInspectResult{}, errdefs.ErrNotFound
+	}
+	return client.NetworkInspectResult{}, nil
+}
+
+func (f *fakeEngine) names() []string { return slices.Sorted(maps.Keys(f.images)) }
+
+// bench is a Builder on a fake engine, as root on Linux, with two runtimes.
+type bench struct {
+	*Builder
+	engine    *fakeEngine
+	runtimes  []lab.Runtime
+	log       *strings.Builder
+	env       map[string]string
+	made      []string // runtimes whose stand-in was made
+	finishErr error    // what making a stand-in ends with
+}
+
+func newBench(t *testing.T, mode Mode) *bench {
+	t.Helper()
+	w := &bench{engine: newFakeEngine(), log: new(strings.Builder), env: map[string]string{}}
+	bundle := filepath.Join(t.TempDir(), "ca.crt")
+	write(t, bundle, "certificates")
+	w.Builder = New(w.engine, Options{
+		Bases: mode, Log: w.log, CABundle: bundle, Lock: filepath.Join(t.TempDir(), "lock"),
+		Getenv: func(name string) string { return w.env[name] },
+	})
+	w.goos, w.euid = "linux", 0
+	w.answerWithin, w.stallAfter, w.settleWithin = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	w.backoff = []time.Duration{time.Millisecond, time.Millisecond}
+	w.hasTools = func() bool { return true }
+	var mu sync.Mutex
+	w.bootstrap = func(_ context.Context, s standIn) (*rootFS, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.made = append(w.made, s.runtime)
+		versions := map[string]string{}
+		for _, name := range s.packages {
+			versions[name] = "1.0-" + name
+		}
+		return &rootFS{Reader: strings.NewReader("tar"), versions: versions, finish: func() error { return w.finishErr }}, nil
+	}
+	for _, name := range []string{"node", "python"} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
+		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, Dir: dir,
+			Base: lab.BaseImage{Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"}}})
+	}
+	return w
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *bench) haveOfficial(names ...string) {
+	for _, name := range names {
+		w.engine.put(name+":1-slim", "sha256:official-"+name, nil)
+	}
+}
+
+func (w *bench) haveStandIns(t *testing.T) {
+	t.Helper()
+	bundle, err := w.caBundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rt := range w.runtimes {
+		s := newStandIn(rt, bundle)
+		w.engine.put(s.ref(), "sha256:stand-in-"+rt.Name, map[string]string{ownerLabel: owner, baseLabel: "debian forky: " + rt.Name + " 1"})
+	}
+}
