@@ -14,7 +14,7 @@ type Plan struct {
 	Profile   Profile    `json:"profile"`
 	Seed      uint64     `json:"seed"`
 	Scenarios []Scenario `json:"scenarios"`
-	Trials    []Trial    `json:"trials"` // in the order they run
+	Trials    []Trial    `json:"trials"`  // in the order they run
 	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, in all
 	Layout    Layout     `json:"layout"`
 }

@@ -90,7 +90,7 @@ func TestAgentRefusesANamespaceWithMoreThanLoopback(t *testing.T) {
 
 func TestAgentEndsWithItsInputEvenDuringAnAttack(t *testing.T) {
 	var hits atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits.Add(1) }))
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer server.Close()
 	c, hangUp, ended := conversation(t)
 	go func() {
@@ -187,7 +187,9 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 func TestClientSaysThatTheCellEnded(t *testing.T) {
 	c, hangUp, ended := conversation(t)
 	hangUp()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 	_, err := c.Probe(t.Context())
 	if err == nil {
 		t.Error("a cell that is gone answered")

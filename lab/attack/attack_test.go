@@ -149,7 +149,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 	}{
 		{"other body", "body differs", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hellO")) }},
 		{"other status", "status 503 instead of 200", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }},
-		{"redirect", "status 302 instead of 200", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 302) }},
+		{"redirect", "status 302 instead of 200", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }},
 		{"no answer", "closed the connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -76,7 +76,8 @@ func (s *Server) Exited(ctx context.Context) <-chan struct{} {
 		defer close(exited)
 		select {
 		case <-wait.Result:
-		case <-wait.Error:
+		case err := <-wait.Error:
+			_ = err // an engine that cannot be asked is not to be measured on either
 		}
 	}()
 	return exited

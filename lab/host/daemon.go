@@ -62,7 +62,7 @@ func (d Daemon) Up(ctx context.Context) error {
 	}
 	// A dockerd that runs may be starting, which is for root to wait for.
 	m := d.look(ctx)
-	if _, err := m.decide(cause); err != nil && !(m.Root && m.Running != 0) {
+	if _, err := m.decide(cause); err != nil && (!m.Root || m.Running == 0) {
 		return err
 	}
 	unlock, err := d.state().lock(ctx, d.Log)

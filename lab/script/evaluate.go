@@ -80,7 +80,7 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	outOfSteps := false
 	thread := &starlark.Thread{
 		Name: s.shown,
-		Print: func(t *starlark.Thread, text string) {
+		Print: func(_ *starlark.Thread, text string) {
 			slog.DebugContext(ctx, text, "script", s.shown)
 		},
 		OnMaxSteps: func(t *starlark.Thread) {

@@ -1,0 +1,63 @@
+# Runtime Lab: everything a fresh machine with Go and make needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Go is found where its installer puts it, also when no shell profile says so.
+export PATH := $(PATH):/usr/local/go/bin
+GO ?= go
+
+# smoke, quick, standard or full; ARGS goes to `lab run`: make lab ARGS="--all json"
+PROFILE ?= quick
+ARGS ?=
+
+GOLANGCI_VERSION := v2.15.0
+AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
+AGENT_SOURCES := go.mod go.sum $(wildcard lab/*.go lab/attack/*.go lab/agent/*.go lab/cmd/agent/*.go)
+
+.PHONY: help lab test bench lint build engine engine-down doctor clean
+
+help: ## Show this help.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standard or full.
+	@bin/lab run --profile $(PROFILE) $(ARGS)
+
+test: engine ## Run every test, those with real containers included (about 6 minutes).
+	@echo "test: all packages, with real containers; about 6 minutes once images exist"
+	@if command -v gcc >/dev/null 2>&1; then race=-race; \
+	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
+	else race=; echo "test: without the race detector, which needs gcc"; fi; \
+	$(GO) test $$race -timeout 40m ./lab/...
+
+bench: build ## Run the benchmarks (a minute or two; run nothing else meanwhile).
+	@$(GO) test -run '^$$' -bench . -benchmem ./lab/attack
+
+lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
+	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
+	@bin/golangci-lint-$(GOLANGCI_VERSION) run ./...
+
+bin/golangci-lint-$(GOLANGCI_VERSION):
+	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)"
+	@GOBIN=$(CURDIR)/bin/build GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/build/golangci-lint $@ && rmdir bin/build
+
+build: $(AGENTS) ## Build bin/lab with the agents in it (a minute the first time).
+	@mkdir -p bin && $(GO) build -o bin/lab ./lab/cmd/lab
+
+lab/agent/binary/programs/agent-linux-%: $(AGENT_SOURCES)
+	@echo "build: the agent for linux/$* (seconds; the first time a minute for its dependencies)"
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./lab/cmd/agent
+
+engine: build ## Have a Docker engine: use the one that answers, else start or install one (root, Debian or Ubuntu).
+	@bin/lab engine up
+
+engine-down: build ## Stop the engine that `make engine` started, and no other.
+	@bin/lab engine down
+
+doctor: build ## Check this machine and its engine.
+	@bin/lab doctor
+
+clean: build ## Remove what dead runs left, images that nothing needs, and bin/.
+	@bin/lab clean
+	@rm -rf bin $(AGENTS)
