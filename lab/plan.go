@@ -27,6 +27,7 @@ type Profile struct {
 	WarmUpMax time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
 	Peak      time.Duration `json:"peak_ns"`
 	Steady    time.Duration `json:"steady_ns"`
+	Limit     time.Duration `json:"limit_ns"`  // repeats included; 0 means none
 	Scenarios int           `json:"scenarios"` // at most this many unless asked for; 0 means all
 }
 

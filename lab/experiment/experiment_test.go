@@ -28,7 +28,7 @@ type world struct {
 	identity []string
 	onAttack func(lab.Attack)
 	attacks  []lab.Attack
-	steal    time.Duration // what every reading after an attack has more of than before it
+	foreign  time.Duration // what others use of CPU 0 during every attack
 }
 
 func newWorld() *world {
@@ -120,7 +120,7 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	return lab.AttackResult{
 		Sent: 10, Succeeded: 10, GeneratorOn: c.cpus, Elapsed: time.Second,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-		After:  lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0, Steal: c.world.steal}, {ID: 1}}},
+		After:  lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0, Busy: c.world.foreign}, {ID: 1}}},
 	}, nil
 }
 
@@ -354,17 +354,17 @@ func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {
 
 func TestDisturbedTrialsAreRepeatedWithinTheirBounds(t *testing.T) {
 	for _, c := range []struct {
-		steal    time.Duration
+		foreign  time.Duration
 		repeats  int
 		attempts string // of the first trial and of the second, in order
 	}{
 		{0, 9, "1 1"},
 		{time.Second, 0, "1 1"},
-		{time.Second, 9, "1 2 3 1 2 3"}, // three attempts are the most
-		{time.Second, 3, "1 2 3 1 2"},   // three repeats in all
+		{time.Second, 9, "1 2 3 4 1 2 3 4"}, // four attempts are the most
+		{time.Second, 4, "1 2 3 4 1 2"},     // four repeats in all
 	} {
 		w := newWorld()
-		w.steal = c.steal
+		w.foreign = c.foreign
 		e := experimentOn(w, "a")
 		e.Plan.Repeats = c.repeats
 		if err := e.Run(t.Context()); err != nil {
@@ -377,7 +377,7 @@ func TestDisturbedTrialsAreRepeatedWithinTheirBounds(t *testing.T) {
 			}
 		}
 		if got := strings.Join(attempts, " "); got != c.attempts {
-			t.Errorf("%v stolen, %d repeats allowed: attempts %s, want %s", c.steal, c.repeats, got, c.attempts)
+			t.Errorf("%v used by others, %d repeats allowed: attempts %s, want %s", c.foreign, c.repeats, got, c.attempts)
 		}
 	}
 }

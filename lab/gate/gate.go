@@ -23,13 +23,16 @@ const (
 	// waiting time grows with 1/(1-utilisation).
 	SaturatedGenerator = 0.90
 
-	// ForeignCPU and Steal are the shares of the layout's CPUs that other
-	// processes, and the hypervisor, may take: 10 % of one of two cores.
-	// /proc/stat counts in ticks, which makes much less than that
-	// indistinguishable from nothing; a compiler beside the lab takes 30 % and
-	// halves every figure.
+	// ForeignCPU is the share of the layout's CPUs that other processes may
+	// take: 10 % of one of two cores. /proc/stat counts in ticks, which makes
+	// much less than that indistinguishable from nothing; a compiler beside the
+	// lab takes 30 % and halves every figure.
+	//
+	// Steal is no gate, although the server's neighbours cause it: so does the
+	// server. Where a virtual machine's idle exits are slow, a ping-pong between
+	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. It
+	// is recorded, and the report says when it was high.
 	ForeignCPU = 0.05
-	Steal      = 0.05
 )
 
 // Judge says what the sample is worth. Rules apply in order: a trial that
@@ -64,9 +67,6 @@ func failed(s lab.Sample) *lab.Gate {
 }
 
 func disturbed(s lab.Sample) *lab.Gate {
-	if steal, ok := metric.StealRatio(s); ok && steal > Steal {
-		return because(lab.Disturbed, "the hypervisor took %.1f%% of the CPUs (limit %.0f%%)", 100*steal, 100*Steal)
-	}
 	if foreign, ok := metric.ForeignCPURatio(s); ok && foreign > ForeignCPU {
 		return because(lab.Disturbed, "other processes took %.1f%% of the CPUs (limit %.0f%%)", 100*foreign, 100*ForeignCPU)
 	}

@@ -59,7 +59,7 @@ func TestJudge(t *testing.T) {
 		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorOn = []int{0, 1} }, lab.Failed, "on CPUs 0-1 instead of 0"},
 		{"usage unknown", func(s *lab.Sample) { s.Server.Known = false }, lab.Failed, "usage"},
 
-		{"steal", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 160 * time.Millisecond }, lab.Disturbed, "took 8.0% of the CPUs (limit 5%)"},
+		{"steal, which the load itself can cause", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * time.Millisecond }, lab.Valid, ""},
 		{"a neighbour", func(s *lab.Sample) { s.Attack.After.CPUs[0].Busy += 200 * time.Millisecond }, lab.Disturbed, "took 10.0% of the CPUs (limit 5%)"},
 		{"a neighbour on a CPU that is not ours", func(s *lab.Sample) {
 			s.Attack.Before.CPUs = append(s.Attack.Before.CPUs, lab.CPUTime{ID: 2})

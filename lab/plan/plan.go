@@ -38,18 +38,25 @@ func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.
 	for block := 1; block <= profile.Blocks; block++ {
 		p.Trials = append(p.Trials, trialsOf(block, scenarios, seed)...)
 	}
-	p.Repeats = max(leastRepeats, len(p.Trials)/5)
+	p.Repeats = repeats(p)
 	return p, nil
 }
 
-// A trial that something outside the cell disturbed is repeated at once, at
-// most MaxAttempts-1 times, until a run has repeated a fifth of its trials,
-// or two. The rule is fixed here, before the run: repeating by the look of the
-// figures would choose them.
-const (
-	MaxAttempts  = 3
-	leastRepeats = 2
-)
+// MaxAttempts is how often a trial is tried at the most. One that something
+// outside the cell disturbed is repeated at once, until the run has spent its
+// repeats. The rule is fixed here, before the run: repeating by the look of
+// the figures would choose them.
+const MaxAttempts = 4
+
+// repeats is how many disturbed trials a run may repeat: as many as its
+// profile's limit has time for, a fifth of its trials where there is none.
+func repeats(p lab.Plan) int {
+	if p.Profile.Limit == 0 {
+		return len(p.Trials) / 5
+	}
+	all, longest := durations(p)
+	return int(max(p.Profile.Limit-all, 0) / longest)
+}
 
 func check(scenarios []lab.Scenario) error {
 	if len(scenarios) == 0 {
@@ -133,18 +140,23 @@ func below(source rand.Source, n uint64) uint64 {
 // budget, every trial TrialOverhead, and all repeats fall to the longest trial.
 // Building images is not in it.
 func Duration(p lab.Plan) time.Duration {
+	all, longest := durations(p)
+	return all + time.Duration(p.Repeats)*longest
+}
+
+// durations is how long all trials take, each once, and the longest of them.
+func durations(p lab.Plan) (all, longest time.Duration) {
 	load := map[string]time.Duration{}
 	for _, s := range p.Scenarios {
 		for _, phase := range s.Phases {
 			load[s.Name] += PhaseDuration(p.Profile, phase.Kind)
 		}
 	}
-	var total, longest time.Duration
 	for _, t := range p.Trials {
-		total += load[t.Scenario] + TrialOverhead
+		all += load[t.Scenario] + TrialOverhead
 		longest = max(longest, load[t.Scenario]+TrialOverhead)
 	}
-	return total + time.Duration(p.Repeats)*longest
+	return all, longest
 }
 
 // PhaseDuration is how long a profile lets a phase of a kind last; a warm-up

@@ -19,6 +19,7 @@ var profiles = []lab.Profile{
 		WarmUpMax: 2500 * time.Millisecond,
 		Peak:      3 * time.Second,
 		Steady:    3 * time.Second,
+		Limit:     85 * time.Second,
 		Scenarios: 1,
 	},
 	{
@@ -28,6 +29,7 @@ var profiles = []lab.Profile{
 		WarmUpMax: 4 * time.Second,
 		Peak:      5 * time.Second,
 		Steady:    8 * time.Second,
+		Limit:     14 * time.Minute,
 	},
 	{
 		Name:      "standard",

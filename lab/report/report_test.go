@@ -145,6 +145,23 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
+	stolen := func(v lab.Validity, share float64) []metric.Row {
+		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Num(share))}
+	}
+	s := report.Summarise(stolen(lab.Valid, 0.31))
+	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
+		if !strings.Contains(shown, "31%") {
+			t.Errorf("the %s does not tell of 31 %% stolen:\n%s", form, shown)
+		}
+	}
+	for _, quiet := range [][]metric.Row{stolen(lab.Valid, 0.05), stolen(lab.Disturbed, 0.31)} {
+		if got := report.Summarise(quiet).Doubts; len(got) > 0 {
+			t.Errorf("doubts %q about %v", got, quiet)
+		}
+	}
+}
+
 func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
 		for line := range strings.Lines(report.Summarise(rows).Text()) {

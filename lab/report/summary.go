@@ -24,6 +24,7 @@ type Summary struct {
 	Trials   int
 	Sections []Section
 	Notes    []string // rows that are not valid, worst first: which, what, why
+	Doubts   []string // what weakens figures that are valid
 }
 
 // Section is one scenario under one load. A scenario with several peaks or
@@ -86,7 +87,26 @@ func Summarise(rows []metric.Row) Summary {
 		}
 	}
 	s.Notes = notes(rows)
+	s.Doubts = doubts(rows)
 	return s
+}
+
+// muchSteal is the share of the CPUs that the hypervisor may take before a
+// reader must be told: 10 % of one of two cores.
+const muchSteal = 0.05
+
+func doubts(rows []metric.Row) []string {
+	most := 0.0
+	for _, r := range rows {
+		if steal, ok := r.Float("steal_ratio"); ok && validOrBound(r) {
+			most = max(most, steal)
+		}
+	}
+	if most <= muchSteal {
+		return nil
+	}
+	return []string{fmt.Sprintf("the hypervisor took up to %.0f%% of the CPUs (steal_ratio): latencies are in part its own, "+
+		"and another machine will give others", 100*most)}
 }
 
 func is(r metric.Row, kind lab.PhaseKind) bool { return r.Text("phase") == string(kind) }

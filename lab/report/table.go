@@ -142,6 +142,12 @@ func (s Summary) Text() string {
 			wrap(&b, "  ", n)
 		}
 	}
+	if len(s.Doubts) > 0 {
+		b.WriteString("\nDoubts:\n")
+		for _, d := range s.Doubts {
+			wrap(&b, "  ", d)
+		}
+	}
 	b.WriteByte('\n')
 	for _, l := range s.legend() {
 		wrap(&b, "", l)
@@ -245,10 +251,10 @@ func (s Summary) Markdown() string {
 		}
 	}
 	b.WriteByte('\n')
-	for _, n := range s.shownNotes() {
+	for _, n := range append(s.shownNotes(), s.Doubts...) {
 		b.WriteString("- " + plain(n) + "\n")
 	}
-	if len(s.Notes) > 0 {
+	if len(s.Notes)+len(s.Doubts) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, l := range s.legend() {
