@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"runtimelab/lab"
@@ -196,7 +197,8 @@ func (m *measurement) images(ctx context.Context, builder *image.Builder) (image
 		}
 		for _, v := range r.Variants {
 			if result.Err != nil {
-				missing[v.ID()] = fmt.Sprintf("image: %v", result.Err)
+				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the rest was shown above
+				missing[v.ID()] = "image: " + cause
 			} else {
 				images[v.ID()] = result.Image
 			}

@@ -14,8 +14,9 @@ import (
 
 // The thresholds, in one place.
 const (
-	// SaturatedServer is the share of its CPUs from which a server counts as
-	// the limit of a peak (design.md, protocol point 7).
+	// SaturatedServer is the share of its CPUs, less what the hypervisor took,
+	// from which a server counts as the limit of a peak (design.md, protocol
+	// point 7).
 	SaturatedServer = 0.95
 
 	// SaturatedGenerator is the share of its CPUs from which the generator may
@@ -74,7 +75,7 @@ func disturbed(s lab.Sample) *lab.Gate {
 }
 
 func censored(s lab.Sample) *lab.Gate {
-	server, _ := metric.ServerCPURatio(s)
+	server, _ := metric.ServerSaturation(s)
 	generator, _ := metric.GeneratorCPURatio(s)
 	switch {
 	case s.Phase.Kind == lab.Peak && server >= SaturatedServer:

@@ -66,6 +66,10 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.CPUs = append(s.Attack.After.CPUs, lab.CPUTime{ID: 2, Busy: time.Second})
 		}, lab.Valid, ""},
 
+		{"a server that the hypervisor kept from its CPU", func(s *lab.Sample) {
+			s.Server.After.CPU = 850 * time.Millisecond
+			s.Attack.After.CPUs[1].Busy, s.Attack.After.CPUs[1].Steal = 850*time.Millisecond, 130*time.Millisecond
+		}, lab.Valid, ""},
 		{"the generator's ceiling", func(s *lab.Sample) {
 			s.Server.After.CPU = 800 * time.Millisecond
 			s.Attack.After.GeneratorCPU = 950 * time.Millisecond

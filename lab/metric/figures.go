@@ -58,6 +58,23 @@ func ServerCPURatio(s lab.Sample) (float64, bool) {
 	return share(used, s.Attack.Elapsed, len(s.Layout.Server))
 }
 
+// ServerSaturation is the server's CPU time out of what its CPUs had to give:
+// CPU seconds / (elapsed seconds x CPUs given - seconds that the hypervisor
+// took from them). A server that never waits reads 1 also where steal keeps
+// ServerCPURatio below that.
+func ServerSaturation(s lab.Sample) (float64, bool) {
+	used, ok := serverCPU(s)
+	if !ok {
+		return 0, false
+	}
+	steal, ok := hostDelta(s, s.Layout.Server, stolen)
+	given := time.Duration(len(s.Layout.Server))*s.Attack.Elapsed - steal
+	if !ok || given <= 0 {
+		return 0, false
+	}
+	return used.Seconds() / given.Seconds(), true
+}
+
 // CPUPerRequestUS is the server's CPU time in microseconds for each request
 // that succeeded.
 func CPUPerRequestUS(s lab.Sample) (float64, bool) {
@@ -104,7 +121,7 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	busy, ok := hostDelta(s, func(c lab.CPUTime) time.Duration { return c.Busy })
+	busy, ok := hostDelta(s, cpus(s.Layout), func(c lab.CPUTime) time.Duration { return c.Busy })
 	if !ok {
 		return 0, false
 	}
@@ -118,12 +135,14 @@ func StealRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	steal, ok := hostDelta(s, func(c lab.CPUTime) time.Duration { return c.Steal })
+	steal, ok := hostDelta(s, cpus(s.Layout), stolen)
 	if !ok {
 		return 0, false
 	}
 	return share(steal, wall(s), len(cpus(s.Layout)))
 }
+
+func stolen(c lab.CPUTime) time.Duration { return c.Steal }
 
 func serverCPU(s lab.Sample) (time.Duration, bool) {
 	d := s.Server.After.CPU - s.Server.Before.CPU
@@ -148,12 +167,12 @@ func cpus(l lab.Layout) []int {
 	return slices.Compact(ids)
 }
 
-// hostDelta sums what a counter of /proc/stat gained on the CPUs of the
-// layout. A CPU that a reading lacks, or a counter that fell, leaves no figure.
-func hostDelta(s lab.Sample, counter func(lab.CPUTime) time.Duration) (time.Duration, bool) {
+// hostDelta sums what a counter of /proc/stat gained on some CPUs. A CPU that
+// a reading lacks, or a counter that fell, leaves no figure.
+func hostDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) (time.Duration, bool) {
 	before, after := byID(s.Attack.Before), byID(s.Attack.After)
 	var sum time.Duration
-	for _, id := range cpus(s.Layout) {
+	for _, id := range on {
 		b, known := before[id]
 		a, still := after[id]
 		d := counter(a) - counter(b)
