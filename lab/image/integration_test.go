@@ -1,0 +1,270 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+)
+
+// site is a real engine with a base image of its own: one static program
+// that sleeps, or fails when told to.
+type site struct {
+	engine *client.Client
+	base   string
+	mark   string // label that all images and containers of the test carry
+}
+
+const sleeper = `package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 {
+		fmt.Println("broken on purpose")
+		os.Exit(3)
+	}
+	time.Sleep(time.Hour)
+}
+`
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	engine, err := client.New(client.FromEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	if _, err := engine.Ping(t.Context(), client.PingOptions{}); err != nil {
+		t.Fatalf("this test needs a Docker engine: %v", err)
+	}
+	id := strings.ToLower(rand.Text())[:12]
+	s := &site{engine: engine, base: "runtime-lab-test/base:" + id, mark: "io.runtime-lab.test=" + id}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for _, ref := range append(s.tags(ctx, t), s.base) {
+			if err := New(engine, Options{}).removeTag(ctx, ref); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	s.makeBase(t)
+	return s
+}
+
+func (s *site) makeBase(t *testing.T) {
+	t.Helper()
+	version, err := s.engine.ServerVersion(t.Context(), client.ServerVersionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "main.go"), sleeper)
+	program := filepath.Join(dir, "sleeper")
+	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, filepath.Join(dir, "main.go"))
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+version.Arch)
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	out := tar.NewWriter(&archive)
+	if err := out.WriteHeader(&tar.Header{Name: "sleeper", Mode: 0o755, Size: int64(len(data))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(s.engine, Options{}).importImage(t.Context(), &archive, s.base, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runtime is a folder whose Dockerfile ends with lines.
+func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
+	write(t, filepath.Join(dir, "app/file.txt"), name)
+	return lab.Runtime{Name: "test-" + name, Dir: dir, Base: lab.BaseImage{Official: s.base}}
+}
+
+func (s *site) tags(ctx context.Context, t *testing.T) []string {
+	t.Helper()
+	tagged, _ := s.images(ctx, t)
+	return tagged
+}
+
+// images is the tags of the test's images and how many have none.
+func (s *site) images(ctx context.Context, t *testing.T) (tags []string, untagged int) {
+	t.Helper()
+	listed, err := s.engine.ImageList(ctx, client.ImageListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range listed.Items {
+		if len(img.RepoTags) == 0 || img.RepoTags[0] == "<none>:<none>" {
+			untagged++
+			continue
+		}
+		tags = append(tags, img.RepoTags...)
+	}
+	return tags, untagged
+}
+
+func (s *site) containers(t *testing.T) int {
+	t.Helper()
+	listed, err := s.engine.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(listed.Items)
+}
+
+func (s *site) wantOnly(t *testing.T, tags int) {
+	t.Helper()
+	tagged, untagged := s.images(t.Context(), t)
+	if len(tagged) != tags || untagged != 0 {
+		t.Errorf("images %v and %d untagged ones, want %d and none", tagged, untagged, tags)
+	}
+	if n := s.containers(t); n != 0 {
+		t.Errorf("%d containers are left", n)
+	}
+}
+
+func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Docker engine")
+	}
+	s := newSite(t)
+	good := s.runtime(t, "good", "ENV A=b\nCOPY app /app\nWORKDIR /app\nUSER 65532:65532\nCMD [\"/sleeper\"]\n")
+	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
+	b := New(s.engine, Options{Bases: Official})
+
+	first := b.Ensure(t.Context(), []lab.Runtime{good, bad})
+	made := first[good.Name]
+	if made.Err != nil || !made.Built {
+		t.Fatalf("good: %+v", made)
+	}
+	if err := first[bad.Name].Err; err == nil || !strings.Contains(err.Error(), "broken on purpose") {
+		t.Errorf("bad: %v; want what the build said", err)
+	}
+	s.wantOnly(t, 1)
+
+	stored, err := s.engine.ImageInspect(t.Context(), made.Image.Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stored.Config
+	if stored.ID != made.Image.ID || config.Labels[contentLabel] != made.Image.ContentSHA256 || config.User != "65532:65532" ||
+		config.WorkingDir != "/app" || strings.Join(config.Cmd, " ") != "/sleeper" || !strings.Contains(strings.Join(config.Env, " "), "A=b") {
+		t.Errorf("image %+v with configuration %+v", made.Image, config)
+	}
+	created, err := s.engine.ContainerCreate(t.Context(), client.ContainerCreateOptions{Image: made.Image.Ref})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := s.engine.CopyFromContainer(t.Context(), created.ID, client.CopyFromContainerOptions{SourcePath: "/app/file.txt"})
+	if err != nil {
+		t.Error(err)
+	} else {
+		if text, err := readTarFile(copied.Content, "file.txt"); text != "good" || err != nil {
+			t.Errorf("/app/file.txt holds %q, %v", text, err)
+		}
+		_ = copied.Content.Close()
+	}
+	if _, err := s.engine.ContainerRemove(t.Context(), created.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+
+	if again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]; again.Err != nil || again.Built || again.Image != made.Image {
+		t.Errorf("again: %+v, want %+v", again, made.Image)
+	}
+}
+
+func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Docker engine")
+	}
+	s := newSite(t)
+	slow := s.runtime(t, "slow", "COPY app /app\nENV A=b\nRUN [\"/sleeper\"]\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan Result, 1)
+	go func() { done <- New(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name] }()
+	for s.sleeping(t) == 0 {
+		select {
+		case got := <-done:
+			t.Fatalf("the build ended by itself: %+v", got)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	cancel()
+	if got := <-done; got.Err == nil || ctx.Err() == nil {
+		t.Errorf("cancelled: %+v", got)
+	}
+	s.wantOnly(t, 0)
+}
+
+// sleeping counts the running containers of the test that run the sleeper.
+func (s *site) sleeping(t *testing.T) int {
+	t.Helper()
+	listed, err := s.engine.ContainerList(t.Context(), client.ContainerListOptions{Filters: make(client.Filters).Add("label", s.mark).Add("status", "running")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(listed.Items)
+}
+
+func TestIntegrationAgent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Docker engine")
+	}
+	s := newSite(t)
+	b := New(s.engine, Options{})
+	binary := []byte("not a program: " + s.mark)
+	got, err := b.Agent(t.Context(), binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Remove(context.Background(), []Stored{{ID: got.ID, Refs: []string{got.Ref}}}); err != nil {
+			t.Error(err)
+		}
+	}()
+	all, err := b.All(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, img := range all {
+		found = found || img.ID == got.ID && len(img.Refs) == 1 && img.Refs[0] == got.Ref
+	}
+	if !found || got.ID == "" {
+		t.Errorf("%+v is not among %+v", got, all)
+	}
+	if again, err := b.Agent(t.Context(), binary); again != got || err != nil {
+		t.Errorf("again: %+v, %v; want %+v", again, err, got)
+	}
+}
