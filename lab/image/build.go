@@ -95,7 +95,7 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 	if err != nil {
 		return err
 	}
-	var output strings.Builder
+	var output buildOutput
 	err = b.buildOnce(ctx, &archive, client.ImageBuildOptions{
 		Version:     build.BuilderV1,
 		Dockerfile:  "Dockerfile",
@@ -105,7 +105,7 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 		BuildArgs:   b.buildArgs(j.base.id),
 		Labels:      map[string]string{ownerLabel: owner, contentLabel: j.content, originLabel: j.base.origin},
 	}, &output)
-	text := output.String()
+	text := output.text()
 	j.steps = submatches(stepImage, text)
 	j.started = submatches(stepContainer, text)
 	if err == nil {
@@ -125,15 +125,68 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 	}
 }
 
-func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions, output io.Writer) error {
-	response, err := b.engine.ImageBuild(ctx, archive, options)
+// buildOnce runs one build to its end. An engine stops a build whose client
+// goes, but in its own time, and what it commits after that nobody hears of. So
+// when ctx ends the connection stays, the step that runs is made to fail, and
+// the engine ends the build itself; only if it does not is the connection cut.
+func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions, output *buildOutput) error {
+	connection, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	ended := make(chan struct{})
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	defer close(ended)
+	stopping.Go(func() {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			b.stopBuild(connection, output, ended)
+			cut()
+		}
+	})
+	response, err := b.engine.ImageBuild(connection, archive, options)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	return readStream(response.Body, func(message jsonstream.Message) {
-		_, _ = io.WriteString(output, message.Stream) // a strings.Builder does not fail
-	})
+	return readStream(response.Body, func(message jsonstream.Message) { output.add(message.Stream) })
+}
+
+// stopBuild removes the container of whichever step runs until the build has
+// ended, for settleWithin at most.
+func (b *Builder) stopBuild(ctx context.Context, output *buildOutput, ended <-chan struct{}) {
+	deadline := time.After(b.settleWithin)
+	for {
+		if ids := submatches(stepContainer, output.text()); len(ids) > 0 {
+			// An error is the usual case: that step is over and the next has no container.
+			_, _ = b.engine.ContainerRemove(ctx, ids[len(ids)-1], client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		}
+		select {
+		case <-ended:
+			return
+		case <-deadline:
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// buildOutput is what a build has said so far.
+type buildOutput struct {
+	mu   sync.Mutex
+	said strings.Builder
+}
+
+func (o *buildOutput) add(text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.said.WriteString(text)
+}
+
+func (o *buildOutput) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.said.String()
 }
 
 func submatches(pattern *regexp.Regexp, text string) []string {

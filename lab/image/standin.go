@@ -140,6 +140,9 @@ func (b *Builder) standInBase(ctx context.Context, s standIn) base {
 	if err == nil && found == nil {
 		err = errors.New("the engine imported it and does not have it")
 	}
+	if ctx.Err() != nil {
+		return base{err: fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, context.Cause(ctx))}
+	}
 	if err != nil {
 		return base{err: &lab.Fault{
 			Code: lab.ExitFailed,
@@ -243,27 +246,35 @@ func mmdebstrapInstalled() bool {
 }
 
 // mmdebstrap starts the making of s and returns when its first byte is there.
-func mmdebstrap(ctx context.Context, s standIn) (_ *rootFS, err error) {
+// It runs in process and mount namespaces of its own: whenever it is stopped,
+// its children end with it and nothing stays mounted in its folder.
+func mmdebstrap(ctx context.Context, s standIn) (*rootFS, error) {
 	dir, err := os.MkdirTemp("", "runtime-lab-base-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for mmdebstrap: %w", err)
 	}
+	root, err := startMmdebstrap(ctx, s, dir)
+	if err != nil {
+		return nil, errors.Join(err, removeTree(dir))
+	}
+	ended := root.finish
+	root.finish = func() error { return errors.Join(ended(), removeTree(dir)) }
+	return root, nil
+}
+
+func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error) {
 	versionsFile, bundleFile := filepath.Join(dir, "versions"), filepath.Join(dir, "ca-certificates.crt")
-	defer func() {
-		if err != nil {
-			_ = os.RemoveAll(dir) // holds two small files of ours
-		}
-	}()
+	if err := os.Chmod(dir, 0o755); err != nil { // apt downloads as a user of its own
+		return nil, fmt.Errorf("open mmdebstrap's folder: %w", err)
+	}
 	if err := os.WriteFile(bundleFile, s.bundle, 0o600); err != nil {
 		return nil, fmt.Errorf("hand the CA bundle to mmdebstrap: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "mmdebstrap", mmdebstrapArgs(s, hostMirror(ctx))...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
-	// Its own group, so that a Ctrl-C reaches it once and through us; SIGTERM,
-	// because it unmounts and cleans up on that.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 15 * time.Second
+	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"}, mmdebstrapArgs(s, hostMirror(ctx))...)
+	cmd := exec.CommandContext(ctx, "unshare", args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches it through ctx only
+	cmd.WaitDelay = 10 * time.Second                      // until children let go of standard error
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	stdout, err := cmd.StdoutPipe()
@@ -275,13 +286,12 @@ func mmdebstrap(ctx context.Context, s standIn) (_ *rootFS, err error) {
 	}
 	finish := func() error {
 		_ = stdout.Close() // it ends at its next write if it has not ended
-		waited := cmd.Wait()
-		_ = os.RemoveAll(dir)
+		err := cmd.Wait()
 		if ctx.Err() != nil {
-			return fmt.Errorf("mmdebstrap: %w", ctx.Err())
+			return fmt.Errorf("mmdebstrap: %w", context.Cause(ctx))
 		}
-		if waited != nil {
-			return fmt.Errorf("mmdebstrap: %w\n%s", waited, tail(messages.String()))
+		if err != nil {
+			return fmt.Errorf("mmdebstrap: %w\n%s", err, tail(messages.String()))
 		}
 		return nil
 	}
@@ -300,11 +310,23 @@ func mmdebstrap(ctx context.Context, s standIn) (_ *rootFS, err error) {
 	return &rootFS{Reader: reader, versions: versions, finish: finish}, nil
 }
 
+// removeTree removes a folder in which processes that were killed may write
+// for a moment still.
+func removeTree(dir string) error {
+	for attempt := 0; ; attempt++ {
+		err := os.RemoveAll(dir)
+		if err == nil || attempt == 20 {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // mmdebstrapArgs makes suite and packages a tar on standard output. The Release
 // file of a suite may be past its date on a mirror that is not updated.
 func mmdebstrapArgs(s standIn, mirror string) []string {
 	args := []string{
-		"--mode=root", "--variant=apt", "--format=tar", "--quiet",
+		"--mode=root", "--variant=apt", "--format=tar",
 		"--include=" + strings.Join(append(slices.Clone(s.packages), "ca-certificates"), ","),
 		`--aptopt=Acquire::Check-Valid-Until "false"`,
 		"--dpkgopt=force-unsafe-io", // a tree that did not get finished is thrown away
