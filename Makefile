@@ -30,8 +30,9 @@ test: engine ## Run every test, those with real containers included (about 6 min
 	else race=; echo "test: without the race detector, which needs gcc"; fi; \
 	$(GO) test $$race -timeout 40m ./lab/...
 
-bench: build ## Run the benchmarks (a minute or two; run nothing else meanwhile).
-	@$(GO) test -run '^$$' -bench . -benchmem ./lab/attack
+bench: engine ## Show what the network path does to a figure (a minute; run nothing else meanwhile).
+	@echo "bench: the same server in a cell and behind a published port; about a minute"
+	@$(GO) test -run '^$$' -bench . -benchtime 1x ./lab/cli
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi

@@ -50,6 +50,7 @@ func TestRegistryErrorsAreToldApart(t *testing.T) {
 		{`received unexpected HTTP status: 503 Service Unavailable`, true, false},
 		{`error parsing HTTP 502 response body: invalid character '<' looking for beginning of value: "<html>"`, true, false},
 		{`unexpected status from HEAD request to https://r.test/v2/library/node/manifests/24: 429 Too Many Requests`, true, false},
+		{`error parsing HTTP 504 response body: invalid character 'u' looking for beginning of value: "upstream: dial tcp 10.0.0.2:443: i/o timeout"`, true, false},
 		{`manifest for node:nope not found: manifest unknown: manifest unknown`, false, false},
 		{`pull access denied for nope, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`, false, false},
 		{`write /var/lib/docker/tmp/x: no space left on device`, false, false},

@@ -87,6 +87,14 @@ func TestContentSHA256(t *testing.T) {
 	}
 }
 
+func TestContentHashTellsFieldsApart(t *testing.T) {
+	one := contentHash([]contextFile{{path: "a", link: "x"}}, "base")
+	two := contentHash([]contextFile{{path: "a", data: []byte("x")}}, "base")
+	if one == two {
+		t.Error("a link and a file that holds its target look alike")
+	}
+}
+
 func TestContextTarDependsOnContentOnly(t *testing.T) {
 	var archives [2]bytes.Buffer
 	for i := range archives {
@@ -261,6 +269,22 @@ func TestOneFailingBuildStopsNoOther(t *testing.T) {
 	}
 	if !slices.ContainsFunc(w.engine.removed, func(s string) bool { return strings.HasPrefix(s, "container c") }) {
 		t.Errorf("containers of the build were not removed: %v", w.engine.removed)
+	}
+}
+
+func TestCancelledBuildIsHeardToItsEnd(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	w.settleWithin = 5 * time.Second
+	w.engine.buildHangs = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := w.Ensure(ctx, w.runtimes[:1])["node"]
+	if !errors.Is(got.Err, context.Canceled) {
+		t.Errorf("error %v", got.Err)
+	}
+	if !slices.Contains(w.engine.removed, "5aaaaaaaaaaa") {
+		t.Errorf("the image of the last step stays: removed %v", w.engine.removed)
 	}
 }
 

@@ -31,6 +31,7 @@ type fakeEngine struct {
 	images     map[string]image.InspectResponse
 	pullStream func(ctx context.Context, ref string) (string, error) // nil: pulls succeed
 	buildFails map[string]string                                     // Dockerfile text that fails: the error
+	buildHangs chan struct{}                                         // a build's step runs until its container is removed
 	noBridge   bool
 	containerd bool // the image store
 
@@ -113,7 +114,7 @@ func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSou
 }
 
 // ImageBuild makes one untagged image and one untagged step per build.
-func (f *fakeEngine) ImageBuild(_ context.Context, archive io.Reader, options client.ImageBuildOptions) (client.ImageBuildResult, error) {
+func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options client.ImageBuildOptions) (client.ImageBuildResult, error) {
 	dockerfile, err := readTarFile(archive, "Dockerfile")
 	if err != nil {
 		return client.ImageBuildResult{}, err
@@ -126,6 +127,9 @@ func (f *fakeEngine) ImageBuild(_ context.Context, archive io.Reader, options cl
 	step, result := fmt.Sprintf("5%011d", n), fmt.Sprintf("e%011d", n)
 	f.images[step] = image.InspectResponse{ID: "sha256:" + step}
 	text := fmt.Sprintf(" ---> %.12s\n ---> Running in c%011d\n ---> %s\n%s\n", baseID, n, step, dockerfile)
+	if f.buildHangs != nil {
+		return client.ImageBuildResult{Body: f.hangingBuild(ctx, text)}, nil
+	}
 	if message := f.buildFails[dockerfile]; message != "" {
 		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text}, map[string]string{"error": message})}, nil
 	}
@@ -141,6 +145,26 @@ func (f *fakeEngine) ImageBuild(_ context.Context, archive io.Reader, options cl
 	f.images[built.ID] = built
 	text += fmt.Sprintf(" ---> %s\nSuccessfully built %s\n", result, result)
 	return client.ImageBuildResult{Body: stream(map[string]string{"stream": text})}, nil
+}
+
+// hangingBuild says text, and one more step when the step that runs is ended.
+func (f *fakeEngine) hangingBuild(ctx context.Context, text string) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() {
+		_ = json.NewEncoder(w).Encode(map[string]string{"stream": text})
+		select {
+		case <-ctx.Done():
+			_ = w.CloseWithError(ctx.Err())
+			return
+		case <-f.buildHangs:
+		}
+		f.mu.Lock()
+		f.images["5aaaaaaaaaaa"] = image.InspectResponse{ID: "sha256:5aaaaaaaaaaa"}
+		f.mu.Unlock()
+		_, _ = io.Copy(w, stream(map[string]string{"stream": " ---> 5aaaaaaaaaaa\n"}, map[string]string{"error": "returned a non-zero code: 137"}))
+		_ = w.Close()
+	}()
+	return r
 }
 
 func stream(messages ...map[string]string) io.ReadCloser {
@@ -251,6 +275,10 @@ func (f *fakeEngine) ContainerRemove(_ context.Context, id string, _ client.Cont
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.removed = append(f.removed, "container "+id)
+	select {
+	case f.buildHangs <- struct{}{}:
+	default:
+	}
 	return client.ContainerRemoveResult{}, missing(id)
 }
 
