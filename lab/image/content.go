@@ -56,7 +56,7 @@ func newFieldHash() fieldHash { return fieldHash{sha256.New()} }
 
 func (h fieldHash) add(fields ...string) {
 	for _, field := range fields {
-		_ = 0
+		fmt.Fprintf(h, "%d:", len(field))
 		_, _ = io.WriteString(h, field) // a hash does not fail
 	}
 }
