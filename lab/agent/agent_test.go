@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -181,6 +182,25 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 	}
 	if got[1].Status != 302 {
 		t.Errorf("a redirect was followed: %+v", got[1])
+	}
+}
+
+func TestCheckStreamsABodyThatIsToBeChunked(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = fmt.Fprintf(w, "%v %d %s", r.TransferEncoding, r.ContentLength, body)
+	}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	got, err := c.Check(t.Context(), server.URL, []lab.Request{
+		{Method: "POST", Path: "/", Header: map[string]string{"transfer-encoding": "chunked"}, Body: []byte("abc")},
+		{Method: "POST", Path: "/", Body: []byte("abc")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got[0].Body) != "[chunked] -1 abc" || string(got[1].Body) != "[] 3 abc" {
+		t.Errorf("the server saw %q and %q", got[0].Body, got[1].Body)
 	}
 }
 
