@@ -93,7 +93,11 @@ func (c *Client) Await(ctx context.Context, what Awaited) (at time.Time, err err
 // Check sends each request once and returns the answers in order. A request
 // that got no answer has its Error set.
 func (c *Client) Check(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer, err error) {
-	return answers, c.call(ctx, verbCheck, checked{baseURL, requests}, &answers)
+	packed, err := pack(requests)
+	if err != nil {
+		return nil, err
+	}
+	return answers, c.call(ctx, verbCheck, checked{baseURL, packed}, &answers)
 }
 
 // Attack carries out one attack.

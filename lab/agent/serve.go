@@ -100,7 +100,11 @@ func act(ctx context.Context, req request, m Machine) (any, error) {
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return check(ctx, what), nil
+		requests, err := unpack(what.Requests)
+		if err != nil {
+			return nil, err
+		}
+		return check(ctx, what.BaseURL, requests), nil
 	case verbAttack:
 		var what lab.Attack
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
@@ -186,13 +190,13 @@ func mismatch(want lab.Target, got lab.Answer) string {
 	return ""
 }
 
-func check(ctx context.Context, what checked) []lab.Answer {
+func check(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
 	client := checker()
 	client.Timeout = 10 * time.Second
 	defer client.CloseIdleConnections()
-	answers := make([]lab.Answer, len(what.Requests))
-	for i, r := range what.Requests {
-		answers[i] = ask(ctx, client, what.BaseURL, r)
+	answers := make([]lab.Answer, len(requests))
+	for i, r := range requests {
+		answers[i] = ask(ctx, client, baseURL, r)
 	}
 	return answers
 }

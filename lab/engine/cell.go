@@ -83,8 +83,8 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 // Complaints is what the agent wrote to its standard error, the last part.
 func (c *Cell) Complaints() string { return c.stream.errors.String() }
 
-// Close ends the generator and removes its container. Servers must be removed
-// first: they live in its namespace.
+// Close ends the generator and removes its container. The namespace lives on
+// while a server is in it.
 func (c *Cell) Close(ctx context.Context) error {
 	_ = c.stream.Close() // ends the agent; its container is removed either way
 	if err := c.run.engine.remove(ctx, c.generator); err != nil {

@@ -60,11 +60,8 @@ func (e *Experiment) interview(ctx context.Context, id string) (x examination, e
 	if err != nil {
 		return x, err
 	}
-	defer func() { err = errors.Join(err, closing(ctx, cell.Close)) }()
 	server, err := cell.StartServer(ctx, e.Variants[id], e.Images[id], nil)
-	if server != nil {
-		defer func() { err = errors.Join(err, closing(ctx, server.Remove)) }()
-	}
+	defer func() { err = errors.Join(err, closing(ctx, cell, server)) }()
 	if err != nil {
 		return x, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
 )
@@ -21,11 +23,8 @@ func (e *Experiment) measure(ctx context.Context, t lab.Trial) (samples []lab.Sa
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, closing(ctx, cell.Close)) }()
 	server, err := cell.StartServer(ctx, e.Variants[t.Variant], e.Images[t.Variant], e.Plan.Layout.Server)
-	if server != nil {
-		defer func() { err = errors.Join(err, closing(ctx, server.Remove)) }()
-	}
+	defer func() { err = errors.Join(err, closing(ctx, cell, server)) }()
 	if err != nil {
 		return nil, err
 	}
@@ -172,9 +171,15 @@ func trouble(ctx context.Context, s Server, err error) string {
 	return text
 }
 
-// closing runs a clean-up step also after ctx has ended, for a bounded time.
-func closing(ctx context.Context, step func(context.Context) error) error {
+// closing closes a cell and removes its server, if it has one, side by side:
+// also after ctx has ended, for a bounded time.
+func closing(ctx context.Context, cell Cell, server Server) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	return step(ctx)
+	var both errgroup.Group
+	both.Go(func() error { return cell.Close(ctx) })
+	if server != nil {
+		both.Go(func() error { return server.Remove(ctx) })
+	}
+	return both.Wait()
 }
