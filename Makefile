@@ -24,14 +24,14 @@ lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standa
 	@bin/lab run --profile $(PROFILE) $(ARGS)
 
 test: engine ## Run every test, those with real containers included (about 6 minutes).
-	@echo "test: all packages, with real containers; about 6 minutes once images exist"
+	@echo "test: all packages, with real containers; about 6 minutes once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
-	else race=; echo "test: without the race detector, which needs gcc"; fi; \
+	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
 	$(GO) test $$race -timeout 40m ./lab/...
 
 bench: engine ## Show what the network path does to a figure (a minute; run nothing else meanwhile).
-	@echo "bench: the same server in a cell and behind a published port; about a minute"
+	@echo "bench: the same server in a cell and behind a published port; about a minute" >&2
 	@$(GO) test -run '^$$' -bench . -benchtime 1x ./lab/cli
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
@@ -39,7 +39,7 @@ lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and 
 	@bin/golangci-lint-$(GOLANGCI_VERSION) run ./...
 
 bin/golangci-lint-$(GOLANGCI_VERSION):
-	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)"
+	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)" >&2
 	@GOBIN=$(CURDIR)/bin/build GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
 
@@ -47,7 +47,7 @@ build: $(AGENTS) ## Build bin/lab with the agents in it (a minute the first time
 	@mkdir -p bin && $(GO) build -o bin/lab ./lab/cmd/lab
 
 lab/agent/binary/programs/agent-linux-%: $(AGENT_SOURCES)
-	@echo "build: the agent for linux/$* (seconds; the first time a minute for its dependencies)"
+	@echo "build: the agent for linux/$* (seconds; the first time a minute for its dependencies)" >&2
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./lab/cmd/agent
 
 engine: build ## Have a Docker engine: use the one that answers, else start or install one (root, Debian or Ubuntu).
