@@ -97,12 +97,20 @@ func inCell(ctx context.Context, b *testing.B, run *engine.Run, v lab.Variant, i
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close(ctx)
+	defer func() {
+		if err := c.Close(ctx); err != nil {
+			b.Error(err)
+		}
+	}()
 	s, err := c.StartServer(ctx, v, i, []int{1})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Remove(ctx)
+	defer func() {
+		if err := s.Remove(ctx); err != nil {
+			b.Error(err)
+		}
+	}()
 	if _, err := c.Await(ctx, plaintextPeak("", lab.Peak).Targets[0], time.Minute); err != nil {
 		b.Fatal(err)
 	}
@@ -130,7 +138,11 @@ func published(ctx context.Context, b *testing.B, c *client.Client, v lab.Varian
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.ContainerRemove(ctx, created.ID, client.ContainerRemoveOptions{Force: true})
+	defer func() {
+		if _, err := c.ContainerRemove(ctx, created.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+			b.Error(err)
+		}
+	}()
 	if _, err := c.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 
@@ -267,6 +268,10 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 	defer b.Close()
 	c, err := net.Dial("unix", strings.TrimPrefix(host, "unix://"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	// So that an end that never comes is an error here, not a hung test.
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Write([]byte("all")); err != nil {
