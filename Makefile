@@ -7,13 +7,16 @@ SHELL := /bin/bash
 export PATH := $(PATH):/usr/local/go/bin
 GO ?= go
 
-# smoke, quick, standard or full; ARGS goes to `lab run`: make lab ARGS="--all json"
+# smoke, quick, standard or full; ARGS goes to `lab run`: make lab PROFILE=smoke ARGS=--all
 PROFILE ?= quick
 ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
 AGENT_SOURCES := go.mod go.sum $(wildcard lab/*.go lab/attack/*.go lab/agent/*.go lab/cmd/agent/*.go)
+
+# Without a revision where git will not tell one, as in a checkout of another user.
+VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 .PHONY: help lab test bench lint build engine engine-down doctor clean
 
@@ -23,12 +26,13 @@ help: ## Show this help.
 lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standard or full.
 	@bin/lab run --profile $(PROFILE) $(ARGS)
 
+# One package at a time: several measure, and share the engine's two cores.
 test: engine ## Run every test, those with real containers included (about 6 minutes).
 	@echo "test: all packages, with real containers; about 6 minutes once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
-	$(GO) test $$race -timeout 40m ./lab/...
+	$(GO) test $$race -p 1 -timeout 40m ./lab/...
 
 bench: engine ## Show what the network path does to a figure (a minute; run nothing else meanwhile).
 	@echo "bench: the same server in a cell and behind a published port; about a minute" >&2
@@ -44,7 +48,7 @@ bin/golangci-lint-$(GOLANGCI_VERSION):
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
 
 build: $(AGENTS) ## Build bin/lab with the agents in it (a minute the first time).
-	@mkdir -p bin && $(GO) build -o bin/lab ./lab/cmd/lab
+	@mkdir -p bin && $(GO) build $(VCS) -o bin/lab ./lab/cmd/lab
 
 lab/agent/binary/programs/agent-linux-%: $(AGENT_SOURCES)
 	@echo "build: the agent for linux/$* (seconds; the first time a minute for its dependencies)" >&2

@@ -231,7 +231,7 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 	fmt.Fprintf(d.Log, "starting the engine: %s (log: %s)\n", strings.Join(append([]string{dockerd}, args...), " "), log.Name())
 	cmd := exec.Command(dockerd, args...) // it outlives this process, so no context ends it
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = d.detached()
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("starting %s: %w", dockerd, err)
 	}
