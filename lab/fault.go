@@ -10,7 +10,6 @@ const (
 	ExitDone        = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // bad command line or script
-	ExitGate        = 3 // a gate that the user asked for
 	ExitInterrupted = 130
 )
 

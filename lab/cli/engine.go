@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"runtimelab/lab/engine"
 	"runtimelab/lab/host"
@@ -42,11 +43,16 @@ func daemon(a *app) (host.Daemon, error) {
 	return host.Daemon{Log: a.Err, Reachable: reachable, Explicit: address.Explicit}, nil
 }
 
-// reachable reports whether an engine answers where the lab would look.
+// reachable reports whether an engine answers where the lab would look, and
+// can be measured on.
 func reachable(ctx context.Context) error {
-	e, err := engine.Open(ctx)
+	address, err := engine.Resolve()
 	if err != nil {
 		return err
 	}
-	return e.Close()
+	c, err := engine.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Close(), address.Close())
 }
