@@ -8,12 +8,35 @@ type Attack struct {
 	BaseURL     string        `json:"base_url"`
 	Kind        PhaseKind     `json:"kind"`
 	Targets     []Target      `json:"targets"`
-	Connections int           `json:"connections"`
-	RateRPS     float64       `json:"rate_rps,omitempty"`
-	Arrivals    Arrivals      `json:"arrivals,omitempty"`
+	Connections int           `json:"connections"`                      // closed loop: how many; open loop: at most
+	PerRequest  bool          `json:"connection_per_request,omitempty"` // a connection for each request instead of keep-alive
+	Rate        []Stage       `json:"rate,omitempty"`                   // open loop: the rate over time, one stage after another
+	Arrivals    Arrivals      `json:"arrivals,omitempty"`               // open loop
 	Duration    time.Duration `json:"duration_ns"`
-	Timeout     time.Duration `json:"timeout_ns"`
+	Timeout     time.Duration `json:"timeout_ns"` // of one request
 	Seed        uint64        `json:"seed"`
+	KeepHits    bool          `json:"keep_hits,omitempty"` // spool every hit, to be read after the attack
+}
+
+// Stage is a stretch of an open loop in which the rate goes in a straight line
+// from one value to another; equal values are a constant rate. The rate after
+// the last stage is where that ended.
+type Stage struct {
+	FromRPS float64       `json:"from_rps"`
+	ToRPS   float64       `json:"to_rps"`
+	Lasts   time.Duration `json:"lasts_ns"`
+}
+
+// Hit is one request of an attack and how it went, as Vegeta tells it.
+type Hit struct {
+	Seq       uint64
+	At        time.Time // sent
+	Latency   time.Duration
+	FirstByte time.Duration // send to first byte of the answer; 0 when none came
+	Target    int           // index in the attack's targets
+	Status    int           // 0 when no answer came
+	BytesIn   int64         // of the body
+	Error     string        // empty when the answer was the target's
 }
 
 // Target is a request and the answer that counts as success: any other status
@@ -35,12 +58,15 @@ type AttackResult struct {
 	Succeeded   int64          `json:"succeeded"`
 	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
 	Failed      int64          `json:"failed"`
-	BytesIn     int64          `json:"bytes_in"`           // body bytes received
+	BytesIn     int64          `json:"bytes_in"`           // body bytes received, those of failed hits included
 	BytesOut    int64          `json:"bytes_out"`          // body bytes sent
+	Dialled     int64          `json:"dialled"`            // connections opened
 	WarmEnd     string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
 	Corrected   *Latency       `json:"corrected,omitempty"`
 	Raw         *Latency       `json:"raw,omitempty"`
 	SendLag     *Latency       `json:"send_lag,omitempty"`
+	FirstByte   *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
+	KeptHits    int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
 	Buckets     []Bucket       `json:"buckets"`
 	Before      Reading        `json:"before"`
 	After       Reading        `json:"after"`
@@ -74,7 +100,26 @@ type Bucket struct {
 type Reading struct {
 	At           time.Time     `json:"at"`
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
+	Sleeps       int64         `json:"sleeps"`           // how often its threads gave up a CPU so far
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
+	Threads      []Thread      `json:"threads"`          // of every server in the cell
+}
+
+// Thread is the account of one thread of a server, in the cell's process
+// namespace.
+type Thread struct {
+	PID    int           `json:"pid"`
+	TID    int           `json:"tid"`
+	CPU    time.Duration `json:"cpu_ns"` // used so far
+	Sleeps int64         `json:"sleeps"` // how often it gave up the CPU so far
+}
+
+// Canary is a fixed piece of CPU work, done once on one CPU: what slows it
+// down slows down everything there.
+type Canary struct {
+	CPU  int           `json:"cpu"`
+	Took time.Duration `json:"took_ns"` // from start to end
+	Used time.Duration `json:"used_ns"` // CPU time of its own thread: less than Took when it had to wait for the CPU
 }
 
 // CPUTime is /proc/stat's account of one CPU since boot.
@@ -90,5 +135,6 @@ type Usage struct {
 	At               time.Time
 	CPU              time.Duration // used so far
 	ThrottledPeriods int64
+	OOMEvents        int64  // processes that the kernel killed for memory so far
 	MemoryPeakBytes  *int64 // nil where the kernel's interface does not say
 }

@@ -35,6 +35,8 @@ type Sample struct {
 	WarmUp    *AttackResult  // nil when the scenario has none
 	Attack    *AttackResult  // nil when the trial failed before it
 	Server    ServerUsage
+	Canaries  Canaries
+	Doubled   *AttackResult // a peak that left the server idle time: the same once more on twice the connections
 	Gate      Gate
 }
 
@@ -42,4 +44,12 @@ type Sample struct {
 type ServerUsage struct {
 	Before, After Usage
 	Known         bool // false when the container went before it was read
+}
+
+// Canaries are those of one phase, one for each CPU of the layout.
+type Canaries struct {
+	Before, After []Canary
+	// ServerDuring is what the server itself used while the canaries after the
+	// attack ran: of that they may be slow.
+	ServerDuring time.Duration
 }

@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,36 +15,13 @@ import (
 
 // Run carries out one attack and returns what it saw. It fails on an attack
 // that makes no sense or when ctx ends it early; what the server does wrong is
-// in the result.
-func Run(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
-	if err := validate(a); err != nil {
+// in the result. Where the attack keeps its hits, they go to hits, in the form
+// that ReadHits reads; otherwise hits may be nil.
+func Run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, error) {
+	if err := validate(a, hits); err != nil {
 		return lab.AttackResult{}, err
 	}
-	transport, err := newTransport(a)
-	if err != nil {
-		return lab.AttackResult{}, err
-	}
-	defer transport.close()
-
-	attacker := vegeta.NewAttacker(
-		vegeta.Workers(uint64(a.Connections)),
-		vegeta.MaxWorkers(uint64(a.Connections)),
-		// The transport keeps the time limit: a Client's Timeout would cost a
-		// timer and a context for each hit.
-		vegeta.Client(&http.Client{Transport: transport, CheckRedirect: noRedirects}),
-	)
-	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
-	defer stop()
-
-	var result lab.AttackResult
-	switch a.Kind {
-	case lab.Steady:
-		result, err = open(attacker, a)
-	case lab.WarmUp:
-		result, err = warm(attacker, a)
-	default:
-		result, err = closed(attacker, a)
-	}
+	result, err := run(ctx, a, hits)
 	if err == nil {
 		err = context.Cause(ctx)
 	}
@@ -53,9 +31,41 @@ func Run(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
 	return result, nil
 }
 
-func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, error) {
+	transport, err := newTransport(a)
+	if err != nil {
+		return lab.AttackResult{}, err
+	}
+	defer transport.close()
+	rec := newRecorder(a, transport.epoch, hits)
+	attacker := vegeta.NewAttacker(
+		vegeta.Workers(uint64(a.Connections)),
+		vegeta.MaxWorkers(uint64(a.Connections)),
+		// The transport keeps the time limit: a Client's Timeout would cost a
+		// timer and a context for each hit. It gives no Location either, so
+		// that no redirect is followed.
+		vegeta.Client(&http.Client{Transport: transport}),
+	)
+	offer := closed
+	switch a.Kind {
+	case lab.Steady:
+		offer = open
+	case lab.WarmUp:
+		offer = warm
+	}
+	// Vegeta alone looks at the clock only between hits, and would wait for a
+	// worker that a server keeps busy until its timeout.
+	ends, cancel := context.WithTimeout(ctx, a.Duration+grace)
+	defer cancel()
+	defer context.AfterFunc(ends, func() { attacker.Stop() })()
+	if err := offer(ctx, attacker, a, rec); err != nil {
+		return lab.AttackResult{}, err
+	}
+	rec.count(transport.counted())
+	return rec.result()
+}
 
-func validate(a lab.Attack) error {
+func validate(a lab.Attack, hits io.Writer) error {
 	switch {
 	case len(a.Targets) == 0:
 		return fmt.Errorf("attack %s has no targets", a.Name)
@@ -63,8 +73,24 @@ func validate(a lab.Attack) error {
 		return fmt.Errorf("attack %s wants %d connections", a.Name, a.Connections)
 	case a.Duration <= 0 || a.Timeout <= 0:
 		return fmt.Errorf("attack %s wants a duration of %v and a timeout of %v", a.Name, a.Duration, a.Timeout)
-	case a.Kind == lab.Steady && a.RateRPS <= 0:
-		return fmt.Errorf("attack %s wants a rate of %v requests per second", a.Name, a.RateRPS)
+	case a.KeepHits && hits == nil:
+		return fmt.Errorf("attack %s is to keep its hits and has nowhere to", a.Name)
+	case a.Kind == lab.Steady:
+		return validateRate(a)
+	}
+	return nil
+}
+
+func validateRate(a lab.Attack) error {
+	most := 0.0
+	for _, s := range a.Rate {
+		if s.FromRPS < 0 || s.ToRPS < 0 || s.Lasts <= 0 {
+			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS, s.ToRPS, s.Lasts)
+		}
+		most = max(most, s.FromRPS, s.ToRPS)
+	}
+	if most == 0 {
+		return fmt.Errorf("attack %s is an open loop without a rate", a.Name)
 	}
 	return nil
 }
@@ -73,38 +99,41 @@ func validate(a lab.Attack) error {
 // were due within it, so that the last one is not cut off by its own send lag.
 const grace = 10 * time.Millisecond
 
-func open(attacker *vegeta.Attacker, a lab.Attack) (lab.AttackResult, error) {
-	pacer := newOpenPacer(newSchedule(a), a.Duration)
-	rec := newRecorder(a, pacer.due)
+// open sends by a schedule. All that the schedule calls for and the server's
+// slowness kept from being sent by the end is a shortfall, and counted.
+func open(ctx context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
+	pacer, err := newOpenPacer(newSchedule(a), a.Duration, rec.epoch)
+	if err != nil {
+		return err
+	}
+	defer pacer.interrupt()
+	rec.follow(pacer.due, intended(newSchedule(a), a.Duration))
+	defer context.AfterFunc(ctx, pacer.interrupt)()
 	for hit := range attacker.Attack(targeter(a), pacer, a.Duration+grace, "") {
 		rec.add(hit)
 	}
-	return rec.result(intended(newSchedule(a), a.Duration))
+	return nil
 }
 
-func closed(attacker *vegeta.Attacker, a lab.Attack) (lab.AttackResult, error) {
-	rec := newRecorder(a, nil)
+func closed(_ context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
-	return rec.result(-1)
+	return nil
 }
 
 // warm is a closed loop that ends as soon as throughput is steady.
-func warm(attacker *vegeta.Attacker, a lab.Attack) (lab.AttackResult, error) {
-	rec := newRecorder(a, nil)
+func warm(_ context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
 	watch := steadiness{}
-	end := "budget"
+	rec.warmEnd = "budget"
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
-		rec.add(hit)
-		if end == "budget" && watch.steadyAfter(hit.End().Sub(rec.began)) {
-			end = "steady"
+		ended := rec.add(hit)
+		if rec.warmEnd == "budget" && watch.steadyAfter(ended) {
+			rec.warmEnd = "steady"
 			attacker.Stop()
 		}
 	}
-	result, err := rec.result(-1)
-	result.WarmEnd = end
-	return result, err
+	return nil
 }
 
 const (
@@ -143,13 +172,13 @@ func (s *steadiness) steadyAfter(elapsed time.Duration) bool {
 	return true
 }
 
-// targeter hands out the targets in turn.
+// targeter hands out the targets in turn. The transport sends the wire form
+// that it prepared; the Target only names it, so that Vegeta has nothing to
+// copy.
 func targeter(a lab.Attack) vegeta.Targeter {
 	targets := make([]vegeta.Target, len(a.Targets))
 	for i, t := range a.Targets {
-		// The transport sends the wire form that it prepared; the Target only
-		// names it, so Vegeta has nothing to copy.
-		targets[i] = vegeta.Target{Method: t.Request.Method, URL: targetURL(a.BaseURL, t, i)}
+		targets[i] = vegeta.Target{Method: t.Request.Method, URL: targetURL(i)}
 	}
 	var next atomic.Uint64
 	return func(t *vegeta.Target) error {

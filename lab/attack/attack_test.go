@@ -36,6 +36,11 @@ func attackOn(url string, kind lab.PhaseKind) lab.Attack {
 	}
 }
 
+// at is a constant rate for longer than any test.
+func at(rps float64) []lab.Stage {
+	return []lab.Stage{{FromRPS: rps, ToRPS: rps, Lasts: time.Hour}}
+}
+
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }
 
 func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
@@ -44,7 +49,7 @@ func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
 		served.Add(1)
 		hello(w, r)
 	})
-	got, err := Run(t.Context(), attackOn(url, lab.Peak))
+	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +77,7 @@ func TestClosedLoopKeepsToItsConnections(t *testing.T) {
 		open.Add(-1)
 		hello(w, r)
 	})
-	if _, err := Run(t.Context(), attackOn(url, lab.Peak)); err != nil {
+	if _, err := Run(t.Context(), attackOn(url, lab.Peak), nil); err != nil {
 		t.Fatal(err)
 	}
 	if most.Load() != 4 {
@@ -84,8 +89,8 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 	for _, arrivals := range []lab.Arrivals{lab.Poisson, lab.Constant} {
 		t.Run(string(arrivals), func(t *testing.T) {
 			a := attackOn(answering(t, hello), lab.Steady)
-			a.RateRPS, a.Arrivals = 500, arrivals
-			got, err := Run(t.Context(), a)
+			a.Rate, a.Arrivals = at(500), arrivals
+			got, err := Run(t.Context(), a, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,8 +117,8 @@ func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
 		}
 		hello(w, r)
 	}), lab.Steady)
-	a.Connections, a.RateRPS, a.Arrivals, a.Duration = 1, 200, lab.Constant, time.Second
-	got, err := Run(t.Context(), a)
+	a.Connections, a.Rate, a.Arrivals, a.Duration = 1, at(200), lab.Constant, time.Second
+	got, err := Run(t.Context(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,13 +137,48 @@ func TestShortfallIsCounted(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		hello(w, r)
 	}), lab.Steady)
-	a.Connections, a.RateRPS = 1, 1000
-	got, err := Run(t.Context(), a)
+	a.Connections, a.Rate = 1, at(1000)
+	got, err := Run(t.Context(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Sent >= got.Intended/2 || got.Intended < 200 {
 		t.Errorf("sent %d of %d intended to a server that manages 50 a second", got.Sent, got.Intended)
+	}
+}
+
+// Over-offered load ends with its duration: what a busy server kept from being
+// sent is not sent afterwards.
+func TestNothingIsSentAfterTheDuration(t *testing.T) {
+	for _, kind := range []lab.PhaseKind{lab.Steady, lab.Peak} {
+		a := attackOn(answering(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			hello(w, r)
+		}), kind)
+		a.Connections, a.Rate, a.Duration = 1, at(1000), 100*time.Millisecond
+		got, err := Run(t.Context(), a, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Sent != 1 {
+			t.Errorf("%s: %d requests were sent by one worker that was busy until the end", kind, got.Sent)
+		}
+	}
+}
+
+func TestFirstByteComesBeforeTheLast(t *testing.T) {
+	got, err := Run(t.Context(), attackOn(answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		_, _ = w.Write([]byte("hel"))
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(50 * time.Millisecond)
+		_, _ = w.Write([]byte("lo"))
+	}), lab.Peak), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Succeeded == 0 || got.FirstByte.Count != got.Sent || got.FirstByte.MeanMS >= got.Raw.MeanMS-25 {
+		t.Errorf("first byte after %.2f ms, last after %.2f ms, of %d hits", got.FirstByte.MeanMS, got.Raw.MeanMS, got.Sent)
 	}
 }
 
@@ -153,7 +193,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 		{"no answer", "closed the connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Run(t.Context(), attackOn(answering(t, c.handler), lab.Peak))
+			got, err := Run(t.Context(), attackOn(answering(t, c.handler), lab.Peak), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +212,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 func TestWarmUpSaysHowItEnded(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.WarmUp)
 	a.Duration = 50 * time.Millisecond // too short for four windows
-	got, err := Run(t.Context(), a)
+	got, err := Run(t.Context(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,11 +251,11 @@ func TestRunRefusesNonsense(t *testing.T) {
 		"connections": func(a *lab.Attack) { a.Connections = 0 },
 		"duration":    func(a *lab.Attack) { a.Duration = 0 },
 		"timeout":     func(a *lab.Attack) { a.Timeout = 0 },
-		"rate":        func(a *lab.Attack) { a.Kind, a.RateRPS = lab.Steady, 0 },
+		"rate":        func(a *lab.Attack) { a.Kind, a.Rate = lab.Steady, nil },
 	} {
 		a := attackOn("http://127.0.0.1:1", lab.Peak)
 		spoil(&a)
-		if _, err := Run(t.Context(), a); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Run(t.Context(), a, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v does not name it", name, err)
 		}
 	}
@@ -226,15 +266,15 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	a.Duration = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := Run(ctx, a); err == nil {
+	if _, err := Run(ctx, a, nil); err == nil {
 		t.Error("an attack of an hour ended at once without an error")
 	}
 }
 
 func TestBucketsAddUp(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
-	a.RateRPS, a.Duration = 200, 1500*time.Millisecond
-	got, err := Run(t.Context(), a)
+	a.Rate, a.Duration = at(200), 1500*time.Millisecond
+	got, err := Run(t.Context(), a, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

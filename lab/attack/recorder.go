@@ -1,9 +1,10 @@
 package attack
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -31,161 +32,179 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 }
 
 // recorder turns Vegeta's results into an AttackResult as they come. Its
-// memory does not grow with the number of hits, only with seconds.
+// memory does not grow with the number of hits, only with seconds. Times are
+// counted from the transport's epoch.
 type recorder struct {
-	targets map[string]lab.Target // by the URL that Vegeta reports
-	due     func(seq uint64) time.Time
+	targets []lab.Target
+	epoch   time.Time
+	due     func(seq uint64) time.Duration // nil in a closed loop, which has no schedule
+	out     lab.AttackResult
+	warmEnd string
+	keeper  *keeper // nil unless hits are kept
 
-	began, ended         time.Time
-	sent, good, bad      int64
-	bytesIn, bytesOut    int64
-	reasons              map[string]int
-	raw, corrected, lags *hdrhistogram.Histogram
-	buckets              []lab.Bucket
-	second               *hdrhistogram.Histogram // latencies of the newest bucket
+	began, ended                time.Duration
+	raw, corrected, lags, first *hdrhistogram.Histogram
+	second                      *hdrhistogram.Histogram // latencies of the newest bucket
 }
 
-// newRecorder records results of targets. due is nil in a closed loop, which
-// has no schedule.
-func newRecorder(a lab.Attack, due func(seq uint64) time.Time) *recorder {
+func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 	r := &recorder{
-		targets: make(map[string]lab.Target, len(a.Targets)),
-		due:     due,
-		reasons: make(map[string]int),
+		targets: a.Targets,
+		epoch:   epoch,
+		out:     lab.AttackResult{Errors: make(map[string]int)},
 		raw:     newHistogram(),
+		first:   newHistogram(),
 		second:  newHistogram(),
 	}
-	if due != nil {
-		r.corrected, r.lags = newHistogram(), newHistogram()
-	}
-	for i, t := range a.Targets {
-		r.targets[targetURL(a.BaseURL, t, i)] = t
+	if a.KeepHits {
+		r.keeper = newKeeper(hits)
 	}
 	return r
 }
 
-// add records one hit.
-func (r *recorder) add(hit *vegeta.Result) {
-	end := hit.End()
-	if r.began.IsZero() || hit.Timestamp.Before(r.began) {
-		r.began = hit.Timestamp
-	}
-	if end.After(r.ended) {
-		r.ended = end
-	}
-	r.sent++
-	r.bytesIn += int64(hit.BytesIn)
-	r.bytesOut += int64(len(r.targets[hit.URL].Request.Body))
+// follow has latencies corrected by a schedule that calls for so many hits.
+func (r *recorder) follow(due func(seq uint64) time.Duration, intended int64) {
+	r.due, r.out.Intended = due, intended
+	r.corrected, r.lags = newHistogram(), newHistogram()
+}
 
-	latency := hit.Latency
-	record(r.raw, hit.Latency)
+// add records one hit and returns when it ended, after the first one's start.
+func (r *recorder) add(hit *vegeta.Result) time.Duration {
+	rep, answered := decodeReport(hit.Body)
+	if !answered {
+		sent := hit.Timestamp.Sub(r.epoch)
+		rep = report{target: targetIndex(hit.URL), sent: sent, end: sent + hit.Latency}
+	}
+	if r.out.Sent == 0 || rep.sent < r.began {
+		r.began = rep.sent
+	}
+	r.ended = max(r.ended, rep.end)
+	r.out.Sent++
+
+	latency := rep.end - rep.sent
+	record(r.raw, latency)
+	if answered {
+		record(r.first, rep.first-rep.sent)
+	}
+	charged := latency
 	if r.due != nil {
 		due := r.due(hit.Seq)
-		latency = end.Sub(due)
-		record(r.corrected, latency)
-		record(r.lags, hit.Timestamp.Sub(due))
+		charged = rep.end - due
+		record(r.corrected, charged)
+		record(r.lags, rep.sent-due)
 	}
 
-	bucket := r.bucketFor(end)
-	r.bucketAt(hit.Timestamp).Sent++
-	if reason := r.fault(hit); reason == "" {
-		r.good++
+	bucket := r.bucketFor(rep.end)
+	r.bucketAt(rep.sent).Sent++
+	record(r.second, charged)
+	fault := r.fault(hit, rep)
+	if fault == "" {
+		r.out.Succeeded++
 		bucket.Succeeded++
 	} else {
-		r.bad++
+		r.out.Failed++
 		bucket.Failed++
-		r.count(reason)
+		r.blame(fault)
 	}
-	record(r.second, latency)
+	if r.keeper != nil {
+		r.keeper.add(lab.Hit{
+			Seq: hit.Seq, At: r.epoch.Add(rep.sent), Latency: latency, FirstByte: max(rep.first-rep.sent, 0),
+			Target: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: fault,
+		})
+	}
+	return rep.end - r.began
 }
 
 // fault says why a hit is not a success; empty when it is one. A hit that
 // takes no answer, or another one than its target's, is an error of the server.
-func (r *recorder) fault(hit *vegeta.Result) string {
-	want, known := r.targets[hit.URL]
+func (r *recorder) fault(hit *vegeta.Result, rep report) string {
 	switch {
-	case hit.Code == 0:
-		return hit.Error
-	case !known:
-		return "hit on an unknown target " + hit.URL
-	case int(hit.Code) != want.Status:
-		return fmt.Sprintf("status %d instead of %d", hit.Code, want.Status)
-	case !bytes.Equal(hit.Body, want.Body):
-		return fmt.Sprintf("%s %s: body differs from the contract's", hit.Method, want.Request.Path)
+	case rep.status == 0:
+		return withoutURL(hit.Error)
+	case rep.status != r.targets[rep.target].Status:
+		return fmt.Sprintf("status %d instead of %d", rep.status, r.targets[rep.target].Status)
+	case rep.differs:
+		request := r.targets[rep.target].Request
+		return fmt.Sprintf("%s %s: body differs from the contract's", request.Method, request.Path)
 	}
 	return ""
 }
 
-func (r *recorder) count(reason string) {
-	if _, seen := r.reasons[reason]; !seen && len(r.reasons) >= errorReasons {
-		reason = "other"
+// withoutURL is what went wrong without http.Client's words before it, which
+// name the target as the transport knows it.
+func withoutURL(message string) string {
+	if _, after, ok := strings.Cut(message, `": `); ok {
+		return after
 	}
-	r.reasons[reason]++
+	return message
+}
+
+func (r *recorder) blame(fault string) {
+	if _, seen := r.out.Errors[fault]; !seen && len(r.out.Errors) >= errorReasons {
+		fault = "other"
+	}
+	r.out.Errors[fault]++
+}
+
+// count takes what the transport counted.
+func (r *recorder) count(bytesIn, bytesOut, dialled int64) {
+	r.out.BytesIn, r.out.BytesOut, r.out.Dialled = bytesIn, bytesOut, dialled
 }
 
 // bucketFor is the bucket in which an answer that came at t counts. Results
 // come in the order of their ends but for microseconds, so that a bucket's
 // latencies are complete when the next one opens; a straggler counts in the
 // newest bucket rather than not at all.
-func (r *recorder) bucketFor(t time.Time) *lab.Bucket {
-	second := int(t.Sub(r.began) / time.Second)
-	if len(r.buckets) > 0 && second < r.buckets[len(r.buckets)-1].Second {
-		second = r.buckets[len(r.buckets)-1].Second
-	}
-	for len(r.buckets) <= second {
+func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
+	second := max(int((t-r.began)/time.Second), len(r.out.Buckets)-1, 0)
+	for len(r.out.Buckets) <= second {
 		r.closeBucket()
-		r.buckets = append(r.buckets, lab.Bucket{Second: len(r.buckets)})
+		r.out.Buckets = append(r.out.Buckets, lab.Bucket{Second: len(r.out.Buckets)})
 	}
-	return &r.buckets[second]
+	return &r.out.Buckets[second]
 }
 
 // bucketAt is the existing bucket of a moment that is not after the newest one.
-func (r *recorder) bucketAt(t time.Time) *lab.Bucket {
-	second := int(t.Sub(r.began) / time.Second)
-	return &r.buckets[min(max(second, 0), len(r.buckets)-1)]
+func (r *recorder) bucketAt(t time.Duration) *lab.Bucket {
+	second := int((t - r.began) / time.Second)
+	return &r.out.Buckets[min(max(second, 0), len(r.out.Buckets)-1)]
 }
 
 func (r *recorder) closeBucket() {
-	if len(r.buckets) == 0 {
+	if len(r.out.Buckets) == 0 {
 		return
 	}
-	last := &r.buckets[len(r.buckets)-1]
+	last := &r.out.Buckets[len(r.out.Buckets)-1]
 	last.P50MS, last.P99MS = quantile(r.second, 50), quantile(r.second, 99)
 	r.second.Reset()
 }
 
-// result closes the record. intended is the number of hits that the schedule
-// called for; a closed loop has none and passes a negative number.
-func (r *recorder) result(intended int64) (lab.AttackResult, error) {
+// result closes the record.
+func (r *recorder) result() (lab.AttackResult, error) {
 	r.closeBucket()
-	if intended < 0 {
-		intended = r.sent
-	}
-	out := lab.AttackResult{
-		StartedAt: r.began.UTC(),
-		Elapsed:   r.ended.Sub(r.began),
-		Intended:  intended,
-		Sent:      r.sent,
-		Succeeded: r.good,
-		Failed:    r.bad,
-		Errors:    r.reasons,
-		BytesIn:   r.bytesIn,
-		BytesOut:  r.bytesOut,
-		Buckets:   r.buckets,
+	out := &r.out
+	out.StartedAt = r.epoch.Add(r.began).UTC()
+	out.Elapsed = r.ended - r.began
+	out.WarmEnd = r.warmEnd
+	if r.due == nil {
+		out.Intended = out.Sent
 	}
 	var err error
 	for _, h := range []struct {
 		from *hdrhistogram.Histogram
 		to   **lab.Latency
-	}{{r.raw, &out.Raw}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag}} {
+	}{{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag}} {
 		if h.from == nil || h.from.TotalCount() == 0 {
 			continue
 		}
 		if *h.to, err = summary(h.from); err != nil {
-			return out, err
+			return *out, err
 		}
 	}
-	return out, nil
+	if r.keeper != nil {
+		out.KeptHits, err = r.keeper.end()
+	}
+	return *out, err
 }
 
 // summary is what a histogram of nanoseconds says, in milliseconds.

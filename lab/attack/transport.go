@@ -1,50 +1,75 @@
 package attack
 
 import (
-	"bufio"
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"sort"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"runtimelab/lab"
 )
 
-// targetURL names a target in a request's URL: the fragment is the target's
-// index. Fragments never go over the wire, so the server sees only the path.
-func targetURL(base string, t lab.Target, index int) string {
-	return base + t.Request.Path + "#" + strconv.Itoa(index)
+// targetScheme begins the URL that names a target to Vegeta: "target:3". An
+// opaque URL is the cheapest one to parse, which Vegeta does for every hit;
+// what goes over the wire is the request that the transport prepared.
+const targetScheme = "target:"
+
+func targetURL(index int) string { return targetScheme + strconv.Itoa(index) }
+
+// targetIndex reads what targetURL wrote; -1 for anything else.
+func targetIndex(u string) int {
+	digits, ok := strings.CutPrefix(u, targetScheme)
+	index, err := strconv.Atoi(digits)
+	if !ok || err != nil || index < 0 {
+		return -1
+	}
+	return index
 }
 
 // transport is an http.RoundTripper for HTTP/1.1 that does all its work on the
 // calling goroutine, over a fixed number of connections. net/http's Transport
 // spends two goroutines and four channel hops on each request, which is the
-// largest single cost of plain Vegeta; here a hit is one write, one parse and
-// no hand-over. Answers are parsed by net/http itself.
+// largest single cost of plain Vegeta; here a hit is one write and, mostly, one
+// read, and nothing of it is allocated.
+//
+// It compares each answer with the target's as it comes, so that no body is
+// kept. What Vegeta is given in place of a body is a report of the exchange.
 //
 // A failed exchange is never retried: the connection is closed, the failure is
-// the caller's to count, and the next hit on the slot dials anew.
+// the caller's to count, and the next hit on it dials anew.
 type transport struct {
-	address  string
-	timeout  time.Duration
-	requests [][]byte   // wire form of every target, by index
-	slots    chan *conn // the pool: a nil connection is one yet to be dialled
-	dialer   *net.Dialer
+	address string
+	dialer  net.Dialer
+	timeout time.Duration
+	targets []target
+	epoch   time.Time // what the times of reports are counted from
+	keep    bool      // connections are kept for the next hit
+
+	all  []*conn
+	pool pool
+	done chan struct{} // ends the watch over timeouts
+	rest sync.WaitGroup
 }
 
-type conn struct {
-	net.Conn
-	reader *bufio.Reader
-	body   bytes.Buffer
+// target is a request as it goes over the wire and what its answer must be.
+type target struct {
+	wire     []byte
+	bodySize int // of wire
+	method   string
+	status   int
+	body     []byte
 }
 
+// newTransport dials all connections that are to be kept, so that no hit pays
+// for it. One that cannot be dialled yet is left to its first hit, which then
+// says why.
 func newTransport(a lab.Attack) (*transport, error) {
 	base, err := url.Parse(a.BaseURL)
 	if err != nil {
@@ -52,41 +77,45 @@ func newTransport(a lab.Attack) (*transport, error) {
 	}
 	t := &transport{
 		address: base.Host,
+		dialer:  net.Dialer{Timeout: a.Timeout, KeepAlive: -1},
 		timeout: a.Timeout,
-		slots:   make(chan *conn, a.Connections),
-		dialer:  &net.Dialer{Timeout: a.Timeout},
+		epoch:   time.Now(),
+		keep:    !a.PerRequest,
+		done:    make(chan struct{}),
 	}
-	for _, target := range a.Targets {
-		wire, err := wireForm(base.Host, target.Request)
+	for _, tg := range a.Targets {
+		wire, err := wireForm(base.Host, tg.Request, a.PerRequest)
 		if err != nil {
 			return nil, err
 		}
-		t.requests = append(t.requests, wire)
+		t.targets = append(t.targets, target{wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method, status: tg.Status, body: tg.Body})
 	}
 	for range a.Connections {
-		t.slots <- nil
+		c := newConn(t)
+		if t.keep {
+			_ = c.dial() // see above
+		}
+		t.all = append(t.all, c)
 	}
+	t.pool.fill(t.all)
+	t.rest.Go(t.watch)
 	return t, nil
 }
 
 // wireForm is the request as its bytes on the wire, written once so that no
 // hit pays for it again.
-func wireForm(host string, r lab.Request) ([]byte, error) {
+func wireForm(host string, r lab.Request, lastOfConnection bool) ([]byte, error) {
 	req, err := http.NewRequest(r.Method, "http://"+host+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s %s: %w", r.Method, r.Path, err)
 	}
-	names := make([]string, 0, len(r.Header))
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		req.Header.Set(name, r.Header[name])
+	for name, value := range r.Header {
+		req.Header.Set(name, value)
 	}
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "runtime-lab")
 	}
+	req.Close = lastOfConnection
 	var wire bytes.Buffer
 	if err := req.Write(&wire); err != nil {
 		return nil, fmt.Errorf("preparing %s %s: %w", r.Method, r.Path, err)
@@ -94,84 +123,100 @@ func wireForm(host string, r lab.Request) ([]byte, error) {
 	return wire.Bytes(), nil
 }
 
-// RoundTrip sends the target that the URL's fragment names and returns its
-// whole answer.
+// RoundTrip sends the target that the URL names and reads its whole answer.
+// The connection is free for another hit when the answer's body is closed.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	index, err := strconv.Atoi(req.URL.Fragment)
-	if err != nil || index < 0 || index >= len(t.requests) {
-		return nil, fmt.Errorf("no target %q", req.URL.Fragment)
+	index := targetIndex(targetScheme + req.URL.Opaque)
+	if index < 0 || index >= len(t.targets) {
+		return nil, fmt.Errorf("no target %q", req.URL)
 	}
-	c := <-t.slots
-	if c == nil {
-		if c, err = t.dial(); err != nil {
-			t.slots <- nil
-			return nil, err
-		}
+	sent := t.now()
+	c := t.pool.take()
+	c.report = report{target: index, sent: sent}
+	if err := c.exchange(&t.targets[index]); err != nil {
+		c.hangUp()
+		t.pool.give(c)
+		return nil, err
 	}
-	resp, err := t.exchange(c, t.requests[index], req)
-	if err != nil || resp.Close {
-		_ = c.Close() // the connection is given up either way
-		t.slots <- nil
-	} else {
-		t.slots <- c
-	}
-	return resp, err
+	c.answer.StatusCode = c.report.status
+	return &c.answer, nil
 }
 
-func (t *transport) dial() (*conn, error) {
-	nc, err := t.dialer.DialContext(context.Background(), "tcp", t.address)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{Conn: nc, reader: bufio.NewReaderSize(nc, 4<<10)}, nil
-}
+// now is the time since the transport's epoch.
+func (t *transport) now() time.Duration { return time.Since(t.epoch) }
 
-// exchange writes one request and reads one answer, body included, before it
-// returns: the connection is then free for the next hit.
-func (t *transport) exchange(c *conn, wire []byte, req *http.Request) (*http.Response, error) {
-	if err := c.SetDeadline(time.Now().Add(t.timeout)); err != nil {
-		return nil, err
-	}
-	if c.reader.Buffered() > 0 {
-		return nil, errors.New("the server sent bytes that nobody asked for")
-	}
-	if _, err := c.Write(wire); err != nil {
-		return nil, err
-	}
-	resp, err := readFinal(c.reader, req)
-	if err != nil {
-		return nil, err
-	}
-	c.body.Reset()
-	if _, err := c.body.ReadFrom(resp.Body); err != nil {
-		return nil, err
-	}
-	// Vegeta reads the body after the connection has gone to another hit.
-	resp.Body = io.NopCloser(bytes.NewReader(bytes.Clone(c.body.Bytes())))
-	return resp, nil
-}
-
-// readFinal reads one answer, passing over informational ones (RFC 9110, 15.2).
-func readFinal(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+// watch ends exchanges that have taken longer than the timeout. One watch for
+// all costs less than a timer for each hit; it finds an overdue one within a
+// hundredth of the timeout.
+func (t *transport) watch() {
+	tick := time.NewTicker(min(max(t.timeout/100, time.Millisecond), 100*time.Millisecond))
+	defer tick.Stop()
 	for {
-		resp, err := http.ReadResponse(r, req)
-		if err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil, errors.New("the server closed the connection before it answered")
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+			oldest := t.now() - t.timeout
+			for _, c := range t.all {
+				c.expire(oldest)
 			}
-			return nil, err
-		}
-		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			return resp, nil
 		}
 	}
 }
 
-// close closes every idle connection; to be called when no hit is under way.
+// counted sums what all connections carried and how often they were dialled.
+func (t *transport) counted() (bytesIn, bytesOut, dialled int64) {
+	for _, c := range t.all {
+		bytesIn += c.bytesIn
+		bytesOut += c.bytesOut
+		dialled += c.dialled
+	}
+	return bytesIn, bytesOut, dialled
+}
+
+// close closes every connection; to be called when no hit is under way.
 func (t *transport) close() {
-	for range cap(t.slots) {
-		if c := <-t.slots; c != nil {
-			_ = c.Close() // nothing is left to be lost on it
-		}
+	close(t.done)
+	t.rest.Wait()
+	for _, c := range t.all {
+		c.hangUp()
 	}
 }
+
+// pool hands out connections in turn: each is used as often as any other, as
+// independent clients would, so that a server that spreads connections over
+// workers has them all at work. There is one for each of Vegeta's workers, so
+// that a free one is always there.
+type pool struct {
+	mu    sync.Mutex
+	free  []*conn // a ring
+	first int
+	count int
+}
+
+func (p *pool) fill(all []*conn) { p.free, p.count = slices.Clone(all), len(all) }
+
+func (p *pool) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count == 0 {
+		panic("attack: more hits under way than workers")
+	}
+	c := p.free[p.first]
+	p.first = (p.first + 1) % len(p.free)
+	p.count--
+	return c
+}
+
+func (p *pool) give(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free[(p.first+p.count)%len(p.free)] = c
+	p.count++
+}
+
+var (
+	_ http.RoundTripper = (*transport)(nil)
+	_ io.ReadCloser     = (*conn)(nil)
+	_ io.WriterTo       = (*conn)(nil)
+)

@@ -2,9 +2,19 @@ package attack
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,99 +56,157 @@ func scripted(t *testing.T, answers ...string) (url string, requests chan *http.
 	return "http://" + l.Addr().String(), requests
 }
 
-func exchange(t *testing.T, tr *transport, a lab.Attack) (int, string, error) {
+// transportOn is a transport whose only target expects status 200 and body.
+func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *transport {
 	t.Helper()
-	req, err := http.NewRequest("GET", targetURL(a.BaseURL, a.Targets[0], 0), nil)
+	a := attackOn(url, lab.Peak)
+	a.Connections = 1
+	a.Targets[0].Body = []byte(body)
+	if change != nil {
+		change(&a)
+	}
+	tr, err := newTransport(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := tr.RoundTrip(req)
+	t.Cleanup(tr.close)
+	return tr
+}
+
+// hit does what Vegeta does with one hit, and returns the report.
+func hit(t *testing.T, tr *transport) (report, error) {
+	t.Helper()
+	req, err := http.NewRequest("GET", targetURL(0), nil)
 	if err != nil {
-		return 0, "", err
+		t.Fatal(err)
 	}
-	var body []byte
-	buf := make([]byte, 3) // in small reads, as a client may
-	for {
-		n, err := resp.Body.Read(buf)
-		body = append(body, buf[:n]...)
-		if err != nil {
-			break
-		}
+	client := &http.Client{Transport: tr}
+	resp, err := client.Do(req)
+	if err != nil {
+		return report{}, err
 	}
-	return resp.StatusCode, string(body), resp.Body.Close()
+	encoded, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, ok := decodeReport(encoded)
+	if !ok || r.status != resp.StatusCode {
+		t.Fatalf("a report of %d bytes, status %d, of an answer %d", len(encoded), r.status, resp.StatusCode)
+	}
+	return r, nil
 }
 
 func TestTransportReadsEveryFraming(t *testing.T) {
+	long := strings.Repeat("0123456789", 10_000)
 	for name, c := range map[string]struct {
-		answer, body string
+		method, answer, body string
+		status               int
 	}{
-		"content length":       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"},
-		"chunked":              {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello"},
-		"until close":          {"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello"},
-		"after 100 continue":   {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"},
-		"after 103 early hint": {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""},
+		"content length":        {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
+		"longer than a buffer":  {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + long, long, 200},
+		"large head":            {"GET", "HTTP/1.1 200 OK\r\nX: " + long[:40_000] + "\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
+		"bare line feeds":       {"GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", 200},
+		"chunked":               {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n", "hello", 200},
+		"until close":           {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello", 200},
+		"HTTP/1.0":              {"GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello", 200},
+		"after 100 continue":    {"GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
+		"after 103 early hints": {"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 200},
+		"204":                   {"GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 204},
+		"HEAD":                  {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "", 200},
+		"redirect":              {"GET", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", 302},
+		"307":                   {"GET", "HTTP/1.1 307 Temporary Redirect\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", 307},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
-			a := attackOn(url, lab.Peak)
-			tr, err := newTransport(a)
-			if err != nil {
-				t.Fatal(err)
+			tr := transportOn(t, url, c.body, func(a *lab.Attack) { a.Targets[0].Request.Method = c.method })
+			r, err := hit(t, tr)
+			if err != nil || r.status != c.status || r.differs || r.bytesIn != int64(len(c.body)) {
+				t.Errorf("%+v, error %v", r, err)
 			}
-			status, body, err := exchange(t, tr, a)
-			if err != nil || status != 200 || body != c.body {
-				t.Errorf("status %d, body %q, error %v; want %q", status, body, err, c.body)
+			if r.first < r.sent || r.end < r.first {
+				t.Errorf("sent %v, first byte %v, end %v", r.sent, r.first, r.end)
 			}
 		})
 	}
 }
 
-func TestTransportSendsTheTargetAsWritten(t *testing.T) {
-	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-	a := attackOn(url, lab.Peak)
-	a.Targets[0].Request = lab.Request{
-		Method: "POST", Path: "/echo?x=1", Body: []byte(`{"a":1}`),
-		Header: map[string]string{"Content-Type": "application/json"},
-	}
-	tr, err := newTransport(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := exchange(t, tr, a); err != nil {
-		t.Fatal(err)
-	}
-	got := <-requests
-	if got.Method != "POST" || got.RequestURI != "/echo?x=1" || got.ContentLength != 7 ||
-		got.Header.Get("Content-Type") != "application/json" || got.Host == "" {
-		t.Errorf("the server read %s %s, %d bytes, %v", got.Method, got.RequestURI, got.ContentLength, got.Header)
-	}
-	if slices.ContainsFunc(slices.Collect(keys(got.Header)), func(h string) bool { return h == "X-Vegeta-Seq" }) {
-		t.Error("Vegeta's bookkeeping goes over the wire")
+func TestTransportSaysWhatIsWrongWithAnAnswer(t *testing.T) {
+	for name, c := range map[string]struct{ answer, want string }{
+		"nothing":             {"", "before it answered"},
+		"half a head":         {"HTTP/1.1 200 OK\r\nContent-Le", "within its answer"},
+		"half a body":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "within its answer"},
+		"half a chunk":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "within its answer"},
+		"too much":            {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello again", "more than its answer"},
+		"too much, chunked":   {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nx", "more than its answer"},
+		"no HTTP":             {"SSH-2.0-OpenSSH\r\n\r\n", "malformed HTTP"},
+		"two lengths":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "Content-Length"},
+		"a head without end":  {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: 0123456789\r\n", 10_000), "larger than 64 KiB"},
+		"and without returns": {"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n" + strings.Repeat("X: 0123456789\n", 10_000), "larger than 64 KiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := scripted(t, c.answer)
+			_, err := hit(t, transportOn(t, url, "hello", nil))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
 	}
 }
 
-func keys(h http.Header) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range h {
-			if !yield(k) {
-				return
+func TestTransportComparesBodies(t *testing.T) {
+	for _, c := range []struct{ got, want string }{{"hello", "hellO"}, {"hello", "hello!"}, {"hello", "hell"}, {"", "x"}, {"x", ""}} {
+		for _, form := range []string{"Content-Length: %d\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"} {
+			if c.got == "" && strings.HasPrefix(form, "Transfer") {
+				continue // an empty chunk is the last one
+			}
+			url, _ := scripted(t, "HTTP/1.1 200 OK\r\n"+fmt.Sprintf(form, len(c.got), c.got))
+			r, err := hit(t, transportOn(t, url, c.want, nil))
+			if err != nil || !r.differs {
+				t.Errorf("%q in place of %q: %+v, error %v", c.got, c.want, r, err)
 			}
 		}
 	}
 }
 
-func TestTransportNeverRetries(t *testing.T) {
-	answer := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-	url, requests := scripted(t, answer) // one answer a connection, then close
-	a := attackOn(url, lab.Peak)
-	a.Connections = 1
-	tr, err := newTransport(a)
-	if err != nil {
-		t.Fatal(err)
+func TestTransportSendsTheTargetAsWritten(t *testing.T) {
+	for _, perRequest := range []bool{false, true} {
+		url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		tr := transportOn(t, url, "", func(a *lab.Attack) {
+			a.PerRequest = perRequest
+			a.Targets[0].Request = lab.Request{
+				Method: "POST", Path: "/echo?x=1", Body: []byte(`{"a":1}`),
+				Header: map[string]string{"Content-Type": "application/json"},
+			}
+		})
+		if _, err := hit(t, tr); err != nil {
+			t.Fatal(err)
+		}
+		got := <-requests
+		if got.Method != "POST" || got.RequestURI != "/echo?x=1" || got.ContentLength != 7 || got.Close != perRequest ||
+			got.Header.Get("Content-Type") != "application/json" || got.Host == "" {
+			t.Errorf("the server read %s %s, %d bytes, close %v, %v", got.Method, got.RequestURI, got.ContentLength, got.Close, got.Header)
+		}
+		if _, sent := got.Header["X-Vegeta-Seq"]; sent {
+			t.Error("Vegeta's bookkeeping goes over the wire")
+		}
+		if _, out, _ := tr.counted(); out != 7 {
+			t.Errorf("%d bytes out for a body of 7", out)
+		}
 	}
+}
+
+func TestTransportNeverRetries(t *testing.T) {
+	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") // one answer a connection, then close
+	tr := transportOn(t, url, "", nil)
 	var failed []bool
 	for range 4 {
-		_, _, err := exchange(t, tr, a)
+		_, err := hit(t, tr)
 		failed = append(failed, err != nil)
 		time.Sleep(20 * time.Millisecond) // let the close arrive
 	}
@@ -150,19 +218,279 @@ func TestTransportNeverRetries(t *testing.T) {
 	}
 }
 
+// A connection that a server ended while nobody used it, is no failure of the
+// next hit, if that asks before it sends.
+func TestTransportAsksAConnectionThatIdledLong(t *testing.T) {
+	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	tr := transportOn(t, url, "", nil)
+	for range 3 {
+		if _, err := hit(t, tr); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		tr.all[0].used -= 2 * idleTrust
+	}
+	if _, _, dialled := tr.counted(); dialled != 3 {
+		t.Errorf("dialled %d times for three connections", dialled)
+	}
+}
+
+func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
+	for _, perRequest := range []bool{false, true} {
+		var connections atomic.Int64
+		server := httptest.NewUnstartedServer(http.HandlerFunc(hello))
+		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				connections.Add(1)
+			}
+		}
+		server.Start()
+		defer server.Close()
+		tr := transportOn(t, server.URL, "hello", func(a *lab.Attack) { a.PerRequest = perRequest })
+		for range 5 {
+			if r, err := hit(t, tr); err != nil || r.differs {
+				t.Fatalf("%+v, error %v", r, err)
+			}
+		}
+		want := int64(1)
+		if perRequest {
+			want = 5
+		}
+		if _, _, dialled := tr.counted(); connections.Load() != want || dialled != want {
+			t.Errorf("a connection for each request %v: %d connections, %d dialled, want %d", perRequest, connections.Load(), dialled, want)
+		}
+	}
+}
+
 func TestTransportGivesUpInTime(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no answer":      "",
+		"half an answer": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
+		"half a chunk":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					defer c.Close() // with the test: the connection stays open
+					_, _ = c.Write([]byte(answer))
+				}
+			}()
+			tr := transportOn(t, "http://"+l.Addr().String(), "", func(a *lab.Attack) { a.Timeout = 50 * time.Millisecond })
+			for range 2 { // the next hit is on a connection of its own
+				if _, err := hit(t, tr); err == nil || !strings.Contains(err.Error(), errTimeout.Error()) {
+					t.Errorf("a server that does not answer was waited for: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// Both sides have more to send than the sockets hold: neither may wait for the
+// other to finish.
+func TestTransportWritesAndReadsAtOnce(t *testing.T) {
+	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+		_, _ = io.Copy(w, r.Body)
+	}))
+	defer server.Close()
+	tr := transportOn(t, server.URL, string(body), func(a *lab.Attack) {
+		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: body}
+		a.Timeout = time.Minute
+	})
+	for range 2 { // the connection is fit for another exchange
+		if r, err := hit(t, tr); err != nil || r.differs || r.bytesIn != int64(len(body)) {
+			t.Fatalf("%+v, error %v", r, err)
+		}
+	}
+	if in, out, dialled := tr.counted(); in != 2*int64(len(body)) || out != in || dialled != 1 {
+		t.Errorf("%d bytes in, %d out, dialled %d times", in, out, dialled)
+	}
+}
+
+func TestTransportTakesAnAnswerThatComesBeforeAllIsSent(t *testing.T) {
+	url, _ := scripted(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+	tr := transportOn(t, url, "big", func(a *lab.Attack) {
+		a.Targets[0].Status = 413
+		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: make([]byte, 32<<20)}
+	})
+	r, err := hit(t, tr)
+	if err != nil || r.status != 413 || r.differs {
+		t.Errorf("%+v, error %v", r, err)
+	}
+	if _, out, _ := tr.counted(); out >= 32<<20 {
+		t.Errorf("%d bytes of the body count as sent, though the server read none", out)
+	}
+}
+
+// splitting answers with bytes that arrive in pieces of any size.
+func TestTransportReadsInPieces(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world"
+	for cut := 1; cut < len(answer); cut++ {
+		near, far := pair(t)
+		tr := transportOn(t, "http://127.0.0.1:1", "hello world", nil)
+		adopt(t, tr, near)
+		go func() {
+			_, _ = http.ReadRequest(bufio.NewReader(far))
+			_, _ = far.Write([]byte(answer[:cut]))
+			runtime.Gosched()
+			_, _ = far.Write([]byte(answer[cut:]))
+		}()
+		if r, err := hit(t, tr); err != nil || r.differs {
+			t.Fatalf("cut at %d: %+v, error %v", cut, r, err)
+		}
+	}
+}
+
+// pair is two ends of a connection.
+func pair(t testing.TB) (near, far net.Conn) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	a := attackOn("http://"+l.Addr().String(), lab.Peak)
-	a.Timeout = 50 * time.Millisecond
-	tr, err := newTransport(a)
+	if near, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if far, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	return near, far
+}
+
+// adopt gives the transport's only connection an end of a pair.
+func adopt(t testing.TB, tr *transport, end net.Conn) {
+	t.Helper()
+	raw, err := end.(syscall.Conn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := exchange(t, tr, a); err == nil {
-		t.Error("a server that never answers was waited for")
+	c := tr.all[0]
+	c.tcp, c.raw, c.used = end, raw, tr.now()
+}
+
+func TestExchangeAllocatesNothing(t *testing.T) {
+	near, far := pair(t)
+	tr := transportOn(t, "http://127.0.0.1:1", "hello", nil)
+	adopt(t, tr, near)
+	go func() {
+		answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+		request := make([]byte, 1024)
+		for {
+			if _, err := far.Read(request); err != nil {
+				return
+			}
+			if _, err := far.Write(answer); err != nil {
+				return
+			}
+		}
+	}()
+	allocated := testing.AllocsPerRun(1000, func() {
+		c := tr.pool.take()
+		c.report = report{sent: tr.now()}
+		if err := c.exchange(&tr.targets[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocated > 0 {
+		t.Errorf("%.2f allocations in each exchange", allocated)
+	}
+}
+
+// FuzzAnswer gives any bytes as an answer, in pieces, to the transport and to
+// net/http, which must agree on all that the instrument reports.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.0 200 OK\r\n\r\nhello",
+		"HTTP/1.1 200 OK\nConnection: close, keep-alive\nContent-Length: 0\n\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello",
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0000000000000005\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\n Folded: x\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 200\r\nX\x00: y\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
+		"\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+	} {
+		f.Add([]byte(seed), uint16(20), "GET")
+	}
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), uint16(3), "HEAD")
+	f.Fuzz(func(t *testing.T, answer []byte, cut uint16, method string) {
+		if method != "GET" && method != "HEAD" || len(answer) > maxHead/2 {
+			t.Skip()
+		}
+		want := readByNetHTTP(answer, method)
+		near, far := pair(t)
+		tr, err := newTransport(lab.Attack{
+			BaseURL: "http://127.0.0.1:1", Connections: 1, Timeout: time.Minute,
+			Targets: []lab.Target{{Request: lab.Request{Method: method, Path: "/"}, Status: want.status, Body: want.body}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.close()
+		adopt(t, tr, near)
+		go func() {
+			_, _ = http.ReadRequest(bufio.NewReader(far))
+			at := min(int(cut), len(answer))
+			_, _ = far.Write(answer[:at])
+			_, _ = far.Write(answer[at:])
+			_ = far.Close()
+		}()
+		got, err := hit(t, tr)
+		if (err == nil) != want.whole {
+			t.Fatalf("transport: error %v; net/http: whole %v, error %v", err, want.whole, want.err)
+		}
+		if err != nil {
+			return
+		}
+		if got.status != want.status || got.differs || got.bytesIn != int64(len(want.body)) || tr.all[0].last != want.close {
+			t.Fatalf("transport: %+v, ends %v; net/http: %+v", got, tr.all[0].last, want)
+		}
+	})
+}
+
+type reference struct {
+	status int
+	body   []byte
+	close  bool
+	whole  bool // an answer without errors and without anything after it
+	err    error
+}
+
+func readByNetHTTP(answer []byte, method string) (r reference) {
+	in := bufio.NewReader(bytes.NewReader(answer))
+	for {
+		resp, err := http.ReadResponse(in, &http.Request{Method: method})
+		if err != nil {
+			return reference{err: err}
+		}
+		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+			continue
+		}
+		r.status, r.close = resp.StatusCode, resp.Close
+		r.body, r.err = io.ReadAll(resp.Body)
+		_, after := in.Peek(1)
+		r.whole = r.err == nil && errors.Is(after, io.EOF)
+		return r
 	}
 }

@@ -1,0 +1,133 @@
+package attack
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"runtimelab/lab"
+)
+
+// What a stalled server costs is known exactly from the schedule: a hit that
+// falls due during the stall waits for its end, and then for those before it.
+// The recorder must read the same, whatever the number of workers that hid it.
+func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
+	const (
+		rate    = 2000.0
+		lasts   = 10 * time.Second
+		service = 200 * time.Microsecond
+		from    = 4 * time.Second
+		to      = 5 * time.Second
+	)
+	for _, workers := range []int{8, 128, 1024} {
+		a := attackOn("http://127.0.0.1:1", lab.Steady)
+		a.Rate, a.Arrivals, a.Duration = at(rate), lab.Poisson, lasts
+		s := newSchedule(a)
+		var dues, exact []time.Duration
+		for due := s.next(); due < lasts; due = s.next() {
+			dues = append(dues, due)
+		}
+		rec := newRecorder(a, time.Now(), nil)
+		rec.follow(func(seq uint64) time.Duration { return dues[seq] }, int64(len(dues)))
+		free := make([]time.Duration, workers) // when each worker is
+		for k, due := range dues {
+			w := k % workers
+			sent := max(due, free[w])
+			end := max(sent+service, sent)
+			if sent < to && end > from {
+				end = to + service
+			}
+			free[w] = end
+			exact = append(exact, end-due)
+			rec.add(answered(uint64(k), report{status: 200, sent: sent, first: end, end: end}))
+		}
+		got, err := rec.result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(exact)
+		for _, q := range []struct {
+			name string
+			p    float64
+			got  *float64
+		}{{"p50", 0.5, got.Corrected.P50MS}, {"p90", 0.9, got.Corrected.P90MS}, {"p99", 0.99, got.Corrected.P99MS}, {"p99.9", 0.999, got.Corrected.P999MS}} {
+			rank := int(math.Ceil(q.p * float64(len(exact))))
+			// Where p times n is no integer, definitions differ by a rank;
+			// three significant digits are a thousandth.
+			low, high := milliseconds(int64(exact[rank-2])), milliseconds(int64(exact[rank]))
+			if *q.got < low*0.999 || *q.got > high*1.001 {
+				t.Errorf("%d workers: corrected %s %.3f ms, exactly %.3f to %.3f ms", workers, q.name, *q.got, low, high)
+			}
+		}
+	}
+}
+
+func answered(seq uint64, r report) *vegeta.Result {
+	var encoded [reportSize]byte
+	return &vegeta.Result{Seq: seq, Body: r.encode(encoded[:])}
+}
+
+func TestReportSurvivesItsWay(t *testing.T) {
+	want := report{target: 3, status: 503, sent: 1, first: 2, end: math.MaxInt64, bytesIn: 1 << 40, differs: true}
+	var encoded [reportSize]byte
+	if got, ok := decodeReport(want.encode(encoded[:])); !ok || got != want {
+		t.Errorf("%+v became %+v", want, got)
+	}
+	if _, ok := decodeReport([]byte("a body")); ok {
+		t.Error("any body is taken for a report")
+	}
+}
+
+func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
+	a := attackOn(answering(t, hello), lab.Steady)
+	a.Rate, a.KeepHits = at(8000), true // more than a chunk
+	var spool bytes.Buffer
+	got, err := Run(t.Context(), a, &spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hits []lab.Hit
+	if err := ReadHits(&spool, func(chunk []lab.Hit) error {
+		hits = append(hits, chunk...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(hits)) != got.Sent || got.KeptHits != got.Sent {
+		t.Fatalf("%d hits read, %d kept, %d sent", len(hits), got.KeptHits, got.Sent)
+	}
+	slices.SortFunc(hits, func(x, y lab.Hit) int { return int(x.Seq) - int(y.Seq) })
+	for i, h := range hits {
+		if h.Seq != uint64(i) {
+			t.Fatalf("hit %d has sequence number %d", i, h.Seq)
+		}
+		if h.Status != 200 || h.BytesIn != 5 || h.Error != "" || h.Latency <= 0 || h.FirstByte > h.Latency || h.At.Before(got.StartedAt.Truncate(0)) {
+			t.Fatalf("hit %+v of an attack from %v", h, got.StartedAt)
+		}
+	}
+}
+
+func TestHitsWithoutAPlaceAreRefused(t *testing.T) {
+	a := attackOn("http://127.0.0.1:1", lab.Peak)
+	a.KeepHits = true
+	if _, err := Run(t.Context(), a, nil); err == nil {
+		t.Error("hits were to be kept nowhere")
+	}
+}
+
+func TestReadHitsSaysWhatIsTorn(t *testing.T) {
+	var spool bytes.Buffer
+	k := newKeeper(&spool)
+	k.add(lab.Hit{Seq: 1})
+	if _, err := k.end(); err != nil {
+		t.Fatal(err)
+	}
+	torn := spool.Bytes()[:spool.Len()-3]
+	if err := ReadHits(bytes.NewReader(torn), func([]lab.Hit) error { return nil }); err == nil {
+		t.Error("half a spool was read as a whole one")
+	}
+}
