@@ -1,20 +1,33 @@
 //go:build linux
 
 // Command agent is the first process of a cell: the load generator, and its
-// end of the conversation with the lab.
+// end of the conversation with the lab. As "agent serve", it is one of the
+// lab's own responders.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"runtimelab/lab/agent"
+	"runtimelab/lab/serve"
 )
 
 func main() {
-	if err := agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.ThisMachine()); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string) error {
+	if len(args) > 0 && args[0] == "serve" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return serve.Command(ctx, args[1:])
+	}
+	return agent.Serve(context.Background(), os.Stdin, os.Stdout, agent.ThisMachine())
 }

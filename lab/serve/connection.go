@@ -1,0 +1,61 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+)
+
+// plain is the constant answer as its bytes on the wire.
+var plain = wire("text/plain", []byte(Body))
+
+func wire(contentType string, body []byte) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body)
+}
+
+// connections reads the requests of every connection and has each answered by
+// respond, which writes a whole answer. It is less than net/http's server, and
+// so less that comes between a request and its clock.
+func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accepting a connection: %w", err)
+		}
+		go func() {
+			defer c.Close()
+			in := bufio.NewReader(c)
+			for {
+				r, err := http.ReadRequest(in)
+				if err != nil {
+					return // the client has gone, or makes no sense
+				}
+				if _, err := io.Copy(io.Discard, r.Body); err != nil {
+					return
+				}
+				if err := respond(c, r); err != nil || r.Close {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// tell answers with v as JSON.
+func tell(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(wire("application/json", text))
+	return err
+}

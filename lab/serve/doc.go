@@ -1,0 +1,12 @@
+// Package serve owns the lab's own responders: servers whose behaviour is
+// known, which the instrument is measured against before it measures others.
+// They run from the agent's program, in a server's container of a cell, like
+// any server under test.
+//
+//	null       a constant answer as fast as one CPU can: never the limit of a generator
+//	reference  a fixed piece of CPU work for each request, and its own clock of it
+//	waiting    a delay without CPU: the server that no CPU saturates
+//	stalling   an immediate answer, but for one stall in every period
+//
+// All listen on HOST and PORT of the environment, as every server of the lab.
+package serve

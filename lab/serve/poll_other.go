@@ -1,0 +1,13 @@
+//go:build !linux
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+func (*poll) serve(context.Context, *net.TCPListener) error {
+	return errors.New("this responder polls with epoll, which only Linux has")
+}

@@ -1,0 +1,242 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// started runs the responder of a command line and returns where it listens.
+func started(t *testing.T, args ...string) (address string) {
+	t.Helper()
+	r, err := parse(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.serve(ctx, l.(*net.TCPListener)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func onLinux(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the null responder needs epoll")
+	}
+}
+
+func TestEveryResponderAnswersTheTarget(t *testing.T) {
+	onLinux(t)
+	for _, args := range [][]string{
+		{"null"}, {"reference", "-iterations=10"}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
+	} {
+		address := started(t, args...)
+		var clients sync.WaitGroup
+		for range 8 {
+			clients.Go(func() {
+				client := &http.Client{Transport: &http.Transport{}}
+				defer client.CloseIdleConnections()
+				for i := range 20 {
+					method, sent := "GET", ""
+					if i%2 == 1 {
+						method, sent = "POST", strings.Repeat("x", i*5000)
+					}
+					req, err := http.NewRequest(method, "http://"+address+"/", strings.NewReader(sent))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					req.Close = i%5 == 4
+					resp, err := client.Do(req)
+					if err != nil {
+						t.Errorf("%v: %v", args, err)
+						return
+					}
+					body, err := io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if err != nil || resp.StatusCode != Target().Status || !bytes.Equal(body, Target().Body) {
+						t.Errorf("%v answered %d %q, error %v", args, resp.StatusCode, body, err)
+					}
+				}
+			})
+		}
+		clients.Wait()
+	}
+}
+
+// However requests arrive, in pieces or several at once, each gets one answer.
+func TestNullAnswersEachRequestOnce(t *testing.T) {
+	onLinux(t)
+	address := started(t, "null")
+	rapid.Check(t, func(t *rapid.T) {
+		var sent bytes.Buffer
+		requests := rapid.IntRange(1, 20).Draw(t, "requests")
+		for range requests {
+			body := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "body")
+			if len(body) == 0 {
+				sent.WriteString("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			} else {
+				fmt.Fprintf(&sent, "POST / HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\n\r\n%s", len(body), body)
+			}
+		}
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for sent.Len() > 0 {
+			if _, err := c.Write(sent.Next(rapid.IntRange(1, 400).Draw(t, "piece"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := io.ReadAll(c)
+		if err != nil || len(answers) != requests*len(plain) {
+			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plain), err)
+		}
+	})
+}
+
+func TestNullEndsTheConnectionThatIsToEnd(t *testing.T) {
+	onLinux(t)
+	c, err := net.Dial("tcp", started(t, "null"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(c); err != nil || !bytes.Equal(all, plain) {
+		t.Errorf("%q, error %v", all, err)
+	}
+}
+
+func told[T any](t *testing.T, method, url string) (v T) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestReferenceKeepsItsOwnClock(t *testing.T) {
+	onLinux(t)
+	medians := map[int]time.Duration{}
+	for _, iterations := range []int{1000, 3_000_000} {
+		url := "http://" + started(t, "reference", fmt.Sprintf("-iterations=%d", iterations))
+		began := time.Now()
+		for range 9 {
+			resp, err := http.Get(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+		}
+		all := time.Since(began)
+		s := told[Service](t, "GET", url+ServicePath)
+		if s.Count != 9 || s.Median <= 0 || s.P99 < s.Median || s.Max < s.P99 || s.Mean*9 > all {
+			t.Errorf("%+v of 9 requests in %v", s, all)
+		}
+		medians[iterations] = s.Median
+		if s := told[Service](t, "DELETE", url+ServicePath); s.Count != 0 {
+			t.Errorf("%d requests are remembered after they were forgotten", s.Count)
+		}
+	}
+	if medians[3_000_000] < 20*medians[1000] {
+		t.Errorf("three thousand times the work took %v instead of %v", medians[3_000_000], medians[1000])
+	}
+}
+
+func TestWaitingAnswersManyAtOnce(t *testing.T) {
+	url := "http://" + started(t, "waiting", "-delay=200ms")
+	began := time.Now()
+	var clients sync.WaitGroup
+	for range 20 {
+		clients.Go(func() {
+			resp, err := http.Get(url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+		})
+	}
+	clients.Wait()
+	if took := time.Since(began); took < 200*time.Millisecond || took > 20*200*time.Millisecond/2 {
+		t.Errorf("20 requests at once took %v where each waits 200ms", took)
+	}
+}
+
+func TestStallingTellsWhenItAnsweredNothing(t *testing.T) {
+	url := "http://" + started(t, "stalling", "-period=300ms", "-stall=150ms")
+	var longest time.Duration
+	for began := time.Now(); time.Since(began) < 700*time.Millisecond; {
+		sent := time.Now()
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		longest = max(longest, time.Since(sent))
+	}
+	stalls := told[[]Stall](t, "GET", url+StallsPath)
+	if len(stalls) < 1 || longest < 100*time.Millisecond {
+		t.Fatalf("stalls %v, longest answer %v", stalls, longest)
+	}
+	for _, s := range stalls {
+		if s.To.Sub(s.From) < 140*time.Millisecond {
+			t.Errorf("a stall of %v from %v", s.To.Sub(s.From), s.From)
+		}
+	}
+}
+
+func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
+	for _, v := range []struct{ command []string }{
+		{Null().Command}, {Reference("slow", 5).Command}, {Waiting(time.Second).Command}, {Stalling(time.Minute, time.Second).Command},
+	} {
+		if v.command[0] != "/agent" || v.command[1] != "serve" {
+			t.Fatalf("command %v", v.command)
+		}
+		if _, err := parse(v.command[2:]); err != nil {
+			t.Errorf("%v: %v", v.command, err)
+		}
+	}
+	for _, wrong := range [][]string{nil, {"nul"}, {"reference"}, {"reference", "-iterations=x"}, {"waiting"}, {"stalling", "-period=1s", "-stall=2s"}} {
+		if _, err := parse(wrong); err == nil {
+			t.Errorf("%v was understood", wrong)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Runtime is the name under which the lab's own responders appear where
+// runtimes do.
+const Runtime = "lab"
+
+// Body is what every responder answers, whatever it is asked.
+const Body = "Hello, World!"
+
+// Target is the request that all responders are measured with.
+func Target() lab.Target {
+	return lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK, Body: []byte(Body)}
+}
+
+// Null is the variant that answers as fast as one CPU can.
+func Null() lab.Variant {
+	return variant("null", "a constant answer, as fast as one CPU can", "null")
+}
+
+// Reference is the variant that does so many iterations of Work for each
+// request. name tells several apart.
+func Reference(name string, iterations int) lab.Variant {
+	return variant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference", fmt.Sprintf("-iterations=%d", iterations))
+}
+
+// Waiting is the variant that answers after a delay that takes no CPU.
+func Waiting(delay time.Duration) lab.Variant {
+	return variant("waiting", fmt.Sprintf("an answer after %v, without CPU", delay), "waiting", fmt.Sprintf("-delay=%v", delay))
+}
+
+// Stalling is the variant that answers nothing during stall at the end of
+// every period, and everything at once otherwise. Periods count from the first
+// request.
+func Stalling(period, stall time.Duration) lab.Variant {
+	return variant("stalling", fmt.Sprintf("answers at once, but stalls %v in every %v", stall, period),
+		"stalling", fmt.Sprintf("-period=%v", period), fmt.Sprintf("-stall=%v", stall))
+}
+
+func variant(name, about string, command ...string) lab.Variant {
+	return lab.Variant{
+		Runtime: Runtime, Name: name, About: about, Model: "single",
+		Command: append([]string{"/agent", "serve"}, command...),
+	}
+}
+
+// The paths at which a responder tells of itself, and what it tells. Asking
+// for them is no service, and takes no part in what they say.
+const (
+	ServicePath = "/service" // reference: a Service; a DELETE forgets it
+	StallsPath  = "/stalls"  // stalling: the []Stall so far
+)
+
+// Service is a reference server's own account of its service times: from the
+// read request to the written answer, by its monotonic clock, without the wait
+// for its turn.
+type Service struct {
+	Count  int64         `json:"count"`
+	Mean   time.Duration `json:"mean_ns"`
+	Median time.Duration `json:"p50_ns"`
+	P99    time.Duration `json:"p99_ns"`
+	Max    time.Duration `json:"max_ns"`
+}
+
+// Stall is when a stalling server answered nothing.
+type Stall struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
