@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -39,9 +42,12 @@ func machine(root fstest.MapFS) Machine {
 	return Machine{
 		root:     root,
 		affinity: func() ([]int, error) { return []int{0, 1}, nil },
-		cpuTime:  func() (time.Duration, error) { return time.Second, nil },
+		own:      func() (time.Duration, int64, error) { return time.Second, 7, nil },
 		kernel:   func() (string, error) { return "6.1", nil },
 		nofile:   func() (int, error) { return 20000, nil },
+
+		pin:        func(int) error { return nil },
+		threadTime: func() (time.Duration, error) { return time.Second, nil },
 	}
 }
 
@@ -52,8 +58,10 @@ func conversation(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
 	toAgent, fromLab := io.Pipe()
 	toLab, fromAgent := io.Pipe()
 	done := make(chan error, 1)
+	m := machine(twoCores())
+	m.spool = t.TempDir()
 	go func() {
-		done <- Serve(context.Background(), toAgent, fromAgent, machine(twoCores()))
+		done <- Serve(context.Background(), toAgent, fromAgent, m)
 		fromAgent.Close()
 	}()
 	t.Cleanup(func() { fromLab.Close() })
@@ -115,7 +123,8 @@ func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
 	defer server.Close()
 	c, _, _ := conversation(t)
 	got, err := c.Attack(t.Context(), lab.Attack{
-		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2, RateRPS: 200,
+		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2,
+		Rate:     []lab.Stage{{FromRPS: 200, ToRPS: 200, Lasts: time.Second}},
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 200 * time.Millisecond, Timeout: time.Second,
 	})
@@ -127,6 +136,122 @@ func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
 	}
 	if got.Succeeded == 0 || got.Corrected == nil || len(got.Corrected.HDR) == 0 {
 		t.Errorf("the result did not survive the conversation: %+v", got)
+	}
+}
+
+// Bulk output waits in the cell until the attack is over, and comes in pieces.
+func TestHitsAreReadAfterTheAttack(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	a := lab.Attack{
+		Name: "kept", BaseURL: server.URL, Kind: lab.Peak, Connections: 2, KeepHits: true,
+		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
+		Duration: 300 * time.Millisecond, Timeout: time.Second,
+	}
+	count := func() (n int64, err error) {
+		return n, c.Hits(t.Context(), func(hits []lab.Hit) error {
+			n += int64(len(hits))
+			return nil
+		})
+	}
+	for range 2 {
+		got, err := c.Attack(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := count(); err != nil || n != got.Sent || n == 0 {
+			t.Errorf("%d hits were read of %d, error %v", n, got.Sent, err)
+		}
+	}
+	a.KeepHits = false
+	if _, err := c.Attack(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := count(); err == nil {
+		t.Errorf("%d hits were read of an attack that kept none", n)
+	}
+}
+
+func TestReadingPiecesOfASpool(t *testing.T) {
+	m := machine(twoCores())
+	m.spool = t.TempDir()
+	w, err := m.openSpool(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Repeat([]byte("0123456789"), pieceSize/4)
+	if _, err := w.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for {
+		p, err := m.readSpool(int64(len(got)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Bytes) == 0 {
+			break
+		}
+		got = append(got, p.Bytes...)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes were read of %d", len(got), len(want))
+	}
+}
+
+func TestThreadsAreThoseOfTheServers(t *testing.T) {
+	root := twoCores()
+	for path, text := range map[string]string{
+		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent's own
+		"proc/8/task/8/schedstat":   "1500000000 7 12\n",
+		"proc/8/task/8/status":      "Name:\tnode\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n",
+		"proc/8/task/9/schedstat":   "20 0 1\n",
+		"proc/10/task/10/stat":      "10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 11 0 5\n",
+		"proc/11/task/11/schedstat": "gone\n",
+	} {
+		root[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	got, err := machine(root).threads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []lab.Thread{{PID: 10, TID: 10, CPU: 3 * time.Second}, {PID: 8, TID: 8, CPU: 1500 * time.Millisecond, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20}}
+	if !slices.Equal(got, want) {
+		t.Errorf("read %+v, want %+v", got, want)
+	}
+}
+
+func TestCanariesSingOnEveryCPUAtOnce(t *testing.T) {
+	m := machine(twoCores())
+	var mu sync.Mutex
+	pinned := map[int]bool{}
+	m.pin = func(cpu int) error {
+		mu.Lock()
+		defer mu.Unlock()
+		pinned[cpu] = true
+		return nil
+	}
+	var calls atomic.Int64
+	m.threadTime = func() (time.Duration, error) { return time.Duration(calls.Add(1)), nil }
+	got, err := m.canaries(t.Context(), []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].CPU != 0 || got[1].CPU != 1 || !pinned[0] || !pinned[1] {
+		t.Errorf("canaries %+v, threads moved to %v", got, pinned)
+	}
+	for _, c := range got {
+		if c.Took <= 0 || c.Used <= 0 {
+			t.Errorf("canary %+v", c)
+		}
+	}
+	m.pin = func(cpu int) error { return fmt.Errorf("no CPU %d", cpu) }
+	if _, err := m.canaries(t.Context(), []int{0}); err == nil {
+		t.Error("a canary sang on any CPU")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/attack"
 )
 
 // Client is the lab's end of the conversation with one cell. Calls are
@@ -103,4 +104,40 @@ func (c *Client) Check(ctx context.Context, baseURL string, requests []lab.Reque
 // Attack carries out one attack.
 func (c *Client) Attack(ctx context.Context, a lab.Attack) (result lab.AttackResult, err error) {
 	return result, c.call(ctx, verbAttack, a, &result)
+}
+
+// Hits hands the hits that the last attack kept to each, a chunk at a time, in
+// the order in which they ended.
+func (c *Client) Hits(ctx context.Context, each func([]lab.Hit) error) error {
+	return attack.ReadHits(&spoolReader{ctx: ctx, client: c}, each)
+}
+
+// Canary does a fixed piece of CPU work on every one of the CPUs at once.
+func (c *Client) Canary(ctx context.Context, cpus []int) (canaries []lab.Canary, err error) {
+	return canaries, c.call(ctx, verbCanary, cpus, &canaries)
+}
+
+// spoolReader reads a cell's spool piece by piece.
+type spoolReader struct {
+	ctx    context.Context
+	client *Client
+	offset int64
+	unread []byte
+}
+
+func (r *spoolReader) Read(p []byte) (int, error) {
+	if len(r.unread) == 0 {
+		var next piece
+		if err := r.client.call(r.ctx, verbRead, piece{Offset: r.offset}, &next); err != nil {
+			return 0, err
+		}
+		if len(next.Bytes) == 0 {
+			return 0, io.EOF
+		}
+		r.unread = next.Bytes
+		r.offset += int64(len(next.Bytes))
+	}
+	n := copy(p, r.unread)
+	r.unread = r.unread[n:]
+	return n, nil
 }

@@ -14,4 +14,6 @@
 //	await   wait for a server's first correct answer
 //	check   send requests once each and return the answers
 //	attack  carry out one attack, with readings of the machine at its edges
+//	read    a piece of what the last attack kept of its hits
+//	canary  a fixed piece of CPU work on each of some CPUs
 package agent

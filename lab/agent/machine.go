@@ -26,9 +26,13 @@ const evenCapacity = 1024
 type Machine struct {
 	root     fs.FS // the file system from /, for /proc and /sys
 	affinity func() ([]int, error)
-	cpuTime  func() (time.Duration, error) // of this process
+	own      func() (cpu time.Duration, sleeps int64, err error) // of this process
 	kernel   func() (string, error)
 	nofile   func() (int, error) // hard limit
+
+	pin        func(cpu int) error           // the calling thread
+	threadTime func() (time.Duration, error) // CPU time of the calling thread
+	spool      string                        // folder where hits are kept
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -115,11 +119,15 @@ func (m Machine) memory() int64 {
 	return 0
 }
 
-// read takes a reading of the whole host's CPUs and of this process.
+// read takes a reading of the whole host's CPUs, of this process and of the
+// cell's servers.
 func (m Machine) read() (lab.Reading, error) {
 	r := lab.Reading{At: time.Now().UTC()}
 	var err error
-	if r.GeneratorCPU, err = m.cpuTime(); err != nil {
+	if r.Threads, err = m.threads(); err != nil {
+		return r, err
+	}
+	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
 		return r, err
 	}
 	stat, err := fs.ReadFile(m.root, "proc/stat")

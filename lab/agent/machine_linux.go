@@ -13,7 +13,10 @@ const maxCPUs = 1024
 
 // ThisMachine is the machine that the process runs on.
 func ThisMachine() Machine {
-	return Machine{root: os.DirFS("/"), affinity: affinity, cpuTime: cpuTime, kernel: kernel, nofile: nofile}
+	return Machine{
+		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
+		pin: pin, threadTime: threadTime, spool: spoolDir,
+	}
 }
 
 func affinity() ([]int, error) {
@@ -30,12 +33,29 @@ func affinity() ([]int, error) {
 	return ids, nil
 }
 
-func cpuTime() (time.Duration, error) {
+func own() (cpu time.Duration, sleeps int64, err error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("reading the generator's CPU time: %w", err)
+		return 0, 0, fmt.Errorf("reading the generator's CPU time: %w", err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Nvcsw, nil
+}
+
+func pin(cpu int) error {
+	var only unix.CPUSet
+	only.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &only); err != nil {
+		return fmt.Errorf("moving a thread to CPU %d: %w", cpu, err)
+	}
+	return nil
+}
+
+func threadTime() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		return 0, fmt.Errorf("reading a thread's CPU time: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
 }
 
 func kernel() (string, error) {

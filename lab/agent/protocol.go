@@ -16,6 +16,8 @@ const (
 	verbAwait  = "await"
 	verbCheck  = "check"
 	verbAttack = "attack"
+	verbRead   = "read"
+	verbCanary = "canary"
 )
 
 type request struct {
@@ -36,6 +38,15 @@ type Awaited struct {
 	Target   lab.Target    `json:"target"` // an empty body takes any
 	Patience time.Duration `json:"patience_ns"`
 }
+
+// piece is a part of what the last attack kept of its hits.
+type piece struct {
+	Offset int64  `json:"offset"`
+	Bytes  []byte `json:"bytes,omitempty"` // empty at the end
+}
+
+// pieceSize is how much of a spool one reply carries.
+const pieceSize = 1 << 20
 
 type checked struct {
 	BaseURL  string `json:"base_url"`

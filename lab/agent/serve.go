@@ -42,7 +42,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 			// Served beside the wait for the end of input, which must cut
 			// short whatever is being done.
 			done := make(chan reply, 1)
-			go func() { done <- serve(ctx, req, m) }()
+			go func() { done <- fulfil(ctx, req, m) }()
 			select {
 			case err := <-ended:
 				return err
@@ -73,7 +73,7 @@ func receive(ctx context.Context, in io.Reader, requests chan<- request) error {
 	}
 }
 
-func serve(ctx context.Context, req request, m Machine) reply {
+func fulfil(ctx context.Context, req request, m Machine) reply {
 	result, err := act(ctx, req, m)
 	if err != nil {
 		return reply{ID: req.ID, Error: err.Error()}
@@ -111,6 +111,18 @@ func act(ctx context.Context, req request, m Machine) (any, error) {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
 		return measure(ctx, what, m)
+	case verbRead:
+		var what piece
+		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return m.readSpool(what.Offset)
+	case verbCanary:
+		var cpus []int
+		if err := json.Unmarshal(req.Arguments, &cpus); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return m.canaries(ctx, cpus)
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are of different builds", req.Verb)
 }
@@ -121,23 +133,21 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	procs := len(cpus)
-	if a.Kind == lab.Steady {
-		// The pacer's thread sleeps in the kernel; with a processor of Go's to
-		// spare, the workers need not wait until it is taken from the sleeper.
-		procs++
-	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
 	// A heap of a few megabytes would be collected hundreds of times a second.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	runtime.GC()
 
-	before, err := m.read()
+	hits, err := m.openSpool(a.KeepHits)
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	result, err := attack.Run(ctx, a)
+	before, err := m.read()
 	if err != nil {
+		return lab.AttackResult{}, errors.Join(err, hits.Close())
+	}
+	result, err := attack.Run(ctx, a, hits)
+	if err = errors.Join(err, hits.Close()); err != nil {
 		return result, err
 	}
 	after, err := m.read()

@@ -31,7 +31,14 @@ const (
 	generatorMemory = 1 << 30
 	leaseMemory     = 64 << 20
 	pids            = 512
-	nobody          = "65532:65532"
+
+	// agentUser is not the servers' user: in a cell they see each other's
+	// processes, and no server may touch the agent.
+	agentUser = "65533:65533"
+
+	// spoolDir is where a generator may write, in memory: hits that are kept.
+	spoolDir  = "/spool"
+	spoolSize = "size=768m,mode=0700,uid=65533,gid=65533"
 )
 
 // harden gives a container what every container of a trial has: nothing that
@@ -50,8 +57,10 @@ func harden(h *container.HostConfig, nofile int) {
 	}
 }
 
-// Cell is a network namespace with nothing but loopback in it, owned by the
-// generator's container. Reading and writing a Cell is talking to its agent.
+// Cell is a network namespace with nothing but loopback in it, and a namespace
+// of processes, both owned by the generator's container: its agent sees the
+// threads of the servers, and they end with it. Reading and writing a Cell is
+// talking to its agent.
 type Cell struct {
 	io.ReadWriter
 	run       *Run
@@ -65,6 +74,7 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
 		h.CpusetCpus = lab.CPUList(cpus)
+		h.Tmpfs = map[string]string{spoolDir: spoolSize}
 		h.Sysctls = map[string]string{
 			"net.core.somaxconn":           fmt.Sprint(Somaxconn),
 			"net.ipv4.ip_local_port_range": "1024 65535",
@@ -83,8 +93,8 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 // Complaints is what the agent wrote to its standard error, the last part.
 func (c *Cell) Complaints() string { return c.stream.errors.String() }
 
-// Close ends the generator and removes its container. The namespace lives on
-// while a server is in it.
+// Close ends the generator, and with it what runs in the cell, and removes its
+// container.
 func (c *Cell) Close(ctx context.Context) error {
 	_ = c.stream.Close() // ends the agent; its container is removed either way
 	if err := c.run.engine.remove(ctx, c.generator); err != nil {

@@ -28,20 +28,6 @@ func TestALeaseHoldsWhileItRuns(t *testing.T) {
 	}
 }
 
-func TestUsageOfBothCgroupVersions(t *testing.T) {
-	v1 := container.StatsResponse{}
-	v1.CPUStats.CPUUsage.TotalUsage = 1500
-	v1.CPUStats.ThrottlingData.ThrottledPeriods = 3
-	v1.MemoryStats.MaxUsage = 64 << 20
-	got := usage(v1)
-	if got.CPU != 1500*time.Nanosecond || got.ThrottledPeriods != 3 || got.MemoryPeakBytes == nil || *got.MemoryPeakBytes != 64<<20 {
-		t.Errorf("read %+v", got)
-	}
-	if v2 := usage(container.StatsResponse{}); v2.MemoryPeakBytes != nil {
-		t.Errorf("a peak of %d bytes where the engine reports none", *v2.MemoryPeakBytes)
-	}
-}
-
 func TestTailKeepsTheEnd(t *testing.T) {
 	var end tail
 	for range 10 {

@@ -148,7 +148,7 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 		ConfigModifier: func(c *container.Config) {
 			c.OpenStdin, c.StdinOnce = true, true
 			c.AttachStdin, c.AttachStdout, c.AttachStderr = true, true, true
-			c.User = nobody
+			c.User = agentUser
 		},
 		HostConfigModifier: func(h *container.HostConfig) {
 			harden(h, r.nofile)

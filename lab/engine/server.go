@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +19,8 @@ const tailLines = 20
 type Server struct {
 	engine    *Engine
 	id        string
+	name      string // the variant's
+	pid       int    // on the engine's host
 	startedAt time.Time
 }
 
@@ -38,6 +39,7 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 		HostConfigModifier: func(h *container.HostConfig) {
 			harden(h, c.run.nofile)
 			h.NetworkMode = container.NetworkMode("container:" + c.generator)
+			h.PidMode = container.PidMode("container:" + c.generator)
 			h.Memory, h.MemorySwap = ServerMemory, ServerMemory
 			h.CpusetCpus = lab.CPUList(cpus)
 		},
@@ -45,11 +47,12 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", v.ID(), err)
 	}
-	s := &Server{engine: c.run.engine, id: started.GetContainerID()}
+	s := &Server{engine: c.run.engine, id: started.GetContainerID(), name: v.ID()}
 	state, err := s.state(ctx)
 	if err != nil {
 		return s, err
 	}
+	s.pid = state.Pid
 	if s.startedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
 		return s, fmt.Errorf("reading when %s started: %w", v.ID(), err)
 	}
@@ -105,34 +108,6 @@ func (s *Server) Obituary(ctx context.Context) string {
 
 // LogTail is the end of what the server has printed.
 func (s *Server) LogTail(ctx context.Context) string { return s.engine.tailOf(ctx, s.id, tailLines) }
-
-// Usage is what the engine accounts to the server so far. Asked for at the
-// edges of a phase only: a stream of these costs CPU.
-func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
-	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
-	if err != nil {
-		return lab.Usage{}, fmt.Errorf("reading the usage of container %.12s: %w", s.id, err)
-	}
-	defer result.Body.Close()
-	var stats container.StatsResponse
-	if err := json.NewDecoder(result.Body).Decode(&stats); err != nil {
-		return lab.Usage{}, fmt.Errorf("reading the usage of container %.12s: %w", s.id, err)
-	}
-	return usage(stats), nil
-}
-
-func usage(stats container.StatsResponse) lab.Usage {
-	u := lab.Usage{
-		At:               stats.Read,
-		CPU:              time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
-		ThrottledPeriods: int64(stats.CPUStats.ThrottlingData.ThrottledPeriods),
-	}
-	// Only cgroup v1 reports a maximum through the engine's API.
-	if peak := int64(stats.MemoryStats.MaxUsage); peak > 0 {
-		u.MemoryPeakBytes = &peak
-	}
-	return u
-}
 
 // Remove kills the server and removes its container.
 func (s *Server) Remove(ctx context.Context) error { return s.engine.remove(ctx, s.id) }

@@ -8,10 +8,14 @@ import (
 	"runtimelab/lab"
 )
 
-const agentName = "agent"
+const (
+	agentName  = "agent"
+	serverUser = "65532:65532" // of every runtime's Dockerfile
+)
 
 // Agent has an image ready that holds nothing but binary, a static executable,
-// at /agent. It has no entry point: whoever creates a container names one.
+// at /agent. It has no entry point: whoever creates a container names one. The
+// lab's own responders run from it as what every other server is: not root.
 func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
 	content := sha256Hex(binary)
 	ref := runtimeRef(agentName, content)
@@ -31,6 +35,7 @@ func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
 		return lab.Image{}, fmt.Errorf("pack the agent: %w", err)
 	}
 	err = b.importImage(ctx, &archive, ref, []string{
+		"USER " + serverUser,
 		label(ownerLabel, owner), label(contentLabel, content), label(originLabel, "scratch"),
 	})
 	if err != nil {

@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/serve"
+)
+
+// CanaryIterations is the canary's piece of work: about 50 ms on a CPU of
+// today. That is longer than the periods in which schedulers share a CPU and
+// in which most neighbours come and go, and short beside a phase.
+const CanaryIterations = 30_000_000
+
+// canaries does the canary's work on every CPU at once, each on a thread of
+// its own that may run nowhere else.
+func (m Machine) canaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus) + 1))
+	out := make([]lab.Canary, len(cpus))
+	errs := make([]error, len(cpus))
+	var working, ready sync.WaitGroup
+	start := make(chan struct{})
+	for i, cpu := range cpus {
+		ready.Add(1)
+		working.Go(func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends with its affinity
+			if errs[i] = m.pin(cpu); errs[i] == nil {
+				serve.Work(CanaryIterations / 20) // the CPU is awake, the code in its caches
+			}
+			ready.Done()
+			<-start
+			if errs[i] == nil {
+				out[i], errs[i] = m.canary(cpu)
+			}
+		})
+	}
+	ready.Wait()
+	close(start)
+	working.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return out, context.Cause(ctx)
+}
+
+func (m Machine) canary(cpu int) (lab.Canary, error) {
+	before, err := m.threadTime()
+	if err != nil {
+		return lab.Canary{}, err
+	}
+	began := time.Now()
+	serve.Work(CanaryIterations)
+	took := time.Since(began)
+	after, err := m.threadTime()
+	if err != nil {
+		return lab.Canary{}, fmt.Errorf("after the canary on CPU %d: %w", cpu, err)
+	}
+	return lab.Canary{CPU: cpu, Took: took, Used: after - before}, nil
+}

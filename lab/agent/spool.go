@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// spoolDir is where a cell has a file system in memory for its generator to
+// write to: bulk output waits there until the attack is over.
+const spoolDir = "/spool"
+
+const spoolFile = "hits"
+
+// openSpool makes an empty spool for an attack that keeps its hits; what is
+// written is thrown away otherwise. Hits of the attack before go either way.
+func (m Machine) openSpool(keep bool) (io.WriteCloser, error) {
+	path := filepath.Join(m.spool, spoolFile)
+	if !keep {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("clearing the spool: %w", err)
+		}
+		return nowhere{io.Discard}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("making a spool: %w", err)
+	}
+	return f, nil
+}
+
+type nowhere struct{ io.Writer }
+
+func (nowhere) Close() error { return nil }
+
+// readSpool reads a piece of the spool.
+func (m Machine) readSpool(offset int64) (piece, error) {
+	f, err := os.Open(filepath.Join(m.spool, spoolFile))
+	if err != nil {
+		return piece{}, fmt.Errorf("reading the spool: %w", err)
+	}
+	defer f.Close()
+	p := make([]byte, pieceSize)
+	n, err := f.ReadAt(p, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return piece{}, fmt.Errorf("reading the spool: %w", err)
+	}
+	return piece{Offset: offset, Bytes: p[:n]}, nil
+}
