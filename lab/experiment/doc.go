@@ -16,6 +16,8 @@ import (
 // the given CPUs, or on any when there are none.
 type Cells interface {
 	OpenCell(ctx context.Context, cpus []int) (Cell, error)
+	// Canary does a fixed piece of CPU work on each of the CPUs at once.
+	Canary(ctx context.Context, cpus []int) ([]lab.Canary, error)
 }
 
 // Cell is one open cell.
@@ -26,6 +28,8 @@ type Cell interface {
 	// Check sends each request once.
 	Check(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
 	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
+	// Hits hands what the last attack kept of its hits to each, in chunks.
+	Hits(ctx context.Context, each func([]lab.Hit) error) error
 	Close(ctx context.Context) error
 }
 
@@ -59,6 +63,9 @@ type Examiner interface {
 // Recorder keeps samples.
 type Recorder interface {
 	Record(s lab.Sample) error
+	// Hits keeps the hits of a sample's attack, which read hands over in
+	// chunks.
+	Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error
 }
 
 // Observer is told how the experiment goes, for people to read. Every method

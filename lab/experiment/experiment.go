@@ -29,6 +29,9 @@ type Experiment struct {
 	Images   map[string]lab.Image   // by variant id; one without an image is refused
 	Missing  map[string]string      // why a variant has no image, by its id
 
+	Calibration lab.Calibration // of this machine's instrument; the gates judge by it
+	KeepHits    bool            // record every hit of every measured phase
+
 	Cells    Cells
 	Examiner Examiner
 	Recorder Recorder
@@ -108,16 +111,26 @@ func (e *Experiment) order() []string {
 }
 
 func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
+	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
 	return lab.Attack{
 		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Kind),
 		BaseURL:     BaseURL,
 		Kind:        p.Kind,
 		Targets:     e.targets[t.Scenario][t.Variant],
 		Connections: p.Connections,
-		RateRPS:     p.RateRPS,
+		Rate:        constantly(p.RateRPS, lasts),
 		Arrivals:    p.Arrivals,
-		Duration:    plan.PhaseDuration(e.Plan.Profile, p.Kind),
+		Duration:    lasts,
 		Timeout:     time.Duration(p.TimeoutS * float64(time.Second)),
 		Seed:        t.Seed,
+		KeepHits:    e.KeepHits && p.Kind != lab.WarmUp,
 	}
+}
+
+// constantly is a rate that does not change; none for a closed loop.
+func constantly(rps float64, lasts time.Duration) []lab.Stage {
+	if rps == 0 {
+		return nil
+	}
+	return []lab.Stage{{FromRPS: rps, ToRPS: rps, Lasts: lasts}}
 }

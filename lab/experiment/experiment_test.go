@@ -29,6 +29,10 @@ type world struct {
 	onAttack func(lab.Attack)
 	attacks  []lab.Attack
 	foreign  time.Duration // what others use of CPU 0 during every attack
+	busy     time.Duration // what the server uses of its second on CPU 1; all where unset
+	canary   time.Duration // what each canary takes
+	log      []string      // canaries, usages, attacks and hits in their order
+	kept     []lab.Hit     // handed to the recorder
 }
 
 func newWorld() *world {
@@ -49,6 +53,23 @@ func (w *world) count(what string, n int) {
 func (w *world) OpenCell(_ context.Context, cpus []int) (Cell, error) {
 	w.count("cells", 1)
 	return &fakeCell{world: w, cpus: cpus}, nil
+}
+
+func (w *world) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
+	w.log = append(w.log, "canary")
+	var out []lab.Canary
+	for _, cpu := range cpus {
+		out = append(out, lab.Canary{CPU: cpu, Took: w.canary})
+	}
+	return out, nil
+}
+
+func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) error {
+	w.log = append(w.log, "hits")
+	return read(func(hits []lab.Hit) error {
+		w.kept = append(w.kept, hits...)
+		return nil
+	})
 }
 
 func (w *world) Record(s lab.Sample) error { w.recorded = append(w.recorded, s); return nil }
@@ -81,6 +102,7 @@ type fakeCell struct {
 	cpus    []int
 	variant string
 	exited  chan struct{}
+	used    time.Duration // by the server, a millisecond for each time it was asked
 }
 
 func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ []int) (Server, error) {
@@ -106,6 +128,7 @@ func (c *fakeCell) Check(_ context.Context, requests []lab.Request) ([]lab.Answe
 
 func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
 	c.world.attacks = append(c.world.attacks, a)
+	c.world.log = append(c.world.log, string(a.Kind))
 	if c.world.onAttack != nil {
 		c.world.onAttack(a)
 	}
@@ -116,12 +139,27 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
-	began := time.Unix(200, 0)
-	return lab.AttackResult{
-		Sent: 10, Succeeded: 10, GeneratorOn: c.cpus, Elapsed: time.Second,
+	began, busy := time.Unix(200, 0), c.world.busy
+	if busy == 0 {
+		busy = time.Second
+	}
+	result := lab.AttackResult{
+		Sent: 10, Succeeded: 10 * int64(a.Connections), GeneratorOn: c.cpus, Elapsed: time.Second,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-		After:  lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0, Busy: c.world.foreign}, {ID: 1}}},
-	}, nil
+		After: lab.Reading{
+			At:      began.Add(time.Second),
+			CPUs:    []lab.CPUTime{{ID: 0, Idle: time.Second - c.world.foreign}, {ID: 1, Idle: time.Second - busy}},
+			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: busy}},
+		},
+	}
+	if a.KeepHits {
+		result.KeptHits = 2
+	}
+	return result, nil
+}
+
+func (c *fakeCell) Hits(_ context.Context, each func([]lab.Hit) error) error {
+	return errors.Join(each([]lab.Hit{{Seq: 0}}), each([]lab.Hit{{Seq: 1}}))
 }
 
 func (c *fakeCell) Close(ctx context.Context) error {
@@ -131,10 +169,14 @@ func (c *fakeCell) Close(ctx context.Context) error {
 
 type fakeServer struct{ cell *fakeCell }
 
-func (s *fakeServer) Started() time.Time                       { return time.Unix(100, 0) }
-func (s *fakeServer) Exited(context.Context) <-chan struct{}   { return s.cell.exited }
-func (s *fakeServer) LogTail(context.Context) string           { return "last words" }
-func (s *fakeServer) Usage(context.Context) (lab.Usage, error) { return lab.Usage{}, nil }
+func (s *fakeServer) Started() time.Time                     { return time.Unix(100, 0) }
+func (s *fakeServer) Exited(context.Context) <-chan struct{} { return s.cell.exited }
+func (s *fakeServer) LogTail(context.Context) string         { return "last words" }
+func (s *fakeServer) Usage(context.Context) (lab.Usage, error) {
+	s.cell.world.log = append(s.cell.world.log, "usage")
+	s.cell.used += time.Millisecond
+	return lab.Usage{CPU: s.cell.used}, nil
+}
 func (s *fakeServer) Obituary(context.Context) string {
 	if s.cell.variant == s.cell.world.crash {
 		return "the server exited with code 7"
@@ -219,6 +261,100 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 	w.checkNothingOpen(t)
 	if a := w.attacks[2]; a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
 		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
+	}
+}
+
+func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	around := func(phase string) string { return " canary usage " + phase + " usage canary usage" }
+	if got, want := strings.Join(w.log, " "), "warmup"+around("peak")+around("steady"); got != want {
+		t.Errorf("went\n%s, want\n%s", got, want)
+	}
+	for _, s := range w.recorded {
+		c := s.Canaries
+		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerDuring != time.Millisecond {
+			t.Errorf("%s: canaries %+v", s.Phase.Kind, c)
+		}
+	}
+}
+
+func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
+	for _, c := range []struct {
+		busy        time.Duration
+		connections int
+		want        []int // of every closed-loop attack after the warm-up
+	}{
+		{time.Second, 64, []int{64}},
+		{time.Second / 2, 64, []int{64, 128}},
+		{time.Second / 2, 4096, []int{4096}}, // no backlog holds more
+	} {
+		w := newWorld()
+		w.busy = c.busy
+		e := experimentOn(w, "a")
+		e.KeepHits = true
+		e.Plan.Trials = e.Plan.Trials[:1]
+		e.Plan.Scenarios[0].Phases[1].Connections = c.connections
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, a := range w.attacks {
+			if a.Kind == lab.Peak {
+				got = append(got, a.Connections)
+				if a.KeepHits != (len(got) == 1) {
+					t.Errorf("attack %d of the peak keeps its hits: %v", len(got), a.KeepHits)
+				}
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("server busy %v: peaks on %v connections, want %v", c.busy, got, c.want)
+		}
+		s := w.recorded[0]
+		if (s.Doubled != nil) != (len(c.want) == 2) || (s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
+			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.Doubled != nil, s.Gate)
+		}
+		if len(w.recorded) != 2 {
+			t.Errorf("%d rows; the doubled attack is none", len(w.recorded))
+		}
+	}
+}
+
+func TestHitsAreRecordedWhereTheyAreKept(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		w := newWorld()
+		e := experimentOn(w, "a")
+		e.Plan.Trials, e.KeepHits = e.Plan.Trials[:1], keep
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if keep {
+			want = 4 // two of each measured phase
+		}
+		if len(w.kept) != want {
+			t.Errorf("keeping hits %v: %d recorded, want %d", keep, len(w.kept), want)
+		}
+		if w.attacks[0].KeepHits {
+			t.Error("the warm-up, which is discarded, keeps its hits")
+		}
+	}
+}
+
+func TestTheGateKnowsTheCalibration(t *testing.T) {
+	w := newWorld()
+	w.canary = 60 * time.Millisecond
+	e := experimentOn(w, "a")
+	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{{CPU: 1, P99: 50 * time.Millisecond}}}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason, "canary on CPU 1") {
+		t.Errorf("a canary slower than every quiet one: %+v", g)
 	}
 }
 

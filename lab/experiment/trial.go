@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,11 +74,16 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, cell Cell,
 			continue
 		}
 		subject.Phase = p
-		s, err := attackBetweenReadings(ctx, *subject, a, cell, server)
+		s, err := e.attackBetweenReadings(ctx, *subject, a, cell, server)
 		if err != nil {
 			return samples, err
 		}
-		s.Gate = gate.Judge(s)
+		if gate.Undecided(s, e.Calibration) && 2*a.Connections <= mostConnections {
+			if s.Doubled, err = double(ctx, a, cell); err != nil {
+				return samples, err
+			}
+		}
+		s.Gate = gate.Judge(s, e.Calibration)
 		samples = append(samples, s)
 	}
 	return samples, nil
@@ -97,8 +103,14 @@ func (e *Experiment) identify(ctx context.Context, subject *lab.Sample, cell Cel
 	return nil
 }
 
-func attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
+// attackBetweenReadings carries out an attack between readings of the server,
+// and these between canaries.
+func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
+	cpus := slices.Concat(s.Layout.Generator, s.Layout.Server)
 	var err error
+	if s.Canaries.Before, err = e.Cells.Canary(ctx, cpus); err != nil {
+		return s, err
+	}
 	if s.Server.Before, err = server.Usage(ctx); err != nil {
 		return s, err
 	}
@@ -111,7 +123,35 @@ func attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell
 		return s, err
 	}
 	s.Server.Known = true
-	return s, nil
+	if s.Canaries.After, err = e.Cells.Canary(ctx, cpus); err != nil {
+		return s, err
+	}
+	settled, err := server.Usage(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Canaries.ServerDuring = settled.CPU - s.Server.After.CPU
+	if result.KeptHits == 0 {
+		return s, nil
+	}
+	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return cell.Hits(ctx, each) })
+}
+
+// mostConnections is what a peak is tried on at the most: as many connections
+// as the servers' backlog holds.
+const mostConnections = 4096
+
+// double is the same peak on twice the connections. It is evidence about the
+// peak, not a row of its own, and no hits of it are kept.
+func double(ctx context.Context, a lab.Attack, cell Cell) (*lab.AttackResult, error) {
+	a.Name += " doubled"
+	a.Connections *= 2
+	a.KeepHits = false
+	result, err := cell.Attack(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return &result, nil
 }
 
 // sample is what is known of a trial before it starts.

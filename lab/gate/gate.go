@@ -7,6 +7,7 @@ package gate
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
@@ -14,43 +15,62 @@ import (
 
 // The thresholds, in one place.
 const (
-	// SaturatedServer is the share of its CPUs, less what the hypervisor took,
-	// from which a server counts as the limit of a peak (design.md, protocol
-	// point 7).
+	// SaturatedServer is the saturation from which a server counts as the limit
+	// of a peak, and NoGain what twice the connections may bring at the most to
+	// one that is limited by something else (design.md, protocol point 7).
 	SaturatedServer = 0.95
+	NoGain          = 0.03
+
+	// NearCeiling is the share of the generator's calibrated ceiling from which
+	// a throughput may be the generator's: the ceiling itself varies by up to a
+	// tenth between attacks (lab calibrate).
+	NearCeiling = 0.90
 
 	// SaturatedGenerator is the share of its CPUs from which the generator may
 	// be the limit: at 90 % of a core its own queueing shows in latencies, as
 	// waiting time grows with 1/(1-utilisation).
 	SaturatedGenerator = 0.90
 
-	// ForeignCPU is the share of the layout's CPUs that other processes may
-	// take: 10 % of one of two cores. /proc/stat counts in ticks, which makes
-	// much less than that indistinguishable from nothing; a compiler beside the
-	// lab takes 30 % and halves every figure.
-	//
+	// ForeignCPU is the share of either side's CPUs that others may take. It
+	// lies between the 5 % that are counted and the 10 % that are to be found;
+	// without a neighbour less than 3 % is read (make bench, BenchmarkNeighbour).
+	ForeignCPU = 0.075
+
+	// CanaryTolerance is by how much a canary may exceed the 99th percentile of
+	// the quiet ones: with four canaries to a phase, one in twenty-five phases
+	// would otherwise be disturbed by the definition of a percentile.
+	CanaryTolerance = 1.05
+
 	// Steal is no gate, although the server's neighbours cause it: so does the
 	// server. Where a virtual machine's idle exits are slow, a ping-pong between
-	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. It
-	// is recorded, and the report says when it was high.
-	ForeignCPU = 0.05
+	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. What
+	// is stolen from a CPU that works is in ForeignCPU.
 )
 
-// Judge says what the sample is worth. Rules apply in order: a trial that
-// failed is nothing else, and one that was disturbed proves no limit.
-func Judge(s lab.Sample) lab.Gate {
-	for _, rule := range []func(lab.Sample) *lab.Gate{failed, disturbed, censored} {
-		if g := rule(s); g != nil {
+// Judge says what the sample is worth on a machine of which c is known: by a
+// zero Calibration no canary is judged and no ceiling approached. Rules apply
+// in order: a trial that failed is nothing else, and one that was disturbed
+// proves no limit.
+func Judge(s lab.Sample, c lab.Calibration) lab.Gate {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{failed, disturbed, censored} {
+		if g := rule(s, c); g != nil {
 			return *g
 		}
 	}
 	return lab.Gate{Validity: lab.Valid}
 }
 
+// Undecided reports whether only twice the connections can tell what the sample
+// is worth: a peak at which neither side's CPUs were the limit.
+func Undecided(s lab.Sample, c lab.Calibration) bool {
+	return s.Phase.Kind == lab.Peak && s.Doubled == nil && failed(s, c) == nil && disturbed(s, c) == nil &&
+		!saturated(s) && atGenerator(s, c) == nil
+}
+
 // Fail is the verdict on a sample whose trial broke before or during its phase.
 func Fail(reason string) lab.Gate { return lab.Gate{Validity: lab.Failed, Reason: reason} }
 
-func failed(s lab.Sample) *lab.Gate {
+func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	switch {
 	case s.Attack == nil:
 		return because(lab.Failed, "nothing was measured")
@@ -67,25 +87,108 @@ func failed(s lab.Sample) *lab.Gate {
 	return nil
 }
 
-func disturbed(s lab.Sample) *lab.Gate {
-	if foreign, ok := metric.ForeignCPURatio(s); ok && foreign > ForeignCPU {
-		return because(lab.Disturbed, "other processes took %.1f%% of the CPUs (limit %.0f%%)", 100*foreign, 100*ForeignCPU)
+func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
+	for _, side := range []struct {
+		name   string
+		took   func(lab.Sample) (float64, bool)
+		sleeps func(lab.Sample) (float64, bool)
+	}{
+		{"generator", metric.ForeignGeneratorRatio, metric.GeneratorSleepRate},
+		{"server", metric.ForeignServerRatio, metric.ServerSleepRate},
+	} {
+		foreign, ok := side.took(s)
+		sleeps, _ := side.sleeps(s)
+		// To fall asleep and to wake takes a CPU time that is nobody's.
+		foreign -= sleeps * c.SleepCost.Seconds()
+		if ok && foreign > ForeignCPU {
+			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*foreign, side.name, 100*ForeignCPU)
+		}
+	}
+	for _, canary := range s.Canaries.Before {
+		if g := slow(canary, 0, "before", c); g != nil {
+			return g
+		}
+	}
+	for _, canary := range s.Canaries.After {
+		excuse := time.Duration(0)
+		if slices.Contains(s.Layout.Server, canary.CPU) {
+			excuse = s.Canaries.ServerDuring
+		}
+		if g := slow(canary, excuse, "after", c); g != nil {
+			return g
+		}
 	}
 	return nil
 }
 
-func censored(s lab.Sample) *lab.Gate {
-	server, _ := metric.ServerSaturation(s)
-	generator, _ := metric.GeneratorCPURatio(s)
-	switch {
-	case s.Phase.Kind == lab.Peak && server >= SaturatedServer:
-		return nil // the server is the limit, however busy the generator was
-	case generator >= SaturatedGenerator:
-		return because(lab.Censored, "generator: it used %.0f%% of its CPUs, the server %.0f%%", 100*generator, 100*server)
-	case s.Phase.Kind == lab.Peak:
-		return because(lab.Censored, "unsaturated: the server used %.0f%% of its CPUs (limit %.0f%%)", 100*server, 100*SaturatedServer)
+// SleepCost is the CPU time that goes to nobody each time a CPU falls asleep and
+// wakes: in a sample without a neighbour, all that was neither idle nor the
+// generator's. It is 0 where that cannot be told.
+func SleepCost(quiet lab.Sample) time.Duration {
+	foreign, ok := metric.ForeignGeneratorRatio(quiet)
+	sleeps, known := metric.GeneratorSleepRate(quiet)
+	if !ok || !known || sleeps == 0 {
+		return 0
+	}
+	return time.Duration(foreign / sleeps * float64(time.Second))
+}
+
+// slow judges one canary. What the server used meanwhile is excused.
+func slow(canary lab.Canary, excuse time.Duration, when string, c lab.Calibration) *lab.Gate {
+	for _, quiet := range c.Canaries {
+		limit := time.Duration(float64(quiet.P99) * CanaryTolerance)
+		if quiet.CPU == canary.CPU && canary.Took-excuse > limit {
+			return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of quiet ones)",
+				canary.CPU, milliseconds(canary.Took-excuse), when, milliseconds(limit), 100*(CanaryTolerance-1))
+		}
 	}
 	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if g := atGenerator(s, c); g != nil {
+		return g
+	}
+	if s.Phase.Kind != lab.Peak || saturated(s) {
+		return nil
+	}
+	saturation, _ := metric.SaturationRatio(s)
+	gain, tried := metric.DoublingGain(s)
+	if !tried {
+		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*SaturatedServer)
+	}
+	if gain >= NoGain {
+		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought %.1f%% more",
+			100*saturation, 100*SaturatedServer, 100*gain)
+	}
+	doubled := s
+	doubled.Attack, doubled.Doubled = s.Doubled, nil
+	return atGenerator(doubled, c) // which may be why twice the connections brought no more
+}
+
+// saturated reports whether the server was the limit.
+func saturated(s lab.Sample) bool {
+	saturation, ok := metric.SaturationRatio(s)
+	return ok && saturation >= SaturatedServer
+}
+
+// atGenerator says that the generator may have been the limit. A throughput
+// near its ceiling is its own whatever the server says, which may spin; a busy
+// generator beside a saturated server limits no peak.
+func atGenerator(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if rps, ok := metric.ThroughputRPS(s); ok && c.CeilingRPS > 0 && rps >= NearCeiling*c.CeilingRPS {
+		return because(lab.Censored, "generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
+			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*NearCeiling)
+	}
+	busy, _ := metric.GeneratorCPURatio(s)
+	if busy < SaturatedGenerator || s.Phase.Kind == lab.Peak && saturated(s) {
+		return nil
+	}
+	saturation, _ := metric.SaturationRatio(s)
+	return because(lab.Censored, "generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
+		100*busy, 100*SaturatedGenerator, 100*saturation)
 }
 
 func because(v lab.Validity, reason string, numbers ...any) *lab.Gate {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,27 +9,52 @@ import (
 	"runtimelab/lab"
 )
 
-// quiet is a sample of one second in which the server used 97 % of CPU 1, the
-// generator 60 % of CPU 0, and nobody else anything.
+// quiet is a sample of one second in which the server's only thread used 97 %
+// of CPU 1, the generator 60 % of CPU 0, and nobody else anything. It has all
+// canaries, as fast as ever.
 func quiet() lab.Sample {
 	began := time.Unix(1000, 0)
-	cpu := func(busy0, busy1 time.Duration) []lab.CPUTime {
-		return []lab.CPUTime{{ID: 0, Busy: busy0}, {ID: 1, Busy: busy1}}
-	}
-	return lab.Sample{
+	s := lab.Sample{
 		Phase:  lab.Phase{Kind: lab.Peak},
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Attack: &lab.AttackResult{
 			Elapsed: time.Second, Intended: 100, Sent: 100, Succeeded: 100,
 			GeneratorOn: []int{0},
-			Before:      lab.Reading{At: began, CPUs: cpu(0, 0)},
-			After: lab.Reading{
-				At: began.Add(time.Second), GeneratorCPU: 600 * time.Millisecond,
-				CPUs: cpu(600*time.Millisecond, 970*time.Millisecond),
-			},
+			Before:      lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+			After:       lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		},
-		Server: lab.ServerUsage{Known: true, After: lab.Usage{CPU: 970 * time.Millisecond}},
+		Server: lab.ServerUsage{Known: true},
+		Canaries: lab.Canaries{
+			Before: []lab.Canary{{CPU: 0, Took: 50 * ms}, {CPU: 1, Took: 50 * ms}},
+			After:  []lab.Canary{{CPU: 0, Took: 50 * ms}, {CPU: 1, Took: 50 * ms}},
+		},
 	}
+	use(&s, 600*ms, 970*ms)
+	return s
+}
+
+const ms = time.Millisecond
+
+// use has generator and server use so much of their CPUs, and idle the rest.
+func use(s *lab.Sample, generator, server time.Duration) {
+	after := &s.Attack.After
+	after.GeneratorCPU, after.Threads = generator, []lab.Thread{{PID: 7, TID: 7, CPU: server}}
+	after.CPUs[0].Idle, after.CPUs[1].Idle = time.Second-generator, time.Second-server
+}
+
+// doubled is the same attack with other figures.
+func doubled(s lab.Sample, succeeded int64, generator time.Duration) *lab.AttackResult {
+	d := *s.Attack
+	d.After.CPUs = slices.Clone(d.After.CPUs)
+	d.Succeeded, d.Sent = succeeded, succeeded
+	d.After.GeneratorCPU = generator
+	return &d
+}
+
+var calibration = lab.Calibration{
+	CeilingRPS: 1000,
+	SleepCost:  5 * time.Microsecond,
+	Canaries:   []lab.QuietCPU{{CPU: 0, Median: 50 * ms, P99: 52 * ms}, {CPU: 1, Median: 50 * ms, P99: 60 * ms}},
 }
 
 func TestJudge(t *testing.T) {
@@ -39,17 +65,12 @@ func TestJudge(t *testing.T) {
 		reason string
 	}{
 		{"a quiet peak of a saturated server", func(*lab.Sample) {}, lab.Valid, ""},
-		{"a quiet steady phase", func(s *lab.Sample) {
-			s.Phase.Kind = lab.Steady
-			s.Server.After.CPU = 200 * time.Millisecond
-			s.Attack.After.CPUs[1].Busy = 200 * time.Millisecond
-		}, lab.Valid, ""},
+		{"a quiet steady phase", func(s *lab.Sample) { s.Phase.Kind = lab.Steady; use(s, 100*ms, 200*ms) }, lab.Valid, ""},
 		{"errors are an outcome", func(s *lab.Sample) { s.Attack.Succeeded, s.Attack.Failed = 50, 50 }, lab.Valid, ""},
 		{"shortfall of a steady phase is an outcome", func(s *lab.Sample) { s.Phase.Kind, s.Attack.Intended = lab.Steady, 900 }, lab.Valid, ""},
-		{"a saturated server beside a saturated generator", func(s *lab.Sample) {
-			s.Attack.After.GeneratorCPU = 990 * time.Millisecond
-			s.Attack.After.CPUs[0].Busy = 990 * time.Millisecond
-		}, lab.Valid, ""},
+		{"throttling is an outcome", func(s *lab.Sample) { s.Server.After.ThrottledPeriods = 9 }, lab.Valid, ""},
+		{"a kill for memory is an outcome", func(s *lab.Sample) { s.Server.After.OOMEvents = 1 }, lab.Valid, ""},
+		{"a saturated server beside a busy generator", func(s *lab.Sample) { use(s, 990*ms, 960*ms) }, lab.Valid, ""},
 
 		{"nothing measured", func(s *lab.Sample) { s.Attack = nil }, lab.Failed, "nothing was measured"},
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, lab.Failed, "not one request was sent"},
@@ -59,39 +80,110 @@ func TestJudge(t *testing.T) {
 		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorOn = []int{0, 1} }, lab.Failed, "on CPUs 0-1 instead of 0"},
 		{"usage unknown", func(s *lab.Sample) { s.Server.Known = false }, lab.Failed, "usage"},
 
-		{"steal, which the load itself can cause", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * time.Millisecond }, lab.Valid, ""},
-		{"a neighbour", func(s *lab.Sample) { s.Attack.After.CPUs[0].Busy += 200 * time.Millisecond }, lab.Disturbed, "took 10.0% of the CPUs (limit 5%)"},
+		{"a neighbour of the generator", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 100 * ms }, lab.Disturbed,
+			"others took 10.0% of the generator's CPUs (limit 7.5%)"},
+		{"a neighbour of the server", func(s *lab.Sample) { s.Attack.After.CPUs[1].Idle = 0; s.Attack.After.Threads[0].CPU = 900 * ms }, lab.Disturbed,
+			"others took 10.0% of the server's CPUs (limit 7.5%)"},
+		{"a neighbour within the limit", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 70 * ms }, lab.Valid, ""},
+		{"steal from an idle CPU, which the load itself can cause", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * ms }, lab.Valid, ""},
 		{"a neighbour on a CPU that is not ours", func(s *lab.Sample) {
 			s.Attack.Before.CPUs = append(s.Attack.Before.CPUs, lab.CPUTime{ID: 2})
 			s.Attack.After.CPUs = append(s.Attack.After.CPUs, lab.CPUTime{ID: 2, Busy: time.Second})
 		}, lab.Valid, ""},
 
-		{"a server that the hypervisor kept from its CPU", func(s *lab.Sample) {
-			s.Server.After.CPU = 850 * time.Millisecond
-			s.Attack.After.CPUs[1].Busy, s.Attack.After.CPUs[1].Steal = 850*time.Millisecond, 130*time.Millisecond
+		{"what sleeping costs", func(s *lab.Sample) {
+			s.Attack.After.CPUs[0].Idle -= 100 * ms
+			s.Attack.After.Sleeps = 10_000 // of 5 µs each
 		}, lab.Valid, ""},
-		{"the generator's ceiling", func(s *lab.Sample) {
-			s.Server.After.CPU = 800 * time.Millisecond
-			s.Attack.After.GeneratorCPU = 950 * time.Millisecond
-			s.Attack.After.CPUs[0].Busy, s.Attack.After.CPUs[1].Busy = 950*time.Millisecond, 800*time.Millisecond
-		}, lab.Censored, "generator: it used 95% of its CPUs, the server 80%"},
-		{"a server with time to spare", func(s *lab.Sample) {
-			s.Server.After.CPU = 300 * time.Millisecond
-			s.Attack.After.CPUs[1].Busy = 300 * time.Millisecond
-		}, lab.Censored, "unsaturated: the server used 30% of its CPUs (limit 95%)"},
-		{"latencies of a saturated generator", func(s *lab.Sample) {
-			s.Phase.Kind = lab.Steady
-			s.Attack.After.GeneratorCPU = 950 * time.Millisecond
-			s.Attack.After.CPUs[0].Busy = 950 * time.Millisecond
-		}, lab.Censored, "generator: it used 95%"},
+		{"more than the server's sleeping costs", func(s *lab.Sample) {
+			use(s, 100*ms, 200*ms)
+			s.Attack.After.CPUs[1].Idle -= 200 * ms
+			s.Attack.After.Threads[0].Sleeps = 10_000
+		}, lab.Disturbed, "others took 15.0% of the server's CPUs"},
+
+		{"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].Took = 55 * ms }, lab.Disturbed,
+			"the canary on CPU 0 took 55.0 ms before the attack (limit 54.6 ms, 5% over the 99th percentile of quiet ones)"},
+		{"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].Took = 64 * ms }, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack"},
+		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].Took = 54 * ms }, lab.Valid, ""},
+		{"a canary slowed down by the server", func(s *lab.Sample) {
+			s.Canaries.After[1].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+		}, lab.Valid, ""},
+		{"the server excuses nothing on the generator's CPU", func(s *lab.Sample) {
+			s.Canaries.After[0].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+		}, lab.Disturbed, "the canary on CPU 0"},
+		{"nor before the attack", func(s *lab.Sample) {
+			s.Canaries.Before[1].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+		}, lab.Disturbed, "the canary on CPU 1"},
+
+		{"a server that others kept from its CPU", func(s *lab.Sample) {
+			use(s, 600*ms, 900*ms)
+			s.Attack.After.CPUs[1].Idle = 30 * ms // others had 70
+		}, lab.Valid, ""},
+		{"the generator's ceiling", func(s *lab.Sample) { s.Attack.Succeeded = 900 }, lab.Censored,
+			"generator: 900 requests per second are 90% of its ceiling of 1000 (limit 90%)"},
+		{"below the generator's ceiling", func(s *lab.Sample) { s.Attack.Succeeded = 899 }, lab.Valid, ""},
+		{"a generator without time to spare", func(s *lab.Sample) { use(s, 950*ms, 800*ms) }, lab.Censored,
+			"generator: it used 95% of its CPUs (limit 90%), and the server was at 80% of its limit"},
+		{"latencies of a busy generator", func(s *lab.Sample) { s.Phase.Kind = lab.Steady; use(s, 950*ms, 970*ms) }, lab.Censored, "generator: it used 95%"},
+
+		{"a server with time to spare", func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, lab.Censored,
+			"unsaturated: the server was at 30% of its limit (needed: 95%)"},
+		{"that serves more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 103, 100*ms) }, lab.Censored,
+			"and twice the connections brought 3.0% more"},
+		{"that serves no more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 102, 100*ms) }, lab.Valid, ""},
+		{"nor could, as the generator had no time left", func(s *lab.Sample) { use(s, 800*ms, 300*ms); s.Doubled = doubled(*s, 102, 950*ms) }, lab.Censored,
+			"generator: it used 95%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := quiet()
 			c.change(&s)
-			got := Judge(s)
+			got := Judge(s, calibration)
 			if got.Validity != c.want || !strings.Contains(got.Reason, c.reason) || (c.reason == "") != (got.Reason == "") {
 				t.Errorf("got %s because %q, want %s because %q", got.Validity, got.Reason, c.want, c.reason)
 			}
 		})
+	}
+}
+
+func TestSleepCostIsWhatIsNobodysOfAQuietSample(t *testing.T) {
+	s := quiet()
+	s.Attack.After.CPUs[0].Idle -= 30 * ms
+	s.Attack.After.Sleeps = 10_000
+	if got := SleepCost(s).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
+		t.Errorf("got %v, want 3 µs", got)
+	}
+	s.Attack.After.Sleeps = 0
+	if got := SleepCost(s); got != 0 {
+		t.Errorf("got %v of a sample without sleep", got)
+	}
+}
+
+func TestWithoutCalibrationNeitherCanaryNorCeilingIsJudged(t *testing.T) {
+	s := quiet()
+	s.Canaries.Before[0].Took = time.Hour
+	s.Attack.Succeeded = 1e9
+	if got := Judge(s, lab.Calibration{}); got.Validity != lab.Valid {
+		t.Errorf("got %s because %q", got.Validity, got.Reason)
+	}
+}
+
+func TestUndecidedIsWhatOnlyMoreConnectionsCanTell(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*lab.Sample)
+		want   bool
+	}{
+		"a saturated server":          {func(*lab.Sample) {}, false},
+		"a server with time to spare": {func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, true},
+		"tried already":               {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 102, 0) }, false},
+		"an open loop":                {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Phase.Kind = lab.Steady }, false},
+		"at the generator's limit":    {func(s *lab.Sample) { use(s, 950*ms, 300*ms) }, false},
+		"disturbed":                   {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Attack.After.CPUs[0].Idle -= 200 * ms }, false},
+		"failed":                      {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Attack.Succeeded = 0 }, false},
+	} {
+		s := quiet()
+		c.change(&s)
+		if got := Undecided(s, calibration); got != c.want {
+			t.Errorf("%s: undecided %v", name, got)
+		}
 	}
 }

@@ -58,21 +58,36 @@ func ServerCPURatio(s lab.Sample) (float64, bool) {
 	return share(used, s.Attack.Elapsed, len(s.Layout.Server))
 }
 
-// ServerSaturation is the server's CPU time out of what its CPUs had to give:
-// CPU seconds / (elapsed seconds x CPUs given - seconds that the hypervisor
-// took from them). A server that never waits reads 1 also where steal keeps
-// ServerCPURatio below that.
-func ServerSaturation(s lab.Sample) (float64, bool) {
-	used, ok := serverCPU(s)
+// BusiestThreadRatio is the CPU time of the server's busiest thread out of the
+// time between the generator's readings, 0 to 1. A runtime with one thread of
+// JavaScript or one interpreter lock is at its limit when this is 1.
+func BusiestThreadRatio(s lab.Sample) (float64, bool) {
+	gains, ok := threadGains(s)
 	if !ok {
 		return 0, false
 	}
-	steal, ok := hostDelta(s, s.Layout.Server, stolen)
-	given := time.Duration(len(s.Layout.Server))*s.Attack.Elapsed - steal
-	if !ok || given <= 0 {
+	return share(slices.Max(gains), wall(s), 1)
+}
+
+// SaturationRatio is how near the server is to its limit: the CPU time of its
+// busiest thread, or of all its threads together for each of its CPUs,
+// whichever is more, out of what its CPUs had to give. What others took of them
+// (ForeignServerRatio) they had not.
+func SaturationRatio(s lab.Sample) (float64, bool) {
+	busiest, ok := BusiestThreadRatio(s)
+	if !ok {
 		return 0, false
 	}
-	return used.Seconds() / given.Seconds(), true
+	all, ok := serverThreads(s)
+	if !ok {
+		return 0, false
+	}
+	together, ok := share(all, wall(s), len(s.Layout.Server))
+	foreign, known := ForeignServerRatio(s)
+	if !ok || !known || foreign >= 1 {
+		return 0, false
+	}
+	return max(busiest, together) / (1 - foreign), true
 }
 
 // CPUPerRequestUS is the server's CPU time in microseconds for each request
@@ -104,28 +119,142 @@ func GeneratorCPURatio(s lab.Sample) (float64, bool) {
 	return share(used, s.Attack.Elapsed, len(s.Layout.Generator))
 }
 
-// ForeignCPURatio is the time that the CPUs of the layout spent on neither
-// generator nor server, out of what they had between the generator's readings:
-// (host busy - generator - server) / (wall x CPUs), never below 0.
-//
-// It is a coarse figure. /proc/stat charges whole ticks (10 ms) to whoever runs
-// when the tick comes, while the two subtracted are counted to the nanosecond,
-// and the server's readings lie outside the generator's. Bursts shorter than a
-// tick can go unseen, hence the clamp, and hence the canary beside it.
+// ForeignCPURatio is the larger of ForeignGeneratorRatio and ForeignServerRatio.
 func ForeignCPURatio(s lab.Sample) (float64, bool) {
-	server, ok := serverCPU(s)
+	generator, ok := ForeignGeneratorRatio(s)
 	if !ok {
 		return 0, false
 	}
-	generator, ok := generatorCPU(s)
+	server, ok := ForeignServerRatio(s)
+	return max(generator, server), ok
+}
+
+// ForeignGeneratorRatio is the share of the generator's CPUs, between its
+// readings, in which they were neither idle nor worked for the generator:
+// 1 - (idle + generator) / (wall x CPUs), never below 0.
+//
+// Idle time is kept by the clock, on kernels whose idle CPUs stop their tick,
+// and so is the generator's, while /proc/stat charges busy time by the tick:
+// what is left over is exact to the 10 ms in which idle time is written. What a
+// hypervisor takes from a busy CPU counts; what it takes from an idle one, which
+// a load can cause itself by waking a CPU that sleeps, does not.
+func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
+	own, ok := generatorCPU(s)
 	if !ok {
 		return 0, false
 	}
-	busy, ok := hostDelta(s, cpus(s.Layout), func(c lab.CPUTime) time.Duration { return c.Busy })
+	return foreign(s, s.Layout.Generator, own)
+}
+
+// ForeignServerRatio is the same of the server's CPUs and its threads.
+func ForeignServerRatio(s lab.Sample) (float64, bool) {
+	own, ok := serverThreads(s)
 	if !ok {
 		return 0, false
 	}
-	return share(max(busy-generator-server, 0), wall(s), len(cpus(s.Layout)))
+	return foreign(s, s.Layout.Server, own)
+}
+
+func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
+	idle, ok := hostDelta(s, on, func(c lab.CPUTime) time.Duration { return c.Idle })
+	if !ok {
+		return 0, false
+	}
+	ours, ok := share(idle+own, wall(s), len(on))
+	return max(1-ours, 0), ok
+}
+
+// GeneratorSleepRate is how often a second, for each of its CPUs, the generator
+// gave up a CPU because it had nothing to do.
+func GeneratorSleepRate(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Generator) == 0 {
+		return 0, false
+	}
+	n := s.Attack.After.Sleeps - s.Attack.Before.Sleeps
+	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
+}
+
+// ServerSleepRate is the same of the server's threads and CPUs.
+func ServerSleepRate(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Server) == 0 {
+		return 0, false
+	}
+	n := int64(0)
+	for _, gain := range gains(s) {
+		n += gain.Sleeps
+	}
+	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Server)), true
+}
+
+// serverThreads is the CPU time of all the server's threads between the
+// generator's readings. Threads that came and went in between are not in it.
+func serverThreads(s lab.Sample) (sum time.Duration, ok bool) {
+	gains, ok := threadGains(s)
+	for _, g := range gains {
+		sum += g
+	}
+	return sum, ok
+}
+
+// threadGains is the CPU time of each of the server's threads between the
+// generator's readings.
+func threadGains(s lab.Sample) ([]time.Duration, bool) {
+	if s.Attack == nil || wall(s) <= 0 || len(s.Attack.After.Threads) == 0 {
+		return nil, false
+	}
+	var used []time.Duration
+	for _, gain := range gains(s) {
+		used = append(used, gain.CPU)
+	}
+	return used, true
+}
+
+// gains is what each of the server's threads added to its account between the
+// generator's readings. One that was not there at the first had none.
+func gains(s lab.Sample) []lab.Thread {
+	type id struct{ pid, tid int }
+	before := make(map[id]lab.Thread, len(s.Attack.Before.Threads))
+	for _, t := range s.Attack.Before.Threads {
+		before[id{t.PID, t.TID}] = t
+	}
+	out := slices.Clone(s.Attack.After.Threads)
+	for i, t := range out {
+		was := before[id{t.PID, t.TID}]
+		out[i].CPU, out[i].Sleeps = max(t.CPU-was.CPU, 0), max(t.Sleeps-was.Sleeps, 0)
+	}
+	return out
+}
+
+// CanaryMaxMS is the longest that a canary took around the attack, in
+// milliseconds.
+func CanaryMaxMS(s lab.Sample) (float64, bool) {
+	longest := time.Duration(0)
+	for _, c := range slices.Concat(s.Canaries.Before, s.Canaries.After) {
+		longest = max(longest, c.Took)
+	}
+	return longest.Seconds() * 1000, longest > 0 && s.Attack != nil
+}
+
+// DoublingGain is what twice the connections brought: throughput on twice as
+// many / throughput - 1.
+func DoublingGain(s lab.Sample) (float64, bool) {
+	once, ok := ThroughputRPS(s)
+	if !ok || once <= 0 || s.Doubled == nil {
+		return 0, false
+	}
+	s.Attack = s.Doubled
+	twice, ok := ThroughputRPS(s)
+	return twice/once - 1, ok
+}
+
+// OOMEvents is how many of the server's processes the kernel killed for memory
+// during the phase.
+func OOMEvents(s lab.Sample) (int64, bool) {
+	n := s.Server.After.OOMEvents - s.Server.Before.OOMEvents
+	if s.Attack == nil || !s.Server.Known || n < 0 {
+		return 0, false
+	}
+	return n, true
 }
 
 // StealRatio is the time that the hypervisor took from the CPUs of the layout,

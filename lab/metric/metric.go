@@ -4,7 +4,7 @@ import "runtimelab/lab"
 
 // SchemaVersion is the version of the columns: it changes when one is renamed,
 // removed or means something else, not when one is added.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Better is the direction in which a metric improves.
 type Better string
@@ -36,6 +36,7 @@ const (
 	OpenLoopRows Rows = "open loop"                     // a closed loop has no schedule
 	WarmedUpRows Rows = "warmed up"                     // the scenario has a warm-up
 	InvalidRows  Rows = "not valid"                     // a valid row needs no reason
+	DoubledRows  Rows = "unsaturated peaks"             // only these are tried on twice the connections
 	LargeRows    Rows = "open loop, >= 10 000 requests" // what the quantile needs
 )
 

@@ -43,18 +43,24 @@ func steady() lab.Sample {
 				{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
 				{ID: 2, Busy: 300 * time.Second},
 				{ID: 3, Busy: 400 * time.Second},
-			}},
+			}, Threads: []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}},
 			After: lab.Reading{At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, CPUs: []lab.CPUTime{
 				{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
-				{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second},
-				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond},
-				{ID: 2, Busy: 304 * time.Second},
-			}},
+				{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
+				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
+				{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
+			}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}}}, // one is new, one has gone
+			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 		},
+		Canaries: lab.Canaries{
+			Before: []lab.Canary{{CPU: 0, Took: 50 * time.Millisecond}, {CPU: 1, Took: 61 * time.Millisecond}},
+			After:  []lab.Canary{{CPU: 0, Took: 52 * time.Millisecond}, {CPU: 1, Took: 51 * time.Millisecond}},
+		},
+		Doubled: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
 		Server: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
-			After:  lab.Usage{CPU: 16 * time.Second, ThrottledPeriods: 5, MemoryPeakBytes: ptr(int64(96 << 19))},
+			After:  lab.Usage{CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1, MemoryPeakBytes: ptr(int64(96 << 19))},
 		},
 		Gate: lab.Gate{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
 	}
@@ -87,8 +93,10 @@ func cells(s lab.Sample) map[string]string {
 const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,runtime,variant,runtime_version,image_id," +
 	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,duration_s,requests,throughput_rps,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
-	"send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio,memory_peak_mib,throttled_periods," +
-	"generator_cpu_ratio,foreign_cpu_ratio,steal_ratio,warmup_s,warmup_end,gil,validity,validity_reason"
+	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
+	"busiest_thread_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
+	"foreign_server_ratio,foreign_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
+	"warmup_s,warmup_end,gil,validity,validity_reason"
 
 func TestColumnsAreThePublishedOnes(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
@@ -98,53 +106,62 @@ func TestColumnsAreThePublishedOnes(t *testing.T) {
 
 func TestEveryColumnOfAFullSample(t *testing.T) {
 	want := map[string]string{
-		"schema_version":      "1",
-		"run_id":              "20261123T221501Z-ab12",
-		"started_at":          "2026-11-23T22:15:01.005Z",
-		"host_id":             "h0123456789",
-		"scenario":            "json",
-		"scenario_sha256":     "5c0e",
-		"runtime":             "python",
-		"variant":             "python/single",
-		"runtime_version":     "3.14.8",
-		"image_id":            "sha256:aa",
-		"content_sha256":      "bb",
-		"base_origin":         "forky: python3 3.14.8-1, libc6 2.42",
-		"block":               "2",
-		"position":            "1",
-		"attempt":             "1",
-		"phase":               "steady",
-		"mode":                "open",
-		"offered_rps":         "2500.000",
-		"connections":         "64",
-		"duration_s":          "8.000000",
-		"requests":            "19000",
-		"throughput_rps":      "2000.000",
-		"error_ratio":         "0.157894737", // 3000 of 19000
-		"latency_mean_ms":     "1.500000",
-		"latency_p50_ms":      "1.250000",
-		"latency_p90_ms":      "2.500000",
-		"latency_p99_ms":      "5.000000",
-		"latency_p999_ms":     "9.750000",
-		"latency_max_ms":      "12.000000",
-		"latency_raw_p50_ms":  "0.750000",
-		"latency_raw_p99_ms":  "3.500000",
-		"send_lag_p99_ms":     "0.259500",
-		"sent_ratio":          "0.950000",
-		"cold_start_ms":       "312.500",
-		"server_cpu_s":        "6.000000",
-		"cpu_us_per_request":  "375.000",  // 6 s for 16000
-		"server_cpu_ratio":    "0.750000", // 6 s of 8 s x 1
-		"memory_peak_mib":     "48.000",
-		"throttled_periods":   "2",
-		"generator_cpu_ratio": "0.250000", // 4 s of 8 s x 2
-		"foreign_cpu_ratio":   "0.100000", // 3+6+4 busy - 4 - 6 = 3 s of 10 s x 3
-		"steal_ratio":         "0.050000", // 1.5 s of 10 s x 3
-		"warmup_s":            "3.000000",
-		"warmup_end":          "steady",
-		"gil":                 "on",
-		"validity":            "failed",
-		"validity_reason":     `15.8 % of requests failed | ECONNRESET, "broken"`,
+		"schema_version":          "2",
+		"run_id":                  "20261123T221501Z-ab12",
+		"started_at":              "2026-11-23T22:15:01.005Z",
+		"host_id":                 "h0123456789",
+		"scenario":                "json",
+		"scenario_sha256":         "5c0e",
+		"runtime":                 "python",
+		"variant":                 "python/single",
+		"runtime_version":         "3.14.8",
+		"image_id":                "sha256:aa",
+		"content_sha256":          "bb",
+		"base_origin":             "forky: python3 3.14.8-1, libc6 2.42",
+		"block":                   "2",
+		"position":                "1",
+		"attempt":                 "1",
+		"phase":                   "steady",
+		"mode":                    "open",
+		"offered_rps":             "2500.000",
+		"connections":             "64",
+		"duration_s":              "8.000000",
+		"requests":                "19000",
+		"throughput_rps":          "2000.000",
+		"error_ratio":             "0.157894737", // 3000 of 19000
+		"latency_mean_ms":         "1.500000",
+		"latency_p50_ms":          "1.250000",
+		"latency_p90_ms":          "2.500000",
+		"latency_p99_ms":          "5.000000",
+		"latency_p999_ms":         "9.750000",
+		"latency_max_ms":          "12.000000",
+		"latency_raw_p50_ms":      "0.750000",
+		"latency_raw_p99_ms":      "3.500000",
+		"send_lag_p99_ms":         "0.259500",
+		"sent_ratio":              "0.950000",
+		"cold_start_ms":           "312.500",
+		"server_cpu_s":            "6.000000",
+		"cpu_us_per_request":      "375.000",  // 6 s for 16000
+		"server_cpu_ratio":        "0.750000", // 6 s of 8 s x 1
+		"memory_peak_mib":         "48.000",
+		"throttled_periods":       "2",
+		"generator_cpu_ratio":     "0.250000", // 4 s of 8 s x 2
+		"foreign_generator_ratio": "0.100000", // 20 s - 14 idle - 4 own, of 20
+		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 own, of 10
+		"foreign_cpu_ratio":       "0.100000",
+		"busiest_thread_ratio":    "0.500000", // 5 s of 10
+		"saturation_ratio":        "0.631579", // 6 s of 9.5
+		"canary_max_ms":           "61.000000",
+		"doubling_gain_ratio":     "0.250000", // 20000 to 16000
+		"oom_events":              "1",
+		"first_byte_p50_ms":       "0.500000",
+		"first_byte_p99_ms":       "3.000000",
+		"steal_ratio":             "0.050000", // 1.5 s of 10 s x 3
+		"warmup_s":                "3.000000",
+		"warmup_end":              "steady",
+		"gil":                     "on",
+		"validity":                "failed",
+		"validity_reason":         `15.8 % of requests failed | ECONNRESET, "broken"`,
 	}
 	got := cells(steady())
 	for _, m := range metric.Table() {
@@ -164,6 +181,8 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	valid.Gate = lab.Gate{Validity: lab.Valid}
 	cold := peak()
 	cold.WarmUp = nil
+	saturated := peak()
+	saturated.Doubled = nil
 	tests := []struct {
 		name   string
 		sample lab.Sample
@@ -171,6 +190,7 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	}{
 		{"open loop", valid, []metric.Rows{metric.InvalidRows}},
 		{"closed loop", peak(), []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows}},
+		{"saturated", saturated, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DoubledRows}},
 		{"no warm-up", cold, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.WarmedUpRows}},
 	}
 	for _, tt := range tests {
@@ -210,31 +230,36 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		missing []string
 	}{
 		{"container gone before its reading", func(s *lab.Sample) { s.Server.Known = false },
-			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "foreign_cpu_ratio", "throttled_periods", "memory_peak_mib"}},
+			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events", "memory_peak_mib"}},
 		{"kernel without a peak", func(s *lab.Sample) { s.Server.After.MemoryPeakBytes = nil }, []string{"memory_peak_mib"}},
-		{"server's counters fell", func(s *lab.Sample) { s.Server.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))} },
-			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "foreign_cpu_ratio", "throttled_periods"}},
+		{"server's counters fell", func(s *lab.Sample) {
+			s.Server.Before.OOMEvents = 2
+			s.Server.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
+		},
+			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"}},
+		{"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
+			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio"}},
 		{"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
-			[]string{"generator_cpu_ratio", "foreign_cpu_ratio"}},
+			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"}},
 		{"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
-			[]string{"generator_cpu_ratio", "foreign_cpu_ratio", "steal_ratio"}},
+			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio", "steal_ratio"}},
 		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
-			[]string{"foreign_cpu_ratio", "steal_ratio"}},
-		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Busy = 0, 0 },
-			[]string{"foreign_cpu_ratio", "steal_ratio"}},
+			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
+		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, -1 },
+			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"}},
 		{"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
-			[]string{"foreign_cpu_ratio", "steal_ratio"}},
+			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
 		{"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
-			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_cpu_ratio", "steal_ratio"}},
+			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"}},
 		{"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil }, []string{"latency_p999_ms"}},
 		{"no answer at all", func(s *lab.Sample) {
-			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw = 0, &lab.Latency{}, nil
-		}, []string{"cpu_us_per_request", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
+		}, []string{"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
 			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms"}},
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
 		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
 		{"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
-			[]string{"throughput_rps", "server_cpu_ratio", "generator_cpu_ratio"}},
+			[]string{"throughput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio"}},
 		{"not a number", func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
 			[]string{"latency_mean_ms", "latency_max_ms"}},
 	}
@@ -257,18 +282,22 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 
 func TestForeignCPUIsNeverNegative(t *testing.T) {
 	s := steady()
-	s.Server.After.CPU = 20 * time.Second // more than the ticks saw
-	if got, ok := metric.ForeignCPURatio(s); !ok || got != 0 {
+	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than there was
+	if got, ok := metric.ForeignServerRatio(s); !ok || got != 0 {
 		t.Errorf("got %v, %v, want 0", got, ok)
 	}
 }
 
-func TestACPUOfBothSidesCountsOnce(t *testing.T) {
+// What others took of the server's CPU it cannot have used: a server that is
+// busy all the time that is left is at its limit.
+func TestSaturationLeavesOutWhatOthersTook(t *testing.T) {
 	s := steady()
-	s.Layout = lab.Layout{Generator: []int{1}, Server: []int{1}}
-	s.Server.After.CPU = 11 * time.Second
-	if got, _ := metric.ForeignCPURatio(s); got != 0.1 { // 6 busy - 4 - 1 = 1 s of 10 s x 1
-		t.Errorf("got %v, want 0.1", got)
+	s.Attack.After.CPUs[2].Idle = 0
+	if foreign, _ := metric.ForeignServerRatio(s); foreign != 0.4 {
+		t.Fatalf("foreign %v, want 0.4", foreign)
+	}
+	if got, ok := metric.SaturationRatio(s); !ok || math.Abs(got-1) > 1e-9 {
+		t.Errorf("got %v, %v, want 1", got, ok)
 	}
 }
 

@@ -43,6 +43,8 @@ var table = []Metric{
 	{"latency_max_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected maximum", corrected(longest)},
 	{"latency_raw_p50_ms", "ms", Lower, Float, 6, Latency, EveryRow, "median from the actual send time: hides queueing before the send", raw(p50)},
 	{"latency_raw_p99_ms", "ms", Lower, Float, 6, Latency, EveryRow, "99th percentile from the actual send time", raw(p99)},
+	{"first_byte_p50_ms", "ms", Lower, Float, 6, Latency, EveryRow, "median from the actual send to the first byte of the answer", firstByte(p50)},
+	{"first_byte_p99_ms", "ms", Lower, Float, 6, Latency, EveryRow, "99th percentile from the actual send to the first byte", firstByte(p99)},
 	{"send_lag_p99_ms", "ms", Neither, Float, 6, Load, OpenLoopRows, "99th percentile of actual minus intended send time", open(func(a lab.AttackResult) *lab.Latency { return a.SendLag }, p99)},
 	{"sent_ratio", "ratio", Neither, Float, 6, Load, OpenLoopRows, "sent / called for by the schedule", number(SentRatio)},
 	{"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow, "container start to first correct answer, the same in every row of a trial", number(coldStartMS)},
@@ -50,11 +52,18 @@ var table = []Metric{
 	{"server_cpu_s", "s", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's container over the phase", number(ServerCPUSeconds)},
 	{"cpu_us_per_request", "µs", Lower, Float, 3, CPU, EveryRow, "server_cpu_s for each request that succeeded", number(CPUPerRequestUS)},
 	{"server_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "server_cpu_s / (duration_s x server CPUs)", number(ServerCPURatio)},
+	{"busiest_thread_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's busiest thread / wall", number(BusiestThreadRatio)},
+	{"saturation_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "busiest thread, or all for each CPU, out of what others left of the server's CPUs", number(SaturationRatio)},
 	{"memory_peak_mib", "MiB", Lower, Float, 3, Memory, EveryRow, "highest use by the server's container since its start", number(memoryPeakMiB)},
-	{"throttled_periods", "", Neither, Integer, 0, CPU, EveryRow, "periods in which a CPU quota parked the server", throttled},
+	{"throttled_periods", "", Neither, Integer, 0, CPU, EveryRow, "periods in which a CPU quota parked the server", integer(ThrottledPeriods)},
+	{"oom_events", "", Lower, Integer, 0, Memory, EveryRow, "processes of the server that the kernel killed for memory", integer(OOMEvents)},
 	{"generator_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "generator's CPU time / (duration_s x generator CPUs)", number(GeneratorCPURatio)},
-	{"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the CPUs used that went to others, from tick-sampled /proc/stat", number(ForeignCPURatio)},
+	{"foreign_generator_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the generator's CPUs that was neither idle nor its own", number(ForeignGeneratorRatio)},
+	{"foreign_server_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the server's CPUs that was neither idle nor its own", number(ForeignServerRatio)},
+	{"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "the larger of the two", number(ForeignCPURatio)},
 	{"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the CPUs used that the hypervisor took", number(StealRatio)},
+	{"canary_max_ms", "ms", Neither, Float, 6, CPU, EveryRow, "longest that a fixed piece of CPU work took on a CPU of the trial, before or after", number(CanaryMaxMS)},
+	{"doubling_gain_ratio", "ratio", Neither, Float, 6, Load, DoubledRows, "what the same peak on twice the connections brought more", number(DoublingGain)},
 
 	{"warmup_s", "s", Neither, Float, 6, Load, WarmedUpRows, "how long the discarded warm-up took", warmed(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"warmup_end", "", Neither, String, 0, Load, WarmedUpRows, "why it ended: steady (throughput was) or budget", warmed(func(a lab.AttackResult) Value { return Text(a.WarmEnd) })},
@@ -89,6 +98,15 @@ func number(of func(lab.Sample) (float64, bool)) func(lab.Sample) Value {
 	}
 }
 
+func integer(of func(lab.Sample) (int64, bool)) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if n, ok := of(s); ok {
+			return Int(n)
+		}
+		return Value{}
+	}
+}
+
 func attacked(of func(lab.AttackResult) Value) func(lab.Sample) Value {
 	return func(s lab.Sample) Value {
 		if s.Attack == nil {
@@ -109,6 +127,10 @@ func warmed(of func(lab.AttackResult) Value) func(lab.Sample) Value {
 
 func raw(of func(lab.Latency) *float64) func(lab.Sample) Value {
 	return attacked(func(a lab.AttackResult) Value { return latency(a.Raw, of) })
+}
+
+func firstByte(of func(lab.Latency) *float64) func(lab.Sample) Value {
+	return attacked(func(a lab.AttackResult) Value { return latency(a.FirstByte, of) })
 }
 
 func corrected(of func(lab.Latency) *float64) func(lab.Sample) Value {
@@ -188,13 +210,6 @@ func memoryPeakMiB(s lab.Sample) (float64, bool) {
 		return 0, false
 	}
 	return float64(*s.Server.After.MemoryPeakBytes) / (1 << 20), true
-}
-
-func throttled(s lab.Sample) Value {
-	if n, ok := ThrottledPeriods(s); ok {
-		return Int(n)
-	}
-	return Value{}
 }
 
 // gil is missing only while the server has not been asked: a runtime without

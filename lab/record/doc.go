@@ -5,7 +5,8 @@
 //	trials.csv       a row per trial and phase, the columns of lab/metric
 //	timeline.csv     one-second buckets of every attack, warm-ups included
 //	histograms.hlog  HdrHistogram log, nanoseconds, a tag for each histogram
-//	run.json         host, engine, versions, seed, plan, profile and state
+//	run.json         host, engine, versions, seed, plan, calibration, profile and state
+//	raw/*.bin        every hit of an attack in Vegeta's encoding, where asked for
 //
 // results/latest is a relative link to the newest run.
 //

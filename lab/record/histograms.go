@@ -52,7 +52,7 @@ func (l *histogramLog) add(s lab.Sample) error {
 	for _, h := range []struct {
 		name string
 		from *lab.Latency
-	}{{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag}} {
+	}{{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag}, {"first_byte", s.Attack.FirstByte}} {
 		if h.from == nil || len(h.from.HDR) == 0 {
 			continue
 		}
@@ -81,15 +81,18 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded
 	return w.OutputIntervalHistogram(h)
 }
 
-// tag names a histogram within the log, where commas and spaces end a tag.
+// tag names a histogram within the log.
 func tag(s lab.Sample, name string) string {
-	plain := func(part string) string {
-		return strings.Map(func(r rune) rune {
-			if r == ',' || r == '/' || unicode.IsSpace(r) {
-				return '-'
-			}
-			return r
-		}, part)
-	}
 	return fmt.Sprintf("%s/%s/b%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, plain(string(s.Phase.Kind)), name)
+}
+
+// plain is a part of a tag or a file's name: commas and spaces end a tag, and
+// slashes part both.
+func plain(part string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ',' || r == '/' || unicode.IsSpace(r) {
+			return '-'
+		}
+		return r
+	}, part)
 }

@@ -37,6 +37,7 @@ type Info struct {
 	Versions      map[string]string `json:"versions"` // of the lab and its parts: "lab", "go", "vegeta"
 	Notes         []string          `json:"notes,omitempty"`
 	Plan          lab.Plan          `json:"plan"`
+	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
 }
 
 // Host is the machine that measured.

@@ -29,3 +29,35 @@ func Range(xs []float64) (lowest, highest float64) {
 	}
 	return slices.Min(xs), slices.Max(xs)
 }
+
+// Quantile is the p-quantile of xs, 0 to 1, by linear interpolation between
+// order statistics: type 7 of Hyndman and Fan, "Sample Quantiles in Statistical
+// Packages" (The American Statistician 50(4), 1996). NaN of nothing.
+func Quantile(xs []float64, p float64) float64 {
+	if len(xs) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(xs))
+	at := p * float64(len(s)-1)
+	below := int(math.Floor(at))
+	if below >= len(s)-1 {
+		return s[len(s)-1]
+	}
+	return s[below] + (at-float64(below))*(s[below+1]-s[below])
+}
+
+// CV is the coefficient of variation of xs: their sample standard deviation out
+// of their mean. NaN of fewer than two.
+func CV(xs []float64) float64 {
+	if len(xs) < 2 {
+		return math.NaN()
+	}
+	mean, squares := 0.0, 0.0
+	for _, x := range xs {
+		mean += x / float64(len(xs))
+	}
+	for _, x := range xs {
+		squares += (x - mean) * (x - mean)
+	}
+	return math.Sqrt(squares/float64(len(xs)-1)) / mean
+}

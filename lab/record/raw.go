@@ -1,0 +1,70 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"runtimelab/lab"
+)
+
+// rawDir holds the hits of attacks, where they were asked for.
+const rawDir = "raw"
+
+// AddHits writes the hits of a sample's attack, which read hands over in
+// chunks, to a file of its own under raw/: Vegeta's results in Vegeta's own
+// encoding, for `vegeta report` and `vegeta plot`. The file appears when it is
+// whole. It returns the file's path.
+func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error) (path string, err error) {
+	path = filepath.Join(r.dir, rawDir, rawName(s))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("creating the folder of hits: %w", err)
+	}
+	f, err := os.Create(path + ".part")
+	if err != nil {
+		return "", fmt.Errorf("keeping hits: %w", err)
+	}
+	err = writeHits(f, s, read)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("keeping hits in %s: %w", path, errors.Join(err, ignoreMissing(os.Remove(f.Name()))))
+	}
+	return path, nil
+}
+
+// rawName tells every attack of a run apart.
+func rawName(s lab.Sample) string {
+	load := strconv.Itoa(s.Phase.Connections) + "c"
+	if s.Phase.Kind == lab.Steady {
+		load = strconv.FormatFloat(s.Phase.RateRPS, 'f', -1, 64) + "rps"
+	}
+	return fmt.Sprintf("%s_%s_b%d_a%d_%s-%s.bin",
+		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, s.Trial.Attempt, s.Phase.Kind, load)
+}
+
+func writeHits(f *os.File, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
+	encode := vegeta.NewEncoder(f)
+	name := s.Scenario.Name + " " + s.Variant.ID()
+	return read(func(hits []lab.Hit) error {
+		for _, h := range hits {
+			result := vegeta.Result{
+				Attack: name, Seq: h.Seq, Code: uint16(h.Status), Timestamp: h.At, Latency: h.Latency,
+				BytesIn: uint64(h.BytesIn), Error: h.Error,
+			}
+			if h.Target >= 0 && h.Target < len(s.Scenario.Requests) {
+				request := s.Scenario.Requests[h.Target]
+				result.Method, result.URL, result.BytesOut = request.Method, request.Path, uint64(len(request.Body))
+			}
+			if err := encode(&result); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,93 @@
+package record_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"runtimelab/lab"
+)
+
+func keeping(phase lab.Phase) lab.Sample {
+	return lab.Sample{
+		Scenario: lab.Scenario{Name: "json", Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}}},
+		Variant:  lab.Variant{Runtime: "node", Name: "single"},
+		Trial:    lab.Trial{Block: 2, Attempt: 1},
+		Phase:    phase,
+	}
+}
+
+func TestHitsAreVegetasOwnResults(t *testing.T) {
+	_, run := create(t)
+	at := time.Date(2026, 11, 24, 1, 2, 3, 4, time.UTC)
+	path, err := run.AddHits(keeping(lab.Phase{Kind: lab.Steady, RateRPS: 500}), func(each func([]lab.Hit) error) error {
+		return errors.Join(
+			each([]lab.Hit{{Seq: 1, At: at, Latency: time.Millisecond, Target: 1, Status: 200, BytesIn: 7}}),
+			each([]lab.Hit{{Seq: 0, At: at, Latency: time.Second, Target: 0, Error: "refused"}}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(run.Dir(), "raw", "json_node-single_b2_a1_steady-500rps.bin"); path != want {
+		t.Errorf("kept in %s, want %s", path, want)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	decode := vegeta.DecoderFor(f) // as vegeta report finds out what it reads
+	if decode == nil {
+		t.Fatal("Vegeta does not know the encoding")
+	}
+	want := []vegeta.Result{
+		{Attack: "json node/single", Seq: 1, Code: 200, Timestamp: at, Latency: time.Millisecond, BytesIn: 7, BytesOut: 3, Method: "POST", URL: "/b"},
+		{Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET", URL: "/a"},
+	}
+	for i := range want {
+		var got vegeta.Result
+		if err := decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		if !got.Equal(want[i]) {
+			t.Errorf("result %d is %+v, want %+v", i, got, want[i])
+		}
+	}
+	if err := decode(&vegeta.Result{}); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last result: %v", err)
+	}
+}
+
+func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
+	_, run := create(t)
+	none := func(func([]lab.Hit) error) error { return nil }
+	seen := map[string]bool{}
+	for _, phase := range []lab.Phase{{Kind: lab.Peak, Connections: 64}, {Kind: lab.Peak, Connections: 128}, {Kind: lab.Steady, RateRPS: 0.5}, {Kind: lab.Steady, RateRPS: 5}} {
+		for attempt := 1; attempt <= 2; attempt++ {
+			s := keeping(phase)
+			s.Trial.Attempt = attempt
+			path, err := run.AddHits(s, none)
+			if err != nil || seen[path] {
+				t.Errorf("%s, error %v", path, err)
+			}
+			seen[path] = true
+		}
+	}
+}
+
+func TestHitsThatCannotBeReadLeaveNoFile(t *testing.T) {
+	_, run := create(t)
+	broken := errors.New("the cell ended")
+	if _, err := run.AddHits(keeping(lab.Phase{Kind: lab.Peak}), func(func([]lab.Hit) error) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	left, err := os.ReadDir(filepath.Join(run.Dir(), "raw"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left %v, error %v", left, err)
+	}
+}
