@@ -12,8 +12,16 @@ import (
 	"runtimelab/lab/experiment"
 )
 
-// cells gives the experiment the engine's cells with an agent to talk to.
-type cells struct{ run *engine.Run }
+// cells gives the experiment the engine's cells with an agent to talk to. The
+// agent in the run's lease may use every CPU, and is where canaries sing.
+type cells struct {
+	run   *engine.Run
+	lease *agent.Client
+}
+
+func (c cells) Canary(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+	return c.lease.Canary(ctx, cpus)
+}
 
 func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error) {
 	opened, err := c.run.OpenCell(ctx, cpus)
@@ -49,6 +57,10 @@ func (c *cell) Check(ctx context.Context, requests []lab.Request) ([]lab.Answer,
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.explain(err)
+}
+
+func (c *cell) Hits(ctx context.Context, each func([]lab.Hit) error) error {
+	return c.explain(c.agent.Hits(ctx, each))
 }
 
 // explain adds what the agent complained of, which is how one that ended says

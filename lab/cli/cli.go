@@ -34,12 +34,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or script, 130 interrupted.`
 type commands struct {
 	Root string `help:"Folder that holds runtimes/, scenarios/ and results/. Default: the nearest one upwards from here." placeholder:"DIR" type:"path"`
 
-	Run     runCommand     `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
-	List    listCommand    `cmd:"" help:"List scenarios and the variants that they run on."`
-	Doctor  doctorCommand  `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
-	Clean   cleanCommand   `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
-	Engine  engineCommands `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
-	Version versionCommand `cmd:"" help:"Print versions."`
+	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
+	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
+	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`
+	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
+	Clean     cleanCommand     `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
+	Engine    engineCommands   `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
+	Version   versionCommand   `cmd:"" help:"Print versions."`
 }
 
 // app is what every command gets.

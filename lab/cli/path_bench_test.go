@@ -93,7 +93,7 @@ func plaintextPeak(url string, kind lab.PhaseKind) lab.Attack {
 }
 
 func inCell(ctx context.Context, b *testing.B, run *engine.Run, v lab.Variant, i lab.Image) (r lab.AttackResult) {
-	c, err := cells{run}.OpenCell(ctx, []int{0})
+	c, err := cells{run: run}.OpenCell(ctx, []int{0})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func published(ctx context.Context, b *testing.B, c *client.Client, v lab.Varian
 	}
 	time.Sleep(2 * time.Second) // a published port accepts before the server does
 	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
-		if r, err = attack.Run(ctx, plaintextPeak("http://127.0.0.1:18080", kind)); err != nil {
+		if r, err = attack.Run(ctx, plaintextPeak("http://127.0.0.1:18080", kind), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

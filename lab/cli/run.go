@@ -5,20 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"runtimelab/lab"
-	"runtimelab/lab/agent"
-	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
-	"runtimelab/lab/host"
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
@@ -35,6 +30,7 @@ type runCommand struct {
 	Profile   string   `help:"How much time to spend: smoke, quick, standard or full." default:"quick" env:"PROFILE"`
 	All       bool     `help:"Run every scenario, also where the profile has time for fewer."`
 	Seed      uint64   `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
+	Raw       bool     `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot."`
 	Bases     string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
 }
 
@@ -71,7 +67,7 @@ func (c *runCommand) Run(a *app) error {
 		c.Seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
 	}
 	m := &measurement{
-		app: a, root: root, profile: profile, bases: bases, seed: c.Seed,
+		app: a, root: root, profile: profile, bases: bases, seed: c.Seed, raw: c.Raw,
 		library: library, scenarios: scenarios, rules: rules,
 	}
 	return m.run(a.ctx)
@@ -100,82 +96,22 @@ type measurement struct {
 	profile   lab.Profile
 	bases     image.Mode
 	seed      uint64
+	raw       bool // keep every hit
 	library   *script.Library
 	scenarios []lab.Scenario
 	rules     *contract.Contract
 
-	id      string
-	engine  *engine.Engine
-	facts   engine.Facts
-	session *engine.Run
+	*session
 }
 
-func (m *measurement) run(ctx context.Context) (err error) {
-	m.id = record.NewID(time.Now())
-	if m.engine, err = engine.Open(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.engine.Close()) }()
-	if m.facts, err = m.engine.Facts(ctx); err != nil {
-		return err
-	}
-	if _, err := m.engine.Sweep(ctx); err != nil {
-		return err
-	}
-	builder := m.builder()
-	program, err := binary.For(m.facts.Arch)
-	if err != nil {
-		return err
-	}
-	agentImage, err := builder.Agent(ctx, program)
-	if err != nil {
-		return err
-	}
-	if m.session, err = m.engine.Begin(ctx, m.id, agentImage); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.end(ctx)) }()
-	// Building images would disturb who measures, so the lock comes first.
-	if err := m.session.Lock(ctx, holder(), func(by string) {
-		m.say("waiting: %s is measuring on this engine", by)
-	}); err != nil {
-		return err
-	}
-	images, missing, err := m.images(ctx, builder)
-	if err != nil {
-		return err
-	}
-	return m.experiment(ctx, images, missing)
-}
-
-// end removes what the run has on the engine, also after an interruption.
-func (m *measurement) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	return m.session.End(ctx)
-}
-
-// holder says who is measuring, for whoever has to wait.
-func holder() string {
-	name := "somebody"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	where, err := os.Hostname()
-	if err != nil {
-		where = "an unnamed host"
-	}
-	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where, time.Now().Format("15:04:05"))
-}
-
-func (m *measurement) builder() *image.Builder {
-	return image.New(m.engine.Client(), image.Options{
-		Bases:  m.bases,
-		Log:    m.Err,
-		Remote: !m.engine.Local(),
-		Install: func(ctx context.Context, names ...string) error {
-			return host.InstallPackages(ctx, m.Err, names...)
-		},
+func (m *measurement) run(ctx context.Context) error {
+	return m.inSession(ctx, m.bases, func(s *session) error {
+		m.session = s
+		images, missing, err := m.images(ctx, s.builder)
+		if err != nil {
+			return err
+		}
+		return m.experiment(ctx, images, missing)
 	})
 }
 
@@ -224,35 +160,21 @@ func (m *measurement) runtimes() []lab.Runtime {
 }
 
 func (m *measurement) experiment(ctx context.Context, images map[string]lab.Image, missing map[string]string) error {
-	topology, err := agent.NewClient(m.session, m.session).Probe(ctx)
+	calibration, err := m.calibration(ctx, m.profile.Name == briefProfile)
 	if err != nil {
 		return err
 	}
-	layout, err := plan.NewLayout(topology)
-	if err != nil {
-		return err
-	}
-	nofile := m.session.LimitNofile(topology.Nofile)
-	if nofile < engine.Nofile {
-		layout.Doubts = append(layout.Doubts, fmt.Sprintf(
-			"this engine may grant only %d open files: every container of the run gets that many instead of %d", nofile, engine.Nofile))
-	}
-	if m.engine.Local() {
-		// What the lab itself does must not touch the server's core.
-		if err := host.Confine(layout.Generator); err != nil {
-			layout.Doubts = append(layout.Doubts, err.Error())
-		}
-	}
+	layout := m.layout
 	p, err := plan.New(m.profile, m.scenarios, m.seed, layout)
 	if err != nil {
 		return err
 	}
-	info := m.info(p, topology)
+	info := m.info(p, calibration)
 	run, err := record.Create(filepath.Join(m.root, "results"), m.id, info)
 	if err != nil {
 		return err
 	}
-	m.announce(p, topology, run.Dir())
+	m.announce(p, run.Dir())
 	e := &experiment.Experiment{
 		RunID:    m.id,
 		HostID:   info.Host.ID,
@@ -260,8 +182,8 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 		Variants: m.variants(),
 		Images:   images,
 		Missing:  missing,
-		Cells:    cells{m.session},
-		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: nofile}),
+		Cells:    m.cells(),
+		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: m.nofile}),
 		Recorder: recorder{run},
 		Observer: newProgress(m.Err, p, func(note string) {
 			if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, note) }); err != nil {
@@ -269,6 +191,7 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 			}
 		}),
 	}
+	e.Calibration, e.KeepHits = calibration, m.raw
 	err = e.Run(ctx)
 	return errors.Join(err, m.finish(run, err))
 }
@@ -283,10 +206,12 @@ func (m *measurement) variants() map[string]lab.Variant {
 	return byID
 }
 
-func (m *measurement) info(p lab.Plan, t lab.Topology) record.Info {
+func (m *measurement) info(p lab.Plan, c lab.Calibration) record.Info {
+	t := m.topology
 	return record.Info{
-		StartedAt: time.Now().UTC(),
-		Plan:      p,
+		StartedAt:   time.Now().UTC(),
+		Plan:        p,
+		Calibration: c,
 		Host: record.Host{
 			ID:       record.HostID(t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), fmt.Sprint(t.Memory)),
 			Topology: t,
@@ -300,11 +225,11 @@ func (m *measurement) info(p lab.Plan, t lab.Topology) record.Info {
 }
 
 // announce says beforehand what the run will do and how long it takes.
-func (m *measurement) announce(p lab.Plan, t lab.Topology, dir string) {
+func (m *measurement) announce(p lab.Plan, dir string) {
 	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, at most %s",
 		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Duration(p).Round(time.Second))
 	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
-		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(t.CPUs), t.Model)
+		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.Model)
 	for _, doubt := range p.Layout.Doubts {
 		m.say("doubt: %s", doubt)
 	}
@@ -342,3 +267,8 @@ func (m *measurement) finish(run *record.Run, cause error) error {
 type recorder struct{ run *record.Run }
 
 func (r recorder) Record(s lab.Sample) error { return r.run.Add(s) }
+
+func (r recorder) Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error {
+	_, err := r.run.AddHits(s, read)
+	return err
+}

@@ -1,0 +1,45 @@
+package calibrate
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Write prints a calibration as a table for people.
+func Write(w io.Writer, c lab.Calibration) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(t, "  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
+	fmt.Fprintf(t, "generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
+	fmt.Fprintf(t, "  cost of a sleep\t%.1f µs\tof CPU, each time it has nothing to do\n", float64(c.SleepCost)/float64(time.Microsecond))
+	if len(c.Lags) > 0 {
+		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")
+		for _, l := range c.Lags {
+			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS, l.CorrectedP50)
+		}
+	}
+	fmt.Fprintf(t, "canary\tmedian\tp99\tn\n")
+	for _, q := range c.Canaries {
+		fmt.Fprintf(t, "  CPU %d\t%.2f ms\t%.2f ms\t%d\n", q.CPU, milliseconds(q.Median), milliseconds(q.P99), q.N)
+	}
+	if len(c.Readings) > 0 {
+		fmt.Fprintf(t, "service time, p50\town clock\tread\terror\n")
+		for _, r := range c.Readings {
+			fmt.Fprintf(t, "  reference\t%.3f ms\t%.3f ms\t%+.3f ms (%+.1f%%)\n",
+				r.OwnP50MS, r.ReadP50MS, r.ReadP50MS-r.OwnP50MS, 100*(r.ReadP50MS/r.OwnP50MS-1))
+		}
+	}
+	if c.Ratio.N > 0 {
+		fmt.Fprintf(t, "known ratio\ttrue\tread\terror\n  of CPU work\t%.3f\t%.3f\t%+.2f%%\tmedian of %d pairs of trials\n",
+			c.Ratio.True, c.Ratio.Read, 100*(c.Ratio.Read/c.Ratio.True-1), c.Ratio.N)
+		fmt.Fprintf(t, "noise\n  between trials\t%.2f%%\tcoefficient of variation of one reference server's peak\n", 100*c.TrialCV)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("printing the calibration: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/agent"
+	"runtimelab/lab/agent/binary"
+	"runtimelab/lab/engine"
+	"runtimelab/lab/host"
+	"runtimelab/lab/image"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+)
+
+// session is what every command that measures has: an engine to itself, the
+// agent's image on it, a lease, and the CPUs that each side gets.
+type session struct {
+	app      *app
+	id       string
+	engine   *engine.Engine
+	facts    engine.Facts
+	builder  *image.Builder
+	agent    lab.Image
+	agentSum string // SHA-256 of the agent, in hexadecimal
+	run      *engine.Run
+	lease    *agent.Client
+	topology lab.Topology
+	layout   lab.Layout
+	nofile   int // what every container of a trial gets
+}
+
+// inSession does something in a session, and removes all that it has on the
+// engine afterwards, however it ended.
+func (a *app) inSession(ctx context.Context, bases image.Mode, do func(*session) error) (err error) {
+	s := &session{app: a, id: record.NewID(time.Now())}
+	if s.engine, err = engine.Open(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.engine.Close()) }()
+	if s.facts, err = s.engine.Facts(ctx); err != nil {
+		return err
+	}
+	if _, err := s.engine.Sweep(ctx); err != nil {
+		return err
+	}
+	if err := s.makeAgent(ctx, bases); err != nil {
+		return err
+	}
+	if s.run, err = s.engine.Begin(ctx, s.id, s.agent); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.end(ctx)) }()
+	// Building images would disturb who measures, so the lock comes first.
+	if err := s.run.Lock(ctx, holder(), func(by string) {
+		a.say("waiting: %s is measuring on this engine", by)
+	}); err != nil {
+		return err
+	}
+	if err := s.survey(ctx); err != nil {
+		return err
+	}
+	return do(s)
+}
+
+func (s *session) makeAgent(ctx context.Context, bases image.Mode) error {
+	s.builder = image.New(s.engine.Client(), image.Options{
+		Bases:  bases,
+		Log:    s.app.Err,
+		Remote: !s.engine.Local(),
+		Install: func(ctx context.Context, names ...string) error {
+			return host.InstallPackages(ctx, s.app.Err, names...)
+		},
+	})
+	program, err := binary.For(s.facts.Arch)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(program)
+	s.agentSum = hex.EncodeToString(sum[:])
+	s.agent, err = s.builder.Agent(ctx, program)
+	return err
+}
+
+// survey finds out which CPUs there are and lays them out.
+func (s *session) survey(ctx context.Context) (err error) {
+	s.lease = agent.NewClient(s.run, s.run)
+	if s.topology, err = s.lease.Probe(ctx); err != nil {
+		return err
+	}
+	if s.layout, err = plan.NewLayout(s.topology); err != nil {
+		return err
+	}
+	s.nofile = s.run.LimitNofile(s.topology.Nofile)
+	if s.nofile < engine.Nofile {
+		s.layout.Doubts = append(s.layout.Doubts, fmt.Sprintf(
+			"this engine may grant only %d open files: every container of the run gets that many instead of %d", s.nofile, engine.Nofile))
+	}
+	if s.engine.Local() {
+		// What the lab itself does must not touch the server's core.
+		if err := host.Confine(s.layout.Generator); err != nil {
+			s.layout.Doubts = append(s.layout.Doubts, err.Error())
+		}
+	}
+	return nil
+}
+
+func (s *session) cells() cells { return cells{run: s.run, lease: s.lease} }
+
+// end removes what the session has on the engine, also after an interruption.
+func (s *session) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return s.run.End(ctx)
+}
+
+// holder says who is measuring, for whoever has to wait.
+func holder() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	where, err := os.Hostname()
+	if err != nil {
+		where = "an unnamed host"
+	}
+	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where, time.Now().Format("15:04:05"))
+}
