@@ -18,13 +18,16 @@ AGENT_SOURCES := go.mod go.sum $(wildcard lab/*.go lab/attack/*.go lab/serve/*.g
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
-.PHONY: help lab test bench lint build engine engine-down doctor clean
+.PHONY: help lab calibrate test bench lint build engine engine-down doctor clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standard or full.
 	@bin/lab run --profile $(PROFILE) $(ARGS)
+
+calibrate: engine ## Measure the instrument itself on this machine (two minutes; lab does it when it has to).
+	@bin/lab calibrate $(ARGS)
 
 # One package at a time: several measure, and share the engine's two cores.
 test: engine ## Run every test, those with real containers included (about 6 minutes).
@@ -34,9 +37,19 @@ test: engine ## Run every test, those with real containers included (about 6 min
 	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
 	$(GO) test $$race -p 1 -timeout 40m ./lab/...
 
-bench: engine ## Show what the network path does to a figure (a minute; run nothing else meanwhile).
-	@echo "bench: the same server in a cell and behind a published port; about a minute" >&2
-	@$(GO) test -run '^$$' -bench . -benchtime 1x ./lab/cli
+# One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m
+BENCH ?= .
+export LONG ?= 1m
+
+bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as ratios in one run (25 minutes; run nothing else meanwhile).
+	@echo "bench: about 25 minutes for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 90m ./lab/cli
+
+# The public command, at the version that the generator is built on.
+bin/vegeta: go.mod
+	@echo "bench: building the vegeta command (a minute, once)" >&2
+	@GOBIN=$(CURDIR)/bin/build $(GO) install github.com/tsenart/vegeta/v12@$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12)
+	@mv bin/build/vegeta $@ && rmdir bin/build
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi

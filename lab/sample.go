@@ -49,7 +49,7 @@ type ServerUsage struct {
 // Canaries are those of one phase, one for each CPU of the layout.
 type Canaries struct {
 	Before, After []Canary
-	// ServerDuring is what the server itself used while the canaries after the
-	// attack ran: of that they may be slow.
-	ServerDuring time.Duration
+	// What the server itself used while the canaries were at work: of that
+	// those on its CPUs may be slow.
+	ServerBefore, ServerAfter time.Duration
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,15 +12,9 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
-	"runtimelab/lab/agent"
-	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/attack"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
-	"runtimelab/lab/host"
-	"runtimelab/lab/image"
-	"runtimelab/lab/record"
-	"runtimelab/lab/script"
 )
 
 // BenchmarkPath shows why the lab measures inside the server's network
@@ -30,108 +23,33 @@ import (
 // most load tests of containers do. It is the only code here that publishes a
 // port.
 func BenchmarkPath(b *testing.B) {
-	ctx := context.Background()
-	e, err := engine.Open(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer e.Close()
-	if err := host.Confine([]int{0}); err != nil {
-		b.Fatal(err)
-	}
-	library, err := script.Load(ctx, filepath.Join("..", ".."))
-	if err != nil {
-		b.Fatal(err)
-	}
-	builder := image.New(e.Client(), image.Options{})
-	program, err := binary.For("amd64")
-	if err != nil {
-		b.Fatal(err)
-	}
-	agentImage, err := builder.Agent(ctx, program)
-	if err != nil {
-		b.Fatal(err)
-	}
-	run, err := e.Begin(ctx, record.NewID(time.Now()), agentImage)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := run.End(ctx); err != nil {
-			b.Error(err)
+	onBench(b, func(ctx context.Context, s *session) {
+		for _, runtime := range []string{"node", "python"} {
+			app := application(ctx, b, s, runtime)
+			var inside float64
+			s.inCell(ctx, b, app, func(c *cell, _ experiment.Server) {
+				mustAttack(ctx, b, c, attackOn(app, 64, 0, 2*time.Second))
+				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
+			})
+			outside := throughput(published(ctx, b, s, app))
+			fmt.Printf("path, %s: %.0f req/s in the cell, %.0f through a published port\n", app.variant.ID(), inside, outside)
+			b.ReportMetric(outside/inside, runtime+"-published/cell")
 		}
-	}()
-	topology, err := agent.NewClient(run, run).Probe(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	run.LimitNofile(topology.Nofile)
-	for name, built := range builder.Ensure(ctx, library.Runtimes) {
-		if built.Err != nil {
-			b.Fatal(built.Err)
-		}
-		r, err := library.Runtime(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		v := r.Variants[0]
-		b.Run(v.ID()+"/cell", func(b *testing.B) { reportRate(b, inCell(ctx, b, run, v, built.Image)) })
-		b.Run(v.ID()+"/published", func(b *testing.B) { reportRate(b, published(ctx, b, e.Client(), v, built.Image)) })
-	}
+	})
 }
 
-func reportRate(b *testing.B, r lab.AttackResult) {
-	b.ReportMetric(float64(r.Succeeded)/r.Elapsed.Seconds(), "req/s")
-	b.ReportMetric(0, "ns/op") // one attack takes as long as it is told to
-}
-
-func plaintextPeak(url string, kind lab.PhaseKind) lab.Attack {
-	return lab.Attack{
-		Name: "path", BaseURL: url, Kind: kind, Connections: 64, Duration: 4 * time.Second, Timeout: 10 * time.Second,
-		Targets: []lab.Target{{Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!")}},
-	}
-}
-
-func inCell(ctx context.Context, b *testing.B, run *engine.Run, v lab.Variant, i lab.Image) (r lab.AttackResult) {
-	c, err := cells{run: run}.OpenCell(ctx, []int{0})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := c.Close(ctx); err != nil {
-			b.Error(err)
-		}
-	}()
-	s, err := c.StartServer(ctx, v, i, []int{1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := s.Remove(ctx); err != nil {
-			b.Error(err)
-		}
-	}()
-	if _, err := c.Await(ctx, plaintextPeak("", lab.Peak).Targets[0], time.Minute); err != nil {
-		b.Fatal(err)
-	}
-	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
-		if r, err = c.Attack(ctx, plaintextPeak(experiment.BaseURL, kind)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return r
-}
-
-func published(ctx context.Context, b *testing.B, c *client.Client, v lab.Variant, i lab.Image) (r lab.AttackResult) {
+func published(ctx context.Context, b *testing.B, s *session, app subject) (r lab.AttackResult) {
+	b.Helper()
+	c, v := s.engine.Client(), app.variant
 	port := network.MustParsePort(fmt.Sprintf("%d/tcp", engine.Port))
 	env := []string{"HOST=0.0.0.0"}
 	for name, value := range v.Env {
 		env = append(env, name+"="+value)
 	}
 	created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &container.Config{Image: i.Ref, Cmd: v.Command, Env: env, ExposedPorts: network.PortSet{port: {}}},
+		Config: &container.Config{Image: app.image.Ref, Cmd: v.Command, Env: env, ExposedPorts: network.PortSet{port: {}}},
 		HostConfig: &container.HostConfig{
-			Resources:    container.Resources{CpusetCpus: "1"},
+			Resources:    container.Resources{CpusetCpus: lab.CPUList(s.layout.Server)},
 			PortBindings: network.PortMap{port: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: "18080"}}},
 		},
 	})
@@ -146,9 +64,11 @@ func published(ctx context.Context, b *testing.B, c *client.Client, v lab.Varian
 	if _, err := c.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	time.Sleep(2 * time.Second) // a published port accepts before the server does
-	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
-		if r, err = attack.Run(ctx, plaintextPeak("http://127.0.0.1:18080", kind), nil); err != nil {
+	time.Sleep(2 * time.Second)                                               // a published port accepts before the server does
+	for _, lasts := range []time.Duration{2 * time.Second, 4 * time.Second} { // a warm-up first
+		a := attackOn(app, 64, 0, lasts)
+		a.BaseURL = "http://127.0.0.1:18080"
+		if r, err = attack.Run(ctx, a, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -271,13 +271,13 @@ func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	around := func(phase string) string { return " canary usage " + phase + " usage canary usage" }
+	around := func(phase string) string { return " usage canary usage " + phase + " usage canary usage" }
 	if got, want := strings.Join(w.log, " "), "warmup"+around("peak")+around("steady"); got != want {
 		t.Errorf("went\n%s, want\n%s", got, want)
 	}
 	for _, s := range w.recorded {
 		c := s.Canaries
-		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerDuring != time.Millisecond {
+		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerBefore != time.Millisecond || c.ServerAfter != time.Millisecond {
 			t.Errorf("%s: canaries %+v", s.Phase.Kind, c)
 		}
 	}

@@ -74,16 +74,10 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, cell Cell,
 			continue
 		}
 		subject.Phase = p
-		s, err := e.attackBetweenReadings(ctx, *subject, a, cell, server)
+		s, err := e.Measure(ctx, *subject, a, cell, server)
 		if err != nil {
 			return samples, err
 		}
-		if gate.Undecided(s, e.Calibration) && 2*a.Connections <= mostConnections {
-			if s.Doubled, err = double(ctx, a, cell); err != nil {
-				return samples, err
-			}
-		}
-		s.Gate = gate.Judge(s, e.Calibration)
 		samples = append(samples, s)
 	}
 	return samples, nil
@@ -103,15 +97,27 @@ func (e *Experiment) identify(ctx context.Context, subject *lab.Sample, cell Cel
 	return nil
 }
 
+// Measure carries out one measured phase on a started server and judges it.
+// subject is what is known of the trial.
+func (e *Experiment) Measure(ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
+	s, err := e.attackBetweenReadings(ctx, subject, a, cell, server)
+	if err != nil {
+		return s, err
+	}
+	if gate.Undecided(s, e.Calibration) && 2*a.Connections <= mostConnections {
+		if s.Doubled, err = double(ctx, a, cell); err != nil {
+			return s, err
+		}
+	}
+	s.Gate = gate.Judge(s, e.Calibration)
+	return s, nil
+}
+
 // attackBetweenReadings carries out an attack between readings of the server,
 // and these between canaries.
 func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
-	cpus := slices.Concat(s.Layout.Generator, s.Layout.Server)
 	var err error
-	if s.Canaries.Before, err = e.Cells.Canary(ctx, cpus); err != nil {
-		return s, err
-	}
-	if s.Server.Before, err = server.Usage(ctx); err != nil {
+	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, server, nil); err != nil {
 		return s, err
 	}
 	result, err := cell.Attack(ctx, a)
@@ -123,18 +129,31 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 		return s, err
 	}
 	s.Server.Known = true
-	if s.Canaries.After, err = e.Cells.Canary(ctx, cpus); err != nil {
+	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, server, &s.Server.After); err != nil {
 		return s, err
 	}
-	settled, err := server.Usage(ctx)
-	if err != nil {
-		return s, err
-	}
-	s.Canaries.ServerDuring = settled.CPU - s.Server.After.CPU
 	if result.KeptHits == 0 {
 		return s, nil
 	}
 	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return cell.Hits(ctx, each) })
+}
+
+// canaries has the canaries sing, and tells what the server used meanwhile and
+// in all. before is the server's usage until now, where it has been asked.
+func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, before *lab.Usage) (
+	sung []lab.Canary, used time.Duration, after lab.Usage, err error) {
+	if before == nil {
+		u, err := server.Usage(ctx)
+		if err != nil {
+			return nil, 0, u, err
+		}
+		before = &u
+	}
+	if sung, err = e.Cells.Canary(ctx, slices.Concat(l.Generator, l.Server)); err != nil {
+		return nil, 0, after, err
+	}
+	after, err = server.Usage(ctx)
+	return sung, after.CPU - before.CPU, after, err
 }
 
 // mostConnections is what a peak is tried on at the most: as many connections

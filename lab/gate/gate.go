@@ -104,18 +104,19 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*foreign, side.name, 100*ForeignCPU)
 		}
 	}
-	for _, canary := range s.Canaries.Before {
-		if g := slow(canary, 0, "before", c); g != nil {
-			return g
-		}
-	}
-	for _, canary := range s.Canaries.After {
-		excuse := time.Duration(0)
-		if slices.Contains(s.Layout.Server, canary.CPU) {
-			excuse = s.Canaries.ServerDuring
-		}
-		if g := slow(canary, excuse, "after", c); g != nil {
-			return g
+	for _, sung := range []struct {
+		when     string
+		canaries []lab.Canary
+		server   time.Duration
+	}{{"before", s.Canaries.Before, s.Canaries.ServerBefore}, {"after", s.Canaries.After, s.Canaries.ServerAfter}} {
+		for _, canary := range sung.canaries {
+			excuse := time.Duration(0)
+			if slices.Contains(s.Layout.Server, canary.CPU) {
+				excuse = sung.server
+			}
+			if g := slow(canary, excuse, sung.when, c); g != nil {
+				return g
+			}
 		}
 	}
 	return nil

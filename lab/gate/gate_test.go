@@ -106,13 +106,16 @@ func TestJudge(t *testing.T) {
 		{"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].Took = 64 * ms }, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack"},
 		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].Took = 54 * ms }, lab.Valid, ""},
 		{"a canary slowed down by the server", func(s *lab.Sample) {
-			s.Canaries.After[1].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+			s.Canaries.After[1].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
 		}, lab.Valid, ""},
 		{"the server excuses nothing on the generator's CPU", func(s *lab.Sample) {
-			s.Canaries.After[0].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+			s.Canaries.After[0].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 0"},
-		{"nor before the attack", func(s *lab.Sample) {
-			s.Canaries.Before[1].Took, s.Canaries.ServerDuring = 70*ms, 20*ms
+		{"a canary slowed down by a server that spins", func(s *lab.Sample) {
+			s.Canaries.Before[1].Took, s.Canaries.ServerBefore = 120*ms, 65*ms
+		}, lab.Valid, ""},
+		{"what the server used after excuses nothing before", func(s *lab.Sample) {
+			s.Canaries.Before[1].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 1"},
 
 		{"a server that others kept from its CPU", func(s *lab.Sample) {
