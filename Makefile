@@ -13,12 +13,12 @@ ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
-AGENT_SOURCES := go.mod go.sum $(wildcard lab/*.go lab/attack/*.go lab/serve/*.go lab/agent/*.go lab/cmd/agent/*.go)
+AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard lab/*.go lab/attack/*.go lab/serve/*.go lab/agent/*.go lab/cmd/agent/*.go)
 
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
-.PHONY: help lab calibrate test bench lint build engine engine-down doctor clean
+.PHONY: help lab calibrate test bench profile lint build engine engine-down doctor clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bin/vegeta: go.mod
 	@echo "bench: building the vegeta command (a minute, once)" >&2
 	@GOBIN=$(CURDIR)/bin/build $(GO) install github.com/tsenart/vegeta/v12@$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12)
 	@mv bin/build/vegeta $@ && rmdir bin/build
+
+profile: ## Profile the generator anew for the compiler (lab/cmd/agent/default.pgo; after the hot path has changed).
+	@$(GO) test -run '^$$' -bench Attack -benchtime 1x -cpuprofile lab/cmd/agent/default.pgo -o /dev/null ./lab/attack
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi

@@ -113,7 +113,9 @@ func wireForm(host string, r lab.Request, lastOfConnection bool) ([]byte, error)
 		req.Header.Set(name, value)
 	}
 	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "runtime-lab")
+		// None, unless the scenario has one: a server that parses it would be
+		// charged for a field that nobody asked for.
+		req.Header.Set("User-Agent", "")
 	}
 	req.Close = lastOfConnection
 	var wire bytes.Buffer

@@ -192,8 +192,10 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 			got.Header.Get("Content-Type") != "application/json" || got.Host == "" {
 			t.Errorf("the server read %s %s, %d bytes, close %v, %v", got.Method, got.RequestURI, got.ContentLength, got.Close, got.Header)
 		}
-		if _, sent := got.Header["X-Vegeta-Seq"]; sent {
-			t.Error("Vegeta's bookkeeping goes over the wire")
+		for _, name := range []string{"X-Vegeta-Seq", "User-Agent", "Accept-Encoding"} {
+			if _, sent := got.Header[name]; sent {
+				t.Errorf("%s goes over the wire, which nobody asked for", name)
+			}
 		}
 		if _, out, _ := tr.counted(); out != 7 {
 			t.Errorf("%d bytes out for a body of 7", out)

@@ -34,17 +34,19 @@ func BenchmarkCeiling(b *testing.B) {
 		for _, of := range []subject{s.responder(serve.Null()), application(ctx, b, s, "node")} {
 			s.inCell(ctx, b, of, func(c *cell, _ experiment.Server) {
 				mustAttack(ctx, b, c, attackOn(of, 64, 0, 3*time.Second))
-				var ours, wrk, vegeta []float64
-				for range 5 {
-					ours = append(ours, throughput(mustAttack(ctx, b, c, attackOn(of, 64, 0, 3*time.Second))))
-					wrk = append(wrk, t.wrk(ctx, b, of, 64, 3*time.Second))
-					_, rps := t.vegeta(ctx, b, of, 64, 0, 3*time.Second)
-					vegeta = append(vegeta, rps)
+				const rounds = 7
+				var ours, wrk, vegeta, toWrk, toVegeta []float64
+				for range rounds {
+					mine := throughput(mustAttack(ctx, b, c, attackOn(of, 64, 0, 3*time.Second)))
+					theirs := t.wrk(ctx, b, of, 64, 3*time.Second)
+					_, plain := t.vegeta(ctx, b, of, 64, 0, 3*time.Second)
+					ours, wrk, vegeta = append(ours, mine), append(wrk, theirs), append(vegeta, plain)
+					toWrk, toVegeta = append(toWrk, mine/theirs), append(toVegeta, mine/plain)
 				}
-				mine, theirs, plain := stat.Median(ours), stat.Median(wrk), stat.Median(vegeta)
-				fmt.Printf("ceiling on %s, 64 connections, medians of 5: ours %.0f req/s, wrk %.0f, vegeta %.0f\n", of.variant.ID(), mine, theirs, plain)
-				b.ReportMetric(mine/theirs, of.variant.Name+"-ours/wrk")
-				b.ReportMetric(mine/plain, of.variant.Name+"-ours/vegeta")
+				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: ours %.0f req/s, wrk %.0f, vegeta %.0f\n",
+					of.variant.ID(), rounds, stat.Median(ours), stat.Median(wrk), stat.Median(vegeta))
+				b.ReportMetric(stat.Median(toWrk), of.variant.Name+"-ours/wrk")
+				b.ReportMetric(stat.Median(toVegeta), of.variant.Name+"-ours/vegeta")
 			})
 		}
 	})
