@@ -51,7 +51,7 @@ func (a *alarm) setOrRead(fd uintptr) bool {
 	}
 	var rang [8]byte
 	_, err := ignoringEINTR(syscall.Read, fd, rang[:])
-	return err != syscall.EAGAIN
+	return !errors.Is(err, syscall.EAGAIN)
 }
 
 // close ends the alarm, and a wait for it.

@@ -66,30 +66,43 @@ func (c *conn) readBody(tg *target, length int64) error {
 func (c *conn) readUnusual(tg *target) error {
 	limit := &io.LimitedReader{R: connReader{c}, N: maxHead}
 	in := bufio.NewReader(limit)
+	resp, err := finalAnswer(in, tg.method)
+	switch {
+	case err != nil && limit.N <= 0:
+		return errLargeHead
+	case err != nil:
+		return inAnswer(err)
+	}
+	defer resp.Body.Close() // which reads nothing: the body has been read, or cannot be
+	c.report.status, c.last = resp.StatusCode, c.last || resp.Close
+	limit.N = math.MaxInt64
+	same := comparison{want: tg.body}
+	n, err := io.Copy(&same, resp.Body)
+	c.report.bytesIn += n
+	if err != nil {
+		return inAnswer(err)
+	}
+	c.report.differs = !same.whole()
+	if in.Buffered() > 0 {
+		return errTooMuch
+	}
+	return nil
+}
+
+// finalAnswer reads the head of the answer that informational ones may precede
+// (RFC 9110, 15.2).
+func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 	for {
-		resp, err := http.ReadResponse(in, &http.Request{Method: tg.method})
-		if err != nil && limit.N <= 0 {
-			return errLargeHead
-		}
+		resp, err := http.ReadResponse(in, &http.Request{Method: method})
 		if err != nil {
-			return inAnswer(err)
+			return nil, err
 		}
-		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
-			continue // RFC 9110, 15.2
+		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, nil
 		}
-		c.report.status, c.last = resp.StatusCode, c.last || resp.Close
-		limit.N = math.MaxInt64
-		same := comparison{want: tg.body}
-		n, err := io.Copy(&same, resp.Body)
-		c.report.bytesIn += n
-		if err != nil {
-			return inAnswer(err)
+		if err := resp.Body.Close(); err != nil {
+			return nil, err
 		}
-		c.report.differs = !same.whole()
-		if in.Buffered() > 0 {
-			return errTooMuch
-		}
-		return nil
 	}
 }
 

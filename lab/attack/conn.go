@@ -193,7 +193,7 @@ func early(err error) error {
 func (c *conn) tryWrite(fd uintptr) bool {
 	n, err := ignoringEINTR(syscall.Write, fd, c.toWrite)
 	switch {
-	case err != nil && err != syscall.EAGAIN:
+	case err != nil && !errors.Is(err, syscall.EAGAIN):
 		c.n, c.err = 0, err
 		return true
 	case n < len(c.toWrite):
@@ -210,7 +210,7 @@ var errShortWrite = errors.New("the socket took a part of the request")
 
 func (c *conn) tryRead(fd uintptr) bool {
 	n, err := ignoringEINTR(syscall.Read, fd, c.readInto)
-	if err == syscall.EAGAIN {
+	if errors.Is(err, syscall.EAGAIN) {
 		return false
 	}
 	c.n, c.err = n, err
@@ -223,7 +223,7 @@ func (c *conn) tryRead(fd uintptr) bool {
 func ignoringEINTR(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := call(int(fd), p)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			return n, err
 		}
 	}
@@ -252,7 +252,7 @@ func (c *conn) fillBy(step func(fd uintptr) bool) error {
 func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
 	c.readInto, c.n, c.err = p, 0, nil
 	err := c.raw.Read(step)
-	if c.err == errShortWrite {
+	if errors.Is(c.err, errShortWrite) {
 		if _, err := c.tcp.Write(c.toWrite); err != nil {
 			return 0, err
 		}
@@ -278,7 +278,7 @@ func (c *conn) closedByServer() bool {
 	closed := true
 	err := c.raw.Read(func(fd uintptr) bool {
 		_, err := ignoringEINTR(syscall.Read, fd, one[:])
-		closed = err != syscall.EAGAIN
+		closed = !errors.Is(err, syscall.EAGAIN)
 		return true
 	})
 	return closed || err != nil

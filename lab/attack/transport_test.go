@@ -486,13 +486,14 @@ func readByNetHTTP(answer []byte, method string) (r reference) {
 		if err != nil {
 			return reference{err: err}
 		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
 		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
-		r.status, r.close = resp.StatusCode, resp.Close
-		r.body, r.err = io.ReadAll(resp.Body)
 		_, after := in.Peek(1)
-		r.whole = r.err == nil && errors.Is(after, io.EOF)
-		return r
+		return reference{
+			status: resp.StatusCode, close: resp.Close, body: body, err: err, whole: err == nil && errors.Is(after, io.EOF),
+		}
 	}
 }
