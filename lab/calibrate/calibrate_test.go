@@ -1,0 +1,339 @@
+package calibrate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runtimelab/lab"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// rig is an instrument of known properties: a canary takes 50 ms on CPU 0 and
+// 60 ms on CPU 1, a reference server takes a nanosecond an iteration and is read
+// 0.1 ms late, the generator can do 50 000 requests per second.
+type rig struct {
+	opened, open int
+	responders   []string
+	attacks      []lab.Attack
+	canary       func(n, cpu int) time.Duration
+	sung         int
+	broken       error // of every attack
+}
+
+func newRig() *rig {
+	return &rig{canary: func(_, cpu int) time.Duration { return time.Duration(50+10*cpu) * time.Millisecond }}
+}
+
+func (r *rig) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
+	r.sung++
+	var out []lab.Canary
+	for _, cpu := range cpus {
+		out = append(out, lab.Canary{CPU: cpu, Took: r.canary(r.sung, cpu)})
+	}
+	return out, nil
+}
+
+func (r *rig) Open(_ context.Context, v lab.Variant) (Bench, error) {
+	r.opened++
+	r.open++
+	r.responders = append(r.responders, v.Name)
+	b := &rigBench{rig: r}
+	if v.Name != "null" {
+		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+type rigBench struct {
+	*rig
+	iterations int
+}
+
+const rigCeiling = 50_000
+
+func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, error) {
+	if b.broken != nil {
+		return lab.AttackResult{}, b.broken
+	}
+	b.attacks = append(b.attacks, a)
+	service := time.Duration(b.iterations)
+	rate := float64(rigCeiling)
+	if b.iterations > 0 {
+		rate = 1 / service.Seconds()
+	}
+	n := int64(math.Round(rate * 100)) // so much that no rounding shows
+	began := time.Unix(1000, 0)
+	r := lab.AttackResult{
+		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
+		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+		After: lab.Reading{
+			At: began.Add(time.Second), GeneratorCPU: 400 * time.Millisecond, Sleeps: 10_000,
+			CPUs: []lab.CPUTime{{ID: 0, Idle: 580 * time.Millisecond}, {ID: 1}},
+		},
+	}
+	if a.Kind == lab.Steady {
+		read := milliseconds(service) + 0.1
+		lag := a.Rate[0].FromRPS / 1e5
+		r.Corrected, r.SendLag = &lab.Latency{P50MS: &read}, &lab.Latency{P99MS: &lag}
+	}
+	return r, nil
+}
+
+func (b *rigBench) ServiceTime(context.Context) (time.Duration, error) {
+	return time.Duration(b.iterations), nil
+}
+
+func (b *rigBench) Close(context.Context) error {
+	b.open--
+	return nil
+}
+
+// calibrated is what a calibration finds out of a rig. The pauses within take no
+// time.
+func calibrated(t *testing.T, r *rig, brief bool) (c lab.Calibration, err error) {
+	synctest.Test(t, func(t *testing.T) { c, err = calibrating(r).Run(t.Context(), brief) })
+	return c, err
+}
+
+func calibrating(r *rig) *Calibration {
+	return &Calibration{
+		Instrument: r,
+		Responders: Responders{
+			Null: lab.Variant{Runtime: "lab", Name: "null"},
+			Reference: func(name string, iterations int) lab.Variant {
+				return lab.Variant{Runtime: "lab", Name: name, Command: []string{fmt.Sprint(iterations)}}
+			},
+			CanaryIterations: 60_000_000, // a nanosecond each on the server's CPU
+		},
+		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
+		Say:    func(string, ...any) {},
+	}
+}
+
+func TestAFullCalibrationKnowsTheRig(t *testing.T) {
+	r := newRig()
+	c, err := calibrated(t, r, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond { // 1 s - 0.58 idle - 0.4 own, 10 000 times
+		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
+	}
+	if q := c.Canaries; len(q) != 2 || q[0].Median != 50*time.Millisecond || q[1].P99 != 60*time.Millisecond || q[0].N != canaries {
+		t.Errorf("canaries %+v", c.Canaries)
+	}
+	var rates []float64
+	for _, l := range c.Lags {
+		rates = append(rates, l.RateRPS)
+		if l.LagP99MS != l.RateRPS/1e5 || l.SentRatio != 1 {
+			t.Errorf("at %v: %+v", l.RateRPS, l)
+		}
+	}
+	if want := []float64{1000, 10_000, 20_000, 25_000, 37_500}; !slices.Equal(rates, want) {
+		t.Errorf("rates %v, want %v: 40 000 is beyond three quarters of the ceiling", rates, want)
+	}
+	if len(c.Readings) != 3 {
+		t.Fatalf("readings %+v", c.Readings)
+	}
+	for i, own := range []float64{1, 5, 20} {
+		if got := c.Readings[i]; got.OwnP50MS != own || math.Abs(got.ReadP50MS-own-0.1) > 1e-9 {
+			t.Errorf("a reference server of %v ms: %+v", own, got)
+		}
+	}
+	if c.TrialCV > 1e-9 || c.Ratio.N != ratioPairs || c.Ratio.True != 1.1 || math.Abs(c.Ratio.Read-1.1) > 1e-4 {
+		t.Errorf("noise %v, ratio %+v", c.TrialCV, c.Ratio)
+	}
+	if r.open != 0 || len(c.Doubts) > 0 || c.Brief {
+		t.Errorf("%d cells left open, doubts %v", r.open, c.Doubts)
+	}
+}
+
+// What is drifting must not look like a ratio: each of the two comes first as
+// often as the other.
+func TestThePairsOfTheRatioAlternate(t *testing.T) {
+	r := newRig()
+	if _, err := calibrated(t, r, false); err != nil {
+		t.Fatal(err)
+	}
+	pairs := r.responders[len(r.responders)-2*ratioPairs:]
+	for i := 0; i < len(pairs); i += 4 {
+		if pairs[i] != pairs[i+3] || pairs[i+1] != pairs[i+2] || pairs[i] == pairs[i+1] {
+			t.Errorf("order %v", pairs)
+		}
+	}
+}
+
+func TestABriefCalibrationIsWhatTheGatesNeed(t *testing.T) {
+	r := newRig()
+	c, err := calibrated(t, r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.Canaries) != 2 || c.Ratio.N != 0 || r.opened != 1 {
+		t.Errorf("%+v in %d cells", c, r.opened)
+	}
+}
+
+func TestAMachineThatIsNotQuietIsTriedAgainAndThenDoubted(t *testing.T) {
+	for _, c := range []struct {
+		noisyUntil, rounds int
+		doubt              bool
+	}{{0, 1, false}, {canaries, 2, false}, {1 << 30, canaryRounds, true}} {
+		r := newRig()
+		quiet := r.canary
+		r.canary = func(n, cpu int) time.Duration {
+			if n <= c.noisyUntil && n%10 == 0 && cpu == 1 {
+				return 2 * quiet(n, cpu)
+			}
+			return quiet(n, cpu)
+		}
+		got, err := calibrated(t, r, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.sung != c.rounds*canaries || (len(got.Doubts) > 0) != c.doubt {
+			t.Errorf("noisy until %d: %d canaries, doubts %v", c.noisyUntil, r.sung, got.Doubts)
+		}
+		if c.doubt && !strings.Contains(got.Doubts[0], "CPU 1 was not quiet") {
+			t.Errorf("doubts %v", got.Doubts)
+		}
+	}
+}
+
+func TestWhatBreaksClosesItsCell(t *testing.T) {
+	r := newRig()
+	r.broken = errors.New("the cell ended")
+	if _, err := calibrated(t, r, true); !errors.Is(err, r.broken) || !strings.Contains(err.Error(), "lab/null") {
+		t.Errorf("error %v", err)
+	}
+	if r.open != 0 {
+		t.Errorf("%d cells left open", r.open)
+	}
+}
+
+var (
+	key  = lab.CalibrationKey{CPUModel: "Some CPU", Kernel: "6.1", AgentSHA256: "ab", Layout: "0|1"}
+	when = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+)
+
+func known() lab.Calibration {
+	return lab.Calibration{
+		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
+		Canaries: []lab.QuietCPU{{CPU: 0, N: 40, Median: 50e6, P99: 54e6}, {CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6}},
+		Lags:     []lab.LagFloor{{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50: 0.113}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50: 0.112}},
+		Readings: []lab.ServiceReading{{OwnP50MS: 1, ReadP50MS: 1.12}, {OwnP50MS: 20, ReadP50MS: 20.3}},
+		Ratio:    lab.RatioReading{N: 6, True: 1.1, Read: 1.106},
+	}
+}
+
+func TestAStoredCalibrationIsFitOrSaysWhyNot(t *testing.T) {
+	s := Store{Dir: filepath.Join(t.TempDir(), "deep", "calibration")}
+	if _, why := s.Load(key, false, when); !strings.Contains(why, "not calibrated yet") {
+		t.Errorf("of an empty store: %q", why)
+	}
+	brief := known()
+	brief.Brief = true
+	for _, c := range []struct {
+		name   string
+		stored lab.Calibration
+		brief  bool
+		at     time.Time
+		why    string // empty: fit
+	}{
+		{"fresh", known(), false, when.Add(time.Hour), ""},
+		{"full, where brief is enough", known(), true, when, ""},
+		{"just fresh enough", known(), false, when.Add(MaxAge), ""},
+		{"too old", known(), false, when.Add(MaxAge + time.Second), "older than 7 days"},
+		{"of the future", known(), false, when.Add(-time.Second), "of the future"},
+		{"brief, where brief is enough", brief, true, when, ""},
+		{"brief, where it is not", brief, false, when, "in brief only"},
+	} {
+		if err := s.Save(c.stored); err != nil {
+			t.Fatal(err)
+		}
+		got, why := s.Load(key, c.brief, c.at)
+		if (why == "") != (c.why == "") || !strings.Contains(why, c.why) {
+			t.Errorf("%s: %q", c.name, why)
+		}
+		if c.why == "" && got.CeilingRPS != c.stored.CeilingRPS {
+			t.Errorf("%s: came back as %+v", c.name, got)
+		}
+	}
+}
+
+func TestACalibrationIsOfOneMachineAndAgent(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	if err := s.Save(known()); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*lab.CalibrationKey){
+		"CPU": func(k *lab.CalibrationKey) { k.CPUModel += "x" }, "kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
+		"agent": func(k *lab.CalibrationKey) { k.AgentSHA256 += "x" }, "layout": func(k *lab.CalibrationKey) { k.Layout = "1|0" },
+	} {
+		other := key
+		change(&other)
+		if _, why := s.Load(other, false, when); why == "" {
+			t.Errorf("another %s has this one's calibration", name)
+		}
+	}
+}
+
+func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	if err := s.Save(known()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`} {
+		if err := os.WriteFile(s.path(key), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, why := s.Load(key, false, when); !strings.Contains(why, s.path(key)) {
+			t.Errorf("%q: %q does not name the file", text, why)
+		}
+	}
+	if err := s.Save(known()); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.Dir, ".new-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTable(t *testing.T) {
+	for name, c := range map[string]lab.Calibration{
+		"full":  known(),
+		"brief": {Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000, Canaries: known().Canaries},
+	} {
+		var out bytes.Buffer
+		if err := Write(&out, c); err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", name+".txt")
+		if *update {
+			if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("%s differs (go test -update writes it anew): got\n%s", golden, out.String())
+		}
+	}
+}
