@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"runtimelab/lab"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/image"
+	"runtimelab/lab/serve"
+)
+
+// inTestSession does something in a session on the engine.
+func inTestSession(t *testing.T, do func(ctx context.Context, s *session)) {
+	t.Helper()
+	needEngine(t)
+	a := &app{Streams: Streams{Out: io.Discard, Err: io.Discard}, ctx: t.Context()}
+	err := a.inSession(t.Context(), image.Auto, func(s *session) error {
+		do(t.Context(), s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
+	needEngine(t)
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	code, stdout, stderr := labRun(t.Context(), "calibrate", "--brief", "--json")
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	var c lab.Calibration
+	if err := json.Unmarshal([]byte(stdout), &c); err != nil {
+		t.Fatalf("%v in %s", err, stdout)
+	}
+	if c.CeilingRPS < 1000 || len(c.Canaries) != 2 || !c.Brief || c.Key.AgentSHA256 == "" {
+		t.Errorf("calibration %+v", c)
+	}
+	for _, q := range c.Canaries {
+		if q.Median <= 0 || q.P99 < q.Median {
+			t.Errorf("canaries %+v", q)
+		}
+	}
+	inTestSession(t, func(ctx context.Context, s *session) {
+		t.Setenv("XDG_CACHE_HOME", cache)
+		found, err := s.calibration(ctx, true)
+		if err != nil || !found.MeasuredAt.Equal(c.MeasuredAt) {
+			t.Errorf("a calibration of %v is measured anew, at %v; error %v", c.MeasuredAt, found.MeasuredAt, err)
+		}
+	})
+}
+
+// What the instrument cannot measure is said to be a bound, and why.
+func TestIntegrationLimitsOfTheInstrumentAreSaid(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session) {
+		// What a test machine does beside is not the subject here: no canary,
+		// and a ceiling that the null server is sure to reach.
+		c := lab.Calibration{CeilingRPS: 1, SleepCost: time.Second}
+		null := s.responder(serve.Null())
+		sample := s.measured(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
+		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "generator:") {
+			t.Errorf("a server faster than the generator: %s because %q", g.Validity, g.Reason)
+		}
+		c.CeilingRPS = 0
+		waiting := s.responder(serve.Waiting(50 * time.Millisecond))
+		sample = s.measured(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
+		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") || sample.Doubled == nil {
+			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
+		}
+		if text := outcome(sample); !strings.Contains(text, "peak >= ") {
+			t.Errorf("a bound prints as %q", text)
+		}
+	})
+}
+
+func TestIntegrationEveryThreadOfAServerIsSeen(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session) {
+		reference := s.responder(serve.Reference("busy", 1_000_000))
+		s.inCell(ctx, t, reference, func(c *cell, server experiment.Server) {
+			before, err := server.Usage(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := mustAttack(ctx, t, c, attackOn(reference, 4, 0, time.Second))
+			after, err := server.Usage(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var threads time.Duration
+			for _, thread := range r.After.Threads {
+				if thread.PID == 1 {
+					t.Error("the generator is taken for a server")
+				}
+				threads += thread.CPU
+			}
+			for _, thread := range r.Before.Threads {
+				threads -= thread.CPU
+			}
+			// The engine's readings lie outside the agent's.
+			if engine := after.CPU - before.CPU; threads <= 0 || threads > engine {
+				t.Errorf("its threads used %v, its container %v", threads, engine)
+			}
+			if before.OOMEvents != 0 || after.OOMEvents != 0 {
+				t.Errorf("%d of its processes were killed for memory", after.OOMEvents)
+			}
+		})
+	})
+}
+
+func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
+	needEngine(t)
+	root := checkout(t)
+	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json"); code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	for _, row := range latest(t, root).Rows {
+		name := "json_" + strings.ReplaceAll(row.Text("variant"), "/", "-") + "_*_" + row.Text("phase") + "-*.bin"
+		files, err := filepath.Glob(filepath.Join(root, "results", "latest", "raw", name))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no file %s, error %v", name, err)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(root, "results", "latest", "raw", "*_steady-*.bin"))
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	seen := map[uint64]bool{}
+	for decode := vegeta.NewDecoder(f); ; {
+		var hit vegeta.Result
+		if err := decode(&hit); err != nil {
+			break // the end
+		}
+		seen[hit.Seq] = true
+	}
+	for seq := range uint64(len(seen)) {
+		if !seen[seq] {
+			t.Fatalf("hit %d of %d is missing", seq, len(seen))
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("no hit was kept")
+	}
+}
