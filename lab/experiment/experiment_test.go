@@ -306,6 +306,9 @@ func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
 		for _, a := range w.attacks {
 			if a.Kind == lab.Peak {
 				got = append(got, a.Connections)
+				if first := len(got) == 1; (a.Duration == 5*time.Second) != first {
+					t.Errorf("attack %d of the peak lasts %v", len(got), a.Duration)
+				}
 				if a.KeepHits != (len(got) == 1) {
 					t.Errorf("attack %d of the peak keeps its hits: %v", len(got), a.KeepHits)
 				}

@@ -12,6 +12,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/plan"
 )
 
 // errServerEnded is why a trial's context ends when its server does.
@@ -160,11 +161,12 @@ func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, 
 // as the servers' backlog holds.
 const mostConnections = 4096
 
-// double is the same peak on twice the connections. It is evidence about the
+// double is the same peak on twice the connections, for less long. It is evidence about the
 // peak, not a row of its own, and no hits of it are kept.
 func double(ctx context.Context, a lab.Attack, cell Cell) (*lab.AttackResult, error) {
 	a.Name += " doubled"
 	a.Connections *= 2
+	a.Duration = plan.Doubled(a.Duration)
 	a.KeepHits = false
 	result, err := cell.Attack(ctx, a)
 	if err != nil {

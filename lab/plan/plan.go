@@ -16,10 +16,11 @@ import (
 )
 
 // TrialOverhead is what a trial costs beside its load: a server container's
-// start, the wait for its first answer, the contract's check, readings, the
-// drain of each attack, and the container's end. It is an estimate to plan
-// with, near the upper end of what two idle cores need (2 to 3 s).
-const TrialOverhead = 2500 * time.Millisecond
+// start, the wait for its first answer, the contract's check, canaries and
+// readings, the drain of each attack, and the container's end. It is an
+// estimate to plan with, near the upper end of what two idle cores need (2 to
+// 3.5 s).
+const TrialOverhead = 3200 * time.Millisecond
 
 // New lays out profile.Blocks blocks, each with one trial of every scenario on
 // every variant of its own in an order drawn from seed. A block's order
@@ -137,8 +138,9 @@ func below(source rand.Source, n uint64) uint64 {
 }
 
 // Duration is how long a plan takes at worst: every warm-up spends its whole
-// budget, every trial TrialOverhead, and all repeats fall to the longest trial.
-// Building images is not in it.
+// budget, every peak is tried on twice the connections, every trial costs
+// TrialOverhead, and all repeats fall to the longest trial. Building images and
+// calibrating are not in it.
 func Duration(p lab.Plan) time.Duration {
 	all, longest := durations(p)
 	return all + time.Duration(p.Repeats)*longest
@@ -150,6 +152,9 @@ func durations(p lab.Plan) (all, longest time.Duration) {
 	for _, s := range p.Scenarios {
 		for _, phase := range s.Phases {
 			load[s.Name] += PhaseDuration(p.Profile, phase.Kind)
+			if phase.Kind == lab.Peak {
+				load[s.Name] += Doubled(PhaseDuration(p.Profile, phase.Kind))
+			}
 		}
 	}
 	for _, t := range p.Trials {
@@ -158,6 +163,10 @@ func durations(p lab.Plan) (all, longest time.Duration) {
 	}
 	return all, longest
 }
+
+// Doubled is how long a peak that did not saturate the server is tried on twice
+// the connections, by how long the peak lasts.
+func Doubled(peak time.Duration) time.Duration { return peak / 2 }
 
 // PhaseDuration is how long a profile lets a phase of a kind last; a warm-up
 // may end before.

@@ -182,7 +182,7 @@ func TestPlanKeepsAllScenariosGiven(t *testing.T) {
 
 func TestDuration(t *testing.T) {
 	p := planned(t, profile(t, "quick"), three(), 1)
-	if got, want := plan.Duration(p), (36+7)*(17*time.Second+plan.TrialOverhead); got != want || p.Repeats != 7 {
+	if got, want := plan.Duration(p), (36+4)*(18500*time.Millisecond+plan.TrialOverhead); got != want || p.Repeats != 4 {
 		t.Errorf("quick takes %v, want %v", got, want)
 	}
 	peakOnly := scenario("peak", "node/single")
@@ -190,7 +190,7 @@ func TestDuration(t *testing.T) {
 	unlimited := profile(t, "quick")
 	unlimited.Blocks, unlimited.Limit = 10, 0
 	p = planned(t, unlimited, []lab.Scenario{peakOnly}, 1)
-	if got, want := plan.Duration(p), (10+2)*(5*time.Second+plan.TrialOverhead); got != want || p.Repeats != 2 {
+	if got, want := plan.Duration(p), (10+2)*(7500*time.Millisecond+plan.TrialOverhead); got != want || p.Repeats != 2 {
 		t.Errorf("a scenario of one phase takes %v, want %v", got, want)
 	}
 }

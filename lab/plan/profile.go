@@ -19,17 +19,17 @@ var profiles = []lab.Profile{
 		WarmUpMax: 2500 * time.Millisecond,
 		Peak:      3 * time.Second,
 		Steady:    3 * time.Second,
-		Limit:     85 * time.Second,
+		Limit:     70 * time.Second,
 		Scenarios: 1,
 	},
 	{
 		Name:      "quick",
 		About:     "six short blocks: large differences, within 15 minutes",
 		Blocks:    6,
-		WarmUpMax: 4 * time.Second,
+		WarmUpMax: 3 * time.Second,
 		Peak:      5 * time.Second,
 		Steady:    8 * time.Second,
-		Limit:     14 * time.Minute,
+		Limit:     14*time.Minute + 30*time.Second,
 	},
 	{
 		Name:      "standard",
@@ -45,7 +45,7 @@ var profiles = []lab.Profile{
 		Blocks:    20,
 		WarmUpMax: 15 * time.Second,
 		Peak:      20 * time.Second,
-		Steady:    60 * time.Second,
+		Steady:    50 * time.Second,
 	},
 }
 
