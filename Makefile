@@ -37,12 +37,14 @@ test: engine ## Run every test, those with real containers included (about 6 min
 	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
 	$(GO) test $$race -p 1 -timeout 40m ./lab/...
 
-# One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m
+# One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m.
+# Neighbours with so many trials each: make bench BENCH=Neighbour TRIALS=40.
 BENCH ?= .
 export LONG ?= 1m
+export TRIALS ?= 20
 
-bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as ratios in one run (25 minutes; run nothing else meanwhile).
-	@echo "bench: about 25 minutes for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2
+bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as ratios in one run (half an hour; run nothing else meanwhile).
+	@echo "bench: about half an hour for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 90m ./lab/cli
 
 # The public command, at the version that the generator is built on.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
 	"runtimelab/lab/calibrate"
@@ -226,7 +228,13 @@ func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab
 // neighbour that burns a share of the generator's or the server's CPU, in
 // periods from 2 to 100 ms, and how many without one.
 func BenchmarkNeighbour(b *testing.B) {
-	const trials = 20
+	trials := 20
+	if text := os.Getenv("TRIALS"); text != "" {
+		var err error
+		if trials, err = strconv.Atoi(text); err != nil || trials < 1 {
+			b.Fatalf("TRIALS=%s: no number of trials", text)
+		}
+	}
 	onBench(b, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, false)
 		if err != nil {
@@ -249,7 +257,7 @@ func BenchmarkNeighbour(b *testing.B) {
 		}
 		for _, n := range neighbours(s.layout) {
 			fmt.Printf("neighbour %-20s %2d of %d trials disturbed\n", n.name, disturbed[n.name], trials)
-			b.ReportMetric(float64(disturbed[n.name])/trials, "disturbed-"+n.name)
+			b.ReportMetric(float64(disturbed[n.name])/float64(trials), "disturbed-"+n.name)
 		}
 	})
 }
@@ -277,7 +285,7 @@ func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 		return func() {}
 	}
 	burner := exec.Command("taskset", "-c", strconv.Itoa(n.cpu), os.Args[0], "-test.run=^TestBurn$")
-	burner.Env = append(os.Environ(), fmt.Sprintf("BURN=%v of %v", time.Duration(n.share*float64(period)), period))
+	burner.Env = append(os.Environ(), fmt.Sprintf("BURN=%g in %v", n.share, period))
 	if err := burner.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -290,24 +298,33 @@ func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 // TestBurn is no test but the neighbour's process: without BURN it does
 // nothing.
 func TestBurn(t *testing.T) {
-	var busy, period time.Duration
-	var first, second string
-	if n, _ := fmt.Sscanf(os.Getenv("BURN"), "%s of %s", &first, &second); n != 2 {
+	var share float64
+	var text string
+	if n, _ := fmt.Sscanf(os.Getenv("BURN"), "%g in %s", &share, &text); n != 2 {
 		t.Skip("run by BenchmarkNeighbour")
 	}
-	busy, err := time.ParseDuration(first)
+	period, err := time.ParseDuration(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if period, err = time.ParseDuration(second); err != nil {
+	// By its own CPU time: one that counted by the clock would burn less
+	// wherever it had to wait for the CPU.
+	runtime.LockOSThread()
+	began := time.Now()
+	for next := began; ; time.Sleep(time.Until(next)) {
+		next = next.Add(period)
+		for threadCPU(t) < time.Duration(share*float64(next.Sub(began))) {
+			serve.Work(10_000)
+		}
+	}
+}
+
+func threadCPU(t *testing.T) time.Duration {
+	var used unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
 		t.Fatal(err)
 	}
-	for next := time.Now(); ; next = next.Add(period) {
-		for time.Since(next) < busy {
-			continue
-		}
-		time.Sleep(time.Until(next.Add(period)))
-	}
+	return time.Duration(used.Nano())
 }
 
 // BenchmarkVerdicts shows what is said of a server that is faster than the
