@@ -31,7 +31,7 @@ func newAlarm() (*alarm, error) {
 	if a.raw, err = a.file.SyscallConn(); err != nil {
 		return nil, errors.Join(fmt.Errorf("making a timer for the pacer: %w", err), a.file.Close())
 	}
-	a.ring = a.setOrRead
+	a.ring = a.setOrRung
 	return a, nil
 }
 
@@ -41,17 +41,16 @@ func (a *alarm) wait(d time.Duration) bool {
 	return a.raw.Read(a.ring) == nil && a.err == nil
 }
 
-// setOrRead sets the timer when the poller first calls it, and afterwards
-// reports whether it rang.
-func (a *alarm) setOrRead(fd uintptr) bool {
+// setOrRung sets the timer when the poller first calls it, and is called again
+// because it rang. Nobody needs to read that it did: the poller tells of each
+// time once, and the next setting forgets it.
+func (a *alarm) setOrRung(fd uintptr) bool {
 	if a.in > 0 {
 		once := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(a.in))}
 		a.in, a.err = 0, unix.TimerfdSettime(int(fd), 0, &once, nil)
 		return a.err != nil
 	}
-	var rang [8]byte
-	_, err := ignoringEINTR(syscall.Read, fd, rang[:])
-	return !errors.Is(err, syscall.EAGAIN)
+	return true
 }
 
 // close ends the alarm, and a wait for it.

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"runtimelab/lab/nonblock"
 )
 
 const (
@@ -191,14 +193,14 @@ func early(err error) error {
 // tryWrite writes the request and has the poller wait for the answer, except
 // where the socket takes only a part: the rest is then written first.
 func (c *conn) tryWrite(fd uintptr) bool {
-	n, err := ignoringEINTR(syscall.Write, fd, c.toWrite)
+	n, err := nonblock.Write(fd, c.toWrite)
 	switch {
 	case err != nil && !errors.Is(err, syscall.EAGAIN):
 		c.n, c.err = 0, err
 		return true
 	case n < len(c.toWrite):
 		// Rare on an idle socket: its send buffer is smaller than writeInline.
-		c.toWrite = c.toWrite[max(n, 0):]
+		c.toWrite = c.toWrite[n:]
 		c.n, c.err = 0, errShortWrite
 		return true
 	}
@@ -209,7 +211,7 @@ func (c *conn) tryWrite(fd uintptr) bool {
 var errShortWrite = errors.New("the socket took a part of the request")
 
 func (c *conn) tryRead(fd uintptr) bool {
-	n, err := ignoringEINTR(syscall.Read, fd, c.readInto)
+	n, err := nonblock.Read(fd, c.readInto)
 	if errors.Is(err, syscall.EAGAIN) {
 		return false
 	}
@@ -218,15 +220,6 @@ func (c *conn) tryRead(fd uintptr) bool {
 		c.err = io.EOF
 	}
 	return true
-}
-
-func ignoringEINTR(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := call(int(fd), p)
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
 }
 
 // fill reads more into the buffer, which it makes room in.
@@ -277,7 +270,7 @@ func (c *conn) closedByServer() bool {
 	var one [1]byte
 	closed := true
 	err := c.raw.Read(func(fd uintptr) bool {
-		_, err := ignoringEINTR(syscall.Read, fd, one[:])
+		_, err := nonblock.Read(fd, one[:])
 		closed = !errors.Is(err, syscall.EAGAIN)
 		return true
 	})

@@ -4,13 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"runtimelab/lab/nonblock"
 )
 
 const (
@@ -61,9 +63,9 @@ func (q *poll) serve(ctx context.Context, l *net.TCPListener) error {
 	}
 	events := make([]unix.EpollEvent, maxEvents)
 	for ctx.Err() == nil {
-		n, errno := swift(unix.SYS_EPOLL_PWAIT, p.epoll, unsafe.Pointer(&events[0]), len(events))
-		if errno != 0 && errno != unix.EINTR {
-			return fmt.Errorf("polling: %w", errno)
+		n, err := nonblock.Poll(p.epoll, events)
+		if err != nil {
+			return fmt.Errorf("polling: %w", err)
 		}
 		for _, e := range events[:n] {
 			if fd := int(e.Fd); fd == p.listener {
@@ -108,11 +110,11 @@ func (p *polling) closeAll() {
 // read takes what a connection has sent and answers every request that is
 // complete. It reports whether the connection goes on.
 func (p *polling) read(fd int) bool {
-	n, errno := swift(unix.SYS_READ, fd, unsafe.Pointer(&p.buffer[0]), len(p.buffer))
-	if errno == unix.EAGAIN || errno == unix.EINTR {
+	n, err := nonblock.Read(uintptr(fd), p.buffer[:])
+	if errors.Is(err, unix.EAGAIN) {
 		return true
 	}
-	if errno != 0 || n == 0 {
+	if err != nil || n == 0 {
 		return false
 	}
 	c, data := p.connections[fd], p.buffer[:n]
@@ -143,21 +145,9 @@ func (p *polling) read(fd int) bool {
 // write sends an answer. It is small: a client that does not read does not get
 // it.
 func (p *polling) write(answer []byte) {
-	if n, errno := swift(unix.SYS_WRITE, p.fd, unsafe.Pointer(&answer[0]), len(answer)); errno != 0 || n < len(answer) {
+	if n, err := nonblock.Write(uintptr(p.fd), answer); err != nil || n < len(answer) {
 		p.broken = true
 	}
-}
-
-// swift makes a system call that returns at once without telling Go's
-// scheduler, which would otherwise take the processor away from this thread
-// thousands of times a second. A timeout of 0 is the fourth argument of
-// epoll_pwait, and no argument of the others.
-func swift(call uintptr, fd int, memory unsafe.Pointer, size int) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(memory), uintptr(size), 0, 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
 }
 
 // take cuts one request off data and reports whether it was complete; what is
