@@ -63,20 +63,27 @@ func BenchmarkOpenLoop(b *testing.B) {
 		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			ceiling := throughput(mustAttack(ctx, b, c, attackOn(null, 64, 0, 3*time.Second)))
-			fmt.Printf("open loop on the null server, 128 connections; ceiling %.0f req/s\n%10s %9s %8s %13s %14s %17s\n",
-				ceiling, "offered", "arrivals", "sent", "send lag p99", "corrected p50", "vegeta command")
+			const rounds = 5
+			fmt.Printf("open loop on the null server, 128 connections, medians of %d rounds (and the worst); ceiling %.0f req/s\n%10s %9s %16s %22s %14s %17s\n",
+				rounds, ceiling, "offered", "arrivals", "sent", "send lag p99", "corrected p50", "vegeta command")
 			for _, rate := range []float64{1000, 10_000, 20_000, 40_000, 0.5 * ceiling, 0.75 * ceiling, 1.5 * ceiling} {
+				rate = math.Round(rate)
 				for _, arrivals := range []lab.Arrivals{lab.Constant, lab.Poisson} {
-					a := attackOn(null, 128, math.Round(rate), 5*time.Second)
+					a := attackOn(null, 128, rate, 3*time.Second)
 					a.Arrivals = arrivals
-					r := mustAttack(ctx, b, c, a)
+					var sent, lags, medians []float64
+					for range rounds {
+						r := mustAttack(ctx, b, c, a)
+						sent = append(sent, float64(r.Sent)/float64(r.Intended))
+						lags, medians = append(lags, *r.SendLag.P99MS), append(medians, *r.Corrected.P50MS)
+					}
 					beside := ""
 					if arrivals == lab.Constant {
-						sent, _ := t.vegeta(ctx, b, null, 128, math.Round(rate), 5*time.Second)
-						beside = fmt.Sprintf("%.4f sent", sent/(5*math.Round(rate)))
+						sent, _ := t.vegeta(ctx, b, null, 128, rate, a.Duration)
+						beside = fmt.Sprintf("%.4f sent", sent/(rate*a.Duration.Seconds()))
 					}
-					fmt.Printf("%10.0f %9s %8.4f %10.3f ms %11.3f ms %17s\n",
-						rate, arrivals, float64(r.Sent)/float64(r.Intended), *r.SendLag.P99MS, *r.Corrected.P50MS, beside)
+					fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms %17s\n", rate, arrivals,
+						stat.Median(sent), slices.Min(sent), stat.Median(lags), slices.Max(lags), stat.Median(medians), beside)
 				}
 			}
 		})
