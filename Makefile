@@ -13,7 +13,7 @@ ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
-AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard lab/*.go lab/attack/*.go lab/serve/*.go lab/agent/*.go lab/cmd/agent/*.go)
+AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,lab lab/attack lab/nonblock lab/serve lab/agent lab/cmd/agent) lab/agent/*.s)
 
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)

@@ -100,7 +100,7 @@ type Bucket struct {
 type Reading struct {
 	At           time.Time     `json:"at"`
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
-	Sleeps       int64         `json:"sleeps"`           // how often its threads gave up a CPU so far
+	Awake        time.Duration `json:"awake_ns"`         // used so far by what keeps the generator's CPUs from falling asleep: time to spare
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
 	Threads      []Thread      `json:"threads"`          // of every server in the cell
 }
@@ -128,6 +128,8 @@ type CPUTime struct {
 	Busy  time.Duration `json:"busy_ns"` // user, nice, system, irq and softirq
 	Steal time.Duration `json:"steal_ns"`
 	Idle  time.Duration `json:"idle_ns"` // idle and iowait
+
+	Interrupts time.Duration `json:"interrupts_ns"` // the irq and softirq of Busy
 }
 
 // Usage is what the engine accounts to one container at one moment.

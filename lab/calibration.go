@@ -11,13 +11,15 @@ type Calibration struct {
 	Brief      bool           `json:"brief,omitempty"` // canaries and ceiling only, as a smoke run needs them
 
 	CeilingRPS float64          `json:"ceiling_rps"`   // the generator's peak against a null server
-	SleepCost  time.Duration    `json:"sleep_cost_ns"` // CPU time that goes to nobody each time a CPU falls asleep and wakes
+	SleepCost  time.Duration    `json:"sleep_cost_ns"` // CPU time that goes to nobody each time a server's CPU falls asleep and wakes
 	Canaries   []QuietCPU       `json:"canaries"`      // by CPU
 	Lags       []LagFloor       `json:"lags"`          // by offered rate, ascending
 	TrialCV    float64          `json:"trial_cv"`      // coefficient of variation of the peak between trials of one reference server
 	Readings   []ServiceReading `json:"readings"`      // by service time, ascending
 	Ratio      RatioReading     `json:"ratio"`
 	Doubts     []string         `json:"doubts,omitempty"`
+
+	InterruptsApart bool `json:"interrupts_apart"` // the kernel charges interrupts to no thread
 }
 
 // CalibrationKey is what a calibration is true of: it says nothing about

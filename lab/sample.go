@@ -38,6 +38,8 @@ type Sample struct {
 	Canaries  Canaries
 	Doubled   *AttackResult // a peak that left the server idle time: the same once more on twice the connections
 	Gate      Gate
+
+	InterruptsApart bool // the host charges interrupts to no thread
 }
 
 // ServerUsage is the server container's account over one phase.

@@ -26,13 +26,15 @@ const evenCapacity = 1024
 type Machine struct {
 	root     fs.FS // the file system from /, for /proc and /sys
 	affinity func() ([]int, error)
-	own      func() (cpu time.Duration, sleeps int64, err error) // of this process
+	own      func() (time.Duration, error) // CPU time of this process
 	kernel   func() (string, error)
 	nofile   func() (int, error) // hard limit
 
 	pin        func(cpu int) error           // the calling thread
 	threadTime func() (time.Duration, error) // CPU time of the calling thread
 	spool      string                        // folder where hits are kept
+
+	watch func(cpu int) (pid int, end func() error, err error) // keeps a CPU awake
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -119,15 +121,18 @@ func (m Machine) memory() int64 {
 	return 0
 }
 
-// read takes a reading of the whole host's CPUs, of this process and of the
-// cell's servers.
-func (m Machine) read() (lab.Reading, error) {
+// read takes a reading of the whole host's CPUs, of this process and its vigil,
+// and of the cell's servers.
+func (m Machine) read(v *vigil) (lab.Reading, error) {
 	r := lab.Reading{At: time.Now().UTC()}
 	var err error
-	if r.Threads, err = m.threads(); err != nil {
+	if r.Threads, err = m.threads(v.pids...); err != nil {
 		return r, err
 	}
-	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
+	if r.GeneratorCPU, err = m.own(); err != nil {
+		return r, err
+	}
+	if r.Awake, err = m.awake(v); err != nil {
 		return r, err
 	}
 	stat, err := fs.ReadFile(m.root, "proc/stat")
@@ -168,6 +173,8 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 			Busy:  ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6],
 			Idle:  ticks[3] + ticks[4],
 			Steal: ticks[7],
+
+			Interrupts: ticks[5] + ticks[6],
 		})
 	}
 	if len(out) == 0 {

@@ -15,7 +15,7 @@ const maxCPUs = 1024
 func ThisMachine() Machine {
 	return Machine{
 		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
-		pin: pin, threadTime: threadTime, spool: spoolDir,
+		pin: pin, threadTime: threadTime, spool: spoolDir, watch: watch,
 	}
 }
 
@@ -33,12 +33,12 @@ func affinity() ([]int, error) {
 	return ids, nil
 }
 
-func own() (cpu time.Duration, sleeps int64, err error) {
+func own() (time.Duration, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0, 0, fmt.Errorf("reading the generator's CPU time: %w", err)
+		return 0, fmt.Errorf("reading the generator's CPU time: %w", err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Nvcsw, nil
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
 func pin(cpu int) error {

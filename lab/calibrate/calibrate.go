@@ -40,6 +40,7 @@ type Bench interface {
 // Responders are servers whose behaviour is known.
 type Responders struct {
 	Null             lab.Variant
+	Waiting          lab.Variant // sleeps until a request comes, and after it
 	Reference        func(name string, iterations int) lab.Variant
 	Target           lab.Target // what all of them answer
 	BaseURL          string
@@ -57,7 +58,7 @@ type Calibration struct {
 // What is measured, and for how long. Together a full calibration takes about
 // FullTakes and a brief one BriefTakes on two CPUs.
 const (
-	BriefTakes = 12 * time.Second
+	BriefTakes = 15 * time.Second
 	FullTakes  = 2 * time.Minute
 
 	canaries        = 40
@@ -69,7 +70,7 @@ const (
 	timeout         = 10 * time.Second
 	warmUp          = time.Second
 	shortAttack     = 2 * time.Second
-	sleepRate       = 10_000 // requests per second that leave the generator time to sleep
+	sleepRate       = 2000 // requests per second that leave a server time to sleep
 	peaks           = 3
 	lagAttack       = 3 * time.Second
 	noiseTrials     = 6
@@ -90,7 +91,7 @@ var (
 // moment are the caller's to add.
 func (c *Calibration) Run(ctx context.Context, brief bool) (out lab.Calibration, err error) {
 	out.Brief = brief
-	steps := []func(context.Context, *lab.Calibration) error{c.canaries, c.ceiling}
+	steps := []func(context.Context, *lab.Calibration) error{c.canaries, c.ceiling, c.sleep}
 	if !brief {
 		steps = append(steps, c.lags, c.noise, c.readings, c.ratio)
 	}
@@ -157,8 +158,8 @@ func (c *Calibration) sing(ctx context.Context) ([]lab.QuietCPU, error) {
 	return quiet, nil
 }
 
-// ceiling learns what the generator can do at the most, and what its sleeping
-// costs.
+// ceiling learns what the generator can do at the most, and how the kernel
+// accounts for interrupts.
 func (c *Calibration) ceiling(ctx context.Context, out *lab.Calibration) error {
 	c.Say("ceiling: %d attacks of %v on a null server", peaks, shortAttack)
 	return c.on(ctx, c.Responders.Null, func(b Bench) error {
@@ -166,6 +167,7 @@ func (c *Calibration) ceiling(ctx context.Context, out *lab.Calibration) error {
 			return err
 		}
 		var rates []float64
+		var samples []lab.Sample
 		for range peaks {
 			r, err := b.Attack(ctx, c.closed("ceiling", shortAttack, peakConnections))
 			if err != nil {
@@ -175,10 +177,19 @@ func (c *Calibration) ceiling(ctx context.Context, out *lab.Calibration) error {
 				return fmt.Errorf("%d of %d requests to the null server failed: %v", r.Failed, r.Sent, r.Errors)
 			}
 			rates = append(rates, throughput(r))
+			samples = append(samples, lab.Sample{Attack: &r, Layout: c.Layout})
 		}
-		out.CeilingRPS = stat.Median(rates)
-		r, err := b.Attack(ctx, c.open("sleep", min(sleepRate, out.CeilingRPS/4), shortAttack, lab.Poisson))
-		out.SleepCost = gate.SleepCost(lab.Sample{Attack: &r, Layout: c.Layout})
+		out.CeilingRPS, out.InterruptsApart = stat.Median(rates), gate.InterruptsApart(samples...)
+		return nil
+	})
+}
+
+// sleep learns what it costs that a server's CPU falls asleep and wakes.
+func (c *Calibration) sleep(ctx context.Context, out *lab.Calibration) error {
+	c.Say("sleep: %v of a server that waits", shortAttack)
+	return c.on(ctx, c.Responders.Waiting, func(b Bench) error {
+		r, err := b.Attack(ctx, c.open("sleep", sleepRate, shortAttack, lab.Poisson))
+		out.SleepCost = gate.SleepCost(lab.Sample{Attack: &r, Layout: c.Layout, InterruptsApart: out.InterruptsApart})
 		return err
 	})
 }

@@ -30,6 +30,7 @@ type rig struct {
 	canary       func(n, cpu int) time.Duration
 	sung         int
 	broken       error // of every attack
+	interrupts   time.Duration
 }
 
 func newRig() *rig {
@@ -50,7 +51,7 @@ func (r *rig) Open(_ context.Context, v lab.Variant) (Bench, error) {
 	r.open++
 	r.responders = append(r.responders, v.Name)
 	b := &rigBench{rig: r}
-	if v.Name != "null" {
+	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
 		}
@@ -81,8 +82,9 @@ func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, er
 		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		After: lab.Reading{
-			At: began.Add(time.Second), GeneratorCPU: 400 * time.Millisecond, Sleeps: 10_000,
-			CPUs: []lab.CPUTime{{ID: 0, Idle: 580 * time.Millisecond}, {ID: 1}},
+			At: began.Add(time.Second), GeneratorCPU: 400 * time.Millisecond, Awake: 300 * time.Millisecond,
+			CPUs:    []lab.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
+			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
 		},
 	}
 	if a.Kind == lab.Steady {
@@ -113,7 +115,8 @@ func calibrating(r *rig) *Calibration {
 	return &Calibration{
 		Instrument: r,
 		Responders: Responders{
-			Null: lab.Variant{Runtime: "lab", Name: "null"},
+			Null:    lab.Variant{Runtime: "lab", Name: "null"},
+			Waiting: lab.Variant{Runtime: "lab", Name: "waiting"},
 			Reference: func(name string, iterations int) lab.Variant {
 				return lab.Variant{Runtime: "lab", Name: name, Command: []string{fmt.Sprint(iterations)}}
 			},
@@ -130,7 +133,7 @@ func TestAFullCalibrationKnowsTheRig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond { // 1 s - 0.58 idle - 0.4 own, 10 000 times
+	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond { // 1 s - 0.58 idle - 0.4 its own, 10 000 times
 		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
 	}
 	if q := c.Canaries; len(q) != 2 || q[0].Median != 50*time.Millisecond || q[1].P99 != 60*time.Millisecond || q[0].N != canaries {
@@ -162,6 +165,17 @@ func TestAFullCalibrationKnowsTheRig(t *testing.T) {
 	}
 }
 
+// 30 % of the generator's CPU was nobody's.
+func TestInterruptsOfTheCeilingTellHowTheKernelAccountsForThem(t *testing.T) {
+	for interrupts, want := range map[time.Duration]bool{0: false, 300 * time.Millisecond: true} {
+		r := newRig()
+		r.interrupts = interrupts
+		if c, err := calibrated(t, r, true); err != nil || c.InterruptsApart != want {
+			t.Errorf("interrupts of %v: apart %v, error %v", interrupts, c.InterruptsApart, err)
+		}
+	}
+}
+
 // What is drifting must not look like a ratio: each of the two comes first as
 // often as the other.
 func TestThePairsOfTheRatioAlternate(t *testing.T) {
@@ -183,7 +197,7 @@ func TestABriefCalibrationIsWhatTheGatesNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.Canaries) != 2 || c.Ratio.N != 0 || r.opened != 1 {
+	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.Canaries) != 2 || c.Ratio.N != 0 || r.opened != 2 {
 		t.Errorf("%+v in %d cells", c, r.opened)
 	}
 }

@@ -15,13 +15,18 @@ func Write(w io.Writer, c lab.Calibration) error {
 	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
 	fmt.Fprintf(t, "  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
 	fmt.Fprintf(t, "generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
-	fmt.Fprintf(t, "  cost of a sleep\t%.1f µs\tof CPU, each time it has nothing to do\n", float64(c.SleepCost)/float64(time.Microsecond))
 	if len(c.Lags) > 0 {
 		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")
 		for _, l := range c.Lags {
 			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS, l.CorrectedP50)
 		}
 	}
+	fmt.Fprintf(t, "host\n  cost of a sleep\t%.1f µs\tof CPU, each time a server has nothing to do\n", float64(c.SleepCost)/float64(time.Microsecond))
+	interrupts := "charged to the threads that they interrupt"
+	if c.InterruptsApart {
+		interrupts = "charged to no thread, and so to nobody else"
+	}
+	fmt.Fprintf(t, "  interrupts\t%s\n", interrupts)
 	fmt.Fprintf(t, "canary\tmedian\tp99\tn\n")
 	for _, q := range c.Canaries {
 		fmt.Fprintf(t, "  CPU %d\t%.2f ms\t%.2f ms\t%d\n", q.CPU, milliseconds(q.Median), milliseconds(q.P99), q.N)

@@ -79,7 +79,7 @@ func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 	measuring := calibrate.Calibration{
 		Instrument: instrument{s},
 		Responders: calibrate.Responders{
-			Null: serve.Null(), Reference: serve.Reference, Target: serve.Target(),
+			Null: serve.Null(), Waiting: serve.Waiting(time.Millisecond), Reference: serve.Reference, Target: serve.Target(),
 			BaseURL: experiment.BaseURL, CanaryIterations: agent.CanaryIterations,
 		},
 		Layout: s.layout,

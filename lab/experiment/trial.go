@@ -117,6 +117,7 @@ func (e *Experiment) Measure(ctx context.Context, subject lab.Sample, a lab.Atta
 // attackBetweenReadings carries out an attack between readings of the server,
 // and these between canaries.
 func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
+	s.InterruptsApart = e.Calibration.InterruptsApart
 	var err error
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, server, nil); err != nil {
 		return s, err

@@ -88,20 +88,17 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 }
 
 func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
+	generator, _ := metric.ForeignGeneratorRatio(s)
+	server, _ := metric.ForeignServerRatio(s)
+	// To fall asleep and to wake takes a CPU time that is nobody's.
+	sleeps, _ := metric.ServerSleepRate(s)
+	server -= sleeps * c.SleepCost.Seconds()
 	for _, side := range []struct {
-		name   string
-		took   func(lab.Sample) (float64, bool)
-		sleeps func(lab.Sample) (float64, bool)
-	}{
-		{"generator", metric.ForeignGeneratorRatio, metric.GeneratorSleepRate},
-		{"server", metric.ForeignServerRatio, metric.ServerSleepRate},
-	} {
-		foreign, ok := side.took(s)
-		sleeps, _ := side.sleeps(s)
-		// To fall asleep and to wake takes a CPU time that is nobody's.
-		foreign -= sleeps * c.SleepCost.Seconds()
-		if ok && foreign > ForeignCPU {
-			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*foreign, side.name, 100*ForeignCPU)
+		name    string
+		foreign float64
+	}{{"generator", generator}, {"server", server}} {
+		if side.foreign > ForeignCPU {
+			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign, side.name, 100*ForeignCPU)
 		}
 	}
 	for _, sung := range []struct {
@@ -122,16 +119,35 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return nil
 }
 
-// SleepCost is the CPU time that goes to nobody each time a CPU falls asleep and
-// wakes: in a sample without a neighbour, all that was neither idle nor the
-// generator's. It is 0 where that cannot be told.
+// SleepCost is the CPU time that goes to nobody each time a server's CPU falls
+// asleep and wakes: in a sample without a neighbour, all that was neither idle
+// nor the server's. It is 0 where that cannot be told.
 func SleepCost(quiet lab.Sample) time.Duration {
-	foreign, ok := metric.ForeignGeneratorRatio(quiet)
-	sleeps, known := metric.GeneratorSleepRate(quiet)
+	foreign, ok := metric.ForeignServerRatio(quiet)
+	sleeps, known := metric.ServerSleepRate(quiet)
 	if !ok || !known || sleeps == 0 {
 		return 0
 	}
 	return time.Duration(foreign / sleeps * float64(time.Second))
+}
+
+// manyInterrupts is a share of a CPU that is more than a neighbour in a quiet
+// sample takes, and less than the interrupts of a generator at its ceiling (23 %
+// here).
+const manyInterrupts = 0.05
+
+// InterruptsApart reports whether the kernel charges interrupts to no thread, by
+// samples of the generator at its ceiling without a neighbour: most of what they
+// took then seems to be nobody's.
+func InterruptsApart(quiet ...lab.Sample) bool {
+	for _, s := range quiet {
+		interrupts, ok := metric.GeneratorInterruptRatio(s)
+		nobodys, known := metric.ForeignGeneratorRatio(s)
+		if !ok || !known || interrupts < manyInterrupts || nobodys < interrupts/2 {
+			return false
+		}
+	}
+	return len(quiet) > 0
 }
 
 // slow judges one canary. What the server used meanwhile is excused.

@@ -92,9 +92,27 @@ func TestJudge(t *testing.T) {
 		}, lab.Valid, ""},
 
 		{"what sleeping costs", func(s *lab.Sample) {
-			s.Attack.After.CPUs[0].Idle -= 100 * ms
-			s.Attack.After.Sleeps = 10_000 // of 5 µs each
+			s.Phase.Kind = lab.Steady
+			use(s, 100*ms, 200*ms)
+			s.Attack.After.CPUs[1].Idle -= 100 * ms
+			s.Attack.After.Threads[0].Sleeps = 10_000 // of 5 µs each
 		}, lab.Valid, ""},
+		{"sleeping excuses nothing on CPUs that are kept awake", func(s *lab.Sample) {
+			s.Attack.After.CPUs[0].Idle -= 100 * ms
+			s.Attack.After.Threads[0].Sleeps = 10_000
+		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
+		{"a generator that is kept awake", func(s *lab.Sample) {
+			s.Attack.After.Awake, s.Attack.After.CPUs[0].Idle = 390*ms, 0
+		}, lab.Valid, ""},
+		{"interrupts that are charged to no thread", func(s *lab.Sample) {
+			s.InterruptsApart = true
+			s.Attack.After.CPUs[0].Idle -= 200 * ms
+			s.Attack.After.CPUs[0].Interrupts = 195 * ms
+		}, lab.Valid, ""},
+		{"interrupts that are charged to threads excuse nothing", func(s *lab.Sample) {
+			s.Attack.After.CPUs[0].Idle -= 200 * ms
+			s.Attack.After.CPUs[0].Interrupts = 195 * ms
+		}, lab.Disturbed, "others took 20.0% of the generator's CPUs"},
 		{"more than the server's sleeping costs", func(s *lab.Sample) {
 			use(s, 100*ms, 200*ms)
 			s.Attack.After.CPUs[1].Idle -= 200 * ms
@@ -150,14 +168,39 @@ func TestJudge(t *testing.T) {
 
 func TestSleepCostIsWhatIsNobodysOfAQuietSample(t *testing.T) {
 	s := quiet()
-	s.Attack.After.CPUs[0].Idle -= 30 * ms
-	s.Attack.After.Sleeps = 10_000
+	use(&s, 600*ms, 400*ms)
+	s.Attack.After.CPUs[1].Idle -= 30 * ms
+	s.Attack.After.Threads[0].Sleeps = 10_000
 	if got := SleepCost(s).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
 		t.Errorf("got %v, want 3 µs", got)
 	}
-	s.Attack.After.Sleeps = 0
+	s.Attack.After.Threads[0].Sleeps = 0
 	if got := SleepCost(s); got != 0 {
 		t.Errorf("got %v of a sample without sleep", got)
+	}
+}
+
+func TestInterruptsAreApartWhereTheySeemToBeNobodys(t *testing.T) {
+	sample := func(interrupts, nobodys time.Duration) lab.Sample {
+		s := quiet()
+		s.Attack.After.CPUs[0].Idle -= nobodys
+		s.Attack.After.CPUs[0].Interrupts = interrupts
+		return s
+	}
+	for _, c := range []struct {
+		name  string
+		quiet []lab.Sample
+		want  bool
+	}{
+		{"charged to threads", []lab.Sample{sample(230*ms, 10*ms)}, false},
+		{"apart", []lab.Sample{sample(230*ms, 200*ms), sample(230*ms, 240*ms)}, true},
+		{"a neighbour in one of the samples", []lab.Sample{sample(230*ms, 200*ms), sample(230*ms, 10*ms)}, false},
+		{"a neighbour and no interrupts", []lab.Sample{sample(20*ms, 200*ms)}, false},
+		{"nothing known", nil, false},
+	} {
+		if got := InterruptsApart(c.quiet...); got != c.want {
+			t.Errorf("%s: apart %v", c.name, got)
+		}
 	}
 }
 

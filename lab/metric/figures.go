@@ -130,23 +130,28 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 }
 
 // ForeignGeneratorRatio is the share of the generator's CPUs, between its
-// readings, in which they were neither idle nor worked for the generator:
-// 1 - (idle + generator) / (wall x CPUs), never below 0.
+// readings, in which they neither had nothing to do nor worked for the generator:
+// 1 - (idle + kept awake + generator) / (wall x CPUs), never below 0.
 //
-// Idle time is kept by the clock, on kernels whose idle CPUs stop their tick,
-// and so is the generator's, while /proc/stat charges busy time by the tick:
-// what is left over is exact to the 10 ms in which idle time is written. What a
+// The time of threads is kept by the clock, and so is idle time on kernels whose
+// idle CPUs stop their tick, while /proc/stat charges busy time by the tick: what
+// is left over is exact to the 10 ms in which idle time is written. What a
 // hypervisor takes from a busy CPU counts; what it takes from an idle one, which
 // a load can cause itself by waking a CPU that sleeps, does not.
+//
+// Kernels built with CONFIG_IRQ_TIME_ACCOUNTING charge the handling of
+// interrupts, a generator's own packets for the most part, to no thread. Where
+// that is so (Sample.InterruptsApart) it is not counted as foreign.
 func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
 	own, ok := generatorCPU(s)
-	if !ok {
+	if !ok || awake(s) < 0 {
 		return 0, false
 	}
-	return foreign(s, s.Layout.Generator, own)
+	return foreign(s, s.Layout.Generator, own+awake(s))
 }
 
-// ForeignServerRatio is the same of the server's CPUs and its threads.
+// ForeignServerRatio is the same of the server's CPUs and its threads: of these
+// nothing is kept awake.
 func ForeignServerRatio(s lab.Sample) (float64, bool) {
 	own, ok := serverThreads(s)
 	if !ok {
@@ -156,25 +161,35 @@ func ForeignServerRatio(s lab.Sample) (float64, bool) {
 }
 
 func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
-	idle, ok := hostDelta(s, on, func(c lab.CPUTime) time.Duration { return c.Idle })
+	apart := s.InterruptsApart
+	nobodys, ok := hostDelta(s, on, func(c lab.CPUTime) time.Duration {
+		if apart {
+			return c.Idle + c.Interrupts
+		}
+		return c.Idle
+	})
 	if !ok {
 		return 0, false
 	}
-	ours, ok := share(idle+own, wall(s), len(on))
+	ours, ok := share(nobodys+own, wall(s), len(on))
 	return max(1-ours, 0), ok
 }
 
-// GeneratorSleepRate is how often a second, for each of its CPUs, the generator
-// gave up a CPU because it had nothing to do.
-func GeneratorSleepRate(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Generator) == 0 {
+// GeneratorInterruptRatio is the share of the generator's CPUs, between its
+// readings, that went to interrupts.
+func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
+	if s.Attack == nil {
 		return 0, false
 	}
-	n := s.Attack.After.Sleeps - s.Attack.Before.Sleeps
-	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
+	spent, ok := hostDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Interrupts })
+	if !ok {
+		return 0, false
+	}
+	return share(spent, wall(s), len(s.Layout.Generator))
 }
 
-// ServerSleepRate is the same of the server's threads and CPUs.
+// ServerSleepRate is how often a second, for each of its CPUs, the server's
+// threads gave up a CPU because they had nothing to do.
 func ServerSleepRate(s lab.Sample) (float64, bool) {
 	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Server) == 0 {
 		return 0, false
@@ -285,6 +300,9 @@ func generatorCPU(s lab.Sample) (time.Duration, bool) {
 	d := s.Attack.After.GeneratorCPU - s.Attack.Before.GeneratorCPU
 	return d, d >= 0
 }
+
+// awake is the time for which the generator's CPUs were only kept awake.
+func awake(s lab.Sample) time.Duration { return s.Attack.After.Awake - s.Attack.Before.Awake }
 
 // wall is the time between the generator's readings, a little more than the
 // attack's own.

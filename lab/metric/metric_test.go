@@ -288,6 +288,17 @@ func TestForeignCPUIsNeverNegative(t *testing.T) {
 	}
 }
 
+func TestACPUThatIsKeptAwakeHasTimeToSpare(t *testing.T) {
+	s := steady()
+	without, _ := metric.ForeignGeneratorRatio(s)
+	s.Attack.After.Awake += time.Second
+	with, ok := metric.ForeignGeneratorRatio(s)
+	want := without - 1/(s.Attack.After.At.Sub(s.Attack.Before.At).Seconds()*float64(len(s.Layout.Generator)))
+	if !ok || math.Abs(with-want) > 1e-9 || want <= 0 {
+		t.Errorf("others took %v of a CPU that was awake for a second more, want %v", with, want)
+	}
+}
+
 // What others took of the server's CPU it cannot have used: a server that is
 // busy all the time that is left is at its limit.
 func TestSaturationLeavesOutWhatOthersTook(t *testing.T) {
