@@ -13,7 +13,7 @@ ARGS ?=
 
 GOLANGCI_VERSION := v2.15.0
 AGENTS := $(addprefix lab/agent/binary/programs/agent-linux-,amd64 arm64)
-AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,lab lab/attack lab/nonblock lab/serve lab/agent lab/cmd/agent) lab/agent/*.s)
+AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix /*.go,lab lab/attack lab/nonblock lab/serve lab/agent lab/cmd/agent))
 
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
@@ -55,6 +55,7 @@ bin/vegeta: go.mod
 
 profile: ## Profile the generator anew for the compiler (lab/cmd/agent/default.pgo; after the hot path has changed).
 	@$(GO) test -run '^$$' -bench Attack -benchtime 1x -cpuprofile lab/cmd/agent/default.pgo -o /dev/null ./lab/attack
+	@$(GO) tool pprof -top -nodecount 25 lab/cmd/agent/default.pgo 2>/dev/null
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi

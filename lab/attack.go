@@ -68,6 +68,7 @@ type AttackResult struct {
 	FirstByte   *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
 	KeptHits    int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
 	Buckets     []Bucket       `json:"buckets"`
+	Spare       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look
 	Before      Reading        `json:"before"`
 	After       Reading        `json:"after"`
 	GeneratorOn []int          `json:"generator_cpus"` // affinity that the generator found itself with
@@ -100,7 +101,6 @@ type Bucket struct {
 type Reading struct {
 	At           time.Time     `json:"at"`
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
-	Awake        time.Duration `json:"awake_ns"`         // used so far by what keeps the generator's CPUs from falling asleep: time to spare
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
 	Threads      []Thread      `json:"threads"`          // of every server in the cell
 }

@@ -29,9 +29,6 @@ func twoCores() fstest.MapFS {
 		"proc/stat": file("cpu  30 0 30 30 30 30 30 30 0 0\n" +
 			"cpu0 1 2 3 4 5 6 7 8 0 0\n" +
 			"cpu1 10 20 30 40 50 60 70 80 5 5\nintr 1 2 3\n"),
-		"proc/900/task/900/schedstat":                               file("3000 0 1\n"),
-		"proc/900/task/901/schedstat":                               file("20 0 1\n"),
-		"proc/901/task/901/schedstat":                               file("100 0 1\n"),
 		"proc/sys/net/core/somaxconn":                               file("4096\n"),
 		"proc/sys/net/ipv4/ip_local_port_range":                     file("1024\t65535\n"),
 		"sys/devices/system/cpu/cpu0/topology/physical_package_id":  file("0\n"),
@@ -51,8 +48,6 @@ func machine(root fstest.MapFS) Machine {
 
 		pin:        func(int) error { return nil },
 		threadTime: func() (time.Duration, error) { return time.Second, nil },
-
-		watch: func(cpu int) (int, func() error, error) { return 900 + cpu, func() error { return nil }, nil },
 	}
 }
 
@@ -139,39 +134,8 @@ func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
 	if !got.After.At.After(got.Before.At) || len(got.After.CPUs) != 2 || len(got.GeneratorOn) != 2 {
 		t.Errorf("readings %+v and %+v on %v", got.Before, got.After, got.GeneratorOn)
 	}
-	if got.Before.Awake != 3120 || len(got.Before.Threads) != 0 {
-		t.Errorf("%v awake of 3.12 µs; what keeps CPUs awake is taken for a server: %+v", got.Before.Awake, got.Before.Threads)
-	}
 	if got.Succeeded == 0 || got.Corrected == nil || len(got.Corrected.HDR) == 0 {
 		t.Errorf("the result did not survive the conversation: %+v", got)
-	}
-}
-
-// However an attack ends, no process stays that keeps a CPU awake.
-func TestEveryVigilEnds(t *testing.T) {
-	m := machine(twoCores())
-	m.spool = t.TempDir()
-	var watched, ended []int
-	m.watch = func(cpu int) (int, func() error, error) {
-		if cpu == 7 {
-			return 0, nil, errors.New("no CPU 7")
-		}
-		watched = append(watched, cpu)
-		return 900 + cpu, func() error { ended = append(ended, cpu); return nil }, nil
-	}
-	if _, err := measure(t.Context(), lab.Attack{Name: "senseless"}, m); err == nil {
-		t.Error("an attack without targets was carried out")
-	}
-	if !slices.Equal(watched, []int{0, 1}) || !slices.Equal(ended, watched) {
-		t.Errorf("watched %v, ended %v", watched, ended)
-	}
-	watched, ended = nil, nil
-	m.affinity = func() ([]int, error) { return []int{0, 7}, nil }
-	if _, err := measure(t.Context(), lab.Attack{}, m); err == nil || !strings.Contains(err.Error(), "no CPU 7") {
-		t.Errorf("error %v", err)
-	}
-	if !slices.Equal(watched, []int{0}) || !slices.Equal(ended, watched) {
-		t.Errorf("watched %v, ended %v", watched, ended)
 	}
 }
 
@@ -251,7 +215,7 @@ func TestThreadsAreThoseOfTheServers(t *testing.T) {
 	} {
 		root[path] = &fstest.MapFile{Data: []byte(text)}
 	}
-	got, err := machine(root).threads(900, 901)
+	got, err := machine(root).threads()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,6 @@ type Machine struct {
 	pin        func(cpu int) error           // the calling thread
 	threadTime func() (time.Duration, error) // CPU time of the calling thread
 	spool      string                        // folder where hits are kept
-
-	watch func(cpu int) (pid int, end func() error, err error) // keeps a CPU awake
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -121,18 +119,15 @@ func (m Machine) memory() int64 {
 	return 0
 }
 
-// read takes a reading of the whole host's CPUs, of this process and its vigil,
-// and of the cell's servers.
-func (m Machine) read(v *vigil) (lab.Reading, error) {
+// read takes a reading of the whole host's CPUs, of this process and of the
+// cell's servers.
+func (m Machine) read() (lab.Reading, error) {
 	r := lab.Reading{At: time.Now().UTC()}
 	var err error
-	if r.Threads, err = m.threads(v.pids...); err != nil {
+	if r.Threads, err = m.threads(); err != nil {
 		return r, err
 	}
 	if r.GeneratorCPU, err = m.own(); err != nil {
-		return r, err
-	}
-	if r.Awake, err = m.awake(v); err != nil {
 		return r, err
 	}
 	stat, err := fs.ReadFile(m.root, "proc/stat")

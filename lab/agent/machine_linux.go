@@ -15,7 +15,7 @@ const maxCPUs = 1024
 func ThisMachine() Machine {
 	return Machine{
 		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
-		pin: pin, threadTime: threadTime, spool: spoolDir, watch: watch,
+		pin: pin, threadTime: threadTime, spool: spoolDir,
 	}
 }
 

@@ -134,33 +134,28 @@ func act(ctx context.Context, req request, m Machine) (any, error) {
 const collectAt = 200
 
 // measure carries out an attack between two readings of the machine.
-func measure(ctx context.Context, a lab.Attack, m Machine) (result lab.AttackResult, err error) {
+func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
 	cpus, err := m.affinity()
 	if err != nil {
-		return result, err
+		return lab.AttackResult{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
 	runtime.GC()
 
-	v, err := m.vigil(cpus)
-	if err != nil {
-		return result, err
-	}
-	defer func() { err = errors.Join(err, v.end()) }()
 	hits, err := m.openSpool(a.KeepHits)
 	if err != nil {
-		return result, err
+		return lab.AttackResult{}, err
 	}
-	before, err := m.read(v)
+	before, err := m.read()
 	if err != nil {
-		return result, errors.Join(err, hits.Close())
+		return lab.AttackResult{}, errors.Join(err, hits.Close())
 	}
-	result, err = attack.Run(ctx, a, hits)
+	result, err := attack.Run(ctx, a, hits)
 	if err = errors.Join(err, hits.Close()); err != nil {
 		return result, err
 	}
-	after, err := m.read(v)
+	after, err := m.read()
 	if err != nil {
 		return result, err
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,9 +14,8 @@ import (
 const self = 1
 
 // threads is the account of every thread of the other processes that this one
-// can see, but for the generator's own: the servers of its cell. One that ends
-// meanwhile is left out.
-func (m Machine) threads(own ...int) ([]lab.Thread, error) {
+// can see: the servers of its cell. One that ends meanwhile is left out.
+func (m Machine) threads() ([]lab.Thread, error) {
 	processes, err := fs.ReadDir(m.root, "proc")
 	if err != nil {
 		return nil, fmt.Errorf("listing the cell's processes: %w", err)
@@ -25,7 +23,7 @@ func (m Machine) threads(own ...int) ([]lab.Thread, error) {
 	var out []lab.Thread
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
-		if err != nil || pid == self || slices.Contains(own, pid) {
+		if err != nil || pid == self {
 			continue
 		}
 		tasks, err := fs.ReadDir(m.root, fmt.Sprintf("proc/%d/task", pid))

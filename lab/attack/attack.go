@@ -46,6 +46,12 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 		// that no redirect is followed.
 		vegeta.Client(&http.Client{Transport: transport}),
 	)
+	polling, err := startPolling(transport.epoch, &transport.steps)
+	if err != nil {
+		return lab.AttackResult{}, err
+	}
+	defer polling.end()
+	defer context.AfterFunc(ctx, func() { polling.end() })()
 	offer := closed
 	switch a.Kind {
 	case lab.Steady:
@@ -58,9 +64,8 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 	ends, cancel := context.WithTimeout(ctx, a.Duration+grace)
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
-	if err := offer(ctx, attacker, a, rec); err != nil {
-		return lab.AttackResult{}, err
-	}
+	offer(attacker, a, rec, polling)
+	rec.out.Spare = polling.end()
 	rec.count(transport.counted())
 	return rec.result()
 }
@@ -101,29 +106,22 @@ const grace = 10 * time.Millisecond
 
 // open sends by a schedule. All that the schedule calls for and the server's
 // slowness kept from being sent by the end is a shortfall, and counted.
-func open(ctx context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
-	pacer, err := newOpenPacer(newSchedule(a), a.Duration, rec.epoch)
-	if err != nil {
-		return err
-	}
-	defer pacer.interrupt()
+func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, p *polling) {
+	pacer := newOpenPacer(newSchedule(a), a.Duration, p)
 	rec.follow(pacer.due, intended(newSchedule(a), a.Duration))
-	defer context.AfterFunc(ctx, pacer.interrupt)()
 	for hit := range attacker.Attack(targeter(a), pacer, a.Duration+grace, "") {
 		rec.add(hit)
 	}
-	return nil
 }
 
-func closed(_ context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
+func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *polling) {
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
-	return nil
 }
 
 // warm is a closed loop that ends as soon as throughput is steady.
-func warm(_ context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recorder) error {
+func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *polling) {
 	watch := steadiness{}
 	rec.warmEnd = "budget"
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
@@ -133,7 +131,6 @@ func warm(_ context.Context, attacker *vegeta.Attacker, a lab.Attack, rec *recor
 			attacker.Stop()
 		}
 	}
-	return nil
 }
 
 const (

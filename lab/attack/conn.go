@@ -256,6 +256,7 @@ func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
 		err = c.err
 	}
 	if err == nil {
+		c.t.steps.Add(1)
 		c.received = c.t.now()
 		if c.report.first == 0 {
 			c.report.first = c.received

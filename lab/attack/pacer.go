@@ -9,13 +9,12 @@ import (
 )
 
 // openPacer is a vegeta.Pacer that follows a schedule and remembers when each
-// hit that is under way was due. Times are counted from an epoch.
+// hit that is under way was due. Times are counted from the polling's epoch.
 type openPacer struct {
 	schedule *schedule
 	duration time.Duration
 	pending  time.Duration // when the next hit is due, after the attack's start
-	epoch    time.Time
-	alarm    *alarm
+	polling  *polling
 
 	mu      sync.Mutex // Vegeta calls Pace from one goroutine, the recorder due from another
 	started bool
@@ -23,19 +22,12 @@ type openPacer struct {
 	dues    map[uint64]time.Duration // by hit number, of hits under way only: one may take as long as it likes
 }
 
-func newOpenPacer(s *schedule, d time.Duration, epoch time.Time) (*openPacer, error) {
-	alarm, err := newAlarm()
-	if err != nil {
-		return nil, err
-	}
-	return &openPacer{
-		schedule: s, duration: d, pending: s.next(), epoch: epoch, alarm: alarm, dues: make(map[uint64]time.Duration),
-	}, nil
+func newOpenPacer(s *schedule, d time.Duration, p *polling) *openPacer {
+	return &openPacer{schedule: s, duration: d, pending: s.next(), polling: p, dues: make(map[uint64]time.Duration)}
 }
 
 // Pace waits until hit number hits is due. It waits itself instead of telling
-// Vegeta to sleep: Go's own timers wake up to 1 ms late when the process is
-// otherwise idle, since the poller's time limit is in milliseconds.
+// Vegeta to sleep: Go's own timers are late by up to 1 ms.
 func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	due := p.pending
 	if due >= p.duration {
@@ -43,10 +35,8 @@ func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, boo
 	}
 	p.pending = p.schedule.next()
 	due += p.remember(elapsed, hits, due)
-	for wait := due - time.Since(p.epoch); wait > 0; wait = due - time.Since(p.epoch) {
-		if !p.alarm.wait(wait) {
-			return 0, true // interrupted
-		}
+	if due > time.Since(p.polling.epoch) && !p.polling.until(due) {
+		return 0, true // interrupted
 	}
 	return 0, false
 }
@@ -56,7 +46,7 @@ func (p *openPacer) remember(elapsed time.Duration, hit uint64, due time.Duratio
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.started {
-		p.began = time.Since(p.epoch) - elapsed
+		p.began = time.Since(p.polling.epoch) - elapsed
 		p.started = true
 	}
 	p.dues[hit] = due
@@ -72,9 +62,6 @@ func (p *openPacer) due(seq uint64) time.Duration {
 	delete(p.dues, seq)
 	return p.began + offset
 }
-
-// interrupt ends the pacer's wait, and the attack with it.
-func (p *openPacer) interrupt() { p.alarm.close() }
 
 // Rate satisfies vegeta.Pacer; only Vegeta's own plots ask.
 func (p *openPacer) Rate(time.Duration) float64 { return 0 }

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,12 +10,12 @@ import (
 
 func pacerAt(t *testing.T, rps float64) *openPacer {
 	t.Helper()
-	p, err := newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, time.Now())
+	p, err := startPolling(time.Now(), new(atomic.Uint64))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.interrupt)
-	return p
+	t.Cleanup(func() { p.end() })
+	return newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, p)
 }
 
 // A hit that takes very long must still be told when it was due, however many
@@ -38,10 +39,10 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 func TestPacerNeverSendsEarly(t *testing.T) {
 	p := pacerAt(t, 2000)
 	for k := range uint64(200) {
-		if _, stop := p.Pace(time.Since(p.epoch), k); stop {
+		if _, stop := p.Pace(time.Since(p.polling.epoch), k); stop {
 			t.Fatal("the pacer stopped by itself")
 		}
-		if early := p.due(k) - time.Since(p.epoch); early > 0 {
+		if early := p.due(k) - time.Since(p.polling.epoch); early > 0 {
 			t.Fatalf("hit %d was let go %v before it was due", k, early)
 		}
 	}
@@ -55,7 +56,7 @@ func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
 		_, stop := p.Pace(0, 1) // due in an hour
 		stopped <- stop
 	}()
-	p.interrupt()
+	p.polling.end()
 	if !<-stopped {
 		t.Error("an interrupted wait let its hit go")
 	}

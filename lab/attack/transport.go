@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runtimelab/lab"
@@ -49,8 +50,9 @@ type transport struct {
 	dialer  net.Dialer
 	timeout time.Duration
 	targets []target
-	epoch   time.Time // what the times of reports are counted from
-	keep    bool      // connections are kept for the next hit
+	epoch   time.Time     // what the times of reports are counted from
+	keep    bool          // connections are kept for the next hit
+	steps   atomic.Uint64 // that hits have made: sent, received
 
 	all  []*conn
 	pool pool
@@ -132,6 +134,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if index < 0 || index >= len(t.targets) {
 		return nil, fmt.Errorf("no target %q", req.URL)
 	}
+	t.steps.Add(1)
 	sent := t.now()
 	c := t.pool.take()
 	c.report = report{target: index, sent: sent}

@@ -82,7 +82,7 @@ func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, er
 		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		After: lab.Reading{
-			At: began.Add(time.Second), GeneratorCPU: 400 * time.Millisecond, Awake: 300 * time.Millisecond,
+			At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
 			CPUs:    []lab.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
 			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
 		},

@@ -97,12 +97,13 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.CPUs[1].Idle -= 100 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000 // of 5 µs each
 		}, lab.Valid, ""},
-		{"sleeping excuses nothing on CPUs that are kept awake", func(s *lab.Sample) {
+		{"sleeping excuses nothing on the generator's CPUs, which do not sleep", func(s *lab.Sample) {
 			s.Attack.After.CPUs[0].Idle -= 100 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000
 		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
-		{"a generator that is kept awake", func(s *lab.Sample) {
-			s.Attack.After.Awake, s.Attack.After.CPUs[0].Idle = 390*ms, 0
+		{"a generator that looks all the time and has time to spare", func(s *lab.Sample) {
+			use(s, 980*ms, 300*ms)
+			s.Phase.Kind, s.Attack.Spare = lab.Steady, 600*ms
 		}, lab.Valid, ""},
 		{"interrupts that are charged to no thread", func(s *lab.Sample) {
 			s.InterruptsApart = true

@@ -109,14 +109,15 @@ func ThrottledPeriods(s lab.Sample) (int64, bool) {
 	return n, true
 }
 
-// GeneratorCPURatio is the generator's CPU time out of what its CPUs had
-// during the attack: CPU seconds / (elapsed seconds x CPUs given).
+// GeneratorCPURatio is the generator's CPU time, without what it had to spare,
+// out of what its CPUs had during the attack: CPU seconds / (elapsed seconds x
+// CPUs given).
 func GeneratorCPURatio(s lab.Sample) (float64, bool) {
 	used, ok := generatorCPU(s)
 	if !ok {
 		return 0, false
 	}
-	return share(used, s.Attack.Elapsed, len(s.Layout.Generator))
+	return share(max(used-s.Attack.Spare, 0), s.Attack.Elapsed, len(s.Layout.Generator))
 }
 
 // ForeignCPURatio is the larger of ForeignGeneratorRatio and ForeignServerRatio.
@@ -130,8 +131,9 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 }
 
 // ForeignGeneratorRatio is the share of the generator's CPUs, between its
-// readings, in which they neither had nothing to do nor worked for the generator:
-// 1 - (idle + kept awake + generator) / (wall x CPUs), never below 0.
+// readings, in which they were neither idle nor the generator's:
+// 1 - (idle + generator) / (wall x CPUs), never below 0. The generator's includes
+// what it had to spare, as it does not sleep.
 //
 // The time of threads is kept by the clock, and so is idle time on kernels whose
 // idle CPUs stop their tick, while /proc/stat charges busy time by the tick: what
@@ -144,14 +146,13 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 // that is so (Sample.InterruptsApart) it is not counted as foreign.
 func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
 	own, ok := generatorCPU(s)
-	if !ok || awake(s) < 0 {
+	if !ok {
 		return 0, false
 	}
-	return foreign(s, s.Layout.Generator, own+awake(s))
+	return foreign(s, s.Layout.Generator, own)
 }
 
-// ForeignServerRatio is the same of the server's CPUs and its threads: of these
-// nothing is kept awake.
+// ForeignServerRatio is the same of the server's CPUs and its threads.
 func ForeignServerRatio(s lab.Sample) (float64, bool) {
 	own, ok := serverThreads(s)
 	if !ok {
@@ -300,9 +301,6 @@ func generatorCPU(s lab.Sample) (time.Duration, bool) {
 	d := s.Attack.After.GeneratorCPU - s.Attack.Before.GeneratorCPU
 	return d, d >= 0
 }
-
-// awake is the time for which the generator's CPUs were only kept awake.
-func awake(s lab.Sample) time.Duration { return s.Attack.After.Awake - s.Attack.Before.Awake }
 
 // wall is the time between the generator's readings, a little more than the
 // attack's own.

@@ -288,14 +288,19 @@ func TestForeignCPUIsNeverNegative(t *testing.T) {
 	}
 }
 
-func TestACPUThatIsKeptAwakeHasTimeToSpare(t *testing.T) {
+// A generator that never sleeps is busy only for as long as it had something to
+// do, and leaves nobody else the time that it had to spare.
+func TestSpareTimeIsTheGeneratorsAndNoWork(t *testing.T) {
 	s := steady()
-	without, _ := metric.ForeignGeneratorRatio(s)
-	s.Attack.After.Awake += time.Second
-	with, ok := metric.ForeignGeneratorRatio(s)
-	want := without - 1/(s.Attack.After.At.Sub(s.Attack.Before.At).Seconds()*float64(len(s.Layout.Generator)))
-	if !ok || math.Abs(with-want) > 1e-9 || want <= 0 {
-		t.Errorf("others took %v of a CPU that was awake for a second more, want %v", with, want)
+	busy, _ := metric.GeneratorCPURatio(s)
+	foreign, _ := metric.ForeignGeneratorRatio(s)
+	s.Attack.Spare = time.Second
+	less, ok := metric.GeneratorCPURatio(s)
+	if want := busy - 1/(s.Attack.Elapsed.Seconds()*float64(len(s.Layout.Generator))); !ok || math.Abs(less-want) > 1e-9 {
+		t.Errorf("busy %v, want %v", less, want)
+	}
+	if still, _ := metric.ForeignGeneratorRatio(s); still != foreign {
+		t.Errorf("others took %v instead of %v", still, foreign)
 	}
 }
 
