@@ -10,6 +10,8 @@ type Scenario struct {
 	Requests []Request `json:"requests"` // sent in turn, over and over
 	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
 	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
+
+	Parameters map[string]string `json:"parameters,omitempty"` // by name, the values that the script was evaluated with
 }
 
 // Request is one HTTP request of a scenario or of the contract.
@@ -52,4 +54,5 @@ type Phase struct {
 	RateRPS     float64   `json:"rate_rps,omitempty"`  // steady only: requests offered per second
 	Arrivals    Arrivals  `json:"arrivals,omitempty"`  // steady only
 	TimeoutS    float64   `json:"timeout_s,omitempty"` // of one request
+	PerRequest  bool      `json:"connection_per_request,omitempty"`
 }

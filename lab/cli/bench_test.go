@@ -55,7 +55,7 @@ func (s *session) responder(v lab.Variant) subject {
 // application is the first variant of a runtime, on /plaintext.
 func application(ctx context.Context, b *testing.B, s *session, runtime string) subject {
 	b.Helper()
-	library, err := script.Load(ctx, filepath.Join("..", ".."))
+	library, err := script.Load(ctx, filepath.Join("..", ".."), script.Given{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, 
 	if c.Images {
 		return builder.All(a.ctx)
 	}
-	library, err := script.Load(a.ctx, root)
+	library, err := script.Load(a.ctx, root, script.Given{})
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,10 @@ type commands struct {
 
 	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
 	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
+	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
 	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`
+	Check     checkCommand     `cmd:"" help:"Check scripts: every mistake with its place."`
+	New       newCommands      `cmd:"" help:"Write a new script."`
 	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
 	Clean     cleanCommand     `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
 	Engine    engineCommands   `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`

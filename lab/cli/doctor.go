@@ -148,7 +148,7 @@ func layoutCheck(t lab.Topology) host.Check {
 const registryPatience = 10 * time.Second
 
 func registryCheck(a *app, e *engine.Engine, root string) host.Check {
-	library, err := script.Load(a.ctx, root)
+	library, err := script.Load(a.ctx, root, script.Given{})
 	if err != nil {
 		return failedCheck("registry", err)
 	}

@@ -49,7 +49,7 @@ func (c *listCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	library, err := script.Load(a.ctx, root)
+	library, err := script.Load(a.ctx, root, script.Given{})
 	if err != nil {
 		return err
 	}
@@ -108,6 +108,9 @@ func phases(all []lab.Phase) string {
 			words = append(words, fmt.Sprintf("steady %.0f/s (%s)", p.RateRPS, p.Arrivals))
 		default:
 			words = append(words, fmt.Sprintf("%s on %d connections", p.Kind, p.Connections))
+		}
+		if p.PerRequest {
+			words[len(words)-1] += ", one for each request"
 		}
 	}
 	return strings.Join(words, ", ")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
-	"runtimelab/lab/script"
 )
 
 // randomInputs is how many seeded inputs every variant answers beside the
@@ -26,80 +24,36 @@ import (
 const randomInputs = 200
 
 type runCommand struct {
-	Scenarios []string `arg:"" optional:"" help:"Scenarios to run. Default: as many as the profile has time for."`
-	Profile   string   `help:"How much time to spend: smoke, quick, standard or full." default:"quick" env:"PROFILE"`
-	All       bool     `help:"Run every scenario, also where the profile has time for fewer."`
-	Seed      uint64   `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
-	Raw       bool     `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot."`
-	Bases     string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
+	choice
+	Raw   bool   `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot."`
+	Bases string `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
 }
 
 // Run measures.
 func (c *runCommand) Run(a *app) error {
-	root, err := a.folder()
-	if err != nil {
-		return err
-	}
-	profile, err := plan.ProfileNamed(c.Profile)
-	if err != nil {
-		return err
-	}
 	bases, err := image.ParseMode(c.Bases)
 	if err != nil {
 		return err
 	}
-	library, err := script.Load(a.ctx, root)
+	chosen, err := c.resolve(a.ctx, a)
 	if err != nil {
 		return err
 	}
-	if err := library.Err(); err != nil {
-		return err
-	}
-	scenarios, err := c.choose(library, profile)
+	rules, err := contract.Load(filepath.Join(chosen.checkout, "runtimes", "contract.json"))
 	if err != nil {
 		return err
 	}
-	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
-		return err
-	}
-	if c.Seed == 0 {
-		c.Seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
-	}
-	m := &measurement{
-		app: a, root: root, profile: profile, bases: bases, seed: c.Seed, raw: c.Raw,
-		library: library, scenarios: scenarios, rules: rules,
-	}
+	m := &measurement{app: a, chosen: chosen, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
-}
-
-// choose is the scenarios to run: those named, or as many as the profile has
-// time for.
-func (c *runCommand) choose(library *script.Library, p lab.Profile) ([]lab.Scenario, error) {
-	scenarios, err := library.Select(c.Scenarios...)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.Scenarios) == 0 && !c.All && p.Scenarios > 0 && len(scenarios) > p.Scenarios {
-		scenarios = scenarios[:p.Scenarios]
-	}
-	if len(scenarios) == 0 {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("there are no scenarios"), Hint: "Put one into scenarios/: see scenarios/README.md."}
-	}
-	return scenarios, nil
 }
 
 // measurement is one lab run on its way.
 type measurement struct {
 	*app
-	root      string
-	profile   lab.Profile
-	bases     image.Mode
-	seed      uint64
-	raw       bool // keep every hit
-	library   *script.Library
-	scenarios []lab.Scenario
-	rules     *contract.Contract
+	*chosen
+	bases image.Mode
+	raw   bool // keep every hit
+	rules *contract.Contract
 
 	*session
 }
@@ -170,7 +124,7 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 		return err
 	}
 	info := m.info(p, calibration)
-	run, err := record.Create(filepath.Join(m.root, "results"), m.id, info)
+	run, err := record.Create(filepath.Join(m.checkout, "results"), m.id, info)
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,7 @@ func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 		Kind:        p.Kind,
 		Targets:     e.targets[t.Scenario][t.Variant],
 		Connections: p.Connections,
+		PerRequest:  p.PerRequest,
 		Rate:        constantly(p.RateRPS, lasts),
 		Arrivals:    p.Arrivals,
 		Duration:    lasts,

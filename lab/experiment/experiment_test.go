@@ -201,7 +201,7 @@ func experimentOn(w *world, variants ...string) *Experiment {
 			Name:     "json",
 			Requests: []lab.Request{{Method: "GET", Path: "/json"}},
 			Phases: []lab.Phase{
-				{Kind: lab.WarmUp, Connections: 8}, {Kind: lab.Peak, Connections: 64}, {Kind: lab.Steady, RateRPS: 100, Connections: 16},
+				{Kind: lab.WarmUp, Connections: 8}, {Kind: lab.Peak, Connections: 64, PerRequest: true}, {Kind: lab.Steady, RateRPS: 100, Connections: 16},
 			},
 		}},
 	}
@@ -259,7 +259,10 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 		}
 	}
 	w.checkNothingOpen(t)
-	if a := w.attacks[2]; a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
+	if !w.attacks[1].PerRequest {
+		t.Error("a peak on a connection for each request keeps them alive")
+	}
+	if a := w.attacks[2]; a.PerRequest || a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
 		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
 	}
 }

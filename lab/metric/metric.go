@@ -32,12 +32,13 @@ const (
 type Rows string
 
 const (
-	EveryRow     Rows = "every row"
-	OpenLoopRows Rows = "open loop"                     // a closed loop has no schedule
-	WarmedUpRows Rows = "warmed up"                     // the scenario has a warm-up
-	InvalidRows  Rows = "not valid"                     // a valid row needs no reason
-	DoubledRows  Rows = "unsaturated peaks"             // only these are tried on twice the connections
-	LargeRows    Rows = "open loop, >= 10 000 requests" // what the quantile needs
+	EveryRow      Rows = "every row"
+	OpenLoopRows  Rows = "open loop" // a closed loop has no schedule
+	WarmedUpRows  Rows = "warmed up" // the scenario has a warm-up
+	InvalidRows   Rows = "not valid" // a valid row needs no reason
+	ParameterRows Rows = "scenarios with parameters"
+	DoubledRows   Rows = "unsaturated peaks"             // only these are tried on twice the connections
+	LargeRows     Rows = "open loop, >= 10 000 requests" // what the quantile needs
 )
 
 // Metric is one column of trials.csv.

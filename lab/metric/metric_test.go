@@ -25,7 +25,7 @@ func steady() lab.Sample {
 		HostID:    "h0123456789",
 		StartedAt: at,
 		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
-		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e"},
+		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e", Parameters: map[string]string{"size": "3", "rate": "2500"}},
 		Variant:   lab.Variant{Runtime: "python", Name: "single"},
 		Image:     lab.Image{ID: "sha256:aa", ContentSHA256: "bb", BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42"},
 		Identity:  lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true)},
@@ -90,8 +90,8 @@ func cells(s lab.Sample) map[string]string {
 	return m
 }
 
-const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,duration_s,requests,throughput_rps,error_ratio," +
+const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
+	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
 	"busiest_thread_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
@@ -112,6 +112,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"host_id":                 "h0123456789",
 		"scenario":                "json",
 		"scenario_sha256":         "5c0e",
+		"parameters":              "rate=2500 size=3",
 		"runtime":                 "python",
 		"variant":                 "python/single",
 		"runtime_version":         "3.14.8",
@@ -125,6 +126,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"mode":                    "open",
 		"offered_rps":             "2500.000",
 		"connections":             "64",
+		"keep_alive":              "true",
 		"duration_s":              "8.000000",
 		"requests":                "19000",
 		"throughput_rps":          "2000.000",
@@ -208,7 +210,7 @@ func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
 	for _, m := range metric.Table() {
 		filled := m.Group == metric.Identity && m.Name != "runtime_version" && m.Name != "gil" ||
 			m.Group == metric.Validity ||
-			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections"}, m.Name)
+			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"}, m.Name)
 		if filled != (got[m.Name] != "") {
 			t.Errorf("%s: got %q, filled should be %v", m.Name, got[m.Name], filled)
 		}

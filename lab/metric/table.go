@@ -1,6 +1,10 @@
 package metric
 
 import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"runtimelab/lab"
@@ -15,6 +19,7 @@ var table = []Metric{
 	{"host_id", "", Neither, String, 0, Identity, EveryRow, "hash of what identifies the machine", text(func(s lab.Sample) string { return s.HostID })},
 	{"scenario", "", Neither, String, 0, Identity, EveryRow, "the workload and its load", text(func(s lab.Sample) string { return s.Scenario.Name })},
 	{"scenario_sha256", "", Neither, String, 0, Identity, EveryRow, "of the scenario's script", text(func(s lab.Sample) string { return s.Scenario.SHA256 })},
+	{"parameters", "", Neither, String, 0, Identity, ParameterRows, "that the script was evaluated with: name=value, by name", text(parameters)},
 	{"runtime", "", Neither, String, 0, Identity, EveryRow, "the image: a folder under runtimes/", text(func(s lab.Sample) string { return s.Variant.Runtime })},
 	{"variant", "", Neither, String, 0, Identity, EveryRow, "the runtime in one configuration: node/single", text(variantID)},
 	{"runtime_version", "", Neither, String, 0, Identity, EveryRow, "as the running server reports it", text(func(s lab.Sample) string { return s.Identity.RuntimeVersion })},
@@ -29,6 +34,7 @@ var table = []Metric{
 	{"mode", "", Neither, String, 0, Load, EveryRow, "closed (next request after the answer) or open (by a schedule)", text(mode)},
 	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second", number(offeredRPS)},
 	{"connections", "", Neither, Integer, 0, Load, EveryRow, "closed loop: how many; open loop: at most", count(func(s lab.Sample) int64 { return int64(s.Phase.Connections) })},
+	{"keep_alive", "", Neither, String, 0, Load, EveryRow, "true (requests share connections) or false (a connection for each)", text(keepAlive)},
 	{"duration_s", "s", Neither, Float, 6, Load, EveryRow, "first send to last answer", attacked(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"requests", "", Neither, Integer, 0, Load, EveryRow, "requests sent", attacked(func(a lab.AttackResult) Value { return Int(a.Sent) })},
 
@@ -192,6 +198,21 @@ func mode(s lab.Sample) string {
 		return "open"
 	}
 	return "closed"
+}
+
+func parameters(s lab.Sample) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(s.Scenario.Parameters)) {
+		all = append(all, name+"="+s.Scenario.Parameters[name])
+	}
+	return strings.Join(all, " ")
+}
+
+func keepAlive(s lab.Sample) string {
+	if s.Phase.Kind == "" {
+		return ""
+	}
+	return strconv.FormatBool(!s.Phase.PerRequest)
 }
 
 func offeredRPS(s lab.Sample) (float64, bool) {

@@ -42,6 +42,8 @@ type call struct {
 	at       syntax.Position
 	args     map[string]argument
 	unknown  []string // names of arguments that the function does not take
+	thread   *starlark.Thread
+	err      error // of what it called in turn
 }
 
 type argument struct {
@@ -50,14 +52,19 @@ type argument struct {
 	expr  syntax.Expr     // nil when it came by *args or **kwargs
 }
 
-func (s *script) define(f function) {
-	s.names[f.name] = starlark.NewBuiltin(f.name, func(
+func (s *script) define(f function) { s.names[f.name] = s.builtin(f) }
+
+func (s *script) builtin(f function) *starlark.Builtin {
+	return starlark.NewBuiltin(f.name, func(
 		thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple,
 	) (starlark.Value, error) {
 		before := s.mistakes
 		c := s.newCall(thread, f)
 		c.bind(args, kwargs)
 		value := f.make(c)
+		if c.err != nil {
+			return nil, c.err
+		}
 		if s.mistakes > before {
 			return unusable{}, nil
 		}
@@ -66,7 +73,7 @@ func (s *script) define(f function) {
 }
 
 func (s *script) newCall(thread *starlark.Thread, f function) *call {
-	c := &call{script: s, function: f, at: syntax.MakePosition(&s.shown, 1, 1), args: map[string]argument{}}
+	c := &call{script: s, function: f, at: syntax.MakePosition(&s.shown, 1, 1), args: map[string]argument{}, thread: thread}
 	// The innermost frame is the function itself. Whoever called it may be a
 	// built-in function too: sorted(key = get).
 	for depth := 1; depth < thread.CallStackDepth(); depth++ {
@@ -121,7 +128,10 @@ func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) {
 
 func (c *call) tooMany() string {
 	if n := len(c.function.positional); n > 0 {
-		return fmt.Sprintf("more than %d argument without a name", n)
+		if n > 1 {
+			return fmt.Sprintf("more than %d arguments without a name", n)
+		}
+		return "more than 1 argument without a name"
 	}
 	return "an argument without a name"
 }
@@ -279,6 +289,20 @@ func (c *call) number(name string, otherwise float64, most int) float64 {
 		return otherwise
 	}
 	return n
+}
+
+// truth is an argument that is True or False, or its default.
+func (c *call) truth(name string, otherwise bool) bool {
+	arg, ok := c.usable(name)
+	if !ok {
+		return otherwise
+	}
+	truth, ok := arg.value.(starlark.Bool)
+	if !ok {
+		c.wrongType(arg, name, "True or False")
+		return otherwise
+	}
+	return bool(truth)
 }
 
 // maxElements bounds what a script can make the host walk through in one step:

@@ -4,8 +4,8 @@
 //
 // A script is evaluated once, before anything is timed, into plain values;
 // nothing scripted takes part in a measurement. It is hermetic: it can load,
-// read or connect to nothing, and has neither clock nor randomness, so that
-// the same bytes give the same values. Its steps and its time are bounded, and
+// read or connect to nothing, and has no clock and no randomness but what pool
+// hands out from a fixed seed, so that the same bytes give the same values. Its steps and its time are bounded, and
 // neither recursion nor while loops exist. Its memory is not bounded: a script
 // is as trusted as the Dockerfiles beside it.
 //
@@ -50,6 +50,7 @@ type Library struct {
 	Runtimes  []lab.Runtime
 	Scenarios []lab.Scenario
 	Faults    []Fault
+	Files     []string // that were read, those with faults included
 }
 
 // limits bound the evaluation of one file.
@@ -62,10 +63,11 @@ type limits struct {
 // time is for work that is few steps only, such as sorting a long list.
 var usual = limits{steps: 1_000_000, time: 4 * time.Second}
 
-// Load reads all runtimes and scenarios under root. Mistakes in scripts are in
+// Load reads all runtimes and scenarios under root, these with the parameters
+// that are given. Mistakes in scripts are in
 // the library's Faults; the error is for what kept Load from looking: a folder
 // that is not a checkout, or the end of ctx.
-func Load(ctx context.Context, root string) (*Library, error) {
+func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the scripts: %w", err)
@@ -75,7 +77,7 @@ func Load(ctx context.Context, root string) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.loadScenarios(ctx, root, broken); err != nil {
+	if err := l.loadScenarios(ctx, root, broken, given); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -94,6 +96,7 @@ func (l *Library) loadRuntimes(ctx context.Context, root string) (broken []strin
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue // a file beside the runtimes, or a folder that is none
 		}
+		l.Files = append(l.Files, shown)
 		runtime, faults, err := evaluateRuntime(ctx, usual, name, shown, source, err)
 		if err != nil {
 			return nil, err
@@ -109,7 +112,7 @@ func (l *Library) loadRuntimes(ctx context.Context, root string) (broken []strin
 	return broken, nil
 }
 
-func (l *Library) loadScenarios(ctx context.Context, root string, broken []string) error {
+func (l *Library) loadScenarios(ctx context.Context, root string, broken []string, given Given) error {
 	names, err := list(root, scenariosDir)
 	if err != nil {
 		return err
@@ -120,8 +123,10 @@ func (l *Library) loadScenarios(ctx context.Context, root string, broken []strin
 			continue
 		}
 		shown := path.Join(scenariosDir, name)
+		l.Files = append(l.Files, shown)
 		source, err := os.ReadFile(filepath.Join(root, shown))
-		scenario, faults, err := evaluateScenario(ctx, usual, strings.TrimSuffix(name, extension), shown, source, err, pool)
+		name = strings.TrimSuffix(name, extension)
+		scenario, faults, err := evaluateScenario(ctx, usual, name, shown, source, err, pool, given.values(name))
 		if err != nil {
 			return err
 		}

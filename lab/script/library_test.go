@@ -82,7 +82,7 @@ scenario(
     ],
     phases = [
         warmup(),
-        peak(connections = 7, timeout = 1.5),
+        peak(connections = 7, timeout = 1.5, keep_alive = False),
         steady(rate = 0.5, connections = 9, arrivals = "constant", timeout = 3),
     ],
     variants = ["python/*", "node/single", "*/single"],
@@ -107,7 +107,7 @@ scenario(
 		},
 		Phases: []lab.Phase{
 			{Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
-			{Kind: lab.Peak, Connections: 7, TimeoutS: 1.5},
+			{Kind: lab.Peak, Connections: 7, TimeoutS: 1.5, PerRequest: true},
 			{Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
 		},
 		Variants: []string{"python/uvloop", "node/single"},
@@ -211,7 +211,7 @@ func TestBrokenFilesHideNothingElse(t *testing.T) {
 	}))
 	want := `runtimes/node/runtime.star:2:1: got end of file, want ')'
 scenarios/c.star:6:17: scenario: unknown variant "python/single"; valid: python/uvloop
-scenarios/d.star:1:1: unknown name "nonsense"; valid: get, peak, post, scenario, steady, warmup`
+scenarios/d.star:1:1: unknown name "nonsense"; valid: get, param, peak, pool, post, scenario, steady, warmup`
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -326,7 +326,7 @@ func checkFault(t *testing.T, err error, begins string) {
 }
 
 func TestOutsideACheckout(t *testing.T) {
-	_, err := script.Load(t.Context(), t.TempDir())
+	_, err := script.Load(t.Context(), t.TempDir(), script.Given{})
 	checkFault(t, err, "look for scripts: ")
 	if !strings.Contains(err.Error(), "run lab in a checkout") {
 		t.Errorf("%v does not say what to do", err)
@@ -337,7 +337,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	endless := "def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n"
-	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}))
+	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}), script.Given{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

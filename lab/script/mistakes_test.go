@@ -41,7 +41,7 @@ variant(name = "uvloop", model = "single", about = "one", command = ["python3"],
 
 func load(t *testing.T, root string) *script.Library {
 	t.Helper()
-	library, err := script.Load(t.Context(), root)
+	library, err := script.Load(t.Context(), root, script.Given{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name far from any": {
 			scenarioWith(`get("/json")`, `frobnicate`),
-			`4:17: unknown name "frobnicate"; valid: get, peak, post, scenario, steady, warmup`,
+			`4:17: unknown name "frobnicate"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
 		},
 		"name of the file's own": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
@@ -124,7 +124,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown argument far from any": {
 			scenarioWith(`peak()`, `peak(qqqq = 1)`),
-			`5:30: peak: unknown argument "qqqq"; valid: connections, timeout`,
+			`5:30: peak: unknown argument "qqqq"; valid: connections, keep_alive, timeout`,
 		},
 		"unknown variant": {
 			scenarioWith(`node/single`, `node/singel`),
@@ -199,6 +199,10 @@ func TestMistakesInScenarios(t *testing.T) {
 		"wrong type of connections": {
 			scenarioWith(`peak()`, `peak(connections = 1.5)`),
 			`5:44: peak: connections is a float, want a whole number`,
+		},
+		"wrong type of keep_alive": {
+			scenarioWith(`peak()`, `peak(keep_alive = 1)`),
+			`5:43: peak: keep_alive is a whole number, want True or False`,
 		},
 		"bool for connections": {
 			scenarioWith(`peak()`, `peak(connections = True)`),
@@ -414,7 +418,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"without names": {
 			scenarioWith(`peak()`, `peak(64)`),
-			`5:30: peak: an argument without a name; arguments go by name: connections, timeout`,
+			`5:30: peak: an argument without a name; arguments go by name: connections, keep_alive, timeout`,
 		},
 		"too many without names": {
 			scenarioWith(`get("/json")`, `get("/json", {})`),
@@ -434,7 +438,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"clock": {
 			"x = time.now()\n" + scenarioWith(),
-			`1:5: unknown name "time"; valid: get, peak, post, scenario, steady, warmup`,
+			`1:5: unknown name "time"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
 		},
 		"division by nothing": {
 			"x = 1 // 0\n",
@@ -466,11 +470,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"value of an unknown name": {
 			"x = nothing.at_all\n" + scenarioWith(),
-			`1:5: unknown name "nothing"; valid: get, peak, post, scenario, steady, warmup`,
+			`1:5: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
 		},
 		"unknown name in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
-			`4:44: unknown name "nul"; valid: get, peak, post, scenario, steady, warmup`,
+			`4:44: unknown name "nul"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
 		},
 		"called by a function of Starlark's": {
 			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
@@ -485,7 +489,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name in headers": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
-			`4:46: unknown name "nothing"; valid: get, peak, post, scenario, steady, warmup`,
+			`4:46: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
 		},
 		"unknown phase beside a warm-up": {
 			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),

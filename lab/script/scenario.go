@@ -30,6 +30,7 @@ const (
 	maxConnections = 60_000 // ports of loopback and open files both end soon after
 	maxRateRPS     = 1_000_000
 	maxTimeoutS    = 600
+	maxBodies      = 64 << 20 // of all requests together: they are held in memory, and sent to every cell
 )
 
 // scenarioScript is a file under scenarios/ under evaluation.
@@ -39,6 +40,10 @@ type scenarioScript struct {
 	variants variantPool
 	scenario lab.Scenario
 	declared syntax.Position // of scenario(), not valid before it is called
+
+	given      map[string]string         // to parameters, by the user
+	parameters map[string]starlark.Value // their defaults
+	taken      map[string]string         // their values, as a user would give them
 }
 
 // opaque is a value that scripts can only hand on; the string is its type.
@@ -66,12 +71,15 @@ type phase struct {
 // evaluateScenario is the scenario that a file describes, or the file's faults.
 // The error is the end of ctx; unread is why the file could not be read.
 func evaluateScenario(
-	ctx context.Context, bounds limits, name, shown string, source []byte, unread error, variants variantPool,
+	ctx context.Context, bounds limits, name, shown string, source []byte, unread error, variants variantPool, given map[string]string,
 ) (lab.Scenario, []Fault, error) {
 	if unread != nil {
 		return lab.Scenario{}, []Fault{{File: shown, Text: fmt.Sprintf("read the script: %v", unread)}}, nil
 	}
-	s := &scenarioScript{script: newScript(shown), file: name, variants: variants}
+	s := &scenarioScript{
+		script: newScript(shown), file: name, variants: variants,
+		given: given, parameters: map[string]starlark.Value{}, taken: map[string]string{},
+	}
 	if !nameForm.MatchString(name) {
 		s.fault(syntax.Position{}, "", "the file's name %q is not of the form %s", name, nameForm)
 	}
@@ -81,6 +89,9 @@ func evaluateScenario(
 	}
 	if len(s.faults) == 0 && !s.declared.IsValid() {
 		s.fault(syntax.MakePosition(&shown, 1, 1), "", "there is no scenario() in the file")
+	}
+	if len(s.taken) > 0 {
+		s.scenario.Parameters = s.taken
 	}
 	return s.scenario, s.inOrder(), nil
 }
@@ -100,16 +111,24 @@ func (s *scenarioScript) vocabulary() {
 		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers"},
 		make: func(c *call) starlark.Value { return makeRequest(c, "POST") },
 	})
+	s.define(function{
+		name: "param", positional: []string{"name", "default"}, required: []string{"name", "default"},
+		make: s.makeParam,
+	})
+	s.define(function{
+		name: "pool", positional: []string{"count", "make"}, required: []string{"count", "make"},
+		make: s.makePool,
+	})
 	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
 		s.define(function{
-			name: string(kind), optional: []string{"connections", "timeout"},
+			name: string(kind), optional: []string{"connections", "keep_alive", "timeout"},
 			make: func(c *call) starlark.Value { return makeClosed(c, kind) },
 		})
 	}
 	s.define(function{
 		name:     string(lab.Steady),
 		required: []string{"rate"},
-		optional: []string{"connections", "arrivals", "timeout"},
+		optional: []string{"connections", "arrivals", "keep_alive", "timeout"},
 		make:     makeSteady,
 	})
 }
@@ -142,6 +161,7 @@ func (s *scenarioScript) nameOf(c *call) string {
 
 func requestsOf(c *call) []lab.Request {
 	var all []lab.Request
+	size := 0
 	for _, element := range c.list("requests", "get(…) and post(…)") {
 		made, ok := element.value.(*request)
 		if !ok {
@@ -149,6 +169,10 @@ func requestsOf(c *call) []lab.Request {
 			continue
 		}
 		all = append(all, made.request)
+		if size += len(made.request.Body); size > maxBodies {
+			c.fault(c.args["requests"].at, "the bodies of the requests are more than %d MiB", maxBodies>>20)
+			break
+		}
 	}
 	return all
 }
@@ -185,6 +209,7 @@ func makeClosed(c *call, kind lab.PhaseKind) starlark.Value {
 	return &phase{opaque: "phase", phase: lab.Phase{
 		Kind:        kind,
 		Connections: c.whole("connections", closedConnections, 1, maxConnections),
+		PerRequest:  !c.truth("keep_alive", true),
 		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
 	}}
 }
@@ -193,6 +218,7 @@ func makeSteady(c *call) starlark.Value {
 	return &phase{opaque: "phase", phase: lab.Phase{
 		Kind:        lab.Steady,
 		Connections: c.whole("connections", openConnections, 1, maxConnections),
+		PerRequest:  !c.truth("keep_alive", true),
 		RateRPS:     c.number("rate", 0, maxRateRPS),
 		Arrivals:    arrivalsOf(c),
 		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),

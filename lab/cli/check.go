@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"runtimelab/lab"
+	"runtimelab/lab/script"
+)
+
+type checkCommand struct {
+	Files []string `arg:"" optional:"" help:"Scripts to check: files under scenarios/, or a runtime's runtime.star. Default: all."`
+}
+
+// Run says of each script whether it has mistakes, and what they are.
+func (c *checkCommand) Run(a *app) error {
+	root, err := a.folder()
+	if err != nil {
+		return err
+	}
+	library, err := script.Load(a.ctx, root, script.Given{})
+	if err != nil {
+		return err
+	}
+	files, err := c.choose(root, library.Files)
+	if err != nil {
+		return err
+	}
+	var mistakes []error
+	for _, file := range files {
+		n := 0
+		for _, fault := range library.Faults {
+			if fault.File == file {
+				mistakes = append(mistakes, fault)
+				n++
+			}
+		}
+		switch n {
+		case 0:
+			fmt.Fprintf(a.Out, "%s: ok\n", file)
+		case 1:
+			fmt.Fprintf(a.Out, "%s: 1 mistake\n", file)
+		default:
+			fmt.Fprintf(a.Out, "%s: %d mistakes\n", file, n)
+		}
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(mistakes...), Hint: "what a script can say is in scenarios/README.md"}
+}
+
+// choose is the scripts that the user named, as messages name them.
+func (c *checkCommand) choose(root string, all []string) ([]string, error) {
+	if len(c.Files) == 0 {
+		return all, nil
+	}
+	if absolute, err := filepath.Abs(root); err == nil {
+		root = absolute
+	}
+	var chosen []string
+	for _, name := range c.Files {
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return nil, fmt.Errorf("finding %s: %w", name, err)
+		}
+		file, err := filepath.Rel(root, path)
+		if file = filepath.ToSlash(file); err != nil || !slices.Contains(all, file) {
+			return nil, &lab.Fault{
+				Code: lab.ExitUsage, Err: fmt.Errorf("%s is no script of the checkout in %s", name, root),
+				Hint: lab.Suggest(file, all),
+			}
+		}
+		chosen = append(chosen, file)
+	}
+	return chosen, nil
+}

@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+
+	"runtimelab/lab"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+	"runtimelab/lab/script"
+)
+
+// choice is what a user chooses of a plan. Commands that plan embed it.
+type choice struct {
+	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run. Default: as many as the profile has time for."`
+	Profile   string            `help:"How much time to spend: smoke, quick, standard or full. Default: quick." env:"PROFILE" placeholder:"NAME"`
+	All       bool              `help:"Run every scenario, also where the profile has time for fewer."`
+	Seed      uint64            `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
+	Parameter map[string]string `short:"p" help:"Give a parameter of a scenario another value than its script: -p rate=200." placeholder:"NAME=VALUE" mapsep:"none"`
+	Like      string            `help:"Repeat the plan of an earlier run exactly: its id under results/, or its folder." placeholder:"RUN"`
+}
+
+const defaultProfile = "quick"
+
+// chosen is a choice with all that it names.
+type chosen struct {
+	checkout  string // the folder that holds runtimes/, scenarios/ and results/
+	library   *script.Library
+	profile   lab.Profile
+	scenarios []lab.Scenario
+	seed      uint64
+}
+
+// resolve looks up what was chosen. A script with a mistake anywhere is a fault:
+// nothing is planned beside it.
+func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
+	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || len(c.Parameter) > 0) {
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed or -p beside it"),
+			Hint: "Leave them out, or leave out --like.",
+		}
+	}
+	root, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
+	out := &chosen{checkout: root, seed: c.Seed}
+	if c.Profile == "" {
+		c.Profile = defaultProfile
+	}
+	if out.profile, err = plan.ProfileNamed(c.Profile); err != nil {
+		return nil, err
+	}
+	if err := out.load(ctx, script.Given{}); err != nil {
+		return nil, err
+	}
+	if c.Like != "" {
+		return out, out.repeat(c.Like)
+	}
+	if err := out.choose(c); err != nil {
+		return nil, err
+	}
+	if out.seed == 0 {
+		out.seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
+	}
+	if len(c.Parameter) == 0 {
+		return out, nil
+	}
+	// Which parameters there are is known once the scripts have been evaluated.
+	given := script.Given{Scenarios: names(out.scenarios), Values: c.Parameter}
+	if err := given.Check(out.scenarios); err != nil {
+		return nil, err
+	}
+	if err := out.load(ctx, given); err != nil {
+		return nil, err
+	}
+	out.scenarios, err = out.library.Select(given.Scenarios...)
+	return out, err
+}
+
+func (c *chosen) load(ctx context.Context, given script.Given) (err error) {
+	if c.library, err = script.Load(ctx, c.checkout, given); err != nil {
+		return err
+	}
+	return c.library.Err()
+}
+
+// choose is the scenarios that were named, or as many as the profile has time
+// for.
+func (c *chosen) choose(by choice) (err error) {
+	if c.scenarios, err = c.library.Select(by.Scenarios...); err != nil {
+		return err
+	}
+	if most := c.profile.Scenarios; len(by.Scenarios) == 0 && !by.All && most > 0 && len(c.scenarios) > most {
+		c.scenarios = c.scenarios[:most]
+	}
+	if len(c.scenarios) == 0 {
+		return &lab.Fault{Code: lab.ExitUsage, Err: errors.New("there are no scenarios"), Hint: "Put one into scenarios/: lab new scenario NAME writes one."}
+	}
+	return nil
+}
+
+func names(scenarios []lab.Scenario) (all []string) {
+	for _, s := range scenarios {
+		all = append(all, s.Name)
+	}
+	return all
+}
+
+// repeat takes the plan of an earlier run, whose scripts must not have changed:
+// under the same names they would be another plan.
+func (c *chosen) repeat(run string) error {
+	dir := run
+	if filepath.Base(run) == run {
+		dir = filepath.Join(c.checkout, "results", run)
+	}
+	earlier, err := record.Read(dir)
+	if err != nil {
+		return err
+	}
+	p := earlier.Info.Plan
+	if c.scenarios, err = c.library.Select(names(p.Scenarios)...); err != nil {
+		return err
+	}
+	for i, s := range c.scenarios {
+		if s.SHA256 != p.Scenarios[i].SHA256 {
+			return &lab.Fault{
+				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not what it was in run %s", s.File, earlier.Info.RunID),
+				Hint: "Its plan cannot be repeated. Restore the script, or leave out --like.",
+			}
+		}
+	}
+	// What the script left open, such as all variants or a parameter, is as it
+	// was then.
+	c.scenarios, c.profile, c.seed = p.Scenarios, p.Profile, p.Seed
+	for _, s := range c.scenarios {
+		for _, id := range s.Variants {
+			if _, err := c.library.Variant(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
