@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -27,6 +29,8 @@ type listedScenario struct {
 	File     string      `json:"file"`
 	Variants []string    `json:"variants"`
 	Phases   []lab.Phase `json:"phases"`
+
+	Parameters map[string]string `json:"parameters,omitempty"` // with their defaults
 }
 
 type listedRuntime struct {
@@ -70,7 +74,7 @@ func (c *listCommand) Run(a *app) error {
 func listing(library *script.Library) listed {
 	l := listed{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
 	for _, s := range library.Scenarios {
-		l.Scenarios = append(l.Scenarios, listedScenario{s.Name, s.About, s.File, s.Variants, s.Phases})
+		l.Scenarios = append(l.Scenarios, listedScenario{s.Name, s.About, s.File, s.Variants, s.Phases, s.Parameters})
 	}
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: r.Base.Official}
@@ -90,6 +94,9 @@ func (l listed) print(w io.Writer) {
 	for _, s := range l.Scenarios {
 		fmt.Fprintf(w, "  %-12s %s\n", s.Name, s.About)
 		fmt.Fprintf(w, "  %-12s on %s; %s\n", "", strings.Join(s.Variants, ", "), phases(s.Phases))
+		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
+			fmt.Fprintf(w, "  %-12s -p %s=%s\n", "", name, s.Parameters[name])
+		}
 	}
 	fmt.Fprintln(w, "Variants")
 	for _, r := range l.Runtimes {
