@@ -9,11 +9,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"runtimelab/lab/script"
 )
 
 // TestMain makes the test binary stand for the command lab in scripts, and in
 // tests that need a process of its own.
 func TestMain(m *testing.M) {
+	script.ServeEvaluation()
 	testscript.Main(m, map[string]func(){
 		"lab": func() {
 			os.Exit(Run(context.Background(), Streams{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))

@@ -90,6 +90,7 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	}
 	thread.SetMaxExecutionSteps(bounds.steps)
 	defer context.AfterFunc(timed, func() { thread.Cancel("out of time") })()
+	outOfMemory := watchMemory(timed, func() { thread.Cancel("out of memory") })
 
 	_, err := s.run(thread, program)
 	switch {
@@ -97,6 +98,8 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("evaluate %s: %w", s.shown, ctx.Err())
+	case outOfMemory.Load():
+		s.stopped(err, fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20))
 	case outOfSteps:
 		s.stopped(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
 	case timed.Err() != nil:

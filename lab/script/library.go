@@ -5,9 +5,9 @@
 // A script is evaluated once, before anything is timed, into plain values;
 // nothing scripted takes part in a measurement. It is hermetic: it can load,
 // read or connect to nothing, and has no clock and no randomness but what pool
-// hands out from a fixed seed, so that the same bytes give the same values. Its steps and its time are bounded, and
-// neither recursion nor while loops exist. Its memory is not bounded: a script
-// is as trusted as the Dockerfiles beside it.
+// hands out from a fixed seed, so that the same bytes give the same values. Its
+// steps, its time and its memory are bounded, and neither recursion nor while
+// loops exist.
 //
 // A mistake does not stop the evaluation: the call that is at fault is noted
 // and what it would have returned is passed over, so that one reading shows
@@ -64,81 +64,91 @@ type limits struct {
 var usual = limits{steps: 1_000_000, time: 4 * time.Second}
 
 // Load reads all runtimes and scenarios under root, these with the parameters
-// that are given. Mistakes in scripts are in
-// the library's Faults; the error is for what kept Load from looking: a folder
-// that is not a checkout, or the end of ctx.
+// that are given. Mistakes in scripts are in the library's Faults; the error is
+// for what kept Load from looking: a folder that is not a checkout, or the end of
+// ctx.
 func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the scripts: %w", err)
 	}
-	l := &Library{}
-	broken, err := l.loadRuntimes(ctx, root)
+	files, err := filesUnder(root)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.loadScenarios(ctx, root, broken, given); err != nil {
+	outcomes, err := evaluateApart(ctx, files, given)
+	if err != nil {
 		return nil, err
+	}
+	l := &Library{}
+	for i, o := range outcomes {
+		l.Files = append(l.Files, files[i].Shown)
+		switch {
+		case len(o.Faults) > 0:
+			l.Faults = append(l.Faults, o.Faults...)
+		case o.Runtime != nil:
+			o.Runtime.Dir = filepath.Join(root, runtimesDir, files[i].Name)
+			l.Runtimes = append(l.Runtimes, *o.Runtime)
+		case o.Scenario != nil:
+			sum := sha256.Sum256(files[i].Source)
+			o.Scenario.SHA256 = hex.EncodeToString(sum[:])
+			l.Scenarios = append(l.Scenarios, *o.Scenario)
+		}
 	}
 	return l, nil
 }
 
-// loadRuntimes also says which runtimes have faults: what their variants are
-// called is not known.
-func (l *Library) loadRuntimes(ctx context.Context, root string) (broken []string, err error) {
+// file is one script as it is evaluated, which needs nothing else.
+type file struct {
+	Runtime bool   // else a scenario
+	Name    string // the folder's, or the file's without its extension
+	Shown   string // in messages
+	Source  []byte
+	Unread  string // why it could not be read
+}
+
+// outcome is what a file says, or what is wrong with it.
+type outcome struct {
+	Runtime  *lab.Runtime
+	Scenario *lab.Scenario
+	Faults   []Fault
+}
+
+// filesUnder is the runtimes' files, and then the scenarios'.
+func filesUnder(root string) (files []file, err error) {
 	names, err := list(root, runtimesDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		shown := path.Join(runtimesDir, name, runtimeFile)
-		source, err := os.ReadFile(filepath.Join(root, shown))
+		f, err := read(root, path.Join(runtimesDir, name, runtimeFile))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue // a file beside the runtimes, or a folder that is none
 		}
-		l.Files = append(l.Files, shown)
-		runtime, faults, err := evaluateRuntime(ctx, usual, name, shown, source, err)
-		if err != nil {
-			return nil, err
-		}
-		if len(faults) > 0 {
-			broken = append(broken, name)
-			l.Faults = append(l.Faults, faults...)
-			continue
-		}
-		runtime.Dir = filepath.Join(root, runtimesDir, name)
-		l.Runtimes = append(l.Runtimes, runtime)
+		f.Runtime, f.Name = true, name
+		files = append(files, f)
 	}
-	return broken, nil
-}
-
-func (l *Library) loadScenarios(ctx context.Context, root string, broken []string, given Given) error {
-	names, err := list(root, scenariosDir)
-	if err != nil {
-		return err
+	if names, err = list(root, scenariosDir); err != nil {
+		return nil, err
 	}
-	pool := variantPool{ids: l.variantIDs(), broken: broken}
 	for _, name := range names {
 		if path.Ext(name) != extension {
 			continue
 		}
-		shown := path.Join(scenariosDir, name)
-		l.Files = append(l.Files, shown)
-		source, err := os.ReadFile(filepath.Join(root, shown))
-		name = strings.TrimSuffix(name, extension)
-		scenario, faults, err := evaluateScenario(ctx, usual, name, shown, source, err, pool, given.values(name))
-		if err != nil {
-			return err
-		}
-		if len(faults) > 0 {
-			l.Faults = append(l.Faults, faults...)
-			continue
-		}
-		sum := sha256.Sum256(source)
-		scenario.SHA256 = hex.EncodeToString(sum[:])
-		l.Scenarios = append(l.Scenarios, scenario)
+		f, _ := read(root, path.Join(scenariosDir, name)) // the error is the file's to tell
+		f.Name = strings.TrimSuffix(name, extension)
+		files = append(files, f)
 	}
-	return nil
+	return files, nil
+}
+
+func read(root, shown string) (file, error) {
+	source, err := os.ReadFile(filepath.Join(root, shown))
+	f := file{Shown: shown, Source: source}
+	if err != nil {
+		f.Unread = err.Error()
+	}
+	return f, err
 }
 
 // list is the names in a folder of the checkout, sorted; hidden ones are

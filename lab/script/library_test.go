@@ -103,7 +103,7 @@ scenario(
 			},
 			{Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null")},
 			{Method: "POST", Path: "/b", Body: []byte("\x00\xff")},
-			{Method: "POST", Path: "/s", Body: []byte{}},
+			{Method: "POST", Path: "/s"},
 		},
 		Phases: []lab.Phase{
 			{Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},

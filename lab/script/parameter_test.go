@@ -27,7 +27,7 @@ scenario(
 
 func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
 	t.Helper()
-	s, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), nil, variantPool{ids: []string{"rt/a"}}, given)
+	s, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, given)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package script
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -37,13 +36,8 @@ type baseImage struct {
 }
 
 // evaluateRuntime is the runtime that a file describes, or the file's faults.
-// The error is the end of ctx; unread is why the file could not be read.
-func evaluateRuntime(
-	ctx context.Context, bounds limits, name, shown string, source []byte, unread error,
-) (lab.Runtime, []Fault, error) {
-	if unread != nil {
-		return lab.Runtime{}, []Fault{{File: shown, Text: fmt.Sprintf("read the script: %v", unread)}}, nil
-	}
+// The error is the end of ctx.
+func evaluateRuntime(ctx context.Context, bounds limits, name, shown string, source []byte) (lab.Runtime, []Fault, error) {
 	r := &runtimeScript{script: newScript(shown), runtime: lab.Runtime{Name: name, File: shown}}
 	if !nameForm.MatchString(name) {
 		r.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, nameForm)

@@ -69,13 +69,10 @@ type phase struct {
 }
 
 // evaluateScenario is the scenario that a file describes, or the file's faults.
-// The error is the end of ctx; unread is why the file could not be read.
+// The error is the end of ctx.
 func evaluateScenario(
-	ctx context.Context, bounds limits, name, shown string, source []byte, unread error, variants variantPool, given map[string]string,
+	ctx context.Context, bounds limits, name, shown string, source []byte, variants variantPool, given map[string]string,
 ) (lab.Scenario, []Fault, error) {
-	if unread != nil {
-		return lab.Scenario{}, []Fault{{File: shown, Text: fmt.Sprintf("read the script: %v", unread)}}, nil
-	}
 	s := &scenarioScript{
 		script: newScript(shown), file: name, variants: variants,
 		given: given, parameters: map[string]starlark.Value{}, taken: map[string]string{},

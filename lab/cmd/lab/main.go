@@ -10,9 +10,11 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/cli"
+	"runtimelab/lab/script"
 )
 
 func main() {
+	script.ServeEvaluation()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -1,0 +1,242 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Scripts are evaluated in a process of their own, which the kernel gives only so
+// much memory: the interpreter cannot be kept from making, in one step, a list
+// that no machine holds. The process is this program once more, told by its
+// environment what it is.
+const evaluatorVariable = "RUNTIME_LAB_EVALUATES_SCRIPTS"
+
+const (
+	// memoryOfAScript is how much a script may have in use before it is stopped
+	// where it stands; what it takes at once beyond memoryOfAll ends the process.
+	memoryOfAScript = 256 << 20
+	memoryOfAll     = 2 << 30
+)
+
+// task is what the evaluating process is told, and progress what it tells: each
+// file before it begins, and at the end the outcomes.
+type task struct {
+	Files   []file
+	Given   Given
+	Refused map[string]Fault // files that are not to be evaluated again, and why
+}
+
+type progress struct {
+	Begins   string    `json:",omitempty"`
+	Outcomes []outcome `json:",omitempty"`
+	Done     bool      `json:",omitempty"`
+}
+
+// ServeEvaluation makes this process the one that evaluates scripts, if it was
+// started as that, and then does not return. Every program that loads scripts
+// calls it first of all.
+func ServeEvaluation() {
+	if os.Getenv(evaluatorVariable) == "" {
+		return
+	}
+	err := serveEvaluation(os.Stdin, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(lab.ExitFailed)
+	}
+	os.Exit(lab.ExitDone)
+}
+
+func serveEvaluation(in io.Reader, out io.Writer) error {
+	if err := limitMemory(memoryOfAll); err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(memoryOfAScript) // what is no longer used goes before that
+	var t task
+	if err := json.NewDecoder(in).Decode(&t); err != nil {
+		return fmt.Errorf("evaluate scripts: read which: %w", err)
+	}
+	tell := json.NewEncoder(out)
+	outcomes, err := evaluateHere(context.Background(), t, func(shown string) error { return tell.Encode(progress{Begins: shown}) })
+	if err != nil {
+		return err
+	}
+	if err := tell.Encode(progress{Outcomes: outcomes, Done: true}); err != nil {
+		return fmt.Errorf("evaluate scripts: tell the outcomes: %w", err)
+	}
+	return nil
+}
+
+const memoryLookEvery = 2 * time.Millisecond
+
+// watchMemory calls exceeded, once, when the process has more in use than a
+// script may, and then tells so; until ctx ends.
+func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
+	var told atomic.Bool
+	go func() {
+		look := time.NewTicker(memoryLookEvery)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			if inUse() <= memoryOfAScript {
+				continue
+			}
+			runtime.GC() // what an earlier file left is no use of this one
+			if inUse() > memoryOfAScript {
+				told.Store(true)
+				exceeded()
+				return
+			}
+		}
+	}()
+	return &told
+}
+
+// inUse is what the heap's objects take, those included that nobody has
+// collected yet.
+func inUse() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// evaluateHere evaluates the runtimes, and then the scenarios that choose among
+// their variants.
+func evaluateHere(ctx context.Context, t task, begins func(shown string) error) ([]outcome, error) {
+	outcomes := make([]outcome, len(t.Files))
+	pool := variantPool{}
+	for i, f := range t.Files {
+		o := &outcomes[i]
+		if refusal, refused := t.Refused[f.Shown]; refused {
+			o.Faults = []Fault{refusal}
+		} else if f.Unread != "" {
+			o.Faults = []Fault{{File: f.Shown, Text: "read the script: " + f.Unread}}
+		} else if err := begins(f.Shown); err != nil {
+			return nil, err
+		} else if err := o.evaluate(ctx, f, pool, t.Given); err != nil {
+			return nil, err
+		}
+		switch {
+		case !f.Runtime:
+		case len(o.Faults) > 0:
+			pool.broken = append(pool.broken, f.Name)
+		default:
+			for _, v := range o.Runtime.Variants {
+				pool.ids = append(pool.ids, v.ID())
+			}
+		}
+	}
+	return outcomes, nil
+}
+
+func (o *outcome) evaluate(ctx context.Context, f file, pool variantPool, given Given) error {
+	if f.Runtime {
+		r, faults, err := evaluateRuntime(ctx, usual, f.Name, f.Shown, f.Source)
+		o.Runtime, o.Faults = &r, faults
+		return err
+	}
+	s, faults, err := evaluateScenario(ctx, usual, f.Name, f.Shown, f.Source, pool, given.values(f.Name))
+	o.Scenario, o.Faults = &s, faults
+	return err
+}
+
+// evaluateApart has another process evaluate files, and a new one for what is
+// left whenever a file has ended it.
+func evaluateApart(ctx context.Context, files []file, given Given) ([]outcome, error) {
+	t := task{Files: files, Given: given, Refused: map[string]Fault{}}
+	for {
+		outcomes, last, err := evaluateOnce(ctx, t)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("evaluate scripts: %w", context.Cause(ctx))
+		}
+		if err == nil {
+			return outcomes, nil
+		}
+		at := slices.IndexFunc(files, func(f file) bool { return f.Shown == last })
+		if _, again := t.Refused[last]; at < 0 || again {
+			return nil, fmt.Errorf("evaluate scripts: %w", err)
+		}
+		t.Refused[last] = Fault{File: last, Line: 1, Column: 1, Text: err.Error()}
+	}
+}
+
+// evaluateOnce returns the outcomes, or which file was begun last and what it
+// did to the process.
+func evaluateOnce(ctx context.Context, t task) (outcomes []outcome, last string, err error) {
+	told, err := json.Marshal(t)
+	if err != nil {
+		return nil, "", err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	// The name is kept: a program may be several by its name.
+	evaluator := exec.CommandContext(ctx, self)
+	evaluator.Args[0] = os.Args[0]
+	evaluator.Env = []string{evaluatorVariable + "=yes"} // and nothing of what the user's environment holds
+	evaluator.Stdin = bytes.NewReader(told)
+	var complaints bytes.Buffer
+	evaluator.Stderr = &complaints
+	out, err := evaluator.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := evaluator.Start(); err != nil {
+		return nil, "", err
+	}
+	outcomes, last, done := follow(out)
+	if done {
+		_ = evaluator.Process.Kill() // it has told all, and need not take its leave
+	}
+	ended := evaluator.Wait()
+	if done {
+		return outcomes, last, nil
+	}
+	return nil, last, cause(ended, complaints.String())
+}
+
+// follow reads what the evaluating process tells. A process that ends in the
+// middle of a word has begun what it said before.
+func follow(out io.Reader) (outcomes []outcome, last string, done bool) {
+	for read := json.NewDecoder(out); ; {
+		var p progress
+		if err := read.Decode(&p); err != nil {
+			return nil, last, false
+		}
+		if p.Done {
+			return p.Outcomes, last, true
+		}
+		last = p.Begins
+	}
+}
+
+// cause says in words what ended the evaluating process.
+func cause(ended error, complaints string) error {
+	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate"} {
+		if strings.Contains(complaints, words) {
+			return fmt.Errorf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20)
+		}
+	}
+	first, _, _ := strings.Cut(complaints, "\n")
+	return errors.Join(errors.New("the interpreter gave up: "+first), ended)
+}
