@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -30,8 +29,10 @@ const (
 	// memoryOfAScript is how much a script may have in use before it is stopped
 	// where it stands; what it takes at once beyond memoryOfAll ends the process.
 	memoryOfAScript = 256 << 20
-	memoryOfAll     = 2 << 30
+	memoryOfAll     = 512 << 20
 )
+
+var tooMuchMemory = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20)
 
 // task is what the evaluating process is told, and progress what it tells: each
 // file before it begins, and at the end the outcomes.
@@ -43,6 +44,7 @@ type task struct {
 
 type progress struct {
 	Begins   string    `json:",omitempty"`
+	Exceeded *Fault    `json:",omitempty"` // of the file that took so much memory that none is left to go on with
 	Outcomes []outcome `json:",omitempty"`
 	Done     bool      `json:",omitempty"`
 }
@@ -66,17 +68,16 @@ func serveEvaluation(in io.Reader, out io.Writer) error {
 	if err := limitMemory(memoryOfAll); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(memoryOfAScript) // what is no longer used goes before that
 	var t task
 	if err := json.NewDecoder(in).Decode(&t); err != nil {
 		return fmt.Errorf("evaluate scripts: read which: %w", err)
 	}
 	tell := json.NewEncoder(out)
-	outcomes, err := evaluateHere(context.Background(), t, func(shown string) error { return tell.Encode(progress{Begins: shown}) })
+	last, err := evaluateHere(context.Background(), t, func(shown string) error { return tell.Encode(progress{Begins: shown}) })
 	if err != nil {
 		return err
 	}
-	if err := tell.Encode(progress{Outcomes: outcomes, Done: true}); err != nil {
+	if err := tell.Encode(last); err != nil {
 		return fmt.Errorf("evaluate scripts: tell the outcomes: %w", err)
 	}
 	return nil
@@ -97,10 +98,6 @@ func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
 				return
 			case <-look.C:
 			}
-			if inUse() <= memoryOfAScript {
-				continue
-			}
-			runtime.GC() // what an earlier file left is no use of this one
 			if inUse() > memoryOfAScript {
 				told.Store(true)
 				exceeded()
@@ -120,20 +117,24 @@ func inUse() uint64 {
 }
 
 // evaluateHere evaluates the runtimes, and then the scenarios that choose among
-// their variants.
-func evaluateHere(ctx context.Context, t task, begins func(shown string) error) ([]outcome, error) {
+// their variants, up to the file that takes too much memory: what it took may
+// still be in use.
+func evaluateHere(ctx context.Context, t task, begins func(shown string) error) (progress, error) {
 	outcomes := make([]outcome, len(t.Files))
 	pool := variantPool{}
 	for i, f := range t.Files {
+		if inUse() > memoryOfAScript/4 {
+			runtime.GC() // what earlier files left is no use of this one
+		}
 		o := &outcomes[i]
 		if refusal, refused := t.Refused[f.Shown]; refused {
 			o.Faults = []Fault{refusal}
 		} else if f.Unread != "" {
 			o.Faults = []Fault{{File: f.Shown, Text: "read the script: " + f.Unread}}
-		} else if err := begins(f.Shown); err != nil {
-			return nil, err
-		} else if err := o.evaluate(ctx, f, pool, t.Given); err != nil {
-			return nil, err
+		} else if err := errors.Join(begins(f.Shown), o.evaluate(ctx, f, pool, t.Given)); err != nil {
+			return progress{}, err
+		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == tooMuchMemory }); at >= 0 {
+			return progress{Begins: f.Shown, Exceeded: &o.Faults[at]}, nil
 		}
 		switch {
 		case !f.Runtime:
@@ -145,7 +146,7 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 			}
 		}
 	}
-	return outcomes, nil
+	return progress{Outcomes: outcomes, Done: true}, nil
 }
 
 func (o *outcome) evaluate(ctx context.Context, f file, pool variantPool, given Given) error {
@@ -164,31 +165,33 @@ func (o *outcome) evaluate(ctx context.Context, f file, pool variantPool, given 
 func evaluateApart(ctx context.Context, files []file, given Given) ([]outcome, error) {
 	t := task{Files: files, Given: given, Refused: map[string]Fault{}}
 	for {
-		outcomes, last, err := evaluateOnce(ctx, t)
+		p, err := evaluateOnce(ctx, t)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("evaluate scripts: %w", context.Cause(ctx))
 		}
-		if err == nil {
-			return outcomes, nil
-		}
-		at := slices.IndexFunc(files, func(f file) bool { return f.Shown == last })
-		if _, again := t.Refused[last]; at < 0 || again {
+		switch _, again := t.Refused[p.Begins]; {
+		case p.Done:
+			return p.Outcomes, nil
+		case p.Begins == "" || again:
 			return nil, fmt.Errorf("evaluate scripts: %w", err)
+		case p.Exceeded != nil:
+			t.Refused[p.Begins] = *p.Exceeded
+		default:
+			t.Refused[p.Begins] = Fault{File: p.Begins, Line: 1, Column: 1, Text: err.Error()}
 		}
-		t.Refused[last] = Fault{File: last, Line: 1, Column: 1, Text: err.Error()}
 	}
 }
 
-// evaluateOnce returns the outcomes, or which file was begun last and what it
-// did to the process.
-func evaluateOnce(ctx context.Context, t task) (outcomes []outcome, last string, err error) {
+// evaluateOnce returns how far a process came: to the outcomes, or to the file
+// that was too much for it. The error is what that did to the process.
+func evaluateOnce(ctx context.Context, t task) (progress, error) {
 	told, err := json.Marshal(t)
 	if err != nil {
-		return nil, "", err
+		return progress{}, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, "", err
+		return progress{}, err
 	}
 	// The name is kept: a program may be several by its name.
 	evaluator := exec.CommandContext(ctx, self)
@@ -199,42 +202,40 @@ func evaluateOnce(ctx context.Context, t task) (outcomes []outcome, last string,
 	evaluator.Stderr = &complaints
 	out, err := evaluator.StdoutPipe()
 	if err != nil {
-		return nil, "", err
+		return progress{}, err
 	}
 	if err := evaluator.Start(); err != nil {
-		return nil, "", err
+		return progress{}, err
 	}
-	outcomes, last, done := follow(out)
-	if done {
+	p := follow(out)
+	if p.Done || p.Exceeded != nil {
 		_ = evaluator.Process.Kill() // it has told all, and need not take its leave
 	}
-	ended := evaluator.Wait()
-	if done {
-		return outcomes, last, nil
-	}
-	return nil, last, cause(ended, complaints.String())
+	return p, cause(evaluator.Wait(), &complaints)
 }
 
-// follow reads what the evaluating process tells. A process that ends in the
-// middle of a word has begun what it said before.
-func follow(out io.Reader) (outcomes []outcome, last string, done bool) {
-	for read := json.NewDecoder(out); ; {
-		var p progress
-		if err := read.Decode(&p); err != nil {
-			return nil, last, false
+// follow reads what the evaluating process tells, the last of it with the file
+// that was begun before. A process that ends in the middle of a word has begun
+// what it said before.
+func follow(out io.Reader) (p progress) {
+	for read := json.NewDecoder(out); !p.Done && p.Exceeded == nil; {
+		next := progress{Begins: p.Begins}
+		if err := read.Decode(&next); err != nil {
+			return p
 		}
-		if p.Done {
-			return p.Outcomes, last, true
-		}
-		last = p.Begins
+		p = next
 	}
+	return p
 }
 
 // cause says in words what ended the evaluating process.
-func cause(ended error, complaints string) error {
-	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate"} {
+func cause(ended error, output *bytes.Buffer) error {
+	complaints := output.String()
+	// What the runtime says where the kernel refuses it memory depends on where
+	// that was.
+	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate", "SIGSEGV"} {
 		if strings.Contains(complaints, words) {
-			return fmt.Errorf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20)
+			return errors.New(tooMuchMemory)
 		}
 	}
 	first, _, _ := strings.Cut(complaints, "\n")

@@ -49,7 +49,7 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 		"runtimes/rt/runtime.star":   aRuntime,
 		"runtimes/bomb/runtime.star": "x = [0] * 300000000\n",
 		"scenarios/a.star":           slowly,
-		"scenarios/b.star":           "x = [[0] * 30000000 for n in range(1000)]\n",
+		"scenarios/b.star":           "x = [[0] * 3000000 for n in range(1000)]\n",
 		"scenarios/z.star":           harmless,
 	})
 	var got []string
@@ -59,7 +59,7 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 	if len(got) != 3 {
 		t.Fatalf("faults %q", got)
 	}
-	for i, want := range []string{"runtimes/bomb/runtime.star:1:1: ", "scenarios/a.star:2:", "scenarios/b.star:1:"} {
+	for i, want := range []string{"runtimes/bomb/runtime.star:1:", "scenarios/a.star:", "scenarios/b.star:1:"} {
 		if !strings.HasPrefix(got[i], want) || !strings.HasSuffix(got[i], told) {
 			t.Errorf("%q, want %s… %s", got[i], want, told)
 		}

@@ -99,7 +99,7 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	case ctx.Err() != nil:
 		return fmt.Errorf("evaluate %s: %w", s.shown, ctx.Err())
 	case outOfMemory.Load():
-		s.stopped(err, fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20))
+		s.stopped(err, tooMuchMemory)
 	case outOfSteps:
 		s.stopped(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
 	case timed.Err() != nil:
