@@ -141,9 +141,7 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 		case len(o.Faults) > 0:
 			pool.broken = append(pool.broken, f.Name)
 		default:
-			for _, v := range o.Runtime.Variants {
-				pool.ids = append(pool.ids, v.ID())
-			}
+			pool.add(o.Runtime.Variants)
 		}
 	}
 	return progress{Outcomes: outcomes, Done: true}, nil

@@ -104,7 +104,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name far from any": {
 			scenarioWith(`get("/json")`, `frobnicate`),
-			`4:17: unknown name "frobnicate"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
+			`4:17: unknown name "frobnicate"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
 		},
 		"name of the file's own": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
@@ -150,11 +150,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"variants of a wrong type": {
 			scenarioWith(`["node/single"]`, `"node/single"`),
-			`6:16: scenario: variants is a string, want all or a list of variants such as "node/single"`,
+			`6:16: scenario: variants is a string, want all, where(…) or a list of variants such as "node/single"`,
 		},
 		"variants hold a wrong type": {
 			scenarioWith(`["node/single"]`, `[all]`),
-			`6:17: scenario: variants holds a function, want strings`,
+			`6:17: scenario: variants holds a function, want strings or where(…)`,
 		},
 		"no variants": {
 			scenarioWith(`["node/single"]`, `[]`),
@@ -438,7 +438,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"clock": {
 			"x = time.now()\n" + scenarioWith(),
-			`1:5: unknown name "time"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
+			`1:5: unknown name "time"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
 		},
 		"division by nothing": {
 			"x = 1 // 0\n",
@@ -470,11 +470,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"value of an unknown name": {
 			"x = nothing.at_all\n" + scenarioWith(),
-			`1:5: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
+			`1:5: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
 		},
 		"unknown name in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
-			`4:44: unknown name "nul"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
+			`4:44: unknown name "nul"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
 		},
 		"called by a function of Starlark's": {
 			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
@@ -489,7 +489,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name in headers": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
-			`4:46: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup`,
+			`4:46: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
 		},
 		"unknown phase beside a warm-up": {
 			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),

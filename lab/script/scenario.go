@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/textproto"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -107,6 +106,10 @@ func (s *scenarioScript) vocabulary() {
 	s.define(function{
 		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers"},
 		make: func(c *call) starlark.Value { return makeRequest(c, "POST") },
+	})
+	s.define(function{
+		name: "where", optional: []string{"runtime", "model"},
+		make: s.variants.makeWhere,
 	})
 	s.define(function{
 		name: "param", positional: []string{"name", "default"}, required: []string{"name", "default"},
@@ -355,68 +358,4 @@ func rawOf(c *call) []byte {
 		c.fault(arg.at, "body is longer than %d MiB", maxBody>>20)
 	}
 	return body
-}
-
-// variantPool is the variants that scenarios can choose from.
-type variantPool struct {
-	ids    []string // of all runtimes, in order
-	broken []string // runtimes whose file has a fault: nobody knows what they have
-}
-
-// choose is the variants of a scenario: the word all, or a list of ids and of
-// patterns such as "node/*".
-func (p variantPool) choose(c *call) []string {
-	if !c.has("variants") {
-		return slices.Clone(p.ids)
-	}
-	arg, ok := c.usable("variants")
-	if ok && arg.value == starlark.Universe["all"] {
-		return slices.Clone(p.ids)
-	}
-	if _, sequence := arg.value.(starlark.Sequence); ok && !sequence {
-		c.wrongType(arg, "variants", `all or a list of variants such as "node/single"`)
-		return nil
-	}
-	var chosen []string
-	named := map[string]bool{}
-	for _, element := range c.list("variants", "variants") {
-		id, ok := element.value.(starlark.String)
-		if !ok {
-			c.fault(element.at, "variants holds %s, want strings", described(element.value))
-			continue
-		}
-		if named[string(id)] {
-			c.fault(element.at, "variants has %q twice", string(id))
-		}
-		named[string(id)] = true
-		for _, match := range p.matching(c, element.at, string(id)) {
-			if !slices.Contains(chosen, match) {
-				chosen = append(chosen, match)
-			}
-		}
-	}
-	return chosen
-}
-
-func (p variantPool) matching(c *call, at syntax.Position, pattern string) []string {
-	var matches []string
-	for _, id := range p.ids {
-		if ok, err := path.Match(pattern, id); ok && err == nil {
-			matches = append(matches, id)
-		}
-	}
-	if len(matches) == 0 && !p.mayBeBroken(pattern) {
-		c.fault(at, "unknown variant %q; %s", pattern, lab.Suggest(pattern, p.ids))
-	}
-	return matches
-}
-
-// mayBeBroken is whether a pattern could stand for a variant of a runtime whose
-// own faults have been told.
-func (p variantPool) mayBeBroken(pattern string) bool {
-	runtime, _, _ := strings.Cut(pattern, "/")
-	return slices.ContainsFunc(p.broken, func(name string) bool {
-		ok, err := path.Match(runtime, name)
-		return ok && err == nil
-	})
 }
