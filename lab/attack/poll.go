@@ -19,7 +19,10 @@ import (
 type polling struct {
 	epoch time.Time
 	steps *atomic.Uint64 // of the hits under way: those who make one have the CPU
-	turn  *turn
+	turn  interface {
+		take() bool // waits for the turn; false after the end
+		end()
+	}
 	ended sync.WaitGroup
 
 	due   atomic.Int64  // when the pacer is to be woken, after the epoch; 0: it does not wait
