@@ -97,13 +97,19 @@ func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+		if !informational(resp.StatusCode) {
 			return resp, nil
 		}
 		if err := resp.Body.Close(); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// informational is as net/http's Transport has it: 101 is the last answer of its
+// connection, and 0 is none of RFC 9110's, but no promise of another one either.
+func informational(status int) bool {
+	return status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
 }
 
 // connReader is a connection as net/http's parser reads from it: what the

@@ -290,3 +290,15 @@ func TestBucketsAddUp(t *testing.T) {
 		t.Errorf("%d buckets with %d sent and %d succeeded, in all %d and %d", len(got.Buckets), sent, good, got.Sent, got.Succeeded)
 	}
 }
+
+// A status that is none must not pass for a hit without a fault.
+func TestAnAnswerOfStatusZeroIsNoSuccess(t *testing.T) {
+	url, _ := scripted(t, "HTTP/1.1 000 none\r\nContent-Length: 5\r\n\r\nhello")
+	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Succeeded > 0 || got.Failed == 0 || got.Errors["status 0 instead of 200"] == 0 {
+		t.Errorf("%d succeeded, %d failed: %v", got.Succeeded, got.Failed, got.Errors)
+	}
+}

@@ -97,7 +97,10 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	bucket := r.bucketFor(rep.end)
 	r.bucketAt(rep.sent).Sent++
 	record(r.second, charged)
-	fault := r.fault(hit, rep)
+	fault := withoutURL(hit.Error)
+	if answered {
+		fault = r.fault(rep)
+	}
 	if fault == "" {
 		r.out.Succeeded++
 		bucket.Succeeded++
@@ -115,12 +118,10 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	return rep.end - r.began
 }
 
-// fault says why a hit is not a success; empty when it is one. A hit that
-// takes no answer, or another one than its target's, is an error of the server.
-func (r *recorder) fault(hit *vegeta.Result, rep report) string {
+// fault says why an answered hit is not a success; empty when it is one. An
+// answer other than its target's is an error of the server.
+func (r *recorder) fault(rep report) string {
 	switch {
-	case rep.status == 0:
-		return withoutURL(hit.Error)
 	case rep.status != r.targets[rep.target].Status:
 		return fmt.Sprintf("status %d instead of %d", rep.status, r.targets[rep.target].Status)
 	case rep.differs:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -357,19 +358,21 @@ func TestTransportReadsInPieces(t *testing.T) {
 // pair is two ends of a connection.
 func pair(t testing.TB) (near, far net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Not over TCP: a fuzzer would use up its ports within seconds.
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	if near, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		file := os.NewFile(uintptr(fd), "socketpair")
+		ends[i], err = net.FileConn(file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ends[i].Close() })
 	}
-	if far, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	return near, far
+	return ends[0], ends[1]
 }
 
 // adopt gives the transport's only connection an end of a pair.
@@ -432,6 +435,7 @@ func FuzzAnswer(f *testing.F) {
 		"HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello",
 		"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
 		"\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+		"HTTP/0.0 000 \n\nHTTP/0.0 200 \n\n", // 0 is no informational status
 	} {
 		f.Add([]byte(seed), uint16(20), "GET")
 	}
@@ -459,7 +463,10 @@ func FuzzAnswer(f *testing.F) {
 			_ = far.Close()
 		}()
 		got, err := hit(t, tr)
-		if (err == nil) != want.whole {
+		// What comes after an answer may come when that has been read: it is then
+		// the next hit's to find.
+		late := err == nil && want.err == nil
+		if (err == nil) != want.whole && !late {
 			t.Fatalf("transport: error %v; net/http: whole %v, error %v", err, want.whole, want.err)
 		}
 		if err != nil {
@@ -488,7 +495,7 @@ func readByNetHTTP(answer []byte, method string) (r reference) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+		if informational(resp.StatusCode) {
 			continue
 		}
 		_, after := in.Peek(1)
