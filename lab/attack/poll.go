@@ -10,8 +10,9 @@ import (
 // long as an attack lasts, without ever sleeping. A generator that sleeps is late
 // for what wakes it, a due hit or an answer, by tens to hundreds of
 // microseconds, which latencies would show as the server's; and the server pays
-// for waking it: an interrupt to another CPU for every answer took 40 % of what
-// Node served on a virtual machine.
+// for waking it. Node served 79 000 requests per second to a generator that polls
+// and 38 000 to one that slept between answers on a CPU kept awake, on one virtual
+// machine: that the wakings were the cause is an inference.
 //
 // It is a goroutine that is always about to be ready: whenever the others have
 // nothing to do, the runtime's poller finds its turn, and with it whatever has

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,6 +18,10 @@ import (
 // tests that need a process of its own.
 func TestMain(m *testing.M) {
 	script.ServeEvaluation()
+	if how := os.Getenv(burnVariable); how != "" {
+		fmt.Fprintln(os.Stderr, burn(how))
+		os.Exit(1)
+	}
 	testscript.Main(m, map[string]func(){
 		"lab": func() {
 			os.Exit(Run(context.Background(), Streams{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))

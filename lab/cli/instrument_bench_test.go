@@ -291,8 +291,8 @@ func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 	if n.share == 0 {
 		return func() {}
 	}
-	burner := exec.Command("taskset", "-c", strconv.Itoa(n.cpu), os.Args[0], "-test.run=^TestBurn$")
-	burner.Env = append(os.Environ(), fmt.Sprintf("BURN=%g in %v", n.share, period))
+	burner := exec.Command("taskset", "-c", strconv.Itoa(n.cpu), os.Args[0])
+	burner.Env = append(os.Environ(), fmt.Sprintf("%s=%g in %v", burnVariable, n.share, period))
 	if err := burner.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -302,36 +302,36 @@ func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 	}
 }
 
-// TestBurn is no test but the neighbour's process: without BURN it does
-// nothing.
-func TestBurn(t *testing.T) {
+// burnVariable tells this program that it is a neighbour: "0.1 in 10ms".
+const burnVariable = "BURN"
+
+// burn takes a share of the CPU that it runs on, in periods, until it is killed:
+// by its own CPU time, since one that counted by the clock would burn less
+// wherever it had to wait for the CPU.
+func burn(how string) error {
 	var share float64
 	var text string
-	if n, _ := fmt.Sscanf(os.Getenv("BURN"), "%g in %s", &share, &text); n != 2 {
-		t.Skip("run by BenchmarkNeighbour")
+	if _, err := fmt.Sscanf(how, "%g in %s", &share, &text); err != nil {
+		return fmt.Errorf("burning %q: %w", how, err)
 	}
 	period, err := time.ParseDuration(text)
 	if err != nil {
-		t.Fatal(err)
+		return fmt.Errorf("burning %q: %w", how, err)
 	}
-	// By its own CPU time: one that counted by the clock would burn less
-	// wherever it had to wait for the CPU.
 	runtime.LockOSThread()
 	began := time.Now()
 	for next := began; ; time.Sleep(time.Until(next)) {
 		next = next.Add(period)
-		for threadCPU(t) < time.Duration(share*float64(next.Sub(began))) {
-			serve.Work(10_000)
+		for budget := time.Duration(share * float64(next.Sub(began))); ; serve.Work(10_000) {
+			var used unix.Timespec
+			if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
+				return fmt.Errorf("burning %q: %w", how, err)
+			}
+			if time.Duration(used.Nano()) >= budget {
+				break
+			}
 		}
 	}
-}
-
-func threadCPU(t *testing.T) time.Duration {
-	var used unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(used.Nano())
 }
 
 // BenchmarkVerdicts shows what is said of a server that is faster than the
