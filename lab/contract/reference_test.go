@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"slices"
@@ -55,11 +56,11 @@ func (e referenceEndpoint) answer(given map[string]string) lab.Answer {
 		a := told(200, "")
 		delete(a.Header, "content-length")
 		a.Header["content-type"] = "application/octet-stream"
-		for range 16 * values[0] {
-			for i := range 65536 {
-				a.Body = append(a.Body, byte(i%251))
-			}
+		var chunk []byte
+		for i := range 65536 {
+			chunk = append(chunk, byte(i%251))
 		}
+		a.Body = bytes.Repeat(chunk, 16*values[0])
 		return a
 	}
 	return told(200, e.reply(values))
