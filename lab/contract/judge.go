@@ -201,7 +201,7 @@ func around(content []byte, at int) string {
 }
 
 func requestLine(r lab.Request) string {
-	line := r.Method + " " + r.Path
+	line := r.Method + " " + shortened(r.Path)
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		line += fmt.Sprintf(", %s: %s", name, escape([]byte(r.Header[name])))
 	}
@@ -213,6 +213,14 @@ func requestLine(r lab.Request) string {
 		shown += "…"
 	}
 	return fmt.Sprintf("%s, %d bytes: %s", line, len(r.Body), shown)
+}
+
+// shortened is a path as people can read it: some have thousands of digits.
+func shortened(path string) string {
+	if len(path) <= shownRequest {
+		return path
+	}
+	return fmt.Sprintf("%s… (%d bytes)", path[:shownRequest], len(path))
 }
 
 // escape shows bytes unmistakably: printable ASCII as it is, all else as \xNN,

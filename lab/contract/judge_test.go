@@ -62,6 +62,16 @@ func TestJudgeWantsChunksInThePlaceOfALength(t *testing.T) {
 	}
 }
 
+func TestALongPathIsShortened(t *testing.T) {
+	v := vectorNamed(t, load(t), "compute-integers-5000-digits")
+	got := right(v)
+	got.Status = 414
+	found := texts(Judge(v, got))
+	if len(found) != 1 || !strings.Contains(found[0], "GET /compute/integers?n=1111") || !strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
+		t.Errorf("%v", found)
+	}
+}
+
 func TestJudgeLetsTheTransportClose(t *testing.T) {
 	v := vectorNamed(t, load(t), "json")
 	got := right(v)
