@@ -65,7 +65,7 @@ app.setErrorHandler((error, request, reply) => {
     refuse(reply, new NotJson());
   } else if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     refuse(reply, new BodyTooLarge(MAX_BODY_BYTES));
-  } else if (error instanceof Refusal) {
+  } else if (error instanceof Refusal || error.statusCode < 500) {
     refuse(reply, error);
   } else {
     console.error(error);
