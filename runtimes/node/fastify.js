@@ -1,4 +1,6 @@
 // The application on Fastify.
+import { Buffer } from 'node:buffer';
+
 import Fastify from 'fastify';
 
 import { BodyTooLarge, countBody, NotJson } from './body.js';
@@ -21,8 +23,12 @@ const INTEGER = { type: 'integer' };
 
 const app = Fastify({
   ...HTTP_OPTIONS,
-  // A path that cannot be decoded is one that is not there.
-  frameworkErrors: (error, request, reply) => notFound(request, reply),
+  // A path that cannot be decoded is one that is not there. No hook is called
+  // for it, and only bytes keep their content-type as it is.
+  frameworkErrors: (error, request, reply) => {
+    settleConnection(reply.raw);
+    reply.code(404).type('application/json').send(Buffer.from('{"error":"not found"}'));
+  },
 });
 const libraries = { fastify: app.version };
 
@@ -59,7 +65,7 @@ app.setErrorHandler((error, request, reply) => {
     refuse(reply, new NotJson());
   } else if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     refuse(reply, new BodyTooLarge(MAX_BODY_BYTES));
-  } else if (error instanceof Refusal) {
+  } else if (error instanceof Refusal || error.statusCode < 500) {
     refuse(reply, error);
   } else {
     console.error(error);
@@ -136,8 +142,19 @@ app.get('/stream', withParameters(PARAMETERS.stream), (request, reply) => {
 });
 app.register(async (uploads) => {
   uploads.removeAllContentTypeParsers();
-  uploads.addContentTypeParser('*', (request, body, done) => done(null, body)); // the stream itself
-  uploads.post('/stream', async (request) => ({ bytes: await countBody(request.raw, MAX_UPLOAD_BYTES) }));
+  uploads.addContentTypeParser('*', (request, body, done) => done(null)); // the handler reads it as it comes
+  uploads.post(
+    '/stream',
+    {
+      schema: { response: { 200: answer({ bytes: INTEGER }) } },
+      // Fastify refuses what is no proper content-type before it asks any parser.
+      onRequest: (request, reply, done) => {
+        delete request.headers['content-type'];
+        done();
+      },
+    },
+    async (request) => ({ bytes: await countBody(request.raw, MAX_UPLOAD_BYTES) }),
+  );
 });
 
 /** Options of a route with a query of these parameters, and an answer of these fields. */

@@ -2,8 +2,11 @@
 import { kernels } from './kernels.js';
 import { Refusal } from './refusal.js';
 
-/** ASCII digits, without a sign, white space or leading zeros. */
-export const WHOLE_NUMBER = '^(?:0|[1-9][0-9]*)$';
+/**
+ * ASCII digits, without a sign, white space or leading zeros. No bound has ten
+ * of them, and so many that they make Infinity would pass any of Ajv's.
+ */
+export const WHOLE_NUMBER = '^(?:0|[1-9][0-9]{0,8})$';
 
 const wholeNumber = new RegExp(WHOLE_NUMBER);
 

@@ -20,7 +20,8 @@ export function serve(server) {
       // node:http does not count one as idle that never sent anything.
       if (socket.bytesRead === 0) socket.destroy();
     }
-    setTimeout(() => server.closeAllConnections(), SHUTDOWN_GRACE_MS).unref();
+    // What is still at work then, as calls of the upstream, is for nobody.
+    setTimeout(() => process.exit(0), SHUTDOWN_GRACE_MS).unref();
   }
 
   process.once('SIGTERM', stop);
