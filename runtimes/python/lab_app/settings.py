@@ -14,8 +14,10 @@ CPUS = os.process_cpu_count() or 1  # those of the affinity mask
 WORKERS = CPUS if MODEL == "processes" else 1  # processes that accept requests
 PARALLELISM = 1 if MODEL == "single" else CPUS  # parts of one request at once
 
-# Requests at once in the variant whose requests have a thread each.
-THREADS = 128
+# Requests at once in the variant whose requests have a thread each: enough to
+# keep a CPU at work while most of them wait 100 ms for the upstream. The pids
+# limit of a container, often a few hundred, counts threads.
+THREADS = 256
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
