@@ -25,11 +25,7 @@ class Application:
     def __init__(self, identity):
         self._identity = identity
         self._upstream = None  # while the server runs
-        self._cpu = {
-            "single": cpu.Inline,
-            "processes": lambda: cpu.Processes(settings.CPUS),
-            "threads": lambda: cpu.Threads(settings.CPUS),
-        }[settings.MODEL]()
+        self._cpu = cpu.for_model(settings.MODEL, settings.CPUS)
         self._routes = {
             "/healthz": readable(get_health),
             "/identity": readable(self._get_identity),
@@ -43,9 +39,7 @@ class Application:
             "/wait": readable(self._get_wait),
             "/callbacks/chained": readable(turns("chained", callbacks.chained)),
             "/callbacks/parallel": readable(turns("parallel", callbacks.parallel)),
-            "/parallel/integers": readable(
-                self._parallel("integers", kernels.integers_part, sum)
-            ),
+            "/parallel/integers": readable(self._parallel("integers", kernels.integers_part, sum)),
             "/parallel/native": readable(
                 self._parallel("native", kernels.native_part, kernels.join_digests)
             ),
@@ -102,9 +96,7 @@ class Application:
             workers = parameters.require(given, "workers", 1, parameters.MAX_PARTS)
             n = parameters.require(given, "n", 1, kernels.MAX_N[name])
             result = join(await self._cpu.parts(part, workers, n))
-            await respond_json(
-                send, {"kernel": name, "workers": workers, "n": n, "result": result}
-            )
+            await respond_json(send, {"kernel": name, "workers": workers, "n": n, "result": result})
 
         return get_parallel
 
@@ -148,7 +140,7 @@ async def get_stream(scope, receive, send):
         {"type": "http.response.start", "status": 200, "headers": [(b"content-type", BYTES)]}
     )
     # Each send() waits for a client that reads more slowly.
-    for chunk in stream.chunks(mib):
+    async for chunk in stream.chunks_in_turns(mib):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body"})
 

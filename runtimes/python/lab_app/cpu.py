@@ -64,6 +64,14 @@ class Processes(Inline):
             self._pool.terminate_workers()
 
 
+def for_model(model, size):
+    if model == "threads":
+        return Threads(size)
+    if model == "processes":
+        return Processes(size)
+    return Inline()
+
+
 async def _run_parts(pool, part, count, n):
     loop = asyncio.get_running_loop()
     return await asyncio.gather(

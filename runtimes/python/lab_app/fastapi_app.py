@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from lab_app import callbacks, kernels, orders, parameters, stream
 from lab_app.errors import BodyTooLarge, InvalidOrder, Refusal
@@ -43,6 +44,7 @@ def create_app(identity: Callable[[], dict[str, Any]]) -> FastAPI:
             Refusal: refuse,
             RequestValidationError: refuse_query,
             HTTPException: refuse_route,
+            ClientDisconnect: let_go,
         },
     )
     app.state.identity = identity
@@ -79,6 +81,10 @@ async def refuse_route(request: Request, exception: HTTPException) -> JSONRespon
     routes = [route for route in router.routes if route.path == request.url.path]
     allow = ", ".join(sorted(method for route in routes for method in route.methods))
     return error_response(405, "method not allowed", {"allow": allow})
+
+
+async def let_go(request: Request, disconnect: ClientDisconnect) -> Response:
+    return Response()  # Nobody is there to read it.
 
 
 # Queries
@@ -277,9 +283,7 @@ async def get_json() -> Message:
 @router.post("/echo")
 async def post_echo(order: Annotated[Order, Depends(read_order)]) -> PricedOrder:
     lines = [
-        Line(
-            sku=item.sku, quantity=item.quantity, total_cents=item.quantity * item.unit_cents
-        )
+        Line(sku=item.sku, quantity=item.quantity, total_cents=item.quantity * item.unit_cents)
         for item in order.items
     ]
     return PricedOrder(
@@ -320,9 +324,7 @@ def compute_native(query: Annotated[NativeQuery, Query()]) -> Computed:
 @router.api_route("/parallel/integers", methods=READ)
 def parallel_integers(query: Annotated[ParallelIntegersQuery, Query()]) -> ComputedInParts:
     counts = [kernels.integers_part(k, query.workers, query.n) for k in range(query.workers)]
-    return ComputedInParts(
-        kernel="integers", workers=query.workers, n=query.n, result=sum(counts)
-    )
+    return ComputedInParts(kernel="integers", workers=query.workers, n=query.n, result=sum(counts))
 
 
 @router.api_route("/parallel/native", methods=READ)
@@ -356,12 +358,9 @@ async def callbacks_parallel(query: Annotated[CallbacksQuery, Query()]) -> Turne
 
 @router.api_route("/stream", methods=READ)
 async def get_stream(query: Annotated[StreamQuery, Query()]) -> StreamingResponse:
-    async def chunks() -> AsyncIterator[bytes]:
-        # Starlette would have a thread fetch each chunk of a plain generator.
-        for chunk in stream.chunks(query.mib):
-            yield chunk
-
-    return StreamingResponse(chunks(), media_type="application/octet-stream")
+    # Starlette would have a thread fetch each chunk of a plain generator.
+    chunks = stream.chunks_in_turns(query.mib)
+    return StreamingResponse(chunks, media_type="application/octet-stream")
 
 
 @router.post("/stream")

@@ -10,7 +10,12 @@ from functools import partial
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.json.provider import JSONProvider
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+)
 
 from lab_app import callbacks, kernels, orders, parameters, settings, stream
 from lab_app.errors import BodyTooLarge, Refusal
@@ -186,8 +191,15 @@ def body_chunks(limit):
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(limit)
     size = 0
-    while chunk := request.stream.read(65_536):
+    while chunk := read_chunk():
         size += len(chunk)
         if size > limit:
             raise BodyTooLarge(limit)
         yield chunk
+
+
+def read_chunk():
+    try:
+        return request.stream.read(65_536)
+    except OSError:  # gunicorn's, for a chunked body that ends too early
+        raise ClientDisconnected from None

@@ -15,7 +15,6 @@ MAX_SKU = 64
 MAX_QUANTITY = 1_000
 MAX_UNIT_CENTS = 10_000_000
 
-
 _JSON_TYPE = re.compile(r"application/json[ \t]*(?:;|\Z)", re.IGNORECASE | re.ASCII)
 
 

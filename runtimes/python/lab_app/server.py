@@ -13,6 +13,7 @@ from lab_app.identity import describe
 from lab_app.settings import (
     BACKLOG,
     EVENT_LOOP,
+    FRAMEWORK,
     HOST,
     KEEP_ALIVE_S,
     PORT,
@@ -20,15 +21,12 @@ from lab_app.settings import (
     WORKERS,
 )
 
-APPLICATIONS = {
-    "none": "lab_app.asgi:create_app",
-    "fastapi": "lab_app.fastapi_app:create_app",
-}
-FRAMEWORK = os.environ.get("FRAMEWORK") or "none"
-LIBRARIES = ["uvicorn", "uvloop", "httptools", "aiohttp"] + {
-    "none": [],
-    "fastapi": ["fastapi", "starlette", "pydantic"],
+# The application's factory, and the libraries that identity names.
+APPLICATION, LIBRARIES = {
+    "none": ("lab_app.asgi:create_app", []),
+    "fastapi": ("lab_app.fastapi_app:create_app", ["fastapi", "starlette", "pydantic"]),
 }[FRAMEWORK]
+LIBRARIES += ["uvicorn", "uvloop", "httptools", "aiohttp"]
 
 
 class Config(uvicorn.Config):
@@ -42,15 +40,15 @@ class Config(uvicorn.Config):
 class Server(uvicorn.Server):
     def handle_exit(self, sig, frame):
         super().handle_exit(sig, frame)
-        # uvicorn looks at this between two turns of the event loop. A kernel
+        # uvicorn looks at the clock between two turns of the event loop. A kernel
         # that holds the loop for longer than the grace must not hold the exit.
-        signal.alarm(SHUTDOWN_GRACE_S + 1)
+        signal.alarm(SHUTDOWN_GRACE_S)
 
 
 class Supervisor(Multiprocess):
     def join_all(self):
-        # uvicorn's waits for ever.
-        deadline = time.monotonic() + SHUTDOWN_GRACE_S
+        # uvicorn's waits for ever, and looks for signals twice a second.
+        deadline = time.monotonic() + SHUTDOWN_GRACE_S - 0.5
         for worker in self.processes:
             worker.process.join(max(0, deadline - time.monotonic()))
             worker.process.kill()
@@ -59,7 +57,7 @@ class Supervisor(Multiprocess):
 
 def main():
     config = Config(
-        APPLICATIONS[FRAMEWORK],
+        APPLICATION,
         host=HOST,
         port=PORT,
         workers=WORKERS,

@@ -7,14 +7,17 @@ PORT = int(os.environ.get("PORT") or 8080)
 UPSTREAM_URL = os.environ.get("UPSTREAM_URL") or "http://127.0.0.1:8081"
 
 MODEL = os.environ.get("WORKER_MODEL") or "single"  # single, processes or threads
+FRAMEWORK = os.environ.get("FRAMEWORK") or "none"  # none or fastapi, on uvicorn
 EVENT_LOOP = os.environ.get("EVENT_LOOP") or "uvloop"  # uvloop or asyncio
 
 CPUS = os.process_cpu_count() or 1  # those of the affinity mask
 WORKERS = CPUS if MODEL == "processes" else 1  # processes that accept requests
 PARALLELISM = 1 if MODEL == "single" else CPUS  # parts of one request at once
 
-# Requests at once in the variant whose requests have a thread each.
-THREADS = 128
+# Requests at once in the variant whose requests have a thread each: enough to
+# keep a CPU at work while most of them wait 100 ms for the upstream. The pids
+# limit of a container, often a few hundred, counts threads.
+THREADS = 256
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75

@@ -1,7 +1,7 @@
 """Calls to the upstream from an event loop.
 
-aiohttp's client, because it is what asyncio services take that make many calls:
-its parser is C, and it needs a fraction of the CPU time per request of httpx.
+aiohttp's client, because it is the usual one where a service makes many calls:
+it reads HTTP in C, and httpx in Python.
 """
 
 import aiohttp
