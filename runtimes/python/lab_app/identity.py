@@ -1,32 +1,34 @@
 """What this process says of itself, read where the kernel says it."""
 
-import asyncio
+import hashlib
 import os
 import platform
 import re
 import sys
 import sysconfig
-from importlib.metadata import version
+
+from lab_app.settings import MODEL, PARALLELISM
 
 
-def describe(config, model, workers):
-    """The answer to GET /identity; config is the uvicorn.Config in use."""
+def describe(*, workers, backlog, keep_alive_s, access_log, build):
+    """The answer to GET /identity. The arguments are what the server in use says
+    of itself; build names its versions and parts."""
     return {
         "runtime": "python",
         "runtime_version": platform.python_version(),
-        "build": _build(config),
-        "model": model,
+        "build": _interpreter() | build,
+        "model": MODEL,
         "workers": workers,
+        "parallelism": PARALLELISM,
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
-        "backlog": config.backlog,
-        "keep_alive_s": config.timeout_keep_alive,
-        "access_log": config.access_log,
+        "backlog": backlog,
+        "keep_alive_s": keep_alive_s,
+        "access_log": access_log,
         "process": _process_limits(),
     }
 
 
-def _build(config):
-    loop = type(asyncio.get_running_loop())
+def _interpreter():
     # As recorded when Python was configured. Debian records its shared build,
     # and runs another: there these two say nothing of the executable.
     configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
@@ -35,11 +37,7 @@ def _build(config):
         "implementation": platform.python_implementation(),
         "compiler": platform.python_compiler(),
         "arch": platform.machine(),
-        "uvicorn": version("uvicorn"),
-        "uvloop": version("uvloop"),
-        "httptools": version("httptools"),
-        "event_loop": f"{loop.__module__}.{loop.__qualname__}",
-        "http": config.http_protocol_class.__qualname__,
+        "sha256": hashlib.sha256.__module__,  # _hashlib is OpenSSL's
         "configured_optimizations": _flag("--enable-optimizations" in configured),
         "configured_lto": _flag("--with-lto" in configured),
         "free_threading": _flag(sysconfig.get_config_var("Py_GIL_DISABLED")),

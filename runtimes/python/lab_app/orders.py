@@ -1,11 +1,14 @@
 """What an order is and what becomes of it: the rule behind POST /echo."""
 
 import json
+import re
+
+from lab_app.errors import InvalidOrder, NotJson
 
 MAX_BODY_BYTES = 1_048_576
 
 MAX_ID = 2**53 - 1
-MAX_ITEMS = 100
+MAX_ITEMS = 1_000
 MAX_CUSTOMER = 100  # lengths count code points
 MAX_NOTE = 500
 MAX_SKU = 64
@@ -13,8 +16,13 @@ MAX_QUANTITY = 1_000
 MAX_UNIT_CENTS = 10_000_000
 
 
-class InvalidOrder(Exception):
-    """The body is not an order: it is no JSON, or JSON that breaks the rule."""
+_JSON_TYPE = re.compile(r"application/json[ \t]*(?:;|\Z)", re.IGNORECASE | re.ASCII)
+
+
+def require_json(content_type):
+    """Refuses a body whose content-type is another, or none."""
+    if not _JSON_TYPE.match(content_type):
+        raise NotJson
 
 
 def _refuse_constant(name):

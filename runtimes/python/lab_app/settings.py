@@ -1,0 +1,21 @@
+"""What the environment says of how to serve, and what follows from it."""
+
+import os
+
+HOST = os.environ.get("HOST") or "127.0.0.1"
+PORT = int(os.environ.get("PORT") or 8080)
+UPSTREAM_URL = os.environ.get("UPSTREAM_URL") or "http://127.0.0.1:8081"
+
+MODEL = os.environ.get("WORKER_MODEL") or "single"  # single, processes or threads
+EVENT_LOOP = os.environ.get("EVENT_LOOP") or "uvloop"  # uvloop or asyncio
+
+CPUS = os.process_cpu_count() or 1  # those of the affinity mask
+WORKERS = CPUS if MODEL == "processes" else 1  # processes that accept requests
+PARALLELISM = 1 if MODEL == "single" else CPUS  # parts of one request at once
+
+# Requests at once in the variant whose requests have a thread each.
+THREADS = 128
+
+BACKLOG = 4096
+KEEP_ALIVE_S = 75
+SHUTDOWN_GRACE_S = 3
