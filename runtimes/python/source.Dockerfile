@@ -10,11 +10,11 @@ ARG SOURCE
 ARG CONFIGURE_FLAGS=""
 WORKDIR /app
 COPY requirements-source.txt ./
-# One step, so that compiler, headers and source are in no layer. Neither httptools
-# nor uvloop has a free-threaded wheel for every Python: in both builds they
-# are compiled from the release that the lock file pins, with Debian's setuptools.
+# One step, so that compiler, headers and source are in no layer. httptools and
+# uvloop have no wheels for the free-threaded 3.13: for both builds they are
+# compiled, from the releases that the lock file pins.
 RUN set -eu; \
-    tools='gcc libc6-dev libssl-dev make pkgconf python3-setuptools-whl xz-utils zlib1g-dev'; \
+    tools='gcc libc6-dev libssl-dev make pkgconf xz-utils zlib1g-dev'; \
     sed -i -e 's/^Types: deb$/Types: deb deb-src/' -e 's/^deb \(.*\)/&\ndeb-src \1/' \
       $(find /etc/apt -name sources.list -o -name '*.sources'); \
     apt-get update -q; \
@@ -26,15 +26,18 @@ RUN set -eu; \
     ./configure -q --disable-test-modules --without-ensurepip --without-static-libpython \
       OPT='-DNDEBUG -O3' $CONFIGURE_FLAGS; \
     make -s -j2; \
-    make -s install COMPILEALL_OPTS='-x .'; \
+    make -s install; \
     cd /app; \
     rm -rf /usr/src/python; \
     python3 -m venv /opt/venv; \
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1; \
-    /opt/venv/bin/pip install --no-index /usr/share/python-wheels/setuptools-*.whl; \
+    echo "setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2" > build.txt; \
+    /opt/venv/bin/pip install --no-deps --require-hashes --only-binary :all: -r build.txt; \
     /opt/venv/bin/pip install --no-deps --require-hashes --no-build-isolation \
       --only-binary :all: --no-binary httptools,uvloop -r requirements-source.txt; \
-    /opt/venv/bin/pip uninstall -qy setuptools; \
+    /opt/venv/bin/pip uninstall -y setuptools; \
+    rm build.txt; \
+    find /usr/local/lib -name '*.opt-[12].pyc' -delete; \
     apt-get purge -qy --auto-remove $tools; \
     rm -rf /var/lib/apt/lists/*
 COPY lab_app ./lab_app
