@@ -18,7 +18,7 @@ RUN set -eu; \
     sed -i -e 's/^Types: deb$/Types: deb deb-src/' -e 's/^deb \(.*\)/&\ndeb-src \1/' \
       $(find /etc/apt -name sources.list -o -name '*.sources'); \
     apt-get update -q; \
-    apt-get install -qy --no-install-recommends ca-certificates libssl3t64 zlib1g $tools; \
+    apt-get install -qy --no-install-recommends --no-upgrade ca-certificates libssl3t64 zlib1g $tools; \
     mkdir /usr/src/python; \
     cd /usr/src/python; \
     apt-get source -q --download-only --only-source "$SOURCE"; \
@@ -39,6 +39,7 @@ RUN set -eu; \
     rm build.txt; \
     find /usr/local/lib -name '*.opt-[12].pyc' -delete; \
     apt-get purge -qy --auto-remove $tools; \
+    apt-get clean; \
     rm -rf /var/lib/apt/lists/*
 COPY lab_app ./lab_app
 # The root is read-only at run time, and not every base ships the standard
@@ -47,6 +48,13 @@ RUN /opt/venv/bin/python -m compileall -q /app \
  && /opt/venv/bin/python -m compileall -q -x '/(test|tests|idlelib|turtledemo|site-packages|dist-packages)/' \
       "$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
+# aiohttp and what it stands on have compiled parts in their wheels for 3.13, and
+# none in those for the free-threaded one. Neither build is to use them.
+ENV AIOHTTP_NO_EXTENSIONS=1 \
+    FROZENLIST_NO_EXTENSIONS=1 \
+    MULTIDICT_NO_EXTENSIONS=1 \
+    PROPCACHE_NO_EXTENSIONS=1 \
+    YARL_NO_EXTENSIONS=1
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
