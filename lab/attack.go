@@ -16,6 +16,10 @@ type Attack struct {
 	Timeout     time.Duration `json:"timeout_ns"` // of one request
 	Seed        uint64        `json:"seed"`
 	KeepHits    bool          `json:"keep_hits,omitempty"` // spool every hit, to be read after the attack
+
+	Deadline time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
+	Sleeps   bool          `json:"sleeps,omitempty"`      // the generator shares its CPU, and sleeps when it has nothing to do
+	Witness  *Request      `json:"witness,omitempty"`     // sent once beside the load, on a connection of its own
 }
 
 // Stage is a stretch of an open loop in which the rate goes in a straight line
@@ -49,7 +53,8 @@ type Target struct {
 
 // AttackResult is what the generator saw during one attack. Latencies of an
 // open loop are taken from the intended send time (corrected) and from the
-// actual one (raw); a closed loop has no schedule and only raw ones.
+// actual one (raw); a closed loop has no schedule and only raw ones. Those of
+// requests in the background are left out.
 type AttackResult struct {
 	StartedAt   time.Time      `json:"started_at"` // the cell's clock
 	Elapsed     time.Duration  `json:"elapsed_ns"` // first send to last answer
@@ -58,6 +63,7 @@ type AttackResult struct {
 	Succeeded   int64          `json:"succeeded"`
 	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
 	Failed      int64          `json:"failed"`
+	InTime      int64          `json:"in_time,omitempty"`  // succeeded within the attack's deadline, from the intended send time
 	BytesIn     int64          `json:"bytes_in"`           // body bytes received, those of failed hits included
 	BytesOut    int64          `json:"bytes_out"`          // body bytes sent
 	Dialled     int64          `json:"dialled"`            // connections opened
@@ -72,6 +78,7 @@ type AttackResult struct {
 	Before      Reading        `json:"before"`
 	After       Reading        `json:"after"`
 	GeneratorOn []int          `json:"generator_cpus"` // affinity that the generator found itself with
+	Witnessed   *Answer        `json:"witnessed,omitempty"`
 }
 
 // Latency summarises a histogram. Quantiles that the count cannot support are
@@ -101,7 +108,9 @@ type Bucket struct {
 type Reading struct {
 	At           time.Time     `json:"at"`
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
+	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // used so far by the upstream's, where the cell has one
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
+	Sleeps       int64         `json:"sleeps"`           // how often these two gave up the CPU so far
 	Threads      []Thread      `json:"threads"`          // of every server in the cell
 }
 

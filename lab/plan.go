@@ -16,7 +16,19 @@ type Plan struct {
 	Scenarios []Scenario `json:"scenarios"`
 	Trials    []Trial    `json:"trials"`  // in the order they run
 	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, in all
-	Layout    Layout     `json:"layout"`
+	Pilots    []Pilot    `json:"pilots,omitempty"`
+	Layout    Layout     `json:"layout"`            // where a server is given one CPU
+	Wider     []Layout   `json:"layouts,omitempty"` // for scenarios that give it more
+}
+
+// Pilot is a variant's peak, found once before the trials, from which rates
+// follow. It is part of the plan and no evidence.
+type Pilot struct {
+	Scenario string  `json:"scenario"`
+	Variant  string  `json:"variant"`
+	Seed     uint64  `json:"seed"`
+	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not found yet
+	Problem  string  `json:"problem,omitempty"`  // why it could not be found
 }
 
 // Profile is how much time a run spends: the same protocol, more or less of it.
@@ -41,12 +53,18 @@ type Trial struct {
 	Seed     uint64 `json:"seed"`     // of what is random in the trial: arrivals
 }
 
-// Layout says which CPUs do what. The sets of generator and server never
-// overlap, nor do their physical cores where the machine has enough of them.
+// Layout says which CPUs do what. The sets of generator and server overlap only
+// where a server is to be given every CPU of the machine; nor do their physical
+// cores where there are enough of them.
 type Layout struct {
 	Generator []int    `json:"generator"` // the cell's load generator, and the lab itself
 	Server    []int    `json:"server"`
 	Doubts    []string `json:"doubts,omitempty"` // what about this layout weakens the figures
+}
+
+// Shared reports whether the generator runs on a CPU of the server's.
+func (l Layout) Shared() bool {
+	return slices.ContainsFunc(l.Generator, func(id int) bool { return slices.Contains(l.Server, id) })
 }
 
 // Topology is the CPUs that a cell may use, as seen from inside it.

@@ -60,6 +60,7 @@ type Identity struct {
 	Build          map[string]string `json:"build"`           // engine and library versions: {"v8": "..."}
 	Model          string            `json:"model"`           // worker model: "single"
 	Workers        int               `json:"workers"`         // processes that accept requests
+	Parallelism    int               `json:"parallelism"`     // parts of one request's CPU work that can run at once
 	GIL            *bool             `json:"gil"`             // true: on; false: off; null: the runtime has none
 	Backlog        int               `json:"backlog"`         // connections the listening socket may queue
 	KeepAliveS     float64           `json:"keep_alive_s"`    // seconds an idle connection is kept

@@ -36,7 +36,9 @@ type Sample struct {
 	Attack    *AttackResult  // nil when the trial failed before it
 	Server    ServerUsage
 	Canaries  Canaries
-	Doubled   *AttackResult // a peak that left the server idle time: the same once more on twice the connections
+	Doubled   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
+	Upstream  *UpstreamUsage // nil where the scenario has none
+	Missed    []string       // objectives of the phase that were not met, with the value
 	Gate      Gate
 
 	InterruptsApart bool // the host charges interrupts to no thread
@@ -46,6 +48,11 @@ type Sample struct {
 type ServerUsage struct {
 	Before, After Usage
 	Known         bool // false when the container went before it was read
+}
+
+// UpstreamUsage is what the servers' upstream counted over one phase.
+type UpstreamUsage struct {
+	Hits int64 // calls that it answered
 }
 
 // Canaries are those of one phase, one for each CPU of the layout.

@@ -10,7 +10,10 @@ type Scenario struct {
 	Requests []Request `json:"requests"` // sent in turn, over and over
 	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
 	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
+	Cores    int       `json:"cores"`    // CPUs that a server is given
+	Upstream bool      `json:"upstream"` // whether servers call the lab's upstream while they answer
 
+	Hypotheses []Hypothesis      `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // by name, the values that the script was evaluated with
 }
 
@@ -20,6 +23,10 @@ type Request struct {
 	Path   string            `json:"path"` // path and query: "/json"
 	Header map[string]string `json:"headers,omitempty"`
 	Body   []byte            `json:"body,omitempty"`
+
+	// Background is load whose latency is not asked for: what it costs the
+	// other requests is.
+	Background bool `json:"background,omitempty"`
 }
 
 // Answer is what a server answered to a Request.
@@ -36,8 +43,15 @@ type PhaseKind string
 const (
 	WarmUp PhaseKind = "warmup" // closed loop, discarded, until throughput is steady
 	Peak   PhaseKind = "peak"   // closed loop: the highest throughput
+	Ladder PhaseKind = "ladder" // closed loop: so many clients at once, whatever limits them
 	Steady PhaseKind = "steady" // open loop at a fixed rate: latency
+	Steps  PhaseKind = "steps"  // one of several rates, each an open loop for a shorter time
+	Ramp   PhaseKind = "ramp"   // open loop whose rate goes in a straight line
 )
+
+// Open reports whether a phase sends by a schedule, whatever became of the
+// requests before.
+func (k PhaseKind) Open() bool { return k == Steady || k == Steps || k == Ramp }
 
 // Arrivals is how an open loop spaces its requests.
 type Arrivals string
@@ -49,10 +63,30 @@ const (
 
 // Phase is one stretch of load. How long it lasts is the profile's to say.
 type Phase struct {
-	Kind        PhaseKind `json:"kind"`
-	Connections int       `json:"connections"`         // closed loop: how many; open loop: at most this many
-	RateRPS     float64   `json:"rate_rps,omitempty"`  // steady only: requests offered per second
-	Arrivals    Arrivals  `json:"arrivals,omitempty"`  // steady only
-	TimeoutS    float64   `json:"timeout_s,omitempty"` // of one request
-	PerRequest  bool      `json:"connection_per_request,omitempty"`
+	Name        string      `json:"name"` // unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
+	Kind        PhaseKind   `json:"kind"`
+	Requests    []Request   `json:"requests,omitempty"`   // sent in turn instead of the scenario's
+	Connections int         `json:"connections"`          // closed loop: how many; open loop: at most this many
+	RateRPS     float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp
+	ToRPS       float64     `json:"to_rps,omitempty"`     // ramp only: at last
+	Share       *Share      `json:"share,omitempty"`      // where the rate is found by a pilot
+	Arrivals    Arrivals    `json:"arrivals,omitempty"`   // open loop
+	TimeoutS    float64     `json:"timeout_s,omitempty"`  // of one request
+	DeadlineS   float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
+	Objectives  []Objective `json:"objectives,omitempty"` // together the phase's SLO
+	PerRequest  bool        `json:"connection_per_request,omitempty"`
 }
+
+// Share is a rate as a share of a peak that a pilot finds before the run, once.
+type Share struct {
+	Of  float64 `json:"of"`  // 0.5: half
+	Own bool    `json:"own"` // of each variant's own peak; else of the slowest variant's, for all alike
+}
+
+// MostOf is the share from which a queue grows for as long as one looks:
+// percentiles say nothing there, goodput does.
+const MostOf = 1.0
+
+// Overloads reports whether a phase offers as much as its server can serve, or
+// more.
+func (p Phase) Overloads() bool { return p.Share != nil && p.Share.Own && p.Share.Of >= MostOf }

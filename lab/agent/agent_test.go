@@ -42,7 +42,7 @@ func machine(root fstest.MapFS) Machine {
 	return Machine{
 		root:     root,
 		affinity: func() ([]int, error) { return []int{0, 1}, nil },
-		own:      func() (time.Duration, error) { return time.Second, nil },
+		own:      func() (time.Duration, int64, error) { return time.Second, 3, nil },
 		kernel:   func() (string, error) { return "6.1", nil },
 		nofile:   func() (int, error) { return 20000, nil },
 
@@ -212,16 +212,58 @@ func TestThreadsAreThoseOfTheServers(t *testing.T) {
 		"proc/8/task/9/schedstat":   "20 0 1\n",
 		"proc/10/task/10/stat":      "10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 11 0 5\n",
 		"proc/11/task/11/schedstat": "gone\n",
+		"proc/12/task/12/schedstat": "70 0 1\n",
+		"proc/12/cmdline":           "/agent\x00serve\x00upstream\x00",
+		"proc/8/cmdline":            "node\x00serve\x00upstream\x00",
 	} {
 		root[path] = &fstest.MapFile{Data: []byte(text)}
 	}
-	got, err := machine(root).threads()
+	got, upstream, err := machine(root).threads()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []lab.Thread{{PID: 10, TID: 10, CPU: 3 * time.Second}, {PID: 8, TID: 8, CPU: 1500 * time.Millisecond, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20}}
 	if !slices.Equal(got, want) {
 		t.Errorf("read %+v, want %+v", got, want)
+	}
+	if want := []lab.Thread{{PID: 12, TID: 12, CPU: 70}}; !slices.Equal(upstream, want) {
+		t.Errorf("read %+v of the upstream, want %+v", upstream, want)
+	}
+	reading, err := machine(root).read()
+	if err != nil || reading.UpstreamCPU != 70 || reading.Sleeps != 3 || len(reading.Threads) != len(got) {
+		t.Errorf("the reading is %+v, %v", reading, err)
+	}
+}
+
+// What is to be witnessed is asked for beside the load, and answered while it
+// goes on.
+func TestAWitnessIsHeardDuringTheAttack(t *testing.T) {
+	var loads, after atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/identity" {
+			fmt.Fprintf(w, "after %d", loads.Load())
+			after.Store(loads.Load())
+			return
+		}
+		loads.Add(1)
+	}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	a := lab.Attack{
+		Name: "witnessed", BaseURL: server.URL, Kind: lab.Peak, Connections: 2,
+		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
+		Duration: 400 * time.Millisecond, Timeout: time.Second,
+		Witness: &lab.Request{Method: "GET", Path: "/identity"},
+	}
+	got, err := c.Attack(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Witnessed == nil || got.Witnessed.Status != 200 || string(got.Witnessed.Body) != fmt.Sprintf("after %d", after.Load()) {
+		t.Fatalf("witnessed %+v", got.Witnessed)
+	}
+	if n := after.Load(); n == 0 || n >= got.Sent {
+		t.Errorf("the witness was heard after %d of %d hits", n, got.Sent)
 	}
 }
 

@@ -26,7 +26,7 @@ const evenCapacity = 1024
 type Machine struct {
 	root     fs.FS // the file system from /, for /proc and /sys
 	affinity func() ([]int, error)
-	own      func() (time.Duration, error) // CPU time of this process
+	own      func() (time.Duration, int64, error) // CPU time of this process, and how often it gave up the CPU
 	kernel   func() (string, error)
 	nofile   func() (int, error) // hard limit
 
@@ -124,11 +124,16 @@ func (m Machine) memory() int64 {
 func (m Machine) read() (lab.Reading, error) {
 	r := lab.Reading{At: time.Now().UTC()}
 	var err error
-	if r.Threads, err = m.threads(); err != nil {
+	var upstream []lab.Thread
+	if r.Threads, upstream, err = m.threads(); err != nil {
 		return r, err
 	}
-	if r.GeneratorCPU, err = m.own(); err != nil {
+	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
 		return r, err
+	}
+	for _, t := range upstream {
+		r.UpstreamCPU += t.CPU
+		r.Sleeps += t.Sleeps
 	}
 	stat, err := fs.ReadFile(m.root, "proc/stat")
 	if err != nil {

@@ -33,12 +33,12 @@ func affinity() ([]int, error) {
 	return ids, nil
 }
 
-func own() (time.Duration, error) {
+func own() (used time.Duration, sleeps int64, err error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("reading the generator's CPU time: %w", err)
+		return 0, 0, fmt.Errorf("reading the generator's CPU time: %w", err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), u.Nvcsw, nil
 }
 
 func pin(cpu int) error {

@@ -151,7 +151,9 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 	if err != nil {
 		return lab.AttackResult{}, errors.Join(err, hits.Close())
 	}
+	witnessed := witness(ctx, a)
 	result, err := attack.Run(ctx, a, hits)
+	result.Witnessed = witnessed()
 	if err = errors.Join(err, hits.Close()); err != nil {
 		return result, err
 	}
@@ -161,6 +163,33 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 	}
 	result.Before, result.After, result.GeneratorOn = before, after, cpus
 	return result, nil
+}
+
+// witnessAfter is before the earliest end of a warm-up, which takes two seconds
+// to be steady.
+const witnessAfter = time.Second
+
+// witness asks for what is to be witnessed once the attack is well under way,
+// and returns what waits for the answer.
+func witness(ctx context.Context, a lab.Attack) func() *lab.Answer {
+	if a.Witness == nil {
+		return func() *lab.Answer { return nil }
+	}
+	answered := make(chan lab.Answer, 1)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(min(witnessAfter, a.Duration/4)):
+		}
+		client := checker()
+		client.Timeout = a.Timeout
+		defer client.CloseIdleConnections()
+		answered <- ask(ctx, client, a.BaseURL, *a.Witness)
+	}()
+	return func() *lab.Answer {
+		answer := <-answered
+		return &answer
+	}
 }
 
 const (

@@ -14,33 +14,49 @@ import (
 const self = 1
 
 // threads is the account of every thread of the other processes that this one
-// can see: the servers of its cell. One that ends meanwhile is left out.
-func (m Machine) threads() ([]lab.Thread, error) {
+// can see: the servers of its cell, and apart from them the lab's own upstream.
+// One that ends meanwhile is left out.
+func (m Machine) threads() (servers, upstream []lab.Thread, err error) {
 	processes, err := fs.ReadDir(m.root, "proc")
 	if err != nil {
-		return nil, fmt.Errorf("listing the cell's processes: %w", err)
+		return nil, nil, fmt.Errorf("listing the cell's processes: %w", err)
 	}
-	var out []lab.Thread
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())
 		if err != nil || pid == self {
 			continue
 		}
-		tasks, err := fs.ReadDir(m.root, fmt.Sprintf("proc/%d/task", pid))
-		if err != nil {
-			continue // it has ended
-		}
-		for _, task := range tasks {
-			tid, err := strconv.Atoi(task.Name())
-			if err != nil {
-				continue
-			}
-			if used, ok := m.threadCPU(pid, tid); ok {
-				out = append(out, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: m.threadSleeps(pid, tid)})
-			}
+		if m.isUpstream(pid) {
+			upstream = append(upstream, m.threadsOf(pid)...)
+		} else {
+			servers = append(servers, m.threadsOf(pid)...)
 		}
 	}
-	return out, nil
+	return servers, upstream, nil
+}
+
+func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
+	tasks, err := fs.ReadDir(m.root, fmt.Sprintf("proc/%d/task", pid))
+	if err != nil {
+		return nil // it has ended
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil {
+			continue
+		}
+		if used, ok := m.threadCPU(pid, tid); ok {
+			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: m.threadSleeps(pid, tid)})
+		}
+	}
+	return threads
+}
+
+// isUpstream reports whether a process is "agent serve upstream": arguments end
+// in zero bytes (proc(5), /proc/[pid]/cmdline).
+func (m Machine) isUpstream(pid int) bool {
+	arguments := strings.Split(m.text(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
+	return len(arguments) >= 3 && arguments[0] == "/agent" && arguments[1] == "serve" && arguments[2] == "upstream"
 }
 
 // threadCPU is the CPU time of a thread: to the nanosecond where the kernel

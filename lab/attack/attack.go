@@ -46,17 +46,17 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 		// that no redirect is followed.
 		vegeta.Client(&http.Client{Transport: transport}),
 	)
-	polling, err := startPolling(transport.epoch, &transport.steps)
+	waiting, err := startWaiting(a, transport)
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	defer polling.end()
-	defer context.AfterFunc(ctx, func() { polling.end() })()
+	defer waiting.end()
+	defer context.AfterFunc(ctx, func() { waiting.end() })()
 	offer := closed
-	switch a.Kind {
-	case lab.Steady:
+	switch {
+	case a.Kind.Open():
 		offer = open
-	case lab.WarmUp:
+	case a.Kind == lab.WarmUp:
 		offer = warm
 	}
 	// Vegeta alone looks at the clock only between hits, and would wait for a
@@ -64,8 +64,8 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 	ends, cancel := context.WithTimeout(ctx, a.Duration+grace)
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
-	offer(attacker, a, rec, polling)
-	rec.out.Spare = polling.end()
+	offer(attacker, a, rec, waiting)
+	rec.out.Spare = waiting.end()
 	rec.count(transport.counted())
 	return rec.result()
 }
@@ -80,7 +80,7 @@ func validate(a lab.Attack, hits io.Writer) error {
 		return fmt.Errorf("attack %s wants a duration of %v and a timeout of %v", a.Name, a.Duration, a.Timeout)
 	case a.KeepHits && hits == nil:
 		return fmt.Errorf("attack %s is to keep its hits and has nowhere to", a.Name)
-	case a.Kind == lab.Steady:
+	case a.Kind.Open():
 		return validateRate(a)
 	}
 	return nil
@@ -106,22 +106,22 @@ const grace = 10 * time.Millisecond
 
 // open sends by a schedule. All that the schedule calls for and the server's
 // slowness kept from being sent by the end is a shortfall, and counted.
-func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, p *polling) {
-	pacer := newOpenPacer(newSchedule(a), a.Duration, p)
+func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
+	pacer := newOpenPacer(newSchedule(a), a.Duration, rec.epoch, w)
 	rec.follow(pacer.due, intended(newSchedule(a), a.Duration))
 	for hit := range attacker.Attack(targeter(a), pacer, a.Duration+grace, "") {
 		rec.add(hit)
 	}
 }
 
-func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *polling) {
+func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
 }
 
 // warm is a closed loop that ends as soon as throughput is steady.
-func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *polling) {
+func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
 	watch := steadiness{}
 	rec.warmEnd = "budget"
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {

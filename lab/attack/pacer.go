@@ -9,12 +9,13 @@ import (
 )
 
 // openPacer is a vegeta.Pacer that follows a schedule and remembers when each
-// hit that is under way was due. Times are counted from the polling's epoch.
+// hit that is under way was due. Times are counted from the epoch.
 type openPacer struct {
 	schedule *schedule
 	duration time.Duration
 	pending  time.Duration // when the next hit is due, after the attack's start
-	polling  *polling
+	epoch    time.Time
+	waiting  waiting
 
 	mu      sync.Mutex // Vegeta calls Pace from one goroutine, the recorder due from another
 	started bool
@@ -22,12 +23,12 @@ type openPacer struct {
 	dues    map[uint64]time.Duration // by hit number, of hits under way only: one may take as long as it likes
 }
 
-func newOpenPacer(s *schedule, d time.Duration, p *polling) *openPacer {
-	return &openPacer{schedule: s, duration: d, pending: s.next(), polling: p, dues: make(map[uint64]time.Duration)}
+func newOpenPacer(s *schedule, d time.Duration, epoch time.Time, w waiting) *openPacer {
+	return &openPacer{schedule: s, duration: d, pending: s.next(), epoch: epoch, waiting: w, dues: make(map[uint64]time.Duration)}
 }
 
 // Pace waits until hit number hits is due. It waits itself instead of telling
-// Vegeta to sleep: Go's own timers are late by up to 1 ms.
+// Vegeta to sleep, which is late by up to 1 ms.
 func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	due := p.pending
 	if due >= p.duration {
@@ -35,7 +36,7 @@ func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, boo
 	}
 	p.pending = p.schedule.next()
 	due += p.remember(elapsed, hits, due)
-	if due > time.Since(p.polling.epoch) && !p.polling.until(due) {
+	if due > time.Since(p.epoch) && !p.waiting.until(due) {
 		return 0, true // interrupted
 	}
 	return 0, false
@@ -46,7 +47,7 @@ func (p *openPacer) remember(elapsed time.Duration, hit uint64, due time.Duratio
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.started {
-		p.began = time.Since(p.polling.epoch) - elapsed
+		p.began = time.Since(p.epoch) - elapsed
 		p.started = true
 	}
 	p.dues[hit] = due

@@ -10,12 +10,17 @@ import (
 
 func pacerAt(t *testing.T, rps float64) *openPacer {
 	t.Helper()
-	p, err := startPolling(time.Now(), new(atomic.Uint64))
+	epoch := time.Now()
+	p, err := startPolling(epoch, new(atomic.Uint64))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.end() })
-	return newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, p)
+	return pacing(rps, epoch, p)
+}
+
+func pacing(rps float64, epoch time.Time, w waiting) *openPacer {
+	return newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, epoch, w)
 }
 
 // A hit that takes very long must still be told when it was due, however many
@@ -37,27 +42,34 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 }
 
 func TestPacerNeverSendsEarly(t *testing.T) {
-	p := pacerAt(t, 2000)
-	for k := range uint64(200) {
-		if _, stop := p.Pace(time.Since(p.polling.epoch), k); stop {
-			t.Fatal("the pacer stopped by itself")
-		}
-		if early := p.due(k) - time.Since(p.polling.epoch); early > 0 {
-			t.Fatalf("hit %d was let go %v before it was due", k, early)
+	epoch := time.Now()
+	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 2000), "sleeping": pacing(2000, epoch, newSleeping(epoch))} {
+		for k := range uint64(200) {
+			if _, stop := p.Pace(time.Since(p.epoch), k); stop {
+				t.Fatalf("%s: the pacer stopped by itself", name)
+			}
+			if early := p.due(k) - time.Since(p.epoch); early > 0 {
+				t.Fatalf("%s: hit %d was let go %v before it was due", name, k, early)
+			}
 		}
 	}
 }
 
 func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
-	p := pacerAt(t, 1.0/3600)
-	p.Pace(0, 0)
-	stopped := make(chan bool)
-	go func() {
-		_, stop := p.Pace(0, 1) // due in an hour
-		stopped <- stop
-	}()
-	p.polling.end()
-	if !<-stopped {
-		t.Error("an interrupted wait let its hit go")
+	epoch := time.Now()
+	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 1.0/3600), "sleeping": pacing(1.0/3600, epoch, newSleeping(epoch))} {
+		p.Pace(0, 0)
+		stopped := make(chan bool)
+		go func() {
+			_, stop := p.Pace(0, 1) // due in an hour
+			stopped <- stop
+		}()
+		p.waiting.end()
+		if !<-stopped {
+			t.Errorf("%s: an interrupted wait let its hit go", name)
+		}
+		if p.waiting.until(0) {
+			t.Errorf("%s: a moment came after the end", name)
+		}
 	}
 }

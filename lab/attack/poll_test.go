@@ -66,3 +66,16 @@ func TestAnAttackTellsWhatItHadToSpare(t *testing.T) {
 		t.Errorf("%v to spare in %v", got.Spare, a.Duration)
 	}
 }
+
+// One that sleeps has left its CPU to others.
+func TestASleepingGeneratorHasNothingToSpare(t *testing.T) {
+	a := attackOn(answering(t, hello), lab.Steady)
+	a.Rate, a.Sleeps = at(50), true
+	got, err := Run(t.Context(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Spare != 0 || got.Succeeded == 0 || got.Failed > 0 || got.Sent != got.Intended {
+		t.Errorf("%v to spare, %d succeeded and %d failed of %d", got.Spare, got.Succeeded, got.Failed, got.Intended)
+	}
+}

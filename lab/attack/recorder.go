@@ -42,6 +42,8 @@ type recorder struct {
 	warmEnd string
 	keeper  *keeper // nil unless hits are kept
 
+	deadline time.Duration // 0: there is none
+
 	began, ended                time.Duration
 	raw, corrected, lags, first *hdrhistogram.Histogram
 	second                      *hdrhistogram.Histogram // latencies of the newest bucket
@@ -55,6 +57,8 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 		raw:     newHistogram(),
 		first:   newHistogram(),
 		second:  newHistogram(),
+
+		deadline: a.Deadline,
 	}
 	if a.KeepHits {
 		r.keeper = newKeeper(hits)
@@ -82,21 +86,17 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	r.out.Sent++
 
 	latency := rep.end - rep.sent
-	record(r.raw, latency)
-	if answered {
-		record(r.first, rep.first-rep.sent)
-	}
-	charged := latency
+	charged := latency // what the server is charged with
 	if r.due != nil {
 		due := r.due(hit.Seq)
 		charged = rep.end - due
-		record(r.corrected, charged)
 		record(r.lags, rep.sent-due)
 	}
-
 	bucket := r.bucketFor(rep.end)
 	r.bucketAt(rep.sent).Sent++
-	record(r.second, charged)
+	if !r.targets[rep.target].Request.Background {
+		r.time(rep, latency, charged, answered)
+	}
 	fault := withoutURL(hit.Error)
 	if answered {
 		fault = r.fault(rep)
@@ -104,6 +104,9 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	if fault == "" {
 		r.out.Succeeded++
 		bucket.Succeeded++
+		if charged <= r.deadline {
+			r.out.InTime++
+		}
 	} else {
 		r.out.Failed++
 		bucket.Failed++
@@ -116,6 +119,18 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 		})
 	}
 	return rep.end - r.began
+}
+
+// time records how long a hit took.
+func (r *recorder) time(rep report, latency, charged time.Duration, answered bool) {
+	record(r.raw, latency)
+	if answered {
+		record(r.first, rep.first-rep.sent)
+	}
+	if r.due != nil {
+		record(r.corrected, charged)
+	}
+	record(r.second, charged)
 }
 
 // fault says why an answered hit is not a success; empty when it is one. An

@@ -131,3 +131,48 @@ func TestReadHitsSaysWhatIsTorn(t *testing.T) {
 		t.Error("half a spool was read as a whole one")
 	}
 }
+
+// Background is load like any other; only its latency is not asked for.
+func TestBackgroundIsLoadWithoutALatency(t *testing.T) {
+	a := attackOn("http://127.0.0.1:1", lab.Steady)
+	a.Rate = at(100)
+	a.Targets = append(a.Targets, a.Targets[0])
+	a.Targets[1].Request.Background = true
+	rec := newRecorder(a, time.Now(), nil)
+	rec.follow(func(uint64) time.Duration { return 0 }, 2)
+	rec.add(answered(0, report{target: 0, status: 200, end: 10 * time.Millisecond}))
+	rec.add(answered(1, report{target: 1, status: 200, end: time.Second}))
+	rec.add(answered(2, report{target: 1, status: 500, end: time.Second}))
+	got, err := rec.result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Sent != 3 || got.Succeeded != 2 || got.Failed != 1 {
+		t.Errorf("sent %d, succeeded %d, failed %d", got.Sent, got.Succeeded, got.Failed)
+	}
+	for name, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte} {
+		if l.Count != 1 || l.MaxMS > 11 {
+			t.Errorf("%s: %d latencies, the longest %v ms", name, l.Count, l.MaxMS)
+		}
+	}
+}
+
+// What is in time is so from the intended send, and must have succeeded.
+func TestInTimeCountsFromTheIntendedSend(t *testing.T) {
+	a := attackOn("http://127.0.0.1:1", lab.Steady)
+	a.Rate, a.Deadline = at(100), 50*time.Millisecond
+	rec := newRecorder(a, time.Now(), nil)
+	dues := []time.Duration{0, 10 * time.Millisecond, 0, 0}
+	rec.follow(func(seq uint64) time.Duration { return dues[seq] }, 4)
+	rec.add(answered(0, report{status: 200, sent: 30 * time.Millisecond, end: 50 * time.Millisecond}))
+	rec.add(answered(1, report{status: 200, sent: 30 * time.Millisecond, end: 60 * time.Millisecond}))
+	rec.add(answered(2, report{status: 200, sent: 40 * time.Millisecond, end: 51 * time.Millisecond}))
+	rec.add(answered(3, report{status: 500, end: time.Millisecond}))
+	got, err := rec.result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.InTime != 2 || got.Succeeded != 3 {
+		t.Errorf("%d in time of %d", got.InTime, got.Succeeded)
+	}
+}

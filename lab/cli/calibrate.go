@@ -32,14 +32,12 @@ func (c *calibrateCommand) Run(a *app) error {
 			return err
 		}
 		if c.JSON {
-			encoder := json.NewEncoder(a.Out)
-			encoder.SetIndent("", "  ")
-			err = encoder.Encode(calibration)
+			err = a.printJSON(calibration)
 		} else {
 			err = calibrate.Write(a.Out, calibration)
 		}
 		if err != nil {
-			return fmt.Errorf("writing the calibration: %w", err)
+			return err
 		}
 		for _, doubt := range calibration.Doubts {
 			a.say("doubt: %s", doubt)

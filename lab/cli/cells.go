@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"runtimelab/lab/agent"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/serve"
 )
 
 // cells gives the experiment the engine's cells with an agent to talk to. The
@@ -17,6 +20,7 @@ import (
 type cells struct {
 	run   *engine.Run
 	lease *agent.Client
+	image lab.Image // of the agent, which is the upstream too
 }
 
 func (c cells) Canary(ctx context.Context, cpus []int) ([]lab.Canary, error) {
@@ -28,12 +32,13 @@ func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error
 	if err != nil {
 		return nil, err
 	}
-	return &cell{Cell: opened, agent: agent.NewClient(opened, opened)}, nil
+	return &cell{Cell: opened, agent: agent.NewClient(opened, opened), image: c.image}, nil
 }
 
 type cell struct {
 	*engine.Cell
 	agent *agent.Client
+	image lab.Image
 }
 
 func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (experiment.Server, error) {
@@ -42,6 +47,41 @@ func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 		return nil, err // not a nil *Server in the interface
 	}
 	return s, err
+}
+
+func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
+	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
+	if err == nil {
+		live := lab.Target{Request: hits, Status: http.StatusOK}
+		_, err = c.agent.Await(ctx, agent.Awaited{BaseURL: upstreamURL, Target: live, Patience: patience})
+	}
+	if s == nil {
+		return nil, err // not a nil *upstream in the interface
+	}
+	return &upstream{Server: s, cell: c}, c.explain(err)
+}
+
+var (
+	upstreamURL = fmt.Sprintf("http://127.0.0.1:%d", engine.UpstreamPort)
+	hits        = lab.Request{Method: http.MethodGet, Path: serve.HitsPath}
+)
+
+// upstream is the lab's own responder, in a cell for servers to call.
+type upstream struct {
+	*engine.Server
+	cell *cell
+}
+
+func (u *upstream) Hits(ctx context.Context) (int64, error) {
+	answers, err := u.cell.agent.Check(ctx, upstreamURL, []lab.Request{hits})
+	if err != nil {
+		return 0, u.cell.explain(err)
+	}
+	var told serve.Hits
+	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
+		return 0, fmt.Errorf("reading the upstream's count (%q %s): %w", answers[0].Body, answers[0].Error, err)
+	}
+	return told.Count, nil
 }
 
 func (c *cell) Await(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error) {
@@ -76,6 +116,7 @@ func (c *cell) explain(err error) error {
 }
 
 var (
-	_ experiment.Cells  = cells{}
-	_ experiment.Server = (*engine.Server)(nil)
+	_ experiment.Cells    = cells{}
+	_ experiment.Server   = (*engine.Server)(nil)
+	_ experiment.Upstream = (*upstream)(nil)
 )

@@ -37,13 +37,10 @@ func (c *checkCommand) Run(a *app) error {
 				n++
 			}
 		}
-		switch n {
-		case 0:
+		if n == 0 {
 			fmt.Fprintf(a.Out, "%s: ok\n", file)
-		case 1:
-			fmt.Fprintf(a.Out, "%s: 1 mistake\n", file)
-		default:
-			fmt.Fprintf(a.Out, "%s: %d mistakes\n", file, n)
+		} else {
+			fmt.Fprintf(a.Out, "%s: %s\n", file, plural(n, "mistake", "mistakes"))
 		}
 	}
 	if len(mistakes) == 0 {

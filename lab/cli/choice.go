@@ -32,6 +32,17 @@ type chosen struct {
 	profile   lab.Profile
 	scenarios []lab.Scenario
 	seed      uint64
+	pilots    []lab.Pilot // of the run that is repeated
+}
+
+// plan is what a run of the choice does, in scenarios of it.
+func (c *chosen) plan(scenarios []lab.Scenario, layout lab.Layout, wider ...lab.Layout) (lab.Plan, error) {
+	p, err := plan.New(c.profile, scenarios, c.seed, layout, wider...)
+	if err != nil {
+		return p, err
+	}
+	plan.Freeze(&p, c.pilots)
+	return p, nil
 }
 
 // resolve looks up what was chosen. A script with a mistake anywhere is a fault:
@@ -135,7 +146,7 @@ func (c *chosen) repeat(run string) error {
 	}
 	// What the script left open, such as all variants or a parameter, is as it
 	// was then.
-	c.scenarios, c.profile, c.seed = p.Scenarios, p.Profile, p.Seed
+	c.scenarios, c.profile, c.seed, c.pilots = p.Scenarios, p.Profile, p.Seed, p.Pilots
 	for _, s := range c.scenarios {
 		for _, id := range s.Variants {
 			if _, err := c.library.Variant(id); err != nil {

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,7 @@ type commands struct {
 	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
 	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`
 	Check     checkCommand     `cmd:"" help:"Check scripts: every mistake with its place."`
+	Contract  contractCommand  `cmd:"" help:"Check that variants answer what the contract says, byte for byte; measure nothing."`
 	New       newCommands      `cmd:"" help:"Write a new script."`
 	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
 	Clean     cleanCommand     `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
@@ -134,3 +136,22 @@ func holdsLab(dir string) error {
 
 // say writes a message for people.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
+
+// printJSON writes data for a script to read.
+func (a *app) printJSON(data any) error {
+	encoder := json.NewEncoder(a.Out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(data); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return nil
+}
+
+// plural is a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

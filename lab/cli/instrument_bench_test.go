@@ -223,7 +223,7 @@ func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
 		var err error
-		sample, err = e.Measure(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in, server)
+		sample, err = e.Measure(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in, server, nil)
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -1,14 +1,15 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
 )
 
@@ -29,7 +30,11 @@ type listedScenario struct {
 	File     string      `json:"file"`
 	Variants []string    `json:"variants"`
 	Phases   []lab.Phase `json:"phases"`
+	Cores    int         `json:"cores"`
+	Upstream bool        `json:"upstream"`
+	TrialsS  float64     `json:"quick_block_s"` // one trial of each variant, at worst, in the profile quick
 
+	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // with their defaults
 }
 
@@ -59,11 +64,8 @@ func (c *listCommand) Run(a *app) error {
 	}
 	l := listing(library)
 	if c.JSON {
-		encoder := json.NewEncoder(a.Out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(l); err != nil {
-			return fmt.Errorf("writing the list: %w", err)
+		if err := a.printJSON(l); err != nil {
+			return err
 		}
 	} else {
 		l.print(a.Out)
@@ -74,7 +76,9 @@ func (c *listCommand) Run(a *app) error {
 func listing(library *script.Library) listed {
 	l := listed{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
 	for _, s := range library.Scenarios {
-		l.Scenarios = append(l.Scenarios, listedScenario{s.Name, s.About, s.File, s.Variants, s.Phases, s.Parameters})
+		l.Scenarios = append(l.Scenarios, listedScenario{
+			s.Name, s.About, s.File, s.Variants, s.Phases, s.Cores, s.Upstream, blockTakes(s).Seconds(), s.Hypotheses, s.Parameters,
+		})
 	}
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: r.Base.Official}
@@ -89,36 +93,81 @@ func listing(library *script.Library) listed {
 	return l
 }
 
+// blockTakes is how long one trial of each variant takes at worst, by the
+// default profile.
+func blockTakes(s lab.Scenario) time.Duration {
+	profile, err := plan.ProfileNamed(defaultProfile)
+	if err != nil {
+		panic(err) // the default profile is one of the profiles
+	}
+	return time.Duration(len(s.Variants)) * plan.ScenarioDuration(profile, s)
+}
+
 func (l listed) print(w io.Writer) {
 	fmt.Fprintln(w, "Scenarios")
 	for _, s := range l.Scenarios {
-		fmt.Fprintf(w, "  %-12s %s\n", s.Name, s.About)
-		fmt.Fprintf(w, "  %-12s on %s; %s\n", "", strings.Join(s.Variants, ", "), phases(s.Phases))
+		fmt.Fprintf(w, "  %-18s %s\n", s.Name, s.About)
+		fmt.Fprintf(w, "  %-18s on %s\n", "", strings.Join(s.Variants, ", "))
+		fmt.Fprintf(w, "  %-18s %s; at most %v a block of %s\n", "",
+			load(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
+			time.Duration(s.TrialsS*float64(time.Second)).Round(time.Second), defaultProfile)
+		if claims := claimsOf(s.Hypotheses); len(claims) > 0 {
+			fmt.Fprintf(w, "  %-18s tests %s\n", "", strings.Join(claims, ", "))
+		}
 		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
-			fmt.Fprintf(w, "  %-12s -p %s=%s\n", "", name, s.Parameters[name])
+			fmt.Fprintf(w, "  %-18s -p %s=%s\n", "", name, s.Parameters[name])
 		}
 	}
 	fmt.Fprintln(w, "Variants")
 	for _, r := range l.Runtimes {
 		for _, v := range r.Variants {
-			fmt.Fprintf(w, "  %-20s %s\n", v.ID, v.About)
+			fmt.Fprintf(w, "  %-30s %s\n", v.ID, v.About)
 		}
 	}
 }
 
-// phases is a scenario's load in a few words.
-func phases(all []lab.Phase) string {
-	var words []string
-	for _, p := range all {
-		switch p.Kind {
-		case lab.Steady:
-			words = append(words, fmt.Sprintf("steady %.0f/s (%s)", p.RateRPS, p.Arrivals))
-		default:
-			words = append(words, fmt.Sprintf("%s on %d connections", p.Kind, p.Connections))
-		}
-		if p.PerRequest {
-			words[len(words)-1] += ", one for each request"
+// claimsOf are the claims that hypotheses serve, each once.
+func claimsOf(hypotheses []lab.Hypothesis) (ids []string) {
+	for _, h := range hypotheses {
+		if !slices.Contains(ids, h.Claim) {
+			ids = append(ids, h.Claim)
 		}
 	}
+	return ids
+}
+
+// load is a scenario's load in a few words.
+func load(s lab.Scenario) string {
+	var words []string
+	for _, p := range s.Phases {
+		words = append(words, phase(p))
+	}
+	if s.Cores > 1 {
+		words = append(words, fmt.Sprintf("%d CPUs for the server", s.Cores))
+	}
+	if s.Upstream {
+		words = append(words, "with an upstream")
+	}
 	return strings.Join(words, ", ")
+}
+
+// phase is one phase in a few words.
+func phase(p lab.Phase) string {
+	text := p.Name
+	switch {
+	case p.Share != nil && p.Share.Own:
+		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
+	case p.Share != nil:
+		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
+	case p.Kind == lab.Ramp:
+		text += fmt.Sprintf(" from %.4g to %.4g/s (%s)", p.RateRPS, p.ToRPS, p.Arrivals)
+	case p.Kind.Open():
+		text += fmt.Sprintf(" at %.7g/s (%s)", p.RateRPS, p.Arrivals)
+	default:
+		text += " on " + plural(p.Connections, "connection", "connections")
+	}
+	if p.PerRequest {
+		text += ", one for each request"
+	}
+	return text
 }

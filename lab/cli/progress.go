@@ -23,13 +23,14 @@ type progress struct {
 	notes func(string) // keeps what was said about a variant in the run's record
 	left  time.Duration
 	each  time.Duration // what one trial is expected to take
+	pilot time.Duration
 }
 
 func newProgress(to io.Writer, p lab.Plan, notes func(string)) *progress {
 	live, width := terminal(to)
-	o := &progress{to: to, live: live, width: width, notes: notes, left: plan.Duration(p)}
+	o := &progress{to: to, live: live, width: width, notes: notes, left: plan.Duration(p), pilot: plan.PilotDuration(p.Profile)}
 	if n := len(p.Trials); n > 0 {
-		o.each = o.left / time.Duration(n)
+		o.each = (o.left - time.Duration(plan.PilotsToFind(p))*o.pilot) / time.Duration(n)
 	}
 	return o
 }
@@ -66,12 +67,21 @@ func (o *progress) TrialStarted(t lab.Trial, number, of int) {
 	o.status("trial %d/%d  %s  %s  block %d: starting", number, of, t.Scenario, t.Variant, t.Block)
 }
 
-func (o *progress) PhaseStarted(t lab.Trial, phase lab.PhaseKind, lasts time.Duration) {
+func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duration) {
 	upTo := ""
-	if phase == lab.WarmUp {
+	if phase.Kind == lab.WarmUp {
 		upTo = "up to "
 	}
-	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, phase, upTo, lasts)
+	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, phase.Name, upTo, lasts)
+}
+
+func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
+	o.left -= o.pilot
+	if p.Problem != "" {
+		o.line("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
+		return
+	}
+	o.line("pilot %d/%d  %s  %s  peak %.0f req/s, from which rates follow", number, of, p.Scenario, p.Variant, p.PeakRPS)
 }
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
@@ -99,16 +109,28 @@ func outcome(s lab.Sample) string {
 	if s.Gate.Validity == lab.Failed {
 		return "FAILED: " + s.Gate.Reason
 	}
-	text := string(s.Phase.Kind)
-	if rps, ok := metric.ThroughputRPS(s); ok && s.Phase.Kind == lab.Peak {
+	text := s.Phase.Name
+	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.Open() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
 			bound = ">= "
 		}
 		text += fmt.Sprintf(" %s%.0f req/s", bound, rps)
 	}
-	if s.Attack.Corrected != nil && s.Attack.Corrected.P99MS != nil {
-		text += fmt.Sprintf(" p99 %.2f ms at %.0f/s", *s.Attack.Corrected.P99MS, s.Phase.RateRPS)
+	if offered, ok := metric.OfferedRPS(s); ok {
+		text += fmt.Sprintf(" at %.0f/s", offered)
+	}
+	if goodput, ok := metric.GoodputRPS(s); ok {
+		text += fmt.Sprintf(" goodput %.0f/s", goodput)
+	}
+	if s.Attack.Corrected != nil && s.Attack.Corrected.P99MS != nil && !s.Phase.Overloads() {
+		text += fmt.Sprintf(" p99 %.2f ms", *s.Attack.Corrected.P99MS)
+	}
+	if ratio, _ := metric.ErrorRatio(s); ratio > 0 {
+		text += fmt.Sprintf(" %.2g%% failed", 100*ratio)
+	}
+	if len(s.Missed) > 0 {
+		text += " SLO missed"
 	}
 	if s.Gate.Validity != lab.Valid {
 		text += fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)

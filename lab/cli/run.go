@@ -11,7 +11,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
-	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
@@ -61,7 +60,7 @@ type measurement struct {
 func (m *measurement) run(ctx context.Context) error {
 	return m.inSession(ctx, m.bases, func(s *session) error {
 		m.session = s
-		images, missing, err := m.images(ctx, s.builder)
+		images, missing, err := s.images(ctx, m.runtimes())
 		if err != nil {
 			return err
 		}
@@ -69,48 +68,21 @@ func (m *measurement) run(ctx context.Context) error {
 	})
 }
 
-// images builds what the scenarios' variants need. missing says why a variant
-// has no image; without any image there is nothing to measure.
-func (m *measurement) images(ctx context.Context, builder *image.Builder) (images map[string]lab.Image, missing map[string]string, err error) {
-	runtimes := m.runtimes()
-	built := builder.Ensure(ctx, runtimes)
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+// fittingPlan is the plan without what this machine cannot do, and what that is.
+func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
+	scenarios, left := plan.Fit(m.scenarios, len(m.topology.CPUs), m.nofile)
+	for _, words := range left {
+		m.say("%s", words)
 	}
-	images, missing = make(map[string]lab.Image), make(map[string]string)
-	var failures []error
-	for _, r := range runtimes {
-		result := built[r.Name]
-		if result.Err != nil {
-			failures = append(failures, result.Err)
-			m.say("%s is not measured: %v", r.Name, result.Err)
-		}
-		for _, v := range r.Variants {
-			if result.Err != nil {
-				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the rest was shown above
-				missing[v.ID()] = "image: " + cause
-			} else {
-				images[v.ID()] = result.Image
-			}
-		}
+	if len(scenarios) == 0 {
+		return p, left, &lab.Fault{Code: lab.ExitFailed, Err: errors.New("nothing that was chosen can run here"), Hint: "lab list shows what else there is"}
 	}
-	if len(images) == 0 {
-		return nil, nil, fmt.Errorf("no runtime's image could be built: %w", errors.Join(failures...))
+	wider, err := plan.Wider(m.topology, m.layout, scenarios)
+	if err != nil {
+		return p, left, err
 	}
-	return images, missing, nil
-}
-
-// runtimes is those that the scenarios' variants belong to.
-func (m *measurement) runtimes() []lab.Runtime {
-	var needed []lab.Runtime
-	for _, r := range m.library.Runtimes {
-		if slices.ContainsFunc(r.Variants, func(v lab.Variant) bool {
-			return slices.ContainsFunc(m.scenarios, func(s lab.Scenario) bool { return slices.Contains(s.Variants, v.ID()) })
-		}) {
-			needed = append(needed, r)
-		}
-	}
-	return needed
+	p, err = m.plan(scenarios, m.layout, wider...)
+	return p, left, err
 }
 
 func (m *measurement) experiment(ctx context.Context, images map[string]lab.Image, missing map[string]string) error {
@@ -118,12 +90,12 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 	if err != nil {
 		return err
 	}
-	layout := m.layout
-	p, err := plan.New(m.profile, m.scenarios, m.seed, layout)
+	p, left, err := m.fittingPlan()
 	if err != nil {
 		return err
 	}
 	info := m.info(p, calibration)
+	info.Notes = left
 	run, err := record.Create(filepath.Join(m.checkout, "results"), m.id, info)
 	if err != nil {
 		return err
@@ -137,7 +109,7 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 		Images:   images,
 		Missing:  missing,
 		Cells:    m.cells(),
-		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: m.nofile}),
+		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
 		Recorder: recorder{run},
 		Observer: newProgress(m.Err, p, func(note string) {
 			if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, note) }); err != nil {
@@ -148,6 +120,13 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 	e.Calibration, e.KeepHits = calibration, m.raw
 	err = e.Run(ctx)
 	return errors.Join(err, m.finish(run, err))
+}
+
+// runtimes is those that the scenarios' variants belong to.
+func (m *measurement) runtimes() []lab.Runtime {
+	return m.library.RuntimesOf(func(v lab.Variant) bool {
+		return slices.ContainsFunc(m.scenarios, func(s lab.Scenario) bool { return slices.Contains(s.Variants, v.ID()) })
+	})
 }
 
 func (m *measurement) variants() map[string]lab.Variant {
@@ -184,10 +163,36 @@ func (m *measurement) announce(p lab.Plan, dir string) {
 		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Duration(p).Round(time.Second))
 	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.Model)
-	for _, doubt := range p.Layout.Doubts {
+	for _, l := range p.Wider {
+		m.say("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
+	}
+	for _, doubt := range doubts(p) {
 		m.say("doubt: %s", doubt)
 	}
+	m.explain(p)
 	m.say("results: %s", dir)
+}
+
+// doubts are those of all layouts, each once.
+func doubts(p lab.Plan) (all []string) {
+	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+		for _, d := range l.Doubts {
+			if !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// explain logs how scenarios were expanded into phases.
+func (m *measurement) explain(p lab.Plan) {
+	for _, s := range p.Scenarios {
+		m.say("%s on %s: %s", s.Name, strings.Join(s.Variants, ", "), load(s))
+	}
+	if n := plan.PilotsToFind(p); n > 0 {
+		m.say("%s first, for rates that are shares of a peak", plural(n, "pilot", "pilots"))
+	}
 }
 
 // finish marks the run with how it ended and prints the table of what was
@@ -221,6 +226,10 @@ func (m *measurement) finish(run *record.Run, cause error) error {
 type recorder struct{ run *record.Run }
 
 func (r recorder) Record(s lab.Sample) error { return r.run.Add(s) }
+
+func (r recorder) Freeze(p lab.Plan) error {
+	return r.run.Update(func(i *record.Info) { i.Plan = p })
+}
 
 func (r recorder) Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	_, err := r.run.AddHits(s, read)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"runtimelab/lab"
@@ -33,8 +34,8 @@ type session struct {
 	run      *engine.Run
 	lease    *agent.Client
 	topology lab.Topology
-	layout   lab.Layout
-	nofile   int // what every container of a trial gets
+	layout   lab.Layout // where a server is given one CPU
+	nofile   int        // what every container of a trial gets
 }
 
 // inSession does something in a session, and removes all that it has on the
@@ -89,6 +90,36 @@ func (s *session) makeAgent(ctx context.Context, bases image.Mode) error {
 	return err
 }
 
+// images builds the images of runtimes. missing says why a variant has none;
+// without any image there is nothing to do.
+func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images map[string]lab.Image, missing map[string]string, err error) {
+	built := s.builder.Ensure(ctx, runtimes)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	images, missing = make(map[string]lab.Image), make(map[string]string)
+	var failures []error
+	for _, r := range runtimes {
+		result := built[r.Name]
+		if result.Err != nil {
+			failures = append(failures, result.Err)
+			s.app.say("%s is not measured: %v", r.Name, result.Err)
+		}
+		for _, v := range r.Variants {
+			if result.Err != nil {
+				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the rest was shown above
+				missing[v.ID()] = "image: " + cause
+			} else {
+				images[v.ID()] = result.Image
+			}
+		}
+	}
+	if len(images) == 0 {
+		return nil, nil, fmt.Errorf("no runtime's image could be built: %w", errors.Join(failures...))
+	}
+	return images, missing, nil
+}
+
 // survey finds out which CPUs there are and lays them out.
 func (s *session) survey(ctx context.Context) (err error) {
 	s.lease = agent.NewClient(s.run, s.run)
@@ -112,7 +143,7 @@ func (s *session) survey(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *session) cells() cells { return cells{run: s.run, lease: s.lease} }
+func (s *session) cells() cells { return cells{run: s.run, lease: s.lease, image: s.agent} }
 
 // end removes what the session has on the engine, also after an interruption.
 func (s *session) end(ctx context.Context) error {

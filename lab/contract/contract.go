@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -23,7 +24,7 @@ type Vector struct {
 	About   string // one line for people
 	Request lab.Request
 	// Want is the exact status and body, and the headers that have one right
-	// value; content-length is always among them.
+	// value; content-length is among them where the body does not come in chunks.
 	Want lab.Answer
 	// Present names the headers that must be there with any value. No others
 	// than these and those of Want may be.
@@ -81,14 +82,19 @@ type request struct {
 type response struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
+	// Chunked is whether the body comes in chunks. An HTTP client undoes the
+	// chunks and hides their header: what it shows is that there is no
+	// content-length.
+	Chunked bool `json:"chunked,omitempty"`
 	body
 }
 
-// body is spelt in at most one of three ways; none is an empty one.
+// body is spelt in at most one of four ways; none is an empty one.
 type body struct {
 	Text   *string `json:"body,omitempty"`
 	Base64 *string `json:"body_base64,omitempty"`
 	Repeat *repeat `json:"body_repeat,omitempty"`
+	Blocks *blocks `json:"body_blocks,omitempty"`
 }
 
 // repeat is prefix, unit count times, suffix.
@@ -99,19 +105,26 @@ type repeat struct {
 	Suffix string `json:"suffix,omitempty"`
 }
 
-// maxRepeated bounds a repeated body, so that a slip of the pen in the file is
-// an error and not the end of the memory.
+// blocks is count blocks of size bytes; byte i of each is i % modulus.
+type blocks struct {
+	Count   int `json:"count"`
+	Size    int `json:"size"`
+	Modulus int `json:"modulus"`
+}
+
+// maxRepeated bounds a body that is not written out, so that a slip of the pen
+// in the file is an error and not the end of the memory.
 const maxRepeated = 64 << 20
 
 func (b body) bytes() ([]byte, error) {
 	spelt := 0
-	for _, given := range []bool{b.Text != nil, b.Base64 != nil, b.Repeat != nil} {
+	for _, given := range []bool{b.Text != nil, b.Base64 != nil, b.Repeat != nil, b.Blocks != nil} {
 		if given {
 			spelt++
 		}
 	}
 	if spelt > 1 {
-		return nil, fmt.Errorf("only one of body, body_base64 and body_repeat may be given")
+		return nil, fmt.Errorf("only one of body, body_base64, body_repeat and body_blocks may be given")
 	}
 	switch {
 	case b.Text != nil:
@@ -123,13 +136,29 @@ func (b body) bytes() ([]byte, error) {
 		}
 		return decoded, nil
 	case b.Repeat != nil:
-		r := *b.Repeat
-		if r.Unit == "" || r.Count < 1 || r.Count > maxRepeated/len(r.Unit) {
-			return nil, fmt.Errorf("body_repeat needs a unit, and a count from 1 to %d bytes in all", maxRepeated)
-		}
-		return []byte(r.Prefix + strings.Repeat(r.Unit, r.Count) + r.Suffix), nil
+		return b.Repeat.bytes()
+	case b.Blocks != nil:
+		return b.Blocks.bytes()
 	}
 	return nil, nil
+}
+
+func (r repeat) bytes() ([]byte, error) {
+	if r.Unit == "" || r.Count < 1 || r.Count > maxRepeated/len(r.Unit) {
+		return nil, fmt.Errorf("body_repeat needs a unit, and a count from 1 to %d bytes in all", maxRepeated)
+	}
+	return slices.Concat([]byte(r.Prefix), bytes.Repeat([]byte(r.Unit), r.Count), []byte(r.Suffix)), nil
+}
+
+func (p blocks) bytes() ([]byte, error) {
+	if p.Modulus < 1 || p.Modulus > 256 || p.Size < 1 || p.Count < 1 || p.Count > maxRepeated/p.Size {
+		return nil, fmt.Errorf("body_blocks needs a modulus from 1 to 256, and a size and a count from 1 to %d bytes in all", maxRepeated)
+	}
+	block := make([]byte, p.Size)
+	for i := range block {
+		block[i] = byte(i % p.Modulus)
+	}
+	return bytes.Repeat(block, p.Count), nil
 }
 
 // resolve turns a vector of the file into one to send, or says what is wrong
@@ -165,7 +194,11 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 	if named == nil {
 		named = map[string]string{}
 	}
-	if _, given := named["content-length"]; !given {
+	_, measured := named["content-length"]
+	switch {
+	case measured && v.Response.Chunked:
+		return Vector{}, fmt.Errorf("wants a content-length of a response in chunks")
+	case !measured && !v.Response.Chunked:
 		named["content-length"] = strconv.Itoa(len(answered))
 	}
 	if named["content-type"] == "" {
@@ -173,7 +206,7 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 	}
 	var present []string
 	for _, name := range always {
-		if _, given := named[name]; !given {
+		if _, given := named[name]; !given && !(name == "content-length" && v.Response.Chunked) {
 			present = append(present, name)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 func good() lab.Identity {
 	return lab.Identity{
-		Runtime: "node", RuntimeVersion: "24.4.1", Build: map[string]string{"v8": "13"}, Model: "single", Workers: 1,
+		Runtime: "node", RuntimeVersion: "24.4.1", Build: map[string]string{"v8": "13"}, Model: "single", Workers: 1, Parallelism: 1,
 		Backlog: 4096, KeepAliveS: 75,
 		Process: lab.ProcessLimits{
 			UID: 65532, NofileSoft: 65536, NofileHard: 65536, CapEff: "0000000000000000", NoNewPrivs: true, RootReadOnly: true,
@@ -58,6 +58,7 @@ func TestIdentityFindsWhatIsWrong(t *testing.T) {
 		"access log":     {func(id *lab.Identity) { id.AccessLog = true }, Expected{}, "access_log differs"},
 		"no version":     {func(id *lab.Identity) { id.RuntimeVersion = "" }, Expected{}, "runtime_version differs"},
 		"no workers":     {func(id *lab.Identity) { id.Workers = 0 }, Expected{}, "workers differs"},
+		"no parallelism": {func(id *lab.Identity) { id.Parallelism = 0 }, Expected{}, "parallelism differs\n  --- contract\n  +++ answer\n  -at least 1\n  +0"},
 		"no build":       {func(id *lab.Identity) { id.Build = nil }, Expected{}, "build differs"},
 		"root":           {func(id *lab.Identity) { id.Process.UID = 0 }, Expected{}, "process.uid differs"},
 		"nofile":         {func(id *lab.Identity) { id.Process.NofileSoft = 1024 }, Expected{Nofile: 65536}, "process.nofile_soft differs"},

@@ -52,6 +52,16 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestJudgeWantsChunksInThePlaceOfALength(t *testing.T) {
+	v := vectorNamed(t, load(t), "stream-1-mib")
+	got := right(v)
+	got.Header["content-length"] = "1048576"
+	found := texts(Judge(v, got))
+	if len(found) != 1 || !strings.Contains(found[0], "the set of headers differs") || !strings.Contains(found[0], "+content-length") {
+		t.Errorf("%v", found)
+	}
+}
+
 func TestJudgeLetsTheTransportClose(t *testing.T) {
 	v := vectorNamed(t, load(t), "json")
 	got := right(v)

@@ -5,17 +5,27 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 
 	"runtimelab/lab"
 )
 
+// randomRule says how many of what inputs there are: weights are shares of
+// their sum.
 type randomRule struct {
-	About      string  `json:"about"`
-	Request    request `json:"request"`
-	Bounds     bounds  `json:"bounds"`
-	ValidShare float64 `json:"valid_share"` // part of the inputs that are orders, 0 to 1
+	About      string     `json:"about"`
+	ValidShare float64    `json:"valid_share"` // part of the inputs with nothing wrong, 0 to 1
+	Orders     orderRule  `json:"orders"`
+	Queries    queryRule  `json:"queries"`
+	Uploads    uploadRule `json:"uploads"`
+}
+
+type orderRule struct {
+	Weight  int     `json:"weight"`
+	Request request `json:"request"`
+	Bounds  bounds  `json:"bounds"`
 }
 
 // bounds are an order's largest values; lengths count code points.
@@ -30,45 +40,86 @@ type bounds struct {
 }
 
 func (r randomRule) check() error {
-	b := r.Bounds
-	switch {
-	case r.Request.Method == "" || r.Request.Path == "":
-		return errors.New("random: the request needs a method and a path")
-	case b.ID < 1 || b.Customer < 1 || b.Note < 1 || b.SKU < 1 || b.Items < 1 || b.Quantity < 1 || b.UnitCents < 1:
-		return errors.New("random: every bound is at least 1")
-	case r.ValidShare < 0 || r.ValidShare > 1:
+	weights := []int{r.Orders.Weight, r.Queries.Weight, r.Uploads.Weight}
+	if slices.Min(weights) < 0 || slices.Max(weights) < 1 {
+		return errors.New("random: weights are not negative, and one is at least 1")
+	}
+	if r.ValidShare < 0 || r.ValidShare > 1 {
 		return fmt.Errorf("random: valid_share is from 0 to 1, and not %v", r.ValidShare)
+	}
+	if err := r.Orders.check(); err != nil {
+		return fmt.Errorf("random: orders: %w", err)
+	}
+	if err := r.Queries.check(); err != nil {
+		return fmt.Errorf("random: queries: %w", err)
+	}
+	if err := r.Uploads.check(); err != nil {
+		return fmt.Errorf("random: uploads: %w", err)
 	}
 	return nil
 }
 
-// Random is n inputs to the echo endpoint, the same for the same seed: orders
-// at and within the bounds, spelt in unusual ways, and orders with something
+func (r orderRule) check() error {
+	b := r.Bounds
+	if min(b.ID, int64(b.Customer), int64(b.Note), int64(b.SKU), int64(b.Items), b.Quantity, b.UnitCents) < 1 {
+		return errors.New("every bound is at least 1")
+	}
+	return r.Request.check()
+}
+
+func (r request) check() error {
+	switch {
+	case r.Method == "" || r.Path == "":
+		return errors.New("the request needs a method and a path")
+	case r.body != body{}:
+		return errors.New("the request's body is random")
+	}
+	return nil
+}
+
+// Random is n inputs, the same for the same seed: orders, queries and uploads
+// at and within their bounds, spelt in unusual ways, and such with something
 // wrong. What they should be answered is not known; Compare finds where two
 // variants do not agree.
 func (c *Contract) Random(seed uint64, n int) []lab.Request {
 	rule := c.file.Random
-	w := writer{Rand: rand.New(rand.NewPCG(seed, 0)), bounds: rule.Bounds}
+	w := writer{Rand: rand.New(rand.NewPCG(seed, 0)), bounds: rule.Orders.Bounds}
 	requests := make([]lab.Request, n)
 	for i := range requests {
-		text := w.order(rule.Bounds)
-		if w.Float64() >= rule.ValidShare {
-			text = w.spoil(text)
-		}
-		requests[i] = lab.Request{
-			Method: rule.Request.Method,
-			Path:   rule.Request.Path,
-			Header: maps.Clone(rule.Request.Headers),
-			Body:   []byte(text),
-		}
+		requests[i] = w.request(rule)
 	}
 	return requests
 }
 
-// writer writes random JSON.
+func (w writer) request(rule randomRule) lab.Request {
+	valid := w.chance(rule.ValidShare)
+	pick := w.IntN(rule.Orders.Weight + rule.Queries.Weight + rule.Uploads.Weight)
+	if pick -= rule.Orders.Weight; pick < 0 {
+		return w.ordering(rule.Orders, valid)
+	}
+	if pick -= rule.Queries.Weight; pick < 0 {
+		return w.asking(rule.Queries, valid)
+	}
+	return w.uploading(rule.Uploads)
+}
+
+func (w writer) ordering(rule orderRule, valid bool) lab.Request {
+	text := w.order(rule.Bounds)
+	if !valid {
+		text = w.spoil(text)
+	}
+	return lab.Request{
+		Method: rule.Request.Method,
+		Path:   rule.Request.Path,
+		Header: maps.Clone(rule.Request.Headers),
+		Body:   []byte(text),
+	}
+}
+
+// writer writes random requests.
 type writer struct {
 	*rand.Rand
-	bounds bounds
+	bounds bounds // of an order
 }
 
 func (w writer) chance(p float64) bool { return w.Float64() < p }

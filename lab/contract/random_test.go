@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -22,11 +23,35 @@ func TestRandomIsSeeded(t *testing.T) {
 	if !reflect.DeepEqual(a[:100], c.Random(1, 100)) {
 		t.Error("fewer inputs are not the first of more")
 	}
-	for _, r := range a {
-		if r.Method != "POST" || r.Path != "/echo" || r.Header["content-type"] != "application/json" {
-			t.Fatalf("asks %v", r)
+}
+
+// The kinds of input come in the proportion of their weights.
+func TestRandomKeepsTheWeights(t *testing.T) {
+	c := load(t)
+	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 2, 1, 1
+	var orders, queries, uploads int
+	for _, r := range c.Random(1, 400) {
+		switch path, _, _ := strings.Cut(r.Path, "?"); {
+		case path == "/echo":
+			if r.Method != "POST" || r.Header["content-type"] != "application/json" {
+				t.Fatalf("asks %v", r)
+			}
+			orders++
+		case path == "/stream" && r.Method == "POST":
+			uploads++
+		default:
+			queries++
 		}
 	}
+	if orders < 150 || orders > 250 || queries < 60 || queries > 140 || uploads < 60 || uploads > 140 {
+		t.Errorf("%d orders, %d queries, %d uploads", orders, queries, uploads)
+	}
+}
+
+// ordersOnly leaves out what comes beside orders.
+func ordersOnly(c *Contract) *Contract {
+	c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 0, 0
+	return c
 }
 
 type order struct {
@@ -60,7 +85,7 @@ func isOrder(body []byte) bool {
 	}
 	number := func(n, low, high float64) bool { return n == math.Trunc(n) && n >= low && n <= high }
 	ok := number(o.ID, 0, 1<<53-1) && text(o.Customer, 1, 100) && (o.Note == nil || text(*o.Note, 0, 500)) &&
-		len(o.Items) >= 1 && len(o.Items) <= 100
+		len(o.Items) >= 1 && len(o.Items) <= 1000
 	for _, i := range o.Items {
 		ok = ok && text(i.SKU, 1, 64) && number(i.Quantity, 1, 1000) && number(i.Cents, 0, 1e7)
 	}
@@ -68,7 +93,7 @@ func isOrder(body []byte) bool {
 }
 
 func TestRandomInputsAreOrdersAndNot(t *testing.T) {
-	c := load(t)
+	c := ordersOnly(load(t))
 	const n = 2000
 	share := func(valid float64) float64 {
 		c.file.Random.ValidShare = valid
@@ -91,7 +116,7 @@ func TestRandomInputsAreOrdersAndNot(t *testing.T) {
 
 // Orders reach the ends of their ranges without being spoilt.
 func TestRandomOrdersReachTheBounds(t *testing.T) {
-	c := load(t)
+	c := ordersOnly(load(t))
 	c.file.Random.ValidShare = 1
 	var all []byte
 	for _, r := range c.Random(5, 500) {
@@ -108,7 +133,7 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 func TestRandomReachesTheCorners(t *testing.T) {
 	var all []byte
 	longest := 0
-	for _, r := range load(t).Random(4, 2000) {
+	for _, r := range ordersOnly(load(t)).Random(4, 2000) {
 		all = append(append(all, r.Body...), '\n')
 		longest = max(longest, len(r.Body))
 	}
@@ -122,5 +147,58 @@ func TestRandomReachesTheCorners(t *testing.T) {
 	}
 	if longest < 5000 {
 		t.Errorf("the longest input has %d bytes", longest)
+	}
+}
+
+// Queries reach the ends of the parameters' ranges, and what readers of numbers
+// and of queries differ in.
+func TestRandomQueriesReachTheCorners(t *testing.T) {
+	c := load(t)
+	c.file.Random.Orders.Weight, c.file.Random.Uploads.Weight = 0, 0
+	var all strings.Builder
+	methods := map[string]bool{}
+	for _, r := range c.Random(8, 4000) {
+		all.WriteString(r.Method + " " + r.Path + "\n")
+		methods[r.Method] = true
+	}
+	for _, corner := range []string{
+		"n=1\n", "n=0\n", "n=1000001\n", "n=5000\n", "workers=64&n=", "n=20&workers=", "ms=-1\n", "mib=65\n", "GET /wait\n", "n\n", "n=\n",
+		"n=+", "n=%2", "=%20", "%0a\n", "%00\n", "0x", "%d9%a0", "%d9%a3\n", "1e400", "18446744073709551617", "n=" + strings.Repeat("9", 30), "%6e=", "&&",
+		"__proto__", "N=1", "n%5B%5D=1",
+	} {
+		if !strings.Contains(strings.ToLower(all.String()), strings.ToLower(corner)) {
+			t.Errorf("no input has %q in it", corner)
+		}
+	}
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		if !methods[method] {
+			t.Errorf("nothing is asked with %s", method)
+		}
+	}
+}
+
+func TestRandomUploadsReachTheCorners(t *testing.T) {
+	c := load(t)
+	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight = 0, 0
+	var chunked, typeless, empty, large int
+	for _, r := range c.Random(9, 500) {
+		if r.Method != "POST" || !strings.HasPrefix(r.Path, "/stream") || len(r.Body) > 262144 {
+			t.Fatalf("asks %s %s with %d bytes", r.Method, r.Path, len(r.Body))
+		}
+		if r.Header["transfer-encoding"] == "chunked" {
+			chunked++
+		}
+		if r.Header["content-type"] == "" {
+			typeless++
+		}
+		if len(r.Body) < 10 {
+			empty++
+		}
+		if len(r.Body) > 200000 {
+			large++
+		}
+	}
+	if min(chunked, typeless, empty, large) == 0 {
+		t.Errorf("%d in chunks, %d without a type, %d nearly empty, %d large", chunked, typeless, empty, large)
 	}
 }

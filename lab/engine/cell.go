@@ -25,8 +25,10 @@ const (
 	// Somaxconn bounds the backlog of every listening socket in a cell.
 	Somaxconn = 4096
 
-	// Port is where servers listen, on the cell's loopback.
-	Port = 8080
+	// Port is where servers listen, on the cell's loopback, and UpstreamPort
+	// where what they call does.
+	Port         = 8080
+	UpstreamPort = 8081
 
 	generatorMemory = 1 << 30
 	leaseMemory     = 64 << 20
@@ -81,7 +83,7 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 			// Otherwise a client that dials before the server listens may be
 			// given the server's own port to dial from, connect to itself, and
 			// keep the server from ever listening.
-			"net.ipv4.ip_local_reserved_ports": fmt.Sprint(Port),
+			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", Port, UpstreamPort),
 		}
 	})
 	if err != nil {

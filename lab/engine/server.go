@@ -27,7 +27,18 @@ type Server struct {
 // StartServer starts a variant in the cell, on the given CPUs. It returns as
 // soon as the container runs, which is before the server answers.
 func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
-	env := map[string]string{"PORT": fmt.Sprint(Port), "HOST": "127.0.0.1"}
+	return c.start(ctx, v, image, cpus, Port)
+}
+
+// StartUpstream starts what the cell's server calls while it answers.
+func (c *Cell) StartUpstream(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
+	return c.start(ctx, v, image, cpus, UpstreamPort)
+}
+
+func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int) (*Server, error) {
+	env := map[string]string{
+		"PORT": fmt.Sprint(port), "HOST": "127.0.0.1", "UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", UpstreamPort),
+	}
 	for name, value := range v.Env {
 		env[name] = value
 	}

@@ -23,6 +23,9 @@ type Cells interface {
 // Cell is one open cell.
 type Cell interface {
 	StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (Server, error)
+	// StartUpstream starts what servers call while they answer, and returns
+	// when it answers.
+	StartUpstream(ctx context.Context, cpus []int) (Upstream, error)
 	// Await waits for the server's first correct answer and returns its moment.
 	Await(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
 	// Check sends each request once.
@@ -44,6 +47,13 @@ type Server interface {
 	Remove(ctx context.Context) error
 }
 
+// Upstream is what servers call, in a container of its own.
+type Upstream interface {
+	// Hits is how often it has been called so far.
+	Hits(ctx context.Context) (int64, error)
+	Remove(ctx context.Context) error
+}
+
 // Examiner knows what every variant must answer.
 type Examiner interface {
 	// Requests are what each variant is asked.
@@ -60,9 +70,10 @@ type Examiner interface {
 	IdentityRequest() lab.Request
 }
 
-// Recorder keeps samples.
+// Recorder keeps samples, and the plan that pilots have completed.
 type Recorder interface {
 	Record(s lab.Sample) error
+	Freeze(p lab.Plan) error
 	// Hits keeps the hits of a sample's attack, which read hands over in
 	// chunks.
 	Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error
@@ -74,7 +85,9 @@ type Observer interface {
 	Examining(variants int)
 	Refused(variant string, why []string)
 	TrialStarted(t lab.Trial, number, of int)
-	PhaseStarted(t lab.Trial, phase lab.PhaseKind, lasts time.Duration)
+	// PilotEnded tells what a pilot found, or why it found nothing.
+	PilotEnded(p lab.Pilot, number, of int)
+	PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duration)
 	// TrialEnded tells what a trial brought; again says that it was disturbed
 	// and is repeated.
 	TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -15,17 +17,27 @@ import (
 // examination is what one variant answered before anything is timed.
 type examination struct {
 	contract  []lab.Answer            // to the examiner's requests
-	scenarios map[string][]lab.Answer // to each scenario's requests, by its name
+	scenarios map[string][]lab.Answer // to all requests of each scenario, by its name
 	problems  []string                // why the variant cannot be measured
 }
 
-// examine asks every variant everything, refuses those that break the
-// contract or differ from the others, and keeps the answers to the scenarios'
-// requests as what a hit must bring. Nothing is timed here, so that variants
-// are examined side by side.
-func (e *Experiment) examine(ctx context.Context) error {
+// Examine asks every variant everything, without a trial, and returns why it
+// refuses those that break the contract or differ from the others.
+func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
+	e.begin()
+	if err := e.examine(ctx, slices.Sorted(maps.Keys(e.Variants))); err != nil {
+		return nil, err
+	}
+	return e.refused, nil
+}
+
+// examine asks variants everything, refuses those that break the contract or
+// differ from the others, and keeps the answers to the scenarios' requests as
+// what a hit must bring. Nothing is timed here, so that variants are examined
+// side by side.
+func (e *Experiment) examine(ctx context.Context, variants []string) error {
 	var ids []string
-	for _, id := range e.order() {
+	for _, id := range variants {
 		if e.refused[id] == "" {
 			ids = append(ids, id)
 		}
@@ -60,9 +72,13 @@ func (e *Experiment) interview(ctx context.Context, id string) (x examination, e
 	if err != nil {
 		return x, err
 	}
-	server, err := cell.StartServer(ctx, e.Variants[id], e.Images[id], nil)
-	defer func() { err = errors.Join(err, closing(ctx, cell, server)) }()
+	var server Server
+	upstream, err := cell.StartUpstream(ctx, nil)
+	defer func() { err = errors.Join(err, closing(ctx, cell, server, upstream)) }()
 	if err != nil {
+		return x, err
+	}
+	if server, err = cell.StartServer(ctx, e.Variants[id], e.Images[id], nil); err != nil {
 		return x, err
 	}
 	alive, stop := whileRunning(ctx, server)
@@ -91,7 +107,7 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 		if t.Variant != id || x.scenarios[t.Scenario] != nil {
 			continue
 		}
-		requests := e.scenarios[t.Scenario].Requests
+		requests := allRequests(e.scenarios[t.Scenario])
 		answers, err := cell.Check(ctx, requests)
 		if err != nil {
 			return x, err
@@ -143,23 +159,62 @@ func (e *Experiment) differences(a, b string, xa, xb examination) []string {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue // not both run it
 		}
-		d = append(d, e.Examiner.Compare(s.Requests, a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		d = append(d, e.Examiner.Compare(allRequests(s), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
 	return d
 }
 
+// allRequests is a scenario's requests, and after them those that its phases
+// have of their own.
+func allRequests(s lab.Scenario) []lab.Request {
+	all := slices.Clone(s.Requests)
+	for _, p := range s.Phases {
+		all = append(all, p.Requests...)
+	}
+	return all
+}
+
+// targets is what a variant was asked by a scenario and what it must answer.
+type targets struct {
+	usual []lab.Target
+	own   map[string][]lab.Target // by the phase's name, of those that have requests of their own
+}
+
+func (t targets) of(p lab.Phase) []lab.Target {
+	if len(p.Requests) > 0 {
+		return t.own[p.Name]
+	}
+	return t.usual
+}
+
 func (e *Experiment) keepTargets(ids []string, found []examination) {
-	e.targets = make(map[string]map[string][]lab.Target)
+	e.targets = make(map[string]map[string]targets)
 	for i, id := range ids {
 		for name, answers := range found[i].scenarios {
 			if e.targets[name] == nil {
-				e.targets[name] = make(map[string][]lab.Target)
+				e.targets[name] = make(map[string]targets)
 			}
-			for k, r := range e.scenarios[name].Requests {
-				e.targets[name][id] = append(e.targets[name][id], lab.Target{Request: r, Status: answers[k].Status, Body: answers[k].Body})
-			}
+			e.targets[name][id] = pair(e.scenarios[name], answers)
 		}
 	}
+}
+
+// pair puts the answers to allRequests beside what they answer.
+func pair(s lab.Scenario, answers []lab.Answer) targets {
+	take := func(requests []lab.Request) (out []lab.Target) {
+		for i, r := range requests {
+			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
+		}
+		answers = answers[len(requests):]
+		return out
+	}
+	t := targets{usual: take(s.Requests), own: make(map[string][]lab.Target)}
+	for _, p := range s.Phases {
+		if len(p.Requests) > 0 {
+			t.own[p.Name] = take(p.Requests)
+		}
+	}
+	return t
 }
 
 func (e *Experiment) refuse(id string, why []string) {

@@ -38,23 +38,27 @@ type Experiment struct {
 	Observer Observer
 
 	scenarios map[string]lab.Scenario
-	refused   map[string]string                  // variant id to why
-	targets   map[string]map[string][]lab.Target // by scenario and variant id
+	layouts   map[string]lab.Layout         // by scenario
+	refused   map[string]string             // variant id to why
+	targets   map[string]map[string]targets // by scenario and variant id
 }
 
 // Run examines the variants and carries out the trials of the plan. Failures
 // of servers become samples; Run itself fails when the lab cannot go on. What
 // was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
-	e.scenarios = make(map[string]lab.Scenario)
+	e.begin()
 	for _, s := range e.Plan.Scenarios {
-		e.scenarios[s.Name] = s
+		layout, err := plan.LayoutFor(e.Plan, s)
+		if err != nil {
+			return err
+		}
+		e.layouts[s.Name] = layout
 	}
-	e.refused = maps.Clone(e.Missing)
-	if e.refused == nil {
-		e.refused = make(map[string]string)
+	if err := e.examine(ctx, e.order()); err != nil {
+		return err
 	}
-	if err := e.examine(ctx); err != nil {
+	if err := e.pilot(ctx); err != nil {
 		return err
 	}
 	repeats := e.Plan.Repeats
@@ -78,6 +82,17 @@ func (e *Experiment) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (e *Experiment) begin() {
+	e.scenarios, e.layouts = make(map[string]lab.Scenario), make(map[string]lab.Layout)
+	for _, s := range e.Plan.Scenarios {
+		e.scenarios[s.Name] = s
+	}
+	e.refused = maps.Clone(e.Missing)
+	if e.refused == nil {
+		e.refused = make(map[string]string)
+	}
 }
 
 // disturbed reports whether a trial is to be repeated: only for what its server
@@ -112,26 +127,38 @@ func (e *Experiment) order() []string {
 
 func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
-	return lab.Attack{
-		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Kind),
+	scenario := e.scenarios[t.Scenario]
+	a := lab.Attack{
+		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:     BaseURL,
 		Kind:        p.Kind,
-		Targets:     e.targets[t.Scenario][t.Variant],
+		Targets:     e.targets[t.Scenario][t.Variant].of(p),
 		Connections: p.Connections,
 		PerRequest:  p.PerRequest,
-		Rate:        constantly(p.RateRPS, lasts),
+		Rate:        offered(p, lasts),
 		Arrivals:    p.Arrivals,
 		Duration:    lasts,
 		Timeout:     time.Duration(p.TimeoutS * float64(time.Second)),
+		Deadline:    time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:        t.Seed,
 		KeepHits:    e.KeepHits && p.Kind != lab.WarmUp,
+		// An upstream, and a server that has every CPU, need the generator's.
+		Sleeps: scenario.Upstream || e.layouts[t.Scenario].Shared(),
 	}
+	if p.Kind == lab.WarmUp {
+		identity := e.Examiner.IdentityRequest()
+		a.Witness = &identity
+	}
+	return a
 }
 
-// constantly is a rate that does not change; none for a closed loop.
-func constantly(rps float64, lasts time.Duration) []lab.Stage {
-	if rps == 0 {
-		return nil
+// offered is the rate of an open loop over time; none for a closed one.
+func offered(p lab.Phase, lasts time.Duration) []lab.Stage {
+	switch {
+	case p.Kind == lab.Ramp:
+		return []lab.Stage{{FromRPS: p.RateRPS, ToRPS: p.ToRPS, Lasts: lasts}}
+	case p.Kind.Open():
+		return []lab.Stage{{FromRPS: p.RateRPS, ToRPS: p.RateRPS, Lasts: lasts}}
 	}
-	return []lab.Stage{{FromRPS: rps, ToRPS: rps, Lasts: lasts}}
+	return nil
 }

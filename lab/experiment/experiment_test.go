@@ -33,6 +33,11 @@ type world struct {
 	canary   time.Duration // what each canary takes
 	log      []string      // canaries, usages, attacks and hits in their order
 	kept     []lab.Hit     // handed to the recorder
+	witness  string        // what is answered under load, where it is not the usual answer
+	calls    int64         // of the upstream that each attack makes
+	called   int64         // so far
+	frozen   []lab.Plan
+	piloted  []lab.Pilot
 }
 
 func newWorld() *world {
@@ -74,6 +79,10 @@ func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) 
 
 func (w *world) Record(s lab.Sample) error { w.recorded = append(w.recorded, s); return nil }
 
+func (w *world) Freeze(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
+
+func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted, p) }
+
 func (w *world) Requests() []lab.Request      { return []lab.Request{{Method: "GET", Path: "/contract"}} }
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 func (w *world) Judge(answers []lab.Answer) []string {
@@ -93,9 +102,9 @@ func (w *world) Examining(int) {}
 func (w *world) Refused(v string, why []string) {
 	w.refused[v] = why
 }
-func (w *world) TrialStarted(lab.Trial, int, int)                     {}
-func (w *world) PhaseStarted(lab.Trial, lab.PhaseKind, time.Duration) {}
-func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample, bool)   {}
+func (w *world) TrialStarted(lab.Trial, int, int)                   {}
+func (w *world) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
+func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}
 
 type fakeCell struct {
 	world   *world
@@ -109,6 +118,23 @@ func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ 
 	c.world.count("servers", 1)
 	c.variant, c.exited = v.ID(), make(chan struct{})
 	return &fakeServer{cell: c}, nil
+}
+
+func (c *fakeCell) StartUpstream(_ context.Context, cpus []int) (Upstream, error) {
+	c.world.count("upstreams", 1)
+	return &fakeUpstream{world: c.world, cpus: cpus}, nil
+}
+
+type fakeUpstream struct {
+	world *world
+	cpus  []int
+}
+
+func (u *fakeUpstream) Hits(context.Context) (int64, error) { return u.world.called, nil }
+
+func (u *fakeUpstream) Remove(ctx context.Context) error {
+	u.world.count("upstreams", -1)
+	return ctx.Err()
 }
 
 func (c *fakeCell) Await(context.Context, lab.Target, time.Duration) (time.Time, error) {
@@ -139,6 +165,7 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
+	c.world.called += c.world.calls
 	began, busy := time.Unix(200, 0), c.world.busy
 	if busy == 0 {
 		busy = time.Second
@@ -154,6 +181,13 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
+	}
+	if a.Witness != nil {
+		answers, _ := c.Check(ctx, []lab.Request{*a.Witness})
+		result.Witnessed = &answers[0]
+		if c.world.witness != "" {
+			result.Witnessed.Body = []byte(c.world.witness)
+		}
 	}
 	return result, nil
 }
@@ -201,7 +235,9 @@ func experimentOn(w *world, variants ...string) *Experiment {
 			Name:     "json",
 			Requests: []lab.Request{{Method: "GET", Path: "/json"}},
 			Phases: []lab.Phase{
-				{Kind: lab.WarmUp, Connections: 8}, {Kind: lab.Peak, Connections: 64, PerRequest: true}, {Kind: lab.Steady, RateRPS: 100, Connections: 16},
+				{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
+				{Name: "peak", Kind: lab.Peak, Connections: 64, PerRequest: true},
+				{Name: "steady", Kind: lab.Steady, RateRPS: 100, Connections: 16},
 			},
 		}},
 	}
@@ -522,4 +558,110 @@ func TestDisturbedTrialsAreRepeatedWithinTheirBounds(t *testing.T) {
 			t.Errorf("%v used by others, %d repeats allowed: attempts %s, want %s", c.foreign, c.repeats, got, c.attempts)
 		}
 	}
+}
+
+// What a library switches on late shows only under load.
+func TestAnIdentityThatChangesUnderLoadFailsTheTrial(t *testing.T) {
+	w := newWorld()
+	w.witness = "something else"
+	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(w.recorded[0].Gate.Reason, "under load") {
+		t.Errorf("recorded %+v", w.recorded)
+	}
+}
+
+func TestAPhaseMaySendRequestsOfItsOwn(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Phases[2].Requests = []lab.Request{{Method: "GET", Path: "/own"}, {Method: "GET", Path: "/other"}}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, a := range w.attacks {
+		for _, target := range a.Targets {
+			paths = append(paths, target.Request.Path+" "+string(target.Body))
+		}
+	}
+	if want := []string{"/json right", "/json right", "/own right", "/other right"}; !slices.Equal(paths, want) {
+		t.Errorf("asked for %v, want %v", paths, want)
+	}
+}
+
+// A server must call its upstream for every answer that it gives.
+func TestTheUpstreamsCallsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		calls int64
+		want  lab.Validity
+	}{{640, lab.Valid}, {639, lab.Failed}} {
+		w := newWorld()
+		w.calls = c.calls
+		e := experimentOn(w, "a")
+		e.Plan.Trials = e.Plan.Trials[:1]
+		e.Plan.Scenarios[0].Upstream = true
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := w.recorded[0]; s.Upstream == nil || s.Upstream.Hits != c.calls || s.Gate.Validity != c.want {
+			t.Errorf("%d calls for 640 answers: upstream %+v, %+v", c.calls, s.Upstream, s.Gate)
+		}
+		for _, a := range w.attacks {
+			if !a.Sleeps {
+				t.Error("the generator keeps the CPU from the upstream")
+			}
+		}
+		w.checkNothingOpen(t)
+	}
+}
+
+func TestALayoutIsTheScenarios(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Cores = 2
+	if err := e.Run(t.Context()); err == nil {
+		t.Error("a scenario ran without a layout for its cores")
+	}
+	e.Plan.Wider = []lab.Layout{{Generator: []int{0}, Server: []int{0, 1}}}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := w.recorded[0]; len(s.Layout.Server) != 2 || s.Identity.Process.CPUsAllowed != "0-1" || len(s.Canaries.Before) != 2 {
+		t.Errorf("layout %+v, identity %+v, %d canaries", s.Layout, s.Identity, len(s.Canaries.Before))
+	}
+	if !w.attacks[0].Sleeps {
+		t.Error("the generator keeps a CPU that it shares")
+	}
+}
+
+// Rates that are shares of a peak are found once, before the trials, and
+// frozen.
+func TestPilotsFindRatesOnce(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a", "b", "c")
+	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
+	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Pilots = []lab.Pilot{
+		{Scenario: "json", Variant: "rt/a"}, {Scenario: "json", Variant: "rt/b", PeakRPS: 300}, {Scenario: "json", Variant: "rt/c"},
+	}
+	w.crash = "rt/c"
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.frozen) != 1 {
+		t.Fatalf("the plan was frozen %d times", len(w.frozen))
+	}
+	found := w.frozen[0].Pilots
+	if found[0].PeakRPS != 640 || found[1].PeakRPS != 300 || found[2].Problem != "the server exited with code 7" || len(w.piloted) != 2 {
+		t.Errorf("found %+v, and told %+v", found, w.piloted)
+	}
+	for _, s := range w.recorded {
+		if s.Phase.Kind == lab.Steady && s.Gate.Validity != lab.Failed && s.Phase.RateRPS != 150 {
+			t.Errorf("%s got %v requests a second, want half of the slowest variant's 300", s.Trial.Variant, s.Phase.RateRPS)
+		}
+	}
+	w.checkNothingOpen(t)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 )
 
@@ -20,62 +22,93 @@ var errServerEnded = errors.New("the server's process ended")
 
 // measure carries out a trial in a fresh cell with a fresh server.
 func (e *Experiment) measure(ctx context.Context, t lab.Trial) (samples []lab.Sample, err error) {
-	began := time.Now()
-	cell, err := e.Cells.OpenCell(ctx, e.Plan.Layout.Generator)
-	if err != nil {
-		return nil, err
-	}
-	server, err := cell.StartServer(ctx, e.Variants[t.Variant], e.Images[t.Variant], e.Plan.Layout.Server)
-	defer func() { err = errors.Join(err, closing(ctx, cell, server)) }()
-	if err != nil {
-		return nil, err
-	}
-	alive, stop := whileRunning(ctx, server)
-	defer stop()
-
-	subject := e.sample(t, began)
-	samples, err = e.phases(alive, &subject, cell, server)
+	subject := e.sample(t, time.Now())
+	err = e.inCell(ctx, subject, func(ctx context.Context, s setting) (err error) {
+		samples, err = e.phases(ctx, &subject, s)
+		return err
+	})
+	var broken *brokenServer
 	switch {
 	case err == nil:
 		return samples, nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx) // the user's doing: the trial is abandoned
+	case !errors.As(err, &broken):
+		return nil, err
 	}
 	// What was measured before the server failed is still true of it.
-	subject.Attack, subject.Server = nil, lab.ServerUsage{}
-	subject.Gate = gate.Fail(trouble(ctx, server, err))
+	subject.Attack, subject.Server, subject.Upstream = nil, lab.ServerUsage{}, nil
+	subject.Gate = gate.Fail(broken.how)
 	return append(samples, subject), nil
+}
+
+// setting is what a trial takes place in.
+type setting struct {
+	cell     Cell
+	server   Server
+	upstream Upstream // nil where the scenario has none
+}
+
+// brokenServer is why something could not be done with a server.
+type brokenServer struct{ how string }
+
+func (b *brokenServer) Error() string { return b.how }
+
+// inCell does something with a fresh server in a fresh cell, and closes both. An
+// error of what was done, unless the user ended it, is a *brokenServer.
+func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(context.Context, setting) error) (err error) {
+	layout := subject.Layout
+	var s setting
+	if s.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing(ctx, s.cell, s.server, s.upstream)) }()
+	if subject.Scenario.Upstream {
+		if s.upstream, err = s.cell.StartUpstream(ctx, layout.Generator); err != nil {
+			return err
+		}
+	}
+	if s.server, err = s.cell.StartServer(ctx, subject.Variant, subject.Image, layout.Server); err != nil {
+		return err
+	}
+	alive, stop := whileRunning(ctx, s.server)
+	defer stop()
+	err = do(alive, s)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx) // the user's doing: the trial is abandoned
+	}
+	return &brokenServer{trouble(ctx, s.server, err)}
 }
 
 // phases takes a started server through the phases of its scenario. subject is
 // what all samples of the trial share; its Phase is the one under way when an
 // error is returned.
-func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, cell Cell, server Server) ([]lab.Sample, error) {
+func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting) ([]lab.Sample, error) {
 	t := subject.Trial
 	subject.Phase = e.firstMeasured(t)
-	at, err := cell.Await(ctx, e.targets[t.Scenario][t.Variant][0], patience)
-	if err != nil {
-		return nil, err
-	}
-	cold := at.Sub(server.Started())
-	subject.ColdStart = &cold
-	if err := e.identify(ctx, subject, cell); err != nil {
+	if err := e.welcome(ctx, subject, in); err != nil {
 		return nil, err
 	}
 	var samples []lab.Sample
 	for _, p := range subject.Scenario.Phases {
+		if p.Kind != lab.WarmUp {
+			subject.Phase = p
+		}
+		p, err := plan.Rated(e.Plan, t.Scenario, t.Variant, p)
+		if err != nil {
+			return samples, err
+		}
 		a := e.attack(t, p)
-		e.Observer.PhaseStarted(t, p.Kind, a.Duration)
+		e.Observer.PhaseStarted(t, p, a.Duration)
 		if p.Kind == lab.WarmUp {
-			result, err := cell.Attack(ctx, a)
-			if err != nil {
+			if err := e.warmUp(ctx, subject, a, in); err != nil {
 				return samples, err
 			}
-			subject.WarmUp = &result
 			continue
 		}
 		subject.Phase = p
-		s, err := e.Measure(ctx, *subject, a, cell, server)
+		s, err := e.Measure(ctx, *subject, a, in.cell, in.server, in.upstream)
 		if err != nil {
 			return samples, err
 		}
@@ -84,24 +117,59 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, cell Cell,
 	return samples, nil
 }
 
-// identify proves that the server is what it should be and was given what it
-// should be given.
-func (e *Experiment) identify(ctx context.Context, subject *lab.Sample, cell Cell) error {
-	answers, err := cell.Check(ctx, []lab.Request{e.Examiner.IdentityRequest()})
+// welcome waits for a server's first correct answer, and has it prove what it
+// is.
+func (e *Experiment) welcome(ctx context.Context, subject *lab.Sample, in setting) error {
+	t := subject.Trial
+	at, err := in.cell.Await(ctx, e.targets[t.Scenario][t.Variant].usual[0], patience)
 	if err != nil {
 		return err
 	}
-	var wrong []string
-	if subject.Identity, wrong = e.Examiner.Identity(answers[0], subject.Variant, subject.Layout.Server); len(wrong) > 0 {
-		return errors.New("identity: " + strings.Join(wrong, "; "))
+	cold := at.Sub(in.server.Started())
+	subject.ColdStart = &cold
+	answers, err := in.cell.Check(ctx, []lab.Request{e.Examiner.IdentityRequest()})
+	if err != nil {
+		return err
 	}
-	return nil
+	subject.Identity, err = e.identify(answers[0], *subject)
+	return err
+}
+
+// warmUp warms the server up, and has it say once more what it is while it is
+// under load: what a library switches on late, such as the interpreter's lock,
+// is on by then.
+func (e *Experiment) warmUp(ctx context.Context, subject *lab.Sample, a lab.Attack, in setting) error {
+	result, err := in.cell.Attack(ctx, a)
+	if err != nil {
+		return err
+	}
+	subject.WarmUp = &result
+	if result.Witnessed == nil {
+		return errors.New("identity: it was not asked for under load")
+	}
+	under, err := e.identify(*result.Witnessed, *subject)
+	if err == nil && !reflect.DeepEqual(under, subject.Identity) {
+		err = fmt.Errorf("identity: under load it is not what it was before: %+v instead of %+v", under, subject.Identity)
+	}
+	return err
+}
+
+// identify reads what a server says of itself, which must be what it should be
+// and was given.
+func (e *Experiment) identify(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
+	id, wrong := e.Examiner.Identity(answer, subject.Variant, subject.Layout.Server)
+	if len(wrong) > 0 {
+		return id, errors.New("identity: " + strings.Join(wrong, "; "))
+	}
+	return id, nil
 }
 
 // Measure carries out one measured phase on a started server and judges it.
-// subject is what is known of the trial.
-func (e *Experiment) Measure(ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
-	s, err := e.attackBetweenReadings(ctx, subject, a, cell, server)
+// subject is what is known of the trial; upstream is nil where there is none.
+func (e *Experiment) Measure(
+	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
+) (lab.Sample, error) {
+	s, err := e.attackBetweenReadings(ctx, subject, a, setting{cell, server, upstream})
 	if err != nil {
 		return s, err
 	}
@@ -111,33 +179,53 @@ func (e *Experiment) Measure(ctx context.Context, subject lab.Sample, a lab.Atta
 		}
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
+	s.Missed = metric.Missed(s)
 	return s, nil
 }
 
 // attackBetweenReadings carries out an attack between readings of the server,
 // and these between canaries.
-func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, server Server) (lab.Sample, error) {
+func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
 	s.InterruptsApart = e.Calibration.InterruptsApart
 	var err error
-	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, server, nil); err != nil {
+	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
 	}
-	result, err := cell.Attack(ctx, a)
+	called, err := hitsOf(ctx, in.upstream)
+	if err != nil {
+		return s, err
+	}
+	result, err := in.cell.Attack(ctx, a)
 	if err != nil {
 		return s, err
 	}
 	s.Attack = &result
-	if s.Server.After, err = server.Usage(ctx); err != nil {
+	if s.Server.After, err = in.server.Usage(ctx); err != nil {
 		return s, err
 	}
 	s.Server.Known = true
-	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, server, &s.Server.After); err != nil {
+	if in.upstream != nil {
+		all, err := hitsOf(ctx, in.upstream)
+		if err != nil {
+			return s, err
+		}
+		s.Upstream = &lab.UpstreamUsage{Hits: all - called}
+	}
+	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
 		return s, err
 	}
 	if result.KeptHits == 0 {
 		return s, nil
 	}
-	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return cell.Hits(ctx, each) })
+	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+}
+
+// hitsOf is how often an upstream has been called so far; none has none.
+func hitsOf(ctx context.Context, u Upstream) (int64, error) {
+	if u == nil {
+		return 0, nil
+	}
+	return u.Hits(ctx)
 }
 
 // canaries has the canaries sing, and tells what the server used meanwhile and
@@ -151,7 +239,9 @@ func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, 
 		}
 		before = &u
 	}
-	if sung, err = e.Cells.Canary(ctx, slices.Concat(l.Generator, l.Server)); err != nil {
+	on := slices.Concat(l.Generator, l.Server)
+	slices.Sort(on)
+	if sung, err = e.Cells.Canary(ctx, slices.Compact(on)); err != nil {
 		return nil, 0, after, err
 	}
 	after, err = server.Usage(ctx)
@@ -186,7 +276,7 @@ func (e *Experiment) sample(t lab.Trial, began time.Time) lab.Sample {
 		Scenario:  e.scenarios[t.Scenario],
 		Variant:   e.Variants[t.Variant],
 		Image:     e.Images[t.Variant],
-		Layout:    e.Plan.Layout,
+		Layout:    e.layouts[t.Scenario],
 	}
 }
 
@@ -233,15 +323,18 @@ func trouble(ctx context.Context, s Server, err error) string {
 	return text
 }
 
-// closing closes a cell and removes its server, if it has one, side by side:
-// also after ctx has ended, for a bounded time.
-func closing(ctx context.Context, cell Cell, server Server) error {
+// closing closes a cell and removes what runs in it, if there is any, side by
+// side: also after ctx has ended, for a bounded time.
+func closing(ctx context.Context, cell Cell, server Server, upstream Upstream) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	var both errgroup.Group
-	both.Go(func() error { return cell.Close(ctx) })
+	var all errgroup.Group
+	all.Go(func() error { return cell.Close(ctx) })
 	if server != nil {
-		both.Go(func() error { return server.Remove(ctx) })
+		all.Go(func() error { return server.Remove(ctx) })
 	}
-	return both.Wait()
+	if upstream != nil {
+		all.Go(func() error { return upstream.Remove(ctx) })
+	}
+	return all.Wait()
 }

@@ -41,6 +41,15 @@ const (
 	// would otherwise be disturbed by the definition of a percentile.
 	CanaryTolerance = 1.05
 
+	// SharedGenerator is the share of a CPU that generator and upstream may use
+	// where it is one of the server's (design.md, protocol point 13).
+	SharedGenerator = 0.02
+
+	// BusyUpstream is the share of its CPU from which an upstream's own queueing
+	// may be in the latencies: at half a CPU requests wait for as long as they are
+	// served, by the formula of a single queue.
+	BusyUpstream = 0.50
+
 	// Steal is no gate, although the server's neighbours cause it: so does the
 	// server. Where a virtual machine's idle exits are slow, a ping-pong between
 	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. What
@@ -83,6 +92,8 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 			lab.CPUList(s.Attack.GeneratorOn), lab.CPUList(s.Layout.Generator))
 	case !s.Server.Known:
 		return because(lab.Failed, "the server's usage could not be read")
+	case s.Upstream != nil && s.Upstream.Hits < s.Attack.Succeeded:
+		return because(lab.Failed, "the server gave %d answers with only %d calls of its upstream", s.Attack.Succeeded, s.Upstream.Hits)
 	}
 	return nil
 }
@@ -92,7 +103,13 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	server, _ := metric.ForeignServerRatio(s)
 	// To fall asleep and to wake takes a CPU time that is nobody's.
 	sleeps, _ := metric.ServerSleepRate(s)
+	own, _ := metric.GeneratorSleepRate(s)
+	if s.Layout.Shared() {
+		own += sleeps
+		sleeps = own
+	}
 	server -= sleeps * c.SleepCost.Seconds()
+	generator -= own * c.SleepCost.Seconds()
 	for _, side := range []struct {
 		name    string
 		foreign float64
@@ -200,7 +217,17 @@ func atGenerator(s lab.Sample, c lab.Calibration) *lab.Gate {
 			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*NearCeiling)
 	}
 	busy, _ := metric.GeneratorCPURatio(s)
-	if busy < SaturatedGenerator || s.Phase.Kind == lab.Peak && saturated(s) {
+	upstream, _ := metric.UpstreamCPURatio(s)
+	switch {
+	case s.Layout.Shared() && busy+upstream > SharedGenerator:
+		return because(lab.Censored, "generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
+			100*(busy+upstream), 100*SharedGenerator)
+	case upstream > BusyUpstream:
+		return because(lab.Censored, "upstream: it used %.0f%% of its CPU (limit %.0f%%), and what it does not serve in time looks like the server's",
+			100*upstream, 100*BusyUpstream)
+	}
+	busy += upstream
+	if busy < SaturatedGenerator || !s.Phase.Kind.Open() && saturated(s) {
 		return nil
 	}
 	saturation, _ := metric.SaturationRatio(s)

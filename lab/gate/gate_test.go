@@ -42,6 +42,15 @@ func use(s *lab.Sample, generator, server time.Duration) {
 	after.CPUs[0].Idle, after.CPUs[1].Idle = time.Second-generator, time.Second-server
 }
 
+// sharing gives the server both CPUs, which it uses but for what the generator
+// takes.
+func sharing(s *lab.Sample, generator time.Duration) {
+	s.Layout.Server = []int{0, 1}
+	after := &s.Attack.After
+	after.GeneratorCPU, after.CPUs[0].Idle, after.CPUs[1].Idle = generator, 0, 0
+	after.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 8, TID: 8, CPU: time.Second - generator}}
+}
+
 // doubled is the same attack with other figures.
 func doubled(s lab.Sample, succeeded int64, generator time.Duration) *lab.AttackResult {
 	d := *s.Attack
@@ -100,6 +109,34 @@ func TestJudge(t *testing.T) {
 		{"sleeping excuses nothing on the generator's CPUs, which do not sleep", func(s *lab.Sample) {
 			s.Attack.After.CPUs[0].Idle -= 100 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000
+		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
+		{"what a generator that sleeps pays for it", func(s *lab.Sample) {
+			use(s, 100*ms, 970*ms)
+			s.Attack.After.CPUs[0].Idle -= 100 * ms
+			s.Attack.After.Sleeps = 10_000
+		}, lab.Valid, ""},
+		{"an upstream on the generator's CPU", func(s *lab.Sample) {
+			s.Upstream = &lab.UpstreamUsage{Hits: 100}
+			use(s, 100*ms, 970*ms)
+			s.Attack.After.UpstreamCPU = 300 * ms
+			s.Attack.After.CPUs[0].Idle -= 300 * ms
+		}, lab.Valid, ""},
+		{"an upstream that is busy itself", func(s *lab.Sample) {
+			s.Phase.Kind, s.Upstream = lab.Ladder, &lab.UpstreamUsage{Hits: 100}
+			use(s, 100*ms, 300*ms)
+			s.Attack.After.UpstreamCPU = 600 * ms
+			s.Attack.After.CPUs[0].Idle -= 600 * ms
+		}, lab.Censored, "upstream: it used 60% of its CPU (limit 50%)"},
+		{"answers without a call of the upstream", func(s *lab.Sample) { s.Upstream = &lab.UpstreamUsage{Hits: 99} }, lab.Failed,
+			"the server gave 100 answers with only 99 calls of its upstream"},
+		{"a ladder whose server has time to spare", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 100*ms, 300*ms) }, lab.Valid, ""},
+		{"a ladder at the end of its server", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 950*ms, 970*ms) }, lab.Valid, ""},
+		{"a generator that shares a CPU and uses little of it", func(s *lab.Sample) { sharing(s, 15*ms) }, lab.Valid, ""},
+		{"a generator that shares a CPU and uses more", func(s *lab.Sample) { sharing(s, 30*ms) }, lab.Censored,
+			"generator: it used 3.0% of a CPU that it shares with the server (limit 2%)"},
+		{"a neighbour on shared CPUs", func(s *lab.Sample) {
+			sharing(s, 15*ms)
+			s.Attack.After.Threads[0].CPU -= 200 * ms
 		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
 		{"a generator that looks all the time and has time to spare", func(s *lab.Sample) {
 			use(s, 980*ms, 300*ms)

@@ -12,7 +12,7 @@ import (
 // columns, so that a reason's number is the row's number.
 
 // OpenLoop reports whether the sample's phase sends by a schedule.
-func OpenLoop(s lab.Sample) bool { return s.Phase.Kind == lab.Steady }
+func OpenLoop(s lab.Sample) bool { return s.Phase.Kind.Open() }
 
 // ThroughputRPS is requests that succeeded per second, from the first send to
 // the last answer.
@@ -21,6 +21,24 @@ func ThroughputRPS(s lab.Sample) (float64, bool) {
 		return 0, false
 	}
 	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
+}
+
+// GoodputRPS is requests that succeeded within the phase's deadline, from the
+// intended send time, per second from the first send to the last answer.
+func GoodputRPS(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || s.Attack.Elapsed <= 0 || !OpenLoop(s) || s.Phase.DeadlineS == 0 {
+		return 0, false
+	}
+	return float64(s.Attack.InTime) / s.Attack.Elapsed.Seconds(), true
+}
+
+// OfferedRPS is the requests that the schedule of an open loop calls for per
+// second: on average, where the rate changes.
+func OfferedRPS(s lab.Sample) (float64, bool) {
+	if s.Phase.Kind == lab.Ramp {
+		return (s.Phase.RateRPS + s.Phase.ToRPS) / 2, true
+	}
+	return s.Phase.RateRPS, OpenLoop(s) && s.Phase.RateRPS > 0
 }
 
 // ErrorRatio is requests that failed out of those sent, 0 to 1.
@@ -130,10 +148,19 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 	return max(generator, server), ok
 }
 
+// UpstreamCPURatio is the upstream's CPU time out of what its CPUs had between
+// the generator's readings; they are the generator's too.
+func UpstreamCPURatio(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || s.Upstream == nil {
+		return 0, false
+	}
+	return share(upstreamCPU(s), wall(s), len(s.Layout.Generator))
+}
+
 // ForeignGeneratorRatio is the share of the generator's CPUs, between its
-// readings, in which they were neither idle nor the generator's:
-// 1 - (idle + generator) / (wall x CPUs), never below 0. The generator's includes
-// what it had to spare, as it does not sleep.
+// readings, in which they were neither idle nor the lab's:
+// 1 - (idle + generator + upstream) / (wall x CPUs), never below 0. The
+// generator's includes what it had to spare where it does not sleep.
 //
 // The time of threads is kept by the clock, and so is idle time on kernels whose
 // idle CPUs stop their tick, while /proc/stat charges busy time by the tick: what
@@ -144,12 +171,18 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 // Kernels built with CONFIG_IRQ_TIME_ACCOUNTING charge the handling of
 // interrupts, a generator's own packets for the most part, to no thread. Where
 // that is so (Sample.InterruptsApart) it is not counted as foreign.
+//
+// Where generator and server share CPUs, whose time it was cannot be told from
+// the CPU: both ratios are then of all CPUs of the trial together.
 func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
 	own, ok := generatorCPU(s)
 	if !ok {
 		return 0, false
 	}
-	return foreign(s, s.Layout.Generator, own)
+	if s.Layout.Shared() {
+		return foreignTogether(s)
+	}
+	return foreign(s, s.Layout.Generator, own+upstreamCPU(s))
 }
 
 // ForeignServerRatio is the same of the server's CPUs and its threads.
@@ -158,7 +191,19 @@ func ForeignServerRatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
+	if s.Layout.Shared() {
+		return foreignTogether(s)
+	}
 	return foreign(s, s.Layout.Server, own)
+}
+
+func foreignTogether(s lab.Sample) (float64, bool) {
+	generator, ok := generatorCPU(s)
+	server, known := serverThreads(s)
+	if !ok || !known {
+		return 0, false
+	}
+	return foreign(s, cpus(s.Layout), generator+upstreamCPU(s)+server)
 }
 
 func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
@@ -187,6 +232,16 @@ func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
 		return 0, false
 	}
 	return share(spent, wall(s), len(s.Layout.Generator))
+}
+
+// GeneratorSleepRate is how often a second, for each of its CPUs, generator and
+// upstream gave up a CPU because they had nothing to do.
+func GeneratorSleepRate(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Generator) == 0 {
+		return 0, false
+	}
+	n := s.Attack.After.Sleeps - s.Attack.Before.Sleeps
+	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
 }
 
 // ServerSleepRate is how often a second, for each of its CPUs, the server's
@@ -300,6 +355,11 @@ func generatorCPU(s lab.Sample) (time.Duration, bool) {
 	}
 	d := s.Attack.After.GeneratorCPU - s.Attack.Before.GeneratorCPU
 	return d, d >= 0
+}
+
+// upstreamCPU is 0 where there is no upstream.
+func upstreamCPU(s lab.Sample) time.Duration {
+	return max(s.Attack.After.UpstreamCPU-s.Attack.Before.UpstreamCPU, 0)
 }
 
 // wall is the time between the generator's readings, a little more than the

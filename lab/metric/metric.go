@@ -39,6 +39,9 @@ const (
 	ParameterRows Rows = "scenarios with parameters"
 	DoubledRows   Rows = "unsaturated peaks"             // only these are tried on twice the connections
 	LargeRows     Rows = "open loop, >= 10 000 requests" // what the quantile needs
+	DeadlineRows  Rows = "phases with a deadline"
+	ObjectiveRows Rows = "phases with an SLO"
+	UpstreamRows  Rows = "scenarios with an upstream"
 )
 
 // Metric is one column of trials.csv.

@@ -28,13 +28,16 @@ func steady() lab.Sample {
 		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e", Parameters: map[string]string{"size": "3", "rate": "2500"}},
 		Variant:   lab.Variant{Runtime: "python", Name: "single"},
 		Image:     lab.Image{ID: "sha256:aa", ContentSHA256: "bb", BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42"},
-		Identity:  lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true)},
-		Phase:     lab.Phase{Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson},
+		Identity:  lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
+		Phase: lab.Phase{
+			Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson, DeadlineS: 0.25,
+			Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 4}},
+		},
 		Layout:    lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
 		ColdStart: ptr(312500 * time.Microsecond),
 		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmEnd: "steady"},
 		Attack: &lab.AttackResult{
-			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000,
+			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, InTime: 12000,
 			Corrected: &lab.Latency{Count: 19000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
 			Raw:       &lab.Latency{Count: 19000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
 			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
@@ -44,7 +47,7 @@ func steady() lab.Sample {
 				{ID: 2, Busy: 300 * time.Second},
 				{ID: 3, Busy: 400 * time.Second},
 			}, Threads: []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}},
-			After: lab.Reading{At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, CPUs: []lab.CPUTime{
+			After: lab.Reading{At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second, CPUs: []lab.CPUTime{
 				{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
 				{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
 				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
@@ -56,7 +59,9 @@ func steady() lab.Sample {
 			Before: []lab.Canary{{CPU: 0, Took: 50 * time.Millisecond}, {CPU: 1, Took: 61 * time.Millisecond}},
 			After:  []lab.Canary{{CPU: 0, Took: 52 * time.Millisecond}, {CPU: 1, Took: 51 * time.Millisecond}},
 		},
-		Doubled: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
+		Upstream: &lab.UpstreamUsage{Hits: 17000},
+		Missed:   []string{"latency_p99_ms below 4 (5.000000)"},
+		Doubled:  &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
 		Server: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
@@ -68,7 +73,7 @@ func steady() lab.Sample {
 
 func peak() lab.Sample {
 	s := steady()
-	s.Phase.Kind = lab.Peak // what only a schedule fills is there all the same
+	s.Phase.Kind, s.Phase.Name = lab.Peak, "" // what only a schedule fills is there all the same
 	s.Gate = lab.Gate{Validity: lab.Valid}
 	return s
 }
@@ -76,7 +81,7 @@ func peak() lab.Sample {
 // crashed is a trial that ended before its attack.
 func crashed() lab.Sample {
 	s := peak()
-	s.Attack, s.WarmUp, s.ColdStart = nil, nil, nil
+	s.Attack, s.WarmUp, s.ColdStart, s.Upstream = nil, nil, nil, nil
 	s.Server, s.Identity = lab.ServerUsage{}, lab.Identity{}
 	s.Gate = lab.Gate{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
@@ -91,12 +96,12 @@ func cells(s lab.Sample) map[string]string {
 }
 
 const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,error_ratio," +
+	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,deadline_ms,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
 	"busiest_thread_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
-	"foreign_server_ratio,foreign_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
-	"warmup_s,warmup_end,gil,validity,validity_reason"
+	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
+	"warmup_s,warmup_end,gil,workers,server_cpus,slo,validity,validity_reason"
 
 func TestColumnsAreThePublishedOnes(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
@@ -122,7 +127,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"block":                   "2",
 		"position":                "1",
 		"attempt":                 "1",
-		"phase":                   "steady",
+		"phase":                   "steady-2500",
 		"mode":                    "open",
 		"offered_rps":             "2500.000",
 		"connections":             "64",
@@ -130,6 +135,13 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"duration_s":              "8.000000",
 		"requests":                "19000",
 		"throughput_rps":          "2000.000",
+		"goodput_rps":             "1500.000",
+		"deadline_ms":             "250.000",
+		"upstream_hits":           "17000",
+		"upstream_cpu_ratio":      "0.050000", // 1 s of 10 s x 2
+		"workers":                 "2",
+		"server_cpus":             "1",
+		"slo":                     "missed: latency_p99_ms below 4 (5.000000)",
 		"error_ratio":             "0.157894737", // 3000 of 19000
 		"latency_mean_ms":         "1.500000",
 		"latency_p50_ms":          "1.250000",
@@ -148,9 +160,9 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"memory_peak_mib":         "48.000",
 		"throttled_periods":       "2",
 		"generator_cpu_ratio":     "0.250000", // 4 s of 8 s x 2
-		"foreign_generator_ratio": "0.100000", // 20 s - 14 idle - 4 own, of 20
+		"foreign_generator_ratio": "0.050000", // 20 s - 14 idle - 4 own - 1 upstream, of 20
 		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 own, of 10
-		"foreign_cpu_ratio":       "0.100000",
+		"foreign_cpu_ratio":       "0.050000",
 		"busiest_thread_ratio":    "0.500000", // 5 s of 10
 		"saturation_ratio":        "0.631579", // 6 s of 9.5
 		"canary_max_ms":           "61.000000",
@@ -191,9 +203,9 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 		lacks  []metric.Rows
 	}{
 		{"open loop", valid, []metric.Rows{metric.InvalidRows}},
-		{"closed loop", peak(), []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows}},
-		{"saturated", saturated, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DoubledRows}},
-		{"no warm-up", cold, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.WarmedUpRows}},
+		{"closed loop", peak(), []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows}},
+		{"saturated", saturated, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows, metric.DoubledRows}},
+		{"no warm-up", cold, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows, metric.WarmedUpRows}},
 	}
 	for _, tt := range tests {
 		got := cells(tt.sample)
@@ -208,7 +220,7 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
 	got := cells(crashed())
 	for _, m := range metric.Table() {
-		filled := m.Group == metric.Identity && m.Name != "runtime_version" && m.Name != "gil" ||
+		filled := m.Group == metric.Identity && !slices.Contains([]string{"runtime_version", "gil", "workers"}, m.Name) ||
 			m.Group == metric.Validity ||
 			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"}, m.Name)
 		if filled != (got[m.Name] != "") {
@@ -244,7 +256,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		{"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
 			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"}},
 		{"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
-			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio", "steal_ratio"}},
+			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio"}},
 		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
 		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, -1 },
@@ -252,7 +264,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		{"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
 		{"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
-			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"}},
+			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus"}},
 		{"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil }, []string{"latency_p999_ms"}},
 		{"no answer at all", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
@@ -261,7 +273,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
 		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
 		{"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
-			[]string{"throughput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio"}},
+			[]string{"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio"}},
 		{"not a number", func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
 			[]string{"latency_mean_ms", "latency_max_ms"}},
 	}
@@ -324,7 +336,7 @@ func TestGIL(t *testing.T) {
 		identity lab.Identity
 		want     string
 	}{
-		{lab.Identity{RuntimeVersion: "3.14.8", GIL: ptr(true)}, "on"},
+		{lab.Identity{RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2}, "on"},
 		{lab.Identity{RuntimeVersion: "3.14.8t", GIL: ptr(false)}, "off"},
 		{lab.Identity{RuntimeVersion: "24.21.0"}, "none"},
 		{lab.Identity{}, ""},
@@ -467,4 +479,71 @@ func infer(cell string) metric.Kind {
 func TestMain(m *testing.M) {
 	time.Local = time.FixedZone("elsewhere", -7*3600) // nothing may depend on it
 	os.Exit(m.Run())
+}
+
+// In an overload a latency depends on how long one looked; what was served in
+// time does not.
+func TestAnOverloadHasNoPercentiles(t *testing.T) {
+	s := steady()
+	for share, want := range map[lab.Share]bool{{Of: 1, Own: true}: false, {Of: 0.99, Own: true}: true, {Of: 1.2}: true} {
+		s.Phase.Share = &share
+		got := cells(s)
+		for _, name := range []string{"latency_p50_ms", "latency_p99_ms", "latency_max_ms", "latency_raw_p50_ms", "first_byte_p99_ms", "send_lag_p99_ms"} {
+			if (got[name] != "") != want {
+				t.Errorf("at %+v: %s is %q", share, name, got[name])
+			}
+		}
+		if got["goodput_rps"] == "" || got["throughput_rps"] == "" {
+			t.Errorf("at %+v: goodput %q, throughput %q", share, got["goodput_rps"], got["throughput_rps"])
+		}
+	}
+}
+
+func TestARampOffersItsMean(t *testing.T) {
+	s := steady()
+	s.Phase.Kind, s.Phase.RateRPS, s.Phase.ToRPS = lab.Ramp, 100, 300
+	if got := cells(s)["offered_rps"]; got != "200.000" {
+		t.Errorf("offered %s", got)
+	}
+}
+
+func TestObjectivesAreMetOrMissed(t *testing.T) {
+	for _, c := range []struct {
+		objective lab.Objective
+		missed    string
+	}{
+		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5.1}, ""},
+		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5}, "latency_p99_ms below 5 (5.000000)"},
+		{lab.Objective{Metric: "throughput_rps", Limit: 1999}, ""},
+		{lab.Objective{Metric: "throughput_rps", Limit: 2000}, "throughput_rps above 2000 (2000.000)"},
+		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "latency_p9999_ms above 1 (no such metric)"},
+	} {
+		s := steady()
+		s.Phase.Objectives = []lab.Objective{c.objective}
+		if got := strings.Join(metric.Missed(s), "; "); got != c.missed {
+			t.Errorf("%s: missed %q, want %q", c.objective, got, c.missed)
+		}
+	}
+	s := steady()
+	s.Attack.Corrected = nil
+	if got := metric.Missed(s); len(got) != 1 || got[0] != "latency_p99_ms below 4 (not known)" {
+		t.Errorf("without a latency: missed %q", got)
+	}
+	s = steady()
+	s.Missed = nil
+	if got := cells(s)["slo"]; got != "met" {
+		t.Errorf("nothing missed reads %q", got)
+	}
+}
+
+// Where both sides share a CPU, what others took is of all CPUs together.
+func TestSharedCPUsAreOneAccount(t *testing.T) {
+	s := steady()
+	s.Layout = lab.Layout{Generator: []int{0}, Server: []int{0, 1, 2}}
+	generator, ok := metric.ForeignGeneratorRatio(s)
+	server, known := metric.ForeignServerRatio(s)
+	// 30 s of three CPUs, 17.5 idle, 4 the generator's, 1 the upstream's, 6 the server's
+	if !ok || !known || math.Abs(generator-1.5/30) > 1e-9 || server != generator {
+		t.Errorf("foreign to the generator %v, to the server %v, want %v", generator, server, 1.5/30)
+	}
 }

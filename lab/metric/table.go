@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -30,15 +31,17 @@ var table = []Metric{
 	{"block", "", Neither, Integer, 0, Load, EveryRow, "one trial of every variant, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Block) })},
 	{"position", "", Neither, Integer, 0, Load, EveryRow, "of the trial within its block, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Position) })},
 	{"attempt", "", Neither, Integer, 0, Load, EveryRow, "from 1; more where a disturbed trial was repeated", count(func(s lab.Sample) int64 { return int64(s.Trial.Attempt) })},
-	{"phase", "", Neither, String, 0, Load, EveryRow, "peak (highest throughput) or steady (latency at a rate)", text(func(s lab.Sample) string { return string(s.Phase.Kind) })},
+	{"phase", "", Neither, String, 0, Load, EveryRow, "its kind, and what tells it from others of its kind in the scenario: peak, steady-50%", text(phaseName)},
 	{"mode", "", Neither, String, 0, Load, EveryRow, "closed (next request after the answer) or open (by a schedule)", text(mode)},
-	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second", number(offeredRPS)},
+	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second; of a ramp, on average", number(OfferedRPS)},
 	{"connections", "", Neither, Integer, 0, Load, EveryRow, "closed loop: how many; open loop: at most", count(func(s lab.Sample) int64 { return int64(s.Phase.Connections) })},
 	{"keep_alive", "", Neither, String, 0, Load, EveryRow, "true (requests share connections) or false (a connection for each)", text(keepAlive)},
 	{"duration_s", "s", Neither, Float, 6, Load, EveryRow, "first send to last answer", attacked(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"requests", "", Neither, Integer, 0, Load, EveryRow, "requests sent", attacked(func(a lab.AttackResult) Value { return Int(a.Sent) })},
 
 	{"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow, "requests that succeeded per second of duration_s", number(ThroughputRPS)},
+	{"goodput_rps", "1/s", Higher, Float, 3, Throughput, DeadlineRows, "requests that succeeded within the deadline per second of duration_s", number(GoodputRPS)},
+	{"deadline_ms", "ms", Neither, Float, 3, Load, DeadlineRows, "from the intended send time, that goodput keeps", number(deadlineMS)},
 	{"error_ratio", "ratio", Lower, Float, 9, Throughput, EveryRow, "failed / sent", number(ErrorRatio)},
 
 	{"latency_mean_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected: from the intended send time", corrected(mean)},
@@ -67,6 +70,8 @@ var table = []Metric{
 	{"foreign_generator_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the generator's CPUs that was neither idle nor its own", number(ForeignGeneratorRatio)},
 	{"foreign_server_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the server's CPUs that was neither idle nor its own", number(ForeignServerRatio)},
 	{"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "the larger of the two", number(ForeignCPURatio)},
+	{"upstream_hits", "", Neither, Integer, 0, Load, UpstreamRows, "calls that the lab's upstream answered during the phase", integer(upstreamHits)},
+	{"upstream_cpu_ratio", "ratio", Neither, Float, 6, CPU, UpstreamRows, "upstream's CPU time / time of its CPUs, which are the generator's", number(UpstreamCPURatio)},
 	{"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "time of the CPUs used that the hypervisor took", number(StealRatio)},
 	{"canary_max_ms", "ms", Neither, Float, 6, CPU, EveryRow, "longest that a fixed piece of CPU work took on a CPU of the trial, before or after", number(CanaryMaxMS)},
 	{"doubling_gain_ratio", "ratio", Neither, Float, 6, Load, DoubledRows, "what the same peak on twice the connections brought more", number(DoublingGain)},
@@ -74,6 +79,10 @@ var table = []Metric{
 	{"warmup_s", "s", Neither, Float, 6, Load, WarmedUpRows, "how long the discarded warm-up took", warmed(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"warmup_end", "", Neither, String, 0, Load, WarmedUpRows, "why it ended: steady (throughput was) or budget", warmed(func(a lab.AttackResult) Value { return Text(a.WarmEnd) })},
 	{"gil", "", Neither, String, 0, Identity, EveryRow, "global interpreter lock: on, off, none (the runtime has none)", text(gil)},
+
+	{"workers", "", Neither, Integer, 0, Identity, EveryRow, "processes that accept requests, as the running server reports it", count(func(s lab.Sample) int64 { return int64(s.Identity.Workers) })},
+	{"server_cpus", "", Neither, Integer, 0, Identity, EveryRow, "CPUs that the server was given", count(func(s lab.Sample) int64 { return int64(len(s.Layout.Server)) })},
+	{"slo", "", Neither, String, 0, Latency, ObjectiveRows, "met, or the objectives that were missed with their values", text(slo)},
 
 	{"validity", "", Neither, String, 0, Validity, EveryRow, "valid, censored (a bound), disturbed (from outside) or failed", text(func(s lab.Sample) string { return string(s.Gate.Validity) })},
 	{"validity_reason", "", Neither, String, 0, Validity, InvalidRows, "why not valid, with the number that decided", text(func(s lab.Sample) string { return s.Gate.Reason })},
@@ -132,11 +141,11 @@ func warmed(of func(lab.AttackResult) Value) func(lab.Sample) Value {
 }
 
 func raw(of func(lab.Latency) *float64) func(lab.Sample) Value {
-	return attacked(func(a lab.AttackResult) Value { return latency(a.Raw, of) })
+	return sustained(func(a lab.AttackResult) *lab.Latency { return a.Raw }, of)
 }
 
 func firstByte(of func(lab.Latency) *float64) func(lab.Sample) Value {
-	return attacked(func(a lab.AttackResult) Value { return latency(a.FirstByte, of) })
+	return sustained(func(a lab.AttackResult) *lab.Latency { return a.FirstByte }, of)
 }
 
 func corrected(of func(lab.Latency) *float64) func(lab.Sample) Value {
@@ -146,8 +155,20 @@ func corrected(of func(lab.Latency) *float64) func(lab.Sample) Value {
 // open is for what only a schedule gives a meaning: missing in a closed loop
 // whatever the attack result holds.
 func open(which func(lab.AttackResult) *lab.Latency, of func(lab.Latency) *float64) func(lab.Sample) Value {
+	value := sustained(which, of)
 	return func(s lab.Sample) Value {
-		if s.Attack == nil || !OpenLoop(s) {
+		if !OpenLoop(s) {
+			return Value{}
+		}
+		return value(s)
+	}
+}
+
+// sustained is missing in an overload, where a latency depends on how long one
+// looked.
+func sustained(which func(lab.AttackResult) *lab.Latency, of func(lab.Latency) *float64) func(lab.Sample) Value {
+	return func(s lab.Sample) Value {
+		if s.Attack == nil || s.Phase.Overloads() {
 			return Value{}
 		}
 		return latency(which(*s.Attack), of)
@@ -215,8 +236,28 @@ func keepAlive(s lab.Sample) string {
 	return strconv.FormatBool(!s.Phase.PerRequest)
 }
 
-func offeredRPS(s lab.Sample) (float64, bool) {
-	return s.Phase.RateRPS, OpenLoop(s) && s.Phase.RateRPS > 0
+// phaseName is the kind where a plan of before phases had names says no more.
+func phaseName(s lab.Sample) string { return cmp.Or(s.Phase.Name, string(s.Phase.Kind)) }
+
+func deadlineMS(s lab.Sample) (float64, bool) {
+	return 1000 * s.Phase.DeadlineS, OpenLoop(s) && s.Phase.DeadlineS > 0
+}
+
+func upstreamHits(s lab.Sample) (int64, bool) {
+	if s.Upstream == nil {
+		return 0, false
+	}
+	return s.Upstream.Hits, true
+}
+
+func slo(s lab.Sample) string {
+	switch {
+	case s.Attack == nil || len(s.Phase.Objectives) == 0:
+		return ""
+	case len(s.Missed) == 0:
+		return "met"
+	}
+	return "missed: " + strings.Join(s.Missed, ", ")
 }
 
 func coldStartMS(s lab.Sample) (float64, bool) {

@@ -39,6 +39,76 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 	}, nil
 }
 
+// Widen is a layout with so many CPUs for the server: others of the topology by
+// the same preferences, and the generator's own where it takes all that there
+// are. More than there are is a *lab.Fault.
+func Widen(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
+	if cores > len(t.CPUs) {
+		return lab.Layout{}, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("lay out CPUs: a server is to be given %d, and there are %d", cores, len(t.CPUs)),
+			Hint: "leave the scenario out, or use a machine with more CPUs",
+		}
+	}
+	byID := map[int]lab.CPU{}
+	for _, c := range t.CPUs {
+		byID[c.ID] = c
+	}
+	generator, first := byID[l.Generator[0]], byID[l.Server[0]]
+	rest := slices.DeleteFunc(slices.Clone(t.CPUs), func(c lab.CPU) bool { return c.ID == first.ID })
+	slices.SortFunc(rest, func(a, b lab.CPU) int {
+		return cmp.Or(
+			falseFirst(a.ID == generator.ID, b.ID == generator.ID), // what drives the load comes last
+			pair{generator, a}.compare(pair{generator, b}),
+		)
+	})
+	wide := lab.Layout{Generator: slices.Clone(l.Generator), Server: []int{first.ID}, Doubts: slices.Clone(l.Doubts)}
+	for _, c := range rest[:cores-1] {
+		wide.Server = append(wide.Server, c.ID)
+		switch {
+		case c.ID == generator.ID:
+			wide.Doubts = append(wide.Doubts, fmt.Sprintf("the server is given all %d CPUs, and the generator runs on one of them", cores))
+		case slices.Contains(generator.Siblings, c.ID) || slices.ContainsFunc(wide.Server[:len(wide.Server)-1], func(id int) bool {
+			return slices.Contains(c.Siblings, id)
+		}):
+			wide.Doubts = append(wide.Doubts, fmt.Sprintf("CPU %d of the server is a hardware thread of a core that is used already", c.ID))
+		case c.Capacity != first.Capacity:
+			wide.Doubts = append(wide.Doubts, fmt.Sprintf("CPUs %d and %d of the server are unlike cores", first.ID, c.ID))
+		}
+	}
+	slices.Sort(wide.Server)
+	return wide, nil
+}
+
+// Wider are the layouts that scenarios need beside the one for a single CPU.
+func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.Layout, err error) {
+	var cores []int
+	for _, s := range scenarios {
+		if s.Cores > 1 {
+			cores = append(cores, s.Cores)
+		}
+	}
+	slices.Sort(cores)
+	for _, n := range slices.Compact(cores) {
+		wide, err := Widen(t, l, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, wide)
+	}
+	return all, nil
+}
+
+// LayoutFor is the layout that a plan has for a scenario.
+func LayoutFor(p lab.Plan, s lab.Scenario) (lab.Layout, error) {
+	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+		if len(l.Server) == max(s.Cores, 1) {
+			return l, nil
+		}
+	}
+	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for the servers of %s", s.Cores, s.Name)
+}
+
 func tooFew(t lab.Topology) error {
 	why := errors.New("lay out CPUs: none is usable")
 	if len(t.CPUs) > 0 {

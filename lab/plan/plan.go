@@ -28,14 +28,17 @@ const TrialOverhead = 3200 * time.Millisecond
 // seed on nothing but the run's, its pair and its block: a plan of more blocks
 // begins with the plan of fewer. All scenarios given are planned: a profile's
 // bound on their number is for whoever chooses them.
-func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.Layout) (lab.Plan, error) {
+//
+// layout is for scenarios that give a server one CPU, wider is for those that
+// give it more.
+func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.Layout, wider ...lab.Layout) (lab.Plan, error) {
 	if profile.Blocks < 1 {
 		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", profile.Name, profile.Blocks)
 	}
 	if err := check(scenarios); err != nil {
 		return lab.Plan{}, err
 	}
-	p := lab.Plan{Profile: profile, Seed: seed, Scenarios: scenarios, Layout: layout}
+	p := lab.Plan{Profile: profile, Seed: seed, Scenarios: scenarios, Layout: layout, Wider: wider, Pilots: pilots(scenarios, seed)}
 	for block := 1; block <= profile.Blocks; block++ {
 		p.Trials = append(p.Trials, trialsOf(block, scenarios, seed)...)
 	}
@@ -138,9 +141,9 @@ func below(source rand.Source, n uint64) uint64 {
 }
 
 // Duration is how long a plan takes at worst: every warm-up spends its whole
-// budget, every peak is tried on twice the connections, every trial costs
-// TrialOverhead, and all repeats fall to the longest trial. Building images and
-// calibrating are not in it.
+// budget, every peak is tried on twice the connections, every trial and every
+// pilot costs TrialOverhead, and all repeats fall to the longest trial. Building
+// images and calibrating are not in it.
 func Duration(p lab.Plan) time.Duration {
 	all, longest := durations(p)
 	return all + time.Duration(p.Repeats)*longest
@@ -148,20 +151,30 @@ func Duration(p lab.Plan) time.Duration {
 
 // durations is how long all trials take, each once, and the longest of them.
 func durations(p lab.Plan) (all, longest time.Duration) {
-	load := map[string]time.Duration{}
+	lasts := map[string]time.Duration{}
 	for _, s := range p.Scenarios {
-		for _, phase := range s.Phases {
-			load[s.Name] += PhaseDuration(p.Profile, phase.Kind)
-			if phase.Kind == lab.Peak {
-				load[s.Name] += Doubled(PhaseDuration(p.Profile, phase.Kind))
-			}
-		}
+		lasts[s.Name] = ScenarioDuration(p.Profile, s)
 	}
 	for _, t := range p.Trials {
-		all += load[t.Scenario] + TrialOverhead
-		longest = max(longest, load[t.Scenario]+TrialOverhead)
+		all += lasts[t.Scenario]
+		longest = max(longest, lasts[t.Scenario])
 	}
-	return all, longest
+	return all + time.Duration(PilotsToFind(p))*PilotDuration(p.Profile), longest
+}
+
+// PilotDuration is how long a pilot takes at worst.
+func PilotDuration(p lab.Profile) time.Duration { return p.WarmUpMax + p.Peak + TrialOverhead }
+
+// ScenarioDuration is how long one trial of a scenario takes at worst.
+func ScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
+	lasts := TrialOverhead
+	for _, phase := range s.Phases {
+		lasts += PhaseDuration(p, phase.Kind)
+		if phase.Kind == lab.Peak {
+			lasts += Doubled(PhaseDuration(p, phase.Kind))
+		}
+	}
+	return lasts
 }
 
 // Doubled is how long a peak that did not saturate the server is tried on twice
@@ -174,10 +187,12 @@ func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 	switch kind {
 	case lab.WarmUp:
 		return p.WarmUpMax
-	case lab.Peak:
+	case lab.Peak, lab.Ladder:
 		return p.Peak
-	case lab.Steady:
+	case lab.Steady, lab.Ramp:
 		return p.Steady
+	case lab.Steps:
+		return p.Steady / 2
 	default:
 		return 0
 	}

@@ -65,6 +65,8 @@ func of(scenario string, rows ...metric.Row) []metric.Row {
 	return rows
 }
 
+func named(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
+
 func with(r metric.Row, name string, v metric.Value) metric.Row {
 	r[name] = v
 	return r
@@ -107,10 +109,10 @@ func crowded() []metric.Row {
 		for _, v := range []string{"node/single", long} {
 			rows = append(rows,
 				peak(v, b, lab.Valid, 123456+float64(b)),
-				with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)),
+				named(with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)), "peak-256"),
 				steady(v, b, lab.Valid, 1234.5),
-				with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Num(12500.5)),
-				with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Num(50000)))
+				named(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Num(12500.5)), "steady-12500.5"),
+				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Num(50000)), "steady-50000"))
 		}
 	}
 	for b := range int64(15) {
@@ -195,8 +197,8 @@ func TestFiguresComeFromValidRows(t *testing.T) {
 	if l.Valid != 2 || l.Trials != 3 {
 		t.Errorf("%d of %d trials valid, want 2 of 3", l.Valid, l.Trials)
 	}
-	if l.Peak.Median != 250 || l.Peak.Lowest != 100 || l.Peak.Most != 400 || l.Peak.N != 2 || l.Peak.Bound {
-		t.Errorf("peak %+v", l.Peak)
+	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Most != 400 || l.Served.N != 2 || l.Served.Bound {
+		t.Errorf("peak %+v", l.Served)
 	}
 	if l.P50MS.Median != 1 || l.P99MS.Median != 10 || l.CPUUS.Median != 20 {
 		t.Errorf("p50 %+v, p99 %+v, CPU %+v: not those of the one valid steady row", l.P50MS, l.P99MS, l.CPUUS)
@@ -213,7 +215,7 @@ func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
 		peak("a/s", 3, lab.Censored, 400), peak("b/s", 3, lab.Valid, 100),
 	}
 	a, b := lineOf(t, rows, "a/s"), lineOf(t, rows, "b/s")
-	if got := a.Peak.String(); got != ">= 300" { // not 301, which was not seen
+	if got := a.Served.String(); got != ">= 300" { // not 301, which was not seen
 		t.Errorf("peak %q", got)
 	}
 	for line := range strings.Lines(report.Summarise(rows).Text()) {
@@ -271,8 +273,8 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 // A trial under several loads is in several sections and is one trial.
 func TestATrialCountsOnceInTheTitle(t *testing.T) {
 	s := report.Summarise([]metric.Row{
-		peak("a", 1, lab.Valid, 1), with(peak("a", 1, lab.Failed, 1), "connections", metric.Int(256)),
-		peak("a", 2, lab.Valid, 1), with(peak("a", 2, lab.Valid, 1), "connections", metric.Int(256)),
+		named(peak("a", 1, lab.Valid, 1), "peak-64"), named(peak("a", 1, lab.Failed, 1), "peak-256"),
+		named(peak("a", 2, lab.Valid, 1), "peak-64"), named(peak("a", 2, lab.Valid, 1), "peak-256"),
 	})
 	if s.Valid != 1 || s.Trials != 2 || len(s.Sections) != 2 {
 		t.Errorf("%d of %d in %d sections, want 1 of 2 in 2", s.Valid, s.Trials, len(s.Sections))
@@ -307,6 +309,40 @@ func TestFigureString(t *testing.T) {
 	for _, tt := range tests {
 		if got := tt.f.String(); got != tt.want {
 			t.Errorf("%+v: got %q, want %q", tt.f, got, tt.want)
+		}
+	}
+}
+
+// A ladder shows how long its clients waited, and an overload what was served in
+// time; each variant may have a rate of its own.
+func TestLaddersAndGoodput(t *testing.T) {
+	ladder := func(v string, clients int64, p50 float64) metric.Row {
+		r := row(v, 1, "ladder", lab.Valid, map[string]float64{"throughput_rps": float64(clients) / 2, "latency_raw_p50_ms": p50, "latency_raw_p99_ms": 2 * p50})
+		return with(named(r, fmt.Sprintf("ladder-%d", clients)), "connections", metric.Int(clients))
+	}
+	overload := func(v string, rate, goodput float64) metric.Row {
+		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
+		return with(named(r, "steady-120%"), "offered_rps", metric.Num(rate))
+	}
+	s := report.Summarise(slices.Concat(
+		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
+		of("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
+	))
+	if len(s.Sections) != 3 || s.Valid != 3 {
+		t.Fatalf("%d sections and %d valid trials: %+v", len(s.Sections), s.Valid, s.Sections)
+	}
+	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
+		t.Errorf("a thousand clients: %+v", l)
+	}
+	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 || math.Abs(l.ToFirst-30000.0/45000) > 1e-9 {
+		t.Errorf("an overload: %+v", l)
+	}
+	for _, title := range []string{
+		"wait: 1000 clients at once, p50 and p99 from the actual send",
+		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
+	} {
+		if !strings.Contains(s.Text(), title) {
+			t.Errorf("%q is not in\n%s", title, s.Text())
 		}
 	}
 }

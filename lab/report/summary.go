@@ -27,13 +27,16 @@ type Summary struct {
 	Doubts   []string // what weakens figures that are valid
 }
 
-// Section is one scenario under one load. A scenario with several peaks or
-// several rates has a section for each pair of them.
+// Section is one scenario under one load. A scenario with several closed or
+// several open loops has a section for each pair of them.
 type Section struct {
 	Scenario    string
-	Connections int64   // of the peak; 0 without one
-	RateRPS     float64 // of the steady phase; 0 without one
-	Lines       []Line  // by variant
+	Closed      string    // the closed loop's name: "peak"; empty without one
+	Connections int64     // of it
+	Open        string    // the open loop's name: "steady"; empty without one
+	RatesRPS    []float64 // that it offered, each once: several where each variant has its own
+	DeadlineMS  float64   // of the open loop's goodput; 0 without one
+	Lines       []Line    // by variant
 }
 
 // Line is one variant in a section. Figures come from rows that are valid.
@@ -41,10 +44,10 @@ type Line struct {
 	Variant      string
 	Valid        int // trials of which every phase here is valid or a bound
 	Trials       int
-	Peak         Figure  // requests per second; a bound where a row is censored
-	ToFirst      float64 // median over blocks of peak / the first line's peak; NaN where either is a bound
-	P50MS, P99MS Figure  // corrected, of the steady phase
-	CPUUS        Figure  // of the steady phase, of the peak without one
+	Served       Figure  // requests per second, or goodput where the section has no closed loop; a bound where a row is censored
+	ToFirst      float64 // median over blocks of Served / the first line's; NaN where either is a bound
+	P50MS, P99MS Figure  // corrected, of the open loop; without one, raw, of a ladder
+	CPUUS        Figure  // of the open loop, of the closed one without it
 	MemoryMiB    Figure
 	ColdStartMS  Figure
 }
@@ -109,7 +112,15 @@ func doubts(rows []metric.Row) []string {
 		"and another machine will give others", 100*most)}
 }
 
-func is(r metric.Row, kind lab.PhaseKind) bool { return r.Text("phase") == string(kind) }
+// kind is what a phase's name begins with.
+func kind(r metric.Row) lab.PhaseKind {
+	name, _, _ := strings.Cut(r.Text("phase"), "-")
+	return lab.PhaseKind(name)
+}
+
+func isOpen(r metric.Row) bool { return kind(r).Open() }
+
+func isClosed(r metric.Row) bool { return kind(r) == lab.Peak || kind(r) == lab.Ladder }
 
 func validity(r metric.Row) lab.Validity { return lab.Validity(r.Text("validity")) }
 
@@ -130,49 +141,26 @@ func byVariant(rows []metric.Row) map[string][]metric.Row {
 	return out
 }
 
-// load tells the peaks of a scenario apart, and its rates.
-func load(r metric.Row) float64 {
-	name := "connections"
-	if is(r, lab.Steady) {
-		name = "offered_rps"
-	}
-	f, _ := r.Float(name)
-	return f
-}
-
-// sections puts the first peak with the first rate, the second with the second,
-// and so on. A row of neither, from a trial that failed before its first phase,
-// goes to the first section.
+// sections puts the first closed loop with the first open one, the second with
+// the second, and so on. A row of neither, from a trial that failed before its
+// first phase, goes to the first section.
 func sections(scenario string, rows []metric.Row) []Section {
-	var peaks, rates []float64
-	for _, r := range rows {
-		switch {
-		case is(r, lab.Peak) && !slices.Contains(peaks, load(r)):
-			peaks = append(peaks, load(r))
-		case is(r, lab.Steady) && !slices.Contains(rates, load(r)):
-			rates = append(rates, load(r))
-		}
-	}
-	out := make([]Section, max(len(peaks), len(rates), 1))
-	parts := make([][]metric.Row, len(out))
+	closed, open := names(rows, isClosed), names(rows, isOpen)
+	out := make([]Section, max(len(closed), len(open), 1))
 	for i := range out {
 		out[i].Scenario = scenario
-		if i < len(peaks) {
-			out[i].Connections = int64(peaks[i])
+		if i < len(closed) {
+			out[i].Closed = closed[i]
 		}
-		if i < len(rates) {
-			out[i].RateRPS = rates[i]
+		if i < len(open) {
+			out[i].Open = open[i]
 		}
 	}
+	parts := make([][]metric.Row, len(out))
 	for _, r := range rows {
-		i := 0
-		switch {
-		case is(r, lab.Peak):
-			i = slices.Index(peaks, load(r))
-		case is(r, lab.Steady):
-			i = slices.Index(rates, load(r))
-		}
+		i := max(slices.Index(closed, r.Text("phase")), slices.Index(open, r.Text("phase")), 0)
 		parts[i] = append(parts[i], r)
+		out[i].offered(r)
 	}
 	for i := range out {
 		out[i].Lines = lines(parts[i])
@@ -180,17 +168,40 @@ func sections(scenario string, rows []metric.Row) []Section {
 	return out
 }
 
+// names are those of the phases that are wanted, in their order.
+func names(rows []metric.Row, wanted func(metric.Row) bool) (all []string) {
+	for _, r := range rows {
+		if name := r.Text("phase"); wanted(r) && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// offered notes the load of a row of the section.
+func (s *Section) offered(r metric.Row) {
+	if n, ok := r.Int("connections"); ok && isClosed(r) {
+		s.Connections = n
+	}
+	if rps, ok := r.Float("offered_rps"); ok && !slices.Contains(s.RatesRPS, rps) {
+		s.RatesRPS = append(s.RatesRPS, rps)
+	}
+	if ms, ok := r.Float("deadline_ms"); ok {
+		s.DeadlineMS = ms
+	}
+}
+
 func lines(rows []metric.Row) []Line {
 	var out []Line
 	var first map[int64]float64
 	for variant, own := range sorted(byVariant(rows)) {
 		l := line(variant, own)
-		blocks := peakByBlock(own)
+		blocks := servedByBlock(own)
 		if first == nil {
 			first = blocks
 		}
 		l.ToFirst = math.NaN()
-		if !l.Peak.Bound && len(out) > 0 && !out[0].Peak.Bound {
+		if !l.Served.Bound && len(out) > 0 && !out[0].Served.Bound {
 			l.ToFirst = pairedRatio(blocks, first)
 		}
 		out = append(out, l)
@@ -214,21 +225,34 @@ func line(variant string, rows []metric.Row) Line {
 			cold = append(cold, xs[0])
 		}
 	}
-	peaks, steady := ofKind(rows, lab.Peak), ofKind(rows, lab.Steady)
-	l.Peak = figure(values(peaks, "throughput_rps", validOrBound))
-	l.Peak.Bound = slices.ContainsFunc(peaks, func(r metric.Row) bool { return validity(r) == lab.Censored })
-	l.P50MS = figure(values(steady, "latency_p50_ms", valid))
-	l.P99MS = figure(values(steady, "latency_p99_ms", valid))
-	if len(steady) == 0 {
-		steady = peaks
+	closed, open := those(rows, isClosed), those(rows, isOpen)
+	head, name := headline(rows)
+	l.Served = figure(values(head, name, validOrBound))
+	l.Served.Bound = slices.ContainsFunc(head, func(r metric.Row) bool { return validity(r) == lab.Censored })
+	l.P50MS = figure(values(open, "latency_p50_ms", valid))
+	l.P99MS = figure(values(open, "latency_p99_ms", valid))
+	if len(open) == 0 {
+		ladder := those(closed, func(r metric.Row) bool { return kind(r) == lab.Ladder })
+		l.P50MS = figure(values(ladder, "latency_raw_p50_ms", valid))
+		l.P99MS = figure(values(ladder, "latency_raw_p99_ms", valid))
+		open = closed
 	}
-	l.CPUUS = figure(values(steady, "cpu_us_per_request", valid))
+	l.CPUUS = figure(values(open, "cpu_us_per_request", valid))
 	l.MemoryMiB, l.ColdStartMS = figure(memory), figure(cold)
 	return l
 }
 
+// headline is what a section ranks by: the closed loop's throughput, or without
+// one the open loop's goodput.
+func headline(rows []metric.Row) (of []metric.Row, name string) {
+	if closed := those(rows, isClosed); len(closed) > 0 {
+		return closed, "throughput_rps"
+	}
+	return those(rows, isOpen), "goodput_rps"
+}
+
 // trials splits a variant's rows into its trials. A trial that was repeated has
-// the same block; its rows begin anew with a load that was there already.
+// the same block; its rows begin anew with a phase that was there already.
 func trials(rows []metric.Row) [][]metric.Row {
 	var out [][]metric.Row
 	newest := map[int64]int{} // block to index in out
@@ -236,7 +260,7 @@ func trials(rows []metric.Row) [][]metric.Row {
 		block, _ := r.Int("block")
 		i, known := newest[block]
 		if !known || slices.ContainsFunc(out[i], func(had metric.Row) bool {
-			return had.Text("phase") == "" || had.Text("phase") == r.Text("phase") && load(had) == load(r)
+			return had.Text("phase") == "" || had.Text("phase") == r.Text("phase")
 		}) {
 			i = len(out)
 			out = append(out, nil)
@@ -247,10 +271,9 @@ func trials(rows []metric.Row) [][]metric.Row {
 	return out
 }
 
-func ofKind(rows []metric.Row, kind lab.PhaseKind) []metric.Row {
-	var out []metric.Row
+func those(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
 	for _, r := range rows {
-		if is(r, kind) {
+		if wanted(r) {
 			out = append(out, r)
 		}
 	}
@@ -274,11 +297,12 @@ func figure(xs []float64) Figure {
 	return Figure{N: len(xs), Median: stat.Median(xs), Lowest: lowest, Most: most}
 }
 
-func peakByBlock(rows []metric.Row) map[int64]float64 {
+func servedByBlock(rows []metric.Row) map[int64]float64 {
 	seen := map[int64][]float64{}
-	for _, r := range ofKind(rows, lab.Peak) {
+	head, name := headline(rows)
+	for _, r := range head {
 		block, _ := r.Int("block")
-		if f, ok := r.Float("throughput_rps"); ok && valid(r) {
+		if f, ok := r.Float(name); ok && valid(r) {
 			seen[block] = append(seen[block], f)
 		}
 	}

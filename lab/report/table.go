@@ -3,10 +3,12 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
 
@@ -26,7 +28,7 @@ type column struct {
 var columns = []column{
 	{"", "variant", func(l Line) string { return l.Variant }},
 	{"valid", "trials", func(l Line) string { return fmt.Sprintf("%d/%d", l.Valid, l.Trials) }},
-	{"peak", "req/s", func(l Line) string { return l.Peak.ranged() }},
+	{"served", "req/s", func(l Line) string { return l.Served.ranged() }},
 	{"vs", "first", func(l Line) string { return ratio(l.ToFirst) }},
 	{"p50", "ms", func(l Line) string { return l.P50MS.String() }},
 	{"p99", "ms", func(l Line) string { return l.P99MS.String() }},
@@ -74,16 +76,36 @@ func ratio(x float64) string {
 
 func (s Section) title() string {
 	var loads []string
-	if s.Connections > 0 {
-		loads = append(loads, fmt.Sprintf("peak over %d connections", s.Connections))
+	switch {
+	case strings.HasPrefix(s.Closed, string(lab.Ladder)):
+		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections))
+	case s.Closed != "":
+		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
 	}
-	if s.RateRPS > 0 {
-		loads = append(loads, "p50 and p99 at "+strconv.FormatFloat(s.RateRPS, 'f', -1, 64)+" req/s")
+	switch {
+	case len(s.RatesRPS) == 0:
+	case s.DeadlineMS > 0 && s.Closed == "":
+		loads = append(loads, fmt.Sprintf("goodput within %s ms, at %s", strconv.FormatFloat(s.DeadlineMS, 'f', -1, 64), s.rates()))
+	default:
+		loads = append(loads, "p50 and p99 at "+s.rates())
 	}
 	if len(loads) == 0 {
 		return s.Scenario
 	}
 	return s.Scenario + ": " + strings.Join(loads, ", ")
+}
+
+// rates is what the open loop offered: one rate, or those of all variants.
+func (s Section) rates() string {
+	text := strconv.FormatFloat(slices.Min(s.RatesRPS), 'f', -1, 64)
+	if len(s.RatesRPS) > 1 {
+		text += " to " + strconv.FormatFloat(slices.Max(s.RatesRPS), 'f', -1, 64)
+	}
+	text += " req/s"
+	if strings.Contains(s.Open, "-") {
+		text += " (" + s.Open + ")"
+	}
+	return text
 }
 
 func (s Summary) title() string {
@@ -94,10 +116,10 @@ func (s Summary) title() string {
 func (s Summary) legend() []string {
 	out := []string{
 		"valid trials: every phase is valid, or a bound; figures are those of valid phases. \"-\": there is none.",
-		"peak: closed loop, median of the trials [lowest–highest]; \">= X\" is a bound: neither ranked nor divided; " +
-			"vs first: median over blocks of the ratio to the first variant's peak.",
+		"served: by a closed loop (or in time, where a goodput is said), median of the trials [lowest–highest]; \">= X\" is a bound: " +
+			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
-			"(at the peak where there is none). memory: the highest since the start.",
+			"(in the closed loop where there is none). memory: the highest since the start.",
 	}
 	switch {
 	case s.Blocks == 1:

@@ -225,6 +225,16 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 	return lab.Runtime{}, l.unknown("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
 }
 
+// RuntimesOf is the runtimes that have a variant of the wanted ones.
+func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtime) {
+	for _, r := range l.Runtimes {
+		if slices.ContainsFunc(r.Variants, wanted) {
+			needed = append(needed, r)
+		}
+	}
+	return needed
+}
+
 // Variants are the variants of all runtimes.
 func (l *Library) Variants() []lab.Variant {
 	var all []lab.Variant

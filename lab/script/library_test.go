@@ -107,10 +107,11 @@ scenario(
 			{Method: "POST", Path: "/s"},
 		},
 		Phases: []lab.Phase{
-			{Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
-			{Kind: lab.Peak, Connections: 7, TimeoutS: 1.5, PerRequest: true},
-			{Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
+			{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
+			{Name: "peak", Kind: lab.Peak, Connections: 7, TimeoutS: 1.5, PerRequest: true},
+			{Name: "steady", Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
 		},
+		Cores:    1,
 		Variants: []string{"python/uvloop", "node/single"},
 	}
 	if got := library.Scenarios[0]; !reflect.DeepEqual(got, want) {
@@ -279,7 +280,7 @@ func TestBrokenFilesHideNothingElse(t *testing.T) {
 	}))
 	want := `runtimes/node/runtime.star:2:1: got end of file, want ')'
 scenarios/c.star:6:17: scenario: unknown variant "python/single"; valid: python/uvloop
-scenarios/d.star:1:1: unknown name "nonsense"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`
+scenarios/d.star:1:1: unknown name "nonsense"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

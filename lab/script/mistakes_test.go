@@ -3,9 +3,11 @@ package script_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"runtimelab/lab/metric"
 	"runtimelab/lab/script"
 )
 
@@ -104,7 +106,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name far from any": {
 			scenarioWith(`get("/json")`, `frobnicate`),
-			`4:17: unknown name "frobnicate"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
+			`4:17: unknown name "frobnicate"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"name of the file's own": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
@@ -124,7 +126,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown argument far from any": {
 			scenarioWith(`peak()`, `peak(qqqq = 1)`),
-			`5:30: peak: unknown argument "qqqq"; valid: connections, keep_alive, timeout`,
+			`5:30: peak: unknown argument "qqqq"; valid: connections, keep_alive, timeout, name, requests, slo`,
 		},
 		"unknown variant": {
 			scenarioWith(`node/single`, `node/singel`),
@@ -186,11 +188,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"request among phases": {
 			scenarioWith(`peak()`, `get("/a")`),
-			`5:25: scenario: phases holds a request, want warmup(…), peak(…) or steady(…)`,
+			`5:25: scenario: phases holds a request, want warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
 		},
 		"phase that is not called": {
 			scenarioWith(`peak()`, `peak`),
-			`5:25: scenario: phases holds a function, want warmup(…), peak(…) or steady(…)`,
+			`5:25: scenario: phases holds a function, want warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
 		},
 		"wrong type of rate": {
 			scenarioWith(`rate = 100`, `rate = "100"`),
@@ -330,19 +332,99 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"empty phases": {
 			scenarioWith(`[warmup(), peak(), steady(rate = 100)]`, `[]`),
-			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…) and steady(…)`,
+			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
 		},
 		"warm-up not first": {
 			scenarioWith(`warmup(), peak()`, `peak(), warmup()`),
 			`5:23: scenario: phases has warmup after another phase, want it first`,
 		},
 		"duplicate phases": {
-			scenarioWith(`peak(), steady(rate = 100)`, `peak(), peak(connections = 2)`),
-			`5:33: scenario: phases has peak twice`,
+			scenarioWith(`peak(), steady(rate = 100)`, `peak(), peak(timeout = 2)`),
+			`5:33: scenario: phases has peak-64 twice; give one another name`,
+		},
+		"a rung twice": {
+			scenarioWith(`peak()`, `ladder(connections = [1, 10, 1])`),
+			`5:54: ladder: connections holds 1 twice`,
+		},
+		"a rung that is no number": {
+			scenarioWith(`steady(rate = 100)`, `steps(rates = [100, "200"])`),
+			`5:53: steps: rates holds a string, want numbers`,
+		},
+		"a negative step": {
+			scenarioWith(`steady(rate = 100)`, `steps(rates = [100, -200])`),
+			`5:53: steps: rates holds -200, want more than 0 and at most 1000000`,
+		},
+		"too many rungs": {
+			scenarioWith(`peak()`, `peak(connections = range(1, 99))`),
+			`5:44: peak: connections has 98 elements, and each is a phase of its own: at most 20`,
+		},
+		"a ladder without rungs": {
+			scenarioWith(`peak()`, `ladder()`),
+			`5:25: ladder: missing argument "connections"`,
+		},
+		"a share above all": {
+			scenarioWith(`rate = 100`, `rate = share(0)`),
+			`5:53: share: of is 0, want more than 0 and at most 10`,
+		},
+		"a name that is no label": {
+			scenarioWith(`peak()`, `peak(name = "Two words")`),
+			`5:37: peak: name "Two words" is not of the form ^[a-z0-9][a-z0-9%.-]*$`,
+		},
+		"nothing but background": {
+			scenarioWith(`get("/json")`, `get("/json", background = True)`),
+			`4:16: scenario: requests has nothing but background, want one whose latency is asked for`,
+		},
+		"objective of an unknown metric": {
+			scenarioWith(`rate = 100`, `rate = 100, slo = [below("latency_p9_ms", 50)]`),
+			`5:65: below: unknown metric "latency_p9_ms"; did you mean "latency_p90_ms"?`,
+		},
+		"objective without a limit": {
+			scenarioWith(`rate = 100`, `rate = 100, slo = [above("throughput_rps")]`),
+			`5:59: above: missing argument "limit"`,
+		},
+		"objective that is none": {
+			scenarioWith(`rate = 100`, `rate = 100, slo = ["fast"]`),
+			`5:59: steady: slo holds a string, want below(…) or above(…)`,
+		},
+		"unknown metric": {
+			hypothesisWith(`"throughput_rps"`, `"throughput"`),
+			`8:44: hypothesis: unknown metric "throughput"; did you mean "throughput_rps"?`,
+		},
+		"a metric that is no measure": {
+			hypothesisWith(`"throughput_rps"`, `"variant"`),
+			`8:44: hypothesis: unknown metric "variant"; valid: ` + measures(),
+		},
+		"unknown claim": {
+			hypothesisWith(`"speed-1"`, `"speed-l"`),
+			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?`,
+		},
+		"unknown direction": {
+			hypothesisWith(`phase =`, `direction = "faster", phase =`),
+			`9:52: hypothesis: unknown direction "faster"; valid: higher, lower, same`,
+		},
+		"margin above 1": {
+			hypothesisWith(`phase =`, `margin = 5, phase =`),
+			`9:49: hypothesis: margin is 5, want more than 0 and at most 1`,
+		},
+		"unknown variant of a hypothesis": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = "node/singel"`),
+			`8:74: scenario: unknown variant "node/singel" of this scenario; did you mean "node/single"?`,
+		},
+		"unknown phase of a hypothesis": {
+			hypothesisWith(`phase = "peak"`, `phase = "paek"`),
+			`9:48: scenario: unknown phase "paek"; did you mean "peak"?`,
+		},
+		"a hypothesis that does not say its phase": {
+			hypothesisWith(`, phase = "peak"`, ``),
+			`8:5: scenario: the hypothesis does not say which phase it is about; phase is one of peak, steady`,
+		},
+		"a hypothesis about nothing": {
+			hypothesisWith(`"python/uvloop"`, `"node/single"`),
+			`8:5: scenario: the hypothesis compares node/single peak with itself`,
 		},
 		"nothing measured": {
 			scenarioWith(`warmup(), peak(), steady(rate = 100)`, `warmup()`),
-			`5:14: scenario: phases has nothing that is measured, want peak(…) or steady(…)`,
+			`5:14: scenario: phases has nothing that is measured, want peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
 		},
 		"path without slash": {
 			scenarioWith(`/json`, `json`),
@@ -418,11 +500,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"without names": {
 			scenarioWith(`peak()`, `peak(64)`),
-			`5:30: peak: an argument without a name; arguments go by name: connections, keep_alive, timeout`,
+			`5:30: peak: an argument without a name; arguments go by name: connections, keep_alive, timeout, name, requests, slo`,
 		},
 		"too many without names": {
 			scenarioWith(`get("/json")`, `get("/json", {})`),
-			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers`,
+			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers, background`,
 		},
 		"argument twice": {
 			scenarioWith(`get("/json")`, `get("/json", path = "/a")`),
@@ -438,7 +520,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"clock": {
 			"x = time.now()\n" + scenarioWith(),
-			`1:5: unknown name "time"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
+			`1:5: unknown name "time"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"division by nothing": {
 			"x = 1 // 0\n",
@@ -470,11 +552,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"value of an unknown name": {
 			"x = nothing.at_all\n" + scenarioWith(),
-			`1:5: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
+			`1:5: unknown name "nothing"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"unknown name in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
-			`4:44: unknown name "nul"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
+			`4:44: unknown name "nul"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"called by a function of Starlark's": {
 			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
@@ -489,7 +571,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name in headers": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
-			`4:46: unknown name "nothing"; valid: get, param, peak, pool, post, scenario, steady, warmup, where`,
+			`4:46: unknown name "nothing"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"unknown phase beside a warm-up": {
 			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),
@@ -520,4 +602,31 @@ func TestMistakesInScenarios(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hypothesisWith is a scenario with a hypothesis in line 7, something in it
+// replaced.
+func hypothesisWith(old, by string) string {
+	text := strings.Replace(scenarioWith(`["node/single"]`, "all"), "\n)", `
+    hypotheses = [
+    hypothesis(claim = "speed-1", metric = "throughput_rps", numerator = "node/single",
+        denominator = "python/uvloop", phase = "peak"),
+    ],
+)`, 1)
+	if strings.Count(text, old) != 1 {
+		panic(old + " is not in the scenario once")
+	}
+	return strings.Replace(text, old, by, 1)
+}
+
+// measures are the metrics that have a better direction.
+func measures() string {
+	var names []string
+	for _, m := range metric.Table() {
+		if m.Kind != metric.String && m.Better != metric.Neither {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }

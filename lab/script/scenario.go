@@ -16,20 +16,9 @@ import (
 	"runtimelab/lab"
 )
 
-// What a phase is where the script does not say. Peak's 64 connections
-// saturate a server of one core; an open loop has room for the rate it is
-// given times the latency it meets.
 const (
-	closedConnections = 64
-	openConnections   = 128
-	timeoutS          = 10.0
-)
-
-const (
-	maxConnections = 60_000 // ports of loopback and open files both end soon after
-	maxRateRPS     = 1_000_000
-	maxTimeoutS    = 600
-	maxBodies      = 64 << 20 // of all requests together: they are held in memory, and sent to every cell
+	maxBodies = 64 << 20 // of all requests together: they are held in memory, and sent to every cell
+	maxCores  = 1024
 )
 
 // scenarioScript is a file under scenarios/ under evaluation.
@@ -61,12 +50,6 @@ type request struct {
 	request lab.Request
 }
 
-// phase is what warmup(), peak() and steady() make.
-type phase struct {
-	opaque
-	phase lab.Phase
-}
-
 // evaluateScenario is the scenario that a file describes, or the file's faults.
 // The error is the end of ctx.
 func evaluateScenario(
@@ -96,15 +79,15 @@ func (s *scenarioScript) vocabulary() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
-		optional: []string{"variants"},
+		optional: []string{"variants", "cores", "upstream", "hypotheses"},
 		make:     s.makeScenario,
 	})
 	s.define(function{
-		name: "get", positional: []string{"path"}, required: []string{"path"}, optional: []string{"headers"},
+		name: "get", positional: []string{"path"}, required: []string{"path"}, optional: []string{"headers", "background"},
 		make: func(c *call) starlark.Value { return makeRequest(c, "GET") },
 	})
 	s.define(function{
-		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers"},
+		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers", "background"},
 		make: func(c *call) starlark.Value { return makeRequest(c, "POST") },
 	})
 	s.define(function{
@@ -119,18 +102,8 @@ func (s *scenarioScript) vocabulary() {
 		name: "pool", positional: []string{"count", "make"}, required: []string{"count", "make"},
 		make: s.makePool,
 	})
-	for _, kind := range []lab.PhaseKind{lab.WarmUp, lab.Peak} {
-		s.define(function{
-			name: string(kind), optional: []string{"connections", "keep_alive", "timeout"},
-			make: func(c *call) starlark.Value { return makeClosed(c, kind) },
-		})
-	}
-	s.define(function{
-		name:     string(lab.Steady),
-		required: []string{"rate"},
-		optional: []string{"connections", "arrivals", "keep_alive", "timeout"},
-		make:     makeSteady,
-	})
+	s.phaseVocabulary()
+	s.hypothesisVocabulary()
 }
 
 func (s *scenarioScript) makeScenario(c *call) starlark.Value {
@@ -145,8 +118,11 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		File:     s.shown,
 		Requests: requestsOf(c),
 		Phases:   phasesOf(c),
+		Cores:    c.whole("cores", 1, 1, maxCores),
+		Upstream: c.truth("upstream", false),
 		Variants: s.variants.choose(c),
 	}
+	s.scenario.Hypotheses = s.hypothesesOf(c)
 	return starlark.None
 }
 
@@ -174,68 +150,10 @@ func requestsOf(c *call) []lab.Request {
 			break
 		}
 	}
-	return all
-}
-
-// phasesOf keeps the order that a trial has: a warm-up first, then what is
-// measured, each kind once, because a row is known by its kind of phase.
-func phasesOf(c *call) []lab.Phase {
-	var all []lab.Phase
-	measured := false
-	for i, element := range c.list("phases", "warmup(…), peak(…) and steady(…)") {
-		made, ok := element.value.(*phase)
-		if !ok {
-			c.fault(element.at, "phases holds %s, want warmup(…), peak(…) or steady(…)", described(element.value))
-			continue
-		}
-		kind := made.phase.Kind
-		switch {
-		case slices.ContainsFunc(all, func(o lab.Phase) bool { return o.Kind == kind }):
-			c.fault(element.at, "phases has %s twice", kind)
-		case kind == lab.WarmUp && i > 0:
-			c.fault(element.at, "phases has warmup after another phase, want it first")
-		}
-		measured = measured || kind != lab.WarmUp
-		all = append(all, made.phase)
-	}
-	// A phase that an earlier fault spoilt may be the measured one.
-	if len(all) > 0 && !measured && c.script.mistakes == 0 {
-		c.fault(c.args["phases"].at, "phases has nothing that is measured, want peak(…) or steady(…)")
+	if len(all) > 0 && !slices.ContainsFunc(all, func(r lab.Request) bool { return !r.Background }) {
+		c.fault(c.args["requests"].at, "requests has nothing but background, want one whose latency is asked for")
 	}
 	return all
-}
-
-func makeClosed(c *call, kind lab.PhaseKind) starlark.Value {
-	return &phase{opaque: "phase", phase: lab.Phase{
-		Kind:        kind,
-		Connections: c.whole("connections", closedConnections, 1, maxConnections),
-		PerRequest:  !c.truth("keep_alive", true),
-		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
-	}}
-}
-
-func makeSteady(c *call) starlark.Value {
-	return &phase{opaque: "phase", phase: lab.Phase{
-		Kind:        lab.Steady,
-		Connections: c.whole("connections", openConnections, 1, maxConnections),
-		PerRequest:  !c.truth("keep_alive", true),
-		RateRPS:     c.number("rate", 0, maxRateRPS),
-		Arrivals:    arrivalsOf(c),
-		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
-	}}
-}
-
-func arrivalsOf(c *call) lab.Arrivals {
-	if !c.has("arrivals") {
-		return lab.Poisson
-	}
-	known := []string{string(lab.Poisson), string(lab.Constant)}
-	before := c.script.mistakes
-	name := c.line("arrivals")
-	if arg, ok := c.usable("arrivals"); ok && c.script.mistakes == before && !slices.Contains(known, name) {
-		c.fault(arg.at, "unknown arrivals %q; %s", name, lab.Suggest(name, known))
-	}
-	return lab.Arrivals(name)
 }
 
 func makeRequest(c *call, method string) starlark.Value {
@@ -243,6 +161,8 @@ func makeRequest(c *call, method string) starlark.Value {
 		Method: method,
 		Path:   pathOf(c),
 		Header: headersOf(c),
+
+		Background: c.truth("background", false),
 	}}
 	if method == "POST" {
 		made.request.Body = bodyOf(c)

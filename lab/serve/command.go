@@ -37,7 +37,7 @@ type responder interface {
 	serve(ctx context.Context, l *net.TCPListener) error
 }
 
-var kinds = []string{"null", "reference", "waiting", "stalling"}
+var kinds = []string{"null", "reference", "waiting", "stalling", "upstream"}
 
 func parse(args []string) (responder, error) {
 	if len(args) == 0 || !slices.Contains(kinds, args[0]) {
@@ -63,6 +63,8 @@ func parse(args []string) (responder, error) {
 		return newStalling(*period, *stall), nil
 	case args[0] == "null":
 		return newNull(), nil
+	case args[0] == "upstream":
+		return &upstream{}, nil
 	}
 	return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("missing or senseless numbers: " + strings.Join(args, " "))}
 }

@@ -15,13 +15,16 @@ import (
 var plain = wire("text/plain", []byte(Body))
 
 func wire(contentType string, body []byte) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body)
+	return wireOf(http.StatusOK, contentType, body)
 }
 
-// connections reads the requests of every connection and has each answered by
-// respond, which writes a whole answer. It is less than net/http's server, and
-// so less that comes between a request and its clock.
-func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
+func wireOf(status int, contentType string, body []byte) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		status, http.StatusText(status), contentType, len(body), body)
+}
+
+// accept has every connection served, each for itself, until ctx ends.
+func accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	for {
 		c, err := l.Accept()
@@ -33,21 +36,30 @@ func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *h
 		}
 		go func() {
 			defer c.Close()
-			in := bufio.NewReader(c)
-			for {
-				r, err := http.ReadRequest(in)
-				if err != nil {
-					return // the client has gone, or makes no sense
-				}
-				if _, err := io.Copy(io.Discard, r.Body); err != nil {
-					return
-				}
-				if err := respond(c, r); err != nil || r.Close {
-					return
-				}
-			}
+			serve(c)
 		}()
 	}
+}
+
+// connections reads the requests of every connection and has each answered by
+// respond, which writes a whole answer. It is less than net/http's server, and
+// so less that comes between a request and its clock.
+func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
+	return accept(ctx, l, func(c net.Conn) {
+		in := bufio.NewReader(c)
+		for {
+			r, err := http.ReadRequest(in)
+			if err != nil {
+				return // the client has gone, or makes no sense
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return
+			}
+			if err := respond(c, r); err != nil || r.Close {
+				return
+			}
+		}
+	})
 }
 
 // tell answers with v as JSON.

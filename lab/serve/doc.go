@@ -8,5 +8,9 @@
 //	waiting    a delay without CPU: the server that no CPU saturates
 //	stalling   an immediate answer, but for one stall in every period
 //
+// One is not measured, but what applications under test wait for:
+//
+//	upstream   GET /wait?ms=N answers after N milliseconds, any number at once
+//
 // All listen on HOST and PORT of the environment, as every server of the lab.
 package serve

@@ -226,6 +226,7 @@ func TestStallingTellsWhenItAnsweredNothing(t *testing.T) {
 func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 	for _, v := range []struct{ command []string }{
 		{Null().Command}, {Reference("slow", 5).Command}, {Waiting(time.Second).Command}, {Stalling(time.Minute, time.Second).Command},
+		{Upstream().Command},
 	} {
 		if v.command[0] != "/agent" || v.command[1] != "serve" {
 			t.Fatalf("command %v", v.command)

@@ -12,10 +12,10 @@ import (
 // runtimes do.
 const Runtime = "lab"
 
-// Body is what every responder answers, whatever it is asked.
+// Body is what every responder that is measured answers, whatever it is asked.
 const Body = "Hello, World!"
 
-// Target is the request that all responders are measured with.
+// Target is the request that responders are measured with.
 func Target() lab.Target {
 	return lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK, Body: []byte(Body)}
 }
@@ -44,6 +44,12 @@ func Stalling(period, stall time.Duration) lab.Variant {
 		"stalling", fmt.Sprintf("-period=%v", period), fmt.Sprintf("-stall=%v", stall))
 }
 
+// Upstream is the variant that other variants call: GET /wait?ms=N is answered
+// 200 and "done" after N milliseconds, without CPU, as many at once as there are.
+func Upstream() lab.Variant {
+	return variant("upstream", "what applications wait for: an answer after as long as they ask for", "upstream")
+}
+
 func variant(name, about string, command ...string) lab.Variant {
 	return lab.Variant{
 		Runtime: Runtime, Name: name, About: about, Model: "single",
@@ -56,6 +62,7 @@ func variant(name, about string, command ...string) lab.Variant {
 const (
 	ServicePath = "/service" // reference: a Service; a DELETE forgets it
 	StallsPath  = "/stalls"  // stalling: the []Stall so far
+	HitsPath    = "/hits"    // upstream: the Hits so far
 )
 
 // Service is a reference server's own account of its service times: from the
@@ -73,4 +80,9 @@ type Service struct {
 type Stall struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+}
+
+// Hits is how many waits an upstream has been asked for.
+type Hits struct {
+	Count int64 `json:"count"`
 }

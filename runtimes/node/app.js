@@ -1,46 +1,121 @@
-// Requests to answers: routing, and what every endpoint says.
+// Requests to answers on node:http alone: routing, and what every endpoint says.
 import { Buffer } from 'node:buffer';
+import { pipeline } from 'node:stream';
 
-import { InvalidOrder, MAX_BODY_BYTES, parseOrder, priceOrder } from './orders.js';
+import { countBody, isJson, NotJson, readBody } from './body.js';
+import { chained, parallel } from './callbacks.js';
+import { settleConnection } from './connection.js';
+import { kernels } from './kernels.js';
+import { MAX_BODY_BYTES, parseOrder, priceOrder, validateOrder } from './orders.js';
+import { PARAMETERS, readParameters } from './parameters.js';
+import { Refusal } from './refusal.js';
+import { download, MAX_UPLOAD_BYTES } from './stream.js';
+import { wait } from './upstream.js';
+import { computeInParts } from './workforce.js';
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
-const JSON_WITH_PARAMETERS = /^application\/json[ \t]*(;|$)/i;
-
-let stopping = false;
-
-/** From now on every answer ends its connection. */
-export function endConnections() {
-  stopping = true;
-}
+const BYTES = 'application/octet-stream';
 
 /**
  * The application as a request listener.
  * @param {() => object} identity answers GET /identity
+ * @param {object} workforce does the CPU work: see workforce.js
  */
-export function createApp(identity) {
+export function createApp(identity, workforce) {
   const routes = new Map([
     ['/healthz', readable((req, res) => send(res, 200, TEXT, 'ok'))],
     ['/identity', readable((req, res) => sendJson(res, 200, identity()))],
     ['/plaintext', readable((req, res) => send(res, 200, TEXT, 'Hello, World!'))],
     ['/json', readable((req, res) => sendJson(res, 200, { message: 'Hello, World!' }))],
-    ['/echo', { methods: ['POST'], allow: 'POST', answer: echo }],
+    ['/echo', route({ POST: answering(echo) })],
+    ['/wait', computed(PARAMETERS.wait, async ({ ms }) => ({ ms, upstream: await wait(ms) }))],
+    [
+      '/callbacks/chained',
+      computed(PARAMETERS.callbacks, async ({ n }) => ({ mode: 'chained', n, result: await chained(n) })),
+    ],
+    [
+      '/callbacks/parallel',
+      computed(PARAMETERS.callbacks, async ({ n }) => ({ mode: 'parallel', n, result: await parallel(n) })),
+    ],
+    [
+      '/stream',
+      route({
+        GET: answering(sendStream),
+        HEAD: answering(sendStream),
+        POST: answering(async (req) => ({ bytes: await countBody(req, MAX_UPLOAD_BYTES) })),
+      }),
+    ],
   ]);
+  for (const kernel of Object.keys(kernels)) {
+    routes.set(
+      `/compute/${kernel}`,
+      computed(PARAMETERS.compute(kernel), async ({ n }) => ({
+        kernel,
+        n,
+        result: await workforce.compute({ kernel, n }),
+      })),
+    );
+  }
+  for (const kernel of Object.keys(kernels).filter((name) => kernels[name].part)) {
+    routes.set(
+      `/parallel/${kernel}`,
+      computed(PARAMETERS.parallel(kernel), async ({ workers, n }) => ({
+        kernel,
+        workers,
+        n,
+        result: await computeInParts(workforce, { kernel, n, workers }),
+      })),
+    );
+  }
 
   return (req, res) => {
-    const route = routes.get(pathOf(req.url));
-    if (route === undefined) {
+    const found = routes.get(pathOf(req.url));
+    if (found === undefined) {
       sendError(res, 404, 'not found');
-    } else if (!route.methods.includes(req.method)) {
-      sendError(res, 405, 'method not allowed', { allow: route.allow });
+      return;
+    }
+    const listener = found.listeners.get(req.method);
+    if (listener === undefined) {
+      sendError(res, 405, 'method not allowed', { allow: found.allow });
     } else {
-      route.answer(req, res);
+      listener(req, res);
     }
   };
 }
 
-function readable(answer) {
-  return { methods: ['GET', 'HEAD'], allow: 'GET, HEAD', answer };
+/** @param {Record<string, import('node:http').RequestListener>} listeners by method */
+function route(listeners) {
+  return { listeners: new Map(Object.entries(listeners)), allow: Object.keys(listeners).join(', ') };
+}
+
+function readable(listener) {
+  return route({ GET: listener, HEAD: listener });
+}
+
+/** Answers with the JSON of what answer makes of the query's parameters. */
+function computed(parameters, answer) {
+  return readable(answering((req) => answer(parametersOf(req, parameters))));
+}
+
+/**
+ * A listener that sends the JSON of what answer brings, unless answer has sent
+ * something itself, and its failures as errors.
+ */
+function answering(answer) {
+  return async (req, res) => {
+    try {
+      const value = await answer(req, res);
+      if (value !== undefined) sendJson(res, 200, value);
+    } catch (error) {
+      if (error instanceof Refusal) {
+        sendError(res, error.statusCode, error.message);
+      } else {
+        console.error(error);
+        sendError(res, 500, 'internal error');
+      }
+    }
+  };
 }
 
 function pathOf(url) {
@@ -48,58 +123,23 @@ function pathOf(url) {
   return query === -1 ? url : url.slice(0, query);
 }
 
-function echo(req, res) {
-  const { 'content-type': type = '', 'content-length': length } = req.headers;
-  if (!isJson(type)) {
-    sendError(res, 415, 'content-type must be application/json');
-  } else if (Number(length) > MAX_BODY_BYTES) {
-    sendTooLarge(res);
-  } else {
-    readBody(req, (body) => (body === null ? sendTooLarge(res) : sendPriced(res, body)));
-  }
+function parametersOf(req, parameters) {
+  const query = new URLSearchParams(req.url.slice(pathOf(req.url).length));
+  return readParameters(parameters, (name) => query.get(name));
 }
 
-function sendPriced(res, body) {
-  let priced;
-  try {
-    priced = priceOrder(parseOrder(body));
-  } catch (error) {
-    if (!(error instanceof InvalidOrder)) throw error;
-    sendError(res, 400, 'not a valid order');
-    return;
-  }
-  sendJson(res, 200, priced);
+async function echo(req) {
+  if (!isJson(req.headers['content-type'])) throw new NotJson();
+  const order = parseOrder(await readBody(req, MAX_BODY_BYTES));
+  validateOrder(order);
+  return priceOrder(order);
 }
 
-function isJson(type) {
-  return type === JSON_TYPE || JSON_WITH_PARAMETERS.test(type);
-}
-
-/**
- * Calls done once: with the whole body, or with null as soon as it is longer
- * than MAX_BODY_BYTES. What follows then is read and dropped, because closing
- * on a client that still sends would take the answer from it.
- */
-function readBody(req, done) {
-  let chunks = [];
-  let size = 0;
-  req.on('data', (chunk) => {
-    if (chunks === null) return;
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
-      chunks = null;
-      done(null);
-    } else {
-      chunks.push(chunk);
-    }
-  });
-  req.on('end', () => {
-    if (chunks !== null) done(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, size));
-  });
-}
-
-function sendTooLarge(res) {
-  sendError(res, 413, `body exceeds ${MAX_BODY_BYTES} bytes`);
+function sendStream(req, res) {
+  const { mib } = parametersOf(req, PARAMETERS.stream);
+  settleConnection(res);
+  res.writeHead(200, { 'content-type': BYTES });
+  pipeline(download(mib), res, () => {}); // fails when the client goes: nobody to tell
 }
 
 function sendError(res, status, error, headers) {
@@ -111,12 +151,7 @@ function sendJson(res, status, value) {
 }
 
 function send(res, status, type, body, headers) {
-  if (stopping) {
-    res.setHeader('connection', 'close');
-  } else if (res.shouldKeepAlive) {
-    // HTTP/1.1 connections persist without being told so.
-    res.removeHeader('connection');
-  }
+  settleConnection(res);
   res.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),

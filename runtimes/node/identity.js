@@ -2,14 +2,22 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
-/** The answer to GET /identity; settings and server are those in use. */
-export function describe(settings, server) {
+import { settings } from './settings.js';
+
+/**
+ * The answer to GET /identity, all of it as it is in use.
+ * @param {import('node:http').Server} server
+ * @param {{ workers?: number, parallelism?: number, libraries?: Record<string, string> }} variant
+ *   processes that accept requests, parts of CPU work at the same time, and versions by name
+ */
+export function describe(server, { workers = 1, parallelism = 1, libraries = {} } = {}) {
   return {
     runtime: 'node',
     runtime_version: process.versions.node,
-    build: build(),
+    build: { ...build(), ...libraries },
     model: settings.model,
-    workers: settings.workers,
+    workers,
+    parallelism,
     gil: null,
     backlog: settings.backlog,
     keep_alive_s: server.keepAliveTimeout / 1000,

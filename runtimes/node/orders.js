@@ -1,17 +1,27 @@
 // What an order is and what becomes of it: the rule behind POST /echo.
 import { isUtf8 } from 'node:buffer';
 
+import { Refusal } from './refusal.js';
+
 export const MAX_BODY_BYTES = 1_048_576;
 
-const MAX_ITEMS = 100;
-const MAX_CUSTOMER = 100; // lengths count code points
-const MAX_NOTE = 500;
-const MAX_SKU = 64;
-const MAX_QUANTITY = 1_000;
-const MAX_UNIT_CENTS = 10_000_000;
+/** The largest values of an order; lengths count code points. */
+export const BOUNDS = {
+  id: Number.MAX_SAFE_INTEGER,
+  customer: 100,
+  note: 500,
+  items: 1_000,
+  sku: 64,
+  quantity: 1_000,
+  unitCents: 10_000_000,
+};
 
 /** The body is not an order: it is no JSON, or JSON that breaks the rule. */
-export class InvalidOrder extends Error {}
+export class InvalidOrder extends Refusal {
+  constructor() {
+    super(400, 'not a valid order');
+  }
+}
 
 /** @param {Buffer} body */
 export function parseOrder(body) {
@@ -24,23 +34,27 @@ export function parseOrder(body) {
   }
 }
 
-/** Validates a parsed order and prices its lines. Throws InvalidOrder. */
-export function priceOrder(order) {
+/** Throws InvalidOrder unless a parsed body is an order. */
+export function validateOrder(order) {
   requireFields(order, 5);
   const { id, customer, express, note, items } = order;
-  require(isInteger(id, 0, Number.MAX_SAFE_INTEGER));
-  require(isText(customer, 1, MAX_CUSTOMER));
+  require(isInteger(id, 0, BOUNDS.id));
+  require(isText(customer, 1, BOUNDS.customer));
   require(typeof express === 'boolean');
-  require(note === null || isText(note, 0, MAX_NOTE));
-  require(Array.isArray(items) && items.length >= 1 && items.length <= MAX_ITEMS);
-
-  let orderTotal = 0;
-  const lines = items.map((item) => {
+  require(note === null || isText(note, 0, BOUNDS.note));
+  require(Array.isArray(items) && items.length >= 1 && items.length <= BOUNDS.items);
+  for (const item of items) {
     requireFields(item, 3);
-    const { sku, quantity, unit_cents: unitCents } = item;
-    require(isText(sku, 1, MAX_SKU));
-    require(isInteger(quantity, 1, MAX_QUANTITY));
-    require(isInteger(unitCents, 0, MAX_UNIT_CENTS));
+    require(isText(item.sku, 1, BOUNDS.sku));
+    require(isInteger(item.quantity, 1, BOUNDS.quantity));
+    require(isInteger(item.unit_cents, 0, BOUNDS.unitCents));
+  }
+}
+
+/** Prices the lines of a valid order. */
+export function priceOrder({ id, customer, express, note, items }) {
+  let orderTotal = 0;
+  const lines = items.map(({ sku, quantity, unit_cents: unitCents }) => {
     const lineTotal = quantity * unitCents;
     orderTotal += lineTotal;
     return { sku, quantity, total_cents: lineTotal };

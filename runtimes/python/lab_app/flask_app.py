@@ -10,7 +10,7 @@ from functools import partial
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.json.provider import JSONProvider
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from lab_app import callbacks, kernels, orders, parameters, settings, stream
 from lab_app.errors import BodyTooLarge, Refusal
@@ -56,6 +56,28 @@ def refuse_route(exception):
         allow = ", ".join(sorted(exception.valid_methods))
         return {"error": "method not allowed"}, 405, {"allow": allow}
     return {"error": exception.name.lower()}, exception.code
+
+
+@views.before_app_request
+def refuse_leading_slashes():
+    # werkzeug's router drops all but one.
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound
+
+
+@views.after_app_request
+def read_past_body(response):
+    """Once the answer is sent, reads and drops what is left of the body. gunicorn
+    drops up to 64 KiB and then closes, which can take the answer from a client
+    that still sends."""
+    body = request.environ["wsgi.input"]
+
+    def drop():
+        while body.read(65_536):
+            pass
+
+    response.call_on_close(drop)
+    return response
 
 
 @views.get("/healthz")
@@ -160,7 +182,7 @@ def post_stream():
 def body_chunks(limit):
     """The body as it comes, up to a limit. Flask's MAX_CONTENT_LENGTH cuts a
     chunked body that is longer, or refuses one of just that length: it cannot
-    tell them apart. The server reads and drops what is left."""
+    tell them apart."""
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(limit)
     size = 0

@@ -17,6 +17,7 @@ threads = settings.THREADS
 # Connections without a request need no thread: a poller watches them. Those
 # above the limit would wait to be accepted, and the default is 1000.
 worker_connections = 32_768
+limit_request_line = 8190  # the most there is; others accept more than the default
 keepalive = settings.KEEP_ALIVE_S
 graceful_timeout = settings.SHUTDOWN_GRACE_S
 worker_tmp_dir = "/dev/shm"  # the worker's sign of life; nothing else is writable

@@ -24,6 +24,11 @@ APPLICATIONS = {
     "none": "lab_app.asgi:create_app",
     "fastapi": "lab_app.fastapi_app:create_app",
 }
+FRAMEWORK = os.environ.get("FRAMEWORK") or "none"
+LIBRARIES = ["uvicorn", "uvloop", "httptools", "aiohttp"] + {
+    "none": [],
+    "fastapi": ["fastapi", "starlette", "pydantic"],
+}[FRAMEWORK]
 
 
 class Config(uvicorn.Config):
@@ -53,9 +58,8 @@ class Supervisor(Multiprocess):
 
 
 def main():
-    framework = os.environ.get("FRAMEWORK") or "none"
     config = Config(
-        APPLICATIONS[framework],
+        APPLICATIONS[FRAMEWORK],
         host=HOST,
         port=PORT,
         workers=WORKERS,
@@ -93,11 +97,8 @@ def identity(config):
         backlog=config.backlog,
         keep_alive_s=config.timeout_keep_alive,
         access_log=config.access_log,
-        build={
-            "uvicorn": version("uvicorn"),
-            "uvloop": version("uvloop"),
-            "httptools": version("httptools"),
-            "aiohttp": version("aiohttp"),
+        build={library: version(library) for library in LIBRARIES}
+        | {
             "event_loop": f"{loop.__module__}.{loop.__qualname__}",
             "http": config.http_protocol_class.__qualname__,
         },

@@ -1,0 +1,171 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// reference answers requests to the endpoints with parameters, and uploads, as
+// the contract's words have it. Its headers are those that a vector names.
+func reference(r lab.Request) lab.Answer {
+	path, query, _ := strings.Cut(r.Path, "?")
+	e := endpoints[path]
+	switch {
+	case path == "/stream" && r.Method == "POST":
+		if len(r.Body) > 16<<20 {
+			return told(413, `{"error":"body exceeds 16777216 bytes"}`)
+		}
+		return told(200, fmt.Sprintf(`{"bytes":%d}`, len(r.Body)))
+	case r.Method != "GET" && r.Method != "HEAD":
+		a := told(405, `{"error":"method not allowed"}`)
+		a.Header["allow"] = "GET, HEAD"
+		if path == "/stream" {
+			a.Header["allow"] += ", POST"
+		}
+		return a
+	}
+	a := e.answer(members(query))
+	if r.Method == "HEAD" {
+		a.Body = nil
+	}
+	return a
+}
+
+type referenceEndpoint struct {
+	parameters []parameter
+	reply      func(values []int) string
+}
+
+func (e referenceEndpoint) answer(given map[string]string) lab.Answer {
+	var values []int
+	for _, p := range e.parameters {
+		n, err := strconv.ParseInt(given[p.Name], 10, 64)
+		if err != nil || strconv.FormatInt(n, 10) != given[p.Name] || n < p.Low || n > p.High {
+			return told(400, fmt.Sprintf(`{"error":"%s must be a whole number from %d to %d"}`, p.Name, p.Low, p.High))
+		}
+		values = append(values, int(n))
+	}
+	if e.reply == nil { // of /stream
+		a := told(200, "")
+		delete(a.Header, "content-length")
+		a.Header["content-type"] = "application/octet-stream"
+		var chunk []byte
+		for i := range 65536 {
+			chunk = append(chunk, byte(i%251))
+		}
+		a.Body = bytes.Repeat(chunk, 16*values[0])
+		return a
+	}
+	return told(200, e.reply(values))
+}
+
+func told(status int, body string) lab.Answer {
+	return lab.Answer{
+		Status: status, Body: []byte(body),
+		Header: map[string]string{"content-type": "application/json", "content-length": strconv.Itoa(len(body))},
+	}
+}
+
+// members are the parameters of a query. Go's own parser refuses malformed
+// escapes, which the contract takes as they are.
+func members(query string) map[string]string {
+	decoded := func(text string) string {
+		if plain, err := url.QueryUnescape(text); err == nil {
+			return plain
+		}
+		return text
+	}
+	given := map[string]string{}
+	for member := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(member, "=")
+		given[decoded(name)] = decoded(value)
+	}
+	return given
+}
+
+func one(name string, low, high int64, reply string, result func(n int) any) referenceEndpoint {
+	return referenceEndpoint{
+		[]parameter{{Name: name, Low: low, High: high}},
+		func(v []int) string { return fmt.Sprintf(reply, v[0], result(v[0])) },
+	}
+}
+
+func two(high int64, reply string, result func(workers, n int) any) referenceEndpoint {
+	return referenceEndpoint{
+		[]parameter{{Name: "workers", Low: 1, High: 64}, {Name: "n", Low: 1, High: high}},
+		func(v []int) string { return fmt.Sprintf(reply, v[0], v[1], result(v[0], v[1])) },
+	}
+}
+
+func sumBelow(n int) any { return n * (n - 1) / 2 }
+
+var endpoints = map[string]referenceEndpoint{
+	"/compute/integers": one("n", 1, 1000000, `{"kernel":"integers","n":%d,"result":%d}`, func(n int) any { return primes(2, n) }),
+	"/compute/text":     one("n", 1, 1000000, `{"kernel":"text","n":%d,"result":%d}`, func(n int) any { return text(n) }),
+	"/compute/objects":  one("n", 1, 1000000, `{"kernel":"objects","n":%d,"result":%d}`, func(n int) any { return objects(n) }),
+	"/compute/native":   one("n", 1, 10000, `{"kernel":"native","n":%d,"result":%q}`, func(n int) any { return native(n) }),
+	"/parallel/integers": two(1000000, `{"kernel":"integers","workers":%d,"n":%d,"result":%d}`,
+		func(workers, n int) any { return parallelIntegers(workers, n) }),
+	"/parallel/native": two(10000, `{"kernel":"native","workers":%d,"n":%d,"result":%q}`,
+		func(workers, n int) any { return parallelNative(workers, n) }),
+	"/callbacks/chained":  one("n", 1, 100000, `{"mode":"chained","n":%d,"result":%d}`, sumBelow),
+	"/callbacks/parallel": one("n", 1, 100000, `{"mode":"parallel","n":%d,"result":%d}`, sumBelow),
+	"/wait":               one("ms", 0, 60000, `{"ms":%d,"upstream":%q}`, func(int) any { return "done" }),
+	"/stream":             {parameters: []parameter{{Name: "mib", Low: 1, High: 64}}},
+}
+
+// Every vector of an endpoint that computes wants what the reference computes.
+func TestVectorsWantWhatTheReferenceAnswers(t *testing.T) {
+	looked := map[string]int{}
+	for _, v := range load(t).Vectors() {
+		path, _, _ := strings.Cut(v.Request.Path, "?")
+		if _, known := endpoints[path]; !known {
+			continue
+		}
+		looked[path]++
+		answer := reference(v.Request)
+		for _, name := range v.Present {
+			answer.Header[name] = "whatever"
+		}
+		if found := Judge(v, answer); len(found) > 0 {
+			t.Errorf("%v", found)
+		}
+	}
+	for path := range endpoints {
+		if looked[path] == 0 {
+			t.Errorf("no vector of %s", path)
+		}
+	}
+}
+
+// What is asked at random is answered by the reference too, so that a variant
+// that differs from it can be told from the others.
+func TestRandomQueriesStayWithinTheContract(t *testing.T) {
+	c := load(t)
+	c.file.Random.Orders.Weight = 0
+	statuses := map[string][]int{}
+	for _, r := range c.Random(6, 2000) {
+		path, _, _ := strings.Cut(r.Path, "?")
+		if _, known := endpoints[path]; !known {
+			t.Fatalf("asks for %s", r.Path)
+		}
+		if path == "/stream" && r.Method == "HEAD" {
+			t.Fatal("asks what is not defined: HEAD of /stream")
+		}
+		statuses[path] = append(statuses[path], reference(r).Status)
+	}
+	for path, got := range statuses {
+		for _, status := range []int{200, 400, 405} {
+			if !slices.Contains(got, status) {
+				t.Errorf("no request to %s is answered %d", path, status)
+			}
+		}
+	}
+}

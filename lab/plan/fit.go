@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"runtimelab/lab"
+)
+
+// spareFiles is how many open files a server needs beside its connections:
+// libraries, the listening socket, pipes, and the connections of whoever checks
+// its answers.
+const spareFiles = 200
+
+// Fit leaves out what a machine with so many CPUs, that grants a process so many
+// open files, cannot do, and says what and why: scenarios, and single phases.
+// Figures of less than was asked for would not be what their names say.
+func Fit(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, left []string) {
+	for _, s := range scenarios {
+		if s.Cores > cpus {
+			left = append(left, fmt.Sprintf("%s is left out: it gives its servers %d CPUs, and this machine has %d", s.Name, s.Cores, cpus))
+			continue
+		}
+		files := func(p lab.Phase) int {
+			if s.Upstream {
+				return 2*p.Connections + spareFiles // one to the client, one to the upstream
+			}
+			return p.Connections + spareFiles
+		}
+		phases := slices.DeleteFunc(slices.Clone(s.Phases), func(p lab.Phase) bool {
+			if files(p) <= nofile {
+				return false
+			}
+			left = append(left, fmt.Sprintf("%s of %s is left out: its servers need about %d open files, and this engine grants %d",
+				p.Name, s.Name, files(p), nofile))
+			return true
+		})
+		if !slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp }) {
+			continue // all of it has been said
+		}
+		s.Phases = phases
+		fitting = append(fitting, s)
+	}
+	return fitting, left
+}

@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"runtimelab/lab"
+)
+
+// pilots is one for every variant of a scenario with a rate that is a share of
+// a peak.
+func pilots(scenarios []lab.Scenario, seed uint64) (all []lab.Pilot) {
+	for _, s := range scenarios {
+		if !slices.ContainsFunc(s.Phases, func(p lab.Phase) bool { return p.Share != nil }) {
+			continue
+		}
+		for _, v := range s.Variants {
+			all = append(all, lab.Pilot{Scenario: s.Name, Variant: v, Seed: stream(seed, "pilot", s.Name, v).Uint64()})
+		}
+	}
+	return all
+}
+
+// PilotsToFind is how many pilots a run of the plan carries out.
+func PilotsToFind(p lab.Plan) (n int) {
+	for _, pilot := range p.Pilots {
+		if pilot.PeakRPS == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// PilotPhase is what a pilot measures: a closed loop on as many connections as
+// the scenario's own peak, or else on those of the phase that needs the rate.
+func PilotPhase(s lab.Scenario) lab.Phase {
+	i := slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.Kind == lab.Peak })
+	if i < 0 {
+		i = slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.Share != nil })
+	}
+	p := s.Phases[i]
+	return lab.Phase{
+		Name: p.Name, Kind: lab.Peak, Requests: p.Requests,
+		Connections: p.Connections, TimeoutS: p.TimeoutS, PerRequest: p.PerRequest,
+	}
+}
+
+// Rated is a phase with the rate that a plan gives it for a variant. A rate that
+// is a share follows from what the plan's pilots found; the error says why it
+// does not.
+func Rated(p lab.Plan, scenario, variant string, phase lab.Phase) (lab.Phase, error) {
+	if phase.Share == nil {
+		return phase, nil
+	}
+	peak := math.Inf(1)
+	for _, pilot := range p.Pilots {
+		if pilot.Scenario != scenario {
+			continue
+		}
+		if pilot.Variant == variant && pilot.PeakRPS == 0 {
+			return phase, fmt.Errorf("the rate of %s is not known: its pilot failed: %s", phase.Name, pilot.Problem)
+		}
+		// One that failed serves nobody, and is not the slowest that serves.
+		if pilot.PeakRPS > 0 && (pilot.Variant == variant || !phase.Share.Own) {
+			peak = min(peak, pilot.PeakRPS)
+		}
+	}
+	if math.IsInf(peak, 1) {
+		return phase, fmt.Errorf("the rate of %s is not known: the plan has no pilot for %s", phase.Name, variant)
+	}
+	phase.RateRPS = round(phase.Share.Of * peak)
+	return phase, nil
+}
+
+// round keeps three digits, which a pilot does not have more of.
+func round(rps float64) float64 {
+	scale := math.Pow(10, 2-math.Floor(math.Log10(rps)))
+	return math.Round(rps*scale) / scale
+}
+
+// Freeze takes over what the pilots of an earlier plan found: the same scenario
+// and variant have the same rates again.
+func Freeze(p *lab.Plan, earlier []lab.Pilot) {
+	for i, pilot := range p.Pilots {
+		for _, known := range earlier {
+			if known.Scenario == pilot.Scenario && known.Variant == pilot.Variant {
+				p.Pilots[i].PeakRPS, p.Pilots[i].Problem = known.PeakRPS, known.Problem
+			}
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package plan_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/plan"
+)
+
+func shared(of float64, own bool) lab.Phase {
+	return lab.Phase{Name: "steady", Kind: lab.Steady, Connections: 128, Share: &lab.Share{Of: of, Own: own}}
+}
+
+// One pilot for each variant of a scenario that needs one, however many of its
+// phases do; it takes part in how long the run lasts until it has been found.
+func TestPilotsArePlannedOnce(t *testing.T) {
+	scenarios := three()
+	scenarios[1].Phases = append(scenarios[1].Phases, shared(0.5, false), shared(0.8, true))
+	p := planned(t, profile(t, "standard"), scenarios, 7)
+	if len(p.Pilots) != 2 || p.Pilots[0].Scenario != "json" || p.Pilots[0].Variant != "node/single" || p.Pilots[1].Variant != "python/uvloop" {
+		t.Fatalf("pilots %+v", p.Pilots)
+	}
+	if p.Pilots[0].Seed == p.Pilots[1].Seed {
+		t.Error("two pilots have one seed")
+	}
+	before := plan.Duration(p)
+	plan.Freeze(&p, []lab.Pilot{{Scenario: "json", Variant: "node/single", PeakRPS: 100}, {Scenario: "echo", Variant: "python/uvloop", PeakRPS: 5}})
+	if p.Pilots[0].PeakRPS != 100 || p.Pilots[1].PeakRPS != 0 || plan.PilotsToFind(p) != 1 {
+		t.Errorf("frozen pilots %+v", p.Pilots)
+	}
+	if saved := before - plan.Duration(p); saved != plan.PilotDuration(p.Profile) {
+		t.Errorf("a pilot that is known saves %v", saved)
+	}
+}
+
+func TestARateFollowsFromThePilots(t *testing.T) {
+	p := lab.Plan{Pilots: []lab.Pilot{
+		{Scenario: "json", Variant: "a", PeakRPS: 70123}, {Scenario: "json", Variant: "b", PeakRPS: 41987},
+		{Scenario: "json", Variant: "c", Problem: "it crashed"}, {Scenario: "echo", Variant: "a", PeakRPS: 10},
+	}}
+	for _, c := range []struct {
+		variant string
+		phase   lab.Phase
+		rate    float64
+	}{
+		{"a", shared(0.5, false), 21000}, // half of 41 987, in three digits
+		{"b", shared(0.5, false), 21000},
+		{"a", shared(0.8, true), 56100},
+		{"b", shared(0.8, true), 33600},
+		{"a", lab.Phase{Kind: lab.Steady, RateRPS: 5}, 5},
+	} {
+		got, err := plan.Rated(p, "json", c.variant, c.phase)
+		if err != nil || got.RateRPS != c.rate {
+			t.Errorf("%s at %+v: %v requests a second, %v; want %v", c.variant, c.phase.Share, got.RateRPS, err, c.rate)
+		}
+	}
+	for variant, want := range map[string]string{"c": "it crashed", "d": "no pilot"} {
+		if _, err := plan.Rated(p, "json", variant, shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not say %q", variant, err, want)
+		}
+	}
+}
+
+func TestAPilotLoadsAsItsScenarioDoes(t *testing.T) {
+	s := scenario("json", "node/single")
+	s.Phases = []lab.Phase{{Name: "warmup", Kind: lab.WarmUp, Connections: 1}, {Name: "steady", Kind: lab.Steady, RateRPS: 5, Connections: 2}, shared(0.5, false)}
+	if p := plan.PilotPhase(s); p.Kind != lab.Peak || p.Connections != 128 || p.Share != nil {
+		t.Errorf("pilot %+v: it takes the connections of the phase that needs it", p)
+	}
+	s.Phases = append(s.Phases, lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64, PerRequest: true, TimeoutS: 3})
+	if p := plan.PilotPhase(s); p.Connections != 64 || !p.PerRequest || p.TimeoutS != 3 {
+		t.Errorf("pilot %+v: it is the scenario's own peak", p)
+	}
+}
+
+// What a machine cannot do is left out and said, never done by halves.
+func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
+	wide := scenario("wide", "node/cluster")
+	wide.Cores = 4
+	ladder := scenario("ladder", "node/single")
+	ladder.Upstream = true
+	ladder.Phases = []lab.Phase{
+		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
+		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000}, {Name: "ladder-10000", Kind: lab.Ladder, Connections: 10000},
+	}
+	all := append(three(), wide, ladder)
+	fitting, left := plan.Fit(all, 2, 20000)
+	if len(fitting) != 4 || len(fitting[3].Phases) != 2 || len(all[4].Phases) != 3 {
+		t.Errorf("fitting %+v", fitting)
+	}
+	if len(left) != 2 || !strings.Contains(left[0], "wide is left out: it gives its servers 4 CPUs, and this machine has 2") ||
+		!strings.Contains(left[1], "ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants 20000") {
+		t.Errorf("left out: %q", left)
+	}
+	if fitting, left = plan.Fit(all, 4, 65536); len(fitting) != 5 || len(left) != 0 {
+		t.Errorf("on a machine that can do all: %d scenarios, %q", len(fitting), left)
+	}
+	if fitting, _ = plan.Fit([]lab.Scenario{ladder}, 4, 1000); len(fitting) != 0 {
+		t.Errorf("a scenario of which only the warm-up is left runs: %+v", fitting)
+	}
+}
+
+func TestWiderLayouts(t *testing.T) {
+	two := lab.Topology{CPUs: []lab.CPU{cpu(0, 0, 1024), cpu(1, 0, 1024)}}
+	four := lab.Topology{CPUs: []lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1)}}
+	for _, c := range []struct {
+		name     string
+		topology lab.Topology
+		cores    int
+		server   []int
+		shared   bool
+		doubt    string
+	}{
+		{"all that there are", two, 2, []int{0, 1}, true, "the generator runs on one of them"},
+		{"the other thread before the generator's own", four, 2, []int{1, 3}, false, "CPU 3 of the server is a hardware thread"},
+		{"all four", four, 4, []int{0, 1, 2, 3}, true, "given all 4 CPUs"},
+	} {
+		narrow, err := plan.NewLayout(c.topology)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := plan.Widen(c.topology, narrow, c.cores)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Server, c.server) || !slices.Equal(got.Generator, narrow.Generator) || got.Shared() != c.shared {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+		if !strings.Contains(strings.Join(got.Doubts, "; "), c.doubt) {
+			t.Errorf("%s: doubts %q", c.name, got.Doubts)
+		}
+	}
+	narrow, _ := plan.NewLayout(two)
+	if _, err := plan.Widen(two, narrow, 3); err == nil {
+		t.Error("three CPUs of two")
+	}
+	a, b, c := scenario("a", "v"), scenario("b", "v"), scenario("c", "v")
+	a.Cores, b.Cores = 2, 2
+	wider, err := plan.Wider(two, narrow, []lab.Scenario{a, b, c})
+	if err != nil || len(wider) != 1 {
+		t.Fatalf("%+v, %v", wider, err)
+	}
+	p := lab.Plan{Layout: narrow, Wider: wider}
+	for _, s := range []lab.Scenario{a, c} {
+		if l, err := plan.LayoutFor(p, s); err != nil || len(l.Server) != max(s.Cores, 1) {
+			t.Errorf("%s: %+v, %v", s.Name, l, err)
+		}
+	}
+	a.Cores = 3
+	if _, err := plan.LayoutFor(p, a); err == nil {
+		t.Error("a layout that the plan does not have")
+	}
+}
+
+// Every phase of a scenario is in what it takes, and the doubling of a peak.
+func TestHowLongAScenarioTakes(t *testing.T) {
+	p := lab.Profile{WarmUpMax: time.Second, Peak: 10 * time.Second, Steady: 100 * time.Second}
+	for kind, want := range map[lab.PhaseKind]time.Duration{
+		lab.WarmUp: time.Second, lab.Peak: 15 * time.Second, lab.Ladder: 10 * time.Second,
+		lab.Steady: 100 * time.Second, lab.Ramp: 100 * time.Second, lab.Steps: 50 * time.Second,
+	} {
+		s := lab.Scenario{Phases: []lab.Phase{{Kind: kind}}}
+		if got := plan.ScenarioDuration(p, s) - plan.TrialOverhead; math.Abs(float64(got-want)) > 1 {
+			t.Errorf("%s takes %v, want %v", kind, got, want)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package script_test
+
+import (
+	"reflect"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// Lists are as many phases, each under a name of its own; what a scenario says
+// of its load, its cores and its hypotheses arrives as it was said.
+func TestPhasesAndHypotheses(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{"scenarios/x.star": `scenario(
+    name = "x",
+    about = "all kinds of load",
+    requests = [get("/json"), get("/compute/integers?n=9", background = True)],
+    cores = 2,
+    upstream = True,
+    phases = [
+        warmup(),
+        peak(connections = [8, 64]),
+        peak(name = "two", requests = [get("/parallel")]),
+        ladder(connections = [1, 1000], timeout = 5),
+        steady(rate = 100, slo = [below("latency_p99_ms", 50), above("throughput_rps", 99.5)]),
+        steady(rate = share(0.5)),
+        steady(rate = share(1.2, own = True), deadline = 0.25),
+        steps(rates = [100, 200.5]),
+        ramp(start = 10, stop = 1000),
+    ],
+    variants = all,
+    hypotheses = [
+        hypothesis(
+            claim = "arch-2", metric = "throughput_rps", margin = 0.2,
+            numerator = arm("node/cluster", phase = "peak-two"),
+            denominator = arm("node/cluster", phase = "peak-64"),
+        ),
+        hypothesis(
+            claim = "speed-1", metric = "latency_p99_ms", phase = "steady-50%", direction = "lower",
+            numerator = "node/single", denominator = "python/uvloop",
+        ),
+    ],
+)
+`}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := library.Scenarios[0]
+	if s.Cores != 2 || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
+		t.Errorf("cores, upstream or background are not what was written: %+v", s)
+	}
+	open := lab.Phase{Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10}
+	openLoop := func(name string, kind lab.PhaseKind, more func(*lab.Phase)) lab.Phase {
+		p := open
+		p.Name, p.Kind = name, kind
+		more(&p)
+		return p
+	}
+	want := []lab.Phase{
+		{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
+		{Name: "peak-8", Kind: lab.Peak, Connections: 8, TimeoutS: 10},
+		{Name: "peak-64", Kind: lab.Peak, Connections: 64, TimeoutS: 10},
+		{Name: "peak-two", Kind: lab.Peak, Connections: 64, TimeoutS: 10, Requests: []lab.Request{{Method: "GET", Path: "/parallel"}}},
+		{Name: "ladder-1", Kind: lab.Ladder, Connections: 1, TimeoutS: 5},
+		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000, TimeoutS: 5},
+		openLoop("steady-100", lab.Steady, func(p *lab.Phase) {
+			p.RateRPS = 100
+			p.Objectives = []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 50}, {Metric: "throughput_rps", Limit: 99.5}}
+		}),
+		openLoop("steady-50%", lab.Steady, func(p *lab.Phase) { p.Share = &lab.Share{Of: 0.5} }),
+		openLoop("steady-120%", lab.Steady, func(p *lab.Phase) { p.Share, p.DeadlineS = &lab.Share{Of: 1.2, Own: true}, 0.25 }),
+		openLoop("steps-100", lab.Steps, func(p *lab.Phase) { p.RateRPS = 100 }),
+		openLoop("steps-200.5", lab.Steps, func(p *lab.Phase) { p.RateRPS = 200.5 }),
+		openLoop("ramp", lab.Ramp, func(p *lab.Phase) { p.RateRPS, p.ToRPS = 10, 1000 }),
+	}
+	for i, p := range s.Phases {
+		if i >= len(want) || !reflect.DeepEqual(p, want[i]) {
+			t.Errorf("phase %d is\n%+v", i, p)
+		}
+	}
+	if len(s.Phases) != len(want) {
+		t.Errorf("%d phases instead of %d", len(s.Phases), len(want))
+	}
+	hypotheses := []lab.Hypothesis{
+		{
+			Claim: "arch-2", Metric: "throughput_rps", Direction: lab.Higher, Margin: 0.2,
+			Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak-two"},
+			Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak-64"},
+		},
+		{
+			Claim: "speed-1", Metric: "latency_p99_ms", Direction: lab.Lower, Margin: 0.05,
+			Numerator:   lab.Arm{Variant: "node/single", Phase: "steady-50%"},
+			Denominator: lab.Arm{Variant: "python/uvloop", Phase: "steady-50%"},
+		},
+	}
+	if !reflect.DeepEqual(s.Hypotheses, hypotheses) {
+		t.Errorf("got\n%+v\nwant\n%+v", s.Hypotheses, hypotheses)
+	}
+}
