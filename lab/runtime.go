@@ -3,13 +3,24 @@ package lab
 // Runtime is one folder under runtimes/: an image and the variants that run
 // from it.
 type Runtime struct {
-	Name     string    // the folder's name: "node"
-	About    string    // one line for people
-	Dir      string    // absolute path of the folder, which is the build context
-	File     string    // path of its runtime.star, as shown in messages
-	Base     BaseImage // what the Dockerfile's BASE_IMAGE stands for
-	Variants []Variant // in the order of the script
+	Name       string            // the folder's name: "node"
+	About      string            // one line for people
+	File       string            // path of its runtime.star, as shown in messages
+	Base       BaseImage         // what the Dockerfile's BASE_IMAGE stands for
+	Context    string            // the runtime whose folder is the build context: itself, or another
+	Dir        string            // absolute path of that folder
+	Dockerfile string            // the file's name in it: "Dockerfile"
+	Args       map[string]string // build arguments of its own
+	Variants   []Variant         // in the order of the script
 }
+
+// BaseImageArg is the build argument that says what an image is built on.
+const BaseImageArg = "BASE_IMAGE"
+
+// ProxyArgs are build arguments that every Dockerfile has without declaring
+// them, and that leave no trace in the image or its history. They are this
+// host's, as is their spelling in lower case.
+var ProxyArgs = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
 
 // BaseImage says what a runtime's image is built on: the official image where
 // a registry answers, or packages of a Debian suite from which a stand-in is

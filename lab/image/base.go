@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -44,74 +45,81 @@ type base struct {
 	err      error  // why there is none; the other fields are then empty
 }
 
-// bases finds or makes a base for every runtime, all of one kind. The error is
-// about all of them; that of a single one is in its base.
-func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
-	if found, err := b.localBases(ctx, runtimes); err != nil || found != nil {
-		return found, err
+// bases finds or makes a base for every runtime, all of one kind. What goes
+// wrong with one is in its base and keeps no other from having its own.
+func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+	if found := b.localBases(ctx, runtimes); found != nil {
+		return found
 	}
+	cannot := b.canBootstrap()
 	if b.opts.Bases == Debian {
-		if err := b.canBootstrap(); err != nil {
-			return nil, &lab.Fault{
+		if cannot != nil {
+			cannot = &lab.Fault{
 				Code: lab.ExitFailed,
-				Err:  fmt.Errorf("make base images of Debian packages: %w", err),
+				Err:  fmt.Errorf("make base images of Debian packages: %w", cannot),
 				Hint: "run as root on Linux beside the engine, or set LAB_BASES=official",
 			}
 		}
-		return b.makeStandIns(ctx, runtimes)
+		return b.standIns(ctx, runtimes, cannot)
 	}
-	found, err := b.pullAll(ctx, runtimes)
-	if err == nil {
-		return found, nil
+	found, unreached := b.pullAll(ctx, runtimes)
+	if unreached == nil || b.opts.Bases == Official || ctx.Err() != nil {
+		return found
 	}
-	if b.opts.Bases == Official || !isUnreachable(err) || ctx.Err() != nil {
-		return nil, &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the engine's access to the registry; " +
-			"LAB_BASES=debian builds on Debian packages instead (on Linux as root)"}
+	if cannot == nil {
+		b.say("no registry can be reached (%v)", unreached)
+		b.say("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
+		return b.standIns(ctx, runtimes, nil)
 	}
-	if cannot := b.canBootstrap(); cannot != nil {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", err, cannot),
-			Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the official images " +
-				"(docker load), or run as root on Linux beside the engine, where stand-ins are made of Debian packages",
+	cannot = &lab.Fault{
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", unreached, cannot),
+		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the official images " +
+			"(docker load), or run as root on Linux beside the engine, where stand-ins are made of Debian packages",
+	}
+	if !slices.ContainsFunc(runtimes, func(rt lab.Runtime) bool { return found[rt.Name].err == nil }) {
+		return b.standIns(ctx, runtimes, cannot)
+	}
+	for name, one := range found {
+		if one.err != nil {
+			found[name] = base{err: cannot}
 		}
 	}
-	b.say("no registry can be reached (%v)", err)
-	b.say("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
-	return b.makeStandIns(ctx, runtimes)
+	return found
 }
 
 // localBases is the bases of one kind when every runtime's is on the engine
 // already, nil otherwise.
-func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
-		if found, err := b.collect(ctx, runtimes, b.localOfficial); err != nil || found != nil {
-			return found, err
+		if found := collect(ctx, runtimes, b.localOfficial); found != nil {
+			return found
 		}
 	}
 	if b.opts.Bases == Official {
-		return nil, nil
+		return nil
 	}
 	bundle, err := b.caBundle()
 	if err != nil {
-		return nil, err
+		return nil // told when stand-ins are needed
 	}
-	return b.collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
+	return collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
 		return b.localStandIn(ctx, newStandIn(rt, bundle))
 	})
 }
 
-// collect is every runtime's base, or nil when one is missing.
-func (b *Builder) collect(ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error)) (map[string]base, error) {
+// collect is every runtime's base, or nil when one is missing. One that cannot
+// be looked up is missing too: whoever then makes the bases one by one tells why.
+func collect(ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error)) map[string]base {
 	all := make(map[string]base, len(runtimes))
 	for _, rt := range runtimes {
 		found, err := find(ctx, rt)
 		if err != nil || found == nil {
-			return nil, err
+			return nil
 		}
 		all[rt.Name] = *found
 	}
-	return all, nil
+	return all
 }
 
 // localOfficial is the runtime's official image where the engine has it.
@@ -143,47 +151,46 @@ func officialOrigin(ref, id string, digests []string) string {
 }
 
 // pullAll has the official image of every runtime on the engine. The first
-// pull that is needed decides whether a registry can be reached; what goes
-// wrong after it is that runtime's own error.
-func (b *Builder) pullAll(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
+// pull that is needed decides whether a registry can be reached: if not, no
+// other is tried and the error says so. What goes wrong after it is that
+// runtime's own error.
+func (b *Builder) pullAll(ctx context.Context, runtimes []lab.Runtime) (named map[string]base, unreached error) {
 	all := make([]base, len(runtimes))
 	first := true
 	var later errgroup.Group
 	for i, rt := range runtimes {
 		found, err := b.localOfficial(ctx, rt)
-		if err != nil {
-			return nil, err
-		}
-		if found != nil {
+		switch {
+		case err != nil:
+			all[i].err = err
+		case found != nil:
 			all[i] = *found
-			continue
-		}
-		if rt.Base.Official == "" {
+		case rt.Base.Official == "":
 			all[i].err = fmt.Errorf("runtime %s (%s) names no official image", rt.Name, rt.File)
-			continue
-		}
-		if first {
+		case unreached != nil:
+			all[i].err = unreached
+		case first:
 			first = false
 			if all[i] = b.pullBase(ctx, rt); isUnreachable(all[i].err) {
-				return nil, all[i].err
+				unreached = all[i].err
 			}
-			continue
+		default:
+			later.Go(func() error {
+				all[i] = b.pullBase(ctx, rt)
+				return nil
+			})
 		}
-		later.Go(func() error {
-			all[i] = b.pullBase(ctx, rt)
-			return nil
-		})
 	}
 	_ = later.Wait() // errors are in the bases
-	named := make(map[string]base, len(runtimes))
+	named = make(map[string]base, len(runtimes))
 	for i, rt := range runtimes {
 		if err := all[i].err; err != nil {
 			all[i].err = &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the name of the image and the engine's access " +
-				"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead"}
+				"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)"}
 		}
 		named[rt.Name] = all[i]
 	}
-	return named, nil
+	return named, unreached
 }
 
 func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {

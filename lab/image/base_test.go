@@ -152,7 +152,7 @@ func TestBasesOfOneKind(t *testing.T) {
 			w := newBench(t, tt.mode)
 			w.haveOfficial(tt.official...)
 			if tt.standIns {
-				w.haveStandIns(t)
+				w.haveStandIns(t, w.runtimes...)
 			}
 			w.engine.pullStream = tt.pull
 			if tt.change != nil {
@@ -194,6 +194,77 @@ func TestUnknownTagFailsOneRuntimeOnly(t *testing.T) {
 		if len(w.made) > 0 {
 			t.Errorf("stand-ins were made: %v", w.made)
 		}
+	}
+}
+
+func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
+	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
+	tests := []struct {
+		name   string
+		mode   Mode
+		change func(t *testing.T, w *bench)
+		origin string // of node
+		err    string // of python
+	}{
+		{"a package that the suite has not", Debian, func(_ *testing.T, w *bench) {
+			others := w.bootstrap
+			w.bootstrap = func(ctx context.Context, s standIn) (*rootFS, error) {
+				if s.runtime == "python" {
+					return nil, errors.New("unable to locate package")
+				}
+				return others(ctx, s)
+			}
+		}, "debian forky", "unable to locate package"},
+		{"no suite for a stand-in", Debian, func(_ *testing.T, w *bench) {
+			w.runtimes[1].Base.Suite = ""
+		}, "debian forky", "names no Debian suite"},
+		{"one stand-in present, not root", Debian, func(t *testing.T, w *bench) {
+			w.haveStandIns(t, w.runtimes[0])
+			w.euid = 1000
+		}, "debian forky", "not root"},
+		{"one stand-in present, mmdebstrap cannot be installed", Debian, func(t *testing.T, w *bench) {
+			w.haveStandIns(t, w.runtimes[0])
+			w.hasTools = func() bool { return false }
+			w.opts.Install = func(context.Context, ...string) error { return errors.New("no mirror") }
+		}, "debian forky", "install mmdebstrap: no mirror"},
+		{"one official present, unreachable", Official, func(_ *testing.T, w *bench) {
+			w.haveOfficial("node")
+			w.engine.pullStream = unreachable
+		}, "node:1-slim", "no such host"},
+		{"one official present, unreachable, not root", Auto, func(t *testing.T, w *bench) {
+			w.haveOfficial("node")
+			w.engine.pullStream = unreachable
+			w.haveStandIns(t, w.runtimes[0]) // the other kind
+			w.euid = 1000
+		}, "node:1-slim", "stand-ins cannot be made: not root"},
+		{"one stand-in present, unreachable, not root", Auto, func(t *testing.T, w *bench) {
+			w.haveStandIns(t, w.runtimes[0])
+			w.engine.pullStream = unreachable
+			w.euid = 1000
+		}, "debian forky", "stand-ins cannot be made: not root"},
+		{"a reference that the engine cannot read", Official, func(_ *testing.T, w *bench) {
+			w.haveOfficial("node")
+			w.engine.refused = "python:1-slim"
+		}, "node:1-slim", "invalid reference format"},
+		{"no official image", Auto, func(_ *testing.T, w *bench) {
+			w.runtimes[1].Base.Official = ""
+		}, "node:1-slim", "names no official image"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newBench(t, tt.mode)
+			tt.change(t, w)
+			got := w.Ensure(t.Context(), w.runtimes)
+			if node := got["node"]; node.Err != nil || !strings.Contains(node.Image.BaseOrigin, tt.origin) {
+				t.Errorf("node: origin %q, error %v; want %q", node.Image.BaseOrigin, node.Err, tt.origin)
+			}
+			var fault *lab.Fault
+			if err := got["python"].Err; err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("python: error %v, want one with %q", err, tt.err)
+			} else if !errors.As(err, &fault) {
+				t.Errorf("python: %v says not what to do", err)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,12 +58,12 @@ func (b *Builder) run(ctx context.Context, j *job) {
 	if j.err = j.base.err; j.err != nil {
 		return
 	}
-	files, err := readContext(j.runtime.Dir)
+	files, err := readContext(j.runtime)
 	if err != nil {
-		j.err = fmt.Errorf("read the build context of runtime %s: %w", j.runtime.Name, err)
+		j.err = err
 		return
 	}
-	j.content = contentHash(files, j.base.identity)
+	j.content = contentHash(j.runtime, files, j.base.identity)
 	found, err := b.find(ctx, runtimeRef(j.runtime.Name, j.content), j.content)
 	if err != nil || found != nil {
 		j.err = err
@@ -83,6 +84,7 @@ var (
 	stepImage     = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
 	stepContainer = regexp.MustCompile(`(?m)^ ---> Running in ([0-9a-f]{12})$`)
 	builtImage    = regexp.MustCompile(`(?m)^Successfully built ([0-9a-f]{12})$`)
+	unusedArgs    = regexp.MustCompile(`(?m)^\[Warning\] One or more build-args \[(.*)\] were not consumed$`)
 )
 
 // build runs the classic builder and fills id, steps and started.
@@ -98,22 +100,27 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 	var output buildOutput
 	err = b.buildOnce(ctx, &archive, client.ImageBuildOptions{
 		Version:     build.BuilderV1,
-		Dockerfile:  "Dockerfile",
+		Dockerfile:  j.runtime.Dockerfile,
 		Remove:      true,
 		ForceRemove: true,
 		NetworkMode: network,
-		BuildArgs:   b.buildArgs(j.base.id),
+		BuildArgs:   b.buildArgs(j),
 		Labels:      map[string]string{ownerLabel: owner, contentLabel: j.content, originLabel: j.base.origin},
 	}, &output)
 	text := output.text()
 	j.steps = submatches(stepImage, text)
 	j.started = submatches(stepContainer, text)
 	if err == nil {
-		if ids := submatches(builtImage, text); len(ids) == 1 {
+		unused, ids := submatches(unusedArgs, text), submatches(builtImage, text)
+		switch {
+		case len(unused) > 0: // it built something else than was meant
+			err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile, strings.Join(strings.Fields(unused[0]), ", "))
+		case len(ids) != 1:
+			err = errors.New("the engine does not say which image it built")
+		default:
 			j.id = ids[0]
 			return nil
 		}
-		err = fmt.Errorf("the engine does not say which image it built")
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("build the image of runtime %s: %w", j.runtime.Name, context.Cause(ctx))
@@ -208,27 +215,38 @@ func tail(output string) string {
 	return strings.Join(lines, "\n")
 }
 
-// proxyVariables are build arguments that every Dockerfile has without
-// declaring them, and that leave no trace in the image or its history.
-var proxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
+// buildArgs is the proxies of this host, the runtime's own arguments, and what
+// its image is built on.
+func (b *Builder) buildArgs(j *job) map[string]*string {
+	args := make(map[string]*string)
+	for name, value := range b.proxies() {
+		args[name] = &value
+	}
+	for name, value := range j.runtime.Args {
+		args[name] = &value
+	}
+	args[lab.BaseImageArg] = &j.base.id
+	return args
+}
 
-func (b *Builder) buildArgs(baseID string) map[string]*string {
-	args := map[string]*string{"BASE_IMAGE": &baseID}
-	for _, name := range proxyVariables {
+// proxies is the proxy variables of this host's environment.
+func (b *Builder) proxies() map[string]string {
+	set := make(map[string]string)
+	for _, name := range lab.ProxyArgs {
 		for _, spelling := range []string{name, strings.ToLower(name)} {
 			if value := b.opts.Getenv(spelling); value != "" {
-				args[spelling] = &value
+				set[spelling] = value
 			}
 		}
 	}
-	return args
+	return set
 }
 
 // buildNetwork is the host's network where the engine has no bridge, and where
 // a proxy listens on this host's loopback, which a bridge does not lead to.
 func (b *Builder) buildNetwork(ctx context.Context) (string, error) {
-	for name, value := range b.buildArgs("") {
-		if name != "BASE_IMAGE" && !strings.EqualFold(name, "no_proxy") && onLoopback(*value) {
+	for name, value := range b.proxies() {
+		if !strings.EqualFold(name, "no_proxy") && onLoopback(value) {
 			return "host", nil
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 func TestContentSHA256(t *testing.T) {
 	dir := t.TempDir()
-	rt := lab.Runtime{Name: "node", Dir: dir}
+	rt := lab.Runtime{Name: "node", Dir: dir, Dockerfile: "Dockerfile"}
 	for name, text := range map[string]string{
 		"Dockerfile": "FROM x", "app.js": "1", "lib/a.js": "2", "notes.md": "3", ".dockerignore": "*.md\n",
 	} {
@@ -87,9 +87,62 @@ func TestContentSHA256(t *testing.T) {
 	}
 }
 
+func TestContentSHA256OfASharedContext(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM x")
+	write(t, filepath.Join(dir, "source.Dockerfile"), "FROM x")
+	write(t, filepath.Join(dir, "app.py"), "1")
+	write(t, filepath.Join(dir, ".dockerignore"), "*\n!app.py\n")
+	runtimes := map[string]lab.Runtime{
+		"plain":              {Dockerfile: "Dockerfile"},
+		"source":             {Dockerfile: "source.Dockerfile"},
+		"source, an arg":     {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": "BC"}},
+		"source, longer arg": {Dockerfile: "source.Dockerfile", Args: map[string]string{"AB": "C"}},
+		"source, empty arg":  {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": ""}},
+		"source, two args":   {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": "BC", "AB": "C"}},
+	}
+	hashes := func() map[string]string {
+		all := map[string]string{}
+		for name, rt := range runtimes {
+			rt.Dir = dir
+			got, err := ContentSHA256(rt, "base")
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[name] = got
+		}
+		return all
+	}
+	first := hashes()
+	seen := map[string]string{}
+	for name, hash := range first {
+		if other, ok := seen[hash]; ok {
+			t.Errorf("%s and %s look alike", name, other)
+		}
+		seen[hash] = name
+	}
+	for _, step := range []struct {
+		file    string
+		changes func(name string) bool
+	}{
+		{"Dockerfile", func(name string) bool { return name == "plain" }},
+		{"source.Dockerfile", func(name string) bool { return name != "plain" }},
+		{"app.py", func(string) bool { return true }},
+		{"notes.md", func(string) bool { return false }},
+	} {
+		before := hashes()
+		write(t, filepath.Join(dir, step.file), "changed")
+		for name, hash := range hashes() {
+			if changed := hash != before[name]; changed != step.changes(name) {
+				t.Errorf("%s has changed; %s: changed %t", step.file, name, changed)
+			}
+		}
+	}
+}
+
 func TestContentHashTellsFieldsApart(t *testing.T) {
-	one := contentHash([]contextFile{{path: "a", link: "x"}}, "base")
-	two := contentHash([]contextFile{{path: "a", data: []byte("x")}}, "base")
+	one := contentHash(lab.Runtime{}, []contextFile{{path: "a", link: "x"}}, "base")
+	two := contentHash(lab.Runtime{}, []contextFile{{path: "a", data: []byte("x")}}, "base")
 	if one == two {
 		t.Error("a link and a file that holds its target look alike")
 	}
@@ -108,7 +161,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0), time.Unix(int64(i), 0)); err != nil {
 			t.Fatal(err)
 		}
-		files, err := readContext(dir)
+		files, err := readContext(lab.Runtime{Dir: dir, Dockerfile: "Dockerfile"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,6 +266,90 @@ func TestBuildOptions(t *testing.T) {
 	}
 	if options.Labels[ownerLabel] != owner || options.Labels[contentLabel] != plain || options.Labels[originLabel] == "" {
 		t.Errorf("labels %v", options.Labels)
+	}
+}
+
+// twins makes the bench's runtimes share one folder, as builds of one
+// Dockerfile with unlike arguments.
+func (w *bench) twins(t *testing.T, dockerfile string) {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Dockerfile"), "FROM another")
+	write(t, filepath.Join(dir, "source.Dockerfile"), dockerfile)
+	write(t, filepath.Join(dir, ".dockerignore"), "*\n")
+	for i, flags := range []string{"", "--fast"} {
+		w.runtimes[i].Dir, w.runtimes[i].Dockerfile, w.runtimes[i].Args = dir, "source.Dockerfile", map[string]string{"FLAGS": flags}
+	}
+}
+
+func TestRuntimesThatShareAContext(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	w.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1"}
+	w.twins(t, "ARG BASE_IMAGE\nARG FLAGS\n")
+	first := w.Ensure(t.Context(), w.runtimes)
+	for name, got := range first {
+		if got.Err != nil || !got.Built || got.Image.Ref != repository+name+":"+got.Image.ContentSHA256[:16] {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if first["node"].Image.ContentSHA256 == first["python"].Image.ContentSHA256 {
+		t.Error("unlike arguments, like content")
+	}
+	var flags []string
+	for _, options := range w.engine.builds {
+		if options.Dockerfile != "source.Dockerfile" || len(options.BuildArgs) != 3 {
+			t.Errorf("built from %s with %v", options.Dockerfile, options.BuildArgs)
+		}
+		flags = append(flags, *options.BuildArgs["FLAGS"])
+	}
+	if slices.Sort(flags); !slices.Equal(flags, []string{"", "--fast"}) {
+		t.Errorf("built with FLAGS %q", flags)
+	}
+	for name, got := range w.Ensure(t.Context(), w.runtimes) {
+		if got.Err != nil || got.Built || got.Image != first[name].Image {
+			t.Errorf("%s, again: %+v, want %+v", name, got, first[name].Image)
+		}
+	}
+	w.runtimes[1].Args = map[string]string{"FLAGS": "--faster"}
+	if third := w.Ensure(t.Context(), w.runtimes); third["node"].Built || !third["python"].Built {
+		t.Errorf("after a change to python's arguments: %+v", third)
+	}
+}
+
+func TestArgumentThatTheDockerfileDoesNotTake(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	w.twins(t, "ARG BASE_IMAGE\nARG FLAG\n")
+	for name, got := range w.Ensure(t.Context(), w.runtimes) {
+		if got.Err == nil || !strings.Contains(got.Err.Error(), "source.Dockerfile takes no argument FLAGS") {
+			t.Errorf("%s: %v", name, got.Err)
+		}
+	}
+	for name := range w.engine.images {
+		if strings.HasPrefix(name, repository) {
+			t.Errorf("%s was kept", name)
+		}
+	}
+}
+
+func TestDockerfileThatIsNotThere(t *testing.T) {
+	w := newBench(t, Official)
+	w.haveOfficial("node", "python")
+	w.runtimes[1].Dir, w.runtimes[1].Dockerfile = w.runtimes[0].Dir, "sorce.Dockerfile"
+	got := w.Ensure(t.Context(), w.runtimes)
+	if got["node"].Err != nil {
+		t.Errorf("node: %v", got["node"].Err)
+	}
+	err := got["python"].Err
+	var fault *lab.Fault
+	if !errors.As(err, &fault) {
+		t.Fatalf("python: %v", err)
+	}
+	for _, want := range []string{"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].Dir, "runtimes/python/runtime.star"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\ndoes not say %s", err, want)
+		}
 	}
 }
 

@@ -124,11 +124,7 @@ func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string
 		return failAll(runtimes, err)
 	}
 	defer unlock()
-	bases, err := b.bases(ctx, runtimes)
-	if err != nil {
-		return failAll(runtimes, err)
-	}
-	return b.buildAll(ctx, runtimes, bases)
+	return b.buildAll(ctx, runtimes, b.bases(ctx, runtimes))
 }
 
 func failAll(runtimes []lab.Runtime, err error) map[string]Result {
@@ -142,17 +138,13 @@ func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 // present is the way that nothing has to be done: it asks the engine, no
 // registry, and changes nothing.
 func (b *Builder) present(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
-	bases, err := b.localBases(ctx, runtimes)
-	if err != nil || bases == nil {
+	bases := b.localBases(ctx, runtimes)
+	if bases == nil {
 		return nil, false
 	}
 	results := make(map[string]Result, len(runtimes))
 	for _, rt := range runtimes {
-		base := bases[rt.Name]
-		if base.err != nil {
-			return nil, false
-		}
-		content, err := ContentSHA256(rt, base.identity)
+		content, err := ContentSHA256(rt, bases[rt.Name].identity)
 		if err != nil {
 			return nil, false
 		}

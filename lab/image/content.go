@@ -9,10 +9,12 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,25 +26,29 @@ import (
 
 // contentFormat goes into every content hash: change it with how images are
 // built from equal content.
-const contentFormat = "runtime-lab image 1"
+const contentFormat = "runtime-lab image 2"
 
 // ContentSHA256 identifies the image of a runtime by what goes into it, in
 // hexadecimal: the Dockerfile and every other file of the build context (path,
 // whether executable, bytes; what .dockerignore excludes is not part of it),
-// and baseIdentity, which is the value of the only build argument that decides
-// content: an official image's "<ref>@<digest>", or a stand-in's origin and
-// hash. Proxy settings of the host are not part of it.
+// which of them is the Dockerfile, the runtime's build arguments, and
+// baseIdentity, which is the value of BASE_IMAGE: an official image's
+// "<ref>@<digest>", or a stand-in's origin and hash. Proxy settings of the host
+// are not part of it.
 func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
-	files, err := readContext(rt.Dir)
+	files, err := readContext(rt)
 	if err != nil {
-		return "", fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
+		return "", err
 	}
-	return contentHash(files, baseIdentity), nil
+	return contentHash(rt, files, baseIdentity), nil
 }
 
-func contentHash(files []contextFile, baseIdentity string) string {
+func contentHash(rt lab.Runtime, files []contextFile, baseIdentity string) string {
 	sum := newFieldHash()
-	sum.add(contentFormat, baseIdentity)
+	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.Args)))
+	for _, name := range slices.Sorted(maps.Keys(rt.Args)) {
+		sum.add(name, rt.Args[name])
+	}
 	for _, file := range files {
 		sum.add(file.path, fmt.Sprintf("%o", file.mode()), file.link, string(file.data))
 	}
@@ -83,8 +89,23 @@ func (f contextFile) mode() int64 {
 // not part of a context whatever .dockerignore says.
 var neverSent = []string{"node_modules", "__pycache__"}
 
-// readContext reads the files of a build context, sorted by path.
-func readContext(dir string) ([]contextFile, error) {
+// readContext reads the files of a runtime's build context, sorted by path.
+func readContext(rt lab.Runtime) ([]contextFile, error) {
+	files, err := readFolder(rt.Dir, rt.Dockerfile)
+	if err != nil {
+		return nil, fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
+	}
+	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
+		return nil, &lab.Fault{
+			Code: lab.ExitFailed,
+			Err:  fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile, rt.Dir),
+			Hint: "write it, or have " + rt.File + " name another (context, dockerfile)",
+		}
+	}
+	return files, nil
+}
+
+func readFolder(dir, dockerfile string) ([]contextFile, error) {
 	ignored, err := readIgnored(dir)
 	if err != nil {
 		return nil, err
@@ -112,7 +133,7 @@ func readContext(dir string) ([]contextFile, error) {
 		if err != nil {
 			return fmt.Errorf("match %s against .dockerignore: %w", name, err)
 		}
-		if skip && name != "Dockerfile" && name != ".dockerignore" { // the engine needs these two
+		if skip && name != dockerfile && name != ".dockerignore" { // the engine needs these two
 			return nil
 		}
 		file, err := readContextFile(full, name, entry)
@@ -126,9 +147,6 @@ func readContext(dir string) ([]contextFile, error) {
 		return nil, err
 	}
 	slices.SortFunc(files, func(a, b contextFile) int { return strings.Compare(a.path, b.path) })
-	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == "Dockerfile" }) {
-		return nil, fmt.Errorf("%s: there is no Dockerfile", dir)
-	}
 	return files, nil
 }
 

@@ -9,7 +9,13 @@
 // the stand-ins when all of those are present, without asking a registry
 // again (LAB_BASES=official asks); else they are pulled, and only where the
 // registry cannot be reached at all are stand-ins made. A registry that
-// answers "too many requests" or 5xx is retried, then it is an error.
+// answers "too many requests" or 5xx is retried, then it is an error. A base that
+// cannot be had is the error of its own runtime only.
+//
+// Contexts. Runtimes may share a build context, as two builds of one source do:
+// what tells their images apart is the Dockerfile and the build arguments, which
+// are part of content_sha256. An argument that the Dockerfile does not take is an
+// error, as it would leave two images equal that were meant to differ.
 //
 // Stand-ins. A stand-in's tag is a hash of suite, package names, CA bundle and
 // recipe, not of package versions: a Debian suite moves, so the same tag made

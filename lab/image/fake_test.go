@@ -29,6 +29,7 @@ import (
 type fakeEngine struct {
 	mu         sync.Mutex
 	images     map[string]image.InspectResponse
+	refused    string                                                // a reference that it cannot read
 	pullStream func(ctx context.Context, ref string) (string, error) // nil: pulls succeed
 	buildFails map[string]string                                     // Dockerfile text that fails: the error
 	buildHangs chan struct{}                                         // a build's step runs until its container is removed
@@ -59,6 +60,9 @@ func (f *fakeEngine) put(ref, id string, labels map[string]string) {
 func (f *fakeEngine) ImageInspect(_ context.Context, ref string, _ ...client.ImageInspectOption) (client.ImageInspectResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if ref == f.refused {
+		return client.ImageInspectResult{}, errors.New("invalid reference format")
+	}
 	got, ok := f.images[ref]
 	if !ok {
 		return client.ImageInspectResult{}, missing(ref)
@@ -115,7 +119,7 @@ func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSou
 
 // ImageBuild makes one untagged image and one untagged step per build.
 func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options client.ImageBuildOptions) (client.ImageBuildResult, error) {
-	dockerfile, err := readTarFile(archive, "Dockerfile")
+	dockerfile, err := readTarFile(archive, options.Dockerfile)
 	if err != nil {
 		return client.ImageBuildResult{}, err
 	}
@@ -143,6 +147,11 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options 
 	}
 	f.images[result] = built
 	f.images[built.ID] = built
+	for name := range options.BuildArgs {
+		if !strings.Contains(dockerfile, "ARG "+name) && !slices.Contains(lab.ProxyArgs, strings.ToUpper(name)) {
+			text += fmt.Sprintf("[Warning] One or more build-args [%s] were not consumed\n", name)
+		}
+	}
 	text += fmt.Sprintf(" ---> %s\nSuccessfully built %s\n", result, result)
 	return client.ImageBuildResult{Body: stream(map[string]string{"stream": text})}, nil
 }
@@ -329,7 +338,7 @@ func newBench(t *testing.T, mode Mode) *bench {
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, Dir: dir,
+		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, File: "runtimes/" + name + "/runtime.star", Dir: dir, Dockerfile: "Dockerfile",
 			Base: lab.BaseImage{Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"}}})
 	}
 	return w
@@ -351,13 +360,13 @@ func (w *bench) haveOfficial(names ...string) {
 	}
 }
 
-func (w *bench) haveStandIns(t *testing.T) {
+func (w *bench) haveStandIns(t *testing.T, runtimes ...lab.Runtime) {
 	t.Helper()
 	bundle, err := w.caBundle()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rt := range w.runtimes {
+	for _, rt := range runtimes {
 		s := newStandIn(rt, bundle)
 		w.engine.put(s.ref(), "sha256:stand-in-"+rt.Name, map[string]string{ownerLabel: owner, baseLabel: "debian forky: " + rt.Name + " 1"})
 	}

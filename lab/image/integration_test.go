@@ -107,7 +107,7 @@ func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
 	write(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{Name: "test-" + name, Dir: dir, Base: lab.BaseImage{Official: s.base}}
+	return lab.Runtime{Name: "test-" + name, Dir: dir, Dockerfile: "Dockerfile", Base: lab.BaseImage{Official: s.base}}
 }
 
 func (s *site) tags(ctx context.Context, t *testing.T) []string {

@@ -101,33 +101,60 @@ func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 	return &base{id: got.ID, origin: origin, identity: origin + "\n" + s.hash()}, nil
 }
 
-// makeStandIns has a stand-in for every runtime, made side by side where
-// missing.
-func (b *Builder) makeStandIns(ctx context.Context, runtimes []lab.Runtime) (map[string]base, error) {
-	if !b.hasTools() {
-		b.say("installing mmdebstrap")
-		if err := b.opts.Install(ctx, "mmdebstrap", "debian-archive-keyring"); err != nil {
-			return nil, fmt.Errorf("install mmdebstrap: %w", err)
-		}
-	}
+// standIns has a stand-in for every runtime: those that are missing are made,
+// side by side, unless cannot says why they cannot be.
+func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot error) map[string]base {
+	named := make(map[string]base, len(runtimes))
 	bundle, err := b.caBundle()
 	if err != nil {
-		return nil, err
+		for _, rt := range runtimes {
+			named[rt.Name] = base{err: err}
+		}
+		return named
 	}
-	all := make([]base, len(runtimes))
+	var missing []standIn
+	for _, rt := range runtimes {
+		s := newStandIn(rt, bundle)
+		if found, err := b.localStandIn(ctx, s); err == nil && found != nil {
+			named[rt.Name] = *found
+		} else {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 && cannot == nil {
+		cannot = b.installTools(ctx)
+	}
+	if cannot != nil {
+		for _, s := range missing {
+			named[s.runtime] = base{err: cannot}
+		}
+		return named
+	}
+	made := make([]base, len(missing))
 	var group errgroup.Group
-	for i, rt := range runtimes {
+	for i, s := range missing {
 		group.Go(func() error {
-			all[i] = b.standInBase(ctx, newStandIn(rt, bundle))
+			made[i] = b.standInBase(ctx, s)
 			return nil
 		})
 	}
 	_ = group.Wait() // errors are in the bases
-	named := make(map[string]base, len(runtimes))
-	for i, rt := range runtimes {
-		named[rt.Name] = all[i]
+	for i, s := range missing {
+		named[s.runtime] = made[i]
 	}
-	return named, nil
+	return named
+}
+
+// installTools has on this host what stand-ins are made with.
+func (b *Builder) installTools(ctx context.Context) error {
+	if b.hasTools() {
+		return nil
+	}
+	b.say("installing mmdebstrap")
+	if err := b.opts.Install(ctx, "mmdebstrap", "debian-archive-keyring"); err != nil {
+		return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("install mmdebstrap: %w", err), Hint: needsMirror}
+	}
+	return nil
 }
 
 func (b *Builder) standInBase(ctx context.Context, s standIn) base {
@@ -147,11 +174,13 @@ func (b *Builder) standInBase(ctx context.Context, s standIn) base {
 		return base{err: &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, err),
-			Hint: "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead",
+			Hint: needsMirror,
 		}}
 	}
 	return *found
 }
+
+const needsMirror = "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead"
 
 // rootFS is a root file system on its way as a tar stream. What is installed
 // is known before the first byte, which is when the image's labels have to be.

@@ -122,6 +122,12 @@ func inUse() uint64 {
 func evaluateHere(ctx context.Context, t task, begins func(shown string) error) (progress, error) {
 	outcomes := make([]outcome, len(t.Files))
 	pool := variantPool{}
+	var folders []string // of all runtimes, those with faults included
+	for _, f := range t.Files {
+		if f.Runtime {
+			folders = append(folders, f.Name)
+		}
+	}
 	for i, f := range t.Files {
 		if inUse() > memoryOfAScript/4 {
 			runtime.GC() // what earlier files left is no use of this one
@@ -131,7 +137,7 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 			o.Faults = []Fault{refusal}
 		} else if f.Unread != "" {
 			o.Faults = []Fault{{File: f.Shown, Text: "read the script: " + f.Unread}}
-		} else if err := errors.Join(begins(f.Shown), o.evaluate(ctx, f, pool, t.Given)); err != nil {
+		} else if err := errors.Join(begins(f.Shown), o.evaluate(ctx, f, folders, pool, t.Given)); err != nil {
 			return progress{}, err
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == tooMuchMemory }); at >= 0 {
 			return progress{Begins: f.Shown, Exceeded: &o.Faults[at]}, nil
@@ -147,9 +153,9 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 	return progress{Outcomes: outcomes, Done: true}, nil
 }
 
-func (o *outcome) evaluate(ctx context.Context, f file, pool variantPool, given Given) error {
+func (o *outcome) evaluate(ctx context.Context, f file, folders []string, pool variantPool, given Given) error {
 	if f.Runtime {
-		r, faults, err := evaluateRuntime(ctx, usual, f.Name, f.Shown, f.Source)
+		r, faults, err := evaluateRuntime(ctx, usual, f.Name, f.Shown, f.Source, folders)
 		o.Runtime, o.Faults = &r, faults
 		return err
 	}

@@ -87,7 +87,7 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 		case len(o.Faults) > 0:
 			l.Faults = append(l.Faults, o.Faults...)
 		case o.Runtime != nil:
-			o.Runtime.Dir = filepath.Join(root, runtimesDir, files[i].Name)
+			o.Runtime.Dir = filepath.Join(root, runtimesDir, o.Runtime.Context)
 			l.Runtimes = append(l.Runtimes, *o.Runtime)
 		case o.Scenario != nil:
 			sum := sha256.Sum256(files[i].Source)

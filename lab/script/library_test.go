@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -59,7 +60,7 @@ func TestWhatShipsLoads(t *testing.T) {
 		}
 	}
 	for _, r := range library.Runtimes {
-		if _, err := os.Stat(filepath.Join(r.Dir, "Dockerfile")); err != nil {
+		if _, err := os.Stat(filepath.Join(r.Dir, r.Dockerfile)); err != nil {
 			t.Errorf("%s: its folder is no build context: %v", r.Name, err)
 		}
 	}
@@ -144,7 +145,8 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := lab.Runtime{
-		Name: "python", About: "Python", Dir: filepath.Join(root, "runtimes", "python"), File: "runtimes/python/runtime.star",
+		Name: "python", About: "Python", File: "runtimes/python/runtime.star",
+		Context: "python", Dir: filepath.Join(root, "runtimes", "python"), Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: "python:3.14", Suite: "forky", Packages: []string{"python3"}},
 		Variants: []lab.Variant{{
 			Runtime: "python", Name: "uvloop", About: "one", Model: "single", Command: []string{"python3"},
@@ -160,11 +162,38 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 	}
 }
 
+func TestRuntimeBuiltFromAnothersFolder(t *testing.T) {
+	root := checkout(t, map[string]string{"runtimes/a-twin/runtime.star": `runtime(
+    about = "the same, built otherwise",
+    base = base(official = "debian:1", suite = "trixie", packages = ["libc6"]),
+    context = "python",
+    dockerfile = "source.Dockerfile",
+    args = {"FLAGS": "--with-a --with-b", "EMPTY": ""},
+)
+variant(name = "v", model = "single", about = "one", command = ["python3"])
+`})
+	library := load(t, root)
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := library.Runtime("a-twin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := map[string]string{"FLAGS": "--with-a --with-b", "EMPTY": ""}
+	if got.Name != "a-twin" || got.Context != "python" || got.Dir != filepath.Join(root, "runtimes", "python") ||
+		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.Args, args) || got.Variants[0].ID() != "a-twin/v" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestMistakesInRuntimes(t *testing.T) {
 	const (
 		head = `runtime(about = "R", base = base(official = "r:1", suite = "forky", packages = ["rb"]))` + "\n"
 		tail = `variant(name = "v", model = "single", about = "V", command = ["r"])` + "\n"
 	)
+	// built is a runtime that says what its image is built from.
+	built := func(arguments string) string { return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) + tail }
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":            {"", "1:1: there is no runtime() in the file"},
 		"no variant":       {head, "1:1: there is no variant() in the file"},
@@ -182,6 +211,45 @@ func TestMistakesInRuntimes(t *testing.T) {
 		"number in env":    {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`), `2:75: variant: env has "A": 1, want strings`},
 		"bad package":      {strings.ReplaceAll(head, `["rb"]`, `["R r"]`) + tail, `1:80: base: packages holds "R r", which no Debian package is called`},
 		"bad image":        {strings.ReplaceAll(head, `"r:1"`, `"r 1"`) + tail, `1:45: base: official "r 1" is not of the form ^[a-z0-9][a-zA-Z0-9._/:@-]*$`},
+		"context elsewhere": {
+			built(`context = "../python"`),
+			`1:99: runtime: context "../python" is not of the form ^[a-z][a-z0-9-]*$`,
+		},
+		"context unknown": {
+			built(`context = "pyhton"`),
+			`1:99: runtime: context "pyhton" is no runtime's folder; did you mean "python"?`,
+		},
+		"context far from any": {
+			built(`context = "perl"`),
+			`1:99: runtime: context "perl" is no runtime's folder; valid: node, python, r`,
+		},
+		"context of a wrong type": {
+			built(`context = None`),
+			`1:99: runtime: context is None, want a string`,
+		},
+		"dockerfile elsewhere": {
+			built(`context = "python", dockerfile = "../node/Dockerfile"`),
+			`1:122: runtime: dockerfile "../node/Dockerfile" is not of the form ^[A-Za-z0-9][A-Za-z0-9._-]*$`,
+		},
+		"dockerfile that is hidden": {
+			built(`dockerfile = ".."`),
+			`1:102: runtime: dockerfile ".." is not of the form ^[A-Za-z0-9][A-Za-z0-9._-]*$`,
+		},
+		"args, each once and in order": {
+			built(`args = {"https_proxy": "", "BASE_IMAGE": "x", "NO_PROXY": "", "A-B": "", "GOOD_1": ""}`),
+			`1:96: runtime: args has "A-B", which is not of the form ^[A-Z][A-Z0-9_]*$
+1:96: runtime: args sets BASE_IMAGE, which is what base says
+1:96: runtime: args sets NO_PROXY, which the lab sets
+1:96: runtime: args has "https_proxy", which is not of the form ^[A-Z][A-Z0-9_]*$`,
+		},
+		"number in args": {
+			built(`args = {"JOBS": 2}`),
+			`1:96: runtime: args has "JOBS": 2, want strings`,
+		},
+		"args no dict": {
+			built(`args = ["JOBS"]`),
+			`1:96: runtime: args is a list, want a dict of strings`,
+		},
 		"all at once": {
 			"runtime(abuot = 1, base = bas())\nvariant(name = 1, model = \"m\", about = \"a\", command = [\"c\"])\n",
 			"1:9: runtime: unknown argument \"abuot\"; did you mean \"about\"?\n1:27: unknown name \"bas\"; did you mean \"base\"?\n2:16: variant: name is a whole number, want a string",

@@ -17,6 +17,8 @@ var (
 	suiteForm   = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 	imageForm   = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._/:@-]*$`)
 	envForm     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	fileForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) // in the context itself, and not hidden
+	argForm     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
 // portVariable is the lab's: it says where a server listens.
@@ -26,6 +28,7 @@ const portVariable = "PORT"
 type runtimeScript struct {
 	*script
 	runtime  lab.Runtime
+	folders  []string        // of all runtimes
 	declared syntax.Position // of runtime(), not valid before it is called
 }
 
@@ -37,12 +40,23 @@ type baseImage struct {
 
 // evaluateRuntime is the runtime that a file describes, or the file's faults.
 // The error is the end of ctx.
-func evaluateRuntime(ctx context.Context, bounds limits, name, shown string, source []byte) (lab.Runtime, []Fault, error) {
-	r := &runtimeScript{script: newScript(shown), runtime: lab.Runtime{Name: name, File: shown}}
+func evaluateRuntime(
+	ctx context.Context, bounds limits, name, shown string, source []byte, folders []string,
+) (lab.Runtime, []Fault, error) {
+	r := &runtimeScript{
+		script:  newScript(shown),
+		runtime: lab.Runtime{Name: name, File: shown, Context: name, Dockerfile: "Dockerfile"},
+		folders: folders,
+	}
 	if !nameForm.MatchString(name) {
 		r.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, nameForm)
 	}
-	r.define(function{name: "runtime", required: []string{"about", "base"}, make: r.makeRuntime})
+	r.define(function{
+		name:     "runtime",
+		required: []string{"about", "base"},
+		optional: []string{"context", "dockerfile", "args"},
+		make:     r.makeRuntime,
+	})
 	r.define(function{name: "base", required: []string{"official", "suite", "packages"}, make: makeBase})
 	r.define(function{
 		name:     "variant",
@@ -77,7 +91,34 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 			c.wrongType(arg, "base", "base(…)")
 		}
 	}
+	r.readBuild(c)
 	return starlark.None
+}
+
+// readBuild is what the image is built from, where that is not the runtime's
+// own folder and its Dockerfile. Whether there is such a Dockerfile a script,
+// which reads nothing, cannot know.
+func (r *runtimeScript) readBuild(c *call) {
+	if c.has("context") {
+		r.runtime.Context = c.formed("context", nameForm)
+		if name := r.runtime.Context; nameForm.MatchString(name) && !slices.Contains(r.folders, name) {
+			c.fault(c.args["context"].at, "context %q is no runtime's folder; %s", name, lab.Suggest(name, r.folders))
+		}
+	}
+	if c.has("dockerfile") {
+		r.runtime.Dockerfile = c.formed("dockerfile", fileForm)
+	}
+	r.runtime.Args = c.strings("args")
+	for _, name := range slices.Sorted(maps.Keys(r.runtime.Args)) {
+		switch at := c.args["args"].at; {
+		case name == lab.BaseImageArg:
+			c.fault(at, "args sets %s, which is what base says", name)
+		case slices.Contains(lab.ProxyArgs, name):
+			c.fault(at, "args sets %s, which the lab sets", name)
+		case !argForm.MatchString(name):
+			c.fault(at, "args has %q, which is not of the form %s", name, argForm)
+		}
+	}
 }
 
 func makeBase(c *call) starlark.Value {
