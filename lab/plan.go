@@ -39,9 +39,11 @@ type Profile struct {
 	WarmUpMax time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
 	Peak      time.Duration `json:"peak_ns"`
 	Steady    time.Duration `json:"steady_ns"`
-	Limit     time.Duration `json:"limit_ns"`  // repeats included; 0 means none
-	Scenarios int           `json:"scenarios"` // at most this many unless asked for; 0 means all
+	Limit     time.Duration `json:"limit_ns"` // repeats included; 0 means none
 }
+
+// ProfileNames are the names of all profiles, the shortest first.
+func ProfileNames() []string { return []string{"smoke", "quick", "standard", "full"} }
 
 // Trial is one scenario on one variant, once.
 type Trial struct {

@@ -7,6 +7,7 @@ type Scenario struct {
 	About    string    `json:"about"`    // one line for people
 	File     string    `json:"file"`     // path of the script, as shown in messages
 	SHA256   string    `json:"sha256"`   // of the script's bytes, in hexadecimal
+	Profile  string    `json:"profile"`  // the shortest profile that runs it without being asked to
 	Requests []Request `json:"requests"` // sent in turn, over and over
 	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
 	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first

@@ -417,3 +417,21 @@ func TestList(t *testing.T) {
 		}
 	}
 }
+
+// A server that hangs would otherwise be waited for hundreds of times.
+func TestAServerThatDoesNotAnswerIsAskedNoMore(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n := asked.Add(1); n != 3 { // one answer between, which begins the count anew
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer server.Close()
+	answers := check(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
+	if asked.Load() != 6 {
+		t.Errorf("asked %d times, want 6", asked.Load())
+	}
+	if answers[2].Error != "" || !strings.Contains(answers[6].Error, "not asked") || !strings.Contains(answers[8].Error, "not asked") {
+		t.Errorf("answers %+v", answers)
+	}
+}

@@ -15,9 +15,9 @@ import (
 
 // choice is what a user chooses of a plan. Commands that plan embed it.
 type choice struct {
-	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run. Default: as many as the profile has time for."`
+	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run. Default: those that say that the profile, or a shorter one, runs them."`
 	Profile   string            `help:"How much time to spend: smoke, quick, standard or full. Default: quick." env:"PROFILE" placeholder:"NAME"`
-	All       bool              `help:"Run every scenario, also where the profile has time for fewer."`
+	All       bool              `help:"Run every scenario, also those meant for longer profiles."`
 	Seed      uint64            `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
 	Parameter map[string]string `short:"p" help:"Give a parameter of a scenario another value than its script: -p rate=200." placeholder:"NAME=VALUE" mapsep:"none"`
 	Like      string            `help:"Repeat the plan of an earlier run exactly: its id under results/, or its folder." placeholder:"RUN"`
@@ -99,17 +99,20 @@ func (c *chosen) load(ctx context.Context, given script.Given) (err error) {
 	return c.library.Err()
 }
 
-// choose is the scenarios that were named, or as many as the profile has time
-// for.
+// choose is the scenarios that were named, or those that the profile runs
+// unasked.
 func (c *chosen) choose(by choice) (err error) {
 	if c.scenarios, err = c.library.Select(by.Scenarios...); err != nil {
 		return err
 	}
-	if most := c.profile.Scenarios; len(by.Scenarios) == 0 && !by.All && most > 0 && len(c.scenarios) > most {
-		c.scenarios = c.scenarios[:most]
+	if len(by.Scenarios) == 0 && !by.All {
+		c.scenarios = plan.Unasked(c.profile.Name, c.scenarios)
 	}
 	if len(c.scenarios) == 0 {
-		return &lab.Fault{Code: lab.ExitUsage, Err: errors.New("there are no scenarios"), Hint: "Put one into scenarios/: lab new scenario NAME writes one."}
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: fmt.Errorf("there is no scenario that profile %s runs unasked", c.profile.Name),
+			Hint: "Name scenarios, add --all, or put one into scenarios/: lab new scenario NAME writes one.",
+		}
 	}
 	return nil
 }

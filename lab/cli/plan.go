@@ -35,8 +35,9 @@ func (c *planCommand) Run(a *app) error {
 func printPlan(w io.Writer, p lab.Plan) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run --seed %d does exactly this\n", p.Seed, p.Seed)
-	fmt.Fprintf(w, "%d trials in %d blocks, at most %d repeats of disturbed ones; at worst %v, without building images and calibrating\n",
-		len(p.Trials), p.Profile.Blocks, p.Repeats, plan.Duration(p).Round(time.Second))
+	fmt.Fprintf(w, "%s in %s, at most %s of disturbed ones; at worst %v, without building images and calibrating\n",
+		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"), plural(p.Repeats, "repeat", "repeats"),
+		plan.Duration(p).Round(time.Second))
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
 	for _, s := range p.Scenarios {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,15 +169,28 @@ func TestShuffleIsFair(t *testing.T) {
 	}
 }
 
-// How many scenarios a profile runs is decided where the user's words are
-// known; a plan must not drop what somebody asked for by name.
+// What a profile runs unasked is a matter of the scenarios; a plan must not drop
+// what somebody asked for by name.
 func TestPlanKeepsAllScenariosGiven(t *testing.T) {
-	smoke := profile(t, "smoke")
-	if smoke.Scenarios != 1 {
-		t.Errorf("smoke is for %d scenarios, want 1", smoke.Scenarios)
+	scenarios := three()
+	scenarios[0].Profile, scenarios[1].Profile, scenarios[2].Profile = "smoke", "standard", "quick"
+	for name, want := range map[string]int{"smoke": 1, "quick": 2, "standard": 3, "full": 3} {
+		if got := plan.Unasked(name, scenarios); len(got) != want {
+			t.Errorf("%s runs %d scenarios unasked, want %d", name, len(got), want)
+		}
 	}
-	if p := planned(t, smoke, three(), 1); len(p.Scenarios) != 3 || len(p.Trials) != 6 {
+	if p := planned(t, profile(t, "smoke"), scenarios, 1); len(p.Scenarios) != 3 || len(p.Trials) != 6 {
 		t.Errorf("%d scenarios and %d trials of 3 scenarios on 2 variants", len(p.Scenarios), len(p.Trials))
+	}
+}
+
+func TestProfilesAreTheVocabularys(t *testing.T) {
+	var names []string
+	for _, p := range plan.Profiles() {
+		names = append(names, p.Name)
+	}
+	if !slices.Equal(names, lab.ProfileNames()) {
+		t.Errorf("profiles %v, and the vocabulary has %v", names, lab.ProfileNames())
 	}
 }
 

@@ -398,6 +398,10 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`"speed-1"`, `"speed-l"`),
 			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?`,
 		},
+		"unknown profile": {
+			scenarioWith(`"an example",`, `"an example", profile = "qick",`),
+			`3:37: scenario: unknown profile "qick"; did you mean "quick"?`,
+		},
 		"unknown direction": {
 			hypothesisWith(`phase =`, `direction = "faster", phase =`),
 			`9:52: hypothesis: unknown direction "faster"; valid: higher, lower, same`,

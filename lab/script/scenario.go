@@ -21,6 +21,9 @@ const (
 	maxCores  = 1024
 )
 
+// defaultProfile is what has a new file run at the next make lab.
+const defaultProfile = "quick"
+
 // scenarioScript is a file under scenarios/ under evaluation.
 type scenarioScript struct {
 	*script
@@ -79,7 +82,7 @@ func (s *scenarioScript) vocabulary() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
-		optional: []string{"variants", "cores", "upstream", "hypotheses"},
+		optional: []string{"variants", "profile", "cores", "upstream", "hypotheses"},
 		make:     s.makeScenario,
 	})
 	s.define(function{
@@ -118,9 +121,13 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		File:     s.shown,
 		Requests: requestsOf(c),
 		Phases:   phasesOf(c),
+		Profile:  defaultProfile,
 		Cores:    c.whole("cores", 1, 1, maxCores),
 		Upstream: c.truth("upstream", false),
 		Variants: s.variants.choose(c),
+	}
+	if c.has("profile") {
+		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
 	s.scenario.Hypotheses = s.hypothesesOf(c)
 	return starlark.None
