@@ -27,9 +27,14 @@ loglevel = "warning"
 
 
 class Response(wsgi.Response):
-    """An answer without the two headers that gunicorn has no setting for."""
+    """An answer without the two headers that gunicorn has no setting for. One that
+    is given while the worker stops says that it ends its connection."""
+
+    worker = None  # this process's, once there is one
 
     def default_headers(self):
+        if not self.worker.alive:
+            self.force_close()
         return [
             line
             for line in super().default_headers()
@@ -43,6 +48,7 @@ gthread.STOP_KEEPALIVE_LINGER = 0
 
 
 def post_worker_init(worker):
+    Response.worker = worker
     worker.wsgi.extensions["identity"] = lambda: identity(worker.cfg)
 
 
