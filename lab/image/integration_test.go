@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,6 +202,39 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	if again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]; again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
+}
+
+func TestIntegrationSharedContext(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Docker engine")
+	}
+	s := newSite(t)
+	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // not the Dockerfile that is meant
+	write(t, filepath.Join(one.Dir, ".dockerignore"), "*\n")
+	write(t, filepath.Join(one.Dir, "source.Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
+		"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
+	one.Dockerfile, one.Args = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
+	two, other := one, one
+	two.Name, two.Args = "test-two", map[string]string{"FLAGS": ""}
+	other.Name, other.Args = "test-other", map[string]string{"FLAG": "--one"}
+
+	results := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{one, two, other})
+	for _, rt := range []lab.Runtime{one, two} {
+		if err := results[rt.Name].Err; err != nil {
+			t.Fatal(err)
+		}
+		stored, err := s.engine.ImageInspect(t.Context(), results[rt.Name].Image.Ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "FLAGS=" + rt.Args["FLAGS"]; !slices.Contains(stored.Config.Env, want) {
+			t.Errorf("%s: environment %v, want %s", rt.Name, stored.Config.Env, want)
+		}
+	}
+	if err := results[other.Name].Err; err == nil || !strings.Contains(err.Error(), "source.Dockerfile takes no argument FLAG") {
+		t.Errorf("an argument that the Dockerfile does not take: %v", err)
+	}
+	s.wantOnly(t, 2)
 }
 
 func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
