@@ -31,7 +31,7 @@ type Sample struct {
 	Identity  Identity
 	Phase     Phase
 	Layout    Layout
-	ColdStart *time.Duration // container start to first correct answer
+	ColdStart *time.Duration // container start to the first answer at /identity
 	WarmUp    *AttackResult  // nil when the scenario has none
 	Attack    *AttackResult  // nil when the trial failed before it
 	Server    ServerUsage

@@ -94,8 +94,7 @@ func (e *Experiment) interview(ctx context.Context, id string) (x examination, e
 }
 
 func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examination, err error) {
-	live := lab.Target{Request: e.Examiner.IdentityRequest(), Status: 200}
-	if _, err := cell.Await(ctx, live, patience); err != nil {
+	if _, err := cell.Await(ctx, e.alive(), patience); err != nil {
 		return x, err
 	}
 	if x.contract, err = cell.Check(ctx, e.Examiner.Requests()); err != nil {
@@ -120,6 +119,11 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 		x.scenarios[t.Scenario] = answers
 	}
 	return x, nil
+}
+
+// alive is what a server that is ready answers.
+func (e *Experiment) alive() lab.Target {
+	return lab.Target{Request: e.Examiner.IdentityRequest(), Status: 200}
 }
 
 // compare refuses variants that answer differently from the majority. Where

@@ -117,11 +117,11 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 	return samples, nil
 }
 
-// welcome waits for a server's first correct answer, and has it prove what it
-// is.
+// welcome waits for a server's first answer, and has it prove what it is. The
+// request is the same in every scenario: a cold start is the server's, however
+// long a scenario's own requests take.
 func (e *Experiment) welcome(ctx context.Context, subject *lab.Sample, in setting) error {
-	t := subject.Trial
-	at, err := in.cell.Await(ctx, e.targets[t.Scenario][t.Variant].usual[0], patience)
+	at, err := in.cell.Await(ctx, e.alive(), patience)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ var table = []Metric{
 	{"first_byte_p99_ms", "ms", Lower, Float, 6, Latency, EveryRow, "99th percentile from the actual send to the first byte", firstByte(p99)},
 	{"send_lag_p99_ms", "ms", Neither, Float, 6, Load, OpenLoopRows, "99th percentile of actual minus intended send time", open(func(a lab.AttackResult) *lab.Latency { return a.SendLag }, p99)},
 	{"sent_ratio", "ratio", Neither, Float, 6, Load, OpenLoopRows, "sent / called for by the schedule", number(SentRatio)},
-	{"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow, "container start to first correct answer, the same in every row of a trial", number(coldStartMS)},
+	{"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow, "container start to the first answer at /identity, the same in every row of a trial", number(coldStartMS)},
 
 	{"server_cpu_s", "s", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's container over the phase", number(ServerCPUSeconds)},
 	{"cpu_us_per_request", "µs", Lower, Float, 3, CPU, EveryRow, "server_cpu_s for each request that succeeded", number(CPUPerRequestUS)},
