@@ -33,12 +33,13 @@ type BaseImage struct {
 
 // Variant is a runtime in one configuration.
 type Variant struct {
-	Runtime string            // "node"
-	Name    string            // unique within the runtime: "single"
-	About   string            // one line for people
-	Model   string            // worker model: "single"
-	Command []string          // the container's command
-	Env     map[string]string // added to the container's environment
+	Runtime     string            // "node"
+	Name        string            // unique within the runtime: "single"
+	About       string            // one line for people
+	Model       string            // worker model: "single"
+	Application string            // the runtime whose application it runs, as that says of itself: Runtime.Context
+	Command     []string          // the container's command
+	Env         map[string]string // added to the container's environment
 }
 
 // ID is how scripts, rows and people name a variant: "node/single".

@@ -148,8 +148,8 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 		Context: "python", Dir: filepath.Join(root, "runtimes", "python"), Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: "python:3.14", Suite: "forky", Packages: []string{"python3"}},
 		Variants: []lab.Variant{{
-			Runtime: "python", Name: "uvloop", About: "one", Model: "single", Command: []string{"python3"},
-			Env: map[string]string{"A": "b"},
+			Runtime: "python", Name: "uvloop", About: "one", Model: "single", Application: "python",
+			Command: []string{"python3"}, Env: map[string]string{"A": "b"},
 		}},
 	}
 	got, err := library.Runtime("python")
@@ -181,7 +181,7 @@ variant(name = "v", model = "single", about = "one", command = ["python3"])
 	}
 	args := map[string]string{"FLAGS": "--with-a --with-b", "EMPTY": ""}
 	if got.Name != "a-twin" || got.Context != "python" || got.Dir != filepath.Join(root, "runtimes", "python") ||
-		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.Args, args) || got.Variants[0].ID() != "a-twin/v" {
+		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.Args, args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
 		t.Errorf("%+v", got)
 	}
 }

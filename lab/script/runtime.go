@@ -74,6 +74,9 @@ func evaluateRuntime(
 	if len(r.faults) == 0 && len(r.runtime.Variants) == 0 {
 		r.fault(start, "", "there is no variant() in the file")
 	}
+	for i := range r.runtime.Variants { // which may stand before runtime() in the file
+		r.runtime.Variants[i].Application = r.runtime.Context
+	}
 	return r.runtime, r.inOrder(), nil
 }
 
