@@ -39,6 +39,7 @@ type Sample struct {
 	Doubled   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
 	Upstream  *UpstreamUsage // nil where the scenario has none
 	Missed    []string       // objectives of the phase that were not met, with the value
+	Unknown   []string       // metrics of objectives of which there is no value
 	Gate      Gate
 
 	InterruptsApart bool // the host charges interrupts to no thread

@@ -48,15 +48,30 @@ func needEngine(t *testing.T) *engine.Engine {
 	return e
 }
 
-// checkout is a copy of this checkout's runtimes/ and scenarios/, to be
+// twoVariants is a scenario on one variant of each runtime.
+const twoVariants = `scenario(
+    name = "json",
+    about = "a small object turned into JSON",
+    profile = "smoke",
+    requests = [get("/json")],
+    phases = [warmup(connections = 64), peak(connections = 64), steady(rate = 2000)],
+    variants = ["node/single", "python/uvloop"],
+)
+`
+
+// checkout is a copy of this checkout's runtimes/ with one scenario, to be
 // changed at will.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, name := range []string{"runtimes", "scenarios"} {
-		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join("..", "..", name))); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "json.star"), []byte(twoVariants), 0o644); err != nil {
+		t.Fatal(err)
 	}
 	return root
 }

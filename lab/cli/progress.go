@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
+	"runtimelab/lab/report"
 )
 
 // progress tells people how a run goes: one line for each trial that ended,
@@ -115,7 +116,7 @@ func outcome(s lab.Sample) string {
 		if s.Gate.Validity == lab.Censored {
 			bound = ">= "
 		}
-		text += fmt.Sprintf(" %s%.0f req/s", bound, rps)
+		text += fmt.Sprintf(" %s%s req/s", bound, report.Digits(rps))
 	}
 	if offered, ok := metric.OfferedRPS(s); ok {
 		text += fmt.Sprintf(" at %.0f/s", offered)

@@ -19,8 +19,8 @@ import (
 )
 
 // randomInputs is how many seeded inputs every variant answers beside the
-// contract's vectors.
-const randomInputs = 200
+// contract's vectors: half of them orders, most others queries.
+const randomInputs = 400
 
 type runCommand struct {
 	choice

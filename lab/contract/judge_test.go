@@ -160,7 +160,7 @@ func TestExam(t *testing.T) {
 		t.Errorf("a missing answer: %q", found)
 	}
 	// What all servers are given and what this one was to run on both count.
-	_, found = e.Identity(answerOf(t, good()), lab.Variant{Runtime: "python", Model: "cluster"}, []int{1})
+	_, found = e.Identity(answerOf(t, good()), lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
 	all := strings.Join(found, "\n")
 	for _, field := range []string{"runtime", "model", "process.nofile_soft", "process.nofile_hard", "process.cpus_allowed"} {
 		if !strings.Contains(all, field+" differs") {

@@ -179,7 +179,7 @@ func (e *Experiment) Measure(
 		}
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
-	s.Missed = metric.Missed(s)
+	s.Missed, s.Unknown = metric.Objectives(s)
 	return s, nil
 }
 

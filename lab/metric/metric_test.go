@@ -507,32 +507,37 @@ func TestARampOffersItsMean(t *testing.T) {
 	}
 }
 
-func TestObjectivesAreMetOrMissed(t *testing.T) {
+func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 	for _, c := range []struct {
 		objective lab.Objective
 		missed    string
+		unknown   string
 	}{
-		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5.1}, ""},
-		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5}, "latency_p99_ms below 5 (5.000000)"},
-		{lab.Objective{Metric: "throughput_rps", Limit: 1999}, ""},
-		{lab.Objective{Metric: "throughput_rps", Limit: 2000}, "throughput_rps above 2000 (2000.000)"},
-		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "latency_p9999_ms above 1 (no such metric)"},
+		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5.1}, "", ""},
+		{lab.Objective{Metric: "latency_p99_ms", Below: true, Limit: 5}, "latency_p99_ms below 5 (5.000000)", ""},
+		{lab.Objective{Metric: "throughput_rps", Limit: 1999}, "", ""},
+		{lab.Objective{Metric: "throughput_rps", Limit: 2000}, "throughput_rps above 2000 (2000.000)", ""},
+		{lab.Objective{Metric: "doubling_gain_ratio", Limit: 2000}, "", "doubling_gain_ratio"},
+		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "", "latency_p9999_ms"},
 	} {
 		s := steady()
+		s.Doubled = nil
 		s.Phase.Objectives = []lab.Objective{c.objective}
-		if got := strings.Join(metric.Missed(s), "; "); got != c.missed {
-			t.Errorf("%s: missed %q, want %q", c.objective, got, c.missed)
+		missed, unknown := metric.Objectives(s)
+		if strings.Join(missed, "; ") != c.missed || strings.Join(unknown, "; ") != c.unknown {
+			t.Errorf("%s: missed %q, unknown %q", c.objective, missed, unknown)
 		}
 	}
 	s := steady()
-	s.Attack.Corrected = nil
-	if got := metric.Missed(s); len(got) != 1 || got[0] != "latency_p99_ms below 4 (not known)" {
-		t.Errorf("without a latency: missed %q", got)
-	}
-	s = steady()
-	s.Missed = nil
-	if got := cells(s)["slo"]; got != "met" {
-		t.Errorf("nothing missed reads %q", got)
+	s.Unknown = []string{"latency_p999_ms"}
+	for _, want := range []string{"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms", "met"} {
+		if got := cells(s)["slo"]; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if s.Missed == nil {
+			s.Unknown = nil
+		}
+		s.Missed = nil
 	}
 }
 

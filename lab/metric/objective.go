@@ -6,23 +6,23 @@ import (
 	"runtimelab/lab"
 )
 
-// Missed is the objectives of a sample's phase that were not met, each with the
-// value that was seen. One whose metric the sample does not have was not met:
-// nothing shows that it was.
-func Missed(s lab.Sample) (missed []string) {
+// Objectives says which objectives of a sample's phase were missed, each with the
+// value that was seen, and of which nothing is known: a quantile that the count
+// does not support shows neither.
+func Objectives(s lab.Sample) (missed, unknown []string) {
 	for _, o := range s.Phase.Objectives {
 		m, known := Find(o.Metric)
 		if !known {
-			missed = append(missed, fmt.Sprintf("%s (no such metric)", o))
+			unknown = append(unknown, o.Metric)
 			continue
 		}
 		value, ok := m.Of(s).Float()
 		switch {
 		case !ok:
-			missed = append(missed, fmt.Sprintf("%s (not known)", o))
+			unknown = append(unknown, o.Metric)
 		case o.Below && value >= o.Limit, !o.Below && value <= o.Limit:
 			missed = append(missed, fmt.Sprintf("%s (%s)", o, m.Format(Num(value))))
 		}
 	}
-	return missed
+	return missed, unknown
 }

@@ -82,7 +82,7 @@ var table = []Metric{
 
 	{"workers", "", Neither, Integer, 0, Identity, EveryRow, "processes that accept requests, as the running server reports it", count(func(s lab.Sample) int64 { return int64(s.Identity.Workers) })},
 	{"server_cpus", "", Neither, Integer, 0, Identity, EveryRow, "CPUs that the server was given", count(func(s lab.Sample) int64 { return int64(len(s.Layout.Server)) })},
-	{"slo", "", Neither, String, 0, Latency, ObjectiveRows, "met, or the objectives that were missed with their values", text(slo)},
+	{"slo", "", Neither, String, 0, Latency, ObjectiveRows, "met, or missed: the objectives with their values, or unknown: the metrics without a value", text(slo)},
 
 	{"validity", "", Neither, String, 0, Validity, EveryRow, "valid, censored (a bound), disturbed (from outside) or failed", text(func(s lab.Sample) string { return string(s.Gate.Validity) })},
 	{"validity_reason", "", Neither, String, 0, Validity, InvalidRows, "why not valid, with the number that decided", text(func(s lab.Sample) string { return s.Gate.Reason })},
@@ -254,10 +254,12 @@ func slo(s lab.Sample) string {
 	switch {
 	case s.Attack == nil || len(s.Phase.Objectives) == 0:
 		return ""
-	case len(s.Missed) == 0:
-		return "met"
+	case len(s.Missed) > 0:
+		return "missed: " + strings.Join(s.Missed, ", ")
+	case len(s.Unknown) > 0:
+		return "unknown: " + strings.Join(s.Unknown, ", ")
 	}
-	return "missed: " + strings.Join(s.Missed, ", ")
+	return "met"
 }
 
 func coldStartMS(s lab.Sample) (float64, bool) {

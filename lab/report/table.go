@@ -56,6 +56,9 @@ func (f Figure) ranged() string {
 	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Most, math.Round))
 }
 
+// Digits is a figure in as many digits as the table has.
+func Digits(x float64) string { return digits(x, math.Round) }
+
 // digits writes whole numbers from 100 on, below them three digits and at most
 // three decimals. A bound is rounded down, never above what was seen.
 func digits(x float64, round func(float64) float64) string {
