@@ -38,6 +38,7 @@ type Variant struct {
 	About       string            // one line for people
 	Model       string            // worker model: "single"
 	Application string            // the runtime whose application it runs, as that says of itself: Runtime.Context
+	GIL         *bool             // whether Python's lock must be on; nil: whatever the server says
 	Command     []string          // the container's command
 	Env         map[string]string // added to the container's environment
 }

@@ -58,6 +58,8 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 		offer = open
 	case a.Kind == lab.WarmUp:
 		offer = warm
+	case a.Kind == lab.Ladder:
+		offer = arriving
 	}
 	// Vegeta alone looks at the clock only between hits, and would wait for a
 	// worker that a server keeps busy until its timeout.
@@ -116,6 +118,19 @@ func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
 
 func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
+		rec.add(hit)
+	}
+}
+
+// arrival is the part of a ladder's time over which its clients come.
+const arrival = 3
+
+// arriving is a closed loop whose clients come one after another: thousands that
+// all come at once, and wait for the same time, would come at once again and
+// again, and their latency would be that of a burst.
+func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
+	pacer := &arrivingPacer{clients: uint64(a.Connections), within: a.Duration / arrival, epoch: rec.epoch, waiting: w}
+	for hit := range attacker.Attack(targeter(a), pacer, a.Duration, "") {
 		rec.add(hit)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -303,5 +305,40 @@ func TestAnAnswerOfStatusZeroIsNoSuccess(t *testing.T) {
 	}
 	if got.Succeeded > 0 || got.Failed == 0 || got.Errors["status 0 instead of 200"] == 0 {
 		t.Errorf("%d succeeded, %d failed: %v", got.Succeeded, got.Failed, got.Errors)
+	}
+}
+
+// The clients of a ladder come evenly over a third of its time, and then each
+// sends when it has its answer.
+func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
+	const clients = 20
+	var mu sync.Mutex
+	seen := map[string]time.Time{} // the first request of each connection
+	url := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		if _, again := seen[r.RemoteAddr]; !again {
+			seen[r.RemoteAddr] = time.Now()
+		}
+		mu.Unlock()
+		time.Sleep(300 * time.Millisecond) // so that each client needs a connection of its own
+		hello(w, r)
+	})
+	a := attackOn(url, lab.Ladder)
+	a.Connections, a.Duration, a.Sleeps = clients, 900*time.Millisecond, true
+	got, err := Run(t.Context(), a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first []time.Time
+	for _, at := range seen {
+		first = append(first, at)
+	}
+	slices.SortFunc(first, time.Time.Compare)
+	if len(first) != clients || got.Sent < 2*clients || got.Failed > 0 {
+		t.Fatalf("%d clients sent %d, of which %d failed", len(first), got.Sent, got.Failed)
+	}
+	// Late they may be, on a busy machine, but never early.
+	if took := first[clients-1].Sub(first[0]); took < 270*time.Millisecond {
+		t.Errorf("all came within %v, want a third of %v", took, a.Duration)
 	}
 }

@@ -73,7 +73,32 @@ type closedPacer struct{}
 func (closedPacer) Pace(time.Duration, uint64) (time.Duration, bool) { return 0, false }
 func (closedPacer) Rate(time.Duration) float64                       { return math.Inf(1) }
 
+// arrivingPacer lets so many hits go evenly within a time, and all others at
+// once.
+type arrivingPacer struct {
+	clients uint64
+	within  time.Duration
+	epoch   time.Time
+	waiting waiting
+}
+
+// Pace waits for a client's arrival.
+func (p *arrivingPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
+	if hits >= p.clients {
+		return 0, false
+	}
+	due := p.within * time.Duration(hits) / time.Duration(p.clients)
+	if due > elapsed && !p.waiting.until(time.Since(p.epoch)+due-elapsed) {
+		return 0, true // interrupted
+	}
+	return 0, false
+}
+
+// Rate satisfies vegeta.Pacer.
+func (p *arrivingPacer) Rate(time.Duration) float64 { return math.Inf(1) }
+
 var (
 	_ vegeta.Pacer = (*openPacer)(nil)
+	_ vegeta.Pacer = (*arrivingPacer)(nil)
 	_ vegeta.Pacer = closedPacer{}
 )

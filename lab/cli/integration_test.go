@@ -315,6 +315,9 @@ variant(name = "crashes", model = "single", about = "Ends at once.", command = [
 variant(name = "hungry", model = "single", about = "Takes all memory.", command = ["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"])
 `
 	})
+	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
+		return strings.Replace(s, `"node/single"`, `"node/single", "node/crashes", "node/hungry"`, 1)
+	})
 	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	if code != lab.ExitDone {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -33,7 +34,11 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	file := filepath.Join(root, "scenarios", "mine.star")
-	edit(t, file, func(s string) string { return strings.Replace(s, "peak(", "peak(keep_alive = False, ", 1) })
+	edit(t, file, func(s string) string {
+		s = strings.Replace(s, "peak(", "peak(keep_alive = False, ", 1)
+		s = strings.Replace(s, `where(model = "single")`, `["node/single", "python/uvloop"]`, 1)
+		return strings.Replace(s, "rate = 1000", "rate = share(0.2)", 1)
+	})
 	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitDone || !strings.Contains(stdout, "  mine ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -43,7 +48,14 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	run := latest(t, root)
-	before.Layout = run.Info.Plan.Layout
+	slowest := math.Inf(1)
+	for i, p := range run.Info.Plan.Pilots {
+		if before.Pilots[i].PeakRPS != 0 || p.PeakRPS <= 0 {
+			t.Errorf("pilot %+v of the run, %+v of the plan", p, before.Pilots[i])
+		}
+		slowest = min(slowest, p.PeakRPS)
+	}
+	before.Layout, before.Pilots = run.Info.Plan.Layout, run.Info.Plan.Pilots
 	if !reflect.DeepEqual(before, run.Info.Plan) {
 		t.Errorf("planned\n%+v\nwent\n%+v", before, run.Info.Plan)
 	}
@@ -56,6 +68,9 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		}
 		if want := map[string]string{"peak": "false", "steady": "true"}[row.Text("phase")]; row.Text("keep_alive") != want {
 			t.Errorf("%s: keep-alive %s", row.Text("phase"), row.Text("keep_alive"))
+		}
+		if rate, open := row.Float("offered_rps"); open && math.Abs(rate/(0.2*slowest)-1) > 0.01 {
+			t.Errorf("offered %v requests a second, want a fifth of %v", rate, slowest)
 		}
 	}
 
@@ -75,4 +90,74 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	if code != lab.ExitUsage || !strings.Contains(stderr, "scenarios/mine.star is not what it was in run "+run.Info.RunID) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
+}
+
+// loads has an upstream for one scenario, and both CPUs for the other.
+var loads = map[string]string{
+	"waiting": `scenario(
+    name = "waiting",
+    about = "clients that wait for an upstream",
+    requests = [get("/wait?ms=20")],
+    upstream = True,
+    phases = [warmup(connections = 8), ladder(connections = [10, 100])],
+    variants = ["node/single", "python/uvloop"],
+)
+`,
+	"split": `scenario(
+    name = "split",
+    about = "one request's work over two workers",
+    requests = [get("/parallel/integers?workers=2&n=100000")],
+    cores = 2,
+    phases = [warmup(connections = 1), peak(connections = 1)],
+    variants = ["node/worker-threads", "python/processes"],
+)
+`,
+}
+
+// An upstream is called for every answer, and servers have the CPUs and the
+// workers that they should.
+func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
+	c := needEngine(t).Client()
+	before := inventory(t, c)
+	root := checkout(t)
+	for name, text := range loads {
+		if err := os.WriteFile(filepath.Join(root, "scenarios", name+".star"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "waiting", "split")
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	for _, want := range []string{"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream", "2 CPUs for the server"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in how the run explains itself:\n%s", want, stderr)
+		}
+	}
+	if !strings.Contains(stdout, "waiting: 100 clients at once") {
+		t.Errorf("the table has no ladder:\n%s", stdout)
+	}
+	rows := latest(t, root).Rows
+	if len(rows) != 6 {
+		t.Errorf("%d rows of two rungs and a peak, on two variants each", len(rows))
+	}
+	for _, row := range rows {
+		name := row.Text("scenario") + " " + row.Text("variant") + " " + row.Text("phase")
+		if row.Text("validity") == string(lab.Failed) {
+			t.Errorf("%s: %s", name, row.Text("validity_reason"))
+		}
+		hits, _ := row.Int("upstream_hits")
+		sent, _ := row.Int("requests")
+		workers, _ := row.Int("workers")
+		cpus, _ := row.Int("server_cpus")
+		switch {
+		case row.Text("scenario") == "waiting" && (hits != sent || sent < 100 || cpus != 1):
+			t.Errorf("%s: %d calls for %d requests, %d CPUs", name, hits, sent, cpus)
+		case row.Text("scenario") == "split" && cpus != 2:
+			t.Errorf("%s: %d CPUs", name, cpus)
+		case row.Text("variant") == "python/processes" && workers != 2:
+			t.Errorf("%s: %d workers on two CPUs", name, workers)
+		}
+	}
+	expectInventory(t, c, before)
 }

@@ -82,7 +82,11 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 		o.line("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
 		return
 	}
-	o.line("pilot %d/%d  %s  %s  peak %.0f req/s, from which rates follow", number, of, p.Scenario, p.Variant, p.PeakRPS)
+	doubt := ""
+	if p.Doubt != "" {
+		doubt = " (disturbed: " + p.Doubt + ")"
+	}
+	o.line("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario, p.Variant, report.Digits(p.PeakRPS), doubt)
 }
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {

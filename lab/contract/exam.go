@@ -59,7 +59,7 @@ func (e *Exam) IdentityRequest() lab.Request { return e.contract.IdentityRequest
 // to run on.
 func (e *Exam) Identity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string) {
 	want := e.given
-	want.Runtime, want.Model, want.CPUs = v.Application, v.Model, cpus
+	want.Runtime, want.Model, want.GIL, want.CPUs = v.Application, v.Model, v.GIL, cpus
 	id, found := e.contract.Identity(answer, want)
 	return id, texts(found)
 }

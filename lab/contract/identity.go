@@ -18,6 +18,7 @@ import (
 type Expected struct {
 	Runtime     string
 	Model       string
+	GIL         *bool
 	CPUs        []int
 	MemoryLimit int64 // bytes
 	Nofile      int   // open files, soft and hard limit alike
@@ -163,6 +164,9 @@ func (want Expected) judge(id lab.Identity) []Difference {
 	}
 	if want.Model != "" && id.Model != want.Model {
 		found = append(found, unequal("model", want.Model, id.Model))
+	}
+	if want.GIL != nil && (id.GIL == nil || *id.GIL != *want.GIL) {
+		found = append(found, unequal("gil", *want.GIL, id.GIL))
 	}
 	if want.MemoryLimit != 0 && id.Process.MemoryLimitByte != want.MemoryLimit {
 		found = append(found, unequal("process.memory_limit", want.MemoryLimit, id.Process.MemoryLimitByte))

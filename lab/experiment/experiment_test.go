@@ -665,3 +665,32 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 	}
 	w.checkNothingOpen(t)
 }
+
+func TestADisturbedPilotIsTriedAgain(t *testing.T) {
+	w := newWorld()
+	w.foreign = time.Second
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a"}}
+	w.onAttack = func(lab.Attack) {
+		if len(w.attacks) == 3 { // the warm-up of the second attempt
+			w.foreign = 0
+		}
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.piloted[0]; p.PeakRPS != 640 || p.Doubt != "" || len(w.attacks) != 4+3 {
+		t.Errorf("found %+v by %d attacks", p, len(w.attacks)-3)
+	}
+	w = newWorld()
+	w.foreign = time.Second
+	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a"}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
+		t.Errorf("twice disturbed: %+v", p)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 )
@@ -34,39 +35,50 @@ func (e *Experiment) pilot(ctx context.Context) error {
 }
 
 // pilotOne measures one variant's peak, as a trial does but without a row. A
-// server that fails leaves its problem in the pilot.
+// server that fails leaves its problem in the pilot, and whatever disturbed it
+// its doubt.
 func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
-	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Attempt: 1, Seed: p.Seed}
-	subject := e.sample(t, time.Now())
-	subject.Phase = plan.PilotPhase(subject.Scenario)
-	err := e.inCell(ctx, subject, func(ctx context.Context, in setting) error {
-		if err := e.welcome(ctx, &subject, in); err != nil {
-			return err
+	for range plan.PilotAttempts {
+		s, err := e.probe(ctx, *p)
+		var broken *brokenServer
+		if errors.As(err, &broken) {
+			p.Problem = broken.how
+			return nil
 		}
-		warm := subject.Phase
-		warm.Kind = lab.WarmUp
-		if err := e.warmUp(ctx, &subject, e.attack(t, warm), in); err != nil {
-			return err
-		}
-		a := e.attack(t, subject.Phase)
-		a.KeepHits = false
-		result, err := in.cell.Attack(ctx, a)
 		if err != nil {
 			return err
 		}
-		subject.Attack = &result
-		return nil
-	})
-	var broken *brokenServer
-	if errors.As(err, &broken) {
-		p.Problem = broken.how
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if p.PeakRPS, _ = metric.ThroughputRPS(subject); p.PeakRPS == 0 {
-		p.Problem = "not one request succeeded"
+		if p.PeakRPS, _ = metric.ThroughputRPS(s); p.PeakRPS == 0 {
+			p.Problem = "not one request succeeded"
+			return nil
+		}
+		if p.Doubt = ""; s.Gate.Validity != lab.Disturbed {
+			return nil
+		}
+		p.Doubt = s.Gate.Reason
 	}
 	return nil
+}
+
+// probe is a pilot tried once.
+func (e *Experiment) probe(ctx context.Context, p lab.Pilot) (lab.Sample, error) {
+	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Attempt: 1, Seed: p.Seed}
+	s := e.sample(t, time.Now())
+	s.Phase = plan.PilotPhase(s.Scenario)
+	err := e.inCell(ctx, s, func(ctx context.Context, in setting) (err error) {
+		if err := e.welcome(ctx, &s, in); err != nil {
+			return err
+		}
+		warm := s.Phase
+		warm.Kind = lab.WarmUp
+		if err := e.warmUp(ctx, &s, e.attack(t, warm), in); err != nil {
+			return err
+		}
+		a := e.attack(t, s.Phase)
+		a.KeepHits = false
+		s, err = e.attackBetweenReadings(ctx, s, a, in)
+		s.Gate = gate.Judge(s, e.Calibration)
+		return err
+	})
+	return s, err
 }

@@ -46,6 +46,10 @@ func PilotPhase(s lab.Scenario) lab.Phase {
 	}
 }
 
+// PilotAttempts is how often a pilot is tried at the most: a second time where
+// something outside the cell disturbed the first.
+const PilotAttempts = 2
+
 // Rated is a phase with the rate that a plan gives it for a variant. A rate that
 // is a share follows from what the plan's pilots found; the error says why it
 // does not.
@@ -85,7 +89,7 @@ func Freeze(p *lab.Plan, earlier []lab.Pilot) {
 	for i, pilot := range p.Pilots {
 		for _, known := range earlier {
 			if known.Scenario == pilot.Scenario && known.Variant == pilot.Variant {
-				p.Pilots[i].PeakRPS, p.Pilots[i].Problem = known.PeakRPS, known.Problem
+				p.Pilots[i] = known
 			}
 		}
 	}

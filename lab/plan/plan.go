@@ -162,8 +162,10 @@ func durations(p lab.Plan) (all, longest time.Duration) {
 	return all + time.Duration(PilotsToFind(p))*PilotDuration(p.Profile), longest
 }
 
-// PilotDuration is how long a pilot takes at worst.
-func PilotDuration(p lab.Profile) time.Duration { return p.WarmUpMax + p.Peak + TrialOverhead }
+// PilotDuration is how long a pilot takes at worst, tried as often as it may be.
+func PilotDuration(p lab.Profile) time.Duration {
+	return PilotAttempts * (p.WarmUpMax + p.Peak + TrialOverhead)
+}
 
 // ScenarioDuration is how long one trial of a scenario takes at worst.
 func ScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {

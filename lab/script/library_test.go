@@ -205,6 +205,8 @@ func TestMistakesInRuntimes(t *testing.T) {
 		"command of words": {head + strings.ReplaceAll(tail, `["r"]`, `["r", 1]`), "2:68: variant: command holds a whole number, want a list of strings"},
 		"empty word":       {head + strings.ReplaceAll(tail, `["r"]`, `[""]`), "2:63: variant: command holds an empty string"},
 		"bad model":        {head + strings.ReplaceAll(tail, `"single"`, `"Single"`), `2:29: variant: model "Single" is not of the form ^[a-z][a-z0-9-]*$`},
+		"upstream":         {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"UPSTREAM_URL": "http://x"}`), "2:75: variant: env sets UPSTREAM_URL, which the lab sets"},
+		"no truth":         {head + strings.ReplaceAll(tail, `["r"]`, `["r"], gil = "off"`), "2:75: variant: gil is a string, want True or False"},
 		"port":             {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"PORT": "1"}`), "2:75: variant: env sets PORT, which the lab sets"},
 		"bad variable":     {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"a b": "1"}`), `2:75: variant: env has "a b", which is no variable's name`},
 		"number in env":    {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`), `2:75: variant: env has "A": 1, want strings`},

@@ -21,8 +21,8 @@ var (
 	argForm     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
-// portVariable is the lab's: it says where a server listens.
-const portVariable = "PORT"
+// labsVariables say where a server listens and what it calls.
+var labsVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
 
 // runtimeScript is a runtime.star under evaluation.
 type runtimeScript struct {
@@ -61,7 +61,7 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "variant",
 		required: []string{"name", "model", "about", "command"},
-		optional: []string{"env"},
+		optional: []string{"env", "gil"},
 		make:     r.makeVariant,
 	})
 	if err := r.evaluate(ctx, bounds, source); err != nil {
@@ -147,10 +147,14 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 		Command: c.lines("command", "strings"),
 		Env:     c.strings("env"),
 	}
+	if c.has("gil") {
+		on := c.truth("gil", false)
+		v.GIL = &on
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
 		switch {
-		case name == portVariable:
-			c.fault(c.args["env"].at, "env sets PORT, which the lab sets")
+		case slices.Contains(labsVariables, name):
+			c.fault(c.args["env"].at, "env sets %s, which the lab sets", name)
 		case !envForm.MatchString(name):
 			c.fault(c.args["env"].at, "env has %q, which is no variable's name", name)
 		}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+)
+
+// interpreted are the variants of node and python. The two Pythons that are
+// built from source take minutes to compile, and run python's application.
+var interpreted = []string{
+	"node/single", "node/jitless", "node/cluster", "node/worker-threads", "node/express", "node/fastify",
+	"python/asyncio", "python/uvloop", "python/processes", "python/threads", "python/fastapi", "python/flask",
+}
+
+// examine is what lab contract says of variants.
+func examine(t *testing.T, root string, variants ...string) (code int, all map[string]examined, stderr string) {
+	t.Helper()
+	code, stdout, stderr := labRun(t.Context(), append([]string{"contract", "--root", root, "--json"}, variants...)...)
+	var list []examined
+	if err := json.Unmarshal([]byte(stdout), &list); err != nil {
+		t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
+	}
+	all = map[string]examined{}
+	for _, x := range list {
+		all[x.Variant] = x
+	}
+	return code, all, stderr
+}
+
+// tagged is the tags of all images that an engine holds.
+func tagged(t *testing.T, c *client.Client) (tags []string) {
+	t.Helper()
+	images, err := c.ImageList(context.WithoutCancel(t.Context()), client.ImageListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range images.Items {
+		tags = append(tags, x.RepoTags...)
+	}
+	return tags
+}
+
+// removeImagesBut removes what a test has built.
+func removeImagesBut(t *testing.T, c *client.Client, before []string) {
+	t.Helper()
+	for _, tag := range tagged(t, c) {
+		if slices.Contains(before, tag) {
+			continue
+		}
+		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), tag, client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
+	c := needEngine(t).Client()
+	before := inventory(t, c)
+	code, got, stderr := examine(t, checkout(t), interpreted...)
+	if code != lab.ExitDone || len(got) != len(interpreted) {
+		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
+	}
+	for id, x := range got {
+		if !x.Passed {
+			t.Errorf("%s: %s", id, x.Why)
+		}
+	}
+	expectInventory(t, c, before)
+}
+
+// One byte that is another one in an answer, in each of the places that a
+// variant can have it from.
+func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
+	c := needEngine(t).Client()
+	defer removeImagesBut(t, c, tagged(t, c))
+	root := checkout(t)
+	for _, file := range []string{
+		"node/app.js", "node/express.js", "node/fastify.js",
+		"python/lab_app/asgi.py", "python/lab_app/fastapi_app.py", "python/lab_app/flask_app.py",
+	} {
+		edit(t, filepath.Join(root, "runtimes", filepath.FromSlash(file)), func(s string) string {
+			return strings.Replace(s, "Hello, World!", "Hello, world!", 1)
+		})
+	}
+	code, got, stderr := examine(t, root, interpreted...)
+	if code != lab.ExitFailed || !strings.Contains(stderr, "12 variants fail the contract") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	for _, id := range interpreted {
+		if x := got[id]; x.Passed || !strings.Contains(x.Why, "plaintext") || !strings.Contains(x.Why, "body differs at byte 7") {
+			t.Errorf("%s: passed %v: %s", id, x.Passed, x.Why)
+		}
+	}
+	code, stdout, _ := labRun(t.Context(), "contract", "--root", root, "node/single", "python/flask")
+	if code != lab.ExitFailed || strings.Count(stdout, "FAILED: contract: ") != 2 {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// A folder with a runtime.star, a Dockerfile and a server is all that a runtime
+// is.
+func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
+	c := needEngine(t).Client()
+	defer removeImagesBut(t, c, tagged(t, c))
+	root := checkout(t)
+	folder := filepath.Join(root, "runtimes", "tiny")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(folder, "server"), "./testdata/static")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	rules, err := os.ReadFile(filepath.Join(root, "runtimes", "contract.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"contract.json": string(rules),
+		"Dockerfile":    "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab\nCOPY server contract.json /\nUSER 65532:65532\nCMD [\"/server\"]\n",
+		"runtime.star": `runtime(
+    about = "answers out of a table",
+    base = base(official = "debian:trixie-slim", suite = "trixie", packages = ["libc6"]),
+)
+variant(name = "static", model = "single", about = "one process", command = ["/server"])
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitDone || !strings.Contains(stdout, "tiny/static") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
+		return strings.Replace(s, `["node/single", "python/uvloop"]`, `where(runtime = "tiny")`, 1)
+	})
+	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	if code != lab.ExitDone || !strings.Contains(stdout, "tiny/static") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	var phases []string
+	for _, row := range latest(t, root).Rows {
+		phases = append(phases, row.Text("variant")+" "+row.Text("phase"))
+		if row.Text("validity") == string(lab.Failed) {
+			t.Errorf("%s: %s", row.Text("phase"), row.Text("validity_reason"))
+		}
+	}
+	if want := []string{"tiny/static peak", "tiny/static steady"}; !slices.Equal(phases, want) {
+		t.Errorf("rows %v, want %v", phases, want)
+	}
+}
