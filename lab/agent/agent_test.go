@@ -421,7 +421,7 @@ func TestList(t *testing.T) {
 // A server that hangs would otherwise be waited for hundreds of times.
 func TestAServerThatDoesNotAnswerIsAskedNoMore(t *testing.T) {
 	var asked atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		if n := asked.Add(1); n != 3 { // one answer between, which begins the count anew
 			panic(http.ErrAbortHandler)
 		}

@@ -206,7 +206,7 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 	}
 	var present []string
 	for _, name := range always {
-		if _, given := named[name]; !given && !(name == "content-length" && v.Response.Chunked) {
+		if _, given := named[name]; !given && (name != "content-length" || !v.Response.Chunked) {
 			present = append(present, name)
 		}
 	}
