@@ -1,5 +1,7 @@
 package lab
 
+import "cmp"
+
 // Scenario is a workload and how load is offered to it: one file under
 // scenarios/.
 type Scenario struct {
@@ -76,6 +78,17 @@ type Phase struct {
 	DeadlineS   float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
 	Objectives  []Objective `json:"objectives,omitempty"` // together the phase's SLO
 	PerRequest  bool        `json:"connection_per_request,omitempty"`
+}
+
+// ID is how rows and files know a phase: its name, or its kind where it has none.
+func (p Phase) ID() string { return cmp.Or(p.Name, string(p.Kind)) }
+
+// RequestsOf is what a phase sends: its own requests, or the scenario's.
+func (s Scenario) RequestsOf(p Phase) []Request {
+	if len(p.Requests) > 0 {
+		return p.Requests
+	}
+	return s.Requests
 }
 
 // Share is a rate as a share of a peak that a pilot finds before the run, once.

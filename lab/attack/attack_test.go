@@ -329,6 +329,8 @@ func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	var first []time.Time
 	for _, at := range seen {
 		first = append(first, at)

@@ -1,7 +1,6 @@
 package metric
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -31,7 +30,7 @@ var table = []Metric{
 	{"block", "", Neither, Integer, 0, Load, EveryRow, "one trial of every variant, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Block) })},
 	{"position", "", Neither, Integer, 0, Load, EveryRow, "of the trial within its block, from 1", count(func(s lab.Sample) int64 { return int64(s.Trial.Position) })},
 	{"attempt", "", Neither, Integer, 0, Load, EveryRow, "from 1; more where a disturbed trial was repeated", count(func(s lab.Sample) int64 { return int64(s.Trial.Attempt) })},
-	{"phase", "", Neither, String, 0, Load, EveryRow, "its kind, and what tells it from others of its kind in the scenario: peak, steady-50%", text(phaseName)},
+	{"phase", "", Neither, String, 0, Load, EveryRow, "its kind, and what tells it from others of its kind in the scenario: peak, steady-50%", text(phaseID)},
 	{"mode", "", Neither, String, 0, Load, EveryRow, "closed (next request after the answer) or open (by a schedule)", text(mode)},
 	{"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows, "requests the schedule called for per second; of a ramp, on average", number(OfferedRPS)},
 	{"connections", "", Neither, Integer, 0, Load, EveryRow, "closed loop: how many; open loop: at most", count(func(s lab.Sample) int64 { return int64(s.Phase.Connections) })},
@@ -236,8 +235,7 @@ func keepAlive(s lab.Sample) string {
 	return strconv.FormatBool(!s.Phase.PerRequest)
 }
 
-// phaseName is the kind where a plan of before phases had names says no more.
-func phaseName(s lab.Sample) string { return cmp.Or(s.Phase.Name, string(s.Phase.Kind)) }
+func phaseID(s lab.Sample) string { return s.Phase.ID() }
 
 func deadlineMS(s lab.Sample) (float64, bool) {
 	return 1000 * s.Phase.DeadlineS, OpenLoop(s) && s.Phase.DeadlineS > 0

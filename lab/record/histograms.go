@@ -83,7 +83,7 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded
 
 // tag names a histogram within the log.
 func tag(s lab.Sample, name string) string {
-	return fmt.Sprintf("%s/%s/b%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, plain(string(s.Phase.Kind)), name)
+	return fmt.Sprintf("%s/%s/b%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, plain(s.Phase.ID()), name)
 }
 
 // plain is a part of a tag or a file's name: commas and spaces end a tag, and

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
@@ -38,27 +37,25 @@ func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error)
 	return path, nil
 }
 
-// rawName tells every attack of a run apart.
+// rawName tells every attack of a run apart: a phase's name is unique in its
+// scenario.
 func rawName(s lab.Sample) string {
-	load := strconv.Itoa(s.Phase.Connections) + "c"
-	if s.Phase.Kind == lab.Steady {
-		load = strconv.FormatFloat(s.Phase.RateRPS, 'f', -1, 64) + "rps"
-	}
-	return fmt.Sprintf("%s_%s_b%d_a%d_%s-%s.bin",
-		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, s.Trial.Attempt, s.Phase.Kind, load)
+	return fmt.Sprintf("%s_%s_b%d_a%d_%s.bin",
+		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()))
 }
 
 func writeHits(f *os.File, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	encode := vegeta.NewEncoder(f)
 	name := s.Scenario.Name + " " + s.Variant.ID()
+	requests := s.Scenario.RequestsOf(s.Phase)
 	return read(func(hits []lab.Hit) error {
 		for _, h := range hits {
 			result := vegeta.Result{
 				Attack: name, Seq: h.Seq, Code: uint16(h.Status), Timestamp: h.At, Latency: h.Latency,
 				BytesIn: uint64(h.BytesIn), Error: h.Error,
 			}
-			if h.Target >= 0 && h.Target < len(s.Scenario.Requests) {
-				request := s.Scenario.Requests[h.Target]
+			if h.Target >= 0 && h.Target < len(requests) {
+				request := requests[h.Target]
 				result.Method, result.URL, result.BytesOut = request.Method, request.Path, uint64(len(request.Body))
 			}
 			if err := encode(&result); err != nil {

@@ -25,7 +25,11 @@ func keeping(phase lab.Phase) lab.Sample {
 func TestHitsAreVegetasOwnResults(t *testing.T) {
 	_, run := create(t)
 	at := time.Date(2026, 11, 24, 1, 2, 3, 4, time.UTC)
-	path, err := run.AddHits(keeping(lab.Phase{Kind: lab.Steady, RateRPS: 500}), func(each func([]lab.Hit) error) error {
+	own := lab.Phase{
+		Name: "steady-50%", Kind: lab.Steady, // with requests of its own
+		Requests: []lab.Request{{Method: "GET", Path: "/own"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}},
+	}
+	path, err := run.AddHits(keeping(own), func(each func([]lab.Hit) error) error {
 		return errors.Join(
 			each([]lab.Hit{{Seq: 1, At: at, Latency: time.Millisecond, Target: 1, Status: 200, BytesIn: 7}}),
 			each([]lab.Hit{{Seq: 0, At: at, Latency: time.Second, Target: 0, Error: "refused"}}))
@@ -33,7 +37,7 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(run.Dir(), "raw", "json_node-single_b2_a1_steady-500rps.bin"); path != want {
+	if want := filepath.Join(run.Dir(), "raw", "json_node-single_b2_a1_steady-50%.bin"); path != want {
 		t.Errorf("kept in %s, want %s", path, want)
 	}
 	f, err := os.Open(path)
@@ -47,7 +51,7 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	}
 	want := []vegeta.Result{
 		{Attack: "json node/single", Seq: 1, Code: 200, Timestamp: at, Latency: time.Millisecond, BytesIn: 7, BytesOut: 3, Method: "POST", URL: "/b"},
-		{Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET", URL: "/a"},
+		{Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET", URL: "/own"},
 	}
 	for i := range want {
 		var got vegeta.Result
@@ -67,7 +71,7 @@ func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
 	_, run := create(t)
 	none := func(func([]lab.Hit) error) error { return nil }
 	seen := map[string]bool{}
-	for _, phase := range []lab.Phase{{Kind: lab.Peak, Connections: 64}, {Kind: lab.Peak, Connections: 128}, {Kind: lab.Steady, RateRPS: 0.5}, {Kind: lab.Steady, RateRPS: 5}} {
+	for _, phase := range []lab.Phase{{Name: "peak-64", Kind: lab.Peak}, {Name: "peak-128", Kind: lab.Peak}, {Name: "steady-50%", Kind: lab.Steady}, {Kind: lab.Steady}} {
 		for attempt := 1; attempt <= 2; attempt++ {
 			s := keeping(phase)
 			s.Trial.Attempt = attempt

@@ -119,10 +119,10 @@ func (r *Run) addTimeline(s lab.Sample) error {
 	// Every phase of a trial carries the trial's warm-up; it is written once.
 	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.warmed) {
 		r.warmed = s.WarmUp
-		rows = append(rows, timelineRows(s, lab.WarmUp, s.WarmUp)...)
+		rows = append(rows, timelineRows(s, lab.Phase{Kind: lab.WarmUp}, s.WarmUp)...)
 	}
 	if s.Attack != nil {
-		rows = append(rows, timelineRows(s, s.Phase.Kind, s.Attack)...)
+		rows = append(rows, timelineRows(s, s.Phase, s.Attack)...)
 	}
 	if len(rows) == 0 {
 		return nil

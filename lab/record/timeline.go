@@ -16,8 +16,8 @@ var timelineHeader = []string{
 	"sent", "succeeded", "failed", "latency_p50_ms", "latency_p99_ms",
 }
 
-func timelineRows(s lab.Sample, phase lab.PhaseKind, a *lab.AttackResult) [][]string {
-	s.Phase.Kind = phase
+func timelineRows(s lab.Sample, phase lab.Phase, a *lab.AttackResult) [][]string {
+	s.Phase = phase
 	row := metric.RowOf(s)
 	cell := func(name string) string {
 		m, _ := metric.Find(name)
