@@ -125,13 +125,13 @@ func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latest(t, root).Rows {
-		name := "json_" + strings.ReplaceAll(row.Text("variant"), "/", "-") + "_*_" + row.Text("phase") + "-*.bin"
+		name := "json_" + strings.ReplaceAll(row.Text("variant"), "/", "-") + "_*_" + row.Text("phase") + ".bin"
 		files, err := filepath.Glob(filepath.Join(root, "results", "latest", "raw", name))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no file %s, error %v", name, err)
 		}
 	}
-	files, _ := filepath.Glob(filepath.Join(root, "results", "latest", "raw", "*_steady-*.bin"))
+	files, _ := filepath.Glob(filepath.Join(root, "results", "latest", "raw", "*_steady.bin"))
 	f, err := os.Open(files[0])
 	if err != nil {
 		t.Fatal(err)

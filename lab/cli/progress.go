@@ -114,7 +114,7 @@ func outcome(s lab.Sample) string {
 	if s.Gate.Validity == lab.Failed {
 		return "FAILED: " + s.Gate.Reason
 	}
-	text := s.Phase.Name
+	text := s.Phase.ID()
 	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.Open() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
