@@ -338,7 +338,8 @@ func TestLaddersAndGoodput(t *testing.T) {
 		t.Errorf("an overload: %+v", l)
 	}
 	for _, title := range []string{
-		"wait: 1000 clients at once, p50 and p99 from the actual send",
+		"wait: one client at a time, p50 and p99 from the actual send (ladder-1)",
+		"wait: 1000 clients at once, p50 and p99 from the actual send (ladder-1000)",
 		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
 	} {
 		if !strings.Contains(s.Text(), title) {

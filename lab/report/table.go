@@ -80,8 +80,10 @@ func ratio(x float64) string {
 func (s Section) title() string {
 	var loads []string
 	switch {
+	case strings.HasPrefix(s.Closed, string(lab.Ladder)) && s.Connections == 1:
+		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.also())
 	case strings.HasPrefix(s.Closed, string(lab.Ladder)):
-		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections))
+		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.also())
 	case s.Closed != "":
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
 	}
@@ -96,6 +98,15 @@ func (s Section) title() string {
 		return s.Scenario
 	}
 	return s.Scenario + ": " + strings.Join(loads, ", ")
+}
+
+// also is a closed loop's name where it says more than its kind: two may be of as
+// many connections.
+func (s Section) also() string {
+	if !strings.Contains(s.Closed, "-") {
+		return ""
+	}
+	return " (" + s.Closed + ")"
 }
 
 // rates is what the open loop offered: one rate, or those of all variants.
