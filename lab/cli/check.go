@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"runtimelab/lab"
-	"runtimelab/lab/script"
 )
 
 type checkCommand struct {
@@ -16,11 +15,7 @@ type checkCommand struct {
 
 // Run says of each script whether it has mistakes, and what they are.
 func (c *checkCommand) Run(a *app) error {
-	root, err := a.folder()
-	if err != nil {
-		return err
-	}
-	library, err := script.Load(a.ctx, root, script.Given{})
+	root, library, err := a.scripts()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"runtimelab/lab"
+	"runtimelab/lab/script"
 )
 
 // Streams are where a command writes.
@@ -132,6 +133,16 @@ func holdsLab(dir string) error {
 		}
 	}
 	return nil
+}
+
+// scripts is what the scripts of the lab's root say, by their defaults. Mistakes
+// in them are the library's.
+func (a *app) scripts() (root string, library *script.Library, err error) {
+	if root, err = a.folder(); err != nil {
+		return "", nil, err
+	}
+	library, err = script.Load(a.ctx, root, script.Given{})
+	return root, library, err
 }
 
 // say writes a message for people.

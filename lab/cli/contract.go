@@ -37,11 +37,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	root, err := a.folder()
-	if err != nil {
-		return err
-	}
-	library, err := script.Load(a.ctx, root, script.Given{})
+	root, library, err := a.scripts()
 	if err != nil {
 		return err
 	}

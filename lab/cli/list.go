@@ -54,11 +54,7 @@ type listedVariant struct {
 // Run lists what there is. A broken script does not hide the others: it is
 // listed with its faults, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
-	root, err := a.folder()
-	if err != nil {
-		return err
-	}
-	library, err := script.Load(a.ctx, root, script.Given{})
+	_, library, err := a.scripts()
 	if err != nil {
 		return err
 	}
