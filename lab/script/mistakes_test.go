@@ -398,6 +398,10 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`"speed-1"`, `"speed-l"`),
 			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?`,
 		},
+		"a call of an upstream that is not there": {
+			scenarioWith(`get("/json")`, `get("/wait?ms=5")`),
+			`1:1: scenario: /wait has a server call its upstream, and the scenario has none; add upstream = True`,
+		},
 		"unknown profile": {
 			scenarioWith(`"an example",`, `"an example", profile = "qick",`),
 			`3:37: scenario: unknown profile "qick"; did you mean "quick"?`,

@@ -130,7 +130,27 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
 	s.scenario.Hypotheses = s.hypothesesOf(c)
+	s.requireUpstream(c)
 	return starlark.None
+}
+
+// waitPath is where the contract has applications call their upstream.
+const waitPath = "/wait"
+
+// requireUpstream asks for what would otherwise be missing only under load: an
+// upstream is there whenever variants are examined.
+func (s *scenarioScript) requireUpstream(c *call) {
+	all := slices.Clone(s.scenario.Requests)
+	for _, p := range s.scenario.Phases {
+		all = append(all, p.Requests...)
+	}
+	calls := slices.ContainsFunc(all, func(r lab.Request) bool {
+		path, _, _ := strings.Cut(r.Path, "?")
+		return path == waitPath
+	})
+	if calls && !s.scenario.Upstream {
+		c.fault(c.at, "%s has a server call its upstream, and the scenario has none; add upstream = True", waitPath)
+	}
 }
 
 func (s *scenarioScript) nameOf(c *call) string {
