@@ -30,8 +30,8 @@ calibrate: engine ## Measure the instrument itself on this machine (two minutes;
 	@bin/lab calibrate $(ARGS)
 
 # One package at a time: several measure, and share the engine's two cores.
-test: engine ## Run every test, those with real containers included (about 13 minutes).
-	@echo "test: all packages, with real containers; about 13 minutes once images exist" >&2
+test: engine ## Run every test, those with real containers included (about 15 minutes).
+	@echo "test: all packages, with real containers; about 15 minutes once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
