@@ -33,6 +33,7 @@ type world struct {
 	canary   time.Duration // what each canary takes
 	log      []string      // canaries, usages, attacks and hits in their order
 	kept     []lab.Hit     // handed to the recorder
+	stuck    error         // why no cell can be closed
 	witness  string        // what is answered under load, where it is not the usual answer
 	calls    int64         // of the upstream that each attack makes
 	called   int64         // so far
@@ -198,7 +199,7 @@ func (c *fakeCell) Hits(_ context.Context, each func([]lab.Hit) error) error {
 
 func (c *fakeCell) Close(ctx context.Context) error {
 	c.world.count("cells", -1)
-	return ctx.Err()
+	return errors.Join(ctx.Err(), c.world.stuck)
 }
 
 type fakeServer struct{ cell *fakeCell }
@@ -692,5 +693,18 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	}
 	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
 		t.Errorf("twice disturbed: %+v", p)
+	}
+}
+
+// What is left behind is told, also where the server had failed before.
+func TestACellThatCannotBeClosedEndsTheRun(t *testing.T) {
+	for _, crash := range []string{"", "rt/a"} {
+		w := newWorld()
+		w.crash = crash
+		e := experimentOn(w, "a")
+		w.onAttack = func(lab.Attack) { w.stuck = errors.New("the container does not go") }
+		if err := e.Run(t.Context()); !errors.Is(err, w.stuck) {
+			t.Errorf("server that crashes %q: %v", crash, err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(con
 	if s.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closing(ctx, s.cell, s.server, s.upstream)) }()
+	defer func() { err = withClosing(err, closing(ctx, s.cell, s.server, s.upstream)) }()
 	if subject.Scenario.Upstream {
 		if s.upstream, err = s.cell.StartUpstream(ctx, layout.Generator); err != nil {
 			return err
@@ -79,6 +79,16 @@ func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(con
 		return context.Cause(ctx) // the user's doing: the trial is abandoned
 	}
 	return &brokenServer{trouble(ctx, s.server, err)}
+}
+
+// withClosing adds what went wrong in closing a cell. That is the lab's own
+// failure, which a server's before it must not hide.
+func withClosing(err, closing error) error {
+	var broken *brokenServer
+	if closing != nil && errors.As(err, &broken) {
+		err = errors.New(broken.how)
+	}
+	return errors.Join(err, closing)
 }
 
 // phases takes a started server through the phases of its scenario. subject is
