@@ -10,6 +10,7 @@ const (
 	ExitDone        = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // bad command line or script
+	ExitGate        = 3 // what the user asked to fail on (--fail-on) has happened
 	ExitInterrupted = 130
 )
 

@@ -15,10 +15,15 @@ type Plan struct {
 	Seed      uint64     `json:"seed"`
 	Scenarios []Scenario `json:"scenarios"`
 	Trials    []Trial    `json:"trials"`  // in the order they run
-	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, in all
+	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, each once, in all
 	Pilots    []Pilot    `json:"pilots,omitempty"`
-	Layout    Layout     `json:"layout"`            // where a server is given one CPU
-	Wider     []Layout   `json:"layouts,omitempty"` // for scenarios that give it more
+
+	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
+	Beyond     []Hypothesis `json:"beyond,omitempty"`     // that a longer profile tests, or another choice
+	Controls   []Control    `json:"controls,omitempty"`
+
+	Layout Layout   `json:"layout"`            // where a server is given one CPU
+	Wider  []Layout `json:"layouts,omitempty"` // for scenarios that give it more
 }
 
 // Pilot is a variant's peak, found once before the trials, from which rates
@@ -26,6 +31,7 @@ type Plan struct {
 type Pilot struct {
 	Scenario string  `json:"scenario"`
 	Variant  string  `json:"variant"`
+	Cores    int     `json:"cores"`
 	Seed     uint64  `json:"seed"`
 	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not found yet
 	Problem  string  `json:"problem,omitempty"`  // why it could not be found
@@ -50,10 +56,13 @@ func ProfileNames() []string { return []string{"smoke", "quick", "standard", "fu
 type Trial struct {
 	Scenario string `json:"scenario"`
 	Variant  string `json:"variant"`
+	Cores    int    `json:"cores"`    // CPUs that the server is given
 	Block    int    `json:"block"`    // from 1
 	Position int    `json:"position"` // within the block, from 1
-	Attempt  int    `json:"attempt"`  // from 1; more when a disturbed trial is repeated
+	Attempt  int    `json:"attempt"`  // 1; 2 when a disturbed trial is repeated
 	Seed     uint64 `json:"seed"`     // of what is random in the trial: arrivals
+
+	Phases []string `json:"phases,omitempty"` // names of those that it measures; none: all of the scenario
 }
 
 // Layout says which CPUs do what. The sets of generator and server overlap only

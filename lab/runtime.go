@@ -1,5 +1,7 @@
 package lab
 
+import "strings"
+
 // Runtime is one folder under runtimes/: an image and the variants that run
 // from it.
 type Runtime struct {
@@ -41,6 +43,25 @@ type Variant struct {
 	GIL         *bool             // whether Python's lock must be on; nil: whatever the server says
 	Command     []string          // the container's command
 	Env         map[string]string // added to the container's environment
+	Responder   bool              // one of the lab's own: under no contract, and whatever it is asked it answers the same
+}
+
+// twinMark is what the id of a twin has after that of its original.
+const twinMark = "~twin"
+
+// TwinOf is the id of a variant that differs from another in its name alone: the
+// same image, started the same way. What differs between the two is noise.
+func TwinOf(id string) string { return id + twinMark }
+
+// OriginalOf is the id of the variant that a twin is one of; of any other, its
+// own.
+func OriginalOf(id string) string { return strings.TrimSuffix(id, twinMark) }
+
+// Twin is the variant's twin.
+func (v Variant) Twin() Variant {
+	v.Name = TwinOf(v.Name)
+	v.About += " (again, as a control)"
+	return v
 }
 
 // ID is how scripts, rows and people name a variant: "node/single".

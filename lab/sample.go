@@ -38,6 +38,8 @@ type Sample struct {
 	Canaries  Canaries
 	Doubled   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
 	Upstream  *UpstreamUsage // nil where the scenario has none
+	Service   *ServiceTimes  // nil but for a reference server
+	Search    *Search        // nil but for a capacity
 	Missed    []string       // objectives of the phase that were not met, with the value
 	Unknown   []string       // metrics of objectives of which there is no value
 	Gate      Gate
@@ -50,6 +52,41 @@ type ServerUsage struct {
 	Before, After Usage
 	Known         bool // false when the container went before it was read
 }
+
+// ServiceTimes is a reference server's own account of its service times: from the
+// read request to the written answer, by its monotonic clock, without the wait
+// for its turn.
+type ServiceTimes struct {
+	Count  int64         `json:"count"`
+	Mean   time.Duration `json:"mean_ns"`
+	Median time.Duration `json:"p50_ns"`
+	P99    time.Duration `json:"p99_ns"`
+	Max    time.Duration `json:"max_ns"`
+}
+
+// Search is how a capacity was found: every rate that was tried, in order. The
+// last that was confirmed is the capacity.
+type Search struct {
+	Steps []SearchStep
+}
+
+// SearchStep is one rate that was tried.
+type SearchStep struct {
+	Stage      SearchStage
+	OfferedRPS float64
+	Met        bool     // the SLO was kept
+	Missed     []string // objectives that were not, with the value; or metrics without a value
+	Attack     *AttackResult
+}
+
+// SearchStage is what a step of a search is for.
+type SearchStage string
+
+const (
+	Exponential  SearchStage = "exponential"  // twice the rate before, until one is too much
+	Binary       SearchStage = "binary"       // between the highest that was kept and the lowest that was not
+	Confirmation SearchStage = "confirmation" // independent of the search: a seed of its own, and longer
+)
 
 // UpstreamUsage is what the servers' upstream counted over one phase.
 type UpstreamUsage struct {

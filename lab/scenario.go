@@ -13,7 +13,7 @@ type Scenario struct {
 	Requests []Request `json:"requests"` // sent in turn, over and over
 	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
 	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
-	Cores    int       `json:"cores"`    // CPUs that a server is given
+	Cores    []int     `json:"cores"`    // CPUs that a server is given: each variant runs on each number of them, ascending
 	Upstream bool      `json:"upstream"` // whether servers call the lab's upstream while they answer
 
 	Hypotheses []Hypothesis      `json:"hypotheses,omitempty"`
@@ -50,11 +50,13 @@ const (
 	Steady PhaseKind = "steady" // open loop at a fixed rate: latency
 	Steps  PhaseKind = "steps"  // one of several rates, each an open loop for a shorter time
 	Ramp   PhaseKind = "ramp"   // open loop whose rate goes in a straight line
+
+	Capacity PhaseKind = "capacity" // open loops: a search for the highest rate that keeps the SLO
 )
 
 // Open reports whether a phase sends by a schedule, whatever became of the
 // requests before.
-func (k PhaseKind) Open() bool { return k == Steady || k == Steps || k == Ramp }
+func (k PhaseKind) Open() bool { return k == Steady || k == Steps || k == Ramp || k == Capacity }
 
 // Arrivals is how an open loop spaces its requests.
 type Arrivals string
@@ -70,7 +72,7 @@ type Phase struct {
 	Kind        PhaseKind   `json:"kind"`
 	Requests    []Request   `json:"requests,omitempty"`   // sent in turn instead of the scenario's
 	Connections int         `json:"connections"`          // closed loop: how many; open loop: at most this many
-	RateRPS     float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp
+	RateRPS     float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp and a search
 	ToRPS       float64     `json:"to_rps,omitempty"`     // ramp only: at last
 	Share       *Share      `json:"share,omitempty"`      // where the rate is found by a pilot
 	Arrivals    Arrivals    `json:"arrivals,omitempty"`   // open loop

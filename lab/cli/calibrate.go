@@ -149,7 +149,7 @@ func (b *bench) ServiceTime(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	var told serve.Service
+	var told lab.ServiceTimes
 	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
 		return 0, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body, answers[0].Error, err)
 	}

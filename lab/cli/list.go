@@ -30,7 +30,7 @@ type listedScenario struct {
 	File     string      `json:"file"`
 	Variants []string    `json:"variants"`
 	Phases   []lab.Phase `json:"phases"`
-	Cores    int         `json:"cores"`
+	Cores    []int       `json:"cores"`
 	Upstream bool        `json:"upstream"`
 	TrialsS  float64     `json:"quick_block_s"` // one trial of each variant, at worst, in the profile quick
 
@@ -138,8 +138,8 @@ func load(s lab.Scenario) string {
 	for _, p := range s.Phases {
 		words = append(words, phase(p))
 	}
-	if s.Cores > 1 {
-		words = append(words, fmt.Sprintf("%d CPUs for the server", s.Cores))
+	if text := cores(s); text != "" {
+		words = append(words, text)
 	}
 	if s.Upstream {
 		words = append(words, "with an upstream")
@@ -166,4 +166,16 @@ func phase(p lab.Phase) string {
 		text += ", one for each request"
 	}
 	return text
+}
+
+// cores is how many CPUs a scenario gives its servers, empty where that is one.
+func cores(s lab.Scenario) string {
+	if len(s.Cores) == 0 || len(s.Cores) == 1 && s.Cores[0] == 1 {
+		return ""
+	}
+	words := make([]string, len(s.Cores))
+	for i, n := range s.Cores {
+		words[i] = fmt.Sprint(n)
+	}
+	return strings.Join(words, ", ") + " CPUs for the server"
 }

@@ -67,8 +67,8 @@ func printPilots(w io.Writer, p lab.Plan) {
 func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 	fmt.Fprintf(w, "  %-18s on %s\n", s.Name, strings.Join(s.Variants, ", "))
 	fmt.Fprintf(w, "  %-18s   at most %v", "", plan.ScenarioDuration(p.Profile, s).Round(time.Second))
-	if s.Cores > 1 {
-		fmt.Fprintf(w, "; %d CPUs for the server", s.Cores)
+	if text := cores(s); text != "" {
+		fmt.Fprintf(w, "; %s", text)
 	}
 	if s.Upstream {
 		fmt.Fprint(w, "; with an upstream")

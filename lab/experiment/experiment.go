@@ -38,7 +38,7 @@ type Experiment struct {
 	Observer Observer
 
 	scenarios map[string]lab.Scenario
-	layouts   map[string]lab.Layout         // by scenario
+	layouts   map[int]lab.Layout            // by the CPUs of the server
 	refused   map[string]string             // variant id to why
 	targets   map[string]map[string]targets // by scenario and variant id
 }
@@ -48,12 +48,12 @@ type Experiment struct {
 // was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
 	e.begin()
-	for _, s := range e.Plan.Scenarios {
-		layout, err := plan.LayoutFor(e.Plan, s)
+	for _, t := range e.Plan.Trials {
+		layout, err := plan.LayoutFor(e.Plan, t.Cores)
 		if err != nil {
 			return err
 		}
-		e.layouts[s.Name] = layout
+		e.layouts[t.Cores] = layout
 	}
 	if err := e.examine(ctx, e.order()); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (e *Experiment) Run(ctx context.Context) error {
 }
 
 func (e *Experiment) begin() {
-	e.scenarios, e.layouts = make(map[string]lab.Scenario), make(map[string]lab.Layout)
+	e.scenarios, e.layouts = make(map[string]lab.Scenario), make(map[int]lab.Layout)
 	for _, s := range e.Plan.Scenarios {
 		e.scenarios[s.Name] = s
 	}
@@ -143,7 +143,7 @@ func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 		Seed:        t.Seed,
 		KeepHits:    e.KeepHits && p.Kind != lab.WarmUp,
 		// An upstream, and a server that has every CPU, need the generator's.
-		Sleeps: scenario.Upstream || e.layouts[t.Scenario].Shared(),
+		Sleeps: scenario.Upstream || e.layouts[t.Cores].Shared(),
 	}
 	if p.Kind == lab.WarmUp {
 		identity := e.Examiner.IdentityRequest()

@@ -248,7 +248,7 @@ func experimentOn(w *world, variants ...string) *Experiment {
 	}
 	for block := 1; block <= 2; block++ {
 		for i, name := range variants {
-			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Block: block, Position: i + 1, Attempt: 1})
+			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Cores: 1, Block: block, Position: i + 1, Attempt: 1})
 		}
 	}
 	return e
@@ -622,7 +622,7 @@ func TestALayoutIsTheScenarios(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Cores = 2
+	e.Plan.Trials[0].Cores = 2
 	if err := e.Run(t.Context()); err == nil {
 		t.Error("a scenario ran without a layout for its cores")
 	}
@@ -646,7 +646,7 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
 	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
 	e.Plan.Pilots = []lab.Pilot{
-		{Scenario: "json", Variant: "rt/a"}, {Scenario: "json", Variant: "rt/b", PeakRPS: 300}, {Scenario: "json", Variant: "rt/c"},
+		{Scenario: "json", Variant: "rt/a", Cores: 1}, {Scenario: "json", Variant: "rt/b", PeakRPS: 300}, {Scenario: "json", Variant: "rt/c"},
 	}
 	w.crash = "rt/c"
 	if err := e.Run(t.Context()); err != nil {
@@ -673,7 +673,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
-	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a"}}
+	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) == 3 { // the warm-up of the second attempt
 			w.foreign = 0
@@ -687,7 +687,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	}
 	w = newWorld()
 	w.foreign = time.Second
-	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a"}
+	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 
 // probe is a pilot tried once.
 func (e *Experiment) probe(ctx context.Context, p lab.Pilot) (lab.Sample, error) {
-	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Attempt: 1, Seed: p.Seed}
+	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Cores: p.Cores, Attempt: 1, Seed: p.Seed}
 	s := e.sample(t, time.Now())
 	s.Phase = plan.PilotPhase(s.Scenario)
 	err := e.inCell(ctx, s, func(ctx context.Context, in setting) (err error) {

@@ -105,7 +105,7 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		if p.Kind != lab.WarmUp {
 			subject.Phase = p
 		}
-		p, err := plan.Rated(e.Plan, t.Scenario, t.Variant, p)
+		p, err := plan.Rated(e.Plan, t, p)
 		if err != nil {
 			return samples, err
 		}
@@ -286,7 +286,7 @@ func (e *Experiment) sample(t lab.Trial, began time.Time) lab.Sample {
 		Scenario:  e.scenarios[t.Scenario],
 		Variant:   e.Variants[t.Variant],
 		Image:     e.Images[t.Variant],
-		Layout:    e.layouts[t.Scenario],
+		Layout:    e.layouts[t.Cores],
 	}
 }
 

@@ -32,6 +32,55 @@ func GoodputRPS(s lab.Sample) (float64, bool) {
 	return float64(s.Attack.InTime) / s.Attack.Elapsed.Seconds(), true
 }
 
+// CapacityRPS is the highest offered rate that was confirmed to keep the SLO: none
+// where no rate was.
+func CapacityRPS(s lab.Sample) (rps float64, ok bool) {
+	if s.Search == nil {
+		return 0, false
+	}
+	for _, step := range s.Search.Steps {
+		if step.Stage == lab.Confirmation && step.Met {
+			rps, ok = step.OfferedRPS, true
+		}
+	}
+	return rps, ok
+}
+
+// ServiceMeanMS is a reference server's mean service time over the phase, by its
+// own clock.
+func ServiceMeanMS(s lab.Sample) (float64, bool) {
+	if s.Service == nil || s.Service.Count == 0 {
+		return 0, false
+	}
+	return s.Service.Mean.Seconds() * 1000, true
+}
+
+// driftSeconds is the whole seconds that an attack must have for its halves to be
+// compared.
+const driftSeconds = 4
+
+// DriftRatio is by how much throughput changed during an attack: that of the later
+// half of its whole seconds over that of the earlier half, minus 1.
+func DriftRatio(s lab.Sample) (float64, bool) {
+	if s.Attack == nil {
+		return 0, false
+	}
+	whole := int(s.Attack.Elapsed / time.Second)
+	if whole < driftSeconds || len(s.Attack.Buckets) < whole {
+		return 0, false
+	}
+	half := whole / 2
+	earlier, later := int64(0), int64(0)
+	for i := range half {
+		earlier += s.Attack.Buckets[i].Succeeded
+		later += s.Attack.Buckets[whole-half+i].Succeeded
+	}
+	if earlier == 0 {
+		return 0, false
+	}
+	return float64(later)/float64(earlier) - 1, true
+}
+
 // OfferedRPS is the requests that the schedule of an open loop calls for per
 // second: on average, where the rate changes.
 func OfferedRPS(s lab.Sample) (float64, bool) {

@@ -46,6 +46,9 @@ const (
 	DeadlineRows  Rows = "phases with a deadline"
 	ObjectiveRows Rows = "phases with an SLO"
 	UpstreamRows  Rows = "scenarios with an upstream"
+	CapacityRows  Rows = "capacities"
+	ReferenceRows Rows = "reference servers"
+	DriftRows     Rows = "attacks of 4 s and more" // of which each half has seconds of its own
 )
 
 // Metric is one column of trials.csv.

@@ -53,6 +53,7 @@ func steady() lab.Sample {
 				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
 				{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
 			}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}}}, // one is new, one has gone
+			Buckets:   []lab.Bucket{of(2000), of(2000), of(2000), of(2000), of(1500), of(1500), of(1500), of(1500), of(7)},
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 		},
 		Canaries: lab.Canaries{
@@ -60,8 +61,13 @@ func steady() lab.Sample {
 			After:  []lab.Canary{{CPU: 0, Took: 52 * time.Millisecond}, {CPU: 1, Took: 51 * time.Millisecond}},
 		},
 		Upstream: &lab.UpstreamUsage{Hits: 17000},
-		Missed:   []string{"latency_p99_ms below 4 (5.000000)"},
-		Doubled:  &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
+		Service:  &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
+		Search: &lab.Search{Steps: []lab.SearchStep{
+			{Stage: lab.Exponential, OfferedRPS: 2400, Met: true}, {Stage: lab.Confirmation, OfferedRPS: 2400},
+			{Stage: lab.Confirmation, OfferedRPS: 2000, Met: true},
+		}},
+		Missed:  []string{"latency_p99_ms below 4 (5.000000)"},
+		Doubled: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
 		Server: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
@@ -70,6 +76,9 @@ func steady() lab.Sample {
 		Gate: lab.Gate{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
 	}
 }
+
+// of is a second in which so many requests succeeded.
+func of(n int64) lab.Bucket { return lab.Bucket{Succeeded: n} }
 
 func peak() lab.Sample {
 	s := steady()
@@ -81,7 +90,7 @@ func peak() lab.Sample {
 // crashed is a trial that ended before its attack.
 func crashed() lab.Sample {
 	s := peak()
-	s.Attack, s.WarmUp, s.ColdStart, s.Upstream = nil, nil, nil, nil
+	s.Attack, s.WarmUp, s.ColdStart, s.Upstream, s.Service, s.Search = nil, nil, nil, nil, nil, nil
 	s.Server, s.Identity = lab.ServerUsage{}, lab.Identity{}
 	s.Gate = lab.Gate{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
@@ -96,12 +105,12 @@ func cells(s lab.Sample) map[string]string {
 }
 
 const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,deadline_ms,error_ratio," +
+	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
 	"busiest_thread_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
 	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
-	"warmup_s,warmup_end,gil,workers,server_cpus,slo,validity,validity_reason"
+	"warmup_s,warmup_end,drift_ratio,gil,workers,server_cpus,service_mean_ms,slo,validity,validity_reason"
 
 func TestColumnsAreThePublishedOnes(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
@@ -136,6 +145,9 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"requests":                "19000",
 		"throughput_rps":          "2000.000",
 		"goodput_rps":             "1500.000",
+		"capacity_rps":            "2000.000",  // 2400 was not confirmed
+		"drift_ratio":             "-0.250000", // 4 s of 1500 after 4 s of 2000
+		"service_mean_ms":         "0.250000",
 		"deadline_ms":             "250.000",
 		"upstream_hits":           "17000",
 		"upstream_cpu_ratio":      "0.050000", // 1 s of 10 s x 2

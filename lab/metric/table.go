@@ -40,6 +40,7 @@ var table = []Metric{
 
 	{"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow, "requests that succeeded per second of duration_s", number(ThroughputRPS)},
 	{"goodput_rps", "1/s", Higher, Float, 3, Throughput, DeadlineRows, "requests that succeeded within the deadline per second of duration_s", number(GoodputRPS)},
+	{"capacity_rps", "1/s", Higher, Float, 3, Throughput, CapacityRows, "highest offered rate that kept the SLO, confirmed at fresh seeds", number(CapacityRPS)},
 	{"deadline_ms", "ms", Neither, Float, 3, Load, DeadlineRows, "from the intended send time, that goodput keeps", number(deadlineMS)},
 	{"error_ratio", "ratio", Lower, Float, 9, Throughput, EveryRow, "failed / sent", number(ErrorRatio)},
 
@@ -77,10 +78,12 @@ var table = []Metric{
 
 	{"warmup_s", "s", Neither, Float, 6, Load, WarmedUpRows, "how long the discarded warm-up took", warmed(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"warmup_end", "", Neither, String, 0, Load, WarmedUpRows, "why it ended: steady (throughput was) or budget", warmed(func(a lab.AttackResult) Value { return Text(a.WarmEnd) })},
+	{"drift_ratio", "ratio", Neither, Float, 6, Load, DriftRows, "throughput of the later half of the phase's seconds / the earlier half's - 1: 0 of what is steady", number(DriftRatio)},
 	{"gil", "", Neither, String, 0, Identity, EveryRow, "global interpreter lock: on, off, none (the runtime has none)", text(gil)},
 
 	{"workers", "", Neither, Integer, 0, Identity, EveryRow, "processes that accept requests, as the running server reports it", count(func(s lab.Sample) int64 { return int64(s.Identity.Workers) })},
 	{"server_cpus", "", Neither, Integer, 0, Identity, EveryRow, "CPUs that the server was given", count(func(s lab.Sample) int64 { return int64(len(s.Layout.Server)) })},
+	{"service_mean_ms", "ms", Neither, Float, 6, Latency, ReferenceRows, "a reference server's mean service time by its own clock", number(ServiceMeanMS)},
 	{"slo", "", Neither, String, 0, Latency, ObjectiveRows, "met, or missed: the objectives with their values, or unknown: the metrics without a value", text(slo)},
 
 	{"validity", "", Neither, String, 0, Validity, EveryRow, "valid, censored (a bound), disturbed (from outside) or failed", text(func(s lab.Sample) string { return string(s.Gate.Validity) })},

@@ -17,9 +17,13 @@ const spareFiles = 200
 // Figures of less than was asked for would not be what their names say.
 func Fit(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, left []string) {
 	for _, s := range scenarios {
-		if s.Cores > cpus {
-			left = append(left, fmt.Sprintf("%s is left out: it gives its servers %d CPUs, and this machine has %d", s.Name, s.Cores, cpus))
-			continue
+		if s.Cores = slices.DeleteFunc(slices.Clone(s.Cores), func(n int) bool {
+			if n > cpus {
+				left = append(left, fmt.Sprintf("%s with %d CPUs for its servers is left out: this machine has %d", s.Name, n, cpus))
+			}
+			return n > cpus
+		}); len(s.Cores) == 0 {
+			continue // all of it has been said
 		}
 		files := func(p lab.Phase) int {
 			if s.Upstream {

@@ -84,12 +84,13 @@ func Widen(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.Layout, err error) {
 	var cores []int
 	for _, s := range scenarios {
-		if s.Cores > 1 {
-			cores = append(cores, s.Cores)
-		}
+		cores = append(cores, s.Cores...)
 	}
 	slices.Sort(cores)
 	for _, n := range slices.Compact(cores) {
+		if n == 1 {
+			continue
+		}
 		wide, err := Widen(t, l, n)
 		if err != nil {
 			return nil, err
@@ -99,14 +100,14 @@ func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.La
 	return all, nil
 }
 
-// LayoutFor is the layout that a plan has for a scenario.
-func LayoutFor(p lab.Plan, s lab.Scenario) (lab.Layout, error) {
+// LayoutFor is the layout that a plan has for servers of so many CPUs.
+func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
-		if len(l.Server) == max(s.Cores, 1) {
+		if len(l.Server) == cores {
 			return l, nil
 		}
 	}
-	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for the servers of %s", s.Cores, s.Name)
+	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for a server", cores)
 }
 
 func tooFew(t lab.Topology) error {

@@ -8,15 +8,18 @@ import (
 	"runtimelab/lab"
 )
 
-// pilots is one for every variant of a scenario with a rate that is a share of
-// a peak.
+// pilots is one for every variant, on every number of CPUs, of a scenario with a
+// rate that is a share of a peak.
 func pilots(scenarios []lab.Scenario, seed uint64) (all []lab.Pilot) {
 	for _, s := range scenarios {
 		if !slices.ContainsFunc(s.Phases, func(p lab.Phase) bool { return p.Share != nil }) {
 			continue
 		}
 		for _, v := range s.Variants {
-			all = append(all, lab.Pilot{Scenario: s.Name, Variant: v, Seed: stream(seed, "pilot", s.Name, v).Uint64()})
+			for _, cores := range s.Cores {
+				own := stream(seed, "pilot", s.Name, v, fmt.Sprint(cores)).Uint64()
+				all = append(all, lab.Pilot{Scenario: s.Name, Variant: v, Cores: cores, Seed: own})
+			}
 		}
 	}
 	return all
@@ -50,28 +53,29 @@ func PilotPhase(s lab.Scenario) lab.Phase {
 // something outside the cell disturbed the first.
 const PilotAttempts = 2
 
-// Rated is a phase with the rate that a plan gives it for a variant. A rate that
-// is a share follows from what the plan's pilots found; the error says why it
-// does not.
-func Rated(p lab.Plan, scenario, variant string, phase lab.Phase) (lab.Phase, error) {
+// Rated is a phase with the rate that a plan gives it in a trial. A rate that is a
+// share follows from what the plan's pilots found; the error says why it does
+// not.
+func Rated(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 	if phase.Share == nil {
 		return phase, nil
 	}
 	peak := math.Inf(1)
 	for _, pilot := range p.Pilots {
-		if pilot.Scenario != scenario {
+		if pilot.Scenario != t.Scenario {
 			continue
 		}
-		if pilot.Variant == variant && pilot.PeakRPS == 0 {
+		own := pilot.Variant == t.Variant && pilot.Cores == t.Cores
+		if own && pilot.PeakRPS == 0 {
 			return phase, fmt.Errorf("the rate of %s is not known: its pilot failed: %s", phase.Name, pilot.Problem)
 		}
 		// One that failed serves nobody, and is not the slowest that serves.
-		if pilot.PeakRPS > 0 && (pilot.Variant == variant || !phase.Share.Own) {
+		if pilot.PeakRPS > 0 && (own || !phase.Share.Own) {
 			peak = min(peak, pilot.PeakRPS)
 		}
 	}
 	if math.IsInf(peak, 1) {
-		return phase, fmt.Errorf("the rate of %s is not known: the plan has no pilot for %s", phase.Name, variant)
+		return phase, fmt.Errorf("the rate of %s is not known: the plan has no pilot for %s", phase.Name, t.Variant)
 	}
 	phase.RateRPS = round(phase.Share.Of * peak)
 	return phase, nil
@@ -88,7 +92,7 @@ func round(rps float64) float64 {
 func Freeze(p *lab.Plan, earlier []lab.Pilot) {
 	for i, pilot := range p.Pilots {
 		for _, known := range earlier {
-			if known.Scenario == pilot.Scenario && known.Variant == pilot.Variant {
+			if known.Scenario == pilot.Scenario && known.Variant == pilot.Variant && known.Cores == pilot.Cores {
 				p.Pilots[i] = known
 			}
 		}

@@ -28,7 +28,7 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 		t.Error("two pilots have one seed")
 	}
 	before := plan.Duration(p)
-	plan.Freeze(&p, []lab.Pilot{{Scenario: "json", Variant: "node/single", PeakRPS: 100}, {Scenario: "echo", Variant: "python/uvloop", PeakRPS: 5}})
+	plan.Freeze(&p, []lab.Pilot{{Scenario: "json", Variant: "node/single", Cores: 1, PeakRPS: 100}, {Scenario: "echo", Variant: "python/uvloop", PeakRPS: 5}})
 	if p.Pilots[0].PeakRPS != 100 || p.Pilots[1].PeakRPS != 0 || plan.PilotsToFind(p) != 1 {
 		t.Errorf("frozen pilots %+v", p.Pilots)
 	}
@@ -39,8 +39,8 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 
 func TestARateFollowsFromThePilots(t *testing.T) {
 	p := lab.Plan{Pilots: []lab.Pilot{
-		{Scenario: "json", Variant: "a", PeakRPS: 70123}, {Scenario: "json", Variant: "b", PeakRPS: 41987},
-		{Scenario: "json", Variant: "c", Problem: "it crashed"}, {Scenario: "echo", Variant: "a", PeakRPS: 10},
+		{Scenario: "json", Variant: "a", Cores: 1, PeakRPS: 70123}, {Scenario: "json", Variant: "b", Cores: 1, PeakRPS: 41987},
+		{Scenario: "json", Variant: "c", Cores: 1, Problem: "it crashed"}, {Scenario: "echo", Variant: "a", Cores: 1, PeakRPS: 10},
 	}}
 	for _, c := range []struct {
 		variant string
@@ -53,13 +53,13 @@ func TestARateFollowsFromThePilots(t *testing.T) {
 		{"b", shared(0.8, true), 33600},
 		{"a", lab.Phase{Kind: lab.Steady, RateRPS: 5}, 5},
 	} {
-		got, err := plan.Rated(p, "json", c.variant, c.phase)
+		got, err := plan.Rated(p, lab.Trial{Scenario: "json", Variant: c.variant, Cores: 1}, c.phase)
 		if err != nil || got.RateRPS != c.rate {
 			t.Errorf("%s at %+v: %v requests a second, %v; want %v", c.variant, c.phase.Share, got.RateRPS, err, c.rate)
 		}
 	}
 	for variant, want := range map[string]string{"c": "it crashed", "d": "no pilot"} {
-		if _, err := plan.Rated(p, "json", variant, shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := plan.Rated(p, lab.Trial{Scenario: "json", Variant: variant, Cores: 1}, shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v does not say %q", variant, err, want)
 		}
 	}
@@ -80,7 +80,7 @@ func TestAPilotLoadsAsItsScenarioDoes(t *testing.T) {
 // What a machine cannot do is left out and said, never done by halves.
 func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
 	wide := scenario("wide", "node/cluster")
-	wide.Cores = 4
+	wide.Cores = []int{4}
 	ladder := scenario("ladder", "node/single")
 	ladder.Upstream = true
 	ladder.Phases = []lab.Phase{
@@ -92,7 +92,7 @@ func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
 	if len(fitting) != 4 || len(fitting[3].Phases) != 2 || len(all[4].Phases) != 3 {
 		t.Errorf("fitting %+v", fitting)
 	}
-	if len(left) != 2 || !strings.Contains(left[0], "wide is left out: it gives its servers 4 CPUs, and this machine has 2") ||
+	if len(left) != 2 || !strings.Contains(left[0], "wide with 4 CPUs for its servers is left out: this machine has 2") ||
 		!strings.Contains(left[1], "ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants 20000") {
 		t.Errorf("left out: %q", left)
 	}
@@ -139,19 +139,18 @@ func TestWiderLayouts(t *testing.T) {
 		t.Error("three CPUs of two")
 	}
 	a, b, c := scenario("a", "v"), scenario("b", "v"), scenario("c", "v")
-	a.Cores, b.Cores = 2, 2
+	a.Cores, b.Cores = []int{2}, []int{1, 2}
 	wider, err := plan.Wider(two, narrow, []lab.Scenario{a, b, c})
 	if err != nil || len(wider) != 1 {
 		t.Fatalf("%+v, %v", wider, err)
 	}
 	p := lab.Plan{Layout: narrow, Wider: wider}
-	for _, s := range []lab.Scenario{a, c} {
-		if l, err := plan.LayoutFor(p, s); err != nil || len(l.Server) != max(s.Cores, 1) {
-			t.Errorf("%s: %+v, %v", s.Name, l, err)
+	for _, cores := range []int{1, 2} {
+		if l, err := plan.LayoutFor(p, cores); err != nil || len(l.Server) != cores {
+			t.Errorf("%d: %+v, %v", cores, l, err)
 		}
 	}
-	a.Cores = 3
-	if _, err := plan.LayoutFor(p, a); err == nil {
+	if _, err := plan.LayoutFor(p, 3); err == nil {
 		t.Error("a layout that the plan does not have")
 	}
 }

@@ -98,8 +98,10 @@ func trialsOf(block int, scenarios []lab.Scenario, seed uint64) []lab.Trial {
 	var trials []lab.Trial
 	for _, s := range scenarios {
 		for _, v := range s.Variants {
-			own := stream(seed, "trial", s.Name, v, fmt.Sprint(block)).Uint64()
-			trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Block: block, Attempt: 1, Seed: own})
+			for _, cores := range s.Cores {
+				own := stream(seed, "trial", s.Name, v, fmt.Sprint(cores), fmt.Sprint(block)).Uint64()
+				trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Cores: cores, Block: block, Attempt: 1, Seed: own})
+			}
 		}
 	}
 	shuffle(stream(seed, "order", fmt.Sprint(block)), trials)

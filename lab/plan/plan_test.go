@@ -17,6 +17,7 @@ import (
 
 func scenario(name string, variants ...string) lab.Scenario {
 	return lab.Scenario{
+		Cores:    []int{1},
 		Name:     name,
 		File:     "scenarios/" + name + ".star",
 		Variants: variants,

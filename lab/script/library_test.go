@@ -110,7 +110,7 @@ scenario(
 			{Name: "steady", Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
 		},
 		Profile:  "quick",
-		Cores:    1,
+		Cores:    []int{1},
 		Variants: []string{"python/uvloop", "node/single"},
 	}
 	if got := library.Scenarios[0]; !reflect.DeepEqual(got, want) {

@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"runtimelab/lab"
@@ -45,7 +46,7 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := library.Scenarios[0]
-	if s.Cores != 2 || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
+	if !slices.Equal(s.Cores, []int{2}) || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
 		t.Errorf("cores, upstream or background are not what was written: %+v", s)
 	}
 	open := lab.Phase{Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10}

@@ -122,7 +122,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Requests: requestsOf(c),
 		Phases:   phasesOf(c),
 		Profile:  defaultProfile,
-		Cores:    c.whole("cores", 1, 1, maxCores),
+		Cores:    []int{c.whole("cores", 1, 1, maxCores)},
 		Upstream: c.truth("upstream", false),
 		Variants: s.variants.choose(c),
 	}

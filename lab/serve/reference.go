@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"runtimelab/lab"
 )
 
 // reference does a fixed piece of work for each request, one at a time as a
@@ -46,8 +48,8 @@ func asks(head []byte, path string) (method string, ok bool) {
 	return string(first), string(target) == path
 }
 
-func (r *reference) service() Service {
-	return Service{
+func (r *reference) service() lab.ServiceTimes {
+	return lab.ServiceTimes{
 		Count:  r.times.TotalCount(),
 		Mean:   time.Duration(r.times.Mean()),
 		Median: time.Duration(r.times.ValueAtPercentile(50)),

@@ -53,28 +53,17 @@ func Upstream() lab.Variant {
 func variant(name, about string, command ...string) lab.Variant {
 	return lab.Variant{
 		Runtime: Runtime, Name: name, About: about, Model: "single",
-		Command: append([]string{"/agent", "serve"}, command...),
+		Command: append([]string{"/agent", "serve"}, command...), Responder: true,
 	}
 }
 
 // The paths at which a responder tells of itself, and what it tells. Asking
 // for them is no service, and takes no part in what they say.
 const (
-	ServicePath = "/service" // reference: a Service; a DELETE forgets it
+	ServicePath = "/service" // reference: its lab.ServiceTimes so far; a DELETE forgets it
 	StallsPath  = "/stalls"  // stalling: the []Stall so far
 	HitsPath    = "/hits"    // upstream: the Hits so far
 )
-
-// Service is a reference server's own account of its service times: from the
-// read request to the written answer, by its monotonic clock, without the wait
-// for its turn.
-type Service struct {
-	Count  int64         `json:"count"`
-	Mean   time.Duration `json:"mean_ns"`
-	Median time.Duration `json:"p50_ns"`
-	P99    time.Duration `json:"p99_ns"`
-	Max    time.Duration `json:"max_ns"`
-}
 
 // Stall is when a stalling server answered nothing.
 type Stall struct {
