@@ -285,7 +285,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
 		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
 		{"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
-			[]string{"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio"}},
+			[]string{"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio", "drift_ratio"}},
 		{"not a number", func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
 			[]string{"latency_mean_ms", "latency_max_ms"}},
 	}
