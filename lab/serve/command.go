@@ -37,7 +37,7 @@ type responder interface {
 	serve(ctx context.Context, l *net.TCPListener) error
 }
 
-var kinds = []string{"null", "reference", "waiting", "stalling", "upstream"}
+var kinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
 
 func parse(args []string) (responder, error) {
 	if len(args) == 0 || !slices.Contains(kinds, args[0]) {
@@ -51,12 +51,20 @@ func parse(args []string) (responder, error) {
 	delay := flags.Duration("delay", 0, "from request to answer")
 	period := flags.Duration("period", 0, "from the end of a stall to the end of the next")
 	stall := flags.Duration("stall", 0, "how long nothing is answered")
+	cores := flags.Int("cores", 0, "virtual cores")
+	service := flags.Duration("service", 0, "of one request on the only virtual core")
+	sigma := flags.Float64("sigma", 0, "contention: of the service time, for each other core")
+	kappa := flags.Float64("kappa", 0, "coherency: of the service time, for each core and each other one")
 	if err := flags.Parse(args[1:]); err != nil {
 		return nil, &lab.Fault{Code: lab.ExitUsage, Err: err}
 	}
 	switch {
 	case args[0] == "reference" && *iterations > 0:
 		return newReference(*iterations), nil
+	case args[0] == "burn" && *iterations > 0:
+		return burn{*iterations}, nil
+	case args[0] == "virtual" && *cores > 0 && *service > 0 && isShare(*sigma) && isShare(*kappa):
+		return newVirtual(*cores, *service, *sigma, *kappa), nil
 	case args[0] == "waiting" && *delay > 0:
 		return waiting{*delay}, nil
 	case args[0] == "stalling" && *stall > 0 && *period > *stall:
@@ -68,6 +76,8 @@ func parse(args []string) (responder, error) {
 	}
 	return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("missing or senseless numbers: " + strings.Join(args, " "))}
 }
+
+func isShare(x float64) bool { return x >= 0 && x <= 1 }
 
 // sleep waits for d, or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) {

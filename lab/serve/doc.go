@@ -5,6 +5,8 @@
 //
 //	null       a constant answer as fast as one CPU can: never the limit of a generator
 //	reference  a fixed piece of CPU work for each request, and its own clock of it
+//	burn       the same work on every CPU that it is given
+//	virtual    cores that take no CPU, and scale by a law that is known
 //	waiting    a delay without CPU: the server that no CPU saturates
 //	stalling   an immediate answer, but for one stall in every period
 //

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,7 +52,7 @@ func onLinux(t *testing.T) {
 func TestEveryResponderAnswersTheTarget(t *testing.T) {
 	onLinux(t)
 	for _, args := range [][]string{
-		{"null"}, {"reference", "-iterations=10"}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
+		{"null"}, {"reference", "-iterations=10"}, {"burn", "-iterations=10"}, {"virtual", "-cores=2", "-service=1ms"}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
 	} {
 		address := started(t, args...)
 		var clients sync.WaitGroup
@@ -168,17 +169,40 @@ func TestReferenceKeepsItsOwnClock(t *testing.T) {
 			resp.Body.Close()
 		}
 		all := time.Since(began)
-		s := told[lab.ServiceTimes](t, "GET", url+ServicePath)
+		s := told[lab.ServiceTimes](t, "GET", url+lab.ServicePath)
 		if s.Count != 9 || s.Median <= 0 || s.P99 < s.Median || s.Max < s.P99 || s.Mean*9 > all {
 			t.Errorf("%+v of 9 requests in %v", s, all)
 		}
 		medians[iterations] = s.Median
-		if s := told[lab.ServiceTimes](t, "DELETE", url+ServicePath); s.Count != 0 {
+		if s := told[lab.ServiceTimes](t, "DELETE", url+lab.ServicePath); s.Count != 0 {
 			t.Errorf("%d requests are remembered after they were forgotten", s.Count)
 		}
 	}
 	if medians[3_000_000] < 20*medians[1000] {
 		t.Errorf("three thousand times the work took %v instead of %v", medians[3_000_000], medians[1000])
+	}
+}
+
+// The ratio of the two is a control's truth: of their work, step by step.
+func TestReferencesHaveTheirRatio(t *testing.T) {
+	var ids []string
+	var steps []int
+	for _, v := range References() {
+		ids = append(ids, v.ID())
+		var n int
+		if _, err := fmt.Sscanf(strings.Join(v.Command, " "), "/agent serve reference -iterations=%d", &n); err != nil {
+			t.Fatal(err, v.Command)
+		}
+		steps = append(steps, n)
+	}
+	if !slices.Equal(ids, []string{lab.ReferenceLess, lab.ReferenceMore}) {
+		t.Errorf("the references are %v", ids)
+	}
+	if less, more := float64(steps[0]), float64(steps[1]); more != less*lab.ReferenceRatio {
+		t.Errorf("%v steps to %v have the ratio %v instead of %v", more, less, more/less, lab.ReferenceRatio)
+	}
+	if id := Burn().ID(); id != lab.Burn {
+		t.Errorf("the burn is %s", id)
 	}
 }
 
@@ -228,7 +252,7 @@ func TestStallingTellsWhenItAnsweredNothing(t *testing.T) {
 func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 	for _, v := range []struct{ command []string }{
 		{Null().Command}, {Reference("slow", 5).Command}, {Waiting(time.Second).Command}, {Stalling(time.Minute, time.Second).Command},
-		{Upstream().Command},
+		{Upstream().Command}, {Burn().Command}, {Virtual(16, 20*time.Millisecond, 0.05, 0.002).Command},
 	} {
 		if v.command[0] != "/agent" || v.command[1] != "serve" {
 			t.Fatalf("command %v", v.command)
@@ -237,7 +261,9 @@ func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 			t.Errorf("%v: %v", v.command, err)
 		}
 	}
-	for _, wrong := range [][]string{nil, {"nul"}, {"reference"}, {"reference", "-iterations=x"}, {"waiting"}, {"stalling", "-period=1s", "-stall=2s"}} {
+	for _, wrong := range [][]string{nil, {"nul"}, {"reference"}, {"reference", "-iterations=x"}, {"waiting"}, {"stalling", "-period=1s", "-stall=2s"},
+		{"burn"}, {"virtual", "-cores=2"}, {"virtual", "-service=1ms"}, {"virtual", "-cores=2", "-service=1ms", "-sigma=-1"},
+		{"virtual", "-cores=2", "-service=1ms", "-kappa=NaN"}} {
 		if _, err := parse(wrong); err == nil {
 			t.Errorf("%v was understood", wrong)
 		}

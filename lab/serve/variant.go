@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -29,6 +30,39 @@ func Null() lab.Variant {
 // request. name tells several apart.
 func Reference(name string, iterations int) lab.Variant {
 	return variant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference", fmt.Sprintf("-iterations=%d", iterations))
+}
+
+// referenceIterations take about 5 ms: so much that what a request costs beside
+// its work is a few thousandths of it.
+const referenceIterations = 4_000_000
+
+// References are the variants whose throughput has a known ratio:
+// lab.ReferenceLess, and lab.ReferenceMore, which does lab.ReferenceRatio times
+// the work.
+func References() []lab.Variant {
+	more := math.Round(lab.ReferenceRatio * referenceIterations)
+	return []lab.Variant{Reference("reference", referenceIterations), Reference("reference-110", int(more))}
+}
+
+// burnIterations take about 24 ms: so few requests a second that a generator on
+// one of the server's own CPUs takes next to nothing of it.
+const burnIterations = 20_000_000
+
+// Burn is lab.Burn: the variant that does fixed CPU work on every CPU that it is
+// given, for as many requests at once.
+func Burn() lab.Variant {
+	return variant("burn", fmt.Sprintf("%d steps of fixed CPU work for each request, on every CPU given", burnIterations),
+		"burn", fmt.Sprintf("-iterations=%d", burnIterations))
+}
+
+// Virtual is the variant with so many cores that take no CPU: the throughput of
+// clients that keep them all busy follows the Universal Scalability Law of these
+// coefficients, with 1/service for a single core.
+func Virtual(cores int, service time.Duration, sigma, kappa float64) lab.Variant {
+	return variant(fmt.Sprintf("virtual-%d", cores),
+		fmt.Sprintf("%d virtual cores of %v for a request, contention %v and coherency %v, without CPU", cores, service, sigma, kappa),
+		"virtual", fmt.Sprintf("-cores=%d", cores), fmt.Sprintf("-service=%v", service),
+		fmt.Sprintf("-sigma=%v", sigma), fmt.Sprintf("-kappa=%v", kappa))
 }
 
 // Waiting is the variant that answers after a delay that takes no CPU.
@@ -60,7 +94,6 @@ func variant(name, about string, command ...string) lab.Variant {
 // The paths at which a responder tells of itself, and what it tells. Asking
 // for them is no service, and takes no part in what they say.
 const (
-	ServicePath = "/service" // reference: its lab.ServiceTimes so far; a DELETE forgets it
 	StallsPath  = "/stalls"  // stalling: the []Stall so far
 	HitsPath    = "/hits"    // upstream: the Hits so far
 )
