@@ -111,8 +111,8 @@ func ScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
 // the connections, by how long the peak lasts.
 func Doubled(peak time.Duration) time.Duration { return peak / 2 }
 
-// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up
-// may end before.
+// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up and
+// a search may end before.
 func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 	switch kind {
 	case lab.WarmUp:
@@ -123,6 +123,8 @@ func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 		return p.Steady
 	case lab.Steps:
 		return p.Steady / 2
+	case lab.Capacity:
+		return searchDuration(p)
 	default:
 		return 0
 	}
