@@ -30,21 +30,30 @@ func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
 	return u, nil
 }
 
-func (s *Server) usage(ctx context.Context) (lab.Usage, error) {
+func (s *Server) usage(ctx context.Context) (u lab.Usage, err error) {
+	known := false
+	if s.engine.Local() {
+		u, known = accounts(os.DirFS("/"), s.pid, s.id)
+		u.At = time.Now()
+	}
+	if !known {
+		if u, err = s.told(ctx); err != nil {
+			return u, err
+		}
+	}
+	u.OOMEvents, err = s.oomEvents(ctx, u.At)
+	return u, err
+}
+
+// told is what the engine says over its API. That takes it a second, the interval
+// of its own collector, unless nobody has asked for a while.
+func (s *Server) told(ctx context.Context) (lab.Usage, error) {
 	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
 	if err != nil {
 		return lab.Usage{}, err
 	}
 	defer result.Body.Close()
-	u, err := usage(result.Body)
-	if err != nil {
-		return u, err
-	}
-	if u.MemoryPeakBytes == nil && s.engine.Local() {
-		u.MemoryPeakBytes = memoryPeak(os.DirFS("/"), s.pid)
-	}
-	u.OOMEvents, err = s.oomEvents(ctx, u.At)
-	return u, err
+	return usage(result.Body)
 }
 
 // usage reads the engine's statistics, those of cgroup v1 and v2 alike.
@@ -65,30 +74,75 @@ func usage(from io.Reader) (lab.Usage, error) {
 	return u, nil
 }
 
-// memoryPeak is the highest use of memory by the cgroup of a process, where
-// cgroup v2 is mounted and counts it (memory.peak, since Linux 5.19); nil
-// elsewhere. root is the file system of the engine's host.
-func memoryPeak(root fs.FS, pid int) *int64 {
+// accounts reads from the kernel's files what the engine would say, of the cgroup
+// of a container by the process it began with. root is the file system of the
+// engine's host. It is false where these files do not speak of that container,
+// as where the engine runs in a virtual machine of its own.
+func accounts(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
 	membership, err := fs.ReadFile(root, fmt.Sprintf("proc/%d/cgroup", pid))
 	if err != nil {
-		return nil
+		return u, false
 	}
+	groups := map[string]string{} // controller to path; "" is that of cgroup v2
 	for line := range strings.Lines(string(membership)) {
-		group, unified := strings.CutPrefix(strings.TrimSpace(line), "0::") // cgroups(7)
-		if !unified {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // cgroups(7)
+		if len(fields) != 3 || !strings.Contains(fields[2], container) {
 			continue
 		}
-		text, err := fs.ReadFile(root, path.Join("sys/fs/cgroup", group, "memory.peak"))
-		if err != nil {
-			return nil
+		for controller := range strings.SplitSeq(fields[1], ",") {
+			groups[controller] = fields[2]
 		}
-		peak, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-		if err != nil || peak <= 0 {
-			return nil
-		}
-		return &peak
 	}
-	return nil
+	read := func(controller, file string) string {
+		group, known := groups[controller]
+		if !known {
+			return ""
+		}
+		text, err := fs.ReadFile(root, path.Join("sys/fs/cgroup", controller, group, file))
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	if _, v1 := groups["cpuacct"]; v1 {
+		return accountsV1(read)
+	}
+	return accountsV2(read)
+}
+
+func accountsV1(read func(controller, file string) string) (u lab.Usage, ok bool) {
+	used, ok := number(read("cpuacct", "cpuacct.usage"))
+	throttled, known := number(field(read("cpu", "cpu.stat"), "nr_throttled"))
+	peak, counted := number(read("memory", "memory.max_usage_in_bytes"))
+	u.CPU, u.ThrottledPeriods, u.MemoryPeakBytes = time.Duration(used), throttled, &peak
+	return u, ok && known && counted
+}
+
+// accountsV2 has no peak where the kernel does not count it (memory.peak, since
+// Linux 5.19).
+func accountsV2(read func(controller, file string) string) (u lab.Usage, ok bool) {
+	used, ok := number(field(read("", "cpu.stat"), "usage_usec"))
+	throttled, known := number(field(read("", "cpu.stat"), "nr_throttled"))
+	u.CPU, u.ThrottledPeriods = time.Duration(used)*time.Microsecond, throttled
+	if peak, counted := number(read("", "memory.peak")); counted {
+		u.MemoryPeakBytes = &peak
+	}
+	return u, ok && known
+}
+
+// field is the value of a name in a file of lines "name value".
+func field(text, name string) string {
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return value
+		}
+	}
+	return ""
+}
+
+func number(text string) (int64, bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	return n, err == nil && n >= 0
 }
 
 // oomEvents counts the server's processes that the kernel killed for memory
