@@ -239,7 +239,7 @@ func (m *measurement) finish(run *record.Run, cause error) error {
 	if cause != nil {
 		m.say("%s: %d rows are kept in %s", state, len(recorded.Rows), run.Dir())
 	}
-	fmt.Fprint(m.Out, report.Summarise(recorded.Rows).Text())
+	fmt.Fprint(m.Out, report.Of(recorded.Info.Plan, recorded.Rows).Text())
 	return nil
 }
 

@@ -162,3 +162,12 @@ func collect(ts []term, rows table, blocks int) (s series) {
 	}
 	return s
 }
+
+// BesideBurn reports whether a hypothesis compares throughput on different
+// numbers of CPUs, so that its ratio is one to what CPU work without a runtime
+// gains.
+func BesideBurn(h lab.Hypothesis) bool {
+	m, _ := metric.Find(h.Metric)
+	arms := terms(h, m)
+	return len(arms) > len(h.Arms())
+}
