@@ -22,18 +22,14 @@ type progress struct {
 	live  bool // whether a line may be rewritten
 	width int
 	notes func(string) // keeps what was said about a variant in the run's record
-	left  time.Duration
-	each  time.Duration // what one trial is expected to take
+	plan  lab.Plan
+	left  time.Duration // as a rule
 	pilot time.Duration
 }
 
 func newProgress(to io.Writer, p lab.Plan, notes func(string)) *progress {
 	live, width := terminal(to)
-	o := &progress{to: to, live: live, width: width, notes: notes, left: plan.Duration(p), pilot: plan.PilotDuration(p.Profile)}
-	if n := len(p.Trials); n > 0 {
-		o.each = (o.left - time.Duration(plan.PilotsToFind(p))*o.pilot) / time.Duration(n)
-	}
-	return o
+	return &progress{to: to, live: live, width: width, notes: notes, plan: p, left: plan.Expected(p), pilot: plan.PilotDuration(p.Profile)}
 }
 
 // terminal reports whether a line written to w can be rewritten, and its width.
@@ -91,7 +87,7 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
 	if !again {
-		o.left -= o.each
+		o.left -= plan.TrialDuration(o.plan, t)
 	}
 	if len(samples) == 0 {
 		return // a refused variant, whose row was written with the first block
@@ -102,9 +98,9 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 	}
 	switch {
 	case again:
-		words = append(words, "to be repeated")
+		words = append(words, "to be repeated at the end of its block")
 	case number < of:
-		words = append(words, fmt.Sprintf("at most %s left", o.left.Round(time.Second)))
+		words = append(words, fmt.Sprintf("about %s left", max(o.left, 0).Round(time.Second)))
 	}
 	o.line("%s", strings.Join(words, "  "))
 }

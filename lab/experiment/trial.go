@@ -2,8 +2,10 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -101,7 +103,7 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		return nil, err
 	}
 	var samples []lab.Sample
-	for _, p := range subject.Scenario.Phases {
+	for _, p := range plan.PhasesOf(subject.Scenario, t) {
 		if p.Kind != lab.WarmUp {
 			subject.Phase = p
 		}
@@ -131,12 +133,19 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 // request is the same in every scenario: a cold start is the server's, however
 // long a scenario's own requests take.
 func (e *Experiment) welcome(ctx context.Context, subject *lab.Sample, in setting) error {
-	at, err := in.cell.Await(ctx, e.alive(), patience)
+	first := e.alive()
+	if subject.Variant.Responder {
+		first = e.Responder
+	}
+	at, err := in.cell.Await(ctx, first, patience)
 	if err != nil {
 		return err
 	}
 	cold := at.Sub(in.server.Started())
 	subject.ColdStart = &cold
+	if subject.Variant.Responder {
+		return nil // what it is the lab knows
+	}
 	answers, err := in.cell.Check(ctx, []lab.Request{e.Examiner.IdentityRequest()})
 	if err != nil {
 		return err
@@ -154,6 +163,9 @@ func (e *Experiment) warmUp(ctx context.Context, subject *lab.Sample, a lab.Atta
 		return err
 	}
 	subject.WarmUp = &result
+	if subject.Variant.Responder {
+		return nil
+	}
 	if result.Witnessed == nil {
 		return errors.New("identity: it was not asked for under load")
 	}
@@ -205,11 +217,22 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 	if err != nil {
 		return s, err
 	}
+	clock := s.Scenario.Name == lab.ReferenceScenario
+	if clock { // what it has measured so far it forgets
+		if _, err := ServiceTimes(ctx, in.cell); err != nil {
+			return s, err
+		}
+	}
 	result, err := in.cell.Attack(ctx, a)
 	if err != nil {
 		return s, err
 	}
 	s.Attack = &result
+	if clock {
+		if s.Service, err = ServiceTimes(ctx, in.cell); err != nil {
+			return s, err
+		}
+	}
 	if s.Server.After, err = in.server.Usage(ctx); err != nil {
 		return s, err
 	}
@@ -228,6 +251,22 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 		return s, nil
 	}
 	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+}
+
+// ServiceTimes is what a reference server's own clock has measured since it was
+// last asked.
+func ServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error) {
+	answers, err := cell.Check(ctx, []lab.Request{
+		{Method: http.MethodGet, Path: lab.ServicePath}, {Method: http.MethodDelete, Path: lab.ServicePath},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var told lab.ServiceTimes
+	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
+		return nil, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body, answers[0].Error, err)
+	}
+	return &told, nil
 }
 
 // hitsOf is how often an upstream has been called so far; none has none.
@@ -299,7 +338,7 @@ func (e *Experiment) failedSample(t lab.Trial, at time.Time, why string) lab.Sam
 }
 
 func (e *Experiment) firstMeasured(t lab.Trial) lab.Phase {
-	for _, p := range e.scenarios[t.Scenario].Phases {
+	for _, p := range plan.PhasesOf(e.scenarios[t.Scenario], t) {
 		if p.Kind != lab.WarmUp {
 			return p
 		}
