@@ -40,8 +40,10 @@ func Needed(distance, sd, alpha, power float64, most int) (n int, ok bool) {
 	enough := func(n int) bool {
 		return sd == 0 || pairedPower(n, distance/sd*math.Sqrt(float64(n)), alpha) >= power
 	}
-	n = 2 + sort.Search(most-1, func(i int) bool { return enough(2 + i) })
-	return n, n <= most
+	if n = 2 + sort.Search(most-1, func(i int) bool { return enough(2 + i) }); n > most {
+		return 0, false
+	}
+	return n, true
 }
 
 // pairedPower is how often a one-sided t-test of n differences finds an effect of
