@@ -239,8 +239,9 @@ func (m *measurement) finish(run *record.Run, cause error) error {
 	if cause != nil {
 		m.say("%s: %d rows are kept in %s", state, len(recorded.Rows), run.Dir())
 	}
-	fmt.Fprint(m.Out, report.Of(recorded.Info.Plan, recorded.Rows).Text())
-	return nil
+	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	fmt.Fprint(m.Out, r.Text())
+	return record.WriteVerdicts(run.Dir(), r.Judged.Claims)
 }
 
 // recorder writes each sample into the run's folder.

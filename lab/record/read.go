@@ -53,7 +53,10 @@ func (r *Recorded) readInfo(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, &r.Info); err != nil {
+	if text, err = listedCores(text); err == nil {
+		err = json.Unmarshal(text, &r.Info)
+	}
+	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, err)
 	}
 	return checkSchema(int64(r.Info.SchemaVersion))

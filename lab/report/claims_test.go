@@ -2,7 +2,6 @@ package report_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -213,9 +212,32 @@ func TestEveryMetricCanBeSaid(t *testing.T) {
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{
 			claims("speed-1", "json", m.Name, lab.Lower, arm("a/b", "peak"), arm("c/d", "peak")),
 		}}
-		text := report.Of(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1), measured("json", "c/d", "peak", 1, m.Name, 2, 1))).Text()
-		if !strings.Contains(text, "a/b ") || !strings.Contains(text, " 0.50x [0.50, 0.50] ") || !strings.Contains(text, " c/d (6 blocks)") {
-			t.Errorf("%s:\n%s", m.Name, fmt.Sprint(text))
+		r := report.Of(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1), measured("json", "c/d", "peak", 1, m.Name, 2, 1)))
+		words := r.Data().Claims[4].Hypotheses[0].Words
+		if !strings.HasPrefix(words, "json peak: a/b ") || !strings.Contains(words, " 0.50x [0.50, 0.50] ") || !strings.HasSuffix(words, " c/d (6 blocks)") {
+			t.Errorf("%s: %s", m.Name, words)
+		}
+	}
+}
+
+func TestScaling(t *testing.T) {
+	var rows []metric.Row
+	for _, cores := range []int64{1, 2, 4, 8} {
+		n := float64(cores)
+		rows = append(rows, measured("scaling", "node/cluster", "peak", cores, "throughput_rps", 100*n/(1+0.05*(n-1)), 1)...)
+		rows = append(rows, measured(lab.BurnScenario, lab.Burn, "peak", cores, "throughput_rps", 100*n, 1)...)
+	}
+	r := report.Of(lab.Plan{}, rows)
+	if len(r.Curves) != 1 {
+		t.Fatalf("%d curves", len(r.Curves))
+	}
+	text := strings.Join(strings.Fields(r.Text()), " ")
+	for _, want := range []string{
+		"scaling node/cluster peak: 1.90x [1.90, 1.90] on 2 CPUs, efficiency 0.95 [0.95, 0.95], a native burn 2.00x [2.00, 2.00]; 3.48x",
+		"Universal Scalability Law: contention 0.0", "1 to 8 cores only",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, r.Text())
 		}
 	}
 }

@@ -4,21 +4,23 @@ import (
 	"math"
 
 	"runtimelab/lab"
+	"runtimelab/lab/scaling"
 )
 
 // Data is the report for a script to read. Numbers that there are none of are
 // null; ratios are numerator over denominator.
 type Data struct {
-	RunID    string        `json:"run_id"`
-	HostID   string        `json:"host_id"`
-	Blocks   int           `json:"blocks"`
-	Trials   int           `json:"trials"`
-	Valid    int           `json:"valid_trials"`
-	Controls []ControlData `json:"controls"`
-	Claims   []ClaimData   `json:"claims"`
-	Figures  []SectionData `json:"figures"`
-	Notes    []string      `json:"not_valid"`
-	Doubts   []string      `json:"doubts"`
+	RunID    string          `json:"run_id"`
+	HostID   string          `json:"host_id"`
+	Blocks   int             `json:"blocks"`
+	Trials   int             `json:"trials"`
+	Valid    int             `json:"valid_trials"`
+	Controls []ControlData   `json:"controls"`
+	Claims   []ClaimData     `json:"claims"`
+	Scaling  []scaling.Curve `json:"scaling"`
+	Figures  []SectionData   `json:"figures"`
+	Notes    []string        `json:"not_valid"`
+	Doubts   []string        `json:"doubts"`
 }
 
 // ControlData is a control and how it came out.
@@ -95,7 +97,7 @@ func (r Report) Data() Data {
 	s := r.Figures
 	d := Data{
 		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid,
-		Controls: []ControlData{}, Claims: []ClaimData{}, Figures: []SectionData{},
+		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{}, r.Curves...), Figures: []SectionData{},
 		Notes: append([]string{}, s.Notes...), Doubts: append([]string{}, r.doubts()...),
 	}
 	for _, c := range r.Judged.Controls {

@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/scaling"
 	"runtimelab/lab/verdict"
 )
 
@@ -13,6 +15,7 @@ import (
 // what the run says of the claims, and the figures.
 type Report struct {
 	Judged  verdict.Result
+	Curves  []scaling.Curve
 	Figures Summary
 
 	untested string // why no claim was
@@ -20,7 +23,7 @@ type Report struct {
 
 // Of is the report of a run's plan and rows, in their order.
 func Of(p lab.Plan, rows []metric.Row) Report {
-	r := Report{Judged: verdict.Judge(p, rows), Figures: Summarise(rows)}
+	r := Report{Judged: verdict.Judge(p, rows), Curves: curves(scaling.Curves(rows)), Figures: Summarise(rows)}
 	switch {
 	case len(p.Hypotheses)+len(p.Beyond) == 0:
 		r.untested = "the plan of this run has no hypotheses."
@@ -33,7 +36,7 @@ func Of(p lab.Plan, rows []metric.Row) Report {
 }
 
 // parts are what comes before the figures.
-func (r Report) parts() []part { return append(r.controls(), r.claims()...) }
+func (r Report) parts() []part { return slices.Concat(r.controls(), r.claims(), r.scaled()) }
 
 // Text is the report for a terminal: plain text, at most 100 characters wide.
 func (r Report) Text() string {
