@@ -18,6 +18,7 @@ import (
 type choice struct {
 	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run, all of each. Default: of those that the profile runs unasked, what a hypothesis needs."`
 	Profile   string            `help:"How much time to spend: smoke, quick, standard or full. Default: quick." env:"PROFILE" placeholder:"NAME"`
+	Blocks    int               `help:"Measure so many blocks instead of the profile's: as many as a verdict says that it needs." placeholder:"N"`
 	All       bool              `help:"Run all of every scenario, also what is meant for longer profiles."`
 	Seed      uint64            `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
 	Parameter map[string]string `short:"p" help:"Give a parameter of a scenario another value than its script: -p rate=200." placeholder:"NAME=VALUE" mapsep:"none"`
@@ -59,9 +60,9 @@ func (c *chosen) others() []lab.Scenario {
 // resolve looks up what was chosen. A script with a mistake anywhere is a fault:
 // nothing is planned beside it.
 func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
-	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || len(c.Parameter) > 0) {
+	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || c.Blocks != 0 || len(c.Parameter) > 0) {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed or -p beside it"),
+			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed, --blocks or -p beside it"),
 			Hint: "Leave them out, or leave out --like.",
 		}
 	}
@@ -74,6 +75,9 @@ func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
 		c.Profile = defaultProfile
 	}
 	if out.profile, err = plan.ProfileNamed(c.Profile); err != nil {
+		return nil, err
+	}
+	if err := c.lengthen(&out.profile); err != nil {
 		return nil, err
 	}
 	if err := out.load(ctx, script.Given{}); err != nil {
@@ -101,6 +105,25 @@ func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
 	}
 	out.scenarios, err = out.library.Select(given.Scenarios...)
 	return out, err
+}
+
+// mostBlocks is more than anybody has the time for.
+const mostBlocks = 10_000
+
+// lengthen gives a profile the blocks that the user wants, and with them all the
+// time that they take.
+func (c choice) lengthen(p *lab.Profile) error {
+	switch {
+	case c.Blocks == 0:
+		return nil
+	case c.Blocks < 1 || c.Blocks > mostBlocks:
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: fmt.Errorf("--blocks is %d, want 1 to %d", c.Blocks, mostBlocks),
+			Hint: fmt.Sprintf("%d are the fewest by which anything is compared", lab.FewestBlocks),
+		}
+	}
+	p.Blocks, p.Limit = c.Blocks, 0
+	return nil
 }
 
 func (c *chosen) load(ctx context.Context, given script.Given) (err error) {

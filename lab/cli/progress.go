@@ -69,7 +69,11 @@ func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duratio
 	if phase.Kind == lab.WarmUp {
 		upTo = "up to "
 	}
-	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, phase.Name, upTo, lasts)
+	name := phase.Name
+	if phase.Kind == lab.Capacity {
+		name += fmt.Sprintf(" at %s/s", report.Digits(phase.RateRPS))
+	}
+	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, name, upTo, lasts.Round(100*time.Millisecond))
 }
 
 func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
@@ -111,6 +115,9 @@ func outcome(s lab.Sample) string {
 		return "FAILED: " + s.Gate.Reason
 	}
 	text := s.Phase.ID()
+	if s.Search != nil {
+		return text + capacity(s) + doubt(s)
+	}
 	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.Open() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
@@ -133,10 +140,32 @@ func outcome(s lab.Sample) string {
 	if len(s.Missed) > 0 {
 		text += " SLO missed"
 	}
-	if s.Gate.Validity != lab.Valid {
-		text += fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
+	return text + doubt(s)
+}
+
+// capacity is what a search found, and of how many rates.
+func capacity(s lab.Sample) string {
+	rps, ok := metric.CapacityRPS(s)
+	switch {
+	case !ok && len(s.Search.Steps) == 0:
+		return " none"
+	case !ok:
+		last := s.Search.Steps[len(s.Search.Steps)-1]
+		return fmt.Sprintf(" none: at %s/s %s", report.Digits(last.OfferedRPS), strings.Join(last.Missed, ", "))
 	}
-	return text
+	bound := ""
+	if s.Gate.Validity == lab.Censored {
+		bound = ">= "
+	}
+	return fmt.Sprintf(" %s%s/s, of %d rates tried", bound, report.Digits(rps), len(s.Search.Steps))
+}
+
+// doubt is why a sample is not valid.
+func doubt(s lab.Sample) string {
+	if s.Gate.Validity == lab.Valid {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 }
 
 // line writes a line that stays.

@@ -39,6 +39,7 @@ type world struct {
 	called   int64         // so far
 	frozen   []lab.Plan
 	piloted  []lab.Pilot
+	alter    func(lab.Attack, *lab.AttackResult) // what came of an attack
 }
 
 func newWorld() *world {
@@ -182,6 +183,9 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
+	}
+	if c.world.alter != nil {
+		c.world.alter(a, &result)
 	}
 	if a.Witness != nil {
 		answers, _ := c.Check(ctx, []lab.Request{*a.Witness})

@@ -111,6 +111,14 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		if err != nil {
 			return samples, err
 		}
+		if p.Kind == lab.Capacity {
+			s, err := e.capacity(ctx, *subject, p, in)
+			if err != nil {
+				return samples, err
+			}
+			samples = append(samples, s)
+			continue
+		}
 		a := e.attack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
 		if p.Kind == lab.WarmUp {
@@ -213,6 +221,18 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
 	}
+	if s, err = attackOnce(ctx, s, a, in); err != nil {
+		return s, err
+	}
+	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
+		return s, err
+	}
+	return s, e.keepHits(ctx, s, in)
+}
+
+// attackOnce carries out an attack and reads the server after it; the reading
+// before it is in s.
+func attackOnce(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
 	called, err := hitsOf(ctx, in.upstream)
 	if err != nil {
 		return s, err
@@ -244,13 +264,15 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 		}
 		s.Upstream = &lab.UpstreamUsage{Hits: all - called}
 	}
-	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
-		return s, err
+	return s, nil
+}
+
+// keepHits records what the cell's last attack kept of its hits.
+func (e *Experiment) keepHits(ctx context.Context, s lab.Sample, in setting) error {
+	if s.Attack.KeptHits == 0 {
+		return nil
 	}
-	if result.KeptHits == 0 {
-		return s, nil
-	}
-	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+	return e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
 }
 
 // ServiceTimes is what a reference server's own clock has measured since it was

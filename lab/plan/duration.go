@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"time"
 
 	"runtimelab/lab"
@@ -24,7 +25,7 @@ const repeatShare = 0.2
 // repeats is a run's repeats: the share of its trials, less where the profile's
 // limit has no time for them.
 func repeats(p lab.Plan) int {
-	share := int(repeatShare * float64(len(p.Trials)))
+	share := int(math.Ceil(repeatShare * float64(len(p.Trials))))
 	if p.Profile.Limit == 0 {
 		return share
 	}
@@ -111,8 +112,8 @@ func ScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
 // the connections, by how long the peak lasts.
 func Doubled(peak time.Duration) time.Duration { return peak / 2 }
 
-// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up
-// may end before.
+// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up and
+// a search may end before.
 func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 	switch kind {
 	case lab.WarmUp:
@@ -123,6 +124,8 @@ func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 		return p.Steady
 	case lab.Steps:
 		return p.Steady / 2
+	case lab.Capacity:
+		return searchDuration(p)
 	default:
 		return 0
 	}

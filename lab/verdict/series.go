@@ -8,6 +8,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
 )
 
 // cell is trials of which each block has one that counts. No cores, no phase: of
@@ -170,4 +171,20 @@ func BesideBurn(h lab.Hypothesis) bool {
 	m, _ := metric.Find(h.Metric)
 	arms := terms(h, m)
 	return len(arms) > len(h.Arms())
+}
+
+// Spread is the standard deviation of a hypothesis's log ratio between the blocks
+// of a run, and the number of blocks that have one.
+func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
+	m, known := metric.Find(h.Metric)
+	if !known {
+		return 0, 0
+	}
+	most := 0
+	for _, r := range rows {
+		block, _ := r.Int("block")
+		most = max(most, int(block))
+	}
+	s := collect(terms(h, m), tabulate(rows), most)
+	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
 }
