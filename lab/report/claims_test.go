@@ -241,3 +241,29 @@ func TestScaling(t *testing.T) {
 		}
 	}
 }
+
+// What the golden report has no occasion to say.
+func TestWhatIsSaidOfOneSide(t *testing.T) {
+	bound := func(rows []metric.Row) []metric.Row {
+		for _, r := range rows {
+			r["validity"] = metric.Text("censored")
+		}
+		return rows
+	}
+	fast, slow := measured("json", "a/b", "peak", 1, "throughput_rps", 2, 1), measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1)
+	for _, tt := range []struct {
+		d    lab.Direction
+		rows []metric.Row
+		want string
+	}{
+		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; no less, to within 5 %)"},
+		{lab.Higher, slices.Concat(fast[:3], slow), "json peak: a/b served 2.00x the requests of c/d (3 blocks; too few valid blocks (3 of 6; 6 are needed): a/b peak has no valid trial in 3)"},
+		{lab.Higher, slow, "json peak: a/b and c/d: no ratio of throughput_rps (0 blocks; too few valid blocks (0 of 6; 6 are needed): a/b peak has no valid trial in 6)"},
+		{lab.Lower, slices.Concat(fast, bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
+	} {
+		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{claims("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak"))}}
+		if got := report.Of(plan, tt.rows).Data().Claims[4].Hypotheses[0].Words; got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
