@@ -37,6 +37,7 @@ type commands struct {
 	Root string `help:"Folder that holds runtimes/, scenarios/ and results/. Default: the nearest one upwards from here." placeholder:"DIR" type:"path"`
 
 	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
+	Report    reportCommand    `cmd:"" help:"Print the tables of an earlier run: controls, claims, figures."`
 	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
 	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
 	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`

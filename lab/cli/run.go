@@ -17,7 +17,6 @@ import (
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 	"runtimelab/lab/serve"
-	"runtimelab/lab/verdict"
 )
 
 // randomInputs is how many seeded inputs every variant answers beside the
@@ -240,11 +239,9 @@ func (m *measurement) finish(run *record.Run, cause error) error {
 	if cause != nil {
 		m.say("%s: %d rows are kept in %s", state, len(recorded.Rows), run.Dir())
 	}
-	if err := record.WriteVerdicts(run.Dir(), verdict.Judge(recorded.Info.Plan, recorded.Rows).Claims); err != nil {
-		return err
-	}
-	fmt.Fprint(m.Out, report.Summarise(recorded.Rows).Text())
-	return nil
+	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	fmt.Fprint(m.Out, r.Text())
+	return record.WriteVerdicts(run.Dir(), r.Judged.Claims)
 }
 
 // recorder writes each sample into the run's folder.

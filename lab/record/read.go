@@ -54,7 +54,10 @@ func ReadInfo(dir string) (info Info, err error) {
 	if err != nil {
 		return info, err
 	}
-	if err := json.Unmarshal(text, &info); err != nil {
+	if text, err = listedCores(text); err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err != nil {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if err := checkSchema(int64(info.SchemaVersion)); err != nil {

@@ -123,9 +123,9 @@ func crowded() []metric.Row {
 
 func TestGolden(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded(), "nothing": nil} {
-		s := report.Summarise(rows)
-		golden(t, name+".txt", s.Text())
-		golden(t, name+".md", s.Markdown())
+		r := report.Of(lab.Plan{}, rows)
+		golden(t, name+".txt", r.Text())
+		golden(t, name+".md", r.Markdown())
 	}
 	golden(t, "columns.md", report.Columns())
 }
@@ -151,7 +151,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 	stolen := func(v lab.Validity, share float64) []metric.Row {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Num(share))}
 	}
-	s := report.Summarise(stolen(lab.Valid, 0.31))
+	s := report.Of(lab.Plan{}, stolen(lab.Valid, 0.31))
 	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
 			t.Errorf("the %s does not tell of 31 %% stolen:\n%s", form, shown)
@@ -166,7 +166,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 
 func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
-		for line := range strings.Lines(report.Summarise(rows).Text()) {
+		for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
 				t.Errorf("%s: %d characters: %q", name, n, line)
@@ -218,7 +218,7 @@ func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
 	if got := a.Served.String(); got != ">= 300" { // not 301, which was not seen
 		t.Errorf("peak %q", got)
 	}
-	for line := range strings.Lines(report.Summarise(rows).Text()) {
+	for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
 			t.Errorf("a bound with a range: %q", line)
 		}
@@ -324,10 +324,11 @@ func TestLaddersAndGoodput(t *testing.T) {
 		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
 		return with(named(r, "steady-120%"), "offered_rps", metric.Num(rate))
 	}
-	s := report.Summarise(slices.Concat(
+	r := report.Of(lab.Plan{}, slices.Concat(
 		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
 		of("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
 	))
+	s := r.Figures
 	if len(s.Sections) != 3 || s.Valid != 3 {
 		t.Fatalf("%d sections and %d valid trials: %+v", len(s.Sections), s.Valid, s.Sections)
 	}
@@ -342,8 +343,8 @@ func TestLaddersAndGoodput(t *testing.T) {
 		"wait: 1000 clients at once, p50 and p99 from the actual send (ladder-1000)",
 		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
 	} {
-		if !strings.Contains(s.Text(), title) {
-			t.Errorf("%q is not in\n%s", title, s.Text())
+		if !strings.Contains(r.Text(), title) {
+			t.Errorf("%q is not in\n%s", title, r.Text())
 		}
 	}
 }

@@ -12,9 +12,6 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// enough is the number of blocks below which no comparison is claimed.
-const enough = 6
-
 // Summary is what a run's table shows.
 type Summary struct {
 	RunID    string
@@ -31,6 +28,7 @@ type Summary struct {
 // several open loops has a section for each pair of them.
 type Section struct {
 	Scenario    string
+	CPUs        int64     // of the server, where the scenario has several numbers of them; else 0
 	Closed      string    // the closed loop's name: "peak"; empty without one
 	Connections int64     // of it
 	Open        string    // the open loop's name: "steady"; empty without one
@@ -112,13 +110,17 @@ func doubts(rows []metric.Row) []string {
 		"and another machine will give others", 100*most)}
 }
 
-// kind is what a phase's name begins with.
-func kind(r metric.Row) lab.PhaseKind {
-	name, _, _ := strings.Cut(r.Text("phase"), "-")
+// kindOf is what a phase's name begins with.
+func kindOf(phase string) lab.PhaseKind {
+	name, _, _ := strings.Cut(phase, "-")
 	return lab.PhaseKind(name)
 }
 
-func isOpen(r metric.Row) bool { return kind(r).Open() }
+func kind(r metric.Row) lab.PhaseKind { return kindOf(r.Text("phase")) }
+
+func isOpen(r metric.Row) bool { return kind(r).Open() && !isSearch(r) }
+
+func isSearch(r metric.Row) bool { return kind(r) == lab.Capacity }
 
 func isClosed(r metric.Row) bool { return kind(r) == lab.Peak || kind(r) == lab.Ladder }
 
@@ -141,24 +143,66 @@ func byVariant(rows []metric.Row) map[string][]metric.Row {
 	return out
 }
 
-// sections puts the first closed loop with the first open one, the second with
-// the second, and so on. A row of neither, from a trial that failed before its
-// first phase, goes to the first section.
-func sections(scenario string, rows []metric.Row) []Section {
+// sections are those of a scenario, for each number of CPUs. What controls a run
+// is told of before its figures and is none of them.
+func sections(scenario string, rows []metric.Row) (out []Section) {
+	if scenario == lab.ReferenceScenario || scenario == lab.BurnScenario {
+		return nil
+	}
+	rows = those(rows, func(r metric.Row) bool { return lab.OriginalOf(r.Text("variant")) == r.Text("variant") })
+	if len(rows) == 0 {
+		return nil
+	}
+	counts := cpuCounts(rows)
+	if len(counts) < 2 {
+		return loads(Section{Scenario: scenario}, rows)
+	}
+	for _, n := range counts {
+		out = append(out, loads(Section{Scenario: scenario, CPUs: n},
+			those(rows, func(r metric.Row) bool { own, ok := r.Int("server_cpus"); return own == n || !ok && n == counts[0] }))...)
+	}
+	return out
+}
+
+// cpuCounts are the numbers of CPUs that servers were given, ascending.
+func cpuCounts(rows []metric.Row) (counts []int64) {
+	for _, r := range rows {
+		if n, ok := r.Int("server_cpus"); ok && !slices.Contains(counts, n) {
+			counts = append(counts, n)
+		}
+	}
+	slices.Sort(counts)
+	return counts
+}
+
+// loads puts the first closed loop with the first open one, the second with the
+// second, and so on; a search is alone. A row of none of them, from a trial that
+// failed before its first phase, goes to the first section.
+func loads(like Section, rows []metric.Row) []Section {
 	closed, open := names(rows, isClosed), names(rows, isOpen)
-	out := make([]Section, max(len(closed), len(open), 1))
-	for i := range out {
-		out[i].Scenario = scenario
+	var out []Section
+	for i := range max(len(closed), len(open)) {
+		s := like
 		if i < len(closed) {
-			out[i].Closed = closed[i]
+			s.Closed = closed[i]
 		}
 		if i < len(open) {
-			out[i].Open = open[i]
+			s.Open = open[i]
 		}
+		out = append(out, s)
+	}
+	for _, name := range names(rows, isSearch) {
+		s := like
+		s.Open = name
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		out = append(out, like)
 	}
 	parts := make([][]metric.Row, len(out))
 	for _, r := range rows {
-		i := max(slices.Index(closed, r.Text("phase")), slices.Index(open, r.Text("phase")), 0)
+		phase := r.Text("phase")
+		i := max(0, slices.IndexFunc(out, func(s Section) bool { return phase != "" && (s.Closed == phase || s.Open == phase) }))
 		parts[i] = append(parts[i], r)
 		out[i].offered(r)
 	}
@@ -183,7 +227,7 @@ func (s *Section) offered(r metric.Row) {
 	if n, ok := r.Int("connections"); ok && isClosed(r) {
 		s.Connections = n
 	}
-	if rps, ok := r.Float("offered_rps"); ok && !slices.Contains(s.RatesRPS, rps) {
+	if rps, ok := r.Float("offered_rps"); ok && !isSearch(r) && !slices.Contains(s.RatesRPS, rps) {
 		s.RatesRPS = append(s.RatesRPS, rps)
 	}
 	if ms, ok := r.Float("deadline_ms"); ok {
@@ -225,7 +269,7 @@ func line(variant string, rows []metric.Row) Line {
 			cold = append(cold, xs[0])
 		}
 	}
-	closed, open := those(rows, isClosed), those(rows, isOpen)
+	closed, open := those(rows, isClosed), those(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	head, name := headline(rows)
 	l.Served = figure(values(head, name, validOrBound))
 	l.Served.Bound = slices.ContainsFunc(head, func(r metric.Row) bool { return validity(r) == lab.Censored })
@@ -243,10 +287,13 @@ func line(variant string, rows []metric.Row) Line {
 }
 
 // headline is what a section ranks by: the closed loop's throughput, or without
-// one the open loop's goodput.
+// one what a search found, or the open loop's goodput.
 func headline(rows []metric.Row) (of []metric.Row, name string) {
 	if closed := those(rows, isClosed); len(closed) > 0 {
 		return closed, "throughput_rps"
+	}
+	if searches := those(rows, isSearch); len(searches) > 0 {
+		return searches, "capacity_rps"
 	}
 	return those(rows, isOpen), "goodput_rps"
 }

@@ -88,16 +88,22 @@ func (s Section) title() string {
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
 	}
 	switch {
+	case kindOf(s.Open) == lab.Capacity:
+		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.Open))
 	case len(s.RatesRPS) == 0:
 	case s.DeadlineMS > 0 && s.Closed == "":
 		loads = append(loads, fmt.Sprintf("goodput within %s ms, at %s", strconv.FormatFloat(s.DeadlineMS, 'f', -1, 64), s.rates()))
 	default:
 		loads = append(loads, "p50 and p99 at "+s.rates())
 	}
-	if len(loads) == 0 {
-		return s.Scenario
+	name := s.Scenario
+	if s.CPUs > 0 {
+		name += " on " + cpus(int(s.CPUs))
 	}
-	return s.Scenario + ": " + strings.Join(loads, ", ")
+	if len(loads) == 0 {
+		return name
+	}
+	return name + ": " + strings.Join(loads, ", ")
 }
 
 // also is a closed loop's name where it says more than its kind: two may be of as
@@ -130,16 +136,16 @@ func (s Summary) title() string {
 func (s Summary) legend() []string {
 	out := []string{
 		"valid trials: every phase is valid, or a bound; figures are those of valid phases. \"-\": there is none.",
-		"served: by a closed loop (or in time, where a goodput is said), median of the trials [lowest–highest]; \">= X\" is a bound: " +
+		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of the trials [lowest–highest]; \">= X\" is a bound: " +
 			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
 			"(in the closed loop where there is none). memory: the highest since the start.",
 	}
 	switch {
 	case s.Blocks == 1:
-		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", enough))
-	case s.Blocks < enough:
-		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, enough))
+		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", lab.FewestBlocks))
+	case s.Blocks < lab.FewestBlocks:
+		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, lab.FewestBlocks))
 	}
 	return out
 }
@@ -156,39 +162,23 @@ func (s Summary) shownNotes() []string {
 	return out
 }
 
-// Text is the table for a terminal: plain text, at most 100 characters wide.
-func (s Summary) Text() string {
+func (s Summary) empty() bool { return s.Trials == 0 }
+
+// table writes the figures for a terminal: plain text, at most 100 characters wide.
+func (s Summary) table(b *strings.Builder) {
 	if len(s.Sections) == 0 {
-		return "No trial was recorded.\n"
+		b.WriteString("No figures but those of the controls.\n")
+		return
 	}
 	widths := s.widths()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", s.title())
-	textLine(&b, widths, func(c column) string { return c.above })
-	textLine(&b, widths, func(c column) string { return c.name })
+	textLine(b, widths, func(c column) string { return c.above })
+	textLine(b, widths, func(c column) string { return c.name })
 	for _, section := range s.Sections {
-		fmt.Fprintf(&b, "\n%s\n", shorten(section.title(), width))
+		fmt.Fprintf(b, "\n%s\n", shorten(section.title(), width))
 		for _, l := range section.Lines {
-			textLine(&b, widths, func(c column) string { return c.cell(l) })
+			textLine(b, widths, func(c column) string { return c.cell(l) })
 		}
 	}
-	if len(s.Notes) > 0 {
-		b.WriteString("\nNot valid:\n")
-		for _, n := range s.shownNotes() {
-			wrap(&b, "  ", n)
-		}
-	}
-	if len(s.Doubts) > 0 {
-		b.WriteString("\nDoubts:\n")
-		for _, d := range s.Doubts {
-			wrap(&b, "  ", d)
-		}
-	}
-	b.WriteByte('\n')
-	for _, l := range s.legend() {
-		wrap(&b, "", l)
-	}
-	return b.String()
 }
 
 // widths is that of every column, the same in all sections. The variant's gives
@@ -241,8 +231,15 @@ func shorten(s string, most int) string {
 }
 
 // wrap writes a paragraph; lines after the first are indented two more.
-func wrap(b *strings.Builder, indent, text string) {
-	line := indent
+func wrap(b *strings.Builder, indent, text string) { hang(b, indent, indent+"  ", text) }
+
+// hang writes a paragraph: its first line begins with one text, the others with
+// another.
+func hang(b *strings.Builder, first, indent, text string) {
+	line := strings.TrimSuffix(first, " ")
+	if strings.TrimSpace(first) == "" {
+		line = first
+	}
 	for _, word := range strings.Fields(text) {
 		for empty := strings.TrimSpace(line) == ""; ; empty = true {
 			space := " "
@@ -259,21 +256,16 @@ func wrap(b *strings.Builder, indent, text string) {
 				line, word = line+string(runes[:room]), string(runes[room:])
 			}
 			b.WriteString(line + "\n")
-			line = indent + "  "
+			line = indent
 		}
 	}
 	b.WriteString(line + "\n")
 }
 
-// Markdown is the same table for a document.
-func (s Summary) Markdown() string {
-	if len(s.Sections) == 0 {
-		return "No trial was recorded.\n"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", plain(s.title()))
+// markdownTable is the same figures for a document.
+func (s Summary) markdownTable(b *strings.Builder) {
 	for _, section := range s.Sections {
-		fmt.Fprintf(&b, "\n%s\n\n|", plain(section.title()))
+		fmt.Fprintf(b, "\n%s\n\n|", plain(section.title()))
 		for _, c := range columns {
 			b.WriteString(" " + plain(strings.TrimSpace(c.above+" "+c.name)) + " |")
 		}
@@ -286,17 +278,6 @@ func (s Summary) Markdown() string {
 			b.WriteByte('\n')
 		}
 	}
-	b.WriteByte('\n')
-	for _, n := range append(s.shownNotes(), s.Doubts...) {
-		b.WriteString("- " + plain(n) + "\n")
-	}
-	if len(s.Notes)+len(s.Doubts) > 0 {
-		b.WriteByte('\n')
-	}
-	for _, l := range s.legend() {
-		b.WriteString(plain(l) + "\n")
-	}
-	return b.String()
 }
 
 // Columns is the list of a run's columns for the README, as a Markdown table.

@@ -45,9 +45,6 @@ func prepare(h lab.Hypothesis, rows table, blocks int) *test {
 		t.estimate = estimate{stat.Paired(s.logs), s.lowOpen, s.highOpen}
 	}
 	open := s.lowOpen && s.highOpen
-	if len(s.logs) > 0 && !open {
-		t.verdict.Ratio = ratio(stat.MomentsOf(s.logs...).Mean)
-	}
 	switch alone := builtApart(h); {
 	case alone != "":
 		t.verdict.Reason = alone
@@ -58,6 +55,10 @@ func prepare(h lab.Hypothesis, rows table, blocks int) *test {
 	default:
 		t.able = true
 		t.p = t.decisive()
+	}
+	// Without an interval nothing would say that a ratio is a bound.
+	if len(s.logs) > 0 && (t.able || !s.lowOpen && !s.highOpen) {
+		t.verdict.Ratio = ratio(stat.MomentsOf(s.logs...).Mean)
 	}
 	return t
 }

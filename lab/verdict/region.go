@@ -134,3 +134,10 @@ func (e estimate) below(limit float64) float64 {
 	}
 	return e.Below(limit)
 }
+
+// Equivalent reports whether a hypothesis was decided by an interval that lies
+// within its margin.
+func Equivalent(v lab.Verdict) bool {
+	return (v.Finding == lab.Supported || v.Finding == lab.Refuted) && v.Low != nil && v.High != nil &&
+		inside.holds(math.Log(*v.Low), math.Log(*v.High), margin(v.Hypothesis))
+}

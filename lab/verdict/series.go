@@ -164,6 +164,15 @@ func collect(ts []term, rows table, blocks int) (s series) {
 	return s
 }
 
+// BesideBurn reports whether a hypothesis compares throughput on different
+// numbers of CPUs, so that its ratio is one to what CPU work without a runtime
+// gains.
+func BesideBurn(h lab.Hypothesis) bool {
+	m, _ := metric.Find(h.Metric)
+	arms := terms(h, m)
+	return len(arms) > len(h.Arms())
+}
+
 // Spread is the standard deviation of a hypothesis's log ratio between the blocks
 // of a run, and the number of blocks that have one.
 func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {

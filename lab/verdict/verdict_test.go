@@ -361,7 +361,7 @@ func TestHowManyBlocksWouldDo(t *testing.T) {
 		return judge(t, hypothesis(lab.Higher), each(n, 1000*ratio, noise, nil), each(p, 1000, 0, nil))
 	}
 	far, near := of(1.2, 40), of(1.15, 40)
-	if far.Finding != lab.Inconclusive || far.BlocksNeeded <= blocks || near.BlocksNeeded <= far.BlocksNeeded {
+	if far.Finding != lab.Inconclusive || far.BlocksNeeded <= blocks || near.BlocksNeeded <= far.BlocksNeeded || near.BlocksNeeded > 200 {
 		t.Errorf("%d blocks for 1.2, %d for 1.15: %s", far.BlocksNeeded, near.BlocksNeeded, near.Reason)
 	}
 	if want := fmt.Sprintf("about %d blocks would do", near.BlocksNeeded); !strings.Contains(near.Reason, want) {
@@ -399,6 +399,9 @@ func references(read, own float64) []metric.Row {
 func TestControls(t *testing.T) {
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
+	beyond := hypothesis(lab.Higher)
+	beyond.Claim, beyond.Profile = "arch-1", "full"
+	plan.Beyond = []lab.Hypothesis{beyond}
 	claims := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
 	for name, tt := range map[string]struct {
 		rows      []metric.Row
@@ -408,6 +411,7 @@ func TestControls(t *testing.T) {
 		"right":                   {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1)), true, true, "which covers 1.10"},
 		"twins that differ much":  {slices.Concat(each(lab.TwinOf(n), 1000, 1, nil), references(1.1, 1.1)), false, true, "was 1.300 ["},
 		"twins, surely a little":  {slices.Concat(each(lab.TwinOf(n), 1330, 1, nil), references(1.1, 1.1)), false, true, ""},
+		"twins that vary, and do": {slices.Concat(each(lab.TwinOf(n), 1300/1.35, 50, nil), references(1.1, 1.1)), false, true, ""}, // p 0.02
 		"twins that vary":         {slices.Concat(each(lab.TwinOf(n), 1200, 40, nil), references(1.1, 1.1)), true, true, ""},
 		"twins that are bounds":   {slices.Concat(each(lab.TwinOf(n), 1300, 1, censored()), references(1.1, 1.1)), true, true, ""},
 		"no twin":                 {references(1.1, 1.1), false, true, "could not be judged: too few valid blocks (0 of 6; 2 are needed)"},
@@ -433,7 +437,7 @@ func TestControls(t *testing.T) {
 		if c.Finding != want || r.Passed() != passed || v.Ratio == nil || v.Low == nil || strings.Contains(v.Reason, "a control failed") == passed {
 			t.Errorf("%s: %s: %s", name, c.Finding, c.Reason)
 		}
-		if c := claimOf(t, r, "scale-2"); c.Finding != lab.NotEvaluated {
+		if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
 			t.Errorf("%s: what was not evaluated is %s", name, c.Finding)
 		}
 	}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"runtimelab/lab/record"
+	"runtimelab/lab/report"
+)
+
+type reportCommand struct {
+	Name     string `arg:"" optional:"" name:"run" help:"A run's id, or its folder. Default: the newest run."`
+	Markdown bool   `help:"Print Markdown." xor:"form"`
+	JSON     bool   `help:"Print JSON: controls, claims, figures." name:"json" xor:"form"`
+}
+
+// Run prints the tables of an earlier run. A run of which a claim was refuted, or
+// whose controls failed, is reported like any other.
+func (c *reportCommand) Run(a *app) error {
+	dir, err := a.runDir(c.Name)
+	if err != nil {
+		return err
+	}
+	recorded, err := record.Read(dir)
+	if err != nil {
+		return err
+	}
+	for _, doubt := range recorded.Doubts {
+		a.say("doubt: %s", doubt)
+	}
+	if state := recorded.Info.State; state != record.Done {
+		a.say("this run is not complete: %s %s", state, recorded.Info.Reason)
+	}
+	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	switch {
+	case c.JSON:
+		return a.printJSON(r.Data())
+	case c.Markdown:
+		_, err = fmt.Fprint(a.Out, r.Markdown())
+	default:
+		_, err = fmt.Fprint(a.Out, r.Text())
+	}
+	return err
+}
+
+// runDir is the folder of a run as the user named it. One that is given by its
+// path needs no lab around it.
+func (a *app) runDir(name string) (string, error) {
+	root, err := a.folder()
+	if err == nil {
+		return record.Resolve(filepath.Join(root, "results"), name)
+	}
+	if dir, notFound := record.Resolve("", name); name != "" && notFound == nil {
+		return dir, nil
+	}
+	return "", err
+}

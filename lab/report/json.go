@@ -1,0 +1,148 @@
+package report
+
+import (
+	"math"
+
+	"runtimelab/lab"
+	"runtimelab/lab/scaling"
+)
+
+// Data is the report for a script to read. Numbers that there are none of are
+// null; ratios are numerator over denominator.
+type Data struct {
+	RunID    string          `json:"run_id"`
+	HostID   string          `json:"host_id"`
+	Blocks   int             `json:"blocks"`
+	Trials   int             `json:"trials"`
+	Valid    int             `json:"valid_trials"`
+	Controls []ControlData   `json:"controls"`
+	Claims   []ClaimData     `json:"claims"`
+	Scaling  []scaling.Curve `json:"scaling"`
+	Figures  []SectionData   `json:"figures"`
+	Notes    []string        `json:"not_valid"`
+	Doubts   []string        `json:"doubts"`
+}
+
+// ControlData is a control and how it came out.
+type ControlData struct {
+	Name   string      `json:"name"`
+	Passed bool        `json:"passed"`
+	True   float64     `json:"true"`
+	Reason string      `json:"reason"`
+	Seen   VerdictData `json:"seen"`
+}
+
+// ClaimData is a claim, its verdict, and those on its hypotheses.
+type ClaimData struct {
+	ID         string        `json:"id"`
+	Says       string        `json:"says"`
+	Verdict    lab.Finding   `json:"verdict"`
+	Reason     string        `json:"reason"`
+	Hypotheses []VerdictData `json:"hypotheses"`
+}
+
+// VerdictData is a hypothesis and its verdict.
+type VerdictData struct {
+	lab.Hypothesis
+	Blocks       int         `json:"n_blocks"`
+	Ratio        *float64    `json:"ratio"`
+	Low          *float64    `json:"ci95_low"`
+	High         *float64    `json:"ci95_high"`
+	PHolm        *float64    `json:"p_holm"`
+	PEquivalence *float64    `json:"p_equivalence"`
+	PSignFlip    *float64    `json:"p_sign_flip"`
+	Verdict      lab.Finding `json:"verdict"`
+	Reason       string      `json:"reason"`
+	BlocksNeeded int         `json:"blocks_needed,omitempty"`
+	Words        string      `json:"words,omitempty"` // as people read it
+}
+
+// SectionData is one scenario under one load.
+type SectionData struct {
+	Scenario    string     `json:"scenario"`
+	CPUs        int64      `json:"server_cpus,omitempty"` // where the scenario has several numbers of them
+	Closed      string     `json:"closed_loop,omitempty"`
+	Connections int64      `json:"connections,omitempty"`
+	Open        string     `json:"open_loop,omitempty"`
+	RatesRPS    []float64  `json:"offered_rps,omitempty"`
+	DeadlineMS  float64    `json:"deadline_ms,omitempty"`
+	Lines       []LineData `json:"variants"`
+}
+
+// LineData is one variant's figures.
+type LineData struct {
+	Variant     string      `json:"variant"`
+	Valid       int         `json:"valid_trials"`
+	Trials      int         `json:"trials"`
+	Served      *FigureData `json:"served_rps"`
+	ToFirst     *float64    `json:"to_first"`
+	P50MS       *FigureData `json:"latency_p50_ms"`
+	P99MS       *FigureData `json:"latency_p99_ms"`
+	CPUUS       *FigureData `json:"cpu_us_per_request"`
+	MemoryMiB   *FigureData `json:"memory_peak_mib"`
+	ColdStartMS *FigureData `json:"cold_start_ms"`
+}
+
+// FigureData is the median of trials and their range.
+type FigureData struct {
+	N      int     `json:"n"`
+	Median float64 `json:"median"`
+	Lowest float64 `json:"lowest"`
+	Most   float64 `json:"highest"`
+	Bound  bool    `json:"bound,omitempty"` // the true figure is the median or more
+}
+
+// Data is the whole report as data.
+func (r Report) Data() Data {
+	s := r.Figures
+	d := Data{
+		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid,
+		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{}, r.Curves...), Figures: []SectionData{},
+		Notes: append([]string{}, s.Notes...), Doubts: append([]string{}, r.doubts()...),
+	}
+	for _, c := range r.Judged.Controls {
+		d.Controls = append(d.Controls, ControlData{c.Name, c.Passed, c.True, c.Reason, verdictData(c.Verdict)})
+	}
+	for _, c := range r.Judged.Claims {
+		claim := ClaimData{c.Claim.ID, c.Claim.Says, c.Finding, c.Reason, []VerdictData{}}
+		for _, v := range c.Parts {
+			claim.Hypotheses = append(claim.Hypotheses, verdictData(v))
+		}
+		d.Claims = append(d.Claims, claim)
+	}
+	for _, section := range s.Sections {
+		d.Figures = append(d.Figures, section.data())
+	}
+	return d
+}
+
+func verdictData(v lab.Verdict) VerdictData {
+	d := VerdictData{v.Hypothesis, v.Blocks, v.Ratio, v.Low, v.High, v.PHolm, v.PEquivalence, v.PSignFlip, v.Finding, v.Reason, v.BlocksNeeded, ""}
+	if v.Finding != lab.NotEvaluated {
+		d.Words = sentence(v)
+	}
+	return d
+}
+
+func (s Section) data() SectionData {
+	d := SectionData{s.Scenario, s.CPUs, s.Closed, s.Connections, s.Open, s.RatesRPS, s.DeadlineMS, []LineData{}}
+	for _, l := range s.Lines {
+		line := LineData{
+			Variant: l.Variant, Valid: l.Valid, Trials: l.Trials,
+			Served: l.Served.data(), P50MS: l.P50MS.data(), P99MS: l.P99MS.data(),
+			CPUUS: l.CPUUS.data(), MemoryMiB: l.MemoryMiB.data(), ColdStartMS: l.ColdStartMS.data(),
+		}
+		if !math.IsNaN(l.ToFirst) {
+			line.ToFirst = &l.ToFirst
+		}
+		d.Lines = append(d.Lines, line)
+	}
+	return d
+}
+
+func (f Figure) data() *FigureData {
+	if f.N == 0 {
+		return nil
+	}
+	return &FigureData{f.N, f.Median, f.Lowest, f.Most, f.Bound}
+}

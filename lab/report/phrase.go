@@ -1,0 +1,193 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/verdict"
+)
+
+// phrase is how a ratio of a metric is said: "A served 1.43x the requests of B".
+type phrase struct{ verb, noun, link string }
+
+var phrases = map[string]phrase{
+	"throughput_rps":     {"served", "the requests", "of"},
+	"goodput_rps":        {"served in time", "the requests", "of"},
+	"capacity_rps":       {"kept its SLO at", "the rate", "of"},
+	"error_ratio":        {"failed", "as often", "as"},
+	"latency_mean_ms":    {"had", "the mean latency", "of"},
+	"latency_p50_ms":     {"had", "the median latency", "of"},
+	"latency_p90_ms":     {"had", "the p90 latency", "of"},
+	"latency_p99_ms":     {"had", "the p99 latency", "of"},
+	"latency_p999_ms":    {"had", "the p99.9 latency", "of"},
+	"latency_max_ms":     {"had", "the longest latency", "of"},
+	"latency_raw_p50_ms": {"had", "the median latency (from the actual send)", "of"},
+	"latency_raw_p99_ms": {"had", "the p99 latency (from the actual send)", "of"},
+	"first_byte_p50_ms":  {"took", "as long to the first byte (median)", "as"},
+	"first_byte_p99_ms":  {"took", "as long to the first byte (p99)", "as"},
+	"cpu_us_per_request": {"took", "the CPU per request", "of"},
+	"memory_peak_mib":    {"used", "the memory", "of"},
+	"cold_start_ms":      {"took", "as long to start", "as"},
+}
+
+var (
+	// speedUp is how a ratio of ratios is said: of what two workers bring over one.
+	speedUp = phrase{"gained", "as much throughput", "as"}
+	// besideBurn is how a speed-up is said that is divided by a native burn's.
+	besideBurn = phrase{"brought", "of what they bring to a native burn", "over"}
+)
+
+func phraseOf(h lab.Hypothesis) phrase {
+	m, _ := metric.Find(h.Metric)
+	grows := m.Group == metric.Throughput && m.Better == metric.Higher
+	said, known := phrases[h.Metric]
+	switch {
+	case verdict.BesideBurn(h):
+		return besideBurn
+	case h.Numerator.Over != nil && h.Denominator.Over != nil && grows:
+		return speedUp
+	case h.Numerator.Over != nil || h.Denominator.Over != nil:
+		return phrase{"had", "the ratio of " + h.Metric, "of"}
+	case !known:
+		return phrase{"had", "the " + h.Metric, "of"}
+	}
+	return said
+}
+
+// sentence is what was seen of a hypothesis, for people: where, who, how much, and
+// by how many blocks.
+func sentence(v lab.Verdict) string {
+	h := v.Hypothesis
+	n := common(h)
+	a, b, said := n.side(h.Numerator), n.side(h.Denominator), phraseOf(h)
+	var text string
+	switch {
+	case v.Ratio == nil:
+		text = fmt.Sprintf("%s and %s: no ratio of %s", a, b, h.Metric)
+	case verdict.Equivalent(v) && said != besideBurn:
+		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, effect(v), said.noun)
+	default:
+		text = fmt.Sprintf("%s %s %s %s %s %s", a, said.verb, effect(v), said.noun, said.link, b)
+	}
+	notes := []string{plural(v.Blocks, "block", "blocks")}
+	if v.Finding == lab.Supported && !verdict.Equivalent(v) {
+		switch h.Direction {
+		case lab.NotHigher:
+			notes = append(notes, fmt.Sprintf("no more, to within %s", percent(h.Margin)))
+		case lab.NotLower:
+			notes = append(notes, fmt.Sprintf("no less, to within %s", percent(h.Margin)))
+		}
+	}
+	if v.Reason != "" {
+		notes = append(notes, v.Reason)
+	}
+	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
+}
+
+func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
+
+// effect is a ratio with its interval: "1.43x [1.38, 1.49]". A bound says so, and
+// its interval is open at one end.
+func effect(v lab.Verdict) string {
+	d := places(*v.Ratio)
+	end := func(x *float64) string {
+		if x == nil {
+			return "open"
+		}
+		return strconv.FormatFloat(*x, 'f', d, 64)
+	}
+	text := strconv.FormatFloat(*v.Ratio, 'f', d, 64) + "x"
+	switch {
+	case v.Low == nil && v.High == nil:
+		return text
+	case v.High == nil:
+		text = "at least " + text
+	case v.Low == nil:
+		text = "at most " + text
+	}
+	return fmt.Sprintf("%s [%s, %s]", text, end(v.Low), end(v.High))
+}
+
+// places is the decimals of a ratio: two, fewer of one of 10 and more, more of one
+// below 0.1.
+func places(ratio float64) int {
+	if ratio <= 0 {
+		return 2
+	}
+	digits := int(math.Floor(math.Log10(ratio)))
+	if digits < 0 {
+		digits++
+	}
+	return min(max(2-digits, 0), 4)
+}
+
+// naming says of a hypothesis's arms once what they have in common.
+type naming struct {
+	where                  []string // "json", "peak"
+	variants, phases, cpus bool     // tell the arms apart
+}
+
+func common(h lab.Hypothesis) naming {
+	arms := h.Arms()
+	n := naming{where: []string{h.Scenario}}
+	for _, a := range arms[1:] {
+		n.variants = n.variants || a.Variant != arms[0].Variant
+		n.phases = n.phases || a.Phase != arms[0].Phase
+		n.cpus = n.cpus || a.Cores != arms[0].Cores
+	}
+	if !n.variants {
+		n.where = append(n.where, arms[0].Variant)
+	}
+	if !n.phases {
+		n.where = append(n.where, arms[0].Phase)
+	}
+	if !n.cpus && arms[0].Cores > 1 {
+		n.where = append(n.where, "on "+cpus(arms[0].Cores))
+	}
+	return n
+}
+
+// cpus is how many a server is given: one where nothing is said.
+func cpus(n int) string { return plural(max(n, 1), "CPU", "CPUs") }
+
+// plural is a number with its noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// side names one side of a comparison by what tells it from the other.
+func (n naming) side(a lab.Arm) string {
+	own := n.load(a)
+	if a.Over != nil {
+		own = append(own, "over")
+		if a.Over.Variant != a.Variant {
+			own = append(own, a.Over.Variant)
+		}
+		own = append(own, n.load(*a.Over)...)
+	}
+	switch {
+	case !n.variants:
+		return strings.Join(own, " ")
+	case a.Over != nil:
+		return a.Variant + " (" + strings.Join(own, " ") + ")"
+	}
+	return strings.Join(append([]string{a.Variant}, own...), " ")
+}
+
+// load is what tells the arms of one variant apart.
+func (n naming) load(a lab.Arm) (words []string) {
+	if n.phases {
+		words = append(words, a.Phase)
+	}
+	if n.cpus {
+		words = append(words, cpus(a.Cores))
+	}
+	return words
+}

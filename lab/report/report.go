@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/scaling"
+	"runtimelab/lab/verdict"
+)
+
+// Report is all that is shown of a run: whether the instrument can be believed,
+// what the run says of the claims, and the figures.
+type Report struct {
+	Judged  verdict.Result
+	Curves  []scaling.Curve
+	Figures Summary
+
+	untested string // why no claim was
+}
+
+// Of is the report of a run's plan and rows, in their order.
+func Of(p lab.Plan, rows []metric.Row) Report {
+	r := Report{Judged: verdict.Judge(p, rows), Curves: curves(scaling.Curves(rows)), Figures: Summarise(rows)}
+	switch {
+	case len(p.Hypotheses)+len(p.Beyond) == 0:
+		r.untested = "the plan of this run has no hypotheses."
+	case p.Profile.Name == lab.ProfileNames()[0]:
+		r.untested = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
+	case len(p.Hypotheses) == 0:
+		r.untested = "this run tests none of their hypotheses."
+	}
+	return r
+}
+
+// parts are what comes before the figures.
+func (r Report) parts() []part { return slices.Concat(r.controls(), r.claims(), r.scaled()) }
+
+// Text is the report for a terminal: plain text, at most 100 characters wide.
+func (r Report) Text() string {
+	if r.Figures.empty() {
+		return noTrial
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", r.Figures.title())
+	for _, p := range r.parts() {
+		b.WriteByte('\n')
+		wrap(&b, "", p.heading)
+		labels, marks := p.columns()
+		for _, e := range p.entries {
+			e.write(&b, labels, marks)
+		}
+	}
+	b.WriteByte('\n')
+	r.Figures.table(&b)
+	paragraph(&b, "Not valid:", r.Figures.shownNotes())
+	paragraph(&b, "Doubts:", r.doubts())
+	b.WriteByte('\n')
+	for _, l := range r.Figures.legend() {
+		wrap(&b, "", l)
+	}
+	return b.String()
+}
+
+const noTrial = "No trial was recorded.\n"
+
+func (r Report) doubts() []string {
+	return append(append([]string(nil), r.Judged.Doubts...), r.Figures.Doubts...)
+}
+
+// columns are the widths of a part's labels and marks.
+func (p part) columns() (labels, marks int) {
+	for _, e := range p.entries {
+		labels, marks = max(labels, length(e.label)), max(marks, length(e.mark))
+	}
+	return labels, marks
+}
+
+func (e entry) write(b *strings.Builder, labels, marks int) {
+	switch {
+	case e.deeper:
+		wrap(b, "      ", e.text)
+	case e.label == "":
+		wrap(b, "  ", e.text)
+	default:
+		hang(b, fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark), "      ", e.text)
+	}
+}
+
+func paragraph(b *strings.Builder, heading string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	b.WriteString("\n" + heading + "\n")
+	for _, l := range lines {
+		wrap(b, "  ", l)
+	}
+}
+
+// Markdown is the same report for a document.
+func (r Report) Markdown() string {
+	if r.Figures.empty() {
+		return noTrial
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", plain(r.Figures.title()))
+	for _, p := range r.parts() {
+		fmt.Fprintf(&b, "\n%s\n", plain(p.heading))
+		for i, e := range p.entries {
+			if i == 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(e.markdown())
+		}
+	}
+	r.Figures.markdownTable(&b)
+	b.WriteByte('\n')
+	notes := append(r.Figures.shownNotes(), r.doubts()...)
+	for _, n := range notes {
+		b.WriteString("- " + plain(n) + "\n")
+	}
+	if len(notes) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, l := range r.Figures.legend() {
+		b.WriteString(plain(l) + "\n")
+	}
+	return b.String()
+}
+
+func (e entry) markdown() string {
+	text := plain(e.text)
+	if e.label != "" {
+		text = fmt.Sprintf("%s **%s**: %s", plain(e.label), plain(e.mark), text)
+	}
+	if e.deeper {
+		return "  - " + text + "\n"
+	}
+	return "- " + text + "\n"
+}

@@ -1,0 +1,82 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/scaling"
+)
+
+// scaled is what more CPUs brought to whom, beside what they bring to work
+// without a runtime.
+func (r Report) scaled() []part {
+	p := part{heading: "Scaling: speed-up over the fewest CPUs, by block; intervals of 95 %, each on its own"}
+	for _, c := range r.Curves {
+		p.entries = append(p.entries, entry{text: curve(c)})
+		p.entries = append(p.entries, entry{deeper: true, text: law(c)})
+		for _, d := range c.Doubts {
+			p.entries = append(p.entries, entry{deeper: true, text: "doubt: " + d})
+		}
+	}
+	if len(p.entries) == 0 {
+		return nil
+	}
+	return []part{p}
+}
+
+// curves are those of servers under test: the burn's own is beside each of them.
+func curves(all []scaling.Curve) (out []scaling.Curve) {
+	for _, c := range all {
+		if c.Scenario != lab.BurnScenario {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func curve(c scaling.Curve) string {
+	var points []string
+	for _, p := range c.Points[1:] {
+		text := fmt.Sprintf("%s on %s, efficiency %s", estimate(p.SpeedUp, "x"), cpus(p.Cores), estimate(p.Efficiency, ""))
+		if p.BurnSpeedUp.Value != nil {
+			text += fmt.Sprintf(", a native burn %s", estimate(p.BurnSpeedUp, "x"))
+		}
+		points = append(points, text)
+	}
+	return fmt.Sprintf("%s %s %s: %s", c.Scenario, c.Variant, c.Phase, strings.Join(points, "; "))
+}
+
+func law(c scaling.Curve) string {
+	if c.Fit == nil {
+		return c.Reason
+	}
+	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimate(c.Fit.Sigma, ""), estimate(c.Fit.Kappa, ""))
+	if c.Fit.Peak.Value != nil {
+		text += fmt.Sprintf(", most throughput on %s CPUs", estimate(c.Fit.Peak, ""))
+	}
+	return strings.Join(append([]string{text, c.Cores()}, c.Fit.Doubts...), "; ")
+}
+
+// estimate is a figure with its interval; an end that is not known is open.
+func estimate(e scaling.Estimate, unit string) string {
+	if e.Value == nil {
+		return "unknown"
+	}
+	d := places(*e.Value)
+	end := func(x *float64) string {
+		if x == nil {
+			return "open"
+		}
+		return strconv.FormatFloat(*x, 'f', d, 64)
+	}
+	text := strconv.FormatFloat(*e.Value, 'f', d, 64) + unit
+	if e.Bound != scaling.Exact {
+		text = string(e.Bound) + " " + text
+	}
+	if e.Low == nil && e.High == nil {
+		return text
+	}
+	return fmt.Sprintf("%s [%s, %s]", text, end(e.Low), end(e.High))
+}
