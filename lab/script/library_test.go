@@ -47,12 +47,12 @@ func TestWhatShipsLoads(t *testing.T) {
 			claims[h.Claim] = true
 		}
 	}
-	for _, claim := range []string{"arch-1", "arch-2", "arch-3", "arch-4", "speed-1", "speed-2", "speed-3", "scale-3"} {
+	for _, claim := range []string{"arch-1", "arch-2", "arch-3", "arch-4", "speed-1", "speed-2", "speed-3", "scale-1", "scale-3", "scale-4"} {
 		if !claims[claim] {
 			t.Errorf("no scenario that ships has a hypothesis of %s", claim)
 		}
 	}
-	for _, name := range []string{"json", "compute-integers", "wait", "callbacks", "parallel", "stream", "mixed"} {
+	for _, name := range []string{"json", "compute-integers", "wait", "callbacks", "parallel", "scaling", "capacity", "stream", "mixed"} {
 		if _, err := library.Select(name); err != nil {
 			t.Error(err)
 		}
