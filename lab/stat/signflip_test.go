@@ -88,6 +88,12 @@ func TestSignFlipDraws(t *testing.T) {
 	}
 	drawn := stat.SignFlip(append(xs, 0), 0)
 	near(t, "p of drawn choices", drawn, exact, 5*math.Sqrt(exact*(1-exact)/100_000))
+	// One choice of 2^39 reaches what was seen: it was seen nonetheless.
+	rare := make([]float64, 40)
+	for i := range rare {
+		rare[i] = 1 - 1.001*float64(i/39)
+	}
+	near(t, "p of what none of the drawn reaches", stat.SignFlip(rare, 0), 1.0/100_001, 0)
 	if again := stat.SignFlip(append(xs, 0), 0); again != drawn {
 		t.Errorf("p %v, and %v at the second time", drawn, again)
 	}

@@ -154,14 +154,14 @@ func TestUSLOfUnfitPoints(t *testing.T) {
 }
 
 // Of trials with noise the intervals of six blocks hold what is true about 95 % of
-// the time: of 80 runs at least 70 (fewer happen once in 500 at 95 %).
+// the time; percentiles as they are would 87 %.
 func TestBootstrapUSLCovers(t *testing.T) {
 	u := stat.USL{Lambda: 1000, Sigma: 0.05, Kappa: 0.002}
 	noise := rand.New(rand.NewPCG(5, 1))
-	const runs, fewest = 80, 70
+	const runs, fewest = 120, 110
 	var lambda, sigma, kappa int
 	for range runs {
-		low, high, err := stat.BootstrapUSL(noisy(u, 6, noise), 500, 1)
+		low, high, err := stat.BootstrapUSL(noisy(u, 6, noise), 300, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
