@@ -47,6 +47,7 @@ type commands struct {
 	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
 	Clean     cleanCommand     `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
 	Engine    engineCommands   `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
+	Simulate  simulateCommand  `cmd:"" help:"Check the statistics by simulation from recorded runs of arms that do not differ."`
 	Version   versionCommand   `cmd:"" help:"Print versions."`
 }
 

@@ -34,7 +34,7 @@ func HolmLevels(ps []float64, alpha float64) []float64 {
 	tests := len(ps) // that are still to be decided, this one included
 	for _, i := range ascending(ps) {
 		levels[i] = alpha / float64(tests)
-		if known(ps[i])*float64(tests) <= alpha && tests > 1 {
+		if known(ps[i])*float64(tests) <= alpha {
 			tests--
 		}
 	}

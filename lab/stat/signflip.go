@@ -22,11 +22,17 @@ const (
 // Applications in Genetics and Molecular Biology 9(1), 2010). p of nothing is 1.
 func SignFlip(xs []float64, limit float64) float64 {
 	away := make([]float64, len(xs))
-	sum, size := 0.0, 0.0
+	sum, size, zeros := 0.0, 0.0, 0
 	for i, x := range xs {
 		away[i] = x - limit
 		sum += away[i]
 		size += math.Abs(away[i])
+		if away[i] == 0 {
+			zeros++
+		}
+	}
+	if sum == size { // none lies below: no other choice reaches as far
+		return math.Ldexp(1, zeros-len(xs))
 	}
 	enough := sum - 1e-12*size // sums that differ by rounding are equal
 	if len(xs) > exactFlips {

@@ -202,7 +202,7 @@ func gaussNewton(points []Point, free []int, h hours, miss errorModel) []float64
 // either end, so resamples should be thousands.
 func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, err error) {
 	if len(blocks) < 2 {
-		return low, high, fmt.Errorf("resampling the Universal Scalability Law: %d blocks; at least 2 are needed", len(blocks))
+		return low, high, fmt.Errorf("resampling the Universal Scalability Law: at least 2 blocks are needed, not %d", len(blocks))
 	}
 	if resamples < 1 {
 		return low, high, errors.New("resampling the Universal Scalability Law: no resamples were asked for")

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/sync/errgroup"
+
+	"runtimelab/lab"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/stat"
+)
+
+type simulateCommand struct {
+	File string `arg:"" optional:"" help:"CSV with the header pair,block,a,b: values of arms that do not differ. Default: the lab's own recording." placeholder:"AA.csv"`
+
+	Margin float64 `help:"Ratios that make no difference: 0.05 for 0.95 to 1/0.95." default:"0.05"`
+	Draws  int     `help:"Runs to draw for each row." default:"20000"`
+	Seed   uint64  `help:"Of the draws." default:"1"`
+	JSON   bool    `help:"Print JSON." name:"json"`
+}
+
+// simulated is what lab simulate --json prints.
+type simulated struct {
+	Origin string         `json:"origin"` // what the recording says of itself
+	Pairs  int            `json:"pairs"`
+	Alpha  float64        `json:"alpha"` // error of one side
+	Margin float64        `json:"margin"`
+	Draws  int            `json:"draws"`
+	Seed   uint64         `json:"seed"`
+	Rows   []simulatedRow `json:"rows"`
+}
+
+type simulatedRow struct {
+	Profile string `json:"profile"`
+	stat.Outcome
+	Faults []string `json:"faults,omitempty"`
+}
+
+// Run checks the paired analysis by simulation at each profile's number of
+// blocks. Where it does not keep its promises the exit code is 1.
+func (c *simulateCommand) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	recording, err := c.recording()
+	if err != nil {
+		return err
+	}
+	s := stat.Simulation{Recorded: recording.Twins, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed}
+	rows, err := simulate(a, s)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = a.printJSON(simulated{recording.Origin, len(recording.Twins), s.Alpha, s.Margin, s.Draws, s.Seed, rows})
+	} else {
+		err = printSimulation(a.Out, recording, s, rows)
+	}
+	if err != nil {
+		return err
+	}
+	return brokenPromises(rows)
+}
+
+func (c *simulateCommand) check() error {
+	var errs []error
+	if !(c.Margin > 0 && c.Margin < 1) {
+		errs = append(errs, fmt.Errorf("--margin is %v, not between 0 and 1", c.Margin))
+	}
+	if c.Draws < 100 {
+		errs = append(errs, fmt.Errorf("--draws is %d; fewer than 100 tell nothing", c.Draws))
+	}
+	if len(errs) > 0 {
+		return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(errs...)}
+	}
+	return nil
+}
+
+func (c *simulateCommand) recording() (stat.Recording, error) {
+	if c.File == "" {
+		recording, err := stat.Recorded()
+		if err != nil {
+			return recording, fmt.Errorf("reading the lab's own recording: %w", err)
+		}
+		return recording, nil
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return stat.Recording{}, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("opening a recording: %w", err)}
+	}
+	defer file.Close()
+	recording, err := stat.ReadRecording(file)
+	if err != nil {
+		return recording, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("reading the recording %s: %w", c.File, err),
+			Hint: "One row for each block of each pair: pair,block,a,b with the values of both arms.",
+		}
+	}
+	return recording, nil
+}
+
+// simulate runs every world at every profile's number of blocks, several at once.
+func simulate(a *app, s stat.Simulation) ([]simulatedRow, error) {
+	var rows []simulatedRow
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	worlds := map[string]stat.World{}
+	for _, profile := range plan.Profiles() {
+		if profile.Blocks < lab.FewestBlocks {
+			continue
+		}
+		for _, w := range stat.Worlds() {
+			worlds[w.Name] = w
+			rows = append(rows, simulatedRow{Profile: profile.Name, Outcome: stat.Outcome{World: w.Name, Blocks: profile.Blocks}})
+		}
+	}
+	for i := range rows {
+		row := &rows[i]
+		group.Go(func() error {
+			if a.ctx.Err() != nil {
+				return ErrInterrupted
+			}
+			row.Outcome = s.Run(worlds[row.World], row.Blocks)
+			row.Faults = s.Faults(row.Outcome)
+			return nil
+		})
+	}
+	return rows, group.Wait()
+}
+
+func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, rows []simulatedRow) error {
+	fmt.Fprintf(w, "%d runs for each row, drawn with seed %d from %s of arms that do not differ.\n",
+		s.Draws, s.Seed, plural(len(recording.Twins), "pair", "pairs"))
+	if recording.Origin != "" {
+		fmt.Fprintf(w, "%s\n", recording.Origin)
+	}
+	fmt.Fprintln(w)
+	for _, world := range stat.Worlds() {
+		fmt.Fprintf(w, "  %-12s %s\n", world.Name, world.About)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "\nprofile\tblocks\tworld\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%d\t%s", r.Profile, r.Blocks, r.World)
+		for _, share := range []float64{r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence, r.Equivalence, r.Power5, r.Power10} {
+			fmt.Fprintf(t, "\t%5.1f%%", 100*share)
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("writing the table: %w", err)
+	}
+	fmt.Fprintf(w, `
+  covers      the interval of %[1]v%% held the true ratio; 93 to 97%% is right
+  differ      equal arms were found to differ, either way: an error, at most %[2]v%%
+  beyond      a ratio at the margin of %[3]v%% was found to lie beyond it: an error
+  within      or within it: an error, at most %[2]v%% together
+  equal       equal arms were found to differ by less than the margin
+  1.05, 1.10  a ratio of that was found to lie above 1
+From so many runs %[2]v%% is told to within %.2[4]f%% (three standard errors), which is allowed for.
+`, 100-200*s.Alpha, 200*s.Alpha, 100*s.Margin, 100*s.Leeway(2*s.Alpha))
+	return nil
+}
+
+// brokenPromises is the error that a simulation ends with, nil where all is well.
+func brokenPromises(rows []simulatedRow) error {
+	var said []string
+	for _, r := range rows {
+		for _, fault := range r.Faults {
+			said = append(said, fmt.Sprintf("%s at %d blocks (%s): %s", r.World, r.Blocks, r.Profile, fault))
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return &lab.Fault{
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("the analysis does not keep its promises:\n  %s", strings.Join(said, "\n  ")),
+		Hint: "What the lab says of such data is less sure than it claims: mend the method, not the limit.",
+	}
+}
