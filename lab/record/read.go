@@ -32,7 +32,7 @@ func Read(dir string) (*Recorded, error) {
 	if r.Info, err = ReadInfo(dir); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(dir, trialsFile))
+	f, err := os.Open(filepath.Join(dir, TrialsFile))
 	if err != nil {
 		return nil, fmt.Errorf("reading run %s: %w", r.Info.RunID, err)
 	}
@@ -45,10 +45,10 @@ func Read(dir string) (*Recorded, error) {
 
 // ReadInfo reads the run.json of a run's folder.
 func ReadInfo(dir string) (info Info, err error) {
-	path := filepath.Join(dir, infoFile)
+	path := filepath.Join(dir, InfoFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, infoFile),
+		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
 			Hint: "give a folder under results/, or leave it out for the newest run"}
 	}
 	if err != nil {
@@ -112,7 +112,7 @@ func Resolve(resultsDir, name string) (string, error) {
 		return LatestDir(resultsDir)
 	}
 	for _, dir := range []string{filepath.Join(resultsDir, name), name} {
-		if _, err := os.Stat(filepath.Join(dir, infoFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, InfoFile)); err == nil {
 			return dir, nil
 		}
 	}
@@ -122,7 +122,7 @@ func Resolve(resultsDir, name string) (string, error) {
 
 // hintRuns lists the newest runs there are.
 func hintRuns(resultsDir string) string {
-	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", infoFile))
+	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", InfoFile))
 	var ids []string
 	for _, path := range found {
 		if id := filepath.Base(filepath.Dir(path)); id != latestLink {
