@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // writes anew what scripts compare output with
-		Dir: "testdata/script",
+		Dir:           "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},

@@ -242,9 +242,7 @@ func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
 
 func TestWhatATrialHasOnceIsOneLine(t *testing.T) {
 	rows := trials("cold_start_ms", around(30), "throughput_rps", 5)
-	for _, row := range trials("cold_start_ms", around(30), "phase", "steady") {
-		rows = append(rows, row)
-	}
+	rows = append(rows, trials("cold_start_ms", around(30), "phase", "steady")...)
 	slices.SortStableFunc(rows, func(a, b map[string]string) int { return strings.Compare(a["block"], b["block"]) })
 	c := compared(t, rows, rows.with("run_id", "new"))
 	if n := len(slices.DeleteFunc(slices.Clone(c.Lines), func(l compare.Line) bool { return l.Metric != "cold_start_ms" })); n != 1 {
@@ -402,7 +400,7 @@ func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 	if got := compare.BetweenRuns(runs); got == nil || got.Runs != 3 || math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
 		t.Errorf("got %+v, want 12.67 of 3 runs", got)
 	}
-	// Unequal: n0 = (7 - (16+9)/7) / 1 = 24/7; mean 78/7; among 4(22/7-2)^2... by lines below.
+	// Of 4 trials and 3: n0 = 7 - (16 + 9) / 7.
 	a, b := stat.MomentsOf(9, 10, 11, 10), stat.MomentsOf(13, 15, 14)
 	mean := (4*10.0 + 3*14) / 7
 	among := 4*(10-mean)*(10-mean) + 3*(14-mean)*(14-mean)
@@ -462,6 +460,46 @@ func TestHolmIsOverAllLines(t *testing.T) {
 		if decided := l.Mark == compare.Better || l.Mark == compare.Worse || l.Mark == compare.Equivalent; decided && *l.PHolm > lab.Alpha {
 			t.Errorf("%s is %s at p %v", l.Key, l.Mark, *l.PHolm)
 		}
+	}
+}
+
+// Twenty lines of two runs, of which each has a level of its own by half a percent:
+// 300 pairs that are the same, and as many of which one line is 10 % slower.
+func TestErrorRatesOfAComparison(t *testing.T) {
+	const pairs, lines, between = 300, 20, 0.005
+	r := rand.New(rand.NewPCG(5, 6))
+	run := func(id string, slower float64) table {
+		var rows table
+		level := between * r.NormFloat64()
+		for i := range lines {
+			var values []float64
+			for range 6 {
+				values = append(values, 1000*math.Exp(level+0.01*r.NormFloat64()))
+			}
+			if i == 0 {
+				for j := range values {
+					values[j] *= 1 - slower
+				}
+			}
+			rows = append(rows, trials("throughput_rps", values, "variant", fmt.Sprintf("node/v%02d", i), "run_id", id)...)
+		}
+		return rows
+	}
+	flagged := func(slower float64) (n int) {
+		for range pairs {
+			runs := read(t, compare.Default(), run("old", 0), run("new", slower))
+			runs[0].Info = &record.Info{BetweenRuns: &record.Between{Runs: 5, VarianceLog: between * between}}
+			if len(compare.Compare(runs[0], runs[1], 0.05).Worse()) > 0 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := flagged(0); n > pairs/40 {
+		t.Errorf("%d of %d equal pairs have a line that is worse", n, pairs)
+	}
+	if n := flagged(0.10); n < pairs*9/10 {
+		t.Errorf("a line that is 10%% slower was found in %d of %d pairs", n, pairs)
 	}
 }
 

@@ -188,8 +188,8 @@ func (c Comparison) Summary() string {
 // legend says what the figures are.
 func (c Comparison) legend() []string {
 	return []string{
-		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio; "+
-			"all intervals of it hold together (Holm over %d lines, 2.5%% on each side).", len(c.Lines)),
+		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
+			"the interval that its line was judged by (Holm over %d lines, 2.5%% on each side together).", len(c.Lines)),
 		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of arithmetic means: NEW less OLD, with its sign.",
 		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio %v, of a count %v). "+
 			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
@@ -224,9 +224,9 @@ func (c Comparison) Text() string {
 
 func (l Line) title() string {
 	if l.Phase == "" {
-		return l.Key.String() + " (each trial)"
+		return l.String() + " (each trial)"
 	}
-	return l.Key.String()
+	return l.String()
 }
 
 // widths is that of every column.
