@@ -328,12 +328,9 @@ type test struct {
 func (p pair) test(threshold float64) test {
 	old, new, between := p.moments()
 	t := test{limit: p.limit(threshold), up: true, down: true, few: min(old.N, new.N) < lab.FewestBlocks, impossible: min(old.N, new.N) == 0}
-	switch {
-	case p.identical():
+	if p.identical() {
 		t.effect, t.few = stat.Effect{DF: math.Inf(1)}, false
 		return t
-	case p.same:
-		between = 0
 	}
 	t.effect = stat.Welch(new, old, between)
 	t.up, t.down = p.old.bounds == 0, p.new.bounds == 0

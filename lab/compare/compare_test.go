@@ -240,6 +240,26 @@ func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
 	}
 }
 
+func TestOneRunVariesFromItselfByItsTrialsOnly(t *testing.T) {
+	rows := trials("throughput_rps", around(100))
+	runs := read(t, compare.Default(), rows, rows[:5]) // one of its files was cut
+	runs[0].Info = &record.Info{BetweenRuns: &record.Between{Runs: 9, VarianceLog: 1}}
+	if c := compare.Compare(runs[0], runs[1], 0.05); c.Between.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFew {
+		t.Errorf("%+v, %s", c.Between, c.Lines[0].Mark)
+	}
+}
+
+func TestABoundOfOnePhaseLeavesWhatTheTrialHas(t *testing.T) {
+	var rows table
+	for b := 1; b <= 6; b++ {
+		rows = append(rows, trial(b, "cold_start_ms", 30, "throughput_rps", 9, "phase", "steady"),
+			trial(b, "cold_start_ms", 30, "throughput_rps", 9, "validity", "censored"))
+	}
+	if l := line(t, compared(t, rows, rows.with("run_id", "new")), "cold_start_ms"); l.Old.Trials != 6 || l.Mark != compare.Equivalent {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestWhatATrialHasOnceIsOneLine(t *testing.T) {
 	rows := trials("cold_start_ms", around(30), "throughput_rps", 5)
 	rows = append(rows, trials("cold_start_ms", around(30), "phase", "steady")...)
