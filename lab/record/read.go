@@ -54,10 +54,16 @@ func ReadInfo(dir string) (info Info, err error) {
 	if err != nil {
 		return info, err
 	}
-	if err := json.Unmarshal(text, &info); err != nil {
-		return info, fmt.Errorf("reading %s: %w", path, err)
+	var schema struct {
+		Version int64 `json:"schema_version"`
 	}
-	if err := checkSchema(int64(info.SchemaVersion)); err != nil {
+	if err = json.Unmarshal(text, &schema); err == nil {
+		err = checkSchema(schema.Version) // before the rest, which another schema may have as other types
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err != nil {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return info, nil
