@@ -31,7 +31,8 @@ const description = `Runtime Lab launches real Node.js and Python containers run
 applications, drives them with Vegeta from inside their network namespace, and
 records latency, throughput and cost.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or script, 130 interrupted.`
+Exit codes: 0 done, 1 failed, 2 wrong usage or script, 3 what --fail-on
+names, 130 interrupted.`
 
 type commands struct {
 	Root string `help:"Folder that holds runtimes/, scenarios/ and results/. Default: the nearest one upwards from here." placeholder:"DIR" type:"path"`
@@ -40,6 +41,8 @@ type commands struct {
 	Report    reportCommand    `cmd:"" help:"Print the tables of an earlier run: controls, claims, figures."`
 	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
 	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
+	Compare   compareCommand   `cmd:"" help:"Compare runs: what is better or worse than in an earlier one, by how much, and how sure that is."`
+	Export    exportCommand    `cmd:"" help:"Print a run in another tool's format."`
 	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`
 	Check     checkCommand     `cmd:"" help:"Check scripts: every mistake with its place."`
 	Contract  contractCommand  `cmd:"" help:"Check that variants answer what the contract says, byte for byte; measure nothing."`

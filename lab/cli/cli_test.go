@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -32,9 +33,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command lines in testdata/script, which need no engine.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // writes anew what scripts compare output with
+		Dir:           "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
+		},
+		Setup: func(env *testscript.Env) error { // two small runs of one plan
+			runs, err := filepath.Abs("../compare/testdata")
+			env.Setenv("RUNS", runs)
+			return err
 		},
 	})
 }

@@ -5,10 +5,13 @@ import "runtimelab/lab"
 // SchemaVersion is the version of the columns: it changes when one is renamed,
 // removed or means something else, not when one is added.
 //
+// 4: run.json's plan gives servers several numbers of CPUs; a trial may measure a
+// part of its scenario, and is repeated at the end of its block.
+//
 // 3: cold_start_ms ends with the first answer at /identity, and no longer with
 // that to the scenario's own request; phase is a name, of which the kind is the
 // part before the first "-".
-const SchemaVersion = 3
+const SchemaVersion = 4
 
 // Better is the direction in which a metric improves.
 type Better string

@@ -120,7 +120,7 @@ func TestColumnsAreThePublishedOnes(t *testing.T) {
 
 func TestEveryColumnOfAFullSample(t *testing.T) {
 	want := map[string]string{
-		"schema_version":          "3",
+		"schema_version":          "4",
 		"run_id":                  "20261123T221501Z-ab12",
 		"started_at":              "2026-11-23T22:15:01.005Z",
 		"host_id":                 "h0123456789",

@@ -63,7 +63,7 @@ func writeInfo(dir string, info Info) error {
 	if err != nil {
 		return fmt.Errorf("encoding run.json: %w", err)
 	}
-	path := filepath.Join(dir, infoFile)
+	path := filepath.Join(dir, InfoFile)
 	if err := replaceFile(path, append(text, '\n')); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}

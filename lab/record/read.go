@@ -32,7 +32,7 @@ func Read(dir string) (*Recorded, error) {
 	if r.Info, err = ReadInfo(dir); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(dir, trialsFile))
+	f, err := os.Open(filepath.Join(dir, TrialsFile))
 	if err != nil {
 		return nil, fmt.Errorf("reading run %s: %w", r.Info.RunID, err)
 	}
@@ -45,22 +45,25 @@ func Read(dir string) (*Recorded, error) {
 
 // ReadInfo reads the run.json of a run's folder.
 func ReadInfo(dir string) (info Info, err error) {
-	path := filepath.Join(dir, infoFile)
+	path := filepath.Join(dir, InfoFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, infoFile),
+		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
 			Hint: "give a folder under results/, or leave it out for the newest run"}
 	}
 	if err != nil {
 		return info, err
 	}
-	if text, err = listedCores(text); err == nil {
+	var schema struct {
+		Version int64 `json:"schema_version"`
+	}
+	if err = json.Unmarshal(text, &schema); err == nil {
+		err = checkSchema(schema.Version) // before the rest, which another schema may have as other types
+	}
+	if err == nil {
 		err = json.Unmarshal(text, &info)
 	}
 	if err != nil {
-		return info, fmt.Errorf("reading %s: %w", path, err)
-	}
-	if err := checkSchema(int64(info.SchemaVersion)); err != nil {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return info, nil
@@ -115,7 +118,7 @@ func Resolve(resultsDir, name string) (string, error) {
 		return LatestDir(resultsDir)
 	}
 	for _, dir := range []string{filepath.Join(resultsDir, name), name} {
-		if _, err := os.Stat(filepath.Join(dir, infoFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, InfoFile)); err == nil {
 			return dir, nil
 		}
 	}
@@ -125,7 +128,7 @@ func Resolve(resultsDir, name string) (string, error) {
 
 // hintRuns lists the newest runs there are.
 func hintRuns(resultsDir string) string {
-	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", infoFile))
+	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", InfoFile))
 	var ids []string
 	for _, path := range found {
 		if id := filepath.Base(filepath.Dir(path)); id != latestLink {

@@ -210,6 +210,16 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 	}
 }
 
+func TestARunOfAnotherSchemaIsRefusedWhateverItHolds(t *testing.T) {
+	_, run := create(t)
+	if err := os.WriteFile(filepath.Join(run.Dir(), "run.json"), []byte(`{"schema_version": 2, "plan": {"scenarios": [{"cores": 1}]}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := record.ReadInfo(run.Dir()); err == nil || !strings.Contains(err.Error(), "run.json: schema version 2") || lab.ExitCode(err) != lab.ExitUsage {
+		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
+	}
+}
+
 func TestTimeline(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)

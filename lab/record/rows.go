@@ -98,10 +98,10 @@ func checkVersion(cell []byte) error {
 func (r *Rows) Doubts() []string {
 	var doubts []string
 	if r.torn {
-		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", trialsFile))
+		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", TrialsFile))
 	}
 	if r.header == nil {
-		return append(doubts, fmt.Sprintf("%s has no header, so no rows", trialsFile))
+		return append(doubts, fmt.Sprintf("%s has no header, so no rows", TrialsFile))
 	}
 	var unknown []string
 	for _, name := range r.header {
@@ -110,7 +110,7 @@ func (r *Rows) Doubts() []string {
 		}
 	}
 	if len(unknown) > 0 {
-		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s", trialsFile, strings.Join(unknown, ", ")))
+		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s", TrialsFile, strings.Join(unknown, ", ")))
 	}
 	return doubts
 }

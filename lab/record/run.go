@@ -16,11 +16,11 @@ import (
 
 // Files of a run's folder, and the link beside it.
 const (
-	trialsFile     = "trials.csv"
+	TrialsFile     = "trials.csv" // its rows
 	timelineFile   = "timeline.csv"
 	histogramsFile = "histograms.hlog"
 	capacityFile   = "capacity.csv"
-	infoFile       = "run.json"
+	InfoFile       = "run.json" // what they have in common
 	latestLink     = "latest"
 )
 
@@ -68,7 +68,7 @@ func (r *Run) open(resultsDir string) (err error) {
 	if err = writeInfo(r.dir, r.info); err != nil {
 		return err
 	}
-	if r.trials, err = r.table(trialsFile, metric.Header()); err != nil {
+	if r.trials, err = r.table(TrialsFile, metric.Header()); err != nil {
 		return err
 	}
 	if r.timeline, err = r.table(timelineFile, timelineHeader); err != nil {

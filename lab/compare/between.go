@@ -1,0 +1,129 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+
+	"runtimelab/lab"
+	"runtimelab/lab/record"
+	"runtimelab/lab/stat"
+)
+
+// referenceMetric is what reference servers are compared by.
+const referenceMetric = "throughput_rps"
+
+// FewestRuns is the number of runs below which their variance says nothing of the
+// next.
+const FewestRuns = 3
+
+// BetweenRuns is by how much runs of one host differ beyond their trials, from the
+// moments of the logs of one reference server's throughput in each: the estimate
+// of the analysis of variance of one random factor, unbalanced (Searle, Casella
+// and McCulloch, "Variance Components", 1992, section 3.6). Its variance within is
+// that of all runs together, for one run has too few trials to weigh it by. It is
+// nil where there are no two runs, or no trials to tell the two variances apart.
+func BetweenRuns(runs []stat.Moments) *record.Between {
+	k, trials, squares, mean := 0, 0.0, 0.0, 0.0
+	for _, run := range runs {
+		if run.N == 0 {
+			continue
+		}
+		n := float64(run.N)
+		k++
+		trials += n
+		squares += n * n
+		mean += n * (run.Mean - mean) / trials
+	}
+	if k < 2 || trials <= float64(k) {
+		return nil
+	}
+	among, within := 0.0, 0.0
+	for _, run := range runs {
+		among += float64(run.N) * (run.Mean - mean) * (run.Mean - mean)
+		within += run.M2
+	}
+	among /= float64(k - 1)
+	within /= trials - float64(k)
+	each := (trials - squares/trials) / float64(k-1) // trials of a run, on average
+	return &record.Between{Runs: k, VarianceLog: max(0, (among-within)/each)}
+}
+
+// Reference is the moments of the logs of the lesser reference server's
+// throughput, for BetweenRuns; of nothing where the run has none.
+func (r *Run) Reference() stat.Moments {
+	for _, k := range r.keys() {
+		if k.Variant == lab.ReferenceLess {
+			if m := r.groups[k].reference(); m.N > 0 {
+				return m
+			}
+		}
+	}
+	return stat.Moments{}
+}
+
+// reference is the logs of a reference server's throughput: of nothing for any
+// other group, and where one of them is a bound.
+func (g *group) reference() stat.Moments {
+	for _, t := range g.tallies {
+		if t.metric.Name == referenceMetric && t.bounds == 0 {
+			return t.logs
+		}
+	}
+	return stat.Moments{}
+}
+
+// Spread is the variance between runs that a comparison adds for each side.
+type Spread struct {
+	VarianceLog float64 `json:"variance_log"`
+	Source      string  `json:"source"` // in words
+}
+
+// spread is the larger of what the two runs know of their host. Where neither
+// does, it is what their reference servers' difference shows: half its square, the
+// estimate from two runs.
+func spread(old, new *Run, references *float64) Spread {
+	if old.ID() == new.ID() {
+		return Spread{0, "both are of one run"}
+	}
+	var known *record.Between
+	for _, r := range []*Run{old, new} {
+		if r.Info == nil || r.Info.BetweenRuns == nil || r.Info.BetweenRuns.Runs < FewestRuns {
+			continue
+		}
+		if b := r.Info.BetweenRuns; known == nil || b.VarianceLog > known.VarianceLog {
+			known = b
+		}
+	}
+	switch {
+	case known != nil:
+		return Spread{known.VarianceLog, fmt.Sprintf("measured by %d runs of the host", known.Runs)}
+	case references != nil:
+		return Spread{*references * *references / 2, "not known of the host: from how far the reference servers of these two runs are apart"}
+	}
+	return Spread{0, "not known, and there is no reference server: the intervals are too narrow by what runs of one host differ"}
+}
+
+// references is the mean log ratio, new over old, of the throughput of the
+// reference servers that both have; nil where they share none.
+func references(old, new *Run) *float64 {
+	sum, n := 0.0, 0.0
+	for _, k := range old.keys() {
+		other := new.groups[k]
+		if k.Scenario != lab.ReferenceScenario || other == nil {
+			continue
+		}
+		a, b := old.groups[k].reference(), other.reference()
+		if a.N > 0 && b.N > 0 {
+			sum += b.Mean - a.Mean
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	d := sum / n
+	return &d
+}
+
+// percent is a log ratio as what it is more or less than 1, in percent.
+func percent(log float64) float64 { return 100 * math.Expm1(log) }

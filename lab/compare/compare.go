@@ -1,0 +1,444 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
+)
+
+// Comparison is what one run is against another.
+type Comparison struct {
+	Old        Side         `json:"old"`
+	New        Side         `json:"new"`
+	Threshold  float64      `json:"threshold"`         // a ratio from 1-t to 1/(1-t) makes no difference in practice
+	Ignored    []Difference `json:"ignored,omitempty"` // that was to be ignored, and is there
+	References *float64     `json:"reference_ratio"`   // throughput of the reference servers, new/old; null where none are shared
+	Between    Spread       `json:"between_runs"`
+	Lines      []Line       `json:"lines"`
+	OnlyOld    []Key        `json:"only_old"`
+	OnlyNew    []Key        `json:"only_new"`
+	Doubts     []string     `json:"doubts"`
+}
+
+// Side is one of the two runs.
+type Side struct {
+	Label  string `json:"label"`
+	RunID  string `json:"run_id"`
+	HostID string `json:"host_id"`
+	Rows   int    `json:"rows"`
+}
+
+// Line is one metric of a key in both runs.
+type Line struct {
+	Key
+	Metric string        `json:"metric"`
+	Unit   string        `json:"unit"`
+	Better metric.Better `json:"better"`
+	Old    Value         `json:"old"`
+	New    Value         `json:"new"`
+	By     By            `json:"by"`
+	Effect *float64      `json:"effect"` // new over old, or new less old; null where there is none
+	Low    *float64      `json:"low"`    // its interval, at Level; null where it is open or unknown
+	High   *float64      `json:"high"`
+	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
+	Level  float64       `json:"level,omitempty"` // error on each side that Holm leaves for this line
+	PHolm  *float64      `json:"p_holm"`          // of the test that decides, adjusted over all lines
+	Mark   Mark          `json:"mark"`
+}
+
+// Value is one side of a line.
+type Value struct {
+	Trials int      `json:"trials"` // that have a value that counts
+	Of     int      `json:"of"`     // blocks that were measured
+	Mean   *float64 `json:"mean"`   // geometric, or arithmetic where lines are compared by difference
+	Low    *float64 `json:"low"`    // its interval of 95 %, the variance between runs included
+	High   *float64 `json:"high"`
+	Bound  bool     `json:"bound,omitempty"` // the truth is the mean or more
+}
+
+// By is how the sides of a line are compared.
+type By string
+
+const (
+	ByRatio      By = "ratio"
+	ByDifference By = "difference" // zeros have no ratio
+)
+
+// Bound is what an effect says of the true one where values are bounds.
+type Bound string
+
+const (
+	AtLeast Bound = ">="
+	AtMost  Bound = "<="
+	Open    Bound = "open" // nothing: both sides are bounds
+)
+
+// Mark is what a line says.
+type Mark string
+
+const (
+	Equivalent Mark = "equivalent" // the interval lies within the threshold
+	Better     Mark = "better"     // it excludes no effect, and the effect is beyond the threshold
+	Worse      Mark = "worse"
+	Undecided  Mark = "undecided"
+	TooFew     Mark = "too few" // trials on a side
+)
+
+const (
+	// DefaultThreshold is the difference below which nobody cares.
+	DefaultThreshold = 0.05
+
+	// RatioThreshold is that of metrics which are ratios themselves, such as
+	// error_ratio: one in a thousand requests.
+	RatioThreshold = 0.001
+
+	// CountThreshold is that of counts, such as oom_events: one in ten trials.
+	CountThreshold = 0.1
+)
+
+// Compare compares two runs. What differs between them, Check has let pass.
+func Compare(old, new *Run, threshold float64) Comparison {
+	c := Comparison{
+		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
+		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Doubts: []string{},
+	}
+	apart := references(old, new)
+	if apart != nil {
+		ratio := math.Exp(*apart)
+		c.References = &ratio
+	}
+	c.Between = spread(old, new, apart)
+	c.Doubts = append(c.Doubts, doubts(old, new, apart)...)
+	var tests []test
+	for _, k := range both(old, new) {
+		a, b := old.phase(k, new), new.phase(k, old)
+		lines := 0
+		for i := range a.tallies {
+			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID, between: c.Between.VarianceLog}
+			if p.old.plain.N+p.new.plain.N == 0 {
+				continue
+			}
+			lines++
+			c.Lines = append(c.Lines, p.line(k, old.blocks(k), new.blocks(k)))
+			tests = append(tests, p.test(threshold))
+		}
+		if lines == 0 && k.Phase != "" && len(a.tallies) > 0 {
+			c.Doubts = append(c.Doubts, fmt.Sprintf("%s: no valid trial on either side, of %d and %d", k, old.blocks(k), new.blocks(k)))
+		}
+	}
+	judge(c.Lines, tests)
+	return c
+}
+
+func side(r *Run) Side { return Side{Label: r.Label, RunID: r.ID(), HostID: r.Host(), Rows: r.Rows} }
+
+// both are the keys of results that both runs have measured, in the order of
+// reports.
+func both(old, new *Run) []Key {
+	var keys []Key
+	for _, k := range old.keys() {
+		if !k.control() && new.phase(k, old) != nil {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range new.keys() {
+		if !k.control() && old.groups[k] == nil && old.phase(k, new) != nil {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.order)
+	return keys
+}
+
+// phase is the group of a key. Where trials failed before their first phase, a
+// phase that only the other run has rows of is one of no values, not none.
+func (r *Run) phase(k Key, other *Run) *group {
+	if g := r.groups[k]; g != nil {
+		return g
+	}
+	whole, like := r.groups[k.trial()], other.groups[k]
+	if whole == nil || whole.early == 0 || like == nil {
+		return nil
+	}
+	g := &group{trial: whole}
+	for _, t := range like.tallies {
+		g.tallies = append(g.tallies, tally{metric: t.metric})
+	}
+	return g
+}
+
+// only are the keys that the other run lacks: trials as a whole, where it has none
+// of their phases.
+func only(r, other *Run) []Key {
+	keys := []Key{}
+	for _, k := range r.keys() {
+		whole := k.trial()
+		if !k.control() && other.phase(k, r) == nil && (k == whole || other.groups[whole] != nil) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// blocks is how many a run measured of a key's trials.
+func (r *Run) blocks(k Key) int { return r.groups[k.trial()].blocks }
+
+func (g *group) tally(name string) *tally {
+	for i := range g.tallies {
+		if g.tallies[i].metric.Name == name {
+			return &g.tallies[i]
+		}
+	}
+	return nil
+}
+
+// doubts are what weakens a comparison without forbidding it.
+func doubts(old, new *Run, references *float64) (all []string) {
+	for _, r := range []*Run{old, new} {
+		for _, d := range r.Doubts {
+			all = append(all, r.Label+": "+d)
+		}
+		if r.Info != nil && r.Info.State != "" && r.Info.State != "done" {
+			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
+		}
+	}
+	if references == nil {
+		all = append(all, "no reference server is in both runs: nothing shows that the machine was equally fast")
+	}
+	if old.Info != nil && new.Info != nil {
+		if a, b := old.Info.Profile, new.Info.Profile; a != b {
+			all = append(all, fmt.Sprintf("profiles %s and %s: trials do not last equally long", a, b))
+		}
+		if a, b := old.Info.Versions["lab"], new.Info.Versions["lab"]; a != b {
+			all = append(all, fmt.Sprintf("measured by lab %s and %s", a, b))
+		}
+	}
+	return all
+}
+
+// pair is the values of a line's two sides.
+type pair struct {
+	old, new *tally
+	same     bool // both are of one run
+	between  float64
+}
+
+// by is how they are compared. A metric that counts, or is a ratio already, is
+// mostly zero.
+func (p pair) by() By {
+	m := p.old.metric
+	if m.Unit == "ratio" || m.Kind == metric.Integer || p.old.zeros()+p.new.zeros() > 0 {
+		return ByDifference
+	}
+	return ByRatio
+}
+
+// identical reports whether both sides are the same trials: there is nothing to
+// infer then, however few they are.
+func (p pair) identical() bool {
+	return p.same && p.old.plain == p.new.plain && p.old.logs == p.new.logs && p.old.bounds == p.new.bounds
+}
+
+// moments are those that are compared, and the variance between runs on their
+// scale: that of a mean follows from that of its log (the delta method).
+func (p pair) moments() (old, new stat.Moments, between float64) {
+	if p.by() == ByRatio {
+		return p.old.logs, p.new.logs, p.between
+	}
+	larger := max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean))
+	return p.old.plain, p.new.plain, p.between * larger * larger
+}
+
+func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
+	m := p.old.metric
+	l := Line{Key: k, Metric: m.Name, Unit: m.Unit, Better: m.Better, By: p.by()}
+	old, new, between := p.moments()
+	l.Old = value(old, between, l.By)
+	l.New = value(new, between, l.By)
+	l.Old.Of, l.New.Of = oldBlocks, newBlocks
+	l.Old.Bound, l.New.Bound = p.old.bounds > 0, p.new.bounds > 0
+	for _, v := range []*Value{&l.Old, &l.New} {
+		if v.Bound {
+			v.Low, v.High = nil, nil // of a bound there is no interval
+		}
+	}
+	switch {
+	case p.identical():
+	case l.Old.Bound && l.New.Bound:
+		l.Bound = Open
+	case l.Old.Bound:
+		l.Bound = AtMost
+	case l.New.Bound:
+		l.Bound = AtLeast
+	}
+	return l
+}
+
+// value is one side's mean. Its interval is for itself, not one of many.
+func value(m stat.Moments, between float64, by By) Value {
+	v := Value{Trials: m.N}
+	if m.N == 0 {
+		return v
+	}
+	v.Mean = by.scale(m.Mean)
+	if m.N >= lab.FewestBlocks {
+		low, high := alone(m, between).Interval(lab.Alpha)
+		v.Low, v.High = by.scale(low), by.scale(high)
+	}
+	return v
+}
+
+// alone is a mean with a variance between runs, which is taken as known; degrees of
+// freedom by Satterthwaite, "An Approximate Distribution of Estimates of Variance
+// Components" (Biometrics Bulletin 2(6), 1946).
+func alone(m stat.Moments, between float64) stat.Effect {
+	n := float64(m.N)
+	own := m.M2 / (n - 1) / n
+	df := n - 1
+	if own > 0 {
+		df *= (own + between) / own * (own + between) / own
+	}
+	return stat.Effect{Mean: m.Mean, SE: math.Sqrt(own + between), DF: df}
+}
+
+// scale is a number on the scale that people read; nil where it is open.
+func (b By) scale(x float64) *float64 {
+	if b == ByRatio {
+		x = math.Exp(x)
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// test is what can be said of a line, before it is one of many.
+type test struct {
+	effect     stat.Effect
+	limit      float64 // of what matters in practice, on the effect's scale
+	up, down   bool    // whether the effect can be found to be above nothing, and below
+	few        bool
+	impossible bool // a side has no value
+}
+
+func (p pair) test(threshold float64) test {
+	old, new, between := p.moments()
+	t := test{limit: p.limit(threshold), up: true, down: true, few: min(old.N, new.N) < lab.FewestBlocks, impossible: min(old.N, new.N) == 0}
+	if p.identical() {
+		t.effect, t.few = stat.Effect{DF: math.Inf(1)}, false
+		return t
+	}
+	t.effect = stat.Welch(new, old, between)
+	t.up, t.down = p.old.bounds == 0, p.new.bounds == 0
+	return t
+}
+
+// limit is what matters in practice. Where values are compared by difference only
+// because one of them is zero, it is the threshold's share of the larger mean.
+func (p pair) limit(threshold float64) float64 {
+	m := p.old.metric
+	switch {
+	case p.by() == ByRatio:
+		return -math.Log1p(-threshold)
+	case m.Unit == "ratio":
+		return RatioThreshold
+	case m.Kind == metric.Integer:
+		return CountThreshold
+	}
+	return max(threshold*math.Max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean)), math.SmallestNonzeroFloat64)
+}
+
+// decisive is the smallest p of the tests that could decide the line: 1 where none
+// can.
+func (t test) decisive() float64 {
+	p := 1.0
+	if t.up {
+		p = min(p, t.effect.Above(0))
+	}
+	if t.down {
+		p = min(p, t.effect.Below(0))
+	}
+	if t.up && t.down {
+		p = min(p, t.effect.Within(t.limit))
+	}
+	return p
+}
+
+// judge marks lines by their tests: all of them together, by Holm.
+func judge(lines []Line, tests []test) {
+	var ps []float64
+	var judged []int
+	for i, t := range tests {
+		lines[i].Mark = TooFew
+		if !t.impossible && lines[i].Bound != Open {
+			lines[i].Effect = lines[i].By.scale(t.effect.Mean)
+		}
+		switch {
+		case t.few:
+		case !t.up && !t.down:
+			lines[i].Mark = Undecided
+		default:
+			ps, judged = append(ps, t.decisive()), append(judged, i)
+		}
+	}
+	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
+	for j, i := range judged {
+		lines[i].decide(tests[i], levels[j])
+		lines[i].PHolm = &adjusted[j]
+	}
+}
+
+// decide marks a line by its interval.
+func (l *Line) decide(t test, level float64) {
+	low, high := t.effect.Interval(level)
+	if !t.up {
+		low = math.Inf(-1)
+	}
+	if !t.down {
+		high = math.Inf(1)
+	}
+	l.Level = level
+	l.Low, l.High = l.end(low), l.end(high)
+	more := Better
+	less := Worse
+	if l.Better == metric.Lower {
+		more, less = less, more
+	}
+	switch {
+	case low > -t.limit && high < t.limit:
+		l.Mark = Equivalent
+	case low > 0 && t.effect.Mean > t.limit:
+		l.Mark = more
+	case high < 0 && t.effect.Mean < -t.limit:
+		l.Mark = less
+	default:
+		l.Mark = Undecided
+	}
+}
+
+// end is one end of the line's interval, nil where it is open.
+func (l *Line) end(x float64) *float64 {
+	if math.IsInf(x, 0) {
+		return nil
+	}
+	return l.By.scale(x)
+}
+
+// Worse are the lines that are worse.
+func (c Comparison) Worse() []Line {
+	return slices.DeleteFunc(slices.Clone(c.Lines), func(l Line) bool { return l.Mark != Worse })
+}
+
+// Count is how many lines have a mark.
+func (c Comparison) Count(m Mark) (n int) {
+	for _, l := range c.Lines {
+		if l.Mark == m {
+			n++
+		}
+	}
+	return n
+}

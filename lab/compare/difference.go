@@ -1,0 +1,157 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// Kind is a kind of difference that keeps two runs from being compared.
+type Kind string
+
+const (
+	Host      Kind = "host"      // another machine
+	Image     Kind = "image"     // other content of a variant's image
+	Script    Kind = "script"    // another script of a scenario, or other parameters
+	Load      Kind = "load"      // other rates, connections or deadlines
+	Reference Kind = "reference" // reference servers that do not agree: the machine was not the same
+)
+
+// Kinds are all kinds, in the order of reports.
+func Kinds() []Kind { return []Kind{Host, Image, Script, Load, Reference} }
+
+// MostApart is by how much the reference servers of two runs may differ.
+const MostApart = 0.03
+
+// Difference is one thing in which two runs differ.
+type Difference struct {
+	Kind Kind   `json:"kind"`
+	What string `json:"what"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+}
+
+func (d Difference) String() string {
+	if d.Old == "" && d.New == "" {
+		return fmt.Sprintf("%s: %s", d.Kind, d.What)
+	}
+	return fmt.Sprintf("%s: %s: %s against %s", d.Kind, d.What, cmp.Or(short(d.Old), "none"), cmp.Or(short(d.New), "none"))
+}
+
+// short is a text with as much of each hash in it as tells it from others.
+func short(text string) string {
+	words := strings.Fields(text)
+	for i, w := range words {
+		if len(w) == 64 {
+			words[i] = w[:12]
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// Differences are all that keeps two runs from being compared.
+func Differences(old, new *Run) []Difference {
+	var all []Difference
+	note := func(kind Kind, what string, a, b *seen) {
+		if a, b := a.String(), b.String(); a != b {
+			all = append(all, Difference{kind, what, a, b})
+		}
+	}
+	note(Host, "host_id", &old.hosts, &new.hosts)
+	for _, v := range shared(old.images, new.images) {
+		if lab.OriginalOf(v) == v && !strings.HasPrefix(v, "lab/") { // the lab's own come with the lab
+			note(Image, v+" content_sha256", old.images[v], new.images[v])
+		}
+	}
+	for _, s := range shared(old.scripts, new.scripts) {
+		note(Script, s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
+	}
+	for _, k := range old.keys() {
+		g, other := old.groups[k], new.groups[k]
+		if other == nil || lab.OriginalOf(k.Variant) != k.Variant {
+			continue
+		}
+		for i, column := range loads {
+			if column == "offered_rps" && kind(k.Phase) == lab.Capacity {
+				continue // it is found, not given
+			}
+			note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
+		}
+	}
+	if d := references(old, new); d != nil && math.Abs(*d) > -math.Log1p(-MostApart) {
+		all = append(all, Difference{Kind: Reference, What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed",
+			percent(*d), 100*MostApart)})
+	}
+	return all
+}
+
+// shared are the names that both have, sorted.
+func shared(a, b map[string]*seen) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(a)), func(name string) bool { return b[name] == nil })
+}
+
+// ParseKinds reads the names of kinds to ignore.
+func ParseKinds(names []string) ([]Kind, error) {
+	var valid []string
+	for _, k := range Kinds() {
+		valid = append(valid, string(k))
+	}
+	var kinds []Kind
+	for _, name := range names {
+		if !slices.Contains(valid, name) {
+			hint := "valid: " + strings.Join(valid, ", ")
+			if name == "schema" {
+				hint = "columns of another schema mean something else; " + hint
+			}
+			return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("ignoring %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint}
+		}
+		kinds = append(kinds, Kind(name))
+	}
+	return kinds, nil
+}
+
+// mostListed is how many differences of one kind a refusal lists.
+const mostListed = 6
+
+// Check refuses to compare an old run with new ones from which it differs in what
+// is not ignored: one fault that lists all of it.
+func Check(old *Run, news []*Run, ignore []Kind) error {
+	var lines []string
+	var kinds []string
+	for _, n := range news {
+		listed := map[Kind]int{}
+		for _, d := range Differences(old, n) {
+			if slices.Contains(ignore, d.Kind) {
+				continue
+			}
+			if listed[d.Kind]++; listed[d.Kind] <= mostListed {
+				lines = append(lines, fmt.Sprintf("%s, %s: %s", old.Label, n.Label, d))
+			}
+			if !slices.Contains(kinds, string(d.Kind)) {
+				kinds = append(kinds, string(d.Kind))
+			}
+		}
+		for _, k := range Kinds() {
+			if more := listed[k] - mostListed; more > 0 {
+				lines = append(lines, fmt.Sprintf("%s, %s: %s: %d more", old.Label, n.Label, k, more))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	for _, k := range ignore {
+		if !slices.Contains(kinds, string(k)) {
+			kinds = append(kinds, string(k))
+		}
+	}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s", strings.Join(lines, "\n  ")),
+		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ","),
+	}
+}

@@ -1,0 +1,167 @@
+package compare
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
+)
+
+// errOutOfOrder says that a block goes on after a later one began, as no run
+// writes it.
+var errOutOfOrder = errors.New("the rows are not in the order of blocks")
+
+// worth is what a row counts for.
+type worth int
+
+const (
+	nothing worth = iota // disturbed or failed
+	bound                // censored
+	figure               // valid
+)
+
+func worthOf(validity []byte) worth {
+	switch lab.Validity(validity) {
+	case lab.Valid:
+		return figure
+	case lab.Censored:
+		return bound
+	}
+	return nothing
+}
+
+// row is what a group takes of a row.
+type row struct {
+	block, attempt int64
+	worth          worth
+	cells          [][]byte // by the reading's metrics
+}
+
+// group is the trials of a key.
+type group struct {
+	trial         *group // that a phase is part of; nil for the trial as a whole
+	script, image *seen
+	loads         [4]seen
+	tallies       []tally
+	blocks        int            // that ended
+	early         int            // rows of a trial that failed before its first phase
+	held          map[int64]held // rows of blocks that may go on: the last one's, or all of a file out of order
+	latest        int64          // block
+}
+
+// held is the row of a block that counts until a later one does.
+type held struct {
+	attempt int64
+	worth   worth
+	values  []float64 // by tally; NaN: missing
+}
+
+// add takes in a row. Of several attempts of a trial in one block the last one
+// counts that is worth something. The blocks before that of the row are over:
+// repeats come at the end of a block.
+func (g *group) add(r *row, ordered bool) error {
+	if g.held == nil {
+		g.held, g.latest = map[int64]held{}, r.block
+	}
+	had, known := g.held[r.block]
+	if ordered && !known {
+		if r.block < g.latest {
+			return errOutOfOrder
+		}
+		had = g.end(g.latest)
+		had.worth, had.attempt = nothing, 0
+		g.latest = r.block
+	}
+	if !known || r.worth != nothing && had.before(r) {
+		had.attempt, had.worth = r.attempt, r.worth
+		if len(had.values) == 0 {
+			had.values = make([]float64, len(g.tallies))
+		}
+		for i := range g.tallies {
+			v, err := g.tallies[i].parse(r.cells[g.tallies[i].column])
+			if err != nil {
+				return err
+			}
+			had.values[i] = v
+		}
+		g.held[r.block] = had
+	}
+	return nil
+}
+
+// before reports whether a row that is worth something counts in place of the one
+// held. Of several rows of one attempt, the phases of a trial, a valid one says
+// more of the whole than a bound.
+func (h held) before(r *row) bool {
+	return h.worth == nothing || r.attempt > h.attempt || r.attempt == h.attempt && r.worth >= h.worth
+}
+
+// end counts a block, and returns its row for another to use.
+func (g *group) end(block int64) held {
+	h, ok := g.held[block]
+	if !ok {
+		return h
+	}
+	delete(g.held, block)
+	g.blocks++
+	for i := range g.tallies {
+		g.tallies[i].add(h.values[i], h.worth)
+	}
+	return h
+}
+
+// finish counts what is still held, in the order of blocks, so that the order of
+// rows changes nothing.
+func (g *group) finish() {
+	for _, block := range slices.Sorted(maps.Keys(g.held)) {
+		g.end(block)
+	}
+}
+
+// tally is the values of one metric of a group.
+type tally struct {
+	metric metric.Metric
+	column int          // of the reading's metrics
+	logs   stat.Moments // of values above zero
+	plain  stat.Moments // of all
+	bounds int          // of them, that are bounds: the truth is as much or more
+}
+
+func (t *tally) add(value float64, w worth) {
+	if math.IsNaN(value) || w == nothing || w == bound && !t.bounded() {
+		return
+	}
+	if w == bound {
+		t.bounds++
+	}
+	t.plain.Add(value)
+	if value > 0 {
+		t.logs.Add(math.Log(value))
+	}
+}
+
+// bounded reports whether a censored row has a bound of the metric. Of any other
+// it has nothing that counts.
+func (t *tally) bounded() bool {
+	return t.metric.Group == metric.Throughput && t.metric.Better == metric.Higher
+}
+
+// zeros is how many values have no logarithm.
+func (t *tally) zeros() int { return t.plain.N - t.logs.N }
+
+func (t *tally) parse(cell []byte) (float64, error) {
+	if len(cell) == 0 {
+		return math.NaN(), nil
+	}
+	value, err := strconv.ParseFloat(string(cell), 64)
+	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
+		return 0, fmt.Errorf("column %s: %q is not a number", t.metric.Name, cell)
+	}
+	return value, nil
+}
