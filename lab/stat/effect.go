@@ -1,0 +1,110 @@
+package stat
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Effect is an estimate of a mean, here of log ratios, whose error follows
+// Student's t. One of unknown precision (SE is NaN) decides nothing: its interval
+// is everything and its p are 1. One without error (SE is 0) is the truth: its
+// interval is a point and its p are 0 or 1.
+type Effect struct {
+	Mean float64
+	SE   float64 // standard error of the mean
+	DF   float64 // degrees of freedom of SE; infinite where it is known
+}
+
+// Paired is the effect that differences of pairs tell of, such as the log ratio
+// of two arms in each block: Student, "The Probable Error of a Mean" (Biometrika
+// 6(1), 1908). Of fewer than two its precision is unknown.
+func Paired(xs []float64) Effect {
+	m := MomentsOf(xs...)
+	if m.N == 0 {
+		return Effect{Mean: math.NaN(), SE: math.NaN()}
+	}
+	return Effect{Mean: m.Mean, SE: m.SD() / math.Sqrt(float64(m.N)), DF: float64(m.N - 1)}
+}
+
+// Welch is a's mean less b's, of samples that share no pairs and need not vary
+// alike: Welch, "The Generalization of 'Student's' Problem when Several Different
+// Population Variances are Involved" (Biometrika 34(1-2), 1947). A variance
+// between is added for each side: by how much a side's true mean varies from one
+// sampling to the next, which its own values cannot tell. It is taken as known.
+func Welch(a, b Moments, between float64) Effect {
+	e := Effect{Mean: a.Mean - b.Mean, SE: math.NaN()}
+	if a.N < 2 || b.N < 2 {
+		if a.N == 0 || b.N == 0 {
+			e.Mean = math.NaN()
+		}
+		return e
+	}
+	na, nb := float64(a.N), float64(b.N)
+	va, vb := a.variance()/na, b.variance()/nb
+	variance := va + vb + 2*between
+	e.SE = math.Sqrt(variance)
+	if e.DF = variance * variance / (va*va/(na-1) + vb*vb/(nb-1)); math.IsNaN(e.DF) {
+		e.DF = na + nb - 2 // nothing varies
+	}
+	return e
+}
+
+// Interval is what the mean lies within, but for an error alpha on each side:
+// 0.025 gives a confidence interval of 95 %.
+func (e Effect) Interval(alpha float64) (low, high float64) {
+	if !e.known() {
+		return math.Inf(-1), math.Inf(1)
+	}
+	half := e.SE * quantileOfT(1-alpha, e.DF)
+	if e.SE == 0 {
+		half = 0
+	}
+	return e.Mean - half, e.Mean + half
+}
+
+// Above is p of the one-sided t-test that the mean lies above the limit: how
+// often as large a mean is seen where the true one is the limit at most.
+func (e Effect) Above(limit float64) float64 { return e.p(e.Mean - limit) }
+
+// Below is p of the one-sided t-test that the mean lies below the limit.
+func (e Effect) Below(limit float64) float64 { return e.p(limit - e.Mean) }
+
+// Within is p of two one-sided tests that the mean lies less than limit away from
+// zero, on either side: Schuirmann, "A Comparison of the Two One-Sided Tests
+// Procedure and the Power Approach for Assessing the Equivalence of Average
+// Bioavailability" (J. Pharmacokinetics and Biopharmaceutics 15(6), 1987).
+func (e Effect) Within(limit float64) float64 { return max(e.Above(-limit), e.Below(limit)) }
+
+// p is that of a mean so far on its claim's side of a limit.
+func (e Effect) p(beyond float64) float64 {
+	switch {
+	case !e.known():
+		return 1
+	case e.SE == 0 && beyond > 0:
+		return 0
+	case e.SE == 0:
+		return 1
+	}
+	return survivalOfT(beyond/e.SE, e.DF)
+}
+
+func (e Effect) known() bool { return e.SE >= 0 && e.DF > 0 && !math.IsNaN(e.Mean) }
+
+// normalFrom is the number of degrees of freedom from which Student's t is not
+// told from the normal distribution: they differ by about x/4df.
+const normalFrom = 1e9
+
+func survivalOfT(x, df float64) float64 {
+	if df > normalFrom {
+		return distuv.UnitNormal.Survival(x)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: df}.Survival(x)
+}
+
+func quantileOfT(p, df float64) float64 {
+	if df > normalFrom {
+		return distuv.UnitNormal.Quantile(p)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: df}.Quantile(p)
+}
