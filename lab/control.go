@@ -8,6 +8,10 @@ const (
 	ReferenceMore     = "lab/reference-110" // 1.10 times the work
 	ReferenceRatio    = 1.10                // of their throughput
 
+	// ServicePath is where a reference server tells its ServiceTimes so far, on
+	// GET; DELETE forgets them. Asking is no service.
+	ServicePath = "/service"
+
 	// BurnScenario is CPU work without a runtime on as many CPUs as others are
 	// given: what these can gain at most.
 	BurnScenario = "native-burn"

@@ -43,7 +43,8 @@ type Profile struct {
 	Name      string        `json:"name"`
 	About     string        `json:"about"`
 	Blocks    int           `json:"blocks"`
-	WarmUpMax time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
+	Whole     bool          `json:"whole,omitempty"` // of every scenario everything, and not only what a hypothesis needs
+	WarmUpMax time.Duration `json:"warm_up_max_ns"`  // budget of a warm-up that never gets steady
 	Peak      time.Duration `json:"peak_ns"`
 	Steady    time.Duration `json:"steady_ns"`
 	Limit     time.Duration `json:"limit_ns"` // repeats included; 0 means none

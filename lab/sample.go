@@ -76,6 +76,7 @@ type SearchStep struct {
 	OfferedRPS float64
 	Met        bool     // the SLO was kept
 	Missed     []string // objectives that were not, with the value; or metrics without a value
+	Limit      string   // of a miss that may not be the server's: what of the instrument was at its limit
 	Attack     *AttackResult
 }
 

@@ -351,3 +351,26 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNewestCalibrationIsAWholeOne(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	if _, ok := s.Newest(); ok {
+		t.Error("a calibration of an empty store")
+	}
+	at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	for i, c := range []lab.Calibration{
+		{MeasuredAt: at, TrialCV: 0.01}, {MeasuredAt: at.Add(time.Hour), TrialCV: 0.02},
+		{MeasuredAt: at.Add(2 * time.Hour), Brief: true}, {MeasuredAt: at.Add(-time.Hour), TrialCV: 0.03},
+	} {
+		c.Key.Kernel = fmt.Sprint(i)
+		if err := s.Save(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "other.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := s.Newest(); !ok || c.TrialCV != 0.02 {
+		t.Errorf("%+v, %v", c, ok)
+	}
+}

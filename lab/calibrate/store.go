@@ -68,6 +68,22 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	return found.Calibration, ""
 }
 
+// Newest is the newest whole calibration of any key; false where there is none.
+func (s Store) Newest() (newest lab.Calibration, ok bool) {
+	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*.json")) // only a malformed pattern is an error
+	for _, path := range paths {
+		var found stored
+		text, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(text, &found) != nil || found.Schema != schema || found.Calibration.Brief {
+			continue // it is somebody else's, or of no use here
+		}
+		if c := found.Calibration; c.MeasuredAt.After(newest.MeasuredAt) {
+			newest, ok = c, true
+		}
+	}
+	return newest, ok
+}
+
 // Save keeps a calibration under its key, in one step: a reader sees the old
 // one or the new one.
 func (s Store) Save(c lab.Calibration) (err error) {

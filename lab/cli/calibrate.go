@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"runtimelab/lab"
@@ -143,15 +141,9 @@ func (b *bench) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, err
 }
 
 func (b *bench) ServiceTime(ctx context.Context) (time.Duration, error) {
-	answers, err := b.cell.Check(ctx, []lab.Request{
-		{Method: http.MethodGet, Path: serve.ServicePath}, {Method: http.MethodDelete, Path: serve.ServicePath},
-	})
+	told, err := experiment.ServiceTimes(ctx, b.cell)
 	if err != nil {
 		return 0, err
-	}
-	var told lab.ServiceTimes
-	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
-		return 0, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body, answers[0].Error, err)
 	}
 	return told.Median, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"runtimelab/lab"
 	"runtimelab/lab/plan"
@@ -15,9 +16,10 @@ import (
 
 // choice is what a user chooses of a plan. Commands that plan embed it.
 type choice struct {
-	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run. Default: those that say that the profile, or a shorter one, runs them."`
+	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run, all of each. Default: of those that the profile runs unasked, what a hypothesis needs."`
 	Profile   string            `help:"How much time to spend: smoke, quick, standard or full. Default: quick." env:"PROFILE" placeholder:"NAME"`
-	All       bool              `help:"Run every scenario, also those meant for longer profiles."`
+	Blocks    int               `help:"Measure so many blocks instead of the profile's: as many as a verdict says that it needs." placeholder:"N"`
+	All       bool              `help:"Run all of every scenario, also what is meant for longer profiles."`
 	Seed      uint64            `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
 	Parameter map[string]string `short:"p" help:"Give a parameter of a scenario another value than its script: -p rate=200." placeholder:"NAME=VALUE" mapsep:"none"`
 	Like      string            `help:"Repeat the plan of an earlier run exactly: its id under results/, or its folder." placeholder:"RUN"`
@@ -31,26 +33,36 @@ type chosen struct {
 	library   *script.Library
 	profile   lab.Profile
 	scenarios []lab.Scenario
+	whole     bool // all of each, because it was named
 	seed      uint64
-	pilots    []lab.Pilot // of the run that is repeated
+	earlier   *lab.Plan // of the run that is repeated
 }
 
 // plan is what a run of the choice does, in scenarios of it.
 func (c *chosen) plan(scenarios []lab.Scenario, layout lab.Layout, wider ...lab.Layout) (lab.Plan, error) {
-	p, err := plan.New(c.profile, scenarios, c.seed, layout, wider...)
-	if err != nil {
-		return p, err
+	if c.earlier != nil {
+		p := *c.earlier
+		p.Layout, p.Wider = layout, wider
+		return p, nil
 	}
-	plan.Freeze(&p, c.pilots)
-	return p, nil
+	return plan.New(plan.Choice{
+		Profile: c.profile, Seed: c.seed, Scenarios: scenarios, Whole: c.whole, Others: c.others(), Layout: layout, Wider: wider,
+	})
+}
+
+// others are the scenarios that were not chosen.
+func (c *chosen) others() []lab.Scenario {
+	return slices.DeleteFunc(slices.Clone(c.library.Scenarios), func(s lab.Scenario) bool {
+		return slices.ContainsFunc(c.scenarios, func(o lab.Scenario) bool { return o.Name == s.Name })
+	})
 }
 
 // resolve looks up what was chosen. A script with a mistake anywhere is a fault:
 // nothing is planned beside it.
 func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
-	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || len(c.Parameter) > 0) {
+	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || c.Blocks != 0 || len(c.Parameter) > 0) {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed or -p beside it"),
+			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed, --blocks or -p beside it"),
 			Hint: "Leave them out, or leave out --like.",
 		}
 	}
@@ -63,6 +75,9 @@ func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
 		c.Profile = defaultProfile
 	}
 	if out.profile, err = plan.ProfileNamed(c.Profile); err != nil {
+		return nil, err
+	}
+	if err := c.lengthen(&out.profile); err != nil {
 		return nil, err
 	}
 	if err := out.load(ctx, script.Given{}); err != nil {
@@ -92,6 +107,25 @@ func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
 	return out, err
 }
 
+// mostBlocks is more than anybody has the time for.
+const mostBlocks = 10_000
+
+// lengthen gives a profile the blocks that the user wants, and with them all the
+// time that they take.
+func (c choice) lengthen(p *lab.Profile) error {
+	switch {
+	case c.Blocks == 0:
+		return nil
+	case c.Blocks < 1 || c.Blocks > mostBlocks:
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: fmt.Errorf("--blocks is %d, want 1 to %d", c.Blocks, mostBlocks),
+			Hint: fmt.Sprintf("%d are the fewest by which anything is compared", lab.FewestBlocks),
+		}
+	}
+	p.Blocks, p.Limit = c.Blocks, 0
+	return nil
+}
+
 func (c *chosen) load(ctx context.Context, given script.Given) (err error) {
 	if c.library, err = script.Load(ctx, c.checkout, given); err != nil {
 		return err
@@ -105,7 +139,8 @@ func (c *chosen) choose(by choice) (err error) {
 	if c.scenarios, err = c.library.Select(by.Scenarios...); err != nil {
 		return err
 	}
-	if len(by.Scenarios) == 0 && !by.All {
+	c.whole = len(by.Scenarios) > 0 || by.All
+	if !c.whole {
 		c.scenarios = plan.Unasked(c.profile.Name, c.scenarios)
 	}
 	if len(c.scenarios) == 0 {
@@ -136,26 +171,36 @@ func (c *chosen) repeat(run string) error {
 		return err
 	}
 	p := earlier.Info.Plan
-	if c.scenarios, err = c.library.Select(names(p.Scenarios)...); err != nil {
+	if p.Scenarios, err = c.unchanged(earlier.Info); err != nil {
 		return err
 	}
-	for i, s := range c.scenarios {
-		if s.SHA256 != p.Scenarios[i].SHA256 {
-			return &lab.Fault{
-				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not what it was in run %s", s.File, earlier.Info.RunID),
+	c.scenarios, c.profile, c.seed, c.earlier = p.Scenarios, p.Profile, p.Seed, &p
+	return nil
+}
+
+// unchanged is the scenarios of an earlier run, whose scripts must be what they
+// were. What a script left open, such as all variants or a parameter, is as it
+// was then.
+func (c *chosen) unchanged(earlier record.Info) ([]lab.Scenario, error) {
+	for _, s := range earlier.Plan.Scenarios {
+		if s.File == "" {
+			continue // a control
+		}
+		now, err := c.library.Select(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if now[0].SHA256 != s.SHA256 {
+			return nil, &lab.Fault{
+				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not what it was in run %s", s.File, earlier.RunID),
 				Hint: "Its plan cannot be repeated. Restore the script, or leave out --like.",
 			}
 		}
-	}
-	// What the script left open, such as all variants or a parameter, is as it
-	// was then.
-	c.scenarios, c.profile, c.seed, c.pilots = p.Scenarios, p.Profile, p.Seed, p.Pilots
-	for _, s := range c.scenarios {
 		for _, id := range s.Variants {
-			if _, err := c.library.Variant(id); err != nil {
-				return err
+			if _, err := c.library.Variant(lab.OriginalOf(id)); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return earlier.Plan.Scenarios, nil
 }

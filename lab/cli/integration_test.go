@@ -98,7 +98,7 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-func latest(t *testing.T, root string) *record.Recorded {
+func latest(t testing.TB, root string) *record.Recorded {
 	t.Helper()
 	dir, err := record.LatestDir(filepath.Join(root, "results"))
 	if err != nil {

@@ -32,7 +32,7 @@ type listedScenario struct {
 	Phases   []lab.Phase `json:"phases"`
 	Cores    []int       `json:"cores"`
 	Upstream bool        `json:"upstream"`
-	TrialsS  float64     `json:"quick_block_s"` // one trial of each variant, at worst, in the profile quick
+	TrialsS  float64     `json:"quick_block_s"` // one trial of each variant on each number of CPUs, at worst, in the profile quick
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // with their defaults
@@ -89,14 +89,14 @@ func listing(library *script.Library) listed {
 	return l
 }
 
-// blockTakes is how long one trial of each variant takes at worst, by the
-// default profile.
+// blockTakes is how long one trial of each variant, on each number of CPUs, takes
+// at worst by the default profile.
 func blockTakes(s lab.Scenario) time.Duration {
 	profile, err := plan.ProfileNamed(defaultProfile)
 	if err != nil {
 		panic(err) // the default profile is one of the profiles
 	}
-	return time.Duration(len(s.Variants)) * plan.ScenarioDuration(profile, s)
+	return time.Duration(len(s.Variants)*len(s.Cores)) * plan.ScenarioDuration(profile, s)
 }
 
 func (l listed) print(w io.Writer) {
@@ -122,14 +122,22 @@ func (l listed) print(w io.Writer) {
 	}
 }
 
-// claimsOf are the claims that hypotheses serve, each once.
-func claimsOf(hypotheses []lab.Hypothesis) (ids []string) {
+// claimsOf are the claims that hypotheses serve, each once, with the profiles
+// from which on these are tested: "speed-1 (quick, standard)".
+func claimsOf(hypotheses []lab.Hypothesis) (claims []string) {
+	profiles := map[string][]string{}
+	var ids []string
 	for _, h := range hypotheses {
-		if !slices.Contains(ids, h.Claim) {
+		if _, known := profiles[h.Claim]; !known {
 			ids = append(ids, h.Claim)
 		}
+		profiles[h.Claim] = append(profiles[h.Claim], h.Profile)
 	}
-	return ids
+	for _, id := range ids {
+		in := slices.DeleteFunc(lab.ProfileNames(), func(name string) bool { return !slices.Contains(profiles[id], name) })
+		claims = append(claims, fmt.Sprintf("%s (%s)", id, strings.Join(in, ", ")))
+	}
+	return claims
 }
 
 // load is a scenario's load in a few words.
@@ -155,6 +163,8 @@ func phase(p lab.Phase) string {
 		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
 	case p.Share != nil:
 		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
+	case p.Kind == lab.Capacity:
+		text += fmt.Sprintf(" that keeps %s, from %.7g/s on (%s)", slo(p), p.RateRPS, p.Arrivals)
 	case p.Kind == lab.Ramp:
 		text += fmt.Sprintf(" from %.4g to %.4g/s (%s)", p.RateRPS, p.ToRPS, p.Arrivals)
 	case p.Kind.Open():
@@ -166,6 +176,15 @@ func phase(p lab.Phase) string {
 		text += ", one for each request"
 	}
 	return text
+}
+
+// slo is what a phase's objectives ask for.
+func slo(p lab.Phase) string {
+	words := make([]string, len(p.Objectives))
+	for i, o := range p.Objectives {
+		words[i] = o.String()
+	}
+	return strings.Join(words, " and ")
 }
 
 // cores is how many CPUs a scenario gives its servers, empty where that is one.

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,16 +30,17 @@ func (c *planCommand) Run(a *app) error {
 	if c.JSON {
 		return a.printJSON(p)
 	}
-	printPlan(a.Out, p)
+	printPlan(a.Out, p, hostSpreads(filepath.Join(chosen.checkout, "results")))
 	return nil
 }
 
-func printPlan(w io.Writer, p lab.Plan) {
+func printPlan(w io.Writer, p lab.Plan, seen spreads) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run --seed %d does exactly this\n", p.Seed, p.Seed)
-	fmt.Fprintf(w, "%s in %s, at most %s of disturbed ones; at worst %v, without building images and calibrating\n",
+	fmt.Fprintf(w, "%s in %s, at most %s of disturbed ones;\nabout %v, at worst %v, without building images and calibrating\n",
 		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"), plural(p.Repeats, "repeat", "repeats"),
-		plan.Duration(p).Round(time.Second))
+		plan.Expected(p).Round(time.Second), plan.Duration(p).Round(time.Second))
+	printHypotheses(w, p, seen)
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
 	for _, s := range p.Scenarios {
@@ -45,8 +48,56 @@ func printPlan(w io.Writer, p lab.Plan) {
 	}
 	fmt.Fprintln(w, "\nin this order:")
 	for _, t := range p.Trials {
-		fmt.Fprintf(w, "  block %2d, %2d: %s on %s\n", t.Block, t.Position, t.Scenario, t.Variant)
+		fmt.Fprintf(w, "  block %2d, %2d: %s\n", t.Block, t.Position, trialWords(t))
 	}
+}
+
+// trialWords is a trial in a few words: "json on node/single: peak".
+func trialWords(t lab.Trial) string {
+	text := t.Scenario + " on " + t.Variant
+	if t.Cores > 1 {
+		text += fmt.Sprintf(", %d CPUs", t.Cores)
+	}
+	if len(t.Phases) > 0 {
+		text += ": " + strings.Join(t.Phases, ", ")
+	}
+	return text
+}
+
+// printHypotheses says of each claim how many blocks it has, the smallest effect
+// that they find, and what it takes of the run's time.
+func printHypotheses(w io.Writer, p lab.Plan, seen spreads) {
+	if len(p.Hypotheses) == 0 {
+		fmt.Fprintln(w, "\nno hypothesis is tested")
+		return
+	}
+	fmt.Fprintf(w, "\nclaims, each hypothesis by %s; the effect beyond its margin that they find with a power of %.0f%%:\n",
+		plural(p.Profile.Blocks, "block", "blocks"), 100*power)
+	for _, claim := range claimsOf(p.Hypotheses) {
+		own := slices.DeleteFunc(slices.Clone(p.Hypotheses), func(h lab.Hypothesis) bool { return h.Claim != claim })
+		fmt.Fprintf(w, "  %s: about %v\n", claim, takes(p, own).Round(time.Second))
+		for _, h := range own {
+			fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin, seen.detectable(h, p.Profile.Blocks, len(p.Hypotheses)))
+		}
+	}
+	for _, c := range p.Controls {
+		fmt.Fprintf(w, "  control, %s: %s of %s over %s is %.4g\n", c.Name, c.Hypothesis.Metric, c.Hypothesis.Numerator, c.Hypothesis.Denominator, c.True)
+	}
+	if n := len(p.Beyond); n > 0 {
+		fmt.Fprintf(w, "  not tested: %s, of %s\n", plural(n, "hypothesis", "hypotheses"), strings.Join(claimsOf(p.Beyond), ", "))
+	}
+}
+
+// takes is the time of the trials that hypotheses compare, all blocks together.
+func takes(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration) {
+	for _, t := range p.Trials {
+		if slices.ContainsFunc(hypotheses, func(h lab.Hypothesis) bool {
+			return h.Scenario == t.Scenario && slices.ContainsFunc(h.Arms(), func(a lab.Arm) bool { return a.Variant == t.Variant && a.Cores == t.Cores })
+		}) {
+			sum += plan.TrialDuration(p, t)
+		}
+	}
+	return sum
 }
 
 func printPilots(w io.Writer, p lab.Plan) {
@@ -80,8 +131,5 @@ func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, where that does not saturate the server\n", "",
 				plan.Doubled(plan.PhaseDuration(p.Profile, ph.Kind)), ph.Name)
 		}
-	}
-	for _, h := range s.Hypotheses {
-		fmt.Fprintf(w, "  %-18s   %s: %s of %s over %s is %s (margin %.4g%%)\n", "", h.Claim, h.Metric, h.Numerator, h.Denominator, h.Direction, 100*h.Margin)
 	}
 }

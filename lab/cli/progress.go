@@ -22,18 +22,14 @@ type progress struct {
 	live  bool // whether a line may be rewritten
 	width int
 	notes func(string) // keeps what was said about a variant in the run's record
-	left  time.Duration
-	each  time.Duration // what one trial is expected to take
+	plan  lab.Plan
+	left  time.Duration // as a rule
 	pilot time.Duration
 }
 
 func newProgress(to io.Writer, p lab.Plan, notes func(string)) *progress {
 	live, width := terminal(to)
-	o := &progress{to: to, live: live, width: width, notes: notes, left: plan.Duration(p), pilot: plan.PilotDuration(p.Profile)}
-	if n := len(p.Trials); n > 0 {
-		o.each = (o.left - time.Duration(plan.PilotsToFind(p))*o.pilot) / time.Duration(n)
-	}
-	return o
+	return &progress{to: to, live: live, width: width, notes: notes, plan: p, left: plan.Expected(p), pilot: plan.PilotDuration(p.Profile)}
 }
 
 // terminal reports whether a line written to w can be rewritten, and its width.
@@ -73,7 +69,11 @@ func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duratio
 	if phase.Kind == lab.WarmUp {
 		upTo = "up to "
 	}
-	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, phase.Name, upTo, lasts)
+	name := phase.Name
+	if phase.Kind == lab.Capacity {
+		name += fmt.Sprintf(" at %s/s", report.Digits(phase.RateRPS))
+	}
+	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, name, upTo, lasts.Round(100*time.Millisecond))
 }
 
 func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
@@ -91,7 +91,7 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
 	if !again {
-		o.left -= o.each
+		o.left -= plan.TrialDuration(o.plan, t)
 	}
 	if len(samples) == 0 {
 		return // a refused variant, whose row was written with the first block
@@ -102,9 +102,9 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 	}
 	switch {
 	case again:
-		words = append(words, "to be repeated")
+		words = append(words, "to be repeated at the end of its block")
 	case number < of:
-		words = append(words, fmt.Sprintf("at most %s left", o.left.Round(time.Second)))
+		words = append(words, fmt.Sprintf("about %s left", max(o.left, 0).Round(time.Second)))
 	}
 	o.line("%s", strings.Join(words, "  "))
 }
@@ -115,6 +115,9 @@ func outcome(s lab.Sample) string {
 		return "FAILED: " + s.Gate.Reason
 	}
 	text := s.Phase.ID()
+	if s.Search != nil {
+		return text + capacity(s) + doubt(s)
+	}
 	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.Open() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
@@ -137,10 +140,32 @@ func outcome(s lab.Sample) string {
 	if len(s.Missed) > 0 {
 		text += " SLO missed"
 	}
-	if s.Gate.Validity != lab.Valid {
-		text += fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
+	return text + doubt(s)
+}
+
+// capacity is what a search found, and of how many rates.
+func capacity(s lab.Sample) string {
+	rps, ok := metric.CapacityRPS(s)
+	switch {
+	case !ok && len(s.Search.Steps) == 0:
+		return " none"
+	case !ok:
+		last := s.Search.Steps[len(s.Search.Steps)-1]
+		return fmt.Sprintf(" none: at %s/s %s", report.Digits(last.OfferedRPS), strings.Join(last.Missed, ", "))
 	}
-	return text
+	bound := ""
+	if s.Gate.Validity == lab.Censored {
+		bound = ">= "
+	}
+	return fmt.Sprintf(" %s%s/s, of %d rates tried", bound, report.Digits(rps), len(s.Search.Steps))
+}
+
+// doubt is why a sample is not valid.
+func doubt(s lab.Sample) string {
+	if s.Gate.Validity == lab.Valid {
+		return ""
+	}
+	return fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 }
 
 // line writes a line that stays.

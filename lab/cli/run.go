@@ -16,6 +16,7 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
+	"runtimelab/lab/serve"
 )
 
 // randomInputs is how many seeded inputs every variant answers beside the
@@ -60,17 +61,20 @@ type measurement struct {
 func (m *measurement) run(ctx context.Context) error {
 	return m.inSession(ctx, m.bases, func(s *session) error {
 		m.session = s
-		images, missing, err := s.images(ctx, m.runtimes())
+		p, left, err := m.fittingPlan()
 		if err != nil {
 			return err
 		}
-		return m.experiment(ctx, images, missing)
+		return m.experiment(ctx, p, left)
 	})
 }
 
 // fittingPlan is the plan without what this machine cannot do, and what that is.
 func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
-	scenarios, left := plan.Fit(m.scenarios, len(m.topology.CPUs), m.nofile)
+	scenarios := m.scenarios
+	if m.earlier == nil {
+		scenarios, left = plan.Fit(m.scenarios, len(m.topology.CPUs), m.nofile)
+	}
 	for _, words := range left {
 		m.say("%s", words)
 	}
@@ -85,12 +89,12 @@ func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
 	return p, left, err
 }
 
-func (m *measurement) experiment(ctx context.Context, images map[string]lab.Image, missing map[string]string) error {
-	calibration, err := m.calibration(ctx, m.profile.Name == briefProfile)
+func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string) error {
+	cast, err := m.cast(ctx, p)
 	if err != nil {
 		return err
 	}
-	p, left, err := m.fittingPlan()
+	calibration, err := m.calibration(ctx, m.profile.Name == briefProfile)
 	if err != nil {
 		return err
 	}
@@ -105,9 +109,9 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 		RunID:    m.id,
 		HostID:   info.Host.ID,
 		Plan:     p,
-		Variants: m.variants(),
-		Images:   images,
-		Missing:  missing,
+		Variants: cast.variants,
+		Images:   cast.images,
+		Missing:  cast.missing,
 		Cells:    m.cells(),
 		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
 		Recorder: recorder{run},
@@ -117,26 +121,43 @@ func (m *measurement) experiment(ctx context.Context, images map[string]lab.Imag
 			}
 		}),
 	}
-	e.Calibration, e.KeepHits = calibration, m.raw
+	e.Responder, e.Calibration, e.KeepHits = serve.Target(), calibration, m.raw
 	err = e.Run(ctx)
 	return errors.Join(err, m.finish(run, err))
 }
 
-// runtimes is those that the scenarios' variants belong to.
-func (m *measurement) runtimes() []lab.Runtime {
-	return m.library.RuntimesOf(func(v lab.Variant) bool {
-		return slices.ContainsFunc(m.scenarios, func(s lab.Scenario) bool { return slices.Contains(s.Variants, v.ID()) })
-	})
+// cast is who takes part in a plan's trials, by variant id.
+type cast struct {
+	variants map[string]lab.Variant
+	images   map[string]lab.Image
+	missing  map[string]string // why a variant has no image
 }
 
-func (m *measurement) variants() map[string]lab.Variant {
-	byID := make(map[string]lab.Variant)
-	for _, r := range m.library.Runtimes {
+// cast builds the images that a plan's trials need. A twin runs from its
+// original's, and the lab's own responders from the agent's.
+func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error) {
+	takesPart := map[string]bool{}
+	for _, t := range p.Trials {
+		takesPart[t.Variant], takesPart[lab.OriginalOf(t.Variant)] = true, true
+	}
+	all.variants = make(map[string]lab.Variant)
+	runtimes := m.library.RuntimesOf(func(v lab.Variant) bool { return takesPart[v.ID()] })
+	if all.images, all.missing, err = m.images(ctx, runtimes); err != nil {
+		return all, err
+	}
+	for _, r := range runtimes {
 		for _, v := range r.Variants {
-			byID[v.ID()] = v
+			twin := v.Twin()
+			all.variants[v.ID()], all.variants[twin.ID()] = v, twin
+			if built, ok := all.images[v.ID()]; ok {
+				all.images[twin.ID()] = built
+			}
 		}
 	}
-	return byID
+	for _, v := range append(serve.References(), serve.Burn()) {
+		all.variants[v.ID()], all.images[v.ID()] = v, m.agent
+	}
+	return all, nil
 }
 
 func (m *measurement) info(p lab.Plan, c lab.Calibration) record.Info {
@@ -159,8 +180,8 @@ func (m *measurement) info(p lab.Plan, c lab.Calibration) record.Info {
 
 // announce says beforehand what the run will do and how long it takes.
 func (m *measurement) announce(p lab.Plan, dir string) {
-	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, at most %s",
-		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Duration(p).Round(time.Second))
+	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
+		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Expected(p).Round(time.Second), plan.Duration(p).Round(time.Second))
 	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.Model)
 	for _, l := range p.Wider {

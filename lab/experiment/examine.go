@@ -103,7 +103,7 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 	x.problems = e.Examiner.Judge(x.contract)
 	x.scenarios = make(map[string][]lab.Answer)
 	for _, t := range e.Plan.Trials {
-		if t.Variant != id || x.scenarios[t.Scenario] != nil {
+		if lab.OriginalOf(t.Variant) != id || x.scenarios[t.Scenario] != nil {
 			continue
 		}
 		requests := allRequests(e.scenarios[t.Scenario])

@@ -29,6 +29,7 @@ type Experiment struct {
 	Images   map[string]lab.Image   // by variant id; one without an image is refused
 	Missing  map[string]string      // why a variant has no image, by its id
 
+	Responder   lab.Target      // what the lab's own responders answer
 	Calibration lab.Calibration // of this machine's instrument; the gates judge by it
 	KeepHits    bool            // record every hit of every measured phase
 
@@ -61,27 +62,58 @@ func (e *Experiment) Run(ctx context.Context) error {
 	if err := e.pilot(ctx); err != nil {
 		return err
 	}
+	return e.blocks(ctx)
+}
+
+// blocks carries out the trials of the plan. What was disturbed in a block is
+// repeated once at its end, in the same order, while there are repeats left.
+func (e *Experiment) blocks(ctx context.Context) error {
 	repeats := e.Plan.Repeats
+	var again []numbered
 	for i, t := range e.Plan.Trials {
-		for ; ; t.Attempt++ {
-			samples, err := e.trial(ctx, t, i+1)
-			if err != nil {
+		repeat, err := e.one(ctx, numbered{t, i + 1}, repeats > len(again))
+		if err != nil {
+			return err
+		}
+		if repeat {
+			again = append(again, numbered{t, i + 1})
+		}
+		if last := i+1 == len(e.Plan.Trials) || e.Plan.Trials[i+1].Block != t.Block; !last {
+			continue
+		}
+		repeats -= len(again)
+		for _, n := range again {
+			n.Attempt++
+			if _, err := e.one(ctx, n, false); err != nil {
 				return err
 			}
-			for _, s := range samples {
-				if err := e.Recorder.Record(s); err != nil {
-					return err
-				}
-			}
-			again := disturbed(samples) && repeats > 0 && t.Attempt < plan.MaxAttempts
-			e.Observer.TrialEnded(t, i+1, len(e.Plan.Trials), samples, again)
-			if !again {
-				break
-			}
-			repeats--
 		}
+		again = nil
 	}
 	return nil
+}
+
+// numbered is a trial with its place in the plan, from 1.
+type numbered struct {
+	lab.Trial
+	number int
+}
+
+// one carries out a trial and has it recorded, and reports whether it is to be
+// repeated: it may be, and something outside its cell disturbed it.
+func (e *Experiment) one(ctx context.Context, t numbered, mayRepeat bool) (repeat bool, err error) {
+	samples, err := e.trial(ctx, t.Trial, t.number)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range samples {
+		if err := e.Recorder.Record(s); err != nil {
+			return false, err
+		}
+	}
+	repeat = mayRepeat && disturbed(samples)
+	e.Observer.TrialEnded(t.Trial, t.number, len(e.Plan.Trials), samples, repeat)
+	return repeat, nil
 }
 
 func (e *Experiment) begin() {
@@ -104,7 +136,7 @@ func disturbed(samples []lab.Sample) bool {
 // trial carries out one trial and returns its samples: one for each measured
 // phase, or a failed one that says why there are none.
 func (e *Experiment) trial(ctx context.Context, t lab.Trial, number int) ([]lab.Sample, error) {
-	if why := e.refused[t.Variant]; why != "" {
+	if why := e.refused[lab.OriginalOf(t.Variant)]; why != "" {
 		if t.Block > 1 {
 			return nil, nil // said once for each scenario is enough
 		}
@@ -114,12 +146,13 @@ func (e *Experiment) trial(ctx context.Context, t lab.Trial, number int) ([]lab.
 	return e.measure(ctx, t)
 }
 
-// order is the plan's variants, each once, as they first appear.
+// order is the plan's variants that are under the contract, each once, as they
+// first appear. A twin is examined as its original.
 func (e *Experiment) order() []string {
 	var ids []string
 	for _, t := range e.Plan.Trials {
-		if !slices.Contains(ids, t.Variant) {
-			ids = append(ids, t.Variant)
+		if id := lab.OriginalOf(t.Variant); !slices.Contains(ids, id) && !e.Variants[id].Responder {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -132,7 +165,7 @@ func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 		Name:        fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:     BaseURL,
 		Kind:        p.Kind,
-		Targets:     e.targets[t.Scenario][t.Variant].of(p),
+		Targets:     e.targetsOf(t, p),
 		Connections: p.Connections,
 		PerRequest:  p.PerRequest,
 		Rate:        offered(p, lasts),
@@ -145,11 +178,19 @@ func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {
 		// An upstream, and a server that has every CPU, need the generator's.
 		Sleeps: scenario.Upstream || e.layouts[t.Cores].Shared(),
 	}
-	if p.Kind == lab.WarmUp {
+	if p.Kind == lab.WarmUp && !e.Variants[t.Variant].Responder {
 		identity := e.Examiner.IdentityRequest()
 		a.Witness = &identity
 	}
 	return a
+}
+
+// targetsOf is what a trial's server is asked in a phase, and must answer.
+func (e *Experiment) targetsOf(t lab.Trial, p lab.Phase) []lab.Target {
+	if e.Variants[t.Variant].Responder {
+		return []lab.Target{e.Responder}
+	}
+	return e.targets[t.Scenario][lab.OriginalOf(t.Variant)].of(p)
 }
 
 // offered is the rate of an open loop over time; none for a closed one.

@@ -39,6 +39,7 @@ type world struct {
 	called   int64         // so far
 	frozen   []lab.Plan
 	piloted  []lab.Pilot
+	alter    func(lab.Attack, *lab.AttackResult) // what came of an attack
 }
 
 func newWorld() *world {
@@ -182,6 +183,9 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
+	}
+	if c.world.alter != nil {
+		c.world.alter(a, &result)
 	}
 	if a.Witness != nil {
 		answers, _ := c.Check(ctx, []lab.Request{*a.Witness})
@@ -531,33 +535,110 @@ func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {
 	}
 }
 
-func TestDisturbedTrialsAreRepeatedWithinTheirBounds(t *testing.T) {
+// What something outside disturbed is repeated once, at the end of its block, as
+// long as there are repeats left: the plan fixed that before the run.
+func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 	for _, c := range []struct {
-		foreign  time.Duration
-		repeats  int
-		attempts string // of the first trial and of the second, in order
+		foreign time.Duration
+		repeats int
+		rows    string // block, variant and attempt of each trial
 	}{
-		{0, 9, "1 1"},
-		{time.Second, 0, "1 1"},
-		{time.Second, 9, "1 2 3 4 1 2 3 4"}, // four attempts are the most
-		{time.Second, 4, "1 2 3 4 1 2"},     // four repeats in all
+		{0, 9, "1a1 1b1 2a1 2b1"},
+		{time.Second, 9, "1a1 1b1 1a2 1b2 2a1 2b1 2a2 2b2"},
+		{time.Second, 3, "1a1 1b1 1a2 1b2 2a1 2b1 2a2"},
+		{time.Second, 1, "1a1 1b1 1a2 2a1 2b1"},
+		{time.Second, 0, "1a1 1b1 2a1 2b1"},
 	} {
 		w := newWorld()
 		w.foreign = c.foreign
-		e := experimentOn(w, "a")
+		e := experimentOn(w, "a", "b")
 		e.Plan.Repeats = c.repeats
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		var attempts []string
+		var got []string
 		for _, s := range w.recorded {
 			if s.Phase.Kind == lab.Peak {
-				attempts = append(attempts, fmt.Sprint(s.Trial.Attempt))
+				got = append(got, fmt.Sprintf("%d%s%d", s.Trial.Block, strings.TrimPrefix(s.Trial.Variant, "rt/"), s.Trial.Attempt))
 			}
 		}
-		if got := strings.Join(attempts, " "); got != c.attempts {
-			t.Errorf("%v used by others, %d repeats allowed: attempts %s, want %s", c.foreign, c.repeats, got, c.attempts)
+		if strings.Join(got, " ") != c.rows {
+			t.Errorf("%v used by others, %d repeats: %s, want %s", c.foreign, c.repeats, strings.Join(got, " "), c.rows)
 		}
+	}
+}
+
+// A trial measures the phases that its plan gives it.
+func TestATrialMeasuresItsOwnPhases(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Trials[0].Phases = []string{"steady"}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(w.rows(lab.Valid)); got != "[rt/a 1 steady]" || len(w.attacks) != 2 {
+		t.Errorf("rows %s of %d attacks", got, len(w.attacks))
+	}
+}
+
+// A twin is not examined again, and is asked what its original is.
+func TestATwinIsItsOriginalAgain(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a", "a~twin")
+	w.answer["rt/a~twin"] = "whatever it would have said"
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 8 || len(w.refused) != 0 {
+		t.Errorf("%d rows, refused %v", len(w.recorded), w.refused)
+	}
+	for _, a := range w.attacks {
+		if len(a.Targets) != 1 || string(a.Targets[0].Body) != "right" {
+			t.Errorf("%s is sent %+v", a.Name, a.Targets)
+		}
+	}
+	w = newWorld()
+	w.answer["rt/a"], w.judge = "wrong", func(body string) []string { return []string{body} }
+	e = experimentOn(w, "a", "a~twin")
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 2 || len(w.attacks) != 0 {
+		t.Errorf("%d rows and %d attacks of a variant that breaks the contract, and its twin", len(w.recorded), len(w.attacks))
+	}
+}
+
+// The lab's own responders are under no contract, and a reference server's own
+// clock is read around its phase.
+func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	w.judge = func(string) []string { return []string{"nobody asked"} }
+	w.identity = []string{"nobody asked"}
+	w.answer["rt/a"] = `{"count": 7, "mean_ns": 2500000}`
+	v := e.Variants["rt/a"]
+	v.Responder = true
+	e.Variants["rt/a"] = v
+	e.Responder = lab.Target{Status: 200, Body: []byte("Hello")}
+	e.Plan.Scenarios[0].Name = lab.ReferenceScenario
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Trials[0].Scenario = lab.ReferenceScenario
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 2 || w.recorded[0].Service == nil || w.recorded[0].Service.Mean != 2500*time.Microsecond {
+		t.Fatalf("%+v", w.recorded)
+	}
+	if a := w.attacks[0]; a.Witness != nil || string(a.Targets[0].Body) != "Hello" {
+		t.Errorf("it was sent %+v", a)
+	}
+	w.answer["rt/a"] = "no clock"
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if last := w.recorded[len(w.recorded)-1]; last.Gate.Validity != lab.Failed || !strings.Contains(last.Gate.Reason, "own clock") {
+		t.Errorf("a reference server without a clock is %+v", last.Gate)
 	}
 }
 

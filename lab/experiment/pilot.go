@@ -21,7 +21,7 @@ func (e *Experiment) pilot(ctx context.Context) error {
 			continue
 		}
 		found = true
-		if p.Problem = e.refused[p.Variant]; p.Problem == "" {
+		if p.Problem = e.refused[lab.OriginalOf(p.Variant)]; p.Problem == "" {
 			if err := e.pilotOne(ctx, p); err != nil {
 				return err
 			}

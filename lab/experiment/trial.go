@@ -2,8 +2,10 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -101,13 +103,21 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		return nil, err
 	}
 	var samples []lab.Sample
-	for _, p := range subject.Scenario.Phases {
+	for _, p := range plan.PhasesOf(subject.Scenario, t) {
 		if p.Kind != lab.WarmUp {
 			subject.Phase = p
 		}
 		p, err := plan.Rated(e.Plan, t, p)
 		if err != nil {
 			return samples, err
+		}
+		if p.Kind == lab.Capacity {
+			s, err := e.capacity(ctx, *subject, p, in)
+			if err != nil {
+				return samples, err
+			}
+			samples = append(samples, s)
+			continue
 		}
 		a := e.attack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
@@ -131,12 +141,19 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 // request is the same in every scenario: a cold start is the server's, however
 // long a scenario's own requests take.
 func (e *Experiment) welcome(ctx context.Context, subject *lab.Sample, in setting) error {
-	at, err := in.cell.Await(ctx, e.alive(), patience)
+	first := e.alive()
+	if subject.Variant.Responder {
+		first = e.Responder
+	}
+	at, err := in.cell.Await(ctx, first, patience)
 	if err != nil {
 		return err
 	}
 	cold := at.Sub(in.server.Started())
 	subject.ColdStart = &cold
+	if subject.Variant.Responder {
+		return nil // what it is the lab knows
+	}
 	answers, err := in.cell.Check(ctx, []lab.Request{e.Examiner.IdentityRequest()})
 	if err != nil {
 		return err
@@ -154,6 +171,9 @@ func (e *Experiment) warmUp(ctx context.Context, subject *lab.Sample, a lab.Atta
 		return err
 	}
 	subject.WarmUp = &result
+	if subject.Variant.Responder {
+		return nil
+	}
 	if result.Witnessed == nil {
 		return errors.New("identity: it was not asked for under load")
 	}
@@ -201,15 +221,38 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
 	}
+	if s, err = attackOnce(ctx, s, a, in); err != nil {
+		return s, err
+	}
+	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
+		return s, err
+	}
+	return s, e.keepHits(ctx, s, in)
+}
+
+// attackOnce carries out an attack and reads the server after it; the reading
+// before it is in s.
+func attackOnce(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
 	called, err := hitsOf(ctx, in.upstream)
 	if err != nil {
 		return s, err
+	}
+	clock := s.Scenario.Name == lab.ReferenceScenario
+	if clock { // what it has measured so far it forgets
+		if _, err := ServiceTimes(ctx, in.cell); err != nil {
+			return s, err
+		}
 	}
 	result, err := in.cell.Attack(ctx, a)
 	if err != nil {
 		return s, err
 	}
 	s.Attack = &result
+	if clock {
+		if s.Service, err = ServiceTimes(ctx, in.cell); err != nil {
+			return s, err
+		}
+	}
 	if s.Server.After, err = in.server.Usage(ctx); err != nil {
 		return s, err
 	}
@@ -221,13 +264,31 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 		}
 		s.Upstream = &lab.UpstreamUsage{Hits: all - called}
 	}
-	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
-		return s, err
+	return s, nil
+}
+
+// keepHits records what the cell's last attack kept of its hits.
+func (e *Experiment) keepHits(ctx context.Context, s lab.Sample, in setting) error {
+	if s.Attack.KeptHits == 0 {
+		return nil
 	}
-	if result.KeptHits == 0 {
-		return s, nil
+	return e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+}
+
+// ServiceTimes is what a reference server's own clock has measured since it was
+// last asked.
+func ServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error) {
+	answers, err := cell.Check(ctx, []lab.Request{
+		{Method: http.MethodGet, Path: lab.ServicePath}, {Method: http.MethodDelete, Path: lab.ServicePath},
+	})
+	if err != nil {
+		return nil, err
 	}
-	return s, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+	var told lab.ServiceTimes
+	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
+		return nil, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body, answers[0].Error, err)
+	}
+	return &told, nil
 }
 
 // hitsOf is how often an upstream has been called so far; none has none.
@@ -299,7 +360,7 @@ func (e *Experiment) failedSample(t lab.Trial, at time.Time, why string) lab.Sam
 }
 
 func (e *Experiment) firstMeasured(t lab.Trial) lab.Phase {
-	for _, p := range e.scenarios[t.Scenario].Phases {
+	for _, p := range plan.PhasesOf(e.scenarios[t.Scenario], t) {
 		if p.Kind != lab.WarmUp {
 			return p
 		}

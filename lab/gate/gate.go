@@ -50,6 +50,10 @@ const (
 	// served, by the formula of a single queue.
 	BusyUpstream = 0.50
 
+	// Resolved is how far above a capacity the next rate, which was missed, may
+	// lie: as far as one that was not confirmed is lowered.
+	Resolved = 1.10
+
 	// Steal is no gate, although the server's neighbours cause it: so does the
 	// server. Where a virtual machine's idle exits are slow, a ping-pong between
 	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. What
@@ -76,6 +80,16 @@ func Undecided(s lab.Sample, c lab.Calibration) bool {
 		!saturated(s) && atGenerator(s, c) == nil
 }
 
+// Limit says what of the instrument was at its limit when a step of a search
+// missed its objectives, so that the miss may not be the server's; empty where
+// nothing was.
+func Limit(step lab.Sample, c lab.Calibration) string {
+	if g := atGenerator(step, c); g != nil {
+		return g.Reason
+	}
+	return ""
+}
+
 // Fail is the verdict on a sample whose trial broke before or during its phase.
 func Fail(reason string) lab.Gate { return lab.Gate{Validity: lab.Failed, Reason: reason} }
 
@@ -85,7 +99,7 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 		return because(lab.Failed, "nothing was measured")
 	case s.Attack.Sent == 0:
 		return because(lab.Failed, "not one request was sent")
-	case s.Attack.Succeeded == 0:
+	case s.Attack.Succeeded == 0 && !everServed(s):
 		return because(lab.Failed, "not one of %d requests succeeded: %s", s.Attack.Sent, commonest(s.Attack.Errors))
 	case !slices.Equal(s.Attack.GeneratorOn, s.Layout.Generator):
 		return because(lab.Failed, "the generator ran on CPUs %s instead of %s",
@@ -98,7 +112,45 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	return nil
 }
 
+// everServed reports whether any step of a search had an answer: one that had none
+// may be the server's outcome at that rate.
+func everServed(s lab.Sample) bool {
+	return s.Search != nil && slices.ContainsFunc(s.Search.Steps, func(step lab.SearchStep) bool {
+		return step.Attack != nil && step.Attack.Succeeded > 0
+	})
+}
+
 func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if g := crowded(s, c); g != nil {
+		return g
+	}
+	if g := misled(s, c); g != nil {
+		return g
+	}
+	return slowed(s, c)
+}
+
+// misled says that others took part in a step of a search that missed its
+// objectives: a capacity follows from these. One that kept them in spite of others
+// is none the worse, but for the last, whose figures are the sample's.
+func misled(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if s.Search == nil {
+		return nil
+	}
+	for _, step := range s.Search.Steps {
+		if step.Met || step.Attack == nil {
+			continue
+		}
+		s.Attack = step.Attack
+		if g := crowded(s, c); g != nil {
+			return because(lab.Disturbed, "at %.0f/s %s", step.OfferedRPS, g.Reason)
+		}
+	}
+	return nil
+}
+
+// crowded says that others took a share of a side's CPUs during the attack.
+func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
 	generator, _ := metric.ForeignGeneratorRatio(s)
 	server, _ := metric.ForeignServerRatio(s)
 	// To fall asleep and to wake takes a CPU time that is nobody's.
@@ -118,6 +170,11 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign, side.name, 100*ForeignCPU)
 		}
 	}
+	return nil
+}
+
+// slowed says that a canary was slow.
+func slowed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	for _, sung := range []struct {
 		when     string
 		canaries []lab.Canary
@@ -182,6 +239,9 @@ func slow(canary lab.Canary, excuse time.Duration, when string, c lab.Calibratio
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if s.Phase.Kind == lab.Capacity {
+		return unbounded(s)
+	}
 	if g := atGenerator(s, c); g != nil {
 		return g
 	}
@@ -200,6 +260,31 @@ func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
 	doubled := s
 	doubled.Attack, doubled.Doubled = s.Doubled, nil
 	return atGenerator(doubled, c) // which may be why twice the connections brought no more
+}
+
+// unbounded says why a capacity may be higher than what was confirmed: the next
+// rate above it was missed by the instrument, or too far above, or there is none.
+// What the instrument used while a rate was kept takes nothing from that.
+func unbounded(s lab.Sample) *lab.Gate {
+	kept, ok := metric.CapacityRPS(s)
+	if !ok {
+		return nil // nothing that could be a bound
+	}
+	var above *lab.SearchStep
+	for i, step := range s.Search.Steps {
+		if !step.Met && step.OfferedRPS > kept && (above == nil || step.OfferedRPS < above.OfferedRPS) {
+			above = &s.Search.Steps[i]
+		}
+	}
+	switch {
+	case above == nil:
+		return because(lab.Censored, "search: it ended before it found a rate that is too high")
+	case above.Limit != "":
+		return because(lab.Censored, "%s, at %.0f/s", above.Limit, above.OfferedRPS)
+	case above.OfferedRPS > kept*Resolved:
+		return because(lab.Censored, "search: it ended before it tried what lies between %.0f/s, which was kept, and %.0f/s", kept, above.OfferedRPS)
+	}
+	return nil
 }
 
 // saturated reports whether the server was the limit.

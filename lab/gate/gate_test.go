@@ -271,3 +271,79 @@ func TestUndecidedIsWhatOnlyMoreConnectionsCanTell(t *testing.T) {
 		}
 	}
 }
+
+// searched is a search that tried these rates and confirmed one; 0: none.
+func searched(confirmed float64, missed ...lab.SearchStep) lab.Sample {
+	s := quiet()
+	s.Phase = lab.Phase{Kind: lab.Capacity, RateRPS: confirmed}
+	use(&s, 950*ms, 300*ms) // a generator that is busy while a rate is kept
+	s.Search = &lab.Search{Steps: missed}
+	if confirmed > 0 {
+		s.Search.Steps = append(s.Search.Steps, lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: confirmed, Met: true, Attack: s.Attack})
+	}
+	for i, step := range missed {
+		if step.Attack == nil {
+			s.Search.Steps[i].Attack = s.Attack
+		}
+	}
+	return s
+}
+
+func TestJudgeACapacity(t *testing.T) {
+	crowd := *quiet().Attack
+	crowd.After.CPUs = []lab.CPUTime{{ID: 0, Idle: 400 * ms}, {ID: 1, Idle: 500 * ms}}
+	crowd.After.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: 300 * ms}}
+	silent := *quiet().Attack
+	silent.Succeeded = 0
+	for _, c := range []struct {
+		name   string
+		of     lab.Sample
+		want   lab.Validity
+		reason string
+	}{
+		{"the next rate is too high", searched(1000, lab.SearchStep{OfferedRPS: 2000}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
+		{"the next rate is the generator's miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Limit: "generator: it used 95%"}),
+			lab.Censored, "generator: it used 95%, at 1030/s"},
+		{"a miss of the generator's far above one of the server's", searched(1000,
+			lab.SearchStep{OfferedRPS: 2000, Limit: "generator: it used 95%"}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
+		{"nothing was too high", searched(1000), lab.Censored, "search: it ended before it found"},
+		{"the next rate is far above", searched(1000, lab.SearchStep{OfferedRPS: 1200}), lab.Censored, "between 1000/s, which was kept, and 1200/s"},
+		{"no rate was confirmed", searched(0, lab.SearchStep{OfferedRPS: 1000, Limit: "generator: it used 95%"}), lab.Valid, ""},
+		{"others took part in a miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Attack: &crowd}),
+			lab.Disturbed, "at 1030/s others took 20.0% of the server's CPUs"},
+		{"others took part in a rate that was kept", searched(1000, lab.SearchStep{OfferedRPS: 1030},
+			lab.SearchStep{OfferedRPS: 990, Met: true, Attack: &crowd}), lab.Valid, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if g := Judge(c.of, calibration); g.Validity != c.want || !strings.Contains(g.Reason, c.reason) {
+				t.Errorf("%s because %q, want %s because %q", g.Validity, g.Reason, c.want, c.reason)
+			}
+		})
+	}
+	slow := searched(1000, lab.SearchStep{OfferedRPS: 1030})
+	slow.Canaries.After[1].Took = 70 * ms
+	if g := Judge(slow, calibration); g.Validity != lab.Disturbed {
+		t.Errorf("a slow canary: %s because %q", g.Validity, g.Reason)
+	}
+	// At one rate there was no answer at all, at another there were.
+	last := searched(0, lab.SearchStep{OfferedRPS: 1000})
+	last.Attack = &silent
+	if g := Judge(last, calibration); g.Validity != lab.Valid {
+		t.Errorf("a step without an answer, after others: %s because %q", g.Validity, g.Reason)
+	}
+	last.Search.Steps[0].Attack = &silent
+	if g := Judge(last, calibration); g.Validity != lab.Failed {
+		t.Errorf("not one answer to any step: %s because %q", g.Validity, g.Reason)
+	}
+}
+
+func TestLimitOfAStep(t *testing.T) {
+	s := searched(0, lab.SearchStep{OfferedRPS: 1000})
+	if l := Limit(s, calibration); !strings.Contains(l, "generator: it used 95%") {
+		t.Errorf("a generator at 95%% of its CPU: %q", l)
+	}
+	use(&s, 300*ms, 990*ms)
+	if l := Limit(s, calibration); l != "" {
+		t.Errorf("a generator at 30%% of its CPU: %q", l)
+	}
+}

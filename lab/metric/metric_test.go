@@ -564,3 +564,30 @@ func TestSharedCPUsAreOneAccount(t *testing.T) {
 		t.Errorf("foreign to the generator %v, to the server %v, want %v", generator, server, 1.5/30)
 	}
 }
+
+func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
+	for _, c := range []struct {
+		metrics []string
+		want    int
+	}{
+		{nil, 0},
+		{[]string{"error_ratio", "latency_mean_ms"}, 0},
+		{[]string{"latency_p50_ms", "error_ratio"}, 20},
+		{[]string{"latency_p90_ms", "latency_raw_p99_ms"}, 1000},
+		{[]string{"latency_p999_ms", "first_byte_p50_ms"}, 10_000},
+	} {
+		var objectives []lab.Objective
+		for _, name := range c.metrics {
+			objectives = append(objectives, lab.Objective{Metric: name, Below: true, Limit: 1})
+		}
+		if got := metric.Needs(objectives); got != c.want {
+			t.Errorf("%v need %d requests, want %d", c.metrics, got, c.want)
+		}
+	}
+	// Every quantile of the table is one that is known here.
+	for _, m := range metric.Table() {
+		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms") && metric.Needs([]lab.Objective{{Metric: m.Name}}) == 0 {
+			t.Errorf("how many requests %s needs is not known", m.Name)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"strings"
 
 	"runtimelab/lab"
 )
@@ -25,4 +26,19 @@ func Objectives(s lab.Sample) (missed, unknown []string) {
 		}
 	}
 	return missed, unknown
+}
+
+// quantiles are the requests of which one quantile has a value: ten must lie
+// beyond it.
+var quantiles = map[string]int{"p50": 20, "p90": 100, "p99": 1000, "p999": 10_000}
+
+// Needs is how many requests an attack must time for each of the objectives to
+// have a value.
+func Needs(objectives []lab.Objective) (requests int) {
+	for _, o := range objectives {
+		for _, word := range strings.Split(o.Metric, "_") {
+			requests = max(requests, quantiles[word])
+		}
+	}
+	return requests
 }

@@ -8,21 +8,23 @@ import (
 	"runtimelab/lab"
 )
 
-// pilots is one for every variant, on every number of CPUs, of a scenario with a
-// rate that is a share of a peak.
-func pilots(scenarios []lab.Scenario, seed uint64) (all []lab.Pilot) {
+// pilots is one for every cell with a rate that is a share of a peak: of the
+// slowest variant's, for all that run.
+func pilots(scenarios []lab.Scenario, cells []cell, seed uint64) (all []lab.Pilot) {
 	for _, s := range scenarios {
-		if !slices.ContainsFunc(s.Phases, func(p lab.Phase) bool { return p.Share != nil }) {
-			continue
-		}
-		for _, v := range s.Variants {
-			for _, cores := range s.Cores {
-				own := stream(seed, "pilot", s.Name, v, fmt.Sprint(cores)).Uint64()
-				all = append(all, lab.Pilot{Scenario: s.Name, Variant: v, Cores: cores, Seed: own})
+		for _, c := range cells {
+			if c.scenario != s.Name || !shares(PhasesOf(s, lab.Trial{Phases: c.phases})) {
+				continue
 			}
+			own := stream(seed, "pilot", s.Name, c.variant, fmt.Sprint(c.cores)).Uint64()
+			all = append(all, lab.Pilot{Scenario: s.Name, Variant: c.variant, Cores: c.cores, Seed: own})
 		}
 	}
 	return all
+}
+
+func shares(phases []lab.Phase) bool {
+	return slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Share != nil })
 }
 
 // PilotsToFind is how many pilots a run of the plan carries out.
@@ -85,16 +87,4 @@ func Rated(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 func round(rps float64) float64 {
 	scale := math.Pow(10, 2-math.Floor(math.Log10(rps)))
 	return math.Round(rps*scale) / scale
-}
-
-// Freeze takes over what the pilots of an earlier plan found: the same scenario
-// and variant have the same rates again.
-func Freeze(p *lab.Plan, earlier []lab.Pilot) {
-	for i, pilot := range p.Pilots {
-		for _, known := range earlier {
-			if known.Scenario == pilot.Scenario && known.Variant == pilot.Variant && known.Cores == pilot.Cores {
-				p.Pilots[i] = known
-			}
-		}
-	}
 }

@@ -20,7 +20,7 @@ func shared(of float64, own bool) lab.Phase {
 func TestPilotsArePlannedOnce(t *testing.T) {
 	scenarios := three()
 	scenarios[1].Phases = append(scenarios[1].Phases, shared(0.5, false), shared(0.8, true))
-	p := planned(t, profile(t, "standard"), scenarios, 7)
+	p := planned(t, lab.Profile{Name: "standard", Blocks: 2, Peak: time.Second}, scenarios, 7)
 	if len(p.Pilots) != 2 || p.Pilots[0].Scenario != "json" || p.Pilots[0].Variant != "node/single" || p.Pilots[1].Variant != "python/uvloop" {
 		t.Fatalf("pilots %+v", p.Pilots)
 	}
@@ -28,9 +28,9 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 		t.Error("two pilots have one seed")
 	}
 	before := plan.Duration(p)
-	plan.Freeze(&p, []lab.Pilot{{Scenario: "json", Variant: "node/single", Cores: 1, PeakRPS: 100}, {Scenario: "echo", Variant: "python/uvloop", PeakRPS: 5}})
-	if p.Pilots[0].PeakRPS != 100 || p.Pilots[1].PeakRPS != 0 || plan.PilotsToFind(p) != 1 {
-		t.Errorf("frozen pilots %+v", p.Pilots)
+	p.Pilots[0].PeakRPS = 100
+	if plan.PilotsToFind(p) != 1 {
+		t.Errorf("%d pilots are to be found, one being known", plan.PilotsToFind(p))
 	}
 	if saved := before - plan.Duration(p); saved != plan.PilotDuration(p.Profile) {
 		t.Errorf("a pilot that is known saves %v", saved)

@@ -1,7 +1,8 @@
 // Package plan owns what a run will do before it does anything: how much time
-// each profile spends, which trials run in which order, how long that takes,
-// and which CPUs the two sides of a trial get. All of it is pure: the same
-// inputs give the same plan on every machine.
+// each profile spends, which hypotheses it tests and which cells these need,
+// which trials run in which order, how long that takes, and which CPUs the two
+// sides of a trial get. All of it is pure: the same inputs give the same plan on
+// every machine.
 package plan
 
 import (
@@ -10,56 +11,70 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"time"
+	"slices"
+	"strings"
 
 	"runtimelab/lab"
 )
 
-// TrialOverhead is what a trial costs beside its load: a server container's
-// start, the wait for its first answer, the contract's check, canaries and
-// readings, the drain of each attack, and the container's end. It is an
-// estimate to plan with, near the upper end of what two idle cores need (2 to
-// 3.5 s).
-const TrialOverhead = 3200 * time.Millisecond
+// Choice is what a run is to be about.
+type Choice struct {
+	Profile   lab.Profile
+	Seed      uint64
+	Scenarios []lab.Scenario // that run
+	Whole     bool           // each on all its variants and in all its phases; else only as far as a hypothesis needs them
+	Others    []lab.Scenario // that do not run; what they would test is said
 
-// New lays out profile.Blocks blocks, each with one trial of every scenario on
-// every variant of its own in an order drawn from seed. A block's order
-// depends on nothing but the seed, its number and its pairs, and a trial's
-// seed on nothing but the run's, its pair and its block: a plan of more blocks
-// begins with the plan of fewer. All scenarios given are planned: a profile's
-// bound on their number is for whoever chooses them.
-//
-// layout is for scenarios that give a server one CPU, wider is for those that
-// give it more.
-func New(profile lab.Profile, scenarios []lab.Scenario, seed uint64, layout lab.Layout, wider ...lab.Layout) (lab.Plan, error) {
-	if profile.Blocks < 1 {
-		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", profile.Name, profile.Blocks)
+	Layout lab.Layout   // for servers of one CPU
+	Wider  []lab.Layout // for servers of more
+}
+
+// New lays out a profile's blocks, each with one trial of every cell in an order
+// drawn from the seed. Where the profile has blocks enough to compare anything
+// the hypotheses select the cells, and controls are added. A block's order
+// depends on nothing but the seed, its number and its cells, and a trial's seed
+// on nothing but the run's, its cell and its block: a plan of more blocks begins
+// with the plan of fewer.
+func New(c Choice) (lab.Plan, error) {
+	if c.Profile.Blocks < 1 {
+		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", c.Profile.Name, c.Profile.Blocks)
 	}
-	if err := check(scenarios); err != nil {
+	if err := check(c.Scenarios); err != nil {
 		return lab.Plan{}, err
 	}
-	p := lab.Plan{Profile: profile, Seed: seed, Scenarios: scenarios, Layout: layout, Wider: wider, Pilots: pilots(scenarios, seed)}
-	for block := 1; block <= profile.Blocks; block++ {
-		p.Trials = append(p.Trials, trialsOf(block, scenarios, seed)...)
+	p := lab.Plan{Profile: c.Profile, Seed: c.Seed, Layout: c.Layout, Wider: c.Wider}
+	p.Hypotheses, p.Beyond = hypotheses(c)
+	cells := selected(c, p.Hypotheses)
+	if len(cells) == 0 {
+		return lab.Plan{}, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name, names(c.Scenarios)),
+			Hint: "take a longer profile, or name a scenario to run all of it",
+		}
 	}
+	p.Scenarios = slices.DeleteFunc(slices.Clone(c.Scenarios), func(s lab.Scenario) bool {
+		return !slices.ContainsFunc(cells, func(c cell) bool { return c.scenario == s.Name })
+	})
+	if compares(c.Profile) {
+		cells = append(cells, addControls(&p, cells)...)
+	}
+	for block := 1; block <= c.Profile.Blocks; block++ {
+		p.Trials = append(p.Trials, trialsOf(block, cells, c.Seed)...)
+	}
+	p.Pilots = pilots(p.Scenarios, cells, c.Seed)
 	p.Repeats = repeats(p)
 	return p, nil
 }
 
-// MaxAttempts is how often a trial is tried at the most. One that something
-// outside the cell disturbed is repeated at once, until the run has spent its
-// repeats. The rule is fixed here, before the run: repeating by the look of
-// the figures would choose them.
-const MaxAttempts = 4
+// compares reports whether a profile has blocks enough to compare anything.
+func compares(p lab.Profile) bool { return p.Blocks >= lab.FewestBlocks }
 
-// repeats is how many disturbed trials a run may repeat: as many as its
-// profile's limit has time for, a fifth of its trials where there is none.
-func repeats(p lab.Plan) int {
-	if p.Profile.Limit == 0 {
-		return len(p.Trials) / 5
+func names(scenarios []lab.Scenario) string {
+	var all []string
+	for _, s := range scenarios {
+		all = append(all, s.Name)
 	}
-	all, longest := durations(p)
-	return int(max(p.Profile.Limit-all, 0) / longest)
+	return strings.Join(all, ", ")
 }
 
 func check(scenarios []lab.Scenario) error {
@@ -94,14 +109,13 @@ func check(scenarios []lab.Scenario) error {
 	return nil
 }
 
-func trialsOf(block int, scenarios []lab.Scenario, seed uint64) []lab.Trial {
-	var trials []lab.Trial
-	for _, s := range scenarios {
-		for _, v := range s.Variants {
-			for _, cores := range s.Cores {
-				own := stream(seed, "trial", s.Name, v, fmt.Sprint(cores), fmt.Sprint(block)).Uint64()
-				trials = append(trials, lab.Trial{Scenario: s.Name, Variant: v, Cores: cores, Block: block, Attempt: 1, Seed: own})
-			}
+func trialsOf(block int, cells []cell, seed uint64) []lab.Trial {
+	trials := make([]lab.Trial, len(cells))
+	for i, c := range cells {
+		own := stream(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores), fmt.Sprint(block)).Uint64()
+		trials[i] = lab.Trial{
+			Scenario: c.scenario, Variant: c.variant, Cores: c.cores, Phases: c.phases,
+			Block: block, Attempt: 1, Seed: own,
 		}
 	}
 	shuffle(stream(seed, "order", fmt.Sprint(block)), trials)
@@ -139,65 +153,5 @@ func below(source rand.Source, n uint64) uint64 {
 		if v := source.Uint64(); v >= short {
 			return v % n
 		}
-	}
-}
-
-// Duration is how long a plan takes at worst: every warm-up spends its whole
-// budget, every peak is tried on twice the connections, every trial and every
-// pilot costs TrialOverhead, and all repeats fall to the longest trial. Building
-// images and calibrating are not in it.
-func Duration(p lab.Plan) time.Duration {
-	all, longest := durations(p)
-	return all + time.Duration(p.Repeats)*longest
-}
-
-// durations is how long all trials take, each once, and the longest of them.
-func durations(p lab.Plan) (all, longest time.Duration) {
-	lasts := map[string]time.Duration{}
-	for _, s := range p.Scenarios {
-		lasts[s.Name] = ScenarioDuration(p.Profile, s)
-	}
-	for _, t := range p.Trials {
-		all += lasts[t.Scenario]
-		longest = max(longest, lasts[t.Scenario])
-	}
-	return all + time.Duration(PilotsToFind(p))*PilotDuration(p.Profile), longest
-}
-
-// PilotDuration is how long a pilot takes at worst, tried as often as it may be.
-func PilotDuration(p lab.Profile) time.Duration {
-	return PilotAttempts * (p.WarmUpMax + p.Peak + TrialOverhead)
-}
-
-// ScenarioDuration is how long one trial of a scenario takes at worst.
-func ScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
-	lasts := TrialOverhead
-	for _, phase := range s.Phases {
-		lasts += PhaseDuration(p, phase.Kind)
-		if phase.Kind == lab.Peak {
-			lasts += Doubled(PhaseDuration(p, phase.Kind))
-		}
-	}
-	return lasts
-}
-
-// Doubled is how long a peak that did not saturate the server is tried on twice
-// the connections, by how long the peak lasts.
-func Doubled(peak time.Duration) time.Duration { return peak / 2 }
-
-// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up
-// may end before.
-func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
-	switch kind {
-	case lab.WarmUp:
-		return p.WarmUpMax
-	case lab.Peak, lab.Ladder:
-		return p.Peak
-	case lab.Steady, lab.Ramp:
-		return p.Steady
-	case lab.Steps:
-		return p.Steady / 2
-	default:
-		return 0
 	}
 }

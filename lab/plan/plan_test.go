@@ -44,7 +44,7 @@ func profile(t *testing.T, name string) lab.Profile {
 
 func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
 	t.Helper()
-	got, err := plan.New(p, scenarios, seed, lab.Layout{Generator: []int{0}, Server: []int{1}})
+	got, err := plan.New(plan.Choice{Profile: p, Scenarios: scenarios, Seed: seed, Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,18 +66,18 @@ func TestPlanIsTheSameEverywhere(t *testing.T) {
 }
 
 const golden = `
-1.1 plaintext node/single c2d43db06a91477b
-1.2 echo python/uvloop bfc6b1c083ab6e31
-1.3 plaintext python/uvloop b12809d960a47241
-1.4 json python/uvloop a0c6150763ec285a
-1.5 echo node/single 2016c9fa4d24704a
-1.6 json node/single 7f832040dce0449d
-2.1 plaintext node/single a243ac772292a59f
-2.2 json python/uvloop 21a655eeb57a70c3
-2.3 plaintext python/uvloop 94e1040b64f0c1d4
-2.4 echo python/uvloop e100879326e77b56
-2.5 json node/single 22833ea773e2580c
-2.6 echo node/single a5c7b8497d85d6d3
+1.1 plaintext node/single a254f1c8fc95c9d1
+1.2 echo python/uvloop 235fff5a2f21c6e0
+1.3 plaintext python/uvloop 85a23c6b72010d94
+1.4 json python/uvloop 7412edca8c591b0c
+1.5 echo node/single 4b702e688cc4481c
+1.6 json node/single 5af4ea8fa1672ab5
+2.1 plaintext node/single 095266296d87b950
+2.2 json python/uvloop b6c59eff686123e0
+2.3 plaintext python/uvloop 853b80d04ab2a7bc
+2.4 echo python/uvloop 1c776098857d623b
+2.5 json node/single f363fc676e80f13b
+2.6 echo node/single 8472df048b20cb5c
 `
 
 func TestPlanOfAnything(t *testing.T) {
@@ -92,17 +92,18 @@ func TestPlanOfAnything(t *testing.T) {
 			scenarios = append(scenarios, s)
 			pairs += len(s.Variants)
 		}
-		blocks := rapid.IntRange(1, 8).Draw(t, "blocks")
+		blocks := rapid.IntRange(lab.FewestBlocks, 8).Draw(t, "blocks")
+		pairs += 3 // a twin and two reference servers
 		seed := rapid.Uint64().Draw(t, "seed")
-		p, err := plan.New(lab.Profile{Blocks: blocks}, scenarios, seed, lab.Layout{})
+		p, err := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, _ := plan.New(lab.Profile{Blocks: blocks}, scenarios, seed, lab.Layout{})
+		again, _ := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
 		if !reflect.DeepEqual(p, again) {
 			t.Fatal("the same inputs gave two plans")
 		}
-		longer, _ := plan.New(lab.Profile{Blocks: blocks + 1}, scenarios, seed, lab.Layout{})
+		longer, _ := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios, Seed: seed})
 		if !reflect.DeepEqual(p.Trials, longer.Trials[:len(p.Trials)]) {
 			t.Fatal("a longer plan does not begin with the shorter one")
 		}
@@ -134,8 +135,8 @@ func TestSeedsDiffer(t *testing.T) {
 		a := rapid.Uint64().Draw(t, "a")
 		b := rapid.Uint64().Filter(func(b uint64) bool { return b != a }).Draw(t, "b")
 		p := lab.Profile{Blocks: 10} // (6!)^10 orders: two equal ones are no accident
-		first, _ := plan.New(p, three(), a, lab.Layout{})
-		second, _ := plan.New(p, three(), b, lab.Layout{})
+		first, _ := plan.New(plan.Choice{Profile: p, Scenarios: three(), Seed: a})
+		second, _ := plan.New(plan.Choice{Profile: p, Scenarios: three(), Seed: b})
 		if order(first) == order(second) {
 			t.Fatalf("seeds %d and %d give one order", a, b)
 		}
@@ -150,10 +151,11 @@ func order(p lab.Plan) string {
 	return b.String()
 }
 
-// Each of the six pairs should be first in a sixth of the blocks. With 6000
-// blocks the count's standard deviation is 29; the bounds are five of them.
+// Each of the nine cells, three of them controls, should be first in a ninth of
+// the blocks. With 9000 blocks the count's standard deviation is 30; the bounds
+// are five of them.
 func TestShuffleIsFair(t *testing.T) {
-	p := planned(t, lab.Profile{Blocks: 6000}, three(), 7)
+	p := planned(t, lab.Profile{Blocks: 9000}, three(), 7)
 	first := map[string]int{}
 	for _, trial := range p.Trials {
 		if trial.Position == 1 {
@@ -161,12 +163,12 @@ func TestShuffleIsFair(t *testing.T) {
 		}
 	}
 	for pair, n := range first {
-		if n < 1000-145 || n > 1000+145 {
-			t.Errorf("%s comes first in %d of 6000 blocks", pair, n)
+		if n < 1000-150 || n > 1000+150 {
+			t.Errorf("%s comes first in %d of 9000 blocks", pair, n)
 		}
 	}
-	if len(first) != 6 {
-		t.Errorf("%d of 6 pairs ever come first", len(first))
+	if len(first) != 9 {
+		t.Errorf("%d of 9 cells ever come first", len(first))
 	}
 }
 
@@ -196,36 +198,37 @@ func TestProfilesAreTheVocabularys(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	p := planned(t, profile(t, "quick"), three(), 1)
-	if got, want := plan.Duration(p), (36+4)*(18500*time.Millisecond+plan.TrialOverhead); got != want || p.Repeats != 4 {
-		t.Errorf("quick takes %v, want %v", got, want)
+	quick := profile(t, "quick")
+	quick.Blocks = 5 // too few for controls
+	p := planned(t, quick, three(), 1)
+	const trial = 2500*time.Millisecond + 4*time.Second + plan.TrialOverhead
+	if got, want := plan.Expected(p), 30*(trial+plan.Warm); got != want {
+		t.Errorf("30 trials take %v as a rule, want %v", got, want)
 	}
-	peakOnly := scenario("peak", "node/single")
-	peakOnly.Phases = []lab.Phase{{Kind: lab.Peak}}
-	unlimited := profile(t, "quick")
-	unlimited.Blocks, unlimited.Limit = 10, 0
-	p = planned(t, unlimited, []lab.Scenario{peakOnly}, 1)
-	if got, want := plan.Duration(p), (10+2)*(7500*time.Millisecond+plan.TrialOverhead); got != want || p.Repeats != 2 {
-		t.Errorf("a scenario of one phase takes %v, want %v", got, want)
+	if got, want := plan.Duration(p), (30+6)*(trial+3*time.Second+1250*time.Millisecond); got != want || p.Repeats != 6 {
+		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want, p.Repeats)
+	}
+	quick.Limit = 30*(trial+plan.Warm) + 2*(trial+plan.Warm) + time.Second
+	if p = planned(t, quick, three(), 1); p.Repeats != 2 {
+		t.Errorf("%d repeats in the time of two", p.Repeats)
+	}
+	if got := plan.TrialDuration(p, p.Trials[0]); got != trial+plan.Warm {
+		t.Errorf("a trial takes %v", got)
 	}
 }
 
-func TestProfilesKeepTheirPromises(t *testing.T) {
-	for _, c := range []struct {
-		profile lab.Profile
-		blocks  int
-		limit   time.Duration
-	}{
-		{profile(t, "smoke"), 1, 90 * time.Second},
-		{profile(t, "quick"), 6, 15 * time.Minute},
-		{profile(t, "standard"), 10, time.Hour},
-		{profile(t, "full"), 20, 4 * time.Hour},
-	} {
-		if got := plan.Duration(planned(t, c.profile, three(), 1)); got > c.limit {
-			t.Errorf("%s takes %v, more than %v", c.profile.Name, got, c.limit)
+// What the shipped scenarios take is tested where they are: lab plan.
+func TestProfiles(t *testing.T) {
+	for name, want := range map[string]struct {
+		blocks int
+		limit  time.Duration
+	}{"smoke": {1, 90 * time.Second}, "quick": {6, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {20, 0}} {
+		p := profile(t, name)
+		if p.Blocks != want.blocks || p.About == "" || p.Limit > want.limit || (p.Limit == 0) != (want.limit == 0) {
+			t.Errorf("%+v: want %d blocks, a line about it and at most %v", p, want.blocks, want.limit)
 		}
-		if c.profile.Blocks != c.blocks || c.profile.About == "" {
-			t.Errorf("%+v: want %d blocks and a line about it", c.profile, c.blocks)
+		if p.Blocks > 1 && p.Blocks < lab.FewestBlocks {
+			t.Errorf("%s has %d blocks, by which nothing can be compared", name, p.Blocks)
 		}
 	}
 	if got := len(plan.Profiles()); got != 4 {
@@ -259,7 +262,7 @@ func TestPlanRefuses(t *testing.T) {
 		"variant twice":  {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a", "n/s", "n/s")}, lab.ExitFailed, `"n/s" twice`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := plan.New(c.profile, c.scenarios, 1, lab.Layout{})
+			_, err := plan.New(plan.Choice{Profile: c.profile, Scenarios: c.scenarios, Seed: 1})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v does not say %q", err, c.says)
 			}

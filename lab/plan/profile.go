@@ -9,8 +9,9 @@ import (
 )
 
 // In the order of lab.ProfileNames. The times below are for two cores. Quick has
-// the six blocks that a paired test needs at the least (two-sided sign-flip: p can
-// reach 1/32), and with the scenarios that ship for it ends within 15 minutes.
+// the fewest blocks that anything is compared by, and with the scenarios that ship
+// ends within 15 minutes; standard within an hour. Limits leave time to start and
+// to end.
 var profiles = []lab.Profile{
 	{
 		Name:      "smoke",
@@ -26,25 +27,27 @@ var profiles = []lab.Profile{
 		About:     "six short blocks: large differences, within 15 minutes",
 		Blocks:    6,
 		WarmUpMax: 3 * time.Second,
-		Peak:      5 * time.Second,
-		Steady:    8 * time.Second,
-		Limit:     14*time.Minute + 30*time.Second,
+		Peak:      2500 * time.Millisecond,
+		Steady:    4 * time.Second,
+		Limit:     14 * time.Minute,
 	},
 	{
 		Name:      "standard",
 		About:     "ten blocks: differences worth quoting",
 		Blocks:    10,
-		WarmUpMax: 10 * time.Second,
-		Peak:      10 * time.Second,
-		Steady:    20 * time.Second,
+		WarmUpMax: 6 * time.Second,
+		Peak:      4 * time.Second,
+		Steady:    6 * time.Second,
+		Limit:     58 * time.Minute,
 	},
 	{
 		Name:      "full",
-		About:     "twenty long blocks: small differences and long tails",
+		About:     "twenty long blocks of everything: small differences and long tails, hours",
 		Blocks:    20,
-		WarmUpMax: 15 * time.Second,
-		Peak:      20 * time.Second,
-		Steady:    50 * time.Second,
+		Whole:     true,
+		WarmUpMax: 10 * time.Second,
+		Peak:      10 * time.Second,
+		Steady:    20 * time.Second,
 	},
 }
 

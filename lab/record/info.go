@@ -38,6 +38,16 @@ type Info struct {
 	Notes         []string          `json:"notes,omitempty"`
 	Plan          lab.Plan          `json:"plan"`
 	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
+
+	BetweenRuns *Between `json:"between_runs,omitempty"` // of this host; missing where nothing is known
+}
+
+// Between is how much a host's runs differ where they should not: the variance of
+// the log of a reference server's mean throughput between runs, beyond what the
+// trials within them explain.
+type Between struct {
+	Runs        int     `json:"runs"` // that it was found from
+	VarianceLog float64 `json:"variance_log"`
 }
 
 // Host is the machine that measured.

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,85 +28,58 @@ type Recorded struct {
 // both become doubts. Rows of another schema are an error.
 func Read(dir string) (*Recorded, error) {
 	r := &Recorded{Dir: dir}
-	if err := r.readInfo(filepath.Join(dir, infoFile)); err != nil {
+	var err error
+	if r.Info, err = ReadInfo(dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, trialsFile)
-	text, err := os.ReadFile(path)
+	f, err := os.Open(filepath.Join(dir, trialsFile))
 	if err != nil {
 		return nil, fmt.Errorf("reading run %s: %w", r.Info.RunID, err)
 	}
-	if err := r.readTrials(text); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+	defer f.Close()
+	if err := r.readTrials(f); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.Name(), err)
 	}
 	return r, nil
 }
 
-func (r *Recorded) readInfo(path string) error {
+// ReadInfo reads the run.json of a run's folder.
+func ReadInfo(dir string) (info Info, err error) {
+	path := filepath.Join(dir, infoFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", filepath.Dir(path), infoFile),
+		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, infoFile),
 			Hint: "give a folder under results/, or leave it out for the newest run"}
 	}
 	if err != nil {
-		return err
+		return info, err
 	}
-	if err := json.Unmarshal(text, &r.Info); err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
+	if err := json.Unmarshal(text, &info); err != nil {
+		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return checkSchema(int64(r.Info.SchemaVersion))
+	if err := checkSchema(int64(info.SchemaVersion)); err != nil {
+		return info, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return info, nil
 }
 
-func (r *Recorded) readTrials(text []byte) error {
-	whole := bytes.LastIndexByte(text, '\n') + 1
-	if whole < len(text) {
-		r.doubt("the last line of %s is torn and was left out", trialsFile)
-	}
-	in := csv.NewReader(bytes.NewReader(text[:whole]))
-	header, err := in.Read()
-	if errors.Is(err, io.EOF) {
-		r.doubt("%s has no header, so no rows", trialsFile)
-		return nil
-	}
+func (r *Recorded) readTrials(in io.Reader) error {
+	rows, err := NewRows(in)
 	if err != nil {
 		return err
 	}
-	r.noteUnknown(header)
-	for {
-		record, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err // names the line
+	header := rows.Header()
+	record := make([]string, len(header))
+	err = rows.Each(header, func(cells [][]byte) error {
+		for i, cell := range cells {
+			record[i] = string(cell)
 		}
 		row, err := metric.ParseRow(header, record)
-		if err == nil {
-			version, _ := row.Int("schema_version")
-			err = checkSchema(version)
-		}
-		if err != nil {
-			line, _ := in.FieldPos(0)
-			return fmt.Errorf("line %d: %w", line, err)
-		}
 		r.Rows = append(r.Rows, row)
-	}
-}
-
-func (r *Recorded) noteUnknown(header []string) {
-	var unknown []string
-	for _, name := range header {
-		if _, ok := metric.Find(name); !ok {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) > 0 {
-		r.doubt("columns of %s that this version does not know were left out: %s", trialsFile, strings.Join(unknown, ", "))
-	}
-}
-
-func (r *Recorded) doubt(format string, args ...any) {
-	r.Doubts = append(r.Doubts, fmt.Sprintf(format, args...))
+		return err
+	})
+	r.Doubts = append(r.Doubts, rows.Doubts()...)
+	return err
 }
 
 func checkSchema(version int64) error {

@@ -544,3 +544,39 @@ func infer(cell string) metric.Kind {
 	}
 	return metric.String
 }
+
+func TestTheStepsOfASearchAreKept(t *testing.T) {
+	_, run := create(t)
+	if err := run.Add(sample(t, lab.Steady, time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(run.Dir(), "capacity.csv")
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a run without a search has a capacity.csv: %v", err)
+	}
+	s := sample(t, lab.Steady, 2*time.Second)
+	s.Phase.Kind, s.Phase.Name, s.Trial.Attempt, s.Layout.Server = lab.Capacity, "capacity-slow", 2, []int{0, 1}
+	s.Attack.Corrected.P99MS = ptr(3.5)
+	s.Search = &lab.Search{Steps: []lab.SearchStep{
+		{Stage: lab.Exponential, OfferedRPS: 20, Met: true, Attack: s.Attack},
+		{Stage: lab.Exponential, OfferedRPS: 40, Missed: []string{"a, b", "c"}, Limit: "generator: busy",
+			Attack: &lab.AttackResult{Elapsed: time.Second, Sent: 30, Succeeded: 30, Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)}}},
+		{Stage: lab.Confirmation, OfferedRPS: 20, Met: true, Attack: s.Attack},
+	}}
+	s.Phase.RateRPS = 20
+	if err := run.Add(s, s); err != nil {
+		t.Fatal(err)
+	}
+	id := runID + ",json,node/single,2,1,2,capacity-slow,"
+	steps := id + "1,exponential,20.000,true,,,40,1.500000,,3.500000,26.000\n" +
+		id + "2,exponential,40.000,false,\"a, b, c\",generator: busy,30,9.000000,,,30.000\n" +
+		id + "3,confirmation,20.000,true,,,40,1.500000,,3.500000,26.000\n"
+	want := "run_id,scenario,variant,server_cpus,block,attempt,phase,step,stage,offered_rps,met,missed,limit," +
+		"requests,latency_p50_ms,latency_p90_ms,latency_p99_ms,throughput_rps\n" + steps + steps
+	if got := read(t, path); got != want {
+		t.Errorf("capacity.csv is\n%s, want\n%s", got, want)
+	}
+	if err := run.End(record.Done, "", start); err != nil {
+		t.Fatal(err)
+	}
+}

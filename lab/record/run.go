@@ -19,6 +19,7 @@ const (
 	trialsFile     = "trials.csv"
 	timelineFile   = "timeline.csv"
 	histogramsFile = "histograms.hlog"
+	capacityFile   = "capacity.csv"
 	infoFile       = "run.json"
 	latestLink     = "latest"
 )
@@ -33,6 +34,7 @@ type Run struct {
 	trials     *journal
 	timeline   *journal
 	histograms *histogramLog
+	searches   *journal          // nil until there is a search
 	warmed     *lab.AttackResult // the last warm-up in the timeline
 	ended      bool
 }
@@ -97,8 +99,8 @@ func (r *Run) table(name string, header []string) (*journal, error) {
 // Dir is the run's folder.
 func (r *Run) Dir() string { return r.dir }
 
-// Add writes samples: for each its one-second buckets, its histograms, then its
-// row, synced. What cannot be written does not keep the rest from being
+// Add writes samples: for each its one-second buckets, its histograms, the steps of
+// its search, then its row, synced. What cannot be written does not keep the rest from being
 // written; the error names every file that is short of something.
 func (r *Run) Add(samples ...lab.Sample) error {
 	r.mu.Lock()
@@ -108,7 +110,7 @@ func (r *Run) Add(samples ...lab.Sample) error {
 	}
 	var errs []error
 	for _, s := range samples {
-		errs = append(errs, r.addTimeline(s), r.histograms.add(s),
+		errs = append(errs, r.addTimeline(s), r.histograms.add(s), r.addSearch(s),
 			r.trials.append(csvLines(metric.RowOf(s).Record())))
 	}
 	return errors.Join(errs...)
@@ -158,7 +160,7 @@ func (r *Run) End(state State, reason string, at time.Time) error {
 
 func (r *Run) close() error {
 	var errs []error
-	for _, j := range []*journal{r.trials, r.timeline} {
+	for _, j := range []*journal{r.trials, r.timeline, r.searches} {
 		if j != nil {
 			errs = append(errs, j.close())
 		}

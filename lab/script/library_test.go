@@ -281,7 +281,7 @@ func TestBrokenFilesHideNothingElse(t *testing.T) {
 	}))
 	want := `runtimes/node/runtime.star:2:1: got end of file, want ')'
 scenarios/c.star:6:17: scenario: unknown variant "python/single"; valid: python/uvloop
-scenarios/d.star:1:1: unknown name "nonsense"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`
+scenarios/d.star:1:1: unknown name "nonsense"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -106,7 +106,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name far from any": {
 			scenarioWith(`get("/json")`, `frobnicate`),
-			`4:17: unknown name "frobnicate"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:17: unknown name "frobnicate"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"name of the file's own": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
@@ -188,11 +188,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"request among phases": {
 			scenarioWith(`peak()`, `get("/a")`),
-			`5:25: scenario: phases holds a request, want warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
+			`5:25: scenario: phases holds a request, want warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
 		},
 		"phase that is not called": {
 			scenarioWith(`peak()`, `peak`),
-			`5:25: scenario: phases holds a function, want warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
+			`5:25: scenario: phases holds a function, want warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
 		},
 		"wrong type of rate": {
 			scenarioWith(`rate = 100`, `rate = "100"`),
@@ -332,7 +332,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"empty phases": {
 			scenarioWith(`[warmup(), peak(), steady(rate = 100)]`, `[]`),
-			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
+			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
 		},
 		"warm-up not first": {
 			scenarioWith(`warmup(), peak()`, `peak(), warmup()`),
@@ -356,7 +356,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"too many rungs": {
 			scenarioWith(`peak()`, `peak(connections = range(1, 99))`),
-			`5:44: peak: connections has 98 elements, and each is a phase of its own: at most 20`,
+			`5:44: peak: connections has 98 elements, and each is measured on its own: at most 20`,
 		},
 		"a ladder without rungs": {
 			scenarioWith(`peak()`, `ladder()`),
@@ -408,7 +408,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown direction": {
 			hypothesisWith(`phase =`, `direction = "faster", phase =`),
-			`9:52: hypothesis: unknown direction "faster"; valid: higher, lower, same`,
+			`9:52: hypothesis: unknown direction "faster"; valid: higher, lower, not-higher, not-lower, same`,
 		},
 		"margin above 1": {
 			hypothesisWith(`phase =`, `margin = 5, phase =`),
@@ -426,13 +426,130 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`, phase = "peak"`, ``),
 			`8:5: scenario: the hypothesis does not say which phase it is about; phase is one of peak, steady`,
 		},
+		"a hypothesis of two kinds": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = "node/cluster")`),
+			`8:5: scenario: the hypothesis compares a ratio with what is none; give both arms an over, or neither`,
+		},
+		"a variant that the scenario leaves out": {
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `"node/cluster"`), "all", `["node/single", "node/single~twin"]`, 1),
+			`9:23: scenario: variant "node/cluster" is not one of this scenario's; add it to variants`,
+		},
+		"a twin that the scenario leaves out": {
+			hypothesisWith(`"python/uvloop"`, `"node/single~twin"`),
+			`9:23: scenario: variant "node/single~twin" is not one of this scenario's; add it to variants`,
+		},
+		"a twin of nobody": {
+			scenarioWith(`"node/single"`, `"node/singel~twin"`),
+			`6:17: scenario: unknown variant "node/singel~twin"; valid: node/single, node/cluster, python/uvloop`,
+		},
+		"a twin of a twin": {
+			scenarioWith(`"node/single"`, `"node/single~twin~twin"`),
+			`6:17: scenario: unknown variant "node/single~twin~twin"; valid: node/single, node/cluster, python/uvloop`,
+		},
+		"a corrected latency of a closed loop": {
+			hypothesisWith(`"throughput_rps"`, `"latency_p99_ms"`),
+			`8:44: scenario: latency_p99_ms has no value in peak, which has no schedule; latency_raw_p99_ms has`,
+		},
+		"a latency of a closed loop that has no like": {
+			hypothesisWith(`"throughput_rps"`, `"latency_p999_ms"`),
+			`8:44: scenario: latency_p999_ms has no value in peak, which has no schedule`,
+		},
+		"goodput without a deadline": {
+			hypothesisWith(`"throughput_rps"`, `"goodput_rps"`),
+			`8:44: scenario: goodput_rps has no value in peak, which has no deadline; throughput_rps has`,
+		},
+		"a capacity that nobody searches for": {
+			hypothesisWith(`"throughput_rps"`, `"capacity_rps"`),
+			`8:44: scenario: capacity_rps has no value in peak, which searches for none`,
+		},
+		"a latency of an overload": {
+			strings.NewReplacer("peak(), steady(rate = 100)", `steady(name = "all", rate = share(1, own = True))`, `"peak"`, `"steady-all"`).
+				Replace(hypothesisWith(`"throughput_rps"`, `"latency_raw_p50_ms"`)),
+			`8:44: scenario: latency_raw_p50_ms has no value in steady-all, which offers all that is served: its queue grows for as long as one looks; goodput_rps has, given a deadline`,
+		},
+		"a profile shorter than the scenario's": {
+			hypothesisWith(`phase =`, `profile = "smoke", phase =`),
+			`9:50: scenario: profile "smoke" is shorter than the scenario's, "quick", which does not run there`,
+		},
+		"an unknown profile of a hypothesis": {
+			hypothesisWith(`phase =`, `profile = "fully", phase =`),
+			`9:50: hypothesis: unknown profile "fully"; did you mean "full"?`,
+		},
+		"CPUs that a scenario does not have": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", cores = 2)`),
+			`8:101: scenario: cores is 2, and the scenario runs on 1`,
+		},
+		"an arm that does not say on how many CPUs": {
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4)`), `"an example",`, `"an example", cores = [4, 1],`, 1),
+			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
+		},
+		"an arm over one that does not say on how many CPUs": {
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4, over = "node/cluster")`), `"an example",`, `"an example", cores = [4, 1],`, 1),
+			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
+		},
+		"an arm over itself": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = arm("node/single", phase = "peak"))`),
+			`8:100: scenario: the arm divides node/single peak by itself`,
+		},
+		"a ratio over a ratio": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = arm("node/cluster", over = "python/uvloop"))`),
+			`8:100: arm: over is itself a ratio, want an arm without an over of its own`,
+		},
+		"an arm over what is none": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = 2)`),
+			`8:100: arm: over is a whole number, want a variant such as "node/single", or arm(…)`,
+		},
+		"an unknown phase of an arm": {
+			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", phase = "paek")`),
+			`8:101: scenario: unknown phase "paek"; did you mean "peak"?`,
+		},
+		"cores that are none": {
+			scenarioWith(`"an example",`, `"an example", cores = [1, "2"],`),
+			`3:39: scenario: cores holds a string, want whole numbers`,
+		},
+		"a number of CPUs twice": {
+			scenarioWith(`"an example",`, `"an example", cores = [1, 2, 1],`),
+			`3:42: scenario: cores holds 1 twice`,
+		},
+		"no CPUs": {
+			scenarioWith(`"an example",`, `"an example", cores = [],`),
+			`3:35: scenario: cores is empty, want a list of whole numbers`,
+		},
+		"a capacity without an SLO": {
+			scenarioWith(`steady(rate = 100)`, `capacity(start = 100)`),
+			`5:33: capacity: missing argument "slo"`,
+		},
+		"a capacity with an empty SLO": {
+			scenarioWith(`steady(rate = 100)`, `capacity(start = 100, slo = [])`),
+			`5:61: capacity: slo is empty, want a list of below(…) and above(…)`,
+		},
+		"a capacity that begins nowhere": {
+			scenarioWith(`steady(rate = 100)`, `capacity(slo = [below("latency_p99_ms", 50)])`),
+			`5:33: capacity: missing argument "start"`,
+		},
+		"a capacity that begins at nothing": {
+			scenarioWith(`steady(rate = 100)`, `capacity(start = 0, slo = [below("latency_p99_ms", 50)])`),
+			`5:50: capacity: start is 0, want more than 0 and at most 1000000`,
+		},
+		"an objective of what a search is for": {
+			scenarioWith(`steady(rate = 100)`, `capacity(start = 9, slo = [above("capacity_rps", 50)])`),
+			`5:60: capacity: capacity_rps has no value in one rate of a capacity, which searches for none`,
+		},
+		"an objective of a search without a deadline": {
+			scenarioWith(`steady(rate = 100)`, `capacity(start = 9, slo = [above("goodput_rps", 50)])`),
+			`5:60: capacity: goodput_rps has no value in one rate of a capacity, which has no deadline; throughput_rps has`,
+		},
+		"an objective that a closed loop has no value of": {
+			scenarioWith(`peak()`, `peak(connections = [1, 2], slo = [below("latency_p50_ms", 50)])`),
+			`5:59: peak: latency_p50_ms has no value in peak, which has no schedule; latency_raw_p50_ms has`,
+		},
 		"a hypothesis about nothing": {
 			hypothesisWith(`"python/uvloop"`, `"node/single"`),
 			`8:5: scenario: the hypothesis compares node/single peak with itself`,
 		},
 		"nothing measured": {
 			scenarioWith(`warmup(), peak(), steady(rate = 100)`, `warmup()`),
-			`5:14: scenario: phases has nothing that is measured, want peak(…), ladder(…), steady(…), steps(…) or ramp(…)`,
+			`5:14: scenario: phases has nothing that is measured, want peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
 		},
 		"path without slash": {
 			scenarioWith(`/json`, `json`),
@@ -528,7 +645,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"clock": {
 			"x = time.now()\n" + scenarioWith(),
-			`1:5: unknown name "time"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`1:5: unknown name "time"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"division by nothing": {
 			"x = 1 // 0\n",
@@ -560,11 +677,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"value of an unknown name": {
 			"x = nothing.at_all\n" + scenarioWith(),
-			`1:5: unknown name "nothing"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`1:5: unknown name "nothing"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"unknown name in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
-			`4:44: unknown name "nul"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:44: unknown name "nul"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"called by a function of Starlark's": {
 			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
@@ -579,7 +696,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name in headers": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
-			`4:46: unknown name "nothing"; valid: above, arm, below, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:46: unknown name "nothing"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
 		"unknown phase beside a warm-up": {
 			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),

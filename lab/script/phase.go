@@ -28,8 +28,8 @@ const (
 	maxRungs       = 20 // of a ladder, or steps: each is a phase of its own
 )
 
-// phase is what warmup(), peak(), ladder(), steady(), steps() and ramp() make:
-// one phase, or one for each of the values that were given.
+// phase is what warmup(), peak(), ladder(), steady(), steps(), ramp() and
+// capacity() make: one phase, or one for each of the values that were given.
 type phase struct {
 	opaque
 	phases []lab.Phase // their names are what tells each from others of its kind, so far
@@ -41,22 +41,26 @@ type share struct {
 	share lab.Share
 }
 
-const phaseCalls = "warmup(…), peak(…), ladder(…), steady(…), steps(…) or ramp(…)"
+const (
+	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
+	phaseCalls    = "warmup(…), " + measuredCalls
+)
 
 func (s *scenarioScript) phaseVocabulary() {
 	closed := []string{"connections", "keep_alive", "timeout"}
 	measured := []string{"name", "requests", "slo"}
 	open := slices.Concat([]string{"connections", "arrivals", "keep_alive", "timeout", "deadline"}, measured)
 	for _, f := range []function{
-		{name: string(lab.WarmUp), optional: closed, make: closedLoop(lab.WarmUp)},
-		{name: string(lab.Peak), optional: slices.Concat(closed, measured), make: closedLoop(lab.Peak)},
+		{name: string(lab.WarmUp), optional: closed, make: phaseValue(closedLoop(lab.WarmUp))},
+		{name: string(lab.Peak), optional: slices.Concat(closed, measured), make: phaseValue(closedLoop(lab.Peak))},
 		{
 			name: string(lab.Ladder), required: []string{"connections"},
-			optional: slices.Concat(closed[1:], measured), make: closedLoop(lab.Ladder),
+			optional: slices.Concat(closed[1:], measured), make: phaseValue(closedLoop(lab.Ladder)),
 		},
-		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: makeSteady},
-		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: makeSteps},
-		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: makeRamp},
+		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: phaseValue(makeSteady)},
+		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: phaseValue(makeSteps)},
+		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: phaseValue(makeRamp)},
+		{name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open, make: phaseValue(makeCapacity)},
 		{name: "share", positional: []string{"of"}, required: []string{"of"}, optional: []string{"own"}, make: makeShare},
 		{
 			name: "below", positional: []string{"metric", "limit"}, required: []string{"metric", "limit"},
@@ -99,7 +103,7 @@ func phasesOf(c *call) []lab.Phase {
 	}
 	// A phase that an earlier fault spoilt may be the measured one.
 	if len(all) > 0 && !measured && c.script.mistakes == 0 {
-		c.fault(c.args["phases"].at, "phases has nothing that is measured, want peak(…), ladder(…), steady(…), steps(…) or ramp(…)")
+		c.fault(c.args["phases"].at, "phases has nothing that is measured, want "+measuredCalls)
 	}
 	return all
 }
@@ -137,26 +141,37 @@ func valueOf(p lab.Phase) string {
 	return strconv.Itoa(p.Connections)
 }
 
-// closedLoop makes one phase, or one for each number of connections in a list.
-func closedLoop(kind lab.PhaseKind) func(*call) starlark.Value {
+// phaseValue is the value of the phases that a function makes, where each of their
+// objectives can be met.
+func phaseValue(of func(*call) []lab.Phase) func(*call) starlark.Value {
 	return func(c *call) starlark.Value {
-		p := measuredPhase(c, kind, closedConnections)
-		arg, _ := c.usable("connections")
-		if _, several := arg.value.(starlark.Sequence); kind == lab.WarmUp || !several {
-			p.Connections = c.whole("connections", closedConnections, 1, maxConnections)
-			return &phase{opaque: "phase", phases: []lab.Phase{p}}
-		}
-		made := &phase{opaque: "phase"}
-		for _, n := range c.wholes("connections", 1, maxConnections) {
-			rung := p
-			rung.Connections = n
-			made.phases = append(made.phases, rung)
+		made := &phase{opaque: "phase", phases: of(c)}
+		if len(made.phases) > 0 {
+			c.requireValues(made.phases[0])
 		}
 		return made
 	}
 }
 
-func makeSteady(c *call) starlark.Value {
+// closedLoop makes one phase, or one for each number of connections in a list.
+func closedLoop(kind lab.PhaseKind) func(*call) []lab.Phase {
+	return func(c *call) (made []lab.Phase) {
+		p := measuredPhase(c, kind, closedConnections)
+		arg, _ := c.usable("connections")
+		if _, several := arg.value.(starlark.Sequence); kind == lab.WarmUp || !several {
+			p.Connections = c.whole("connections", closedConnections, 1, maxConnections)
+			return []lab.Phase{p}
+		}
+		for _, n := range c.wholes("connections", 1, maxConnections) {
+			rung := p
+			rung.Connections = n
+			made = append(made, rung)
+		}
+		return made
+	}
+}
+
+func makeSteady(c *call) []lab.Phase {
 	p := openPhase(c, lab.Steady)
 	if arg, ok := c.usable("rate"); ok {
 		if found, isShare := arg.value.(*share); isShare {
@@ -165,25 +180,30 @@ func makeSteady(c *call) starlark.Value {
 			p.RateRPS = c.number("rate", 0, maxRateRPS)
 		}
 	}
-	return &phase{opaque: "phase", phases: []lab.Phase{p}}
+	return []lab.Phase{p}
 }
 
-func makeSteps(c *call) starlark.Value {
+func makeSteps(c *call) (made []lab.Phase) {
 	p := openPhase(c, lab.Steps)
-	made := &phase{opaque: "phase"}
 	for _, rate := range c.numbers("rates", maxRateRPS) {
 		step := p
 		step.RateRPS = rate
-		made.phases = append(made.phases, step)
+		made = append(made, step)
 	}
 	return made
 }
 
-func makeRamp(c *call) starlark.Value {
+func makeRamp(c *call) []lab.Phase {
 	p := openPhase(c, lab.Ramp)
 	p.RateRPS = c.number("start", 0, maxRateRPS)
 	p.ToRPS = c.number("stop", 0, maxRateRPS)
-	return &phase{opaque: "phase", phases: []lab.Phase{p}}
+	return []lab.Phase{p}
+}
+
+func makeCapacity(c *call) []lab.Phase {
+	p := openPhase(c, lab.Capacity)
+	p.RateRPS = c.number("start", 0, maxRateRPS)
+	return []lab.Phase{p}
 }
 
 func makeShare(c *call) starlark.Value {
@@ -263,7 +283,7 @@ func (c *call) numbers(name string, most int) (all []float64) {
 func (c *call) rungs(name, of string) []argument {
 	all := c.list(name, of)
 	if len(all) > maxRungs {
-		c.fault(c.args[name].at, "%s has %d elements, and each is a phase of its own: at most %d", name, len(all), maxRungs)
+		c.fault(c.args[name].at, "%s has %d elements, and each is measured on its own: at most %d", name, len(all), maxRungs)
 		return nil
 	}
 	return all

@@ -15,7 +15,7 @@ func TestPhasesAndHypotheses(t *testing.T) {
     name = "x",
     about = "all kinds of load",
     requests = [get("/json"), get("/compute/integers?n=9", background = True)],
-    cores = 2,
+    cores = [4, 2],
     upstream = True,
     phases = [
         warmup(),
@@ -27,17 +27,19 @@ func TestPhasesAndHypotheses(t *testing.T) {
         steady(rate = share(1.2, own = True), deadline = 0.25),
         steps(rates = [100, 200.5]),
         ramp(start = 10, stop = 1000),
+        capacity(start = 50, slo = [below("latency_p99_ms", 20), above("goodput_rps", 10)], deadline = 0.5, connections = 16),
     ],
-    variants = all,
+    variants = ["node/*", "node/single~twin", "python/uvloop"],
     hypotheses = [
         hypothesis(
             claim = "arch-2", metric = "throughput_rps", margin = 0.2,
-            numerator = arm("node/cluster", phase = "peak-two"),
-            denominator = arm("node/cluster", phase = "peak-64"),
+            numerator = arm("node/cluster", phase = "peak-two", cores = 2),
+            denominator = arm("node/cluster", phase = "peak-64", cores = 4),
         ),
         hypothesis(
-            claim = "speed-1", metric = "latency_p99_ms", phase = "steady-50%", direction = "lower",
-            numerator = "node/single", denominator = "python/uvloop",
+            claim = "scale-4", metric = "throughput_rps", phase = "peak-64", direction = "not-lower", profile = "full",
+            numerator = arm("node/single", cores = 4, over = arm("node/single~twin", cores = 2)),
+            denominator = arm("python/uvloop", cores = 4, over = arm("python/uvloop", phase = "peak-8", cores = 2)),
         ),
     ],
 )
@@ -46,8 +48,8 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := library.Scenarios[0]
-	if !slices.Equal(s.Cores, []int{2}) || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
-		t.Errorf("cores, upstream or background are not what was written: %+v", s)
+	if !slices.Equal(s.Cores, []int{2, 4}) || !slices.Equal(s.Variants, []string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
+		t.Errorf("cores, variants, upstream or background are not what was written: %+v", s)
 	}
 	open := lab.Phase{Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10}
 	openLoop := func(name string, kind lab.PhaseKind, more func(*lab.Phase)) lab.Phase {
@@ -72,6 +74,10 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		openLoop("steps-100", lab.Steps, func(p *lab.Phase) { p.RateRPS = 100 }),
 		openLoop("steps-200.5", lab.Steps, func(p *lab.Phase) { p.RateRPS = 200.5 }),
 		openLoop("ramp", lab.Ramp, func(p *lab.Phase) { p.RateRPS, p.ToRPS = 10, 1000 }),
+		openLoop("capacity", lab.Capacity, func(p *lab.Phase) {
+			p.RateRPS, p.Connections, p.DeadlineS = 50, 16, 0.5
+			p.Objectives = []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 20}, {Metric: "goodput_rps", Limit: 10}}
+		}),
 	}
 	for i, p := range s.Phases {
 		if i >= len(want) || !reflect.DeepEqual(p, want[i]) {
@@ -83,17 +89,54 @@ func TestPhasesAndHypotheses(t *testing.T) {
 	}
 	hypotheses := []lab.Hypothesis{
 		{
-			Claim: "arch-2", Metric: "throughput_rps", Direction: lab.Higher, Margin: 0.2,
-			Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak-two"},
-			Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak-64"},
+			Scenario: "x", Profile: "quick", Claim: "arch-2", Metric: "throughput_rps", Direction: lab.Higher, Margin: 0.2,
+			Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak-two", Cores: 2},
+			Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak-64", Cores: 4},
 		},
 		{
-			Claim: "speed-1", Metric: "latency_p99_ms", Direction: lab.Lower, Margin: 0.05,
-			Numerator:   lab.Arm{Variant: "node/single", Phase: "steady-50%"},
-			Denominator: lab.Arm{Variant: "python/uvloop", Phase: "steady-50%"},
+			Scenario: "x", Profile: "full", Claim: "scale-4", Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.05,
+			Numerator: lab.Arm{
+				Variant: "node/single", Phase: "peak-64", Cores: 4,
+				Over: &lab.Arm{Variant: "node/single~twin", Phase: "peak-64", Cores: 2},
+			},
+			Denominator: lab.Arm{
+				Variant: "python/uvloop", Phase: "peak-64", Cores: 4,
+				Over: &lab.Arm{Variant: "python/uvloop", Phase: "peak-8", Cores: 2},
+			},
 		},
 	}
 	if !reflect.DeepEqual(s.Hypotheses, hypotheses) {
 		t.Errorf("got\n%+v\nwant\n%+v", s.Hypotheses, hypotheses)
+	}
+}
+
+// An arm has the only number of CPUs that there is, and a hypothesis the profile
+// of its scenario, where the script does not say.
+func TestWhatAHypothesisLeavesOut(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{"scenarios/x.star": `scenario(
+    name = "x",
+    about = "one hypothesis",
+    profile = "standard",
+    cores = 2,
+    requests = [get("/json")],
+    phases = [warmup(), steady(rate = 100)],
+    hypotheses = [
+        hypothesis(
+            claim = "speed-1", metric = "latency_p99_ms", direction = "lower",
+            numerator = "node/single", denominator = arm("python/uvloop"),
+        ),
+    ],
+)
+`}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := []lab.Hypothesis{{
+		Scenario: "x", Profile: "standard", Claim: "speed-1", Metric: "latency_p99_ms", Direction: lab.Lower, Margin: 0.05,
+		Numerator:   lab.Arm{Variant: "node/single", Phase: "steady", Cores: 2},
+		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "steady", Cores: 2},
+	}}
+	if got := library.Scenarios[0].Hypotheses; !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }

@@ -122,7 +122,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Requests: requestsOf(c),
 		Phases:   phasesOf(c),
 		Profile:  defaultProfile,
-		Cores:    []int{c.whole("cores", 1, 1, maxCores)},
+		Cores:    coresOf(c),
 		Upstream: c.truth("upstream", false),
 		Variants: s.variants.choose(c),
 	}
@@ -132,6 +132,15 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 	s.scenario.Hypotheses = s.hypothesesOf(c)
 	s.requireUpstream(c)
 	return starlark.None
+}
+
+// coresOf is the numbers of CPUs that a server is given, ascending.
+func coresOf(c *call) []int {
+	arg, _ := c.usable("cores")
+	if _, several := arg.value.(starlark.Sequence); !several {
+		return []int{c.whole("cores", 1, 1, maxCores)}
+	}
+	return slices.Sorted(slices.Values(c.wholes("cores", 1, maxCores)))
 }
 
 // waitPath is where the contract has applications call their upstream.

@@ -126,6 +126,9 @@ func (p variantPool) choose(c *call) []string {
 }
 
 func (p variantPool) matching(c *call, at syntax.Position, pattern string) []string {
+	if p.twin(pattern) {
+		return []string{pattern}
+	}
 	var matches []string
 	for _, id := range p.ids {
 		if ok, err := path.Match(pattern, id); ok && err == nil {
@@ -136,6 +139,14 @@ func (p variantPool) matching(c *call, at syntax.Position, pattern string) []str
 		c.fault(at, "unknown variant %q; %s", pattern, lab.Suggest(pattern, p.ids))
 	}
 	return matches
+}
+
+// twin reports whether an id is that of a variant's twin. Every variant has one,
+// for whoever asks for it by name: it is a control, and nothing else is meant by
+// a pattern.
+func (p variantPool) twin(id string) bool {
+	original := lab.OriginalOf(id)
+	return original != id && slices.Contains(p.ids, original)
 }
 
 // mayBeBroken is whether a pattern could stand for a variant of a runtime whose

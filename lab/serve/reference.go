@@ -23,7 +23,7 @@ func newReference(iterations int) *poll {
 }
 
 func (r *reference) answer(head []byte, write func([]byte)) {
-	if method, ok := asks(head, ServicePath); ok {
+	if method, ok := asks(head, lab.ServicePath); ok {
 		if method == "DELETE" {
 			r.times.Reset()
 		}

@@ -169,12 +169,12 @@ func TestReferenceKeepsItsOwnClock(t *testing.T) {
 			resp.Body.Close()
 		}
 		all := time.Since(began)
-		s := told[lab.ServiceTimes](t, "GET", url+ServicePath)
+		s := told[lab.ServiceTimes](t, "GET", url+lab.ServicePath)
 		if s.Count != 9 || s.Median <= 0 || s.P99 < s.Median || s.Max < s.P99 || s.Mean*9 > all {
 			t.Errorf("%+v of 9 requests in %v", s, all)
 		}
 		medians[iterations] = s.Median
-		if s := told[lab.ServiceTimes](t, "DELETE", url+ServicePath); s.Count != 0 {
+		if s := told[lab.ServiceTimes](t, "DELETE", url+lab.ServicePath); s.Count != 0 {
 			t.Errorf("%d requests are remembered after they were forgotten", s.Count)
 		}
 	}

@@ -94,9 +94,8 @@ func variant(name, about string, command ...string) lab.Variant {
 // The paths at which a responder tells of itself, and what it tells. Asking
 // for them is no service, and takes no part in what they say.
 const (
-	ServicePath = "/service" // reference: its lab.ServiceTimes so far; a DELETE forgets it
-	StallsPath  = "/stalls"  // stalling: the []Stall so far
-	HitsPath    = "/hits"    // upstream: the Hits so far
+	StallsPath = "/stalls" // stalling: the []Stall so far
+	HitsPath   = "/hits"   // upstream: the Hits so far
 )
 
 // Stall is when a stalling server answered nothing.

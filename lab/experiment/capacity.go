@@ -1,0 +1,109 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"runtimelab/lab"
+	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+)
+
+// served is the share of what a step's schedule calls for that must have been
+// answered rightly. An SLO about latencies alone would be kept by a server that
+// answers few, or anything.
+const served = 0.99
+
+// capacity searches for the highest rate at which a warmed server keeps the SLO
+// of a phase. The sample's attack, and with it all of its figures but the
+// capacity, is that of the last confirmation; where there was nothing to confirm,
+// that of the last step. A server that keeps the SLO at no rate that was tried has
+// a valid sample without a capacity: that is the server's doing, and to call it 0
+// would claim more than was tried, and have no logarithm.
+//
+// Canaries are before and after the whole search, readings of the server around
+// every step.
+func (e *Experiment) capacity(ctx context.Context, s lab.Sample, p lab.Phase, in setting) (lab.Sample, error) {
+	p.Share = nil // of the peak is only where the search begins
+	s.InterruptsApart = e.Calibration.InterruptsApart
+	s.Search = &lab.Search{}
+	var err error
+	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
+		return s, err
+	}
+	if s, err = e.search(ctx, s, p, in); err != nil {
+		return s, err
+	}
+	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
+		return s, err
+	}
+	s.Gate = gate.Judge(s, e.Calibration)
+	return s, e.keepHits(ctx, s, in)
+}
+
+// search tries one rate after another. What it returns is the sample of the last.
+func (e *Experiment) search(ctx context.Context, s lab.Sample, p lab.Phase, in setting) (lab.Sample, error) {
+	targets := e.targets[s.Trial.Scenario][s.Trial.Variant].of(p)
+	search := plan.NewSearch(e.Plan.Profile, p.RateRPS, requestsFor(p.Objectives, targets))
+	for n := 0; ; n++ {
+		step, more := search.Next(s.Search.Steps)
+		if !more {
+			return s, nil
+		}
+		if n > 0 {
+			s.Server.Before = s.Server.After
+		}
+		s.Phase = p
+		s.Phase.RateRPS = step.OfferedRPS
+		a := e.attack(s.Trial, s.Phase)
+		a.Name = fmt.Sprintf("%s at %g/s", a.Name, step.OfferedRPS)
+		a.Kind, a.Duration = lab.Steady, search.Lasts(step)
+		a.Rate = offered(s.Phase, a.Duration)
+		a.Seed = plan.SearchSeed(s.Trial.Seed, n)
+		a.KeepHits = e.KeepHits && step.Stage == lab.Confirmation
+		e.Observer.PhaseStarted(s.Trial, s.Phase, a.Duration)
+		var err error
+		if s, err = attackOnce(ctx, s, a, in); err != nil {
+			return s, err
+		}
+		s.Missed, s.Unknown = metric.Objectives(s)
+		s.Missed = append(s.Missed, unserved(*s.Attack)...)
+		s.Search.Steps = append(s.Search.Steps, e.judged(step, s))
+	}
+}
+
+// judged is a step with what became of it.
+func (e *Experiment) judged(step lab.SearchStep, s lab.Sample) lab.SearchStep {
+	step.Attack = s.Attack
+	step.Missed = slices.Clone(s.Missed)
+	for _, name := range s.Unknown {
+		step.Missed = append(step.Missed, fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))
+	}
+	if step.Met = len(step.Missed) == 0; !step.Met {
+		step.Limit = gate.Limit(s, e.Calibration)
+	}
+	return step
+}
+
+// unserved says that too little of what the schedule called for was answered
+// rightly.
+func unserved(a lab.AttackResult) []string {
+	if ratio := float64(a.Succeeded) / float64(max(a.Intended, 1)); ratio < served {
+		return []string{fmt.Sprintf("served %.1f%% of what was called for (needed: %.0f%%)", 100*ratio, 100*served)}
+	}
+	return nil
+}
+
+// requestsFor is how many requests a step must send for its objectives to have
+// values: those in the background are not timed.
+func requestsFor(objectives []lab.Objective, targets []lab.Target) int {
+	timed := 0
+	for _, t := range targets {
+		if !t.Request.Background {
+			timed++
+		}
+	}
+	return metric.Needs(objectives) * len(targets) / max(timed, 1)
+}

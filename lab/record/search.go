@@ -1,0 +1,66 @@
+package record
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+// The columns of capacity.csv: those that a step's own row of trials.csv would
+// have, and between them what is the search's. step counts from 1 within a
+// search; limit says of a miss that may not be the server's what of the instrument
+// was at its limit.
+var (
+	searchIdentity = []string{"run_id", "scenario", "variant", "server_cpus", "block", "attempt", "phase"}
+	searchColumns  = []string{"step", "stage", "offered_rps", "met", "missed", "limit"}
+	searchFigures  = []string{"requests", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_rps"}
+)
+
+// addSearch writes the steps of a sample's search. The file is made with the first.
+func (r *Run) addSearch(s lab.Sample) error {
+	if s.Search == nil || len(s.Search.Steps) == 0 {
+		return nil
+	}
+	if r.searches == nil {
+		var header []string
+		header = append(append(append(header, searchIdentity...), searchColumns...), searchFigures...)
+		j, err := r.table(capacityFile, header)
+		if err != nil {
+			return err
+		}
+		r.searches = j
+		if err := syncDir(r.dir); err != nil {
+			return fmt.Errorf("syncing %s for %s: %w", r.dir, filepath.Base(j.path), err)
+		}
+	}
+	return r.searches.append(csvLines(searchRows(s)...))
+}
+
+func searchRows(s lab.Sample) (rows [][]string) {
+	p := s.Phase
+	for i, step := range s.Search.Steps {
+		s.Attack = step.Attack
+		s.Phase = p
+		s.Phase.RateRPS = step.OfferedRPS
+		cells := metric.RowOf(s)
+		cell := func(name string) string {
+			m, _ := metric.Find(name)
+			return m.Format(cells[name])
+		}
+		var row []string
+		for _, name := range searchIdentity {
+			row = append(row, cell(name))
+		}
+		row = append(row, strconv.Itoa(i+1), string(step.Stage), cell("offered_rps"),
+			strconv.FormatBool(step.Met), strings.Join(step.Missed, ", "), step.Limit)
+		for _, name := range searchFigures {
+			row = append(row, cell(name))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -1,0 +1,65 @@
+package record
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"runtimelab/lab"
+)
+
+const verdictsFile = "verdicts.csv"
+
+// verdictsHeader is the columns of verdicts.csv. A claim has a row of its own,
+// with its verdict and reason, and then one for each of its hypotheses.
+var verdictsHeader = []string{
+	"claim", "hypothesis", "scenario", "metric", "numerator", "denominator", "n_blocks",
+	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
+}
+
+// WriteVerdicts writes verdicts.csv into the folder of a run, or replaces it, in
+// one step. What no load can test is listed with why.
+func WriteVerdicts(dir string, claims []lab.ClaimVerdict) error {
+	rows := [][]string{verdictsHeader}
+	for _, c := range claims {
+		rows = append(rows, aloneRow(c.Claim.ID, c.Finding, c.Reason))
+		for _, v := range c.Parts {
+			rows = append(rows, verdictRow(c.Claim.ID, v))
+		}
+	}
+	for _, u := range lab.Untestables() {
+		rows = append(rows, aloneRow(u.Kind, lab.NotEvaluated, u.Why))
+	}
+	path := filepath.Join(dir, verdictsFile)
+	if err := replaceFile(path, csvLines(rows...)); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// aloneRow has a claim's verdict and nothing of a hypothesis.
+func aloneRow(claim string, f lab.Finding, reason string) []string {
+	row := make([]string, len(verdictsHeader))
+	row[0], row[len(row)-2], row[len(row)-1] = claim, string(f), reason
+	return row
+}
+
+func verdictRow(claim string, v lab.Verdict) []string {
+	n := ""
+	if v.Finding != lab.NotEvaluated {
+		n = strconv.Itoa(v.Blocks)
+	}
+	return []string{
+		claim, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric, v.Numerator.String(), v.Denominator.String(), n,
+		decimals(v.Ratio, 6), decimals(v.Low, 6), decimals(v.High, 6), decimals(&v.Margin, 4),
+		decimals(v.PHolm, 9), decimals(v.PEquivalence, 9), string(v.Finding), v.Reason,
+	}
+}
+
+// decimals is a number with so many decimals; empty where there is none.
+func decimals(x *float64, n int) string {
+	if x == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*x, 'f', n, 64)
+}

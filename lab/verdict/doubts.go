@@ -1,0 +1,116 @@
+package verdict
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+const (
+	// muchDrift is by how much the two halves of a closed loop's phase may differ.
+	muchDrift = 0.05
+	// mostNamed is of how many cells a doubt tells the names.
+	mostNamed = 4
+)
+
+// doubts are what rows that count have against them, and what the second opinion
+// has against the first.
+func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
+	if p.Profile.Name != smoke && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
+		out = append(out, "no control was measured: nothing says that the instrument is right")
+	}
+	unsteady, trials := warmUps(rows)
+	if n := unsteady.total(); n > 0 {
+		out = append(out, fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its budget: %s", n, trials, unsteady))
+	}
+	drifting, phases := drifts(rows)
+	if n := drifting.total(); n > 0 {
+		out = append(out, fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: %s",
+			n, phases, 100*muchDrift, drifting))
+	}
+	for _, v := range verdicts {
+		for _, d := range v.Doubts {
+			out = append(out, v.ID()+": "+d)
+		}
+	}
+	return out
+}
+
+// tally counts what was seen by where.
+type tally map[string]int
+
+func (t tally) total() (n int) {
+	for _, k := range t {
+		n += k
+	}
+	return n
+}
+
+// String is where it was seen most, and how often.
+func (t tally) String() string {
+	names := slices.SortedFunc(maps.Keys(t), func(a, b string) int {
+		if t[a] != t[b] {
+			return t[b] - t[a]
+		}
+		return strings.Compare(a, b)
+	})
+	var parts []string
+	for _, name := range names[:min(len(names), mostNamed)] {
+		parts = append(parts, fmt.Sprintf("%s (%d)", name, t[name]))
+	}
+	if more := len(names) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// warmUps are the trials whose warm-up never got steady. Every row of a trial says
+// how its warm-up ended.
+func warmUps(rows table) (unsteady tally, trials int) {
+	unsteady = tally{}
+	for c, byBlock := range rows {
+		if c.phase != "" || c.cores == 0 {
+			continue
+		}
+		for _, r := range byBlock {
+			end := r.Text("warmup_end")
+			if end == "" {
+				continue
+			}
+			trials++
+			if end == "budget" {
+				unsteady[where(r)]++
+			}
+		}
+	}
+	return unsteady, trials
+}
+
+// drifts are the closed phases whose throughput changed while it was measured.
+// That of an open loop is the schedule's.
+func drifts(rows table) (drifting tally, phases int) {
+	drifting = tally{}
+	for c, byBlock := range rows {
+		if c.phase == "" || c.cores == 0 {
+			continue
+		}
+		for _, r := range byBlock {
+			drift, ok := r.Float("drift_ratio")
+			if !ok || r.Text("mode") != "closed" {
+				continue
+			}
+			phases++
+			if math.Abs(drift) > muchDrift {
+				drifting[where(r)+" "+r.Text("phase")]++
+			}
+		}
+	}
+	return drifting, phases
+}
+
+func where(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }

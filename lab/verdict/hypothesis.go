@@ -1,0 +1,226 @@
+package verdict
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
+)
+
+// How many blocks would do is asked for 80 %, the power that Cohen proposed as a
+// convention ("Statistical Power Analysis for the Behavioral Sciences", 1988),
+// and up to a number that no run has.
+const (
+	power      = 0.8
+	mostBlocks = 200
+)
+
+// test is a hypothesis and what the rows have to say of it.
+type test struct {
+	verdict  lab.Verdict
+	margin   float64
+	logs     []float64
+	estimate estimate
+	able     bool    // has what it takes to be decided
+	p        float64 // the smallest of the tests that could decide it
+}
+
+// prepare takes a hypothesis's values from the rows. Where they cannot decide it,
+// whatever they are, it says why and is no test of the run's.
+func prepare(h lab.Hypothesis, rows table, blocks int) *test {
+	t := &test{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
+	m, known := metric.Find(h.Metric)
+	if !known {
+		t.verdict.Reason = fmt.Sprintf("%s is no metric of this lab", h.Metric)
+		return t
+	}
+	s := collect(terms(h, m), rows, blocks)
+	t.logs = s.logs
+	t.verdict.Blocks = len(s.logs)
+	if len(s.logs) > 1 {
+		t.estimate = estimate{stat.Paired(s.logs), s.lowOpen, s.highOpen}
+	}
+	open := s.lowOpen && s.highOpen
+	if len(s.logs) > 0 && !open {
+		t.verdict.Ratio = ratio(stat.MomentsOf(s.logs...).Mean)
+	}
+	switch alone := builtApart(h); {
+	case alone != "":
+		t.verdict.Reason = alone
+	case len(s.logs) < lab.FewestBlocks:
+		t.verdict.Reason = tooFew(s, blocks, lab.FewestBlocks)
+	case open:
+		t.verdict.Reason = "both sides are bounds: nothing is known of their ratio"
+	default:
+		t.able = true
+		t.p = t.decisive()
+	}
+	return t
+}
+
+func tooFew(s series, blocks, needed int) string {
+	text := fmt.Sprintf("too few valid blocks (%d of %d; %d are needed)", len(s.logs), blocks, needed)
+	if len(s.lacking) > 0 {
+		text += ": " + strings.Join(s.lacking, ", ")
+	}
+	return text
+}
+
+// Python without its lock, and the twin that has it, are built from source with
+// the same flags, and not as distributions build theirs.
+var builtAlike = []string{"python-freethreaded", "python-gil-twin"}
+
+// builtApart says why the arms of a hypothesis must not be compared: one is a
+// build that only its twin is like. A side that divides a runtime by itself, such
+// as a speed-up, says nothing of how fast it was built.
+func builtApart(h lab.Hypothesis) string {
+	var runtimes []string
+	for _, side := range []lab.Arm{h.Numerator, h.Denominator} {
+		own := runtime(side.Variant)
+		switch {
+		case side.Over == nil:
+			runtimes = append(runtimes, own)
+		case runtime(side.Over.Variant) != own:
+			runtimes = append(runtimes, own, runtime(side.Over.Variant))
+		}
+	}
+	alike := func(name string) bool { return slices.Contains(builtAlike, name) }
+	i := slices.IndexFunc(runtimes, alike)
+	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !alike(name) }) {
+		return ""
+	}
+	return fmt.Sprintf("%s is built as no other runtime is: it is compared with %s only, with others by its speed-up",
+		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(builtAlike), func(name string) bool { return name == runtimes[i] }), ", "))
+}
+
+// runtime is that of a variant's id.
+func runtime(variant string) string {
+	name, _, _ := strings.Cut(variant, "/")
+	return name
+}
+
+func (t *test) decisive() float64 {
+	p := 1.0
+	for _, r := range deciding(t.verdict.Direction) {
+		p = min(p, r.p(t.estimate, t.margin))
+	}
+	return p
+}
+
+// decideAll decides the tests that can be decided, together.
+func decideAll(tests []*test) {
+	var able []*test
+	var ps []float64
+	for _, t := range tests {
+		if t.able {
+			able, ps = append(able, t), append(ps, t.p)
+		}
+	}
+	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
+	for i, t := range able {
+		smaller := 0
+		for _, p := range ps {
+			if p < t.p {
+				smaller++
+			}
+		}
+		t.decide(levels[i], func(p float64) *float64 {
+			// Holm tests the hypothesis at a level that is Alpha over so many, once all
+			// before it are rejected: what its own smallest p says.
+			p = min(1, max(adjusted[i], p*float64(len(ps)-smaller)))
+			return &p
+		})
+	}
+}
+
+// decide finds where the interval lies, at the level of one side that Holm's
+// procedure tests at.
+func (t *test) decide(level float64, adjust func(p float64) *float64) {
+	v, decision := &t.verdict, decisions[t.verdict.Direction]
+	low, high := t.estimate.interval(level)
+	v.Low, v.High = ratio(low), ratio(high)
+	v.PHolm = adjust(decision.supports.p(t.estimate, t.margin))
+	v.PEquivalence = adjust(inside.p(t.estimate, t.margin))
+	if decision.supports.holds(low, high, t.margin) {
+		t.found(lab.Supported, decision.supports)
+		return
+	}
+	for _, r := range decision.refutes {
+		if r.holds(low, high, t.margin) {
+			t.found(lab.Refuted, r)
+			return
+		}
+	}
+	t.undecided(level)
+}
+
+// found is a finding, unless the second opinion differs.
+func (t *test) found(f lab.Finding, in region) {
+	v := &t.verdict
+	p := in.signFlip(t.logs, t.margin)
+	v.PSignFlip = &p
+	if p <= lab.Alpha {
+		v.Finding = f
+		return
+	}
+	v.Reason = fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", f, p)
+	v.Doubts = append(v.Doubts, v.Reason)
+}
+
+// undecided says whether more blocks would probably decide it: of the region that
+// the mean lies in, by how far inside it lies and how much the blocks vary.
+func (t *test) undecided(level float64) {
+	v, mean, sd := &t.verdict, t.estimate.Mean, stat.MomentsOf(t.logs...).SD()
+	distance, wanted, unknown := 0.0, power, false
+	for _, r := range deciding(v.Direction) {
+		d := r.distance(mean, t.margin)
+		switch {
+		case d <= distance:
+		case !r.testable(t.estimate):
+			unknown = true
+		default:
+			distance = d
+			if r.endsAbove() && r.endsBelow() { // two tests must both succeed
+				wanted = (1 + power) / 2
+			}
+		}
+	}
+	if unknown && distance == 0 {
+		v.Reason = "the figures are bounds that leave open where the ratio lies: more blocks would not help"
+		return
+	}
+	n, ok := stat.Needed(distance, sd, level, wanted, mostBlocks)
+	if distance <= 0 || !ok {
+		v.Reason = "more blocks would not do: the ratio lies at the margin's edge"
+		return
+	}
+	v.BlocksNeeded = max(n, v.Blocks+1)
+	v.Reason = fmt.Sprintf("the interval reaches over the margin's edge; about %d blocks would do", v.BlocksNeeded)
+}
+
+// ratio is that of a log; none of what has no end.
+func ratio(log float64) *float64 {
+	if math.IsInf(log, 0) {
+		return nil
+	}
+	r := math.Exp(log)
+	return &r
+}
+
+// cores says of which numbers of CPUs a hypothesis speaks that compares several;
+// nothing else of scaling was seen.
+func cores(h lab.Hypothesis) string {
+	var all []int
+	for _, a := range h.Arms() {
+		all = append(all, max(a.Cores, 1))
+	}
+	fewest, most := slices.Min(all), slices.Max(all)
+	if fewest == most {
+		return ""
+	}
+	return fmt.Sprintf("%d to %d cores only", fewest, most)
+}

@@ -1,0 +1,181 @@
+package verdict
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
+)
+
+// cell is trials of which each block has one that counts. No cores, no phase: of
+// any.
+type cell struct {
+	scenario, variant, phase string
+	cores                    int64
+}
+
+// table is the rows that count by cell and block: valid ones and bounds, the last
+// attempt of each. What was disturbed or failed is not in it.
+type table map[cell]map[int64]metric.Row
+
+func tabulate(rows []metric.Row) table {
+	t := table{}
+	for _, r := range rows {
+		block, ok := r.Int("block")
+		if v := lab.Validity(r.Text("validity")); !ok || v != lab.Valid && v != lab.Censored {
+			continue
+		}
+		cores, _ := r.Int("server_cpus")
+		for _, phase := range []string{r.Text("phase"), ""} {
+			for _, n := range []int64{cores, 0} {
+				t.put(cell{r.Text("scenario"), r.Text("variant"), phase, n}, block, r)
+			}
+		}
+	}
+	return t
+}
+
+func (t table) put(c cell, block int64, r metric.Row) {
+	if t[c] == nil {
+		t[c] = map[int64]metric.Row{}
+	}
+	had, repeated := t[c][block]
+	if !repeated || attempt(r) >= attempt(had) {
+		t[c][block] = r
+	}
+}
+
+func attempt(r metric.Row) int64 {
+	n, _ := r.Int("attempt")
+	return n
+}
+
+// term is a factor of a ratio: a metric of a cell, to a power.
+type term struct {
+	name   string // "node/single peak"
+	cell   cell
+	metric metric.Metric
+	power  float64 // more than 0 above the line, less below
+}
+
+// terms are the factors of a hypothesis's ratio.
+func terms(h lab.Hypothesis, m metric.Metric) []term {
+	var ts []term
+	add := func(a lab.Arm, power float64) {
+		a.Over = nil
+		ts = append(ts, term{a.String(), cell{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power})
+	}
+	for _, side := range []struct {
+		arm   lab.Arm
+		power float64
+	}{{h.Numerator, 1}, {h.Denominator, -1}} {
+		add(side.arm, side.power)
+		if side.arm.Over != nil {
+			add(*side.arm.Over, -side.power)
+		}
+	}
+	return append(ts, burns(ts)...)
+}
+
+// burns divide throughput on different numbers of CPUs by that of CPU work
+// without a runtime on as many: what is left is the server's own doing. Where
+// there is as much of a number above the line as below, it cancels.
+func burns(of []term) (ts []term) {
+	powers := map[int64]float64{}
+	for _, t := range of {
+		if counts(t.metric) {
+			powers[t.cell.cores] += t.power
+		}
+	}
+	rps, _ := metric.Find("throughput_rps")
+	for _, cores := range slices.Sorted(maps.Keys(powers)) {
+		if power := powers[cores]; power != 0 {
+			name := "the native burn on 1 CPU"
+			if cores > 1 {
+				name = fmt.Sprintf("the native burn on %d CPUs", cores)
+			}
+			ts = append(ts, term{name, cell{lab.BurnScenario, lab.Burn, "", cores}, rps, -power})
+		}
+	}
+	return ts
+}
+
+// counts reports whether a metric says how much was done: more CPUs do more, and
+// a censored row is a lower bound of it.
+func counts(m metric.Metric) bool { return m.Group == metric.Throughput && m.Better == metric.Higher }
+
+// of is the log of a term's value in a block; bound where the true value is that
+// or more. Without one it says what there is instead.
+func (t term) of(rows table, block int64) (log float64, bound bool, lacks string) {
+	r, ok := rows[t.cell][block]
+	if !ok {
+		return 0, false, "has no valid trial"
+	}
+	bound = lab.Validity(r.Text("validity")) == lab.Censored
+	if bound && !counts(t.metric) {
+		return 0, false, "is censored"
+	}
+	value, ok := r.Float(t.metric.Name)
+	if !ok {
+		return 0, false, "has no " + t.metric.Name
+	}
+	if value <= 0 {
+		return 0, false, fmt.Sprintf("has a %s of %v, which has no ratio", t.metric.Name, value)
+	}
+	return t.power * math.Log(value), bound, ""
+}
+
+// series is the log ratios of a hypothesis, one for each block that has a value of
+// every term, by block.
+type series struct {
+	logs     []float64
+	lowOpen  bool     // some are upper bounds
+	highOpen bool     // some are lower bounds
+	lacking  []string // which terms have no value, and in how many blocks
+}
+
+func collect(ts []term, rows table, blocks int) (s series) {
+	lacks := map[string]int{}
+	for block := int64(1); block <= int64(blocks); block++ {
+		sum, whole := 0.0, true
+		lowOpen, highOpen := false, false
+		for _, t := range ts {
+			log, bound, problem := t.of(rows, block)
+			if problem != "" {
+				lacks[t.name+" "+problem]++
+				whole = false
+			}
+			sum += log
+			lowOpen = lowOpen || bound && t.power < 0
+			highOpen = highOpen || bound && t.power > 0
+		}
+		if whole {
+			s.logs = append(s.logs, sum)
+			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(lacks)) {
+		s.lacking = append(s.lacking, fmt.Sprintf("%s in %d", what, lacks[what]))
+	}
+	return s
+}
+
+// Spread is the standard deviation of a hypothesis's log ratio between the blocks
+// of a run, and the number of blocks that have one.
+func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
+	m, known := metric.Find(h.Metric)
+	if !known {
+		return 0, 0
+	}
+	most := 0
+	for _, r := range rows {
+		block, _ := r.Int("block")
+		most = max(most, int(block))
+	}
+	s := collect(terms(h, m), tabulate(rows), most)
+	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
+}
