@@ -1,0 +1,127 @@
+// Package scaling owns how throughput grows with the CPUs that a server is given:
+// from the rows of a run to speed-up and efficiency, beside what CPU work without
+// a runtime gains on the same CPUs (lab.Burn), and to the coefficients of the
+// Universal Scalability Law where there are enough numbers of CPUs to tell them.
+//
+// It says nothing of what was not measured: a curve names the cores that it is of.
+package scaling
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+// Curve is one variant in one phase on several numbers of CPUs.
+type Curve struct {
+	Scenario string   `json:"scenario"`
+	Variant  string   `json:"variant"` // an id
+	Phase    string   `json:"phase"`
+	Metric   string   `json:"metric"` // the column that grows: throughput_rps, or capacity_rps of a search
+	Points   []Point  `json:"points"` // by cores, ascending: two at least
+	Fit      *Fit     `json:"fit"`    // nil where there is none
+	Reason   string   `json:"reason,omitempty"`
+	Doubts   []string `json:"doubts,omitempty"` // what weakens the figures
+}
+
+// Point is a curve at one number of CPUs. Ratios are of the same block; those to
+// itself of the fewest cores are exactly 1.
+type Point struct {
+	Cores       int      `json:"cores"`
+	Throughput  Estimate `json:"throughput_rps"`
+	SpeedUp     Estimate `json:"speed_up"`      // throughput over that on the fewest cores
+	Efficiency  Estimate `json:"efficiency"`    // speed-up / (cores / fewest): 1 of what scales in a straight line
+	BurnSpeedUp Estimate `json:"burn_speed_up"` // of lab.Burn on as many
+	Relative    Estimate `json:"relative"`      // speed-up over the burn's
+}
+
+// Cores says which cores a curve is of: "1 to 2 cores only".
+func (c Curve) Cores() string {
+	return fmt.Sprintf("%d to %d cores only", c.Points[0].Cores, c.Points[len(c.Points)-1].Cores)
+}
+
+// Curves are those of a run's rows, ordered by scenario, variant and phase: of
+// every variant that closed loops for the peak, or searches for a capacity, have
+// measured on more than one number of CPUs. Other loads do not ask for all that
+// a server has. Of several attempts at a trial the last that is valid or a bound
+// counts.
+func Curves(rows []metric.Row) []Curve {
+	all, burns := map[subject]series{}, series{}
+	for _, r := range rows {
+		s, ok := subjectOf(r)
+		if !ok {
+			continue
+		}
+		if all[s] == nil {
+			all[s] = series{}
+		}
+		all[s].add(r, s.metric())
+		if s.isBurn() {
+			burns.add(r, s.metric())
+		}
+	}
+	var curves []Curve
+	for _, s := range slices.SortedFunc(maps.Keys(all), subject.compare) {
+		beside := burns
+		if s.isBurn() {
+			beside = nil // it is what others are compared with
+		}
+		if c, ok := curve(s, all[s], beside); ok {
+			curves = append(curves, c)
+		}
+	}
+	return curves
+}
+
+// subject is what a curve is of.
+type subject struct{ scenario, variant, phase string }
+
+func subjectOf(r metric.Row) (s subject, ok bool) {
+	s = subject{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
+	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity
+}
+
+func (s subject) compare(o subject) int {
+	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))
+}
+
+// kind is what a phase's name begins with.
+func (s subject) kind() lab.PhaseKind {
+	name, _, _ := strings.Cut(s.phase, "-")
+	return lab.PhaseKind(name)
+}
+
+func (s subject) metric() string {
+	if s.kind() == lab.Capacity {
+		return "capacity_rps"
+	}
+	return "throughput_rps"
+}
+
+func (s subject) isBurn() bool {
+	return s.scenario == lab.BurnScenario && s.variant == lab.Burn && s.kind() == lab.Peak
+}
+
+func curve(s subject, of, burns series) (Curve, bool) {
+	counts := of.cores()
+	if len(counts) < 2 {
+		return Curve{}, false
+	}
+	c := Curve{Scenario: s.scenario, Variant: s.variant, Phase: s.phase, Metric: s.metric(), Doubts: of.doubts()}
+	for _, n := range counts {
+		up, burn := of.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
+		p := Point{
+			Cores: n, Throughput: estimate(of.at(n)), SpeedUp: estimate(up),
+			BurnSpeedUp: estimate(burn), Relative: estimate(quotients(up, burn)),
+		}
+		p.Efficiency = p.SpeedUp.times(float64(counts[0]) / float64(n))
+		c.Points = append(c.Points, p)
+	}
+	c.Fit, c.Reason = fit(of, c)
+	return c, true
+}

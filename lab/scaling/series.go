@@ -1,0 +1,121 @@
+package scaling
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+// series is what was measured of a subject, by cores and block.
+type series map[cell]trial
+
+type cell struct {
+	cores int
+	block int64
+}
+
+// trial is the last attempt that counts of a cell.
+type trial struct {
+	quantity
+	attempt   int64
+	workers   int64 // processes that accept requests; 0 where the server does not say
+	throttled int64 // periods in which a quota parked it
+}
+
+// add takes a row of a subject, unless it does not count.
+func (s series) add(r metric.Row, name string) {
+	validity := lab.Validity(r.Text("validity"))
+	value, ok := r.Float(name)
+	cores, given := r.Int("server_cpus")
+	if !ok || !given || value <= 0 || validity != lab.Valid && validity != lab.Censored {
+		return
+	}
+	t := trial{quantity: exactly(value)}
+	if validity == lab.Censored {
+		t.bound = AtLeast
+	}
+	block, _ := r.Int("block")
+	t.attempt, _ = r.Int("attempt")
+	t.workers, _ = r.Int("workers")
+	t.throttled, _ = r.Int("throttled_periods")
+	at := cell{int(cores), block}
+	if had, there := s[at]; !there || t.attempt >= had.attempt {
+		s[at] = t
+	}
+}
+
+// cores are the numbers of CPUs, ascending.
+func (s series) cores() (all []int) {
+	for at := range s {
+		all = append(all, at.cores)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// at is what was measured on so many CPUs, by block.
+func (s series) at(cores int) map[int64]quantity {
+	all := map[int64]quantity{}
+	for at, t := range s {
+		if at.cores == cores {
+			all[at.block] = t.quantity
+		}
+	}
+	return all
+}
+
+// speedUp is throughput over that on the fewest cores, by block. Over itself it
+// is 1, whatever it is.
+func (s series) speedUp(cores, fewest int) map[int64]quantity {
+	all := s.at(cores)
+	if cores == fewest {
+		for block := range all {
+			all[block] = exactly(1)
+		}
+		return all
+	}
+	return quotients(all, s.at(fewest))
+}
+
+// doubts are why the curve may be of something else than cores.
+func (s series) doubts() (all []string) {
+	for _, why := range []string{s.crowded(), s.parked()} {
+		if why != "" {
+			all = append(all, why)
+		}
+	}
+	return all
+}
+
+// crowded says where more workers than CPUs take turns: another CPU then brings
+// more than another core of a server that fits its cores.
+func (s series) crowded() string {
+	for _, at := range s.inOrder() {
+		if workers := s[at].workers; workers > int64(at.cores) {
+			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from another core is no law of cores", workers, at.cores, at.block)
+		}
+	}
+	return ""
+}
+
+// parked says where a quota stopped the server for a part of each period.
+func (s series) parked() string {
+	for _, at := range s.inOrder() {
+		if n := s[at].throttled; n > 0 {
+			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not given whole cores", n, at.cores, at.block)
+		}
+	}
+	return ""
+}
+
+func (s series) inOrder() []cell {
+	return slices.SortedFunc(maps.Keys(s), func(a, b cell) int {
+		if a.cores != b.cores {
+			return a.cores - b.cores
+		}
+		return int(a.block - b.block)
+	})
+}
