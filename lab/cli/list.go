@@ -107,7 +107,7 @@ func (l listed) print(w io.Writer) {
 		fmt.Fprintf(w, "  %-18s %s; at most %v a block of %s\n", "",
 			load(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
 			time.Duration(s.TrialsS*float64(time.Second)).Round(time.Second), defaultProfile)
-		if claims := claimsOf(s.Hypotheses); len(claims) > 0 {
+		if claims := testedFrom(s.Hypotheses); len(claims) > 0 {
 			fmt.Fprintf(w, "  %-18s tests %s\n", "", strings.Join(claims, ", "))
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
@@ -122,18 +122,14 @@ func (l listed) print(w io.Writer) {
 	}
 }
 
-// claimsOf are the claims that hypotheses serve, each once, with the profiles
+// testedFrom are the claims that hypotheses serve, each once, with the profiles
 // from which on these are tested: "speed-1 (quick, standard)".
-func claimsOf(hypotheses []lab.Hypothesis) (claims []string) {
+func testedFrom(hypotheses []lab.Hypothesis) (claims []string) {
 	profiles := map[string][]string{}
-	var ids []string
 	for _, h := range hypotheses {
-		if _, known := profiles[h.Claim]; !known {
-			ids = append(ids, h.Claim)
-		}
 		profiles[h.Claim] = append(profiles[h.Claim], h.Profile)
 	}
-	for _, id := range ids {
+	for _, id := range claimsOf(hypotheses) {
 		in := slices.DeleteFunc(lab.ProfileNames(), func(name string) bool { return !slices.Contains(profiles[id], name) })
 		claims = append(claims, fmt.Sprintf("%s (%s)", id, strings.Join(in, ", ")))
 	}
@@ -197,4 +193,14 @@ func cores(s lab.Scenario) string {
 		words[i] = fmt.Sprint(n)
 	}
 	return strings.Join(words, ", ") + " CPUs for the server"
+}
+
+// claimsOf are the claims that hypotheses serve, each once.
+func claimsOf(hypotheses []lab.Hypothesis) (ids []string) {
+	for _, h := range hypotheses {
+		if !slices.Contains(ids, h.Claim) {
+			ids = append(ids, h.Claim)
+		}
+	}
+	return ids
 }

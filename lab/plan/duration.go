@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"time"
 
 	"runtimelab/lab"
@@ -24,7 +25,7 @@ const repeatShare = 0.2
 // repeats is a run's repeats: the share of its trials, less where the profile's
 // limit has no time for them.
 func repeats(p lab.Plan) int {
-	share := int(repeatShare * float64(len(p.Trials)))
+	share := int(math.Ceil(repeatShare * float64(len(p.Trials))))
 	if p.Profile.Limit == 0 {
 		return share
 	}

@@ -80,7 +80,7 @@ func TestASearchFindsAKnownCapacity(t *testing.T) {
 	const seeds = 200
 	near, high, sum := 0, 0, 0.0
 	for seed := range uint64(seeds) {
-		s := plan.NewSearch(profile(t, "standard"), 1000, 1000)
+		s := plan.NewSearch(profile(t, "full"), 1000, 1000)
 		found := confirmed(searched(s, func(step lab.SearchStep, n int) (bool, string) {
 			return keeps(step.OfferedRPS, s.Lasts(step), plan.SearchSeed(seed, n)), ""
 		}))
@@ -128,7 +128,7 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := rates(searched(plan.NewSearch(profile(t, "standard"), 1000, 100), c.met)); !slices.Equal(got, c.want) {
+			if got := rates(searched(plan.NewSearch(profile(t, "full"), 1000, 100), c.met)); !slices.Equal(got, c.want) {
 				t.Errorf("tried\n%q, want\n%q", got, c.want)
 			}
 		})
@@ -137,7 +137,7 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 
 func TestASearchThatKeepsNothingEnds(t *testing.T) {
 	never := below(0)
-	tried := searched(plan.NewSearch(profile(t, "standard"), 1000, 1000), never)
+	tried := searched(plan.NewSearch(profile(t, "full"), 1000, 1000), never)
 	if last := tried[len(tried)-1]; last.Stage != lab.Exponential || confirmed(tried) != 0 {
 		t.Errorf("nothing was kept, and it tried %q", rates(tried))
 	}
@@ -145,14 +145,14 @@ func TestASearchThatKeepsNothingEnds(t *testing.T) {
 	if got := tried[len(tried)-1].OfferedRPS; got != 125 {
 		t.Errorf("the lowest rate of which a 99th percentile could be said is 125 of those halved, and it tried %q", rates(tried))
 	}
-	tried = searched(plan.NewSearch(profile(t, "standard"), 50, 1000), never)
+	tried = searched(plan.NewSearch(profile(t, "full"), 50, 1000), never)
 	if len(tried) != 1 {
 		t.Errorf("a first rate that is too low for a 99th percentile, and it went on: %q", rates(tried))
 	}
 }
 
 func TestASearchThatMissesNothingEnds(t *testing.T) {
-	tried := searched(plan.NewSearch(profile(t, "standard"), 1, 100), below(math.Inf(1)))
+	tried := searched(plan.NewSearch(profile(t, "full"), 1, 100), below(math.Inf(1)))
 	last := tried[len(tried)-1]
 	if last.Stage != lab.Confirmation || last.OfferedRPS != tried[len(tried)-2].OfferedRPS {
 		t.Errorf("everything was kept, and it tried %q", rates(tried))
@@ -160,7 +160,7 @@ func TestASearchThatMissesNothingEnds(t *testing.T) {
 }
 
 func TestAStepIsLongEnoughForItsObjectives(t *testing.T) {
-	s := plan.NewSearch(profile(t, "standard"), 1000, 1000)
+	s := plan.NewSearch(profile(t, "full"), 1000, 1000)
 	for _, c := range []struct {
 		step lab.SearchStep
 		want time.Duration
