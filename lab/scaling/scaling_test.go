@@ -133,9 +133,10 @@ func TestBoundsStayBounds(t *testing.T) {
 				}
 				return
 			}
-			two := only(t, rows).Points[1]
-			expect(t, "the speed-up", two.SpeedUp, c.speedUp)
-			expect(t, "the throughput", two.Throughput, c.throughput)
+			points := only(t, rows).Points
+			expect(t, "what is 1 whatever it is a bound of", points[0].SpeedUp, "1.000 [1.000, 1.000] of 6")
+			expect(t, "the speed-up", points[1].SpeedUp, c.speedUp)
+			expect(t, "the throughput", points[1].Throughput, c.throughput)
 		})
 	}
 }
@@ -281,6 +282,17 @@ func TestFitsAreRefused(t *testing.T) {
 				t.Errorf("doubts %q", got.Fit.Doubts)
 			}
 		})
+	}
+}
+
+// A block takes part in a fit with all of its figures or not at all.
+func TestBlocksWithABoundAreLeftOut(t *testing.T) {
+	rows := lawful(stat.USL{Lambda: 50, Sigma: 0.05}, []int{1, 2, 4, 8}, 8, 0.01, rand.New(rand.NewPCG(1, 2)))
+	with(rows[0], judged(lab.Censored))
+	with(rows[5], judged(lab.Disturbed))
+	c := only(t, rows)
+	if c.Fit == nil || c.Fit.Sigma.Blocks != 6 || len(c.Points) != 4 || c.Points[0].Throughput.Bound != AtLeast {
+		t.Errorf("%+v with the fit %+v", c, c.Fit)
 	}
 }
 
