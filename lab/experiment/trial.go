@@ -141,9 +141,9 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 // request is the same in every scenario: a cold start is the server's, however
 // long a scenario's own requests take.
 func (e *Experiment) welcome(ctx context.Context, subject *lab.Sample, in setting) error {
-	first := e.alive()
-	if subject.Variant.Responder {
-		first = e.Responder
+	first := e.Responder
+	if !subject.Variant.Responder {
+		first = e.alive()
 	}
 	at, err := in.cell.Await(ctx, first, patience)
 	if err != nil {

@@ -95,7 +95,7 @@ func (s series) doubts() (all []string) {
 func (s series) crowded() string {
 	for _, at := range s.inOrder() {
 		if workers := s[at].workers; workers > int64(at.cores) {
-			return fmt.Sprintf("%d workers on %d cores (block %d): what they gain from another core is no law of cores", workers, at.cores, at.block)
+			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from another core is no law of cores", workers, at.cores, at.block)
 		}
 	}
 	return ""
@@ -105,7 +105,7 @@ func (s series) crowded() string {
 func (s series) parked() string {
 	for _, at := range s.inOrder() {
 		if n := s[at].throttled; n > 0 {
-			return fmt.Sprintf("a CPU quota parked the server in %d periods on %d cores (block %d): what it is given are no whole cores", n, at.cores, at.block)
+			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not given whole cores", n, at.cores, at.block)
 		}
 	}
 	return ""
