@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
@@ -53,30 +52,63 @@ type checked struct {
 	Requests []byte `json:"requests"` // []lab.Request, packed
 }
 
-// pack makes requests small. The contract's bodies that are too large are
-// megabytes of one letter: as JSON they cost a second of every run.
-func pack(requests []lab.Request) ([]byte, error) {
-	var packed bytes.Buffer
-	z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
-	if err != nil {
-		return nil, fmt.Errorf("packing requests: %w", err)
-	}
-	if err := gob.NewEncoder(z).Encode(requests); err != nil {
-		return nil, fmt.Errorf("packing requests: %w", err)
-	}
-	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("packing requests: %w", err)
-	}
-	return packed.Bytes(), nil
+// packed is a request whose body is written in stretches. The contract's bodies
+// that are too large are megabytes of one letter: as JSON, or compressed, they
+// cost every run a second for each variant. Looking for stretches that repeat
+// costs next to nothing, and of what does not repeat little is left.
+type packed struct {
+	Request lab.Request // without its body
+	Body    []stretch
 }
 
-func unpack(packed []byte) (requests []lab.Request, err error) {
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
+// stretch is so many times the same bytes.
+type stretch struct {
+	Bytes []byte
+	Times int
+}
+
+// stretchSize is how many bytes are compared at a time: whole repetitions of one
+// letter, or two.
+const stretchSize = 1024
+
+func pack(requests []lab.Request) ([]byte, error) {
+	all := make([]packed, len(requests))
+	for i, r := range requests {
+		all[i].Body = stretches(r.Body)
+		r.Body = nil
+		all[i].Request = r
+	}
+	var out bytes.Buffer
+	if err := gob.NewEncoder(&out).Encode(all); err != nil {
+		return nil, fmt.Errorf("packing requests: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func stretches(body []byte) (all []stretch) {
+	for len(body) > 0 {
+		next := body[:min(stretchSize, len(body))]
+		body = body[len(next):]
+		if last := len(all) - 1; last >= 0 && bytes.Equal(all[last].Bytes, next) {
+			all[last].Times++
+			continue
+		}
+		all = append(all, stretch{Bytes: next, Times: 1})
+	}
+	return all
+}
+
+func unpack(text []byte) ([]lab.Request, error) {
+	var all []packed
+	if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&all); err != nil {
 		return nil, fmt.Errorf("unpacking requests: %w", err)
 	}
-	if err := gob.NewDecoder(z).Decode(&requests); err != nil {
-		return nil, fmt.Errorf("unpacking requests: %w", err)
+	requests := make([]lab.Request, len(all))
+	for i, p := range all {
+		requests[i] = p.Request
+		for _, s := range p.Body {
+			requests[i].Body = append(requests[i].Body, bytes.Repeat(s.Bytes, s.Times)...)
+		}
 	}
 	return requests, nil
 }

@@ -143,13 +143,10 @@ func outcome(s lab.Sample) string {
 	return text + doubt(s)
 }
 
-// capacity is what a search found, and of how many rates.
+// capacity is what a search found, and in how many steps.
 func capacity(s lab.Sample) string {
 	rps, ok := metric.CapacityRPS(s)
-	switch {
-	case !ok && len(s.Search.Steps) == 0:
-		return " none"
-	case !ok:
+	if !ok {
 		last := s.Search.Steps[len(s.Search.Steps)-1]
 		return fmt.Sprintf(" none: at %s/s %s", report.Digits(last.OfferedRPS), strings.Join(last.Missed, ", "))
 	}
@@ -157,7 +154,7 @@ func capacity(s lab.Sample) string {
 	if s.Gate.Validity == lab.Censored {
 		bound = ">= "
 	}
-	return fmt.Sprintf(" %s%s/s, of %d rates tried", bound, report.Digits(rps), len(s.Search.Steps))
+	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.Digits(rps), len(s.Search.Steps))
 }
 
 // doubt is why a sample is not valid.

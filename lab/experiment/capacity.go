@@ -17,23 +17,24 @@ import (
 const served = 0.99
 
 // capacity searches for the highest rate at which a warmed server keeps the SLO
-// of a phase. The sample's attack, and with it all of its figures but the
-// capacity, is that of the last confirmation; where there was nothing to confirm,
-// that of the last step. A server that keeps the SLO at no rate that was tried has
-// a valid sample without a capacity: that is the server's doing, and to call it 0
-// would claim more than was tried, and have no logarithm.
+// of a phase, from the phase's rate on; a is the phase's attack. The sample's
+// attack, and with it all of its figures but the capacity, is that of the last
+// confirmation; where there was nothing to confirm, that of the last step. A server
+// that keeps the SLO at no rate that was tried has a valid sample without a
+// capacity: that is the server's doing, and to call it 0 would claim more than was
+// tried, and have no logarithm.
 //
 // Canaries are before and after the whole search, readings of the server around
 // every step.
-func (e *Experiment) capacity(ctx context.Context, s lab.Sample, p lab.Phase, in setting) (lab.Sample, error) {
-	p.Share = nil // of the peak is only where the search begins
+func (e *Experiment) capacity(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
+	s.Phase.Share = nil // of the peak is only where the search begins
 	s.InterruptsApart = e.Calibration.InterruptsApart
 	s.Search = &lab.Search{}
 	var err error
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
 	}
-	if s, err = e.search(ctx, s, p, in); err != nil {
+	if s, err = e.search(ctx, s, a, in); err != nil {
 		return s, err
 	}
 	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
@@ -44,9 +45,9 @@ func (e *Experiment) capacity(ctx context.Context, s lab.Sample, p lab.Phase, in
 }
 
 // search tries one rate after another. What it returns is the sample of the last.
-func (e *Experiment) search(ctx context.Context, s lab.Sample, p lab.Phase, in setting) (lab.Sample, error) {
-	targets := e.targets[s.Trial.Scenario][s.Trial.Variant].of(p)
-	search := plan.NewSearch(e.Plan.Profile, p.RateRPS, requestsFor(p.Objectives, targets))
+func (e *Experiment) search(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
+	name, keeps := a.Name, a.KeepHits
+	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsFor(s.Phase.Objectives, a.Targets))
 	for n := 0; ; n++ {
 		step, more := search.Next(s.Search.Steps)
 		if !more {
@@ -55,14 +56,12 @@ func (e *Experiment) search(ctx context.Context, s lab.Sample, p lab.Phase, in s
 		if n > 0 {
 			s.Server.Before = s.Server.After
 		}
-		s.Phase = p
 		s.Phase.RateRPS = step.OfferedRPS
-		a := e.attack(s.Trial, s.Phase)
-		a.Name = fmt.Sprintf("%s at %g/s", a.Name, step.OfferedRPS)
+		a.Name = fmt.Sprintf("%s at %g/s", name, step.OfferedRPS)
 		a.Kind, a.Duration = lab.Steady, search.Lasts(step)
 		a.Rate = offered(s.Phase, a.Duration)
 		a.Seed = plan.SearchSeed(s.Trial.Seed, n)
-		a.KeepHits = e.KeepHits && step.Stage == lab.Confirmation
+		a.KeepHits = keeps && step.Stage == lab.Confirmation
 		e.Observer.PhaseStarted(s.Trial, s.Phase, a.Duration)
 		var err error
 		if s, err = attackOnce(ctx, s, a, in); err != nil {

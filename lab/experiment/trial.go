@@ -111,14 +111,6 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		if err != nil {
 			return samples, err
 		}
-		if p.Kind == lab.Capacity {
-			s, err := e.capacity(ctx, *subject, p, in)
-			if err != nil {
-				return samples, err
-			}
-			samples = append(samples, s)
-			continue
-		}
 		a := e.attack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
 		if p.Kind == lab.WarmUp {
@@ -199,7 +191,11 @@ func (e *Experiment) identify(answer lab.Answer, subject lab.Sample) (lab.Identi
 func (e *Experiment) Measure(
 	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
 ) (lab.Sample, error) {
-	s, err := e.attackBetweenReadings(ctx, subject, a, setting{cell, server, upstream})
+	in := setting{cell, server, upstream}
+	if subject.Phase.Kind == lab.Capacity {
+		return e.capacity(ctx, subject, a, in)
+	}
+	s, err := e.attackBetweenReadings(ctx, subject, a, in)
 	if err != nil {
 		return s, err
 	}

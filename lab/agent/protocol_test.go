@@ -1,0 +1,44 @@
+package agent
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"runtimelab/lab"
+)
+
+func TestPackedRequestsAreTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var requests []lab.Request
+		for range rapid.IntRange(0, 4).Draw(t, "requests") {
+			r := lab.Request{Method: "POST", Path: rapid.String().Draw(t, "path"), Header: map[string]string{"a": "b"}, Background: rapid.Bool().Draw(t, "background")}
+			for range rapid.IntRange(0, 5).Draw(t, "parts") {
+				unit := rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(t, "unit")
+				r.Body = append(r.Body, bytes.Repeat(unit, rapid.IntRange(1, 3*stretchSize).Draw(t, "times"))...)
+			}
+			requests = append(requests, r)
+		}
+		text, err := pack(requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := unpack(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(back) != len(requests) || len(requests) > 0 && !reflect.DeepEqual(back, requests) {
+			t.Fatalf("%d requests came back as others", len(requests))
+		}
+	})
+}
+
+func TestABodyOfOneLetterPacksSmall(t *testing.T) {
+	body := append([]byte(`{"note":"`), bytes.Repeat([]byte("a"), 16<<20)...)
+	text, err := pack([]lab.Request{{Body: append(body, `"}`...)}})
+	if err != nil || len(text) > 8*stretchSize {
+		t.Errorf("16 MiB of one letter pack into %d bytes, error %v", len(text), err)
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/serve"
+)
+
+// A server of one thread that works a known time for each request, by its own
+// clock, can serve at most one divided by that; how near it comes within an SLO is
+// queueing theory's to say, but for what a request costs beside its work.
+func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session) {
+		reference := s.responder(serve.Reference("search", 1_000_000)) // a millisecond or two
+		phase := lab.Phase{
+			Name: "capacity", Kind: lab.Capacity, RateRPS: 250, Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10,
+			Objectives: []lab.Objective{{Metric: "latency_p90_ms", Below: true, Limit: 25}},
+		}
+		a := attackOn(reference, phase.Connections, phase.RateRPS, time.Second)
+		s.inCell(ctx, t, reference, func(in *cell, server experiment.Server) {
+			e := &experiment.Experiment{
+				Plan:  lab.Plan{Profile: lab.Profile{Steady: 8 * time.Second}},
+				Cells: s.cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil),
+			}
+			b := &bench{cell: in, server: server}
+			var sample lab.Sample
+			var service time.Duration
+			for attempt := range plan.MaxAttempts { // what others do is not the server's
+				if _, err := b.ServiceTime(ctx); err != nil { // and forgets what was before
+					t.Fatal(err)
+				}
+				subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)}}
+				var err error
+				if sample, err = e.Measure(ctx, subject, a, in, server, nil); err != nil {
+					t.Fatal(err)
+				}
+				if service, err = b.ServiceTime(ctx); err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("service %v; %s", service, outcome(sample))
+				if sample.Gate.Validity != lab.Disturbed {
+					break
+				}
+			}
+			rps, ok := metric.CapacityRPS(sample)
+			if !ok || rps <= 0 || rps >= 1/service.Seconds() {
+				t.Errorf("capacity %v of a server that needs %v for a request", rps, service)
+			}
+			if text := outcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text, "/s, in ") {
+				t.Errorf("it prints as %q", text)
+			}
+			last := sample.Search.Steps[len(sample.Search.Steps)-1]
+			if last.Stage != lab.Confirmation || !last.Met || last.OfferedRPS != rps || sample.Phase.RateRPS != rps {
+				t.Errorf("the search ended with %+v", last)
+			}
+		})
+	})
+}
