@@ -178,11 +178,11 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 		name, trials, doubt, err string
 		code                     int
 	}{
-		{name: "a column of later", trials: "schema_version,invented,throughput_rps\n3,x,2.5\n", doubt: "invented"},
-		{name: "another schema", trials: "schema_version,requests\n3,5\n1,5\n", err: "line 3: schema version 1", code: lab.ExitUsage},
+		{name: "a column of later", trials: "schema_version,invented,throughput_rps\n4,x,2.5\n", doubt: "invented"},
+		{name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1", code: lab.ExitUsage},
 		{name: "no schema", trials: "requests\n5\n", err: "schema version 0", code: lab.ExitUsage},
-		{name: "wrong type", trials: "schema_version,requests\n3,many\n", err: "line 2: column requests", code: lab.ExitFailed},
-		{name: "a cell short", trials: "schema_version,requests\n3\n", err: "line 2", code: lab.ExitFailed},
+		{name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests", code: lab.ExitFailed},
+		{name: "a cell short", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

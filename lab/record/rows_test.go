@@ -37,10 +37,10 @@ func collect(in io.Reader, columns ...string) (rows [][]string, doubts []string,
 
 func TestRowsHaveTheColumnsAskedFor(t *testing.T) {
 	text := "scenario,block,base_origin,schema_version,phase\n" +
-		`json,1,"debian: a 1, b 2",3,peak` + "\n" +
-		`json,2,"said ""no"", twice",3,"steady"` + "\r\n" +
-		"json,3,,3,\n" +
-		"json,4,torn,3,pe"
+		`json,1,"debian: a 1, b 2",4,peak` + "\n" +
+		`json,2,"said ""no"", twice",4,"steady"` + "\r\n" +
+		"json,3,,4,\n" +
+		"json,4,torn,4,pe"
 	rows, doubts, err := collect(strings.NewReader(text), "phase", "base_origin", "nosuch", "block")
 	want := [][]string{{"peak", "debian: a 1, b 2", "", "1"}, {"steady", `said "no", twice`, "", "2"}, {"", "", "", "3"}}
 	if err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
@@ -53,11 +53,11 @@ func TestRowsHaveTheColumnsAskedFor(t *testing.T) {
 
 func TestRowsNameTheLineOfAFault(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
-		{"schema_version,a\n3,x\n\n3,\"a\nb\"\n3,a\"b\n", "line 6: bare"},
-		{"schema_version,a\n3,x\n3,\"x\n3,x\n", "line 3: "},
-		{"schema_version,a\n3,x\n3,x,y\n", "line 3: wrong number of fields: 3, where the header has 2"},
-		{"schema_version,a\n3,x\n2,x\n", "line 3: schema version 2"},
-		{"schema_version,a\n3,\"" + strings.Repeat("x,y\n", 1<<19) + "\"\n", "line 2: a record of more than"},
+		{"schema_version,a\n4,x\n\n4,\"a\nb\"\n4,a\"b\n", "line 6: bare"},
+		{"schema_version,a\n4,x\n4,\"x\n4,x\n", "line 3: "},
+		{"schema_version,a\n4,x\n4,x,y\n", "line 3: wrong number of fields: 3, where the header has 2"},
+		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2"},
+		{"schema_version,a\n4,\"" + strings.Repeat("x,y\n", 1<<19) + "\"\n", "line 2: a record of more than"},
 	} {
 		_, _, err := collect(strings.NewReader(tt.text))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -65,7 +65,7 @@ func TestRowsNameTheLineOfAFault(t *testing.T) {
 		}
 	}
 	stop := errors.New("enough")
-	table, err := record.NewRows(strings.NewReader("schema_version\n3\n3\n"))
+	table, err := record.NewRows(strings.NewReader("schema_version\n4\n4\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		table, err := record.NewRows(&endless{rest: "schema_version,block,base_origin\n", row: "3,12,\"a, b\"\n", left: rows})
+		table, err := record.NewRows(&endless{rest: "schema_version,block,base_origin\n", row: "4,12,\"a, b\"\n", left: rows})
 		if err == nil {
 			err = table.Each([]string{"block", "base_origin"}, func([][]byte) error { return nil })
 		}
@@ -115,9 +115,9 @@ func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
 // no end is torn.
 func FuzzRows(f *testing.F) {
 	for _, seed := range []string{
-		"schema_version,a\n3,x\n", "schema_version,a\r\n3,\"x\"\r\n", "schema_version,a\n3,\"x\"\"y\"\n", "schema_version,a\n3,\"x\ny\"\n",
-		"schema_version,a\n3,a\"b\n", "schema_version,a\n3,\"a\"b\n", "schema_version,a\n3,\n\n,\n", "schema_version,a\n3,x,\n", "schema_version\n\"3\"",
-		"schema_version,a,\n3,\"\",\"\"\n", "schema_version,a\n3,\r\n3,\"\r\n\"\n", "\n\nschema_version\n3\n", "\"schema_version\",\"a\n\"\n3,\"\n",
+		"schema_version,a\n4,x\n", "schema_version,a\r\n4,\"x\"\r\n", "schema_version,a\n4,\"x\"\"y\"\n", "schema_version,a\n4,\"x\ny\"\n",
+		"schema_version,a\n4,a\"b\n", "schema_version,a\n4,\"a\"b\n", "schema_version,a\n4,\n\n,\n", "schema_version,a\n4,x,\n", "schema_version\n\"4\"",
+		"schema_version,a,\n4,\"\",\"\"\n", "schema_version,a\n4,\r\n4,\"\r\n\"\n", "\n\nschema_version\n3\n", "\"schema_version\",\"a\n\"\n4,\"\n",
 	} {
 		f.Add(seed)
 	}

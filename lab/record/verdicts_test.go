@@ -67,31 +67,3 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("into no folder: %v", err)
 	}
 }
-
-// A scenario once gave its servers one number of CPUs.
-func TestReadsRunsOfOneNumberOfCPUs(t *testing.T) {
-	_, run := create(t)
-	path := filepath.Join(run.Dir(), "run.json")
-	for text, want := range map[string][]int{
-		`{"schema_version": 3, "seed": 18446744073709551615, "plan": {"scenarios": [{"name": "a", "cores": 2}]}}`:      {2},
-		`{"schema_version": 3, "seed": 18446744073709551615, "plan": {"scenarios": [{"name": "a", "cores": [1, 2]}]}}`: {1, 2},
-		`{"schema_version": 3, "seed": 18446744073709551615, "plan": {"scenarios": [{"name": "a"}]}}`:                  nil,
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		got, err := record.Read(run.Dir())
-		if err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if s := got.Info.Plan.Scenarios[0]; !slices.Equal(s.Cores, want) || s.Name != "a" || got.Info.Seed != 1<<64-1 {
-			t.Errorf("%s: %+v of seed %d", text, s, got.Info.Seed)
-		}
-	}
-	if err := os.WriteFile(path, []byte(`{"plan": 1}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := record.Read(run.Dir()); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("a plan that is a number: %v", err)
-	}
-}
