@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -151,7 +153,8 @@ func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
 const (
 	steadyWindow  = 500 * time.Millisecond
 	steadyWindows = 4
-	steadyWithin  = 0.05 // of their mean
+	steadyWithin  = 0.05 // of their mean, or one hit, which is as near as counts can be
+	steadyHits    = 2    // in a window on average, below which nothing is said
 )
 
 // steadiness counts hits in windows and says when the last few windows agree.
@@ -161,7 +164,8 @@ type steadiness struct {
 }
 
 // steadyAfter counts a hit that ended at elapsed, and reports whether the last
-// four complete windows of half a second all lie within 5 % of their mean.
+// four complete windows of half a second all lie within 5 % or one hit of their
+// mean.
 func (s *steadiness) steadyAfter(elapsed time.Duration) bool {
 	for int(elapsed/steadyWindow) > len(s.counts) {
 		s.counts = append(s.counts, s.open)
@@ -176,12 +180,8 @@ func (s *steadiness) steadyAfter(elapsed time.Duration) bool {
 	for _, n := range last {
 		mean += n / steadyWindows
 	}
-	for _, n := range last {
-		if n < mean*(1-steadyWithin) || n > mean*(1+steadyWithin) {
-			return false
-		}
-	}
-	return true
+	within := max(steadyWithin*mean, 1)
+	return mean >= steadyHits && !slices.ContainsFunc(last, func(n float64) bool { return math.Abs(n-mean) > within })
 }
 
 // targeter hands out the targets in turn. The transport sends the wire form

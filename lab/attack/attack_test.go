@@ -248,6 +248,15 @@ func TestSteadiness(t *testing.T) {
 	if got := feed(100, 120, 100, 120, 100, 120); got != -1 {
 		t.Errorf("never steady: noticed in window %d", got)
 	}
+	if got := feed(4, 5, 4, 4, 5); got != 4 {
+		t.Errorf("as steady as so few hits can be: noticed in window %d, want 4", got)
+	}
+	if got := feed(4, 8, 4, 8, 4, 8); got != -1 {
+		t.Errorf("few hits, and never steady: noticed in window %d", got)
+	}
+	if got := feed(1, 1, 2, 1, 1, 1, 1); got != -1 {
+		t.Errorf("hardly any hits: steady in window %d", got)
+	}
 }
 
 func TestRunRefusesNonsense(t *testing.T) {

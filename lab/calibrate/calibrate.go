@@ -74,6 +74,7 @@ const (
 	peaks           = 3
 	lagAttack       = 3 * time.Second
 	noiseTrials     = 6
+	muchNoise       = 0.03 // the coefficient of variation of a machine that is not quiet
 	readingAttack   = 5 * time.Second
 	utilisation     = 0.2 // of a reference server whose service time is read: no queue
 	ratioPairs      = 6
@@ -236,7 +237,10 @@ func (c *Calibration) noise(ctx context.Context, out *lab.Calibration) error {
 		}
 		rates = append(rates, rate)
 	}
-	out.TrialCV = stat.CV(rates)
+	if out.TrialCV = stat.CV(rates); out.TrialCV > muchNoise {
+		out.Doubts = append(out.Doubts, fmt.Sprintf(
+			"the peaks of one reference server varied by %.0f%%, where a quiet machine's vary by less than %.0f%%", 100*out.TrialCV, 100*muchNoise))
+	}
 	return nil
 }
 

@@ -31,6 +31,7 @@ type rig struct {
 	sung         int
 	broken       error // of every attack
 	interrupts   time.Duration
+	uneven       bool // every other responder is a tenth slower
 }
 
 func newRig() *rig {
@@ -50,7 +51,7 @@ func (r *rig) Open(_ context.Context, v lab.Variant) (Bench, error) {
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &rigBench{rig: r}
+	b := &rigBench{rig: r, slower: r.uneven && r.opened%2 == 0}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
@@ -62,6 +63,7 @@ func (r *rig) Open(_ context.Context, v lab.Variant) (Bench, error) {
 type rigBench struct {
 	*rig
 	iterations int
+	slower     bool
 }
 
 const rigCeiling = 50_000
@@ -75,6 +77,9 @@ func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, er
 	rate := float64(rigCeiling)
 	if b.iterations > 0 {
 		rate = 1 / service.Seconds()
+	}
+	if b.slower {
+		rate /= 1.1
 	}
 	n := int64(math.Round(rate * 100)) // so much that no rounding shows
 	began := time.Unix(1000, 0)
@@ -228,6 +233,15 @@ func TestAMachineThatIsNotQuietIsTriedAgainAndThenDoubted(t *testing.T) {
 	}
 }
 
+func TestPeaksThatVaryAreDoubted(t *testing.T) {
+	r := newRig()
+	r.uneven = true
+	got, err := calibrated(t, r, false)
+	if err != nil || len(got.Doubts) != 1 || !strings.Contains(got.Doubts[0], "varied by 5%") {
+		t.Errorf("doubts %q, error %v", got.Doubts, err)
+	}
+}
+
 func TestWhatBreaksClosesItsCell(t *testing.T) {
 	r := newRig()
 	r.broken = errors.New("the cell ended")
@@ -261,6 +275,8 @@ func TestAStoredCalibrationIsFitOrSaysWhyNot(t *testing.T) {
 	}
 	brief := known()
 	brief.Brief = true
+	doubted := known()
+	doubted.Doubts = []string{"CPU 1 was not quiet"}
 	for _, c := range []struct {
 		name   string
 		stored lab.Calibration
@@ -273,6 +289,8 @@ func TestAStoredCalibrationIsFitOrSaysWhyNot(t *testing.T) {
 		{"just fresh enough", known(), false, when.Add(MaxAge), ""},
 		{"too old", known(), false, when.Add(MaxAge + time.Second), "older than 7 days"},
 		{"of the future", known(), false, when.Add(-time.Second), "of the future"},
+		{"doubted, soon after", doubted, false, when.Add(time.Minute), ""},
+		{"doubted, later", doubted, false, when.Add(2 * time.Hour), "found this machine disturbed"},
 		{"brief, where brief is enough", brief, true, when, ""},
 		{"brief, where it is not", brief, false, when, "in brief only"},
 	} {

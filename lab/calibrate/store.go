@@ -18,6 +18,10 @@ import (
 // change, though the key does not say so.
 const MaxAge = 7 * 24 * time.Hour
 
+// maxDoubted is how long one holds that was measured while the machine was not
+// quiet: a run soon after has no better one to hope for.
+const maxDoubted = time.Hour
+
 // schema is the version of the stored form.
 const schema = 1
 
@@ -62,6 +66,8 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	case age > MaxAge || age < 0:
 		return c, fmt.Sprintf("the calibration of %s is older than %d days, or of the future",
 			found.Calibration.MeasuredAt.Format(time.DateOnly), int(MaxAge.Hours()/24))
+	case len(found.Calibration.Doubts) > 0 && age > maxDoubted:
+		return c, "the last calibration found this machine disturbed"
 	case found.Calibration.Brief && !brief:
 		return c, "this machine is calibrated in brief only"
 	}
