@@ -17,7 +17,7 @@ type Verdict struct {
 	Hypothesis
 	Blocks       int      // that have a value of every arm
 	Ratio        *float64 // numerator over denominator: the geometric mean over blocks
-	Low, High    *float64 // interval of the ratio, simultaneous over the run's hypotheses; nil on a side that a bound leaves open
+	Low, High    *float64 // interval of the ratio at the level at which Holm tests it among the run's hypotheses, 95 % or more; nil on a side that a bound leaves open
 	PHolm        *float64 // one-sided, against the margin on the claim's side, adjusted by Holm; decides at Alpha
 	PEquivalence *float64 // the larger of two one-sided tests that it lies within the margin, adjusted alike
 	PSignFlip    *float64 // the second opinion on what was found, by permutation of signs, not adjusted
