@@ -113,8 +113,14 @@ func (a *app) source(name string) (compare.Source, error) {
 		return source, nil // a file alone says all but the host's noise
 	}
 	info, err := record.ReadInfo(dir)
-	source.Info = &info
-	return source, err
+	return folder(label, dir, &info), err
+}
+
+// folder is a run by its folder.
+func folder(label, dir string, info *record.Info) compare.Source {
+	return compare.Source{Label: label, Info: info, Open: func() (io.ReadCloser, error) {
+		return os.Open(filepath.Join(dir, record.TrialsFile))
+	}}
 }
 
 // results is the folder of runs: the checkout's, or one right here.

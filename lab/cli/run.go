@@ -123,7 +123,7 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	}
 	e.Responder, e.Calibration, e.KeepHits = serve.Target(), calibration, m.raw
 	err = e.Run(ctx)
-	return errors.Join(err, m.finish(run, err))
+	return errors.Join(err, m.finish(run, info.Host.ID, err))
 }
 
 // cast is who takes part in a plan's trials, by variant id.
@@ -218,13 +218,17 @@ func (m *measurement) explain(p lab.Plan) {
 
 // finish marks the run with how it ended and prints the table of what was
 // measured, which an interruption does not lose.
-func (m *measurement) finish(run *record.Run, cause error) error {
+func (m *measurement) finish(run *record.Run, host string, cause error) error {
 	state, reason := record.Done, ""
 	switch {
 	case errors.Is(cause, ErrInterrupted):
 		state, reason = record.Interrupted, "interrupted by the user"
 	case cause != nil:
 		state, reason = record.Failed, cause.Error()
+	}
+	between := betweenRuns(context.WithoutCancel(m.ctx), filepath.Join(m.checkout, "results"), host)
+	if err := run.Update(func(i *record.Info) { i.BetweenRuns = between }); err != nil {
+		return err
 	}
 	if err := run.End(state, reason, time.Now()); err != nil {
 		return err

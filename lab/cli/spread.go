@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/calibrate"
+	"runtimelab/lab/compare"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
 	"runtimelab/lab/verdict"
@@ -78,4 +80,25 @@ func (s spreads) detectable(h lab.Hypothesis, blocks, of int) string {
 	}
 	return fmt.Sprintf("finds %.2g%% at the best: no run in results/ has compared these, and two trials of a reference server vary by %.2g%% here",
 		finds(s.least), 100*s.least)
+}
+
+// betweenRuns is how much this host's runs differ where they should not, by the
+// reference servers of those in a results folder; nil where there are too few, or
+// they cannot be read.
+func betweenRuns(ctx context.Context, results, host string) *record.Between {
+	var sources []compare.Source
+	for _, run := range earlierRuns(results) {
+		if run.Info.Host.ID == host {
+			sources = append(sources, folder(run.Info.RunID, run.Dir, &run.Info))
+		}
+	}
+	runs, err := compare.Read(ctx, sources, compare.Default())
+	if err != nil {
+		return nil // what one of them is lacking is said where it is compared
+	}
+	var means []stat.Moments
+	for _, run := range runs {
+		means = append(means, run.Reference())
+	}
+	return compare.BetweenRuns(means)
 }

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/compare"
+	"runtimelab/lab/record"
+	"runtimelab/lab/stat"
+	"runtimelab/lab/verdict"
+)
+
+// pairs is how many pairs of runs are compared: each of a pair is as the other,
+// and a third is of a server that does a tenth more.
+const pairs = 10
+
+// BenchmarkPairs measures whether verdicts and comparisons can be believed: thirty
+// runs of six blocks, ten pairs of them of the same server, ten of one that is
+// slowed. Each has an A/A pair and two reference servers of a known ratio in it.
+// It takes an hour and a quarter; what was measured is kept in bin/pairs, and a
+// benchmark that was ended goes on where it was.
+func BenchmarkPairs(b *testing.B) {
+	root, slow := pairCheckout(b, false), pairCheckout(b, true)
+	var same, slower []*record.Recorded
+	for i := range pairs {
+		same = append(same, pairRun(b, root, fmt.Sprintf("a%d", i)), pairRun(b, root, fmt.Sprintf("b%d", i)))
+		slower = append(slower, pairRun(b, slow, fmt.Sprintf("slow%d", i)))
+	}
+	b.ReportMetric(0, "ns/op")
+	reportControls(b, append(same, slower...))
+	reportComparisons(b, same, slower)
+}
+
+// pairCheckout is a checkout with one server on one scenario, in a folder that
+// stays.
+func pairCheckout(b *testing.B, slower bool) string {
+	b.Helper()
+	name := "same"
+	if slower {
+		name = "slower"
+	}
+	root, err := filepath.Abs(filepath.Join("..", "..", "bin", "pairs", name))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "runtimes")); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
+		b.Fatal(err)
+	}
+	if slower {
+		path := filepath.Join(root, "runtimes", "node", "runtime.star")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		changed := strings.Replace(string(text), `["node", "server.js"]`, fmt.Sprintf(`["node", "--import", %q, "server.js"]`, slowingModule()), 1)
+		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	const scenario = `scenario(
+    name = "work",
+    about = "work in the language itself",
+    requests = [get("/compute/integers?n=30000")],
+    phases = [warmup(connections = 4), peak(connections = 4)],
+    variants = ["node/single"],
+)
+`
+	if err := os.MkdirAll(filepath.Join(root, "scenarios"), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "work.star"), []byte(scenario), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	return root
+}
+
+// pairRun is the run of a name, measured where there is none yet.
+func pairRun(b *testing.B, root, name string) *record.Recorded {
+	b.Helper()
+	link := filepath.Join(root, "results", name)
+	if run, err := record.Read(link); err == nil {
+		return run
+	}
+	run := short(b, root, 1500*time.Millisecond, choice{Profile: "quick"})
+	if err := os.Rename(run.Dir, link); err != nil {
+		b.Fatal(err)
+	}
+	run.Dir = link
+	return run
+}
+
+// reportControls says how often an A/A pair comes out equivalent, and how often a
+// known ratio is found and covered.
+func reportControls(b *testing.B, runs []*record.Recorded) {
+	b.Helper()
+	equivalent, found, covered := 0, 0, 0
+	var widths []float64
+	for _, run := range runs {
+		result := verdict.Judge(run.Info.Plan, run.Rows)
+		aa, known := result.Controls[0], result.Controls[1]
+		if aa.Verdict.Finding == lab.Supported {
+			equivalent++
+		}
+		if aa.Verdict.Low != nil && aa.Verdict.High != nil {
+			widths = append(widths, math.Log(*aa.Verdict.High / *aa.Verdict.Low)/2)
+		}
+		if low, high := known.Verdict.Low, known.Verdict.High; low != nil && high != nil {
+			if *low > 1 {
+				found++
+			}
+			if *low <= lab.ReferenceRatio && lab.ReferenceRatio <= *high {
+				covered++
+			}
+		}
+	}
+	n := float64(len(runs))
+	b.ReportMetric(n, "A/A-pairs")
+	b.ReportMetric(float64(equivalent), "A/A-equivalent")
+	b.ReportMetric(100*stat.Median(widths), "%-median-half-width")
+	b.ReportMetric(float64(found), "1.10-found")
+	b.ReportMetric(float64(covered), "1.10-covered")
+}
+
+// reportComparisons says how often two runs of one server are called a
+// regression, and how often a server that does a tenth more is.
+func reportComparisons(b *testing.B, same, slower []*record.Recorded) {
+	b.Helper()
+	alarms, found := 0, 0
+	for i := range pairs {
+		old, again, slow := same[2*i], same[2*i+1], slower[i]
+		if regressed(b, old, again) {
+			alarms++
+		}
+		if regressed(b, old, slow) {
+			found++
+		}
+	}
+	b.ReportMetric(float64(alarms), "false-alarms-of-10")
+	b.ReportMetric(float64(found), "found-of-10")
+}
+
+// regressed compares two runs as lab compare --fail-on regression does.
+func regressed(b *testing.B, old, later *record.Recorded) bool {
+	b.Helper()
+	var sources []compare.Source
+	for _, run := range []*record.Recorded{old, later} {
+		sources = append(sources, folder(filepath.Base(run.Dir), run.Dir, &run.Info))
+	}
+	runs, err := compare.Read(b.Context(), sources, compare.Default())
+	if err != nil {
+		b.Fatal(err)
+	}
+	// The slowed server is in an image of its own. References that are further
+	// apart than they may be are no finding, and no figure of this benchmark's.
+	if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Image}); err != nil {
+		b.Logf("%s and %s: %v", old.Dir, later.Dir, err)
+		return false
+	}
+	c := compare.Compare(runs[0], runs[1], 0.05)
+	b.Logf("%s and %s\n%s", old.Dir, later.Dir, c.Text())
+	return len(c.Worse()) > 0
+}
