@@ -98,7 +98,11 @@ func (c *Client) Check(ctx context.Context, baseURL string, requests []lab.Reque
 	if err != nil {
 		return nil, err
 	}
-	return answers, c.call(ctx, verbCheck, checked{baseURL, packed}, &answers)
+	var result answered
+	if err := c.call(ctx, verbCheck, checked{baseURL, packed}, &result); err != nil {
+		return nil, err
+	}
+	return result.unpack()
 }
 
 // Attack carries out one attack.

@@ -42,3 +42,20 @@ func TestABodyOfOneLetterPacksSmall(t *testing.T) {
 		t.Errorf("16 MiB of one letter pack into %d bytes, error %v", len(text), err)
 	}
 }
+
+func TestPackedAnswersAreTheSame(t *testing.T) {
+	answers := []lab.Answer{
+		{Status: 200, Header: map[string]string{"content-type": "text/plain"}, Body: bytes.Repeat([]byte("Hello, World!"), 100_000)},
+		{Error: "no answer"},
+	}
+	text, err := packAnswers(answers)
+	if err != nil || len(text.Answers) > 100_000 {
+		t.Errorf("%d bytes, error %v", len(text.Answers), err)
+	}
+	if back, err := text.unpack(); err != nil || !reflect.DeepEqual(back, answers) {
+		t.Errorf("other answers came back, error %v", err)
+	}
+	if _, err := (answered{text.Answers[:50]}).unpack(); err == nil {
+		t.Error("half of the answers are taken for all")
+	}
+}

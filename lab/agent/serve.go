@@ -104,7 +104,7 @@ func act(ctx context.Context, req request, m Machine) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return check(ctx, what.BaseURL, requests), nil
+		return packAnswers(check(ctx, what.BaseURL, requests))
 	case verbAttack:
 		var what lab.Attack
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {

@@ -121,6 +121,7 @@ func TestIntegrationEveryThreadOfAServerIsSeen(t *testing.T) {
 func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
+	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
 	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json"); code != lab.ExitDone {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}

@@ -76,6 +76,16 @@ func checkout(t *testing.T) string {
 	return root
 }
 
+// onOneVariant leaves a checkout's scenario one variant and the phases given, for
+// tests that need a run and not its figures.
+func onOneVariant(t *testing.T, root, phases string) {
+	t.Helper()
+	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
+		s = strings.Replace(s, `["node/single", "python/uvloop"]`, `["node/single"]`, 1)
+		return strings.Replace(s, "[warmup(connections = 64), peak(connections = 64), steady(rate = 2000)]", phases, 1)
+	})
+}
+
 func edit(t *testing.T, path string, change func(string) string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -193,7 +203,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	// Images are built, so that what follows is a run like any other.
-	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop"); code != lab.ExitDone {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	before := inventory(t, c)
@@ -445,6 +455,9 @@ func generators(t *testing.T, c *client.Client) []string {
 func TestIntegrationASecondLabWaitsAndHarmsNothing(t *testing.T) {
 	c := needEngine(t).Client()
 	root, other := checkout(t), checkout(t)
+	for _, r := range []string{root, other} {
+		onOneVariant(t, r, "[peak(connections = 64)]")
+	}
 	before := inventory(t, c)
 	var first, second struct {
 		code   int
