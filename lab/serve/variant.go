@@ -32,7 +32,7 @@ func Reference(name string, iterations int) lab.Variant {
 	return variant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference", fmt.Sprintf("-iterations=%d", iterations))
 }
 
-// referenceIterations take about 5 ms: so much that what a request costs beside
+// referenceIterations take 5 to 8 ms: so much that what a request costs beside
 // its work is a few thousandths of it.
 const referenceIterations = 4_000_000
 
@@ -44,7 +44,7 @@ func References() []lab.Variant {
 	return []lab.Variant{Reference("reference", referenceIterations), Reference("reference-110", int(more))}
 }
 
-// burnIterations take about 24 ms: so few requests a second that a generator on
+// burnIterations take 24 to 40 ms: so few requests a second that a generator on
 // one of the server's own CPUs takes next to nothing of it.
 const burnIterations = 20_000_000
 
