@@ -46,9 +46,9 @@ func (c Curve) Cores() string {
 }
 
 // Curves are those of a run's rows, ordered by scenario, variant and phase: of
-// every variant that closed loops for the peak, or searches for a capacity, have
-// measured on more than one number of CPUs. Other loads do not ask for all that
-// a server has. Of several attempts at a trial the last that is valid or a bound
+// every variant that closed loops for the peak, searches for a capacity, or ladders
+// with clients enough for every CPU have measured on more than one number of CPUs.
+// Other loads do not ask for all that a server has. Of several attempts at a trial the last that is valid or a bound
 // counts.
 func Curves(rows []metric.Row) []Curve {
 	all, burns := map[subject]series{}, series{}
@@ -83,8 +83,14 @@ type subject struct{ scenario, variant, phase string }
 
 func subjectOf(r metric.Row) (s subject, ok bool) {
 	s = subject{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
-	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity
+	clients, _ := r.Int("connections")
+	cpus, _ := r.Int("server_cpus")
+	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder && clients >= clientsPerCPU*cpus
 }
+
+// clientsPerCPU is from where on a ladder asks for all that a server has
+// (design.md, protocol point 13).
+const clientsPerCPU = 4
 
 func (s subject) compare(o subject) int {
 	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))

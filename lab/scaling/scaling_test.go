@@ -181,22 +181,23 @@ func TestTheLastAttemptThatCountsIsTaken(t *testing.T) {
 // A capacity grows with cores; what an open loop is offered does not.
 func TestCurvesAreOfWhatCanGrow(t *testing.T) {
 	var rows []metric.Row
-	for _, phase := range []string{"capacity-p99", "steady", "peak", "ladder-64"} {
+	for phase, connections := range map[string]int64{"capacity-p99": 1, "steady": 64, "peak": 1, "ladder-7": 7, "ladder-8": 8} {
 		for cores := 1; cores <= 2; cores++ {
 			rows = append(rows, with(row("s", "a/b", cores, 1, 1000), metric.Row{
-				"phase": metric.Text(phase), "capacity_rps": metric.Num(300 * float64(cores)),
+				"phase": metric.Text(phase), "capacity_rps": metric.Num(300 * float64(cores)), "connections": metric.Int(connections),
 			}))
 		}
 	}
 	curves := Curves(rows)
-	if len(curves) != 2 || curves[0].Phase != "capacity-p99" || curves[1].Phase != "peak" {
+	if len(curves) != 3 || curves[0].Phase != "capacity-p99" || curves[1].Phase != "ladder-8" || curves[2].Phase != "peak" {
 		t.Fatalf("curves %+v", curves)
 	}
 	if curves[0].Metric != "capacity_rps" || curves[0].Cores() != "1 to 2 cores only" {
 		t.Errorf("of %s, %s", curves[0].Metric, curves[0].Cores())
 	}
 	expect(t, "the capacity's speed-up", curves[0].Points[1].SpeedUp, "2.000 [-, -] of 1")
-	expect(t, "the peak's", curves[1].Points[1].SpeedUp, "1.000 [-, -] of 1")
+	expect(t, "the ladder's", curves[1].Points[1].SpeedUp, "1.000 [-, -] of 1")
+	expect(t, "the peak's", curves[2].Points[1].SpeedUp, "1.000 [-, -] of 1")
 }
 
 // lawful are rows of so many blocks on each number of cores, that vary by noise.
