@@ -5,7 +5,7 @@
 //
 // The flow, and the packages that own each step:
 //
-//	script -> plan -> image -> engine -> contract -> attack -> gate -> record -> report
+//	script -> plan -> image -> engine -> contract -> attack -> gate -> record -> stat -> verdict -> report
 //
 // A scenario is a workload and how load is offered to it. A runtime is an
 // image; a variant is a runtime in one configuration (node/single). A cell is
