@@ -63,3 +63,25 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 		})
 	})
 }
+
+func TestACapacityInAFewWords(t *testing.T) {
+	steps := []lab.SearchStep{
+		{Stage: lab.Exponential, OfferedRPS: 4000, Met: true},
+		{Stage: lab.Confirmation, OfferedRPS: 4000, Missed: []string{"latency_p99_ms below 10 (11.5)"}},
+	}
+	held := append(steps[:1:1], lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: 4000, Met: true})
+	for _, c := range []struct {
+		steps []lab.SearchStep
+		gate  lab.Gate
+		want  string
+	}{
+		{steps, lab.Gate{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
+		{held, lab.Gate{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
+		{held, lab.Gate{Validity: lab.Censored, Reason: "generator: busy"}, "capacity >= 4000/s, in 2 steps (censored: generator: busy)"},
+	} {
+		s := lab.Sample{Phase: lab.Phase{Kind: lab.Capacity}, Search: &lab.Search{Steps: c.steps}, Gate: c.gate}
+		if got := outcome(s); got != c.want {
+			t.Errorf("printed %q, want %q", got, c.want)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"runtimelab/lab"
@@ -75,8 +74,7 @@ func searchDuration(p lab.Profile) time.Duration {
 // Next is the rate to try after those that were tried, and what for. ok is false
 // when the search is over: a capacity is what was confirmed last, if anything was.
 func (s Search) Next(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
-	confirming := slices.ContainsFunc(tried, isConfirmation)
-	if next, ok := s.explore(tried); ok && !confirming && s.spent(tried)+s.Lasts(next) <= searchSteps*s.step {
+	if next, ok := s.explore(tried); ok && s.spent(tried)+s.Lasts(next) <= searchSteps*s.step {
 		return next, true
 	}
 	return confirm(tried)
