@@ -23,7 +23,7 @@ VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standard or full.
+lab: engine ## Measure: PROFILE=smoke (under 90 s), quick (under 15 min), standard (under an hour) or full (hours).
 	@bin/lab run --profile $(PROFILE) $(ARGS)
 
 calibrate: engine ## Measure the instrument itself on this machine (two minutes; lab does it when it has to).
@@ -39,9 +39,11 @@ test: engine ## Run every test, those with real containers included (about 15 mi
 
 # One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m.
 # Neighbours with so many trials each: make bench BENCH=Neighbour TRIALS=40.
+# Pairs of whole runs, an hour for ten: make bench BENCH=Pairs PAIRS=10.
 BENCH ?= .
 export LONG ?= 1m
 export TRIALS ?= 20
+export PAIRS ?=
 
 bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as ratios in one run (half an hour; run nothing else meanwhile).
 	@echo "bench: about half an hour for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2

@@ -50,6 +50,9 @@ type Profile struct {
 	Limit     time.Duration `json:"limit_ns"` // repeats included; 0 means none
 }
 
+// Compares reports whether there are blocks enough to compare anything by.
+func (p Profile) Compares() bool { return p.Blocks >= FewestBlocks }
+
 // ProfileNames are the names of all profiles, the shortest first.
 func ProfileNames() []string { return []string{"smoke", "quick", "standard", "full"} }
 

@@ -61,7 +61,7 @@ func (o *progress) Refused(variant string, why []string) {
 const maxDifferences = 5
 
 func (o *progress) TrialStarted(t lab.Trial, number, of int) {
-	o.status("trial %d/%d  %s  %s  block %d: starting", number, of, t.Scenario, t.Variant, t.Block)
+	o.status("trial %d/%d  %s: starting", number, of, whichTrial(t))
 }
 
 func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duration) {
@@ -96,7 +96,7 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 	if len(samples) == 0 {
 		return // a refused variant, whose row was written with the first block
 	}
-	words := []string{fmt.Sprintf("trial %d/%d  %s  %s  block %d", number, of, t.Scenario, t.Variant, t.Block)}
+	words := []string{fmt.Sprintf("trial %d/%d  %s", number, of, whichTrial(t))}
 	for _, s := range samples {
 		words = append(words, outcome(s))
 	}
@@ -107,6 +107,15 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 		words = append(words, fmt.Sprintf("about %s left", max(o.left, 0).Round(time.Second)))
 	}
 	o.line("%s", strings.Join(words, "  "))
+}
+
+// whichTrial is a trial in a few words, in columns that are told apart.
+func whichTrial(t lab.Trial) string {
+	cpus := ""
+	if t.Cores > 1 {
+		cpus = fmt.Sprintf(" on %d CPUs", t.Cores)
+	}
+	return fmt.Sprintf("%s  %s%s  block %d", t.Scenario, t.Variant, cpus, t.Block)
 }
 
 // outcome is a sample in a few words.

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/calibrate"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/record"
+	"runtimelab/lab/report"
 	"runtimelab/lab/stat"
 	"runtimelab/lab/verdict"
 )
@@ -72,14 +73,15 @@ func (s spreads) detectable(h lab.Hypothesis, blocks, of int) string {
 	}
 	for _, run := range s.runs {
 		if sd, n := verdict.Spread(h, run.Rows); n >= lab.FewestBlocks {
-			return fmt.Sprintf("finds %.2g%% and more: the ratio varied by %.2g%% between the %d blocks of %s", finds(sd), 100*sd, n, run.Info.RunID)
+			return fmt.Sprintf("finds %s%% and more: the ratio varied by %s%% between the %d blocks of %s",
+				report.Digits(finds(sd)), report.Digits(100*sd), n, run.Info.RunID)
 		}
 	}
 	if s.least == 0 {
 		return "what it finds is not known: no run in results/ has compared these, and this host is not calibrated"
 	}
-	return fmt.Sprintf("finds %.2g%% at the best: no run in results/ has compared these, and two trials of a reference server vary by %.2g%% here",
-		finds(s.least), 100*s.least)
+	return fmt.Sprintf("finds %s%% at the best: no run in results/ has compared these, and two trials of a reference server vary by %s%% here",
+		report.Digits(finds(s.least)), report.Digits(100*s.least))
 }
 
 // betweenRuns is how much this host's runs differ where they should not, by the

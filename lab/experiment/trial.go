@@ -220,10 +220,29 @@ func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a 
 	if s, err = attackOnce(ctx, s, a, in); err != nil {
 		return s, err
 	}
+	if err := settle(ctx, a.Connections); err != nil {
+		return s, err
+	}
 	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
 		return s, err
 	}
 	return s, e.keepHits(ctx, s, in)
+}
+
+// closingTakes is more than the three ends of a connection that closes, and of
+// one to an upstream, take of a CPU between them.
+const closingTakes = 200 * time.Microsecond
+
+// settle waits until an attack's connections have surely been closed: thousands
+// of them keep the generator's CPU busy for longer than a canary takes, and are
+// nobody else's doing.
+func settle(ctx context.Context, connections int) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Duration(connections) * closingTakes):
+		return nil
+	}
 }
 
 // attackOnce carries out an attack and reads the server after it; the reading

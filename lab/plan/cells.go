@@ -19,7 +19,7 @@ func hypotheses(c Choice) (tested, beyond []lab.Hypothesis) {
 	for _, s := range c.Scenarios {
 		for _, h := range s.Hypotheses {
 			h = onOneNumber(h, s)
-			if compares(c.Profile) && (c.whole() || within(h.Profile, c.Profile)) && has(s, h) {
+			if c.Profile.Compares() && (c.whole() || within(h.Profile, c.Profile)) && has(s, h) {
 				tested = append(tested, h)
 			} else {
 				beyond = append(beyond, h)
@@ -79,7 +79,7 @@ func has(s lab.Scenario, h lab.Hypothesis) bool {
 // hypothesis speaks runs whole.
 func selected(c Choice, tested []lab.Hypothesis) (cells []cell) {
 	for _, s := range c.Scenarios {
-		whole := c.whole() || !compares(c.Profile) || len(s.Hypotheses) == 0
+		whole := c.whole() || !c.Profile.Compares() || len(s.Hypotheses) == 0
 		for _, v := range s.Variants {
 			for _, cores := range s.Cores {
 				made := cell{scenario: s.Name, variant: v, cores: cores}

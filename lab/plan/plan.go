@@ -55,7 +55,7 @@ func New(c Choice) (lab.Plan, error) {
 	p.Scenarios = slices.DeleteFunc(slices.Clone(c.Scenarios), func(s lab.Scenario) bool {
 		return !slices.ContainsFunc(cells, func(c cell) bool { return c.scenario == s.Name })
 	})
-	if compares(c.Profile) {
+	if c.Profile.Compares() {
 		cells = append(cells, addControls(&p, cells)...)
 	}
 	for block := 1; block <= c.Profile.Blocks; block++ {
@@ -65,9 +65,6 @@ func New(c Choice) (lab.Plan, error) {
 	p.Repeats = repeats(p)
 	return p, nil
 }
-
-// compares reports whether a profile has blocks enough to compare anything.
-func compares(p lab.Profile) bool { return p.Blocks >= lab.FewestBlocks }
 
 func names(scenarios []lab.Scenario) string {
 	var all []string

@@ -201,11 +201,11 @@ func TestDuration(t *testing.T) {
 	quick := profile(t, "quick")
 	quick.Blocks = 5 // too few for controls
 	p := planned(t, quick, three(), 1)
-	const trial = 2500*time.Millisecond + 4*time.Second + plan.TrialOverhead
+	trial := quick.Peak + quick.Steady + plan.TrialOverhead
 	if got, want := plan.Expected(p), 30*(trial+plan.Warm); got != want {
 		t.Errorf("30 trials take %v as a rule, want %v", got, want)
 	}
-	if got, want := plan.Duration(p), (30+6)*(trial+3*time.Second+1250*time.Millisecond); got != want || p.Repeats != 6 {
+	if got, want := plan.Duration(p), (30+6)*(trial+quick.WarmUpMax+quick.Peak/2); got != want || p.Repeats != 6 {
 		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want, p.Repeats)
 	}
 	quick.Limit = 30*(trial+plan.Warm) + 2*(trial+plan.Warm) + time.Second

@@ -107,8 +107,12 @@ func seen(c lab.ClaimVerdict) (out []entry) {
 			missing.add(v.Reason, v.ID())
 		}
 	}
+	var left []string
 	for _, g := range missing.all {
-		out = append(out, entry{deeper: true, text: fmt.Sprintf("not compared: %d more (%s)", len(g.names), g.reason)})
+		left = append(left, fmt.Sprintf("%d more (%s)", len(g.names), g.reason))
+	}
+	if len(left) > 0 {
+		out = append(out, entry{deeper: true, text: "not compared: " + strings.Join(left, ", ")})
 	}
 	return out
 }

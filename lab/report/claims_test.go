@@ -155,7 +155,7 @@ func TestWhyNoClaimWasTested(t *testing.T) {
 	beyond := plan
 	beyond.Beyond, beyond.Hypotheses = plan.Hypotheses, nil
 	smoke := plan
-	smoke.Profile.Name, smoke.Controls = "smoke", nil
+	smoke.Profile.Name, smoke.Profile.Blocks, smoke.Controls = "smoke", 1, nil
 	for want, p := range map[string]lab.Plan{
 		"No claim was tested: the plan of this run has no hypotheses.":  {},
 		"No claim was tested: this run tests none of their hypotheses.": beyond,

@@ -27,7 +27,7 @@ func Of(p lab.Plan, rows []metric.Row) Report {
 	switch {
 	case len(p.Hypotheses)+len(p.Beyond) == 0:
 		r.untested = "the plan of this run has no hypotheses."
-	case p.Profile.Name == lab.ProfileNames()[0]:
+	case !p.Profile.Compares():
 		r.untested = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
 	case len(p.Hypotheses) == 0:
 		r.untested = "this run tests none of their hypotheses."

@@ -65,8 +65,11 @@ func claim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 
 func unevaluated(c lab.Claim, parts []lab.Verdict) string {
 	switch {
-	case len(parts) > 0:
-		return strings.Join(reasons(parts), "; ")
+	case len(parts) > 0: // the shortest profile that tests any of it is what a reader needs
+		names := lab.ProfileNames()
+		return slices.MinFunc(parts, func(a, b lab.Verdict) int {
+			return slices.Index(names, a.Profile) - slices.Index(names, b.Profile)
+		}).Reason
 	case c.Missing != "":
 		return c.Missing
 	}

@@ -21,7 +21,7 @@ const (
 // doubts are what rows that count have against them, and what the second opinion
 // has against the first.
 func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
-	if p.Profile.Name != smoke && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
+	if p.Profile.Compares() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
 		out = append(out, "no control was measured: nothing says that the instrument is right")
 	}
 	unsteady, trials := warmUps(rows)

@@ -60,9 +60,9 @@ func blocks(p lab.Plan, rows []metric.Row) int {
 // verdictsOf are those on all hypotheses: that the run tests, and that it does
 // not.
 func verdictsOf(p lab.Plan, rows table, blocks int) (out []lab.Verdict) {
-	if p.Profile.Name == smoke {
+	if !p.Profile.Compares() {
 		for _, h := range slices.Concat(p.Hypotheses, p.Beyond) {
-			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: "smoke compares nothing"})
+			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: p.Profile.Name + " compares nothing"})
 		}
 		return out
 	}
@@ -79,9 +79,6 @@ func verdictsOf(p lab.Plan, rows table, blocks int) (out []lab.Verdict) {
 	}
 	return out
 }
-
-// smoke is the one profile that has no controls.
-const smoke = "smoke"
 
 func whyBeyond(p lab.Plan, h lab.Hypothesis) string {
 	names := lab.ProfileNames()
