@@ -44,10 +44,10 @@ func BenchmarkPairs(b *testing.B) {
 
 // pairCheckout is a checkout with one server on one scenario, in a folder that
 // stays.
-func pairCheckout(b *testing.B, slower bool) string {
+func pairCheckout(b *testing.B, slowed bool) string {
 	b.Helper()
 	name := "same"
-	if slower {
+	if slowed {
 		name = "slower"
 	}
 	root, err := filepath.Abs(filepath.Join("..", "..", "bin", "pairs", name))
@@ -60,13 +60,13 @@ func pairCheckout(b *testing.B, slower bool) string {
 	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
 		b.Fatal(err)
 	}
-	if slower {
+	if slowed {
 		path := filepath.Join(root, "runtimes", "node", "runtime.star")
 		text, err := os.ReadFile(path)
 		if err != nil {
 			b.Fatal(err)
 		}
-		changed := strings.Replace(string(text), `["node", "server.js"]`, fmt.Sprintf(`["node", "--import", %q, "server.js"]`, slowingModule()), 1)
+		changed := strings.Replace(string(text), `["node", "server.js"]`, slower(0.10), 1)
 		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
 			b.Fatal(err)
 		}

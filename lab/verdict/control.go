@@ -102,5 +102,5 @@ func unjudged(out lab.ControlVerdict, why string) lab.ControlVerdict {
 	return out
 }
 
-// percent is a log ratio as a change in percent.
-func percent(log float64) float64 { return 100 * math.Expm1(log) }
+// percent is a log ratio as a change in percent, to one decimal: 0 has no sign.
+func percent(log float64) float64 { return math.Round(1000*math.Expm1(log))/10 + 0 }
