@@ -29,8 +29,8 @@ type Choice struct {
 	Wider  []lab.Layout // for servers of more
 }
 
-// New lays out a profile's blocks, each with one trial of every cell in an order
-// drawn from the seed. Where the profile has blocks enough to compare anything
+// New lays out a profile's blocks, each with one trial of every cell, scenario by
+// scenario, in an order drawn from the seed. Where the profile has blocks enough to compare anything
 // the hypotheses select the cells, and controls are added. A block's order
 // depends on nothing but the seed, its number and its cells, and a trial's seed
 // on nothing but the run's, its cell and its block: a plan of more blocks begins
@@ -106,16 +106,28 @@ func check(scenarios []lab.Scenario) error {
 	return nil
 }
 
-func trialsOf(block int, cells []cell, seed uint64) []lab.Trial {
-	trials := make([]lab.Trial, len(cells))
-	for i, c := range cells {
+// trialsOf is a block: its scenarios in shuffled order, and in each its cells. What
+// a hypothesis compares thus lies seconds apart and not minutes, in which a machine's
+// speed wanders further than most effects go.
+func trialsOf(block int, cells []cell, seed uint64) (trials []lab.Trial) {
+	var scenarios []string
+	of := make(map[string][]lab.Trial)
+	for _, c := range cells {
 		own := stream(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores), fmt.Sprint(block)).Uint64()
-		trials[i] = lab.Trial{
+		if of[c.scenario] == nil {
+			scenarios = append(scenarios, c.scenario)
+		}
+		of[c.scenario] = append(of[c.scenario], lab.Trial{
 			Scenario: c.scenario, Variant: c.variant, Cores: c.cores, Phases: c.phases,
 			Block: block, Attempt: 1, Seed: own,
-		}
+		})
 	}
-	shuffle(stream(seed, "order", fmt.Sprint(block)), trials)
+	source := stream(seed, "order", fmt.Sprint(block))
+	shuffle(source, scenarios)
+	for _, name := range scenarios {
+		shuffle(source, of[name])
+		trials = append(trials, of[name]...)
+	}
 	for i := range trials {
 		trials[i].Position = i + 1
 	}
@@ -135,10 +147,10 @@ func stream(seed uint64, words ...string) *rand.ChaCha8 {
 // shuffle is Fisher and Yates's. It is written out because a recorded seed
 // must give the same order after an upgrade of Go: ChaCha8's output is
 // specified, the algorithm of rand.Shuffle is not.
-func shuffle(source rand.Source, trials []lab.Trial) {
-	for i := len(trials) - 1; i > 0; i-- {
+func shuffle[T any](source rand.Source, all []T) {
+	for i := len(all) - 1; i > 0; i-- {
 		j := below(source, uint64(i+1))
-		trials[i], trials[j] = trials[j], trials[i]
+		all[i], all[j] = all[j], all[i]
 	}
 }
 

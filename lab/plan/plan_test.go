@@ -66,18 +66,18 @@ func TestPlanIsTheSameEverywhere(t *testing.T) {
 }
 
 const golden = `
-1.1 plaintext node/single a254f1c8fc95c9d1
+1.1 echo node/single 4b702e688cc4481c
 1.2 echo python/uvloop 235fff5a2f21c6e0
-1.3 plaintext python/uvloop 85a23c6b72010d94
-1.4 json python/uvloop 7412edca8c591b0c
-1.5 echo node/single 4b702e688cc4481c
-1.6 json node/single 5af4ea8fa1672ab5
+1.3 json python/uvloop 7412edca8c591b0c
+1.4 json node/single 5af4ea8fa1672ab5
+1.5 plaintext node/single a254f1c8fc95c9d1
+1.6 plaintext python/uvloop 85a23c6b72010d94
 2.1 plaintext node/single 095266296d87b950
-2.2 json python/uvloop b6c59eff686123e0
-2.3 plaintext python/uvloop 853b80d04ab2a7bc
-2.4 echo python/uvloop 1c776098857d623b
-2.5 json node/single f363fc676e80f13b
-2.6 echo node/single 8472df048b20cb5c
+2.2 plaintext python/uvloop 853b80d04ab2a7bc
+2.3 json node/single f363fc676e80f13b
+2.4 json python/uvloop b6c59eff686123e0
+2.5 echo node/single 8472df048b20cb5c
+2.6 echo python/uvloop 1c776098857d623b
 `
 
 func TestPlanOfAnything(t *testing.T) {
@@ -151,24 +151,55 @@ func order(p lab.Plan) string {
 	return b.String()
 }
 
-// Each of the nine cells, three of them controls, should be first in a ninth of
-// the blocks. With 9000 blocks the count's standard deviation is 30; the bounds
-// are five of them.
+// Each of the four scenarios, one of them the reference servers', should be first in
+// a quarter of the blocks, and each cell first of its scenario as often as the
+// others. With 9000 blocks no count's standard deviation is over 48; the bounds are
+// five of them.
 func TestShuffleIsFair(t *testing.T) {
 	p := planned(t, lab.Profile{Blocks: 9000}, three(), 7)
-	first := map[string]int{}
+	firstScenario, firstCell, cells := map[string]int{}, map[string]int{}, map[string]map[string]bool{}
+	last := lab.Trial{}
 	for _, trial := range p.Trials {
 		if trial.Position == 1 {
-			first[trial.Scenario+" "+trial.Variant]++
+			firstScenario[trial.Scenario]++
+		}
+		if trial.Block != last.Block || trial.Scenario != last.Scenario {
+			firstCell[trial.Scenario+" "+trial.Variant]++
+		}
+		if cells[trial.Scenario] == nil {
+			cells[trial.Scenario] = map[string]bool{}
+		}
+		cells[trial.Scenario][trial.Variant] = true
+		last = trial
+	}
+	fair := func(what string, n, of int) {
+		if want := 9000 / of; n < want-240 || n > want+240 {
+			t.Errorf("%s comes first in %d of 9000 blocks, want about %d", what, n, want)
 		}
 	}
-	for pair, n := range first {
-		if n < 1000-150 || n > 1000+150 {
-			t.Errorf("%s comes first in %d of 9000 blocks", pair, n)
+	for name, variants := range cells {
+		fair(name, firstScenario[name], len(cells))
+		for v := range variants {
+			fair(name+" "+v, firstCell[name+" "+v], len(variants))
 		}
 	}
-	if len(first) != 9 {
-		t.Errorf("%d of 9 cells ever come first", len(first))
+	if len(cells) != 4 || len(firstCell) != 9 {
+		t.Errorf("%d scenarios with %d cells, want 4 with 9", len(cells), len(firstCell))
+	}
+}
+
+// What is compared must lie close together in time: a block goes through a scenario's
+// cells before it goes to another's.
+func TestABlockGoesScenarioByScenario(t *testing.T) {
+	p := planned(t, lab.Profile{Blocks: 20}, three(), 3)
+	seen := map[string]bool{}
+	last := ""
+	for _, trial := range p.Trials {
+		place := fmt.Sprint(trial.Block, trial.Scenario)
+		if place != last && seen[place] {
+			t.Fatalf("block %d comes back to %s at position %d", trial.Block, trial.Scenario, trial.Position)
+		}
+		seen[place], last = true, place
 	}
 }
 
