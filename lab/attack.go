@@ -106,7 +106,8 @@ type Bucket struct {
 
 // Reading is the machine at one moment, as the generator's cell sees it.
 type Reading struct {
-	At           time.Time     `json:"at"`
+	At           time.Time     `json:"at"`               // by a clock that nobody sets after the cell's start
+	ClockStep    time.Duration `json:"clock_step_ns"`    // by how much the time of day was set since
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
 	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // used so far by the upstream's, where the cell has one
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU

@@ -69,6 +69,15 @@ type Trial struct {
 	Phases []string `json:"phases,omitempty"` // names of those that it measures; none: all of the scenario
 }
 
+// TrialID tells a plan's trials apart, and the attempts at one.
+type TrialID struct {
+	Scenario, Variant     string
+	Cores, Block, Attempt int
+}
+
+// ID is what tells the trial apart from all others of its plan.
+func (t Trial) ID() TrialID { return TrialID{t.Scenario, t.Variant, t.Cores, t.Block, t.Attempt} }
+
 // Layout says which CPUs do what. The sets of generator and server overlap only
 // where a server is to be given every CPU of the machine; nor do their physical
 // cores where there are enough of them.
@@ -92,6 +101,32 @@ type Topology struct {
 	Links   []string       `json:"interfaces"` // network interfaces of the namespace
 	Nofile  int            `json:"nofile"`     // hard limit of open files
 	Sysctls map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
+
+	Conditions Conditions `json:"conditions"`
+}
+
+// Conditions are what else sets a machine's speed, as far as it lets a container
+// see: empty is what it does not.
+type Conditions struct {
+	Governors      []string          `json:"governors,omitempty"`      // of the CPUs, each once: "performance", "schedutil"
+	Turbo          string            `json:"turbo,omitempty"`          // "on" or "off"
+	SMT            string            `json:"smt,omitempty"`            // as the kernel says it: "on", "off", "notsupported"
+	Power          string            `json:"power,omitempty"`          // "mains" or "battery"
+	Virtualisation string            `json:"virtualisation,omitempty"` // "KVM"; "none" where the CPU says that there is none
+	Mitigations    map[string]string `json:"mitigations,omitempty"`    // by vulnerability, those that the machine has
+}
+
+// Doubts are those of them that weaken figures.
+func (c Conditions) Doubts() (doubts []string) {
+	if c.Power == "battery" {
+		doubts = append(doubts, "this machine runs on its battery, which may slow its CPUs at any time")
+	}
+	for _, g := range c.Governors {
+		if g == "powersave" || g == "ondemand" || g == "conservative" {
+			doubts = append(doubts, fmt.Sprintf("the governor %s sets the CPUs' frequency by their load: what sleeps now and then is measured on a slower machine", g))
+		}
+	}
+	return doubts
 }
 
 // CPU is one logical processor.

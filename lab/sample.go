@@ -22,6 +22,7 @@ type Gate struct {
 // that is needed to judge it.
 type Sample struct {
 	RunID     string
+	Row       int // its place in trials.csv, from 1
 	HostID    string
 	StartedAt time.Time
 	Trial     Trial

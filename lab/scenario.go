@@ -1,6 +1,9 @@
 package lab
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Scenario is a workload and how load is offered to it: one file under
 // scenarios/.
@@ -91,6 +94,17 @@ func (s Scenario) RequestsOf(p Phase) []Request {
 		return p.Requests
 	}
 	return s.Requests
+}
+
+// PhasesOf are the phases that a trial of the scenario goes through, its warm-up
+// included.
+func (s Scenario) PhasesOf(t Trial) []Phase {
+	if len(t.Phases) == 0 {
+		return s.Phases
+	}
+	return slices.DeleteFunc(slices.Clone(s.Phases), func(p Phase) bool {
+		return p.Kind != WarmUp && !slices.Contains(t.Phases, p.ID())
+	})
 }
 
 // Share is a rate as a share of a peak that a pilot finds before the run, once.

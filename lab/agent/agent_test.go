@@ -41,6 +41,8 @@ func twoCores() fstest.MapFS {
 func machine(root fstest.MapFS) Machine {
 	return Machine{
 		root:     root,
+		began:    time.Unix(0, 0),
+		clock:    ticking(),
 		affinity: func() ([]int, error) { return []int{0, 1}, nil },
 		own:      func() (time.Duration, int64, error) { return time.Second, 3, nil },
 		kernel:   func() (string, error) { return "6.1", nil },
@@ -48,6 +50,16 @@ func machine(root fstest.MapFS) Machine {
 
 		pin:        func(int) error { return nil },
 		threadTime: func() (time.Duration, error) { return time.Second, nil },
+	}
+}
+
+// ticking is a clock that goes on by a second whenever it is read, and was set by
+// three.
+func ticking() func() (time.Time, time.Duration) {
+	var since time.Duration
+	return func() (time.Time, time.Duration) {
+		since += time.Second
+		return time.Unix(3, 0).Add(since), since
 	}
 }
 
@@ -232,6 +244,9 @@ func TestThreadsAreThoseOfTheServers(t *testing.T) {
 	reading, err := machine(root).read()
 	if err != nil || reading.UpstreamCPU != 70 || reading.Sleeps != 3 || len(reading.Threads) != len(got) {
 		t.Errorf("the reading is %+v, %v", reading, err)
+	}
+	if !reading.At.Equal(time.Unix(1, 0)) || reading.ClockStep != 3*time.Second {
+		t.Errorf("taken at %v with the clock set by %v; began at 0, 1 s ago, and it is 4 s", reading.At, reading.ClockStep)
 	}
 }
 

@@ -24,6 +24,9 @@ const evenCapacity = 1024
 
 // Machine reads the machine and the namespace that a process finds itself in.
 type Machine struct {
+	began time.Time                         // when the process did, by the time of day
+	clock func() (time.Time, time.Duration) // the time of day, and the time since by a clock that nobody sets
+
 	root     fs.FS // the file system from /, for /proc and /sys
 	affinity func() ([]int, error)
 	own      func() (time.Duration, int64, error) // CPU time of this process, and how often it gave up the CPU
@@ -56,6 +59,7 @@ func (m Machine) Topology() (lab.Topology, error) {
 	if t.Nofile, err = m.nofile(); err != nil {
 		return t, err
 	}
+	t.Conditions = m.conditions(t.CPUs)
 	t.Model = m.model()
 	t.Memory = m.memory()
 	t.Sysctls["net.core.somaxconn"] = m.integer("proc/sys/net/core/somaxconn", 0)
@@ -122,7 +126,9 @@ func (m Machine) memory() int64 {
 // read takes a reading of the whole host's CPUs, of this process and of the
 // cell's servers.
 func (m Machine) read() (lab.Reading, error) {
-	r := lab.Reading{At: time.Now().UTC()}
+	day, since := m.clock()
+	r := lab.Reading{At: m.began.Add(since).UTC()}
+	r.ClockStep = day.Sub(r.At)
 	var err error
 	var upstream []lab.Thread
 	if r.Threads, upstream, err = m.threads(); err != nil {

@@ -13,7 +13,12 @@ const maxCPUs = 1024
 
 // ThisMachine is the machine that the process runs on.
 func ThisMachine() Machine {
+	began := time.Now()
 	return Machine{
+		began: began, clock: func() (time.Time, time.Duration) {
+			now := time.Now()
+			return now.Round(0), now.Sub(began) // the former without its monotonic reading
+		},
 		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
 		pin: pin, threadTime: threadTime, spool: spoolDir,
 	}

@@ -18,12 +18,13 @@ import (
 // Run carries out one attack and returns what it saw. It fails on an attack
 // that makes no sense or when ctx ends it early; what the server does wrong is
 // in the result. Where the attack keeps its hits, they go to hits, in the form
-// that ReadHits reads; otherwise hits may be nil.
-func Run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, error) {
+// that ReadHits reads; otherwise hits may be nil. ended, where it is not nil, is
+// called when the last hit has come and before the result is made of them.
+func Run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.AttackResult, error) {
 	if err := validate(a, hits); err != nil {
 		return lab.AttackResult{}, err
 	}
-	result, err := run(ctx, a, hits)
+	result, err := run(ctx, a, hits, ended)
 	if err == nil {
 		err = context.Cause(ctx)
 	}
@@ -33,7 +34,7 @@ func Run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 	return result, nil
 }
 
-func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, error) {
+func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.AttackResult, error) {
 	transport, err := newTransport(a)
 	if err != nil {
 		return lab.AttackResult{}, err
@@ -70,6 +71,9 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer) (lab.AttackResult, e
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
 	offer(attacker, a, rec, waiting)
 	rec.out.Spare = waiting.end()
+	if ended != nil {
+		ended()
+	}
 	rec.count(transport.counted())
 	return rec.result()
 }

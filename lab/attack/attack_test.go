@@ -51,7 +51,7 @@ func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
 		served.Add(1)
 		hello(w, r)
 	})
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil)
+	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestClosedLoopKeepsToItsConnections(t *testing.T) {
 		open.Add(-1)
 		hello(w, r)
 	})
-	if _, err := Run(t.Context(), attackOn(url, lab.Peak), nil); err != nil {
+	if _, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if most.Load() != 4 {
@@ -95,7 +95,7 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 			// then must not count as a shortfall.
 			a.Rate = []lab.Stage{{FromRPS: 500, ToRPS: 500, Lasts: 300 * time.Millisecond}, {Lasts: time.Second}}
 			a.Arrivals, a.Duration = arrivals, 800*time.Millisecond
-			got, err := Run(t.Context(), a, nil)
+			got, err := Run(t.Context(), a, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
 		hello(w, r)
 	}), lab.Steady)
 	a.Connections, a.Rate, a.Arrivals, a.Duration = 1, at(200), lab.Constant, time.Second
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestShortfallIsCounted(t *testing.T) {
 		hello(w, r)
 	}), lab.Steady)
 	a.Connections, a.Rate = 1, at(1000)
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestNothingIsSentAfterTheDuration(t *testing.T) {
 			hello(w, r)
 		}), kind)
 		a.Connections, a.Rate, a.Duration = 1, at(1000), 100*time.Millisecond
-		got, err := Run(t.Context(), a, nil)
+		got, err := Run(t.Context(), a, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestFirstByteComesBeforeTheLast(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		time.Sleep(50 * time.Millisecond)
 		_, _ = w.Write([]byte("lo"))
-	}), lab.Peak), nil)
+	}), lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 		{"no answer", "closed the connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Run(t.Context(), attackOn(answering(t, c.handler), lab.Peak), nil)
+			got, err := Run(t.Context(), attackOn(answering(t, c.handler), lab.Peak), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -217,7 +217,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 func TestWarmUpSaysHowItEnded(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.WarmUp)
 	a.Duration = 50 * time.Millisecond // too short for four windows
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestRunRefusesNonsense(t *testing.T) {
 	} {
 		a := attackOn("http://127.0.0.1:1", lab.Peak)
 		spoil(&a)
-		if _, err := Run(t.Context(), a, nil); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Run(t.Context(), a, nil, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v does not name it", name, err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	a.Duration = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := Run(ctx, a, nil); err == nil {
+	if _, err := Run(ctx, a, nil, nil); err == nil {
 		t.Error("an attack of an hour ended at once without an error")
 	}
 }
@@ -288,7 +288,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 func TestBucketsAddUp(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
 	a.Rate, a.Duration = at(200), 1500*time.Millisecond
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestBucketsAddUp(t *testing.T) {
 // A status that is none must not pass for a hit without a fault.
 func TestAnAnswerOfStatusZeroIsNoSuccess(t *testing.T) {
 	url, _ := scripted(t, "HTTP/1.1 000 none\r\nContent-Length: 5\r\n\r\nhello")
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil)
+	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +334,7 @@ func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
 	})
 	a := attackOn(url, lab.Ladder)
 	a.Connections, a.Duration, a.Sleeps = clients, 900*time.Millisecond, true
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

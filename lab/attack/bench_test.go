@@ -40,7 +40,7 @@ func BenchmarkAttack(b *testing.B) {
 		if rate > 0 {
 			a.Kind, a.Rate = lab.Steady, at(rate)
 		}
-		got, err := Run(b.Context(), a, nil)
+		got, err := Run(b.Context(), a, nil, nil)
 		if err != nil || got.Failed > 0 {
 			b.Fatal(got.Errors, err)
 		}

@@ -58,7 +58,7 @@ func TestAWaitEndsWithThePolling(t *testing.T) {
 func TestAnAttackTellsWhatItHadToSpare(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
 	a.Rate = at(50)
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestAnAttackTellsWhatItHadToSpare(t *testing.T) {
 func TestASleepingGeneratorHasNothingToSpare(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
 	a.Rate, a.Sleeps = at(50), true
-	got, err := Run(t.Context(), a, nil)
+	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

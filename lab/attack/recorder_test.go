@@ -86,7 +86,7 @@ func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
 	a.Rate, a.KeepHits = at(8000), true // more than a chunk
 	var spool bytes.Buffer
-	got, err := Run(t.Context(), a, &spool)
+	got, err := Run(t.Context(), a, &spool, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
 func TestHitsWithoutAPlaceAreRefused(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Peak)
 	a.KeepHits = true
-	if _, err := Run(t.Context(), a, nil); err == nil {
+	if _, err := Run(t.Context(), a, nil, nil); err == nil {
 		t.Error("hits were to be kept nowhere")
 	}
 }

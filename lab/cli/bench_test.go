@@ -53,19 +53,19 @@ func (s *session) responder(v lab.Variant) subject {
 }
 
 // application is the first variant of a runtime, on /plaintext.
-func application(ctx context.Context, b *testing.B, s *session, runtime string) subject {
-	b.Helper()
+func application(ctx context.Context, tb testing.TB, s *session, runtime string) subject {
+	tb.Helper()
 	library, err := script.Load(ctx, filepath.Join("..", ".."), script.Given{})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	r, err := library.Runtime(runtime)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	built := s.builder.Ensure(ctx, []lab.Runtime{r})[runtime]
 	if built.Err != nil {
-		b.Fatal(built.Err)
+		tb.Fatal(built.Err)
 	}
 	return subject{variant: r.Variants[0], image: built.Image, target: lab.Target{
 		Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!"),

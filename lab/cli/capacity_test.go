@@ -27,7 +27,7 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 		s.inCell(ctx, t, reference, func(in *cell, server experiment.Server) {
 			e := &experiment.Experiment{
 				Plan:  lab.Plan{Profile: lab.Profile{Steady: 8 * time.Second}},
-				Cells: s.cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil),
+				Cells: s.cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil, nil),
 			}
 			b := &bench{cell: in, server: server}
 			var sample lab.Sample

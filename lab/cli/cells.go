@@ -27,6 +27,8 @@ func (c cells) Canary(ctx context.Context, cpus []int) ([]lab.Canary, error) {
 	return c.lease.Canary(ctx, cpus)
 }
 
+func (c cells) Lost(ctx context.Context) error { return c.run.Lost(ctx) }
+
 func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error) {
 	opened, err := c.run.OpenCell(ctx, cpus)
 	if err != nil {

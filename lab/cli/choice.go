@@ -35,7 +35,16 @@ type chosen struct {
 	scenarios []lab.Scenario
 	whole     bool // all of each, because it was named
 	seed      uint64
-	earlier   *lab.Plan // of the run that is repeated
+	earlier   *lab.Plan // of the run that is repeated or resumed
+	resumed   *record.Recorded
+}
+
+func (c *chosen) resultsDir() string { return filepath.Join(c.checkout, "results") }
+
+// empty reports whether nothing was chosen; the profile alone, which the environment
+// may name, is nothing.
+func (c choice) empty() bool {
+	return len(c.Scenarios) == 0 && !c.All && c.Seed == 0 && c.Blocks == 0 && len(c.Parameter) == 0 && c.Like == ""
 }
 
 // plan is what a run of the choice does, in scenarios of it.
@@ -60,7 +69,7 @@ func (c *chosen) others() []lab.Scenario {
 // resolve looks up what was chosen. A script with a mistake anywhere is a fault:
 // nothing is planned beside it.
 func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
-	if c.Like != "" && (len(c.Scenarios) > 0 || c.All || c.Seed != 0 || c.Blocks != 0 || len(c.Parameter) > 0) {
+	if other := (choice{Scenarios: c.Scenarios, All: c.All, Seed: c.Seed, Blocks: c.Blocks, Parameter: c.Parameter}); c.Like != "" && !other.empty() {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed, --blocks or -p beside it"),
 			Hint: "Leave them out, or leave out --like.",
@@ -162,14 +171,22 @@ func names(scenarios []lab.Scenario) (all []string) {
 // repeat takes the plan of an earlier run, whose scripts must not have changed:
 // under the same names they would be another plan.
 func (c *chosen) repeat(run string) error {
-	dir := run
-	if filepath.Base(run) == run {
-		dir = filepath.Join(c.checkout, "results", run)
-	}
-	earlier, err := record.Read(dir)
+	earlier, err := c.read(run)
 	if err != nil {
 		return err
 	}
+	return c.follow(earlier)
+}
+
+func (c *chosen) read(run string) (*record.Recorded, error) {
+	dir, err := record.Resolve(c.resultsDir(), run)
+	if err != nil {
+		return nil, err
+	}
+	return record.Read(dir)
+}
+
+func (c *chosen) follow(earlier *record.Recorded) (err error) {
 	p := earlier.Info.Plan
 	if p.Scenarios, err = c.unchanged(earlier.Info); err != nil {
 		return err
@@ -193,7 +210,7 @@ func (c *chosen) unchanged(earlier record.Info) ([]lab.Scenario, error) {
 		if now[0].SHA256 != s.SHA256 {
 			return nil, &lab.Fault{
 				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not what it was in run %s", s.File, earlier.RunID),
-				Hint: "Its plan cannot be repeated. Restore the script, or leave out --like.",
+				Hint: "Its plan cannot be followed. Restore the script, or begin another run.",
 			}
 		}
 		for _, id := range s.Variants {

@@ -39,6 +39,7 @@ type commands struct {
 
 	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
 	Report    reportCommand    `cmd:"" help:"Print the tables of an earlier run: controls, claims, figures."`
+	Verify    verifyCommand    `cmd:"" help:"Prove that the folder of a run is complete and consistent, or say what is wrong with it."`
 	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
 	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
 	Compare   compareCommand   `cmd:"" help:"Compare runs: what is better or worse than in an earlier one, by how much, and how sure that is."`
@@ -63,6 +64,7 @@ type app struct {
 
 // Run carries out one command line and returns the exit code.
 func Run(ctx context.Context, streams Streams, args []string) int {
+	streams = Streams{Out: screened{streams.Out}, Err: screened{streams.Err}}
 	err := dispatch(ctx, streams, args)
 	if err == nil || errors.Is(err, errHelpShown) {
 		return lab.ExitDone

@@ -95,10 +95,11 @@ func (s *session) examine(ctx context.Context, variants map[string]lab.Variant, 
 	if err != nil {
 		return nil, err
 	}
+	watched := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
+	defer watched.Close()
 	e := &experiment.Experiment{
 		Variants: variants, Images: images, Missing: missing,
-		Cells: s.cells(), Examiner: exam,
-		Observer: newProgress(s.app.Err, lab.Plan{}, func(string) {}),
+		Cells: s.cells(), Examiner: exam, Observer: watched,
 	}
 	return e.Examine(ctx)
 }

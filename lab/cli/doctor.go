@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,7 +74,7 @@ func engineChecks(a *app, root string) []host.Check {
 		return []host.Check{failedCheck("engine", err)}
 	}
 	checks := []host.Check{
-		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s at %s (%s), API %s, storage %s", facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
+		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s", facts.Kind, facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
 		cgroupCheck(facts),
 	}
 	if swept, err := e.Sweep(a.ctx); err != nil {
@@ -102,7 +103,7 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 	if err != nil {
 		return fail(err)
 	}
-	built, err := image.New(e.Client(), image.Options{Remote: !e.Local()}).Agent(a.ctx, program)
+	built, err := image.New(e.Client(), image.Options{Remote: !e.Local(), Version: version()}).Agent(a.ctx, program)
 	if err != nil {
 		return fail(err)
 	}
@@ -127,7 +128,22 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 			Fix:    "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is started) and restart it",
 		})
 	}
-	return append(checks, layoutCheck(topology))
+	return append(checks, conditionsCheck(topology.Conditions), layoutCheck(topology))
+}
+
+// conditionsCheck says what sets the speed of the engine's machine.
+func conditionsCheck(c lab.Conditions) host.Check {
+	told := func(name, value string) string { return name + " " + cmp.Or(value, "not to be seen from here") }
+	check := host.Check{Name: "conditions", Status: host.OK, Detail: strings.Join([]string{
+		told("governor", strings.Join(c.Governors, ", ")), told("turbo", c.Turbo), told("SMT", c.SMT), told("power", c.Power),
+		told("virtualisation", c.Virtualisation), fmt.Sprintf("%s mitigated or open", plural(len(c.Mitigations), "vulnerability", "vulnerabilities")),
+	}, "; ")}
+	if doubts := c.Doubts(); len(doubts) > 0 {
+		check.Status = host.Warn
+		check.Detail += ": " + strings.Join(doubts, "; ")
+		check.Fix = "plug the machine in, and set its governor: cpupower frequency-set --governor performance"
+	}
+	return check
 }
 
 func layoutCheck(t lab.Topology) host.Check {

@@ -68,7 +68,7 @@ func published(ctx context.Context, b *testing.B, s *session, app subject) (r la
 	for _, lasts := range []time.Duration{2 * time.Second, 4 * time.Second} { // a warm-up first
 		a := attackOn(app, 64, 0, lasts)
 		a.BaseURL = "http://127.0.0.1:18080"
-		if r, err = attack.Run(ctx, a, nil); err != nil {
+		if r, err = attack.Run(ctx, a, nil, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

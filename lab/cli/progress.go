@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -15,31 +16,121 @@ import (
 	"runtimelab/lab/report"
 )
 
+// redraw is how often the live line is drawn at the most: faster is for nobody to
+// read, and a remote terminal's traffic.
+const redraw = 500 * time.Millisecond
+
 // progress tells people how a run goes: one line for each trial that ended,
-// and on a terminal a last line that says what is under way.
+// and on a terminal a last line that says what is under way. Its methods may be
+// called from several goroutines.
 type progress struct {
 	to    io.Writer
-	live  bool // whether a line may be rewritten
-	width int
+	live  bool         // whether a line may be rewritten
 	notes func(string) // keeps what was said about a variant in the run's record
 	plan  lab.Plan
-	left  time.Duration // as a rule
-	pilot time.Duration
+	now   func() time.Time
+
+	mu    sync.Mutex
+	shown bool          // the live line is on the screen
+	drawn time.Time     // when it was drawn last
+	doing string        // what runs
+	last  string        // the last figure, and what it is worth
+	began time.Time     // the trial or pilot under way
+	ahead time.Duration // that what is left takes by the plan
+	ended time.Duration // that what has ended should have taken by it
+	took  time.Duration // that it did take
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
 }
 
-func newProgress(to io.Writer, p lab.Plan, notes func(string)) *progress {
-	live, width := terminal(to)
-	return &progress{to: to, live: live, width: width, notes: notes, plan: p, left: plan.Expected(p), pilot: plan.PilotDuration(p.Profile)}
-}
-
-// terminal reports whether a line written to w can be rewritten, and its width.
-func terminal(w io.Writer) (live bool, width int) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false, 0
+// newProgress is told which trials have ended already. It is to be closed.
+func newProgress(to io.Writer, p lab.Plan, ended map[lab.TrialID]bool, notes func(string)) *progress {
+	to = behind(to)
+	o := &progress{to: to, live: rewritable(to), notes: notes, plan: p, now: time.Now, ahead: plan.Expected(p), stop: make(chan struct{})}
+	for _, t := range p.Trials {
+		if _, has := ended[t.ID()]; has {
+			o.ahead -= plan.TrialDuration(p, t)
+		}
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	return err == nil, width
+	if o.live {
+		o.stopped.Go(o.draw)
+	}
+	return o
+}
+
+// draw keeps the live line's clock going.
+func (o *progress) draw() {
+	tick := time.NewTicker(redraw)
+	defer tick.Stop()
+	for {
+		select {
+		case <-o.stop:
+			return
+		case <-tick.C:
+			o.mu.Lock()
+			o.redraw()
+			o.mu.Unlock()
+		}
+	}
+}
+
+// Close takes the live line off the screen.
+func (o *progress) Close() {
+	close(o.stop)
+	o.stopped.Wait()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clear()
+}
+
+// rewritable reports whether a line written to w can be written anew.
+func rewritable(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// width is that of the terminal now; people change it.
+func (o *progress) width() int {
+	if f, ok := o.to.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return w
+		}
+	}
+	return 80
+}
+
+// left is how long the rest takes at the pace so far.
+func (o *progress) left() time.Duration {
+	left := o.ahead
+	if o.ended > 0 {
+		left = time.Duration(float64(left) * float64(o.took) / float64(o.ended))
+	}
+	if !o.began.IsZero() {
+		left -= o.now().Sub(o.began)
+	}
+	return max(left, 0).Round(time.Second)
+}
+
+// start and end are of a trial or a pilot, which the plan expects to take so long.
+func (o *progress) start(doing string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.doing, o.began = doing, o.now()
+	o.soon()
+}
+
+func (o *progress) end(expected time.Duration, planned bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if planned {
+		o.ahead -= expected
+	}
+	if !o.began.IsZero() {
+		o.ended += expected
+		o.took += o.now().Sub(o.began)
+	}
+	o.began = time.Time{}
 }
 
 func (o *progress) Examining(variants int) {
@@ -61,10 +152,10 @@ func (o *progress) Refused(variant string, why []string) {
 const maxDifferences = 5
 
 func (o *progress) TrialStarted(t lab.Trial, number, of int) {
-	o.status("trial %d/%d  %s: starting", number, of, whichTrial(t))
+	o.start(fmt.Sprintf("trial %d/%d  %s: starting", number, of, whichTrial(t)))
 }
 
-func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duration) {
+func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, lasts time.Duration) {
 	upTo := ""
 	if phase.Kind == lab.WarmUp {
 		upTo = "up to "
@@ -73,11 +164,19 @@ func (o *progress) PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duratio
 	if phase.Kind == lab.Capacity {
 		name += fmt.Sprintf(" at %s/s", report.Digits(phase.RateRPS))
 	}
-	o.status("%s  %s  block %d: %s, %s%v", t.Scenario, t.Variant, t.Block, name, upTo, lasts.Round(100*time.Millisecond))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	which, _, _ := strings.Cut(o.doing, ": ")
+	o.doing = fmt.Sprintf("%s: %s, %s%v", which, name, upTo, lasts.Round(100*time.Millisecond))
+	o.soon()
+}
+
+func (o *progress) PilotStarted(p lab.Pilot, number, of int) {
+	o.start(fmt.Sprintf("pilot %d/%d  %s  %s: starting", number, of, p.Scenario, p.Variant))
 }
 
 func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
-	o.left -= o.pilot
+	o.end(plan.PilotDuration(o.plan.Profile), true)
 	if p.Problem != "" {
 		o.line("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
 		return
@@ -90,9 +189,7 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 }
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
-	if !again {
-		o.left -= plan.TrialDuration(o.plan, t)
-	}
+	o.end(plan.TrialDuration(o.plan, t), !again)
 	if len(samples) == 0 {
 		return // a refused variant, whose row was written with the first block
 	}
@@ -104,8 +201,9 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 	case again:
 		words = append(words, "to be repeated at the end of its block")
 	case number < of:
-		words = append(words, fmt.Sprintf("about %s left", max(o.left, 0).Round(time.Second)))
+		words = append(words, fmt.Sprintf("about %s left", o.remaining()))
 	}
+	o.keep(samples[len(samples)-1])
 	o.line("%s", strings.Join(words, "  "))
 }
 
@@ -120,8 +218,11 @@ func whichTrial(t lab.Trial) string {
 
 // outcome is a sample in a few words.
 func outcome(s lab.Sample) string {
-	if s.Gate.Validity == lab.Failed {
+	switch {
+	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
+	case s.Attack == nil:
+		return fmt.Sprintf("broken off (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 	}
 	text := s.Phase.ID()
 	if s.Search != nil {
@@ -174,27 +275,64 @@ func doubt(s lab.Sample) string {
 	return fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 }
 
-// line writes a line that stays.
-func (o *progress) line(format string, args ...any) {
-	o.clear()
-	fmt.Fprintf(o.to, format+"\n", args...)
+func (o *progress) remaining() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.left()
 }
 
-// status writes a line that the next one replaces; nothing off a terminal.
-func (o *progress) status(format string, args ...any) {
-	if !o.live {
+// keep remembers the last figure for the live line.
+func (o *progress) keep(s lab.Sample) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = outcome(s)
+	if s.Gate.Validity == lab.Valid {
+		o.last += " (valid)"
+	}
+}
+
+// line writes a line that stays.
+func (o *progress) line(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clear()
+	fmt.Fprintln(o.to, harmless(fmt.Sprintf(format, args...)))
+}
+
+// soon draws the live line unless it was drawn a moment ago: the ticker draws it
+// then.
+func (o *progress) soon() {
+	if o.now().Sub(o.drawn) >= redraw {
+		o.redraw()
+	}
+}
+
+// redraw writes the live line, which the next one replaces; nothing off a terminal.
+func (o *progress) redraw() {
+	if !o.live || o.doing == "" {
 		return
 	}
 	o.clear()
-	text := fmt.Sprintf(format, args...)
-	if len(text) >= o.width {
-		text = text[:max(o.width-1, 0)]
+	text := fmt.Sprintf("%s  about %s left", o.doing, o.left())
+	if o.last != "" {
+		text += "  last: " + o.last
 	}
-	fmt.Fprint(o.to, text)
+	fmt.Fprint(o.to, shortened(harmless(text), o.width()-1))
+	o.shown, o.drawn = true, o.now()
+}
+
+// shortened is the beginning of a line, of so many characters at the most.
+func shortened(line string, width int) string {
+	line = strings.ReplaceAll(line, "\n", " ")
+	if characters := []rune(line); len(characters) > width {
+		return string(characters[:max(width, 0)])
+	}
+	return line
 }
 
 func (o *progress) clear() {
-	if o.live {
+	if o.shown {
 		fmt.Fprint(o.to, "\r\x1b[K")
+		o.shown = false
 	}
 }

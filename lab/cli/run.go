@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,8 +26,9 @@ const randomInputs = 400
 
 type runCommand struct {
 	choice
-	Raw   bool   `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot."`
-	Bases string `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
+	Resume string `help:"Finish an earlier run that was interrupted, killed or failed: same plan, seed and images." placeholder:"RUN"`
+	Raw    bool   `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot."`
+	Bases  string `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
 }
 
 // Run measures.
@@ -35,8 +37,12 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := c.resolve(a.ctx, a)
+	chosen, err := c.chosen(a)
 	if err != nil {
+		return err
+	}
+	// Said now, and not once images are built and an hour is measured.
+	if err := record.Room(chosen.resultsDir(), roomNeeded); err != nil {
 		return err
 	}
 	rules, err := contract.Load(filepath.Join(chosen.checkout, "runtimes", "contract.json"))
@@ -45,6 +51,23 @@ func (c *runCommand) Run(a *app) error {
 	}
 	m := &measurement{app: a, chosen: chosen, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
+}
+
+// roomNeeded is more than a run of all that ships writes, without its hits.
+const roomNeeded = 64 << 20
+
+// chosen is what the run does: what the user chose, or what an earlier run left.
+func (c *runCommand) chosen(a *app) (*chosen, error) {
+	if c.Resume == "" {
+		return c.resolve(a.ctx, a)
+	}
+	if !c.empty() || c.Raw {
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage, Err: errors.New("--resume finishes a run as it was begun, and takes no scenarios and no other choice beside it"),
+			Hint: "Leave them out, or leave out --resume.",
+		}
+	}
+	return c.resume(a, c.Resume)
 }
 
 // measurement is one lab run on its way.
@@ -94,36 +117,65 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	if err != nil {
 		return err
 	}
-	calibration, err := m.calibration(ctx, m.profile.Name == briefProfile)
+	info, err := m.begun(ctx, p, cast, left)
 	if err != nil {
 		return err
 	}
-	info := m.info(p, calibration)
-	info.Notes = left
-	run, err := record.Create(filepath.Join(m.checkout, "results"), m.id, info)
+	run, ended, err := m.open(info)
 	if err != nil {
 		return err
 	}
-	m.announce(p, run.Dir())
+	m.announce(p, run)
+	watched := newProgress(m.Err, p, ended, func(note string) {
+		if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, note) }); err != nil {
+			m.say("%v", err)
+		}
+	})
 	e := &experiment.Experiment{
-		RunID:    m.id,
+		RunID:    run.ID(),
 		HostID:   info.Host.ID,
 		Plan:     p,
 		Variants: cast.variants,
 		Images:   cast.images,
 		Missing:  cast.missing,
+		Ended:    ended,
 		Cells:    m.cells(),
 		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
 		Recorder: recorder{run},
-		Observer: newProgress(m.Err, p, func(note string) {
-			if err := run.Update(func(i *record.Info) { i.Notes = append(i.Notes, note) }); err != nil {
-				m.say("%v", err)
-			}
-		}),
+		Observer: watched,
 	}
-	e.Responder, e.Calibration, e.KeepHits = serve.Target(), calibration, m.raw
+	e.Responder, e.Calibration, e.KeepHits = serve.Target(), info.Calibration, info.Raw
 	err = e.Run(ctx)
+	watched.Close()
 	return errors.Join(err, m.finish(run, info.Host.ID, err))
+}
+
+// begun is what the rows of the run have in common: as it was, where it is resumed.
+func (m *measurement) begun(ctx context.Context, p lab.Plan, cast cast, left []string) (info record.Info, err error) {
+	info = m.info(p, cast)
+	info.Notes = left
+	if m.resumed != nil {
+		info.Calibration, info.Raw = m.resumed.Info.Calibration, m.resumed.Info.Raw
+		return info, unchangedSince(m.resumed.Info, info)
+	}
+	info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile)
+	return info, err
+}
+
+// open is the run's folder, and the trials that have ended there.
+func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
+	if m.resumed == nil {
+		run, err := record.Create(m.resultsDir(), m.id, info)
+		return run, nil, err
+	}
+	run, earlier, err := record.Resume(m.resumed.Dir, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, doubt := range earlier.Doubts {
+		m.say("%s", doubt)
+	}
+	return run, earlier.Ended(), nil
 }
 
 // cast is who takes part in a plan's trials, by variant id.
@@ -160,28 +212,38 @@ func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error
 	return all, nil
 }
 
-func (m *measurement) info(p lab.Plan, c lab.Calibration) record.Info {
+func (m *measurement) info(p lab.Plan, all cast) record.Info {
 	t := m.topology
 	return record.Info{
-		StartedAt:   time.Now().UTC(),
-		Plan:        p,
-		Calibration: c,
+		StartedAt: time.Now().UTC(),
+		Plan:      p,
+		Raw:       m.raw,
+		Entrants:  all.entrants(p),
 		Host: record.Host{
 			ID:       record.HostID(t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), fmt.Sprint(t.Memory)),
 			Topology: t,
 		},
 		Engine: map[string]string{
-			"version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
+			"kind": m.facts.Kind, "version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
 			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
 		},
 		Versions: versions(),
 	}
 }
 
+// entrants are those of the cast that a plan's trials are of.
+func (c cast) entrants(p lab.Plan) map[string]record.Entrant {
+	all := make(map[string]record.Entrant)
+	for _, t := range p.Trials {
+		all[t.Variant] = record.Entrant{Variant: c.variants[t.Variant], Image: c.images[t.Variant]}
+	}
+	return all
+}
+
 // announce says beforehand what the run will do and how long it takes.
-func (m *measurement) announce(p lab.Plan, dir string) {
+func (m *measurement) announce(p lab.Plan, run *record.Run) {
 	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
-		m.id, p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Expected(p).Round(time.Second), plan.Duration(p).Round(time.Second))
+		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Expected(p).Round(time.Second), plan.Duration(p).Round(time.Second))
 	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.Model)
 	for _, l := range p.Wider {
@@ -191,7 +253,7 @@ func (m *measurement) announce(p lab.Plan, dir string) {
 		m.say("doubt: %s", doubt)
 	}
 	m.explain(p)
-	m.say("results: %s", dir)
+	m.say("results: %s", run.Dir())
 }
 
 // doubts are those of all layouts, each once.
@@ -226,11 +288,8 @@ func (m *measurement) finish(run *record.Run, host string, cause error) error {
 	case cause != nil:
 		state, reason = record.Failed, cause.Error()
 	}
-	between := betweenRuns(context.WithoutCancel(m.ctx), filepath.Join(m.checkout, "results"), host)
+	between := betweenRuns(context.WithoutCancel(m.ctx), m.resultsDir(), host)
 	if err := run.Update(func(i *record.Info) { i.BetweenRuns = between }); err != nil {
-		return err
-	}
-	if err := run.End(state, reason, time.Now()); err != nil {
 		return err
 	}
 	recorded, err := record.Read(run.Dir())
@@ -240,18 +299,29 @@ func (m *measurement) finish(run *record.Run, host string, cause error) error {
 	for _, doubt := range recorded.Doubts {
 		m.say("doubt: %s", doubt)
 	}
-	if cause != nil {
-		m.say("%s: %d rows are kept in %s", state, len(recorded.Rows), run.Dir())
-	}
 	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	if err := errors.Join(run.Conclude(r.Judged.Claims), run.End(state, reason, time.Now())); err != nil {
+		return err
+	}
+	if cause != nil {
+		m.say("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())
+	}
 	fmt.Fprint(m.Out, r.Text())
-	return record.WriteVerdicts(run.Dir(), r.Judged.Claims)
+	return nil
 }
 
 // recorder writes each sample into the run's folder.
 type recorder struct{ run *record.Run }
 
-func (r recorder) Record(s lab.Sample) error { return r.run.Add(s) }
+func (r recorder) Record(samples ...lab.Sample) error { return r.run.Add(samples...) }
+
+func (r recorder) Refuse(why map[string]string) error {
+	return r.run.Update(func(i *record.Info) {
+		refused := maps.Clone(why)
+		maps.Copy(refused, i.Refused)
+		i.Refused = refused
+	})
+}
 
 func (r recorder) Freeze(p lab.Plan) error {
 	return r.run.Update(func(i *record.Info) { i.Plan = p })

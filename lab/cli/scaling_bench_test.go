@@ -124,9 +124,18 @@ func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 // eachSample records by doing something with each sample.
 type eachSample func(lab.Sample) error
 
-func (do eachSample) Record(s lab.Sample) error { return do(s) }
+func (do eachSample) Record(samples ...lab.Sample) error {
+	for _, s := range samples {
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (eachSample) Freeze(lab.Plan) error { return nil }
+
+func (eachSample) Refuse(map[string]string) error { return nil }
 
 func (eachSample) Hits(lab.Sample, func(func([]lab.Hit) error) error) error { return nil }
 
@@ -136,6 +145,7 @@ type quiet struct{}
 func (quiet) Examining(int)                                      {}
 func (quiet) Refused(string, []string)                           {}
 func (quiet) TrialStarted(lab.Trial, int, int)                   {}
+func (quiet) PilotStarted(lab.Pilot, int, int)                   {}
 func (quiet) PilotEnded(lab.Pilot, int, int)                     {}
 func (quiet) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
 func (quiet) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}

@@ -73,9 +73,10 @@ func (a *app) inSession(ctx context.Context, bases image.Mode, do func(*session)
 
 func (s *session) makeAgent(ctx context.Context, bases image.Mode) error {
 	s.builder = image.New(s.engine.Client(), image.Options{
-		Bases:  bases,
-		Log:    s.app.Err,
-		Remote: !s.engine.Local(),
+		Bases:   bases,
+		Log:     s.app.Err,
+		Remote:  !s.engine.Local(),
+		Version: version(),
 		Install: func(ctx context.Context, names ...string) error {
 			return host.InstallPackages(ctx, s.app.Err, names...)
 		},
@@ -134,6 +135,7 @@ func (s *session) survey(ctx context.Context) (err error) {
 		s.layout.Doubts = append(s.layout.Doubts, fmt.Sprintf(
 			"this engine may grant only %d open files: every container of the run gets that many instead of %d", s.nofile, engine.Nofile))
 	}
+	s.layout.Doubts = append(s.layout.Doubts, s.topology.Conditions.Doubts()...)
 	if s.engine.Local() {
 		// What the lab itself does must not touch the server's core.
 		if err := host.Confine(s.layout.Generator); err != nil {

@@ -47,3 +47,14 @@ func versions() map[string]string {
 	}
 	return v
 }
+
+// version is the lab's in one word: its module's, with the commit where that is
+// known.
+func version() string {
+	all := versions()
+	word := all["lab"]
+	if revision := all["lab-revision"]; len(revision) > 12 {
+		word += " " + revision[:12]
+	}
+	return word
+}

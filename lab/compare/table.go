@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"runtimelab/lab/record"
 )
 
 // width is the most characters of a line of text.
@@ -357,17 +359,17 @@ func exact(x *float64) string {
 func CSV(comparisons []Comparison) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	record := make([]string, len(csvColumns))
+	cells := make([]string, len(csvColumns))
 	for i, c := range csvColumns {
-		record[i] = c.name
+		cells[i] = c.name
 	}
-	_ = w.Write(record) // a buffer takes everything
+	_ = w.Write(cells) // a buffer takes everything
 	for _, c := range comparisons {
 		for _, l := range c.Lines {
 			for i, column := range csvColumns {
-				record[i] = column.cell(c, l)
+				cells[i] = record.NoFormula(column.cell(c, l))
 			}
-			_ = w.Write(record)
+			_ = w.Write(cells)
 		}
 	}
 	w.Flush()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/moby/moby/api/types/container"
 
@@ -94,6 +95,31 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 
 // Complaints is what the agent wrote to its standard error, the last part.
 func (c *Cell) Complaints() string { return c.stream.errors.String() }
+
+// Obituary says how the generator ended, with what it complained of; empty while it
+// runs.
+func (c *Cell) Obituary(ctx context.Context) string {
+	state, err := c.run.engine.state(ctx, c.generator)
+	if err != nil {
+		return fmt.Sprintf("the generator is gone: %v", err)
+	}
+	how := ending(state, "generator", generatorMemory)
+	if said := strings.TrimSpace(c.Complaints()); how != "" && said != "" {
+		how += "; it said: " + strings.ReplaceAll(said, "\n", " | ")
+	}
+	return how
+}
+
+// ending says how a container's process ended; empty while it runs.
+func ending(state *container.State, who string, memory int64) string {
+	switch {
+	case state.OOMKilled:
+		return fmt.Sprintf("the %s was killed for memory (limit %d MiB)", who, memory>>20)
+	case !state.Running:
+		return fmt.Sprintf("the %s exited with code %d", who, state.ExitCode)
+	}
+	return ""
+}
 
 // Close ends the generator, and with it what runs in the cell, and removes its
 // container.

@@ -16,9 +16,11 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 )
@@ -75,6 +77,7 @@ func (e *Engine) Local() bool {
 
 // Facts is what an engine says of itself and its host.
 type Facts struct {
+	Kind          string `json:"kind"` // whose: "Docker", "Docker Desktop", "Colima", "rootless Docker" ...
 	Version       string `json:"version"`
 	API           string `json:"api"` // as negotiated
 	CgroupVersion string `json:"cgroup_version"`
@@ -95,6 +98,7 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	}
 	i := result.Info
 	return Facts{
+		Kind:          kind(e.Address, i),
 		Version:       i.ServerVersion,
 		API:           e.client.ClientVersion(),
 		CgroupVersion: i.CgroupVersion,
@@ -106,6 +110,22 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 		Storage:       i.Driver,
 		Init:          i.InitBinary,
 	}, nil
+}
+
+// kind names an engine as people know it. The lab measures on all of these; what it
+// refuses, unfit names.
+func kind(a Address, i system.Info) string {
+	switch {
+	case strings.Contains(i.OperatingSystem, "Docker Desktop"):
+		return "Docker Desktop"
+	case i.Name == "colima" || strings.Contains(a.Host, "/.colima/"):
+		return "Colima"
+	case slices.Contains(i.SecurityOptions, "name=rootless"):
+		return "rootless Docker"
+	case strings.Contains(strings.ToLower(i.KernelVersion), "microsoft"):
+		return "Docker on WSL2"
+	}
+	return "Docker"
 }
 
 // InRegistry asks the registry of an image, by way of the engine, whether the

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/system"
 )
 
 func TestALeaseHoldsWhileItRuns(t *testing.T) {
@@ -52,5 +53,22 @@ func TestHardeningLeavesNothingToTheEngine(t *testing.T) {
 	}
 	if u := h.Ulimits[0]; u.Name != "nofile" || u.Soft != 65536 || u.Hard != 65536 {
 		t.Errorf("limits of open files %+v", u)
+	}
+}
+
+func TestKind(t *testing.T) {
+	for want, c := range map[string]struct {
+		address Address
+		info    system.Info
+	}{
+		"Docker":          {Address{}, system.Info{OperatingSystem: "Debian GNU/Linux 12", KernelVersion: "6.1"}},
+		"Docker Desktop":  {Address{}, system.Info{OperatingSystem: "Docker Desktop", KernelVersion: "6.6-microsoft-standard-WSL2"}},
+		"Colima":          {Address{Host: "unix:///Users/x/.colima/default/docker.sock"}, system.Info{}},
+		"rootless Docker": {Address{}, system.Info{SecurityOptions: []string{"name=seccomp,profile=builtin", "name=rootless"}}},
+		"Docker on WSL2":  {Address{}, system.Info{KernelVersion: "5.15.90.1-microsoft-standard-WSL2"}},
+	} {
+		if got := kind(c.address, c.info); got != want {
+			t.Errorf("%+v is %q, want %q", c.info, got, want)
+		}
 	}
 }

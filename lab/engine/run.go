@@ -34,6 +34,7 @@ type Run struct {
 	engine *Engine
 	agent  lab.Image
 	lease  *stream
+	held   string // the lease's container
 	nofile int
 }
 
@@ -55,10 +56,33 @@ func (e *Engine) Begin(ctx context.Context, id string, agent lab.Image) (*Run, e
 }
 
 func (r *Run) takeLease(ctx context.Context) (err error) {
-	_, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
+	r.held, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = leaseMemory, leaseMemory
 	})
 	return err
+}
+
+// patience is how long an engine is given to answer whether it is there.
+const patience = 5 * time.Second
+
+// Lost says why the run cannot go on: the engine does not answer, or the run's
+// lease has ended, without which others take what the run has for left over. It is
+// nil while neither is so.
+func (r *Run) Lost(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lease, err := r.engine.client.ContainerInspect(ctx, r.held, client.ContainerInspectOptions{})
+	why := "has ended this run's lease: it was restarted, or somebody removed it"
+	switch {
+	case err == nil && lease.Container.State.Running:
+		return nil
+	case err != nil && !errdefs.IsNotFound(err):
+		why = fmt.Sprintf("does not answer any more: %v", err)
+	}
+	return &lab.Fault{
+		Code: lab.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, why),
+		Hint: "lab doctor says whether it is well again",
+	}
 }
 
 // LimitNofile sets how many open files every container of the run's trials

@@ -59,7 +59,7 @@ func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus [
 		return nil, fmt.Errorf("starting %s: %w", v.ID(), err)
 	}
 	s := &Server{engine: c.run.engine, id: started.GetContainerID(), name: v.ID()}
-	state, err := s.state(ctx)
+	state, err := s.engine.state(ctx, s.id)
 	if err != nil {
 		return s, err
 	}
@@ -74,10 +74,10 @@ func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus [
 // which is the cell's too.
 func (s *Server) Started() time.Time { return s.startedAt }
 
-func (s *Server) state(ctx context.Context) (*container.State, error) {
-	inspected, err := s.engine.client.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
+func (e *Engine) state(ctx context.Context, id string) (*container.State, error) {
+	inspected, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("inspecting container %.12s: %w", s.id, err)
+		return nil, fmt.Errorf("inspecting container %.12s: %w", id, err)
 	}
 	return inspected.Container.State, nil
 }
@@ -100,16 +100,13 @@ func (s *Server) Exited(ctx context.Context) <-chan struct{} {
 // Obituary says whether and how the server's process ended, with the tail of
 // what it had printed; empty while it runs.
 func (s *Server) Obituary(ctx context.Context) string {
-	state, err := s.state(ctx)
+	state, err := s.engine.state(ctx, s.id)
 	if err != nil {
 		return err.Error()
 	}
-	if state.Running && !state.OOMKilled {
+	how := ending(state, "server", ServerMemory)
+	if how == "" {
 		return ""
-	}
-	how := fmt.Sprintf("the server exited with code %d", state.ExitCode)
-	if state.OOMKilled {
-		how = fmt.Sprintf("the server was killed for memory (limit %d MiB)", ServerMemory>>20)
 	}
 	if printed := s.LogTail(ctx); printed != "" {
 		how += "; it last printed: " + strings.ReplaceAll(printed, "\n", " | ")

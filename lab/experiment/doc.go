@@ -18,6 +18,9 @@ type Cells interface {
 	OpenCell(ctx context.Context, cpus []int) (Cell, error)
 	// Canary does a fixed piece of CPU work on each of the CPUs at once.
 	Canary(ctx context.Context, cpus []int) ([]lab.Canary, error)
+	// Lost says why no cell can be opened any more: the engine does not answer, or
+	// no longer holds what the run has on it.
+	Lost(ctx context.Context) error
 }
 
 // Cell is one open cell.
@@ -33,6 +36,8 @@ type Cell interface {
 	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
 	// Hits hands what the last attack kept of its hits to each, in chunks.
 	Hits(ctx context.Context, each func([]lab.Hit) error) error
+	// Obituary says how the generator ended, empty while it runs.
+	Obituary(ctx context.Context) string
 	Close(ctx context.Context) error
 }
 
@@ -70,10 +75,13 @@ type Examiner interface {
 	IdentityRequest() lab.Request
 }
 
-// Recorder keeps samples, and the plan that pilots have completed.
+// Recorder keeps samples, the plan that pilots have completed, and who is refused.
 type Recorder interface {
-	Record(s lab.Sample) error
+	// Record keeps the samples of a trial that has ended.
+	Record(samples ...lab.Sample) error
 	Freeze(p lab.Plan) error
+	// Refuse keeps why variants are not measured, by their ids.
+	Refuse(why map[string]string) error
 	// Hits keeps the hits of a sample's attack, which read hands over in
 	// chunks.
 	Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error
@@ -85,6 +93,7 @@ type Observer interface {
 	Examining(variants int)
 	Refused(variant string, why []string)
 	TrialStarted(t lab.Trial, number, of int)
+	PilotStarted(p lab.Pilot, number, of int)
 	// PilotEnded tells what a pilot found, or why it found nothing.
 	PilotEnded(p lab.Pilot, number, of int)
 	PhaseStarted(t lab.Trial, phase lab.Phase, lasts time.Duration)

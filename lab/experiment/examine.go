@@ -68,29 +68,19 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 // interview starts a variant in a cell of its own and asks it everything. What
 // the server does wrong is in the examination; an error is the lab's own.
 func (e *Experiment) interview(ctx context.Context, id string) (x examination, err error) {
-	cell, err := e.Cells.OpenCell(ctx, nil)
+	subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
+	err = e.inCell(ctx, subject, func(ctx context.Context, in setting) (err error) {
+		x, err = e.ask(ctx, id, in.cell)
+		return err
+	})
+	var broken *brokenServer
+	if errors.As(err, &broken) {
+		return examination{problems: []string{broken.how}}, nil
+	}
 	if err != nil {
-		return x, err
+		return x, fmt.Errorf("examining %s: %w", id, err)
 	}
-	var server Server
-	upstream, err := cell.StartUpstream(ctx, nil)
-	defer func() { err = errors.Join(err, closing(ctx, cell, server, upstream)) }()
-	if err != nil {
-		return x, err
-	}
-	if server, err = cell.StartServer(ctx, e.Variants[id], e.Images[id], nil); err != nil {
-		return x, err
-	}
-	alive, stop := whileRunning(ctx, server)
-	defer stop()
-	x, err = e.ask(alive, id, cell)
-	if err == nil {
-		return x, nil
-	}
-	if ctx.Err() != nil {
-		return x, context.Cause(ctx)
-	}
-	return examination{problems: []string{trouble(ctx, server, err)}}, nil
+	return x, nil
 }
 
 func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examination, err error) {

@@ -33,6 +33,10 @@ type Experiment struct {
 	Calibration lab.Calibration // of this machine's instrument; the gates judge by it
 	KeepHits    bool            // record every hit of every measured phase
 
+	// Trials that an earlier session of the run has brought to an end, and whether
+	// something disturbed them.
+	Ended map[lab.TrialID]bool
+
 	Cells    Cells
 	Examiner Examiner
 	Recorder Recorder
@@ -44,7 +48,8 @@ type Experiment struct {
 	targets   map[string]map[string]targets // by scenario and variant id
 }
 
-// Run examines the variants and carries out the trials of the plan. Failures
+// Run examines the variants and carries out the trials of the plan that have not
+// ended. Failures
 // of servers become samples; Run itself fails when the lab cannot go on. What
 // was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
@@ -58,6 +63,11 @@ func (e *Experiment) Run(ctx context.Context) error {
 	}
 	if err := e.examine(ctx, e.order()); err != nil {
 		return err
+	}
+	if len(e.refused) > 0 {
+		if err := e.Recorder.Refuse(e.refused); err != nil {
+			return err
+		}
 	}
 	if err := e.pilot(ctx); err != nil {
 		return err
@@ -99,15 +109,19 @@ type numbered struct {
 	number int
 }
 
-// one carries out a trial and has it recorded, and reports whether it is to be
-// repeated: it may be, and something outside its cell disturbed it.
+// one carries out a trial and has it recorded, unless that has been done, and
+// reports whether it is to be repeated: it may be, and something outside its cell
+// disturbed it.
 func (e *Experiment) one(ctx context.Context, t numbered, mayRepeat bool) (repeat bool, err error) {
+	if wasDisturbed, ended := e.Ended[t.ID()]; ended {
+		return mayRepeat && wasDisturbed, nil
+	}
 	samples, err := e.trial(ctx, t.Trial, t.number)
 	if err != nil {
 		return false, err
 	}
-	for _, s := range samples {
-		if err := e.Recorder.Record(s); err != nil {
+	if len(samples) > 0 {
+		if err := e.Recorder.Record(samples...); err != nil {
 			return false, err
 		}
 	}

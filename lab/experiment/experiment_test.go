@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +39,12 @@ type world struct {
 	calls    int64         // of the upstream that each attack makes
 	called   int64         // so far
 	frozen   []lab.Plan
-	piloted  []lab.Pilot
-	alter    func(lab.Attack, *lab.AttackResult) // what came of an attack
+	lost     error  // why the engine cannot be worked with
+	killed   string // variant whose generator ends during its first attack
+
+	unmeasured map[string]string // why variants are, as was recorded
+	piloted    []lab.Pilot
+	alter      func(lab.Attack, *lab.AttackResult) // what came of an attack
 }
 
 func newWorld() *world {
@@ -79,9 +84,18 @@ func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) 
 	})
 }
 
-func (w *world) Record(s lab.Sample) error { w.recorded = append(w.recorded, s); return nil }
+func (w *world) Record(s ...lab.Sample) error { w.recorded = append(w.recorded, s...); return nil }
+
+func (w *world) Refuse(why map[string]string) error {
+	w.unmeasured = maps.Clone(why)
+	return nil
+}
+
+func (w *world) Lost(context.Context) error { return w.lost }
 
 func (w *world) Freeze(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
+
+func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
 func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted, p) }
 
@@ -113,6 +127,7 @@ type fakeCell struct {
 	cpus    []int
 	variant string
 	exited  chan struct{}
+	ended   bool
 	used    time.Duration // by the server, a millisecond for each time it was asked
 }
 
@@ -167,6 +182,10 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
+	if c.world.lost != nil || c.variant == c.world.killed {
+		c.ended = true
+		return lab.AttackResult{}, errors.New("the cell ended during attack")
+	}
 	c.world.called += c.world.calls
 	began, busy := time.Unix(200, 0), c.world.busy
 	if busy == 0 {
@@ -199,6 +218,13 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 
 func (c *fakeCell) Hits(_ context.Context, each func([]lab.Hit) error) error {
 	return errors.Join(each([]lab.Hit{{Seq: 0}}), each([]lab.Hit{{Seq: 1}}))
+}
+
+func (c *fakeCell) Obituary(context.Context) string {
+	if c.ended {
+		return "the generator exited with code 137"
+	}
+	return ""
 }
 
 func (c *fakeCell) Close(ctx context.Context) error {
@@ -787,5 +813,97 @@ func TestACellThatCannotBeClosedEndsTheRun(t *testing.T) {
 		if err := e.Run(t.Context()); !errors.Is(err, w.stuck) {
 			t.Errorf("server that crashes %q: %v", crash, err)
 		}
+	}
+}
+
+// A generator that is killed is no server's doing, whatever became of the server
+// then: its trial is disturbed, and repeated.
+func TestALostGeneratorDisturbsItsTrial(t *testing.T) {
+	w := newWorld()
+	w.killed = "rt/a"
+	w.onAttack = func(lab.Attack) {
+		if len(w.attacks) > 1 { // only the first is killed
+			w.killed = ""
+		}
+	}
+	e := experimentOn(w, "a", "b")
+	e.Plan.Repeats = 1
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || g.Reason != "the generator exited with code 137" {
+		t.Errorf("its trial is %+v", g)
+	}
+	if want := 1 + 2 + 2 + 4; len(w.recorded) != want || w.recorded[3].Trial.Attempt != 2 {
+		t.Errorf("%d samples, want %d: the one that was lost, and all that were planned", len(w.recorded), want)
+	}
+	w.checkNothingOpen(t)
+}
+
+// Where the engine is gone nothing is anybody's failure: the run ends with why.
+func TestALostEngineEndsTheRun(t *testing.T) {
+	w := newWorld()
+	lost := errors.New("the engine went away")
+	w.onAttack = func(lab.Attack) {
+		if len(w.attacks) == 5 { // the peak of the second trial
+			w.lost, w.stuck = lost, errors.New("connection refused")
+		}
+	}
+	if err := experimentOn(w, "a", "b").Run(t.Context()); !errors.Is(err, lost) || strings.Contains(err.Error(), "refused") {
+		t.Errorf("error %v, want only why it cannot go on", err)
+	}
+	if len(w.recorded) != 2 {
+		t.Errorf("%d samples recorded, want the two of the trial that had ended", len(w.recorded))
+	}
+}
+
+// A resumed run measures what has not ended, and repeats what was disturbed then.
+func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
+	all := newWorld()
+	all.foreign = time.Second
+	e := experimentOn(all, "a", "b")
+	e.Plan.Repeats = 3
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var whole []lab.TrialID
+	for _, s := range all.recorded {
+		if s.Phase.Kind == lab.Peak {
+			whole = append(whole, s.Trial.ID())
+		}
+	}
+	for ended := range len(whole) {
+		w := newWorld()
+		w.foreign = time.Second
+		e := experimentOn(w, "a", "b")
+		e.Plan.Repeats = 3
+		e.Ended = make(map[lab.TrialID]bool)
+		for _, id := range whole[:ended] {
+			e.Ended[id] = true
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := whole[:ended:ended]
+		for _, s := range w.recorded {
+			if s.Phase.Kind == lab.Peak {
+				got = append(got, s.Trial.ID())
+			}
+		}
+		if !slices.Equal(got, whole) {
+			t.Errorf("after %d trials: %v in all, want %v", ended, got, whole)
+		}
+	}
+}
+
+func TestWhoIsRefusedIsRecorded(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a", "b")
+	e.Missing = map[string]string{"rt/a": "its image could not be built"}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.unmeasured) != 1 || w.unmeasured["rt/a"] == "" {
+		t.Errorf("recorded %v", w.unmeasured)
 	}
 }

@@ -21,6 +21,7 @@ func (e *Experiment) pilot(ctx context.Context) error {
 			continue
 		}
 		found = true
+		e.Observer.PilotStarted(*p, i+1, len(e.Plan.Pilots))
 		if p.Problem = e.refused[lab.OriginalOf(p.Variant)]; p.Problem == "" {
 			if err := e.pilotOne(ctx, p); err != nil {
 				return err
@@ -41,9 +42,14 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 	for range plan.PilotAttempts {
 		s, err := e.probe(ctx, *p)
 		var broken *brokenServer
-		if errors.As(err, &broken) {
+		var lost *lostGenerator
+		switch {
+		case errors.As(err, &broken):
 			p.Problem = broken.how
 			return nil
+		case errors.As(err, &lost):
+			p.Doubt = lost.how
+			continue
 		}
 		if err != nil {
 			return err
@@ -56,6 +62,9 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 			return nil
 		}
 		p.Doubt = s.Gate.Reason
+	}
+	if p.PeakRPS == 0 {
+		p.Problem, p.Doubt = p.Doubt, ""
 	}
 	return nil
 }

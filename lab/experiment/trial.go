@@ -30,15 +30,19 @@ func (e *Experiment) measure(ctx context.Context, t lab.Trial) (samples []lab.Sa
 		return err
 	})
 	var broken *brokenServer
+	var lost *lostGenerator
 	switch {
 	case err == nil:
 		return samples, nil
-	case !errors.As(err, &broken):
+	case errors.As(err, &broken):
+		subject.Gate = gate.Fail(broken.how)
+	case errors.As(err, &lost):
+		subject.Gate = gate.Disturb(lost.how)
+	default:
 		return nil, err
 	}
-	// What was measured before the server failed is still true of it.
+	// What was measured before is still true of the server.
 	subject.Attack, subject.Server, subject.Upstream = nil, lab.ServerUsage{}, nil
-	subject.Gate = gate.Fail(broken.how)
 	return append(samples, subject), nil
 }
 
@@ -54,41 +58,79 @@ type brokenServer struct{ how string }
 
 func (b *brokenServer) Error() string { return b.how }
 
+// lostGenerator is how a cell's generator ended, which no server can bring about:
+// it is another user's process.
+type lostGenerator struct{ how string }
+
+func (l *lostGenerator) Error() string { return l.how }
+
 // inCell does something with a fresh server in a fresh cell, and closes both. An
-// error of what was done, unless the user ended it, is a *brokenServer.
+// error of what was done, unless the user ended it, is a *brokenServer or a
+// *lostGenerator while the engine can be worked with, and otherwise why it cannot.
 func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(context.Context, setting) error) (err error) {
 	layout := subject.Layout
 	var s setting
 	if s.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
-		return err
+		return e.orLost(ctx, err)
 	}
-	defer func() { err = withClosing(err, closing(ctx, s.cell, s.server, s.upstream)) }()
+	defer func() {
+		if left := closing(ctx, s.cell, s.server, s.upstream); left != nil {
+			err = e.orLost(ctx, withClosing(err, left))
+		}
+	}()
 	if subject.Scenario.Upstream {
 		if s.upstream, err = s.cell.StartUpstream(ctx, layout.Generator); err != nil {
-			return err
+			return e.whose(ctx, s, err)
 		}
 	}
 	if s.server, err = s.cell.StartServer(ctx, subject.Variant, subject.Image, layout.Server); err != nil {
-		return err
+		return e.whose(ctx, s, err)
 	}
 	alive, stop := whileRunning(ctx, s.server)
 	defer stop()
-	err = do(alive, s)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx) // the user's doing: the trial is abandoned
+	if err = do(alive, s); err != nil {
+		return e.whose(ctx, s, err)
 	}
-	return &brokenServer{trouble(ctx, s.server, err)}
+	return nil
+}
+
+// whose says of an error in a cell whose it is: the user's, who ended the trial; the
+// engine's; the generator's; or else the server's. One that could not be started,
+// on an engine and with a generator that are well, is the lab's.
+func (e *Experiment) whose(ctx context.Context, in setting, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if lost := e.Cells.Lost(ctx); lost != nil {
+		return lost
+	}
+	if how := in.cell.Obituary(ctx); how != "" {
+		return &lostGenerator{how}
+	}
+	if in.server == nil {
+		return err
+	}
+	return &brokenServer{trouble(ctx, in.server, err)}
+}
+
+// orLost is why the engine cannot be worked with any more, where that is what an
+// error comes from, and the error itself where it is not.
+func (e *Experiment) orLost(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if lost := e.Cells.Lost(ctx); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // withClosing adds what went wrong in closing a cell. That is the lab's own
-// failure, which a server's before it must not hide.
+// failure, which a server's or a generator's before it must not hide.
 func withClosing(err, closing error) error {
 	var broken *brokenServer
-	if closing != nil && errors.As(err, &broken) {
-		err = errors.New(broken.how)
+	var lost *lostGenerator
+	if errors.As(err, &broken) || errors.As(err, &lost) {
+		err = errors.New(err.Error())
 	}
 	return errors.Join(err, closing)
 }
@@ -103,7 +145,7 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		return nil, err
 	}
 	var samples []lab.Sample
-	for _, p := range plan.PhasesOf(subject.Scenario, t) {
+	for _, p := range subject.Scenario.PhasesOf(t) {
 		if p.Kind != lab.WarmUp {
 			subject.Phase = p
 		}
@@ -375,7 +417,7 @@ func (e *Experiment) failedSample(t lab.Trial, at time.Time, why string) lab.Sam
 }
 
 func (e *Experiment) firstMeasured(t lab.Trial) lab.Phase {
-	for _, p := range plan.PhasesOf(e.scenarios[t.Scenario], t) {
+	for _, p := range e.scenarios[t.Scenario].PhasesOf(t) {
 		if p.Kind != lab.WarmUp {
 			return p
 		}

@@ -50,6 +50,10 @@ const (
 	// served, by the formula of a single queue.
 	BusyUpstream = 0.50
 
+	// ClockStep is by how much a machine's time of day may be set during a trial. A
+	// clock that is slewed moves by 500 millionths (adjtimex(2)): 50 ms in 100 s.
+	ClockStep = 50 * time.Millisecond
+
 	// Resolved is how far above a capacity the next rate, which was missed, may
 	// lie: as far as one that was not confirmed is lowered.
 	Resolved = 1.10
@@ -93,6 +97,10 @@ func Limit(step lab.Sample, c lab.Calibration) string {
 // Fail is the verdict on a sample whose trial broke before or during its phase.
 func Fail(reason string) lab.Gate { return lab.Gate{Validity: lab.Failed, Reason: reason} }
 
+// Disturb is the verdict on a sample whose trial was broken off by something that
+// its server cannot have caused.
+func Disturb(reason string) lab.Gate { return lab.Gate{Validity: lab.Disturbed, Reason: reason} }
+
 func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	switch {
 	case s.Attack == nil:
@@ -121,6 +129,9 @@ func everServed(s lab.Sample) bool {
 }
 
 func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if g := clockSet(s); g != nil {
+		return g
+	}
 	if g := crowded(s, c); g != nil {
 		return g
 	}
@@ -128,6 +139,15 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 		return g
 	}
 	return slowed(s, c)
+}
+
+// clockSet says that the time of day was set: the cold start lies between two
+// readings of it.
+func clockSet(s lab.Sample) *lab.Gate {
+	if step := s.Attack.After.ClockStep; step.Abs() > ClockStep {
+		return because(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)", step.Seconds(), ClockStep.Seconds())
+	}
+	return nil
 }
 
 // misled says that others took part in a step of a search that missed its

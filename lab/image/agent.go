@@ -34,10 +34,8 @@ func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
 	if err := writeTar(&archive, []contextFile{{path: "agent", executable: true, data: binary}}); err != nil {
 		return lab.Image{}, fmt.Errorf("pack the agent: %w", err)
 	}
-	err = b.importImage(ctx, &archive, ref, []string{
-		"USER " + serverUser,
-		label(ownerLabel, owner), label(contentLabel, content), label(originLabel, "scratch"),
-	})
+	labels := b.labels("lab/cmd/agent", map[string]string{contentLabel: content, originLabel: "scratch"})
+	err = b.importImage(ctx, &archive, ref, append([]string{"USER " + serverUser}, instructions(labels)...))
 	if err != nil {
 		return lab.Image{}, err
 	}

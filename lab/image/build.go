@@ -105,7 +105,7 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 		ForceRemove: true,
 		NetworkMode: network,
 		BuildArgs:   b.buildArgs(j),
-		Labels:      map[string]string{ownerLabel: owner, contentLabel: j.content, originLabel: j.base.origin},
+		Labels:      b.labels("runtimes/"+j.runtime.Name, map[string]string{contentLabel: j.content, originLabel: j.base.origin}),
 	}, &output)
 	text := output.text()
 	j.steps = submatches(stepImage, text)

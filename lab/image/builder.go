@@ -1,13 +1,16 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +45,10 @@ const (
 	originLabel  = "io.runtime-lab.base_origin" // of a runtime's image: its base's origin
 	baseLabel    = "io.runtime-lab.origin"      // of a stand-in: its own origin
 
+	// What other tools read (OCI image specification, annotations).
+	sourceLabel  = "org.opencontainers.image.source" // where in the lab it is made
+	versionLabel = "org.opencontainers.image.version"
+
 	owner      = "runtime-lab"
 	repository = "runtime-lab/" // what the names of all our images begin with
 )
@@ -52,6 +59,9 @@ type Options struct {
 	Log     io.Writer                                           // progress, one line per step; nil: none
 	Install func(ctx context.Context, packages ...string) error // installs Debian packages on this host; nil: cannot
 	Getenv  func(string) string                                 // nil: os.Getenv
+
+	// Version is the lab's, for the labels of what it makes.
+	Version string
 
 	// CABundle is the file of CA certificates that stand-ins are to trust.
 	// Empty: what SSL_CERT_FILE names, or Debian's usual place.
@@ -234,6 +244,22 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 func seconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
+
+// labels are those of an image that is made from source: whose it is, from what,
+// by which version of the lab, and what more says of its contents.
+func (b *Builder) labels(source string, more map[string]string) map[string]string {
+	all := map[string]string{ownerLabel: owner, sourceLabel: source, versionLabel: cmp.Or(b.opts.Version, "unknown")}
+	maps.Copy(all, more)
+	return all
+}
+
+// instructions are labels as a Dockerfile has them, in a fixed order.
+func instructions(labels map[string]string) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		all = append(all, label(name, labels[name]))
+	}
+	return all
+}
 
 // label is one LABEL instruction. Values are quoted for the Dockerfile's
 // parser, which expands $ and backslashes inside double quotes.

@@ -207,7 +207,7 @@ func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
 			changes = append(changes, "ENV "+env)
 		}
 	}
-	changes = append(changes, label(ownerLabel, owner), label(baseLabel, origin))
+	changes = append(changes, instructions(b.labels("Debian "+s.suite, map[string]string{baseLabel: origin}))...)
 	err = b.importImage(ctx, root, s.ref(), changes)
 	if err == nil {
 		_, _ = io.Copy(io.Discard, root) // padding after the end of the archive

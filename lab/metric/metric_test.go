@@ -22,6 +22,7 @@ func steady() lab.Sample {
 	at := time.Date(2026, 11, 23, 23, 15, 1, 5e6, time.FixedZone("", 3600))
 	return lab.Sample{
 		RunID:     "20261123T221501Z-ab12",
+		Row:       7,
 		HostID:    "h0123456789",
 		StartedAt: at,
 		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
@@ -104,7 +105,7 @@ func cells(s lab.Sample) map[string]string {
 	return m
 }
 
-const header = "schema_version,run_id,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
+const header = "schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
 	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
@@ -122,6 +123,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 	want := map[string]string{
 		"schema_version":          "4",
 		"run_id":                  "20261123T221501Z-ab12",
+		"row":                     "7",
 		"started_at":              "2026-11-23T22:15:01.005Z",
 		"host_id":                 "h0123456789",
 		"scenario":                "json",

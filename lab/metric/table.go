@@ -15,6 +15,7 @@ import (
 var table = []Metric{
 	{"schema_version", "", Neither, Integer, 0, Identity, EveryRow, "version of these columns", func(lab.Sample) Value { return Int(SchemaVersion) }},
 	{"run_id", "", Neither, String, 0, Identity, EveryRow, "the run: UTC start and a random suffix", text(func(s lab.Sample) string { return s.RunID })},
+	{"row", "", Neither, Integer, 0, Identity, EveryRow, "of the run, from 1 without a gap", count(func(s lab.Sample) int64 { return int64(s.Row) })},
 	{"started_at", "", Neither, String, 0, Identity, EveryRow, "start of the phase: RFC 3339, milliseconds, UTC", text(startedAt)},
 	{"host_id", "", Neither, String, 0, Identity, EveryRow, "hash of what identifies the machine", text(func(s lab.Sample) string { return s.HostID })},
 	{"scenario", "", Neither, String, 0, Identity, EveryRow, "the workload and its load", text(func(s lab.Sample) string { return s.Scenario.Name })},

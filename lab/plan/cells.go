@@ -127,13 +127,3 @@ func inOrder(s lab.Scenario, wanted []string) (phases []string) {
 	}
 	return phases
 }
-
-// PhasesOf are the phases that a trial goes through, its warm-up included.
-func PhasesOf(s lab.Scenario, t lab.Trial) []lab.Phase {
-	if len(t.Phases) == 0 {
-		return s.Phases
-	}
-	return slices.DeleteFunc(slices.Clone(s.Phases), func(p lab.Phase) bool {
-		return p.Kind != lab.WarmUp && !slices.Contains(t.Phases, p.ID())
-	})
-}

@@ -67,7 +67,7 @@ func twins(p lab.Plan, cells []cell) (both []cell, pair lab.Control) {
 	rank := func(c cell) int { return slices.Index(profiles, scenarioOf(p, c).Profile) }
 	first := slices.MinFunc(cells, func(a, b cell) int { return rank(a) - rank(b) })
 	s := scenarioOf(p, first)
-	measured := slices.DeleteFunc(slices.Clone(PhasesOf(s, lab.Trial{Phases: first.phases})), func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
+	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})), func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
 	arm := lab.Arm{Variant: lab.OriginalOf(first.variant), Phase: measured[0].ID(), Cores: first.cores}
 	again := arm
 	again.Variant = lab.TwinOf(arm.Variant)

@@ -58,7 +58,7 @@ func durations(p lab.Plan, phase func(lab.Profile, lab.Phase) time.Duration) (al
 		scenarios[s.Name] = s
 	}
 	for _, t := range p.Trials {
-		lasts := trialDuration(p.Profile, PhasesOf(scenarios[t.Scenario], t), phase)
+		lasts := trialDuration(p.Profile, scenarios[t.Scenario].PhasesOf(t), phase)
 		all += lasts
 		longest = max(longest, lasts)
 	}
@@ -93,7 +93,7 @@ func expected(p lab.Profile, phase lab.Phase) time.Duration {
 func TrialDuration(p lab.Plan, t lab.Trial) time.Duration {
 	for _, s := range p.Scenarios {
 		if s.Name == t.Scenario {
-			return trialDuration(p.Profile, PhasesOf(s, t), expected)
+			return trialDuration(p.Profile, s.PhasesOf(t), expected)
 		}
 	}
 	return 0

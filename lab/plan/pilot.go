@@ -13,7 +13,7 @@ import (
 func pilots(scenarios []lab.Scenario, cells []cell, seed uint64) (all []lab.Pilot) {
 	for _, s := range scenarios {
 		for _, c := range cells {
-			if c.scenario != s.Name || !shares(PhasesOf(s, lab.Trial{Phases: c.phases})) {
+			if c.scenario != s.Name || !shares(s.PhasesOf(lab.Trial{Phases: c.phases})) {
 				continue
 			}
 			own := stream(seed, "pilot", s.Name, c.variant, fmt.Sprint(c.cores)).Uint64()

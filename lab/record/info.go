@@ -36,10 +36,28 @@ type Info struct {
 	Engine        map[string]string `json:"engine"`   // "version", "api_version", "cgroup_version" ...
 	Versions      map[string]string `json:"versions"` // of the lab and its parts: "lab", "go", "vegeta"
 	Notes         []string          `json:"notes,omitempty"`
+	Resumed       []time.Time       `json:"resumed_at,omitempty"` // when it was gone on with
+	Raw           bool              `json:"raw,omitempty"`        // every hit is kept
 	Plan          lab.Plan          `json:"plan"`
 	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
 
+	Entrants map[string]Entrant `json:"entrants"`          // who takes part, by variant id
+	Refused  map[string]string  `json:"refused,omitempty"` // variants that are not measured, and why
+	Files    map[string]Content `json:"files"`             // what finished trials have written, by the name within the folder
+
 	BetweenRuns *Between `json:"between_runs,omitempty"` // of this host; missing where nothing is known
+}
+
+// Entrant is who takes part in a run.
+type Entrant struct {
+	Variant lab.Variant `json:"variant"`
+	Image   lab.Image   `json:"image"`
+}
+
+// Content is what a file holds.
+type Content struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // in hexadecimal
 }
 
 // Between is how much a host's runs differ where they should not: the variance of

@@ -1,10 +1,15 @@
 package record
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
+
+	"runtimelab/lab"
 )
 
 // file is the part of os.File that a journal needs.
@@ -18,7 +23,12 @@ type file interface {
 type journal struct {
 	f    file
 	path string
-	size int64 // of the records that are whole
+	size int64     // of the records that are whole
+	sum  hash.Hash // SHA-256 of them
+}
+
+func newJournal(f file, path string) *journal {
+	return &journal{f: f, path: path, sum: sha256.New()}
 }
 
 func createJournal(path string) (*journal, error) {
@@ -26,7 +36,47 @@ func createJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", path, err)
 	}
-	return &journal{f: f, path: path}, nil
+	return newJournal(f, path), nil
+}
+
+// reopenJournal opens a file that a run has left. What follows the content that
+// its finished trials wrote is taken off, and counted in bytes.
+func reopenJournal(path string, finished Content) (j *journal, off int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening %s: %w", path, err)
+	}
+	j = newJournal(f, path)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	if j.size, err = io.CopyN(j.sum, f, finished.Bytes); err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if j.content() != finished {
+		return nil, 0, &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("%s is not what its run wrote: it has been changed", path),
+			Hint: "lab verify says what else is wrong with the folder; what was measured there cannot be added to",
+		}
+	}
+	whole, err := f.Stat()
+	if err == nil {
+		err = f.Truncate(j.size)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("taking what did not end off %s: %w", path, err)
+	}
+	return j, whole.Size() - j.size, nil
+}
+
+// content is what the file holds in whole records.
+func (j *journal) content() Content {
+	return Content{Bytes: j.size, SHA256: hex.EncodeToString(j.sum.Sum(nil))}
 }
 
 // append writes a record and syncs it. A record that could be written only in
@@ -39,6 +89,7 @@ func (j *journal) append(record []byte) error {
 		return errors.Join(fmt.Errorf("syncing %s: %w", j.path, err), j.takeBack())
 	}
 	j.size += int64(len(record))
+	_, _ = j.sum.Write(record) // a hash takes everything
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (d *fullDisk) Close() error { return nil }
 
 func TestAFullDiskLosesNothingThatWasWritten(t *testing.T) {
 	disk := &fullDisk{room: 12}
-	j := &journal{f: disk, path: "results/x/trials.csv"}
+	j := newJournal(disk, "results/x/trials.csv")
 	if err := j.append([]byte("header\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestAFullDiskLosesNothingThatWasWritten(t *testing.T) {
 
 func TestARecordThatCannotBeSyncedIsNotKept(t *testing.T) {
 	disk := &fullDisk{room: 100}
-	j := &journal{f: disk, path: "trials.csv"}
+	j := newJournal(disk, "trials.csv")
 	_ = j.append([]byte("a\n"))
 	disk.noSync = true
 	if err := j.append([]byte("b\n")); !errors.Is(err, syscall.EIO) {

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -27,14 +30,29 @@ func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error)
 	if err != nil {
 		return "", fmt.Errorf("keeping hits: %w", err)
 	}
-	err = writeHits(f, s, read)
+	sum, counted := sha256.New(), counter(0)
+	err = writeHits(io.MultiWriter(f, sum, &counted), s, read)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("keeping hits in %s: %w", path, errors.Join(err, ignoreMissing(os.Remove(f.Name()))))
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hits == nil {
+		r.hits = make(map[string]Content)
+	}
+	r.hits[rawDir+"/"+rawName(s)] = Content{Bytes: int64(counted), SHA256: hex.EncodeToString(sum.Sum(nil))}
 	return path, nil
+}
+
+// counter counts the bytes that are written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
 }
 
 // rawName tells every attack of a run apart: a phase's name is unique in its
@@ -44,7 +62,7 @@ func rawName(s lab.Sample) string {
 		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()))
 }
 
-func writeHits(f *os.File, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
+func writeHits(f io.Writer, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	encode := vegeta.NewEncoder(f)
 	name := s.Scenario.Name + " " + s.Variant.ID()
 	requests := s.Scenario.RequestsOf(s.Phase)

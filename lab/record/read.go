@@ -46,7 +46,7 @@ func Read(dir string) (*Recorded, error) {
 // ReadInfo reads the run.json of a run's folder.
 func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
-	text, err := os.ReadFile(path)
+	text, err := readUpTo(path, mostInfo)
 	if errors.Is(err, fs.ErrNotExist) {
 		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
 			Hint: "give a folder under results/, or leave it out for the newest run"}
@@ -67,6 +67,23 @@ func ReadInfo(dir string) (info Info, err error) {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return info, nil
+}
+
+// mostInfo is the bytes that a run.json may have: a plan of 100 000 trials has less.
+const mostInfo = 64 << 20
+
+// readUpTo reads a file that may be a stranger's.
+func readUpTo(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("reading %s: it has more than %d MiB", path, most>>20)
+	}
+	return text, err
 }
 
 func (r *Recorded) readTrials(in io.Reader) error {

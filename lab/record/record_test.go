@@ -128,6 +128,7 @@ func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	peak.Row, steady.Row, failed.Row = 1, 2, 3
 	want := []metric.Row{metric.RowOf(peak), metric.RowOf(steady), metric.RowOf(failed)}
 	if len(back.Rows) != len(want) {
 		t.Fatalf("%d rows, want %d", len(back.Rows), len(want))
@@ -338,6 +339,9 @@ func TestRunJSON(t *testing.T) {
 	want := info()
 	want.SchemaVersion, want.RunID, want.State, want.Reason, want.EndedAt = metric.SchemaVersion, runID, record.Interrupted, "Ctrl-C", &end
 	want.Profile, want.Seed, want.Notes = "smoke", 1<<63+1, []string{"python/single is not measured"}
+	if want.Files = back.Info.Files; len(want.Files) != 3 {
+		t.Errorf("accounts for %v", want.Files)
+	}
 	if !reflect.DeepEqual(back.Info, want) {
 		t.Errorf("got  %+v\nwant %+v", back.Info, want)
 	}

@@ -5,8 +5,11 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +32,12 @@ const (
 type Run struct {
 	dir string
 
+	lock *os.File // the folder, locked against a second lab
+
 	mu         sync.Mutex
 	info       Info
+	rows       int                // in trials.csv
+	hits       map[string]Content // that the trial under way has kept, by file
 	trials     *journal
 	timeline   *journal
 	histograms *histogramLog
@@ -40,8 +47,8 @@ type Run struct {
 }
 
 // Create makes results/<run-id>/ with its files and points results/latest to
-// it. info needs all but SchemaVersion, RunID, State, EndedAt, Profile and
-// Seed, which follow from the rest.
+// it. info needs all but SchemaVersion, RunID, State, EndedAt, Profile, Seed and
+// Files, which follow from the rest.
 func Create(resultsDir, runID string, info Info) (*Run, error) {
 	if info.StartedAt.IsZero() {
 		return nil, fmt.Errorf("creating the folder of run %s: its start is not known", runID)
@@ -65,7 +72,7 @@ func Create(resultsDir, runID string, info Info) (*Run, error) {
 }
 
 func (r *Run) open(resultsDir string) (err error) {
-	if err = writeInfo(r.dir, r.info); err != nil {
+	if r.lock, err = lockFolder(r.dir); err != nil {
 		return err
 	}
 	if r.trials, err = r.table(TrialsFile, metric.Header()); err != nil {
@@ -75,6 +82,9 @@ func (r *Run) open(resultsDir string) (err error) {
 		return err
 	}
 	if r.histograms, err = createHistogramLog(filepath.Join(r.dir, histogramsFile), r.info.StartedAt); err != nil {
+		return err
+	}
+	if err = r.checkpoint(); err != nil {
 		return err
 	}
 	for _, dir := range []string{r.dir, resultsDir} {
@@ -96,12 +106,17 @@ func (r *Run) table(name string, header []string) (*journal, error) {
 	return j, nil
 }
 
+// ID is the run's.
+func (r *Run) ID() string { return r.info.RunID }
+
 // Dir is the run's folder.
 func (r *Run) Dir() string { return r.dir }
 
-// Add writes samples: for each its one-second buckets, its histograms, the steps of
-// its search, then its row, synced. What cannot be written does not keep the rest from being
-// written; the error names every file that is short of something.
+// Add writes the samples of a trial, which has ended with them: for each its
+// one-second buckets, its histograms and the steps of its search, then the rows
+// of all in one, synced; and last, what the files now hold. What cannot be written
+// does not keep the rest from being written; the error names every file that is
+// short of something.
 func (r *Run) Add(samples ...lab.Sample) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,11 +124,48 @@ func (r *Run) Add(samples ...lab.Sample) error {
 		return fmt.Errorf("adding to run %s: it has ended", r.info.RunID)
 	}
 	var errs []error
+	var rows [][]string
 	for _, s := range samples {
-		errs = append(errs, r.addTimeline(s), r.histograms.add(s), r.addSearch(s),
-			r.trials.append(csvLines(metric.RowOf(s).Record())))
+		s.Row = r.rows + len(rows) + 1
+		errs = append(errs, r.addTimeline(s), r.histograms.add(s), r.addSearch(s))
+		rows = append(rows, metric.RowOf(s).Record())
 	}
-	return errors.Join(errs...)
+	if err := r.trials.append(csvLines(rows...)); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	r.rows += len(rows)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return r.checkpoint()
+}
+
+// checkpoint notes in run.json what the files hold. A trial has ended when that
+// says so: what they hold beyond it a resumed run measures once more.
+func (r *Run) checkpoint() error {
+	files := maps.Clone(r.info.Files)
+	if files == nil {
+		files = make(map[string]Content)
+	}
+	maps.Copy(files, r.hits)
+	for _, j := range r.journals() {
+		files[filepath.Base(j.path)] = j.content()
+	}
+	r.info.Files, r.hits = files, nil
+	return writeInfo(r.dir, r.info)
+}
+
+// journals are the files that grow with every trial.
+func (r *Run) journals() (all []*journal) {
+	if r.histograms != nil {
+		all = append(all, r.histograms.j)
+	}
+	for _, j := range []*journal{r.timeline, r.searches, r.trials} {
+		if j != nil {
+			all = append(all, j)
+		}
+	}
+	return all
 }
 
 func (r *Run) addTimeline(s lab.Sample) error {
@@ -155,18 +207,18 @@ func (r *Run) End(state State, reason string, at time.Time) error {
 	r.ended = true
 	at = at.UTC()
 	r.info.State, r.info.Reason, r.info.EndedAt = state, reason, &at
-	return errors.Join(r.close(), writeInfo(r.dir, r.info))
+	// The lock goes with the files: after run.json, so that nobody goes on with a run
+	// whose end is being written.
+	return errors.Join(writeInfo(r.dir, r.info), r.close())
 }
 
 func (r *Run) close() error {
 	var errs []error
-	for _, j := range []*journal{r.trials, r.timeline, r.searches} {
-		if j != nil {
-			errs = append(errs, j.close())
-		}
+	for _, j := range r.journals() {
+		errs = append(errs, j.close())
 	}
-	if r.histograms != nil {
-		errs = append(errs, r.histograms.j.close())
+	if r.lock != nil {
+		errs = append(errs, r.lock.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -189,6 +241,26 @@ func pointLatest(resultsDir, runID string) error {
 func csvLines(records ...[]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	_ = w.WriteAll(records) // a buffer takes everything
+	for _, record := range records {
+		cells := make([]string, len(record))
+		for i, cell := range record {
+			cells[i] = NoFormula(cell)
+		}
+		_ = w.Write(cells) // a buffer takes everything
+	}
+	w.Flush()
 	return b.Bytes()
+}
+
+// NoFormula is a cell of a CSV file that no spreadsheet takes for a formula: one
+// that begins like it, and is no number, gets an apostrophe before it. Servers,
+// which write some of the cells, are strangers (OWASP, CSV Injection).
+func NoFormula(cell string) string {
+	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
 }

@@ -1,7 +1,10 @@
 package record
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strconv"
 
@@ -17,9 +20,9 @@ var verdictsHeader = []string{
 	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
 }
 
-// WriteVerdicts writes verdicts.csv into the folder of a run, or replaces it, in
-// one step. What no load can test is listed with why.
-func WriteVerdicts(dir string, claims []lab.ClaimVerdict) error {
+// Conclude writes verdicts.csv, or replaces it, in one step. What no load can test
+// is listed with why.
+func (r *Run) Conclude(claims []lab.ClaimVerdict) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
 		rows = append(rows, aloneRow(c.Claim.ID, c.Finding, c.Reason))
@@ -30,11 +33,16 @@ func WriteVerdicts(dir string, claims []lab.ClaimVerdict) error {
 	for _, u := range lab.Untestables() {
 		rows = append(rows, aloneRow(u.Kind, lab.NotEvaluated, u.Why))
 	}
-	path := filepath.Join(dir, verdictsFile)
-	if err := replaceFile(path, csvLines(rows...)); err != nil {
+	text := csvLines(rows...)
+	path := filepath.Join(r.dir, verdictsFile)
+	if err := replaceFile(path, text); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return nil
+	sum := sha256.Sum256(text)
+	return r.Update(func(i *Info) {
+		i.Files = maps.Clone(i.Files)
+		i.Files[verdictsFile] = Content{Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
+	})
 }
 
 // aloneRow has a claim's verdict and nothing of a hypothesis.

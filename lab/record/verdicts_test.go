@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"runtimelab/lab"
-	"runtimelab/lab/record"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -26,12 +25,12 @@ func TestVerdicts(t *testing.T) {
 		{Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0), Finding: lab.Supported}, // open above
 		{Hypothesis: h, Finding: lab.NotEvaluated, Reason: `not evaluated at quick; "full" tests it, at length`},
 	}
-	dir := t.TempDir()
-	path := filepath.Join(dir, "verdicts.csv")
+	_, run := create(t)
+	path := filepath.Join(run.Dir(), "verdicts.csv")
 	if err := os.WriteFile(path, []byte("older"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := record.WriteVerdicts(dir, claims); err != nil {
+	if err := run.Conclude(claims); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -60,10 +59,13 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("row %d: %q, want %q", i, rows[i], want)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
+	if left, _ := filepath.Glob(filepath.Join(run.Dir(), "*")); len(left) != 5 {
 		t.Errorf("left behind: %q", left)
 	}
-	if err := record.WriteVerdicts(filepath.Join(dir, "nosuch"), claims); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
+	if err := os.RemoveAll(run.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Conclude(claims); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
 		t.Errorf("into no folder: %v", err)
 	}
 }

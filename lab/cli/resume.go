@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/record"
+	"runtimelab/lab/script"
+)
+
+// resume is the plan of an earlier run, to be finished.
+func (c choice) resume(a *app, run string) (*chosen, error) {
+	root, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
+	out := &chosen{checkout: root}
+	if out.resumed, err = out.read(run); err != nil {
+		return nil, err
+	}
+	if err := record.Resumable(out.resumed.Info); err != nil {
+		return nil, err
+	}
+	if err := out.load(a.ctx, script.Given{}); err != nil {
+		return nil, err
+	}
+	return out, out.follow(out.resumed)
+}
+
+// unchangedSince refuses to go on with a run under other conditions than it began
+// under, and says which.
+func unchangedSince(was, now record.Info) error {
+	changes := changesOf("host", map[string]string{"id": was.Host.ID}, map[string]string{"id": now.Host.ID})
+	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
+	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
+	for _, cpus := range []struct {
+		name     string
+		was, now any
+	}{{"CPUs", was.Plan.Layout, now.Plan.Layout}, {"CPUs of wider servers", was.Plan.Wider, now.Plan.Wider}} {
+		if !same(cpus.was, cpus.now) {
+			changes = append(changes, fmt.Sprintf("%s: %v then, %v now", cpus.name, cpus.was, cpus.now))
+		}
+	}
+	changes = append(changes, otherEntrants(was, now)...)
+	if len(changes) == 0 {
+		return nil
+	}
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID, strings.Join(changes, "\n  ")),
+		Hint: fmt.Sprintf("Restore that, or measure the plan anew: lab run --like %s", was.RunID),
+	}
+}
+
+// changesOf names what differs between two tables of words.
+func changesOf(what string, was, now map[string]string) (changes []string) {
+	names := slices.Collect(maps.Keys(was))
+	for name := range now {
+		if _, both := was[name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if was[name] != now[name] {
+			changes = append(changes, fmt.Sprintf("%s %s: %q then, %q now", what, name, was[name], now[name]))
+		}
+	}
+	return changes
+}
+
+// otherEntrants names the variants that are not what they were.
+func otherEntrants(was, now record.Info) (changes []string) {
+	for _, id := range slices.Sorted(maps.Keys(was.Entrants)) {
+		then, has := was.Entrants[id], now.Entrants[id]
+		// An image that was built anew from the same content has another id.
+		then.Image.ID, has.Image.ID = "", ""
+		switch {
+		case then.Image.ContentSHA256 != has.Image.ContentSHA256:
+			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now", id, then.Image.ContentSHA256, has.Image.ContentSHA256))
+		case !same(then, has):
+			changes = append(changes, fmt.Sprintf("%s: its script says something else", id))
+		}
+	}
+	return changes
+}
+
+// same compares as JSON does, through which one of the two has gone.
+func same(a, b any) bool {
+	var plain [2]any
+	for i, x := range []any{a, b} {
+		text, err := json.Marshal(x)
+		if err == nil {
+			err = json.Unmarshal(text, &plain[i])
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(plain[0], plain[1])
+}

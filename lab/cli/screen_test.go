@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode"
+
+	"runtimelab/lab"
+)
+
+func TestHarmless(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, with µs and\ta tab\n": "plain, with µs and\ta tab\n",
+		"\x1b[2J\x1b]0;title\x07":     `\x1b[2J\x1b]0;title\x07`,
+		"\u009b31m":                   `\u009b31m`, // CSI in one character
+		"\x9b31m":                     `\x9b31m`,   // and as a byte
+		"a\r\nb\rc":                   "a\nb\nc",
+		"user\u202etxt.exe":           `user\u202etxt.exe`,
+		"\uFFFD stays, \xff does not": "\uFFFD stays, \\xff does not",
+		"\x7f\x00":                    `\x7f\x00`,
+	} {
+		if got := harmless(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzHarmless(f *testing.F) {
+	f.Add("a\x1b[31mb\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		var out bytes.Buffer
+		if n, err := (screened{&out}).Write([]byte(text)); n != len(text) || err != nil {
+			t.Fatalf("took %d of %d bytes, %v", n, len(text), err)
+		}
+		for _, r := range out.String() {
+			if unicode.IsControl(r) && r != '\n' && r != '\t' {
+				t.Fatalf("%q becomes %q", text, out.String())
+			}
+		}
+		if again := harmless(out.String()); again != out.String() {
+			t.Fatalf("%q becomes another text the second time", text)
+		}
+	})
+}
+
+// What a command line says reaches nobody's terminal as it is.
+func TestMessagesAreScreened(t *testing.T) {
+	code, stdout, stderr := labRun(t.Context(), "report", "--root", t.TempDir()+"/\x1b[31mred")
+	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr, `\x1b[31mred`) {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+}

@@ -1,0 +1,169 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"runtimelab/lab"
+)
+
+// Resume opens the folder of a run that ended before its plan did, to be added to,
+// and returns what its finished trials have left. What a trial wrote that did not
+// end is taken off, which the doubts say: it is to be measured once more.
+func Resume(dir string, at time.Time) (*Run, *Recorded, error) {
+	info, err := ReadInfo(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := Resumable(info); err != nil {
+		return nil, nil, err
+	}
+	r := &Run{dir: dir, info: info}
+	earlier, err := r.reopen(at.UTC())
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("resuming run %s: %w", info.RunID, err), r.close())
+	}
+	return r, earlier, nil
+}
+
+// Resumable says why a run cannot be gone on with, whatever its folder holds.
+func Resumable(info Info) error {
+	switch {
+	case info.State == Done:
+		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
+			Hint: "lab report prints its tables; lab run --like repeats its plan"}
+	case len(info.Files) == 0:
+		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s was written by a lab that did not keep account of its files", info.RunID),
+			Hint: "lab run --like repeats its plan"}
+	}
+	return nil
+}
+
+func (r *Run) reopen(at time.Time) (*Recorded, error) {
+	var err error
+	if r.lock, err = lockFolder(r.dir); err != nil {
+		return nil, err
+	}
+	doubts, err := r.reopenJournals()
+	if err != nil {
+		return nil, err
+	}
+	taken, err := r.removeUnfinished()
+	if err != nil {
+		return nil, err
+	}
+	earlier, err := Read(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	earlier.Doubts = append(append(earlier.Doubts, doubts...), taken...)
+	r.rows = len(earlier.Rows)
+	r.info.State, r.info.Reason, r.info.EndedAt = Running, "", nil
+	r.info.Resumed = append(r.info.Resumed, at)
+	if err := writeInfo(r.dir, r.info); err != nil {
+		return nil, err
+	}
+	return earlier, pointLatest(filepath.Dir(r.dir), r.info.RunID)
+}
+
+func (r *Run) reopenJournals() (doubts []string, err error) {
+	reopen := func(name string) *journal {
+		finished, there := r.info.Files[name]
+		if !there || err != nil {
+			return nil
+		}
+		j, off, failed := reopenJournal(filepath.Join(r.dir, name), finished)
+		if err = failed; off > 0 {
+			doubts = append(doubts, fmt.Sprintf("%s: %d bytes of a trial that did not end were taken off", name, off))
+		}
+		return j
+	}
+	r.trials, r.timeline, r.searches = reopen(TrialsFile), reopen(timelineFile), reopen(capacityFile)
+	if j := reopen(histogramsFile); j != nil {
+		r.histograms = &histogramLog{j: j, base: r.info.StartedAt.Truncate(time.Second)}
+	}
+	if err == nil && (r.trials == nil || r.timeline == nil || r.histograms == nil) {
+		err = fmt.Errorf("run.json does not account for all of %s, %s and %s", TrialsFile, timelineFile, histogramsFile)
+	}
+	return doubts, err
+}
+
+// removeUnfinished removes the files that a trial which did not end had begun.
+func (r *Run) removeUnfinished() (doubts []string, err error) {
+	begun, err := filepath.Glob(filepath.Join(r.dir, rawDir, "*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range append(begun, filepath.Join(r.dir, capacityFile)) {
+		name, err := filepath.Rel(r.dir, path)
+		if err != nil {
+			return nil, err
+		}
+		if _, finished := r.info.Files[filepath.ToSlash(name)]; finished {
+			continue
+		}
+		switch err := os.Remove(path); {
+		case err == nil:
+			doubts = append(doubts, fmt.Sprintf("%s: of a trial that did not end, was removed", name))
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	return doubts, nil
+}
+
+// lockFolder keeps a second lab from writing into a run's folder. The lock ends
+// with the process that holds it, however that ends.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
+			Hint: "wait until it has ended, or stop it"}
+	}
+	return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), f.Close())
+}
+
+// Room makes sure that a run's folder can be made in resultsDir and that so many
+// bytes fit there: what would fail after an hour is better said before it.
+func Room(resultsDir string, bytes uint64) error {
+	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
+		return noRoom(resultsDir, err)
+	}
+	probe, err := os.CreateTemp(resultsDir, ".room-*")
+	if err != nil {
+		return noRoom(resultsDir, err)
+	}
+	_, err = probe.Write(make([]byte, 4096))
+	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
+	if err != nil {
+		return noRoom(resultsDir, err)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(resultsDir, &disk); err != nil {
+		return noRoom(resultsDir, err)
+	}
+	if free := uint64(disk.Bavail) * uint64(disk.Bsize); free < bytes { //nolint:unconvert // their types differ between systems
+		return noRoom(resultsDir, fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
+	}
+	return nil
+}
+
+func noRoom(dir string, err error) error {
+	return &lab.Fault{
+		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
+		Hint: "make it writable and give it room before anything is measured",
+	}
+}

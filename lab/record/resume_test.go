@@ -1,0 +1,320 @@
+package record_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/record"
+)
+
+// planned is info with a plan of two blocks of one variant.
+func planned() record.Info {
+	i := info()
+	i.Plan.Scenarios = []lab.Scenario{{Name: "json", Phases: []lab.Phase{{Name: "peak", Kind: lab.Peak}, {Name: "steady", Kind: lab.Steady}}}}
+	for block := 1; block <= 2; block++ {
+		i.Plan.Trials = append(i.Plan.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Position: 1, Attempt: 1})
+	}
+	i.Entrants = map[string]record.Entrant{"node/single": {Image: lab.Image{ContentSHA256: "c0"}}}
+	return i
+}
+
+// trialOf is the samples of a planned trial.
+func trialOf(t *testing.T, block int) (both []lab.Sample) {
+	t.Helper()
+	for _, kind := range []lab.PhaseKind{lab.Peak, lab.Steady} {
+		s := sample(t, kind, time.Duration(block)*time.Minute)
+		s.Trial = planned().Plan.Trials[block-1]
+		s.Layout.Server, s.Image.ContentSHA256 = []int{1}, "c0"
+		both = append(both, s)
+	}
+	return both
+}
+
+// begun is a run of which one trial has ended.
+func begun(t *testing.T) (run *record.Run) {
+	t.Helper()
+	run, err := record.Create(filepath.Join(t.TempDir(), "results"), runID, planned())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Add(trialOf(t, 1)...); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// killed is the folder of a run that ended without a word, as a copy: the lock of
+// the one that is open in this process stays with that.
+func killed(t *testing.T, run *record.Run) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "results", runID)
+	if err := os.CopyFS(dir, os.DirFS(run.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func appendTo(t *testing.T, text string, path ...string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(path...), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func verification(t *testing.T, dir string) record.Verification {
+	t.Helper()
+	v, err := record.Verify(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestAKilledRunIsFinished(t *testing.T) {
+	dir := killed(t, begun(t))
+	whole := read(t, dir, "trials.csv")
+	// What a second trial had written when it was killed: rows, and a torn line.
+	row := strings.TrimSuffix(whole[strings.LastIndex(strings.TrimSuffix(whole, "\n"), "\n")+1:], "\n")
+	appendTo(t, row+"\n"+row[:40], dir, "trials.csv")
+	appendTo(t, "torn", dir, "timeline.csv")
+	appendTo(t, "Tag=torn", dir, "histograms.hlog")
+	for _, name := range []string{"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("begun"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	run, earlier, err := record.Resume(dir, start.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(earlier.Rows) != 2 || read(t, dir, "trials.csv") != whole {
+		t.Errorf("%d rows are left of the trial that had ended:\n%s", len(earlier.Rows), read(t, dir, "trials.csv"))
+	}
+	said := strings.Join(earlier.Doubts, "\n")
+	for _, name := range []string{"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", "json_b3.bin.part"} {
+		if !strings.Contains(said, name) {
+			t.Errorf("nothing is said of what was taken off %s:\n%s", name, said)
+		}
+	}
+	if ended := earlier.Ended(); len(ended) != 1 {
+		t.Errorf("ended: %v", ended)
+	}
+	if err := run.Add(trialOf(t, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.End(record.Done, "", start.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	v := verification(t, dir)
+	if !v.Complete() || v.Rows != 4 || v.Trials != 2 || len(v.Missing) != 0 {
+		t.Errorf("verified: %+v", v)
+	}
+	back, err := record.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(back.Info.Resumed) != 1 || back.Info.State != record.Done || back.Info.EndedAt == nil {
+		t.Errorf("run.json says %s, resumed at %v", back.Info.State, back.Info.Resumed)
+	}
+	if to, err := os.Readlink(filepath.Join(dir, "..", "latest")); err != nil || to != runID {
+		t.Errorf("latest points to %q, %v", to, err)
+	}
+}
+
+func TestARunIsNotResumed(t *testing.T) {
+	done := begun(t)
+	if err := done.End(record.Done, "", start); err != nil {
+		t.Fatal(err)
+	}
+	changed := killed(t, begun(t))
+	edit(t, filepath.Join(changed, "trials.csv"), "json", "wait")
+	shorter := killed(t, begun(t))
+	if err := os.Truncate(filepath.Join(shorter, "timeline.csv"), 10); err != nil {
+		t.Fatal(err)
+	}
+	unaccounted := killed(t, begun(t))
+	edit(t, filepath.Join(unaccounted, "run.json"), `"files"`, `"other"`)
+	for name, c := range map[string]struct {
+		dir  string
+		code int
+		want string
+	}{
+		"complete":             {done.Dir(), lab.ExitUsage, "is complete"},
+		"being written":        {begun(t).Dir(), lab.ExitFailed, "another lab"},
+		"changed":              {changed, lab.ExitFailed, "trials.csv is not what its run wrote"},
+		"shorter than it was":  {shorter, lab.ExitFailed, "timeline.csv is not what its run wrote"},
+		"without its accounts": {unaccounted, lab.ExitUsage, "did not keep account"},
+		"no run":               {t.TempDir(), lab.ExitUsage, "run.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := record.Resume(c.dir, start)
+			if err == nil || !strings.Contains(err.Error(), c.want) || lab.ExitCode(err) != c.code {
+				t.Errorf("got exit code %d, %v; want %d, %s", lab.ExitCode(err), err, c.code, c.want)
+			}
+		})
+	}
+}
+
+func edit(t *testing.T, path, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), from, to, 1)
+	if changed == string(text) {
+		t.Fatalf("no %q in %s", from, path)
+	}
+	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever is changed in a folder is found.
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	complete := func(t *testing.T) string {
+		run := begun(t)
+		if err := run.Add(trialOf(t, 2)...); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Conclude(nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.End(record.Done, "", start); err != nil {
+			t.Fatal(err)
+		}
+		return run.Dir()
+	}
+	if v := verification(t, complete(t)); !v.Complete() || v.Files != 4 {
+		t.Fatalf("untouched: %+v", v)
+	}
+	for name, c := range map[string]struct {
+		change func(t *testing.T, dir string)
+		want   string
+	}{
+		"a figure":     {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "trials.csv"), ",closed,", ",open,") }, "trials.csv is not what the run wrote"},
+		"a row more":   {func(t *testing.T, dir string) { appendTo(t, "x\n", dir, "timeline.csv") }, "timeline.csv has 2 bytes more"},
+		"a file":       {func(t *testing.T, dir string) { remove(t, dir, "histograms.hlog") }, "histograms.hlog is gone"},
+		"the verdicts": {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "verdicts.csv"), "reason", "Reason") }, "verdicts.csv is not"},
+		"a path": {func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "run.json"), `"timeline.csv": {`, `"../timeline.csv": {`)
+		}, "outside the folder"},
+		"the plan": {func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "run.json"), `"block": 2`, `"block": 3`)
+		}, "the plan has no trial"},
+		"the host":  {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), "h0123456789", "h9") }, "not on h9"},
+		"the image": {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), `"c0"`, `"c1"`) }, "its image is not the run's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := complete(t)
+			c.change(t, dir)
+			v := verification(t, dir)
+			if v.Consistent() || !strings.Contains(strings.Join(v.Problems, "\n"), c.want) {
+				t.Errorf("found %q, want %s", v.Problems, c.want)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path ...string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(path...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestVerifyOfARunThatIsNotComplete(t *testing.T) {
+	run := begun(t)
+	appendTo(t, "half a line", run.Dir(), "timeline.csv")
+	v := verification(t, run.Dir())
+	if !v.Consistent() || v.Complete() || v.Trials != 1 || v.Planned != 2 {
+		t.Errorf("verified: %+v", v)
+	}
+	said := strings.Join(v.Missing, "\n")
+	if !strings.Contains(said, "1 of 2 trials") || !strings.Contains(said, "timeline.csv: 11 bytes") {
+		t.Errorf("missing: %q", v.Missing)
+	}
+	// A variant that is refused has no trials to miss.
+	if err := run.Update(func(i *record.Info) { i.Refused = map[string]string{"node/single": "it breaks the contract"} }); err != nil {
+		t.Fatal(err)
+	}
+	if v := verification(t, run.Dir()); v.Trials != 2 {
+		t.Errorf("with its variant refused: %+v", v)
+	}
+}
+
+func TestRowsAreNumberedOverTrials(t *testing.T) {
+	run := begun(t)
+	if err := run.Add(trialOf(t, 2)...); err != nil {
+		t.Fatal(err)
+	}
+	back, err := record.Read(run.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []int64
+	for _, row := range back.Rows {
+		n, _ := row.Int("row")
+		numbers = append(numbers, n)
+	}
+	if !slices.Equal(numbers, []int64{1, 2, 3, 4}) {
+		t.Errorf("numbered %v", numbers)
+	}
+}
+
+func TestRoom(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "results")
+	if err := record.Room(dir, 1); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if err := record.Room(dir, 1<<62); err == nil || !strings.Contains(err.Error(), "left, and a run may need") {
+		t.Errorf("more than any disk has: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := record.Room(filepath.Join(file, "results"), 1); lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
+		t.Errorf("beneath a file: %v", err)
+	}
+}
+
+func TestNoCellIsAFormula(t *testing.T) {
+	for cell, want := range map[string]string{
+		"": "", "plain": "plain", "-12.5": "-12.5", "+3": "+3", "1=1": "1=1",
+		"=HYPERLINK(\"http://192.0.2.1\")": "'=HYPERLINK(\"http://192.0.2.1\")",
+		"@SUM(A1)":                         "'@SUM(A1)", "-2+3": "'-2+3", "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0", "\t=1": "'\t=1",
+	} {
+		if got := record.NoFormula(cell); got != want {
+			t.Errorf("%q becomes %q, want %q", cell, got, want)
+		}
+	}
+	run := begun(t)
+	s := trialOf(t, 2)[0]
+	s.Identity.RuntimeVersion = "=1+1" // which a server chooses
+	if err := run.Add(s); err != nil {
+		t.Fatal(err)
+	}
+	if text := read(t, run.Dir(), "trials.csv"); strings.Contains(text, ",=1+1") || !strings.Contains(text, ",'=1+1,") {
+		t.Errorf("a formula is in the file:\n%s", text)
+	}
+}
