@@ -1,0 +1,40 @@
+package agent
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"testing/fstest"
+)
+
+// FuzzThread: a server chooses the names of its threads and processes, which the
+// kernel puts into the files that are read of them.
+func FuzzThread(f *testing.F) {
+	f.Add("2 (node) S 1 2 3 4 5 6 7 8 9 10 77 88 0", "voluntary_ctxt_switches:\t5\n", "node\x00server.js\x00")
+	f.Add("2 (a) R (b) ) S 1 2 3 4 5 6 7 8 9 10 77 88 0", "Name:\tvoluntary_ctxt_switches: 9\n", "/agent\x00serve\x00upstream\x00")
+	f.Fuzz(func(t *testing.T, stat, status, cmdline string) {
+		m := Machine{root: fstest.MapFS{
+			"proc/2/task/2/stat":   {Data: []byte(stat)},
+			"proc/2/task/2/status": {Data: []byte(status)},
+			"proc/2/cmdline":       {Data: []byte(cmdline)},
+		}}
+		servers, upstream, err := m.threads()
+		if err != nil || len(servers)+len(upstream) > 1 {
+			t.Fatalf("%d and %d threads of one, %v", len(servers), len(upstream), err)
+		}
+	})
+}
+
+// FuzzClient: whatever comes out of a cell is an answer or an error.
+func FuzzClient(f *testing.F) {
+	f.Add([]byte(`{"id":1,"result":{"cpus":[]}}` + "\n"))
+	f.Add([]byte(`{"id":2,"error":"no"}` + "\n"))
+	f.Add([]byte(`{"id":1,"result":"\u0000`))
+	f.Fuzz(func(t *testing.T, said []byte) {
+		c := NewClient(io.Discard, bytes.NewReader(said))
+		first, _ := c.Probe(t.Context()) // an answer or an error
+		if _, err := c.Check(t.Context(), "http://127.0.0.1:8080", nil); err == nil && len(first.CPUs) > len(said) {
+			t.Fatalf("%d CPUs from %d bytes", len(first.CPUs), len(said))
+		}
+	})
+}

@@ -1,0 +1,510 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
+
+	"runtimelab/lab"
+	"runtimelab/lab/engine"
+	"runtimelab/lab/host"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
+)
+
+// fault makes Node's application break once it has answered two thousand requests
+// of a scenario, long after it has been examined.
+const fault = `
+import http from 'node:http';
+import fs from 'node:fs';
+import { spawn } from 'node:child_process';
+
+const emit = http.Server.prototype.emit;
+const kept = [];
+let asked = 0;
+http.Server.prototype.emit = function (event, ...args) {
+  const [request, response] = args;
+  if (event !== 'request' || request.url !== '/json') return emit.call(this, event, ...args);
+  if (++asked > 2000) { %s }
+  return emit.call(this, event, ...args);
+};
+`
+
+// faulty is what a server does wrong, by the name of its variant, and what must
+// become of its rows.
+var faulty = map[string]struct {
+	code   string // of Node, instead of an answer
+	expect func(peak, steady metric.Row) string
+}{
+	"exits":   {`process.exit(4)`, failsWith("the server exited with code 4")},
+	"hangs":   {`for (;;);`, goesWrong},
+	"garbage": {`response.socket.end('what do you want from me\r\n\r\n'); return true`, goesWrong},
+	"cuts": {`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
+		goesWrong},
+	"hungry": {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
+	"forks": {`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
+		func(peak, _ metric.Row) string {
+			return unless(peak.Text("validity") != "", "there is no row")
+		}},
+	"fills": {`if (asked === 2001) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
+		func(peak, _ metric.Row) string {
+			mib, _ := peak.Float("memory_peak_mib")
+			return unless(mib > 60, "what it wrote is not in its memory: %.0f MiB", mib)
+		}},
+}
+
+func unless(right bool, format string, args ...any) string {
+	if right {
+		return ""
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+func failsWith(reason string) func(peak, steady metric.Row) string {
+	return func(peak, _ metric.Row) string {
+		return unless(peak.Text("validity") == string(lab.Failed) && strings.Contains(peak.Text("validity_reason"), reason),
+			"its peak is %s (%s), want failed: %s", peak.Text("validity"), peak.Text("validity_reason"), reason)
+	}
+}
+
+// goesWrong is of a server that goes on and answers wrongly or not at all: its
+// errors are a figure, and a phase without one right answer has failed.
+func goesWrong(peak, steady metric.Row) string {
+	errors, _ := peak.Float("error_ratio")
+	if errors == 0 {
+		return "its peak has no errors"
+	}
+	return unless(steady.Text("validity") == string(lab.Failed) && strings.Contains(steady.Text("validity_reason"), "succeeded"),
+		"what follows is %s (%s), want failed", steady.Text("validity"), steady.Text("validity_reason"))
+}
+
+// A server may do whatever it wants: that is a row with its cause, of it alone, and
+// nothing of it is left afterwards.
+func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	names := []string{"single", "late"}
+	variants := variantOf("late", `await new Promise((ready) => setTimeout(ready, 2500));`)
+	for name, f := range faulty {
+		names = append(names, name)
+		variants += variantOf(name, fmt.Sprintf(fault, f.code))
+	}
+	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string { return s + variants })
+	onOneVariant(t, root, "[peak(connections = 16, timeout = 2), steady(rate = 200, timeout = 2)]")
+	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
+		return strings.Replace(s, `["node/single"]`, `["node/`+strings.Join(names, `", "node/`)+`"]`, 1)
+	})
+	before, processes := inventory(t, c), children(t)
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	rows := map[string]metric.Row{}
+	for _, row := range latest(t, root).Rows {
+		rows[strings.TrimPrefix(row.Text("variant"), "node/")+" "+row.Text("phase")] = row
+	}
+	for name, f := range faulty {
+		if wrong := f.expect(rows[name+" peak"], rows[name+" steady"]); wrong != "" {
+			t.Errorf("%s: %s\n%v", name, wrong, rows[name+" peak"])
+		}
+	}
+	if cold, _ := rows["late peak"].Float("cold_start_ms"); cold < 2500 {
+		t.Errorf("a server that listens after 2.5 s started within %.0f ms", cold)
+	}
+	if v := rows["single steady"].Text("validity"); v == string(lab.Failed) || v == "" {
+		t.Errorf("the server that does nothing wrong is %q: %s", v, rows["single steady"].Text("validity_reason"))
+	}
+	expectInventory(t, c, before)
+	if after := children(t); after != processes {
+		t.Errorf("%d processes before, %d after", processes, after)
+	}
+}
+
+// variantOf is a variant of Node's application that loads a module first.
+func variantOf(name, module string) string {
+	return fmt.Sprintf(`
+variant(
+    name = %q, model = "single", about = "breaks", env = {"WORKER_MODEL": "single"},
+    command = ["node", "--import", "data:text/javascript;base64,%s", "server.js"],
+)
+`, name, base64.StdEncoding.EncodeToString([]byte(module)))
+}
+
+// children counts the processes that this one has started.
+func children(t *testing.T) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a thread that has ended
+			t.Fatal(err)
+		}
+		n += len(strings.Fields(string(text)))
+	}
+	return n
+}
+
+// duringATrial does something once a trial's containers of a role run on an engine;
+// an examination's, which have no CPUs of their own, are none.
+func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id string)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(root, "results", "latest")); err == nil {
+				if id := pinned(ctx, c, role); id != "" {
+					do(id)
+					return
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func pinned(ctx context.Context, c *client.Client, role string) (id string) {
+	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.role="+role)})
+	if err != nil {
+		return ""
+	}
+	for _, x := range listed.Items {
+		inspected, err := c.ContainerInspect(ctx, x.ID, client.ContainerInspectOptions{})
+		if err == nil && inspected.Container.HostConfig.CpusetCpus != "" && inspected.Container.State.Running {
+			return x.ID
+		}
+	}
+	return ""
+}
+
+func TestIntegrationAKilledGeneratorIsNoServersFailure(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	onOneVariant(t, root, "[peak(connections = 64)]")
+	before := inventory(t, c)
+	stop := duringATrial(t, c, root, "generator", func(id string) {
+		if _, err := c.ContainerKill(t.Context(), id, client.ContainerKillOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	stop()
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	row := latest(t, root).Rows[0]
+	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), "the generator exited with code 137") {
+		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
+	}
+	expectInventory(t, c, before)
+}
+
+// privateEngine is an engine of its own for a test, with the images that this
+// machine's has for root, and without a bridge.
+func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Client) {
+	t.Helper()
+	shared := needEngine(t).Client()
+	// Images are built where they are kept.
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	dir, err := os.MkdirTemp("", "lab-engine-") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon = host.Daemon{Log: t.Output(), Private: dir}
+	daemon.Reachable = func(ctx context.Context) error {
+		e, err := engine.Open(ctx)
+		if err != nil {
+			return err
+		}
+		return e.Close()
+	}
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "docker.sock"))
+	t.Cleanup(func() {
+		if err := errors.Join(daemon.Down(context.WithoutCancel(t.Context())), os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	start(t, daemon)
+	e, err := engine.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() }) // the engine may be gone before
+	copyImages(t, shared, e.Client())
+	return daemon, e.Client()
+}
+
+// start starts an engine on every CPU: a lab in this process has confined itself to
+// one, and what it starts would be, too.
+func start(t *testing.T, daemon host.Daemon) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var own, every unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range 1024 {
+		every.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &every); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.SchedSetaffinity(0, &own); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := daemon.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyImages copies the lab's tagged images from one engine to another.
+func copyImages(t *testing.T, from, to *client.Client) {
+	t.Helper()
+	listed, err := from.ImageList(t.Context(), client.ImageListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.owner=runtime-lab")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refs []string
+	for _, i := range listed.Items {
+		for _, ref := range i.RepoTags {
+			if strings.HasPrefix(ref, "runtime-lab/") && !strings.Contains(ref, "python") {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	saved, err := from.ImageSave(t.Context(), refs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer saved.Close()
+	loaded, err := to.ImageLoad(t.Context(), saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	if _, err := io.Copy(io.Discard, loaded); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An engine without a bridge isolates servers as one with a bridge does; and one
+// that goes away in the middle of a run ends it with the cause, and what was measured
+// is gone on with once it is back.
+func TestIntegrationAnEngineWithoutABridgeThatGoesAway(t *testing.T) {
+	root := checkout(t)
+	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 1000)]")
+	daemon, c := privateEngine(t, root)
+	expectIsolated(t)
+	stop := duringATrial(t, c, root, "server", func(string) {
+		if err := daemon.Down(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "3", "json")
+	stop()
+	if code != lab.ExitFailed || !strings.Contains(stderr, "the engine at unix://") {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	if strings.Contains(stderr, "goroutine") || strings.Count(stderr, "lab: ") != 1 {
+		t.Errorf("that is no clear message:\n%s", stderr)
+	}
+	cut := latest(t, root)
+	for _, row := range cut.Rows {
+		if row.Text("validity") == string(lab.Failed) {
+			t.Errorf("the server is blamed: %s", row.Text("validity_reason"))
+		}
+	}
+	start(t, daemon)
+	expectResumed(t, root, cut, 0)
+}
+
+// expectResumed resumes the newest run of root, which then must have all rows of its
+// plan, each once, and begin with those of the trials that had ended.
+func expectResumed(t *testing.T, root string, cut *record.Recorded, ended int) {
+	t.Helper()
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", cut.Info.RunID)
+	if code != lab.ExitDone {
+		t.Fatalf("resuming: exit code %d\n%s", code, stderr)
+	}
+	whole := latest(t, root)
+	if whole.Info.RunID != cut.Info.RunID || whole.Info.State != record.Done || len(whole.Rows) <= ended || len(cut.Rows) < ended {
+		t.Fatalf("run %s is %s with %d rows; %s had %d", whole.Info.RunID, whole.Info.State, len(whole.Rows), cut.Info.RunID, len(cut.Rows))
+	}
+	for i, row := range cut.Rows[:ended] {
+		if row.Text("started_at") != whole.Rows[i].Text("started_at") {
+			t.Errorf("row %d was measured anew", i+1)
+		}
+	}
+	code, stdout, stderr := labRun(t.Context(), "verify", "--root", root)
+	if code != lab.ExitDone || !strings.Contains(stdout, "complete and consistent") {
+		t.Errorf("verifying: exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// resultsOnDisk puts root's results on a disk of their own of so many MiB.
+func resultsOnDisk(t *testing.T, root string, mib int, flags uintptr) (dir string) {
+	t.Helper()
+	dir = filepath.Join(root, "results")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%dm", mib)); err != nil {
+		t.Fatalf("mounting a disk for results, which needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func TestIntegrationADiskThatTakesNothingIsFoundFirst(t *testing.T) {
+	needEngine(t)
+	for name, c := range map[string]struct {
+		mib   int
+		flags uintptr
+	}{"too small": {1, 0}, "read-only": {100, unix.MS_RDONLY}} {
+		t.Run(name, func(t *testing.T) {
+			root := checkout(t)
+			dir := resultsOnDisk(t, root, c.mib, c.flags)
+			code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+			if code != lab.ExitFailed || !strings.Contains(stderr, "nothing can be recorded in "+dir) || strings.Contains(stderr, "examin") {
+				t.Errorf("exit code %d\n%s", code, stderr)
+			}
+		})
+	}
+}
+
+func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	dir := resultsOnDisk(t, root, 66, 0)
+	before := inventory(t, c)
+	filler := filepath.Join(dir, "filler")
+	stop := interruptAfter(root, 2, func() {
+		_ = os.WriteFile(filler, make([]byte, 66<<20), 0o644) // until the disk is full
+	})
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "2", "json")
+	stop()
+	if code != lab.ExitFailed || !strings.Contains(stderr, "no space left on device") {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	cut := latest(t, root)
+	expectInventory(t, c, before)
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	expectResumed(t, root, cut, 2)
+}
+
+func TestIntegrationAClockThatIsSetDisturbsItsTrial(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	onOneVariant(t, root, "[peak(connections = 64)]")
+	const step = 2 * time.Second
+	stop := duringATrial(t, c, root, "server", func(string) {
+		if err := stepClock(step); err != nil {
+			t.Errorf("setting the clock, which needs root: %v", err)
+			return
+		}
+		t.Cleanup(func() {
+			if err := stepClock(-step); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	stop()
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	row := latest(t, root).Rows[0]
+	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), "clock was set by +2.00 s") {
+		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
+	}
+	if took, _ := row.Float("duration_s"); took < 2 || took > 8 {
+		t.Errorf("three seconds of load took %.1f s", took)
+	}
+}
+
+func stepClock(by time.Duration) error {
+	now := unix.NsecToTimespec(time.Now().Add(by).UnixNano())
+	return unix.ClockSettime(unix.CLOCK_REALTIME, &now)
+}
+
+func TestIntegrationAKilledRunIsResumed(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	before := inventory(t, c)
+	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json") // this test binary: see TestMain
+	run.Stdout, run.Stderr = io.Discard, io.Discard
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for rows(root) < 2 {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := run.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Wait(); err == nil {
+		t.Fatal("the lab ended before it was killed")
+	}
+	expectResumed(t, root, latest(t, root), 2)
+	expectInventory(t, c, before)
+	// The same plan, and nothing else, is gone on with.
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != lab.ExitUsage || !strings.Contains(stderr, "is complete") {
+		t.Errorf("resumed once more: exit code %d\n%s", code, stderr)
+	}
+}
+
+// What a run is about may not change between its sessions.
+func TestIntegrationARunIsNotResumedAsAnother(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
+	defer stop()
+	if code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json"); code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	defer removeImagesBut(t, c, tagged(t, c))
+	edit(t, filepath.Join(root, "runtimes", "node", "app.js"), func(s string) string { return s + "\n// Another application.\n" })
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != lab.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") || strings.Contains(stderr, "image of python") {
+		t.Errorf("with another image: exit code %d\n%s", code, stderr)
+	}
+	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
+	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != lab.ExitUsage || !strings.Contains(stderr, "json.star is not what it was") {
+		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)
+	}
+}

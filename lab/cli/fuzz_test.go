@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"runtimelab/lab/compare"
+	"runtimelab/lab/record"
+	"runtimelab/lab/report"
+)
+
+// FuzzRunFolder: the folder of a run may be anybody's. It is read, reported,
+// verified, and compared with itself, or refused.
+func FuzzRunFolder(f *testing.F) {
+	folders, err := filepath.Glob("../compare/testdata/*")
+	if err != nil || len(folders) == 0 {
+		f.Fatalf("no folder to begin with: %v", err)
+	}
+	for _, dir := range folders {
+		info, err := os.ReadFile(filepath.Join(dir, record.InfoFile))
+		if err != nil {
+			f.Fatal(err)
+		}
+		trials, err := os.ReadFile(filepath.Join(dir, record.TrialsFile))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(info, trials)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, info, trials []byte) {
+		for name, text := range map[string][]byte{record.InfoFile: info, record.TrialsFile: trials} {
+			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := record.Verify(dir); err != nil {
+			return // it is no run's folder
+		}
+		recorded, err := record.Read(dir)
+		if err != nil {
+			return
+		}
+		r := report.Of(recorded.Info.Plan, recorded.Rows)
+		if r.Text() == "" || r.Markdown() == "" {
+			t.Fatal("a run that can be read has no report")
+		}
+		_ = r.Data()
+		source := folder("again", dir, &recorded.Info)
+		runs, err := compare.Read(t.Context(), []compare.Source{source, source}, compare.Default())
+		if err != nil {
+			return
+		}
+		if c := compare.Compare(runs[0], runs[1], 0.05); len(c.Worse()) > 0 {
+			t.Fatalf("worse than itself:\n%s", c.Text())
+		}
+	})
+}

@@ -1,0 +1,51 @@
+package contract
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// FuzzContract: a file is a contract or an error.
+func FuzzContract(f *testing.F) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "runtimes", "contract.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"version": 1, "identity": {"path": "/identity", "fields": []}, "vectors": []}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if c, err := parse(text); (c == nil) == (err == nil) {
+			t.Fatalf("neither a contract nor an error, or both: %v", err)
+		}
+	})
+}
+
+// FuzzIdentity: what a server says of itself is an identity, or differs from the
+// contract; a server is a stranger.
+func FuzzIdentity(f *testing.F) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "runtimes", "contract.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	c, err := parse(text)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(http.StatusOK, []byte(`{"runtime": "node", "version": "24", "process": {"pid": 1, "cpus_allowed": "1"}}`))
+	f.Add(http.StatusOK, []byte(`{"process": {"process": {}}, "build": {"a.b": 1e999}}`))
+	f.Add(http.StatusNotFound, []byte(`[`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		id, differences := c.Identity(lab.Answer{Status: status, Body: body}, Expected{Runtime: "node", CPUs: []int{1}})
+		if len(differences) == 0 && (id.Runtime != "node" || status != http.StatusOK || !json.Valid(body)) {
+			t.Fatalf("%d %q is taken for %+v", status, body, id)
+		}
+		for _, d := range differences {
+			_ = d.String()
+		}
+	})
+}
