@@ -18,7 +18,7 @@ AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix 
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
-.PHONY: help lab calibrate test bench profile lint build engine engine-down doctor clean
+.PHONY: help lab calibrate test bench fuzz soak profile audit lint build engine engine-down doctor clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,9 +55,28 @@ bin/vegeta: go.mod
 	@GOBIN=$(CURDIR)/bin/build $(GO) install github.com/tsenart/vegeta/v12@$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12)
 	@mv bin/build/vegeta $@ && rmdir bin/build
 
+# Every target for so long: make fuzz FUZZTIME=10m. What is found is kept in testdata/fuzz/, as tests.
+FUZZTIME ?= 10m
+
+fuzz: $(AGENTS) ## Look for input that breaks a parser, FUZZTIME for each (two hours for all at 10m).
+	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' lab); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
+			echo "fuzz: $$target of $$(dirname $$file) for $(FUZZTIME)" >&2; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
+
+soak: engine ## Three quick runs with kill -9, Ctrl-C and restarts of the engine, each resumed to its end (an hour).
+	@echo "soak: three quick runs, interrupted at random; about an hour" >&2
+	@SOAK=1 $(GO) test -run '^$$' -bench Soak -benchtime 1x -timeout 3h ./lab/cli
+
 profile: ## Profile the generator anew for the compiler (lab/cmd/agent/default.pgo; after the hot path has changed).
 	@$(GO) test -run '^$$' -bench Attack -benchtime 1x -cpuprofile lab/cmd/agent/default.pgo -o /dev/null ./lab/attack
 	@$(GO) tool pprof -top -nodecount 25 lab/cmd/agent/default.pgo 2>/dev/null
+
+audit: ## Known vulnerabilities and licences of all that the lab and its applications are made of (minutes).
+	@echo "audit: asking the databases of Go, npm and PyPI; a minute or two" >&2
+	@.ci/audit
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
