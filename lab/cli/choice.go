@@ -69,7 +69,9 @@ func (c *chosen) others() []lab.Scenario {
 // resolve looks up what was chosen. A script with a mistake anywhere is a fault:
 // nothing is planned beside it.
 func (c choice) resolve(ctx context.Context, a *app) (*chosen, error) {
-	if other := (choice{Scenarios: c.Scenarios, All: c.All, Seed: c.Seed, Blocks: c.Blocks, Parameter: c.Parameter}); c.Like != "" && !other.empty() {
+	beside := c
+	beside.Like = ""
+	if c.Like != "" && !beside.empty() {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed, --blocks or -p beside it"),
 			Hint: "Leave them out, or leave out --like.",

@@ -221,7 +221,7 @@ func outcome(s lab.Sample) string {
 	switch {
 	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
-	case s.Attack == nil:
+	case s.Attack == nil && s.Search == nil:
 		return fmt.Sprintf("broken off (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 	}
 	text := s.Phase.ID()

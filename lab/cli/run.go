@@ -131,6 +131,9 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 			m.say("%v", err)
 		}
 	})
+	if m.resumed != nil {
+		m.say("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
+	}
 	e := &experiment.Experiment{
 		RunID:    run.ID(),
 		HostID:   info.Host.ID,
@@ -289,25 +292,21 @@ func (m *measurement) finish(run *record.Run, host string, cause error) error {
 		state, reason = record.Failed, cause.Error()
 	}
 	between := betweenRuns(context.WithoutCancel(m.ctx), m.resultsDir(), host)
-	if err := run.Update(func(i *record.Info) { i.BetweenRuns = between }); err != nil {
-		return err
-	}
-	recorded, err := record.Read(run.Dir())
-	if err != nil {
-		return err
+	err := run.Update(func(i *record.Info) { i.BetweenRuns = between })
+	recorded, unread := record.Read(run.Dir())
+	if unread != nil {
+		return errors.Join(err, unread, run.End(state, reason, time.Now()))
 	}
 	for _, doubt := range recorded.Doubts {
 		m.say("doubt: %s", doubt)
 	}
 	r := report.Of(recorded.Info.Plan, recorded.Rows)
-	if err := errors.Join(run.Conclude(r.Judged.Claims), run.End(state, reason, time.Now())); err != nil {
-		return err
-	}
+	err = errors.Join(err, run.Conclude(r.Judged.Claims), run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.say("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
-	return nil
+	return err
 }
 
 // recorder writes each sample into the run's folder.

@@ -49,9 +49,8 @@ type Experiment struct {
 }
 
 // Run examines the variants and carries out the trials of the plan that have not
-// ended. Failures
-// of servers become samples; Run itself fails when the lab cannot go on. What
-// was recorded before stays recorded.
+// ended. Failures of servers become samples; Run itself fails when the lab cannot
+// go on. What was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
 	e.begin()
 	for _, t := range e.Plan.Trials {
