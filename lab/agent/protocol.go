@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"runtimelab/lab"
@@ -64,7 +65,12 @@ func packAnswers(answers []lab.Answer) (answered, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	if err == nil {
-		err = errors.Join(gob.NewEncoder(z).Encode(answers), z.Close())
+		// One by one: a message is held in memory as a whole, at both ends.
+		each := gob.NewEncoder(z)
+		for _, a := range answers {
+			err = errors.Join(err, each.Encode(a))
+		}
+		err = errors.Join(err, z.Close())
 	}
 	if err != nil {
 		return answered{}, fmt.Errorf("packing answers: %w", err)
@@ -74,13 +80,19 @@ func packAnswers(answers []lab.Answer) (answered, error) {
 
 func (a answered) unpack() (answers []lab.Answer, err error) {
 	z, err := gzip.NewReader(bytes.NewReader(a.Answers))
-	if err == nil {
-		err = gob.NewDecoder(z).Decode(&answers)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("unpacking answers: %w", err)
 	}
-	return answers, nil
+	for each := gob.NewDecoder(z); ; {
+		var next lab.Answer
+		switch err := each.Decode(&next); {
+		case errors.Is(err, io.EOF):
+			return answers, nil
+		case err != nil:
+			return nil, fmt.Errorf("unpacking answers: %w", err)
+		}
+		answers = append(answers, next)
+	}
 }
 
 // packed is a request whose body is written in stretches. The contract's bodies

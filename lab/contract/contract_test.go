@@ -222,3 +222,22 @@ func right(v Vector) lab.Answer {
 	}
 	return a
 }
+
+// The bodies that are too large take tens of megabytes, which the lab has in use
+// while it measures.
+func TestLargeBodiesAreKeptOnce(t *testing.T) {
+	shared, all := map[*byte]int{}, 0
+	for _, v := range load(t).vectors {
+		if body := v.Request.Body; len(body) > 0 {
+			all += len(body)
+			shared[&body[0]] = max(shared[&body[0]], len(body))
+		}
+	}
+	once := 0
+	for _, n := range shared {
+		once += n
+	}
+	if once > all/2 {
+		t.Errorf("%d MiB of bodies take %d", all>>20, once>>20)
+	}
+}

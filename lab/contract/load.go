@@ -61,6 +61,31 @@ func parse(content []byte) (*Contract, error) {
 	return c, c.file.Random.check()
 }
 
+// large is the size from which bodies are shared.
+const large = 1 << 20
+
+// shareBodies lets a large body that another begins with be the beginning of that:
+// those that are too large, and just not, are the same letter over and over.
+func shareBodies(vectors []Vector) {
+	longest := make([]*Vector, len(vectors))
+	for i := range vectors {
+		longest[i] = &vectors[i]
+	}
+	slices.SortStableFunc(longest, func(a, b *Vector) int { return len(b.Request.Body) - len(a.Request.Body) })
+	var kept [][]byte
+	for _, v := range longest {
+		body := v.Request.Body
+		if len(body) < large {
+			return
+		}
+		if i := slices.IndexFunc(kept, func(k []byte) bool { return bytes.HasPrefix(k, body) }); i >= 0 {
+			v.Request.Body = slices.Clip(kept[i][:len(body)])
+		} else {
+			kept = append(kept, body)
+		}
+	}
+}
+
 func (c *Contract) resolve() error {
 	for _, name := range c.file.Headers.Always {
 		if name != strings.ToLower(name) {
@@ -87,6 +112,7 @@ func (c *Contract) resolve() error {
 	if len(c.vectors) == 0 {
 		return errors.New("there are no vectors")
 	}
+	shareBodies(c.vectors)
 	if !slices.ContainsFunc(c.file.Endpoints, func(e endpoint) bool { return e.Path == c.file.Identity.Path }) {
 		return fmt.Errorf("identity: no endpoint %q", c.file.Identity.Path)
 	}

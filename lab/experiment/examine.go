@@ -2,12 +2,14 @@ package experiment
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -44,11 +46,13 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 	}
 	e.Observer.Examining(len(ids))
 	found := make([]examination, len(ids))
+	var same bodies
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.NumCPU()))
 	for i, id := range ids {
 		group.Go(func() (err error) {
 			found[i], err = e.interview(groupCtx, id)
+			same.share(found[i])
 			return err
 		})
 	}
@@ -63,6 +67,31 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 	e.compare(ids, found)
 	e.keepTargets(ids, found)
 	return nil
+}
+
+// bodies are those of answers, each kept once: variants are to answer alike, and
+// their answers to the contract are megabytes.
+type bodies struct {
+	mu   sync.Mutex
+	once map[[sha256.Size]byte][]byte
+}
+
+func (b *bodies) share(x examination) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.once == nil {
+		b.once = make(map[[sha256.Size]byte][]byte)
+	}
+	for _, answers := range append(slices.Collect(maps.Values(x.scenarios)), x.contract) {
+		for i, a := range answers {
+			sum := sha256.Sum256(a.Body)
+			if had, ok := b.once[sum]; ok {
+				answers[i].Body = had
+			} else {
+				b.once[sum] = a.Body
+			}
+		}
+	}
 }
 
 // interview starts a variant in a cell of its own and asks it everything. What

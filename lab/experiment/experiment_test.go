@@ -907,3 +907,20 @@ func TestWhoIsRefusedIsRecorded(t *testing.T) {
 		t.Errorf("recorded %v", w.unmeasured)
 	}
 }
+
+func TestAnswersThatAreAlikeAreKeptOnce(t *testing.T) {
+	var same bodies
+	of := func(body string) examination {
+		return examination{contract: []lab.Answer{{Body: []byte(body)}}, scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}}}
+	}
+	a, b, other := of("alike"), of("alike"), of("other")
+	for _, x := range []examination{a, b, other} {
+		same.share(x)
+	}
+	if &a.contract[0].Body[0] != &b.contract[0].Body[0] || &a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
+		t.Error("two answers that are alike are kept twice")
+	}
+	if string(other.contract[0].Body) != "other" || string(b.scenarios["json"][0].Body) != "alike!" {
+		t.Errorf("answers have changed: %q, %q", other.contract[0].Body, b.scenarios["json"][0].Body)
+	}
+}
