@@ -30,8 +30,8 @@ calibrate: engine ## Measure the instrument itself on this machine (two minutes;
 	@bin/lab calibrate $(ARGS)
 
 # One package at a time: several measure, and share the engine's two cores.
-test: engine ## Run every test, those with real containers included (about 15 minutes).
-	@echo "test: all packages, with real containers; about 15 minutes once images exist" >&2
+test: engine ## Run every test, those with real containers included (under 20 minutes).
+	@echo "test: all packages, with real containers; under 20 minutes once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: without the race detector, which needs gcc" >&2; fi; \
@@ -39,7 +39,7 @@ test: engine ## Run every test, those with real containers included (about 15 mi
 
 # One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m.
 # Neighbours with so many trials each: make bench BENCH=Neighbour TRIALS=40.
-# Pairs of whole runs, an hour for ten: make bench BENCH=Pairs PAIRS=10.
+# Pairs of whole runs, an hour and a quarter for ten: make bench BENCH=Pairs PAIRS=10.
 BENCH ?= .
 export LONG ?= 1m
 export TRIALS ?= 20
@@ -47,7 +47,7 @@ export PAIRS ?=
 
 bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as ratios in one run (half an hour; run nothing else meanwhile).
 	@echo "bench: about half an hour for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 90m ./lab/cli
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 150m ./lab/cli
 
 # The public command, at the version that the generator is built on.
 bin/vegeta: go.mod
