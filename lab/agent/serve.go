@@ -152,8 +152,8 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 		return lab.AttackResult{}, errors.Join(err, hits.Close())
 	}
 	witnessed := witness(ctx, a)
-	// What the generator makes of its hits, tens of milliseconds of work, is no part
-	// of the attack: a server that shares its CPU would be charged for it.
+	// What the generator makes of its hits is no part of the attack: a server that
+	// shares its CPU would be charged for it.
 	var after lab.Reading
 	var unread error
 	result, err := attack.Run(ctx, a, hits, func() { after, unread = m.read() })

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -462,14 +461,7 @@ func TestIntegrationAKilledRunIsResumed(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	before := inventory(t, c)
-	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json") // this test binary: see TestMain
-	run.Stdout, run.Stderr = io.Discard, io.Discard
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for rows(root) < 2 {
-		time.Sleep(50 * time.Millisecond)
-	}
+	run := startUntilTwoRows(t, root)
 	if err := run.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

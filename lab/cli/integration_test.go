@@ -398,10 +398,10 @@ func rows(root string) int {
 	return strings.Count(string(text), "\n") - 1
 }
 
-func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
-	c := needEngine(t).Client()
-	root := checkout(t)
-	before := inventory(t, c)
+// startUntilTwoRows starts a lab in a process of its own, and returns when it has
+// two rows.
+func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
+	t.Helper()
 	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json") // this test binary: see TestMain
 	run.Stdout, run.Stderr = io.Discard, io.Discard
 	if err := run.Start(); err != nil {
@@ -410,6 +410,14 @@ func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	for rows(root) < 2 {
 		time.Sleep(50 * time.Millisecond)
 	}
+	return run
+}
+
+func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	before := inventory(t, c)
+	run := startUntilTwoRows(t, root)
 	for len(generators(t, c)) == 0 { // the second trial's
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -347,3 +347,17 @@ func TestLimitOfAStep(t *testing.T) {
 		t.Errorf("a generator at 30%% of its CPU: %q", l)
 	}
 }
+
+func TestAClockThatIsSetDisturbs(t *testing.T) {
+	for _, step := range []time.Duration{0, ClockStep, -ClockStep, ClockStep + ms, -2 * time.Second} {
+		s := quiet()
+		s.Attack.After.ClockStep = step
+		want := lab.Valid
+		if step.Abs() > ClockStep {
+			want = lab.Disturbed
+		}
+		if g := Judge(s, calibration); g.Validity != want || (want == lab.Disturbed) != strings.Contains(g.Reason, "clock was set") {
+			t.Errorf("set by %v: %+v, want %s", step, g, want)
+		}
+	}
+}

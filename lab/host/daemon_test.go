@@ -265,8 +265,8 @@ func startsEngines(t *testing.T) bool {
 	if root && dockerd != "" {
 		return true
 	}
-	if os.Getenv("CI") != "" && root && thisDistribution().usesApt() {
-		t.Fatal("there is no dockerd: make engine comes first")
+	if os.Getenv("CI") != "" {
+		t.Fatalf("CI needs root (%v) and dockerd (%q): make engine comes first", root, dockerd)
 	}
 	t.Logf("nothing to try: starting an engine takes root (%v) and dockerd (%q)", root, dockerd)
 	return false

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"runtimelab/lab"
 )
 
@@ -42,7 +44,8 @@ func createJournal(path string) (*journal, error) {
 // reopenJournal opens a file that a run has left. What follows the content that
 // its finished trials wrote is taken off, and counted in bytes.
 func reopenJournal(path string, finished Content) (j *journal, off int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	// A stranger's folder may hold a link to any file, which would be cut.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening %s: %w", path, err)
 	}

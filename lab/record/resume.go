@@ -96,6 +96,10 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 
 // removeUnfinished removes the files that a trial which did not end had begun.
 func (r *Run) removeUnfinished() (doubts []string, err error) {
+	// Behind a link in its place would be somebody else's files.
+	if raw, err := os.Lstat(filepath.Join(r.dir, rawDir)); err == nil && !raw.IsDir() {
+		return nil, fmt.Errorf("%s in it is no folder", rawDir)
+	}
 	begun, err := filepath.Glob(filepath.Join(r.dir, rawDir, "*"))
 	if err != nil {
 		return nil, err

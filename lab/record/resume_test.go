@@ -242,6 +242,7 @@ func remove(t *testing.T, path ...string) {
 func TestVerifyOfARunThatIsNotComplete(t *testing.T) {
 	run := begun(t)
 	appendTo(t, "half a line", run.Dir(), "timeline.csv")
+	appendTo(t, "torn", run.Dir(), "trials.csv")
 	v := verification(t, run.Dir())
 	if !v.Consistent() || v.Complete() || v.Trials != 1 || v.Planned != 2 {
 		t.Errorf("verified: %+v", v)
@@ -316,5 +317,40 @@ func TestNoCellIsAFormula(t *testing.T) {
 	}
 	if text := read(t, run.Dir(), "trials.csv"); strings.Contains(text, ",=1+1") || !strings.Contains(text, ",'=1+1,") {
 		t.Errorf("a formula is in the file:\n%s", text)
+	}
+}
+
+// A link in a stranger's folder leads to a file that is not the run's.
+func TestAResumedRunFollowsNoLink(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.MkdirAll(outside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	victim := filepath.Join(outside, "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"timeline.csv": victim, "raw": outside} {
+		dir := killed(t, begun(t))
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		text := read(t, dir, "run.json")
+		if at := strings.Index(text, `"timeline.csv": {`); name == "timeline.csv" {
+			end := at + strings.Index(text[at:], "}")
+			text = text[:at] + `"timeline.csv": {"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"` + text[end:]
+			if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := record.Resume(dir, start); err == nil {
+			t.Errorf("%s is a link and was followed", name)
+		}
+		if got := read(t, victim); got != "precious" {
+			t.Errorf("through %s the file outside became %q", name, got)
+		}
 	}
 }

@@ -55,7 +55,11 @@ func Verify(dir string) (v Verification, err error) {
 		return v, nil
 	}
 	for _, doubt := range recorded.Doubts {
-		v.wrong("%s", doubt)
+		if info.State == Done {
+			v.wrong("%s", doubt)
+		} else { // a line that was torn when it was killed is nobody's doing
+			v.lacks("%s", doubt)
+		}
 	}
 	v.rows(recorded)
 	return v, nil
