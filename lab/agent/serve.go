@@ -141,7 +141,10 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
-	runtime.GC()
+	// What the runtime has yet to return to the system it would return during the
+	// attack, in a hundredth of the CPU's time (runtime/mgcscavenge.go): half of
+	// what a generator may use that shares its CPU.
+	debug.FreeOSMemory()
 
 	hits, err := m.openSpool(a.KeepHits)
 	if err != nil {

@@ -278,19 +278,22 @@ func (c *conn) closedByServer() bool {
 	return closed || err != nil
 }
 
-// expire gives up an exchange that began before oldest.
-func (c *conn) expire(oldest time.Duration) {
-	began := c.clock.Load()
-	if began < 0 || time.Duration(began) > oldest {
-		return
+// expire gives up an exchange that began before oldest; of a later one it returns
+// when it began, after the transport's epoch, and that it is under way.
+func (c *conn) expire(oldest time.Duration) (began time.Duration, under bool) {
+	clock := c.clock.Load()
+	began = time.Duration(clock)
+	if clock < 0 || began > oldest {
+		return began, clock >= 0
 	}
 	// With the lock, the connection cannot give way to its successor between
 	// the decision and the deed.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock.CompareAndSwap(began, expired) {
+	if c.clock.CompareAndSwap(clock, expired) {
 		_ = c.tcp.SetDeadline(time.Unix(1, 0)) // one that is closed already needs none
 	}
+	return 0, false
 }
 
 // Read gives Vegeta the report in place of a body.

@@ -151,22 +151,33 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) now() time.Duration { return time.Since(t.epoch) }
 
 // watch ends exchanges that have taken longer than the timeout. One watch for
-// all costs less than a timer for each hit; it finds an overdue one within a
-// hundredth of the timeout.
+// all costs less than a timer for each hit.
 func (t *transport) watch() {
-	tick := time.NewTicker(min(max(t.timeout/100, time.Millisecond), 100*time.Millisecond))
-	defer tick.Stop()
+	timer := time.NewTimer(t.giveUpOverdue())
+	defer timer.Stop()
 	for {
 		select {
 		case <-t.done:
 			return
-		case <-tick.C:
-			oldest := t.now() - t.timeout
-			for _, c := range t.all {
-				c.expire(oldest)
-			}
+		case <-timer.C:
+			timer.Reset(t.giveUpOverdue())
 		}
 	}
+}
+
+// giveUpOverdue ends the exchanges that are overdue, and returns after how long
+// it is to be called again: when the next of those under way is, so that a
+// generator that sleeps is not woken in vain, and after a tenth of the timeout at
+// most, because an exchange counts from before it dialled and shows only then.
+func (t *transport) giveUpOverdue() time.Duration {
+	now := t.now()
+	next := now + t.timeout/10
+	for _, c := range t.all {
+		if began, under := c.expire(now - t.timeout); under {
+			next = min(next, began+t.timeout)
+		}
+	}
+	return max(next-now, time.Millisecond)
 }
 
 // counted sums what all connections carried and how often they were dialled.

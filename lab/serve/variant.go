@@ -44,9 +44,9 @@ func References() []lab.Variant {
 	return []lab.Variant{Reference("reference", referenceIterations), Reference("reference-110", int(more))}
 }
 
-// burnIterations take 24 to 40 ms: so few requests a second that a generator on
+// burnIterations take 50 to 80 ms: so few requests a second that a generator on
 // one of the server's own CPUs takes next to nothing of it.
-const burnIterations = 20_000_000
+const burnIterations = 40_000_000
 
 // Burn is lab.Burn: the variant that does fixed CPU work on every CPU that it is
 // given, for as many requests at once.
