@@ -297,6 +297,28 @@ func TestTransportGivesUpInTime(t *testing.T) {
 	}
 }
 
+// Who sleeps is woken for the exchange that is due, and not to look whether one is.
+func TestTheWatchSleepsUntilAnExchangeIsDue(t *testing.T) {
+	tr := &transport{timeout: time.Hour, epoch: time.Now().Add(-2 * time.Hour)}
+	c := newConn(tr)
+	tr.all = []*conn{c}
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	c.tcp = near
+	if d := tr.giveUpOverdue(); d != 6*time.Minute {
+		t.Errorf("with nothing under way it sleeps for %v, want a tenth of the timeout", d)
+	}
+	c.clock.Store(int64(tr.now() - 59*time.Minute))
+	if d := tr.giveUpOverdue(); d <= 0 || d > time.Minute {
+		t.Errorf("with an exchange that is due in a minute it sleeps for %v", d)
+	}
+	c.clock.Store(int64(tr.now() - 61*time.Minute))
+	if tr.giveUpOverdue(); c.clock.Load() != expired {
+		t.Error("an exchange that is overdue goes on")
+	}
+}
+
 // Both sides have more to send than the sockets hold: neither may wait for the
 // other to finish.
 func TestTransportWritesAndReadsAtOnce(t *testing.T) {

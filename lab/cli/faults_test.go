@@ -105,7 +105,7 @@ func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single"]`, `["node/`+strings.Join(names, `", "node/`)+`"]`, 1)
 	})
-	before, processes := inventory(t, c), children(t)
+	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	if code != lab.ExitDone {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -126,9 +126,6 @@ func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
 		t.Errorf("the server that does nothing wrong is %q: %s", v, rows["single steady"].Text("validity_reason"))
 	}
 	expectInventory(t, c, before)
-	if after := children(t); after != processes {
-		t.Errorf("%d processes before, %d after", processes, after)
-	}
 }
 
 // variantOf is a variant of Node's application that loads a module first.
@@ -139,23 +136,6 @@ variant(
     command = ["node", "--import", "data:text/javascript;base64,%s", "server.js"],
 )
 `, name, base64.StdEncoding.EncodeToString([]byte(module)))
-}
-
-// children counts the processes that this one has started.
-func children(t *testing.T) (n int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/self/task/*/children")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, os.ErrNotExist) { // a thread that has ended
-			t.Fatal(err)
-		}
-		n += len(strings.Fields(string(text)))
-	}
-	return n
 }
 
 // duringATrial does something once a trial's containers of a role run on an engine;

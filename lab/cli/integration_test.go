@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -36,6 +37,7 @@ func needEngine(t *testing.T) *engine.Engine {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
+	ownTemporaryFiles(t)
 	e, err := engine.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +48,26 @@ func needEngine(t *testing.T) *engine.Engine {
 		}
 	})
 	return e
+}
+
+// ownTemporaryFiles gives a test a folder for temporary files, and fails it if one
+// is left in it at the end.
+func ownTemporaryFiles(t *testing.T) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "lab-test-") // short, as the path of a socket in it must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", dir)
+	t.Cleanup(func() {
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("temporary files are left: %q (%v)", left, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // twoVariants is a scenario on one variant of each runtime.
@@ -121,8 +143,8 @@ func latest(t testing.TB, root string) *record.Recorded {
 	return recorded
 }
 
-// inventory is what an engine holds: ids of containers, networks, volumes and
-// untagged images.
+// inventory is what a lab could leave behind: an engine's containers, networks,
+// volumes and untagged images, and processes.
 func inventory(t *testing.T, c *client.Client) []string {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -157,14 +179,32 @@ func inventory(t *testing.T, c *client.Client) []string {
 			ids = append(ids, "untagged image "+x.ID)
 		}
 	}
+	ids = append(ids, fmt.Sprintf("%d processes", children(t)))
 	slices.Sort(ids)
 	return ids
+}
+
+// children counts the processes that this one has started.
+func children(t *testing.T) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a thread that has ended
+			t.Fatal(err)
+		}
+		n += len(strings.Fields(string(text)))
+	}
+	return n
 }
 
 func expectInventory(t *testing.T, c *client.Client, before []string) {
 	t.Helper()
 	if after := inventory(t, c); !slices.Equal(before, after) {
-		t.Errorf("the engine held %q before and %q after", before, after)
+		t.Errorf("there were %q before and %q after", before, after)
 	}
 }
 

@@ -20,8 +20,8 @@ import (
 
 // BenchmarkPairs measures whether verdicts and comparisons can be believed, by so
 // many pairs of runs of one server, and as many runs of one that does a tenth
-// more: eight short blocks each, with an A/A pair and two reference servers of a known
-// ratio in it. Ten take an hour and a quarter, and none are asked for without PAIRS. What was
+// more: sixteen short blocks each, with an A/A pair and two reference servers of a known
+// ratio in it. Ten take two hours and a half, and none are asked for without PAIRS. What was
 // measured is kept in bin/pairs; a benchmark that was ended goes on where it was.
 func BenchmarkPairs(b *testing.B) {
 	pairs, err := strconv.Atoi(cmp.Or(os.Getenv("PAIRS"), "0"))
@@ -42,9 +42,10 @@ func BenchmarkPairs(b *testing.B) {
 	reportComparisons(b, same, slower)
 }
 
-// pairBlocks is how many a run has: with six, a true 1.10 is not told from the margin
-// of 1.05 on a machine whose trials vary by 3 %, as often as it should be.
-const pairBlocks = 8
+// pairBlocks is how many a run has. Where trials vary by 5 %, a block's ratio varies by
+// 7 %, and eight of eleven A/A pairs came out equivalent of eight blocks: an interval
+// of 90 % that is to lie within 5 % has to be half as wide.
+const pairBlocks = 16
 
 // pairCheckout is a checkout with one server on one scenario, in a folder that
 // stays.
