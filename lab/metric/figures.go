@@ -136,6 +136,23 @@ func BusiestThreadRatio(s lab.Sample) (float64, bool) {
 	return share(slices.Max(gains), wall(s), 1)
 }
 
+// BusiestProcessRatio is the CPU time of the server's busiest process out of that
+// of all of them, between the generator's readings: one by their number where they
+// share the work evenly, 1 where one does it all.
+func BusiestProcessRatio(s lab.Sample) (float64, bool) {
+	if _, ok := threadGains(s); !ok {
+		return 0, false
+	}
+	processes := map[int]time.Duration{}
+	all, busiest := time.Duration(0), time.Duration(0)
+	for _, gain := range gains(s) {
+		processes[gain.PID] += gain.CPU
+		all += gain.CPU
+		busiest = max(busiest, processes[gain.PID])
+	}
+	return share(busiest, all, 1)
+}
+
 // SaturationRatio is how near the server is to its limit: the CPU time of its
 // busiest thread, or of all its threads together for each of its CPUs,
 // whichever is more, out of what its CPUs had to give. What others took of them

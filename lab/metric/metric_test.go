@@ -109,7 +109,7 @@ const header = "schema_version,run_id,row,started_at,host_id,scenario,scenario_s
 	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
-	"busiest_thread_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
+	"busiest_thread_ratio,busiest_process_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
 	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
 	"warmup_s,warmup_end,drift_ratio,gil,workers,server_cpus,service_mean_ms,slo,validity,validity_reason"
 
@@ -178,6 +178,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 own, of 10
 		"foreign_cpu_ratio":       "0.050000",
 		"busiest_thread_ratio":    "0.500000", // 5 s of 10
+		"busiest_process_ratio":   "1.000000", // there is one
 		"saturation_ratio":        "0.631579", // 6 s of 9.5
 		"canary_max_ms":           "61.000000",
 		"doubling_gain_ratio":     "0.250000", // 20000 to 16000
@@ -266,11 +267,11 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		},
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"}},
 		{"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
-			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio"}},
+			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio"}},
 		{"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
 			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"}},
 		{"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
-			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio"}},
+			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio"}},
 		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
 		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, -1 },
@@ -591,5 +592,20 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms") && metric.Needs([]lab.Objective{{Metric: m.Name}}) == 0 {
 			t.Errorf("how many requests %s needs is not known", m.Name)
 		}
+	}
+}
+
+func TestBusiestProcess(t *testing.T) {
+	s := steady()
+	s.Attack.Before.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 8, TID: 8, CPU: 2 * time.Second}}
+	s.Attack.After.Threads = []lab.Thread{
+		{PID: 7, TID: 7, CPU: 2 * time.Second}, {PID: 8, TID: 8, CPU: 4 * time.Second}, {PID: 7, TID: 9, CPU: 5 * time.Second},
+	}
+	if got, ok := metric.BusiestProcessRatio(s); !ok || got != 0.75 { // 6 s of 8
+		t.Errorf("got %v, %v", got, ok)
+	}
+	s.Attack.After.Threads = s.Attack.Before.Threads
+	if got, ok := metric.BusiestProcessRatio(s); ok {
+		t.Errorf("of processes that did nothing it is %v", got)
 	}
 }

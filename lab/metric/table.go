@@ -63,6 +63,7 @@ var table = []Metric{
 	{"cpu_us_per_request", "µs", Lower, Float, 3, CPU, EveryRow, "server_cpu_s for each request that succeeded", number(CPUPerRequestUS)},
 	{"server_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "server_cpu_s / (duration_s x server CPUs)", number(ServerCPURatio)},
 	{"busiest_thread_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's busiest thread / wall", number(BusiestThreadRatio)},
+	{"busiest_process_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "CPU time of the server's busiest process / of all of them", number(BusiestProcessRatio)},
 	{"saturation_ratio", "ratio", Neither, Float, 6, CPU, EveryRow, "busiest thread, or all for each CPU, out of what others left of the server's CPUs", number(SaturationRatio)},
 	{"memory_peak_mib", "MiB", Lower, Float, 3, Memory, EveryRow, "highest use by the server's container since its start", number(memoryPeakMiB)},
 	{"throttled_periods", "", Neither, Integer, 0, CPU, EveryRow, "periods in which a CPU quota parked the server", integer(ThrottledPeriods)},

@@ -14,6 +14,10 @@ import (
 const (
 	// muchDrift is by how much the two halves of a closed loop's phase may differ.
 	muchDrift = 0.05
+	// muchMore is how many times its even share one of a server's processes may
+	// do, where each could have had manyEach connections.
+	muchMore = 1.5
+	manyEach = 4
 	// mostNamed is of how many cells a doubt tells the names.
 	mostNamed = 4
 )
@@ -32,6 +36,11 @@ func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
 	if n := drifting.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: %s",
 			n, phases, 100*muchDrift, drifting))
+	}
+	lopsided, shared := uneven(rows)
+	if n := lopsided.total(); n > 0 {
+		out = append(out, fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its share of the work (busiest_process_ratio): %s",
+			n, shared, muchMore, lopsided))
 	}
 	for _, v := range verdicts {
 		for _, d := range v.Doubts {
@@ -111,6 +120,31 @@ func drifts(rows table) (drifting tally, phases int) {
 		}
 	}
 	return drifting, phases
+}
+
+// uneven are the closed phases in which clients had come to one of a server's
+// processes rather than to all: what they share out is the kernel's or the
+// runtime's choice, and the throughput is less for it.
+func uneven(rows table) (uneven tally, phases int) {
+	uneven = tally{}
+	for c, byBlock := range rows {
+		if c.phase == "" || c.cores == 0 {
+			continue
+		}
+		for _, r := range byBlock {
+			busiest, ok := r.Float("busiest_process_ratio")
+			workers, _ := r.Int("workers")
+			connections, _ := r.Int("connections")
+			if !ok || r.Text("mode") != "closed" || workers < 2 || connections < manyEach*workers {
+				continue
+			}
+			phases++
+			if busiest*float64(workers) > muchMore {
+				uneven[where(r)+" "+r.Text("phase")]++
+			}
+		}
+	}
+	return uneven, phases
 }
 
 func where(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }

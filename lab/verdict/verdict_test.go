@@ -474,8 +474,16 @@ func TestDoubts(t *testing.T) {
 	if got := verdict.Judge(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	for i, busiest := range []float64{0.5, 0.76, 0.74} { // of the two that rows have
+		rows[i]["workers"], rows[i]["connections"], rows[i]["busiest_process_ratio"] = metric.Int(2), metric.Int(64), metric.Num(busiest)
+	}
+	rows[3]["workers"], rows[3]["connections"], rows[3]["busiest_process_ratio"] = metric.Int(2), metric.Int(1), metric.Num(1) // for one client
+	want = append(want, "in 1 of 3 closed phases on servers of several processes, one did more than 1.5 times its share of the work (busiest_process_ratio): json node/single peak (1)")
+	if got := verdict.Judge(plan, rows).Doubts; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
 	plan.Controls = nil
-	if got := verdict.Judge(plan, rows).Doubts; len(got) != 3 || !strings.Contains(got[0], "no control") {
+	if got := verdict.Judge(plan, rows).Doubts; len(got) != 4 || !strings.Contains(got[0], "no control") {
 		t.Errorf("without controls: %q", got)
 	}
 }
