@@ -176,9 +176,17 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	if err != nil {
 		return nil, fmt.Errorf("setting up testcontainers on the engine at %s: %w", a.Host, err)
 	}
-	provider.SetClient(c)
+	provider.SetClient(stayingOpen{c})
 	return provider, nil
 }
+
+// stayingOpen is a client that Close leaves as it is. Testcontainers closes its
+// client after each call, and with it every connection that is idle: one on which
+// the answer to another call is just coming counts as that, and the other call
+// fails ("http: CloseIdleConnections called").
+type stayingOpen struct{ client.APIClient }
+
+func (stayingOpen) Close() error { return nil }
 
 // override clears the environment variables that match, sets others, and
 // returns what puts all of them back.

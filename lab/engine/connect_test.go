@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -310,6 +311,35 @@ func TestConnectByTLS(t *testing.T) {
 	}
 }
 
+// Testcontainers closes its client after each call, while others are under way.
+func TestTheProvidersClientStaysOpen(t *testing.T) {
+	var dialled atomic.Int32
+	s := httptest.NewUnstartedServer(pretendDocker)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	c, err := client.New(client.WithHost("tcp://" + s.Listener.Addr().String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 3 {
+		if _, err := c.Ping(t.Context(), client.PingOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := (stayingOpen{c}).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := dialled.Load(); n != 1 {
+		t.Errorf("three calls took %d connections", n)
+	}
+}
+
 // TestIntegrationProvider runs itself in a fresh process, since testcontainers
 // reads its settings only once in each.
 func TestIntegrationProvider(t *testing.T) {
@@ -370,7 +400,7 @@ func providerOverProperties(t *testing.T) {
 	if now := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(environment, now) {
 		t.Errorf("the environment was %q and is %q", environment, now)
 	}
-	if p.Client() != client.APIClient(c) {
+	if p.Client() != client.APIClient(stayingOpen{c}) {
 		t.Error("the provider uses another client")
 	}
 	if config := p.Config().Config; !config.RyukDisabled || config.HubImageNamePrefix != "" || config.TestcontainersHost != "" {
