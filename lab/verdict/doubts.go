@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -100,51 +101,57 @@ func warmUps(rows table) (unsteady tally, trials int) {
 	return unsteady, trials
 }
 
+// closedPhases are the rows of closed loops, each once.
+func closedPhases(rows table) iter.Seq[metric.Row] {
+	return func(yield func(metric.Row) bool) {
+		for c, byBlock := range rows {
+			if c.phase == "" || c.cores == 0 {
+				continue
+			}
+			for _, r := range byBlock {
+				if r.Text("mode") == "closed" && !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // drifts are the closed phases whose throughput changed while it was measured.
 // That of an open loop is the schedule's.
 func drifts(rows table) (drifting tally, phases int) {
 	drifting = tally{}
-	for c, byBlock := range rows {
-		if c.phase == "" || c.cores == 0 {
+	for r := range closedPhases(rows) {
+		drift, ok := r.Float("drift_ratio")
+		if !ok {
 			continue
 		}
-		for _, r := range byBlock {
-			drift, ok := r.Float("drift_ratio")
-			if !ok || r.Text("mode") != "closed" {
-				continue
-			}
-			phases++
-			if math.Abs(drift) > muchDrift {
-				drifting[where(r)+" "+r.Text("phase")]++
-			}
+		phases++
+		if math.Abs(drift) > muchDrift {
+			drifting[where(r)+" "+r.Text("phase")]++
 		}
 	}
 	return drifting, phases
 }
 
 // uneven are the closed phases in which clients had come to one of a server's
-// processes rather than to all: what they share out is the kernel's or the
-// runtime's choice, and the throughput is less for it.
-func uneven(rows table) (uneven tally, phases int) {
-	uneven = tally{}
-	for c, byBlock := range rows {
-		if c.phase == "" || c.cores == 0 {
+// processes rather than to all: who gets them is the kernel's or the runtime's
+// choice, and the throughput is less for it.
+func uneven(rows table) (lopsided tally, phases int) {
+	lopsided = tally{}
+	for r := range closedPhases(rows) {
+		busiest, ok := r.Float("busiest_process_ratio")
+		workers, _ := r.Int("workers")
+		connections, _ := r.Int("connections")
+		if !ok || workers < 2 || connections < manyEach*workers {
 			continue
 		}
-		for _, r := range byBlock {
-			busiest, ok := r.Float("busiest_process_ratio")
-			workers, _ := r.Int("workers")
-			connections, _ := r.Int("connections")
-			if !ok || r.Text("mode") != "closed" || workers < 2 || connections < manyEach*workers {
-				continue
-			}
-			phases++
-			if busiest*float64(workers) > muchMore {
-				uneven[where(r)+" "+r.Text("phase")]++
-			}
+		phases++
+		if busiest*float64(workers) > muchMore {
+			lopsided[where(r)+" "+r.Text("phase")]++
 		}
 	}
-	return uneven, phases
+	return lopsided, phases
 }
 
 func where(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }
