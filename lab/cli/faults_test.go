@@ -176,6 +176,22 @@ func pinned(ctx context.Context, c *client.Client, role string) (id string) {
 	return ""
 }
 
+// disturbed is the first row of a smoke run to whose first trial something is
+// done: it has to be disturbed, for the reason given.
+func disturbed(t *testing.T, root string, stop func(), reason string) metric.Row {
+	t.Helper()
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	stop()
+	if code != lab.ExitDone {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	row := latest(t, root).Rows[0]
+	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), reason) {
+		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
+	}
+	return row
+}
+
 func TestIntegrationAKilledGeneratorIsNoServersFailure(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
@@ -186,15 +202,7 @@ func TestIntegrationAKilledGeneratorIsNoServersFailure(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	stop()
-	if code != lab.ExitDone {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	row := latest(t, root).Rows[0]
-	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), "the generator exited with code 137") {
-		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
-	}
+	disturbed(t, root, stop, "the generator exited with code 137")
 	expectInventory(t, c, before)
 }
 
@@ -418,15 +426,7 @@ func TestIntegrationAClockThatIsSetDisturbsItsTrial(t *testing.T) {
 			}
 		})
 	})
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	stop()
-	if code != lab.ExitDone {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	row := latest(t, root).Rows[0]
-	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), "clock was set by +2.00 s") {
-		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
-	}
+	row := disturbed(t, root, stop, "clock was set by +2.00 s")
 	if took, _ := row.Float("duration_s"); took < 2 || took > 8 {
 		t.Errorf("three seconds of load took %.1f s", took)
 	}
