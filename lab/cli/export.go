@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,22 +18,52 @@ import (
 	"runtimelab/lab/compare"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
+	"runtimelab/lab/stat"
+	"runtimelab/lab/verdict"
 )
 
 type exportCommand struct {
-	Benchfmt bool   `help:"The Go benchmark format, which benchstat reads: a line for each row of trials.csv that is valid."`
-	Name     string `arg:"" name:"run" optional:"" help:"The run: its id under results/, or its folder. Default: the newest."`
+	Benchfmt bool     `help:"The Go benchmark format, which benchstat reads: a line for each row of trials.csv that is valid." xor:"format"`
+	Twins    bool     `help:"What arms that do not differ had in each block (the A/A controls of runs), for lab simulate." xor:"format"`
+	Names    []string `arg:"" name:"run" optional:"" help:"Runs: their ids under results/, or their folders. Default: the newest."`
 }
 
-// Run prints a run in another format, and starts nothing.
+// Run prints runs in another format, and starts nothing.
 func (c *exportCommand) Run(a *app) error {
-	if !c.Benchfmt {
-		return &lab.Fault{Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"), Hint: "formats: --benchfmt, the Go benchmark format, for benchstat"}
-	}
-	dir, err := record.Resolve(a.results(), c.Name)
-	if err != nil {
+	dirs, err := c.dirs(a)
+	switch {
+	case !c.Benchfmt && !c.Twins:
+		return &lab.Fault{Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"),
+			Hint: "formats: --benchfmt, the Go benchmark format, for benchstat; --twins, pair,block,a,b, for lab simulate"}
+	case err != nil:
 		return err
+	case c.Twins:
+		return exportTwins(a, dirs)
+	case len(dirs) > 1:
+		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("exporting: %d runs in one benchmark file would be taken for one", len(dirs)),
+			Hint: "write a file for each run, and give benchstat all of them"}
 	}
+	return benchmarks(a, dirs[0])
+}
+
+// dirs are the folders of the runs that are to be exported.
+func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
+	names := c.Names
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	for _, name := range names {
+		dir, err := record.Resolve(a.results(), name)
+		if err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs, nil
+}
+
+// benchmarks prints one run as Go benchmarks.
+func benchmarks(a *app, dir string) error {
 	if _, err := record.ReadInfo(dir); err != nil { // refuses other schemas
 		return err
 	}
@@ -49,6 +81,53 @@ func (c *exportCommand) Run(a *app) error {
 		a.say("%s left out: what is no valid figure, or a bound, is none that benchstat could judge", plural(left, "row", "rows"))
 	}
 	return nil
+}
+
+// exportTwins prints the A/A controls of runs as a recording.
+func exportTwins(a *app, dirs []string) error {
+	var all stat.Recording
+	runs := map[string][]string{} // by what was measured in them
+	for _, dir := range dirs {
+		run, err := record.Read(dir)
+		if err != nil {
+			return err
+		}
+		before := len(all.Twins)
+		for _, c := range run.Info.Plan.Controls {
+			h := c.Hypothesis
+			if h.Scenario == lab.ReferenceScenario {
+				continue // those two differ
+			}
+			if twins := verdict.Arms(h, run.Rows); len(twins.A) > 0 {
+				all.Twins = append(all.Twins, twins)
+				what := fmt.Sprintf("%s of %s and %s, %s on host %s", h.Metric, h.Numerator, h.Denominator, h.Scenario, run.Info.Host.ID)
+				runs[what] = append(runs[what], run.Info.RunID)
+			}
+		}
+		if len(all.Twins) == before {
+			a.say("%s left out: no block of it has a valid trial of both arms of an A/A control", run.Info.RunID)
+		}
+	}
+	if len(all.Twins) == 0 {
+		return &lab.Fault{Code: lab.ExitFailed, Err: errors.New("exporting: no run has arms that do not differ"),
+			Hint: "smoke measures none: make lab PROFILE=quick"}
+	}
+	all.Origin = origin(runs)
+	return all.Write(a.Out)
+}
+
+// origin says in few words what a recording is of.
+func origin(runs map[string][]string) string {
+	var lines []string
+	for _, what := range slices.Sorted(maps.Keys(runs)) {
+		ids := runs[what]
+		text := what + ": run " + ids[0]
+		if len(ids) > 1 {
+			text = fmt.Sprintf("%s: %d runs, %s to %s", what, len(ids), slices.Min(ids), slices.Max(ids))
+		}
+		lines = append(lines, text)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // exportBenchfmt writes the valid rows of a trials.csv as Go benchmark results,

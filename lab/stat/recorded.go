@@ -51,6 +51,24 @@ func ReadRecording(r io.Reader) (Recording, error) {
 	return Recording{Origin: origin, Twins: twins}, err
 }
 
+// Write writes a recording as ReadRecording reads it.
+func (r Recording) Write(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	if r.Origin != "" {
+		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(r.Origin, "\n", "\n# "))
+	}
+	fmt.Fprintln(out, strings.Join(twinsHeader, ","))
+	for i, t := range r.Twins {
+		for block := range t.A {
+			fmt.Fprintf(out, "%d,%d,%v,%v\n", i+1, block+1, t.A[block], t.B[block])
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("writing a recording: %w", err)
+	}
+	return nil
+}
+
 var twinsHeader = []string{"pair", "block", "a", "b"}
 
 func readOrigin(r *bufio.Reader) (origin string, lines int, err error) {

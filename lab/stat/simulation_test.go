@@ -2,6 +2,7 @@ package stat_test
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,13 @@ func TestReadRecording(t *testing.T) {
 	}
 	if r.Origin != "measured at night" || len(r.Twins) != 2 || !slices.Equal(r.Twins[0].B, []float64{11, 11, 11, 11, 11, 13}) || len(r.Twins[1].A) != 6 {
 		t.Errorf("%+v", r)
+	}
+	var written strings.Builder
+	if err := r.Write(&written); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := stat.ReadRecording(strings.NewReader(written.String())); err != nil || !reflect.DeepEqual(again, r) {
+		t.Errorf("written and read again: %+v (%v), want %+v", again, err, r)
 	}
 	for text, want := range map[string]string{
 		"":                                "line 1: the header is not pair,block,a,b",

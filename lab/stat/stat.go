@@ -49,15 +49,6 @@ func Quantile(xs []float64, p float64) float64 {
 // CV is the coefficient of variation of xs: their sample standard deviation out
 // of their mean. NaN of fewer than two.
 func CV(xs []float64) float64 {
-	if len(xs) < 2 {
-		return math.NaN()
-	}
-	mean, squares := 0.0, 0.0
-	for _, x := range xs {
-		mean += x / float64(len(xs))
-	}
-	for _, x := range xs {
-		squares += (x - mean) * (x - mean)
-	}
-	return math.Sqrt(squares/float64(len(xs)-1)) / mean
+	m := MomentsOf(xs...)
+	return m.SD() / m.Mean
 }

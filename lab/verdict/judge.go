@@ -24,7 +24,7 @@ func (r Result) Passed() bool {
 // Judge holds a run's rows against its plan.
 func Judge(p lab.Plan, rows []metric.Row) Result {
 	var r Result
-	t, n := tabulate(rows), blocks(p, rows)
+	t, n := tabulate(rows), max(p.Profile.Blocks, int(newestBlock(rows)))
 	for _, c := range p.Controls {
 		r.Controls = append(r.Controls, control(c, t, n))
 	}
@@ -44,17 +44,6 @@ func Judge(p lab.Plan, rows []metric.Row) Result {
 	}
 	r.Doubts = doubts(p, t, verdicts)
 	return r
-}
-
-// blocks is how many there were to be, or how many there are.
-func blocks(p lab.Plan, rows []metric.Row) int {
-	n := p.Profile.Blocks
-	for _, r := range rows {
-		if block, ok := r.Int("block"); ok {
-			n = max(n, int(block))
-		}
-	}
-	return n
 }
 
 // verdictsOf are those on all hypotheses: that the run tests, and that it does

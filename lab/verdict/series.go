@@ -173,6 +173,27 @@ func BesideBurn(h lab.Hypothesis) bool {
 	return len(arms) > len(h.Arms())
 }
 
+// Arms are the values of a hypothesis's two arms in the blocks that have a valid
+// trial of both, neither a bound.
+func Arms(h lab.Hypothesis, rows []metric.Row) (both stat.Twins) {
+	m, known := metric.Find(h.Metric)
+	if !known {
+		return both
+	}
+	table, arms := tabulate(rows), terms(h, m)
+	for block := int64(1); block <= newestBlock(rows); block++ {
+		_, openA, lacksA := arms[0].of(table, block)
+		_, openB, lacksB := arms[1].of(table, block)
+		if openA || openB || lacksA != "" || lacksB != "" {
+			continue
+		}
+		a, _ := table[arms[0].cell][block].Float(m.Name)
+		b, _ := table[arms[1].cell][block].Float(m.Name)
+		both.A, both.B = append(both.A, a), append(both.B, b)
+	}
+	return both
+}
+
 // Spread is the standard deviation of a hypothesis's log ratio between the blocks
 // of a run, and the number of blocks that have one.
 func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
@@ -180,11 +201,15 @@ func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	if !known {
 		return 0, 0
 	}
-	most := 0
+	s := collect(terms(h, m), tabulate(rows), int(newestBlock(rows)))
+	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
+}
+
+// newestBlock is the largest number of a block that rows are of.
+func newestBlock(rows []metric.Row) (n int64) {
 	for _, r := range rows {
 		block, _ := r.Int("block")
-		most = max(most, int(block))
+		n = max(n, block)
 	}
-	s := collect(terms(h, m), tabulate(rows), most)
-	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
+	return n
 }
