@@ -39,7 +39,7 @@ test: engine ## Run every test, those with real containers included (under 20 mi
 
 # One of them: make bench BENCH=Ceiling. Ten minutes of memory: make bench BENCH=Memory LONG=10m.
 # Neighbours with so many trials each: make bench BENCH=Neighbour TRIALS=40.
-# Pairs of whole runs, two hours and a half for ten: make bench BENCH=Pairs PAIRS=10.
+# Pairs of whole runs, two hours and a quarter for ten: make bench BENCH=Pairs PAIRS=10.
 BENCH ?= .
 export LONG ?= 1m
 export TRIALS ?= 20

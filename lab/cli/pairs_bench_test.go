@@ -21,7 +21,7 @@ import (
 // BenchmarkPairs measures whether verdicts and comparisons can be believed, by so
 // many pairs of runs of one server, and as many runs of one that does a tenth
 // more: sixteen short blocks each, with an A/A pair and two reference servers of a known
-// ratio in it. Ten take two hours and a half, and none are asked for without PAIRS. What was
+// ratio in it. Ten take two hours and a quarter, and none are asked for without PAIRS. What was
 // measured is kept in bin/pairs; a benchmark that was ended goes on where it was.
 func BenchmarkPairs(b *testing.B) {
 	pairs, err := strconv.Atoi(cmp.Or(os.Getenv("PAIRS"), "0"))

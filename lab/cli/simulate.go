@@ -40,6 +40,11 @@ type simulatedRow struct {
 	Profile string `json:"profile"`
 	stat.Outcome
 	Faults []string `json:"faults,omitempty"`
+	Doubts []string `json:"doubts,omitempty"`
+}
+
+func (r simulatedRow) where() string {
+	return fmt.Sprintf("%s at %d blocks (%s)", r.World, r.Blocks, r.Profile)
 }
 
 // Run checks the paired analysis by simulation at each profile's number of
@@ -64,6 +69,11 @@ func (c *simulateCommand) Run(a *app) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, r := range rows {
+		for _, doubt := range r.Doubts {
+			a.say("doubt: %s: %s", r.where(), doubt)
+		}
 	}
 	return brokenPromises(rows)
 }
@@ -128,7 +138,7 @@ func simulate(a *app, s stat.Simulation) ([]simulatedRow, error) {
 				return ErrInterrupted
 			}
 			row.Outcome = s.Run(worlds[row.World], row.Blocks)
-			row.Faults = s.Faults(row.Outcome)
+			row.Faults, row.Doubts = s.Faults(row.Outcome), s.Doubts(row.Outcome)
 			return nil
 		})
 	}
@@ -158,7 +168,7 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	fmt.Fprintf(w, `
-  covers      the interval of %[1]v%% held the true ratio; 93 to 97%% is right
+  covers      the interval of %[1]v%% held the true ratio: 93 to 97%% is right, less an error
   differ      equal arms were found to differ, either way: an error, at most %[2]v%%
   beyond      a ratio at the margin of %[3]v%% was found to lie beyond it: an error
   within      or within it: an error, at most %[2]v%% together
@@ -174,7 +184,7 @@ func brokenPromises(rows []simulatedRow) error {
 	var said []string
 	for _, r := range rows {
 		for _, fault := range r.Faults {
-			said = append(said, fmt.Sprintf("%s at %d blocks (%s): %s", r.World, r.Blocks, r.Profile, fault))
+			said = append(said, r.where()+": "+fault)
 		}
 	}
 	if len(said) == 0 {
