@@ -38,14 +38,7 @@ func unchangedSince(was, now record.Info) error {
 	changes := changesOf("host", map[string]string{"id": was.Host.ID}, map[string]string{"id": now.Host.ID})
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
-	for _, cpus := range []struct {
-		name     string
-		was, now any
-	}{{"CPUs", was.Plan.Layout, now.Plan.Layout}, {"CPUs of wider servers", was.Plan.Wider, now.Plan.Wider}} {
-		if !same(cpus.was, cpus.now) {
-			changes = append(changes, fmt.Sprintf("%s: %v then, %v now", cpus.name, cpus.was, cpus.now))
-		}
-	}
+	changes = append(changes, changesOf("CPUs where a server is given", cpus(was.Plan), cpus(now.Plan))...)
 	changes = append(changes, otherEntrants(was, now)...)
 	if len(changes) == 0 {
 		return nil
@@ -55,6 +48,17 @@ func unchangedSince(was, now record.Info) error {
 		Err:  fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID, strings.Join(changes, "\n  ")),
 		Hint: fmt.Sprintf("Restore that, or measure the plan anew: lab run --like %s", was.RunID),
 	}
+}
+
+// cpus are where generator and server run, by the number of CPUs that a server has,
+// and what weakens figures there, such as a limit of the engine's.
+func cpus(p lab.Plan) map[string]string {
+	all := make(map[string]string)
+	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+		words := append([]string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}, l.Doubts...)
+		all[fmt.Sprint(len(l.Server))] = strings.Join(words, ", ")
+	}
+	return all
 }
 
 // changesOf names what differs between two tables of words.

@@ -127,12 +127,7 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	}
 	m.announce(p, run)
 	watched := newProgress(m.Err, p, ended, func(note string) {
-		err := run.Update(func(i *record.Info) {
-			if !slices.Contains(i.Notes, note) { // every session of a resumed run finds the same
-				i.Notes = append(i.Notes, note)
-			}
-		})
-		if err != nil {
+		if err := run.Note(note); err != nil {
 			m.say("%v", err)
 		}
 	})

@@ -35,14 +35,18 @@ func trialOf(t *testing.T, block int) (both []lab.Sample) {
 	return both
 }
 
-// begun is a run of which one trial has ended.
+// begun is a run of which one trial has ended, and whose hits are kept.
 func begun(t *testing.T) (run *record.Run) {
 	t.Helper()
 	run, err := record.Create(filepath.Join(t.TempDir(), "results"), runID, planned())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Add(trialOf(t, 1)...); err != nil {
+	ended := trialOf(t, 1)
+	if _, err := run.AddHits(ended[0], func(func([]lab.Hit) error) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Add(ended...); err != nil {
 		t.Fatal(err)
 	}
 	return run
@@ -201,7 +205,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		}
 		return run.Dir()
 	}
-	if v := verification(t, complete(t)); !v.Complete() || v.Files != 4 {
+	if v := verification(t, complete(t)); !v.Complete() || v.Files != 5 {
 		t.Fatalf("untouched: %+v", v)
 	}
 	for name, c := range map[string]struct {
@@ -218,6 +222,19 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"the plan": {func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, "run.json"), `"block": 2`, `"block": 3`)
 		}, "the plan has no trial"},
+		"a row's number": {func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "trials.csv"), runID+",2,", runID+",7,")
+		}, "row 2: its number is 7"},
+		"a row twice": {func(t *testing.T, dir string) {
+			text := strings.TrimSuffix(read(t, dir, "trials.csv"), "\n")
+			appendTo(t, strings.Replace(text[strings.LastIndex(text, "\n")+1:], runID+",4,", runID+",5,", 1)+"\n", dir, "trials.csv")
+		}, "row 5: steady of that trial has a row already"},
+		"the run": {func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "run.json"), `"run_id": "`+runID, `"run_id": "20261123T231501Z-cd34`)
+		}, "is of run " + runID},
+		"an order": {func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "run.json"), `"position": 1`, `"position": 2`)
+		}, "its position is 1, planned is 2"},
 		"the host":  {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), "h0123456789", "h9") }, "not on h9"},
 		"the image": {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), `"c0"`, `"c1"`) }, "its image is not the run's"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,6 +195,16 @@ func (r *Run) Update(change func(*Info)) error {
 	defer r.mu.Unlock()
 	change(&r.info)
 	return writeInfo(r.dir, r.info)
+}
+
+// Note adds words to the run's notes, once: every session of a resumed run finds the
+// same.
+func (r *Run) Note(words string) error {
+	return r.Update(func(i *Info) {
+		if !slices.Contains(i.Notes, words) {
+			i.Notes = append(i.Notes, words)
+		}
+	})
 }
 
 // End marks the run with how it ended and why, and closes its files. A second

@@ -114,7 +114,7 @@ func hold(path string, want Content) (beyond int64, changed bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, false, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if n < want.Bytes || hex.EncodeToString(sum.Sum(nil)) != want.SHA256 {
+	if hex.EncodeToString(sum.Sum(nil)) != want.SHA256 { // also where it is shorter
 		return 0, true, nil
 	}
 	whole, err := f.Stat()

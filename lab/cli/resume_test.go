@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+	"runtimelab/lab/record"
+)
+
+// What a run is of, and with what it is measured, may not change between its
+// sessions; what a session finds anew may.
+func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
+	begun := func() record.Info {
+		return record.Info{
+			RunID: "20261124T090000Z-beef", Host: record.Host{ID: "h0"},
+			Engine:   map[string]string{"version": "20.10", "storage": "overlay2"},
+			Versions: map[string]string{"lab": "v1"},
+			Plan:     lab.Plan{Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}},
+			Entrants: map[string]record.Entrant{"node/single": {
+				Variant: lab.Variant{Runtime: "node", Name: "single"}, Image: lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
+			}},
+		}
+	}
+	entrant := func(i *record.Info, change func(*record.Entrant)) {
+		e := i.Entrants["node/single"]
+		change(&e)
+		i.Entrants["node/single"] = e
+	}
+	for name, c := range map[string]struct {
+		change func(now *record.Info)
+		want   string // empty: it is resumed
+	}{
+		"nothing":         {func(*record.Info) {}, ""},
+		"another session": {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
+		"an image built anew from the same": {func(now *record.Info) {
+			entrant(now, func(e *record.Entrant) { e.Image.ID = "sha256:2" })
+		}, ""},
+		"the host":               {func(now *record.Info) { now.Host.ID = "h1" }, `host id: "h0" then, "h1" now`},
+		"the engine":             {func(now *record.Info) { now.Engine["version"] = "29" }, `engine version: "20.10" then, "29" now`},
+		"what is not told":       {func(now *record.Info) { delete(now.Engine, "storage") }, `engine storage: "overlay2" then, "" now`},
+		"what was not told":      {func(now *record.Info) { now.Engine["arch"] = "arm64" }, `engine arch: "" then, "arm64" now`},
+		"the lab":                {func(now *record.Info) { now.Versions["lab"] = "v2" }, `version of lab: "v1" then, "v2" now`},
+		"the CPUs":               {func(now *record.Info) { now.Plan.Layout.Server = []int{2} }, `CPUs where a server is given 1: "server on 1, generator on 0" then, "server on 2, generator on 0" now`},
+		"a limit of the engine":  {func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} }, "CPUs where a server is given 1: "},
+		"those of wider servers": {func(now *record.Info) { now.Plan.Wider = []lab.Layout{{Server: []int{0, 1}}} }, "CPUs where a server is given 2: "},
+		"an image": {func(now *record.Info) {
+			entrant(now, func(e *record.Entrant) { e.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
+		}, "image of node/single: content c0c0c0c0c0c0 then, d1d1d1d1d1d1 now"},
+		"a variant": {func(now *record.Info) {
+			entrant(now, func(e *record.Entrant) { e.Variant.Env = map[string]string{"A": "B"} })
+		}, "node/single: its script says something else"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := begun()
+			c.change(&now)
+			err := unchangedSince(begun(), now)
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.want != "" && (err == nil || lab.ExitCode(err) != lab.ExitUsage || strings.Count(err.Error(), "\n  ") != 2 || !strings.Contains(err.Error(), "\n  "+c.want)): // and the hint
+				t.Errorf("got %v, want it refused for %s alone", err, c.want)
+			}
+		})
+	}
+}
