@@ -308,6 +308,8 @@ func TestJudgeACapacity(t *testing.T) {
 			lab.SearchStep{OfferedRPS: 2000, Limit: "generator: it used 95%"}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
 		{"nothing was too high", searched(1000), lab.Censored, "search: it ended before it found"},
 		{"the next rate is far above", searched(1000, lab.SearchStep{OfferedRPS: 1200}), lab.Censored, "between 1000/s, which was kept, and 1200/s"},
+		{"the next rate was kept and not confirmed", searched(1000, lab.SearchStep{OfferedRPS: 1050, Met: true}, lab.SearchStep{OfferedRPS: 1200}),
+			lab.Censored, "between 1000/s, which was kept, and 1200/s"},
 		{"no rate was confirmed", searched(0, lab.SearchStep{OfferedRPS: 1000, Limit: "generator: it used 95%"}), lab.Valid, ""},
 		{"others took part in a miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Attack: &crowd}),
 			lab.Disturbed, "at 1030/s others took 20.0% of the server's CPUs"},
