@@ -298,9 +298,10 @@ func value(m stat.Moments, between float64, by By) Value {
 func alone(m stat.Moments, between float64) stat.Effect {
 	n := float64(m.N)
 	own := m.M2 / (n - 1) / n
-	df := n - 1
-	if own > 0 {
-		df *= (own + between) / own * (own + between) / own
+	more := (own + between) / own
+	df := (n - 1) * more * more
+	if math.IsNaN(df) {
+		df = n - 1 // nothing varies
 	}
 	return stat.Effect{Mean: m.Mean, SE: math.Sqrt(own + between), DF: df}
 }

@@ -176,6 +176,70 @@ func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
 	}
 }
 
+// Each side's interval is its own: Student's of its trials, and with a variance
+// between runs, which is known, one of more degrees of freedom.
+func TestASideHasAnIntervalOfItsOwn(t *testing.T) {
+	values := []float64{100, 110, 90, 105, 95, 102}
+	var logs []float64
+	for _, x := range values {
+		logs = append(logs, math.Log(x))
+	}
+	own := stat.Paired(logs)
+	old := trials("throughput_rps", values)
+	for _, between := range []float64{0, own.SE * own.SE} {
+		runs := read(t, compare.Default(), old, old.with("run_id", "new"))
+		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.Between{Runs: 3, VarianceLog: between}}, &record.Info{}
+		want := own
+		if between > 0 { // (own + between) / own is 2
+			want.SE, want.DF = own.SE*math.Sqrt2, 4*own.DF
+		}
+		low, high := want.Interval(lab.Alpha)
+		if l := line(t, compare.Compare(runs[0], runs[1], 0.05), "throughput_rps"); !near(l.Old.Low, math.Exp(low)) || !near(l.Old.High, math.Exp(high)) {
+			t.Errorf("between %v: [%v, %v], want [%v, %v]", between, *l.Old.Low, *l.Old.High, math.Exp(low), math.Exp(high))
+		}
+	}
+	alike := trials("throughput_rps", []float64{100, 100, 100, 100, 100, 100})
+	if l := line(t, compared(t, alike, alike.with("run_id", "new")), "throughput_rps"); !near(l.Old.Low, 100) || !near(l.Old.High, 100) {
+		t.Errorf("of what does not vary: %v to %v", l.Old.Low, l.Old.High)
+	}
+}
+
+func TestDoubtsOfAComparison(t *testing.T) {
+	rows := trials("throughput_rps", around(100))
+	of := func(profile, version string, state record.State) *record.Info {
+		return &record.Info{Profile: profile, Versions: map[string]string{"lab": version}, State: state}
+	}
+	for _, tt := range []struct {
+		old, new *record.Info
+		want     string // empty: none but that there is no reference
+	}{
+		{of("quick", "v1", record.Done), of("quick", "v1", record.Done), ""},
+		{of("quick", "v1", record.Done), of("full", "v1", record.Done), "profiles quick and full: trials do not last equally long"},
+		{of("quick", "v1", record.Done), of("quick", "v2", record.Done), "measured by lab v1 and v2"},
+		{of("quick", "v1", record.Interrupted), of("quick", "v1", record.Done), "A: the run is interrupted"},
+		{of("quick", "v1", record.Done), nil, ""},
+	} {
+		runs := read(t, compare.Default(), rows, rows.with("run_id", "new"))
+		runs[0].Info, runs[1].Info = tt.old, tt.new
+		doubts := compare.Compare(runs[0], runs[1], 0.05).Doubts
+		if i := slices.Index(doubts, tt.want); tt.want != "" && (i < 0 || len(doubts) != 2) || tt.want == "" && len(doubts) != 1 {
+			t.Errorf("%+v and %+v: %q", tt.old, tt.new, doubts)
+		}
+	}
+}
+
+func TestReadingEndsWhenItIsToldTo(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	many := make(table, 10_000)
+	for i := range many {
+		many[i] = trial(i+1, "throughput_rps", 100)
+	}
+	if _, err := compare.Read(ctx, []compare.Source{many.source("A")}, compare.Default()); err == nil {
+		t.Error("an interrupted comparison went on")
+	}
+}
+
 func TestBoundsNeverFlatter(t *testing.T) {
 	bound := func(values []float64) table {
 		rows := trials("throughput_rps", values)
