@@ -363,3 +363,17 @@ func TestAClockThatIsSetDisturbs(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCommonestErrorIsTheReason(t *testing.T) {
+	for want, reasons := range map[string]map[string]int{
+		"refused":            {"refused": 3, "closed": 2, "timeout": 1},
+		"closed":             {"refused": 2, "closed": 2, "timeout": 1}, // of equals the first by name
+		"no reason recorded": nil,
+	} {
+		for range 10 { // maps are in no order
+			if got := commonest(reasons); got != want {
+				t.Fatalf("%v: %q, want %q", reasons, got, want)
+			}
+		}
+	}
+}
