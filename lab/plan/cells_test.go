@@ -100,15 +100,21 @@ func TestAScenarioWithoutHypothesesRunsWhole(t *testing.T) {
 // A hypothesis of what this machine cannot do is not tested, and nothing is run
 // for it.
 func TestAHypothesisOfWhatCannotRunIsBeyond(t *testing.T) {
-	s := hypothetical()
-	s.Cores = []int{1}
-	p := planned(t, profile(t, "standard"), []lab.Scenario{s}, 1)
-	if len(p.Hypotheses) != 1 || len(p.Beyond) != 1 || p.Beyond[0].Profile != "standard" {
-		t.Errorf("tested %v, beyond %v", p.Hypotheses, p.Beyond)
-	}
-	s.Hypotheses = s.Hypotheses[1:]
-	if _, err := plan.New(plan.Choice{Profile: profile(t, "standard"), Scenarios: []lab.Scenario{s}}); lab.ExitCode(err) != lab.ExitUsage {
-		t.Errorf("a run of nothing: %v", err)
+	for name, cut := range map[string]func(s *lab.Scenario){
+		"its CPUs":    func(s *lab.Scenario) { s.Cores = []int{1} },
+		"its phase":   func(s *lab.Scenario) { s.Phases = s.Phases[:2] },
+		"its variant": func(s *lab.Scenario) { s.Variants = []string{"node/single", "python/uvloop"} },
+	} {
+		s := hypothetical()
+		cut(&s)
+		p := planned(t, profile(t, "standard"), []lab.Scenario{s}, 1)
+		if len(p.Hypotheses) != 1 || len(p.Beyond) != 1 || p.Beyond[0].Profile != "standard" {
+			t.Errorf("without %s: tested %v, beyond %v", name, p.Hypotheses, p.Beyond)
+		}
+		s.Hypotheses = s.Hypotheses[1:]
+		if _, err := plan.New(plan.Choice{Profile: profile(t, "standard"), Scenarios: []lab.Scenario{s}}); lab.ExitCode(err) != lab.ExitUsage {
+			t.Errorf("without %s, a run of nothing: %v", name, err)
+		}
 	}
 }
 

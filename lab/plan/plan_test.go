@@ -243,8 +243,17 @@ func TestDuration(t *testing.T) {
 	if p = planned(t, quick, three(), 1); p.Repeats != 2 {
 		t.Errorf("%d repeats in the time of two", p.Repeats)
 	}
-	if got := plan.TrialDuration(p, p.Trials[0]); got != trial+plan.Warm {
-		t.Errorf("a trial takes %v", got)
+	uneven := three()
+	uneven[0].Phases = uneven[0].Phases[:2]
+	p = planned(t, quick, uneven, 1)
+	for _, one := range p.Trials {
+		want := trial + plan.Warm
+		if one.Scenario == "echo" {
+			want -= quick.Steady
+		}
+		if got := plan.TrialDuration(p, one); got != want {
+			t.Errorf("a trial of %s takes %v, want %v", one.Scenario, got, want)
+		}
 	}
 }
 
