@@ -32,7 +32,7 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	path, err := run.AddHits(keeping(own), func(each func([]lab.Hit) error) error {
 		return errors.Join(
 			each([]lab.Hit{{Seq: 1, At: at, Latency: time.Millisecond, Target: 1, Status: 200, BytesIn: 7}}),
-			each([]lab.Hit{{Seq: 0, At: at, Latency: time.Second, Target: 0, Error: "refused"}}))
+			each([]lab.Hit{{Seq: 0, At: at, Latency: time.Second, Target: 0, Error: "refused"}, {Seq: 2, At: at, Target: 2}, {Seq: 3, At: at, Target: -1}}))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +52,8 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	want := []vegeta.Result{
 		{Attack: "json node/single", Seq: 1, Code: 200, Timestamp: at, Latency: time.Millisecond, BytesIn: 7, BytesOut: 3, Method: "POST", URL: "/b"},
 		{Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET", URL: "/own"},
+		// Of a request that the phase does not have, nothing more is known.
+		{Attack: "json node/single", Seq: 2, Timestamp: at}, {Attack: "json node/single", Seq: 3, Timestamp: at},
 	}
 	for i := range want {
 		var got vegeta.Result

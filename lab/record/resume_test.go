@@ -141,6 +141,21 @@ func TestAKilledRunIsFinished(t *testing.T) {
 	}
 }
 
+// A run that is over is nobody's: it can be gone on with at once.
+func TestTheLockGoesWithTheRun(t *testing.T) {
+	run := begun(t)
+	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
+		t.Fatal(err)
+	}
+	again, _, err := record.Resume(run.Dir(), start.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.End(record.Interrupted, "Ctrl-C", start); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARunIsNotResumed(t *testing.T) {
 	done := begun(t)
 	if err := done.End(record.Done, "", start); err != nil {

@@ -190,7 +190,7 @@ func TestData(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Controls) != 2 || !got.Controls[0].Passed || len(got.Claims) != len(lab.Claims()) || len(got.Figures) == 0 {
+	if len(got.Controls) != 2 || !got.Controls[0].Passed || len(got.Claims) != len(lab.Claims()) || len(got.Figures) == 0 || len(got.Figures[0].Variants) == 0 {
 		t.Errorf("%s", text)
 	}
 	c := got.Claims[4]

@@ -241,6 +241,7 @@ func TestRatiosArePairedByBlock(t *testing.T) {
 		peak("b/s", 2, lab.Valid, 600), peak("a/s", 2, lab.Valid, 300),
 		peak("a/s", 3, lab.Valid, 200), peak("b/s", 3, lab.Valid, 500),
 		peak("b/s", 4, lab.Valid, 9000), peak("a/s", 4, lab.Failed, 1),
+		peak("b/s", 5, lab.Valid, 9000), peak("a/s", 5, lab.Valid, 0), // of which there is no ratio
 	}, "b/s")
 	if l.ToFirst != 2 {
 		t.Errorf("got %v, want 2", l.ToFirst)
