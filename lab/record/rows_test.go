@@ -118,7 +118,7 @@ func FuzzRows(f *testing.F) {
 		"schema_version,a\n4,x\n", "schema_version,a\r\n4,\"x\"\r\n", "schema_version,a\n4,\"x\"\"y\"\n", "schema_version,a\n4,\"x\ny\"\n",
 		"schema_version,a\n4,a\"b\n", "schema_version,a\n4,\"a\"b\n", "schema_version,a\n4,\n\n,\n", "schema_version,a\n4,x,\n", "schema_version\n\"4\"",
 		"schema_version,a,\n4,\"\",\"\"\n", "schema_version,a\n4,\r\n4,\"\r\n\"\n", "\n\nschema_version\n3\n", "\"schema_version\",\"a\n\"\n4,\"\n",
-		"schema_version,a\n4,\"\n", "schema_version,a\n\"4\",\n", "schema_version,a\n4,\"\nb\"\n", "schema_version,a,b\n4,\"\"\",\"\n",
+		"schema_version,a\n4,\"\n", "schema_version,a,b\n4,a\"\"b,\n", "schema_version,a\n\"4\",\n", "schema_version,a\n4,\"\nb\"\n", "schema_version,a,b\n4,\"\"\",\"\n",
 	} {
 		f.Add(seed)
 	}

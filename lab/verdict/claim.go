@@ -111,10 +111,10 @@ func reasons(parts []lab.Verdict) (out []string) {
 	return out
 }
 
-// scopes are the numbers of CPUs that decided hypotheses are limited to.
+// scopes are the numbers of CPUs that hypotheses which were evaluated are limited to.
 func scopes(parts []lab.Verdict) (out []string) {
 	for _, v := range parts {
-		if text := cores(v.Hypothesis); text != "" && v.Finding != lab.NotEvaluated && !slices.Contains(out, text) {
+		if text := cores(v.Hypothesis); text != "" && v.Finding != lab.NotEvaluated {
 			out = append(out, text)
 		}
 	}
