@@ -40,7 +40,6 @@ type simulatedRow struct {
 	Profile string `json:"profile"`
 	stat.Outcome
 	Faults []string `json:"faults,omitempty"`
-	Doubts []string `json:"doubts,omitempty"`
 }
 
 func (r simulatedRow) where() string {
@@ -69,11 +68,6 @@ func (c *simulateCommand) Run(a *app) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, r := range rows {
-		for _, doubt := range r.Doubts {
-			a.say("doubt: %s: %s", r.where(), doubt)
-		}
 	}
 	return brokenPromises(rows)
 }
@@ -138,7 +132,7 @@ func simulate(a *app, s stat.Simulation) ([]simulatedRow, error) {
 				return ErrInterrupted
 			}
 			row.Outcome = s.Run(worlds[row.World], row.Blocks)
-			row.Faults, row.Doubts = s.Faults(row.Outcome), s.Doubts(row.Outcome)
+			row.Faults = s.Faults(row.Outcome)
 			return nil
 		})
 	}
@@ -168,7 +162,7 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	fmt.Fprintf(w, `
-  covers      the interval of %[1]v%% held the true ratio: 93 to 97%% is right, less an error
+  covers      the interval of %[1]v%% held the true ratio; 93 to 97%% is right
   differ      equal arms were found to differ, either way: an error, at most %[2]v%%
   beyond      a ratio at the margin of %[3]v%% was found to lie beyond it: an error
   within      or within it: an error, at most %[2]v%% together
@@ -193,6 +187,6 @@ func brokenPromises(rows []simulatedRow) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed,
 		Err:  fmt.Errorf("the analysis does not keep its promises:\n  %s", strings.Join(said, "\n  ")),
-		Hint: "What the lab says of such data is less sure than it claims: mend the method, not the limit.",
+		Hint: "How sure the lab says to be of such data is not how sure it is: mend the method, not the limit.",
 	}
 }

@@ -101,7 +101,7 @@ func count(times *float64, happened bool) {
 	}
 }
 
-// Coverage is to lie between these; what a simulation says of it is off by Leeway.
+// Coverage may lie between these; what a simulation says of it is off by Leeway.
 const (
 	leastCoverage = 0.93
 	mostCoverage  = 0.97
@@ -114,11 +114,11 @@ func (s Simulation) Leeway(p float64) float64 {
 }
 
 // Faults are what of an outcome breaks the promises of the analysis by more than
-// chance: an interval that covers less than it says, and errors of both sides
-// together above twice alpha.
+// chance: an interval that covers more or less than it says, and errors of both
+// sides together above twice alpha.
 func (s Simulation) Faults(o Outcome) (faults []string) {
-	if o.Coverage < leastCoverage-s.Leeway(leastCoverage) {
-		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, less than %.0f%%", 100*o.Coverage, 100*leastCoverage))
+	if o.Coverage < leastCoverage-s.Leeway(leastCoverage) || o.Coverage > mostCoverage+s.Leeway(mostCoverage) {
+		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, not %.0f to %.0f%%", 100*o.Coverage, 100*leastCoverage, 100*mostCoverage))
 	}
 	most := 2 * s.Alpha
 	if o.FalsePositives > most+s.Leeway(most) {
@@ -128,18 +128,6 @@ func (s Simulation) Faults(o Outcome) (faults []string) {
 		faults = append(faults, fmt.Sprintf("a ratio at the margin is found to lie on a side of it %.1f%% of the time, more than %.0f%%", 100*wrong, 100*most))
 	}
 	return faults
-}
-
-// Doubts are what an outcome costs without breaking a promise: an interval that
-// covers more than it says is one that decides less than the blocks could. The level
-// of a confidence set is the least that it covers in any world (Casella and Berger,
-// "Statistical Inference", 2002, section 9.1), so that it is no error.
-func (s Simulation) Doubts(o Outcome) (doubts []string) {
-	if o.Coverage > mostCoverage+s.Leeway(mostCoverage) {
-		doubts = append(doubts, fmt.Sprintf("intervals cover the truth %.1f%% of the time, more than %.0f%%: they are wider than they would have to be",
-			100*o.Coverage, 100*mostCoverage))
-	}
-	return doubts
 }
 
 // findings are what an analysis says of one run.
