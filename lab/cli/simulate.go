@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 type simulateCommand struct {
 	File string `arg:"" optional:"" help:"CSV with the header pair,block,a,b: values of arms that do not differ. Default: the lab's own recording." placeholder:"AA.csv"`
 
+	Blocks []int   `help:"Numbers of blocks to draw runs of, instead of the profiles'." placeholder:"N,..."`
 	Margin float64 `help:"Ratios that make no difference: 0.05 for 0.95 to 1/0.95." default:"0.05"`
 	Draws  int     `help:"Runs to draw for each row." default:"20000"`
 	Seed   uint64  `help:"Of the draws." default:"1"`
@@ -37,17 +39,22 @@ type simulated struct {
 }
 
 type simulatedRow struct {
-	Profile string `json:"profile"`
+	Profile string `json:"profile,omitempty"` // which has so many blocks; none of a number that was asked for
 	stat.Outcome
 	Faults []string `json:"faults,omitempty"`
 }
 
 func (r simulatedRow) where() string {
-	return fmt.Sprintf("%s at %d blocks (%s)", r.World, r.Blocks, r.Profile)
+	where := fmt.Sprintf("%s at %d blocks", r.World, r.Blocks)
+	if r.Profile != "" {
+		where += " (" + r.Profile + ")"
+	}
+	return where
 }
 
 // Run checks the paired analysis by simulation at each profile's number of
-// blocks. Where it does not keep its promises the exit code is 1.
+// blocks, or those that were asked for. Where it does not keep its promises the
+// exit code is 1.
 func (c *simulateCommand) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
@@ -57,7 +64,7 @@ func (c *simulateCommand) Run(a *app) error {
 		return err
 	}
 	s := stat.Simulation{Recorded: recording.Twins, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed}
-	rows, err := simulate(a, s)
+	rows, err := simulate(a, s, c.sizes())
 	if err != nil {
 		return err
 	}
@@ -80,10 +87,35 @@ func (c *simulateCommand) check() error {
 	if c.Draws < 100 {
 		errs = append(errs, fmt.Errorf("--draws is %d; fewer than 100 tell nothing", c.Draws))
 	}
+	for _, blocks := range c.Blocks {
+		if blocks < lab.FewestBlocks || blocks > mostSimulatedBlocks {
+			errs = append(errs, fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks, lab.FewestBlocks, mostSimulatedBlocks))
+		}
+	}
 	if len(errs) > 0 {
 		return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(errs...)}
 	}
 	return nil
+}
+
+// mostSimulatedBlocks is where the permutation of signs is exact no more, and
+// drawn anew for each of millions of tests.
+const mostSimulatedBlocks = 32
+
+// sizes are the rows' profiles and numbers of blocks.
+func (c *simulateCommand) sizes() (sizes []simulatedRow) {
+	for _, blocks := range c.Blocks {
+		sizes = append(sizes, simulatedRow{Outcome: stat.Outcome{Blocks: blocks}})
+	}
+	if len(sizes) > 0 {
+		return sizes
+	}
+	for _, profile := range plan.Profiles() {
+		if profile.Blocks >= lab.FewestBlocks {
+			sizes = append(sizes, simulatedRow{Profile: profile.Name, Outcome: stat.Outcome{Blocks: profile.Blocks}})
+		}
+	}
+	return sizes
 }
 
 func (c *simulateCommand) recording() (stat.Recording, error) {
@@ -110,19 +142,17 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 	return recording, nil
 }
 
-// simulate runs every world at every profile's number of blocks, several at once.
-func simulate(a *app, s stat.Simulation) ([]simulatedRow, error) {
+// simulate runs every world at every number of blocks, several at once.
+func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, error) {
 	var rows []simulatedRow
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	worlds := map[string]stat.World{}
-	for _, profile := range plan.Profiles() {
-		if profile.Blocks < lab.FewestBlocks {
-			continue
-		}
+	for _, size := range sizes {
 		for _, w := range stat.Worlds() {
 			worlds[w.Name] = w
-			rows = append(rows, simulatedRow{Profile: profile.Name, Outcome: stat.Outcome{World: w.Name, Blocks: profile.Blocks}})
+			size.World = w.Name
+			rows = append(rows, size)
 		}
 	}
 	for i := range rows {
@@ -152,7 +182,7 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nprofile\tblocks\tworld\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d\t%s", r.Profile, r.Blocks, r.World)
+		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.World)
 		for _, share := range []float64{r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence, r.Equivalence, r.Power5, r.Power10} {
 			fmt.Fprintf(t, "\t%5.1f%%", 100*share)
 		}

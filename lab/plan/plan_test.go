@@ -262,7 +262,7 @@ func TestProfiles(t *testing.T) {
 	for name, want := range map[string]struct {
 		blocks int
 		limit  time.Duration
-	}{"smoke": {1, 90 * time.Second}, "quick": {6, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {20, 0}} {
+	}{"smoke": {1, 90 * time.Second}, "quick": {7, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {20, 0}} {
 		p := profile(t, name)
 		if p.Blocks != want.blocks || p.About == "" || p.Limit > want.limit || (p.Limit == 0) != (want.limit == 0) {
 			t.Errorf("%+v: want %d blocks, a line about it and at most %v", p, want.blocks, want.limit)

@@ -19,7 +19,7 @@ func TestAnalysisKeepsItsPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := stat.Simulation{Recorded: recording.Twins, Alpha: 0.025, Margin: 0.05, Draws: 3000, Seed: 1}
-	for _, blocks := range []int{6, 10, 20} {
+	for _, blocks := range []int{7, 10, 20} {
 		for _, w := range stat.Worlds() {
 			o := s.Run(w, blocks)
 			for _, fault := range s.Faults(o) {
