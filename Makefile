@@ -59,12 +59,12 @@ bin/vegeta: go.mod
 FUZZTIME ?= 10m
 
 fuzz: $(AGENTS) ## Look for input that breaks a parser, FUZZTIME for each (two hours for all at 10m).
-	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' lab); do \
+	@failed=0; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' lab); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$file); do \
 			echo "fuzz: $$target of $$(dirname $$file) for $(FUZZTIME)" >&2; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || failed=1; \
 		done; \
-	done
+	done; exit $$failed
 
 soak: engine ## Three quick runs with kill -9, Ctrl-C and restarts of the engine, each resumed to its end (an hour).
 	@echo "soak: three quick runs, interrupted at random; about an hour" >&2

@@ -36,15 +36,22 @@ const mostRecord = 1 << 20
 // schemaColumn says of each row what its columns mean.
 const schemaColumn = "schema_version"
 
-// NewRows reads the header. A file without one has no rows, which Doubts says.
+// NewRows reads the header. A file without one has no rows, which Doubts says; of
+// one that names a column twice nobody can say which is meant, and it is an error.
 func NewRows(r io.Reader) (*Rows, error) {
 	rows := &Rows{in: bufio.NewReaderSize(r, 256<<10)}
 	cells, err := rows.read()
 	if errors.Is(err, io.EOF) {
 		return rows, nil
 	}
+	named := map[string]bool{}
 	for _, cell := range cells {
-		rows.header = append(rows.header, string(cell))
+		name := string(cell)
+		if named[name] {
+			return nil, fmt.Errorf("line %d: the header names column %q twice", rows.line, name)
+		}
+		named[name] = true
+		rows.header = append(rows.header, name)
 	}
 	return rows, err
 }

@@ -57,6 +57,7 @@ func TestRowsNameTheLineOfAFault(t *testing.T) {
 		{"schema_version,a\n4,x\n4,\"x\n4,x\n", "line 3: "},
 		{"schema_version,a\n4,x\n4,x,y\n", "line 3: wrong number of fields: 3, where the header has 2"},
 		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2"},
+		{"\nschema_version,a,b,a\n4,1,2,3\n", `line 2: the header names column "a" twice`},
 		{"schema_version,a\n4,\"" + strings.Repeat("x,y\n", 1<<19) + "\"\n", "line 2: a record of more than"},
 	} {
 		_, _, err := collect(strings.NewReader(tt.text))
@@ -136,6 +137,14 @@ func FuzzRows(f *testing.F) {
 		}
 		if len(all) == 0 {
 			all = [][]string{nil}
+		}
+		for i, name := range all[0] {
+			if slices.Contains(all[0][:i], name) {
+				if err == nil {
+					t.Fatalf("%q: column %q stands there twice, and was read", text, name)
+				}
+				return
+			}
 		}
 		column := slices.Index(all[0], "schema_version")
 		for _, row := range all[1:] {
