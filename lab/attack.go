@@ -56,9 +56,11 @@ type Target struct {
 // actual one (raw); a closed loop has no schedule and only raw ones. Those of
 // requests in the background are left out.
 type AttackResult struct {
-	StartedAt   time.Time      `json:"started_at"` // the cell's clock
-	Elapsed     time.Duration  `json:"elapsed_ns"` // first send to last answer
-	Intended    int64          `json:"intended"`   // hits the schedule called for; closed loop: hits sent
+	StartedAt   time.Time      `json:"started_at"`           // the cell's clock
+	Elapsed     time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
+	Settled     time.Duration  `json:"settled_ns,omitempty"` // after the first send, when all of a ladder's clients have come
+	Unsettled   int64          `json:"unsettled,omitempty"`  // of Succeeded, those answered before that
+	Intended    int64          `json:"intended"`             // hits the schedule called for; closed loop: hits sent
 	Sent        int64          `json:"sent"`
 	Succeeded   int64          `json:"succeeded"`
 	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only

@@ -409,6 +409,38 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// The lab's own cell serves all trials: what one of them no longer waited for is
+// not the answer to the next.
+func TestALateAnswerIsPassedOver(t *testing.T) {
+	answers, cell := io.Pipe()
+	asked := make(chan struct{}, 2)
+	c := NewClient(writerFunc(func(p []byte) (int, error) {
+		asked <- struct{}{}
+		return len(p), nil
+	}), answers)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := c.Canary(ctx, []int{0}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	go fmt.Fprint(cell, `{"id":1,"result":[{"cpu":1}]}`, `{"id":2,"result":[{"cpu":2}]}`)
+	sung, err := c.Canary(t.Context(), []int{0})
+	if err != nil || len(sung) != 1 || sung[0].CPU != 2 {
+		t.Errorf("%v, %v", sung, err)
+	}
+	go fmt.Fprint(cell, `{"id":4,"result":[]}`)
+	if _, err := c.Canary(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(), "answered request 4 when 3 (canary) was asked") {
+		t.Errorf("error %v", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+
 func TestParseStat(t *testing.T) {
 	got, err := parseStat(twoCores()["proc/stat"].Data)
 	if err != nil {

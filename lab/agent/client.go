@@ -14,13 +14,12 @@ import (
 )
 
 // Client is the lab's end of the conversation with one cell. Calls are
-// answered one after another; a call whose context ends leaves the
-// conversation unusable, and the cell to be closed.
+// answered one after another; the answer to one whose context ended is passed
+// over when it comes.
 type Client struct {
 	in      io.Writer
 	replies chan reply
-	ended   chan struct{}
-	cause   error // why replies ended; read after ended is closed
+	cause   error // why replies ended; to be read once they are closed
 
 	mu   sync.Mutex
 	last int
@@ -29,13 +28,14 @@ type Client struct {
 // NewClient talks to the agent whose standard input is in and whose standard
 // output is out. It reads out until that ends.
 func NewClient(in io.Writer, out io.Reader) *Client {
-	c := &Client{in: in, replies: make(chan reply), ended: make(chan struct{})}
+	// One reply may be left that nobody waits for when the cell is closed.
+	c := &Client{in: in, replies: make(chan reply, 1)}
 	go c.read(out)
 	return c
 }
 
 func (c *Client) read(out io.Reader) {
-	defer close(c.ended)
+	defer close(c.replies)
 	lines := json.NewDecoder(out)
 	for {
 		var r reply
@@ -58,25 +58,37 @@ func (c *Client) call(ctx context.Context, verb string, arguments, result any) e
 	if err := json.NewEncoder(c.in).Encode(request{ID: c.last, Verb: verb, Arguments: encoded}); err != nil {
 		return fmt.Errorf("asking the cell to %s: %w", verb, err)
 	}
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-c.ended:
-		if errors.Is(c.cause, io.EOF) {
-			return fmt.Errorf("the cell ended during %s", verb)
+	r, err := c.reply(ctx, verb)
+	if err != nil {
+		return err
+	}
+	if r.Error != "" {
+		return errors.New(r.Error)
+	}
+	if err := json.Unmarshal(r.Result, result); err != nil {
+		return fmt.Errorf("the cell's answer to %s: %w", verb, err)
+	}
+	return nil
+}
+
+// reply is the one to the last request.
+func (c *Client) reply(ctx context.Context, verb string) (reply, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return reply{}, context.Cause(ctx)
+		case r, more := <-c.replies:
+			switch {
+			case !more && errors.Is(c.cause, io.EOF):
+				return r, fmt.Errorf("the cell ended during %s", verb)
+			case !more:
+				return r, fmt.Errorf("the cell's answer to %s: %w", verb, c.cause)
+			case r.ID > c.last:
+				return r, fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.last, verb)
+			case r.ID == c.last:
+				return r, nil
+			}
 		}
-		return fmt.Errorf("the cell's answer to %s: %w", verb, c.cause)
-	case r := <-c.replies:
-		if r.ID != c.last {
-			return fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.last, verb)
-		}
-		if r.Error != "" {
-			return errors.New(r.Error)
-		}
-		if err := json.Unmarshal(r.Result, result); err != nil {
-			return fmt.Errorf("the cell's answer to %s: %w", verb, err)
-		}
-		return nil
 	}
 }
 

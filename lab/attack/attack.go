@@ -35,7 +35,7 @@ func Run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 }
 
 func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.AttackResult, error) {
-	transport, err := newTransport(a)
+	transport, err := newTransport(ctx, a)
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
@@ -69,7 +69,7 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 	ends, cancel := context.WithTimeout(ctx, a.Duration+grace)
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
-	offer(attacker, a, rec, waiting)
+	offer(attacker, a, rec, transport, waiting)
 	rec.out.Spare = waiting.end()
 	if ended != nil {
 		ended()
@@ -114,7 +114,7 @@ const grace = 10 * time.Millisecond
 
 // open sends by a schedule. All that the schedule calls for and the server's
 // slowness kept from being sent by the end is a shortfall, and counted.
-func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
+func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, w waiting) {
 	pacer := newOpenPacer(newSchedule(a), a.Duration, rec.epoch, w)
 	rec.follow(pacer.due, intended(newSchedule(a), a.Duration))
 	for hit := range attacker.Attack(targeter(a), pacer, a.Duration+grace, "") {
@@ -122,7 +122,7 @@ func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
 	}
 }
 
-func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
+func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiting) {
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
@@ -133,16 +133,20 @@ const arrival = 3
 
 // arriving is a closed loop whose clients come one after another: thousands that
 // all come at once, and wait for the same time, would come at once again and
-// again, and their latency would be that of a burst.
-func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, w waiting) {
-	pacer := &arrivingPacer{clients: uint64(a.Connections), within: a.Duration / arrival, epoch: rec.epoch, waiting: w}
+// again, and their latency would be that of a burst. Each sends as fast as it is
+// answered from its arrival on.
+func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiting) {
+	within := a.Duration / arrival
+	rec.settle(arrivalOf(a.Connections-1, a.Connections, within))
+	pacer := newArrivingPacer(t, within, w)
 	for hit := range attacker.Attack(targeter(a), pacer, a.Duration, "") {
 		rec.add(hit)
+		pacer.answered()
 	}
 }
 
 // warm is a closed loop that ends as soon as throughput is steady.
-func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ waiting) {
+func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiting) {
 	watch := steadiness{}
 	rec.warmEnd = "budget"
 	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {

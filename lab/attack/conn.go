@@ -83,9 +83,8 @@ func newConn(t *transport) *conn {
 	return c
 }
 
-func (c *conn) dial() error {
-	// Vegeta's request carries no context: the timeout is the dialer's.
-	nc, err := c.t.dialer.DialContext(context.Background(), "tcp", c.t.address)
+func (c *conn) dial(ctx context.Context) error {
+	nc, err := c.t.dialer.DialContext(ctx, "tcp", c.t.address)
 	if err != nil {
 		return err
 	}
@@ -119,7 +118,8 @@ func (c *conn) exchange(tg *target) error {
 		c.hangUp() // nothing was sent on it yet: this is no retry
 	}
 	if c.tcp == nil {
-		if err := c.dial(); err != nil {
+		// Vegeta's request carries no context: the timeout is the dialer's.
+		if err := c.dial(context.Background()); err != nil {
 			return err
 		}
 	}

@@ -73,25 +73,62 @@ type closedPacer struct{}
 func (closedPacer) Pace(time.Duration, uint64) (time.Duration, bool) { return 0, false }
 func (closedPacer) Rate(time.Duration) float64                       { return math.Inf(1) }
 
-// arrivingPacer lets so many hits go evenly within a time, and all others at
-// once.
+// arrivingPacer is of a closed loop whose clients come evenly within a time: a
+// hit goes when a client comes, or when one that has come has its answer.
 type arrivingPacer struct {
-	clients uint64
-	within  time.Duration
-	epoch   time.Time
+	free    chan struct{} // one for each client that waits to send
+	all     chan struct{} // closed when every client has come, or none will any more
 	waiting waiting
+	ended   bool // before every client had come; to be read once all is closed
 }
 
-// Pace waits for a client's arrival.
-func (p *arrivingPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
-	if hits >= p.clients {
+// newArrivingPacer has the clients come, the first at once, each by its
+// connection.
+func newArrivingPacer(t *transport, within time.Duration, w waiting) *arrivingPacer {
+	p := &arrivingPacer{free: make(chan struct{}, len(t.all)), all: make(chan struct{}), waiting: w}
+	go p.come(t, within, t.now())
+	return p
+}
+
+func (p *arrivingPacer) come(t *transport, within, began time.Duration) {
+	defer close(p.all)
+	for i, c := range t.all {
+		if i > 0 && !p.waiting.until(began+arrivalOf(i, len(t.all), within)) {
+			p.ended = true
+			return
+		}
+		t.pool.give(c)
+		p.free <- struct{}{}
+	}
+}
+
+// arrivalOf is when client i of so many comes, after the first.
+func arrivalOf(i, clients int, within time.Duration) time.Duration {
+	return within * time.Duration(i) / time.Duration(clients)
+}
+
+// answered has the client of a hit that ended send another.
+func (p *arrivingPacer) answered() {
+	select {
+	case <-p.all: // from then on the number of workers is the number of clients
+	default:
+		p.free <- struct{}{}
+	}
+}
+
+// Pace waits for a client that is free to send.
+func (p *arrivingPacer) Pace(time.Duration, uint64) (time.Duration, bool) {
+	select {
+	case <-p.free:
 		return 0, false
+	default:
 	}
-	due := p.within * time.Duration(hits) / time.Duration(p.clients)
-	if due > elapsed && !p.waiting.until(time.Since(p.epoch)+due-elapsed) {
-		return 0, true // interrupted
+	select {
+	case <-p.free:
+		return 0, false
+	case <-p.all:
+		return 0, p.ended
 	}
-	return 0, false
 }
 
 // Rate satisfies vegeta.Pacer.

@@ -3,7 +3,6 @@ package attack
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 
@@ -43,6 +42,7 @@ type recorder struct {
 	keeper  *keeper // nil unless hits are kept
 
 	deadline time.Duration // 0: there is none
+	duration time.Duration // for which the attack sends
 
 	began, ended                time.Duration
 	raw, corrected, lags, first *hdrhistogram.Histogram
@@ -59,6 +59,7 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 		second:  newHistogram(),
 
 		deadline: a.Deadline,
+		duration: a.Duration,
 	}
 	if a.KeepHits {
 		r.keeper = newKeeper(hits)
@@ -72,6 +73,9 @@ func (r *recorder) follow(due func(seq uint64) time.Duration, intended int64) {
 	r.corrected, r.lags = newHistogram(), newHistogram()
 }
 
+// settle says how long after the first hit all clients have come.
+func (r *recorder) settle(after time.Duration) { r.out.Settled = after }
+
 // add records one hit and returns when it ended, after the first one's start.
 func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	rep, answered := decodeReport(hit.Body)
@@ -82,7 +86,7 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	if r.out.Sent == 0 || rep.sent < r.began {
 		r.began = rep.sent
 	}
-	r.ended = max(r.ended, rep.end)
+	r.ended = max(r.ended, r.chargedUntil(rep.end, answered))
 	r.out.Sent++
 
 	latency := rep.end - rep.sent
@@ -104,6 +108,9 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	if fault == "" {
 		r.out.Succeeded++
 		bucket.Succeeded++
+		if rep.end-r.began < r.out.Settled {
+			r.out.Unsettled++
+		}
 		if charged <= r.deadline {
 			r.out.InTime++
 		}
@@ -119,6 +126,16 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 		})
 	}
 	return rep.end - r.began
+}
+
+// chargedUntil is until when a hit keeps the attack going. One that got no answer
+// does so while others are sent: the time that the generator waited for it in vain
+// afterwards, up to its timeout, is none in which anything could have been served.
+func (r *recorder) chargedUntil(end time.Duration, answered bool) time.Duration {
+	if answered {
+		return end
+	}
+	return min(end, r.began+r.duration)
 }
 
 // time records how long a hit took.
@@ -244,7 +261,8 @@ func summary(h *hdrhistogram.Histogram) (*lab.Latency, error) {
 // quantile is a percentile in milliseconds, nil unless at least ten samples lie
 // beyond it.
 func quantile(h *hdrhistogram.Histogram, percentile float64) *float64 {
-	if math.Round(float64(h.TotalCount())*(100-percentile)/100) < beyond {
+	const rounding = 1e-6 // a thousandth of 10 000 is a little less than ten
+	if float64(h.TotalCount())*(100-percentile)/100 < beyond-rounding {
 		return nil
 	}
 	v := milliseconds(h.ValueAtPercentile(percentile))

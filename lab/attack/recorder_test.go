@@ -71,6 +71,44 @@ func answered(seq uint64, r report) *vegeta.Result {
 	return &vegeta.Result{Seq: seq, Body: r.encode(encoded[:])}
 }
 
+// A hit that nobody answers does not stretch an attack to its timeout, and one that
+// all hits end with does not shorten it to what was answered before.
+func TestUnansweredHitsCountUntilSendingEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lastAnswer, waited, want time.Duration
+	}{
+		"one of many":      {2100 * time.Millisecond, 10 * time.Second, 2100 * time.Millisecond},
+		"a server hangs":   {500 * time.Millisecond, 10 * time.Second, 2 * time.Second},
+		"refused at once":  {500 * time.Millisecond, 900 * time.Millisecond, 900 * time.Millisecond},
+		"answered as late": {12 * time.Second, 10 * time.Second, 12 * time.Second},
+	} {
+		a := attackOn("http://127.0.0.1:1", lab.Peak)
+		a.Duration = 2 * time.Second
+		rec := newRecorder(a, time.Now(), nil)
+		rec.add(answered(0, report{status: 200, end: tt.lastAnswer}))
+		rec.add(&vegeta.Result{URL: targetURL(0), Timestamp: rec.epoch, Latency: tt.waited, Error: "timeout"})
+		if got, err := rec.result(); err != nil || got.Elapsed != tt.want {
+			t.Errorf("%s: %v, want %v (error %v)", name, got.Elapsed, tt.want, err)
+		}
+	}
+}
+
+func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
+	for _, tt := range []struct {
+		n          int
+		percentile float64
+		said       bool
+	}{{19, 50, false}, {20, 50, true}, {99, 90, false}, {100, 90, true}, {999, 99, false}, {1000, 99, true}, {9999, 99.9, false}, {10000, 99.9, true}} {
+		h := newHistogram()
+		for range tt.n {
+			record(h, time.Millisecond)
+		}
+		if got := quantile(h, tt.percentile); (got != nil) != tt.said {
+			t.Errorf("p%v of %d: %v", tt.percentile, tt.n, got)
+		}
+	}
+}
+
 func TestReportSurvivesItsWay(t *testing.T) {
 	want := report{target: 3, status: 503, sent: 1, first: 2, end: math.MaxInt64, bytesIn: 1 << 40, differs: true}
 	var encoded [reportSize]byte

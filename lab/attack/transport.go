@@ -2,12 +2,12 @@ package attack
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,9 +70,9 @@ type target struct {
 }
 
 // newTransport dials all connections that are to be kept, so that no hit pays
-// for it. One that cannot be dialled yet is left to its first hit, which then
-// says why.
-func newTransport(a lab.Attack) (*transport, error) {
+// for it. From the first that cannot be dialled yet on they are left to their
+// first hits, which then say why: of thousands each might take its whole timeout.
+func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 	base, err := url.Parse(a.BaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("reading base URL %q: %w", a.BaseURL, err)
@@ -92,14 +92,18 @@ func newTransport(a lab.Attack) (*transport, error) {
 		}
 		t.targets = append(t.targets, target{wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method, status: tg.Status, body: tg.Body})
 	}
+	dialling := t.keep
 	for range a.Connections {
 		c := newConn(t)
-		if t.keep {
-			_ = c.dial() // see above
-		}
+		dialling = dialling && c.dial(ctx) == nil
 		t.all = append(t.all, c)
 	}
-	t.pool.fill(t.all)
+	t.pool.free = make([]*conn, len(t.all))
+	if a.Kind != lab.Ladder { // whose clients are still to come
+		for _, c := range t.all {
+			t.pool.give(c)
+		}
+	}
 	t.rest.Go(t.watch)
 	return t, nil
 }
@@ -201,16 +205,14 @@ func (t *transport) close() {
 
 // pool hands out connections in turn: each is used as often as any other, as
 // independent clients would, so that a server that spreads connections over
-// workers has them all at work. There is one for each of Vegeta's workers, so
-// that a free one is always there.
+// workers has them all at work. There is one for each hit that may be under way,
+// so that a free one is always there.
 type pool struct {
 	mu    sync.Mutex
-	free  []*conn // a ring
+	free  []*conn // a ring, of as many as there are
 	first int
 	count int
 }
-
-func (p *pool) fill(all []*conn) { p.free, p.count = slices.Clone(all), len(all) }
 
 func (p *pool) take() *conn {
 	p.mu.Lock()

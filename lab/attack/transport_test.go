@@ -66,7 +66,7 @@ func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *tran
 	if change != nil {
 		change(&a)
 	}
-	tr, err := newTransport(a)
+	tr, err := newTransport(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +468,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		want := readByNetHTTP(answer, method)
 		near, far := pair(t)
-		tr, err := newTransport(lab.Attack{
+		tr, err := newTransport(t.Context(), lab.Attack{
 			BaseURL: "http://127.0.0.1:1", Connections: 1, Timeout: time.Minute,
 			Targets: []lab.Target{{Request: lab.Request{Method: method, Path: "/"}, Status: want.status, Body: want.body}},
 		})

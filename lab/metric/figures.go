@@ -15,12 +15,12 @@ import (
 func OpenLoop(s lab.Sample) bool { return s.Phase.Kind.Open() }
 
 // ThroughputRPS is requests that succeeded per second, from the first send to
-// the last answer.
+// the last answer; of a ladder from when all of its clients have come.
 func ThroughputRPS(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Elapsed <= 0 {
+	if s.Attack == nil || s.Attack.Elapsed <= s.Attack.Settled {
 		return 0, false
 	}
-	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
+	return float64(s.Attack.Succeeded-s.Attack.Unsettled) / (s.Attack.Elapsed - s.Attack.Settled).Seconds(), true
 }
 
 // GoodputRPS is requests that succeeded within the phase's deadline, from the
@@ -55,30 +55,46 @@ func ServiceMeanMS(s lab.Sample) (float64, bool) {
 	return s.Service.Mean.Seconds() * 1000, true
 }
 
-// driftSeconds is the whole seconds that an attack must have for its halves to be
-// compared.
-const driftSeconds = 4
+const (
+	// driftSeconds is the whole seconds that an attack must have for its halves to
+	// be compared.
+	driftSeconds = 4
+	// driftAnswers is how many of the earlier half must have succeeded: of fewer the
+	// halves differ by chance.
+	driftAnswers = 1000
+)
 
 // DriftRatio is by how much throughput changed during an attack: that of the later
-// half of its whole seconds over that of the earlier half, minus 1.
+// half of its whole seconds over that of the earlier half, minus 1. Seconds in
+// which clients still came, or nothing was sent any more, are left out.
 func DriftRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	whole := int(s.Attack.Elapsed / time.Second)
-	if whole < driftSeconds || len(s.Attack.Buckets) < whole {
+	buckets := sendingSeconds(*s.Attack)
+	if len(buckets) < driftSeconds {
 		return 0, false
 	}
-	half := whole / 2
+	half := len(buckets) / 2
 	earlier, later := int64(0), int64(0)
 	for i := range half {
-		earlier += s.Attack.Buckets[i].Succeeded
-		later += s.Attack.Buckets[whole-half+i].Succeeded
+		earlier += buckets[i].Succeeded
+		later += buckets[len(buckets)-half+i].Succeeded
 	}
-	if earlier == 0 {
+	if earlier < driftAnswers {
 		return 0, false
 	}
 	return float64(later)/float64(earlier) - 1, true
+}
+
+// sendingSeconds are the whole seconds in which all clients sent.
+func sendingSeconds(a lab.AttackResult) []lab.Bucket {
+	whole := min(int(a.Elapsed/time.Second), len(a.Buckets))
+	for whole > 0 && a.Buckets[whole-1].Sent == 0 {
+		whole--
+	}
+	settled := int((a.Settled + time.Second - 1) / time.Second)
+	return a.Buckets[min(settled, whole):whole]
 }
 
 // OfferedRPS is the requests that the schedule of an open loop calls for per

@@ -51,7 +51,7 @@ const (
 	UpstreamRows  Rows = "scenarios with an upstream"
 	CapacityRows  Rows = "capacities"
 	ReferenceRows Rows = "reference servers"
-	DriftRows     Rows = "attacks of 4 s and more" // of which each half has seconds of its own
+	DriftRows     Rows = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
 )
 
 // Metric is one column of trials.csv.

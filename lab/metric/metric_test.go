@@ -79,7 +79,7 @@ func steady() lab.Sample {
 }
 
 // of is a second in which so many requests succeeded.
-func of(n int64) lab.Bucket { return lab.Bucket{Succeeded: n} }
+func of(n int64) lab.Bucket { return lab.Bucket{Sent: n, Succeeded: n} }
 
 func peak() lab.Sample {
 	s := steady()
@@ -228,6 +228,38 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 			if missing, want := got[m.Name] == "", slices.Contains(tt.lacks, m.Rows); missing != want {
 				t.Errorf("%s: %s is %q, missing should be %v (%s)", tt.name, m.Name, got[m.Name], want, m.Rows)
 			}
+		}
+	}
+}
+
+// Throughput is that of all clients: not of the time in which they came.
+func TestThroughputOfALadder(t *testing.T) {
+	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, Settled: time.Second, Unsettled: 50}}
+	if got, ok := metric.ThroughputRPS(s); !ok || got != 100 {
+		t.Errorf("%v, %v", got, ok)
+	}
+	s.Attack.Elapsed = time.Second
+	if got, ok := metric.ThroughputRPS(s); ok {
+		t.Errorf("%v where nothing was measured of all clients", got)
+	}
+}
+
+func TestDriftIsOfSecondsInWhichAllSend(t *testing.T) {
+	buckets := []lab.Bucket{of(100), of(900), of(1000), of(1000), of(1100), of(1100), {Succeeded: 500}, {Succeeded: 20}}
+	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 7500 * time.Millisecond, Settled: 1300 * time.Millisecond, Buckets: buckets}}
+	if got, ok := metric.DriftRatio(s); !ok || math.Abs(got-0.1) > 1e-9 {
+		t.Errorf("%v, %v, want 0.1", got, ok)
+	}
+	for name, change := range map[string]func(*lab.AttackResult){
+		"few answers": func(a *lab.AttackResult) {
+			a.Buckets = []lab.Bucket{of(9), of(9), of(499), of(499), of(600), of(600)}
+		},
+		"few seconds": func(a *lab.AttackResult) { a.Settled = 3 * time.Second },
+	} {
+		a := *s.Attack
+		change(&a)
+		if got, ok := metric.DriftRatio(lab.Sample{Attack: &a}); ok {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
