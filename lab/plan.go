@@ -92,6 +92,13 @@ func (l Layout) Shared() bool {
 	return slices.ContainsFunc(l.Generator, func(id int) bool { return slices.Contains(l.Server, id) })
 }
 
+// All is the CPUs of both sides, each once and in order.
+func (l Layout) All() []int {
+	all := slices.Concat(l.Generator, l.Server)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Topology is the CPUs that a cell may use, as seen from inside it.
 type Topology struct {
 	CPUs    []CPU          `json:"cpus"`   // only those in the affinity mask

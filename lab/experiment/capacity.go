@@ -37,6 +37,9 @@ func (e *Experiment) capacity(ctx context.Context, s lab.Sample, a lab.Attack, i
 	if s, err = e.search(ctx, s, a, in); err != nil {
 		return s, err
 	}
+	if err = settle(ctx, a.Connections); err != nil {
+		return s, err
+	}
 	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
 		return s, err
 	}

@@ -41,6 +41,9 @@ type world struct {
 	frozen   []lab.Plan
 	lost     error  // why the engine cannot be worked with
 	killed   string // variant whose generator ends during its first attack
+	full     error  // why no hits can be kept
+	mute     error  // why no canary sings
+	deaf     error  // why no upstream can be asked
 
 	unmeasured map[string]string // why variants are, as was recorded
 	piloted    []lab.Pilot
@@ -69,6 +72,9 @@ func (w *world) OpenCell(_ context.Context, cpus []int) (Cell, error) {
 
 func (w *world) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
 	w.log = append(w.log, "canary")
+	if w.mute != nil {
+		return nil, w.mute
+	}
 	var out []lab.Canary
 	for _, cpu := range cpus {
 		out = append(out, lab.Canary{CPU: cpu, Took: w.canary})
@@ -78,6 +84,9 @@ func (w *world) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
 
 func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	w.log = append(w.log, "hits")
+	if w.full != nil {
+		return w.full
+	}
 	return read(func(hits []lab.Hit) error {
 		w.kept = append(w.kept, hits...)
 		return nil
@@ -147,7 +156,9 @@ type fakeUpstream struct {
 	cpus  []int
 }
 
-func (u *fakeUpstream) Hits(context.Context) (int64, error) { return u.world.called, nil }
+func (u *fakeUpstream) Hits(context.Context) (int64, error) {
+	return u.world.called, u.world.deaf
+}
 
 func (u *fakeUpstream) Remove(ctx context.Context) error {
 	u.world.count("upstreams", -1)
@@ -192,7 +203,8 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 		busy = time.Second
 	}
 	result := lab.AttackResult{
-		Sent: 10, Succeeded: 10 * int64(a.Connections), GeneratorOn: c.cpus, Elapsed: time.Second,
+		StartedAt: began.Add(time.Duration(len(c.world.attacks)) * time.Second),
+		Sent:      10, Succeeded: 10 * int64(a.Connections), GeneratorOn: c.cpus, Elapsed: time.Second,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		After: lab.Reading{
 			At:      began.Add(time.Second),
@@ -323,6 +335,9 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 		}
 		if s.WarmUp == nil || *s.ColdStart != 250*time.Millisecond || s.Identity.Process.CPUsAllowed != "1" {
 			t.Errorf("sample %d: warm-up %v, cold start %v, identity %+v", i, s.WarmUp, s.ColdStart, s.Identity)
+		}
+		if !s.StartedAt.Equal(s.Attack.StartedAt) {
+			t.Errorf("sample %d started at %v, its attack at %v", i, s.StartedAt, s.Attack.StartedAt)
 		}
 	}
 	w.checkNothingOpen(t)
@@ -801,6 +816,35 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
 		t.Errorf("twice disturbed: %+v", p)
 	}
+	w = newWorld()
+	w.foreign = time.Second
+	w.onAttack = func(lab.Attack) {
+		if len(w.attacks) == 3 {
+			w.crash = "rt/a"
+		}
+	}
+	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.piloted[0]; p.PeakRPS != 0 || p.Doubt != "" || p.Problem != "the server exited with code 7" {
+		t.Errorf("disturbed, and then broken: %+v", p)
+	}
+}
+
+func TestAPilotThatIsABoundIsDoubted(t *testing.T) {
+	w := newWorld()
+	w.busy = time.Second / 2
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.HasPrefix(p.Doubt, "unsaturated") {
+		t.Errorf("%+v", p)
+	}
 }
 
 // What is left behind is told, also where the server had failed before.
@@ -838,6 +882,69 @@ func TestALostGeneratorDisturbsItsTrial(t *testing.T) {
 		t.Errorf("%d samples, want %d: the one that was lost, and all that were planned", len(w.recorded), want)
 	}
 	w.checkNothingOpen(t)
+}
+
+// What fails on the lab's own side is no server's failure, and ends the run.
+func TestTheLabsOwnFailureEndsTheRun(t *testing.T) {
+	broken := errors.New("no space left on device")
+	for name, breakIt := range map[string]func(*world){
+		"hits that cannot be kept": func(w *world) { w.full = broken },
+		"canaries that do not sing": func(w *world) {
+			w.onAttack = func(lab.Attack) { w.mute = broken }
+		},
+	} {
+		w := newWorld()
+		breakIt(w)
+		e := experimentOn(w, "a", "b")
+		e.KeepHits = true
+		if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), broken.Error()) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if len(w.recorded) > 0 {
+			t.Errorf("%s: recorded %+v", name, w.recorded[0].Gate)
+		}
+		w.checkNothingOpen(t)
+	}
+}
+
+func TestALostUpstreamDisturbsItsTrial(t *testing.T) {
+	w := newWorld()
+	w.deaf = errors.New("connection refused")
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Upstream = true
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason, "upstream could not be asked how often it was called: connection refused") {
+		t.Errorf("%+v", g)
+	}
+}
+
+// A server that ends on twice the connections has borne as many as it was asked to.
+func TestAPeakIsKeptWhereTwiceAsManyConnectionsKill(t *testing.T) {
+	w := newWorld()
+	w.busy = time.Second / 2
+	w.onAttack = func(a lab.Attack) {
+		if w.crash = ""; a.Connections == 128 {
+			w.crash = "rt/a"
+		}
+	}
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.recorded) != 2 {
+		t.Fatalf("%d rows", len(w.recorded))
+	}
+	peak, next := w.recorded[0], w.recorded[1]
+	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason, "; on twice the connections the server's process ended") {
+		t.Errorf("the peak is %+v", peak.Gate)
+	}
+	if next.Phase.Kind != lab.Steady || next.Gate.Validity != lab.Failed {
+		t.Errorf("what came next is %s, %+v", next.Phase.Kind, next.Gate)
+	}
 }
 
 // Where the engine is gone nothing is anybody's failure: the run ends with why.

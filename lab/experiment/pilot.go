@@ -36,8 +36,8 @@ func (e *Experiment) pilot(ctx context.Context) error {
 }
 
 // pilotOne measures one variant's peak, as a trial does but without a row. A
-// server that fails leaves its problem in the pilot, and whatever disturbed it
-// its doubt.
+// server that fails leaves its problem in the pilot, and whatever makes its peak
+// less than one its doubt.
 func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 	for range plan.PilotAttempts {
 		s, err := e.probe(ctx, *p)
@@ -45,7 +45,7 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 		var lost *lostGenerator
 		switch {
 		case errors.As(err, &broken):
-			p.Problem = broken.how
+			p.PeakRPS, p.Problem, p.Doubt = 0, broken.how, ""
 			return nil
 		case errors.As(err, &lost):
 			p.Doubt = lost.how
@@ -58,10 +58,9 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 			p.Problem = "not one request succeeded"
 			return nil
 		}
-		if p.Doubt = ""; s.Gate.Validity != lab.Disturbed {
+		if p.Doubt = s.Gate.Reason; s.Gate.Validity != lab.Disturbed {
 			return nil
 		}
-		p.Doubt = s.Gate.Reason
 	}
 	if p.PeakRPS == 0 {
 		p.Problem, p.Doubt = p.Doubt, ""

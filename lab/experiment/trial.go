@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,9 +40,7 @@ func (e *Experiment) measure(ctx context.Context, t lab.Trial) (samples []lab.Sa
 	default:
 		return nil, err
 	}
-	// What was measured before is still true of the server.
-	subject.Attack, subject.Server, subject.Upstream = nil, lab.ServerUsage{}, nil
-	return append(samples, subject), nil
+	return append(samples, subject), nil // what was measured before is still true of the server
 }
 
 // setting is what a trial takes place in.
@@ -58,15 +55,31 @@ type brokenServer struct{ how string }
 
 func (b *brokenServer) Error() string { return b.how }
 
-// lostGenerator is how a cell's generator ended, which no server can bring about:
-// it is another user's process.
+// lostGenerator is how a cell's generator or upstream ended, which no server can
+// bring about: they are another user's processes.
 type lostGenerator struct{ how string }
 
 func (l *lostGenerator) Error() string { return l.how }
 
+// ownFailure is of the lab's own doing, in no trial's cell: of its disk, or of the
+// cell that canaries sing in.
+type ownFailure struct{ err error }
+
+func (o *ownFailure) Error() string { return o.err.Error() }
+
+// own says of an error that it is the lab's own, unless what it was done for has
+// ended: the server, or the run.
+func own(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return &ownFailure{err}
+}
+
 // inCell does something with a fresh server in a fresh cell, and closes both. An
 // error of what was done, unless the user ended it, is a *brokenServer or a
-// *lostGenerator while the engine can be worked with, and otherwise why it cannot.
+// *lostGenerator while the engine and the lab can be worked with, and otherwise why
+// they cannot.
 func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(context.Context, setting) error) (err error) {
 	layout := subject.Layout
 	var s setting
@@ -95,8 +108,8 @@ func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(con
 }
 
 // whose says of an error in a cell whose it is: the user's, who ended the trial; the
-// engine's; the generator's; or else the server's. One that could not be started,
-// on an engine and with a generator that are well, is the lab's.
+// engine's; the generator's; the lab's; or else the server's. One that could not be
+// started, on an engine and with a generator that are well, is the lab's too.
 func (e *Experiment) whose(ctx context.Context, in setting, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -106,6 +119,14 @@ func (e *Experiment) whose(ctx context.Context, in setting, err error) error {
 	}
 	if how := in.cell.Obituary(ctx); how != "" {
 		return &lostGenerator{how}
+	}
+	var lost *lostGenerator
+	if errors.As(err, &lost) {
+		return lost
+	}
+	var own *ownFailure
+	if errors.As(err, &own) {
+		return own.err
 	}
 	if in.server == nil {
 		return err
@@ -242,11 +263,14 @@ func (e *Experiment) Measure(
 		return s, err
 	}
 	if gate.Undecided(s, e.Calibration) && 2*a.Connections <= mostConnections {
-		if s.Doubled, err = double(ctx, a, cell); err != nil {
+		if s.Doubled, err = double(ctx, a, cell); err != nil && !errors.Is(err, errServerEnded) {
 			return s, err
 		}
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
+	if err != nil { // what the server was not asked to bear takes nothing from what it did
+		s.Gate.Reason += "; on twice the connections " + err.Error()
+	}
 	s.Missed, s.Unknown = metric.Objectives(s)
 	return s, nil
 }
@@ -305,6 +329,7 @@ func attackOnce(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (la
 		return s, err
 	}
 	s.Attack = &result
+	s.StartedAt = result.StartedAt
 	if clock {
 		if s.Service, err = ServiceTimes(ctx, in.cell); err != nil {
 			return s, err
@@ -329,7 +354,7 @@ func (e *Experiment) keepHits(ctx context.Context, s lab.Sample, in setting) err
 	if s.Attack.KeptHits == 0 {
 		return nil
 	}
-	return e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) })
+	return own(ctx, e.Recorder.Hits(s, func(each func([]lab.Hit) error) error { return in.cell.Hits(ctx, each) }))
 }
 
 // ServiceTimes is what a reference server's own clock has measured since it was
@@ -353,7 +378,11 @@ func hitsOf(ctx context.Context, u Upstream) (int64, error) {
 	if u == nil {
 		return 0, nil
 	}
-	return u.Hits(ctx)
+	hits, err := u.Hits(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = &lostGenerator{"the upstream could not be asked how often it was called: " + err.Error()}
+	}
+	return hits, err
 }
 
 // canaries has the canaries sing, and tells what the server used meanwhile and
@@ -367,10 +396,8 @@ func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, 
 		}
 		before = &u
 	}
-	on := slices.Concat(l.Generator, l.Server)
-	slices.Sort(on)
-	if sung, err = e.Cells.Canary(ctx, slices.Compact(on)); err != nil {
-		return nil, 0, after, err
+	if sung, err = e.Cells.Canary(ctx, l.All()); err != nil {
+		return nil, 0, after, own(ctx, err)
 	}
 	after, err = server.Usage(ctx)
 	return sung, after.CPU - before.CPU, after, err
@@ -388,6 +415,9 @@ func double(ctx context.Context, a lab.Attack, cell Cell) (*lab.AttackResult, er
 	a.Duration = plan.Doubled(a.Duration)
 	a.KeepHits = false
 	result, err := cell.Attack(ctx, a)
+	if err == nil {
+		err = settle(ctx, a.Connections)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,8 @@ const (
 	// served, by the formula of a single queue.
 	BusyUpstream = 0.50
 
-	// ClockStep is by how much a machine's time of day may be set during a trial. A
-	// clock that is slewed moves by 500 millionths (adjtimex(2)): 50 ms in 100 s.
+	// ClockStep is by how much a machine's time of day may be set during a trial.
+	// Where it is slewed, the clock that it is told from is too (clock_gettime(2)).
 	ClockStep = 50 * time.Millisecond
 
 	// Resolved is how far above a capacity the next rate, which was missed, may
@@ -135,8 +135,10 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	if g := crowded(s, c); g != nil {
 		return g
 	}
-	if g := misled(s, c); g != nil {
-		return g
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{misled, misdoubled} {
+		if g := rule(s, c); g != nil {
+			return g
+		}
 	}
 	return slowed(s, c)
 }
@@ -169,6 +171,24 @@ func misled(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return nil
 }
 
+// misdoubled says that others took part while a peak was tried on twice the
+// connections, and twice the connections are what tells what it is worth.
+func misdoubled(s lab.Sample, c lab.Calibration) *lab.Gate {
+	if s.Doubled == nil || saturated(s) {
+		return nil
+	}
+	if g := crowded(onTwice(s), c); g != nil {
+		return because(lab.Disturbed, "on twice the connections %s", g.Reason)
+	}
+	return nil
+}
+
+// onTwice is the sample as it was on twice the connections.
+func onTwice(s lab.Sample) lab.Sample {
+	s.Attack, s.Doubled = s.Doubled, nil
+	return s
+}
+
 // crowded says that others took a share of a side's CPUs during the attack.
 func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
 	generator, _ := metric.ForeignGeneratorRatio(s)
@@ -176,8 +196,9 @@ func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
 	// To fall asleep and to wake takes a CPU time that is nobody's.
 	sleeps, _ := metric.ServerSleepRate(s)
 	own, _ := metric.GeneratorSleepRate(s)
-	if s.Layout.Shared() {
-		own += sleeps
+	if s.Layout.Shared() { // both shares are of all CPUs together
+		generators, servers := float64(len(s.Layout.Generator)), float64(len(s.Layout.Server))
+		own = (own*generators + sleeps*servers) / float64(len(s.Layout.All()))
 		sleeps = own
 	}
 	server -= sleeps * c.SleepCost.Seconds()
@@ -273,13 +294,24 @@ func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
 	if !tried {
 		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*SaturatedServer)
 	}
+	if failing(onTwice(s)) > failing(s)+moreFail {
+		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections %.1f%% of requests failed",
+			100*saturation, 100*SaturatedServer, 100*failing(onTwice(s)))
+	}
 	if gain >= NoGain {
 		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought %.1f%% more",
 			100*saturation, 100*SaturatedServer, 100*gain)
 	}
-	doubled := s
-	doubled.Attack, doubled.Doubled = s.Doubled, nil
-	return atGenerator(doubled, c) // which may be why twice the connections brought no more
+	return atGenerator(onTwice(s), c) // which may be why twice the connections brought no more
+}
+
+// moreFail is by how much more of its requests may fail on twice the connections
+// for these to tell whether they bring more.
+const moreFail = 0.001
+
+func failing(s lab.Sample) float64 {
+	ratio, _ := metric.ErrorRatio(s)
+	return ratio
 }
 
 // unbounded says why a capacity may be higher than what was confirmed: the next

@@ -131,6 +131,21 @@ func TestJudge(t *testing.T) {
 			"the server gave 100 answers with only 99 calls of its upstream"},
 		{"a ladder whose server has time to spare", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 100*ms, 300*ms) }, lab.Valid, ""},
 		{"a ladder at the end of its server", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 950*ms, 970*ms) }, lab.Valid, ""},
+		{"what sleeping costs on CPUs that both sides use, counted once", func(s *lab.Sample) {
+			sharing(s, 15*ms)
+			s.Attack.After.Threads[0].CPU -= 360 * ms // 18 % of both CPUs, of which sleeping excuses 10 %
+			s.Attack.After.Threads[0].Sleeps, s.Attack.After.Sleeps = 20_000, 20_000
+		}, lab.Disturbed, "others took 8.0% of the generator's CPUs"},
+		{"others beside twice the connections", func(s *lab.Sample) {
+			use(s, 100*ms, 300*ms)
+			s.Doubled = doubled(*s, 102, 100*ms)
+			s.Doubled.After.CPUs[1].Idle -= 200 * ms
+		}, lab.Disturbed, "on twice the connections others took 20.0% of the server's CPUs (limit 7.5%)"},
+		{"twice the connections that the server refuses", func(s *lab.Sample) {
+			use(s, 100*ms, 300*ms)
+			s.Doubled = doubled(*s, 60, 100*ms)
+			s.Doubled.Sent, s.Doubled.Failed = 120, 60
+		}, lab.Censored, "unsaturated: the server was at 30% of its limit (needed: 95%), and on twice the connections 50.0% of requests failed"},
 		{"a generator that shares a CPU and uses little of it", func(s *lab.Sample) { sharing(s, 15*ms) }, lab.Valid, ""},
 		{"a generator that shares a CPU and uses more", func(s *lab.Sample) { sharing(s, 30*ms) }, lab.Censored,
 			"generator: it used 3.0% of a CPU that it shares with the server (limit 2%)"},

@@ -285,7 +285,7 @@ func foreignTogether(s lab.Sample) (float64, bool) {
 	if !ok || !known {
 		return 0, false
 	}
-	return foreign(s, cpus(s.Layout), generator+upstreamCPU(s)+server)
+	return foreign(s, s.Layout.All(), generator+upstreamCPU(s)+server)
 }
 
 func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
@@ -417,11 +417,11 @@ func StealRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	steal, ok := hostDelta(s, cpus(s.Layout), stolen)
+	steal, ok := hostDelta(s, s.Layout.All(), stolen)
 	if !ok {
 		return 0, false
 	}
-	return share(steal, wall(s), len(cpus(s.Layout)))
+	return share(steal, wall(s), len(s.Layout.All()))
 }
 
 func stolen(c lab.CPUTime) time.Duration { return c.Steal }
@@ -448,14 +448,12 @@ func upstreamCPU(s lab.Sample) time.Duration {
 // attack's own.
 func wall(s lab.Sample) time.Duration { return s.Attack.After.At.Sub(s.Attack.Before.At) }
 
-func cpus(l lab.Layout) []int {
-	ids := append(slices.Clone(l.Generator), l.Server...)
-	slices.Sort(ids)
-	return slices.Compact(ids)
-}
+// tick is what /proc/stat counts in.
+const tick = 10 * time.Millisecond
 
 // hostDelta sums what a counter of /proc/stat gained on some CPUs. A CPU that
-// a reading lacks, or a counter that fell, leaves no figure.
+// a reading lacks, or a counter that fell, leaves no figure; by a tick one may, as
+// the time of waiting for a disk does (proc(5)), and has gained nothing.
 func hostDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) (time.Duration, bool) {
 	before, after := byID(s.Attack.Before), byID(s.Attack.After)
 	var sum time.Duration
@@ -463,10 +461,10 @@ func hostDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) 
 		b, known := before[id]
 		a, still := after[id]
 		d := counter(a) - counter(b)
-		if !known || !still || d < 0 {
+		if !known || !still || d < -tick {
 			return 0, false
 		}
-		sum += d
+		sum += max(d, 0)
 	}
 	return sum, true
 }

@@ -306,7 +306,9 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio"}},
 		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
-		{"a host's counter fell", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, -1 },
+		{"a host's counter fell", func(s *lab.Sample) {
+			s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, s.Attack.Before.CPUs[2].Idle-11*time.Millisecond
+		},
 			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"}},
 		{"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},

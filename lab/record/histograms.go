@@ -42,7 +42,8 @@ func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error)
 }
 
 // add writes the histograms of a sample, tagged like
-// json/node-single/b1/steady/corrected.
+// json/node-single/c1/b1/a1/steady/corrected: scenario, variant, CPUs, block and
+// attempt, phase.
 func (l *histogramLog) add(s lab.Sample) error {
 	if s.Attack == nil {
 		return nil
@@ -83,7 +84,8 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded
 
 // tag names a histogram within the log.
 func tag(s lab.Sample, name string) string {
-	return fmt.Sprintf("%s/%s/b%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, plain(s.Phase.ID()), name)
+	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()),
+		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()), name)
 }
 
 // plain is a part of a tag or a file's name: commas and spaces end a tag, and

@@ -58,8 +58,8 @@ func (c *counter) Write(b []byte) (int, error) {
 // rawName tells every attack of a run apart: a phase's name is unique in its
 // scenario.
 func rawName(s lab.Sample) string {
-	return fmt.Sprintf("%s_%s_b%d_a%d_%s.bin",
-		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()))
+	return fmt.Sprintf("%s_%s_c%d_b%d_a%d_%s.bin",
+		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()))
 }
 
 func writeHits(f io.Writer, s lab.Sample, read func(each func([]lab.Hit) error) error) error {

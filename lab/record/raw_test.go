@@ -17,7 +17,7 @@ func keeping(phase lab.Phase) lab.Sample {
 	return lab.Sample{
 		Scenario: lab.Scenario{Name: "json", Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}}},
 		Variant:  lab.Variant{Runtime: "node", Name: "single"},
-		Trial:    lab.Trial{Block: 2, Attempt: 1},
+		Trial:    lab.Trial{Cores: 2, Block: 2, Attempt: 1},
 		Phase:    phase,
 	}
 }
@@ -37,7 +37,7 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(run.Dir(), "raw", "json_node-single_b2_a1_steady-50%.bin"); path != want {
+	if want := filepath.Join(run.Dir(), "raw", "json_node-single_c2_b2_a1_steady-50%.bin"); path != want {
 		t.Errorf("kept in %s, want %s", path, want)
 	}
 	f, err := os.Open(path)

@@ -69,7 +69,7 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 	t.Helper()
 	s := lab.Sample{
 		RunID: runID, HostID: "h0123456789", StartedAt: start.Add(offset),
-		Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Block: 1, Position: 2},
+		Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: 1, Position: 2, Attempt: 1},
 		Scenario: lab.Scenario{Name: "json"},
 		Variant:  lab.Variant{Runtime: "node", Name: "single"},
 		Phase:    lab.Phase{Kind: kind, Connections: 64},
@@ -268,11 +268,11 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		count int64
 		from  time.Time
 	}{
-		{"json/node-single/b1/peak/raw", 40, peak.StartedAt},
-		{"large--slow/node-single/b1/steady/corrected", 50, steady.StartedAt},
-		{"large--slow/node-single/b1/steady/raw", 40, steady.StartedAt},
-		{"large--slow/node-single/b1/steady/send_lag", 3, steady.StartedAt},
-		{"json/node-single/b1/peak/raw", 40, base},
+		{"json/node-single/c1/b1/a1/peak/raw", 40, peak.StartedAt},
+		{"large--slow/node-single/c1/b1/a1/steady/corrected", 50, steady.StartedAt},
+		{"large--slow/node-single/c1/b1/a1/steady/raw", 40, steady.StartedAt},
+		{"large--slow/node-single/c1/b1/a1/steady/send_lag", 3, steady.StartedAt},
+		{"json/node-single/c1/b1/a1/peak/raw", 40, base},
 	} {
 		h, err := log.NextIntervalHistogram()
 		if err != nil || h == nil {
@@ -298,7 +298,7 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") || strings.Count(text, "BaseTime") != 1 {
 		t.Errorf("head: %.200s", text)
 	}
-	if !strings.Contains(text, "Tag=json/node-single/b1/peak/raw,2.250000,1.500000,4") {
+	if !strings.Contains(text, "Tag=json/node-single/c1/b1/a1/peak/raw,2.250000,1.500000,4") {
 		t.Errorf("no interval 2.25 s after the base time:\n%s", text)
 	}
 }
