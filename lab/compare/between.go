@@ -61,13 +61,11 @@ func (r *Run) Reference() stat.Moments {
 	return stat.Moments{}
 }
 
-// reference is the logs of a reference server's throughput: of nothing for any
-// other group, and where one of them is a bound.
+// reference is the logs of a reference server's throughput, bounds left out: of
+// nothing for any other group.
 func (g *group) reference() stat.Moments {
-	for _, t := range g.tallies {
-		if t.metric.Name == referenceMetric && t.bounds == 0 {
-			return t.logs
-		}
+	if t := g.tally(referenceMetric); t != nil {
+		return t.logs
 	}
 	return stat.Moments{}
 }
@@ -103,16 +101,18 @@ func spread(old, new *Run, references *float64) Spread {
 	return Spread{0, "not known, and there is no reference server: the intervals are too narrow by what runs of one host differ"}
 }
 
+// sharedReferences are the reference servers that both runs started, by the phases
+// that they were measured in.
+func sharedReferences(old, new *Run) []Key {
+	return both(old, new, func(k Key) bool { return k.Scenario == lab.ReferenceScenario && k.Phase != "" })
+}
+
 // references is the mean log ratio, new over old, of the throughput of the
-// reference servers that both have; nil where they share none.
+// reference servers that both have figures of; nil where there are none.
 func references(old, new *Run) *float64 {
 	sum, n := 0.0, 0.0
-	for _, k := range old.keys() {
-		other := new.groups[k]
-		if k.Scenario != lab.ReferenceScenario || other == nil {
-			continue
-		}
-		a, b := old.groups[k].reference(), other.reference()
+	for _, k := range sharedReferences(old, new) {
+		a, b := old.phase(k, new).reference(), new.phase(k, old).reference()
 		if a.N > 0 && b.N > 0 {
 			sum += b.Mean - a.Mean
 			n++
@@ -123,6 +123,17 @@ func references(old, new *Run) *float64 {
 	}
 	d := sum / n
 	return &d
+}
+
+// usable is how many trials of reference servers have a figure, of all that a run
+// measured.
+func (r *Run) usable(keys []Key, other *Run) string {
+	n, of := 0, 0
+	for _, k := range keys {
+		n += r.phase(k, other).reference().N
+		of += r.blocks(k)
+	}
+	return fmt.Sprintf("%d of %d trials", n, of)
 }
 
 // percent is a log ratio as what it is more or less than 1, in percent.

@@ -114,7 +114,7 @@ func Compare(old, new *Run, threshold float64) Comparison {
 	c.Between = spread(old, new, apart)
 	c.Doubts = append(c.Doubts, doubts(old, new, apart)...)
 	var tests []test
-	for _, k := range both(old, new) {
+	for _, k := range both(old, new, Key.result) {
 		a, b := old.phase(k, new), new.phase(k, old)
 		lines := 0
 		for i := range a.tallies {
@@ -136,17 +136,17 @@ func Compare(old, new *Run, threshold float64) Comparison {
 
 func side(r *Run) Side { return Side{Label: r.Label, RunID: r.ID(), HostID: r.Host(), Rows: r.Rows} }
 
-// both are the keys of results that both runs have measured, in the order of
+// both are the keys of a sort that both runs have measured, in the order of
 // reports.
-func both(old, new *Run) []Key {
+func both(old, new *Run, wanted func(Key) bool) []Key {
 	var keys []Key
 	for _, k := range old.keys() {
-		if !k.control() && new.phase(k, old) != nil {
+		if wanted(k) && new.phase(k, old) != nil {
 			keys = append(keys, k)
 		}
 	}
 	for _, k := range new.keys() {
-		if !k.control() && old.groups[k] == nil && old.phase(k, new) != nil {
+		if wanted(k) && old.groups[k] == nil && old.phase(k, new) != nil {
 			keys = append(keys, k)
 		}
 	}
@@ -206,7 +206,11 @@ func doubts(old, new *Run, references *float64) (all []string) {
 			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
 		}
 	}
-	if references == nil {
+	switch {
+	case references != nil:
+	case len(sharedReferences(old, new)) > 0:
+		all = append(all, noFigure+": nothing shows that the machine was equally fast")
+	default:
 		all = append(all, "no reference server is in both runs: nothing shows that the machine was equally fast")
 	}
 	if old.Info != nil && new.Info != nil {

@@ -438,6 +438,62 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// Bounds of a reference server leave it the figures that it has; where it has none
+// left, two runs are refused, and not let pass.
+func TestBoundsOfReferenceServersLetNothingPass(t *testing.T) {
+	references := func(value float64, bounds int) table {
+		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess)
+		for _, row := range rows[:bounds] {
+			row["validity"] = "censored"
+			row["throughput_rps"] = "1"
+		}
+		return append(rows, trials("throughput_rps", around(50))...)
+	}
+	early := trials("throughput_rps", around(50))
+	for b := 1; b <= 6; b++ {
+		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess, "phase", "", "validity", "failed"))
+	}
+	const none, unmeasured = "no reference server has a valid trial in both runs", "no reference server is in both runs"
+	for _, tt := range []struct {
+		name      string
+		old, new  table
+		id        string
+		refused   string // why; empty: it is not
+		ratio     bool   // that references have
+		otherwise string // doubt
+	}{
+		{"one bound, and as fast", references(100, 1), references(100, 0), "new", "", true, ""},
+		{"one bound, and too far apart", references(100, 1), references(110, 0), "new", "reference servers differ by +10", true, ""},
+		{"bounds only", references(100, 6), references(110, 0), "new", none + ", valid: 0 of 6 trials against 6 of 6 trials", false, none},
+		{"bounds only, swapped", references(100, 0), references(110, 6), "new", none, false, none},
+		{"never started", early, references(110, 0), "new", none, false, none},
+		{"none on one side", trials("throughput_rps", around(50)), references(110, 0), "new", "", false, unmeasured},
+		{"a run against itself", references(100, 6), references(100, 6), "old", "", false, none},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			runs := read(t, compare.Default(), tt.old, tt.new.with("run_id", tt.id))
+			err := compare.Check(runs[0], runs[1:], nil)
+			if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("refused by %v, want %q", err, tt.refused)
+			}
+			if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Reference}); err != nil {
+				t.Errorf("not ignored: %v", err)
+			}
+			c := compare.Compare(runs[0], runs[1], 0.05)
+			if (c.References != nil) != tt.ratio || !strings.Contains(strings.Join(c.Doubts, "; "), tt.otherwise) {
+				t.Errorf("ratio %v, doubts %q", c.References, c.Doubts)
+			}
+			if tt.otherwise == none && strings.Contains(strings.Join(c.Doubts, "; "), unmeasured) {
+				t.Errorf("doubts %q: there are reference servers in both", c.Doubts)
+			}
+		})
+	}
+	runs := read(t, compare.Default(), references(100, 1))
+	if m := runs[0].Reference(); m.N != 5 {
+		t.Errorf("%d figures of the reference server, want the 5 that are no bounds", m.N)
+	}
+}
+
 func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 	references := func(value float64) table {
 		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess)
