@@ -45,8 +45,8 @@ type Line struct {
 	Low    *float64      `json:"low"`    // its interval, at Level; null where it is open or unknown
 	High   *float64      `json:"high"`
 	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
-	Level  float64       `json:"level,omitempty"` // error on each side that Holm leaves for this line
-	PHolm  *float64      `json:"p_holm"`          // of the test that decides, adjusted over all lines
+	Level  float64       `json:"level,omitempty"` // error on each side of its interval
+	PHolm  *float64      `json:"p_holm"`          // of the family that decided the line, of difference where none did, adjusted over all lines
 	Mark   Mark          `json:"mark"`
 }
 
@@ -357,9 +357,9 @@ func (p pair) limit(threshold float64) float64 {
 	return max(threshold*math.Max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean)), math.SmallestNonzeroFloat64)
 }
 
-// decisive is the smallest p of the tests that could decide the line: 1 where none
-// can.
-func (t test) decisive() float64 {
+// different is p of the test that there is an effect, on the side that it is on: 1
+// where bounds leave that side open.
+func (t test) different() float64 {
 	p := 1.0
 	if t.up {
 		p = min(p, t.effect.Above(0))
@@ -367,15 +367,23 @@ func (t test) decisive() float64 {
 	if t.down {
 		p = min(p, t.effect.Below(0))
 	}
-	if t.up && t.down {
-		p = min(p, t.effect.Within(t.limit))
-	}
 	return p
 }
 
-// judge marks lines by their tests: all of them together, by Holm.
+// equivalent is p of the test that the effect does not matter.
+func (t test) equivalent() float64 {
+	if !t.up || !t.down {
+		return 1
+	}
+	return t.effect.Within(t.limit)
+}
+
+// judge marks lines by their tests: all of them together, by Holm. Whether there
+// is an effect and whether it is too small to matter are families of their own.
+// Both can be so, and a line that is sure to differ must make it no easier to call
+// the others equivalent.
 func judge(lines []Line, tests []test) {
-	var ps []float64
+	var difference, equivalence []float64
 	var judged []int
 	for i, t := range tests {
 		lines[i].Mark = TooFew
@@ -387,42 +395,67 @@ func judge(lines []Line, tests []test) {
 		case !t.up && !t.down:
 			lines[i].Mark = Undecided
 		default:
-			ps, judged = append(ps, t.decisive()), append(judged, i)
+			judged = append(judged, i)
+			difference, equivalence = append(difference, t.different()), append(equivalence, t.equivalent())
 		}
 	}
-	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
+	differ, same := familyOf(difference), familyOf(equivalence)
 	for j, i := range judged {
-		lines[i].decide(tests[i], levels[j])
-		lines[i].PHolm = &adjusted[j]
+		lines[i].decide(tests[i], differ.verdict(j), same.verdict(j))
 	}
 }
 
-// decide marks a line by its interval.
-func (l *Line) decide(t test, level float64) {
-	low, high := t.effect.Interval(level)
+// family is what Holm's procedure makes of tests of one kind.
+type family struct{ ps, levels []float64 }
+
+func familyOf(ps []float64) family { return family{stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)} }
+
+func (f family) verdict(i int) verdict { return verdict{f.ps[i], f.levels[i]} }
+
+// verdict is one test of a family.
+type verdict struct {
+	p     float64 // adjusted
+	level float64 // that it was tested at: the error on each side of an interval that agrees with it
+}
+
+// decide marks a line by its intervals, and keeps that of the family which decided
+// it. Where neither did that is the wider one, for it lies in no region of either's.
+func (l *Line) decide(t test, differ, same verdict) {
+	more, less := Better, Worse
+	if l.Better == metric.Lower {
+		more, less = less, more
+	}
+	low, high := t.interval(differ.level)
+	from, to := t.interval(same.level)
+	switch {
+	case from > -t.limit && to < t.limit:
+		l.be(Equivalent, t, same)
+	case low > 0 && t.effect.Mean > t.limit:
+		l.be(more, t, differ)
+	case high < 0 && t.effect.Mean < -t.limit:
+		l.be(less, t, differ)
+	default:
+		l.be(Undecided, t, verdict{differ.p, min(differ.level, same.level)})
+	}
+}
+
+// be gives a line its mark, and what that follows from.
+func (l *Line) be(m Mark, t test, by verdict) {
+	low, high := t.interval(by.level)
+	l.Mark, l.Level, l.PHolm = m, by.level, &by.p
+	l.Low, l.High = l.end(low), l.end(high)
+}
+
+// interval is the effect's, open where bounds leave it open.
+func (t test) interval(level float64) (low, high float64) {
+	low, high = t.effect.Interval(level)
 	if !t.up {
 		low = math.Inf(-1)
 	}
 	if !t.down {
 		high = math.Inf(1)
 	}
-	l.Level = level
-	l.Low, l.High = l.end(low), l.end(high)
-	more := Better
-	less := Worse
-	if l.Better == metric.Lower {
-		more, less = less, more
-	}
-	switch {
-	case low > -t.limit && high < t.limit:
-		l.Mark = Equivalent
-	case low > 0 && t.effect.Mean > t.limit:
-		l.Mark = more
-	case high < 0 && t.effect.Mean < -t.limit:
-		l.Mark = less
-	default:
-		l.Mark = Undecided
-	}
+	return low, high
 }
 
 // end is one end of the line's interval, nil where it is open.
@@ -436,6 +469,17 @@ func (l *Line) end(x float64) *float64 {
 // Worse are the lines that are worse.
 func (c Comparison) Worse() []Line {
 	return slices.DeleteFunc(slices.Clone(c.Lines), func(l Line) bool { return l.Mark != Worse })
+}
+
+// judged is how many lines were decided together: those with enough trials, and
+// not open on both sides.
+func (c Comparison) judged() (n int) {
+	for _, l := range c.Lines {
+		if l.PHolm != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Count is how many lines have a mark.

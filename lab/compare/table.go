@@ -191,7 +191,7 @@ func (c Comparison) Summary() string {
 func (c Comparison) legend() []string {
 	return []string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
-			"the interval that its line was judged by (Holm over %d lines, 2.5%% on each side together).", len(c.Lines)),
+			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences and for ~ apart: 2.5%% on each side together).", c.judged()),
 		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of arithmetic means: NEW less OLD, with its sign.",
 		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio %v, of a count %v). "+
 			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
