@@ -70,18 +70,23 @@ func (g *group) reference() stat.Moments {
 	return stat.Moments{}
 }
 
-// Spread is the variance between runs that a comparison adds for each side.
+// Spread is what reference servers tell of the variance between runs: what is added
+// for each side of a line of which nothing better is known.
 type Spread struct {
 	VarianceLog float64 `json:"variance_log"`
+	Runs        int     `json:"runs"`   // that it was found from; 0: it is an allowance, and no estimate
 	Source      string  `json:"source"` // in words
 }
 
-// spread is the larger of what the two runs know of their host. Where neither
-// does, it is what their reference servers' difference shows: half its square, the
-// estimate from two runs.
+func (s Spread) String() string {
+	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(s.VarianceLog), s.Source)
+}
+
+// spread is the larger of what the two runs know of their host's reference servers.
+// Where neither does, it is what these servers' difference shows: half its square.
 func spread(old, new *Run, references *float64) Spread {
 	if old.ID() == new.ID() {
-		return Spread{0, "both are of one run"}
+		return Spread{Source: "both are of one run"}
 	}
 	var known *record.Between
 	for _, r := range []*Run{old, new} {
@@ -94,11 +99,11 @@ func spread(old, new *Run, references *float64) Spread {
 	}
 	switch {
 	case known != nil:
-		return Spread{known.VarianceLog, fmt.Sprintf("measured by %d runs of the host", known.Runs)}
+		return Spread{known.VarianceLog, known.Runs, fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs)}
 	case references != nil:
-		return Spread{*references * *references / 2, "not known of the host: from how far the reference servers of these two runs are apart"}
+		return Spread{VarianceLog: *references * *references / 2, Source: "from how far the reference servers of these two runs are apart"}
 	}
-	return Spread{0, "not known, and there is no reference server: the intervals are too narrow by what runs of one host differ"}
+	return Spread{Source: "no reference server tells: the intervals are too narrow by what runs of one host differ"}
 }
 
 // sharedReferences are the reference servers that both runs started, by the phases

@@ -17,7 +17,7 @@ type Comparison struct {
 	Threshold  float64      `json:"threshold"`         // a ratio from 1-t to 1/(1-t) makes no difference in practice
 	Ignored    []Difference `json:"ignored,omitempty"` // that was to be ignored, and is there
 	References *float64     `json:"reference_ratio"`   // throughput of the reference servers, new/old; null where none are shared
-	Between    Spread       `json:"between_runs"`
+	Between    Spread       `json:"between_runs"`      // of reference servers
 	Lines      []Line       `json:"lines"`
 	OnlyOld    []Key        `json:"only_old"`
 	OnlyNew    []Key        `json:"only_new"`
@@ -45,9 +45,12 @@ type Line struct {
 	Low    *float64      `json:"low"`    // its interval, at Level; null where it is open or unknown
 	High   *float64      `json:"high"`
 	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
-	Level  float64       `json:"level,omitempty"` // error on each side of its interval
-	PHolm  *float64      `json:"p_holm"`          // of the family that decided the line, of difference where none did, adjusted over all lines
-	Mark   Mark          `json:"mark"`
+
+	Between Between `json:"between_runs"` // added for each side
+
+	Level float64  `json:"level,omitempty"` // error on each side of its interval
+	PHolm *float64 `json:"p_holm"`          // of the family that decided the line, of difference where none did, adjusted over all lines
+	Mark  Mark     `json:"mark"`
 }
 
 // Value is one side of a line.
@@ -100,8 +103,9 @@ const (
 	CountThreshold = 0.1
 )
 
-// Compare compares two runs. What differs between them, Check has let pass.
-func Compare(old, new *Run, threshold float64) Comparison {
+// Compare compares two runs. What differs between them, Check has let pass. Others
+// are runs that may tell how much such runs differ where they should not.
+func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
 		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Doubts: []string{},
@@ -113,16 +117,18 @@ func Compare(old, new *Run, threshold float64) Comparison {
 	}
 	c.Between = spread(old, new, apart)
 	c.Doubts = append(c.Doubts, doubts(old, new, apart)...)
+	h := historyOf(old, new, others, c.Between)
 	var tests []test
-	for _, k := range both(old, new, Key.result) {
+	for _, k := range h.keys {
 		a, b := old.phase(k, new), new.phase(k, old)
 		lines := 0
 		for i := range a.tallies {
-			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID, between: c.Between.VarianceLog}
+			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID}
 			if p.old.plain.N+p.new.plain.N == 0 {
 				continue
 			}
 			lines++
+			p.between = h.of(k, p)
 			c.Lines = append(c.Lines, p.line(k, old.blocks(k), new.blocks(k)))
 			tests = append(tests, p.test(threshold))
 		}
@@ -131,6 +137,8 @@ func Compare(old, new *Run, threshold float64) Comparison {
 		}
 	}
 	judge(c.Lines, tests)
+	_, unknown := c.terms()
+	c.Doubts = append(c.Doubts, unknown...)
 	return c
 }
 
@@ -227,15 +235,22 @@ func doubts(old, new *Run, references *float64) (all []string) {
 // pair is the values of a line's two sides.
 type pair struct {
 	old, new *tally
-	same     bool // both are of one run
-	between  float64
+	same     bool    // both are of one run
+	between  Between // on the scale that they are compared on
 }
 
 // by is how they are compared. A metric that counts, or is a ratio already, is
 // mostly zero.
 func (p pair) by() By {
-	m := p.old.metric
-	if m.Unit == "ratio" || m.Kind == metric.Integer || p.old.zeros()+p.new.zeros() > 0 {
+	if p.old.zeros()+p.new.zeros() > 0 {
+		return ByDifference
+	}
+	return nature(p.old.metric)
+}
+
+// nature is how values of a metric are compared that are above zero.
+func nature(m metric.Metric) By {
+	if m.Unit == "ratio" || m.Kind == metric.Integer {
 		return ByDifference
 	}
 	return ByRatio
@@ -247,22 +262,12 @@ func (p pair) identical() bool {
 	return p.same && p.old.plain == p.new.plain && p.old.logs == p.new.logs && p.old.bounds == p.new.bounds
 }
 
-// moments are those that are compared, and the variance between runs on their
-// scale: that of a mean follows from that of its log (the delta method).
-func (p pair) moments() (old, new stat.Moments, between float64) {
-	if p.by() == ByRatio {
-		return p.old.logs, p.new.logs, p.between
-	}
-	larger := max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean))
-	return p.old.plain, p.new.plain, p.between * larger * larger
-}
-
 func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 	m := p.old.metric
 	l := Line{Key: k, Metric: m.Name, Unit: m.Unit, Better: m.Better, By: p.by()}
-	old, new, between := p.moments()
-	l.Old = value(old, between, l.By)
-	l.New = value(new, between, l.By)
+	l.Between = p.between
+	l.Old = value(p.old.on(l.By), p.between, l.By)
+	l.New = value(p.new.on(l.By), p.between, l.By)
 	l.Old.Of, l.New.Of = oldBlocks, newBlocks
 	l.Old.Bound, l.New.Bound = p.old.bounds > 0, p.new.bounds > 0
 	for _, v := range []*Value{&l.Old, &l.New} {
@@ -283,31 +288,18 @@ func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 }
 
 // value is one side's mean. Its interval is for itself, not one of many.
-func value(m stat.Moments, between float64, by By) Value {
+func value(m stat.Moments, between Between, by By) Value {
 	v := Value{Trials: m.N}
 	if m.N == 0 {
 		return v
 	}
 	v.Mean = by.scale(m.Mean)
 	if m.N >= lab.FewestBlocks {
-		low, high := alone(m, between).Interval(lab.Alpha)
+		variance := stat.Sum(m.OfMean(), between.estimate())
+		low, high := stat.Effect{Mean: m.Mean, SE: math.Sqrt(variance.Value), DF: variance.DF}.Interval(lab.Alpha)
 		v.Low, v.High = by.scale(low), by.scale(high)
 	}
 	return v
-}
-
-// alone is a mean with a variance between runs, which is taken as known; degrees of
-// freedom by Satterthwaite, "An Approximate Distribution of Estimates of Variance
-// Components" (Biometrics Bulletin 2(6), 1946).
-func alone(m stat.Moments, between float64) stat.Effect {
-	n := float64(m.N)
-	own := m.M2 / (n - 1) / n
-	more := (own + between) / own
-	df := (n - 1) * more * more
-	if math.IsNaN(df) {
-		df = n - 1 // nothing varies
-	}
-	return stat.Effect{Mean: m.Mean, SE: math.Sqrt(own + between), DF: df}
 }
 
 // scale is a number on the scale that people read; nil where it is open.
@@ -331,13 +323,13 @@ type test struct {
 }
 
 func (p pair) test(threshold float64) test {
-	old, new, between := p.moments()
+	old, new := p.old.on(p.by()), p.new.on(p.by())
 	t := test{limit: p.limit(threshold), up: true, down: true, few: min(old.N, new.N) < lab.FewestBlocks, impossible: min(old.N, new.N) == 0}
 	if p.identical() {
 		t.effect, t.few = stat.Effect{DF: math.Inf(1)}, false
 		return t
 	}
-	t.effect = stat.Welch(new, old, between)
+	t.effect = stat.Welch(new, old, p.between.estimate())
 	t.up, t.down = p.old.bounds == 0, p.new.bounds == 0
 	return t
 }

@@ -77,13 +77,17 @@ func Differences(old, new *Run) []Difference {
 			continue
 		}
 		for i, column := range loads {
-			if column == "offered_rps" && kind(k.Phase) == lab.Capacity {
-				continue // it is found, not given
+			if given(i, k) {
+				note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
-			note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
 		}
 	}
 	return append(all, apart(old, new)...)
+}
+
+// given reports whether a load is given to a phase, and not found by it.
+func given(load int, k Key) bool {
+	return loads[load] != "offered_rps" || kind(k.Phase) != lab.Capacity
 }
 
 // apart is what reference servers say against comparing two runs. That they say

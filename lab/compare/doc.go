@@ -5,7 +5,8 @@
 //
 // Trials of two runs are no pairs. Per scenario, variant, CPUs, phase and metric
 // the logs of the trials' values are compared by Welch's test, with the variance
-// that the host has between runs added for each side.
+// that the line has between other runs of the host added for each side (history.go):
+// an estimate, of as many degrees of freedom as runs, less one.
 //
 // Two things are asked of each line: whether there is an effect, and whether it is
 // too small to matter (Schuirmann's two one-sided tests). A small effect that is

@@ -156,6 +156,14 @@ func (t *tally) bounded() bool {
 	return t.metric.Group == metric.Throughput && t.metric.Better == metric.Higher
 }
 
+// on is the values as they are compared.
+func (t *tally) on(by By) stat.Moments {
+	if by == ByRatio {
+		return t.logs
+	}
+	return t.plain
+}
+
 // zeros is how many values have no logarithm.
 func (t *tally) zeros() int { return t.plain.N - t.logs.N }
 
