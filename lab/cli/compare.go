@@ -41,13 +41,9 @@ func (c *compareCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	var sources []compare.Source
-	for _, name := range append([]string{c.Old}, c.New...) {
-		source, err := a.source(name)
-		if err != nil {
-			return err
-		}
-		sources = append(sources, source)
+	sources, folders, err := c.sources(a)
+	if err != nil {
+		return err
 	}
 	runs, err := compare.Read(a.ctx, sources, which)
 	if err != nil {
@@ -56,14 +52,33 @@ func (c *compareCommand) Run(a *app) error {
 	if err := compare.Check(runs[0], runs[1:], ignore); err != nil {
 		return err
 	}
+	others, err := a.others(folders, runs, which)
+	if err != nil {
+		return err
+	}
 	var comparisons []compare.Comparison
 	for _, run := range runs[1:] {
-		comparisons = append(comparisons, compare.Compare(runs[0], run, c.Threshold))
+		comparisons = append(comparisons, compare.Compare(runs[0], run, c.Threshold, others...))
 	}
 	if err := c.print(a, comparisons); err != nil {
 		return err
 	}
 	return c.gate(a, comparisons)
+}
+
+// sources are the runs that are compared, and the folders that they lie in.
+func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
+	for _, name := range append([]string{c.Old}, c.New...) {
+		source, dir, err := a.source(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, source)
+		if source.Info != nil {
+			folders = append(folders, filepath.Dir(dir))
+		}
+	}
+	return sources, folders, nil
 }
 
 // check reads what needs no file.
@@ -91,29 +106,29 @@ func (c *compareCommand) selection() (compare.Selection, error) {
 }
 
 // source is a run as people give it: label=RUN, where RUN is what record.Resolve
-// takes, or the path of a trials.csv.
-func (a *app) source(name string) (compare.Source, error) {
+// takes, or the path of a trials.csv; and its folder.
+func (a *app) source(name string) (source compare.Source, dir string, err error) {
 	label, path, named := strings.Cut(name, "=")
 	if _, err := os.Stat(name); !named || err == nil {
 		label, path = name, name
 	}
 	file := path
-	dir := filepath.Dir(path)
+	dir = filepath.Dir(path)
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		if dir, err = record.Resolve(a.results(), path); err != nil {
-			return compare.Source{}, err
+			return source, "", err
 		}
 		file = filepath.Join(dir, record.TrialsFile)
 	}
-	source := compare.Source{Label: label, Open: func() (io.ReadCloser, error) { return os.Open(file) }}
+	source = compare.Source{Label: label, Open: func() (io.ReadCloser, error) { return os.Open(file) }}
 	if filepath.Base(file) != record.TrialsFile {
-		return source, nil
+		return source, dir, nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, record.InfoFile)); err != nil {
-		return source, nil // a file alone says all but the host's noise
+		return source, dir, nil // a file alone says all but the host's noise
 	}
 	info, err := record.ReadInfo(dir)
-	return folder(label, dir, &info), err
+	return folder(label, dir, &info), dir, err
 }
 
 // folder is a run by its folder.

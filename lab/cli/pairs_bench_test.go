@@ -154,10 +154,10 @@ func reportComparisons(b *testing.B, same, slower []*record.Recorded) {
 	alarms, found := 0, 0
 	for i, slow := range slower {
 		old, again := same[2*i], same[2*i+1]
-		if regressed(b, old, again) {
+		if regressed(b, old, again, same) {
 			alarms++
 		}
-		if regressed(b, old, slow) {
+		if regressed(b, old, slow, same) {
 			found++
 		}
 	}
@@ -166,11 +166,12 @@ func reportComparisons(b *testing.B, same, slower []*record.Recorded) {
 	b.ReportMetric(float64(found), "slower-found")
 }
 
-// regressed compares two runs as lab compare --fail-on regression does.
-func regressed(b *testing.B, old, later *record.Recorded) bool {
+// regressed compares two runs as lab compare --fail-on regression does, where
+// others of one server lie beside the old one.
+func regressed(b *testing.B, old, later *record.Recorded, others []*record.Recorded) bool {
 	b.Helper()
 	var sources []compare.Source
-	for _, run := range []*record.Recorded{old, later} {
+	for _, run := range append([]*record.Recorded{old, later}, others...) {
 		sources = append(sources, folder(filepath.Base(run.Dir), run.Dir, &run.Info))
 	}
 	runs, err := compare.Read(b.Context(), sources, compare.Default())
@@ -179,11 +180,11 @@ func regressed(b *testing.B, old, later *record.Recorded) bool {
 	}
 	// The slowed server is in an image of its own. References that are further
 	// apart than they may be are no finding, and no figure of this benchmark's.
-	if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Image}); err != nil {
+	if err := compare.Check(runs[0], runs[1:2], []compare.Kind{compare.Image}); err != nil {
 		b.Logf("%s and %s: %v", old.Dir, later.Dir, err)
 		return false
 	}
-	c := compare.Compare(runs[0], runs[1], 0.05)
+	c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
 	b.Logf("%s and %s\n%s", old.Dir, later.Dir, c.Text())
 	return len(c.Worse()) > 0
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -103,4 +104,68 @@ func betweenRuns(ctx context.Context, results, host string) *record.Between {
 		means = append(means, run.Reference())
 	}
 	return compare.BetweenRuns(means)
+}
+
+// mostRead bounds what is read of other runs for a comparison, in bytes: a second's
+// work at most.
+const mostRead = 64 << 20
+
+// mostSeen bounds the run.json that are read of a folder to find those runs.
+const mostSeen = 200
+
+// others are the runs that may tell how much runs like the compared ones differ:
+// those in the results folder and beside the compared ones, the newest first.
+func (a *app) others(folders []string, compared []*compare.Run, which compare.Selection) (others []*compare.Run, err error) {
+	seen := map[string]bool{}
+	var like *record.Info
+	for _, run := range compared {
+		seen[run.ID()] = true
+		like = cmp.Or(like, run.Info)
+	}
+	left := int64(mostRead)
+	for _, r := range besides(append([]string{a.results()}, folders...), like) {
+		if seen[r.info.RunID] || r.bytes > left || len(others) == manyRuns {
+			continue
+		}
+		seen[r.info.RunID] = true
+		runs, err := compare.Read(a.ctx, []compare.Source{folder(r.info.RunID, r.dir, &r.info)}, which)
+		switch {
+		case a.ctx.Err() != nil:
+			return nil, context.Cause(a.ctx)
+		case err != nil:
+			a.say("left out of what runs differ by: %v", err)
+			continue
+		}
+		left -= r.bytes
+		others = append(others, runs...)
+	}
+	return others, nil
+}
+
+// beside is a run that can tell of another.
+type beside struct {
+	dir   string
+	info  record.Info
+	bytes int64 // of its trials.csv
+}
+
+// besides are the runs in some folders that can tell of one like them, the newest
+// first. A folder that cannot be read has none.
+func besides(folders []string, like *record.Info) (runs []beside) {
+	for _, folder := range folders {
+		entries, _ := os.ReadDir(folder)
+		slices.Reverse(entries) // ids begin with the start
+		for _, e := range entries[:min(mostSeen, len(entries))] {
+			dir := filepath.Join(folder, e.Name())
+			info, err := record.ReadInfo(dir)
+			if err != nil || !e.IsDir() || !compare.Tells(&info, like) {
+				continue
+			}
+			if trials, err := os.Stat(filepath.Join(dir, record.TrialsFile)); err == nil {
+				runs = append(runs, beside{dir, info, trials.Size()})
+			}
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b beside) int { return b.info.StartedAt.Compare(a.info.StartedAt) })
+	return runs
 }

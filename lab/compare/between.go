@@ -61,29 +61,32 @@ func (r *Run) Reference() stat.Moments {
 	return stat.Moments{}
 }
 
-// reference is the logs of a reference server's throughput: of nothing for any
-// other group, and where one of them is a bound.
+// reference is the logs of a reference server's throughput, bounds left out: of
+// nothing for any other group.
 func (g *group) reference() stat.Moments {
-	for _, t := range g.tallies {
-		if t.metric.Name == referenceMetric && t.bounds == 0 {
-			return t.logs
-		}
+	if t := g.tally(referenceMetric); t != nil {
+		return t.logs
 	}
 	return stat.Moments{}
 }
 
-// Spread is the variance between runs that a comparison adds for each side.
+// Spread is what reference servers tell of the variance between runs: what is added
+// for each side of a line of which nothing better is known.
 type Spread struct {
 	VarianceLog float64 `json:"variance_log"`
+	Runs        int     `json:"runs"`   // that it was found from; 0: it is an allowance, and no estimate
 	Source      string  `json:"source"` // in words
 }
 
-// spread is the larger of what the two runs know of their host. Where neither
-// does, it is what their reference servers' difference shows: half its square, the
-// estimate from two runs.
+func (s Spread) String() string {
+	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(s.VarianceLog), s.Source)
+}
+
+// spread is the larger of what the two runs know of their host's reference servers.
+// Where neither does, it is what these servers' difference shows: half its square.
 func spread(old, new *Run, references *float64) Spread {
 	if old.ID() == new.ID() {
-		return Spread{0, "both are of one run"}
+		return Spread{Source: "both are of one run"}
 	}
 	var known *record.Between
 	for _, r := range []*Run{old, new} {
@@ -96,23 +99,25 @@ func spread(old, new *Run, references *float64) Spread {
 	}
 	switch {
 	case known != nil:
-		return Spread{known.VarianceLog, fmt.Sprintf("measured by %d runs of the host", known.Runs)}
+		return Spread{known.VarianceLog, known.Runs, fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs)}
 	case references != nil:
-		return Spread{*references * *references / 2, "not known of the host: from how far the reference servers of these two runs are apart"}
+		return Spread{VarianceLog: *references * *references / 2, Source: "from how far the reference servers of these two runs are apart"}
 	}
-	return Spread{0, "not known, and there is no reference server: the intervals are too narrow by what runs of one host differ"}
+	return Spread{Source: "no reference server tells: the intervals are too narrow by what runs of one host differ"}
+}
+
+// sharedReferences are the reference servers that both runs started, by the phases
+// that they were measured in.
+func sharedReferences(old, new *Run) []Key {
+	return both(old, new, func(k Key) bool { return k.Scenario == lab.ReferenceScenario && k.Phase != "" })
 }
 
 // references is the mean log ratio, new over old, of the throughput of the
-// reference servers that both have; nil where they share none.
+// reference servers that both have figures of; nil where there are none.
 func references(old, new *Run) *float64 {
 	sum, n := 0.0, 0.0
-	for _, k := range old.keys() {
-		other := new.groups[k]
-		if k.Scenario != lab.ReferenceScenario || other == nil {
-			continue
-		}
-		a, b := old.groups[k].reference(), other.reference()
+	for _, k := range sharedReferences(old, new) {
+		a, b := old.phase(k, new).reference(), new.phase(k, old).reference()
 		if a.N > 0 && b.N > 0 {
 			sum += b.Mean - a.Mean
 			n++
@@ -123,6 +128,17 @@ func references(old, new *Run) *float64 {
 	}
 	d := sum / n
 	return &d
+}
+
+// usable is how many trials of reference servers have a figure, of all that a run
+// measured.
+func (r *Run) usable(keys []Key, other *Run) string {
+	n, of := 0, 0
+	for _, k := range keys {
+		n += r.phase(k, other).reference().N
+		of += r.blocks(k)
+	}
+	return fmt.Sprintf("%d of %d trials", n, of)
 }
 
 // percent is a log ratio as what it is more or less than 1, in percent.

@@ -17,7 +17,7 @@ type Comparison struct {
 	Threshold  float64      `json:"threshold"`         // a ratio from 1-t to 1/(1-t) makes no difference in practice
 	Ignored    []Difference `json:"ignored,omitempty"` // that was to be ignored, and is there
 	References *float64     `json:"reference_ratio"`   // throughput of the reference servers, new/old; null where none are shared
-	Between    Spread       `json:"between_runs"`
+	Between    Spread       `json:"between_runs"`      // of reference servers
 	Lines      []Line       `json:"lines"`
 	OnlyOld    []Key        `json:"only_old"`
 	OnlyNew    []Key        `json:"only_new"`
@@ -45,9 +45,12 @@ type Line struct {
 	Low    *float64      `json:"low"`    // its interval, at Level; null where it is open or unknown
 	High   *float64      `json:"high"`
 	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
-	Level  float64       `json:"level,omitempty"` // error on each side that Holm leaves for this line
-	PHolm  *float64      `json:"p_holm"`          // of the test that decides, adjusted over all lines
-	Mark   Mark          `json:"mark"`
+
+	Between Between `json:"between_runs"` // added for each side
+
+	Level float64  `json:"level,omitempty"` // error on each side of its interval
+	PHolm *float64 `json:"p_holm"`          // of the family that decided the line, of difference where none did, adjusted over all lines
+	Mark  Mark     `json:"mark"`
 }
 
 // Value is one side of a line.
@@ -100,8 +103,9 @@ const (
 	CountThreshold = 0.1
 )
 
-// Compare compares two runs. What differs between them, Check has let pass.
-func Compare(old, new *Run, threshold float64) Comparison {
+// Compare compares two runs. What differs between them, Check has let pass. Others
+// are runs that may tell how much such runs differ where they should not.
+func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
 		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Doubts: []string{},
@@ -113,16 +117,18 @@ func Compare(old, new *Run, threshold float64) Comparison {
 	}
 	c.Between = spread(old, new, apart)
 	c.Doubts = append(c.Doubts, doubts(old, new, apart)...)
+	h := historyOf(old, new, others, c.Between)
 	var tests []test
-	for _, k := range both(old, new) {
+	for _, k := range h.keys {
 		a, b := old.phase(k, new), new.phase(k, old)
 		lines := 0
 		for i := range a.tallies {
-			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID, between: c.Between.VarianceLog}
+			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID}
 			if p.old.plain.N+p.new.plain.N == 0 {
 				continue
 			}
 			lines++
+			p.between = h.of(k, p)
 			c.Lines = append(c.Lines, p.line(k, old.blocks(k), new.blocks(k)))
 			tests = append(tests, p.test(threshold))
 		}
@@ -131,22 +137,24 @@ func Compare(old, new *Run, threshold float64) Comparison {
 		}
 	}
 	judge(c.Lines, tests)
+	_, unknown := c.terms()
+	c.Doubts = append(c.Doubts, unknown...)
 	return c
 }
 
 func side(r *Run) Side { return Side{Label: r.Label, RunID: r.ID(), HostID: r.Host(), Rows: r.Rows} }
 
-// both are the keys of results that both runs have measured, in the order of
+// both are the keys of a sort that both runs have measured, in the order of
 // reports.
-func both(old, new *Run) []Key {
+func both(old, new *Run, wanted func(Key) bool) []Key {
 	var keys []Key
 	for _, k := range old.keys() {
-		if !k.control() && new.phase(k, old) != nil {
+		if wanted(k) && new.phase(k, old) != nil {
 			keys = append(keys, k)
 		}
 	}
 	for _, k := range new.keys() {
-		if !k.control() && old.groups[k] == nil && old.phase(k, new) != nil {
+		if wanted(k) && old.groups[k] == nil && old.phase(k, new) != nil {
 			keys = append(keys, k)
 		}
 	}
@@ -206,7 +214,11 @@ func doubts(old, new *Run, references *float64) (all []string) {
 			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
 		}
 	}
-	if references == nil {
+	switch {
+	case references != nil:
+	case len(sharedReferences(old, new)) > 0:
+		all = append(all, noFigure+": nothing shows that the machine was equally fast")
+	default:
 		all = append(all, "no reference server is in both runs: nothing shows that the machine was equally fast")
 	}
 	if old.Info != nil && new.Info != nil {
@@ -223,15 +235,22 @@ func doubts(old, new *Run, references *float64) (all []string) {
 // pair is the values of a line's two sides.
 type pair struct {
 	old, new *tally
-	same     bool // both are of one run
-	between  float64
+	same     bool    // both are of one run
+	between  Between // on the scale that they are compared on
 }
 
 // by is how they are compared. A metric that counts, or is a ratio already, is
 // mostly zero.
 func (p pair) by() By {
-	m := p.old.metric
-	if m.Unit == "ratio" || m.Kind == metric.Integer || p.old.zeros()+p.new.zeros() > 0 {
+	if p.old.zeros()+p.new.zeros() > 0 {
+		return ByDifference
+	}
+	return nature(p.old.metric)
+}
+
+// nature is how values of a metric are compared that are above zero.
+func nature(m metric.Metric) By {
+	if m.Unit == "ratio" || m.Kind == metric.Integer {
 		return ByDifference
 	}
 	return ByRatio
@@ -243,22 +262,12 @@ func (p pair) identical() bool {
 	return p.same && p.old.plain == p.new.plain && p.old.logs == p.new.logs && p.old.bounds == p.new.bounds
 }
 
-// moments are those that are compared, and the variance between runs on their
-// scale: that of a mean follows from that of its log (the delta method).
-func (p pair) moments() (old, new stat.Moments, between float64) {
-	if p.by() == ByRatio {
-		return p.old.logs, p.new.logs, p.between
-	}
-	larger := max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean))
-	return p.old.plain, p.new.plain, p.between * larger * larger
-}
-
 func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 	m := p.old.metric
 	l := Line{Key: k, Metric: m.Name, Unit: m.Unit, Better: m.Better, By: p.by()}
-	old, new, between := p.moments()
-	l.Old = value(old, between, l.By)
-	l.New = value(new, between, l.By)
+	l.Between = p.between
+	l.Old = value(p.old.on(l.By), p.between, l.By)
+	l.New = value(p.new.on(l.By), p.between, l.By)
 	l.Old.Of, l.New.Of = oldBlocks, newBlocks
 	l.Old.Bound, l.New.Bound = p.old.bounds > 0, p.new.bounds > 0
 	for _, v := range []*Value{&l.Old, &l.New} {
@@ -279,31 +288,18 @@ func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 }
 
 // value is one side's mean. Its interval is for itself, not one of many.
-func value(m stat.Moments, between float64, by By) Value {
+func value(m stat.Moments, between Between, by By) Value {
 	v := Value{Trials: m.N}
 	if m.N == 0 {
 		return v
 	}
 	v.Mean = by.scale(m.Mean)
 	if m.N >= lab.FewestBlocks {
-		low, high := alone(m, between).Interval(lab.Alpha)
+		variance := stat.Sum(m.OfMean(), between.estimate())
+		low, high := stat.Effect{Mean: m.Mean, SE: math.Sqrt(variance.Value), DF: variance.DF}.Interval(lab.Alpha)
 		v.Low, v.High = by.scale(low), by.scale(high)
 	}
 	return v
-}
-
-// alone is a mean with a variance between runs, which is taken as known; degrees of
-// freedom by Satterthwaite, "An Approximate Distribution of Estimates of Variance
-// Components" (Biometrics Bulletin 2(6), 1946).
-func alone(m stat.Moments, between float64) stat.Effect {
-	n := float64(m.N)
-	own := m.M2 / (n - 1) / n
-	more := (own + between) / own
-	df := (n - 1) * more * more
-	if math.IsNaN(df) {
-		df = n - 1 // nothing varies
-	}
-	return stat.Effect{Mean: m.Mean, SE: math.Sqrt(own + between), DF: df}
 }
 
 // scale is a number on the scale that people read; nil where it is open.
@@ -327,13 +323,13 @@ type test struct {
 }
 
 func (p pair) test(threshold float64) test {
-	old, new, between := p.moments()
+	old, new := p.old.on(p.by()), p.new.on(p.by())
 	t := test{limit: p.limit(threshold), up: true, down: true, few: min(old.N, new.N) < lab.FewestBlocks, impossible: min(old.N, new.N) == 0}
 	if p.identical() {
 		t.effect, t.few = stat.Effect{DF: math.Inf(1)}, false
 		return t
 	}
-	t.effect = stat.Welch(new, old, between)
+	t.effect = stat.Welch(new, old, p.between.estimate())
 	t.up, t.down = p.old.bounds == 0, p.new.bounds == 0
 	return t
 }
@@ -353,9 +349,9 @@ func (p pair) limit(threshold float64) float64 {
 	return max(threshold*math.Max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean)), math.SmallestNonzeroFloat64)
 }
 
-// decisive is the smallest p of the tests that could decide the line: 1 where none
-// can.
-func (t test) decisive() float64 {
+// different is p of the test that there is an effect, on the side that it is on: 1
+// where bounds leave that side open.
+func (t test) different() float64 {
 	p := 1.0
 	if t.up {
 		p = min(p, t.effect.Above(0))
@@ -363,15 +359,23 @@ func (t test) decisive() float64 {
 	if t.down {
 		p = min(p, t.effect.Below(0))
 	}
-	if t.up && t.down {
-		p = min(p, t.effect.Within(t.limit))
-	}
 	return p
 }
 
-// judge marks lines by their tests: all of them together, by Holm.
+// equivalent is p of the test that the effect does not matter.
+func (t test) equivalent() float64 {
+	if !t.up || !t.down {
+		return 1
+	}
+	return t.effect.Within(t.limit)
+}
+
+// judge marks lines by their tests: all of them together, by Holm. Whether there
+// is an effect and whether it is too small to matter are families of their own.
+// Both can be so, and a line that is sure to differ must make it no easier to call
+// the others equivalent.
 func judge(lines []Line, tests []test) {
-	var ps []float64
+	var difference, equivalence []float64
 	var judged []int
 	for i, t := range tests {
 		lines[i].Mark = TooFew
@@ -383,42 +387,67 @@ func judge(lines []Line, tests []test) {
 		case !t.up && !t.down:
 			lines[i].Mark = Undecided
 		default:
-			ps, judged = append(ps, t.decisive()), append(judged, i)
+			judged = append(judged, i)
+			difference, equivalence = append(difference, t.different()), append(equivalence, t.equivalent())
 		}
 	}
-	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
+	differ, same := familyOf(difference), familyOf(equivalence)
 	for j, i := range judged {
-		lines[i].decide(tests[i], levels[j])
-		lines[i].PHolm = &adjusted[j]
+		lines[i].decide(tests[i], differ.verdict(j), same.verdict(j))
 	}
 }
 
-// decide marks a line by its interval.
-func (l *Line) decide(t test, level float64) {
-	low, high := t.effect.Interval(level)
+// family is what Holm's procedure makes of tests of one kind.
+type family struct{ ps, levels []float64 }
+
+func familyOf(ps []float64) family { return family{stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)} }
+
+func (f family) verdict(i int) verdict { return verdict{f.ps[i], f.levels[i]} }
+
+// verdict is one test of a family.
+type verdict struct {
+	p     float64 // adjusted
+	level float64 // that it was tested at: the error on each side of an interval that agrees with it
+}
+
+// decide marks a line by its intervals, and keeps that of the family which decided
+// it. Where neither did that is the wider one, for it lies in no region of either's.
+func (l *Line) decide(t test, differ, same verdict) {
+	more, less := Better, Worse
+	if l.Better == metric.Lower {
+		more, less = less, more
+	}
+	low, high := t.interval(differ.level)
+	from, to := t.interval(same.level)
+	switch {
+	case from > -t.limit && to < t.limit:
+		l.be(Equivalent, t, same)
+	case low > 0 && t.effect.Mean > t.limit:
+		l.be(more, t, differ)
+	case high < 0 && t.effect.Mean < -t.limit:
+		l.be(less, t, differ)
+	default:
+		l.be(Undecided, t, verdict{differ.p, min(differ.level, same.level)})
+	}
+}
+
+// be gives a line its mark, and what that follows from.
+func (l *Line) be(m Mark, t test, by verdict) {
+	low, high := t.interval(by.level)
+	l.Mark, l.Level, l.PHolm = m, by.level, &by.p
+	l.Low, l.High = l.end(low), l.end(high)
+}
+
+// interval is the effect's, open where bounds leave it open.
+func (t test) interval(level float64) (low, high float64) {
+	low, high = t.effect.Interval(level)
 	if !t.up {
 		low = math.Inf(-1)
 	}
 	if !t.down {
 		high = math.Inf(1)
 	}
-	l.Level = level
-	l.Low, l.High = l.end(low), l.end(high)
-	more := Better
-	less := Worse
-	if l.Better == metric.Lower {
-		more, less = less, more
-	}
-	switch {
-	case low > -t.limit && high < t.limit:
-		l.Mark = Equivalent
-	case low > 0 && t.effect.Mean > t.limit:
-		l.Mark = more
-	case high < 0 && t.effect.Mean < -t.limit:
-		l.Mark = less
-	default:
-		l.Mark = Undecided
-	}
+	return low, high
 }
 
 // end is one end of the line's interval, nil where it is open.
@@ -432,6 +461,17 @@ func (l *Line) end(x float64) *float64 {
 // Worse are the lines that are worse.
 func (c Comparison) Worse() []Line {
 	return slices.DeleteFunc(slices.Clone(c.Lines), func(l Line) bool { return l.Mark != Worse })
+}
+
+// judged is how many lines were decided together: those with enough trials, and
+// not open on both sides.
+func (c Comparison) judged() (n int) {
+	for _, l := range c.Lines {
+		if l.PHolm != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Count is how many lines have a mark.

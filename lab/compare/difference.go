@@ -77,18 +77,34 @@ func Differences(old, new *Run) []Difference {
 			continue
 		}
 		for i, column := range loads {
-			if column == "offered_rps" && kind(k.Phase) == lab.Capacity {
-				continue // it is found, not given
+			if given(i, k) {
+				note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
-			note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
 		}
 	}
-	if d := references(old, new); d != nil && math.Abs(*d) > -math.Log1p(-MostApart) {
-		all = append(all, Difference{Kind: Reference, What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed",
-			percent(*d), 100*MostApart)})
-	}
-	return all
+	return append(all, apart(old, new)...)
 }
+
+// given reports whether a load is given to a phase, and not found by it.
+func given(load int, k Key) bool {
+	return loads[load] != "offered_rps" || kind(k.Phase) != lab.Capacity
+}
+
+// apart is what reference servers say against comparing two runs. That they say
+// nothing, where both runs started them, is no leave to go on.
+func apart(old, new *Run) []Difference {
+	keys, d := sharedReferences(old, new), references(old, new)
+	switch {
+	case d != nil && math.Abs(*d) > -math.Log1p(-MostApart):
+		return []Difference{{Kind: Reference, What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed", percent(*d), 100*MostApart)}}
+	case d == nil && len(keys) > 0 && old.ID() != new.ID():
+		return []Difference{{Kind: Reference, What: noFigure + ", valid", Old: old.usable(keys, new), New: new.usable(keys, old)}}
+	}
+	return nil
+}
+
+// noFigure says that reference servers cannot vouch for a machine.
+const noFigure = "no reference server has a valid trial in both runs"
 
 // shared are the names that both have, sorted.
 func shared(a, b map[string]*seen) []string {

@@ -131,6 +131,7 @@ type tally struct {
 	logs   stat.Moments // of values above zero
 	plain  stat.Moments // of all
 	bounds int          // of them, that are bounds: the truth is as much or more
+	exact  bool         // bounds are counted, and their values left out: what a machine did is told by figures only
 }
 
 func (t *tally) add(value float64, w worth) {
@@ -139,6 +140,9 @@ func (t *tally) add(value float64, w worth) {
 	}
 	if w == bound {
 		t.bounds++
+		if t.exact {
+			return
+		}
 	}
 	t.plain.Add(value)
 	if value > 0 {
@@ -150,6 +154,14 @@ func (t *tally) add(value float64, w worth) {
 // it has nothing that counts.
 func (t *tally) bounded() bool {
 	return t.metric.Group == metric.Throughput && t.metric.Better == metric.Higher
+}
+
+// on is the values as they are compared.
+func (t *tally) on(by By) stat.Moments {
+	if by == ByRatio {
+		return t.logs
+	}
+	return t.plain
 }
 
 // zeros is how many values have no logarithm.

@@ -53,6 +53,9 @@ func (k Key) control() bool {
 	return k.Scenario == lab.ReferenceScenario || k.Scenario == lab.BurnScenario || lab.OriginalOf(k.Variant) != k.Variant
 }
 
+// result reports whether it is measured for itself.
+func (k Key) result() bool { return !k.control() }
+
 // order is that of reports: phases of a kind by their number.
 func (k Key) order(l Key) int {
 	kindK, numberK := numbered(k.Phase)
@@ -272,7 +275,7 @@ func (r *reading) open(key Key) *group {
 	g := &group{script: entry(r.run.scripts, key.Scenario), image: entry(r.run.images, key.Variant)}
 	for i, m := range r.metrics {
 		if r.which.takes(key.Scenario, key.Phase, m.Name) {
-			g.tallies = append(g.tallies, tally{metric: m, column: i})
+			g.tallies = append(g.tallies, tally{metric: m, column: i, exact: key.Scenario == lab.ReferenceScenario})
 		}
 	}
 	r.run.groups[key] = g

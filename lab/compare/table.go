@@ -106,6 +106,20 @@ func signed(x float64) string {
 	return fmt.Sprintf("%+.3g", x)
 }
 
+// runs is by how many the variance between runs is known: in brackets where it is
+// not the line's own.
+func (b Between) runs() string {
+	switch b.Of {
+	case OwnLine:
+		return strconv.Itoa(b.Runs)
+	case ItsMetric:
+		return fmt.Sprintf("(%d)", b.Runs)
+	case References:
+		return "-"
+	}
+	return ""
+}
+
 // column is one column of the table.
 type column struct {
 	name string
@@ -121,6 +135,7 @@ func columns(form func(Line, Value) string) []column {
 		{"NEW", func(l Line) string { return form(l, l.New) }},
 		{"n", func(l Line) string { return l.New.trials() }},
 		{"NEW/OLD", Line.effect},
+		{"runs", func(l Line) string { return l.Between.runs() }},
 		{"", func(l Line) string { return symbols[l.Mark] }},
 	}
 }
@@ -134,7 +149,8 @@ func (c Comparison) head() []string {
 	if c.References != nil {
 		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed", ratio(*c.References), 100*MostApart))
 	}
-	lines = append(lines, fmt.Sprintf("between runs: %.2f%% of every figure (%s), added to every interval", 100*math.Sqrt(c.Between.VarianceLog), c.Between.Source))
+	between, _ := c.terms()
+	lines = append(lines, between)
 	for _, d := range c.Doubts {
 		lines = append(lines, "doubt: "+d)
 	}
@@ -191,8 +207,9 @@ func (c Comparison) Summary() string {
 func (c Comparison) legend() []string {
 	return []string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
-			"the interval that its line was judged by (Holm over %d lines, 2.5%% on each side together).", len(c.Lines)),
+			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences and for ~ apart: 2.5%% on each side together).", c.judged()),
 		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of arithmetic means: NEW less OLD, with its sign.",
+		"runs: other runs of this host by which it is known how much the line varies between runs; in brackets where other lines of its metric are; \"-\": it is not known.",
 		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio %v, of a count %v). "+
 			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
 	}
@@ -343,6 +360,9 @@ var csvColumns = []csvColumn{
 	{"low", func(_ Comparison, l Line) string { return exact(l.Low) }},
 	{"high", func(_ Comparison, l Line) string { return exact(l.High) }},
 	{"bound", func(_ Comparison, l Line) string { return string(l.Bound) }},
+	{"between_variance", func(_ Comparison, l Line) string { return exact(&l.Between.Variance) }},
+	{"between_runs", func(_ Comparison, l Line) string { return strconv.Itoa(l.Between.Runs) }},
+	{"between_of", func(_ Comparison, l Line) string { return string(l.Between.Of) }},
 	{"p_holm", func(_ Comparison, l Line) string { return exact(l.PHolm) }},
 	{"mark", func(_ Comparison, l Line) string { return string(l.Mark) }},
 }

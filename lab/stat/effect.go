@@ -31,8 +31,8 @@ func Paired(xs []float64) Effect {
 // alike: Welch, "The Generalization of 'Student's' Problem when Several Different
 // Population Variances are Involved" (Biometrika 34(1-2), 1947). A variance
 // between is added for each side: by how much a side's true mean varies from one
-// sampling to the next, which its own values cannot tell. It is taken as known.
-func Welch(a, b Moments, between float64) Effect {
+// sampling to the next, which its own values cannot tell.
+func Welch(a, b Moments, between Variance) Effect {
 	e := Effect{Mean: a.Mean - b.Mean, SE: math.NaN()}
 	if a.N < 2 || b.N < 2 {
 		if a.N == 0 || b.N == 0 {
@@ -40,14 +40,33 @@ func Welch(a, b Moments, between float64) Effect {
 		}
 		return e
 	}
-	na, nb := float64(a.N), float64(b.N)
-	va, vb := a.variance()/na, b.variance()/nb
-	variance := va + vb + 2*between
-	e.SE = math.Sqrt(variance)
-	if e.DF = variance * variance / (va*va/(na-1) + vb*vb/(nb-1)); math.IsNaN(e.DF) {
-		e.DF = na + nb - 2 // nothing varies
-	}
+	sum := Sum(a.OfMean(), b.OfMean(), Variance{2 * between.Value, between.DF})
+	e.SE, e.DF = math.Sqrt(sum.Value), sum.DF
 	return e
+}
+
+// Variance is an estimate of one.
+type Variance struct {
+	Value float64
+	DF    float64 // degrees of freedom; infinite where it is known
+}
+
+// Sum is that of independent estimates: Satterthwaite, "An Approximate Distribution
+// of Estimates of Variance Components" (Biometrics Bulletin 2(6), 1946). Of nothing
+// that varies it has the degrees of freedom of all together.
+func Sum(estimates ...Variance) Variance {
+	sum, squares, degrees := 0.0, 0.0, 0.0
+	for _, v := range estimates {
+		sum += v.Value
+		degrees += v.DF
+		if v.Value > 0 {
+			squares += v.Value * v.Value / v.DF
+		}
+	}
+	if sum == 0 {
+		return Variance{0, degrees}
+	}
+	return Variance{sum, sum * sum / squares}
 }
 
 // Interval is what the mean lies within, but for an error alpha on each side:

@@ -37,7 +37,7 @@ func TestPairedOfStudentsSleep(t *testing.T) {
 }
 
 func TestWelchOfStudentsSleep(t *testing.T) {
-	e := stat.Welch(stat.MomentsOf(dextro...), stat.MomentsOf(laevo...), 0) // t = -1.8608, df = 17.776, p-value = 0.07939
+	e := stat.Welch(stat.MomentsOf(dextro...), stat.MomentsOf(laevo...), stat.Variance{}) // t = -1.8608, df = 17.776, p-value = 0.07939
 	near(t, "t", e.Mean/e.SE, -1.8608, 5e-5)
 	near(t, "df", e.DF, 17.776, 5e-4)
 	near(t, "two-sided p", 2*e.Below(0), 0.07939, 5e-6)
@@ -46,18 +46,42 @@ func TestWelchOfStudentsSleep(t *testing.T) {
 	near(t, "high", high, 0.2054832, 5e-8)
 }
 
-// A variance between runs is each side's own, and takes no degrees of freedom.
+func known(variance float64) stat.Variance { return stat.Variance{Value: variance, DF: math.Inf(1)} }
+
+// A variance between runs is each side's own, and takes no degrees of freedom where
+// it is known.
 func TestWelchBetweenRuns(t *testing.T) {
 	a, b := stat.MomentsOf(dextro...), stat.MomentsOf(laevo...)
-	within, all := stat.Welch(a, b, 0), stat.Welch(a, b, 0.25)
+	within, all := stat.Welch(a, b, stat.Variance{}), stat.Welch(a, b, known(0.25))
 	near(t, "variance", all.SE*all.SE, within.SE*within.SE+0.5, 1e-12)
 	if all.DF <= within.DF {
 		t.Errorf("%v degrees of freedom, fewer than the %v of what is less known", all.DF, within.DF)
 	}
-	known := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), 0.5) // only the known variance is left: it is normal
-	near(t, "normal p", known.Below(0), 0.022750131948179, 1e-9)
-	low, _ := known.Interval(0.025)
+	normal := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), known(0.5)) // only the known variance is left: it is normal
+	near(t, "normal p", normal.Below(0), 0.022750131948179, 1e-9)
+	low, _ := normal.Interval(0.025)
 	near(t, "normal low", low, -2-1.959963984540054, 1e-9)
+	// Where it is an estimate that outweighs all else its degrees of freedom are those
+	// of the effect, once, though it is added for both sides.
+	estimated := stat.Welch(a, b, stat.Variance{Value: 1e9, DF: 4})
+	near(t, "degrees of freedom of an estimate", estimated.DF, 4, 1e-6)
+}
+
+// Worked by hand: 3 + 1 of 6 and 2 degrees of freedom: 16 / (9/6 + 1/2) = 8.
+func TestSumOfVariances(t *testing.T) {
+	for _, tt := range []struct {
+		of   []stat.Variance
+		want stat.Variance
+	}{
+		{[]stat.Variance{{3, 6}, {1, 2}}, stat.Variance{Value: 4, DF: 8}},
+		{[]stat.Variance{{3, 6}, {0, 2}}, stat.Variance{Value: 3, DF: 6}},
+		{[]stat.Variance{{3, 6}, {}}, stat.Variance{Value: 3, DF: 6}},
+		{[]stat.Variance{{0, 6}, {0, 2}}, stat.Variance{Value: 0, DF: 8}},
+	} {
+		got := stat.Sum(tt.of...)
+		near(t, "variance", got.Value, tt.want.Value, 1e-12)
+		near(t, "degrees of freedom", got.DF, tt.want.DF, 1e-12)
+	}
 }
 
 // Upper percentage points as any textbook's table of Student's t gives them.
@@ -87,7 +111,7 @@ func TestWithinOfLakens(t *testing.T) {
 	e := stat.Effect{Mean: control.Mean - organic.Mean, SE: pooled * math.Sqrt(1/95.0+1/89.0), DF: 182}
 	near(t, "t of the nearer bound", (e.Mean-bound)/e.SE, -2.69, 0.01)
 	near(t, "p", e.Within(bound), 0.004, 5e-4)
-	near(t, "p without equal variances", stat.Welch(control, organic, 0).Within(bound), 0.004, 5e-4)
+	near(t, "p without equal variances", stat.Welch(control, organic, stat.Variance{}).Within(bound), 0.004, 5e-4)
 	if p := e.Within(0.1); p < 0.05 {
 		t.Errorf("a difference of 0.03 with a standard error of 0.13 is found to lie within 0.1 (p %v)", p)
 	}
@@ -103,14 +127,14 @@ func summary(n int, mean, sd float64) stat.Moments {
 // Nothing is known of one value, and everything of values that do not vary.
 func TestEffectsWithoutSpread(t *testing.T) {
 	for _, e := range []stat.Effect{
-		stat.Paired(nil), stat.Paired([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3), 0), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), 1),
+		stat.Paired(nil), stat.Paired([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3), stat.Variance{}), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), known(1)),
 	} {
 		low, high := e.Interval(0.025)
 		if !math.IsInf(low, -1) || !math.IsInf(high, 1) || e.Above(-99) != 1 || e.Below(99) != 1 || e.Within(99) != 1 {
 			t.Errorf("%+v decides: %v to %v, p %v, %v, %v", e, low, high, e.Above(-99), e.Below(99), e.Within(99))
 		}
 	}
-	for _, e := range []stat.Effect{stat.Paired([]float64{3, 3, 3}), stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), 0)} {
+	for _, e := range []stat.Effect{stat.Paired([]float64{3, 3, 3}), stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), stat.Variance{})} {
 		low, high := e.Interval(0.025)
 		if low != 3 || high != 3 || e.Above(2) != 0 || e.Below(2) != 1 || e.Above(3) != 1 || e.Below(3) != 1 || e.Within(4) != 0 || e.Within(2) != 1 {
 			t.Errorf("%+v is no point: %v to %v", e, low, high)
@@ -171,7 +195,7 @@ func TestSwappedArms(t *testing.T) {
 		if !closeTo(there.Above(limit), back.Below(-limit)) || !closeTo(there.Within(limit), back.Within(limit)) {
 			t.Errorf("above %v, but swapped below %v; within %v and %v", there.Above(limit), back.Below(-limit), there.Within(limit), back.Within(limit))
 		}
-		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), 0.1), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), 0.1)
+		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), known(0.1)), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), known(0.1))
 		if !closeTo(e.Mean, -f.Mean) || !closeTo(e.SE, f.SE) || !closeTo(e.DF, f.DF) {
 			t.Errorf("unpaired %+v, swapped %+v", e, f)
 		}
@@ -202,7 +226,7 @@ func TestShuffledRows(t *testing.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		xs := logRatios(a, b, 1)
 		e, p := stat.Paired(xs), stat.SignFlip(xs, 0.1)
-		w := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), 0)
+		w := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), stat.Variance{})
 		shuffle(xs, seed)
 		shuffle(b, seed)
 		if f := stat.Paired(xs); !closeTo(e.Mean, f.Mean) || !closeTo(e.SE, f.SE) {
@@ -211,7 +235,7 @@ func TestShuffledRows(t *testing.T) {
 		if q := stat.SignFlip(xs, 0.1); q != p {
 			t.Errorf("p by signs was %v, is %v", p, q)
 		}
-		if f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), 0); !closeTo(w.Mean, f.Mean) || !closeTo(w.SE, f.SE) {
+		if f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), stat.Variance{}); !closeTo(w.Mean, f.Mean) || !closeTo(w.SE, f.SE) {
 			t.Errorf("unpaired %+v becomes %+v", w, f)
 		}
 	})

@@ -1,0 +1,214 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
+	"runtimelab/lab/stat"
+)
+
+// Between is how much the mean of a line varies from one run to the next.
+type Between struct {
+	Variance float64 `json:"variance"` // of the log of the mean where the line is compared by ratio
+	Runs     int     `json:"runs"`     // that it was found from
+	Of       Origin  `json:"of"`
+}
+
+// Origin is whose variance between runs that of a line is taken to be.
+type Origin string
+
+const (
+	OwnLine    Origin = "line"       // its own, in other runs of the same
+	ItsMetric  Origin = "metric"     // that of other lines of its metric, for it has too few runs itself
+	References Origin = "references" // that of reference servers: nothing is known of the line's own
+	OneRun     Origin = "one run"    // none: both sides are of one run
+)
+
+// estimate has as many degrees of freedom as runs, less one. What is not found
+// from runs is an allowance and no estimate.
+func (b Between) estimate() stat.Variance {
+	if b.Runs < FewestRuns {
+		return stat.Variance{Value: b.Variance, DF: math.Inf(1)}
+	}
+	return stat.Variance{Value: b.Variance, DF: float64(b.Runs - 1)}
+}
+
+// Tells reports whether a run can tell how much runs like another one differ: it is
+// complete, and of the same host and profile. Trials of other profiles last longer.
+func Tells(run, like *record.Info) bool {
+	return run != nil && like != nil && run.State == record.Done && run.Host.ID == like.Host.ID && run.Profile == like.Profile
+}
+
+// history is what other runs of the host say of a comparison's lines.
+type history struct {
+	old    *Run
+	info   *record.Info // of the old run, or of the new one where the old is a file alone
+	runs   []*Run
+	keys   []Key // that the comparison has
+	spread Spread
+	alike  map[Key][]*group
+	pools  map[string]stat.Variance // by metric
+}
+
+func historyOf(old, new *Run, others []*Run, spread Spread) *history {
+	h := &history{old: old, info: cmp.Or(old.Info, new.Info), keys: both(old, new, Key.result), spread: spread,
+		alike: map[Key][]*group{}, pools: map[string]stat.Variance{}}
+	seen := []string{old.ID(), new.ID()}
+	for _, r := range others {
+		if Tells(r.Info, h.info) && r.Host() == old.Host() && !slices.Contains(seen, r.ID()) {
+			h.runs, seen = append(h.runs, r), append(seen, r.ID())
+		}
+	}
+	return h
+}
+
+// of is the variance between runs of a line. Its own is that of the means of other
+// runs of the same, from which nothing is taken off for the trials within them: of
+// few runs what is left is nothing by chance as often as not, and three of them gave
+// six times the false alarms that are promised. So it is too large by what trials
+// explain, and at most twice what it should be of runs that do not differ.
+func (h *history) of(k Key, p pair) Between {
+	if p.same {
+		return Between{Of: OneRun}
+	}
+	m := p.old.metric
+	if own := h.means(k, m.Name, p.by()); own.N >= FewestRuns {
+		return Between{Variance: own.SD() * own.SD(), Runs: own.N, Of: OwnLine}
+	}
+	if pool := h.pool(m); p.by() == nature(m) && pool.DF > 0 {
+		return Between{Variance: pool.Value, Runs: int(pool.DF) + 1, Of: ItsMetric}
+	}
+	scale := 1.0
+	if p.by() == ByDifference { // the variance of a mean follows from that of its log (the delta method)
+		scale = max(math.Abs(p.old.plain.Mean), math.Abs(p.new.plain.Mean))
+	}
+	return Between{Variance: h.spread.VarianceLog * scale * scale, Runs: h.spread.Runs, Of: References}
+}
+
+// pool is the variance between runs of all lines of a metric that are known by
+// enough runs. Lines of a run are fast or slow together, so that it has the degrees
+// of freedom of the fewest runs, and not of all lines.
+func (h *history) pool(m metric.Metric) stat.Variance {
+	if pool, ok := h.pools[m.Name]; ok {
+		return pool
+	}
+	squares, degrees, fewest := 0.0, 0, 0
+	for _, k := range h.keys {
+		if own := h.means(k, m.Name, nature(m)); own.N >= FewestRuns {
+			squares += own.M2
+			degrees += own.N - 1
+			fewest = min(cmp.Or(fewest, own.N), own.N)
+		}
+	}
+	pool := stat.Variance{}
+	if degrees > 0 {
+		pool = stat.Variance{Value: squares / float64(degrees), DF: float64(fewest - 1)}
+	}
+	h.pools[m.Name] = pool
+	return pool
+}
+
+// means are those of a line in other runs of the same that have enough trials of
+// it, none of them a bound.
+func (h *history) means(k Key, name string, by By) (means stat.Moments) {
+	for _, g := range h.like(k) {
+		t := g.tally(name)
+		if t == nil || t.bounds > 0 || by == ByRatio && t.zeros() > 0 {
+			continue
+		}
+		if m := t.on(by); m.N >= lab.FewestBlocks {
+			means.Add(m.Mean)
+		}
+	}
+	return means
+}
+
+// like are the groups of other runs that measured the same as the old one.
+func (h *history) like(k Key) []*group {
+	if groups, ok := h.alike[k]; ok {
+		return groups
+	}
+	var groups []*group
+	old := h.old.groups[k]
+	for _, r := range h.runs {
+		if g := r.groups[k]; g != nil && old != nil && old.sameAs(g, k) && h.startedAlike(r, k.Variant) {
+			groups = append(groups, g)
+		}
+	}
+	h.alike[k] = groups
+	return groups
+}
+
+// startedAlike reports whether a server was started in the same way, which is no
+// part of its image.
+func (h *history) startedAlike(r *Run, variant string) bool {
+	return reflect.DeepEqual(h.info.Entrants[variant].Variant, r.Info.Entrants[variant].Variant)
+}
+
+// sameAs reports whether two groups of a key are of one script, image and load.
+func (g *group) sameAs(other *group, k Key) bool {
+	if g.script.String() != other.script.String() || g.image.String() != other.image.String() {
+		return false
+	}
+	for i := range loads {
+		if given(i, k) && g.loads[i].String() != other.loads[i].String() {
+			return false
+		}
+	}
+	return true
+}
+
+// terms say what is added to intervals, and what of that is not known.
+func (c *Comparison) terms() (head string, doubts []string) {
+	counts, unknown := map[Origin]int{}, map[string]int{}
+	fewest, most := 0, 0
+	for _, l := range c.Lines {
+		counts[l.Between.Of]++
+		switch l.Between.Of {
+		case References:
+			unknown[l.Metric]++
+		case OwnLine, ItsMetric:
+			fewest, most = min(cmp.Or(fewest, l.Between.Runs), l.Between.Runs), max(most, l.Between.Runs)
+		}
+	}
+	switch {
+	case c.Old.RunID == c.New.RunID:
+		head = "nothing, both are of one run"
+	case fewest > 0:
+		head = fmt.Sprintf("added to each interval is what its own line varies by (%d lines) or its metric (%d), in %s other runs of this host",
+			counts[OwnLine], counts[ItsMetric], span(fewest, most))
+	default:
+		head = fmt.Sprintf("added to every interval is %s", c.Between)
+	}
+	if n := counts[References]; n > 0 {
+		doubts = append(doubts, fmt.Sprintf("how much it varies between runs is not known of %d of %d lines (%s): fewer than %d other complete runs of this host measured the same. "+
+			"Added to their intervals is %s; other figures may vary more", n, len(c.Lines), listed(unknown), FewestRuns, c.Between))
+	}
+	return "between runs: " + head, doubts
+}
+
+// span is "3", or "3 to 5".
+func span(from, to int) string {
+	if from == to {
+		return fmt.Sprint(from)
+	}
+	return fmt.Sprintf("%d to %d", from, to)
+}
+
+// listed are the names of what was counted, in order.
+func listed(counts map[string]int) string {
+	var names []string
+	for _, m := range metric.Table() {
+		if counts[m.Name] > 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
