@@ -77,9 +77,12 @@ func addScripts(f *testing.F, folder, pattern string) map[string]bool {
 	return ours
 }
 
+// ends are the ends of lines that Starlark takes for such.
+var ends = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 func checkFaults(t *testing.T, faults []Fault, source string) {
 	t.Helper()
-	lines := strings.Count(source, "\n") + 1
+	lines := strings.Count(ends.Replace(source), "\n") + 1
 	for _, fault := range faults {
 		if fault.Text == "" || fault.Line < 0 || fault.Line > lines {
 			t.Fatalf("a fault at line %d of %d: %q", fault.Line, lines, fault.Text)
