@@ -208,3 +208,15 @@ func TestArmsAreTheValuesThatCount(t *testing.T) {
 		t.Errorf("of no metric: %+v", both)
 	}
 }
+
+// The plan says how far a reading may be off, and it is judged by that.
+func TestAKnownRatioIsJudgedByThePlansMargin(t *testing.T) {
+	for margin, passes := range map[float64]bool{0.03: false, 0.06: true} {
+		plan := planOf()
+		plan.Controls = controls()[1:]
+		plan.Controls[0].Hypothesis.Margin = margin
+		if c := verdict.Judge(plan, references(1.15, 1.1)).Controls[0]; c.Passed != passes {
+			t.Errorf("read 4.5 %% off where %.0f %% may be: passed %v: %s", 100*margin, c.Passed, c.Reason)
+		}
+	}
+}

@@ -380,7 +380,7 @@ func controls() []lab.Control {
 	twins := hypothesis(lab.Same)
 	twins.Claim, twins.Denominator.Variant = "", lab.TwinOf(n)
 	reference := twins
-	reference.Scenario, reference.Direction = lab.ReferenceScenario, lab.Higher
+	reference.Scenario, reference.Margin = lab.ReferenceScenario, 0.03
 	reference.Numerator.Variant, reference.Denominator.Variant = lab.ReferenceLess, lab.ReferenceMore
 	return []lab.Control{{Name: "A/A", Hypothesis: twins, True: 1}, {Name: "known ratio", Hypothesis: reference, True: lab.ReferenceRatio}}
 }
