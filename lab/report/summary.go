@@ -110,13 +110,7 @@ func doubts(rows []metric.Row) []string {
 		"and another machine will give others", 100*most)}
 }
 
-// kindOf is what a phase's name begins with.
-func kindOf(phase string) lab.PhaseKind {
-	name, _, _ := strings.Cut(phase, "-")
-	return lab.PhaseKind(name)
-}
-
-func kind(r metric.Row) lab.PhaseKind { return kindOf(r.Text("phase")) }
+func kind(r metric.Row) lab.PhaseKind { return lab.KindOf(r.Text("phase")) }
 
 func isOpen(r metric.Row) bool { return kind(r).Open() && !isSearch(r) }
 

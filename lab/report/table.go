@@ -88,7 +88,7 @@ func (s Section) title() string {
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
 	}
 	switch {
-	case kindOf(s.Open) == lab.Capacity:
+	case lab.KindOf(s.Open) == lab.Capacity:
 		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.Open))
 	case len(s.RatesRPS) == 0:
 	case s.DeadlineMS > 0 && s.Closed == "":

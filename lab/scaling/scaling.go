@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
@@ -96,11 +95,7 @@ func (s subject) compare(o subject) int {
 	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))
 }
 
-// kind is what a phase's name begins with.
-func (s subject) kind() lab.PhaseKind {
-	name, _, _ := strings.Cut(s.phase, "-")
-	return lab.PhaseKind(name)
-}
+func (s subject) kind() lab.PhaseKind { return lab.KindOf(s.phase) }
 
 func (s subject) metric() string {
 	if s.kind() == lab.Capacity {
