@@ -370,6 +370,14 @@ func TestHowManyBlocksWouldDo(t *testing.T) {
 	if edge := of(1/0.95, 40); edge.BlocksNeeded != 0 || !strings.Contains(edge.Reason, "margin's edge") {
 		t.Errorf("at the edge: %d, %q", edge.BlocksNeeded, edge.Reason)
 	}
+	wild := func(d lab.Direction) lab.Verdict {
+		return judge(t, hypothesis(d), each(n, 1000, 100, nil), each(p, 1000, 0, nil))
+	}
+	for _, d := range []lab.Direction{lab.Same, lab.Higher} { // in the middle of the margin
+		if v := wild(d); v.BlocksNeeded != 0 || v.Reason != "the blocks vary too much: more than 200 would be needed" {
+			t.Errorf("%s: %d, %q", d, v.BlocksNeeded, v.Reason)
+		}
+	}
 	if bound := judge(t, hypothesis(lab.Higher), each(n, 1000, 1, censored()), each(p, 1000, 1, nil)); bound.BlocksNeeded != 0 || !strings.Contains(bound.Reason, "more blocks would not help") {
 		t.Errorf("a bound: %d, %q", bound.BlocksNeeded, bound.Reason)
 	}
