@@ -26,8 +26,9 @@ func control(c lab.Control, rows table, blocks int) lab.ControlVerdict {
 	if !known {
 		return unjudged(out, fmt.Sprintf("%s is no metric of this lab", c.Hypothesis.Metric))
 	}
-	// That some readings are bounds does not matter: of the same the instrument must
-	// read the same.
+	// That readings are bounds does not matter to twins: of the same the instrument
+	// must read the same. A known ratio lacks such blocks below: a server that was not
+	// the limit served less than its service time allows, whatever its clock says.
 	read := collect(terms(c.Hypothesis, m), rows, blocks)
 	if len(read.logs) < fewestRead {
 		return unjudged(out, tooFew(read, blocks, fewestRead))

@@ -404,6 +404,13 @@ func references(read, own float64) []metric.Row {
 	return slices.Concat(of(lab.ReferenceLess, 200*read, 5), of(lab.ReferenceMore, 200, 5*own))
 }
 
+func bounds(rows []metric.Row) []metric.Row {
+	for _, r := range rows {
+		with(r, censored())
+	}
+	return rows
+}
+
 func TestControls(t *testing.T) {
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
@@ -426,6 +433,7 @@ func TestControls(t *testing.T) {
 		"read is not 1.10":        {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.1)), true, false, "does not cover 1.10"},
 		"the machine's is not":    {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.2)), true, true, "does not cover 1.10"},
 		"read small, surely off":  {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.09, 1.1)), true, true, "-0.9 % ["},
+		"references, bounds":      {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), bounds(references(1.1, 1.1))), true, false, "could not be judged: too few valid blocks (0 of 6; 2 are needed): lab/reference peak is censored in 6"},
 		"references without time": {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.1, math.NaN())), true, false, "has no service_mean_ms in 6"},
 	} {
 		r := verdict.Judge(plan, slices.Concat(claims, tt.rows))
