@@ -220,3 +220,25 @@ func TestAKnownRatioIsJudgedByThePlansMargin(t *testing.T) {
 		}
 	}
 }
+
+// What a run teaches of the noise are ratios, and no bounds of one.
+func TestTheSpreadIsOfWhatIsNoBound(t *testing.T) {
+	a, b := each(n, 1300, 1, nil), each(p, 1000, 0, nil)
+	var logs []float64
+	for _, r := range a[2:] {
+		rps, _ := r.Float("throughput_rps")
+		logs = append(logs, math.Log(rps/1000))
+	}
+	with(a[0], censored())
+	with(a[0], metric.Row{"throughput_rps": metric.Num(9)})
+	with(b[1], censored())
+	sd, k := verdict.Spread(hypothesis(lab.Higher), slices.Concat(a, b))
+	if want := stat.MomentsOf(logs...).SD(); k != 4 || math.Abs(sd-want) > 1e-12 {
+		t.Errorf("%v of %d blocks, want %v of 4", sd, k, want)
+	}
+	h := hypothesis(lab.Higher)
+	h.Metric = "beauty"
+	if _, k := verdict.Spread(h, slices.Concat(a, b)); k != 0 {
+		t.Errorf("of no metric: %d blocks", k)
+	}
+}

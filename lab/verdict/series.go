@@ -133,9 +133,10 @@ func (t term) of(rows table, block int64) (log float64, bound bool, lacks string
 // every term, by block.
 type series struct {
 	logs     []float64
-	lowOpen  bool     // some are upper bounds
-	highOpen bool     // some are lower bounds
-	lacking  []string // which terms have no value, and in how many blocks
+	exact    []float64 // those of them that are no bounds
+	lowOpen  bool      // some are upper bounds
+	highOpen bool      // some are lower bounds
+	lacking  []string  // which terms have no value, and in how many blocks
 }
 
 func collect(ts []term, rows table, blocks int) (s series) {
@@ -156,6 +157,9 @@ func collect(ts []term, rows table, blocks int) (s series) {
 		if whole {
 			s.logs = append(s.logs, sum)
 			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
+			if !lowOpen && !highOpen {
+				s.exact = append(s.exact, sum)
+			}
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(lacks)) {
@@ -195,14 +199,15 @@ func Arms(h lab.Hypothesis, rows []metric.Row) (both stat.Twins) {
 }
 
 // Spread is the standard deviation of a hypothesis's log ratio between the blocks
-// of a run, and the number of blocks that have one.
+// of a run, and the number of blocks that have one that is no bound: how a ceiling
+// varies says nothing of what it hides.
 func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	m, known := metric.Find(h.Metric)
 	if !known {
 		return 0, 0
 	}
 	s := collect(terms(h, m), tabulate(rows), int(newestBlock(rows)))
-	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
+	return stat.MomentsOf(s.exact...).SD(), len(s.exact)
 }
 
 // newestBlock is the largest number of a block that rows are of.
