@@ -267,3 +267,15 @@ func TestWhatIsSaidOfOneSide(t *testing.T) {
 		}
 	}
 }
+
+// Threads that take turns under a lock.
+func TestWhereMoreCPUsNeverGainThePeakIsOnOne(t *testing.T) {
+	var rows []metric.Row
+	for cores, rps := range map[int64]float64{1: 3.48, 2: 3.44, 4: 3.30, 8: 3.20} {
+		rows = append(rows, measured("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
+	}
+	text := strings.Join(strings.Fields(report.Of(lab.Plan{}, rows).Text()), " ")
+	if want := "most throughput on 1.00 [1.00, 1.00] CPU: more do not gain; 1 to 8 cores only"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
+	}
+}

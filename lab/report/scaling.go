@@ -53,10 +53,20 @@ func law(c scaling.Curve) string {
 		return c.Reason
 	}
 	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimate(c.Fit.Sigma, ""), estimate(c.Fit.Kappa, ""))
-	if c.Fit.Peak.Value != nil {
-		text += fmt.Sprintf(", most throughput on %s CPUs", estimate(c.Fit.Peak, ""))
-	}
+	text += most(c.Fit.Peak)
 	return strings.Join(append([]string{text, c.Cores()}, c.Fit.Doubts...), "; ")
+}
+
+// most says on how many CPUs the law has the most throughput; nothing where there
+// is no such number.
+func most(peak scaling.Estimate) string {
+	switch {
+	case peak.Value == nil:
+		return ""
+	case *peak.Value == 1:
+		return fmt.Sprintf(", most throughput on %s CPU: more do not gain", estimate(peak, ""))
+	}
+	return fmt.Sprintf(", most throughput on %s CPUs", estimate(peak, ""))
 }
 
 // estimate is a figure with its interval; an end that is not known is open.

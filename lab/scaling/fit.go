@@ -17,7 +17,7 @@ type Fit struct {
 	Lambda Estimate `json:"lambda_rps"` // of one core
 	Sigma  Estimate `json:"sigma"`      // contention: what is done one at a time
 	Kappa  Estimate `json:"kappa"`      // coherency: what each core does for each other one
-	Peak   Estimate `json:"peak_cores"` // beyond which more cores bring less; nil where κ is 0: there is no such number
+	Peak   Estimate `json:"peak_cores"` // beyond which more cores bring less: 1 where more never gain; nil where there is no such number
 	Doubts []string `json:"doubts,omitempty"`
 }
 
