@@ -242,14 +242,31 @@ func TestScaling(t *testing.T) {
 	}
 }
 
+func bound(rows []metric.Row) []metric.Row {
+	for _, r := range rows {
+		r["validity"] = metric.Text("censored")
+	}
+	return rows
+}
+
+// A bound never says more than was seen.
+func TestABoundIsRoundedToItsOpenSide(t *testing.T) {
+	on := func(cpus int64, rps float64) []metric.Row {
+		return measured("scaling", "a/b", "peak", cpus, "throughput_rps", rps, 0)
+	}
+	for want, rows := range map[string][]metric.Row{
+		">= 1.99x [1.99, open] on 2 CPUs, efficiency >= 0.99 [0.99, open]": slices.Concat(on(1, 1000), bound(on(2, 1999))),
+		"<= 2.01x [open, 2.01] on 2 CPUs, efficiency <= 1.01 [open, 1.01]": slices.Concat(bound(on(1, 1000)), on(2, 2001)),
+		">= 2.00x [2.00, open] on 2 CPUs, efficiency >= 1.00 [1.00, open]": slices.Concat(on(1, 3), bound(on(2, 6))), // whose logs are no round numbers
+	} {
+		if text := strings.Join(strings.Fields(report.Of(lab.Plan{}, rows).Text()), " "); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
 // What the golden report has no occasion to say.
 func TestWhatIsSaidOfOneSide(t *testing.T) {
-	bound := func(rows []metric.Row) []metric.Row {
-		for _, r := range rows {
-			r["validity"] = metric.Text("censored")
-		}
-		return rows
-	}
 	fast, slow := measured("json", "a/b", "peak", 1, "throughput_rps", 2, 1), measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1)
 	for _, tt := range []struct {
 		d    lab.Direction
@@ -259,6 +276,8 @@ func TestWhatIsSaidOfOneSide(t *testing.T) {
 		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; no less, to within 5 %)"},
 		{lab.Higher, slices.Concat(fast[:3], slow), "json peak: a/b served 2.00x the requests of c/d (3 blocks; too few valid blocks (3 of 6; 6 are needed): a/b peak has no valid trial in 3)"},
 		{lab.Higher, slow, "json peak: a/b and c/d: no ratio of throughput_rps (0 blocks; too few valid blocks (0 of 6; 6 are needed): a/b peak has no valid trial in 6)"},
+		{lab.Lower, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 2.001, 1), bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.01x [open, 2.01] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
+		{lab.Higher, slices.Concat(bound(measured("json", "a/b", "peak", 1, "throughput_rps", 1.999, 1)), slow), "json peak: a/b served at least 1.99x [1.99, open] the requests of c/d (6 blocks)"},
 		{lab.Lower, slices.Concat(fast, bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
 	} {
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{claims("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak"))}}

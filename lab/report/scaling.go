@@ -2,7 +2,7 @@ package report
 
 import (
 	"fmt"
-	"strconv"
+	"math"
 	"strings"
 
 	"runtimelab/lab"
@@ -74,19 +74,11 @@ func estimate(e scaling.Estimate, unit string) string {
 	if e.Value == nil {
 		return "unknown"
 	}
-	d := places(*e.Value)
-	end := func(x *float64) string {
-		if x == nil {
-			return "open"
-		}
-		return strconv.FormatFloat(*x, 'f', d, 64)
+	switch e.Bound {
+	case scaling.AtLeast:
+		return ">= " + interval(*e.Value, unit, e.Low, e.High, down)
+	case scaling.AtMost:
+		return "<= " + interval(*e.Value, unit, e.Low, e.High, up)
 	}
-	text := strconv.FormatFloat(*e.Value, 'f', d, 64) + unit
-	if e.Bound != scaling.Exact {
-		text = string(e.Bound) + " " + text
-	}
-	if e.Low == nil && e.High == nil {
-		return text
-	}
-	return fmt.Sprintf("%s [%s, %s]", text, end(e.Low), end(e.High))
+	return interval(*e.Value, unit, e.Low, e.High, math.Round)
 }

@@ -43,7 +43,7 @@ func (f Figure) String() string {
 	case f.N == 0:
 		return none
 	case f.Bound:
-		return ">= " + digits(f.Median, math.Floor)
+		return ">= " + digits(f.Median, down)
 	}
 	return digits(f.Median, math.Round)
 }
@@ -59,8 +59,16 @@ func (f Figure) ranged() string {
 // Digits is a figure in as many digits as the table has.
 func Digits(x float64) string { return digits(x, math.Round) }
 
+// A bound is rounded down, never above what was seen, and one that the truth lies
+// below is rounded up. By how much arithmetic errs is no part of a figure: 1.9999999999
+// was seen as 2.
+func down(x float64) float64 { return math.Floor(x * (1 + arithmetic)) }
+func up(x float64) float64   { return math.Ceil(x * (1 - arithmetic)) }
+
+const arithmetic = 1e-9
+
 // digits writes whole numbers from 100 on, below them three digits and at most
-// three decimals. A bound is rounded down, never above what was seen.
+// three decimals.
 func digits(x float64, round func(float64) float64) string {
 	decimals := 0
 	for limit := 100.0; x < limit && decimals < 3; limit /= 10 {
