@@ -273,7 +273,9 @@ func TestWhatIsSaidOfOneSide(t *testing.T) {
 		rows []metric.Row
 		want string
 	}{
-		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; no less, to within 5 %)"},
+		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; not below 0.95)"},
+		{lab.NotHigher, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow), "json peak: a/b served 1.02x [1.02, 1.02] the requests of c/d (6 blocks; not above 1.05)"},
+		{lab.Same, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow), "json peak: a/b and c/d were equivalent: 1.02x [1.02, 1.02] the requests (6 blocks; within 0.95 to 1.05)"},
 		{lab.Higher, slices.Concat(fast[:3], slow), "json peak: a/b served 2.00x the requests of c/d (3 blocks; too few valid blocks (3 of 6; 6 are needed): a/b peak has no valid trial in 3)"},
 		{lab.Higher, slow, "json peak: a/b and c/d: no ratio of throughput_rps (0 blocks; too few valid blocks (0 of 6; 6 are needed): a/b peak has no valid trial in 6)"},
 		{lab.Lower, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 2.001, 1), bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.01x [open, 2.01] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},

@@ -132,6 +132,8 @@ func TestEquivalentIsWhatWasDecidedWithinTheMargin(t *testing.T) {
 		"refuted":         {lab.Higher, 1.01, nil, true},
 		"beyond":          {lab.Higher, 1.3, nil, false},
 		"not as high":     {lab.NotHigher, 0.7, nil, false},
+		"no higher":       {lab.NotHigher, 1.01, nil, false},
+		"no lower":        {lab.NotLower, 1.01, nil, false},
 		"a bound":         {lab.NotLower, 1.2, censored(), false},
 		"nothing decided": {lab.Same, 1 / 0.95, nil, false},
 	} {
