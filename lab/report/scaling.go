@@ -39,9 +39,10 @@ func curves(all []scaling.Curve) (out []scaling.Curve) {
 func curve(c scaling.Curve) string {
 	var points []string
 	for _, p := range c.Points[1:] {
-		text := fmt.Sprintf("%s on %s, efficiency %s", estimate(p.SpeedUp, "x"), cpus(p.Cores), estimate(p.Efficiency, ""))
-		if p.BurnSpeedUp.Value != nil {
-			text += fmt.Sprintf(", a native burn %s", estimate(p.BurnSpeedUp, "x"))
+		text := fmt.Sprintf("%s on %s (%s), efficiency %s",
+			estimate(p.SpeedUp, "x"), cpus(p.Cores), blocks(p.SpeedUp), estimate(p.Efficiency, ""))
+		if p.BurnSpeedUp.Blocks > 0 {
+			text += fmt.Sprintf(", a native burn %s (%s)", estimate(p.BurnSpeedUp, "x"), blocks(p.BurnSpeedUp))
 		}
 		points = append(points, text)
 	}
@@ -67,6 +68,15 @@ func most(peak scaling.Estimate) string {
 		return fmt.Sprintf(", most throughput on %s CPU: more do not gain", estimate(peak, ""))
 	}
 	return fmt.Sprintf(", most throughput on %s CPUs", estimate(peak, ""))
+}
+
+// blocks are how many an estimate is of, and why there is none where there are some.
+func blocks(e scaling.Estimate) string {
+	text := plural(e.Blocks, "block", "blocks")
+	if e.Blocks > 0 && e.Value == nil {
+		text += "; bounds leave it open"
+	}
+	return text
 }
 
 // estimate is a figure with its interval; an end that is not known is open.
