@@ -174,7 +174,7 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 	if host := row.Text("host_id"); host != info.Host.ID {
 		wrong("was measured on host %s, not on %s", host, info.Host.ID)
 	}
-	id := trialOf(row)
+	id := row.Trial()
 	first := id
 	first.Attempt = 1
 	t, known := planned[first]
@@ -201,19 +201,8 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 func (r *Recorded) Ended() map[lab.TrialID]bool {
 	ended := make(map[lab.TrialID]bool)
 	for _, row := range r.Rows {
-		id := trialOf(row)
+		id := row.Trial()
 		ended[id] = ended[id] || row.Text("validity") == string(lab.Disturbed)
 	}
 	return ended
-}
-
-func trialOf(row metric.Row) lab.TrialID {
-	number := func(name string) int {
-		n, _ := row.Int(name)
-		return int(n)
-	}
-	return lab.TrialID{
-		Scenario: row.Text("scenario"), Variant: row.Text("variant"),
-		Cores: number("server_cpus"), Block: number("block"), Attempt: number("attempt"),
-	}
 }

@@ -47,11 +47,10 @@ func (c Curve) Cores() string {
 // Curves are those of a run's rows, ordered by scenario, variant and phase: of
 // every variant that closed loops for the peak, searches for a capacity, or ladders
 // with clients enough for every CPU have measured on more than one number of CPUs.
-// Other loads do not ask for all that a server has. Of several attempts at a trial the last that is valid or a bound
-// counts.
+// Other loads do not ask for all that a server has.
 func Curves(rows []metric.Row) []Curve {
 	all, burns := map[subject]series{}, series{}
-	for _, r := range rows {
+	for _, r := range metric.Counting(rows) {
 		s, ok := subjectOf(r)
 		if !ok {
 			continue

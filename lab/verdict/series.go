@@ -18,40 +18,29 @@ type cell struct {
 	cores                    int64
 }
 
-// table is the rows that count by cell and block: valid ones and bounds, the last
-// attempt of each. What was disturbed or failed is not in it.
+// table is the rows that count by cell and block. What was disturbed or failed is
+// not in it.
 type table map[cell]map[int64]metric.Row
 
 func tabulate(rows []metric.Row) table {
 	t := table{}
-	for _, r := range rows {
+	for _, r := range metric.Counting(rows) {
 		block, ok := r.Int("block")
-		if v := lab.Validity(r.Text("validity")); !ok || v != lab.Valid && v != lab.Censored {
+		if !ok {
 			continue
 		}
 		cores, _ := r.Int("server_cpus")
 		for _, phase := range []string{r.Text("phase"), ""} {
 			for _, n := range []int64{cores, 0} {
-				t.put(cell{r.Text("scenario"), r.Text("variant"), phase, n}, block, r)
+				c := cell{r.Text("scenario"), r.Text("variant"), phase, n}
+				if t[c] == nil {
+					t[c] = map[int64]metric.Row{}
+				}
+				t[c][block] = r // of several phases that of the last attempt
 			}
 		}
 	}
 	return t
-}
-
-func (t table) put(c cell, block int64, r metric.Row) {
-	if t[c] == nil {
-		t[c] = map[int64]metric.Row{}
-	}
-	had, repeated := t[c][block]
-	if !repeated || attempt(r) >= attempt(had) {
-		t[c][block] = r
-	}
-}
-
-func attempt(r metric.Row) int64 {
-	n, _ := r.Int("attempt")
-	return n
 }
 
 // term is a factor of a ratio: a metric of a cell, to a power.
