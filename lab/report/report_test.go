@@ -27,6 +27,7 @@ func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figur
 		"scenario": metric.Text("json"),
 		"variant":  metric.Text(variant),
 		"block":    metric.Int(block),
+		"attempt":  metric.Int(1),
 		"phase":    metric.Text(string(phase)),
 		"validity": metric.Text(string(v)),
 	}
@@ -65,6 +66,8 @@ func of(scenario string, rows ...metric.Row) []metric.Row {
 	return rows
 }
 
+func again(r metric.Row) metric.Row { return with(r, "attempt", metric.Int(2)) }
+
 func named(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
 
 func with(r metric.Row, name string, v metric.Value) metric.Row {
@@ -92,11 +95,14 @@ func blocks() []metric.Row {
 	var rows []metric.Row
 	for b := int64(1); b <= 6; b++ {
 		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)), steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
+		single := []metric.Row{peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b))}
 		if b == 2 {
 			rows = append(rows, because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
 				steady("node/single", b, lab.Valid, 0.2))
+			again(single[0])
+			again(single[1])
 		}
-		rows = append(rows, peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b)))
+		rows = append(rows, single...)
 	}
 	return rows
 }
@@ -116,7 +122,7 @@ func crowded() []metric.Row {
 		}
 	}
 	for b := range int64(15) {
-		rows = append(rows, because(peak(long, b%2+1, lab.Disturbed, 1), fmt.Sprintf("steal 0.%d", b)))
+		rows = append(rows, because(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)), fmt.Sprintf("steal 0.%d", b)))
 	}
 	return rows
 }
@@ -258,9 +264,9 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 		{"a bound counts", []metric.Row{peak("a", 1, lab.Censored, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
 		{"failed in its second phase", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)}, 0, 1},
 		{"ended in its first phase, repeated", []metric.Row{
-			peak("a", 1, lab.Disturbed, 1), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+			peak("a", 1, lab.Disturbed, 1), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
 		{"failed before its first phase, repeated", []metric.Row{
-			row("a", 1, "", lab.Failed, nil), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+			row("a", 1, "", lab.Failed, nil), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
 		{"two blocks, mixed", []metric.Row{
 			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 2, 2},
 	}
@@ -268,6 +274,28 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 		if l := lineOf(t, tt.rows, "a"); l.Valid != tt.valid || l.Trials != tt.trials {
 			t.Errorf("%s: %d of %d, want %d of %d", tt.name, l.Valid, l.Trials, tt.valid, tt.trials)
 		}
+	}
+}
+
+// Of a trial that was repeated each phase has one figure, the last that counts.
+func TestARepeatedTrialIsOneFigure(t *testing.T) {
+	l := lineOf(t, []metric.Row{
+		peak("n/s", 1, lab.Censored, 900), steady("n/s", 1, lab.Disturbed, 5),
+		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Num(200))), again(steady("n/s", 1, lab.Valid, 1)),
+		peak("n/s", 2, lab.Valid, 300), steady("n/s", 2, lab.Disturbed, 5),
+		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Num(80))),
+	}, "n/s")
+	if l.Served.N != 2 || l.Served.Median != 200 || l.Served.Bound {
+		t.Errorf("served %+v: want 100 of the second attempt and 300 of the first", l.Served)
+	}
+	if l.P50MS.N != 2 || l.P50MS.Median != 2 || l.CPUUS.N != 2 {
+		t.Errorf("p50 %+v, CPU %+v", l.P50MS, l.CPUUS)
+	}
+	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Most != 80 || l.ColdStartMS.N != 2 || l.ColdStartMS.Most != 302 {
+		t.Errorf("memory %+v, cold start %+v", l.MemoryMiB, l.ColdStartMS)
+	}
+	if l.Valid != 1 || l.Trials != 4 {
+		t.Errorf("%d of %d", l.Valid, l.Trials)
 	}
 }
 
