@@ -135,7 +135,6 @@ func (v *Verification) rows(r *Recorded) {
 	for _, t := range r.Info.Plan.Trials {
 		planned[t.ID()] = t
 	}
-	ended := r.Ended()
 	seen := make(map[string]bool)
 	told := 0
 	for i, row := range r.Rows {
@@ -148,12 +147,7 @@ func (v *Verification) rows(r *Recorded) {
 	if told > mostTold {
 		v.wrong("... and %d more problems with rows", told-mostTold)
 	}
-	for _, t := range r.Info.Plan.Trials {
-		_, has := ended[t.ID()]
-		if _, refused := r.Info.Refused[lab.OriginalOf(t.Variant)]; has || refused {
-			v.Trials++
-		}
-	}
+	v.Trials = r.Measured()
 	if n := v.Planned - v.Trials; n > 0 {
 		v.lacks("%d of %d trials have not been measured", n, v.Planned)
 		if v.State == Done {
@@ -194,6 +188,20 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 		wrong("its image is not the run's of %s", id.Variant)
 	}
 	return problems
+}
+
+// Measured is how many of the plan's trials have ended, each once however often it
+// was tried and whatever came of it. Those of a variant that is refused have, too:
+// there is nothing to measure.
+func (r *Recorded) Measured() (n int) {
+	ended := r.Ended()
+	for _, t := range r.Info.Plan.Trials {
+		_, has := ended[t.ID()]
+		if _, refused := r.Info.Refused[lab.OriginalOf(t.Variant)]; has || refused {
+			n++
+		}
+	}
+	return n
 }
 
 // Ended is the trials that have rows, each attempt, and whether something

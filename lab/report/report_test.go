@@ -127,9 +127,12 @@ func crowded() []metric.Row {
 	return rows
 }
 
+// reportOf is that of a run that is complete.
+func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.Of(p, rows, len(p.Trials)) }
+
 func TestGolden(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded(), "nothing": nil} {
-		r := report.Of(lab.Plan{}, rows)
+		r := reportOf(lab.Plan{}, rows)
 		golden(t, name+".txt", r.Text())
 		golden(t, name+".md", r.Markdown())
 	}
@@ -157,7 +160,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 	stolen := func(v lab.Validity, share float64) []metric.Row {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Num(share))}
 	}
-	s := report.Of(lab.Plan{}, stolen(lab.Valid, 0.31))
+	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
 	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
 			t.Errorf("the %s does not tell of 31 %% stolen:\n%s", form, shown)
@@ -172,7 +175,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 
 func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
-		for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
+		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
 				t.Errorf("%s: %d characters: %q", name, n, line)
@@ -224,7 +227,7 @@ func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
 	if got := a.Served.String(); got != ">= 300" { // not 301, which was not seen
 		t.Errorf("peak %q", got)
 	}
-	for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
+	for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
 			t.Errorf("a bound with a range: %q", line)
 		}
@@ -353,7 +356,7 @@ func TestLaddersAndGoodput(t *testing.T) {
 		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
 		return with(named(r, "steady-120%"), "offered_rps", metric.Num(rate))
 	}
-	r := report.Of(lab.Plan{}, slices.Concat(
+	r := reportOf(lab.Plan{}, slices.Concat(
 		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
 		of("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
 	))

@@ -136,10 +136,6 @@ func (s Section) rates() string {
 	return text
 }
 
-func (s Summary) title() string {
-	return fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
-}
-
 // legend says what the figures are, and what they are not.
 func (s Summary) legend() []string {
 	out := []string{
