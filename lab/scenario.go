@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Scenario is a workload and how load is offered to it: one file under
@@ -56,6 +57,13 @@ const (
 
 	Capacity PhaseKind = "capacity" // open loops: a search for the highest rate that keeps the SLO
 )
+
+// KindOf is the kind of a phase that is known by its name only, as in rows: what
+// the name begins with.
+func KindOf(phase string) PhaseKind {
+	kind, _, _ := strings.Cut(phase, "-")
+	return PhaseKind(kind)
+}
 
 // Open reports whether a phase sends by a schedule, whatever became of the
 // requests before.

@@ -7,7 +7,7 @@ const (
 	Supported    Finding = "supported"     // beyond the margin on the claim's side, in every configuration compared
 	Refuted      Finding = "refuted"       // beyond it on the other side, or inside it where the claim says that there is a difference
 	Depends      Finding = "depends"       // some configurations support, some refute
-	Inconclusive Finding = "inconclusive"  // undecided: too wide, too few, or a control failed
+	Inconclusive Finding = "inconclusive"  // undecided: too wide, too few, a control failed, or the run is not complete
 	NotEvaluated Finding = "not evaluated" // with the reason; never a pass
 )
 

@@ -42,7 +42,7 @@ func FuzzRunFolder(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := report.Of(recorded.Info.Plan, recorded.Rows)
+		r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
 		if r.Text() == "" || r.Markdown() == "" {
 			t.Fatal("a run that can be read has no report")
 		}

@@ -144,7 +144,7 @@ func alone(run *record.Recorded, h lab.Hypothesis) lab.Verdict {
 	p := run.Info.Plan
 	h.Claim = lab.ClaimIDs()[0]
 	p.Hypotheses, p.Beyond, p.Controls = []lab.Hypothesis{h}, nil, nil
-	return verdict.Judge(p, run.Rows).Claims[0].Parts[0]
+	return verdict.Judge(p, run.Rows, run.Measured()).Claims[0].Parts[0]
 }
 
 // reportComparisons says how often two runs of one server are called a

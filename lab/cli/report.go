@@ -31,7 +31,7 @@ func (c *reportCommand) Run(a *app) error {
 	if state := recorded.Info.State; state != record.Done {
 		a.say("this run is not complete: %s %s", state, recorded.Info.Reason)
 	}
-	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
 	switch {
 	case c.JSON:
 		return a.printJSON(r.Data())

@@ -300,7 +300,7 @@ func (m *measurement) finish(run *record.Run, host string, cause error) error {
 	for _, doubt := range recorded.Doubts {
 		m.say("doubt: %s", doubt)
 	}
-	r := report.Of(recorded.Info.Plan, recorded.Rows)
+	r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
 	err = errors.Join(err, run.Conclude(r.Judged.Claims), run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.say("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())

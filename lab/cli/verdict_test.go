@@ -148,7 +148,7 @@ func BenchmarkATenthSlower(b *testing.B) {
 
 // wrongVerdicts are what a run of that scenario says and should not.
 func wrongVerdicts(run *record.Recorded) (all []string) {
-	result := verdict.Judge(run.Info.Plan, run.Rows)
+	result := verdict.Judge(run.Info.Plan, run.Rows, run.Measured())
 	for _, c := range result.Controls {
 		if !c.Passed {
 			all = append(all, c.Name+": "+c.Reason)

@@ -8,7 +8,8 @@ import (
 )
 
 // AAMargin is how far the two of an A/A pair may be apart, and ReferenceMargin
-// how far a known ratio from its truth.
+// how far the lab's reading of a known ratio from what the reference servers say
+// by their own clocks.
 const (
 	AAMargin        = 0.05
 	ReferenceMargin = 0.03

@@ -30,7 +30,6 @@ func repeats(p lab.Plan) int {
 	if p.Profile.Limit == 0 {
 		return share
 	}
-	p.Repeats = 0
 	all, longest := durations(p, expected)
 	return min(share, int(max(p.Profile.Limit-all, 0)/longest))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
 
@@ -384,5 +385,25 @@ func TestAResumedRunFollowsNoLink(t *testing.T) {
 		if got := read(t, victim); got != "precious" {
 			t.Errorf("through %s the file outside became %q", name, got)
 		}
+	}
+}
+
+// A planned trial is measured once, whatever came of it, and however often it was
+// tried; of a variant that is refused there is nothing to measure.
+func TestHowManyTrialsAreMeasured(t *testing.T) {
+	r := record.Recorded{Info: record.Info{Refused: map[string]string{"node/broken": "it breaks the contract"}}}
+	for block := 1; block <= 4; block++ {
+		for _, variant := range []string{"node/single", "node/broken", lab.TwinOf("node/broken")} {
+			r.Info.Plan.Trials = append(r.Info.Plan.Trials, lab.Trial{Scenario: "json", Variant: variant, Cores: 1, Block: block, Attempt: 1})
+		}
+	}
+	for i, v := range []lab.Validity{lab.Disturbed, lab.Disturbed, lab.Failed} { // the first was repeated
+		r.Rows = append(r.Rows, metric.Row{
+			"scenario": metric.Text("json"), "variant": metric.Text("node/single"), "server_cpus": metric.Int(1),
+			"block": metric.Int(int64(1 + i/2)), "attempt": metric.Int(int64(1 + i%2)), "validity": metric.Text(string(v)),
+		})
+	}
+	if n := r.Measured(); n != 2+8 {
+		t.Errorf("%d of 12, want 10: blocks 1 and 2, and all that is refused", n)
 	}
 }

@@ -135,7 +135,6 @@ func (v *Verification) rows(r *Recorded) {
 	for _, t := range r.Info.Plan.Trials {
 		planned[t.ID()] = t
 	}
-	ended := r.Ended()
 	seen := make(map[string]bool)
 	told := 0
 	for i, row := range r.Rows {
@@ -148,12 +147,7 @@ func (v *Verification) rows(r *Recorded) {
 	if told > mostTold {
 		v.wrong("... and %d more problems with rows", told-mostTold)
 	}
-	for _, t := range r.Info.Plan.Trials {
-		_, has := ended[t.ID()]
-		if _, refused := r.Info.Refused[lab.OriginalOf(t.Variant)]; has || refused {
-			v.Trials++
-		}
-	}
+	v.Trials = r.Measured()
 	if n := v.Planned - v.Trials; n > 0 {
 		v.lacks("%d of %d trials have not been measured", n, v.Planned)
 		if v.State == Done {
@@ -174,7 +168,7 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 	if host := row.Text("host_id"); host != info.Host.ID {
 		wrong("was measured on host %s, not on %s", host, info.Host.ID)
 	}
-	id := trialOf(row)
+	id := row.Trial()
 	first := id
 	first.Attempt = 1
 	t, known := planned[first]
@@ -196,24 +190,27 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 	return problems
 }
 
+// Measured is how many of the plan's trials have ended, each once however often it
+// was tried and whatever came of it. Those of a variant that is refused have, too:
+// there is nothing to measure.
+func (r *Recorded) Measured() (n int) {
+	ended := r.Ended()
+	for _, t := range r.Info.Plan.Trials {
+		_, has := ended[t.ID()]
+		if _, refused := r.Info.Refused[lab.OriginalOf(t.Variant)]; has || refused {
+			n++
+		}
+	}
+	return n
+}
+
 // Ended is the trials that have rows, each attempt, and whether something
 // disturbed it.
 func (r *Recorded) Ended() map[lab.TrialID]bool {
 	ended := make(map[lab.TrialID]bool)
 	for _, row := range r.Rows {
-		id := trialOf(row)
+		id := row.Trial()
 		ended[id] = ended[id] || row.Text("validity") == string(lab.Disturbed)
 	}
 	return ended
-}
-
-func trialOf(row metric.Row) lab.TrialID {
-	number := func(name string) int {
-		n, _ := row.Int(name)
-		return int(n)
-	}
-	return lab.TrialID{
-		Scenario: row.Text("scenario"), Variant: row.Text("variant"),
-		Cores: number("server_cpus"), Block: number("block"), Attempt: number("attempt"),
-	}
 }

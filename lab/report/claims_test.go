@@ -94,7 +94,7 @@ func telling() (lab.Plan, []metric.Row) {
 
 func TestClaimsGolden(t *testing.T) {
 	plan, rows := telling()
-	r := report.Of(plan, rows)
+	r := reportOf(plan, rows)
 	golden(t, "claims.txt", r.Text())
 	golden(t, "claims.md", r.Markdown())
 
@@ -104,7 +104,7 @@ func TestClaimsGolden(t *testing.T) {
 			row["throughput_rps"] = metric.Num(0.8 * rps)
 		}
 	}
-	r = report.Of(plan, rows)
+	r = reportOf(plan, rows)
 	golden(t, "control-failed.txt", r.Text())
 	for line := range strings.Lines(r.Text()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
@@ -140,7 +140,7 @@ func TestSectionsOfSeveralNumbersOfCPUs(t *testing.T) {
 
 func TestACapacityIsTheHeadlineOfItsSection(t *testing.T) {
 	search := row("a", 1, "capacity", lab.Valid, map[string]float64{"capacity_rps": 800, "throughput_rps": 799, "offered_rps": 800, "latency_p99_ms": 9})
-	r := report.Of(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
+	r := reportOf(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
 	s := r.Figures.Sections
 	if len(s) != 2 || s[0].Closed != "peak" || s[0].Open != "steady" || s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
 		t.Errorf("%+v", s)
@@ -161,7 +161,7 @@ func TestWhyNoClaimWasTested(t *testing.T) {
 		"No claim was tested: this run tests none of their hypotheses.": beyond,
 		"No claim was tested: smoke compares nothing.":                  smoke,
 	} {
-		r := report.Of(p, rows)
+		r := reportOf(p, rows)
 		for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
 			if !strings.Contains(text, want) || strings.Contains(text, "Claims:") || !strings.Contains(text, "65000") {
 				t.Errorf("%s: %q is not in\n%s", form, want, text)
@@ -172,7 +172,7 @@ func TestWhyNoClaimWasTested(t *testing.T) {
 
 func TestData(t *testing.T) {
 	plan, rows := telling()
-	text, err := json.Marshal(report.Of(plan, rows).Data())
+	text, err := json.Marshal(reportOf(plan, rows).Data())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestData(t *testing.T) {
 		c.Hypotheses[2].Verdict != "not evaluated" || c.Hypotheses[2].Words != "" {
 		t.Errorf("%+v", c)
 	}
-	if _, err := json.Marshal(report.Of(lab.Plan{}, nil).Data()); err != nil {
+	if _, err := json.Marshal(reportOf(lab.Plan{}, nil).Data()); err != nil {
 		t.Errorf("of nothing: %v", err)
 	}
 }
@@ -212,7 +212,7 @@ func TestEveryMetricCanBeSaid(t *testing.T) {
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{
 			claims("speed-1", "json", m.Name, lab.Lower, arm("a/b", "peak"), arm("c/d", "peak")),
 		}}
-		r := report.Of(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1), measured("json", "c/d", "peak", 1, m.Name, 2, 1)))
+		r := reportOf(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1), measured("json", "c/d", "peak", 1, m.Name, 2, 1)))
 		words := r.Data().Claims[4].Hypotheses[0].Words
 		if !strings.HasPrefix(words, "json peak: a/b ") || !strings.Contains(words, " 0.50x [0.50, 0.50] ") || !strings.HasSuffix(words, " c/d (6 blocks)") {
 			t.Errorf("%s: %s", m.Name, words)
@@ -227,13 +227,13 @@ func TestScaling(t *testing.T) {
 		rows = append(rows, measured("scaling", "node/cluster", "peak", cores, "throughput_rps", 100*n/(1+0.05*(n-1)), 1)...)
 		rows = append(rows, measured(lab.BurnScenario, lab.Burn, "peak", cores, "throughput_rps", 100*n, 1)...)
 	}
-	r := report.Of(lab.Plan{}, rows)
+	r := reportOf(lab.Plan{}, rows)
 	if len(r.Curves) != 1 {
 		t.Fatalf("%d curves", len(r.Curves))
 	}
 	text := strings.Join(strings.Fields(r.Text()), " ")
 	for _, want := range []string{
-		"scaling node/cluster peak: 1.90x [1.90, 1.90] on 2 CPUs, efficiency 0.95 [0.95, 0.95], a native burn 2.00x [2.00, 2.00]; 3.48x",
+		"scaling node/cluster peak: 1.90x [1.90, 1.90] on 2 CPUs (6 blocks), efficiency 0.95 [0.95, 0.95], a native burn 2.00x [2.00, 2.00] (6 blocks); 3.48x",
 		"Universal Scalability Law: contention 0.0", "1 to 8 cores only",
 	} {
 		if !strings.Contains(text, want) {
@@ -242,28 +242,83 @@ func TestScaling(t *testing.T) {
 	}
 }
 
+func bound(rows []metric.Row) []metric.Row {
+	for _, r := range rows {
+		r["validity"] = metric.Text("censored")
+	}
+	return rows
+}
+
+// A bound never says more than was seen.
+func TestABoundIsRoundedToItsOpenSide(t *testing.T) {
+	on := func(cpus int64, rps float64) []metric.Row {
+		return measured("scaling", "a/b", "peak", cpus, "throughput_rps", rps, 0)
+	}
+	for want, rows := range map[string][]metric.Row{
+		">= 1.99x [1.99, open] on 2 CPUs (6 blocks), efficiency >= 0.99 [0.99, open]": slices.Concat(on(1, 1000), bound(on(2, 1999))),
+		"<= 2.01x [open, 2.01] on 2 CPUs (6 blocks), efficiency <= 1.01 [open, 1.01]": slices.Concat(bound(on(1, 1000)), on(2, 2001)),
+		">= 2.00x [2.00, open] on 2 CPUs (6 blocks), efficiency >= 1.00 [1.00, open]": slices.Concat(on(1, 3), bound(on(2, 6))), // whose logs are no round numbers
+		// One block of six is a bound at both ends: the other five were not chosen by chance.
+		"unknown on 2 CPUs (6 blocks; bounds leave it open), efficiency unknown": slices.Concat(bound(on(1, 3)[:1]), on(1, 3)[1:], bound(on(2, 6)[:1]), on(2, 6)[1:]),
+	} {
+		if text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " "); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
 // What the golden report has no occasion to say.
 func TestWhatIsSaidOfOneSide(t *testing.T) {
-	bound := func(rows []metric.Row) []metric.Row {
-		for _, r := range rows {
-			r["validity"] = metric.Text("censored")
-		}
-		return rows
-	}
 	fast, slow := measured("json", "a/b", "peak", 1, "throughput_rps", 2, 1), measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1)
 	for _, tt := range []struct {
 		d    lab.Direction
 		rows []metric.Row
 		want string
 	}{
-		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; no less, to within 5 %)"},
+		{lab.NotLower, slices.Concat(fast, slow), "json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; not below 0.95)"},
+		{lab.NotHigher, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow), "json peak: a/b served 1.02x [1.02, 1.02] the requests of c/d (6 blocks; not above 1.05)"},
+		{lab.Same, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow), "json peak: a/b and c/d were equivalent: 1.02x [1.02, 1.02] the requests (6 blocks; within 0.95 to 1.05)"},
 		{lab.Higher, slices.Concat(fast[:3], slow), "json peak: a/b served 2.00x the requests of c/d (3 blocks; too few valid blocks (3 of 6; 6 are needed): a/b peak has no valid trial in 3)"},
 		{lab.Higher, slow, "json peak: a/b and c/d: no ratio of throughput_rps (0 blocks; too few valid blocks (0 of 6; 6 are needed): a/b peak has no valid trial in 6)"},
+		{lab.Lower, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 2.001, 1), bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.01x [open, 2.01] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
+		{lab.Higher, slices.Concat(bound(measured("json", "a/b", "peak", 1, "throughput_rps", 1.999, 1)), slow), "json peak: a/b served at least 1.99x [1.99, open] the requests of c/d (6 blocks)"},
 		{lab.Lower, slices.Concat(fast, bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
 	} {
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{claims("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak"))}}
-		if got := report.Of(plan, tt.rows).Data().Claims[4].Hypotheses[0].Words; got != tt.want {
+		if got := reportOf(plan, tt.rows).Data().Claims[4].Hypotheses[0].Words; got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
+	}
+}
+
+// Threads that take turns under a lock.
+func TestWhereMoreCPUsNeverGainThePeakIsOnOne(t *testing.T) {
+	var rows []metric.Row
+	for cores, rps := range map[int64]float64{1: 3.48, 2: 3.44, 4: 3.30, 8: 3.20} {
+		rows = append(rows, measured("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
+	}
+	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+	if want := "most throughput on 1.00 [1.00, 1.00] CPU: more do not gain; 1 to 8 cores only"; !strings.Contains(text, want) {
+		t.Errorf("%q is not in\n%s", want, text)
+	}
+}
+
+func TestARunThatIsNotCompleteSaysSo(t *testing.T) {
+	plan, rows := telling()
+	plan.Trials = make([]lab.Trial, 200)
+	r := report.Of(plan, rows, 126)
+	const title, why = "126 of 126 trials valid, 126 of 200 planned", "the run is not complete (126 of 200 trials); lab run --resume 20261123T231501Z-ab12 finishes it"
+	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+		text = strings.Join(strings.Fields(text), " ")
+		if !strings.Contains(text, title) || !strings.Contains(text, "Claims: 0 of 15 decided") || !strings.Contains(text, why) || !strings.Contains(text, "served 1.44x") {
+			t.Errorf("%s:\n%s", form, text)
+		}
+	}
+	d := r.Data()
+	if d.Measured != 126 || d.Planned != 200 || d.Claims[4].Verdict != lab.Inconclusive || !strings.Contains(d.Claims[4].Reason, why) {
+		t.Errorf("%d of %d: %+v", d.Measured, d.Planned, d.Claims[4])
+	}
+	if text := reportOf(plan, rows).Text(); strings.Contains(text, "planned") || !strings.Contains(text, "Claims: 6 of 15 decided") {
+		t.Errorf("complete:\n%s", text)
 	}
 }

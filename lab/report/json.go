@@ -15,6 +15,8 @@ type Data struct {
 	Blocks   int             `json:"blocks"`
 	Trials   int             `json:"trials"`
 	Valid    int             `json:"valid_trials"`
+	Measured int             `json:"measured_trials"` // of the planned ones, each once however often it was tried
+	Planned  int             `json:"planned_trials"`
 	Controls []ControlData   `json:"controls"`
 	Claims   []ClaimData     `json:"claims"`
 	Scaling  []scaling.Curve `json:"scaling"`
@@ -96,7 +98,7 @@ type FigureData struct {
 func (r Report) Data() Data {
 	s := r.Figures
 	d := Data{
-		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid,
+		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid, Measured: r.Judged.Measured, Planned: r.Judged.Planned,
 		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{}, r.Curves...), Figures: []SectionData{},
 		Notes: append([]string{}, s.Notes...), Doubts: append([]string{}, r.doubts()...),
 	}

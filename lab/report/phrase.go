@@ -74,13 +74,8 @@ func sentence(v lab.Verdict) string {
 		text = fmt.Sprintf("%s %s %s %s %s %s", a, said.verb, effect(v), said.noun, said.link, b)
 	}
 	notes := []string{plural(v.Blocks, "block", "blocks")}
-	if v.Finding == lab.Supported && !verdict.Equivalent(v) {
-		switch h.Direction {
-		case lab.NotHigher:
-			notes = append(notes, fmt.Sprintf("no more, to within %s", percent(h.Margin)))
-		case lab.NotLower:
-			notes = append(notes, fmt.Sprintf("no less, to within %s", percent(h.Margin)))
-		}
+	if within := region(v); within != "" {
+		notes = append(notes, within)
 	}
 	if v.Reason != "" {
 		notes = append(notes, v.Reason)
@@ -88,28 +83,51 @@ func sentence(v lab.Verdict) string {
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }
 
-func percent(share float64) string { return strconv.FormatFloat(100*share, 'g', 3, 64) + " %" }
+// region is where the ratio was found to lie, if that is not plainly beyond 1: a
+// margin of 0.2 is one of 25 % upwards, and whoever reads "equivalent" must know.
+func region(v lab.Verdict) string {
+	from, to := verdict.Edges(v.Hypothesis)
+	switch {
+	case verdict.Equivalent(v):
+		return fmt.Sprintf("within %.2f to %.2f", from, to)
+	case v.Finding == lab.Supported && v.Direction == lab.NotHigher:
+		return fmt.Sprintf("not above %.2f", to)
+	case v.Finding == lab.Supported && v.Direction == lab.NotLower:
+		return fmt.Sprintf("not below %.2f", from)
+	}
+	return ""
+}
 
 // effect is a ratio with its interval: "1.43x [1.38, 1.49]". A bound says so, and
 // its interval is open at one end.
 func effect(v lab.Verdict) string {
-	d := places(*v.Ratio)
+	switch {
+	case (v.Low == nil) == (v.High == nil):
+		return interval(*v.Ratio, "x", v.Low, v.High, math.Round)
+	case v.High == nil:
+		return "at least " + interval(*v.Ratio, "x", v.Low, v.High, down)
+	}
+	return "at most " + interval(*v.Ratio, "x", v.Low, v.High, up)
+}
+
+// interval is a figure and where it may lie, in the decimals of the figure: an end
+// that is not known is open, and nothing is said where neither is.
+func interval(value float64, unit string, low, high *float64, round func(float64) float64) string {
+	decimals := places(value)
+	write := func(x float64) string {
+		scale := math.Pow10(decimals)
+		return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
+	}
 	end := func(x *float64) string {
 		if x == nil {
 			return "open"
 		}
-		return strconv.FormatFloat(*x, 'f', d, 64)
+		return write(*x)
 	}
-	text := strconv.FormatFloat(*v.Ratio, 'f', d, 64) + "x"
-	switch {
-	case v.Low == nil && v.High == nil:
-		return text
-	case v.High == nil:
-		text = "at least " + text
-	case v.Low == nil:
-		text = "at most " + text
+	if low == nil && high == nil {
+		return write(value) + unit
 	}
-	return fmt.Sprintf("%s [%s, %s]", text, end(v.Low), end(v.High))
+	return fmt.Sprintf("%s%s [%s, %s]", write(value), unit, end(low), end(high))
 }
 
 // places is the decimals of a ratio: two, fewer of one of 10 and more, more of one

@@ -21,9 +21,10 @@ type Report struct {
 	untested string // why no claim was
 }
 
-// Of is the report of a run's plan and rows, in their order.
-func Of(p lab.Plan, rows []metric.Row) Report {
-	r := Report{Judged: verdict.Judge(p, rows), Curves: curves(scaling.Curves(rows)), Figures: Summarise(rows)}
+// Of is the report of a run's plan and rows, in their order, where so many of the
+// plan's trials have been measured.
+func Of(p lab.Plan, rows []metric.Row, measured int) Report {
+	r := Report{Judged: verdict.Judge(p, rows, measured), Curves: curves(scaling.Curves(rows)), Figures: Summarise(rows)}
 	switch {
 	case len(p.Hypotheses)+len(p.Beyond) == 0:
 		r.untested = "the plan of this run has no hypotheses."
@@ -35,6 +36,16 @@ func Of(p lab.Plan, rows []metric.Row) Report {
 	return r
 }
 
+// title says which run it is, and how much of it there is.
+func (r Report) title() string {
+	s := r.Figures
+	text := fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
+	if !r.Judged.Complete() {
+		text += fmt.Sprintf(", %d of %d planned", r.Judged.Measured, r.Judged.Planned)
+	}
+	return text
+}
+
 // parts are what comes before the figures.
 func (r Report) parts() []part { return slices.Concat(r.controls(), r.claims(), r.scaled()) }
 
@@ -44,7 +55,7 @@ func (r Report) Text() string {
 		return noTrial
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", r.Figures.title())
+	fmt.Fprintf(&b, "%s\n", r.title())
 	for _, p := range r.parts() {
 		b.WriteByte('\n')
 		wrap(&b, "", p.heading)
@@ -105,7 +116,7 @@ func (r Report) Markdown() string {
 		return noTrial
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", plain(r.Figures.title()))
+	fmt.Fprintf(&b, "%s\n", plain(r.title()))
 	for _, p := range r.parts() {
 		fmt.Fprintf(&b, "\n%s\n", plain(p.heading))
 		for i, e := range p.entries {

@@ -27,6 +27,7 @@ func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figur
 		"scenario": metric.Text("json"),
 		"variant":  metric.Text(variant),
 		"block":    metric.Int(block),
+		"attempt":  metric.Int(1),
 		"phase":    metric.Text(string(phase)),
 		"validity": metric.Text(string(v)),
 	}
@@ -65,6 +66,8 @@ func of(scenario string, rows ...metric.Row) []metric.Row {
 	return rows
 }
 
+func again(r metric.Row) metric.Row { return with(r, "attempt", metric.Int(2)) }
+
 func named(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
 
 func with(r metric.Row, name string, v metric.Value) metric.Row {
@@ -92,11 +95,14 @@ func blocks() []metric.Row {
 	var rows []metric.Row
 	for b := int64(1); b <= 6; b++ {
 		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)), steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
+		single := []metric.Row{peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b))}
 		if b == 2 {
 			rows = append(rows, because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
 				steady("node/single", b, lab.Valid, 0.2))
+			again(single[0])
+			again(single[1])
 		}
-		rows = append(rows, peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b)))
+		rows = append(rows, single...)
 	}
 	return rows
 }
@@ -116,14 +122,17 @@ func crowded() []metric.Row {
 		}
 	}
 	for b := range int64(15) {
-		rows = append(rows, because(peak(long, b%2+1, lab.Disturbed, 1), fmt.Sprintf("steal 0.%d", b)))
+		rows = append(rows, because(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)), fmt.Sprintf("steal 0.%d", b)))
 	}
 	return rows
 }
 
+// reportOf is that of a run that is complete.
+func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.Of(p, rows, len(p.Trials)) }
+
 func TestGolden(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded(), "nothing": nil} {
-		r := report.Of(lab.Plan{}, rows)
+		r := reportOf(lab.Plan{}, rows)
 		golden(t, name+".txt", r.Text())
 		golden(t, name+".md", r.Markdown())
 	}
@@ -151,7 +160,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 	stolen := func(v lab.Validity, share float64) []metric.Row {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Num(share))}
 	}
-	s := report.Of(lab.Plan{}, stolen(lab.Valid, 0.31))
+	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
 	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
 			t.Errorf("the %s does not tell of 31 %% stolen:\n%s", form, shown)
@@ -166,7 +175,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 
 func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
-		for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
+		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
 				t.Errorf("%s: %d characters: %q", name, n, line)
@@ -218,7 +227,7 @@ func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
 	if got := a.Served.String(); got != ">= 300" { // not 301, which was not seen
 		t.Errorf("peak %q", got)
 	}
-	for line := range strings.Lines(report.Of(lab.Plan{}, rows).Text()) {
+	for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
 			t.Errorf("a bound with a range: %q", line)
 		}
@@ -258,9 +267,9 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 		{"a bound counts", []metric.Row{peak("a", 1, lab.Censored, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
 		{"failed in its second phase", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)}, 0, 1},
 		{"ended in its first phase, repeated", []metric.Row{
-			peak("a", 1, lab.Disturbed, 1), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+			peak("a", 1, lab.Disturbed, 1), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
 		{"failed before its first phase, repeated", []metric.Row{
-			row("a", 1, "", lab.Failed, nil), peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 2},
+			row("a", 1, "", lab.Failed, nil), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
 		{"two blocks, mixed", []metric.Row{
 			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 2, 2},
 	}
@@ -268,6 +277,28 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 		if l := lineOf(t, tt.rows, "a"); l.Valid != tt.valid || l.Trials != tt.trials {
 			t.Errorf("%s: %d of %d, want %d of %d", tt.name, l.Valid, l.Trials, tt.valid, tt.trials)
 		}
+	}
+}
+
+// Of a trial that was repeated each phase has one figure, the last that counts.
+func TestARepeatedTrialIsOneFigure(t *testing.T) {
+	l := lineOf(t, []metric.Row{
+		peak("n/s", 1, lab.Censored, 900), steady("n/s", 1, lab.Disturbed, 5),
+		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Num(200))), again(steady("n/s", 1, lab.Valid, 1)),
+		peak("n/s", 2, lab.Valid, 300), steady("n/s", 2, lab.Disturbed, 5),
+		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Num(80))),
+	}, "n/s")
+	if l.Served.N != 2 || l.Served.Median != 200 || l.Served.Bound {
+		t.Errorf("served %+v: want 100 of the second attempt and 300 of the first", l.Served)
+	}
+	if l.P50MS.N != 2 || l.P50MS.Median != 2 || l.CPUUS.N != 2 {
+		t.Errorf("p50 %+v, CPU %+v", l.P50MS, l.CPUUS)
+	}
+	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Most != 80 || l.ColdStartMS.N != 2 || l.ColdStartMS.Most != 302 {
+		t.Errorf("memory %+v, cold start %+v", l.MemoryMiB, l.ColdStartMS)
+	}
+	if l.Valid != 1 || l.Trials != 4 {
+		t.Errorf("%d of %d", l.Valid, l.Trials)
 	}
 }
 
@@ -325,7 +356,7 @@ func TestLaddersAndGoodput(t *testing.T) {
 		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
 		return with(named(r, "steady-120%"), "offered_rps", metric.Num(rate))
 	}
-	r := report.Of(lab.Plan{}, slices.Concat(
+	r := reportOf(lab.Plan{}, slices.Concat(
 		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
 		of("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
 	))

@@ -2,7 +2,7 @@ package report
 
 import (
 	"fmt"
-	"strconv"
+	"math"
 	"strings"
 
 	"runtimelab/lab"
@@ -39,9 +39,10 @@ func curves(all []scaling.Curve) (out []scaling.Curve) {
 func curve(c scaling.Curve) string {
 	var points []string
 	for _, p := range c.Points[1:] {
-		text := fmt.Sprintf("%s on %s, efficiency %s", estimate(p.SpeedUp, "x"), cpus(p.Cores), estimate(p.Efficiency, ""))
-		if p.BurnSpeedUp.Value != nil {
-			text += fmt.Sprintf(", a native burn %s", estimate(p.BurnSpeedUp, "x"))
+		text := fmt.Sprintf("%s on %s (%s), efficiency %s",
+			estimate(p.SpeedUp, "x"), cpus(p.Cores), blocks(p.SpeedUp), estimate(p.Efficiency, ""))
+		if p.BurnSpeedUp.Blocks > 0 {
+			text += fmt.Sprintf(", a native burn %s (%s)", estimate(p.BurnSpeedUp, "x"), blocks(p.BurnSpeedUp))
 		}
 		points = append(points, text)
 	}
@@ -53,10 +54,29 @@ func law(c scaling.Curve) string {
 		return c.Reason
 	}
 	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimate(c.Fit.Sigma, ""), estimate(c.Fit.Kappa, ""))
-	if c.Fit.Peak.Value != nil {
-		text += fmt.Sprintf(", most throughput on %s CPUs", estimate(c.Fit.Peak, ""))
-	}
+	text += most(c.Fit.Peak)
 	return strings.Join(append([]string{text, c.Cores()}, c.Fit.Doubts...), "; ")
+}
+
+// most says on how many CPUs the law has the most throughput; nothing where there
+// is no such number.
+func most(peak scaling.Estimate) string {
+	switch {
+	case peak.Value == nil:
+		return ""
+	case *peak.Value == 1:
+		return fmt.Sprintf(", most throughput on %s CPU: more do not gain", estimate(peak, ""))
+	}
+	return fmt.Sprintf(", most throughput on %s CPUs", estimate(peak, ""))
+}
+
+// blocks are how many an estimate is of, and why there is none where there are some.
+func blocks(e scaling.Estimate) string {
+	text := plural(e.Blocks, "block", "blocks")
+	if e.Blocks > 0 && e.Value == nil {
+		text += "; bounds leave it open"
+	}
+	return text
 }
 
 // estimate is a figure with its interval; an end that is not known is open.
@@ -64,19 +84,11 @@ func estimate(e scaling.Estimate, unit string) string {
 	if e.Value == nil {
 		return "unknown"
 	}
-	d := places(*e.Value)
-	end := func(x *float64) string {
-		if x == nil {
-			return "open"
-		}
-		return strconv.FormatFloat(*x, 'f', d, 64)
+	switch e.Bound {
+	case scaling.AtLeast:
+		return ">= " + interval(*e.Value, unit, e.Low, e.High, down)
+	case scaling.AtMost:
+		return "<= " + interval(*e.Value, unit, e.Low, e.High, up)
 	}
-	text := strconv.FormatFloat(*e.Value, 'f', d, 64) + unit
-	if e.Bound != scaling.Exact {
-		text = string(e.Bound) + " " + text
-	}
-	if e.Low == nil && e.High == nil {
-		return text
-	}
-	return fmt.Sprintf("%s [%s, %s]", text, end(e.Low), end(e.High))
+	return interval(*e.Value, unit, e.Low, e.High, math.Round)
 }

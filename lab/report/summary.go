@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ type Section struct {
 	Lines       []Line    // by variant
 }
 
-// Line is one variant in a section. Figures come from rows that are valid.
+// Line is one variant in a section. Figures come from rows that count.
 type Line struct {
 	Variant      string
 	Valid        int // trials of which every phase here is valid or a bound
@@ -78,15 +79,8 @@ func Summarise(rows []metric.Row) Summary {
 	s.Blocks = len(blocks)
 	for _, name := range scenarios {
 		s.Sections = append(s.Sections, sections(name, byScenario[name])...)
-		for _, ofVariant := range sorted(byVariant(byScenario[name])) {
-			for _, trial := range trials(ofVariant) {
-				s.Trials++
-				if usable(trial) {
-					s.Valid++
-				}
-			}
-		}
 	}
+	s.Valid, s.Trials = trials(rows)
 	s.Notes = notes(rows)
 	s.Doubts = doubts(rows)
 	return s
@@ -98,8 +92,8 @@ const muchSteal = 0.05
 
 func doubts(rows []metric.Row) []string {
 	most := 0.0
-	for _, r := range rows {
-		if steal, ok := r.Float("steal_ratio"); ok && validOrBound(r) {
+	for _, r := range metric.Counting(rows) {
+		if steal, ok := r.Float("steal_ratio"); ok {
 			most = max(most, steal)
 		}
 	}
@@ -110,13 +104,7 @@ func doubts(rows []metric.Row) []string {
 		"and another machine will give others", 100*most)}
 }
 
-// kindOf is what a phase's name begins with.
-func kindOf(phase string) lab.PhaseKind {
-	name, _, _ := strings.Cut(phase, "-")
-	return lab.PhaseKind(name)
-}
-
-func kind(r metric.Row) lab.PhaseKind { return kindOf(r.Text("phase")) }
+func kind(r metric.Row) lab.PhaseKind { return lab.KindOf(r.Text("phase")) }
 
 func isOpen(r metric.Row) bool { return kind(r).Open() && !isSearch(r) }
 
@@ -127,13 +115,6 @@ func isClosed(r metric.Row) bool { return kind(r) == lab.Peak || kind(r) == lab.
 func validity(r metric.Row) lab.Validity { return lab.Validity(r.Text("validity")) }
 
 func valid(r metric.Row) bool { return validity(r) == lab.Valid }
-
-func validOrBound(r metric.Row) bool { return valid(r) || validity(r) == lab.Censored }
-
-// usable reports whether every phase of a trial is valid or a bound.
-func usable(trial []metric.Row) bool {
-	return !slices.ContainsFunc(trial, func(r metric.Row) bool { return !validOrBound(r) })
-}
 
 func byVariant(rows []metric.Row) map[string][]metric.Row {
 	out := map[string][]metric.Row{}
@@ -255,24 +236,11 @@ func lines(rows []metric.Row) []Line {
 
 func line(variant string, rows []metric.Row) Line {
 	l := Line{Variant: variant}
-	var memory, cold []float64
-	for _, trial := range trials(rows) {
-		l.Trials++
-		if usable(trial) {
-			l.Valid++
-		}
-		// Both are the trial's, not the phase's: one figure each.
-		if xs := values(trial, "memory_peak_mib", validOrBound); len(xs) > 0 {
-			memory = append(memory, slices.Max(xs))
-		}
-		if xs := values(trial, "cold_start_ms", validOrBound); len(xs) > 0 {
-			cold = append(cold, xs[0])
-		}
-	}
+	l.Valid, l.Trials = trials(rows)
 	closed, open := those(rows, isClosed), those(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	head, name := headline(rows)
-	l.Served = figure(values(head, name, validOrBound))
-	l.Served.Bound = slices.ContainsFunc(head, func(r metric.Row) bool { return validity(r) == lab.Censored })
+	l.Served = figure(values(head, name, metric.Row.Counts))
+	l.Served.Bound = slices.ContainsFunc(metric.Counting(head), func(r metric.Row) bool { return validity(r) == lab.Censored })
 	l.P50MS = figure(values(open, "latency_p50_ms", valid))
 	l.P99MS = figure(values(open, "latency_p99_ms", valid))
 	if len(open) == 0 {
@@ -282,8 +250,28 @@ func line(variant string, rows []metric.Row) Line {
 		open = closed
 	}
 	l.CPUUS = figure(values(open, "cpu_us_per_request", valid))
-	l.MemoryMiB, l.ColdStartMS = figure(memory), figure(cold)
+	l.MemoryMiB = figure(byTrial(rows, "memory_peak_mib", func(had, x float64) float64 { return max(had, x) }))
+	l.ColdStartMS = figure(byTrial(rows, "cold_start_ms", func(_, x float64) float64 { return x }))
 	return l
+}
+
+// byTrial is one figure for each trial, as it is the trial's and not the phase's;
+// both says which of two that its rows have.
+func byTrial(rows []metric.Row, name string, both func(had, x float64) float64) []float64 {
+	seen := map[lab.TrialID]float64{}
+	for _, r := range metric.Counting(rows) {
+		x, ok := r.Float(name)
+		if !ok {
+			continue
+		}
+		id := r.Trial()
+		id.Attempt = 0 // phases that count may be of several
+		if had, more := seen[id]; more {
+			x = both(had, x)
+		}
+		seen[id] = x
+	}
+	return slices.Collect(maps.Values(seen))
 }
 
 // headline is what a section ranks by: the closed loop's throughput, or without
@@ -298,24 +286,19 @@ func headline(rows []metric.Row) (of []metric.Row, name string) {
 	return those(rows, isOpen), "goodput_rps"
 }
 
-// trials splits a variant's rows into its trials. A trial that was repeated has
-// the same block; its rows begin anew with a phase that was there already.
-func trials(rows []metric.Row) [][]metric.Row {
-	var out [][]metric.Row
-	newest := map[int64]int{} // block to index in out
+// trials are how many were measured, each attempt for itself, and of how many every
+// phase is valid or a bound.
+func trials(rows []metric.Row) (usable, all int) {
+	spoilt := map[lab.TrialID]bool{}
 	for _, r := range rows {
-		block, _ := r.Int("block")
-		i, known := newest[block]
-		if !known || slices.ContainsFunc(out[i], func(had metric.Row) bool {
-			return had.Text("phase") == "" || had.Text("phase") == r.Text("phase")
-		}) {
-			i = len(out)
-			out = append(out, nil)
-			newest[block] = i
-		}
-		out[i] = append(out[i], r)
+		spoilt[r.Trial()] = spoilt[r.Trial()] || !r.Counts()
 	}
-	return out
+	for _, bad := range spoilt {
+		if !bad {
+			usable++
+		}
+	}
+	return usable, len(spoilt)
 }
 
 func those(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
@@ -327,10 +310,11 @@ func those(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
 	return out
 }
 
-func values(rows []metric.Row, name string, counts func(metric.Row) bool) []float64 {
+// values are those of a column in the rows that count and are wanted.
+func values(rows []metric.Row, name string, wanted func(metric.Row) bool) []float64 {
 	var xs []float64
-	for _, r := range rows {
-		if f, ok := r.Float(name); ok && counts(r) {
+	for _, r := range metric.Counting(rows) {
+		if f, ok := r.Float(name); ok && wanted(r) {
 			xs = append(xs, f)
 		}
 	}
@@ -345,19 +329,15 @@ func figure(xs []float64) Figure {
 }
 
 func servedByBlock(rows []metric.Row) map[int64]float64 {
-	seen := map[int64][]float64{}
+	served := map[int64]float64{}
 	head, name := headline(rows)
-	for _, r := range head {
+	for _, r := range metric.Counting(head) {
 		block, _ := r.Int("block")
 		if f, ok := r.Float(name); ok && valid(r) {
-			seen[block] = append(seen[block], f)
+			served[block] = f
 		}
 	}
-	out := make(map[int64]float64, len(seen))
-	for block, xs := range seen {
-		out[block] = stat.Median(xs)
-	}
-	return out
+	return served
 }
 
 // pairedRatio is the median of a/b over the blocks that have both: what slows a

@@ -43,7 +43,7 @@ func (f Figure) String() string {
 	case f.N == 0:
 		return none
 	case f.Bound:
-		return ">= " + digits(f.Median, math.Floor)
+		return ">= " + digits(f.Median, down)
 	}
 	return digits(f.Median, math.Round)
 }
@@ -59,8 +59,16 @@ func (f Figure) ranged() string {
 // Digits is a figure in as many digits as the table has.
 func Digits(x float64) string { return digits(x, math.Round) }
 
+// A bound is rounded down, never above what was seen, and one that the truth lies
+// below is rounded up. By how much arithmetic errs is no part of a figure: 1.9999999999
+// was seen as 2.
+func down(x float64) float64 { return math.Floor(x * (1 + arithmetic)) }
+func up(x float64) float64   { return math.Ceil(x * (1 - arithmetic)) }
+
+const arithmetic = 1e-9
+
 // digits writes whole numbers from 100 on, below them three digits and at most
-// three decimals. A bound is rounded down, never above what was seen.
+// three decimals.
 func digits(x float64, round func(float64) float64) string {
 	decimals := 0
 	for limit := 100.0; x < limit && decimals < 3; limit /= 10 {
@@ -88,7 +96,7 @@ func (s Section) title() string {
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
 	}
 	switch {
-	case kindOf(s.Open) == lab.Capacity:
+	case lab.KindOf(s.Open) == lab.Capacity:
 		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.Open))
 	case len(s.RatesRPS) == 0:
 	case s.DeadlineMS > 0 && s.Closed == "":
@@ -128,14 +136,10 @@ func (s Section) rates() string {
 	return text
 }
 
-func (s Summary) title() string {
-	return fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
-}
-
 // legend says what the figures are, and what they are not.
 func (s Summary) legend() []string {
 	out := []string{
-		"valid trials: every phase is valid, or a bound; figures are those of valid phases. \"-\": there is none.",
+		"valid trials: every phase is valid, or a bound; figures are those of valid phases, of a repeated trial the last. \"-\": there is none.",
 		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of the trials [lowest–highest]; \">= X\" is a bound: " +
 			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +

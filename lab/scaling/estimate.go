@@ -16,11 +16,14 @@ const (
 	Exact   Bound = ""
 	AtLeast Bound = ">="
 	AtMost  Bound = "<="
+
+	// open is of what bounds leave no side to. It is no estimate's: there is none of it.
+	open Bound = "?"
 )
 
 // Estimate is the geometric mean over blocks, and its interval of 95 %. What is
 // not known is nil: an end that a bound leaves open, or both of a single block;
-// and all, where there is no block, or blocks whose bounds contradict one another.
+// and all, where there is no block, or bounds of the blocks contradict one another.
 type Estimate struct {
 	Blocks int      `json:"blocks"`
 	Value  *float64 `json:"value"`
@@ -34,12 +37,11 @@ func estimate(byBlock map[int64]quantity) Estimate {
 	var logs []float64
 	for _, block := range slices.Sorted(maps.Keys(byBlock)) {
 		q := byBlock[block]
-		both, ok := e.Bound.and(q.bound)
-		if !ok {
-			return Estimate{Blocks: e.Blocks}
-		}
-		e.Bound = both
+		e.Bound = e.Bound.and(q.bound)
 		logs = append(logs, q.log)
+	}
+	if e.Bound == open {
+		return Estimate{Blocks: e.Blocks}
 	}
 	effect := stat.Paired(logs)
 	low, high := effect.Interval(lab.Alpha)
@@ -79,36 +81,34 @@ type quantity struct {
 
 func exactly(x float64) quantity { return quantity{log: math.Log(x)} }
 
-// over is q/p. It is not known where bounds of the two go against one another:
-// neither is how large a quotient of two unsaturated servers is.
-func (q quantity) over(p quantity) (quantity, bool) {
-	bound, ok := q.bound.and(p.bound.inverse())
-	return quantity{q.log - p.log, bound}, ok
+// over is q/p. It is open where bounds of the two go against one another: how large
+// a quotient of two unsaturated servers is nobody knows.
+func (q quantity) over(p quantity) quantity {
+	return quantity{q.log - p.log, q.bound.and(p.bound.inverse())}
 }
 
-// quotients are those of the blocks in which both are known.
+// quotients are those of the blocks that have both. What is open stays among them:
+// the mean of the others would be one of chosen blocks.
 func quotients(a, b map[int64]quantity) map[int64]quantity {
 	all := map[int64]quantity{}
 	for block, q := range a {
 		if p, both := b[block]; both {
-			if r, ok := q.over(p); ok {
-				all[block] = r
-			}
+			all[block] = q.over(p)
 		}
 	}
 	return all
 }
 
-// and is the bound of a product: none where its factors are bounds of different
+// and is the bound of a product: open where its factors are bounds of different
 // kinds.
-func (b Bound) and(o Bound) (Bound, bool) {
+func (b Bound) and(o Bound) Bound {
 	switch {
 	case b == Exact || b == o:
-		return o, true
+		return o
 	case o == Exact:
-		return b, true
+		return b
 	}
-	return Exact, false
+	return open
 }
 
 // inverse is the bound of the reciprocal.
@@ -119,5 +119,5 @@ func (b Bound) inverse() Bound {
 	case AtMost:
 		return AtLeast
 	}
-	return Exact
+	return b
 }

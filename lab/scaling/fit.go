@@ -17,13 +17,9 @@ type Fit struct {
 	Lambda Estimate `json:"lambda_rps"` // of one core
 	Sigma  Estimate `json:"sigma"`      // contention: what is done one at a time
 	Kappa  Estimate `json:"kappa"`      // coherency: what each core does for each other one
-	Peak   Estimate `json:"peak_cores"` // beyond which more cores bring less; nil where κ is 0: there is no such number
+	Peak   Estimate `json:"peak_cores"` // beyond which more cores bring less: 1 where more never gain; nil where there is no such number
 	Doubts []string `json:"doubts,omitempty"`
 }
-
-// fewestCores is how many numbers of cores a law of three coefficients needs, so
-// that one is left to contradict it.
-const fewestCores = 4
 
 const (
 	resamples = 2000
@@ -32,14 +28,14 @@ const (
 
 // fit finds the coefficients of a curve, or says why it does not.
 func fit(of series, c Curve) (*Fit, string) {
-	if n := len(c.Points); n < fewestCores {
+	if n := len(c.Points); n < stat.FewestUSL {
 		return nil, fmt.Sprintf("a fit needs four core counts; this has %d (%s)", n, c.Cores())
 	}
 	if doubts := of.doubts(); len(doubts) > 0 {
 		return nil, "no fit: " + strings.Join(doubts, "; ")
 	}
 	counts := of.known()
-	if len(counts) < fewestCores {
+	if len(counts) < stat.FewestUSL {
 		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d", lab.FewestBlocks, len(counts))
 	}
 	blocks := of.complete(counts)

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
@@ -48,11 +47,10 @@ func (c Curve) Cores() string {
 // Curves are those of a run's rows, ordered by scenario, variant and phase: of
 // every variant that closed loops for the peak, searches for a capacity, or ladders
 // with clients enough for every CPU have measured on more than one number of CPUs.
-// Other loads do not ask for all that a server has. Of several attempts at a trial the last that is valid or a bound
-// counts.
+// Other loads do not ask for all that a server has.
 func Curves(rows []metric.Row) []Curve {
 	all, burns := map[subject]series{}, series{}
-	for _, r := range rows {
+	for _, r := range metric.Counting(rows) {
 		s, ok := subjectOf(r)
 		if !ok {
 			continue
@@ -96,11 +94,7 @@ func (s subject) compare(o subject) int {
 	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))
 }
 
-// kind is what a phase's name begins with.
-func (s subject) kind() lab.PhaseKind {
-	name, _, _ := strings.Cut(s.phase, "-")
-	return lab.PhaseKind(name)
-}
+func (s subject) kind() lab.PhaseKind { return lab.KindOf(s.phase) }
 
 func (s subject) metric() string {
 	if s.kind() == lab.Capacity {

@@ -117,7 +117,7 @@ func TestBoundsStayBounds(t *testing.T) {
 		"neither":        {valid, valid, "2.000 [2.000, 2.000] of 6", "20.000 [20.000, 20.000] of 6"},
 		"the numerator":  {valid, censored, ">=2.000 [2.000, -] of 6", ">=20.000 [20.000, -] of 6"},
 		"the divisor":    {censored, valid, "<=2.000 [-, 2.000] of 6", "20.000 [20.000, 20.000] of 6"},
-		"both: unknown":  {censored, censored, "- [-, -] of 0", ">=20.000 [20.000, -] of 6"},
+		"both: unknown":  {censored, censored, "- [-, -] of 6", ">=20.000 [20.000, -] of 6"},
 		"only disturbed": {valid, lab.Disturbed, "", ""},
 		"only failed":    {lab.Failed, valid, "", ""},
 	}
@@ -152,6 +152,9 @@ func TestBoundsOfBlocksTogether(t *testing.T) {
 		return all
 	}
 	expect(t, "the speed-up with one bound", only(t, rows(nil)).Points[1].SpeedUp, ">=2.000 [2.000, -] of 6")
+	both := rows(nil)
+	with(both[0], judged(lab.Censored)) // of the block whose other end is one
+	expect(t, "the speed-up with both ends of a block", only(t, both).Points[1].SpeedUp, "- [-, -] of 6")
 	expect(t, "the speed-up with two", only(t, rows(judged(lab.Censored))).Points[1].SpeedUp, "- [-, -] of 6")
 }
 

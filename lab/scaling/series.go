@@ -17,34 +17,28 @@ type cell struct {
 	block int64
 }
 
-// trial is the last attempt that counts of a cell.
+// trial is what counts of a cell.
 type trial struct {
 	quantity
-	attempt   int64
 	workers   int64 // processes that accept requests; 0 where the server does not say
 	throttled int64 // periods in which a quota parked it
 }
 
-// add takes a row of a subject, unless it does not count.
+// add takes a row of a subject that counts.
 func (s series) add(r metric.Row, name string) {
-	validity := lab.Validity(r.Text("validity"))
 	value, ok := r.Float(name)
 	cores, given := r.Int("server_cpus")
-	if !ok || !given || value <= 0 || validity != lab.Valid && validity != lab.Censored {
+	if !ok || !given || value <= 0 {
 		return
 	}
 	t := trial{quantity: exactly(value)}
-	if validity == lab.Censored {
+	if lab.Validity(r.Text("validity")) == lab.Censored {
 		t.bound = AtLeast
 	}
 	block, _ := r.Int("block")
-	t.attempt, _ = r.Int("attempt")
 	t.workers, _ = r.Int("workers")
 	t.throttled, _ = r.Int("throttled_periods")
-	at := cell{int(cores), block}
-	if had, there := s[at]; !there || t.attempt >= had.attempt {
-		s[at] = t
-	}
+	s[cell{int(cores), block}] = t
 }
 
 // cores are the numbers of CPUs, ascending.

@@ -28,13 +28,13 @@ func (u USL) At(n float64) float64 {
 	return u.Lambda * n / (1 + u.Sigma*(n-1) + u.Kappa*n*(n-1))
 }
 
-// Peak is the n of the highest throughput: infinite where more never cost, 0
+// Peak is the n of the highest throughput: infinite where more never cost, 1
 // where more than one never gain.
 func (u USL) Peak() float64 {
 	if u.Sigma >= 1 {
-		return 0
+		return 1
 	}
-	return math.Sqrt((1 - u.Sigma) / u.Kappa)
+	return max(1, math.Sqrt((1-u.Sigma)/u.Kappa))
 }
 
 // FewestUSL is the number of distinct N that a fit needs: one more than there are

@@ -70,8 +70,10 @@ func TestUSLAtItsPeak(t *testing.T) {
 	if p := (stat.USL{Lambda: 1, Sigma: 0.1}).Peak(); !math.IsInf(p, 1) {
 		t.Errorf("without coherency the peak is at %v", p)
 	}
-	if p := (stat.USL{Lambda: 1, Sigma: 1}).Peak(); p != 0 {
-		t.Errorf("where nothing is done side by side the peak is at %v", p)
+	for _, u := range []stat.USL{{Lambda: 1, Sigma: 1}, {Lambda: 1, Sigma: 1.1, Kappa: 0.01}, {Lambda: 1, Sigma: 0.5, Kappa: 2}} {
+		if p := u.Peak(); p != 1 || u.At(2) > u.At(1) {
+			t.Errorf("where more than one never gain the peak of %+v is at %v", u, p)
+		}
 	}
 }
 

@@ -13,9 +13,6 @@ const (
 	// surprise is the p, two-sided, below which a control has found a difference
 	// where there is none.
 	surprise = 0.01
-	// readingError is how far the lab's reading of a ratio may lie from what the
-	// reference servers say by their own clocks.
-	readingError = 0.03
 	// fewestRead is the number of blocks that have a mean with an interval.
 	fewestRead = 2
 )
@@ -29,8 +26,9 @@ func control(c lab.Control, rows table, blocks int) lab.ControlVerdict {
 	if !known {
 		return unjudged(out, fmt.Sprintf("%s is no metric of this lab", c.Hypothesis.Metric))
 	}
-	// That some readings are bounds does not matter: of the same the instrument must
-	// read the same.
+	// That readings are bounds does not matter to twins: of the same the instrument
+	// must read the same. A known ratio lacks such blocks below: a server that was not
+	// the limit served less than its service time allows, whatever its clock says.
 	read := collect(terms(c.Hypothesis, m), rows, blocks)
 	if len(read.logs) < fewestRead {
 		return unjudged(out, tooFew(read, blocks, fewestRead))
@@ -56,7 +54,7 @@ func control(c lab.Control, rows table, blocks int) lab.ControlVerdict {
 	}
 	out.Reason += fmt.Sprintf(", which %s %.2f; by the servers' own clocks %+.1f %% [%+.1f, %+.1f] off",
 		covers, c.True, percent(off.Mean), percent(offLow), percent(offHigh))
-	return judged(out, accurate(off, -math.Log1p(-readingError)))
+	return judged(out, accurate(off, margin(c.Hypothesis)))
 }
 
 // indifferent reports whether twins may be alike: the interval reaches into the

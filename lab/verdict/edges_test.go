@@ -25,7 +25,7 @@ func scaleHypothesis(variant string) lab.Hypothesis {
 func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 	plan := planOf(scaleHypothesis(n), scaleHypothesis(p))
 	rows := slices.Concat(scaled("scaling", n, 1, 50), scaled("scaling", n, 2, 90), scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
-	if c := claimOf(t, verdict.Judge(plan, rows), "scale-1"); c.Finding != lab.Supported || c.Reason != "2 configurations compared; 1 to 2 cores only" {
+	if c := claimOf(t, judgeAll(plan, rows), "scale-1"); c.Finding != lab.Supported || c.Reason != "2 configurations compared; 1 to 2 cores only" {
 		t.Errorf("%s: %q", c.Finding, c.Reason)
 	}
 	// What was not compared limits nothing.
@@ -33,7 +33,7 @@ func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 	plan.Hypotheses = []lab.Hypothesis{hypothesis(lab.Higher)}
 	plan.Hypotheses[0].Claim = "scale-1"
 	rows = append(rows, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))...)
-	if c := claimOf(t, verdict.Judge(plan, rows), "scale-1"); c.Finding != lab.Supported || strings.Contains(c.Reason, "cores only") {
+	if c := claimOf(t, judgeAll(plan, rows), "scale-1"); c.Finding != lab.Supported || strings.Contains(c.Reason, "cores only") {
 		t.Errorf("%s: %q", c.Finding, c.Reason)
 	}
 }
@@ -41,7 +41,7 @@ func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 func TestAClaimNeedsTheBlocksOfAllItsHypotheses(t *testing.T) {
 	second := hypothesis(lab.Higher)
 	second.Numerator.Variant, second.Denominator.Variant = "node/express", "python/fastapi"
-	c := claimOf(t, verdict.Judge(planOf(hypothesis(lab.Higher), second), slices.Concat(
+	c := claimOf(t, judgeAll(planOf(hypothesis(lab.Higher), second), slices.Concat(
 		each(n, 1200, 40, nil), each(p, 1000, 0, nil), each("node/express", 1150, 40, nil), each("python/fastapi", 1000, 0, nil))), "speed-1")
 	a, b := c.Parts[0].BlocksNeeded, c.Parts[1].BlocksNeeded
 	if want := fmt.Sprintf("2 of 2 configurations undecided; about %d blocks would do", max(a, b)); a == b || min(a, b) == 0 || c.Reason != want {
@@ -132,6 +132,8 @@ func TestEquivalentIsWhatWasDecidedWithinTheMargin(t *testing.T) {
 		"refuted":         {lab.Higher, 1.01, nil, true},
 		"beyond":          {lab.Higher, 1.3, nil, false},
 		"not as high":     {lab.NotHigher, 0.7, nil, false},
+		"no higher":       {lab.NotHigher, 1.01, nil, false},
+		"no lower":        {lab.NotLower, 1.01, nil, false},
 		"a bound":         {lab.NotLower, 1.2, censored(), false},
 		"nothing decided": {lab.Same, 1 / 0.95, nil, false},
 	} {
@@ -158,7 +160,7 @@ func TestTwoBlocksJudgeAControl(t *testing.T) {
 			}
 		}
 		plan.Profile.Blocks = k
-		for _, c := range verdict.Judge(plan, rows).Controls {
+		for _, c := range judgeAll(plan, rows).Controls {
 			if !judged && c.Reason != "could not be judged: too few valid blocks (1 of 1; 2 are needed)" {
 				t.Errorf("%s in one block: %q", c.Name, c.Reason)
 			}
@@ -180,14 +182,14 @@ func TestDoubtsNameWhereItWasSeenMost(t *testing.T) {
 	plan.Controls = controls()
 	want := []string{"21 of 21 closed phases drifted by more than 5 % from their first half to their second: " +
 		"json node/5 peak (6), json node/4 peak (5), json node/3 peak (4), json node/2 peak (3), 2 more"}
-	if got := verdict.Judge(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	rows[0]["warmup_end"] = metric.Text("budget")
-	if got := verdict.Judge(plan, rows).Doubts; len(got) != 2 || !strings.HasPrefix(got[0], "1 of 21 trials began") {
+	if got := judgeAll(plan, rows).Doubts; len(got) != 2 || !strings.HasPrefix(got[0], "1 of 21 trials began") {
 		t.Errorf("got %q", got)
 	}
-	if got := verdict.Judge(planOf(), nil).Doubts; len(got) > 0 {
+	if got := judgeAll(planOf(), nil).Doubts; len(got) > 0 {
 		t.Errorf("a run that compares nothing, and has no control: %q", got)
 	}
 }
@@ -206,5 +208,83 @@ func TestArmsAreTheValuesThatCount(t *testing.T) {
 	h.Metric = "beauty"
 	if both := verdict.Arms(h, slices.Concat(a, b)); both.A != nil {
 		t.Errorf("of no metric: %+v", both)
+	}
+}
+
+// The plan says how far a reading may be off, and it is judged by that.
+func TestAKnownRatioIsJudgedByThePlansMargin(t *testing.T) {
+	for margin, passes := range map[float64]bool{0.03: false, 0.06: true} {
+		plan := planOf()
+		plan.Controls = controls()[1:]
+		plan.Controls[0].Hypothesis.Margin = margin
+		if c := judgeAll(plan, references(1.15, 1.1)).Controls[0]; c.Passed != passes {
+			t.Errorf("read 4.5 %% off where %.0f %% may be: passed %v: %s", 100*margin, c.Passed, c.Reason)
+		}
+	}
+}
+
+// What a run teaches of the noise are ratios, and no bounds of one.
+func TestTheSpreadIsOfWhatIsNoBound(t *testing.T) {
+	a, b := each(n, 1300, 1, nil), each(p, 1000, 0, nil)
+	var logs []float64
+	for _, r := range a[2:] {
+		rps, _ := r.Float("throughput_rps")
+		logs = append(logs, math.Log(rps/1000))
+	}
+	with(a[0], censored())
+	with(a[0], metric.Row{"throughput_rps": metric.Num(9)})
+	with(b[1], censored())
+	sd, k := verdict.Spread(hypothesis(lab.Higher), slices.Concat(a, b))
+	if want := stat.MomentsOf(logs...).SD(); k != 4 || math.Abs(sd-want) > 1e-12 {
+		t.Errorf("%v of %d blocks, want %v of 4", sd, k, want)
+	}
+	h := hypothesis(lab.Higher)
+	h.Metric = "beauty"
+	if _, k := verdict.Spread(h, slices.Concat(a, b)); k != 0 {
+		t.Errorf("of no metric: %d blocks", k)
+	}
+}
+
+// Whoever looks after each block and stops where he likes what he sees is more often
+// wrong than the level says: before the end there is no verdict.
+func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
+	plan := planOf(hypothesis(lab.Higher), scaleHypothesis(p))
+	plan.Controls = controls()
+	beyond := hypothesis(lab.Higher)
+	beyond.Claim, beyond.Profile = "arch-1", "full"
+	plan.Beyond = []lab.Hypothesis{beyond}
+	plan.Trials = make([]lab.Trial, 20)
+	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1),
+		scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
+	for _, r := range rows {
+		r["run_id"] = metric.Text("20261124T090000Z-beef")
+	}
+
+	r := verdict.Judge(plan, rows, 19)
+	const why = "the run is not complete (19 of 20 trials); lab run --resume 20261124T090000Z-beef finishes it"
+	c := claimOf(t, r, "speed-1")
+	if v := c.Parts[0]; r.Complete() || !r.Passed() || c.Finding != lab.Inconclusive || !strings.HasSuffix(c.Reason, why) ||
+		v.Finding != lab.Inconclusive || v.Reason != why || v.BlocksNeeded != 0 || v.Ratio == nil || v.Low == nil {
+		t.Errorf("%s: %q: %+v", c.Finding, c.Reason, c.Parts)
+	}
+	if v := claimOf(t, r, "scale-1").Parts[0]; v.Reason != why+"; 1 to 2 cores only" {
+		t.Errorf("%q", v.Reason)
+	}
+	if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
+		t.Errorf("what the run does not test is %s", c.Finding)
+	}
+
+	// What came of the last one does not matter: it was planned, and tried.
+	if c := claimOf(t, verdict.Judge(plan, rows, 20), "speed-1"); c.Finding != lab.Supported {
+		t.Errorf("complete: %s: %s", c.Finding, c.Reason)
+	}
+	if c := claimOf(t, verdict.Judge(plan, nil, 0), "speed-1"); !strings.HasSuffix(c.Parts[0].Reason, "(0 of 20 trials); lab run --resume RUN finishes it") {
+		t.Errorf("of nothing: %s", c.Parts[0].Reason)
+	}
+
+	// Whether a control has failed is seen at the end, too.
+	failing := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
+	if v := claimOf(t, verdict.Judge(plan, failing, 12), "speed-1").Parts[0]; !strings.Contains(v.Reason, "not complete") {
+		t.Errorf("without its controls: %q", v.Reason)
 	}
 }

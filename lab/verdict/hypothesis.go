@@ -19,6 +19,10 @@ const (
 	mostBlocks = 200
 )
 
+// atEdge is how near the log of a ratio may lie to a margin's edge and be anything
+// but at it: nearer, arithmetic decides on which side.
+const atEdge = 1e-9
+
 // test is a hypothesis and what the rows have to say of it.
 type test struct {
 	verdict  lab.Verdict
@@ -194,9 +198,13 @@ func (t *test) undecided(level float64) {
 		v.Reason = "the figures are bounds that leave open where the ratio lies: more blocks would not help"
 		return
 	}
-	n, ok := stat.Needed(distance, sd, level, wanted, mostBlocks)
-	if distance <= 0 || !ok {
+	if distance < atEdge {
 		v.Reason = "more blocks would not do: the ratio lies at the margin's edge"
+		return
+	}
+	n, ok := stat.Needed(distance, sd, level, wanted, mostBlocks)
+	if !ok {
+		v.Reason = fmt.Sprintf("the blocks vary too much: more than %d would be needed", mostBlocks)
 		return
 	}
 	v.BlocksNeeded = max(n, v.Blocks+1)

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,23 +15,33 @@ type Result struct {
 	Controls []lab.ControlVerdict
 	Claims   []lab.ClaimVerdict // every claim of the lab, in its order
 	Doubts   []string           // what weakens verdicts that stand
+
+	Measured, Planned int // trials
 }
+
+// Complete reports whether all that was planned has been measured.
+func (r Result) Complete() bool { return r.Measured >= r.Planned }
 
 // Passed reports whether no control failed.
 func (r Result) Passed() bool {
 	return !slices.ContainsFunc(r.Controls, func(c lab.ControlVerdict) bool { return !c.Passed })
 }
 
-// Judge holds a run's rows against its plan.
-func Judge(p lab.Plan, rows []metric.Row) Result {
-	var r Result
+// Judge holds a run's rows against its plan, of which so many trials have been
+// measured, whatever came of them. Before they all are nothing is decided: whoever
+// may go on where he does not like what he sees finds what is not there.
+func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
+	r := Result{Measured: measured, Planned: len(p.Trials)}
 	t, n := tabulate(rows), max(p.Profile.Blocks, int(newestBlock(rows)))
 	for _, c := range p.Controls {
 		r.Controls = append(r.Controls, control(c, t, n))
 	}
 	verdicts := verdictsOf(p, t, n)
-	if failed := failures(r.Controls); failed != "" {
-		distrust(verdicts, failed)
+	switch failed := failures(r.Controls); {
+	case !r.Complete():
+		withhold(verdicts, fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured, r.Planned, runOf(rows)))
+	case failed != "":
+		withhold(verdicts, "a control failed ("+failed+")")
 	}
 	limit(verdicts)
 	for _, c := range lab.Claims() {
@@ -103,13 +114,19 @@ func limit(verdicts []lab.Verdict) {
 	}
 }
 
-// distrust makes every verdict inconclusive. Figures stay: they are what was
-// read, by an instrument that is wrong.
-func distrust(verdicts []lab.Verdict, failed string) {
+// withhold makes every verdict inconclusive. Figures stay: they are what was read.
+func withhold(verdicts []lab.Verdict, why string) {
 	for i := range verdicts {
 		if v := &verdicts[i]; v.Finding != lab.NotEvaluated {
-			v.Finding, v.BlocksNeeded = lab.Inconclusive, 0
-			v.Reason = "a control failed (" + failed + ")"
+			v.Finding, v.BlocksNeeded, v.Reason = lab.Inconclusive, 0, why
 		}
 	}
+}
+
+// runOf is the run that rows are of; a word for it where there are none.
+func runOf(rows []metric.Row) string {
+	if len(rows) == 0 {
+		return "RUN"
+	}
+	return cmp.Or(rows[0].Text("run_id"), "RUN")
 }

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 
 	"runtimelab/lab"
 	"runtimelab/lab/stat"
@@ -42,6 +43,9 @@ func deciding(d lab.Direction) []region {
 // margin is a hypothesis's margin on the log scale: 0.05 stands for ratios from
 // 0.95 to 1/0.95.
 func margin(h lab.Hypothesis) float64 { return -math.Log1p(-h.Margin) }
+
+// Edges are the ratios between which a difference does not matter to a hypothesis.
+func Edges(h lab.Hypothesis) (low, high float64) { return math.Exp(-margin(h)), math.Exp(margin(h)) }
 
 func (r region) endsBelow() bool { return !math.IsInf(r.from, 0) }
 func (r region) endsAbove() bool { return !math.IsInf(r.to, 0) }
@@ -136,8 +140,9 @@ func (e estimate) below(limit float64) float64 {
 }
 
 // Equivalent reports whether a hypothesis was decided by an interval that lies
-// within its margin.
+// within its margin. What was only asked not to lie on one side of it was not.
 func Equivalent(v lab.Verdict) bool {
 	return (v.Finding == lab.Supported || v.Finding == lab.Refuted) && v.Low != nil && v.High != nil &&
+		slices.Contains(deciding(v.Direction), inside) &&
 		inside.holds(math.Log(*v.Low), math.Log(*v.High), margin(v.Hypothesis))
 }

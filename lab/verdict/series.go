@@ -18,40 +18,29 @@ type cell struct {
 	cores                    int64
 }
 
-// table is the rows that count by cell and block: valid ones and bounds, the last
-// attempt of each. What was disturbed or failed is not in it.
+// table is the rows that count by cell and block. What was disturbed or failed is
+// not in it.
 type table map[cell]map[int64]metric.Row
 
 func tabulate(rows []metric.Row) table {
 	t := table{}
-	for _, r := range rows {
+	for _, r := range metric.Counting(rows) {
 		block, ok := r.Int("block")
-		if v := lab.Validity(r.Text("validity")); !ok || v != lab.Valid && v != lab.Censored {
+		if !ok {
 			continue
 		}
 		cores, _ := r.Int("server_cpus")
 		for _, phase := range []string{r.Text("phase"), ""} {
 			for _, n := range []int64{cores, 0} {
-				t.put(cell{r.Text("scenario"), r.Text("variant"), phase, n}, block, r)
+				c := cell{r.Text("scenario"), r.Text("variant"), phase, n}
+				if t[c] == nil {
+					t[c] = map[int64]metric.Row{}
+				}
+				t[c][block] = r // of several phases that of the last attempt
 			}
 		}
 	}
 	return t
-}
-
-func (t table) put(c cell, block int64, r metric.Row) {
-	if t[c] == nil {
-		t[c] = map[int64]metric.Row{}
-	}
-	had, repeated := t[c][block]
-	if !repeated || attempt(r) >= attempt(had) {
-		t[c][block] = r
-	}
-}
-
-func attempt(r metric.Row) int64 {
-	n, _ := r.Int("attempt")
-	return n
 }
 
 // term is a factor of a ratio: a metric of a cell, to a power.
@@ -133,9 +122,10 @@ func (t term) of(rows table, block int64) (log float64, bound bool, lacks string
 // every term, by block.
 type series struct {
 	logs     []float64
-	lowOpen  bool     // some are upper bounds
-	highOpen bool     // some are lower bounds
-	lacking  []string // which terms have no value, and in how many blocks
+	exact    []float64 // those of them that are no bounds
+	lowOpen  bool      // some are upper bounds
+	highOpen bool      // some are lower bounds
+	lacking  []string  // which terms have no value, and in how many blocks
 }
 
 func collect(ts []term, rows table, blocks int) (s series) {
@@ -156,6 +146,9 @@ func collect(ts []term, rows table, blocks int) (s series) {
 		if whole {
 			s.logs = append(s.logs, sum)
 			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
+			if !lowOpen && !highOpen {
+				s.exact = append(s.exact, sum)
+			}
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(lacks)) {
@@ -195,14 +188,15 @@ func Arms(h lab.Hypothesis, rows []metric.Row) (both stat.Twins) {
 }
 
 // Spread is the standard deviation of a hypothesis's log ratio between the blocks
-// of a run, and the number of blocks that have one.
+// of a run, and the number of blocks that have one that is no bound: how a ceiling
+// varies says nothing of what it hides.
 func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	m, known := metric.Find(h.Metric)
 	if !known {
 		return 0, 0
 	}
 	s := collect(terms(h, m), tabulate(rows), int(newestBlock(rows)))
-	return stat.MomentsOf(s.logs...).SD(), len(s.logs)
+	return stat.MomentsOf(s.exact...).SD(), len(s.exact)
 }
 
 // newestBlock is the largest number of a block that rows are of.

@@ -73,10 +73,15 @@ func claimOf(t *testing.T, r verdict.Result, id string) lab.ClaimVerdict {
 	return r.Claims[i]
 }
 
+// judgeAll are the verdicts of a run that is complete.
+func judgeAll(p lab.Plan, rows []metric.Row) verdict.Result {
+	return verdict.Judge(p, rows, len(p.Trials))
+}
+
 // judge is the verdict on the one hypothesis of a run.
 func judge(t *testing.T, h lab.Hypothesis, rows ...[]metric.Row) lab.Verdict {
 	t.Helper()
-	parts := claimOf(t, verdict.Judge(planOf(h), slices.Concat(rows...)), h.Claim).Parts
+	parts := claimOf(t, judgeAll(planOf(h), slices.Concat(rows...)), h.Claim).Parts
 	if len(parts) != 1 {
 		t.Fatalf("%d verdicts of one hypothesis", len(parts))
 	}
@@ -174,7 +179,7 @@ func TestClaimsSayWhatTheyDependOn(t *testing.T) {
 	plan.Beyond = []lab.Hypothesis{beyond}
 	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each("node/express", 1000, 1, nil), each("python/fastapi", 1000, 1, nil))
 
-	c := claimOf(t, verdict.Judge(plan, rows), "speed-1")
+	c := claimOf(t, judgeAll(plan, rows), "speed-1")
 	if c.Finding != lab.Depends || !strings.Contains(c.Reason, "supported by json: throughput_rps of node/single peak") ||
 		!strings.Contains(c.Reason, "refuted by json: throughput_rps of node/express") ||
 		!strings.Contains(c.Reason, "not compared: echo: ") || !strings.Contains(c.Reason, "not evaluated at quick; standard tests it") {
@@ -182,7 +187,7 @@ func TestClaimsSayWhatTheyDependOn(t *testing.T) {
 	}
 
 	plan.Hypotheses[1] = third // of which nothing was measured
-	c = claimOf(t, verdict.Judge(plan, rows), "speed-1")
+	c = claimOf(t, judgeAll(plan, rows), "speed-1")
 	if c.Finding != lab.Inconclusive || !strings.Contains(c.Reason, "1 of 2 configurations undecided: too few valid blocks (0 of 6; 6 are needed): node/fastify peak has no valid trial in 6") {
 		t.Errorf("%s: %s", c.Finding, c.Reason)
 	}
@@ -194,7 +199,7 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 	other.Claim, longer.Claim = "arch-1", "arch-2"
 	plan := planOf()
 	plan.Beyond = []lab.Hypothesis{other, longer}
-	r := verdict.Judge(plan, nil)
+	r := judgeAll(plan, nil)
 	if len(r.Claims) != len(lab.Claims()) {
 		t.Fatalf("%d claims", len(r.Claims))
 	}
@@ -210,7 +215,7 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 	}
 	smoke := planOf(hypothesis(lab.Higher))
 	smoke.Profile = lab.Profile{Name: "smoke", Blocks: 1}
-	if c := claimOf(t, verdict.Judge(smoke, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))), "speed-1"); c.Finding != lab.NotEvaluated || c.Reason != "smoke compares nothing" {
+	if c := claimOf(t, judgeAll(smoke, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))), "speed-1"); c.Finding != lab.NotEvaluated || c.Reason != "smoke compares nothing" {
 		t.Errorf("smoke: %s: %s", c.Finding, c.Reason)
 	}
 }
@@ -323,9 +328,9 @@ func TestIntervalsAgreeWithHolm(t *testing.T) {
 				rows = append(rows, trial(h.Numerator.Variant, b, 1000*ratio*math.Exp(0.03*noise.NormFloat64())), trial(h.Denominator.Variant, b, 1000))
 			}
 		}
-		together := claimOf(t, verdict.Judge(planOf(hypotheses...), rows), "speed-1")
+		together := claimOf(t, judgeAll(planOf(hypotheses...), rows), "speed-1")
 		for i, v := range together.Parts {
-			alone := claimOf(t, verdict.Judge(planOf(hypotheses[i]), rows), "speed-1").Parts[0]
+			alone := claimOf(t, judgeAll(planOf(hypotheses[i]), rows), "speed-1").Parts[0]
 			if *v.Low > *alone.Low || *v.High < *alone.High || *v.PHolm < *alone.PHolm {
 				t.Errorf("%s: together [%v, %v] p %v, alone [%v, %v] p %v", v.Direction, *v.Low, *v.High, *v.PHolm, *alone.Low, *alone.High, *alone.PHolm)
 			}
@@ -351,7 +356,7 @@ func TestTheSecondOpinion(t *testing.T) {
 	if v.Finding != lab.Inconclusive || v.PSignFlip == nil || *v.PSignFlip != 2.0/64 || !strings.Contains(v.Reason, "supported by t-test, but not by permutation of signs") {
 		t.Fatalf("%s: %s (%v)", v.Finding, v.Reason, v.PSignFlip)
 	}
-	if r := verdict.Judge(planOf(hypothesis(lab.Higher)), rows); !slices.ContainsFunc(r.Doubts, func(d string) bool { return strings.Contains(d, "permutation") }) {
+	if r := judgeAll(planOf(hypothesis(lab.Higher)), rows); !slices.ContainsFunc(r.Doubts, func(d string) bool { return strings.Contains(d, "permutation") }) {
 		t.Errorf("no doubt tells of it: %q", r.Doubts)
 	}
 }
@@ -370,6 +375,14 @@ func TestHowManyBlocksWouldDo(t *testing.T) {
 	if edge := of(1/0.95, 40); edge.BlocksNeeded != 0 || !strings.Contains(edge.Reason, "margin's edge") {
 		t.Errorf("at the edge: %d, %q", edge.BlocksNeeded, edge.Reason)
 	}
+	wild := func(d lab.Direction) lab.Verdict {
+		return judge(t, hypothesis(d), each(n, 1000, 100, nil), each(p, 1000, 0, nil))
+	}
+	for _, d := range []lab.Direction{lab.Same, lab.Higher} { // in the middle of the margin
+		if v := wild(d); v.BlocksNeeded != 0 || v.Reason != "the blocks vary too much: more than 200 would be needed" {
+			t.Errorf("%s: %d, %q", d, v.BlocksNeeded, v.Reason)
+		}
+	}
 	if bound := judge(t, hypothesis(lab.Higher), each(n, 1000, 1, censored()), each(p, 1000, 1, nil)); bound.BlocksNeeded != 0 || !strings.Contains(bound.Reason, "more blocks would not help") {
 		t.Errorf("a bound: %d, %q", bound.BlocksNeeded, bound.Reason)
 	}
@@ -380,7 +393,7 @@ func controls() []lab.Control {
 	twins := hypothesis(lab.Same)
 	twins.Claim, twins.Denominator.Variant = "", lab.TwinOf(n)
 	reference := twins
-	reference.Scenario, reference.Direction = lab.ReferenceScenario, lab.Higher
+	reference.Scenario, reference.Margin = lab.ReferenceScenario, 0.03
 	reference.Numerator.Variant, reference.Denominator.Variant = lab.ReferenceLess, lab.ReferenceMore
 	return []lab.Control{{Name: "A/A", Hypothesis: twins, True: 1}, {Name: "known ratio", Hypothesis: reference, True: lab.ReferenceRatio}}
 }
@@ -394,6 +407,13 @@ func references(read, own float64) []metric.Row {
 		return rows
 	}
 	return slices.Concat(of(lab.ReferenceLess, 200*read, 5), of(lab.ReferenceMore, 200, 5*own))
+}
+
+func bounds(rows []metric.Row) []metric.Row {
+	for _, r := range rows {
+		with(r, censored())
+	}
+	return rows
 }
 
 func TestControls(t *testing.T) {
@@ -418,9 +438,10 @@ func TestControls(t *testing.T) {
 		"read is not 1.10":        {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.1)), true, false, "does not cover 1.10"},
 		"the machine's is not":    {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.2)), true, true, "does not cover 1.10"},
 		"read small, surely off":  {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.09, 1.1)), true, true, "-0.9 % ["},
+		"references, bounds":      {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), bounds(references(1.1, 1.1))), true, false, "could not be judged: too few valid blocks (0 of 6; 2 are needed): lab/reference peak is censored in 6"},
 		"references without time": {slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.1, math.NaN())), true, false, "has no service_mean_ms in 6"},
 	} {
-		r := verdict.Judge(plan, slices.Concat(claims, tt.rows))
+		r := judgeAll(plan, slices.Concat(claims, tt.rows))
 		if len(r.Controls) != 2 {
 			t.Fatalf("%s: %d controls", name, len(r.Controls))
 		}
@@ -461,7 +482,7 @@ func TestDoubts(t *testing.T) {
 		each(p, 1000, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Num(-0.02)}))
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
-	if got := verdict.Judge(plan, rows).Doubts; len(got) > 0 {
+	if got := judgeAll(plan, rows).Doubts; len(got) > 0 {
 		t.Errorf("doubts of what is steady: %q", got)
 	}
 	rows[2]["warmup_end"] = metric.Text("budget")
@@ -471,7 +492,7 @@ func TestDoubts(t *testing.T) {
 		"1 of 12 trials began before their throughput was steady, their warm-up ended by its budget: json node/single (1)",
 		"3 of 12 closed phases drifted by more than 5 % from their first half to their second: json python/uvloop peak (2), json node/single peak (1)",
 	}
-	if got := verdict.Judge(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	for i, busiest := range []float64{0.5, 0.76, 0.74} { // of the two that rows have
@@ -479,11 +500,11 @@ func TestDoubts(t *testing.T) {
 	}
 	rows[3]["workers"], rows[3]["connections"], rows[3]["busiest_process_ratio"] = metric.Int(2), metric.Int(1), metric.Num(1) // for one client
 	want = append(want, "in 1 of 3 closed phases on servers of several processes, one did more than 1.5 times its share of the work (busiest_process_ratio): json node/single peak (1)")
-	if got := verdict.Judge(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	plan.Controls = nil
-	if got := verdict.Judge(plan, rows).Doubts; len(got) != 4 || !strings.Contains(got[0], "no control") {
+	if got := judgeAll(plan, rows).Doubts; len(got) != 4 || !strings.Contains(got[0], "no control") {
 		t.Errorf("without controls: %q", got)
 	}
 }
@@ -522,7 +543,7 @@ func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
 		back := h
 		back.Numerator, back.Denominator, back.Direction = h.Denominator, h.Numerator, mirrored[h.Direction]
-		a, b := verdict.Judge(planOf(h), rows).Claims[4].Parts[0], verdict.Judge(planOf(back), rows).Claims[4].Parts[0]
+		a, b := judgeAll(planOf(h), rows).Claims[4].Parts[0], judgeAll(planOf(back), rows).Claims[4].Parts[0]
 		if a.Finding != b.Finding || a.BlocksNeeded != b.BlocksNeeded || !close(a.Ratio, inverse(b.Ratio)) || !close(a.Low, inverse(b.High)) || !close(a.High, inverse(b.Low)) {
 			t.Errorf("%+v\nswapped: %+v", a, b)
 		}
@@ -532,13 +553,13 @@ func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 func TestUnitsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
-		a := verdict.Judge(planOf(h), rows).Claims[4].Parts[0]
+		a := judgeAll(planOf(h), rows).Claims[4].Parts[0]
 		unit := rapid.Float64Range(1e-6, 1e6).Draw(t, "unit")
 		for _, r := range rows {
 			rps, _ := r.Float("throughput_rps")
 			r["throughput_rps"] = metric.Num(unit * rps)
 		}
-		b := verdict.Judge(planOf(h), rows).Claims[4].Parts[0]
+		b := judgeAll(planOf(h), rows).Claims[4].Parts[0]
 		if a.Finding != b.Finding || !close(a.Ratio, b.Ratio) || !close(a.Low, b.Low) || !close(a.High, b.High) {
 			t.Errorf("%+v\nin other units: %+v", a, b)
 		}
@@ -551,8 +572,8 @@ func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 		rows = append(rows, with(trial(n, 1, 2000), metric.Row{"attempt": metric.Int(2), "warmup_end": metric.Text("budget")}))
 		plan := planOf(hypothesis(lab.Higher), hypothesis(lab.Same))
 		plan.Controls = controls()
-		want := verdict.Judge(plan, rows)
-		if got := verdict.Judge(plan, rapid.Permutation(rows).Draw(t, "order")); !reflect.DeepEqual(got, want) {
+		want := judgeAll(plan, rows)
+		if got := judgeAll(plan, rapid.Permutation(rows).Draw(t, "order")); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
 	})
