@@ -181,11 +181,14 @@ function sendText(res, text) {
   res.type('text/plain').send(text);
 }
 
-// res.json() would add a charset, which application/json does not have.
+// res.json() would add a charset, which application/json does not have, and so
+// would res.set() and res.send() to a text.
 function sendJson(res, value) {
+  const body = JSON.stringify(value);
   settleConnection(res);
   res.setHeader('Content-Type', 'application/json');
-  res.send(Buffer.from(JSON.stringify(value)));
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.end(body);
 }
 
 const server = createServer(HTTP_OPTIONS, app);

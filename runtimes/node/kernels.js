@@ -105,22 +105,13 @@ function sumDepths(n) {
     }
   }
 
-  // Two stacks in step need no object for each pair.
-  const nodes = [root];
-  const depths = [1];
   let total = 0;
-  while (nodes.length > 0) {
-    const node = nodes.pop();
-    const depth = depths.pop();
+  const stack = [[root, 1]];
+  while (stack.length > 0) {
+    const [node, depth] = stack.pop();
     total += depth;
-    if (node.left !== null) {
-      nodes.push(node.left);
-      depths.push(depth + 1);
-    }
-    if (node.right !== null) {
-      nodes.push(node.right);
-      depths.push(depth + 1);
-    }
+    if (node.left !== null) stack.push([node.left, depth + 1]);
+    if (node.right !== null) stack.push([node.right, depth + 1]);
   }
   return total;
 }

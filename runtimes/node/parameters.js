@@ -10,6 +10,8 @@ export const WHOLE_NUMBER = '^(?:0|[1-9][0-9]{0,8})$';
 
 const wholeNumber = new RegExp(WHOLE_NUMBER);
 
+export const MAX_WAIT_MS = 60_000;
+
 /** The parameters of each kind of request, in the order in which they are checked. */
 export const PARAMETERS = {
   callbacks: [{ name: 'n', low: 1, high: 100_000 }],
@@ -19,7 +21,7 @@ export const PARAMETERS = {
     { name: 'n', low: 1, high: kernels[kernel].largest },
   ],
   stream: [{ name: 'mib', low: 1, high: 64 }],
-  wait: [{ name: 'ms', low: 0, high: 60_000 }],
+  wait: [{ name: 'ms', low: 0, high: MAX_WAIT_MS }],
 };
 
 /** What is said of a parameter that is missing, malformed or out of range. */

@@ -4,12 +4,17 @@ import { Agent, get } from 'node:http';
 import process from 'node:process';
 import { urlToHttpOptions } from 'node:url';
 
+import { MAX_WAIT_MS } from './parameters.js';
 import { Refusal } from './refusal.js';
 
 const { protocol, hostname, port, pathname } = urlToHttpOptions(
   new URL(process.env.UPSTREAM_URL || 'http://127.0.0.1:8081'),
 );
 const base = pathname.replace(/\/$/, '');
+
+// An upstream that says nothing for so long has failed: node:http by itself would
+// wait for ever.
+const SILENCE_MS = MAX_WAIT_MS + 10_000;
 
 // Every request that waits holds a connection. All are kept: the default keeps
 // 256, and would close and open the others again and again.
@@ -26,7 +31,7 @@ export async function wait(ms) {
 
 function getText(path) {
   return new Promise((resolve, reject) => {
-    const req = get({ protocol, hostname, port, path, agent }, (res) => {
+    const req = get({ protocol, hostname, port, path, agent, timeout: SILENCE_MS }, (res) => {
       if (res.statusCode !== 200) {
         res.resume(); // frees the connection
         reject(new Error(`status ${res.statusCode}`));
@@ -40,6 +45,7 @@ function getText(path) {
       res.on('end', () => resolve(text));
       res.on('error', reject);
     });
+    req.on('timeout', () => req.destroy(new Error(`silent for ${SILENCE_MS} ms`)));
     req.on('error', (error) => {
       // An idle connection that the upstream closed just now. Each try uses one
       // of those up, so there is an end to it: a new connection.

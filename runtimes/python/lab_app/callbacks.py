@@ -1,21 +1,21 @@
-"""Turns of the event loop, awaited one after another or all at once."""
+"""Turns of the event loop."""
 
 import asyncio
 
 
-async def next_turn(value):
-    await asyncio.sleep(0)
-    return value
-
-
 async def chained(n):
+    """n turns, one after another; the sum of what they bring."""
     total = 0
     for i in range(n):
-        total += await next_turn(i)
+        total += await asyncio.sleep(0, i)
     return total
 
 
 async def parallel(n):
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(next_turn(i)) for i in range(n)]
-    return sum(task.result() for task in tasks)
+    """n tasks that all await the same turn; the sum of what they bring."""
+    return sum(await asyncio.gather(*(turn(i) for i in range(n))))
+
+
+async def turn(i):
+    await asyncio.sleep(0)
+    return i

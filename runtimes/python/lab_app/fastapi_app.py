@@ -358,9 +358,12 @@ async def callbacks_parallel(query: Annotated[CallbacksQuery, Query()]) -> Turne
 
 @router.api_route("/stream", methods=READ)
 async def get_stream(query: Annotated[StreamQuery, Query()]) -> StreamingResponse:
-    # Starlette would have a thread fetch each chunk of a plain generator.
-    chunks = stream.chunks_in_turns(query.mib)
-    return StreamingResponse(chunks, media_type="application/octet-stream")
+    async def chunks() -> AsyncIterator[bytes]:
+        # Starlette would have a thread fetch each chunk of a plain generator.
+        for chunk in stream.chunks(query.mib):
+            yield chunk
+
+    return StreamingResponse(chunks(), media_type="application/octet-stream")
 
 
 @router.post("/stream")

@@ -14,10 +14,11 @@ CPUS = os.process_cpu_count() or 1  # those of the affinity mask
 WORKERS = CPUS if MODEL == "processes" else 1  # processes that accept requests
 PARALLELISM = 1 if MODEL == "single" else CPUS  # parts of one request at once
 
-# Requests at once in the variant whose requests have a thread each: enough to
-# keep a CPU at work while most of them wait 100 ms for the upstream. The pids
-# limit of a container, often a few hundred, counts threads.
-THREADS = 256
+# Requests at once in the variant whose requests have a thread each. gunicorn's
+# documentation advises two to four for each CPU, which is enough for requests that
+# compute; more are for those that wait, for an upstream or a slow client, and take
+# no CPU meanwhile. What comes beyond them waits for a thread.
+THREADS = 32
 
 BACKLOG = 4096
 KEEP_ALIVE_S = 75
