@@ -35,7 +35,7 @@ type Pilot struct {
 	Seed     uint64  `json:"seed"`
 	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not found yet
 	Problem  string  `json:"problem,omitempty"`  // why it could not be found
-	Doubt    string  `json:"doubt,omitempty"`    // what disturbed it, each time it was tried
+	Doubt    string  `json:"doubt,omitempty"`    // why it may not be the peak: what disturbed it each time it was tried, or why it is a bound
 }
 
 // Profile is how much time a run spends: the same protocol, more or less of it.

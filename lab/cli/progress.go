@@ -183,7 +183,7 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 	}
 	doubt := ""
 	if p.Doubt != "" {
-		doubt = " (disturbed: " + p.Doubt + ")"
+		doubt = " (doubt: " + p.Doubt + ")"
 	}
 	o.line("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario, p.Variant, report.Digits(p.PeakRPS), doubt)
 }

@@ -29,6 +29,11 @@ func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
 	if p.Profile.Compares() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
 		out = append(out, "no control was measured: nothing says that the instrument is right")
 	}
+	for _, pilot := range p.Pilots {
+		if pilot.Doubt != "" {
+			out = append(out, fmt.Sprintf("the peak of %s on %s, from which rates follow, may be none: %s", pilot.Variant, pilot.Scenario, pilot.Doubt))
+		}
+	}
 	unsteady, trials := warmUps(rows)
 	if n := unsteady.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its budget: %s", n, trials, unsteady))

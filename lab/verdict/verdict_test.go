@@ -488,7 +488,9 @@ func TestDoubts(t *testing.T) {
 	rows[2]["warmup_end"] = metric.Text("budget")
 	rows = append(rows, with(trial(n, 3, 5), metric.Row{"phase": metric.Text("steady"), "mode": metric.Text("open"), "drift_ratio": metric.Num(0.5), "warmup_end": metric.Text("budget")}))
 	rows[8]["drift_ratio"], rows[9]["drift_ratio"], rows[1]["drift_ratio"] = metric.Num(-0.06), metric.Num(0.07), metric.Num(0.08)
+	plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "node/single", PeakRPS: 9}, {Scenario: "json", Variant: "python/uvloop", PeakRPS: 9, Doubt: "others took 10.0% of the server's CPUs"}}
 	want := []string{
+		"the peak of python/uvloop on json, from which rates follow, may be none: others took 10.0% of the server's CPUs",
 		"1 of 12 trials began before their throughput was steady, their warm-up ended by its budget: json node/single (1)",
 		"3 of 12 closed phases drifted by more than 5 % from their first half to their second: json python/uvloop peak (2), json node/single peak (1)",
 	}
