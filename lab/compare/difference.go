@@ -87,7 +87,7 @@ func Differences(old, new *Run) []Difference {
 
 // given reports whether a load is given to a phase, and not found by it.
 func given(load int, k Key) bool {
-	return loads[load] != "offered_rps" || kind(k.Phase) != lab.Capacity
+	return loads[load] != "offered_rps" || lab.KindOf(k.Phase) != lab.Capacity
 }
 
 // apart is what reference servers say against comparing two runs. That they say

@@ -97,11 +97,5 @@ func (s Selection) takes(scenario, phase, name string) bool {
 	case s.chosen:
 		return slices.Contains(s.Names(), name)
 	}
-	return slices.Contains(byKind[kind(phase)], name)
-}
-
-// kind is what a phase's name begins with.
-func kind(phase string) lab.PhaseKind {
-	name, _, _ := strings.Cut(phase, "-")
-	return lab.PhaseKind(name)
+	return slices.Contains(byKind[lab.KindOf(phase)], name)
 }

@@ -505,7 +505,7 @@ func TestDoubts(t *testing.T) {
 	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	plan.Controls = nil
+	plan.Controls, plan.Pilots = nil, nil
 	if got := judgeAll(plan, rows).Doubts; len(got) != 4 || !strings.Contains(got[0], "no control") {
 		t.Errorf("without controls: %q", got)
 	}
