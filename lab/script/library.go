@@ -77,7 +77,7 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateApart(ctx, files, given)
+	outcomes, err := evaluateApart(ctx, files, given, longest)
 	if err != nil {
 		return nil, err
 	}
