@@ -69,7 +69,7 @@ func (r *Run) reopen(at time.Time) (*Recorded, error) {
 	if err := writeInfo(r.dir, r.info); err != nil {
 		return nil, err
 	}
-	return earlier, pointLatest(filepath.Dir(r.dir), r.info.RunID)
+	return earlier, nil
 }
 
 func (r *Run) reopenJournals() (doubts []string, err error) {
