@@ -168,7 +168,7 @@ func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool,
 		run, err := record.Create(m.resultsDir(), m.id, info)
 		return run, nil, err
 	}
-	run, earlier, err := record.Resume(m.resumed.Dir, time.Now())
+	run, earlier, err := record.Resume(m.resumed.Dir, m.resumed.Info.Plan, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}

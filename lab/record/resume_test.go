@@ -103,7 +103,7 @@ func TestAKilledRunIsFinished(t *testing.T) {
 		}
 	}
 
-	run, earlier, err := record.Resume(dir, start.Add(time.Hour))
+	run, earlier, err := record.Resume(dir, planned().Plan, start.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestTheLockGoesWithTheRun(t *testing.T) {
 	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
 		t.Fatal(err)
 	}
-	again, _, err := record.Resume(run.Dir(), start.Add(time.Hour))
+	again, _, err := record.Resume(run.Dir(), planned().Plan, start.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +167,8 @@ func TestARunIsNotResumed(t *testing.T) {
 	if err := os.Truncate(filepath.Join(shorter, "timeline.csv"), 10); err != nil {
 		t.Fatal(err)
 	}
+	frozen := killed(t, begun(t)) // while this lab waited
+	edit(t, filepath.Join(frozen, "run.json"), `"block": 2`, `"block": 3`)
 	unaccounted := killed(t, begun(t))
 	edit(t, filepath.Join(unaccounted, "run.json"), `"files"`, `"other"`)
 	for name, c := range map[string]struct {
@@ -179,10 +181,11 @@ func TestARunIsNotResumed(t *testing.T) {
 		"changed":              {changed, lab.ExitFailed, "trials.csv is not what its run wrote"},
 		"shorter than it was":  {shorter, lab.ExitFailed, "timeline.csv is not what its run wrote"},
 		"without its accounts": {unaccounted, lab.ExitUsage, "did not keep account"},
+		"of another plan":      {frozen, lab.ExitFailed, "another lab went on with it meanwhile"},
 		"no run":               {t.TempDir(), lab.ExitUsage, "run.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := record.Resume(c.dir, start)
+			_, _, err := record.Resume(c.dir, planned().Plan, start)
 			if err == nil || !strings.Contains(err.Error(), c.want) || lab.ExitCode(err) != c.code {
 				t.Errorf("got exit code %d, %v; want %d, %s", lab.ExitCode(err), err, c.code, c.want)
 			}
@@ -378,7 +381,7 @@ func TestAResumedRunFollowsNoLink(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := record.Resume(dir, start); err == nil {
+		if _, _, err := record.Resume(dir, planned().Plan, start); err == nil {
 			t.Errorf("%s is a link and was followed", name)
 		}
 		if got := read(t, victim); got != "precious" {
