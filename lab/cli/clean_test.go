@@ -16,6 +16,7 @@ import (
 // pretendEngine answers what cleaning asks an engine, and notes what it removes.
 type pretendEngine struct {
 	lease   string // its container's state
+	asked   func() // when it is asked for containers; may be nil
 	removed []string
 }
 
@@ -31,6 +32,9 @@ func (p *pretendEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(path, "/info"):
 		fmt.Fprint(w, `{"CPUSet": true, "MemoryLimit": true, "PidsLimit": true}`)
 	case strings.HasSuffix(path, "/containers/json"):
+		if p.asked != nil {
+			p.asked()
+		}
 		fmt.Fprintf(w, `[{"Id": "c1", "State": %q, "Created": %d, "Labels": {"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": "run-7", "io.runtime-lab.role": "lease"}}]`,
 			p.lease, time.Now().Add(-time.Hour).Unix())
 	case strings.HasSuffix(path, "/images/json"):
