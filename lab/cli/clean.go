@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/image"
@@ -36,6 +39,9 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := unneeded(a.ctx, e, unused); err != nil {
+		return err
+	}
 	var bytes int64
 	for _, i := range unused {
 		bytes += i.Bytes
@@ -45,6 +51,23 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	}
 	fmt.Fprintf(a.Out, "images: %d removed (%d MiB, shared layers counted each time)\n", len(unused), bytes>>20)
 	return nil
+}
+
+// unneeded refuses to take images from under a run that goes on: its next server
+// would have none, and what another checkout has no use for may be what it runs.
+func unneeded(ctx context.Context, e *engine.Engine, images []image.Stored) error {
+	if len(images) == 0 {
+		return nil
+	}
+	alive, err := e.Alive(ctx)
+	if err != nil || len(alive) == 0 {
+		return err
+	}
+	return &lab.Fault{
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("%s not removed: run %s is measuring on this engine", plural(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
+		Hint: "wait until it has ended, or stop it, and clean again",
+	}
 }
 
 func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, root string) ([]image.Stored, error) {

@@ -70,7 +70,32 @@ func Run(ctx context.Context, streams Streams, args []string) int {
 		return lab.ExitDone
 	}
 	fmt.Fprintf(streams.Err, "lab: %v\n", err)
+	// Clients of others say that they were cancelled, and not why.
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), ErrInterrupted) {
+		return lab.ExitInterrupted
+	}
 	return lab.ExitCode(err)
+}
+
+// interruptible does work that looks at no context, such as reading runs, and does
+// not wait for it any longer once the user has ended the command.
+func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := work()
+		done <- result{value, err}
+	}()
+	select {
+	case <-ctx.Done():
+		var nothing T
+		return nothing, context.Cause(ctx)
+	case r := <-done:
+		return r.value, r.err
+	}
 }
 
 // errHelpShown ends a command line that only asked for help.

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,11 +35,12 @@ func (c *doctorCommand) Run(a *app) error {
 		return err
 	}
 	checks := append(facts.Checks(), engineChecks(a, root)...)
+	if a.ctx.Err() != nil {
+		return context.Cause(a.ctx) // a check that was not waited for has not failed
+	}
 	if c.JSON {
-		encoder := json.NewEncoder(a.Out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(map[string]any{"facts": facts, "checks": checks}); err != nil {
-			return fmt.Errorf("writing the checks: %w", err)
+		if err := a.printJSON(map[string]any{"facts": facts, "checks": checks}); err != nil {
+			return err
 		}
 	} else {
 		for _, check := range checks {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -73,9 +74,12 @@ func benchmarks(a *app, dir string) error {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	defer f.Close()
-	left, err := exportBenchfmt(a.Out, f)
+	left, doubts, err := exportBenchfmt(a.ctx, a.Out, f)
 	if err != nil {
 		return fmt.Errorf("exporting %s: %w", path, err)
+	}
+	for _, doubt := range doubts {
+		a.say("doubt: %s", doubt)
 	}
 	if left > 0 {
 		a.say("%s left out: what is no valid figure, or a bound, is none that benchstat could judge", plural(left, "row", "rows"))
@@ -88,9 +92,12 @@ func exportTwins(a *app, dirs []string) error {
 	var all stat.Recording
 	runs := map[string][]string{} // by what was measured in them
 	for _, dir := range dirs {
-		run, err := record.Read(dir)
+		run, err := interruptible(a.ctx, func() (*record.Recorded, error) { return record.Read(dir) })
 		if err != nil {
 			return err
+		}
+		for _, doubt := range run.Doubts {
+			a.say("doubt: %s: %s", run.Info.RunID, doubt)
 		}
 		before := len(all.Twins)
 		for _, c := range run.Info.Plan.Controls {
@@ -131,22 +138,25 @@ func origin(runs map[string][]string) string {
 }
 
 // exportBenchfmt writes the valid rows of a trials.csv as Go benchmark results,
-// and returns how many it left out. https://golang.org/design/14313-benchmark-format
-func exportBenchfmt(out io.Writer, in io.Reader) (left int, err error) {
+// and returns how many it left out, and what it could not read. https://golang.org/design/14313-benchmark-format
+func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int, doubts []string, err error) {
 	rows, err := record.NewRows(in)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	w := benchfmt.NewWriter(out)
 	for _, m := range exported() {
 		unit := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: m.Name, Key: "better"}, OrigUnit: m.Name, Value: string(m.Better)}
 		if err := w.Write(unit); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
 	header := rows.Header()
 	cells := make([]string, len(header))
 	err = rows.Each(header, func(row [][]byte) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		for i, cell := range row {
 			cells[i] = string(cell)
 		}
@@ -161,7 +171,7 @@ func exportBenchfmt(out io.Writer, in io.Reader) (left int, err error) {
 		}
 		return w.Write(result)
 	})
-	return left, err
+	return left, rows.Doubts(), err
 }
 
 // exported are the metrics that benchmarks have.

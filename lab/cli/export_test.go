@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"io"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchfmt"
@@ -20,7 +22,7 @@ func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 	}
 	defer f.Close()
 	var out bytes.Buffer
-	if _, err := exportBenchfmt(&out, f); err != nil {
+	if _, _, err := exportBenchfmt(t.Context(), &out, f); err != nil {
 		t.Fatal(err)
 	}
 	var values []float64
@@ -47,6 +49,18 @@ func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 		t.Errorf("%s: better is %d", unit, better)
 	}
 	return benchmath.NewSample(values, &benchmath.DefaultThresholds)
+}
+
+// A run that was killed may have torn its last row, which is then no benchmark.
+func TestATornRowIsSaidToBeLeftOut(t *testing.T) {
+	whole, err := os.ReadFile("../compare/testdata/20261125T100000Z-00bb/trials.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, doubts, err := exportBenchfmt(t.Context(), io.Discard, bytes.NewReader(whole[:len(whole)-9]))
+	if err != nil || len(doubts) != 1 || !strings.Contains(doubts[0], "torn") {
+		t.Errorf("doubts %q, %v", doubts, err)
+	}
 }
 
 func TestBenchstatFindsTheRatioInAnExport(t *testing.T) {

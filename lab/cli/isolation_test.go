@@ -167,24 +167,21 @@ func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string
 
 // What is not the lab's stays, however much it looks as if it were.
 func TestIntegrationNothingOfOthersIsTouched(t *testing.T) {
-	needEngine(t)
 	root := checkout(t)
 	onOneVariant(t, root, "[peak(connections = 4)]")
-	inTestSession(t, func(ctx context.Context, s *session) {
-		c := s.engine.Client()
-		foreign := foreignThings(ctx, t, c, s.agent.Ref)
-		if code, _, stderr := labRun(ctx, "clean", "--root", root); code != lab.ExitDone {
-			t.Fatalf("exit code %d\n%s", code, stderr)
+	c := needEngine(t).Client()
+	var foreign map[string]func() error
+	inTestSession(t, func(ctx context.Context, s *session) { foreign = foreignThings(ctx, t, c, s.agent.Ref) })
+	for _, command := range []string{"clean", "doctor"} { // after the session, during which no image would be removed
+		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitDone {
+			t.Fatalf("%s: exit code %d\n%s", command, code, stderr)
 		}
-		if code, _, stderr := labRun(ctx, "doctor", "--root", root); code != lab.ExitDone {
-			t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	for name, there := range foreign {
+		if err := there(); err != nil {
+			t.Errorf("%s is gone: %v", name, err)
 		}
-		for name, there := range foreign {
-			if err := there(); err != nil {
-				t.Errorf("%s is gone: %v", name, err)
-			}
-		}
-	})
+	}
 }
 
 // foreignThings makes things with names and labels like the lab's, and returns how

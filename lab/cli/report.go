@@ -21,7 +21,7 @@ func (c *reportCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := record.Read(dir)
+	recorded, err := interruptible(a.ctx, func() (*record.Recorded, error) { return record.Read(dir) })
 	if err != nil {
 		return err
 	}

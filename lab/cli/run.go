@@ -125,12 +125,9 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	if err != nil {
 		return err
 	}
+	m.pointLatest(run)
 	m.announce(p, run)
-	watched := newProgress(m.Err, p, ended, func(note string) {
-		if err := run.Note(note); err != nil {
-			m.say("%v", err)
-		}
-	})
+	watched := newProgress(m.Err, p, ended, func(words string) { m.note(run, words) })
 	if m.resumed != nil {
 		m.say("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
 	}
@@ -171,7 +168,7 @@ func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool,
 		run, err := record.Create(m.resultsDir(), m.id, info)
 		return run, nil, err
 	}
-	run, earlier, err := record.Resume(m.resumed.Dir, time.Now())
+	run, earlier, err := record.Resume(m.resumed.Dir, m.resumed.Info.Plan, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -179,6 +176,22 @@ func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool,
 		m.say("%s", doubt)
 	}
 	return run, earlier.Ended(), nil
+}
+
+// pointLatest is no reason to end a run: it is as good without the link, which some
+// file systems cannot have.
+func (m *measurement) pointLatest(run *record.Run) {
+	if err := run.PointLatest(m.resultsDir()); err != nil {
+		m.say("note: %v", err)
+		m.note(run, err.Error())
+	}
+}
+
+// note keeps words with the run.
+func (m *measurement) note(run *record.Run, words string) {
+	if err := run.Note(words); err != nil {
+		m.say("%v", err)
+	}
 }
 
 // cast is who takes part in a plan's trials, by variant id.

@@ -20,7 +20,7 @@ func (c *verifyCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	v, err := record.Verify(dir)
+	v, err := interruptible(a.ctx, func() (record.Verification, error) { return record.Verify(dir) })
 	if err != nil {
 		return err
 	}

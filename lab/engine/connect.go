@@ -153,8 +153,8 @@ var configuring sync.Mutex
 // Provider is to be called before anything else that uses testcontainers. It
 // changes the environment while it runs and leaves it as it was.
 func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers.DockerProvider, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	configuring.Lock()
 	defer configuring.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -22,12 +24,7 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	alive := make(map[string]bool)
-	for _, c := range all {
-		if c.Labels[labelRole] == roleLease && leaseHolds(c, time.Now()) {
-			alive[c.Labels[labelRun]] = true
-		}
-	}
+	alive := living(all, time.Now())
 	swept := 0
 	var errs []error
 	for _, c := range all {
@@ -41,6 +38,23 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 		swept++
 	}
 	return swept, errors.Join(errs...)
+}
+
+// Alive lists the runs whose lease holds: those that measure, or wait to.
+func (e *Engine) Alive(ctx context.Context) ([]string, error) {
+	all, err := e.ours(ctx)
+	return slices.Sorted(maps.Keys(living(all, time.Now()))), err
+}
+
+// living is the runs, by id, that have a lease which holds.
+func living(all []container.Summary, now time.Time) map[string]bool {
+	alive := make(map[string]bool)
+	for _, c := range all {
+		if c.Labels[labelRole] == roleLease && leaseHolds(c, now) {
+			alive[c.Labels[labelRun]] = true
+		}
+	}
+	return alive
 }
 
 func leaseHolds(c container.Summary, now time.Time) bool {

@@ -164,7 +164,7 @@ func (d Daemon) startUnit(ctx context.Context, m machine) error {
 		return nil
 	}
 	journal, _ := d.run(context.WithoutCancel(ctx), nil, "journalctl", "-u", "docker.service", "-n", "200", "--no-pager", "-o", "cat")
-	err = d.failed(err, out+journal)
+	err = d.failed(ctx, err, out+journal)
 	if stopErr := d.stopUnits(context.WithoutCancel(ctx), m.Idle); stopErr != nil || ctx.Err() != nil || !bridgeFails(journal) {
 		return errors.Join(err, stopErr, d.state().forget())
 	}
@@ -267,7 +267,7 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 		}
 	}
 	text, readErr := os.ReadFile(log.Name())
-	return string(text), errors.Join(d.failed(err, string(text)), readErr, remove(d.state().record()))
+	return string(text), errors.Join(d.failed(ctx, err, string(text)), readErr, remove(d.state().record()))
 }
 
 // waitForName waits until a process that was just started bears dockerd's
@@ -299,8 +299,11 @@ func (d Daemon) waitWhile(ctx context.Context, patience time.Duration, hope func
 }
 
 // failed says why an engine that was started does not answer, with the end of
-// its log.
-func (d Daemon) failed(cause error, log string) error {
+// its log; one that was not waited for to the end has not failed.
+func (d Daemon) failed(ctx context.Context, cause error, log string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("starting the engine: %w", context.Cause(ctx))
+	}
 	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}

@@ -126,6 +126,31 @@ func TestUpBySystemdThatFails(t *testing.T) {
 	}
 }
 
+// Who is interrupted while an engine starts is not told that it does not answer.
+func TestUpThatIsInterruptedSaysSo(t *testing.T) {
+	interrupted := &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	r := &recorded{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}, "journalctl": {}}}
+	d := Daemon{
+		Log: io.Discard, Private: t.TempDir(), run: r.run,
+		Reachable: func(context.Context) error {
+			if slices.Contains(r.ran, "systemctl start docker.service") {
+				interrupt(interrupted)
+			}
+			return errDead
+		},
+		look: func(context.Context) machine {
+			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", Systemd: true, Unit: true, Idle: []string{"docker.service"}}
+		},
+	}
+	if err := d.Up(ctx); lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("exit code %d, %v", lab.ExitCode(err), err)
+	}
+	if !slices.Contains(r.ran, "systemctl stop docker.service") {
+		t.Errorf("ran %q: what was started stays", r.ran)
+	}
+}
+
 func TestBridgeFails(t *testing.T) {
 	for log, want := range map[string]bool{
 		"failed to start daemon: Error initializing network controller: error obtaining controller instance: failed to create NAT chain DOCKER: iptables failed: iptables -t nat -N DOCKER: Permission denied (you must be root)": true,

@@ -125,7 +125,7 @@ func LatestDir(resultsDir string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: there is none", resultsDir), Hint: "run: make lab"}
 	}
-	return "", fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err)
+	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: hintRuns(resultsDir)}
 }
 
 // Resolve is the folder of a run given as people give it: a run id, the path of

@@ -398,9 +398,7 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 	results := t.TempDir()
 	var stop = make(chan struct{})
 	var watcher sync.WaitGroup
-	if _, err := record.Create(results, "20261123T231501Z-0000", info()); err != nil {
-		t.Fatal(err)
-	}
+	createLatest(t, results, "20261123T231501Z-0000")
 	watcher.Go(func() {
 		for {
 			select {
@@ -416,9 +414,11 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 	})
 	for i := 1; i <= 20; i++ {
 		id := fmt.Sprintf("20261123T231501Z-%04d", i)
-		if _, err := record.Create(results, id, info()); err != nil {
+		// What a lab that was killed while it made the link has left.
+		if err := os.Symlink("nowhere", filepath.Join(results, ".latest-"+id)); err != nil {
 			t.Fatal(err)
 		}
+		createLatest(t, results, id)
 		if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != id {
 			t.Errorf("latest points to %q (%v), want the relative %q", to, err, id)
 		}
@@ -430,6 +430,63 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 	}
 }
 
+// createLatest is a new run that latest points to.
+func createLatest(t *testing.T, results, id string) *record.Run {
+	t.Helper()
+	run, err := record.Create(results, id, info())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.PointLatest(results); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// What has the link's name and is none stays as it is.
+func TestLatestReplacesNothingOfOthers(t *testing.T) {
+	results, run := create(t)
+	for name, make := range map[string]func(path string) error{
+		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "kept"), 0o755) },
+		"file":   func(path string) error { return os.WriteFile(path, []byte("kept"), 0o644) },
+	} {
+		latest := filepath.Join(results, "latest")
+		if err := make(latest); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.PointLatest(results); err == nil || !strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "no link") {
+			t.Errorf("a %s named latest in the way: %v", name, err)
+		}
+		if _, err := record.Resolve(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
+			t.Errorf("the newest run where a %s is in the way: %v", name, err)
+		}
+		if is, err := os.Lstat(latest); err != nil || is.Mode().Type() == os.ModeSymlink {
+			t.Errorf("the %s named latest is gone: %v", name, err)
+		}
+		if err := os.RemoveAll(latest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Nor is the run pointed to where it does not lie.
+	if err := run.PointLatest(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(results); err != nil || len(left) != 1 {
+		t.Errorf("beside the run: %v, %v", left, err)
+	}
+	// By way of a link the run's folder is the same, and the link is not pointed to itself.
+	again := filepath.Join(t.TempDir(), "results")
+	if err := os.Symlink(results, again); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.PointLatest(again); err != nil {
+		t.Error(err)
+	}
+	if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != runID {
+		t.Errorf("latest points to %q, %v", to, err)
+	}
+}
+
 func TestCreateRefuses(t *testing.T) {
 	results, _ := create(t)
 	if _, err := record.Create(results, runID, info()); !errors.Is(err, os.ErrExist) {
@@ -437,15 +494,6 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	if _, err := record.Create(results, "20261123T231501Z-ffff", record.Info{}); err == nil {
 		t.Error("a run without a start was created")
-	}
-	if err := os.Remove(filepath.Join(results, "latest")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Join(results, "latest", "kept"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := record.Create(results, "20261123T231501Z-eeee", info()); err == nil || !strings.Contains(err.Error(), "latest") {
-		t.Errorf("a folder named latest in the way: %v", err)
 	}
 }
 
@@ -459,9 +507,7 @@ func TestResolve(t *testing.T) {
 	}
 	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
 	for _, id := range []string{older, newer} {
-		if _, err := record.Create(results, id, info()); err != nil {
-			t.Fatal(err)
-		}
+		createLatest(t, results, id)
 	}
 	for name, want := range map[string]string{
 		"": newer, "latest": newer, older: older, filepath.Join(results, older): older,

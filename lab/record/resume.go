@@ -1,6 +1,8 @@
 package record
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,21 +17,48 @@ import (
 
 // Resume opens the folder of a run that ended before its plan did, to be added to,
 // and returns what its finished trials have left. What a trial wrote that did not
-// end is taken off, which the doubts say: it is to be measured once more.
-func Resume(dir string, at time.Time) (*Run, *Recorded, error) {
-	info, err := ReadInfo(dir)
+// end is taken off, which the doubts say: it is to be measured once more. decided
+// is the run's plan as it was read before its folder was locked: another lab may
+// have gone on with it since.
+func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *Recorded, error) {
+	lock, err := lockFolder(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("resuming a run: %w", err)
 	}
-	if err := Resumable(info); err != nil {
-		return nil, nil, err
+	r := &Run{dir: dir, lock: lock}
+	if r.info, err = resumable(dir, decided); err != nil {
+		return nil, nil, errors.Join(err, r.close())
 	}
-	r := &Run{dir: dir, info: info}
 	earlier, err := r.reopen(at.UTC())
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("resuming run %s: %w", info.RunID, err), r.close())
+		return nil, nil, errors.Join(fmt.Errorf("resuming run %s: %w", r.info.RunID, err), r.close())
 	}
 	return r, earlier, nil
+}
+
+func resumable(dir string, decided lab.Plan) (Info, error) {
+	info, err := ReadInfo(dir)
+	if err != nil {
+		return info, err
+	}
+	if err := Resumable(info); err != nil {
+		return info, err
+	}
+	was, err := json.Marshal(decided)
+	if err != nil {
+		return info, err
+	}
+	is, err := json.Marshal(info.Plan)
+	if err != nil {
+		return info, err
+	}
+	if !bytes.Equal(was, is) {
+		return info, &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("resuming run %s: another lab went on with it meanwhile, and found rates for its plan", info.RunID),
+			Hint: "lab run --resume " + info.RunID + " once more goes on with the plan as it is now",
+		}
+	}
+	return info, nil
 }
 
 // Resumable says why a run cannot be gone on with, whatever its folder holds.
@@ -46,10 +75,6 @@ func Resumable(info Info) error {
 }
 
 func (r *Run) reopen(at time.Time) (*Recorded, error) {
-	var err error
-	if r.lock, err = lockFolder(r.dir); err != nil {
-		return nil, err
-	}
 	doubts, err := r.reopenJournals()
 	if err != nil {
 		return nil, err
@@ -69,7 +94,7 @@ func (r *Run) reopen(at time.Time) (*Recorded, error) {
 	if err := writeInfo(r.dir, r.info); err != nil {
 		return nil, err
 	}
-	return earlier, pointLatest(filepath.Dir(r.dir), r.info.RunID)
+	return earlier, nil
 }
 
 func (r *Run) reopenJournals() (doubts []string, err error) {

@@ -104,7 +104,7 @@ func TestAKilledRunIsFinished(t *testing.T) {
 		}
 	}
 
-	run, earlier, err := record.Resume(dir, start.Add(time.Hour))
+	run, earlier, err := record.Resume(dir, planned().Plan, start.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +137,8 @@ func TestAKilledRunIsFinished(t *testing.T) {
 	if len(back.Info.Resumed) != 1 || back.Info.State != record.Done || back.Info.EndedAt == nil {
 		t.Errorf("run.json says %s, resumed at %v", back.Info.State, back.Info.Resumed)
 	}
-	if to, err := os.Readlink(filepath.Join(dir, "..", "latest")); err != nil || to != runID {
-		t.Errorf("latest points to %q, %v", to, err)
+	if beside, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(beside) != 1 {
+		t.Errorf("beside the run: %v, %v", beside, err)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestTheLockGoesWithTheRun(t *testing.T) {
 	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
 		t.Fatal(err)
 	}
-	again, _, err := record.Resume(run.Dir(), start.Add(time.Hour))
+	again, _, err := record.Resume(run.Dir(), planned().Plan, start.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +168,8 @@ func TestARunIsNotResumed(t *testing.T) {
 	if err := os.Truncate(filepath.Join(shorter, "timeline.csv"), 10); err != nil {
 		t.Fatal(err)
 	}
+	frozen := killed(t, begun(t)) // while this lab waited
+	edit(t, filepath.Join(frozen, "run.json"), `"block": 2`, `"block": 3`)
 	unaccounted := killed(t, begun(t))
 	edit(t, filepath.Join(unaccounted, "run.json"), `"files"`, `"other"`)
 	for name, c := range map[string]struct {
@@ -180,10 +182,11 @@ func TestARunIsNotResumed(t *testing.T) {
 		"changed":              {changed, lab.ExitFailed, "trials.csv is not what its run wrote"},
 		"shorter than it was":  {shorter, lab.ExitFailed, "timeline.csv is not what its run wrote"},
 		"without its accounts": {unaccounted, lab.ExitUsage, "did not keep account"},
+		"of another plan":      {frozen, lab.ExitFailed, "another lab went on with it meanwhile"},
 		"no run":               {t.TempDir(), lab.ExitUsage, "run.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := record.Resume(c.dir, start)
+			_, _, err := record.Resume(c.dir, planned().Plan, start)
 			if err == nil || !strings.Contains(err.Error(), c.want) || lab.ExitCode(err) != c.code {
 				t.Errorf("got exit code %d, %v; want %d, %s", lab.ExitCode(err), err, c.code, c.want)
 			}
@@ -379,7 +382,7 @@ func TestAResumedRunFollowsNoLink(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := record.Resume(dir, start); err == nil {
+		if _, _, err := record.Resume(dir, planned().Plan, start); err == nil {
 			t.Errorf("%s is a link and was followed", name)
 		}
 		if got := read(t, victim); got != "precious" {

@@ -18,14 +18,13 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Files of a run's folder, and the link beside it.
+// Files of a run's folder.
 const (
 	TrialsFile     = "trials.csv" // its rows
 	timelineFile   = "timeline.csv"
 	histogramsFile = "histograms.hlog"
 	capacityFile   = "capacity.csv"
 	InfoFile       = "run.json" // what they have in common
-	latestLink     = "latest"
 )
 
 // Run is the folder of a run that is being written. Its methods may be called
@@ -47,9 +46,8 @@ type Run struct {
 	ended      bool
 }
 
-// Create makes results/<run-id>/ with its files and points results/latest to
-// it. info needs all but SchemaVersion, RunID, State, EndedAt, Profile, Seed and
-// Files, which follow from the rest.
+// Create makes results/<run-id>/ with its files. info needs all but SchemaVersion,
+// RunID, State, EndedAt, Profile, Seed and Files, which follow from the rest.
 func Create(resultsDir, runID string, info Info) (*Run, error) {
 	if info.StartedAt.IsZero() {
 		return nil, fmt.Errorf("creating the folder of run %s: its start is not known", runID)
@@ -93,7 +91,7 @@ func (r *Run) open(resultsDir string) (err error) {
 			return fmt.Errorf("syncing %s: %w", dir, err)
 		}
 	}
-	return pointLatest(resultsDir, r.info.RunID)
+	return nil
 }
 
 func (r *Run) table(name string, header []string) (*journal, error) {
@@ -232,19 +230,6 @@ func (r *Run) close() error {
 		errs = append(errs, r.lock.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// pointLatest swaps results/latest to a run; the link never dangles nor lacks.
-func pointLatest(resultsDir, runID string) error {
-	link := filepath.Join(resultsDir, latestLink)
-	next := filepath.Join(resultsDir, "."+latestLink+"-"+runID)
-	if err := os.Symlink(runID, next); err != nil {
-		return fmt.Errorf("pointing %s to %s: %w", link, runID, err)
-	}
-	if err := os.Rename(next, link); err != nil {
-		return errors.Join(fmt.Errorf("pointing %s to %s: %w", link, runID, err), os.Remove(next))
-	}
-	return nil
 }
 
 // csvLines is records as RFC 4180 has them but for the line ends, which are

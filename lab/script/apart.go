@@ -164,12 +164,17 @@ func (o *outcome) evaluate(ctx context.Context, f file, folders []string, pool v
 	return err
 }
 
+// longest is how long the process may say nothing after it has begun a file. It
+// ends by itself what takes too long, but only between two steps of the
+// interpreter, and one step may take an hour: int("9" * 50000000).
+var longest = usual.time + 4*time.Second
+
 // evaluateApart has another process evaluate files, and a new one for what is
-// left whenever a file has ended it.
-func evaluateApart(ctx context.Context, files []file, given Given) ([]outcome, error) {
+// left whenever a file has ended it, or kept it silent for longer than patience.
+func evaluateApart(ctx context.Context, files []file, given Given, patience time.Duration) ([]outcome, error) {
 	t := task{Files: files, Given: given, Refused: map[string]Fault{}}
 	for {
-		p, err := evaluateOnce(ctx, t)
+		p, err := evaluateOnce(ctx, t, patience)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("evaluate scripts: %w", context.Cause(ctx))
 		}
@@ -188,7 +193,7 @@ func evaluateApart(ctx context.Context, files []file, given Given) ([]outcome, e
 
 // evaluateOnce returns how far a process came: to the outcomes, or to the file
 // that was too much for it. The error is what that did to the process.
-func evaluateOnce(ctx context.Context, t task) (progress, error) {
+func evaluateOnce(ctx context.Context, t task, patience time.Duration) (progress, error) {
 	told, err := json.Marshal(t)
 	if err != nil {
 		return progress{}, err
@@ -197,6 +202,8 @@ func evaluateOnce(ctx context.Context, t task) (progress, error) {
 	if err != nil {
 		return progress{}, err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	// The name is kept: a program may be several by its name.
 	evaluator := exec.CommandContext(ctx, self)
 	evaluator.Args[0] = os.Args[0]
@@ -211,22 +218,30 @@ func evaluateOnce(ctx context.Context, t task) (progress, error) {
 	if err := evaluator.Start(); err != nil {
 		return progress{}, err
 	}
-	p := follow(out)
+	silence := time.AfterFunc(patience, func() { giveUp(tooMuchWork(patience)) })
+	silence.Stop() // until a file begins: a machine may be slow to start a process
+	defer silence.Stop()
+	p := follow(out, func() { silence.Reset(patience) })
 	if p.Done || p.Exceeded != nil {
 		_ = evaluator.Process.Kill() // it has told all, and need not take its leave
 	}
-	return p, cause(evaluator.Wait(), &complaints)
+	ended := evaluator.Wait()
+	if gaveUp := context.Cause(ctx); gaveUp != nil {
+		return p, gaveUp
+	}
+	return p, cause(ended, &complaints)
 }
 
 // follow reads what the evaluating process tells, the last of it with the file
 // that was begun before. A process that ends in the middle of a word has begun
-// what it said before.
-func follow(out io.Reader) (p progress) {
+// what it said before. heard is called at each word.
+func follow(out io.Reader, heard func()) (p progress) {
 	for read := json.NewDecoder(out); !p.Done && p.Exceeded == nil; {
 		next := progress{Begins: p.Begins}
 		if err := read.Decode(&next); err != nil {
 			return p
 		}
+		heard()
 		p = next
 	}
 	return p

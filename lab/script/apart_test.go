@@ -1,10 +1,12 @@
 package script
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain makes this program the one that evaluates scripts, where it is
@@ -66,5 +68,28 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 	}
 	if len(library.Scenarios) != 1 || library.Scenarios[0].Name != "z" || len(library.Files) != 5 {
 		t.Errorf("scenarios %+v of files %v", library.Scenarios, library.Files)
+	}
+}
+
+// Between two steps of the interpreter it looks at the clock; within one nobody does
+// but the process that waits for it.
+func TestOneEndlessStepIsAMistakeOfItsFile(t *testing.T) {
+	files := []file{
+		{Runtime: true, Name: "rt", Shown: "runtimes/rt/runtime.star", Source: []byte(aRuntime)},
+		{Name: "a", Shown: "scenarios/a.star", Source: []byte("x = int(\"9\" * 50000000)\n")},
+		{Name: "z", Shown: "scenarios/z.star", Source: []byte(harmless)},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	outcomes, err := evaluateApart(ctx, files, Given{}, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const told = "scenarios/a.star:1:1: more than 1s of work; a script describes, it does not compute"
+	if faults := outcomes[1].Faults; len(faults) != 1 || faults[0].Error() != told {
+		t.Errorf("faults %v, want %s", faults, told)
+	}
+	if z := outcomes[2]; len(z.Faults) > 0 || z.Scenario == nil || z.Scenario.Name != "z" {
+		t.Errorf("the file after it came out as %+v", z)
 	}
 }

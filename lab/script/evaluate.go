@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -103,11 +104,15 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	case outOfSteps:
 		s.stopped(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
 	case timed.Err() != nil:
-		s.stopped(err, fmt.Sprintf("more than %v of work; a script describes, it does not compute", bounds.time))
+		s.stopped(err, tooMuchWork(bounds.time).Error())
 	case !strings.Contains(err.Error(), unusable{}.Type()): // else the cause has been told
 		s.stopped(err, err.Error())
 	}
 	return nil
+}
+
+func tooMuchWork(limit time.Duration) error {
+	return fmt.Errorf("more than %v of work; a script describes, it does not compute", limit)
 }
 
 // run turns a panic of the interpreter, as of a list longer than an address

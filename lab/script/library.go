@@ -20,6 +20,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -76,7 +77,7 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateApart(ctx, files, given)
+	outcomes, err := evaluateApart(ctx, files, given, longest)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +144,37 @@ func filesUnder(root string) (files []file, err error) {
 }
 
 func read(root, shown string) (file, error) {
-	source, err := os.ReadFile(filepath.Join(root, shown))
+	source, err := contentOf(filepath.Join(root, shown))
 	f := file{Shown: shown, Source: source}
 	if err != nil {
 		f.Unread = err.Error()
 	}
 	return f, err
+}
+
+// maxSource is far more than a script has to say. It is read in the lab's own
+// process, which no limit of the evaluating one protects.
+const maxSource = 1 << 20
+
+// contentOf reads a script. What is no file, such as a device or a pipe, could go
+// on for ever or never begin, and is not even waited for.
+func contentOf(path string) (_ []byte, err error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("it is no regular file (%s)", info.Mode().Type())
+	}
+	source, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if len(source) > maxSource {
+		return nil, fmt.Errorf("it has more than %d MiB; a script describes, and holds no data", maxSource>>20)
+	}
+	return source, err
 }
 
 // list is the names in a folder of the checkout, sorted; hidden ones are

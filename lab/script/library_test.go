@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"runtimelab/lab"
@@ -380,6 +381,31 @@ func TestLookups(t *testing.T) {
 	checkFault(t, err, `runtimes/ruby/runtime.star:1:1: unknown name "rutime"; did you mean "runtime"?`)
 	_, err = library.Runtime("pyhton")
 	checkFault(t, err, "unknown runtime \"pyhton\"\n  did you mean \"python\"?")
+}
+
+// A script is read in the lab's own process: what never ends, never begins or fills
+// the memory there is one file's fault, and the others are read.
+func TestWhatIsNoScriptIsNotRead(t *testing.T) {
+	root := checkout(t, map[string]string{
+		"scenarios/large.star": "#" + strings.Repeat("x", 1<<20),
+		"scenarios/y.star":     scenarioWith(`"x"`, `"y"`),
+	})
+	if err := os.Symlink("/dev/zero", filepath.Join(root, "scenarios", "endless.star")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(root, "scenarios", "pipe.star"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	library := load(t, root)
+	want := `scenarios/endless.star: read the script: it is no regular file (Dc---------)
+scenarios/large.star: read the script: it has more than 1 MiB; a script describes, and holds no data
+scenarios/pipe.star: read the script: it is no regular file (p---------)`
+	if got := messages(library); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := names(library.Scenarios); !slices.Equal(got, []string{"y"}) {
+		t.Errorf("scenarios %v, want y alone", got)
+	}
 }
 
 func checkFault(t *testing.T, err error, begins string) {

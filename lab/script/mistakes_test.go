@@ -108,6 +108,10 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`get("/json")`, `frobnicate`),
 			`4:17: unknown name "frobnicate"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
 		},
+		"unknown name in a list of loads, after another phase": {
+			scenarioWith(`peak()`, `peak(connections = [fast])`),
+			`5:45: unknown name "fast"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+		},
 		"name of the file's own": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
 			`7:16: unknown name "itms"; did you mean "items"?`,

@@ -86,7 +86,8 @@ func phasesOf(c *call) []lab.Phase {
 			c.fault(element.at, "phases holds %s, want %s", described(element.value), phaseCalls)
 			continue
 		}
-		if p.phases[0].Kind == lab.WarmUp && i > 0 {
+		// A ladder of numbers that are all mistakes is no phase at all.
+		if i > 0 && len(p.phases) > 0 && p.phases[0].Kind == lab.WarmUp {
 			c.fault(element.at, "phases has warmup after another phase, want it first")
 		}
 		for _, one := range p.phases {
