@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -302,8 +301,8 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"}, mmdebstrapArgs(s, hostMirror(ctx))...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches it through ctx only
-	cmd.WaitDelay = 10 * time.Second                      // until children let go of standard error
+	cmd.SysProcAttr = dependent()
+	cmd.WaitDelay = 10 * time.Second // until children let go of standard error
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	stdout, err := cmd.StdoutPipe()
