@@ -41,6 +41,9 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if chosen.resumed != nil && bases == image.Auto {
+		bases = basesOf(chosen.resumed.Info)
+	}
 	// Said now, and not once images are built and an hour is measured.
 	if err := record.Room(chosen.resultsDir(), roomNeeded); err != nil {
 		return err

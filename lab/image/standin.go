@@ -225,12 +225,27 @@ func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
 }
 
 // standInOrigin is "debian <suite>: <package> <version>, ...".
+const standInWord = "debian " // no image's name has a space in it
+
+const scratch = "scratch" // the origin of what is built on nothing: the agent
+
+// ModeOf is which bases have an origin like this; Auto where it tells nothing of it.
+func ModeOf(origin string) Mode {
+	switch {
+	case origin == "" || origin == scratch:
+		return Auto
+	case strings.HasPrefix(origin, standInWord):
+		return Debian
+	}
+	return Official
+}
+
 func standInOrigin(s standIn, versions map[string]string) string {
 	parts := make([]string, len(s.packages))
 	for i, name := range s.packages {
 		parts[i] = name + " " + versions[name]
 	}
-	return "debian " + s.suite + ": " + strings.Join(parts, ", ")
+	return standInWord + s.suite + ": " + strings.Join(parts, ", ")
 }
 
 // importImage makes an image of a tar stream.
