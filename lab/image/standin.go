@@ -33,9 +33,9 @@ const (
 )
 
 // buildOnlyEnv is what makes npm and pip trust the CA bundle of the host while
-// images build. It does not stay in the runtimes' images (see register): Node
-// reads NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has
-// not.
+// images build. It does not stay in the runtimes' images, for Node reads
+// NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has not; but
+// where the engine keeps images in containerd's store it does (see register).
 var buildOnlyEnv = []string{
 	"NODE_EXTRA_CA_CERTS=" + debianBundle,
 	"NPM_CONFIG_CAFILE=" + debianBundle,
