@@ -122,7 +122,6 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 		kong.Writers(streams.Out, streams.Err),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		return fmt.Errorf("building the command line: %w", err)

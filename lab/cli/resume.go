@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/script"
 )
@@ -30,6 +31,17 @@ func (c choice) resume(a *app, run string) (*chosen, error) {
 		return nil, err
 	}
 	return out, out.follow(out.resumed)
+}
+
+// basesOf is which bases a run began on: others, which may have come within reach
+// since or gone out of it, would be other images.
+func basesOf(i record.Info) image.Mode {
+	for _, e := range i.Entrants {
+		if mode := image.ModeOf(e.Image.BaseOrigin); mode != image.Auto { // as the lab's own responders are
+			return mode
+		}
+	}
+	return image.Auto
 }
 
 // unchangedSince refuses to go on with a run under other conditions than it began

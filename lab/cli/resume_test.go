@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 )
 
@@ -62,5 +63,16 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 				t.Errorf("got %v, want it refused for %s alone", err, c.want)
 			}
 		})
+	}
+}
+
+func TestARunIsResumedOnItsOwnBases(t *testing.T) {
+	for origin, want := range map[string]image.Mode{
+		"debian forky: nodejs 24.1, libc6 2.42": image.Debian, "node:24-trixie-slim@sha256:0": image.Official, "": image.Auto,
+	} {
+		i := record.Info{Entrants: map[string]record.Entrant{"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}}, "node/single": {Image: lab.Image{BaseOrigin: origin}}}}
+		if got := basesOf(i); got != want {
+			t.Errorf("of %q: %s, want %s", origin, got, want)
+		}
 	}
 }

@@ -29,7 +29,8 @@ func behind(w io.Writer) io.Writer {
 
 // harmless is a text in which every character that could steer a terminal, or turn
 // the direction of what follows, is written out: \x1b, \u202e. Lines end as they
-// did, and a carriage return alone ends one too.
+// did, and a carriage return alone ends one too. What of these JSON may hold as it
+// is, which begins with U+007F, is written as JSON would: it stays the same text.
 func harmless(text string) string {
 	if !strings.ContainsFunc(text, steers) && utf8.ValidString(text) {
 		return text
@@ -42,7 +43,7 @@ func harmless(text string) string {
 			b.WriteByte('\n')
 		case r == utf8.RuneError && text[i] != "\uFFFD"[0]:
 			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case r < utf8.RuneSelf && steers(r):
+		case r < ' ' && steers(r):
 			fmt.Fprintf(&b, `\x%02x`, r)
 		case steers(r):
 			fmt.Fprintf(&b, `\u%04x`, r)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
@@ -18,11 +19,25 @@ func TestHarmless(t *testing.T) {
 		"a\r\nb\rc":                   "a\nb\nc",
 		"user\u202etxt.exe":           `user\u202etxt.exe`,
 		"\uFFFD stays, \xff does not": "\uFFFD stays, \\xff does not",
-		"\x7f\x00":                    `\x7f\x00`,
+		"\x7f\x00":                    `\u007f\x00`,
 	} {
 		if got := harmless(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
+	}
+}
+
+// JSON escapes fewer characters than a terminal heeds; what a screen adds is JSON too.
+func TestScreenedJSONIsJSON(t *testing.T) {
+	want := "\x00\x1b\x7f\u0080\u009b\u202e\u2066\\\x7f"
+	var out bytes.Buffer
+	a := &app{Streams: Streams{Out: screened{&out}}}
+	if err := a.printJSON(want); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got != want {
+		t.Errorf("%s is %q, %v, want %q", out.String(), got, err, want)
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *app) inSession(ctx context.Context, bases image.Mode, do func(*session)
 	if s.run, err = s.engine.Begin(ctx, s.id, s.agent); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.end(ctx)) }()
+	defer func() { err = errors.Join(err, endRun(ctx, s.run)) }()
 	// Building images would disturb who measures, so the lock comes first.
 	if err := s.run.Lock(ctx, holder(), func(by string) {
 		a.say("waiting: %s is measuring on this engine", by)
@@ -147,11 +147,12 @@ func (s *session) survey(ctx context.Context) (err error) {
 
 func (s *session) cells() cells { return cells{run: s.run, lease: s.lease, image: s.agent} }
 
-// end removes what the session has on the engine, also after an interruption.
-func (s *session) end(ctx context.Context) error {
+// endRun removes what a run has on the engine, also after an interruption; but does
+// not wait for ever for an engine that hangs.
+func endRun(ctx context.Context, run *engine.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	return s.run.End(ctx)
+	return run.End(ctx)
 }
 
 // holder says who is measuring, for whoever has to wait.

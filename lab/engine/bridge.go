@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/docker/go-connections/tlsconfig"
@@ -50,17 +51,42 @@ func (b *bridge) start(a Address) (host string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.socket == nil {
-		if b.dir, err = os.MkdirTemp("", "runtime-lab-engine-"); err != nil {
+		sweepBridges()
+		if b.dir, err = os.MkdirTemp("", bridgeFolder); err != nil {
 			return "", fmt.Errorf("making a folder for the bridge's socket: %w", err)
 		}
-		if b.socket, err = net.Listen("unix", filepath.Join(b.dir, "docker.sock")); err != nil {
+		if b.socket, err = net.Listen("unix", filepath.Join(b.dir, bridgeSocket)); err != nil {
 			return "", errors.Join(fmt.Errorf("listening for clients: %w", err), os.RemoveAll(b.dir))
 		}
 		b.open = map[io.Closer]struct{}{}
 		b.lines.Add(1)
 		go b.accept(b.socket, dial)
 	}
-	return "unix://" + filepath.Join(b.dir, "docker.sock"), nil
+	return "unix://" + filepath.Join(b.dir, bridgeSocket), nil
+}
+
+const (
+	bridgeFolder = "runtime-lab-engine-"
+	bridgeSocket = "docker.sock"
+)
+
+// sweepBridges removes the folders of bridges whose lab was killed: those at whose
+// socket nobody listens any more. One that was just made is yet to be listened at.
+func sweepBridges() {
+	all, _ := os.ReadDir(os.TempDir()) // where nothing is to be found out nothing is swept
+	for _, folder := range all {
+		made, err := folder.Info()
+		if err != nil || !strings.HasPrefix(folder.Name(), bridgeFolder) || time.Since(made.ModTime()) < time.Minute {
+			continue
+		}
+		dir := filepath.Join(os.TempDir(), folder.Name())
+		there, err := net.Dial("unix", filepath.Join(dir, bridgeSocket))
+		if err == nil {
+			_ = there.Close()
+		} else if errors.Is(err, syscall.ECONNREFUSED) {
+			_ = os.RemoveAll(dir) // what somebody else may not remove stays
+		}
+	}
 }
 
 func (b *bridge) accept(socket net.Listener, dial func() (line, error)) {

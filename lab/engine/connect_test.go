@@ -289,6 +289,56 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 	}
 }
 
+// What a lab that was killed left goes; what is in use, or is yet to be, stays.
+func TestDeadBridgesAreSwept(t *testing.T) {
+	tmp, err := os.MkdirTemp("/tmp", "lab-engine-test-") // short, as the path of a socket in it must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	t.Setenv("TMPDIR", tmp)
+	for name, c := range map[string]struct {
+		socket, dead bool
+		age          time.Duration
+	}{
+		"runtime-lab-engine-dead":  {socket: true, dead: true, age: time.Hour},
+		"runtime-lab-engine-alive": {socket: true, age: time.Hour},
+		"runtime-lab-engine-new":   {socket: true, dead: true},
+		"runtime-lab-engine-empty": {age: time.Hour},
+		"of-others":                {socket: true, dead: true, age: time.Hour},
+	} {
+		dir := filepath.Join(tmp, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if c.socket {
+			l, err := net.Listen("unix", filepath.Join(dir, bridgeSocket))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			if c.dead {
+				l.(*net.UnixListener).SetUnlinkOnClose(false)
+				_ = l.Close()
+			}
+		}
+		made := time.Now().Add(-c.age)
+		if err := os.Chtimes(dir, made, made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweepBridges()
+	var left []string
+	for _, name := range []string{"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-dead", "runtime-lab-engine-empty", "runtime-lab-engine-new"} {
+		if _, err := os.Stat(filepath.Join(tmp, name)); err == nil {
+			left = append(left, name)
+		}
+	}
+	if want := []string{"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-empty", "runtime-lab-engine-new"}; !slices.Equal(left, want) {
+		t.Errorf("left %v, want %v", left, want)
+	}
+}
+
 func TestConnectByTLS(t *testing.T) {
 	s := httptest.NewTLSServer(pretendDocker)
 	t.Cleanup(s.Close)

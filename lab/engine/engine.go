@@ -58,7 +58,7 @@ func Open(ctx context.Context) (*Engine, error) {
 	}
 	provider, err := Provider(ctx, address, c)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.Close(), address.Close())
 	}
 	return &Engine{Address: address, client: c, provider: provider}, nil
 }

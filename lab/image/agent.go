@@ -34,7 +34,7 @@ func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
 	if err := writeTar(&archive, []contextFile{{path: "agent", executable: true, data: binary}}); err != nil {
 		return lab.Image{}, fmt.Errorf("pack the agent: %w", err)
 	}
-	labels := b.labels("lab/cmd/agent", map[string]string{contentLabel: content, originLabel: "scratch"})
+	labels := b.labels("lab/cmd/agent", map[string]string{contentLabel: content, originLabel: scratch})
 	err = b.importImage(ctx, &archive, ref, append([]string{"USER " + serverUser}, instructions(labels)...))
 	if err != nil {
 		return lab.Image{}, err

@@ -296,6 +296,11 @@ func TestStandInIsLabelledAndInstallsItsTools(t *testing.T) {
 		return nil
 	}
 	got := w.Ensure(t.Context(), w.runtimes)["node"]
+	for origin, want := range map[string]Mode{got.Image.BaseOrigin: Debian, "scratch": Auto, officialOrigin("debian:forky", "sha256:1", nil): Official} {
+		if mode := ModeOf(origin); mode != want {
+			t.Errorf("%s is of %s, want %s", origin, mode, want)
+		}
+	}
 	if want := "debian forky: node 1.0-node, node-tools 1.0-node-tools"; got.Image.BaseOrigin != want || got.Err != nil {
 		t.Errorf("origin %q, error %v; want %q", got.Image.BaseOrigin, got.Err, want)
 	}

@@ -442,6 +442,9 @@ func TestRegisteredImageKeepsConfiguration(t *testing.T) {
 			if w.engine.loads != 0 {
 				t.Error("containerd's store was given an archive without layers")
 			}
+			if !slices.Contains(stored.Config.Env, buildOnlyEnv[0]) {
+				t.Errorf("environment %v: what builds need is said to stay here, and does not", stored.Config.Env)
+			}
 			continue
 		}
 		if !slices.Equal(stored.Config.Env, []string{"A=b"}) {

@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -34,9 +33,9 @@ const (
 )
 
 // buildOnlyEnv is what makes npm and pip trust the CA bundle of the host while
-// images build. It does not stay in the runtimes' images (see register): Node
-// reads NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has
-// not.
+// images build. It does not stay in the runtimes' images, for Node reads
+// NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has not; but
+// where the engine keeps images in containerd's store it does (see register).
 var buildOnlyEnv = []string{
 	"NODE_EXTRA_CA_CERTS=" + debianBundle,
 	"NPM_CONFIG_CAFILE=" + debianBundle,
@@ -226,12 +225,27 @@ func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
 }
 
 // standInOrigin is "debian <suite>: <package> <version>, ...".
+const standInWord = "debian " // no image's name has a space in it
+
+const scratch = "scratch" // the origin of what is built on nothing: the agent
+
+// ModeOf is which bases have an origin like this; Auto where it tells nothing of it.
+func ModeOf(origin string) Mode {
+	switch {
+	case origin == "" || origin == scratch:
+		return Auto
+	case strings.HasPrefix(origin, standInWord):
+		return Debian
+	}
+	return Official
+}
+
 func standInOrigin(s standIn, versions map[string]string) string {
 	parts := make([]string, len(s.packages))
 	for i, name := range s.packages {
 		parts[i] = name + " " + versions[name]
 	}
-	return "debian " + s.suite + ": " + strings.Join(parts, ", ")
+	return standInWord + s.suite + ": " + strings.Join(parts, ", ")
 }
 
 // importImage makes an image of a tar stream.
@@ -302,8 +316,8 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"}, mmdebstrapArgs(s, hostMirror(ctx))...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches it through ctx only
-	cmd.WaitDelay = 10 * time.Second                      // until children let go of standard error
+	cmd.SysProcAttr = dependent()
+	cmd.WaitDelay = 10 * time.Second // until children let go of standard error
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	stdout, err := cmd.StdoutPipe()

@@ -88,8 +88,11 @@ func writeInfo(dir string, info Info) error {
 	return nil
 }
 
+// unfinished is in the names of files that take another's place once they are whole.
+const unfinished = ".new-"
+
 func replaceFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+unfinished+"*")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -125,19 +126,15 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 	if raw, err := os.Lstat(filepath.Join(r.dir, rawDir)); err == nil && !raw.IsDir() {
 		return nil, fmt.Errorf("%s in it is no folder", rawDir)
 	}
-	begun, err := filepath.Glob(filepath.Join(r.dir, rawDir, "*"))
+	begun, err := r.begun()
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range append(begun, filepath.Join(r.dir, capacityFile)) {
-		name, err := filepath.Rel(r.dir, path)
-		if err != nil {
-			return nil, err
-		}
-		if _, finished := r.info.Files[filepath.ToSlash(name)]; finished {
+	for _, name := range begun {
+		if _, finished := r.info.Files[name]; finished {
 			continue
 		}
-		switch err := os.Remove(path); {
+		switch err := os.Remove(filepath.Join(r.dir, name)); {
 		case err == nil:
 			doubts = append(doubts, fmt.Sprintf("%s: of a trial that did not end, was removed", name))
 		case !errors.Is(err, fs.ErrNotExist):
@@ -145,6 +142,26 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 		}
 	}
 	return doubts, nil
+}
+
+// begun are the files that may be of a trial which did not end, or of a run.json
+// that was being written.
+func (r *Run) begun() (names []string, err error) {
+	names = []string{capacityFile}
+	beside, err := os.ReadDir(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range beside {
+		if strings.HasPrefix(file.Name(), InfoFile+unfinished) {
+			names = append(names, file.Name())
+		}
+	}
+	hits, err := os.ReadDir(filepath.Join(r.dir, rawDir))
+	for _, file := range hits {
+		names = append(names, rawDir+"/"+file.Name())
+	}
+	return names, ignoreMissing(err)
 }
 
 // lockFolder keeps a second lab from writing into a run's folder. The lock ends

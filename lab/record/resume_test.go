@@ -89,13 +89,18 @@ func verification(t *testing.T, dir string) record.Verification {
 
 func TestAKilledRunIsFinished(t *testing.T) {
 	dir := killed(t, begun(t))
+	bracketed := filepath.Join(filepath.Dir(dir), "of [1]") // what a pattern would not match
+	if err := os.Rename(dir, bracketed); err != nil {
+		t.Fatal(err)
+	}
+	dir = bracketed
 	whole := read(t, dir, "trials.csv")
 	// What a second trial had written when it was killed: rows, and a torn line.
 	row := strings.TrimSuffix(whole[strings.LastIndex(strings.TrimSuffix(whole, "\n"), "\n")+1:], "\n")
 	appendTo(t, row+"\n"+row[:40], dir, "trials.csv")
 	appendTo(t, "torn", dir, "timeline.csv")
 	appendTo(t, "Tag=torn", dir, "histograms.hlog")
-	for _, name := range []string{"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part"} {
+	for _, name := range []string{"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part", "run.json.new-123"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +117,7 @@ func TestAKilledRunIsFinished(t *testing.T) {
 		t.Errorf("%d rows are left of the trial that had ended:\n%s", len(earlier.Rows), read(t, dir, "trials.csv"))
 	}
 	said := strings.Join(earlier.Doubts, "\n")
-	for _, name := range []string{"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", "json_b3.bin.part"} {
+	for _, name := range []string{"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", "json_b3.bin.part", "run.json.new-123"} {
 		if !strings.Contains(said, name) {
 			t.Errorf("nothing is said of what was taken off %s:\n%s", name, said)
 		}

@@ -88,7 +88,7 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 		case len(o.Faults) > 0:
 			l.Faults = append(l.Faults, o.Faults...)
 		case o.Runtime != nil:
-			o.Runtime.Dir = filepath.Join(root, runtimesDir, o.Runtime.Context)
+			o.Runtime.Dir = folderOf(filepath.Join(root, runtimesDir, o.Runtime.Context))
 			l.Runtimes = append(l.Runtimes, *o.Runtime)
 		case o.Scenario != nil:
 			sum := sha256.Sum256(files[i].Source)
@@ -97,6 +97,15 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 		}
 	}
 	return l, nil
+}
+
+// folderOf is where a runtime's folder lies: one that is a link has been read through
+// it, and who walks a folder does not follow it. Links within it stay links.
+func folderOf(dir string) string {
+	if lies, err := filepath.EvalSymlinks(dir); err == nil {
+		return lies
+	}
+	return dir // its build will say why it cannot be found
 }
 
 // file is one script as it is evaluated, which needs nothing else.

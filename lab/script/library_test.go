@@ -383,6 +383,24 @@ func TestLookups(t *testing.T) {
 	checkFault(t, err, "unknown runtime \"pyhton\"\n  did you mean \"python\"?")
 }
 
+// A runtime that is developed elsewhere is a link here, and is built from there.
+func TestARuntimesFolderMayBeALink(t *testing.T) {
+	root, elsewhere := checkout(t, nil), filepath.Join(t.TempDir(), "mine")
+	if err := os.Rename(filepath.Join(root, "runtimes", "node"), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(root, "runtimes", "node")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := load(t, root).Runtime("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is, err := os.Lstat(r.Dir); err != nil || !is.IsDir() {
+		t.Errorf("%s is built from %s, which is no folder: %v", r.Name, r.Dir, err)
+	}
+}
+
 // A script is read in the lab's own process: what never ends, never begins or fills
 // the memory there is one file's fault, and the others are read.
 func TestWhatIsNoScriptIsNotRead(t *testing.T) {
