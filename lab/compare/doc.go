@@ -19,7 +19,7 @@
 // or beyond, of lab.Alpha. That either happens: at most three times lab.Alpha, or
 // 7.5 %. Holm's own proof is that an effect is there; that its side holds too was
 // shown for independent tests (Shaffer, "Control of Directional Errors with
-// Stagewise Multiple Test Procedures", Annals of Statistics 8(6), 1980). The interval of a line is at the
-// level that the question which decided it was tested at; where none did, at the
-// smaller of both levels.
+// Stagewise Multiple Test Procedures", Annals of Statistics 8(6), 1980). The
+// interval of a line is at the level that the question which decided it was tested
+// at; where none did, at the smaller of both levels.
 package compare

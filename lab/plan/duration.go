@@ -13,8 +13,8 @@ import (
 // ends. Both are estimates to plan with, of two idle cores and an engine on the same
 // machine: over its API a reading takes a second.
 const (
-	TrialOverhead = 1200 * time.Millisecond
-	Warm          = 2700 * time.Millisecond
+	TrialOverhead = 800 * time.Millisecond
+	Warm          = 2500 * time.Millisecond
 )
 
 // repeatShare is how many of its trials a run may repeat. Only what the server
