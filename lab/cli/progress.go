@@ -39,6 +39,7 @@ type progress struct {
 	ahead time.Duration // that what is left takes by the plan
 	ended time.Duration // that what has ended should have taken by it
 	took  time.Duration // that it did take
+	block time.Duration // that a block takes by it
 
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -47,7 +48,11 @@ type progress struct {
 // newProgress is told which trials have ended already. It is to be closed.
 func newProgress(to io.Writer, p lab.Plan, ended map[lab.TrialID]bool, notes func(string)) *progress {
 	to = behind(to)
-	o := &progress{to: to, live: rewritable(to), notes: notes, plan: p, now: time.Now, ahead: plan.Expected(p), stop: make(chan struct{})}
+	whole := plan.Expected(p)
+	o := &progress{
+		to: to, live: rewritable(to), notes: notes, plan: p, now: time.Now,
+		ahead: whole, block: whole / time.Duration(max(p.Profile.Blocks, 1)), stop: make(chan struct{}),
+	}
 	for _, t := range p.Trials {
 		if _, has := ended[t.ID()]; has {
 			o.ahead -= plan.TrialDuration(p, t)
@@ -100,11 +105,13 @@ func (o *progress) width() int {
 	return 80
 }
 
-// left is how long the rest takes at the pace so far.
+// left is how long the rest takes at the pace so far, with one block at the plan's
+// pace added to what was seen: scenarios differ in how near they come to the plan,
+// and by the first few trials alone an hour would seem to be half of one.
 func (o *progress) left() time.Duration {
 	left := o.ahead
-	if o.ended > 0 {
-		left = time.Duration(float64(left) * float64(o.took) / float64(o.ended))
+	if o.block > 0 {
+		left = time.Duration(float64(left) * float64(o.took+o.block) / float64(o.ended+o.block))
 	}
 	if !o.began.IsZero() {
 		left -= o.now().Sub(o.began)

@@ -12,7 +12,7 @@ import (
 
 // watchedPlan is a plan of four trials that take as long as each other.
 func watchedPlan() (p lab.Plan) {
-	p.Profile = lab.Profile{Peak: 4 * time.Second}
+	p.Profile = lab.Profile{Blocks: 4, Peak: 4 * time.Second}
 	p.Scenarios = []lab.Scenario{{Name: "json", Phases: []lab.Phase{{Name: "peak", Kind: lab.Peak}}}}
 	for block := 1; block <= 4; block++ {
 		p.Trials = append(p.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Block: block, Attempt: 1})
@@ -41,16 +41,17 @@ func TestTheTimeLeftFollowsThePaceSoFar(t *testing.T) {
 	o.TrialStarted(p.Trials[1], 2, 4)
 	clock = clock.Add(2 * each)
 	o.TrialEnded(p.Trials[1], 2, 4, valid(), false)
-	if got, want := o.remaining(), (4 * each).Round(time.Second); got != want {
+	// Two trials are left, and the pace is that of this one and one as planned.
+	if got, want := o.remaining(), (3 * each).Round(time.Second); got != want {
 		t.Errorf("after a trial of twice the time: %v left of two, want %v", got, want)
 	}
-	if !strings.Contains(out.String(), "peak 100 req/s  about "+(4*each).Round(time.Second).String()+" left") {
+	if !strings.Contains(out.String(), "peak 100 req/s  about "+(3*each).Round(time.Second).String()+" left") {
 		t.Errorf("said %q", out.String())
 	}
 	o.TrialStarted(p.Trials[2], 3, 4)
 	clock = clock.Add(2 * each)
 	o.TrialEnded(p.Trials[2], 3, 4, valid(), true)
-	if got, want := o.remaining(), (4 * each).Round(time.Second); got != want {
+	if got, want := o.remaining(), (10 * each / 3).Round(time.Second); got != want {
 		t.Errorf("after one that is to be repeated: %v left, want %v", got, want)
 	}
 }
