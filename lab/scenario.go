@@ -85,7 +85,7 @@ type Phase struct {
 	Connections int         `json:"connections"`          // closed loop: how many; open loop: at most this many
 	RateRPS     float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp and a search
 	ToRPS       float64     `json:"to_rps,omitempty"`     // ramp only: at last
-	Share       *Share      `json:"share,omitempty"`      // where the rate is found by a pilot
+	Share       *Share      `json:"share,omitempty"`      // where the rate follows from a peak
 	Arrivals    Arrivals    `json:"arrivals,omitempty"`   // open loop
 	TimeoutS    float64     `json:"timeout_s,omitempty"`  // of one request
 	DeadlineS   float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
@@ -115,7 +115,8 @@ func (s Scenario) PhasesOf(t Trial) []Phase {
 	})
 }
 
-// Share is a rate as a share of a peak that a pilot finds before the run, once.
+// Share is a rate as a share of a peak, which a pilot finds before the run, once, or
+// a trial itself.
 type Share struct {
 	Of  float64 `json:"of"`  // 0.5: half
 	Own bool    `json:"own"` // of each variant's own peak; else of the slowest variant's, for all alike

@@ -66,10 +66,11 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 	}
 	// Vegeta alone looks at the clock only between hits, and would wait for a
 	// worker that a server keeps busy until its timeout.
-	ends, cancel := context.WithTimeout(ctx, a.Duration+grace)
+	ends, cancel := context.WithTimeout(ctx, sends(a)+grace)
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
 	offer(attacker, a, rec, transport, waiting)
+	rec.out.RoundsRPS = transport.roundsRPS()
 	rec.out.Spare = waiting.end()
 	if ended != nil {
 		ended()
@@ -108,6 +109,15 @@ func validateRate(a lab.Attack) error {
 	return nil
 }
 
+// sends is for how long an attack sends at the most. The clients of a ladder stay
+// until each has had an answer after its duration, for as long again.
+func sends(a lab.Attack) time.Duration {
+	if a.Kind == lab.Ladder {
+		return 2 * a.Duration
+	}
+	return a.Duration
+}
+
 // grace is how long past its duration an open loop may still send hits that
 // were due within it, so that the last one is not cut off by its own send lag.
 const grace = 10 * time.Millisecond
@@ -136,10 +146,11 @@ const arrival = 3
 // again, and their latency would be that of a burst. Each sends as fast as it is
 // answered from its arrival on.
 func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiting) {
-	within := a.Duration / arrival
+	within, began := a.Duration/arrival, t.now()
 	rec.settle(arrivalOf(a.Connections-1, a.Connections, within))
-	pacer := newArrivingPacer(t, within, w)
-	for hit := range attacker.Attack(targeter(a), pacer, a.Duration, "") {
+	t.ladder = newLadder(a.Connections, began, within, a.Duration, func() { attacker.Stop() })
+	pacer := newArrivingPacer(t, began, within, w)
+	for hit := range attacker.Attack(targeter(a), pacer, sends(a), "") {
 		rec.add(hit)
 		pacer.answered()
 	}

@@ -79,18 +79,19 @@ type arrivingPacer struct {
 	free    chan struct{} // one for each client that waits to send
 	all     chan struct{} // closed when every client has come, or none will any more
 	waiting waiting
-	ended   bool // before every client had come; to be read once all is closed
+	over    func() bool // nobody is to send any more
+	ended   bool        // before every client had come; to be read once all is closed
 }
 
-// newArrivingPacer has the clients come, the first at once, each by its
-// connection.
-func newArrivingPacer(t *transport, within time.Duration, w waiting) *arrivingPacer {
-	p := &arrivingPacer{free: make(chan struct{}, len(t.all)), all: make(chan struct{}), waiting: w}
-	go p.come(t, within, t.now())
+// newArrivingPacer has the clients come from a moment on, the first at once, each
+// by its connection.
+func newArrivingPacer(t *transport, began, within time.Duration, w waiting) *arrivingPacer {
+	p := &arrivingPacer{free: make(chan struct{}, len(t.all)), all: make(chan struct{}), waiting: w, over: t.ladder.over}
+	go p.come(t, began, within)
 	return p
 }
 
-func (p *arrivingPacer) come(t *transport, within, began time.Duration) {
+func (p *arrivingPacer) come(t *transport, began, within time.Duration) {
 	defer close(p.all)
 	for i, c := range t.all {
 		if i > 0 && !p.waiting.until(began+arrivalOf(i, len(t.all), within)) {
@@ -120,14 +121,14 @@ func (p *arrivingPacer) answered() {
 func (p *arrivingPacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 	select {
 	case <-p.free:
-		return 0, false
+		return 0, p.over()
 	default:
 	}
 	select {
 	case <-p.free:
-		return 0, false
+		return 0, p.over()
 	case <-p.all:
-		return 0, p.ended
+		return 0, p.ended || p.over()
 	}
 }
 

@@ -42,7 +42,7 @@ type recorder struct {
 	keeper  *keeper // nil unless hits are kept
 
 	deadline time.Duration // 0: there is none
-	duration time.Duration // for which the attack sends
+	duration time.Duration // for which the attack sends at the most
 
 	began, ended                time.Duration
 	raw, corrected, lags, first *hdrhistogram.Histogram
@@ -59,7 +59,7 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 		second:  newHistogram(),
 
 		deadline: a.Deadline,
-		duration: a.Duration,
+		duration: sends(a),
 	}
 	if a.KeepHits {
 		r.keeper = newKeeper(hits)
@@ -108,9 +108,6 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	if fault == "" {
 		r.out.Succeeded++
 		bucket.Succeeded++
-		if rep.end-r.began < r.out.Settled {
-			r.out.Unsettled++
-		}
 		if charged <= r.deadline {
 			r.out.InTime++
 		}

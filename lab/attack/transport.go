@@ -54,10 +54,11 @@ type transport struct {
 	keep    bool          // connections are kept for the next hit
 	steps   atomic.Uint64 // that hits have made: sent, received
 
-	all  []*conn
-	pool pool
-	done chan struct{} // ends the watch over timeouts
-	rest sync.WaitGroup
+	all    []*conn
+	pool   pool
+	ladder *ladder       // nil in any other attack
+	done   chan struct{} // ends the watch over timeouts
+	rest   sync.WaitGroup
 }
 
 // target is a request as it goes over the wire and what its answer must be.
@@ -142,7 +143,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := t.now()
 	c := t.pool.take()
 	c.report = report{target: index, sent: sent}
-	if err := c.exchange(&t.targets[index]); err != nil {
+	tg := &t.targets[index]
+	err := c.exchange(tg)
+	if t.ladder != nil {
+		t.ladder.ended(&c.rounds, sent, t.now(), err == nil && c.report.status == tg.status && !c.report.differs)
+	}
+	if err != nil {
 		c.hangUp()
 		t.pool.give(c)
 		return nil, err
@@ -182,6 +188,17 @@ func (t *transport) giveUpOverdue() time.Duration {
 		}
 	}
 	return max(next-now, time.Millisecond)
+}
+
+// roundsRPS is what the clients of a ladder got done each second, all together.
+func (t *transport) roundsRPS() (sum float64) {
+	if t.ladder == nil {
+		return 0
+	}
+	for _, c := range t.all {
+		sum += c.rounds.rps(t.ladder.span)
+	}
+	return sum
 }
 
 // counted sums what all connections carried and how often they were dialled.

@@ -406,6 +406,7 @@ func TestDifferences(t *testing.T) {
 		{"script", change("scenario_sha256", "s2", func(r map[string]string) bool { return !references(r) }), compare.Script, "s1"},
 		{"parameters", change("parameters", "n=2", func(r map[string]string) bool { return r["parameters"] != "" }), compare.Script, "s1 n=1 against s1 n=2"},
 		{"rate", change("offered_rps", "60", of("steady")), compare.Load, "json node/single steady offered_rps: 50 against 60"},
+		{"rates that trials found", change("offered_rps", "60", func(r map[string]string) bool { return r["phase"] == "steady" && r["block"] == "1" }), "", ""},
 		{"rate of a search", change("offered_rps", "60", of("capacity")), "", ""},
 		{"connections", change("connections", "32", of("peak")), compare.Load, "json node/single peak connections: 64 against 32"},
 		{"references 2.9% apart", change("throughput_rps", "20.5", references), "", ""},

@@ -77,7 +77,7 @@ func Differences(old, new *Run) []Difference {
 			continue
 		}
 		for i, column := range loads {
-			if given(i, k) {
+			if givenLoads(i, k, g, other) {
 				note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
 		}
@@ -85,9 +85,12 @@ func Differences(old, new *Run) []Difference {
 	return append(all, apart(old, new)...)
 }
 
-// given reports whether a load is given to a phase, and not found by it.
-func given(load int, k Key) bool {
-	return loads[load] != "offered_rps" || lab.KindOf(k.Phase) != lab.Capacity
+// givenLoads reports whether a load of both groups of a key was given to them, and
+// not found by their trials: as the rates of a search, or a share of the peak in the
+// same trial, which is not the same in all of a run.
+func givenLoads(load int, k Key, a, b *group) bool {
+	found := func(g *group) bool { return len(g.loads[load].values) > 1 }
+	return loads[load] != "offered_rps" || lab.KindOf(k.Phase) != lab.Capacity && !found(a) && !found(b)
 }
 
 // apart is what reference servers say against comparing two runs. That they say

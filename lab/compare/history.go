@@ -158,7 +158,7 @@ func (g *group) sameAs(other *group, k Key) bool {
 		return false
 	}
 	for i := range loads {
-		if given(i, k) && g.loads[i].String() != other.loads[i].String() {
+		if givenLoads(i, k, g, other) && g.loads[i].String() != other.loads[i].String() {
 			return false
 		}
 	}

@@ -789,6 +789,21 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 	w.checkNothingOpen(t)
 }
 
+// A share of a variant's own peak is of the one that its trial has just measured.
+func TestATrialTakesRatesFromItsOwnPeak(t *testing.T) {
+	w := newWorld()
+	e := experimentOn(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
+	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5, Own: true}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.recorded); n != 2 || w.recorded[1].Phase.RateRPS != 320 {
+		t.Errorf("%d samples, the last at %v requests a second, want half of 640", n, w.recorded[n-1].Phase.RateRPS)
+	}
+}
+
 func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	w := newWorld()
 	w.foreign = time.Second

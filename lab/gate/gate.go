@@ -58,6 +58,10 @@ const (
 	// lie: as far as one that was not confirmed is lowered.
 	Resolved = 1.10
 
+	// RealOverload is the share of what is offered beyond a server's peak that must
+	// be beyond what it serves in that phase, too, and not only when the peak was found.
+	RealOverload = 0.5
+
 	// Steal is no gate, although the server's neighbours cause it: so does the
 	// server. Where a virtual machine's idle exits are slow, a ping-pong between
 	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. What
@@ -135,7 +139,7 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	if g := crowded(s, c); g != nil {
 		return g
 	}
-	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{misled, misdoubled} {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{misled, misdoubled, keptUp} {
 		if g := rule(s, c); g != nil {
 			return g
 		}
@@ -183,16 +187,37 @@ func misdoubled(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return nil
 }
 
+// keptUp says that a phase which is to offer more than its server can serve did
+// not: the server serves more now than when its peak was found.
+func keptUp(s lab.Sample, _ lab.Calibration) *lab.Gate {
+	if !s.Phase.Overloads() {
+		return nil
+	}
+	served, _ := metric.ThroughputRPS(s)
+	if most := s.Phase.RateRPS / (1 + (s.Phase.Share.Of-1)*RealOverload); s.Phase.Share.Of > 1 && served > most {
+		return because(lab.Disturbed, "%.0f of %.0f requests per second were answered, which are to be %.0f%% of the server's peak (limit %.0f): it serves more than when that was found",
+			served, s.Phase.RateRPS, 100*s.Phase.Share.Of, most)
+	}
+	return nil
+}
+
 // onTwice is the sample as it was on twice the connections.
 func onTwice(s lab.Sample) lab.Sample {
 	s.Attack, s.Doubled = s.Doubled, nil
 	return s
 }
 
-// crowded says that others took a share of a side's CPUs during the attack.
+// crowded says that others took a share of a side's CPUs during the attack, or
+// that nobody knows, as of a CPU that was taken offline.
 func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
-	generator, _ := metric.ForeignGeneratorRatio(s)
-	server, _ := metric.ForeignServerRatio(s)
+	generator, known := metric.ForeignGeneratorRatio(s)
+	if !known {
+		return because(lab.Disturbed, "what others took of the generator's CPUs is not known: their counters could not be read")
+	}
+	server, known := metric.ForeignServerRatio(s)
+	if !known && len(s.Attack.After.Threads) > 0 { // a server without threads has ended by itself
+		return because(lab.Disturbed, "what others took of the server's CPUs is not known: their counters could not be read")
+	}
 	// To fall asleep and to wake takes a CPU time that is nobody's.
 	sleeps, _ := metric.ServerSleepRate(s)
 	own, _ := metric.GeneratorSleepRate(s)

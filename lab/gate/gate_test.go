@@ -42,6 +42,12 @@ func use(s *lab.Sample, generator, server time.Duration) {
 	after.CPUs[0].Idle, after.CPUs[1].Idle = time.Second-generator, time.Second-server
 }
 
+// overloads has it offer so much of a peak of 500 requests per second.
+func overloads(s *lab.Sample, of float64) {
+	s.Phase = lab.Phase{Kind: lab.Steady, Share: &lab.Share{Of: of, Own: true}, RateRPS: 500 * of}
+	s.Attack.Intended, s.Attack.Sent = int64(500*of), int64(500*of)
+}
+
 // sharing gives the server both CPUs, which it uses but for what the generator
 // takes.
 func sharing(s *lab.Sample, generator time.Duration) {
@@ -93,6 +99,15 @@ func TestJudge(t *testing.T) {
 			"others took 10.0% of the generator's CPUs (limit 7.5%)"},
 		{"a neighbour of the server", func(s *lab.Sample) { s.Attack.After.CPUs[1].Idle = 0; s.Attack.After.Threads[0].CPU = 900 * ms }, lab.Disturbed,
 			"others took 10.0% of the server's CPUs (limit 7.5%)"},
+		{"a CPU of the generator that was taken offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[1:] }, lab.Disturbed,
+			"what others took of the generator's CPUs is not known"},
+		{"a CPU of the server that was taken offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:1] }, lab.Disturbed,
+			"what others took of the server's CPUs is not known"},
+		{"a server whose threads have all ended", func(s *lab.Sample) { s.Phase.Kind, s.Attack.After.Threads = lab.Steady, nil }, lab.Valid, ""},
+		{"an overload that is one", func(s *lab.Sample) { overloads(s, 1.2); s.Attack.Succeeded = 500 }, lab.Valid, ""},
+		{"an overload that the server copes with", func(s *lab.Sample) { overloads(s, 1.2); s.Attack.Succeeded = 550 }, lab.Disturbed,
+			"550 of 600 requests per second were answered, which are to be 120% of the server's peak (limit 545)"},
+		{"all of a peak, answered", func(s *lab.Sample) { overloads(s, 1); s.Attack.Succeeded = 500 }, lab.Valid, ""},
 		{"a neighbour within the limit", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 70 * ms }, lab.Valid, ""},
 		{"steal from an idle CPU, which the load itself can cause", func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * ms }, lab.Valid, ""},
 		{"a neighbour on a CPU that is not ours", func(s *lab.Sample) {

@@ -15,12 +15,15 @@ import (
 func OpenLoop(s lab.Sample) bool { return s.Phase.Kind.Open() }
 
 // ThroughputRPS is requests that succeeded per second, from the first send to
-// the last answer; of a ladder from when all of its clients have come.
+// the last answer; of a ladder, while all of its clients are there.
 func ThroughputRPS(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Elapsed <= s.Attack.Settled {
+	if s.Attack == nil || s.Attack.Elapsed <= 0 {
 		return 0, false
 	}
-	return float64(s.Attack.Succeeded-s.Attack.Unsettled) / (s.Attack.Elapsed - s.Attack.Settled).Seconds(), true
+	if s.Phase.Kind == lab.Ladder {
+		return s.Attack.RoundsRPS, true
+	}
+	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
 }
 
 // GoodputRPS is requests that succeeded within the phase's deadline, from the

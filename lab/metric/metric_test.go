@@ -232,15 +232,19 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	}
 }
 
-// Throughput is that of all clients: not of the time in which they came.
+// Throughput of a ladder is that of all its clients, without the time in which they
+// came and went.
 func TestThroughputOfALadder(t *testing.T) {
-	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, Settled: time.Second, Unsettled: 50}}
-	if got, ok := metric.ThroughputRPS(s); !ok || got != 100 {
-		t.Errorf("%v, %v", got, ok)
+	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, RoundsRPS: 100}}
+	for kind, want := range map[lab.PhaseKind]float64{lab.Ladder: 100, lab.Peak: 90} {
+		s.Phase.Kind = kind
+		if got, ok := metric.ThroughputRPS(s); !ok || got != want {
+			t.Errorf("%s: %v, %v", kind, got, ok)
+		}
 	}
-	s.Attack.Elapsed = time.Second
+	s.Attack.Elapsed = 0
 	if got, ok := metric.ThroughputRPS(s); ok {
-		t.Errorf("%v where nothing was measured of all clients", got)
+		t.Errorf("%v where nothing was measured", got)
 	}
 }
 

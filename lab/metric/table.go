@@ -39,7 +39,7 @@ var table = []Metric{
 	{"duration_s", "s", Neither, Float, 6, Load, EveryRow, "first send to last answer", attacked(func(a lab.AttackResult) Value { return Num(a.Elapsed.Seconds()) })},
 	{"requests", "", Neither, Integer, 0, Load, EveryRow, "requests sent", attacked(func(a lab.AttackResult) Value { return Int(a.Sent) })},
 
-	{"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow, "requests that succeeded per second of duration_s", number(ThroughputRPS)},
+	{"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow, "requests that succeeded per second of duration_s; of a ladder, while all its clients are there", number(ThroughputRPS)},
 	{"goodput_rps", "1/s", Higher, Float, 3, Throughput, DeadlineRows, "requests that succeeded within the deadline per second of duration_s", number(GoodputRPS)},
 	{"capacity_rps", "1/s", Higher, Float, 3, Throughput, CapacityRows, "highest offered rate that kept the SLO, confirmed at fresh seeds", number(CapacityRPS)},
 	{"deadline_ms", "ms", Neither, Float, 3, Load, DeadlineRows, "from the intended send time, that goodput keeps", number(deadlineMS)},

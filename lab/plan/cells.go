@@ -83,7 +83,7 @@ func selected(c Choice, tested []lab.Hypothesis) (cells []cell) {
 		for _, v := range s.Variants {
 			for _, cores := range s.Cores {
 				made := cell{scenario: s.Name, variant: v, cores: cores}
-				needed := needs(made, tested)
+				needed := withPeaks(s, needs(made, tested))
 				if !whole && len(needed) == 0 {
 					continue
 				}
@@ -107,6 +107,17 @@ func needs(c cell, tested []lab.Hypothesis) (phases []string) {
 		}
 	}
 	return phases
+}
+
+// withPeaks adds the peaks that phases of a scenario are shares of.
+func withPeaks(s lab.Scenario, phases []string) []string {
+	all := slices.Clone(phases)
+	for _, p := range s.Phases {
+		if peak, ok := OwnPeak(s, p); ok && slices.Contains(phases, p.ID()) {
+			all = append(all, peak.ID())
+		}
+	}
+	return all
 }
 
 // inOrder are the measured phases of a scenario that are wanted: none, where that

@@ -74,16 +74,22 @@ func trialDuration(p lab.Profile, phases []lab.Phase, lasts func(lab.Profile, la
 
 func worst(p lab.Profile, phase lab.Phase) time.Duration {
 	lasts := PhaseDuration(p, phase.Kind)
-	if phase.Kind == lab.Peak {
+	switch {
+	case phase.Kind == lab.Peak:
 		lasts += Doubled(lasts)
+	case phase.Kind == lab.Ladder:
+		lasts *= 2 // its clients stay until each has been answered, for as long again
 	}
 	return lasts
 }
 
 func expected(p lab.Profile, phase lab.Phase) time.Duration {
 	lasts := PhaseDuration(p, phase.Kind)
-	if phase.Kind == lab.WarmUp {
+	switch {
+	case phase.Kind == lab.WarmUp:
 		return min(lasts, Warm)
+	case phase.Kind == lab.Ladder && phase.Connections > 1: // one client never stays for long
+		return lasts + lasts/2
 	}
 	return lasts
 }

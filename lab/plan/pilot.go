@@ -8,12 +8,12 @@ import (
 	"runtimelab/lab"
 )
 
-// pilots is one for every cell with a rate that is a share of a peak: of the
-// slowest variant's, for all that run.
+// pilots is one for every cell with a rate that is a share of a peak which its own
+// trials do not find: of the slowest variant's, for all that run.
 func pilots(scenarios []lab.Scenario, cells []cell, seed uint64) (all []lab.Pilot) {
 	for _, s := range scenarios {
 		for _, c := range cells {
-			if c.scenario != s.Name || !shares(s.PhasesOf(lab.Trial{Phases: c.phases})) {
+			if c.scenario != s.Name || !piloted(s, s.PhasesOf(lab.Trial{Phases: c.phases})) {
 				continue
 			}
 			own := stream(seed, "pilot", s.Name, c.variant, fmt.Sprint(c.cores)).Uint64()
@@ -23,8 +23,30 @@ func pilots(scenarios []lab.Scenario, cells []cell, seed uint64) (all []lab.Pilo
 	return all
 }
 
-func shares(phases []lab.Phase) bool {
-	return slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Share != nil })
+func piloted(s lab.Scenario, phases []lab.Phase) bool {
+	return slices.ContainsFunc(phases, func(p lab.Phase) bool {
+		_, own := OwnPeak(s, p)
+		return p.Share != nil && !own
+	})
+}
+
+// OwnPeak is the phase in which a trial finds the peak that a rate of it is a share
+// of: the scenario's first peak, where a share of each variant's own comes after
+// it. A machine's speed changes in the course of a run, and a fifth more than a
+// peak that was found half an hour before may be less than all.
+func OwnPeak(s lab.Scenario, phase lab.Phase) (lab.Phase, bool) {
+	if phase.Share == nil || !phase.Share.Own {
+		return lab.Phase{}, false
+	}
+	for _, p := range s.Phases {
+		switch {
+		case p.ID() == phase.ID():
+			return lab.Phase{}, false
+		case p.Kind == lab.Peak:
+			return p, true
+		}
+	}
+	return lab.Phase{}, false
 }
 
 // PilotsToFind is how many pilots a run of the plan carries out.
@@ -56,8 +78,8 @@ func PilotPhase(s lab.Scenario) lab.Phase {
 const PilotAttempts = 2
 
 // Rated is a phase with the rate that a plan gives it in a trial. A rate that is a
-// share follows from what the plan's pilots found; the error says why it does
-// not.
+// share, and not of the trial's OwnPeak, follows from what the plan's pilots found;
+// the error says why it does not.
 func Rated(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 	if phase.Share == nil {
 		return phase, nil
@@ -79,8 +101,13 @@ func Rated(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 	if math.IsInf(peak, 1) {
 		return phase, fmt.Errorf("the rate of %s is not known: the plan has no pilot for %s", phase.Name, t.Variant)
 	}
-	phase.RateRPS = round(phase.Share.Of * peak)
-	return phase, nil
+	return Sharing(phase, peak), nil
+}
+
+// Sharing is a phase with the rate that is its share of a peak.
+func Sharing(phase lab.Phase, peakRPS float64) lab.Phase {
+	phase.RateRPS = round(phase.Share.Of * peakRPS)
+	return phase
 }
 
 // round keeps three digits, which a pilot does not have more of.

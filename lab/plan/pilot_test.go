@@ -37,6 +37,48 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 	}
 }
 
+// A share of each variant's own peak is of the one that its trial finds, where there
+// is a peak before it; whatever a run leaves out of a scenario, that stays.
+func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
+	peak, warmup := lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64}, lab.Phase{Name: "warmup", Kind: lab.WarmUp}
+	own, slowest := shared(1.2, true), shared(0.5, false)
+	own.Name, slowest.Name = "steady-120%", "steady-50%"
+	for _, c := range []struct {
+		name   string
+		phases []lab.Phase
+		of     string // of the peak that the last one is a share of
+	}{
+		{"a peak before it", []lab.Phase{warmup, peak, own}, "peak"},
+		{"a peak after it", []lab.Phase{warmup, own, peak, own}, ""},
+		{"no peak", []lab.Phase{warmup, own}, ""},
+		{"a share of the slowest variant's", []lab.Phase{warmup, peak, slowest}, ""},
+	} {
+		s := scenario("json", "node/single")
+		s.Phases = c.phases
+		last := c.phases[len(c.phases)-1]
+		if got, ok := plan.OwnPeak(s, last); got.ID() != c.of || ok != (c.of != "") {
+			t.Errorf("%s: %q, %v", c.name, got.ID(), ok)
+		}
+		piloted := len(planned(t, lab.Profile{Name: "full", Blocks: 1, Whole: true}, []lab.Scenario{s}, 7).Pilots)
+		if (piloted > 0) != (c.of == "") {
+			t.Errorf("%s: %d pilots", c.name, piloted)
+		}
+	}
+	s := scenario("json", "node/single")
+	s.Cores, s.Profile = []int{1}, "quick"
+	s.Phases = []lab.Phase{warmup, peak, slowest, own}
+	arm := lab.Arm{Variant: "node/single", Phase: "steady-120%", Cores: 1}
+	s.Hypotheses = []lab.Hypothesis{{Scenario: "json", Claim: "scale-3", Metric: "throughput_rps", Numerator: arm, Denominator: arm, Profile: "quick"}}
+	p := planned(t, lab.Profile{Name: "quick", Blocks: lab.FewestBlocks}, []lab.Scenario{s}, 7)
+	i := slices.IndexFunc(p.Trials, func(t lab.Trial) bool { return t.Scenario == "json" })
+	if got := p.Trials[i].Phases; !slices.Equal(got, []string{"peak", "steady-120%"}) || len(p.Pilots) > 0 {
+		t.Errorf("a trial measures %v, after %d pilots", got, len(p.Pilots))
+	}
+	if got := plan.Sharing(own, 70123); got.RateRPS != 84100 {
+		t.Errorf("%v requests a second", got.RateRPS)
+	}
+}
+
 func TestARateFollowsFromThePilots(t *testing.T) {
 	p := lab.Plan{Pilots: []lab.Pilot{
 		{Scenario: "json", Variant: "a", Cores: 1, PeakRPS: 70123}, {Scenario: "json", Variant: "b", Cores: 1, PeakRPS: 41987},
@@ -155,11 +197,12 @@ func TestWiderLayouts(t *testing.T) {
 	}
 }
 
-// Every phase of a scenario is in what it takes, and the doubling of a peak.
+// Every phase of a scenario is in what it takes, and so are the doubling of a peak
+// and the clients of a ladder who stay until all are answered.
 func TestHowLongAScenarioTakes(t *testing.T) {
 	p := lab.Profile{WarmUpMax: time.Second, Peak: 10 * time.Second, Steady: 100 * time.Second}
 	for kind, want := range map[lab.PhaseKind]time.Duration{
-		lab.WarmUp: time.Second, lab.Peak: 15 * time.Second, lab.Ladder: 10 * time.Second,
+		lab.WarmUp: time.Second, lab.Peak: 15 * time.Second, lab.Ladder: 20 * time.Second,
 		lab.Steady: 100 * time.Second, lab.Ramp: 100 * time.Second, lab.Steps: 50 * time.Second,
 	} {
 		s := lab.Scenario{Phases: []lab.Phase{{Kind: kind}}}

@@ -39,7 +39,7 @@ var profiles = []lab.Profile{
 		About:     "ten blocks: differences worth quoting",
 		Blocks:    10,
 		WarmUpMax: 5 * time.Second,
-		Peak:      4 * time.Second,
+		Peak:      3500 * time.Millisecond,
 		Steady:    6 * time.Second,
 		Limit:     58 * time.Minute,
 	},
