@@ -70,7 +70,9 @@ func TestAnAttackTellsWhatItHadToSpare(t *testing.T) {
 // One that sleeps has left its CPU to others.
 func TestASleepingGeneratorHasNothingToSpare(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
-	a.Rate, a.Sleeps = at(50), true
+	// The last hits are due long before the end, when a machine may stall.
+	a.Rate, a.Sleeps = []lab.Stage{{FromRPS: 50, ToRPS: 50, Lasts: 200 * time.Millisecond}, {Lasts: time.Second}}, true
+	a.Duration = 700 * time.Millisecond
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -74,10 +74,10 @@ func trialDuration(p lab.Profile, phases []lab.Phase, lasts func(lab.Profile, la
 
 func worst(p lab.Profile, phase lab.Phase) time.Duration {
 	lasts := PhaseDuration(p, phase.Kind)
-	switch {
-	case phase.Kind == lab.Peak:
+	switch phase.Kind {
+	case lab.Peak:
 		lasts += Doubled(lasts)
-	case phase.Kind == lab.Ladder:
+	case lab.Ladder:
 		lasts *= 2 // its clients stay until each has been answered, for as long again
 	}
 	return lasts
