@@ -91,11 +91,13 @@ func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error
 	}()
 	select {
 	case <-ctx.Done():
-		var nothing T
-		return nothing, context.Cause(ctx)
 	case r := <-done:
-		return r.value, r.err
+		if ctx.Err() == nil { // of two that have come select takes either
+			return r.value, r.err
+		}
 	}
+	var nothing T
+	return nothing, context.Cause(ctx)
 }
 
 // errHelpShown ends a command line that only asked for help.

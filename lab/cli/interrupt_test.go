@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -28,5 +29,20 @@ func TestAnInterruptedCommandSaysSo(t *testing.T) {
 	engine.asked = func() { interrupt(ErrInterrupted) }
 	if code, stdout, stderr := labRun(ctx, "doctor", "--root", filepath.Join("..", "..")); code != lab.ExitInterrupted || stdout != "" {
 		t.Errorf("lab doctor, in the middle of its checks, exits with %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// unheard is a context whose end shows only to who asks, as where select has taken
+// the other of two cases.
+type unheard struct{ context.Context }
+
+func (unheard) Done() <-chan struct{} { return nil }
+
+// An interruption that comes together with what was worked for counts.
+func TestAnInterruptionIsHeardBesideAResult(t *testing.T) {
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	interrupt(ErrInterrupted)
+	if _, err := interruptible(unheard{ctx}, func() (int, error) { return 1, nil }); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -211,3 +211,15 @@ func TestHowLongAScenarioTakes(t *testing.T) {
 		}
 	}
 }
+
+// As a rule the clients of a ladder stay for half as long again; one alone stays for
+// its last answer.
+func TestHowLongALadderTakesAsARule(t *testing.T) {
+	p := lab.Plan{Profile: lab.Profile{Peak: 10 * time.Second}}
+	for clients, want := range map[int]time.Duration{1: 10 * time.Second, 2: 15 * time.Second} {
+		p.Scenarios = []lab.Scenario{{Name: "wait", Phases: []lab.Phase{{Name: "ladder", Kind: lab.Ladder, Connections: clients}}}}
+		if got := plan.TrialDuration(p, lab.Trial{Scenario: "wait"}) - plan.TrialOverhead; got != want {
+			t.Errorf("%d clients take %v, want %v", clients, got, want)
+		}
+	}
+}
