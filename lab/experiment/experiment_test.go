@@ -804,6 +804,34 @@ func TestATrialTakesRatesFromItsOwnPeak(t *testing.T) {
 	}
 }
 
+// Whoever disturbed a peak has set the rates that follow from it.
+func TestADisturbedPeakDisturbsWhatFollowsFromIt(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		w := newWorld()
+		w.foreign = time.Second
+		w.onAttack = func(lab.Attack) {
+			if len(w.attacks) == 3 { // the one after the peak
+				w.foreign = 0
+			}
+		}
+		e := experimentOn(w, "a")
+		e.Plan.Trials = e.Plan.Trials[:1]
+		if own {
+			e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5, Own: true}
+		}
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		peak, steady := w.recorded[0].Gate, w.recorded[1].Gate
+		if peak.Validity != lab.Disturbed || (steady.Validity == lab.Disturbed) != own {
+			t.Fatalf("own %v: peak %+v, steady %+v", own, peak, steady)
+		}
+		if own && steady.Reason != "its rate follows from a peak that was disturbed: "+peak.Reason {
+			t.Errorf("reason %q", steady.Reason)
+		}
+	}
+}
+
 func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	w := newWorld()
 	w.foreign = time.Second

@@ -170,7 +170,7 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		if p.Kind != lab.WarmUp {
 			subject.Phase = p
 		}
-		p, err := e.rated(t, p, samples)
+		p, peak, err := e.rated(t, p, samples)
 		if err != nil {
 			return samples, err
 		}
@@ -187,24 +187,28 @@ func (e *Experiment) phases(ctx context.Context, subject *lab.Sample, in setting
 		if err != nil {
 			return samples, err
 		}
+		if peak.Gate.Validity == lab.Disturbed && s.Gate.Validity != lab.Failed {
+			s.Gate = gate.Disturb("its rate follows from a peak that was disturbed: " + peak.Gate.Reason)
+		}
 		samples = append(samples, s)
 	}
 	return samples, nil
 }
 
 // rated is a phase with its rate, where that is a share of a peak: of the one that
-// the trial has measured, or that a pilot found.
-func (e *Experiment) rated(t lab.Trial, p lab.Phase, measured []lab.Sample) (lab.Phase, error) {
-	peak, own := plan.OwnPeak(e.scenarios[t.Scenario], p)
-	if !own {
-		return plan.Rated(e.Plan, t, p)
+// the trial has measured, which it returns too, or that a pilot found.
+func (e *Experiment) rated(t lab.Trial, p lab.Phase, measured []lab.Sample) (rated lab.Phase, peak lab.Sample, err error) {
+	own, ok := plan.OwnPeak(e.scenarios[t.Scenario], p)
+	if !ok {
+		rated, err = plan.Rated(e.Plan, t, p)
+		return rated, peak, err
 	}
 	for _, s := range measured {
-		if rps, _ := metric.ThroughputRPS(s); s.Phase.ID() == peak.ID() && rps > 0 {
-			return plan.Sharing(p, rps), nil
+		if rps, _ := metric.ThroughputRPS(s); s.Phase.ID() == own.ID() && rps > 0 {
+			return plan.Sharing(p, rps), s, nil
 		}
 	}
-	return p, fmt.Errorf("the rate of %s is not known: not one request succeeded in %s", p.ID(), peak.ID())
+	return p, peak, fmt.Errorf("the rate of %s is not known: not one request succeeded in %s", p.ID(), own.ID())
 }
 
 // welcome waits for a server's first answer, and has it prove what it is. The
