@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,9 @@ type world struct {
 	unready  string // variant whose server never answers
 	identity []string
 	onAttack func(lab.Attack)
+	onOpen   func()       // before a cell is opened
+	onLost   func()       // before the engine is asked whether it is there
+	asked    atomic.Int64 // how often a cell was wanted
 	attacks  []lab.Attack
 	foreign  time.Duration // what others use of CPU 0 during every attack
 	busy     time.Duration // what the server uses of its second on CPU 1; all where unset
@@ -65,7 +69,14 @@ func (w *world) count(what string, n int) {
 	w.open[what] += n
 }
 
-func (w *world) OpenCell(_ context.Context, cpus []int) (Cell, error) {
+func (w *world) OpenCell(ctx context.Context, cpus []int) (Cell, error) {
+	w.asked.Add(1)
+	if w.onOpen != nil {
+		w.onOpen()
+	}
+	if ctx.Err() != nil { // a client of the engine says that it was cancelled, and not why
+		return nil, fmt.Errorf("starting a generator: %w", ctx.Err())
+	}
 	w.count("cells", 1)
 	return &fakeCell{world: w, cpus: cpus}, nil
 }
@@ -100,7 +111,15 @@ func (w *world) Refuse(why map[string]string) error {
 	return nil
 }
 
-func (w *world) Lost(context.Context) error { return w.lost }
+func (w *world) Lost(ctx context.Context) error {
+	if w.onLost != nil {
+		w.onLost()
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("the engine does not answer any more: %w", ctx.Err())
+	}
+	return w.lost
+}
 
 func (w *world) Freeze(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
 
@@ -562,6 +581,37 @@ func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
 		t.Errorf("%d samples recorded, want the two of the trial that had ended", got)
 	}
 	w.checkNothingOpen(t)
+}
+
+// What an interruption makes fail says so in many ways, and some of them look as if
+// the engine, the generator or the server were gone.
+func TestAnInterruptionIsTheUsersWhereverItComes(t *testing.T) {
+	for when, arrange := range map[string]func(w *world, interrupt func()){
+		"while the second trial's cell is opened": func(w *world, interrupt func()) {
+			w.onOpen = func() {
+				if w.asked.Load() == 4 { // after two examinations and a trial
+					interrupt()
+				}
+			}
+		},
+		"as the engine is asked whose the second trial's failure is": func(w *world, interrupt func()) {
+			w.crash, w.onLost = "rt/b", interrupt
+		},
+	} {
+		t.Run(when, func(t *testing.T) {
+			w := newWorld()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			interrupted := errors.New("interrupted")
+			arrange(w, func() { cancel(interrupted) })
+			if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) || errors.Is(err, context.Canceled) {
+				t.Errorf("error %v", err)
+			}
+			if got := len(w.recorded); got != 2 {
+				t.Errorf("%d samples recorded, want the two of the trial that had ended", got)
+			}
+			w.checkNothingOpen(t)
+		})
+	}
 }
 
 func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {

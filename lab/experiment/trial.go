@@ -84,7 +84,7 @@ func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(con
 	layout := subject.Layout
 	var s setting
 	if s.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
-		return e.orLost(ctx, err)
+		return e.whose(ctx, s, err)
 	}
 	defer func() {
 		if left := closing(ctx, s.cell, s.server, s.upstream); left != nil {
@@ -108,14 +108,23 @@ func (e *Experiment) inCell(ctx context.Context, subject lab.Sample, do func(con
 }
 
 // whose says of an error in a cell whose it is: the user's, who ended the trial; the
-// engine's; the generator's; the lab's; or else the server's. One that could not be
-// started, on an engine and with a generator that are well, is the lab's too.
+// engine's; the generator's; the lab's; or else the server's. A cell that could not be
+// opened, or a server that could not be started, on an engine and with a generator
+// that are well, is the lab's too.
 func (e *Experiment) whose(ctx context.Context, in setting, err error) error {
-	if ctx.Err() != nil {
+	found := e.apartFromTheUsers(ctx, in, err)
+	if ctx.Err() != nil { // asked last: to who asks after the user has ended it, all seem to be gone
 		return context.Cause(ctx)
 	}
+	return found
+}
+
+func (e *Experiment) apartFromTheUsers(ctx context.Context, in setting, err error) error {
 	if lost := e.Cells.Lost(ctx); lost != nil {
 		return lost
+	}
+	if in.cell == nil {
+		return err
 	}
 	if how := in.cell.Obituary(ctx); how != "" {
 		return &lostGenerator{how}
