@@ -139,7 +139,7 @@ func (s Section) rates() string {
 // legend says what the figures are, and what they are not.
 func (s Summary) legend() []string {
 	out := []string{
-		"valid trials: every phase is valid, or a bound; figures are those of valid phases, of a repeated trial the last. \"-\": there is none.",
+		"valid trials: every phase is valid, or a bound; a repetition counts as one more trial; figures are those of valid phases, of a repeated trial the last. \"-\": there is none.",
 		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of the trials [lowest–highest]; \">= X\" is a bound: " +
 			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
