@@ -65,7 +65,7 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 // of a few attempts is: what neighbours of the machine do is not the subject.
 func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a lab.Attack, c lab.Calibration) (sample lab.Sample) {
 	t.Helper()
-	for range 4 {
+	for range 8 {
 		if sample = s.measured(ctx, t, of, a, c); sample.Gate.Validity != lab.Disturbed {
 			break
 		}
@@ -77,9 +77,11 @@ func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a l
 // What the instrument cannot measure is said to be a bound, and why.
 func TestIntegrationLimitsOfTheInstrumentAreSaid(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
-		// What a test machine does beside is not the subject here: no canary,
-		// and a ceiling that the null server is sure to reach.
-		c := lab.Calibration{CeilingRPS: 1, SleepCost: time.Second}
+		c, err := s.calibration(ctx, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.CeilingRPS, c.Canaries = 1, nil // a ceiling that the null server is sure to reach
 		null := s.responder(serve.Null())
 		sample := s.undisturbed(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
 		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "generator:") {
