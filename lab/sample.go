@@ -101,4 +101,7 @@ type Canaries struct {
 	// What the server itself used while the canaries were at work: of that
 	// those on its CPUs may be slow.
 	ServerBefore, ServerAfter time.Duration
+	// How long canaries had taken of late on the CPUs of which enough had been
+	// heard; on others the calibration's are what is usual.
+	Usual []QuietCPU
 }

@@ -124,7 +124,7 @@ func (c *Calibration) canaries(ctx context.Context, out *lab.Calibration) error 
 		if round == canaryRounds {
 			q := quiet[loose]
 			out.Doubts = append(out.Doubts, fmt.Sprintf(
-				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% over its median, so that disturbance below that goes unseen",
+				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% over its median, so that disturbance below that goes unseen in a run's first trials",
 				q.CPU, 100*(float64(q.P99)/float64(q.Median)-1)))
 			return nil
 		}

@@ -28,7 +28,7 @@ const served = 0.99
 // every step.
 func (e *Experiment) capacity(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
 	s.Phase.Share = nil // of the peak is only where the search begins
-	s.InterruptsApart = e.Calibration.InterruptsApart
+	s.InterruptsApart, s.Canaries.Usual = e.Calibration.InterruptsApart, e.usual()
 	s.Search = &lab.Search{}
 	var err error
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {

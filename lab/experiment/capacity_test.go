@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 )
 
@@ -65,7 +66,11 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	w := newWorld()
 	e := searching(w, 4300)
 	e.KeepHits = true
+	e.heard = map[int][]time.Duration{1: make([]time.Duration, gate.FewestCanaries)}
 	s := carriedOut(t, e, w)
+	if len(s.Canaries.Usual) != 1 || s.Canaries.Usual[0].CPU != 1 {
+		t.Errorf("its canaries are judged by %+v, and not by those before them", s.Canaries.Usual)
+	}
 	rps, ok := metric.CapacityRPS(s)
 	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid || len(s.Missed) != 0 {
 		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.Missed, s.Gate, tried(s))

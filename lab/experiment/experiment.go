@@ -45,6 +45,7 @@ type Experiment struct {
 	scenarios map[string]lab.Scenario
 	layouts   map[int]lab.Layout            // by the CPUs of the server
 	refused   map[string]string             // variant id to why
+	heard     map[int][]time.Duration       // by CPU: what its last canaries took alone
 	targets   map[string]map[string]targets // by scenario and variant id
 }
 

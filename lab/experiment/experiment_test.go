@@ -456,12 +456,72 @@ func TestTheGateKnowsTheCalibration(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
 	e := experimentOn(w, "a")
-	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{{CPU: 1, P99: 50 * time.Millisecond}}}
+	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason, "canary on CPU 1") {
 		t.Errorf("a canary slower than every quiet one: %+v", g)
+	}
+}
+
+// A machine that has become slower since it was calibrated disturbs no trial once
+// that is known; but one that slows down for a moment does, by what has become usual.
+func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
+	w := newWorld()
+	w.canary = 60 * time.Millisecond
+	e := experimentOn(w, "a", "b", "c")
+	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{
+		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}, {CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
+	}}
+	w.onAttack = func(lab.Attack) {
+		w.canary = 60 * time.Millisecond
+		if len(w.attacks) == 3*6 { // the last attack of the last trial
+			w.canary = 75 * time.Millisecond
+		}
+	}
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range w.recorded {
+		got = append(got, string(s.Gate.Validity)[:1])
+	}
+	// Ten attacks bring twenty canaries to a CPU; there are two to a trial.
+	if want := "ddddddddddvd"; strings.Join(got, "") != want {
+		t.Errorf("went %v, want %s", got, want)
+	}
+	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last, "took 75.0 ms after the attack (limit 69.0 ms, where 60.0 are usual)") {
+		t.Errorf("the last was disturbed by: %s", last)
+	}
+}
+
+func TestTheLastCanariesTellWhatIsUsual(t *testing.T) {
+	var e Experiment
+	l := lab.Layout{Generator: []int{0}, Server: []int{1}}
+	sing := func(n int, took time.Duration) {
+		for range n { // a server that works after its attack slows down the one on its CPU
+			e.hear([]lab.Canary{{CPU: 0, Took: took}, {CPU: 1, Took: took + 80*time.Millisecond}}, l, 80*time.Millisecond)
+		}
+	}
+	for _, heard := range []struct {
+		n    int
+		took time.Duration
+		want time.Duration // nothing where 0
+	}{
+		{19, 60 * time.Millisecond, 0}, {1, 60 * time.Millisecond, 60 * time.Millisecond},
+		{40, 60 * time.Millisecond, 60 * time.Millisecond}, {21, 50 * time.Millisecond, 50 * time.Millisecond},
+	} {
+		sing(heard.n, heard.took)
+		usual := e.usual()
+		if heard.want == 0 && len(usual) > 0 || heard.want > 0 && len(usual) != 2 {
+			t.Fatalf("after %+v: %+v", heard, usual)
+		}
+		for cpu, u := range usual {
+			if u.CPU != cpu || u.Median != heard.want {
+				t.Errorf("after %+v: %+v", heard, u)
+			}
+		}
 	}
 }
 

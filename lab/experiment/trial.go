@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,7 +308,7 @@ func (e *Experiment) Measure(
 // attackBetweenReadings carries out an attack between readings of the server,
 // and these between canaries.
 func (e *Experiment) attackBetweenReadings(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
-	s.InterruptsApart = e.Calibration.InterruptsApart
+	s.InterruptsApart, s.Canaries.Usual = e.Calibration.InterruptsApart, e.usual()
 	var err error
 	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
@@ -427,8 +429,33 @@ func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, 
 	if sung, err = e.Cells.Canary(ctx, l.All()); err != nil {
 		return nil, 0, after, own(ctx, err)
 	}
-	after, err = server.Usage(ctx)
-	return sung, after.CPU - before.CPU, after, err
+	if after, err = server.Usage(ctx); err != nil {
+		return nil, 0, after, err
+	}
+	used = after.CPU - before.CPU
+	e.hear(sung, l, used)
+	return sung, used, after, nil
+}
+
+// hear remembers what canaries took, so that later ones are judged by it.
+func (e *Experiment) hear(sung []lab.Canary, l lab.Layout, server time.Duration) {
+	if e.heard == nil {
+		e.heard = make(map[int][]time.Duration)
+	}
+	for _, c := range sung {
+		all := append(e.heard[c.CPU], gate.Alone(c, l, server))
+		e.heard[c.CPU] = all[max(0, len(all)-gate.LastCanaries):]
+	}
+}
+
+// usual is how long canaries have taken of late, on CPUs where enough were heard.
+func (e *Experiment) usual() (all []lab.QuietCPU) {
+	for _, cpu := range slices.Sorted(maps.Keys(e.heard)) {
+		if took := e.heard[cpu]; len(took) >= gate.FewestCanaries {
+			all = append(all, gate.Usual(cpu, took))
+		}
+	}
+	return all
 }
 
 // mostConnections is what a peak is tried on at the most: as many connections

@@ -11,6 +11,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/stat"
 )
 
 // The thresholds, in one place.
@@ -37,9 +38,23 @@ const (
 	ForeignCPU = 0.075
 
 	// CanaryTolerance is by how much a canary may exceed the 99th percentile of
-	// the quiet ones: with four canaries to a phase, one in twenty-five phases
+	// the usual ones: with four canaries to a phase, one in twenty-five phases
 	// would otherwise be disturbed by the definition of a percentile.
 	CanaryTolerance = 1.05
+
+	// SlowCanary is how many times what is usual a canary may take in any case. The
+	// 99th percentile of forty in a row was 1.04 to 1.18 times their median, from
+	// one hour of a shared machine to the next; what neighbours do that no counter
+	// shows is twice to three times (measured-facts.md, 4).
+	SlowCanary = 1.15
+
+	// LastCanaries is by how many canaries, the last on a CPU, it is known what is
+	// usual there, and FewestCanaries by how many at the least. A machine's pace
+	// changes within an hour by more than canaries in a row differ: one that was
+	// calibrated in its best minute would be disturbed ever after, and one that was
+	// in its worst never. What is slow for all trials of a block is in no ratio.
+	LastCanaries   = 40
+	FewestCanaries = 20
 
 	// SharedGenerator is the share of a CPU that generator and upstream may use
 	// where it is one of the server's (design.md, protocol point 13).
@@ -69,7 +84,8 @@ const (
 )
 
 // Judge says what the sample is worth on a machine of which c is known: by a
-// zero Calibration no canary is judged and no ceiling approached. Rules apply
+// zero Calibration no ceiling is approached, and no canary judged of which the sample
+// does not say what is usual. Rules apply
 // in order: a trial that failed is nothing else, and one that was disturbed
 // proves no limit.
 func Judge(s lab.Sample, c lab.Calibration) lab.Gate {
@@ -247,11 +263,8 @@ func slowed(s lab.Sample, c lab.Calibration) *lab.Gate {
 		server   time.Duration
 	}{{"before", s.Canaries.Before, s.Canaries.ServerBefore}, {"after", s.Canaries.After, s.Canaries.ServerAfter}} {
 		for _, canary := range sung.canaries {
-			excuse := time.Duration(0)
-			if slices.Contains(s.Layout.Server, canary.CPU) {
-				excuse = sung.server
-			}
-			if g := slow(canary, excuse, sung.when, c); g != nil {
+			usual := slices.Concat(s.Canaries.Usual, c.Canaries) // the first of a CPU counts
+			if g := slow(canary.CPU, Alone(canary, s.Layout, sung.server), sung.when, usual); g != nil {
 				return g
 			}
 		}
@@ -290,16 +303,51 @@ func InterruptsApart(quiet ...lab.Sample) bool {
 	return len(quiet) > 0
 }
 
-// slow judges one canary. What the server used meanwhile is excused.
-func slow(canary lab.Canary, excuse time.Duration, when string, c lab.Calibration) *lab.Gate {
-	for _, quiet := range c.Canaries {
-		limit := time.Duration(float64(quiet.P99) * CanaryTolerance)
-		if quiet.CPU == canary.CPU && canary.Took-excuse > limit {
-			return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of quiet ones)",
-				canary.CPU, milliseconds(canary.Took-excuse), when, milliseconds(limit), 100*(CanaryTolerance-1))
-		}
+// Alone is how long a canary took, less what the server used meanwhile where it may
+// have been on the canary's CPU.
+func Alone(c lab.Canary, l lab.Layout, server time.Duration) time.Duration {
+	if slices.Contains(l.Server, c.CPU) {
+		return c.Took - server
 	}
-	return nil
+	return c.Took
+}
+
+// Usual is how long canaries take on a CPU, by those that were last heard there. The
+// 99th percentile is that of a normal distribution with their median and their
+// median distance from it: up to half of them may have been disturbed, and tell
+// nothing of the others (Hampel, "The Influence Curve and Its Role in Robust
+// Estimation", Journal of the American Statistical Association 69, 1974).
+func Usual(cpu int, took []time.Duration) lab.QuietCPU {
+	median := middle(took)
+	away := make([]time.Duration, len(took))
+	for i, t := range took {
+		away[i] = (t - median).Abs()
+	}
+	const sd, p99 = 1.4826, 2.3263 // of a normal distribution: in median distances, in standard deviations
+	spread := sd * p99 * float64(middle(away))
+	return lab.QuietCPU{CPU: cpu, N: len(took), Median: median, P99: median + time.Duration(spread)}
+}
+
+func middle(all []time.Duration) time.Duration {
+	in := make([]float64, len(all))
+	for i, d := range all {
+		in[i] = float64(d)
+	}
+	return time.Duration(stat.Median(in))
+}
+
+// slow judges what a canary took alone on its CPU, by what is usual there.
+func slow(cpu int, took time.Duration, when string, usual []lab.QuietCPU) *lab.Gate {
+	i := slices.IndexFunc(usual, func(u lab.QuietCPU) bool { return u.CPU == cpu })
+	if i < 0 {
+		return nil
+	}
+	limit := time.Duration(max(float64(usual[i].Median)*SlowCanary, float64(usual[i].P99)*CanaryTolerance))
+	if took <= limit {
+		return nil
+	}
+	return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, where %.1f are usual)",
+		cpu, milliseconds(took), when, milliseconds(limit), milliseconds(usual[i].Median))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

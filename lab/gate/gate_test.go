@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -187,10 +188,19 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.Threads[0].Sleeps = 10_000
 		}, lab.Disturbed, "others took 15.0% of the server's CPUs"},
 
-		{"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].Took = 55 * ms }, lab.Disturbed,
-			"the canary on CPU 0 took 55.0 ms before the attack (limit 54.6 ms, 5% over the 99th percentile of quiet ones)"},
+		{"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].Took = 58 * ms }, lab.Disturbed,
+			"the canary on CPU 0 took 58.0 ms before the attack (limit 57.5 ms, where 50.0 are usual)"},
 		{"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].Took = 64 * ms }, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack"},
-		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].Took = 54 * ms }, lab.Valid, ""},
+		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].Took, s.Canaries.After[1].Took = 57*ms, 62*ms }, lab.Valid, ""},
+		{"canaries that have become slow since the calibration", func(s *lab.Sample) {
+			s.Canaries.Before[0].Took, s.Canaries.Usual = 70*ms, []lab.QuietCPU{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
+		}, lab.Valid, ""},
+		{"canaries that have become fast since the calibration", func(s *lab.Sample) {
+			s.Canaries.Before[0].Took, s.Canaries.Usual = 50*ms, []lab.QuietCPU{{CPU: 0, Median: 40 * ms, P99: 41 * ms}}
+		}, lab.Disturbed, "limit 46.0 ms, where 40.0 are usual"},
+		{"what is usual on another CPU", func(s *lab.Sample) {
+			s.Canaries.After[1].Took, s.Canaries.Usual = 64*ms, []lab.QuietCPU{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
+		}, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack (limit 63.0 ms"},
 		{"a canary slowed down by the server", func(s *lab.Sample) {
 			s.Canaries.After[1].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
 		}, lab.Valid, ""},
@@ -269,6 +279,26 @@ func TestInterruptsAreApartWhereTheySeemToBeNobodys(t *testing.T) {
 		if got := InterruptsApart(c.quiet...); got != c.want {
 			t.Errorf("%s: apart %v", c.name, got)
 		}
+	}
+}
+
+// The 99th percentile of a normal distribution is found from few, whatever the
+// smaller half of them has been through.
+func TestUsualIsWhatMostCanariesTook(t *testing.T) {
+	var took []time.Duration
+	for i := range 40 {
+		z := math.Sqrt2 * math.Erfinv(2*(float64(i)+0.5)/40-1)
+		took = append(took, 50*ms+time.Duration(z*float64(2*ms)))
+	}
+	quiet := Usual(3, took)
+	if quiet.CPU != 3 || quiet.N != 40 || quiet.Median.Round(ms/10) != 50*ms || math.Abs(float64(quiet.P99-54653*time.Microsecond)) > float64(ms)/5 {
+		t.Errorf("of normal canaries: %+v", quiet)
+	}
+	for i := range 10 {
+		took[4*i] = time.Second
+	}
+	if hindered := Usual(3, took); hindered.Median > 51*ms || hindered.P99 > 59*ms {
+		t.Errorf("with a quarter of them disturbed: %+v", hindered)
 	}
 }
 

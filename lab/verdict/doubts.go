@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -19,6 +20,9 @@ const (
 	// do, where each could have had manyEach connections.
 	muchMore = 1.5
 	manyEach = 4
+	// muchSlower is how many times as long the fastest canaries of a block may take as
+	// those of another.
+	muchSlower = 1.15
 	// mostNamed is of how many cells a doubt tells the names.
 	mostNamed = 4
 )
@@ -47,6 +51,9 @@ func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
 	if n := lopsided.total(); n > 0 {
 		out = append(out, fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its share of the work (busiest_process_ratio): %s",
 			n, shared, muchMore, lopsided))
+	}
+	if words := pace(rows); words != "" {
+		out = append(out, words)
 	}
 	for _, v := range verdicts {
 		for _, d := range v.Doubts {
@@ -157,6 +164,35 @@ func uneven(rows table) (lopsided tally, phases int) {
 		}
 	}
 	return lopsided, phases
+}
+
+// pace says that the machine was slower in one block than in another, by the row in
+// whose canaries neither a neighbour nor the server was; empty where it was not.
+func pace(rows table) string {
+	took := map[int64]float64{}
+	for c, byBlock := range rows {
+		if c.phase == "" || c.cores == 0 {
+			continue
+		}
+		for block, r := range byBlock {
+			ms, ok := r.Float("canary_max_ms")
+			if least, known := took[block]; ok && (!known || ms < least) {
+				took[block] = ms
+			}
+		}
+	}
+	if len(took) < 2 {
+		return ""
+	}
+	blocks := slices.SortedFunc(maps.Keys(took), func(a, b int64) int {
+		return cmp.Or(cmp.Compare(took[a], took[b]), cmp.Compare(a, b))
+	})
+	fast, slow := blocks[0], blocks[len(blocks)-1]
+	if took[slow] <= muchSlower*took[fast] {
+		return ""
+	}
+	return fmt.Sprintf("the machine's pace changed: canaries took at least %.1f ms in block %d, and %.1f in block %d. Figures are of both; ratios compare within blocks",
+		took[fast], fast, took[slow], slow)
 }
 
 func where(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }

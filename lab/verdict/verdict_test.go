@@ -477,6 +477,31 @@ func TestASlowedServerAndAnImaginedDifference(t *testing.T) {
 	}
 }
 
+func TestADoubtTellsThatTheMachineSlowedDown(t *testing.T) {
+	for _, c := range []struct {
+		slow float64 // canaries of the last block, in milliseconds, where others take 50
+		want string
+	}{
+		{57, ""},
+		{58, "the machine's pace changed: canaries took at least 50.0 ms in block 1, and 58.0 in block 6"},
+	} {
+		var rows []metric.Row
+		for block := 1; block <= 6; block++ {
+			ms := 50.0
+			if block == 6 {
+				ms = c.slow
+			}
+			rows = append(rows, with(trial(n, block, 1000), metric.Row{"canary_max_ms": metric.Num(ms)}),
+				with(trial(p, block, 1000), metric.Row{"canary_max_ms": metric.Num(130)})) // the server was in its way
+		}
+		plan := planOf(hypothesis(lab.Higher))
+		plan.Controls = controls()
+		if got := strings.Join(judgeAll(plan, rows).Doubts, "\n"); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("at %v ms: %q, want %q", c.slow, got, c.want)
+		}
+	}
+}
+
 func TestDoubts(t *testing.T) {
 	rows := slices.Concat(each(n, 1300, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Num(0.01)}),
 		each(p, 1000, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Num(-0.02)}))
