@@ -433,13 +433,21 @@ func interruptAfter(root string, n int, act func()) (stop func()) {
 	return cancel
 }
 
-// rows counts the lines of the newest trials.csv below its header.
+// rows counts the rows of the newest run's trials that have ended: run.json says so
+// once trials.csv has them, and what a lab killed in between had measured is measured
+// anew.
 func rows(root string) int {
-	text, err := os.ReadFile(filepath.Join(root, "results", "latest", "trials.csv"))
+	dir := filepath.Join(root, "results", "latest")
+	info, err := record.ReadInfo(dir)
 	if err != nil {
 		return 0
 	}
-	return strings.Count(string(text), "\n") - 1
+	text, err := os.ReadFile(filepath.Join(dir, record.TrialsFile))
+	if err != nil {
+		return 0
+	}
+	ended := min(int(info.Files[record.TrialsFile].Bytes), len(text))
+	return bytes.Count(text[:ended], []byte("\n")) - 1
 }
 
 // startUntilTwoRows starts a lab in a process of its own, and returns when it has
