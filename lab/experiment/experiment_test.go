@@ -491,7 +491,7 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	if want := "ddddddddddvd"; strings.Join(got, "") != want {
 		t.Errorf("went %v, want %s", got, want)
 	}
-	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last, "took 75.0 ms after the attack (limit 69.0 ms, where 60.0 are usual)") {
+	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last, "took 75.0 ms after the attack (limit 63.0 ms,") {
 		t.Errorf("the last was disturbed by: %s", last)
 	}
 }
@@ -500,8 +500,11 @@ func TestTheLastCanariesTellWhatIsUsual(t *testing.T) {
 	var e Experiment
 	l := lab.Layout{Generator: []int{0}, Server: []int{1}}
 	sing := func(n int, took time.Duration) {
-		for range n { // a server that works after its attack slows down the one on its CPU
-			e.hear([]lab.Canary{{CPU: 0, Took: took}, {CPU: 1, Took: took + 80*time.Millisecond}}, l, 80*time.Millisecond)
+		for range n {
+			e.hear([]lab.Canary{{CPU: 0, Took: took}, {CPU: 1, Took: took + time.Millisecond}}, l, time.Millisecond)
+			// One that works after its attack is in the way of the one on its CPU,
+			// and its time is not always all of what that lost.
+			e.hear([]lab.Canary{{CPU: 1, Took: took}}, l, 80*time.Millisecond)
 		}
 	}
 	for _, heard := range []struct {

@@ -437,13 +437,21 @@ func (e *Experiment) canaries(ctx context.Context, l lab.Layout, server Server, 
 	return sung, used, after, nil
 }
 
+// inTheWay is the share of a canary's time from which on a server that worked
+// meanwhile leaves nothing to learn from it: what is taken off for it may be too much.
+const inTheWay = 0.05
+
 // hear remembers what canaries took, so that later ones are judged by it.
 func (e *Experiment) hear(sung []lab.Canary, l lab.Layout, server time.Duration) {
 	if e.heard == nil {
 		e.heard = make(map[int][]time.Duration)
 	}
 	for _, c := range sung {
-		all := append(e.heard[c.CPU], gate.Alone(c, l, server))
+		alone := gate.Alone(c, l, server)
+		if float64(c.Took-alone) > inTheWay*float64(c.Took) {
+			continue
+		}
+		all := append(e.heard[c.CPU], alone)
 		e.heard[c.CPU] = all[max(0, len(all)-gate.LastCanaries):]
 	}
 }

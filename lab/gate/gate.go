@@ -42,12 +42,6 @@ const (
 	// would otherwise be disturbed by the definition of a percentile.
 	CanaryTolerance = 1.05
 
-	// SlowCanary is how many times what is usual a canary may take in any case. The
-	// 99th percentile of forty in a row was 1.04 to 1.18 times their median, from
-	// one hour of a shared machine to the next; what neighbours do that no counter
-	// shows is twice to three times (measured-facts.md, 4).
-	SlowCanary = 1.15
-
 	// LastCanaries is by how many canaries, the last on a CPU, it is known what is
 	// usual there, and FewestCanaries by how many at the least. A machine's pace
 	// changes within an hour by more than canaries in a row differ: one that was
@@ -342,12 +336,12 @@ func slow(cpu int, took time.Duration, when string, usual []lab.QuietCPU) *lab.G
 	if i < 0 {
 		return nil
 	}
-	limit := time.Duration(max(float64(usual[i].Median)*SlowCanary, float64(usual[i].P99)*CanaryTolerance))
+	limit := time.Duration(float64(usual[i].P99) * CanaryTolerance)
 	if took <= limit {
 		return nil
 	}
-	return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, where %.1f are usual)",
-		cpu, milliseconds(took), when, milliseconds(limit), milliseconds(usual[i].Median))
+	return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of usual ones)",
+		cpu, milliseconds(took), when, milliseconds(limit), 100*(CanaryTolerance-1))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
