@@ -59,7 +59,7 @@ type AttackResult struct {
 	StartedAt   time.Time      `json:"started_at"`           // the cell's clock
 	Elapsed     time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
 	Settled     time.Duration  `json:"settled_ns,omitempty"` // after the first send, when all of a ladder's clients have come
-	RoundsRPS   float64        `json:"rounds_rps,omitempty"` // ladder only: successes per second while all clients are there
+	LadderRPS   float64        `json:"ladder_rps,omitempty"` // ladder only: successes per second while all clients are present
 	Intended    int64          `json:"intended"`             // hits the schedule called for; closed loop: hits sent
 	Sent        int64          `json:"sent"`
 	Succeeded   int64          `json:"succeeded"`

@@ -70,7 +70,6 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
 	offer(attacker, a, rec, transport, waiting)
-	rec.out.RoundsRPS = transport.roundsRPS()
 	rec.out.Spare = waiting.end()
 	if ended != nil {
 		ended()
@@ -147,8 +146,9 @@ const arrival = 3
 // answered from its arrival on.
 func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiting) {
 	within, began := a.Duration/arrival, t.now()
-	rec.settle(arrivalOf(a.Connections-1, a.Connections, within))
-	t.ladder = newLadder(a.Connections, began, within, a.Duration, func() { attacker.Stop() })
+	settled := arrivalOf(a.Connections-1, a.Connections, within)
+	rec.climb(newCompletions(began, began+settled, began+a.Duration, began+sends(a)))
+	t.ladder = newLadder(a.Connections, began+a.Duration, func() { attacker.Stop() })
 	pacer := newArrivingPacer(t, began, within, w)
 	for hit := range attacker.Attack(targeter(a), pacer, sends(a), "") {
 		rec.add(hit)

@@ -55,7 +55,7 @@ type conn struct {
 	last     bool          // the connection ends with this exchange
 
 	bytesIn, bytesOut, dialled int64
-	rounds                     rounds // of the client that it is, in a ladder
+	left                       bool // a ladder's client: it has had its last answer
 
 	buf        []byte
 	begin, end int // what of buf is received and not consumed

@@ -39,7 +39,8 @@ type recorder struct {
 	due     func(seq uint64) time.Duration // nil in a closed loop, which has no schedule
 	out     lab.AttackResult
 	warmEnd string
-	keeper  *keeper // nil unless hits are kept
+	keeper  *keeper      // nil unless hits are kept
+	ladder  *completions // nil in any other attack
 
 	deadline time.Duration // 0: there is none
 	duration time.Duration // for which the attack sends at the most
@@ -73,8 +74,11 @@ func (r *recorder) follow(due func(seq uint64) time.Duration, intended int64) {
 	r.corrected, r.lags = newHistogram(), newHistogram()
 }
 
-// settle says how long after the first hit all clients have come.
-func (r *recorder) settle(after time.Duration) { r.out.Settled = after }
+// climb has successes counted as those of a ladder.
+func (r *recorder) climb(c *completions) {
+	r.ladder = c
+	r.out.Settled = c.complete - c.began
+}
 
 // add records one hit and returns when it ended, after the first one's start.
 func (r *recorder) add(hit *vegeta.Result) time.Duration {
@@ -104,6 +108,9 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	fault := withoutURL(hit.Error)
 	if answered {
 		fault = r.fault(rep)
+	}
+	if r.ladder != nil {
+		r.ladder.add(rep.sent, rep.end, fault == "")
 	}
 	if fault == "" {
 		r.out.Succeeded++
@@ -218,6 +225,9 @@ func (r *recorder) result() (lab.AttackResult, error) {
 	out.WarmEnd = r.warmEnd
 	if r.due == nil {
 		out.Intended = out.Sent
+	}
+	if r.ladder != nil {
+		out.LadderRPS = r.ladder.rps()
 	}
 	var err error
 	for _, h := range []struct {

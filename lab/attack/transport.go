@@ -146,7 +146,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	tg := &t.targets[index]
 	err := c.exchange(tg)
 	if t.ladder != nil {
-		t.ladder.ended(&c.rounds, sent, t.now(), err == nil && c.report.status == tg.status && !c.report.differs)
+		t.ladder.answered(&c.left, t.now())
 	}
 	if err != nil {
 		c.hangUp()
@@ -188,17 +188,6 @@ func (t *transport) giveUpOverdue() time.Duration {
 		}
 	}
 	return max(next-now, time.Millisecond)
-}
-
-// roundsRPS is what the clients of a ladder got done each second, all together.
-func (t *transport) roundsRPS() (sum float64) {
-	if t.ladder == nil {
-		return 0
-	}
-	for _, c := range t.all {
-		sum += c.rounds.rps(t.ladder.span)
-	}
-	return sum
 }
 
 // counted sums what all connections carried and how often they were dialled.

@@ -21,7 +21,7 @@ func ThroughputRPS(s lab.Sample) (float64, bool) {
 		return 0, false
 	}
 	if s.Phase.Kind == lab.Ladder {
-		return s.Attack.RoundsRPS, true
+		return s.Attack.LadderRPS, true
 	}
 	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
 }

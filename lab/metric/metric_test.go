@@ -235,7 +235,7 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 // Throughput of a ladder is that of all its clients, without the time in which they
 // came and went.
 func TestThroughputOfALadder(t *testing.T) {
-	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, RoundsRPS: 100}}
+	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, LadderRPS: 100}}
 	for kind, want := range map[lab.PhaseKind]float64{lab.Ladder: 100, lab.Peak: 90} {
 		s.Phase.Kind = kind
 		if got, ok := metric.ThroughputRPS(s); !ok || got != want {
