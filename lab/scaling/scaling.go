@@ -121,7 +121,22 @@ func curve(s subject, of, burns series) (Curve, bool) {
 		}
 		p.Efficiency = p.SpeedUp.times(float64(counts[0]) / float64(n))
 		c.Points = append(c.Points, p)
+		if doubt := superlinear(p); doubt != "" {
+			c.Doubts = append(c.Doubts, doubt)
+		}
 	}
 	c.Fit, c.Reason = fit(of, c)
 	return c, true
+}
+
+// superlinear returns the doubt about a point whose efficiency is above 1 by its
+// interval; empty where there is none. CPUs do not add more than themselves: a
+// request is cheaper there for another reason, or the measurement is biased.
+func superlinear(p Point) string {
+	if p.Efficiency.Low == nil || *p.Efficiency.Low <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("efficiency on %d CPUs is above 1 by its interval (from %.3f): "+
+		"more than these CPUs alone can give; compare cpu_us_per_request between the numbers of CPUs",
+		p.Cores, *p.Efficiency.Low)
 }

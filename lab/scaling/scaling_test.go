@@ -96,6 +96,31 @@ func TestRatiosAreOfTheSameBlock(t *testing.T) {
 
 // By hand: the logs 0.5 ± 0.1 of four blocks have the standard deviation
 // 0.11547, and Student's t of 97.5 % and 3 degrees of freedom is 3.18245.
+// TestEfficiencyAboveOneIsDoubted has a doubt only where the whole interval lies
+// above 1.
+func TestEfficiencyAboveOneIsDoubted(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		gains []float64 // speed-up on two CPUs, by block
+		want  bool
+	}{
+		{"above", []float64{2.06, 2.08, 2.07, 2.09, 2.06, 2.07}, true},
+		{"around", []float64{1.96, 2.10, 2.07, 1.95, 2.06, 2.04}, false},
+		{"below", []float64{1.90, 1.91, 1.92, 1.90, 1.91, 1.90}, false},
+		{"one block", []float64{2.10}, false},
+	} {
+		var rows []metric.Row
+		for i, gain := range c.gains {
+			rows = append(rows, row("scaling", "python/processes", 1, i+1, 10),
+				row("scaling", "python/processes", 2, i+1, 10*gain))
+		}
+		doubts := only(t, rows).Doubts
+		if found := strings.Contains(strings.Join(doubts, ";"), "efficiency on 2 CPUs is above 1"); found != c.want {
+			t.Errorf("%s: doubts %q", c.name, doubts)
+		}
+	}
+}
+
 func TestIntervalsAreStudents(t *testing.T) {
 	var rows []metric.Row
 	for block, log := range []float64{0.4, 0.6, 0.6, 0.4} {
