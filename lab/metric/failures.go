@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"fmt"
 	"strings"
 
 	"runtimelab/lab"
@@ -35,6 +36,15 @@ func (m Metric) Tolerates() float64 {
 func (r Row) Fails(m Metric) (share float64, failing bool) {
 	share, _ = r.Float("error_ratio")
 	return share, share > m.Tolerates()
+}
+
+// Percent writes a share of requests as a percentage, in two digits that count:
+// "3.2 %".
+func Percent(share float64) string {
+	if share >= 0.1 {
+		return fmt.Sprintf("%.0f %%", 100*share)
+	}
+	return fmt.Sprintf("%.2g %%", 100*share)
 }
 
 // failedRequests is how many requests of an attack failed.
