@@ -2,6 +2,7 @@ package metric
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"runtimelab/lab"
@@ -17,12 +18,12 @@ const MostFailed = 0.001
 
 // Tolerates returns the error_ratio up to which a value of the metric may be held in
 // a server's favour: MostFailed, and where a tail is deeper than the 99th percentile
-// again a tenth of what lies beyond it. Of error_ratio it is 1: failures are what
+// again a tenth of what lies beyond it. Of error_ratio it has no end: failures are what
 // that counts.
 func (m Metric) Tolerates() float64 {
 	switch {
 	case m.Name == "error_ratio":
-		return 1
+		return math.Inf(1)
 	case strings.HasSuffix(m.Name, "_p999_ms"):
 		return MostFailed / 10
 	case m.Group == Latency && strings.HasSuffix(m.Name, "_max_ms"):

@@ -1,6 +1,7 @@
 package metric_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func TestWhatAMetricTolerates(t *testing.T) {
 		want := metric.MostFailed
 		switch m.Name {
 		case "error_ratio":
-			want = 1
+			want = math.Inf(1)
 		case "latency_p999_ms":
 			want = metric.MostFailed / 10
 		case "latency_max_ms":

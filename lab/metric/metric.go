@@ -63,7 +63,7 @@ const (
 	UpstreamRows  Rows = "scenarios with an upstream"
 	CapacityRows  Rows = "capacities"
 	ReferenceRows Rows = "reference servers"
-	FailureRows   Rows = "20 failures and more" // what the quantile needs
+	FailureRows   Rows = "20 failures and more"                       // what the quantile needs
 	DriftRows     Rows = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
 )
 
