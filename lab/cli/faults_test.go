@@ -54,7 +54,7 @@ var faulty = map[string]struct {
 	"cuts": {`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
 		goesWrong},
 	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, failsFast},
-	"hungry": {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
+	"hungry":  {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
 	"forks": {`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
 		func(peak, _ metric.Row) string {
 			return unless(peak.Text("validity") != "", "there is no row")
