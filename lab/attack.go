@@ -74,7 +74,7 @@ type AttackResult struct {
 	Raw         *Latency       `json:"raw,omitempty"`
 	SendLag     *Latency       `json:"send_lag,omitempty"`   // of all hits
 	FirstByte   *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
-	Failures    *Latency       `json:"failures,omitempty"`   // of hits that failed: corrected where there is a schedule, raw elsewhere
+	Failures    *Latency       `json:"failures,omitempty"`   // of hits that failed, as in Bucket
 	KeptHits    int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
 	Buckets     []Bucket       `json:"buckets"`
 	Spare       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look

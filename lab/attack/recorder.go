@@ -229,7 +229,10 @@ func (r *recorder) result() (lab.AttackResult, error) {
 	for _, h := range []struct {
 		from *hdrhistogram.Histogram
 		to   **lab.Latency
-	}{{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag}, {r.failures, &out.Failures}} {
+	}{
+		{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag},
+		{r.failures, &out.Failures},
+	} {
 		if h.from == nil || h.from.TotalCount() == 0 {
 			continue
 		}

@@ -47,7 +47,7 @@ type Line struct {
 	High   *float64      `json:"high"`
 	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
 
-	Failing string `json:"failing,omitempty"` // sides that fail too much for a finding in their favour: old, new or both
+	Failing string `json:"failing,omitempty"` // sides that fail too much to be favoured: old, new or both
 
 	Between Between `json:"between_runs"` // added for each side
 

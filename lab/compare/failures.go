@@ -61,8 +61,8 @@ func failedDoubts(keys []Key, old, new *Run) []string {
 	if len(parts) == 0 || old.ID() == new.ID() {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s of requests failed, in the worst trial, in %s: a side that fails is never better nor equivalent",
-		metric.Percent(metric.MostFailed), strings.Join(parts, "; "))}
+	return []string{fmt.Sprintf("more than %s of requests failed, in the worst trial, in %s: "+
+		"a side that fails is never better nor equivalent", metric.Percent(metric.MostFailed), strings.Join(parts, "; "))}
 }
 
 // schemas says what it means that two runs are of different schemas: a note where
@@ -75,8 +75,8 @@ func schemas(keys []Key, old, new *Run) (notes, doubts []string) {
 	if mixed.schema() >= metric.FailuresApart || apart.schema() < metric.FailuresApart {
 		return nil, nil
 	}
-	text := fmt.Sprintf("%s is of schema %d, of which latencies include requests that failed, and %s of schema %d",
-		mixed.Label, mixed.schema(), apart.Label, apart.schema())
+	text := fmt.Sprintf("%s is of schema %d, of which latencies include requests that failed, "+
+		"and %s of schema %d", mixed.Label, mixed.schema(), apart.Label, apart.schema())
 	var parts []string
 	for _, k := range keys {
 		if share := mixed.phase(k, apart).failed; k.Phase != "" && share > 0 {
@@ -129,6 +129,7 @@ func (c Comparison) failuresLegend() []string {
 	if !c.fails() {
 		return nil
 	}
-	return []string{fmt.Sprintf("failed: requests, in the worst trial of each side; as a mark: undecided, and not to be decided in favour of a side of which more than %s failed "+
+	return []string{fmt.Sprintf("failed: requests, in the worst trial of each side; as a mark: undecided, "+
+		"and not to be decided in favour of a side of which more than %s failed "+
 		"(less for a tail beyond the p99).", metric.Percent(metric.MostFailed))}
 }

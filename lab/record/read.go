@@ -109,8 +109,11 @@ func checkSchema(version int64) error {
 	if metric.Reads(version) {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema, metric.SchemaVersion),
-		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json"}
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema, metric.SchemaVersion),
+		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
+	}
 }
 
 // checkSame refuses a row of another schema than the rows before it: no lab writes
@@ -119,8 +122,10 @@ func checkSame(first, version string) error {
 	if first == version {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
-		Hint: "give each run as a file of its own"}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
+		Hint: "give each run as a file of its own",
+	}
 }
 
 // LatestDir is the folder that results/latest points to.

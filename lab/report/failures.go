@@ -36,8 +36,8 @@ func (s Summary) failuresLegend() []string {
 	if !s.fails() {
 		return nil
 	}
-	return []string{"failed: of the requests, in the worst load of the worst trial that counts. Above " + metric.Percent(metric.MostFailed) +
-		" no claim about that load is decided in the variant's favour."}
+	return []string{"failed: of the requests, in the worst load of the worst trial that counts. Above " +
+		metric.Percent(metric.MostFailed) + " no claim about that load is decided in the variant's favour."}
 }
 
 // worstFailed is the largest share of requests that failed in a row that counts; nil

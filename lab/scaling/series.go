@@ -115,8 +115,8 @@ func (s series) parked() string {
 func (s series) failing() string {
 	for _, at := range s.inOrder() {
 		if share := s[at].failed; share > 0 {
-			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did not, and a speed-up may be too high or too low by the others",
-				metric.Percent(share), at.cores, at.block)
+			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did not, "+
+				"and a speed-up may be too high or too low by the others", metric.Percent(share), at.cores, at.block)
 		}
 	}
 	return ""

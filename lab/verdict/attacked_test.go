@@ -35,11 +35,14 @@ func server(t *testing.T, takes time.Duration, fails bool) (url string) {
 // it so much CPU time, and a failure nothing.
 func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Duration) (rows []metric.Row) {
 	t.Helper()
-	const rate = 100
+	const rate = 60
 	got, err := attack.Run(t.Context(), lab.Attack{
-		Name: variant, BaseURL: url, Kind: kind, Connections: 8, Duration: 800 * time.Millisecond, Timeout: 5 * time.Second,
+		Name: variant, BaseURL: url, Kind: kind, Connections: 16,
+		Duration: 800 * time.Millisecond, Timeout: 5 * time.Second,
 		Rate: []lab.Stage{{FromRPS: rate, ToRPS: rate, Lasts: time.Hour}}, Arrivals: lab.Constant,
-		Targets: []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: http.StatusOK, Body: []byte("hello")}},
+		Targets: []lab.Target{{
+			Request: lab.Request{Method: "GET", Path: "/"}, Status: http.StatusOK, Body: []byte("hello"),
+		}},
 	}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -47,15 +50,17 @@ func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Du
 	s := lab.Sample{
 		Trial: lab.Trial{Variant: variant, Attempt: 1}, Scenario: lab.Scenario{Name: "json"},
 		Phase: lab.Phase{Kind: kind, RateRPS: rate}, Layout: lab.Layout{Server: []int{0}},
-		Attack: &got, Server: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
-		Gate: lab.Gate{Validity: lab.Valid},
+		Attack: &got,
+		Server: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
+		Gate:   lab.Gate{Validity: lab.Valid},
 	}
 	for b := range blocks {
 		r := metric.RowOf(s)
 		with(r, metric.Row{"block": metric.Int(int64(b + 1))})
 		for name, v := range r {
-			x, isFloat := v.Float()
-			if m, _ := metric.Find(name); isFloat && m.Kind == metric.Float && m.Better != metric.Neither && name != "error_ratio" {
+			x, _ := v.Float()
+			m, _ := metric.Find(name)
+			if m.Kind == metric.Float && m.Better != metric.Neither && name != "error_ratio" {
 				r[name] = metric.Num(x * math.Exp(wobble[(b+len(variant))%blocks]))
 			}
 		}
@@ -72,12 +77,15 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 	for _, loop := range []struct {
 		kind    lab.PhaseKind
 		latency []string
-	}{{lab.Peak, []string{"latency_raw_p50_ms", "first_byte_p50_ms"}}, {lab.Steady, []string{"latency_p50_ms", "latency_mean_ms", "latency_raw_p50_ms"}}} {
-		want := measured(t, sound, server(t, 20*time.Millisecond, false), loop.kind, 2*time.Millisecond)
+	}{
+		{lab.Peak, []string{"latency_raw_p50_ms", "first_byte_p50_ms"}},
+		{lab.Steady, []string{"latency_p50_ms", "latency_mean_ms", "latency_raw_p50_ms"}},
+	} {
+		want := measured(t, sound, server(t, 100*time.Millisecond, false), loop.kind, 2*time.Millisecond)
 		for _, other := range []struct {
 			takes, cpu time.Duration
 			loses      bool
-		}{{28 * time.Millisecond, 3 * time.Millisecond, true}, {8 * time.Millisecond, time.Millisecond, false}} {
+		}{{140 * time.Millisecond, 3 * time.Millisecond, true}, {40 * time.Millisecond, time.Millisecond, false}} {
 			rows := append(measured(t, failing, server(t, other.takes, true), loop.kind, other.cpu), want...)
 			for _, name := range append(loop.latency, "cpu_us_per_request", "throughput_rps") {
 				h := hypothesis(lab.Lower)
@@ -85,7 +93,8 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 					h.Direction = lab.Higher
 				}
 				h.Metric = name
-				h.Numerator, h.Denominator = lab.Arm{Variant: failing, Phase: string(loop.kind)}, lab.Arm{Variant: sound, Phase: string(loop.kind)}
+				h.Numerator = lab.Arm{Variant: failing, Phase: string(loop.kind)}
+				h.Denominator = lab.Arm{Variant: sound, Phase: string(loop.kind)}
 				v := judge(t, h, rows)
 				what := fmt.Sprintf("%s, successes in %v: %s: %s (%s)", loop.kind, other.takes, name, v.Finding, v.Reason)
 				if v.Finding == lab.Supported {

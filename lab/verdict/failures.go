@@ -129,13 +129,13 @@ func mixed(rows table) (phases tally, all int, schema int64) {
 func failureDoubts(rows table) (out []string) {
 	phases, worst, all := failed(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, at worst %s: %s; no finding favours them",
-			n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
+		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, "+
+			"at worst %s: %s; no finding favours them", n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
 	}
 	phases, all, schema := mixed(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases the latencies include those of requests that failed, as this run is of schema %d: %s",
-			n, all, schema, phases))
+		out = append(out, fmt.Sprintf("in %d of %d phases the latencies include those of requests that failed, "+
+			"as this run is of schema %d: %s", n, all, schema, phases))
 	}
 	return out
 }

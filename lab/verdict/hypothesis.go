@@ -47,7 +47,8 @@ func prepare(h lab.Hypothesis, rows table, blocks int) *test {
 	s := collect(terms(h, m), rows, blocks)
 	t.logs = s.logs
 	t.verdict.Blocks = len(s.logs)
-	t.failing, t.refutes = s.failing.say(len(s.logs)), widened(decisions[h.Direction].refutes, s.failLow, s.failHigh)
+	t.failing = s.failing.say(len(s.logs))
+	t.refutes = widened(decisions[h.Direction].refutes, s.failLow, s.failHigh)
 	lowOpen, highOpen := s.lowOpen || s.failLow, s.highOpen || s.failHigh
 	if len(s.logs) > 1 {
 		t.estimate = estimate{stat.Paired(s.logs), lowOpen, highOpen}
