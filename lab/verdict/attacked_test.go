@@ -100,7 +100,9 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 				if v.Finding == lab.Supported {
 					t.Errorf("%s: failing wins", what)
 				}
-				if other.loses && v.Finding != lab.Refuted {
+				// How many rounds fit into so short a closed loop is for the machine to say.
+				open := loop.kind.Open() || name != "throughput_rps"
+				if other.loses && open && v.Finding != lab.Refuted {
 					t.Errorf("%s: failing saves it from losing", what)
 				}
 				if !strings.Contains(v.Reason, "% of requests failed") {
