@@ -51,10 +51,10 @@ type Target struct {
 	Body    []byte  `json:"body"`
 }
 
-// AttackResult is what the generator saw during one attack. Latencies of an
-// open loop are taken from the intended send time (corrected) and from the
-// actual one (raw); a closed loop has no schedule and only raw ones. Those of
-// requests in the background are left out.
+// AttackResult is what the generator saw during one attack. Latencies are those of
+// hits that succeeded. In an open loop they are taken from the intended send time
+// (corrected) and from the actual one (raw); a closed loop has no schedule and only
+// raw ones. Those of requests in the background are left out.
 type AttackResult struct {
 	StartedAt   time.Time      `json:"started_at"`           // the cell's clock
 	Elapsed     time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
@@ -72,8 +72,9 @@ type AttackResult struct {
 	WarmEnd     string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
 	Corrected   *Latency       `json:"corrected,omitempty"`
 	Raw         *Latency       `json:"raw,omitempty"`
-	SendLag     *Latency       `json:"send_lag,omitempty"`
+	SendLag     *Latency       `json:"send_lag,omitempty"`   // of all hits
 	FirstByte   *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
+	Failures    *Latency       `json:"failures,omitempty"`   // of hits that failed, as in Bucket
 	KeptHits    int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
 	Buckets     []Bucket       `json:"buckets"`
 	Spare       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look
@@ -102,7 +103,7 @@ type Bucket struct {
 	Sent      int64    `json:"sent"`
 	Succeeded int64    `json:"succeeded"` // answered in this second
 	Failed    int64    `json:"failed"`
-	P50MS     *float64 `json:"p50_ms"` // corrected where there is a schedule, raw elsewhere
+	P50MS     *float64 `json:"p50_ms"` // of successes: corrected where there is a schedule, raw elsewhere
 	P99MS     *float64 `json:"p99_ms"`
 }
 

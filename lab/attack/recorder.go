@@ -46,8 +46,9 @@ type recorder struct {
 	duration time.Duration // for which the attack sends at the most
 
 	began, ended                time.Duration
-	raw, corrected, lags, first *hdrhistogram.Histogram
-	second                      *hdrhistogram.Histogram // latencies of the newest bucket
+	raw, corrected, lags, first *hdrhistogram.Histogram // of successes, but for the send lag
+	second                      *hdrhistogram.Histogram // of successes in the newest bucket
+	failures                    *hdrhistogram.Histogram // of hits that failed
 }
 
 func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
@@ -58,6 +59,8 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 		raw:     newHistogram(),
 		first:   newHistogram(),
 		second:  newHistogram(),
+
+		failures: newHistogram(),
 
 		deadline: a.Deadline,
 		duration: sends(a),
@@ -102,15 +105,15 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	}
 	bucket := r.bucketFor(rep.end)
 	r.bucketAt(rep.sent).Sent++
-	if !r.targets[rep.target].Request.Background {
-		r.time(rep, latency, charged, answered)
-	}
 	fault := withoutURL(hit.Error)
 	if answered {
 		fault = r.fault(rep)
 	}
 	if r.ladder != nil {
 		r.ladder.add(rep.sent, rep.end, fault == "")
+	}
+	if !r.targets[rep.target].Request.Background {
+		r.time(rep, latency, charged, fault == "")
 	}
 	if fault == "" {
 		r.out.Succeeded++
@@ -142,12 +145,15 @@ func (r *recorder) chargedUntil(end time.Duration, answered bool) time.Duration 
 	return min(end, r.began+r.duration)
 }
 
-// time records how long a hit took.
-func (r *recorder) time(rep report, latency, charged time.Duration, answered bool) {
-	record(r.raw, latency)
-	if answered {
-		record(r.first, rep.first-rep.sent)
+// time records how long a hit took. Failures are counted apart: an error that
+// comes at once would make the server look fast, and a timeout slow.
+func (r *recorder) time(rep report, latency, charged time.Duration, succeeded bool) {
+	if !succeeded {
+		record(r.failures, charged)
+		return
 	}
+	record(r.raw, latency)
+	record(r.first, rep.first-rep.sent)
 	if r.due != nil {
 		record(r.corrected, charged)
 	}
@@ -233,7 +239,10 @@ func (r *recorder) result() (lab.AttackResult, error) {
 	for _, h := range []struct {
 		from *hdrhistogram.Histogram
 		to   **lab.Latency
-	}{{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag}} {
+	}{
+		{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag},
+		{r.failures, &out.Failures},
+	} {
 		if h.from == nil || h.from.TotalCount() == 0 {
 			continue
 		}

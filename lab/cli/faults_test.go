@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,7 +53,8 @@ var faulty = map[string]struct {
 	"garbage": {`response.socket.end('what do you want from me\r\n\r\n'); return true`, goesWrong},
 	"cuts": {`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
 		goesWrong},
-	"hungry": {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
+	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, failsFast},
+	"hungry":  {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
 	"forks": {`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
 		func(peak, _ metric.Row) string {
 			return unless(peak.Text("validity") != "", "there is no row")
@@ -87,6 +89,24 @@ func goesWrong(peak, steady metric.Row) string {
 	}
 	return unless(steady.Text("validity") == string(lab.Failed) && strings.Contains(steady.Text("validity_reason"), "succeeded"),
 		"what follows is %s (%s), want failed", steady.Text("validity"), steady.Text("validity_reason"))
+}
+
+// failsFast is of a server that turns every second request away at once: the errors
+// are counted, and neither its latency nor its validity is that of errors.
+func failsFast(peak, steady metric.Row) string {
+	for _, r := range []metric.Row{peak, steady} {
+		ratio, _ := r.Float("error_ratio")
+		sent, _ := r.Int("requests")
+		failed, known := r.Int("failed_requests")
+		if !known || math.Abs(ratio-float64(failed)/float64(sent)) > 1e-6 || failed == 0 {
+			return fmt.Sprintf("%d of %d requests failed in %s, which is no ratio of %v", failed, sent, r.Text("phase"), ratio)
+		}
+		if _, known := r.Float("latency_failed_p50_ms"); !known {
+			return "its failures have no latency of their own"
+		}
+	}
+	ratio, _ := steady.Float("error_ratio")
+	return unless(ratio > 0.45 && ratio < 0.55, "%v of the requests failed in its steady phase", ratio)
 }
 
 // A server may do whatever it wants: that is a row with its cause, of it alone, and

@@ -21,6 +21,7 @@ type Comparison struct {
 	Lines      []Line       `json:"lines"`
 	OnlyOld    []Key        `json:"only_old"`
 	OnlyNew    []Key        `json:"only_new"`
+	Notes      []string     `json:"notes"` // what a reader must know that weakens nothing
 	Doubts     []string     `json:"doubts"`
 }
 
@@ -46,6 +47,8 @@ type Line struct {
 	High   *float64      `json:"high"`
 	Bound  Bound         `json:"bound,omitempty"` // what the effect bounds
 
+	Failing string `json:"failing,omitempty"` // sides that fail too much to be favoured: old, new or both
+
 	Between Between `json:"between_runs"` // added for each side
 
 	Level float64  `json:"level,omitempty"` // error on each side of its interval
@@ -61,6 +64,7 @@ type Value struct {
 	Low    *float64 `json:"low"`    // its interval of 95 %, the variance between runs included
 	High   *float64 `json:"high"`
 	Bound  bool     `json:"bound,omitempty"` // the truth is the mean or more
+	Failed float64  `json:"failed"`          // share of the requests, in the worst trial
 }
 
 // By is how the sides of a line are compared.
@@ -108,7 +112,7 @@ const (
 func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
-		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Doubts: []string{},
+		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Notes: []string{}, Doubts: []string{},
 	}
 	apart := references(old, new)
 	if apart != nil {
@@ -118,12 +122,18 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c.Between = spread(old, new, apart)
 	c.Doubts = append(c.Doubts, doubts(old, new, apart)...)
 	h := historyOf(old, new, others, c.Between)
+	notes, mixed := schemas(h.keys, old, new)
+	c.Notes = append(c.Notes, notes...)
+	c.Doubts = append(append(c.Doubts, mixed...), failedDoubts(h.keys, old, new)...)
 	var tests []test
 	for _, k := range h.keys {
 		a, b := old.phase(k, new), new.phase(k, old)
 		lines := 0
 		for i := range a.tallies {
-			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID}
+			p := pair{
+				old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID,
+				oldFailed: a.failed, newFailed: b.failed,
+			}
 			if p.old.plain.N+p.new.plain.N == 0 {
 				continue
 			}
@@ -237,6 +247,8 @@ type pair struct {
 	old, new *tally
 	same     bool    // both are of one run
 	between  Between // on the scale that they are compared on
+
+	oldFailed, newFailed float64 // share of the requests, in the worst trial
 }
 
 // by is how they are compared. A metric that counts, or is a ratio already, is
@@ -270,18 +282,18 @@ func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 	l.New = value(p.new.on(l.By), p.between, l.By)
 	l.Old.Of, l.New.Of = oldBlocks, newBlocks
 	l.Old.Bound, l.New.Bound = p.old.bounds > 0, p.new.bounds > 0
+	l.Old.Failed, l.New.Failed, l.Failing = p.oldFailed, p.newFailed, p.sides()
 	for _, v := range []*Value{&l.Old, &l.New} {
 		if v.Bound {
 			v.Low, v.High = nil, nil // of a bound there is no interval
 		}
 	}
-	switch {
-	case p.identical():
-	case l.Old.Bound && l.New.Bound:
+	switch up, down := p.known(); {
+	case !up && !down:
 		l.Bound = Open
-	case l.Old.Bound:
+	case !up:
 		l.Bound = AtMost
-	case l.New.Bound:
+	case !down:
 		l.Bound = AtLeast
 	}
 	return l
@@ -330,7 +342,7 @@ func (p pair) test(threshold float64) test {
 		return t
 	}
 	t.effect = stat.Welch(new, old, p.between.estimate())
-	t.up, t.down = p.old.bounds == 0, p.new.bounds == 0
+	t.up, t.down = p.known()
 	return t
 }
 

@@ -40,6 +40,7 @@ func worthOf(validity []byte) worth {
 type row struct {
 	block, attempt int64
 	worth          worth
+	failed         float64  // share of the requests
 	cells          [][]byte // by the reading's metrics
 }
 
@@ -53,12 +54,14 @@ type group struct {
 	early         int            // rows of a trial that failed before its first phase
 	held          map[int64]held // rows of blocks that may go on: the last one's, or all of a file out of order
 	latest        int64          // block
+	failed        float64        // share of the requests of the worst trial that counts
 }
 
 // held is the row of a block that counts until a later one does.
 type held struct {
 	attempt int64
 	worth   worth
+	failed  float64   // of the attempt's phases that count, the most
 	values  []float64 // by tally; NaN: missing
 }
 
@@ -75,8 +78,12 @@ func (g *group) add(r *row, ordered bool) error {
 			return errOutOfOrder
 		}
 		had = g.end(g.latest)
-		had.worth, had.attempt = nothing, 0
+		had.worth, had.attempt, had.failed = nothing, 0, 0
 		g.latest = r.block
+	}
+	had.failed = had.failedWith(r)
+	if known {
+		g.held[r.block] = had
 	}
 	if !known || r.worth != nothing && had.before(r) {
 		had.attempt, had.worth = r.attempt, r.worth
@@ -95,6 +102,18 @@ func (g *group) add(r *row, ordered bool) error {
 	return nil
 }
 
+// failedWith is the share of the requests that failed, a row taken in: the most of
+// the phases of the last attempt that is worth something.
+func (h held) failedWith(r *row) float64 {
+	switch {
+	case r.worth == nothing || h.worth != nothing && r.attempt < h.attempt:
+		return h.failed
+	case h.worth == nothing || r.attempt > h.attempt:
+		return r.failed
+	}
+	return max(h.failed, r.failed)
+}
+
 // before reports whether a row that is worth something counts in place of the one
 // held. Of several rows of one attempt, the phases of a trial, a valid one says
 // more of the whole than a bound.
@@ -110,6 +129,9 @@ func (g *group) end(block int64) held {
 	}
 	delete(g.held, block)
 	g.blocks++
+	if h.worth != nothing {
+		g.failed = max(g.failed, h.failed)
+	}
 	for i := range g.tallies {
 		g.tallies[i].add(h.values[i], h.worth)
 	}
@@ -167,13 +189,16 @@ func (t *tally) on(by By) stat.Moments {
 // zeros is how many values have no logarithm.
 func (t *tally) zeros() int { return t.plain.N - t.logs.N }
 
-func (t *tally) parse(cell []byte) (float64, error) {
+func (t *tally) parse(cell []byte) (float64, error) { return parse(t.metric.Name, cell) }
+
+// parse reads a cell as a number, NaN where it is empty.
+func parse(column string, cell []byte) (float64, error) {
 	if len(cell) == 0 {
 		return math.NaN(), nil
 	}
 	value, err := strconv.ParseFloat(string(cell), 64)
 	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
-		return 0, fmt.Errorf("column %s: %q is not a number", t.metric.Name, cell)
+		return 0, fmt.Errorf("column %s: %q is not a number", column, cell)
 	}
 	return value, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"strconv"
@@ -78,6 +79,7 @@ type Run struct {
 	Doubts []string // what of it could not be read, in words
 
 	runs, hosts seen
+	versions    seen             // of the schema
 	scripts     map[string]*seen // by scenario
 	images      map[string]*seen // content, by variant
 	groups      map[Key]*group
@@ -173,11 +175,12 @@ const (
 	phase
 	cpus
 	validity
+	schemaVersion
 	firstLoad
 )
 
 var identity = []string{"run_id", "host_id", "scenario", "scenario_sha256", "parameters", "variant", "content_sha256",
-	"block", "attempt", "phase", "server_cpus", "validity"}
+	"block", "attempt", "phase", "server_cpus", "validity", "schema_version"}
 
 // loads are the columns that say what load was offered.
 var loads = []string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
@@ -188,6 +191,7 @@ type reading struct {
 	run     *Run
 	which   Selection
 	metrics []metric.Metric // of the columns after identity and loads
+	errors  int             // place of error_ratio among them
 	ordered bool
 	groups  map[string]*group // by the bytes of a key's cells
 	key     []byte
@@ -198,10 +202,11 @@ func newReading(source Source, which Selection, ordered bool) *reading {
 	r := &reading{
 		run: &Run{Label: source.Label, Info: source.Info, scripts: map[string]*seen{}, images: map[string]*seen{}, groups: map[Key]*group{}},
 		metrics: those(func(m metric.Metric) bool {
-			return m.Name == referenceMetric || slices.Contains(which.Names(), m.Name)
+			return m.Name == referenceMetric || m.Name == "error_ratio" || slices.Contains(which.Names(), m.Name)
 		}),
 		which: which, ordered: ordered, groups: map[string]*group{},
 	}
+	r.errors = slices.IndexFunc(r.metrics, func(m metric.Metric) bool { return m.Name == "error_ratio" })
 	r.row.cells = make([][]byte, len(r.metrics))
 	return r
 }
@@ -218,6 +223,7 @@ func (r *reading) add(cells [][]byte) error {
 	r.run.Rows++
 	r.run.runs.add(cells[runID])
 	r.run.hosts.add(cells[hostID])
+	r.run.versions.add(cells[schemaVersion])
 	g, err := r.group(cells)
 	if err != nil {
 		return err
@@ -232,6 +238,12 @@ func (r *reading) add(cells [][]byte) error {
 	}
 	r.row.worth = worthOf(cells[validity])
 	copy(r.row.cells, cells[firstLoad+len(loads):])
+	if r.row.failed, err = parse("error_ratio", r.row.cells[r.errors]); err != nil {
+		return err
+	}
+	if math.IsNaN(r.row.failed) {
+		r.row.failed = 0 // no request was sent
+	}
 	if g.trial != nil {
 		for i, value := range cells[firstLoad : firstLoad+len(loads)] {
 			g.loads[i].add(value)

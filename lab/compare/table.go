@@ -1,16 +1,12 @@
 package compare
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"runtimelab/lab/record"
 )
 
 // width is the most characters of a line of text.
@@ -136,7 +132,7 @@ func columns(form func(Line, Value) string) []column {
 		{"n", func(l Line) string { return l.New.trials() }},
 		{"NEW/OLD", Line.effect},
 		{"runs", func(l Line) string { return l.Between.runs() }},
-		{"", func(l Line) string { return symbols[l.Mark] }},
+		{"", Line.symbol},
 	}
 }
 
@@ -151,6 +147,9 @@ func (c Comparison) head() []string {
 	}
 	between, _ := c.terms()
 	lines = append(lines, between)
+	for _, n := range c.Notes {
+		lines = append(lines, "note: "+n)
+	}
 	for _, d := range c.Doubts {
 		lines = append(lines, "doubt: "+d)
 	}
@@ -205,14 +204,14 @@ func (c Comparison) Summary() string {
 
 // legend says what the figures are.
 func (c Comparison) legend() []string {
-	return []string{
+	return append([]string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
 			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences and for ~ apart: 2.5%% on each side together).", c.judged()),
 		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of arithmetic means: NEW less OLD, with its sign.",
 		"runs: other runs of this host by which it is known how much the line varies between runs; in brackets where other lines of its metric are; \"-\": it is not known.",
 		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio %v, of a count %v). "+
 			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
-	}
+	}, c.failuresLegend()...)
 }
 
 // Text is the comparison for a terminal: plain text, at most 110 characters wide.
@@ -227,7 +226,7 @@ func (c Comparison) Text() string {
 	for i, l := range c.Lines {
 		if i == 0 || l.Key != last {
 			last = l.Key
-			fmt.Fprintf(&b, "\n%s\n", l.title())
+			fmt.Fprintf(&b, "\n%s\n", l.title()+l.failures(" (failed: OLD %s, NEW %s)"))
 			if i == 0 {
 				textLine(&b, columns, widths, func(c column) string { return c.name })
 			}
@@ -305,6 +304,10 @@ func (c Comparison) Markdown() string {
 		b.WriteString("- " + plain(line) + "\n")
 	}
 	columns := slices.Concat(known, columns(Line.full))
+	if c.fails() {
+		failed := column{"failed", func(l Line) string { return l.failures("%s, %s") }}
+		columns = slices.Insert(columns, len(columns)-1, failed)
+	}
 	b.WriteString("\n|")
 	for _, column := range columns {
 		b.WriteString(" " + column.name + " |")
@@ -326,72 +329,3 @@ func (c Comparison) Markdown() string {
 
 // plain keeps text from being read as Markdown.
 var plain = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
-
-// csvColumn is one column of the CSV form: full precision, empty for missing.
-type csvColumn struct {
-	name string
-	cell func(Comparison, Line) string
-}
-
-var csvColumns = []csvColumn{
-	{"old", func(c Comparison, _ Line) string { return c.Old.Label }},
-	{"new", func(c Comparison, _ Line) string { return c.New.Label }},
-	{"scenario", func(_ Comparison, l Line) string { return l.Scenario }},
-	{"variant", func(_ Comparison, l Line) string { return l.Variant }},
-	{"server_cpus", func(_ Comparison, l Line) string { return strconv.FormatInt(l.CPUs, 10) }},
-	{"phase", func(_ Comparison, l Line) string { return l.Phase }},
-	{"metric", func(_ Comparison, l Line) string { return l.Metric }},
-	{"unit", func(_ Comparison, l Line) string { return l.Unit }},
-	{"better", func(_ Comparison, l Line) string { return string(l.Better) }},
-	{"old_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Trials) }},
-	{"old_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Of) }},
-	{"old_mean", func(_ Comparison, l Line) string { return exact(l.Old.Mean) }},
-	{"old_low", func(_ Comparison, l Line) string { return exact(l.Old.Low) }},
-	{"old_high", func(_ Comparison, l Line) string { return exact(l.Old.High) }},
-	{"old_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.Old.Bound) }},
-	{"new_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Trials) }},
-	{"new_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Of) }},
-	{"new_mean", func(_ Comparison, l Line) string { return exact(l.New.Mean) }},
-	{"new_low", func(_ Comparison, l Line) string { return exact(l.New.Low) }},
-	{"new_high", func(_ Comparison, l Line) string { return exact(l.New.High) }},
-	{"new_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.New.Bound) }},
-	{"by", func(_ Comparison, l Line) string { return string(l.By) }},
-	{"effect", func(_ Comparison, l Line) string { return exact(l.Effect) }},
-	{"low", func(_ Comparison, l Line) string { return exact(l.Low) }},
-	{"high", func(_ Comparison, l Line) string { return exact(l.High) }},
-	{"bound", func(_ Comparison, l Line) string { return string(l.Bound) }},
-	{"between_variance", func(_ Comparison, l Line) string { return exact(&l.Between.Variance) }},
-	{"between_runs", func(_ Comparison, l Line) string { return strconv.Itoa(l.Between.Runs) }},
-	{"between_of", func(_ Comparison, l Line) string { return string(l.Between.Of) }},
-	{"p_holm", func(_ Comparison, l Line) string { return exact(l.PHolm) }},
-	{"mark", func(_ Comparison, l Line) string { return string(l.Mark) }},
-}
-
-func exact(x *float64) string {
-	if x == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*x, 'g', 9, 64)
-}
-
-// CSV is the lines of comparisons as a table. What is said of a comparison as a
-// whole is in the other forms.
-func CSV(comparisons []Comparison) []byte {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	cells := make([]string, len(csvColumns))
-	for i, c := range csvColumns {
-		cells[i] = c.name
-	}
-	_ = w.Write(cells) // a buffer takes everything
-	for _, c := range comparisons {
-		for _, l := range c.Lines {
-			for i, column := range csvColumns {
-				cells[i] = record.NoFormula(column.cell(c, l))
-			}
-			_ = w.Write(cells)
-		}
-	}
-	w.Flush()
-	return b.Bytes()
-}

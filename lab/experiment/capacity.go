@@ -13,7 +13,7 @@ import (
 
 // served is the share of what a step's schedule calls for that must have been
 // answered rightly. An SLO about latencies alone would be kept by a server that
-// answers few, or anything.
+// answers few. How many requests may fail metric.Objectives says.
 const served = 0.99
 
 // capacity searches for the highest rate at which a warmed server keeps the SLO

@@ -108,6 +108,31 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	}
 }
 
+// A server that turns requests away at once keeps the latency of the others low: that
+// is no rate at which it keeps its SLO, however few it turns away.
+func TestACapacityIsNotReachedByFailing(t *testing.T) {
+	w := newWorld()
+	e := searching(w, 4300)
+	usual := w.alter
+	w.alter = func(a lab.Attack, r *lab.AttackResult) {
+		usual(a, r)
+		if a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
+			r.Failed = r.Sent / 200
+			r.Succeeded -= r.Failed
+		}
+	}
+	s := carriedOut(t, e, w)
+	rps, _ := metric.CapacityRPS(s)
+	if rps < 1900 || rps > 2000 {
+		t.Errorf("capacity %v of a server that fails 0.5 %% of more than 2000 a second: %q", rps, tried(s))
+	}
+	for _, step := range s.Search.Steps {
+		if !step.Met && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.Missed, "; "), "error_ratio at most 0.001 (0.00") {
+			t.Errorf("%g/s missed %q", step.OfferedRPS, step.Missed)
+		}
+	}
+}
+
 func TestACapacityThatIsNotConfirmedStepsDown(t *testing.T) {
 	w := newWorld()
 	e := searching(w, 4300)
@@ -193,7 +218,8 @@ func TestARateMustBeServed(t *testing.T) {
 	if rps, _ := metric.CapacityRPS(s); rps != 2000 {
 		t.Errorf("capacity %v, of %q", rps, tried(s))
 	}
-	if missed := s.Search.Steps[2].Missed; len(missed) != 1 || missed[0] != "served 98.0% of what was called for (needed: 99%)" {
+	missed := s.Search.Steps[2].Missed
+	if want := []string{"error_ratio at most 0.001 (0.020000000)", "served 98.0% of what was called for (needed: 99%)"}; !slices.Equal(missed, want) {
 		t.Errorf("missed %v", missed)
 	}
 }

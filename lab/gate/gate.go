@@ -361,7 +361,8 @@ func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
 	if !tried {
 		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*SaturatedServer)
 	}
-	if failing(onTwice(s)) > failing(s)+moreFail {
+	// Where more fail on twice the connections, they do not tell whether they bring more.
+	if failing(onTwice(s)) > failing(s)+metric.MostFailed {
 		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections %.1f%% of requests failed",
 			100*saturation, 100*SaturatedServer, 100*failing(onTwice(s)))
 	}
@@ -372,10 +373,7 @@ func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return atGenerator(onTwice(s), c) // which may be why twice the connections brought no more
 }
 
-// moreFail is by how much more of its requests may fail on twice the connections
-// for these to tell whether they bring more.
-const moreFail = 0.001
-
+// failing returns the share of the sample's requests that failed.
 func failing(s lab.Sample) float64 {
 	ratio, _ := metric.ErrorRatio(s)
 	return ratio

@@ -5,13 +5,25 @@ import "runtimelab/lab"
 // SchemaVersion is the version of the columns: it changes when one is renamed,
 // removed or means something else, not when one is added.
 //
+// 5: latencies are of requests that succeeded, and no longer of all.
+//
 // 4: run.json's plan gives servers several numbers of CPUs; a trial may measure a
 // part of its scenario, and is repeated at the end of its block.
 //
 // 3: cold_start_ms ends with the first answer at /identity, and no longer with
 // that to the scenario's own request; phase is a name, of which the kind is the
 // part before the first "-".
-const SchemaVersion = 4
+const SchemaVersion = 5
+
+// OldestSchema is the oldest version of which the columns are read. Those of 4 mean
+// what those of 5 do, but for latencies where requests failed.
+const OldestSchema = 4
+
+// FailuresApart is the first version of which latencies are of successes.
+const FailuresApart = 5
+
+// Reads reports whether rows of a version can be read.
+func Reads(version int64) bool { return version >= OldestSchema && version <= SchemaVersion }
 
 // Better is the direction in which a metric improves.
 type Better string
@@ -51,6 +63,7 @@ const (
 	UpstreamRows  Rows = "scenarios with an upstream"
 	CapacityRows  Rows = "capacities"
 	ReferenceRows Rows = "reference servers"
+	FailureRows   Rows = "20 failures and more"                       // what the quantile needs
 	DriftRows     Rows = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
 )
 

@@ -39,8 +39,8 @@ func steady() lab.Sample {
 		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmEnd: "steady"},
 		Attack: &lab.AttackResult{
 			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, InTime: 12000,
-			Corrected: &lab.Latency{Count: 19000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
-			Raw:       &lab.Latency{Count: 19000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
+			Corrected: &lab.Latency{Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
+			Raw:       &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
 			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
 			Before: lab.Reading{At: at, GeneratorCPU: 1 * time.Second, CPUs: []lab.CPUTime{
 				{ID: 0, Busy: 100 * time.Second, Steal: 1 * time.Second},
@@ -56,6 +56,7 @@ func steady() lab.Sample {
 			}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}}}, // one is new, one has gone
 			Buckets:   []lab.Bucket{of(2000), of(2000), of(2000), of(2000), of(1500), of(1500), of(1500), of(1500), of(7)},
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
+			Failures:  &lab.Latency{Count: 3000, P50MS: ptr(0.125)},
 		},
 		Canaries: lab.Canaries{
 			Before: []lab.Canary{{CPU: 0, Took: 50 * time.Millisecond}, {CPU: 1, Took: 61 * time.Millisecond}},
@@ -106,7 +107,7 @@ func cells(s lab.Sample) map[string]string {
 }
 
 const header = "schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio," +
+	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms," +
 	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
 	"busiest_thread_ratio,busiest_process_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
@@ -121,7 +122,7 @@ func TestColumnsAreThePublishedOnes(t *testing.T) {
 
 func TestEveryColumnOfAFullSample(t *testing.T) {
 	want := map[string]string{
-		"schema_version":          "4",
+		"schema_version":          "5",
 		"run_id":                  "20261123T221501Z-ab12",
 		"row":                     "7",
 		"started_at":              "2026-11-23T22:15:01.005Z",
@@ -157,6 +158,8 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"server_cpus":             "1",
 		"slo":                     "missed: latency_p99_ms below 4 (5.000000)",
 		"error_ratio":             "0.157894737", // 3000 of 19000
+		"failed_requests":         "3000",
+		"latency_failed_p50_ms":   "0.125000",
 		"latency_mean_ms":         "1.500000",
 		"latency_p50_ms":          "1.250000",
 		"latency_p90_ms":          "2.500000",
@@ -574,7 +577,7 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "", "latency_p9999_ms"},
 	} {
 		s := steady()
-		s.Doubled = nil
+		s.Doubled, s.Attack.Failed = nil, 0
 		s.Phase.Objectives = []lab.Objective{c.objective}
 		missed, unknown := metric.Objectives(s)
 		if strings.Join(missed, "; ") != c.missed || strings.Join(unknown, "; ") != c.unknown {

@@ -44,8 +44,10 @@ var table = []Metric{
 	{"capacity_rps", "1/s", Higher, Float, 3, Throughput, CapacityRows, "highest offered rate that kept the SLO, confirmed at fresh seeds", number(CapacityRPS)},
 	{"deadline_ms", "ms", Neither, Float, 3, Load, DeadlineRows, "from the intended send time, that goodput keeps", number(deadlineMS)},
 	{"error_ratio", "ratio", Lower, Float, 9, Throughput, EveryRow, "failed / sent", number(ErrorRatio)},
+	{"failed_requests", "", Neither, Integer, 0, Throughput, EveryRow, "requests that failed: another answer than expected, or none in time", attacked(failedRequests)},
+	{"latency_failed_p50_ms", "ms", Neither, Float, 6, Latency, FailureRows, "median of the requests that failed: corrected in an open loop, raw in a closed one", failed(p50)},
 
-	{"latency_mean_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected: from the intended send time", corrected(mean)},
+	{"latency_mean_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected: from the intended send time; all latencies but latency_failed are of requests that succeeded", corrected(mean)},
 	{"latency_p50_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected median", corrected(p50)},
 	{"latency_p90_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected 90th percentile", corrected(p90)},
 	{"latency_p99_ms", "ms", Lower, Float, 6, Latency, OpenLoopRows, "corrected 99th percentile", corrected(p99)},

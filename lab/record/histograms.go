@@ -43,7 +43,7 @@ func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error)
 
 // add writes the histograms of a sample, tagged like
 // json/node-single/c1/b1/a1/steady/corrected: scenario, variant, CPUs, block and
-// attempt, phase.
+// attempt, phase. Latencies are of successes; those of failures are tagged "failed".
 func (l *histogramLog) add(s lab.Sample) error {
 	if s.Attack == nil {
 		return nil
@@ -53,7 +53,10 @@ func (l *histogramLog) add(s lab.Sample) error {
 	for _, h := range []struct {
 		name string
 		from *lab.Latency
-	}{{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag}, {"first_byte", s.Attack.FirstByte}} {
+	}{
+		{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag},
+		{"first_byte", s.Attack.FirstByte}, {"failed", s.Attack.Failures},
+	} {
 		if h.from == nil || len(h.from.HDR) == 0 {
 			continue
 		}

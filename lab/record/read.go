@@ -25,7 +25,7 @@ type Recorded struct {
 
 // Read reads the folder of a run, finished or not. An unterminated last line of
 // trials.csv is left out; columns that this version does not know are, too;
-// both become doubts. Rows of another schema are an error.
+// both become doubts. Rows of a schema that this version does not read are an error.
 func Read(dir string) (*Recorded, error) {
 	r := &Recorded{Dir: dir}
 	var err error
@@ -106,11 +106,26 @@ func (r *Recorded) readTrials(in io.Reader) error {
 }
 
 func checkSchema(version int64) error {
-	if version == metric.SchemaVersion {
+	if metric.Reads(version) {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("schema version %d, where this lab reads %d", version, metric.SchemaVersion),
-		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json"}
+	return &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema, metric.SchemaVersion),
+		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
+	}
+}
+
+// checkSame refuses a row of another schema than the rows before it: no lab writes
+// such a file, and a column would mean two things.
+func checkSame(first, version string) error {
+	if first == version {
+		return nil
+	}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
+		Hint: "give each run as a file of its own",
+	}
 }
 
 // LatestDir is the folder that results/latest points to.

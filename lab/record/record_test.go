@@ -180,6 +180,7 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 		code                     int
 	}{
 		{name: "a column of later", trials: "schema_version,invented,throughput_rps\n4,x,2.5\n", doubt: "invented"},
+		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps\n5,x,2.5\n", doubt: "invented"},
 		{name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1", code: lab.ExitUsage},
 		{name: "no schema", trials: "requests\n5\n", err: "schema version 0", code: lab.ExitUsage},
 		{name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests", code: lab.ExitFailed},
@@ -221,6 +222,31 @@ func TestARunOfAnotherSchemaIsRefusedWhateverItHolds(t *testing.T) {
 	}
 }
 
+// A run of schema 4 is read, by its run.json and its rows; it is not gone on with, as
+// latencies of its rows are of other requests than those of new ones.
+func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
+	_, run := create(t)
+	if err := run.Add(sample(t, lab.Peak, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, filepath.Join(run.Dir(), "run.json"), `"schema_version": 5`, `"schema_version": 4`)
+	edit(t, filepath.Join(run.Dir(), "trials.csv"), "\n5,", "\n4,")
+	back, err := record.Read(run.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version, _ := back.Rows[0].Int("schema_version"); len(back.Rows) != 1 || version != 4 || len(back.Doubts) != 0 {
+		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
+	}
+	err = record.Resumable(back.Info)
+	if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "schema version 4") {
+		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
+	}
+}
+
 func TestTimeline(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
@@ -251,6 +277,7 @@ ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,1,10,11,0,,
 func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
+	peak.Attack.Failures = latency(t, 7)
 	steady.Scenario.Name = "large, slow" // what would end a tag
 	early := sample(t, lab.Peak, -time.Hour)
 	if err := run.Add(peak, steady, early); err != nil {
@@ -269,6 +296,7 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		from  time.Time
 	}{
 		{"json/node-single/c1/b1/a1/peak/raw", 40, peak.StartedAt},
+		{"json/node-single/c1/b1/a1/peak/failed", 7, peak.StartedAt},
 		{"large--slow/node-single/c1/b1/a1/steady/corrected", 50, steady.StartedAt},
 		{"large--slow/node-single/c1/b1/a1/steady/raw", 40, steady.StartedAt},
 		{"large--slow/node-single/c1/b1/a1/steady/send_lag", 3, steady.StartedAt},

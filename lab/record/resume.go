@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
+	"runtimelab/lab/metric"
 )
 
 // Resume opens the folder of a run that ended before its plan did, to be added to,
@@ -68,6 +69,14 @@ func Resumable(info Info) error {
 	case info.State == Done:
 		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
 			Hint: "lab report prints its tables; lab run --like repeats its plan"}
+	case info.SchemaVersion != metric.SchemaVersion:
+		return &lab.Fault{
+			Code: lab.ExitUsage,
+			Err: fmt.Errorf("run %s has rows of schema version %d, and this lab writes %d: its columns would mean two things",
+				info.RunID, info.SchemaVersion, metric.SchemaVersion),
+			Hint: "finish it with the lab that began it (see \"versions\" in run.json); " +
+				"lab run --like repeats its plan",
+		}
 	case len(info.Files) == 0:
 		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s was written by a lab that did not keep account of its files", info.RunID),
 			Hint: "lab run --like repeats its plan"}

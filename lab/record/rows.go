@@ -27,6 +27,7 @@ type Rows struct {
 	slots  []int  // by column: the place of its cell, -1 where it is not wanted; nil: each in its own
 	cells  [][]byte
 	torn   bool
+	schema string // of the rows read so far; empty before the first
 }
 
 // mostRecord is the bytes that a record may have: what is longer is a quote that
@@ -81,7 +82,7 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 		if err != nil {
 			return err
 		}
-		if err = checkVersion(cells[schema]); err == nil {
+		if err = r.checkVersion(cells[schema]); err == nil {
 			err = each(cells[:asked])
 		}
 		if err != nil {
@@ -90,15 +91,20 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 	}
 }
 
-// currentSchema is as a cell has it.
-var currentSchema = strconv.Itoa(metric.SchemaVersion)
-
-func checkVersion(cell []byte) error {
-	if string(cell) == currentSchema {
+// checkVersion checks the schema of a row: one that this lab reads, and the same in
+// all rows.
+func (r *Rows) checkVersion(cell []byte) error {
+	if r.schema != "" && string(cell) == r.schema {
 		return nil
 	}
 	version, _ := strconv.ParseInt(string(cell), 10, 64) // what is no number is version 0
-	return checkSchema(version)
+	if err := checkSchema(version); err != nil {
+		return err
+	}
+	if r.schema == "" {
+		r.schema = string(cell)
+	}
+	return checkSame(r.schema, string(cell))
 }
 
 // Doubts are what of the file could not be read, in words, once all of it was.

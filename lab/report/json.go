@@ -83,6 +83,7 @@ type LineData struct {
 	CPUUS       *FigureData `json:"cpu_us_per_request"`
 	MemoryMiB   *FigureData `json:"memory_peak_mib"`
 	ColdStartMS *FigureData `json:"cold_start_ms"`
+	Failed      *float64    `json:"failed_ratio"` // requests, in the worst load of the worst trial that counts
 }
 
 // FigureData is the median of trials and their range.
@@ -132,7 +133,7 @@ func (s Section) data() SectionData {
 		line := LineData{
 			Variant: l.Variant, Valid: l.Valid, Trials: l.Trials,
 			Served: l.Served.data(), P50MS: l.P50MS.data(), P99MS: l.P99MS.data(),
-			CPUUS: l.CPUUS.data(), MemoryMiB: l.MemoryMiB.data(), ColdStartMS: l.ColdStartMS.data(),
+			CPUUS: l.CPUUS.data(), MemoryMiB: l.MemoryMiB.data(), ColdStartMS: l.ColdStartMS.data(), Failed: l.Failed,
 		}
 		if !math.IsNaN(l.ToFirst) {
 			line.ToFirst = &l.ToFirst

@@ -49,6 +49,7 @@ type Line struct {
 	CPUUS        Figure  // of the open loop, of the closed one without it
 	MemoryMiB    Figure
 	ColdStartMS  Figure
+	Failed       *float64 // share of the requests that failed in the worst row that counts; nil without one
 }
 
 // Figure is the median of N trials and their range.
@@ -237,6 +238,7 @@ func lines(rows []metric.Row) []Line {
 func line(variant string, rows []metric.Row) Line {
 	l := Line{Variant: variant}
 	l.Valid, l.Trials = trials(rows)
+	l.Failed = worstFailed(rows)
 	closed, open := those(rows, isClosed), those(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	head, name := headline(rows)
 	l.Served = figure(values(head, name, metric.Row.Counts))

@@ -145,6 +145,7 @@ func (s Summary) legend() []string {
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
 			"(in the closed loop where there is none). memory: the highest since the start.",
 	}
+	out = append(out, s.failuresLegend()...)
 	switch {
 	case s.Blocks == 1:
 		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", lab.FewestBlocks))
@@ -174,20 +175,21 @@ func (s Summary) table(b *strings.Builder) {
 		b.WriteString("No figures but those of the controls.\n")
 		return
 	}
-	widths := s.widths()
-	textLine(b, widths, func(c column) string { return c.above })
-	textLine(b, widths, func(c column) string { return c.name })
+	columns := s.columns()
+	widths := s.widths(columns)
+	textLine(b, columns, widths, func(c column) string { return c.above })
+	textLine(b, columns, widths, func(c column) string { return c.name })
 	for _, section := range s.Sections {
 		fmt.Fprintf(b, "\n%s\n", shorten(section.title(), width))
 		for _, l := range section.Lines {
-			textLine(b, widths, func(c column) string { return c.cell(l) })
+			textLine(b, columns, widths, func(c column) string { return c.cell(l) })
 		}
 	}
 }
 
 // widths is that of every column, the same in all sections. The variant's gives
 // way where the line would be too wide.
-func (s Summary) widths() []int {
+func (s Summary) widths(columns []column) []int {
 	widths := make([]int, len(columns))
 	for i, c := range columns {
 		widths[i] = max(length(c.above), length(c.name))
@@ -205,7 +207,7 @@ func (s Summary) widths() []int {
 	return widths
 }
 
-func textLine(b *strings.Builder, widths []int, cell func(column) string) {
+func textLine(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
 	var line strings.Builder
 	for i, c := range columns {
 		text := cell(c)
@@ -268,6 +270,7 @@ func hang(b *strings.Builder, first, indent, text string) {
 
 // markdownTable is the same figures for a document.
 func (s Summary) markdownTable(b *strings.Builder) {
+	columns := s.columns()
 	for _, section := range s.Sections {
 		fmt.Fprintf(b, "\n%s\n\n|", plain(section.title()))
 		for _, c := range columns {

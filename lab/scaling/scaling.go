@@ -113,6 +113,9 @@ func curve(s subject, of, burns series) (Curve, bool) {
 		return Curve{}, false
 	}
 	c := Curve{Scenario: s.scenario, Variant: s.variant, Phase: s.phase, Metric: s.metric(), Doubts: of.doubts()}
+	if why := burns.failing(); why != "" {
+		c.Doubts = append(c.Doubts, "of the native burn: "+why)
+	}
 	for _, n := range counts {
 		up, burn := of.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
 		p := Point{

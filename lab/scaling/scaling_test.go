@@ -290,6 +290,8 @@ func TestFitsAreRefused(t *testing.T) {
 		"three core counts":    {[]int{2, 4, 8}, 6, nil, "a fit needs four core counts; this has 3 (2 to 8 cores only)"},
 		"more workers":         {four, 6, everyRow(metric.Row{"workers": metric.Int(4)}), "no fit: workers 4 on server_cpus 1 (block 1)"},
 		"a quota":              {four, 6, everyRow(metric.Row{"throttled_periods": metric.Int(3)}), "no fit: throttled_periods 3 on server_cpus 1 (block 1)"},
+		"failures":             {four, 6, everyRow(metric.Row{"error_ratio": metric.Num(0.032)}), "no fit: 3.2 % of requests failed on server_cpus 1 (block 1)"},
+		"few failures":         {four, 6, everyRow(metric.Row{"error_ratio": metric.Num(0.001)}), ""},
 		"bounds":               {four, 6, everyRow(judged(lab.Censored)), "a fit needs four core counts of which 6 blocks are no bounds; this has 0"},
 		"one that is a bound":  {four, 6, func(rows []metric.Row) { with(rows[3], judged(lab.Censored)) }, "this has 3"},
 		"too few blocks":       {four, 5, nil, "this has 0"},
@@ -311,6 +313,26 @@ func TestFitsAreRefused(t *testing.T) {
 				t.Errorf("doubts %q", got.Fit.Doubts)
 			}
 		})
+	}
+}
+
+// Requests that failed are a doubt about a curve, also those of the burn beside it.
+func TestFailuresAreADoubt(t *testing.T) {
+	for name, at := range map[string]string{"a/b": "3.2 % of requests failed on server_cpus 1 (block 1)", lab.Burn: "of the native burn: 3.2 % of requests failed"} {
+		var rows []metric.Row
+		for _, cores := range []int{1, 2} {
+			rows = append(rows, row("s", "a/b", cores, 1, 100*float64(cores)), row(lab.BurnScenario, lab.Burn, cores, 1, 50*float64(cores)))
+		}
+		for _, r := range rows {
+			if r.Text("variant") == name {
+				with(r, metric.Row{"error_ratio": metric.Num(0.032)})
+			}
+		}
+		for _, c := range Curves(rows) {
+			if c.Variant == "a/b" && (len(c.Doubts) != 1 || !strings.Contains(c.Doubts[0], at)) {
+				t.Errorf("%s fails: doubts %q, want %s", name, c.Doubts, at)
+			}
+		}
 	}
 }
 

@@ -20,8 +20,9 @@ type cell struct {
 // trial is what counts of a cell.
 type trial struct {
 	quantity
-	workers   int64 // processes that accept requests; 0 where the server does not say
-	throttled int64 // periods in which a quota parked it
+	workers   int64   // processes that accept requests; 0 where the server does not say
+	throttled int64   // periods in which a quota parked it
+	failed    float64 // share of its requests, where that is more than a finding may rest on
 }
 
 // add takes a row of a subject that counts.
@@ -38,6 +39,10 @@ func (s series) add(r metric.Row, name string) {
 	block, _ := r.Int("block")
 	t.workers, _ = r.Int("workers")
 	t.throttled, _ = r.Int("throttled_periods")
+	m, _ := metric.Find(name)
+	if share, failing := r.Fails(m); failing {
+		t.failed = share
+	}
 	s[cell{int(cores), block}] = t
 }
 
@@ -76,7 +81,7 @@ func (s series) speedUp(cores, fewest int) map[int64]quantity {
 
 // doubts are why the curve may be of something else than cores.
 func (s series) doubts() (all []string) {
-	for _, why := range []string{s.crowded(), s.parked()} {
+	for _, why := range []string{s.crowded(), s.parked(), s.failing()} {
 		if why != "" {
 			all = append(all, why)
 		}
@@ -100,6 +105,18 @@ func (s series) parked() string {
 	for _, at := range s.inOrder() {
 		if n := s[at].throttled; n > 0 {
 			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not given whole cores", n, at.cores, at.block)
+		}
+	}
+	return ""
+}
+
+// failing says where requests failed: on the fewest CPUs that makes a speed-up look
+// high, on more of them low.
+func (s series) failing() string {
+	for _, at := range s.inOrder() {
+		if share := s[at].failed; share > 0 {
+			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did not, "+
+				"and a speed-up may be too high or too low by the others", metric.Percent(share), at.cores, at.block)
 		}
 	}
 	return ""

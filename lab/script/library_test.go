@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -62,6 +63,33 @@ func TestWhatShipsLoads(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(r.Dir, r.Dockerfile)); err != nil {
 			t.Errorf("%s: its folder is no build context: %v", r.Name, err)
 		}
+	}
+}
+
+// Goodput beyond a server's own peak follows from the rate, the deadline and how long
+// one looks, whoever serves: nothing that ships claims anything of it. That Node
+// sustains high load is judged by what it serves.
+func TestArithmeticIsNoHypothesis(t *testing.T) {
+	var scale3 []string
+	for _, s := range load(t, repository).Scenarios {
+		overloads := map[string]bool{}
+		for _, p := range s.Phases {
+			overloads[p.Name] = p.Overloads()
+		}
+		for _, h := range s.Hypotheses {
+			for _, a := range h.Arms() {
+				if h.Metric == "goodput_rps" && overloads[a.Phase] {
+					t.Errorf("%s", h.ID())
+				}
+			}
+			if h.Claim == "scale-3" {
+				scale3 = append(scale3, fmt.Sprintf("%s, margin %v", h.ID(), h.Margin))
+			}
+		}
+	}
+	want := []string{"overload: throughput_rps of node/single steady-120% over node/single steady-100% is not-lower, margin 0.1"}
+	if !slices.Equal(scale3, want) {
+		t.Errorf("scale-3 is judged by %q, want %q", scale3, want)
 	}
 }
 

@@ -33,6 +33,10 @@ func control(c lab.Control, rows table, blocks int) lab.ControlVerdict {
 	if len(read.logs) < fewestRead {
 		return unjudged(out, tooFew(read, blocks, fewestRead))
 	}
+	failing := read.failing.say(len(read.logs))
+	if failing != "" && c.Hypothesis.Scenario == lab.ReferenceScenario { // the lab's own servers do not fail
+		return unjudged(out, failing)
+	}
 	seen := stat.Paired(read.logs)
 	low, high := seen.Interval(lab.Alpha)
 	v := &out.Verdict
@@ -40,6 +44,8 @@ func control(c lab.Control, rows table, blocks int) lab.ControlVerdict {
 	out.Reason = fmt.Sprintf("%s of %s over %s was %.3f [%.3f, %.3f] in %d blocks",
 		m.Name, c.Hypothesis.Numerator, c.Hypothesis.Denominator, *v.Ratio, *v.Low, *v.High, v.Blocks)
 	if c.Hypothesis.Scenario != lab.ReferenceScenario {
+		// A server that fails is no fault of the instrument's, which must read it alike.
+		out.Reason = joined(out.Reason, failing)
 		return judged(out, indifferent(seen, margin(c.Hypothesis)))
 	}
 	clocks := collect(append(terms(c.Hypothesis, m), ownClocks(c.Hypothesis)...), rows, blocks)

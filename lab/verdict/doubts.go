@@ -38,6 +38,7 @@ func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
 			out = append(out, fmt.Sprintf("the peak of %s on %s, from which rates follow, may be none: %s", pilot.Variant, pilot.Scenario, pilot.Doubt))
 		}
 	}
+	out = append(out, failureDoubts(rows)...)
 	unsteady, trials := warmUps(rows)
 	if n := unsteady.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its budget: %s", n, trials, unsteady))
@@ -113,17 +114,28 @@ func warmUps(rows table) (unsteady tally, trials int) {
 	return unsteady, trials
 }
 
-// closedPhases are the rows of closed loops, each once.
-func closedPhases(rows table) iter.Seq[metric.Row] {
+// everyPhase yields the row of every phase that counts, each once.
+func everyPhase(rows table) iter.Seq[metric.Row] {
 	return func(yield func(metric.Row) bool) {
 		for c, byBlock := range rows {
 			if c.phase == "" || c.cores == 0 {
 				continue
 			}
 			for _, r := range byBlock {
-				if r.Text("mode") == "closed" && !yield(r) {
+				if !yield(r) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// closedPhases yields the rows of closed loops, each once.
+func closedPhases(rows table) iter.Seq[metric.Row] {
+	return func(yield func(metric.Row) bool) {
+		for r := range everyPhase(rows) {
+			if r.Text("mode") == "closed" && !yield(r) {
+				return
 			}
 		}
 	}

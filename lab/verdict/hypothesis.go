@@ -31,6 +31,8 @@ type test struct {
 	estimate estimate
 	able     bool    // has what it takes to be decided
 	p        float64 // the smallest of the tests that could decide it
+	failing  string  // which arms failed more than a finding may favour; empty where none did
+	refutes  []region
 }
 
 // prepare takes a hypothesis's values from the rows. Where they cannot decide it,
@@ -45,15 +47,20 @@ func prepare(h lab.Hypothesis, rows table, blocks int) *test {
 	s := collect(terms(h, m), rows, blocks)
 	t.logs = s.logs
 	t.verdict.Blocks = len(s.logs)
+	t.failing = s.failing.say(len(s.logs))
+	t.refutes = widened(decisions[h.Direction].refutes, s.failLow, s.failHigh)
+	lowOpen, highOpen := s.lowOpen || s.failLow, s.highOpen || s.failHigh
 	if len(s.logs) > 1 {
-		t.estimate = estimate{stat.Paired(s.logs), s.lowOpen, s.highOpen}
+		t.estimate = estimate{stat.Paired(s.logs), lowOpen, highOpen}
 	}
-	open := s.lowOpen && s.highOpen
+	open := lowOpen && highOpen
 	switch alone := builtApart(h); {
 	case alone != "":
 		t.verdict.Reason = alone
 	case len(s.logs) < lab.FewestBlocks:
 		t.verdict.Reason = tooFew(s, blocks, lab.FewestBlocks)
+	case open && t.failing != "":
+		t.verdict.Reason = t.failing + ": nothing is left to compare by"
 	case open:
 		t.verdict.Reason = "both sides are bounds: nothing is known of their ratio"
 	default:
@@ -61,7 +68,7 @@ func prepare(h lab.Hypothesis, rows table, blocks int) *test {
 		t.p = t.decisive()
 	}
 	// Without an interval nothing would say that a ratio is a bound.
-	if len(s.logs) > 0 && (t.able || !s.lowOpen && !s.highOpen) {
+	if len(s.logs) > 0 && (t.able || !lowOpen && !highOpen) {
 		t.verdict.Ratio = ratio(stat.MomentsOf(s.logs...).Mean)
 	}
 	return t
@@ -108,9 +115,14 @@ func runtime(variant string) string {
 	return name
 }
 
+// deciding is every region that decides the test.
+func (t *test) deciding() []region {
+	return append([]region{decisions[t.verdict.Direction].supports}, t.refutes...)
+}
+
 func (t *test) decisive() float64 {
 	p := 1.0
-	for _, r := range deciding(t.verdict.Direction) {
+	for _, r := range t.deciding() {
 		p = min(p, r.p(t.estimate, t.margin))
 	}
 	return p
@@ -154,7 +166,7 @@ func (t *test) decide(level float64, adjust func(p float64) *float64) {
 		t.found(lab.Supported, decision.supports)
 		return
 	}
-	for _, r := range decision.refutes {
+	for _, r := range t.refutes {
 		if r.holds(low, high, t.margin) {
 			t.found(lab.Refuted, r)
 			return
@@ -168,20 +180,30 @@ func (t *test) found(f lab.Finding, in region) {
 	v := &t.verdict
 	p := in.signFlip(t.logs, t.margin)
 	v.PSignFlip = &p
+	v.Reason = t.failing
 	if p <= lab.Alpha {
 		v.Finding = f
 		return
 	}
-	v.Reason = fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", f, p)
-	v.Doubts = append(v.Doubts, v.Reason)
+	doubt := fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", f, p)
+	v.Doubts = append(v.Doubts, doubt)
+	v.Reason = joined(doubt, t.failing)
 }
 
 // undecided says whether more blocks would probably decide it: of the region that
 // the mean lies in, by how far inside it lies and how much the blocks vary.
 func (t *test) undecided(level float64) {
+	v := &t.verdict
+	if t.why(level); t.failing != "" && !strings.Contains(v.Reason, t.failing) {
+		v.Reason = joined(v.Reason, t.failing)
+	}
+}
+
+// why says why a test is not decided, but for the failures that leave it open.
+func (t *test) why(level float64) {
 	v, mean, sd := &t.verdict, t.estimate.Mean, stat.MomentsOf(t.logs...).SD()
 	distance, wanted, unknown := 0.0, power, false
-	for _, r := range deciding(v.Direction) {
+	for _, r := range t.deciding() {
 		d := r.distance(mean, t.margin)
 		switch {
 		case d <= distance:
@@ -193,6 +215,10 @@ func (t *test) undecided(level float64) {
 				wanted = (1 + power) / 2
 			}
 		}
+	}
+	if unknown && distance == 0 && t.failing != "" {
+		v.Reason = t.failing + ": no finding may favour it"
+		return
 	}
 	if unknown && distance == 0 {
 		v.Reason = "the figures are bounds that leave open where the ratio lies: more blocks would not help"

@@ -49,22 +49,24 @@ type term struct {
 	cell   cell
 	metric metric.Metric
 	power  float64 // more than 0 above the line, less below
+	side   side
 }
 
 // terms are the factors of a hypothesis's ratio.
 func terms(h lab.Hypothesis, m metric.Metric) []term {
 	var ts []term
-	add := func(a lab.Arm, power float64) {
+	add := func(a lab.Arm, power float64, of side) {
 		a.Over = nil
-		ts = append(ts, term{a.String(), cell{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power})
+		ts = append(ts, term{a.String(), cell{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
 	}
-	for _, side := range []struct {
+	for _, half := range []struct {
 		arm   lab.Arm
 		power float64
-	}{{h.Numerator, 1}, {h.Denominator, -1}} {
-		add(side.arm, side.power)
-		if side.arm.Over != nil {
-			add(*side.arm.Over, -side.power)
+		side  side
+	}{{h.Numerator, 1, numerator}, {h.Denominator, -1, denominatorOf(h)}} {
+		add(half.arm, half.power, half.side)
+		if half.arm.Over != nil {
+			add(*half.arm.Over, -half.power, half.side)
 		}
 	}
 	return append(ts, burns(ts)...)
@@ -87,7 +89,7 @@ func burns(of []term) (ts []term) {
 			if cores > 1 {
 				name = fmt.Sprintf("the native burn on %d CPUs", cores)
 			}
-			ts = append(ts, term{name, cell{lab.BurnScenario, lab.Burn, "", cores}, rps, -power})
+			ts = append(ts, term{name, cell{lab.BurnScenario, lab.Burn, "", cores}, rps, -power, neither})
 		}
 	}
 	return ts
@@ -126,10 +128,14 @@ type series struct {
 	lowOpen  bool      // some are upper bounds
 	highOpen bool      // some are lower bounds
 	lacking  []string  // which terms have no value, and in how many blocks
+	failing  failing   // which terms have trials that fail too much to be believed
+
+	failLow, failHigh bool // ends that failures leave open
 }
 
 func collect(ts []term, rows table, blocks int) (s series) {
 	lacks := map[string]int{}
+	s.failing = failing{}
 	for block := int64(1); block <= int64(blocks); block++ {
 		sum, whole := 0.0, true
 		lowOpen, highOpen := false, false
@@ -144,6 +150,7 @@ func collect(ts []term, rows table, blocks int) (s series) {
 			highOpen = highOpen || bound && t.power > 0
 		}
 		if whole {
+			s.fail(ts, rows, block)
 			s.logs = append(s.logs, sum)
 			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
 			if !lowOpen && !highOpen {
@@ -155,6 +162,19 @@ func collect(ts []term, rows table, blocks int) (s series) {
 		s.lacking = append(s.lacking, fmt.Sprintf("%s in %d", what, lacks[what]))
 	}
 	return s
+}
+
+// fail notes which terms fail in a block that has a value of each.
+func (s *series) fail(ts []term, rows table, block int64) {
+	for _, t := range ts {
+		share, fails := rows[t.cell][block].Fails(t.metric)
+		if !fails {
+			continue
+		}
+		s.failing[t.name] = s.failing[t.name].with(share, block, t.metric)
+		low, high := t.side.opens(t.metric)
+		s.failLow, s.failHigh = s.failLow || low, s.failHigh || high
+	}
 }
 
 // BesideBurn reports whether a hypothesis compares throughput on different

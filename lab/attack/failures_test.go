@@ -1,0 +1,73 @@
+package attack
+
+import (
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"runtimelab/lab"
+)
+
+// Failures that come at once must not make a server look fast, and failures that
+// come late must not make it look slow: latencies are of successes.
+func TestLatenciesAreOfSuccesses(t *testing.T) {
+	const (
+		hits = 2000
+		slow = 10 * time.Millisecond  // a success
+		fast = 100 * time.Microsecond // a status of 503
+		hung = 2 * time.Second        // a hit without an answer
+	)
+	for name, kind := range map[string]lab.PhaseKind{"closed": lab.Peak, "open": lab.Steady} {
+		a := attackOn("http://127.0.0.1:1", kind)
+		a.Rate, a.Duration = at(1000), time.Minute
+		rec := newRecorder(a, time.Now(), nil)
+		due := func(seq uint64) time.Duration { return time.Duration(seq/4) * 4 * time.Millisecond }
+		if kind.Open() {
+			rec.follow(due, 2*hits)
+		}
+		for seq := uint64(0); seq < 2*hits; seq++ {
+			sent := due(seq)
+			switch {
+			case seq%2 == 0:
+				rec.add(answered(seq, report{status: 200, sent: sent, first: sent + slow/2, end: sent + slow}))
+			case seq%8 == 1:
+				rec.add(&vegeta.Result{Seq: seq, URL: targetURL(0), Timestamp: rec.epoch.Add(sent), Latency: hung, Error: "timeout"})
+			default:
+				rec.add(answered(seq, report{status: 503, sent: sent, first: sent + fast, end: sent + fast}))
+			}
+		}
+		got, err := rec.result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte} {
+			want := slow
+			switch {
+			case what == "corrected" && !kind.Open():
+				continue
+			case what == "first byte":
+				want = slow / 2
+			}
+			if l.Count != hits {
+				t.Errorf("%s, %s: of %d hits, want the %d that succeeded", name, what, l.Count, hits)
+			}
+			for q, ms := range map[string]float64{"p50": *l.P50MS, "p90": *l.P90MS, "p99": *l.P99MS, "mean": l.MeanMS, "max": l.MaxMS} {
+				if want := milliseconds(int64(want)); ms < want*0.999 || ms > want*1.001 {
+					t.Errorf("%s, %s %s: %.3f ms, want %.3f", name, what, q, ms, want)
+				}
+			}
+		}
+		if f := got.Failures; f == nil || f.Count != hits || f.MaxMS < milliseconds(int64(hung)) || *f.P50MS > 0.11 {
+			t.Errorf("%s: failures are %+v, want %d of which the median took %v and the longest %v", name, f, hits, fast, hung)
+		}
+		for _, b := range got.Buckets {
+			if b.P50MS != nil && (*b.P50MS < 9.99 || *b.P50MS > 10.01) {
+				t.Errorf("%s: second %d has a median of %.3f ms", name, b.Second, *b.P50MS)
+			}
+		}
+		if kind.Open() && got.SendLag.Count != 2*hits {
+			t.Errorf("the send lag is of %d hits: it is the generator's, and of all", got.SendLag.Count)
+		}
+	}
+}

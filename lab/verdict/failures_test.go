@@ -1,0 +1,255 @@
+package verdict_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+)
+
+// failed is a trial of which a share of the requests failed.
+func failed(share float64) metric.Row { return metric.Row{"error_ratio": metric.Num(share)} }
+
+// Where an arm fails, its true standing is what was read or worse: what it is read to
+// win by decides nothing, what it is read to lose by stands. So its readings are bounds.
+// Where a claim says that it is better, to be read as equal refutes that: it is no
+// better, and may be worse.
+func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
+	const S, R, I = lab.Supported, lab.Refuted, lab.Inconclusive
+	ratios := []float64{1.3, 1, 1 / 1.3} // of the throughput of the numerator: it wins, is equal, loses
+	for _, c := range []struct {
+		direction   lab.Direction
+		numerator   [3]lab.Finding // fails
+		denominator [3]lab.Finding
+	}{
+		{lab.Higher, [3]lab.Finding{I, R, R}, [3]lab.Finding{S, I, I}},
+		{lab.Lower, [3]lab.Finding{I, I, S}, [3]lab.Finding{R, R, I}},
+		{lab.Same, [3]lab.Finding{I, I, R}, [3]lab.Finding{R, I, I}},
+		{lab.NotHigher, [3]lab.Finding{I, S, S}, [3]lab.Finding{R, I, I}},
+		{lab.NotLower, [3]lab.Finding{I, I, R}, [3]lab.Finding{S, S, I}},
+	} {
+		for i, ratio := range ratios {
+			for name, arms := range map[string]struct {
+				n, p metric.Row
+				want lab.Finding
+			}{
+				"numerator":   {failed(0.032), failed(0), c.numerator[i]},
+				"denominator": {failed(0), failed(0.032), c.denominator[i]},
+				"both":        {failed(0.032), failed(0.032), I},
+			} {
+				h := hypothesis(c.direction)
+				v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p))
+				if v.Finding != arms.want || !strings.Contains(v.Reason, "3.2 % of requests failed") {
+					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s", c.direction, ratio, name, v.Finding, v.Reason, arms.want)
+				}
+				// CPU per request is the reciprocal: the same said of it must decide the same.
+				h.Metric, h.Direction = "cpu_us_per_request", opposite[c.direction]
+				if v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p)); v.Finding != arms.want {
+					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s", h.Direction, 1/ratio, name, v.Finding, v.Reason, arms.want)
+				}
+			}
+		}
+	}
+}
+
+var opposite = map[lab.Direction]lab.Direction{
+	lab.Higher: lab.Lower, lab.Lower: lab.Higher, lab.Same: lab.Same, lab.NotHigher: lab.NotLower, lab.NotLower: lab.NotHigher,
+}
+
+// The bound is of the worst trial: each trial has the same weight in a verdict, and
+// the tail of one can be off by any factor.
+func TestHowManyFailuresATrialBears(t *testing.T) {
+	share := func(columns ...float64) []metric.Row {
+		rows := each(n, 1300, 1, nil)
+		for i, x := range columns {
+			with(rows[i], failed(x))
+		}
+		return rows
+	}
+	for name, c := range map[string]struct {
+		rows   []metric.Row
+		metric string
+		want   lab.Finding
+		reason string
+	}{
+		"none":                  {share(0, 0, 0, 0, 0, 0), "throughput_rps", lab.Supported, ""},
+		"one in a thousand":     {share(.001, .001, .001, .001, .001, .001), "throughput_rps", lab.Supported, ""},
+		"more in one trial":     {share(0, 0, .0011), "throughput_rps", lab.Inconclusive, "0.11 % of requests failed (node/single peak, block 3; more than 0.1 % in 1 of 6 blocks): no finding may favour it"},
+		"the worst is said":     {share(.02, .5, .0011), "throughput_rps", lab.Inconclusive, "50 % of requests failed (node/single peak, block 2; more than 0.1 % in 3 of 6 blocks)"},
+		"the tail is deeper":    {share(.0002), "latency_p999_ms", lab.Inconclusive, "0.02 % of requests failed (node/single peak, block 1; more than 0.01 % in 1 of 6 blocks)"},
+		"the longest is of all": {share(.0002), "latency_max_ms", lab.Inconclusive, "0.02 % of requests failed (node/single peak, block 1; more than 0 % in 1 of 6 blocks)"},
+	} {
+		h := hypothesis(lab.Higher)
+		h.Metric = c.metric
+		rows := slices.Concat(c.rows, each(p, 1000, 1, nil))
+		if strings.HasPrefix(c.metric, "latency") { // less of it is better
+			h.Direction = lab.Lower
+			for _, r := range rows {
+				rps, _ := r.Float("throughput_rps")
+				r[c.metric] = metric.Num(1000 / rps)
+			}
+		}
+		if v := judge(t, h, rows); v.Finding != c.want || !strings.Contains(v.Reason, c.reason) || c.reason == "" && v.Reason != "" {
+			t.Errorf("%s: %s (%s), want %s (%s)", name, v.Finding, v.Reason, c.want, c.reason)
+		}
+	}
+}
+
+// That one fails less than another is found however much both fail.
+func TestErrorRatiosAreCompared(t *testing.T) {
+	h := hypothesis(lab.Lower)
+	h.Metric = "error_ratio"
+	a, b := each(n, 1000, 1, nil), each(p, 1000, 1, nil)
+	for i := range a {
+		with(a[i], failed(.1+.001*wobble[i]))
+		with(b[i], failed(.2+.002*wobble[i]))
+	}
+	if v := judge(t, h, a, b); v.Finding != lab.Supported {
+		t.Errorf("%s (%s)", v.Finding, v.Reason)
+	}
+}
+
+// A server that fails with one worker makes two look better: its speed-up is no
+// finding. One that fails with two is slower for it, and may lose.
+func TestFailingPartsOfARatioOfRatios(t *testing.T) {
+	const c, q = "node/cluster", "python/threads"
+	two := func(v string) lab.Arm {
+		return lab.Arm{Variant: v, Phase: "ladder-2", Over: &lab.Arm{Variant: v, Phase: "ladder-1"}}
+	}
+	h := hypothesis(lab.Higher)
+	h.Numerator, h.Denominator = two(c), two(q)
+	for name, tt := range map[string]struct {
+		gain           float64 // of the numerator
+		c2, c1, q2, q1 float64 // failed
+		want           lab.Finding
+	}{
+		"nobody":             {2, 0, 0, 0, 0, lab.Supported},
+		"its divisor":        {2, 0, .05, 0, 0, lab.Inconclusive},
+		"its dividend":       {2, .05, 0, 0, 0, lab.Inconclusive},
+		"the other":          {2, 0, 0, .05, 0, lab.Supported},
+		"the other's one":    {2, 0, 0, 0, .05, lab.Supported},
+		"both sides":         {2, 0, .05, 0, .05, lab.Inconclusive},
+		"the loser":          {0.7, .05, 0, 0, 0, lab.Refuted},
+		"the loser's one":    {0.7, 0, .05, 0, 0, lab.Refuted},
+		"the winner's other": {0.7, 0, 0, 0, .05, lab.Inconclusive},
+	} {
+		phase := func(name string, fails float64) metric.Row {
+			return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Num(fails)}
+		}
+		v := judge(t, h,
+			each(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), each(c, 1000, .5, phase("ladder-1", tt.c1)),
+			each(q, 1000, 1, phase("ladder-2", tt.q2)), each(q, 1000, .5, phase("ladder-1", tt.q1)))
+		if v.Finding != tt.want || tt.want != lab.Supported && !strings.Contains(v.Reason, "5 % of requests failed") {
+			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
+		}
+	}
+}
+
+// A server that is compared with itself has no one to lose to: where it fails in what
+// it is measured against, nothing is left to measure by.
+func TestABaselineThatFailsDecidesNothing(t *testing.T) {
+	h := hypothesis(lab.NotLower)
+	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "steady-120%"}, lab.Arm{Variant: n, Phase: "steady-100%"}
+	phase := func(name string, fails float64) metric.Row {
+		return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Num(fails)}
+	}
+	for name, tt := range map[string]struct {
+		ratio, over, base float64
+		want              lab.Finding
+	}{
+		"sound":            {1, 0, 0, lab.Supported},
+		"baseline fails":   {1, 0, .1, lab.Inconclusive},
+		"and is far above": {0.5, 0, .1, lab.Inconclusive},
+		"overload fails":   {1, .1, 0, lab.Inconclusive},
+		"and collapses":    {0.5, .1, 0, lab.Refuted},
+	} {
+		v := judge(t, h, each(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)), each(n, 1000, .5, phase("steady-100%", tt.base)))
+		if v.Finding != tt.want {
+			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
+		}
+	}
+}
+
+// Controls say whether to believe a run. The lab's own servers never fail; where they
+// do, something is wrong with what it reads by them. A server under test may fail,
+// which is no fault of the instrument's: but it is said.
+func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
+	known := lab.Control{Name: "known ratio", True: 2, Hypothesis: lab.Hypothesis{
+		Scenario: lab.ReferenceScenario, Metric: "throughput_rps", Direction: lab.Same, Margin: 0.03,
+		Numerator: lab.Arm{Variant: lab.ReferenceLess, Phase: "peak"}, Denominator: lab.Arm{Variant: lab.ReferenceMore, Phase: "peak"},
+	}}
+	twins := lab.Control{Name: "A/A", True: 1, Hypothesis: hypothesis(lab.Same)}
+	twins.Hypothesis.Denominator.Variant = lab.TwinOf(n)
+	reference := func(fails, rps float64) metric.Row {
+		return metric.Row{"scenario": metric.Text(lab.ReferenceScenario), "service_mean_ms": metric.Num(1000 / rps), "error_ratio": metric.Num(fails)}
+	}
+	for name, tt := range map[string]struct {
+		less, more, one, twin float64
+		passed                [2]bool
+		said                  string
+	}{
+		"sound":            {passed: [2]bool{true, true}},
+		"a reference":      {less: .002, passed: [2]bool{false, true}, said: "0.2 % of requests failed"},
+		"the other one":    {more: .002, passed: [2]bool{false, true}, said: "0.2 % of requests failed"},
+		"a twin":           {twin: .002, passed: [2]bool{true, true}, said: "0.2 % of requests failed"},
+		"what is measured": {one: .002, passed: [2]bool{true, true}, said: "0.2 % of requests failed"},
+	} {
+		plan := planOf()
+		plan.Controls = []lab.Control{known, twins}
+		r := judgeAll(plan, slices.Concat(
+			each(lab.ReferenceLess, 200, 1, reference(tt.less, 200)), each(lab.ReferenceMore, 100, .9, reference(tt.more, 100)),
+			each(n, 1000, 1, failed(tt.one)), each(lab.TwinOf(n), 1000, .9, failed(tt.twin))))
+		var reasons []string
+		for i, c := range r.Controls {
+			if c.Passed != tt.passed[i] {
+				t.Errorf("%s: %s passed: %v (%s)", name, c.Name, c.Passed, c.Reason)
+			}
+			reasons = append(reasons, c.Reason)
+		}
+		if all := strings.Join(reasons, "\n"); !strings.Contains(all, tt.said) || tt.said == "" && strings.Contains(all, "failed") {
+			t.Errorf("%s: %s", name, all)
+		}
+	}
+}
+
+// Whatever fails is a doubt, claims or not.
+func TestFailuresAreADoubt(t *testing.T) {
+	rows := slices.Concat(each(n, 1000, 1, failed(.5)), each(p, 1000, 1, failed(.0005)))
+	doubts := judgeAll(planOf(), rows).Doubts
+	want := "in 6 of 12 phases more than 0.1 % of requests failed, at worst 50 %: json node/single peak (6); no finding favours them"
+	if !slices.Contains(doubts, want) {
+		t.Errorf("%q, want %s", doubts, want)
+	}
+	for _, r := range rows {
+		with(r, metric.Row{"schema_version": metric.Int(4)})
+	}
+	want = "in 12 of 12 phases the latencies include those of requests that failed, as this run is of schema 4: json node/single peak (6), json python/uvloop peak (6)"
+	if doubts := judgeAll(planOf(), rows).Doubts; !slices.Contains(doubts, want) {
+		t.Errorf("%q, want %s", doubts, want)
+	}
+	rows = slices.Concat(each(n, 1000, 1, nil), each(p, 1000, 1, failed(0)))
+	for _, r := range rows {
+		with(r, metric.Row{"schema_version": metric.Int(4)})
+	}
+	if doubts := judgeAll(planOf(), rows).Doubts; len(doubts) > 0 {
+		t.Errorf("where nothing failed: %q", doubts)
+	}
+}
+
+// A burn without failures is what a speed-up is divided by.
+func TestABurnThatFailsDecidesNothing(t *testing.T) {
+	h := hypothesis(lab.NotLower)
+	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}, lab.Arm{Variant: n, Phase: "peak", Cores: 1}
+	on := func(cpus int64, scenario string, fails float64) metric.Row {
+		return metric.Row{"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario), "error_ratio": metric.Num(fails)}
+	}
+	for fails, want := range map[float64]lab.Finding{0: lab.Supported, .01: lab.Inconclusive} {
+		v := judge(t, h, each(n, 2000, 1, on(2, "json", 0)), each(n, 1000, .5, on(1, "json", 0)),
+			each(lab.Burn, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.Burn, 100, .2, on(1, lab.BurnScenario, fails)))
+		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason, "1 % of requests failed (the native burn on 1 CPU") {
+			t.Errorf("%v fail: %s (%s), want %s", fails, v.Finding, v.Reason, want)
+		}
+	}
+}
