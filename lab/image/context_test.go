@@ -43,13 +43,13 @@ func TestLitterIsNotContent(t *testing.T) {
 	for _, name := range []string{
 		"Dockerfile", "app.js", "lib/a.js",
 		// What looks like litter and is not.
-		"page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env", ".babelrc", "4913", "a.orig",
+		"page.swf", ".page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env", ".babelrc", "4913", "a.orig",
 	} {
 		write(t, filepath.Join(dir, name), name)
 	}
 	write(t, filepath.Join(dir, ".dockerignore"), "*\n!*.js\n!lib\n!*.swf\n!*.md\n!*.txt\n!dsstore\n!swp\n!.babelrc\n!4913\n!a.orig\n!.*\n!#*\n!Thumbs.db\n!*~\n!*.swp\n")
 	before, sum, err := contextOf(t, dir)
-	if err != nil || len(before) != 14 {
+	if err != nil || len(before) != 15 {
 		t.Fatalf("%q, %v", before, err)
 	}
 	for _, in := range []string{"", "lib/"} {
