@@ -284,3 +284,31 @@ func TestSudoMakeLeavesNothingOfRoots(t *testing.T) {
 		}
 	}
 }
+
+// Line ends are content: content_sha256 must not depend on core.autocrlf.
+func TestGitChangesNoLineEnds(t *testing.T) {
+	c := newCheckout(t, false)
+	if text, err := os.ReadFile("../../../.gitattributes"); err == nil {
+		c.write(".gitattributes", string(text))
+	}
+	files := map[string]string{"runtimes/unix.sh": "#!/bin/sh\ntrue\n", "lab/windows.csv": "a;b\r\n1;2\r\n"}
+	for name, text := range files {
+		c.write(name, text)
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet"}, {"add", "--all"}, {"commit", "--quiet", "--message=x"}, {"rm", "-r", "--quiet", "runtimes", "lab"},
+		{"checkout", "--quiet", "HEAD", "--", "."},
+	} {
+		settings := []string{"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test"}
+		git := exec.CommandContext(t.Context(), "git", append(settings, args...)...)
+		git.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
+		if out, err := git.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(c.dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
