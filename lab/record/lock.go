@@ -35,7 +35,7 @@ func lockRun(dir string) (*os.File, error) {
 	// A stranger's folder may hold a link to any file, which would be made.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", dir, err)
+		return nil, &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err), Hint: lab.Denied(err, dir)}
 	}
 	err = lock(f)
 	if err == nil {

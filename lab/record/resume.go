@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -201,6 +202,6 @@ func Room(resultsDir string, bytes uint64) error {
 func noRoom(dir string, err error) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
-		Hint: "make it writable and give it room before anything is measured",
+		Hint: cmp.Or(lab.Denied(err, dir), "make it writable and give it room before anything is measured"),
 	}
 }
