@@ -19,6 +19,10 @@ func TestDenied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared := t.TempDir()
+	if err := os.Chmod(shared, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
 	if os.Geteuid() == 0 {
 		if err := errors.Join(os.Chown(theirs, 65534, 65534), os.Chown(locked, 65534, 65534), os.Chown(filepath.Join(locked, "theirs"), 65534, 65534)); err != nil {
 			t.Fatal(err)
@@ -38,16 +42,16 @@ func TestDenied(t *testing.T) {
 		err  error
 		want string // the end of the hint; empty: none
 	}{
-		"another user's file":      {denied(theirs), "; run: sudo chown " + me + " " + quoted(theirs)},
-		"wrapped, beside another":  {errors.Join(errors.New("x"), &fs.PathError{Op: "open", Path: mine, Err: syscall.ENOENT}, fmt.Errorf("y: %w", denied(theirs))), "chown " + me + " " + quoted(theirs)},
-		"of two names the first":   {&os.LinkError{Op: "rename", Old: theirs, New: mine, Err: syscall.EPERM}, "chown " + me + " " + quoted(theirs)},
-		"one's own":                {denied(mine), "run: chmod u+rw " + quoted(mine)},
-		"a file that is not there": {denied(filepath.Join(dir, "nosuch")), "run: chmod u+rwx " + quoted(dir)},
-		"the temporary folder":     {denied(filepath.Join(os.TempDir(), "nosuch-file")), ""},
-		"of no file":               {syscall.EACCES, ""},
-		"another error of a file":  {&fs.PathError{Op: "open", Path: theirs, Err: syscall.ENOSPC}, ""},
-		"no error":                 {nil, ""},
-		"a read-only file system":  {&fs.PathError{Op: "open", Path: theirs, Err: syscall.EROFS}, ""},
+		"another user's file":       {denied(theirs), "; run: sudo chown " + me + " " + quoted(theirs)},
+		"wrapped, beside another":   {errors.Join(errors.New("x"), &fs.PathError{Op: "open", Path: mine, Err: syscall.ENOENT}, fmt.Errorf("y: %w", denied(theirs))), "chown " + me + " " + quoted(theirs)},
+		"of two names the first":    {&os.LinkError{Op: "rename", Old: theirs, New: mine, Err: syscall.EPERM}, "chown " + me + " " + quoted(theirs)},
+		"one's own":                 {denied(mine), "run: chmod u+rw " + quoted(mine)},
+		"a file that is not there":  {denied(filepath.Join(dir, "nosuch")), "run: chmod u+rwx " + quoted(dir)},
+		"a folder that users share": {denied(filepath.Join(shared, "nosuch")), ""},
+		"of no file":                {syscall.EACCES, ""},
+		"another error of a file":   {&fs.PathError{Op: "open", Path: theirs, Err: syscall.ENOSPC}, ""},
+		"no error":                  {nil, ""},
+		"a read-only file system":   {&fs.PathError{Op: "open", Path: theirs, Err: syscall.EROFS}, ""},
 	}
 	if os.Geteuid() == 0 {
 		for name, path := range map[string]string{"a new file": "nosuch", "a file": "theirs", "one's own": "mine"} {
