@@ -28,7 +28,8 @@ VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 writable = for folder in $(1); do while [ ! -e "$$folder" ]; do folder=$$(dirname "$$folder"); done; \
 	if [ ! -w "$$folder" ]; then \
 		path=$$(cd "$$folder" && pwd) && owner=$$(ls -ld "$$folder" | awk '{ print $$3 }'); \
-		echo "make: cannot write to $$path, which belongs to $$owner; run: sudo chown -R $$(id -u) $$(printf %q "$$path")" >&2; \
+		mend="sudo chown -R $$(id -u) $$(printf %q "$$path")"; \
+		echo "make: cannot write to $$path, which belongs to $$owner; run: $$mend" >&2; \
 		exit 1; \
 	fi; done
 # $(call hand_back,FOLDERS) gives what root made in another user's checkout, as by
@@ -71,7 +72,8 @@ bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as rat
 bin/vegeta: go.mod
 	@echo "bench: building the vegeta command (a minute, once)" >&2
 	@$(call writable,bin)
-	@GOBIN="$$PWD/bin/build" $(GO) install github.com/tsenart/vegeta/v12@$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12)
+	@version=$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12); \
+	GOBIN="$$PWD/bin/build" $(GO) install "github.com/tsenart/vegeta/v12@$$version"
 	@mv bin/build/vegeta $@ && rmdir bin/build
 	@$(call hand_back,bin)
 
@@ -106,7 +108,8 @@ lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and 
 bin/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)" >&2
 	@$(call writable,bin)
-	@GOBIN="$$PWD/bin/build" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@GOBIN="$$PWD/bin/build" $(GO) install \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
 	@$(call hand_back,bin)
 

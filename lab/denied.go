@@ -38,7 +38,10 @@ func Denied(err error, folder string) string {
 	for strings.HasPrefix(path, folder+string(filepath.Separator)) {
 		above, err := os.Lstat(filepath.Dir(path))
 		// One's own file is denied by its folder, as when it is renamed.
-		if err != nil || above.Mode()&fs.ModeSticky != 0 || ownerOf(above) == me || owner != me && ownerOf(above) != owner {
+		if err != nil || above.Mode()&fs.ModeSticky != 0 || ownerOf(above) == me {
+			break
+		}
+		if owner != me && owner != ownerOf(above) {
 			break
 		}
 		path, info, owner = filepath.Dir(path), above, ownerOf(above)

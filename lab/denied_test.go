@@ -13,18 +13,23 @@ import (
 
 func TestDenied(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b")
-	mine, theirs, locked := filepath.Join(dir, "mine"), filepath.Join(dir, "theirs"), filepath.Join(dir, "locked")
-	err := errors.Join(os.MkdirAll(locked, 0o755), os.WriteFile(mine, nil, 0o644), os.WriteFile(theirs, nil, 0o644),
-		os.WriteFile(filepath.Join(locked, "mine"), nil, 0o644), os.WriteFile(filepath.Join(locked, "theirs"), nil, 0o644))
-	if err != nil {
+	mine, theirs := filepath.Join(dir, "mine"), filepath.Join(dir, "theirs")
+	locked := filepath.Join(dir, "locked")
+	if err := os.MkdirAll(locked, 0o755); err != nil {
 		t.Fatal(err)
+	}
+	for _, path := range []string{mine, theirs, filepath.Join(locked, "mine"), filepath.Join(locked, "theirs")} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	shared := t.TempDir()
 	if err := os.Chmod(shared, 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 {
-		if err := errors.Join(os.Chown(theirs, 65534, 65534), os.Chown(locked, 65534, 65534), os.Chown(filepath.Join(locked, "theirs"), 65534, 65534)); err != nil {
+		if err := errors.Join(os.Chown(theirs, 65534, 65534), os.Chown(locked, 65534, 65534),
+			os.Chown(filepath.Join(locked, "theirs"), 65534, 65534)); err != nil {
 			t.Fatal(err)
 		}
 	} else { // nobody but root gives files away
@@ -32,6 +37,9 @@ func TestDenied(t *testing.T) {
 	}
 	me := fmt.Sprint(os.Geteuid())
 	denied := func(path string) error { return &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES} }
+	none := &fs.PathError{Op: "open", Path: mine, Err: syscall.ENOENT}
+	beside := errors.Join(errors.New("x"), none, fmt.Errorf("y: %w", denied(theirs)))
+	renamed := &os.LinkError{Op: "rename", Old: theirs, New: mine, Err: syscall.EPERM}
 	quoted := func(path string) string {
 		if strings.Contains(path, " ") {
 			return "'" + path + "'"
@@ -43,8 +51,8 @@ func TestDenied(t *testing.T) {
 		want string // the end of the hint; empty: none
 	}{
 		"another user's file":       {denied(theirs), "; run: sudo chown " + me + " " + quoted(theirs)},
-		"wrapped, beside another":   {errors.Join(errors.New("x"), &fs.PathError{Op: "open", Path: mine, Err: syscall.ENOENT}, fmt.Errorf("y: %w", denied(theirs))), "chown " + me + " " + quoted(theirs)},
-		"of two names the first":    {&os.LinkError{Op: "rename", Old: theirs, New: mine, Err: syscall.EPERM}, "chown " + me + " " + quoted(theirs)},
+		"wrapped, beside another":   {beside, "chown " + me + " " + quoted(theirs)},
+		"of two names the first":    {renamed, "chown " + me + " " + quoted(theirs)},
 		"one's own":                 {denied(mine), "run: chmod u+rw " + quoted(mine)},
 		"a file that is not there":  {denied(filepath.Join(dir, "nosuch")), "run: chmod u+rwx " + quoted(dir)},
 		"a folder that users share": {denied(filepath.Join(shared, "nosuch")), ""},

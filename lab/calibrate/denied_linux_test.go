@@ -26,7 +26,8 @@ func TestAStoreOfAnotherUserIsNamed(t *testing.T) {
 	want := [2]string{path, s.Dir} // of one's own, only the modes are to be mended
 	if os.Geteuid() == 0 {         // who may use everything: as another user
 		top := filepath.Dir(filepath.Dir(folder))
-		err := errors.Join(os.Chown(path, 1, 1), os.Chown(s.Dir, 1, 1), os.Chown(folder, 1, 1), os.Chmod(top, 0o755), os.Chmod(filepath.Dir(top), 0o755))
+		err := errors.Join(os.Chown(path, 1, 1), os.Chown(s.Dir, 1, 1), os.Chown(folder, 1, 1),
+			os.Chmod(top, 0o755), os.Chmod(filepath.Dir(top), 0o755))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,8 @@ func TestAStoreOfAnotherUserIsNamed(t *testing.T) {
 		said <- [2]string{why, failed}
 	}()
 	for i, words := range <-said {
-		if !strings.Contains(words, "permission denied") || !strings.Contains(words, "run: ") || !strings.HasSuffix(words, " "+want[i]) {
+		if !strings.Contains(words, "permission denied") || !strings.Contains(words, "run: ") ||
+			!strings.HasSuffix(words, " "+want[i]) {
 			t.Errorf("%q; want how to mend %s", words, want[i])
 		}
 	}

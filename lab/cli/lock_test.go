@@ -37,7 +37,10 @@ func TestResultsAreLockedBeforeTheEngineIsAsked(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(results, left.ID()), os.DirFS(left.Dir())); err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{written.ID(): "is being written by another lab", left.ID(): "nobody.sock"} {
+	for id, want := range map[string]string{
+		written.ID(): "is being written by another lab",
+		left.ID():    "nobody.sock",
+	} {
 		var said bytes.Buffer
 		code := Run(t.Context(), Streams{Out: &said, Err: &said}, []string{"--root", root, "run", "--resume", id})
 		if code != lab.ExitFailed || !strings.Contains(said.String(), want) {

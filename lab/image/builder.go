@@ -204,7 +204,10 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err), Hint: lab.Denied(err, filepath.Dir(path))}
+		return nil, &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err),
+			Hint: lab.Denied(err, filepath.Dir(path)),
+		}
 	}
 	for said := false; ; {
 		held, err := tryLock(file)

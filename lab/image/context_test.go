@@ -43,11 +43,13 @@ func TestLitterIsNotContent(t *testing.T) {
 	for _, name := range []string{
 		"Dockerfile", "app.js", "lib/a.js",
 		// What looks like litter and is not.
-		"page.swf", ".page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env", ".babelrc", "4913", "a.orig",
+		"page.swf", ".page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env",
+		".babelrc", "4913", "a.orig",
 	} {
 		write(t, filepath.Join(dir, name), name)
 	}
-	write(t, filepath.Join(dir, ".dockerignore"), "*\n!*.js\n!lib\n!*.swf\n!*.md\n!*.txt\n!dsstore\n!swp\n!.babelrc\n!4913\n!a.orig\n!.*\n!#*\n!Thumbs.db\n!*~\n!*.swp\n")
+	write(t, filepath.Join(dir, ".dockerignore"), "*\n!*.js\n!lib\n!*.swf\n!*.md\n!*.txt\n!dsstore\n!swp\n"+
+		"!.babelrc\n!4913\n!a.orig\n!.*\n!#*\n!Thumbs.db\n!*~\n!*.swp\n")
 	before, sum, err := contextOf(t, dir)
 	if err != nil || len(before) != 15 {
 		t.Fatalf("%q, %v", before, err)
@@ -55,8 +57,10 @@ func TestLitterIsNotContent(t *testing.T) {
 	for _, in := range []string{"", "lib/"} {
 		link(t, "me@machine.4711:1700000000", filepath.Join(dir, in+".#app.js"))
 		for _, name := range []string{
-			"#app.js#", "app.js~", ".app.js.swp", ".app.js.swo", ".swp", "app.js.swp", ".app.js.un~", ".app.js.kate-swp",
-			".~lock.data.csv#", "._app.js", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini", ".nfs000000000a1b2c3d00000001",
+			"#app.js#", "app.js~", ".app.js.swp", ".app.js.swo", ".swp", "app.js.swp", ".app.js.un~",
+			".app.js.kate-swp",
+			".~lock.data.csv#", "._app.js", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini",
+			".nfs000000000a1b2c3d00000001",
 			".fuse_hidden0000000100000001", ".idea/workspace.xml", ".vscode/settings.json", ".pytest_cache/README.md",
 			".mypy_cache/x.json", ".ruff_cache/x", "node_modules/x/index.js", "__pycache__/a.pyc",
 		} {
@@ -117,7 +121,8 @@ func TestLinksThatLeadNowhere(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.wrong)) || lab.ExitCode(err) != lab.ExitUsage:
+			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.wrong)) ||
+				lab.ExitCode(err) != lab.ExitUsage:
 				t.Errorf("exit code %d: %v; want %q", lab.ExitCode(err), err, tt.wrong)
 			}
 		})
@@ -126,8 +131,13 @@ func TestLinksThatLeadNowhere(t *testing.T) {
 
 // Some file systems have no executable bit, and others set it on everything.
 func TestModesComeFromContent(t *testing.T) {
-	files := map[string]string{"Dockerfile": "FROM x", "app.js": "1", "start": "#!/bin/sh\n", "program": "\x7fELF\x02", "empty": "", "short": "#"}
-	wanted := map[string]int64{"Dockerfile": 0o644, "app.js": 0o644, "start": 0o755, "program": 0o755, "empty": 0o644, "short": 0o644}
+	files := map[string]string{
+		"Dockerfile": "FROM x", "app.js": "1", "start": "#!/bin/sh\n", "program": "\x7fELF\x02", "empty": "",
+		"short": "#",
+	}
+	wanted := map[string]int64{
+		"Dockerfile": 0o644, "app.js": 0o644, "start": 0o755, "program": 0o755, "empty": 0o644, "short": 0o644,
+	}
 	sums := map[string]os.FileMode{}
 	for _, checkout := range []os.FileMode{0o644, 0o755, 0o777, 0o600} {
 		dir := t.TempDir()
@@ -159,7 +169,8 @@ func TestModesComeFromContent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if header.Mode != wanted[header.Name] {
-				t.Errorf("%o in the checkout: %s has mode %o, want %o", checkout, header.Name, header.Mode, wanted[header.Name])
+				t.Errorf("%o in the checkout: %s has mode %o, want %o", checkout, header.Name, header.Mode,
+					wanted[header.Name])
 			}
 		}
 	}

@@ -23,7 +23,8 @@ func TestALockOfAnotherUserIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 { // who may open everything: as another user
-		err := errors.Join(os.Chown(w.opts.Lock, 1, 1), os.Chmod(filepath.Dir(w.opts.Lock), 0o755), os.Chmod(filepath.Dir(filepath.Dir(w.opts.Lock)), 0o755))
+		err := errors.Join(os.Chown(w.opts.Lock, 1, 1), os.Chmod(filepath.Dir(w.opts.Lock), 0o755),
+			os.Chmod(filepath.Dir(filepath.Dir(w.opts.Lock)), 0o755))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,8 @@ func TestALockOfAnotherUserIsNamed(t *testing.T) {
 	}()
 	err := <-tried
 	var fault *lab.Fault
-	if !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) || !strings.Contains(fault.Hint, `it'\''s the lock'`) {
+	if !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) ||
+		!strings.Contains(fault.Hint, `it'\''s the lock'`) {
 		t.Errorf("%v", err)
 	}
 }

@@ -247,7 +247,8 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	if err := os.Symlink("me@machine.4711:1700000000", filepath.Join(edited.Dir, "app/.#file.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if got := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})[edited.Name]; got.Err != nil || !got.Built {
+	results := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
+	if got := results[edited.Name]; got.Err != nil || !got.Built {
 		t.Errorf("%+v", got)
 	}
 }

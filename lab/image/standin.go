@@ -92,7 +92,9 @@ func (s standIn) validate() error {
 
 // findStandIn returns the image of a stand-in and the tag that it was found by, nil
 // where the engine has none.
-func (b *Builder) findStandIn(ctx context.Context, s standIn) (got *client.ImageInspectResult, ref string, err error) {
+func (b *Builder) findStandIn(
+	ctx context.Context, s standIn,
+) (got *client.ImageInspectResult, ref string, err error) {
 	if s.validate() != nil {
 		return nil, "", nil
 	}

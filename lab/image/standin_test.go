@@ -34,8 +34,9 @@ func TestRuntimesShareAStandIn(t *testing.T) {
 	}
 	for _, result := range results {
 		for name, origin := range map[string]string{
-			"node":   "debian forky: node 1.0-node, node-tools 1.0-node-tools",
-			"python": "debian forky: node-tools 1.0-node-tools, node 1.0-node", // in the runtime's order, whoever was first
+			"node": "debian forky: node 1.0-node, node-tools 1.0-node-tools",
+			// In the runtime's order, whoever was first.
+			"python": "debian forky: node-tools 1.0-node-tools, node 1.0-node",
 		} {
 			got := result[name]
 			if got.Err != nil || got.Image.BaseOrigin != origin {
@@ -43,7 +44,8 @@ func TestRuntimesShareAStandIn(t *testing.T) {
 			}
 		}
 	}
-	if w.engine.builds[0].BuildArgs[lab.BaseImageArg] == nil || *w.engine.builds[0].BuildArgs[lab.BaseImageArg] != *w.engine.builds[1].BuildArgs[lab.BaseImageArg] {
+	one, two := w.engine.builds[0].BuildArgs, w.engine.builds[1].BuildArgs
+	if *one[lab.BaseImageArg] != *two[lab.BaseImageArg] {
 		t.Error("the runtimes are built on two images")
 	}
 }
@@ -74,10 +76,12 @@ func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {
 	}
 	for _, runtimes := range [][]lab.Runtime{w.runtimes[:1], w.runtimes, w.runtimes[:1]} {
 		results := w.Ensure(t.Context(), runtimes)
-		if got := results["node"]; got.Err != nil || got.Image.BaseOrigin != origin || got.Image.ContentSHA256 != content {
+		if got := results["node"]; got.Err != nil || got.Image.BaseOrigin != origin ||
+			got.Image.ContentSHA256 != content {
 			t.Errorf("node: %+v, want origin %q and content %s", got, origin, content)
 		}
-		if got, there := results["python"]; there && (got.Err != nil || got.Image.BaseOrigin != "debian forky: node-tools 0.8, node 0.9") {
+		if got, there := results["python"]; there && (got.Err != nil ||
+			got.Image.BaseOrigin != "debian forky: node-tools 0.8, node 0.9") {
 			t.Errorf("python: %+v", got)
 		}
 		superseded, err := w.Superseded(t.Context(), runtimes)

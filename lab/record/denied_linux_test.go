@@ -17,7 +17,8 @@ import (
 // another calls do as a user who may not write to dir.
 func another(t *testing.T, dir string, do func() error) error {
 	t.Helper()
-	for above := filepath.Dir(dir); above != filepath.Dir(os.TempDir()) && above != os.TempDir(); above = filepath.Dir(above) {
+	for above := filepath.Dir(dir); above != filepath.Dir(os.TempDir()) &&
+		above != os.TempDir(); above = filepath.Dir(above) {
 		if err := os.Chmod(above, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,10 @@ func lockRun(dir string) (*os.File, error) {
 	// A stranger's folder may hold a link to any file, which would be made.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
-		return nil, &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err), Hint: lab.Denied(err, dir)}
+		return nil, &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err),
+			Hint: lab.Denied(err, dir),
+		}
 	}
 	err = lock(f)
 	if err == nil {
@@ -61,7 +64,8 @@ func lock(f *os.File) error {
 
 func noLocks(dir string, err error) error {
 	return &lab.Fault{
-		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: its file system grants no lock: %w", dir, err),
-		Hint: "mount it with locks (NFS: without nolock, and with lockd on the server), or put results/ on another file system",
+		Code: lab.ExitFailed,
+		Err:  fmt.Errorf("nothing can be recorded in %s: its file system grants no lock: %w", dir, err),
+		Hint: "mount it with locks (NFS: lockd on the server), or put results/ on another file system",
 	}
 }

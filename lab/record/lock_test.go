@@ -82,13 +82,16 @@ func TestLocksAreTriedFirst(t *testing.T) {
 	if err := record.Free(dir); err != nil {
 		t.Errorf("a run that was killed: %v", err)
 	}
-	if err := record.Free(run.Dir()); err == nil || !strings.Contains(err.Error(), "another lab") || lab.ExitCode(err) != lab.ExitFailed {
+	if err := record.Free(run.Dir()); err == nil || !strings.Contains(err.Error(), "another lab") ||
+		lab.ExitCode(err) != lab.ExitFailed {
 		t.Errorf("a run that is being written: %v", err)
 	}
 	record.FailLocks(t, unix.ENOLCK)
-	for what, err := range map[string]error{"a new run": record.Room(results, 1), "a run to resume": record.Free(dir)} {
+	for what, err := range map[string]error{"a new run": record.Room(results, 1),
+		"a run to resume": record.Free(dir)} {
 		var fault *lab.Fault
-		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &fault) || !strings.Contains(fault.Hint, "another file system") {
+		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &fault) ||
+			!strings.Contains(fault.Hint, "another file system") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

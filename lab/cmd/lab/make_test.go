@@ -29,7 +29,11 @@ set -eu
 printf '%s|%s|%s|%s|%s\n' "${GOWORK-}" "${GOFLAGS-}" "${GO111MODULE-}" "${GOBIN-}" "$*" >> "$STUB_LOG"
 make_program() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\n' > "$1"; chmod +x "$1"; }
 case $1 in
-install) case $2 in *vegeta*) make_program "$GOBIN/vegeta" ;; *) make_program "$GOBIN/golangci-lint" ;; esac ;;
+install)
+	name=golangci-lint
+	case $2 in *vegeta*) name=vegeta ;; esac
+	make_program "$GOBIN/$name"
+	;;
 build) while [ "$1" != -o ]; do shift; done; make_program "$2" ;;
 list) echo v12.0.0 ;;
 esac
@@ -105,12 +109,15 @@ func (c *checkout) write(name, text string) {
 func (c *checkout) make(target string) (string, error) {
 	cmd := exec.CommandContext(c.t.Context(), "make", "--no-print-directory", "-C", c.dir, target)
 	cmd.Env = []string{
-		"PATH=" + c.command + string(filepath.ListSeparator) + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
+		"PATH=" + c.command + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
 		"STUB_LOG=" + c.log, "GOCACHE=" + os.Getenv("GOCACHE"), "GOTOOLCHAIN=local",
 	}
 	cmd.Env = append(cmd.Env, c.env...)
 	if os.Geteuid() == 0 && c.user != 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)},
+		}
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -189,7 +196,9 @@ func TestMakeWorksWhereverTheCheckoutLies(t *testing.T) {
 func TestAuditWorksWhereverTheCheckoutLies(t *testing.T) {
 	c := newCheckout(t, true)
 	audit := exec.CommandContext(t.Context(), filepath.Join(c.dir, ".ci/audit"))
-	audit.Env = []string{"PATH=" + c.command + ":" + os.Getenv("PATH"), "STUB_LOG=" + c.log, "GOFLAGS=-mod=vendor"}
+	audit.Env = []string{
+		"PATH=" + c.command + ":" + os.Getenv("PATH"), "STUB_LOG=" + c.log, "GOFLAGS=-mod=vendor",
+	}
 	if out, err := audit.CombinedOutput(); err != nil || strings.Contains(string(out), "unchecked") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -210,7 +219,8 @@ func TestBuildBesideSettingsForOtherProjects(t *testing.T) {
 			if out, err := c.make("build"); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			if out, err := exec.CommandContext(t.Context(), filepath.Join(c.dir, "bin/lab")).CombinedOutput(); err != nil {
+			built := exec.CommandContext(t.Context(), filepath.Join(c.dir, "bin/lab"))
+			if out, err := built.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
@@ -234,7 +244,8 @@ func TestMakeNamesAFolderOfAnotherUser(t *testing.T) {
 			out, err := c.make("build")
 			said := regexp.MustCompile(`(?m)^build: .*\n`).ReplaceAllString(out, "")
 			first, rest, _ := strings.Cut(said, "\n")
-			if err == nil || !strings.Contains(first, path) || !strings.Contains(first, "sudo chown -R ") || strings.Count(rest, "\n") != 1 {
+			if err == nil || !strings.Contains(first, path) || !strings.Contains(first, "sudo chown -R ") ||
+				strings.Count(rest, "\n") != 1 {
 				t.Errorf("%v\n%s\nwant one line that names %s, and make's", err, out, path)
 			}
 			if err := os.Chmod(path, 0o755); err != nil {
@@ -296,10 +307,12 @@ func TestGitChangesNoLineEnds(t *testing.T) {
 		c.write(name, text)
 	}
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "--all"}, {"commit", "--quiet", "--message=x"}, {"rm", "-r", "--quiet", "runtimes", "lab"},
-		{"checkout", "--quiet", "HEAD", "--", "."},
+		{"init", "--quiet"}, {"add", "--all"}, {"commit", "--quiet", "--message=x"},
+		{"rm", "-r", "--quiet", "runtimes", "lab"}, {"checkout", "--quiet", "HEAD", "--", "."},
 	} {
-		settings := []string{"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test"}
+		settings := []string{
+			"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test",
+		}
 		git := exec.CommandContext(t.Context(), "git", append(settings, args...)...)
 		git.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
 		if out, err := git.CombinedOutput(); err != nil {
