@@ -7,6 +7,12 @@ SHELL := /bin/bash
 export PATH := $(PATH):/usr/local/go/bin
 GO ?= go
 
+# What is built depends on this checkout alone: not on a go.work in a folder above, nor
+# on GOFLAGS of other projects, in the shell or by "go env -w".
+export GOWORK := off
+export GOFLAGS := -mod=readonly
+export GO111MODULE := on
+
 # smoke, quick, standard or full; ARGS goes to `lab run`: make lab PROFILE=smoke ARGS=--all
 PROFILE ?= quick
 ARGS ?=
@@ -17,6 +23,19 @@ AGENT_SOURCES := go.mod go.sum lab/cmd/agent/default.pgo $(wildcard $(addsuffix 
 
 # Without a revision where git will not tell one, as in a checkout of another user.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
+
+# $(call writable,FOLDERS) ends a recipe that could not write to one of them, and says why.
+writable = for folder in $(1); do while [ ! -e "$$folder" ]; do folder=$$(dirname "$$folder"); done; \
+	if [ ! -w "$$folder" ]; then \
+		path=$$(cd "$$folder" && pwd) && owner=$$(ls -ld "$$folder" | awk '{ print $$3 }'); \
+		mend="sudo chown -R $$(id -u) $$(printf %q "$$path")"; \
+		echo "make: cannot write to $$path, which belongs to $$owner; run: $$mend" >&2; \
+		exit 1; \
+	fi; done
+# $(call hand_back,FOLDERS) gives what root made in another user's checkout, as by
+# "sudo make engine", to that user. Where root may not, nothing is lost.
+hand_back = if [ "$$(id -u)" = 0 ]; then \
+	chown -Rh "$$(ls -nd . | awk '{ print $$3 ":" $$4 }')" $(1) 2>/dev/null || true; fi
 
 .PHONY: help lab calibrate test bench fuzz soak profile audit lint build engine engine-down doctor clean
 
@@ -52,8 +71,11 @@ bench: engine bin/vegeta ## Measure the instrument beside wrk and vegeta, as rat
 # The public command, at the version that the generator is built on.
 bin/vegeta: go.mod
 	@echo "bench: building the vegeta command (a minute, once)" >&2
-	@GOBIN=$(CURDIR)/bin/build $(GO) install github.com/tsenart/vegeta/v12@$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12)
+	@$(call writable,bin)
+	@version=$$($(GO) list -m -f '{{.Version}}' github.com/tsenart/vegeta/v12); \
+	GOBIN="$$PWD/bin/build" $(GO) install "github.com/tsenart/vegeta/v12@$$version"
 	@mv bin/build/vegeta $@ && rmdir bin/build
+	@$(call hand_back,bin)
 
 # Every target for so long: make fuzz FUZZTIME=10m. What is found is kept in testdata/fuzz/, as tests.
 FUZZTIME ?= 10m
@@ -76,7 +98,8 @@ profile: ## Profile the generator anew for the compiler (lab/cmd/agent/default.p
 
 audit: ## Known vulnerabilities and licences of all that the lab and its applications are made of (minutes).
 	@echo "audit: asking the databases of Go, npm and PyPI; a minute or two" >&2
-	@.ci/audit
+	@$(call writable,bin)
+	@failed=0; .ci/audit || failed=$$?; $(call hand_back,bin); exit $$failed
 
 lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and who imports whom (the linter builds in minutes, once).
 	@unformatted=$$(gofmt -l lab); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted" >&2; exit 1; fi
@@ -84,15 +107,22 @@ lint: $(AGENTS) bin/golangci-lint-$(GOLANGCI_VERSION) ## Check format, vet, and 
 
 bin/golangci-lint-$(GOLANGCI_VERSION):
 	@echo "lint: building golangci-lint $(GOLANGCI_VERSION) (several minutes, once)" >&2
-	@GOBIN=$(CURDIR)/bin/build GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@$(call writable,bin)
+	@GOBIN="$$PWD/bin/build" $(GO) install \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv bin/build/golangci-lint $@ && rmdir bin/build
+	@$(call hand_back,bin)
 
 build: $(AGENTS) ## Build bin/lab with the agents in it (a minute the first time).
+	@$(call writable,bin)
 	@mkdir -p bin && $(GO) build $(VCS) -o bin/lab ./lab/cmd/lab
+	@$(call hand_back,bin)
 
 lab/agent/binary/programs/agent-linux-%: $(AGENT_SOURCES)
+	@$(call writable,$(@D))
 	@echo "build: the agent for linux/$* (seconds; the first time a minute for its dependencies)" >&2
 	@CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./lab/cmd/agent
+	@$(call hand_back,$@)
 
 engine: build ## Have a Docker engine: use the one that answers, else start or install one (root, Debian or Ubuntu).
 	@bin/lab engine up

@@ -53,7 +53,7 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 		return c, "this machine is not calibrated yet"
 	}
 	if err != nil {
-		return c, err.Error()
+		return c, s.mend(err).Error()
 	}
 	var found stored
 	if err := json.Unmarshal(text, &found); err != nil {
@@ -96,7 +96,7 @@ func (s Store) Save(c lab.Calibration) (err error) {
 	path := s.path(c.Key)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("keeping the calibration in %s: %w", path, err)
+			err = fmt.Errorf("keeping the calibration in %s: %w", path, s.mend(err))
 		}
 	}()
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
@@ -118,6 +118,14 @@ func (s Store) Save(c lab.Calibration) (err error) {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// mend adds to an error what to do about a store that is another user's.
+func (s Store) mend(err error) error {
+	if hint := lab.Denied(err, filepath.Dir(s.Dir)); hint != "" {
+		return fmt.Errorf("%w; %s", err, hint)
+	}
+	return err
 }
 
 func (s Store) path(key lab.CalibrationKey) string {

@@ -48,6 +48,11 @@ func (c *runCommand) Run(a *app) error {
 	if err := record.Room(chosen.resultsDir(), roomNeeded); err != nil {
 		return err
 	}
+	if chosen.resumed != nil {
+		if err := record.Free(chosen.resumed.Dir); err != nil {
+			return err
+		}
+	}
 	rules, err := contract.Load(filepath.Join(chosen.checkout, "runtimes", "contract.json"))
 	if err != nil {
 		return err

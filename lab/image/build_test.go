@@ -46,6 +46,7 @@ func TestContentSHA256(t *testing.T) {
 		"an empty folder":          func() { _ = os.Mkdir(filepath.Join(dir, "empty"), 0o755) },
 		"times":                    func() { _ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0), time.Unix(1, 0)) },
 		"permissions of the group": func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o600) },
+		"the executable bit":       func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o755) },
 	}
 	for what, change := range same {
 		if change(); hash("base") != first {
@@ -58,7 +59,7 @@ func TestContentSHA256(t *testing.T) {
 		change func()
 	}{
 		{"bytes", func() { write(t, filepath.Join(dir, "app.js"), "10") }},
-		{"the executable bit", func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o755) }},
+		{"an interpreter", func() { write(t, filepath.Join(dir, "app.js"), "#!/bin/x") }},
 		{"the Dockerfile", func() { write(t, filepath.Join(dir, "Dockerfile"), "FROM y") }},
 		{"a name", func() { _ = os.Rename(filepath.Join(dir, "lib/a.js"), filepath.Join(dir, "lib/b.js")) }},
 		{"a link", func() { _ = os.Symlink("app.js", filepath.Join(dir, "link")) }},
@@ -154,7 +155,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "FROM x")
 		write(t, filepath.Join(dir, "a/b/c.txt"), "c")
-		write(t, filepath.Join(dir, "a/run"), "r")
+		write(t, filepath.Join(dir, "a/run"), "#!/bin/sh")
 		if err := os.Chmod(filepath.Join(dir, "a/run"), 0o700+os.FileMode(i)*0o55); err != nil {
 			t.Fatal(err)
 		}

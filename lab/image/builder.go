@@ -200,11 +200,14 @@ func (b *Builder) say(format string, args ...any) {
 func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	path := b.opts.Lock
 	if path == "" {
-		path = filepath.Join(cacheDir(), "runtime-lab-build.lock")
+		path = lockPath()
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the build lock: %w", err)
+		return nil, &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err),
+			Hint: lab.Denied(err, filepath.Dir(path)),
+		}
 	}
 	for said := false; ; {
 		held, err := tryLock(file)
@@ -224,12 +227,14 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-func cacheDir() string {
+// lockPath returns the file of the build lock: in the user's cache, or in the folder of
+// temporary files, which users share and the lock's file is named for.
+func lockPath() string {
 	dir, err := os.UserCacheDir()
 	if err == nil && os.MkdirAll(dir, 0o700) == nil {
-		return dir
+		return filepath.Join(dir, "runtime-lab-build.lock")
 	}
-	return os.TempDir()
+	return filepath.Join(os.TempDir(), fmt.Sprintf("runtime-lab-build-%d.lock", os.Getuid()))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -83,6 +83,11 @@ func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([
 		return nil, err
 	}
 	refs := []string{s.ref()}
+	if _, ref, err := b.findStandIn(ctx, s); err != nil {
+		return nil, err
+	} else if ref != "" {
+		refs = append(refs, ref)
+	}
 	for _, found := range []*base{official, made} {
 		if found == nil {
 			continue

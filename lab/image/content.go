@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -30,11 +31,10 @@ const contentFormat = "runtime-lab image 2"
 
 // ContentSHA256 identifies the image of a runtime by what goes into it, in
 // hexadecimal: the Dockerfile and every other file of the build context (path,
-// whether executable, bytes; what .dockerignore excludes is not part of it),
-// which of them is the Dockerfile, the runtime's build arguments, and
-// baseIdentity, which is the value of BASE_IMAGE: an official image's
-// "<ref>@<digest>", or a stand-in's origin and hash. Proxy settings of the host
-// are not part of it.
+// mode, bytes; without litter and what .dockerignore excludes), which of them is
+// the Dockerfile, the runtime's build arguments, and baseIdentity, which is the
+// value of BASE_IMAGE: an official image's "<ref>@<digest>", or a stand-in's
+// origin and hash. Proxy settings of the host are not part of it.
 func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 	files, err := readContext(rt)
 	if err != nil {
@@ -77,7 +77,7 @@ type contextFile struct {
 	data       []byte
 }
 
-// mode is the same on every host: of the permissions git keeps one bit too.
+// mode returns the file's permissions in the image.
 func (f contextFile) mode() int64 {
 	if f.executable {
 		return 0o755
@@ -85,9 +85,12 @@ func (f contextFile) mode() int64 {
 	return 0o644
 }
 
-// neverSent is what installers and interpreters leave beside sources. It is
-// not part of a context whatever .dockerignore says.
-var neverSent = []string{"node_modules", "__pycache__"}
+// isProgram reports whether a kernel runs a file that begins like this: a script that
+// names its interpreter, or an ELF program. The executable bit of the checkout
+// decides nothing: archives lose it, and on FAT, NTFS, SMB and WSL every file has it.
+func isProgram(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("#!")) || bytes.HasPrefix(data, []byte("\x7fELF"))
+}
 
 // readContext reads the files of a runtime's build context, sorted by path.
 func readContext(rt lab.Runtime) ([]contextFile, error) {
@@ -115,7 +118,7 @@ func readFolder(dir, dockerfile string) ([]contextFile, error) {
 		if err != nil || full == dir {
 			return err
 		}
-		if slices.Contains(neverSent, entry.Name()) {
+		if isLitter(entry.Name()) {
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
@@ -147,7 +150,7 @@ func readFolder(dir, dockerfile string) ([]contextFile, error) {
 		return nil, err
 	}
 	slices.SortFunc(files, func(a, b contextFile) int { return strings.Compare(a.path, b.path) })
-	return files, nil
+	return files, checkLinks(dir, files)
 }
 
 func readIgnored(dir string) (*patternmatcher.PatternMatcher, error) {
@@ -180,8 +183,8 @@ func readContextFile(full, name string, entry fs.DirEntry) (contextFile, error) 
 	case info.Mode()&fs.ModeSymlink != 0:
 		file.link, err = os.Readlink(full)
 	case info.Mode().IsRegular():
-		file.executable = info.Mode()&0o111 != 0
 		file.data, err = os.ReadFile(full)
+		file.executable = isProgram(file.data)
 	default:
 		err = fmt.Errorf("%s is neither a file, a folder nor a symbolic link", full)
 	}

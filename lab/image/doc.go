@@ -15,13 +15,16 @@
 // Contexts. Runtimes may share a build context, as two builds of one source do:
 // what tells their images apart is the Dockerfile and the build arguments, which
 // are part of content_sha256. An argument that the Dockerfile does not take is an
-// error, as it would leave two images equal that were meant to differ.
+// error, as it would leave two images equal that were meant to differ. Equal sources
+// give an equal context wherever the checkout lies: what editors and systems leave
+// beside them is no part of it (litter), and modes follow from the content of files.
 //
 // Stand-ins. A stand-in's tag is a hash of suite, package names, CA bundle and
-// recipe, not of package versions: a Debian suite moves, so the same tag made
-// next month may hold newer packages. Its origin names the versions that are
-// really in it, is written into its labels when it is made, and is part of the
-// content_sha256 of whatever is built on it.
+// recipe: runtimes that have these in common share it. Package versions are not in
+// the hash: a Debian suite moves, so the same tag made next month may hold newer
+// packages. The origin names the versions that are really in a stand-in, is written
+// into its labels when it is made, and is part of the content_sha256 of whatever is
+// built on it.
 //
 // Nothing left behind. The classic builder commits one untagged image per
 // step. Builds are therefore not tagged by the builder: when all of them have

@@ -237,6 +237,22 @@ func TestIntegrationSharedContext(t *testing.T) {
 	s.wantOnly(t, 2)
 }
 
+// An editor's lock is a link that leads nowhere: a COPY that matches it fails.
+func TestIntegrationEditedFileIsCopied(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Docker engine")
+	}
+	s := newSite(t)
+	edited := s.runtime(t, "edited", "COPY app/*.txt /app/\n")
+	if err := os.Symlink("me@machine.4711:1700000000", filepath.Join(edited.Dir, "app/.#file.txt")); err != nil {
+		t.Fatal(err)
+	}
+	results := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
+	if got := results[edited.Name]; got.Err != nil || !got.Built {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")

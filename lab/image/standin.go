@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -39,7 +40,8 @@ var buildOnlyEnv = []string{
 	"SSL_CERT_FILE=" + debianBundle,
 }
 
-// standIn is a base made of Debian packages.
+// standIn is a base made of Debian packages, for a runtime. Runtimes with the same
+// suite and packages share one image.
 type standIn struct {
 	runtime  string
 	suite    string
@@ -51,7 +53,8 @@ func newStandIn(rt lab.Runtime, bundle []byte) standIn {
 	return standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
 }
 
-// hash is of all that decides what is made but the versions in the suite.
+// hash returns the SHA-256 of all that decides what is made, but for the versions in
+// the suite.
 func (s standIn) hash() string {
 	sum := newFieldHash()
 	sum.add(recipe, s.suite, string(s.bundle))
@@ -61,7 +64,11 @@ func (s standIn) hash() string {
 	return sum.hex()
 }
 
-func (s standIn) ref() string { return repository + "base-" + s.runtime + ":" + s.hash()[:16] }
+func (s standIn) ref() string { return repository + "base:" + s.hash()[:16] }
+
+// earlierRef returns the tag that earlier versions of the lab gave the stand-in of a
+// runtime. Those images are used: made anew, one may hold newer packages.
+func (s standIn) earlierRef() string { return repository + "base-" + s.runtime + ":" + s.hash()[:16] }
 
 var (
 	suiteName   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -83,21 +90,47 @@ func (s standIn) validate() error {
 	return nil
 }
 
-// localStandIn is the stand-in where the engine has it, nil where not.
-func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
+// findStandIn returns the image of a stand-in and the tag that it was found by, nil
+// where the engine has none.
+func (b *Builder) findStandIn(
+	ctx context.Context, s standIn,
+) (got *client.ImageInspectResult, ref string, err error) {
 	if s.validate() != nil {
-		return nil, nil
+		return nil, "", nil
 	}
-	got, err := b.inspect(ctx, s.ref())
-	if err != nil || got == nil || got.Config == nil || got.Config.Labels[baseLabel] == "" {
+	for _, ref := range []string{s.ref(), s.earlierRef()} {
+		got, err := b.inspect(ctx, ref)
+		if err != nil || got != nil && got.Config != nil && got.Config.Labels[baseLabel] != "" {
+			return got, ref, err
+		}
+	}
+	return nil, "", nil
+}
+
+// localStandIn returns the stand-in as a base where the engine has it, nil where not.
+func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
+	got, _, err := b.findStandIn(ctx, s)
+	if err != nil || got == nil {
 		return nil, err
 	}
-	origin := got.Config.Labels[baseLabel]
+	origin := originFor(s, got.Config.Labels[baseLabel])
 	return &base{id: got.ID, origin: origin, identity: origin + "\n" + s.hash()}, nil
 }
 
-// standIns has a stand-in for every runtime: those that are missing are made,
-// side by side, unless cannot says why they cannot be.
+// adopt gives a stand-in of an earlier version of the lab the tag by which all
+// runtimes find it.
+func (b *Builder) adopt(ctx context.Context, s standIn) {
+	got, ref, err := b.findStandIn(ctx, s)
+	if err == nil && got != nil && ref != s.ref() {
+		_, err = b.engine.ImageTag(ctx, client.ImageTagOptions{Source: ref, Target: s.ref()})
+	}
+	if err != nil {
+		b.say("%s: look for a stand-in of an earlier version: %v", s.runtime, err)
+	}
+}
+
+// standIns has a stand-in for every runtime: those that are missing are made, side by
+// side and each once, unless cannot says why they cannot be.
 func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot error) map[string]base {
 	named := make(map[string]base, len(runtimes))
 	bundle, err := b.caBundle()
@@ -107,13 +140,16 @@ func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot e
 		}
 		return named
 	}
-	var missing []standIn
+	for _, rt := range runtimes {
+		b.adopt(ctx, newStandIn(rt, bundle))
+	}
+	missing := make(map[string][]standIn) // those that are one image, by its tag
 	for _, rt := range runtimes {
 		s := newStandIn(rt, bundle)
 		if found, err := b.localStandIn(ctx, s); err == nil && found != nil {
 			named[rt.Name] = *found
 		} else {
-			missing = append(missing, s)
+			missing[s.ref()] = append(missing[s.ref()], s)
 		}
 	}
 	if len(missing) > 0 && cannot == nil {
@@ -122,24 +158,23 @@ func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot e
 		}
 		cannot = b.installTools(ctx)
 	}
-	if cannot != nil {
-		for _, s := range missing {
-			named[s.runtime] = base{err: cannot}
-		}
-		return named
-	}
-	made := make([]base, len(missing))
 	var group errgroup.Group
-	for i, s := range missing {
+	var mu sync.Mutex
+	for _, same := range missing {
 		group.Go(func() error {
-			made[i] = b.standInBase(ctx, s)
-			return nil
+			err := cannot
+			if err == nil {
+				err = b.makeStandIn(ctx, same)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, s := range same {
+				named[s.runtime] = b.standInBase(ctx, s, err)
+			}
+			return nil // errors are in the bases
 		})
 	}
-	_ = group.Wait() // errors are in the bases
-	for i, s := range missing {
-		named[s.runtime] = made[i]
-	}
+	_ = group.Wait()
 	return named
 }
 
@@ -155,12 +190,12 @@ func (b *Builder) installTools(ctx context.Context) error {
 	return nil
 }
 
-func (b *Builder) standInBase(ctx context.Context, s standIn) base {
-	found, err := b.localStandIn(ctx, s)
-	if err == nil && found == nil {
-		if err = b.makeStandIn(ctx, s); err == nil {
-			found, err = b.localStandIn(ctx, s)
-		}
+// standInBase returns a stand-in that was just made as a runtime's base, or that
+// runtime's error where making it failed.
+func (b *Builder) standInBase(ctx context.Context, s standIn, failed error) base {
+	found, err := (*base)(nil), failed
+	if err == nil {
+		found, err = b.localStandIn(ctx, s)
 	}
 	if err == nil && found == nil {
 		err = errors.New("the engine imported it and does not have it")
@@ -188,12 +223,17 @@ type rootFS struct {
 	finish   func() error // stops it, if it has not ended, and says what came of it
 }
 
-func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
+// makeStandIn makes the image that all of same are.
+func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
+	s, users := same[0], make([]string, len(same))
+	for i := range same {
+		users[i] = same[i].runtime
+	}
 	if err := s.validate(); err != nil {
 		return err
 	}
-	started := time.Now()
-	b.say("%s: making a stand-in of Debian %s: %s", s.runtime, s.suite, strings.Join(s.packages, ", "))
+	started, who := time.Now(), strings.Join(users, ", ")
+	b.say("%s: making a stand-in of Debian %s: %s", who, s.suite, strings.Join(s.packages, ", "))
 	root, err := b.bootstrap(ctx, s)
 	if err != nil {
 		return err
@@ -219,7 +259,7 @@ func (b *Builder) makeStandIn(ctx context.Context, s standIn) error {
 	if err != nil {
 		return err
 	}
-	b.say("%s: stand-in ready in %s: %s", s.runtime, seconds(started), origin)
+	b.say("%s: stand-in ready in %s: %s", who, seconds(started), origin)
 	return nil
 }
 
@@ -245,6 +285,23 @@ func standInOrigin(s standIn, versions map[string]string) string {
 		parts[i] = name + " " + versions[name]
 	}
 	return standInWord + s.suite + ": " + strings.Join(parts, ", ")
+}
+
+// originFor returns the origin of a stand-in with the packages in the order of the
+// runtime: it must not depend on which of the runtimes that share it was first.
+func originFor(s standIn, origin string) string {
+	_, list, _ := strings.Cut(origin, ": ")
+	versions := make(map[string]string)
+	for _, part := range strings.Split(list, ", ") {
+		name, version, _ := strings.Cut(part, " ")
+		versions[name] = version
+	}
+	for _, name := range s.packages {
+		if versions[name] == "" {
+			return origin // of another form
+		}
+	}
+	return standInOrigin(s, versions)
 }
 
 // importImage makes an image of a tar stream.

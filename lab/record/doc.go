@@ -9,6 +9,7 @@
 //	verdicts.csv     a row per claim and hypothesis; made at the end
 //	run.json         host, engine, versions, seed, plan, calibration, profile and state
 //	raw/*.bin        every hit of an attack in Vegeta's encoding, where asked for
+//	.lock            empty; locked by the lab that writes the folder
 //
 // results/latest is a relative link to the newest run.
 //

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,11 @@ import (
 // is the run's plan as it was read before its folder was locked: another lab may
 // have gone on with it since.
 func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *Recorded, error) {
-	lock, err := lockFolder(dir)
+	// What is no run is left as it is.
+	if _, err := ReadInfo(dir); err != nil {
+		return nil, nil, err
+	}
+	lock, err := lockRun(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("resuming a run: %w", err)
 	}
@@ -173,26 +178,9 @@ func (r *Run) begun() (names []string, err error) {
 	return names, ignoreMissing(err)
 }
 
-// lockFolder keeps a second lab from writing into a run's folder. The lock ends
-// with the process that holds it, however that ends.
-func lockFolder(dir string) (*os.File, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", dir, err)
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		return f, nil
-	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
-			Hint: "wait until it has ended, or stop it"}
-	}
-	return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), f.Close())
-}
-
-// Room makes sure that a run's folder can be made in resultsDir and that so many
-// bytes fit there: what would fail after an hour is better said before it.
+// Room makes sure that a run's folder can be made in resultsDir, that files can be
+// locked and so many bytes fit there: what would fail after an hour is better said
+// before it.
 func Room(resultsDir string, bytes uint64) error {
 	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
 		return noRoom(resultsDir, err)
@@ -201,10 +189,14 @@ func Room(resultsDir string, bytes uint64) error {
 	if err != nil {
 		return noRoom(resultsDir, err)
 	}
+	locked := lock(probe)
 	_, err = probe.Write(make([]byte, 4096))
 	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
 	if err != nil {
 		return noRoom(resultsDir, err)
+	}
+	if locked != nil {
+		return noLocks(resultsDir, locked)
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(resultsDir, &disk); err != nil {
@@ -219,6 +211,6 @@ func Room(resultsDir string, bytes uint64) error {
 func noRoom(dir string, err error) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
-		Hint: "make it writable and give it room before anything is measured",
+		Hint: cmp.Or(lab.Denied(err, dir), "make it writable and give it room before anything is measured"),
 	}
 }

@@ -32,7 +32,7 @@ const (
 type Run struct {
 	dir string
 
-	lock *os.File // the folder, locked against a second lab
+	lock *os.File // locked against a second lab
 
 	mu         sync.Mutex
 	info       Info
@@ -71,7 +71,7 @@ func Create(resultsDir, runID string, info Info) (*Run, error) {
 }
 
 func (r *Run) open(resultsDir string) (err error) {
-	if r.lock, err = lockFolder(r.dir); err != nil {
+	if r.lock, err = lockRun(r.dir); err != nil {
 		return err
 	}
 	if r.trials, err = r.table(TrialsFile, metric.Header()); err != nil {

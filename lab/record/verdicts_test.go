@@ -59,7 +59,7 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("row %d: %q, want %q", i, rows[i], want)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(run.Dir(), "*")); len(left) != 5 {
+	if left, _ := filepath.Glob(filepath.Join(run.Dir(), "*")); len(left) != 6 {
 		t.Errorf("left behind: %q", left)
 	}
 	if err := os.RemoveAll(run.Dir()); err != nil {

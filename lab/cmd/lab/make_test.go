@@ -1,0 +1,327 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// nobody is the user that tests run make as, where they are root.
+const nobody = 65534
+
+// checkout is a folder with the Makefile of this one and what its recipes look at.
+type checkout struct {
+	t       *testing.T
+	dir     string
+	log     string // what the stubs were called with
+	command string // a folder of stubs, for the PATH; empty: the real commands
+	user    int    // whose make runs, where the test is root; 0: its own
+	env     []string
+}
+
+const stubOfGo = `#!/bin/bash
+set -eu
+printf '%s|%s|%s|%s|%s\n' "${GOWORK-}" "${GOFLAGS-}" "${GO111MODULE-}" "${GOBIN-}" "$*" >> "$STUB_LOG"
+make_program() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\n' > "$1"; chmod +x "$1"; }
+case $1 in
+install)
+	name=golangci-lint
+	case $2 in *vegeta*) name=vegeta ;; esac
+	make_program "$GOBIN/$name"
+	;;
+build) while [ "$1" != -o ]; do shift; done; make_program "$2" ;;
+list) echo v12.0.0 ;;
+esac
+`
+
+const stubOfPython = `#!/bin/bash
+set -eu
+[ "${1-}" = -m ] && [ "${2-}" = venv ] || exit 0
+mkdir -p "$3/bin"
+for program in python pip-audit; do printf '#!/bin/sh\n' > "$3/bin/$program"; chmod +x "$3/bin/$program"; done
+`
+
+// newCheckout makes one beneath a go.work, at a path that a shell would split.
+func newCheckout(t *testing.T, stubs bool) *checkout {
+	t.Helper()
+	above := t.TempDir()
+	// As root the test runs make as another user, who has to get here.
+	if err := os.Chmod(filepath.Dir(above), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := &checkout{t: t, dir: filepath.Join(above, "a b's $HOME"), log: filepath.Join(above, "log")}
+	for _, name := range []string{"Makefile", ".ci/audit", "lab/cmd/agent/default.pgo"} {
+		text, err := os.ReadFile(filepath.Join("../../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.write(name, string(text))
+	}
+	if err := os.Chmod(filepath.Join(c.dir, ".ci/audit"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.write("../go.work", "go 1.26\n")
+	c.write("../log", "")
+	c.write("go.mod", "module runtimelab\n\ngo 1.26\n")
+	c.write("go.sum", "")
+	for _, name := range []string{"lab", "agent"} {
+		c.write("lab/cmd/"+name+"/main.go", "package main\n\nfunc main() {}\n")
+	}
+	c.write("lab/agent/binary/programs/README.md", "")
+	c.write("lab/x_test.go", "package lab\n\nfunc FuzzX(f *testing.F) {}\n")
+	c.write("runtimes/python/requirements.txt", "")
+	if err := os.Chmod(c.log, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if stubs {
+		c.command = filepath.Join(above, "stubs")
+		c.write("../stubs/go", stubOfGo)
+		c.write("../stubs/python3", stubOfPython)
+		for _, name := range []string{"gofmt", "npm", "node"} {
+			c.write("../stubs/"+name, "#!/bin/sh\n")
+		}
+		for _, name := range []string{"go", "python3", "gofmt", "npm", "node"} {
+			if err := os.Chmod(filepath.Join(c.command, name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return c
+}
+
+func (c *checkout) write(name, text string) {
+	c.t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// make runs a target.
+func (c *checkout) make(target string) (string, error) {
+	cmd := exec.CommandContext(c.t.Context(), "make", "--no-print-directory", "-C", c.dir, target)
+	cmd.Env = []string{
+		"PATH=" + c.command + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
+		"STUB_LOG=" + c.log, "GOCACHE=" + os.Getenv("GOCACHE"), "GOTOOLCHAIN=local",
+	}
+	cmd.Env = append(cmd.Env, c.env...)
+	if os.Geteuid() == 0 && c.user != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: uint32(c.user), Gid: uint32(c.user)},
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// own gives the checkout, or a folder in it, to a user, where the test is root.
+func (c *checkout) own(name string, user int) {
+	c.t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	err := filepath.WalkDir(filepath.Join(c.dir, name), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, user, user)
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// targets returns the targets of the Makefile that a user calls.
+func targets(t *testing.T) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile(`(?m)^([a-z-]+):.*## `).FindAllSubmatch(text, -1) {
+		all = append(all, string(match[1]))
+	}
+	if len(all) < 10 {
+		t.Fatalf("targets: %q", all)
+	}
+	return all
+}
+
+// checkCalls checks with which settings go was called.
+func (c *checkout) checkCalls() {
+	c.t.Helper()
+	calls, err := os.ReadFile(c.log)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for call := range strings.Lines(string(calls)) {
+		fields := strings.SplitN(strings.TrimSpace(call), "|", 5)
+		if fields[0] != "off" || fields[1] != "-mod=readonly" || fields[2] != "on" {
+			c.t.Errorf("GOWORK, GOFLAGS and GO111MODULE are %q of: go %s", fields[:3], fields[4])
+		}
+		if bin := filepath.Join(c.dir, "bin/build"); strings.HasPrefix(fields[4], "install ") && fields[3] != bin {
+			c.t.Errorf("GOBIN is %q of: go %s; want %s", fields[3], fields[4], bin)
+		}
+	}
+}
+
+// A user's settings, a go.work above and the characters of a path decide nothing.
+func TestMakeWorksWhereverTheCheckoutLies(t *testing.T) {
+	for _, target := range targets(t) {
+		t.Run(target, func(t *testing.T) {
+			c := newCheckout(t, true)
+			c.env = []string{"GOFLAGS=-mod=vendor", "GO111MODULE=off"}
+			if out, err := c.make(target); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			c.checkCalls()
+			beside, err := os.ReadDir(filepath.Dir(c.dir))
+			if err != nil || len(beside) != 4 { // the checkout, go.work, the log and the stubs
+				t.Errorf("beside the checkout: %v, %v", beside, err)
+			}
+		})
+	}
+}
+
+// The audit is also called by itself.
+func TestAuditWorksWhereverTheCheckoutLies(t *testing.T) {
+	c := newCheckout(t, true)
+	audit := exec.CommandContext(t.Context(), filepath.Join(c.dir, ".ci/audit"))
+	audit.Env = []string{
+		"PATH=" + c.command + ":" + os.Getenv("PATH"), "STUB_LOG=" + c.log, "GOFLAGS=-mod=vendor",
+	}
+	if out, err := audit.CombinedOutput(); err != nil || strings.Contains(string(out), "unchecked") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	c.checkCalls()
+}
+
+func TestBuildBesideSettingsForOtherProjects(t *testing.T) {
+	for name, env := range map[string][]string{
+		"a go.work above":         nil,
+		"flags in the shell":      {"GOFLAGS=-mod=vendor"},
+		"no modules in the shell": {"GO111MODULE=off"},
+		"flags of go env -w":      {"GOENV=settings"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCheckout(t, false)
+			c.write("settings", "GOFLAGS=-mod=vendor\n")
+			c.env = env
+			if out, err := c.make("build"); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			built := exec.CommandContext(t.Context(), filepath.Join(c.dir, "bin/lab"))
+			if out, err := built.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// After "sudo make engine" of an earlier version, folders that a build writes to are
+// root's.
+func TestMakeNamesAFolderOfAnotherUser(t *testing.T) {
+	for _, folder := range []string{"bin", "lab/agent/binary/programs"} {
+		t.Run(folder, func(t *testing.T) {
+			c := newCheckout(t, true)
+			c.write(filepath.Join(folder, "README.md"), "")
+			c.own(".", nobody)
+			c.own(folder, 0)
+			c.user = nobody
+			path := filepath.Join(c.dir, folder)
+			if err := os.Chmod(path, 0o555); err != nil {
+				t.Fatal(err)
+			}
+			out, err := c.make("build")
+			said := regexp.MustCompile(`(?m)^build: .*\n`).ReplaceAllString(out, "")
+			first, rest, _ := strings.Cut(said, "\n")
+			if err == nil || !strings.Contains(first, path) || !strings.Contains(first, "sudo chown -R ") ||
+				strings.Count(rest, "\n") != 1 {
+				t.Errorf("%v\n%s\nwant one line that names %s, and make's", err, out, path)
+			}
+			if err := os.Chmod(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c.own(folder, nobody)
+			if out, err := c.make("build"); err != nil {
+				t.Errorf("after that: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// What root makes in a user's checkout is that user's.
+func TestSudoMakeLeavesNothingOfRoots(t *testing.T) {
+	c := newCheckout(t, true)
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = nobody
+	}
+	c.own(".", owner)
+	for _, target := range []string{"engine", "bin/vegeta", "lint", "audit"} {
+		if out, err := c.make(target); err != nil {
+			t.Fatalf("make %s: %v\n%s", target, err, out)
+		}
+	}
+	err := filepath.WalkDir(c.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if by := info.Sys().(*syscall.Stat_t).Uid; by != uint32(owner) {
+			t.Errorf("%s belongs to user %d", path, by)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	c.user = nobody
+	for _, target := range []string{"engine", "clean"} {
+		if out, err := c.make(target); err != nil {
+			t.Errorf("make %s as the owner of the checkout: %v\n%s", target, err, out)
+		}
+	}
+}
+
+// Line ends are content: content_sha256 must not depend on core.autocrlf.
+func TestGitChangesNoLineEnds(t *testing.T) {
+	c := newCheckout(t, false)
+	if text, err := os.ReadFile("../../../.gitattributes"); err == nil {
+		c.write(".gitattributes", string(text))
+	}
+	files := map[string]string{"runtimes/unix.sh": "#!/bin/sh\ntrue\n", "lab/windows.csv": "a;b\r\n1;2\r\n"}
+	for name, text := range files {
+		c.write(name, text)
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet"}, {"add", "--all"}, {"commit", "--quiet", "--message=x"},
+		{"rm", "-r", "--quiet", "runtimes", "lab"}, {"checkout", "--quiet", "HEAD", "--", "."},
+	} {
+		settings := []string{
+			"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test",
+		}
+		git := exec.CommandContext(t.Context(), "git", append(settings, args...)...)
+		git.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}
+		if out, err := git.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	for name, want := range files {
+		if got, err := os.ReadFile(filepath.Join(c.dir, name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+}

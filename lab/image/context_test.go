@@ -1,0 +1,180 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// contextOf returns the files of a context by path, its hash and what is wrong with it.
+func contextOf(t *testing.T, dir string) (paths []string, sum string, err error) {
+	t.Helper()
+	rt := lab.Runtime{Name: "node", Dir: dir, Dockerfile: "Dockerfile"}
+	files, err := readContext(rt)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, f := range files {
+		paths = append(paths, f.path)
+	}
+	sum, err = ContentSHA256(rt, "base")
+	return paths, sum, err
+}
+
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLitterIsNotContent(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{
+		"Dockerfile", "app.js", "lib/a.js",
+		// What looks like litter and is not.
+		"page.swf", ".page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env",
+		".babelrc", "4913", "a.orig",
+	} {
+		write(t, filepath.Join(dir, name), name)
+	}
+	write(t, filepath.Join(dir, ".dockerignore"), "*\n!*.js\n!lib\n!*.swf\n!*.md\n!*.txt\n!dsstore\n!swp\n"+
+		"!.babelrc\n!4913\n!a.orig\n!.*\n!#*\n!Thumbs.db\n!*~\n!*.swp\n")
+	before, sum, err := contextOf(t, dir)
+	if err != nil || len(before) != 15 {
+		t.Fatalf("%q, %v", before, err)
+	}
+	for _, in := range []string{"", "lib/"} {
+		link(t, "me@machine.4711:1700000000", filepath.Join(dir, in+".#app.js"))
+		for _, name := range []string{
+			"#app.js#", "app.js~", ".app.js.swp", ".app.js.swo", ".swp", "app.js.swp", ".app.js.un~",
+			".app.js.kate-swp",
+			".~lock.data.csv#", "._app.js", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini",
+			".nfs000000000a1b2c3d00000001",
+			".fuse_hidden0000000100000001", ".idea/workspace.xml", ".vscode/settings.json", ".pytest_cache/README.md",
+			".mypy_cache/x.json", ".ruff_cache/x", "node_modules/x/index.js", "__pycache__/a.pyc",
+		} {
+			write(t, filepath.Join(dir, in+name), "litter")
+		}
+	}
+	after, littered, err := contextOf(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(after, "\n") != strings.Join(before, "\n") || littered != sum {
+		t.Errorf("the context changed: %q, was %q", after, before)
+	}
+}
+
+func TestLitterHasReasons(t *testing.T) {
+	for _, row := range litter {
+		if _, err := filepath.Match(row.pattern, "x"); err != nil || row.reason == "" {
+			t.Errorf("%+v: %v", row, err)
+		}
+	}
+}
+
+// A link that leads nowhere would fail a COPY, or the server that opens it.
+func TestLinksThatLeadNowhere(t *testing.T) {
+	tests := []struct {
+		name, target string
+		wrong        string // in the error; empty: the link is content
+	}{
+		{"lib/current.js", "nosuch.js", "lib/current.js is a symbolic link to nosuch.js"},
+		{"lib/ignored", "../notes.md", "lib/ignored is a symbolic link to ../notes.md"},
+		{"lib/installed", "../node_modules/x", "lib/installed is a symbolic link to ../node_modules/x"},
+		{"round", "round", "round is a symbolic link to round"},
+		{"through", "folder/b.js", "through is a symbolic link to folder/b.js"},
+		{"to/file", "../app.js", ""},
+		{"to/folder", "../lib", ""},
+		{"to/here", ".", ""},
+		{"to/two", "../folder/a.js", ""}, // by another link
+		{"to/twice", "two", ""},
+		{"image", "/usr/local/bin/node", ""}, // a place in the image
+		{"outside", "../shared/a.js", ""},    // likewise: it depends on where COPY puts the link
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range []string{"Dockerfile", "app.js", "lib/a.js", "notes.md", "node_modules/x"} {
+				write(t, filepath.Join(dir, name), name)
+			}
+			write(t, filepath.Join(dir, ".dockerignore"), "*.md\n")
+			link(t, "lib", filepath.Join(dir, "folder"))
+			link(t, "../folder/a.js", filepath.Join(dir, "to/two"))
+			if tt.name != "to/two" {
+				link(t, tt.target, filepath.Join(dir, tt.name))
+			}
+			_, _, err := contextOf(t, dir)
+			switch {
+			case tt.wrong == "":
+				if err != nil {
+					t.Error(err)
+				}
+			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.wrong)) ||
+				lab.ExitCode(err) != lab.ExitUsage:
+				t.Errorf("exit code %d: %v; want %q", lab.ExitCode(err), err, tt.wrong)
+			}
+		})
+	}
+}
+
+// Some file systems have no executable bit, and others set it on everything.
+func TestModesComeFromContent(t *testing.T) {
+	files := map[string]string{
+		"Dockerfile": "FROM x", "app.js": "1", "start": "#!/bin/sh\n", "program": "\x7fELF\x02", "empty": "",
+		"short": "#",
+	}
+	wanted := map[string]int64{
+		"Dockerfile": 0o644, "app.js": 0o644, "start": 0o755, "program": 0o755, "empty": 0o644, "short": 0o644,
+	}
+	sums := map[string]os.FileMode{}
+	for _, checkout := range []os.FileMode{0o644, 0o755, 0o777, 0o600} {
+		dir := t.TempDir()
+		for name, text := range files {
+			write(t, filepath.Join(dir, name), text)
+			if err := os.Chmod(filepath.Join(dir, name), checkout); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, sum, err := contextOf(t, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[sum] = checkout
+		packed, err := readContext(lab.Runtime{Dir: dir, Dockerfile: "Dockerfile"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var archive bytes.Buffer
+		if err := writeTar(&archive, packed); err != nil {
+			t.Fatal(err)
+		}
+		for in := tar.NewReader(&archive); ; {
+			header, err := in.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if header.Mode != wanted[header.Name] {
+				t.Errorf("%o in the checkout: %s has mode %o, want %o", checkout, header.Name, header.Mode,
+					wanted[header.Name])
+			}
+		}
+	}
+	if len(sums) != 1 {
+		t.Errorf("%d content hashes of equal content: %v", len(sums), sums)
+	}
+}

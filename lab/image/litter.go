@@ -1,0 +1,44 @@
+package image
+
+import "path"
+
+// litter lists names of files and folders that tools leave beside sources, and why no
+// image needs them. They are not part of a build context whatever .dockerignore says:
+// "COPY *.js" would fail on an editor's lock, and content_sha256 would change with
+// who looks at the folder. Patterns are those of path.Match and apply in every
+// folder. Names that may be content stay out of the list: 4913 (Vim), *.bak, *.orig,
+// .git. A .dockerignore can name them.
+var litter = []struct{ pattern, reason string }{
+	{"node_modules", "npm installs here; the image installs from the lock file"},
+	{"__pycache__", "Python's bytecode; the image compiles it"},
+	{".pytest_cache", "pytest"},
+	{".mypy_cache", "mypy"},
+	{".ruff_cache", "Ruff"},
+
+	{".#*", "Emacs: the lock of an edited file, a symbolic link that leads nowhere"},
+	{"#*#", "Emacs: a file that is not saved yet"},
+	{"*~", "Emacs, Vim, Kate and others: the version before the last save"},
+	{"*.sw[nop]", "Vim and nano: the swap file or lock of an edited file"},
+	{".*.sw[g-m]", "Vim: more swap files of the same file; not .swf, which is Flash"},
+	{".*.kate-swp", "Kate: the swap file of an edited file"},
+	{".~lock.*#", "LibreOffice: the lock of an open document"},
+	{".idea", "JetBrains: the settings of a project, rewritten when it opens"},
+	{".vscode", "Visual Studio Code: the settings of a folder"},
+
+	{".DS_Store", "macOS Finder: how a folder is shown"},
+	{"._*", "macOS: attributes of a file, where the file system has none (AppleDouble)"},
+	{"[Tt]humbs.db", "Windows Explorer: previews"},
+	{"[Dd]esktop.ini", "Windows Explorer: how a folder is shown"},
+	{".nfs0*", "NFS: a deleted file that a program still has open"},
+	{".fuse_hidden*", "FUSE (sshfs, NTFS): a deleted file that a program still has open"},
+}
+
+// isLitter reports whether a file or folder of this name is litter.
+func isLitter(name string) bool {
+	for _, row := range litter {
+		if matched, _ := path.Match(row.pattern, name); matched { // only a bad pattern is an error
+			return true
+		}
+	}
+	return false
+}
