@@ -98,6 +98,7 @@ func (s *session) examine(ctx context.Context, variants map[string]lab.Variant, 
 	watched := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
 	defer watched.Close()
 	e := &experiment.Experiment{
+		Plan:     lab.Plan{Layout: s.layout},
 		Variants: variants, Images: images, Missing: missing,
 		Cells: s.cells(), Examiner: exam, Observer: watched,
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -91,8 +92,8 @@ func (s *session) makeAgent(ctx context.Context, bases image.Mode) error {
 	return err
 }
 
-// images builds the images of runtimes. missing says why a variant has none;
-// without any image there is nothing to do.
+// images builds the images of runtimes and checks what they set. missing says why
+// a variant has none; without any image there is nothing to do.
 func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images map[string]lab.Image, missing map[string]string, err error) {
 	built := s.builder.Ensure(ctx, runtimes)
 	if ctx.Err() != nil {
@@ -102,6 +103,9 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 	var failures []error
 	for _, r := range runtimes {
 		result := built[r.Name]
+		if result.Err == nil {
+			result.Err = s.admit(ctx, r, result.Image)
+		}
 		if result.Err != nil {
 			failures = append(failures, result.Err)
 			s.app.say("%s is not measured: %v", r.Name, result.Err)
@@ -116,9 +120,17 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 		}
 	}
 	if len(images) == 0 {
-		return nil, nil, fmt.Errorf("no runtime's image could be built: %w", errors.Join(failures...))
+		return nil, nil, fmt.Errorf("no runtime has an image that can be measured: %w", errors.Join(failures...))
 	}
 	return images, missing, nil
+}
+
+// admit checks what the image of a runtime sets, before a container of it starts.
+func (s *session) admit(ctx context.Context, r lab.Runtime, img lab.Image) error {
+	if err := s.run.Admit(ctx, img.Ref); err != nil {
+		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.Dir, r.Dockerfile), err)
+	}
+	return nil
 }
 
 // survey finds out which CPUs there are and lays them out.

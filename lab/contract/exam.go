@@ -60,8 +60,7 @@ func (e *Exam) IdentityRequest() lab.Request { return e.contract.IdentityRequest
 func (e *Exam) Identity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string) {
 	want := e.given
 	want.Runtime, want.Model, want.GIL, want.CPUs = v.Application, v.Model, v.GIL, cpus
-	id, found := e.contract.Identity(answer, want)
-	return id, texts(found)
+	return e.contract.Identity(answer, want)
 }
 
 func (e *Exam) name(i int) string {

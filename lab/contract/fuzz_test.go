@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"runtimelab/lab"
@@ -40,12 +41,14 @@ func FuzzIdentity(f *testing.F) {
 	f.Add(http.StatusOK, []byte(`{"process": {"process": {}}, "build": {"a.b": 1e999}}`))
 	f.Add(http.StatusNotFound, []byte(`[`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		id, differences := c.Identity(lab.Answer{Status: status, Body: body}, Expected{Runtime: "node", CPUs: []int{1}})
-		if len(differences) == 0 && (id.Runtime != "node" || status != http.StatusOK || !json.Valid(body)) {
+		id, wrong := c.Identity(lab.Answer{Status: status, Body: body}, Expected{Runtime: "node", CPUs: []int{1}})
+		if len(wrong) == 0 && (id.Runtime != "node" || status != http.StatusOK || !json.Valid(body)) {
 			t.Fatalf("%d %q is taken for %+v", status, body, id)
 		}
-		for _, d := range differences {
-			_ = d.String()
+		for _, w := range wrong {
+			if strings.Contains(w, "\n") || !strings.HasPrefix(w, "it") {
+				t.Errorf("%q is no line about it", w)
+			}
 		}
 	})
 }

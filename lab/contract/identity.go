@@ -89,23 +89,23 @@ func (c *Contract) IdentityRequest() lab.Request {
 
 // Identity reads the answer to IdentityRequest and checks it: exactly the
 // contract's fields, of the right types, with values that obey the contract's
-// rules and are those expected.
-func (c *Contract) Identity(got lab.Answer, want Expected) (lab.Identity, []Difference) {
+// rules and are those expected. It says what is wrong in words, one line each.
+func (c *Contract) Identity(got lab.Answer, want Expected) (lab.Identity, []string) {
 	var id lab.Identity
 	switch {
 	case got.Error != "":
-		return id, []Difference{{Vector: "identity", What: "no answer: " + got.Error}}
+		return id, []string{"it gave no answer: " + got.Error}
 	case got.Status != http.StatusOK:
-		return id, []Difference{unequal("status", http.StatusOK, got.Status)}
+		return id, []string{fmt.Sprintf("it answered with status %d, the lab requires 200", got.Status)}
 	}
 	var said map[string]any
 	if err := json.Unmarshal(got.Body, &said); err != nil {
-		return id, []Difference{{Vector: "identity", What: "the answer is no JSON object: " + err.Error()}}
+		return id, []string{"its answer is no JSON object: " + err.Error()}
 	}
 	values := flatten("", said)
 	found := c.file.Identity.judge(values)
 	if err := json.Unmarshal(got.Body, &id); err != nil {
-		return id, append(found, Difference{Vector: "identity", What: "reading the answer: " + err.Error()})
+		return id, append(found, "its answer cannot be read: "+err.Error())
 	}
 	return id, append(found, want.judge(id)...)
 }
@@ -123,84 +123,84 @@ func flatten(prefix string, object map[string]any) map[string]any {
 	return values
 }
 
-func (r identityRule) judge(values map[string]any) []Difference {
-	var found []Difference
+func (r identityRule) judge(values map[string]any) (found []string) {
 	for _, f := range r.Fields {
 		value, given := values[f.Field]
 		delete(values, f.Field)
 		if !given {
-			found = append(found, Difference{Vector: "identity", What: f.Field + " is missing"})
+			found = append(found, "it does not say "+f.Field)
 			continue
 		}
-		if d, differs := f.judge(value); differs {
-			found = append(found, d)
+		if required := f.requirement(value); required != "" {
+			found = append(found, says(f.Field, value)+", the lab requires "+required)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		found = append(found, Difference{Vector: "identity", What: name + " is not a field of the contract"})
+		found = append(found, says(name, values[name])+", which is not a field of the contract")
 	}
 	return found
 }
 
-func (f field) judge(value any) (Difference, bool) {
+// requirement returns what a value must be, or nothing if it is that.
+func (f field) requirement(value any) string {
 	number, _ := value.(float64)
 	switch {
+	case !types[f.Type](value) && f.Type == "strings":
+		return "an object of strings"
 	case !types[f.Type](value):
-		return unequal(f.Field, "("+f.Type+")", value), true
+		return "a value of type " + f.Type
 	case f.Equals != nil && !reflect.DeepEqual(value, f.Equals):
-		return unequal(f.Field, f.Equals, value), true
+		return shown(f.Equals)
 	case f.Not != nil && reflect.DeepEqual(value, f.Not):
-		return unequal(f.Field, "(anything else)", value), true
+		return "another value"
 	case f.AtLeast != nil && number < *f.AtLeast:
-		return unequal(f.Field, fmt.Sprintf("at least %v", *f.AtLeast), value), true
+		return "at least " + shown(*f.AtLeast)
 	}
-	return Difference{}, false
+	return ""
 }
 
-func (want Expected) judge(id lab.Identity) []Difference {
-	var found []Difference
+func (want Expected) judge(id lab.Identity) (found []string) {
+	differ := func(field string, got any, why string, expected any) {
+		found = append(found, says(field, got)+", "+why+" "+shown(expected))
+	}
 	if want.Runtime != "" && id.Runtime != want.Runtime {
-		found = append(found, unequal("runtime", want.Runtime, id.Runtime))
+		differ("runtime", id.Runtime, "the variant runs the application of", want.Runtime)
 	}
 	if want.Model != "" && id.Model != want.Model {
-		found = append(found, unequal("model", want.Model, id.Model))
+		differ("model", id.Model, "the variant's model is", want.Model)
 	}
 	if want.GIL != nil && (id.GIL == nil || *id.GIL != *want.GIL) {
-		found = append(found, unequal("gil", *want.GIL, id.GIL))
+		differ("gil", id.GIL, "the variant's gil is", *want.GIL)
 	}
 	if want.MemoryLimit != 0 && id.Process.MemoryLimitByte != want.MemoryLimit {
-		found = append(found, unequal("process.memory_limit", want.MemoryLimit, id.Process.MemoryLimitByte))
+		differ("process.memory_limit", id.Process.MemoryLimitByte, "the lab gave it", want.MemoryLimit)
 	}
 	if want.Nofile != 0 && id.Process.NofileSoft != want.Nofile {
-		found = append(found, unequal("process.nofile_soft", want.Nofile, id.Process.NofileSoft))
+		differ("process.nofile_soft", id.Process.NofileSoft, "the lab gave it", want.Nofile)
 	}
 	if want.Nofile != 0 && id.Process.NofileHard != want.Nofile {
-		found = append(found, unequal("process.nofile_hard", want.Nofile, id.Process.NofileHard))
+		differ("process.nofile_hard", id.Process.NofileHard, "the lab gave it", want.Nofile)
 	}
-	if len(want.CPUs) > 0 && id.Process.CPUsAllowed != lab.CPUList(want.CPUs) {
-		found = append(found, unequal("process.cpus_allowed", lab.CPUList(want.CPUs), id.Process.CPUsAllowed))
+	if cpus := lab.CPUList(want.CPUs); cpus != "" && id.Process.CPUsAllowed != cpus {
+		differ("process.cpus_allowed", id.Process.CPUsAllowed, "the lab gave it", cpus)
 	}
 	return found
 }
 
-func unequal(name string, want, got any) Difference {
-	return Difference{
-		Vector: "identity", What: name + " differs",
-		AName: "contract", BName: "answer",
-		A: shown(want), B: shown(got),
-	}
-}
+// says tells what a server said, for a sentence to go on.
+func says(field string, value any) string { return "it says " + field + " " + shown(value) }
 
-// shown writes text as it is and everything else as JSON.
+// shown writes a value as JSON in one line, and only the beginning of a long one.
 func shown(value any) string {
-	if text, is := value.(string); is {
-		return escape([]byte(text))
-	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return fmt.Sprint(value)
 	}
-	return strings.TrimSuffix(out.String(), "\n")
+	text := strings.TrimSuffix(out.String(), "\n")
+	if len(text) > shownRequest {
+		return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:shownRequest], ""), len(text))
+	}
+	return text
 }

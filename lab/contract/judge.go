@@ -12,7 +12,7 @@ import (
 
 // Difference is one way in which an answer is not what it must be.
 type Difference struct {
-	Vector  string // the vector's name, "random input 17", or "identity"
+	Vector  string // the vector's name, or "random input 17"
 	Request string // method, path and what is sent, for people
 	What    string // in words, with the byte offset where there is one
 	// A and B are the two sides, escaped and shortened around the difference,

@@ -52,6 +52,7 @@ func harden(h *container.HostConfig, nofile int) {
 	h.CapDrop = []string{"ALL"}
 	h.SecurityOpt = []string{"no-new-privileges"}
 	h.PublishAllPorts = false
+	h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 	h.LogConfig = limitLog()
 	limit := int64(pids)
 	h.PidsLimit = &limit

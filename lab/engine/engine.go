@@ -37,6 +37,7 @@ const (
 	roleLock      = "lock"
 	roleGenerator = "generator"
 	roleServer    = "server"
+	roleVolumes   = "volumes" // never started: has the volumes of an image
 )
 
 // Engine is a connection to one Docker engine.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -36,6 +37,9 @@ type Run struct {
 	lease  *stream
 	held   string // the lease's container
 	nofile int
+
+	admitting sync.Mutex
+	admitted  map[string][]string // by image: where its containers get their volumes from
 }
 
 // Begin takes a lease for the run with this id. The agent's image is what its
@@ -195,10 +199,19 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 	return c.GetContainerID(), attached, nil
 }
 
-// create creates and starts a container. A container that could not be
-// started is removed before create returns.
+// create creates and starts a container in which nothing takes effect that its
+// image sets and the lab replaces. A container that could not be started is
+// removed before create returns.
 func (r *Run) create(ctx context.Context, req testcontainers.ContainerRequest) (testcontainers.Container, error) {
+	volumesFrom, err := r.admit(ctx, req.Image)
+	if err != nil {
+		return nil, err
+	}
+	neutralise(&req, volumesFrom)
 	c, err := r.engine.provider.CreateContainer(ctx, req)
+	if err == nil && len(volumesFrom) > 0 {
+		err = r.checkMounts(ctx, c.GetContainerID())
+	}
 	if err == nil {
 		err = c.Start(ctx)
 	}

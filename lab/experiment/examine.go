@@ -24,14 +24,22 @@ type examination struct {
 }
 
 // Examine asks every variant everything, without a trial, and returns why it
-// refuses those that break the contract or differ from the others.
+// refuses those that break the contract or differ from the others, and those that
+// a trial would fail for what they say of themselves.
 func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
 	e.begin()
-	if err := e.examine(ctx, slices.Sorted(maps.Keys(e.Variants))); err != nil {
+	variants := slices.Sorted(maps.Keys(e.Variants))
+	if err := e.examine(ctx, variants); err != nil {
+		return nil, err
+	}
+	if err := e.identities(ctx, variants); err != nil {
 		return nil, err
 	}
 	return e.refused, nil
 }
+
+// examinedAtOnce is how many variants are examined side by side.
+func examinedAtOnce() int { return max(2, runtime.NumCPU()) }
 
 // examine asks variants everything, refuses those that break the contract or
 // differ from the others, and keeps the answers to the scenarios' requests as
@@ -48,7 +56,7 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 	found := make([]examination, len(ids))
 	var same bodies
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(max(2, runtime.NumCPU()))
+	group.SetLimit(examinedAtOnce())
 	for i, id := range ids {
 		group.Go(func() (err error) {
 			found[i], err = e.interview(groupCtx, id)
@@ -99,7 +107,11 @@ func (b *bodies) share(x examination) {
 func (e *Experiment) interview(ctx context.Context, id string) (x examination, err error) {
 	subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
 	err = e.inCell(ctx, subject, func(ctx context.Context, in setting) (err error) {
-		x, err = e.ask(ctx, id, in.cell)
+		if x, err = e.ask(ctx, id, in.cell); err != nil {
+			return err
+		}
+		wrong, err := e.askIdentity(ctx, subject, in.cell)
+		x.problems = append(x.problems, wrong...)
 		return err
 	})
 	var broken *brokenServer

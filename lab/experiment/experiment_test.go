@@ -25,9 +25,10 @@ type world struct {
 
 	answer   map[string]string // by variant: the body of every answer; "right" where unset
 	judge    func(body string) []string
-	crash    string // variant whose server ends during its first attack
-	unready  string // variant whose server never answers
-	identity []string
+	crash    string   // variant whose server ends during its first attack
+	unready  string   // variant whose server never answers
+	identity []string // what is wrong with every identity
+	onTrials []string // what is wrong with one on a trial's CPUs
 	onAttack func(lab.Attack)
 	onOpen   func()       // before a cell is opened
 	onLost   func()       // before the engine is asked whether it is there
@@ -139,7 +140,11 @@ func (w *world) Compare(_ []lab.Request, a, b string, x, y []lab.Answer) []strin
 	return []string{fmt.Sprintf("%s says %q, %s says %q", a, x[0].Body, b, y[0].Body)}
 }
 func (w *world) Identity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
-	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, w.identity
+	wrong := w.identity
+	if len(cpus) > 0 {
+		wrong = slices.Concat(wrong, w.onTrials)
+	}
+	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, wrong
 }
 
 func (w *world) Examining(int) {}
@@ -616,12 +621,16 @@ func TestAServerThatNeverGetsReadyIsNotMeasured(t *testing.T) {
 
 func TestAWrongIdentityFailsTheTrial(t *testing.T) {
 	w := newWorld()
-	w.identity = []string{"backlog is 511 instead of 4096"}
+	w.onTrials = []string{"it says backlog 511, the lab requires 4096"}
 	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(w.recorded[0].Gate.Reason, "511") {
-		t.Errorf("recorded %+v", w.recorded)
+	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed {
+		t.Fatalf("recorded %+v", w.recorded)
+	}
+	const want = "identity: it says backlog 511, the lab requires 4096"
+	if reason := w.recorded[0].Gate.Reason; !strings.HasPrefix(reason, want) {
+		t.Errorf("reason %q, want %q", reason, want)
 	}
 	if len(w.attacks) != 0 {
 		t.Error("a server with the wrong limits was attacked")

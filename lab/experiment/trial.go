@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -263,20 +261,10 @@ func (e *Experiment) warmUp(ctx context.Context, subject *lab.Sample, a lab.Atta
 		return errors.New("identity: it was not asked for under load")
 	}
 	under, err := e.identify(*result.Witnessed, *subject)
-	if err == nil && !reflect.DeepEqual(under, subject.Identity) {
-		err = fmt.Errorf("identity: under load it is not what it was before: %+v instead of %+v", under, subject.Identity)
+	if err == nil {
+		err = unchanged(subject.Identity, under)
 	}
 	return err
-}
-
-// identify reads what a server says of itself, which must be what it should be
-// and was given.
-func (e *Experiment) identify(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
-	id, wrong := e.Examiner.Identity(answer, subject.Variant, subject.Layout.Server)
-	if len(wrong) > 0 {
-		return id, errors.New("identity: " + strings.Join(wrong, "; "))
-	}
-	return id, nil
 }
 
 // Measure carries out one measured phase on a started server and judges it.

@@ -92,7 +92,8 @@ func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) map[string]
 // already, nil otherwise.
 func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
-		if found := collect(ctx, runtimes, b.localOfficial); found != nil {
+		found, err := collect(ctx, runtimes, b.localOfficial)
+		if found != nil || errors.As(err, new(*lab.Fault)) { // what is refused is not replaced: pullAll says why
 			return found
 		}
 	}
@@ -103,23 +104,26 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 	if err != nil {
 		return nil // told when stand-ins are needed
 	}
-	return collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
+	found, _ := collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
 		return b.localStandIn(ctx, newStandIn(rt, bundle))
-	})
+	}) // an error is told when they are made one by one
+	return found
 }
 
-// collect is every runtime's base, or nil when one is missing. One that cannot
-// be looked up is missing too: whoever then makes the bases one by one tells why.
-func collect(ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error)) map[string]base {
+// collect returns the base of every runtime, or nil when one is missing or could
+// not be looked up.
+func collect(
+	ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error),
+) (map[string]base, error) {
 	all := make(map[string]base, len(runtimes))
 	for _, rt := range runtimes {
 		found, err := find(ctx, rt)
 		if err != nil || found == nil {
-			return nil
+			return nil, err
 		}
 		all[rt.Name] = *found
 	}
-	return all
+	return all, nil
 }
 
 // localOfficial is the runtime's official image where the engine has it.
@@ -129,6 +133,9 @@ func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, err
 	}
 	got, err := b.inspect(ctx, rt.Base.Official)
 	if err != nil || got == nil {
+		return nil, err
+	}
+	if err := b.checkPlatform(ctx, rt.Base.Official, got, wrongBase); err != nil {
 		return nil, err
 	}
 	origin := officialOrigin(rt.Base.Official, got.ID, got.RepoDigests)
@@ -184,7 +191,7 @@ func (b *Builder) pullAll(ctx context.Context, runtimes []lab.Runtime) (named ma
 	_ = later.Wait() // errors are in the bases
 	named = make(map[string]base, len(runtimes))
 	for i, rt := range runtimes {
-		if err := all[i].err; err != nil {
+		if err := all[i].err; err != nil && !errors.As(err, new(*lab.Fault)) {
 			all[i].err = &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the name of the image and the engine's access " +
 				"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)"}
 		}

@@ -34,6 +34,7 @@ type Engine interface {
 	ImageTag(context.Context, client.ImageTagOptions) (client.ImageTagResult, error)
 	ContainerRemove(context.Context, string, client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
 	NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error)
+	ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult, error)
 }
 
 var _ Engine = (*client.Client)(nil)
@@ -171,6 +172,9 @@ func (b *Builder) present(ctx context.Context, runtimes []lab.Runtime) (map[stri
 func (b *Builder) find(ctx context.Context, ref, content string) (*lab.Image, error) {
 	got, err := b.inspect(ctx, ref)
 	if err != nil || got == nil || got.Config == nil || got.Config.Labels[contentLabel] != content {
+		return nil, err
+	}
+	if err := b.checkPlatform(ctx, ref, got, wrongFrom); err != nil {
 		return nil, err
 	}
 	return &lab.Image{Ref: ref, ID: got.ID, ContentSHA256: content, BaseOrigin: got.Config.Labels[originLabel]}, nil

@@ -137,10 +137,14 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options 
 	if message := f.buildFails[dockerfile]; message != "" {
 		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text}, map[string]string{"error": message})}, nil
 	}
+	architecture := "arm64"
+	if strings.Contains(dockerfile, "--platform=linux/amd64") {
+		architecture = "amd64"
+	}
 	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
 		Labels: options.Labels, Env: append([]string{"A=b"}, buildOnlyEnv...), User: "1:1",
 	}}
-	built := image.InspectResponse{ID: "sha256:" + result, Config: config, Os: "linux", Architecture: "arm64",
+	built := image.InspectResponse{ID: "sha256:" + result, Config: config, Os: "linux", Architecture: architecture,
 		RootFS: image.RootFS{Layers: []string{"sha256:base", "sha256:top"}}}
 	if f.containerd {
 		built.Descriptor = &ocispec.Descriptor{}
@@ -296,6 +300,11 @@ func (f *fakeEngine) NetworkInspect(context.Context, string, client.NetworkInspe
 		return client.NetworkInspectResult{}, errdefs.ErrNotFound
 	}
 	return client.NetworkInspectResult{}, nil
+}
+
+// ServerVersion is of an engine on linux/arm64.
+func (f *fakeEngine) ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult, error) {
+	return client.ServerVersionResult{Os: "linux", Arch: "arm64"}, nil
 }
 
 func (f *fakeEngine) names() []string { return slices.Sorted(maps.Keys(f.images)) }

@@ -61,6 +61,9 @@ func (b *Builder) register(ctx context.Context, j *job) error {
 	if built == nil || built.Config == nil {
 		return fmt.Errorf("the image %s of runtime %s went before it was tagged: does another process remove images on this engine?", j.id, j.runtime.Name)
 	}
+	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFrom); err != nil {
+		return err
+	}
 	if built.Descriptor != nil {
 		if _, err := b.engine.ImageTag(ctx, client.ImageTagOptions{Source: built.ID, Target: ref}); err != nil {
 			return fmt.Errorf("tag image %s: %w", ref, err)
