@@ -22,6 +22,8 @@ type Comparison struct {
 	OnlyOld    []Key        `json:"only_old"`
 	OnlyNew    []Key        `json:"only_new"`
 	Doubts     []string     `json:"doubts"`
+
+	oneRun bool // both sides are known to be of one run
 }
 
 // Side is one of the two runs.
@@ -109,6 +111,7 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
 		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Doubts: []string{},
+		oneRun: sameRun(old, new),
 	}
 	apart := references(old, new)
 	if apart != nil {
@@ -123,7 +126,7 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 		a, b := old.phase(k, new), new.phase(k, old)
 		lines := 0
 		for i := range a.tallies {
-			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID}
+			p := pair{old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.oneRun}
 			if p.old.plain.N+p.new.plain.N == 0 {
 				continue
 			}
@@ -214,6 +217,7 @@ func doubts(old, new *Run, references *float64) (all []string) {
 			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
 		}
 	}
+	all = append(all, gapDoubts(old, new)...)
 	switch {
 	case references != nil:
 	case len(sharedReferences(old, new)) > 0:

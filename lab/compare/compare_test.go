@@ -773,7 +773,7 @@ func TestFilesThatAreNoSingleRunAreRefused(t *testing.T) {
 		says string
 		code int
 	}{
-		{two, "reading A: rows of several runs: new or old", lab.ExitUsage},
+		{two, "reading A: line 8: rows of several runs: new after old", lab.ExitUsage},
 		{table{}, "reading A: it has no rows", lab.ExitUsage},
 		{wrong, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
 		{other, "reading A: line 2: schema version 1", lab.ExitUsage},

@@ -76,7 +76,7 @@ func (r *Rows) Need(columns ...string) error {
 	if len(missing) > 1 {
 		noun = "columns"
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s has no %s %s", TrialsFile, noun, strings.Join(missing, ", ")),
+	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
 		Hint: "without it rows cannot be told apart: take the file as the lab wrote it, or keep the column when you save it"}
 }
 

@@ -1,0 +1,89 @@
+package compare
+
+import (
+	"bytes"
+	"encoding/csv"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab/record"
+)
+
+// csvColumn is one column of the CSV form: full precision, empty for missing.
+type csvColumn struct {
+	name string
+	cell func(Comparison, Line) string
+}
+
+var csvColumns = []csvColumn{
+	{"old", func(c Comparison, _ Line) string { return c.Old.Label }},
+	{"new", func(c Comparison, _ Line) string { return c.New.Label }},
+	{"scenario", func(_ Comparison, l Line) string { return l.Scenario }},
+	{"variant", func(_ Comparison, l Line) string { return l.Variant }},
+	{"server_cpus", func(_ Comparison, l Line) string { return strconv.FormatInt(l.CPUs, 10) }},
+	{"phase", func(_ Comparison, l Line) string { return l.Phase }},
+	{"metric", func(_ Comparison, l Line) string { return l.Metric }},
+	{"unit", func(_ Comparison, l Line) string { return l.Unit }},
+	{"better", func(_ Comparison, l Line) string { return string(l.Better) }},
+	{"old_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Trials) }},
+	{"old_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Of) }},
+	{"old_mean", func(_ Comparison, l Line) string { return exact(l.Old.Mean) }},
+	{"old_low", func(_ Comparison, l Line) string { return exact(l.Old.Low) }},
+	{"old_high", func(_ Comparison, l Line) string { return exact(l.Old.High) }},
+	{"old_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.Old.Bound) }},
+	{"new_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Trials) }},
+	{"new_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Of) }},
+	{"new_mean", func(_ Comparison, l Line) string { return exact(l.New.Mean) }},
+	{"new_low", func(_ Comparison, l Line) string { return exact(l.New.Low) }},
+	{"new_high", func(_ Comparison, l Line) string { return exact(l.New.High) }},
+	{"new_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.New.Bound) }},
+	{"by", func(_ Comparison, l Line) string { return string(l.By) }},
+	{"effect", func(_ Comparison, l Line) string { return exact(l.Effect) }},
+	{"low", func(_ Comparison, l Line) string { return exact(l.Low) }},
+	{"high", func(_ Comparison, l Line) string { return exact(l.High) }},
+	{"bound", func(_ Comparison, l Line) string { return string(l.Bound) }},
+	{"between_variance", func(_ Comparison, l Line) string { return exact(&l.Between.Variance) }},
+	{"between_runs", func(_ Comparison, l Line) string { return strconv.Itoa(l.Between.Runs) }},
+	{"between_of", func(_ Comparison, l Line) string { return string(l.Between.Of) }},
+	{"p_holm", func(_ Comparison, l Line) string { return exact(l.PHolm) }},
+	{"mark", func(_ Comparison, l Line) string { return string(l.Mark) }},
+	{"ignored", func(c Comparison, _ Line) string { return c.ignored() }},
+}
+
+func exact(x *float64) string {
+	if x == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*x, 'g', 9, 64)
+}
+
+// ignored is what was to be ignored, and is there, in one text.
+func (c Comparison) ignored() string {
+	var all []string
+	for _, d := range c.Ignored {
+		all = append(all, d.String())
+	}
+	return strings.Join(all, "; ")
+}
+
+// CSV is the lines of comparisons as a table. Of what is said of a comparison as a whole
+// it has what was ignored; the other forms have all of it.
+func CSV(comparisons []Comparison) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	cells := make([]string, len(csvColumns))
+	for i, c := range csvColumns {
+		cells[i] = c.name
+	}
+	_ = w.Write(cells) // a buffer takes everything
+	for _, c := range comparisons {
+		for _, l := range c.Lines {
+			for i, column := range csvColumns {
+				cells[i] = record.NoFormula(column.cell(c, l))
+			}
+			_ = w.Write(cells)
+		}
+	}
+	w.Flush()
+	return b.Bytes()
+}
