@@ -14,13 +14,13 @@ import (
 )
 
 type compareCommand struct {
-	Old string   `arg:"" help:"The run to compare with: an id under results/, a folder, or a trials.csv, also one that other programs have saved, or a pipe; label=RUN names it."`
+	Old string   `arg:"" help:"The run to compare with: an id under results/, a folder, or a trials.csv, also as other programs save it; label=RUN names it."`
 	New []string `arg:"" help:"Runs to compare with it, each for itself."`
 
 	Metric     []string `help:"Compare this column of trials.csv, in every phase that has it (repeatable). Default: the few that each phase is there for." placeholder:"NAME"`
 	AllMetrics bool     `help:"Compare every metric of which more is better, or less."`
 	Threshold  float64  `help:"The difference that matters in practice: at 0.05 a ratio from 0.95 to 1/0.95 does not." default:"0.05" placeholder:"T"`
-	Ignore     []string `help:"Compare although these differ, or (identity) are not known: identity, host, image, script, load, reference." placeholder:"KIND,..."`
+	Ignore     []string `help:"Compare although these differ (identity: are not known): identity, host, image, script, load, reference." placeholder:"KIND,..."`
 	FailOn     string   `help:"regression: exit with 3 when a line is worse." placeholder:"WHAT"`
 
 	JSON     bool `help:"Print JSON." name:"json" xor:"form"`

@@ -139,7 +139,8 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 		if refused := (*delimited.Refusal)(nil); errors.As(err, &refused) {
 			hint = cmp.Or(refused.Hint, hint)
 		}
-		return recording, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("reading the recording %s: %w", c.File, err), Hint: hint}
+		err = fmt.Errorf("reading the recording %s: %w", c.File, err)
+		return recording, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: hint}
 	}
 	return recording, nil
 }

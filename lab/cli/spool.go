@@ -23,8 +23,7 @@ func (s *streams) open(a *app, path string, info os.FileInfo) (func() (io.ReadCl
 	}
 	for _, read := range *s {
 		if os.SameFile(read, info) {
-			return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is given twice, and can be read once only", path),
-				Hint: "write it to a file, and give that"}
+			return nil, onceOnly(fmt.Errorf("%s is given twice, and can be read once only", path))
 		}
 	}
 	*s = append(*s, info)
@@ -32,7 +31,13 @@ func (s *streams) open(a *app, path string, info os.FileInfo) (func() (io.ReadCl
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(f, 0, mostSpooled)), nil }, nil
+	return func() (io.ReadCloser, error) {
+		return io.NopCloser(io.NewSectionReader(f, 0, mostSpooled)), nil
+	}, nil
+}
+
+func onceOnly(err error) error {
+	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "write it to a file, and give that"}
 }
 
 // spool copies up to so many bytes. The file goes when the program ends.
@@ -50,8 +55,7 @@ func spool(path string, most int64) (*os.File, error) {
 	if err == nil {
 		var n int64
 		if n, err = io.Copy(f, io.LimitReader(in, most+1)); n > most {
-			err = &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("it has more than %d bytes, and can be read once only", most),
-				Hint: "write it to a file, and give that"}
+			err = onceOnly(fmt.Errorf("it has more than %d bytes, and can be read once only", most))
 		}
 	}
 	if err != nil {

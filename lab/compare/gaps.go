@@ -74,22 +74,24 @@ func unidentified(old, new *Run) (all []Difference) {
 			}
 		}
 	}
-	nameless := func(column string, shared []string, a, b map[string]*seen, own func(string) bool) {
+	nameless := func(column string, a, b map[string]*seen, own func(string) bool) {
 		if old.gaps.has(column) || new.gaps.has(column) {
 			return
 		}
-		for _, name := range shared {
+		for _, name := range shared(a, b) {
 			if !own(name) && a[name].String() == "" && b[name].String() == "" {
-				all = append(all, Difference{Kind: Identity, What: fmt.Sprintf("%s has no %s in either run", name, column)})
+				what := fmt.Sprintf("%s has no %s in either run", name, column)
+				all = append(all, Difference{Kind: Identity, What: what})
 			}
 		}
 	}
-	nameless("content_sha256", shared(old.images, new.images), old.images, new.images, labImage)
-	nameless("scenario_sha256", shared(old.scripts, new.scripts), old.scripts, new.scripts, func(name string) bool {
-		return name == lab.ReferenceScenario || name == lab.BurnScenario
-	})
+	nameless("content_sha256", old.images, new.images, labImage)
+	nameless("scenario_sha256", old.scripts, new.scripts, labScenario)
 	return all
 }
+
+// labScenario reports whether a scenario comes with the lab.
+func labScenario(name string) bool { return name == lab.ReferenceScenario || name == lab.BurnScenario }
 
 // labImage reports whether a variant comes with the lab, or is another's twin.
 func labImage(variant string) bool {

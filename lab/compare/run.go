@@ -161,7 +161,8 @@ func readRows(ctx context.Context, source Source, which Selection, ordered bool)
 	r.finish()
 	r.run.Doubts = rows.Doubts()
 	if names := rows.Missing(which.Names()...); len(names) > 0 {
-		r.run.Doubts = append(r.run.Doubts, "it has no column "+strings.Join(names, ", ")+": nothing is compared by it")
+		r.run.Doubts = append(r.run.Doubts,
+			fmt.Sprintf("it has no column %s: nothing is compared by it", strings.Join(names, ", ")))
 	}
 	return r.run, nil
 }
@@ -262,13 +263,15 @@ func (r *reading) whole(cells [][]byte) error {
 		}
 	}
 	if !slices.Contains(validities, lab.Validity(cells[validity])) {
-		return refused(fmt.Sprintf("column validity: %q is unknown", cells[validity]), "valid, censored, disturbed or failed")
+		return refused(fmt.Sprintf("column validity: %q is unknown", cells[validity]),
+			"valid, censored, disturbed or failed")
 	}
 	r.run.gaps.note(cells)
 	r.run.runs.add(cells[runID])
 	r.run.hosts.add(cells[hostID])
 	if runs := r.run.runs.values; len(runs) > 1 {
-		return refused(fmt.Sprintf("rows of several runs: %s after %s", runs[1], runs[0]), "give each run as a file of its own")
+		return refused(fmt.Sprintf("rows of several runs: %s after %s", runs[1], runs[0]),
+			"give each run as a file of its own")
 	}
 	return nil
 }

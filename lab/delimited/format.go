@@ -30,10 +30,11 @@ var delimiters = []byte{',', ';', '\t', '|'}
 // declare reads the line "sep=;", by which Excel and LibreOffice know a delimiter.
 func (f *format) declare(text []byte) bool {
 	text = bytes.Trim(text, `"`)
-	if f.declared || len(text) != 5 || !bytes.HasPrefix(text, []byte("sep=")) || !slices.Contains(delimiters, text[4]) {
+	said, ok := bytes.CutPrefix(text, []byte("sep="))
+	if f.declared || !ok || len(said) != 1 || !slices.Contains(delimiters, said[0]) {
 		return false
 	}
-	f.delimiter, f.declared = text[4], true
+	f.delimiter, f.declared = said[0], true
 	return true
 }
 
@@ -68,9 +69,11 @@ func (r *Reader) begin() error {
 	first, _, ended := bytes.Cut(head, []byte{'\n'})
 	switch {
 	case bytes.IndexByte(first, 0) >= 0:
-		return &Refusal{r.ends + 1, "the header has bytes of zero: the file is " + utf16 + ", or no text", saveAsUTF8}
+		return &Refusal{r.ends + 1, "the header has bytes of zero: the file is " + utf16 + ", or no text",
+			saveAsUTF8}
 	case !ended && bytes.IndexByte(first, '\r') >= 0:
-		return &Refusal{r.ends + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`, saveAsUTF8}
+		return &Refusal{r.ends + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`,
+			saveAsUTF8}
 	case bytes.HasPrefix(head, []byte(byteMark)):
 		_, err := r.in.Discard(len(byteMark))
 		return err

@@ -33,7 +33,8 @@ func (r *Reader) Number(cell []byte, decimals int) ([]byte, error) {
 		}
 	}
 	if exponent >= 0 && lost(cell[:exponent], cell[exponent:], decimals) {
-		return nil, &Refusal{r.line, fmt.Sprintf("%s has lost digits: it is what a spreadsheet shows, not what it holds", cell),
+		return nil, &Refusal{r.line,
+			fmt.Sprintf("%s has lost digits: it is what a spreadsheet shows, not what it holds", cell),
 			"give the column the format of a number with all its decimals, and save it again"}
 	}
 	if points+commas == 0 || commas == 0 && points == 1 && !r.Foreign() {
@@ -68,7 +69,9 @@ func (r *Reader) see(cell []byte, points, commas, exponent int) error {
 		n.mark, n.line, n.text = mark, r.line, string(cell)
 	}
 	if n.mark != mark {
-		return &Refusal{r.line, fmt.Sprintf("%s has another decimal mark than %s in line %d, or separators of thousands", cell, n.text, n.line), hint}
+		what := fmt.Sprintf("%s has another decimal mark than %s in line %d, or separators of thousands",
+			cell, n.text, n.line)
+		return &Refusal{r.line, what, hint}
 	}
 	if exponent < 0 {
 		exponent = len(cell)
@@ -86,7 +89,8 @@ func (n *numbers) undecided() error {
 	if n.mark == 0 || n.proved {
 		return nil
 	}
-	return &Refusal{n.line, fmt.Sprintf("the mark in %s may separate thousands or decimals, and no other number of the file tells", n.text),
+	return &Refusal{n.line,
+		fmt.Sprintf("the mark in %s may separate thousands or decimals, and no other number tells", n.text),
 		"save it with all decimals, or delimited by commas with decimal points"}
 }
 

@@ -49,7 +49,8 @@ const mostRecord = 1 << 20
 // is the lines of the file that the caller has read. A header that names a column twice
 // is an error, for nobody can say which is meant.
 func NewReader(in io.Reader, before int, columns Columns) (*Reader, error) {
-	r := &Reader{in: bufio.NewReaderSize(in, 256<<10), columns: columns, format: format{delimiter: ','}, ends: before}
+	r := &Reader{in: bufio.NewReaderSize(in, 256<<10), columns: columns, ends: before}
+	r.format.delimiter = ','
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
@@ -150,7 +151,8 @@ func (r *Reader) complete(text []byte, fields int) error {
 	if fields > len(names) && !r.layout.beyond || fields == len(names) {
 		return nil
 	}
-	wrong := fmt.Errorf("line %d: %w: %d, where the header has %d", r.line, csv.ErrFieldCount, fields, len(names))
+	wrong := fmt.Errorf("line %d: %w: %d, where the header has %d",
+		r.line, csv.ErrFieldCount, fields, len(names))
 	if r.names(text) {
 		return r.Joined()
 	}
@@ -212,7 +214,8 @@ func (r *Reader) nextLine() (text []byte, quotes int, err error) {
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return nil, 0, err
 		case len(r.record) > mostRecord:
-			return nil, 0, fmt.Errorf("line %d: a record of more than %d bytes: is a quote not closed?", r.line, mostRecord)
+			return nil, 0, fmt.Errorf("line %d: a record of more than %d bytes: is a quote not closed?",
+				r.line, mostRecord)
 		}
 		if err == nil {
 			r.ends++

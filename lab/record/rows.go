@@ -36,8 +36,11 @@ func NewRows(r io.Reader) (*Rows, error) {
 	rows := &Rows{in: in}
 	if header := in.Header(); header != nil && !slices.Contains(header, schemaColumn) {
 		near := lab.Suggest(schemaColumn, header)
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("line %d: no column %s: is it a trials.csv of this lab?", in.Line(), schemaColumn),
-			Hint: fmt.Sprintf("its first column is %q; %s", header[0], near)}
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("line %d: no column %s: is it a trials.csv of this lab?", in.Line(), schemaColumn),
+			Hint: fmt.Sprintf("its first column is %q; %s", header[0], near),
+		}
 	}
 	return rows, nil
 }
@@ -77,12 +80,13 @@ func (r *Rows) Need(columns ...string) error {
 		noun = "columns"
 	}
 	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
-		Hint: "without it rows cannot be told apart: take the file as the lab wrote it, or keep the column when you save it"}
+		Hint: "rows cannot be told apart without it: keep the column when you save the file"}
 }
 
 // Missing returns the columns that the file lacks.
 func (r *Rows) Missing(columns ...string) []string {
-	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(r.Header(), name) })
+	has := func(name string) bool { return slices.Contains(r.Header(), name) }
+	return slices.DeleteFunc(slices.Clone(columns), has)
 }
 
 // Structure is the columns that say which trial a row is of, and what it is worth.
@@ -158,7 +162,8 @@ func versioned(cell []byte) error {
 	if len(cell) > 0 {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn), Hint: "remove the row, or take the file as the lab wrote it"}
+	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
+		Hint: "remove the row, or take the file as the lab wrote it"}
 }
 
 // Doubts are what of the file could not be read, in words, once all of it was.
@@ -172,7 +177,8 @@ func (r *Rows) Doubts() []string {
 	}
 	unknown := slices.DeleteFunc(slices.Clone(r.Header()), known)
 	if len(unknown) > 0 {
-		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s", TrialsFile, strings.Join(unknown, ", ")))
+		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s",
+			TrialsFile, strings.Join(unknown, ", ")))
 	}
 	if r.in.Unnamed() {
 		doubts = append(doubts, fmt.Sprintf("columns of %s that have values and no name were left out", TrialsFile))

@@ -48,8 +48,10 @@ func TestFilesOfOtherToolsReadAsTheLabWroteThem(t *testing.T) {
 		t.Fatalf("%d rows, error %v", len(want), err)
 	}
 	for file, doubt := range map[string]string{
-		"pandas.csv": "", "pandas-index.csv": "", "pandas-semicolon.csv": "", "duckdb.csv": "", "polars.csv": "", "r.csv": "",
-		"readr.csv": "", "readr-csv2.csv": "", "readr-excel.csv": "no time zone from line 2 on", "libreoffice.csv": "", "excel.csv": "", "excel-german.csv": "",
+		"pandas.csv": "", "pandas-index.csv": "", "pandas-semicolon.csv": "", "duckdb.csv": "", "polars.csv": "",
+		"r.csv":     "",
+		"readr.csv": "", "readr-csv2.csv": "", "readr-excel.csv": "no time zone from line 2 on",
+		"libreoffice.csv": "", "excel.csv": "", "excel-german.csv": "",
 	} {
 		got, doubts, err := collect(bytes.NewReader(tool(t, file)), names...)
 		if err != nil || len(got) != len(want) {
@@ -79,27 +81,45 @@ func TestFilesThatCanBeReadInSeveralWaysAreRefused(t *testing.T) {
 	german := string(tool(t, "excel-german.csv"))
 	for _, tt := range []struct{ name, text, want, hint string }{
 		{"two files", own + own, "line 12: a second header", "a file of its own"},
-		{"two files of other spellings", own + "\ufeff" + strings.ReplaceAll(own, "\n", "\r\n"), "line 12: a second header", "a file of its own"},
-		{"two files, the first without an end", strings.TrimSuffix(own, "\n") + own, "line 11: a second header", "a file of its own"},
-		{"two files of other columns", own + strings.Replace(own, "validity_reason", "reason", 1), "line 12: a second header", "a file of its own"},
+		{"two files of other spellings", own + "\ufeff" + strings.ReplaceAll(own, "\n", "\r\n"),
+			"line 12: a second header", "a file of its own"},
+		{"two files, the first without an end", strings.TrimSuffix(own, "\n") + own, "line 11: a second header",
+			"a file of its own"},
+		{"two files of other columns", own + strings.Replace(own, "validity_reason", "reason", 1),
+			"line 12: a second header", "a file of its own"},
 		{"UTF-16", string(tool(t, "libreoffice-utf16.csv")), "line 1: the file is text in UTF-16", "CSV UTF-8"},
-		{"UTF-16 without a mark", string(tool(t, "libreoffice-utf16.csv"))[2:], "line 1: the header has bytes of zero", "CSV UTF-8"},
+		{"UTF-16 without a mark", string(tool(t, "libreoffice-utf16.csv"))[2:],
+			"line 1: the header has bytes of zero", "CSV UTF-8"},
 		{"a workbook", "PK\x03\x04...", "line 1: the file is a workbook", "CSV UTF-8"},
 		{"gzip", "\x1f\x8b\x08", "line 1: the file is compressed by gzip", "decompress"},
-		{"Macintosh", strings.ReplaceAll(own, "\n", "\r"), "line 1: lines end with a carriage return alone", "CSV UTF-8"},
-		{"points that separate nothing", string(tool(t, "libreoffice-german.csv")), "line 2: column throughput_rps: 47512791 has no decimals, where 3.000000 of line 2", "decimal points"},
-		{"digits lost", strings.Replace(string(tool(t, "excel.csv")), ",47512.791,", ",4.75E+04,", 1), "line 2: column throughput_rps: 4.75E+04 has lost digits", "all its decimals"},
-		{"thousands", strings.Replace(own, ",142538,", `,"142,538",`, 1), "line 2: column requests: the comma in 142,538 may separate thousands or decimals", "semicolons"},
-		{"thousands and decimals", strings.Replace(own, ",47512.791,", `,"47,512.791",`, 1), "line 2: column throughput_rps: 47,512.791 has separators of thousands", "semicolons"},
-		{"two marks", strings.Replace(german, ";142538;", ";142.538;", 1), `line 2: column requests: "142.538" is not an integer`, "separates thousands"},
-		{"two marks of decimals", strings.Replace(german, ";47512,791;", ";47512.791;", 1), "line 2: column latency_raw_p50_ms: 1,364107 has another decimal mark than 47512.791 in line 2", "semicolons"},
-		{"spaces", strings.Replace(german, ";142538;", ";142\u00a0538;", 1), `line 2: column requests: "142\u00a0538" is not a number`, ""},
-		{"no telling", "schema_version;throughput_rps\n4;230,507\n4;5\n", "line 2: the mark in 230,507 may separate thousands or decimals", "with all decimals"},
-		{"words", strings.Replace(own, ",true,", ",WAHR,", 1), `line 2: column keep_alive: "WAHR" is neither true nor false`, "one of these words"},
-		{"a day of two months", strings.Replace(own, "2026-11-25T10:02:10.000Z", "11/10/2026 10:02", 1), `line 2: column started_at: "11/10/2026 10:02" may be read as several moments`, "2006-01-02T15"},
+		{"Macintosh", strings.ReplaceAll(own, "\n", "\r"), "line 1: lines end with a carriage return alone",
+			"CSV UTF-8"},
+		{"points that separate nothing", string(tool(t, "libreoffice-german.csv")),
+			"line 2: column throughput_rps: 47512791 has no decimals, where 3.000000 of line 2", "decimal points"},
+		{"digits lost", strings.Replace(string(tool(t, "excel.csv")), ",47512.791,", ",4.75E+04,", 1),
+			"line 2: column throughput_rps: 4.75E+04 has lost digits", "all its decimals"},
+		{"thousands", strings.Replace(own, ",142538,", `,"142,538",`, 1),
+			"line 2: column requests: the comma in 142,538 may separate thousands or decimals", "semicolons"},
+		{"thousands and decimals", strings.Replace(own, ",47512.791,", `,"47,512.791",`, 1),
+			"line 2: column throughput_rps: 47,512.791 has separators of thousands", "semicolons"},
+		{"two marks", strings.Replace(german, ";142538;", ";142.538;", 1),
+			`line 2: column requests: "142.538" is not an integer`, "separates thousands"},
+		{"two marks of decimals", strings.Replace(german, ";47512,791;", ";47512.791;", 1),
+			"line 2: column latency_raw_p50_ms: 1,364107 has another decimal mark than 47512.791 in line 2",
+			"semicolons"},
+		{"spaces", strings.Replace(german, ";142538;", ";142\u00a0538;", 1),
+			`line 2: column requests: "142\u00a0538" is not a number`, ""},
+		{"no telling", "schema_version;throughput_rps\n4;230,507\n4;5\n",
+			"line 2: the mark in 230,507 may separate thousands or decimals", "with all decimals"},
+		{"words", strings.Replace(own, ",true,", ",WAHR,", 1),
+			`line 2: column keep_alive: "WAHR" is neither true nor false`, "one of these words"},
+		{"a day of two months", strings.Replace(own, "2026-11-25T10:02:10.000Z", "11/10/2026 10:02", 1),
+			`line 2: column started_at: "11/10/2026 10:02" may be read as several moments`, "2006-01-02T15"},
 		{"a row cut off", own[:len(own)-700] + "\n", "line 10: wrong number of fields", ""},
-		{"a delimiter that nobody knows", strings.ReplaceAll(own, ",", " "), "line 1: no column schema_version: is it a trials.csv of this lab?", ""},
-		{"no header", own[strings.Index(own, "\n")+1:], "line 1: no column schema_version: is it a trials.csv of this lab?", `its first column is "4"`},
+		{"a delimiter that nobody knows", strings.ReplaceAll(own, ",", " "),
+			"line 1: no column schema_version: is it a trials.csv of this lab?", ""},
+		{"no header", own[strings.Index(own, "\n")+1:],
+			"line 1: no column schema_version: is it a trials.csv of this lab?", `its first column is "4"`},
 	} {
 		_, _, err := collect(strings.NewReader(tt.text))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.hint) {
@@ -115,22 +135,26 @@ func TestFilesThatCanBeReadInSeveralWaysAreRefused(t *testing.T) {
 // Marks, delimiters, row numbers and rows without a value change nothing.
 func TestWhatCanBeReadInOneWayIsRead(t *testing.T) {
 	const want = `[["4" "7" "2.500" "true" "why"] ["4" "" "2600.000" "false" ""]]`
+	columns := []string{"schema_version", "requests", "throughput_rps", "keep_alive", "validity_reason"}
+	head := func(delimiter string) string { return strings.Join(columns, delimiter) }
 	for name, text := range map[string]string{
-		"as the lab writes it":     "schema_version,requests,throughput_rps,keep_alive,validity_reason\n4,7,2.500,true,why\n4,,2600.000,false,\n",
-		"a mark and CR LF":         "\ufeffschema_version,requests,throughput_rps,keep_alive,validity_reason\r\n4,7,2.500,true,why\r\n4,,2600.000,false,\r\n",
-		"quotes":                   "\"schema_version\",\"requests\",\"throughput_rps\",\"keep_alive\",\"validity_reason\"\n\"4\",\"7\",\"2.500\",\"true\",\"why\"\n\"4\",\"\",\"2600.000\",\"false\",\"\"\n",
-		"semicolons":               "schema_version;requests;throughput_rps;keep_alive;validity_reason\n4;7;2,5;true;why\n4;;2600;false;\n",
-		"semicolons and points":    "schema_version;requests;throughput_rps;keep_alive;validity_reason\n4;7;2.5;true;why\n4;;2600.0;false;\n",
-		"tabs":                     "schema_version\trequests\tthroughput_rps\tkeep_alive\tvalidity_reason\n4\t7\t2.5\tTrue\twhy\n4\t\t2600\tFALSE\t\n",
-		"a delimiter in a line":    "sep=|\nschema_version|requests|throughput_rps|keep_alive|validity_reason\n4|7|2.5|true|why\n4||2600|false|\n",
-		"exponents":                "schema_version,requests,throughput_rps,keep_alive,validity_reason\n4.0,7e0,25e-1,T" + "RUE,why\n4,NA,2.6e+03,False,NA\n",
-		"a large E with all of it": "schema_version,requests,throughput_rps,keep_alive,validity_reason\n4,7,2.500000E+00,true,why\n4,,2.600000E+03,false,\n",
-		"row numbers":              ",Unnamed: 0,schema_version,requests,throughput_rps,keep_alive,validity_reason\n0,1,4,7,2.5,true,why\n1,2,4,,2600.0,false,\n",
-		"empty cells left out":     "schema_version,requests,throughput_rps,keep_alive,validity_reason\n4,7,2.500,true,why\n4,,2600.000,false\n",
-		"empty cells added":        "schema_version,requests,throughput_rps,keep_alive,validity_reason,,\n4,7,2.500,true,why,,\n4,,2600.000,false,,,,,\n",
-		"empty rows":               ",,,,\nschema_version,requests,throughput_rps,keep_alive,validity_reason\n4,7,2.500,true,why\n,,,,\n4,,2600.000,false,\n\"\",,,,\n,\n",
+		"as the lab writes it": head(",") + "\n4,7,2.500,true,why\n4,,2600.000,false,\n",
+		"a mark and CR LF":     "\ufeff" + head(",") + "\r\n4,7,2.500,true,why\r\n4,,2600.000,false,\r\n",
+		"quotes": `"` + head(`","`) + "\"\n" + `"4","7","2.500","true","why"` + "\n" +
+			`"4","","2600.000","false",""` + "\n",
+		"semicolons":               head(";") + "\n4;7;2,5;true;why\n4;;2600;false;\n",
+		"semicolons and points":    head(";") + "\n4;7;2.5;true;why\n4;;2600.0;false;\n",
+		"tabs":                     head("\t") + "\n4\t7\t2.5\tTrue\twhy\n4\t\t2600\tFALSE\t\n",
+		"a delimiter in a line":    "sep=|\n" + head("|") + "\n4|7|2.5|true|why\n4||2600|false|\n",
+		"exponents":                head(",") + "\n4.0,7e0,25e-1,TRUE,why\n4,NA,2.6e+03,False,NA\n",
+		"a large E with all of it": head(",") + "\n4,7,2.500000E+00,true,why\n4,,2.600000E+03,false,\n",
+		"row numbers":              ",Unnamed: 0," + head(",") + "\n0,1,4,7,2.5,true,why\n1,2,4,,2600.0,false,\n",
+		"empty cells left out":     head(",") + "\n4,7,2.500,true,why\n4,,2600.000,false\n",
+		"empty cells added":        head(",") + ",,\n4,7,2.500,true,why,,\n4,,2600.000,false,,,,,\n",
+		"empty rows": ",,,,\n" + head(",") + "\n4,7,2.500,true,why\n,,,,\n4,,2600.000,false,\n" +
+			"\"\",,,,\n,\n",
 	} {
-		got, doubts, err := collect(strings.NewReader(text), "schema_version", "requests", "throughput_rps", "keep_alive", "validity_reason")
+		got, doubts, err := collect(strings.NewReader(text), columns...)
 		if err != nil || len(doubts) > 0 || quoted(got) != want {
 			t.Errorf("%s: %s, doubts %q, error %v", name, quoted(got), doubts, err)
 		}
@@ -138,6 +162,28 @@ func TestWhatCanBeReadInOneWayIsRead(t *testing.T) {
 	_, doubts, err := collect(strings.NewReader("schema_version,,requests,\n4,note,7,\n"))
 	if err != nil || len(doubts) != 1 || !strings.Contains(doubts[0], "have values and no name") {
 		t.Errorf("doubts %q, error %v", doubts, err)
+	}
+}
+
+// A spreadsheet saves the decimals that it shows.
+func TestRoundedNumbersAreADoubt(t *testing.T) {
+	file := func(values ...string) string {
+		return "schema_version,latency_p50_ms\n4," + strings.Join(values, "\n4,") + "\n"
+	}
+	for text, want := range map[string]string{
+		file("0.07", "0.08", "0.06", "0.09", "0.1", "0.05",
+			"0.07"): "latency_p50_ms has at most 2 decimals, where the lab writes 6: a program may have rounded it",
+		file("1", "2", "3", "4", "5",
+			"6"): "latency_p50_ms has at most 0 decimals",
+		file("0.07", "0.08", "0.06", "0.09", "0.1", "0.05", "0.071578"):         "",
+		file("0.070000", "0.080000", "0.060000", "0.090000", "0.1", "0.050000"): "",
+		file("0.07", "0.08", "0.07", "0.08", "0.07", "0.08", "0.07"):            "", // as few as that may be so
+		file("712.5", "801.2", "655.1", "903.4", "912.1", "500.9"):              "", // rounded, and no matter
+	} {
+		_, doubts, err := collect(strings.NewReader(text))
+		if err != nil || (want == "") != (len(doubts) == 0) || !strings.Contains(strings.Join(doubts, "; "), want) {
+			t.Errorf("%q: doubts %q, error %v; want %q", text, doubts, err, want)
+		}
 	}
 }
 
@@ -176,7 +222,8 @@ func TestAFileThatWasSavedAnewIsNotWhatTheRunWrote(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		v, err := record.Verify(run.Dir())
-		if err != nil || v.Consistent() || !strings.Contains(strings.Join(v.Problems, "; "), "trials.csv is not what the run wrote") {
+		if err != nil || v.Consistent() ||
+			!strings.Contains(strings.Join(v.Problems, "; "), "trials.csv is not what the run wrote") {
 			t.Errorf("%s: problems %q, error %v", name, v.Problems, err)
 		}
 	}

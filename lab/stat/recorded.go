@@ -48,7 +48,8 @@ func ReadRecording(r io.Reader) (Recording, error) {
 		return Recording{}, err
 	}
 	if !slices.Equal(file.Header(), twinsHeader) {
-		return Recording{}, fmt.Errorf("line %d: the header is not %s", max(file.Line(), lines+1), strings.Join(twinsHeader, ","))
+		return Recording{}, fmt.Errorf("line %d: the header is not %s",
+			max(file.Line(), lines+1), strings.Join(twinsHeader, ","))
 	}
 	pairs, err := pairUp(file)
 	return Recording{Origin: origin, Twins: pairs}, err
