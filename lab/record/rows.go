@@ -107,9 +107,7 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 	if schema < 0 {
 		schema, columns = asked, append(slices.Clip(columns), schemaColumn)
 	}
-	if r.in.Foreign() { // every number may show which mark is the decimal one
-		columns = append(slices.Clip(columns), r.numbersBeside(columns)...)
-	}
+	columns = append(slices.Clip(columns), r.witnesses(columns)...)
 	r.in.Want(columns)
 	r.spelling = spellingOf(r.in, columns)
 	for {
@@ -138,11 +136,15 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 	}
 }
 
-// numbersBeside are the file's columns of numbers that are not asked for.
-func (r *Rows) numbersBeside(asked []string) []string {
+// witnesses are the columns beside those that are asked for which show how the file
+// writes numbers. Where the decimal mark may be a comma, every number may show it.
+// Elsewhere a few do that have many decimals, of which the last is often 0.
+func (r *Rows) witnesses(asked []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
-		return !ok || m.Kind != metric.Integer && m.Kind != metric.Float || slices.Contains(asked, name)
+		number := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
+		shows := r.in.Foreign() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
+		return !number || !shows || slices.Contains(asked, name)
 	})
 }
 

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -168,7 +169,8 @@ func (s *spelling) mention(m *metric.Metric, cell []byte) mention {
 
 func (s *spelling) number(m *metric.Metric, cell []byte) ([]byte, error) {
 	plain, err := s.in.Number(cell, m.Decimals)
-	if refusal, ok := err.(*delimited.Refusal); ok {
+	var refusal *delimited.Refusal
+	if errors.As(err, &refusal) {
 		refusal.What = fmt.Sprintf("column %s: %s", m.Name, refusal.What)
 		if m.Name == schemaColumn {
 			refusal.Hint = "is it a trials.csv of this lab? take the file as the lab wrote it"

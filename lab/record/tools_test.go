@@ -165,6 +165,25 @@ func TestWhatCanBeReadInOneWayIsRead(t *testing.T) {
 	}
 }
 
+// Columns that nobody asked for show how the others are written.
+func TestOtherColumnsShowHowNumbersAreWritten(t *testing.T) {
+	one := func(text string) ([][]string, error) {
+		rows, _, err := collect(strings.NewReader(text), "throughput_rps")
+		return rows, err
+	}
+	got, err := one("schema_version;throughput_rps;latency_p50_ms\n4;998,815;0,25\n")
+	if err != nil || quoted(got) != `[["998.815"]]` {
+		t.Errorf("%s, error %v", quoted(got), err)
+	}
+	german := string(tool(t, "libreoffice-german.csv"))
+	commas := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(german, ",", " "), ";", ","), `"`, "")
+	for _, text := range []string{german, commas} {
+		if got, err := one(text); err == nil || !strings.Contains(err.Error(), "47512791 has no decimals") {
+			t.Errorf("%s, error %v", quoted(got), err)
+		}
+	}
+}
+
 // A spreadsheet saves the decimals that it shows.
 func TestRoundedNumbersAreADoubt(t *testing.T) {
 	file := func(values ...string) string {
