@@ -85,11 +85,8 @@ func (r *Reader) begin() error {
 func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte(byteMark)) }
 
 // header cuts a line by the delimiter with which most of its names are known; nil where
-// it has no name at all.
+// all of them are empty with one.
 func (r *Reader) header(text []byte, quotes int) (names []string, err error) {
-	if len(bytes.Trim(text, "\",;\t|")) == 0 {
-		return nil, nil
-	}
 	choice := delimiters
 	if r.format.declared {
 		choice = []byte{r.format.delimiter}
@@ -100,6 +97,9 @@ func (r *Reader) header(text []byte, quotes int) (names []string, err error) {
 			continue
 		}
 		cut, fault := r.namesBy(delimiter, text, quotes)
+		if fault == nil && strings.Join(cut, "") == "" {
+			return nil, nil
+		}
 		known := 0
 		for _, name := range cut {
 			if r.columns.Known(name) {
