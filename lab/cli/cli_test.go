@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { // two small runs of one plan
 			runs, err := filepath.Abs("../compare/testdata")
 			env.Setenv("RUNS", runs)
+			env.Setenv("TOOLS", filepath.Join(runs, "..", "..", "record", "testdata", "tools")) // and copies of one
 			return err
 		},
 	})

@@ -14,13 +14,13 @@ import (
 )
 
 type compareCommand struct {
-	Old string   `arg:"" help:"The run to compare with: an id under results/, a folder, or a trials.csv; label=RUN names it."`
+	Old string   `arg:"" help:"The run to compare with: an id under results/, a folder, or a trials.csv, also as other programs save it; label=RUN names it."`
 	New []string `arg:"" help:"Runs to compare with it, each for itself."`
 
 	Metric     []string `help:"Compare this column of trials.csv, in every phase that has it (repeatable). Default: the few that each phase is there for." placeholder:"NAME"`
 	AllMetrics bool     `help:"Compare every metric of which more is better, or less."`
 	Threshold  float64  `help:"The difference that matters in practice: at 0.05 a ratio from 0.95 to 1/0.95 does not." default:"0.05" placeholder:"T"`
-	Ignore     []string `help:"Compare although these differ: host, image, script, load, reference." placeholder:"KIND,..."`
+	Ignore     []string `help:"Compare although these differ (identity: are not known): identity, host, image, script, load, reference." placeholder:"KIND,..."`
 	FailOn     string   `help:"regression: exit with 3 when a line is worse." placeholder:"WHAT"`
 
 	JSON     bool `help:"Print JSON." name:"json" xor:"form"`
@@ -68,8 +68,9 @@ func (c *compareCommand) Run(a *app) error {
 
 // sources are the runs that are compared, and the folders that they lie in.
 func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
+	var once streams
 	for _, name := range append([]string{c.Old}, c.New...) {
-		source, dir, err := a.source(name)
+		source, dir, err := a.source(name, &once)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -107,20 +108,25 @@ func (c *compareCommand) selection() (compare.Selection, error) {
 
 // source is a run as people give it: label=RUN, where RUN is what record.Resolve
 // takes, or the path of a trials.csv; and its folder.
-func (a *app) source(name string) (source compare.Source, dir string, err error) {
+func (a *app) source(name string, once *streams) (source compare.Source, dir string, err error) {
 	label, path, named := strings.Cut(name, "=")
 	if _, err := os.Stat(name); !named || err == nil {
 		label, path = name, name
 	}
 	file := path
 	dir = filepath.Dir(path)
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
+	source.Label = label
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if source.Open, err = once.open(a, path, info); err != nil {
+			return source, "", err
+		}
+	} else {
 		if dir, err = record.Resolve(a.results(), path); err != nil {
 			return source, "", err
 		}
 		file = filepath.Join(dir, record.TrialsFile)
+		source.Open = func() (io.ReadCloser, error) { return os.Open(file) }
 	}
-	source = compare.Source{Label: label, Open: func() (io.ReadCloser, error) { return os.Open(file) }}
 	if filepath.Base(file) != record.TrialsFile {
 		return source, dir, nil
 	}

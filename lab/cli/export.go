@@ -153,9 +153,16 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 	}
 	header := rows.Header()
 	cells := make([]string, len(header))
+	checked := false
 	err = rows.Each(header, func(row [][]byte) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if !checked { // after the schema, which says what the columns are
+			if err := rows.Need(slices.Concat(record.Structure(), configuration)...); err != nil {
+				return err
+			}
+			checked = true
 		}
 		for i, cell := range row {
 			cells[i] = string(cell)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
+	"runtimelab/lab/delimited"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/stat"
 )
@@ -134,11 +135,12 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 	defer file.Close()
 	recording, err := stat.ReadRecording(file)
 	if err != nil {
-		return recording, &lab.Fault{
-			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("reading the recording %s: %w", c.File, err),
-			Hint: "One row for each block of each pair: pair,block,a,b with the values of both arms.",
+		hint := "One row for each block of each pair: pair,block,a,b with the values of both arms."
+		if refused := (*delimited.Refusal)(nil); errors.As(err, &refused) {
+			hint = cmp.Or(refused.Hint, hint)
 		}
+		err = fmt.Errorf("reading the recording %s: %w", c.File, err)
+		return recording, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: hint}
 	}
 	return recording, nil
 }

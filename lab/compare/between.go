@@ -85,7 +85,7 @@ func (s Spread) String() string {
 // spread is the larger of what the two runs know of their host's reference servers.
 // Where neither does, it is what these servers' difference shows: half its square.
 func spread(old, new *Run, references *float64) Spread {
-	if old.ID() == new.ID() {
+	if sameRun(old, new) {
 		return Spread{Source: "both are of one run"}
 	}
 	var known *record.Between

@@ -23,6 +23,8 @@ type Comparison struct {
 	OnlyNew    []Key        `json:"only_new"`
 	Notes      []string     `json:"notes"` // what a reader must know that weakens nothing
 	Doubts     []string     `json:"doubts"`
+
+	oneRun bool // both sides are known to be of one run
 }
 
 // Side is one of the two runs.
@@ -113,6 +115,7 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: side(old), New: side(new), Threshold: threshold, Ignored: Differences(old, new),
 		Lines: []Line{}, OnlyOld: only(old, new), OnlyNew: only(new, old), Notes: []string{}, Doubts: []string{},
+		oneRun: sameRun(old, new),
 	}
 	apart := references(old, new)
 	if apart != nil {
@@ -131,7 +134,7 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 		lines := 0
 		for i := range a.tallies {
 			p := pair{
-				old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.Old.RunID == c.New.RunID,
+				old: &a.tallies[i], new: b.tally(a.tallies[i].metric.Name), same: c.oneRun,
 				oldFailed: a.failed, newFailed: b.failed,
 			}
 			if p.old.plain.N+p.new.plain.N == 0 {
@@ -224,6 +227,7 @@ func doubts(old, new *Run, references *float64) (all []string) {
 			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
 		}
 	}
+	all = append(all, gapDoubts(old, new)...)
 	switch {
 	case references != nil:
 	case len(sharedReferences(old, new)) > 0:

@@ -405,7 +405,7 @@ func TestDifferences(t *testing.T) {
 		{"image", change("content_sha256", "c2", func(r map[string]string) bool { return !references(r) }), compare.Image, "node/single content_sha256: c1 against c2"},
 		{"script", change("scenario_sha256", "s2", func(r map[string]string) bool { return !references(r) }), compare.Script, "s1"},
 		{"parameters", change("parameters", "n=2", func(r map[string]string) bool { return r["parameters"] != "" }), compare.Script, "s1 n=1 against s1 n=2"},
-		{"rate", change("offered_rps", "60", of("steady")), compare.Load, "json node/single steady offered_rps: 50 against 60"},
+		{"rate", change("offered_rps", "60", of("steady")), compare.Load, "json node/single steady offered_rps: 50.000 against 60.000"},
 		{"rates that trials found", change("offered_rps", "60", func(r map[string]string) bool { return r["phase"] == "steady" && r["block"] == "1" }), "", ""},
 		{"rate of a search", change("offered_rps", "60", of("capacity")), "", ""},
 		{"connections", change("connections", "32", of("peak")), compare.Load, "json node/single peak connections: 64 against 32"},
@@ -773,7 +773,7 @@ func TestFilesThatAreNoSingleRunAreRefused(t *testing.T) {
 		says string
 		code int
 	}{
-		{two, "reading A: rows of several runs: new or old", lab.ExitUsage},
+		{two, "reading A: line 8: rows of several runs: new after old", lab.ExitUsage},
 		{table{}, "reading A: it has no rows", lab.ExitUsage},
 		{wrong, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
 		{other, "reading A: line 2: schema version 1", lab.ExitUsage},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"strconv"
+	"strings"
 
 	"runtimelab/lab/record"
 )
@@ -48,6 +49,7 @@ var csvColumns = []csvColumn{
 	{"between_of", func(_ Comparison, l Line) string { return string(l.Between.Of) }},
 	{"p_holm", func(_ Comparison, l Line) string { return exact(l.PHolm) }},
 	{"mark", func(_ Comparison, l Line) string { return string(l.Mark) }},
+	{"ignored", func(c Comparison, _ Line) string { return c.ignored() }},
 }
 
 func exact(x *float64) string {
@@ -57,8 +59,17 @@ func exact(x *float64) string {
 	return strconv.FormatFloat(*x, 'g', 9, 64)
 }
 
-// CSV is the lines of comparisons as a table. What is said of a comparison as a
-// whole is in the other forms.
+// ignored is what was to be ignored, and is there, in one text.
+func (c Comparison) ignored() string {
+	var all []string
+	for _, d := range c.Ignored {
+		all = append(all, d.String())
+	}
+	return strings.Join(all, "; ")
+}
+
+// CSV is the lines of comparisons as a table. Of what is said of a comparison as a whole
+// it has what was ignored; the other forms have all of it.
 func CSV(comparisons []Comparison) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)

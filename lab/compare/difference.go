@@ -15,6 +15,7 @@ import (
 type Kind string
 
 const (
+	Identity  Kind = "identity"  // it is not known whether they are of the same thing
 	Host      Kind = "host"      // another machine
 	Image     Kind = "image"     // other content of a variant's image
 	Script    Kind = "script"    // another script of a scenario, or other parameters
@@ -23,7 +24,7 @@ const (
 )
 
 // Kinds are all kinds, in the order of reports.
-func Kinds() []Kind { return []Kind{Host, Image, Script, Load, Reference} }
+func Kinds() []Kind { return []Kind{Identity, Host, Image, Script, Load, Reference} }
 
 // MostApart is by how much the reference servers of two runs may differ.
 const MostApart = 0.03
@@ -57,19 +58,27 @@ func short(text string) string {
 // Differences are all that keeps two runs from being compared.
 func Differences(old, new *Run) []Difference {
 	var all []Difference
-	note := func(kind Kind, what string, a, b *seen) {
+	note := func(kind Kind, column, what string, a, b *seen) {
+		if old.gaps.has(column) || new.gaps.has(column) {
+			return // whether they differ is not known
+		}
 		if a, b := a.String(), b.String(); a != b {
 			all = append(all, Difference{kind, what, a, b})
 		}
 	}
-	note(Host, "host_id", &old.hosts, &new.hosts)
+	all = append(all, unidentified(old, new)...)
+	note(Host, "host_id", "host_id", &old.hosts, &new.hosts)
 	for _, v := range shared(old.images, new.images) {
-		if lab.OriginalOf(v) == v && !strings.HasPrefix(v, "lab/") { // the lab's own come with the lab
-			note(Image, v+" content_sha256", old.images[v], new.images[v])
+		if !labImage(v) {
+			note(Image, "content_sha256", v+" content_sha256", old.images[v], new.images[v])
 		}
 	}
 	for _, s := range shared(old.scripts, new.scripts) {
-		note(Script, s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
+		if old.gaps.has("parameters") || new.gaps.has("parameters") {
+			note(Script, "scenario_sha256", s+" scenario_sha256", old.scripts[s].first(), new.scripts[s].first())
+			continue
+		}
+		note(Script, "scenario_sha256", s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
 	}
 	for _, k := range old.keys() {
 		g, other := old.groups[k], new.groups[k]
@@ -78,7 +87,7 @@ func Differences(old, new *Run) []Difference {
 		}
 		for i, column := range loads {
 			if givenLoads(i, k, g, other) {
-				note(Load, k.String()+" "+column, &g.loads[i], &other.loads[i])
+				note(Load, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
 		}
 	}
@@ -100,7 +109,7 @@ func apart(old, new *Run) []Difference {
 	switch {
 	case d != nil && math.Abs(*d) > -math.Log1p(-MostApart):
 		return []Difference{{Kind: Reference, What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed", percent(*d), 100*MostApart)}}
-	case d == nil && len(keys) > 0 && old.ID() != new.ID():
+	case d == nil && len(keys) > 0 && !sameRun(old, new):
 		return []Difference{{Kind: Reference, What: noFigure + ", valid", Old: old.usable(keys, new), New: new.usable(keys, old)}}
 	}
 	return nil
@@ -148,14 +157,14 @@ func Check(old *Run, news []*Run, ignore []Kind) error {
 			if slices.Contains(ignore, d.Kind) {
 				continue
 			}
-			if listed[d.Kind]++; listed[d.Kind] <= mostListed {
+			if listed[d.Kind]++; listed[d.Kind] <= mostListed || d.Kind == Identity {
 				lines = append(lines, fmt.Sprintf("%s, %s: %s", old.Label, n.Label, d))
 			}
 			if !slices.Contains(kinds, string(d.Kind)) {
 				kinds = append(kinds, string(d.Kind))
 			}
 		}
-		for _, k := range Kinds() {
+		for _, k := range Kinds()[1:] {
 			if more := listed[k] - mostListed; more > 0 {
 				lines = append(lines, fmt.Sprintf("%s, %s: %s: %d more", old.Label, n.Label, k, more))
 			}

@@ -60,6 +60,9 @@ type history struct {
 func historyOf(old, new *Run, others []*Run, spread Spread) *history {
 	h := &history{old: old, info: cmp.Or(old.Info, new.Info), keys: both(old, new, Key.result), spread: spread,
 		alike: map[Key][]*group{}, pools: map[string]stat.Variance{}}
+	if old.gaps.has("host_id") || new.gaps.has("host_id") {
+		return h // what other runs of one host tell is not known to be of the other's
+	}
 	seen := []string{old.ID(), new.ID()}
 	for _, r := range others {
 		if Tells(r.Info, h.info) && r.Host() == old.Host() && !slices.Contains(seen, r.ID()) {
@@ -179,7 +182,7 @@ func (c *Comparison) terms() (head string, doubts []string) {
 		}
 	}
 	switch {
-	case c.Old.RunID == c.New.RunID:
+	case c.oneRun:
 		head = "nothing, both are of one run"
 	case fewest > 0:
 		head = fmt.Sprintf("added to each interval is what its own line varies by (%d lines) or its metric (%d), in %s other runs of this host",

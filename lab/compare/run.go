@@ -78,6 +78,7 @@ type Run struct {
 	Rows   int
 	Doubts []string // what of it could not be read, in words
 
+	gaps        gaps
 	runs, hosts seen
 	versions    seen             // of the schema
 	scripts     map[string]*seen // by scenario
@@ -127,9 +128,6 @@ func readOne(ctx context.Context, source Source, which Selection) (*Run, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(run.runs.values) > 1 {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("rows of several runs: %s", run.ID()), Hint: "give each run as a file of its own"}
-	}
 	if run.Rows == 0 {
 		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("it has no rows"), Hint: "compare runs that have measured something"}
 	}
@@ -147,9 +145,15 @@ func readRows(ctx context.Context, source Source, which Selection, ordered bool)
 		return nil, err
 	}
 	r := newReading(source, which, ordered)
+	r.run.gaps.columns = rows.Missing(needed()...)
 	err = rows.Each(r.columns(), func(cells [][]byte) error {
 		if r.run.Rows%10_000 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if r.run.Rows == 0 { // after the schema, which says what the columns are
+			if err := rows.Need(record.Structure()...); err != nil {
+				return err
+			}
 		}
 		return r.add(cells)
 	})
@@ -158,6 +162,10 @@ func readRows(ctx context.Context, source Source, which Selection, ordered bool)
 	}
 	r.finish()
 	r.run.Doubts = rows.Doubts()
+	if names := rows.Missing(which.Names()...); len(names) > 0 {
+		r.run.Doubts = append(r.run.Doubts,
+			fmt.Sprintf("it has no column %s: nothing is compared by it", strings.Join(names, ", ")))
+	}
 	return r.run, nil
 }
 
@@ -221,9 +229,10 @@ func (r *reading) columns() []string {
 
 func (r *reading) add(cells [][]byte) error {
 	r.run.Rows++
-	r.run.runs.add(cells[runID])
-	r.run.hosts.add(cells[hostID])
 	r.run.versions.add(cells[schemaVersion])
+	if err := r.whole(cells); err != nil {
+		return err
+	}
 	g, err := r.group(cells)
 	if err != nil {
 		return err
@@ -256,6 +265,33 @@ func (r *reading) add(cells [][]byte) error {
 		g.early++
 	}
 	return g.add(&r.row, r.ordered)
+}
+
+// whole refuses a row that does not say what it is of, and one of another run.
+func (r *reading) whole(cells [][]byte) error {
+	for _, i := range [...]int{scenario, variant, block, validity} {
+		if len(cells[i]) == 0 {
+			return refused("the row has no "+identity[i], "remove the row, or take the file as the lab wrote it")
+		}
+	}
+	if !slices.Contains(validities, lab.Validity(cells[validity])) {
+		return refused(fmt.Sprintf("column validity: %q is unknown", cells[validity]),
+			"valid, censored, disturbed or failed")
+	}
+	r.run.gaps.note(cells)
+	r.run.runs.add(cells[runID])
+	r.run.hosts.add(cells[hostID])
+	if runs := r.run.runs.values; len(runs) > 1 {
+		return refused(fmt.Sprintf("rows of several runs: %s after %s", runs[1], runs[0]),
+			"give each run as a file of its own")
+	}
+	return nil
+}
+
+var validities = []lab.Validity{lab.Valid, lab.Censored, lab.Disturbed, lab.Failed}
+
+func refused(what, hint string) error {
+	return &lab.Fault{Code: lab.ExitUsage, Err: errors.New(what), Hint: hint}
 }
 
 // group is that of a row, and of the trial that it is part of.
@@ -316,63 +352,4 @@ func integer(column string, cell []byte) (int64, error) {
 		return 0, fmt.Errorf("column %s: %q is not an integer", column, cell)
 	}
 	return n, nil
-}
-
-// seen is the values that rows have where all should have the same.
-type seen struct{ values []string }
-
-// mostSeen bounds what is kept of rows that each have a value of their own.
-const mostSeen = 8
-
-// add takes in the cells of a row, empty ones aside: a trial that failed early
-// has no more.
-func (s *seen) add(cells ...[]byte) {
-	if len(cells[0]) == 0 {
-		return
-	}
-	for _, v := range s.values {
-		if same(v, cells) {
-			return
-		}
-	}
-	if len(s.values) < mostSeen {
-		s.values = append(s.values, joined(cells))
-	}
-}
-
-// same reports whether a value is these cells joined, without joining them.
-func same(value string, cells [][]byte) bool {
-	for i, c := range cells {
-		if len(c) == 0 {
-			continue
-		}
-		if i > 0 {
-			if value == "" || value[0] != ' ' {
-				return false
-			}
-			value = value[1:]
-		}
-		if len(value) < len(c) || value[:len(c)] != string(c) {
-			return false
-		}
-		value = value[len(c):]
-	}
-	return value == ""
-}
-
-func joined(cells [][]byte) string {
-	var words []string
-	for _, c := range cells {
-		if len(c) > 0 {
-			words = append(words, string(c))
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-func (s *seen) String() string {
-	if s == nil {
-		return ""
-	}
-	return strings.Join(slices.Sorted(slices.Values(s.values)), " or ")
 }

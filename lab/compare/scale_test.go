@@ -79,7 +79,9 @@ func (l *large) row(b []byte) []byte {
 			b = strconv.AppendInt(b, metric.SchemaVersion, 10)
 		case "validity":
 			b = append(b, "valid"...)
-		case "offered_rps", "connections", "deadline_ms", "server_cpus", "attempt":
+		case "offered_rps", "deadline_ms":
+			b = append(b, "2.000"...)
+		case "connections", "server_cpus", "attempt":
 			b = append(b, '2')
 		case "validity_reason":
 		default:

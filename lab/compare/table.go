@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -159,9 +160,9 @@ func (c Comparison) head() []string {
 func (s Side) String() string {
 	text := s.Label
 	if s.Label != s.RunID {
-		text += ", run " + s.RunID
+		text += ", run " + cmp.Or(s.RunID, "unknown")
 	}
-	return fmt.Sprintf("%s on host %s, %d rows", text, s.HostID, s.Rows)
+	return fmt.Sprintf("%s on host %s, %d rows", text, cmp.Or(s.HostID, "unknown"), s.Rows)
 }
 
 // unmatched lists what only one run has.

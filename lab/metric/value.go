@@ -17,6 +17,21 @@ const (
 	Float   Kind = "float"
 )
 
+// Form is which texts a string column may hold.
+type Form string
+
+const (
+	AnyText Form = ""
+	Boolean Form = "boolean" // true or false
+	Moment  Form = "moment"  // as Timestamp writes it
+)
+
+// forms are those of the string columns that other programs take for a type of theirs.
+var forms = map[string]Form{"started_at": Moment, "keep_alive": Boolean}
+
+// Form returns which texts the column may hold.
+func (m Metric) Form() Form { return forms[m.Name] }
+
 // Value is one cell. The zero Value is a missing one.
 type Value struct {
 	kind    Kind

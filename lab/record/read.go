@@ -101,6 +101,9 @@ func (r *Recorded) readTrials(in io.Reader) error {
 		r.Rows = append(r.Rows, row)
 		return err
 	})
+	if err == nil {
+		err = rows.Need(Structure()...)
+	}
 	r.Doubts = append(r.Doubts, rows.Doubts()...)
 	return err
 }

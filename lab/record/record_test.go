@@ -175,14 +175,18 @@ func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
 }
 
 func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
+	structure := strings.Join(record.Structure(), ",")
 	tests := []struct {
 		name, trials, doubt, err string
 		code                     int
 	}{
-		{name: "a column of later", trials: "schema_version,invented,throughput_rps\n4,x,2.5\n", doubt: "invented"},
-		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps\n5,x,2.5\n", doubt: "invented"},
+		{name: "a column of later", trials: "schema_version,invented,throughput_rps," + structure + "\n4,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
+		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps," + structure + "\n5,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
 		{name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1", code: lab.ExitUsage},
-		{name: "no schema", trials: "requests\n5\n", err: "schema version 0", code: lab.ExitUsage},
+		{name: "no schema", trials: "requests\n5\n", err: "line 1: no column schema_version: is it a trials.csv of this lab?", code: lab.ExitUsage},
+		{name: "no version", trials: "schema_version,requests\n,5\n", err: "line 2: the row has no schema_version", code: lab.ExitUsage},
+		{name: "no version of a schema", trials: "schema_version,requests\nx,5\n", err: `line 2: column schema_version: "x" is not a number`, code: lab.ExitUsage},
+		{name: "no block", trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n4,json,node/single,1,peak,1,valid\n", err: "trials.csv: no column block", code: lab.ExitUsage},
 		{name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests", code: lab.ExitFailed},
 		{name: "a cell short", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
 	}

@@ -1,9 +1,7 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -11,28 +9,20 @@ import (
 	"strconv"
 	"strings"
 
+	"runtimelab/lab"
+	"runtimelab/lab/delimited"
 	"runtimelab/lab/metric"
 )
 
 // Rows reads a trials.csv row after row, in as much memory as one row takes: a
-// table of millions is read as it passes. It takes what encoding/csv takes, and
-// leaves to it the records that the lab seldom writes, those with a quote inside
-// a field; the others it only cuts into cells.
+// table of millions is read as it passes. Other programs may have written the file
+// anew: values are those of their column's type, however they are spelled.
 type Rows struct {
-	in     *bufio.Reader
-	header []string
-	line   int    // of the file, where the record that was read last begins
-	ends   int    // lines read
-	record []byte // of a record that does not fit into the buffer, or has several lines
-	slots  []int  // by column: the place of its cell, -1 where it is not wanted; nil: each in its own
-	cells  [][]byte
-	torn   bool
-	schema string // of the rows read so far; empty before the first
+	in       *delimited.Reader
+	spelling spelling
+	doubts   []string
+	schema   string // of the rows read so far; empty before the first
 }
-
-// mostRecord is the bytes that a record may have: what is longer is a quote that
-// nothing closes.
-const mostRecord = 1 << 20
 
 // schemaColumn says of each row what its columns mean.
 const schemaColumn = "schema_version"
@@ -40,32 +30,77 @@ const schemaColumn = "schema_version"
 // NewRows reads the header. A file without one has no rows, which Doubts says; of
 // one that names a column twice nobody can say which is meant, and it is an error.
 func NewRows(r io.Reader) (*Rows, error) {
-	rows := &Rows{in: bufio.NewReaderSize(r, 256<<10)}
-	cells, err := rows.read()
-	if errors.Is(err, io.EOF) {
-		return rows, nil
+	in, err := delimited.NewReader(r, 0, delimited.Columns{Known: known, Optional: optional})
+	if err != nil {
+		return nil, fault(err)
 	}
-	named := map[string]bool{}
-	for _, cell := range cells {
-		name := string(cell)
-		if named[name] {
-			return nil, fmt.Errorf("line %d: the header names column %q twice", rows.line, name)
+	rows := &Rows{in: in}
+	if header := in.Header(); header != nil && !slices.Contains(header, schemaColumn) {
+		near := lab.Suggest(schemaColumn, header)
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("line %d: no column %s: is it a trials.csv of this lab?", in.Line(), schemaColumn),
+			Hint: fmt.Sprintf("its first column is %q; %s", header[0], near),
 		}
-		named[name] = true
-		rows.header = append(rows.header, name)
 	}
-	return rows, err
+	return rows, nil
+}
+
+func known(name string) bool {
+	_, ok := metric.Find(name)
+	return ok
+}
+
+// optional reports whether a row may end before a column: some programs leave out empty
+// cells at the end of a row, and a valid row may have none there.
+func optional(name string) bool {
+	m, ok := metric.Find(name)
+	return !ok || m.Rows != metric.EveryRow
+}
+
+// fault is an error of a file; where there is something to do about it, the user can.
+func fault(err error) error {
+	var refused *delimited.Refusal
+	if !errors.As(err, &refused) || refused.Hint == "" {
+		return err
+	}
+	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: refused.Hint}
 }
 
 // Header is the names of the columns as the file has them.
-func (r *Rows) Header() []string { return r.header }
+func (r *Rows) Header() []string { return r.in.Header() }
+
+// Need refuses a file that lacks a column which its reader cannot do without.
+func (r *Rows) Need(columns ...string) error {
+	missing := r.Missing(columns...)
+	if r.Header() == nil || len(missing) == 0 {
+		return nil
+	}
+	noun := "column"
+	if len(missing) > 1 {
+		noun = "columns"
+	}
+	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
+		Hint: "rows cannot be told apart without it: keep the column when you save the file"}
+}
+
+// Missing returns the columns that the file lacks.
+func (r *Rows) Missing(columns ...string) []string {
+	has := func(name string) bool { return slices.Contains(r.Header(), name) }
+	return slices.DeleteFunc(slices.Clone(columns), has)
+}
+
+// Structure is the columns that say which trial a row is of, and what it is worth.
+func Structure() []string {
+	return []string{"scenario", "variant", "block", "attempt", "phase", "server_cpus", "validity"}
+}
 
 // Each hands over the rows with the cells of the columns that are asked for, in
 // that order; nil where the file has no such column. Cells are each's until it
-// returns. An unterminated last line is left out. A row of another schema is an
-// error; that, and each's own, name the line.
+// returns, and spelled as the lab spells them. An unterminated last line is left out.
+// A row of another schema is an error; that, and each's own, name the line.
 func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
-	if r.header == nil {
+	if r.Header() == nil {
 		return nil
 	}
 	asked := len(columns)
@@ -73,22 +108,45 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 	if schema < 0 {
 		schema, columns = asked, append(slices.Clip(columns), schemaColumn)
 	}
-	r.want(columns)
+	columns = append(slices.Clip(columns), r.witnesses(columns)...)
+	r.in.Want(columns)
+	r.spelling = spellingOf(r.in, columns)
 	for {
-		cells, err := r.read()
+		cells, err := r.in.Read()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return fault(r.spelling.end())
 		}
 		if err != nil {
-			return err
+			return fault(err)
 		}
-		if err = r.checkVersion(cells[schema]); err == nil {
+		if string(bytes.TrimPrefix(cells[schema], []byte("\ufeff"))) == schemaColumn {
+			return fault(r.in.Joined())
+		}
+		if err := r.spelling.spell(cells); err != nil {
+			return fault(err)
+		}
+		if err = versioned(cells[schema]); err == nil {
+			err = r.checkVersion(cells[schema])
+		}
+		if err == nil {
 			err = each(cells[:asked])
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", r.line, err)
+			return fmt.Errorf("line %d: %w", r.in.Line(), err)
 		}
 	}
+}
+
+// witnesses are the columns beside those that are asked for which show how the file
+// writes numbers. Where the decimal mark may be a comma, every number may show it.
+// Elsewhere a few do that have many decimals, of which the last is often 0.
+func (r *Rows) witnesses(asked []string) []string {
+	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
+		m, ok := metric.Find(name)
+		number := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
+		shows := r.in.Foreign() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
+		return !number || !shows || slices.Contains(asked, name)
+	})
 }
 
 // checkVersion checks the schema of a row: one that this lab reads, and the same in
@@ -107,167 +165,31 @@ func (r *Rows) checkVersion(cell []byte) error {
 	return checkSame(r.schema, string(cell))
 }
 
+// versioned refuses a row without a version of its schema.
+func versioned(cell []byte) error {
+	if len(cell) > 0 {
+		return nil
+	}
+	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
+		Hint: "remove the row, or take the file as the lab wrote it"}
+}
+
 // Doubts are what of the file could not be read, in words, once all of it was.
 func (r *Rows) Doubts() []string {
 	var doubts []string
-	if r.torn {
+	if r.in.Torn() {
 		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", TrialsFile))
 	}
-	if r.header == nil {
+	if r.Header() == nil {
 		return append(doubts, fmt.Sprintf("%s has no header, so no rows", TrialsFile))
 	}
-	var unknown []string
-	for _, name := range r.header {
-		if _, ok := metric.Find(name); !ok {
-			unknown = append(unknown, name)
-		}
-	}
+	unknown := slices.DeleteFunc(slices.Clone(r.Header()), known)
 	if len(unknown) > 0 {
-		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s", TrialsFile, strings.Join(unknown, ", ")))
+		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s",
+			TrialsFile, strings.Join(unknown, ", ")))
 	}
-	return doubts
-}
-
-// want gives each column a place of its own in cells.
-func (r *Rows) want(columns []string) {
-	r.slots = make([]int, len(r.header))
-	for i, name := range r.header {
-		r.slots[i] = slices.Index(columns, name)
+	if r.in.Unnamed() {
+		doubts = append(doubts, fmt.Sprintf("columns of %s that have values and no name were left out", TrialsFile))
 	}
-	r.cells = make([][]byte, len(columns))
-}
-
-// read returns the cells of the next record, io.EOF after the last.
-func (r *Rows) read() ([][]byte, error) {
-	for {
-		text, quotes, err := r.next()
-		if err != nil {
-			return nil, err
-		}
-		if len(text) == 0 { // encoding/csv has no records of nothing
-			continue
-		}
-		fields, plain := r.cut(text, quotes)
-		if !plain {
-			if fields, err = r.parse(text); err != nil {
-				return nil, err
-			}
-		}
-		if r.header != nil && fields != len(r.header) {
-			return nil, fmt.Errorf("line %d: %w: %d, where the header has %d", r.line, csv.ErrFieldCount, fields, len(r.header))
-		}
-		return r.cells, nil
-	}
-}
-
-// next is the text of the next record without its line's end, and the quotes in
-// it. A record whose quotes are not even goes on in the next line.
-func (r *Rows) next() (text []byte, quotes int, err error) {
-	r.line = r.ends + 1
-	r.record = r.record[:0]
-	for {
-		part, err := r.in.ReadSlice('\n')
-		quotes += bytes.Count(part, []byte{'"'})
-		whole := err == nil && quotes%2 == 0
-		if whole {
-			r.ends++
-			if len(r.record) == 0 {
-				return trimEnd(part), quotes, nil
-			}
-		}
-		r.record = append(r.record, part...)
-		switch {
-		case whole:
-			return trimEnd(r.record), quotes, nil
-		case errors.Is(err, io.EOF):
-			return r.last(quotes)
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return nil, 0, err
-		case len(r.record) > mostRecord:
-			return nil, 0, fmt.Errorf("line %d: a record of more than %d bytes: is a quote not closed?", r.line, mostRecord)
-		}
-		if err == nil {
-			r.ends++
-		}
-	}
-}
-
-// last is what follows the last record that is whole: nothing, a line that was
-// torn while it was written, or lines after a quote that nothing closes, which
-// encoding/csv has the words for.
-func (r *Rows) last(quotes int) ([]byte, int, error) {
-	if quotes%2 != 0 && bytes.IndexByte(r.record, '\n') >= 0 {
-		return r.record, quotes, nil
-	}
-	r.torn = len(r.record) > 0
-	r.record = r.record[:0]
-	return nil, 0, io.EOF
-}
-
-func trimEnd(line []byte) []byte {
-	line = bytes.TrimSuffix(line, []byte{'\n'})
-	return bytes.TrimSuffix(line, []byte{'\r'})
-}
-
-// cut finds the cells of a record whose fields are all free of quotes, or inside
-// a pair of them: false for any other.
-func (r *Rows) cut(text []byte, quotes int) (fields int, plain bool) {
-	if r.slots == nil {
-		r.cells = r.cells[:0]
-	}
-	for rest, more := text, true; more; fields++ {
-		cell := rest
-		if quotes > 0 && len(rest) > 0 && rest[0] == '"' {
-			end := 1 + bytes.IndexByte(rest[1:], '"')
-			after := rest[end+1:]
-			if end == 0 || len(after) > 0 && after[0] != ',' {
-				return 0, false
-			}
-			quotes -= 2
-			cell, rest, more = rest[1:end], after, len(after) > 0
-			if bytes.IndexByte(cell, '\n') >= 0 {
-				return 0, false
-			}
-			if more {
-				rest = rest[1:]
-			}
-		} else if comma := bytes.IndexByte(rest, ','); comma >= 0 {
-			cell, rest = rest[:comma], rest[comma+1:]
-		} else {
-			more = false
-		}
-		r.keep(fields, cell)
-	}
-	return fields, quotes == 0
-}
-
-// parse reads a record as encoding/csv does.
-func (r *Rows) parse(text []byte) (fields int, err error) {
-	// With an end of line, before which a carriage return is part of the last cell.
-	in := csv.NewReader(io.MultiReader(bytes.NewReader(text), strings.NewReader("\r\n")))
-	in.FieldsPerRecord = -1
-	record, err := in.Read()
-	var wrong *csv.ParseError
-	if errors.As(err, &wrong) {
-		err = wrong.Err // the line that it names is that of this record
-	}
-	if err != nil {
-		return 0, fmt.Errorf("line %d: %w", r.line, err)
-	}
-	if r.slots == nil {
-		r.cells = r.cells[:0]
-	}
-	for i, field := range record {
-		r.keep(i, []byte(field))
-	}
-	return len(record), nil
-}
-
-// keep puts the cell of a column into its place.
-func (r *Rows) keep(column int, cell []byte) {
-	if r.slots == nil {
-		r.cells = append(r.cells, cell)
-	} else if column < len(r.slots) && r.slots[column] >= 0 {
-		r.cells[r.slots[column]] = cell
-	}
+	return append(doubts, r.spelling.doubts()...)
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	_ "embed"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"runtimelab/lab/delimited"
 )
 
 // Twins are the values that two arms which do not differ had in the blocks of one
@@ -32,23 +33,26 @@ func Recorded() (Recording, error) { return ReadRecording(bytes.NewReader(record
 
 // ReadRecording reads a file of twins: lines of # that say where they come from,
 // then CSV, a row for each block of each pair with the value of either arm, such
-// as a throughput. Mistakes name their line.
+// as a throughput. Other programs may have saved it. Mistakes name their line.
 func ReadRecording(r io.Reader) (Recording, error) {
 	buffered := bufio.NewReader(r)
 	origin, lines, err := readOrigin(buffered)
 	if err != nil {
 		return Recording{}, fmt.Errorf("line %d: %w", lines+1, err)
 	}
-	file := csv.NewReader(buffered)
-	rows, err := file.ReadAll()
+	twins := func(name string) bool { return slices.Contains(twinsHeader, name) }
+	file, err := delimited.NewReader(buffered, lines, delimited.Columns{
+		Known: twins, Optional: func(name string) bool { return !twins(name) },
+	})
 	if err != nil {
-		return Recording{}, fmt.Errorf("after %d lines of origin: %w", lines, err)
+		return Recording{}, err
 	}
-	if len(rows) == 0 || !slices.Equal(rows[0], twinsHeader) {
-		return Recording{}, fmt.Errorf("line %d: the header is not %s", lines+1, strings.Join(twinsHeader, ","))
+	if !slices.Equal(file.Header(), twinsHeader) {
+		return Recording{}, fmt.Errorf("line %d: the header is not %s",
+			max(file.Line(), lines+1), strings.Join(twinsHeader, ","))
 	}
-	twins, err := pairUp(rows[1:], lines+2)
-	return Recording{Origin: origin, Twins: twins}, err
+	pairs, err := pairUp(file)
+	return Recording{Origin: origin, Twins: pairs}, err
 }
 
 // Write writes a recording as ReadRecording reads it.
@@ -71,10 +75,15 @@ func (r Recording) Write(w io.Writer) error {
 
 var twinsHeader = []string{"pair", "block", "a", "b"}
 
+// readOrigin reads the lines of #, which a spreadsheet cuts into cells and puts into
+// quotes.
 func readOrigin(r *bufio.Reader) (origin string, lines int, err error) {
+	if mark, _ := r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = r.Discard(len(mark)) // it is in the buffer
+	}
 	var said []string
 	for {
-		if next, err := r.Peek(1); err != nil || next[0] != '#' {
+		if next, err := r.Peek(2); len(next) == 0 || next[0] != '#' && string(next) != `"#` {
 			if errors.Is(err, io.EOF) {
 				err = nil // the header will be missing
 			}
@@ -84,41 +93,60 @@ func readOrigin(r *bufio.Reader) (origin string, lines int, err error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", lines, err
 		}
-		said = append(said, strings.TrimSpace(strings.TrimPrefix(line, "#")))
+		said = append(said, strings.Trim(strings.TrimLeft(line, `"#`), "\",; \t\r\n"))
 		lines++
 	}
 }
+
+const byteOrderMark = "\ufeff"
 
 // fewestRatios is what a simulation has to draw from at the least to show more
 // than its own coarseness.
 const fewestRatios = 12
 
-// pairUp collects rows, the first of which stands in that line, by pair.
-func pairUp(rows [][]string, first int) (twins []Twins, err error) {
+// pairUp collects rows by pair.
+func pairUp(file *delimited.Reader) (twins []Twins, err error) {
+	file.Want(twinsHeader)
 	at := map[string]int{}
-	for i, row := range rows {
-		pair, known := at[row[0]]
+	rows := 0
+	for ; ; rows++ {
+		row, err := file.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		pair, known := at[string(row[0])]
 		if !known {
 			pair = len(twins)
-			at[row[0]], twins = pair, append(twins, Twins{})
+			at[string(row[0])], twins = pair, append(twins, Twins{})
 		}
-		a, errA := positive(row[2])
-		b, errB := positive(row[3])
+		a, errA := positive(file, row[2])
+		b, errB := positive(file, row[3])
 		if err := errors.Join(errA, errB); err != nil {
-			return nil, fmt.Errorf("line %d: %w", first+i, err)
+			return nil, err
 		}
 		twins[pair].A, twins[pair].B = append(twins[pair].A, a), append(twins[pair].B, b)
 	}
-	if len(rows) < fewestRatios {
-		return nil, fmt.Errorf("at least %d blocks of twins are needed to draw from, not %d", fewestRatios, len(rows))
+	if rows < fewestRatios {
+		return nil, fmt.Errorf("at least %d blocks of twins are needed to draw from, not %d", fewestRatios, rows)
 	}
 	return twins, nil
 }
 
-func positive(text string) (float64, error) {
-	x, err := strconv.ParseFloat(text, 64)
+// valueDecimals are those of a throughput.
+const valueDecimals = 3
+
+func positive(file *delimited.Reader, cell []byte) (float64, error) {
+	text, err := file.Number(cell, valueDecimals)
+	var refused *delimited.Refusal
+	if errors.As(err, &refused) && refused.Hint != "" { // it is a number, in doubt
+		return 0, err
+	}
+	x, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || !(x > 0) || math.IsInf(x, 1) {
-		return 0, fmt.Errorf("%q is not a number above 0", text)
+		return 0, fmt.Errorf("line %d: %q is not a number above 0", file.Line(), cell)
 	}
 	return x, nil
 }

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+)
+
+// What can be read once only is kept up to a bound, under no name.
+func TestSpoolIsBounded(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	path := filepath.Join(t.TempDir(), "input")
+	if err := os.WriteFile(path, []byte("0123456789"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := spool(path, 9); lab.ExitCode(err) != lab.ExitUsage ||
+		!strings.Contains(err.Error(), "more than 9 bytes") {
+		t.Errorf("error %v", err)
+	}
+	f, err := spool(path, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 2 { // as often as it is asked for
+		text, err := io.ReadAll(io.NewSectionReader(f, 0, 10))
+		if err != nil || string(text) != "0123456789" {
+			t.Errorf("%q, error %v", text, err)
+		}
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, error %v", left, err)
+	}
+}

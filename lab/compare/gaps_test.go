@@ -1,0 +1,197 @@
+package compare_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"runtimelab/lab"
+	"runtimelab/lab/compare"
+	"runtimelab/lab/record"
+)
+
+// without is the source of a table that lacks columns.
+func (t table) without(label string, dropped ...string) compare.Source {
+	records, _ := csv.NewReader(bytes.NewReader(t.csv())).ReadAll() // it was written here
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	for _, cells := range records {
+		var kept []string
+		for i, name := range records[0] {
+			if !slices.Contains(dropped, name) {
+				kept = append(kept, cells[i])
+			}
+		}
+		_ = w.Write(kept) // a buffer takes everything
+	}
+	w.Flush()
+	return compare.Source{Label: label, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(text.Bytes())), nil
+	}}
+}
+
+func readSources(t *testing.T, sources ...compare.Source) []*compare.Run {
+	t.Helper()
+	runs, err := compare.Read(context.Background(), sources, compare.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runs
+}
+
+// withReferences is a run of which the lesser reference server had a throughput.
+func withReferences(id string, result, reference float64) table {
+	return slices.Concat(trials("throughput_rps", around(result)),
+		trials("throughput_rps", around(reference), "scenario", lab.ReferenceScenario, "variant",
+			lab.ReferenceLess)).with("run_id", id)
+}
+
+// A column that a check needs is named where it is missing, and the way round is said in
+// the report.
+func TestAMissingColumnIsNamed(t *testing.T) {
+	old, new := withReferences("old", 100, 50), withReferences("new", 100, 50)
+	for column, doubt := range map[string]string{
+		"run_id":          "compared as another run",
+		"host_id":         "whether one machine measured both is not known",
+		"scenario_sha256": "one script", "parameters": "same parameters", "content_sha256": "one image",
+		"offered_rps": "one load", "connections": "one load", "keep_alive": "one load", "deadline_ms": "one load",
+		"throughput_rps": "whether the reference servers agree is not known",
+	} {
+		for name, sources := range map[string][]compare.Source{
+			"new":  {old.source("A"), new.without("B", column)},
+			"both": {old.without("A", column), new.without("B", column)},
+		} {
+			runs := readSources(t, sources...)
+			err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Reference})
+			if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
+				!strings.Contains(err.Error(), "identity: B has no column "+column) ||
+				!strings.Contains(err.Error(), "--ignore identity") {
+				t.Errorf("%s lacks %s: error %v", name, column, err)
+			}
+			if err := compare.Check(runs[0], runs[1:],
+				[]compare.Kind{compare.Identity, compare.Reference}); err != nil {
+				t.Errorf("%s lacks %s: not ignored: %v", name, column, err)
+			}
+			c := compare.Compare(runs[0], runs[1], 0.05)
+			if doubts := strings.Join(c.Doubts, "\n"); !strings.Contains(doubts, "B has no column "+column+": ") ||
+				!strings.Contains(doubts, doubt) {
+				t.Errorf("%s lacks %s: doubts %q", name, column, c.Doubts)
+			}
+			if column != "throughput_rps" &&
+				!strings.Contains(string(compare.CSV([]compare.Comparison{c})), "identity: B has no column "+column) {
+				t.Errorf("%s lacks %s: the CSV does not say so", name, column)
+			}
+		}
+	}
+}
+
+// Without run_id two files are two runs: what runs of a host differ by is added.
+func TestFilesWithoutARunAreNotOfOneRun(t *testing.T) {
+	runs := readSources(t, withReferences("old", 100, 50).without("A", "run_id"),
+		withReferences("new", 94.7, 51.4).without("B", "run_id"))
+	c := compare.Compare(runs[0], runs[1], 0.05)
+	d := math.Log(51.4 / 50)
+	if math.Abs(c.Between.VarianceLog-d*d/2) > 1e-12 || c.Lines[0].Mark == compare.Worse {
+		t.Errorf("between runs %+v, and the line is %s", c.Between, c.Lines[0].Mark)
+	}
+	if text := c.Text(); strings.Contains(text, "of one run") ||
+		!strings.Contains(text, "run unknown on host h1") {
+		t.Errorf("%s", text)
+	}
+	if b := c.Lines[0].Between.Of; b != compare.References {
+		t.Errorf("the line's variance is that of %s", b)
+	}
+}
+
+// Of a machine that is not known other runs of a host tell nothing.
+func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
+	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
+	history := []compare.Source{other("r1", 98).source("r1"), other("r2", 100).source("r2"),
+		other("r3", 103).source("r3")}
+	for name, pair := range map[string][]compare.Source{
+		"the new": {old.source("A"), new.without("B", "host_id")},
+		"the old": {old.without("A", "host_id"), new.source("B")},
+		"both":    {old.without("A", "host_id"), new.without("B", "host_id")},
+		"a row": {old.source("A"),
+			slices.Concat(new, table{trial(7, "run_id", "new", "host_id", "")}).source("B")},
+	} {
+		runs := readSources(t, slices.Concat(pair, history)...)
+		for _, r := range runs {
+			r.Info = infoOf()
+		}
+		c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
+		if b := c.Lines[0].Between; b.Of != compare.References {
+			t.Errorf("%s: %+v", name, b)
+		}
+	}
+}
+
+// A value that no row lacks, and hashes that no row has, are missed as a column is.
+func TestMissingValuesAreNamed(t *testing.T) {
+	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
+	for want, files := range map[string][2]table{
+		"identity: B has no run_id in 2 of 6 rows": {old,
+			slices.Concat(new[:4], new[4:].with("run_id", ""))},
+		"identity: B has no host_id in 6 of 6 rows": {old, new.with("host_id", "")},
+		"identity: node/single has no content_sha256 in either run": {old.with("content_sha256", ""),
+			new.with("content_sha256", "")},
+		"identity: json has no scenario_sha256 in either run": {old.with("scenario_sha256", ""),
+			new.with("scenario_sha256", "")},
+		"image: node/single content_sha256: c1 against none":           {old, new.with("content_sha256", "")},
+		"script: json scenario_sha256 and parameters: s1 against none": {old, new.with("scenario_sha256", "")},
+	} {
+		runs := readSources(t, files[0].source("A"), files[1].source("B"))
+		if err := compare.Check(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	runs := readSources(t, old.without("A", "parameters"),
+		new.with("scenario_sha256", "s2").without("B", "parameters"))
+	if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Identity}); err == nil ||
+		!strings.Contains(err.Error(), "s1 against s2") {
+		t.Errorf("scripts that differ, without parameters: error %v", err)
+	}
+}
+
+// Without a column that says which trial a row is of there is no way round.
+func TestRowsWithoutATrialAreRefused(t *testing.T) {
+	rows := trials("throughput_rps", around(100))
+	for _, column := range record.Structure() {
+		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)}, compare.Default())
+		if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
+			!strings.Contains(err.Error(), "line 2: no column "+column) {
+			t.Errorf("without %s: error %v", column, err)
+		}
+	}
+	for want, row := range map[string]map[string]string{
+		"line 3: the row has no scenario":                 trial(2, "scenario", ""),
+		"line 3: the row has no variant":                  trial(2, "variant", ""),
+		"line 3: the row has no block":                    trial(2, "block", ""),
+		"line 3: the row has no validity":                 trial(2, "validity", ""),
+		`line 3: column validity: "Valide" is unknown`:    trial(2, "validity", "Valide"),
+		"line 3: rows of several runs: another after old": trial(2, "run_id", "another"),
+	} {
+		_, err := compare.Read(context.Background(), []compare.Source{table{rows[0], row}.source("A")},
+			compare.Default())
+		if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// What a file cannot be compared by is said.
+func TestAMissingMetricIsADoubt(t *testing.T) {
+	rows := trials("throughput_rps", around(100), "cpu_us_per_request", 5)
+	runs := readSources(t, rows.source("A"),
+		rows.with("run_id", "new").without("B", "cpu_us_per_request", "memory_peak_mib"))
+	c := compare.Compare(runs[0], runs[1], 0.05)
+	const want = "B: it has no column cpu_us_per_request, memory_peak_mib: nothing is compared by it"
+	if !slices.Contains(c.Doubts, want) {
+		t.Errorf("doubts %q, want %q", c.Doubts, want)
+	}
+}
