@@ -194,7 +194,7 @@ func unequal(name string, want, got any) Difference {
 // shown writes text as it is and everything else as JSON.
 func shown(value any) string {
 	if text, is := value.(string); is {
-		return escape([]byte(text))
+		return lab.Escape([]byte(text))
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
