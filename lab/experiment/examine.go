@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,24 +21,35 @@ import (
 type examination struct {
 	contract  []lab.Answer            // to the examiner's requests
 	scenarios map[string][]lab.Answer // to all requests of each scenario, by its name
+	again     map[string][]lab.Answer // to the same, asked a second time
 	problems  []string                // why the variant cannot be measured
 }
 
 // Examine asks every variant everything, without a trial, and returns why it
-// refuses those that break the contract or differ from the others.
+// refuses those that break the contract or differ from the others. A twin is
+// examined as its original, and the lab's own responders are not. A scenario that
+// is not answered with success is a *lab.Fault of the user's; who is refused is
+// known then too. What was found is what Run goes by.
 func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
 	e.begin()
-	if err := e.examine(ctx, slices.Sorted(maps.Keys(e.Variants))); err != nil {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(e.Variants)) {
+		if id == lab.OriginalOf(id) && !e.Variants[id].Responder {
+			ids = append(ids, id)
+		}
+	}
+	wrong, err := e.examine(ctx, ids)
+	if err != nil {
 		return nil, err
 	}
-	return e.refused, nil
+	return e.refused, wrong
 }
 
 // examine asks variants everything, refuses those that break the contract or
 // differ from the others, and keeps the answers to the scenarios' requests as
-// what a hit must bring. Nothing is timed here, so that variants are examined
-// side by side.
-func (e *Experiment) examine(ctx context.Context, variants []string) error {
+// what a hit must bring. wrong is what the scenarios ask for in vain. Nothing is
+// timed here, so that variants are examined side by side.
+func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err error) {
 	var ids []string
 	for _, id := range variants {
 		if e.refused[id] == "" {
@@ -57,16 +69,23 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	for i, id := range ids {
 		if len(found[i].problems) > 0 {
 			e.refuse(id, found[i].problems)
 		}
 	}
+	if wrong = e.wrongAnswers(ids, found); wrong != nil {
+		for i := range found { // told once is enough: what is left to compare is the contract
+			found[i].scenarios = nil
+		}
+	}
 	e.compare(ids, found)
-	e.keepTargets(ids, found)
-	return nil
+	if wrong == nil {
+		e.keepTargets(ids, found)
+	}
+	return wrong, nil
 }
 
 // bodies are those of answers, each kept once: variants are to answer alike, and
@@ -82,7 +101,9 @@ func (b *bodies) share(x examination) {
 	if b.once == nil {
 		b.once = make(map[[sha256.Size]byte][]byte)
 	}
-	for _, answers := range append(slices.Collect(maps.Values(x.scenarios)), x.contract) {
+	for _, answers := range slices.Concat(
+		slices.Collect(maps.Values(x.scenarios)), slices.Collect(maps.Values(x.again)), [][]lab.Answer{x.contract},
+	) {
 		for i, a := range answers {
 			sum := sha256.Sum256(a.Body)
 			if had, ok := b.once[sum]; ok {
@@ -116,28 +137,63 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 	if _, err := cell.Await(ctx, e.alive(), patience); err != nil {
 		return x, err
 	}
+	began := time.Now()
+	var silent []string
+	if x.scenarios, silent, err = e.askScenarios(ctx, id, cell); err != nil {
+		return x, err
+	}
 	if x.contract, err = cell.Check(ctx, e.Examiner.Requests()); err != nil {
 		return x, err
 	}
-	x.problems = e.Examiner.Judge(x.contract)
-	x.scenarios = make(map[string][]lab.Answer)
+	x.problems = append(e.Examiner.Judge(x.contract), silent...)
+	if len(x.problems) > 0 || len(x.scenarios) == 0 {
+		return x, nil
+	}
+	// A clock of whole seconds has gone on.
+	if err := pause(ctx, e.Between-time.Since(began)); err != nil {
+		return x, err
+	}
+	x.again, x.problems, err = e.askScenarios(ctx, id, cell)
+	return x, err
+}
+
+// askScenarios asks a variant all requests of its scenarios, once, and lists those
+// that got no answer, which is the variant's fault.
+func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (all map[string][]lab.Answer, silent []string, err error) {
+	all = make(map[string][]lab.Answer)
 	for _, t := range e.Plan.Trials {
-		if lab.OriginalOf(t.Variant) != id || x.scenarios[t.Scenario] != nil {
+		if lab.OriginalOf(t.Variant) != id || all[t.Scenario] != nil {
 			continue
 		}
-		requests := allRequests(e.scenarios[t.Scenario])
+		s := e.scenarios[t.Scenario]
+		requests := allRequests(s)
 		answers, err := cell.Check(ctx, requests)
 		if err != nil {
-			return x, err
+			return nil, nil, err
 		}
 		for i, a := range answers {
 			if a.Error != "" {
-				x.problems = append(x.problems, fmt.Sprintf("scenario %s: %s %s got no answer: %s", t.Scenario, requests[i].Method, requests[i].Path, a.Error))
+				r := requests[i]
+				silent = append(silent, fmt.Sprintf("scenario %s: %s: %s %s got no answer: %s",
+					s.Name, r.At.In(s.File), r.Method, shownPath(r.Path), a.Error))
 			}
 		}
-		x.scenarios[t.Scenario] = answers
+		all[t.Scenario] = answers
 	}
-	return x, nil
+	return all, silent, nil
+}
+
+// pause waits for so long, unless ctx ends before.
+func pause(ctx context.Context, lasts time.Duration) error {
+	if lasts <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(lasts):
+		return nil
+	}
 }
 
 // alive is what a server that is ready answers.
