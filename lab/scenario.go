@@ -137,6 +137,16 @@ func (s Scenario) RequestsOf(p Phase) []Request {
 	return s.Requests
 }
 
+// AllRequests are the scenario's requests, and after them those that its phases
+// have of their own.
+func (s Scenario) AllRequests() []Request {
+	all := slices.Clone(s.Requests)
+	for _, p := range s.Phases {
+		all = append(all, p.Requests...)
+	}
+	return all
+}
+
 // PhasesOf are the phases that a trial of the scenario goes through, its warm-up
 // included.
 func (s Scenario) PhasesOf(t Trial) []Phase {

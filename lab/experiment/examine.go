@@ -166,7 +166,7 @@ func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (al
 			continue
 		}
 		s := e.scenarios[t.Scenario]
-		requests := allRequests(s)
+		requests := s.AllRequests()
 		answers, err := cell.Check(ctx, requests)
 		if err != nil {
 			return nil, nil, err
@@ -238,19 +238,9 @@ func (e *Experiment) differences(a, b string, xa, xb examination) []string {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue // not both run it
 		}
-		d = append(d, e.Examiner.Compare(allRequests(s), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		d = append(d, e.Examiner.Compare(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
 	return d
-}
-
-// allRequests is a scenario's requests, and after them those that its phases
-// have of their own.
-func allRequests(s lab.Scenario) []lab.Request {
-	all := slices.Clone(s.Requests)
-	for _, p := range s.Phases {
-		all = append(all, p.Requests...)
-	}
-	return all
 }
 
 // targets is what a variant was asked by a scenario and what it must answer.
@@ -278,7 +268,7 @@ func (e *Experiment) keepTargets(ids []string, found []examination) {
 	}
 }
 
-// pair puts the answers to allRequests beside what they answer.
+// pair puts the answers to a scenario's AllRequests beside what they answer.
 func pair(s lab.Scenario, answers []lab.Answer) targets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {

@@ -28,7 +28,7 @@ func (e *Experiment) wrongAnswers(ids []string, found []examination) error {
 		if len(asked) == 0 {
 			continue
 		}
-		for i, r := range allRequests(s) {
+		for i, r := range s.AllRequests() {
 			if kind, text := e.complain(r, i, asked); kind != "" {
 				all = merge(all, complaint{file: s.File, request: r, kind: kind, text: text})
 			}

@@ -151,11 +151,7 @@ const waitPath = "/wait"
 // requireUpstream asks for what would otherwise be missing only under load: an
 // upstream is there whenever variants are examined.
 func (s *scenarioScript) requireUpstream(c *call) {
-	all := slices.Clone(s.scenario.Requests)
-	for _, p := range s.scenario.Phases {
-		all = append(all, p.Requests...)
-	}
-	calls := slices.ContainsFunc(all, func(r lab.Request) bool {
+	calls := slices.ContainsFunc(s.scenario.AllRequests(), func(r lab.Request) bool {
 		return r.PathOnly() == waitPath
 	})
 	if calls && !s.scenario.Upstream {
