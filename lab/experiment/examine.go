@@ -137,11 +137,11 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 	if _, err := cell.Await(ctx, e.alive(), patience); err != nil {
 		return x, err
 	}
-	began := time.Now()
 	var silent []string
 	if x.scenarios, silent, err = e.askScenarios(ctx, id, cell); err != nil {
 		return x, err
 	}
+	asked := time.Now()
 	if x.contract, err = cell.Check(ctx, e.Examiner.Requests()); err != nil {
 		return x, err
 	}
@@ -150,7 +150,7 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 		return x, nil
 	}
 	// A clock of whole seconds has gone on.
-	if err := pause(ctx, e.Between-time.Since(began)); err != nil {
+	if err := pause(ctx, e.Between-time.Since(asked)); err != nil {
 		return x, err
 	}
 	x.again, x.problems, err = e.askScenarios(ctx, id, cell)

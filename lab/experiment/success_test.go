@@ -2,9 +2,12 @@ package experiment
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"runtimelab/lab"
 )
@@ -248,5 +251,34 @@ func TestExaminingComesOnceAndFirst(t *testing.T) {
 	}
 	if got := w.asked.Load() - opened; opened != 1 || got != 2 {
 		t.Errorf("%d cells to examine one variant, %d for its two trials", opened, got)
+	}
+}
+
+// A clock of whole seconds says the same twice within one: the second asking waits
+// for the next.
+func TestASecondAskingComesInAnotherSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.reply = func(_ string, r lab.Request) *lab.Answer {
+			told := answer(200, strconv.FormatInt(time.Now().Unix(), 10))
+			return &told
+		}
+		e := requesting(w, []string{"a"}, getting("/clock", 4))
+		e.Between = 1100 * time.Millisecond
+		if _, err := e.Examine(t.Context()); err == nil || !strings.Contains(err.Error(), "is answered differently") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// A variant that gives no answer when it is asked again is not measured.
+func TestNoAnswerTheSecondTimeIsTheVariantsFault(t *testing.T) {
+	w := answers(map[string][]lab.Answer{"rt/b /x": {answer(200, ""), {Error: "connection reset"}}})
+	if err := requesting(w, []string{"a", "b"}, getting("/x", 4)).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	why := strings.Join(w.refused["rt/b"], "; ")
+	if len(w.refused) != 1 || why != "scenario json: scenarios/json.star:4:17: GET /x got no answer: connection reset" {
+		t.Errorf("refused %v", w.refused)
 	}
 }
