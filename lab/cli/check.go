@@ -69,7 +69,8 @@ func (a *app) noteUnknownPaths(root string, library *script.Library, files []str
 			if r.Expect != 0 || near == "" || slices.Contains(known, r.PathOnly()) {
 				continue
 			}
-			note := fmt.Sprintf("%s: note: the contract has no path %q; did you mean %q?", r.At.In(s.File), r.PathOnly(), near)
+			note := fmt.Sprintf("%s: note: the contract has no path %q; did you mean %q?",
+				r.At.In(s.File), r.PathOnly(), near)
 			if !slices.Contains(told, note) {
 				told = append(told, note)
 			}
@@ -79,7 +80,7 @@ func (a *app) noteUnknownPaths(root string, library *script.Library, files []str
 		a.say("%s", note)
 	}
 	if len(told) > 0 {
-		a.say("whether servers have such paths lab contract --scenario NAME tries; a run does before it measures")
+		a.say("lab contract --scenario NAME asks the servers for it; a run does so before it measures")
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 type contractCommand struct {
-	Variants []string `arg:"" optional:"" help:"Variants to examine: node/express. Default: all, or those that the scenarios run on."`
-	Scenario []string `help:"Also ask what this scenario asks, as a run does before it measures. May be given several times." placeholder:"NAME"`
+	Variants []string `arg:"" optional:"" help:"Variants to examine: node/express. Default: all, or the scenarios' variants."`
+	Scenario []string `help:"Also ask what a scenario asks, as a run does before it measures. Repeatable." placeholder:"NAME"`
 	Seed     uint64   `help:"Seed of the random inputs. Default: drawn and said." placeholder:"N"`
 	Bases    string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
 	JSON     bool     `help:"Print JSON." name:"json"`
@@ -30,7 +30,8 @@ type examined struct {
 	Why     string `json:"why,omitempty"` // not passed
 }
 
-// Run puts the contract and random inputs to variants, and measures nothing.
+// Run checks variants against the contract and random inputs, and what scenarios ask
+// of them where they are named, and measures nothing.
 func (c *contractCommand) Run(a *app) error {
 	bases, err := image.ParseMode(c.Bases)
 	if err != nil {
@@ -57,7 +58,8 @@ func (c *contractCommand) Run(a *app) error {
 	}
 	return a.inSession(a.ctx, bases, func(s *session) error {
 		a.say("random inputs: seed %d", c.Seed)
-		refused, err := s.examine(a.ctx, variants, scenarios, library, contract.NewExam(rules, c.Seed, randomInputs, s.expected()))
+		exam := contract.NewExam(rules, c.Seed, randomInputs, s.expected())
+		refused, err := s.examine(a.ctx, variants, scenarios, library, exam)
 		if refused == nil {
 			return err
 		}
@@ -75,7 +77,9 @@ func (c *contractCommand) scenarios(library *script.Library) ([]lab.Scenario, er
 
 // choose is the variants that were named or that scenarios run on, by id; without
 // either, all.
-func (c *contractCommand) choose(library *script.Library, scenarios []lab.Scenario) (map[string]lab.Variant, error) {
+func (c *contractCommand) choose(
+	library *script.Library, scenarios []lab.Scenario,
+) (map[string]lab.Variant, error) {
 	chosen := map[string]lab.Variant{}
 	named := slices.Clone(c.Variants)
 	for _, s := range scenarios {

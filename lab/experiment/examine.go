@@ -26,10 +26,10 @@ type examination struct {
 }
 
 // Examine asks every variant everything, without a trial, and returns why it
-// refuses those that break the contract or differ from the others. A twin is
-// examined as its original, and the lab's own responders are not. A scenario that
-// is not answered with success is a *lab.Fault of the user's; who is refused is
-// known then too. What was found is what Run goes by.
+// refuses those that break the contract or differ from the others. It examines a
+// twin as its original, and not the lab's own responders. The error is a *lab.Fault
+// where a scenario is not answered with success; refused is complete then too. Run
+// uses what Examine found.
 func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
 	e.begin()
 	var ids []string
@@ -47,8 +47,8 @@ func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, er
 
 // examine asks variants everything, refuses those that break the contract or
 // differ from the others, and keeps the answers to the scenarios' requests as
-// what a hit must bring. wrong is what the scenarios ask for in vain. Nothing is
-// timed here, so that variants are examined side by side.
+// what a hit must bring. wrong lists the requests that are not answered with success.
+// Nothing is timed here, so that variants are examined side by side.
 func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err error) {
 	var ids []string
 	for _, id := range variants {
@@ -77,7 +77,7 @@ func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err
 		}
 	}
 	if wrong = e.wrongAnswers(ids, found); wrong != nil {
-		for i := range found { // told once is enough: what is left to compare is the contract
+		for i := range found { // wrong lists these already; compare the contract only
 			found[i].scenarios = nil
 		}
 	}
@@ -159,7 +159,9 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 
 // askScenarios asks a variant all requests of its scenarios, once, and lists those
 // that got no answer, which is the variant's fault.
-func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (all map[string][]lab.Answer, silent []string, err error) {
+func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (
+	all map[string][]lab.Answer, silent []string, err error,
+) {
 	all = make(map[string][]lab.Answer)
 	for _, t := range e.Plan.Trials {
 		if lab.OriginalOf(t.Variant) != id || all[t.Scenario] != nil {

@@ -12,10 +12,10 @@ import (
 	"runtimelab/lab"
 )
 
-// wrongAnswers is a user error that tells of every request of a scenario that
+// wrongAnswers returns a user error that lists every request of a scenario that
 // some variant does not answer with success, or answers differently when it is
-// asked again; nil where there is none. Variants that are refused are left out:
-// what they answer is the contract's to judge.
+// asked again; nil where there is none. It leaves out variants that are refused:
+// the contract judges what they answer.
 func (e *Experiment) wrongAnswers(ids []string, found []examination) error {
 	var all []complaint
 	for _, s := range e.Plan.Scenarios {
@@ -47,12 +47,12 @@ func (e *Experiment) wrongAnswers(ids []string, found []examination) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: errors.Join(lines...),
-		Hint: "an answer counts as success by its status, 2xx or what the request names: get(\"/path\", expect = 404); " +
-			"scenarios/README.md says more",
+		Hint: `an answer is a success if its status is 2xx, or what the request names: get("/path", expect = 404); ` +
+			"see scenarios/README.md",
 	}
 }
 
-// complaint is what is wrong with the answers to a request.
+// complaint says what is wrong with the answers to a request.
 type complaint struct {
 	file    string
 	request lab.Request
@@ -63,7 +63,8 @@ type complaint struct {
 
 // Error is the complaint in one line, with its place.
 func (c complaint) Error() string {
-	text := fmt.Sprintf("%s: %s %s %s", c.request.At.In(c.file), c.request.Method, shownPath(c.request.Path), c.text)
+	r := c.request
+	text := fmt.Sprintf("%s: %s %s %s", r.At.In(c.file), r.Method, shownPath(r.Path), c.text)
 	if c.more > 0 {
 		text += fmt.Sprintf(" (the same of %d more requests that this call makes)", c.more)
 	}
@@ -89,7 +90,7 @@ func merge(all []complaint, c complaint) []complaint {
 
 func shownPath(path string) string { return lab.Excerpt([]byte(path), 0) }
 
-// asked is what a variant answered to a scenario's requests.
+// asked holds what a variant answered to a scenario's requests.
 type asked struct {
 	variant       string
 	first, second []lab.Answer
@@ -227,8 +228,10 @@ func varying(i int, all []asked) (kind, text string) {
 		text += fmt.Sprintf("%s, then %s", status(first.Status), status(second.Status))
 	} else {
 		at := lab.CommonPrefix(first.Body, second.Body)
-		text += fmt.Sprintf("from byte %d on the body is %s, then %s", at, lab.Excerpt(first.Body, at), lab.Excerpt(second.Body, at))
+		text += fmt.Sprintf("from byte %d on the body is %s, then %s",
+			at, lab.Excerpt(first.Body, at), lab.Excerpt(second.Body, at))
 	}
-	return kind, text + "; every answer under load is compared with the first, byte for byte, and no expect admits another one: " +
-		"ask for what does not change, or have the server leave out the time, the random id or the counter"
+	return kind, text + "; every answer under load is compared with the first, byte for byte, and no expect " +
+		"admits another one: ask for what does not change, or have the server leave out the time, the random " +
+		"id or the counter"
 }
