@@ -2,6 +2,7 @@ package lab
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -34,6 +35,38 @@ type Request struct {
 	// Background is load whose latency is not asked for: what it costs the
 	// other requests is.
 	Background bool `json:"background,omitempty"`
+
+	Expect int   `json:"expect,omitempty"` // the status that counts as success; 0: any of 2xx
+	At     Place `json:"at,omitzero"`      // where the script asks for it
+}
+
+// PathOnly returns the path without the query.
+func (r Request) PathOnly() string {
+	path, _, _ := strings.Cut(r.Path, "?")
+	return path
+}
+
+// Accepts reports whether a status is a success.
+func (r Request) Accepts(status int) bool {
+	if r.Expect != 0 {
+		return status == r.Expect
+	}
+	return status >= 200 && status <= 299
+}
+
+// Place is where something stands in a script, both from 1. The zero Place is
+// of what no script asks for, or of a run that an earlier lab recorded.
+type Place struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// In returns the place in a file as messages show it: "scenarios/json.star:4:17".
+func (p Place) In(file string) string {
+	if p == (Place{}) {
+		return file
+	}
+	return fmt.Sprintf("%s:%d:%d", file, p.Line, p.Column)
 }
 
 // Answer is what a server answered to a Request.
@@ -102,6 +135,16 @@ func (s Scenario) RequestsOf(p Phase) []Request {
 		return p.Requests
 	}
 	return s.Requests
+}
+
+// AllRequests are the scenario's requests, and after them those that its phases
+// have of their own.
+func (s Scenario) AllRequests() []Request {
+	all := slices.Clone(s.Requests)
+	for _, p := range s.Phases {
+		all = append(all, p.Requests...)
+	}
+	return all
 }
 
 // PhasesOf are the phases that a trial of the scenario goes through, its warm-up

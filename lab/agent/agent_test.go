@@ -367,6 +367,48 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 	}
 }
 
+// Interim answers are not the answer, and one that has no body is not waited for.
+func TestCheckTellsAnswersWithoutABody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hints":
+			w.WriteHeader(http.StatusEarlyHints)
+			_, _ = io.WriteString(w, "final")
+		case "/empty":
+			w.WriteHeader(http.StatusNoContent)
+		case "/unchanged":
+			w.WriteHeader(http.StatusNotModified)
+		case "/switch":
+			c, in, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n")
+			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_, _ = in.ReadByte() // the connection stays open until the client ends it
+			_ = c.Close()
+		}
+	}))
+	defer server.Close()
+	c, _, _ := conversation(t)
+	var requests []lab.Request
+	for _, path := range []string{"/hints", "/empty", "/unchanged", "/switch", "/hints"} {
+		requests = append(requests, lab.Request{Method: "GET", Path: path})
+	}
+	got, err := c.Check(t.Context(), server.URL, requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, a := range got {
+		told = append(told, fmt.Sprintf("%d %s%s", a.Status, a.Body, a.Error))
+	}
+	if want := []string{"200 final", "204 ", "304 ", "101 ", "200 final"}; !slices.Equal(told, want) {
+		t.Errorf("got %q, want %q", told, want)
+	}
+}
+
 func TestCheckStreamsABodyThatIsToBeChunked(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -296,7 +296,10 @@ func ask(ctx context.Context, client *http.Client, base string, r lab.Request) l
 		return lab.Answer{Error: err.Error()}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, mostBody+1))
+	var body []byte
+	if resp.StatusCode != http.StatusSwitchingProtocols { // what follows is another protocol's, and may never end
+		body, err = io.ReadAll(io.LimitReader(resp.Body, mostBody+1))
+	}
 	if err == nil && len(body) > mostBody {
 		err = fmt.Errorf("it has more than %d MiB", mostBody>>20)
 	}

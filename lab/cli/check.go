@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/contract"
+	"runtimelab/lab/script"
 )
 
 type checkCommand struct {
@@ -39,9 +41,47 @@ func (c *checkCommand) Run(a *app) error {
 		}
 	}
 	if len(mistakes) == 0 {
+		a.noteUnknownPaths(root, library, files)
 		return nil
 	}
 	return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(mistakes...), Hint: "what a script can say is in scenarios/README.md"}
+}
+
+// noteUnknownPaths notes each path that scenarios ask for and that looks like a
+// misspelt path of the contract. It is a note and no mistake: a server may have paths
+// that the contract does not know.
+func (a *app) noteUnknownPaths(root string, library *script.Library, files []string) {
+	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
+	if err != nil {
+		return // lab contract and lab run say why
+	}
+	var known []string
+	for _, r := range rules.Succeeding() {
+		known = append(known, r.PathOnly())
+	}
+	var told []string
+	for _, s := range library.Scenarios {
+		if !slices.Contains(files, s.File) {
+			continue
+		}
+		for _, r := range s.AllRequests() {
+			near := lab.Nearest(r.PathOnly(), known)
+			if r.Expect != 0 || near == "" || slices.Contains(known, r.PathOnly()) {
+				continue
+			}
+			note := fmt.Sprintf("%s: note: the contract has no path %q; did you mean %q?",
+				r.At.In(s.File), r.PathOnly(), near)
+			if !slices.Contains(told, note) {
+				told = append(told, note)
+			}
+		}
+	}
+	for _, note := range told {
+		a.say("%s", note)
+	}
+	if len(told) > 0 {
+		a.say("lab contract --scenario NAME asks the servers for it; a run does so before it measures")
+	}
 }
 
 // choose is the scripts that the user named, as messages name them.

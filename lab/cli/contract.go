@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,13 +11,13 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/engine"
-	"runtimelab/lab/experiment"
 	"runtimelab/lab/image"
 	"runtimelab/lab/script"
 )
 
 type contractCommand struct {
-	Variants []string `arg:"" optional:"" help:"Variants to examine: node/express. Default: all."`
+	Variants []string `arg:"" optional:"" help:"Variants to examine: node/express. Default: all, or the scenarios' variants."`
+	Scenario []string `help:"Also ask what a scenario asks, as a run does before it measures. Repeatable." placeholder:"NAME"`
 	Seed     uint64   `help:"Seed of the random inputs. Default: drawn and said." placeholder:"N"`
 	Bases    string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
 	JSON     bool     `help:"Print JSON." name:"json"`
@@ -31,7 +30,8 @@ type examined struct {
 	Why     string `json:"why,omitempty"` // not passed
 }
 
-// Run puts the contract and random inputs to variants, and measures nothing.
+// Run checks variants against the contract and random inputs, and what scenarios ask
+// of them where they are named, and measures nothing.
 func (c *contractCommand) Run(a *app) error {
 	bases, err := image.ParseMode(c.Bases)
 	if err != nil {
@@ -41,7 +41,11 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	variants, err := c.choose(library)
+	scenarios, err := c.scenarios(library)
+	if err != nil {
+		return err
+	}
+	variants, err := c.choose(library, scenarios)
 	if err != nil {
 		return err
 	}
@@ -54,25 +58,45 @@ func (c *contractCommand) Run(a *app) error {
 	}
 	return a.inSession(a.ctx, bases, func(s *session) error {
 		a.say("random inputs: seed %d", c.Seed)
-		refused, err := s.examine(a.ctx, variants, library, contract.NewExam(rules, c.Seed, randomInputs, s.expected()))
-		if err != nil {
+		exam := contract.NewExam(rules, c.Seed, randomInputs, s.expected())
+		refused, err := s.examine(a.ctx, variants, scenarios, library, exam)
+		if refused == nil {
 			return err
 		}
-		return c.print(a, variants, refused)
+		return errors.Join(err, c.print(a, variants, refused))
 	})
 }
 
-// choose is the variants that were named, by id.
-func (c *contractCommand) choose(library *script.Library) (map[string]lab.Variant, error) {
+// scenarios are those that were named; without a name, none.
+func (c *contractCommand) scenarios(library *script.Library) ([]lab.Scenario, error) {
+	if len(c.Scenario) == 0 {
+		return nil, nil
+	}
+	return library.Select(c.Scenario...)
+}
+
+// choose is the variants that were named or that scenarios run on, by id; without
+// either, all.
+func (c *contractCommand) choose(
+	library *script.Library, scenarios []lab.Scenario,
+) (map[string]lab.Variant, error) {
 	chosen := map[string]lab.Variant{}
-	for _, id := range c.Variants {
+	named := slices.Clone(c.Variants)
+	for _, s := range scenarios {
+		for _, id := range s.Variants {
+			if len(c.Variants) == 0 {
+				named = append(named, lab.OriginalOf(id))
+			}
+		}
+	}
+	for _, id := range named {
 		v, err := library.Variant(id)
 		if err != nil {
 			return nil, err
 		}
 		chosen[id] = v
 	}
-	if len(c.Variants) > 0 {
+	if len(named) > 0 {
 		return chosen, nil
 	}
 	for _, v := range library.Variants() {
@@ -84,25 +108,6 @@ func (c *contractCommand) choose(library *script.Library) (map[string]lab.Varian
 // expected is what every server of the session is given alike.
 func (s *session) expected() contract.Expected {
 	return contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: s.nofile}
-}
-
-// examine says why variants fail an examination, by their ids.
-func (s *session) examine(ctx context.Context, variants map[string]lab.Variant, library *script.Library, exam experiment.Examiner) (map[string]string, error) {
-	images, missing, err := s.images(ctx, library.RuntimesOf(func(v lab.Variant) bool {
-		_, wanted := variants[v.ID()]
-		return wanted
-	}))
-	if err != nil {
-		return nil, err
-	}
-	watched := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
-	defer watched.Close()
-	e := &experiment.Experiment{
-		Plan:     lab.Plan{Layout: s.layout},
-		Variants: variants, Images: images, Missing: missing,
-		Cells: s.cells(), Examiner: exam, Observer: watched,
-	}
-	return e.Examine(ctx)
 }
 
 // print tells of each variant whether it passed; one that did not is a failure.

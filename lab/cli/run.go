@@ -154,9 +154,31 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	if err != nil {
 		return err
 	}
-	info, err := m.begun(ctx, p, cast, left)
+	info, err := m.begun(p, cast, left)
 	if err != nil {
 		return err
+	}
+	e := &experiment.Experiment{
+		HostID:    info.Host.ID,
+		Plan:      p,
+		Variants:  cast.variants,
+		Images:    cast.images,
+		Missing:   cast.missing,
+		Cells:     m.cells(),
+		Examiner:  contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
+		Between:   betweenAskings,
+		Responder: serve.Target(),
+		KeepHits:  info.Raw,
+	}
+	// A mistake of the script's is told before minutes of calibration, and begins no run.
+	refused, err := m.examined(ctx, e)
+	if err != nil {
+		return err
+	}
+	if m.resumed == nil {
+		if info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile); err != nil {
+			return err
+		}
 	}
 	run, ended, err := m.open(info)
 	if err != nil {
@@ -164,39 +186,29 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	}
 	m.pointLatest(run)
 	m.announce(p, run)
+	for _, words := range refused {
+		m.note(run, words)
+	}
 	watched := newProgress(m.Err, p, ended, func(words string) { m.note(run, words) })
 	if m.resumed != nil {
 		m.say("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
 	}
-	e := &experiment.Experiment{
-		RunID:    run.ID(),
-		HostID:   info.Host.ID,
-		Plan:     p,
-		Variants: cast.variants,
-		Images:   cast.images,
-		Missing:  cast.missing,
-		Ended:    ended,
-		Cells:    m.cells(),
-		Examiner: contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
-		Recorder: recorder{run},
-		Observer: watched,
-	}
-	e.Responder, e.Calibration, e.KeepHits = serve.Target(), info.Calibration, info.Raw
+	e.RunID, e.Ended, e.Calibration = run.ID(), ended, info.Calibration
+	e.Recorder, e.Observer = recorder{run}, watched
 	err = e.Run(ctx)
 	watched.Close()
 	return errors.Join(err, m.finish(run, info.Host.ID, err))
 }
 
 // begun is what the rows of the run have in common: as it was, where it is resumed.
-func (m *measurement) begun(ctx context.Context, p lab.Plan, cast cast, left []string) (info record.Info, err error) {
-	info = m.info(p, cast)
+func (m *measurement) begun(p lab.Plan, cast cast, left []string) (record.Info, error) {
+	info := m.info(p, cast)
 	info.Notes = left
-	if m.resumed != nil {
-		info.Calibration, info.Raw = m.resumed.Info.Calibration, m.resumed.Info.Raw
-		return info, unchangedSince(m.resumed.Info, info)
+	if m.resumed == nil {
+		return info, nil
 	}
-	info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile)
-	return info, err
+	info.Calibration, info.Raw = m.resumed.Info.Calibration, m.resumed.Info.Raw
+	return info, unchangedSince(m.resumed.Info, info)
 }
 
 // open is the run's folder, and the trials that have ended there.
@@ -252,6 +264,9 @@ func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error
 	}
 	for _, r := range runtimes {
 		for _, v := range r.Variants {
+			if !takesPart[v.ID()] {
+				continue
+			}
 			twin := v.Twin()
 			all.variants[v.ID()], all.variants[twin.ID()] = v, twin
 			if built, ok := all.images[v.ID()]; ok {

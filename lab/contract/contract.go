@@ -35,6 +35,29 @@ type Vector struct {
 // be sent in that order: some ask whether what came before left its mark.
 func (c *Contract) Vectors() []Vector { return slices.Clone(c.vectors) }
 
+// Succeeding returns one request for each path and method that the contract
+// answers with 2xx, in the order of the file: the first of them without a query
+// where there is one, and else the first.
+func (c *Contract) Succeeding() []lab.Request {
+	var all []lab.Request
+	for _, v := range c.vectors {
+		if !v.Request.Accepts(v.Want.Status) {
+			continue
+		}
+		path, _, asks := strings.Cut(v.Request.Path, "?")
+		i := slices.IndexFunc(all, func(r lab.Request) bool {
+			return r.Method == v.Request.Method && r.PathOnly() == path
+		})
+		switch {
+		case i < 0:
+			all = append(all, v.Request)
+		case !asks && strings.Contains(all[i].Path, "?"):
+			all[i] = v.Request
+		}
+	}
+	return all
+}
+
 // The contract file as it is written.
 type file struct {
 	Version int      `json:"version"`

@@ -241,3 +241,26 @@ func TestLargeBodiesAreKeptOnce(t *testing.T) {
 		t.Errorf("%d MiB of bodies take %d", all>>20, once>>20)
 	}
 }
+
+// What the contract answers with success can be suggested: no path of those that
+// are to be answered 404, and without a query where none is needed.
+func TestSucceedingIsWhatCanBeAskedFor(t *testing.T) {
+	c, err := Load("../../runtimes/contract.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]int{}
+	for _, r := range c.Succeeding() {
+		asked[r.Method+" "+r.Path]++
+	}
+	for _, want := range []string{"GET /json", "HEAD /json", "POST /echo", "GET /compute/integers?n=1", "GET /wait?ms=0"} {
+		if asked[want] != 1 {
+			t.Errorf("%s is there %d times in %v", want, asked[want], asked)
+		}
+	}
+	for _, wrong := range []string{"GET /nowhere", "GET /JSON", "POST /json", "GET /json?a=1&b=%2F", "GET /wait"} {
+		if asked[wrong] != 0 {
+			t.Errorf("%s is there", wrong)
+		}
+	}
+}

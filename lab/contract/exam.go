@@ -27,6 +27,9 @@ func NewExam(c *Contract, seed uint64, n int, given Expected) *Exam {
 // Requests are what each variant is asked, in this order.
 func (e *Exam) Requests() []lab.Request { return e.requests }
 
+// Succeeding returns what the contract answers with success.
+func (e *Exam) Succeeding() []lab.Request { return e.contract.Succeeding() }
+
 // Judge compares the answers to Requests with the vectors; random inputs must
 // only have been answered.
 func (e *Exam) Judge(answers []lab.Answer) []string {

@@ -127,7 +127,7 @@ func headerLine(name, value string, present bool) string {
 	if !present {
 		return "(no " + name + ")"
 	}
-	return name + ": " + escape([]byte(value))
+	return name + ": " + lab.Escape([]byte(value))
 }
 
 // headerSet compares the names of headers; present are names that a has
@@ -162,53 +162,24 @@ func (p pair) body() []Difference {
 	if bytes.Equal(a, b) {
 		return nil
 	}
-	at := commonPrefix(a, b)
+	at := lab.CommonPrefix(a, b)
 	d := p.differ(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
-	d.A, d.B = around(a, at), around(b, at)
+	d.A, d.B = lab.Excerpt(a, at), lab.Excerpt(b, at)
 	return []Difference{d}
 }
 
-func commonPrefix(a, b []byte) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
-}
-
-// Bytes shown before and after the first that differs, and of a request.
-const (
-	shownBefore  = 40
-	shownAfter   = 60
-	shownRequest = 100
-)
-
-func around(content []byte, at int) string {
-	from, to := max(0, at-shownBefore), min(len(content), at+shownAfter)
-	text := escape(content[from:to])
-	if from > 0 {
-		text = "…" + text
-	}
-	if to < len(content) {
-		text += "…"
-	}
-	if text == "" {
-		return "(empty)"
-	}
-	return text
-}
+// shownRequest is how many bytes of a request's path and of its body are shown.
+const shownRequest = 100
 
 func requestLine(r lab.Request) string {
 	line := r.Method + " " + shortened(r.Path)
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		line += fmt.Sprintf(", %s: %s", name, escape([]byte(r.Header[name])))
+		line += fmt.Sprintf(", %s: %s", name, lab.Escape([]byte(r.Header[name])))
 	}
 	if len(r.Body) == 0 {
 		return line
 	}
-	shown := escape(r.Body[:min(len(r.Body), shownRequest)])
+	shown := lab.Escape(r.Body[:min(len(r.Body), shownRequest)])
 	if len(r.Body) > shownRequest {
 		shown += "…"
 	}
@@ -221,21 +192,4 @@ func shortened(path string) string {
 		return path
 	}
 	return fmt.Sprintf("%s… (%d bytes)", path[:shownRequest], len(path))
-}
-
-// escape shows bytes unmistakably: printable ASCII as it is, all else as \xNN,
-// and the backslash doubled.
-func escape(content []byte) string {
-	var text strings.Builder
-	for _, c := range content {
-		switch {
-		case c == '\\':
-			text.WriteString(`\\`)
-		case c >= ' ' && c <= '~':
-			text.WriteByte(c)
-		default:
-			fmt.Fprintf(&text, `\x%02x`, c)
-		}
-	}
-	return text.String()
 }

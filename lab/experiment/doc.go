@@ -63,6 +63,9 @@ type Upstream interface {
 type Examiner interface {
 	// Requests are what each variant is asked.
 	Requests() []lab.Request
+	// Succeeding returns requests that every variant answers with success: one for
+	// each path and method that the contract knows.
+	Succeeding() []lab.Request
 	// Judge compares the answers to Requests with the contract's; what it
 	// returns is for people, one difference each.
 	Judge(answers []lab.Answer) []string

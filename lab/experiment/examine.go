@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,22 +21,43 @@ import (
 type examination struct {
 	contract  []lab.Answer            // to the examiner's requests
 	scenarios map[string][]lab.Answer // to all requests of each scenario, by its name
+	again     map[string][]lab.Answer // to the same, asked a second time
 	problems  []string                // why the variant cannot be measured
 }
 
 // Examine asks every variant everything, without a trial, and returns why it
-// refuses those that break the contract or differ from the others, and those that
-// a trial would fail for what they say of themselves.
+// refuses those that break the contract or differ from the others. It examines a
+// twin as its original, and not the lab's own responders. The error is a *lab.Fault
+// where a scenario is not answered with success; refused is complete then too. Run
+// uses what Examine found.
 func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
 	e.begin()
-	variants := slices.Sorted(maps.Keys(e.Variants))
-	if err := e.examine(ctx, variants); err != nil {
+	wrong, err := e.examine(ctx, e.originals())
+	if err != nil {
 		return nil, err
 	}
-	if err := e.identities(ctx, variants); err != nil {
+	return e.refused, wrong
+}
+
+// ExamineIdentities also refuses the variants that a trial would fail for what they
+// say of themselves on its CPUs. An examination gives a server all CPUs, so that it
+// cannot check which it says. It is to be called after Examine.
+func (e *Experiment) ExamineIdentities(ctx context.Context) (refused map[string]string, err error) {
+	if err := e.identities(ctx, e.originals()); err != nil {
 		return nil, err
 	}
 	return e.refused, nil
+}
+
+// originals are the ids of the variants that are examined: a twin is its original,
+// and the lab's own responders are known.
+func (e *Experiment) originals() (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(e.Variants)) {
+		if id == lab.OriginalOf(id) && !e.Variants[id].Responder {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // examinedAtOnce is how many variants are examined side by side.
@@ -43,9 +65,9 @@ func examinedAtOnce() int { return max(2, runtime.NumCPU()) }
 
 // examine asks variants everything, refuses those that break the contract or
 // differ from the others, and keeps the answers to the scenarios' requests as
-// what a hit must bring. Nothing is timed here, so that variants are examined
-// side by side.
-func (e *Experiment) examine(ctx context.Context, variants []string) error {
+// what a hit must bring. wrong lists the requests that are not answered with success.
+// Nothing is timed here, so that variants are examined side by side.
+func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err error) {
 	var ids []string
 	for _, id := range variants {
 		if e.refused[id] == "" {
@@ -65,16 +87,23 @@ func (e *Experiment) examine(ctx context.Context, variants []string) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	for i, id := range ids {
 		if len(found[i].problems) > 0 {
 			e.refuse(id, found[i].problems)
 		}
 	}
+	if wrong = e.wrongAnswers(ids, found); wrong != nil {
+		for i := range found { // wrong lists these already; compare the contract only
+			found[i].scenarios = nil
+		}
+	}
 	e.compare(ids, found)
-	e.keepTargets(ids, found)
-	return nil
+	if wrong == nil {
+		e.keepTargets(ids, found)
+	}
+	return wrong, nil
 }
 
 // bodies are those of answers, each kept once: variants are to answer alike, and
@@ -90,7 +119,9 @@ func (b *bodies) share(x examination) {
 	if b.once == nil {
 		b.once = make(map[[sha256.Size]byte][]byte)
 	}
-	for _, answers := range append(slices.Collect(maps.Values(x.scenarios)), x.contract) {
+	for _, answers := range slices.Concat(
+		slices.Collect(maps.Values(x.scenarios)), slices.Collect(maps.Values(x.again)), [][]lab.Answer{x.contract},
+	) {
 		for i, a := range answers {
 			sum := sha256.Sum256(a.Body)
 			if had, ok := b.once[sum]; ok {
@@ -128,28 +159,65 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 	if _, err := cell.Await(ctx, e.alive(), patience); err != nil {
 		return x, err
 	}
+	var silent []string
+	if x.scenarios, silent, err = e.askScenarios(ctx, id, cell); err != nil {
+		return x, err
+	}
+	asked := time.Now()
 	if x.contract, err = cell.Check(ctx, e.Examiner.Requests()); err != nil {
 		return x, err
 	}
-	x.problems = e.Examiner.Judge(x.contract)
-	x.scenarios = make(map[string][]lab.Answer)
+	x.problems = append(e.Examiner.Judge(x.contract), silent...)
+	if len(x.problems) > 0 || len(x.scenarios) == 0 {
+		return x, nil
+	}
+	// A clock of whole seconds has gone on.
+	if err := pause(ctx, e.Between-time.Since(asked)); err != nil {
+		return x, err
+	}
+	x.again, x.problems, err = e.askScenarios(ctx, id, cell)
+	return x, err
+}
+
+// askScenarios asks a variant all requests of its scenarios, once, and lists those
+// that got no answer, which is the variant's fault.
+func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (
+	all map[string][]lab.Answer, silent []string, err error,
+) {
+	all = make(map[string][]lab.Answer)
 	for _, t := range e.Plan.Trials {
-		if lab.OriginalOf(t.Variant) != id || x.scenarios[t.Scenario] != nil {
+		if lab.OriginalOf(t.Variant) != id || all[t.Scenario] != nil {
 			continue
 		}
-		requests := allRequests(e.scenarios[t.Scenario])
+		s := e.scenarios[t.Scenario]
+		requests := s.AllRequests()
 		answers, err := cell.Check(ctx, requests)
 		if err != nil {
-			return x, err
+			return nil, nil, err
 		}
 		for i, a := range answers {
 			if a.Error != "" {
-				x.problems = append(x.problems, fmt.Sprintf("scenario %s: %s %s got no answer: %s", t.Scenario, requests[i].Method, requests[i].Path, a.Error))
+				r := requests[i]
+				silent = append(silent, fmt.Sprintf("scenario %s: %s: %s %s got no answer: %s",
+					s.Name, r.At.In(s.File), r.Method, shownPath(r.Path), a.Error))
 			}
 		}
-		x.scenarios[t.Scenario] = answers
+		all[t.Scenario] = answers
 	}
-	return x, nil
+	return all, silent, nil
+}
+
+// pause waits for so long, unless ctx ends before.
+func pause(ctx context.Context, lasts time.Duration) error {
+	if lasts <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(lasts):
+		return nil
+	}
 }
 
 // alive is what a server that is ready answers.
@@ -194,19 +262,9 @@ func (e *Experiment) differences(a, b string, xa, xb examination) []string {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue // not both run it
 		}
-		d = append(d, e.Examiner.Compare(allRequests(s), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		d = append(d, e.Examiner.Compare(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
 	return d
-}
-
-// allRequests is a scenario's requests, and after them those that its phases
-// have of their own.
-func allRequests(s lab.Scenario) []lab.Request {
-	all := slices.Clone(s.Requests)
-	for _, p := range s.Phases {
-		all = append(all, p.Requests...)
-	}
-	return all
 }
 
 // targets is what a variant was asked by a scenario and what it must answer.
@@ -234,7 +292,7 @@ func (e *Experiment) keepTargets(ids []string, found []examination) {
 	}
 }
 
-// pair puts the answers to allRequests beside what they answer.
+// pair puts the answers to a scenario's AllRequests beside what they answer.
 func pair(s lab.Scenario, answers []lab.Answer) targets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {

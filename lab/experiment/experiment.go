@@ -32,6 +32,7 @@ type Experiment struct {
 	Responder   lab.Target      // what the lab's own responders answer
 	Calibration lab.Calibration // of this machine's instrument; the gates judge by it
 	KeepHits    bool            // record every hit of every measured phase
+	Between     time.Duration   // at least so long after it was first examined, a scenario is asked again
 
 	// Trials that an earlier session of the run has brought to an end, and whether
 	// something disturbed them.
@@ -49,11 +50,11 @@ type Experiment struct {
 	targets   map[string]map[string]targets // by scenario and variant id
 }
 
-// Run examines the variants and carries out the trials of the plan that have not
-// ended. Failures of servers become samples; Run itself fails when the lab cannot
-// go on. What was recorded before stays recorded.
+// Run examines the variants, unless Examine has, and carries out the trials of the
+// plan that have not ended. Failures of servers become samples; Run itself fails
+// when the lab cannot go on. What was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
-	e.begin()
+	e.layouts = make(map[int]lab.Layout)
 	for _, t := range e.Plan.Trials {
 		layout, err := plan.LayoutFor(e.Plan, t.Cores)
 		if err != nil {
@@ -61,8 +62,10 @@ func (e *Experiment) Run(ctx context.Context) error {
 		}
 		e.layouts[t.Cores] = layout
 	}
-	if err := e.examine(ctx, e.order()); err != nil {
-		return err
+	if e.targets == nil {
+		if _, err := e.Examine(ctx); err != nil {
+			return err
+		}
 	}
 	if len(e.refused) > 0 {
 		if err := e.Recorder.Refuse(e.refused); err != nil {
@@ -131,7 +134,7 @@ func (e *Experiment) one(ctx context.Context, t numbered, mayRepeat bool) (repea
 }
 
 func (e *Experiment) begin() {
-	e.scenarios, e.layouts = make(map[string]lab.Scenario), make(map[int]lab.Layout)
+	e.scenarios = make(map[string]lab.Scenario)
 	for _, s := range e.Plan.Scenarios {
 		e.scenarios[s.Name] = s
 	}
@@ -158,18 +161,6 @@ func (e *Experiment) trial(ctx context.Context, t lab.Trial, number int) ([]lab.
 	}
 	e.Observer.TrialStarted(t, number, len(e.Plan.Trials))
 	return e.measure(ctx, t)
-}
-
-// order is the plan's variants that are under the contract, each once, as they
-// first appear. A twin is examined as its original.
-func (e *Experiment) order() []string {
-	var ids []string
-	for _, t := range e.Plan.Trials {
-		if id := lab.OriginalOf(t.Variant); !slices.Contains(ids, id) && !e.Variants[id].Responder {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 func (e *Experiment) attack(t lab.Trial, p lab.Phase) lab.Attack {

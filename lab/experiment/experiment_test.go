@@ -25,10 +25,11 @@ type world struct {
 
 	answer   map[string]string // by variant: the body of every answer; "right" where unset
 	judge    func(body string) []string
-	crash    string   // variant whose server ends during its first attack
-	unready  string   // variant whose server never answers
-	identity []string // what is wrong with every identity
-	onTrials []string // what is wrong with one on a trial's CPUs
+	reply    func(variant string, r lab.Request) *lab.Answer // instead of answer, where it returns one
+	crash    string                                          // variant whose server ends during its first attack
+	unready  string                                          // variant whose server never answers
+	identity []string                                        // what is wrong with every identity
+	onTrials []string                                        // what is wrong with one on a trial's CPUs
 	onAttack func(lab.Attack)
 	onOpen   func()       // before a cell is opened
 	onLost   func()       // before the engine is asked whether it is there
@@ -130,6 +131,7 @@ func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted
 
 func (w *world) Requests() []lab.Request      { return []lab.Request{{Method: "GET", Path: "/contract"}} }
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
+func (w *world) Succeeding() []lab.Request    { return []lab.Request{{Method: "GET", Path: "/json"}} }
 func (w *world) Judge(answers []lab.Answer) []string {
 	return w.judge(string(answers[0].Body))
 }
@@ -201,7 +203,16 @@ func (c *fakeCell) Check(_ context.Context, requests []lab.Request) ([]lab.Answe
 	if body == "" {
 		body = "right"
 	}
-	return slices.Repeat([]lab.Answer{{Status: 200, Body: []byte(body)}}, len(requests)), nil
+	answers := slices.Repeat([]lab.Answer{{Status: 200, Body: []byte(body)}}, len(requests))
+	for i, r := range requests {
+		if c.world.reply == nil {
+			break
+		}
+		if told := c.world.reply(c.variant, r); told != nil {
+			answers[i] = *told
+		}
+	}
+	return answers, nil
 }
 
 func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {

@@ -66,8 +66,7 @@ func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell C
 }
 
 // identities starts each variant that is not refused on the CPUs that a trial
-// gives it, and refuses those that say something wrong of themselves there. An
-// examination gives a server all CPUs, so that it cannot check which it says.
+// gives it, and refuses those that say something wrong of themselves there.
 func (e *Experiment) identities(ctx context.Context, variants []string) error {
 	variants = slices.DeleteFunc(slices.Clone(variants), func(id string) bool { return e.refused[id] != "" })
 	found := make(map[string][]string, len(variants))

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -23,6 +24,12 @@ func TestAnExaminationChecksTheIdentity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if name == "on the trial's CPUs" && len(refused) > 0 {
+				t.Errorf("refused on all CPUs: %q", refused)
+			}
+			if refused, err = e.ExamineIdentities(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			if got, want := refused["rt/a"], "contract: identity: "+wrong; got != want {
 				t.Errorf("refused for %q, want %q", got, want)
 			}
@@ -36,9 +43,11 @@ func TestAnExaminationChecksTheIdentity(t *testing.T) {
 
 func TestAnExaminationOfAGoodVariantRefusesNothing(t *testing.T) {
 	w := newWorld()
-	refused, err := experimentOn(w, "a", "b").Examine(t.Context())
-	if err != nil || len(refused) > 0 {
-		t.Errorf("refused %q, error %v", refused, err)
+	e := experimentOn(w, "a", "b")
+	for _, examine := range []func(context.Context) (map[string]string, error){e.Examine, e.ExamineIdentities} {
+		if refused, err := examine(t.Context()); err != nil || len(refused) > 0 {
+			t.Errorf("refused %q, error %v", refused, err)
+		}
 	}
 	w.checkNothingOpen(t)
 }

@@ -102,7 +102,7 @@ scenario(
     name = "x",
     about = "all there is",
     requests = [
-        get("/a?b=%20c", headers = {"accept": "text/plain"}),
+        get("/a?b=%20c", headers = {"accept": "text/plain"}, expect = 304),
         post("/j", json = order(1)),
         post("/k", json = None, headers = {"content-type": "text/json"}),
         post(path = "/b", body = b"\x00\xff"),
@@ -124,14 +124,14 @@ scenario(
 	want := lab.Scenario{
 		Name: "x", About: "all there is", File: "scenarios/x.star", SHA256: hex.EncodeToString(sum[:]),
 		Requests: []lab.Request{
-			{Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}},
+			{Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}, Expect: 304, At: lab.Place{Line: 9, Column: 9}},
 			{
 				Method: "POST", Path: "/j", Header: map[string]string{"Content-Type": "application/json"},
-				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`),
+				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`), At: lab.Place{Line: 10, Column: 9},
 			},
-			{Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null")},
-			{Method: "POST", Path: "/b", Body: []byte("\x00\xff")},
-			{Method: "POST", Path: "/s"},
+			{Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null"), At: lab.Place{Line: 11, Column: 9}},
+			{Method: "POST", Path: "/b", Body: []byte("\x00\xff"), At: lab.Place{Line: 12, Column: 9}},
+			{Method: "POST", Path: "/s", At: lab.Place{Line: 13, Column: 9}},
 		},
 		Phases: []lab.Phase{
 			{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},

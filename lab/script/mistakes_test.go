@@ -198,6 +198,21 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`peak()`, `peak`),
 			`5:25: scenario: phases holds a function, want warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
 		},
+		"expect of a wrong type": {
+			scenarioWith(`get("/json")`, `get("/json", expect = "404")`),
+			`4:39: get: expect is a string, want a status: a whole number from 200 to 599`,
+		},
+		"expect is no status": {
+			scenarioWith(`get("/json")`, `get("/json", expect = 42), post("/echo", body = "", expect = 600), get("/a", expect = -1)`),
+			`4:39: get: expect is 42, want 200 to 599
+4:78: post: expect is 600, want 200 to 599
+4:103: get: expect is -1, want 200 to 599`,
+		},
+		"expect of an interim answer": {
+			scenarioWith(`get("/json")`, `get("/json", expect = 100), get("/json", expect = 101)`),
+			`4:39: get: expect is 100, and an answer of 1xx is never the final one, want 200 to 599
+4:67: get: expect is 101, and an answer of 1xx is never the final one, want 200 to 599`,
+		},
 		"wrong type of rate": {
 			scenarioWith(`rate = 100`, `rate = "100"`),
 			`5:47: steady: rate is a string, want a number`,
@@ -633,7 +648,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"too many without names": {
 			scenarioWith(`get("/json")`, `get("/json", {})`),
-			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers, background`,
+			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers, background, expect`,
 		},
 		"argument twice": {
 			scenarioWith(`get("/json")`, `get("/json", path = "/a")`),

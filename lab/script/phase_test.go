@@ -62,7 +62,7 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
 		{Name: "peak-8", Kind: lab.Peak, Connections: 8, TimeoutS: 10},
 		{Name: "peak-64", Kind: lab.Peak, Connections: 64, TimeoutS: 10},
-		{Name: "peak-two", Kind: lab.Peak, Connections: 64, TimeoutS: 10, Requests: []lab.Request{{Method: "GET", Path: "/parallel"}}},
+		{Name: "peak-two", Kind: lab.Peak, Connections: 64, TimeoutS: 10, Requests: []lab.Request{{Method: "GET", Path: "/parallel", At: lab.Place{Line: 10, Column: 40}}}},
 		{Name: "ladder-1", Kind: lab.Ladder, Connections: 1, TimeoutS: 5},
 		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000, TimeoutS: 5},
 		openLoop("steady-100", lab.Steady, func(p *lab.Phase) {

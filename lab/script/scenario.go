@@ -86,12 +86,14 @@ func (s *scenarioScript) vocabulary() {
 		make:     s.makeScenario,
 	})
 	s.define(function{
-		name: "get", positional: []string{"path"}, required: []string{"path"}, optional: []string{"headers", "background"},
-		make: func(c *call) starlark.Value { return makeRequest(c, "GET") },
+		name: "get", positional: []string{"path"}, required: []string{"path"},
+		optional: []string{"headers", "background", "expect"},
+		make:     func(c *call) starlark.Value { return makeRequest(c, "GET") },
 	})
 	s.define(function{
-		name: "post", positional: []string{"path"}, required: []string{"path"}, optional: []string{"json", "body", "headers", "background"},
-		make: func(c *call) starlark.Value { return makeRequest(c, "POST") },
+		name: "post", positional: []string{"path"}, required: []string{"path"},
+		optional: []string{"json", "body", "headers", "background", "expect"},
+		make:     func(c *call) starlark.Value { return makeRequest(c, "POST") },
 	})
 	s.define(function{
 		name: "where", optional: []string{"runtime", "model"},
@@ -149,13 +151,8 @@ const waitPath = "/wait"
 // requireUpstream asks for what would otherwise be missing only under load: an
 // upstream is there whenever variants are examined.
 func (s *scenarioScript) requireUpstream(c *call) {
-	all := slices.Clone(s.scenario.Requests)
-	for _, p := range s.scenario.Phases {
-		all = append(all, p.Requests...)
-	}
-	calls := slices.ContainsFunc(all, func(r lab.Request) bool {
-		path, _, _ := strings.Cut(r.Path, "?")
-		return path == waitPath
+	calls := slices.ContainsFunc(s.scenario.AllRequests(), func(r lab.Request) bool {
+		return r.PathOnly() == waitPath
 	})
 	if calls && !s.scenario.Upstream {
 		c.fault(c.at, "%s has a server call its upstream, and the scenario has none; add upstream = True", waitPath)
@@ -199,6 +196,9 @@ func makeRequest(c *call, method string) starlark.Value {
 		Header: headersOf(c),
 
 		Background: c.truth("background", false),
+
+		Expect: expectOf(c),
+		At:     lab.Place{Line: int(c.at.Line), Column: int(c.at.Col)},
 	}}
 	if method == "POST" {
 		made.request.Body = bodyOf(c)
@@ -212,6 +212,24 @@ func makeRequest(c *call, method string) starlark.Value {
 		}
 	}
 	return made
+}
+
+// expectOf is the status that a request names as its success, or 0 for any of 2xx.
+func expectOf(c *call) int {
+	arg, ok := c.usable("expect")
+	if !ok {
+		return 0
+	}
+	status, isNumber := arg.value.(starlark.Int)
+	if !isNumber {
+		c.wrongType(arg, "expect", "a status: a whole number from 200 to 599")
+		return 0
+	}
+	if n, fits := status.Int64(); fits && n >= 100 && n <= 199 {
+		c.fault(arg.at, "expect is %d, and an answer of 1xx is never the final one, want 200 to 599", n)
+		return 0
+	}
+	return c.whole("expect", 0, 200, 599)
 }
 
 // pathOf takes only what goes over the wire as it is written.
