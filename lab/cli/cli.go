@@ -118,13 +118,7 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 		}
 	}()
 	var c commands
-	parser, err := kong.New(&c,
-		kong.Name("lab"),
-		kong.Description(description),
-		kong.Writers(streams.Out, streams.Err),
-		kong.Exit(func(int) { panic(helpShown{}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
-	)
+	parser, err := newParser(&c, streams)
 	if err != nil {
 		return fmt.Errorf("building the command line: %w", err)
 	}
@@ -133,6 +127,17 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 		return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "lab --help lists the commands, lab COMMAND --help its flags."}
 	}
 	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root})
+}
+
+// newParser returns the parser that reads a command line into c.
+func newParser(c *commands, streams Streams) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("lab"),
+		kong.Description(description),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(func(int) { panic(helpShown{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
+	)
 }
 
 // folder is the lab's root: what --root says, or the nearest folder upwards

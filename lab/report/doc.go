@@ -1,5 +1,5 @@
 // Package report owns how results are shown: the table at the end of a run,
-// for a terminal and as Markdown, and the list of columns in the README. It
-// computes nothing but medians, ranges and ratios of rows that are valid;
-// whether a difference means anything is not for it to say.
+// for a terminal and as Markdown. It computes nothing but medians, ranges and
+// ratios of rows that are valid; whether a difference means anything is not for
+// it to say.
 package report

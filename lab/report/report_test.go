@@ -136,7 +136,6 @@ func TestGolden(t *testing.T) {
 		golden(t, name+".txt", r.Text())
 		golden(t, name+".md", r.Markdown())
 	}
-	golden(t, "columns.md", report.Columns())
 }
 
 func golden(t *testing.T, name, got string) {

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"runtimelab/lab"
-	"runtimelab/lab/metric"
 )
 
 const (
@@ -285,16 +284,6 @@ func (s Summary) markdownTable(b *strings.Builder) {
 			b.WriteByte('\n')
 		}
 	}
-}
-
-// Columns is the list of a run's columns for the README, as a Markdown table.
-func Columns() string {
-	var b strings.Builder
-	b.WriteString("| column | unit | type | better | rows | what |\n|---|---|---|---|---|---|\n")
-	for _, m := range metric.Table() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Unit, m.Kind, m.Better, plain(string(m.Rows)), plain(m.About))
-	}
-	return b.String()
 }
 
 // plain keeps text from being read as Markdown.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -482,57 +481,5 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}), script.Given{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-var block = regexp.MustCompile("(?s)```(python|text)\n(.*?)```")
-
-// Each python block of the documentation is a whole file; what stands in a
-// text block is what the file before it says.
-func TestExamplesInTheDocumentation(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(repository, "scenarios", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	wrong := map[string]string{}
-	last := ""
-	for _, b := range block.FindAllStringSubmatch(string(page), -1) {
-		if b[1] == "text" {
-			wrong[last] = strings.TrimSpace(b[2])
-			continue
-		}
-		first, _, _ := strings.Cut(b[2], "\n")
-		name, found := strings.CutPrefix(first, "# scenarios/")
-		if !found {
-			t.Fatalf("an example does not say which file it is: %s", first)
-		}
-		last = strings.TrimSuffix(name, ".star")
-		files["scenarios/"+name] = b[2]
-	}
-	if len(files) < 4 || len(wrong) == 0 {
-		t.Fatalf("found %d examples and %d of mistakes", len(files), len(wrong))
-	}
-	for _, runtime := range []string{"node", "python"} {
-		text, err := os.ReadFile(filepath.Join(repository, "runtimes", runtime, "runtime.star"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files["runtimes/"+runtime+"/runtime.star"] = string(text)
-	}
-	library := load(t, checkout(t, files))
-	var all []string
-	for _, text := range wrong {
-		all = append(all, text)
-	}
-	if got := messages(library); got != strings.Join(all, "\n") {
-		t.Errorf("the examples say\n%s", got)
-	}
-	for file := range files {
-		name, scenario := strings.CutPrefix(file, "scenarios/")
-		name = strings.TrimSuffix(name, ".star")
-		if _, mistaken := wrong[name]; scenario && !mistaken && !slices.Contains(names(library.Scenarios), name) {
-			t.Errorf("the example %s is not among the scenarios", name)
-		}
 	}
 }

@@ -1,0 +1,354 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/constant"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+	"runtimelab/lab/script"
+)
+
+// TestDocumentsExamples has `lab check` judge every script that a document shows: each
+// python block is a whole file, whose first line names it, and a text block after it
+// holds the mistakes of that file.
+func TestDocumentsExamples(t *testing.T) {
+	root := t.TempDir()
+	for _, folder := range []string{"runtimes", "scenarios"} {
+		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mistakes := map[string]string{} // by file
+	var files []string
+	for _, d := range readDocuments(t) {
+		file := ""
+		for _, b := range d.blocks {
+			switch b.language {
+			case "text":
+				mistakes[file] = b.text
+			case "python":
+				found := exampleFile.FindStringSubmatch(b.text)
+				if found == nil {
+					t.Error(d.problem(b.line, "an example does not say which file it is, as in # scenarios/NAME.star"))
+					continue
+				}
+				if file = found[1]; slices.Contains(files, file) {
+					t.Error(d.problem(b.line, "%s is an example already", file))
+				}
+				files = append(files, file)
+				target := filepath.Join(root, filepath.FromSlash(file))
+				if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(target, []byte(b.text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if len(files) < 10 || len(mistakes) == 0 {
+		t.Fatalf("found only %d examples and %d of mistakes", len(files), len(mistakes))
+	}
+	for _, file := range files {
+		wrong, wanted := mistakes[file], lab.ExitDone
+		if wrong != "" {
+			wanted = lab.ExitUsage
+		}
+		script := filepath.Join(root, filepath.FromSlash(file))
+		code, _, stderr := labRun(t.Context(), "--root", root, "check", script)
+		said, _, _ := strings.Cut(strings.TrimPrefix(stderr, "lab: "), "\n  ")
+		if code != wanted || strings.TrimSpace(said) != strings.TrimSpace(wrong) {
+			t.Errorf("lab check of the example %s exits with %d and says\n%s\nnot with %d and\n%s",
+				file, code, said, wanted, wrong)
+		}
+	}
+}
+
+var exampleFile = regexp.MustCompile(`^# ((?:scenarios/[a-z0-9-]+|runtimes/[a-z0-9-]+/runtime)\.star)\n`)
+
+// TestDocumentsHaveTheValuesOfTheCode checks names such as gate.NoGain in the
+// documents, and the values that stand before them.
+func TestDocumentsHaveTheValuesOfTheCode(t *testing.T) {
+	constants, compared := newConstants(), 0
+	for _, d := range readDocuments(t) {
+		problems, n := wrongConstants(d, constants)
+		failEach(t, problems)
+		compared += n
+	}
+	if compared < 60 {
+		t.Errorf("only %d values were compared with the code", compared)
+	}
+}
+
+var (
+	codeName  = regexp.MustCompile("`([a-z]+)\\.([A-Za-z]\\w*)`")
+	codeValue = regexp.MustCompile("([0-9][0-9.]*)((?: ?%| [a-zA-Zµ]+)?)(?: [a-z]+)*" +
+		"\\s\\(`([a-z]+)\\.([A-Za-z]\\w*)`\\)")
+)
+
+// wrongConstants returns which names of Go packages in a document are none, and which
+// values differ from the code's; and how many values it compared.
+func wrongConstants(d document, known *constants) (problems []string, compared int) {
+	for _, p := range d.text {
+		for _, found := range codeName.FindAllStringSubmatch(p.text, -1) {
+			_, err := os.Stat(filepath.Join(repository, path.Dir(d.path), found[1]+"."+found[2]))
+			if pkg := known.load(found[1]); err != nil && pkg != nil && pkg.Scope().Lookup(found[2]) == nil {
+				problems = append(problems, d.problem(p.line, "there is no %s.%s", found[1], found[2]))
+			}
+		}
+		for _, found := range codeValue.FindAllStringSubmatch(p.text, -1) {
+			said, err := quantity(found[1], strings.TrimSpace(found[2]))
+			value, ok := known.value(found[3], found[4])
+			if !ok {
+				continue // of a name that is no constant, or no number
+			}
+			compared++
+			if err != nil || math.Abs(said-value) > 1e-9*math.Abs(value) {
+				problems = append(problems, d.problem(p.line, "%s.%s is %v, and not %v", found[3], found[4], value, said))
+			}
+		}
+	}
+	return problems, compared
+}
+
+// quantity reads a number with its unit: in seconds, bytes or parts of one.
+func quantity(number, unit string) (float64, error) {
+	n, err := strconv.ParseFloat(strings.TrimSuffix(number, "."), 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading %q: %w", number, err)
+	}
+	factors := map[string]float64{
+		"%": 0.01, "µs": 1e-6, "ms": 1e-3, "hour": 3600, "days": 86400, "MiB": 1 << 20, "GiB": 1 << 30,
+	}
+	return n * cmp.Or(factors[unit], 1), nil // other words are what is counted
+}
+
+// constants are the packages of the lab by their names, as far as they declare.
+type constants struct{ packages map[string]*types.Package }
+
+func newConstants() *constants { return &constants{map[string]*types.Package{}} }
+
+// value returns a constant as a number; a duration is in seconds.
+func (c *constants) value(pkg, name string) (float64, bool) {
+	loaded := c.load(pkg)
+	if loaded == nil {
+		return 0, false
+	}
+	declared, ok := loaded.Scope().Lookup(name).(*types.Const)
+	if !ok || declared.Val() == nil {
+		return 0, false
+	}
+	value, _ := constant.Float64Val(constant.ToFloat(declared.Val()))
+	if declared.Type().String() == "time.Duration" {
+		value /= float64(time.Second)
+	}
+	return value, declared.Val().Kind() == constant.Int || declared.Val().Kind() == constant.Float
+}
+
+// load returns a package of the lab, nil where there is none of the name. Function
+// bodies and most imports are left out: constants need neither.
+func (c *constants) load(name string) *types.Package {
+	if pkg, known := c.packages[name]; known {
+		return pkg
+	}
+	c.packages[name] = nil
+	folder := filepath.Join(repository, "lab", name)
+	if name == "lab" {
+		folder = filepath.Join(repository, "lab")
+	}
+	listed, err := build.ImportDir(folder, 0)
+	if err != nil {
+		return nil
+	}
+	var files []*ast.File
+	set := token.NewFileSet()
+	for _, file := range listed.GoFiles {
+		parsed, err := parser.ParseFile(set, filepath.Join(folder, file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil
+		}
+		files = append(files, parsed)
+	}
+	config := types.Config{Importer: c, IgnoreFuncBodies: true, Error: func(error) {}}
+	c.packages[name], _ = config.Check(listed.Name, set, files, nil) // what other packages declare is missing
+	return c.packages[name]
+}
+
+// Import returns package time's units, the lab's own packages, and empty ones of all
+// other paths.
+func (c *constants) Import(name string) (*types.Package, error) {
+	if name == "runtimelab/lab" || strings.HasPrefix(name, "runtimelab/lab/") {
+		if pkg := c.load(path.Base(name)); pkg != nil {
+			return pkg, nil
+		}
+	}
+	pkg := types.NewPackage(name, path.Base(name))
+	if name == "time" {
+		duration := types.NewTypeName(token.NoPos, pkg, "Duration", nil)
+		kind := types.NewNamed(duration, types.Typ[types.Int64], nil)
+		pkg.Scope().Insert(duration)
+		for unit, lasts := range map[string]time.Duration{
+			"Nanosecond": time.Nanosecond, "Microsecond": time.Microsecond, "Millisecond": time.Millisecond,
+			"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
+		} {
+			pkg.Scope().Insert(types.NewConst(token.NoPos, pkg, unit, kind, constant.MakeInt64(int64(lasts))))
+		}
+	}
+	pkg.MarkComplete()
+	return pkg, nil
+}
+
+// TestDocumentsHoldWhatTheCodeLists checks the lists that documents take from the
+// code. UPDATE_DOCUMENTS=1 writes them anew.
+func TestDocumentsHoldWhatTheCodeLists(t *testing.T) {
+	library, err := script.Load(t.Context(), repository, script.Given{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []struct{ file, name, list string }{
+		{"results/README.md", "columns", listOfColumns()},
+		{"lab/METHOD.md", "profiles", tableOfProfiles()},
+		{"scenarios/README.md", "scenarios", listOfScenarios(library.Scenarios)},
+	} {
+		file := filepath.Join(repository, filepath.FromSlash(of.file))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		between := regexp.MustCompile(`(?s)(<!-- ` + of.name + `: [^\n]* -->\n).*(<!-- /` + of.name + ` -->)`)
+		if !between.Match(text) {
+			t.Errorf("%s has no place for the %s of the code: <!-- %[2]s: ... --> and <!-- /%[2]s -->",
+				of.file, of.name)
+			continue
+		}
+		want := between.ReplaceAllString(string(text), "${1}\n"+strings.ReplaceAll(of.list, "$", "$$")+"\n${2}")
+		switch {
+		case want == string(text):
+		case os.Getenv("UPDATE_DOCUMENTS") != "":
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Errorf("%s does not hold the %s of the code; this writes them: "+
+				"UPDATE_DOCUMENTS=1 go test -run TestDocuments ./lab/cli", of.file, of.name)
+		}
+	}
+}
+
+// listOfColumns is the columns of trials.csv by group.
+func listOfColumns() string {
+	var groups []metric.Group
+	of := map[metric.Group][]metric.Metric{}
+	for _, m := range metric.Table() {
+		if of[m.Group] == nil {
+			groups = append(groups, m.Group)
+		}
+		of[m.Group] = append(of[m.Group], m)
+	}
+	var b strings.Builder
+	for i, group := range groups {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "Group %s:\n\n", group)
+		for _, m := range of[group] {
+			words := []string{string(m.Kind)}
+			if m.Better != metric.Neither {
+				words = append(words, string(m.Better)+" is better")
+			}
+			if m.Rows != metric.EveryRow {
+				words = append(words, "only: "+string(m.Rows))
+			}
+			writeItem(&b, fmt.Sprintf("`%s` (%s): %s", m.Name, strings.Join(words, "; "), m.About))
+		}
+	}
+	return b.String()
+}
+
+// writeItem writes an item of a list, wrapped.
+func writeItem(w io.Writer, text string) {
+	line := " -"
+	for _, word := range strings.Fields(text) {
+		if len([]rune(line))+1+len([]rune(word)) > widestProse {
+			fmt.Fprintln(w, line)
+			line = "  "
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(w, line)
+}
+
+func tableOfProfiles() string {
+	var b strings.Builder
+	b.WriteString("| profile | blocks | warm-up, at most | peak, ladder | steady | limit |\n")
+	b.WriteString("|---|---|---|---|---|---|\n")
+	for _, p := range plan.Profiles() {
+		limit := "none"
+		if p.Limit > 0 {
+			limit = p.Limit.String()
+		}
+		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.Peak, p.Steady, limit)
+	}
+	return b.String()
+}
+
+func listOfScenarios(scenarios []lab.Scenario) string {
+	var b strings.Builder
+	for _, s := range scenarios {
+		tests := "no hypotheses"
+		if claims := testedFrom(s.Hypotheses); len(claims) > 0 {
+			tests = "tests " + strings.Join(claims, ", ")
+		}
+		writeItem(&b, fmt.Sprintf("[%s](%s): %s; %s", s.Name, path.Base(s.File), s.About, tests))
+	}
+	return b.String()
+}
+
+// TestDocumentsListPackagesAndModules checks that lab/README.md has a line for each
+// package, and one for each module that go.mod requires itself.
+func TestDocumentsListPackagesAndModules(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "lab", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(name string) bool { return strings.Contains(string(text), "`"+name+"`") }
+	// Only a malformed pattern is an error.
+	folders, _ := filepath.Glob(filepath.Join(repository, "lab", "*", "doc.go"))
+	for _, file := range folders {
+		if name := "lab/" + filepath.Base(filepath.Dir(file)); !has(name) {
+			t.Errorf("lab/README.md does not name the package %s", name)
+		}
+	}
+	modules, err := os.ReadFile(filepath.Join(repository, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(modules), -1)
+	if len(folders) < 10 || len(direct) < 10 {
+		t.Fatalf("found only %d packages and %d modules", len(folders), len(direct))
+	}
+	for _, found := range direct {
+		if !has(found[1]) {
+			t.Errorf("lab/README.md does not say what %s is for", found[1])
+		}
+	}
+}
