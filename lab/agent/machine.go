@@ -33,9 +33,10 @@ type Machine struct {
 	kernel   func() (string, error)
 	nofile   func() (int, error) // hard limit
 
-	pin        func(cpu int) error           // the calling thread
-	threadTime func() (time.Duration, error) // CPU time of the calling thread
-	spool      string                        // folder where hits are kept
+	pin         func(cpu int) error                  // the calling thread
+	threadTime  func() (time.Duration, error)        // CPU time of the calling thread
+	processTime func(pid int) (time.Duration, error) // CPU time of a process by its clock; nil where there is none
+	spool       string                               // folder where hits are kept
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -129,26 +130,29 @@ func (m Machine) read() (lab.Reading, error) {
 	day, since := m.clock()
 	r := lab.Reading{At: m.began.Add(since).UTC()}
 	r.ClockStep = day.Sub(r.At)
-	var err error
-	var upstream []lab.Thread
-	if r.Threads, upstream, err = m.threads(); err != nil {
+	others, err := m.accounts()
+	if err != nil {
 		return r, err
 	}
 	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
 		return r, err
 	}
-	for _, t := range upstream {
-		r.UpstreamCPU += t.CPU
-		r.Sleeps += t.Sleeps
-	}
+	r.Threads, r.Processes, r.UpstreamCPU = others.threads, others.processes, others.upstream
+	r.Sleeps += others.upstreamSleeps
+	r.CPUs, err = m.cpuTimes()
+	return r, err
+}
+
+func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
 	stat, err := fs.ReadFile(m.root, "proc/stat")
 	if err != nil {
-		return r, fmt.Errorf("reading CPU times: %w", err)
+		return nil, fmt.Errorf("reading CPU times: %w", err)
 	}
-	if r.CPUs, err = parseStat(stat); err != nil {
-		return r, fmt.Errorf("reading CPU times: %w", err)
+	times, err := parseStat(stat)
+	if err != nil {
+		return nil, fmt.Errorf("reading CPU times: %w", err)
 	}
-	return r, nil
+	return times, nil
 }
 
 // parseStat reads the per-CPU lines of /proc/stat: cpuN user nice system idle
