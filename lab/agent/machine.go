@@ -61,7 +61,7 @@ func (m Machine) Topology() (lab.Topology, error) {
 		return t, err
 	}
 	t.Conditions = m.conditions(t.CPUs)
-	t.Model = m.model()
+	t.Model, t.Hardware = m.hardware()
 	t.Memory = m.memory()
 	t.Sysctls["net.core.somaxconn"] = m.integer("proc/sys/net/core/somaxconn", 0)
 	if ports := strings.Fields(m.text("proc/sys/net/ipv4/ip_local_port_range")); len(ports) == 2 {
@@ -101,17 +101,6 @@ func (m Machine) links() ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-func (m Machine) model() string {
-	info := m.text("proc/cpuinfo")
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(line, ":")
-		if strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 func (m Machine) memory() int64 {
