@@ -179,7 +179,7 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	e.Responder, e.Calibration, e.KeepHits = serve.Target(), info.Calibration, info.Raw
 	err = e.Run(ctx)
 	watched.Close()
-	return errors.Join(err, m.finish(run, info.Host.ID, err))
+	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
 // begun is what the rows of the run have in common: as it was, where it is resumed.
@@ -187,8 +187,10 @@ func (m *measurement) begun(ctx context.Context, p lab.Plan, cast cast, left []s
 	info = m.info(p, cast)
 	info.Notes = left
 	if m.resumed != nil {
-		info.Calibration, info.Raw = m.resumed.Info.Calibration, m.resumed.Info.Raw
-		return info, unchangedSince(m.resumed.Info, info)
+		was := m.resumed.Info
+		err = unchangedSince(was, info)
+		info.Calibration, info.Raw, info.Host = was.Calibration, was.Raw, was.Host // its id may be an older lab's
+		return info, err
 	}
 	info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile)
 	return info, err
@@ -261,16 +263,12 @@ func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error
 }
 
 func (m *measurement) info(p lab.Plan, all cast) record.Info {
-	t := m.topology
 	return record.Info{
 		StartedAt: time.Now().UTC(),
 		Plan:      p,
 		Raw:       m.raw,
 		Entrants:  all.entrants(p),
-		Host: record.Host{
-			ID:       record.HostID(t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), fmt.Sprint(t.Memory)),
-			Topology: t,
-		},
+		Host:      record.HostOf(m.topology),
 		Engine: map[string]string{
 			"kind": m.facts.Kind, "version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
 			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
@@ -328,7 +326,7 @@ func (m *measurement) explain(p lab.Plan) {
 
 // finish marks the run with how it ended and prints the table of what was
 // measured, which an interruption does not lose.
-func (m *measurement) finish(run *record.Run, host string, cause error) error {
+func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
 	state, reason := record.Done, ""
 	switch {
 	case errors.Is(cause, ErrInterrupted):

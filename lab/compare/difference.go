@@ -56,13 +56,12 @@ func short(text string) string {
 
 // Differences are all that keeps two runs from being compared.
 func Differences(old, new *Run) []Difference {
-	var all []Difference
+	all := otherHost(old, new)
 	note := func(kind Kind, what string, a, b *seen) {
 		if a, b := a.String(), b.String(); a != b {
 			all = append(all, Difference{kind, what, a, b})
 		}
 	}
-	note(Host, "host_id", &old.hosts, &new.hosts)
 	for _, v := range shared(old.images, new.images) {
 		if lab.OriginalOf(v) == v && !strings.HasPrefix(v, "lab/") { // the lab's own come with the lab
 			note(Image, v+" content_sha256", old.images[v], new.images[v])
@@ -164,6 +163,7 @@ func Check(old *Run, news []*Run, ignore []Kind) error {
 	if len(lines) == 0 {
 		return nil
 	}
+	about := aboutHosts(old, news, kinds)
 	for _, k := range ignore {
 		if !slices.Contains(kinds, string(k)) {
 			kinds = append(kinds, string(k))
@@ -171,6 +171,6 @@ func Check(old *Run, news []*Run, ignore []Kind) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s", strings.Join(lines, "\n  ")),
-		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ","),
+		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ",") + about,
 	}
 }
