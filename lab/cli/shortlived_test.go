@@ -101,6 +101,11 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
 	foreign, _ := metric.ForeignServerRatio(s)
 	saturation, _ := metric.SaturationRatio(s)
+	if spare, known := metric.GeneratorIdleRatio(s); !known || spare > gate.StoppedGenerator {
+		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", what, spare, known)
+	} else {
+		t.Logf("%s: the generator left %.4f of its CPU idle", what, spare)
+	}
 	t.Logf("%s: %d answers, container %.3f s, others took %.3f of its CPU, said to be %.3f; at %.3f of its limit: %s %s",
 		what, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
 	if foreign < others-precision || foreign > others+precision {

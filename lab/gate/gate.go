@@ -144,7 +144,7 @@ func everServed(s lab.Sample) bool {
 
 func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{
-		clockSet, throttled, stoppedCanary, crowded, misled, misdoubled, keptUp, slowed,
+		clockSet, stoppedCanary, outside, misled, misdoubled, keptUp, slowed,
 	} {
 		if g := rule(s, c); g != nil {
 			return g

@@ -13,12 +13,18 @@ import (
 // by default.
 const StoppedCanary = 20 * time.Millisecond
 
+// StoppedGenerator is the share of its CPUs' time that a generator which polls may leave idle. It
+// should leave none; a server's CPU of which others take as much is disturbed.
+const StoppedGenerator = ForeignCPU
+
 // outside says that something outside the cell took part in an attack: a quota or others.
 func outside(s lab.Sample, c lab.Calibration) *lab.Gate {
-	if g := throttled(s, c); g != nil {
-		return g
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{throttled, stoppedGenerator, crowded} {
+		if g := rule(s, c); g != nil {
+			return g
+		}
 	}
-	return crowded(s, c)
+	return nil
 }
 
 // throttled says that a CPU quota above the server's container stopped it. The quota of the
@@ -28,6 +34,17 @@ func throttled(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	if periods, known := metric.ThrottledAbove(s); known && periods > 0 {
 		return because(lab.Disturbed,
 			"a CPU quota of a cgroup above the server's container stopped it in %d periods (limit 0; lab doctor names the quota)", periods)
+	}
+	return nil
+}
+
+// stoppedGenerator says that a generator which never sleeps left its CPUs idle. A quota that gives
+// more than canaries need in one go shows only here, where it cannot be read.
+func stoppedGenerator(s lab.Sample, _ lab.Calibration) *lab.Gate {
+	if idle, known := metric.GeneratorIdleRatio(s); known && idle > StoppedGenerator {
+		return because(lab.Disturbed,
+			"the generator, which never sleeps, was stopped for %.1f%% of its CPUs' time while they had nothing to do (limit %.1f%%): a CPU quota stops what runs in containers",
+			100*idle, 100*StoppedGenerator)
 	}
 	return nil
 }

@@ -25,6 +25,14 @@ func TestAQuotaAboveTheContainerDisturbs(t *testing.T) {
 			*s = searched(1000, lab.SearchStep{OfferedRPS: 1030, Server: lab.ServerUsage{Known: true, After: lab.Usage{ThrottledAbove: 2}}})
 		}, "at 1030/s a CPU quota of a cgroup above"},
 
+		"a generator that polls, and was stopped": {func(s *lab.Sample) { s.Attack.Spare = 300 * ms },
+			"the generator, which never sleeps, was stopped for 40.0% of its CPUs' time"},
+		"a generator that sleeps": {func(s *lab.Sample) { s.Attack.Spare = 0 }, ""},
+		"a generator that polls": {func(s *lab.Sample) {
+			use(s, 970*ms, 970*ms)
+			s.Attack.Spare = 300 * ms
+		}, ""},
+
 		"a canary that was stopped": {func(s *lab.Sample) {
 			s.Canaries.After[1] = lab.Canary{CPU: 1, Took: 110 * ms, Used: 52 * ms, Idle: 50 * ms}
 		}, "the canary on CPU 1 was stopped for 50 ms after the attack while the CPU had nothing to do (limit 20 ms)"},

@@ -277,6 +277,20 @@ func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
 	return share(spent, wall(s), len(s.Layout.Generator))
 }
 
+// GeneratorIdleRatio is the share of the generator's CPUs, between its readings, in which they had
+// nothing to do. There is no figure where the generator sleeps when it has nothing to do: one that
+// polls had time to spare, and leaves its CPUs no idle time.
+func GeneratorIdleRatio(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || s.Attack.Spare <= 0 {
+		return 0, false
+	}
+	idle, ok := hostDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Idle })
+	if !ok {
+		return 0, false
+	}
+	return share(idle, wall(s), len(s.Layout.Generator))
+}
+
 // GeneratorSleepRate is how often a second, for each of its CPUs, generator and
 // upstream gave up a CPU because they had nothing to do.
 func GeneratorSleepRate(s lab.Sample) (float64, bool) {
