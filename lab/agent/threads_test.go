@@ -95,3 +95,20 @@ func TestAProcessThatEndsWhileItIsReadIsCounted(t *testing.T) {
 		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
 	}
 }
+
+// A canary says for how long its CPU was idle while it was at work.
+func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
+	root := twoCores()
+	m := machine(root)
+	m.threadTime = func() (time.Duration, error) { // read after the first reading of idle time
+		root["proc/stat"] = &fstest.MapFile{Data: []byte("cpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 10 20 30 46 51 60 70 80 5 5\n")}
+		return time.Second, nil
+	}
+	got, err := m.canary(1)
+	if err != nil || got.Idle != 7*tick {
+		t.Errorf("%+v, %v, want 7 ticks more of idle and waiting", got, err)
+	}
+	if _, err := m.canary(2); err == nil {
+		t.Error("a CPU that is not there was idle")
+	}
+}

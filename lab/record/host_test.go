@@ -106,4 +106,9 @@ func TestRunsOfOlderLabsKeepTheirHost(t *testing.T) {
 	if a, b := older(epyc()), older(rebooted); a.ID == b.ID || !a.Same(b) {
 		t.Errorf("two boots under older labs: %s and %s", a.ID, b.ID)
 	}
+	nameless, another := epyc(), rebooted
+	nameless.Model, another.Model = "", ""
+	if older(nameless).Same(older(another)) {
+		t.Error("two machines of which older labs knew no CPU are one")
+	}
 }
