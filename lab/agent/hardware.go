@@ -12,19 +12,19 @@ import (
 // and so are microcode and frequencies, which updates, settings and the moment change.
 func (m Machine) hardware() (model string, facts []string) {
 	cpus := m.cpuinfo()
+	each := func(format string, names ...string) []string {
+		return distinct(cpus, func(c cpuInfo) string { return c.described(format, names...) })
+	}
 	if model = armModel(cpus); model != "" {
 		// The kernel computes BogoMIPS from the frequency of the timer, which is the platform's.
-		facts = distinct(cpus, func(c cpuInfo) string { return described("BogoMIPS %s", c["BogoMIPS"]) })
-		facts = append(facts, distinct(cpus, func(c cpuInfo) string { return described("features %s", c["Features"]) })...)
-	} else if names := distinct(cpus, func(c cpuInfo) string { return c["model name"] }); len(names) > 0 {
+		facts = append(each("BogoMIPS %s", "BogoMIPS"), each("features %s", "Features")...)
+	} else if names := each("%s", "model name"); len(names) > 0 {
 		model = names[0]
-		facts = distinct(cpus, func(c cpuInfo) string {
-			return described("%s family %s model %s stepping %s", c["vendor_id"], c["cpu family"], c["model"], c["stepping"])
-		})
+		facts = each("%s family %s model %s stepping %s", "vendor_id", "cpu family", "model", "stepping")
 	}
 	for _, product := range []string{
-		m.text("sys/class/dmi/id/sys_vendor") + " " + m.text("sys/class/dmi/id/product_name"), // a cloud's type of machine
-		m.boardModel(), // of a single board that has no such firmware
+		m.text("sys/class/dmi/id/sys_vendor") + " " + m.text("sys/class/dmi/id/product_name"),
+		m.boardModel(), // a single board has no such firmware
 	} {
 		if product = strings.TrimSpace(product); product != "" {
 			facts = append(facts, product)
@@ -114,14 +114,14 @@ func distinct(cpus []cpuInfo, of func(cpuInfo) string) (values []string) {
 	return values
 }
 
-// described fills in a format, and is empty where one of the values is.
-func described(format string, values ...string) string {
-	filled := make([]any, len(values))
-	for i, v := range values {
-		if v == "" {
+// described fills a format in with what is said under some names, and is empty where one of that is.
+func (c cpuInfo) described(format string, names ...string) string {
+	filled := make([]any, len(names))
+	for i, name := range names {
+		if c[name] == "" {
 			return ""
 		}
-		filled[i] = v
+		filled[i] = c[name]
 	}
 	return fmt.Sprintf(format, filled...)
 }

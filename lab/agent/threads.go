@@ -114,7 +114,8 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 			continue
 		}
 		if used, ok := m.threadCPU(pid, tid); ok {
-			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: m.threadSleeps(pid, tid)})
+			sleeps := m.threadSleeps(pid, tid)
+			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: sleeps})
 		}
 	}
 	return threads
@@ -124,7 +125,7 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 // in zero bytes (proc(5), /proc/[pid]/cmdline).
 func (m Machine) isUpstream(pid int) bool {
 	arguments := strings.Split(m.text(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
-	return len(arguments) >= 3 && arguments[0] == "/agent" && arguments[1] == "serve" && arguments[2] == "upstream"
+	return len(arguments) >= 3 && slices.Equal(arguments[:3], []string{"/agent", "serve", "upstream"})
 }
 
 // threadCPU is the CPU time of a thread: to the nanosecond where the kernel

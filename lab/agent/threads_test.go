@@ -34,7 +34,8 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	threads := []lab.Thread{
-		{PID: 10, TID: 10, CPU: 3 * time.Second}, {PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20},
+		{PID: 10, TID: 10, CPU: 3 * time.Second},
+		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20},
 	}
 	if !slices.Equal(got.Threads, threads) {
 		t.Errorf("threads %+v, want %+v", got.Threads, threads)
@@ -73,7 +74,8 @@ const ms = time.Millisecond
 // stat is a stat file of a process by its own ticks and those of its children that have ended. The
 // name is one that a server may choose.
 func stat(own, children int) string {
-	return fmt.Sprintf("10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 %d %d %d %d 20 0 11 0 5\n", own-own/4, own/4, children-children/3, children/3)
+	return fmt.Sprintf("10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 %d %d %d %d 20 0 11 0 5\n",
+		own-own/4, own/4, children-children/3, children/3)
 }
 
 // A worker that ends while accounts are read is in its parent's account or in its own, and not in
@@ -91,7 +93,8 @@ func TestAProcessThatEndsWhileItIsReadIsCounted(t *testing.T) {
 		return 0, errors.New("no clock")
 	}
 	got, err := m.accounts()
-	if want := []lab.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}; err != nil || !slices.Equal(got.processes, want) {
+	want := []lab.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
+	if err != nil || !slices.Equal(got.processes, want) {
 		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
 	}
 }
@@ -101,7 +104,8 @@ func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
 	root := twoCores()
 	m := machine(root)
 	m.threadTime = func() (time.Duration, error) { // read after the first reading of idle time
-		root["proc/stat"] = &fstest.MapFile{Data: []byte("cpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 10 20 30 46 51 60 70 80 5 5\n")}
+		later := "cpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 10 20 30 46 51 60 70 80 5 5\n"
+		root["proc/stat"] = &fstest.MapFile{Data: []byte(later)}
 		return time.Second, nil
 	}
 	got, err := m.canary(1)

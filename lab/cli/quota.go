@@ -60,15 +60,19 @@ func quotaDoubts(quotas []engine.Quota, cpus int, stopped time.Duration) (doubts
 		doubts = append(doubts, words+": a trial that uses up that quota is disturbed")
 	}
 	if len(doubts) == 0 && stopped > gate.StoppedCanary {
-		doubts = append(doubts, "a CPU quota that cannot be read from here stops the engine's containers while CPUs have nothing to do")
+		doubts = append(doubts, "a CPU quota that cannot be read from here "+
+			"stops the engine's containers while CPUs have nothing to do")
 	}
 	return doubts
 }
 
 // quotaCheck judges what is known of quotas above the engine's containers. busy says who is
 // measuring, so that no canaries were sung; known is false where no quota can be read.
-func quotaCheck(quotas []engine.Quota, known bool, cpus int, stopped time.Duration, busy string) host.Check {
-	c := host.Check{Name: "cpu quota", Status: host.OK, Detail: "none above the engine's containers that can be read from here"}
+func quotaCheck(
+	quotas []engine.Quota, known bool, cpus int, stopped time.Duration, busy string,
+) host.Check {
+	c := host.Check{Name: "cpu quota", Status: host.OK}
+	c.Detail = "none above the engine's containers that can be read from here"
 	if !known {
 		c.Detail = "the cgroups above the engine's containers cannot be read from here"
 	}
@@ -85,13 +89,14 @@ func quotaCheck(quotas []engine.Quota, known bool, cpus int, stopped time.Durati
 		c.Detail += "; not tried by keeping all CPUs at work, because a run is measuring: " + busy
 	case stopped > gate.StoppedCanary:
 		c.Status = host.Warn
-		c.Detail += fmt.Sprintf("; a container that keeps all CPUs at work was stopped for %d ms while a CPU had nothing to do",
-			stopped.Milliseconds())
+		c.Detail += fmt.Sprintf("; a container that keeps all CPUs at work was stopped for %d ms "+
+			"while a CPU had nothing to do", stopped.Milliseconds())
 	default:
 		c.Detail += "; a container that keeps all CPUs at work was not stopped"
 	}
 	if c.Status == host.Warn {
-		c.Fix = "lift the limit: CPUQuota= of the slice, --cpus of the container that the engine runs in, or the CI runner's limit; trials that use it up are disturbed"
+		c.Fix = "lift the limit: CPUQuota= of the slice, --cpus of the container that the engine runs in, " +
+			"or the CI runner's limit; trials that use it up are disturbed"
 	}
 	return c
 }

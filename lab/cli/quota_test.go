@@ -52,15 +52,30 @@ func TestQuotasAreSaid(t *testing.T) {
 		doubts  []string
 	}{
 		"none": {known: true, status: host.OK, says: []string{"none above", "was not stopped"}},
-		"as many as there are CPUs": {quotas: []engine.Quota{{Cgroup: "/docker", CPUs: 2}}, known: true, status: host.OK,
-			says: []string{"none above"}},
-		"too low": {quotas: low, known: true, stopped: 90 * ms, status: host.Warn,
-			says:   []string{"cgroup /docker may use 0.75 of 2 CPUs", "/docker was stopped in 3 periods", "stopped for 90 ms"},
-			doubts: []string{"cgroup /docker may use 0.75 of 2 CPUs at a time: a trial that uses up that quota is disturbed"}},
-		"one that cannot be read": {stopped: 90 * ms, status: host.Warn, says: []string{"cannot be read from here", "stopped for 90 ms"},
-			doubts: []string{"a CPU quota that cannot be read from here stops the engine's containers while CPUs have nothing to do"}},
-		"nothing to be seen":     {stopped: 3 * ms, status: host.OK, says: []string{"cannot be read from here", "was not stopped"}},
-		"somebody else measures": {known: true, busy: "run x", status: host.OK, says: []string{"not tried", "run x"}},
+		"as many as there are CPUs": {
+			quotas: []engine.Quota{{Cgroup: "/docker", CPUs: 2}}, known: true, status: host.OK,
+			says: []string{"none above"},
+		},
+		"too low": {
+			quotas: low, known: true, stopped: 90 * ms, status: host.Warn,
+			says: []string{"cgroup /docker may use 0.75 of 2 CPUs", "stopped in 3 periods", "stopped for 90 ms"},
+			doubts: []string{
+				"cgroup /docker may use 0.75 of 2 CPUs at a time: a trial that uses up that quota is disturbed",
+			},
+		},
+		"one that cannot be read": {
+			stopped: 90 * ms, status: host.Warn, says: []string{"cannot be read from here", "stopped for 90 ms"},
+			doubts: []string{
+				"a CPU quota that cannot be read from here stops the engine's containers " +
+					"while CPUs have nothing to do",
+			},
+		},
+		"nothing to be seen": {
+			stopped: 3 * ms, status: host.OK, says: []string{"cannot be read from here", "was not stopped"},
+		},
+		"somebody else measures": {
+			known: true, busy: "run x", status: host.OK, says: []string{"not tried", "run x"},
+		},
 	} {
 		got := quotaCheck(c.quotas, c.known, 2, c.stopped, c.busy)
 		if got.Status != c.status || (got.Fix != "") != (c.status == host.Warn) {

@@ -46,7 +46,8 @@ func shortLived(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imported, err := c.ImageImport(ctx, client.ImageImportSource{Source: &root, SourceName: "-"}, ref, client.ImageImportOptions{
+	source := client.ImageImportSource{Source: &root, SourceName: "-"}
+	imported, err := c.ImageImport(ctx, source, ref, client.ImageImportOptions{
 		Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab-test", "USER 65532:65532", `CMD ["/server"]`},
 	})
 	if err == nil {
@@ -56,7 +57,8 @@ func shortLived(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := c.ImageRemove(context.WithoutCancel(ctx), ref, client.ImageRemoveOptions{Force: true}); err != nil {
+		options := client.ImageRemoveOptions{Force: true}
+		if _, err := c.ImageRemove(context.WithoutCancel(ctx), ref, options); err != nil {
 			t.Error(err)
 		}
 	})
@@ -106,16 +108,17 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 	} else {
 		t.Logf("%s: the generator left %.4f of its CPU idle", what, spare)
 	}
-	t.Logf("%s: %d answers, container %.3f s, others took %.3f of its CPU, said to be %.3f; at %.3f of its limit: %s %s",
+	t.Logf("%s: %d answers, %.3f s, others took %.3f, said to be %.3f; at %.3f of its limit: %s %s",
 		what, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
 	if foreign < others-precision || foreign > others+precision {
-		t.Errorf("%s: others took %.3f of the server's CPUs, and are said to have taken %.3f", what, others, foreign)
+		t.Errorf("%s: others took %.3f of the server's CPUs, and not %.3f", what, others, foreign)
 	}
 	if saturation < 0.95 {
 		t.Errorf("%s: at %.3f of its limit, and it keeps its CPU busy", what, saturation)
 	}
 	generators, _ := metric.ForeignGeneratorRatio(s)
-	if max(others, generators) < gate.ForeignCPU-precision && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
+	quiet := max(others, generators) < gate.ForeignCPU-precision
+	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
 		t.Errorf("%s: %s because %q", what, s.Gate.Validity, s.Gate.Reason)
 	}
 }

@@ -36,7 +36,8 @@ func limitsCgroups(t *testing.T, s *session) bool {
 func cpuCgroup(ctx context.Context, t *testing.T, s *session, role string) string {
 	t.Helper()
 	c := s.engine.Client()
-	labels := make(client.Filters).Add("label", "io.runtime-lab.run="+s.id).Add("label", "io.runtime-lab.role="+role)
+	labels := make(client.Filters)
+	labels.Add("label", "io.runtime-lab.run="+s.id).Add("label", "io.runtime-lab.role="+role)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: labels})
 	if err != nil || len(listed.Items) != 1 {
 		t.Fatalf("%d containers are the run's %s, error %v", len(listed.Items), role, err)
@@ -65,7 +66,8 @@ const unlimited = -time.Microsecond
 // setQuota lets a cgroup use so much of each 100 ms.
 func setQuota(t *testing.T, cgroup string, quota time.Duration) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(cgroup, "cpu.cfs_quota_us"), fmt.Append(nil, quota.Microseconds()), 0); err != nil {
+	file := filepath.Join(cgroup, "cpu.cfs_quota_us")
+	if err := os.WriteFile(file, fmt.Append(nil, quota.Microseconds()), 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -78,7 +80,8 @@ func moveAll(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	for _, pid := range strings.Fields(string(text)) {
-		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Error(err)
 		}
 	}
@@ -108,15 +111,17 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 				}
 			}()
 			e := &experiment.Experiment{Cells: s.cells()}
-			subject := lab.Sample{Layout: s.layout, Phase: lab.Phase{Kind: lab.Peak, Connections: 4}, Variant: reference.variant}
+			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
+			subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
 			sample, err := e.Measure(ctx, subject, attackOn(reference, 4, 0, time.Second), c, server, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			used := sample.Server
-			t.Logf("%v of CPU time, %d periods above and %d of its own: %s because %q", used.After.CPU-used.Before.CPU,
-				used.After.ThrottledAbove-used.Before.ThrottledAbove, used.After.ThrottledPeriods, sample.Gate.Validity, sample.Gate.Reason)
-			if g := sample.Gate; g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, "a CPU quota of a cgroup above the server's container") {
+			before, after, g := sample.Server.Before, sample.Server.After, sample.Gate
+			t.Logf("%v of CPU time, %d periods above and %d of its own: %s because %q", after.CPU-before.CPU,
+				after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods, g.Validity, g.Reason)
+			const why = "a CPU quota of a cgroup above the server's container"
+			if g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, why) {
 				t.Errorf("%s because %q", g.Validity, g.Reason)
 			}
 		})

@@ -27,5 +27,6 @@ func aboutHosts(old *Run, news []*Run, kinds []string) string {
 	if !slices.Contains(kinds, string(Host)) || !alone(old) && !slices.ContainsFunc(news, alone) {
 		return ""
 	}
-	return "; labs before schema 5 gave a machine another id, which is recognised where run.json lies beside trials.csv"
+	return "; labs before schema 5 gave a machine another id, " +
+		"which is recognised where run.json lies beside trials.csv"
 }

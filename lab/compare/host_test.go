@@ -11,22 +11,26 @@ import (
 
 // onHost is a machine, with the id that a lab gave it: Hardware is what older labs did not see.
 func onHost(id string, memory int64, hardware ...string) record.Host {
-	return record.Host{ID: id, Topology: lab.Topology{Model: "AMD EPYC", Kernel: "6.1", Memory: memory, Hardware: hardware}}
+	return record.Host{ID: id, Topology: lab.Topology{
+		Model: "AMD EPYC", Kernel: "6.1", Memory: memory, Hardware: hardware,
+	}}
 }
 
 func TestAHostIsRecognisedByAnOlderId(t *testing.T) {
 	const memory = 24684096 << 10
 	old, new := other("old", 100, "host_id", "h1"), other("new", 100, "host_id", "h2")
+	then, today := ptr(onHost("h1", memory)), ptr(onHost("h2", memory, "family 25"))
+	const refused = "host_id: h1 against h2"
 	for name, c := range map[string]struct {
 		old, new *record.Host // nil: a trials.csv alone
 		refused  string       // empty: it is compared
 	}{
-		"an older lab's, and this one's":          {ptr(onHost("h1", memory)), ptr(onHost("h2", memory, "family 25")), ""},
-		"an older lab's, before and after a boot": {ptr(onHost("h1", memory)), ptr(onHost("h2", memory-4096)), ""},
-		"two machines of today's":                 {ptr(onHost("h1", memory, "family 24")), ptr(onHost("h2", memory, "family 25")), "host_id: h1 against h2"},
-		"an older lab's of another size":          {ptr(onHost("h1", memory/2)), ptr(onHost("h2", memory, "family 25")), "host_id: h1 against h2"},
-		"rows that are not of their run.json":     {ptr(onHost("h9", memory)), ptr(onHost("h2", memory, "family 25")), "host_id: h1 against h2"},
-		"a file alone":                            {nil, ptr(onHost("h2", memory, "family 25")), "which is recognised where run.json lies beside trials.csv"},
+		"an older lab's, and this one's":          {then, today, ""},
+		"an older lab's, before and after a boot": {then, ptr(onHost("h2", memory-4096)), ""},
+		"two machines of today's":                 {ptr(onHost("h1", memory, "family 24")), today, refused},
+		"an older lab's of another size":          {ptr(onHost("h1", memory/2)), today, refused},
+		"rows that are not of their run.json":     {ptr(onHost("h9", memory)), today, refused},
+		"a file alone":                            {nil, today, "recognised where run.json lies beside trials.csv"},
 	} {
 		runs := read(t, compare.Default(), old, new)
 		for i, host := range []*record.Host{c.old, c.new} {

@@ -10,15 +10,19 @@ import (
 func nested(version string) fstest.MapFS {
 	files := map[string]map[string]string{
 		"v1": {
-			"proc/7/cgroup":                      "9:memory:/pod/docker/00ff\n4:cpu,cpuacct:/pod/docker/00ff\n0::/system.slice\n",
-			"sys/fs/cgroup/cpu/cpu.stat":         "nr_periods 0\nnr_throttled 0\n",
-			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
-			"sys/fs/cgroup/cpu/pod/cpu.stat":         "nr_periods 90\nnr_throttled 30\n",
-			"sys/fs/cgroup/cpu/pod/cpu.cfs_quota_us": "150000\n", "sys/fs/cgroup/cpu/pod/cpu.cfs_period_us": "100000\n",
-			"sys/fs/cgroup/cpu/pod/docker/cpu.stat":         "nr_periods 9\nnr_throttled 3\n",
-			"sys/fs/cgroup/cpu/pod/docker/cpu.cfs_quota_us": "37500\n", "sys/fs/cgroup/cpu/pod/docker/cpu.cfs_period_us": "50000\n",
-			"sys/fs/cgroup/cpu/pod/docker/00ff/cpu.stat":         "nr_periods 9\nnr_throttled 28\n",
-			"sys/fs/cgroup/cpu/pod/docker/00ff/cpu.cfs_quota_us": "50000\n", "sys/fs/cgroup/cpu/pod/docker/00ff/cpu.cfs_period_us": "100000\n",
+			"proc/7/cgroup":                                       "4:cpu,cpuacct:/pod/docker/00ff\n0::/\n",
+			"sys/fs/cgroup/cpu/cpu.stat":                          "nr_periods 0\nnr_throttled 0\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_quota_us":                  "-1\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_period_us":                 "100000\n",
+			"sys/fs/cgroup/cpu/pod/cpu.stat":                      "nr_periods 90\nnr_throttled 30\n",
+			"sys/fs/cgroup/cpu/pod/cpu.cfs_quota_us":              "150000\n",
+			"sys/fs/cgroup/cpu/pod/cpu.cfs_period_us":             "100000\n",
+			"sys/fs/cgroup/cpu/pod/docker/cpu.stat":               "nr_periods 9\nnr_throttled 3\n",
+			"sys/fs/cgroup/cpu/pod/docker/cpu.cfs_quota_us":       "37500\n",
+			"sys/fs/cgroup/cpu/pod/docker/cpu.cfs_period_us":      "50000\n",
+			"sys/fs/cgroup/cpu/pod/docker/00ff/cpu.stat":          "nr_periods 9\nnr_throttled 28\n",
+			"sys/fs/cgroup/cpu/pod/docker/00ff/cpu.cfs_quota_us":  "50000\n",
+			"sys/fs/cgroup/cpu/pod/docker/00ff/cpu.cfs_period_us": "100000\n",
 		},
 		"v2": {
 			"proc/7/cgroup":                                      "0::/pod/docker/docker-00ff.scope\n",
@@ -44,7 +48,9 @@ func TestQuotasAboveAContainer(t *testing.T) {
 			t.Errorf("cgroup %s: %d periods above the container, want 33", version, n)
 		}
 		got, known := quotasAbove(root, 7, "00ff")
-		want := []Quota{{Cgroup: "/pod/docker", CPUs: 0.75, Throttled: 3}, {Cgroup: "/pod", CPUs: 1.5, Throttled: 30}}
+		want := []Quota{
+			{Cgroup: "/pod/docker", CPUs: 0.75, Throttled: 3}, {Cgroup: "/pod", CPUs: 1.5, Throttled: 30},
+		}
 		if !known || !slices.Equal(got, want) {
 			t.Errorf("cgroup %s: %+v, %v, want %+v", version, got, known, want)
 		}

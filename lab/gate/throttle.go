@@ -32,8 +32,8 @@ func outside(s lab.Sample, c lab.Calibration) *lab.Gate {
 // machine than the plan says.
 func throttled(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	if periods, known := metric.ThrottledAbove(s); known && periods > 0 {
-		return because(lab.Disturbed,
-			"a CPU quota of a cgroup above the server's container stopped it in %d periods (limit 0; lab doctor names the quota)", periods)
+		return because(lab.Disturbed, "a CPU quota of a cgroup above the server's container stopped it "+
+			"in %d periods (limit 0; lab doctor names the quota)", periods)
 	}
 	return nil
 }
@@ -42,8 +42,8 @@ func throttled(s lab.Sample, _ lab.Calibration) *lab.Gate {
 // more than canaries need in one go shows only here, where it cannot be read.
 func stoppedGenerator(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	if idle, known := metric.GeneratorIdleRatio(s); known && idle > StoppedGenerator {
-		return because(lab.Disturbed,
-			"the generator, which never sleeps, was stopped for %.1f%% of its CPUs' time while they had nothing to do (limit %.1f%%): a CPU quota stops what runs in containers",
+		return because(lab.Disturbed, "the generator, which never sleeps, was stopped for %.1f%% "+
+			"of its CPUs' time while they had nothing to do (limit %.1f%%): a CPU quota stops what runs in containers",
 			100*idle, 100*StoppedGenerator)
 	}
 	return nil
@@ -61,8 +61,8 @@ func stoppedCanary(s lab.Sample, _ lab.Calibration) *lab.Gate {
 		if i >= len(s.Canaries.Before) {
 			when = "after"
 		}
-		return because(lab.Disturbed,
-			"the canary on CPU %d was stopped for %.0f ms %s the attack while the CPU had nothing to do (limit %.0f ms): a CPU quota stops what runs in containers",
+		return because(lab.Disturbed, "the canary on CPU %d was stopped for %.0f ms %s the attack "+
+			"while the CPU had nothing to do (limit %.0f ms): a CPU quota stops what runs in containers",
 			canary.CPU, milliseconds(stopped), when, milliseconds(StoppedCanary))
 	}
 	return nil

@@ -48,7 +48,9 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 		"threads that ended, of which none was the busiest": {func(x *lab.Sample) {
 			x.Attack.After.Threads[0].CPU, x.Attack.After.Processes[0].CPU = 8*s, 11*s
 		}, 0, true, true, 1},
-		"children that were waited for": {func(x *lab.Sample) { x.Attack.After.Processes[0].Children = 9 * s }, 0, false, false, 1},
+		"children that were waited for": {func(x *lab.Sample) {
+			x.Attack.After.Processes[0].Children = 9 * s
+		}, 0, false, false, 1},
 		"a worker that was replaced": {func(x *lab.Sample) {
 			x.Attack.Before.Processes = append(x.Attack.Before.Processes, lab.Process{PID: 8, CPU: 100 * s})
 			x.Attack.After.Processes = []lab.Process{{PID: 7, CPU: 2 * s, Children: 104 * s}, {PID: 9, CPU: 5 * s}}
@@ -73,7 +75,9 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 			x.Attack.Before.CPUs = append(x.Attack.Before.CPUs, lab.CPUTime{ID: 2})
 			x.Attack.After.CPUs = append(x.Attack.After.CPUs, lab.CPUTime{ID: 2})
 		}, 0.002, false, false, 0.5}, // 20 ms of two
-		"two CPUs that are shared": {func(x *lab.Sample) { x.Layout.Server = []int{0, 1} }, 0.002, false, false, 0.5},
+		"two CPUs that are shared": {func(x *lab.Sample) {
+			x.Layout.Server = []int{0, 1}
+		}, 0.002, false, false, 0.5},
 	} {
 		x := shortLived()
 		c.change(&x)
