@@ -116,6 +116,16 @@ type Reading struct {
 	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
 	Sleeps       int64         `json:"sleeps"`           // how often these two gave up the CPU so far
 	Threads      []Thread      `json:"threads"`          // of every server in the cell
+	Processes    []Process     `json:"processes"`        // of every server in the cell
+}
+
+// Process is the account of one process of a server, in the cell's process namespace. The sum over
+// all of them only grows, whatever threads and processes end, with one exception: nobody accounts
+// for a process whose parent does not wait for it.
+type Process struct {
+	PID      int           `json:"pid"`
+	CPU      time.Duration `json:"cpu_ns"`      // used so far, threads that have ended included
+	Children time.Duration `json:"children_ns"` // used by children that have ended, and by theirs
 }
 
 // Thread is the account of one thread of a server, in the cell's process
@@ -133,6 +143,7 @@ type Canary struct {
 	CPU  int           `json:"cpu"`
 	Took time.Duration `json:"took_ns"` // from start to end
 	Used time.Duration `json:"used_ns"` // CPU time of its own thread: less than Took when it had to wait for the CPU
+	Idle time.Duration `json:"idle_ns"` // for which its CPU had nothing to do meanwhile, to 10 ms
 }
 
 // CPUTime is /proc/stat's account of one CPU since boot.
@@ -149,7 +160,8 @@ type CPUTime struct {
 type Usage struct {
 	At               time.Time
 	CPU              time.Duration // used so far
-	ThrottledPeriods int64
-	OOMEvents        int64  // processes that the kernel killed for memory so far
-	MemoryPeakBytes  *int64 // nil where the kernel's interface does not say
+	ThrottledPeriods int64         // by a CPU quota of the container itself
+	ThrottledAbove   int64         // by quotas of cgroups above the container's, where these can be read
+	OOMEvents        int64         // processes that the kernel killed for memory so far
+	MemoryPeakBytes  *int64        // nil where the kernel's interface does not say
 }

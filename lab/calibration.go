@@ -23,9 +23,10 @@ type Calibration struct {
 }
 
 // CalibrationKey is what a calibration is true of: it says nothing about
-// another CPU, kernel or agent.
+// another machine, kernel or agent.
 type CalibrationKey struct {
-	CPUModel    string `json:"cpu_model"`
+	Host        string `json:"host_id"`   // of the machine, with its kernel
+	CPUModel    string `json:"cpu_model"` // for people: machines of one model need not be alike
 	Kernel      string `json:"kernel"`
 	AgentSHA256 string `json:"agent_sha256"`
 	Layout      string `json:"layout"` // "0|1": CPUs of generator and server

@@ -102,7 +102,7 @@ func (l Layout) All() []int {
 // Topology is the CPUs that a cell may use, as seen from inside it.
 type Topology struct {
 	CPUs    []CPU          `json:"cpus"`   // only those in the affinity mask
-	Model   string         `json:"model"`  // as /proc/cpuinfo names it
+	Model   string         `json:"model"`  // of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
 	Kernel  string         `json:"kernel"` // release
 	Memory  int64          `json:"memory_bytes"`
 	Links   []string       `json:"interfaces"` // network interfaces of the namespace
@@ -110,6 +110,10 @@ type Topology struct {
 	Sysctls map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
 
 	Conditions Conditions `json:"conditions"`
+
+	// What else tells the machine from others of that CPU, the same after a reboot: the CPU's family
+	// and stepping, or its features; the type of machine. Missing in runs of older labs.
+	Hardware []string `json:"hardware,omitempty"`
 }
 
 // Conditions are what else sets a machine's speed, as far as it lets a container

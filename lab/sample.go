@@ -46,6 +46,8 @@ type Sample struct {
 	Gate      Gate
 
 	InterruptsApart bool // the host charges interrupts to no thread
+
+	DoubledServer ServerUsage // of the attack on twice the connections
 }
 
 // ServerUsage is the server container's account over one phase.
@@ -79,6 +81,7 @@ type SearchStep struct {
 	Missed     []string // objectives that were not, with the value; or metrics without a value
 	Limit      string   // of a miss that may not be the server's: what of the instrument was at its limit
 	Attack     *AttackResult
+	Server     ServerUsage
 }
 
 // SearchStage is what a step of a search is for.

@@ -215,41 +215,6 @@ func TestReadingPiecesOfASpool(t *testing.T) {
 	}
 }
 
-func TestThreadsAreThoseOfTheServers(t *testing.T) {
-	root := twoCores()
-	for path, text := range map[string]string{
-		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent's own
-		"proc/8/task/8/schedstat":   "1500000000 7 12\n",
-		"proc/8/task/8/status":      "Name:\tnode\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n",
-		"proc/8/task/9/schedstat":   "20 0 1\n",
-		"proc/10/task/10/stat":      "10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 11 0 5\n",
-		"proc/11/task/11/schedstat": "gone\n",
-		"proc/12/task/12/schedstat": "70 0 1\n",
-		"proc/12/cmdline":           "/agent\x00serve\x00upstream\x00",
-		"proc/8/cmdline":            "node\x00serve\x00upstream\x00",
-	} {
-		root[path] = &fstest.MapFile{Data: []byte(text)}
-	}
-	got, upstream, err := machine(root).threads()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []lab.Thread{{PID: 10, TID: 10, CPU: 3 * time.Second}, {PID: 8, TID: 8, CPU: 1500 * time.Millisecond, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20}}
-	if !slices.Equal(got, want) {
-		t.Errorf("read %+v, want %+v", got, want)
-	}
-	if want := []lab.Thread{{PID: 12, TID: 12, CPU: 70}}; !slices.Equal(upstream, want) {
-		t.Errorf("read %+v of the upstream, want %+v", upstream, want)
-	}
-	reading, err := machine(root).read()
-	if err != nil || reading.UpstreamCPU != 70 || reading.Sleeps != 3 || len(reading.Threads) != len(got) {
-		t.Errorf("the reading is %+v, %v", reading, err)
-	}
-	if !reading.At.Equal(time.Unix(1, 0)) || reading.ClockStep != 3*time.Second {
-		t.Errorf("taken at %v with the clock set by %v; began at 0, 1 s ago, and it is 4 s", reading.At, reading.ClockStep)
-	}
-}
-
 // What is to be witnessed is asked for beside the load, and answered while it
 // goes on.
 func TestAWitnessIsHeardDuringTheAttack(t *testing.T) {

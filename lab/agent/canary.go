@@ -48,7 +48,13 @@ func (m Machine) canaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	return out, context.Cause(ctx)
 }
 
+// canary reads the CPU's idle time outside of what it times: a reading takes the longer the more CPUs
+// a machine has.
 func (m Machine) canary(cpu int) (lab.Canary, error) {
+	idle, err := m.idle(cpu)
+	if err != nil {
+		return lab.Canary{}, err
+	}
 	before, err := m.threadTime()
 	if err != nil {
 		return lab.Canary{}, err
@@ -60,5 +66,23 @@ func (m Machine) canary(cpu int) (lab.Canary, error) {
 	if err != nil {
 		return lab.Canary{}, fmt.Errorf("after the canary on CPU %d: %w", cpu, err)
 	}
-	return lab.Canary{CPU: cpu, Took: took, Used: after - before}, nil
+	idleAfter, err := m.idle(cpu)
+	if err != nil {
+		return lab.Canary{}, err
+	}
+	return lab.Canary{CPU: cpu, Took: took, Used: after - before, Idle: max(idleAfter-idle, 0)}, nil
+}
+
+// idle is for how long a CPU has had nothing to do since boot.
+func (m Machine) idle(cpu int) (time.Duration, error) {
+	all, err := m.cpuTimes()
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range all {
+		if c.ID == cpu {
+			return c.Idle, nil
+		}
+	}
+	return 0, fmt.Errorf("reading CPU times: there is no CPU %d", cpu)
 }

@@ -10,17 +10,18 @@ import (
 // FuzzThread: a server chooses the names of its threads and processes, which the
 // kernel puts into the files that are read of them.
 func FuzzThread(f *testing.F) {
-	f.Add("2 (node) S 1 2 3 4 5 6 7 8 9 10 77 88 0", "voluntary_ctxt_switches:\t5\n", "node\x00server.js\x00")
-	f.Add("2 (a) R (b) ) S 1 2 3 4 5 6 7 8 9 10 77 88 0", "Name:\tvoluntary_ctxt_switches: 9\n", "/agent\x00serve\x00upstream\x00")
+	f.Add("2 (node) S 1 2 3 4 5 6 7 8 9 10 77 88 0 0", "voluntary_ctxt_switches:\t5\n", "node\x00server.js\x00")
+	f.Add("2 (a) R (b) ) S 1 2 3 4 5 6 7 8 9 10 77 88 0 0", "Name:\tvoluntary_ctxt_switches: 9\n", "/agent\x00serve\x00upstream\x00")
 	f.Fuzz(func(t *testing.T, stat, status, cmdline string) {
 		m := Machine{root: fstest.MapFS{
+			"proc/2/stat":          {Data: []byte(stat)},
 			"proc/2/task/2/stat":   {Data: []byte(stat)},
 			"proc/2/task/2/status": {Data: []byte(status)},
 			"proc/2/cmdline":       {Data: []byte(cmdline)},
 		}}
-		servers, upstream, err := m.threads()
-		if err != nil || len(servers)+len(upstream) > 1 {
-			t.Fatalf("%d and %d threads of one, %v", len(servers), len(upstream), err)
+		a, err := m.accounts()
+		if err != nil || len(a.threads) > 1 || len(a.processes) > 1 {
+			t.Fatalf("%d threads and %d processes of one, %v", len(a.threads), len(a.processes), err)
 		}
 	})
 }

@@ -33,9 +33,10 @@ type Machine struct {
 	kernel   func() (string, error)
 	nofile   func() (int, error) // hard limit
 
-	pin        func(cpu int) error           // the calling thread
-	threadTime func() (time.Duration, error) // CPU time of the calling thread
-	spool      string                        // folder where hits are kept
+	pin         func(cpu int) error                  // the calling thread
+	threadTime  func() (time.Duration, error)        // CPU time of the calling thread
+	processTime func(pid int) (time.Duration, error) // CPU time of a process by its clock; nil where there is none
+	spool       string                               // folder where hits are kept
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the
@@ -60,7 +61,7 @@ func (m Machine) Topology() (lab.Topology, error) {
 		return t, err
 	}
 	t.Conditions = m.conditions(t.CPUs)
-	t.Model = m.model()
+	t.Model, t.Hardware = m.hardware()
 	t.Memory = m.memory()
 	t.Sysctls["net.core.somaxconn"] = m.integer("proc/sys/net/core/somaxconn", 0)
 	if ports := strings.Fields(m.text("proc/sys/net/ipv4/ip_local_port_range")); len(ports) == 2 {
@@ -102,17 +103,6 @@ func (m Machine) links() ([]string, error) {
 	return names, nil
 }
 
-func (m Machine) model() string {
-	info := m.text("proc/cpuinfo")
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(line, ":")
-		if strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
 func (m Machine) memory() int64 {
 	for line := range strings.Lines(m.text("proc/meminfo")) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
@@ -129,26 +119,29 @@ func (m Machine) read() (lab.Reading, error) {
 	day, since := m.clock()
 	r := lab.Reading{At: m.began.Add(since).UTC()}
 	r.ClockStep = day.Sub(r.At)
-	var err error
-	var upstream []lab.Thread
-	if r.Threads, upstream, err = m.threads(); err != nil {
+	others, err := m.accounts()
+	if err != nil {
 		return r, err
 	}
 	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
 		return r, err
 	}
-	for _, t := range upstream {
-		r.UpstreamCPU += t.CPU
-		r.Sleeps += t.Sleeps
-	}
+	r.Threads, r.Processes, r.UpstreamCPU = others.threads, others.processes, others.upstream
+	r.Sleeps += others.upstreamSleeps
+	r.CPUs, err = m.cpuTimes()
+	return r, err
+}
+
+func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
 	stat, err := fs.ReadFile(m.root, "proc/stat")
 	if err != nil {
-		return r, fmt.Errorf("reading CPU times: %w", err)
+		return nil, fmt.Errorf("reading CPU times: %w", err)
 	}
-	if r.CPUs, err = parseStat(stat); err != nil {
-		return r, fmt.Errorf("reading CPU times: %w", err)
+	times, err := parseStat(stat)
+	if err != nil {
+		return nil, fmt.Errorf("reading CPU times: %w", err)
 	}
-	return r, nil
+	return times, nil
 }
 
 // parseStat reads the per-CPU lines of /proc/stat: cpuN user nice system idle

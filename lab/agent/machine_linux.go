@@ -20,7 +20,7 @@ func ThisMachine() Machine {
 			return now.Round(0), now.Sub(began) // the former without its monotonic reading
 		},
 		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
-		pin: pin, threadTime: threadTime, spool: spoolDir,
+		pin: pin, threadTime: threadTime, processTime: processTime, spool: spoolDir,
 	}
 }
 
@@ -59,6 +59,17 @@ func threadTime() (time.Duration, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
 		return 0, fmt.Errorf("reading a thread's CPU time: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// processTime reads a process's CPU clock, whose id is made of the process's
+// (clock_getcpuclockid(3), CPUCLOCK_SCHED in the kernel's posix-timers_types.h).
+func processTime(pid int) (time.Duration, error) {
+	const sched = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|sched, &ts); err != nil {
+		return 0, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,26 +14,93 @@ import (
 // self is the agent's process in a cell's namespace, which begins with it.
 const self = 1
 
-// threads is the account of every thread of the other processes that this one
-// can see: the servers of its cell, and apart from them the lab's own upstream.
-// One that ends meanwhile is left out.
-func (m Machine) threads() (servers, upstream []lab.Thread, err error) {
-	processes, err := fs.ReadDir(m.root, "proc")
+// accounts are those of the other processes that the agent can see.
+type accounts struct {
+	threads   []lab.Thread  // of the cell's servers
+	processes []lab.Process // of the cell's servers
+
+	upstream       time.Duration // CPU time of the lab's own upstream
+	upstreamSleeps int64
+}
+
+// steadyReadings is how often accounts are read at most until no process ended meanwhile.
+const steadyReadings = 3
+
+// accounts reads the account of every process and thread that the agent can see. A process that
+// ends between the readings of its parent and of itself is in neither account, so the reading is
+// repeated while processes end. Servers that start one for each request may end some each time:
+// what is lost then is as short as they are.
+func (m Machine) accounts() (a accounts, err error) {
+	processes, err := m.others()
 	if err != nil {
-		return nil, nil, fmt.Errorf("listing the cell's processes: %w", err)
+		return a, err
 	}
-	for _, p := range processes {
-		pid, err := strconv.Atoi(p.Name())
-		if err != nil || pid == self {
+	for range steadyReadings {
+		a = m.accountsOf(processes)
+		after, err := m.others()
+		if err != nil {
+			return a, err
+		}
+		if slices.Equal(processes, after) {
+			break
+		}
+		processes = after
+	}
+	return a, nil
+}
+
+// others lists the processes that the agent can see beside itself.
+func (m Machine) others() (pids []int, err error) {
+	all, err := fs.ReadDir(m.root, "proc")
+	if err != nil {
+		return nil, fmt.Errorf("listing the cell's processes: %w", err)
+	}
+	for _, p := range all {
+		if pid, err := strconv.Atoi(p.Name()); err == nil && pid != self {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// accountsOf leaves out a process or thread that has ended.
+func (m Machine) accountsOf(pids []int) (a accounts) {
+	for _, pid := range pids {
+		threads := m.threadsOf(pid)
+		process, known := m.process(pid, threads)
+		if m.isUpstream(pid) {
+			a.upstream += process.CPU + process.Children
+			for _, t := range threads {
+				a.upstreamSleeps += t.Sleeps
+			}
 			continue
 		}
-		if m.isUpstream(pid) {
-			upstream = append(upstream, m.threadsOf(pid)...)
-		} else {
-			servers = append(servers, m.threadsOf(pid)...)
+		a.threads = append(a.threads, threads...)
+		if known {
+			a.processes = append(a.processes, process)
 		}
 	}
-	return servers, upstream, nil
+	return a
+}
+
+// process is the account of a process whose threads have been read. Its CPU time is that of its
+// clock (clock_getcpuclockid(3)), exact to the nanosecond; where there is none, that of its threads
+// or of its own account, which counts in ticks and includes threads that have ended, whichever is
+// more.
+func (m Machine) process(pid int, threads []lab.Thread) (p lab.Process, known bool) {
+	stat, counted := m.stat(fmt.Sprintf("proc/%d/stat", pid))
+	p = lab.Process{PID: pid, Children: stat.children}
+	if m.processTime != nil {
+		if used, err := m.processTime(pid); err == nil {
+			p.CPU = used
+			return p, true
+		}
+	}
+	for _, t := range threads {
+		p.CPU += t.CPU
+	}
+	p.CPU = max(p.CPU, stat.own)
+	return p, counted || len(threads) > 0
 }
 
 func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
@@ -46,7 +114,8 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 			continue
 		}
 		if used, ok := m.threadCPU(pid, tid); ok {
-			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: m.threadSleeps(pid, tid)})
+			sleeps := m.threadSleeps(pid, tid)
+			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: sleeps})
 		}
 	}
 	return threads
@@ -56,27 +125,42 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 // in zero bytes (proc(5), /proc/[pid]/cmdline).
 func (m Machine) isUpstream(pid int) bool {
 	arguments := strings.Split(m.text(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
-	return len(arguments) >= 3 && arguments[0] == "/agent" && arguments[1] == "serve" && arguments[2] == "upstream"
+	return len(arguments) >= 3 && slices.Equal(arguments[:3], []string{"/agent", "serve", "upstream"})
 }
 
 // threadCPU is the CPU time of a thread: to the nanosecond where the kernel
-// keeps schedstat (Documentation/scheduler/sched-stats.rst), in ticks from
-// fields 14 and 15 of stat elsewhere (proc(5)).
+// keeps schedstat (Documentation/scheduler/sched-stats.rst), in ticks elsewhere.
 func (m Machine) threadCPU(pid, tid int) (time.Duration, bool) {
 	dir := fmt.Sprintf("proc/%d/task/%d/", pid, tid)
 	if f := strings.Fields(m.text(dir + "schedstat")); len(f) == 3 {
 		ns, err := strconv.ParseInt(f[0], 10, 64)
 		return time.Duration(ns), err == nil
 	}
+	stat, known := m.stat(dir + "stat")
+	return stat.own, known
+}
+
+// cpuTimes are those of a stat file, in ticks: of a thread or a process, and of its children that
+// have ended and that it has waited for.
+type cpuTimes struct{ own, children time.Duration }
+
+// stat reads fields 14 to 17 of a stat file: utime, stime, cutime and cstime (proc(5)).
+func (m Machine) stat(path string) (c cpuTimes, ok bool) {
 	// A thread's name may hold anything, and is the only field in brackets.
-	_, after, ok := cutLast(m.text(dir+"stat"), ") ")
+	_, after, ok := cutLast(m.text(path), ") ")
 	f := strings.Fields(after)
-	if !ok || len(f) < 13 {
-		return 0, false
+	if !ok || len(f) < 15 {
+		return c, false
 	}
-	user, errUser := strconv.ParseInt(f[11], 10, 64)
-	system, errSystem := strconv.ParseInt(f[12], 10, 64)
-	return time.Duration(user+system) * tick, errUser == nil && errSystem == nil
+	var times [4]time.Duration
+	for i := range times {
+		n, err := strconv.ParseInt(f[11+i], 10, 64)
+		if err != nil {
+			return c, false
+		}
+		times[i] = time.Duration(n) * tick
+	}
+	return cpuTimes{own: times[0] + times[1], children: times[2] + times[3]}, true
 }
 
 // threadSleeps is how often a thread gave up the CPU because it had nothing to

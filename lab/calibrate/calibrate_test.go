@@ -254,7 +254,7 @@ func TestWhatBreaksClosesItsCell(t *testing.T) {
 }
 
 var (
-	key  = lab.CalibrationKey{CPUModel: "Some CPU", Kernel: "6.1", AgentSHA256: "ab", Layout: "0|1"}
+	key  = lab.CalibrationKey{Host: "h0", CPUModel: "Some CPU", Kernel: "6.1", AgentSHA256: "ab", Layout: "0|1"}
 	when = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 )
 
@@ -313,7 +313,8 @@ func TestACalibrationIsOfOneMachineAndAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*lab.CalibrationKey){
-		"CPU": func(k *lab.CalibrationKey) { k.CPUModel += "x" }, "kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
+		"host": func(k *lab.CalibrationKey) { k.Host += "x" },
+		"CPU":  func(k *lab.CalibrationKey) { k.CPUModel += "x" }, "kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
 		"agent": func(k *lab.CalibrationKey) { k.AgentSHA256 += "x" }, "layout": func(k *lab.CalibrationKey) { k.Layout = "1|0" },
 	} {
 		other := key

@@ -130,7 +130,7 @@ func (s Store) mend(err error) error {
 
 func (s Store) path(key lab.CalibrationKey) string {
 	hash := sha256.New()
-	for _, part := range []string{key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout} {
+	for _, part := range []string{key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return filepath.Join(s.Dir, hex.EncodeToString(hash.Sum(nil))[:16]+".json")

@@ -13,7 +13,7 @@ import (
 func Write(w io.Writer, c lab.Calibration) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
-	fmt.Fprintf(t, "  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
+	fmt.Fprintf(t, "  host\t%s\n  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.Host, c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
 	fmt.Fprintf(t, "generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
 	if len(c.Lags) > 0 {
 		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")

@@ -11,6 +11,7 @@ import (
 	"runtimelab/lab/calibrate"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/image"
+	"runtimelab/lab/record"
 	"runtimelab/lab/serve"
 )
 
@@ -94,7 +95,7 @@ func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 
 func (s *session) key() lab.CalibrationKey {
 	return lab.CalibrationKey{
-		CPUModel: s.topology.Model, Kernel: s.topology.Kernel, AgentSHA256: s.agentSum,
+		Host: record.HostOf(s.topology).ID, CPUModel: s.topology.Model, Kernel: s.topology.Kernel, AgentSHA256: s.agentSum,
 		Layout: lab.CPUList(s.layout.Generator) + "|" + lab.CPUList(s.layout.Server),
 	}
 }

@@ -118,7 +118,8 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 			checks = append(checks, failedCheck("cell", err))
 		}
 	}()
-	topology, err := agent.NewClient(session, session).Probe(a.ctx)
+	lease := agent.NewClient(session, session)
+	topology, err := lease.Probe(a.ctx)
 	if err != nil {
 		return fail(err)
 	}
@@ -130,7 +131,26 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 			Fix:    "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is started) and restart it",
 		})
 	}
-	return append(checks, conditionsCheck(topology.Conditions), layoutCheck(topology))
+	quota, err := quotasHere(a.ctx, e, session, lease, topology.CPUs)
+	if err != nil {
+		return fail(err)
+	}
+	return append(checks, quota, conditionsCheck(topology.Conditions), layoutCheck(topology))
+}
+
+// quotasHere looks for CPU quotas above the engine's containers. Canaries would disturb who
+// measures, and are left out then.
+func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease singer, cpus []lab.CPU) (c host.Check, err error) {
+	quotas, known, err := r.Quotas(ctx)
+	if err != nil {
+		return c, err
+	}
+	busy := e.Measuring(ctx)
+	var stopped time.Duration
+	if busy == "" {
+		stopped, err = stoppedInARow(ctx, lease, cpus)
+	}
+	return quotaCheck(quotas, known, len(cpus), stopped, busy), err
 }
 
 // conditionsCheck says what sets the speed of the engine's machine.

@@ -47,7 +47,7 @@ func basesOf(i record.Info) image.Mode {
 // unchangedSince refuses to go on with a run under other conditions than it began
 // under, and says which.
 func unchangedSince(was, now record.Info) error {
-	changes := changesOf("host", map[string]string{"id": was.Host.ID}, map[string]string{"id": now.Host.ID})
+	changes := otherHost(was.Host, now.Host)
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
 	changes = append(changes, changesOf("CPUs where a server is given", cpus(was.Plan), cpus(now.Plan))...)
@@ -60,6 +60,17 @@ func unchangedSince(was, now record.Info) error {
 		Err:  fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID, strings.Join(changes, "\n  ")),
 		Hint: fmt.Sprintf("Restore that, or measure the plan anew: lab run --like %s", was.RunID),
 	}
+}
+
+// otherHost names in what another machine differs: by its id where by nothing else.
+func otherHost(was, now record.Host) (changes []string) {
+	if was.Same(now) {
+		return nil
+	}
+	if changes = changesOf("host", was.Facts(), now.Facts()); len(changes) > 0 {
+		return changes
+	}
+	return changesOf("host", map[string]string{"id": was.ID}, map[string]string{"id": now.ID})
 }
 
 // cpus are where generator and server run, by the number of CPUs that a server has,

@@ -14,7 +14,10 @@ import (
 func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 	begun := func() record.Info {
 		return record.Info{
-			RunID: "20261124T090000Z-beef", Host: record.Host{ID: "h0"},
+			RunID: "20261124T090000Z-beef",
+			Host: record.Host{ID: "h0", Topology: lab.Topology{
+				Model: "AMD EPYC", Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}, Memory: 24684096 << 10,
+			}},
 			Engine:   map[string]string{"version": "20.10", "storage": "overlay2"},
 			Versions: map[string]string{"lab": "v1"},
 			Plan:     lab.Plan{Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}},
@@ -32,12 +35,17 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		change func(now *record.Info)
 		want   string // empty: it is resumed
 	}{
-		"nothing":         {func(*record.Info) {}, ""},
-		"another session": {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
+		"nothing": {func(*record.Info) {}, ""},
+		"the host by an older lab's id": {func(now *record.Info) {
+			now.Host = record.HostOf(now.Host.Topology)
+		}, ""},
+		"the host after a reboot": {func(now *record.Info) { now.Host.Topology.Memory -= 3 * 4096; now.Host.ID = "h1" }, ""},
+		"another session":         {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
 		"an image built anew from the same": {func(now *record.Info) {
 			entrant(now, func(e *record.Entrant) { e.Image.ID = "sha256:2" })
 		}, ""},
-		"the host":               {func(now *record.Info) { now.Host.ID = "h1" }, `host id: "h0" then, "h1" now`},
+		"the host": {func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.Memory /= 2 },
+			`host memory: "24576 MiB" then, "12288 MiB" now`},
 		"the engine":             {func(now *record.Info) { now.Engine["version"] = "29" }, `engine version: "20.10" then, "29" now`},
 		"what is not told":       {func(now *record.Info) { delete(now.Engine, "storage") }, `engine storage: "overlay2" then, "" now`},
 		"what was not told":      {func(now *record.Info) { now.Engine["arch"] = "arm64" }, `engine arch: "" then, "arm64" now`},

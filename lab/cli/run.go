@@ -197,7 +197,7 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	e.Recorder, e.Observer = recorder{run}, watched
 	err = e.Run(ctx)
 	watched.Close()
-	return errors.Join(err, m.finish(run, info.Host.ID, err))
+	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
 // begun is what the rows of the run have in common: as it was, where it is resumed.
@@ -207,8 +207,11 @@ func (m *measurement) begun(p lab.Plan, cast cast, left []string) (record.Info, 
 	if m.resumed == nil {
 		return info, nil
 	}
-	info.Calibration, info.Raw = m.resumed.Info.Calibration, m.resumed.Info.Raw
-	return info, unchangedSince(m.resumed.Info, info)
+	was := m.resumed.Info
+	err := unchangedSince(was, info)
+	// The host's id may be an older lab's.
+	info.Calibration, info.Raw, info.Host = was.Calibration, was.Raw, was.Host
+	return info, err
 }
 
 // open is the run's folder, and the trials that have ended there.
@@ -281,16 +284,12 @@ func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error
 }
 
 func (m *measurement) info(p lab.Plan, all cast) record.Info {
-	t := m.topology
 	return record.Info{
 		StartedAt: time.Now().UTC(),
 		Plan:      p,
 		Raw:       m.raw,
 		Entrants:  all.entrants(p),
-		Host: record.Host{
-			ID:       record.HostID(t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), fmt.Sprint(t.Memory)),
-			Topology: t,
-		},
+		Host:      record.HostOf(m.topology),
 		Engine: map[string]string{
 			"kind": m.facts.Kind, "version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
 			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
@@ -348,7 +347,7 @@ func (m *measurement) explain(p lab.Plan) {
 
 // finish marks the run with how it ended and prints the table of what was
 // measured, which an interruption does not lose.
-func (m *measurement) finish(run *record.Run, host string, cause error) error {
+func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
 	state, reason := record.Done, ""
 	switch {
 	case errors.Is(cause, ErrInterrupted):

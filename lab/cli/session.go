@@ -148,6 +148,15 @@ func (s *session) survey(ctx context.Context) (err error) {
 			"this engine may grant only %d open files: every container of the run gets that many instead of %d", s.nofile, engine.Nofile))
 	}
 	s.layout.Doubts = append(s.layout.Doubts, s.topology.Conditions.Doubts()...)
+	quotas, _, err := s.run.Quotas(ctx)
+	if err != nil {
+		return err
+	}
+	stopped, err := stoppedInARow(ctx, s.lease, s.topology.CPUs)
+	if err != nil {
+		return err
+	}
+	s.layout.Doubts = append(s.layout.Doubts, quotaDoubts(quotas, len(s.topology.CPUs), stopped)...)
 	if s.engine.Local() {
 		// What the lab itself does must not touch the server's core.
 		if err := host.Confine(s.layout.Generator); err != nil {

@@ -88,10 +88,10 @@ func (s spreads) detectable(h lab.Hypothesis, blocks, of int) string {
 // betweenRuns is how much this host's runs differ where they should not, by the
 // reference servers of those in a results folder; nil where there are too few, or
 // they cannot be read.
-func betweenRuns(ctx context.Context, results, host string) *record.Between {
+func betweenRuns(ctx context.Context, results string, host record.Host) *record.Between {
 	var sources []compare.Source
 	for _, run := range earlierRuns(results) {
-		if run.Info.Host.ID == host {
+		if run.Info.Host.Same(host) {
 			sources = append(sources, folder(run.Info.RunID, run.Dir, &run.Info))
 		}
 	}

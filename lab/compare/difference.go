@@ -67,7 +67,7 @@ func Differences(old, new *Run) []Difference {
 		}
 	}
 	all = append(all, unidentified(old, new)...)
-	note(Host, "host_id", "host_id", &old.hosts, &new.hosts)
+	all = append(all, otherHost(old, new)...)
 	for _, v := range shared(old.images, new.images) {
 		if !labImage(v) {
 			note(Image, "content_sha256", v+" content_sha256", old.images[v], new.images[v])
@@ -173,6 +173,7 @@ func Check(old *Run, news []*Run, ignore []Kind) error {
 	if len(lines) == 0 {
 		return nil
 	}
+	about := aboutHosts(old, news, kinds)
 	for _, k := range ignore {
 		if !slices.Contains(kinds, string(k)) {
 			kinds = append(kinds, string(k))
@@ -180,6 +181,6 @@ func Check(old *Run, news []*Run, ignore []Kind) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s", strings.Join(lines, "\n  ")),
-		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ","),
+		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ",") + about,
 	}
 }

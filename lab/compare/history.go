@@ -43,7 +43,7 @@ func (b Between) estimate() stat.Variance {
 // Tells reports whether a run can tell how much runs like another one differ: it is
 // complete, and of the same host and profile. Trials of other profiles last longer.
 func Tells(run, like *record.Info) bool {
-	return run != nil && like != nil && run.State == record.Done && run.Host.ID == like.Host.ID && run.Profile == like.Profile
+	return run != nil && like != nil && run.State == record.Done && run.Host.Same(like.Host) && run.Profile == like.Profile
 }
 
 // history is what other runs of the host say of a comparison's lines.
@@ -65,7 +65,7 @@ func historyOf(old, new *Run, others []*Run, spread Spread) *history {
 	}
 	seen := []string{old.ID(), new.ID()}
 	for _, r := range others {
-		if Tells(r.Info, h.info) && r.Host() == old.Host() && !slices.Contains(seen, r.ID()) {
+		if Tells(r.Info, h.info) && sameHost(r, old) && !slices.Contains(seen, r.ID()) {
 			h.runs, seen = append(h.runs, r), append(seen, r.ID())
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -32,15 +31,19 @@ func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
 
 func (s *Server) usage(ctx context.Context) (u lab.Usage, err error) {
 	known := false
+	var above int64
 	if s.engine.Local() {
-		u, known = accounts(os.DirFS("/"), s.pid, s.id)
+		root := os.DirFS("/")
+		u, known = accounts(root, s.pid, s.id)
 		u.At = time.Now()
+		above = throttledAbove(root, s.pid, s.id)
 	}
 	if !known {
 		if u, err = s.told(ctx); err != nil {
 			return u, err
 		}
 	}
+	u.ThrottledAbove = above
 	u.OOMEvents, err = s.oomEvents(ctx, u.At)
 	return u, err
 }
@@ -79,11 +82,31 @@ func usage(from io.Reader) (lab.Usage, error) {
 // engine's host. It is false where these files do not speak of that container,
 // as where the engine runs in a virtual machine of its own.
 func accounts(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
+	groups := groupsOf(root, pid, container)
+	of := func(controller, file string) string {
+		group, known := groups[controller]
+		if !known {
+			return ""
+		}
+		return read(root, controller, group, file)
+	}
+	if _, v1 := groups["cpuacct"]; v1 {
+		return accountsV1(of)
+	}
+	return accountsV2(of)
+}
+
+// cgroups is where the kernel's files of cgroups are, from /.
+const cgroups = "sys/fs/cgroup"
+
+// groupsOf are the cgroups of a container by controller, by those of the process that it began
+// with; "" is that of cgroup v2. There is none where the process is not that container's.
+func groupsOf(root fs.FS, pid int, container string) map[string]string {
 	membership, err := fs.ReadFile(root, fmt.Sprintf("proc/%d/cgroup", pid))
 	if err != nil {
-		return u, false
+		return nil
 	}
-	groups := map[string]string{} // controller to path; "" is that of cgroup v2
+	groups := map[string]string{}
 	for line := range strings.Lines(string(membership)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // cgroups(7)
 		if len(fields) != 3 || !strings.Contains(fields[2], container) {
@@ -93,21 +116,7 @@ func accounts(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
 			groups[controller] = fields[2]
 		}
 	}
-	read := func(controller, file string) string {
-		group, known := groups[controller]
-		if !known {
-			return ""
-		}
-		text, err := fs.ReadFile(root, path.Join("sys/fs/cgroup", controller, group, file))
-		if err != nil {
-			return ""
-		}
-		return string(text)
-	}
-	if _, v1 := groups["cpuacct"]; v1 {
-		return accountsV1(read)
-	}
-	return accountsV2(read)
+	return groups
 }
 
 func accountsV1(read func(controller, file string) string) (u lab.Usage, ok bool) {

@@ -78,7 +78,7 @@ func (e *Experiment) search(ctx context.Context, s lab.Sample, a lab.Attack, in 
 
 // judged is a step with what became of it.
 func (e *Experiment) judged(step lab.SearchStep, s lab.Sample) lab.SearchStep {
-	step.Attack = s.Attack
+	step.Attack, step.Server = s.Attack, s.Server
 	step.Missed = slices.Clone(s.Missed)
 	for _, name := range s.Unknown {
 		step.Missed = append(step.Missed, fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))

@@ -90,6 +90,9 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 		if step.Attack.Elapsed != a.Duration {
 			t.Errorf("step %d has the attack of another", i)
 		}
+		if u := step.Server; !u.Known || u.After.CPU-u.Before.CPU != time.Millisecond {
+			t.Errorf("step %d has no account of its server: %+v", i, u)
+		}
 	}
 	if len(attacks) != len(s.Search.Steps) || len(seeds) != len(attacks) {
 		t.Errorf("%d attacks with %d seeds for %d steps", len(attacks), len(seeds), len(s.Search.Steps))

@@ -441,6 +441,10 @@ func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
 		if (s.Doubled != nil) != (len(c.want) == 2) || (s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
 			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.Doubled != nil, s.Gate)
 		}
+		u := s.DoubledServer
+		if u.Known != (s.Doubled != nil) || u.Known && (u.Before.CPU <= s.Server.After.CPU || u.After.CPU-u.Before.CPU != time.Millisecond) {
+			t.Errorf("server busy %v: on twice the connections its account is %+v", c.busy, u)
+		}
 		if len(w.recorded) != 2 {
 			t.Errorf("%d rows; the doubled attack is none", len(w.recorded))
 		}

@@ -281,7 +281,8 @@ func (e *Experiment) Measure(
 		return s, err
 	}
 	if gate.Undecided(s, e.Calibration) && 2*a.Connections <= mostConnections {
-		if s.Doubled, err = double(ctx, a, cell); err != nil && !errors.Is(err, errServerEnded) {
+		s.Doubled, s.DoubledServer, err = double(ctx, a, in)
+		if err != nil && !errors.Is(err, errServerEnded) {
 			return s, err
 		}
 	}
@@ -459,20 +460,27 @@ func (e *Experiment) usual() (all []lab.QuietCPU) {
 const mostConnections = 4096
 
 // double is the same peak on twice the connections, for less long. It is evidence about the
-// peak, not a row of its own, and no hits of it are kept.
-func double(ctx context.Context, a lab.Attack, cell Cell) (*lab.AttackResult, error) {
+// peak, not a row of its own, and no hits of it are kept. A server that ends when it is asked to
+// bear that much has no account, which is then not known.
+func double(ctx context.Context, a lab.Attack, in setting) (*lab.AttackResult, lab.ServerUsage, error) {
 	a.Name += " doubled"
 	a.Connections *= 2
 	a.Duration = plan.Doubled(a.Duration)
 	a.KeepHits = false
-	result, err := cell.Attack(ctx, a)
-	if err == nil {
-		err = settle(ctx, a.Connections)
-	}
+	before, unread := in.server.Usage(ctx)
+	result, err := in.cell.Attack(ctx, a)
 	if err != nil {
-		return nil, err
+		return nil, lab.ServerUsage{}, err
 	}
-	return &result, nil
+	used := lab.ServerUsage{Before: before}
+	if unread == nil {
+		used.After, unread = in.server.Usage(ctx)
+	}
+	used.Known = unread == nil
+	if err := settle(ctx, a.Connections); err != nil {
+		return nil, lab.ServerUsage{}, err
+	}
+	return &result, used, nil
 }
 
 // sample is what is known of a trial before it starts.

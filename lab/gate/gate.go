@@ -143,23 +143,19 @@ func everServed(s lab.Sample) bool {
 }
 
 func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
-	if g := clockSet(s); g != nil {
-		return g
-	}
-	if g := crowded(s, c); g != nil {
-		return g
-	}
-	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{misled, misdoubled, keptUp} {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{
+		clockSet, stoppedCanary, outside, misled, misdoubled, keptUp, slowed,
+	} {
 		if g := rule(s, c); g != nil {
 			return g
 		}
 	}
-	return slowed(s, c)
+	return nil
 }
 
 // clockSet says that the time of day was set: the cold start lies between two
 // readings of it.
-func clockSet(s lab.Sample) *lab.Gate {
+func clockSet(s lab.Sample, _ lab.Calibration) *lab.Gate {
 	if step := s.Attack.After.ClockStep; step.Abs() > ClockStep {
 		return because(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)", step.Seconds(), ClockStep.Seconds())
 	}
@@ -177,8 +173,8 @@ func misled(s lab.Sample, c lab.Calibration) *lab.Gate {
 		if step.Met || step.Attack == nil {
 			continue
 		}
-		s.Attack = step.Attack
-		if g := crowded(s, c); g != nil {
+		s.Attack, s.Server = step.Attack, step.Server
+		if g := outside(s, c); g != nil {
 			return because(lab.Disturbed, "at %.0f/s %s", step.OfferedRPS, g.Reason)
 		}
 	}
@@ -191,7 +187,7 @@ func misdoubled(s lab.Sample, c lab.Calibration) *lab.Gate {
 	if s.Doubled == nil || saturated(s) {
 		return nil
 	}
-	if g := crowded(onTwice(s), c); g != nil {
+	if g := outside(onTwice(s), c); g != nil {
 		return because(lab.Disturbed, "on twice the connections %s", g.Reason)
 	}
 	return nil
@@ -214,6 +210,7 @@ func keptUp(s lab.Sample, _ lab.Calibration) *lab.Gate {
 // onTwice is the sample as it was on twice the connections.
 func onTwice(s lab.Sample) lab.Sample {
 	s.Attack, s.Doubled = s.Doubled, nil
+	s.Server = s.DoubledServer
 	return s
 }
 

@@ -144,55 +144,6 @@ func ServerCPURatio(s lab.Sample) (float64, bool) {
 	return share(used, s.Attack.Elapsed, len(s.Layout.Server))
 }
 
-// BusiestThreadRatio is the CPU time of the server's busiest thread out of the
-// time between the generator's readings, 0 to 1. A runtime with one thread of
-// JavaScript or one interpreter lock is at its limit when this is 1.
-func BusiestThreadRatio(s lab.Sample) (float64, bool) {
-	gains, ok := threadGains(s)
-	if !ok {
-		return 0, false
-	}
-	return share(slices.Max(gains), wall(s), 1)
-}
-
-// BusiestProcessRatio is the CPU time of the server's busiest process out of that
-// of all of them, between the generator's readings: one by their number where they
-// share the work evenly, 1 where one does it all.
-func BusiestProcessRatio(s lab.Sample) (float64, bool) {
-	if _, ok := threadGains(s); !ok {
-		return 0, false
-	}
-	processes := map[int]time.Duration{}
-	all, busiest := time.Duration(0), time.Duration(0)
-	for _, gain := range gains(s) {
-		processes[gain.PID] += gain.CPU
-		all += gain.CPU
-		busiest = max(busiest, processes[gain.PID])
-	}
-	return share(busiest, all, 1)
-}
-
-// SaturationRatio is how near the server is to its limit: the CPU time of its
-// busiest thread, or of all its threads together for each of its CPUs,
-// whichever is more, out of what its CPUs had to give. What others took of them
-// (ForeignServerRatio) they had not.
-func SaturationRatio(s lab.Sample) (float64, bool) {
-	busiest, ok := BusiestThreadRatio(s)
-	if !ok {
-		return 0, false
-	}
-	all, ok := serverThreads(s)
-	if !ok {
-		return 0, false
-	}
-	together, ok := share(all, wall(s), len(s.Layout.Server))
-	foreign, known := ForeignServerRatio(s)
-	if !ok || !known || foreign >= 1 {
-		return 0, false
-	}
-	return max(busiest, together) / (1 - foreign), true
-}
-
 // CPUPerRequestUS is the server's CPU time in microseconds for each request
 // that succeeded.
 func CPUPerRequestUS(s lab.Sample) (float64, bool) {
@@ -203,13 +154,19 @@ func CPUPerRequestUS(s lab.Sample) (float64, bool) {
 	return float64(used) / float64(time.Microsecond) / float64(s.Attack.Succeeded), true
 }
 
-// ThrottledPeriods is how many periods of a CPU quota the server spent parked.
+// ThrottledPeriods is how many periods of a CPU quota the server spent parked: of a quota of its
+// container, or of a cgroup above that. Of quotas one above the other it counts each.
 func ThrottledPeriods(s lab.Sample) (int64, bool) {
+	above, known := ThrottledAbove(s)
 	n := s.Server.After.ThrottledPeriods - s.Server.Before.ThrottledPeriods
-	if s.Attack == nil || !s.Server.Known || n < 0 {
-		return 0, false
-	}
-	return n, true
+	return n + above, known && n >= 0
+}
+
+// ThrottledAbove is how many of these were of a cgroup above the server's container: 0 where none
+// of those can be read.
+func ThrottledAbove(s lab.Sample) (int64, bool) {
+	n := s.Server.After.ThrottledAbove - s.Server.Before.ThrottledAbove
+	return n, s.Attack != nil && s.Server.Known && n >= 0
 }
 
 // GeneratorCPURatio is the generator's CPU time, without what it had to spare,
@@ -270,9 +227,10 @@ func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
 	return foreign(s, s.Layout.Generator, own+upstreamCPU(s))
 }
 
-// ForeignServerRatio is the same of the server's CPUs and its threads.
+// ForeignServerRatio is the same of the server's CPUs and what the server used itself, in threads
+// and processes that ended meanwhile, too (see serverOwn).
 func ForeignServerRatio(s lab.Sample) (float64, bool) {
-	own, ok := serverThreads(s)
+	own, ok := serverOwn(s)
 	if !ok {
 		return 0, false
 	}
@@ -284,7 +242,7 @@ func ForeignServerRatio(s lab.Sample) (float64, bool) {
 
 func foreignTogether(s lab.Sample) (float64, bool) {
 	generator, ok := generatorCPU(s)
-	server, known := serverThreads(s)
+	server, known := serverOwn(s)
 	if !ok || !known {
 		return 0, false
 	}
@@ -319,6 +277,20 @@ func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
 	return share(spent, wall(s), len(s.Layout.Generator))
 }
 
+// GeneratorIdleRatio is the share of the generator's CPUs, between its readings, in which they had
+// nothing to do. There is no figure where the generator sleeps when it has nothing to do: one that
+// polls had time to spare, and leaves its CPUs no idle time.
+func GeneratorIdleRatio(s lab.Sample) (float64, bool) {
+	if s.Attack == nil || s.Attack.Spare <= 0 {
+		return 0, false
+	}
+	idle, ok := hostDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Idle })
+	if !ok {
+		return 0, false
+	}
+	return share(idle, wall(s), len(s.Layout.Generator))
+}
+
 // GeneratorSleepRate is how often a second, for each of its CPUs, generator and
 // upstream gave up a CPU because they had nothing to do.
 func GeneratorSleepRate(s lab.Sample) (float64, bool) {
@@ -340,45 +312,6 @@ func ServerSleepRate(s lab.Sample) (float64, bool) {
 		n += gain.Sleeps
 	}
 	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Server)), true
-}
-
-// serverThreads is the CPU time of all the server's threads between the
-// generator's readings. Threads that came and went in between are not in it.
-func serverThreads(s lab.Sample) (sum time.Duration, ok bool) {
-	gains, ok := threadGains(s)
-	for _, g := range gains {
-		sum += g
-	}
-	return sum, ok
-}
-
-// threadGains is the CPU time of each of the server's threads between the
-// generator's readings.
-func threadGains(s lab.Sample) ([]time.Duration, bool) {
-	if s.Attack == nil || wall(s) <= 0 || len(s.Attack.After.Threads) == 0 {
-		return nil, false
-	}
-	var used []time.Duration
-	for _, gain := range gains(s) {
-		used = append(used, gain.CPU)
-	}
-	return used, true
-}
-
-// gains is what each of the server's threads added to its account between the
-// generator's readings. One that was not there at the first had none.
-func gains(s lab.Sample) []lab.Thread {
-	type id struct{ pid, tid int }
-	before := make(map[id]lab.Thread, len(s.Attack.Before.Threads))
-	for _, t := range s.Attack.Before.Threads {
-		before[id{t.PID, t.TID}] = t
-	}
-	out := slices.Clone(s.Attack.After.Threads)
-	for i, t := range out {
-		was := before[id{t.PID, t.TID}]
-		out[i].CPU, out[i].Sleeps = max(t.CPU-was.CPU, 0), max(t.Sleeps-was.Sleeps, 0)
-	}
-	return out
 }
 
 // CanaryMaxMS is the longest that a canary took around the attack, in

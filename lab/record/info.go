@@ -68,12 +68,6 @@ type Between struct {
 	VarianceLog float64 `json:"variance_log"`
 }
 
-// Host is the machine that measured.
-type Host struct {
-	ID       string       `json:"id"` // as in host_id
-	Topology lab.Topology `json:"topology"`
-}
-
 // writeInfo replaces run.json in one step: a reader sees the old one or the
 // new one.
 func writeInfo(dir string, info Info) error {

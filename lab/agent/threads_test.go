@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"runtimelab/lab"
+)
+
+func TestAccountsAreThoseOfTheServers(t *testing.T) {
+	root := twoCores()
+	for path, text := range map[string]string{
+		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent's own
+		"proc/8/task/8/schedstat":   "1500000000 7 12\n",
+		"proc/8/task/8/status":      "Name:\tnode\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n",
+		"proc/8/task/9/schedstat":   "20 0 1\n",
+		"proc/8/stat":               stat(0, 0), // to a tick; its threads know better
+		"proc/10/task/10/stat":      stat(300, 0),
+		"proc/10/stat":              stat(400, 70), // other threads of it have ended, and so have children
+		"proc/11/task/11/schedstat": "gone\n",
+		"proc/12/task/12/schedstat": "70 0 1\n",
+		"proc/12/cmdline":           "/agent\x00serve\x00upstream\x00",
+		"proc/8/cmdline":            "node\x00serve\x00upstream\x00",
+	} {
+		root[path] = &fstest.MapFile{Data: []byte(text)}
+	}
+	m := machine(root)
+	got, err := m.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads := []lab.Thread{
+		{PID: 10, TID: 10, CPU: 3 * time.Second},
+		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20},
+	}
+	if !slices.Equal(got.Threads, threads) {
+		t.Errorf("threads %+v, want %+v", got.Threads, threads)
+	}
+	processes := []lab.Process{
+		{PID: 10, CPU: 4 * time.Second, Children: 700 * ms}, {PID: 8, CPU: 1500*ms + 20},
+	}
+	if !slices.Equal(got.Processes, processes) {
+		t.Errorf("processes %+v, want %+v", got.Processes, processes)
+	}
+	if got.UpstreamCPU != 70 || got.Sleeps != 3 {
+		t.Errorf("upstream %v, sleeps %d", got.UpstreamCPU, got.Sleeps)
+	}
+	if !got.At.Equal(time.Unix(1, 0)) || got.ClockStep != 3*time.Second {
+		t.Errorf("taken at %v with the clock set by %v; began at 0, 1 s ago, and it is 4 s", got.At, got.ClockStep)
+	}
+	m.processTime = func(pid int) (time.Duration, error) {
+		if pid == 8 {
+			return 0, errors.New("it has no clock")
+		}
+		return time.Duration(pid) * time.Minute, nil
+	}
+	if got, err = m.read(); err != nil || got.UpstreamCPU != 12*time.Minute {
+		t.Errorf("upstream %v by its clock, %v", got.UpstreamCPU, err)
+	}
+	processes = []lab.Process{
+		{PID: 10, CPU: 10 * time.Minute, Children: 700 * ms}, {PID: 11, CPU: 11 * time.Minute}, processes[1],
+	}
+	if !slices.Equal(got.Processes, processes) {
+		t.Errorf("processes by their clocks %+v, want %+v", got.Processes, processes)
+	}
+}
+
+const ms = time.Millisecond
+
+// stat is a stat file of a process by its own ticks and those of its children that have ended. The
+// name is one that a server may choose.
+func stat(own, children int) string {
+	return fmt.Sprintf("10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 %d %d %d %d 20 0 11 0 5\n",
+		own-own/4, own/4, children-children/3, children/3)
+}
+
+// A worker that ends while accounts are read is in its parent's account or in its own, and not in
+// neither.
+func TestAProcessThatEndsWhileItIsReadIsCounted(t *testing.T) {
+	root := twoCores()
+	root["proc/7/stat"] = &fstest.MapFile{Data: []byte(stat(100, 0))}
+	root["proc/8/stat"] = &fstest.MapFile{Data: []byte(stat(900, 0))}
+	m := machine(root)
+	m.processTime = func(pid int) (time.Duration, error) {
+		if pid == 7 && root["proc/8/stat"] != nil { // its parent has just been read
+			delete(root, "proc/8/stat")
+			root["proc/7/stat"] = &fstest.MapFile{Data: []byte(stat(100, 900))}
+		}
+		return 0, errors.New("no clock")
+	}
+	got, err := m.accounts()
+	want := []lab.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
+	if err != nil || !slices.Equal(got.processes, want) {
+		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
+	}
+}
+
+// A canary says for how long its CPU was idle while it was at work.
+func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
+	root := twoCores()
+	m := machine(root)
+	m.threadTime = func() (time.Duration, error) { // read after the first reading of idle time
+		later := "cpu0 1 2 3 4 5 6 7 8 0 0\ncpu1 10 20 30 46 51 60 70 80 5 5\n"
+		root["proc/stat"] = &fstest.MapFile{Data: []byte(later)}
+		return time.Second, nil
+	}
+	got, err := m.canary(1)
+	if err != nil || got.Idle != 7*tick {
+		t.Errorf("%+v, %v, want 7 ticks more of idle and waiting", got, err)
+	}
+	if _, err := m.canary(2); err == nil {
+		t.Error("a CPU that is not there was idle")
+	}
+}

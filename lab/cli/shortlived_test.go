@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
+)
+
+// shortLived is an image of testdata/shortlived, which goes with the test.
+func shortLived(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
+	t.Helper()
+	const ref = "runtime-lab-test-shortlived:1"
+	program := filepath.Join(t.TempDir(), "server")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./testdata/shortlived")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	text, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root bytes.Buffer
+	files := tar.NewWriter(&root)
+	err = files.WriteHeader(&tar.Header{Name: "server", Mode: 0o755, Size: int64(len(text))})
+	if err == nil {
+		_, err = files.Write(text)
+	}
+	if err == nil {
+		err = files.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := client.ImageImportSource{Source: &root, SourceName: "-"}
+	imported, err := c.ImageImport(ctx, source, ref, client.ImageImportOptions{
+		Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab-test", "USER 65532:65532", `CMD ["/server"]`},
+	})
+	if err == nil {
+		_, err = io.Copy(io.Discard, imported)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		options := client.ImageRemoveOptions{Force: true}
+		if _, err := c.ImageRemove(context.WithoutCancel(ctx), ref, options); err != nil {
+			t.Error(err)
+		}
+	})
+	return lab.Image{Ref: ref}
+}
+
+// A server may do its work in threads and processes that come and go while it is
+// measured: what they used is the server's, and not others'.
+func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session) {
+		c, err := s.calibration(ctx, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		image := shortLived(ctx, t, s.engine.Client())
+		for _, mode := range []string{"thread", "fork", "ignored", "recycle"} {
+			of := subject{
+				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}}, image: image,
+				target: lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done")},
+			}
+			a := attackOn(of, 8, 0, 2*time.Second)
+			a.PerRequest = true
+			expectNoneBlamed(t, mode, s.measured(ctx, t, of, a, c))
+		}
+	})
+}
+
+// expectNoneBlamed compares what others are said to have taken of a saturated server's CPUs with
+// what the server's container leaves for them. Others may be at work beside the test: that
+// disturbs a sample, and not this comparison.
+func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
+	t.Helper()
+	const precision = 0.03
+	wall := s.Attack.After.At.Sub(s.Attack.Before.At).Seconds()
+	idle := 0.0
+	for i, cpu := range s.Attack.After.CPUs {
+		if slices.Contains(s.Layout.Server, cpu.ID) {
+			idle += (cpu.Idle - s.Attack.Before.CPUs[i].Idle).Seconds()
+		}
+	}
+	used, _ := metric.ServerCPUSeconds(s)
+	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
+	foreign, _ := metric.ForeignServerRatio(s)
+	saturation, _ := metric.SaturationRatio(s)
+	if spare, known := metric.GeneratorIdleRatio(s); !known || spare > gate.StoppedGenerator {
+		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", what, spare, known)
+	} else {
+		t.Logf("%s: the generator left %.4f of its CPU idle", what, spare)
+	}
+	t.Logf("%s: %d answers, %.3f s, others took %.3f, said to be %.3f; at %.3f of its limit: %s %s",
+		what, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
+	if foreign < others-precision || foreign > others+precision {
+		t.Errorf("%s: others took %.3f of the server's CPUs, and not %.3f", what, others, foreign)
+	}
+	if saturation < 0.95 {
+		t.Errorf("%s: at %.3f of its limit, and it keeps its CPU busy", what, saturation)
+	}
+	generators, _ := metric.ForeignGeneratorRatio(s)
+	quiet := max(others, generators) < gate.ForeignCPU-precision
+	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
+		t.Errorf("%s: %s because %q", what, s.Gate.Validity, s.Gate.Reason)
+	}
+}
