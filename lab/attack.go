@@ -4,43 +4,43 @@ import "time"
 
 // Attack is one phase of load as the generator is told to carry it out.
 type Attack struct {
-	Name        string        `json:"name"` // "json node/single block 2 peak", for messages
-	BaseURL     string        `json:"base_url"`
-	Kind        PhaseKind     `json:"kind"`
-	Targets     []Target      `json:"targets"`
-	Connections int           `json:"connections"`                      // closed loop: how many; open loop: at most
-	PerRequest  bool          `json:"connection_per_request,omitempty"` // a connection for each request instead of keep-alive
-	Rate        []Stage       `json:"rate,omitempty"`                   // open loop: the rate over time, one stage after another
-	Arrivals    Arrivals      `json:"arrivals,omitempty"`               // open loop
-	Duration    time.Duration `json:"duration_ns"`
-	Timeout     time.Duration `json:"timeout_ns"` // of one request
-	Seed        uint64        `json:"seed"`
-	KeepHits    bool          `json:"keep_hits,omitempty"` // spool every hit, to be read after the attack
+	Name                 string        `json:"name"` // "json node/single block 2 peak", for messages
+	BaseURL              string        `json:"base_url"`
+	Kind                 PhaseKind     `json:"kind"`
+	Targets              []Target      `json:"targets"`
+	Connections          int           `json:"connections"`                      // closed loop: how many; open loop: at most
+	ConnectionPerRequest bool          `json:"connection_per_request,omitempty"` // a connection for each request instead of keep-alive
+	Rate                 []Stage       `json:"rate,omitempty"`                   // open loop: the rate over time, one stage after another
+	Arrivals             Arrivals      `json:"arrivals,omitempty"`               // open loop
+	Duration             time.Duration `json:"duration_ns"`
+	Timeout              time.Duration `json:"timeout_ns"` // of one request
+	Seed                 uint64        `json:"seed"`
+	KeepHits             bool          `json:"keep_hits,omitempty"` // spool every hit, to be read after the attack
 
-	Deadline time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
-	Sleeps   bool          `json:"sleeps,omitempty"`      // the generator shares its CPU, and sleeps when it has nothing to do
-	Witness  *Request      `json:"witness,omitempty"`     // sent once beside the load, on a connection of its own
+	Deadline      time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
+	SleepWhenIdle bool          `json:"sleeps,omitempty"`      // the generator shares its CPU, and sleeps when it has nothing to do
+	SideRequest   *Request      `json:"witness,omitempty"`     // sent once beside the load, on a connection of its own
 }
 
 // Stage is a stretch of an open loop in which the rate goes in a straight line
 // from one value to another; equal values are a constant rate. The rate after
 // the last stage is where that ended.
 type Stage struct {
-	FromRPS float64       `json:"from_rps"`
-	ToRPS   float64       `json:"to_rps"`
-	Lasts   time.Duration `json:"lasts_ns"`
+	FromRPS  float64       `json:"from_rps"`
+	ToRPS    float64       `json:"to_rps"`
+	Duration time.Duration `json:"lasts_ns"`
 }
 
 // Hit is one request of an attack and how it went, as Vegeta tells it.
 type Hit struct {
-	Seq       uint64
-	At        time.Time // sent
-	Latency   time.Duration
-	FirstByte time.Duration // send to first byte of the answer; 0 when none came
-	Target    int           // index in the attack's targets
-	Status    int           // 0 when no answer came
-	BytesIn   int64         // of the body
-	Error     string        // empty when the answer was the target's
+	Seq         uint64
+	SentAt      time.Time // sent
+	Latency     time.Duration
+	FirstByte   time.Duration // send to first byte of the answer; 0 when none came
+	TargetIndex int           // index in the attack's targets
+	Status      int           // 0 when no answer came
+	BytesIn     int64         // of the body
+	Error       string        // empty when the answer was the target's
 }
 
 // Target is a request and the answer that counts as success: any other status
@@ -56,32 +56,32 @@ type Target struct {
 // (corrected) and from the actual one (raw); a closed loop has no schedule and only
 // raw ones. Those of requests in the background are left out.
 type AttackResult struct {
-	StartedAt   time.Time      `json:"started_at"`           // the cell's clock
-	Elapsed     time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
-	Settled     time.Duration  `json:"settled_ns,omitempty"` // after the first send, when all of a ladder's clients have come
-	LadderRPS   float64        `json:"ladder_rps,omitempty"` // ladder only: successes per second while all clients are present
-	Intended    int64          `json:"intended"`             // hits the schedule called for; closed loop: hits sent
-	Sent        int64          `json:"sent"`
-	Succeeded   int64          `json:"succeeded"`
-	Errors      map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
-	Failed      int64          `json:"failed"`
-	InTime      int64          `json:"in_time,omitempty"`  // succeeded within the attack's deadline, from the intended send time
-	BytesIn     int64          `json:"bytes_in"`           // body bytes received, those of failed hits included
-	BytesOut    int64          `json:"bytes_out"`          // body bytes sent
-	Dialled     int64          `json:"dialled"`            // connections opened
-	WarmEnd     string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
-	Corrected   *Latency       `json:"corrected,omitempty"`
-	Raw         *Latency       `json:"raw,omitempty"`
-	SendLag     *Latency       `json:"send_lag,omitempty"`   // of all hits
-	FirstByte   *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
-	Failures    *Latency       `json:"failures,omitempty"`   // of hits that failed, as in Bucket
-	KeptHits    int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
-	Buckets     []Bucket       `json:"buckets"`
-	Spare       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look
-	Before      Reading        `json:"before"`
-	After       Reading        `json:"after"`
-	GeneratorOn []int          `json:"generator_cpus"` // affinity that the generator found itself with
-	Witnessed   *Answer        `json:"witnessed,omitempty"`
+	StartedAt         time.Time      `json:"started_at"`           // the cell's clock
+	Elapsed           time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
+	ClientRampUp      time.Duration  `json:"settled_ns,omitempty"` // after the first send, when all of a ladder's clients have come
+	LadderRPS         float64        `json:"ladder_rps,omitempty"` // ladder only: successes per second while all clients are present
+	Intended          int64          `json:"intended"`             // hits the schedule called for; closed loop: hits sent
+	Sent              int64          `json:"sent"`
+	Succeeded         int64          `json:"succeeded"`
+	Errors            map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
+	Failed            int64          `json:"failed"`
+	WithinDeadline    int64          `json:"in_time,omitempty"`  // succeeded within the attack's deadline, from the intended send time
+	BytesIn           int64          `json:"bytes_in"`           // body bytes received, those of failed hits included
+	BytesOut          int64          `json:"bytes_out"`          // body bytes sent
+	ConnectionsOpened int64          `json:"dialled"`            // connections opened
+	WarmUpEnd         string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
+	Corrected         *Latency       `json:"corrected,omitempty"`
+	Raw               *Latency       `json:"raw,omitempty"`
+	SendLag           *Latency       `json:"send_lag,omitempty"`   // of all hits
+	FirstByte         *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
+	Failures          *Latency       `json:"failures,omitempty"`   // of hits that failed, as in Bucket
+	KeptHits          int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
+	Buckets           []Bucket       `json:"buckets"`
+	IdlePolling       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look
+	Before            Reading        `json:"before"`
+	After             Reading        `json:"after"`
+	GeneratorCPUs     []int          `json:"generator_cpus"` // affinity that the generator found itself with
+	SideAnswer        *Answer        `json:"witnessed,omitempty"`
 }
 
 // Latency summarises a histogram. Quantiles that the count cannot support are
@@ -140,10 +140,10 @@ type Thread struct {
 // Canary is a fixed piece of CPU work, done once on one CPU: what slows it
 // down slows down everything there.
 type Canary struct {
-	CPU  int           `json:"cpu"`
-	Took time.Duration `json:"took_ns"` // from start to end
-	Used time.Duration `json:"used_ns"` // CPU time of its own thread: less than Took when it had to wait for the CPU
-	Idle time.Duration `json:"idle_ns"` // for which its CPU had nothing to do meanwhile, to 10 ms
+	CPU           int           `json:"cpu"`
+	WallTime      time.Duration `json:"took_ns"` // from start to end
+	ThreadCPUTime time.Duration `json:"used_ns"` // CPU time of its own thread: less than Took when it had to wait for the CPU
+	Idle          time.Duration `json:"idle_ns"` // for which its CPU had nothing to do meanwhile, to 10 ms
 }
 
 // CPUTime is /proc/stat's account of one CPU since boot.

@@ -10,16 +10,16 @@ type Calibration struct {
 	MeasuredAt time.Time      `json:"measured_at"`
 	Brief      bool           `json:"brief,omitempty"` // canaries and ceiling only, as a smoke run needs them
 
-	CeilingRPS float64          `json:"ceiling_rps"`   // the generator's peak against a null server
-	SleepCost  time.Duration    `json:"sleep_cost_ns"` // CPU time that goes to nobody each time a server's CPU falls asleep and wakes
-	Canaries   []QuietCPU       `json:"canaries"`      // by CPU
-	Lags       []LagFloor       `json:"lags"`          // by offered rate, ascending
-	TrialCV    float64          `json:"trial_cv"`      // coefficient of variation of the peak between trials of one reference server
-	Readings   []ServiceReading `json:"readings"`      // by service time, ascending
-	Ratio      RatioReading     `json:"ratio"`
-	Doubts     []string         `json:"doubts,omitempty"`
+	CeilingRPS        float64            `json:"ceiling_rps"`   // the generator's peak against a null server
+	SleepCost         time.Duration      `json:"sleep_cost_ns"` // CPU time that goes to nobody each time a server's CPU falls asleep and wakes
+	CanaryBaselines   []CanaryBaseline   `json:"canaries"`      // by CPU
+	SendLags          []SendLagBaseline  `json:"lags"`          // by offered rate, ascending
+	TrialCV           float64            `json:"trial_cv"`      // coefficient of variation of the peak between trials of one reference server
+	ServiceTimeChecks []ServiceTimeCheck `json:"readings"`      // by service time, ascending
+	KnownRatio        RatioCheck         `json:"ratio"`
+	Doubts            []string           `json:"doubts,omitempty"`
 
-	InterruptsApart bool `json:"interrupts_apart"` // the kernel charges interrupts to no thread
+	SeparateIRQTime bool `json:"interrupts_apart"` // the kernel charges interrupts to no thread
 }
 
 // CalibrationKey is what a calibration is true of: it says nothing about
@@ -32,34 +32,34 @@ type CalibrationKey struct {
 	Layout      string `json:"layout"` // "0|1": CPUs of generator and server
 }
 
-// QuietCPU is how long the canary takes on one CPU when nothing disturbs it.
-type QuietCPU struct {
+// CanaryBaseline is how long the canary takes on one CPU when nothing disturbs it.
+type CanaryBaseline struct {
 	CPU    int           `json:"cpu"`
 	N      int           `json:"n"`
 	Median time.Duration `json:"median_ns"`
 	P99    time.Duration `json:"p99_ns"`
 }
 
-// LagFloor is how late the generator sends at a rate that the null server
+// SendLagBaseline is how late the generator sends at a rate that the null server
 // never limits.
-type LagFloor struct {
-	RateRPS      float64 `json:"rate_rps"`
-	SentRatio    float64 `json:"sent_ratio"`
-	LagP99MS     float64 `json:"lag_p99_ms"`
-	CorrectedP50 float64 `json:"corrected_p50_ms"`
+type SendLagBaseline struct {
+	RateRPS        float64 `json:"rate_rps"`
+	SentRatio      float64 `json:"sent_ratio"`
+	LagP99MS       float64 `json:"lag_p99_ms"`
+	CorrectedP50MS float64 `json:"corrected_p50_ms"`
 }
 
-// ServiceReading is a reference server's median service time by its own monotonic
+// ServiceTimeCheck is a reference server's median service time by its own monotonic
 // clock and as the generator read it.
-type ServiceReading struct {
-	OwnP50MS  float64 `json:"own_p50_ms"`
-	ReadP50MS float64 `json:"read_p50_ms"`
+type ServiceTimeCheck struct {
+	ServerP50MS   float64 `json:"own_p50_ms"`
+	MeasuredP50MS float64 `json:"read_p50_ms"`
 }
 
-// RatioReading is the ratio of CPU work between two reference servers and the
+// RatioCheck is the ratio of CPU work between two reference servers and the
 // ratio of their throughput as it was read, the median over N pairs of trials.
-type RatioReading struct {
-	N    int     `json:"n"`
-	True float64 `json:"true"`
-	Read float64 `json:"read"`
+type RatioCheck struct {
+	N        int     `json:"n"`
+	Expected float64 `json:"true"`
+	Measured float64 `json:"read"`
 }

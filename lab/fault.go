@@ -7,10 +7,10 @@ import (
 
 // Exit codes of the program. A refuted claim is a finding, not a failure.
 const (
-	ExitDone        = 0
+	ExitOK          = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // bad command line or script
-	ExitGate        = 3 // what the user asked to fail on (--fail-on) has happened
+	ExitFailOn      = 3 // what the user asked to fail on (--fail-on) has happened
 	ExitInterrupted = 130
 )
 
@@ -34,7 +34,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 // ExitCode is the code carried by err, ExitFailed where it carries none.
 func ExitCode(err error) int {
 	if err == nil {
-		return ExitDone
+		return ExitOK
 	}
 	var f *Fault
 	if errors.As(err, &f) {

@@ -27,7 +27,7 @@ func (h Hypothesis) ID() string {
 
 // Arms are all that a hypothesis takes values of: two, or more where an arm is
 // itself a ratio.
-func (h Hypothesis) Arms() []Arm { return append(h.Numerator.parts(), h.Denominator.parts()...) }
+func (h Hypothesis) Arms() []Arm { return append(h.Numerator.operands(), h.Denominator.operands()...) }
 
 // Arm is one side of a comparison: the trials of a variant in the hypothesis's
 // scenario, of which it takes one phase; or their ratio to those of another,
@@ -59,13 +59,13 @@ func (a Arm) Equal(b Arm) bool {
 	return a.Variant == b.Variant && a.Phase == b.Phase && a.Cores == b.Cores
 }
 
-func (a Arm) parts() []Arm {
+func (a Arm) operands() []Arm {
 	over := a.Over
 	a.Over = nil
 	if over == nil {
 		return []Arm{a}
 	}
-	return append([]Arm{a}, over.parts()...)
+	return append([]Arm{a}, over.operands()...)
 }
 
 // Direction is what a hypothesis says of the ratio of its arms.

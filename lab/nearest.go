@@ -12,7 +12,7 @@ import (
 func Nearest(name string, valid []string) string {
 	best, nearest := -1, ""
 	for _, v := range valid {
-		d := distance(strings.ToLower(name), strings.ToLower(v))
+		d := editDistance(strings.ToLower(name), strings.ToLower(v))
 		if 3*d <= max(len(name), len(v), 3) && (best < 0 || d < best) {
 			best, nearest = d, v
 		}
@@ -32,7 +32,7 @@ func Suggest(name string, valid []string) string {
 	return "valid: " + strings.Join(valid, ", ")
 }
 
-func distance(a, b string) int {
+func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {
 		rows[i] = make([]int, len(b)+1)

@@ -11,19 +11,19 @@ import (
 // Plan is all that a run will do, decided before it starts and reproducible
 // from its seed.
 type Plan struct {
-	Profile   Profile    `json:"profile"`
-	Seed      uint64     `json:"seed"`
-	Scenarios []Scenario `json:"scenarios"`
-	Trials    []Trial    `json:"trials"`  // in the order they run
-	Repeats   int        `json:"repeats"` // disturbed trials that may be repeated, each once, in all
-	Pilots    []Pilot    `json:"pilots,omitempty"`
+	Profile    Profile    `json:"profile"`
+	Seed       uint64     `json:"seed"`
+	Scenarios  []Scenario `json:"scenarios"`
+	Trials     []Trial    `json:"trials"`  // in the order they run
+	MaxRepeats int        `json:"repeats"` // disturbed trials that may be repeated, each once, in all
+	Pilots     []Pilot    `json:"pilots,omitempty"`
 
-	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
-	Beyond     []Hypothesis `json:"beyond,omitempty"`     // that a longer profile tests, or another choice
-	Controls   []Control    `json:"controls,omitempty"`
+	Hypotheses         []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
+	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`     // that a longer profile tests, or another choice
+	Controls           []Control    `json:"controls,omitempty"`
 
-	Layout Layout   `json:"layout"`            // where a server is given one CPU
-	Wider  []Layout `json:"layouts,omitempty"` // for scenarios that give it more
+	Layout       Layout   `json:"layout"`            // where a server is given one CPU
+	WiderLayouts []Layout `json:"layouts,omitempty"` // for scenarios that give it more
 }
 
 // Pilot is a variant's peak, found once before the trials, from which rates
@@ -40,18 +40,18 @@ type Pilot struct {
 
 // Profile is how much time a run spends: the same protocol, more or less of it.
 type Profile struct {
-	Name      string        `json:"name"`
-	About     string        `json:"about"`
-	Blocks    int           `json:"blocks"`
-	Whole     bool          `json:"whole,omitempty"` // of every scenario everything, and not only what a hypothesis needs
-	WarmUpMax time.Duration `json:"warm_up_max_ns"`  // budget of a warm-up that never gets steady
-	Peak      time.Duration `json:"peak_ns"`
-	Steady    time.Duration `json:"steady_ns"`
-	Limit     time.Duration `json:"limit_ns"` // repeats included; 0 means none
+	Name           string        `json:"name"`
+	About          string        `json:"about"`
+	Blocks         int           `json:"blocks"`
+	RunAll         bool          `json:"whole,omitempty"` // of every scenario everything, and not only what a hypothesis needs
+	WarmUpMax      time.Duration `json:"warm_up_max_ns"`  // budget of a warm-up that never gets steady
+	PeakDuration   time.Duration `json:"peak_ns"`
+	SteadyDuration time.Duration `json:"steady_ns"`
+	TimeLimit      time.Duration `json:"limit_ns"` // repeats included; 0 means none
 }
 
-// Compares reports whether there are blocks enough to compare anything by.
-func (p Profile) Compares() bool { return p.Blocks >= FewestBlocks }
+// CanCompare reports whether there are blocks enough to compare anything by.
+func (p Profile) CanCompare() bool { return p.Blocks >= MinBlocks }
 
 // ProfileNames are the names of all profiles, the shortest first.
 func ProfileNames() []string { return []string{"smoke", "quick", "standard", "full"} }
@@ -87,13 +87,13 @@ type Layout struct {
 	Doubts    []string `json:"doubts,omitempty"` // what about this layout weakens the figures
 }
 
-// Shared reports whether the generator runs on a CPU of the server's.
-func (l Layout) Shared() bool {
+// SharesCPUs reports whether the generator runs on a CPU of the server's.
+func (l Layout) SharesCPUs() bool {
 	return slices.ContainsFunc(l.Generator, func(id int) bool { return slices.Contains(l.Server, id) })
 }
 
-// All is the CPUs of both sides, each once and in order.
-func (l Layout) All() []int {
+// AllCPUs is the CPUs of both sides, each once and in order.
+func (l Layout) AllCPUs() []int {
 	all := slices.Concat(l.Generator, l.Server)
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -101,13 +101,13 @@ func (l Layout) All() []int {
 
 // Topology is the CPUs that a cell may use, as seen from inside it.
 type Topology struct {
-	CPUs    []CPU          `json:"cpus"`   // only those in the affinity mask
-	Model   string         `json:"model"`  // of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
-	Kernel  string         `json:"kernel"` // release
-	Memory  int64          `json:"memory_bytes"`
-	Links   []string       `json:"interfaces"` // network interfaces of the namespace
-	Nofile  int            `json:"nofile"`     // hard limit of open files
-	Sysctls map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
+	CPUs        []CPU          `json:"cpus"`   // only those in the affinity mask
+	CPUModel    string         `json:"model"`  // of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
+	Kernel      string         `json:"kernel"` // release
+	MemoryBytes int64          `json:"memory_bytes"`
+	Interfaces  []string       `json:"interfaces"` // network interfaces of the namespace
+	Nofile      int            `json:"nofile"`     // hard limit of open files
+	Sysctls     map[string]int `json:"sysctls"`    // net.core.somaxconn and the ends of ip_local_port_range
 
 	Conditions Conditions `json:"conditions"`
 

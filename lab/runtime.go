@@ -5,15 +5,15 @@ import "strings"
 // Runtime is one folder under runtimes/: an image and the variants that run
 // from it.
 type Runtime struct {
-	Name       string            // the folder's name: "node"
-	About      string            // one line for people
-	File       string            // path of its runtime.star, as shown in messages
-	Base       BaseImage         // what the Dockerfile's BASE_IMAGE stands for
-	Context    string            // the runtime whose folder is the build context: itself, or another
-	Dir        string            // absolute path of that folder
-	Dockerfile string            // the file's name in it: "Dockerfile"
-	Args       map[string]string // build arguments of its own
-	Variants   []Variant         // in the order of the script
+	Name           string            // the folder's name: "node"
+	About          string            // one line for people
+	File           string            // path of its runtime.star, as shown in messages
+	Base           BaseImage         // what the Dockerfile's BASE_IMAGE stands for
+	ContextRuntime string            // the runtime whose folder is the build context: itself, or another
+	ContextDir     string            // absolute path of that folder
+	Dockerfile     string            // the file's name in it: "Dockerfile"
+	BuildArgs      map[string]string // build arguments of its own
+	Variants       []Variant         // in the order of the script
 }
 
 // BaseImageArg is the build argument that says what an image is built on.
@@ -46,16 +46,16 @@ type Variant struct {
 	Responder   bool              // one of the lab's own: under no contract, and whatever it is asked it answers the same
 }
 
-// twinMark is what the id of a twin has after that of its original.
-const twinMark = "~twin"
+// twinSuffix is what the id of a twin has after that of its original.
+const twinSuffix = "~twin"
 
 // TwinOf is the id of a variant that differs from another in its name alone: the
 // same image, started the same way. What differs between the two is noise.
-func TwinOf(id string) string { return id + twinMark }
+func TwinOf(id string) string { return id + twinSuffix }
 
 // OriginalOf is the id of the variant that a twin is one of; of any other, its
 // own.
-func OriginalOf(id string) string { return strings.TrimSuffix(id, twinMark) }
+func OriginalOf(id string) string { return strings.TrimSuffix(id, twinSuffix) }
 
 // Twin is the variant's twin.
 func (v Variant) Twin() Variant {
@@ -94,15 +94,15 @@ type Identity struct {
 // ProcessLimits is what the kernel grants the process that answers, read by
 // itself from /proc and the cgroup file system.
 type ProcessLimits struct {
-	UID             int      `json:"uid"`
-	NofileSoft      int      `json:"nofile_soft"`
-	NofileHard      int      `json:"nofile_hard"`
-	CapEff          string   `json:"cap_eff"` // hexadecimal mask, as in /proc/self/status
-	NoNewPrivs      bool     `json:"no_new_privs"`
-	RootReadOnly    bool     `json:"root_read_only"`
-	CPUsAllowed     string   `json:"cpus_allowed"`     // list format: "1" or "0-3"
-	MemoryLimitByte int64    `json:"memory_limit"`     // bytes
-	Somaxconn       int      `json:"somaxconn"`        // net.core.somaxconn
-	PortRange       string   `json:"local_port_range"` // "1024 65535"
-	Interfaces      []string `json:"interfaces"`       // network interfaces: ["lo"]
+	UID              int      `json:"uid"`
+	NofileSoft       int      `json:"nofile_soft"`
+	NofileHard       int      `json:"nofile_hard"`
+	CapEff           string   `json:"cap_eff"` // hexadecimal mask, as in /proc/self/status
+	NoNewPrivs       bool     `json:"no_new_privs"`
+	RootReadOnly     bool     `json:"root_read_only"`
+	CPUsAllowed      string   `json:"cpus_allowed"`     // list format: "1" or "0-3"
+	MemoryLimitBytes int64    `json:"memory_limit"`     // bytes
+	Somaxconn        int      `json:"somaxconn"`        // net.core.somaxconn
+	PortRange        string   `json:"local_port_range"` // "1024 65535"
+	Interfaces       []string `json:"interfaces"`       // network interfaces: ["lo"]
 }

@@ -12,8 +12,8 @@ const (
 	Failed    Validity = "failed"    // the server, or the trial, did
 )
 
-// Gate is a validity and why, in words with the number that decided.
-type Gate struct {
+// GateResult is a validity and why, in words with the number that decided.
+type GateResult struct {
 	Validity Validity
 	Reason   string // empty when valid
 }
@@ -21,31 +21,31 @@ type Gate struct {
 // Sample is one row of trials.csv: one measured phase of one trial with all
 // that is needed to judge it.
 type Sample struct {
-	RunID     string
-	Row       int // its place in trials.csv, from 1
-	HostID    string
-	StartedAt time.Time
-	Trial     Trial
-	Scenario  Scenario
-	Variant   Variant
-	Image     Image
-	Identity  Identity
-	Phase     Phase
-	Layout    Layout
-	ColdStart *time.Duration // container start to the first answer at /identity
-	WarmUp    *AttackResult  // nil when the scenario has none
-	Attack    *AttackResult  // nil when the trial failed before it
-	Server    ServerUsage
-	Canaries  Canaries
-	Doubled   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
-	Upstream  *UpstreamUsage // nil where the scenario has none
-	Service   *ServiceTimes  // nil but for a reference server
-	Search    *Search        // nil but for a capacity
-	Missed    []string       // objectives of the phase that were not met, with the value
-	Unknown   []string       // metrics of objectives of which there is no value
-	Gate      Gate
+	RunID               string
+	Row                 int // its place in trials.csv, from 1
+	HostID              string
+	StartedAt           time.Time
+	Trial               Trial
+	Scenario            Scenario
+	Variant             Variant
+	Image               Image
+	Identity            Identity
+	Phase               Phase
+	Layout              Layout
+	ColdStart           *time.Duration // container start to the first answer at /identity
+	WarmUp              *AttackResult  // nil when the scenario has none
+	Attack              *AttackResult  // nil when the trial failed before it
+	ServerUsage         ServerUsage
+	Canaries            PhaseCanaries
+	DoubleConnections   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
+	Upstream            *UpstreamUsage // nil where the scenario has none
+	ServiceTimes        *ServiceTimes  // nil but for a reference server
+	Search              *Search        // nil but for a capacity
+	MissedObjectives    []string       // objectives of the phase that were not met, with the value
+	MetricsWithoutValue []string       // metrics of objectives of which there is no value
+	Gate                GateResult
 
-	InterruptsApart bool // the host charges interrupts to no thread
+	SeparateIRQTime bool // the host charges interrupts to no thread
 
 	DoubledServer ServerUsage // of the attack on twice the connections
 }
@@ -75,13 +75,13 @@ type Search struct {
 
 // SearchStep is one rate that was tried.
 type SearchStep struct {
-	Stage      SearchStage
-	OfferedRPS float64
-	Met        bool     // the SLO was kept
-	Missed     []string // objectives that were not, with the value; or metrics without a value
-	Limit      string   // of a miss that may not be the server's: what of the instrument was at its limit
-	Attack     *AttackResult
-	Server     ServerUsage
+	Stage            SearchStage
+	OfferedRPS       float64
+	SLOMet           bool     // the SLO was kept
+	MissedObjectives []string // objectives that were not, with the value; or metrics without a value
+	InstrumentLimit  string   // of a miss that may not be the server's: what of the instrument was at its limit
+	Attack           *AttackResult
+	Server           ServerUsage
 }
 
 // SearchStage is what a step of a search is for.
@@ -95,16 +95,16 @@ const (
 
 // UpstreamUsage is what the servers' upstream counted over one phase.
 type UpstreamUsage struct {
-	Hits int64 // calls that it answered
+	Calls int64 // calls that it answered
 }
 
-// Canaries are those of one phase, one for each CPU of the layout.
-type Canaries struct {
+// PhaseCanaries are those of one phase, one for each CPU of the layout.
+type PhaseCanaries struct {
 	Before, After []Canary
 	// What the server itself used while the canaries were at work: of that
 	// those on its CPUs may be slow.
-	ServerBefore, ServerAfter time.Duration
+	ServerCPUBefore, ServerCPUAfter time.Duration
 	// How long canaries had taken of late on the CPUs of which enough had been
 	// heard; on others the calibration's are what is usual.
-	Usual []QuietCPU
+	Baselines []CanaryBaseline
 }

@@ -91,16 +91,16 @@ const (
 	Capacity PhaseKind = "capacity" // open loops: a search for the highest rate that keeps the SLO
 )
 
-// KindOf is the kind of a phase that is known by its name only, as in rows: what
+// PhaseKindOf is the kind of a phase that is known by its name only, as in rows: what
 // the name begins with.
-func KindOf(phase string) PhaseKind {
+func PhaseKindOf(phase string) PhaseKind {
 	kind, _, _ := strings.Cut(phase, "-")
 	return PhaseKind(kind)
 }
 
-// Open reports whether a phase sends by a schedule, whatever became of the
+// IsOpenLoop reports whether a phase sends by a schedule, whatever became of the
 // requests before.
-func (k PhaseKind) Open() bool { return k == Steady || k == Steps || k == Ramp || k == Capacity }
+func (k PhaseKind) IsOpenLoop() bool { return k == Steady || k == Steps || k == Ramp || k == Capacity }
 
 // Arrivals is how an open loop spaces its requests.
 type Arrivals string
@@ -112,18 +112,18 @@ const (
 
 // Phase is one stretch of load. How long it lasts is the profile's to say.
 type Phase struct {
-	Name        string      `json:"name"` // unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
-	Kind        PhaseKind   `json:"kind"`
-	Requests    []Request   `json:"requests,omitempty"`   // sent in turn instead of the scenario's
-	Connections int         `json:"connections"`          // closed loop: how many; open loop: at most this many
-	RateRPS     float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp and a search
-	ToRPS       float64     `json:"to_rps,omitempty"`     // ramp only: at last
-	Share       *Share      `json:"share,omitempty"`      // where the rate follows from a peak
-	Arrivals    Arrivals    `json:"arrivals,omitempty"`   // open loop
-	TimeoutS    float64     `json:"timeout_s,omitempty"`  // of one request
-	DeadlineS   float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
-	Objectives  []Objective `json:"objectives,omitempty"` // together the phase's SLO
-	PerRequest  bool        `json:"connection_per_request,omitempty"`
+	Name                 string      `json:"name"` // unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
+	Kind                 PhaseKind   `json:"kind"`
+	Requests             []Request   `json:"requests,omitempty"`   // sent in turn instead of the scenario's
+	Connections          int         `json:"connections"`          // closed loop: how many; open loop: at most this many
+	RateRPS              float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp and a search
+	ToRPS                float64     `json:"to_rps,omitempty"`     // ramp only: at last
+	PeakShare            *PeakShare  `json:"share,omitempty"`      // where the rate follows from a peak
+	Arrivals             Arrivals    `json:"arrivals,omitempty"`   // open loop
+	TimeoutS             float64     `json:"timeout_s,omitempty"`  // of one request
+	DeadlineS            float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
+	Objectives           []Objective `json:"objectives,omitempty"` // together the phase's SLO
+	ConnectionPerRequest bool        `json:"connection_per_request,omitempty"`
 }
 
 // ID is how rows and files know a phase: its name, or its kind where it has none.
@@ -158,17 +158,19 @@ func (s Scenario) PhasesOf(t Trial) []Phase {
 	})
 }
 
-// Share is a rate as a share of a peak, which a pilot finds before the run, once, or
+// PeakShare is a rate as a share of a peak, which a pilot finds before the run, once, or
 // a trial itself.
-type Share struct {
-	Of  float64 `json:"of"`  // 0.5: half
-	Own bool    `json:"own"` // of each variant's own peak; else of the slowest variant's, for all alike
+type PeakShare struct {
+	Fraction  float64 `json:"of"`  // 0.5: half
+	OfOwnPeak bool    `json:"own"` // of each variant's own peak; else of the slowest variant's, for all alike
 }
 
-// MostOf is the share from which a queue grows for as long as one looks:
+// OverloadShare is the share from which a queue grows for as long as one looks:
 // percentiles say nothing there, goodput does.
-const MostOf = 1.0
+const OverloadShare = 1.0
 
 // Overloads reports whether a phase offers as much as its server can serve, or
 // more.
-func (p Phase) Overloads() bool { return p.Share != nil && p.Share.Own && p.Share.Of >= MostOf }
+func (p Phase) Overloads() bool {
+	return p.PeakShare != nil && p.PeakShare.OfOwnPeak && p.PeakShare.Fraction >= OverloadShare
+}

@@ -31,24 +31,24 @@ type Verdict struct {
 // 95 % leaves as much on each.
 const Alpha = 0.025
 
-// FewestBlocks is the number of blocks below which nothing is compared: of fewer
+// MinBlocks is the number of blocks below which nothing is compared: of fewer
 // than six the permutation of signs has no p below Alpha.
-const FewestBlocks = 6
+const MinBlocks = 6
 
 // ClaimVerdict is what a run says of one claim.
 type ClaimVerdict struct {
-	Claim   Claim
-	Finding Finding
-	Reason  string
-	Parts   []Verdict // of its hypotheses
+	Claim              Claim
+	Finding            Finding
+	Reason             string
+	HypothesisVerdicts []Verdict // of its hypotheses
 }
 
 // Control is a comparison whose outcome is known beforehand. Where it does not
 // come out no verdict of its run is worth anything.
 type Control struct {
-	Name       string     `json:"name"` // "A/A", "known ratio"
-	Hypothesis Hypothesis `json:"hypothesis"`
-	True       float64    `json:"true"` // the ratio that it must find
+	Name          string     `json:"name"` // "A/A", "known ratio"
+	Hypothesis    Hypothesis `json:"hypothesis"`
+	ExpectedRatio float64    `json:"true"` // the ratio that it must find
 }
 
 // ControlVerdict is how a control came out.

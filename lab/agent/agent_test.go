@@ -40,13 +40,13 @@ func twoCores() fstest.MapFS {
 
 func machine(root fstest.MapFS) Machine {
 	return Machine{
-		root:     root,
-		began:    time.Unix(0, 0),
-		clock:    ticking(),
-		affinity: func() ([]int, error) { return []int{0, 1}, nil },
-		own:      func() (time.Duration, int64, error) { return time.Second, 3, nil },
-		kernel:   func() (string, error) { return "6.1", nil },
-		nofile:   func() (int, error) { return 20000, nil },
+		root:          root,
+		startedAt:     time.Unix(0, 0),
+		clock:         ticking(),
+		affinity:      func() ([]int, error) { return []int{0, 1}, nil },
+		processUsage:  func() (time.Duration, int64, error) { return time.Second, 3, nil },
+		kernelRelease: func() (string, error) { return "6.1", nil },
+		nofile:        func() (int, error) { return 20000, nil },
 
 		pin:        func(int) error { return nil },
 		threadTime: func() (time.Duration, error) { return time.Second, nil },
@@ -92,8 +92,8 @@ func TestProbeDescribesTheCell(t *testing.T) {
 	if got.CPUs[0].Capacity != 1024 || got.CPUs[1].Capacity != 512 {
 		t.Errorf("capacities of %+v", got.CPUs)
 	}
-	if got.Model != "Some CPU" || got.Kernel != "6.1" || got.Nofile != 20000 || got.Memory != 24681056*1024 {
-		t.Errorf("model %q, kernel %q, memory %d", got.Model, got.Kernel, got.Memory)
+	if got.CPUModel != "Some CPU" || got.Kernel != "6.1" || got.Nofile != 20000 || got.MemoryBytes != 24681056*1024 {
+		t.Errorf("model %q, kernel %q, memory %d", got.CPUModel, got.Kernel, got.MemoryBytes)
 	}
 	if got.Sysctls["net.core.somaxconn"] != 4096 || got.Sysctls["net.ipv4.ip_local_port_range.last"] != 65535 {
 		t.Errorf("sysctls %v", got.Sysctls)
@@ -136,15 +136,15 @@ func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
 	c, _, _ := conversation(t)
 	got, err := c.Attack(t.Context(), lab.Attack{
 		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2,
-		Rate:     []lab.Stage{{FromRPS: 200, ToRPS: 200, Lasts: time.Second}},
+		Rate:     []lab.Stage{{FromRPS: 200, ToRPS: 200, Duration: time.Second}},
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 200 * time.Millisecond, Timeout: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.After.At.After(got.Before.At) || len(got.After.CPUs) != 2 || len(got.GeneratorOn) != 2 {
-		t.Errorf("readings %+v and %+v on %v", got.Before, got.After, got.GeneratorOn)
+	if !got.After.At.After(got.Before.At) || len(got.After.CPUs) != 2 || len(got.GeneratorCPUs) != 2 {
+		t.Errorf("readings %+v and %+v on %v", got.Before, got.After, got.GeneratorCPUs)
 	}
 	if got.Succeeded == 0 || got.Corrected == nil || len(got.Corrected.HDR) == 0 {
 		t.Errorf("the result did not survive the conversation: %+v", got)
@@ -162,7 +162,7 @@ func TestHitsAreReadAfterTheAttack(t *testing.T) {
 		Duration: 300 * time.Millisecond, Timeout: time.Second,
 	}
 	count := func() (n int64, err error) {
-		return n, c.Hits(t.Context(), func(hits []lab.Hit) error {
+		return n, c.ReadHits(t.Context(), func(hits []lab.Hit) error {
 			n += int64(len(hits))
 			return nil
 		})
@@ -192,7 +192,7 @@ func TestReadingPiecesOfASpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := bytes.Repeat([]byte("0123456789"), pieceSize/4)
+	want := bytes.Repeat([]byte("0123456789"), spoolChunkSize/4)
 	if _, err := w.Write(want); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestReadingPiecesOfASpool(t *testing.T) {
 
 // What is to be witnessed is asked for beside the load, and answered while it
 // goes on.
-func TestAWitnessIsHeardDuringTheAttack(t *testing.T) {
+func TestSideRequestIsAnsweredDuringAnAttack(t *testing.T) {
 	var loads, after atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/identity" {
@@ -233,21 +233,21 @@ func TestAWitnessIsHeardDuringTheAttack(t *testing.T) {
 		Name: "witnessed", BaseURL: server.URL, Kind: lab.Peak, Connections: 2,
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 400 * time.Millisecond, Timeout: time.Second,
-		Witness: &lab.Request{Method: "GET", Path: "/identity"},
+		SideRequest: &lab.Request{Method: "GET", Path: "/identity"},
 	}
 	got, err := c.Attack(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Witnessed == nil || got.Witnessed.Status != 200 || string(got.Witnessed.Body) != fmt.Sprintf("after %d", after.Load()) {
-		t.Fatalf("witnessed %+v", got.Witnessed)
+	if got.SideAnswer == nil || got.SideAnswer.Status != 200 || string(got.SideAnswer.Body) != fmt.Sprintf("after %d", after.Load()) {
+		t.Fatalf("witnessed %+v", got.SideAnswer)
 	}
 	if n := after.Load(); n == 0 || n >= got.Sent {
 		t.Errorf("the witness was heard after %d of %d hits", n, got.Sent)
 	}
 }
 
-func TestCanariesSingOnEveryCPUAtOnce(t *testing.T) {
+func TestCanariesRunOnEveryCPUAtOnce(t *testing.T) {
 	m := machine(twoCores())
 	var mu sync.Mutex
 	pinned := map[int]bool{}
@@ -259,7 +259,7 @@ func TestCanariesSingOnEveryCPUAtOnce(t *testing.T) {
 	}
 	var calls atomic.Int64
 	m.threadTime = func() (time.Duration, error) { return time.Duration(calls.Add(1)), nil }
-	got, err := m.canaries(t.Context(), []int{0, 1})
+	got, err := m.runCanaries(t.Context(), []int{0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,12 +267,12 @@ func TestCanariesSingOnEveryCPUAtOnce(t *testing.T) {
 		t.Errorf("canaries %+v, threads moved to %v", got, pinned)
 	}
 	for _, c := range got {
-		if c.Took <= 0 || c.Used <= 0 {
+		if c.WallTime <= 0 || c.ThreadCPUTime <= 0 {
 			t.Errorf("canary %+v", c)
 		}
 	}
 	m.pin = func(cpu int) error { return fmt.Errorf("no CPU %d", cpu) }
-	if _, err := m.canaries(t.Context(), []int{0}); err == nil {
+	if _, err := m.runCanaries(t.Context(), []int{0}); err == nil {
 		t.Error("a canary sang on any CPU")
 	}
 }
@@ -293,13 +293,13 @@ func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
 	c, _, _ := conversation(t)
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("ready")}
 	before := time.Now()
-	at, err := c.Await(t.Context(), Awaited{BaseURL: server.URL, Target: target, Patience: time.Minute})
+	at, err := c.AwaitFirstAnswer(t.Context(), AwaitRequest{BaseURL: server.URL, Target: target, Timeout: time.Minute})
 	if err != nil || n.Load() != 3 || at.Before(before.Add(-time.Second)) {
 		t.Errorf("at %v after %d requests, error %v", at, n.Load(), err)
 	}
 
 	target.Body = []byte("never")
-	_, err = c.Await(t.Context(), Awaited{BaseURL: server.URL, Target: target, Patience: 20 * time.Millisecond})
+	_, err = c.AwaitFirstAnswer(t.Context(), AwaitRequest{BaseURL: server.URL, Target: target, Timeout: 20 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), `"ready" instead of "never"`) {
 		t.Errorf("error %v does not say what the server answered", err)
 	}
@@ -317,7 +317,7 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 	}))
 	defer server.Close()
 	c, _, _ := conversation(t)
-	got, err := c.Check(t.Context(), server.URL, []lab.Request{
+	got, err := c.Send(t.Context(), server.URL, []lab.Request{
 		{Method: "POST", Path: "/", Header: map[string]string{"X-Ask": "a"}, Body: []byte{1, 2}},
 		{Method: "GET", Path: "/moved"},
 	})
@@ -361,7 +361,7 @@ func TestCheckTellsAnswersWithoutABody(t *testing.T) {
 	for _, path := range []string{"/hints", "/empty", "/unchanged", "/switch", "/hints"} {
 		requests = append(requests, lab.Request{Method: "GET", Path: path})
 	}
-	got, err := c.Check(t.Context(), server.URL, requests)
+	got, err := c.Send(t.Context(), server.URL, requests)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +381,7 @@ func TestCheckStreamsABodyThatIsToBeChunked(t *testing.T) {
 	}))
 	defer server.Close()
 	c, _, _ := conversation(t)
-	got, err := c.Check(t.Context(), server.URL, []lab.Request{
+	got, err := c.Send(t.Context(), server.URL, []lab.Request{
 		{Method: "POST", Path: "/", Header: map[string]string{"transfer-encoding": "chunked"}, Body: []byte("abc")},
 		{Method: "POST", Path: "/", Body: []byte("abc")},
 	})
@@ -410,7 +410,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("changed my mind"))
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}
-	_, err := c.Await(ctx, Awaited{BaseURL: "http://127.0.0.1:1", Target: target, Patience: time.Hour})
+	_, err := c.AwaitFirstAnswer(ctx, AwaitRequest{BaseURL: "http://127.0.0.1:1", Target: target, Timeout: time.Hour})
 	if err == nil || err.Error() != "changed my mind" {
 		t.Errorf("error %v", err)
 	}
@@ -418,7 +418,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 
 // The lab's own cell serves all trials: what one of them no longer waited for is
 // not the answer to the next.
-func TestALateAnswerIsPassedOver(t *testing.T) {
+func TestLateReplyIsIgnored(t *testing.T) {
 	answers, cell := io.Pipe()
 	asked := make(chan struct{}, 2)
 	c := NewClient(writerFunc(func(p []byte) (int, error) {
@@ -430,16 +430,16 @@ func TestALateAnswerIsPassedOver(t *testing.T) {
 		<-asked
 		cancel()
 	}()
-	if _, err := c.Canary(ctx, []int{0}); !errors.Is(err, context.Canceled) {
+	if _, err := c.RunCanaries(ctx, []int{0}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
 	go fmt.Fprint(cell, `{"id":1,"result":[{"cpu":1}]}`, `{"id":2,"result":[{"cpu":2}]}`)
-	sung, err := c.Canary(t.Context(), []int{0})
+	sung, err := c.RunCanaries(t.Context(), []int{0})
 	if err != nil || len(sung) != 1 || sung[0].CPU != 2 {
 		t.Errorf("%v, %v", sung, err)
 	}
 	go fmt.Fprint(cell, `{"id":4,"result":[]}`)
-	if _, err := c.Canary(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(), "answered request 4 when 3 (canary) was asked") {
+	if _, err := c.RunCanaries(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(), "answered request 4 when 3 (canary) was asked") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -453,7 +453,7 @@ func TestParseStat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := lab.CPUTime{ID: 1, Busy: 190 * tick, Idle: 90 * tick, Steal: 80 * tick, Interrupts: 130 * tick}
+	want := lab.CPUTime{ID: 1, Busy: 190 * clockTick, Idle: 90 * clockTick, Steal: 80 * clockTick, Interrupts: 130 * clockTick}
 	if len(got) != 2 || got[1] != want {
 		t.Errorf("read %+v, want the second to be %+v", got, want)
 	}
@@ -466,14 +466,14 @@ func TestList(t *testing.T) {
 	root := fstest.MapFS{}
 	for text, want := range map[string]int{"0-2,5\n": 4, "7": 1, "": 0, "x-y": 0} {
 		root["list"] = &fstest.MapFile{Data: []byte(text)}
-		if got := machine(root).list("list"); len(got) != want {
+		if got := machine(root).readCPUList("list"); len(got) != want {
 			t.Errorf("%q reads as %v, want %d CPUs", text, got, want)
 		}
 	}
 }
 
 // A server that hangs would otherwise be waited for hundreds of times.
-func TestAServerThatDoesNotAnswerIsAskedNoMore(t *testing.T) {
+func TestSendStopsAfterThreeUnansweredRequests(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		if n := asked.Add(1); n != 3 { // one answer between, which begins the count anew
@@ -481,7 +481,7 @@ func TestAServerThatDoesNotAnswerIsAskedNoMore(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	answers := check(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
+	answers := sendAll(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
 	if asked.Load() != 6 {
 		t.Errorf("asked %d times, want 6", asked.Load())
 	}

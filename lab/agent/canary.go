@@ -17,9 +17,9 @@ import (
 // in which most neighbours come and go, and short beside a phase.
 const CanaryIterations = 30_000_000
 
-// canaries does the canary's work on every CPU at once, each on a thread of
+// runCanaries does the canary's work on every CPU at once, each on a thread of
 // its own that may run nowhere else.
-func (m Machine) canaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+func (m Machine) runCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus) + 1))
 	out := make([]lab.Canary, len(cpus))
 	errs := make([]error, len(cpus))
@@ -35,7 +35,7 @@ func (m Machine) canaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 			ready.Done()
 			<-start
 			if errs[i] == nil {
-				out[i], errs[i] = m.canary(cpu)
+				out[i], errs[i] = m.runCanary(cpu)
 			}
 		})
 	}
@@ -48,9 +48,9 @@ func (m Machine) canaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	return out, context.Cause(ctx)
 }
 
-// canary reads the CPU's idle time outside of what it times: a reading takes the longer the more CPUs
+// runCanary reads the CPU's idle time outside of what it times: a reading takes the longer the more CPUs
 // a machine has.
-func (m Machine) canary(cpu int) (lab.Canary, error) {
+func (m Machine) runCanary(cpu int) (lab.Canary, error) {
 	idle, err := m.idle(cpu)
 	if err != nil {
 		return lab.Canary{}, err
@@ -70,7 +70,7 @@ func (m Machine) canary(cpu int) (lab.Canary, error) {
 	if err != nil {
 		return lab.Canary{}, err
 	}
-	return lab.Canary{CPU: cpu, Took: took, Used: after - before, Idle: max(idleAfter-idle, 0)}, nil
+	return lab.Canary{CPU: cpu, WallTime: took, ThreadCPUTime: after - before, Idle: max(idleAfter-idle, 0)}, nil
 }
 
 // idle is for how long a CPU has had nothing to do since boot.

@@ -19,10 +19,10 @@ import (
 type Client struct {
 	in      io.Writer
 	replies chan reply
-	cause   error // why replies ended; to be read once they are closed
+	readErr error // why replies ended; to be read once they are closed
 
-	mu   sync.Mutex
-	last int
+	mu     sync.Mutex
+	lastID int
 }
 
 // NewClient talks to the agent whose standard input is in and whose standard
@@ -30,17 +30,17 @@ type Client struct {
 func NewClient(in io.Writer, out io.Reader) *Client {
 	// One reply may be left that nobody waits for when the cell is closed.
 	c := &Client{in: in, replies: make(chan reply, 1)}
-	go c.read(out)
+	go c.readReplies(out)
 	return c
 }
 
-func (c *Client) read(out io.Reader) {
+func (c *Client) readReplies(out io.Reader) {
 	defer close(c.replies)
 	lines := json.NewDecoder(out)
 	for {
 		var r reply
 		if err := lines.Decode(&r); err != nil {
-			c.cause = err
+			c.readErr = err
 			return
 		}
 		c.replies <- r
@@ -50,15 +50,15 @@ func (c *Client) read(out io.Reader) {
 func (c *Client) call(ctx context.Context, verb string, arguments, result any) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last++
+	c.lastID++
 	encoded, err := json.Marshal(arguments)
 	if err != nil {
 		return fmt.Errorf("encoding %s for the cell: %w", verb, err)
 	}
-	if err := json.NewEncoder(c.in).Encode(request{ID: c.last, Verb: verb, Arguments: encoded}); err != nil {
+	if err := json.NewEncoder(c.in).Encode(request{ID: c.lastID, Verb: verb, Arguments: encoded}); err != nil {
 		return fmt.Errorf("asking the cell to %s: %w", verb, err)
 	}
-	r, err := c.reply(ctx, verb)
+	r, err := c.awaitReply(ctx, verb)
 	if err != nil {
 		return err
 	}
@@ -71,21 +71,21 @@ func (c *Client) call(ctx context.Context, verb string, arguments, result any) e
 	return nil
 }
 
-// reply is the one to the last request.
-func (c *Client) reply(ctx context.Context, verb string) (reply, error) {
+// awaitReply is the one to the last request.
+func (c *Client) awaitReply(ctx context.Context, verb string) (reply, error) {
 	for {
 		select {
 		case <-ctx.Done():
 			return reply{}, context.Cause(ctx)
 		case r, more := <-c.replies:
 			switch {
-			case !more && errors.Is(c.cause, io.EOF):
+			case !more && errors.Is(c.readErr, io.EOF):
 				return r, fmt.Errorf("the cell ended during %s", verb)
 			case !more:
-				return r, fmt.Errorf("the cell's answer to %s: %w", verb, c.cause)
-			case r.ID > c.last:
-				return r, fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.last, verb)
-			case r.ID == c.last:
+				return r, fmt.Errorf("the cell's answer to %s: %w", verb, c.readErr)
+			case r.ID > c.lastID:
+				return r, fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.lastID, verb)
+			case r.ID == c.lastID:
 				return r, nil
 			}
 		}
@@ -97,21 +97,21 @@ func (c *Client) Probe(ctx context.Context) (t lab.Topology, err error) {
 	return t, c.call(ctx, verbProbe, struct{}{}, &t)
 }
 
-// Await waits for a server's first correct answer and returns its moment by
+// AwaitFirstAnswer waits for a server's first correct answer and returns its moment by
 // the cell's clock.
-func (c *Client) Await(ctx context.Context, what Awaited) (at time.Time, err error) {
+func (c *Client) AwaitFirstAnswer(ctx context.Context, what AwaitRequest) (at time.Time, err error) {
 	return at, c.call(ctx, verbAwait, what, &at)
 }
 
-// Check sends each request once and returns the answers in order. A request
+// Send sends each request once and returns the answers in order. A request
 // that got no answer has its Error set.
-func (c *Client) Check(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer, err error) {
-	packed, err := pack(requests)
+func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer, err error) {
+	packed, err := packRequests(requests)
 	if err != nil {
 		return nil, err
 	}
-	var result answered
-	if err := c.call(ctx, verbCheck, checked{baseURL, packed}, &result); err != nil {
+	var result packedAnswers
+	if err := c.call(ctx, verbCheck, sendArguments{baseURL, packed}, &result); err != nil {
 		return nil, err
 	}
 	return result.unpack()
@@ -122,14 +122,14 @@ func (c *Client) Attack(ctx context.Context, a lab.Attack) (result lab.AttackRes
 	return result, c.call(ctx, verbAttack, a, &result)
 }
 
-// Hits hands the hits that the last attack kept to each, a chunk at a time, in
+// ReadHits hands the hits that the last attack kept to each, a chunk at a time, in
 // the order in which they ended.
-func (c *Client) Hits(ctx context.Context, each func([]lab.Hit) error) error {
+func (c *Client) ReadHits(ctx context.Context, each func([]lab.Hit) error) error {
 	return attack.ReadHits(&spoolReader{ctx: ctx, client: c}, each)
 }
 
-// Canary does a fixed piece of CPU work on every one of the CPUs at once.
-func (c *Client) Canary(ctx context.Context, cpus []int) (canaries []lab.Canary, err error) {
+// RunCanaries does a fixed piece of CPU work on every one of the CPUs at once.
+func (c *Client) RunCanaries(ctx context.Context, cpus []int) (canaries []lab.Canary, err error) {
 	return canaries, c.call(ctx, verbCanary, cpus, &canaries)
 }
 
@@ -143,8 +143,8 @@ type spoolReader struct {
 
 func (r *spoolReader) Read(p []byte) (int, error) {
 	if len(r.unread) == 0 {
-		var next piece
-		if err := r.client.call(r.ctx, verbRead, piece{Offset: r.offset}, &next); err != nil {
+		var next spoolChunk
+		if err := r.client.call(r.ctx, verbRead, spoolChunk{Offset: r.offset}, &next); err != nil {
 			return 0, err
 		}
 		if len(next.Bytes) == 0 {

@@ -14,14 +14,14 @@ import (
 // Documentation/ABI/testing/sysfs-devices-system-cpu and sysfs-class-power).
 func (m Machine) conditions(cpus []lab.CPU) lab.Conditions {
 	c := lab.Conditions{
-		SMT:            m.text("sys/devices/system/cpu/smt/control"),
+		SMT:            m.readText("sys/devices/system/cpu/smt/control"),
 		Turbo:          m.turbo(),
 		Power:          m.power(),
 		Virtualisation: m.virtualisation(),
 		Mitigations:    m.mitigations(),
 	}
 	for _, cpu := range cpus {
-		governor := m.text(fmt.Sprintf("sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu.ID))
+		governor := m.readText(fmt.Sprintf("sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu.ID))
 		if governor != "" && !slices.Contains(c.Governors, governor) {
 			c.Governors = append(c.Governors, governor)
 		}
@@ -32,13 +32,13 @@ func (m Machine) conditions(cpus []lab.CPU) lab.Conditions {
 // turbo is whether CPUs may run faster than their base frequency: Intel's driver
 // says whether they may not, all others whether they may.
 func (m Machine) turbo() string {
-	switch m.text("sys/devices/system/cpu/intel_pstate/no_turbo") {
+	switch m.readText("sys/devices/system/cpu/intel_pstate/no_turbo") {
 	case "0":
 		return "on"
 	case "1":
 		return "off"
 	}
-	switch m.text("sys/devices/system/cpu/cpufreq/boost") {
+	switch m.readText("sys/devices/system/cpu/cpufreq/boost") {
 	case "1":
 		return "on"
 	case "0":
@@ -56,13 +56,13 @@ func (m Machine) power() string {
 	}
 	battery, mains := false, false
 	for _, dir := range supplies {
-		switch m.text(path.Join(dir, "type")) {
+		switch m.readText(path.Join(dir, "type")) {
 		case "Mains", "USB":
-			mains = mains || m.text(path.Join(dir, "online")) == "1"
+			mains = mains || m.readText(path.Join(dir, "online")) == "1"
 		case "Battery":
 			// That of a mouse says that it is the device's.
-			battery = battery || m.text(path.Join(dir, "scope")) != "Device"
-			if m.text(path.Join(dir, "status")) == "Discharging" && m.text(path.Join(dir, "scope")) != "Device" {
+			battery = battery || m.readText(path.Join(dir, "scope")) != "Device"
+			if m.readText(path.Join(dir, "status")) == "Discharging" && m.readText(path.Join(dir, "scope")) != "Device" {
 				return "battery"
 			}
 		}
@@ -84,17 +84,17 @@ var hypervisors = []struct{ maker, name string }{
 
 // virtualisation is under whose hypervisor the machine runs.
 func (m Machine) virtualisation() string {
-	if kind := m.text("sys/hypervisor/type"); kind != "" {
+	if kind := m.readText("sys/hypervisor/type"); kind != "" {
 		return kind
 	}
-	if strings.Contains(strings.ToLower(m.text("proc/sys/kernel/osrelease")), "microsoft") {
+	if strings.Contains(strings.ToLower(m.readText("proc/sys/kernel/osrelease")), "microsoft") {
 		return "WSL2"
 	}
-	flags, told := m.flags()
+	flags, told := m.cpuFlags()
 	if told && !slices.Contains(flags, "hypervisor") {
 		return "none"
 	}
-	made := m.text("sys/class/dmi/id/sys_vendor") + " " + m.text("sys/class/dmi/id/product_name")
+	made := m.readText("sys/class/dmi/id/sys_vendor") + " " + m.readText("sys/class/dmi/id/product_name")
 	for _, h := range hypervisors {
 		if strings.Contains(made, h.maker) {
 			return h.name
@@ -106,9 +106,9 @@ func (m Machine) virtualisation() string {
 	return "" // arm64 has no such flag
 }
 
-// flags are the first CPU's; told is false where the machine does not tell.
-func (m Machine) flags() (flags []string, told bool) {
-	for line := range strings.Lines(m.text("proc/cpuinfo")) {
+// cpuFlags are the first CPU's; told is false where the machine does not tell.
+func (m Machine) cpuFlags() (flags []string, told bool) {
+	for line := range strings.Lines(m.readText("proc/cpuinfo")) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "flags" {
 			return strings.Fields(value), true
 		}
@@ -123,7 +123,7 @@ func (m Machine) mitigations() map[string]string {
 	}
 	all := make(map[string]string)
 	for _, file := range files {
-		if state := m.text(file); state != "" && state != "Not affected" {
+		if state := m.readText(file); state != "" && state != "Not affected" {
 			all[path.Base(file)] = state
 		}
 	}

@@ -73,7 +73,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-func TestConditionsThatWeakenFigures(t *testing.T) {
+func TestConditionsDoubts(t *testing.T) {
 	if d := (lab.Conditions{Governors: []string{"performance"}, Power: "mains", Turbo: "on"}).Doubts(); len(d) != 0 {
 		t.Errorf("doubts about a machine as one should be: %q", d)
 	}

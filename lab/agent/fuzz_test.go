@@ -34,7 +34,7 @@ func FuzzClient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		c := NewClient(io.Discard, bytes.NewReader(said))
 		first, _ := c.Probe(t.Context()) // an answer or an error
-		if _, err := c.Check(t.Context(), "http://127.0.0.1:8080", nil); err == nil && len(first.CPUs) > len(said) {
+		if _, err := c.Send(t.Context(), "http://127.0.0.1:8080", nil); err == nil && len(first.CPUs) > len(said) {
 			t.Fatalf("%d CPUs from %d bytes", len(first.CPUs), len(said))
 		}
 	})

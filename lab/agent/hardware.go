@@ -23,7 +23,7 @@ func (m Machine) hardware() (model string, facts []string) {
 		facts = each("%s family %s model %s stepping %s", "vendor_id", "cpu family", "model", "stepping")
 	}
 	for _, product := range []string{
-		m.text("sys/class/dmi/id/sys_vendor") + " " + m.text("sys/class/dmi/id/product_name"),
+		m.readText("sys/class/dmi/id/sys_vendor") + " " + m.readText("sys/class/dmi/id/product_name"),
 		m.boardModel(), // a single board has no such firmware
 	} {
 		if product = strings.TrimSpace(product); product != "" {
@@ -39,7 +39,7 @@ type cpuInfo map[string]string
 // cpuinfo is one entry for each CPU. Lines of the whole machine, as some kernels for arm64 add,
 // are in none.
 func (m Machine) cpuinfo() (cpus []cpuInfo) {
-	for paragraph := range strings.SplitSeq(m.text("proc/cpuinfo"), "\n\n") {
+	for paragraph := range strings.SplitSeq(m.readText("proc/cpuinfo"), "\n\n") {
 		c := cpuInfo{}
 		for line := range strings.Lines(paragraph) {
 			name, value, _ := strings.Cut(line, ":")
@@ -55,7 +55,7 @@ func (m Machine) cpuinfo() (cpus []cpuInfo) {
 // boardModel is the line Model that kernels of single boards put at the end: "Raspberry Pi 4 Model
 // B Rev 1.4". The serial number beside it is left alone.
 func (m Machine) boardModel() string {
-	for line := range strings.Lines(m.text("proc/cpuinfo")) {
+	for line := range strings.Lines(m.readText("proc/cpuinfo")) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "Model" {
 			return strings.TrimSpace(value)
 		}

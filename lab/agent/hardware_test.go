@@ -27,7 +27,7 @@ func hardwareOf(t *testing.T, cpuinfo, vendor, product string) (model string, fa
 	if err != nil {
 		t.Fatal(err)
 	}
-	return topology.Model, topology.Hardware
+	return topology.CPUModel, topology.Hardware
 }
 
 func TestModelsOfMachines(t *testing.T) {

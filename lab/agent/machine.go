@@ -14,24 +14,24 @@ import (
 	"runtimelab/lab"
 )
 
-// tick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for
+// clockTick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for
 // user space on every architecture that the lab runs on (proc(5)).
-const tick = 10 * time.Millisecond
+const clockTick = 10 * time.Millisecond
 
-// evenCapacity is the kernel's measure of the fastest CPU of a machine, and of
+// maxCPUCapacity is the kernel's measure of the fastest CPU of a machine, and of
 // every CPU where all are alike (Documentation/scheduler/sched-capacity.rst).
-const evenCapacity = 1024
+const maxCPUCapacity = 1024
 
 // Machine reads the machine and the namespace that a process finds itself in.
 type Machine struct {
-	began time.Time                         // when the process did, by the time of day
-	clock func() (time.Time, time.Duration) // the time of day, and the time since by a clock that nobody sets
+	startedAt time.Time                         // when the process did, by the time of day
+	clock     func() (time.Time, time.Duration) // the time of day, and the time since by a clock that nobody sets
 
-	root     fs.FS // the file system from /, for /proc and /sys
-	affinity func() ([]int, error)
-	own      func() (time.Duration, int64, error) // CPU time of this process, and how often it gave up the CPU
-	kernel   func() (string, error)
-	nofile   func() (int, error) // hard limit
+	root          fs.FS // the file system from /, for /proc and /sys
+	affinity      func() ([]int, error)
+	processUsage  func() (time.Duration, int64, error) // CPU time of this process, and how often it gave up the CPU
+	kernelRelease func() (string, error)
+	nofile        func() (int, error) // hard limit
 
 	pin         func(cpu int) error                  // the calling thread
 	threadTime  func() (time.Duration, error)        // CPU time of the calling thread
@@ -47,49 +47,49 @@ func (m Machine) Topology() (lab.Topology, error) {
 		return lab.Topology{}, err
 	}
 	t := lab.Topology{Sysctls: make(map[string]int)}
-	slow := m.list("sys/devices/cpu_atom/cpus") // the efficient cores of a hybrid x86
+	slow := m.readCPUList("sys/devices/cpu_atom/cpus") // the efficient cores of a hybrid x86
 	for _, id := range ids {
-		t.CPUs = append(t.CPUs, m.cpu(id, slow))
+		t.CPUs = append(t.CPUs, m.describeCPU(id, slow))
 	}
-	if t.Links, err = m.links(); err != nil {
+	if t.Interfaces, err = m.interfaces(); err != nil {
 		return t, err
 	}
-	if t.Kernel, err = m.kernel(); err != nil {
+	if t.Kernel, err = m.kernelRelease(); err != nil {
 		return t, err
 	}
 	if t.Nofile, err = m.nofile(); err != nil {
 		return t, err
 	}
 	t.Conditions = m.conditions(t.CPUs)
-	t.Model, t.Hardware = m.hardware()
-	t.Memory = m.memory()
-	t.Sysctls["net.core.somaxconn"] = m.integer("proc/sys/net/core/somaxconn", 0)
-	if ports := strings.Fields(m.text("proc/sys/net/ipv4/ip_local_port_range")); len(ports) == 2 {
+	t.CPUModel, t.Hardware = m.hardware()
+	t.MemoryBytes = m.memoryBytes()
+	t.Sysctls["net.core.somaxconn"] = m.readInt("proc/sys/net/core/somaxconn", 0)
+	if ports := strings.Fields(m.readText("proc/sys/net/ipv4/ip_local_port_range")); len(ports) == 2 {
 		t.Sysctls["net.ipv4.ip_local_port_range.first"], _ = strconv.Atoi(ports[0])
 		t.Sysctls["net.ipv4.ip_local_port_range.last"], _ = strconv.Atoi(ports[1])
 	}
 	return t, nil
 }
 
-func (m Machine) cpu(id int, slow []int) lab.CPU {
+func (m Machine) describeCPU(id int, slow []int) lab.CPU {
 	dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/", id)
 	cpu := lab.CPU{
 		ID:       id,
-		Package:  m.integer(dir+"topology/physical_package_id", 0),
-		Siblings: m.list(dir + "topology/thread_siblings_list"),
-		Capacity: m.integer(dir+"cpu_capacity", evenCapacity),
+		Package:  m.readInt(dir+"topology/physical_package_id", 0),
+		Siblings: m.readCPUList(dir + "topology/thread_siblings_list"),
+		Capacity: m.readInt(dir+"cpu_capacity", maxCPUCapacity),
 	}
 	if len(cpu.Siblings) == 0 {
 		cpu.Siblings = []int{id}
 	}
 	if slices.Contains(slow, id) {
-		cpu.Capacity = evenCapacity / 2 // its true share is unknown; that it is slower is what counts
+		cpu.Capacity = maxCPUCapacity / 2 // its true share is unknown; that it is slower is what counts
 	}
 	return cpu
 }
 
-// links names the network interfaces of this namespace.
-func (m Machine) links() ([]string, error) {
+// interfaces names the network interfaces of this namespace.
+func (m Machine) interfaces() ([]string, error) {
 	table, err := fs.ReadFile(m.root, "proc/net/dev")
 	if err != nil {
 		return nil, fmt.Errorf("reading the network interfaces: %w", err)
@@ -103,8 +103,8 @@ func (m Machine) links() ([]string, error) {
 	return names, nil
 }
 
-func (m Machine) memory() int64 {
-	for line := range strings.Lines(m.text("proc/meminfo")) {
+func (m Machine) memoryBytes() int64 {
+	for line := range strings.Lines(m.readText("proc/meminfo")) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
 			kib, _ := strconv.ParseInt(f[1], 10, 64)
 			return kib * 1024
@@ -113,17 +113,17 @@ func (m Machine) memory() int64 {
 	return 0
 }
 
-// read takes a reading of the whole host's CPUs, of this process and of the
+// takeReading takes a reading of the whole host's CPUs, of this process and of the
 // cell's servers.
-func (m Machine) read() (lab.Reading, error) {
+func (m Machine) takeReading() (lab.Reading, error) {
 	day, since := m.clock()
-	r := lab.Reading{At: m.began.Add(since).UTC()}
+	r := lab.Reading{At: m.startedAt.Add(since).UTC()}
 	r.ClockStep = day.Sub(r.At)
 	others, err := m.accounts()
 	if err != nil {
 		return r, err
 	}
-	if r.GeneratorCPU, r.Sleeps, err = m.own(); err != nil {
+	if r.GeneratorCPU, r.Sleeps, err = m.processUsage(); err != nil {
 		return r, err
 	}
 	r.Threads, r.Processes, r.UpstreamCPU = others.threads, others.processes, others.upstream
@@ -165,7 +165,7 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s, field %d: %w", f[0], i+1, err)
 			}
-			ticks[i] = time.Duration(n) * tick
+			ticks[i] = time.Duration(n) * clockTick
 		}
 		out = append(out, lab.CPUTime{
 			ID:    id,
@@ -182,9 +182,9 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 	return out, nil
 }
 
-// text is a small file's content without its last newline, empty where there
+// readText is a small file's content without its last newline, empty where there
 // is no such file.
-func (m Machine) text(path string) string {
+func (m Machine) readText(path string) string {
 	b, err := fs.ReadFile(m.root, path)
 	if err != nil {
 		return ""
@@ -192,19 +192,19 @@ func (m Machine) text(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-func (m Machine) integer(path string, otherwise int) int {
-	n, err := strconv.Atoi(m.text(path))
+func (m Machine) readInt(path string, otherwise int) int {
+	n, err := strconv.Atoi(m.readText(path))
 	if err != nil {
 		return otherwise
 	}
 	return n
 }
 
-// list reads the kernel's list format: "0-2,5". What is not such a list is
+// readCPUList reads the kernel's list format: "0-2,5". What is not such a list is
 // empty.
-func (m Machine) list(path string) []int {
+func (m Machine) readCPUList(path string) []int {
 	var out []int
-	for part := range strings.SplitSeq(m.text(path), ",") {
+	for part := range strings.SplitSeq(m.readText(path), ",") {
 		first, last, isRange := strings.Cut(part, "-")
 		from, err := strconv.Atoi(first)
 		if err != nil {

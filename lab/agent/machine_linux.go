@@ -15,11 +15,11 @@ const maxCPUs = 1024
 func ThisMachine() Machine {
 	began := time.Now()
 	return Machine{
-		began: began, clock: func() (time.Time, time.Duration) {
+		startedAt: began, clock: func() (time.Time, time.Duration) {
 			now := time.Now()
 			return now.Round(0), now.Sub(began) // the former without its monotonic reading
 		},
-		root: os.DirFS("/"), affinity: affinity, own: own, kernel: kernel, nofile: nofile,
+		root: os.DirFS("/"), affinity: affinity, processUsage: processUsage, kernelRelease: kernelRelease, nofile: nofile,
 		pin: pin, threadTime: threadTime, processTime: processTime, spool: spoolDir,
 	}
 }
@@ -38,7 +38,7 @@ func affinity() ([]int, error) {
 	return ids, nil
 }
 
-func own() (used time.Duration, sleeps int64, err error) {
+func processUsage() (used time.Duration, sleeps int64, err error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return 0, 0, fmt.Errorf("reading the generator's CPU time: %w", err)
@@ -74,7 +74,7 @@ func processTime(pid int) (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-func kernel() (string, error) {
+func kernelRelease() (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return "", fmt.Errorf("reading the kernel's release: %w", err)

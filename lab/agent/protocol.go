@@ -34,34 +34,34 @@ type reply struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// Awaited is a server whose first correct answer is waited for.
-type Awaited struct {
-	BaseURL  string        `json:"base_url"`
-	Target   lab.Target    `json:"target"` // an empty body takes any
-	Patience time.Duration `json:"patience_ns"`
+// AwaitRequest is a server whose first correct answer is waited for.
+type AwaitRequest struct {
+	BaseURL string        `json:"base_url"`
+	Target  lab.Target    `json:"target"` // an empty body takes any
+	Timeout time.Duration `json:"patience_ns"`
 }
 
-// piece is a part of what the last attack kept of its hits.
-type piece struct {
+// spoolChunk is a part of what the last attack kept of its hits.
+type spoolChunk struct {
 	Offset int64  `json:"offset"`
 	Bytes  []byte `json:"bytes,omitempty"` // empty at the end
 }
 
-// pieceSize is how much of a spool one reply carries.
-const pieceSize = 1 << 20
+// spoolChunkSize is how much of a spool one reply carries.
+const spoolChunkSize = 1 << 20
 
-type checked struct {
+type sendArguments struct {
 	BaseURL  string `json:"base_url"`
 	Requests []byte `json:"requests"` // []lab.Request, packed
 }
 
-// answered is []lab.Answer, compressed: megabytes of a contract's streams come
+// packedAnswers is []lab.Answer, compressed: megabytes of a contract's streams come
 // back, and to read them as JSON takes seconds under the race detector.
-type answered struct {
+type packedAnswers struct {
 	Answers []byte `json:"answers"`
 }
 
-func packAnswers(answers []lab.Answer) (answered, error) {
+func packAnswers(answers []lab.Answer) (packedAnswers, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	if err == nil {
@@ -73,12 +73,12 @@ func packAnswers(answers []lab.Answer) (answered, error) {
 		err = errors.Join(err, z.Close())
 	}
 	if err != nil {
-		return answered{}, fmt.Errorf("packing answers: %w", err)
+		return packedAnswers{}, fmt.Errorf("packing answers: %w", err)
 	}
-	return answered{out.Bytes()}, nil
+	return packedAnswers{out.Bytes()}, nil
 }
 
-func (a answered) unpack() (answers []lab.Answer, err error) {
+func (a packedAnswers) unpack() (answers []lab.Answer, err error) {
 	z, err := gzip.NewReader(bytes.NewReader(a.Answers))
 	if err != nil {
 		return nil, fmt.Errorf("unpacking answers: %w", err)
@@ -95,29 +95,29 @@ func (a answered) unpack() (answers []lab.Answer, err error) {
 	}
 }
 
-// packed is a request whose body is written in stretches. The contract's bodies
+// packedRequest is a request whose body is written in stretches. The contract's bodies
 // that are too large are megabytes of one letter: as JSON, or compressed, they
 // cost every run a second for each variant. Looking for stretches that repeat
 // costs next to nothing, and of what does not repeat little is left.
-type packed struct {
+type packedRequest struct {
 	Request lab.Request // without its body
-	Body    []stretch
+	Body    []byteRun
 }
 
-// stretch is so many times the same bytes.
-type stretch struct {
+// byteRun is so many times the same bytes.
+type byteRun struct {
 	Bytes []byte
 	Times int
 }
 
-// stretchSize is how many bytes are compared at a time: whole repetitions of one
+// byteRunSize is how many bytes are compared at a time: whole repetitions of one
 // letter, or two.
-const stretchSize = 1024
+const byteRunSize = 1024
 
-func pack(requests []lab.Request) ([]byte, error) {
-	all := make([]packed, len(requests))
+func packRequests(requests []lab.Request) ([]byte, error) {
+	all := make([]packedRequest, len(requests))
 	for i, r := range requests {
-		all[i].Body = stretches(r.Body)
+		all[i].Body = runLengthEncode(r.Body)
 		r.Body = nil
 		all[i].Request = r
 	}
@@ -128,21 +128,21 @@ func pack(requests []lab.Request) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func stretches(body []byte) (all []stretch) {
+func runLengthEncode(body []byte) (all []byteRun) {
 	for len(body) > 0 {
-		next := body[:min(stretchSize, len(body))]
+		next := body[:min(byteRunSize, len(body))]
 		body = body[len(next):]
 		if last := len(all) - 1; last >= 0 && bytes.Equal(all[last].Bytes, next) {
 			all[last].Times++
 			continue
 		}
-		all = append(all, stretch{Bytes: next, Times: 1})
+		all = append(all, byteRun{Bytes: next, Times: 1})
 	}
 	return all
 }
 
-func unpack(text []byte) ([]lab.Request, error) {
-	var all []packed
+func unpackRequests(text []byte) ([]lab.Request, error) {
+	var all []packedRequest
 	if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&all); err != nil {
 		return nil, fmt.Errorf("unpacking requests: %w", err)
 	}

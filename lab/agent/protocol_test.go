@@ -17,15 +17,15 @@ func TestPackedRequestsAreTheSame(t *testing.T) {
 			r := lab.Request{Method: "POST", Path: rapid.String().Draw(t, "path"), Header: map[string]string{"a": "b"}, Background: rapid.Bool().Draw(t, "background")}
 			for range rapid.IntRange(0, 5).Draw(t, "parts") {
 				unit := rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(t, "unit")
-				r.Body = append(r.Body, bytes.Repeat(unit, rapid.IntRange(1, 3*stretchSize).Draw(t, "times"))...)
+				r.Body = append(r.Body, bytes.Repeat(unit, rapid.IntRange(1, 3*byteRunSize).Draw(t, "times"))...)
 			}
 			requests = append(requests, r)
 		}
-		text, err := pack(requests)
+		text, err := packRequests(requests)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := unpack(text)
+		back, err := unpackRequests(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +37,8 @@ func TestPackedRequestsAreTheSame(t *testing.T) {
 
 func TestABodyOfOneLetterPacksSmall(t *testing.T) {
 	body := append([]byte(`{"note":"`), bytes.Repeat([]byte("a"), 16<<20)...)
-	text, err := pack([]lab.Request{{Body: append(body, `"}`...)}})
-	if err != nil || len(text) > 8*stretchSize {
+	text, err := packRequests([]lab.Request{{Body: append(body, `"}`...)}})
+	if err != nil || len(text) > 8*byteRunSize {
 		t.Errorf("16 MiB of one letter pack into %d bytes, error %v", len(text), err)
 	}
 }
@@ -55,7 +55,7 @@ func TestPackedAnswersAreTheSame(t *testing.T) {
 	if back, err := text.unpack(); err != nil || !reflect.DeepEqual(back, answers) {
 		t.Errorf("other answers came back, error %v", err)
 	}
-	if _, err := (answered{text.Answers[:50]}).unpack(); err == nil {
+	if _, err := (packedAnswers{text.Answers[:50]}).unpack(); err == nil {
 		t.Error("half of the answers are taken for all")
 	}
 }

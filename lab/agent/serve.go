@@ -22,7 +22,7 @@ import (
 // Serve answers requests from in on out until in ends. It refuses to serve
 // where anything but loopback could be reached.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
-	links, err := m.links()
+	links, err := m.interfaces()
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	defer cancel()
 	requests := make(chan request)
 	ended := make(chan error, 1)
-	go func() { ended <- receive(ctx, in, requests) }()
+	go func() { ended <- readRequests(ctx, in, requests) }()
 	for {
 		select {
 		case err := <-ended:
@@ -42,7 +42,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 			// Served beside the wait for the end of input, which must cut
 			// short whatever is being done.
 			done := make(chan reply, 1)
-			go func() { done <- fulfil(ctx, req, m) }()
+			go func() { done <- handle(ctx, req, m) }()
 			select {
 			case err := <-ended:
 				return err
@@ -55,7 +55,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	}
 }
 
-func receive(ctx context.Context, in io.Reader, requests chan<- request) error {
+func readRequests(ctx context.Context, in io.Reader, requests chan<- request) error {
 	lines := json.NewDecoder(in)
 	for {
 		var req request
@@ -73,8 +73,8 @@ func receive(ctx context.Context, in io.Reader, requests chan<- request) error {
 	}
 }
 
-func fulfil(ctx context.Context, req request, m Machine) reply {
-	result, err := act(ctx, req, m)
+func handle(ctx context.Context, req request, m Machine) reply {
+	result, err := dispatch(ctx, req, m)
 	if err != nil {
 		return reply{ID: req.ID, Error: err.Error()}
 	}
@@ -85,34 +85,34 @@ func fulfil(ctx context.Context, req request, m Machine) reply {
 	return reply{ID: req.ID, Result: encoded}
 }
 
-func act(ctx context.Context, req request, m Machine) (any, error) {
+func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 	switch req.Verb {
 	case verbProbe:
 		return m.Topology()
 	case verbAwait:
-		var what Awaited
+		var what AwaitRequest
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return await(ctx, what)
+		return awaitFirstAnswer(ctx, what)
 	case verbCheck:
-		var what checked
+		var what sendArguments
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		requests, err := unpack(what.Requests)
+		requests, err := unpackRequests(what.Requests)
 		if err != nil {
 			return nil, err
 		}
-		return packAnswers(check(ctx, what.BaseURL, requests))
+		return packAnswers(sendAll(ctx, what.BaseURL, requests))
 	case verbAttack:
 		var what lab.Attack
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return measure(ctx, what, m)
+		return runAttack(ctx, what, m)
 	case verbRead:
-		var what piece
+		var what spoolChunk
 		if err := json.Unmarshal(req.Arguments, &what); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
@@ -122,25 +122,25 @@ func act(ctx context.Context, req request, m Machine) (any, error) {
 		if err := json.Unmarshal(req.Arguments, &cpus); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return m.canaries(ctx, cpus)
+		return m.runCanaries(ctx, cpus)
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are of different builds", req.Verb)
 }
 
-// collectAt is how far the heap grows before it is collected (GOGC). What is
+// gcPercent is how far the heap grows before it is collected (GOGC). What is
 // swept after a collection keeps the generator from its sockets for as long as
 // the heap was large: 32 MiB delayed hits by 3 ms five times a second at half
 // the ceiling, 10 MiB delay them by 1 ms, and cost the ceiling nothing.
-const collectAt = 200
+const gcPercent = 200
 
-// measure carries out an attack between two readings of the machine.
-func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
+// runAttack carries out an attack between two readings of the machine.
+func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
 	cpus, err := m.affinity()
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
-	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	// What the runtime has yet to return to the system it would return during the
 	// attack, in a hundredth of the CPU's time (runtime/mgcscavenge.go): half of
 	// what a generator may use that shares its CPU.
@@ -150,44 +150,44 @@ func measure(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, er
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	before, err := m.read()
+	before, err := m.takeReading()
 	if err != nil {
 		return lab.AttackResult{}, errors.Join(err, hits.Close())
 	}
-	witnessed := witness(ctx, a)
+	witnessed := startSideRequest(ctx, a)
 	// What the generator makes of its hits is no part of the attack: a server that
 	// shares its CPU would be charged for it.
 	var after lab.Reading
 	var unread error
-	result, err := attack.Run(ctx, a, hits, func() { after, unread = m.read() })
-	result.Witnessed = witnessed()
+	result, err := attack.Run(ctx, a, hits, func() { after, unread = m.takeReading() })
+	result.SideAnswer = witnessed()
 	if err = errors.Join(err, unread, hits.Close()); err != nil {
 		return result, err
 	}
-	result.Before, result.After, result.GeneratorOn = before, after, cpus
+	result.Before, result.After, result.GeneratorCPUs = before, after, cpus
 	return result, nil
 }
 
-// witnessAfter is before the earliest end of a warm-up, which takes two seconds
+// sideRequestDelay is before the earliest end of a warm-up, which takes two seconds
 // to be steady.
-const witnessAfter = time.Second
+const sideRequestDelay = time.Second
 
-// witness asks for what is to be witnessed once the attack is well under way,
+// startSideRequest asks for what is to be witnessed once the attack is well under way,
 // and returns what waits for the answer.
-func witness(ctx context.Context, a lab.Attack) func() *lab.Answer {
-	if a.Witness == nil {
+func startSideRequest(ctx context.Context, a lab.Attack) func() *lab.Answer {
+	if a.SideRequest == nil {
 		return func() *lab.Answer { return nil }
 	}
 	answered := make(chan lab.Answer, 1)
 	go func() {
 		select {
 		case <-ctx.Done():
-		case <-time.After(min(witnessAfter, a.Duration/4)):
+		case <-time.After(min(sideRequestDelay, a.Duration/4)):
 		}
-		client := checker()
+		client := newPlainClient()
 		client.Timeout = a.Timeout
 		defer client.CloseIdleConnections()
-		answered <- ask(ctx, client, a.BaseURL, *a.Witness)
+		answered <- sendRequest(ctx, client, a.BaseURL, *a.SideRequest)
 	}()
 	return func() *lab.Answer {
 		answer := <-answered
@@ -196,18 +196,18 @@ func witness(ctx context.Context, a lab.Attack) func() *lab.Answer {
 }
 
 const (
-	pollEvery  = time.Millisecond
-	oneAttempt = time.Second
+	pollInterval   = time.Millisecond
+	attemptTimeout = time.Second
 )
 
-// await returns the moment of the first correct answer, by the cell's clock.
-func await(ctx context.Context, what Awaited) (time.Time, error) {
-	deadline := time.Now().Add(what.Patience)
-	client := checker()
-	client.Timeout = oneAttempt
+// awaitFirstAnswer returns the moment of the first correct answer, by the cell's clock.
+func awaitFirstAnswer(ctx context.Context, what AwaitRequest) (time.Time, error) {
+	deadline := time.Now().Add(what.Timeout)
+	client := newPlainClient()
+	client.Timeout = attemptTimeout
 	defer client.CloseIdleConnections()
 	for {
-		answer := ask(ctx, client, what.BaseURL, what.Target.Request)
+		answer := sendRequest(ctx, client, what.BaseURL, what.Target.Request)
 		now := time.Now()
 		problem := answer.Error
 		if problem == "" {
@@ -217,12 +217,12 @@ func await(ctx context.Context, what Awaited) (time.Time, error) {
 		case problem == "":
 			return now.UTC(), nil
 		case now.After(deadline):
-			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", what.Patience, problem)
+			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", what.Timeout, problem)
 		}
 		select {
 		case <-ctx.Done():
 			return time.Time{}, context.Cause(ctx)
-		case <-time.After(pollEvery):
+		case <-time.After(pollInterval):
 		}
 	}
 }
@@ -238,22 +238,22 @@ func mismatch(want lab.Target, got lab.Answer) string {
 }
 
 const (
-	checkPatience = 10 * time.Second
-	deaf          = 3 // requests in a row without an answer, after which a server is asked no more
+	sendTimeout   = 10 * time.Second
+	maxUnanswered = 3 // requests in a row without an answer, after which a server is asked no more
 )
 
-func check(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
-	client := checker()
-	client.Timeout = checkPatience
+func sendAll(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
+	client := newPlainClient()
+	client.Timeout = sendTimeout
 	defer client.CloseIdleConnections()
 	answers := make([]lab.Answer, len(requests))
 	silent := 0
 	for i, r := range requests {
-		if silent == deaf {
-			answers[i] = lab.Answer{Error: fmt.Sprintf("not asked: %d requests in a row got no answer", deaf)}
+		if silent == maxUnanswered {
+			answers[i] = lab.Answer{Error: fmt.Sprintf("not asked: %d requests in a row got no answer", maxUnanswered)}
 			continue
 		}
-		if answers[i] = ask(ctx, client, baseURL, r); answers[i].Error != "" {
+		if answers[i] = sendRequest(ctx, client, baseURL, r); answers[i].Error != "" {
 			silent++
 		} else {
 			silent = 0
@@ -262,13 +262,13 @@ func check(ctx context.Context, baseURL string, requests []lab.Request) []lab.An
 	return answers
 }
 
-// mostBody is the bytes that an answer may have which is looked at: a server that
+// maxAnswerBody is the bytes that an answer may have which is looked at: a server that
 // never stops talking must not take the generator's memory.
-const mostBody = 16 << 20
+const maxAnswerBody = 16 << 20
 
-// checker is a client that shows what the server said and nothing of its own:
+// newPlainClient is a client that shows what the server said and nothing of its own:
 // no redirects followed, no compression asked for.
-func checker() *http.Client {
+func newPlainClient() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -278,7 +278,7 @@ func checker() *http.Client {
 	}
 }
 
-func ask(ctx context.Context, client *http.Client, base string, r lab.Request) lab.Answer {
+func sendRequest(ctx context.Context, client *http.Client, base string, r lab.Request) lab.Answer {
 	req, err := http.NewRequestWithContext(ctx, r.Method, base+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return lab.Answer{Error: err.Error()}
@@ -298,10 +298,10 @@ func ask(ctx context.Context, client *http.Client, base string, r lab.Request) l
 	defer resp.Body.Close()
 	var body []byte
 	if resp.StatusCode != http.StatusSwitchingProtocols { // what follows is another protocol's, and may never end
-		body, err = io.ReadAll(io.LimitReader(resp.Body, mostBody+1))
+		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBody+1))
 	}
-	if err == nil && len(body) > mostBody {
-		err = fmt.Errorf("it has more than %d MiB", mostBody>>20)
+	if err == nil && len(body) > maxAnswerBody {
+		err = fmt.Errorf("it has more than %d MiB", maxAnswerBody>>20)
 	}
 	if err != nil {
 		return lab.Answer{Error: fmt.Sprintf("reading the body of %s %s: %v", r.Method, r.Path, err)}

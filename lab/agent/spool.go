@@ -22,7 +22,7 @@ func (m Machine) openSpool(keep bool) (io.WriteCloser, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("clearing the spool: %w", err)
 		}
-		return nowhere{io.Discard}, nil
+		return discardCloser{io.Discard}, nil
 	}
 	f, err := os.Create(path)
 	if err != nil {
@@ -31,21 +31,21 @@ func (m Machine) openSpool(keep bool) (io.WriteCloser, error) {
 	return f, nil
 }
 
-type nowhere struct{ io.Writer }
+type discardCloser struct{ io.Writer }
 
-func (nowhere) Close() error { return nil }
+func (discardCloser) Close() error { return nil }
 
 // readSpool reads a piece of the spool.
-func (m Machine) readSpool(offset int64) (piece, error) {
+func (m Machine) readSpool(offset int64) (spoolChunk, error) {
 	f, err := os.Open(filepath.Join(m.spool, spoolFile))
 	if err != nil {
-		return piece{}, fmt.Errorf("reading the spool: %w", err)
+		return spoolChunk{}, fmt.Errorf("reading the spool: %w", err)
 	}
 	defer f.Close()
-	p := make([]byte, pieceSize)
+	p := make([]byte, spoolChunkSize)
 	n, err := f.ReadAt(p, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return piece{}, fmt.Errorf("reading the spool: %w", err)
+		return spoolChunk{}, fmt.Errorf("reading the spool: %w", err)
 	}
-	return piece{Offset: offset, Bytes: p[:n]}, nil
+	return spoolChunk{Offset: offset, Bytes: p[:n]}, nil
 }

@@ -11,8 +11,8 @@ import (
 	"runtimelab/lab"
 )
 
-// self is the agent's process in a cell's namespace, which begins with it.
-const self = 1
+// agentPID is the agent's process in a cell's namespace, which begins with it.
+const agentPID = 1
 
 // accounts are those of the other processes that the agent can see.
 type accounts struct {
@@ -56,7 +56,7 @@ func (m Machine) others() (pids []int, err error) {
 		return nil, fmt.Errorf("listing the cell's processes: %w", err)
 	}
 	for _, p := range all {
-		if pid, err := strconv.Atoi(p.Name()); err == nil && pid != self {
+		if pid, err := strconv.Atoi(p.Name()); err == nil && pid != agentPID {
 			pids = append(pids, pid)
 		}
 	}
@@ -124,7 +124,7 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 // isUpstream reports whether a process is "agent serve upstream": arguments end
 // in zero bytes (proc(5), /proc/[pid]/cmdline).
 func (m Machine) isUpstream(pid int) bool {
-	arguments := strings.Split(m.text(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
+	arguments := strings.Split(m.readText(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
 	return len(arguments) >= 3 && slices.Equal(arguments[:3], []string{"/agent", "serve", "upstream"})
 }
 
@@ -132,7 +132,7 @@ func (m Machine) isUpstream(pid int) bool {
 // keeps schedstat (Documentation/scheduler/sched-stats.rst), in ticks elsewhere.
 func (m Machine) threadCPU(pid, tid int) (time.Duration, bool) {
 	dir := fmt.Sprintf("proc/%d/task/%d/", pid, tid)
-	if f := strings.Fields(m.text(dir + "schedstat")); len(f) == 3 {
+	if f := strings.Fields(m.readText(dir + "schedstat")); len(f) == 3 {
 		ns, err := strconv.ParseInt(f[0], 10, 64)
 		return time.Duration(ns), err == nil
 	}
@@ -147,7 +147,7 @@ type cpuTimes struct{ own, children time.Duration }
 // stat reads fields 14 to 17 of a stat file: utime, stime, cutime and cstime (proc(5)).
 func (m Machine) stat(path string) (c cpuTimes, ok bool) {
 	// A thread's name may hold anything, and is the only field in brackets.
-	_, after, ok := cutLast(m.text(path), ") ")
+	_, after, ok := cutLast(m.readText(path), ") ")
 	f := strings.Fields(after)
 	if !ok || len(f) < 15 {
 		return c, false
@@ -158,7 +158,7 @@ func (m Machine) stat(path string) (c cpuTimes, ok bool) {
 		if err != nil {
 			return c, false
 		}
-		times[i] = time.Duration(n) * tick
+		times[i] = time.Duration(n) * clockTick
 	}
 	return cpuTimes{own: times[0] + times[1], children: times[2] + times[3]}, true
 }
@@ -166,7 +166,7 @@ func (m Machine) stat(path string) (c cpuTimes, ok bool) {
 // threadSleeps is how often a thread gave up the CPU because it had nothing to
 // do (proc(5), /proc/[pid]/status).
 func (m Machine) threadSleeps(pid, tid int) int64 {
-	for line := range strings.Lines(m.text(fmt.Sprintf("proc/%d/task/%d/status", pid, tid))) {
+	for line := range strings.Lines(m.readText(fmt.Sprintf("proc/%d/task/%d/status", pid, tid))) {
 		if value, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
 			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
 			return n

@@ -29,7 +29,7 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 		root[path] = &fstest.MapFile{Data: []byte(text)}
 	}
 	m := machine(root)
-	got, err := m.read()
+	got, err := m.takeReading()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 		}
 		return time.Duration(pid) * time.Minute, nil
 	}
-	if got, err = m.read(); err != nil || got.UpstreamCPU != 12*time.Minute {
+	if got, err = m.takeReading(); err != nil || got.UpstreamCPU != 12*time.Minute {
 		t.Errorf("upstream %v by its clock, %v", got.UpstreamCPU, err)
 	}
 	processes = []lab.Process{
@@ -108,11 +108,11 @@ func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
 		root["proc/stat"] = &fstest.MapFile{Data: []byte(later)}
 		return time.Second, nil
 	}
-	got, err := m.canary(1)
-	if err != nil || got.Idle != 7*tick {
+	got, err := m.runCanary(1)
+	if err != nil || got.Idle != 7*clockTick {
 		t.Errorf("%+v, %v, want 7 ticks more of idle and waiting", got, err)
 	}
-	if _, err := m.canary(2); err == nil {
+	if _, err := m.runCanary(2); err == nil {
 		t.Error("a CPU that is not there was idle")
 	}
 }

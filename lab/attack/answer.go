@@ -25,24 +25,24 @@ func (c *conn) readAnswer(tg *target) error {
 		received := c.buf[c.begin:c.end]
 		h, size, form := parseHead(received)
 		switch {
-		case form == unusual || tg.method == http.MethodHead:
-			return c.readUnusual(tg)
-		case form == usual:
+		case form == complexHead || tg.method == http.MethodHead:
+			return c.readWithNetHTTP(tg)
+		case form == simpleHead:
 			c.begin += size
-			c.report.status, c.last = h.status, c.last || h.close
+			c.report.status, c.closeAfter = h.status, c.closeAfter || h.close
 			return c.readBody(tg, h.length)
 		case len(received) > maxHead:
 			return errLargeHead
 		}
 		if err := c.fill(); err != nil {
-			return inAnswer(err)
+			return errorWithinAnswer(err)
 		}
 	}
 }
 
 // readBody reads a body of known length.
 func (c *conn) readBody(tg *target, length int64) error {
-	same := comparison{want: tg.body}
+	same := bodyComparison{want: tg.body}
 	for {
 		have := c.buf[c.begin:c.end]
 		have = have[:min(int64(len(have)), length)]
@@ -51,19 +51,19 @@ func (c *conn) readBody(tg *target, length int64) error {
 		c.report.bytesIn += int64(len(have))
 		same.add(have)
 		if length == 0 {
-			c.report.differs = !same.whole()
+			c.report.bodyDiffers = !same.matches()
 			return nil
 		}
 		if err := c.fill(); err != nil {
-			return inAnswer(err)
+			return errorWithinAnswer(err)
 		}
 	}
 }
 
-// readUnusual reads an answer with net/http's parser: chunked, up to the end of
+// readWithNetHTTP reads an answer with net/http's parser: chunked, up to the end of
 // the connection, informational ones before the final one, without a body
 // where there might be one, or malformed in some way.
-func (c *conn) readUnusual(tg *target) error {
+func (c *conn) readWithNetHTTP(tg *target) error {
 	limit := &io.LimitedReader{R: connReader{c}, N: maxHead}
 	in := bufio.NewReader(limit)
 	resp, err := finalAnswer(in, tg.method)
@@ -71,20 +71,20 @@ func (c *conn) readUnusual(tg *target) error {
 	case err != nil && limit.N <= 0:
 		return errLargeHead
 	case err != nil:
-		return inAnswer(err)
+		return errorWithinAnswer(err)
 	}
 	defer resp.Body.Close() // which reads nothing: the body has been read, or cannot be
-	c.report.status, c.last = resp.StatusCode, c.last || resp.Close
+	c.report.status, c.closeAfter = resp.StatusCode, c.closeAfter || resp.Close
 	limit.N = math.MaxInt64
-	same := comparison{want: tg.body}
+	same := bodyComparison{want: tg.body}
 	n, err := io.Copy(&same, resp.Body)
 	c.report.bytesIn += n
 	if err != nil {
-		return inAnswer(err)
+		return errorWithinAnswer(err)
 	}
-	c.report.differs = !same.whole()
+	c.report.bodyDiffers = !same.matches()
 	if in.Buffered() > 0 {
-		return errTooMuch
+		return errExtraBytes
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !informational(resp.StatusCode) {
+		if !isInformational(resp.StatusCode) {
 			return resp, nil
 		}
 		if err := resp.Body.Close(); err != nil {
@@ -106,9 +106,9 @@ func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 	}
 }
 
-// informational is as net/http's Transport has it: 101 is the last answer of its
+// isInformational is as net/http's Transport has it: 101 is the last answer of its
 // connection, and 0 is none of RFC 9110's, but no promise of another one either.
-func informational(status int) bool {
+func isInformational(status int) bool {
 	return status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
 }
 
@@ -125,21 +125,21 @@ func (r connReader) Read(p []byte) (int, error) {
 	return r.receive(p, r.read)
 }
 
-// inAnswer says what the end of a connection means within an answer.
-func inAnswer(err error) error {
+// errorWithinAnswer says what the end of a connection means within an answer.
+func errorWithinAnswer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
-		return errClosedWithin
+		return errClosedDuringAnswer
 	}
 	return err
 }
 
-// comparison compares a body with what it must be, piece by piece.
-type comparison struct {
+// bodyComparison compares a body with what it must be, piece by piece.
+type bodyComparison struct {
 	want    []byte // what is yet to come
 	differs bool
 }
 
-func (c *comparison) add(piece []byte) {
+func (c *bodyComparison) add(piece []byte) {
 	if c.differs || !bytes.HasPrefix(c.want, piece) {
 		c.differs = true
 		return
@@ -147,46 +147,46 @@ func (c *comparison) add(piece []byte) {
 	c.want = c.want[len(piece):]
 }
 
-func (c *comparison) Write(piece []byte) (int, error) {
+func (c *bodyComparison) Write(piece []byte) (int, error) {
 	c.add(piece)
 	return len(piece), nil
 }
 
-// whole reports whether the body was the one wanted, and all of it.
-func (c *comparison) whole() bool { return !c.differs && len(c.want) == 0 }
+// matches reports whether the body was the one wanted, and all of it.
+func (c *bodyComparison) matches() bool { return !c.differs && len(c.want) == 0 }
 
-// head is what the framing of an answer depends on.
-type head struct {
+// answerHead is what the framing of an answer depends on.
+type answerHead struct {
 	status int
 	length int64
 	close  bool // the server ends the connection after this answer
 }
 
-// form is what parseHead makes of the beginning of an answer.
-type form int
+// headForm is what parseHead makes of the beginning of an answer.
+type headForm int
 
 const (
-	incomplete form = iota // more bytes are needed to tell
-	usual
-	unusual // net/http is to read it
+	needMoreBytes headForm = iota // more bytes are needed to tell
+	simpleHead
+	complexHead // net/http is to read it
 )
 
 // parseHead reads the head of an answer of the usual form and returns its size
 // in bytes: HTTP/1.1, a final status that has a body, a Content-Length, well-formed
 // fields. It takes nothing for usual that net/http would refuse or read
 // otherwise, and leaves whatever it does not know to net/http.
-func parseHead(b []byte) (h head, size int, f form) {
+func parseHead(b []byte) (h answerHead, size int, f headForm) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		// Lines may end without a carriage return.
 		if bytes.Contains(b, []byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n")) {
-			return h, 0, unusual
+			return h, 0, complexHead
 		}
-		return h, 0, incomplete
+		return h, 0, needMoreBytes
 	}
 	line, rest := cutLine(b[:end+2])
 	if !h.parseStatus(line) {
-		return h, 0, unusual
+		return h, 0, complexHead
 	}
 	h.length = -1
 	connection := false
@@ -194,27 +194,27 @@ func parseHead(b []byte) (h head, size int, f form) {
 		line, rest = cutLine(rest)
 		name, value, ok := cutField(line)
 		switch {
-		case !ok, is(name, "transfer-encoding"):
-			return h, 0, unusual
-		case is(name, "content-length"):
+		case !ok, equalFoldASCII(name, "transfer-encoding"):
+			return h, 0, complexHead
+		case equalFoldASCII(name, "content-length"):
 			if h.length >= 0 {
-				return h, 0, unusual
+				return h, 0, complexHead
 			}
 			if h.length, ok = parseLength(value); !ok {
-				return h, 0, unusual
+				return h, 0, complexHead
 			}
-		case is(name, "connection"):
-			h.close = is(value, "close")
-			if connection || !h.close && !is(value, "keep-alive") {
-				return h, 0, unusual
+		case equalFoldASCII(name, "connection"):
+			h.close = equalFoldASCII(value, "close")
+			if connection || !h.close && !equalFoldASCII(value, "keep-alive") {
+				return h, 0, complexHead
 			}
 			connection = true
 		}
 	}
 	if h.length < 0 {
-		return h, 0, unusual
+		return h, 0, complexHead
 	}
-	return h, end + 4, usual
+	return h, end + 4, simpleHead
 }
 
 // cutLine splits after the first line, which ends with CRLF and comes without.
@@ -227,9 +227,9 @@ func cutLine(b []byte) (line, rest []byte) {
 }
 
 // parseStatus reads "HTTP/1.1 200 OK".
-func (h *head) parseStatus(line []byte) bool {
+func (h *answerHead) parseStatus(line []byte) bool {
 	const proto = "HTTP/1.1 "
-	if len(line) < len(proto)+3 || string(line[:len(proto)]) != proto || !printable(line) {
+	if len(line) < len(proto)+3 || string(line[:len(proto)]) != proto || !isPrintable(line) {
 		return false
 	}
 	code := line[len(proto):]
@@ -254,14 +254,14 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 	}
 	name, value = line[:colon], bytes.Trim(line[colon+1:], " \t")
 	for _, c := range name {
-		if !token[c] {
+		if !tokenChars[c] {
 			return nil, nil, false
 		}
 	}
-	return name, value, printable(value)
+	return name, value, isPrintable(value)
 }
 
-func printable(b []byte) bool {
+func isPrintable(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
@@ -270,8 +270,8 @@ func printable(b []byte) bool {
 	return true
 }
 
-// token is the characters of a field's name (RFC 9110, 5.6.2).
-var token = func() (t [256]bool) {
+// tokenChars is the characters of a field's name (RFC 9110, 5.6.2).
+var tokenChars = func() (t [256]bool) {
 	for c := '0'; c <= 'z'; c++ {
 		t[c] = c <= '9' || c >= 'a' || c >= 'A' && c <= 'Z'
 	}
@@ -295,8 +295,8 @@ func parseLength(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// is reports whether b is the lower-case word, in any case.
-func is(b []byte, word string) bool {
+// equalFoldASCII reports whether b is the lower-case word, in any case.
+func equalFoldASCII(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false
 	}

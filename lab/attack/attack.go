@@ -49,33 +49,33 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 		// that no redirect is followed.
 		vegeta.Client(&http.Client{Transport: transport}),
 	)
-	waiting, err := startWaiting(a, transport)
+	waiting, err := newWaiter(a, transport)
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	defer waiting.end()
-	defer context.AfterFunc(ctx, func() { waiting.end() })()
-	offer := closed
+	defer waiting.stop()
+	defer context.AfterFunc(ctx, func() { waiting.stop() })()
+	offer := runClosedLoop
 	switch {
-	case a.Kind.Open():
-		offer = open
+	case a.Kind.IsOpenLoop():
+		offer = runOpenLoop
 	case a.Kind == lab.WarmUp:
-		offer = warm
+		offer = runWarmUp
 	case a.Kind == lab.Ladder:
-		offer = arriving
+		offer = runLadder
 	}
 	// Vegeta alone looks at the clock only between hits, and would wait for a
 	// worker that a server keeps busy until its timeout.
-	ends, cancel := context.WithTimeout(ctx, sends(a)+grace)
+	ends, cancel := context.WithTimeout(ctx, maxSendTime(a)+openLoopGrace)
 	defer cancel()
 	defer context.AfterFunc(ends, func() { attacker.Stop() })()
 	offer(attacker, a, rec, transport, waiting)
-	rec.out.Spare = waiting.end()
+	rec.result.IdlePolling = waiting.stop()
 	if ended != nil {
 		ended()
 	}
-	rec.count(transport.counted())
-	return rec.result()
+	rec.setTransportCounts(transport.counts())
+	return rec.finish()
 }
 
 func validate(a lab.Attack, hits io.Writer) error {
@@ -88,7 +88,7 @@ func validate(a lab.Attack, hits io.Writer) error {
 		return fmt.Errorf("attack %s wants a duration of %v and a timeout of %v", a.Name, a.Duration, a.Timeout)
 	case a.KeepHits && hits == nil:
 		return fmt.Errorf("attack %s is to keep its hits and has nowhere to", a.Name)
-	case a.Kind.Open():
+	case a.Kind.IsOpenLoop():
 		return validateRate(a)
 	}
 	return nil
@@ -97,8 +97,8 @@ func validate(a lab.Attack, hits io.Writer) error {
 func validateRate(a lab.Attack) error {
 	most := 0.0
 	for _, s := range a.Rate {
-		if s.FromRPS < 0 || s.ToRPS < 0 || s.Lasts <= 0 {
-			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS, s.ToRPS, s.Lasts)
+		if s.FromRPS < 0 || s.ToRPS < 0 || s.Duration <= 0 {
+			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS, s.ToRPS, s.Duration)
 		}
 		most = max(most, s.FromRPS, s.ToRPS)
 	}
@@ -108,61 +108,61 @@ func validateRate(a lab.Attack) error {
 	return nil
 }
 
-// sends is for how long an attack sends at the most. The clients of a ladder stay
+// maxSendTime is for how long an attack sends at the most. The clients of a ladder stay
 // until each has had an answer after its duration, for as long again.
-func sends(a lab.Attack) time.Duration {
+func maxSendTime(a lab.Attack) time.Duration {
 	if a.Kind == lab.Ladder {
 		return 2 * a.Duration
 	}
 	return a.Duration
 }
 
-// grace is how long past its duration an open loop may still send hits that
+// openLoopGrace is how long past its duration an open loop may still send hits that
 // were due within it, so that the last one is not cut off by its own send lag.
-const grace = 10 * time.Millisecond
+const openLoopGrace = 10 * time.Millisecond
 
-// open sends by a schedule. All that the schedule calls for and the server's
+// runOpenLoop sends by a schedule. All that the schedule calls for and the server's
 // slowness kept from being sent by the end is a shortfall, and counted.
-func open(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, w waiting) {
+func runOpenLoop(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, w waiter) {
 	pacer := newOpenPacer(newSchedule(a), a.Duration, rec.epoch, w)
-	rec.follow(pacer.due, intended(newSchedule(a), a.Duration))
-	for hit := range attacker.Attack(targeter(a), pacer, a.Duration+grace, "") {
+	rec.useSchedule(pacer.takeDue, countHits(newSchedule(a), a.Duration))
+	for hit := range attacker.Attack(newTargeter(a), pacer, a.Duration+openLoopGrace, "") {
 		rec.add(hit)
 	}
 }
 
-func closed(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiting) {
-	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
+func runClosedLoop(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiter) {
+	for hit := range attacker.Attack(newTargeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
 }
 
-// arrival is the part of a ladder's time over which its clients come.
-const arrival = 3
+// arrivalDivisor is the part of a ladder's time over which its clients come.
+const arrivalDivisor = 3
 
-// arriving is a closed loop whose clients come one after another: thousands that
+// runLadder is a closed loop whose clients come one after another: thousands that
 // all come at once, and wait for the same time, would come at once again and
 // again, and their latency would be that of a burst. Each sends as fast as it is
 // answered from its arrival on.
-func arriving(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiting) {
-	within, began := a.Duration/arrival, t.now()
-	settled := arrivalOf(a.Connections-1, a.Connections, within)
-	rec.climb(newCompletions(began, began+settled, began+a.Duration, began+sends(a)))
+func runLadder(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiter) {
+	within, began := a.Duration/arrivalDivisor, t.now()
+	settled := arrivalTime(a.Connections-1, a.Connections, within)
+	rec.countLadder(newCompletions(began, began+settled, began+a.Duration, began+maxSendTime(a)))
 	t.ladder = newLadder(a.Connections, began+a.Duration, func() { attacker.Stop() })
-	pacer := newArrivingPacer(t, began, within, w)
-	for hit := range attacker.Attack(targeter(a), pacer, sends(a), "") {
+	pacer := newLadderPacer(t, began, within, w)
+	for hit := range attacker.Attack(newTargeter(a), pacer, maxSendTime(a), "") {
 		rec.add(hit)
-		pacer.answered()
+		pacer.clientReady()
 	}
 }
 
-// warm is a closed loop that ends as soon as throughput is steady.
-func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiting) {
-	watch := steadiness{}
+// runWarmUp is a closed loop that ends as soon as throughput is steady.
+func runWarmUp(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiter) {
+	watch := steadinessDetector{}
 	rec.warmEnd = "budget"
-	for hit := range attacker.Attack(targeter(a), closedPacer{}, a.Duration, "") {
+	for hit := range attacker.Attack(newTargeter(a), closedPacer{}, a.Duration, "") {
 		ended := rec.add(hit)
-		if rec.warmEnd == "budget" && watch.steadyAfter(ended) {
+		if rec.warmEnd == "budget" && watch.addHit(ended) {
 			rec.warmEnd = "steady"
 			attacker.Stop()
 		}
@@ -170,43 +170,43 @@ func warm(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, 
 }
 
 const (
-	steadyWindow  = 500 * time.Millisecond
-	steadyWindows = 4
-	steadyWithin  = 0.05 // of their mean, or one hit, which is as near as counts can be
-	steadyHits    = 2    // in a window on average, below which nothing is said
+	windowLength    = 500 * time.Millisecond
+	windowsNeeded   = 4
+	steadyTolerance = 0.05 // of their mean, or one hit, which is as near as counts can be
+	minWindowHits   = 2    // in a window on average, below which nothing is said
 )
 
-// steadiness counts hits in windows and says when the last few windows agree.
-type steadiness struct {
-	counts []float64
-	open   float64
+// steadinessDetector counts hits in windows and says when the last few windows agree.
+type steadinessDetector struct {
+	counts       []float64
+	currentCount float64
 }
 
-// steadyAfter counts a hit that ended at elapsed, and reports whether the last
+// addHit counts a hit that ended at elapsed, and reports whether the last
 // four complete windows of half a second all lie within 5 % or one hit of their
 // mean.
-func (s *steadiness) steadyAfter(elapsed time.Duration) bool {
-	for int(elapsed/steadyWindow) > len(s.counts) {
-		s.counts = append(s.counts, s.open)
-		s.open = 0
+func (s *steadinessDetector) addHit(elapsed time.Duration) bool {
+	for int(elapsed/windowLength) > len(s.counts) {
+		s.counts = append(s.counts, s.currentCount)
+		s.currentCount = 0
 	}
-	s.open++
-	if len(s.counts) < steadyWindows {
+	s.currentCount++
+	if len(s.counts) < windowsNeeded {
 		return false
 	}
-	last := s.counts[len(s.counts)-steadyWindows:]
+	last := s.counts[len(s.counts)-windowsNeeded:]
 	mean := 0.0
 	for _, n := range last {
-		mean += n / steadyWindows
+		mean += n / windowsNeeded
 	}
-	within := max(steadyWithin*mean, 1)
-	return mean >= steadyHits && !slices.ContainsFunc(last, func(n float64) bool { return math.Abs(n-mean) > within })
+	within := max(steadyTolerance*mean, 1)
+	return mean >= minWindowHits && !slices.ContainsFunc(last, func(n float64) bool { return math.Abs(n-mean) > within })
 }
 
-// targeter hands out the targets in turn. The transport sends the wire form
+// newTargeter hands out the targets in turn. The transport sends the wire form
 // that it prepared; the Target only names it, so that Vegeta has nothing to
 // copy.
-func targeter(a lab.Attack) vegeta.Targeter {
+func newTargeter(a lab.Attack) vegeta.Targeter {
 	targets := make([]vegeta.Target, len(a.Targets))
 	for i, t := range a.Targets {
 		targets[i] = vegeta.Target{Method: t.Request.Method, URL: targetURL(i)}

@@ -41,7 +41,7 @@ func attackOn(url string, kind lab.PhaseKind) lab.Attack {
 
 // at is a constant rate for longer than any test.
 func at(rps float64) []lab.Stage {
-	return []lab.Stage{{FromRPS: rps, ToRPS: rps, Lasts: time.Hour}}
+	return []lab.Stage{{FromRPS: rps, ToRPS: rps, Duration: time.Hour}}
 }
 
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }
@@ -94,13 +94,13 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 			a := attackOn(answering(t, hello), lab.Steady)
 			// The last hits are due long before the end: a machine that stalls
 			// then must not count as a shortfall.
-			a.Rate = []lab.Stage{{FromRPS: 500, ToRPS: 500, Lasts: 300 * time.Millisecond}, {Lasts: time.Second}}
+			a.Rate = []lab.Stage{{FromRPS: 500, ToRPS: 500, Duration: 300 * time.Millisecond}, {Duration: time.Second}}
 			a.Arrivals, a.Duration = arrivals, 800*time.Millisecond
 			got, err := Run(t.Context(), a, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := intended(newSchedule(a), a.Duration)
+			want := countHits(newSchedule(a), a.Duration)
 			if got.Intended != want || got.Sent != want || got.Succeeded != want {
 				t.Errorf("intended %d, sent %d, succeeded %d; the schedule has %d", got.Intended, got.Sent, got.Succeeded, want)
 			}
@@ -222,18 +222,18 @@ func TestWarmUpSaysHowItEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.WarmEnd != "budget" {
-		t.Errorf("a warm-up that had no time ended by %q", got.WarmEnd)
+	if got.WarmUpEnd != "budget" {
+		t.Errorf("a warm-up that had no time ended by %q", got.WarmUpEnd)
 	}
 }
 
 func TestSteadiness(t *testing.T) {
 	feed := func(perWindow ...int) (after int) {
-		var s steadiness
+		var s steadinessDetector
 		for w, n := range perWindow {
 			for i := range n {
-				at := time.Duration(w)*steadyWindow + time.Duration(i)*steadyWindow/time.Duration(n)
-				if s.steadyAfter(at) {
+				at := time.Duration(w)*windowLength + time.Duration(i)*windowLength/time.Duration(n)
+				if s.addHit(at) {
 					return w
 				}
 			}
@@ -338,7 +338,7 @@ func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
 		hello(w, r)
 	})
 	a := attackOn(url, lab.Ladder)
-	a.Connections, a.Duration, a.Sleeps = clients, 900*time.Millisecond, true
+	a.Connections, a.Duration, a.SleepWhenIdle = clients, 900*time.Millisecond, true
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -361,8 +361,8 @@ func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
 	if early <= clients {
 		t.Errorf("%d requests until all %d clients had come", early, clients)
 	}
-	if got.Settled != 285*time.Millisecond {
-		t.Errorf("all have come after %v", got.Settled)
+	if got.ClientRampUp != 285*time.Millisecond {
+		t.Errorf("all have come after %v", got.ClientRampUp)
 	}
 	// By Little's law so many clients are served as often as they are answered one
 	// after another, however slow the machine is.
@@ -376,7 +376,7 @@ func TestALadderIsInterruptedWhileClientsCome(t *testing.T) {
 	url := answering(t, hello)
 	a := attackOn(url, lab.Ladder)
 	a.Connections, a.Duration = 3, time.Hour
-	for _, a.Sleeps = range []bool{true, false} {
+	for _, a.SleepWhenIdle = range []bool{true, false} {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		if _, err := Run(ctx, a, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)

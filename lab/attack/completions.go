@@ -28,50 +28,50 @@ const (
 // come to the last answer of the ladder. TestLadderRate holds it against servers
 // of every kind.
 type completions struct {
-	began    time.Duration // the first client's arrival, after the epoch
-	complete time.Duration // the last client's arrival
-	ends     time.Duration // end of the duration, after which no client comes or leaves for a round
-	until    time.Duration // end of sending
-	slots    []int32       // successes, by the time of their answers
+	firstArrival time.Duration // the first client's arrival, after the epoch
+	allArrived   time.Duration // the last client's arrival
+	durationEnd  time.Duration // end of the duration, after which no client comes or leaves for a round
+	sendingEnd   time.Duration // end of sending
+	slots        []int32       // successes, by the time of their answers
 
 	// The requests that were under way at the end of the duration, one of each
 	// client: how many succeeded, how long these took together, and when the last
 	// of all was answered.
-	underWay int
-	took     time.Duration
-	last     time.Duration
+	underWay     int
+	underWayTime time.Duration
+	lastAnswer   time.Duration
 }
 
 // newCompletions counts for clients that arrive from began to complete.
 func newCompletions(began, complete, ends, until time.Duration) *completions {
 	return &completions{
-		began: began, complete: complete, ends: ends, until: until, last: ends,
+		firstArrival: began, allArrived: complete, durationEnd: ends, sendingEnd: until, lastAnswer: ends,
 		slots: make([]int32, completionSlots),
 	}
 }
 
 // add notes a request.
 func (c *completions) add(sent, end time.Duration, succeeded bool) {
-	if sent < c.ends && end >= c.ends {
-		c.last = max(c.last, min(end, c.until))
+	if sent < c.durationEnd && end >= c.durationEnd {
+		c.lastAnswer = max(c.lastAnswer, min(end, c.sendingEnd))
 	}
 	if !succeeded {
 		return
 	}
-	if sent < c.ends && end >= c.ends {
+	if sent < c.durationEnd && end >= c.durationEnd {
 		c.underWay++
-		c.took += end - sent
+		c.underWayTime += end - sent
 	}
-	if i := int((end - c.began) / c.slot()); i >= 0 && i < len(c.slots) {
+	if i := int((end - c.firstArrival) / c.slot()); i >= 0 && i < len(c.slots) {
 		c.slots[i]++
 	}
 }
 
-func (c *completions) slot() time.Duration { return (c.until-c.began)/completionSlots + 1 }
+func (c *completions) slot() time.Duration { return (c.sendingEnd-c.firstArrival)/completionSlots + 1 }
 
 // rps is the successes per second while all clients were present.
 func (c *completions) rps() float64 {
-	span := c.last - c.complete
+	span := c.lastAnswer - c.allArrived
 	window := min(c.wholeRounds(), span)
 	if window <= 0 {
 		return 0
@@ -79,8 +79,8 @@ func (c *completions) rps() float64 {
 	curve := c.curve()
 	sum, free := 0.0, span-window
 	for i := range windowPositions + 1 {
-		from := c.complete + free*time.Duration(i)/windowPositions
-		sum += curve.at(from+window) - curve.at(from)
+		from := c.allArrived + free*time.Duration(i)/windowPositions
+		sum += curve.countAt(from+window) - curve.countAt(from)
 	}
 	return sum / (windowPositions + 1) / window.Seconds()
 }
@@ -88,11 +88,11 @@ func (c *completions) rps() float64 {
 // wholeRounds is the most whole rounds of the mean client that fit between the
 // last arrival and the end of the duration: at least one.
 func (c *completions) wholeRounds() time.Duration {
-	present := c.ends - c.complete
+	present := c.durationEnd - c.allArrived
 	if c.underWay == 0 {
 		return present
 	}
-	round := c.took / time.Duration(c.underWay)
+	round := c.underWayTime / time.Duration(c.underWay)
 	return max(present/round, 1) * round
 }
 
@@ -105,19 +105,19 @@ type curve struct {
 // curve is the number of successes so far. It rises from the first client's
 // arrival and between answers, as a server works between them, too.
 func (c *completions) curve() curve {
-	out := curve{times: []time.Duration{c.began}, counts: []float64{0}}
+	out := curve{times: []time.Duration{c.firstArrival}, counts: []float64{0}}
 	sum := 0.0
 	for i, n := range c.slots {
 		if n > 0 {
 			sum += float64(n)
-			out.times = append(out.times, c.began+time.Duration(i+1)*c.slot())
+			out.times = append(out.times, c.firstArrival+time.Duration(i+1)*c.slot())
 			out.counts = append(out.counts, sum)
 		}
 	}
 	return out
 }
 
-func (c curve) at(t time.Duration) float64 {
+func (c curve) countAt(t time.Duration) float64 {
 	i := sort.Search(len(c.times), func(i int) bool { return c.times[i] > t })
 	if i == 0 {
 		return 0

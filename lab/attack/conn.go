@@ -16,21 +16,21 @@ import (
 
 const (
 	bufferSize = 16 << 10
-	// writeInline is the largest request that is written in one go: what an
+	// maxInlineWrite is the largest request that is written in one go: what an
 	// idle socket's send buffer takes at once (net.ipv4.tcp_wmem begins at
 	// 16 KiB). A larger one is written beside the reading, since a server may
 	// answer while it still reads and neither side must wait for the other.
-	writeInline = 8 << 10
-	// idleTrust is how long an idle connection is taken to be open without
+	maxInlineWrite = 8 << 10
+	// idleCheckAfter is how long an idle connection is taken to be open without
 	// being asked.
-	idleTrust = time.Second
+	idleCheckAfter = time.Second
 )
 
 // The states of a connection as its clock tells them; any other value is when
 // the exchange under way began, after the transport's epoch.
 const (
-	idle    = -1
-	expired = -2 // the watch gave the exchange up
+	clockIdle    = -1
+	clockExpired = -2 // the watch gave the exchange up
 )
 
 // conn is one connection with the exchange on it. It is also the body of that
@@ -40,42 +40,42 @@ const (
 // runtime's poller. net.Conn would try to read before the answer can be there,
 // which costs each hit a system call in vain.
 type conn struct {
-	t     *transport
-	mu    sync.Mutex // of tcp, which the watch interrupts
-	tcp   net.Conn
-	raw   syscall.RawConn
-	clock atomic.Int64  // idle, expired, or the start of the exchange
-	used  time.Duration // when the last exchange ended
+	transport     *transport
+	mu            sync.Mutex // of tcp, which the watch interrupts
+	tcp           net.Conn
+	raw           syscall.RawConn
+	exchangeStart atomic.Int64  // idle, expired, or the start of the exchange
+	lastUsed      time.Duration // when the last exchange ended
 
-	report   report
-	answer   http.Response
-	encoded  [reportSize]byte
-	unread   []byte        // of the encoded report, what Vegeta has yet to read
-	received time.Duration // when bytes last came
-	last     bool          // the connection ends with this exchange
+	report       exchangeReport
+	answer       http.Response
+	encoded      [reportSize]byte
+	unread       []byte        // of the encoded report, what Vegeta has yet to read
+	lastReceived time.Duration // when bytes last came
+	closeAfter   bool          // the connection ends with this exchange
 
-	bytesIn, bytesOut, dialled int64
-	left                       bool // a ladder's client: it has had its last answer
+	bytesIn, bytesOut, connectionsOpened int64
+	gotLastAnswer                        bool // a ladder's client: it has had its last answer
 
 	buf        []byte
 	begin, end int // what of buf is received and not consumed
 
 	// The arguments and results of the two functions below, which the poller
 	// calls: kept here because a closure for each hit would be allocated.
-	toWrite   []byte
-	readInto  []byte
-	n         int
-	err       error
-	writeRead func(fd uintptr) bool
-	read      func(fd uintptr) bool
+	toWrite       []byte
+	readInto      []byte
+	n             int
+	err           error
+	writeThenRead func(fd uintptr) bool
+	read          func(fd uintptr) bool
 }
 
 func newConn(t *transport) *conn {
-	c := &conn{t: t, buf: make([]byte, bufferSize)}
-	c.clock.Store(idle)
+	c := &conn{transport: t, buf: make([]byte, bufferSize)}
+	c.exchangeStart.Store(clockIdle)
 	c.answer = http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: c}
 	c.read = c.tryRead
-	c.writeRead = func(fd uintptr) bool {
+	c.writeThenRead = func(fd uintptr) bool {
 		if len(c.toWrite) > 0 {
 			return c.tryWrite(fd)
 		}
@@ -85,7 +85,7 @@ func newConn(t *transport) *conn {
 }
 
 func (c *conn) dial(ctx context.Context) error {
-	nc, err := c.t.dialer.DialContext(ctx, "tcp", c.t.address)
+	nc, err := c.transport.dialer.DialContext(ctx, "tcp", c.transport.address)
 	if err != nil {
 		return err
 	}
@@ -97,13 +97,13 @@ func (c *conn) dial(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.tcp, c.raw = nc, raw
 	c.begin, c.end = 0, 0
-	c.dialled++
-	c.used = c.t.now()
+	c.connectionsOpened++
+	c.lastUsed = c.transport.now()
 	return nil
 }
 
-// hangUp closes the connection, if there is one.
-func (c *conn) hangUp() {
+// disconnect closes the connection, if there is one.
+func (c *conn) disconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tcp != nil {
@@ -114,9 +114,9 @@ func (c *conn) hangUp() {
 
 // exchange sends a request and reads the whole answer to it into c.report.
 func (c *conn) exchange(tg *target) error {
-	c.last = !c.t.keep
-	if c.tcp != nil && c.report.sent-c.used > idleTrust && c.closedByServer() {
-		c.hangUp() // nothing was sent on it yet: this is no retry
+	c.closeAfter = !c.transport.keepAlive
+	if c.tcp != nil && c.report.sent-c.lastUsed > idleCheckAfter && c.isClosedByServer() {
+		c.disconnect() // nothing was sent on it yet: this is no retry
 	}
 	if c.tcp == nil {
 		// Vegeta's request carries no context: the timeout is the dialer's.
@@ -124,45 +124,45 @@ func (c *conn) exchange(tg *target) error {
 			return err
 		}
 	}
-	c.clock.Store(int64(c.report.sent))
-	err := c.converse(tg)
-	if c.clock.Swap(idle) == expired {
-		c.last = true // its deadline is over
+	c.exchangeStart.Store(int64(c.report.sent))
+	err := c.sendAndReceive(tg)
+	if c.exchangeStart.Swap(clockIdle) == clockExpired {
+		c.closeAfter = true // its deadline is over
 		if err != nil {
 			err = errTimeout
 		}
 	}
 	if err == nil && c.begin != c.end {
-		err = errTooMuch
+		err = errExtraBytes
 	}
-	c.report.end = c.received
+	c.report.endAt = c.lastReceived
 	c.bytesIn += c.report.bytesIn
 	c.unread = c.report.encode(c.encoded[:])
 	return err
 }
 
 var (
-	errTimeout      = errors.New("no whole answer within the time limit")
-	errTooMuch      = errors.New("the server sent more than its answer")
-	errClosedEarly  = errors.New("the server closed the connection before it answered")
-	errClosedWithin = errors.New("the server closed the connection within its answer")
+	errTimeout            = errors.New("no whole answer within the time limit")
+	errExtraBytes         = errors.New("the server sent more than its answer")
+	errClosedBeforeAnswer = errors.New("the server closed the connection before it answered")
+	errClosedDuringAnswer = errors.New("the server closed the connection within its answer")
 )
 
-func (c *conn) converse(tg *target) error {
-	if len(tg.wire) > writeInline {
-		return c.converseBothWays(tg)
+func (c *conn) sendAndReceive(tg *target) error {
+	if len(tg.wire) > maxInlineWrite {
+		return c.sendWhileReceiving(tg)
 	}
 	c.toWrite = tg.wire
-	if err := c.fillBy(c.writeRead); err != nil {
-		return early(err)
+	if err := c.fillWith(c.writeThenRead); err != nil {
+		return errorBeforeAnswer(err)
 	}
 	c.bytesOut += int64(tg.bodySize)
 	return c.readAnswer(tg)
 }
 
-// converseBothWays writes beside the reading. A server may answer before it has
+// sendWhileReceiving writes beside the reading. A server may answer before it has
 // read all: what it says is the outcome, and the rest is not sent.
-func (c *conn) converseBothWays(tg *target) error {
+func (c *conn) sendWhileReceiving(tg *target) error {
 	var writing sync.WaitGroup
 	var written int
 	writing.Go(func() {
@@ -172,21 +172,21 @@ func (c *conn) converseBothWays(tg *target) error {
 	if err == nil {
 		err = c.readAnswer(tg)
 	} else {
-		err = early(err)
+		err = errorBeforeAnswer(err)
 	}
 	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // ends a write of what nobody will read
 	writing.Wait()
 	_ = c.tcp.SetWriteDeadline(time.Time{})
 	c.bytesOut += int64(max(written-(len(tg.wire)-tg.bodySize), 0))
-	c.last = c.last || written < len(tg.wire)
+	c.closeAfter = c.closeAfter || written < len(tg.wire)
 	return err
 }
 
-// early says what the end of a connection means before anything of an answer
+// errorBeforeAnswer says what the end of a connection means before anything of an answer
 // came.
-func early(err error) error {
+func errorBeforeAnswer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return errClosedEarly
+		return errClosedBeforeAnswer
 	}
 	return err
 }
@@ -200,7 +200,7 @@ func (c *conn) tryWrite(fd uintptr) bool {
 		c.n, c.err = 0, err
 		return true
 	case n < len(c.toWrite):
-		// Rare on an idle socket: its send buffer is smaller than writeInline.
+		// Rare on an idle socket: its send buffer is smaller than maxInlineWrite.
 		c.toWrite = c.toWrite[n:]
 		c.n, c.err = 0, errShortWrite
 		return true
@@ -224,9 +224,9 @@ func (c *conn) tryRead(fd uintptr) bool {
 }
 
 // fill reads more into the buffer, which it makes room in.
-func (c *conn) fill() error { return c.fillBy(c.read) }
+func (c *conn) fill() error { return c.fillWith(c.read) }
 
-func (c *conn) fillBy(step func(fd uintptr) bool) error {
+func (c *conn) fillWith(step func(fd uintptr) bool) error {
 	if c.begin == c.end {
 		c.begin, c.end = 0, 0
 	}
@@ -257,18 +257,18 @@ func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
 		err = c.err
 	}
 	if err == nil {
-		c.t.steps.Add(1)
-		c.received = c.t.now()
-		if c.report.first == 0 {
-			c.report.first = c.received
+		c.transport.ioSteps.Add(1)
+		c.lastReceived = c.transport.now()
+		if c.report.firstByteAt == 0 {
+			c.report.firstByteAt = c.lastReceived
 		}
 	}
 	return c.n, err
 }
 
-// closedByServer asks an idle connection whether the server has ended it. What
+// isClosedByServer asks an idle connection whether the server has ended it. What
 // came unasked ends it, too.
-func (c *conn) closedByServer() bool {
+func (c *conn) isClosedByServer() bool {
 	var one [1]byte
 	closed := true
 	err := c.raw.Read(func(fd uintptr) bool {
@@ -282,7 +282,7 @@ func (c *conn) closedByServer() bool {
 // expire gives up an exchange that began before oldest; of a later one it returns
 // when it began, after the transport's epoch, and that it is under way.
 func (c *conn) expire(oldest time.Duration) (began time.Duration, under bool) {
-	clock := c.clock.Load()
+	clock := c.exchangeStart.Load()
 	began = time.Duration(clock)
 	if clock < 0 || began > oldest {
 		return began, clock >= 0
@@ -291,7 +291,7 @@ func (c *conn) expire(oldest time.Duration) (began time.Duration, under bool) {
 	// the decision and the deed.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clock.CompareAndSwap(clock, expired) {
+	if c.exchangeStart.CompareAndSwap(clock, clockExpired) {
 		_ = c.tcp.SetDeadline(time.Unix(1, 0)) // one that is closed already needs none
 	}
 	return 0, false
@@ -312,10 +312,10 @@ func (c *conn) WriteTo(io.Writer) (int64, error) { return 0, nil }
 
 // Close ends the hit: the connection is free for the next.
 func (c *conn) Close() error {
-	if c.last {
-		c.hangUp()
+	if c.closeAfter {
+		c.disconnect()
 	}
-	c.used = c.report.end
-	c.t.pool.give(c)
+	c.lastUsed = c.report.endAt
+	c.transport.pool.put(c)
 	return nil
 }

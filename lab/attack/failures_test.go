@@ -23,28 +23,28 @@ func TestLatenciesAreOfSuccesses(t *testing.T) {
 		a.Rate, a.Duration = at(1000), time.Minute
 		rec := newRecorder(a, time.Now(), nil)
 		due := func(seq uint64) time.Duration { return time.Duration(seq/4) * 4 * time.Millisecond }
-		if kind.Open() {
-			rec.follow(due, 2*hits)
+		if kind.IsOpenLoop() {
+			rec.useSchedule(due, 2*hits)
 		}
 		for seq := uint64(0); seq < 2*hits; seq++ {
 			sent := due(seq)
 			switch {
 			case seq%2 == 0:
-				rec.add(answered(seq, report{status: 200, sent: sent, first: sent + slow/2, end: sent + slow}))
+				rec.add(answered(seq, exchangeReport{status: 200, sent: sent, firstByteAt: sent + slow/2, endAt: sent + slow}))
 			case seq%8 == 1:
 				rec.add(&vegeta.Result{Seq: seq, URL: targetURL(0), Timestamp: rec.epoch.Add(sent), Latency: hung, Error: "timeout"})
 			default:
-				rec.add(answered(seq, report{status: 503, sent: sent, first: sent + fast, end: sent + fast}))
+				rec.add(answered(seq, exchangeReport{status: 503, sent: sent, firstByteAt: sent + fast, endAt: sent + fast}))
 			}
 		}
-		got, err := rec.result()
+		got, err := rec.finish()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for what, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte} {
 			want := slow
 			switch {
-			case what == "corrected" && !kind.Open():
+			case what == "corrected" && !kind.IsOpenLoop():
 				continue
 			case what == "first byte":
 				want = slow / 2
@@ -66,7 +66,7 @@ func TestLatenciesAreOfSuccesses(t *testing.T) {
 				t.Errorf("%s: second %d has a median of %.3f ms", name, b.Second, *b.P50MS)
 			}
 		}
-		if kind.Open() && got.SendLag.Count != 2*hits {
+		if kind.IsOpenLoop() && got.SendLag.Count != 2*hits {
 			t.Errorf("the send lag is of %d hits: it is the generator's, and of all", got.SendLag.Count)
 		}
 	}

@@ -11,12 +11,12 @@ import (
 	"runtimelab/lab"
 )
 
-// chunk is how many hits are written and read at once: gob spends most on a
+// hitsPerChunk is how many hits are written and read at once: gob spends most on a
 // message, not on what is in it.
-const chunk = 1024
+const hitsPerChunk = 1024
 
-// keeper writes hits as they come, in chunks, so that memory does not grow.
-type keeper struct {
+// hitWriter writes hits as they come, in chunks, so that memory does not grow.
+type hitWriter struct {
 	buffered *bufio.Writer
 	out      *gob.Encoder
 	hits     []lab.Hit
@@ -24,27 +24,27 @@ type keeper struct {
 	err      error
 }
 
-func newKeeper(w io.Writer) *keeper {
+func newHitWriter(w io.Writer) *hitWriter {
 	b := bufio.NewWriterSize(w, 64<<10)
-	return &keeper{buffered: b, out: gob.NewEncoder(b), hits: make([]lab.Hit, 0, chunk)}
+	return &hitWriter{buffered: b, out: gob.NewEncoder(b), hits: make([]lab.Hit, 0, hitsPerChunk)}
 }
 
-func (k *keeper) add(h lab.Hit) {
+func (k *hitWriter) add(h lab.Hit) {
 	k.count++
-	if k.hits = append(k.hits, h); len(k.hits) == chunk {
+	if k.hits = append(k.hits, h); len(k.hits) == hitsPerChunk {
 		k.write()
 	}
 }
 
-func (k *keeper) write() {
+func (k *hitWriter) write() {
 	if k.err == nil {
 		k.err = k.out.Encode(k.hits)
 	}
 	k.hits = k.hits[:0]
 }
 
-// end writes the rest and returns how many hits there are.
-func (k *keeper) end() (int64, error) {
+// finish writes the rest and returns how many hits there are.
+func (k *hitWriter) finish() (int64, error) {
 	if len(k.hits) > 0 {
 		k.write()
 	}

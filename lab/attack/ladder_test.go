@@ -51,8 +51,8 @@ type request struct {
 
 // rps is what a ladder on the server is said to have served per second.
 func (s server) rps(seed uint64) float64 {
-	within := s.duration / arrival
-	complete := arrivalOf(s.clients-1, s.clients, within)
+	within := s.duration / arrivalDivisor
+	complete := arrivalTime(s.clients-1, s.clients, within)
 	ended := false
 	end := newLadder(s.clients, s.duration, func() { ended = true })
 	rate := newCompletions(0, complete, s.duration, 2*s.duration)
@@ -65,7 +65,7 @@ func (s server) rps(seed uint64) float64 {
 	come := 0
 	const step = 100 * time.Microsecond
 	for now := time.Duration(0); now < 2*s.duration && (!ended || len(waiting) > 0); now += step {
-		for come < s.clients && arrivalOf(come, s.clients, within) <= now {
+		for come < s.clients && arrivalTime(come, s.clients, within) <= now {
 			waiting = append(waiting, request{come, now, need()})
 			come++
 		}
@@ -190,12 +190,12 @@ func TestLadderEnds(t *testing.T) {
 	for _, end := range []time.Duration{899, 900, 950} {
 		l.answered(&a, end)
 	}
-	if stopped != 0 || l.over() {
+	if stopped != 0 || l.isOver() {
 		t.Errorf("stopped %d times before the other client was answered", stopped)
 	}
 	l.answered(&b, 960)
 	l.answered(&b, 970)
-	if stopped != 1 || !l.over() {
+	if stopped != 1 || !l.isOver() {
 		t.Errorf("stopped %d times when both were", stopped)
 	}
 }
@@ -205,7 +205,7 @@ func TestLadderWithoutAnswers(t *testing.T) {
 	c := newCompletions(0, 300, 900, 1800)
 	c.add(100, 1000, false)
 	c.add(200, 5000, false)
-	if got := c.rps(); got != 0 || c.last != c.until {
-		t.Errorf("%v per second, the last answer at %d", got, c.last)
+	if got := c.rps(); got != 0 || c.lastAnswer != c.sendingEnd {
+		t.Errorf("%v per second, the last answer at %d", got, c.lastAnswer)
 	}
 }

@@ -11,15 +11,15 @@ import (
 func pacerAt(t *testing.T, rps float64) *openPacer {
 	t.Helper()
 	epoch := time.Now()
-	p, err := startPolling(epoch, new(atomic.Uint64))
+	p, err := startBusyPoller(epoch, new(atomic.Uint64))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.end() })
+	t.Cleanup(func() { p.stop() })
 	return pacing(rps, epoch, p)
 }
 
-func pacing(rps float64, epoch time.Time, w waiting) *openPacer {
+func pacing(rps float64, epoch time.Time, w waiter) *openPacer {
 	return newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, epoch, w)
 }
 
@@ -30,25 +30,25 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 	for k := range uint64(5000) {
 		p.Pace(0, k)
 		if k != 10 {
-			p.due(k)
+			p.takeDue(k)
 		}
 	}
-	if got := p.due(10) - p.began; got != 10*time.Microsecond {
+	if got := p.takeDue(10) - p.attackStart; got != 10*time.Microsecond {
 		t.Errorf("hit 10 was due at %v, want 10 µs", got)
 	}
-	if len(p.dues) != 0 {
-		t.Errorf("%d hits are remembered after all were asked for", len(p.dues))
+	if len(p.dueTimes) != 0 {
+		t.Errorf("%d hits are remembered after all were asked for", len(p.dueTimes))
 	}
 }
 
 func TestPacerNeverSendsEarly(t *testing.T) {
 	epoch := time.Now()
-	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 2000), "sleeping": pacing(2000, epoch, newSleeping(epoch))} {
+	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 2000), "sleeping": pacing(2000, epoch, newTimerWaiter(epoch))} {
 		for k := range uint64(200) {
 			if _, stop := p.Pace(time.Since(p.epoch), k); stop {
 				t.Fatalf("%s: the pacer stopped by itself", name)
 			}
-			if early := p.due(k) - time.Since(p.epoch); early > 0 {
+			if early := p.takeDue(k) - time.Since(p.epoch); early > 0 {
 				t.Fatalf("%s: hit %d was let go %v before it was due", name, k, early)
 			}
 		}
@@ -57,18 +57,18 @@ func TestPacerNeverSendsEarly(t *testing.T) {
 
 func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
 	epoch := time.Now()
-	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 1.0/3600), "sleeping": pacing(1.0/3600, epoch, newSleeping(epoch))} {
+	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 1.0/3600), "sleeping": pacing(1.0/3600, epoch, newTimerWaiter(epoch))} {
 		p.Pace(0, 0)
 		stopped := make(chan bool)
 		go func() {
 			_, stop := p.Pace(0, 1) // due in an hour
 			stopped <- stop
 		}()
-		p.waiting.end()
+		p.waiter.stop()
 		if !<-stopped {
 			t.Errorf("%s: an interrupted wait let its hit go", name)
 		}
-		if p.waiting.until(0) {
+		if p.waiter.waitUntil(0) {
 			t.Errorf("%s: a moment came after the end", name)
 		}
 	}

@@ -13,18 +13,20 @@ import (
 )
 
 const (
-	digits       = 3                       // significant digits of every histogram
-	longest      = int64(10 * time.Minute) // largest latency that a histogram tells apart
-	beyond       = 10                      // samples that must lie beyond a quantile for it to be said
-	errorReasons = 8                       // distinct reasons kept
+	significantDigits = 3                       // significant digits of every histogram
+	maxLatency        = int64(10 * time.Minute) // largest latency that a histogram tells apart
+	minBeyondQuantile = 10                      // samples that must lie beyond a quantile for it to be said
+	maxErrorReasons   = 8                       // distinct reasons kept
 )
 
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, longest, digits) }
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, maxLatency, significantDigits)
+}
 
-// record adds a duration to a histogram; what is out of range counts as the
+// recordDuration adds a duration to a histogram; what is out of range counts as the
 // nearest end, never as nothing.
-func record(h *hdrhistogram.Histogram, d time.Duration) {
-	v := min(max(int64(d), 0), longest)
+func recordDuration(h *hdrhistogram.Histogram, d time.Duration) {
+	v := min(max(int64(d), 0), maxLatency)
 	if err := h.RecordValue(v); err != nil {
 		panic(fmt.Sprintf("attack: %d ns is within the histogram's range but was refused: %v", v, err))
 	}
@@ -34,53 +36,53 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 // memory does not grow with the number of hits, only with seconds. Times are
 // counted from the transport's epoch.
 type recorder struct {
-	targets []lab.Target
-	epoch   time.Time
-	due     func(seq uint64) time.Duration // nil in a closed loop, which has no schedule
-	out     lab.AttackResult
-	warmEnd string
-	keeper  *keeper      // nil unless hits are kept
-	ladder  *completions // nil in any other attack
+	targets     []lab.Target
+	epoch       time.Time
+	due         func(seq uint64) time.Duration // nil in a closed loop, which has no schedule
+	result      lab.AttackResult
+	warmEnd     string
+	hitWriter   *hitWriter   // nil unless hits are kept
+	completions *completions // nil in any other attack
 
 	deadline time.Duration // 0: there is none
 	duration time.Duration // for which the attack sends at the most
 
-	began, ended                time.Duration
-	raw, corrected, lags, first *hdrhistogram.Histogram // of successes, but for the send lag
-	second                      *hdrhistogram.Histogram // of successes in the newest bucket
-	failures                    *hdrhistogram.Histogram // of hits that failed
+	began, ended                        time.Duration
+	raw, corrected, sendLags, firstByte *hdrhistogram.Histogram // of successes, but for the send lag
+	secondHistogram                     *hdrhistogram.Histogram // of successes in the newest bucket
+	failures                            *hdrhistogram.Histogram // of hits that failed
 }
 
 func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 	r := &recorder{
-		targets: a.Targets,
-		epoch:   epoch,
-		out:     lab.AttackResult{Errors: make(map[string]int)},
-		raw:     newHistogram(),
-		first:   newHistogram(),
-		second:  newHistogram(),
+		targets:         a.Targets,
+		epoch:           epoch,
+		result:          lab.AttackResult{Errors: make(map[string]int)},
+		raw:             newHistogram(),
+		firstByte:       newHistogram(),
+		secondHistogram: newHistogram(),
 
 		failures: newHistogram(),
 
 		deadline: a.Deadline,
-		duration: sends(a),
+		duration: maxSendTime(a),
 	}
 	if a.KeepHits {
-		r.keeper = newKeeper(hits)
+		r.hitWriter = newHitWriter(hits)
 	}
 	return r
 }
 
-// follow has latencies corrected by a schedule that calls for so many hits.
-func (r *recorder) follow(due func(seq uint64) time.Duration, intended int64) {
-	r.due, r.out.Intended = due, intended
-	r.corrected, r.lags = newHistogram(), newHistogram()
+// useSchedule has latencies corrected by a schedule that calls for so many hits.
+func (r *recorder) useSchedule(due func(seq uint64) time.Duration, intended int64) {
+	r.due, r.result.Intended = due, intended
+	r.corrected, r.sendLags = newHistogram(), newHistogram()
 }
 
-// climb has successes counted as those of a ladder.
-func (r *recorder) climb(c *completions) {
-	r.ladder = c
-	r.out.Settled = c.complete - c.began
+// countLadder has successes counted as those of a ladder.
+func (r *recorder) countLadder(c *completions) {
+	r.completions = c
+	r.result.ClientRampUp = c.allArrived - c.firstArrival
 }
 
 // add records one hit and returns when it ended, after the first one's start.
@@ -88,110 +90,110 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	rep, answered := decodeReport(hit.Body)
 	if !answered {
 		sent := hit.Timestamp.Sub(r.epoch)
-		rep = report{target: targetIndex(hit.URL), sent: sent, end: sent + hit.Latency}
+		rep = exchangeReport{target: targetIndex(hit.URL), sent: sent, endAt: sent + hit.Latency}
 	}
-	if r.out.Sent == 0 || rep.sent < r.began {
+	if r.result.Sent == 0 || rep.sent < r.began {
 		r.began = rep.sent
 	}
-	r.ended = max(r.ended, r.chargedUntil(rep.end, answered))
-	r.out.Sent++
+	r.ended = max(r.ended, r.countsUntil(rep.endAt, answered))
+	r.result.Sent++
 
-	latency := rep.end - rep.sent
+	latency := rep.endAt - rep.sent
 	charged := latency // what the server is charged with
 	if r.due != nil {
 		due := r.due(hit.Seq)
-		charged = rep.end - due
-		record(r.lags, rep.sent-due)
+		charged = rep.endAt - due
+		recordDuration(r.sendLags, rep.sent-due)
 	}
-	bucket := r.bucketFor(rep.end)
+	bucket := r.bucketFor(rep.endAt)
 	r.bucketAt(rep.sent).Sent++
-	fault := withoutURL(hit.Error)
+	fault := stripURL(hit.Error)
 	if answered {
-		fault = r.fault(rep)
+		fault = r.failureReason(rep)
 	}
-	if r.ladder != nil {
-		r.ladder.add(rep.sent, rep.end, fault == "")
+	if r.completions != nil {
+		r.completions.add(rep.sent, rep.endAt, fault == "")
 	}
 	if !r.targets[rep.target].Request.Background {
-		r.time(rep, latency, charged, fault == "")
+		r.recordLatencies(rep, latency, charged, fault == "")
 	}
 	if fault == "" {
-		r.out.Succeeded++
+		r.result.Succeeded++
 		bucket.Succeeded++
 		if charged <= r.deadline {
-			r.out.InTime++
+			r.result.WithinDeadline++
 		}
 	} else {
-		r.out.Failed++
+		r.result.Failed++
 		bucket.Failed++
-		r.blame(fault)
+		r.countError(fault)
 	}
-	if r.keeper != nil {
-		r.keeper.add(lab.Hit{
-			Seq: hit.Seq, At: r.epoch.Add(rep.sent), Latency: latency, FirstByte: max(rep.first-rep.sent, 0),
-			Target: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: fault,
+	if r.hitWriter != nil {
+		r.hitWriter.add(lab.Hit{
+			Seq: hit.Seq, SentAt: r.epoch.Add(rep.sent), Latency: latency, FirstByte: max(rep.firstByteAt-rep.sent, 0),
+			TargetIndex: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: fault,
 		})
 	}
-	return rep.end - r.began
+	return rep.endAt - r.began
 }
 
-// chargedUntil is until when a hit keeps the attack going. One that got no answer
+// countsUntil is until when a hit keeps the attack going. One that got no answer
 // does so while others are sent: the time that the generator waited for it in vain
 // afterwards, up to its timeout, is none in which anything could have been served.
-func (r *recorder) chargedUntil(end time.Duration, answered bool) time.Duration {
+func (r *recorder) countsUntil(end time.Duration, answered bool) time.Duration {
 	if answered {
 		return end
 	}
 	return min(end, r.began+r.duration)
 }
 
-// time records how long a hit took. Failures are counted apart: an error that
+// recordLatencies records how long a hit took. Failures are counted apart: an error that
 // comes at once would make the server look fast, and a timeout slow.
-func (r *recorder) time(rep report, latency, charged time.Duration, succeeded bool) {
+func (r *recorder) recordLatencies(rep exchangeReport, latency, charged time.Duration, succeeded bool) {
 	if !succeeded {
-		record(r.failures, charged)
+		recordDuration(r.failures, charged)
 		return
 	}
-	record(r.raw, latency)
-	record(r.first, rep.first-rep.sent)
+	recordDuration(r.raw, latency)
+	recordDuration(r.firstByte, rep.firstByteAt-rep.sent)
 	if r.due != nil {
-		record(r.corrected, charged)
+		recordDuration(r.corrected, charged)
 	}
-	record(r.second, charged)
+	recordDuration(r.secondHistogram, charged)
 }
 
-// fault says why an answered hit is not a success; empty when it is one. An
+// failureReason says why an answered hit is not a success; empty when it is one. An
 // answer other than its target's is an error of the server.
-func (r *recorder) fault(rep report) string {
+func (r *recorder) failureReason(rep exchangeReport) string {
 	switch {
 	case rep.status != r.targets[rep.target].Status:
 		return fmt.Sprintf("status %d instead of %d", rep.status, r.targets[rep.target].Status)
-	case rep.differs:
+	case rep.bodyDiffers:
 		request := r.targets[rep.target].Request
 		return fmt.Sprintf("%s %s: body differs from the contract's", request.Method, request.Path)
 	}
 	return ""
 }
 
-// withoutURL is what went wrong without http.Client's words before it, which
+// stripURL is what went wrong without http.Client's words before it, which
 // name the target as the transport knows it.
-func withoutURL(message string) string {
+func stripURL(message string) string {
 	if _, after, ok := strings.Cut(message, `": `); ok {
 		return after
 	}
 	return message
 }
 
-func (r *recorder) blame(fault string) {
-	if _, seen := r.out.Errors[fault]; !seen && len(r.out.Errors) >= errorReasons {
+func (r *recorder) countError(fault string) {
+	if _, seen := r.result.Errors[fault]; !seen && len(r.result.Errors) >= maxErrorReasons {
 		fault = "other"
 	}
-	r.out.Errors[fault]++
+	r.result.Errors[fault]++
 }
 
-// count takes what the transport counted.
-func (r *recorder) count(bytesIn, bytesOut, dialled int64) {
-	r.out.BytesIn, r.out.BytesOut, r.out.Dialled = bytesIn, bytesOut, dialled
+// setTransportCounts takes what the transport counted.
+func (r *recorder) setTransportCounts(bytesIn, bytesOut, dialled int64) {
+	r.result.BytesIn, r.result.BytesOut, r.result.ConnectionsOpened = bytesIn, bytesOut, dialled
 }
 
 // bucketFor is the bucket in which an answer that came at t counts. Results
@@ -199,65 +201,65 @@ func (r *recorder) count(bytesIn, bytesOut, dialled int64) {
 // latencies are complete when the next one opens; a straggler counts in the
 // newest bucket rather than not at all.
 func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
-	second := max(int((t-r.began)/time.Second), len(r.out.Buckets)-1, 0)
-	for len(r.out.Buckets) <= second {
+	second := max(int((t-r.began)/time.Second), len(r.result.Buckets)-1, 0)
+	for len(r.result.Buckets) <= second {
 		r.closeBucket()
-		r.out.Buckets = append(r.out.Buckets, lab.Bucket{Second: len(r.out.Buckets)})
+		r.result.Buckets = append(r.result.Buckets, lab.Bucket{Second: len(r.result.Buckets)})
 	}
-	return &r.out.Buckets[second]
+	return &r.result.Buckets[second]
 }
 
 // bucketAt is the existing bucket of a moment that is not after the newest one.
 func (r *recorder) bucketAt(t time.Duration) *lab.Bucket {
 	second := int((t - r.began) / time.Second)
-	return &r.out.Buckets[min(max(second, 0), len(r.out.Buckets)-1)]
+	return &r.result.Buckets[min(max(second, 0), len(r.result.Buckets)-1)]
 }
 
 func (r *recorder) closeBucket() {
-	if len(r.out.Buckets) == 0 {
+	if len(r.result.Buckets) == 0 {
 		return
 	}
-	last := &r.out.Buckets[len(r.out.Buckets)-1]
-	last.P50MS, last.P99MS = quantile(r.second, 50), quantile(r.second, 99)
-	r.second.Reset()
+	last := &r.result.Buckets[len(r.result.Buckets)-1]
+	last.P50MS, last.P99MS = quantile(r.secondHistogram, 50), quantile(r.secondHistogram, 99)
+	r.secondHistogram.Reset()
 }
 
-// result closes the record.
-func (r *recorder) result() (lab.AttackResult, error) {
+// finish closes the record.
+func (r *recorder) finish() (lab.AttackResult, error) {
 	r.closeBucket()
-	out := &r.out
+	out := &r.result
 	out.StartedAt = r.epoch.Add(r.began).UTC()
 	out.Elapsed = r.ended - r.began
-	out.WarmEnd = r.warmEnd
+	out.WarmUpEnd = r.warmEnd
 	if r.due == nil {
 		out.Intended = out.Sent
 	}
-	if r.ladder != nil {
-		out.LadderRPS = r.ladder.rps()
+	if r.completions != nil {
+		out.LadderRPS = r.completions.rps()
 	}
 	var err error
 	for _, h := range []struct {
 		from *hdrhistogram.Histogram
 		to   **lab.Latency
 	}{
-		{r.raw, &out.Raw}, {r.first, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.lags, &out.SendLag},
+		{r.raw, &out.Raw}, {r.firstByte, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.sendLags, &out.SendLag},
 		{r.failures, &out.Failures},
 	} {
 		if h.from == nil || h.from.TotalCount() == 0 {
 			continue
 		}
-		if *h.to, err = summary(h.from); err != nil {
+		if *h.to, err = summarize(h.from); err != nil {
 			return *out, err
 		}
 	}
-	if r.keeper != nil {
-		out.KeptHits, err = r.keeper.end()
+	if r.hitWriter != nil {
+		out.KeptHits, err = r.hitWriter.finish()
 	}
 	return *out, err
 }
 
-// summary is what a histogram of nanoseconds says, in milliseconds.
-func summary(h *hdrhistogram.Histogram) (*lab.Latency, error) {
+// summarize is what a histogram of nanoseconds says, in milliseconds.
+func summarize(h *hdrhistogram.Histogram) (*lab.Latency, error) {
 	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a histogram of %d samples: %w", h.TotalCount(), err)
@@ -278,7 +280,7 @@ func summary(h *hdrhistogram.Histogram) (*lab.Latency, error) {
 // beyond it.
 func quantile(h *hdrhistogram.Histogram, percentile float64) *float64 {
 	const rounding = 1e-6 // a thousandth of 10 000 is a little less than ten
-	if float64(h.TotalCount())*(100-percentile)/100 < beyond-rounding {
+	if float64(h.TotalCount())*(100-percentile)/100 < minBeyondQuantile-rounding {
 		return nil
 	}
 	v := milliseconds(h.ValueAtPercentile(percentile))

@@ -32,7 +32,7 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 			dues = append(dues, due)
 		}
 		rec := newRecorder(a, time.Now(), nil)
-		rec.follow(func(seq uint64) time.Duration { return dues[seq] }, int64(len(dues)))
+		rec.useSchedule(func(seq uint64) time.Duration { return dues[seq] }, int64(len(dues)))
 		free := make([]time.Duration, workers) // when each worker is
 		for k, due := range dues {
 			w := k % workers
@@ -43,9 +43,9 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 			}
 			free[w] = end
 			exact = append(exact, end-due)
-			rec.add(answered(uint64(k), report{status: 200, sent: sent, first: end, end: end}))
+			rec.add(answered(uint64(k), exchangeReport{status: 200, sent: sent, firstByteAt: end, endAt: end}))
 		}
-		got, err := rec.result()
+		got, err := rec.finish()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,14 +66,14 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 	}
 }
 
-func answered(seq uint64, r report) *vegeta.Result {
+func answered(seq uint64, r exchangeReport) *vegeta.Result {
 	var encoded [reportSize]byte
 	return &vegeta.Result{Seq: seq, Body: r.encode(encoded[:])}
 }
 
 // A hit that nobody answers does not stretch an attack to its timeout, and one that
 // all hits end with does not shorten it to what was answered before.
-func TestUnansweredHitsCountUntilSendingEnds(t *testing.T) {
+func TestUnansweredHitsDoNotExtendTheAttack(t *testing.T) {
 	for name, tt := range map[string]struct {
 		lastAnswer, waited, want time.Duration
 	}{
@@ -85,9 +85,9 @@ func TestUnansweredHitsCountUntilSendingEnds(t *testing.T) {
 		a := attackOn("http://127.0.0.1:1", lab.Peak)
 		a.Duration = 2 * time.Second
 		rec := newRecorder(a, time.Now(), nil)
-		rec.add(answered(0, report{status: 200, end: tt.lastAnswer}))
+		rec.add(answered(0, exchangeReport{status: 200, endAt: tt.lastAnswer}))
 		rec.add(&vegeta.Result{URL: targetURL(0), Timestamp: rec.epoch, Latency: tt.waited, Error: "timeout"})
-		if got, err := rec.result(); err != nil || got.Elapsed != tt.want {
+		if got, err := rec.finish(); err != nil || got.Elapsed != tt.want {
 			t.Errorf("%s: %v, want %v (error %v)", name, got.Elapsed, tt.want, err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
 	}{{19, 50, false}, {20, 50, true}, {99, 90, false}, {100, 90, true}, {999, 99, false}, {1000, 99, true}, {9999, 99.9, false}, {10000, 99.9, true}} {
 		h := newHistogram()
 		for range tt.n {
-			record(h, time.Millisecond)
+			recordDuration(h, time.Millisecond)
 		}
 		if got := quantile(h, tt.percentile); (got != nil) != tt.said {
 			t.Errorf("p%v of %d: %v", tt.percentile, tt.n, got)
@@ -109,8 +109,8 @@ func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
 	}
 }
 
-func TestReportSurvivesItsWay(t *testing.T) {
-	want := report{target: 3, status: 503, sent: 1, first: 2, end: math.MaxInt64, bytesIn: 1 << 40, differs: true}
+func TestExchangeReportRoundTrips(t *testing.T) {
+	want := exchangeReport{target: 3, status: 503, sent: 1, firstByteAt: 2, endAt: math.MaxInt64, bytesIn: 1 << 40, bodyDiffers: true}
 	var encoded [reportSize]byte
 	if got, ok := decodeReport(want.encode(encoded[:])); !ok || got != want {
 		t.Errorf("%+v became %+v", want, got)
@@ -143,13 +143,13 @@ func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
 		if h.Seq != uint64(i) {
 			t.Fatalf("hit %d has sequence number %d", i, h.Seq)
 		}
-		if h.Status != 200 || h.BytesIn != 5 || h.Error != "" || h.Latency <= 0 || h.FirstByte > h.Latency || h.At.Before(got.StartedAt.Truncate(0)) {
+		if h.Status != 200 || h.BytesIn != 5 || h.Error != "" || h.Latency <= 0 || h.FirstByte > h.Latency || h.SentAt.Before(got.StartedAt.Truncate(0)) {
 			t.Fatalf("hit %+v of an attack from %v", h, got.StartedAt)
 		}
 	}
 }
 
-func TestHitsWithoutAPlaceAreRefused(t *testing.T) {
+func TestRunRefusesToKeepHitsWithoutAWriter(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Peak)
 	a.KeepHits = true
 	if _, err := Run(t.Context(), a, nil, nil); err == nil {
@@ -157,11 +157,11 @@ func TestHitsWithoutAPlaceAreRefused(t *testing.T) {
 	}
 }
 
-func TestReadHitsSaysWhatIsTorn(t *testing.T) {
+func TestReadHitsReportsATornChunk(t *testing.T) {
 	var spool bytes.Buffer
-	k := newKeeper(&spool)
+	k := newHitWriter(&spool)
 	k.add(lab.Hit{Seq: 1})
-	if _, err := k.end(); err != nil {
+	if _, err := k.finish(); err != nil {
 		t.Fatal(err)
 	}
 	torn := spool.Bytes()[:spool.Len()-3]
@@ -171,17 +171,17 @@ func TestReadHitsSaysWhatIsTorn(t *testing.T) {
 }
 
 // Background is load like any other; only its latency is not asked for.
-func TestBackgroundIsLoadWithoutALatency(t *testing.T) {
+func TestBackgroundRequestsAreNotTimed(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Steady)
 	a.Rate = at(100)
 	a.Targets = append(a.Targets, a.Targets[0])
 	a.Targets[1].Request.Background = true
 	rec := newRecorder(a, time.Now(), nil)
-	rec.follow(func(uint64) time.Duration { return 0 }, 2)
-	rec.add(answered(0, report{target: 0, status: 200, end: 10 * time.Millisecond}))
-	rec.add(answered(1, report{target: 1, status: 200, end: time.Second}))
-	rec.add(answered(2, report{target: 1, status: 500, end: time.Second}))
-	got, err := rec.result()
+	rec.useSchedule(func(uint64) time.Duration { return 0 }, 2)
+	rec.add(answered(0, exchangeReport{target: 0, status: 200, endAt: 10 * time.Millisecond}))
+	rec.add(answered(1, exchangeReport{target: 1, status: 200, endAt: time.Second}))
+	rec.add(answered(2, exchangeReport{target: 1, status: 500, endAt: time.Second}))
+	got, err := rec.finish()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,16 +201,16 @@ func TestInTimeCountsFromTheIntendedSend(t *testing.T) {
 	a.Rate, a.Deadline = at(100), 50*time.Millisecond
 	rec := newRecorder(a, time.Now(), nil)
 	dues := []time.Duration{0, 10 * time.Millisecond, 0, 0}
-	rec.follow(func(seq uint64) time.Duration { return dues[seq] }, 4)
-	rec.add(answered(0, report{status: 200, sent: 30 * time.Millisecond, end: 50 * time.Millisecond}))
-	rec.add(answered(1, report{status: 200, sent: 30 * time.Millisecond, end: 60 * time.Millisecond}))
-	rec.add(answered(2, report{status: 200, sent: 40 * time.Millisecond, end: 51 * time.Millisecond}))
-	rec.add(answered(3, report{status: 500, end: time.Millisecond}))
-	got, err := rec.result()
+	rec.useSchedule(func(seq uint64) time.Duration { return dues[seq] }, 4)
+	rec.add(answered(0, exchangeReport{status: 200, sent: 30 * time.Millisecond, endAt: 50 * time.Millisecond}))
+	rec.add(answered(1, exchangeReport{status: 200, sent: 30 * time.Millisecond, endAt: 60 * time.Millisecond}))
+	rec.add(answered(2, exchangeReport{status: 200, sent: 40 * time.Millisecond, endAt: 51 * time.Millisecond}))
+	rec.add(answered(3, exchangeReport{status: 500, endAt: time.Millisecond}))
+	got, err := rec.finish()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.InTime != 2 || got.Succeeded != 3 {
-		t.Errorf("%d in time of %d", got.InTime, got.Succeeded)
+	if got.WithinDeadline != 2 || got.Succeeded != 3 {
+		t.Errorf("%d in time of %d", got.WithinDeadline, got.Succeeded)
 	}
 }

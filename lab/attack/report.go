@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// report is what the transport saw of one exchange. It goes through Vegeta as
+// exchangeReport is what the transport saw of one exchange. It goes through Vegeta as
 // the body of the answer, so that it reaches the recorder with the hit that it
 // belongs to; the answer's own body has been compared by then.
-type report struct {
-	target           int
-	status           int
-	sent, first, end time.Duration // after the transport's epoch
-	bytesIn          int64         // of the body
-	differs          bool          // the body is not the target's
+type exchangeReport struct {
+	target                   int
+	status                   int
+	sent, firstByteAt, endAt time.Duration // after the transport's epoch
+	bytesIn                  int64         // of the body
+	bodyDiffers              bool          // the body is not the target's
 }
 
 const reportSize = 8 * 7
 
 // encode writes the report into p, which has reportSize bytes.
-func (r report) encode(p []byte) []byte {
+func (r exchangeReport) encode(p []byte) []byte {
 	differs := uint64(0)
-	if r.differs {
+	if r.bodyDiffers {
 		differs = 1
 	}
 	for i, v := range [...]uint64{
-		uint64(r.target), uint64(r.status), uint64(r.sent), uint64(r.first), uint64(r.end), uint64(r.bytesIn), differs,
+		uint64(r.target), uint64(r.status), uint64(r.sent), uint64(r.firstByteAt), uint64(r.endAt), uint64(r.bytesIn), differs,
 	} {
 		binary.LittleEndian.PutUint64(p[8*i:], v)
 	}
@@ -33,14 +33,14 @@ func (r report) encode(p []byte) []byte {
 }
 
 // decodeReport reads what encode wrote.
-func decodeReport(p []byte) (r report, ok bool) {
+func decodeReport(p []byte) (r exchangeReport, ok bool) {
 	if len(p) != reportSize {
 		return r, false
 	}
 	at := func(i int) int64 { return int64(binary.LittleEndian.Uint64(p[8*i:])) }
-	return report{
+	return exchangeReport{
 		target: int(at(0)), status: int(at(1)),
-		sent: time.Duration(at(2)), first: time.Duration(at(3)), end: time.Duration(at(4)),
-		bytesIn: at(5), differs: at(6) != 0,
+		sent: time.Duration(at(2)), firstByteAt: time.Duration(at(3)), endAt: time.Duration(at(4)),
+		bytesIn: at(5), bodyDiffers: at(6) != 0,
 	}, true
 }

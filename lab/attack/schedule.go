@@ -18,13 +18,13 @@ import (
 // is computed from the sum and never from the time before, so that rounding
 // does not accumulate.
 type schedule struct {
-	pieces []piece
-	gap    func() float64 // to the next hit, in hits
-	sum    float64        // of the gaps so far
+	segments []rateSegment
+	gap      func() float64 // to the next hit, in hits
+	gapSum   float64        // of the gaps so far
 }
 
-// piece is a stage with what came before it.
-type piece struct {
+// rateSegment is a stage with what came before it.
+type rateSegment struct {
 	begins time.Duration
 	sum    float64 // hits before it
 	rate   float64 // per second, at its beginning
@@ -37,17 +37,17 @@ func newSchedule(a lab.Attack) *schedule {
 	var at time.Duration
 	sum, rate := 0.0, 0.0
 	for _, stage := range a.Rate {
-		lasts := stage.Lasts.Seconds()
-		p := piece{begins: at, sum: sum, rate: stage.FromRPS, hits: (stage.FromRPS + stage.ToRPS) / 2 * lasts}
+		lasts := stage.Duration.Seconds()
+		p := rateSegment{begins: at, sum: sum, rate: stage.FromRPS, hits: (stage.FromRPS + stage.ToRPS) / 2 * lasts}
 		if lasts > 0 {
 			p.slope = (stage.ToRPS - stage.FromRPS) / lasts
 		}
-		s.pieces = append(s.pieces, p)
-		at, sum, rate = at+stage.Lasts, sum+p.hits, stage.ToRPS
+		s.segments = append(s.segments, p)
+		at, sum, rate = at+stage.Duration, sum+p.hits, stage.ToRPS
 	}
-	s.pieces = append(s.pieces, piece{begins: at, sum: sum, rate: rate, hits: math.Inf(1)})
+	s.segments = append(s.segments, rateSegment{begins: at, sum: sum, rate: rate, hits: math.Inf(1)})
 	if a.Arrivals == lab.Constant {
-		s.sum = -1 // hit 0 is due at once
+		s.gapSum = -1 // hit 0 is due at once
 		s.gap = func() float64 { return 1 }
 	} else {
 		s.gap = rand.New(rand.NewPCG(a.Seed, 0)).ExpFloat64
@@ -59,17 +59,17 @@ func newSchedule(a lab.Attack) *schedule {
 const never = time.Duration(math.MaxInt64)
 
 func (s *schedule) next() time.Duration {
-	s.sum += s.gap()
-	for len(s.pieces) > 1 && s.sum >= s.pieces[0].sum+s.pieces[0].hits {
-		s.pieces = s.pieces[1:]
+	s.gapSum += s.gap()
+	for len(s.segments) > 1 && s.gapSum >= s.segments[0].sum+s.segments[0].hits {
+		s.segments = s.segments[1:]
 	}
-	return s.pieces[0].when(s.sum)
+	return s.segments[0].timeAt(s.gapSum)
 }
 
-// when is the time at which the summed-up rate reaches sum, within the piece:
+// timeAt is the time at which the summed-up rate reaches sum, within the piece:
 // x = rate t + slope t^2 / 2, solved in the form that does not cancel and holds
 // for a slope of 0.
-func (p piece) when(sum float64) time.Duration {
+func (p rateSegment) timeAt(sum float64) time.Duration {
 	x := sum - p.sum
 	if x <= 0 {
 		return p.begins
@@ -85,8 +85,8 @@ func (p piece) when(sum float64) time.Duration {
 	return p.begins + time.Duration(math.Round(seconds*float64(time.Second)))
 }
 
-// intended counts the hits that a schedule calls for before d.
-func intended(s *schedule, d time.Duration) int64 {
+// countHits counts the hits that a schedule calls for before d.
+func countHits(s *schedule, d time.Duration) int64 {
 	var n int64
 	for s.next() < d {
 		n++

@@ -63,10 +63,10 @@ func TestPoissonScheduleIsSeededAndExponential(t *testing.T) {
 // does.
 func TestScheduleFollowsItsRate(t *testing.T) {
 	stages := []lab.Stage{
-		{FromRPS: 0, ToRPS: 1000, Lasts: 10 * time.Second},   // ramp up: 5000
-		{FromRPS: 1000, ToRPS: 1000, Lasts: 5 * time.Second}, // step: 5000
-		{FromRPS: 400, ToRPS: 400, Lasts: 5 * time.Second},   // step down: 2000
-		{FromRPS: 400, ToRPS: 0, Lasts: 10 * time.Second},    // ramp down: 2000
+		{FromRPS: 0, ToRPS: 1000, Duration: 10 * time.Second},   // ramp up: 5000
+		{FromRPS: 1000, ToRPS: 1000, Duration: 5 * time.Second}, // step: 5000
+		{FromRPS: 400, ToRPS: 400, Duration: 5 * time.Second},   // step down: 2000
+		{FromRPS: 400, ToRPS: 0, Duration: 10 * time.Second},    // ramp down: 2000
 	}
 	// Integrals of the rate, by hand.
 	want := map[time.Duration]float64{
@@ -74,11 +74,11 @@ func TestScheduleFollowsItsRate(t *testing.T) {
 		17500 * time.Millisecond: 11_000, 20 * time.Second: 12_000, 25 * time.Second: 13_500, 30 * time.Second: 14_000,
 	}
 	for at, sum := range want {
-		constant := intended(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: stages}), at)
+		constant := countHits(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: stages}), at)
 		if constant != int64(sum) {
 			t.Errorf("constant arrivals: %d hits before %v, want %.0f", constant, at, sum)
 		}
-		poisson := intended(newSchedule(lab.Attack{Arrivals: lab.Poisson, Rate: stages, Seed: 3}), at)
+		poisson := countHits(newSchedule(lab.Attack{Arrivals: lab.Poisson, Rate: stages, Seed: 3}), at)
 		if math.Abs(float64(poisson)-sum) > 5*math.Sqrt(sum) { // five standard deviations
 			t.Errorf("Poisson arrivals: %d hits before %v, want about %.0f", poisson, at, sum)
 		}
@@ -87,10 +87,10 @@ func TestScheduleFollowsItsRate(t *testing.T) {
 
 func TestScheduleNeverGoesBack(t *testing.T) {
 	s := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: []lab.Stage{
-		{FromRPS: 100, ToRPS: 0, Lasts: time.Second},
-		{FromRPS: 0, ToRPS: 0, Lasts: time.Second},
-		{FromRPS: 0, ToRPS: 500, Lasts: time.Second},
-		{FromRPS: 500, ToRPS: 0, Lasts: time.Second},
+		{FromRPS: 100, ToRPS: 0, Duration: time.Second},
+		{FromRPS: 0, ToRPS: 0, Duration: time.Second},
+		{FromRPS: 0, ToRPS: 500, Duration: time.Second},
+		{FromRPS: 500, ToRPS: 0, Duration: time.Second},
 	}})
 	last := time.Duration(-1)
 	for {

@@ -46,19 +46,19 @@ func targetIndex(u string) int {
 // A failed exchange is never retried: the connection is closed, the failure is
 // the caller's to count, and the next hit on it dials anew.
 type transport struct {
-	address string
-	dialer  net.Dialer
-	timeout time.Duration
-	targets []target
-	epoch   time.Time     // what the times of reports are counted from
-	keep    bool          // connections are kept for the next hit
-	steps   atomic.Uint64 // that hits have made: sent, received
+	address   string
+	dialer    net.Dialer
+	timeout   time.Duration
+	targets   []target
+	epoch     time.Time     // what the times of reports are counted from
+	keepAlive bool          // connections are kept for the next hit
+	ioSteps   atomic.Uint64 // that hits have made: sent, received
 
-	all    []*conn
-	pool   pool
-	ladder *ladder       // nil in any other attack
-	done   chan struct{} // ends the watch over timeouts
-	rest   sync.WaitGroup
+	conns     []*conn
+	pool      pool
+	ladder    *ladder       // nil in any other attack
+	stopWatch chan struct{} // ends the watch over timeouts
+	watcher   sync.WaitGroup
 }
 
 // target is a request as it goes over the wire and what its answer must be.
@@ -79,33 +79,33 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		return nil, fmt.Errorf("reading base URL %q: %w", a.BaseURL, err)
 	}
 	t := &transport{
-		address: base.Host,
-		dialer:  net.Dialer{Timeout: a.Timeout, KeepAlive: -1},
-		timeout: a.Timeout,
-		epoch:   time.Now(),
-		keep:    !a.PerRequest,
-		done:    make(chan struct{}),
+		address:   base.Host,
+		dialer:    net.Dialer{Timeout: a.Timeout, KeepAlive: -1},
+		timeout:   a.Timeout,
+		epoch:     time.Now(),
+		keepAlive: !a.ConnectionPerRequest,
+		stopWatch: make(chan struct{}),
 	}
 	for _, tg := range a.Targets {
-		wire, err := wireForm(base.Host, tg.Request, a.PerRequest)
+		wire, err := wireForm(base.Host, tg.Request, a.ConnectionPerRequest)
 		if err != nil {
 			return nil, err
 		}
 		t.targets = append(t.targets, target{wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method, status: tg.Status, body: tg.Body})
 	}
-	dialling := t.keep
+	dialling := t.keepAlive
 	for range a.Connections {
 		c := newConn(t)
 		dialling = dialling && c.dial(ctx) == nil
-		t.all = append(t.all, c)
+		t.conns = append(t.conns, c)
 	}
-	t.pool.free = make([]*conn, len(t.all))
+	t.pool.free = make([]*conn, len(t.conns))
 	if a.Kind != lab.Ladder { // whose clients are still to come
-		for _, c := range t.all {
-			t.pool.give(c)
+		for _, c := range t.conns {
+			t.pool.put(c)
 		}
 	}
-	t.rest.Go(t.watch)
+	t.watcher.Go(t.watchTimeouts)
 	return t, nil
 }
 
@@ -139,18 +139,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if index < 0 || index >= len(t.targets) {
 		return nil, fmt.Errorf("no target %q", req.URL)
 	}
-	t.steps.Add(1)
+	t.ioSteps.Add(1)
 	sent := t.now()
 	c := t.pool.take()
-	c.report = report{target: index, sent: sent}
+	c.report = exchangeReport{target: index, sent: sent}
 	tg := &t.targets[index]
 	err := c.exchange(tg)
 	if t.ladder != nil {
-		t.ladder.answered(&c.left, t.now())
+		t.ladder.answered(&c.gotLastAnswer, t.now())
 	}
 	if err != nil {
-		c.hangUp()
-		t.pool.give(c)
+		c.disconnect()
+		t.pool.put(c)
 		return nil, err
 	}
 	c.answer.StatusCode = c.report.status
@@ -160,29 +160,29 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // now is the time since the transport's epoch.
 func (t *transport) now() time.Duration { return time.Since(t.epoch) }
 
-// watch ends exchanges that have taken longer than the timeout. One watch for
+// watchTimeouts ends exchanges that have taken longer than the timeout. One watch for
 // all costs less than a timer for each hit.
-func (t *transport) watch() {
-	timer := time.NewTimer(t.giveUpOverdue())
+func (t *transport) watchTimeouts() {
+	timer := time.NewTimer(t.expireOverdue())
 	defer timer.Stop()
 	for {
 		select {
-		case <-t.done:
+		case <-t.stopWatch:
 			return
 		case <-timer.C:
-			timer.Reset(t.giveUpOverdue())
+			timer.Reset(t.expireOverdue())
 		}
 	}
 }
 
-// giveUpOverdue ends the exchanges that are overdue, and returns after how long
+// expireOverdue ends the exchanges that are overdue, and returns after how long
 // it is to be called again: when the next of those under way is, so that a
 // generator that sleeps is not woken in vain, and after a tenth of the timeout at
 // most, because an exchange counts from before it dialled and shows only then.
-func (t *transport) giveUpOverdue() time.Duration {
+func (t *transport) expireOverdue() time.Duration {
 	now := t.now()
 	next := now + t.timeout/10
-	for _, c := range t.all {
+	for _, c := range t.conns {
 		if began, under := c.expire(now - t.timeout); under {
 			next = min(next, began+t.timeout)
 		}
@@ -190,22 +190,22 @@ func (t *transport) giveUpOverdue() time.Duration {
 	return max(next-now, time.Millisecond)
 }
 
-// counted sums what all connections carried and how often they were dialled.
-func (t *transport) counted() (bytesIn, bytesOut, dialled int64) {
-	for _, c := range t.all {
+// counts sums what all connections carried and how often they were dialled.
+func (t *transport) counts() (bytesIn, bytesOut, dialled int64) {
+	for _, c := range t.conns {
 		bytesIn += c.bytesIn
 		bytesOut += c.bytesOut
-		dialled += c.dialled
+		dialled += c.connectionsOpened
 	}
 	return bytesIn, bytesOut, dialled
 }
 
 // close closes every connection; to be called when no hit is under way.
 func (t *transport) close() {
-	close(t.done)
-	t.rest.Wait()
-	for _, c := range t.all {
-		c.hangUp()
+	close(t.stopWatch)
+	t.watcher.Wait()
+	for _, c := range t.conns {
+		c.disconnect()
 	}
 }
 
@@ -232,7 +232,7 @@ func (p *pool) take() *conn {
 	return c
 }
 
-func (p *pool) give(c *conn) {
+func (p *pool) put(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.free[(p.first+p.count)%len(p.free)] = c

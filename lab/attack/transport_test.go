@@ -75,7 +75,7 @@ func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *tran
 }
 
 // hit does what Vegeta does with one hit, and returns the report.
-func hit(t *testing.T, tr *transport) (report, error) {
+func hit(t *testing.T, tr *transport) (exchangeReport, error) {
 	t.Helper()
 	req, err := http.NewRequest("GET", targetURL(0), nil)
 	if err != nil {
@@ -84,7 +84,7 @@ func hit(t *testing.T, tr *transport) (report, error) {
 	client := &http.Client{Transport: tr}
 	resp, err := client.Do(req)
 	if err != nil {
-		return report{}, err
+		return exchangeReport{}, err
 	}
 	encoded, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -127,11 +127,11 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 			url, _ := scripted(t, c.answer)
 			tr := transportOn(t, url, c.body, func(a *lab.Attack) { a.Targets[0].Request.Method = c.method })
 			r, err := hit(t, tr)
-			if err != nil || r.status != c.status || r.differs || r.bytesIn != int64(len(c.body)) {
+			if err != nil || r.status != c.status || r.bodyDiffers || r.bytesIn != int64(len(c.body)) {
 				t.Errorf("%+v, error %v", r, err)
 			}
-			if r.first < r.sent || r.end < r.first {
-				t.Errorf("sent %v, first byte %v, end %v", r.sent, r.first, r.end)
+			if r.firstByteAt < r.sent || r.endAt < r.firstByteAt {
+				t.Errorf("sent %v, first byte %v, end %v", r.sent, r.firstByteAt, r.endAt)
 			}
 		})
 	}
@@ -168,7 +168,7 @@ func TestTransportComparesBodies(t *testing.T) {
 			}
 			url, _ := scripted(t, "HTTP/1.1 200 OK\r\n"+fmt.Sprintf(form, len(c.got), c.got))
 			r, err := hit(t, transportOn(t, url, c.want, nil))
-			if err != nil || !r.differs {
+			if err != nil || !r.bodyDiffers {
 				t.Errorf("%q in place of %q: %+v, error %v", c.got, c.want, r, err)
 			}
 		}
@@ -179,7 +179,7 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 	for _, perRequest := range []bool{false, true} {
 		url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		tr := transportOn(t, url, "", func(a *lab.Attack) {
-			a.PerRequest = perRequest
+			a.ConnectionPerRequest = perRequest
 			a.Targets[0].Request = lab.Request{
 				Method: "POST", Path: "/echo?x=1", Body: []byte(`{"a":1}`),
 				Header: map[string]string{"Content-Type": "application/json"},
@@ -198,7 +198,7 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 				t.Errorf("%s goes over the wire, which nobody asked for", name)
 			}
 		}
-		if _, out, _ := tr.counted(); out != 7 {
+		if _, out, _ := tr.counts(); out != 7 {
 			t.Errorf("%d bytes out for a body of 7", out)
 		}
 	}
@@ -223,7 +223,7 @@ func TestTransportNeverRetries(t *testing.T) {
 
 // A connection that a server ended while nobody used it, is no failure of the
 // next hit, if that asks before it sends.
-func TestTransportAsksAConnectionThatIdledLong(t *testing.T) {
+func TestTransportChecksAnIdleConnection(t *testing.T) {
 	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	tr := transportOn(t, url, "", nil)
 	for range 3 {
@@ -231,9 +231,9 @@ func TestTransportAsksAConnectionThatIdledLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Millisecond)
-		tr.all[0].used -= 2 * idleTrust
+		tr.conns[0].lastUsed -= 2 * idleCheckAfter
 	}
-	if _, _, dialled := tr.counted(); dialled != 3 {
+	if _, _, dialled := tr.counts(); dialled != 3 {
 		t.Errorf("dialled %d times for three connections", dialled)
 	}
 }
@@ -249,9 +249,9 @@ func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
 		}
 		server.Start()
 		defer server.Close()
-		tr := transportOn(t, server.URL, "hello", func(a *lab.Attack) { a.PerRequest = perRequest })
+		tr := transportOn(t, server.URL, "hello", func(a *lab.Attack) { a.ConnectionPerRequest = perRequest })
 		for range 5 {
-			if r, err := hit(t, tr); err != nil || r.differs {
+			if r, err := hit(t, tr); err != nil || r.bodyDiffers {
 				t.Fatalf("%+v, error %v", r, err)
 			}
 		}
@@ -259,13 +259,13 @@ func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
 		if perRequest {
 			want = 5
 		}
-		if _, _, dialled := tr.counted(); connections.Load() != want || dialled != want {
+		if _, _, dialled := tr.counts(); connections.Load() != want || dialled != want {
 			t.Errorf("a connection for each request %v: %d connections, %d dialled, want %d", perRequest, connections.Load(), dialled, want)
 		}
 	}
 }
 
-func TestTransportGivesUpInTime(t *testing.T) {
+func TestTransportTimesOut(t *testing.T) {
 	for name, answer := range map[string]string{
 		"no answer":      "",
 		"half an answer": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe",
@@ -298,23 +298,23 @@ func TestTransportGivesUpInTime(t *testing.T) {
 }
 
 // Who sleeps is woken for the exchange that is due, and not to look whether one is.
-func TestTheWatchSleepsUntilAnExchangeIsDue(t *testing.T) {
+func TestTimeoutWatchWaitsForTheNextTimeout(t *testing.T) {
 	tr := &transport{timeout: time.Hour, epoch: time.Now().Add(-2 * time.Hour)}
 	c := newConn(tr)
-	tr.all = []*conn{c}
+	tr.conns = []*conn{c}
 	near, far := net.Pipe()
 	defer near.Close()
 	defer far.Close()
 	c.tcp = near
-	if d := tr.giveUpOverdue(); d != 6*time.Minute {
+	if d := tr.expireOverdue(); d != 6*time.Minute {
 		t.Errorf("with nothing under way it sleeps for %v, want a tenth of the timeout", d)
 	}
-	c.clock.Store(int64(tr.now() - 59*time.Minute))
-	if d := tr.giveUpOverdue(); d <= 0 || d > time.Minute {
+	c.exchangeStart.Store(int64(tr.now() - 59*time.Minute))
+	if d := tr.expireOverdue(); d <= 0 || d > time.Minute {
 		t.Errorf("with an exchange that is due in a minute it sleeps for %v", d)
 	}
-	c.clock.Store(int64(tr.now() - 61*time.Minute))
-	if tr.giveUpOverdue(); c.clock.Load() != expired {
+	c.exchangeStart.Store(int64(tr.now() - 61*time.Minute))
+	if tr.expireOverdue(); c.exchangeStart.Load() != clockExpired {
 		t.Error("an exchange that is overdue goes on")
 	}
 }
@@ -334,11 +334,11 @@ func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 		a.Timeout = time.Minute
 	})
 	for range 2 { // the connection is fit for another exchange
-		if r, err := hit(t, tr); err != nil || r.differs || r.bytesIn != int64(len(body)) {
+		if r, err := hit(t, tr); err != nil || r.bodyDiffers || r.bytesIn != int64(len(body)) {
 			t.Fatalf("%+v, error %v", r, err)
 		}
 	}
-	if in, out, dialled := tr.counted(); in != 2*int64(len(body)) || out != in || dialled != 1 {
+	if in, out, dialled := tr.counts(); in != 2*int64(len(body)) || out != in || dialled != 1 {
 		t.Errorf("%d bytes in, %d out, dialled %d times", in, out, dialled)
 	}
 }
@@ -350,10 +350,10 @@ func TestTransportTakesAnAnswerThatComesBeforeAllIsSent(t *testing.T) {
 		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: make([]byte, 32<<20)}
 	})
 	r, err := hit(t, tr)
-	if err != nil || r.status != 413 || r.differs {
+	if err != nil || r.status != 413 || r.bodyDiffers {
 		t.Errorf("%+v, error %v", r, err)
 	}
-	if _, out, _ := tr.counted(); out >= 32<<20 {
+	if _, out, _ := tr.counts(); out >= 32<<20 {
 		t.Errorf("%d bytes of the body count as sent, though the server read none", out)
 	}
 }
@@ -371,7 +371,7 @@ func TestTransportReadsInPieces(t *testing.T) {
 			runtime.Gosched()
 			_, _ = far.Write([]byte(answer[cut:]))
 		}()
-		if r, err := hit(t, tr); err != nil || r.differs {
+		if r, err := hit(t, tr); err != nil || r.bodyDiffers {
 			t.Fatalf("cut at %d: %+v, error %v", cut, r, err)
 		}
 	}
@@ -404,8 +404,8 @@ func adopt(t testing.TB, tr *transport, end net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := tr.all[0]
-	c.tcp, c.raw, c.used = end, raw, tr.now()
+	c := tr.conns[0]
+	c.tcp, c.raw, c.lastUsed = end, raw, tr.now()
 }
 
 func TestExchangeAllocatesNothing(t *testing.T) {
@@ -426,7 +426,7 @@ func TestExchangeAllocatesNothing(t *testing.T) {
 	}()
 	allocated := testing.AllocsPerRun(1000, func() {
 		c := tr.pool.take()
-		c.report = report{sent: tr.now()}
+		c.report = exchangeReport{sent: tr.now()}
 		if err := c.exchange(&tr.targets[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -494,8 +494,8 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got.status != want.status || got.differs || got.bytesIn != int64(len(want.body)) || tr.all[0].last != want.close {
-			t.Fatalf("transport: %+v, ends %v; net/http: %+v", got, tr.all[0].last, want)
+		if got.status != want.status || got.bodyDiffers || got.bytesIn != int64(len(want.body)) || tr.conns[0].closeAfter != want.close {
+			t.Fatalf("transport: %+v, ends %v; net/http: %+v", got, tr.conns[0].closeAfter, want)
 		}
 	})
 }
@@ -517,7 +517,7 @@ func readByNetHTTP(answer []byte, method string) (r reference) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if informational(resp.StatusCode) {
+		if isInformational(resp.StatusCode) {
 			continue
 		}
 		_, after := in.Peek(1)

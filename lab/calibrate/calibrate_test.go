@@ -38,16 +38,16 @@ func newRig() *rig {
 	return &rig{canary: func(_, cpu int) time.Duration { return time.Duration(50+10*cpu) * time.Millisecond }}
 }
 
-func (r *rig) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
+func (r *rig) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
 	r.sung++
 	var out []lab.Canary
 	for _, cpu := range cpus {
-		out = append(out, lab.Canary{CPU: cpu, Took: r.canary(r.sung, cpu)})
+		out = append(out, lab.Canary{CPU: cpu, WallTime: r.canary(r.sung, cpu)})
 	}
 	return out, nil
 }
 
-func (r *rig) Open(_ context.Context, v lab.Variant) (Bench, error) {
+func (r *rig) OpenResponder(_ context.Context, v lab.Variant) (ResponderCell, error) {
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
@@ -100,7 +100,7 @@ func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, er
 	return r, nil
 }
 
-func (b *rigBench) ServiceTime(context.Context) (time.Duration, error) {
+func (b *rigBench) MedianServiceTime(context.Context) (time.Duration, error) {
 	return time.Duration(b.iterations), nil
 }
 
@@ -116,23 +116,23 @@ func calibrated(t *testing.T, r *rig, brief bool) (c lab.Calibration, err error)
 	return c, err
 }
 
-func calibrating(r *rig) *Calibration {
-	return &Calibration{
+func calibrating(r *rig) *Calibrator {
+	return &Calibrator{
 		Instrument: r,
 		Responders: Responders{
-			Null:    lab.Variant{Runtime: "lab", Name: "null"},
-			Waiting: lab.Variant{Runtime: "lab", Name: "waiting"},
+			Null:          lab.Variant{Runtime: "lab", Name: "null"},
+			WaitingServer: lab.Variant{Runtime: "lab", Name: "waiting"},
 			Reference: func(name string, iterations int) lab.Variant {
 				return lab.Variant{Runtime: "lab", Name: name, Command: []string{fmt.Sprint(iterations)}}
 			},
 			CanaryIterations: 60_000_000, // a nanosecond each on the server's CPU
 		},
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
-		Say:    func(string, ...any) {},
+		Logf:   func(string, ...any) {},
 	}
 }
 
-func TestAFullCalibrationKnowsTheRig(t *testing.T) {
+func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
 	r := newRig()
 	c, err := calibrated(t, r, false)
 	if err != nil {
@@ -141,11 +141,11 @@ func TestAFullCalibrationKnowsTheRig(t *testing.T) {
 	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond { // 1 s - 0.58 idle - 0.4 its own, 10 000 times
 		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
 	}
-	if q := c.Canaries; len(q) != 2 || q[0].Median != 50*time.Millisecond || q[1].P99 != 60*time.Millisecond || q[0].N != canaries {
-		t.Errorf("canaries %+v", c.Canaries)
+	if q := c.CanaryBaselines; len(q) != 2 || q[0].Median != 50*time.Millisecond || q[1].P99 != 60*time.Millisecond || q[0].N != canaryCount {
+		t.Errorf("canaries %+v", c.CanaryBaselines)
 	}
 	var rates []float64
-	for _, l := range c.Lags {
+	for _, l := range c.SendLags {
 		rates = append(rates, l.RateRPS)
 		if l.LagP99MS != l.RateRPS/1e5 || l.SentRatio != 1 {
 			t.Errorf("at %v: %+v", l.RateRPS, l)
@@ -154,16 +154,16 @@ func TestAFullCalibrationKnowsTheRig(t *testing.T) {
 	if want := []float64{1000, 10_000, 20_000, 25_000, 37_500}; !slices.Equal(rates, want) {
 		t.Errorf("rates %v, want %v: 40 000 is beyond three quarters of the ceiling", rates, want)
 	}
-	if len(c.Readings) != 3 {
-		t.Fatalf("readings %+v", c.Readings)
+	if len(c.ServiceTimeChecks) != 3 {
+		t.Fatalf("readings %+v", c.ServiceTimeChecks)
 	}
 	for i, own := range []float64{1, 5, 20} {
-		if got := c.Readings[i]; got.OwnP50MS != own || math.Abs(got.ReadP50MS-own-0.1) > 1e-9 {
+		if got := c.ServiceTimeChecks[i]; got.ServerP50MS != own || math.Abs(got.MeasuredP50MS-own-0.1) > 1e-9 {
 			t.Errorf("a reference server of %v ms: %+v", own, got)
 		}
 	}
-	if c.TrialCV > 1e-9 || c.Ratio.N != ratioPairs || c.Ratio.True != 1.1 || math.Abs(c.Ratio.Read-1.1) > 1e-4 {
-		t.Errorf("noise %v, ratio %+v", c.TrialCV, c.Ratio)
+	if c.TrialCV > 1e-9 || c.KnownRatio.N != ratioPairs || c.KnownRatio.Expected != 1.1 || math.Abs(c.KnownRatio.Measured-1.1) > 1e-4 {
+		t.Errorf("noise %v, ratio %+v", c.TrialCV, c.KnownRatio)
 	}
 	if r.open != 0 || len(c.Doubts) > 0 || c.Brief {
 		t.Errorf("%d cells left open, doubts %v", r.open, c.Doubts)
@@ -175,8 +175,8 @@ func TestInterruptsOfTheCeilingTellHowTheKernelAccountsForThem(t *testing.T) {
 	for interrupts, want := range map[time.Duration]bool{0: false, 300 * time.Millisecond: true} {
 		r := newRig()
 		r.interrupts = interrupts
-		if c, err := calibrated(t, r, true); err != nil || c.InterruptsApart != want {
-			t.Errorf("interrupts of %v: apart %v, error %v", interrupts, c.InterruptsApart, err)
+		if c, err := calibrated(t, r, true); err != nil || c.SeparateIRQTime != want {
+			t.Errorf("interrupts of %v: apart %v, error %v", interrupts, c.SeparateIRQTime, err)
 		}
 	}
 }
@@ -202,16 +202,16 @@ func TestABriefCalibrationIsWhatTheGatesNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.Canaries) != 2 || c.Ratio.N != 0 || r.opened != 2 {
+	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.CanaryBaselines) != 2 || c.KnownRatio.N != 0 || r.opened != 2 {
 		t.Errorf("%+v in %d cells", c, r.opened)
 	}
 }
 
-func TestAMachineThatIsNotQuietIsTriedAgainAndThenDoubted(t *testing.T) {
+func TestNoisyCanariesAreRepeatedThenDoubted(t *testing.T) {
 	for _, c := range []struct {
 		noisyUntil, rounds int
 		doubt              bool
-	}{{0, 1, false}, {canaries, 2, false}, {1 << 30, canaryRounds, true}} {
+	}{{0, 1, false}, {canaryCount, 2, false}, {1 << 30, maxCanaryRounds, true}} {
 		r := newRig()
 		quiet := r.canary
 		r.canary = func(n, cpu int) time.Duration {
@@ -224,7 +224,7 @@ func TestAMachineThatIsNotQuietIsTriedAgainAndThenDoubted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.sung != c.rounds*canaries || (len(got.Doubts) > 0) != c.doubt {
+		if r.sung != c.rounds*canaryCount || (len(got.Doubts) > 0) != c.doubt {
 			t.Errorf("noisy until %d: %d canaries, doubts %v", c.noisyUntil, r.sung, got.Doubts)
 		}
 		if c.doubt && !strings.Contains(got.Doubts[0], "CPU 1 was not quiet") {
@@ -242,7 +242,7 @@ func TestPeaksThatVaryAreDoubted(t *testing.T) {
 	}
 }
 
-func TestWhatBreaksClosesItsCell(t *testing.T) {
+func TestAFailedStepClosesItsCell(t *testing.T) {
 	r := newRig()
 	r.broken = errors.New("the cell ended")
 	if _, err := calibrated(t, r, true); !errors.Is(err, r.broken) || !strings.Contains(err.Error(), "lab/null") {
@@ -261,10 +261,10 @@ var (
 func known() lab.Calibration {
 	return lab.Calibration{
 		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
-		Canaries: []lab.QuietCPU{{CPU: 0, N: 40, Median: 50e6, P99: 54e6}, {CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6}},
-		Lags:     []lab.LagFloor{{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50: 0.113}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50: 0.112}},
-		Readings: []lab.ServiceReading{{OwnP50MS: 1, ReadP50MS: 1.12}, {OwnP50MS: 20, ReadP50MS: 20.3}},
-		Ratio:    lab.RatioReading{N: 6, True: 1.1, Read: 1.106},
+		CanaryBaselines:   []lab.CanaryBaseline{{CPU: 0, N: 40, Median: 50e6, P99: 54e6}, {CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6}},
+		SendLags:          []lab.SendLagBaseline{{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50MS: 0.113}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112}},
+		ServiceTimeChecks: []lab.ServiceTimeCheck{{ServerP50MS: 1, MeasuredP50MS: 1.12}, {ServerP50MS: 20, MeasuredP50MS: 20.3}},
+		KnownRatio:        lab.RatioCheck{N: 6, Expected: 1.1, Measured: 1.106},
 	}
 }
 
@@ -349,10 +349,10 @@ func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
 func TestTable(t *testing.T) {
 	for name, c := range map[string]lab.Calibration{
 		"full":  known(),
-		"brief": {Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000, Canaries: known().Canaries},
+		"brief": {Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000, CanaryBaselines: known().CanaryBaselines},
 	} {
 		var out bytes.Buffer
-		if err := Write(&out, c); err != nil {
+		if err := WriteText(&out, c); err != nil {
 			t.Fatal(err)
 		}
 		golden := filepath.Join("testdata", name+".txt")
@@ -373,7 +373,7 @@ func TestTable(t *testing.T) {
 
 func TestTheNewestCalibrationIsAWholeOne(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	if _, ok := s.Newest(); ok {
+	if _, ok := s.NewestFull(); ok {
 		t.Error("a calibration of an empty store")
 	}
 	at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
@@ -389,7 +389,7 @@ func TestTheNewestCalibrationIsAWholeOne(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.Dir, "other.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if c, ok := s.Newest(); !ok || c.TrialCV != 0.02 {
+	if c, ok := s.NewestFull(); !ok || c.TrialCV != 0.02 {
 		t.Errorf("%+v, %v", c, ok)
 	}
 }

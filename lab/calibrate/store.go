@@ -18,12 +18,12 @@ import (
 // change, though the key does not say so.
 const MaxAge = 7 * 24 * time.Hour
 
-// maxDoubted is how long one holds that was measured while the machine was not
+// maxDoubtedAge is how long one holds that was measured while the machine was not
 // quiet: a run soon after has no better one to hope for.
-const maxDoubted = time.Hour
+const maxDoubtedAge = time.Hour
 
-// schema is the version of the stored form.
-const schema = 1
+// schemaVersion is the version of the stored form.
+const schemaVersion = 1
 
 // Store keeps calibrations in a folder, one file for each key.
 type Store struct{ Dir string }
@@ -61,12 +61,12 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	}
 	age := now.Sub(found.Calibration.MeasuredAt)
 	switch {
-	case found.Schema != schema || found.Calibration.Key != key:
+	case found.Schema != schemaVersion || found.Calibration.Key != key:
 		return c, fmt.Sprintf("the calibration in %s is not of this lab and machine", s.path(key))
 	case age > MaxAge || age < 0:
 		return c, fmt.Sprintf("the calibration of %s is older than %d days, or of the future",
 			found.Calibration.MeasuredAt.Format(time.DateOnly), int(MaxAge.Hours()/24))
-	case len(found.Calibration.Doubts) > 0 && age > maxDoubted:
+	case len(found.Calibration.Doubts) > 0 && age > maxDoubtedAge:
 		return c, "the last calibration found this machine disturbed"
 	case found.Calibration.Brief && !brief:
 		return c, "this machine is calibrated in brief only"
@@ -74,13 +74,13 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	return found.Calibration, ""
 }
 
-// Newest is the newest whole calibration of any key; false where there is none.
-func (s Store) Newest() (newest lab.Calibration, ok bool) {
+// NewestFull is the newest whole calibration of any key; false where there is none.
+func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
 	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*.json")) // only a malformed pattern is an error
 	for _, path := range paths {
 		var found stored
 		text, err := os.ReadFile(path)
-		if err != nil || json.Unmarshal(text, &found) != nil || found.Schema != schema || found.Calibration.Brief {
+		if err != nil || json.Unmarshal(text, &found) != nil || found.Schema != schemaVersion || found.Calibration.Brief {
 			continue // it is somebody else's, or of no use here
 		}
 		if c := found.Calibration; c.MeasuredAt.After(newest.MeasuredAt) {
@@ -102,7 +102,7 @@ func (s Store) Save(c lab.Calibration) (err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(stored{schema, c}, "", "  ")
+	text, err := json.MarshalIndent(stored{schemaVersion, c}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -9,38 +9,38 @@ import (
 	"runtimelab/lab"
 )
 
-// Write prints a calibration as a table for people.
-func Write(w io.Writer, c lab.Calibration) error {
+// WriteText prints a calibration as a table for people.
+func WriteText(w io.Writer, c lab.Calibration) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
 	fmt.Fprintf(t, "  host\t%s\n  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.Host, c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
 	fmt.Fprintf(t, "generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
-	if len(c.Lags) > 0 {
+	if len(c.SendLags) > 0 {
 		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")
-		for _, l := range c.Lags {
-			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS, l.CorrectedP50)
+		for _, l := range c.SendLags {
+			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS, l.CorrectedP50MS)
 		}
 	}
 	fmt.Fprintf(t, "host\n  cost of a sleep\t%.1f µs\tof CPU, each time a server has nothing to do\n", float64(c.SleepCost)/float64(time.Microsecond))
 	interrupts := "charged to the threads that they interrupt"
-	if c.InterruptsApart {
+	if c.SeparateIRQTime {
 		interrupts = "charged to no thread, and so to nobody else"
 	}
 	fmt.Fprintf(t, "  interrupts\t%s\n", interrupts)
 	fmt.Fprintf(t, "canary\tmedian\tp99\tn\n")
-	for _, q := range c.Canaries {
+	for _, q := range c.CanaryBaselines {
 		fmt.Fprintf(t, "  CPU %d\t%.2f ms\t%.2f ms\t%d\n", q.CPU, milliseconds(q.Median), milliseconds(q.P99), q.N)
 	}
-	if len(c.Readings) > 0 {
+	if len(c.ServiceTimeChecks) > 0 {
 		fmt.Fprintf(t, "service time, p50\town clock\tread\terror\n")
-		for _, r := range c.Readings {
+		for _, r := range c.ServiceTimeChecks {
 			fmt.Fprintf(t, "  reference\t%.3f ms\t%.3f ms\t%+.3f ms (%+.1f%%)\n",
-				r.OwnP50MS, r.ReadP50MS, r.ReadP50MS-r.OwnP50MS, 100*(r.ReadP50MS/r.OwnP50MS-1))
+				r.ServerP50MS, r.MeasuredP50MS, r.MeasuredP50MS-r.ServerP50MS, 100*(r.MeasuredP50MS/r.ServerP50MS-1))
 		}
 	}
-	if c.Ratio.N > 0 {
+	if c.KnownRatio.N > 0 {
 		fmt.Fprintf(t, "known ratio\ttrue\tread\terror\n  of CPU work\t%.3f\t%.3f\t%+.2f%%\tmedian of %d pairs of trials\n",
-			c.Ratio.True, c.Ratio.Read, 100*(c.Ratio.Read/c.Ratio.True-1), c.Ratio.N)
+			c.KnownRatio.Expected, c.KnownRatio.Measured, 100*(c.KnownRatio.Measured/c.KnownRatio.Expected-1), c.KnownRatio.N)
 		fmt.Fprintf(t, "noise\n  between trials\t%.2f%%\tcoefficient of variation of one reference server's peak\n", 100*c.TrialCV)
 	}
 	if err := t.Flush(); err != nil {

@@ -98,7 +98,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	}
 
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latest(t, root).Rows {

@@ -55,7 +55,7 @@ func (s *session) responder(v lab.Variant) subject {
 // application is the first variant of a runtime, on /plaintext.
 func application(ctx context.Context, tb testing.TB, s *session, runtime string) subject {
 	tb.Helper()
-	library, err := script.Load(ctx, filepath.Join("..", ".."), script.Given{})
+	library, err := script.Load(ctx, filepath.Join("..", ".."), script.ParameterValues{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -93,8 +93,8 @@ func (s *session) inCell(ctx context.Context, tb testing.TB, of subject, do func
 			tb.Error(err)
 		}
 	}()
-	if _, err := opened.Await(ctx, of.target, patience); err != nil {
-		tb.Fatal(err, server.Obituary(ctx))
+	if _, err := opened.AwaitFirstAnswer(ctx, of.target, responderTimeout); err != nil {
+		tb.Fatal(err, server.ExitReason(ctx))
 	}
 	do(opened.(*cell), server)
 }
@@ -106,7 +106,7 @@ func attackOn(of subject, connections int, rate float64, lasts time.Duration) la
 		Connections: connections, Duration: lasts, Timeout: 10 * time.Second, Seed: 1,
 	}
 	if rate > 0 {
-		a.Kind, a.Rate = lab.Steady, []lab.Stage{{FromRPS: rate, ToRPS: rate, Lasts: lasts}}
+		a.Kind, a.Rate = lab.Steady, []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: lasts}}
 	}
 	return a
 }

@@ -33,13 +33,13 @@ func (c *calibrateCommand) Run(a *app) error {
 		if c.JSON {
 			err = a.printJSON(calibration)
 		} else {
-			err = calibrate.Write(a.Out, calibration)
+			err = calibrate.WriteText(a.Out, calibration)
 		}
 		if err != nil {
 			return err
 		}
 		for _, doubt := range calibration.Doubts {
-			a.say("doubt: %s", doubt)
+			a.messagef("doubt: %s", doubt)
 		}
 		return nil
 	})
@@ -56,7 +56,7 @@ func (s *session) calibration(ctx context.Context, brief bool) (lab.Calibration,
 	if why == "" {
 		return found, nil
 	}
-	s.app.say("calibrating: %s", why)
+	s.app.messagef("calibrating: %s", why)
 	return s.calibrate(ctx, brief)
 }
 
@@ -67,20 +67,20 @@ func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 	if err != nil {
 		return lab.Calibration{}, err
 	}
-	takes := calibrate.FullTakes
+	takes := calibrate.FullDuration
 	if brief {
-		takes = calibrate.BriefTakes
+		takes = calibrate.BriefDuration
 	}
-	s.app.say("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
+	s.app.messagef("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
 		lab.CPUList(s.layout.Generator), lab.CPUList(s.layout.Server), takes)
-	measuring := calibrate.Calibration{
+	measuring := calibrate.Calibrator{
 		Instrument: instrument{s},
 		Responders: calibrate.Responders{
-			Null: serve.Null(), Waiting: serve.Waiting(time.Millisecond), Reference: serve.Reference, Target: serve.Target(),
+			Null: serve.Null(), WaitingServer: serve.Waiting(time.Millisecond), Reference: serve.Reference, Target: serve.Target(),
 			BaseURL: experiment.BaseURL, CanaryIterations: agent.CanaryIterations,
 		},
 		Layout: s.layout,
-		Say:    s.app.say,
+		Logf:   s.app.messagef,
 	}
 	c, err := measuring.Run(ctx, brief)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 
 func (s *session) key() lab.CalibrationKey {
 	return lab.CalibrationKey{
-		Host: record.HostOf(s.topology).ID, CPUModel: s.topology.Model, Kernel: s.topology.Kernel, AgentSHA256: s.agentSum,
+		Host: record.HostOf(s.topology).ID, CPUModel: s.topology.CPUModel, Kernel: s.topology.Kernel, AgentSHA256: s.agentSum,
 		Layout: lab.CPUList(s.layout.Generator) + "|" + lab.CPUList(s.layout.Server),
 	}
 }
@@ -103,23 +103,23 @@ func (s *session) key() lab.CalibrationKey {
 // instrument is the session's generator, to be calibrated.
 type instrument struct{ *session }
 
-func (i instrument) Canary(ctx context.Context, cpus []int) ([]lab.Canary, error) {
-	return i.lease.Canary(ctx, cpus)
+func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+	return i.lease.RunCanaries(ctx, cpus)
 }
 
-func (i instrument) Open(ctx context.Context, responder lab.Variant) (calibrate.Bench, error) {
+func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (calibrate.ResponderCell, error) {
 	c, err := i.cells().OpenCell(ctx, i.layout.Generator)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{cell: c}
+	b := &responderCell{cell: c}
 	b.server, err = c.StartServer(ctx, responder, i.agent, i.layout.Server)
 	if err == nil {
-		_, err = c.Await(ctx, serve.Target(), patience)
+		_, err = c.AwaitFirstAnswer(ctx, serve.Target(), responderTimeout)
 	}
 	if err != nil {
 		if b.server != nil {
-			if how := b.server.Obituary(ctx); how != "" {
+			if how := b.server.ExitReason(ctx); how != "" {
 				err = fmt.Errorf("%w; %s", err, how)
 			}
 		}
@@ -128,28 +128,28 @@ func (i instrument) Open(ctx context.Context, responder lab.Variant) (calibrate.
 	return b, nil
 }
 
-// patience is how long a responder may take to give its first answer.
-const patience = 30 * time.Second
+// responderTimeout is how long a responder may take to give its first answer.
+const responderTimeout = 30 * time.Second
 
-// bench is a cell with one of the lab's own responders.
-type bench struct {
+// responderCell is a cell with one of the lab's own responders.
+type responderCell struct {
 	cell   experiment.Cell
 	server experiment.Server
 }
 
-func (b *bench) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
 	return b.cell.Attack(ctx, a)
 }
 
-func (b *bench) ServiceTime(ctx context.Context) (time.Duration, error) {
-	told, err := experiment.ServiceTimes(ctx, b.cell)
+func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, error) {
+	told, err := experiment.ReadServiceTimes(ctx, b.cell)
 	if err != nil {
 		return 0, err
 	}
 	return told.Median, nil
 }
 
-func (b *bench) Close(ctx context.Context) error {
+func (b *responderCell) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	var err error
@@ -160,6 +160,6 @@ func (b *bench) Close(ctx context.Context) error {
 }
 
 var (
-	_ calibrate.Instrument = instrument{}
-	_ calibrate.Bench      = (*bench)(nil)
+	_ calibrate.Instrument    = instrument{}
+	_ calibrate.ResponderCell = (*responderCell)(nil)
 )

@@ -26,25 +26,25 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 		a := attackOn(reference, phase.Connections, phase.RateRPS, time.Second)
 		s.inCell(ctx, t, reference, func(in *cell, server experiment.Server) {
 			e := &experiment.Experiment{
-				Plan:  lab.Plan{Profile: lab.Profile{Steady: 8 * time.Second}},
+				Plan:  lab.Plan{Profile: lab.Profile{SteadyDuration: 8 * time.Second}},
 				Cells: s.cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil, nil),
 			}
-			b := &bench{cell: in, server: server}
+			b := &responderCell{cell: in, server: server}
 			var sample lab.Sample
 			var service time.Duration
 			for attempt := range 4 { // what others do is not the server's
-				if _, err := b.ServiceTime(ctx); err != nil { // and forgets what was before
+				if _, err := b.MedianServiceTime(ctx); err != nil { // and forgets what was before
 					t.Fatal(err)
 				}
 				subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)}}
 				var err error
-				if sample, err = e.Measure(ctx, subject, a, in, server, nil); err != nil {
+				if sample, err = e.MeasurePhase(ctx, subject, a, in, server, nil); err != nil {
 					t.Fatal(err)
 				}
-				if service, err = b.ServiceTime(ctx); err != nil {
+				if service, err = b.MedianServiceTime(ctx); err != nil {
 					t.Fatal(err)
 				}
-				t.Logf("service %v; %s", service, outcome(sample))
+				t.Logf("service %v; %s", service, sampleOutcome(sample))
 				if sample.Gate.Validity != lab.Disturbed {
 					break
 				}
@@ -53,11 +53,11 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 			if !ok || rps <= 0 || rps >= 1/service.Seconds() {
 				t.Errorf("capacity %v of a server that needs %v for a request", rps, service)
 			}
-			if text := outcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text, "/s, in ") {
+			if text := sampleOutcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text, "/s, in ") {
 				t.Errorf("it prints as %q", text)
 			}
 			last := sample.Search.Steps[len(sample.Search.Steps)-1]
-			if last.Stage != lab.Confirmation || !last.Met || last.OfferedRPS != rps || sample.Phase.RateRPS != rps {
+			if last.Stage != lab.Confirmation || !last.SLOMet || last.OfferedRPS != rps || sample.Phase.RateRPS != rps {
 				t.Errorf("the search ended with %+v", last)
 			}
 		})
@@ -66,21 +66,21 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 
 func TestACapacityInAFewWords(t *testing.T) {
 	steps := []lab.SearchStep{
-		{Stage: lab.Exponential, OfferedRPS: 4000, Met: true},
-		{Stage: lab.Confirmation, OfferedRPS: 4000, Missed: []string{"latency_p99_ms below 10 (11.5)"}},
+		{Stage: lab.Exponential, OfferedRPS: 4000, SLOMet: true},
+		{Stage: lab.Confirmation, OfferedRPS: 4000, MissedObjectives: []string{"latency_p99_ms below 10 (11.5)"}},
 	}
-	held := append(steps[:1:1], lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: 4000, Met: true})
+	held := append(steps[:1:1], lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: 4000, SLOMet: true})
 	for _, c := range []struct {
 		steps []lab.SearchStep
-		gate  lab.Gate
+		gate  lab.GateResult
 		want  string
 	}{
-		{steps, lab.Gate{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
-		{held, lab.Gate{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
-		{held, lab.Gate{Validity: lab.Censored, Reason: "generator: busy"}, "capacity >= 4000/s, in 2 steps (censored: generator: busy)"},
+		{steps, lab.GateResult{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
+		{held, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
+		{held, lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"}, "capacity >= 4000/s, in 2 steps (censored: generator: busy)"},
 	} {
 		s := lab.Sample{Phase: lab.Phase{Kind: lab.Capacity}, Search: &lab.Search{Steps: c.steps}, Gate: c.gate}
-		if got := outcome(s); got != c.want {
+		if got := sampleOutcome(s); got != c.want {
 			t.Errorf("printed %q, want %q", got, c.want)
 		}
 	}

@@ -23,11 +23,11 @@ type cells struct {
 	image lab.Image // of the agent, which is the upstream too
 }
 
-func (c cells) Canary(ctx context.Context, cpus []int) ([]lab.Canary, error) {
-	return c.lease.Canary(ctx, cpus)
+func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+	return c.lease.RunCanaries(ctx, cpus)
 }
 
-func (c cells) Lost(ctx context.Context) error { return c.run.Lost(ctx) }
+func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(ctx) }
 
 func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error) {
 	opened, err := c.run.OpenCell(ctx, cpus)
@@ -54,18 +54,18 @@ func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
 	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
 	if err == nil {
-		live := lab.Target{Request: hits, Status: http.StatusOK}
-		_, err = c.agent.Await(ctx, agent.Awaited{BaseURL: upstreamURL, Target: live, Patience: patience})
+		live := lab.Target{Request: callsRequest, Status: http.StatusOK}
+		_, err = c.agent.AwaitFirstAnswer(ctx, agent.AwaitRequest{BaseURL: upstreamURL, Target: live, Timeout: responderTimeout})
 	}
 	if s == nil {
 		return nil, err // not a nil *upstream in the interface
 	}
-	return &upstream{Server: s, cell: c}, c.explain(err)
+	return &upstream{Server: s, cell: c}, c.addAgentOutput(err)
 }
 
 var (
-	upstreamURL = fmt.Sprintf("http://127.0.0.1:%d", engine.UpstreamPort)
-	hits        = lab.Request{Method: http.MethodGet, Path: serve.HitsPath}
+	upstreamURL  = fmt.Sprintf("http://127.0.0.1:%d", engine.UpstreamPort)
+	callsRequest = lab.Request{Method: http.MethodGet, Path: serve.CallsPath}
 )
 
 // upstream is the lab's own responder, in a cell for servers to call.
@@ -74,44 +74,44 @@ type upstream struct {
 	cell *cell
 }
 
-func (u *upstream) Hits(ctx context.Context) (int64, error) {
-	answers, err := u.cell.agent.Check(ctx, upstreamURL, []lab.Request{hits})
+func (u *upstream) Calls(ctx context.Context) (int64, error) {
+	answers, err := u.cell.agent.Send(ctx, upstreamURL, []lab.Request{callsRequest})
 	if err != nil {
-		return 0, u.cell.explain(err)
+		return 0, u.cell.addAgentOutput(err)
 	}
-	var told serve.Hits
+	var told serve.CallCount
 	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
 		return 0, fmt.Errorf("reading the upstream's count (%q %s): %w", answers[0].Body, answers[0].Error, err)
 	}
 	return told.Count, nil
 }
 
-func (c *cell) Await(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error) {
-	at, err := c.agent.Await(ctx, agent.Awaited{BaseURL: experiment.BaseURL, Target: t, Patience: patience})
-	return at, c.explain(err)
+func (c *cell) AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error) {
+	at, err := c.agent.AwaitFirstAnswer(ctx, agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: patience})
+	return at, c.addAgentOutput(err)
 }
 
-func (c *cell) Check(ctx context.Context, requests []lab.Request) ([]lab.Answer, error) {
-	answers, err := c.agent.Check(ctx, experiment.BaseURL, requests)
-	return answers, c.explain(err)
+func (c *cell) Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error) {
+	answers, err := c.agent.Send(ctx, experiment.BaseURL, requests)
+	return answers, c.addAgentOutput(err)
 }
 
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
 	result, err := c.agent.Attack(ctx, a)
-	return result, c.explain(err)
+	return result, c.addAgentOutput(err)
 }
 
-func (c *cell) Hits(ctx context.Context, each func([]lab.Hit) error) error {
-	return c.explain(c.agent.Hits(ctx, each))
+func (c *cell) ReadHits(ctx context.Context, each func([]lab.Hit) error) error {
+	return c.addAgentOutput(c.agent.ReadHits(ctx, each))
 }
 
-// explain adds what the agent complained of, which is how one that ended says
+// addAgentOutput adds what the agent complained of, which is how one that ended says
 // why.
-func (c *cell) explain(err error) error {
+func (c *cell) addAgentOutput(err error) error {
 	if err == nil {
 		return nil
 	}
-	if complaints := strings.TrimSpace(c.Complaints()); complaints != "" {
+	if complaints := strings.TrimSpace(c.AgentStderr()); complaints != "" {
 		return fmt.Errorf("%w; the agent said: %s", err, complaints)
 	}
 	return err

@@ -17,7 +17,7 @@ type checkCommand struct {
 
 // Run says of each script whether it has mistakes, and what they are.
 func (c *checkCommand) Run(a *app) error {
-	root, library, err := a.scripts()
+	root, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
@@ -77,10 +77,10 @@ func (a *app) noteUnknownPaths(root string, library *script.Library, files []str
 		}
 	}
 	for _, note := range told {
-		a.say("%s", note)
+		a.messagef("%s", note)
 	}
 	if len(told) > 0 {
-		a.say("lab contract --scenario NAME asks the servers for it; a run does so before it measures")
+		a.messagef("lab contract --scenario NAME asks the servers for it; a run does so before it measures")
 	}
 }
 

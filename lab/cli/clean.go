@@ -20,7 +20,7 @@ type cleanCommand struct {
 // Run removes what dead runs left, and the images that this checkout has no
 // use for any more.
 func (c *cleanCommand) Run(a *app) (err error) {
-	root, err := a.folder()
+	root, err := a.rootDir()
 	if err != nil {
 		return err
 	}
@@ -34,12 +34,12 @@ func (c *cleanCommand) Run(a *app) (err error) {
 		return err
 	}
 	fmt.Fprintf(a.Out, "containers of dead runs: %d removed\n", swept)
-	builder := image.New(e.Client(), image.Options{Log: a.Err, Remote: !e.Local()})
+	builder := image.NewBuilder(e.Client(), image.Options{Log: a.Err, EngineIsRemote: !e.Local()})
 	unused, err := c.unused(a, e, builder, root)
 	if err != nil {
 		return err
 	}
-	if err := unneeded(a.ctx, e, unused); err != nil {
+	if err := refuseWhileMeasuring(a.ctx, e, unused); err != nil {
 		return err
 	}
 	var bytes int64
@@ -53,13 +53,13 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	return nil
 }
 
-// unneeded refuses to take images from under a run that goes on: its next server
+// refuseWhileMeasuring refuses to take images from under a run that goes on: its next server
 // would have none, and what another checkout has no use for may be what it runs.
-func unneeded(ctx context.Context, e *engine.Engine, images []image.Stored) error {
+func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.StoredImage) error {
 	if len(images) == 0 {
 		return nil
 	}
-	alive, err := e.Alive(ctx)
+	alive, err := e.AliveRuns(ctx)
 	if err != nil || len(alive) == 0 {
 		return err
 	}
@@ -70,11 +70,11 @@ func unneeded(ctx context.Context, e *engine.Engine, images []image.Stored) erro
 	}
 }
 
-func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, root string) ([]image.Stored, error) {
+func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, root string) ([]image.StoredImage, error) {
 	if c.Images {
-		return builder.All(a.ctx)
+		return builder.List(a.ctx)
 	}
-	library, err := script.Load(a.ctx, root, script.Given{})
+	library, err := script.Load(a.ctx, root, script.ParameterValues{})
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +86,9 @@ func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, 
 	if err != nil {
 		return nil, err
 	}
-	program, err := binary.For(facts.Arch)
+	program, err := binary.ForArch(facts.Arch)
 	if err != nil {
 		return nil, err
 	}
-	return builder.Superseded(a.ctx, library.Runtimes, program)
+	return builder.ListSuperseded(a.ctx, library.Runtimes, program)
 }

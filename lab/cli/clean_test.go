@@ -74,7 +74,7 @@ func TestNoImageGoesWhileARunIsMeasuring(t *testing.T) {
 		removed string
 	}{
 		"running": {lab.ExitFailed, ""},
-		"exited":  {lab.ExitDone, "c1 node:abc"},
+		"exited":  {lab.ExitOK, "c1 node:abc"},
 	} {
 		engine := &pretendEngine{lease: lease}
 		use(t, engine)

@@ -64,10 +64,10 @@ type app struct {
 
 // Run carries out one command line and returns the exit code.
 func Run(ctx context.Context, streams Streams, args []string) int {
-	streams = Streams{Out: screened{streams.Out}, Err: screened{streams.Err}}
+	streams = Streams{Out: safeWriter{streams.Out}, Err: safeWriter{streams.Err}}
 	err := dispatch(ctx, streams, args)
 	if err == nil || errors.Is(err, errHelpShown) {
-		return lab.ExitDone
+		return lab.ExitOK
 	}
 	fmt.Fprintf(streams.Err, "lab: %v\n", err)
 	// Clients of others say that they were cancelled, and not why.
@@ -140,9 +140,9 @@ func newParser(c *commands, streams Streams) (*kong.Kong, error) {
 	)
 }
 
-// folder is the lab's root: what --root says, or the nearest folder upwards
+// rootDir is the lab's root: what --root says, or the nearest folder upwards
 // that holds runtimes/ and scenarios/.
-func (a *app) folder() (string, error) {
+func (a *app) rootDir() (string, error) {
 	if a.root != "" {
 		return a.root, holdsLab(a.root)
 	}
@@ -173,18 +173,18 @@ func holdsLab(dir string) error {
 	return nil
 }
 
-// scripts is what the scripts of the lab's root say, by their defaults. Mistakes
+// loadScripts is what the scripts of the lab's root say, by their defaults. Mistakes
 // in them are the library's.
-func (a *app) scripts() (root string, library *script.Library, err error) {
-	if root, err = a.folder(); err != nil {
+func (a *app) loadScripts() (root string, library *script.Library, err error) {
+	if root, err = a.rootDir(); err != nil {
 		return "", nil, err
 	}
-	library, err = script.Load(a.ctx, root, script.Given{})
+	library, err = script.Load(a.ctx, root, script.ParameterValues{})
 	return root, library, err
 }
 
-// say writes a message for people.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
+// messagef writes a message for people.
+func (a *app) messagef(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
 
 // printJSON writes data for a script to read.
 func (a *app) printJSON(data any) error {

@@ -28,8 +28,8 @@ type compareCommand struct {
 	Markdown bool `help:"Print Markdown." xor:"form"`
 }
 
-// regression is what --fail-on can name.
-const regression = "regression"
+// failOnRegression is what --fail-on can name.
+const failOnRegression = "regression"
 
 // Run compares runs, and starts nothing.
 func (c *compareCommand) Run(a *app) error {
@@ -49,10 +49,10 @@ func (c *compareCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := compare.Check(runs[0], runs[1:], ignore); err != nil {
+	if err := compare.CheckComparable(runs[0], runs[1:], ignore); err != nil {
 		return err
 	}
-	others, err := a.others(folders, runs, which)
+	others, err := a.historyRuns(folders, runs, which)
 	if err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (c *compareCommand) Run(a *app) error {
 	if err := c.print(a, comparisons); err != nil {
 		return err
 	}
-	return c.gate(a, comparisons)
+	return c.checkFailOn(a, comparisons)
 }
 
 // sources are the runs that are compared, and the folders that they lie in.
 func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
 	var once streams
 	for _, name := range append([]string{c.Old}, c.New...) {
-		source, dir, err := a.source(name, &once)
+		source, dir, err := a.resolveSource(name, &once)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -83,12 +83,12 @@ func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []st
 }
 
 // check reads what needs no file.
-func (c *compareCommand) check() ([]compare.Kind, error) {
+func (c *compareCommand) check() ([]compare.DifferenceKind, error) {
 	if c.Threshold <= 0 || c.Threshold >= 1 {
 		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("--threshold is %v, want more than 0 and less than 1", c.Threshold), Hint: "0.05 is 5 %"}
 	}
-	if c.FailOn != "" && c.FailOn != regression {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{regression})),
+	if c.FailOn != "" && c.FailOn != failOnRegression {
+		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{failOnRegression})),
 			Hint: "--fail-on regression exits with 3 when a line is worse"}
 	}
 	return compare.ParseKinds(c.Ignore)
@@ -99,16 +99,16 @@ func (c *compareCommand) selection() (compare.Selection, error) {
 	case c.AllMetrics && len(c.Metric) > 0:
 		return compare.Selection{}, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("--all-metrics takes no --metric beside it"), Hint: "Leave out one of them."}
 	case c.AllMetrics:
-		return compare.All(), nil
+		return compare.AllMetrics(), nil
 	case len(c.Metric) > 0:
-		return compare.Only(c.Metric...)
+		return compare.SelectMetrics(c.Metric...)
 	}
-	return compare.Default(), nil
+	return compare.DefaultMetrics(), nil
 }
 
-// source is a run as people give it: label=RUN, where RUN is what record.Resolve
+// resolveSource is a run as people give it: label=RUN, where RUN is what record.Resolve
 // takes, or the path of a trials.csv; and its folder.
-func (a *app) source(name string, once *streams) (source compare.Source, dir string, err error) {
+func (a *app) resolveSource(name string, once *streams) (source compare.Source, dir string, err error) {
 	label, path, named := strings.Cut(name, "=")
 	if _, err := os.Stat(name); !named || err == nil {
 		label, path = name, name
@@ -121,7 +121,7 @@ func (a *app) source(name string, once *streams) (source compare.Source, dir str
 			return source, "", err
 		}
 	} else {
-		if dir, err = record.Resolve(a.results(), path); err != nil {
+		if dir, err = record.ResolveRun(a.results(), path); err != nil {
 			return source, "", err
 		}
 		file = filepath.Join(dir, record.TrialsFile)
@@ -134,11 +134,11 @@ func (a *app) source(name string, once *streams) (source compare.Source, dir str
 		return source, dir, nil // a file alone says all but the host's noise
 	}
 	info, err := record.ReadInfo(dir)
-	return folder(label, dir, &info), dir, err
+	return folderSource(label, dir, &info), dir, err
 }
 
-// folder is a run by its folder.
-func folder(label, dir string, info *record.Info) compare.Source {
+// folderSource is a run by its folder.
+func folderSource(label, dir string, info *record.Info) compare.Source {
 	return compare.Source{Label: label, Info: info, Open: func() (io.ReadCloser, error) {
 		return os.Open(filepath.Join(dir, record.TrialsFile))
 	}}
@@ -146,7 +146,7 @@ func folder(label, dir string, info *record.Info) compare.Source {
 
 // results is the folder of runs: the checkout's, or one right here.
 func (a *app) results() string {
-	root, err := a.folder()
+	root, err := a.rootDir()
 	if err != nil {
 		root = "."
 	}
@@ -179,25 +179,25 @@ func (a *app) print(text string) error {
 	return nil
 }
 
-// gate fails on what the user asked to fail on. What could not be judged is no
+// checkFailOn fails on what the user asked to fail on. What could not be judged is no
 // pass, and is said.
-func (c *compareCommand) gate(a *app, comparisons []compare.Comparison) error {
+func (c *compareCommand) checkFailOn(a *app, comparisons []compare.Comparison) error {
 	if c.FailOn == "" {
 		return nil
 	}
 	var worse []string
 	open := 0
 	for _, comparison := range comparisons {
-		open += comparison.Count(compare.TooFew) + comparison.Count(compare.Undecided)
-		for _, l := range comparison.Worse() {
+		open += comparison.Count(compare.TooFewTrials) + comparison.Count(compare.Undecided)
+		for _, l := range comparison.WorseLines() {
 			worse = append(worse, fmt.Sprintf("%s: %s %s", comparison.New.Label, l.Key, l.Metric))
 		}
 	}
 	if open > 0 {
-		a.say("%s could not be decided: of these it is not known whether they are worse", plural(open, "line", "lines"))
+		a.messagef("%s could not be decided: of these it is not known whether they are worse", plural(open, "line", "lines"))
 	}
 	if len(worse) == 0 {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitGate, Err: fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"), strings.Join(worse, "\n  "))}
+	return &lab.Fault{Code: lab.ExitFailOn, Err: fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"), strings.Join(worse, "\n  "))}
 }

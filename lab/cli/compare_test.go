@@ -47,7 +47,7 @@ func TestCompareLooksAtOtherRuns(t *testing.T) {
 	copied(t, elsewhere, "20261101T100000Z-0000") // as in results
 	copied(t, elsewhere, "20261101T100000Z-0003")
 	large := filepath.Join(copied(t, elsewhere, "20261101T100000Z-0004"), record.TrialsFile)
-	if err := os.Truncate(large, mostRead+1); err != nil {
+	if err := os.Truncate(large, maxHistoryBytes+1); err != nil {
 		t.Fatal(err)
 	}
 	broken := filepath.Join(copied(t, elsewhere, "20261101T100000Z-0005"), record.TrialsFile)

@@ -23,8 +23,8 @@ type contractCommand struct {
 	JSON     bool     `help:"Print JSON." name:"json"`
 }
 
-// examined is one line of what lab contract prints.
-type examined struct {
+// contractResult is one line of what lab contract prints.
+type contractResult struct {
 	Variant string `json:"variant"`
 	Passed  bool   `json:"passed"`
 	Why     string `json:"why,omitempty"` // not passed
@@ -33,11 +33,11 @@ type examined struct {
 // Run checks variants against the contract and random inputs, and what scenarios ask
 // of them where they are named, and measures nothing.
 func (c *contractCommand) Run(a *app) error {
-	bases, err := image.ParseMode(c.Bases)
+	bases, err := image.ParseBaseMode(c.Bases)
 	if err != nil {
 		return err
 	}
-	root, library, err := a.scripts()
+	root, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,9 @@ func (c *contractCommand) Run(a *app) error {
 		c.Seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
 	}
 	return a.inSession(a.ctx, bases, func(s *session) error {
-		a.say("random inputs: seed %d", c.Seed)
-		exam := contract.NewExam(rules, c.Seed, randomInputs, s.expected())
-		refused, err := s.examine(a.ctx, variants, scenarios, library, exam)
+		a.messagef("random inputs: seed %d", c.Seed)
+		exam := contract.NewSuite(rules, c.Seed, randomInputs, s.expected())
+		refused, err := s.checkContract(a.ctx, variants, scenarios, library, exam)
 		if refused == nil {
 			return err
 		}
@@ -106,16 +106,16 @@ func (c *contractCommand) choose(
 }
 
 // expected is what every server of the session is given alike.
-func (s *session) expected() contract.Expected {
-	return contract.Expected{MemoryLimit: engine.ServerMemory, Nofile: s.nofile}
+func (s *session) expected() contract.ExpectedIdentity {
+	return contract.ExpectedIdentity{MemoryLimit: engine.ServerMemory, Nofile: s.nofile}
 }
 
 // print tells of each variant whether it passed; one that did not is a failure.
 func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused map[string]string) error {
-	results := []examined{}
+	results := []contractResult{}
 	failed := 0
 	for _, id := range slices.Sorted(maps.Keys(variants)) {
-		r := examined{Variant: id, Passed: refused[id] == "", Why: refused[id]}
+		r := contractResult{Variant: id, Passed: refused[id] == "", Why: refused[id]}
 		if !r.Passed {
 			failed++
 		}

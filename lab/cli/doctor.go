@@ -26,7 +26,7 @@ type doctorCommand struct {
 // Run checks everything that a run depends on. The exit code is 1 when a
 // check failed; a warning is none.
 func (c *doctorCommand) Run(a *app) error {
-	root, err := a.folder()
+	root, err := a.rootDir()
 	if err != nil {
 		return err
 	}
@@ -101,15 +101,15 @@ func cgroupCheck(f engine.Facts, local bool) host.Check {
 // cellChecks opens a lease, which is how a cell sees the engine's machine.
 func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Check) {
 	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
-	program, err := binary.For(facts.Arch)
+	program, err := binary.ForArch(facts.Arch)
 	if err != nil {
 		return fail(err)
 	}
-	built, err := image.New(e.Client(), image.Options{Remote: !e.Local(), Version: version()}).Agent(a.ctx, program)
+	built, err := image.NewBuilder(e.Client(), image.Options{EngineIsRemote: !e.Local(), Version: version()}).EnsureAgent(a.ctx, program)
 	if err != nil {
 		return fail(err)
 	}
-	session, err := e.Begin(a.ctx, record.NewID(time.Now()), built)
+	session, err := e.BeginRun(a.ctx, record.NewID(time.Now()), built)
 	if err != nil {
 		return fail(err)
 	}
@@ -123,7 +123,7 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 	if err != nil {
 		return fail(err)
 	}
-	checks = append(checks, host.Check{Name: "cell", Status: host.OK, Detail: fmt.Sprintf("interfaces %s; %s, kernel %s", strings.Join(topology.Links, ", "), topology.Model, topology.Kernel)})
+	checks = append(checks, host.Check{Name: "cell", Status: host.OK, Detail: fmt.Sprintf("interfaces %s; %s, kernel %s", strings.Join(topology.Interfaces, ", "), topology.CPUModel, topology.Kernel)})
 	if topology.Nofile < engine.Nofile {
 		checks = append(checks, host.Check{
 			Name: "nofile", Status: host.Warn,
@@ -186,7 +186,7 @@ func layoutCheck(t lab.Topology) host.Check {
 const registryPatience = 10 * time.Second
 
 func registryCheck(a *app, e *engine.Engine, root string) host.Check {
-	library, err := script.Load(a.ctx, root, script.Given{})
+	library, err := script.Load(a.ctx, root, script.ParameterValues{})
 	if err != nil {
 		return failedCheck("registry", err)
 	}
@@ -196,7 +196,7 @@ func registryCheck(a *app, e *engine.Engine, root string) host.Check {
 	ctx, cancel := context.WithTimeout(a.ctx, registryPatience)
 	defer cancel()
 	official := library.Runtimes[0].Base.Official
-	if err := e.InRegistry(ctx, official); err != nil {
+	if err := e.CheckInRegistry(ctx, official); err != nil {
 		return host.Check{
 			Name: "registry", Status: host.Warn,
 			Detail: fmt.Sprintf("%s cannot be had from here: stand-ins made of Debian packages take the place of official images", official),

@@ -9,7 +9,7 @@ import (
 
 // The peak of a server's memory is read from this machine's files, or told by
 // version 1.
-func TestOnlyAPeakThatCannotBeReadIsWarnedOf(t *testing.T) {
+func TestDoctorWarnsOnlyOfUnreadablePeakMemory(t *testing.T) {
 	for _, c := range []struct {
 		version string
 		local   bool

@@ -69,7 +69,7 @@ func TestDocumentsExamples(t *testing.T) {
 		t.Fatalf("found only %d examples and %d of mistakes", len(files), len(mistakes))
 	}
 	for _, file := range files {
-		wrong, wanted := mistakes[file], lab.ExitDone
+		wrong, wanted := mistakes[file], lab.ExitOK
 		if wrong != "" {
 			wanted = lab.ExitUsage
 		}
@@ -85,7 +85,7 @@ func TestDocumentsExamples(t *testing.T) {
 
 var exampleFile = regexp.MustCompile(`^# ((?:scenarios/[a-z0-9-]+|runtimes/[a-z0-9-]+/runtime)\.star)\n`)
 
-// TestDocumentsHaveTheValuesOfTheCode checks names such as gate.NoGain in the
+// TestDocumentsHaveTheValuesOfTheCode checks names such as gate.MaxDoublingGain in the
 // documents, and the values that stand before them.
 func TestDocumentsHaveTheValuesOfTheCode(t *testing.T) {
 	constants, compared := newConstants(), 0
@@ -220,7 +220,7 @@ func (c *constants) Import(name string) (*types.Package, error) {
 // TestDocumentsHoldWhatTheCodeLists checks the lists that documents take from the
 // code. UPDATE_DOCUMENTS=1 writes them anew.
 func TestDocumentsHoldWhatTheCodeLists(t *testing.T) {
-	library, err := script.Load(t.Context(), repository, script.Given{})
+	library, err := script.Load(t.Context(), repository, script.ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,10 +303,10 @@ func tableOfProfiles() string {
 	b.WriteString("|---|---|---|---|---|---|\n")
 	for _, p := range plan.Profiles() {
 		limit := "none"
-		if p.Limit > 0 {
-			limit = p.Limit.String()
+		if p.TimeLimit > 0 {
+			limit = p.TimeLimit.String()
 		}
-		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.Peak, p.Steady, limit)
+		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.PeakDuration, p.SteadyDuration, limit)
 	}
 	return b.String()
 }
@@ -315,7 +315,7 @@ func listOfScenarios(scenarios []lab.Scenario) string {
 	var b strings.Builder
 	for _, s := range scenarios {
 		tests := "no hypotheses"
-		if claims := testedFrom(s.Hypotheses); len(claims) > 0 {
+		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
 			tests = "tests " + strings.Join(claims, ", ")
 		}
 		writeItem(&b, fmt.Sprintf("[%s](%s): %s; %s", s.Name, path.Base(s.File), s.About, tests))

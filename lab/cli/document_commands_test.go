@@ -45,11 +45,11 @@ func newCommandChecks(t *testing.T, documents []document) *commandChecks {
 	if err != nil {
 		t.Fatal(err)
 	}
-	library, err := script.Load(t.Context(), repository, script.Given{})
+	library, err := script.Load(t.Context(), repository, script.ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &commandChecks{makefile: string(makefile), scenarios: names(library.Scenarios)}
+	c := &commandChecks{makefile: string(makefile), scenarios: scenarioNames(library.Scenarios)}
 	for _, d := range documents {
 		for _, b := range d.blocks {
 			if found := scenarioExample.FindStringSubmatch(b.text); found != nil {
@@ -172,16 +172,16 @@ func (c *commandChecks) lab(words []string, whole bool) (problems []string) {
 		return []string{err.Error()}
 	}
 	command, _, _ := strings.Cut(context.Command(), " ")
-	var choices []choice
+	var choices []planFlags
 	switch command {
 	case "run":
-		_, err := image.ParseMode(parsed.Run.Bases)
+		_, err := image.ParseBaseMode(parsed.Run.Bases)
 		problems = append(problems, messageOf(err)...)
-		choices = append(choices, parsed.Run.choice)
+		choices = append(choices, parsed.Run.planFlags)
 	case "plan":
-		choices = append(choices, parsed.Plan.choice)
+		choices = append(choices, parsed.Plan.planFlags)
 	case "contract":
-		_, err := image.ParseMode(parsed.Contract.Bases)
+		_, err := image.ParseBaseMode(parsed.Contract.Bases)
 		problems = append(problems, messageOf(err)...)
 	case "compare":
 		_, err := parsed.Compare.check()
@@ -250,7 +250,7 @@ func (c *commandChecks) variable(name, value string) []string {
 	case "PROFILE":
 		return c.profile(value)
 	case "LAB_BASES":
-		_, err := image.ParseMode(value)
+		_, err := image.ParseBaseMode(value)
 		return messageOf(err)
 	case "ARGS":
 		return c.lab([]string{"run", value}, true)

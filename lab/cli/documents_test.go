@@ -259,7 +259,7 @@ func TestDocumentsMistakesAreFound(t *testing.T) {
 		"LAB_BASES=gold make lab",
 		"```",
 		"",
-		"11 % (`gate.NoGain`), 40 (`gate.FewestCanaries`), `gate.Nothing`, 50 ms (`gate.ClockStep`).",
+		"11 % (`gate.MaxDoublingGain`), 40 (`gate.MinCanaries`), `gate.Nothing`, 50 ms (`gate.MaxClockStep`).",
 	}, "\n"))
 	var found []string
 	found = append(found, deadLinks(broken, func(string) (document, bool) { return document{}, false })...)
@@ -291,8 +291,8 @@ func TestDocumentsMistakesAreFound(t *testing.T) {
 		"lab/BROKEN.md:12: bin/lab export --tarball: unknown flag --tarball",
 		"lab/BROKEN.md:13: lab compare OLD: expected ",
 		`lab/BROKEN.md:14: LAB_BASES=gold make lab: LAB_BASES is "gold"`,
-		"lab/BROKEN.md:17: gate.NoGain is 0.03, and not 0.11",
-		"lab/BROKEN.md:17: gate.FewestCanaries is 20, and not 40",
+		"lab/BROKEN.md:17: gate.MaxDoublingGain is 0.03, and not 0.11",
+		"lab/BROKEN.md:17: gate.MinCanaries is 20, and not 40",
 		"lab/BROKEN.md:17: there is no gate.Nothing",
 	}
 	for _, problem := range found {

@@ -14,12 +14,12 @@ import (
 // clock that a server shows, in whole seconds at the coarsest, has gone on by then.
 const betweenAskings = 1100 * time.Millisecond
 
-// examine says why variants fail an examination, by their ids: the contract's, and
+// checkContract says why variants fail an examination, by their ids: the contract's, and
 // that they answer what scenarios ask of them. Who fails is known also where the
 // scenarios are at fault, which is the error then.
-func (s *session) examine(
+func (s *session) checkContract(
 	ctx context.Context, variants map[string]lab.Variant, scenarios []lab.Scenario, library *script.Library,
-	exam experiment.Examiner,
+	exam experiment.ContractChecker,
 ) (map[string]string, error) {
 	images, missing, err := s.images(ctx, library.RuntimesOf(func(v lab.Variant) bool {
 		_, wanted := variants[v.ID()]
@@ -31,11 +31,11 @@ func (s *session) examine(
 	watched := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
 	defer watched.Close()
 	e := &experiment.Experiment{
-		Variants: variants, Images: images, Missing: missing, Plan: asking(scenarios, variants),
-		Cells: s.cells(), Examiner: exam, Observer: watched, Between: betweenAskings,
+		Variants: variants, Images: images, ImageErrors: missing, Plan: asking(scenarios, variants),
+		Cells: s.cells(), Checker: exam, Observer: watched, Between: betweenAskings,
 	}
 	e.Plan.Layout = s.layout
-	refused, wrong := e.Examine(ctx)
+	refused, wrong := e.CheckContract(ctx)
 	if refused == nil {
 		return nil, wrong
 	}
@@ -62,6 +62,6 @@ func (m *measurement) examined(ctx context.Context, e *experiment.Experiment) (r
 	watched := newProgress(m.Err, lab.Plan{}, nil, func(words string) { refused = append(refused, words) })
 	defer watched.Close()
 	e.Observer = watched
-	_, err = e.Examine(ctx)
+	_, err = e.CheckContract(ctx)
 	return refused, err
 }

@@ -54,7 +54,7 @@ func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
 		names = []string{""}
 	}
 	for _, name := range names {
-		dir, err := record.Resolve(a.results(), name)
+		dir, err := record.ResolveRun(a.results(), name)
 		if err != nil {
 			return nil, err
 		}
@@ -79,10 +79,10 @@ func benchmarks(a *app, dir string) error {
 		return fmt.Errorf("exporting %s: %w", path, err)
 	}
 	for _, doubt := range doubts {
-		a.say("doubt: %s", doubt)
+		a.messagef("doubt: %s", doubt)
 	}
 	if left > 0 {
-		a.say("%s left out: what is no valid figure, or a bound, is none that benchstat could judge", plural(left, "row", "rows"))
+		a.messagef("%s left out: what is no valid figure, or a bound, is none that benchstat could judge", plural(left, "row", "rows"))
 	}
 	return nil
 }
@@ -92,39 +92,39 @@ func exportTwins(a *app, dirs []string) error {
 	var all stat.Recording
 	runs := map[string][]string{} // by what was measured in them
 	for _, dir := range dirs {
-		run, err := interruptible(a.ctx, func() (*record.Recorded, error) { return record.Read(dir) })
+		run, err := interruptible(a.ctx, func() (*record.StoredRun, error) { return record.Read(dir) })
 		if err != nil {
 			return err
 		}
 		for _, doubt := range run.Doubts {
-			a.say("doubt: %s: %s", run.Info.RunID, doubt)
+			a.messagef("doubt: %s: %s", run.Info.RunID, doubt)
 		}
-		before := len(all.Twins)
+		before := len(all.Pairs)
 		for _, c := range run.Info.Plan.Controls {
 			h := c.Hypothesis
 			if h.Scenario == lab.ReferenceScenario {
 				continue // those two differ
 			}
-			if twins := verdict.Arms(h, run.Rows); len(twins.A) > 0 {
-				all.Twins = append(all.Twins, twins)
+			if twins := verdict.ArmValues(h, run.Rows); len(twins.A) > 0 {
+				all.Pairs = append(all.Pairs, twins)
 				what := fmt.Sprintf("%s of %s and %s, %s on host %s", h.Metric, h.Numerator, h.Denominator, h.Scenario, run.Info.Host.ID)
 				runs[what] = append(runs[what], run.Info.RunID)
 			}
 		}
-		if len(all.Twins) == before {
-			a.say("%s left out: no block of it has a valid trial of both arms of an A/A control", run.Info.RunID)
+		if len(all.Pairs) == before {
+			a.messagef("%s left out: no block of it has a valid trial of both arms of an A/A control", run.Info.RunID)
 		}
 	}
-	if len(all.Twins) == 0 {
+	if len(all.Pairs) == 0 {
 		return &lab.Fault{Code: lab.ExitFailed, Err: errors.New("exporting: no run has arms that do not differ"),
 			Hint: "smoke measures none: make lab PROFILE=quick"}
 	}
-	all.Origin = origin(runs)
+	all.Origin = recordingOrigin(runs)
 	return all.Write(a.Out)
 }
 
-// origin says in few words what a recording is of.
-func origin(runs map[string][]string) string {
+// recordingOrigin says in few words what a recording is of.
+func recordingOrigin(runs map[string][]string) string {
 	var lines []string
 	for _, what := range slices.Sorted(maps.Keys(runs)) {
 		ids := runs[what]
@@ -140,12 +140,12 @@ func origin(runs map[string][]string) string {
 // exportBenchfmt writes the valid rows of a trials.csv as Go benchmark results,
 // and returns how many it left out, and what it could not read. https://golang.org/design/14313-benchmark-format
 func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int, doubts []string, err error) {
-	rows, err := record.NewRows(in)
+	rows, err := record.NewRowReader(in)
 	if err != nil {
 		return 0, nil, err
 	}
 	w := benchfmt.NewWriter(out)
-	for _, m := range exported() {
+	for _, m := range exportedMetrics() {
 		unit := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: m.Name, Key: "better"}, OrigUnit: m.Name, Value: string(m.Better)}
 		if err := w.Write(unit); err != nil {
 			return 0, nil, err
@@ -159,7 +159,7 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 			return context.Cause(ctx)
 		}
 		if !checked { // after the schema, which says what the columns are
-			if err := rows.Need(slices.Concat(record.Structure(), configuration)...); err != nil {
+			if err := rows.Need(slices.Concat(record.Structure(), benchConfigColumns)...); err != nil {
 				return err
 			}
 			checked = true
@@ -181,13 +181,13 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 	return left, rows.Doubts(), err
 }
 
-// exported are the metrics that benchmarks have.
-func exported() []metric.Metric { return compare.All().Metrics() }
+// exportedMetrics are the metrics that benchmarks have.
+func exportedMetrics() []metric.Metric { return compare.AllMetrics().Metrics() }
 
-// configuration is the columns by which benchstat keeps results apart: what they
+// benchConfigColumns is the columns by which benchstat keeps results apart: what they
 // differ in is not of the same thing. The run is not one of them, for two runs are
 // what it is to compare.
-var configuration = []string{"host_id", "scenario_sha256", "parameters", "runtime_version", "content_sha256", "base_origin"}
+var benchConfigColumns = []string{"host_id", "scenario_sha256", "parameters", "runtime_version", "content_sha256", "base_origin"}
 
 // benchmarkOf is a row as a benchmark's result: false for one that is not valid.
 func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
@@ -196,13 +196,13 @@ func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 		return nil, false
 	}
 	result := &benchfmt.Result{Name: benchmarkName(row), Iters: int(requests)}
-	for _, name := range configuration {
+	for _, name := range benchConfigColumns {
 		if value := row.Text(name); value != "" {
 			// Keys begin with a lower-case letter and have no upper-case one: columns are like that.
 			result.Config = append(result.Config, benchfmt.Config{Key: name, Value: []byte(value), File: true})
 		}
 	}
-	for _, m := range exported() {
+	for _, m := range exportedMetrics() {
 		if value, ok := row.Float(m.Name); ok {
 			result.Values = append(result.Values, benchfmt.Value{Value: value, Unit: m.Name})
 		}
@@ -216,12 +216,12 @@ func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 func benchmarkName(row metric.Row) benchfmt.Name {
 	cpus, _ := row.Int("server_cpus")
 	first, size := utf8.DecodeRuneInString(row.Text("scenario"))
-	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d", unicode.ToUpper(first), word(row.Text("scenario")[size:]),
-		word(row.Text("variant")), word(row.Text("phase")), cpus)
+	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d", unicode.ToUpper(first), escapeNamePart(row.Text("scenario")[size:]),
+		escapeNamePart(row.Text("variant")), escapeNamePart(row.Text("phase")), cpus)
 }
 
-// word keeps text from being read as parts of a benchmark's name.
-func word(text string) string {
+// escapeNamePart keeps text from being read as parts of a benchmark's name.
+func escapeNamePart(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '/' || unicode.IsSpace(r) {
 			return '_'

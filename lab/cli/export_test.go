@@ -52,7 +52,7 @@ func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 }
 
 // A run that was killed may have torn its last row, which is then no benchmark.
-func TestATornRowIsSaidToBeLeftOut(t *testing.T) {
+func TestExportReportsATornRow(t *testing.T) {
 	whole, err := os.ReadFile("../compare/testdata/20261125T100000Z-00bb/trials.csv")
 	if err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
 	})
 	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	rows := map[string]metric.Row{}
@@ -202,7 +202,7 @@ func disturbed(t *testing.T, root string, stop func(), reason string) metric.Row
 	t.Helper()
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	stop()
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	row := latest(t, root).Rows[0]
@@ -232,14 +232,14 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 	t.Helper()
 	shared := needEngine(t).Client()
 	// Images are built where they are kept.
-	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	dir, err := os.MkdirTemp("", "lab-engine-") // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}
-	daemon = host.Daemon{Log: t.Output(), Private: dir}
+	daemon = host.Daemon{Log: t.Output(), PrivateDir: dir}
 	daemon.Reachable = func(ctx context.Context) error {
 		e, err := engine.Open(ctx)
 		if err != nil {
@@ -352,10 +352,10 @@ func TestIntegrationAnEngineWithoutABridgeThatGoesAway(t *testing.T) {
 
 // expectResumed resumes the newest run of root, which then must have all rows of its
 // plan, each once, and begin with those of the trials that had ended.
-func expectResumed(t *testing.T, root string, cut *record.Recorded, ended int) {
+func expectResumed(t *testing.T, root string, cut *record.StoredRun, ended int) {
 	t.Helper()
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", cut.Info.RunID)
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("resuming: exit code %d\n%s", code, stderr)
 	}
 	whole := latest(t, root)
@@ -368,7 +368,7 @@ func expectResumed(t *testing.T, root string, cut *record.Recorded, ended int) {
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "verify", "--root", root)
-	if code != lab.ExitDone || !strings.Contains(stdout, "complete and consistent") {
+	if code != lab.ExitOK || !strings.Contains(stdout, "complete and consistent") {
 		t.Errorf("verifying: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -391,7 +391,7 @@ func resultsOnDisk(t *testing.T, root string, mib int, flags uintptr) (dir strin
 	return dir
 }
 
-func TestIntegrationADiskThatTakesNothingIsFoundFirst(t *testing.T) {
+func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 	needEngine(t)
 	for name, c := range map[string]struct {
 		mib   int
@@ -478,7 +478,7 @@ func TestIntegrationAKilledRunIsResumed(t *testing.T) {
 }
 
 // What a run is about may not change between its sessions.
-func TestIntegrationARunIsNotResumedAsAnother(t *testing.T) {
+func TestIntegrationResumeRefusesChangedConditions(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -42,17 +42,17 @@ func FuzzRunFolder(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
+		r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
 		if r.Text() == "" || r.Markdown() == "" {
 			t.Fatal("a run that can be read has no report")
 		}
 		_ = r.Data()
-		source := folder("again", dir, &recorded.Info)
-		runs, err := compare.Read(t.Context(), []compare.Source{source, source}, compare.Default())
+		source := folderSource("again", dir, &recorded.Info)
+		runs, err := compare.Read(t.Context(), []compare.Source{source, source}, compare.DefaultMetrics())
 		if err != nil {
 			return
 		}
-		if c := compare.Compare(runs[0], runs[1], 0.05); len(c.Worse()) > 0 {
+		if c := compare.Compare(runs[0], runs[1], 0.05); len(c.WorseLines()) > 0 {
 			t.Fatalf("worse than itself:\n%s", c.Text())
 		}
 	})

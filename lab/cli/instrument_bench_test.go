@@ -100,7 +100,7 @@ func BenchmarkStall(b *testing.B) {
 				a := attackOn(stalling, workers, 1000, 12*time.Second)
 				a.Arrivals = lab.Constant
 				r := mustAttack(ctx, b, c, a)
-				answers, err := c.Check(ctx, []lab.Request{{Method: http.MethodGet, Path: serve.StallsPath}})
+				answers, err := c.Send(ctx, []lab.Request{{Method: http.MethodGet, Path: serve.StallsPath}})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -144,13 +144,13 @@ func BenchmarkReadings(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := calibrate.Write(os.Stdout, c); err != nil {
+		if err := calibrate.WriteText(os.Stdout, c); err != nil {
 			b.Fatal(err)
 		}
-		for _, r := range c.Readings {
-			b.ReportMetric(r.ReadP50MS/r.OwnP50MS, fmt.Sprintf("read/own-%.0fms", r.OwnP50MS))
+		for _, r := range c.ServiceTimeChecks {
+			b.ReportMetric(r.MeasuredP50MS/r.ServerP50MS, fmt.Sprintf("read/own-%.0fms", r.ServerP50MS))
 		}
-		b.ReportMetric(c.Ratio.Read/c.Ratio.True, "read/true-ratio")
+		b.ReportMetric(c.KnownRatio.Measured/c.KnownRatio.Expected, "read/true-ratio")
 	})
 }
 
@@ -223,7 +223,7 @@ func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
 		var err error
-		sample, err = e.Measure(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in, server, nil)
+		sample, err = e.MeasurePhase(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in, server, nil)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -345,7 +345,7 @@ func BenchmarkVerdicts(b *testing.B) {
 		for _, v := range []lab.Variant{serve.Null(), serve.Waiting(50 * time.Millisecond)} {
 			of := s.responder(v)
 			sample := s.measured(ctx, b, of, attackOn(of, 64, 0, 3*time.Second), c)
-			fmt.Printf("%s: %s\n", v.ID(), outcome(sample))
+			fmt.Printf("%s: %s\n", v.ID(), sampleOutcome(sample))
 		}
 	})
 }

@@ -37,17 +37,17 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
 	code, stdout, stderr := labRun(t.Context(), "calibrate", "--brief", "--json")
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	var c lab.Calibration
 	if err := json.Unmarshal([]byte(stdout), &c); err != nil {
 		t.Fatalf("%v in %s", err, stdout)
 	}
-	if c.CeilingRPS < 1000 || len(c.Canaries) != 2 || !c.Brief || c.Key.AgentSHA256 == "" {
+	if c.CeilingRPS < 1000 || len(c.CanaryBaselines) != 2 || !c.Brief || c.Key.AgentSHA256 == "" {
 		t.Errorf("calibration %+v", c)
 	}
-	for _, q := range c.Canaries {
+	for _, q := range c.CanaryBaselines {
 		if q.Median <= 0 || q.P99 < q.Median {
 			t.Errorf("canaries %+v", q)
 		}
@@ -75,13 +75,13 @@ func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a l
 }
 
 // What the instrument cannot measure is said to be a bound, and why.
-func TestIntegrationLimitsOfTheInstrumentAreSaid(t *testing.T) {
+func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.CeilingRPS, c.Canaries = 1, nil // a ceiling that the null server is sure to reach
+		c.CeilingRPS, c.CanaryBaselines = 1, nil // a ceiling that the null server is sure to reach
 		null := s.responder(serve.Null())
 		sample := s.undisturbed(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
 		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "generator:") {
@@ -90,10 +90,10 @@ func TestIntegrationLimitsOfTheInstrumentAreSaid(t *testing.T) {
 		c.CeilingRPS = 0
 		waiting := s.responder(serve.Waiting(50 * time.Millisecond))
 		sample = s.undisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
-		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") || sample.Doubled == nil {
+		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") || sample.DoubleConnections == nil {
 			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
 		}
-		if text := outcome(sample); !strings.Contains(text, "peak >= ") {
+		if text := sampleOutcome(sample); !strings.Contains(text, "peak >= ") {
 			t.Errorf("a bound prints as %q", text)
 		}
 	})
@@ -137,7 +137,7 @@ func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
 	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
-	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latest(t, root).Rows {

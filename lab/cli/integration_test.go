@@ -130,7 +130,7 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-func latest(t testing.TB, root string) *record.Recorded {
+func latest(t testing.TB, root string) *record.StoredRun {
 	t.Helper()
 	dir, err := record.LatestDir(filepath.Join(root, "results"))
 	if err != nil {
@@ -243,7 +243,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	// Images are built, so that what follows is a run like any other.
-	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	before := inventory(t, c)
@@ -252,7 +252,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	exposed := watch(t, c, func() {
 		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7", "json")
 	})
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if len(exposed) > 0 {
@@ -314,7 +314,7 @@ func TestIntegrationAnAlteredAnswerIsShownAndNotMeasured(t *testing.T) {
 	})
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	removeImages(t, c, root)
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{"node/single is NOT MEASURED", "Hello, world!", "Hello, World!"} {
@@ -370,7 +370,7 @@ variant(name = "hungry", model = "single", about = "Takes all memory.", command 
 	})
 	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	want := map[string]string{
@@ -490,7 +490,7 @@ func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	if slices.Equal(before, inventory(t, c)) {
 		t.Error("nothing was left to sweep: the test proves nothing")
 	}
-	if code, _, stderr := labRun(t.Context(), "clean"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "clean"); code != lab.ExitOK {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	expectInventory(t, c, before)
@@ -534,7 +534,7 @@ func TestIntegrationASecondLabWaitsAndHarmsNothing(t *testing.T) {
 		second.code, _, second.stderr = labRun(t.Context(), "run", "--root", other, "--profile", "smoke", "json")
 	})
 	both.Wait()
-	if first.code != lab.ExitDone || second.code != lab.ExitDone {
+	if first.code != lab.ExitOK || second.code != lab.ExitOK {
 		t.Fatalf("exit codes %d and %d\n%s\n%s", first.code, second.code, first.stderr, second.stderr)
 	}
 	if id := latest(t, root).Info.RunID; !strings.Contains(second.stderr, "waiting: run "+id) {

@@ -39,7 +39,7 @@ type unheard struct{ context.Context }
 func (unheard) Done() <-chan struct{} { return nil }
 
 // An interruption that comes together with what was worked for counts.
-func TestAnInterruptionIsHeardBesideAResult(t *testing.T) {
+func TestInterruptionWinsOverAResult(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(ErrInterrupted)
 	if _, err := interruptible(unheard{ctx}, func() (int, error) { return 1, nil }); !errors.Is(err, ErrInterrupted) {

@@ -77,7 +77,7 @@ func expectIsolated(t *testing.T) {
 		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probe}
 		node.target = lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK}
 		s.inCell(ctx, t, node, func(c *cell, _ experiment.Server) {
-			answers, err := c.Check(ctx, []lab.Request{node.target.Request})
+			answers, err := c.Send(ctx, []lab.Request{node.target.Request})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,14 +166,14 @@ func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string
 }
 
 // What is not the lab's stays, however much it looks as if it were.
-func TestIntegrationNothingOfOthersIsTouched(t *testing.T) {
+func TestIntegrationForeignContainersAndImagesStay(t *testing.T) {
 	root := checkout(t)
 	onOneVariant(t, root, "[peak(connections = 4)]")
 	c := needEngine(t).Client()
 	var foreign map[string]func() error
 	inTestSession(t, func(ctx context.Context, s *session) { foreign = foreignThings(ctx, t, c, s.agent.Ref) })
 	for _, command := range []string{"clean", "doctor"} { // after the session, during which no image would be removed
-		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitDone {
+		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitOK {
 			t.Fatalf("%s: exit code %d\n%s", command, code, stderr)
 		}
 	}

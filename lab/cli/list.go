@@ -54,7 +54,7 @@ type listedVariant struct {
 // Run lists what there is. A broken script does not hide the others: it is
 // listed with its faults, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
-	_, library, err := a.scripts()
+	_, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func listing(library *script.Library) listed {
 	l := listed{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
-			s.Name, s.About, s.File, s.Variants, s.Phases, s.Cores, s.Upstream, blockTakes(s).Seconds(), s.Hypotheses, s.Parameters,
+			s.Name, s.About, s.File, s.Variants, s.Phases, s.Cores, s.Upstream, blockDuration(s).Seconds(), s.Hypotheses, s.Parameters,
 		})
 	}
 	for _, r := range library.Runtimes {
@@ -89,14 +89,14 @@ func listing(library *script.Library) listed {
 	return l
 }
 
-// blockTakes is how long one trial of each variant, on each number of CPUs, takes
+// blockDuration is how long one trial of each variant, on each number of CPUs, takes
 // at worst by the default profile.
-func blockTakes(s lab.Scenario) time.Duration {
-	profile, err := plan.ProfileNamed(defaultProfile)
+func blockDuration(s lab.Scenario) time.Duration {
+	profile, err := plan.ProfileByName(defaultProfile)
 	if err != nil {
 		panic(err) // the default profile is one of the profiles
 	}
-	return time.Duration(len(s.Variants)*len(s.Cores)) * plan.ScenarioDuration(profile, s)
+	return time.Duration(len(s.Variants)*len(s.Cores)) * plan.WorstScenarioDuration(profile, s)
 }
 
 func (l listed) print(w io.Writer) {
@@ -105,9 +105,9 @@ func (l listed) print(w io.Writer) {
 		fmt.Fprintf(w, "  %-18s %s\n", s.Name, s.About)
 		fmt.Fprintf(w, "  %-18s on %s\n", "", strings.Join(s.Variants, ", "))
 		fmt.Fprintf(w, "  %-18s %s; at most %v a block of %s\n", "",
-			load(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
+			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
 			time.Duration(s.TrialsS*float64(time.Second)).Round(time.Second), defaultProfile)
-		if claims := testedFrom(s.Hypotheses); len(claims) > 0 {
+		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
 			fmt.Fprintf(w, "  %-18s tests %s\n", "", strings.Join(claims, ", "))
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
@@ -122,9 +122,9 @@ func (l listed) print(w io.Writer) {
 	}
 }
 
-// testedFrom are the claims that hypotheses serve, each once, with the profiles
+// claimsWithProfiles are the claims that hypotheses serve, each once, with the profiles
 // from which on these are tested: "speed-1 (quick, standard)".
-func testedFrom(hypotheses []lab.Hypothesis) (claims []string) {
+func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 	profiles := map[string][]string{}
 	for _, h := range hypotheses {
 		profiles[h.Claim] = append(profiles[h.Claim], h.Profile)
@@ -136,13 +136,13 @@ func testedFrom(hypotheses []lab.Hypothesis) (claims []string) {
 	return claims
 }
 
-// load is a scenario's load in a few words.
-func load(s lab.Scenario) string {
+// loadText is a scenario's load in a few words.
+func loadText(s lab.Scenario) string {
 	var words []string
 	for _, p := range s.Phases {
-		words = append(words, phase(p))
+		words = append(words, phaseText(p))
 	}
-	if text := cores(s); text != "" {
+	if text := cpusText(s); text != "" {
 		words = append(words, text)
 	}
 	if s.Upstream {
@@ -151,31 +151,31 @@ func load(s lab.Scenario) string {
 	return strings.Join(words, ", ")
 }
 
-// phase is one phase in a few words.
-func phase(p lab.Phase) string {
+// phaseText is one phase in a few words.
+func phaseText(p lab.Phase) string {
 	text := p.Name
 	switch {
-	case p.Share != nil && p.Share.Own:
-		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
-	case p.Share != nil:
-		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.Share.Of, p.Arrivals)
+	case p.PeakShare != nil && p.PeakShare.OfOwnPeak:
+		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
+	case p.PeakShare != nil:
+		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
 	case p.Kind == lab.Capacity:
-		text += fmt.Sprintf(" that keeps %s, from %.7g/s on (%s)", slo(p), p.RateRPS, p.Arrivals)
+		text += fmt.Sprintf(" that keeps %s, from %.7g/s on (%s)", sloText(p), p.RateRPS, p.Arrivals)
 	case p.Kind == lab.Ramp:
 		text += fmt.Sprintf(" from %.4g to %.4g/s (%s)", p.RateRPS, p.ToRPS, p.Arrivals)
-	case p.Kind.Open():
+	case p.Kind.IsOpenLoop():
 		text += fmt.Sprintf(" at %.7g/s (%s)", p.RateRPS, p.Arrivals)
 	default:
 		text += " on " + plural(p.Connections, "connection", "connections")
 	}
-	if p.PerRequest {
+	if p.ConnectionPerRequest {
 		text += ", one for each request"
 	}
 	return text
 }
 
-// slo is what a phase's objectives ask for.
-func slo(p lab.Phase) string {
+// sloText is what a phase's objectives ask for.
+func sloText(p lab.Phase) string {
 	words := make([]string, len(p.Objectives))
 	for i, o := range p.Objectives {
 		words[i] = o.String()
@@ -183,8 +183,8 @@ func slo(p lab.Phase) string {
 	return strings.Join(words, " and ")
 }
 
-// cores is how many CPUs a scenario gives its servers, empty where that is one.
-func cores(s lab.Scenario) string {
+// cpusText is how many CPUs a scenario gives its servers, empty where that is one.
+func cpusText(s lab.Scenario) string {
 	if len(s.Cores) == 0 || len(s.Cores) == 1 && s.Cores[0] == 1 {
 		return ""
 	}

@@ -16,7 +16,7 @@ type newScenarioCommand struct {
 
 // Run writes scenarios/NAME.star, where there is none yet.
 func (c *newScenarioCommand) Run(a *app) error {
-	root, err := a.folder()
+	root, err := a.rootDir()
 	if err != nil {
 		return err
 	}
@@ -25,6 +25,6 @@ func (c *newScenarioCommand) Run(a *app) error {
 		return err
 	}
 	fmt.Fprintln(a.Out, file)
-	a.say("lab check %s checks it, lab run %s measures it", file, c.Name)
+	a.messagef("lab check %s checks it, lab run %s measures it", file, c.Name)
 	return nil
 }

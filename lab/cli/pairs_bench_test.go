@@ -32,7 +32,7 @@ func BenchmarkPairs(b *testing.B) {
 		b.Skip("takes minutes for each pair: make bench BENCH=Pairs PAIRS=10")
 	}
 	root, slow := pairCheckout(b, false), pairCheckout(b, true)
-	var same, slower []*record.Recorded
+	var same, slower []*record.StoredRun
 	for i := range pairs {
 		same = append(same, pairRun(b, root, fmt.Sprintf("a%d", i)), pairRun(b, root, fmt.Sprintf("b%d", i)))
 		slower = append(slower, pairRun(b, slow, fmt.Sprintf("slow%d", i)))
@@ -94,13 +94,13 @@ func pairCheckout(b *testing.B, slowed bool) string {
 }
 
 // pairRun is the run of a name, measured where there is none yet.
-func pairRun(b *testing.B, root, name string) *record.Recorded {
+func pairRun(b *testing.B, root, name string) *record.StoredRun {
 	b.Helper()
 	link := filepath.Join(root, "results", name)
 	if run, err := record.Read(link); err == nil {
 		return run
 	}
-	run := short(b, root, 1500*time.Millisecond, choice{Profile: "quick", Blocks: pairBlocks})
+	run := short(b, root, 1500*time.Millisecond, planFlags{Profile: "quick", Blocks: pairBlocks})
 	if err := os.Rename(run.Dir, link); err != nil {
 		b.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func pairRun(b *testing.B, root, name string) *record.Recorded {
 
 // reportControls says how often an A/A pair comes out equivalent, and how often a
 // known ratio is found and covered: each judged as the only hypothesis of a run.
-func reportControls(b *testing.B, runs []*record.Recorded) {
+func reportControls(b *testing.B, runs []*record.StoredRun) {
 	b.Helper()
 	equivalent, found, covered := 0, 0, 0
 	var widths []float64
@@ -140,16 +140,16 @@ func reportControls(b *testing.B, runs []*record.Recorded) {
 }
 
 // alone is the verdict on a hypothesis that a run tests no other beside.
-func alone(run *record.Recorded, h lab.Hypothesis) lab.Verdict {
+func alone(run *record.StoredRun, h lab.Hypothesis) lab.Verdict {
 	p := run.Info.Plan
 	h.Claim = lab.ClaimIDs()[0]
-	p.Hypotheses, p.Beyond, p.Controls = []lab.Hypothesis{h}, nil, nil
-	return verdict.Judge(p, run.Rows, run.Measured()).Claims[0].Parts[0]
+	p.Hypotheses, p.UntestedHypotheses, p.Controls = []lab.Hypothesis{h}, nil, nil
+	return verdict.Judge(p, run.Rows, run.MeasuredTrials()).Claims[0].HypothesisVerdicts[0]
 }
 
 // reportComparisons says how often two runs of one server are called a
 // regression, and how often a server that does a tenth more is.
-func reportComparisons(b *testing.B, same, slower []*record.Recorded) {
+func reportComparisons(b *testing.B, same, slower []*record.StoredRun) {
 	b.Helper()
 	alarms, found := 0, 0
 	for i, slow := range slower {
@@ -168,23 +168,23 @@ func reportComparisons(b *testing.B, same, slower []*record.Recorded) {
 
 // regressed compares two runs as lab compare --fail-on regression does, where
 // others of one server lie beside the old one.
-func regressed(b *testing.B, old, later *record.Recorded, others []*record.Recorded) bool {
+func regressed(b *testing.B, old, later *record.StoredRun, others []*record.StoredRun) bool {
 	b.Helper()
 	var sources []compare.Source
-	for _, run := range append([]*record.Recorded{old, later}, others...) {
-		sources = append(sources, folder(filepath.Base(run.Dir), run.Dir, &run.Info))
+	for _, run := range append([]*record.StoredRun{old, later}, others...) {
+		sources = append(sources, folderSource(filepath.Base(run.Dir), run.Dir, &run.Info))
 	}
-	runs, err := compare.Read(b.Context(), sources, compare.Default())
+	runs, err := compare.Read(b.Context(), sources, compare.DefaultMetrics())
 	if err != nil {
 		b.Fatal(err)
 	}
 	// The slowed server is in an image of its own. References that are further
 	// apart than they may be are no finding, and no figure of this benchmark's.
-	if err := compare.Check(runs[0], runs[1:2], []compare.Kind{compare.Image}); err != nil {
+	if err := compare.CheckComparable(runs[0], runs[1:2], []compare.DifferenceKind{compare.Image}); err != nil {
 		b.Logf("%s and %s: %v", old.Dir, later.Dir, err)
 		return false
 	}
 	c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
 	b.Logf("%s and %s\n%s", old.Dir, later.Dir, c.Text())
-	return len(c.Worse()) > 0
+	return len(c.WorseLines()) > 0
 }

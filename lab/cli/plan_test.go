@@ -16,7 +16,7 @@ import (
 func planned(t *testing.T, args ...string) (p lab.Plan) {
 	t.Helper()
 	code, stdout, stderr := labRun(t.Context(), append([]string{"plan", "--json"}, args...)...)
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if err := json.Unmarshal([]byte(stdout), &p); err != nil {
@@ -30,7 +30,7 @@ func planned(t *testing.T, args ...string) (p lab.Plan) {
 func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
-	if code, _, stderr := labRun(t.Context(), "new", "--root", root, "scenario", "mine"); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), "new", "--root", root, "scenario", "mine"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	file := filepath.Join(root, "scenarios", "mine.star")
@@ -39,12 +39,12 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		s = strings.Replace(s, `where(model = "single")`, `["node/single", "python/uvloop"]`, 1)
 		return strings.Replace(s, "rate = 1000", "rate = share(0.2)", 1)
 	})
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitDone || !strings.Contains(stdout, "  mine ") {
+	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	args := []string{"--root", root, "--profile", "smoke", "--seed", "11", "mine"}
 	before := planned(t, args...)
-	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != lab.ExitDone {
+	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	run := latest(t, root)
@@ -126,7 +126,7 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "waiting", "split")
-	if code != lab.ExitDone {
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream", "2 CPUs for the server"} {

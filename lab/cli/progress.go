@@ -16,9 +16,9 @@ import (
 	"runtimelab/lab/report"
 )
 
-// redraw is how often the live line is drawn at the most: faster is for nobody to
+// redrawInterval is how often the live line is drawn at the most: faster is for nobody to
 // read, and a remote terminal's traffic.
-const redraw = 500 * time.Millisecond
+const redrawInterval = 500 * time.Millisecond
 
 // progress tells people how a run goes: one line for each trial that ended,
 // and on a terminal a last line that says what is under way. Its methods may be
@@ -30,16 +30,16 @@ type progress struct {
 	plan  lab.Plan
 	now   func() time.Time
 
-	mu    sync.Mutex
-	shown bool          // the live line is on the screen
-	drawn time.Time     // when it was drawn last
-	doing string        // what runs
-	last  string        // the last figure, and what it is worth
-	began time.Time     // the trial or pilot under way
-	ahead time.Duration // that what is left takes by the plan
-	ended time.Duration // that what has ended should have taken by it
-	took  time.Duration // that it did take
-	block time.Duration // that a block takes by it
+	mu          sync.Mutex
+	shown       bool          // the live line is on the screen
+	drawn       time.Time     // when it was drawn last
+	currentStep string        // what runs
+	lastOutcome string        // the last figure, and what it is worth
+	began       time.Time     // the trial or pilot under way
+	plannedLeft time.Duration // that what is left takes by the plan
+	plannedDone time.Duration // that what has ended should have taken by it
+	actualTime  time.Duration // that it did take
+	blockTime   time.Duration // that a block takes by it
 
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -47,15 +47,15 @@ type progress struct {
 
 // newProgress is told which trials have ended already. It is to be closed.
 func newProgress(to io.Writer, p lab.Plan, ended map[lab.TrialID]bool, notes func(string)) *progress {
-	to = behind(to)
-	whole := plan.Expected(p)
+	to = unwrapSafeWriter(to)
+	whole := plan.ExpectedDuration(p)
 	o := &progress{
 		to: to, live: rewritable(to), notes: notes, plan: p, now: time.Now,
-		ahead: whole, block: whole / time.Duration(max(p.Profile.Blocks, 1)), stop: make(chan struct{}),
+		plannedLeft: whole, blockTime: whole / time.Duration(max(p.Profile.Blocks, 1)), stop: make(chan struct{}),
 	}
 	for _, t := range p.Trials {
 		if _, has := ended[t.ID()]; has {
-			o.ahead -= plan.TrialDuration(p, t)
+			o.plannedLeft -= plan.ExpectedTrialDuration(p, t)
 		}
 	}
 	if o.live {
@@ -66,7 +66,7 @@ func newProgress(to io.Writer, p lab.Plan, ended map[lab.TrialID]bool, notes fun
 
 // draw keeps the live line's clock going.
 func (o *progress) draw() {
-	tick := time.NewTicker(redraw)
+	tick := time.NewTicker(redrawInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -105,13 +105,13 @@ func (o *progress) width() int {
 	return 80
 }
 
-// left is how long the rest takes at the pace so far, with one block at the plan's
+// timeLeft is how long the rest takes at the pace so far, with one block at the plan's
 // pace added to what was seen: scenarios differ in how near they come to the plan,
 // and by the first few trials alone an hour would seem to be half of one.
-func (o *progress) left() time.Duration {
-	left := o.ahead
-	if o.block > 0 {
-		left = time.Duration(float64(left) * float64(o.took+o.block) / float64(o.ended+o.block))
+func (o *progress) timeLeft() time.Duration {
+	left := o.plannedLeft
+	if o.blockTime > 0 {
+		left = time.Duration(float64(left) * float64(o.actualTime+o.blockTime) / float64(o.plannedDone+o.blockTime))
 	}
 	if !o.began.IsZero() {
 		left -= o.now().Sub(o.began)
@@ -123,35 +123,35 @@ func (o *progress) left() time.Duration {
 func (o *progress) start(doing string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.doing, o.began = doing, o.now()
-	o.soon()
+	o.currentStep, o.began = doing, o.now()
+	o.redrawIfDue()
 }
 
 func (o *progress) end(expected time.Duration, planned bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if planned {
-		o.ahead -= expected
+		o.plannedLeft -= expected
 	}
 	if !o.began.IsZero() {
-		o.ended += expected
-		o.took += o.now().Sub(o.began)
+		o.plannedDone += expected
+		o.actualTime += o.now().Sub(o.began)
 	}
 	o.began = time.Time{}
 }
 
-func (o *progress) Examining(variants int) {
-	o.line("checking the answers of %d variants against the contract", variants)
+func (o *progress) ContractCheckStarted(variants int) {
+	o.printLine("checking the answers of %d variants against the contract", variants)
 }
 
-func (o *progress) Refused(variant string, why []string) {
-	o.line("%s is NOT MEASURED: it breaks the contract, or differs from the others:", variant)
+func (o *progress) VariantRefused(variant string, why []string) {
+	o.printLine("%s is NOT MEASURED: it breaks the contract, or differs from the others:", variant)
 	for i, difference := range why {
 		if i == maxDifferences {
-			o.line("    ... and %d more differences", len(why)-i)
+			o.printLine("    ... and %d more differences", len(why)-i)
 			break
 		}
-		o.line("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
+		o.printLine("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
 	}
 	o.notes(fmt.Sprintf("%s is not measured: %s", variant, why[0]))
 }
@@ -159,7 +159,7 @@ func (o *progress) Refused(variant string, why []string) {
 const maxDifferences = 5
 
 func (o *progress) TrialStarted(t lab.Trial, number, of int) {
-	o.start(fmt.Sprintf("trial %d/%d  %s: starting", number, of, whichTrial(t)))
+	o.start(fmt.Sprintf("trial %d/%d  %s: starting", number, of, trialLabel(t)))
 }
 
 func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, lasts time.Duration) {
@@ -169,13 +169,13 @@ func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, lasts time.Duratio
 	}
 	name := phase.Name
 	if phase.Kind == lab.Capacity {
-		name += fmt.Sprintf(" at %s/s", report.Digits(phase.RateRPS))
+		name += fmt.Sprintf(" at %s/s", report.FormatDigits(phase.RateRPS))
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	which, _, _ := strings.Cut(o.doing, ": ")
-	o.doing = fmt.Sprintf("%s: %s, %s%v", which, name, upTo, lasts.Round(100*time.Millisecond))
-	o.soon()
+	which, _, _ := strings.Cut(o.currentStep, ": ")
+	o.currentStep = fmt.Sprintf("%s: %s, %s%v", which, name, upTo, lasts.Round(100*time.Millisecond))
+	o.redrawIfDue()
 }
 
 func (o *progress) PilotStarted(p lab.Pilot, number, of int) {
@@ -183,26 +183,26 @@ func (o *progress) PilotStarted(p lab.Pilot, number, of int) {
 }
 
 func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
-	o.end(plan.PilotDuration(o.plan.Profile), true)
+	o.end(plan.WorstPilotDuration(o.plan.Profile), true)
 	if p.Problem != "" {
-		o.line("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
+		o.printLine("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
 		return
 	}
 	doubt := ""
 	if p.Doubt != "" {
 		doubt = " (doubt: " + p.Doubt + ")"
 	}
-	o.line("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario, p.Variant, report.Digits(p.PeakRPS), doubt)
+	o.printLine("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario, p.Variant, report.FormatDigits(p.PeakRPS), doubt)
 }
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
-	o.end(plan.TrialDuration(o.plan, t), !again)
+	o.end(plan.ExpectedTrialDuration(o.plan, t), !again)
 	if len(samples) == 0 {
 		return // a refused variant, whose row was written with the first block
 	}
-	words := []string{fmt.Sprintf("trial %d/%d  %s", number, of, whichTrial(t))}
+	words := []string{fmt.Sprintf("trial %d/%d  %s", number, of, trialLabel(t))}
 	for _, s := range samples {
-		words = append(words, outcome(s))
+		words = append(words, sampleOutcome(s))
 	}
 	switch {
 	case again:
@@ -210,12 +210,12 @@ func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample,
 	case number < of:
 		words = append(words, fmt.Sprintf("about %s left", o.remaining()))
 	}
-	o.keep(samples[len(samples)-1])
-	o.line("%s", strings.Join(words, "  "))
+	o.setLastOutcome(samples[len(samples)-1])
+	o.printLine("%s", strings.Join(words, "  "))
 }
 
-// whichTrial is a trial in a few words, in columns that are told apart.
-func whichTrial(t lab.Trial) string {
+// trialLabel is a trial in a few words, in columns that are told apart.
+func trialLabel(t lab.Trial) string {
 	cpus := ""
 	if t.Cores > 1 {
 		cpus = fmt.Sprintf(" on %d CPUs", t.Cores)
@@ -223,8 +223,8 @@ func whichTrial(t lab.Trial) string {
 	return fmt.Sprintf("%s  %s%s  block %d", t.Scenario, t.Variant, cpus, t.Block)
 }
 
-// outcome is a sample in a few words.
-func outcome(s lab.Sample) string {
+// sampleOutcome is a sample in a few words.
+func sampleOutcome(s lab.Sample) string {
 	switch {
 	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
@@ -233,14 +233,14 @@ func outcome(s lab.Sample) string {
 	}
 	text := s.Phase.ID()
 	if s.Search != nil {
-		return text + capacity(s) + doubt(s)
+		return text + capacity(s) + validityNote(s)
 	}
-	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.Open() {
+	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.IsOpenLoop() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
 			bound = ">= "
 		}
-		text += fmt.Sprintf(" %s%s req/s", bound, report.Digits(rps))
+		text += fmt.Sprintf(" %s%s req/s", bound, report.FormatDigits(rps))
 	}
 	if offered, ok := metric.OfferedRPS(s); ok {
 		text += fmt.Sprintf(" at %.0f/s", offered)
@@ -254,10 +254,10 @@ func outcome(s lab.Sample) string {
 	if ratio, _ := metric.ErrorRatio(s); ratio > 0 {
 		text += fmt.Sprintf(" %.2g%% failed", 100*ratio)
 	}
-	if len(s.Missed) > 0 {
+	if len(s.MissedObjectives) > 0 {
 		text += " SLO missed"
 	}
-	return text + doubt(s)
+	return text + validityNote(s)
 }
 
 // capacity is what a search found, and in how many steps.
@@ -265,17 +265,17 @@ func capacity(s lab.Sample) string {
 	rps, ok := metric.CapacityRPS(s)
 	if !ok {
 		last := s.Search.Steps[len(s.Search.Steps)-1]
-		return fmt.Sprintf(" none: at %s/s %s", report.Digits(last.OfferedRPS), strings.Join(last.Missed, ", "))
+		return fmt.Sprintf(" none: at %s/s %s", report.FormatDigits(last.OfferedRPS), strings.Join(last.MissedObjectives, ", "))
 	}
 	bound := ""
 	if s.Gate.Validity == lab.Censored {
 		bound = ">= "
 	}
-	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.Digits(rps), len(s.Search.Steps))
+	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.FormatDigits(rps), len(s.Search.Steps))
 }
 
-// doubt is why a sample is not valid.
-func doubt(s lab.Sample) string {
+// validityNote is why a sample is not valid.
+func validityNote(s lab.Sample) string {
 	if s.Gate.Validity == lab.Valid {
 		return ""
 	}
@@ -285,46 +285,46 @@ func doubt(s lab.Sample) string {
 func (o *progress) remaining() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.left()
+	return o.timeLeft()
 }
 
-// keep remembers the last figure for the live line.
-func (o *progress) keep(s lab.Sample) {
+// setLastOutcome remembers the last figure for the live line.
+func (o *progress) setLastOutcome(s lab.Sample) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.last = outcome(s)
+	o.lastOutcome = sampleOutcome(s)
 	if s.Gate.Validity == lab.Valid {
-		o.last += " (valid)"
+		o.lastOutcome += " (valid)"
 	}
 }
 
-// line writes a line that stays.
-func (o *progress) line(format string, args ...any) {
+// printLine writes a line that stays.
+func (o *progress) printLine(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clear()
-	fmt.Fprintln(o.to, harmless(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(o.to, escapeControls(fmt.Sprintf(format, args...)))
 }
 
-// soon draws the live line unless it was drawn a moment ago: the ticker draws it
+// redrawIfDue draws the live line unless it was drawn a moment ago: the ticker draws it
 // then.
-func (o *progress) soon() {
-	if o.now().Sub(o.drawn) >= redraw {
+func (o *progress) redrawIfDue() {
+	if o.now().Sub(o.drawn) >= redrawInterval {
 		o.redraw()
 	}
 }
 
 // redraw writes the live line, which the next one replaces; nothing off a terminal.
 func (o *progress) redraw() {
-	if !o.live || o.doing == "" {
+	if !o.live || o.currentStep == "" {
 		return
 	}
 	o.clear()
-	text := fmt.Sprintf("%s  about %s left", o.doing, o.left())
-	if o.last != "" {
-		text += "  last: " + o.last
+	text := fmt.Sprintf("%s  about %s left", o.currentStep, o.timeLeft())
+	if o.lastOutcome != "" {
+		text += "  last: " + o.lastOutcome
 	}
-	fmt.Fprint(o.to, shortened(harmless(text), o.width()-1))
+	fmt.Fprint(o.to, shortened(escapeControls(text), o.width()-1))
 	o.shown, o.drawn = true, o.now()
 }
 

@@ -12,7 +12,7 @@ import (
 
 // watchedPlan is a plan of four trials that take as long as each other.
 func watchedPlan() (p lab.Plan) {
-	p.Profile = lab.Profile{Blocks: 4, Peak: 4 * time.Second}
+	p.Profile = lab.Profile{Blocks: 4, PeakDuration: 4 * time.Second}
 	p.Scenarios = []lab.Scenario{{Name: "json", Phases: []lab.Phase{{Name: "peak", Kind: lab.Peak}}}}
 	for block := 1; block <= 4; block++ {
 		p.Trials = append(p.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Block: block, Attempt: 1})
@@ -22,14 +22,14 @@ func watchedPlan() (p lab.Plan) {
 
 func valid() []lab.Sample {
 	return []lab.Sample{{
-		Phase: lab.Phase{Name: "peak", Kind: lab.Peak}, Gate: lab.Gate{Validity: lab.Valid},
+		Phase: lab.Phase{Name: "peak", Kind: lab.Peak}, Gate: lab.GateResult{Validity: lab.Valid},
 		Attack: &lab.AttackResult{Sent: 100, Succeeded: 100, Elapsed: time.Second},
 	}}
 }
 
 func TestTheTimeLeftFollowsThePaceSoFar(t *testing.T) {
 	p := watchedPlan()
-	each := plan.TrialDuration(p, p.Trials[0])
+	each := plan.ExpectedTrialDuration(p, p.Trials[0])
 	var out bytes.Buffer
 	clock := time.Unix(1000, 0)
 	o := newProgress(&out, p, map[lab.TrialID]bool{p.Trials[0].ID(): false}, nil)
@@ -70,7 +70,7 @@ func TestTheLiveLine(t *testing.T) {
 	if n := strings.Count(out.String(), "trial 1/4"); n != 1 {
 		t.Errorf("drawn %d times within half a second", n)
 	}
-	clock = clock.Add(redraw)
+	clock = clock.Add(redrawInterval)
 	out.Reset()
 	o.redraw()
 	if got := out.String(); !strings.HasPrefix(got, "\r\x1b[Ktrial 1/4  json  node/single  block 1: peak, 4s  about ") {
@@ -82,7 +82,7 @@ func TestTheLiveLine(t *testing.T) {
 		t.Errorf("the trial's own line is %q", got)
 	}
 	out.Reset()
-	clock = clock.Add(redraw)
+	clock = clock.Add(redrawInterval)
 	o.TrialStarted(p.Trials[1], 2, 4)
 	if got := out.String(); !strings.Contains(got, "last: peak") || len([]rune(got)) > 79 {
 		t.Errorf("the next is %q", got)
@@ -100,7 +100,7 @@ func TestOffATerminalThereIsNoLiveLine(t *testing.T) {
 	o := newProgress(&out, p, nil, nil)
 	o.TrialStarted(p.Trials[0], 1, 4)
 	o.TrialEnded(p.Trials[0], 1, 4, valid(), false)
-	o.line("%s", "a server says \x1b[2J")
+	o.printLine("%s", "a server says \x1b[2J")
 	o.Close()
 	if got := out.String(); strings.ContainsAny(got, "\r\x1b") || strings.Count(got, "\n") != 2 {
 		t.Errorf("wrote %q", got)

@@ -18,7 +18,7 @@ const canariesInARow = 6
 
 // singer does the canary's work.
 type singer interface {
-	Canary(ctx context.Context, cpus []int) ([]lab.Canary, error)
+	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 }
 
 // stoppedInARow keeps all CPUs at work for a third of a second, and returns for how long one of
@@ -31,7 +31,7 @@ func stoppedInARow(ctx context.Context, on singer, cpus []lab.CPU) (stopped time
 	}
 	sums := map[int]time.Duration{}
 	for range canariesInARow {
-		canaries, err := on.Canary(ctx, ids)
+		canaries, err := on.RunCanaries(ctx, ids)
 		if err != nil {
 			return 0, err
 		}

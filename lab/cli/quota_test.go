@@ -16,14 +16,14 @@ import (
 // sung are canaries that were stopped for so long each, by CPU.
 type sung map[int]time.Duration
 
-func (s sung) Canary(_ context.Context, cpus []int) (all []lab.Canary, err error) {
+func (s sung) RunCanaries(_ context.Context, cpus []int) (all []lab.Canary, err error) {
 	for _, cpu := range cpus {
 		stopped, there := s[cpu]
 		if !there {
 			return nil, errors.New("no such CPU")
 		}
 		work := 50 * time.Millisecond
-		all = append(all, lab.Canary{CPU: cpu, Took: work + stopped, Used: work, Idle: stopped})
+		all = append(all, lab.Canary{CPU: cpu, WallTime: work + stopped, ThreadCPUTime: work, Idle: stopped})
 	}
 	return all, nil
 }

@@ -21,17 +21,17 @@ func (c *reportCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := interruptible(a.ctx, func() (*record.Recorded, error) { return record.Read(dir) })
+	recorded, err := interruptible(a.ctx, func() (*record.StoredRun, error) { return record.Read(dir) })
 	if err != nil {
 		return err
 	}
 	for _, doubt := range recorded.Doubts {
-		a.say("doubt: %s", doubt)
+		a.messagef("doubt: %s", doubt)
 	}
 	if state := recorded.Info.State; state != record.Done {
-		a.say("this run is not complete: %s %s", state, recorded.Info.Reason)
+		a.messagef("this run is not complete: %s %s", state, recorded.Info.Reason)
 	}
-	r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
+	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
 	switch {
 	case c.JSON:
 		return a.printJSON(r.Data())
@@ -46,11 +46,11 @@ func (c *reportCommand) Run(a *app) error {
 // runDir is the folder of a run as the user named it. One that is given by its
 // path needs no lab around it.
 func (a *app) runDir(name string) (string, error) {
-	root, err := a.folder()
+	root, err := a.rootDir()
 	if err == nil {
-		return record.Resolve(filepath.Join(root, "results"), name)
+		return record.ResolveRun(filepath.Join(root, "results"), name)
 	}
-	if dir, notFound := record.Resolve("", name); name != "" && notFound == nil {
+	if dir, notFound := record.ResolveRun("", name); name != "" && notFound == nil {
 		return dir, nil
 	}
 	return "", err

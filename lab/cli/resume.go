@@ -15,43 +15,43 @@ import (
 )
 
 // resume is the plan of an earlier run, to be finished.
-func (c choice) resume(a *app, run string) (*chosen, error) {
-	root, err := a.folder()
+func (c planFlags) resume(a *app, run string) (*runSetup, error) {
+	root, err := a.rootDir()
 	if err != nil {
 		return nil, err
 	}
-	out := &chosen{checkout: root}
-	if out.resumed, err = out.read(run); err != nil {
+	out := &runSetup{checkout: root}
+	if out.resumedRun, err = out.read(run); err != nil {
 		return nil, err
 	}
-	if err := record.Resumable(out.resumed.Info); err != nil {
+	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
 		return nil, err
 	}
-	if err := out.load(a.ctx, script.Given{}); err != nil {
+	if err := out.load(a.ctx, script.ParameterValues{}); err != nil {
 		return nil, err
 	}
-	return out, out.follow(out.resumed)
+	return out, out.usePlanOf(out.resumedRun)
 }
 
-// basesOf is which bases a run began on: others, which may have come within reach
+// baseModeOf is which bases a run began on: others, which may have come within reach
 // since or gone out of it, would be other images.
-func basesOf(i record.Info) image.Mode {
-	for _, e := range i.Entrants {
-		if mode := image.ModeOf(e.Image.BaseOrigin); mode != image.Auto { // as the lab's own responders are
+func baseModeOf(i record.Info) image.BaseMode {
+	for _, e := range i.MeasuredVariants {
+		if mode := image.BaseModeOf(e.Image.BaseOrigin); mode != image.Auto { // as the lab's own responders are
 			return mode
 		}
 	}
 	return image.Auto
 }
 
-// unchangedSince refuses to go on with a run under other conditions than it began
+// checkConditions refuses to go on with a run under other conditions than it began
 // under, and says which.
-func unchangedSince(was, now record.Info) error {
+func checkConditions(was, now record.Info) error {
 	changes := otherHost(was.Host, now.Host)
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
-	changes = append(changes, changesOf("CPUs where a server is given", cpus(was.Plan), cpus(now.Plan))...)
-	changes = append(changes, otherEntrants(was, now)...)
+	changes = append(changes, changesOf("CPUs where a server is given", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
+	changes = append(changes, changedVariants(was, now)...)
 	if len(changes) == 0 {
 		return nil
 	}
@@ -73,11 +73,11 @@ func otherHost(was, now record.Host) (changes []string) {
 	return changesOf("host", map[string]string{"id": was.ID}, map[string]string{"id": now.ID})
 }
 
-// cpus are where generator and server run, by the number of CPUs that a server has,
+// layoutTexts are where generator and server run, by the number of CPUs that a server has,
 // and what weakens figures there, such as a limit of the engine's.
-func cpus(p lab.Plan) map[string]string {
+func layoutTexts(p lab.Plan) map[string]string {
 	all := make(map[string]string)
-	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		words := append([]string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}, l.Doubts...)
 		all[fmt.Sprint(len(l.Server))] = strings.Join(words, ", ")
 	}
@@ -101,24 +101,24 @@ func changesOf(what string, was, now map[string]string) (changes []string) {
 	return changes
 }
 
-// otherEntrants names the variants that are not what they were.
-func otherEntrants(was, now record.Info) (changes []string) {
-	for _, id := range slices.Sorted(maps.Keys(was.Entrants)) {
-		then, has := was.Entrants[id], now.Entrants[id]
+// changedVariants names the variants that are not what they were.
+func changedVariants(was, now record.Info) (changes []string) {
+	for _, id := range slices.Sorted(maps.Keys(was.MeasuredVariants)) {
+		then, has := was.MeasuredVariants[id], now.MeasuredVariants[id]
 		// An image that was built anew from the same content has another id.
 		then.Image.ID, has.Image.ID = "", ""
 		switch {
 		case then.Image.ContentSHA256 != has.Image.ContentSHA256:
 			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now", id, then.Image.ContentSHA256, has.Image.ContentSHA256))
-		case !same(then, has):
+		case !equalAsJSON(then, has):
 			changes = append(changes, fmt.Sprintf("%s: its script says something else", id))
 		}
 	}
 	return changes
 }
 
-// same compares as JSON does, through which one of the two has gone.
-func same(a, b any) bool {
+// equalAsJSON compares as JSON does, through which one of the two has gone.
+func equalAsJSON(a, b any) bool {
 	var plain [2]any
 	for i, x := range []any{a, b} {
 		text, err := json.Marshal(x)

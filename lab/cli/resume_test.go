@@ -16,20 +16,20 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		return record.Info{
 			RunID: "20261124T090000Z-beef",
 			Host: record.Host{ID: "h0", Topology: lab.Topology{
-				Model: "AMD EPYC", Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}, Memory: 24684096 << 10,
+				CPUModel: "AMD EPYC", Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}, MemoryBytes: 24684096 << 10,
 			}},
 			Engine:   map[string]string{"version": "20.10", "storage": "overlay2"},
 			Versions: map[string]string{"lab": "v1"},
 			Plan:     lab.Plan{Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}},
-			Entrants: map[string]record.Entrant{"node/single": {
+			MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {
 				Variant: lab.Variant{Runtime: "node", Name: "single"}, Image: lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
 			}},
 		}
 	}
-	entrant := func(i *record.Info, change func(*record.Entrant)) {
-		e := i.Entrants["node/single"]
+	entrant := func(i *record.Info, change func(*record.MeasuredVariant)) {
+		e := i.MeasuredVariants["node/single"]
 		change(&e)
-		i.Entrants["node/single"] = e
+		i.MeasuredVariants["node/single"] = e
 	}
 	for name, c := range map[string]struct {
 		change func(now *record.Info)
@@ -39,12 +39,12 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		"the host by an older lab's id": {func(now *record.Info) {
 			now.Host = record.HostOf(now.Host.Topology)
 		}, ""},
-		"the host after a reboot": {func(now *record.Info) { now.Host.Topology.Memory -= 3 * 4096; now.Host.ID = "h1" }, ""},
+		"the host after a reboot": {func(now *record.Info) { now.Host.Topology.MemoryBytes -= 3 * 4096; now.Host.ID = "h1" }, ""},
 		"another session":         {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
 		"an image built anew from the same": {func(now *record.Info) {
-			entrant(now, func(e *record.Entrant) { e.Image.ID = "sha256:2" })
+			entrant(now, func(e *record.MeasuredVariant) { e.Image.ID = "sha256:2" })
 		}, ""},
-		"the host": {func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.Memory /= 2 },
+		"the host": {func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
 			`host memory: "24576 MiB" then, "12288 MiB" now`},
 		"the engine":             {func(now *record.Info) { now.Engine["version"] = "29" }, `engine version: "20.10" then, "29" now`},
 		"what is not told":       {func(now *record.Info) { delete(now.Engine, "storage") }, `engine storage: "overlay2" then, "" now`},
@@ -52,18 +52,18 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		"the lab":                {func(now *record.Info) { now.Versions["lab"] = "v2" }, `version of lab: "v1" then, "v2" now`},
 		"the CPUs":               {func(now *record.Info) { now.Plan.Layout.Server = []int{2} }, `CPUs where a server is given 1: "server on 1, generator on 0" then, "server on 2, generator on 0" now`},
 		"a limit of the engine":  {func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} }, "CPUs where a server is given 1: "},
-		"those of wider servers": {func(now *record.Info) { now.Plan.Wider = []lab.Layout{{Server: []int{0, 1}}} }, "CPUs where a server is given 2: "},
+		"those of wider servers": {func(now *record.Info) { now.Plan.WiderLayouts = []lab.Layout{{Server: []int{0, 1}}} }, "CPUs where a server is given 2: "},
 		"an image": {func(now *record.Info) {
-			entrant(now, func(e *record.Entrant) { e.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
+			entrant(now, func(e *record.MeasuredVariant) { e.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
 		}, "image of node/single: content c0c0c0c0c0c0 then, d1d1d1d1d1d1 now"},
 		"a variant": {func(now *record.Info) {
-			entrant(now, func(e *record.Entrant) { e.Variant.Env = map[string]string{"A": "B"} })
+			entrant(now, func(e *record.MeasuredVariant) { e.Variant.Env = map[string]string{"A": "B"} })
 		}, "node/single: its script says something else"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := begun()
 			c.change(&now)
-			err := unchangedSince(begun(), now)
+			err := checkConditions(begun(), now)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -75,11 +75,11 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 }
 
 func TestARunIsResumedOnItsOwnBases(t *testing.T) {
-	for origin, want := range map[string]image.Mode{
+	for origin, want := range map[string]image.BaseMode{
 		"debian forky: nodejs 24.1, libc6 2.42": image.Debian, "node:24-trixie-slim@sha256:0": image.Official, "": image.Auto,
 	} {
-		i := record.Info{Entrants: map[string]record.Entrant{"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}}, "node/single": {Image: lab.Image{BaseOrigin: origin}}}}
-		if got := basesOf(i); got != want {
+		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}}, "node/single": {Image: lab.Image{BaseOrigin: origin}}}}
+		if got := baseModeOf(i); got != want {
 			t.Errorf("of %q: %s, want %s", origin, got, want)
 		}
 	}

@@ -25,7 +25,7 @@ import (
 const randomInputs = 400
 
 type runCommand struct {
-	choice
+	planFlags
 	Resume string `help:"Finish an earlier run that was interrupted, killed or failed: same plan, seed and images." placeholder:"RUN"`
 	Raw    bool   `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot: a gigabyte or more for every five minutes."`
 	Bases  string `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
@@ -33,7 +33,7 @@ type runCommand struct {
 
 // Run measures.
 func (c *runCommand) Run(a *app) error {
-	bases, err := image.ParseMode(c.Bases)
+	bases, err := image.ParseBaseMode(c.Bases)
 	if err != nil {
 		return err
 	}
@@ -41,15 +41,15 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if chosen.resumed != nil && bases == image.Auto {
-		bases = basesOf(chosen.resumed.Info)
+	if chosen.resumedRun != nil && bases == image.Auto {
+		bases = baseModeOf(chosen.resumedRun.Info)
 	}
 	// Said now, and not once images are built and an hour is measured.
-	if err := record.Room(chosen.resultsDir(), roomNeeded); err != nil {
+	if err := record.CheckDiskSpace(chosen.resultsDir(), minDiskSpace); err != nil {
 		return err
 	}
-	if chosen.resumed != nil {
-		if err := record.Free(chosen.resumed.Dir); err != nil {
+	if chosen.resumedRun != nil {
+		if err := record.Free(chosen.resumedRun.Dir); err != nil {
 			return err
 		}
 	}
@@ -57,12 +57,12 @@ func (c *runCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	m := &measurement{app: a, chosen: chosen, bases: bases, raw: c.Raw, rules: rules}
+	m := &measurement{app: a, runSetup: chosen, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
 }
 
-// roomNeeded is more than a run of all that ships writes, without its hits.
-const roomNeeded = 64 << 20
+// minDiskSpace is more than a run of all that ships writes, without its hits.
+const minDiskSpace = 64 << 20
 
 // What hits take where they are kept: each is some 110 bytes in Vegeta's encoding.
 // The fastest servers answer 80 000 a second on a core, but not in warm-ups, of
@@ -72,19 +72,19 @@ const (
 	hitsPerSecond = 40_000
 )
 
-// roomForHits is what the attacks of the trials that are left may write.
-func roomForHits(p lab.Plan, ended map[lab.TrialID]bool) uint64 {
+// hitsDiskSpace is what the attacks of the trials that are left may write.
+func hitsDiskSpace(p lab.Plan, ended map[lab.TrialID]bool) uint64 {
 	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
-	attacks := plan.Expected(p) - time.Duration(len(p.Trials))*plan.TrialOverhead
+	attacks := plan.ExpectedDuration(p) - time.Duration(len(p.Trials))*plan.TrialOverhead
 	return uint64(attacks.Seconds() * hitsPerSecond * bytesPerHit)
 }
 
 // chosen is what the run does: what the user chose, or what an earlier run left.
-func (c *runCommand) chosen(a *app) (*chosen, error) {
+func (c *runCommand) chosen(a *app) (*runSetup, error) {
 	if c.Resume == "" {
 		return c.resolve(a.ctx, a)
 	}
-	if !c.empty() || c.Raw {
+	if !c.isEmpty() || c.Raw {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage, Err: errors.New("--resume finishes a run as it was begun, and takes no scenarios and no other choice beside it"),
 			Hint: "Leave them out, or leave out --resume.",
@@ -96,8 +96,8 @@ func (c *runCommand) chosen(a *app) (*chosen, error) {
 // measurement is one lab run on its way.
 type measurement struct {
 	*app
-	*chosen
-	bases image.Mode
+	*runSetup
+	bases image.BaseMode
 	raw   bool // keep every hit
 	rules *contract.Contract
 
@@ -111,20 +111,20 @@ func (m *measurement) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := m.roomForHits(p); err != nil {
+		if err := m.checkDiskSpace(p); err != nil {
 			return err
 		}
 		return m.experiment(ctx, p, left)
 	})
 }
 
-// roomForHits makes sure that there is room for the hits, where they are kept.
-func (m *measurement) roomForHits(p lab.Plan) error {
+// checkDiskSpace makes sure that there is room for the hits, where they are kept.
+func (m *measurement) checkDiskSpace(p lab.Plan) error {
 	switch {
-	case m.resumed != nil && m.resumed.Info.Raw:
-		return record.Room(filepath.Dir(m.resumed.Dir), roomNeeded+roomForHits(p, m.resumed.Ended()))
+	case m.resumedRun != nil && m.resumedRun.Info.RawHits:
+		return record.CheckDiskSpace(filepath.Dir(m.resumedRun.Dir), minDiskSpace+hitsDiskSpace(p, m.resumedRun.EndedTrials()))
 	case m.raw:
-		return record.Room(m.resultsDir(), roomNeeded+roomForHits(p, nil))
+		return record.CheckDiskSpace(m.resultsDir(), minDiskSpace+hitsDiskSpace(p, nil))
 	}
 	return nil
 }
@@ -132,16 +132,16 @@ func (m *measurement) roomForHits(p lab.Plan) error {
 // fittingPlan is the plan without what this machine cannot do, and what that is.
 func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
 	scenarios := m.scenarios
-	if m.earlier == nil {
-		scenarios, left = plan.Fit(m.scenarios, len(m.topology.CPUs), m.nofile)
+	if m.earlierPlan == nil {
+		scenarios, left = plan.FitToMachine(m.scenarios, len(m.topology.CPUs), m.nofile)
 	}
 	for _, words := range left {
-		m.say("%s", words)
+		m.messagef("%s", words)
 	}
 	if len(scenarios) == 0 {
 		return p, left, &lab.Fault{Code: lab.ExitFailed, Err: errors.New("nothing that was chosen can run here"), Hint: "lab list shows what else there is"}
 	}
-	wider, err := plan.Wider(m.topology, m.layout, scenarios)
+	wider, err := plan.WiderLayouts(m.topology, m.layout, scenarios)
 	if err != nil {
 		return p, left, err
 	}
@@ -150,32 +150,32 @@ func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
 }
 
 func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string) error {
-	cast, err := m.cast(ctx, p)
+	cast, err := m.buildImages(ctx, p)
 	if err != nil {
 		return err
 	}
-	info, err := m.begun(p, cast, left)
+	info, err := m.newInfo(p, cast, left)
 	if err != nil {
 		return err
 	}
 	e := &experiment.Experiment{
-		HostID:    info.Host.ID,
-		Plan:      p,
-		Variants:  cast.variants,
-		Images:    cast.images,
-		Missing:   cast.missing,
-		Cells:     m.cells(),
-		Examiner:  contract.NewExam(m.rules, m.seed, randomInputs, m.expected()),
-		Between:   betweenAskings,
-		Responder: serve.Target(),
-		KeepHits:  info.Raw,
+		HostID:          info.Host.ID,
+		Plan:            p,
+		Variants:        cast.variants,
+		Images:          cast.images,
+		ImageErrors:     cast.imageErrors,
+		Cells:           m.cells(),
+		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expected()),
+		Between:         betweenAskings,
+		ResponderTarget: serve.Target(),
+		KeepHits:        info.RawHits,
 	}
 	// A mistake of the script's is told before minutes of calibration, and begins no run.
 	refused, err := m.examined(ctx, e)
 	if err != nil {
 		return err
 	}
-	if m.resumed == nil {
+	if m.resumedRun == nil {
 		if info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile); err != nil {
 			return err
 		}
@@ -190,79 +190,79 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 		m.note(run, words)
 	}
 	watched := newProgress(m.Err, p, ended, func(words string) { m.note(run, words) })
-	if m.resumed != nil {
-		m.say("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
+	if m.resumedRun != nil {
+		m.messagef("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
 	}
-	e.RunID, e.Ended, e.Calibration = run.ID(), ended, info.Calibration
-	e.Recorder, e.Observer = recorder{run}, watched
+	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
+	e.Recorder, e.Observer = runRecorder{run}, watched
 	err = e.Run(ctx)
 	watched.Close()
 	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
-// begun is what the rows of the run have in common: as it was, where it is resumed.
-func (m *measurement) begun(p lab.Plan, cast cast, left []string) (record.Info, error) {
+// newInfo is what the rows of the run have in common: as it was, where it is resumed.
+func (m *measurement) newInfo(p lab.Plan, cast runImages, left []string) (record.Info, error) {
 	info := m.info(p, cast)
 	info.Notes = left
-	if m.resumed == nil {
+	if m.resumedRun == nil {
 		return info, nil
 	}
-	was := m.resumed.Info
-	err := unchangedSince(was, info)
+	was := m.resumedRun.Info
+	err := checkConditions(was, info)
 	// The host's id may be an older lab's.
-	info.Calibration, info.Raw, info.Host = was.Calibration, was.Raw, was.Host
+	info.Calibration, info.RawHits, info.Host = was.Calibration, was.RawHits, was.Host
 	return info, err
 }
 
 // open is the run's folder, and the trials that have ended there.
 func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
-	if m.resumed == nil {
+	if m.resumedRun == nil {
 		run, err := record.Create(m.resultsDir(), m.id, info)
 		return run, nil, err
 	}
-	run, earlier, err := record.Resume(m.resumed.Dir, m.resumed.Info.Plan, time.Now())
+	run, earlier, err := record.Resume(m.resumedRun.Dir, m.resumedRun.Info.Plan, time.Now())
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, doubt := range earlier.Doubts {
-		m.say("%s", doubt)
+		m.messagef("%s", doubt)
 	}
-	return run, earlier.Ended(), nil
+	return run, earlier.EndedTrials(), nil
 }
 
 // pointLatest is no reason to end a run: it is as good without the link, which some
 // file systems cannot have.
 func (m *measurement) pointLatest(run *record.Run) {
-	if err := run.PointLatest(m.resultsDir()); err != nil {
-		m.say("note: %v", err)
+	if err := run.UpdateLatestLink(m.resultsDir()); err != nil {
+		m.messagef("note: %v", err)
 		m.note(run, err.Error())
 	}
 }
 
 // note keeps words with the run.
 func (m *measurement) note(run *record.Run, words string) {
-	if err := run.Note(words); err != nil {
-		m.say("%v", err)
+	if err := run.AddNote(words); err != nil {
+		m.messagef("%v", err)
 	}
 }
 
-// cast is who takes part in a plan's trials, by variant id.
-type cast struct {
-	variants map[string]lab.Variant
-	images   map[string]lab.Image
-	missing  map[string]string // why a variant has no image
+// runImages is who takes part in a plan's trials, by variant id.
+type runImages struct {
+	variants    map[string]lab.Variant
+	images      map[string]lab.Image
+	imageErrors map[string]string // why a variant has no image
 }
 
-// cast builds the images that a plan's trials need. A twin runs from its
+// buildImages builds the images that a plan's trials need. A twin runs from its
 // original's, and the lab's own responders from the agent's.
-func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error) {
+func (m *measurement) buildImages(ctx context.Context, p lab.Plan) (all runImages, err error) {
 	takesPart := map[string]bool{}
 	for _, t := range p.Trials {
 		takesPart[t.Variant], takesPart[lab.OriginalOf(t.Variant)] = true, true
 	}
 	all.variants = make(map[string]lab.Variant)
 	runtimes := m.library.RuntimesOf(func(v lab.Variant) bool { return takesPart[v.ID()] })
-	if all.images, all.missing, err = m.images(ctx, runtimes); err != nil {
+	if all.images, all.imageErrors, err = m.images(ctx, runtimes); err != nil {
 		return all, err
 	}
 	for _, r := range runtimes {
@@ -283,13 +283,13 @@ func (m *measurement) cast(ctx context.Context, p lab.Plan) (all cast, err error
 	return all, nil
 }
 
-func (m *measurement) info(p lab.Plan, all cast) record.Info {
+func (m *measurement) info(p lab.Plan, all runImages) record.Info {
 	return record.Info{
-		StartedAt: time.Now().UTC(),
-		Plan:      p,
-		Raw:       m.raw,
-		Entrants:  all.entrants(p),
-		Host:      record.HostOf(m.topology),
+		StartedAt:        time.Now().UTC(),
+		Plan:             p,
+		RawHits:          m.raw,
+		MeasuredVariants: all.measuredVariants(p),
+		Host:             record.HostOf(m.topology),
 		Engine: map[string]string{
 			"kind": m.facts.Kind, "version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
 			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
@@ -298,34 +298,34 @@ func (m *measurement) info(p lab.Plan, all cast) record.Info {
 	}
 }
 
-// entrants are those of the cast that a plan's trials are of.
-func (c cast) entrants(p lab.Plan) map[string]record.Entrant {
-	all := make(map[string]record.Entrant)
+// measuredVariants are those of the cast that a plan's trials are of.
+func (c runImages) measuredVariants(p lab.Plan) map[string]record.MeasuredVariant {
+	all := make(map[string]record.MeasuredVariant)
 	for _, t := range p.Trials {
-		all[t.Variant] = record.Entrant{Variant: c.variants[t.Variant], Image: c.images[t.Variant]}
+		all[t.Variant] = record.MeasuredVariant{Variant: c.variants[t.Variant], Image: c.images[t.Variant]}
 	}
 	return all
 }
 
 // announce says beforehand what the run will do and how long it takes.
 func (m *measurement) announce(p lab.Plan, run *record.Run) {
-	m.say("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
-		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.Expected(p).Round(time.Second), plan.Duration(p).Round(time.Second))
-	m.say("CPUs: generator and lab on %s, server on %s, of %d (%s)",
-		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.Model)
-	for _, l := range p.Wider {
-		m.say("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
+	m.messagef("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
+		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
+	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
+		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.CPUModel)
+	for _, l := range p.WiderLayouts {
+		m.messagef("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
 	}
-	for _, doubt := range doubts(p) {
-		m.say("doubt: %s", doubt)
+	for _, doubt := range layoutDoubts(p) {
+		m.messagef("doubt: %s", doubt)
 	}
-	m.explain(p)
-	m.say("results: %s", run.Dir())
+	m.printPhases(p)
+	m.messagef("results: %s", run.Dir())
 }
 
-// doubts are those of all layouts, each once.
-func doubts(p lab.Plan) (all []string) {
-	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+// layoutDoubts are those of all layouts, each once.
+func layoutDoubts(p lab.Plan) (all []string) {
+	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		for _, d := range l.Doubts {
 			if !slices.Contains(all, d) {
 				all = append(all, d)
@@ -335,13 +335,13 @@ func doubts(p lab.Plan) (all []string) {
 	return all
 }
 
-// explain logs how scenarios were expanded into phases.
-func (m *measurement) explain(p lab.Plan) {
+// printPhases logs how scenarios were expanded into phases.
+func (m *measurement) printPhases(p lab.Plan) {
 	for _, s := range p.Scenarios {
-		m.say("%s on %s: %s", s.Name, strings.Join(s.Variants, ", "), load(s))
+		m.messagef("%s on %s: %s", s.Name, strings.Join(s.Variants, ", "), loadText(s))
 	}
-	if n := plan.PilotsToFind(p); n > 0 {
-		m.say("%s first, for rates that are shares of a peak", plural(n, "pilot", "pilots"))
+	if n := plan.PendingPilots(p); n > 0 {
+		m.messagef("%s first, for rates that are shares of a peak", plural(n, "pilot", "pilots"))
 	}
 }
 
@@ -362,23 +362,23 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 		return errors.Join(err, unread, run.End(state, reason, time.Now()))
 	}
 	for _, doubt := range recorded.Doubts {
-		m.say("doubt: %s", doubt)
+		m.messagef("doubt: %s", doubt)
 	}
-	r := report.Of(recorded.Info.Plan, recorded.Rows, recorded.Measured())
-	err = errors.Join(err, run.Conclude(r.Judged.Claims), run.End(state, reason, time.Now()))
+	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
+	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims), run.End(state, reason, time.Now()))
 	if cause != nil {
-		m.say("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())
+		m.messagef("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
 	return err
 }
 
-// recorder writes each sample into the run's folder.
-type recorder struct{ run *record.Run }
+// runRecorder writes each sample into the run's folder.
+type runRecorder struct{ run *record.Run }
 
-func (r recorder) Record(samples ...lab.Sample) error { return r.run.Add(samples...) }
+func (r runRecorder) RecordSamples(samples ...lab.Sample) error { return r.run.AddTrial(samples...) }
 
-func (r recorder) Refuse(why map[string]string) error {
+func (r runRecorder) RecordRefusals(why map[string]string) error {
 	return r.run.Update(func(i *record.Info) {
 		refused := maps.Clone(why)
 		maps.Copy(refused, i.Refused)
@@ -386,11 +386,11 @@ func (r recorder) Refuse(why map[string]string) error {
 	})
 }
 
-func (r recorder) Freeze(p lab.Plan) error {
+func (r runRecorder) RecordPlan(p lab.Plan) error {
 	return r.run.Update(func(i *record.Info) { i.Plan = p })
 }
 
-func (r recorder) Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error {
+func (r runRecorder) RecordHits(s lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	_, err := r.run.AddHits(s, read)
 	return err
 }

@@ -23,14 +23,14 @@ var interpreted = []string{
 }
 
 // examine is what lab contract says of variants.
-func examine(t *testing.T, root string, variants ...string) (code int, all map[string]examined, stderr string) {
+func examine(t *testing.T, root string, variants ...string) (code int, all map[string]contractResult, stderr string) {
 	t.Helper()
 	code, stdout, stderr := labRun(t.Context(), append([]string{"contract", "--root", root, "--json"}, variants...)...)
-	var list []examined
+	var list []contractResult
 	if err := json.Unmarshal([]byte(stdout), &list); err != nil {
 		t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
 	}
-	all = map[string]examined{}
+	all = map[string]contractResult{}
 	for _, x := range list {
 		all[x.Variant] = x
 	}
@@ -67,7 +67,7 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
 	code, got, stderr := examine(t, checkout(t), interpreted...)
-	if code != lab.ExitDone || len(got) != len(interpreted) {
+	if code != lab.ExitOK || len(got) != len(interpreted) {
 		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
 	}
 	for id, x := range got {
@@ -140,14 +140,14 @@ variant(name = "static", model = "single", about = "one process", command = ["/s
 			t.Fatal(err)
 		}
 	}
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitDone || !strings.Contains(stdout, "tiny/static") {
+	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single", "python/uvloop"]`, `where(runtime = "tiny")`, 1)
 	})
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitDone || !strings.Contains(stdout, "tiny/static") {
+	if code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	var phases []string

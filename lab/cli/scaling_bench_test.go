@@ -67,7 +67,7 @@ func BenchmarkScaling(b *testing.B) {
 // as if these had been the server's CPUs.
 func (s *session) virtualCores(ctx context.Context, b *testing.B) (rows []metric.Row) {
 	e := &experiment.Experiment{
-		Responder: serve.Target(), Cells: s.cells(), Observer: quiet{},
+		ResponderTarget: serve.Target(), Cells: s.cells(), Observer: quiet{},
 		// What a test machine does beside is not the subject here.
 		Calibration: lab.Calibration{SleepCost: time.Second},
 		Recorder: eachSample(func(sample lab.Sample) error {
@@ -99,7 +99,7 @@ func (s *session) virtualCores(ctx context.Context, b *testing.B) (rows []metric
 // enough to keep them busy. Each trial has a service time of its own.
 func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 	cores := []int{1, 2, 4, 8, 16}
-	p := lab.Plan{Profile: lab.Profile{Peak: 1500 * time.Millisecond}, Layout: layout}
+	p := lab.Plan{Profile: lab.Profile{PeakDuration: 1500 * time.Millisecond}, Layout: layout}
 	for _, n := range cores {
 		p.Scenarios = append(p.Scenarios, lab.Scenario{
 			Name: fmt.Sprintf("virtual-%d", n), Requests: []lab.Request{{Method: http.MethodGet, Path: "/"}},
@@ -124,7 +124,7 @@ func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 // eachSample records by doing something with each sample.
 type eachSample func(lab.Sample) error
 
-func (do eachSample) Record(samples ...lab.Sample) error {
+func (do eachSample) RecordSamples(samples ...lab.Sample) error {
 	for _, s := range samples {
 		if err := do(s); err != nil {
 			return err
@@ -133,17 +133,17 @@ func (do eachSample) Record(samples ...lab.Sample) error {
 	return nil
 }
 
-func (eachSample) Freeze(lab.Plan) error { return nil }
+func (eachSample) RecordPlan(lab.Plan) error { return nil }
 
-func (eachSample) Refuse(map[string]string) error { return nil }
+func (eachSample) RecordRefusals(map[string]string) error { return nil }
 
-func (eachSample) Hits(lab.Sample, func(func([]lab.Hit) error) error) error { return nil }
+func (eachSample) RecordHits(lab.Sample, func(func([]lab.Hit) error) error) error { return nil }
 
 // quiet observes and says nothing.
 type quiet struct{}
 
-func (quiet) Examining(int)                                      {}
-func (quiet) Refused(string, []string)                           {}
+func (quiet) ContractCheckStarted(int)                           {}
+func (quiet) VariantRefused(string, []string)                    {}
 func (quiet) TrialStarted(lab.Trial, int, int)                   {}
 func (quiet) PilotStarted(lab.Pilot, int, int)                   {}
 func (quiet) PilotEnded(lab.Pilot, int, int)                     {}

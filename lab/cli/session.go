@@ -41,7 +41,7 @@ type session struct {
 
 // inSession does something in a session, and removes all that it has on the
 // engine afterwards, however it ended.
-func (a *app) inSession(ctx context.Context, bases image.Mode, do func(*session) error) (err error) {
+func (a *app) inSession(ctx context.Context, bases image.BaseMode, do func(*session) error) (err error) {
 	s := &session{app: a, id: record.NewID(time.Now())}
 	if s.engine, err = engine.Open(ctx); err != nil {
 		return err
@@ -53,42 +53,42 @@ func (a *app) inSession(ctx context.Context, bases image.Mode, do func(*session)
 	if _, err := s.engine.Sweep(ctx); err != nil {
 		return err
 	}
-	if err := s.makeAgent(ctx, bases); err != nil {
+	if err := s.ensureAgentImage(ctx, bases); err != nil {
 		return err
 	}
-	if s.run, err = s.engine.Begin(ctx, s.id, s.agent); err != nil {
+	if s.run, err = s.engine.BeginRun(ctx, s.id, s.agent); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, endRun(ctx, s.run)) }()
 	// Building images would disturb who measures, so the lock comes first.
-	if err := s.run.Lock(ctx, holder(), func(by string) {
-		a.say("waiting: %s is measuring on this engine", by)
+	if err := s.run.Lock(ctx, lockHolder(), func(by string) {
+		a.messagef("waiting: %s is measuring on this engine", by)
 	}); err != nil {
 		return err
 	}
-	if err := s.survey(ctx); err != nil {
+	if err := s.probeCPUs(ctx); err != nil {
 		return err
 	}
 	return do(s)
 }
 
-func (s *session) makeAgent(ctx context.Context, bases image.Mode) error {
-	s.builder = image.New(s.engine.Client(), image.Options{
-		Bases:   bases,
-		Log:     s.app.Err,
-		Remote:  !s.engine.Local(),
-		Version: version(),
+func (s *session) ensureAgentImage(ctx context.Context, bases image.BaseMode) error {
+	s.builder = image.NewBuilder(s.engine.Client(), image.Options{
+		Bases:          bases,
+		Log:            s.app.Err,
+		EngineIsRemote: !s.engine.Local(),
+		Version:        version(),
 		Install: func(ctx context.Context, names ...string) error {
 			return host.InstallPackages(ctx, s.app.Err, names...)
 		},
 	})
-	program, err := binary.For(s.facts.Arch)
+	program, err := binary.ForArch(s.facts.Arch)
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(program)
 	s.agentSum = hex.EncodeToString(sum[:])
-	s.agent, err = s.builder.Agent(ctx, program)
+	s.agent, err = s.builder.EnsureAgent(ctx, program)
 	return err
 }
 
@@ -108,7 +108,7 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 		}
 		if result.Err != nil {
 			failures = append(failures, result.Err)
-			s.app.say("%s is not measured: %v", r.Name, result.Err)
+			s.app.messagef("%s is not measured: %v", r.Name, result.Err)
 		}
 		for _, v := range r.Variants {
 			if result.Err != nil {
@@ -128,13 +128,13 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 // admit checks what the image of a runtime sets, before a container of it starts.
 func (s *session) admit(ctx context.Context, r lab.Runtime, img lab.Image) error {
 	if err := s.run.Admit(ctx, img.Ref); err != nil {
-		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.Dir, r.Dockerfile), err)
+		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.ContextDir, r.Dockerfile), err)
 	}
 	return nil
 }
 
-// survey finds out which CPUs there are and lays them out.
-func (s *session) survey(ctx context.Context) (err error) {
+// probeCPUs finds out which CPUs there are and lays them out.
+func (s *session) probeCPUs(ctx context.Context) (err error) {
 	s.lease = agent.NewClient(s.run, s.run)
 	if s.topology, err = s.lease.Probe(ctx); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (s *session) survey(ctx context.Context) (err error) {
 	s.layout.Doubts = append(s.layout.Doubts, quotaDoubts(quotas, len(s.topology.CPUs), stopped)...)
 	if s.engine.Local() {
 		// What the lab itself does must not touch the server's core.
-		if err := host.Confine(s.layout.Generator); err != nil {
+		if err := host.PinToCPUs(s.layout.Generator); err != nil {
 			s.layout.Doubts = append(s.layout.Doubts, err.Error())
 		}
 	}
@@ -176,8 +176,8 @@ func endRun(ctx context.Context, run *engine.Run) error {
 	return run.End(ctx)
 }
 
-// holder says who is measuring, for whoever has to wait.
-func holder() string {
+// lockHolder says who is measuring, for whoever has to wait.
+func lockHolder() string {
 	name := "somebody"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

@@ -81,12 +81,12 @@ func setBase(ctx context.Context, t *testing.T, c *client.Client) (ref string) {
 func runtimeThatSets(ctx context.Context, t *testing.T, c *client.Client, dockerfile string) lab.Runtime {
 	t.Helper()
 	r := lab.Runtime{
-		Name: "sets", Dir: t.TempDir(), Dockerfile: "Dockerfile",
+		Name: "sets", ContextDir: t.TempDir(), Dockerfile: "Dockerfile",
 		Base:     lab.BaseImage{Official: setBase(ctx, t, c)},
 		Variants: []lab.Variant{{Runtime: "sets", Name: "all", Command: []string{"/server"}}},
 	}
 	for name, text := range map[string]string{"Dockerfile": dockerfile, "seed": "of the image"} {
-		if err := os.WriteFile(filepath.Join(r.Dir, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(r.ContextDir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestIntegrationWhatAnImageSetsChangesNothing(t *testing.T) {
 func expectUnset(ctx context.Context, t *testing.T, s *session, cell *cell, request lab.Request) {
 	t.Helper()
 	time.Sleep(2500 * time.Millisecond) // two health checks
-	answers, err := cell.Check(ctx, []lab.Request{request})
+	answers, err := cell.Send(ctx, []lab.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestIntegrationWhatAnImageMayNotSetIsRefused(t *testing.T) {
 		} {
 			sets := runtimeThatSets(ctx, t, c, setDockerfile+instruction+"\n")
 			_, _, err := s.images(ctx, []lab.Runtime{sets})
-			where := filepath.Join(sets.Dir, "Dockerfile")
+			where := filepath.Join(sets.ContextDir, "Dockerfile")
 			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), where) {
 				t.Errorf("%s: %v, want %q", instruction, err, says)
 			}

@@ -80,7 +80,7 @@ func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 				target: lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done")},
 			}
 			a := attackOn(of, 8, 0, 2*time.Second)
-			a.PerRequest = true
+			a.ConnectionPerRequest = true
 			expectNoneBlamed(t, mode, s.measured(ctx, t, of, a, c))
 		}
 	})
@@ -117,7 +117,7 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 		t.Errorf("%s: at %.3f of its limit, and it keeps its CPU busy", what, saturation)
 	}
 	generators, _ := metric.ForeignGeneratorRatio(s)
-	quiet := max(others, generators) < gate.ForeignCPU-precision
+	quiet := max(others, generators) < gate.MaxForeignCPU-precision
 	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
 		t.Errorf("%s: %s because %q", what, s.Gate.Validity, s.Gate.Reason)
 	}

@@ -46,8 +46,8 @@ type simulatedRow struct {
 	Faults []string `json:"faults,omitempty"`
 }
 
-func (r simulatedRow) where() string {
-	where := fmt.Sprintf("%s at %d blocks", r.World, r.Blocks)
+func (r simulatedRow) label() string {
+	where := fmt.Sprintf("%s at %d blocks", r.NoiseModel, r.Blocks)
 	if r.Profile != "" {
 		where += " (" + r.Profile + ")"
 	}
@@ -65,13 +65,13 @@ func (c *simulateCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s := stat.Simulation{Recorded: recording.Twins, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed}
+	s := stat.Simulation{Recorded: recording.Pairs, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed}
 	rows, err := simulate(a, s, c.sizes())
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = a.printJSON(simulated{recording.Origin, len(recording.Twins), s.Alpha, s.Margin, s.Draws, s.Seed, rows})
+		err = a.printJSON(simulated{recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed, rows})
 	} else {
 		err = printSimulation(a.Out, recording, s, rows)
 	}
@@ -90,8 +90,8 @@ func (c *simulateCommand) check() error {
 		errs = append(errs, fmt.Errorf("--draws is %d; fewer than 100 tell nothing", c.Draws))
 	}
 	for _, blocks := range c.Blocks {
-		if blocks < lab.FewestBlocks || blocks > mostSimulatedBlocks {
-			errs = append(errs, fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks, lab.FewestBlocks, mostSimulatedBlocks))
+		if blocks < lab.MinBlocks || blocks > mostSimulatedBlocks {
+			errs = append(errs, fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks, lab.MinBlocks, mostSimulatedBlocks))
 		}
 	}
 	if len(errs) > 0 {
@@ -113,7 +113,7 @@ func (c *simulateCommand) sizes() (sizes []simulatedRow) {
 		return sizes
 	}
 	for _, profile := range plan.Profiles() {
-		if profile.Blocks >= lab.FewestBlocks {
+		if profile.Blocks >= lab.MinBlocks {
 			sizes = append(sizes, simulatedRow{Profile: profile.Name, Outcome: stat.Outcome{Blocks: profile.Blocks}})
 		}
 	}
@@ -122,7 +122,7 @@ func (c *simulateCommand) sizes() (sizes []simulatedRow) {
 
 func (c *simulateCommand) recording() (stat.Recording, error) {
 	if c.File == "" {
-		recording, err := stat.Recorded()
+		recording, err := stat.ShippedRecording()
 		if err != nil {
 			return recording, fmt.Errorf("reading the lab's own recording: %w", err)
 		}
@@ -150,11 +150,11 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 	var rows []simulatedRow
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	worlds := map[string]stat.World{}
+	worlds := map[string]stat.NoiseModel{}
 	for _, size := range sizes {
-		for _, w := range stat.Worlds() {
+		for _, w := range stat.NoiseModels() {
 			worlds[w.Name] = w
-			size.World, size.Limit = w.Name, w.Limit
+			size.NoiseModel, size.Limit = w.Name, w.OutOfScope
 			rows = append(rows, size)
 		}
 	}
@@ -164,8 +164,8 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 			if a.ctx.Err() != nil {
 				return ErrInterrupted
 			}
-			row.Outcome = s.Run(worlds[row.World], row.Blocks)
-			row.Faults = s.Faults(row.Outcome)
+			row.Outcome = s.Run(worlds[row.NoiseModel], row.Blocks)
+			row.Faults = s.Violations(row.Outcome)
 			return nil
 		})
 	}
@@ -174,18 +174,18 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 
 func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, rows []simulatedRow) error {
 	fmt.Fprintf(w, "%d runs for each row, drawn with seed %d from %s of arms that do not differ.\n",
-		s.Draws, s.Seed, plural(len(recording.Twins), "pair", "pairs"))
+		s.Draws, s.Seed, plural(len(recording.Pairs), "pair", "pairs"))
 	if recording.Origin != "" {
 		fmt.Fprintf(w, "%s\n", recording.Origin)
 	}
 	fmt.Fprintln(w)
-	for _, world := range stat.Worlds() {
+	for _, world := range stat.NoiseModels() {
 		fmt.Fprintf(w, "  %-12s %s\n", world.Name, world.About)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\nprofile\tblocks\tworld\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.World)
+		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.NoiseModel)
 		for _, share := range []float64{r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence, r.Equivalence, r.Power5, r.Power10} {
 			fmt.Fprintf(t, "\t%5.1f%%", 100*share)
 		}
@@ -202,7 +202,7 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
   equal       equal arms were found to differ by less than the margin
   1.05, 1.10  a ratio of that was found to lie above 1
 From so many runs %[2]v%% is told to within %.2[4]f%% (three standard errors), which is allowed for.
-`, 100-200*s.Alpha, 200*s.Alpha, 100*s.Margin, 100*s.Leeway(2*s.Alpha))
+`, 100-200*s.Alpha, 200*s.Alpha, 100*s.Margin, 100*s.SamplingTolerance(2*s.Alpha))
 	return nil
 }
 
@@ -214,7 +214,7 @@ func brokenPromises(rows []simulatedRow) error {
 			continue
 		}
 		for _, fault := range r.Faults {
-			said = append(said, r.where()+": "+fault)
+			said = append(said, r.label()+": "+fault)
 		}
 	}
 	if len(said) == 0 {

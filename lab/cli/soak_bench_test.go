@@ -135,7 +135,7 @@ func (s *soak) check(b *testing.B, dir string) {
 		b.Fatal(err)
 	}
 	if !v.Complete() {
-		b.Errorf("%s: %s", dir, verified(v))
+		b.Errorf("%s: %s", dir, verificationText(v))
 	}
 	recorded, err := record.Read(dir)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *soak) check(b *testing.B, dir string) {
 			b.Errorf("%s has %d rows of %s", dir, n, which)
 		}
 	}
-	b.Logf("%s: %d rows, resumed %d times", v.RunID, v.Rows, len(recorded.Info.Resumed))
+	b.Logf("%s: %d rows, resumed %d times", v.RunID, v.Rows, len(recorded.Info.ResumedAt))
 }
 
 // lab runs a command that must succeed.

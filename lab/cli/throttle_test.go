@@ -113,11 +113,11 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			e := &experiment.Experiment{Cells: s.cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
 			subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
-			sample, err := e.Measure(ctx, subject, attackOn(reference, 4, 0, time.Second), c, server, nil)
+			sample, err := e.MeasurePhase(ctx, subject, attackOn(reference, 4, 0, time.Second), c, server, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, after, g := sample.Server.Before, sample.Server.After, sample.Gate
+			before, after, g := sample.ServerUsage.Before, sample.ServerUsage.After, sample.Gate
 			t.Logf("%v of CPU time, %d periods above and %d of its own: %s because %q", after.CPU-before.CPU,
 				after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods, g.Validity, g.Reason)
 			const why = "a CPU quota of a cgroup above the server's container"

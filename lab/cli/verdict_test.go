@@ -97,19 +97,19 @@ variant(
 }
 
 // short is a run of a choice, with phases of so long instead of the profile's.
-func short(t testing.TB, root string, phases time.Duration, c choice) *record.Recorded {
+func short(t testing.TB, root string, phases time.Duration, c planFlags) *record.StoredRun {
 	t.Helper()
 	a := &app{Streams: Streams{Out: t.Output(), Err: t.Output()}, ctx: t.Context(), root: root}
 	chosen, err := c.resolve(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	chosen.profile.Peak, chosen.profile.Steady = phases, phases
+	chosen.profile.PeakDuration, chosen.profile.SteadyDuration = phases, phases
 	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &measurement{app: a, chosen: chosen, bases: image.Auto, rules: rules}
+	m := &measurement{app: a, runSetup: chosen, bases: image.Auto, rules: rules}
 	if err := m.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,16 +119,16 @@ func short(t testing.TB, root string, phases time.Duration, c choice) *record.Re
 // From the planner to the verdict: a server is not faster than its twin, and one
 // that does more is slower. It does a quarter more, and the twins may be apart by
 // more than neighbours of the machine make them: which differences a few short
-// blocks find is not the subject here, but BenchmarkATenthSlower'. It has three
+// blocks find is not the subject here, but BenchmarkTenPercentSlower'. It has three
 // blocks more than a verdict needs, as neighbours of the machine may disturb a
 // trial and its repetition: a run that then refuses to decide is right to, and is
 // made once more.
 func TestIntegrationVerdictsAreRight(t *testing.T) {
 	needEngine(t)
 	root := slowCheckout(t, 0.25, 0.15)
-	var run *record.Recorded
+	var run *record.StoredRun
 	for seed := range uint64(2) {
-		run = short(t, root, 1500*time.Millisecond, choice{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.FewestBlocks + 3, Seed: 5 + seed})
+		run = short(t, root, 1500*time.Millisecond, planFlags{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.MinBlocks + 3, Seed: 5 + seed})
 		if !lacksBlocks(run) {
 			break
 		}
@@ -143,12 +143,12 @@ func TestIntegrationVerdictsAreRight(t *testing.T) {
 	}
 }
 
-// BenchmarkATenthSlower is the same at the margins of real scenarios, by ten blocks of
+// BenchmarkTenPercentSlower is the same at the margins of real scenarios, by ten blocks of
 // phases as long as standard has them, of a server that does a tenth more: whether
 // a regression of 10 % is found.
-func BenchmarkATenthSlower(b *testing.B) {
+func BenchmarkTenPercentSlower(b *testing.B) {
 	root := slowCheckout(b, 0.10, 0.05)
-	run := short(b, root, 4*time.Second, choice{Scenarios: []string{"slow"}, Profile: "quick", Blocks: 10, Seed: 5})
+	run := short(b, root, 4*time.Second, planFlags{Scenarios: []string{"slow"}, Profile: "quick", Blocks: 10, Seed: 5})
 	for _, wrong := range wrongVerdicts(run) {
 		b.Error(wrong)
 	}
@@ -157,15 +157,15 @@ func BenchmarkATenthSlower(b *testing.B) {
 
 // lacksBlocks reports whether a run leaves a claim undecided for want of blocks
 // that nothing disturbed.
-func lacksBlocks(run *record.Recorded) bool {
-	return slices.ContainsFunc(verdict.Judge(run.Info.Plan, run.Rows, run.Measured()).Claims, func(c lab.ClaimVerdict) bool {
+func lacksBlocks(run *record.StoredRun) bool {
+	return slices.ContainsFunc(verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims, func(c lab.ClaimVerdict) bool {
 		return c.Finding == lab.Inconclusive && strings.Contains(c.Reason, "too few valid blocks")
 	})
 }
 
 // wrongVerdicts are what a run of that scenario says and should not.
-func wrongVerdicts(run *record.Recorded) (all []string) {
-	result := verdict.Judge(run.Info.Plan, run.Rows, run.Measured())
+func wrongVerdicts(run *record.StoredRun) (all []string) {
+	result := verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials())
 	for _, c := range result.Controls {
 		if !c.Passed {
 			all = append(all, c.Name+": "+c.Reason)

@@ -31,7 +31,7 @@ func (c *verifyCommand) Run(a *app) error {
 			Complete   bool `json:"complete"`
 		}{v, v.Consistent(), v.Complete()})
 	} else {
-		_, err = fmt.Fprint(a.Out, verified(v))
+		_, err = fmt.Fprint(a.Out, verificationText(v))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was found: %w", err)
@@ -45,8 +45,8 @@ func (c *verifyCommand) Run(a *app) error {
 	return nil
 }
 
-// verified is a verification for people.
-func verified(v record.Verification) string {
+// verificationText is a verification for people.
+func verificationText(v record.Verification) string {
 	word := "complete and consistent"
 	switch {
 	case !v.Consistent():

@@ -19,8 +19,8 @@ func (versionCommand) Run(a *app) error {
 	return nil
 }
 
-// measuring are the modules whose version can change a figure.
-var measuring = map[string]string{
+// measuringModules are the modules whose version can change a figure.
+var measuringModules = map[string]string{
 	"github.com/tsenart/vegeta/v12":               "vegeta",
 	"github.com/HdrHistogram/hdrhistogram-go":     "hdrhistogram",
 	"github.com/testcontainers/testcontainers-go": "testcontainers",
@@ -36,7 +36,7 @@ func versions() map[string]string {
 	}
 	v["lab"] = build.Main.Version
 	for _, m := range build.Deps {
-		if name := measuring[m.Path]; name != "" {
+		if name := measuringModules[m.Path]; name != "" {
 			v[name] = m.Version
 		}
 	}

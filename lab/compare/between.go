@@ -12,17 +12,17 @@ import (
 // referenceMetric is what reference servers are compared by.
 const referenceMetric = "throughput_rps"
 
-// FewestRuns is the number of runs below which their variance says nothing of the
+// MinRuns is the number of runs below which their variance says nothing of the
 // next.
-const FewestRuns = 3
+const MinRuns = 3
 
-// BetweenRuns is by how much runs of one host differ beyond their trials, from the
+// EstimateRunVariance is by how much runs of one host differ beyond their trials, from the
 // moments of the logs of one reference server's throughput in each: the estimate
 // of the analysis of variance of one random factor, unbalanced (Searle, Casella
 // and McCulloch, "Variance Components", 1992, section 3.6). Its variance within is
 // that of all runs together, for one run has too few trials to weigh it by. It is
 // nil where there are no two runs, or no trials to tell the two variances apart.
-func BetweenRuns(runs []stat.Moments) *record.Between {
+func EstimateRunVariance(runs []stat.Moments) *record.RunVariance {
 	k, trials, squares, mean := 0, 0.0, 0.0, 0.0
 	for _, run := range runs {
 		if run.N == 0 {
@@ -45,14 +45,14 @@ func BetweenRuns(runs []stat.Moments) *record.Between {
 	among /= float64(k - 1)
 	within /= trials - float64(k)
 	each := (trials - squares/trials) / float64(k-1) // trials of a run, on average
-	return &record.Between{Runs: k, VarianceLog: max(0, (among-within)/each)}
+	return &record.RunVariance{Runs: k, VarianceLog: max(0, (among-within)/each)}
 }
 
-// Reference is the moments of the logs of the lesser reference server's
-// throughput, for BetweenRuns; of nothing where the run has none.
-func (r *Run) Reference() stat.Moments {
+// ReferenceThroughput is the moments of the logs of the lesser reference server's
+// throughput, for EstimateRunVariance; of nothing where the run has none.
+func (r *Run) ReferenceThroughput() stat.Moments {
 	for _, k := range r.keys() {
-		if k.Variant == lab.ReferenceLess {
+		if k.Variant == lab.LightReference {
 			if m := r.groups[k].reference(); m.N > 0 {
 				return m
 			}
@@ -70,27 +70,27 @@ func (g *group) reference() stat.Moments {
 	return stat.Moments{}
 }
 
-// Spread is what reference servers tell of the variance between runs: what is added
+// ReferenceVariance is what reference servers tell of the variance between runs: what is added
 // for each side of a line of which nothing better is known.
-type Spread struct {
+type ReferenceVariance struct {
 	VarianceLog float64 `json:"variance_log"`
 	Runs        int     `json:"runs"`   // that it was found from; 0: it is an allowance, and no estimate
 	Source      string  `json:"source"` // in words
 }
 
-func (s Spread) String() string {
+func (s ReferenceVariance) String() string {
 	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(s.VarianceLog), s.Source)
 }
 
-// spread is the larger of what the two runs know of their host's reference servers.
+// referenceVariance is the larger of what the two runs know of their host's reference servers.
 // Where neither does, it is what these servers' difference shows: half its square.
-func spread(old, new *Run, references *float64) Spread {
+func referenceVariance(old, new *Run, references *float64) ReferenceVariance {
 	if sameRun(old, new) {
-		return Spread{Source: "both are of one run"}
+		return ReferenceVariance{Source: "both are of one run"}
 	}
-	var known *record.Between
+	var known *record.RunVariance
 	for _, r := range []*Run{old, new} {
-		if r.Info == nil || r.Info.BetweenRuns == nil || r.Info.BetweenRuns.Runs < FewestRuns {
+		if r.Info == nil || r.Info.BetweenRuns == nil || r.Info.BetweenRuns.Runs < MinRuns {
 			continue
 		}
 		if b := r.Info.BetweenRuns; known == nil || b.VarianceLog > known.VarianceLog {
@@ -99,25 +99,25 @@ func spread(old, new *Run, references *float64) Spread {
 	}
 	switch {
 	case known != nil:
-		return Spread{known.VarianceLog, known.Runs, fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs)}
+		return ReferenceVariance{known.VarianceLog, known.Runs, fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs)}
 	case references != nil:
-		return Spread{VarianceLog: *references * *references / 2, Source: "from how far the reference servers of these two runs are apart"}
+		return ReferenceVariance{VarianceLog: *references * *references / 2, Source: "from how far the reference servers of these two runs are apart"}
 	}
-	return Spread{Source: "no reference server tells: the intervals are too narrow by what runs of one host differ"}
+	return ReferenceVariance{Source: "no reference server tells: the intervals are too narrow by what runs of one host differ"}
 }
 
 // sharedReferences are the reference servers that both runs started, by the phases
 // that they were measured in.
 func sharedReferences(old, new *Run) []Key {
-	return both(old, new, func(k Key) bool { return k.Scenario == lab.ReferenceScenario && k.Phase != "" })
+	return sharedKeys(old, new, func(k Key) bool { return k.Scenario == lab.ReferenceScenario && k.Phase != "" })
 }
 
-// references is the mean log ratio, new over old, of the throughput of the
+// referenceLogRatio is the mean log ratio, new over old, of the throughput of the
 // reference servers that both have figures of; nil where there are none.
-func references(old, new *Run) *float64 {
+func referenceLogRatio(old, new *Run) *float64 {
 	sum, n := 0.0, 0.0
 	for _, k := range sharedReferences(old, new) {
-		a, b := old.phase(k, new).reference(), new.phase(k, old).reference()
+		a, b := old.groupOf(k, new).reference(), new.groupOf(k, old).reference()
 		if a.N > 0 && b.N > 0 {
 			sum += b.Mean - a.Mean
 			n++
@@ -130,12 +130,12 @@ func references(old, new *Run) *float64 {
 	return &d
 }
 
-// usable is how many trials of reference servers have a figure, of all that a run
+// usableTrials is how many trials of reference servers have a figure, of all that a run
 // measured.
-func (r *Run) usable(keys []Key, other *Run) string {
+func (r *Run) usableTrials(keys []Key, other *Run) string {
 	n, of := 0, 0
 	for _, k := range keys {
-		n += r.phase(k, other).reference().N
+		n += r.groupOf(k, other).reference().N
 		of += r.blocks(k)
 	}
 	return fmt.Sprintf("%d of %d trials", n, of)

@@ -98,7 +98,7 @@ func read(t tester, which compare.Selection, tables ...table) []*compare.Run {
 
 func compared(t tester, old, new table) compare.Comparison {
 	t.Helper()
-	runs := read(t, compare.Default(), old, new)
+	runs := read(t, compare.DefaultMetrics(), old, new)
 	return compare.Compare(runs[0], runs[1], compare.DefaultThreshold)
 }
 
@@ -136,8 +136,8 @@ func TestMarks(t *testing.T) {
 		{"sure, but too little to matter", "throughput_rps", around(100), around(103), compare.Equivalent},
 		{"at the threshold", "throughput_rps", around(100), around(104.5), compare.Undecided},
 		{"too wide", "throughput_rps", around(100), wide, compare.Undecided},
-		{"five trials", "throughput_rps", around(100), around(80)[:5], compare.TooFew},
-		{"none", "throughput_rps", around(100), []float64{}, compare.TooFew},
+		{"five trials", "throughput_rps", around(100), around(80)[:5], compare.TooFewTrials},
+		{"none", "throughput_rps", around(100), []float64{}, compare.TooFewTrials},
 		{"no failure", "error_ratio", make([]float64, 6), make([]float64, 6), compare.Equivalent},
 		{"one failure in a thousand does not matter", "error_ratio", make([]float64, 6), []float64{0, 1e-4, 0, 2e-4, 0, 1e-4}, compare.Equivalent},
 		{"one in a hundred does", "error_ratio", make([]float64, 6), []float64{.011, .012, .011, .012, .011, .012}, compare.Worse},
@@ -150,8 +150,8 @@ func TestMarks(t *testing.T) {
 				new = append(new, trial(i+1, tt.metric, 100, "validity", "failed"))
 			}
 			l := line(t, compared(t, trials(tt.metric, tt.old), new.with("run_id", "new")), tt.metric)
-			if l.Mark != tt.want || l.New.Of != 6 || l.New.Trials != len(tt.new) {
-				t.Errorf("%s, %d of %d; want %s", l.Mark, l.New.Trials, l.New.Of, tt.want)
+			if l.Mark != tt.want || l.New.Blocks != 6 || l.New.Trials != len(tt.new) {
+				t.Errorf("%s, %d of %d; want %s", l.Mark, l.New.Trials, l.New.Blocks, tt.want)
 			}
 		})
 	}
@@ -171,24 +171,24 @@ func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
 	if !near(l.Effect, math.Exp(e.Mean)) || !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
 		t.Errorf("%v [%v, %v], want %v [%v, %v]", *l.Effect, *l.Low, *l.High, math.Exp(e.Mean), math.Exp(low), math.Exp(high))
 	}
-	if !near(l.Old.Mean, math.Exp(logs(a).Mean)) || !near(l.PHolm, min(e.Above(0), e.Below(0))) {
+	if !near(l.Old.Mean, math.Exp(logs(a).Mean)) || !near(l.PHolm, min(e.PAbove(0), e.PBelow(0))) {
 		t.Errorf("old %v, p %v", *l.Old.Mean, *l.PHolm)
 	}
 }
 
 // Each side's interval is its own: Student's of its trials, and with an estimate of
 // the variance between runs that of the sum of both.
-func TestASideHasAnIntervalOfItsOwn(t *testing.T) {
+func TestEachSideHasItsOwnInterval(t *testing.T) {
 	values := []float64{100, 110, 90, 105, 95, 102}
 	var logs []float64
 	for _, x := range values {
 		logs = append(logs, math.Log(x))
 	}
-	own := stat.Paired(logs)
+	own := stat.PairedEffect(logs)
 	old := trials("throughput_rps", values)
 	for _, between := range []float64{0, own.SE * own.SE} {
-		runs := read(t, compare.Default(), old, old.with("run_id", "new"))
-		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.Between{Runs: 3, VarianceLog: between}}, &record.Info{}
+		runs := read(t, compare.DefaultMetrics(), old, old.with("run_id", "new"))
+		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 3, VarianceLog: between}}, &record.Info{}
 		want := own
 		if between > 0 { // as much again, of 3 runs
 			want.SE, want.DF = own.SE*math.Sqrt2, 4/(1/own.DF+1.0/2)
@@ -219,7 +219,7 @@ func TestDoubtsOfAComparison(t *testing.T) {
 		{of("quick", "v1", record.Interrupted), of("quick", "v1", record.Done), "A: the run is interrupted"},
 		{of("quick", "v1", record.Done), nil, ""},
 	} {
-		runs := read(t, compare.Default(), rows, rows.with("run_id", "new"))
+		runs := read(t, compare.DefaultMetrics(), rows, rows.with("run_id", "new"))
 		runs[0].Info, runs[1].Info = tt.old, tt.new
 		doubts := compare.Compare(runs[0], runs[1], 0.05).Doubts
 		if i := slices.Index(doubts, tt.want); tt.want != "" && (i < 0 || len(doubts) != 3) || tt.want == "" && len(doubts) != 2 {
@@ -235,12 +235,12 @@ func TestReadingEndsWhenItIsToldTo(t *testing.T) {
 	for i := range many {
 		many[i] = trial(i+1, "throughput_rps", 100)
 	}
-	if _, err := compare.Read(ctx, []compare.Source{many.source("A")}, compare.Default()); err == nil {
+	if _, err := compare.Read(ctx, []compare.Source{many.source("A")}, compare.DefaultMetrics()); err == nil {
 		t.Error("an interrupted comparison went on")
 	}
 }
 
-func TestBoundsNeverFlatter(t *testing.T) {
+func TestBoundsAreNeverCalledBetter(t *testing.T) {
 	bound := func(values []float64) table {
 		rows := trials("throughput_rps", values)
 		rows[2]["validity"] = "censored"
@@ -250,7 +250,7 @@ func TestBoundsNeverFlatter(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		old, new table
-		bound    compare.Bound
+		bound    compare.EffectBound
 		mark     compare.Mark
 	}{
 		{"new serves at least as much", plain(around(100)), bound(around(120)), compare.AtLeast, compare.Better},
@@ -258,7 +258,7 @@ func TestBoundsNeverFlatter(t *testing.T) {
 		{"new may serve more", plain(around(100)), bound(around(100)), compare.AtLeast, compare.Undecided},
 		{"old served at least as much", bound(around(100)), plain(around(80)), compare.AtMost, compare.Worse},
 		{"old may have served as much", bound(around(100)), plain(around(120)), compare.AtMost, compare.Undecided},
-		{"nothing is known", bound(around(100)), bound(around(150)), compare.Open, compare.Undecided},
+		{"nothing is known", bound(around(100)), bound(around(150)), compare.BothBounds, compare.Undecided},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := line(t, compared(t, tt.old, tt.new.with("run_id", "new")), "throughput_rps")
@@ -268,18 +268,18 @@ func TestBoundsNeverFlatter(t *testing.T) {
 			if openLow, openHigh := tt.bound != compare.AtLeast, tt.bound != compare.AtMost; (l.Low == nil) != openLow || (l.High == nil) != openHigh {
 				t.Errorf("interval from %v to %v", l.Low, l.High)
 			}
-			if (l.Effect == nil) != (tt.bound == compare.Open) {
+			if (l.Effect == nil) != (tt.bound == compare.BothBounds) {
 				t.Errorf("effect %v", l.Effect)
 			}
 		})
 	}
 	l := line(t, compared(t, trials("cpu_us_per_request", around(100)), trials("cpu_us_per_request", around(80), "validity", "censored").with("run_id", "new")), "cpu_us_per_request")
-	if l.Mark != compare.TooFew || l.New.Trials != 0 {
+	if l.Mark != compare.TooFewTrials || l.New.Trials != 0 {
 		t.Errorf("a cost of a censored row counts: %s of %d trials", l.Mark, l.New.Trials)
 	}
 }
 
-func TestTheLastAttemptThatIsWorthSomethingCounts(t *testing.T) {
+func TestTheLastUsableAttemptCounts(t *testing.T) {
 	rows := table{
 		trial(1, "throughput_rps", 50, "validity", "disturbed"), trial(1, "throughput_rps", 100, "attempt", 2),
 		trial(2, "throughput_rps", 100), trial(2, "throughput_rps", 50, "attempt", 2, "validity", "disturbed"),
@@ -287,8 +287,8 @@ func TestTheLastAttemptThatIsWorthSomethingCounts(t *testing.T) {
 		trial(4, "throughput_rps", 50, "validity", "failed"),
 	}
 	l := line(t, compared(t, rows, rows), "throughput_rps")
-	if !near(l.Old.Mean, 100) || l.Old.Trials != 3 || l.Old.Of != 4 {
-		t.Errorf("mean %v of %d of %d trials, want 100 of 3 of 4", *l.Old.Mean, l.Old.Trials, l.Old.Of)
+	if !near(l.Old.Mean, 100) || l.Old.Trials != 3 || l.Old.Blocks != 4 {
+		t.Errorf("mean %v of %d of %d trials, want 100 of 3 of 4", *l.Old.Mean, l.Old.Trials, l.Old.Blocks)
 	}
 }
 
@@ -306,14 +306,14 @@ func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
 
 func TestOneRunVariesFromItselfByItsTrialsOnly(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
-	runs := read(t, compare.Default(), rows, rows[:5]) // one of its files was cut
-	runs[0].Info = &record.Info{BetweenRuns: &record.Between{Runs: 9, VarianceLog: 1}}
-	if c := compare.Compare(runs[0], runs[1], 0.05); c.Between.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFew {
-		t.Errorf("%+v, %s", c.Between, c.Lines[0].Mark)
+	runs := read(t, compare.DefaultMetrics(), rows, rows[:5]) // one of its files was cut
+	runs[0].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 9, VarianceLog: 1}}
+	if c := compare.Compare(runs[0], runs[1], 0.05); c.BetweenRuns.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFewTrials {
+		t.Errorf("%+v, %s", c.BetweenRuns, c.Lines[0].Mark)
 	}
 }
 
-func TestABoundOfOnePhaseLeavesWhatTheTrialHas(t *testing.T) {
+func TestABoundInOnePhaseKeepsPerTrialMetrics(t *testing.T) {
 	var rows table
 	for b := 1; b <= 6; b++ {
 		rows = append(rows, trial(b, "cold_start_ms", 30, "throughput_rps", 9, "phase", "steady"),
@@ -324,7 +324,7 @@ func TestABoundOfOnePhaseLeavesWhatTheTrialHas(t *testing.T) {
 	}
 }
 
-func TestWhatATrialHasOnceIsOneLine(t *testing.T) {
+func TestPerTrialMetricsAreOneLine(t *testing.T) {
 	rows := trials("cold_start_ms", around(30), "throughput_rps", 5)
 	rows = append(rows, trials("cold_start_ms", around(30), "phase", "steady")...)
 	slices.SortStableFunc(rows, func(a, b map[string]string) int { return strings.Compare(a["block"], b["block"]) })
@@ -337,7 +337,7 @@ func TestWhatATrialHasOnceIsOneLine(t *testing.T) {
 	}
 }
 
-func TestAServerThatNeverStartedIsNotForgotten(t *testing.T) {
+func TestAServerThatNeverStartedIsListed(t *testing.T) {
 	failed := table{}
 	for b := 1; b <= 6; b++ {
 		failed = append(failed, trial(b, "run_id", "new", "phase", "", "validity", "failed"))
@@ -349,7 +349,7 @@ func TestAServerThatNeverStartedIsNotForgotten(t *testing.T) {
 		}
 		c := compared(t, old, new)
 		l := line(t, c, "throughput_rps")
-		if l.Mark != compare.TooFew || min(l.Old.Trials, l.New.Trials) != 0 || l.Old.Of != 6 || l.New.Of != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
+		if l.Mark != compare.TooFewTrials || min(l.Old.Trials, l.New.Trials) != 0 || l.Old.Blocks != 6 || l.New.Blocks != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
 			t.Errorf("%+v; only in old %v, in new %v", l, c.OnlyOld, c.OnlyNew)
 		}
 	}
@@ -357,8 +357,8 @@ func TestAServerThatNeverStartedIsNotForgotten(t *testing.T) {
 
 func TestControlsAndUnmatchedRowsAreNoResults(t *testing.T) {
 	common := slices.Concat(trials("throughput_rps", around(100)),
-		trials("throughput_rps", around(100), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess),
-		trials("throughput_rps", around(100), "scenario", lab.BurnScenario, "variant", lab.Burn),
+		trials("throughput_rps", around(100), "scenario", lab.ReferenceScenario, "variant", lab.LightReference),
+		trials("throughput_rps", around(100), "scenario", lab.BurnScenario, "variant", lab.BurnVariant),
 		trials("throughput_rps", around(100), "variant", lab.TwinOf("node/single")))
 	old := slices.Concat(common, trials("latency_p50_ms", around(3), "phase", "steady"))
 	new := slices.Concat(common, trials("throughput_rps", around(100), "variant", "node/cluster", "server_cpus", 2)).with("run_id", "new")
@@ -369,8 +369,8 @@ func TestControlsAndUnmatchedRowsAreNoResults(t *testing.T) {
 	if fmt.Sprint(c.OnlyOld) != "[json node/single steady]" || fmt.Sprint(c.OnlyNew) != "[json node/cluster on 2 CPUs]" {
 		t.Errorf("only in old %v, only in new %v", c.OnlyOld, c.OnlyNew)
 	}
-	if c.References == nil || *c.References != 1 {
-		t.Errorf("reference servers %v", c.References)
+	if c.ReferenceRatio == nil || *c.ReferenceRatio != 1 {
+		t.Errorf("reference servers %v", c.ReferenceRatio)
 	}
 }
 
@@ -378,7 +378,7 @@ func TestDifferences(t *testing.T) {
 	base := slices.Concat(trials("throughput_rps", around(100)),
 		trials("throughput_rps", around(50), "phase", "steady", "offered_rps", 50),
 		trials("capacity_rps", around(50), "phase", "capacity", "offered_rps", 50)).with("parameters", "n=1")
-	base = append(base, trials("throughput_rps", around(20), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess, "scenario_sha256", "")...)
+	base = append(base, trials("throughput_rps", around(20), "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "scenario_sha256", "")...)
 	change := func(column, value string, of func(map[string]string) bool) table {
 		var out table
 		for _, row := range base.with("run_id", "new") {
@@ -397,7 +397,7 @@ func TestDifferences(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		new  table
-		kind compare.Kind // none: there is no difference
+		kind compare.DifferenceKind // none: there is no difference
 		says string
 	}{
 		{"the same", base.with("run_id", "new"), "", ""},
@@ -414,8 +414,8 @@ func TestDifferences(t *testing.T) {
 		{"the lab's own image", change("content_sha256", "c2", references), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			runs := read(t, compare.Default(), base, tt.new)
-			err := compare.Check(runs[0], runs[1:], nil)
+			runs := read(t, compare.DefaultMetrics(), base, tt.new)
+			err := compare.CheckComparable(runs[0], runs[1:], nil)
 			if tt.kind == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -425,11 +425,11 @@ func TestDifferences(t *testing.T) {
 			if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "--ignore "+string(tt.kind)) {
 				t.Fatalf("error %v, want one that says %q", err, tt.says)
 			}
-			others := slices.DeleteFunc(compare.Kinds(), func(k compare.Kind) bool { return k == tt.kind })
-			if compare.Check(runs[0], runs[1:], others) == nil {
+			others := slices.DeleteFunc(compare.DifferenceKinds(), func(k compare.DifferenceKind) bool { return k == tt.kind })
+			if compare.CheckComparable(runs[0], runs[1:], others) == nil {
 				t.Error("ignored with the others")
 			}
-			if err := compare.Check(runs[0], runs[1:], []compare.Kind{tt.kind}); err != nil {
+			if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{tt.kind}); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
 			if text := compare.Compare(runs[0], runs[1], 0.05).Text(); !strings.Contains(text, "ignored: "+string(tt.kind)) {
@@ -441,9 +441,9 @@ func TestDifferences(t *testing.T) {
 
 // Bounds of a reference server leave it the figures that it has; where it has none
 // left, two runs are refused, and not let pass.
-func TestBoundsOfReferenceServersLetNothingPass(t *testing.T) {
+func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 	references := func(value float64, bounds int) table {
-		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess)
+		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.LightReference)
 		for _, row := range rows[:bounds] {
 			row["validity"] = "censored"
 			row["throughput_rps"] = "1"
@@ -452,7 +452,7 @@ func TestBoundsOfReferenceServersLetNothingPass(t *testing.T) {
 	}
 	early := trials("throughput_rps", around(50))
 	for b := 1; b <= 6; b++ {
-		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess, "phase", "", "validity", "failed"))
+		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "phase", "", "validity", "failed"))
 	}
 	const none, unmeasured = "no reference server has a valid trial in both runs", "no reference server is in both runs"
 	for _, tt := range []struct {
@@ -472,55 +472,55 @@ func TestBoundsOfReferenceServersLetNothingPass(t *testing.T) {
 		{"a run against itself", references(100, 6), references(100, 6), "old", "", false, none},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			runs := read(t, compare.Default(), tt.old, tt.new.with("run_id", tt.id))
-			err := compare.Check(runs[0], runs[1:], nil)
+			runs := read(t, compare.DefaultMetrics(), tt.old, tt.new.with("run_id", tt.id))
+			err := compare.CheckComparable(runs[0], runs[1:], nil)
 			if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("refused by %v, want %q", err, tt.refused)
 			}
-			if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Reference}); err != nil {
+			if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Reference}); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
 			c := compare.Compare(runs[0], runs[1], 0.05)
-			if (c.References != nil) != tt.ratio || !strings.Contains(strings.Join(c.Doubts, "; "), tt.otherwise) {
-				t.Errorf("ratio %v, doubts %q", c.References, c.Doubts)
+			if (c.ReferenceRatio != nil) != tt.ratio || !strings.Contains(strings.Join(c.Doubts, "; "), tt.otherwise) {
+				t.Errorf("ratio %v, doubts %q", c.ReferenceRatio, c.Doubts)
 			}
 			if tt.otherwise == none && strings.Contains(strings.Join(c.Doubts, "; "), unmeasured) {
 				t.Errorf("doubts %q: there are reference servers in both", c.Doubts)
 			}
 		})
 	}
-	runs := read(t, compare.Default(), references(100, 1))
-	if m := runs[0].Reference(); m.N != 5 {
+	runs := read(t, compare.DefaultMetrics(), references(100, 1))
+	if m := runs[0].ReferenceThroughput(); m.N != 5 {
 		t.Errorf("%d figures of the reference server, want the 5 that are no bounds", m.N)
 	}
 }
 
 func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 	references := func(value float64) table {
-		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess)
+		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.LightReference)
 	}
 	results := trials("throughput_rps", around(100))
-	with := func(a, b *record.Between, reference float64) compare.Comparison {
-		runs := read(t, compare.Default(), slices.Concat(results, references(100)), slices.Concat(results, references(reference)).with("run_id", "new"))
+	with := func(a, b *record.RunVariance, reference float64) compare.Comparison {
+		runs := read(t, compare.DefaultMetrics(), slices.Concat(results, references(100)), slices.Concat(results, references(reference)).with("run_id", "new"))
 		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: a}, &record.Info{BetweenRuns: b}
 		return compare.Compare(runs[0], runs[1], 0.05)
 	}
 	d := math.Log(1.02)
 	for _, tt := range []struct {
 		name      string
-		a, b      *record.Between
+		a, b      *record.RunVariance
 		reference float64
 		want      float64
 		source    string
 	}{
-		{"the larger of two", &record.Between{Runs: 3, VarianceLog: 1e-4}, &record.Between{Runs: 5, VarianceLog: 4e-4}, 102, 4e-4, "5 runs"},
-		{"the one that is known", nil, &record.Between{Runs: 3, VarianceLog: 1e-4}, 102, 1e-4, "3 runs"},
-		{"two runs are too few", &record.Between{Runs: 2, VarianceLog: 1}, nil, 102, d * d / 2, "reference servers of these two runs"},
+		{"the larger of two", &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, &record.RunVariance{Runs: 5, VarianceLog: 4e-4}, 102, 4e-4, "5 runs"},
+		{"the one that is known", nil, &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, 102, 1e-4, "3 runs"},
+		{"two runs are too few", &record.RunVariance{Runs: 2, VarianceLog: 1}, nil, 102, d * d / 2, "reference servers of these two runs"},
 		{"nothing known, nothing seen", nil, nil, 100, 0, "reference servers of these two runs"},
 	} {
 		c := with(tt.a, tt.b, tt.reference)
-		if math.Abs(c.Between.VarianceLog-tt.want) > 1e-12 || !strings.Contains(c.Between.Source, tt.source) {
-			t.Errorf("%s: %+v, want %v of %q", tt.name, c.Between, tt.want, tt.source)
+		if math.Abs(c.BetweenRuns.VarianceLog-tt.want) > 1e-12 || !strings.Contains(c.BetweenRuns.Source, tt.source) {
+			t.Errorf("%s: %+v, want %v of %q", tt.name, c.BetweenRuns, tt.want, tt.source)
 		}
 		narrow := line(t, with(nil, nil, 100), "throughput_rps")
 		if l := line(t, c, "throughput_rps"); (*l.High > *narrow.High) != (tt.want > 0) || (*l.Old.High > *narrow.Old.High) != (tt.want > 0) {
@@ -528,8 +528,8 @@ func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 		}
 	}
 	without := compared(t, results, results.with("run_id", "new"))
-	if without.Between.VarianceLog != 0 || !strings.Contains(without.Between.Source, "too narrow") || !strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
-		t.Errorf("without reference servers: %+v, doubts %q", without.Between, without.Doubts)
+	if without.BetweenRuns.VarianceLog != 0 || !strings.Contains(without.BetweenRuns.Source, "too narrow") || !strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
+		t.Errorf("without reference servers: %+v, doubts %q", without.BetweenRuns, without.Doubts)
 	}
 }
 
@@ -538,7 +538,7 @@ func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 // between: (39 - 1) / 3.
 func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 	runs := []stat.Moments{stat.MomentsOf(9, 10, 11), stat.MomentsOf(11, 12, 13), stat.MomentsOf(16, 17, 18)}
-	if got := compare.BetweenRuns(runs); got == nil || got.Runs != 3 || math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
+	if got := compare.EstimateRunVariance(runs); got == nil || got.Runs != 3 || math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
 		t.Errorf("got %+v, want 12.67 of 3 runs", got)
 	}
 	// Of 4 trials and 3: n0 = 7 - (16 + 9) / 7.
@@ -546,14 +546,14 @@ func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 	mean := (4*10.0 + 3*14) / 7
 	among := 4*(10-mean)*(10-mean) + 3*(14-mean)*(14-mean)
 	want := (among - 4.0/5) / ((7 - 25.0/7) / 1)
-	if got := compare.BetweenRuns([]stat.Moments{a, {}, b}); got == nil || got.Runs != 2 || math.Abs(got.VarianceLog-want) > 1e-12 {
+	if got := compare.EstimateRunVariance([]stat.Moments{a, {}, b}); got == nil || got.Runs != 2 || math.Abs(got.VarianceLog-want) > 1e-12 {
 		t.Errorf("got %+v, want %v of 2 runs", got, want)
 	}
-	if got := compare.BetweenRuns([]stat.Moments{stat.MomentsOf(1, 5), stat.MomentsOf(2, 4)}); got == nil || got.VarianceLog != 0 {
+	if got := compare.EstimateRunVariance([]stat.Moments{stat.MomentsOf(1, 5), stat.MomentsOf(2, 4)}); got == nil || got.VarianceLog != 0 {
 		t.Errorf("runs that differ less than their trials: %+v, want 0", got)
 	}
 	for _, few := range [][]stat.Moments{nil, {a}, {stat.MomentsOf(1), stat.MomentsOf(2)}} {
-		if got := compare.BetweenRuns(few); got != nil {
+		if got := compare.EstimateRunVariance(few); got != nil {
 			t.Errorf("of %v: %+v", few, got)
 		}
 	}
@@ -568,7 +568,7 @@ func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 		}
 		runs = append(runs, m)
 	}
-	if got := math.Sqrt(compare.BetweenRuns(runs).VarianceLog); math.Abs(got-0.02) > 0.002 {
+	if got := math.Sqrt(compare.EstimateRunVariance(runs).VarianceLog); math.Abs(got-0.02) > 0.002 {
 		t.Errorf("found %v, where 0.02 was put in", got)
 	}
 }
@@ -632,7 +632,7 @@ func TestEqualRunsAreNotCalledWorse(t *testing.T) {
 	worse := 0
 	for range pairs {
 		c := compared(t, simulated(r, "old", lines, 8, 0, 0.06), simulated(r, "new", lines, 8, 0, 0.06))
-		if len(c.Worse()) > 0 {
+		if len(c.WorseLines()) > 0 {
 			worse++
 		}
 	}
@@ -670,7 +670,7 @@ func TestALineThatIsSlowerIsFoundAmongTwenty(t *testing.T) {
 	found := 0
 	for range pairs {
 		new := append(simulated(r, "new", lines, 6, 0, 0.01)[6:], simulated(r, "new", 1, 6, math.Log(0.9), 0.01)...)
-		if worse := compared(t, simulated(r, "old", lines, 6, 0, 0.01), new).Worse(); len(worse) == 1 && worse[0].Variant == "node/v00" {
+		if worse := compared(t, simulated(r, "old", lines, 6, 0, 0.01), new).WorseLines(); len(worse) == 1 && worse[0].Variant == "node/v00" {
 			found++
 		}
 	}
@@ -680,7 +680,7 @@ func TestALineThatIsSlowerIsFoundAmongTwenty(t *testing.T) {
 }
 
 // What is printed of a line is of the question that decided it.
-func TestTheIntervalIsThatOfWhatDecided(t *testing.T) {
+func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
 	old, new := table{}, table{}
 	for i, mean := range []float64{100, 104.5, 80, 103, 100} {
 		variant := fmt.Sprintf("node/v%d", i)
@@ -705,14 +705,14 @@ func TestTheIntervalIsThatOfWhatDecided(t *testing.T) {
 	}
 	e := func(mean float64) stat.Effect { return stat.Welch(logs(mean), logs(100), stat.Variance{}) }
 	// Of equivalence the two at 100 come first and share a p, then that at 103.
-	if p := 5 * e(100).Within(math.Log(limit)); !near(c.Lines[0].PHolm, p) || !near(c.Lines[4].PHolm, p) {
+	if p := 5 * e(100).PWithin(math.Log(limit)); !near(c.Lines[0].PHolm, p) || !near(c.Lines[4].PHolm, p) {
 		t.Errorf("p %v and %v of lines that are equal, want %v", *c.Lines[0].PHolm, *c.Lines[4].PHolm, p)
 	}
 	// Of difference that at 80 comes first, then that at 104.5.
-	if p := 5 * e(80).Below(0); !near(c.Lines[2].PHolm, p) || c.Lines[2].Level != lab.Alpha/5 {
+	if p := 5 * e(80).PBelow(0); !near(c.Lines[2].PHolm, p) || c.Lines[2].Level != lab.Alpha/5 {
 		t.Errorf("p %v of the line that is worse, at %v; want %v", *c.Lines[2].PHolm, c.Lines[2].Level, p)
 	}
-	if p := 4 * e(104.5).Above(0); !near(c.Lines[1].PHolm, p) || c.Lines[1].Level != lab.Alpha/4 && c.Lines[1].Level != lab.Alpha/2 {
+	if p := 4 * e(104.5).PAbove(0); !near(c.Lines[1].PHolm, p) || c.Lines[1].Level != lab.Alpha/4 && c.Lines[1].Level != lab.Alpha/2 {
 		t.Errorf("p %v of the line that nothing decided, at %v; want %v", *c.Lines[1].PHolm, c.Lines[1].Level, p)
 	}
 }
@@ -778,23 +778,23 @@ func TestFilesThatAreNoSingleRunAreRefused(t *testing.T) {
 		{wrong, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
 		{other, "reading A: line 2: schema version 1", lab.ExitUsage},
 	} {
-		_, err := compare.Read(context.Background(), []compare.Source{tt.rows.source("A")}, compare.Default())
+		_, err := compare.Read(context.Background(), []compare.Source{tt.rows.source("A")}, compare.DefaultMetrics())
 		if err == nil || !strings.Contains(err.Error(), tt.says) || lab.ExitCode(err) != tt.code {
 			t.Errorf("error %v, code %d; want %q and %d", err, lab.ExitCode(err), tt.says, tt.code)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(fmt.Errorf("enough"))
-	if _, err := compare.Read(ctx, []compare.Source{two.source("A")}, compare.Default()); err == nil || !strings.Contains(err.Error(), "enough") {
+	if _, err := compare.Read(ctx, []compare.Source{two.source("A")}, compare.DefaultMetrics()); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestSelection(t *testing.T) {
-	if _, err := compare.Only("throughput_rsp"); err == nil || !strings.Contains(err.Error(), `did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
+	if _, err := compare.SelectMetrics("throughput_rsp"); err == nil || !strings.Contains(err.Error(), `did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
 		t.Errorf("error %v", err)
 	}
-	if _, err := compare.Only("steal_ratio"); err == nil || !strings.Contains(err.Error(), "neither more nor less") {
+	if _, err := compare.SelectMetrics("steal_ratio"); err == nil || !strings.Contains(err.Error(), "neither more nor less") {
 		t.Errorf("error %v", err)
 	}
 	rows := trials("throughput_rps", around(50), "phase", "steady", "latency_p50_ms", 3, "latency_max_ms", 9, "cold_start_ms", 4)
@@ -809,10 +809,10 @@ func TestSelection(t *testing.T) {
 		return names
 	}
 	for want, got := range map[string][]string{
-		"[cold_start_ms latency_p50_ms]":                               names(compare.Default(), nil), // its throughput is what was offered
-		"[throughput_rps]":                                             names(compare.Only("throughput_rps")),
-		"[cold_start_ms latency_max_ms]":                               names(compare.Only("latency_max_ms", "cold_start_ms")),
-		"[cold_start_ms throughput_rps latency_p50_ms latency_max_ms]": names(compare.All(), nil),
+		"[cold_start_ms latency_p50_ms]":                               names(compare.DefaultMetrics(), nil), // its throughput is what was offered
+		"[throughput_rps]":                                             names(compare.SelectMetrics("throughput_rps")),
+		"[cold_start_ms latency_max_ms]":                               names(compare.SelectMetrics("latency_max_ms", "cold_start_ms")),
+		"[cold_start_ms throughput_rps latency_p50_ms latency_max_ms]": names(compare.AllMetrics(), nil),
 	} {
 		if fmt.Sprint(got) != want {
 			t.Errorf("%v, want %s", got, want)
@@ -857,18 +857,18 @@ func TestSwappingTheRunsInvertsTheRatios(t *testing.T) {
 			if m.Mark != mark {
 				t.Fatalf("%s is %s, and swapped %s", l.Metric, l.Mark, m.Mark)
 			}
-			if !inverted(l.Effect, m.Effect, l.By) || !inverted(l.Low, m.High, l.By) || !inverted(l.High, m.Low, l.By) {
+			if !inverted(l.Effect, m.Effect, l.Scale) || !inverted(l.Low, m.High, l.Scale) || !inverted(l.High, m.Low, l.Scale) {
 				t.Fatalf("%s: %v, and swapped %v", l.Metric, l, m)
 			}
 		}
 	})
 }
 
-func inverted(x, y *float64, by compare.By) bool {
+func inverted(x, y *float64, by compare.Scale) bool {
 	switch {
 	case x == nil || y == nil:
 		return x == nil && y == nil
-	case by == compare.ByDifference:
+	case by == compare.DifferenceScale:
 		return math.Abs(*x+*y) < 1e-12
 	}
 	return math.Abs(*x**y-1) < 1e-9
@@ -895,7 +895,7 @@ func TestUnitsAndTheOrderOfRowsChangeNothing(t *testing.T) {
 				if m.Mark != l.Mark || (m.Effect == nil) != (l.Effect == nil) || l.Effect != nil && math.Abs(*m.Effect-*l.Effect) > 1e-9 {
 					t.Fatalf("%s: %+v, want %+v", name, m, l)
 				}
-				if name == "order" && (l.Effect != nil && *m.Effect != *l.Effect || m.New.Of != l.New.Of) {
+				if name == "order" && (l.Effect != nil && *m.Effect != *l.Effect || m.New.Blocks != l.New.Blocks) {
 					t.Fatalf("order changes %+v to %+v", l, m)
 				}
 			}

@@ -26,33 +26,33 @@ var csvColumns = []csvColumn{
 	{"unit", func(_ Comparison, l Line) string { return l.Unit }},
 	{"better", func(_ Comparison, l Line) string { return string(l.Better) }},
 	{"old_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Trials) }},
-	{"old_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Of) }},
-	{"old_mean", func(_ Comparison, l Line) string { return exact(l.Old.Mean) }},
-	{"old_low", func(_ Comparison, l Line) string { return exact(l.Old.Low) }},
-	{"old_high", func(_ Comparison, l Line) string { return exact(l.Old.High) }},
-	{"old_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.Old.Bound) }},
+	{"old_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.Old.Blocks) }},
+	{"old_mean", func(_ Comparison, l Line) string { return formatExact(l.Old.Mean) }},
+	{"old_low", func(_ Comparison, l Line) string { return formatExact(l.Old.Low) }},
+	{"old_high", func(_ Comparison, l Line) string { return formatExact(l.Old.High) }},
+	{"old_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.Old.LowerBound) }},
 	{"new_trials", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Trials) }},
-	{"new_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Of) }},
-	{"new_mean", func(_ Comparison, l Line) string { return exact(l.New.Mean) }},
-	{"new_low", func(_ Comparison, l Line) string { return exact(l.New.Low) }},
-	{"new_high", func(_ Comparison, l Line) string { return exact(l.New.High) }},
-	{"new_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.New.Bound) }},
-	{"old_failed", func(_ Comparison, l Line) string { return exact(&l.Old.Failed) }},
-	{"new_failed", func(_ Comparison, l Line) string { return exact(&l.New.Failed) }},
-	{"by", func(_ Comparison, l Line) string { return string(l.By) }},
-	{"effect", func(_ Comparison, l Line) string { return exact(l.Effect) }},
-	{"low", func(_ Comparison, l Line) string { return exact(l.Low) }},
-	{"high", func(_ Comparison, l Line) string { return exact(l.High) }},
+	{"new_blocks", func(_ Comparison, l Line) string { return strconv.Itoa(l.New.Blocks) }},
+	{"new_mean", func(_ Comparison, l Line) string { return formatExact(l.New.Mean) }},
+	{"new_low", func(_ Comparison, l Line) string { return formatExact(l.New.Low) }},
+	{"new_high", func(_ Comparison, l Line) string { return formatExact(l.New.High) }},
+	{"new_bound", func(_ Comparison, l Line) string { return strconv.FormatBool(l.New.LowerBound) }},
+	{"old_failed", func(_ Comparison, l Line) string { return formatExact(&l.Old.Failed) }},
+	{"new_failed", func(_ Comparison, l Line) string { return formatExact(&l.New.Failed) }},
+	{"by", func(_ Comparison, l Line) string { return string(l.Scale) }},
+	{"effect", func(_ Comparison, l Line) string { return formatExact(l.Effect) }},
+	{"low", func(_ Comparison, l Line) string { return formatExact(l.Low) }},
+	{"high", func(_ Comparison, l Line) string { return formatExact(l.High) }},
 	{"bound", func(_ Comparison, l Line) string { return string(l.Bound) }},
-	{"between_variance", func(_ Comparison, l Line) string { return exact(&l.Between.Variance) }},
-	{"between_runs", func(_ Comparison, l Line) string { return strconv.Itoa(l.Between.Runs) }},
-	{"between_of", func(_ Comparison, l Line) string { return string(l.Between.Of) }},
-	{"p_holm", func(_ Comparison, l Line) string { return exact(l.PHolm) }},
+	{"between_variance", func(_ Comparison, l Line) string { return formatExact(&l.BetweenRuns.Variance) }},
+	{"between_runs", func(_ Comparison, l Line) string { return strconv.Itoa(l.BetweenRuns.Runs) }},
+	{"between_of", func(_ Comparison, l Line) string { return string(l.BetweenRuns.Source) }},
+	{"p_holm", func(_ Comparison, l Line) string { return formatExact(l.PHolm) }},
 	{"mark", func(_ Comparison, l Line) string { return string(l.Mark) }},
 	{"ignored", func(c Comparison, _ Line) string { return c.ignored() }},
 }
 
-func exact(x *float64) string {
+func formatExact(x *float64) string {
 	if x == nil {
 		return ""
 	}
@@ -81,7 +81,7 @@ func CSV(comparisons []Comparison) []byte {
 	for _, c := range comparisons {
 		for _, l := range c.Lines {
 			for i, column := range csvColumns {
-				cells[i] = record.NoFormula(column.cell(c, l))
+				cells[i] = record.EscapeFormula(column.cell(c, l))
 			}
 			_ = w.Write(cells)
 		}

@@ -53,7 +53,7 @@ func (p pair) sides() string {
 func failedDoubts(keys []Key, old, new *Run) []string {
 	var parts []string
 	for _, k := range keys {
-		a, b := old.phase(k, new).failed, new.phase(k, old).failed
+		a, b := old.groupOf(k, new).failed, new.groupOf(k, old).failed
 		if k.Phase != "" && max(a, b) > metric.MostFailed {
 			parts = append(parts, fmt.Sprintf("%s (OLD %s, NEW %s)", k, metric.Percent(a), metric.Percent(b)))
 		}
@@ -79,7 +79,7 @@ func schemas(keys []Key, old, new *Run) (notes, doubts []string) {
 		"and %s of schema %d", mixed.Label, mixed.schema(), apart.Label, apart.schema())
 	var parts []string
 	for _, k := range keys {
-		if share := mixed.phase(k, apart).failed; k.Phase != "" && share > 0 {
+		if share := mixed.groupOf(k, apart).failed; k.Phase != "" && share > 0 {
 			parts = append(parts, fmt.Sprintf("%s (%s failed)", k, metric.Percent(share)))
 		}
 	}

@@ -19,13 +19,13 @@ func TestASideThatFailsIsNeverBetter(t *testing.T) {
 		metric   string
 		old, new string // share of requests that failed
 		want     [3]compare.Mark
-		bound    compare.Bound
+		bound    compare.EffectBound
 	}{
 		"none fails":                 {"throughput_rps", "0", "0", [3]compare.Mark{B, E, W}, ""},
 		"one in a thousand":          {"throughput_rps", "0.001", "0.001", [3]compare.Mark{B, E, W}, ""},
 		"NEW fails":                  {"throughput_rps", "0", "0.032", [3]compare.Mark{U, U, W}, compare.AtMost},
 		"OLD fails":                  {"throughput_rps", "0.032", "0", [3]compare.Mark{B, U, U}, compare.AtLeast},
-		"both fail":                  {"throughput_rps", "0.032", "0.032", [3]compare.Mark{U, U, U}, compare.Open},
+		"both fail":                  {"throughput_rps", "0.032", "0.032", [3]compare.Mark{U, U, U}, compare.BothBounds},
 		"NEW fails, of a cost":       {"cpu_us_per_request", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
 		"OLD fails, of a cost":       {"cpu_us_per_request", "0.032", "0", [3]compare.Mark{U, U, B}, compare.AtMost},
 		"NEW fails, of memory":       {"memory_peak_mib", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},

@@ -75,7 +75,7 @@ func unidentified(old, new *Run) (all []Difference) {
 			}
 		}
 	}
-	nameless := func(column string, a, b map[string]*seen, own func(string) bool) {
+	nameless := func(column string, a, b map[string]*distinctValues, own func(string) bool) {
 		if old.gaps.has(column) || new.gaps.has(column) {
 			return
 		}

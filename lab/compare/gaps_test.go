@@ -37,7 +37,7 @@ func (t table) without(label string, dropped ...string) compare.Source {
 
 func readSources(t *testing.T, sources ...compare.Source) []*compare.Run {
 	t.Helper()
-	runs, err := compare.Read(context.Background(), sources, compare.Default())
+	runs, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func readSources(t *testing.T, sources ...compare.Source) []*compare.Run {
 func withReferences(id string, result, reference float64) table {
 	return slices.Concat(trials("throughput_rps", around(result)),
 		trials("throughput_rps", around(reference), "scenario", lab.ReferenceScenario, "variant",
-			lab.ReferenceLess)).with("run_id", id)
+			lab.LightReference)).with("run_id", id)
 }
 
 // A column that a check needs is named where it is missing, and the way round is said in
@@ -67,14 +67,14 @@ func TestAMissingColumnIsNamed(t *testing.T) {
 			"both": {old.without("A", column), new.without("B", column)},
 		} {
 			runs := readSources(t, sources...)
-			err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Reference})
+			err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Reference})
 			if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
 				!strings.Contains(err.Error(), "identity: B has no column "+column) ||
 				!strings.Contains(err.Error(), "--ignore identity") {
 				t.Errorf("%s lacks %s: error %v", name, column, err)
 			}
-			if err := compare.Check(runs[0], runs[1:],
-				[]compare.Kind{compare.Identity, compare.Reference}); err != nil {
+			if err := compare.CheckComparable(runs[0], runs[1:],
+				[]compare.DifferenceKind{compare.Identity, compare.Reference}); err != nil {
 				t.Errorf("%s lacks %s: not ignored: %v", name, column, err)
 			}
 			c := compare.Compare(runs[0], runs[1], 0.05)
@@ -96,14 +96,14 @@ func TestFilesWithoutARunAreNotOfOneRun(t *testing.T) {
 		withReferences("new", 94.7, 51.4).without("B", "run_id"))
 	c := compare.Compare(runs[0], runs[1], 0.05)
 	d := math.Log(51.4 / 50)
-	if math.Abs(c.Between.VarianceLog-d*d/2) > 1e-12 || c.Lines[0].Mark == compare.Worse {
-		t.Errorf("between runs %+v, and the line is %s", c.Between, c.Lines[0].Mark)
+	if math.Abs(c.BetweenRuns.VarianceLog-d*d/2) > 1e-12 || c.Lines[0].Mark == compare.Worse {
+		t.Errorf("between runs %+v, and the line is %s", c.BetweenRuns, c.Lines[0].Mark)
 	}
 	if text := c.Text(); strings.Contains(text, "of one run") ||
 		!strings.Contains(text, "run unknown on host h1") {
 		t.Errorf("%s", text)
 	}
-	if b := c.Lines[0].Between.Of; b != compare.References {
+	if b := c.Lines[0].BetweenRuns.Source; b != compare.FromReferences {
 		t.Errorf("the line's variance is that of %s", b)
 	}
 }
@@ -125,7 +125,7 @@ func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
 			r.Info = infoOf()
 		}
 		c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
-		if b := c.Lines[0].Between; b.Of != compare.References {
+		if b := c.Lines[0].BetweenRuns; b.Source != compare.FromReferences {
 			t.Errorf("%s: %+v", name, b)
 		}
 	}
@@ -146,13 +146,13 @@ func TestMissingValuesAreNamed(t *testing.T) {
 		"script: json scenario_sha256 and parameters: s1 against none": {old, new.with("scenario_sha256", "")},
 	} {
 		runs := readSources(t, files[0].source("A"), files[1].source("B"))
-		if err := compare.Check(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(), want) {
+		if err := compare.CheckComparable(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 	runs := readSources(t, old.without("A", "parameters"),
 		new.with("scenario_sha256", "s2").without("B", "parameters"))
-	if err := compare.Check(runs[0], runs[1:], []compare.Kind{compare.Identity}); err == nil ||
+	if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Identity}); err == nil ||
 		!strings.Contains(err.Error(), "s1 against s2") {
 		t.Errorf("scripts that differ, without parameters: error %v", err)
 	}
@@ -162,7 +162,7 @@ func TestMissingValuesAreNamed(t *testing.T) {
 func TestRowsWithoutATrialAreRefused(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
 	for _, column := range record.Structure() {
-		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)}, compare.Default())
+		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)}, compare.DefaultMetrics())
 		if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
 			!strings.Contains(err.Error(), "line 2: no column "+column) {
 			t.Errorf("without %s: error %v", column, err)
@@ -177,7 +177,7 @@ func TestRowsWithoutATrialAreRefused(t *testing.T) {
 		"line 3: rows of several runs: another after old": trial(2, "run_id", "another"),
 	} {
 		_, err := compare.Read(context.Background(), []compare.Source{table{rows[0], row}.source("A")},
-			compare.Default())
+			compare.DefaultMetrics())
 		if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}

@@ -17,52 +17,52 @@ import (
 // writes it.
 var errOutOfOrder = errors.New("the rows are not in the order of blocks")
 
-// worth is what a row counts for.
-type worth int
+// evidence is what a row counts for.
+type evidence int
 
 const (
-	nothing worth = iota // disturbed or failed
-	bound                // censored
-	figure               // valid
+	noEvidence    evidence = iota // disturbed or failed
+	boundEvidence                 // censored
+	validEvidence                 // valid
 )
 
-func worthOf(validity []byte) worth {
+func evidenceOf(validity []byte) evidence {
 	switch lab.Validity(validity) {
 	case lab.Valid:
-		return figure
+		return validEvidence
 	case lab.Censored:
-		return bound
+		return boundEvidence
 	}
-	return nothing
+	return noEvidence
 }
 
 // row is what a group takes of a row.
 type row struct {
 	block, attempt int64
-	worth          worth
+	evidence       evidence
 	failed         float64  // share of the requests
 	cells          [][]byte // by the reading's metrics
 }
 
 // group is the trials of a key.
 type group struct {
-	trial         *group // that a phase is part of; nil for the trial as a whole
-	script, image *seen
-	loads         [4]seen
+	wholeTrial    *group // that a phase is part of; nil for the trial as a whole
+	script, image *distinctValues
+	loads         [4]distinctValues
 	tallies       []tally
-	blocks        int            // that ended
-	early         int            // rows of a trial that failed before its first phase
-	held          map[int64]held // rows of blocks that may go on: the last one's, or all of a file out of order
-	latest        int64          // block
-	failed        float64        // share of the requests of the worst trial that counts
+	blocks        int               // that ended
+	earlyFailures int               // rows of a trial that failed before its first phase
+	held          map[int64]heldRow // rows of blocks that may go on: the last one's, or all of a file out of order
+	latestBlock   int64             // block
+	failed        float64           // share of the requests of the worst trial that counts
 }
 
-// held is the row of a block that counts until a later one does.
-type held struct {
-	attempt int64
-	worth   worth
-	failed  float64   // of the attempt's phases that count, the most
-	values  []float64 // by tally; NaN: missing
+// heldRow is the row of a block that counts until a later one does.
+type heldRow struct {
+	attempt  int64
+	evidence evidence
+	failed   float64   // of the attempt's phases that count, the most
+	values   []float64 // by tally; NaN: missing
 }
 
 // add takes in a row. Of several attempts of a trial in one block the last one
@@ -70,23 +70,23 @@ type held struct {
 // repeats come at the end of a block.
 func (g *group) add(r *row, ordered bool) error {
 	if g.held == nil {
-		g.held, g.latest = map[int64]held{}, r.block
+		g.held, g.latestBlock = map[int64]heldRow{}, r.block
 	}
 	had, known := g.held[r.block]
 	if ordered && !known {
-		if r.block < g.latest {
+		if r.block < g.latestBlock {
 			return errOutOfOrder
 		}
-		had = g.end(g.latest)
-		had.worth, had.attempt, had.failed = nothing, 0, 0
-		g.latest = r.block
+		had = g.end(g.latestBlock)
+		had.evidence, had.attempt, had.failed = noEvidence, 0, 0
+		g.latestBlock = r.block
 	}
 	had.failed = had.failedWith(r)
 	if known {
 		g.held[r.block] = had
 	}
-	if !known || r.worth != nothing && had.before(r) {
-		had.attempt, had.worth = r.attempt, r.worth
+	if !known || r.evidence != noEvidence && had.replacedBy(r) {
+		had.attempt, had.evidence = r.attempt, r.evidence
 		if len(had.values) == 0 {
 			had.values = make([]float64, len(g.tallies))
 		}
@@ -104,36 +104,36 @@ func (g *group) add(r *row, ordered bool) error {
 
 // failedWith is the share of the requests that failed, a row taken in: the most of
 // the phases of the last attempt that is worth something.
-func (h held) failedWith(r *row) float64 {
+func (h heldRow) failedWith(r *row) float64 {
 	switch {
-	case r.worth == nothing || h.worth != nothing && r.attempt < h.attempt:
+	case r.evidence == noEvidence || h.evidence != noEvidence && r.attempt < h.attempt:
 		return h.failed
-	case h.worth == nothing || r.attempt > h.attempt:
+	case h.evidence == noEvidence || r.attempt > h.attempt:
 		return r.failed
 	}
 	return max(h.failed, r.failed)
 }
 
-// before reports whether a row that is worth something counts in place of the one
+// replacedBy reports whether a row that is worth something counts in place of the one
 // held. Of several rows of one attempt, the phases of a trial, a valid one says
 // more of the whole than a bound.
-func (h held) before(r *row) bool {
-	return h.worth == nothing || r.attempt > h.attempt || r.attempt == h.attempt && r.worth >= h.worth
+func (h heldRow) replacedBy(r *row) bool {
+	return h.evidence == noEvidence || r.attempt > h.attempt || r.attempt == h.attempt && r.evidence >= h.evidence
 }
 
 // end counts a block, and returns its row for another to use.
-func (g *group) end(block int64) held {
+func (g *group) end(block int64) heldRow {
 	h, ok := g.held[block]
 	if !ok {
 		return h
 	}
 	delete(g.held, block)
 	g.blocks++
-	if h.worth != nothing {
+	if h.evidence != noEvidence {
 		g.failed = max(g.failed, h.failed)
 	}
 	for i := range g.tallies {
-		g.tallies[i].add(h.values[i], h.worth)
+		g.tallies[i].add(h.values[i], h.evidence)
 	}
 	return h
 }
@@ -148,46 +148,46 @@ func (g *group) finish() {
 
 // tally is the values of one metric of a group.
 type tally struct {
-	metric metric.Metric
-	column int          // of the reading's metrics
-	logs   stat.Moments // of values above zero
-	plain  stat.Moments // of all
-	bounds int          // of them, that are bounds: the truth is as much or more
-	exact  bool         // bounds are counted, and their values left out: what a machine did is told by figures only
+	metric     metric.Metric
+	column     int          // of the reading's metrics
+	logs       stat.Moments // of values above zero
+	moments    stat.Moments // of all
+	bounds     int          // of them, that are bounds: the truth is as much or more
+	skipBounds bool         // bounds are counted, and their values left out: what a machine did is told by figures only
 }
 
-func (t *tally) add(value float64, w worth) {
-	if math.IsNaN(value) || w == nothing || w == bound && !t.bounded() {
+func (t *tally) add(value float64, w evidence) {
+	if math.IsNaN(value) || w == noEvidence || w == boundEvidence && !t.hasBounds() {
 		return
 	}
-	if w == bound {
+	if w == boundEvidence {
 		t.bounds++
-		if t.exact {
+		if t.skipBounds {
 			return
 		}
 	}
-	t.plain.Add(value)
+	t.moments.Add(value)
 	if value > 0 {
 		t.logs.Add(math.Log(value))
 	}
 }
 
-// bounded reports whether a censored row has a bound of the metric. Of any other
+// hasBounds reports whether a censored row has a bound of the metric. Of any other
 // it has nothing that counts.
-func (t *tally) bounded() bool {
+func (t *tally) hasBounds() bool {
 	return t.metric.Group == metric.Throughput && t.metric.Better == metric.Higher
 }
 
-// on is the values as they are compared.
-func (t *tally) on(by By) stat.Moments {
-	if by == ByRatio {
+// momentsOn is the values as they are compared.
+func (t *tally) momentsOn(by Scale) stat.Moments {
+	if by == RatioScale {
 		return t.logs
 	}
-	return t.plain
+	return t.moments
 }
 
 // zeros is how many values have no logarithm.
-func (t *tally) zeros() int { return t.plain.N - t.logs.N }
+func (t *tally) zeros() int { return t.moments.N - t.logs.N }
 
 func (t *tally) parse(cell []byte) (float64, error) { return parse(t.metric.Name, cell) }
 

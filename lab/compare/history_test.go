@@ -19,13 +19,13 @@ import (
 // infoOf is what a complete run says of itself.
 func infoOf() *record.Info {
 	return &record.Info{State: record.Done, Profile: "quick", Host: record.Host{ID: "h1"},
-		Entrants: map[string]record.Entrant{"node/single": {Variant: lab.Variant{Command: []string{"node", "server.js"}}}}}
+		MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {Variant: lab.Variant{Command: []string{"node", "server.js"}}}}}
 }
 
 // amid compares two runs where others of these rows lie beside them.
 func amid(t tester, old, new table, others ...table) compare.Comparison {
 	t.Helper()
-	runs := read(t, compare.Default(), append([]table{old, new.with("run_id", "new")}, others...)...)
+	runs := read(t, compare.DefaultMetrics(), append([]table{old, new.with("run_id", "new")}, others...)...)
 	for _, r := range runs {
 		r.Info = infoOf()
 	}
@@ -46,14 +46,14 @@ func logs(values []float64) (m stat.Moments) {
 
 // Runs of 98, 100 and 103: what their logs vary by is added for each side, with two
 // degrees of freedom.
-func TestALineVariesByWhatItsOwnRunsVaryBy(t *testing.T) {
+func TestLineVarianceComesFromItsOwnRuns(t *testing.T) {
 	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(104))
 	c := amid(t, old, new, other("r1", 98), other("r2", 100), other("r3", 103))
 	l := line(t, c, "throughput_rps")
 	m := stat.MomentsOf(logs(around(98)).Mean, logs(around(100)).Mean, logs(around(103)).Mean)
 	between := stat.Variance{Value: m.SD() * m.SD(), DF: 2}
-	if l.Between.Of != compare.OwnLine || l.Between.Runs != 3 || math.Abs(l.Between.Variance-between.Value) > 1e-15 {
-		t.Errorf("%+v, want %v of 3 runs", l.Between, between.Value)
+	if l.BetweenRuns.Source != compare.FromLine || l.BetweenRuns.Runs != 3 || math.Abs(l.BetweenRuns.Variance-between.Value) > 1e-15 {
+		t.Errorf("%+v, want %v of 3 runs", l.BetweenRuns, between.Value)
 	}
 	low, high := stat.Welch(logs(around(104)), logs(around(100)), between).Interval(lab.Alpha)
 	if !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
@@ -65,7 +65,7 @@ func TestALineVariesByWhatItsOwnRunsVaryBy(t *testing.T) {
 }
 
 // Only complete runs of the same thing tell how much runs of it differ.
-func TestRunsOfSomethingElseTellNothing(t *testing.T) {
+func TestHistoryIgnoresRunsOfOtherSetups(t *testing.T) {
 	bound := other("r3", 103)
 	bound[1]["validity"] = "censored"
 	for name, tt := range map[string]struct {
@@ -86,32 +86,32 @@ func TestRunsOfSomethingElseTellNothing(t *testing.T) {
 		"profile":          {other("r3", 103), func(i *record.Info) { i.Profile = "full" }},
 		"what host it was": {other("r3", 103), func(i *record.Info) { i.Host.ID = "h2" }},
 		"command": {other("r3", 103), func(i *record.Info) {
-			i.Entrants = maps.Clone(i.Entrants)
-			i.Entrants["node/single"] = record.Entrant{Variant: lab.Variant{Command: []string{"node", "slow.js"}}}
+			i.MeasuredVariants = maps.Clone(i.MeasuredVariants)
+			i.MeasuredVariants["node/single"] = record.MeasuredVariant{Variant: lab.Variant{Command: []string{"node", "slow.js"}}}
 		}},
 	} {
-		runs := read(t, compare.Default(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), tt.rows)
+		runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), tt.rows)
 		for _, r := range runs {
 			r.Info = infoOf()
 		}
 		tt.change(runs[4].Info)
 		c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
-		if b := line(t, c, "throughput_rps").Between; b.Of != compare.References || b.Variance != 0 {
+		if b := line(t, c, "throughput_rps").BetweenRuns; b.Source != compare.FromReferences || b.Variance != 0 {
 			t.Errorf("%s: %+v", name, b)
 		}
 	}
-	runs := read(t, compare.Default(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), other("r3", 103))
+	runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), other("r3", 103))
 	for _, r := range runs[1:] {
 		r.Info = infoOf()
 	}
-	if b := line(t, compare.Compare(runs[0], runs[1], 0.05, runs[2:]...), "throughput_rps").Between; b.Runs != 3 {
+	if b := line(t, compare.Compare(runs[0], runs[1], 0.05, runs[2:]...), "throughput_rps").BetweenRuns; b.Runs != 3 {
 		t.Errorf("an old run that is a file alone: %+v, want what the new one's host tells", b)
 	}
 }
 
 // A line that is new takes what the others of its metric vary by, and no more
 // degrees of freedom than the fewest runs: lines of a run are no runs.
-func TestALineWithoutRunsTakesThoseOfItsMetric(t *testing.T) {
+func TestLineVarianceFallsBackToItsMetric(t *testing.T) {
 	const fresh, cost = "node/fresh", "cpu_us_per_request"
 	rows := func(id string, a, b float64) table {
 		return slices.Concat(other(id, a), other(id, b, "variant", "node/b"))
@@ -124,17 +124,17 @@ func TestALineWithoutRunsTakesThoseOfItsMetric(t *testing.T) {
 	b := stat.MomentsOf(logs(around(50)).Mean, logs(around(51)).Mean, logs(around(53)).Mean)
 	want := (a.M2 + b.M2) / 5
 	for _, l := range c.Lines {
-		got := l.Between
+		got := l.BetweenRuns
 		switch {
 		case l.Metric == cost:
-			if got.Of != compare.References {
+			if got.Source != compare.FromReferences {
 				t.Errorf("%s: %+v, though no line of the metric is known", l.Key, got)
 			}
 		case l.Variant == fresh:
-			if got.Of != compare.ItsMetric || got.Runs != 3 || math.Abs(got.Variance-want) > 1e-15 {
+			if got.Source != compare.FromMetric || got.Runs != 3 || math.Abs(got.Variance-want) > 1e-15 {
 				t.Errorf("%+v, want %v of 3 runs", got, want)
 			}
-		case got.Of != compare.OwnLine:
+		case got.Source != compare.FromLine:
 			t.Errorf("%s: %+v", l.Key, got)
 		}
 	}
@@ -144,23 +144,23 @@ func TestALineWithoutRunsTakesThoseOfItsMetric(t *testing.T) {
 }
 
 // A ratio is compared by difference, and varies between runs on its own scale.
-func TestRatiosVaryByDifference(t *testing.T) {
+func TestRatioMetricsUseDifferenceVariance(t *testing.T) {
 	errors := func(id string, mean float64) table {
 		return trials("error_ratio", []float64{mean, mean, mean, mean, mean, mean}, "run_id", id)
 	}
 	c := amid(t, errors("old", 0), errors("new", 0.002), errors("r1", 0.001), errors("r2", 0.002), errors("r3", 0.003))
-	if l := line(t, c, "error_ratio"); l.Between.Of != compare.OwnLine || math.Abs(l.Between.Variance-1e-6) > 1e-15 || l.Mark != compare.Undecided {
-		t.Errorf("%+v, %s", l.Between, l.Mark)
+	if l := line(t, c, "error_ratio"); l.BetweenRuns.Source != compare.FromLine || math.Abs(l.BetweenRuns.Variance-1e-6) > 1e-15 || l.Mark != compare.Undecided {
+		t.Errorf("%+v, %s", l.BetweenRuns, l.Mark)
 	}
 }
 
 // Where nothing is known of a line every form of the comparison says so.
-func TestWhatIsNotKnownBetweenRunsIsSaid(t *testing.T) {
+func TestUnknownRunVarianceIsADoubt(t *testing.T) {
 	rows := slices.Concat(trials("throughput_rps", around(100), "cpu_us_per_request", 3),
-		trials("throughput_rps", around(100), "scenario", lab.ReferenceScenario, "variant", lab.ReferenceLess))
-	runs := read(t, compare.Default(), rows, rows.with("run_id", "new"))
+		trials("throughput_rps", around(100), "scenario", lab.ReferenceScenario, "variant", lab.LightReference))
+	runs := read(t, compare.DefaultMetrics(), rows, rows.with("run_id", "new"))
 	runs[0].Info, runs[1].Info = infoOf(), infoOf()
-	runs[0].Info.BetweenRuns = &record.Between{Runs: 4, VarianceLog: 1e-4}
+	runs[0].Info.BetweenRuns = &record.RunVariance{Runs: 4, VarianceLog: 1e-4}
 	c := compare.Compare(runs[0], runs[1], 0.05)
 	const says = "how much it varies between runs is not known of 2 of 2 lines"
 	text, err := json.Marshal(c)
@@ -173,11 +173,11 @@ func TestWhatIsNotKnownBetweenRunsIsSaid(t *testing.T) {
 			t.Errorf("%s does not say it:\n%s", form, got)
 		}
 	}
-	if b := c.Lines[0].Between; b.Of != compare.References || b.Runs != 4 || b.Variance != 1e-4 {
+	if b := c.Lines[0].BetweenRuns; b.Source != compare.FromReferences || b.Runs != 4 || b.Variance != 1e-4 {
 		t.Errorf("%+v", b)
 	}
 	one := compare.Compare(runs[0], runs[0], 0.05)
-	if text := one.Text(); strings.Contains(text, "not known") && strings.Contains(text, says) || one.Lines[0].Between.Of != compare.OneRun || one.Count(compare.Equivalent) != 2 {
+	if text := one.Text(); strings.Contains(text, "not known") && strings.Contains(text, says) || one.Lines[0].BetweenRuns.Source != compare.FromSameRun || one.Count(compare.Equivalent) != 2 {
 		t.Errorf("a run against itself:\n%s", text)
 	}
 }
@@ -195,7 +195,7 @@ func TestRunsThatDifferAreNotCalledWorse(t *testing.T) {
 			for i := range runs {
 				others = append(others, draw(fmt.Sprintf("r%d", i)))
 			}
-			if len(amid(t, draw("old"), draw("new"), others...).Worse()) > 0 {
+			if len(amid(t, draw("old"), draw("new"), others...).WorseLines()) > 0 {
 				worse++
 			}
 		}

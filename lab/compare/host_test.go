@@ -12,7 +12,7 @@ import (
 // onHost is a machine, with the id that a lab gave it: Hardware is what older labs did not see.
 func onHost(id string, memory int64, hardware ...string) record.Host {
 	return record.Host{ID: id, Topology: lab.Topology{
-		Model: "AMD EPYC", Kernel: "6.1", Memory: memory, Hardware: hardware,
+		CPUModel: "AMD EPYC", Kernel: "6.1", MemoryBytes: memory, Hardware: hardware,
 	}}
 }
 
@@ -32,14 +32,14 @@ func TestAHostIsRecognisedByAnOlderId(t *testing.T) {
 		"rows that are not of their run.json":     {ptr(onHost("h9", memory)), today, refused},
 		"a file alone":                            {nil, today, "recognised where run.json lies beside trials.csv"},
 	} {
-		runs := read(t, compare.Default(), old, new)
+		runs := read(t, compare.DefaultMetrics(), old, new)
 		for i, host := range []*record.Host{c.old, c.new} {
 			if host != nil {
 				runs[i].Info = infoOf()
 				runs[i].Info.Host = *host
 			}
 		}
-		err := compare.Check(runs[0], runs[1:], nil)
+		err := compare.CheckComparable(runs[0], runs[1:], nil)
 		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) {
 			t.Errorf("%s: %v, want %q", name, err, c.refused)
 		}
@@ -53,7 +53,7 @@ func TestTheHistoryOfAHostIsThatOfItsOlderIdToo(t *testing.T) {
 	for i, id := range []string{"r1", "r2", "r3"} {
 		tables = append(tables, other(id, []float64{98, 100, 103}[i], "host_id", "h1"))
 	}
-	runs := read(t, compare.Default(), tables...)
+	runs := read(t, compare.DefaultMetrics(), tables...)
 	for i, r := range runs {
 		r.Info = infoOf()
 		if r.Info.Host = onHost("h2", memory, "family 25"); i >= 2 {
@@ -61,7 +61,7 @@ func TestTheHistoryOfAHostIsThatOfItsOlderIdToo(t *testing.T) {
 		}
 	}
 	c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
-	if b := line(t, c, "throughput_rps").Between; b.Of != compare.OwnLine || b.Runs != 3 {
+	if b := line(t, c, "throughput_rps").BetweenRuns; b.Source != compare.FromLine || b.Runs != 3 {
 		t.Errorf("%+v, want what 3 runs tell", b)
 	}
 }

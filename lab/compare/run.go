@@ -49,23 +49,23 @@ func (k Key) String() string {
 // trial is the key of the trials that a phase is part of.
 func (k Key) trial() Key { k.Phase = ""; return k }
 
-// control reports whether it is measured to judge the run, not for itself.
-func (k Key) control() bool {
+// isControl reports whether it is measured to judge the run, not for itself.
+func (k Key) isControl() bool {
 	return k.Scenario == lab.ReferenceScenario || k.Scenario == lab.BurnScenario || lab.OriginalOf(k.Variant) != k.Variant
 }
 
-// result reports whether it is measured for itself.
-func (k Key) result() bool { return !k.control() }
+// isResult reports whether it is measured for itself.
+func (k Key) isResult() bool { return !k.isControl() }
 
-// order is that of reports: phases of a kind by their number.
-func (k Key) order(l Key) int {
-	kindK, numberK := numbered(k.Phase)
-	kindL, numberL := numbered(l.Phase)
+// compare is that of reports: phases of a kind by their number.
+func (k Key) compare(l Key) int {
+	kindK, numberK := phaseNumber(k.Phase)
+	kindL, numberL := phaseNumber(l.Phase)
 	return cmp.Or(cmp.Compare(k.Scenario, l.Scenario), cmp.Compare(k.Variant, l.Variant), cmp.Compare(k.CPUs, l.CPUs),
 		cmp.Compare(kindK, kindL), cmp.Compare(numberK, numberL), cmp.Compare(k.Phase, l.Phase))
 }
 
-func numbered(phase string) (before string, number float64) {
+func phaseNumber(phase string) (before string, number float64) {
 	before, after, _ := strings.Cut(phase, "-")
 	number, _ = strconv.ParseFloat(strings.TrimSuffix(after, "%"), 64) // what has no number is 0
 	return before, number
@@ -79,10 +79,10 @@ type Run struct {
 	Doubts []string // what of it could not be read, in words
 
 	gaps        gaps
-	runs, hosts seen
-	versions    seen             // of the schema
-	scripts     map[string]*seen // by scenario
-	images      map[string]*seen // content, by variant
+	runs, hosts distinctValues
+	versions    distinctValues             // of the schema
+	scripts     map[string]*distinctValues // by scenario
+	images      map[string]*distinctValues // content, by variant
 	groups      map[Key]*group
 }
 
@@ -98,7 +98,7 @@ func (r *Run) keys() []Key {
 	for k := range r.groups {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, Key.order)
+	slices.SortFunc(keys, Key.compare)
 	return keys
 }
 
@@ -140,7 +140,7 @@ func readRows(ctx context.Context, source Source, which Selection, ordered bool)
 		return nil, err
 	}
 	defer in.Close()
-	rows, err := record.NewRows(in)
+	rows, err := record.NewRowReader(in)
 	if err != nil {
 		return nil, err
 	}
@@ -193,33 +193,33 @@ var identity = []string{"run_id", "host_id", "scenario", "scenario_sha256", "par
 // loads are the columns that say what load was offered.
 var loads = []string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
 
-// reading turns rows into a Run. What belongs to a row is used anew for the next:
+// runReader turns rows into a Run. What belongs to a row is used anew for the next:
 // a row costs no memory.
-type reading struct {
-	run     *Run
-	which   Selection
-	metrics []metric.Metric // of the columns after identity and loads
-	errors  int             // place of error_ratio among them
-	ordered bool
-	groups  map[string]*group // by the bytes of a key's cells
-	key     []byte
-	row     row
+type runReader struct {
+	run       *Run
+	selection Selection
+	metrics   []metric.Metric // of the columns after identity and loads
+	errors    int             // place of error_ratio among them
+	ordered   bool
+	groups    map[string]*group // by the bytes of a key's cells
+	key       []byte
+	row       row
 }
 
-func newReading(source Source, which Selection, ordered bool) *reading {
-	r := &reading{
-		run: &Run{Label: source.Label, Info: source.Info, scripts: map[string]*seen{}, images: map[string]*seen{}, groups: map[Key]*group{}},
-		metrics: those(func(m metric.Metric) bool {
+func newReading(source Source, which Selection, ordered bool) *runReader {
+	r := &runReader{
+		run: &Run{Label: source.Label, Info: source.Info, scripts: map[string]*distinctValues{}, images: map[string]*distinctValues{}, groups: map[Key]*group{}},
+		metrics: filterMetrics(func(m metric.Metric) bool {
 			return m.Name == referenceMetric || m.Name == "error_ratio" || slices.Contains(which.Names(), m.Name)
 		}),
-		which: which, ordered: ordered, groups: map[string]*group{},
+		selection: which, ordered: ordered, groups: map[string]*group{},
 	}
 	r.errors = slices.IndexFunc(r.metrics, func(m metric.Metric) bool { return m.Name == "error_ratio" })
 	r.row.cells = make([][]byte, len(r.metrics))
 	return r
 }
 
-func (r *reading) columns() []string {
+func (r *runReader) columns() []string {
 	columns := slices.Concat(identity, loads)
 	for _, m := range r.metrics {
 		columns = append(columns, m.Name)
@@ -227,7 +227,7 @@ func (r *reading) columns() []string {
 	return columns
 }
 
-func (r *reading) add(cells [][]byte) error {
+func (r *runReader) add(cells [][]byte) error {
 	r.run.Rows++
 	r.run.versions.add(cells[schemaVersion])
 	if err := r.whole(cells); err != nil {
@@ -245,7 +245,7 @@ func (r *reading) add(cells [][]byte) error {
 	if r.row.attempt, err = integer("attempt", cells[attempt]); err != nil {
 		return err
 	}
-	r.row.worth = worthOf(cells[validity])
+	r.row.evidence = evidenceOf(cells[validity])
 	copy(r.row.cells, cells[firstLoad+len(loads):])
 	if r.row.failed, err = parse("error_ratio", r.row.cells[r.errors]); err != nil {
 		return err
@@ -253,22 +253,22 @@ func (r *reading) add(cells [][]byte) error {
 	if math.IsNaN(r.row.failed) {
 		r.row.failed = 0 // no request was sent
 	}
-	if g.trial != nil {
+	if g.wholeTrial != nil {
 		for i, value := range cells[firstLoad : firstLoad+len(loads)] {
 			g.loads[i].add(value)
 		}
 		if err := g.add(&r.row, r.ordered); err != nil {
 			return err
 		}
-		g = g.trial
+		g = g.wholeTrial
 	} else {
-		g.early++
+		g.earlyFailures++
 	}
 	return g.add(&r.row, r.ordered)
 }
 
 // whole refuses a row that does not say what it is of, and one of another run.
-func (r *reading) whole(cells [][]byte) error {
+func (r *runReader) whole(cells [][]byte) error {
 	for _, i := range [...]int{scenario, variant, block, validity} {
 		if len(cells[i]) == 0 {
 			return refused("the row has no "+identity[i], "remove the row, or take the file as the lab wrote it")
@@ -295,7 +295,7 @@ func refused(what, hint string) error {
 }
 
 // group is that of a row, and of the trial that it is part of.
-func (r *reading) group(cells [][]byte) (*group, error) {
+func (r *runReader) group(cells [][]byte) (*group, error) {
 	r.key = r.key[:0]
 	for _, i := range [...]int{scenario, variant, cpus, phase} {
 		r.key = append(append(r.key, cells[i]...), 0)
@@ -310,35 +310,35 @@ func (r *reading) group(cells [][]byte) (*group, error) {
 	key := Key{Scenario: string(cells[scenario]), Variant: string(cells[variant]), CPUs: n, Phase: string(cells[phase])}
 	g := r.open(key)
 	if key.Phase != "" {
-		g.trial = r.open(key.trial())
+		g.wholeTrial = r.open(key.trial())
 	}
 	r.groups[string(r.key)] = g
 	return g, nil
 }
 
-func (r *reading) open(key Key) *group {
+func (r *runReader) open(key Key) *group {
 	if g := r.run.groups[key]; g != nil {
 		return g
 	}
-	g := &group{script: entry(r.run.scripts, key.Scenario), image: entry(r.run.images, key.Variant)}
+	g := &group{script: getOrCreate(r.run.scripts, key.Scenario), image: getOrCreate(r.run.images, key.Variant)}
 	for i, m := range r.metrics {
-		if r.which.takes(key.Scenario, key.Phase, m.Name) {
-			g.tallies = append(g.tallies, tally{metric: m, column: i, exact: key.Scenario == lab.ReferenceScenario})
+		if r.selection.includes(key.Scenario, key.Phase, m.Name) {
+			g.tallies = append(g.tallies, tally{metric: m, column: i, skipBounds: key.Scenario == lab.ReferenceScenario})
 		}
 	}
 	r.run.groups[key] = g
 	return g
 }
 
-func (r *reading) finish() {
+func (r *runReader) finish() {
 	for _, g := range r.run.groups {
 		g.finish()
 	}
 }
 
-func entry(all map[string]*seen, name string) *seen {
+func getOrCreate(all map[string]*distinctValues, name string) *distinctValues {
 	if all[name] == nil {
-		all[name] = &seen{}
+		all[name] = &distinctValues{}
 	}
 	return all[name]
 }

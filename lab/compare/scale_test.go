@@ -106,7 +106,7 @@ func TestMemoryDoesNotGrowWithRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		runs, err := compare.Read(context.Background(), []compare.Source{newLarge("a", rows, 1).source()}, compare.Default())
+		runs, err := compare.Read(context.Background(), []compare.Source{newLarge("a", rows, 1).source()}, compare.DefaultMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func BenchmarkCompareAMillionRows(b *testing.B) {
 	b.ResetTimer()
 	start, used := time.Now(), cpuSeconds()
 	for b.Loop() {
-		runs, err := compare.Read(context.Background(), sources, compare.Default())
+		runs, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
 		if err != nil {
 			b.Fatal(err)
 		}

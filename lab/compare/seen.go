@@ -5,30 +5,30 @@ import (
 	"strings"
 )
 
-// seen is the values that rows have where all should have the same.
-type seen struct{ values []string }
+// distinctValues is the values that rows have where all should have the same.
+type distinctValues struct{ values []string }
 
-// mostSeen bounds what is kept of rows that each have a value of their own.
-const mostSeen = 8
+// maxDistinct bounds what is kept of rows that each have a value of their own.
+const maxDistinct = 8
 
 // add takes in the cells of a row, empty ones aside: a trial that failed early
 // has no more.
-func (s *seen) add(cells ...[]byte) {
+func (s *distinctValues) add(cells ...[]byte) {
 	if len(cells[0]) == 0 {
 		return
 	}
 	for _, v := range s.values {
-		if same(v, cells) {
+		if equalJoined(v, cells) {
 			return
 		}
 	}
-	if len(s.values) < mostSeen {
-		s.values = append(s.values, joined(cells))
+	if len(s.values) < maxDistinct {
+		s.values = append(s.values, joinCells(cells))
 	}
 }
 
-// same reports whether a value is these cells joined, without joining them.
-func same(value string, cells [][]byte) bool {
+// equalJoined reports whether a value is these cells joined, without joining them.
+func equalJoined(value string, cells [][]byte) bool {
 	for i, c := range cells {
 		if len(c) == 0 {
 			continue
@@ -47,7 +47,7 @@ func same(value string, cells [][]byte) bool {
 	return value == ""
 }
 
-func joined(cells [][]byte) string {
+func joinCells(cells [][]byte) string {
 	var words []string
 	for _, c := range cells {
 		if len(c) > 0 {
@@ -58,8 +58,8 @@ func joined(cells [][]byte) string {
 }
 
 // first is the values of the first cells alone.
-func (s *seen) first() *seen {
-	var firsts seen
+func (s *distinctValues) first() *distinctValues {
+	var firsts distinctValues
 	for _, v := range s.values {
 		word, _, _ := strings.Cut(v, " ")
 		firsts.add([]byte(word))
@@ -67,7 +67,7 @@ func (s *seen) first() *seen {
 	return &firsts
 }
 
-func (s *seen) String() string {
+func (s *distinctValues) String() string {
 	if s == nil {
 		return ""
 	}

@@ -14,7 +14,7 @@ import (
 const width = 110
 
 // symbols are marks as tables have them.
-var symbols = map[Mark]string{Equivalent: "~", TooFew: "?", Better: "better", Worse: "worse", Undecided: ""}
+var symbols = map[Mark]string{Equivalent: "~", TooFewTrials: "?", Better: "better", Worse: "worse", Undecided: ""}
 
 // digits writes a number with four digits that count, or more before the point.
 func digits(x float64, round func(float64) float64) string {
@@ -35,7 +35,7 @@ func (l Line) short(v Value) string {
 	switch {
 	case v.Low == nil || v.High == nil || *v.Low == *v.High:
 		return v.mean()
-	case l.By == ByDifference:
+	case l.Scale == DifferenceScale:
 		return v.mean() + " ±" + number((*v.High-*v.Low)/2)
 	}
 	return fmt.Sprintf("%s ±%.1f%%", v.mean(), 100*(math.Sqrt(*v.High / *v.Low)-1))
@@ -47,7 +47,7 @@ func (v Value) mean() string {
 	switch {
 	case v.Mean == nil:
 		return "-"
-	case v.Bound:
+	case v.LowerBound:
 		return ">= " + digits(*v.Mean, math.Floor)
 	}
 	return number(*v.Mean)
@@ -57,10 +57,10 @@ func number(x float64) string { return digits(x, math.Round) }
 
 // trials is how many count, and of how many where some do not.
 func (v Value) trials() string {
-	if v.Trials == v.Of {
+	if v.Trials == v.Blocks {
 		return strconv.Itoa(v.Trials)
 	}
-	return fmt.Sprintf("%d of %d", v.Trials, v.Of)
+	return fmt.Sprintf("%d of %d", v.Trials, v.Blocks)
 }
 
 // effect is the ratio or the difference with its interval.
@@ -69,7 +69,7 @@ func (l Line) effect() string {
 		return "-"
 	}
 	form := ratio
-	if l.By == ByDifference {
+	if l.Scale == DifferenceScale {
 		form = signed
 	}
 	text := form(*l.Effect) + interval(l.Low, l.High, form)
@@ -103,15 +103,15 @@ func signed(x float64) string {
 	return fmt.Sprintf("%+.3g", x)
 }
 
-// runs is by how many the variance between runs is known: in brackets where it is
+// runsCell is by how many the variance between runs is known: in brackets where it is
 // not the line's own.
-func (b Between) runs() string {
-	switch b.Of {
-	case OwnLine:
+func (b LineVariance) runsCell() string {
+	switch b.Source {
+	case FromLine:
 		return strconv.Itoa(b.Runs)
-	case ItsMetric:
+	case FromMetric:
 		return fmt.Sprintf("(%d)", b.Runs)
-	case References:
+	case FromReferences:
 		return "-"
 	}
 	return ""
@@ -132,7 +132,7 @@ func columns(form func(Line, Value) string) []column {
 		{"NEW", func(l Line) string { return form(l, l.New) }},
 		{"n", func(l Line) string { return l.New.trials() }},
 		{"NEW/OLD", Line.effect},
-		{"runs", func(l Line) string { return l.Between.runs() }},
+		{"runs", func(l Line) string { return l.BetweenRuns.runsCell() }},
 		{"", Line.symbol},
 	}
 }
@@ -143,10 +143,10 @@ func (c Comparison) head() []string {
 	for _, d := range c.Ignored {
 		lines = append(lines, "ignored: "+d.String())
 	}
-	if c.References != nil {
-		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed", ratio(*c.References), 100*MostApart))
+	if c.ReferenceRatio != nil {
+		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed", ratio(*c.ReferenceRatio), 100*MaxReferenceDifference))
 	}
-	between, _ := c.terms()
+	between, _ := c.varianceTerms()
 	lines = append(lines, between)
 	for _, n := range c.Notes {
 		lines = append(lines, "note: "+n)
@@ -186,7 +186,7 @@ func (c Comparison) unmatched() (lines []string) {
 // Summary counts the marks: "2 worse, 1 better, 40 equivalent (~), 3 undecided".
 func (c Comparison) Summary() string {
 	var words []string
-	for _, m := range []Mark{Worse, Better, Equivalent, Undecided, TooFew} {
+	for _, m := range []Mark{Worse, Better, Equivalent, Undecided, TooFewTrials} {
 		n := c.Count(m)
 		if n == 0 {
 			continue
@@ -290,8 +290,8 @@ func wrap(b *strings.Builder, text string) {
 	b.WriteString(line + "\n")
 }
 
-// known are the columns that name a line where each has them all.
-var known = []column{
+// keyColumns are the columns that name a line where each has them all.
+var keyColumns = []column{
 	{"scenario", func(l Line) string { return l.Scenario }},
 	{"variant", func(l Line) string { return l.Variant }},
 	{"CPUs", func(l Line) string { return strconv.FormatInt(l.CPUs, 10) }},
@@ -302,9 +302,9 @@ var known = []column{
 func (c Comparison) Markdown() string {
 	var b strings.Builder
 	for _, line := range c.head() {
-		b.WriteString("- " + plain(line) + "\n")
+		b.WriteString("- " + escapeMarkdown(line) + "\n")
 	}
-	columns := slices.Concat(known, columns(Line.full))
+	columns := slices.Concat(keyColumns, columns(Line.full))
 	if c.fails() {
 		failed := column{"failed", func(l Line) string { return l.failures("%s, %s") }}
 		columns = slices.Insert(columns, len(columns)-1, failed)
@@ -317,16 +317,16 @@ func (c Comparison) Markdown() string {
 	for _, l := range c.Lines {
 		b.WriteByte('|')
 		for _, column := range columns {
-			b.WriteString(" " + plain(column.cell(l)) + " |")
+			b.WriteString(" " + escapeMarkdown(column.cell(l)) + " |")
 		}
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
 	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
-		b.WriteString(plain(line) + "\n\n")
+		b.WriteString(escapeMarkdown(line) + "\n\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// plain keeps text from being read as Markdown.
-var plain = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
+// escapeMarkdown keeps text from being read as Markdown.
+var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace

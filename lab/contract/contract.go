@@ -14,7 +14,7 @@ import (
 
 // Contract is the content of runtimes/contract.json.
 type Contract struct {
-	file    file
+	file    contractDoc
 	vectors []Vector
 }
 
@@ -26,9 +26,9 @@ type Vector struct {
 	// Want is the exact status and body, and the headers that have one right
 	// value; content-length is among them where the body does not come in chunks.
 	Want lab.Answer
-	// Present names the headers that must be there with any value. No others
+	// RequiredHeaders names the headers that must be there with any value. No others
 	// than these and those of Want may be.
-	Present []string
+	RequiredHeaders []string
 }
 
 // Vectors are all of the contract, in the order of the file. They are meant to
@@ -59,7 +59,7 @@ func (c *Contract) Succeeding() []lab.Request {
 }
 
 // The contract file as it is written.
-type file struct {
+type contractDoc struct {
 	Version int      `json:"version"`
 	About   string   `json:"about"`
 	Rules   []string `json:"rules"`
@@ -234,10 +234,10 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 		}
 	}
 	return Vector{
-		Name:    v.Name,
-		About:   v.About,
-		Request: lab.Request{Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: asked},
-		Want:    lab.Answer{Status: v.Response.Status, Header: named, Body: answered},
-		Present: present,
+		Name:            v.Name,
+		About:           v.About,
+		Request:         lab.Request{Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: asked},
+		Want:            lab.Answer{Status: v.Response.Status, Header: named, Body: answered},
+		RequiredHeaders: present,
 	}, nil
 }

@@ -74,8 +74,8 @@ func TestVectorsAreResolved(t *testing.T) {
 	if got := typical.Want.Header["content-length"]; got != "27" {
 		t.Errorf("content-length of /json is %q", got)
 	}
-	if !slices.Equal(typical.Present, []string{"date"}) {
-		t.Errorf("present on /json: %v", typical.Present)
+	if !slices.Equal(typical.RequiredHeaders, []string{"date"}) {
+		t.Errorf("present on /json: %v", typical.RequiredHeaders)
 	}
 	head := vectorNamed(t, c, "json-head")
 	if head.Want.Header["content-length"] != "27" || len(head.Want.Body) != 0 {
@@ -89,7 +89,7 @@ func TestVectorsAreResolved(t *testing.T) {
 	if body := streamed.Want.Body; len(body) != 1<<20 || body[250] != 250 || body[251] != 0 || body[65535] != 65535%251 || body[65536] != 0 {
 		t.Errorf("body_blocks became %d bytes", len(body))
 	}
-	if _, given := streamed.Want.Header["content-length"]; given || slices.Contains(streamed.Present, "content-length") {
+	if _, given := streamed.Want.Header["content-length"]; given || slices.Contains(streamed.RequiredHeaders, "content-length") {
 		t.Error("a body in chunks is to have a content-length")
 	}
 	bom := vectorNamed(t, c, "echo-bom")
@@ -217,7 +217,7 @@ func TestLoadOfNoFile(t *testing.T) {
 func right(v Vector) lab.Answer {
 	a := v.Want
 	a.Header = maps.Clone(v.Want.Header)
-	for _, name := range v.Present {
+	for _, name := range v.RequiredHeaders {
 		a.Header[name] = "whatever"
 	}
 	return a

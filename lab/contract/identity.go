@@ -13,9 +13,9 @@ import (
 	"runtimelab/lab"
 )
 
-// Expected is what one server must say of itself besides what the contract
+// ExpectedIdentity is what one server must say of itself besides what the contract
 // asks of all. Zero values are not looked at.
-type Expected struct {
+type ExpectedIdentity struct {
 	Runtime     string
 	Model       string
 	GIL         *bool
@@ -40,8 +40,8 @@ type field struct {
 	AtLeast *float64 `json:"at_least,omitempty"`
 }
 
-// types are the kinds of value that a field may have, by their names.
-var types = map[string]func(any) bool{
+// valueTypes are the kinds of value that a field may have, by their names.
+var valueTypes = map[string]func(any) bool{
 	"string":  func(v any) bool { _, is := v.(string); return is },
 	"number":  func(v any) bool { _, is := v.(float64); return is },
 	"integer": func(v any) bool { n, is := v.(float64); return is && n == float64(int64(n)) },
@@ -66,7 +66,7 @@ var types = map[string]func(any) bool{
 func (r identityRule) check() error {
 	seen := map[string]bool{}
 	for _, f := range r.Fields {
-		is, known := types[f.Type]
+		is, known := valueTypes[f.Type]
 		switch {
 		case f.Field == "" || seen[f.Field]:
 			return fmt.Errorf("identity: field %q is there twice or has no name", f.Field)
@@ -87,10 +87,10 @@ func (c *Contract) IdentityRequest() lab.Request {
 	return lab.Request{Method: http.MethodGet, Path: c.file.Identity.Path}
 }
 
-// Identity reads the answer to IdentityRequest and checks it: exactly the
+// CheckIdentity reads the answer to IdentityRequest and checks it: exactly the
 // contract's fields, of the right types, with values that obey the contract's
 // rules and are those expected. It says what is wrong in words, one line each.
-func (c *Contract) Identity(got lab.Answer, want Expected) (lab.Identity, []string) {
+func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Identity, []string) {
 	var id lab.Identity
 	switch {
 	case got.Error != "":
@@ -103,11 +103,11 @@ func (c *Contract) Identity(got lab.Answer, want Expected) (lab.Identity, []stri
 		return id, []string{"its answer is no JSON object: " + err.Error()}
 	}
 	values := flatten("", said)
-	found := c.file.Identity.judge(values)
+	found := c.file.Identity.checkFields(values)
 	if err := json.Unmarshal(got.Body, &id); err != nil {
 		return id, append(found, "its answer cannot be read: "+err.Error())
 	}
-	return id, append(found, want.judge(id)...)
+	return id, append(found, want.checkIdentity(id)...)
 }
 
 // flatten lists the fields of an object by their paths. The object under
@@ -123,7 +123,7 @@ func flatten(prefix string, object map[string]any) map[string]any {
 	return values
 }
 
-func (r identityRule) judge(values map[string]any) (found []string) {
+func (r identityRule) checkFields(values map[string]any) (found []string) {
 	for _, f := range r.Fields {
 		value, given := values[f.Field]
 		delete(values, f.Field)
@@ -145,23 +145,23 @@ func (r identityRule) judge(values map[string]any) (found []string) {
 func (f field) requirement(value any) string {
 	number, _ := value.(float64)
 	switch {
-	case !types[f.Type](value) && f.Type == "strings":
+	case !valueTypes[f.Type](value) && f.Type == "strings":
 		return "an object of strings"
-	case !types[f.Type](value):
+	case !valueTypes[f.Type](value):
 		return "a value of type " + f.Type
 	case f.Equals != nil && !reflect.DeepEqual(value, f.Equals):
-		return shown(f.Equals)
+		return formatValue(f.Equals)
 	case f.Not != nil && reflect.DeepEqual(value, f.Not):
 		return "another value"
 	case f.AtLeast != nil && number < *f.AtLeast:
-		return "at least " + shown(*f.AtLeast)
+		return "at least " + formatValue(*f.AtLeast)
 	}
 	return ""
 }
 
-func (want Expected) judge(id lab.Identity) (found []string) {
+func (want ExpectedIdentity) checkIdentity(id lab.Identity) (found []string) {
 	differ := func(field string, got any, why string, expected any) {
-		found = append(found, says(field, got)+", "+why+" "+shown(expected))
+		found = append(found, says(field, got)+", "+why+" "+formatValue(expected))
 	}
 	if want.Runtime != "" && id.Runtime != want.Runtime {
 		differ("runtime", id.Runtime, "the variant runs the application of", want.Runtime)
@@ -172,8 +172,8 @@ func (want Expected) judge(id lab.Identity) (found []string) {
 	if want.GIL != nil && (id.GIL == nil || *id.GIL != *want.GIL) {
 		differ("gil", id.GIL, "the variant's gil is", *want.GIL)
 	}
-	if want.MemoryLimit != 0 && id.Process.MemoryLimitByte != want.MemoryLimit {
-		differ("process.memory_limit", id.Process.MemoryLimitByte, "the lab gave it", want.MemoryLimit)
+	if want.MemoryLimit != 0 && id.Process.MemoryLimitBytes != want.MemoryLimit {
+		differ("process.memory_limit", id.Process.MemoryLimitBytes, "the lab gave it", want.MemoryLimit)
 	}
 	if want.Nofile != 0 && id.Process.NofileSoft != want.Nofile {
 		differ("process.nofile_soft", id.Process.NofileSoft, "the lab gave it", want.Nofile)
@@ -188,10 +188,10 @@ func (want Expected) judge(id lab.Identity) (found []string) {
 }
 
 // says tells what a server said, for a sentence to go on.
-func says(field string, value any) string { return "it says " + field + " " + shown(value) }
+func says(field string, value any) string { return "it says " + field + " " + formatValue(value) }
 
-// shown writes a value as JSON in one line, and only the beginning of a long one.
-func shown(value any) string {
+// formatValue writes a value as JSON in one line, and only the beginning of a long one.
+func formatValue(value any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)

@@ -17,7 +17,7 @@ type Difference struct {
 	What    string // in words, with the byte offset where there is one
 	// A and B are the two sides, escaped and shortened around the difference,
 	// and AName and BName say whose they are.
-	AName, BName string
+	NameA, NameB string
 	A, B         string
 }
 
@@ -30,36 +30,36 @@ func (d Difference) String() string {
 	}
 	fmt.Fprintf(&text, "\n  %s", d.What)
 	if d.A != "" || d.B != "" {
-		fmt.Fprintf(&text, "\n  --- %s\n  +++ %s\n  -%s\n  +%s", d.AName, d.BName, d.A, d.B)
+		fmt.Fprintf(&text, "\n  --- %s\n  +++ %s\n  -%s\n  +%s", d.NameA, d.NameB, d.A, d.B)
 	}
 	return text.String()
 }
 
-// Judge compares an answer with what the vector wants of it.
-func Judge(v Vector, got lab.Answer) []Difference {
-	p := pair{
+// CheckAnswer compares an answer with what the vector wants of it.
+func CheckAnswer(v Vector, got lab.Answer) []Difference {
+	p := answerPair{
 		vector: v.Name, request: v.Request,
 		aName: "contract", bName: "answer",
 		a: v.Want, b: got,
 	}
 	if got.Error != "" {
-		return []Difference{p.differ("no answer: " + got.Error)}
+		return []Difference{p.newDifference("no answer: " + got.Error)}
 	}
 	found := p.status()
 	found = append(found, p.headers(slices.Sorted(maps.Keys(v.Want.Header)))...)
-	found = append(found, p.headerSet(v.Present)...)
+	found = append(found, p.headerSet(v.RequiredHeaders)...)
 	return append(found, p.body()...)
 }
 
-// Compare compares the answers of two variants to the same requests: exact
+// CompareAnswers compares the answers of two variants to the same requests: exact
 // status, exact body, content-type, and the names of all headers. The slices
 // run in parallel; a missing answer is a difference.
-func Compare(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []Difference {
+func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []Difference {
 	var found []Difference
 	for i, r := range requests {
-		p := pair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
+		p := answerPair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
 		if i >= len(a) || i >= len(b) {
-			found = append(found, p.differ(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
+			found = append(found, p.newDifference(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
 			break
 		}
 		p.a, p.b = a[i], b[i]
@@ -68,10 +68,10 @@ func Compare(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []D
 	return found
 }
 
-func (p pair) compare() []Difference {
+func (p answerPair) compare() []Difference {
 	if p.a.Error != "" || p.b.Error != "" {
-		d := p.differ("no answer")
-		d.A, d.B = answered(p.a), answered(p.b)
+		d := p.newDifference("no answer")
+		d.A, d.B = describeAnswer(p.a), describeAnswer(p.b)
 		return []Difference{d}
 	}
 	found := p.status()
@@ -80,35 +80,35 @@ func (p pair) compare() []Difference {
 	return append(found, p.body()...)
 }
 
-func answered(a lab.Answer) string {
+func describeAnswer(a lab.Answer) string {
 	if a.Error != "" {
 		return a.Error
 	}
 	return fmt.Sprintf("status %d", a.Status)
 }
 
-// pair is two answers to one request: a is the one to go by.
-type pair struct {
+// answerPair is two answers to one request: a is the one to go by.
+type answerPair struct {
 	vector       string
 	request      lab.Request
 	aName, bName string
 	a, b         lab.Answer
 }
 
-func (p pair) differ(what string) Difference {
-	return Difference{Vector: p.vector, Request: requestLine(p.request), What: what, AName: p.aName, BName: p.bName}
+func (p answerPair) newDifference(what string) Difference {
+	return Difference{Vector: p.vector, Request: requestLine(p.request), What: what, NameA: p.aName, NameB: p.bName}
 }
 
-func (p pair) status() []Difference {
+func (p answerPair) status() []Difference {
 	if p.a.Status == p.b.Status {
 		return nil
 	}
-	d := p.differ("status differs")
+	d := p.newDifference("status differs")
 	d.A, d.B = fmt.Sprint(p.a.Status), fmt.Sprint(p.b.Status)
 	return []Difference{d}
 }
 
-func (p pair) headers(names []string) []Difference {
+func (p answerPair) headers(names []string) []Difference {
 	var found []Difference
 	for _, name := range names {
 		want, wanted := p.a.Header[name]
@@ -116,7 +116,7 @@ func (p pair) headers(names []string) []Difference {
 		if want == got && wanted == present {
 			continue
 		}
-		d := p.differ("header " + name + " differs")
+		d := p.newDifference("header " + name + " differs")
 		d.A, d.B = headerLine(name, want, wanted), headerLine(name, got, present)
 		found = append(found, d)
 	}
@@ -133,14 +133,14 @@ func headerLine(name, value string, present bool) string {
 // headerSet compares the names of headers; present are names that a has
 // besides those in its map. Headers that headers() has reported are not
 // reported again, and "connection: close" is the transport's affair.
-func (p pair) headerSet(present []string) []Difference {
+func (p answerPair) headerSet(present []string) []Difference {
 	want := append(headerNames(p.a), present...)
 	slices.Sort(want)
 	got := headerNames(p.b)
 	if slices.Equal(want, got) {
 		return nil
 	}
-	d := p.differ("the set of headers differs")
+	d := p.newDifference("the set of headers differs")
 	d.A, d.B = strings.Join(want, ", "), strings.Join(got, ", ")
 	return []Difference{d}
 }
@@ -157,13 +157,13 @@ func headerNames(a lab.Answer) []string {
 	return names
 }
 
-func (p pair) body() []Difference {
+func (p answerPair) body() []Difference {
 	a, b := p.a.Body, p.b.Body
 	if bytes.Equal(a, b) {
 		return nil
 	}
 	at := lab.CommonPrefix(a, b)
-	d := p.differ(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
+	d := p.newDifference(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
 	d.A, d.B = lab.Excerpt(a, at), lab.Excerpt(b, at)
 	return []Difference{d}
 }
@@ -172,7 +172,7 @@ func (p pair) body() []Difference {
 const shownRequest = 100
 
 func requestLine(r lab.Request) string {
-	line := r.Method + " " + shortened(r.Path)
+	line := r.Method + " " + shortenPath(r.Path)
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		line += fmt.Sprintf(", %s: %s", name, lab.Escape([]byte(r.Header[name])))
 	}
@@ -186,8 +186,8 @@ func requestLine(r lab.Request) string {
 	return fmt.Sprintf("%s, %d bytes: %s", line, len(r.Body), shown)
 }
 
-// shortened is a path as people can read it: some have thousands of digits.
-func shortened(path string) string {
+// shortenPath is a path as people can read it: some have thousands of digits.
+func shortenPath(path string) string {
 	if len(path) <= shownRequest {
 		return path
 	}

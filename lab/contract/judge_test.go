@@ -9,7 +9,7 @@ import (
 
 func TestJudgeAcceptsTheRightAnswer(t *testing.T) {
 	for _, v := range load(t).Vectors() {
-		if found := Judge(v, right(v)); len(found) > 0 {
+		if found := CheckAnswer(v, right(v)); len(found) > 0 {
 			t.Errorf("%v", found)
 		}
 	}
@@ -38,11 +38,11 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := right(v)
 			c.spoil(&got)
-			found := Judge(v, got)
+			found := CheckAnswer(v, got)
 			if len(found) == 0 {
 				t.Fatal("nothing found")
 			}
-			text := texts(found)[0]
+			text := formatDifferences(found)[0]
 			for _, says := range append(c.says, "echo-typical: POST /echo, content-type: application/json, 224 bytes: {\"id\":4711") {
 				if !strings.Contains(text, says) {
 					t.Errorf("%q is not in\n%s", says, text)
@@ -56,7 +56,7 @@ func TestJudgeWantsChunksInThePlaceOfALength(t *testing.T) {
 	v := vectorNamed(t, load(t), "stream-1-mib")
 	got := right(v)
 	got.Header["content-length"] = "1048576"
-	found := texts(Judge(v, got))
+	found := formatDifferences(CheckAnswer(v, got))
 	if len(found) != 1 || !strings.Contains(found[0], "the set of headers differs") || !strings.Contains(found[0], "+content-length") {
 		t.Errorf("%v", found)
 	}
@@ -66,17 +66,17 @@ func TestALongPathIsShortened(t *testing.T) {
 	v := vectorNamed(t, load(t), "compute-integers-5000-digits")
 	got := right(v)
 	got.Status = 414
-	found := texts(Judge(v, got))
+	found := formatDifferences(CheckAnswer(v, got))
 	if len(found) != 1 || !strings.Contains(found[0], "GET /compute/integers?n=1111") || !strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
 		t.Errorf("%v", found)
 	}
 }
 
-func TestJudgeLetsTheTransportClose(t *testing.T) {
+func TestCheckAnswerIgnoresConnectionClose(t *testing.T) {
 	v := vectorNamed(t, load(t), "json")
 	got := right(v)
 	got.Header["connection"] = "close"
-	if found := Judge(v, got); len(found) > 0 {
+	if found := CheckAnswer(v, got); len(found) > 0 {
 		t.Errorf("%v", found)
 	}
 }
@@ -85,7 +85,7 @@ func TestDifferenceReadsLikeADiff(t *testing.T) {
 	request := lab.Request{Method: "POST", Path: "/echo", Body: []byte("\"\u00e9\\")}
 	a := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "é" + strings.Repeat("b", 100))}
 	b := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "?" + strings.Repeat("b", 100))}
-	found := Compare([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single", "python/uvloop")
+	found := CompareAnswers([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single", "python/uvloop")
 	want := `input 0: POST /echo, 4 bytes: "\xc3\xa9\\
   body differs at byte 100 (202 and 201 bytes)
   --- node/single
@@ -122,7 +122,7 @@ func TestCompare(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			found := Compare([]lab.Request{{Method: "GET", Path: "/"}}, c.a, c.b, "a", "b")
+			found := CompareAnswers([]lab.Request{{Method: "GET", Path: "/"}}, c.a, c.b, "a", "b")
 			switch {
 			case c.finds == "" && len(found) > 0:
 				t.Errorf("found %v", found)
@@ -135,7 +135,7 @@ func TestCompare(t *testing.T) {
 
 func TestExam(t *testing.T) {
 	c := load(t)
-	e := NewExam(c, 7, 5, Expected{MemoryLimit: 512 << 20, Nofile: 1024})
+	e := NewSuite(c, 7, 5, ExpectedIdentity{MemoryLimit: 512 << 20, Nofile: 1024})
 	vectors := c.Vectors()
 	if len(e.Requests()) != len(vectors)+5 {
 		t.Fatalf("%d requests for %d vectors", len(e.Requests()), len(vectors))
@@ -147,20 +147,20 @@ func TestExam(t *testing.T) {
 			answers[i] = right(vectors[i])
 		}
 	}
-	if found := e.Judge(answers); len(found) > 0 {
+	if found := e.CheckAnswers(answers); len(found) > 0 {
 		t.Errorf("right answers: %v", found)
 	}
 	answers[1].Status = 500
 	answers[len(vectors)+3].Error = "reset"
-	found := e.Judge(answers)
+	found := e.CheckAnswers(answers)
 	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") || !strings.HasPrefix(found[1], "random input 3: ") {
 		t.Errorf("found %q", found)
 	}
-	if found := e.Judge(answers[1:]); len(found) != 1 {
+	if found := e.CheckAnswers(answers[1:]); len(found) != 1 {
 		t.Errorf("a missing answer: %q", found)
 	}
 	// What all servers are given and what this one was to run on both count.
-	_, found = e.Identity(answerOf(t, good()), lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
+	_, found = e.CheckIdentity(answerOf(t, good()), lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
 	all := strings.Join(found, "\n")
 	for _, field := range []string{"runtime", "model", "process.nofile_soft", "process.nofile_hard", "process.cpus_allowed"} {
 		if !strings.Contains(all, "it says "+field+" ") {

@@ -22,16 +22,16 @@ const version = 1
 func Load(path string) (*Contract, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fault(fmt.Errorf("reading the contract: %w", err))
+		return nil, newFault(fmt.Errorf("reading the contract: %w", err))
 	}
 	c, err := parse(content)
 	if err != nil {
-		return nil, fault(fmt.Errorf("reading the contract %s: %w", path, err))
+		return nil, newFault(fmt.Errorf("reading the contract %s: %w", path, err))
 	}
 	return c, nil
 }
 
-func fault(err error) error {
+func newFault(err error) error {
 	return &lab.Fault{
 		Code: lab.ExitUsage,
 		Err:  err,
@@ -44,10 +44,10 @@ func parse(content []byte) (*Contract, error) {
 	decoder.DisallowUnknownFields()
 	c := &Contract{}
 	if err := decoder.Decode(&c.file); err != nil {
-		return nil, located(content, err)
+		return nil, withLine(content, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("line %d: something follows the contract", line(content, decoder.InputOffset()))
+		return nil, fmt.Errorf("line %d: something follows the contract", lineAt(content, decoder.InputOffset()))
 	}
 	if c.file.Version != version {
 		return nil, fmt.Errorf("version %d, where this lab reads version %d", c.file.Version, version)
@@ -61,8 +61,8 @@ func parse(content []byte) (*Contract, error) {
 	return c, c.file.Random.check()
 }
 
-// large is the size from which bodies are shared.
-const large = 1 << 20
+// minSharedBody is the size from which bodies are shared.
+const minSharedBody = 1 << 20
 
 // shareBodies lets a large body that another begins with be the beginning of that:
 // those that are too large, and just not, are the same letter over and over.
@@ -75,7 +75,7 @@ func shareBodies(vectors []Vector) {
 	var kept [][]byte
 	for _, v := range longest {
 		body := v.Request.Body
-		if len(body) < large {
+		if len(body) < minSharedBody {
 			return
 		}
 		if i := slices.IndexFunc(kept, func(k []byte) bool { return bytes.HasPrefix(k, body) }); i >= 0 {
@@ -119,19 +119,19 @@ func (c *Contract) resolve() error {
 	return nil
 }
 
-// located adds the line to what the decoder says, where it knows.
-func located(content []byte, err error) error {
+// withLine adds the line to what the decoder says, where it knows.
+func withLine(content []byte, err error) error {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: %w", line(content, syntax.Offset), err)
+		return fmt.Errorf("line %d: %w", lineAt(content, syntax.Offset), err)
 	case errors.As(err, &mistyped):
-		return fmt.Errorf("line %d: %w", line(content, mistyped.Offset), err)
+		return fmt.Errorf("line %d: %w", lineAt(content, mistyped.Offset), err)
 	}
 	return err
 }
 
-func line(content []byte, offset int64) int {
+func lineAt(content []byte, offset int64) int {
 	return 1 + bytes.Count(content[:min(int(offset), len(content))], []byte("\n"))
 }

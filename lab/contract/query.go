@@ -63,11 +63,11 @@ func (r uploadRule) check() error {
 	return r.Request.check()
 }
 
-func (w writer) asking(rule queryRule, valid bool) lab.Request {
+func (w requestGenerator) queryRequest(rule queryRule, valid bool) lab.Request {
 	e := rule.Endpoints[w.IntN(len(rule.Endpoints))]
 	r := lab.Request{Method: e.Methods[0], Path: e.Path}
 	if w.chance(0.2) {
-		r.Method = w.oneOf(e.Methods...)
+		r.Method = w.pick(e.Methods...)
 	}
 	wrong := -1
 	if !valid {
@@ -76,17 +76,17 @@ func (w writer) asking(rule queryRule, valid bool) lab.Request {
 	var members []string
 	for i, p := range e.Parameters {
 		if i == wrong {
-			members = append(members, w.wrong(p)...)
+			members = append(members, w.wrongParameter(p)...)
 		} else {
-			members = append(members, w.member(p.Name, w.within(p)))
+			members = append(members, w.queryMember(p.Name, w.validNumber(p)))
 		}
 	}
 	for w.chance(0.2) {
-		members = append(members, w.unknown(e.Parameters[0].Name))
+		members = append(members, w.unknownParameter(e.Parameters[0].Name))
 	}
 	w.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	if len(members) > 0 {
-		r.Path += "?" + strings.Join(members, w.oneOf("&", "&", "&", "&&"))
+		r.Path += "?" + strings.Join(members, w.pick("&", "&", "&", "&&"))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && w.chance(0.3) {
 		r.Header, r.Body = map[string]string{"content-type": "application/json"}, []byte("{}")
@@ -94,8 +94,8 @@ func (w writer) asking(rule queryRule, valid bool) lab.Request {
 	return r
 }
 
-// within is a number to be answered, often at an end.
-func (w writer) within(p parameter) string {
+// validNumber is a number to be answered, often at an end.
+func (w requestGenerator) validNumber(p parameter) string {
 	n := p.Low + w.Int64N(p.AtMost-p.Low+1)
 	switch w.IntN(8) {
 	case 0:
@@ -108,19 +108,19 @@ func (w writer) within(p parameter) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// member is a name and a value, sometimes with escapes that need not be.
-func (w writer) member(name, value string) string {
-	return w.percent(name, 0.02) + "=" + w.percent(value, 0.05)
+// queryMember is a name and a value, sometimes with escapes that need not be.
+func (w requestGenerator) queryMember(name, value string) string {
+	return w.percentEncode(name, 0.02) + "=" + w.percentEncode(value, 0.05)
 }
 
-// percent escapes what a query cannot have as it is, and, each with the
+// percentEncode escapes what a query cannot have as it is, and, each with the
 // probability needless, characters that it can.
-func (w writer) percent(text string, needless float64) string {
+func (w requestGenerator) percentEncode(text string, needless float64) string {
 	var out strings.Builder
 	for _, c := range []byte(text) {
 		switch {
 		case !strings.ContainsRune("+-._", rune(c)) && !isAlphanumeric(c), w.chance(needless):
-			fmt.Fprintf(&out, w.oneOf("%%%02x", "%%%02X"), c)
+			fmt.Fprintf(&out, w.pick("%%%02x", "%%%02X"), c)
 		default:
 			out.WriteByte(c)
 		}
@@ -132,29 +132,29 @@ func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// unknown is a member that no endpoint knows. Some resemble one that it does.
-func (w writer) unknown(name string) string {
-	return w.oneOf("x=1", "x", "x=", "=", "=1", "x=%ff", "x=%00", "%=%", "x=%zz", "x=1=2", "x=a;b",
+// unknownParameter is a member that no endpoint knows. Some resemble one that it does.
+func (w requestGenerator) unknownParameter(name string) string {
+	return w.pick("x=1", "x", "x=", "=", "=1", "x=%ff", "x=%00", "%=%", "x=%zz", "x=1=2", "x=a;b",
 		"__proto__=1", "constructor=1", "length=1", "toString",
 		strings.ToUpper(name)+"=1", name+"%20=1", "%20"+name+"=1", name+"%00=1", name+"%5B%5D=1", name+"%5B0%5D=1", name+".x=1", "%25"+name+"=1")
 }
 
-// wrong is what is sent in the place of a parameter: none, one beyond its
+// wrongParameter is what is sent in the place of a parameter: none, one beyond its
 // bounds, or one that is no whole number as the contract spells it.
-func (w writer) wrong(p parameter) []string {
-	digits := w.within(p)
+func (w requestGenerator) wrongParameter(p parameter) []string {
+	digits := w.validNumber(p)
 	switch w.IntN(6) {
 	case 0:
 		return nil
 	case 1:
-		return []string{w.percent(p.Name, 0.02)}
+		return []string{w.percentEncode(p.Name, 0.02)}
 	case 2:
-		return []string{w.member(p.Name, strconv.FormatInt(p.High+1+w.Int64N(10), 10))}
+		return []string{w.queryMember(p.Name, strconv.FormatInt(p.High+1+w.Int64N(10), 10))}
 	case 3:
-		return []string{w.member(p.Name, strconv.FormatInt(p.Low-1, 10))}
+		return []string{w.queryMember(p.Name, strconv.FormatInt(p.Low-1, 10))}
 	}
 	at := w.IntN(len(digits) + 1)
-	return []string{w.member(p.Name, w.oneOf(
+	return []string{w.queryMember(p.Name, w.pick(
 		"", "-1", "-0", "00", "+"+digits, "-"+digits, "0"+digits, digits+".0", digits+".", "."+digits, digits+"e0", digits+"E0", digits+"n", digits+"L",
 		"0x"+digits, "0b1", "0o7", "1_0", digits+",0", digits+"="+digits, digits+";", digits+"%",
 		" "+digits, digits+" ", "\t"+digits, digits+"\n", "\r\n"+digits, digits+"\x00", "\x00"+digits, "\u00a0"+digits, digits+"\u2028", "\ufeff"+digits, digits+"\u200b",
@@ -165,7 +165,7 @@ func (w writer) wrong(p parameter) []string {
 	))}
 }
 
-func (w writer) uploading(rule uploadRule) lab.Request {
+func (w requestGenerator) uploadRequest(rule uploadRule) lab.Request {
 	size := w.IntN(min(rule.SizeMax, 1000) + 1)
 	if w.chance(0.2) {
 		size = w.IntN(rule.SizeMax + 1)
@@ -176,14 +176,14 @@ func (w writer) uploading(rule uploadRule) lab.Request {
 		r.Body[i] = byte(w.Uint32())
 	}
 	if w.chance(0.8) {
-		r.Header["content-type"] = w.oneOf("application/octet-stream", "text/plain; charset=utf-16", "application/json", "application/xml",
+		r.Header["content-type"] = w.pick("application/octet-stream", "text/plain; charset=utf-16", "application/json", "application/xml",
 			"application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x", "image/png", "*/*", "x")
 	}
 	if w.chance(0.3) {
 		r.Header["transfer-encoding"] = "chunked"
 	}
 	if w.chance(0.2) {
-		r.Path += "?" + w.unknown("mib")
+		r.Path += "?" + w.unknownParameter("mib")
 	}
 	return r
 }

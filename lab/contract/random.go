@@ -77,36 +77,36 @@ func (r request) check() error {
 	return nil
 }
 
-// Random is n inputs, the same for the same seed: orders, queries and uploads
+// RandomRequests is n inputs, the same for the same seed: orders, queries and uploads
 // at and within their bounds, spelt in unusual ways, and such with something
 // wrong. What they should be answered is not known; Compare finds where two
 // variants do not agree.
-func (c *Contract) Random(seed uint64, n int) []lab.Request {
+func (c *Contract) RandomRequests(seed uint64, n int) []lab.Request {
 	rule := c.file.Random
-	w := writer{Rand: rand.New(rand.NewPCG(seed, 0)), bounds: rule.Orders.Bounds}
+	w := requestGenerator{Rand: rand.New(rand.NewPCG(seed, 0)), bounds: rule.Orders.Bounds}
 	requests := make([]lab.Request, n)
 	for i := range requests {
-		requests[i] = w.request(rule)
+		requests[i] = w.randomRequest(rule)
 	}
 	return requests
 }
 
-func (w writer) request(rule randomRule) lab.Request {
+func (w requestGenerator) randomRequest(rule randomRule) lab.Request {
 	valid := w.chance(rule.ValidShare)
 	pick := w.IntN(rule.Orders.Weight + rule.Queries.Weight + rule.Uploads.Weight)
 	if pick -= rule.Orders.Weight; pick < 0 {
-		return w.ordering(rule.Orders, valid)
+		return w.orderRequest(rule.Orders, valid)
 	}
 	if pick -= rule.Queries.Weight; pick < 0 {
-		return w.asking(rule.Queries, valid)
+		return w.queryRequest(rule.Queries, valid)
 	}
-	return w.uploading(rule.Uploads)
+	return w.uploadRequest(rule.Uploads)
 }
 
-func (w writer) ordering(rule orderRule, valid bool) lab.Request {
-	text := w.order(rule.Bounds)
+func (w requestGenerator) orderRequest(rule orderRule, valid bool) lab.Request {
+	text := w.orderJSON(rule.Bounds)
 	if !valid {
-		text = w.spoil(text)
+		text = w.corrupt(text)
 	}
 	return lab.Request{
 		Method: rule.Request.Method,
@@ -116,17 +116,17 @@ func (w writer) ordering(rule orderRule, valid bool) lab.Request {
 	}
 }
 
-// writer writes random requests.
-type writer struct {
+// requestGenerator writes random requests.
+type requestGenerator struct {
 	*rand.Rand
 	bounds bounds // of an order
 }
 
-func (w writer) chance(p float64) bool { return w.Float64() < p }
+func (w requestGenerator) chance(p float64) bool { return w.Float64() < p }
 
-func (w writer) oneOf(texts ...string) string { return texts[w.IntN(len(texts))] }
+func (w requestGenerator) pick(texts ...string) string { return texts[w.IntN(len(texts))] }
 
-func (w writer) order(b bounds) string {
+func (w requestGenerator) orderJSON(b bounds) string {
 	count := 1 + w.IntN(min(4, b.Items))
 	if w.chance(0.05) {
 		count = b.Items - w.IntN(2)*w.IntN(b.Items)
@@ -143,42 +143,42 @@ func (w writer) order(b bounds) string {
 	if w.chance(0.6) {
 		note = w.text(0, b.Note)
 	}
-	return w.space() + w.object(
+	return w.whitespace() + w.object(
 		"id", w.integer(0, b.ID),
 		"customer", w.text(1, b.Customer),
-		"express", w.oneOf("true", "false"),
+		"express", w.pick("true", "false"),
 		"note", note,
-		"items", "["+strings.Join(items, w.space()+","+w.space())+"]",
-	) + w.space()
+		"items", "["+strings.Join(items, w.whitespace()+","+w.whitespace())+"]",
+	) + w.whitespace()
 }
 
 // object writes names and values, given in turn, in any order.
-func (w writer) object(pairs ...string) string {
+func (w requestGenerator) object(pairs ...string) string {
 	members := make([]string, 0, len(pairs)/2+1)
 	for _, i := range w.Perm(len(pairs) / 2) {
 		name, value := pairs[2*i], pairs[2*i+1]
 		if w.chance(0.01) {
-			members = append(members, `"`+name+`":`+w.oneOf("null", "[]", `"x"`, "0", "1e400"))
+			members = append(members, `"`+name+`":`+w.pick("null", "[]", `"x"`, "0", "1e400"))
 		}
 		if w.chance(0.02) {
 			name = fmt.Sprintf(`\u%04x`, name[0]) + name[1:]
 		}
-		members = append(members, `"`+name+`"`+w.space()+":"+w.space()+value)
+		members = append(members, `"`+name+`"`+w.whitespace()+":"+w.whitespace()+value)
 	}
-	return "{" + w.space() + strings.Join(members, w.space()+","+w.space()) + w.space() + "}"
+	return "{" + w.whitespace() + strings.Join(members, w.whitespace()+","+w.whitespace()) + w.whitespace() + "}"
 }
 
-// space is white space of JSON, mostly none.
-func (w writer) space() string {
+// whitespace is white space of JSON, mostly none.
+func (w requestGenerator) whitespace() string {
 	if w.chance(0.9) {
 		return ""
 	}
-	return w.oneOf(" ", "\n", "\t", "\r\n", "   ")
+	return w.pick(" ", "\n", "\t", "\r\n", "   ")
 }
 
 // integer is often at an end of its range, and sometimes spelt as a fraction
 // or with an exponent.
-func (w writer) integer(low, high int64) string {
+func (w requestGenerator) integer(low, high int64) string {
 	n := low + w.Int64N(high-low+1)
 	switch w.IntN(8) {
 	case 0:
@@ -192,11 +192,11 @@ func (w writer) integer(low, high int64) string {
 	if w.chance(0.95) {
 		return digits
 	}
-	return w.oneOf(digits+".0", digits+"e0", digits+"E+00", digits+"00e-2", digits+".0000000000000000000001", digits+"000.0E-3")
+	return w.pick(digits+".0", digits+"e0", digits+"E+00", digits+"00e-2", digits+".0000000000000000000001", digits+"000.0E-3")
 }
 
 // text is a JSON string of low to high code points, mostly short.
-func (w writer) text(low, high int) string {
+func (w requestGenerator) text(low, high int) string {
 	length := low + w.IntN(min(high, 20)-low+1)
 	if w.chance(0.05) {
 		length = high
@@ -218,7 +218,7 @@ var alphabets = [][2]rune{
 }
 
 // character is one code point inside a JSON string, raw or escaped.
-func (w writer) character(plain bool) string {
+func (w requestGenerator) character(plain bool) string {
 	if plain {
 		return string(rune('a' + w.IntN(26)))
 	}
@@ -245,8 +245,8 @@ func escaped(r rune, capital bool) string {
 	return fmt.Sprintf(form+form, 0xd800+r>>10, 0xdc00+r&0x3ff)
 }
 
-// spoil does one thing to an order that makes it, mostly, none.
-func (w writer) spoil(text string) string {
+// corrupt does one thing to an order that makes it, mostly, none.
+func (w requestGenerator) corrupt(text string) string {
 	at := w.IntN(len(text))
 	switch w.IntN(8) {
 	case 0: // cut short
@@ -254,28 +254,28 @@ func (w writer) spoil(text string) string {
 	case 1: // one byte becomes any other
 		return text[:at] + string([]byte{byte(w.IntN(256))}) + text[at+1:]
 	case 2: // something is put in
-		return text[:at] + w.hostile() + text[at:]
+		return text[:at] + w.hostileText() + text[at:]
 	case 3: // something goes
 		return text[:at] + text[min(len(text), at+1+w.IntN(8)):]
 	case 4: // the largest values are a little too large
 		larger := w.bounds
 		larger.ID, larger.Customer, larger.Note, larger.SKU = larger.ID+2, larger.Customer+1, larger.Note+1, larger.SKU+1
 		larger.Items, larger.Quantity, larger.UnitCents = larger.Items+1, larger.Quantity+1, larger.UnitCents+1
-		return w.order(larger)
+		return w.orderJSON(larger)
 	case 5: // a value becomes another
 		return w.replaceValue(text)
 	case 6: // an unknown field
-		return strings.Replace(text, "{", `{"`+w.oneOf("x", "__proto__", "constructor", "length", "toString", "")+`":`+w.hostile()+",", 1+w.IntN(2))
+		return strings.Replace(text, "{", `{"`+w.pick("x", "__proto__", "constructor", "length", "toString", "")+`":`+w.hostileText()+",", 1+w.IntN(2))
 	default: // something before or after
-		return w.oneOf("\xef\xbb\xbf", "", "\u00a0", "\x00", w.hostile()) + text + w.oneOf("", "x", "\x00", "}", w.hostile())
+		return w.pick("\xef\xbb\xbf", "", "\u00a0", "\x00", w.hostileText()) + text + w.pick("", "x", "\x00", "}", w.hostileText())
 	}
 }
 
 // replaceValue puts something else in the place of what follows a colon.
-func (w writer) replaceValue(text string) string {
+func (w requestGenerator) replaceValue(text string) string {
 	colons := strings.Count(text, ":")
 	if colons == 0 {
-		return w.hostile()
+		return w.hostileText()
 	}
 	from := 0
 	for range 1 + w.IntN(colons) {
@@ -285,12 +285,12 @@ func (w writer) replaceValue(text string) string {
 	if length < 0 {
 		length = 0
 	}
-	return text[:from] + w.hostile() + text[from+length:]
+	return text[:from] + w.hostileText() + text[from+length:]
 }
 
-// hostile is a piece of text that parsers are known to disagree about.
-func (w writer) hostile() string {
-	return w.oneOf(
+// hostileText is a piece of text that parsers are known to disagree about.
+func (w requestGenerator) hostileText() string {
+	return w.pick(
 		"null", "true", "false", "0", "-0", "-0.0", "1.5", "-1", "1e400", "-1e400", "1e-400", "5e-324",
 		"9007199254740991", "9007199254740992", "9007199254740993", "18446744073709551616", "0.1e1", "1e", "1.", ".5", "+1", "01", "0x1", "1_000",
 		"NaN", "Infinity", "-Infinity", "nan", "undefined", "True", "None", "''",

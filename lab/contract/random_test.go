@@ -13,14 +13,14 @@ import (
 
 func TestRandomIsSeeded(t *testing.T) {
 	c := load(t)
-	a, b := c.Random(1, 300), c.Random(1, 300)
+	a, b := c.RandomRequests(1, 300), c.RandomRequests(1, 300)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same seed gives other inputs")
 	}
-	if reflect.DeepEqual(a, c.Random(2, 300)) {
+	if reflect.DeepEqual(a, c.RandomRequests(2, 300)) {
 		t.Error("another seed gives the same inputs")
 	}
-	if !reflect.DeepEqual(a[:100], c.Random(1, 100)) {
+	if !reflect.DeepEqual(a[:100], c.RandomRequests(1, 100)) {
 		t.Error("fewer inputs are not the first of more")
 	}
 }
@@ -30,7 +30,7 @@ func TestRandomKeepsTheWeights(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 2, 1, 1
 	var orders, queries, uploads int
-	for _, r := range c.Random(1, 400) {
+	for _, r := range c.RandomRequests(1, 400) {
 		switch path, _, _ := strings.Cut(r.Path, "?"); {
 		case path == "/echo":
 			if r.Method != "POST" || r.Header["content-type"] != "application/json" {
@@ -92,13 +92,13 @@ func isOrder(body []byte) bool {
 	return ok
 }
 
-func TestRandomInputsAreOrdersAndNot(t *testing.T) {
+func TestRandomInputsAreValidAndInvalidOrders(t *testing.T) {
 	c := ordersOnly(load(t))
 	const n = 2000
 	share := func(valid float64) float64 {
 		c.file.Random.ValidShare = valid
 		orders := 0
-		for _, r := range c.Random(3, n) {
+		for _, r := range c.RandomRequests(3, n) {
 			if isOrder(r.Body) {
 				orders++
 			}
@@ -119,7 +119,7 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 	c := ordersOnly(load(t))
 	c.file.Random.ValidShare = 1
 	var all []byte
-	for _, r := range c.Random(5, 500) {
+	for _, r := range c.RandomRequests(5, 500) {
 		all = append(append(all, r.Body...), '\n')
 	}
 	for _, bound := range []string{`"id":9007199254740991`, `"id":0`, `"quantity":1000,`, `"unit_cents":10000000`, `"unit_cents":0`} {
@@ -130,10 +130,10 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 }
 
 // The inputs reach the corners that parsers differ in.
-func TestRandomReachesTheCorners(t *testing.T) {
+func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 	var all []byte
 	longest := 0
-	for _, r := range ordersOnly(load(t)).Random(4, 2000) {
+	for _, r := range ordersOnly(load(t)).RandomRequests(4, 2000) {
 		all = append(append(all, r.Body...), '\n')
 		longest = max(longest, len(r.Body))
 	}
@@ -152,12 +152,12 @@ func TestRandomReachesTheCorners(t *testing.T) {
 
 // Queries reach the ends of the parameters' ranges, and what readers of numbers
 // and of queries differ in.
-func TestRandomQueriesReachTheCorners(t *testing.T) {
+func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight, c.file.Random.Uploads.Weight = 0, 0
 	var all strings.Builder
 	methods := map[string]bool{}
-	for _, r := range c.Random(8, 4000) {
+	for _, r := range c.RandomRequests(8, 4000) {
 		all.WriteString(r.Method + " " + r.Path + "\n")
 		methods[r.Method] = true
 	}
@@ -177,11 +177,11 @@ func TestRandomQueriesReachTheCorners(t *testing.T) {
 	}
 }
 
-func TestRandomUploadsReachTheCorners(t *testing.T) {
+func TestRandomUploadsCoverEdgeCases(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight = 0, 0
 	var chunked, typeless, empty, large int
-	for _, r := range c.Random(9, 500) {
+	for _, r := range c.RandomRequests(9, 500) {
 		if r.Method != "POST" || !strings.HasPrefix(r.Path, "/stream") || len(r.Body) > 262144 {
 			t.Fatalf("asks %s %s with %d bytes", r.Method, r.Path, len(r.Body))
 		}

@@ -22,7 +22,7 @@ type Address struct {
 	Explicit bool   // the user chose it: no other engine may stand in for it
 	TLS      *TLS   // nil for a plain connection
 
-	bridge *bridge // what Connect starts for ssh and TLS; nil elsewhere
+	tunnel *tunnel // what Connect starts for ssh and TLS; nil elsewhere
 }
 
 // TLS says how to secure the connection to an engine.
@@ -34,14 +34,14 @@ type TLS struct {
 // Close ends what Connect started beside the client; the client is of no use
 // afterwards. Addresses that need nothing beside it close at no cost.
 func (a Address) Close() error {
-	if a.bridge == nil {
+	if a.tunnel == nil {
 		return nil
 	}
-	return a.bridge.Close()
+	return a.tunnel.Close()
 }
 
-// surroundings is all that an address is resolved from.
-type surroundings struct {
+// environment is all that an address is resolved from.
+type environment struct {
 	getenv  func(string) string
 	home    string
 	sockets []string // of this machine, the first that exists is the default one
@@ -56,7 +56,7 @@ func Resolve() (Address, error) {
 	if err != nil {
 		home = "" // a service without a home has no contexts either
 	}
-	s := surroundings{getenv: os.Getenv, home: home}
+	s := environment{getenv: os.Getenv, home: home}
 	s.sockets = append(s.sockets, "/var/run/docker.sock")
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		s.sockets = append(s.sockets, filepath.Join(dir, "docker.sock")) // rootless
@@ -69,8 +69,8 @@ func Resolve() (Address, error) {
 	return s.resolve()
 }
 
-func (s surroundings) resolve() (Address, error) {
-	address, err := s.find()
+func (s environment) resolve() (Address, error) {
+	address, err := s.findAddress()
 	if err != nil {
 		return Address{}, err
 	}
@@ -92,28 +92,28 @@ func (s surroundings) resolve() (Address, error) {
 		}
 	}
 	if scheme == "ssh" || address.TLS != nil {
-		address.bridge = &bridge{}
+		address.tunnel = &tunnel{}
 	}
 	return address, nil
 }
 
-func (s surroundings) find() (Address, error) {
+func (s environment) findAddress() (Address, error) {
 	if host := s.getenv("DOCKER_HOST"); host != "" {
 		return Address{Host: host, Origin: "DOCKER_HOST", Explicit: true, TLS: s.tlsFromEnvironment(host)}, nil
 	}
 	if name := s.getenv("DOCKER_CONTEXT"); name != "" {
-		return s.context(name, "DOCKER_CONTEXT="+name)
+		return s.fromContext(name, "DOCKER_CONTEXT="+name)
 	}
 	name, err := s.currentContext()
 	if err != nil {
 		return Address{}, err
 	}
-	return s.context(name, "context "+name)
+	return s.fromContext(name, "context "+name)
 }
 
 // tlsFromEnvironment reads the variables that go with DOCKER_HOST, as the
 // engine's own client does.
-func (s surroundings) tlsFromEnvironment(host string) *TLS {
+func (s environment) tlsFromEnvironment(host string) *TLS {
 	dir, verify := s.getenv("DOCKER_CERT_PATH"), s.getenv("DOCKER_TLS_VERIFY") != ""
 	if !strings.HasPrefix(host, "tcp://") && !strings.HasPrefix(host, "https://") || dir == "" && !verify {
 		return nil
@@ -124,7 +124,7 @@ func (s surroundings) tlsFromEnvironment(host string) *TLS {
 	return &TLS{Dir: dir, SkipVerify: !verify}
 }
 
-func (s surroundings) configDir() string {
+func (s environment) configDir() string {
 	if dir := s.getenv("DOCKER_CONFIG"); dir != "" {
 		return dir
 	}
@@ -133,7 +133,7 @@ func (s surroundings) configDir() string {
 
 // currentContext is the context that the docker configuration names,
 // "default" where there is none.
-func (s surroundings) currentContext() (string, error) {
+func (s environment) currentContext() (string, error) {
 	var config struct {
 		CurrentContext string `json:"currentContext"`
 	}
@@ -154,9 +154,9 @@ func (s surroundings) currentContext() (string, error) {
 	return config.CurrentContext, nil
 }
 
-// context is the address that a docker context stands for. The one called
+// fromContext is the address that a docker context stands for. The one called
 // "default" is not stored: it is this machine's socket.
-func (s surroundings) context(name, origin string) (Address, error) {
+func (s environment) fromContext(name, origin string) (Address, error) {
 	if name == "default" {
 		return s.defaultSocket(), nil
 	}
@@ -193,7 +193,7 @@ func (s surroundings) context(name, origin string) (Address, error) {
 
 // defaultSocket is the first of this machine's sockets that exists, and the
 // first of all where none does.
-func (s surroundings) defaultSocket() Address {
+func (s environment) defaultSocket() Address {
 	for i, socket := range s.sockets {
 		if _, err := os.Stat(socket); err == nil && i > 0 {
 			return Address{Host: "unix://" + socket, Origin: "socket of this user"}

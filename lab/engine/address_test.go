@@ -127,7 +127,7 @@ func TestResolve(t *testing.T) {
 				write(t, text, home, name)
 			}
 			inHome := func(s string) string { return strings.ReplaceAll(s, "HOME", home) }
-			s := surroundings{
+			s := environment{
 				getenv: func(name string) string {
 					value := test.env[name]
 					if strings.HasPrefix(value, "HOME") {

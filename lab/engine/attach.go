@@ -10,16 +10,16 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// stream is a container's standard streams, attached before it starts.
-type stream struct {
+// attachedStreams is a container's standard streams, attached before it starts.
+type attachedStreams struct {
 	attached client.ContainerAttachResult
 	out      *io.PipeReader
-	errors   tail
+	stderr   tailBuffer
 }
 
 // attach connects to a container that has not started yet, so that nothing it
 // says is missed and its input is open from the first moment.
-func (e *Engine) attach(ctx context.Context, id string) (*stream, error) {
+func (e *Engine) attach(ctx context.Context, id string) (*attachedStreams, error) {
 	attached, err := e.client.ContainerAttach(ctx, id, client.ContainerAttachOptions{
 		Stream: true, Stdin: true, Stdout: true, Stderr: true,
 	})
@@ -27,22 +27,22 @@ func (e *Engine) attach(ctx context.Context, id string) (*stream, error) {
 		return nil, fmt.Errorf("attaching to container %.12s: %w", id, err)
 	}
 	out, in := io.Pipe()
-	s := &stream{attached: attached, out: out}
+	s := &attachedStreams{attached: attached, out: out}
 	go func() {
-		err := demultiplex(in, &s.errors, attached.Reader)
+		err := demultiplex(in, &s.stderr, attached.Reader)
 		in.CloseWithError(err) // nil becomes io.EOF
 	}()
 	return s, nil
 }
 
 // Read reads the container's standard output.
-func (s *stream) Read(p []byte) (int, error) { return s.out.Read(p) }
+func (s *attachedStreams) Read(p []byte) (int, error) { return s.out.Read(p) }
 
 // Write writes to its standard input.
-func (s *stream) Write(p []byte) (int, error) { return s.attached.Conn.Write(p) }
+func (s *attachedStreams) Write(p []byte) (int, error) { return s.attached.Conn.Write(p) }
 
 // Close ends its input; the agent takes that as the lab's end.
-func (s *stream) Close() error {
+func (s *attachedStreams) Close() error {
 	_ = s.out.Close() // a reader of our own pipe, whose writer ends with it
 	return s.attached.Conn.Close()
 }
@@ -52,15 +52,15 @@ func demultiplex(out, errors io.Writer, from io.Reader) error {
 	return err
 }
 
-// tail keeps the end of what is written to it.
-type tail struct {
+// tailBuffer keeps the end of what is written to it.
+type tailBuffer struct {
 	mu   sync.Mutex
 	text []byte
 }
 
 const tailBytes = 4 << 10
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *tailBuffer) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.text = append(t.text, p...)
@@ -70,7 +70,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+func (t *tailBuffer) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.text)

@@ -33,7 +33,7 @@ const (
 
 	generatorMemory = 1 << 30
 	leaseMemory     = 64 << 20
-	pids            = 512
+	pidsLimit       = 512
 
 	// agentUser is not the servers' user: in a cell they see each other's
 	// processes, and no server may touch the agent.
@@ -53,8 +53,8 @@ func harden(h *container.HostConfig, nofile int) {
 	h.SecurityOpt = []string{"no-new-privileges"}
 	h.PublishAllPorts = false
 	h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
-	h.LogConfig = limitLog()
-	limit := int64(pids)
+	h.LogConfig = logLimits()
+	limit := int64(pidsLimit)
 	h.PidsLimit = &limit
 	if nofile > 0 {
 		h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: int64(nofile), Hard: int64(nofile)}}
@@ -69,7 +69,7 @@ type Cell struct {
 	io.ReadWriter
 	run       *Run
 	generator string
-	stream    *stream
+	stream    *attachedStreams
 }
 
 // OpenCell starts a generator in a namespace of its own on the given CPUs; no
@@ -94,25 +94,25 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 	return &Cell{ReadWriter: s, run: r, generator: id, stream: s}, nil
 }
 
-// Complaints is what the agent wrote to its standard error, the last part.
-func (c *Cell) Complaints() string { return c.stream.errors.String() }
+// AgentStderr is what the agent wrote to its standard error, the last part.
+func (c *Cell) AgentStderr() string { return c.stream.stderr.String() }
 
-// Obituary says how the generator ended, with what it complained of; empty while it
+// ExitReason says how the generator ended, with what it complained of; empty while it
 // runs.
-func (c *Cell) Obituary(ctx context.Context) string {
-	state, err := c.run.engine.state(ctx, c.generator)
+func (c *Cell) ExitReason(ctx context.Context) string {
+	state, err := c.run.engine.containerState(ctx, c.generator)
 	if err != nil {
 		return fmt.Sprintf("the generator is gone: %v", err)
 	}
-	how := ending(state, "generator", generatorMemory)
-	if said := strings.TrimSpace(c.Complaints()); how != "" && said != "" {
+	how := exitReason(state, "generator", generatorMemory)
+	if said := strings.TrimSpace(c.AgentStderr()); how != "" && said != "" {
 		how += "; it said: " + strings.ReplaceAll(said, "\n", " | ")
 	}
 	return how
 }
 
-// ending says how a container's process ended; empty while it runs.
-func ending(state *container.State, who string, memory int64) string {
+// exitReason says how a container's process ended; empty while it runs.
+func exitReason(state *container.State, who string, memory int64) string {
 	switch {
 	case state.OOMKilled:
 		return fmt.Sprintf("the %s was killed for memory (limit %d MiB)", who, memory>>20)

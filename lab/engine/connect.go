@@ -29,9 +29,9 @@ const minAPI = "1.41"
 // for ssh and TLS, lives until the address is closed.
 func Connect(ctx context.Context, a Address) (*client.Client, error) {
 	host := a.Host
-	if a.bridge != nil {
+	if a.tunnel != nil {
 		var err error
-		if host, err = a.bridge.start(a); err != nil {
+		if host, err = a.tunnel.start(a); err != nil {
 			return nil, fmt.Errorf("preparing the way to the engine at %s: %w", a.Host, err)
 		}
 	}
@@ -39,18 +39,18 @@ func Connect(ctx context.Context, a Address) (*client.Client, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a client for the engine at %s (%s): %w", a.Host, a.Origin, err), a.Close())
 	}
-	if err := examine(ctx, a, c); err != nil {
+	if err := checkEngine(ctx, a, c); err != nil {
 		return nil, errors.Join(err, c.Close(), a.Close())
 	}
 	return c, nil
 }
 
-// examine negotiates the API's version and refuses engines that would make
+// checkEngine negotiates the API's version and refuses engines that would make
 // wrong figures.
-func examine(ctx context.Context, a Address, c *client.Client) error {
+func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 	ping, err := c.Ping(ctx, client.PingOptions{})
 	if err != nil {
-		return unreachable(ctx, a, err)
+		return unreachableError(ctx, a, err)
 	}
 	refuse := func(hint, format string, args ...any) error {
 		return &lab.Fault{
@@ -74,15 +74,15 @@ func examine(ctx context.Context, a Address, c *client.Client) error {
 	if err != nil {
 		return fmt.Errorf("asking the engine at %s what it can do: %w", a.Host, err)
 	}
-	if reason, hint := unfit(version, info.Info); reason != "" {
+	if reason, hint := unsupportedReason(version, info.Info); reason != "" {
 		return refuse(hint, "%s", reason)
 	}
 	return nil
 }
 
-// unfit says why an engine cannot be measured on, and what to do; both are
+// unsupportedReason says why an engine cannot be measured on, and what to do; both are
 // empty for one that can.
-func unfit(version client.ServerVersionResult, info system.Info) (reason, hint string) {
+func unsupportedReason(version client.ServerVersionResult, info system.Info) (reason, hint string) {
 	if slices.ContainsFunc(version.Components, func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }) {
 		return "is Podman, which differs from Docker in what the lab measures with",
 			"point DOCKER_HOST or DOCKER_CONTEXT at a Docker engine"
@@ -109,24 +109,24 @@ func unfit(version client.ServerVersionResult, info system.Info) (reason, hint s
 	return reason, "mount these cgroup controllers on the engine's host, and restart the engine"
 }
 
-// unreachable is what the user is told where no engine answers: what was
+// unreachableError is what the user is told where no engine answers: what was
 // tried, and the command to run.
-func unreachable(ctx context.Context, a Address, err error) error {
+func unreachableError(ctx context.Context, a Address, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("connecting to the engine at %s: %w", a.Host, cause)
 	}
-	if a.bridge != nil {
-		err = errors.Join(a.bridge.trouble(), err)
+	if a.tunnel != nil {
+		err = errors.Join(a.tunnel.lastError(), err)
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
 		Err:  fmt.Errorf("no Docker engine answers at %s (%s): %w", a.Host, a.Origin, err),
-		Hint: remedy(a, err, runtime.GOOS, os.Geteuid() == 0),
+		Hint: fixHint(a, err, runtime.GOOS, os.Geteuid() == 0),
 	}
 }
 
-// remedy is what to do about an engine that does not answer.
-func remedy(a Address, err error, goos string, root bool) string {
+// fixHint is what to do about an engine that does not answer.
+func fixHint(a Address, err error, goos string, root bool) string {
 	denied := errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied while trying to connect")
 	switch {
 	case denied && strings.HasPrefix(a.Host, "unix://"):
@@ -141,8 +141,8 @@ func remedy(a Address, err error, goos string, root bool) string {
 	return "run: sudo make engine (Debian, Ubuntu), or start your engine: sudo systemctl start docker"
 }
 
-// configuring keeps two providers from changing the environment at once.
-var configuring sync.Mutex
+// providerMu keeps two providers from changing the environment at once.
+var providerMu sync.Mutex
 
 // Provider is testcontainers on this very engine: its reaper is off, it makes
 // no network and prints nothing. The user's own settings of testcontainers
@@ -156,9 +156,9 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	configuring.Lock()
-	defer configuring.Unlock()
-	restore, err := override(func(name string) bool {
+	providerMu.Lock()
+	defer providerMu.Unlock()
+	restore, err := overrideEnv(func(name string) bool {
 		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name, "RYUK_") || strings.HasPrefix(name, "DOCKER_")
 	}, map[string]string{
 		"TESTCONTAINERS_RYUK_DISABLED": "true",
@@ -176,21 +176,21 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	if err != nil {
 		return nil, fmt.Errorf("setting up testcontainers on the engine at %s: %w", a.Host, err)
 	}
-	provider.SetClient(stayingOpen{c})
+	provider.SetClient(noCloseClient{c})
 	return provider, nil
 }
 
-// stayingOpen is a client that Close leaves as it is. Testcontainers closes its
+// noCloseClient is a client that Close leaves as it is. Testcontainers closes its
 // client after each call, and with it every connection that is idle: one on which
 // the answer to another call is just coming counts as that, and the other call
 // fails ("http: CloseIdleConnections called").
-type stayingOpen struct{ client.APIClient }
+type noCloseClient struct{ client.APIClient }
 
-func (stayingOpen) Close() error { return nil }
+func (noCloseClient) Close() error { return nil }
 
-// override clears the environment variables that match, sets others, and
+// overrideEnv clears the environment variables that match, sets others, and
 // returns what puts all of them back.
-func override(match func(name string) bool, values map[string]string) (restore func(), err error) {
+func overrideEnv(match func(name string) bool, values map[string]string) (restore func(), err error) {
 	before := map[string]string{}
 	restore = func() {
 		for name := range values {

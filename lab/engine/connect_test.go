@@ -108,7 +108,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-func TestConnectToNothing(t *testing.T) {
+func TestConnectWithoutAnEngine(t *testing.T) {
 	a := Address{Host: "unix://" + filepath.Join(t.TempDir(), "no.sock"), Origin: "default socket"}
 	_, err := Connect(t.Context(), a)
 	var fault *lab.Fault
@@ -147,7 +147,7 @@ func TestRemedy(t *testing.T) {
 		{"the user's own choice", Address{Host: "tcp://far:1", Explicit: true}, dead, "linux", true, "DOCKER_HOST"},
 	}
 	for _, test := range tests {
-		if got := remedy(test.address, test.err, test.goos, test.root); !strings.Contains(got, test.want) {
+		if got := fixHint(test.address, test.err, test.goos, test.root); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q lacks %q", test.name, got, test.want)
 		}
 	}
@@ -195,7 +195,7 @@ func pretendSSH(t *testing.T, script string) {
 func TestConnectBySSH(t *testing.T) {
 	pretendSSH(t, dialStdio(t))
 	t.Setenv("LAB_TEST_DIAL_STDIO", serveUnix(t, pretendDocker))
-	a, err := surroundings{getenv: func(name string) string {
+	a, err := environment{getenv: func(name string) string {
 		return map[string]string{"DOCKER_HOST": "ssh://me@far"}[name]
 	}}.resolve()
 	if err != nil {
@@ -227,12 +227,12 @@ func TestConnectBySSH(t *testing.T) {
 
 func TestConnectBySSHThatFails(t *testing.T) {
 	pretendSSH(t, "echo 'me@far: Permission denied (publickey).' >&2; exit 255")
-	a := Address{Host: "ssh://me@far", Origin: "DOCKER_HOST", Explicit: true, bridge: &bridge{}}
+	a := Address{Host: "ssh://me@far", Origin: "DOCKER_HOST", Explicit: true, tunnel: &tunnel{}}
 	_, err := Connect(t.Context(), a)
 	if err == nil || !strings.Contains(err.Error(), "Permission denied (publickey)") {
 		t.Errorf("error is %v, want what ssh said", err)
 	}
-	if a.bridge.socket != nil {
+	if a.tunnel.socket != nil {
 		t.Error("the bridge is still open")
 	}
 }
@@ -261,7 +261,7 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 		_, _ = c.Write([]byte("heard " + string(said)))
 		_ = c.Close()
 	}()
-	b := &bridge{}
+	b := &tunnel{}
 	host, err := b.start(Address{Host: "ssh://far"})
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +284,7 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 	if got, err := io.ReadAll(c); err != nil || string(got) != "heard all" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if err := b.trouble(); err != nil {
+	if err := b.lastError(); err != nil {
 		t.Errorf("a connection that ended well is trouble: %v", err)
 	}
 }
@@ -312,7 +312,7 @@ func TestDeadBridgesAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.socket {
-			l, err := net.Listen("unix", filepath.Join(dir, bridgeSocket))
+			l, err := net.Listen("unix", filepath.Join(dir, tunnelSocket))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -327,7 +327,7 @@ func TestDeadBridgesAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sweepBridges()
+	sweepTunnels()
 	var left []string
 	for _, name := range []string{"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-dead", "runtime-lab-engine-empty", "runtime-lab-engine-new"} {
 		if _, err := os.Stat(filepath.Join(tmp, name)); err == nil {
@@ -344,7 +344,7 @@ func TestConnectByTLS(t *testing.T) {
 	t.Cleanup(s.Close)
 	host := "tcp://" + strings.TrimPrefix(s.URL, "https://")
 	for _, skip := range []bool{true, false} {
-		a := Address{Host: host, Origin: "context work", Explicit: true, TLS: &TLS{Dir: t.TempDir(), SkipVerify: skip}, bridge: &bridge{}}
+		a := Address{Host: host, Origin: "context work", Explicit: true, TLS: &TLS{Dir: t.TempDir(), SkipVerify: skip}, tunnel: &tunnel{}}
 		c, err := Connect(t.Context(), a)
 		switch {
 		case skip && err != nil:
@@ -381,7 +381,7 @@ func TestTheProvidersClientStaysOpen(t *testing.T) {
 		if _, err := c.Ping(t.Context(), client.PingOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := (stayingOpen{c}).Close(); err != nil {
+		if err := (noCloseClient{c}).Close(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -450,7 +450,7 @@ func providerOverProperties(t *testing.T) {
 	if now := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(environment, now) {
 		t.Errorf("the environment was %q and is %q", environment, now)
 	}
-	if p.Client() != client.APIClient(stayingOpen{c}) {
+	if p.Client() != client.APIClient(noCloseClient{c}) {
 		t.Error("the provider uses another client")
 	}
 	if config := p.Config().Config; !config.RyukDisabled || config.HubImageNamePrefix != "" || config.TestcontainersHost != "" {

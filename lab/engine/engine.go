@@ -99,7 +99,7 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	}
 	i := result.Info
 	return Facts{
-		Kind:          kind(e.Address, i),
+		Kind:          engineKind(e.Address, i),
 		Version:       i.ServerVersion,
 		API:           e.client.ClientVersion(),
 		CgroupVersion: i.CgroupVersion,
@@ -113,9 +113,9 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	}, nil
 }
 
-// kind names an engine as people know it. The lab measures on all of these; what it
+// engineKind names an engine as people know it. The lab measures on all of these; what it
 // refuses, unfit names.
-func kind(a Address, i system.Info) string {
+func engineKind(a Address, i system.Info) string {
 	switch {
 	case strings.Contains(i.OperatingSystem, "Docker Desktop"):
 		return "Docker Desktop"
@@ -129,18 +129,18 @@ func kind(a Address, i system.Info) string {
 	return "Docker"
 }
 
-// InRegistry asks the registry of an image, by way of the engine, whether the
+// CheckInRegistry asks the registry of an image, by way of the engine, whether the
 // image is to be had. It pulls nothing.
-func (e *Engine) InRegistry(ctx context.Context, ref string) error {
+func (e *Engine) CheckInRegistry(ctx context.Context, ref string) error {
 	if _, err := e.client.DistributionInspect(ctx, ref, client.DistributionInspectOptions{}); err != nil {
 		return fmt.Errorf("asking the registry for %s: %w", ref, err)
 	}
 	return nil
 }
 
-// tailOf reads at most the last lines of a container's output, both streams
+// logTail reads at most the last lines of a container's output, both streams
 // together.
-func (e *Engine) tailOf(ctx context.Context, id string, lines int) string {
+func (e *Engine) logTail(ctx context.Context, id string, lines int) string {
 	logs, err := e.client.ContainerLogs(ctx, id, client.ContainerLogsOptions{
 		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
 	})
@@ -155,7 +155,7 @@ func (e *Engine) tailOf(ctx context.Context, id string, lines int) string {
 	return strings.TrimSpace(text.String())
 }
 
-// limitLog keeps what a container prints from filling the engine's disk.
-func limitLog() container.LogConfig {
+// logLimits keeps what a container prints from filling the engine's disk.
+func logLimits() container.LogConfig {
 	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}}
 }

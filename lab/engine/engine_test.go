@@ -9,7 +9,7 @@ import (
 	"github.com/moby/moby/api/types/system"
 )
 
-func TestALeaseHoldsWhileItRuns(t *testing.T) {
+func TestLeaseIsAliveWhileItsContainerRuns(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	for _, c := range []struct {
 		state container.ContainerState
@@ -23,14 +23,14 @@ func TestALeaseHoldsWhileItRuns(t *testing.T) {
 		{container.StateDead, time.Second, false},
 	} {
 		lease := container.Summary{State: c.state, Created: now.Add(-c.age).Unix()}
-		if got := leaseHolds(lease, now); got != c.want {
+		if got := isLeaseAlive(lease, now); got != c.want {
 			t.Errorf("a lease that is %s since %v holds: %v, want %v", c.state, c.age, got, c.want)
 		}
 	}
 }
 
 func TestTailKeepsTheEnd(t *testing.T) {
-	var end tail
+	var end tailBuffer
 	for range 10 {
 		if _, err := end.Write([]byte(strings.Repeat("x", tailBytes/2))); err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	}
 }
 
-func TestHardeningLeavesNothingToTheEngine(t *testing.T) {
+func TestHardenSetsEveryLimit(t *testing.T) {
 	var h container.HostConfig
 	harden(&h, Nofile)
 	if !h.ReadonlyRootfs || len(h.CapDrop) != 1 || h.CapDrop[0] != "ALL" || h.PublishAllPorts ||
@@ -67,7 +67,7 @@ func TestKind(t *testing.T) {
 		"rootless Docker": {Address{}, system.Info{SecurityOptions: []string{"name=seccomp,profile=builtin", "name=rootless"}}},
 		"Docker on WSL2":  {Address{}, system.Info{KernelVersion: "5.15.90.1-microsoft-standard-WSL2"}},
 	} {
-		if got := kind(c.address, c.info); got != want {
+		if got := engineKind(c.address, c.info); got != want {
 			t.Errorf("%+v is %q, want %q", c.info, got, want)
 		}
 	}

@@ -26,11 +26,11 @@ func (r *Run) Quotas(ctx context.Context) (quotas []Quota, known bool, err error
 	if !r.engine.Local() {
 		return nil, false, nil
 	}
-	state, err := r.engine.state(ctx, r.held)
+	state, err := r.engine.containerState(ctx, r.leaseID)
 	if err != nil {
 		return nil, false, err
 	}
-	quotas, known = quotasAbove(os.DirFS("/"), state.Pid, r.held)
+	quotas, known = quotasAbove(os.DirFS("/"), state.Pid, r.leaseID)
 	return quotas, known, nil
 }
 
@@ -52,7 +52,7 @@ func quotasAbove(root fs.FS, pid int, container string) (quotas []Quota, known b
 		if !limited {
 			continue
 		}
-		throttled, _ := number(field(stat, "nr_throttled")) // none where it does not say
+		throttled, _ := parseCount(statField(stat, "nr_throttled")) // none where it does not say
 		quotas = append(quotas, Quota{Cgroup: group, CPUs: cpus, Throttled: throttled})
 	}
 	return quotas, known
@@ -62,7 +62,7 @@ func quotasAbove(root fs.FS, pid int, container string) (quotas []Quota, known b
 func throttledAbove(root fs.FS, pid int, container string) (sum int64) {
 	controller, above := groupsAbove(root, pid, container)
 	for _, group := range above {
-		if n, ok := number(field(read(root, controller, group, "cpu.stat"), "nr_throttled")); ok {
+		if n, ok := parseCount(statField(read(root, controller, group, "cpu.stat"), "nr_throttled")); ok {
 			sum += n
 		}
 	}
@@ -93,8 +93,8 @@ func limit(root fs.FS, controller, group string) (cpus float64, limited bool) {
 		quota = read(root, controller, group, "cpu.cfs_quota_us")
 		period = read(root, controller, group, "cpu.cfs_period_us")
 	}
-	used, ok := number(quota) // -1 and "max" are no limit
-	of, known := number(period)
+	used, ok := parseCount(quota) // -1 and "max" are no limit
+	of, known := parseCount(period)
 	if !ok || !known || of == 0 {
 		return 0, false
 	}

@@ -21,8 +21,8 @@ import (
 var agentCommand = []string{"/agent"}
 
 const (
-	lockName = "runtime-lab-measuring"
-	lockPoll = time.Second
+	lockName         = "runtime-lab-measuring"
+	lockPollInterval = time.Second
 )
 
 // Run is what one run of the lab has on the engine: its lease, and through it
@@ -31,21 +31,21 @@ const (
 // gives to containers, and is never asked to attack anything.
 type Run struct {
 	io.ReadWriter
-	ID     string
-	engine *Engine
-	agent  lab.Image
-	lease  *stream
-	held   string // the lease's container
-	nofile int
+	ID      string
+	engine  *Engine
+	agent   lab.Image
+	lease   *attachedStreams
+	leaseID string // the lease's container
+	nofile  int
 
 	admitting sync.Mutex
 	admitted  map[string][]string // by image: where its containers get their volumes from
 }
 
-// Begin takes a lease for the run with this id. The agent's image is what its
+// BeginRun takes a lease for the run with this id. The agent's image is what its
 // lease and its cells run from. An engine whose host may not grant Nofile open
 // files gives the lease what it gives by default: see LimitNofile.
-func (e *Engine) Begin(ctx context.Context, id string, agent lab.Image) (*Run, error) {
+func (e *Engine) BeginRun(ctx context.Context, id string, agent lab.Image) (*Run, error) {
 	r := &Run{ID: id, engine: e, agent: agent, nofile: Nofile}
 	err := r.takeLease(ctx)
 	if err != nil && strings.Contains(err.Error(), "rlimit") { // runc's word; the API has no code for it
@@ -60,22 +60,22 @@ func (e *Engine) Begin(ctx context.Context, id string, agent lab.Image) (*Run, e
 }
 
 func (r *Run) takeLease(ctx context.Context) (err error) {
-	r.held, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
+	r.leaseID, r.lease, err = r.startAttached(ctx, roleLease, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = leaseMemory, leaseMemory
 	})
 	return err
 }
 
-// patience is how long an engine is given to answer whether it is there.
-const patience = 5 * time.Second
+// inspectTimeout is how long an engine is given to answer whether it is there.
+const inspectTimeout = 5 * time.Second
 
-// Lost says why the run cannot go on: the engine does not answer, or the run's
+// CheckLease says why the run cannot go on: the engine does not answer, or the run's
 // lease has ended, without which others take what the run has for left over. It is
 // nil while neither is so.
-func (r *Run) Lost(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (r *Run) CheckLease(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	lease, err := r.engine.client.ContainerInspect(ctx, r.held, client.ContainerInspectOptions{})
+	lease, err := r.engine.client.ContainerInspect(ctx, r.leaseID, client.ContainerInspectOptions{})
 	why := "has ended this run's lease: it was restarted, or somebody removed it"
 	switch {
 	case err == nil && lease.Container.State.Running:
@@ -132,7 +132,7 @@ func (r *Run) Lock(ctx context.Context, holder string, waiting func(holder strin
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(lockPoll):
+		case <-time.After(lockPollInterval):
 		}
 	}
 }
@@ -167,8 +167,8 @@ func (r *Run) labels(role string, more map[string]string) map[string]string {
 
 // startAttached starts a container of the agent's image that ends with its
 // input, and returns its id and streams.
-func (r *Run) startAttached(ctx context.Context, role string, limit func(*container.HostConfig)) (string, *stream, error) {
-	var attached *stream
+func (r *Run) startAttached(ctx context.Context, role string, limit func(*container.HostConfig)) (string, *attachedStreams, error) {
+	var attached *attachedStreams
 	c, err := r.create(ctx, testcontainers.ContainerRequest{
 		Image:      r.agent.Ref,
 		Entrypoint: agentCommand,

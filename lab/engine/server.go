@@ -59,7 +59,7 @@ func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus [
 		return nil, fmt.Errorf("starting %s: %w", v.ID(), err)
 	}
 	s := &Server{engine: c.run.engine, id: started.GetContainerID(), name: v.ID()}
-	state, err := s.engine.state(ctx, s.id)
+	state, err := s.engine.containerState(ctx, s.id)
 	if err != nil {
 		return s, err
 	}
@@ -70,11 +70,11 @@ func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus [
 	return s, nil
 }
 
-// Started is when the container's process started, by the engine's clock,
+// StartedAt is when the container's process started, by the engine's clock,
 // which is the cell's too.
-func (s *Server) Started() time.Time { return s.startedAt }
+func (s *Server) StartedAt() time.Time { return s.startedAt }
 
-func (e *Engine) state(ctx context.Context, id string) (*container.State, error) {
+func (e *Engine) containerState(ctx context.Context, id string) (*container.State, error) {
 	inspected, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("inspecting container %.12s: %w", id, err)
@@ -82,8 +82,8 @@ func (e *Engine) state(ctx context.Context, id string) (*container.State, error)
 	return inspected.Container.State, nil
 }
 
-// Exited is closed when the server's process has ended, or ctx has.
-func (s *Server) Exited(ctx context.Context) <-chan struct{} {
+// Done is closed when the server's process has ended, or ctx has.
+func (s *Server) Done(ctx context.Context) <-chan struct{} {
 	exited := make(chan struct{})
 	wait := s.engine.client.ContainerWait(ctx, s.id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	go func() {
@@ -97,14 +97,14 @@ func (s *Server) Exited(ctx context.Context) <-chan struct{} {
 	return exited
 }
 
-// Obituary says whether and how the server's process ended, with the tail of
+// ExitReason says whether and how the server's process ended, with the tail of
 // what it had printed; empty while it runs.
-func (s *Server) Obituary(ctx context.Context) string {
-	state, err := s.engine.state(ctx, s.id)
+func (s *Server) ExitReason(ctx context.Context) string {
+	state, err := s.engine.containerState(ctx, s.id)
 	if err != nil {
 		return err.Error()
 	}
-	how := ending(state, "server", ServerMemory)
+	how := exitReason(state, "server", ServerMemory)
 	if how == "" {
 		return ""
 	}
@@ -115,7 +115,7 @@ func (s *Server) Obituary(ctx context.Context) string {
 }
 
 // LogTail is the end of what the server has printed.
-func (s *Server) LogTail(ctx context.Context) string { return s.engine.tailOf(ctx, s.id, tailLines) }
+func (s *Server) LogTail(ctx context.Context) string { return s.engine.logTail(ctx, s.id, tailLines) }
 
 // Remove kills the server and removes its container.
 func (s *Server) Remove(ctx context.Context) error { return s.engine.remove(ctx, s.id) }

@@ -13,18 +13,18 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// settling is how long a lease may exist without running: the time between
+// leaseStartTimeout is how long a lease may exist without running: the time between
 // its creation and its start.
-const settling = 30 * time.Second
+const leaseStartTimeout = 30 * time.Second
 
 // Sweep removes the containers of dead runs, and of those only: a run is dead
 // when its lease does not run. It returns how many it removed.
 func (e *Engine) Sweep(ctx context.Context) (int, error) {
-	all, err := e.ours(ctx)
+	all, err := e.labContainers(ctx)
 	if err != nil {
 		return 0, err
 	}
-	alive := living(all, time.Now())
+	alive := aliveRuns(all, time.Now())
 	swept := 0
 	var errs []error
 	for _, c := range all {
@@ -40,35 +40,35 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	return swept, errors.Join(errs...)
 }
 
-// Alive lists the runs whose lease holds: those that measure, or wait to.
-func (e *Engine) Alive(ctx context.Context) ([]string, error) {
-	all, err := e.ours(ctx)
-	return slices.Sorted(maps.Keys(living(all, time.Now()))), err
+// AliveRuns lists the runs whose lease holds: those that measure, or wait to.
+func (e *Engine) AliveRuns(ctx context.Context) ([]string, error) {
+	all, err := e.labContainers(ctx)
+	return slices.Sorted(maps.Keys(aliveRuns(all, time.Now()))), err
 }
 
-// living is the runs, by id, that have a lease which holds.
-func living(all []container.Summary, now time.Time) map[string]bool {
+// aliveRuns is the runs, by id, that have a lease which holds.
+func aliveRuns(all []container.Summary, now time.Time) map[string]bool {
 	alive := make(map[string]bool)
 	for _, c := range all {
-		if c.Labels[labelRole] == roleLease && leaseHolds(c, now) {
+		if c.Labels[labelRole] == roleLease && isLeaseAlive(c, now) {
 			alive[c.Labels[labelRun]] = true
 		}
 	}
 	return alive
 }
 
-func leaseHolds(c container.Summary, now time.Time) bool {
+func isLeaseAlive(c container.Summary, now time.Time) bool {
 	switch c.State {
 	case container.StateRunning:
 		return true
 	case container.StateCreated:
-		return now.Sub(time.Unix(c.Created, 0)) < settling
+		return now.Sub(time.Unix(c.Created, 0)) < leaseStartTimeout
 	}
 	return false
 }
 
-// ours lists every container of the lab on this engine, of any run and state.
-func (e *Engine) ours(ctx context.Context) ([]container.Summary, error) {
+// labContainers lists every container of the lab on this engine, of any run and state.
+func (e *Engine) labContainers(ctx context.Context) ([]container.Summary, error) {
 	listed, err := e.client.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
 		Filters: make(client.Filters).Add("label", labelOwner+"="+owner),
@@ -88,7 +88,7 @@ func (e *Engine) ours(ctx context.Context) ([]container.Summary, error) {
 }
 
 func (e *Engine) removeContainers(ctx context.Context, which func(container.Summary) bool) error {
-	all, err := e.ours(ctx)
+	all, err := e.labContainers(ctx)
 	if err != nil {
 		return err
 	}

@@ -22,24 +22,24 @@ import (
 // Usage is what the engine accounts to the server so far. Asked for at the
 // edges of a phase only: a stream of these costs CPU.
 func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
-	u, err := s.usage(ctx)
+	u, err := s.readUsage(ctx)
 	if err != nil {
 		return u, fmt.Errorf("reading the usage of %s (container %.12s): %w", s.name, s.id, err)
 	}
 	return u, nil
 }
 
-func (s *Server) usage(ctx context.Context) (u lab.Usage, err error) {
+func (s *Server) readUsage(ctx context.Context) (u lab.Usage, err error) {
 	known := false
 	var above int64
 	if s.engine.Local() {
 		root := os.DirFS("/")
-		u, known = accounts(root, s.pid, s.id)
+		u, known = usageFromCgroup(root, s.pid, s.id)
 		u.At = time.Now()
 		above = throttledAbove(root, s.pid, s.id)
 	}
 	if !known {
-		if u, err = s.told(ctx); err != nil {
+		if u, err = s.usageFromAPI(ctx); err != nil {
 			return u, err
 		}
 	}
@@ -48,19 +48,19 @@ func (s *Server) usage(ctx context.Context) (u lab.Usage, err error) {
 	return u, err
 }
 
-// told is what the engine says over its API. That takes it a second, the interval
+// usageFromAPI is what the engine says over its API. That takes it a second, the interval
 // of its own collector, unless nobody has asked for a while.
-func (s *Server) told(ctx context.Context) (lab.Usage, error) {
+func (s *Server) usageFromAPI(ctx context.Context) (lab.Usage, error) {
 	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
 	if err != nil {
 		return lab.Usage{}, err
 	}
 	defer result.Body.Close()
-	return usage(result.Body)
+	return parseStats(result.Body)
 }
 
-// usage reads the engine's statistics, those of cgroup v1 and v2 alike.
-func usage(from io.Reader) (lab.Usage, error) {
+// parseStats reads the engine's statistics, those of cgroup v1 and v2 alike.
+func parseStats(from io.Reader) (lab.Usage, error) {
 	var stats container.StatsResponse
 	if err := json.NewDecoder(from).Decode(&stats); err != nil {
 		return lab.Usage{}, err
@@ -77,11 +77,11 @@ func usage(from io.Reader) (lab.Usage, error) {
 	return u, nil
 }
 
-// accounts reads from the kernel's files what the engine would say, of the cgroup
+// usageFromCgroup reads from the kernel's files what the engine would say, of the cgroup
 // of a container by the process it began with. root is the file system of the
 // engine's host. It is false where these files do not speak of that container,
 // as where the engine runs in a virtual machine of its own.
-func accounts(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
+func usageFromCgroup(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
 	groups := groupsOf(root, pid, container)
 	of := func(controller, file string) string {
 		group, known := groups[controller]
@@ -91,9 +91,9 @@ func accounts(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
 		return read(root, controller, group, file)
 	}
 	if _, v1 := groups["cpuacct"]; v1 {
-		return accountsV1(of)
+		return usageFromCgroupV1(of)
 	}
-	return accountsV2(of)
+	return usageFromCgroupV2(of)
 }
 
 // cgroups is where the kernel's files of cgroups are, from /.
@@ -119,28 +119,28 @@ func groupsOf(root fs.FS, pid int, container string) map[string]string {
 	return groups
 }
 
-func accountsV1(read func(controller, file string) string) (u lab.Usage, ok bool) {
-	used, ok := number(read("cpuacct", "cpuacct.usage"))
-	throttled, known := number(field(read("cpu", "cpu.stat"), "nr_throttled"))
-	peak, counted := number(read("memory", "memory.max_usage_in_bytes"))
+func usageFromCgroupV1(read func(controller, file string) string) (u lab.Usage, ok bool) {
+	used, ok := parseCount(read("cpuacct", "cpuacct.usage"))
+	throttled, known := parseCount(statField(read("cpu", "cpu.stat"), "nr_throttled"))
+	peak, counted := parseCount(read("memory", "memory.max_usage_in_bytes"))
 	u.CPU, u.ThrottledPeriods, u.MemoryPeakBytes = time.Duration(used), throttled, &peak
 	return u, ok && known && counted
 }
 
-// accountsV2 has no peak where the kernel does not count it (memory.peak, since
+// usageFromCgroupV2 has no peak where the kernel does not count it (memory.peak, since
 // Linux 5.19).
-func accountsV2(read func(controller, file string) string) (u lab.Usage, ok bool) {
-	used, ok := number(field(read("", "cpu.stat"), "usage_usec"))
-	throttled, known := number(field(read("", "cpu.stat"), "nr_throttled"))
+func usageFromCgroupV2(read func(controller, file string) string) (u lab.Usage, ok bool) {
+	used, ok := parseCount(statField(read("", "cpu.stat"), "usage_usec"))
+	throttled, known := parseCount(statField(read("", "cpu.stat"), "nr_throttled"))
 	u.CPU, u.ThrottledPeriods = time.Duration(used)*time.Microsecond, throttled
-	if peak, counted := number(read("", "memory.peak")); counted {
+	if peak, counted := parseCount(read("", "memory.peak")); counted {
 		u.MemoryPeakBytes = &peak
 	}
 	return u, ok && known
 }
 
-// field is the value of a name in a file of lines "name value".
-func field(text, name string) string {
+// statField is the value of a name in a file of lines "name value".
+func statField(text, name string) string {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			return value
@@ -149,7 +149,7 @@ func field(text, name string) string {
 	return ""
 }
 
-func number(text string) (int64, bool) {
+func parseCount(text string) (int64, bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	return n, err == nil && n >= 0
 }
@@ -160,8 +160,8 @@ func (s *Server) oomEvents(ctx context.Context, until time.Time) (n int64, err e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	seen := s.engine.client.Events(ctx, client.EventsListOptions{
-		Since:   moment(s.startedAt),
-		Until:   moment(until),
+		Since:   eventTime(s.startedAt),
+		Until:   eventTime(until),
 		Filters: make(client.Filters).Add("container", s.id).Add("event", string(events.ActionOOM)),
 	})
 	for {
@@ -177,5 +177,5 @@ func (s *Server) oomEvents(ctx context.Context, until time.Time) (n int64, err e
 	}
 }
 
-// moment is a time as the engine's events take it: seconds and nanoseconds.
-func moment(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }
+// eventTime is a time as the engine's events take it: seconds and nanoseconds.
+func eventTime(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }

@@ -22,7 +22,7 @@ func TestUsageOfBothCgroupVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer recorded.Close()
-		got, err := usage(recorded)
+		got, err := parseStats(recorded)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestAccountsOfBothCgroupVersions(t *testing.T) {
 		"v1 without those of memory":   {without(v1, "sys/fs/cgroup/memory/docker/00ff/memory.max_usage_in_bytes"), 0, 0},
 		"a process of somebody else's": {fstest.MapFS{"proc/7/cgroup": file("0::/user.slice\n")}, 0, 0},
 	} {
-		u, ok := accounts(c.host, 7, id)
+		u, ok := usageFromCgroup(c.host, 7, id)
 		if ok != (c.cpu > 0) {
 			t.Errorf("%s: known %v, %+v", name, ok, u)
 			continue

@@ -11,12 +11,12 @@ import (
 	"runtimelab/lab/plan"
 )
 
-// served is the share of what a step's schedule calls for that must have been
+// minServedRatio is the share of what a step's schedule calls for that must have been
 // answered rightly. An SLO about latencies alone would be kept by a server that
 // answers few. How many requests may fail metric.Objectives says.
-const served = 0.99
+const minServedRatio = 0.99
 
-// capacity searches for the highest rate at which a warmed server keeps the SLO
+// measureCapacity searches for the highest rate at which a warmed server keeps the SLO
 // of a phase, from the phase's rate on; a is the phase's attack. The sample's
 // attack, and with it all of its figures but the capacity, is that of the last
 // confirmation; where there was nothing to confirm, that of the last step. A server
@@ -26,86 +26,86 @@ const served = 0.99
 //
 // Canaries are before and after the whole search, readings of the server around
 // every step.
-func (e *Experiment) capacity(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
-	s.Phase.Share = nil // of the peak is only where the search begins
-	s.InterruptsApart, s.Canaries.Usual = e.Calibration.InterruptsApart, e.usual()
+func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample, error) {
+	s.Phase.PeakShare = nil // of the peak is only where the search begins
+	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
 	s.Search = &lab.Search{}
 	var err error
-	if s.Canaries.Before, s.Canaries.ServerBefore, s.Server.Before, err = e.canaries(ctx, s.Layout, in.server, nil); err != nil {
+	if s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout, in.server, nil); err != nil {
 		return s, err
 	}
-	if s, err = e.search(ctx, s, a, in); err != nil {
+	if s, err = e.searchCapacity(ctx, s, a, in); err != nil {
 		return s, err
 	}
-	if err = settle(ctx, a.Connections); err != nil {
+	if err = waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	if s.Canaries.After, s.Canaries.ServerAfter, _, err = e.canaries(ctx, s.Layout, in.server, &s.Server.After); err != nil {
+	if s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, in.server, &s.ServerUsage.After); err != nil {
 		return s, err
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
-	return s, e.keepHits(ctx, s, in)
+	return s, e.recordHits(ctx, s, in)
 }
 
-// search tries one rate after another. What it returns is the sample of the last.
-func (e *Experiment) search(ctx context.Context, s lab.Sample, a lab.Attack, in setting) (lab.Sample, error) {
+// searchCapacity tries one rate after another. What it returns is the sample of the last.
+func (e *Experiment) searchCapacity(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample, error) {
 	name, keeps := a.Name, a.KeepHits
-	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsFor(s.Phase.Objectives, a.Targets))
+	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsNeeded(s.Phase.Objectives, a.Targets))
 	for n := 0; ; n++ {
 		step, more := search.Next(s.Search.Steps)
 		if !more {
 			return s, nil
 		}
 		if n > 0 {
-			s.Server.Before = s.Server.After
+			s.ServerUsage.Before = s.ServerUsage.After
 		}
 		s.Phase.RateRPS = step.OfferedRPS
 		a.Name = fmt.Sprintf("%s at %g/s", name, step.OfferedRPS)
-		a.Kind, a.Duration = lab.Steady, search.Lasts(step)
-		a.Rate = offered(s.Phase, a.Duration)
+		a.Kind, a.Duration = lab.Steady, search.StepDuration(step)
+		a.Rate = rateStages(s.Phase, a.Duration)
 		a.Seed = plan.SearchSeed(s.Trial.Seed, n)
 		a.KeepHits = keeps && step.Stage == lab.Confirmation
 		e.Observer.PhaseStarted(s.Trial, s.Phase, a.Duration)
 		var err error
-		if s, err = attackOnce(ctx, s, a, in); err != nil {
+		if s, err = attackWithReadings(ctx, s, a, in); err != nil {
 			return s, err
 		}
-		s.Missed, s.Unknown = metric.Objectives(s)
-		s.Missed = append(s.Missed, unserved(*s.Attack)...)
-		s.Search.Steps = append(s.Search.Steps, e.judged(step, s))
+		s.MissedObjectives, s.MetricsWithoutValue = metric.CheckObjectives(s)
+		s.MissedObjectives = append(s.MissedObjectives, missedServedRatio(*s.Attack)...)
+		s.Search.Steps = append(s.Search.Steps, e.judgeStep(step, s))
 	}
 }
 
-// judged is a step with what became of it.
-func (e *Experiment) judged(step lab.SearchStep, s lab.Sample) lab.SearchStep {
-	step.Attack, step.Server = s.Attack, s.Server
-	step.Missed = slices.Clone(s.Missed)
-	for _, name := range s.Unknown {
-		step.Missed = append(step.Missed, fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))
+// judgeStep is a step with what became of it.
+func (e *Experiment) judgeStep(step lab.SearchStep, s lab.Sample) lab.SearchStep {
+	step.Attack, step.Server = s.Attack, s.ServerUsage
+	step.MissedObjectives = slices.Clone(s.MissedObjectives)
+	for _, name := range s.MetricsWithoutValue {
+		step.MissedObjectives = append(step.MissedObjectives, fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))
 	}
-	if step.Met = len(step.Missed) == 0; !step.Met {
-		step.Limit = gate.Limit(s, e.Calibration)
+	if step.SLOMet = len(step.MissedObjectives) == 0; !step.SLOMet {
+		step.InstrumentLimit = gate.InstrumentLimit(s, e.Calibration)
 	}
 	return step
 }
 
-// unserved says that too little of what the schedule called for was answered
+// missedServedRatio says that too little of what the schedule called for was answered
 // rightly.
-func unserved(a lab.AttackResult) []string {
-	if ratio := float64(a.Succeeded) / float64(max(a.Intended, 1)); ratio < served {
-		return []string{fmt.Sprintf("served %.1f%% of what was called for (needed: %.0f%%)", 100*ratio, 100*served)}
+func missedServedRatio(a lab.AttackResult) []string {
+	if ratio := float64(a.Succeeded) / float64(max(a.Intended, 1)); ratio < minServedRatio {
+		return []string{fmt.Sprintf("served %.1f%% of what was called for (needed: %.0f%%)", 100*ratio, 100*minServedRatio)}
 	}
 	return nil
 }
 
-// requestsFor is how many requests a step must send for its objectives to have
+// requestsNeeded is how many requests a step must send for its objectives to have
 // values: those in the background are not timed.
-func requestsFor(objectives []lab.Objective, targets []lab.Target) int {
+func requestsNeeded(objectives []lab.Objective, targets []lab.Target) int {
 	timed := 0
 	for _, t := range targets {
 		if !t.Request.Background {
 			timed++
 		}
 	}
-	return metric.Needs(objectives) * len(targets) / max(timed, 1)
+	return metric.RequestsNeeded(objectives) * len(targets) / max(timed, 1)
 }

@@ -57,7 +57,7 @@ func carriedOut(t *testing.T, e *Experiment, w *world) lab.Sample {
 
 func tried(s lab.Sample) (all []string) {
 	for _, step := range s.Search.Steps {
-		all = append(all, fmt.Sprintf("%g %v", step.OfferedRPS, step.Met))
+		all = append(all, fmt.Sprintf("%g %v", step.OfferedRPS, step.SLOMet))
 	}
 	return all
 }
@@ -66,14 +66,14 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	w := newWorld()
 	e := searching(w, 4300)
 	e.KeepHits = true
-	e.heard = map[int][]time.Duration{1: make([]time.Duration, gate.FewestCanaries)}
+	e.canaryTimes = map[int][]time.Duration{1: make([]time.Duration, gate.MinCanaries)}
 	s := carriedOut(t, e, w)
-	if len(s.Canaries.Usual) != 1 || s.Canaries.Usual[0].CPU != 1 {
-		t.Errorf("its canaries are judged by %+v, and not by those before them", s.Canaries.Usual)
+	if len(s.Canaries.Baselines) != 1 || s.Canaries.Baselines[0].CPU != 1 {
+		t.Errorf("its canaries are judged by %+v, and not by those before them", s.Canaries.Baselines)
 	}
 	rps, ok := metric.CapacityRPS(s)
-	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid || len(s.Missed) != 0 {
-		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.Missed, s.Gate, tried(s))
+	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid || len(s.MissedObjectives) != 0 {
+		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.MissedObjectives, s.Gate, tried(s))
 	}
 	attacks := w.attacks[1:]
 	seeds := map[uint64]bool{}
@@ -81,7 +81,7 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 		step := s.Search.Steps[i]
 		seeds[a.Seed] = true
 		confirms := step.Stage == lab.Confirmation
-		if a.Kind != lab.Steady || a.Arrivals != lab.Poisson || a.Rate[0].FromRPS != step.OfferedRPS || a.Rate[0].ToRPS != step.OfferedRPS || a.Rate[0].Lasts != a.Duration {
+		if a.Kind != lab.Steady || a.Arrivals != lab.Poisson || a.Rate[0].FromRPS != step.OfferedRPS || a.Rate[0].ToRPS != step.OfferedRPS || a.Rate[0].Duration != a.Duration {
 			t.Errorf("step %+v is the attack %+v", step, a)
 		}
 		if (a.Duration >= 4*time.Second) != confirms || a.KeepHits != confirms {
@@ -103,7 +103,7 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	if got := strings.Join(w.log, " "); got != want {
 		t.Errorf("went\n%s, want\n%s", got, want)
 	}
-	if used := s.Server.After.CPU - s.Server.Before.CPU; !s.Server.Known || used != time.Millisecond {
+	if used := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU; !s.ServerUsage.Known || used != time.Millisecond {
 		t.Errorf("the server used %v during the last step, want what it uses between two readings", used)
 	}
 	if s.Attack.Elapsed != 4*time.Second || len(w.kept) != 2 {
@@ -130,8 +130,8 @@ func TestACapacityIsNotReachedByFailing(t *testing.T) {
 		t.Errorf("capacity %v of a server that fails 0.5 %% of more than 2000 a second: %q", rps, tried(s))
 	}
 	for _, step := range s.Search.Steps {
-		if !step.Met && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.Missed, "; "), "error_ratio at most 0.001 (0.00") {
-			t.Errorf("%g/s missed %q", step.OfferedRPS, step.Missed)
+		if !step.SLOMet && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.MissedObjectives, "; "), "error_ratio at most 0.001 (0.00") {
+			t.Errorf("%g/s missed %q", step.OfferedRPS, step.MissedObjectives)
 		}
 	}
 }
@@ -150,11 +150,11 @@ func TestACapacityThatIsNotConfirmedStepsDown(t *testing.T) {
 		}
 	}
 	s := carriedOut(t, e, w)
-	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.Missed) != 0 || s.Gate.Validity != lab.Valid {
-		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.Missed, s.Gate, tried(s))
+	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.MissedObjectives) != 0 || s.Gate.Validity != lab.Valid {
+		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.MissedObjectives, s.Gate, tried(s))
 	}
 	steps := s.Search.Steps
-	if failed := steps[len(steps)-2]; failed.Met || !slices.Equal(failed.Missed, []string{"latency_p99_ms below 10 (11.000000)"}) {
+	if failed := steps[len(steps)-2]; failed.SLOMet || !slices.Equal(failed.MissedObjectives, []string{"latency_p99_ms below 10 (11.000000)"}) {
 		t.Errorf("the first confirmation is %+v", failed)
 	}
 }
@@ -165,8 +165,8 @@ func TestAServerThatKeepsNoRateHasNoCapacity(t *testing.T) {
 	if rps, ok := metric.CapacityRPS(s); ok {
 		t.Errorf("capacity %v of a server that keeps nothing", rps)
 	}
-	if s.Gate.Validity != lab.Valid || len(s.Missed) != 1 {
-		t.Errorf("%+v, missed %v: it is the server's doing", s.Gate, s.Missed)
+	if s.Gate.Validity != lab.Valid || len(s.MissedObjectives) != 1 {
+		t.Errorf("%+v, missed %v: it is the server's doing", s.Gate, s.MissedObjectives)
 	}
 }
 
@@ -182,11 +182,11 @@ func TestAStepOfTooFewRequestsIsNotKept(t *testing.T) {
 		}
 	}
 	s := carriedOut(t, e, w)
-	if _, ok := metric.CapacityRPS(s); ok || len(s.Search.Steps) != 1 || s.Search.Steps[0].Missed[0] != "latency_p99_ms has no value of 400 requests" {
+	if _, ok := metric.CapacityRPS(s); ok || len(s.Search.Steps) != 1 || s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value of 400 requests" {
 		t.Errorf("steps %+v", s.Search.Steps)
 	}
-	if !slices.Equal(s.Unknown, []string{"latency_p99_ms"}) {
-		t.Errorf("unknown %v", s.Unknown)
+	if !slices.Equal(s.MetricsWithoutValue, []string{"latency_p99_ms"}) {
+		t.Errorf("unknown %v", s.MetricsWithoutValue)
 	}
 }
 
@@ -208,7 +208,7 @@ func TestACapacityBeyondTheGeneratorIsABound(t *testing.T) {
 }
 
 // Answers that are fast and wrong keep no SLO.
-func TestARateMustBeServed(t *testing.T) {
+func TestAStepMustServe99Percent(t *testing.T) {
 	w := newWorld()
 	e := searching(w, 1e9)
 	usual := w.alter
@@ -221,7 +221,7 @@ func TestARateMustBeServed(t *testing.T) {
 	if rps, _ := metric.CapacityRPS(s); rps != 2000 {
 		t.Errorf("capacity %v, of %q", rps, tried(s))
 	}
-	missed := s.Search.Steps[2].Missed
+	missed := s.Search.Steps[2].MissedObjectives
 	if want := []string{"error_ratio at most 0.001 (0.020000000)", "served 98.0% of what was called for (needed: 99%)"}; !slices.Equal(missed, want) {
 		t.Errorf("missed %v", missed)
 	}
@@ -239,7 +239,7 @@ func TestAStepIsLongerWhereFewRequestsAreTimed(t *testing.T) {
 		{[]lab.Target{timed, background, background, background}, 400},
 		{nil, 0},
 	} {
-		if got := requestsFor(objectives, c.targets); got != c.want {
+		if got := requestsNeeded(objectives, c.targets); got != c.want {
 			t.Errorf("%d targets: %d requests, want %d", len(c.targets), got, c.want)
 		}
 	}
@@ -251,7 +251,7 @@ func TestASearchMayBeginAtAShareOfThePeak(t *testing.T) {
 	w := newWorld()
 	e := searching(w, 4300)
 	e.Plan.Scenarios[0].Phases[1].RateRPS = 0
-	e.Plan.Scenarios[0].Phases[1].Share = &lab.Share{Of: 1, Own: true}
+	e.Plan.Scenarios[0].Phases[1].PeakShare = &lab.PeakShare{Fraction: 1, OfOwnPeak: true}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1, PeakRPS: 5000}}
 	s := carriedOut(t, e, w)
 	if rps, _ := metric.CapacityRPS(s); s.Search.Steps[0].OfferedRPS != 5000 || rps == 0 {

@@ -16,11 +16,11 @@ import (
 // the given CPUs, or on any when there are none.
 type Cells interface {
 	OpenCell(ctx context.Context, cpus []int) (Cell, error)
-	// Canary does a fixed piece of CPU work on each of the CPUs at once.
-	Canary(ctx context.Context, cpus []int) ([]lab.Canary, error)
-	// Lost says why no cell can be opened any more: the engine does not answer, or
+	// RunCanaries does a fixed piece of CPU work on each of the CPUs at once.
+	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
+	// CheckEngine says why no cell can be opened any more: the engine does not answer, or
 	// no longer holds what the run has on it.
-	Lost(ctx context.Context) error
+	CheckEngine(ctx context.Context) error
 }
 
 // Cell is one open cell.
@@ -29,24 +29,24 @@ type Cell interface {
 	// StartUpstream starts what servers call while they answer, and returns
 	// when it answers.
 	StartUpstream(ctx context.Context, cpus []int) (Upstream, error)
-	// Await waits for the server's first correct answer and returns its moment.
-	Await(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
-	// Check sends each request once.
-	Check(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
+	// AwaitFirstAnswer waits for the server's first correct answer and returns its moment.
+	AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
+	// Send sends each request once.
+	Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
 	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
-	// Hits hands what the last attack kept of its hits to each, in chunks.
-	Hits(ctx context.Context, each func([]lab.Hit) error) error
-	// Obituary says how the generator ended, empty while it runs.
-	Obituary(ctx context.Context) string
+	// ReadHits hands what the last attack kept of its hits to each, in chunks.
+	ReadHits(ctx context.Context, each func([]lab.Hit) error) error
+	// ExitReason says how the generator ended, empty while it runs.
+	ExitReason(ctx context.Context) string
 	Close(ctx context.Context) error
 }
 
 // Server is a server's container in a cell.
 type Server interface {
-	Started() time.Time
-	Exited(ctx context.Context) <-chan struct{}
-	// Obituary says how the server ended, empty while it runs.
-	Obituary(ctx context.Context) string
+	StartedAt() time.Time
+	Done(ctx context.Context) <-chan struct{}
+	// ExitReason says how the server ended, empty while it runs.
+	ExitReason(ctx context.Context) string
 	LogTail(ctx context.Context) string
 	Usage(ctx context.Context) (lab.Usage, error)
 	Remove(ctx context.Context) error
@@ -54,47 +54,47 @@ type Server interface {
 
 // Upstream is what servers call, in a container of its own.
 type Upstream interface {
-	// Hits is how often it has been called so far.
-	Hits(ctx context.Context) (int64, error)
+	// Calls is how often it has been called so far.
+	Calls(ctx context.Context) (int64, error)
 	Remove(ctx context.Context) error
 }
 
-// Examiner knows what every variant must answer.
-type Examiner interface {
+// ContractChecker knows what every variant must answer.
+type ContractChecker interface {
 	// Requests are what each variant is asked.
 	Requests() []lab.Request
 	// Succeeding returns requests that every variant answers with success: one for
 	// each path and method that the contract knows.
 	Succeeding() []lab.Request
-	// Judge compares the answers to Requests with the contract's; what it
+	// CheckAnswers compares the answers to Requests with the contract's; what it
 	// returns is for people, one difference each.
-	Judge(answers []lab.Answer) []string
-	// Compare compares two variants' answers to any requests.
-	Compare(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string
-	// Identity reads the answer to IdentityRequest, and says what differs from
+	CheckAnswers(answers []lab.Answer) []string
+	// CompareAnswers compares two variants' answers to any requests.
+	CompareAnswers(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string
+	// CheckIdentity reads the answer to IdentityRequest, and says what differs from
 	// what every server must be given and from what v must be; cpus is what it
 	// was to run on.
-	Identity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string)
+	CheckIdentity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string)
 	IdentityRequest() lab.Request
 }
 
 // Recorder keeps samples, the plan that pilots have completed, and who is refused.
 type Recorder interface {
-	// Record keeps the samples of a trial that has ended.
-	Record(samples ...lab.Sample) error
-	Freeze(p lab.Plan) error
-	// Refuse keeps why variants are not measured, by their ids.
-	Refuse(why map[string]string) error
-	// Hits keeps the hits of a sample's attack, which read hands over in
+	// RecordSamples keeps the samples of a trial that has ended.
+	RecordSamples(samples ...lab.Sample) error
+	RecordPlan(p lab.Plan) error
+	// RecordRefusals keeps why variants are not measured, by their ids.
+	RecordRefusals(why map[string]string) error
+	// RecordHits keeps the hits of a sample's attack, which read hands over in
 	// chunks.
-	Hits(s lab.Sample, read func(each func([]lab.Hit) error) error) error
+	RecordHits(s lab.Sample, read func(each func([]lab.Hit) error) error) error
 }
 
 // Observer is told how the experiment goes, for people to read. Every method
 // returns soon.
 type Observer interface {
-	Examining(variants int)
-	Refused(variant string, why []string)
+	ContractCheckStarted(variants int)
+	VariantRefused(variant string, why []string)
 	TrialStarted(t lab.Trial, number, of int)
 	PilotStarted(p lab.Pilot, number, of int)
 	// PilotEnded tells what a pilot found, or why it found nothing.

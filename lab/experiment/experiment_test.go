@@ -83,19 +83,19 @@ func (w *world) OpenCell(ctx context.Context, cpus []int) (Cell, error) {
 	return &fakeCell{world: w, cpus: cpus}, nil
 }
 
-func (w *world) Canary(_ context.Context, cpus []int) ([]lab.Canary, error) {
+func (w *world) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
 	w.log = append(w.log, "canary")
 	if w.mute != nil {
 		return nil, w.mute
 	}
 	var out []lab.Canary
 	for _, cpu := range cpus {
-		out = append(out, lab.Canary{CPU: cpu, Took: w.canary})
+		out = append(out, lab.Canary{CPU: cpu, WallTime: w.canary})
 	}
 	return out, nil
 }
 
-func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) error {
+func (w *world) RecordHits(_ lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	w.log = append(w.log, "hits")
 	if w.full != nil {
 		return w.full
@@ -106,14 +106,17 @@ func (w *world) Hits(_ lab.Sample, read func(each func([]lab.Hit) error) error) 
 	})
 }
 
-func (w *world) Record(s ...lab.Sample) error { w.recorded = append(w.recorded, s...); return nil }
+func (w *world) RecordSamples(s ...lab.Sample) error {
+	w.recorded = append(w.recorded, s...)
+	return nil
+}
 
-func (w *world) Refuse(why map[string]string) error {
+func (w *world) RecordRefusals(why map[string]string) error {
 	w.unmeasured = maps.Clone(why)
 	return nil
 }
 
-func (w *world) Lost(ctx context.Context) error {
+func (w *world) CheckEngine(ctx context.Context) error {
 	if w.onLost != nil {
 		w.onLost()
 	}
@@ -123,7 +126,7 @@ func (w *world) Lost(ctx context.Context) error {
 	return w.lost
 }
 
-func (w *world) Freeze(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
+func (w *world) RecordPlan(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
 
 func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
@@ -132,16 +135,16 @@ func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted
 func (w *world) Requests() []lab.Request      { return []lab.Request{{Method: "GET", Path: "/contract"}} }
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 func (w *world) Succeeding() []lab.Request    { return []lab.Request{{Method: "GET", Path: "/json"}} }
-func (w *world) Judge(answers []lab.Answer) []string {
+func (w *world) CheckAnswers(answers []lab.Answer) []string {
 	return w.judge(string(answers[0].Body))
 }
-func (w *world) Compare(_ []lab.Request, a, b string, x, y []lab.Answer) []string {
+func (w *world) CompareAnswers(_ []lab.Request, a, b string, x, y []lab.Answer) []string {
 	if string(x[0].Body) == string(y[0].Body) {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s says %q, %s says %q", a, x[0].Body, b, y[0].Body)}
 }
-func (w *world) Identity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
+func (w *world) CheckIdentity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
 	wrong := w.identity
 	if len(cpus) > 0 {
 		wrong = slices.Concat(wrong, w.onTrials)
@@ -149,8 +152,8 @@ func (w *world) Identity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity,
 	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, wrong
 }
 
-func (w *world) Examining(int) {}
-func (w *world) Refused(v string, why []string) {
+func (w *world) ContractCheckStarted(int) {}
+func (w *world) VariantRefused(v string, why []string) {
 	w.refused[v] = why
 }
 func (w *world) TrialStarted(lab.Trial, int, int)                   {}
@@ -182,7 +185,7 @@ type fakeUpstream struct {
 	cpus  []int
 }
 
-func (u *fakeUpstream) Hits(context.Context) (int64, error) {
+func (u *fakeUpstream) Calls(context.Context) (int64, error) {
 	return u.world.called, u.world.deaf
 }
 
@@ -191,14 +194,14 @@ func (u *fakeUpstream) Remove(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *fakeCell) Await(context.Context, lab.Target, time.Duration) (time.Time, error) {
+func (c *fakeCell) AwaitFirstAnswer(context.Context, lab.Target, time.Duration) (time.Time, error) {
 	if c.variant == c.world.unready {
 		return time.Time{}, errors.New("no correct answer within 30s")
 	}
 	return time.Unix(100, 250e6), nil
 }
 
-func (c *fakeCell) Check(_ context.Context, requests []lab.Request) ([]lab.Answer, error) {
+func (c *fakeCell) Send(_ context.Context, requests []lab.Request) ([]lab.Answer, error) {
 	body := c.world.answer[c.variant]
 	if body == "" {
 		body = "right"
@@ -239,7 +242,7 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	}
 	result := lab.AttackResult{
 		StartedAt: began.Add(time.Duration(len(c.world.attacks)) * time.Second),
-		Sent:      10, Succeeded: 10 * int64(a.Connections), GeneratorOn: c.cpus, Elapsed: time.Second,
+		Sent:      10, Succeeded: 10 * int64(a.Connections), GeneratorCPUs: c.cpus, Elapsed: time.Second,
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		After: lab.Reading{
 			At:      began.Add(time.Second),
@@ -253,21 +256,21 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if c.world.alter != nil {
 		c.world.alter(a, &result)
 	}
-	if a.Witness != nil {
-		answers, _ := c.Check(ctx, []lab.Request{*a.Witness})
-		result.Witnessed = &answers[0]
+	if a.SideRequest != nil {
+		answers, _ := c.Send(ctx, []lab.Request{*a.SideRequest})
+		result.SideAnswer = &answers[0]
 		if c.world.witness != "" {
-			result.Witnessed.Body = []byte(c.world.witness)
+			result.SideAnswer.Body = []byte(c.world.witness)
 		}
 	}
 	return result, nil
 }
 
-func (c *fakeCell) Hits(_ context.Context, each func([]lab.Hit) error) error {
+func (c *fakeCell) ReadHits(_ context.Context, each func([]lab.Hit) error) error {
 	return errors.Join(each([]lab.Hit{{Seq: 0}}), each([]lab.Hit{{Seq: 1}}))
 }
 
-func (c *fakeCell) Obituary(context.Context) string {
+func (c *fakeCell) ExitReason(context.Context) string {
 	if c.ended {
 		return "the generator exited with code 137"
 	}
@@ -281,15 +284,15 @@ func (c *fakeCell) Close(ctx context.Context) error {
 
 type fakeServer struct{ cell *fakeCell }
 
-func (s *fakeServer) Started() time.Time                     { return time.Unix(100, 0) }
-func (s *fakeServer) Exited(context.Context) <-chan struct{} { return s.cell.exited }
-func (s *fakeServer) LogTail(context.Context) string         { return "last words" }
+func (s *fakeServer) StartedAt() time.Time                 { return time.Unix(100, 0) }
+func (s *fakeServer) Done(context.Context) <-chan struct{} { return s.cell.exited }
+func (s *fakeServer) LogTail(context.Context) string       { return "last words" }
 func (s *fakeServer) Usage(context.Context) (lab.Usage, error) {
 	s.cell.world.log = append(s.cell.world.log, "usage")
 	s.cell.used += time.Millisecond
 	return lab.Usage{CPU: s.cell.used}, nil
 }
-func (s *fakeServer) Obituary(context.Context) string {
+func (s *fakeServer) ExitReason(context.Context) string {
 	if s.cell.variant == s.cell.world.crash {
 		return "the server exited with code 7"
 	}
@@ -303,18 +306,18 @@ func (s *fakeServer) Remove(ctx context.Context) error {
 // experimentOn is two blocks of the variants on one scenario of three phases.
 func experimentOn(w *world, variants ...string) *Experiment {
 	e := &Experiment{
-		RunID: "run", Cells: w, Examiner: w, Recorder: w, Observer: w,
+		RunID: "run", Cells: w, Checker: w, Recorder: w, Observer: w,
 		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
 	}
 	e.Plan = lab.Plan{
-		Profile: lab.Profile{Peak: 5 * time.Second, Steady: 8 * time.Second, WarmUpMax: 4 * time.Second},
+		Profile: lab.Profile{PeakDuration: 5 * time.Second, SteadyDuration: 8 * time.Second, WarmUpMax: 4 * time.Second},
 		Layout:  lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Scenarios: []lab.Scenario{{
 			Name:     "json",
 			Requests: []lab.Request{{Method: "GET", Path: "/json"}},
 			Phases: []lab.Phase{
 				{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
-				{Name: "peak", Kind: lab.Peak, Connections: 64, PerRequest: true},
+				{Name: "peak", Kind: lab.Peak, Connections: 64, ConnectionPerRequest: true},
 				{Name: "steady", Kind: lab.Steady, RateRPS: 100, Connections: 16},
 			},
 		}},
@@ -376,10 +379,10 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 		}
 	}
 	w.checkNothingOpen(t)
-	if !w.attacks[1].PerRequest {
+	if !w.attacks[1].ConnectionPerRequest {
 		t.Error("a peak on a connection for each request keeps them alive")
 	}
-	if a := w.attacks[2]; a.PerRequest || a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
+	if a := w.attacks[2]; a.ConnectionPerRequest || a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
 		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
 	}
 }
@@ -397,7 +400,7 @@ func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
 	}
 	for _, s := range w.recorded {
 		c := s.Canaries
-		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerBefore != time.Millisecond || c.ServerAfter != time.Millisecond {
+		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerCPUBefore != time.Millisecond || c.ServerCPUAfter != time.Millisecond {
 			t.Errorf("%s: canaries %+v", s.Phase.Kind, c)
 		}
 	}
@@ -438,11 +441,11 @@ func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
 			t.Errorf("server busy %v: peaks on %v connections, want %v", c.busy, got, c.want)
 		}
 		s := w.recorded[0]
-		if (s.Doubled != nil) != (len(c.want) == 2) || (s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
-			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.Doubled != nil, s.Gate)
+		if (s.DoubleConnections != nil) != (len(c.want) == 2) || (s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
+			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.DoubleConnections != nil, s.Gate)
 		}
 		u := s.DoubledServer
-		if u.Known != (s.Doubled != nil) || u.Known && (u.Before.CPU <= s.Server.After.CPU || u.After.CPU-u.Before.CPU != time.Millisecond) {
+		if u.Known != (s.DoubleConnections != nil) || u.Known && (u.Before.CPU <= s.ServerUsage.After.CPU || u.After.CPU-u.Before.CPU != time.Millisecond) {
 			t.Errorf("server busy %v: on twice the connections its account is %+v", c.busy, u)
 		}
 		if len(w.recorded) != 2 {
@@ -472,11 +475,11 @@ func TestHitsAreRecordedWhereTheyAreKept(t *testing.T) {
 	}
 }
 
-func TestTheGateKnowsTheCalibration(t *testing.T) {
+func TestTheGateUsesTheCalibration(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
 	e := experimentOn(w, "a")
-	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}}}
+	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -491,7 +494,7 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
 	e := experimentOn(w, "a", "b", "c")
-	e.Calibration = lab.Calibration{Canaries: []lab.QuietCPU{
+	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{
 		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}, {CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
 	}}
 	w.onAttack = func(lab.Attack) {
@@ -516,15 +519,15 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	}
 }
 
-func TestTheLastCanariesTellWhatIsUsual(t *testing.T) {
+func TestBaselineComesFromTheLastCanaries(t *testing.T) {
 	var e Experiment
 	l := lab.Layout{Generator: []int{0}, Server: []int{1}}
 	sing := func(n int, took time.Duration) {
 		for range n {
-			e.hear([]lab.Canary{{CPU: 0, Took: took}, {CPU: 1, Took: took + time.Millisecond}}, l, time.Millisecond)
+			e.recordCanaries([]lab.Canary{{CPU: 0, WallTime: took}, {CPU: 1, WallTime: took + time.Millisecond}}, l, time.Millisecond)
 			// One that works after its attack is in the way of the one on its CPU,
 			// and its time is not always all of what that lost.
-			e.hear([]lab.Canary{{CPU: 1, Took: took}}, l, 80*time.Millisecond)
+			e.recordCanaries([]lab.Canary{{CPU: 1, WallTime: took}}, l, 80*time.Millisecond)
 		}
 	}
 	for _, heard := range []struct {
@@ -536,7 +539,7 @@ func TestTheLastCanariesTellWhatIsUsual(t *testing.T) {
 		{40, 60 * time.Millisecond, 60 * time.Millisecond}, {21, 50 * time.Millisecond, 50 * time.Millisecond},
 	} {
 		sing(heard.n, heard.took)
-		usual := e.usual()
+		usual := e.baselineCanaries()
 		if heard.want == 0 && len(usual) > 0 || heard.want > 0 && len(usual) != 2 {
 			t.Fatalf("after %+v: %+v", heard, usual)
 		}
@@ -672,7 +675,7 @@ func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
 
 // What an interruption makes fail says so in many ways, and some of them look as if
 // the engine, the generator or the server were gone.
-func TestAnInterruptionIsTheUsersWhereverItComes(t *testing.T) {
+func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 	for when, arrange := range map[string]func(w *world, interrupt func()){
 		"while the second trial's cell is opened": func(w *world, interrupt func()) {
 			w.onOpen = func() {
@@ -701,10 +704,10 @@ func TestAnInterruptionIsTheUsersWhereverItComes(t *testing.T) {
 	}
 }
 
-func TestAVariantWithoutAnImageIsSaidOnce(t *testing.T) {
+func TestAVariantWithoutAnImageHasOneRow(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "b")
-	e.Missing = map[string]string{"rt/a": "its image could not be built"}
+	e.ImageErrors = map[string]string{"rt/a": "its image could not be built"}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -730,7 +733,7 @@ func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 		w := newWorld()
 		w.foreign = c.foreign
 		e := experimentOn(w, "a", "b")
-		e.Plan.Repeats = c.repeats
+		e.Plan.MaxRepeats = c.repeats
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -747,7 +750,7 @@ func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 }
 
 // A trial measures the phases that its plan gives it.
-func TestATrialMeasuresItsOwnPhases(t *testing.T) {
+func TestATrialMeasuresOnlyItsPhases(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
@@ -761,7 +764,7 @@ func TestATrialMeasuresItsOwnPhases(t *testing.T) {
 }
 
 // A twin is not examined again, and is asked what its original is.
-func TestATwinIsItsOriginalAgain(t *testing.T) {
+func TestATwinRunsLikeItsOriginal(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "a~twin")
 	w.answer["rt/a~twin"] = "whatever it would have said"
@@ -798,17 +801,17 @@ func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
 	v := e.Variants["rt/a"]
 	v.Responder = true
 	e.Variants["rt/a"] = v
-	e.Responder = lab.Target{Status: 200, Body: []byte("Hello")}
+	e.ResponderTarget = lab.Target{Status: 200, Body: []byte("Hello")}
 	e.Plan.Scenarios[0].Name = lab.ReferenceScenario
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Trials[0].Scenario = lab.ReferenceScenario
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.recorded) != 2 || w.recorded[0].Service == nil || w.recorded[0].Service.Mean != 2500*time.Microsecond {
+	if len(w.recorded) != 2 || w.recorded[0].ServiceTimes == nil || w.recorded[0].ServiceTimes.Mean != 2500*time.Microsecond {
 		t.Fatalf("%+v", w.recorded)
 	}
-	if a := w.attacks[0]; a.Witness != nil || string(a.Targets[0].Body) != "Hello" {
+	if a := w.attacks[0]; a.SideRequest != nil || string(a.Targets[0].Body) != "Hello" {
 		t.Errorf("it was sent %+v", a)
 	}
 	w.answer["rt/a"] = "no clock"
@@ -865,11 +868,11 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if s := w.recorded[0]; s.Upstream == nil || s.Upstream.Hits != c.calls || s.Gate.Validity != c.want {
+		if s := w.recorded[0]; s.Upstream == nil || s.Upstream.Calls != c.calls || s.Gate.Validity != c.want {
 			t.Errorf("%d calls for 640 answers: upstream %+v, %+v", c.calls, s.Upstream, s.Gate)
 		}
 		for _, a := range w.attacks {
-			if !a.Sleeps {
+			if !a.SleepWhenIdle {
 				t.Error("the generator keeps the CPU from the upstream")
 			}
 		}
@@ -877,7 +880,7 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 	}
 }
 
-func TestALayoutIsTheScenarios(t *testing.T) {
+func TestTrialsUseTheLayoutOfTheirScenario(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
@@ -885,14 +888,14 @@ func TestALayoutIsTheScenarios(t *testing.T) {
 	if err := e.Run(t.Context()); err == nil {
 		t.Error("a scenario ran without a layout for its cores")
 	}
-	e.Plan.Wider = []lab.Layout{{Generator: []int{0}, Server: []int{0, 1}}}
+	e.Plan.WiderLayouts = []lab.Layout{{Generator: []int{0}, Server: []int{0, 1}}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if s := w.recorded[0]; len(s.Layout.Server) != 2 || s.Identity.Process.CPUsAllowed != "0-1" || len(s.Canaries.Before) != 2 {
 		t.Errorf("layout %+v, identity %+v, %d canaries", s.Layout, s.Identity, len(s.Canaries.Before))
 	}
-	if !w.attacks[0].Sleeps {
+	if !w.attacks[0].SleepWhenIdle {
 		t.Error("the generator keeps a CPU that it shares")
 	}
 }
@@ -903,7 +906,7 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "b", "c")
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
-	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{
 		{Scenario: "json", Variant: "rt/a", Cores: 1}, {Scenario: "json", Variant: "rt/b", PeakRPS: 300}, {Scenario: "json", Variant: "rt/c"},
 	}
@@ -932,7 +935,7 @@ func TestATrialTakesRatesFromItsOwnPeak(t *testing.T) {
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
-	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5, Own: true}
+	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5, OfOwnPeak: true}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -954,7 +957,7 @@ func TestADisturbedPeakDisturbsWhatFollowsFromIt(t *testing.T) {
 		e := experimentOn(w, "a")
 		e.Plan.Trials = e.Plan.Trials[:1]
 		if own {
-			e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5, Own: true}
+			e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5, OfOwnPeak: true}
 		}
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -974,7 +977,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	w.foreign = time.Second
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) == 3 { // the warm-up of the second attempt
@@ -989,7 +992,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	}
 	w = newWorld()
 	w.foreign = time.Second
-	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
+	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1003,7 +1006,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 			w.crash = "rt/a"
 		}
 	}
-	e.Cells, e.Examiner, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
+	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1017,7 +1020,7 @@ func TestAPilotThatIsABoundIsDoubted(t *testing.T) {
 	w.busy = time.Second / 2
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Phases[2].Share = &lab.Share{Of: 0.5}
+	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -1051,7 +1054,7 @@ func TestALostGeneratorDisturbsItsTrial(t *testing.T) {
 		}
 	}
 	e := experimentOn(w, "a", "b")
-	e.Plan.Repeats = 1
+	e.Plan.MaxRepeats = 1
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1149,7 +1152,7 @@ func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
 	all := newWorld()
 	all.foreign = time.Second
 	e := experimentOn(all, "a", "b")
-	e.Plan.Repeats = 3
+	e.Plan.MaxRepeats = 3
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1163,10 +1166,10 @@ func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
 		w := newWorld()
 		w.foreign = time.Second
 		e := experimentOn(w, "a", "b")
-		e.Plan.Repeats = 3
-		e.Ended = make(map[lab.TrialID]bool)
+		e.Plan.MaxRepeats = 3
+		e.EndedTrials = make(map[lab.TrialID]bool)
 		for _, id := range whole[:ended] {
-			e.Ended[id] = true
+			e.EndedTrials[id] = true
 		}
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -1183,10 +1186,10 @@ func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
 	}
 }
 
-func TestWhoIsRefusedIsRecorded(t *testing.T) {
+func TestRefusedVariantsAreRecorded(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "b")
-	e.Missing = map[string]string{"rt/a": "its image could not be built"}
+	e.ImageErrors = map[string]string{"rt/a": "its image could not be built"}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1196,13 +1199,13 @@ func TestWhoIsRefusedIsRecorded(t *testing.T) {
 }
 
 func TestAnswersThatAreAlikeAreKeptOnce(t *testing.T) {
-	var same bodies
-	of := func(body string) examination {
-		return examination{contract: []lab.Answer{{Body: []byte(body)}}, scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}}}
+	var same bodyCache
+	of := func(body string) variantAnswers {
+		return variantAnswers{contract: []lab.Answer{{Body: []byte(body)}}, scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}}}
 	}
 	a, b, other := of("alike"), of("alike"), of("other")
-	for _, x := range []examination{a, b, other} {
-		same.share(x)
+	for _, x := range []variantAnswers{a, b, other} {
+		same.deduplicate(x)
 	}
 	if &a.contract[0].Body[0] != &b.contract[0].Body[0] || &a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
 		t.Error("two answers that are alike are kept twice")

@@ -15,10 +15,10 @@ import (
 	"runtimelab/lab"
 )
 
-// identify reads what a server says of itself, which must be what it should be
+// checkIdentity reads what a server says of itself, which must be what it should be
 // and was given.
-func (e *Experiment) identify(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
-	id, wrong := e.Examiner.Identity(answer, subject.Variant, subject.Layout.Server)
+func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
+	id, wrong := e.Checker.CheckIdentity(answer, subject.Variant, subject.Layout.Server)
 	if len(wrong) > 0 {
 		return id, errors.New("identity: " + strings.Join(wrong, "; "))
 	}
@@ -55,11 +55,11 @@ func spelt(value any) string {
 
 // askIdentity has a server in a cell say what it is, and returns what is wrong with it.
 func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell Cell) (problems []string, err error) {
-	answers, err := cell.Check(ctx, []lab.Request{e.Examiner.IdentityRequest()})
+	answers, err := cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.identify(answers[0], subject); err != nil {
+	if _, err := e.checkIdentity(answers[0], subject); err != nil {
 		problems = []string{err.Error()}
 	}
 	return problems, nil
@@ -77,15 +77,15 @@ func (e *Experiment) identities(ctx context.Context, variants []string) error {
 		group.Go(func() error {
 			subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
-			err := e.inCell(groupCtx, subject, func(ctx context.Context, in setting) (err error) {
-				if _, err = in.cell.Await(ctx, e.alive(), patience); err == nil {
+			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, in trialEnv) (err error) {
+				if _, err = in.cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err == nil {
 					problems, err = e.askIdentity(ctx, subject, in.cell)
 				}
 				return err
 			})
-			var broken *brokenServer
+			var broken *serverError
 			if errors.As(err, &broken) {
-				problems, err = []string{broken.how}, nil
+				problems, err = []string{broken.reason}, nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -20,7 +20,7 @@ func TestAnExaminationChecksTheIdentity(t *testing.T) {
 			spoil(w)
 			e := experimentOn(w, "a")
 			e.Plan = lab.Plan{Layout: e.Plan.Layout} // as lab contract has it
-			refused, err := e.Examine(t.Context())
+			refused, err := e.CheckContract(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestAnExaminationChecksTheIdentity(t *testing.T) {
 func TestAnExaminationOfAGoodVariantRefusesNothing(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "b")
-	for _, examine := range []func(context.Context) (map[string]string, error){e.Examine, e.ExamineIdentities} {
+	for _, examine := range []func(context.Context) (map[string]string, error){e.CheckContract, e.ExamineIdentities} {
 		if refused, err := examine(t.Context()); err != nil || len(refused) > 0 {
 			t.Errorf("refused %q, error %v", refused, err)
 		}

@@ -11,9 +11,9 @@ import (
 	"runtimelab/lab/plan"
 )
 
-// pilot finds the peaks from which rates follow, each once, and freezes them in
+// runPilots finds the peaks from which rates follow, each once, and freezes them in
 // the plan. What an earlier run's plan brought along is not looked for again.
-func (e *Experiment) pilot(ctx context.Context) error {
+func (e *Experiment) runPilots(ctx context.Context) error {
 	found := false
 	for i := range e.Plan.Pilots {
 		p := &e.Plan.Pilots[i]
@@ -23,7 +23,7 @@ func (e *Experiment) pilot(ctx context.Context) error {
 		found = true
 		e.Observer.PilotStarted(*p, i+1, len(e.Plan.Pilots))
 		if p.Problem = e.refused[lab.OriginalOf(p.Variant)]; p.Problem == "" {
-			if err := e.pilotOne(ctx, p); err != nil {
+			if err := e.runPilot(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -32,23 +32,23 @@ func (e *Experiment) pilot(ctx context.Context) error {
 	if !found {
 		return nil
 	}
-	return e.Recorder.Freeze(e.Plan)
+	return e.Recorder.RecordPlan(e.Plan)
 }
 
-// pilotOne measures one variant's peak, as a trial does but without a row. A
+// runPilot measures one variant's peak, as a trial does but without a row. A
 // server that fails leaves its problem in the pilot, and whatever makes its peak
 // less than one its doubt.
-func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
+func (e *Experiment) runPilot(ctx context.Context, p *lab.Pilot) error {
 	for range plan.PilotAttempts {
-		s, err := e.probe(ctx, *p)
-		var broken *brokenServer
-		var lost *lostGenerator
+		s, err := e.measurePilotPeak(ctx, *p)
+		var broken *serverError
+		var lost *generatorError
 		switch {
 		case errors.As(err, &broken):
-			p.PeakRPS, p.Problem, p.Doubt = 0, broken.how, ""
+			p.PeakRPS, p.Problem, p.Doubt = 0, broken.reason, ""
 			return nil
 		case errors.As(err, &lost):
-			p.Doubt = lost.how
+			p.Doubt = lost.reason
 			continue
 		}
 		if err != nil {
@@ -68,23 +68,23 @@ func (e *Experiment) pilotOne(ctx context.Context, p *lab.Pilot) error {
 	return nil
 }
 
-// probe is a pilot tried once.
-func (e *Experiment) probe(ctx context.Context, p lab.Pilot) (lab.Sample, error) {
+// measurePilotPeak is a pilot tried once.
+func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sample, error) {
 	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Cores: p.Cores, Attempt: 1, Seed: p.Seed}
-	s := e.sample(t, time.Now())
+	s := e.newSample(t, time.Now())
 	s.Phase = plan.PilotPhase(s.Scenario)
-	err := e.inCell(ctx, s, func(ctx context.Context, in setting) (err error) {
-		if err := e.welcome(ctx, &s, in); err != nil {
+	err := e.withFreshCell(ctx, s, func(ctx context.Context, in trialEnv) (err error) {
+		if err := e.awaitAndIdentify(ctx, &s, in); err != nil {
 			return err
 		}
 		warm := s.Phase
 		warm.Kind = lab.WarmUp
-		if err := e.warmUp(ctx, &s, e.attack(t, warm), in); err != nil {
+		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warm), in); err != nil {
 			return err
 		}
-		a := e.attack(t, s.Phase)
+		a := e.newAttack(t, s.Phase)
 		a.KeepHits = false
-		s, err = e.attackBetweenReadings(ctx, s, a, in)
+		s, err = e.attackWithCanaries(ctx, s, a, in)
 		s.Gate = gate.Judge(s, e.Calibration)
 		return err
 	})

@@ -16,7 +16,7 @@ import (
 // some variant does not answer with success, or answers differently when it is
 // asked again; nil where there is none. It leaves out variants that are refused:
 // the contract judges what they answer.
-func (e *Experiment) wrongAnswers(ids []string, found []examination) error {
+func (e *Experiment) wrongAnswers(ids []string, found []variantAnswers) error {
 	var all []complaint
 	for _, s := range e.Plan.Scenarios {
 		var asked []asked
@@ -96,7 +96,7 @@ type asked struct {
 	first, second []lab.Answer
 }
 
-func askedOf(id string, x examination, scenario string) asked {
+func askedOf(id string, x variantAnswers, scenario string) asked {
 	return asked{variant: id, first: x.scenarios[scenario], second: x.again[scenario]}
 }
 
@@ -188,7 +188,7 @@ func (e *Experiment) advice(r lab.Request, got lab.Answer) string {
 func (e *Experiment) existing(r lab.Request) string {
 	var paths, methods []string
 	example := ""
-	for _, known := range e.Examiner.Succeeding() {
+	for _, known := range e.Checker.Succeeding() {
 		path := known.PathOnly()
 		if !slices.Contains(paths, path) {
 			paths = append(paths, path)

@@ -233,7 +233,7 @@ func TestExaminingComesOnceAndFirst(t *testing.T) {
 	w := answers(map[string][]lab.Answer{"/jsn": {answer(404, "")}})
 	e := requesting(w, []string{"a"}, getting("/jsn", 4))
 	for range 2 {
-		if refused, err := e.Examine(t.Context()); err == nil || refused == nil {
+		if refused, err := e.CheckContract(t.Context()); err == nil || refused == nil {
 			t.Errorf("%v, %v", refused, err)
 		}
 	}
@@ -242,7 +242,7 @@ func TestExaminingComesOnceAndFirst(t *testing.T) {
 	}
 	e = requesting(newWorld(), []string{"a"}, getting("/json", 4))
 	w = e.Cells.(*world)
-	if _, err := e.Examine(t.Context()); err != nil {
+	if _, err := e.CheckContract(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	opened := w.asked.Load()
@@ -265,7 +265,7 @@ func TestASecondAskingComesInAnotherSecond(t *testing.T) {
 		}
 		e := requesting(w, []string{"a"}, getting("/clock", 4))
 		e.Between = 1100 * time.Millisecond
-		if _, err := e.Examine(t.Context()); err == nil || !strings.Contains(err.Error(), "is answered differently") {
+		if _, err := e.CheckContract(t.Context()); err == nil || !strings.Contains(err.Error(), "is answered differently") {
 			t.Errorf("%v", err)
 		}
 	})

@@ -16,65 +16,65 @@ import (
 
 // The thresholds, in one place.
 const (
-	// SaturatedServer is the saturation from which a server counts as the limit
-	// of a peak, and NoGain what twice the connections may bring at the most to
+	// MinServerSaturation is the saturation from which a server counts as the limit
+	// of a peak, and MaxDoublingGain what twice the connections may bring at the most to
 	// one that is limited by something else (design.md, protocol point 7).
-	SaturatedServer = 0.95
-	NoGain          = 0.03
+	MinServerSaturation = 0.95
+	MaxDoublingGain     = 0.03
 
-	// NearCeiling is the share of the generator's calibrated ceiling from which
+	// CeilingThreshold is the share of the generator's calibrated ceiling from which
 	// a throughput may be the generator's: the ceiling itself varies by up to a
 	// tenth between attacks (lab calibrate).
-	NearCeiling = 0.90
+	CeilingThreshold = 0.90
 
-	// SaturatedGenerator is the share of its CPUs from which the generator may
+	// GeneratorCPUThreshold is the share of its CPUs from which the generator may
 	// be the limit: at 90 % of a core its own queueing shows in latencies, as
 	// waiting time grows with 1/(1-utilisation).
-	SaturatedGenerator = 0.90
+	GeneratorCPUThreshold = 0.90
 
-	// ForeignCPU is the share of either side's CPUs that others may take. It
+	// MaxForeignCPU is the share of either side's CPUs that others may take. It
 	// lies between the 5 % that are counted and the 10 % that are to be found;
 	// without a neighbour less than 3 % is read (make bench, BenchmarkNeighbour).
-	ForeignCPU = 0.075
+	MaxForeignCPU = 0.075
 
 	// CanaryTolerance is by how much a canary may exceed the 99th percentile of
 	// the usual ones: with four canaries to a phase, one in twenty-five phases
 	// would otherwise be disturbed by the definition of a percentile.
 	CanaryTolerance = 1.05
 
-	// LastCanaries is by how many canaries, the last on a CPU, it is known what is
-	// usual there, and FewestCanaries by how many at the least. A machine's pace
+	// CanaryWindow is by how many canaries, the last on a CPU, it is known what is
+	// usual there, and MinCanaries by how many at the least. A machine's pace
 	// changes within an hour by more than canaries in a row differ: one that was
 	// calibrated in its best minute would be disturbed ever after, and one that was
 	// in its worst never. What is slow for all trials of a block is in no ratio.
-	LastCanaries   = 40
-	FewestCanaries = 20
+	CanaryWindow = 40
+	MinCanaries  = 20
 
-	// SharedGenerator is the share of a CPU that generator and upstream may use
+	// MaxSharedGeneratorCPU is the share of a CPU that generator and upstream may use
 	// where it is one of the server's (design.md, protocol point 13).
-	SharedGenerator = 0.02
+	MaxSharedGeneratorCPU = 0.02
 
-	// BusyUpstream is the share of its CPU from which an upstream's own queueing
+	// MaxUpstreamCPU is the share of its CPU from which an upstream's own queueing
 	// may be in the latencies: at half a CPU requests wait for as long as they are
 	// served, by the formula of a single queue.
-	BusyUpstream = 0.50
+	MaxUpstreamCPU = 0.50
 
-	// ClockStep is by how much a machine's time of day may be set during a trial.
+	// MaxClockStep is by how much a machine's time of day may be set during a trial.
 	// Where it is slewed, the clock that it is told from is too (clock_gettime(2)).
-	ClockStep = 50 * time.Millisecond
+	MaxClockStep = 50 * time.Millisecond
 
-	// Resolved is how far above a capacity the next rate, which was missed, may
+	// MaxRateGap is how far above a capacity the next rate, which was missed, may
 	// lie: as far as one that was not confirmed is lowered.
-	Resolved = 1.10
+	MaxRateGap = 1.10
 
-	// RealOverload is the share of what is offered beyond a server's peak that must
+	// MinOverload is the share of what is offered beyond a server's peak that must
 	// be beyond what it serves in that phase, too, and not only when the peak was found.
-	RealOverload = 0.5
+	MinOverload = 0.5
 
 	// Steal is no gate, although the server's neighbours cause it: so does the
 	// server. Where a virtual machine's idle exits are slow, a ping-pong between
 	// two CPUs that nobody else uses reads 35 % stolen, a burn on both 1 %. What
-	// is stolen from a CPU that works is in ForeignCPU.
+	// is stolen from a CPU that works is in MaxForeignCPU.
 )
 
 // Judge says what the sample is worth on a machine of which c is known: by a
@@ -82,69 +82,73 @@ const (
 // does not say what is usual. Rules apply
 // in order: a trial that failed is nothing else, and one that was disturbed
 // proves no limit.
-func Judge(s lab.Sample, c lab.Calibration) lab.Gate {
-	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{failed, disturbed, censored} {
+func Judge(s lab.Sample, c lab.Calibration) lab.GateResult {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.GateResult{failed, disturbed, censored} {
 		if g := rule(s, c); g != nil {
 			return *g
 		}
 	}
-	return lab.Gate{Validity: lab.Valid}
+	return lab.GateResult{Validity: lab.Valid}
 }
 
-// Undecided reports whether only twice the connections can tell what the sample
+// NeedsDoubleConnections reports whether only twice the connections can tell what the sample
 // is worth: a peak at which neither side's CPUs were the limit.
-func Undecided(s lab.Sample, c lab.Calibration) bool {
-	return s.Phase.Kind == lab.Peak && s.Doubled == nil && failed(s, c) == nil && disturbed(s, c) == nil &&
-		!saturated(s) && atGenerator(s, c) == nil
+func NeedsDoubleConnections(s lab.Sample, c lab.Calibration) bool {
+	return s.Phase.Kind == lab.Peak && s.DoubleConnections == nil && failed(s, c) == nil && disturbed(s, c) == nil &&
+		!isSaturated(s) && generatorLimit(s, c) == nil
 }
 
-// Limit says what of the instrument was at its limit when a step of a search
+// InstrumentLimit says what of the instrument was at its limit when a step of a search
 // missed its objectives, so that the miss may not be the server's; empty where
 // nothing was.
-func Limit(step lab.Sample, c lab.Calibration) string {
-	if g := atGenerator(step, c); g != nil {
+func InstrumentLimit(step lab.Sample, c lab.Calibration) string {
+	if g := generatorLimit(step, c); g != nil {
 		return g.Reason
 	}
 	return ""
 }
 
-// Fail is the verdict on a sample whose trial broke before or during its phase.
-func Fail(reason string) lab.Gate { return lab.Gate{Validity: lab.Failed, Reason: reason} }
+// FailedBecause is the verdict on a sample whose trial broke before or during its phase.
+func FailedBecause(reason string) lab.GateResult {
+	return lab.GateResult{Validity: lab.Failed, Reason: reason}
+}
 
-// Disturb is the verdict on a sample whose trial was broken off by something that
+// DisturbedBecause is the verdict on a sample whose trial was broken off by something that
 // its server cannot have caused.
-func Disturb(reason string) lab.Gate { return lab.Gate{Validity: lab.Disturbed, Reason: reason} }
+func DisturbedBecause(reason string) lab.GateResult {
+	return lab.GateResult{Validity: lab.Disturbed, Reason: reason}
+}
 
-func failed(s lab.Sample, _ lab.Calibration) *lab.Gate {
+func failed(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	switch {
 	case s.Attack == nil:
-		return because(lab.Failed, "nothing was measured")
+		return newResult(lab.Failed, "nothing was measured")
 	case s.Attack.Sent == 0:
-		return because(lab.Failed, "not one request was sent")
-	case s.Attack.Succeeded == 0 && !everServed(s):
-		return because(lab.Failed, "not one of %d requests succeeded: %s", s.Attack.Sent, commonest(s.Attack.Errors))
-	case !slices.Equal(s.Attack.GeneratorOn, s.Layout.Generator):
-		return because(lab.Failed, "the generator ran on CPUs %s instead of %s",
-			lab.CPUList(s.Attack.GeneratorOn), lab.CPUList(s.Layout.Generator))
-	case !s.Server.Known:
-		return because(lab.Failed, "the server's usage could not be read")
-	case s.Upstream != nil && s.Upstream.Hits < s.Attack.Succeeded:
-		return because(lab.Failed, "the server gave %d answers with only %d calls of its upstream", s.Attack.Succeeded, s.Upstream.Hits)
+		return newResult(lab.Failed, "not one request was sent")
+	case s.Attack.Succeeded == 0 && !anyStepAnswered(s):
+		return newResult(lab.Failed, "not one of %d requests succeeded: %s", s.Attack.Sent, mostFrequent(s.Attack.Errors))
+	case !slices.Equal(s.Attack.GeneratorCPUs, s.Layout.Generator):
+		return newResult(lab.Failed, "the generator ran on CPUs %s instead of %s",
+			lab.CPUList(s.Attack.GeneratorCPUs), lab.CPUList(s.Layout.Generator))
+	case !s.ServerUsage.Known:
+		return newResult(lab.Failed, "the server's usage could not be read")
+	case s.Upstream != nil && s.Upstream.Calls < s.Attack.Succeeded:
+		return newResult(lab.Failed, "the server gave %d answers with only %d calls of its upstream", s.Attack.Succeeded, s.Upstream.Calls)
 	}
 	return nil
 }
 
-// everServed reports whether any step of a search had an answer: one that had none
+// anyStepAnswered reports whether any step of a search had an answer: one that had none
 // may be the server's outcome at that rate.
-func everServed(s lab.Sample) bool {
+func anyStepAnswered(s lab.Sample) bool {
 	return s.Search != nil && slices.ContainsFunc(s.Search.Steps, func(step lab.SearchStep) bool {
 		return step.Attack != nil && step.Attack.Succeeded > 0
 	})
 }
 
-func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
-	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.Gate{
-		clockSet, stoppedCanary, outside, misled, misdoubled, keptUp, slowed,
+func disturbed(s lab.Sample, c lab.Calibration) *lab.GateResult {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.GateResult{
+		clockStepped, stoppedCanary, outside, biasedRate, biasedDoubling, falseOverload, slowCanary,
 	} {
 		if g := rule(s, c); g != nil {
 			return g
@@ -153,84 +157,84 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return nil
 }
 
-// clockSet says that the time of day was set: the cold start lies between two
+// clockStepped says that the time of day was set: the cold start lies between two
 // readings of it.
-func clockSet(s lab.Sample, _ lab.Calibration) *lab.Gate {
-	if step := s.Attack.After.ClockStep; step.Abs() > ClockStep {
-		return because(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)", step.Seconds(), ClockStep.Seconds())
+func clockStepped(s lab.Sample, _ lab.Calibration) *lab.GateResult {
+	if step := s.Attack.After.ClockStep; step.Abs() > MaxClockStep {
+		return newResult(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)", step.Seconds(), MaxClockStep.Seconds())
 	}
 	return nil
 }
 
-// misled says that others took part in a step of a search that missed its
+// biasedRate says that others took part in a step of a search that missed its
 // objectives: a capacity follows from these. One that kept them in spite of others
 // is none the worse, but for the last, whose figures are the sample's.
-func misled(s lab.Sample, c lab.Calibration) *lab.Gate {
+func biasedRate(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	if s.Search == nil {
 		return nil
 	}
 	for _, step := range s.Search.Steps {
-		if step.Met || step.Attack == nil {
+		if step.SLOMet || step.Attack == nil {
 			continue
 		}
-		s.Attack, s.Server = step.Attack, step.Server
+		s.Attack, s.ServerUsage = step.Attack, step.Server
 		if g := outside(s, c); g != nil {
-			return because(lab.Disturbed, "at %.0f/s %s", step.OfferedRPS, g.Reason)
+			return newResult(lab.Disturbed, "at %.0f/s %s", step.OfferedRPS, g.Reason)
 		}
 	}
 	return nil
 }
 
-// misdoubled says that others took part while a peak was tried on twice the
+// biasedDoubling says that others took part while a peak was tried on twice the
 // connections, and twice the connections are what tells what it is worth.
-func misdoubled(s lab.Sample, c lab.Calibration) *lab.Gate {
-	if s.Doubled == nil || saturated(s) {
+func biasedDoubling(s lab.Sample, c lab.Calibration) *lab.GateResult {
+	if s.DoubleConnections == nil || isSaturated(s) {
 		return nil
 	}
-	if g := outside(onTwice(s), c); g != nil {
-		return because(lab.Disturbed, "on twice the connections %s", g.Reason)
+	if g := outside(withDoubleConnections(s), c); g != nil {
+		return newResult(lab.Disturbed, "on twice the connections %s", g.Reason)
 	}
 	return nil
 }
 
-// keptUp says that a phase which is to offer more than its server can serve did
+// falseOverload says that a phase which is to offer more than its server can serve did
 // not: the server serves more now than when its peak was found.
-func keptUp(s lab.Sample, _ lab.Calibration) *lab.Gate {
+func falseOverload(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	if !s.Phase.Overloads() {
 		return nil
 	}
 	served, _ := metric.ThroughputRPS(s)
-	if most := s.Phase.RateRPS / (1 + (s.Phase.Share.Of-1)*RealOverload); s.Phase.Share.Of > 1 && served > most {
-		return because(lab.Disturbed, "%.0f of %.0f requests per second were answered, which are to be %.0f%% of the server's peak (limit %.0f): it serves more than when that was found",
-			served, s.Phase.RateRPS, 100*s.Phase.Share.Of, most)
+	if most := s.Phase.RateRPS / (1 + (s.Phase.PeakShare.Fraction-1)*MinOverload); s.Phase.PeakShare.Fraction > 1 && served > most {
+		return newResult(lab.Disturbed, "%.0f of %.0f requests per second were answered, which are to be %.0f%% of the server's peak (limit %.0f): it serves more than when that was found",
+			served, s.Phase.RateRPS, 100*s.Phase.PeakShare.Fraction, most)
 	}
 	return nil
 }
 
-// onTwice is the sample as it was on twice the connections.
-func onTwice(s lab.Sample) lab.Sample {
-	s.Attack, s.Doubled = s.Doubled, nil
-	s.Server = s.DoubledServer
+// withDoubleConnections is the sample as it was on twice the connections.
+func withDoubleConnections(s lab.Sample) lab.Sample {
+	s.Attack, s.DoubleConnections = s.DoubleConnections, nil
+	s.ServerUsage = s.DoubledServer
 	return s
 }
 
-// crowded says that others took a share of a side's CPUs during the attack, or
+// foreignCPU says that others took a share of a side's CPUs during the attack, or
 // that nobody knows, as of a CPU that was taken offline.
-func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
+func foreignCPU(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	generator, known := metric.ForeignGeneratorRatio(s)
 	if !known {
-		return because(lab.Disturbed, "what others took of the generator's CPUs is not known: their counters could not be read")
+		return newResult(lab.Disturbed, "what others took of the generator's CPUs is not known: their counters could not be read")
 	}
 	server, known := metric.ForeignServerRatio(s)
 	if !known && len(s.Attack.After.Threads) > 0 { // a server without threads has ended by itself
-		return because(lab.Disturbed, "what others took of the server's CPUs is not known: their counters could not be read")
+		return newResult(lab.Disturbed, "what others took of the server's CPUs is not known: their counters could not be read")
 	}
 	// To fall asleep and to wake takes a CPU time that is nobody's.
 	sleeps, _ := metric.ServerSleepRate(s)
 	own, _ := metric.GeneratorSleepRate(s)
-	if s.Layout.Shared() { // both shares are of all CPUs together
+	if s.Layout.SharesCPUs() { // both shares are of all CPUs together
 		generators, servers := float64(len(s.Layout.Generator)), float64(len(s.Layout.Server))
-		own = (own*generators + sleeps*servers) / float64(len(s.Layout.All()))
+		own = (own*generators + sleeps*servers) / float64(len(s.Layout.AllCPUs()))
 		sleeps = own
 	}
 	server -= sleeps * c.SleepCost.Seconds()
@@ -239,23 +243,23 @@ func crowded(s lab.Sample, c lab.Calibration) *lab.Gate {
 		name    string
 		foreign float64
 	}{{"generator", generator}, {"server", server}} {
-		if side.foreign > ForeignCPU {
-			return because(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign, side.name, 100*ForeignCPU)
+		if side.foreign > MaxForeignCPU {
+			return newResult(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign, side.name, 100*MaxForeignCPU)
 		}
 	}
 	return nil
 }
 
-// slowed says that a canary was slow.
-func slowed(s lab.Sample, c lab.Calibration) *lab.Gate {
+// slowCanary says that a canary was slow.
+func slowCanary(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	for _, sung := range []struct {
 		when     string
 		canaries []lab.Canary
 		server   time.Duration
-	}{{"before", s.Canaries.Before, s.Canaries.ServerBefore}, {"after", s.Canaries.After, s.Canaries.ServerAfter}} {
+	}{{"before", s.Canaries.Before, s.Canaries.ServerCPUBefore}, {"after", s.Canaries.After, s.Canaries.ServerCPUAfter}} {
 		for _, canary := range sung.canaries {
-			usual := slices.Concat(s.Canaries.Usual, c.Canaries) // the first of a CPU counts
-			if g := slow(canary.CPU, Alone(canary, s.Layout, sung.server), sung.when, usual); g != nil {
+			usual := slices.Concat(s.Canaries.Baselines, c.CanaryBaselines) // the first of a CPU counts
+			if g := checkCanary(canary.CPU, CanaryTimeWithoutServer(canary, s.Layout, sung.server), sung.when, usual); g != nil {
 				return g
 			}
 		}
@@ -263,10 +267,10 @@ func slowed(s lab.Sample, c lab.Calibration) *lab.Gate {
 	return nil
 }
 
-// SleepCost is the CPU time that goes to nobody each time a server's CPU falls
+// EstimateSleepCost is the CPU time that goes to nobody each time a server's CPU falls
 // asleep and wakes: in a sample without a neighbour, all that was neither idle
 // nor the server's. It is 0 where that cannot be told.
-func SleepCost(quiet lab.Sample) time.Duration {
+func EstimateSleepCost(quiet lab.Sample) time.Duration {
 	foreign, ok := metric.ForeignServerRatio(quiet)
 	sleeps, known := metric.ServerSleepRate(quiet)
 	if !ok || !known || sleeps == 0 {
@@ -275,51 +279,51 @@ func SleepCost(quiet lab.Sample) time.Duration {
 	return time.Duration(foreign / sleeps * float64(time.Second))
 }
 
-// manyInterrupts is a share of a CPU that is more than a neighbour in a quiet
+// minInterruptShare is a share of a CPU that is more than a neighbour in a quiet
 // sample takes, and less than the interrupts of a generator at its ceiling (23 %
 // here).
-const manyInterrupts = 0.05
+const minInterruptShare = 0.05
 
-// InterruptsApart reports whether the kernel charges interrupts to no thread, by
+// DetectSeparateIRQTime reports whether the kernel charges interrupts to no thread, by
 // samples of the generator at its ceiling without a neighbour: most of what they
 // took then seems to be nobody's.
-func InterruptsApart(quiet ...lab.Sample) bool {
+func DetectSeparateIRQTime(quiet ...lab.Sample) bool {
 	for _, s := range quiet {
 		interrupts, ok := metric.GeneratorInterruptRatio(s)
 		nobodys, known := metric.ForeignGeneratorRatio(s)
-		if !ok || !known || interrupts < manyInterrupts || nobodys < interrupts/2 {
+		if !ok || !known || interrupts < minInterruptShare || nobodys < interrupts/2 {
 			return false
 		}
 	}
 	return len(quiet) > 0
 }
 
-// Alone is how long a canary took, less what the server used meanwhile where it may
+// CanaryTimeWithoutServer is how long a canary took, less what the server used meanwhile where it may
 // have been on the canary's CPU.
-func Alone(c lab.Canary, l lab.Layout, server time.Duration) time.Duration {
+func CanaryTimeWithoutServer(c lab.Canary, l lab.Layout, server time.Duration) time.Duration {
 	if slices.Contains(l.Server, c.CPU) {
-		return c.Took - server
+		return c.WallTime - server
 	}
-	return c.Took
+	return c.WallTime
 }
 
-// Usual is how long canaries take on a CPU, by those that were last heard there. The
+// EstimateCanaryBaseline is how long canaries take on a CPU, by those that were last heard there. The
 // 99th percentile is that of a normal distribution with their median and their
 // median distance from it: up to half of them may have been disturbed, and tell
 // nothing of the others (Hampel, "The Influence Curve and Its Role in Robust
 // Estimation", Journal of the American Statistical Association 69, 1974).
-func Usual(cpu int, took []time.Duration) lab.QuietCPU {
-	median := middle(took)
+func EstimateCanaryBaseline(cpu int, took []time.Duration) lab.CanaryBaseline {
+	median := medianDuration(took)
 	away := make([]time.Duration, len(took))
 	for i, t := range took {
 		away[i] = (t - median).Abs()
 	}
 	const sd, p99 = 1.4826, 2.3263 // of a normal distribution: in median distances, in standard deviations
-	spread := sd * p99 * float64(middle(away))
-	return lab.QuietCPU{CPU: cpu, N: len(took), Median: median, P99: median + time.Duration(spread)}
+	spread := sd * p99 * float64(medianDuration(away))
+	return lab.CanaryBaseline{CPU: cpu, N: len(took), Median: median, P99: median + time.Duration(spread)}
 }
 
-func middle(all []time.Duration) time.Duration {
+func medianDuration(all []time.Duration) time.Duration {
 	in := make([]float64, len(all))
 	for i, d := range all {
 		in[i] = float64(d)
@@ -327,9 +331,9 @@ func middle(all []time.Duration) time.Duration {
 	return time.Duration(stat.Median(in))
 }
 
-// slow judges what a canary took alone on its CPU, by what is usual there.
-func slow(cpu int, took time.Duration, when string, usual []lab.QuietCPU) *lab.Gate {
-	i := slices.IndexFunc(usual, func(u lab.QuietCPU) bool { return u.CPU == cpu })
+// checkCanary judges what a canary took alone on its CPU, by what is usual there.
+func checkCanary(cpu int, took time.Duration, when string, usual []lab.CanaryBaseline) *lab.GateResult {
+	i := slices.IndexFunc(usual, func(u lab.CanaryBaseline) bool { return u.CPU == cpu })
 	if i < 0 {
 		return nil
 	}
@@ -337,109 +341,109 @@ func slow(cpu int, took time.Duration, when string, usual []lab.QuietCPU) *lab.G
 	if took <= limit {
 		return nil
 	}
-	return because(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of usual ones)",
+	return newResult(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of usual ones)",
 		cpu, milliseconds(took), when, milliseconds(limit), 100*(CanaryTolerance-1))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func censored(s lab.Sample, c lab.Calibration) *lab.Gate {
+func censored(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	if s.Phase.Kind == lab.Capacity {
-		return unbounded(s)
+		return capacityBound(s)
 	}
-	if g := atGenerator(s, c); g != nil {
+	if g := generatorLimit(s, c); g != nil {
 		return g
 	}
-	if s.Phase.Kind != lab.Peak || saturated(s) {
+	if s.Phase.Kind != lab.Peak || isSaturated(s) {
 		return nil
 	}
 	saturation, _ := metric.SaturationRatio(s)
 	gain, tried := metric.DoublingGain(s)
 	if !tried {
-		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*SaturatedServer)
+		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*MinServerSaturation)
 	}
 	// Where more fail on twice the connections, they do not tell whether they bring more.
-	if failing(onTwice(s)) > failing(s)+metric.MostFailed {
-		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections %.1f%% of requests failed",
-			100*saturation, 100*SaturatedServer, 100*failing(onTwice(s)))
+	if errorRatio(withDoubleConnections(s)) > errorRatio(s)+metric.MostFailed {
+		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections %.1f%% of requests failed",
+			100*saturation, 100*MinServerSaturation, 100*errorRatio(withDoubleConnections(s)))
 	}
-	if gain >= NoGain {
-		return because(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought %.1f%% more",
-			100*saturation, 100*SaturatedServer, 100*gain)
+	if gain >= MaxDoublingGain {
+		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought %.1f%% more",
+			100*saturation, 100*MinServerSaturation, 100*gain)
 	}
-	return atGenerator(onTwice(s), c) // which may be why twice the connections brought no more
+	return generatorLimit(withDoubleConnections(s), c) // which may be why twice the connections brought no more
 }
 
-// failing returns the share of the sample's requests that failed.
-func failing(s lab.Sample) float64 {
+// errorRatio returns the share of the sample's requests that failed.
+func errorRatio(s lab.Sample) float64 {
 	ratio, _ := metric.ErrorRatio(s)
 	return ratio
 }
 
-// unbounded says why a capacity may be higher than what was confirmed: the next
+// capacityBound says why a capacity may be higher than what was confirmed: the next
 // rate above it was missed by the instrument, or too far above, or there is none.
 // What the instrument used while a rate was kept takes nothing from that.
-func unbounded(s lab.Sample) *lab.Gate {
+func capacityBound(s lab.Sample) *lab.GateResult {
 	kept, ok := metric.CapacityRPS(s)
 	if !ok {
 		return nil // nothing that could be a bound
 	}
 	var above *lab.SearchStep
 	for i, step := range s.Search.Steps {
-		if !step.Met && step.OfferedRPS > kept && (above == nil || step.OfferedRPS < above.OfferedRPS) {
+		if !step.SLOMet && step.OfferedRPS > kept && (above == nil || step.OfferedRPS < above.OfferedRPS) {
 			above = &s.Search.Steps[i]
 		}
 	}
 	switch {
 	case above == nil:
-		return because(lab.Censored, "search: it ended before it found a rate that is too high")
-	case above.Limit != "":
-		return because(lab.Censored, "%s, at %.0f/s", above.Limit, above.OfferedRPS)
-	case above.OfferedRPS > kept*Resolved:
-		return because(lab.Censored, "search: it ended before it tried what lies between %.0f/s, which was kept, and %.0f/s", kept, above.OfferedRPS)
+		return newResult(lab.Censored, "search: it ended before it found a rate that is too high")
+	case above.InstrumentLimit != "":
+		return newResult(lab.Censored, "%s, at %.0f/s", above.InstrumentLimit, above.OfferedRPS)
+	case above.OfferedRPS > kept*MaxRateGap:
+		return newResult(lab.Censored, "search: it ended before it tried what lies between %.0f/s, which was kept, and %.0f/s", kept, above.OfferedRPS)
 	}
 	return nil
 }
 
-// saturated reports whether the server was the limit.
-func saturated(s lab.Sample) bool {
+// isSaturated reports whether the server was the limit.
+func isSaturated(s lab.Sample) bool {
 	saturation, ok := metric.SaturationRatio(s)
-	return ok && saturation >= SaturatedServer
+	return ok && saturation >= MinServerSaturation
 }
 
-// atGenerator says that the generator may have been the limit. A throughput
+// generatorLimit says that the generator may have been the limit. A throughput
 // near its ceiling is its own whatever the server says, which may spin; a busy
 // generator beside a saturated server limits no peak.
-func atGenerator(s lab.Sample, c lab.Calibration) *lab.Gate {
-	if rps, ok := metric.ThroughputRPS(s); ok && c.CeilingRPS > 0 && rps >= NearCeiling*c.CeilingRPS {
-		return because(lab.Censored, "generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
-			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*NearCeiling)
+func generatorLimit(s lab.Sample, c lab.Calibration) *lab.GateResult {
+	if rps, ok := metric.ThroughputRPS(s); ok && c.CeilingRPS > 0 && rps >= CeilingThreshold*c.CeilingRPS {
+		return newResult(lab.Censored, "generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
+			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
 	}
 	busy, _ := metric.GeneratorCPURatio(s)
 	upstream, _ := metric.UpstreamCPURatio(s)
 	switch {
-	case s.Layout.Shared() && busy+upstream > SharedGenerator:
-		return because(lab.Censored, "generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
-			100*(busy+upstream), 100*SharedGenerator)
-	case upstream > BusyUpstream:
-		return because(lab.Censored, "upstream: it used %.0f%% of its CPU (limit %.0f%%), and what it does not serve in time looks like the server's",
-			100*upstream, 100*BusyUpstream)
+	case s.Layout.SharesCPUs() && busy+upstream > MaxSharedGeneratorCPU:
+		return newResult(lab.Censored, "generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
+			100*(busy+upstream), 100*MaxSharedGeneratorCPU)
+	case upstream > MaxUpstreamCPU:
+		return newResult(lab.Censored, "upstream: it used %.0f%% of its CPU (limit %.0f%%), and what it does not serve in time looks like the server's",
+			100*upstream, 100*MaxUpstreamCPU)
 	}
 	busy += upstream
-	if busy < SaturatedGenerator || !s.Phase.Kind.Open() && saturated(s) {
+	if busy < GeneratorCPUThreshold || !s.Phase.Kind.IsOpenLoop() && isSaturated(s) {
 		return nil
 	}
 	saturation, _ := metric.SaturationRatio(s)
-	return because(lab.Censored, "generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
-		100*busy, 100*SaturatedGenerator, 100*saturation)
+	return newResult(lab.Censored, "generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
+		100*busy, 100*GeneratorCPUThreshold, 100*saturation)
 }
 
-func because(v lab.Validity, reason string, numbers ...any) *lab.Gate {
-	return &lab.Gate{Validity: v, Reason: fmt.Sprintf(reason, numbers...)}
+func newResult(v lab.Validity, reason string, numbers ...any) *lab.GateResult {
+	return &lab.GateResult{Validity: v, Reason: fmt.Sprintf(reason, numbers...)}
 }
 
-// commonest is the most frequent of counted reasons.
-func commonest(reasons map[string]int) string {
+// mostFrequent is the most frequent of counted reasons.
+func mostFrequent(reasons map[string]int) string {
 	best := "no reason recorded"
 	most := 0
 	for reason, n := range reasons {

@@ -20,14 +20,14 @@ func quiet() lab.Sample {
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Attack: &lab.AttackResult{
 			Elapsed: time.Second, Intended: 100, Sent: 100, Succeeded: 100,
-			GeneratorOn: []int{0},
-			Before:      lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-			After:       lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+			GeneratorCPUs: []int{0},
+			Before:        lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+			After:         lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		},
-		Server: lab.ServerUsage{Known: true},
-		Canaries: lab.Canaries{
-			Before: []lab.Canary{{CPU: 0, Took: 50 * ms}, {CPU: 1, Took: 50 * ms}},
-			After:  []lab.Canary{{CPU: 0, Took: 50 * ms}, {CPU: 1, Took: 50 * ms}},
+		ServerUsage: lab.ServerUsage{Known: true},
+		Canaries: lab.PhaseCanaries{
+			Before: []lab.Canary{{CPU: 0, WallTime: 50 * ms}, {CPU: 1, WallTime: 50 * ms}},
+			After:  []lab.Canary{{CPU: 0, WallTime: 50 * ms}, {CPU: 1, WallTime: 50 * ms}},
 		},
 	}
 	use(&s, 600*ms, 970*ms)
@@ -45,7 +45,7 @@ func use(s *lab.Sample, generator, server time.Duration) {
 
 // overloads has it offer so much of a peak of 500 requests per second.
 func overloads(s *lab.Sample, of float64) {
-	s.Phase = lab.Phase{Kind: lab.Steady, Share: &lab.Share{Of: of, Own: true}, RateRPS: 500 * of}
+	s.Phase = lab.Phase{Kind: lab.Steady, PeakShare: &lab.PeakShare{Fraction: of, OfOwnPeak: true}, RateRPS: 500 * of}
 	s.Attack.Intended, s.Attack.Sent = int64(500*of), int64(500*of)
 }
 
@@ -68,9 +68,9 @@ func doubled(s lab.Sample, succeeded int64, generator time.Duration) *lab.Attack
 }
 
 var calibration = lab.Calibration{
-	CeilingRPS: 1000,
-	SleepCost:  5 * time.Microsecond,
-	Canaries:   []lab.QuietCPU{{CPU: 0, Median: 50 * ms, P99: 52 * ms}, {CPU: 1, Median: 50 * ms, P99: 60 * ms}},
+	CeilingRPS:      1000,
+	SleepCost:       5 * time.Microsecond,
+	CanaryBaselines: []lab.CanaryBaseline{{CPU: 0, Median: 50 * ms, P99: 52 * ms}, {CPU: 1, Median: 50 * ms, P99: 60 * ms}},
 }
 
 func TestJudge(t *testing.T) {
@@ -84,8 +84,8 @@ func TestJudge(t *testing.T) {
 		{"a quiet steady phase", func(s *lab.Sample) { s.Phase.Kind = lab.Steady; use(s, 100*ms, 200*ms) }, lab.Valid, ""},
 		{"errors are an outcome", func(s *lab.Sample) { s.Attack.Succeeded, s.Attack.Failed = 50, 50 }, lab.Valid, ""},
 		{"shortfall of a steady phase is an outcome", func(s *lab.Sample) { s.Phase.Kind, s.Attack.Intended = lab.Steady, 900 }, lab.Valid, ""},
-		{"throttling is an outcome", func(s *lab.Sample) { s.Server.After.ThrottledPeriods = 9 }, lab.Valid, ""},
-		{"a kill for memory is an outcome", func(s *lab.Sample) { s.Server.After.OOMEvents = 1 }, lab.Valid, ""},
+		{"throttling is an outcome", func(s *lab.Sample) { s.ServerUsage.After.ThrottledPeriods = 9 }, lab.Valid, ""},
+		{"a kill for memory is an outcome", func(s *lab.Sample) { s.ServerUsage.After.OOMEvents = 1 }, lab.Valid, ""},
 		{"a saturated server beside a busy generator", func(s *lab.Sample) { use(s, 990*ms, 960*ms) }, lab.Valid, ""},
 
 		{"nothing measured", func(s *lab.Sample) { s.Attack = nil }, lab.Failed, "nothing was measured"},
@@ -93,8 +93,8 @@ func TestJudge(t *testing.T) {
 		{"nothing succeeded", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Errors = 0, map[string]int{"rare": 1, "often": 9}
 		}, lab.Failed, "not one of 100 requests succeeded: often"},
-		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorOn = []int{0, 1} }, lab.Failed, "on CPUs 0-1 instead of 0"},
-		{"usage unknown", func(s *lab.Sample) { s.Server.Known = false }, lab.Failed, "usage"},
+		{"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorCPUs = []int{0, 1} }, lab.Failed, "on CPUs 0-1 instead of 0"},
+		{"usage unknown", func(s *lab.Sample) { s.ServerUsage.Known = false }, lab.Failed, "usage"},
 
 		{"a neighbour of the generator", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 100 * ms }, lab.Disturbed,
 			"others took 10.0% of the generator's CPUs (limit 7.5%)"},
@@ -132,18 +132,18 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.Sleeps = 10_000
 		}, lab.Valid, ""},
 		{"an upstream on the generator's CPU", func(s *lab.Sample) {
-			s.Upstream = &lab.UpstreamUsage{Hits: 100}
+			s.Upstream = &lab.UpstreamUsage{Calls: 100}
 			use(s, 100*ms, 970*ms)
 			s.Attack.After.UpstreamCPU = 300 * ms
 			s.Attack.After.CPUs[0].Idle -= 300 * ms
 		}, lab.Valid, ""},
 		{"an upstream that is busy itself", func(s *lab.Sample) {
-			s.Phase.Kind, s.Upstream = lab.Ladder, &lab.UpstreamUsage{Hits: 100}
+			s.Phase.Kind, s.Upstream = lab.Ladder, &lab.UpstreamUsage{Calls: 100}
 			use(s, 100*ms, 300*ms)
 			s.Attack.After.UpstreamCPU = 600 * ms
 			s.Attack.After.CPUs[0].Idle -= 600 * ms
 		}, lab.Censored, "upstream: it used 60% of its CPU (limit 50%)"},
-		{"answers without a call of the upstream", func(s *lab.Sample) { s.Upstream = &lab.UpstreamUsage{Hits: 99} }, lab.Failed,
+		{"answers without a call of the upstream", func(s *lab.Sample) { s.Upstream = &lab.UpstreamUsage{Calls: 99} }, lab.Failed,
 			"the server gave 100 answers with only 99 calls of its upstream"},
 		{"a ladder whose server has time to spare", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 100*ms, 300*ms) }, lab.Valid, ""},
 		{"a ladder at the end of its server", func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 950*ms, 970*ms) }, lab.Valid, ""},
@@ -154,13 +154,13 @@ func TestJudge(t *testing.T) {
 		}, lab.Disturbed, "others took 8.0% of the generator's CPUs"},
 		{"others beside twice the connections", func(s *lab.Sample) {
 			use(s, 100*ms, 300*ms)
-			s.Doubled = doubled(*s, 102, 100*ms)
-			s.Doubled.After.CPUs[1].Idle -= 200 * ms
+			s.DoubleConnections = doubled(*s, 102, 100*ms)
+			s.DoubleConnections.After.CPUs[1].Idle -= 200 * ms
 		}, lab.Disturbed, "on twice the connections others took 20.0% of the server's CPUs (limit 7.5%)"},
 		{"twice the connections that the server refuses", func(s *lab.Sample) {
 			use(s, 100*ms, 300*ms)
-			s.Doubled = doubled(*s, 60, 100*ms)
-			s.Doubled.Sent, s.Doubled.Failed = 120, 60
+			s.DoubleConnections = doubled(*s, 60, 100*ms)
+			s.DoubleConnections.Sent, s.DoubleConnections.Failed = 120, 60
 		}, lab.Censored, "unsaturated: the server was at 30% of its limit (needed: 95%), and on twice the connections 50.0% of requests failed"},
 		{"a generator that shares a CPU and uses little of it", func(s *lab.Sample) { sharing(s, 15*ms) }, lab.Valid, ""},
 		{"a generator that shares a CPU and uses more", func(s *lab.Sample) { sharing(s, 30*ms) }, lab.Censored,
@@ -171,10 +171,10 @@ func TestJudge(t *testing.T) {
 		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
 		{"a generator that looks all the time and has time to spare", func(s *lab.Sample) {
 			use(s, 980*ms, 300*ms)
-			s.Phase.Kind, s.Attack.Spare = lab.Steady, 600*ms
+			s.Phase.Kind, s.Attack.IdlePolling = lab.Steady, 600*ms
 		}, lab.Valid, ""},
 		{"interrupts that are charged to no thread", func(s *lab.Sample) {
-			s.InterruptsApart = true
+			s.SeparateIRQTime = true
 			s.Attack.After.CPUs[0].Idle -= 200 * ms
 			s.Attack.After.CPUs[0].Interrupts = 195 * ms
 		}, lab.Valid, ""},
@@ -188,30 +188,30 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.Threads[0].Sleeps = 10_000
 		}, lab.Disturbed, "others took 15.0% of the server's CPUs"},
 
-		{"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].Took = 55 * ms }, lab.Disturbed,
+		{"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].WallTime = 55 * ms }, lab.Disturbed,
 			"the canary on CPU 0 took 55.0 ms before the attack (limit 54.6 ms, 5% over the 99th percentile of usual ones)"},
-		{"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].Took = 64 * ms }, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack"},
-		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].Took, s.Canaries.After[1].Took = 54*ms, 62*ms }, lab.Valid, ""},
+		{"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].WallTime = 64 * ms }, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack"},
+		{"a canary within its tolerance", func(s *lab.Sample) { s.Canaries.Before[0].WallTime, s.Canaries.After[1].WallTime = 54*ms, 62*ms }, lab.Valid, ""},
 		{"canaries that have become slow since the calibration", func(s *lab.Sample) {
-			s.Canaries.Before[0].Took, s.Canaries.Usual = 70*ms, []lab.QuietCPU{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
+			s.Canaries.Before[0].WallTime, s.Canaries.Baselines = 70*ms, []lab.CanaryBaseline{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
 		}, lab.Valid, ""},
 		{"canaries that have become fast since the calibration", func(s *lab.Sample) {
-			s.Canaries.Before[0].Took, s.Canaries.Usual = 50*ms, []lab.QuietCPU{{CPU: 0, Median: 40 * ms, P99: 41 * ms}}
+			s.Canaries.Before[0].WallTime, s.Canaries.Baselines = 50*ms, []lab.CanaryBaseline{{CPU: 0, Median: 40 * ms, P99: 41 * ms}}
 		}, lab.Disturbed, "limit 43.0 ms"},
 		{"what is usual on another CPU", func(s *lab.Sample) {
-			s.Canaries.After[1].Took, s.Canaries.Usual = 64*ms, []lab.QuietCPU{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
+			s.Canaries.After[1].WallTime, s.Canaries.Baselines = 64*ms, []lab.CanaryBaseline{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
 		}, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack (limit 63.0 ms"},
 		{"a canary slowed down by the server", func(s *lab.Sample) {
-			s.Canaries.After[1].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
+			s.Canaries.After[1].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Valid, ""},
 		{"the server excuses nothing on the generator's CPU", func(s *lab.Sample) {
-			s.Canaries.After[0].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
+			s.Canaries.After[0].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 0"},
 		{"a canary slowed down by a server that spins", func(s *lab.Sample) {
-			s.Canaries.Before[1].Took, s.Canaries.ServerBefore = 120*ms, 65*ms
+			s.Canaries.Before[1].WallTime, s.Canaries.ServerCPUBefore = 120*ms, 65*ms
 		}, lab.Valid, ""},
 		{"what the server used after excuses nothing before", func(s *lab.Sample) {
-			s.Canaries.Before[1].Took, s.Canaries.ServerAfter = 70*ms, 20*ms
+			s.Canaries.Before[1].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 1"},
 
 		{"a server that others kept from its CPU", func(s *lab.Sample) {
@@ -227,10 +227,10 @@ func TestJudge(t *testing.T) {
 
 		{"a server with time to spare", func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, lab.Censored,
 			"unsaturated: the server was at 30% of its limit (needed: 95%)"},
-		{"that serves more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 103, 100*ms) }, lab.Censored,
+		{"that serves more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.DoubleConnections = doubled(*s, 103, 100*ms) }, lab.Censored,
 			"and twice the connections brought 3.0% more"},
-		{"that serves no more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 102, 100*ms) }, lab.Valid, ""},
-		{"nor could, as the generator had no time left", func(s *lab.Sample) { use(s, 800*ms, 300*ms); s.Doubled = doubled(*s, 102, 950*ms) }, lab.Censored,
+		{"that serves no more on twice the connections", func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.DoubleConnections = doubled(*s, 102, 100*ms) }, lab.Valid, ""},
+		{"nor could, as the generator had no time left", func(s *lab.Sample) { use(s, 800*ms, 300*ms); s.DoubleConnections = doubled(*s, 102, 950*ms) }, lab.Censored,
 			"generator: it used 95%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -244,21 +244,21 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestSleepCostIsWhatIsNobodysOfAQuietSample(t *testing.T) {
+func TestEstimateSleepCost(t *testing.T) {
 	s := quiet()
 	use(&s, 600*ms, 400*ms)
 	s.Attack.After.CPUs[1].Idle -= 30 * ms
 	s.Attack.After.Threads[0].Sleeps = 10_000
-	if got := SleepCost(s).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
+	if got := EstimateSleepCost(s).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
 		t.Errorf("got %v, want 3 µs", got)
 	}
 	s.Attack.After.Threads[0].Sleeps = 0
-	if got := SleepCost(s); got != 0 {
+	if got := EstimateSleepCost(s); got != 0 {
 		t.Errorf("got %v of a sample without sleep", got)
 	}
 }
 
-func TestInterruptsAreApartWhereTheySeemToBeNobodys(t *testing.T) {
+func TestDetectSeparateIRQTime(t *testing.T) {
 	sample := func(interrupts, nobodys time.Duration) lab.Sample {
 		s := quiet()
 		s.Attack.After.CPUs[0].Idle -= nobodys
@@ -276,7 +276,7 @@ func TestInterruptsAreApartWhereTheySeemToBeNobodys(t *testing.T) {
 		{"a neighbour and no interrupts", []lab.Sample{sample(20*ms, 200*ms)}, false},
 		{"nothing known", nil, false},
 	} {
-		if got := InterruptsApart(c.quiet...); got != c.want {
+		if got := DetectSeparateIRQTime(c.quiet...); got != c.want {
 			t.Errorf("%s: apart %v", c.name, got)
 		}
 	}
@@ -284,41 +284,41 @@ func TestInterruptsAreApartWhereTheySeemToBeNobodys(t *testing.T) {
 
 // The 99th percentile of a normal distribution is found from few, whatever the
 // smaller half of them has been through.
-func TestUsualIsWhatMostCanariesTook(t *testing.T) {
+func TestEstimateCanaryBaseline(t *testing.T) {
 	var took []time.Duration
 	for i := range 40 {
 		z := math.Sqrt2 * math.Erfinv(2*(float64(i)+0.5)/40-1)
 		took = append(took, 50*ms+time.Duration(z*float64(2*ms)))
 	}
-	quiet := Usual(3, took)
+	quiet := EstimateCanaryBaseline(3, took)
 	if quiet.CPU != 3 || quiet.N != 40 || quiet.Median.Round(ms/10) != 50*ms || math.Abs(float64(quiet.P99-54653*time.Microsecond)) > float64(ms)/5 {
 		t.Errorf("of normal canaries: %+v", quiet)
 	}
 	for i := range 10 {
 		took[4*i] = time.Second
 	}
-	if hindered := Usual(3, took); hindered.Median > 51*ms || hindered.P99 > 59*ms {
+	if hindered := EstimateCanaryBaseline(3, took); hindered.Median > 51*ms || hindered.P99 > 59*ms {
 		t.Errorf("with a quarter of them disturbed: %+v", hindered)
 	}
 }
 
 func TestWithoutCalibrationNeitherCanaryNorCeilingIsJudged(t *testing.T) {
 	s := quiet()
-	s.Canaries.Before[0].Took = time.Hour
+	s.Canaries.Before[0].WallTime = time.Hour
 	s.Attack.Succeeded = 1e9
 	if got := Judge(s, lab.Calibration{}); got.Validity != lab.Valid {
 		t.Errorf("got %s because %q", got.Validity, got.Reason)
 	}
 }
 
-func TestUndecidedIsWhatOnlyMoreConnectionsCanTell(t *testing.T) {
+func TestNeedsDoubleConnections(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*lab.Sample)
 		want   bool
 	}{
 		"a saturated server":          {func(*lab.Sample) {}, false},
 		"a server with time to spare": {func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, true},
-		"tried already":               {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Doubled = doubled(*s, 102, 0) }, false},
+		"tried already":               {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.DoubleConnections = doubled(*s, 102, 0) }, false},
 		"an open loop":                {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Phase.Kind = lab.Steady }, false},
 		"at the generator's limit":    {func(s *lab.Sample) { use(s, 950*ms, 300*ms) }, false},
 		"disturbed":                   {func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Attack.After.CPUs[0].Idle -= 200 * ms }, false},
@@ -326,7 +326,7 @@ func TestUndecidedIsWhatOnlyMoreConnectionsCanTell(t *testing.T) {
 	} {
 		s := quiet()
 		c.change(&s)
-		if got := Undecided(s, calibration); got != c.want {
+		if got := NeedsDoubleConnections(s, calibration); got != c.want {
 			t.Errorf("%s: undecided %v", name, got)
 		}
 	}
@@ -339,7 +339,7 @@ func searched(confirmed float64, missed ...lab.SearchStep) lab.Sample {
 	use(&s, 950*ms, 300*ms) // a generator that is busy while a rate is kept
 	s.Search = &lab.Search{Steps: missed}
 	if confirmed > 0 {
-		s.Search.Steps = append(s.Search.Steps, lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: confirmed, Met: true, Attack: s.Attack})
+		s.Search.Steps = append(s.Search.Steps, lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: confirmed, SLOMet: true, Attack: s.Attack})
 	}
 	for i, step := range missed {
 		if step.Attack == nil {
@@ -362,19 +362,19 @@ func TestJudgeACapacity(t *testing.T) {
 		reason string
 	}{
 		{"the next rate is too high", searched(1000, lab.SearchStep{OfferedRPS: 2000}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
-		{"the next rate is the generator's miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Limit: "generator: it used 95%"}),
+		{"the next rate is the generator's miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, InstrumentLimit: "generator: it used 95%"}),
 			lab.Censored, "generator: it used 95%, at 1030/s"},
 		{"a miss of the generator's far above one of the server's", searched(1000,
-			lab.SearchStep{OfferedRPS: 2000, Limit: "generator: it used 95%"}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
+			lab.SearchStep{OfferedRPS: 2000, InstrumentLimit: "generator: it used 95%"}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
 		{"nothing was too high", searched(1000), lab.Censored, "search: it ended before it found"},
 		{"the next rate is far above", searched(1000, lab.SearchStep{OfferedRPS: 1200}), lab.Censored, "between 1000/s, which was kept, and 1200/s"},
-		{"the next rate was kept and not confirmed", searched(1000, lab.SearchStep{OfferedRPS: 1050, Met: true}, lab.SearchStep{OfferedRPS: 1200}),
+		{"the next rate was kept and not confirmed", searched(1000, lab.SearchStep{OfferedRPS: 1050, SLOMet: true}, lab.SearchStep{OfferedRPS: 1200}),
 			lab.Censored, "between 1000/s, which was kept, and 1200/s"},
-		{"no rate was confirmed", searched(0, lab.SearchStep{OfferedRPS: 1000, Limit: "generator: it used 95%"}), lab.Valid, ""},
+		{"no rate was confirmed", searched(0, lab.SearchStep{OfferedRPS: 1000, InstrumentLimit: "generator: it used 95%"}), lab.Valid, ""},
 		{"others took part in a miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Attack: &crowd}),
 			lab.Disturbed, "at 1030/s others took 20.0% of the server's CPUs"},
 		{"others took part in a rate that was kept", searched(1000, lab.SearchStep{OfferedRPS: 1030},
-			lab.SearchStep{OfferedRPS: 990, Met: true, Attack: &crowd}), lab.Valid, ""},
+			lab.SearchStep{OfferedRPS: 990, SLOMet: true, Attack: &crowd}), lab.Valid, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if g := Judge(c.of, calibration); g.Validity != c.want || !strings.Contains(g.Reason, c.reason) {
@@ -383,7 +383,7 @@ func TestJudgeACapacity(t *testing.T) {
 		})
 	}
 	slow := searched(1000, lab.SearchStep{OfferedRPS: 1030})
-	slow.Canaries.After[1].Took = 70 * ms
+	slow.Canaries.After[1].WallTime = 70 * ms
 	if g := Judge(slow, calibration); g.Validity != lab.Disturbed {
 		t.Errorf("a slow canary: %s because %q", g.Validity, g.Reason)
 	}
@@ -399,23 +399,23 @@ func TestJudgeACapacity(t *testing.T) {
 	}
 }
 
-func TestLimitOfAStep(t *testing.T) {
+func TestInstrumentLimit(t *testing.T) {
 	s := searched(0, lab.SearchStep{OfferedRPS: 1000})
-	if l := Limit(s, calibration); !strings.Contains(l, "generator: it used 95%") {
+	if l := InstrumentLimit(s, calibration); !strings.Contains(l, "generator: it used 95%") {
 		t.Errorf("a generator at 95%% of its CPU: %q", l)
 	}
 	use(&s, 300*ms, 990*ms)
-	if l := Limit(s, calibration); l != "" {
+	if l := InstrumentLimit(s, calibration); l != "" {
 		t.Errorf("a generator at 30%% of its CPU: %q", l)
 	}
 }
 
 func TestAClockThatIsSetDisturbs(t *testing.T) {
-	for _, step := range []time.Duration{0, ClockStep, -ClockStep, ClockStep + ms, -2 * time.Second} {
+	for _, step := range []time.Duration{0, MaxClockStep, -MaxClockStep, MaxClockStep + ms, -2 * time.Second} {
 		s := quiet()
 		s.Attack.After.ClockStep = step
 		want := lab.Valid
-		if step.Abs() > ClockStep {
+		if step.Abs() > MaxClockStep {
 			want = lab.Disturbed
 		}
 		if g := Judge(s, calibration); g.Validity != want || (want == lab.Disturbed) != strings.Contains(g.Reason, "clock was set") {
@@ -431,7 +431,7 @@ func TestTheCommonestErrorIsTheReason(t *testing.T) {
 		"no reason recorded": nil,
 	} {
 		for range 10 { // maps are in no order
-			if got := commonest(reasons); got != want {
+			if got := mostFrequent(reasons); got != want {
 				t.Fatalf("%v: %q, want %q", reasons, got, want)
 			}
 		}

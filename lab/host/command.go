@@ -25,8 +25,8 @@ func runCommand(ctx context.Context, env []string, name string, args ...string) 
 	return string(out), err
 }
 
-// tail is the last lines of a text.
-func tail(text string, lines int) string {
+// lastLines is the last lines of a text.
+func lastLines(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

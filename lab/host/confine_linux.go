@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Confine keeps this process to the given CPUs: every thread that it has, and
+// PinToCPUs keeps this process to the given CPUs: every thread that it has, and
 // through them every one that they will start.
-func Confine(cpus []int) error {
+func PinToCPUs(cpus []int) error {
 	var set unix.CPUSet
 	for _, id := range cpus {
 		set.Set(id)

@@ -2,6 +2,6 @@
 
 package host
 
-// Confine does nothing here: the engine's CPUs are a virtual machine's, which
+// PinToCPUs does nothing here: the engine's CPUs are a virtual machine's, which
 // this process does not run on.
-func Confine([]int) error { return nil }
+func PinToCPUs([]int) error { return nil }

@@ -19,15 +19,15 @@ import (
 // engineUnits are systemd's units of an engine, in the order to stop them.
 var engineUnits = []string{"docker.socket", "docker.service", "containerd.service"}
 
-// withoutBridge makes an engine do without what the kernel may lack for
+// noBridgeArgs makes an engine do without what the kernel may lack for
 // bridges. Cells have loopback only and miss nothing; builds use the host's
 // network.
-var withoutBridge = []string{"--bridge=none", "--iptables=false", "--ip6tables=false"}
+var noBridgeArgs = []string{"--bridge=none", "--iptables=false", "--ip6tables=false"}
 
 const (
-	startPatience = time.Minute      // until an engine that was started answers
-	bootPatience  = 10 * time.Second // for one that runs but does not answer yet
-	stopPatience  = 90 * time.Second // an engine stops its containers first
+	startTimeout = time.Minute      // until an engine that was started answers
+	bootTimeout  = 10 * time.Second // for one that runs but does not answer yet
+	stopTimeout  = 90 * time.Second // an engine stops its containers first
 )
 
 // Daemon is this machine's engine. Up makes one run where none answers; Down
@@ -37,12 +37,12 @@ type Daemon struct {
 	Reachable func(ctx context.Context) error // nil when an engine that can be used answers
 	Explicit  bool                            // the user chose the engine's address
 
-	// Private, if not empty, is a folder for an engine that shares nothing
+	// PrivateDir, if not empty, is a folder for an engine that shares nothing
 	// with this machine's own, and listens at docker.sock in it. For tests.
-	Private string
+	PrivateDir string
 
-	run  runner
-	look func(context.Context) machine
+	run     runner
+	inspect func(context.Context) machine
 }
 
 // Up returns when an engine answers. One that answers already is used as it
@@ -51,7 +51,7 @@ type Daemon struct {
 // installs the distribution's where nothing else runs containers, also
 // without systemd and where the kernel lacks what bridges need.
 func (d Daemon) Up(ctx context.Context) error {
-	d = d.ready()
+	d = d.withDefaults()
 	cause := d.Reachable(ctx)
 	if cause == nil {
 		fmt.Fprintln(d.Log, "engine: already running, used as it is")
@@ -61,8 +61,8 @@ func (d Daemon) Up(ctx context.Context) error {
 		return cause
 	}
 	// A dockerd that runs may be starting, which is for root to wait for.
-	m := d.look(ctx)
-	if _, err := m.decide(cause); err != nil && (!m.Root || m.Running == 0) {
+	m := d.inspect(ctx)
+	if _, err := m.planSteps(cause); err != nil && (!m.Root || m.DockerdPID == 0) {
 		return err
 	}
 	unlock, err := d.state().lock(ctx, d.Log)
@@ -71,18 +71,18 @@ func (d Daemon) Up(ctx context.Context) error {
 	}
 	defer unlock()
 	// Whoever held the lock may have done it, or an engine is starting.
-	if cause = d.waitWhile(ctx, bootPatience, d.running); cause == nil {
+	if cause = d.waitForEngine(ctx, bootTimeout, d.isRunning); cause == nil {
 		fmt.Fprintln(d.Log, "engine: already running, used as it is")
 		return nil
 	}
-	m = d.look(ctx)
-	steps, err := m.decide(cause)
+	m = d.inspect(ctx)
+	steps, err := m.planSteps(cause)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	for _, s := range steps {
-		if err := d.do(ctx, s, m); err != nil {
+		if err := d.runStep(ctx, s, m); err != nil {
 			return err
 		}
 	}
@@ -90,58 +90,58 @@ func (d Daemon) Up(ctx context.Context) error {
 	return nil
 }
 
-// ready fills in what was left out.
-func (d Daemon) ready() Daemon {
+// withDefaults fills in what was left out.
+func (d Daemon) withDefaults() Daemon {
 	if d.run == nil {
 		d.run = runCommand
 	}
-	if d.look == nil {
-		d.look = func(ctx context.Context) machine {
-			m := thisMachine(ctx, d.run, d.pidFile())
-			m.Systemd = m.Systemd && d.Private == "" // systemd knows one engine only
+	if d.inspect == nil {
+		d.inspect = func(ctx context.Context) machine {
+			m := inspectMachine(ctx, d.run, d.pidFile())
+			m.HasSystemd = m.HasSystemd && d.PrivateDir == "" // systemd knows one engine only
 			return m
 		}
 	}
 	return d
 }
 
-func (d Daemon) state() state {
-	if d.Private != "" {
-		return state(filepath.Join(d.Private, "state"))
+func (d Daemon) state() stateDir {
+	if d.PrivateDir != "" {
+		return stateDir(filepath.Join(d.PrivateDir, "state"))
 	}
 	return defaultState
 }
 
 func (d Daemon) execRoot() string {
-	if d.Private != "" {
-		return filepath.Join(d.Private, "exec")
+	if d.PrivateDir != "" {
+		return filepath.Join(d.PrivateDir, "exec")
 	}
 	return "/var/run/docker"
 }
 
 func (d Daemon) pidFile() string {
-	if d.Private != "" {
-		return filepath.Join(d.Private, "docker.pid")
+	if d.PrivateDir != "" {
+		return filepath.Join(d.PrivateDir, "docker.pid")
 	}
 	return "/var/run/docker.pid"
 }
 
 func (d Daemon) args() []string {
-	if d.Private == "" {
+	if d.PrivateDir == "" {
 		return nil
 	}
 	return append([]string{
-		"--host=unix://" + filepath.Join(d.Private, "docker.sock"), "--data-root=" + filepath.Join(d.Private, "data"),
+		"--host=unix://" + filepath.Join(d.PrivateDir, "docker.sock"), "--data-root=" + filepath.Join(d.PrivateDir, "data"),
 		"--exec-root=" + d.execRoot(), "--pidfile=" + d.pidFile(),
-	}, withoutBridge...)
+	}, noBridgeArgs...)
 }
 
-func (d Daemon) running() bool { return processInFile(d.pidFile(), "dockerd") != 0 }
+func (d Daemon) isRunning() bool { return pidFromFile(d.pidFile(), "dockerd") != 0 }
 
-func (d Daemon) do(ctx context.Context, s step, m machine) error {
+func (d Daemon) runStep(ctx context.Context, s step, m machine) error {
 	switch s {
 	case installEngine:
-		apt := aptitude{log: d.Log, run: d.run, distribution: m.Distribution, root: m.Root, os: m.OS}
+		apt := aptInstaller{log: d.Log, run: d.run, distribution: m.Distribution, root: m.Root, os: m.OS}
 		return apt.install(ctx, []string{enginePackage})
 	case startUnit:
 		return d.startUnit(ctx, m)
@@ -153,20 +153,20 @@ func (d Daemon) do(ctx context.Context, s step, m machine) error {
 // lab's to stop.
 func (d Daemon) startUnit(ctx context.Context, m machine) error {
 	fmt.Fprintln(d.Log, "starting the engine: systemctl start docker.service")
-	if err := d.state().write(started{At: time.Now(), Units: m.Idle}); err != nil {
+	if err := d.state().write(startedEngine{At: time.Now(), Units: m.StoppedUnits}); err != nil {
 		return err
 	}
 	out, err := d.run(ctx, nil, "systemctl", "start", "docker.service")
 	if err == nil {
-		err = d.waitWhile(ctx, startPatience, func() bool { return true })
+		err = d.waitForEngine(ctx, startTimeout, func() bool { return true })
 	}
 	if err == nil {
 		return nil
 	}
 	journal, _ := d.run(context.WithoutCancel(ctx), nil, "journalctl", "-u", "docker.service", "-n", "200", "--no-pager", "-o", "cat")
-	err = d.failed(ctx, err, out+journal)
-	if stopErr := d.stopUnits(context.WithoutCancel(ctx), m.Idle); stopErr != nil || ctx.Err() != nil || !bridgeFails(journal) {
-		return errors.Join(err, stopErr, d.state().forget())
+	err = d.startError(ctx, err, out+journal)
+	if stopErr := d.stopUnits(context.WithoutCancel(ctx), m.StoppedUnits); stopErr != nil || ctx.Err() != nil || !isBridgeFailure(journal) {
+		return errors.Join(err, stopErr, d.state().remove())
 	}
 	fmt.Fprintln(d.Log, "the engine's unit fails for what the kernel lacks: starting the engine without it")
 	return d.startProcess(ctx)
@@ -177,7 +177,7 @@ func (d Daemon) stopUnits(ctx context.Context, units []string) error {
 		return nil
 	}
 	if out, err := d.run(ctx, nil, "systemctl", append([]string{"stop"}, units...)...); err != nil {
-		return fmt.Errorf("stopping %s: %w\n%s", strings.Join(units, " "), err, tail(out, 10))
+		return fmt.Errorf("stopping %s: %w\n%s", strings.Join(units, " "), err, lastLines(out, 10))
 	}
 	return nil
 }
@@ -190,36 +190,36 @@ func (d Daemon) startProcess(ctx context.Context) error {
 		return errors.New("starting the engine: it is installed, but there is no dockerd on the PATH")
 	}
 	log, err := d.launch(ctx, dockerd, d.args())
-	if err != nil && ctx.Err() == nil && !slices.Contains(d.args(), withoutBridge[0]) && bridgeFails(log) {
+	if err != nil && ctx.Err() == nil && !slices.Contains(d.args(), noBridgeArgs[0]) && isBridgeFailure(log) {
 		fmt.Fprintln(d.Log, "the kernel lacks what bridges need: starting the engine without them; builds will use the host's network")
-		_, err = d.launch(ctx, dockerd, append(d.args(), withoutBridge...))
+		_, err = d.launch(ctx, dockerd, append(d.args(), noBridgeArgs...))
 	}
-	if err != nil && ctx.Err() == nil && d.running() {
-		return d.adopt(ctx)
+	if err != nil && ctx.Err() == nil && d.isRunning() {
+		return d.adoptRunning(ctx)
 	}
 	return err
 }
 
-// adopt takes over an engine whose package has started it while it was
+// adoptRunning takes over an engine whose package has started it while it was
 // installed, as init scripts do where there is no systemd.
-func (d Daemon) adopt(ctx context.Context) error {
-	p, err := findProcess(processInFile(d.pidFile(), "dockerd"), "dockerd")
+func (d Daemon) adoptRunning(ctx context.Context) error {
+	p, err := findProcess(pidFromFile(d.pidFile(), "dockerd"), "dockerd")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(d.Log, "its package has started the engine, process %d\n", p.PID)
-	if err := d.waitWhile(ctx, startPatience, d.running); err != nil {
+	if err := d.waitForEngine(ctx, startTimeout, d.isRunning); err != nil {
 		return err
 	}
-	return d.state().write(started{At: time.Now(), Process: &p})
+	return d.state().write(startedEngine{At: time.Now(), Process: &p})
 }
 
 // launch starts dockerd and waits until it answers. It returns what dockerd
 // printed.
 func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (printed string, err error) {
 	if err := errors.Join(
-		removeStale(d.pidFile(), "dockerd"),
-		removeStale(filepath.Join(d.execRoot(), "containerd/containerd.pid"), "containerd"),
+		removeStalePIDFile(d.pidFile(), "dockerd"),
+		removeStalePIDFile(filepath.Join(d.execRoot(), "containerd/containerd.pid"), "containerd"),
 	); err != nil {
 		return "", err
 	}
@@ -250,10 +250,10 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 	}
 	p, err := waitForName(ctx, cmd.Process.Pid, alive)
 	if err == nil {
-		err = d.state().write(started{At: time.Now(), Process: &p})
+		err = d.state().write(startedEngine{At: time.Now(), Process: &p})
 	}
 	if err == nil {
-		err = d.waitWhile(ctx, startPatience, alive)
+		err = d.waitForEngine(ctx, startTimeout, alive)
 	}
 	if err == nil {
 		return "", nil
@@ -262,12 +262,12 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(stopPatience):
+		case <-time.After(stopTimeout):
 			_ = cmd.Process.Kill()
 		}
 	}
 	text, readErr := os.ReadFile(log.Name())
-	return string(text), errors.Join(d.failed(ctx, err, string(text)), readErr, remove(d.state().record()))
+	return string(text), errors.Join(d.startError(ctx, err, string(text)), readErr, removeIfExists(d.state().recordFile()))
 }
 
 // waitForName waits until a process that was just started bears dockerd's
@@ -282,8 +282,8 @@ func waitForName(ctx context.Context, pid int, alive func() bool) (process, erro
 	}
 }
 
-// waitWhile waits until an engine answers, as long as there is hope.
-func (d Daemon) waitWhile(ctx context.Context, patience time.Duration, hope func() bool) error {
+// waitForEngine waits until an engine answers, as long as there is hope.
+func (d Daemon) waitForEngine(ctx context.Context, patience time.Duration, hope func() bool) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := d.Reachable(ctx)
@@ -298,9 +298,9 @@ func (d Daemon) waitWhile(ctx context.Context, patience time.Duration, hope func
 	}
 }
 
-// failed says why an engine that was started does not answer, with the end of
+// startError says why an engine that was started does not answer, with the end of
 // its log; one that was not waited for to the end has not failed.
-func (d Daemon) failed(ctx context.Context, cause error, log string) error {
+func (d Daemon) startError(ctx context.Context, cause error, log string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("starting the engine: %w", context.Cause(ctx))
 	}
@@ -309,16 +309,16 @@ func (d Daemon) failed(ctx context.Context, cause error, log string) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("the engine was started and does not answer: %w; the end of its log:\n%s", cause, tail(log, 15)),
+		Err:  fmt.Errorf("the engine was started and does not answer: %w; the end of its log:\n%s", cause, lastLines(log, 15)),
 		Hint: hintFor(log),
 	}
 }
 
-// bridgeFails tells from an engine's log that it ended for want of what
+// isBridgeFailure tells from an engine's log that it ended for want of what
 // bridges need: the kernel's netfilter, bridge or veth, the tools for them, or
 // the right to use them. Warnings about these in an engine that failed for
 // another reason do not count.
-func bridgeFails(log string) bool {
+func isBridgeFailure(log string) bool {
 	for line := range strings.Lines(log) {
 		if containsAny(line, "failed to start daemon", "Error starting daemon") &&
 			containsAny(line, "initializing network controller", "iptables", "bridge") {
@@ -347,7 +347,7 @@ func containsAny(text string, parts ...string) bool {
 // Down stops the engine that Up started and forgets it. Where Up started none
 // there is nothing to do. Packages stay.
 func (d Daemon) Down(ctx context.Context) error {
-	d = d.ready()
+	d = d.withDefaults()
 	what, err := d.state().read()
 	if err != nil {
 		return err
@@ -371,15 +371,15 @@ func (d Daemon) Down(ctx context.Context) error {
 	case what.Process == nil:
 		fmt.Fprintf(d.Log, "stopping %s\n", strings.Join(what.Units, " "))
 		err = d.stopUnits(ctx, what.Units)
-	case !what.Process.runs("dockerd"):
+	case !what.Process.isRunning("dockerd"):
 		fmt.Fprintln(d.Log, "engine: what the lab started has ended already")
 	default:
 		fmt.Fprintf(d.Log, "stopping the engine, process %d\n", what.Process.PID)
-		err = what.Process.end(ctx, "dockerd", stopPatience)
+		err = what.Process.terminate(ctx, "dockerd", stopTimeout)
 	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(d.Log, "engine: stopped; its packages and images stay")
-	return d.state().forget()
+	return d.state().remove()
 }

@@ -33,7 +33,7 @@ func untouched(t *testing.T) (runner, func(context.Context) machine) {
 func TestUpUsesWhatRuns(t *testing.T) {
 	run, look := untouched(t)
 	var log bytes.Buffer
-	d := Daemon{Log: &log, Reachable: func(context.Context) error { return nil }, run: run, look: look}
+	d := Daemon{Log: &log, Reachable: func(context.Context) error { return nil }, run: run, inspect: look}
 	if err := d.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -44,18 +44,18 @@ func TestUpUsesWhatRuns(t *testing.T) {
 
 func TestUpNeverReplacesTheUsersChoice(t *testing.T) {
 	run, look := untouched(t)
-	d := Daemon{Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errDead }, run: run, look: look}
+	d := Daemon{Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errDead }, run: run, inspect: look}
 	if err := d.Up(t.Context()); !errors.Is(err, errDead) {
 		t.Errorf("error is %v", err)
 	}
 }
 
-func TestUpRefusesBeforeItLeavesATrace(t *testing.T) {
+func TestUpRefusesBeforeItChangesAnything(t *testing.T) {
 	private := t.TempDir()
 	d := Daemon{
-		Log: io.Discard, Private: private, Reachable: func(context.Context) error { return errDead },
-		look: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: debian, Others: []string{"package podman"}}
+		Log: io.Discard, PrivateDir: private, Reachable: func(context.Context) error { return errDead },
+		inspect: func(context.Context) machine {
+			return machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"package podman"}}
 		},
 	}
 	if err := d.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "podman") {
@@ -72,7 +72,7 @@ func TestUpBySystemd(t *testing.T) {
 	r := &recorded{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}}}
 	answers := false
 	d := Daemon{
-		Log: io.Discard, Private: t.TempDir(),
+		Log: io.Discard, PrivateDir: t.TempDir(),
 		Reachable: func(context.Context) error {
 			if answers = slices.Contains(r.ran, "systemctl start docker.service"); answers {
 				return nil
@@ -80,8 +80,8 @@ func TestUpBySystemd(t *testing.T) {
 			return errDead
 		},
 		run: r.run,
-		look: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", Systemd: true, Unit: true, Idle: []string{"docker.socket", "docker.service"}}
+		inspect: func(context.Context) machine {
+			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.socket", "docker.service"}}
 		},
 	}
 	for range 2 { // the second finds it running
@@ -106,9 +106,9 @@ func TestUpBySystemdThatFails(t *testing.T) {
 		"journalctl": {out: "failed to start daemon: Devices cgroup isn't mounted\n"},
 	}}
 	d := Daemon{
-		Log: io.Discard, Private: t.TempDir(), Reachable: func(context.Context) error { return errDead }, run: r.run,
-		look: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", Systemd: true, Unit: true, Idle: []string{"docker.service"}}
+		Log: io.Discard, PrivateDir: t.TempDir(), Reachable: func(context.Context) error { return errDead }, run: r.run,
+		inspect: func(context.Context) machine {
+			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"}}
 		},
 	}
 	err := d.Up(t.Context())
@@ -132,15 +132,15 @@ func TestUpThatIsInterruptedSaysSo(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	r := &recorded{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}, "journalctl": {}}}
 	d := Daemon{
-		Log: io.Discard, Private: t.TempDir(), run: r.run,
+		Log: io.Discard, PrivateDir: t.TempDir(), run: r.run,
 		Reachable: func(context.Context) error {
 			if slices.Contains(r.ran, "systemctl start docker.service") {
 				interrupt(interrupted)
 			}
 			return errDead
 		},
-		look: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", Systemd: true, Unit: true, Idle: []string{"docker.service"}}
+		inspect: func(context.Context) machine {
+			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"}}
 		},
 	}
 	if err := d.Up(ctx); lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
@@ -160,7 +160,7 @@ func TestBridgeFails(t *testing.T) {
 		"failed to start daemon: error initializing graphdriver: driver not supported":                                                                                                                                            false,
 		"": false,
 	} {
-		if got := bridgeFails(log); got != want {
+		if got := isBridgeFailure(log); got != want {
 			t.Errorf("%v for %q", got, log)
 		}
 	}
@@ -182,17 +182,17 @@ func TestDownStopsNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			d := Daemon{Log: &log, Private: t.TempDir()}
+			d := Daemon{Log: &log, PrivateDir: t.TempDir()}
 			if err := os.MkdirAll(string(d.state()), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.state().write(started{Process: &was}); err != nil {
+			if err := d.state().write(startedEngine{Process: &was}); err != nil {
 				t.Fatal(err)
 			}
 			if err := d.Down(t.Context()); err != nil || !strings.Contains(log.String(), "ended already") {
 				t.Errorf("%v, %q", err, log.String())
 			}
-			if !now.runs("sleep") {
+			if !now.isRunning("sleep") {
 				t.Error("the bystander was stopped")
 			}
 			if what, err := d.state().read(); what != nil || err != nil {
@@ -200,7 +200,7 @@ func TestDownStopsNothingElse(t *testing.T) {
 			}
 		})
 	}
-	if (process{PID: now.PID, Started: now.Started - 1}).runs("sleep") {
+	if (process{PID: now.PID, Started: now.Started - 1}).isRunning("sleep") {
 		t.Error("a later process with the same id and name is taken for the first")
 	}
 }
@@ -219,14 +219,14 @@ func TestRemoveStale(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strconv.Itoa(test.pid)+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := removeStale(file, self); err != nil {
+		if err := removeStalePIDFile(file, self); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(file); (err == nil) != test.stays {
 			t.Errorf("%s: the file is there: %v", name, err == nil)
 		}
 	}
-	if err := removeStale(filepath.Join(t.TempDir(), "none"), self); err != nil {
+	if err := removeStalePIDFile(filepath.Join(t.TempDir(), "none"), self); err != nil {
 		t.Error(err)
 	}
 }
@@ -241,7 +241,7 @@ func processName(t *testing.T) string {
 }
 
 func TestLockSerialises(t *testing.T) {
-	s := state(t.TempDir())
+	s := stateDir(t.TempDir())
 	unlock, err := s.lock(t.Context(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +313,7 @@ func TestIntegrationUpAndDown(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	var log synced
 	reachable := ping(filepath.Join(dir, "docker.sock"))
-	d := Daemon{Log: &log, Private: dir, Reachable: reachable}
+	d := Daemon{Log: &log, PrivateDir: dir, Reachable: reachable}
 	t.Cleanup(func() {
 		if err := d.Down(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
@@ -342,16 +342,16 @@ func TestIntegrationUpAndDown(t *testing.T) {
 		t.Errorf("up once more: %v\n%s", err, log.String())
 	}
 	what, err := d.state().read()
-	if err != nil || what == nil || !what.Process.runs("dockerd") {
+	if err != nil || what == nil || !what.Process.isRunning("dockerd") {
 		t.Fatalf("remembered %+v, %v", what, err)
 	}
 	if err := d.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if what.Process.runs("dockerd") || reachable(t.Context()) == nil {
+	if what.Process.isRunning("dockerd") || reachable(t.Context()) == nil {
 		t.Error("the engine still runs")
 	}
-	if _, err := os.Stat(d.state().record()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(d.state().recordFile()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the record is still there: %v", err)
 	}
 	if err := d.Down(t.Context()); err != nil || !strings.Contains(log.String(), "nothing to stop") {
@@ -373,8 +373,8 @@ func TestIntegrationUpThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := Daemon{
-		Log: io.Discard, Private: dir, Reachable: func(context.Context) error { return errDead },
-		look: func(context.Context) machine {
+		Log: io.Discard, PrivateDir: dir, Reachable: func(context.Context) error { return errDead },
+		inspect: func(context.Context) machine {
 			return machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "dockerd"}
 		},
 	}

@@ -7,7 +7,7 @@ import "syscall"
 // bridge removes docker0, which is the machine's own engine's.
 func (d Daemon) detached() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setsid: true}
-	if d.Private != "" {
+	if d.PrivateDir != "" {
 		attributes.Cloneflags = syscall.CLONE_NEWNET
 	}
 	return attributes

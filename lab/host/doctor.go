@@ -45,15 +45,15 @@ type Facts struct {
 	DiskFree   *uint64     `json:"disk_free_bytes,omitempty"`
 }
 
-// sampling is how long CPU time is sampled. /proc/stat counts in ticks of
+// sampleDuration is how long CPU time is sampled. /proc/stat counts in ticks of
 // 10 ms, so on two CPUs one tick is 2.5 % of it.
-const sampling = 200 * time.Millisecond
+const sampleDuration = 200 * time.Millisecond
 
 // Inspect looks at this machine, and at the disk that dir lies on. It takes a
 // fifth of a second where CPU time can be sampled.
 func Inspect(ctx context.Context, dir string) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Arch: runtime.GOARCH, Root: os.Geteuid() == 0, CPUs: runtime.NumCPU(), Dir: dir}
-	f.Release = release()
+	f.Release = osReleaseName()
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		return Facts{}, fmt.Errorf("asking for the kernel's release: %w", err)
@@ -77,20 +77,20 @@ func Inspect(ctx context.Context, dir string) (Facts, error) {
 	select {
 	case <-ctx.Done():
 		return Facts{}, context.Cause(ctx)
-	case <-time.After(sampling):
+	case <-time.After(sampleDuration):
 	}
 	if after := cpuTicks(); after != nil {
-		f.BusyRatio, f.StealRatio = shares(*before, *after)
+		f.BusyRatio, f.StealRatio = cpuShares(*before, *after)
 	}
 	return f, nil
 }
 
-// ticks is CPU time of all CPUs since boot, in /proc/stat's units.
-type ticks struct{ busy, steal, total uint64 }
+// cpuTimes is CPU time of all CPUs since boot, in /proc/stat's units.
+type cpuTimes struct{ busy, steal, total uint64 }
 
-// shares are the busy and the stolen share of the time between two readings,
+// cpuShares are the busy and the stolen share of the time between two readings,
 // nil if none went by.
-func shares(before, after ticks) (busy, steal *float64) {
+func cpuShares(before, after cpuTimes) (busy, steal *float64) {
 	if after.total <= before.total {
 		return nil, nil
 	}
@@ -103,14 +103,14 @@ func shares(before, after ticks) (busy, steal *float64) {
 
 const (
 	gib = 1 << 30
-	// leastDisk is what images and a run need; below comfortableDisk, builds
+	// minDisk is what images and a run need; below enoughDisk, builds
 	// of several images may not fit.
-	leastDisk, comfortableDisk = 2 * gib, 8 * gib
-	// quietLoad is the load per CPU that an idle machine stays below.
-	quietLoad = 0.25
-	// quietSteal lets one tick of a sample on two CPUs be chance.
-	quietSteal = 0.03
-	leastFiles = 1024
+	minDisk, enoughDisk = 2 * gib, 8 * gib
+	// maxQuietLoad is the load per CPU that an idle machine stays below.
+	maxQuietLoad = 0.25
+	// maxQuietSteal lets one tick of a sample on two CPUs be chance.
+	maxQuietSteal = 0.03
+	minOpenFiles  = 1024
 )
 
 // Checks judges the facts, in the order to read them.
@@ -152,7 +152,7 @@ func (f Facts) load() Check {
 	if f.BusyRatio != nil {
 		c.Detail += fmt.Sprintf("; CPUs %.0f %% busy now", 100**f.BusyRatio)
 	}
-	if f.Load[0] > quietLoad*float64(f.CPUs) {
+	if f.Load[0] > maxQuietLoad*float64(f.CPUs) {
 		c.Status = Warn
 		c.Detail += ": other work disturbs trials"
 		c.Fix = "end other work, or wait until it is done"
@@ -161,8 +161,8 @@ func (f Facts) load() Check {
 }
 
 func (f Facts) steal() Check {
-	c := Check{Name: "steal", Status: OK, Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio, sampling)}
-	if *f.StealRatio > quietSteal {
+	c := Check{Name: "steal", Status: OK, Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio, sampleDuration)}
+	if *f.StealRatio > maxQuietSteal {
 		c.Status = Warn
 		c.Fix = "measure at a quieter time, or on a machine with CPUs of its own"
 	}
@@ -170,16 +170,16 @@ func (f Facts) steal() Check {
 }
 
 func (f Facts) files() Check {
-	c := Check{Name: "open files", Status: OK, Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit", count(f.NofileSoft), count(f.NofileHard))}
-	if f.NofileHard < leastFiles {
+	c := Check{Name: "open files", Status: OK, Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit", formatLimit(f.NofileSoft), formatLimit(f.NofileHard))}
+	if f.NofileHard < minOpenFiles {
 		c.Status = Warn
-		c.Fix = fmt.Sprintf("raise the hard limit to %d or more: ulimit -Hn", leastFiles)
+		c.Fix = fmt.Sprintf("raise the hard limit to %d or more: ulimit -Hn", minOpenFiles)
 	}
 	return c
 }
 
-// count writes a limit for people.
-func count(n uint64) string {
+// formatLimit writes a limit for people.
+func formatLimit(n uint64) string {
 	if n >= 1<<62 { // Linux and macOS differ in what stands for none
 		return "no limit"
 	}
@@ -189,13 +189,13 @@ func count(n uint64) string {
 func (f Facts) disk() Check {
 	c := Check{Name: "disk", Status: OK, Detail: fmt.Sprintf("%.1f GiB free at %s", float64(*f.DiskFree)/gib, f.Dir)}
 	switch {
-	case *f.DiskFree < leastDisk:
+	case *f.DiskFree < minDisk:
 		c.Status = Fail
-	case *f.DiskFree < comfortableDisk:
+	case *f.DiskFree < enoughDisk:
 		c.Status = Warn
 	default:
 		return c
 	}
-	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the lab made", comfortableDisk/gib)
+	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the lab made", enoughDisk/gib)
 	return c
 }

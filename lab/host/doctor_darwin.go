@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func release() string {
+func osReleaseName() string {
 	version, err := unix.Sysctl("kern.osproductversion")
 	if err != nil {
 		return "macOS"
@@ -33,4 +33,4 @@ func loadAverages() *[3]float64 {
 }
 
 // cpuTicks is nil: macOS tells CPU time by Mach calls only.
-func cpuTicks() *ticks { return nil }
+func cpuTicks() *cpuTimes { return nil }

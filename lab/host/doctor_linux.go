@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-func release() string {
+func osReleaseName() string {
 	if name := thisDistribution().Name; name != "" {
 		return name
 	}
@@ -27,7 +27,7 @@ func loadAverages() *[3]float64 {
 	return &load
 }
 
-func cpuTicks() *ticks {
+func cpuTicks() *cpuTimes {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return nil
@@ -38,12 +38,12 @@ func cpuTicks() *ticks {
 
 // parseTicks reads the first line of /proc/stat: user, nice, system, idle,
 // iowait, irq, softirq, steal. What guests use is in user already.
-func parseTicks(line string) *ticks {
+func parseTicks(line string) *cpuTimes {
 	fields := strings.Fields(line)
 	if len(fields) < 9 || fields[0] != "cpu" {
 		return nil
 	}
-	var t ticks
+	var t cpuTimes
 	for i, field := range fields[1:9] {
 		n, err := strconv.ParseUint(field, 10, 64)
 		if err != nil {

@@ -30,14 +30,14 @@ func TestInspectThisMachine(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	busy, steal := shares(ticks{busy: 100, steal: 5, total: 1000}, ticks{busy: 110, steal: 6, total: 1040})
+	busy, steal := cpuShares(cpuTimes{busy: 100, steal: 5, total: 1000}, cpuTimes{busy: 110, steal: 6, total: 1040})
 	if *busy != 0.25 || *steal != 0.025 {
 		t.Errorf("busy %v, steal %v", *busy, *steal)
 	}
-	if busy, _ := shares(ticks{total: 7}, ticks{total: 7}); busy != nil {
+	if busy, _ := cpuShares(cpuTimes{total: 7}, cpuTimes{total: 7}); busy != nil {
 		t.Error("no time went by, and yet there is a ratio")
 	}
-	if _, steal := shares(ticks{steal: 9, total: 10}, ticks{steal: 8, total: 20}); *steal != 0 {
+	if _, steal := cpuShares(cpuTimes{steal: 9, total: 10}, cpuTimes{steal: 8, total: 20}); *steal != 0 {
 		t.Errorf("a counter that ran backwards gives %v", *steal)
 	}
 }

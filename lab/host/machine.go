@@ -19,11 +19,11 @@ type machine struct {
 	Root         bool
 	Distribution distribution
 	Dockerd      string   // path of the engine's binary, empty where there is none
-	Systemd      bool     // systemd runs this machine
-	Unit         bool     // and has a unit for the engine
-	Others       []string // what else runs containers here: "package podman", "/usr/bin/containerd"
-	Running      int      // process id of a dockerd, 0 where none runs
-	Idle         []string // units of the engine that do not run
+	HasSystemd   bool     // systemd runs this machine
+	HasUnit      bool     // and has a unit for the engine
+	OtherEngines []string // what else runs containers here: "package podman", "/usr/bin/containerd"
+	DockerdPID   int      // process id of a dockerd, 0 where none runs
+	StoppedUnits []string // units of the engine that do not run
 }
 
 // step is one thing to do until an engine runs.
@@ -45,77 +45,77 @@ var containerPackages = []string{
 	"containerd", "containerd.io", "moby-containerd", "podman", "podman-docker",
 }
 
-// decide says what to do on a machine where no engine answers; cause is how
+// planSteps says what to do on a machine where no engine answers; cause is how
 // that came out.
-func (m machine) decide(cause error) ([]step, error) {
+func (m machine) planSteps(cause error) ([]step, error) {
 	switch {
 	case m.OS == "darwin":
-		return nil, refuse(cause, "start Docker Desktop, then run this again", "the lab starts no engine on macOS")
+		return nil, refusal(cause, "start Docker Desktop, then run this again", "the lab starts no engine on macOS")
 	case m.OS != "linux" || !m.Distribution.usesApt():
 		hint := "install Docker by your distribution's means and start it: systemctl start docker"
 		if m.Dockerd != "" {
 			hint = "run: sudo systemctl start docker"
 		}
-		return nil, refuse(cause, hint, "the lab installs and starts an engine on Debian and Ubuntu only")
+		return nil, refusal(cause, hint, "the lab installs and starts an engine on Debian and Ubuntu only")
 	case !m.Root:
-		return nil, refuse(cause, "run: sudo make engine; where one runs, you may lack the right to use it: sudo usermod -aG docker $USER, then log in again",
+		return nil, refusal(cause, "run: sudo make engine; where one runs, you may lack the right to use it: sudo usermod -aG docker $USER, then log in again",
 			"the lab installs and starts an engine as root only")
-	case m.Running != 0:
-		return nil, refuse(cause, fmt.Sprintf("see its log; once it is stopped (kill %d), make engine starts it anew", m.Running),
-			"dockerd runs as process %d but cannot be used", m.Running)
-	case m.Dockerd != "" && m.Systemd && m.Unit:
+	case m.DockerdPID != 0:
+		return nil, refusal(cause, fmt.Sprintf("see its log; once it is stopped (kill %d), make engine starts it anew", m.DockerdPID),
+			"dockerd runs as process %d but cannot be used", m.DockerdPID)
+	case m.Dockerd != "" && m.HasSystemd && m.HasUnit:
 		return []step{startUnit}, nil
 	case m.Dockerd != "":
 		return []step{startProcess}, nil
-	case len(m.Others) > 0:
-		return nil, refuse(cause, "start that engine, or install Docker beside it yourself, or name an engine elsewhere with DOCKER_HOST",
-			"the lab installs no engine beside what runs containers here already (%s)", strings.Join(m.Others, ", "))
-	case m.Systemd:
+	case len(m.OtherEngines) > 0:
+		return nil, refusal(cause, "start that engine, or install Docker beside it yourself, or name an engine elsewhere with DOCKER_HOST",
+			"the lab installs no engine beside what runs containers here already (%s)", strings.Join(m.OtherEngines, ", "))
+	case m.HasSystemd:
 		return []step{installEngine, startUnit}, nil
 	}
 	return []step{installEngine, startProcess}, nil
 }
 
-// refuse is a fault for the user. The hint of the cause is left out: it says
+// refusal is a fault for the user. The hint of the cause is left out: it says
 // how to get here.
-func refuse(cause error, hint, format string, args ...any) error {
+func refusal(cause error, hint, format string, args ...any) error {
 	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}
 	return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("%w; %s", cause, fmt.Sprintf(format, args...)), Hint: hint}
 }
 
-// thisMachine looks at the machine. pidFile is where a dockerd that runs says
+// inspectMachine looks at the machine. pidFile is where a dockerd that runs says
 // so.
-func thisMachine(ctx context.Context, run runner, pidFile string) machine {
+func inspectMachine(ctx context.Context, run runner, pidFile string) machine {
 	m := machine{OS: runtime.GOOS, Root: os.Geteuid() == 0, Distribution: thisDistribution(), Dockerd: findProgram("dockerd")}
 	if m.OS != "linux" {
 		return m
 	}
-	m.Running = processInFile(pidFile, "dockerd")
+	m.DockerdPID = pidFromFile(pidFile, "dockerd")
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		m.Systemd = true
+		m.HasSystemd = true
 		_, err := run(ctx, nil, "systemctl", "cat", "docker.service")
-		m.Unit = err == nil
+		m.HasUnit = err == nil
 		for _, unit := range engineUnits {
 			if _, err := run(ctx, nil, "systemctl", "is-active", "--quiet", unit); err != nil {
-				m.Idle = append(m.Idle, unit)
+				m.StoppedUnits = append(m.StoppedUnits, unit)
 			}
 		}
 	}
 	// The docker command alone is a client, not an engine.
 	for _, program := range []string{"containerd", "podman"} {
 		if path := findProgram(program); path != "" {
-			m.Others = append(m.Others, path)
+			m.OtherEngines = append(m.OtherEngines, path)
 		}
 	}
 	if _, err := os.Stat("/snap/docker"); err == nil {
-		m.Others = append(m.Others, "snap docker")
+		m.OtherEngines = append(m.OtherEngines, "snap docker")
 	}
 	if m.Distribution.usesApt() {
 		for _, name := range containerPackages {
-			if packageInstalled(ctx, run, name) {
-				m.Others = append(m.Others, "package "+name)
+			if isPackageInstalled(ctx, run, name) {
+				m.OtherEngines = append(m.OtherEngines, "package "+name)
 			}
 		}
 	}

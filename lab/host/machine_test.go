@@ -27,26 +27,26 @@ func TestDecide(t *testing.T) {
 		hint    string
 	}{
 		{name: "fresh Debian in a container", machine: machine{OS: "linux", Root: true, Distribution: debian}, want: []step{installEngine, startProcess}},
-		{name: "fresh Ubuntu with systemd", machine: machine{OS: "linux", Root: true, Distribution: ubuntu, Systemd: true}, want: []step{installEngine, startUnit}},
+		{name: "fresh Ubuntu with systemd", machine: machine{OS: "linux", Root: true, Distribution: ubuntu, HasSystemd: true}, want: []step{installEngine, startUnit}},
 		{name: "fresh derivative", machine: machine{OS: "linux", Root: true, Distribution: mint}, want: []step{installEngine, startProcess}},
 		{
 			name:    "docker-ce installed, not running",
-			machine: machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", Systemd: true, Unit: true, Others: []string{"package docker-ce", "package containerd.io"}},
+			machine: machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, OtherEngines: []string{"package docker-ce", "package containerd.io"}},
 			want:    []step{startUnit},
 		},
 		{
 			name:    "an engine without a unit on a machine with systemd",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/local/bin/dockerd", Systemd: true}, want: process,
+			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/local/bin/dockerd", HasSystemd: true}, want: process,
 		},
 		{name: "an engine without systemd", machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd"}, want: process},
 		{
 			name:    "docker-ce without its binary",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Others: []string{"package docker-ce"}},
+			machine: machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"package docker-ce"}},
 			err:     "(package docker-ce)", hint: "start that engine",
 		},
 		{
 			name:    "Podman",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Others: []string{"/usr/bin/podman", "package podman"}},
+			machine: machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"/usr/bin/podman", "package podman"}},
 			err:     "installs no engine beside what runs containers here already (/usr/bin/podman, package podman)", hint: "DOCKER_HOST",
 		},
 		{name: "not root", machine: machine{OS: "linux", Distribution: debian}, err: "as root only", hint: "sudo make engine"},
@@ -56,14 +56,14 @@ func TestDecide(t *testing.T) {
 		{name: "macOS", machine: machine{OS: "darwin"}, err: "macOS", hint: "Docker Desktop"},
 		{
 			name:    "an engine that runs and cannot be used",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd", Running: 77},
+			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd", DockerdPID: 77},
 			err:     "process 77", hint: "kill 77",
 		},
 	}
 	cause := &lab.Fault{Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"), Hint: "run: make engine"}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.machine.decide(fmt.Errorf("connecting: %w", cause))
+			got, err := test.machine.planSteps(fmt.Errorf("connecting: %w", cause))
 			if test.err == "" {
 				if err != nil || !slices.Equal(got, test.want) {
 					t.Errorf("steps are %q, %v; want %q", got, err, test.want)

@@ -17,12 +17,12 @@ import (
 // Debian or Ubuntu. What will change is written to log first; a change that
 // would remove a package is refused.
 func InstallPackages(ctx context.Context, log io.Writer, names ...string) error {
-	apt := aptitude{log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0, os: runtime.GOOS}
+	apt := aptInstaller{log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0, os: runtime.GOOS}
 	return apt.install(ctx, names)
 }
 
-// aptitude is what installing rests on.
-type aptitude struct {
+// aptInstaller is what installing rests on.
+type aptInstaller struct {
 	log          io.Writer
 	run          runner
 	distribution distribution
@@ -35,7 +35,7 @@ var aptEnvironment = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
 // aptOptions wait for another apt rather than failing beside it.
 var aptOptions = []string{"-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2"}
 
-func (a aptitude) install(ctx context.Context, names []string) error {
+func (a aptInstaller) install(ctx context.Context, names []string) error {
 	missing := a.missing(ctx, names)
 	if len(missing) == 0 {
 		return nil
@@ -61,9 +61,9 @@ func (a aptitude) install(ctx context.Context, names []string) error {
 			return context.Cause(ctx)
 		}
 		// One broken source must not keep others from being used.
-		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n", tail(out, 5))
+		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n", lastLines(out, 5))
 	}
-	plan, err := a.simulate(ctx, missing)
+	plan, err := a.planInstall(ctx, missing)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a aptitude) install(ctx context.Context, names []string) error {
 	if out, err := a.apt(context.WithoutCancel(ctx), args...); err != nil {
 		return &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("installing %s: %w\n%s", wanted, err, tail(out, 20)),
+			Err:  fmt.Errorf("installing %s: %w\n%s", wanted, err, lastLines(out, 20)),
 			Hint: "see what apt-get says above; then run this again",
 		}
 	}
@@ -81,25 +81,25 @@ func (a aptitude) install(ctx context.Context, names []string) error {
 }
 
 // missing are the packages that are not installed.
-func (a aptitude) missing(ctx context.Context, names []string) []string {
+func (a aptInstaller) missing(ctx context.Context, names []string) []string {
 	var missing []string
 	for _, name := range names {
-		if !packageInstalled(ctx, a.run, name) {
+		if !isPackageInstalled(ctx, a.run, name) {
 			missing = append(missing, name)
 		}
 	}
 	return missing
 }
 
-// packageInstalled says whether dpkg has a package in working order. A name
+// isPackageInstalled says whether dpkg has a package in working order. A name
 // that dpkg does not know is not installed.
-func packageInstalled(ctx context.Context, run runner, name string) bool {
+func isPackageInstalled(ctx context.Context, run runner, name string) bool {
 	out, err := run(ctx, aptEnvironment, "dpkg-query", "-W", "-f=${db:Status-Status}", name)
 	return err == nil && strings.TrimSpace(out) == "installed"
 }
 
-// simulate is the plan of an installation, in words.
-func (a aptitude) simulate(ctx context.Context, names []string) (string, error) {
+// planInstall is the plan of an installation, in words.
+func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, error) {
 	wanted := strings.Join(names, " ")
 	args := append([]string{"install", "-s", "--no-install-recommends", "--no-remove"}, names...)
 	out, err := a.apt(ctx, args...)
@@ -110,22 +110,22 @@ func (a aptitude) simulate(ctx context.Context, names []string) (string, error) 
 	case len(removes) > 0 || err != nil && strings.Contains(out, "remove is disabled"):
 		return "", &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted, tail(out, 12)),
+			Err:  fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted, lastLines(out, 12)),
 			Hint: "decide that yourself: apt-get install --no-install-recommends " + wanted,
 		}
 	case err != nil:
 		return "", &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("planning the installation of %s: %w\n%s", wanted, err, tail(out, 12)),
+			Err:  fmt.Errorf("planning the installation of %s: %w\n%s", wanted, err, lastLines(out, 12)),
 			Hint: "check the network and the package sources; then run this again",
 		}
 	case len(plan) == 0:
-		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + tail(out, 12))
+		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + lastLines(out, 12))
 	}
 	return fmt.Sprintf("installing %d packages (about a minute):\n  %s", len(plan), strings.Join(plan, "\n  ")), nil
 }
 
-func (a aptitude) apt(ctx context.Context, args ...string) (string, error) {
+func (a aptInstaller) apt(ctx context.Context, args ...string) (string, error) {
 	return a.run(ctx, aptEnvironment, "apt-get", append(append([]string{}, aptOptions...), args...)...)
 }
 

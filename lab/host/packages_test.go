@@ -100,7 +100,7 @@ func TestInstall(t *testing.T) {
 	tests := []struct {
 		name    string
 		answers map[string]answer
-		change  func(*aptitude)
+		change  func(*aptInstaller)
 		ran     []string
 		err     string
 		log     string
@@ -131,14 +131,14 @@ func TestInstall(t *testing.T) {
 			name: "the installation fails", answers: with(map[string]answer{"apt-get install -y": {"E: Failed to fetch", failed}}),
 			ran: []string{query, "apt-get update", simulate, install}, err: "E: Failed to fetch",
 		},
-		{name: "not root", answers: fresh, change: func(a *aptitude) { a.root = false }, ran: []string{query}, err: "sudo apt-get install --no-install-recommends docker.io"},
-		{name: "Fedora", answers: fresh, change: func(a *aptitude) { a.distribution = fedora }, ran: []string{query}, err: "Debian and Ubuntu only"},
+		{name: "not root", answers: fresh, change: func(a *aptInstaller) { a.root = false }, ran: []string{query}, err: "sudo apt-get install --no-install-recommends docker.io"},
+		{name: "Fedora", answers: fresh, change: func(a *aptInstaller) { a.distribution = fedora }, ran: []string{query}, err: "Debian and Ubuntu only"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := &recorded{t: t, answers: test.answers}
 			var log bytes.Buffer
-			a := aptitude{log: &log, run: r.run, distribution: debian, root: true, os: "linux"}
+			a := aptInstaller{log: &log, run: r.run, distribution: debian, root: true, os: "linux"}
 			if test.change != nil {
 				test.change(&a)
 			}

@@ -43,19 +43,19 @@ func findProcess(pid int, name string) (process, error) {
 	return process{PID: pid, Started: started}, nil
 }
 
-// runs says whether it is still there, under its name.
-func (p process) runs(name string) bool {
+// isRunning says whether it is still there, under its name.
+func (p process) isRunning(name string) bool {
 	now, err := findProcess(p.PID, name)
 	return err == nil && now == p
 }
 
-// end asks a process to end and waits for it.
-func (p process) end(ctx context.Context, name string, patience time.Duration) error {
+// terminate asks a process to end and waits for it.
+func (p process) terminate(ctx context.Context, name string, patience time.Duration) error {
 	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stopping process %d: %w", p.PID, err)
 	}
 	deadline := time.After(patience)
-	for p.runs(name) {
+	for p.isRunning(name) {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -67,9 +67,9 @@ func (p process) end(ctx context.Context, name string, patience time.Duration) e
 	return nil
 }
 
-// processInFile is the id of the process that a file names, 0 unless it runs
+// pidFromFile is the id of the process that a file names, 0 unless it runs
 // under this name.
-func processInFile(file, name string) int {
+func pidFromFile(file, name string) int {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return 0
@@ -84,10 +84,10 @@ func processInFile(file, name string) int {
 	return pid
 }
 
-// removeStale removes a file that names a process which is gone: dockerd takes
+// removeStalePIDFile removes a file that names a process which is gone: dockerd takes
 // any process with that id for itself and refuses to start.
-func removeStale(file, name string) error {
-	if _, err := os.Stat(file); err != nil || processInFile(file, name) != 0 {
+func removeStalePIDFile(file, name string) error {
+	if _, err := os.Stat(file); err != nil || pidFromFile(file, name) != 0 {
 		return nil
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {

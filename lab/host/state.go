@@ -14,61 +14,61 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// started is what Up leaves for Down: what it started, and so may stop.
-type started struct {
+// startedEngine is what Up leaves for Down: what it started, and so may stop.
+type startedEngine struct {
 	At      time.Time `json:"at"`
 	Process *process  `json:"process,omitempty"` // a dockerd
 	Units   []string  `json:"units,omitempty"`   // or systemd's units that did not run before
 }
 
-// state is the folder that remembers it: it outlives a shell, not a boot.
-type state string
+// stateDir is the folder that remembers it: it outlives a shell, not a boot.
+type stateDir string
 
-const defaultState state = "/run/runtime-lab/engine"
+const defaultState stateDir = "/run/runtime-lab/engine"
 
-func (s state) record() string { return filepath.Join(string(s), "started.json") }
-func (s state) log() string    { return filepath.Join(string(s), "log") }
+func (s stateDir) recordFile() string { return filepath.Join(string(s), "started.json") }
+func (s stateDir) log() string        { return filepath.Join(string(s), "log") }
 
 // read is nil where nothing was started.
-func (s state) read() (*started, error) {
-	text, err := os.ReadFile(s.record())
+func (s stateDir) read() (*startedEngine, error) {
+	text, err := os.ReadFile(s.recordFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading what the lab started: %w", err)
 	}
-	var what started
+	var what startedEngine
 	if err := json.Unmarshal(text, &what); err != nil {
-		return nil, fmt.Errorf("reading what the lab started, in %s: %w", s.record(), err)
+		return nil, fmt.Errorf("reading what the lab started, in %s: %w", s.recordFile(), err)
 	}
 	return &what, nil
 }
 
 // write replaces the record at once: half a record would be none.
-func (s state) write(what started) error {
+func (s stateDir) write(what startedEngine) error {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return fmt.Errorf("noting what the lab started: %w", err)
 	}
-	next := s.record() + ".new"
+	next := s.recordFile() + ".new"
 	if err := os.WriteFile(next, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("noting what the lab started: %w", err)
 	}
-	if err := os.Rename(next, s.record()); err != nil {
+	if err := os.Rename(next, s.recordFile()); err != nil {
 		return fmt.Errorf("noting what the lab started: %w", err)
 	}
 	return nil
 }
 
-func (s state) forget() error {
-	if err := errors.Join(remove(s.record()), remove(s.log())); err != nil {
+func (s stateDir) remove() error {
+	if err := errors.Join(removeIfExists(s.recordFile()), removeIfExists(s.log())); err != nil {
 		return fmt.Errorf("forgetting what the lab started: %w", err)
 	}
 	return nil
 }
 
-func remove(file string) error {
+func removeIfExists(file string) error {
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -77,7 +77,7 @@ func remove(file string) error {
 
 // lock keeps two from starting or stopping an engine at once; it ends with
 // the process.
-func (s state) lock(ctx context.Context, log io.Writer) (unlock func(), err error) {
+func (s stateDir) lock(ctx context.Context, log io.Writer) (unlock func(), err error) {
 	if err := os.MkdirAll(string(s), 0o755); err != nil {
 		return nil, fmt.Errorf("making a folder for the engine's state: %w", err)
 	}

@@ -13,13 +13,13 @@ const (
 	serverUser = "65532:65532" // of every runtime's Dockerfile
 )
 
-// Agent has an image ready that holds nothing but binary, a static executable,
+// EnsureAgent has an image ready that holds nothing but binary, a static executable,
 // at /agent. It has no entry point: whoever creates a container names one. The
 // lab's own responders run from it as what every other server is: not root.
-func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
+func (b *Builder) EnsureAgent(ctx context.Context, binary []byte) (lab.Image, error) {
 	content := sha256Hex(binary)
 	ref := runtimeRef(agentName, content)
-	if found, err := b.find(ctx, ref, content); err != nil || found != nil {
+	if found, err := b.findImage(ctx, ref, content); err != nil || found != nil {
 		return orZero(found), err
 	}
 	unlock, err := b.lock(ctx)
@@ -27,19 +27,19 @@ func (b *Builder) Agent(ctx context.Context, binary []byte) (lab.Image, error) {
 		return lab.Image{}, err
 	}
 	defer unlock()
-	if found, err := b.find(ctx, ref, content); err != nil || found != nil {
+	if found, err := b.findImage(ctx, ref, content); err != nil || found != nil {
 		return orZero(found), err // another lab was faster
 	}
 	var archive bytes.Buffer
 	if err := writeTar(&archive, []contextFile{{path: "agent", executable: true, data: binary}}); err != nil {
 		return lab.Image{}, fmt.Errorf("pack the agent: %w", err)
 	}
-	labels := b.labels("lab/cmd/agent", map[string]string{contentLabel: content, originLabel: scratch})
-	err = b.importImage(ctx, &archive, ref, append([]string{"USER " + serverUser}, instructions(labels)...))
+	labels := b.labels("lab/cmd/agent", map[string]string{contentLabel: content, originLabel: scratchOrigin})
+	err = b.importImage(ctx, &archive, ref, append([]string{"USER " + serverUser}, labelInstructions(labels)...))
 	if err != nil {
 		return lab.Image{}, err
 	}
-	found, err := b.find(ctx, ref, content)
+	found, err := b.findImage(ctx, ref, content)
 	if err == nil && found == nil {
 		err = fmt.Errorf("the engine imported %s and does not have it", ref)
 	}

@@ -13,18 +13,18 @@ import (
 	"runtimelab/lab"
 )
 
-// Mode is which bases a run is to use.
-type Mode string
+// BaseMode is which bases a run is to use.
+type BaseMode string
 
 const (
-	Auto     Mode = "auto"     // official images; stand-ins where no registry can be reached
-	Official Mode = "official" // official images or an error
-	Debian   Mode = "debian"   // stand-ins made of Debian packages
+	Auto     BaseMode = "auto"     // official images; stand-ins where no registry can be reached
+	Official BaseMode = "official" // official images or an error
+	Debian   BaseMode = "debian"   // stand-ins made of Debian packages
 )
 
-// ParseMode reads the value of LAB_BASES; empty means Auto.
-func ParseMode(value string) (Mode, error) {
-	switch mode := Mode(value); mode {
+// ParseBaseMode reads the value of LAB_BASES; empty means Auto.
+func ParseBaseMode(value string) (BaseMode, error) {
+	switch mode := BaseMode(value); mode {
 	case "":
 		return Auto, nil
 	case Auto, Official, Debian:
@@ -45,13 +45,13 @@ type base struct {
 	err      error  // why there is none; the other fields are then empty
 }
 
-// bases finds or makes a base for every runtime, all of one kind. What goes
+// resolveBases finds or makes a base for every runtime, all of one kind. What goes
 // wrong with one is in its base and keeps no other from having its own.
-func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if found := b.localBases(ctx, runtimes); found != nil {
 		return found
 	}
-	cannot := b.canBootstrap()
+	cannot := b.checkCanBootstrap()
 	if b.opts.Bases == Debian {
 		if cannot != nil {
 			cannot = &lab.Fault{
@@ -62,13 +62,13 @@ func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) map[string]
 		}
 		return b.standIns(ctx, runtimes, cannot)
 	}
-	found, unreached := b.pullAll(ctx, runtimes)
+	found, unreached := b.pullOfficial(ctx, runtimes)
 	if unreached == nil || b.opts.Bases == Official || ctx.Err() != nil {
 		return found
 	}
 	if cannot == nil {
-		b.say("no registry can be reached (%v)", unreached)
-		b.say("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
+		b.logf("no registry can be reached (%v)", unreached)
+		b.logf("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
 		return b.standIns(ctx, runtimes, nil)
 	}
 	cannot = &lab.Fault{
@@ -92,8 +92,8 @@ func (b *Builder) bases(ctx context.Context, runtimes []lab.Runtime) map[string]
 // already, nil otherwise.
 func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
-		found, err := collect(ctx, runtimes, b.localOfficial)
-		if found != nil || errors.As(err, new(*lab.Fault)) { // what is refused is not replaced: pullAll says why
+		found, err := collectBases(ctx, runtimes, b.localOfficial)
+		if found != nil || errors.As(err, new(*lab.Fault)) { // what is refused is not replaced: pullOfficial says why
 			return found
 		}
 	}
@@ -104,15 +104,15 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 	if err != nil {
 		return nil // told when stand-ins are needed
 	}
-	found, _ := collect(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
+	found, _ := collectBases(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
 		return b.localStandIn(ctx, newStandIn(rt, bundle))
 	}) // an error is told when they are made one by one
 	return found
 }
 
-// collect returns the base of every runtime, or nil when one is missing or could
+// collectBases returns the base of every runtime, or nil when one is missing or could
 // not be looked up.
-func collect(
+func collectBases(
 	ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error),
 ) (map[string]base, error) {
 	all := make(map[string]base, len(runtimes))
@@ -157,11 +157,11 @@ func officialOrigin(ref, id string, digests []string) string {
 	return ref + " (no registry digest; image id " + id + ")"
 }
 
-// pullAll has the official image of every runtime on the engine. The first
+// pullOfficial has the official image of every runtime on the engine. The first
 // pull that is needed decides whether a registry can be reached: if not, no
 // other is tried and the error says so. What goes wrong after it is that
 // runtime's own error.
-func (b *Builder) pullAll(ctx context.Context, runtimes []lab.Runtime) (named map[string]base, unreached error) {
+func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (named map[string]base, unreached error) {
 	all := make([]base, len(runtimes))
 	first := true
 	var later errgroup.Group
@@ -214,10 +214,10 @@ func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {
 	return *found
 }
 
-// canBootstrap is nil where stand-ins can be made.
-func (b *Builder) canBootstrap() error {
+// checkCanBootstrap is nil where stand-ins can be made.
+func (b *Builder) checkCanBootstrap() error {
 	switch {
-	case b.opts.Remote:
+	case b.opts.EngineIsRemote:
 		return errors.New("the engine runs on another machine")
 	case b.goos != "linux":
 		return errors.New("this is not Linux")

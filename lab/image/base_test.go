@@ -11,12 +11,12 @@ import (
 )
 
 func TestParseMode(t *testing.T) {
-	for value, want := range map[string]Mode{"": Auto, "auto": Auto, "official": Official, "debian": Debian} {
-		if got, err := ParseMode(value); got != want || err != nil {
+	for value, want := range map[string]BaseMode{"": Auto, "auto": Auto, "official": Official, "debian": Debian} {
+		if got, err := ParseBaseMode(value); got != want || err != nil {
 			t.Errorf("ParseMode(%q) = %q, %v; want %q", value, got, err, want)
 		}
 	}
-	_, err := ParseMode("Debian ")
+	_, err := ParseBaseMode("Debian ")
 	if lab.ExitCode(err) != lab.ExitUsage {
 		t.Fatalf("exit code %d, want %d", lab.ExitCode(err), lab.ExitUsage)
 	}
@@ -29,7 +29,7 @@ func TestParseMode(t *testing.T) {
 
 const noSuchHost = `Get "https://registry.test/v2/": dial tcp: lookup registry.test on 10.0.0.1:53: no such host`
 
-func TestRegistryErrorsAreToldApart(t *testing.T) {
+func TestRegistryErrorsAreClassified(t *testing.T) {
 	tests := []struct {
 		message           string
 		busy, unreachable bool
@@ -63,7 +63,7 @@ func TestRegistryErrorsAreToldApart(t *testing.T) {
 		if got := isUnreachable(err); got != tt.unreachable {
 			t.Errorf("unreachable %t, want %t: %s", got, tt.unreachable, tt.message)
 		}
-		if got := busy(err) && !isUnreachable(err); got != tt.busy {
+		if got := isBusy(err) && !isUnreachable(err); got != tt.busy {
 			t.Errorf("busy %t, want %t: %s", got, tt.busy, tt.message)
 		}
 	}
@@ -121,7 +121,7 @@ func TestBasesOfOneKind(t *testing.T) {
 	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
 	tests := []struct {
 		name     string
-		mode     Mode
+		mode     BaseMode
 		official []string // on the engine beforehand
 		standIns bool     // on the engine beforehand
 		pull     func(context.Context, string) (string, error)
@@ -140,7 +140,7 @@ func TestBasesOfOneKind(t *testing.T) {
 		{name: "one official present, unreachable", mode: Auto, official: []string{"python"}, pull: unreachable, pulls: 1, made: 2, origin: "debian forky"},
 		{name: "unreachable, not root", mode: Auto, pull: unreachable, change: func(w *bench) { w.euid = 1000 }, pulls: 1, hint: "root"},
 		{name: "unreachable, no Linux", mode: Auto, pull: unreachable, change: func(w *bench) { w.goos = "darwin" }, pulls: 1, hint: "not Linux"},
-		{name: "unreachable, remote engine", mode: Auto, pull: unreachable, change: func(w *bench) { w.opts.Remote = true }, pulls: 1, hint: "another machine"},
+		{name: "unreachable, remote engine", mode: Auto, pull: unreachable, change: func(w *bench) { w.opts.EngineIsRemote = true }, pulls: 1, hint: "another machine"},
 		{name: "unreachable, no mmdebstrap", mode: Auto, pull: unreachable, change: func(w *bench) { w.hasTools = func() bool { return false } }, pulls: 1, hint: "mmdebstrap"},
 		{name: "official, unreachable", mode: Official, standIns: true, pull: unreachable, pulls: 1, hint: "LAB_BASES=debian"},
 		{name: "debian", mode: Debian, official: []string{"node", "python"}, made: 2, origin: "debian forky"},
@@ -201,7 +201,7 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
 	tests := []struct {
 		name   string
-		mode   Mode
+		mode   BaseMode
 		change func(t *testing.T, w *bench)
 		origin string // of node
 		err    string // of python
@@ -296,8 +296,8 @@ func TestStandInIsLabelledAndInstallsItsTools(t *testing.T) {
 		return nil
 	}
 	got := w.Ensure(t.Context(), w.runtimes)["node"]
-	for origin, want := range map[string]Mode{got.Image.BaseOrigin: Debian, "scratch": Auto, officialOrigin("debian:forky", "sha256:1", nil): Official} {
-		if mode := ModeOf(origin); mode != want {
+	for origin, want := range map[string]BaseMode{got.Image.BaseOrigin: Debian, "scratch": Auto, officialOrigin("debian:forky", "sha256:1", nil): Official} {
+		if mode := BaseModeOf(origin); mode != want {
 			t.Errorf("%s is of %s, want %s", origin, mode, want)
 		}
 	}

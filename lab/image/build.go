@@ -21,8 +21,8 @@ import (
 	"runtimelab/lab"
 )
 
-// job is the building of one runtime's image.
-type job struct {
+// buildJob is the building of one runtime's image.
+type buildJob struct {
 	runtime lab.Runtime
 	base    base
 	content string
@@ -38,14 +38,14 @@ type job struct {
 // buildAll builds what is missing, all at once, and then, when no build needs
 // them any more, removes what the builder left.
 func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime, bases map[string]base) map[string]Result {
-	jobs := make([]*job, len(runtimes))
+	jobs := make([]*buildJob, len(runtimes))
 	var running sync.WaitGroup
 	for i, rt := range runtimes {
-		jobs[i] = &job{runtime: rt, base: bases[rt.Name]}
-		running.Go(func() { b.run(ctx, jobs[i]) })
+		jobs[i] = &buildJob{runtime: rt, base: bases[rt.Name]}
+		running.Go(func() { b.findOrBuild(ctx, jobs[i]) })
 	}
 	running.Wait()
-	b.settle(ctx, jobs)
+	b.registerAndCleanUp(ctx, jobs)
 	results := make(map[string]Result, len(jobs))
 	for _, j := range jobs {
 		results[j.runtime.Name] = Result{Image: j.result, Err: j.err, Built: j.built && j.err == nil}
@@ -53,8 +53,8 @@ func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime, bases ma
 	return results
 }
 
-// run finds the job's image or builds it.
-func (b *Builder) run(ctx context.Context, j *job) {
+// findOrBuild finds the job's image or builds it.
+func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 	if j.err = j.base.err; j.err != nil {
 		return
 	}
@@ -64,7 +64,7 @@ func (b *Builder) run(ctx context.Context, j *job) {
 		return
 	}
 	j.content = contentHash(j.runtime, files, j.base.identity)
-	found, err := b.find(ctx, runtimeRef(j.runtime.Name, j.content), j.content)
+	found, err := b.findImage(ctx, runtimeRef(j.runtime.Name, j.content), j.content)
 	if err != nil || found != nil {
 		j.err = err
 		if found != nil {
@@ -73,10 +73,10 @@ func (b *Builder) run(ctx context.Context, j *job) {
 		return
 	}
 	started := time.Now()
-	b.say("%s: building on %s", j.runtime.Name, j.base.origin)
+	b.logf("%s: building on %s", j.runtime.Name, j.base.origin)
 	if j.err = b.build(ctx, j, files); j.err == nil {
 		j.built = true
-		b.say("%s: built in %s", j.runtime.Name, seconds(started))
+		b.logf("%s: built in %s", j.runtime.Name, formatSeconds(started))
 	}
 }
 
@@ -88,7 +88,7 @@ var (
 )
 
 // build runs the classic builder and fills id, steps and started.
-func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error {
+func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) error {
 	var archive bytes.Buffer
 	if err := writeTar(&archive, files); err != nil {
 		return fmt.Errorf("pack the build context of runtime %s: %w", j.runtime.Name, err)
@@ -127,7 +127,7 @@ func (b *Builder) build(ctx context.Context, j *job, files []contextFile) error 
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.Dir, err, tail(text)),
+		Err:  fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.ContextDir, err, lastLines(text)),
 		Hint: "what the build said is above; where an installer cannot reach its registry, check the network and the proxy variables of this shell",
 	}
 }
@@ -160,9 +160,9 @@ func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options clie
 }
 
 // stopBuild removes the container of whichever step runs until the build has
-// ended, for settleWithin at most.
+// ended, for cleanupTimeout at most.
 func (b *Builder) stopBuild(ctx context.Context, output *buildOutput, ended <-chan struct{}) {
-	deadline := time.After(b.settleWithin)
+	deadline := time.After(b.cleanupTimeout)
 	for {
 		if ids := submatches(stepContainer, output.text()); len(ids) > 0 {
 			// An error is the usual case: that step is over and the next has no container.
@@ -206,8 +206,8 @@ func submatches(pattern *regexp.Regexp, text string) []string {
 
 const tailLines = 60
 
-// tail is the end of a build's output, or all of it when it is short.
-func tail(output string) string {
+// lastLines is the end of a build's output, or all of it when it is short.
+func lastLines(output string) string {
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
 	if left := len(lines) - tailLines; left > 0 {
 		return fmt.Sprintf("(%d lines before these)\n%s", left, strings.Join(lines[left:], "\n"))
@@ -217,12 +217,12 @@ func tail(output string) string {
 
 // buildArgs is the proxies of this host, the runtime's own arguments, and what
 // its image is built on.
-func (b *Builder) buildArgs(j *job) map[string]*string {
+func (b *Builder) buildArgs(j *buildJob) map[string]*string {
 	args := make(map[string]*string)
 	for name, value := range b.proxies() {
 		args[name] = &value
 	}
-	for name, value := range j.runtime.Args {
+	for name, value := range j.runtime.BuildArgs {
 		args[name] = &value
 	}
 	args[lab.BaseImageArg] = &j.base.id

@@ -21,7 +21,7 @@ import (
 
 func TestContentSHA256(t *testing.T) {
 	dir := t.TempDir()
-	rt := lab.Runtime{Name: "node", Dir: dir, Dockerfile: "Dockerfile"}
+	rt := lab.Runtime{Name: "node", ContextDir: dir, Dockerfile: "Dockerfile"}
 	for name, text := range map[string]string{
 		"Dockerfile": "FROM x", "app.js": "1", "lib/a.js": "2", "notes.md": "3", ".dockerignore": "*.md\n",
 	} {
@@ -97,15 +97,15 @@ func TestContentSHA256OfASharedContext(t *testing.T) {
 	runtimes := map[string]lab.Runtime{
 		"plain":              {Dockerfile: "Dockerfile"},
 		"source":             {Dockerfile: "source.Dockerfile"},
-		"source, an arg":     {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": "BC"}},
-		"source, longer arg": {Dockerfile: "source.Dockerfile", Args: map[string]string{"AB": "C"}},
-		"source, empty arg":  {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": ""}},
-		"source, two args":   {Dockerfile: "source.Dockerfile", Args: map[string]string{"A": "BC", "AB": "C"}},
+		"source, an arg":     {Dockerfile: "source.Dockerfile", BuildArgs: map[string]string{"A": "BC"}},
+		"source, longer arg": {Dockerfile: "source.Dockerfile", BuildArgs: map[string]string{"AB": "C"}},
+		"source, empty arg":  {Dockerfile: "source.Dockerfile", BuildArgs: map[string]string{"A": ""}},
+		"source, two args":   {Dockerfile: "source.Dockerfile", BuildArgs: map[string]string{"A": "BC", "AB": "C"}},
 	}
 	hashes := func() map[string]string {
 		all := map[string]string{}
 		for name, rt := range runtimes {
-			rt.Dir = dir
+			rt.ContextDir = dir
 			got, err := ContentSHA256(rt, "base")
 			if err != nil {
 				t.Fatal(err)
@@ -162,7 +162,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0), time.Unix(int64(i), 0)); err != nil {
 			t.Fatal(err)
 		}
-		files, err := readContext(lab.Runtime{Dir: dir, Dockerfile: "Dockerfile"})
+		files, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func TestEnsureBuildsOnce(t *testing.T) {
 	if len(w.engine.builds) != 2 || len(w.engine.pulled) != 0 {
 		t.Errorf("%d builds, pulled %v", len(w.engine.builds), w.engine.pulled)
 	}
-	write(t, filepath.Join(w.runtimes[0].Dir, "app.js"), "new")
+	write(t, filepath.Join(w.runtimes[0].ContextDir, "app.js"), "new")
 	third := w.Ensure(t.Context(), w.runtimes)
 	if !third["node"].Built || third["python"].Built || third["node"].Image.Ref == first["node"].Image.Ref {
 		t.Errorf("after a change to node: %+v", third)
@@ -279,7 +279,7 @@ func (w *bench) twins(t *testing.T, dockerfile string) {
 	write(t, filepath.Join(dir, "source.Dockerfile"), dockerfile)
 	write(t, filepath.Join(dir, ".dockerignore"), "*\n")
 	for i, flags := range []string{"", "--fast"} {
-		w.runtimes[i].Dir, w.runtimes[i].Dockerfile, w.runtimes[i].Args = dir, "source.Dockerfile", map[string]string{"FLAGS": flags}
+		w.runtimes[i].ContextDir, w.runtimes[i].Dockerfile, w.runtimes[i].BuildArgs = dir, "source.Dockerfile", map[string]string{"FLAGS": flags}
 	}
 }
 
@@ -312,7 +312,7 @@ func TestRuntimesThatShareAContext(t *testing.T) {
 			t.Errorf("%s, again: %+v, want %+v", name, got, first[name].Image)
 		}
 	}
-	w.runtimes[1].Args = map[string]string{"FLAGS": "--faster"}
+	w.runtimes[1].BuildArgs = map[string]string{"FLAGS": "--faster"}
 	if third := w.Ensure(t.Context(), w.runtimes); third["node"].Built || !third["python"].Built {
 		t.Errorf("after a change to python's arguments: %+v", third)
 	}
@@ -337,7 +337,7 @@ func TestArgumentThatTheDockerfileDoesNotTake(t *testing.T) {
 func TestDockerfileThatIsNotThere(t *testing.T) {
 	w := newBench(t, Official)
 	w.haveOfficial("node", "python")
-	w.runtimes[1].Dir, w.runtimes[1].Dockerfile = w.runtimes[0].Dir, "sorce.Dockerfile"
+	w.runtimes[1].ContextDir, w.runtimes[1].Dockerfile = w.runtimes[0].ContextDir, "sorce.Dockerfile"
 	got := w.Ensure(t.Context(), w.runtimes)
 	if got["node"].Err != nil {
 		t.Errorf("node: %v", got["node"].Err)
@@ -347,7 +347,7 @@ func TestDockerfileThatIsNotThere(t *testing.T) {
 	if !errors.As(err, &fault) {
 		t.Fatalf("python: %v", err)
 	}
-	for _, want := range []string{"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].Dir, "runtimes/python/runtime.star"} {
+	for _, want := range []string{"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].ContextDir, "runtimes/python/runtime.star"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %s", err, want)
 		}
@@ -379,7 +379,7 @@ func TestBuildNetwork(t *testing.T) {
 func TestOneFailingBuildStopsNoOther(t *testing.T) {
 	w := newBench(t, Official)
 	w.haveOfficial("node", "python")
-	dockerfile, err := os.ReadFile(filepath.Join(w.runtimes[0].Dir, "Dockerfile"))
+	dockerfile, err := os.ReadFile(filepath.Join(w.runtimes[0].ContextDir, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -410,10 +410,10 @@ func TestOneFailingBuildStopsNoOther(t *testing.T) {
 	}
 }
 
-func TestCancelledBuildIsHeardToItsEnd(t *testing.T) {
+func TestCancelledBuildIsReadToItsEnd(t *testing.T) {
 	w := newBench(t, Official)
 	w.haveOfficial("node", "python")
-	w.settleWithin = 5 * time.Second
+	w.cleanupTimeout = 5 * time.Second
 	w.engine.buildHangs = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -455,10 +455,10 @@ func TestRegisteredImageKeepsConfiguration(t *testing.T) {
 }
 
 func TestTail(t *testing.T) {
-	if got := tail("a\nb\n"); got != "a\nb" {
+	if got := lastLines("a\nb\n"); got != "a\nb" {
 		t.Errorf("short output: %q", got)
 	}
-	long := tail(strings.Repeat("x\n", tailLines+5) + "last\n")
+	long := lastLines(strings.Repeat("x\n", tailLines+5) + "last\n")
 	if lines := strings.Split(long, "\n"); len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
 		t.Errorf("long output: %q", long)
 	}
@@ -466,45 +466,45 @@ func TestTail(t *testing.T) {
 
 func TestAgent(t *testing.T) {
 	w := newBench(t, Auto)
-	first, err := w.Agent(t.Context(), []byte("binary"))
+	first, err := w.EnsureAgent(t.Context(), []byte("binary"))
 	if err != nil || first.Ref != repository+"agent:"+sha256Hex([]byte("binary"))[:16] || first.ContentSHA256 != sha256Hex([]byte("binary")) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := w.Agent(t.Context(), []byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
+	if again, err := w.EnsureAgent(t.Context(), []byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
 		t.Errorf("again: %+v, %v, %d imports", again, err, len(w.engine.imports))
 	}
-	if other, err := w.Agent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {
+	if other, err := w.EnsureAgent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {
 		t.Errorf("another binary: %+v, %v", other, err)
 	}
 }
 
 func TestSuperseded(t *testing.T) {
 	w := newBench(t, Debian)
-	refs := func(images []Stored) (all []string) {
+	refs := func(images []StoredImage) (all []string) {
 		for _, img := range images {
 			all = append(all, img.Refs...)
 		}
 		return all
 	}
 	old := w.Ensure(t.Context(), w.runtimes)["node"].Image.Ref
-	if _, err := w.Agent(t.Context(), []byte("old agent")); err != nil {
+	if _, err := w.EnsureAgent(t.Context(), []byte("old agent")); err != nil {
 		t.Fatal(err)
 	}
 	oldAgent := runtimeRef(agentName, sha256Hex([]byte("old agent")))
-	write(t, filepath.Join(w.runtimes[0].Dir, "app.js"), "new")
+	write(t, filepath.Join(w.runtimes[0].ContextDir, "app.js"), "new")
 	now := w.Ensure(t.Context(), w.runtimes)
-	if _, err := w.Agent(t.Context(), []byte("agent")); err != nil {
+	if _, err := w.EnsureAgent(t.Context(), []byte("agent")); err != nil {
 		t.Fatal(err)
 	}
 	w.engine.put("mine/app:1", "sha256:mine", map[string]string{ownerLabel: owner}) // built on one of ours
-	got, err := w.Superseded(t.Context(), w.runtimes, []byte("agent"))
+	got, err := w.ListSuperseded(t.Context(), w.runtimes, []byte("agent"))
 	if want := []string{oldAgent, old}; err != nil || !slices.Equal(refs(got), want) {
 		t.Fatalf("superseded %v, %v; want %v", refs(got), err, want)
 	}
 	if err := w.Remove(t.Context(), got); err != nil {
 		t.Fatal(err)
 	}
-	all, err := w.All(t.Context())
+	all, err := w.List(t.Context())
 	if err != nil || slices.Contains(refs(all), old) || slices.Contains(refs(all), "mine/app:1") {
 		t.Errorf("all %v, %v", refs(all), err)
 	}

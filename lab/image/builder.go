@@ -56,7 +56,7 @@ const (
 
 // Options says how images are made. The zero value works.
 type Options struct {
-	Bases   Mode
+	Bases   BaseMode
 	Log     io.Writer                                           // progress, one line per step; nil: none
 	Install func(ctx context.Context, packages ...string) error // installs Debian packages on this host; nil: cannot
 	Getenv  func(string) string                                 // nil: os.Getenv
@@ -68,13 +68,13 @@ type Options struct {
 	// Empty: what SSL_CERT_FILE names, or Debian's usual place.
 	CABundle string
 
-	// Remote says that the engine runs on another machine. Stand-ins are then
+	// EngineIsRemote says that the engine runs on another machine. Stand-ins are then
 	// not made: this host's packages, mirror and CA bundle are not that one's.
-	Remote bool
+	EngineIsRemote bool
 
-	// Lock is the file whose lock keeps labs of this host from building at
+	// LockFile is the file whose lock keeps labs of this host from building at
 	// once. Empty: a file in the user's cache directory.
-	Lock string
+	LockFile string
 }
 
 // Builder makes images on one engine.
@@ -83,18 +83,18 @@ type Builder struct {
 	opts   Options
 	log    sync.Mutex
 
-	goos         string
-	euid         int
-	answerWithin time.Duration // until a registry's first word
-	stallAfter   time.Duration // between two words of a pull
-	settleWithin time.Duration // until an engine has ended a cancelled build
-	backoff      []time.Duration
-	bootstrap    func(context.Context, standIn) (*rootFS, error)
-	hasTools     func() bool // whether bootstrap can run
+	goos               string
+	euid               int
+	firstAnswerTimeout time.Duration // until a registry's first word
+	stallTimeout       time.Duration // between two words of a pull
+	cleanupTimeout     time.Duration // until an engine has ended a cancelled build
+	backoff            []time.Duration
+	bootstrap          func(context.Context, standIn) (*rootFS, error)
+	hasTools           func() bool // whether bootstrap can run
 }
 
-// New makes a Builder on engine.
-func New(engine Engine, opts Options) *Builder {
+// NewBuilder makes a Builder on engine.
+func NewBuilder(engine Engine, opts Options) *Builder {
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
@@ -102,16 +102,16 @@ func New(engine Engine, opts Options) *Builder {
 		opts.Getenv = os.Getenv
 	}
 	return &Builder{
-		engine:       engine,
-		opts:         opts,
-		goos:         runtime.GOOS,
-		euid:         os.Geteuid(),
-		answerWithin: 20 * time.Second,
-		stallAfter:   time.Minute,
-		settleWithin: 15 * time.Second,
-		backoff:      []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second},
-		bootstrap:    mmdebstrap,
-		hasTools:     mmdebstrapInstalled,
+		engine:             engine,
+		opts:               opts,
+		goos:               runtime.GOOS,
+		euid:               os.Geteuid(),
+		firstAnswerTimeout: 20 * time.Second,
+		stallTimeout:       time.Minute,
+		cleanupTimeout:     15 * time.Second,
+		backoff:            []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second},
+		bootstrap:          mmdebstrap,
+		hasTools:           mmdebstrapInstalled,
 	}
 }
 
@@ -127,7 +127,7 @@ type Result struct {
 // that fails does not stop the others. Their output is kept and becomes part
 // of the error of the one that fails.
 func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
-	if results, complete := b.present(ctx, runtimes); complete {
+	if results, complete := b.findAll(ctx, runtimes); complete {
 		return results
 	}
 	unlock, err := b.lock(ctx)
@@ -135,7 +135,7 @@ func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string
 		return failAll(runtimes, err)
 	}
 	defer unlock()
-	return b.buildAll(ctx, runtimes, b.bases(ctx, runtimes))
+	return b.buildAll(ctx, runtimes, b.resolveBases(ctx, runtimes))
 }
 
 func failAll(runtimes []lab.Runtime, err error) map[string]Result {
@@ -146,9 +146,9 @@ func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 	return results
 }
 
-// present is the way that nothing has to be done: it asks the engine, no
+// findAll is the way that nothing has to be done: it asks the engine, no
 // registry, and changes nothing.
-func (b *Builder) present(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
+func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
 	bases := b.localBases(ctx, runtimes)
 	if bases == nil {
 		return nil, false
@@ -159,7 +159,7 @@ func (b *Builder) present(ctx context.Context, runtimes []lab.Runtime) (map[stri
 		if err != nil {
 			return nil, false
 		}
-		img, err := b.find(ctx, runtimeRef(rt.Name, content), content)
+		img, err := b.findImage(ctx, runtimeRef(rt.Name, content), content)
 		if err != nil || img == nil {
 			return nil, false
 		}
@@ -168,8 +168,8 @@ func (b *Builder) present(ctx context.Context, runtimes []lab.Runtime) (map[stri
 	return results, true
 }
 
-// find is the image with this tag and content, nil when there is none.
-func (b *Builder) find(ctx context.Context, ref, content string) (*lab.Image, error) {
+// findImage is the image with this tag and content, nil when there is none.
+func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Image, error) {
 	got, err := b.inspect(ctx, ref)
 	if err != nil || got == nil || got.Config == nil || got.Config.Labels[contentLabel] != content {
 		return nil, err
@@ -194,7 +194,7 @@ func (b *Builder) inspect(ctx context.Context, ref string) (*client.ImageInspect
 
 func runtimeRef(name, content string) string { return repository + name + ":" + content[:16] }
 
-func (b *Builder) say(format string, args ...any) {
+func (b *Builder) logf(format string, args ...any) {
 	b.log.Lock()
 	defer b.log.Unlock()
 	fmt.Fprintf(b.opts.Log, "image: "+format+"\n", args...)
@@ -202,7 +202,7 @@ func (b *Builder) say(format string, args ...any) {
 
 // lock waits until no other lab of this host builds.
 func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
-	path := b.opts.Lock
+	path := b.opts.LockFile
 	if path == "" {
 		path = lockPath()
 	}
@@ -223,7 +223,7 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 		}
 		if !said {
 			said = true
-			b.say("waiting for another lab that is building")
+			b.logf("waiting for another lab that is building")
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return nil, errors.Join(fmt.Errorf("wait for another lab that is building: %w", err), file.Close())
@@ -252,7 +252,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func seconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
+func formatSeconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
 
 // labels are those of an image that is made from source: whose it is, from what,
 // by which version of the lab, and what more says of its contents.
@@ -262,16 +262,16 @@ func (b *Builder) labels(source string, more map[string]string) map[string]strin
 	return all
 }
 
-// instructions are labels as a Dockerfile has them, in a fixed order.
-func instructions(labels map[string]string) (all []string) {
+// labelInstructions are labels as a Dockerfile has them, in a fixed order.
+func labelInstructions(labels map[string]string) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		all = append(all, label(name, labels[name]))
+		all = append(all, labelInstruction(name, labels[name]))
 	}
 	return all
 }
 
-// label is one LABEL instruction. Values are quoted for the Dockerfile's
+// labelInstruction is one LABEL instruction. Values are quoted for the Dockerfile's
 // parser, which expands $ and backslashes inside double quotes.
-func label(name, value string) string {
+func labelInstruction(name, value string) string {
 	return fmt.Sprintf(`LABEL %s="%s"`, name, strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value))
 }

@@ -15,7 +15,7 @@ import (
 // kernel takes the end of the thread that started it for that of the process.
 func TestAChildEndsWithWhoStartedIt(t *testing.T) {
 	child := exec.Command("sleep", "60")
-	child.SysProcAttr = dependent()
+	child.SysProcAttr = childAttributes()
 	started := make(chan error)
 	var start func()
 	start = func() {

@@ -4,6 +4,6 @@ package image
 
 import "syscall"
 
-// dependent exists here so that the package compiles: stand-ins are made on Linux
+// childAttributes exists here so that the package compiles: stand-ins are made on Linux
 // only.
-func dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -13,40 +13,40 @@ import (
 	"runtimelab/lab"
 )
 
-// Stored is one image of the lab on the engine.
-type Stored struct {
+// StoredImage is one image of the lab on the engine.
+type StoredImage struct {
 	ID    string
 	Refs  []string // its tags, all in the lab's own names; empty: untagged
 	Bytes int64    // layers included, also those that it shares
 }
 
-// All lists the lab's images: of runtimes, of the agent, and stand-ins.
+// List lists the lab's images: of runtimes, of the agent, and stand-ins.
 // Official images are not the lab's. Nor is an image that somebody built on one
 // of ours and named, although it inherits the label.
-func (b *Builder) All(ctx context.Context) ([]Stored, error) {
+func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	listed, err := b.engine.ImageList(ctx, client.ImageListOptions{
 		Filters: make(client.Filters).Add("label", ownerLabel+"="+owner),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the lab's images: %w", err)
 	}
-	var all []Stored
+	var all []StoredImage
 	for _, summary := range listed.Items {
 		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags), func(ref string) bool { return ref == "<none>:<none>" })
 		if slices.ContainsFunc(refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) }) {
 			continue
 		}
-		all = append(all, Stored{ID: summary.ID, Refs: refs, Bytes: summary.Size})
+		all = append(all, StoredImage{ID: summary.ID, Refs: refs, Bytes: summary.Size})
 	}
-	slices.SortFunc(all, func(a, b Stored) int {
+	slices.SortFunc(all, func(a, b StoredImage) int {
 		return strings.Compare(strings.Join(a.Refs, " ")+a.ID, strings.Join(b.Refs, " ")+b.ID)
 	})
 	return all, nil
 }
 
-// Superseded lists the lab's images that neither these runtimes, on whichever
+// ListSuperseded lists the lab's images that neither these runtimes, on whichever
 // bases the engine has, nor these agents would use as they are now.
-func (b *Builder) Superseded(ctx context.Context, runtimes []lab.Runtime, agents ...[]byte) ([]Stored, error) {
+func (b *Builder) ListSuperseded(ctx context.Context, runtimes []lab.Runtime, agents ...[]byte) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
 		current[runtimeRef(agentName, sha256Hex(binary))] = true
@@ -64,11 +64,11 @@ func (b *Builder) Superseded(ctx context.Context, runtimes []lab.Runtime, agents
 			current[ref] = true
 		}
 	}
-	all, err := b.All(ctx)
+	all, err := b.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(s Stored) bool {
+	return slices.DeleteFunc(all, func(s StoredImage) bool {
 		return slices.ContainsFunc(s.Refs, func(ref string) bool { return current[ref] })
 	}), nil
 }
@@ -103,7 +103,7 @@ func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([
 
 // Remove removes images. One that a container uses stays and is an error; the
 // others are removed all the same.
-func (b *Builder) Remove(ctx context.Context, images []Stored) error {
+func (b *Builder) Remove(ctx context.Context, images []StoredImage) error {
 	unlock, err := b.lock(ctx)
 	if err != nil {
 		return err

@@ -45,9 +45,9 @@ func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 
 func contentHash(rt lab.Runtime, files []contextFile, baseIdentity string) string {
 	sum := newFieldHash()
-	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.Args)))
-	for _, name := range slices.Sorted(maps.Keys(rt.Args)) {
-		sum.add(name, rt.Args[name])
+	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.BuildArgs)))
+	for _, name := range slices.Sorted(maps.Keys(rt.BuildArgs)) {
+		sum.add(name, rt.BuildArgs[name])
 	}
 	for _, file := range files {
 		sum.add(file.path, fmt.Sprintf("%o", file.mode()), file.link, string(file.data))
@@ -94,14 +94,14 @@ func isProgram(data []byte) bool {
 
 // readContext reads the files of a runtime's build context, sorted by path.
 func readContext(rt lab.Runtime) ([]contextFile, error) {
-	files, err := readFolder(rt.Dir, rt.Dockerfile)
+	files, err := readFolder(rt.ContextDir, rt.Dockerfile)
 	if err != nil {
 		return nil, fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
 	}
 	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
 		return nil, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile, rt.Dir),
+			Err:  fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile, rt.ContextDir),
 			Hint: "write it, or have " + rt.File + " name another (context, dockerfile)",
 		}
 	}

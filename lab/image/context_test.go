@@ -16,7 +16,7 @@ import (
 // contextOf returns the files of a context by path, its hash and what is wrong with it.
 func contextOf(t *testing.T, dir string) (paths []string, sum string, err error) {
 	t.Helper()
-	rt := lab.Runtime{Name: "node", Dir: dir, Dockerfile: "Dockerfile"}
+	rt := lab.Runtime{Name: "node", ContextDir: dir, Dockerfile: "Dockerfile"}
 	files, err := readContext(rt)
 	if err != nil {
 		return nil, "", err
@@ -152,7 +152,7 @@ func TestModesComeFromContent(t *testing.T) {
 			t.Fatal(err)
 		}
 		sums[sum] = checkout
-		packed, err := readContext(lab.Runtime{Dir: dir, Dockerfile: "Dockerfile"})
+		packed, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,14 +17,14 @@ import (
 // After "sudo make lab" with the user's HOME the lock is root's.
 func TestALockOfAnotherUserIsNamed(t *testing.T) {
 	w := newBench(t, Auto)
-	w.opts.Lock = filepath.Join(t.TempDir(), "it's the lock")
-	write(t, w.opts.Lock, "")
-	if err := os.Chmod(w.opts.Lock, 0); err != nil {
+	w.opts.LockFile = filepath.Join(t.TempDir(), "it's the lock")
+	write(t, w.opts.LockFile, "")
+	if err := os.Chmod(w.opts.LockFile, 0); err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 { // who may open everything: as another user
-		err := errors.Join(os.Chown(w.opts.Lock, 1, 1), os.Chmod(filepath.Dir(w.opts.Lock), 0o755),
-			os.Chmod(filepath.Dir(filepath.Dir(w.opts.Lock)), 0o755))
+		err := errors.Join(os.Chown(w.opts.LockFile, 1, 1), os.Chmod(filepath.Dir(w.opts.LockFile), 0o755),
+			os.Chmod(filepath.Dir(filepath.Dir(w.opts.LockFile)), 0o755))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestUsersDoNotShareALockInTheTemporaryFolder(t *testing.T) {
 	t.Setenv("HOME", "")
 	t.Setenv("TMPDIR", t.TempDir())
 	w := newBench(t, Auto)
-	w.opts.Lock = ""
+	w.opts.LockFile = ""
 	unlock, err := w.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -320,17 +320,17 @@ type bench struct {
 	finishErr error    // what making a stand-in ends with
 }
 
-func newBench(t *testing.T, mode Mode) *bench {
+func newBench(t *testing.T, mode BaseMode) *bench {
 	t.Helper()
 	w := &bench{engine: newFakeEngine(), log: new(strings.Builder), env: map[string]string{}}
 	bundle := filepath.Join(t.TempDir(), "ca.crt")
 	write(t, bundle, "certificates")
-	w.Builder = New(w.engine, Options{
-		Bases: mode, Log: w.log, CABundle: bundle, Lock: filepath.Join(t.TempDir(), "lock"),
+	w.Builder = NewBuilder(w.engine, Options{
+		Bases: mode, Log: w.log, CABundle: bundle, LockFile: filepath.Join(t.TempDir(), "lock"),
 		Getenv: func(name string) string { return w.env[name] },
 	})
 	w.goos, w.euid = "linux", 0
-	w.answerWithin, w.stallAfter, w.settleWithin = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	w.firstAnswerTimeout, w.stallTimeout, w.cleanupTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	w.backoff = []time.Duration{time.Millisecond, time.Millisecond}
 	w.hasTools = func() bool { return true }
 	var mu sync.Mutex
@@ -347,7 +347,7 @@ func newBench(t *testing.T, mode Mode) *bench {
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, File: "runtimes/" + name + "/runtime.star", Dir: dir, Dockerfile: "Dockerfile",
+		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, File: "runtimes/" + name + "/runtime.star", ContextDir: dir, Dockerfile: "Dockerfile",
 			Base: lab.BaseImage{Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"}}})
 	}
 	return w

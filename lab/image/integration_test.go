@@ -59,7 +59,7 @@ func newSite(t *testing.T) *site {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for _, ref := range append(s.tags(ctx, t), s.base) {
-			if err := New(engine, Options{}).removeTag(ctx, ref); err != nil {
+			if err := NewBuilder(engine, Options{}).removeTag(ctx, ref); err != nil {
 				t.Error(err)
 			}
 		}
@@ -97,7 +97,7 @@ func (s *site) makeBase(t *testing.T) {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(s.engine, Options{}).importImage(t.Context(), &archive, s.base, nil); err != nil {
+	if err := NewBuilder(s.engine, Options{}).importImage(t.Context(), &archive, s.base, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,7 +108,7 @@ func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
 	write(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{Name: "test-" + name, Dir: dir, Dockerfile: "Dockerfile", Base: lab.BaseImage{Official: s.base}}
+	return lab.Runtime{Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile", Base: lab.BaseImage{Official: s.base}}
 }
 
 func (s *site) tags(ctx context.Context, t *testing.T) []string {
@@ -161,7 +161,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	s := newSite(t)
 	good := s.runtime(t, "good", "ENV A=b\nCOPY app /app\nWORKDIR /app\nUSER 65532:65532\nCMD [\"/sleeper\"]\n")
 	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
-	b := New(s.engine, Options{Bases: Official})
+	b := NewBuilder(s.engine, Options{Bases: Official})
 
 	first := b.Ensure(t.Context(), []lab.Runtime{good, bad})
 	made := first[good.Name]
@@ -210,15 +210,15 @@ func TestIntegrationSharedContext(t *testing.T) {
 	}
 	s := newSite(t)
 	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // not the Dockerfile that is meant
-	write(t, filepath.Join(one.Dir, ".dockerignore"), "*\n")
-	write(t, filepath.Join(one.Dir, "source.Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
+	write(t, filepath.Join(one.ContextDir, ".dockerignore"), "*\n")
+	write(t, filepath.Join(one.ContextDir, "source.Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
 		"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
-	one.Dockerfile, one.Args = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
+	one.Dockerfile, one.BuildArgs = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
 	two, other := one, one
-	two.Name, two.Args = "test-two", map[string]string{"FLAGS": ""}
-	other.Name, other.Args = "test-other", map[string]string{"FLAG": "--one"}
+	two.Name, two.BuildArgs = "test-two", map[string]string{"FLAGS": ""}
+	other.Name, other.BuildArgs = "test-other", map[string]string{"FLAG": "--one"}
 
-	results := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{one, two, other})
+	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{one, two, other})
 	for _, rt := range []lab.Runtime{one, two} {
 		if err := results[rt.Name].Err; err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestIntegrationSharedContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "FLAGS=" + rt.Args["FLAGS"]; !slices.Contains(stored.Config.Env, want) {
+		if want := "FLAGS=" + rt.BuildArgs["FLAGS"]; !slices.Contains(stored.Config.Env, want) {
 			t.Errorf("%s: environment %v, want %s", rt.Name, stored.Config.Env, want)
 		}
 	}
@@ -244,10 +244,10 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	}
 	s := newSite(t)
 	edited := s.runtime(t, "edited", "COPY app/*.txt /app/\n")
-	if err := os.Symlink("me@machine.4711:1700000000", filepath.Join(edited.Dir, "app/.#file.txt")); err != nil {
+	if err := os.Symlink("me@machine.4711:1700000000", filepath.Join(edited.ContextDir, "app/.#file.txt")); err != nil {
 		t.Fatal(err)
 	}
-	results := New(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
+	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
 	if got := results[edited.Name]; got.Err != nil || !got.Built {
 		t.Errorf("%+v", got)
 	}
@@ -262,7 +262,9 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan Result, 1)
-	go func() { done <- New(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name] }()
+	go func() {
+		done <- NewBuilder(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name]
+	}()
 	for s.sleeping(t) == 0 {
 		select {
 		case got := <-done:
@@ -292,18 +294,18 @@ func TestIntegrationAgent(t *testing.T) {
 		t.Skip("needs a Docker engine")
 	}
 	s := newSite(t)
-	b := New(s.engine, Options{})
+	b := NewBuilder(s.engine, Options{})
 	binary := []byte("not a program: " + s.mark)
-	got, err := b.Agent(t.Context(), binary)
+	got, err := b.EnsureAgent(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := b.Remove(context.Background(), []Stored{{ID: got.ID, Refs: []string{got.Ref}}}); err != nil {
+		if err := b.Remove(context.Background(), []StoredImage{{ID: got.ID, Refs: []string{got.Ref}}}); err != nil {
 			t.Error(err)
 		}
 	}()
-	all, err := b.All(t.Context())
+	all, err := b.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +316,7 @@ func TestIntegrationAgent(t *testing.T) {
 	if !found || got.ID == "" {
 		t.Errorf("%+v is not among %+v", got, all)
 	}
-	if again, err := b.Agent(t.Context(), binary); again != got || err != nil {
+	if again, err := b.EnsureAgent(t.Context(), binary); again != got || err != nil {
 		t.Errorf("again: %+v, %v; want %+v", again, err, got)
 	}
 }

@@ -25,26 +25,26 @@ func mmdebstrapInstalled() bool {
 // It runs in process and mount namespaces of its own: whenever it is stopped,
 // its children end with it and nothing stays mounted in its folder.
 func mmdebstrap(ctx context.Context, s standIn) (*rootFS, error) {
-	folder, err := newFolder(os.TempDir())
+	folder, err := newLockedDir(os.TempDir())
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for mmdebstrap: %w", err)
 	}
 	root, err := startMmdebstrap(ctx, s, folder.Name())
 	if err != nil {
-		return nil, errors.Join(err, removeFolder(folder))
+		return nil, errors.Join(err, removeLockedDir(folder))
 	}
 	ended := root.finish
-	root.finish = func() error { return errors.Join(ended(), removeFolder(folder)) }
+	root.finish = func() error { return errors.Join(ended(), removeLockedDir(folder)) }
 	return root, nil
 }
 
-// folders is what the folders that trees are made in are called.
-const folders = "runtime-lab-base-"
+// treeDirPrefix is what the folders that trees are made in are called.
+const treeDirPrefix = "runtime-lab-base-"
 
-// newFolder makes one and locks it: a lock ends with its process, however that
+// newLockedDir makes one and locks it: a lock ends with its process, however that
 // ends, and what is not locked is nobody's.
-func newFolder(in string) (*os.File, error) {
-	dir, err := os.MkdirTemp(in, folders)
+func newLockedDir(in string) (*os.File, error) {
+	dir, err := os.MkdirTemp(in, treeDirPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +53,14 @@ func newFolder(in string) (*os.File, error) {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
 	if _, err := tryLock(folder); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), removeFolder(folder))
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), removeLockedDir(folder))
 	}
 	return folder, nil
 }
 
-// sweepFolders removes those of labs that were killed while they made a tree.
-func sweepFolders(in string) error {
-	left, err := filepath.Glob(filepath.Join(in, folders+"*"))
+// removeStaleDirs removes those of labs that were killed while they made a tree.
+func removeStaleDirs(in string) error {
+	left, err := filepath.Glob(filepath.Join(in, treeDirPrefix+"*"))
 	if err != nil {
 		return fmt.Errorf("look for what killed builds left: %w", err)
 	}
@@ -74,14 +74,14 @@ func sweepFolders(in string) error {
 			_ = folder.Close()
 			continue
 		}
-		if err := removeFolder(folder); err != nil {
+		if err := removeLockedDir(folder); err != nil {
 			return fmt.Errorf("remove what a killed build left: %w", err)
 		}
 	}
 	return nil
 }
 
-func removeFolder(folder *os.File) error {
+func removeLockedDir(folder *os.File) error {
 	return errors.Join(removeTree(folder.Name()), folder.Close())
 }
 
@@ -96,7 +96,7 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"}, mmdebstrapArgs(s, hostMirror(ctx))...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
-	cmd.SysProcAttr = dependent()
+	cmd.SysProcAttr = childAttributes()
 	cmd.WaitDelay = 10 * time.Second // until children let go of standard error
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
@@ -114,7 +114,7 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 			return fmt.Errorf("mmdebstrap: %w", context.Cause(ctx))
 		}
 		if err != nil {
-			return fmt.Errorf("mmdebstrap: %w\n%s", err, tail(messages.String()))
+			return fmt.Errorf("mmdebstrap: %w\n%s", err, lastLines(messages.String()))
 		}
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestFoldersOfKilledBuildsAreSwept(t *testing.T) {
 	in := t.TempDir()
-	left := filepath.Join(in, folders+"left")
+	left := filepath.Join(in, treeDirPrefix+"left")
 	if err := os.MkdirAll(filepath.Join(left, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -18,16 +18,16 @@ func TestFoldersOfKilledBuildsAreSwept(t *testing.T) {
 	if err := os.Mkdir(others, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	pipe := filepath.Join(in, folders+"pipe")
+	pipe := filepath.Join(in, treeDirPrefix+"pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	used, err := newFolder(in)
+	used, err := newLockedDir(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	swept := make(chan error, 1)
-	go func() { swept <- sweepFolders(in) }()
+	go func() { swept <- removeStaleDirs(in) }()
 	select {
 	case err := <-swept:
 		if err != nil {
@@ -44,7 +44,7 @@ func TestFoldersOfKilledBuildsAreSwept(t *testing.T) {
 	if _, err := os.Lstat(left); !os.IsNotExist(err) {
 		t.Errorf("%s is still there (%v)", left, err)
 	}
-	if err := removeFolder(used); err != nil {
+	if err := removeLockedDir(used); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(used.Name()); !os.IsNotExist(err) {

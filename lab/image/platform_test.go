@@ -45,7 +45,7 @@ func TestABuiltImageOfAnotherPlatformIsRefused(t *testing.T) {
 	w := newBench(t, Official)
 	w.haveOfficial("node")
 	node := w.runtimes[0]
-	write(t, filepath.Join(node.Dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM --platform=linux/amd64 x\n")
+	write(t, filepath.Join(node.ContextDir, "Dockerfile"), "ARG BASE_IMAGE\nFROM --platform=linux/amd64 x\n")
 	const says = "is linux/amd64, the engine runs linux/arm64"
 	err := w.Ensure(t.Context(), w.runtimes[:1])["node"].Err
 	if err == nil || !strings.Contains(err.Error(), "image of runtime node "+says) {

@@ -12,12 +12,12 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// unreachable is the error of a pull that got no answer from a registry.
-type unreachable struct{ error }
+// unreachableError is the error of a pull that got no answer from a registry.
+type unreachableError struct{ error }
 
-func (u unreachable) Unwrap() error { return u.error }
+func (u unreachableError) Unwrap() error { return u.error }
 
-func isUnreachable(err error) bool { return errors.As(err, new(unreachable)) }
+func isUnreachable(err error) bool { return errors.As(err, new(unreachableError)) }
 
 var (
 	errNoAnswer = errors.New("the registry gave no answer")
@@ -28,18 +28,18 @@ var (
 // again, a few times.
 func (b *Builder) pull(ctx context.Context, ref string) error {
 	started := time.Now()
-	b.say("pulling %s", ref)
+	b.logf("pulling %s", ref)
 	for attempt := 0; ; attempt++ {
 		err := b.pullOnce(ctx, ref)
 		if err == nil {
-			b.say("pulled %s in %s", ref, seconds(started))
+			b.logf("pulled %s in %s", ref, formatSeconds(started))
 			return nil
 		}
 		err = fmt.Errorf("pull %s: %w", ref, err)
-		if ctx.Err() != nil || isUnreachable(err) || !busy(err) || attempt == len(b.backoff) {
+		if ctx.Err() != nil || isUnreachable(err) || !isBusy(err) || attempt == len(b.backoff) {
 			return err
 		}
-		b.say("%v; again in %v", err, b.backoff[attempt])
+		b.logf("%v; again in %v", err, b.backoff[attempt])
 		if sleep(ctx, b.backoff[attempt]) != nil {
 			return err
 		}
@@ -50,12 +50,12 @@ func (b *Builder) pullOnce(ctx context.Context, ref string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	answered := make(chan struct{}, 1)
-	watch := time.AfterFunc(b.answerWithin, func() {
+	watch := time.AfterFunc(b.firstAnswerTimeout, func() {
 		select {
 		case <-answered:
 			cancel(errStalled)
 		default:
-			cancel(unreachable{fmt.Errorf("%w within %v", errNoAnswer, b.answerWithin)})
+			cancel(unreachableError{fmt.Errorf("%w within %v", errNoAnswer, b.firstAnswerTimeout)})
 		}
 	})
 	defer watch.Stop()
@@ -68,7 +68,7 @@ func (b *Builder) pullOnce(ctx context.Context, ref string) error {
 			case answered <- struct{}{}:
 			default:
 			}
-			watch.Reset(b.stallAfter)
+			watch.Reset(b.stallTimeout)
 		})
 	}
 	if err == nil {
@@ -77,8 +77,8 @@ func (b *Builder) pullOnce(ctx context.Context, ref string) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if !busy(err) && connectionFailed(err) {
-		return unreachable{err}
+	if !isBusy(err) && isConnectionFailure(err) {
+		return unreachableError{err}
 	}
 	return err
 }
@@ -107,13 +107,13 @@ var connectionFailures = []string{
 	"server gave HTTP response to HTTPS client", "malformed HTTP response",
 }
 
-// busy says that a registry answered, and that it may answer better later.
-func busy(err error) bool {
+// isBusy says that a registry answered, and that it may answer better later.
+func isBusy(err error) bool {
 	return errors.Is(err, errStalled) || busyAnswer.MatchString(err.Error())
 }
 
-// connectionFailed says that no registry was reached.
-func connectionFailed(err error) bool {
+// isConnectionFailure says that no registry was reached.
+func isConnectionFailure(err error) bool {
 	text := err.Error()
 	for _, failure := range connectionFailures {
 		if strings.Contains(text, failure) {

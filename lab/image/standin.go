@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// recipe goes into the hash of a stand-in: change it with what is made.
-	recipe = "debian stand-in 1"
+	// recipeVersion goes into the hash of a stand-in: change it with what is made.
+	recipeVersion = "debian stand-in 1"
 
 	debianBundle = "/etc/ssl/certs/ca-certificates.crt"
 	binaryPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -57,7 +57,7 @@ func newStandIn(rt lab.Runtime, bundle []byte) standIn {
 // the suite.
 func (s standIn) hash() string {
 	sum := newFieldHash()
-	sum.add(recipe, s.suite, string(s.bundle))
+	sum.add(recipeVersion, s.suite, string(s.bundle))
 	packages := slices.Clone(s.packages)
 	slices.Sort(packages)
 	sum.add(packages...)
@@ -125,7 +125,7 @@ func (b *Builder) adopt(ctx context.Context, s standIn) {
 		_, err = b.engine.ImageTag(ctx, client.ImageTagOptions{Source: ref, Target: s.ref()})
 	}
 	if err != nil {
-		b.say("%s: look for a stand-in of an earlier version: %v", s.runtime, err)
+		b.logf("%s: look for a stand-in of an earlier version: %v", s.runtime, err)
 	}
 }
 
@@ -153,8 +153,8 @@ func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot e
 		}
 	}
 	if len(missing) > 0 && cannot == nil {
-		if err := sweepFolders(os.TempDir()); err != nil {
-			b.say("%v", err)
+		if err := removeStaleDirs(os.TempDir()); err != nil {
+			b.logf("%v", err)
 		}
 		cannot = b.installTools(ctx)
 	}
@@ -169,7 +169,7 @@ func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot e
 			mu.Lock()
 			defer mu.Unlock()
 			for _, s := range same {
-				named[s.runtime] = b.standInBase(ctx, s, err)
+				named[s.runtime] = b.ensureStandIn(ctx, s, err)
 			}
 			return nil // errors are in the bases
 		})
@@ -183,16 +183,16 @@ func (b *Builder) installTools(ctx context.Context) error {
 	if b.hasTools() {
 		return nil
 	}
-	b.say("installing mmdebstrap")
+	b.logf("installing mmdebstrap")
 	if err := b.opts.Install(ctx, "mmdebstrap", "debian-archive-keyring"); err != nil {
-		return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("install mmdebstrap: %w", err), Hint: needsMirror}
+		return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("install mmdebstrap: %w", err), Hint: mirrorHint}
 	}
 	return nil
 }
 
-// standInBase returns a stand-in that was just made as a runtime's base, or that
+// ensureStandIn returns a stand-in that was just made as a runtime's base, or that
 // runtime's error where making it failed.
-func (b *Builder) standInBase(ctx context.Context, s standIn, failed error) base {
+func (b *Builder) ensureStandIn(ctx context.Context, s standIn, failed error) base {
 	found, err := (*base)(nil), failed
 	if err == nil {
 		found, err = b.localStandIn(ctx, s)
@@ -207,13 +207,13 @@ func (b *Builder) standInBase(ctx context.Context, s standIn, failed error) base
 		return base{err: &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, err),
-			Hint: needsMirror,
+			Hint: mirrorHint,
 		}}
 	}
 	return *found
 }
 
-const needsMirror = "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead"
+const mirrorHint = "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead"
 
 // rootFS is a root file system on its way as a tar stream. What is installed
 // is known before the first byte, which is when the image's labels have to be.
@@ -233,7 +233,7 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 		return err
 	}
 	started, who := time.Now(), strings.Join(users, ", ")
-	b.say("%s: making a stand-in of Debian %s: %s", who, s.suite, strings.Join(s.packages, ", "))
+	b.logf("%s: making a stand-in of Debian %s: %s", who, s.suite, strings.Join(s.packages, ", "))
 	root, err := b.bootstrap(ctx, s)
 	if err != nil {
 		return err
@@ -245,7 +245,7 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 			changes = append(changes, "ENV "+env)
 		}
 	}
-	changes = append(changes, instructions(b.labels("Debian "+s.suite, map[string]string{baseLabel: origin}))...)
+	changes = append(changes, labelInstructions(b.labels("Debian "+s.suite, map[string]string{baseLabel: origin}))...)
 	err = b.importImage(ctx, root, s.ref(), changes)
 	if err == nil {
 		_, _ = io.Copy(io.Discard, root) // padding after the end of the archive
@@ -259,21 +259,21 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 	if err != nil {
 		return err
 	}
-	b.say("%s: stand-in ready in %s: %s", who, seconds(started), origin)
+	b.logf("%s: stand-in ready in %s: %s", who, formatSeconds(started), origin)
 	return nil
 }
 
 // standInOrigin is "debian <suite>: <package> <version>, ...".
-const standInWord = "debian " // no image's name has a space in it
+const standInPrefix = "debian " // no image's name has a space in it
 
-const scratch = "scratch" // the origin of what is built on nothing: the agent
+const scratchOrigin = "scratch" // the origin of what is built on nothing: the agent
 
-// ModeOf is which bases have an origin like this; Auto where it tells nothing of it.
-func ModeOf(origin string) Mode {
+// BaseModeOf is which bases have an origin like this; Auto where it tells nothing of it.
+func BaseModeOf(origin string) BaseMode {
 	switch {
-	case origin == "" || origin == scratch:
+	case origin == "" || origin == scratchOrigin:
 		return Auto
-	case strings.HasPrefix(origin, standInWord):
+	case strings.HasPrefix(origin, standInPrefix):
 		return Debian
 	}
 	return Official
@@ -284,7 +284,7 @@ func standInOrigin(s standIn, versions map[string]string) string {
 	for i, name := range s.packages {
 		parts[i] = name + " " + versions[name]
 	}
-	return standInWord + s.suite + ": " + strings.Join(parts, ", ")
+	return standInPrefix + s.suite + ": " + strings.Join(parts, ", ")
 }
 
 // originFor returns the origin of a stand-in with the packages in the order of the
@@ -312,7 +312,7 @@ func (b *Builder) importImage(ctx context.Context, tar io.Reader, ref string, ch
 		return fmt.Errorf("import image %s: %w", ref, err)
 	}
 	defer response.Close()
-	if err := readStream(response, ignore); err != nil {
+	if err := readStream(response, ignoreMessage); err != nil {
 		return fmt.Errorf("import image %s: %w", ref, err)
 	}
 	return nil

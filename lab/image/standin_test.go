@@ -20,7 +20,7 @@ func alike(w *bench) {
 func TestRuntimesShareAStandIn(t *testing.T) {
 	w := newBench(t, Debian)
 	alike(w)
-	other := New(w.engine, w.opts) // another lab on this host
+	other := NewBuilder(w.engine, w.opts) // another lab on this host
 	other.goos, other.euid, other.hasTools, other.bootstrap = w.goos, w.euid, w.hasTools, w.bootstrap
 	other.opts.Log = new(strings.Builder)
 	var results [2]map[string]Result
@@ -84,7 +84,7 @@ func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {
 			got.Image.BaseOrigin != "debian forky: node-tools 0.8, node 0.9") {
 			t.Errorf("python: %+v", got)
 		}
-		superseded, err := w.Superseded(t.Context(), runtimes)
+		superseded, err := w.ListSuperseded(t.Context(), runtimes)
 		if err != nil {
 			t.Fatal(err)
 		}

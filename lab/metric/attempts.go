@@ -7,8 +7,8 @@ import (
 	"runtimelab/lab"
 )
 
-// Trial is the trial that a row is of.
-func (r Row) Trial() lab.TrialID {
+// TrialID is the trial that a row is of.
+func (r Row) TrialID() lab.TrialID {
 	number := func(name string) int {
 		n, _ := r.Int(name)
 		return int(n)
@@ -19,27 +19,27 @@ func (r Row) Trial() lab.TrialID {
 	}
 }
 
-// Counts reports whether a row has figures to take: it is valid, or a bound.
-func (r Row) Counts() bool {
+// IsUsable reports whether a row has figures to take: it is valid, or a bound.
+func (r Row) IsUsable() bool {
 	v := lab.Validity(r.Text("validity"))
 	return v == lab.Valid || v == lab.Censored
 }
 
-// Counting are the rows that figures are taken from: of each phase of a trial the
+// UsableRows are the rows that figures are taken from: of each phase of a trial the
 // last attempt that counts. A trial that was repeated thus is one trial, whatever
 // its attempts came to. They are in the order of their attempts.
-func Counting(rows []Row) (counting []Row) {
+func UsableRows(rows []Row) (counting []Row) {
 	type phase struct {
 		trial lab.TrialID // whichever attempt
 		name  string
 	}
 	byAttempt := slices.Clone(rows)
-	slices.SortStableFunc(byAttempt, func(a, b Row) int { return cmp.Compare(a.Trial().Attempt, b.Trial().Attempt) })
+	slices.SortStableFunc(byAttempt, func(a, b Row) int { return cmp.Compare(a.TrialID().Attempt, b.TrialID().Attempt) })
 	taken := map[phase]bool{}
 	for _, r := range slices.Backward(byAttempt) {
-		of := phase{r.Trial(), r.Text("phase")}
+		of := phase{r.TrialID(), r.Text("phase")}
 		of.trial.Attempt = 0
-		if r.Counts() && !taken[of] {
+		if r.IsUsable() && !taken[of] {
 			taken[of] = true
 			counting = append(counting, r)
 		}

@@ -31,14 +31,14 @@ func TestOfEachPhaseTheLastAttemptThatCountsIsTaken(t *testing.T) {
 			attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 2, 1, 1, lab.Valid), attempt("a", "peak", 1, 2, 1, lab.Valid), attempt("b", "peak", 1, 1, 1, lab.Valid)}, []int{0, 1, 2, 3}},
 		"nothing": {[]metric.Row{attempt("a", "", 1, 1, 1, lab.Failed)}, nil},
 	} {
-		got := metric.Counting(c.rows)
+		got := metric.UsableRows(c.rows)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %d rows, want %d", name, len(got), len(c.want))
 			continue
 		}
 		for i, j := range c.want {
-			if got[i].Trial() != c.rows[j].Trial() || got[i].Text("phase") != c.rows[j].Text("phase") {
-				t.Errorf("%s: row %d is %+v %s", name, i, got[i].Trial(), got[i].Text("phase"))
+			if got[i].TrialID() != c.rows[j].TrialID() || got[i].Text("phase") != c.rows[j].Text("phase") {
+				t.Errorf("%s: row %d is %+v %s", name, i, got[i].TrialID(), got[i].Text("phase"))
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func TestOfEachPhaseTheLastAttemptThatCountsIsTaken(t *testing.T) {
 
 func TestATrialOfARow(t *testing.T) {
 	want := lab.TrialID{Scenario: "json", Variant: "a/b", Cores: 2, Block: 3, Attempt: 4}
-	if got := attempt("a/b", "peak", 2, 3, 4, lab.Valid).Trial(); got != want {
+	if got := attempt("a/b", "peak", 2, 3, 4, lab.Valid).TrialID(); got != want {
 		t.Errorf("%+v", got)
 	}
 }

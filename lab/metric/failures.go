@@ -52,5 +52,5 @@ func Percent(share float64) string {
 func failedRequests(a lab.AttackResult) Value { return Int(a.Failed) }
 
 func failed(of func(lab.Latency) *float64) func(lab.Sample) Value {
-	return sustained(func(a lab.AttackResult) *lab.Latency { return a.Failures }, of)
+	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.Failures }, of)
 }

@@ -37,7 +37,7 @@ func TestAnSLOIsNotMetByFailing(t *testing.T) {
 	} {
 		s := steady()
 		s.Attack.Failed, s.Phase.Objectives = c.failed, c.objectives
-		missed, unknown := metric.Objectives(s)
+		missed, unknown := metric.CheckObjectives(s)
 		if strings.Join(missed, "; ") != c.missed || len(unknown) > 0 {
 			t.Errorf("%s: missed %q, want %q; unknown %q", name, missed, c.missed, unknown)
 		}
@@ -78,12 +78,12 @@ func TestWhatAMetricTolerates(t *testing.T) {
 			t.Errorf("%s tolerates %v, want %v", m.Name, got, want)
 		}
 	}
-	r := metric.Row{"error_ratio": metric.Num(0.001)}
+	r := metric.Row{"error_ratio": metric.Number(0.001)}
 	p99, _ := metric.Find("latency_p99_ms")
 	if _, failing := r.Fails(p99); failing {
 		t.Error("one in a thousand is failing")
 	}
-	r["error_ratio"] = metric.Num(0.0011)
+	r["error_ratio"] = metric.Number(0.0011)
 	if share, failing := r.Fails(p99); !failing || share != 0.0011 {
 		t.Errorf("%v, %v", share, failing)
 	}

@@ -11,8 +11,8 @@ import (
 // sample cannot support it. Gates judge by the same functions that fill the
 // columns, so that a reason's number is the row's number.
 
-// OpenLoop reports whether the sample's phase sends by a schedule.
-func OpenLoop(s lab.Sample) bool { return s.Phase.Kind.Open() }
+// IsOpenLoop reports whether the sample's phase sends by a schedule.
+func IsOpenLoop(s lab.Sample) bool { return s.Phase.Kind.IsOpenLoop() }
 
 // ThroughputRPS is requests that succeeded per second, from the first send to
 // the last answer; of a ladder, while all of its clients are there.
@@ -29,10 +29,10 @@ func ThroughputRPS(s lab.Sample) (float64, bool) {
 // GoodputRPS is requests that succeeded within the phase's deadline, from the
 // intended send time, per second from the first send to the last answer.
 func GoodputRPS(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Elapsed <= 0 || !OpenLoop(s) || s.Phase.DeadlineS == 0 {
+	if s.Attack == nil || s.Attack.Elapsed <= 0 || !IsOpenLoop(s) || s.Phase.DeadlineS == 0 {
 		return 0, false
 	}
-	return float64(s.Attack.InTime) / s.Attack.Elapsed.Seconds(), true
+	return float64(s.Attack.WithinDeadline) / s.Attack.Elapsed.Seconds(), true
 }
 
 // CapacityRPS is the highest offered rate that was confirmed to keep the SLO: none
@@ -42,7 +42,7 @@ func CapacityRPS(s lab.Sample) (rps float64, ok bool) {
 		return 0, false
 	}
 	for _, step := range s.Search.Steps {
-		if step.Stage == lab.Confirmation && step.Met {
+		if step.Stage == lab.Confirmation && step.SLOMet {
 			rps, ok = step.OfferedRPS, true
 		}
 	}
@@ -52,19 +52,19 @@ func CapacityRPS(s lab.Sample) (rps float64, ok bool) {
 // ServiceMeanMS is a reference server's mean service time over the phase, by its
 // own clock.
 func ServiceMeanMS(s lab.Sample) (float64, bool) {
-	if s.Service == nil || s.Service.Count == 0 {
+	if s.ServiceTimes == nil || s.ServiceTimes.Count == 0 {
 		return 0, false
 	}
-	return s.Service.Mean.Seconds() * 1000, true
+	return s.ServiceTimes.Mean.Seconds() * 1000, true
 }
 
 const (
-	// driftSeconds is the whole seconds that an attack must have for its halves to
+	// minDriftSeconds is the whole seconds that an attack must have for its halves to
 	// be compared.
-	driftSeconds = 4
-	// driftAnswers is how many of the earlier half must have succeeded: of fewer the
+	minDriftSeconds = 4
+	// minDriftAnswers is how many of the earlier half must have succeeded: of fewer the
 	// halves differ by chance.
-	driftAnswers = 1000
+	minDriftAnswers = 1000
 )
 
 // DriftRatio is by how much throughput changed during an attack: that of the later
@@ -74,8 +74,8 @@ func DriftRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	buckets := sendingSeconds(*s.Attack)
-	if len(buckets) < driftSeconds {
+	buckets := fullLoadSeconds(*s.Attack)
+	if len(buckets) < minDriftSeconds {
 		return 0, false
 	}
 	half := len(buckets) / 2
@@ -84,19 +84,19 @@ func DriftRatio(s lab.Sample) (float64, bool) {
 		earlier += buckets[i].Succeeded
 		later += buckets[len(buckets)-half+i].Succeeded
 	}
-	if earlier < driftAnswers {
+	if earlier < minDriftAnswers {
 		return 0, false
 	}
 	return float64(later)/float64(earlier) - 1, true
 }
 
-// sendingSeconds are the whole seconds in which all clients sent.
-func sendingSeconds(a lab.AttackResult) []lab.Bucket {
+// fullLoadSeconds are the whole seconds in which all clients sent.
+func fullLoadSeconds(a lab.AttackResult) []lab.Bucket {
 	whole := min(int(a.Elapsed/time.Second), len(a.Buckets))
 	for whole > 0 && a.Buckets[whole-1].Sent == 0 {
 		whole--
 	}
-	settled := int((a.Settled + time.Second - 1) / time.Second)
+	settled := int((a.ClientRampUp + time.Second - 1) / time.Second)
 	return a.Buckets[min(settled, whole):whole]
 }
 
@@ -106,7 +106,7 @@ func OfferedRPS(s lab.Sample) (float64, bool) {
 	if s.Phase.Kind == lab.Ramp {
 		return (s.Phase.RateRPS + s.Phase.ToRPS) / 2, true
 	}
-	return s.Phase.RateRPS, OpenLoop(s) && s.Phase.RateRPS > 0
+	return s.Phase.RateRPS, IsOpenLoop(s) && s.Phase.RateRPS > 0
 }
 
 // ErrorRatio is requests that failed out of those sent, 0 to 1.
@@ -120,7 +120,7 @@ func ErrorRatio(s lab.Sample) (float64, bool) {
 // SentRatio is requests sent out of those that an open loop's schedule called
 // for, 0 to 1.
 func SentRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || !OpenLoop(s) || s.Attack.Intended <= 0 {
+	if s.Attack == nil || !IsOpenLoop(s) || s.Attack.Intended <= 0 {
 		return 0, false
 	}
 	return float64(s.Attack.Sent) / float64(s.Attack.Intended), true
@@ -141,7 +141,7 @@ func ServerCPURatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	return share(used, s.Attack.Elapsed, len(s.Layout.Server))
+	return cpuShare(used, s.Attack.Elapsed, len(s.Layout.Server))
 }
 
 // CPUPerRequestUS is the server's CPU time in microseconds for each request
@@ -158,15 +158,15 @@ func CPUPerRequestUS(s lab.Sample) (float64, bool) {
 // container, or of a cgroup above that. Of quotas one above the other it counts each.
 func ThrottledPeriods(s lab.Sample) (int64, bool) {
 	above, known := ThrottledAbove(s)
-	n := s.Server.After.ThrottledPeriods - s.Server.Before.ThrottledPeriods
+	n := s.ServerUsage.After.ThrottledPeriods - s.ServerUsage.Before.ThrottledPeriods
 	return n + above, known && n >= 0
 }
 
 // ThrottledAbove is how many of these were of a cgroup above the server's container: 0 where none
 // of those can be read.
 func ThrottledAbove(s lab.Sample) (int64, bool) {
-	n := s.Server.After.ThrottledAbove - s.Server.Before.ThrottledAbove
-	return n, s.Attack != nil && s.Server.Known && n >= 0
+	n := s.ServerUsage.After.ThrottledAbove - s.ServerUsage.Before.ThrottledAbove
+	return n, s.Attack != nil && s.ServerUsage.Known && n >= 0
 }
 
 // GeneratorCPURatio is the generator's CPU time, without what it had to spare,
@@ -177,7 +177,7 @@ func GeneratorCPURatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	return share(max(used-s.Attack.Spare, 0), s.Attack.Elapsed, len(s.Layout.Generator))
+	return cpuShare(max(used-s.Attack.IdlePolling, 0), s.Attack.Elapsed, len(s.Layout.Generator))
 }
 
 // ForeignCPURatio is the larger of ForeignGeneratorRatio and ForeignServerRatio.
@@ -196,7 +196,7 @@ func UpstreamCPURatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil || s.Upstream == nil {
 		return 0, false
 	}
-	return share(upstreamCPU(s), wall(s), len(s.Layout.Generator))
+	return cpuShare(upstreamCPU(s), wallTime(s), len(s.Layout.Generator))
 }
 
 // ForeignGeneratorRatio is the share of the generator's CPUs, between its
@@ -212,7 +212,7 @@ func UpstreamCPURatio(s lab.Sample) (float64, bool) {
 //
 // Kernels built with CONFIG_IRQ_TIME_ACCOUNTING charge the handling of
 // interrupts, a generator's own packets for the most part, to no thread. Where
-// that is so (Sample.InterruptsApart) it is not counted as foreign.
+// that is so (Sample.SeparateIRQTime) it is not counted as foreign.
 //
 // Where generator and server share CPUs, whose time it was cannot be told from
 // the CPU: both ratios are then of all CPUs of the trial together.
@@ -221,10 +221,10 @@ func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	if s.Layout.Shared() {
-		return foreignTogether(s)
+	if s.Layout.SharesCPUs() {
+		return foreignSharedRatio(s)
 	}
-	return foreign(s, s.Layout.Generator, own+upstreamCPU(s))
+	return foreignRatio(s, s.Layout.Generator, own+upstreamCPU(s))
 }
 
 // ForeignServerRatio is the same of the server's CPUs and what the server used itself, in threads
@@ -234,24 +234,24 @@ func ForeignServerRatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	if s.Layout.Shared() {
-		return foreignTogether(s)
+	if s.Layout.SharesCPUs() {
+		return foreignSharedRatio(s)
 	}
-	return foreign(s, s.Layout.Server, own)
+	return foreignRatio(s, s.Layout.Server, own)
 }
 
-func foreignTogether(s lab.Sample) (float64, bool) {
+func foreignSharedRatio(s lab.Sample) (float64, bool) {
 	generator, ok := generatorCPU(s)
 	server, known := serverOwn(s)
 	if !ok || !known {
 		return 0, false
 	}
-	return foreign(s, s.Layout.All(), generator+upstreamCPU(s)+server)
+	return foreignRatio(s, s.Layout.AllCPUs(), generator+upstreamCPU(s)+server)
 }
 
-func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
-	apart := s.InterruptsApart
-	nobodys, ok := hostDelta(s, on, func(c lab.CPUTime) time.Duration {
+func foreignRatio(s lab.Sample, on []int, own time.Duration) (float64, bool) {
+	apart := s.SeparateIRQTime
+	nobodys, ok := cpuCounterDelta(s, on, func(c lab.CPUTime) time.Duration {
 		if apart {
 			return c.Idle + c.Interrupts
 		}
@@ -260,7 +260,7 @@ func foreign(s lab.Sample, on []int, own time.Duration) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	ours, ok := share(nobodys+own, wall(s), len(on))
+	ours, ok := cpuShare(nobodys+own, wallTime(s), len(on))
 	return max(1-ours, 0), ok
 }
 
@@ -270,48 +270,48 @@ func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	spent, ok := hostDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Interrupts })
+	spent, ok := cpuCounterDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Interrupts })
 	if !ok {
 		return 0, false
 	}
-	return share(spent, wall(s), len(s.Layout.Generator))
+	return cpuShare(spent, wallTime(s), len(s.Layout.Generator))
 }
 
 // GeneratorIdleRatio is the share of the generator's CPUs, between its readings, in which they had
 // nothing to do. There is no figure where the generator sleeps when it has nothing to do: one that
 // polls had time to spare, and leaves its CPUs no idle time.
 func GeneratorIdleRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Spare <= 0 {
+	if s.Attack == nil || s.Attack.IdlePolling <= 0 {
 		return 0, false
 	}
-	idle, ok := hostDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Idle })
+	idle, ok := cpuCounterDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Idle })
 	if !ok {
 		return 0, false
 	}
-	return share(idle, wall(s), len(s.Layout.Generator))
+	return cpuShare(idle, wallTime(s), len(s.Layout.Generator))
 }
 
 // GeneratorSleepRate is how often a second, for each of its CPUs, generator and
 // upstream gave up a CPU because they had nothing to do.
 func GeneratorSleepRate(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Generator) == 0 {
+	if s.Attack == nil || wallTime(s) <= 0 || len(s.Layout.Generator) == 0 {
 		return 0, false
 	}
 	n := s.Attack.After.Sleeps - s.Attack.Before.Sleeps
-	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
+	return float64(n) / wallTime(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
 }
 
 // ServerSleepRate is how often a second, for each of its CPUs, the server's
 // threads gave up a CPU because they had nothing to do.
 func ServerSleepRate(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || wall(s) <= 0 || len(s.Layout.Server) == 0 {
+	if s.Attack == nil || wallTime(s) <= 0 || len(s.Layout.Server) == 0 {
 		return 0, false
 	}
 	n := int64(0)
-	for _, gain := range gains(s) {
+	for _, gain := range threadDeltas(s) {
 		n += gain.Sleeps
 	}
-	return float64(n) / wall(s).Seconds() / float64(len(s.Layout.Server)), true
+	return float64(n) / wallTime(s).Seconds() / float64(len(s.Layout.Server)), true
 }
 
 // CanaryMaxMS is the longest that a canary took around the attack, in
@@ -319,7 +319,7 @@ func ServerSleepRate(s lab.Sample) (float64, bool) {
 func CanaryMaxMS(s lab.Sample) (float64, bool) {
 	longest := time.Duration(0)
 	for _, c := range slices.Concat(s.Canaries.Before, s.Canaries.After) {
-		longest = max(longest, c.Took)
+		longest = max(longest, c.WallTime)
 	}
 	return longest.Seconds() * 1000, longest > 0 && s.Attack != nil
 }
@@ -328,10 +328,10 @@ func CanaryMaxMS(s lab.Sample) (float64, bool) {
 // many / throughput - 1.
 func DoublingGain(s lab.Sample) (float64, bool) {
 	once, ok := ThroughputRPS(s)
-	if !ok || once <= 0 || s.Doubled == nil {
+	if !ok || once <= 0 || s.DoubleConnections == nil {
 		return 0, false
 	}
-	s.Attack = s.Doubled
+	s.Attack = s.DoubleConnections
 	twice, ok := ThroughputRPS(s)
 	return twice/once - 1, ok
 }
@@ -339,8 +339,8 @@ func DoublingGain(s lab.Sample) (float64, bool) {
 // OOMEvents is how many of the server's processes the kernel killed for memory
 // during the phase.
 func OOMEvents(s lab.Sample) (int64, bool) {
-	n := s.Server.After.OOMEvents - s.Server.Before.OOMEvents
-	if s.Attack == nil || !s.Server.Known || n < 0 {
+	n := s.ServerUsage.After.OOMEvents - s.ServerUsage.Before.OOMEvents
+	if s.Attack == nil || !s.ServerUsage.Known || n < 0 {
 		return 0, false
 	}
 	return n, true
@@ -353,22 +353,22 @@ func StealRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	steal, ok := hostDelta(s, s.Layout.All(), stolen)
+	steal, ok := cpuCounterDelta(s, s.Layout.AllCPUs(), stealTime)
 	if !ok {
 		return 0, false
 	}
-	return share(steal, wall(s), len(s.Layout.All()))
+	return cpuShare(steal, wallTime(s), len(s.Layout.AllCPUs()))
 }
 
-func stolen(c lab.CPUTime) time.Duration { return c.Steal }
+func stealTime(c lab.CPUTime) time.Duration { return c.Steal }
 
 func serverCPU(s lab.Sample) (time.Duration, bool) {
-	d := s.Server.After.CPU - s.Server.Before.CPU
-	return d, s.Attack != nil && s.Server.Known && d >= 0
+	d := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU
+	return d, s.Attack != nil && s.ServerUsage.Known && d >= 0
 }
 
 func generatorCPU(s lab.Sample) (time.Duration, bool) {
-	if s.Attack == nil || wall(s) <= 0 {
+	if s.Attack == nil || wallTime(s) <= 0 {
 		return 0, false
 	}
 	d := s.Attack.After.GeneratorCPU - s.Attack.Before.GeneratorCPU
@@ -380,24 +380,24 @@ func upstreamCPU(s lab.Sample) time.Duration {
 	return max(s.Attack.After.UpstreamCPU-s.Attack.Before.UpstreamCPU, 0)
 }
 
-// wall is the time between the generator's readings, a little more than the
+// wallTime is the time between the generator's readings, a little more than the
 // attack's own.
-func wall(s lab.Sample) time.Duration { return s.Attack.After.At.Sub(s.Attack.Before.At) }
+func wallTime(s lab.Sample) time.Duration { return s.Attack.After.At.Sub(s.Attack.Before.At) }
 
-// tick is what /proc/stat counts in.
-const tick = 10 * time.Millisecond
+// clockTick is what /proc/stat counts in.
+const clockTick = 10 * time.Millisecond
 
-// hostDelta sums what a counter of /proc/stat gained on some CPUs. A CPU that
+// cpuCounterDelta sums what a counter of /proc/stat gained on some CPUs. A CPU that
 // a reading lacks, or a counter that fell, leaves no figure; by a tick one may, as
 // the time of waiting for a disk does (proc(5)), and has gained nothing.
-func hostDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) (time.Duration, bool) {
-	before, after := byID(s.Attack.Before), byID(s.Attack.After)
+func cpuCounterDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) (time.Duration, bool) {
+	before, after := cpuTimesByID(s.Attack.Before), cpuTimesByID(s.Attack.After)
 	var sum time.Duration
 	for _, id := range on {
 		b, known := before[id]
 		a, still := after[id]
 		d := counter(a) - counter(b)
-		if !known || !still || d < -tick {
+		if !known || !still || d < -clockTick {
 			return 0, false
 		}
 		sum += max(d, 0)
@@ -405,7 +405,7 @@ func hostDelta(s lab.Sample, on []int, counter func(lab.CPUTime) time.Duration) 
 	return sum, true
 }
 
-func byID(r lab.Reading) map[int]lab.CPUTime {
+func cpuTimesByID(r lab.Reading) map[int]lab.CPUTime {
 	m := make(map[int]lab.CPUTime, len(r.CPUs))
 	for _, c := range r.CPUs {
 		m[c.ID] = c
@@ -413,7 +413,7 @@ func byID(r lab.Reading) map[int]lab.CPUTime {
 	return m
 }
 
-func share(used, during time.Duration, cpus int) (float64, bool) {
+func cpuShare(used, during time.Duration, cpus int) (float64, bool) {
 	if during <= 0 || cpus <= 0 {
 		return 0, false
 	}

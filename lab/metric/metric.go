@@ -47,24 +47,24 @@ const (
 	Validity   Group = "validity"
 )
 
-// Rows says which rows a column has a value in.
-type Rows string
+// RowScope says which rows a column has a value in.
+type RowScope string
 
 const (
-	EveryRow      Rows = "every row"
-	OpenLoopRows  Rows = "open loop" // a closed loop has no schedule
-	WarmedUpRows  Rows = "warmed up" // the scenario has a warm-up
-	InvalidRows   Rows = "not valid" // a valid row needs no reason
-	ParameterRows Rows = "scenarios with parameters"
-	DoubledRows   Rows = "unsaturated peaks"             // only these are tried on twice the connections
-	LargeRows     Rows = "open loop, >= 10 000 requests" // what the quantile needs
-	DeadlineRows  Rows = "phases with a deadline"
-	ObjectiveRows Rows = "phases with an SLO"
-	UpstreamRows  Rows = "scenarios with an upstream"
-	CapacityRows  Rows = "capacities"
-	ReferenceRows Rows = "reference servers"
-	FailureRows   Rows = "20 failures and more"                       // what the quantile needs
-	DriftRows     Rows = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
+	EveryRow            RowScope = "every row"
+	OpenLoopRows        RowScope = "open loop" // a closed loop has no schedule
+	WarmedUpRows        RowScope = "warmed up" // the scenario has a warm-up
+	InvalidRows         RowScope = "not valid" // a valid row needs no reason
+	ParameterRows       RowScope = "scenarios with parameters"
+	UnsaturatedPeakRows RowScope = "unsaturated peaks"             // only these are tried on twice the connections
+	ManyRequestRows     RowScope = "open loop, >= 10 000 requests" // what the quantile needs
+	DeadlineRows        RowScope = "phases with a deadline"
+	ObjectiveRows       RowScope = "phases with an SLO"
+	UpstreamRows        RowScope = "scenarios with an upstream"
+	CapacityRows        RowScope = "capacities"
+	ReferenceRows       RowScope = "reference servers"
+	FailureRows         RowScope = "20 failures and more"                       // what the quantile needs
+	DriftRows           RowScope = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
 )
 
 // Metric is one column of trials.csv.
@@ -75,9 +75,9 @@ type Metric struct {
 	Kind     Kind
 	Decimals int // of a float, as written
 	Group    Group
-	Rows     Rows // where a valid row has a value
+	Rows     RowScope // where a valid row has a value
 	About    string
-	Of       func(lab.Sample) Value
+	Extract  func(lab.Sample) Value
 }
 
 // Header is the names of all columns in order.
@@ -91,7 +91,7 @@ func Header() []string {
 
 // Find is the metric of a name.
 func Find(name string) (Metric, bool) {
-	i, ok := index[name]
+	i, ok := indexByName[name]
 	if !ok {
 		return Metric{}, false
 	}
@@ -101,7 +101,7 @@ func Find(name string) (Metric, bool) {
 // Table is every metric in the order of the columns.
 func Table() []Metric { return append([]Metric(nil), table...) }
 
-var index = func() map[string]int {
+var indexByName = func() map[string]int {
 	m := make(map[string]int, len(table))
 	for i := range table {
 		m[table[i].Name] = i
@@ -117,7 +117,7 @@ type Row map[string]Value
 func RowOf(s lab.Sample) Row {
 	row := make(Row, len(table))
 	for _, m := range table {
-		if v := m.Of(s); !v.Missing() {
+		if v := m.Extract(s); !v.Missing() {
 			row[m.Name] = v
 		}
 	}
@@ -133,8 +133,8 @@ func (r Row) Float(name string) (float64, bool) { return r[name].Float() }
 // Int is the value of an integer column, false when missing.
 func (r Row) Int(name string) (int64, bool) { return r[name].Int() }
 
-// Record is the row as the cells of a CSV record, in the order of Header.
-func (r Row) Record() []string {
+// CSVRecord is the row as the cells of a CSV record, in the order of Header.
+func (r Row) CSVRecord() []string {
 	cells := make([]string, len(table))
 	for i, m := range table {
 		cells[i] = m.Format(r[m.Name])

@@ -36,9 +36,9 @@ func steady() lab.Sample {
 		},
 		Layout:    lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
 		ColdStart: ptr(312500 * time.Microsecond),
-		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmEnd: "steady"},
+		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmUpEnd: "steady"},
 		Attack: &lab.AttackResult{
-			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, InTime: 12000,
+			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, WithinDeadline: 12000,
 			Corrected: &lab.Latency{Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
 			Raw:       &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
 			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
@@ -58,24 +58,24 @@ func steady() lab.Sample {
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 			Failures:  &lab.Latency{Count: 3000, P50MS: ptr(0.125)},
 		},
-		Canaries: lab.Canaries{
-			Before: []lab.Canary{{CPU: 0, Took: 50 * time.Millisecond}, {CPU: 1, Took: 61 * time.Millisecond}},
-			After:  []lab.Canary{{CPU: 0, Took: 52 * time.Millisecond}, {CPU: 1, Took: 51 * time.Millisecond}},
+		Canaries: lab.PhaseCanaries{
+			Before: []lab.Canary{{CPU: 0, WallTime: 50 * time.Millisecond}, {CPU: 1, WallTime: 61 * time.Millisecond}},
+			After:  []lab.Canary{{CPU: 0, WallTime: 52 * time.Millisecond}, {CPU: 1, WallTime: 51 * time.Millisecond}},
 		},
-		Upstream: &lab.UpstreamUsage{Hits: 17000},
-		Service:  &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
+		Upstream:     &lab.UpstreamUsage{Calls: 17000},
+		ServiceTimes: &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
 		Search: &lab.Search{Steps: []lab.SearchStep{
-			{Stage: lab.Exponential, OfferedRPS: 2400, Met: true}, {Stage: lab.Confirmation, OfferedRPS: 2400},
-			{Stage: lab.Confirmation, OfferedRPS: 2000, Met: true},
+			{Stage: lab.Exponential, OfferedRPS: 2400, SLOMet: true}, {Stage: lab.Confirmation, OfferedRPS: 2400},
+			{Stage: lab.Confirmation, OfferedRPS: 2000, SLOMet: true},
 		}},
-		Missed:  []string{"latency_p99_ms below 4 (5.000000)"},
-		Doubled: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
-		Server: lab.ServerUsage{
+		MissedObjectives:  []string{"latency_p99_ms below 4 (5.000000)"},
+		DoubleConnections: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
+		ServerUsage: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
 			After:  lab.Usage{CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1, MemoryPeakBytes: ptr(int64(96 << 19))},
 		},
-		Gate: lab.Gate{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
+		Gate: lab.GateResult{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
 	}
 }
 
@@ -85,22 +85,22 @@ func of(n int64) lab.Bucket { return lab.Bucket{Sent: n, Succeeded: n} }
 func peak() lab.Sample {
 	s := steady()
 	s.Phase.Kind, s.Phase.Name = lab.Peak, "" // what only a schedule fills is there all the same
-	s.Gate = lab.Gate{Validity: lab.Valid}
+	s.Gate = lab.GateResult{Validity: lab.Valid}
 	return s
 }
 
 // crashed is a trial that ended before its attack.
 func crashed() lab.Sample {
 	s := peak()
-	s.Attack, s.WarmUp, s.ColdStart, s.Upstream, s.Service, s.Search = nil, nil, nil, nil, nil, nil
-	s.Server, s.Identity = lab.ServerUsage{}, lab.Identity{}
-	s.Gate = lab.Gate{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
+	s.Attack, s.WarmUp, s.ColdStart, s.Upstream, s.ServiceTimes, s.Search = nil, nil, nil, nil, nil, nil
+	s.ServerUsage, s.Identity = lab.ServerUsage{}, lab.Identity{}
+	s.Gate = lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
 }
 
 func cells(s lab.Sample) map[string]string {
 	m := map[string]string{}
-	for i, cell := range metric.RowOf(s).Record() {
+	for i, cell := range metric.RowOf(s).CSVRecord() {
 		m[metric.Header()[i]] = cell
 	}
 	return m
@@ -210,20 +210,20 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 // What a valid row lacks is what the table says it lacks, and nothing else.
 func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	valid := steady()
-	valid.Gate = lab.Gate{Validity: lab.Valid}
+	valid.Gate = lab.GateResult{Validity: lab.Valid}
 	cold := peak()
 	cold.WarmUp = nil
 	saturated := peak()
-	saturated.Doubled = nil
+	saturated.DoubleConnections = nil
 	tests := []struct {
 		name   string
 		sample lab.Sample
-		lacks  []metric.Rows
+		lacks  []metric.RowScope
 	}{
-		{"open loop", valid, []metric.Rows{metric.InvalidRows}},
-		{"closed loop", peak(), []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows}},
-		{"saturated", saturated, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows, metric.DoubledRows}},
-		{"no warm-up", cold, []metric.Rows{metric.InvalidRows, metric.OpenLoopRows, metric.LargeRows, metric.DeadlineRows, metric.WarmedUpRows}},
+		{"open loop", valid, []metric.RowScope{metric.InvalidRows}},
+		{"closed loop", peak(), []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows}},
+		{"saturated", saturated, []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows, metric.UnsaturatedPeakRows}},
+		{"no warm-up", cold, []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows, metric.WarmedUpRows}},
 	}
 	for _, tt := range tests {
 		got := cells(tt.sample)
@@ -251,9 +251,9 @@ func TestThroughputOfALadder(t *testing.T) {
 	}
 }
 
-func TestDriftIsOfSecondsInWhichAllSend(t *testing.T) {
+func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 	buckets := []lab.Bucket{of(100), of(900), of(1000), of(1000), of(1100), of(1100), {Succeeded: 500}, {Succeeded: 20}}
-	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 7500 * time.Millisecond, Settled: 1300 * time.Millisecond, Buckets: buckets}}
+	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 7500 * time.Millisecond, ClientRampUp: 1300 * time.Millisecond, Buckets: buckets}}
 	if got, ok := metric.DriftRatio(s); !ok || math.Abs(got-0.1) > 1e-9 {
 		t.Errorf("%v, %v, want 0.1", got, ok)
 	}
@@ -261,7 +261,7 @@ func TestDriftIsOfSecondsInWhichAllSend(t *testing.T) {
 		"few answers": func(a *lab.AttackResult) {
 			a.Buckets = []lab.Bucket{of(9), of(9), of(499), of(499), of(600), of(600)}
 		},
-		"few seconds": func(a *lab.AttackResult) { a.Settled = 3 * time.Second },
+		"few seconds": func(a *lab.AttackResult) { a.ClientRampUp = 3 * time.Second },
 	} {
 		a := *s.Attack
 		change(&a)
@@ -283,7 +283,7 @@ func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
 	}
 }
 
-func TestASampleOfNothing(t *testing.T) {
+func TestAnEmptySampleHasNoFigures(t *testing.T) {
 	for name, cell := range cells(lab.Sample{}) {
 		if cell != "" && name != "schema_version" {
 			t.Errorf("%s: got %q from an empty sample", name, cell)
@@ -297,12 +297,12 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		change  func(*lab.Sample)
 		missing []string
 	}{
-		{"container gone before its reading", func(s *lab.Sample) { s.Server.Known = false },
+		{"container gone before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events", "memory_peak_mib"}},
-		{"kernel without a peak", func(s *lab.Sample) { s.Server.After.MemoryPeakBytes = nil }, []string{"memory_peak_mib"}},
+		{"kernel without a peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil }, []string{"memory_peak_mib"}},
 		{"server's counters fell", func(s *lab.Sample) {
-			s.Server.Before.OOMEvents = 2
-			s.Server.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
+			s.ServerUsage.Before.OOMEvents = 2
+			s.ServerUsage.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
 		},
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"}},
 		{"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
@@ -360,11 +360,11 @@ func TestForeignCPUIsNeverNegative(t *testing.T) {
 
 // A generator that never sleeps is busy only for as long as it had something to
 // do, and leaves nobody else the time that it had to spare.
-func TestSpareTimeIsTheGeneratorsAndNoWork(t *testing.T) {
+func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
 	s := steady()
 	busy, _ := metric.GeneratorCPURatio(s)
 	foreign, _ := metric.ForeignGeneratorRatio(s)
-	s.Attack.Spare = time.Second
+	s.Attack.IdlePolling = time.Second
 	less, ok := metric.GeneratorCPURatio(s)
 	if want := busy - 1/(s.Attack.Elapsed.Seconds()*float64(len(s.Layout.Generator))); !ok || math.Abs(less-want) > 1e-9 {
 		t.Errorf("busy %v, want %v", less, want)
@@ -413,7 +413,7 @@ func TestTheTableItself(t *testing.T) {
 			t.Errorf("%s: twice", m.Name)
 		}
 		seen[m.Name] = true
-		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" || m.Of == nil {
+		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" || m.Extract == nil {
 			t.Errorf("%s: incomplete: %+v", m.Name, m)
 		}
 		if m.Unit != "" && !strings.HasSuffix(m.Name, ending[m.Unit]) {
@@ -431,13 +431,13 @@ func TestFormatHasNoExponentAndAlwaysAPoint(t *testing.T) {
 		v    metric.Value
 		want string
 	}{
-		{"throughput_rps", metric.Num(1e9), "1000000000.000"},
-		{"throughput_rps", metric.Num(0), "0.000"},
-		{"error_ratio", metric.Num(1e-7), "0.000000100"},
-		{"latency_p50_ms", metric.Num(1.0 / 3), "0.333333"},
+		{"throughput_rps", metric.Number(1e9), "1000000000.000"},
+		{"throughput_rps", metric.Number(0), "0.000"},
+		{"error_ratio", metric.Number(1e-7), "0.000000100"},
+		{"latency_p50_ms", metric.Number(1.0 / 3), "0.333333"},
 		{"requests", metric.Int(123456789), "123456789"},
-		{"latency_p50_ms", metric.Num(math.NaN()), ""},
-		{"latency_p50_ms", metric.Num(math.Inf(-1)), ""},
+		{"latency_p50_ms", metric.Number(math.NaN()), ""},
+		{"latency_p50_ms", metric.Number(math.Inf(-1)), ""},
 		{"validity_reason", metric.Text("a\r\n\n b\x00c \n"), "a | b c"},
 		{"validity_reason", metric.Text(" \n"), ""},
 	}
@@ -455,7 +455,7 @@ func TestRoundTripThroughCSV(t *testing.T) {
 	samples := []lab.Sample{steady(), peak(), crashed()}
 	_ = w.Write(metric.Header())
 	for _, s := range samples {
-		_ = w.Write(metric.RowOf(s).Record())
+		_ = w.Write(metric.RowOf(s).CSVRecord())
 	}
 	w.Flush()
 	records, err := csv.NewReader(strings.NewReader(file.String())).ReadAll()
@@ -470,7 +470,7 @@ func TestRoundTripThroughCSV(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := row.Record(), metric.RowOf(s).Record(); !slices.Equal(got, want) {
+		if got, want := row.CSVRecord(), metric.RowOf(s).CSVRecord(); !slices.Equal(got, want) {
 			t.Errorf("sample %d\n got %q\nwant %q", i, got, want)
 		}
 	}
@@ -502,13 +502,13 @@ func TestParseRowIsTypedAndTolerant(t *testing.T) {
 
 // A reader that infers types must find the same one in every cell of a column,
 // and the one that the table states.
-func TestTypeInferenceCannotFlip(t *testing.T) {
+func TestTypeInferenceFindsTheColumnTypes(t *testing.T) {
 	whole := steady() // figures without a fraction
 	whole.Attack.Elapsed = 4 * time.Second
 	whole.Attack.Failed = 0
 	var records [][]string
 	for _, s := range []lab.Sample{steady(), peak(), crashed(), whole} {
-		records = append(records, metric.RowOf(s).Record())
+		records = append(records, metric.RowOf(s).CSVRecord())
 	}
 	for i, m := range metric.Table() {
 		for _, r := range records {
@@ -541,8 +541,8 @@ func TestMain(m *testing.M) {
 // time does not.
 func TestAnOverloadHasNoPercentiles(t *testing.T) {
 	s := steady()
-	for share, want := range map[lab.Share]bool{{Of: 1, Own: true}: false, {Of: 0.99, Own: true}: true, {Of: 1.2}: true} {
-		s.Phase.Share = &share
+	for share, want := range map[lab.PeakShare]bool{{Fraction: 1, OfOwnPeak: true}: false, {Fraction: 0.99, OfOwnPeak: true}: true, {Fraction: 1.2}: true} {
+		s.Phase.PeakShare = &share
 		got := cells(s)
 		for _, name := range []string{"latency_p50_ms", "latency_p99_ms", "latency_max_ms", "latency_raw_p50_ms", "first_byte_p99_ms", "send_lag_p99_ms"} {
 			if (got[name] != "") != want {
@@ -577,28 +577,28 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "", "latency_p9999_ms"},
 	} {
 		s := steady()
-		s.Doubled, s.Attack.Failed = nil, 0
+		s.DoubleConnections, s.Attack.Failed = nil, 0
 		s.Phase.Objectives = []lab.Objective{c.objective}
-		missed, unknown := metric.Objectives(s)
+		missed, unknown := metric.CheckObjectives(s)
 		if strings.Join(missed, "; ") != c.missed || strings.Join(unknown, "; ") != c.unknown {
 			t.Errorf("%s: missed %q, unknown %q", c.objective, missed, unknown)
 		}
 	}
 	s := steady()
-	s.Unknown = []string{"latency_p999_ms"}
+	s.MetricsWithoutValue = []string{"latency_p999_ms"}
 	for _, want := range []string{"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms", "met"} {
 		if got := cells(s)["slo"]; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if s.Missed == nil {
-			s.Unknown = nil
+		if s.MissedObjectives == nil {
+			s.MetricsWithoutValue = nil
 		}
-		s.Missed = nil
+		s.MissedObjectives = nil
 	}
 }
 
 // Where both sides share a CPU, what others took is of all CPUs together.
-func TestSharedCPUsAreOneAccount(t *testing.T) {
+func TestSharedCPUsAreCountedTogether(t *testing.T) {
 	s := steady()
 	s.Layout = lab.Layout{Generator: []int{0}, Server: []int{0, 1, 2}}
 	generator, ok := metric.ForeignGeneratorRatio(s)
@@ -624,13 +624,13 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 		for _, name := range c.metrics {
 			objectives = append(objectives, lab.Objective{Metric: name, Below: true, Limit: 1})
 		}
-		if got := metric.Needs(objectives); got != c.want {
+		if got := metric.RequestsNeeded(objectives); got != c.want {
 			t.Errorf("%v need %d requests, want %d", c.metrics, got, c.want)
 		}
 	}
 	// Every quantile of the table is one that is known here.
 	for _, m := range metric.Table() {
-		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms") && metric.Needs([]lab.Objective{{Metric: m.Name}}) == 0 {
+		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms") && metric.RequestsNeeded([]lab.Objective{{Metric: m.Name}}) == 0 {
 			t.Errorf("how many requests %s needs is not known", m.Name)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"runtimelab/lab"
 )
 
-// Objectives says which objectives of a sample's phase were missed, each with the
+// CheckObjectives says which objectives of a sample's phase were missed, each with the
 // value that was seen, and of which nothing is known: a quantile that the count
 // does not support shows neither. An SLO that does not limit error_ratio is missed
 // where more requests failed than its metrics tolerate: else failing would keep it.
-func Objectives(s lab.Sample) (missed, unknown []string) {
+func CheckObjectives(s lab.Sample) (missed, unknown []string) {
 	if text := failing(s); text != "" {
 		missed = append(missed, text)
 	}
@@ -21,12 +21,12 @@ func Objectives(s lab.Sample) (missed, unknown []string) {
 			unknown = append(unknown, o.Metric)
 			continue
 		}
-		value, ok := m.Of(s).Float()
+		value, ok := m.Extract(s).Float()
 		switch {
 		case !ok:
 			unknown = append(unknown, o.Metric)
 		case o.Below && value >= o.Limit, !o.Below && value <= o.Limit:
-			missed = append(missed, fmt.Sprintf("%s (%s)", o, m.Format(Num(value))))
+			missed = append(missed, fmt.Sprintf("%s (%s)", o, m.Format(Number(value))))
 		}
 	}
 	return missed, unknown
@@ -51,19 +51,19 @@ func failing(s lab.Sample) string {
 		return ""
 	}
 	m, _ := Find("error_ratio")
-	return fmt.Sprintf("error_ratio at most %v (%s)", most, m.Format(Num(ratio)))
+	return fmt.Sprintf("error_ratio at most %v (%s)", most, m.Format(Number(ratio)))
 }
 
-// quantiles are the requests of which one quantile has a value: ten must lie
+// requestsForQuantile are the requests of which one quantile has a value: ten must lie
 // beyond it.
-var quantiles = map[string]int{"p50": 20, "p90": 100, "p99": 1000, "p999": 10_000}
+var requestsForQuantile = map[string]int{"p50": 20, "p90": 100, "p99": 1000, "p999": 10_000}
 
-// Needs is how many requests an attack must time for each of the objectives to
+// RequestsNeeded is how many requests an attack must time for each of the objectives to
 // have a value.
-func Needs(objectives []lab.Objective) (requests int) {
+func RequestsNeeded(objectives []lab.Objective) (requests int) {
 	for _, o := range objectives {
 		for _, word := range strings.Split(o.Metric, "_") {
-			requests = max(requests, quantiles[word])
+			requests = max(requests, requestsForQuantile[word])
 		}
 	}
 	return requests

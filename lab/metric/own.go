@@ -16,11 +16,11 @@ func BusiestThreadRatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	all, busiest := sumAndLargest(threadGains(s))
+	all, busiest := sumAndLargest(threadCPUDeltas(s))
 	if unseen(s, own-all, busiest) {
 		return 0, false
 	}
-	return share(busiest, wall(s), 1)
+	return cpuShare(busiest, wallTime(s), 1)
 }
 
 // BusiestProcessRatio is the CPU time of the server's busiest process out of that of all of them,
@@ -35,14 +35,14 @@ func BusiestProcessRatio(s lab.Sample) (float64, bool) {
 	if unseen(s, own-all, busiest) {
 		return 0, false
 	}
-	return share(busiest, all, 1)
+	return cpuShare(busiest, all, 1)
 }
 
 // unseen reports whether what ended between the generator's readings, and used so much, may have
 // been busier than what is still there. A hundredth of the time between the readings is within the
 // precision of the accounts.
 func unseen(s lab.Sample, ended, busiest time.Duration) bool {
-	return ended > max(busiest, wall(s)/100)
+	return ended > max(busiest, wallTime(s)/100)
 }
 
 func sumAndLargest(all []time.Duration) (sum, largest time.Duration) {
@@ -63,9 +63,9 @@ func SaturationRatio(s lab.Sample) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	_, longest := sumAndLargest(threadGains(s))
-	busiest, _ := share(longest, wall(s), 1)
-	together, ok := share(own, wall(s), len(s.Layout.Server))
+	_, longest := sumAndLargest(threadCPUDeltas(s))
+	busiest, _ := cpuShare(longest, wallTime(s), 1)
+	together, ok := cpuShare(own, wallTime(s), len(s.Layout.Server))
 	foreign, known := ForeignServerRatio(s)
 	if !ok || !known || foreign >= 1 {
 		return 0, false
@@ -84,16 +84,16 @@ func SaturationRatio(s lab.Sample) (float64, bool) {
 // accounts, and up to two seconds where it asks an engine on another machine. The larger bound is
 // taken, and never more than the container's account.
 func serverOwn(s lab.Sample) (time.Duration, bool) {
-	if s.Attack == nil || wall(s) <= 0 || len(s.Attack.After.Threads) == 0 {
+	if s.Attack == nil || wallTime(s) <= 0 || len(s.Attack.After.Threads) == 0 {
 		return 0, false
 	}
-	own, _ := sumAndLargest(threadGains(s))
+	own, _ := sumAndLargest(threadCPUDeltas(s))
 	own = max(own, cellTime(s.Attack.After)-cellTime(s.Attack.Before))
 	used, known := serverCPU(s)
-	if !known || used == 0 || s.Server.Before.At.IsZero() {
+	if !known || used == 0 || s.ServerUsage.Before.At.IsZero() {
 		return own, true // no account to go by
 	}
-	outside := max(s.Server.After.At.Sub(s.Server.Before.At)-wall(s), 0)
+	outside := max(s.ServerUsage.After.At.Sub(s.ServerUsage.Before.At)-wallTime(s), 0)
 	return max(min(own, used), used-outside*time.Duration(len(s.Layout.Server))), true
 }
 
@@ -120,7 +120,7 @@ func processGains(s lab.Sample) (used []time.Duration) {
 		return used
 	}
 	processes := map[int]time.Duration{}
-	for _, gain := range gains(s) {
+	for _, gain := range threadDeltas(s) {
 		processes[gain.PID] += gain.CPU
 	}
 	for _, d := range processes {
@@ -129,18 +129,18 @@ func processGains(s lab.Sample) (used []time.Duration) {
 	return used
 }
 
-// threadGains is the CPU time of each of the server's threads between the
+// threadCPUDeltas is the CPU time of each of the server's threads between the
 // generator's readings.
-func threadGains(s lab.Sample) (used []time.Duration) {
-	for _, gain := range gains(s) {
+func threadCPUDeltas(s lab.Sample) (used []time.Duration) {
+	for _, gain := range threadDeltas(s) {
 		used = append(used, gain.CPU)
 	}
 	return used
 }
 
-// gains is what each of the server's threads added to its account between the
+// threadDeltas is what each of the server's threads added to its account between the
 // generator's readings. One that was not there at the first had none.
-func gains(s lab.Sample) []lab.Thread {
+func threadDeltas(s lab.Sample) []lab.Thread {
 	type id struct{ pid, tid int }
 	before := make(map[id]lab.Thread, len(s.Attack.Before.Threads))
 	for _, t := range s.Attack.Before.Threads {

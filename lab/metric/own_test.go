@@ -28,7 +28,7 @@ func shortLived() lab.Sample {
 				Processes: []lab.Process{{PID: 7, CPU: 2 * time.Second}},
 			},
 		},
-		Server: lab.ServerUsage{
+		ServerUsage: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{At: began.Add(-10 * time.Millisecond), CPU: time.Minute},
 			After:  lab.Usage{At: began.Add(10*time.Second + 10*time.Millisecond), CPU: time.Minute + 10*time.Second},
@@ -58,16 +58,16 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 		}, 0, true, true, 1},
 		"children that nobody waited for": {func(*lab.Sample) {}, 0.002, false, false, 1}, // 20 ms lie outside
 		"the same by an engine that takes a second to tell": {func(x *lab.Sample) {
-			x.Server.Before.At, x.Server.After.At = x.Server.Before.At.Add(-s), x.Server.After.At.Add(s)
+			x.ServerUsage.Before.At, x.ServerUsage.After.At = x.ServerUsage.Before.At.Add(-s), x.ServerUsage.After.At.Add(s)
 		}, 0.202, false, false, 1},
 		"a neighbour": {func(x *lab.Sample) {
-			x.Attack.After.Processes[0].CPU, x.Server.After.CPU = 9*s, time.Minute+8*s
+			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 9*s, time.Minute+8*s
 		}, 0.2, false, true, 1},
 		"an account of the cell that is too large": {func(x *lab.Sample) {
-			x.Attack.After.Processes[0].CPU, x.Server.After.CPU = 11*s, time.Minute+6*s
+			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 11*s, time.Minute+6*s
 		}, 0.4, false, true, 1},
 		"no account of the container": {func(x *lab.Sample) {
-			x.Attack.After.Processes[0].CPU, x.Server.Known = 8*s, false
+			x.Attack.After.Processes[0].CPU, x.ServerUsage.Known = 8*s, false
 		}, 0.3, false, true, 1},
 		"two CPUs": {func(x *lab.Sample) {
 			x.Layout.Server = []int{0, 1}
@@ -98,15 +98,15 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 
 func TestQuotasAboveTheContainerAreCountedToo(t *testing.T) {
 	x := shortLived()
-	x.Server.Before.ThrottledPeriods, x.Server.Before.ThrottledAbove = 1, 10
-	x.Server.After.ThrottledPeriods, x.Server.After.ThrottledAbove = 3, 15
+	x.ServerUsage.Before.ThrottledPeriods, x.ServerUsage.Before.ThrottledAbove = 1, 10
+	x.ServerUsage.After.ThrottledPeriods, x.ServerUsage.After.ThrottledAbove = 3, 15
 	if n, ok := metric.ThrottledPeriods(x); !ok || n != 7 {
 		t.Errorf("%d periods, %v, want 7", n, ok)
 	}
 	if n, ok := metric.ThrottledAbove(x); !ok || n != 5 {
 		t.Errorf("%d periods above, %v, want 5", n, ok)
 	}
-	x.Server.After.ThrottledAbove = 9
+	x.ServerUsage.After.ThrottledAbove = 9
 	if n, ok := metric.ThrottledPeriods(x); ok {
 		t.Errorf("%d periods by a counter that fell", n)
 	}

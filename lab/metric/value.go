@@ -66,8 +66,8 @@ func Text(s string) Value {
 // Int is an integer value.
 func Int(n int64) Value { return Value{kind: Integer, integer: n} }
 
-// Num is a float value; NaN and infinities are missing ones.
-func Num(f float64) Value {
+// Number is a float value; NaN and infinities are missing ones.
+func Number(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Value{}
 	}
@@ -126,7 +126,7 @@ func (m Metric) Parse(cell string) (Value, error) {
 		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 			return Value{}, fmt.Errorf("column %s: %q is not a number", m.Name, cell)
 		}
-		return Num(f), nil
+		return Number(f), nil
 	}
 	return Text(cell), nil
 }

@@ -9,23 +9,23 @@ import (
 
 // Read reads what has come. A descriptor without any gives EAGAIN.
 func Read(fd uintptr, p []byte) (int, error) {
-	return try(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+	return retryEINTR(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
 }
 
 // Write writes what there is room for. A descriptor without any gives EAGAIN.
 func Write(fd uintptr, p []byte) (int, error) {
-	return try(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+	return retryEINTR(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
 }
 
 // Poll fills events with what has happened to the descriptors of an epoll
 // instance, and returns how many there are.
 func Poll(epoll int, events []unix.EpollEvent) (int, error) {
-	return try(unix.SYS_EPOLL_PWAIT, uintptr(epoll), unsafe.Pointer(unsafe.SliceData(events)), len(events))
+	return retryEINTR(unix.SYS_EPOLL_PWAIT, uintptr(epoll), unsafe.Pointer(unsafe.SliceData(events)), len(events))
 }
 
-// try makes a call anew that a signal cut short. A time limit of 0 is the fourth
+// retryEINTR makes a call anew that a signal cut short. A time limit of 0 is the fourth
 // argument of epoll_pwait, and no argument of the others.
-func try(number, fd uintptr, memory unsafe.Pointer, size int) (int, error) {
+func retryEINTR(number, fd uintptr, memory unsafe.Pointer, size int) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(number, fd, uintptr(memory), uintptr(size), 0, 0, 0)
 		switch errno {

@@ -8,12 +8,12 @@ import (
 )
 
 // Read reads what has come. A descriptor without any gives EAGAIN.
-func Read(fd uintptr, p []byte) (int, error) { return again(syscall.Read, fd, p) }
+func Read(fd uintptr, p []byte) (int, error) { return retryCall(syscall.Read, fd, p) }
 
 // Write writes what there is room for. A descriptor without any gives EAGAIN.
-func Write(fd uintptr, p []byte) (int, error) { return again(syscall.Write, fd, p) }
+func Write(fd uintptr, p []byte) (int, error) { return retryCall(syscall.Write, fd, p) }
 
-func again(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
+func retryCall(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := call(int(fd), p)
 		if !errors.Is(err, syscall.EINTR) {

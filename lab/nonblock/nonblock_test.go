@@ -25,7 +25,7 @@ func pair(t *testing.T) (a, b uintptr) {
 	return uintptr(fds[0]), uintptr(fds[1])
 }
 
-func TestNothingToReadAndNoRoomAreSaidAtOnce(t *testing.T) {
+func TestReadAndWriteReturnEAGAINAtOnce(t *testing.T) {
 	a, b := pair(t)
 	p := make([]byte, 1<<16)
 	if n, err := nonblock.Read(a, p); n != 0 || !errors.Is(err, syscall.EAGAIN) {

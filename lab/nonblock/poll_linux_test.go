@@ -8,7 +8,7 @@ import (
 	"runtimelab/lab/nonblock"
 )
 
-func TestPollTellsOfWhatHasCome(t *testing.T) {
+func TestPollReportsReadableDescriptors(t *testing.T) {
 	a, b := pair(t)
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

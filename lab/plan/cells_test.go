@@ -47,17 +47,17 @@ func TestHypothesesSelectTheCells(t *testing.T) {
 	twin := "json node/single~twin 1 peak"
 	burns := []string{"native-burn lab/burn 1 ", "native-burn lab/burn 2 "}
 	for name, c := range map[string]struct {
-		choice plan.Choice
+		choice plan.Options
 		want   []string
 	}{
-		"quick": {plan.Choice{Profile: profile(t, "quick")}, append([]string{"json node/single 1 peak", "json python/uvloop 1 peak", twin}, references...)},
-		"standard": {plan.Choice{Profile: profile(t, "standard")}, slices.Concat([]string{
+		"quick": {plan.Options{Profile: profile(t, "quick")}, append([]string{"json node/single 1 peak", "json python/uvloop 1 peak", twin}, references...)},
+		"standard": {plan.Options{Profile: profile(t, "standard")}, slices.Concat([]string{
 			"json node/single 1 ", "json python/uvloop 1 peak", "json node/cluster 1 peak", "json node/cluster 2 peak", twin,
 		}, burns, references)},
-		"named": {plan.Choice{Profile: profile(t, "quick"), Whole: true}, slices.Concat([]string{
+		"named": {plan.Options{Profile: profile(t, "quick"), RunAll: true}, slices.Concat([]string{
 			"json node/cluster 1 ", "json node/cluster 2 ", "json node/single 1 ", "json node/single 2 ", "json python/uvloop 1 ", "json python/uvloop 2 ", twin,
 		}, burns, references)},
-		"smoke": {plan.Choice{Profile: profile(t, "smoke")}, []string{
+		"smoke": {plan.Options{Profile: profile(t, "smoke")}, []string{
 			"json node/cluster 1 ", "json node/cluster 2 ", "json node/single 1 ", "json node/single 2 ", "json python/uvloop 1 ", "json python/uvloop 2 ",
 		}},
 	} {
@@ -70,8 +70,8 @@ func TestHypothesesSelectTheCells(t *testing.T) {
 		if got := block(p); !slices.Equal(got, c.want) {
 			t.Errorf("%s: a block of\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
-		if len(p.Hypotheses)+len(p.Beyond) != 2 {
-			t.Errorf("%s: %d hypotheses are tested and %d beyond, of two", name, len(p.Hypotheses), len(p.Beyond))
+		if len(p.Hypotheses)+len(p.UntestedHypotheses) != 2 {
+			t.Errorf("%s: %d hypotheses are tested and %d beyond, of two", name, len(p.Hypotheses), len(p.UntestedHypotheses))
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestAScenarioWithoutHypothesesRunsWhole(t *testing.T) {
 	own.Profile = "quick"
 	other := hypothetical()
 	other.Name = "other"
-	p, err := plan.New(plan.Choice{Profile: profile(t, "quick"), Scenarios: []lab.Scenario{own}, Others: []lab.Scenario{other}})
+	p, err := plan.New(plan.Options{Profile: profile(t, "quick"), Scenarios: []lab.Scenario{own}, OtherScenarios: []lab.Scenario{other}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,14 +92,14 @@ func TestAScenarioWithoutHypothesesRunsWhole(t *testing.T) {
 	if got := block(p); !slices.Equal(got, want) {
 		t.Errorf("a block of %q, want %q", got, want)
 	}
-	if len(p.Beyond) != 2 {
-		t.Errorf("%d hypotheses of a scenario that does not run, want 2", len(p.Beyond))
+	if len(p.UntestedHypotheses) != 2 {
+		t.Errorf("%d hypotheses of a scenario that does not run, want 2", len(p.UntestedHypotheses))
 	}
 }
 
 // A hypothesis of what this machine cannot do is not tested, and nothing is run
 // for it.
-func TestAHypothesisOfWhatCannotRunIsBeyond(t *testing.T) {
+func TestAHypothesisThatCannotRunIsUntested(t *testing.T) {
 	for name, cut := range map[string]func(s *lab.Scenario){
 		"its CPUs":    func(s *lab.Scenario) { s.Cores = []int{1} },
 		"its phase":   func(s *lab.Scenario) { s.Phases = s.Phases[:2] },
@@ -108,11 +108,11 @@ func TestAHypothesisOfWhatCannotRunIsBeyond(t *testing.T) {
 		s := hypothetical()
 		cut(&s)
 		p := planned(t, profile(t, "standard"), []lab.Scenario{s}, 1)
-		if len(p.Hypotheses) != 1 || len(p.Beyond) != 1 || p.Beyond[0].Profile != "standard" {
-			t.Errorf("without %s: tested %v, beyond %v", name, p.Hypotheses, p.Beyond)
+		if len(p.Hypotheses) != 1 || len(p.UntestedHypotheses) != 1 || p.UntestedHypotheses[0].Profile != "standard" {
+			t.Errorf("without %s: tested %v, beyond %v", name, p.Hypotheses, p.UntestedHypotheses)
 		}
 		s.Hypotheses = s.Hypotheses[1:]
-		if _, err := plan.New(plan.Choice{Profile: profile(t, "standard"), Scenarios: []lab.Scenario{s}}); lab.ExitCode(err) != lab.ExitUsage {
+		if _, err := plan.New(plan.Options{Profile: profile(t, "standard"), Scenarios: []lab.Scenario{s}}); lab.ExitCode(err) != lab.ExitUsage {
 			t.Errorf("without %s, a run of nothing: %v", name, err)
 		}
 	}
@@ -139,11 +139,11 @@ func TestControls(t *testing.T) {
 		t.Fatalf("%d controls", len(p.Controls))
 	}
 	aa, known := p.Controls[0], p.Controls[1]
-	if aa.True != 1 || aa.Hypothesis.Numerator.Variant != "node/single" || aa.Hypothesis.Denominator.Variant != "node/single~twin" ||
+	if aa.ExpectedRatio != 1 || aa.Hypothesis.Numerator.Variant != "node/single" || aa.Hypothesis.Denominator.Variant != "node/single~twin" ||
 		aa.Hypothesis.Metric != "throughput_rps" || aa.Hypothesis.Margin != plan.AAMargin {
 		t.Errorf("A/A: %+v", aa)
 	}
-	if known.True != 1.10 || known.Hypothesis.Scenario != lab.ReferenceScenario || known.Hypothesis.Numerator.Variant != lab.ReferenceLess {
+	if known.ExpectedRatio != 1.10 || known.Hypothesis.Scenario != lab.ReferenceScenario || known.Hypothesis.Numerator.Variant != lab.LightReference {
 		t.Errorf("known ratio: %+v", known)
 	}
 	for _, s := range p.Scenarios {
@@ -162,7 +162,7 @@ func TestControls(t *testing.T) {
 }
 
 // A twin that a script has of its own is not run twice.
-func TestATwinOfTheScriptsOwnIsTheControlToo(t *testing.T) {
+func TestATwinInTheScriptServesAsControl(t *testing.T) {
 	s := hypothetical()
 	s.Variants = append(s.Variants, "node/single~twin")
 	s.Hypotheses = []lab.Hypothesis{

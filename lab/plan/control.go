@@ -18,38 +18,38 @@ const (
 // addControls adds to a plan what must come out as it is known to, and returns
 // the cells that it takes: a variant beside its twin, reference servers, and
 // CPU work without a runtime where numbers of CPUs are compared.
-func addControls(p *lab.Plan, cells []cell) (added []cell) {
-	both, pair := twins(*p, cells)
+func addControls(p *lab.Plan, cells []trialSpec) (added []trialSpec) {
+	both, pair := aaPair(*p, cells)
 	p.Controls = append(p.Controls, pair)
 	for _, c := range both {
-		if !covered(cells, c) {
+		if !mergeInto(cells, c) {
 			added = append(added, c)
 		}
 	}
-	references := responders(lab.ReferenceScenario, "a fixed piece of CPU work for each request", []string{lab.ReferenceLess, lab.ReferenceMore}, 4, 1)
-	p.Controls = append(p.Controls, lab.Control{Name: "known ratio", True: lab.ReferenceRatio, Hypothesis: lab.Hypothesis{
+	references := responderScenario(lab.ReferenceScenario, "a fixed piece of CPU work for each request", []string{lab.LightReference, lab.HeavyReference}, 4, 1)
+	p.Controls = append(p.Controls, lab.Control{Name: "known ratio", ExpectedRatio: lab.ReferenceRatio, Hypothesis: lab.Hypothesis{
 		Scenario: references.Name, Metric: "throughput_rps", Direction: lab.Same, Margin: ReferenceMargin,
-		Numerator:   lab.Arm{Variant: lab.ReferenceLess, Phase: string(lab.Peak), Cores: 1},
-		Denominator: lab.Arm{Variant: lab.ReferenceMore, Phase: string(lab.Peak), Cores: 1},
+		Numerator:   lab.Arm{Variant: lab.LightReference, Phase: string(lab.Peak), Cores: 1},
+		Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: string(lab.Peak), Cores: 1},
 	}})
 	scenarios := []lab.Scenario{references}
-	if counts := compared(p.Hypotheses); len(counts) > 0 {
+	if counts := comparedCPUCounts(p.Hypotheses); len(counts) > 0 {
 		most := counts[len(counts)-1]
-		scenarios = append(scenarios, responders(lab.BurnScenario, "CPU work without a runtime", []string{lab.Burn}, 4*most, counts...))
+		scenarios = append(scenarios, responderScenario(lab.BurnScenario, "CPU work without a runtime", []string{lab.BurnVariant}, 4*most, counts...))
 	}
 	for _, s := range scenarios {
 		p.Scenarios = append(slices.Clip(p.Scenarios), s)
 		for _, v := range s.Variants {
 			for _, cores := range s.Cores {
-				added = append(added, cell{scenario: s.Name, variant: v, cores: cores})
+				added = append(added, trialSpec{scenario: s.Name, variant: v, cores: cores})
 			}
 		}
 	}
 	return added
 }
 
-// responders is a scenario of the lab's own servers.
-func responders(name, about string, variants []string, connections int, cores ...int) lab.Scenario {
+// responderScenario is a scenario of the lab's own servers.
+func responderScenario(name, about string, variants []string, connections int, cores ...int) lab.Scenario {
 	const timeout = 10 // seconds, of one request
 	return lab.Scenario{
 		Name: name, About: about, Cores: cores, Variants: variants,
@@ -61,29 +61,29 @@ func responders(name, about string, variants []string, connections int, cores ..
 	}
 }
 
-// twins are the first cell of the scenario that the shortest profile runs, in the
+// aaPair are the first cell of the scenario that the shortest profile runs, in the
 // first phase that it measures, and its twin, and what the two must show.
-func twins(p lab.Plan, cells []cell) (both []cell, pair lab.Control) {
+func aaPair(p lab.Plan, cells []trialSpec) (both []trialSpec, pair lab.Control) {
 	profiles := lab.ProfileNames()
-	rank := func(c cell) int { return slices.Index(profiles, scenarioOf(p, c).Profile) }
-	first := slices.MinFunc(cells, func(a, b cell) int { return rank(a) - rank(b) })
+	rank := func(c trialSpec) int { return slices.Index(profiles, scenarioOf(p, c).Profile) }
+	first := slices.MinFunc(cells, func(a, b trialSpec) int { return rank(a) - rank(b) })
 	s := scenarioOf(p, first)
 	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})), func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
 	arm := lab.Arm{Variant: lab.OriginalOf(first.variant), Phase: measured[0].ID(), Cores: first.cores}
 	again := arm
 	again.Variant = lab.TwinOf(arm.Variant)
 	for _, a := range []lab.Arm{arm, again} {
-		both = append(both, cell{scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: inOrder(s, []string{a.Phase})})
+		both = append(both, trialSpec{scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: orderPhases(s, []string{a.Phase})})
 	}
-	return both, lab.Control{Name: "A/A", True: 1, Hypothesis: lab.Hypothesis{
-		Scenario: s.Name, Metric: headline(measured[0]), Direction: lab.Same, Margin: AAMargin, Numerator: arm, Denominator: again,
+	return both, lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: lab.Hypothesis{
+		Scenario: s.Name, Metric: headlineMetric(measured[0]), Direction: lab.Same, Margin: AAMargin, Numerator: arm, Denominator: again,
 	}}
 }
 
-// covered adds the phases of a cell to its like among cells, and reports whether
+// mergeInto adds the phases of a cell to its like among cells, and reports whether
 // there is one.
-func covered(cells []cell, c cell) bool {
-	i := slices.IndexFunc(cells, func(had cell) bool {
+func mergeInto(cells []trialSpec, c trialSpec) bool {
+	i := slices.IndexFunc(cells, func(had trialSpec) bool {
 		return had.scenario == c.scenario && had.variant == c.variant && had.cores == c.cores
 	})
 	switch {
@@ -97,27 +97,27 @@ func covered(cells []cell, c cell) bool {
 	return true
 }
 
-// headline is the metric that a phase is for.
-func headline(p lab.Phase) string {
+// headlineMetric is the metric that a phase is for.
+func headlineMetric(p lab.Phase) string {
 	switch {
 	case p.Kind == lab.Capacity:
 		return "capacity_rps"
 	case p.DeadlineS > 0:
 		return "goodput_rps"
-	case p.Kind.Open():
+	case p.Kind.IsOpenLoop():
 		return "latency_p50_ms"
 	}
 	return "throughput_rps"
 }
 
-func scenarioOf(p lab.Plan, c cell) lab.Scenario {
+func scenarioOf(p lab.Plan, c trialSpec) lab.Scenario {
 	i := slices.IndexFunc(p.Scenarios, func(s lab.Scenario) bool { return s.Name == c.scenario })
 	return p.Scenarios[i]
 }
 
-// compared are the numbers of CPUs, ascending, that hypotheses compare with one
+// comparedCPUCounts are the numbers of CPUs, ascending, that hypotheses compare with one
 // another; none where each keeps to one.
-func compared(hypotheses []lab.Hypothesis) (all []int) {
+func comparedCPUCounts(hypotheses []lab.Hypothesis) (all []int) {
 	for _, h := range hypotheses {
 		var own []int
 		for _, a := range h.Arms() {

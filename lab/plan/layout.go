@@ -17,20 +17,20 @@ import (
 // of fewer than two CPUs is a *lab.Fault.
 func NewLayout(t lab.Topology) (lab.Layout, error) {
 	if len(t.CPUs) < 2 {
-		return lab.Layout{}, tooFew(t)
+		return lab.Layout{}, tooFewCPUs(t)
 	}
-	var best pair
+	var best cpuPair
 	found := false
 	for _, generator := range t.CPUs {
 		for _, server := range t.CPUs {
-			p := pair{generator, server}
+			p := cpuPair{generator, server}
 			if generator.ID != server.ID && (!found || p.compare(best) < 0) {
 				best, found = p, true
 			}
 		}
 	}
 	if !found {
-		return lab.Layout{}, tooFew(t)
+		return lab.Layout{}, tooFewCPUs(t)
 	}
 	return lab.Layout{
 		Generator: []int{best.generator.ID},
@@ -39,10 +39,10 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 	}, nil
 }
 
-// Widen is a layout with so many CPUs for the server: others of the topology by
+// WidenLayout is a layout with so many CPUs for the server: others of the topology by
 // the same preferences, and the generator's own where it takes all that there
 // are. More than there are is a *lab.Fault.
-func Widen(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
+func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	if cores > len(t.CPUs) {
 		return lab.Layout{}, &lab.Fault{
 			Code: lab.ExitFailed,
@@ -59,7 +59,7 @@ func Widen(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	slices.SortFunc(rest, func(a, b lab.CPU) int {
 		return cmp.Or(
 			falseFirst(a.ID == generator.ID, b.ID == generator.ID), // what drives the load comes last
-			pair{generator, a}.compare(pair{generator, b}),
+			cpuPair{generator, a}.compare(cpuPair{generator, b}),
 		)
 	})
 	wide := lab.Layout{Generator: slices.Clone(l.Generator), Server: []int{first.ID}, Doubts: slices.Clone(l.Doubts)}
@@ -80,8 +80,8 @@ func Widen(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	return wide, nil
 }
 
-// Wider are the layouts that scenarios need beside the one for a single CPU.
-func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.Layout, err error) {
+// WiderLayouts are the layouts that scenarios need beside the one for a single CPU.
+func WiderLayouts(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.Layout, err error) {
 	var cores []int
 	for _, s := range scenarios {
 		cores = append(cores, s.Cores...)
@@ -91,7 +91,7 @@ func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.La
 		if n == 1 {
 			continue
 		}
-		wide, err := Widen(t, l, n)
+		wide, err := WidenLayout(t, l, n)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func Wider(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.La
 
 // LayoutFor is the layout that a plan has for servers of so many CPUs.
 func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
-	for _, l := range append([]lab.Layout{p.Layout}, p.Wider...) {
+	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		if len(l.Server) == cores {
 			return l, nil
 		}
@@ -110,7 +110,7 @@ func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for a server", cores)
 }
 
-func tooFew(t lab.Topology) error {
+func tooFewCPUs(t lab.Topology) error {
 	why := errors.New("lay out CPUs: none is usable")
 	if len(t.CPUs) > 0 {
 		why = fmt.Errorf("lay out CPUs: only CPU %d is usable, and generator and server need one each", t.CPUs[0].ID)
@@ -122,26 +122,26 @@ func tooFew(t lab.Topology) error {
 	}
 }
 
-type pair struct{ generator, server lab.CPU }
+type cpuPair struct{ generator, server lab.CPU }
 
-func (p pair) sameCore() bool {
+func (p cpuPair) sameCore() bool {
 	return slices.Contains(p.generator.Siblings, p.server.ID) || slices.Contains(p.server.Siblings, p.generator.ID)
 }
 
-func (p pair) unlike() bool { return p.generator.Capacity != p.server.Capacity }
+func (p cpuPair) differentCapacity() bool { return p.generator.Capacity != p.server.Capacity }
 
-func (p pair) apart() bool { return p.generator.Package != p.server.Package }
+func (p cpuPair) differentPackages() bool { return p.generator.Package != p.server.Package }
 
 // compare orders pairs, the better one first.
-func (p pair) compare(o pair) int {
+func (p cpuPair) compare(o cpuPair) int {
 	return cmp.Or(
 		falseFirst(p.sameCore(), o.sameCore()),
-		falseFirst(p.unlike(), o.unlike()),
+		falseFirst(p.differentCapacity(), o.differentCapacity()),
 		// Of unlike cores the generator takes the faster: a generator that
 		// is the limit censors the figure, a slow server core only lowers it.
 		cmp.Compare(o.generator.Capacity, p.generator.Capacity),
 		cmp.Compare(o.server.Capacity, p.server.Capacity),
-		falseFirst(p.apart(), o.apart()),
+		falseFirst(p.differentPackages(), o.differentPackages()),
 		cmp.Compare(p.generator.ID, o.generator.ID),
 		cmp.Compare(p.server.ID, o.server.ID),
 	)
@@ -158,17 +158,17 @@ func falseFirst(a, b bool) int {
 	}
 }
 
-func (p pair) doubts() []string {
+func (p cpuPair) doubts() []string {
 	var doubts []string
 	add := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
 	g, s := p.generator, p.server
 	if p.sameCore() {
 		add("generator (CPU %d) and server (CPU %d) are hardware threads of one physical core and slow each other down", g.ID, s.ID)
 	}
-	if p.unlike() {
+	if p.differentCapacity() {
 		add("generator (CPU %d) and server (CPU %d) are unlike cores of capacity %d and %d", g.ID, s.ID, g.Capacity, s.Capacity)
 	}
-	if p.apart() {
+	if p.differentPackages() {
 		add("generator (CPU %d) and server (CPU %d) are in different packages and share no cache", g.ID, s.ID)
 	}
 	if s.ID == 0 {

@@ -113,7 +113,7 @@ func machines(t *rapid.T) []lab.CPU {
 	return all[:rapid.IntRange(0, len(all)).Draw(t, "usable")]
 }
 
-func TestLayoutOfAnyMachine(t *testing.T) {
+func TestLayoutProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cpus := machines(t)
 		layout, err := plan.NewLayout(lab.Topology{CPUs: cpus})

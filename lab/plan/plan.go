@@ -17,16 +17,16 @@ import (
 	"runtimelab/lab"
 )
 
-// Choice is what a run is to be about.
-type Choice struct {
-	Profile   lab.Profile
-	Seed      uint64
-	Scenarios []lab.Scenario // that run
-	Whole     bool           // each on all its variants and in all its phases; else only as far as a hypothesis needs them
-	Others    []lab.Scenario // that do not run; what they would test is said
+// Options is what a run is to be about.
+type Options struct {
+	Profile        lab.Profile
+	Seed           uint64
+	Scenarios      []lab.Scenario // that run
+	RunAll         bool           // each on all its variants and in all its phases; else only as far as a hypothesis needs them
+	OtherScenarios []lab.Scenario // that do not run; what they would test is said
 
-	Layout lab.Layout   // for servers of one CPU
-	Wider  []lab.Layout // for servers of more
+	Layout       lab.Layout   // for servers of one CPU
+	WiderLayouts []lab.Layout // for servers of more
 }
 
 // New lays out a profile's blocks, each with one trial of every cell, scenario by
@@ -35,38 +35,38 @@ type Choice struct {
 // depends on nothing but the seed, its number and its cells, and a trial's seed
 // on nothing but the run's, its cell and its block: a plan of more blocks begins
 // with the plan of fewer.
-func New(c Choice) (lab.Plan, error) {
+func New(c Options) (lab.Plan, error) {
 	if c.Profile.Blocks < 1 {
 		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", c.Profile.Name, c.Profile.Blocks)
 	}
-	if err := check(c.Scenarios); err != nil {
+	if err := validateScenarios(c.Scenarios); err != nil {
 		return lab.Plan{}, err
 	}
-	p := lab.Plan{Profile: c.Profile, Seed: c.Seed, Layout: c.Layout, Wider: c.Wider}
-	p.Hypotheses, p.Beyond = hypotheses(c)
-	cells := selected(c, p.Hypotheses)
+	p := lab.Plan{Profile: c.Profile, Seed: c.Seed, Layout: c.Layout, WiderLayouts: c.WiderLayouts}
+	p.Hypotheses, p.UntestedHypotheses = splitHypotheses(c)
+	cells := selectSpecs(c, p.Hypotheses)
 	if len(cells) == 0 {
 		return lab.Plan{}, &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name, names(c.Scenarios)),
+			Err:  fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name, scenarioNames(c.Scenarios)),
 			Hint: "take a longer profile, or name a scenario to run all of it",
 		}
 	}
 	p.Scenarios = slices.DeleteFunc(slices.Clone(c.Scenarios), func(s lab.Scenario) bool {
-		return !slices.ContainsFunc(cells, func(c cell) bool { return c.scenario == s.Name })
+		return !slices.ContainsFunc(cells, func(c trialSpec) bool { return c.scenario == s.Name })
 	})
-	if c.Profile.Compares() {
+	if c.Profile.CanCompare() {
 		cells = append(cells, addControls(&p, cells)...)
 	}
 	for block := 1; block <= c.Profile.Blocks; block++ {
-		p.Trials = append(p.Trials, trialsOf(block, cells, c.Seed)...)
+		p.Trials = append(p.Trials, blockTrials(block, cells, c.Seed)...)
 	}
-	p.Pilots = pilots(p.Scenarios, cells, c.Seed)
-	p.Repeats = repeats(p)
+	p.Pilots = planPilots(p.Scenarios, cells, c.Seed)
+	p.MaxRepeats = maxRepeats(p)
 	return p, nil
 }
 
-func names(scenarios []lab.Scenario) string {
+func scenarioNames(scenarios []lab.Scenario) string {
 	var all []string
 	for _, s := range scenarios {
 		all = append(all, s.Name)
@@ -74,7 +74,7 @@ func names(scenarios []lab.Scenario) string {
 	return strings.Join(all, ", ")
 }
 
-func check(scenarios []lab.Scenario) error {
+func validateScenarios(scenarios []lab.Scenario) error {
 	if len(scenarios) == 0 {
 		return &lab.Fault{
 			Code: lab.ExitUsage,
@@ -106,14 +106,14 @@ func check(scenarios []lab.Scenario) error {
 	return nil
 }
 
-// trialsOf is a block: its scenarios in shuffled order, and in each its cells. What
+// blockTrials is a block: its scenarios in shuffled order, and in each its cells. What
 // a hypothesis compares thus lies seconds apart and not minutes, in which a machine's
 // speed wanders further than most effects go.
-func trialsOf(block int, cells []cell, seed uint64) (trials []lab.Trial) {
+func blockTrials(block int, cells []trialSpec, seed uint64) (trials []lab.Trial) {
 	var scenarios []string
 	of := make(map[string][]lab.Trial)
 	for _, c := range cells {
-		own := stream(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores), fmt.Sprint(block)).Uint64()
+		own := seededSource(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores), fmt.Sprint(block)).Uint64()
 		if of[c.scenario] == nil {
 			scenarios = append(scenarios, c.scenario)
 		}
@@ -122,7 +122,7 @@ func trialsOf(block int, cells []cell, seed uint64) (trials []lab.Trial) {
 			Block: block, Attempt: 1, Seed: own,
 		})
 	}
-	source := stream(seed, "order", fmt.Sprint(block))
+	source := seededSource(seed, "order", fmt.Sprint(block))
 	shuffle(source, scenarios)
 	for _, name := range scenarios {
 		shuffle(source, of[name])
@@ -134,8 +134,8 @@ func trialsOf(block int, cells []cell, seed uint64) (trials []lab.Trial) {
 	return trials
 }
 
-// stream is a random source of its own for each list of words under a seed.
-func stream(seed uint64, words ...string) *rand.ChaCha8 {
+// seededSource is a random source of its own for each list of words under a seed.
+func seededSource(seed uint64, words ...string) *rand.ChaCha8 {
 	named := binary.BigEndian.AppendUint64(nil, seed)
 	for _, w := range words {
 		named = binary.BigEndian.AppendUint64(named, uint64(len(w)))
@@ -149,14 +149,14 @@ func stream(seed uint64, words ...string) *rand.ChaCha8 {
 // specified, the algorithm of rand.Shuffle is not.
 func shuffle[T any](source rand.Source, all []T) {
 	for i := len(all) - 1; i > 0; i-- {
-		j := below(source, uint64(i+1))
+		j := uniformBelow(source, uint64(i+1))
 		all[i], all[j] = all[j], all[i]
 	}
 }
 
-// below draws uniformly from [0, n): draws of the incomplete last multiple of
+// uniformBelow draws uniformly from [0, n): draws of the incomplete last multiple of
 // n are thrown away, because a plain remainder favours small numbers.
-func below(source rand.Source, n uint64) uint64 {
+func uniformBelow(source rand.Source, n uint64) uint64 {
 	short := -n % n // 2^64 mod n
 	for {
 		if v := source.Uint64(); v >= short {

@@ -35,7 +35,7 @@ func three() []lab.Scenario {
 
 func profile(t *testing.T, name string) lab.Profile {
 	t.Helper()
-	p, err := plan.ProfileNamed(name)
+	p, err := plan.ProfileByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func profile(t *testing.T, name string) lab.Profile {
 
 func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
 	t.Helper()
-	got, err := plan.New(plan.Choice{Profile: p, Scenarios: scenarios, Seed: seed, Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}})
+	got, err := plan.New(plan.Options{Profile: p, Scenarios: scenarios, Seed: seed, Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ const golden = `
 2.6 echo python/uvloop 1c776098857d623b
 `
 
-func TestPlanOfAnything(t *testing.T) {
+func TestPlanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var scenarios []lab.Scenario
 		pairs := 0
@@ -92,18 +92,18 @@ func TestPlanOfAnything(t *testing.T) {
 			scenarios = append(scenarios, s)
 			pairs += len(s.Variants)
 		}
-		blocks := rapid.IntRange(lab.FewestBlocks, 8).Draw(t, "blocks")
+		blocks := rapid.IntRange(lab.MinBlocks, 8).Draw(t, "blocks")
 		pairs += 3 // a twin and two reference servers
 		seed := rapid.Uint64().Draw(t, "seed")
-		p, err := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
+		p, err := plan.New(plan.Options{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, _ := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
+		again, _ := plan.New(plan.Options{Profile: lab.Profile{Blocks: blocks}, Scenarios: scenarios, Seed: seed})
 		if !reflect.DeepEqual(p, again) {
 			t.Fatal("the same inputs gave two plans")
 		}
-		longer, _ := plan.New(plan.Choice{Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios, Seed: seed})
+		longer, _ := plan.New(plan.Options{Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios, Seed: seed})
 		if !reflect.DeepEqual(p.Trials, longer.Trials[:len(p.Trials)]) {
 			t.Fatal("a longer plan does not begin with the shorter one")
 		}
@@ -135,8 +135,8 @@ func TestSeedsDiffer(t *testing.T) {
 		a := rapid.Uint64().Draw(t, "a")
 		b := rapid.Uint64().Filter(func(b uint64) bool { return b != a }).Draw(t, "b")
 		p := lab.Profile{Blocks: 10} // (6!)^10 orders: two equal ones are no accident
-		first, _ := plan.New(plan.Choice{Profile: p, Scenarios: three(), Seed: a})
-		second, _ := plan.New(plan.Choice{Profile: p, Scenarios: three(), Seed: b})
+		first, _ := plan.New(plan.Options{Profile: p, Scenarios: three(), Seed: a})
+		second, _ := plan.New(plan.Options{Profile: p, Scenarios: three(), Seed: b})
 		if order(first) == order(second) {
 			t.Fatalf("seeds %d and %d give one order", a, b)
 		}
@@ -209,7 +209,7 @@ func TestPlanKeepsAllScenariosGiven(t *testing.T) {
 	scenarios := three()
 	scenarios[0].Profile, scenarios[1].Profile, scenarios[2].Profile = "smoke", "standard", "quick"
 	for name, want := range map[string]int{"smoke": 1, "quick": 2, "standard": 3, "full": 3} {
-		if got := plan.Unasked(name, scenarios); len(got) != want {
+		if got := plan.DefaultScenarios(name, scenarios); len(got) != want {
 			t.Errorf("%s runs %d scenarios unasked, want %d", name, len(got), want)
 		}
 	}
@@ -232,26 +232,26 @@ func TestDuration(t *testing.T) {
 	quick := profile(t, "quick")
 	quick.Blocks = 5 // too few for controls
 	p := planned(t, quick, three(), 1)
-	trial := quick.Peak + quick.Steady + plan.TrialOverhead
-	if got, want := plan.Expected(p), 30*(trial+plan.Warm); got != want {
+	trial := quick.PeakDuration + quick.SteadyDuration + plan.TrialOverhead
+	if got, want := plan.ExpectedDuration(p), 30*(trial+plan.ExpectedWarmUp); got != want {
 		t.Errorf("30 trials take %v as a rule, want %v", got, want)
 	}
-	if got, want := plan.Duration(p), (30+6)*(trial+quick.WarmUpMax+quick.Peak/2); got != want || p.Repeats != 6 {
-		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want, p.Repeats)
+	if got, want := plan.WorstDuration(p), (30+6)*(trial+quick.WarmUpMax+quick.PeakDuration/2); got != want || p.MaxRepeats != 6 {
+		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want, p.MaxRepeats)
 	}
-	quick.Limit = 30*(trial+plan.Warm) + 2*(trial+plan.Warm) + time.Second
-	if p = planned(t, quick, three(), 1); p.Repeats != 2 {
-		t.Errorf("%d repeats in the time of two", p.Repeats)
+	quick.TimeLimit = 30*(trial+plan.ExpectedWarmUp) + 2*(trial+plan.ExpectedWarmUp) + time.Second
+	if p = planned(t, quick, three(), 1); p.MaxRepeats != 2 {
+		t.Errorf("%d repeats in the time of two", p.MaxRepeats)
 	}
 	uneven := three()
 	uneven[0].Phases = uneven[0].Phases[:2]
 	p = planned(t, quick, uneven, 1)
 	for _, one := range p.Trials {
-		want := trial + plan.Warm
+		want := trial + plan.ExpectedWarmUp
 		if one.Scenario == "echo" {
-			want -= quick.Steady
+			want -= quick.SteadyDuration
 		}
-		if got := plan.TrialDuration(p, one); got != want {
+		if got := plan.ExpectedTrialDuration(p, one); got != want {
 			t.Errorf("a trial of %s takes %v, want %v", one.Scenario, got, want)
 		}
 	}
@@ -264,10 +264,10 @@ func TestProfiles(t *testing.T) {
 		limit  time.Duration
 	}{"smoke": {1, 90 * time.Second}, "quick": {7, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {20, 0}} {
 		p := profile(t, name)
-		if p.Blocks != want.blocks || p.About == "" || p.Limit > want.limit || (p.Limit == 0) != (want.limit == 0) {
+		if p.Blocks != want.blocks || p.About == "" || p.TimeLimit > want.limit || (p.TimeLimit == 0) != (want.limit == 0) {
 			t.Errorf("%+v: want %d blocks, a line about it and at most %v", p, want.blocks, want.limit)
 		}
-		if p.Blocks > 1 && p.Blocks < lab.FewestBlocks {
+		if p.Blocks > 1 && p.Blocks < lab.MinBlocks {
 			t.Errorf("%s has %d blocks, by which nothing can be compared", name, p.Blocks)
 		}
 	}
@@ -281,7 +281,7 @@ func TestUnknownProfile(t *testing.T) {
 		"quik":  "unknown profile \"quik\"\n  did you mean \"quick\"?",
 		"hours": "unknown profile \"hours\"\n  valid: smoke, quick, standard, full",
 	} {
-		_, err := plan.ProfileNamed(name)
+		_, err := plan.ProfileByName(name)
 		if lab.ExitCode(err) != lab.ExitUsage || err.Error() != want {
 			t.Errorf("exit %d: %v", lab.ExitCode(err), err)
 		}
@@ -302,7 +302,7 @@ func TestPlanRefuses(t *testing.T) {
 		"variant twice":  {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a", "n/s", "n/s")}, lab.ExitFailed, `"n/s" twice`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := plan.New(plan.Choice{Profile: c.profile, Scenarios: c.scenarios, Seed: 1})
+			_, err := plan.New(plan.Options{Profile: c.profile, Scenarios: c.scenarios, Seed: 1})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v does not say %q", err, c.says)
 			}

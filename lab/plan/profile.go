@@ -17,48 +17,48 @@ import (
 // start and to end.
 var profiles = []lab.Profile{
 	{
-		Name:      "smoke",
-		About:     "one short block: shows that everything works, compares nothing",
-		Blocks:    1,
-		WarmUpMax: 2500 * time.Millisecond,
-		Peak:      3 * time.Second,
-		Steady:    3 * time.Second,
-		Limit:     70 * time.Second,
+		Name:           "smoke",
+		About:          "one short block: shows that everything works, compares nothing",
+		Blocks:         1,
+		WarmUpMax:      2500 * time.Millisecond,
+		PeakDuration:   3 * time.Second,
+		SteadyDuration: 3 * time.Second,
+		TimeLimit:      70 * time.Second,
 	},
 	{
-		Name:      "quick",
-		About:     "seven short blocks: large differences, within 15 minutes",
-		Blocks:    7,
-		WarmUpMax: 3500 * time.Millisecond,
-		Peak:      2800 * time.Millisecond,
-		Steady:    5 * time.Second,
-		Limit:     14*time.Minute + 30*time.Second,
+		Name:           "quick",
+		About:          "seven short blocks: large differences, within 15 minutes",
+		Blocks:         7,
+		WarmUpMax:      3500 * time.Millisecond,
+		PeakDuration:   2800 * time.Millisecond,
+		SteadyDuration: 5 * time.Second,
+		TimeLimit:      14*time.Minute + 30*time.Second,
 	},
 	{
-		Name:      "standard",
-		About:     "ten blocks: differences worth quoting",
-		Blocks:    10,
-		WarmUpMax: 5 * time.Second,
-		Peak:      3500 * time.Millisecond,
-		Steady:    6 * time.Second,
-		Limit:     58 * time.Minute,
+		Name:           "standard",
+		About:          "ten blocks: differences worth quoting",
+		Blocks:         10,
+		WarmUpMax:      5 * time.Second,
+		PeakDuration:   3500 * time.Millisecond,
+		SteadyDuration: 6 * time.Second,
+		TimeLimit:      58 * time.Minute,
 	},
 	{
-		Name:      "full",
-		About:     "twenty long blocks of everything: small differences and long tails, hours",
-		Blocks:    20,
-		Whole:     true,
-		WarmUpMax: 10 * time.Second,
-		Peak:      10 * time.Second,
-		Steady:    20 * time.Second,
+		Name:           "full",
+		About:          "twenty long blocks of everything: small differences and long tails, hours",
+		Blocks:         20,
+		RunAll:         true,
+		WarmUpMax:      10 * time.Second,
+		PeakDuration:   10 * time.Second,
+		SteadyDuration: 20 * time.Second,
 	},
 }
 
 // Profiles are all profiles, the shortest first.
 func Profiles() []lab.Profile { return slices.Clone(profiles) }
 
-// Unasked is the scenarios that a profile runs without being asked to.
-func Unasked(profile string, scenarios []lab.Scenario) (chosen []lab.Scenario) {
+// DefaultScenarios is the scenarios that a profile runs without being asked to.
+func DefaultScenarios(profile string, scenarios []lab.Scenario) (chosen []lab.Scenario) {
 	names := lab.ProfileNames()
 	for _, s := range scenarios {
 		if slices.Index(names, s.Profile) <= slices.Index(names, profile) {
@@ -68,8 +68,8 @@ func Unasked(profile string, scenarios []lab.Scenario) (chosen []lab.Scenario) {
 	return chosen
 }
 
-// ProfileNamed is the profile of a name; an unknown name is a *lab.Fault.
-func ProfileNamed(name string) (lab.Profile, error) {
+// ProfileByName is the profile of a name; an unknown name is a *lab.Fault.
+func ProfileByName(name string) (lab.Profile, error) {
 	var names []string
 	for _, p := range profiles {
 		if p.Name == name {

@@ -10,30 +10,30 @@ import (
 
 // The bounds of a search, in one place.
 const (
-	// searchSteps is what a search may take before its confirmations, in steps of
+	// maxSearchSteps is what a search may take before its confirmations, in steps of
 	// the usual length: enough from a first rate 64 times too low or too high. A
 	// step that has to be longer counts for as many.
-	searchSteps = 12
+	maxSearchSteps = 12
 
 	// Resolution is how near to one another the highest rate that was kept and the
 	// lowest that was missed must be for a search to end.
 	Resolution = 1.03
 
-	// confirmations is how many rates may be tried at fresh seeds.
-	confirmations = 3
+	// maxConfirmations is how many rates may be tried at fresh seeds.
+	maxConfirmations = 3
 
 	// confirmationSteps is how much longer a confirmation is than a step, and how
 	// long a step may get.
 	confirmationSteps = 4
 
-	// fewestRequests is what a step must be able to send: of fewer a quantile of
+	// minStepRequests is what a step must be able to send: of fewer a quantile of
 	// 90 % says nothing, and the mean little.
-	fewestRequests = 100
+	minStepRequests = 100
 )
 
-// stepsDown are by how much a rate that was not confirmed is lowered: little at
+// confirmationFactors are by how much a rate that was not confirmed is lowered: little at
 // first, as the search is mostly near, and then more, as it is not.
-var stepsDown = [confirmations - 1]float64{0.96, 0.92}
+var confirmationFactors = [maxConfirmations - 1]float64{0.96, 0.92}
 
 // Search finds the highest rate at which a server keeps its SLO. It holds no
 // state: which rate comes next follows from the rates that were tried and what
@@ -51,39 +51,39 @@ var stepsDown = [confirmations - 1]float64{0.96, 0.92}
 // curse is that of three looks that go down, and a capacity is rather too low than
 // too high: of M/M/1 with 20,000 requests to a step by 3 %, on average.
 type Search struct {
-	first    float64 // requests per second
-	requests int     // that a step needs for its objectives to have values
-	step     time.Duration
+	firstRPS    float64 // requests per second
+	minRequests int     // that a step needs for its objectives to have values
+	stepLength  time.Duration
 }
 
 // NewSearch is the search of a profile from a first rate. requests is how many a
 // step must send for the SLO's objectives to have values; a profile's steps get
 // longer for it, up to a bound.
 func NewSearch(p lab.Profile, firstRPS float64, requests int) Search {
-	return Search{first: firstRPS, requests: max(requests, fewestRequests), step: searchStep(p)}
+	return Search{firstRPS: firstRPS, minRequests: max(requests, minStepRequests), stepLength: searchStepDuration(p)}
 }
 
-// searchStep is how long a step is where its rate needs no longer one.
-func searchStep(p lab.Profile) time.Duration { return max(p.Steady/8, time.Second) }
+// searchStepDuration is how long a step is where its rate needs no longer one.
+func searchStepDuration(p lab.Profile) time.Duration { return max(p.SteadyDuration/8, time.Second) }
 
 // searchDuration is how long a search takes at worst, but for readings.
 func searchDuration(p lab.Profile) time.Duration {
-	return (searchSteps + confirmations*confirmationSteps) * searchStep(p)
+	return (maxSearchSteps + maxConfirmations*confirmationSteps) * searchStepDuration(p)
 }
 
 // Next is the rate to try after those that were tried, and what for. ok is false
 // when the search is over: a capacity is what was confirmed last, if anything was.
 func (s Search) Next(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
-	if next, ok := s.explore(tried); ok && s.spent(tried)+s.Lasts(next) <= searchSteps*s.step {
+	if next, ok := s.explore(tried); ok && s.timeSpent(tried)+s.StepDuration(next) <= maxSearchSteps*s.stepLength {
 		return next, true
 	}
-	return confirm(tried)
+	return nextConfirmation(tried)
 }
 
 // explore is the next step of the search itself.
 func (s Search) explore(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
 	if len(tried) == 0 {
-		return lab.SearchStep{Stage: lab.Exponential, OfferedRPS: s.first}, true
+		return lab.SearchStep{Stage: lab.Exponential, OfferedRPS: s.firstRPS}, true
 	}
 	kept, missed := bracket(tried)
 	switch {
@@ -91,26 +91,26 @@ func (s Search) explore(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
 		return lab.SearchStep{Stage: lab.Exponential, OfferedRPS: 2 * kept}, true
 	case kept == 0:
 		// A rate of which nothing could be said is not worth trying.
-		return lab.SearchStep{Stage: lab.Exponential, OfferedRPS: missed / 2}, s.enough(missed / 2)
+		return lab.SearchStep{Stage: lab.Exponential, OfferedRPS: missed / 2}, s.canSendEnough(missed / 2)
 	case missed > kept*Resolution:
-		return lab.SearchStep{Stage: lab.Binary, OfferedRPS: round(math.Sqrt(kept * missed))}, true
+		return lab.SearchStep{Stage: lab.Binary, OfferedRPS: roundTo3Digits(math.Sqrt(kept * missed))}, true
 	}
 	return next, false
 }
 
-// confirm is the next confirmation: of the highest rate that the search kept, and
+// nextConfirmation is the next confirmation: of the highest rate that the search kept, and
 // then of a little less each time.
-func confirm(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
+func nextConfirmation(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
 	next = lab.SearchStep{Stage: lab.Confirmation}
 	n := 0
 	for _, t := range tried {
 		if !isConfirmation(t) {
 			continue
 		}
-		if t.Met || n == len(stepsDown) {
+		if t.SLOMet || n == len(confirmationFactors) {
 			return next, false
 		}
-		next.OfferedRPS = round(t.OfferedRPS * stepsDown[n])
+		next.OfferedRPS = roundTo3Digits(t.OfferedRPS * confirmationFactors[n])
 		n++
 	}
 	if n == 0 {
@@ -128,7 +128,7 @@ func bracket(tried []lab.SearchStep) (kept, missed float64) {
 	for _, t := range tried {
 		switch {
 		case isConfirmation(t):
-		case t.Met:
+		case t.SLOMet:
 			kept = max(kept, t.OfferedRPS)
 		default:
 			missed = min(missed, t.OfferedRPS)
@@ -137,32 +137,34 @@ func bracket(tried []lab.SearchStep) (kept, missed float64) {
 	return kept, missed
 }
 
-// Lasts is how long a step is: longer than usual where its rate is too low for its
+// StepDuration is how long a step is: longer than usual where its rate is too low for its
 // objectives to have values, but no longer than a confirmation.
-func (s Search) Lasts(step lab.SearchStep) time.Duration {
-	longest := confirmationSteps * s.step
-	if isConfirmation(step) || !s.enough(step.OfferedRPS) {
+func (s Search) StepDuration(step lab.SearchStep) time.Duration {
+	longest := confirmationSteps * s.stepLength
+	if isConfirmation(step) || !s.canSendEnough(step.OfferedRPS) {
 		return longest
 	}
-	return max(s.step, time.Duration(s.takes(step.OfferedRPS)*float64(time.Second)))
+	return max(s.stepLength, time.Duration(s.secondsNeeded(step.OfferedRPS)*float64(time.Second)))
 }
 
-// enough reports whether a step at a rate can send what its objectives need.
-func (s Search) enough(rps float64) bool { return s.takes(rps) <= confirmationSteps*s.step.Seconds() }
+// canSendEnough reports whether a step at a rate can send what its objectives need.
+func (s Search) canSendEnough(rps float64) bool {
+	return s.secondsNeeded(rps) <= confirmationSteps*s.stepLength.Seconds()
+}
 
-// takes is the seconds in which a rate sends the requests that are needed, almost
+// secondsNeeded is the seconds in which a rate sends the requests that are needed, almost
 // surely: arrivals at random may be fewer than expected, by three standard
 // deviations of a Poisson count.
-func (s Search) takes(rps float64) float64 {
-	n := float64(s.requests)
+func (s Search) secondsNeeded(rps float64) float64 {
+	n := float64(s.minRequests)
 	return (n + 3*math.Sqrt(n)) / rps
 }
 
-// spent is how long the steps of the search itself took, but for readings.
-func (s Search) spent(tried []lab.SearchStep) (sum time.Duration) {
+// timeSpent is how long the steps of the search itself took, but for readings.
+func (s Search) timeSpent(tried []lab.SearchStep) (sum time.Duration) {
 	for _, t := range tried {
 		if !isConfirmation(t) {
-			sum += s.Lasts(t)
+			sum += s.StepDuration(t)
 		}
 	}
 	return sum
@@ -170,5 +172,5 @@ func (s Search) spent(tried []lab.SearchStep) (sum time.Duration) {
 
 // SearchSeed is the seed of a trial's step, from 0: each has arrivals of its own.
 func SearchSeed(trial uint64, step int) uint64 {
-	return stream(trial, "search", fmt.Sprint(step)).Uint64()
+	return seededSource(trial, "search", fmt.Sprint(step)).Uint64()
 }

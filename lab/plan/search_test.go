@@ -49,7 +49,7 @@ func searched(s plan.Search, met func(step lab.SearchStep, n int) (met bool, lim
 		if !more {
 			return tried
 		}
-		step.Met, step.Limit = met(step, len(tried))
+		step.SLOMet, step.InstrumentLimit = met(step, len(tried))
 		tried = append(tried, step)
 	}
 }
@@ -57,21 +57,21 @@ func searched(s plan.Search, met func(step lab.SearchStep, n int) (met bool, lim
 // confirmed is the rate that a search confirmed.
 func confirmed(tried []lab.SearchStep) (rps float64) {
 	for _, t := range tried {
-		if t.Stage == lab.Confirmation && t.Met {
+		if t.Stage == lab.Confirmation && t.SLOMet {
 			rps = t.OfferedRPS
 		}
 	}
 	return rps
 }
 
-// below is a server that keeps its SLO up to a rate.
-func below(capacity float64) func(lab.SearchStep, int) (bool, string) {
+// uniformBelow is a server that keeps its SLO up to a rate.
+func uniformBelow(capacity float64) func(lab.SearchStep, int) (bool, string) {
 	return func(step lab.SearchStep, _ int) (bool, string) { return step.OfferedRPS <= capacity, "" }
 }
 
 func rates(tried []lab.SearchStep) (all []string) {
 	for _, t := range tried {
-		all = append(all, fmt.Sprintf("%.4s %g %v", t.Stage, t.OfferedRPS, t.Met))
+		all = append(all, fmt.Sprintf("%.4s %g %v", t.Stage, t.OfferedRPS, t.SLOMet))
 	}
 	return all
 }
@@ -82,7 +82,7 @@ func TestASearchFindsAKnownCapacity(t *testing.T) {
 	for seed := range uint64(seeds) {
 		s := plan.NewSearch(profile(t, "full"), 1000, 1000)
 		found := confirmed(searched(s, func(step lab.SearchStep, n int) (bool, string) {
-			return keeps(step.OfferedRPS, s.Lasts(step), plan.SearchSeed(seed, n)), ""
+			return keeps(step.OfferedRPS, s.StepDuration(step), plan.SearchSeed(seed, n)), ""
 		}))
 		sum += found / trueCapacity / seeds
 		if math.Abs(found/trueCapacity-1) <= 0.05 {
@@ -106,11 +106,11 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 		met  func(lab.SearchStep, int) (bool, string)
 		want []string
 	}{
-		{"upwards", below(4300), []string{
+		{"upwards", uniformBelow(4300), []string{
 			"expo 1000 true", "expo 2000 true", "expo 4000 true", "expo 8000 false",
 			"bina 5660 false", "bina 4760 false", "bina 4360 false", "bina 4180 true", "bina 4270 true", "conf 4270 true",
 		}},
-		{"downwards", below(300), []string{
+		{"downwards", uniformBelow(300), []string{
 			"expo 1000 false", "expo 500 false", "expo 250 true",
 			"bina 354 false", "bina 297 true", "bina 324 false", "bina 310 false", "bina 303 false", "conf 297 true",
 		}},
@@ -136,7 +136,7 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 }
 
 func TestASearchThatKeepsNothingEnds(t *testing.T) {
-	never := below(0)
+	never := uniformBelow(0)
 	tried := searched(plan.NewSearch(profile(t, "full"), 1000, 1000), never)
 	if last := tried[len(tried)-1]; last.Stage != lab.Exponential || confirmed(tried) != 0 {
 		t.Errorf("nothing was kept, and it tried %q", rates(tried))
@@ -152,7 +152,7 @@ func TestASearchThatKeepsNothingEnds(t *testing.T) {
 }
 
 func TestASearchThatMissesNothingEnds(t *testing.T) {
-	tried := searched(plan.NewSearch(profile(t, "full"), 1, 100), below(math.Inf(1)))
+	tried := searched(plan.NewSearch(profile(t, "full"), 1, 100), uniformBelow(math.Inf(1)))
 	last := tried[len(tried)-1]
 	if last.Stage != lab.Confirmation || last.OfferedRPS != tried[len(tried)-2].OfferedRPS {
 		t.Errorf("everything was kept, and it tried %q", rates(tried))
@@ -171,7 +171,7 @@ func TestAStepIsLongEnoughForItsObjectives(t *testing.T) {
 		{lab.SearchStep{OfferedRPS: 1e-300}, 10 * time.Second},
 		{lab.SearchStep{OfferedRPS: 5000, Stage: lab.Confirmation}, 10 * time.Second},
 	} {
-		if got := s.Lasts(c.step).Round(10 * time.Millisecond); got != c.want {
+		if got := s.StepDuration(c.step).Round(10 * time.Millisecond); got != c.want {
 			t.Errorf("%+v lasts %v, want %v", c.step, got, c.want)
 		}
 	}
@@ -179,10 +179,10 @@ func TestAStepIsLongEnoughForItsObjectives(t *testing.T) {
 
 // Whatever becomes of its steps, a search ends within its bound, confirms only
 // what it kept or less, and reports only what it confirmed.
-func TestASearchOfAnything(t *testing.T) {
+func TestSearchProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(lab.ProfileNames()).Draw(t, "profile")
-		p, err := plan.ProfileNamed(name)
+		p, err := plan.ProfileByName(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func TestASearchOfAnything(t *testing.T) {
 		var took time.Duration
 		highest, confirming := 0.0, false
 		for i, step := range tried {
-			took += s.Lasts(step)
+			took += s.StepDuration(step)
 			if again, more := s.Next(tried[:i]); !more || again.OfferedRPS != step.OfferedRPS || again.Stage != step.Stage {
 				t.Fatalf("step %d is %+v, and asked again %+v", i, step, again)
 			}
@@ -202,7 +202,7 @@ func TestASearchOfAnything(t *testing.T) {
 				t.Fatalf("%v/s is to be confirmed, and at most %v/s was kept", step.OfferedRPS, highest)
 			case step.Stage != lab.Confirmation && confirming:
 				t.Fatal("a search went on after a confirmation")
-			case step.Stage != lab.Confirmation && step.Met:
+			case step.Stage != lab.Confirmation && step.SLOMet:
 				highest = max(highest, step.OfferedRPS)
 			}
 			confirming = confirming || step.Stage == lab.Confirmation

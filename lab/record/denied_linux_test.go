@@ -53,7 +53,7 @@ func TestAFolderOfAnotherUserIsNamed(t *testing.T) {
 		do  func(dir string) error
 	}{
 		"a run to resume": {run, record.Free},
-		"results":         {filepath.Dir(run), func(dir string) error { return record.Room(dir, 1) }},
+		"results":         {filepath.Dir(run), func(dir string) error { return record.CheckDiskSpace(dir, 1) }},
 	} {
 		dir := c.dir
 		err := another(t, dir, func() error { return c.do(dir) })

@@ -87,13 +87,13 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded
 
 // tag names a histogram within the log.
 func tag(s lab.Sample, name string) string {
-	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s/%s", plain(s.Scenario.Name), plain(s.Variant.ID()),
-		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()), name)
+	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s/%s", tagPart(s.Scenario.Name), tagPart(s.Variant.ID()),
+		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()), name)
 }
 
-// plain is a part of a tag or a file's name: commas and spaces end a tag, and
+// tagPart is a part of a tag or a file's name: commas and spaces end a tag, and
 // slashes part both.
-func plain(part string) string {
+func tagPart(part string) string {
 	return strings.Map(func(r rune) rune {
 		if r == ',' || r == '/' || unicode.IsSpace(r) {
 			return '-'

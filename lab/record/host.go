@@ -20,7 +20,7 @@ type Host struct {
 // Nothing that names an owner or one machine is in it: the id of a machine in /etc is copied with its
 // disk, changes with a new one, and is not the engine's machine's where that is another.
 func HostOf(t lab.Topology) Host {
-	parts := append([]string{t.Model, t.Kernel, fmt.Sprint(len(t.CPUs)), memorySize(t.Memory)}, t.Hardware...)
+	parts := append([]string{t.CPUModel, t.Kernel, fmt.Sprint(len(t.CPUs)), memorySize(t.MemoryBytes)}, t.Hardware...)
 	return Host{ID: HostID(parts...), Topology: t}
 }
 
@@ -50,15 +50,15 @@ func (h Host) Same(other Host) bool {
 		return true
 	}
 	a, b := h.Topology, other.Topology
-	return (h.old() || other.old()) && a.Model != "" && a.Model == b.Model && a.Kernel == b.Kernel &&
-		len(a.CPUs) == len(b.CPUs) && memorySize(a.Memory) == memorySize(b.Memory)
+	return (h.old() || other.old()) && a.CPUModel != "" && a.CPUModel == b.CPUModel && a.Kernel == b.Kernel &&
+		len(a.CPUs) == len(b.CPUs) && memorySize(a.MemoryBytes) == memorySize(b.MemoryBytes)
 }
 
 // Facts are what a host is known by beside its id, in words.
 func (h Host) Facts() map[string]string {
 	t := h.Topology
 	return map[string]string{
-		"CPU": t.Model, "kernel": t.Kernel, "CPUs": fmt.Sprint(len(t.CPUs)), "memory": memorySize(t.Memory),
+		"CPU": t.CPUModel, "kernel": t.Kernel, "CPUs": fmt.Sprint(len(t.CPUs)), "memory": memorySize(t.MemoryBytes),
 		"hardware": strings.Join(t.Hardware, "; "),
 	}
 }

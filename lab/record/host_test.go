@@ -13,14 +13,14 @@ const gib = 1 << 30
 // epyc is a machine as this lab sees it; older is how labs before schema 5 did.
 func epyc() lab.Topology {
 	return lab.Topology{
-		Model: "AMD EPYC", Kernel: "6.18.44", CPUs: make([]lab.CPU, 2), Memory: 24684096 << 10,
+		CPUModel: "AMD EPYC", Kernel: "6.18.44", CPUs: make([]lab.CPU, 2), MemoryBytes: 24684096 << 10,
 		Hardware: []string{"AuthenticAMD family 25 model 17 stepping 1", "QEMU Standard PC"},
 	}
 }
 
 func older(t lab.Topology) record.Host {
 	t.Hardware = nil
-	id := record.HostID(t.Model, t.Kernel, strconv.Itoa(len(t.CPUs)), strconv.FormatInt(t.Memory, 10))
+	id := record.HostID(t.CPUModel, t.Kernel, strconv.Itoa(len(t.CPUs)), strconv.FormatInt(t.MemoryBytes, 10))
 	return record.Host{ID: id, Topology: t}
 }
 
@@ -28,7 +28,7 @@ func TestAHostIsTheSameAfterAReboot(t *testing.T) {
 	host := record.HostOf(epyc())
 	for _, pages := range []int64{-800, -3, -1, 1, 2, 4096} { // up to 16 MiB
 		t1 := epyc()
-		t1.Memory += pages * 4096
+		t1.MemoryBytes += pages * 4096
 		again := record.HostOf(t1)
 		if again.ID != host.ID || !again.Same(host) {
 			t.Errorf("%d pages: %s, and %s before", pages, again.ID, host.ID)
@@ -43,7 +43,7 @@ func TestSizesOfMemoryAreToldApart(t *testing.T) {
 		t1 := epyc()
 		var id string
 		for _, left := range []float64{0.93, 0.96, 0.985, 0.995} {
-			t1.Memory = int64(left * float64(sold*gib))
+			t1.MemoryBytes = int64(left * float64(sold*gib))
 			got := record.HostOf(t1).ID
 			if id == "" {
 				id = got
@@ -62,14 +62,14 @@ func TestSizesOfMemoryAreToldApart(t *testing.T) {
 func TestUnlikeHostsAreToldApart(t *testing.T) {
 	host := record.HostOf(epyc())
 	for name, change := range map[string]func(*lab.Topology){
-		"CPU": func(t *lab.Topology) { t.Model = "Intel Xeon" },
+		"CPU": func(t *lab.Topology) { t.CPUModel = "Intel Xeon" },
 		"stepping": func(t *lab.Topology) {
 			t.Hardware = []string{"AuthenticAMD family 25 model 17 stepping 2", "QEMU Standard PC"}
 		},
 		"type":   func(t *lab.Topology) { t.Hardware[1] = "Amazon EC2 c6a.large" },
 		"kernel": func(t *lab.Topology) { t.Kernel = "6.18.45" },
 		"CPUs":   func(t *lab.Topology) { t.CPUs = make([]lab.CPU, 4) },
-		"memory": func(t *lab.Topology) { t.Memory *= 2 },
+		"memory": func(t *lab.Topology) { t.MemoryBytes *= 2 },
 	} {
 		t1 := epyc()
 		change(&t1)
@@ -83,9 +83,9 @@ func TestUnlikeHostsAreToldApart(t *testing.T) {
 func TestRunsOfOlderLabsKeepTheirHost(t *testing.T) {
 	now := record.HostOf(epyc())
 	rebooted := epyc()
-	rebooted.Memory -= 3 * 4096
+	rebooted.MemoryBytes -= 3 * 4096
 	nameless := epyc()
-	nameless.Model = ""
+	nameless.CPUModel = ""
 	kernel := epyc()
 	kernel.Kernel = "6.12"
 	for name, c := range map[string]struct {
@@ -109,7 +109,7 @@ func TestRunsOfOlderLabsKeepTheirHost(t *testing.T) {
 		t.Errorf("two boots under older labs: %s and %s", a.ID, b.ID)
 	}
 	another := nameless
-	another.Memory -= 4096
+	another.MemoryBytes -= 4096
 	if older(nameless).Same(older(another)) {
 		t.Error("two machines of which older labs knew no CPU are one")
 	}

@@ -36,34 +36,34 @@ type Info struct {
 	Engine        map[string]string `json:"engine"`   // "version", "api_version", "cgroup_version" ...
 	Versions      map[string]string `json:"versions"` // of the lab and its parts: "lab", "go", "vegeta"
 	Notes         []string          `json:"notes,omitempty"`
-	Resumed       []time.Time       `json:"resumed_at,omitempty"` // when it was gone on with
-	Raw           bool              `json:"raw,omitempty"`        // every hit is kept
+	ResumedAt     []time.Time       `json:"resumed_at,omitempty"` // when it was gone on with
+	RawHits       bool              `json:"raw,omitempty"`        // every hit is kept
 	Plan          lab.Plan          `json:"plan"`
 	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
 
-	Entrants map[string]Entrant `json:"entrants"`          // who takes part, by variant id
-	Refused  map[string]string  `json:"refused,omitempty"` // variants that are not measured, and why
-	Files    map[string]Content `json:"files"`             // what finished trials have written, by the name within the folder
+	MeasuredVariants map[string]MeasuredVariant `json:"entrants"`          // who takes part, by variant id
+	Refused          map[string]string          `json:"refused,omitempty"` // variants that are not measured, and why
+	Files            map[string]FileSum         `json:"files"`             // what finished trials have written, by the name within the folder
 
-	BetweenRuns *Between `json:"between_runs,omitempty"` // of this host; missing where nothing is known
+	BetweenRuns *RunVariance `json:"between_runs,omitempty"` // of this host; missing where nothing is known
 }
 
-// Entrant is who takes part in a run.
-type Entrant struct {
+// MeasuredVariant is who takes part in a run.
+type MeasuredVariant struct {
 	Variant lab.Variant `json:"variant"`
 	Image   lab.Image   `json:"image"`
 }
 
-// Content is what a file holds.
-type Content struct {
+// FileSum is what a file holds.
+type FileSum struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"` // in hexadecimal
 }
 
-// Between is how much a host's runs differ where they should not: the variance of
+// RunVariance is how much a host's runs differ where they should not: the variance of
 // the log of a reference server's mean throughput between runs, beyond what the
 // trials within them explain.
-type Between struct {
+type RunVariance struct {
 	Runs        int     `json:"runs"` // that it was found from
 	VarianceLog float64 `json:"variance_log"`
 }
@@ -82,11 +82,11 @@ func writeInfo(dir string, info Info) error {
 	return nil
 }
 
-// unfinished is in the names of files that take another's place once they are whole.
-const unfinished = ".new-"
+// tempInfix is in the names of files that take another's place once they are whole.
+const tempInfix = ".new-"
 
 func replaceFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+unfinished+"*")
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+tempInfix+"*")
 	if err != nil {
 		return err
 	}

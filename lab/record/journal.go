@@ -14,8 +14,8 @@ import (
 	"runtimelab/lab"
 )
 
-// file is the part of os.File that a journal needs.
-type file interface {
+// syncFile is the part of os.File that a journal needs.
+type syncFile interface {
 	io.WriteCloser
 	Sync() error
 	Truncate(size int64) error
@@ -23,13 +23,13 @@ type file interface {
 
 // journal is a file that only grows, by whole records.
 type journal struct {
-	f    file
+	f    syncFile
 	path string
 	size int64     // of the records that are whole
 	sum  hash.Hash // SHA-256 of them
 }
 
-func newJournal(f file, path string) *journal {
+func newJournal(f syncFile, path string) *journal {
 	return &journal{f: f, path: path, sum: sha256.New()}
 }
 
@@ -43,7 +43,7 @@ func createJournal(path string) (*journal, error) {
 
 // reopenJournal opens a file that a run has left. What follows the content that
 // its finished trials wrote is taken off, and counted in bytes.
-func reopenJournal(path string, finished Content) (j *journal, off int64, err error) {
+func reopenJournal(path string, finished FileSum) (j *journal, off int64, err error) {
 	// A stranger's folder may hold a link to any file, which would be cut.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -78,25 +78,25 @@ func reopenJournal(path string, finished Content) (j *journal, off int64, err er
 }
 
 // content is what the file holds in whole records.
-func (j *journal) content() Content {
-	return Content{Bytes: j.size, SHA256: hex.EncodeToString(j.sum.Sum(nil))}
+func (j *journal) content() FileSum {
+	return FileSum{Bytes: j.size, SHA256: hex.EncodeToString(j.sum.Sum(nil))}
 }
 
 // append writes a record and syncs it. A record that could be written only in
 // part is taken back.
 func (j *journal) append(record []byte) error {
 	if _, err := j.f.Write(record); err != nil {
-		return errors.Join(fmt.Errorf("writing to %s: %w", j.path, err), j.takeBack())
+		return errors.Join(fmt.Errorf("writing to %s: %w", j.path, err), j.rollBack())
 	}
 	if err := j.f.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("syncing %s: %w", j.path, err), j.takeBack())
+		return errors.Join(fmt.Errorf("syncing %s: %w", j.path, err), j.rollBack())
 	}
 	j.size += int64(len(record))
 	_, _ = j.sum.Write(record) // a hash takes everything
 	return nil
 }
 
-func (j *journal) takeBack() error {
+func (j *journal) rollBack() error {
 	if err := j.f.Truncate(j.size); err != nil {
 		return fmt.Errorf("taking a torn record back from %s: %w", j.path, err)
 	}

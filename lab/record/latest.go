@@ -10,10 +10,10 @@ import (
 
 const latestLink = "latest" // beside the runs' folders
 
-// PointLatest swaps resultsDir/latest to the run, if that is where the run's folder
+// UpdateLatestLink swaps resultsDir/latest to the run, if that is where the run's folder
 // is: what lies beside another one is not the lab's. The link never dangles nor
 // lacks. A run is as good without it.
-func (r *Run) PointLatest(resultsDir string) error {
+func (r *Run) UpdateLatestLink(resultsDir string) error {
 	dir, err := realPath(r.dir)
 	if err != nil {
 		return fmt.Errorf("pointing %s to run %s: %w", latestLink, r.info.RunID, err)
@@ -26,7 +26,7 @@ func (r *Run) PointLatest(resultsDir string) error {
 		return nil
 	}
 	link := filepath.Join(results, latestLink)
-	if err := swapLink(link, filepath.Base(dir)); err != nil {
+	if err := replaceLink(link, filepath.Base(dir)); err != nil {
 		return fmt.Errorf("pointing %s to %s: %w", link, filepath.Base(dir), err)
 	}
 	return nil
@@ -40,8 +40,8 @@ func realPath(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// swapLink makes or changes a link in one step. What is no link is somebody's.
-func swapLink(link, to string) error {
+// replaceLink makes or changes a link in one step. What is no link is somebody's.
+func replaceLink(link, to string) error {
 	switch was, err := os.Lstat(link); {
 	case err == nil && was.Mode().Type() != fs.ModeSymlink:
 		return errors.New("what has this name is no link")

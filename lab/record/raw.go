@@ -22,7 +22,7 @@ const rawDir = "raw"
 // encoding, for `vegeta report` and `vegeta plot`. The file appears when it is
 // whole. It returns the file's path.
 func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error) (path string, err error) {
-	path = filepath.Join(r.dir, rawDir, rawName(s))
+	path = filepath.Join(r.dir, rawDir, hitsFileName(s))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("creating the folder of hits: %w", err)
 	}
@@ -30,7 +30,7 @@ func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error)
 	if err != nil {
 		return "", fmt.Errorf("keeping hits: %w", err)
 	}
-	sum, counted := sha256.New(), counter(0)
+	sum, counted := sha256.New(), byteCounter(0)
 	err = writeHits(io.MultiWriter(f, sum, &counted), s, read)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
@@ -41,25 +41,25 @@ func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hits == nil {
-		r.hits = make(map[string]Content)
+		r.hits = make(map[string]FileSum)
 	}
-	r.hits[rawDir+"/"+rawName(s)] = Content{Bytes: int64(counted), SHA256: hex.EncodeToString(sum.Sum(nil))}
+	r.hits[rawDir+"/"+hitsFileName(s)] = FileSum{Bytes: int64(counted), SHA256: hex.EncodeToString(sum.Sum(nil))}
 	return path, nil
 }
 
-// counter counts the bytes that are written to it.
-type counter int64
+// byteCounter counts the bytes that are written to it.
+type byteCounter int64
 
-func (c *counter) Write(b []byte) (int, error) {
-	*c += counter(len(b))
+func (c *byteCounter) Write(b []byte) (int, error) {
+	*c += byteCounter(len(b))
 	return len(b), nil
 }
 
-// rawName tells every attack of a run apart: a phase's name is unique in its
+// hitsFileName tells every attack of a run apart: a phase's name is unique in its
 // scenario.
-func rawName(s lab.Sample) string {
+func hitsFileName(s lab.Sample) string {
 	return fmt.Sprintf("%s_%s_c%d_b%d_a%d_%s.bin",
-		plain(s.Scenario.Name), plain(s.Variant.ID()), s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, plain(s.Phase.ID()))
+		tagPart(s.Scenario.Name), tagPart(s.Variant.ID()), s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()))
 }
 
 func writeHits(f io.Writer, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
@@ -69,11 +69,11 @@ func writeHits(f io.Writer, s lab.Sample, read func(each func([]lab.Hit) error) 
 	return read(func(hits []lab.Hit) error {
 		for _, h := range hits {
 			result := vegeta.Result{
-				Attack: name, Seq: h.Seq, Code: uint16(h.Status), Timestamp: h.At, Latency: h.Latency,
+				Attack: name, Seq: h.Seq, Code: uint16(h.Status), Timestamp: h.SentAt, Latency: h.Latency,
 				BytesIn: uint64(h.BytesIn), Error: h.Error,
 			}
-			if h.Target >= 0 && h.Target < len(requests) {
-				request := requests[h.Target]
+			if h.TargetIndex >= 0 && h.TargetIndex < len(requests) {
+				request := requests[h.TargetIndex]
 				result.Method, result.URL, result.BytesOut = request.Method, request.Path, uint64(len(request.Body))
 			}
 			if err := encode(&result); err != nil {

@@ -31,8 +31,8 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	}
 	path, err := run.AddHits(keeping(own), func(each func([]lab.Hit) error) error {
 		return errors.Join(
-			each([]lab.Hit{{Seq: 1, At: at, Latency: time.Millisecond, Target: 1, Status: 200, BytesIn: 7}}),
-			each([]lab.Hit{{Seq: 0, At: at, Latency: time.Second, Target: 0, Error: "refused"}, {Seq: 2, At: at, Target: 2}, {Seq: 3, At: at, Target: -1}}))
+			each([]lab.Hit{{Seq: 1, SentAt: at, Latency: time.Millisecond, TargetIndex: 1, Status: 200, BytesIn: 7}}),
+			each([]lab.Hit{{Seq: 0, SentAt: at, Latency: time.Second, TargetIndex: 0, Error: "refused"}, {Seq: 2, SentAt: at, TargetIndex: 2}, {Seq: 3, SentAt: at, TargetIndex: -1}}))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Recorded is a run as read back.
-type Recorded struct {
+// StoredRun is a run as read back.
+type StoredRun struct {
 	Dir    string
 	Info   Info
 	Rows   []metric.Row // of trials.csv, in the order they were written
@@ -26,8 +26,8 @@ type Recorded struct {
 // Read reads the folder of a run, finished or not. An unterminated last line of
 // trials.csv is left out; columns that this version does not know are, too;
 // both become doubts. Rows of a schema that this version does not read are an error.
-func Read(dir string) (*Recorded, error) {
-	r := &Recorded{Dir: dir}
+func Read(dir string) (*StoredRun, error) {
+	r := &StoredRun{Dir: dir}
 	var err error
 	if r.Info, err = ReadInfo(dir); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func Read(dir string) (*Recorded, error) {
 // ReadInfo reads the run.json of a run's folder.
 func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
-	text, err := readUpTo(path, mostInfo)
+	text, err := readLimited(path, maxInfoBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
 			Hint: "give a folder under results/, or leave it out for the newest run"}
@@ -69,11 +69,11 @@ func ReadInfo(dir string) (info Info, err error) {
 	return info, nil
 }
 
-// mostInfo is the bytes that a run.json may have: a plan of 100 000 trials has less.
-const mostInfo = 64 << 20
+// maxInfoBytes is the bytes that a run.json may have: a plan of 100 000 trials has less.
+const maxInfoBytes = 64 << 20
 
-// readUpTo reads a file that may be a stranger's.
-func readUpTo(path string, most int64) ([]byte, error) {
+// readLimited reads a file that may be a stranger's.
+func readLimited(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func readUpTo(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
-func (r *Recorded) readTrials(in io.Reader) error {
-	rows, err := NewRows(in)
+func (r *StoredRun) readTrials(in io.Reader) error {
+	rows, err := NewRowReader(in)
 	if err != nil {
 		return err
 	}
@@ -143,12 +143,12 @@ func LatestDir(resultsDir string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: there is none", resultsDir), Hint: "run: make lab"}
 	}
-	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: hintRuns(resultsDir)}
+	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: newestRunsHint(resultsDir)}
 }
 
-// Resolve is the folder of a run given as people give it: a run id, the path of
+// ResolveRun is the folder of a run given as people give it: a run id, the path of
 // a folder, or "latest" or nothing for the newest run.
-func Resolve(resultsDir, name string) (string, error) {
+func ResolveRun(resultsDir, name string) (string, error) {
 	if name == "" || name == latestLink {
 		return LatestDir(resultsDir)
 	}
@@ -158,11 +158,11 @@ func Resolve(resultsDir, name string) (string, error) {
 		}
 	}
 	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for run %q: neither in %s nor the path of one", name, resultsDir),
-		Hint: hintRuns(resultsDir)}
+		Hint: newestRunsHint(resultsDir)}
 }
 
-// hintRuns lists the newest runs there are.
-func hintRuns(resultsDir string) string {
+// newestRunsHint lists the newest runs there are.
+func newestRunsHint(resultsDir string) string {
 	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", InfoFile))
 	var ids []string
 	for _, path := range found {

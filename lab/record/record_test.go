@@ -73,12 +73,12 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 		Scenario: lab.Scenario{Name: "json"},
 		Variant:  lab.Variant{Runtime: "node", Name: "single"},
 		Phase:    lab.Phase{Kind: kind, Connections: 64},
-		WarmUp: &lab.AttackResult{StartedAt: start, Elapsed: time.Second, Sent: 9, WarmEnd: "steady",
+		WarmUp: &lab.AttackResult{StartedAt: start, Elapsed: time.Second, Sent: 9, WarmUpEnd: "steady",
 			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}}},
 		Attack: &lab.AttackResult{StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40, Succeeded: 39, Failed: 1,
 			Raw:     latency(t, 40),
 			Buckets: []lab.Bucket{{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)}, {Second: 1, Sent: 10, Succeeded: 11}}},
-		Gate: lab.Gate{Validity: lab.Valid},
+		Gate: lab.GateResult{Validity: lab.Valid},
 	}
 	if kind == lab.Steady {
 		s.Phase.RateRPS = 20
@@ -117,11 +117,11 @@ func TestARunIsReadableFromItsStart(t *testing.T) {
 func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
-	failed := lab.Sample{RunID: runID, Variant: peak.Variant, Gate: lab.Gate{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"}}
-	if err := run.Add(peak, steady); err != nil {
+	failed := lab.Sample{RunID: runID, Variant: peak.Variant, Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"}}
+	if err := run.AddTrial(peak, steady); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Add(failed); err != nil {
+	if err := run.AddTrial(failed); err != nil {
 		t.Fatal(err)
 	}
 	back, err := record.Read(run.Dir()) // the run is still open, as after a kill -9
@@ -134,8 +134,8 @@ func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 		t.Fatalf("%d rows, want %d", len(back.Rows), len(want))
 	}
 	for i := range want {
-		if got := back.Rows[i].Record(); !slices.Equal(got, want[i].Record()) {
-			t.Errorf("row %d\n got %q\nwant %q", i, got, want[i].Record())
+		if got := back.Rows[i].CSVRecord(); !slices.Equal(got, want[i].CSVRecord()) {
+			t.Errorf("row %d\n got %q\nwant %q", i, got, want[i].CSVRecord())
 		}
 	}
 	if got := strings.Count(read(t, run.Dir(), "trials.csv"), "\n"); got != 4 {
@@ -145,7 +145,7 @@ func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 
 func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
 	_, run := create(t)
-	if err := run.Add(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second)); err != nil {
+	if err := run.AddTrial(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(run.Dir(), "trials.csv")
@@ -230,7 +230,7 @@ func TestARunOfAnotherSchemaIsRefusedWhateverItHolds(t *testing.T) {
 // latencies of its rows are of other requests than those of new ones.
 func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
 	_, run := create(t)
-	if err := run.Add(sample(t, lab.Peak, 0)); err != nil {
+	if err := run.AddTrial(sample(t, lab.Peak, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
@@ -245,7 +245,7 @@ func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
 	if version, _ := back.Rows[0].Int("schema_version"); len(back.Rows) != 1 || version != 4 || len(back.Doubts) != 0 {
 		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
 	}
-	err = record.Resumable(back.Info)
+	err = record.CheckResumable(back.Info)
 	if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "schema version 4") {
 		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
 	}
@@ -259,7 +259,7 @@ func TestTimeline(t *testing.T) {
 	crashed := sample(t, lab.Peak, 90*time.Second)
 	crashed.WarmUp, crashed.Attack = nil, nil
 	for _, s := range []lab.Sample{peak, steady, again, crashed} {
-		if err := run.Add(s); err != nil {
+		if err := run.AddTrial(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -284,7 +284,7 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 	peak.Attack.Failures = latency(t, 7)
 	steady.Scenario.Name = "large, slow" // what would end a tag
 	early := sample(t, lab.Peak, -time.Hour)
-	if err := run.Add(peak, steady, early); err != nil {
+	if err := run.AddTrial(peak, steady, early); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(run.Dir(), "histograms.hlog"))
@@ -339,7 +339,7 @@ func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
 	_, run := create(t)
 	s := sample(t, lab.Steady, 0)
 	s.Attack.Corrected.HDR = []byte("not base64 !")
-	err := run.Add(s)
+	err := run.AddTrial(s)
 	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") || !strings.Contains(err.Error(), "steady/corrected") {
 		t.Errorf("got %v, want the file and the histogram named", err)
 	}
@@ -355,7 +355,7 @@ func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
 func TestRunJSON(t *testing.T) {
 	_, run := create(t)
 	for range 2 { // of a resumed run every session says the same
-		if err := run.Note("python/single is not measured"); err != nil {
+		if err := run.AddNote("python/single is not measured"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -388,7 +388,7 @@ func TestRunJSON(t *testing.T) {
 			t.Errorf("run.json has no %s", key)
 		}
 	}
-	if err := run.Add(sample(t, lab.Peak, 0)); err == nil {
+	if err := run.AddTrial(sample(t, lab.Peak, 0)); err == nil {
 		t.Error("a row was taken after the end")
 	}
 	names, _ := filepath.Glob(filepath.Join(run.Dir(), "*"))
@@ -469,7 +469,7 @@ func createLatest(t *testing.T, results, id string) *record.Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.PointLatest(results); err != nil {
+	if err := run.UpdateLatestLink(results); err != nil {
 		t.Fatal(err)
 	}
 	return run
@@ -486,10 +486,10 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 		if err := make(latest); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.PointLatest(results); err == nil || !strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "no link") {
+		if err := run.UpdateLatestLink(results); err == nil || !strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "no link") {
 			t.Errorf("a %s named latest in the way: %v", name, err)
 		}
-		if _, err := record.Resolve(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
+		if _, err := record.ResolveRun(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
 			t.Errorf("the newest run where a %s is in the way: %v", name, err)
 		}
 		if is, err := os.Lstat(latest); err != nil || is.Mode().Type() == os.ModeSymlink {
@@ -500,7 +500,7 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 		}
 	}
 	// Nor is the run pointed to where it does not lie.
-	if err := run.PointLatest(t.TempDir()); err != nil {
+	if err := run.UpdateLatestLink(t.TempDir()); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(results); err != nil || len(left) != 1 {
@@ -511,7 +511,7 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 	if err := os.Symlink(results, again); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.PointLatest(again); err != nil {
+	if err := run.UpdateLatestLink(again); err != nil {
 		t.Error(err)
 	}
 	if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != runID {
@@ -531,10 +531,10 @@ func TestCreateRefuses(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	results := t.TempDir()
-	if _, err := record.Resolve(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+	if _, err := record.ResolveRun(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
 		t.Errorf("no run at all: %v", err)
 	}
-	if _, err := record.Resolve(results, "x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+	if _, err := record.ResolveRun(results, "x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
 		t.Errorf("no run at all, by name: %v", err)
 	}
 	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
@@ -544,12 +544,12 @@ func TestResolve(t *testing.T) {
 	for name, want := range map[string]string{
 		"": newer, "latest": newer, older: older, filepath.Join(results, older): older,
 	} {
-		got, err := record.Resolve(results, name)
+		got, err := record.ResolveRun(results, name)
 		if err != nil || got != filepath.Join(results, want) {
 			t.Errorf("%q: got %s, %v, want %s", name, got, err, want)
 		}
 	}
-	_, err := record.Resolve(results, "nope")
+	_, err := record.ResolveRun(results, "nope")
 	if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
 		t.Errorf("an unknown run: %v", err)
 	}
@@ -599,7 +599,7 @@ func TestFilesLoadWithTypeInference(t *testing.T) {
 	_, run := create(t)
 	crashed := sample(t, lab.Peak, time.Second)
 	crashed.Attack = nil
-	if err := run.Add(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second), crashed); err != nil {
+	if err := run.AddTrial(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second), crashed); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"trials.csv", "timeline.csv"} {
@@ -641,7 +641,7 @@ func infer(cell string) metric.Kind {
 
 func TestTheStepsOfASearchAreKept(t *testing.T) {
 	_, run := create(t)
-	if err := run.Add(sample(t, lab.Steady, time.Second)); err != nil {
+	if err := run.AddTrial(sample(t, lab.Steady, time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(run.Dir(), "capacity.csv")
@@ -652,13 +652,13 @@ func TestTheStepsOfASearchAreKept(t *testing.T) {
 	s.Phase.Kind, s.Phase.Name, s.Trial.Attempt, s.Layout.Server = lab.Capacity, "capacity-slow", 2, []int{0, 1}
 	s.Attack.Corrected.P99MS = ptr(3.5)
 	s.Search = &lab.Search{Steps: []lab.SearchStep{
-		{Stage: lab.Exponential, OfferedRPS: 20, Met: true, Attack: s.Attack},
-		{Stage: lab.Exponential, OfferedRPS: 40, Missed: []string{"a, b", "c"}, Limit: "generator: busy",
+		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
+		{Stage: lab.Exponential, OfferedRPS: 40, MissedObjectives: []string{"a, b", "c"}, InstrumentLimit: "generator: busy",
 			Attack: &lab.AttackResult{Elapsed: time.Second, Sent: 30, Succeeded: 30, Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)}}},
-		{Stage: lab.Confirmation, OfferedRPS: 20, Met: true, Attack: s.Attack},
+		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
 	}}
 	s.Phase.RateRPS = 20
-	if err := run.Add(s, s); err != nil {
+	if err := run.AddTrial(s, s); err != nil {
 		t.Fatal(err)
 	}
 	id := runID + ",json,node/single,2,1,2,capacity-slow,"

@@ -131,11 +131,11 @@ func drawCell(t *rapid.T, name string, row int) string {
 		return strconv.Itoa(rapid.IntRange(0, 3_000_000).Draw(t, name))
 	case "error_ratio":
 		if row == 0 {
-			return m.Format(metric.Num(0.0625))
+			return m.Format(metric.Number(0.0625))
 		}
 	}
 	if missing() {
 		return ""
 	}
-	return m.Format(metric.Num(rapid.Float64Range(0, 200_000).Draw(t, name)))
+	return m.Format(metric.Number(rapid.Float64Range(0, 200_000).Draw(t, name)))
 }

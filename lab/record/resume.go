@@ -23,7 +23,7 @@ import (
 // end is taken off, which the doubts say: it is to be measured once more. decided
 // is the run's plan as it was read before its folder was locked: another lab may
 // have gone on with it since.
-func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *Recorded, error) {
+func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *StoredRun, error) {
 	// What is no run is left as it is.
 	if _, err := ReadInfo(dir); err != nil {
 		return nil, nil, err
@@ -33,7 +33,7 @@ func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *Recorded, error)
 		return nil, nil, fmt.Errorf("resuming a run: %w", err)
 	}
 	r := &Run{dir: dir, lock: lock}
-	if r.info, err = resumable(dir, decided); err != nil {
+	if r.info, err = readResumable(dir, decided); err != nil {
 		return nil, nil, errors.Join(err, r.close())
 	}
 	earlier, err := r.reopen(at.UTC())
@@ -43,12 +43,12 @@ func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *Recorded, error)
 	return r, earlier, nil
 }
 
-func resumable(dir string, decided lab.Plan) (Info, error) {
+func readResumable(dir string, decided lab.Plan) (Info, error) {
 	info, err := ReadInfo(dir)
 	if err != nil {
 		return info, err
 	}
-	if err := Resumable(info); err != nil {
+	if err := CheckResumable(info); err != nil {
 		return info, err
 	}
 	was, err := json.Marshal(decided)
@@ -68,8 +68,8 @@ func resumable(dir string, decided lab.Plan) (Info, error) {
 	return info, nil
 }
 
-// Resumable says why a run cannot be gone on with, whatever its folder holds.
-func Resumable(info Info) error {
+// CheckResumable says why a run cannot be gone on with, whatever its folder holds.
+func CheckResumable(info Info) error {
 	switch {
 	case info.State == Done:
 		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
@@ -89,7 +89,7 @@ func Resumable(info Info) error {
 	return nil
 }
 
-func (r *Run) reopen(at time.Time) (*Recorded, error) {
+func (r *Run) reopen(at time.Time) (*StoredRun, error) {
 	doubts, err := r.reopenJournals()
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (r *Run) reopen(at time.Time) (*Recorded, error) {
 	earlier.Doubts = append(append(earlier.Doubts, doubts...), taken...)
 	r.rows = len(earlier.Rows)
 	r.info.State, r.info.Reason, r.info.EndedAt = Running, "", nil
-	r.info.Resumed = append(r.info.Resumed, at)
+	r.info.ResumedAt = append(r.info.ResumedAt, at)
 	if err := writeInfo(r.dir, r.info); err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 	if raw, err := os.Lstat(filepath.Join(r.dir, rawDir)); err == nil && !raw.IsDir() {
 		return nil, fmt.Errorf("%s in it is no folder", rawDir)
 	}
-	begun, err := r.begun()
+	begun, err := r.unfinishedFiles()
 	if err != nil {
 		return nil, err
 	}
@@ -158,16 +158,16 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 	return doubts, nil
 }
 
-// begun are the files that may be of a trial which did not end, or of a run.json
+// unfinishedFiles are the files that may be of a trial which did not end, or of a run.json
 // that was being written.
-func (r *Run) begun() (names []string, err error) {
+func (r *Run) unfinishedFiles() (names []string, err error) {
 	names = []string{capacityFile}
 	beside, err := os.ReadDir(r.dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, file := range beside {
-		if strings.HasPrefix(file.Name(), InfoFile+unfinished) {
+		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
 			names = append(names, file.Name())
 		}
 	}
@@ -178,37 +178,37 @@ func (r *Run) begun() (names []string, err error) {
 	return names, ignoreMissing(err)
 }
 
-// Room makes sure that a run's folder can be made in resultsDir, that files can be
+// CheckDiskSpace makes sure that a run's folder can be made in resultsDir, that files can be
 // locked and so many bytes fit there: what would fail after an hour is better said
 // before it.
-func Room(resultsDir string, bytes uint64) error {
+func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
-		return noRoom(resultsDir, err)
+		return diskFault(resultsDir, err)
 	}
 	probe, err := os.CreateTemp(resultsDir, ".room-*")
 	if err != nil {
-		return noRoom(resultsDir, err)
+		return diskFault(resultsDir, err)
 	}
 	locked := lock(probe)
 	_, err = probe.Write(make([]byte, 4096))
 	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
 	if err != nil {
-		return noRoom(resultsDir, err)
+		return diskFault(resultsDir, err)
 	}
 	if locked != nil {
 		return noLocks(resultsDir, locked)
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(resultsDir, &disk); err != nil {
-		return noRoom(resultsDir, err)
+		return diskFault(resultsDir, err)
 	}
 	if free := uint64(disk.Bavail) * uint64(disk.Bsize); free < bytes { //nolint:unconvert // their types differ between systems
-		return noRoom(resultsDir, fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
+		return diskFault(resultsDir, fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
 	}
 	return nil
 }
 
-func noRoom(dir string, err error) error {
+func diskFault(dir string, err error) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
 		Hint: cmp.Or(lab.Denied(err, dir), "make it writable and give it room before anything is measured"),

@@ -20,7 +20,7 @@ func planned() record.Info {
 	for block := 1; block <= 2; block++ {
 		i.Plan.Trials = append(i.Plan.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Position: 1, Attempt: 1})
 	}
-	i.Entrants = map[string]record.Entrant{"node/single": {Image: lab.Image{ContentSHA256: "c0"}}}
+	i.MeasuredVariants = map[string]record.MeasuredVariant{"node/single": {Image: lab.Image{ContentSHA256: "c0"}}}
 	return i
 }
 
@@ -47,7 +47,7 @@ func begun(t *testing.T) (run *record.Run) {
 	if _, err := run.AddHits(ended[0], func(func([]lab.Hit) error) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Add(ended...); err != nil {
+	if err := run.AddTrial(ended...); err != nil {
 		t.Fatal(err)
 	}
 	return run
@@ -87,7 +87,7 @@ func verification(t *testing.T, dir string) record.Verification {
 	return v
 }
 
-func TestAKilledRunIsFinished(t *testing.T) {
+func TestResumeFinishesAKilledRun(t *testing.T) {
 	dir := killed(t, begun(t))
 	bracketed := filepath.Join(filepath.Dir(dir), "of [1]") // what a pattern would not match
 	if err := os.Rename(dir, bracketed); err != nil {
@@ -122,10 +122,10 @@ func TestAKilledRunIsFinished(t *testing.T) {
 			t.Errorf("nothing is said of what was taken off %s:\n%s", name, said)
 		}
 	}
-	if ended := earlier.Ended(); len(ended) != 1 {
+	if ended := earlier.EndedTrials(); len(ended) != 1 {
 		t.Errorf("ended: %v", ended)
 	}
-	if err := run.Add(trialOf(t, 2)...); err != nil {
+	if err := run.AddTrial(trialOf(t, 2)...); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.End(record.Done, "", start.Add(2*time.Hour)); err != nil {
@@ -139,8 +139,8 @@ func TestAKilledRunIsFinished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(back.Info.Resumed) != 1 || back.Info.State != record.Done || back.Info.EndedAt == nil {
-		t.Errorf("run.json says %s, resumed at %v", back.Info.State, back.Info.Resumed)
+	if len(back.Info.ResumedAt) != 1 || back.Info.State != record.Done || back.Info.EndedAt == nil {
+		t.Errorf("run.json says %s, resumed at %v", back.Info.State, back.Info.ResumedAt)
 	}
 	if beside, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(beside) != 1 {
 		t.Errorf("beside the run: %v, %v", beside, err)
@@ -162,7 +162,7 @@ func TestTheLockGoesWithTheRun(t *testing.T) {
 	}
 }
 
-func TestARunIsNotResumed(t *testing.T) {
+func TestResumeRefuses(t *testing.T) {
 	done := begun(t)
 	if err := done.End(record.Done, "", start); err != nil {
 		t.Fatal(err)
@@ -218,10 +218,10 @@ func edit(t *testing.T, path, from, to string) {
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	complete := func(t *testing.T) string {
 		run := begun(t)
-		if err := run.Add(trialOf(t, 2)...); err != nil {
+		if err := run.AddTrial(trialOf(t, 2)...); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.Conclude(nil); err != nil {
+		if err := run.WriteVerdicts(nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := run.End(record.Done, "", start); err != nil {
@@ -303,7 +303,7 @@ func TestVerifyOfARunThatIsNotComplete(t *testing.T) {
 
 func TestRowsAreNumberedOverTrials(t *testing.T) {
 	run := begun(t)
-	if err := run.Add(trialOf(t, 2)...); err != nil {
+	if err := run.AddTrial(trialOf(t, 2)...); err != nil {
 		t.Fatal(err)
 	}
 	back, err := record.Read(run.Dir())
@@ -320,22 +320,22 @@ func TestRowsAreNumberedOverTrials(t *testing.T) {
 	}
 }
 
-func TestRoom(t *testing.T) {
+func TestCheckDiskSpace(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
-	if err := record.Room(dir, 1); err != nil {
+	if err := record.CheckDiskSpace(dir, 1); err != nil {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
-	if err := record.Room(dir, 1<<62); err == nil || !strings.Contains(err.Error(), "left, and a run may need") {
+	if err := record.CheckDiskSpace(dir, 1<<62); err == nil || !strings.Contains(err.Error(), "left, and a run may need") {
 		t.Errorf("more than any disk has: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := record.Room(filepath.Join(file, "results"), 1); lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
+	if err := record.CheckDiskSpace(filepath.Join(file, "results"), 1); lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
 		t.Errorf("beneath a file: %v", err)
 	}
 }
@@ -346,14 +346,14 @@ func TestNoCellIsAFormula(t *testing.T) {
 		"=HYPERLINK(\"http://192.0.2.1\")": "'=HYPERLINK(\"http://192.0.2.1\")",
 		"@SUM(A1)":                         "'@SUM(A1)", "-2+3": "'-2+3", "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0", "\t=1": "'\t=1",
 	} {
-		if got := record.NoFormula(cell); got != want {
+		if got := record.EscapeFormula(cell); got != want {
 			t.Errorf("%q becomes %q, want %q", cell, got, want)
 		}
 	}
 	run := begun(t)
 	s := trialOf(t, 2)[0]
 	s.Identity.RuntimeVersion = "=1+1" // which a server chooses
-	if err := run.Add(s); err != nil {
+	if err := run.AddTrial(s); err != nil {
 		t.Fatal(err)
 	}
 	if text := read(t, run.Dir(), "trials.csv"); strings.Contains(text, ",=1+1") || !strings.Contains(text, ",'=1+1,") {
@@ -398,8 +398,8 @@ func TestAResumedRunFollowsNoLink(t *testing.T) {
 
 // A planned trial is measured once, whatever came of it, and however often it was
 // tried; of a variant that is refused there is nothing to measure.
-func TestHowManyTrialsAreMeasured(t *testing.T) {
-	r := record.Recorded{Info: record.Info{Refused: map[string]string{"node/broken": "it breaks the contract"}}}
+func TestMeasuredTrials(t *testing.T) {
+	r := record.StoredRun{Info: record.Info{Refused: map[string]string{"node/broken": "it breaks the contract"}}}
 	for block := 1; block <= 4; block++ {
 		for _, variant := range []string{"node/single", "node/broken", lab.TwinOf("node/broken")} {
 			r.Info.Plan.Trials = append(r.Info.Plan.Trials, lab.Trial{Scenario: "json", Variant: variant, Cores: 1, Block: block, Attempt: 1})
@@ -411,7 +411,7 @@ func TestHowManyTrialsAreMeasured(t *testing.T) {
 			"block": metric.Int(int64(1 + i/2)), "attempt": metric.Int(int64(1 + i%2)), "validity": metric.Text(string(v)),
 		})
 	}
-	if n := r.Measured(); n != 2+8 {
+	if n := r.MeasuredTrials(); n != 2+8 {
 		t.Errorf("%d of 12, want 10: blocks 1 and 2, and all that is refused", n)
 	}
 }

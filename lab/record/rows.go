@@ -14,10 +14,10 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Rows reads a trials.csv row after row, in as much memory as one row takes: a
+// RowReader reads a trials.csv row after row, in as much memory as one row takes: a
 // table of millions is read as it passes. Other programs may have written the file
 // anew: values are those of their column's type, however they are spelled.
-type Rows struct {
+type RowReader struct {
 	in       *delimited.Reader
 	spelling spelling
 	doubts   []string
@@ -27,14 +27,14 @@ type Rows struct {
 // schemaColumn says of each row what its columns mean.
 const schemaColumn = "schema_version"
 
-// NewRows reads the header. A file without one has no rows, which Doubts says; of
+// NewRowReader reads the header. A file without one has no rows, which Doubts says; of
 // one that names a column twice nobody can say which is meant, and it is an error.
-func NewRows(r io.Reader) (*Rows, error) {
+func NewRowReader(r io.Reader) (*RowReader, error) {
 	in, err := delimited.NewReader(r, 0, delimited.Columns{Known: known, Optional: optional})
 	if err != nil {
 		return nil, fault(err)
 	}
-	rows := &Rows{in: in}
+	rows := &RowReader{in: in}
 	if header := in.Header(); header != nil && !slices.Contains(header, schemaColumn) {
 		near := lab.Suggest(schemaColumn, header)
 		return nil, &lab.Fault{
@@ -68,10 +68,10 @@ func fault(err error) error {
 }
 
 // Header is the names of the columns as the file has them.
-func (r *Rows) Header() []string { return r.in.Header() }
+func (r *RowReader) Header() []string { return r.in.Header() }
 
 // Need refuses a file that lacks a column which its reader cannot do without.
-func (r *Rows) Need(columns ...string) error {
+func (r *RowReader) Need(columns ...string) error {
 	missing := r.Missing(columns...)
 	if r.Header() == nil || len(missing) == 0 {
 		return nil
@@ -85,7 +85,7 @@ func (r *Rows) Need(columns ...string) error {
 }
 
 // Missing returns the columns that the file lacks.
-func (r *Rows) Missing(columns ...string) []string {
+func (r *RowReader) Missing(columns ...string) []string {
 	has := func(name string) bool { return slices.Contains(r.Header(), name) }
 	return slices.DeleteFunc(slices.Clone(columns), has)
 }
@@ -99,7 +99,7 @@ func Structure() []string {
 // that order; nil where the file has no such column. Cells are each's until it
 // returns, and spelled as the lab spells them. An unterminated last line is left out.
 // A row of another schema is an error; that, and each's own, name the line.
-func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
+func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (r *Rows) Each(columns []string, each func(cells [][]byte) error) error {
 // witnesses are the columns beside those that are asked for which show how the file
 // writes numbers. Where the decimal mark may be a comma, every number may show it.
 // Elsewhere a few do that have many decimals, of which the last is often 0.
-func (r *Rows) witnesses(asked []string) []string {
+func (r *RowReader) witnesses(asked []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
 		number := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
@@ -151,7 +151,7 @@ func (r *Rows) witnesses(asked []string) []string {
 
 // checkVersion checks the schema of a row: one that this lab reads, and the same in
 // all rows.
-func (r *Rows) checkVersion(cell []byte) error {
+func (r *RowReader) checkVersion(cell []byte) error {
 	if r.schema != "" && string(cell) == r.schema {
 		return nil
 	}
@@ -175,7 +175,7 @@ func versioned(cell []byte) error {
 }
 
 // Doubts are what of the file could not be read, in words, once all of it was.
-func (r *Rows) Doubts() []string {
+func (r *RowReader) Doubts() []string {
 	var doubts []string
 	if r.in.Torn() {
 		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", TrialsFile))

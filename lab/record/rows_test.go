@@ -18,7 +18,7 @@ import (
 
 // collect reads a table's rows with some of its columns, each cell as text.
 func collect(in io.Reader, columns ...string) (rows [][]string, doubts []string, err error) {
-	table, err := record.NewRows(in)
+	table, err := record.NewRowReader(in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +70,7 @@ func TestRowsNameTheLineOfAFault(t *testing.T) {
 		}
 	}
 	stop := errors.New("enough")
-	table, err := record.NewRows(strings.NewReader("schema_version\n4\n4\n"))
+	table, err := record.NewRowReader(strings.NewReader("schema_version\n4\n4\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		table, err := record.NewRows(&endless{rest: "schema_version,block,base_origin\n", row: "4,12,\"a, b\"\n", left: rows})
+		table, err := record.NewRowReader(&endless{rest: "schema_version,block,base_origin\n", row: "4,12,\"a, b\"\n", left: rows})
 		if err == nil {
 			err = table.Each([]string{"block", "base_origin"}, func([][]byte) error { return nil })
 		}

@@ -37,12 +37,12 @@ type Run struct {
 	mu         sync.Mutex
 	info       Info
 	rows       int                // in trials.csv
-	hits       map[string]Content // that the trial under way has kept, by file
+	hits       map[string]FileSum // that the trial under way has kept, by file
 	trials     *journal
 	timeline   *journal
 	histograms *histogramLog
 	searches   *journal          // nil until there is a search
-	warmed     *lab.AttackResult // the last warm-up in the timeline
+	lastWarmUp *lab.AttackResult // the last warm-up in the timeline
 	ended      bool
 }
 
@@ -64,20 +64,20 @@ func Create(resultsDir, runID string, info Info) (*Run, error) {
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the folder of run %s: %w", runID, err)
 	}
-	if err := r.open(resultsDir); err != nil {
+	if err := r.openFiles(resultsDir); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
-func (r *Run) open(resultsDir string) (err error) {
+func (r *Run) openFiles(resultsDir string) (err error) {
 	if r.lock, err = lockRun(r.dir); err != nil {
 		return err
 	}
-	if r.trials, err = r.table(TrialsFile, metric.Header()); err != nil {
+	if r.trials, err = r.createTable(TrialsFile, metric.Header()); err != nil {
 		return err
 	}
-	if r.timeline, err = r.table(timelineFile, timelineHeader); err != nil {
+	if r.timeline, err = r.createTable(timelineFile, timelineHeader); err != nil {
 		return err
 	}
 	if r.histograms, err = createHistogramLog(filepath.Join(r.dir, histogramsFile), r.info.StartedAt); err != nil {
@@ -94,7 +94,7 @@ func (r *Run) open(resultsDir string) (err error) {
 	return nil
 }
 
-func (r *Run) table(name string, header []string) (*journal, error) {
+func (r *Run) createTable(name string, header []string) (*journal, error) {
 	j, err := createJournal(filepath.Join(r.dir, name))
 	if err != nil {
 		return nil, err
@@ -111,12 +111,12 @@ func (r *Run) ID() string { return r.info.RunID }
 // Dir is the run's folder.
 func (r *Run) Dir() string { return r.dir }
 
-// Add writes the samples of a trial, which has ended with them: for each its
+// AddTrial writes the samples of a trial, which has ended with them: for each its
 // one-second buckets, its histograms and the steps of its search, then the rows
 // of all in one, synced; and last, what the files now hold. What cannot be written
 // does not keep the rest from being written; the error names every file that is
 // short of something.
-func (r *Run) Add(samples ...lab.Sample) error {
+func (r *Run) AddTrial(samples ...lab.Sample) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
@@ -127,7 +127,7 @@ func (r *Run) Add(samples ...lab.Sample) error {
 	for _, s := range samples {
 		s.Row = r.rows + len(rows) + 1
 		errs = append(errs, r.addTimeline(s), r.histograms.add(s), r.addSearch(s))
-		rows = append(rows, metric.RowOf(s).Record())
+		rows = append(rows, metric.RowOf(s).CSVRecord())
 	}
 	if err := r.trials.append(csvLines(rows...)); err != nil {
 		return errors.Join(append(errs, err)...)
@@ -144,7 +144,7 @@ func (r *Run) Add(samples ...lab.Sample) error {
 func (r *Run) checkpoint() error {
 	files := maps.Clone(r.info.Files)
 	if files == nil {
-		files = make(map[string]Content)
+		files = make(map[string]FileSum)
 	}
 	maps.Copy(files, r.hits)
 	for _, j := range r.journals() {
@@ -170,8 +170,8 @@ func (r *Run) journals() (all []*journal) {
 func (r *Run) addTimeline(s lab.Sample) error {
 	var rows [][]string
 	// Every phase of a trial carries the trial's warm-up; it is written once.
-	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.warmed) {
-		r.warmed = s.WarmUp
+	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.lastWarmUp) {
+		r.lastWarmUp = s.WarmUp
 		rows = append(rows, timelineRows(s, lab.Phase{Kind: lab.WarmUp}, s.WarmUp)...)
 	}
 	if s.Attack != nil {
@@ -195,9 +195,9 @@ func (r *Run) Update(change func(*Info)) error {
 	return writeInfo(r.dir, r.info)
 }
 
-// Note adds words to the run's notes, once: every session of a resumed run finds the
+// AddNote adds words to the run's notes, once: every session of a resumed run finds the
 // same.
-func (r *Run) Note(words string) error {
+func (r *Run) AddNote(words string) error {
 	return r.Update(func(i *Info) {
 		if !slices.Contains(i.Notes, words) {
 			i.Notes = append(i.Notes, words)
@@ -240,7 +240,7 @@ func csvLines(records ...[]string) []byte {
 	for _, record := range records {
 		cells := make([]string, len(record))
 		for i, cell := range record {
-			cells[i] = NoFormula(cell)
+			cells[i] = EscapeFormula(cell)
 		}
 		_ = w.Write(cells) // a buffer takes everything
 	}
@@ -248,10 +248,10 @@ func csvLines(records ...[]string) []byte {
 	return b.Bytes()
 }
 
-// NoFormula is a cell of a CSV file that no spreadsheet takes for a formula: one
+// EscapeFormula is a cell of a CSV file that no spreadsheet takes for a formula: one
 // that begins like it, and is no number, gets an apostrophe before it. Servers,
 // which write some of the cells, are strangers (OWASP, CSV Injection).
-func NoFormula(cell string) string {
+func EscapeFormula(cell string) string {
 	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 		return cell
 	}

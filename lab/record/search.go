@@ -28,7 +28,7 @@ func (r *Run) addSearch(s lab.Sample) error {
 	if r.searches == nil {
 		var header []string
 		header = append(append(append(header, searchIdentity...), searchColumns...), searchFigures...)
-		j, err := r.table(capacityFile, header)
+		j, err := r.createTable(capacityFile, header)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func searchRows(s lab.Sample) (rows [][]string) {
 			row = append(row, cell(name))
 		}
 		row = append(row, strconv.Itoa(i+1), string(step.Stage), cell("offered_rps"),
-			strconv.FormatBool(step.Met), strings.Join(step.Missed, ", "), step.Limit)
+			strconv.FormatBool(step.SLOMet), strings.Join(step.MissedObjectives, ", "), step.InstrumentLimit)
 		for _, name := range searchFigures {
 			row = append(row, cell(name))
 		}

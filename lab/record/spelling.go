@@ -219,7 +219,7 @@ func (s *spelling) moment(m *metric.Metric, cell []byte) ([]byte, error) {
 		if i >= zoned && s.noZone.line == 0 {
 			s.noZone = s.mention(m, cell)
 		}
-		return s.keep(append(s.scratch, metric.Timestamp(at)...)), nil
+		return s.keep(append(s.scratch, metric.FormatTimestamp(at)...)), nil
 	}
 	return nil, s.refuse(m, cell, "may be read as several moments, or as none",
 		"write it as the lab does: 2006-01-02T15:04:05.000Z")

@@ -41,5 +41,5 @@ func milliseconds(column string, ms *float64) string {
 		return ""
 	}
 	m, _ := metric.Find(column)
-	return m.Format(metric.Num(*ms))
+	return m.Format(metric.Number(*ms))
 }

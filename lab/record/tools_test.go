@@ -226,7 +226,7 @@ func TestAFileThatWasSavedAnewIsNotWhatTheRunWrote(t *testing.T) {
 		"True":   func(s string) string { return strings.ReplaceAll(s, "true", "True") },
 	} {
 		_, run := create(t)
-		if err := run.Add(sample(t, lab.Peak, 0)); err != nil {
+		if err := run.AddTrial(sample(t, lab.Peak, 0)); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(run.Dir(), record.TrialsFile)

@@ -20,18 +20,18 @@ var verdictsHeader = []string{
 	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
 }
 
-// Conclude writes verdicts.csv, or replaces it, in one step. What no load can test
+// WriteVerdicts writes verdicts.csv, or replaces it, in one step. What no load can test
 // is listed with why.
-func (r *Run) Conclude(claims []lab.ClaimVerdict) error {
+func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
-		rows = append(rows, aloneRow(c.Claim.ID, c.Finding, c.Reason))
-		for _, v := range c.Parts {
+		rows = append(rows, claimRow(c.Claim.ID, c.Finding, c.Reason))
+		for _, v := range c.HypothesisVerdicts {
 			rows = append(rows, verdictRow(c.Claim.ID, v))
 		}
 	}
-	for _, u := range lab.Untestables() {
-		rows = append(rows, aloneRow(u.Kind, lab.NotEvaluated, u.Why))
+	for _, u := range lab.UntestableTopics() {
+		rows = append(rows, claimRow(u.Kind, lab.NotEvaluated, u.Reason))
 	}
 	text := csvLines(rows...)
 	path := filepath.Join(r.dir, verdictsFile)
@@ -41,12 +41,12 @@ func (r *Run) Conclude(claims []lab.ClaimVerdict) error {
 	sum := sha256.Sum256(text)
 	return r.Update(func(i *Info) {
 		i.Files = maps.Clone(i.Files)
-		i.Files[verdictsFile] = Content{Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
+		i.Files[verdictsFile] = FileSum{Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
 	})
 }
 
-// aloneRow has a claim's verdict and nothing of a hypothesis.
-func aloneRow(claim string, f lab.Finding, reason string) []string {
+// claimRow has a claim's verdict and nothing of a hypothesis.
+func claimRow(claim string, f lab.Finding, reason string) []string {
 	row := make([]string, len(verdictsHeader))
 	row[0], row[len(row)-2], row[len(row)-1] = claim, string(f), reason
 	return row
@@ -59,13 +59,13 @@ func verdictRow(claim string, v lab.Verdict) []string {
 	}
 	return []string{
 		claim, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric, v.Numerator.String(), v.Denominator.String(), n,
-		decimals(v.Ratio, 6), decimals(v.Low, 6), decimals(v.High, 6), decimals(&v.Margin, 4),
-		decimals(v.PHolm, 9), decimals(v.PEquivalence, 9), string(v.Finding), v.Reason,
+		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6), formatDecimals(&v.Margin, 4),
+		formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9), string(v.Finding), v.Reason,
 	}
 }
 
-// decimals is a number with so many decimals; empty where there is none.
-func decimals(x *float64, n int) string {
+// formatDecimals is a number with so many decimals; empty where there is none.
+func formatDecimals(x *float64, n int) string {
 	if x == nil {
 		return ""
 	}

@@ -18,10 +18,10 @@ func TestVerdicts(t *testing.T) {
 	}
 	var claims []lab.ClaimVerdict
 	for _, c := range lab.Claims() {
-		claims = append(claims, lab.ClaimVerdict{Claim: c, Finding: lab.NotEvaluated, Reason: c.Missing})
+		claims = append(claims, lab.ClaimVerdict{Claim: c, Finding: lab.NotEvaluated, Reason: c.MissingFeature})
 	}
 	claims[4].Finding, claims[4].Reason = lab.Supported, "1 configuration compared"
-	claims[4].Parts = []lab.Verdict{
+	claims[4].HypothesisVerdicts = []lab.Verdict{
 		{Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0), Finding: lab.Supported}, // open above
 		{Hypothesis: h, Finding: lab.NotEvaluated, Reason: `not evaluated at quick; "full" tests it, at length`},
 	}
@@ -30,7 +30,7 @@ func TestVerdicts(t *testing.T) {
 	if err := os.WriteFile(path, []byte("older"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Conclude(claims); err != nil {
+	if err := run.WriteVerdicts(claims); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -44,7 +44,7 @@ func TestVerdicts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 1 + len(claims) + 2 + len(lab.Untestables()); len(rows) != want {
+	if want := 1 + len(claims) + 2 + len(lab.UntestableTopics()); len(rows) != want {
 		t.Fatalf("%d rows, want %d", len(rows), want)
 	}
 	for i, want := range map[int][]string{
@@ -53,7 +53,7 @@ func TestVerdicts(t *testing.T) {
 			"1.432100", "1.380000", "", "0.0500", "0.000150000", "1.000000000", "supported", ""},
 		7: {"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak", "",
 			"", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full" tests it, at length`},
-		18: {"community", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", lab.Untestables()[0].Why},
+		18: {"community", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", lab.UntestableTopics()[0].Reason},
 	} {
 		if !slices.Equal(rows[i], want) {
 			t.Errorf("row %d: %q, want %q", i, rows[i], want)
@@ -65,7 +65,7 @@ func TestVerdicts(t *testing.T) {
 	if err := os.RemoveAll(run.Dir()); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Conclude(claims); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
+	if err := run.WriteVerdicts(claims); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
 		t.Errorf("into no folder: %v", err)
 	}
 }

@@ -46,64 +46,64 @@ func Verify(dir string) (v Verification, err error) {
 		return v, err
 	}
 	v = Verification{RunID: info.RunID, Dir: dir, State: info.State, Planned: len(info.Plan.Trials), Files: len(info.Files)}
-	if err := v.files(info); err != nil {
+	if err := v.checkFiles(info); err != nil {
 		return v, err
 	}
 	recorded, err := Read(dir)
 	if err != nil {
-		v.wrong("%v", err)
+		v.addProblem("%v", err)
 		return v, nil
 	}
 	for _, doubt := range recorded.Doubts {
 		if info.State == Done {
-			v.wrong("%s", doubt)
+			v.addProblem("%s", doubt)
 		} else { // a line that was torn when it was killed is nobody's doing
-			v.lacks("%s", doubt)
+			v.addMissing("%s", doubt)
 		}
 	}
-	v.rows(recorded)
+	v.checkRows(recorded)
 	return v, nil
 }
 
-func (v *Verification) wrong(format string, args ...any) {
+func (v *Verification) addProblem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-func (v *Verification) lacks(format string, args ...any) {
+func (v *Verification) addMissing(format string, args ...any) {
 	v.Missing = append(v.Missing, fmt.Sprintf(format, args...))
 }
 
-// files holds every file against its sum. A run that has not ended may have
+// checkFiles holds every file against its sum. A run that has not ended may have
 // written more than its finished trials did.
-func (v *Verification) files(info Info) error {
+func (v *Verification) checkFiles(info Info) error {
 	if len(info.Files) == 0 {
-		v.wrong("run.json holds no sums: it was written by a lab that did not keep any")
+		v.addProblem("run.json holds no sums: it was written by a lab that did not keep any")
 	}
 	for _, name := range slices.Sorted(maps.Keys(info.Files)) {
 		if !filepath.IsLocal(name) {
-			v.wrong("run.json accounts for %q, which is outside the folder", name)
+			v.addProblem("run.json accounts for %q, which is outside the folder", name)
 			continue
 		}
-		beyond, changed, err := hold(filepath.Join(v.Dir, name), info.Files[name])
+		beyond, changed, err := compareFile(filepath.Join(v.Dir, name), info.Files[name])
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			v.wrong("%s is gone", name)
+			v.addProblem("%s is gone", name)
 		case err != nil:
 			return err
 		case changed:
-			v.wrong("%s is not what the run wrote: its sum differs", name)
+			v.addProblem("%s is not what the run wrote: its sum differs", name)
 		case beyond > 0 && info.State == Done:
-			v.wrong("%s has %d bytes more than the run wrote", name, beyond)
+			v.addProblem("%s has %d bytes more than the run wrote", name, beyond)
 		case beyond > 0:
-			v.lacks("%s: %d bytes are of a trial that did not end", name, beyond)
+			v.addMissing("%s: %d bytes are of a trial that did not end", name, beyond)
 		}
 	}
 	return nil
 }
 
-// hold compares the beginning of a file with what it should be, and counts what
+// compareFile compares the beginning of a file with what it should be, and counts what
 // follows.
-func hold(path string, want Content) (beyond int64, changed bool, err error) {
+func compareFile(path string, want FileSum) (beyond int64, changed bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, false, err
@@ -124,12 +124,12 @@ func hold(path string, want Content) (beyond int64, changed bool, err error) {
 	return whole.Size() - n, false, nil
 }
 
-// mostTold is how many of one kind of problem are told: thousands of rows can
+// maxRowProblems is how many of one kind of problem are told: thousands of rows can
 // share one.
-const mostTold = 10
+const maxRowProblems = 10
 
-// rows holds the rows against the plan.
-func (v *Verification) rows(r *Recorded) {
+// checkRows holds the rows against the plan.
+func (v *Verification) checkRows(r *StoredRun) {
 	v.Rows = len(r.Rows)
 	planned := make(map[lab.TrialID]lab.Trial)
 	for _, t := range r.Info.Plan.Trials {
@@ -138,26 +138,26 @@ func (v *Verification) rows(r *Recorded) {
 	seen := make(map[string]bool)
 	told := 0
 	for i, row := range r.Rows {
-		for _, problem := range v.row(i, row, r.Info, planned, seen) {
-			if told++; told <= mostTold {
-				v.wrong("row %d: %s", i+1, problem)
+		for _, problem := range v.checkRow(i, row, r.Info, planned, seen) {
+			if told++; told <= maxRowProblems {
+				v.addProblem("row %d: %s", i+1, problem)
 			}
 		}
 	}
-	if told > mostTold {
-		v.wrong("... and %d more problems with rows", told-mostTold)
+	if told > maxRowProblems {
+		v.addProblem("... and %d more problems with rows", told-maxRowProblems)
 	}
-	v.Trials = r.Measured()
+	v.Trials = r.MeasuredTrials()
 	if n := v.Planned - v.Trials; n > 0 {
-		v.lacks("%d of %d trials have not been measured", n, v.Planned)
+		v.addMissing("%d of %d trials have not been measured", n, v.Planned)
 		if v.State == Done {
-			v.wrong("the run says that it is done, and %d of its trials have no row", n)
+			v.addProblem("the run says that it is done, and %d of its trials have no row", n)
 		}
 	}
 }
 
-// row says what is wrong with one row.
-func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.TrialID]lab.Trial, seen map[string]bool) (problems []string) {
+// checkRow says what is wrong with one row.
+func (v *Verification) checkRow(i int, row metric.Row, info Info, planned map[lab.TrialID]lab.Trial, seen map[string]bool) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if n, ok := row.Int("row"); !ok || n != int64(i+1) {
 		wrong("its number is %d", n)
@@ -168,7 +168,7 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 	if host := row.Text("host_id"); host != info.Host.ID {
 		wrong("was measured on host %s, not on %s", host, info.Host.ID)
 	}
-	id := row.Trial()
+	id := row.TrialID()
 	first := id
 	first.Attempt = 1
 	t, known := planned[first]
@@ -184,17 +184,17 @@ func (v *Verification) row(i int, row metric.Row, info Info, planned map[lab.Tri
 		wrong("%s of that trial has a row already", row.Text("phase"))
 	}
 	seen[phase] = true
-	if built := row.Text("content_sha256"); built != "" && built != info.Entrants[id.Variant].Image.ContentSHA256 {
+	if built := row.Text("content_sha256"); built != "" && built != info.MeasuredVariants[id.Variant].Image.ContentSHA256 {
 		wrong("its image is not the run's of %s", id.Variant)
 	}
 	return problems
 }
 
-// Measured is how many of the plan's trials have ended, each once however often it
+// MeasuredTrials is how many of the plan's trials have ended, each once however often it
 // was tried and whatever came of it. Those of a variant that is refused have, too:
 // there is nothing to measure.
-func (r *Recorded) Measured() (n int) {
-	ended := r.Ended()
+func (r *StoredRun) MeasuredTrials() (n int) {
+	ended := r.EndedTrials()
 	for _, t := range r.Info.Plan.Trials {
 		_, has := ended[t.ID()]
 		if _, refused := r.Info.Refused[lab.OriginalOf(t.Variant)]; has || refused {
@@ -204,12 +204,12 @@ func (r *Recorded) Measured() (n int) {
 	return n
 }
 
-// Ended is the trials that have rows, each attempt, and whether something
+// EndedTrials is the trials that have rows, each attempt, and whether something
 // disturbed it.
-func (r *Recorded) Ended() map[lab.TrialID]bool {
+func (r *StoredRun) EndedTrials() map[lab.TrialID]bool {
 	ended := make(map[lab.TrialID]bool)
 	for _, row := range r.Rows {
-		id := row.Trial()
+		id := row.TrialID()
 		ended[id] = ended[id] || row.Text("validity") == string(lab.Disturbed)
 	}
 	return ended

@@ -60,10 +60,10 @@ func telling() (lab.Plan, []metric.Row) {
 			speedUp,
 			claims("scale-4", "scaling", "throughput_rps", lab.Higher, up("node/cluster"), up("python/threads")),
 		},
-		Beyond: []lab.Hypothesis{longer, patient},
+		UntestedHypotheses: []lab.Hypothesis{longer, patient},
 		Controls: []lab.Control{
-			{Name: "A/A", True: 1, Hypothesis: claims("", "json", "throughput_rps", lab.Same, arm(n, "peak"), arm(lab.TwinOf(n), "peak"))},
-			{Name: "known ratio", True: lab.ReferenceRatio, Hypothesis: claims("", lab.ReferenceScenario, "throughput_rps", lab.Same, arm(lab.ReferenceLess, "peak"), arm(lab.ReferenceMore, "peak"))},
+			{Name: "A/A", ExpectedRatio: 1, Hypothesis: claims("", "json", "throughput_rps", lab.Same, arm(n, "peak"), arm(lab.TwinOf(n), "peak"))},
+			{Name: "known ratio", ExpectedRatio: lab.ReferenceRatio, Hypothesis: claims("", lab.ReferenceScenario, "throughput_rps", lab.Same, arm(lab.LightReference, "peak"), arm(lab.HeavyReference, "peak"))},
 		},
 	}
 	bounded := measured("callbacks", n, "peak-chained", 1, "throughput_rps", 2000, 1)
@@ -81,12 +81,12 @@ func telling() (lab.Plan, []metric.Row) {
 		bounded, measured("callbacks", p, "peak-chained", 1, "throughput_rps", 300, 1),
 		measured("scaling", "node/cluster", "peak", 1, "throughput_rps", 50, 1), measured("scaling", "node/cluster", "peak", 2, "throughput_rps", 90, 1),
 		measured("scaling", "python/threads", "peak", 1, "throughput_rps", 3, 1), measured("scaling", "python/threads", "peak", 2, "throughput_rps", 3, 1),
-		measured(lab.BurnScenario, lab.Burn, "peak", 1, "throughput_rps", 200, 1), measured(lab.BurnScenario, lab.Burn, "peak", 2, "throughput_rps", 390, 1),
-		measured(lab.ReferenceScenario, lab.ReferenceLess, "peak", 1, "throughput_rps", 220, 1), measured(lab.ReferenceScenario, lab.ReferenceMore, "peak", 1, "throughput_rps", 200, 1),
+		measured(lab.BurnScenario, lab.BurnVariant, "peak", 1, "throughput_rps", 200, 1), measured(lab.BurnScenario, lab.BurnVariant, "peak", 2, "throughput_rps", 390, 1),
+		measured(lab.ReferenceScenario, lab.LightReference, "peak", 1, "throughput_rps", 220, 1), measured(lab.ReferenceScenario, lab.HeavyReference, "peak", 1, "throughput_rps", 200, 1),
 	)
 	for _, r := range rows {
 		if rps, ok := r.Float("throughput_rps"); ok && r.Text("scenario") == lab.ReferenceScenario {
-			r["service_mean_ms"] = metric.Num(1000 / rps)
+			r["service_mean_ms"] = metric.Number(1000 / rps)
 		}
 	}
 	return plan, rows
@@ -101,7 +101,7 @@ func TestClaimsGolden(t *testing.T) {
 	for _, row := range rows {
 		if row.Text("variant") == lab.TwinOf("node/single") {
 			rps, _ := row.Float("throughput_rps")
-			row["throughput_rps"] = metric.Num(0.8 * rps)
+			row["throughput_rps"] = metric.Number(0.8 * rps)
 		}
 	}
 	r = reportOf(plan, rows)
@@ -142,7 +142,7 @@ func TestACapacityIsTheHeadlineOfItsSection(t *testing.T) {
 	search := row("a", 1, "capacity", lab.Valid, map[string]float64{"capacity_rps": 800, "throughput_rps": 799, "offered_rps": 800, "latency_p99_ms": 9})
 	r := reportOf(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
 	s := r.Figures.Sections
-	if len(s) != 2 || s[0].Closed != "peak" || s[0].Open != "steady" || s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
+	if len(s) != 2 || s[0].ClosedPhase != "peak" || s[0].OpenPhase != "steady" || s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
 		t.Errorf("%+v", s)
 	}
 	if want := "json: highest rate offered that kept the SLO (capacity), p50 and p99 at it"; !strings.Contains(r.Text(), want) {
@@ -153,7 +153,7 @@ func TestACapacityIsTheHeadlineOfItsSection(t *testing.T) {
 func TestWhyNoClaimWasTested(t *testing.T) {
 	plan, rows := telling()
 	beyond := plan
-	beyond.Beyond, beyond.Hypotheses = plan.Hypotheses, nil
+	beyond.UntestedHypotheses, beyond.Hypotheses = plan.Hypotheses, nil
 	smoke := plan
 	smoke.Profile.Name, smoke.Profile.Blocks, smoke.Controls = "smoke", 1, nil
 	for want, p := range map[string]lab.Plan{
@@ -204,7 +204,7 @@ func TestData(t *testing.T) {
 }
 
 // Every metric that a hypothesis can be about is said in words, or by its name.
-func TestEveryMetricCanBeSaid(t *testing.T) {
+func TestEveryMetricHasAPhrase(t *testing.T) {
 	for _, m := range metric.Table() {
 		if m.Better == metric.Neither || m.Kind == metric.String {
 			continue
@@ -213,7 +213,7 @@ func TestEveryMetricCanBeSaid(t *testing.T) {
 			claims("speed-1", "json", m.Name, lab.Lower, arm("a/b", "peak"), arm("c/d", "peak")),
 		}}
 		r := reportOf(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1), measured("json", "c/d", "peak", 1, m.Name, 2, 1)))
-		words := r.Data().Claims[4].Hypotheses[0].Words
+		words := r.Data().Claims[4].Hypotheses[0].Sentence
 		if !strings.HasPrefix(words, "json peak: a/b ") || !strings.Contains(words, " 0.50x [0.50, 0.50] ") || !strings.HasSuffix(words, " c/d (6 blocks)") {
 			t.Errorf("%s: %s", m.Name, words)
 		}
@@ -225,7 +225,7 @@ func TestScaling(t *testing.T) {
 	for _, cores := range []int64{1, 2, 4, 8} {
 		n := float64(cores)
 		rows = append(rows, measured("scaling", "node/cluster", "peak", cores, "throughput_rps", 100*n/(1+0.05*(n-1)), 1)...)
-		rows = append(rows, measured(lab.BurnScenario, lab.Burn, "peak", cores, "throughput_rps", 100*n, 1)...)
+		rows = append(rows, measured(lab.BurnScenario, lab.BurnVariant, "peak", cores, "throughput_rps", 100*n, 1)...)
 	}
 	r := reportOf(lab.Plan{}, rows)
 	if len(r.Curves) != 1 {
@@ -268,7 +268,7 @@ func TestABoundIsRoundedToItsOpenSide(t *testing.T) {
 }
 
 // What the golden report has no occasion to say.
-func TestWhatIsSaidOfOneSide(t *testing.T) {
+func TestRegionNotes(t *testing.T) {
 	fast, slow := measured("json", "a/b", "peak", 1, "throughput_rps", 2, 1), measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1)
 	for _, tt := range []struct {
 		d    lab.Direction
@@ -285,7 +285,7 @@ func TestWhatIsSaidOfOneSide(t *testing.T) {
 		{lab.Lower, slices.Concat(fast, bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))), "json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; the figures are bounds that leave open where the ratio lies: more blocks would not help)"},
 	} {
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{claims("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak"))}}
-		if got := reportOf(plan, tt.rows).Data().Claims[4].Hypotheses[0].Words; got != tt.want {
+		if got := reportOf(plan, tt.rows).Data().Claims[4].Hypotheses[0].Sentence; got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}
@@ -306,7 +306,7 @@ func TestWhereMoreCPUsNeverGainThePeakIsOnOne(t *testing.T) {
 func TestARunThatIsNotCompleteSaysSo(t *testing.T) {
 	plan, rows := telling()
 	plan.Trials = make([]lab.Trial, 200)
-	r := report.Of(plan, rows, 126)
+	r := report.New(plan, rows, 126)
 	const title, why = "126 of 126 trials valid, 126 of 200 planned", "the run is not complete (126 of 200 trials); lab run --resume 20261123T231501Z-ab12 finishes it"
 	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
 		text = strings.Join(strings.Fields(text), " ")

@@ -10,7 +10,7 @@ import (
 // failedColumn is in tables where any request failed.
 var failedColumn = column{"failed", "%", func(l Line) string {
 	if l.Failed == nil {
-		return none
+		return noValue
 	}
 	return strings.TrimSuffix(metric.Percent(*l.Failed), " %")
 }}
@@ -43,7 +43,7 @@ func (s Summary) failuresLegend() []string {
 // worstFailed is the largest share of requests that failed in a row that counts; nil
 // where none counts.
 func worstFailed(rows []metric.Row) (worst *float64) {
-	for _, r := range metric.Counting(rows) {
+	for _, r := range metric.UsableRows(rows) {
 		if share, ok := r.Float("error_ratio"); ok && (worst == nil || share > *worst) {
 			worst = &share
 		}

@@ -21,8 +21,8 @@ func failing() (lab.Plan, []metric.Row) {
 			share = 0.032
 		}
 		rows = append(rows,
-			with(peak(n, b, lab.Valid, 60000+500*float64(b)), "error_ratio", metric.Num(0)), with(steady(n, b, lab.Valid, 0.2+0.01*float64(b)), "error_ratio", metric.Num(share)),
-			with(peak(p, b, lab.Valid, 40000+300*float64(b)), "error_ratio", metric.Num(0)), with(steady(p, b, lab.Valid, 0.4+0.01*float64(b)), "error_ratio", metric.Num(0)))
+			with(peak(n, b, lab.Valid, 60000+500*float64(b)), "error_ratio", metric.Number(0)), with(steady(n, b, lab.Valid, 0.2+0.01*float64(b)), "error_ratio", metric.Number(share)),
+			with(peak(p, b, lab.Valid, 40000+300*float64(b)), "error_ratio", metric.Number(0)), with(steady(p, b, lab.Valid, 0.4+0.01*float64(b)), "error_ratio", metric.Number(0)))
 	}
 	for _, r := range rows {
 		with(r, "server_cpus", metric.Int(1))
@@ -66,13 +66,13 @@ func TestFailuresAreShown(t *testing.T) {
 func TestNoFailuresNoColumn(t *testing.T) {
 	plan, rows := failing()
 	for _, r := range rows {
-		with(r, "error_ratio", metric.Num(0))
+		with(r, "error_ratio", metric.Number(0))
 	}
 	if text := reportOf(plan, rows).Text(); strings.Contains(text, "failed") {
 		t.Errorf("nothing failed:\n%s", text)
 	}
 	// One request of a million is shown all the same.
-	with(rows[0], "error_ratio", metric.Num(1e-6))
+	with(rows[0], "error_ratio", metric.Number(1e-6))
 	if text := reportOf(plan, rows).Text(); !strings.Contains(text, "0.0001") {
 		t.Errorf("one request failed:\n%s", text)
 	}
@@ -81,14 +81,14 @@ func TestNoFailuresNoColumn(t *testing.T) {
 // What failed in trials that do not count is not of the figures.
 func TestFailuresAreOfTrialsThatCount(t *testing.T) {
 	l := lineOf(t, []metric.Row{
-		with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Num(0.9)), with(peak("a", 2, lab.Disturbed, 1), "error_ratio", metric.Num(0.8)),
-		with(again(peak("a", 2, lab.Valid, 1)), "error_ratio", metric.Num(0.1)), with(peak("a", 3, lab.Censored, 1), "error_ratio", metric.Num(0.2)),
-		with(steady("a", 3, lab.Valid, 1), "error_ratio", metric.Num(0.3)),
+		with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(0.9)), with(peak("a", 2, lab.Disturbed, 1), "error_ratio", metric.Number(0.8)),
+		with(again(peak("a", 2, lab.Valid, 1)), "error_ratio", metric.Number(0.1)), with(peak("a", 3, lab.Censored, 1), "error_ratio", metric.Number(0.2)),
+		with(steady("a", 3, lab.Valid, 1), "error_ratio", metric.Number(0.3)),
 	}, "a")
 	if l.Failed == nil || *l.Failed != 0.3 {
 		t.Errorf("failed %v, want the worst of a load of a trial that counts", l.Failed)
 	}
-	if l := lineOf(t, []metric.Row{with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Num(1))}, "a"); l.Failed != nil {
+	if l := lineOf(t, []metric.Row{with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(1))}, "a"); l.Failed != nil {
 		t.Errorf("failed %v of no trial", *l.Failed)
 	}
 }

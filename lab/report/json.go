@@ -10,34 +10,34 @@ import (
 // Data is the report for a script to read. Numbers that there are none of are
 // null; ratios are numerator over denominator.
 type Data struct {
-	RunID    string          `json:"run_id"`
-	HostID   string          `json:"host_id"`
-	Blocks   int             `json:"blocks"`
-	Trials   int             `json:"trials"`
-	Valid    int             `json:"valid_trials"`
-	Measured int             `json:"measured_trials"` // of the planned ones, each once however often it was tried
-	Planned  int             `json:"planned_trials"`
-	Controls []ControlData   `json:"controls"`
-	Claims   []ClaimData     `json:"claims"`
-	Scaling  []scaling.Curve `json:"scaling"`
-	Figures  []SectionData   `json:"figures"`
-	Notes    []string        `json:"not_valid"`
-	Doubts   []string        `json:"doubts"`
+	RunID       string          `json:"run_id"`
+	HostID      string          `json:"host_id"`
+	Blocks      int             `json:"blocks"`
+	Trials      int             `json:"trials"`
+	Valid       int             `json:"valid_trials"`
+	Measured    int             `json:"measured_trials"` // of the planned ones, each once however often it was tried
+	Planned     int             `json:"planned_trials"`
+	Controls    []ControlData   `json:"controls"`
+	Claims      []ClaimData     `json:"claims"`
+	Scaling     []scaling.Curve `json:"scaling"`
+	Figures     []SectionData   `json:"figures"`
+	InvalidRows []string        `json:"not_valid"`
+	Doubts      []string        `json:"doubts"`
 }
 
 // ControlData is a control and how it came out.
 type ControlData struct {
-	Name   string      `json:"name"`
-	Passed bool        `json:"passed"`
-	True   float64     `json:"true"`
-	Reason string      `json:"reason"`
-	Seen   VerdictData `json:"seen"`
+	Name          string      `json:"name"`
+	Passed        bool        `json:"passed"`
+	ExpectedRatio float64     `json:"true"`
+	Reason        string      `json:"reason"`
+	Measured      VerdictData `json:"seen"`
 }
 
 // ClaimData is a claim, its verdict, and those on its hypotheses.
 type ClaimData struct {
 	ID         string        `json:"id"`
-	Says       string        `json:"says"`
+	Statement  string        `json:"says"`
 	Verdict    lab.Finding   `json:"verdict"`
 	Reason     string        `json:"reason"`
 	Hypotheses []VerdictData `json:"hypotheses"`
@@ -56,16 +56,16 @@ type VerdictData struct {
 	Verdict      lab.Finding `json:"verdict"`
 	Reason       string      `json:"reason"`
 	BlocksNeeded int         `json:"blocks_needed,omitempty"`
-	Words        string      `json:"words,omitempty"` // as people read it
+	Sentence     string      `json:"words,omitempty"` // as people read it
 }
 
 // SectionData is one scenario under one load.
 type SectionData struct {
 	Scenario    string     `json:"scenario"`
 	CPUs        int64      `json:"server_cpus,omitempty"` // where the scenario has several numbers of them
-	Closed      string     `json:"closed_loop,omitempty"`
+	ClosedPhase string     `json:"closed_loop,omitempty"`
 	Connections int64      `json:"connections,omitempty"`
-	Open        string     `json:"open_loop,omitempty"`
+	OpenPhase   string     `json:"open_loop,omitempty"`
 	RatesRPS    []float64  `json:"offered_rps,omitempty"`
 	DeadlineMS  float64    `json:"deadline_ms,omitempty"`
 	Lines       []LineData `json:"variants"`
@@ -73,42 +73,42 @@ type SectionData struct {
 
 // LineData is one variant's figures.
 type LineData struct {
-	Variant     string      `json:"variant"`
-	Valid       int         `json:"valid_trials"`
-	Trials      int         `json:"trials"`
-	Served      *FigureData `json:"served_rps"`
-	ToFirst     *float64    `json:"to_first"`
-	P50MS       *FigureData `json:"latency_p50_ms"`
-	P99MS       *FigureData `json:"latency_p99_ms"`
-	CPUUS       *FigureData `json:"cpu_us_per_request"`
-	MemoryMiB   *FigureData `json:"memory_peak_mib"`
-	ColdStartMS *FigureData `json:"cold_start_ms"`
-	Failed      *float64    `json:"failed_ratio"` // requests, in the worst load of the worst trial that counts
+	Variant      string      `json:"variant"`
+	Valid        int         `json:"valid_trials"`
+	Trials       int         `json:"trials"`
+	Served       *FigureData `json:"served_rps"`
+	RatioToFirst *float64    `json:"to_first"`
+	P50MS        *FigureData `json:"latency_p50_ms"`
+	P99MS        *FigureData `json:"latency_p99_ms"`
+	CPUUS        *FigureData `json:"cpu_us_per_request"`
+	MemoryMiB    *FigureData `json:"memory_peak_mib"`
+	ColdStartMS  *FigureData `json:"cold_start_ms"`
+	Failed       *float64    `json:"failed_ratio"` // requests, in the worst load of the worst trial that counts
 }
 
 // FigureData is the median of trials and their range.
 type FigureData struct {
-	N      int     `json:"n"`
-	Median float64 `json:"median"`
-	Lowest float64 `json:"lowest"`
-	Most   float64 `json:"highest"`
-	Bound  bool    `json:"bound,omitempty"` // the true figure is the median or more
+	N       int     `json:"n"`
+	Median  float64 `json:"median"`
+	Lowest  float64 `json:"lowest"`
+	Highest float64 `json:"highest"`
+	Bound   bool    `json:"bound,omitempty"` // the true figure is the median or more
 }
 
 // Data is the whole report as data.
 func (r Report) Data() Data {
 	s := r.Figures
 	d := Data{
-		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid, Measured: r.Judged.Measured, Planned: r.Judged.Planned,
+		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid, Measured: r.Verdicts.Measured, Planned: r.Verdicts.Planned,
 		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{}, r.Curves...), Figures: []SectionData{},
-		Notes: append([]string{}, s.Notes...), Doubts: append([]string{}, r.doubts()...),
+		InvalidRows: append([]string{}, s.InvalidRows...), Doubts: append([]string{}, r.doubts()...),
 	}
-	for _, c := range r.Judged.Controls {
-		d.Controls = append(d.Controls, ControlData{c.Name, c.Passed, c.True, c.Reason, verdictData(c.Verdict)})
+	for _, c := range r.Verdicts.Controls {
+		d.Controls = append(d.Controls, ControlData{c.Name, c.Passed, c.ExpectedRatio, c.Reason, verdictData(c.Verdict)})
 	}
-	for _, c := range r.Judged.Claims {
-		claim := ClaimData{c.Claim.ID, c.Claim.Says, c.Finding, c.Reason, []VerdictData{}}
-		for _, v := range c.Parts {
+	for _, c := range r.Verdicts.Claims {
+		claim := ClaimData{c.Claim.ID, c.Claim.Statement, c.Finding, c.Reason, []VerdictData{}}
+		for _, v := range c.HypothesisVerdicts {
 			claim.Hypotheses = append(claim.Hypotheses, verdictData(v))
 		}
 		d.Claims = append(d.Claims, claim)
@@ -122,21 +122,21 @@ func (r Report) Data() Data {
 func verdictData(v lab.Verdict) VerdictData {
 	d := VerdictData{v.Hypothesis, v.Blocks, v.Ratio, v.Low, v.High, v.PHolm, v.PEquivalence, v.PSignFlip, v.Finding, v.Reason, v.BlocksNeeded, ""}
 	if v.Finding != lab.NotEvaluated {
-		d.Words = sentence(v)
+		d.Sentence = sentence(v)
 	}
 	return d
 }
 
 func (s Section) data() SectionData {
-	d := SectionData{s.Scenario, s.CPUs, s.Closed, s.Connections, s.Open, s.RatesRPS, s.DeadlineMS, []LineData{}}
+	d := SectionData{s.Scenario, s.CPUs, s.ClosedPhase, s.Connections, s.OpenPhase, s.RatesRPS, s.DeadlineMS, []LineData{}}
 	for _, l := range s.Lines {
 		line := LineData{
 			Variant: l.Variant, Valid: l.Valid, Trials: l.Trials,
 			Served: l.Served.data(), P50MS: l.P50MS.data(), P99MS: l.P99MS.data(),
 			CPUUS: l.CPUUS.data(), MemoryMiB: l.MemoryMiB.data(), ColdStartMS: l.ColdStartMS.data(), Failed: l.Failed,
 		}
-		if !math.IsNaN(l.ToFirst) {
-			line.ToFirst = &l.ToFirst
+		if !math.IsNaN(l.RatioToFirst) {
+			line.RatioToFirst = &l.RatioToFirst
 		}
 		d.Lines = append(d.Lines, line)
 	}
@@ -147,5 +147,5 @@ func (f Figure) data() *FigureData {
 	if f.N == 0 {
 		return nil
 	}
-	return &FigureData{f.N, f.Median, f.Lowest, f.Most, f.Bound}
+	return &FigureData{f.N, f.Median, f.Lowest, f.Highest, f.Bound}
 }

@@ -35,10 +35,10 @@ var phrases = map[string]phrase{
 }
 
 var (
-	// speedUp is how a ratio of ratios is said: of what two workers bring over one.
-	speedUp = phrase{"gained", "as much throughput", "as"}
-	// besideBurn is how a speed-up is said that is divided by a native burn's.
-	besideBurn = phrase{"brought", "of what they bring to a native burn", "over"}
+	// speedUpPhrase is how a ratio of ratios is said: of what two workers bring over one.
+	speedUpPhrase = phrase{"gained", "as much throughput", "as"}
+	// relativeToBurn is how a speed-up is said that is divided by a native burn's.
+	relativeToBurn = phrase{"brought", "of what they bring to a native burn", "over"}
 )
 
 func phraseOf(h lab.Hypothesis) phrase {
@@ -46,10 +46,10 @@ func phraseOf(h lab.Hypothesis) phrase {
 	grows := m.Group == metric.Throughput && m.Better == metric.Higher
 	said, known := phrases[h.Metric]
 	switch {
-	case verdict.BesideBurn(h):
-		return besideBurn
+	case verdict.IsRelativeToBurn(h):
+		return relativeToBurn
 	case h.Numerator.Over != nil && h.Denominator.Over != nil && grows:
-		return speedUp
+		return speedUpPhrase
 	case h.Numerator.Over != nil || h.Denominator.Over != nil:
 		return phrase{"had", "the ratio of " + h.Metric, "of"}
 	case !known:
@@ -62,19 +62,19 @@ func phraseOf(h lab.Hypothesis) phrase {
 // by how many blocks.
 func sentence(v lab.Verdict) string {
 	h := v.Hypothesis
-	n := common(h)
-	a, b, said := n.side(h.Numerator), n.side(h.Denominator), phraseOf(h)
+	n := newNaming(h)
+	a, b, said := n.armName(h.Numerator), n.armName(h.Denominator), phraseOf(h)
 	var text string
 	switch {
 	case v.Ratio == nil:
 		text = fmt.Sprintf("%s and %s: no ratio of %s", a, b, h.Metric)
-	case verdict.Equivalent(v) && said != besideBurn:
-		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, effect(v), said.noun)
+	case verdict.Equivalent(v) && said != relativeToBurn:
+		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, ratioWithInterval(v), said.noun)
 	default:
-		text = fmt.Sprintf("%s %s %s %s %s %s", a, said.verb, effect(v), said.noun, said.link, b)
+		text = fmt.Sprintf("%s %s %s %s %s %s", a, said.verb, ratioWithInterval(v), said.noun, said.link, b)
 	}
 	notes := []string{plural(v.Blocks, "block", "blocks")}
-	if within := region(v); within != "" {
+	if within := regionNote(v); within != "" {
 		notes = append(notes, within)
 	}
 	if v.Reason != "" {
@@ -83,10 +83,10 @@ func sentence(v lab.Verdict) string {
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }
 
-// region is where the ratio was found to lie, if that is not plainly beyond 1: a
+// regionNote is where the ratio was found to lie, if that is not plainly beyond 1: a
 // margin of 0.2 is one of 25 % upwards, and whoever reads "equivalent" must know.
-func region(v lab.Verdict) string {
-	from, to := verdict.Edges(v.Hypothesis)
+func regionNote(v lab.Verdict) string {
+	from, to := verdict.MarginRatios(v.Hypothesis)
 	switch {
 	case verdict.Equivalent(v):
 		return fmt.Sprintf("within %.2f to %.2f", from, to)
@@ -98,22 +98,22 @@ func region(v lab.Verdict) string {
 	return ""
 }
 
-// effect is a ratio with its interval: "1.43x [1.38, 1.49]". A bound says so, and
+// ratioWithInterval is a ratio with its interval: "1.43x [1.38, 1.49]". A bound says so, and
 // its interval is open at one end.
-func effect(v lab.Verdict) string {
+func ratioWithInterval(v lab.Verdict) string {
 	switch {
 	case (v.Low == nil) == (v.High == nil):
 		return interval(*v.Ratio, "x", v.Low, v.High, math.Round)
 	case v.High == nil:
-		return "at least " + interval(*v.Ratio, "x", v.Low, v.High, down)
+		return "at least " + interval(*v.Ratio, "x", v.Low, v.High, roundBoundDown)
 	}
-	return "at most " + interval(*v.Ratio, "x", v.Low, v.High, up)
+	return "at most " + interval(*v.Ratio, "x", v.Low, v.High, roundBoundUp)
 }
 
 // interval is a figure and where it may lie, in the decimals of the figure: an end
 // that is not known is open, and nothing is said where neither is.
 func interval(value float64, unit string, low, high *float64, round func(float64) float64) string {
-	decimals := places(value)
+	decimals := ratioDecimals(value)
 	write := func(x float64) string {
 		scale := math.Pow10(decimals)
 		return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
@@ -130,9 +130,9 @@ func interval(value float64, unit string, low, high *float64, round func(float64
 	return fmt.Sprintf("%s%s [%s, %s]", write(value), unit, end(low), end(high))
 }
 
-// places is the decimals of a ratio: two, fewer of one of 10 and more, more of one
+// ratioDecimals is the decimals of a ratio: two, fewer of one of 10 and more, more of one
 // below 0.1.
-func places(ratio float64) int {
+func ratioDecimals(ratio float64) int {
 	if ratio <= 0 {
 		return 2
 	}
@@ -143,15 +143,15 @@ func places(ratio float64) int {
 	return min(max(2-digits, 0), 4)
 }
 
-// naming says of a hypothesis's arms once what they have in common.
-type naming struct {
+// armNaming says of a hypothesis's arms once what they have in common.
+type armNaming struct {
 	where                  []string // "json", "peak"
 	variants, phases, cpus bool     // tell the arms apart
 }
 
-func common(h lab.Hypothesis) naming {
+func newNaming(h lab.Hypothesis) armNaming {
 	arms := h.Arms()
-	n := naming{where: []string{h.Scenario}}
+	n := armNaming{where: []string{h.Scenario}}
 	for _, a := range arms[1:] {
 		n.variants = n.variants || a.Variant != arms[0].Variant
 		n.phases = n.phases || a.Phase != arms[0].Phase
@@ -164,13 +164,13 @@ func common(h lab.Hypothesis) naming {
 		n.where = append(n.where, arms[0].Phase)
 	}
 	if !n.cpus && arms[0].Cores > 1 {
-		n.where = append(n.where, "on "+cpus(arms[0].Cores))
+		n.where = append(n.where, "on "+cpuCount(arms[0].Cores))
 	}
 	return n
 }
 
-// cpus is how many a server is given: one where nothing is said.
-func cpus(n int) string { return plural(max(n, 1), "CPU", "CPUs") }
+// cpuCount is how many a server is given: one where nothing is said.
+func cpuCount(n int) string { return plural(max(n, 1), "CPU", "CPUs") }
 
 // plural is a number with its noun.
 func plural(n int, one, many string) string {
@@ -180,15 +180,15 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// side names one side of a comparison by what tells it from the other.
-func (n naming) side(a lab.Arm) string {
-	own := n.load(a)
+// armName names one side of a comparison by what tells it from the other.
+func (n armNaming) armName(a lab.Arm) string {
+	own := n.armLoad(a)
 	if a.Over != nil {
 		own = append(own, "over")
 		if a.Over.Variant != a.Variant {
 			own = append(own, a.Over.Variant)
 		}
-		own = append(own, n.load(*a.Over)...)
+		own = append(own, n.armLoad(*a.Over)...)
 	}
 	switch {
 	case !n.variants:
@@ -199,13 +199,13 @@ func (n naming) side(a lab.Arm) string {
 	return strings.Join(append([]string{a.Variant}, own...), " ")
 }
 
-// load is what tells the arms of one variant apart.
-func (n naming) load(a lab.Arm) (words []string) {
+// armLoad is what tells the arms of one variant apart.
+func (n armNaming) armLoad(a lab.Arm) (words []string) {
 	if n.phases {
 		words = append(words, a.Phase)
 	}
 	if n.cpus {
-		words = append(words, cpus(a.Cores))
+		words = append(words, cpuCount(a.Cores))
 	}
 	return words
 }

@@ -14,24 +14,24 @@ import (
 // Report is all that is shown of a run: whether the instrument can be believed,
 // what the run says of the claims, and the figures.
 type Report struct {
-	Judged  verdict.Result
-	Curves  []scaling.Curve
-	Figures Summary
+	Verdicts verdict.Result
+	Curves   []scaling.Curve
+	Figures  Summary
 
-	untested string // why no claim was
+	untestedReason string // why no claim was
 }
 
-// Of is the report of a run's plan and rows, in their order, where so many of the
+// New is the report of a run's plan and rows, in their order, where so many of the
 // plan's trials have been measured.
-func Of(p lab.Plan, rows []metric.Row, measured int) Report {
-	r := Report{Judged: verdict.Judge(p, rows, measured), Curves: curves(scaling.Curves(rows)), Figures: Summarise(rows)}
+func New(p lab.Plan, rows []metric.Row, measured int) Report {
+	r := Report{Verdicts: verdict.Judge(p, rows, measured), Curves: serverCurves(scaling.Curves(rows)), Figures: Summarise(rows)}
 	switch {
-	case len(p.Hypotheses)+len(p.Beyond) == 0:
-		r.untested = "the plan of this run has no hypotheses."
-	case !p.Profile.Compares():
-		r.untested = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
+	case len(p.Hypotheses)+len(p.UntestedHypotheses) == 0:
+		r.untestedReason = "the plan of this run has no hypotheses."
+	case !p.Profile.CanCompare():
+		r.untestedReason = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
 	case len(p.Hypotheses) == 0:
-		r.untested = "this run tests none of their hypotheses."
+		r.untestedReason = "this run tests none of their hypotheses."
 	}
 	return r
 }
@@ -40,14 +40,16 @@ func Of(p lab.Plan, rows []metric.Row, measured int) Report {
 func (r Report) title() string {
 	s := r.Figures
 	text := fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
-	if !r.Judged.Complete() {
-		text += fmt.Sprintf(", %d of %d planned", r.Judged.Measured, r.Judged.Planned)
+	if !r.Verdicts.Complete() {
+		text += fmt.Sprintf(", %d of %d planned", r.Verdicts.Measured, r.Verdicts.Planned)
 	}
 	return text
 }
 
 // parts are what comes before the figures.
-func (r Report) parts() []part { return slices.Concat(r.controls(), r.claims(), r.scaled()) }
+func (r Report) parts() []reportPart {
+	return slices.Concat(r.controls(), r.claims(), r.scalingParts())
+}
 
 // Text is the report for a terminal: plain text, at most 100 characters wide.
 func (r Report) Text() string {
@@ -66,8 +68,8 @@ func (r Report) Text() string {
 	}
 	b.WriteByte('\n')
 	r.Figures.table(&b)
-	paragraph(&b, "Not valid:", r.Figures.shownNotes())
-	paragraph(&b, "Doubts:", r.doubts())
+	writeList(&b, "Not valid:", r.Figures.shownNotes())
+	writeList(&b, "Doubts:", r.doubts())
 	b.WriteByte('\n')
 	for _, l := range r.Figures.legend() {
 		wrap(&b, "", l)
@@ -78,29 +80,29 @@ func (r Report) Text() string {
 const noTrial = "No trial was recorded.\n"
 
 func (r Report) doubts() []string {
-	return append(append([]string(nil), r.Judged.Doubts...), r.Figures.Doubts...)
+	return append(append([]string(nil), r.Verdicts.Doubts...), r.Figures.Doubts...)
 }
 
 // columns are the widths of a part's labels and marks.
-func (p part) columns() (labels, marks int) {
+func (p reportPart) columns() (labels, marks int) {
 	for _, e := range p.entries {
-		labels, marks = max(labels, length(e.label)), max(marks, length(e.mark))
+		labels, marks = max(labels, runeCount(e.label)), max(marks, runeCount(e.mark))
 	}
 	return labels, marks
 }
 
 func (e entry) write(b *strings.Builder, labels, marks int) {
 	switch {
-	case e.deeper:
+	case e.nested:
 		wrap(b, "      ", e.text)
 	case e.label == "":
 		wrap(b, "  ", e.text)
 	default:
-		hang(b, fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark), "      ", e.text)
+		wrapHanging(b, fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark), "      ", e.text)
 	}
 }
 
-func paragraph(b *strings.Builder, heading string, lines []string) {
+func writeList(b *strings.Builder, heading string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
@@ -116,9 +118,9 @@ func (r Report) Markdown() string {
 		return noTrial
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", plain(r.title()))
+	fmt.Fprintf(&b, "%s\n", escapeMarkdown(r.title()))
 	for _, p := range r.parts() {
-		fmt.Fprintf(&b, "\n%s\n", plain(p.heading))
+		fmt.Fprintf(&b, "\n%s\n", escapeMarkdown(p.heading))
 		for i, e := range p.entries {
 			if i == 0 {
 				b.WriteByte('\n')
@@ -130,23 +132,23 @@ func (r Report) Markdown() string {
 	b.WriteByte('\n')
 	notes := append(r.Figures.shownNotes(), r.doubts()...)
 	for _, n := range notes {
-		b.WriteString("- " + plain(n) + "\n")
+		b.WriteString("- " + escapeMarkdown(n) + "\n")
 	}
 	if len(notes) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, l := range r.Figures.legend() {
-		b.WriteString(plain(l) + "\n")
+		b.WriteString(escapeMarkdown(l) + "\n")
 	}
 	return b.String()
 }
 
 func (e entry) markdown() string {
-	text := plain(e.text)
+	text := escapeMarkdown(e.text)
 	if e.label != "" {
-		text = fmt.Sprintf("%s **%s**: %s", plain(e.label), plain(e.mark), text)
+		text = fmt.Sprintf("%s **%s**: %s", escapeMarkdown(e.label), escapeMarkdown(e.mark), text)
 	}
-	if e.deeper {
+	if e.nested {
 		return "  - " + text + "\n"
 	}
 	return "- " + text + "\n"

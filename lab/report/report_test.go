@@ -35,10 +35,10 @@ func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figur
 		r["connections"] = metric.Int(64)
 	}
 	if phase == lab.Steady {
-		r["offered_rps"] = metric.Num(2500)
+		r["offered_rps"] = metric.Number(2500)
 	}
 	for name, f := range figures {
-		r[name] = metric.Num(f)
+		r[name] = metric.Number(f)
 	}
 	return r
 }
@@ -90,8 +90,8 @@ func smoke() []metric.Row {
 	)
 }
 
-// blocks has six blocks, of which the second was disturbed and repeated.
-func blocks() []metric.Row {
+// blockCount has six blocks, of which the second was disturbed and repeated.
+func blockCount() []metric.Row {
 	var rows []metric.Row
 	for b := int64(1); b <= 6; b++ {
 		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)), steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
@@ -117,8 +117,8 @@ func crowded() []metric.Row {
 				peak(v, b, lab.Valid, 123456+float64(b)),
 				named(with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)), "peak-256"),
 				steady(v, b, lab.Valid, 1234.5),
-				named(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Num(12500.5)), "steady-12500.5"),
-				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Num(50000)), "steady-50000"))
+				named(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Number(12500.5)), "steady-12500.5"),
+				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Number(50000)), "steady-50000"))
 		}
 	}
 	for b := range int64(15) {
@@ -128,10 +128,10 @@ func crowded() []metric.Row {
 }
 
 // reportOf is that of a run that is complete.
-func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.Of(p, rows, len(p.Trials)) }
+func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.New(p, rows, len(p.Trials)) }
 
 func TestGolden(t *testing.T) {
-	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded(), "nothing": nil} {
+	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blockCount(), "crowded": crowded(), "nothing": nil} {
 		r := reportOf(lab.Plan{}, rows)
 		golden(t, name+".txt", r.Text())
 		golden(t, name+".md", r.Markdown())
@@ -157,7 +157,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 	stolen := func(v lab.Validity, share float64) []metric.Row {
-		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Num(share))}
+		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Number(share))}
 	}
 	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
 	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
@@ -173,7 +173,7 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 }
 
 func TestTextIsAtMost100Wide(t *testing.T) {
-	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blocks(), "crowded": crowded()} {
+	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blockCount(), "crowded": crowded()} {
 		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
@@ -205,7 +205,7 @@ func TestFiguresComeFromValidRows(t *testing.T) {
 	if l.Valid != 2 || l.Trials != 3 {
 		t.Errorf("%d of %d trials valid, want 2 of 3", l.Valid, l.Trials)
 	}
-	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Most != 400 || l.Served.N != 2 || l.Served.Bound {
+	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Highest != 400 || l.Served.N != 2 || l.Served.Bound {
 		t.Errorf("peak %+v", l.Served)
 	}
 	if l.P50MS.Median != 1 || l.P99MS.Median != 10 || l.CPUUS.Median != 20 {
@@ -231,14 +231,14 @@ func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
 			t.Errorf("a bound with a range: %q", line)
 		}
 	}
-	if !math.IsNaN(b.ToFirst) {
-		t.Errorf("ratio to a bound: %v", b.ToFirst)
+	if !math.IsNaN(b.RatioToFirst) {
+		t.Errorf("ratio to a bound: %v", b.RatioToFirst)
 	}
 	for i := range rows { // the other side
 		rows[i]["variant"] = metric.Text(map[string]string{"a/s": "z/s", "b/s": "b/s"}[rows[i].Text("variant")])
 	}
-	if z := lineOf(t, rows, "z/s"); !math.IsNaN(z.ToFirst) {
-		t.Errorf("ratio of a bound: %v", z.ToFirst)
+	if z := lineOf(t, rows, "z/s"); !math.IsNaN(z.RatioToFirst) {
+		t.Errorf("ratio of a bound: %v", z.RatioToFirst)
 	}
 }
 
@@ -251,8 +251,8 @@ func TestRatiosArePairedByBlock(t *testing.T) {
 		peak("b/s", 4, lab.Valid, 9000), peak("a/s", 4, lab.Failed, 1),
 		peak("b/s", 5, lab.Valid, 9000), peak("a/s", 5, lab.Valid, 0), // of which there is no ratio
 	}, "b/s")
-	if l.ToFirst != 2 {
-		t.Errorf("got %v, want 2", l.ToFirst)
+	if l.RatioToFirst != 2 {
+		t.Errorf("got %v, want 2", l.RatioToFirst)
 	}
 }
 
@@ -283,9 +283,9 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 func TestARepeatedTrialIsOneFigure(t *testing.T) {
 	l := lineOf(t, []metric.Row{
 		peak("n/s", 1, lab.Censored, 900), steady("n/s", 1, lab.Disturbed, 5),
-		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Num(200))), again(steady("n/s", 1, lab.Valid, 1)),
+		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Number(200))), again(steady("n/s", 1, lab.Valid, 1)),
 		peak("n/s", 2, lab.Valid, 300), steady("n/s", 2, lab.Disturbed, 5),
-		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Num(80))),
+		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Number(80))),
 	}, "n/s")
 	if l.Served.N != 2 || l.Served.Median != 200 || l.Served.Bound {
 		t.Errorf("served %+v: want 100 of the second attempt and 300 of the first", l.Served)
@@ -293,7 +293,7 @@ func TestARepeatedTrialIsOneFigure(t *testing.T) {
 	if l.P50MS.N != 2 || l.P50MS.Median != 2 || l.CPUUS.N != 2 {
 		t.Errorf("p50 %+v, CPU %+v", l.P50MS, l.CPUUS)
 	}
-	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Most != 80 || l.ColdStartMS.N != 2 || l.ColdStartMS.Most != 302 {
+	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Highest != 80 || l.ColdStartMS.N != 2 || l.ColdStartMS.Highest != 302 {
 		t.Errorf("memory %+v, cold start %+v", l.MemoryMiB, l.ColdStartMS)
 	}
 	if l.Valid != 1 || l.Trials != 4 {
@@ -353,7 +353,7 @@ func TestLaddersAndGoodput(t *testing.T) {
 	}
 	overload := func(v string, rate, goodput float64) metric.Row {
 		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
-		return with(named(r, "steady-120%"), "offered_rps", metric.Num(rate))
+		return with(named(r, "steady-120%"), "offered_rps", metric.Number(rate))
 	}
 	r := reportOf(lab.Plan{}, slices.Concat(
 		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
@@ -366,7 +366,7 @@ func TestLaddersAndGoodput(t *testing.T) {
 	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
 		t.Errorf("a thousand clients: %+v", l)
 	}
-	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 || math.Abs(l.ToFirst-30000.0/45000) > 1e-9 {
+	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 || math.Abs(l.RatioToFirst-30000.0/45000) > 1e-9 {
 		t.Errorf("an overload: %+v", l)
 	}
 	for _, title := range []string{

@@ -15,14 +15,14 @@ import (
 
 // Summary is what a run's table shows.
 type Summary struct {
-	RunID    string
-	HostID   string
-	Blocks   int
-	Valid    int // trials of which every phase is valid or a bound
-	Trials   int
-	Sections []Section
-	Notes    []string // rows that are not valid, worst first: which, what, why
-	Doubts   []string // what weakens figures that are valid
+	RunID       string
+	HostID      string
+	Blocks      int
+	Valid       int // trials of which every phase is valid or a bound
+	Trials      int
+	Sections    []Section
+	InvalidRows []string // rows that are not valid, worst first: which, what, why
+	Doubts      []string // what weakens figures that are valid
 }
 
 // Section is one scenario under one load. A scenario with several closed or
@@ -30,9 +30,9 @@ type Summary struct {
 type Section struct {
 	Scenario    string
 	CPUs        int64     // of the server, where the scenario has several numbers of them; else 0
-	Closed      string    // the closed loop's name: "peak"; empty without one
+	ClosedPhase string    // the closed loop's name: "peak"; empty without one
 	Connections int64     // of it
-	Open        string    // the open loop's name: "steady"; empty without one
+	OpenPhase   string    // the open loop's name: "steady"; empty without one
 	RatesRPS    []float64 // that it offered, each once: several where each variant has its own
 	DeadlineMS  float64   // of the open loop's goodput; 0 without one
 	Lines       []Line    // by variant
@@ -44,7 +44,7 @@ type Line struct {
 	Valid        int // trials of which every phase here is valid or a bound
 	Trials       int
 	Served       Figure  // requests per second, or goodput where the section has no closed loop; a bound where a row is censored
-	ToFirst      float64 // median over blocks of Served / the first line's; NaN where either is a bound
+	RatioToFirst float64 // median over blocks of Served / the first line's; NaN where either is a bound
 	P50MS, P99MS Figure  // corrected, of the open loop; without one, raw, of a ladder
 	CPUUS        Figure  // of the open loop, of the closed one without it
 	MemoryMiB    Figure
@@ -54,9 +54,9 @@ type Line struct {
 
 // Figure is the median of N trials and their range.
 type Figure struct {
-	N                    int
-	Median, Lowest, Most float64
-	Bound                bool // true when the true figure is Median or more
+	N                       int
+	Median, Lowest, Highest float64
+	Bound                   bool // true when the true figure is Median or more
 }
 
 // Summarise makes a run's table from the rows of its trials.csv, in their
@@ -81,41 +81,41 @@ func Summarise(rows []metric.Row) Summary {
 	for _, name := range scenarios {
 		s.Sections = append(s.Sections, sections(name, byScenario[name])...)
 	}
-	s.Valid, s.Trials = trials(rows)
-	s.Notes = notes(rows)
+	s.Valid, s.Trials = countTrials(rows)
+	s.InvalidRows = invalidRows(rows)
 	s.Doubts = doubts(rows)
 	return s
 }
 
-// muchSteal is the share of the CPUs that the hypervisor may take before a
+// maxSteal is the share of the CPUs that the hypervisor may take before a
 // reader must be told: 10 % of one of two cores.
-const muchSteal = 0.05
+const maxSteal = 0.05
 
 func doubts(rows []metric.Row) []string {
 	most := 0.0
-	for _, r := range metric.Counting(rows) {
+	for _, r := range metric.UsableRows(rows) {
 		if steal, ok := r.Float("steal_ratio"); ok {
 			most = max(most, steal)
 		}
 	}
-	if most <= muchSteal {
+	if most <= maxSteal {
 		return nil
 	}
 	return []string{fmt.Sprintf("the hypervisor took up to %.0f%% of the CPUs (steal_ratio): latencies are in part its own, "+
 		"and another machine will give others", 100*most)}
 }
 
-func kind(r metric.Row) lab.PhaseKind { return lab.KindOf(r.Text("phase")) }
+func phaseKind(r metric.Row) lab.PhaseKind { return lab.PhaseKindOf(r.Text("phase")) }
 
-func isOpen(r metric.Row) bool { return kind(r).Open() && !isSearch(r) }
+func isOpen(r metric.Row) bool { return phaseKind(r).IsOpenLoop() && !isSearch(r) }
 
-func isSearch(r metric.Row) bool { return kind(r) == lab.Capacity }
+func isSearch(r metric.Row) bool { return phaseKind(r) == lab.Capacity }
 
-func isClosed(r metric.Row) bool { return kind(r) == lab.Peak || kind(r) == lab.Ladder }
+func isClosed(r metric.Row) bool { return phaseKind(r) == lab.Peak || phaseKind(r) == lab.Ladder }
 
 func validity(r metric.Row) lab.Validity { return lab.Validity(r.Text("validity")) }
 
-func valid(r metric.Row) bool { return validity(r) == lab.Valid }
+func isValid(r metric.Row) bool { return validity(r) == lab.Valid }
 
 func byVariant(rows []metric.Row) map[string][]metric.Row {
 	out := map[string][]metric.Row{}
@@ -131,17 +131,17 @@ func sections(scenario string, rows []metric.Row) (out []Section) {
 	if scenario == lab.ReferenceScenario || scenario == lab.BurnScenario {
 		return nil
 	}
-	rows = those(rows, func(r metric.Row) bool { return lab.OriginalOf(r.Text("variant")) == r.Text("variant") })
+	rows = filterRows(rows, func(r metric.Row) bool { return lab.OriginalOf(r.Text("variant")) == r.Text("variant") })
 	if len(rows) == 0 {
 		return nil
 	}
 	counts := cpuCounts(rows)
 	if len(counts) < 2 {
-		return loads(Section{Scenario: scenario}, rows)
+		return splitByLoad(Section{Scenario: scenario}, rows)
 	}
 	for _, n := range counts {
-		out = append(out, loads(Section{Scenario: scenario, CPUs: n},
-			those(rows, func(r metric.Row) bool { own, ok := r.Int("server_cpus"); return own == n || !ok && n == counts[0] }))...)
+		out = append(out, splitByLoad(Section{Scenario: scenario, CPUs: n},
+			filterRows(rows, func(r metric.Row) bool { own, ok := r.Int("server_cpus"); return own == n || !ok && n == counts[0] }))...)
 	}
 	return out
 }
@@ -157,25 +157,25 @@ func cpuCounts(rows []metric.Row) (counts []int64) {
 	return counts
 }
 
-// loads puts the first closed loop with the first open one, the second with the
+// splitByLoad puts the first closed loop with the first open one, the second with the
 // second, and so on; a search is alone. A row of none of them, from a trial that
 // failed before its first phase, goes to the first section.
-func loads(like Section, rows []metric.Row) []Section {
-	closed, open := names(rows, isClosed), names(rows, isOpen)
+func splitByLoad(like Section, rows []metric.Row) []Section {
+	closed, open := phaseNames(rows, isClosed), phaseNames(rows, isOpen)
 	var out []Section
 	for i := range max(len(closed), len(open)) {
 		s := like
 		if i < len(closed) {
-			s.Closed = closed[i]
+			s.ClosedPhase = closed[i]
 		}
 		if i < len(open) {
-			s.Open = open[i]
+			s.OpenPhase = open[i]
 		}
 		out = append(out, s)
 	}
-	for _, name := range names(rows, isSearch) {
+	for _, name := range phaseNames(rows, isSearch) {
 		s := like
-		s.Open = name
+		s.OpenPhase = name
 		out = append(out, s)
 	}
 	if len(out) == 0 {
@@ -184,9 +184,9 @@ func loads(like Section, rows []metric.Row) []Section {
 	parts := make([][]metric.Row, len(out))
 	for _, r := range rows {
 		phase := r.Text("phase")
-		i := max(0, slices.IndexFunc(out, func(s Section) bool { return phase != "" && (s.Closed == phase || s.Open == phase) }))
+		i := max(0, slices.IndexFunc(out, func(s Section) bool { return phase != "" && (s.ClosedPhase == phase || s.OpenPhase == phase) }))
 		parts[i] = append(parts[i], r)
-		out[i].offered(r)
+		out[i].addLoad(r)
 	}
 	for i := range out {
 		out[i].Lines = lines(parts[i])
@@ -194,8 +194,8 @@ func loads(like Section, rows []metric.Row) []Section {
 	return out
 }
 
-// names are those of the phases that are wanted, in their order.
-func names(rows []metric.Row, wanted func(metric.Row) bool) (all []string) {
+// phaseNames are those of the phases that are wanted, in their order.
+func phaseNames(rows []metric.Row, wanted func(metric.Row) bool) (all []string) {
 	for _, r := range rows {
 		if name := r.Text("phase"); wanted(r) && !slices.Contains(all, name) {
 			all = append(all, name)
@@ -204,8 +204,8 @@ func names(rows []metric.Row, wanted func(metric.Row) bool) (all []string) {
 	return all
 }
 
-// offered notes the load of a row of the section.
-func (s *Section) offered(r metric.Row) {
+// addLoad notes the load of a row of the section.
+func (s *Section) addLoad(r metric.Row) {
 	if n, ok := r.Int("connections"); ok && isClosed(r) {
 		s.Connections = n
 	}
@@ -226,9 +226,9 @@ func lines(rows []metric.Row) []Line {
 		if first == nil {
 			first = blocks
 		}
-		l.ToFirst = math.NaN()
+		l.RatioToFirst = math.NaN()
 		if !l.Served.Bound && len(out) > 0 && !out[0].Served.Bound {
-			l.ToFirst = pairedRatio(blocks, first)
+			l.RatioToFirst = pairedRatio(blocks, first)
 		}
 		out = append(out, l)
 	}
@@ -237,36 +237,36 @@ func lines(rows []metric.Row) []Line {
 
 func line(variant string, rows []metric.Row) Line {
 	l := Line{Variant: variant}
-	l.Valid, l.Trials = trials(rows)
+	l.Valid, l.Trials = countTrials(rows)
 	l.Failed = worstFailed(rows)
-	closed, open := those(rows, isClosed), those(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
+	closed, open := filterRows(rows, isClosed), filterRows(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	head, name := headline(rows)
-	l.Served = figure(values(head, name, metric.Row.Counts))
-	l.Served.Bound = slices.ContainsFunc(metric.Counting(head), func(r metric.Row) bool { return validity(r) == lab.Censored })
-	l.P50MS = figure(values(open, "latency_p50_ms", valid))
-	l.P99MS = figure(values(open, "latency_p99_ms", valid))
+	l.Served = newFigure(values(head, name, metric.Row.IsUsable))
+	l.Served.Bound = slices.ContainsFunc(metric.UsableRows(head), func(r metric.Row) bool { return validity(r) == lab.Censored })
+	l.P50MS = newFigure(values(open, "latency_p50_ms", isValid))
+	l.P99MS = newFigure(values(open, "latency_p99_ms", isValid))
 	if len(open) == 0 {
-		ladder := those(closed, func(r metric.Row) bool { return kind(r) == lab.Ladder })
-		l.P50MS = figure(values(ladder, "latency_raw_p50_ms", valid))
-		l.P99MS = figure(values(ladder, "latency_raw_p99_ms", valid))
+		ladder := filterRows(closed, func(r metric.Row) bool { return phaseKind(r) == lab.Ladder })
+		l.P50MS = newFigure(values(ladder, "latency_raw_p50_ms", isValid))
+		l.P99MS = newFigure(values(ladder, "latency_raw_p99_ms", isValid))
 		open = closed
 	}
-	l.CPUUS = figure(values(open, "cpu_us_per_request", valid))
-	l.MemoryMiB = figure(byTrial(rows, "memory_peak_mib", func(had, x float64) float64 { return max(had, x) }))
-	l.ColdStartMS = figure(byTrial(rows, "cold_start_ms", func(_, x float64) float64 { return x }))
+	l.CPUUS = newFigure(values(open, "cpu_us_per_request", isValid))
+	l.MemoryMiB = newFigure(onePerTrial(rows, "memory_peak_mib", func(had, x float64) float64 { return max(had, x) }))
+	l.ColdStartMS = newFigure(onePerTrial(rows, "cold_start_ms", func(_, x float64) float64 { return x }))
 	return l
 }
 
-// byTrial is one figure for each trial, as it is the trial's and not the phase's;
+// onePerTrial is one figure for each trial, as it is the trial's and not the phase's;
 // both says which of two that its rows have.
-func byTrial(rows []metric.Row, name string, both func(had, x float64) float64) []float64 {
+func onePerTrial(rows []metric.Row, name string, both func(had, x float64) float64) []float64 {
 	seen := map[lab.TrialID]float64{}
-	for _, r := range metric.Counting(rows) {
+	for _, r := range metric.UsableRows(rows) {
 		x, ok := r.Float(name)
 		if !ok {
 			continue
 		}
-		id := r.Trial()
+		id := r.TrialID()
 		id.Attempt = 0 // phases that count may be of several
 		if had, more := seen[id]; more {
 			x = both(had, x)
@@ -279,21 +279,21 @@ func byTrial(rows []metric.Row, name string, both func(had, x float64) float64) 
 // headline is what a section ranks by: the closed loop's throughput, or without
 // one what a search found, or the open loop's goodput.
 func headline(rows []metric.Row) (of []metric.Row, name string) {
-	if closed := those(rows, isClosed); len(closed) > 0 {
+	if closed := filterRows(rows, isClosed); len(closed) > 0 {
 		return closed, "throughput_rps"
 	}
-	if searches := those(rows, isSearch); len(searches) > 0 {
+	if searches := filterRows(rows, isSearch); len(searches) > 0 {
 		return searches, "capacity_rps"
 	}
-	return those(rows, isOpen), "goodput_rps"
+	return filterRows(rows, isOpen), "goodput_rps"
 }
 
-// trials are how many were measured, each attempt for itself, and of how many every
+// countTrials are how many were measured, each attempt for itself, and of how many every
 // phase is valid or a bound.
-func trials(rows []metric.Row) (usable, all int) {
+func countTrials(rows []metric.Row) (usable, all int) {
 	spoilt := map[lab.TrialID]bool{}
 	for _, r := range rows {
-		spoilt[r.Trial()] = spoilt[r.Trial()] || !r.Counts()
+		spoilt[r.TrialID()] = spoilt[r.TrialID()] || !r.IsUsable()
 	}
 	for _, bad := range spoilt {
 		if !bad {
@@ -303,7 +303,7 @@ func trials(rows []metric.Row) (usable, all int) {
 	return usable, len(spoilt)
 }
 
-func those(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
+func filterRows(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
 	for _, r := range rows {
 		if wanted(r) {
 			out = append(out, r)
@@ -315,7 +315,7 @@ func those(rows []metric.Row, wanted func(metric.Row) bool) (out []metric.Row) {
 // values are those of a column in the rows that count and are wanted.
 func values(rows []metric.Row, name string, wanted func(metric.Row) bool) []float64 {
 	var xs []float64
-	for _, r := range metric.Counting(rows) {
+	for _, r := range metric.UsableRows(rows) {
 		if f, ok := r.Float(name); ok && wanted(r) {
 			xs = append(xs, f)
 		}
@@ -323,19 +323,19 @@ func values(rows []metric.Row, name string, wanted func(metric.Row) bool) []floa
 	return xs
 }
 
-// figure of bounds and values together is itself a bound: no true value lies
+// newFigure of bounds and values together is itself a bound: no true value lies
 // below what was seen, so neither does their median.
-func figure(xs []float64) Figure {
+func newFigure(xs []float64) Figure {
 	lowest, most := stat.Range(xs)
-	return Figure{N: len(xs), Median: stat.Median(xs), Lowest: lowest, Most: most}
+	return Figure{N: len(xs), Median: stat.Median(xs), Lowest: lowest, Highest: most}
 }
 
 func servedByBlock(rows []metric.Row) map[int64]float64 {
 	served := map[int64]float64{}
 	head, name := headline(rows)
-	for _, r := range metric.Counting(head) {
+	for _, r := range metric.UsableRows(head) {
 		block, _ := r.Int("block")
-		if f, ok := r.Float(name); ok && valid(r) {
+		if f, ok := r.Float(name); ok && isValid(r) {
 			served[block] = f
 		}
 	}
@@ -354,11 +354,11 @@ func pairedRatio(a, b map[int64]float64) float64 {
 	return stat.Median(ratios)
 }
 
-func notes(rows []metric.Row) []string {
+func invalidRows(rows []metric.Row) []string {
 	rank := map[lab.Validity]int{lab.Failed: 0, lab.Disturbed: 1, lab.Censored: 2}
 	var bad []metric.Row
 	for _, r := range rows {
-		if !valid(r) {
+		if !isValid(r) {
 			bad = append(bad, r)
 		}
 	}

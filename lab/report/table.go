@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	width      = 100 // of the terminal table, in characters
-	mostNotes  = 12
-	longestWhy = 240 // characters of a note; trials.csv has all of it
-	none       = "-"
+	width         = 100 // of the terminal table, in characters
+	maxNotes      = 12
+	maxNoteLength = 240 // characters of a note; trials.csv has all of it
+	noValue       = "-"
 )
 
 // column is one column of the table, in the terminal and in Markdown.
@@ -28,7 +28,7 @@ var columns = []column{
 	{"", "variant", func(l Line) string { return l.Variant }},
 	{"valid", "trials", func(l Line) string { return fmt.Sprintf("%d/%d", l.Valid, l.Trials) }},
 	{"served", "req/s", func(l Line) string { return l.Served.ranged() }},
-	{"vs", "first", func(l Line) string { return ratio(l.ToFirst) }},
+	{"vs", "first", func(l Line) string { return ratio(l.RatioToFirst) }},
 	{"p50", "ms", func(l Line) string { return l.P50MS.String() }},
 	{"p99", "ms", func(l Line) string { return l.P99MS.String() }},
 	{"CPU", "µs/req", func(l Line) string { return l.CPUUS.String() }},
@@ -40,9 +40,9 @@ var columns = []column{
 func (f Figure) String() string {
 	switch {
 	case f.N == 0:
-		return none
+		return noValue
 	case f.Bound:
-		return ">= " + digits(f.Median, down)
+		return ">= " + digits(f.Median, roundBoundDown)
 	}
 	return digits(f.Median, math.Round)
 }
@@ -52,19 +52,19 @@ func (f Figure) ranged() string {
 	if f.N < 2 || f.Bound {
 		return f.String()
 	}
-	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Most, math.Round))
+	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Highest, math.Round))
 }
 
-// Digits is a figure in as many digits as the table has.
-func Digits(x float64) string { return digits(x, math.Round) }
+// FormatDigits is a figure in as many digits as the table has.
+func FormatDigits(x float64) string { return digits(x, math.Round) }
 
 // A bound is rounded down, never above what was seen, and one that the truth lies
 // below is rounded up. By how much arithmetic errs is no part of a figure: 1.9999999999
 // was seen as 2.
-func down(x float64) float64 { return math.Floor(x * (1 + arithmetic)) }
-func up(x float64) float64   { return math.Ceil(x * (1 - arithmetic)) }
+func roundBoundDown(x float64) float64 { return math.Floor(x * (1 + roundingError)) }
+func roundBoundUp(x float64) float64   { return math.Ceil(x * (1 - roundingError)) }
 
-const arithmetic = 1e-9
+const roundingError = 1e-9
 
 // digits writes whole numbers from 100 on, below them three digits and at most
 // three decimals.
@@ -79,7 +79,7 @@ func digits(x float64, round func(float64) float64) string {
 
 func ratio(x float64) string {
 	if math.IsNaN(x) {
-		return none
+		return noValue
 	}
 	return strconv.FormatFloat(x, 'f', 2, 64) + "x"
 }
@@ -87,25 +87,25 @@ func ratio(x float64) string {
 func (s Section) title() string {
 	var loads []string
 	switch {
-	case strings.HasPrefix(s.Closed, string(lab.Ladder)) && s.Connections == 1:
-		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.also())
-	case strings.HasPrefix(s.Closed, string(lab.Ladder)):
-		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.also())
-	case s.Closed != "":
-		loads = append(loads, fmt.Sprintf("%s over %d connections", s.Closed, s.Connections))
+	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)) && s.Connections == 1:
+		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.ladderName())
+	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)):
+		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
+	case s.ClosedPhase != "":
+		loads = append(loads, fmt.Sprintf("%s over %d connections", s.ClosedPhase, s.Connections))
 	}
 	switch {
-	case lab.KindOf(s.Open) == lab.Capacity:
-		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.Open))
+	case lab.PhaseKindOf(s.OpenPhase) == lab.Capacity:
+		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.OpenPhase))
 	case len(s.RatesRPS) == 0:
-	case s.DeadlineMS > 0 && s.Closed == "":
+	case s.DeadlineMS > 0 && s.ClosedPhase == "":
 		loads = append(loads, fmt.Sprintf("goodput within %s ms, at %s", strconv.FormatFloat(s.DeadlineMS, 'f', -1, 64), s.rates()))
 	default:
 		loads = append(loads, "p50 and p99 at "+s.rates())
 	}
 	name := s.Scenario
 	if s.CPUs > 0 {
-		name += " on " + cpus(int(s.CPUs))
+		name += " on " + cpuCount(int(s.CPUs))
 	}
 	if len(loads) == 0 {
 		return name
@@ -113,13 +113,13 @@ func (s Section) title() string {
 	return name + ": " + strings.Join(loads, ", ")
 }
 
-// also is a closed loop's name where it says more than its kind: two may be of as
+// ladderName is a closed loop's name where it says more than its kind: two may be of as
 // many connections.
-func (s Section) also() string {
-	if !strings.Contains(s.Closed, "-") {
+func (s Section) ladderName() string {
+	if !strings.Contains(s.ClosedPhase, "-") {
 		return ""
 	}
-	return " (" + s.Closed + ")"
+	return " (" + s.ClosedPhase + ")"
 }
 
 // rates is what the open loop offered: one rate, or those of all variants.
@@ -129,8 +129,8 @@ func (s Section) rates() string {
 		text += " to " + strconv.FormatFloat(slices.Max(s.RatesRPS), 'f', -1, 64)
 	}
 	text += " req/s"
-	if strings.Contains(s.Open, "-") {
-		text += " (" + s.Open + ")"
+	if strings.Contains(s.OpenPhase, "-") {
+		text += " (" + s.OpenPhase + ")"
 	}
 	return text
 }
@@ -147,9 +147,9 @@ func (s Summary) legend() []string {
 	out = append(out, s.failuresLegend()...)
 	switch {
 	case s.Blocks == 1:
-		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", lab.FewestBlocks))
-	case s.Blocks < lab.FewestBlocks:
-		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, lab.FewestBlocks))
+		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", lab.MinBlocks))
+	case s.Blocks < lab.MinBlocks:
+		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, lab.MinBlocks))
 	}
 	return out
 }
@@ -157,10 +157,10 @@ func (s Summary) legend() []string {
 // shownNotes is the notes that fit, and how many do not.
 func (s Summary) shownNotes() []string {
 	var out []string
-	for _, n := range s.Notes[:min(len(s.Notes), mostNotes)] {
-		out = append(out, shorten(n, longestWhy))
+	for _, n := range s.InvalidRows[:min(len(s.InvalidRows), maxNotes)] {
+		out = append(out, shorten(n, maxNoteLength))
 	}
-	if more := len(s.Notes) - len(out); more > 0 {
+	if more := len(s.InvalidRows) - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("and %d more: see validity_reason in trials.csv", more))
 	}
 	return out
@@ -191,10 +191,10 @@ func (s Summary) table(b *strings.Builder) {
 func (s Summary) widths(columns []column) []int {
 	widths := make([]int, len(columns))
 	for i, c := range columns {
-		widths[i] = max(length(c.above), length(c.name))
+		widths[i] = max(runeCount(c.above), runeCount(c.name))
 		for _, section := range s.Sections {
 			for _, l := range section.Lines {
-				widths[i] = max(widths[i], length(c.cell(l)))
+				widths[i] = max(widths[i], runeCount(c.cell(l)))
 			}
 		}
 	}
@@ -213,7 +213,7 @@ func textLine(b *strings.Builder, columns []column, widths []int, cell func(colu
 		if i == 0 {
 			text = shorten(text, widths[0])
 		}
-		pad := strings.Repeat(" ", widths[i]-length(text))
+		pad := strings.Repeat(" ", widths[i]-runeCount(text))
 		if i == 0 {
 			line.WriteString("  " + text + pad)
 		} else {
@@ -223,7 +223,7 @@ func textLine(b *strings.Builder, columns []column, widths []int, cell func(colu
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
-func length(s string) int { return utf8.RuneCountInString(s) }
+func runeCount(s string) int { return utf8.RuneCountInString(s) }
 
 // shorten takes the middle out of what is longer than most characters.
 func shorten(s string, most int) string {
@@ -236,11 +236,11 @@ func shorten(s string, most int) string {
 }
 
 // wrap writes a paragraph; lines after the first are indented two more.
-func wrap(b *strings.Builder, indent, text string) { hang(b, indent, indent+"  ", text) }
+func wrap(b *strings.Builder, indent, text string) { wrapHanging(b, indent, indent+"  ", text) }
 
-// hang writes a paragraph: its first line begins with one text, the others with
+// wrapHanging writes a paragraph: its first line begins with one text, the others with
 // another.
-func hang(b *strings.Builder, first, indent, text string) {
+func wrapHanging(b *strings.Builder, first, indent, text string) {
 	line := strings.TrimSuffix(first, " ")
 	if strings.TrimSpace(first) == "" {
 		line = first
@@ -251,8 +251,8 @@ func hang(b *strings.Builder, first, indent, text string) {
 			if empty {
 				space = ""
 			}
-			room := width - length(line) - length(space)
-			if length(word) <= room {
+			room := width - runeCount(line) - runeCount(space)
+			if runeCount(word) <= room {
 				line += space + word
 				break
 			}
@@ -271,20 +271,20 @@ func hang(b *strings.Builder, first, indent, text string) {
 func (s Summary) markdownTable(b *strings.Builder) {
 	columns := s.columns()
 	for _, section := range s.Sections {
-		fmt.Fprintf(b, "\n%s\n\n|", plain(section.title()))
+		fmt.Fprintf(b, "\n%s\n\n|", escapeMarkdown(section.title()))
 		for _, c := range columns {
-			b.WriteString(" " + plain(strings.TrimSpace(c.above+" "+c.name)) + " |")
+			b.WriteString(" " + escapeMarkdown(strings.TrimSpace(c.above+" "+c.name)) + " |")
 		}
 		b.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)-1) + "\n")
 		for _, l := range section.Lines {
 			b.WriteByte('|')
 			for _, c := range columns {
-				b.WriteString(" " + plain(c.cell(l)) + " |")
+				b.WriteString(" " + escapeMarkdown(c.cell(l)) + " |")
 			}
 			b.WriteByte('\n')
 		}
 	}
 }
 
-// plain keeps text from being read as Markdown.
-var plain = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
+// escapeMarkdown keeps text from being read as Markdown.
+var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace

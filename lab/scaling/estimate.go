@@ -17,8 +17,8 @@ const (
 	AtLeast Bound = ">="
 	AtMost  Bound = "<="
 
-	// open is of what bounds leave no side to. It is no estimate's: there is none of it.
-	open Bound = "?"
+	// unknownBound is of what bounds leave no side to. It is no estimate's: there is none of it.
+	unknownBound Bound = "?"
 )
 
 // Estimate is the geometric mean over blocks, and its interval of 95 %. What is
@@ -32,20 +32,20 @@ type Estimate struct {
 	Bound  Bound    `json:"bound,omitempty"`
 }
 
-func estimate(byBlock map[int64]quantity) Estimate {
+func newEstimate(byBlock map[int64]boundedValue) Estimate {
 	e := Estimate{Blocks: len(byBlock)}
 	var logs []float64
 	for _, block := range slices.Sorted(maps.Keys(byBlock)) {
 		q := byBlock[block]
-		e.Bound = e.Bound.and(q.bound)
+		e.Bound = e.Bound.combine(q.bound)
 		logs = append(logs, q.log)
 	}
-	if e.Bound == open {
+	if e.Bound == unknownBound {
 		return Estimate{Blocks: e.Blocks}
 	}
-	effect := stat.Paired(logs)
+	effect := stat.PairedEffect(logs)
 	low, high := effect.Interval(lab.Alpha)
-	e.Value, e.Low, e.High = finite(math.Exp(effect.Mean)), finite(math.Exp(low)), finite(math.Exp(high))
+	e.Value, e.Low, e.High = finiteOrNil(math.Exp(effect.Mean)), finiteOrNil(math.Exp(low)), finiteOrNil(math.Exp(high))
 	if math.IsInf(low, -1) || e.Bound == AtMost {
 		e.Low = nil
 	}
@@ -55,8 +55,8 @@ func estimate(byBlock map[int64]quantity) Estimate {
 	return e
 }
 
-// times is the estimate in other units.
-func (e Estimate) times(factor float64) Estimate {
+// scaledBy is the estimate in other units.
+func (e Estimate) scaledBy(factor float64) Estimate {
 	for _, end := range []**float64{&e.Value, &e.Low, &e.High} {
 		if *end != nil {
 			scaled := **end * factor
@@ -66,49 +66,49 @@ func (e Estimate) times(factor float64) Estimate {
 	return e
 }
 
-func finite(x float64) *float64 {
+func finiteOrNil(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil
 	}
 	return &x
 }
 
-// quantity is a positive number, or a bound of one.
-type quantity struct {
+// boundedValue is a positive number, or a bound of one.
+type boundedValue struct {
 	log   float64
 	bound Bound
 }
 
-func exactly(x float64) quantity { return quantity{log: math.Log(x)} }
+func exactValue(x float64) boundedValue { return boundedValue{log: math.Log(x)} }
 
-// over is q/p. It is open where bounds of the two go against one another: how large
+// dividedBy is q/p. It is open where bounds of the two go against one another: how large
 // a quotient of two unsaturated servers is nobody knows.
-func (q quantity) over(p quantity) quantity {
-	return quantity{q.log - p.log, q.bound.and(p.bound.inverse())}
+func (q boundedValue) dividedBy(p boundedValue) boundedValue {
+	return boundedValue{q.log - p.log, q.bound.combine(p.bound.inverse())}
 }
 
-// quotients are those of the blocks that have both. What is open stays among them:
+// ratiosByBlock are those of the blocks that have both. What is open stays among them:
 // the mean of the others would be one of chosen blocks.
-func quotients(a, b map[int64]quantity) map[int64]quantity {
-	all := map[int64]quantity{}
+func ratiosByBlock(a, b map[int64]boundedValue) map[int64]boundedValue {
+	all := map[int64]boundedValue{}
 	for block, q := range a {
 		if p, both := b[block]; both {
-			all[block] = q.over(p)
+			all[block] = q.dividedBy(p)
 		}
 	}
 	return all
 }
 
-// and is the bound of a product: open where its factors are bounds of different
+// combine is the bound of a product: open where its factors are bounds of different
 // kinds.
-func (b Bound) and(o Bound) Bound {
+func (b Bound) combine(o Bound) Bound {
 	switch {
 	case b == Exact || b == o:
 		return o
 	case o == Exact:
 		return b
 	}
-	return open
+	return unknownBound
 }
 
 // inverse is the bound of the reciprocal.

@@ -22,45 +22,45 @@ type Fit struct {
 }
 
 const (
-	resamples = 2000
-	seed      = 1 // the same rows have the same intervals
+	resamples     = 2000
+	bootstrapSeed = 1 // the same rows have the same intervals
 )
 
-// fit finds the coefficients of a curve, or says why it does not.
-func fit(of series, c Curve) (*Fit, string) {
-	if n := len(c.Points); n < stat.FewestUSL {
-		return nil, fmt.Sprintf("a fit needs four core counts; this has %d (%s)", n, c.Cores())
+// fitCurve finds the coefficients of a curve, or says why it does not.
+func fitCurve(of series, c Curve) (*Fit, string) {
+	if n := len(c.Points); n < stat.MinUSLPoints {
+		return nil, fmt.Sprintf("a fit needs four core counts; this has %d (%s)", n, c.CoresNote())
 	}
 	if doubts := of.doubts(); len(doubts) > 0 {
 		return nil, "no fit: " + strings.Join(doubts, "; ")
 	}
-	counts := of.known()
-	if len(counts) < stat.FewestUSL {
-		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d", lab.FewestBlocks, len(counts))
+	counts := of.exactCoreCounts()
+	if len(counts) < stat.MinUSLPoints {
+		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d", lab.MinBlocks, len(counts))
 	}
-	blocks := of.complete(counts)
-	if len(blocks) < lab.FewestBlocks {
-		return nil, fmt.Sprintf("too few valid blocks for a fit (%d; %d are needed)", len(blocks), lab.FewestBlocks)
+	blocks := of.completeBlocks(counts)
+	if len(blocks) < lab.MinBlocks {
+		return nil, fmt.Sprintf("too few valid blocks for a fit (%d; %d are needed)", len(blocks), lab.MinBlocks)
 	}
 	law, err := stat.FitUSL(slices.Concat(blocks...))
 	if err != nil {
 		return nil, fmt.Sprintf("no fit: %v", err)
 	}
-	low, high, err := stat.BootstrapUSL(blocks, resamples, seed)
+	low, high, err := stat.BootstrapUSL(blocks, resamples, bootstrapSeed)
 	if err != nil {
 		return nil, fmt.Sprintf("no interval of a fit: %v", err)
 	}
 	f := &Fit{
-		Lambda: between(len(blocks), low.Lambda, law.Lambda, high.Lambda),
-		Sigma:  between(len(blocks), low.Sigma, law.Sigma, high.Sigma),
-		Kappa:  between(len(blocks), low.Kappa, law.Kappa, high.Kappa),
+		Lambda: intervalEstimate(len(blocks), low.Lambda, law.Lambda, high.Lambda),
+		Sigma:  intervalEstimate(len(blocks), low.Sigma, law.Sigma, high.Sigma),
+		Kappa:  intervalEstimate(len(blocks), low.Kappa, law.Kappa, high.Kappa),
 		// Both coefficients bring the peak nearer, and what one has too much the
 		// other has too little: the interval is wider than it had to be.
-		Peak: between(len(blocks), high.Peak(), law.Peak(), low.Peak()),
+		Peak: intervalEstimate(len(blocks), high.Peak(), law.Peak(), low.Peak()),
 	}
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("the fit leaves out %d cores: fewer than %d of its blocks are no bounds", p.Cores, lab.FewestBlocks))
+			f.Doubts = append(f.Doubts, fmt.Sprintf("the fit leaves out %d cores: fewer than %d of its blocks are no bounds", p.Cores, lab.MinBlocks))
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
@@ -69,15 +69,15 @@ func fit(of series, c Curve) (*Fit, string) {
 	return f, ""
 }
 
-func between(blocks int, low, value, high float64) Estimate {
-	return Estimate{Blocks: blocks, Value: finite(value), Low: finite(low), High: finite(high)}
+func intervalEstimate(blocks int, low, value, high float64) Estimate {
+	return Estimate{Blocks: blocks, Value: finiteOrNil(value), Low: finiteOrNil(low), High: finiteOrNil(high)}
 }
 
-// complete are the blocks in which all of the counts are known, as points.
-func (s series) complete(counts []int) (blocks [][]stat.Point) {
+// completeBlocks are the blocks in which all of the counts are known, as points.
+func (s series) completeBlocks(counts []int) (blocks [][]stat.Point) {
 	byBlock := map[int64][]stat.Point{}
 	for _, cores := range counts {
-		for block, q := range s.at(cores) {
+		for block, q := range s.byBlock(cores) {
 			if q.bound == Exact {
 				byBlock[block] = append(byBlock[block], stat.Point{N: float64(cores), X: math.Exp(q.log)})
 			}
@@ -91,15 +91,15 @@ func (s series) complete(counts []int) (blocks [][]stat.Point) {
 	return blocks
 }
 
-// known are the numbers of cores of which enough blocks are no bounds.
-func (s series) known() []int {
+// exactCoreCounts are the numbers of cores of which enough blocks are no bounds.
+func (s series) exactCoreCounts() []int {
 	return slices.DeleteFunc(s.cores(), func(cores int) bool {
 		exact := 0
-		for _, q := range s.at(cores) {
+		for _, q := range s.byBlock(cores) {
 			if q.bound == Exact {
 				exact++
 			}
 		}
-		return exact < lab.FewestBlocks
+		return exact < lab.MinBlocks
 	})
 }

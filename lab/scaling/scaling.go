@@ -18,29 +18,29 @@ import (
 
 // Curve is one variant in one phase on several numbers of CPUs.
 type Curve struct {
-	Scenario string   `json:"scenario"`
-	Variant  string   `json:"variant"` // an id
-	Phase    string   `json:"phase"`
-	Metric   string   `json:"metric"` // the column that grows: throughput_rps, or capacity_rps of a search
-	Points   []Point  `json:"points"` // by cores, ascending: two at least
-	Fit      *Fit     `json:"fit"`    // nil where there is none
-	Reason   string   `json:"reason,omitempty"`
-	Doubts   []string `json:"doubts,omitempty"` // what weakens the figures
+	Scenario    string   `json:"scenario"`
+	Variant     string   `json:"variant"` // an id
+	Phase       string   `json:"phase"`
+	Metric      string   `json:"metric"` // the column that grows: throughput_rps, or capacity_rps of a search
+	Points      []Point  `json:"points"` // by cores, ascending: two at least
+	Fit         *Fit     `json:"fit"`    // nil where there is none
+	NoFitReason string   `json:"reason,omitempty"`
+	Doubts      []string `json:"doubts,omitempty"` // what weakens the figures
 }
 
 // Point is a curve at one number of CPUs. Ratios are of the same block; those to
 // itself of the fewest cores are exactly 1.
 type Point struct {
-	Cores       int      `json:"cores"`
-	Throughput  Estimate `json:"throughput_rps"`
-	SpeedUp     Estimate `json:"speed_up"`      // throughput over that on the fewest cores
-	Efficiency  Estimate `json:"efficiency"`    // speed-up / (cores / fewest): 1 of what scales in a straight line
-	BurnSpeedUp Estimate `json:"burn_speed_up"` // of lab.Burn on as many
-	Relative    Estimate `json:"relative"`      // speed-up over the burn's
+	Cores          int      `json:"cores"`
+	Throughput     Estimate `json:"throughput_rps"`
+	SpeedUp        Estimate `json:"speed_up"`      // throughput over that on the fewest cores
+	Efficiency     Estimate `json:"efficiency"`    // speed-up / (cores / fewest): 1 of what scales in a straight line
+	BurnSpeedUp    Estimate `json:"burn_speed_up"` // of lab.Burn on as many
+	RelativeToBurn Estimate `json:"relative"`      // speed-up over the burn's
 }
 
-// Cores says which cores a curve is of: "1 to 2 cores only".
-func (c Curve) Cores() string {
+// CoresNote says which cores a curve is of: "1 to 2 cores only".
+func (c Curve) CoresNote() string {
 	return fmt.Sprintf("%d to %d cores only", c.Points[0].Cores, c.Points[len(c.Points)-1].Cores)
 }
 
@@ -49,9 +49,9 @@ func (c Curve) Cores() string {
 // with clients enough for every CPU have measured on more than one number of CPUs.
 // Other loads do not ask for all that a server has.
 func Curves(rows []metric.Row) []Curve {
-	all, burns := map[subject]series{}, series{}
-	for _, r := range metric.Counting(rows) {
-		s, ok := subjectOf(r)
+	all, burns := map[curveKey]series{}, series{}
+	for _, r := range metric.UsableRows(rows) {
+		s, ok := curveKeyOf(r)
 		if !ok {
 			continue
 		}
@@ -64,50 +64,50 @@ func Curves(rows []metric.Row) []Curve {
 		}
 	}
 	var curves []Curve
-	for _, s := range slices.SortedFunc(maps.Keys(all), subject.compare) {
+	for _, s := range slices.SortedFunc(maps.Keys(all), curveKey.compare) {
 		beside := burns
 		if s.isBurn() {
 			beside = nil // it is what others are compared with
 		}
-		if c, ok := curve(s, all[s], beside); ok {
+		if c, ok := newCurve(s, all[s], beside); ok {
 			curves = append(curves, c)
 		}
 	}
 	return curves
 }
 
-// subject is what a curve is of.
-type subject struct{ scenario, variant, phase string }
+// curveKey is what a curve is of.
+type curveKey struct{ scenario, variant, phase string }
 
-func subjectOf(r metric.Row) (s subject, ok bool) {
-	s = subject{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
+func curveKeyOf(r metric.Row) (s curveKey, ok bool) {
+	s = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
 	clients, _ := r.Int("connections")
 	cpus, _ := r.Int("server_cpus")
-	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder && clients >= clientsPerCPU*cpus
+	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder && clients >= minClientsPerCPU*cpus
 }
 
-// clientsPerCPU is from where on a ladder asks for all that a server has
+// minClientsPerCPU is from where on a ladder asks for all that a server has
 // (design.md, protocol point 13).
-const clientsPerCPU = 4
+const minClientsPerCPU = 4
 
-func (s subject) compare(o subject) int {
+func (s curveKey) compare(o curveKey) int {
 	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))
 }
 
-func (s subject) kind() lab.PhaseKind { return lab.KindOf(s.phase) }
+func (s curveKey) kind() lab.PhaseKind { return lab.PhaseKindOf(s.phase) }
 
-func (s subject) metric() string {
+func (s curveKey) metric() string {
 	if s.kind() == lab.Capacity {
 		return "capacity_rps"
 	}
 	return "throughput_rps"
 }
 
-func (s subject) isBurn() bool {
-	return s.scenario == lab.BurnScenario && s.variant == lab.Burn && s.kind() == lab.Peak
+func (s curveKey) isBurn() bool {
+	return s.scenario == lab.BurnScenario && s.variant == lab.BurnVariant && s.kind() == lab.Peak
 }
 
-func curve(s subject, of, burns series) (Curve, bool) {
+func newCurve(s curveKey, of, burns series) (Curve, bool) {
 	counts := of.cores()
 	if len(counts) < 2 {
 		return Curve{}, false
@@ -119,23 +119,23 @@ func curve(s subject, of, burns series) (Curve, bool) {
 	for _, n := range counts {
 		up, burn := of.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
 		p := Point{
-			Cores: n, Throughput: estimate(of.at(n)), SpeedUp: estimate(up),
-			BurnSpeedUp: estimate(burn), Relative: estimate(quotients(up, burn)),
+			Cores: n, Throughput: newEstimate(of.byBlock(n)), SpeedUp: newEstimate(up),
+			BurnSpeedUp: newEstimate(burn), RelativeToBurn: newEstimate(ratiosByBlock(up, burn)),
 		}
-		p.Efficiency = p.SpeedUp.times(float64(counts[0]) / float64(n))
+		p.Efficiency = p.SpeedUp.scaledBy(float64(counts[0]) / float64(n))
 		c.Points = append(c.Points, p)
-		if doubt := superlinear(p); doubt != "" {
+		if doubt := superlinearDoubt(p); doubt != "" {
 			c.Doubts = append(c.Doubts, doubt)
 		}
 	}
-	c.Fit, c.Reason = fit(of, c)
+	c.Fit, c.NoFitReason = fitCurve(of, c)
 	return c, true
 }
 
-// superlinear returns the doubt about a point whose efficiency is above 1 by its
+// superlinearDoubt returns the doubt about a point whose efficiency is above 1 by its
 // interval; empty where there is none. CPUs do not add more than themselves: a
 // request is cheaper there for another reason, or the measurement is biased.
-func superlinear(p Point) string {
+func superlinearDoubt(p Point) string {
 	if p.Efficiency.Low == nil || *p.Efficiency.Low <= 1 {
 		return ""
 	}

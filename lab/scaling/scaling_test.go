@@ -20,7 +20,7 @@ func row(scenario, variant string, cores, block int, rps float64) metric.Row {
 	return metric.Row{
 		"scenario": metric.Text(scenario), "variant": metric.Text(variant), "phase": metric.Text("peak"),
 		"server_cpus": metric.Int(int64(cores)), "block": metric.Int(int64(block)), "attempt": metric.Int(1),
-		"throughput_rps": metric.Num(rps), "validity": metric.Text(string(lab.Valid)),
+		"throughput_rps": metric.Number(rps), "validity": metric.Text(string(lab.Valid)),
 	}
 }
 
@@ -70,7 +70,7 @@ func TestRatiosAreOfTheSameBlock(t *testing.T) {
 		slow, second := 1/float64(block), 2-0.1*float64(block)
 		rows = append(rows,
 			row("scaling", "node/cluster", 1, block, 100*slow), row("scaling", "node/cluster", 2, block, 100*slow*second*0.9),
-			row(lab.BurnScenario, lab.Burn, 1, block, 40*slow), row(lab.BurnScenario, lab.Burn, 2, block, 40*slow*second))
+			row(lab.BurnScenario, lab.BurnVariant, 1, block, 40*slow), row(lab.BurnScenario, lab.BurnVariant, 2, block, 40*slow*second))
 	}
 	curves := Curves(rows)
 	if len(curves) != 2 || curves[0].Scenario != lab.BurnScenario || curves[1].Variant != "node/cluster" {
@@ -82,7 +82,7 @@ func TestRatiosAreOfTheSameBlock(t *testing.T) {
 	}
 	one, two := c.Points[0], c.Points[1]
 	expect(t, "the speed-up over itself", one.SpeedUp, "1.000 [1.000, 1.000] of 6")
-	expect(t, "what it gains beside the burn", two.Relative, "0.900 [0.900, 0.900] of 6")
+	expect(t, "what it gains beside the burn", two.RelativeToBurn, "0.900 [0.900, 0.900] of 6")
 	if *two.SpeedUp.Low >= *two.SpeedUp.Value || *two.BurnSpeedUp.Low >= *two.BurnSpeedUp.Value {
 		t.Errorf("no error in what varies: %s and the burn's %s", shown(two.SpeedUp), shown(two.BurnSpeedUp))
 	}
@@ -121,7 +121,7 @@ func TestEfficiencyAboveOneIsDoubted(t *testing.T) {
 	}
 }
 
-func TestIntervalsAreStudents(t *testing.T) {
+func TestIntervalsUseStudentsT(t *testing.T) {
 	var rows []metric.Row
 	for block, log := range []float64{0.4, 0.6, 0.6, 0.4} {
 		rows = append(rows, row("s", "a/b", 2, block+1, 10), row("s", "a/b", 6, block+1, 10*math.Exp(log)))
@@ -207,12 +207,12 @@ func TestTheLastAttemptThatCountsIsTaken(t *testing.T) {
 }
 
 // A capacity grows with cores; what an open loop is offered does not.
-func TestCurvesAreOfWhatCanGrow(t *testing.T) {
+func TestCurvesAreOfPhasesThatSaturate(t *testing.T) {
 	var rows []metric.Row
 	for phase, connections := range map[string]int64{"capacity-p99": 1, "steady": 64, "peak": 1, "ladder-7": 7, "ladder-8": 8} {
 		for cores := 1; cores <= 2; cores++ {
 			rows = append(rows, with(row("s", "a/b", cores, 1, 1000), metric.Row{
-				"phase": metric.Text(phase), "capacity_rps": metric.Num(300 * float64(cores)), "connections": metric.Int(connections),
+				"phase": metric.Text(phase), "capacity_rps": metric.Number(300 * float64(cores)), "connections": metric.Int(connections),
 			}))
 		}
 	}
@@ -220,8 +220,8 @@ func TestCurvesAreOfWhatCanGrow(t *testing.T) {
 	if len(curves) != 3 || curves[0].Phase != "capacity-p99" || curves[1].Phase != "ladder-8" || curves[2].Phase != "peak" {
 		t.Fatalf("curves %+v", curves)
 	}
-	if curves[0].Metric != "capacity_rps" || curves[0].Cores() != "1 to 2 cores only" {
-		t.Errorf("of %s, %s", curves[0].Metric, curves[0].Cores())
+	if curves[0].Metric != "capacity_rps" || curves[0].CoresNote() != "1 to 2 cores only" {
+		t.Errorf("of %s, %s", curves[0].Metric, curves[0].CoresNote())
 	}
 	expect(t, "the capacity's speed-up", curves[0].Points[1].SpeedUp, "2.000 [-, -] of 1")
 	expect(t, "the ladder's", curves[1].Points[1].SpeedUp, "1.000 [-, -] of 1")
@@ -246,7 +246,7 @@ func TestTheLawIsFitted(t *testing.T) {
 	law := stat.USL{Lambda: 50, Sigma: 0.05, Kappa: 0.002}
 	c := only(t, lawful(law, []int{1, 2, 4, 8, 16}, 6, 0.01, rand.New(rand.NewPCG(1, 2))))
 	if c.Fit == nil {
-		t.Fatal(c.Reason)
+		t.Fatal(c.NoFitReason)
 	}
 	for name, is := range map[string]struct {
 		e     Estimate
@@ -263,10 +263,10 @@ func TestTheLawIsFitted(t *testing.T) {
 
 // Where cores cost one another nothing there is no number of them beyond which
 // more bring less.
-func TestALineHasNoPeak(t *testing.T) {
+func TestALinearCurveHasNoPeak(t *testing.T) {
 	c := only(t, lawful(stat.USL{Lambda: 50}, []int{1, 2, 4, 8}, 6, 0, rand.New(rand.NewPCG(1, 2))))
 	if c.Fit == nil || c.Fit.Peak.Value != nil || c.Fit.Peak.High != nil {
-		t.Errorf("fit %+v, %s", c.Fit, c.Reason)
+		t.Errorf("fit %+v, %s", c.Fit, c.NoFitReason)
 	}
 }
 
@@ -290,8 +290,8 @@ func TestFitsAreRefused(t *testing.T) {
 		"three core counts":    {[]int{2, 4, 8}, 6, nil, "a fit needs four core counts; this has 3 (2 to 8 cores only)"},
 		"more workers":         {four, 6, everyRow(metric.Row{"workers": metric.Int(4)}), "no fit: workers 4 on server_cpus 1 (block 1)"},
 		"a quota":              {four, 6, everyRow(metric.Row{"throttled_periods": metric.Int(3)}), "no fit: throttled_periods 3 on server_cpus 1 (block 1)"},
-		"failures":             {four, 6, everyRow(metric.Row{"error_ratio": metric.Num(0.032)}), "no fit: 3.2 % of requests failed on server_cpus 1 (block 1)"},
-		"few failures":         {four, 6, everyRow(metric.Row{"error_ratio": metric.Num(0.001)}), ""},
+		"failures":             {four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.032)}), "no fit: 3.2 % of requests failed on server_cpus 1 (block 1)"},
+		"few failures":         {four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.001)}), ""},
 		"bounds":               {four, 6, everyRow(judged(lab.Censored)), "a fit needs four core counts of which 6 blocks are no bounds; this has 0"},
 		"one that is a bound":  {four, 6, func(rows []metric.Row) { with(rows[3], judged(lab.Censored)) }, "this has 3"},
 		"too few blocks":       {four, 5, nil, "this has 0"},
@@ -306,8 +306,8 @@ func TestFitsAreRefused(t *testing.T) {
 				c.change(rows)
 			}
 			got := only(t, rows)
-			if (got.Fit == nil) != (c.why != "") || !strings.Contains(got.Reason, c.why) {
-				t.Errorf("fit %+v because %q, want %q", got.Fit, got.Reason, c.why)
+			if (got.Fit == nil) != (c.why != "") || !strings.Contains(got.NoFitReason, c.why) {
+				t.Errorf("fit %+v because %q, want %q", got.Fit, got.NoFitReason, c.why)
 			}
 			if left := len(c.counts) == 5; left && (len(got.Fit.Doubts) != 2 || !strings.Contains(got.Fit.Doubts[0], "leaves out 16 cores")) {
 				t.Errorf("doubts %q", got.Fit.Doubts)
@@ -318,14 +318,14 @@ func TestFitsAreRefused(t *testing.T) {
 
 // Requests that failed are a doubt about a curve, also those of the burn beside it.
 func TestFailuresAreADoubt(t *testing.T) {
-	for name, at := range map[string]string{"a/b": "3.2 % of requests failed on server_cpus 1 (block 1)", lab.Burn: "of the native burn: 3.2 % of requests failed"} {
+	for name, at := range map[string]string{"a/b": "3.2 % of requests failed on server_cpus 1 (block 1)", lab.BurnVariant: "of the native burn: 3.2 % of requests failed"} {
 		var rows []metric.Row
 		for _, cores := range []int{1, 2} {
-			rows = append(rows, row("s", "a/b", cores, 1, 100*float64(cores)), row(lab.BurnScenario, lab.Burn, cores, 1, 50*float64(cores)))
+			rows = append(rows, row("s", "a/b", cores, 1, 100*float64(cores)), row(lab.BurnScenario, lab.BurnVariant, cores, 1, 50*float64(cores)))
 		}
 		for _, r := range rows {
 			if r.Text("variant") == name {
-				with(r, metric.Row{"error_ratio": metric.Num(0.032)})
+				with(r, metric.Row{"error_ratio": metric.Number(0.032)})
 			}
 		}
 		for _, c := range Curves(rows) {
@@ -354,8 +354,8 @@ func TestOrderAndUnitsChangeNothing(t *testing.T) {
 		factor := rapid.Float64Range(0.001, 1000).Draw(t, "factor")
 		for block := range rapid.IntRange(1, 8).Draw(t, "blocks") {
 			for _, cores := range []int{1, 2, 3} {
-				for _, variant := range []string{lab.Burn, "a/b"} {
-					scenario := map[string]string{lab.Burn: lab.BurnScenario, "a/b": "s"}[variant]
+				for _, variant := range []string{lab.BurnVariant, "a/b"} {
+					scenario := map[string]string{lab.BurnVariant: lab.BurnScenario, "a/b": "s"}[variant]
 					rps := rapid.Float64Range(1, 1000).Draw(t, "rps")
 					validity := judged(rapid.SampledFrom([]lab.Validity{lab.Valid, lab.Valid, lab.Censored, lab.Failed}).Draw(t, "validity"))
 					rows = append(rows, with(row(scenario, variant, cores, block+1, rps), validity))
@@ -370,8 +370,8 @@ func TestOrderAndUnitsChangeNothing(t *testing.T) {
 		for i, c := range Curves(faster) {
 			for j, p := range c.Points {
 				for name, pair := range map[string][2]Estimate{
-					"speed-up": {p.SpeedUp, want[i].Points[j].SpeedUp}, "relative": {p.Relative, want[i].Points[j].Relative},
-					"throughput": {p.Throughput, want[i].Points[j].Throughput.times(factor)},
+					"speed-up": {p.SpeedUp, want[i].Points[j].SpeedUp}, "relative": {p.RelativeToBurn, want[i].Points[j].RelativeToBurn},
+					"throughput": {p.Throughput, want[i].Points[j].Throughput.scaledBy(factor)},
 				} {
 					if !alike(pair[0], pair[1]) {
 						t.Errorf("in other units the %s is %s instead of %s", name, shown(pair[0]), shown(pair[1]))

@@ -10,16 +10,16 @@ import (
 )
 
 // series is what was measured of a subject, by cores and block.
-type series map[cell]trial
+type series map[blockKey]blockResult
 
-type cell struct {
+type blockKey struct {
 	cores int
 	block int64
 }
 
-// trial is what counts of a cell.
-type trial struct {
-	quantity
+// blockResult is what counts of a cell.
+type blockResult struct {
+	boundedValue
 	workers   int64   // processes that accept requests; 0 where the server does not say
 	throttled int64   // periods in which a quota parked it
 	failed    float64 // share of its requests, where that is more than a finding may rest on
@@ -32,7 +32,7 @@ func (s series) add(r metric.Row, name string) {
 	if !ok || !given || value <= 0 {
 		return
 	}
-	t := trial{quantity: exactly(value)}
+	t := blockResult{boundedValue: exactValue(value)}
 	if lab.Validity(r.Text("validity")) == lab.Censored {
 		t.bound = AtLeast
 	}
@@ -43,7 +43,7 @@ func (s series) add(r metric.Row, name string) {
 	if share, failing := r.Fails(m); failing {
 		t.failed = share
 	}
-	s[cell{int(cores), block}] = t
+	s[blockKey{int(cores), block}] = t
 }
 
 // cores are the numbers of CPUs, ascending.
@@ -55,12 +55,12 @@ func (s series) cores() (all []int) {
 	return slices.Compact(all)
 }
 
-// at is what was measured on so many CPUs, by block.
-func (s series) at(cores int) map[int64]quantity {
-	all := map[int64]quantity{}
+// byBlock is what was measured on so many CPUs, by block.
+func (s series) byBlock(cores int) map[int64]boundedValue {
+	all := map[int64]boundedValue{}
 	for at, t := range s {
 		if at.cores == cores {
-			all[at.block] = t.quantity
+			all[at.block] = t.boundedValue
 		}
 	}
 	return all
@@ -68,20 +68,20 @@ func (s series) at(cores int) map[int64]quantity {
 
 // speedUp is throughput over that on the fewest cores, by block. Over itself it
 // is 1, whatever it is.
-func (s series) speedUp(cores, fewest int) map[int64]quantity {
-	all := s.at(cores)
+func (s series) speedUp(cores, fewest int) map[int64]boundedValue {
+	all := s.byBlock(cores)
 	if cores == fewest {
 		for block := range all {
-			all[block] = exactly(1)
+			all[block] = exactValue(1)
 		}
 		return all
 	}
-	return quotients(all, s.at(fewest))
+	return ratiosByBlock(all, s.byBlock(fewest))
 }
 
 // doubts are why the curve may be of something else than cores.
 func (s series) doubts() (all []string) {
-	for _, why := range []string{s.crowded(), s.parked(), s.failing()} {
+	for _, why := range []string{s.oversubscribed(), s.throttled(), s.failing()} {
 		if why != "" {
 			all = append(all, why)
 		}
@@ -89,10 +89,10 @@ func (s series) doubts() (all []string) {
 	return all
 }
 
-// crowded says where more workers than CPUs take turns: another CPU then brings
+// oversubscribed says where more workers than CPUs take turns: another CPU then brings
 // more than another core of a server that fits its cores.
-func (s series) crowded() string {
-	for _, at := range s.inOrder() {
+func (s series) oversubscribed() string {
+	for _, at := range s.sortedKeys() {
 		if workers := s[at].workers; workers > int64(at.cores) {
 			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from another core is no law of cores", workers, at.cores, at.block)
 		}
@@ -100,9 +100,9 @@ func (s series) crowded() string {
 	return ""
 }
 
-// parked says where a quota stopped the server for a part of each period.
-func (s series) parked() string {
-	for _, at := range s.inOrder() {
+// throttled says where a quota stopped the server for a part of each period.
+func (s series) throttled() string {
+	for _, at := range s.sortedKeys() {
 		if n := s[at].throttled; n > 0 {
 			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not given whole cores", n, at.cores, at.block)
 		}
@@ -113,7 +113,7 @@ func (s series) parked() string {
 // failing says where requests failed: on the fewest CPUs that makes a speed-up look
 // high, on more of them low.
 func (s series) failing() string {
-	for _, at := range s.inOrder() {
+	for _, at := range s.sortedKeys() {
 		if share := s[at].failed; share > 0 {
 			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did not, "+
 				"and a speed-up may be too high or too low by the others", metric.Percent(share), at.cores, at.block)
@@ -122,8 +122,8 @@ func (s series) failing() string {
 	return ""
 }
 
-func (s series) inOrder() []cell {
-	return slices.SortedFunc(maps.Keys(s), func(a, b cell) int {
+func (s series) sortedKeys() []blockKey {
+	return slices.SortedFunc(maps.Keys(s), func(a, b blockKey) int {
 		if a.cores != b.cores {
 			return a.cores - b.cores
 		}

@@ -46,8 +46,8 @@ func (b *jsonBody) where() string {
 	return place.String()
 }
 
-// inside writes an element, which step leads to.
-func (b *jsonBody) inside(step, v starlark.Value) error {
+// element writes an element, which step leads to.
+func (b *jsonBody) element(step, v starlark.Value) error {
 	b.path = append(b.path, step)
 	if err := b.value(v); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (b *jsonBody) value(v starlark.Value) error {
 		return fmt.Errorf("json is longer than %d MiB or has more than %d values", maxBody>>20, maxValues)
 	}
 	switch v := v.(type) {
-	case starlark.NoneType, unusable: // the body that an unusable value spoils is never sent
+	case starlark.NoneType, invalidValue: // the body that an unusable value spoils is never sent
 		b.WriteString("null")
 	case starlark.Bool:
 		b.WriteString(strconv.FormatBool(bool(v)))
@@ -80,7 +80,7 @@ func (b *jsonBody) value(v starlark.Value) error {
 	case starlark.Tuple:
 		return b.list(v)
 	default:
-		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts", b.where(), described(v))
+		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts", b.where(), describeType(v))
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (b *jsonBody) dict(v *starlark.Dict) error {
 			return err
 		}
 		b.WriteByte(':')
-		if err := b.inside(key, item[1]); err != nil {
+		if err := b.element(key, item[1]); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (b *jsonBody) list(v starlark.Indexable) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := b.inside(starlark.MakeInt(i), v.Index(i)); err != nil {
+		if err := b.element(starlark.MakeInt(i), v.Index(i)); err != nil {
 			return err
 		}
 	}

@@ -58,27 +58,27 @@ func (s *script) builtin(f function) *starlark.Builtin {
 	return starlark.NewBuiltin(f.name, func(
 		thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple,
 	) (starlark.Value, error) {
-		before := s.mistakes
+		before := s.faultCount
 		c := s.newCall(thread, f)
 		c.bind(args, kwargs)
 		value := f.make(c)
 		if c.err != nil {
 			return nil, c.err
 		}
-		if s.mistakes > before {
-			return unusable{}, nil
+		if s.faultCount > before {
+			return invalidValue{}, nil
 		}
 		return value, nil
 	})
 }
 
 func (s *script) newCall(thread *starlark.Thread, f function) *call {
-	c := &call{script: s, function: f, at: syntax.MakePosition(&s.shown, 1, 1), args: map[string]argument{}, thread: thread}
+	c := &call{script: s, function: f, at: syntax.MakePosition(&s.displayName, 1, 1), args: map[string]argument{}, thread: thread}
 	// The innermost frame is the function itself. Whoever called it may be a
 	// built-in function too: sorted(key = get).
 	for depth := 1; depth < thread.CallStackDepth(); depth++ {
 		pos := thread.CallFrame(depth).Pos
-		if pos.Filename() != s.shown {
+		if pos.Filename() != s.displayName {
 			continue
 		}
 		c.at = pos
@@ -188,22 +188,22 @@ func (c *call) has(name string) bool {
 	return ok
 }
 
-// usable is an argument that is there and was not spoilt by an earlier fault.
-func (c *call) usable(name string) (argument, bool) {
+// validArgument is an argument that is there and was not spoilt by an earlier fault.
+func (c *call) validArgument(name string) (argument, bool) {
 	arg, ok := c.args[name]
 	if !ok {
 		return arg, false
 	}
-	_, spoilt := arg.value.(unusable)
+	_, spoilt := arg.value.(invalidValue)
 	return arg, !spoilt
 }
 
 func (c *call) wrongType(arg argument, name, want string) {
-	c.fault(arg.at, "%s is %s, want %s", name, described(arg.value), want)
+	c.fault(arg.at, "%s is %s, want %s", name, describeType(arg.value), want)
 }
 
-// described is a value's type in words, for messages.
-func described(v starlark.Value) string {
+// describeType is a value's type in words, for messages.
+func describeType(v starlark.Value) string {
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return "None"
@@ -224,9 +224,9 @@ func described(v starlark.Value) string {
 	}
 }
 
-// line is an argument of one line of text that is not empty.
-func (c *call) line(name string) string {
-	arg, ok := c.usable(name)
+// stringLine is an argument of one line of text that is not empty.
+func (c *call) stringLine(name string) string {
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return ""
 	}
@@ -242,20 +242,20 @@ func (c *call) line(name string) string {
 	return string(text)
 }
 
-// formed is an argument of one line that has a form.
-func (c *call) formed(name string, form *regexp.Regexp) string {
-	before := c.script.mistakes
-	text := c.line(name)
-	if arg, ok := c.usable(name); ok && c.script.mistakes == before && !form.MatchString(text) {
+// lineMatching is an argument of one line that has a form.
+func (c *call) lineMatching(name string, form *regexp.Regexp) string {
+	before := c.script.faultCount
+	text := c.stringLine(name)
+	if arg, ok := c.validArgument(name); ok && c.script.faultCount == before && !form.MatchString(text) {
 		c.fault(arg.at, "%s %q is not of the form %s", name, text, form)
 	}
 	return text
 }
 
-// whole is an argument that is a whole number between least and most, or its
+// integer is an argument that is a whole number between least and most, or its
 // default.
-func (c *call) whole(name string, otherwise, least, most int) int {
-	arg, ok := c.usable(name)
+func (c *call) integer(name string, otherwise, least, most int) int {
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return otherwise
 	}
@@ -275,7 +275,7 @@ func (c *call) whole(name string, otherwise, least, most int) int {
 // number is an argument that is a number above 0 and at most most, or its
 // default.
 func (c *call) number(name string, otherwise float64, most int) float64 {
-	arg, ok := c.usable(name)
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return otherwise
 	}
@@ -291,9 +291,9 @@ func (c *call) number(name string, otherwise float64, most int) float64 {
 	return n
 }
 
-// truth is an argument that is True or False, or its default.
-func (c *call) truth(name string, otherwise bool) bool {
-	arg, ok := c.usable(name)
+// boolean is an argument that is True or False, or its default.
+func (c *call) boolean(name string, otherwise bool) bool {
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return otherwise
 	}
@@ -313,7 +313,7 @@ const maxElements = 10_000
 // where the file spells the list out. Elements spoilt by an earlier fault are
 // left out.
 func (c *call) list(name, of string) []argument {
-	arg, ok := c.usable(name)
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return nil
 	}
@@ -347,7 +347,7 @@ func (c *call) list(name, of string) []argument {
 			element.at, element.expr = syntax.Start(spelt[i]), spelt[i]
 		}
 		i++
-		if _, spoilt := value.(unusable); !spoilt {
+		if _, spoilt := value.(invalidValue); !spoilt {
 			elements = append(elements, element)
 		}
 	}
@@ -361,7 +361,7 @@ func (c *call) lines(name, of string) []string {
 		text, ok := element.value.(starlark.String)
 		switch {
 		case !ok:
-			c.fault(element.at, "%s holds %s, want a list of %s", name, described(element.value), of)
+			c.fault(element.at, "%s holds %s, want a list of %s", name, describeType(element.value), of)
 		case text == "":
 			c.fault(element.at, "%s holds an empty string", name)
 		default:
@@ -374,7 +374,7 @@ func (c *call) lines(name, of string) []string {
 // strings is an argument that is a dict of strings by strings; nil when it is
 // not given.
 func (c *call) strings(name string) map[string]string {
-	arg, ok := c.usable(name)
+	arg, ok := c.validArgument(name)
 	if !ok {
 		return nil
 	}
@@ -388,7 +388,7 @@ func (c *call) strings(name string) map[string]string {
 		key, isKey := item[0].(starlark.String)
 		value, isValue := item[1].(starlark.String)
 		if !isKey || !isValue {
-			if _, spoilt := item[1].(unusable); !spoilt {
+			if _, spoilt := item[1].(invalidValue); !spoilt {
 				c.fault(arg.at, "%s has %s: %s, want strings", name, item[0], item[1])
 			}
 			continue

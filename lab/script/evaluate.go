@@ -20,16 +20,16 @@ import (
 
 // script is one file under evaluation.
 type script struct {
-	shown    string // its name in messages
-	faults   []Fault
-	told     map[Fault]bool
-	mistakes int                        // a call that is evaluated twice makes its mistakes twice and is told once
-	calls    map[place]*syntax.CallExpr // by the opening parenthesis, which is where the interpreter says a call is
-	names    starlark.StringDict        // the vocabulary of its kind of file
+	displayName string // its name in messages
+	faults      []Fault
+	reported    map[Fault]bool
+	faultCount  int                        // a call that is evaluated twice makes its mistakes twice and is told once
+	calls       map[place]*syntax.CallExpr // by the opening parenthesis, which is where the interpreter says a call is
+	names       starlark.StringDict        // the vocabulary of its kind of file
 }
 
 func newScript(shown string) *script {
-	return &script{shown: shown, told: map[Fault]bool{}, names: starlark.StringDict{}}
+	return &script{displayName: shown, reported: map[Fault]bool{}, names: starlark.StringDict{}}
 }
 
 type place struct{ line, column int32 }
@@ -37,36 +37,36 @@ type place struct{ line, column int32 }
 func placeOf(p syntax.Position) place { return place{p.Line, p.Col} }
 
 func (s *script) fault(at syntax.Position, call, format string, args ...any) {
-	s.mistakes++
-	f := Fault{File: s.shown, Line: int(at.Line), Column: int(at.Col), Call: call, Text: fmt.Sprintf(format, args...)}
-	if !s.told[f] {
-		s.told[f] = true
+	s.faultCount++
+	f := Fault{File: s.displayName, Line: int(at.Line), Column: int(at.Col), Call: call, Text: fmt.Sprintf(format, args...)}
+	if !s.reported[f] {
+		s.reported[f] = true
 		s.faults = append(s.faults, f)
 	}
 }
 
-// inOrder is the faults as they stand in the file.
-func (s *script) inOrder() []Fault {
+// sortedFaults is the faults as they stand in the file.
+func (s *script) sortedFaults() []Fault {
 	slices.SortStableFunc(s.faults, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return s.faults
 }
 
-// unusable stands for a value that a fault kept from being made. Whoever is
+// invalidValue stands for a value that a fault kept from being made. Whoever is
 // handed one stays silent, because the cause has been told.
-type unusable struct{}
+type invalidValue struct{}
 
-func (unusable) String() string        { return "unusable" }
-func (unusable) Type() string          { return "unusable value" }
-func (unusable) Freeze()               {}
-func (unusable) Truth() starlark.Bool  { return true }
-func (unusable) Hash() (uint32, error) { return 0, errors.New("unhashable: unusable value") }
-func (unusable) Name() string          { return "unusable" }
+func (invalidValue) String() string        { return "unusable" }
+func (invalidValue) Type() string          { return "unusable value" }
+func (invalidValue) Freeze()               {}
+func (invalidValue) Truth() starlark.Bool  { return true }
+func (invalidValue) Hash() (uint32, error) { return 0, errors.New("unhashable: unusable value") }
+func (invalidValue) Name() string          { return "unusable" }
 
 // CallInternal makes a call of an unknown function one more unusable value.
-func (unusable) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
-	return unusable{}, nil
+func (invalidValue) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+	return invalidValue{}, nil
 }
 
 // evaluate runs source with the script's names. Its faults are the script's;
@@ -80,9 +80,9 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	defer cancel()
 	outOfSteps := false
 	thread := &starlark.Thread{
-		Name: s.shown,
+		Name: s.displayName,
 		Print: func(_ *starlark.Thread, text string) {
-			slog.DebugContext(ctx, text, "script", s.shown)
+			slog.DebugContext(ctx, text, "script", s.displayName)
 		},
 		OnMaxSteps: func(t *starlark.Thread) {
 			outOfSteps = true
@@ -98,20 +98,20 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("evaluate %s: %w", s.shown, ctx.Err())
+		return fmt.Errorf("evaluate %s: %w", s.displayName, ctx.Err())
 	case outOfMemory.Load():
-		s.stopped(err, tooMuchMemory)
+		s.addEvaluationFault(err, memoryFault)
 	case outOfSteps:
-		s.stopped(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
+		s.addEvaluationFault(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
 	case timed.Err() != nil:
-		s.stopped(err, tooMuchWork(bounds.time).Error())
-	case !strings.Contains(err.Error(), unusable{}.Type()): // else the cause has been told
-		s.stopped(err, err.Error())
+		s.addEvaluationFault(err, workError(bounds.time).Error())
+	case !strings.Contains(err.Error(), invalidValue{}.Type()): // else the cause has been told
+		s.addEvaluationFault(err, err.Error())
 	}
 	return nil
 }
 
-func tooMuchWork(limit time.Duration) error {
+func workError(limit time.Duration) error {
 	return fmt.Errorf("more than %v of work; a script describes, it does not compute", limit)
 }
 
@@ -126,14 +126,14 @@ func (s *script) run(thread *starlark.Thread, program *starlark.Program) (_ star
 	return program.Init(thread, s.names)
 }
 
-// stopped notes what ended the evaluation, at the innermost place in the file
+// addEvaluationFault notes what ended the evaluation, at the innermost place in the file
 // that err knows of.
-func (s *script) stopped(err error, text string) {
+func (s *script) addEvaluationFault(err error, text string) {
 	var at syntax.Position
 	var failed *starlark.EvalError
 	if errors.As(err, &failed) {
 		for _, frame := range failed.CallStack {
-			if frame.Pos.Filename() == s.shown {
+			if frame.Pos.Filename() == s.displayName {
 				at = frame.Pos
 			}
 		}
@@ -159,19 +159,19 @@ func (s *script) compile(source []byte) *starlark.Program {
 	if err == nil {
 		return program
 	}
-	unknown, onlyNames := s.unresolved(err, tree)
+	unknown, onlyNames := s.reportUnresolved(err, tree)
 	if !onlyNames {
 		return nil
 	}
 	for _, name := range unknown {
-		s.names[name] = unusable{}
+		s.names[name] = invalidValue{}
 	}
 	// Resolving writes into a tree, so the second attempt has its own.
 	if tree = s.parse(source); tree == nil {
 		return nil
 	}
 	if program, err = starlark.FileProgram(tree, s.names.Has); err != nil {
-		s.unresolved(err, tree)
+		s.reportUnresolved(err, tree)
 		return nil
 	}
 	return program
@@ -182,7 +182,7 @@ func (s *script) compile(source []byte) *starlark.Program {
 var options = &syntax.FileOptions{Set: true}
 
 func (s *script) parse(source []byte) *syntax.File {
-	tree, err := options.Parse(s.shown, source, 0)
+	tree, err := options.Parse(s.displayName, source, 0)
 	if err == nil {
 		return tree
 	}
@@ -190,7 +190,7 @@ func (s *script) parse(source []byte) *syntax.File {
 	if errors.As(err, &wrong) {
 		s.fault(wrong.Pos, "", "%s", wrong.Msg)
 	} else {
-		s.stopped(err, err.Error())
+		s.addEvaluationFault(err, err.Error())
 	}
 	return nil
 }
@@ -218,12 +218,12 @@ func (s *script) refuseLoads(tree *syntax.File) bool {
 	return found
 }
 
-// unresolved tells the resolver's faults, and says which names are unknown and
+// reportUnresolved tells the resolver's faults, and says which names are unknown and
 // whether that is all that is wrong.
-func (s *script) unresolved(err error, tree *syntax.File) (unknown []string, only bool) {
+func (s *script) reportUnresolved(err error, tree *syntax.File) (unknown []string, only bool) {
 	var all resolve.ErrorList
 	if !errors.As(err, &all) {
-		s.stopped(err, err.Error())
+		s.addEvaluationFault(err, err.Error())
 		return nil, false
 	}
 	only = true
@@ -243,15 +243,15 @@ func (s *script) unresolved(err error, tree *syntax.File) (unknown []string, onl
 
 func (s *script) suggestName(name string, tree *syntax.File) string {
 	ours := slices.Sorted(maps.Keys(s.names))
-	near := slices.Concat(ours, definedIn(tree), slices.Sorted(maps.Keys(starlark.Universe)))
+	near := slices.Concat(ours, topLevelNames(tree), slices.Sorted(maps.Keys(starlark.Universe)))
 	if lab.Nearest(name, near) != "" {
 		return lab.Suggest(name, near)
 	}
 	return lab.Suggest(name, ours)
 }
 
-// definedIn is the names that the file gives to functions and values at top level.
-func definedIn(tree *syntax.File) []string {
+// topLevelNames is the names that the file gives to functions and values at top level.
+func topLevelNames(tree *syntax.File) []string {
 	var names []string
 	for _, stmt := range tree.Stmts {
 		switch stmt := stmt.(type) {

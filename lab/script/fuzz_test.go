@@ -51,8 +51,8 @@ func FuzzRuntime(f *testing.F) {
 		if len(faults) == 0 && len(r.Variants) == 0 {
 			t.Fatalf("neither a runtime nor a fault: %+v", r)
 		}
-		if len(faults) == 0 && (!filepath.IsLocal(r.Dockerfile) || strings.Contains(r.Context, "..")) {
-			t.Fatalf("it builds outside of its folder: %q in %q", r.Dockerfile, r.Context)
+		if len(faults) == 0 && (!filepath.IsLocal(r.Dockerfile) || strings.Contains(r.ContextRuntime, "..")) {
+			t.Fatalf("it builds outside of its folder: %q in %q", r.Dockerfile, r.ContextRuntime)
 		}
 	})
 }

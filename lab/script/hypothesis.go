@@ -14,8 +14,8 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// labelForm is what phases are told apart by: "5000", "50%", "two".
-var labelForm = regexp.MustCompile(`^[a-z0-9][a-z0-9%.-]*$`)
+// labelPattern is what phases are told apart by: "5000", "50%", "two".
+var labelPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9%.-]*$`)
 
 // defaultMargin is the difference that is taken to matter in practice where a
 // script does not say: 5 %.
@@ -23,17 +23,17 @@ const defaultMargin = 0.05
 
 // objective is what below() and above() make.
 type objective struct {
-	opaque
+	opaqueValue
 	objective lab.Objective
 }
 
-// arm is what arm() makes, and what a variant's name stands for.
-type arm struct {
-	opaque
+// armValue is what arm() makes, and what a variant's name stands for.
+type armValue struct {
+	opaqueValue
 	variant string
-	phase   string // empty: the hypothesis's
-	cores   int    // 0: the scenario's, if it has one number
-	over    *arm   // nil: the arm is no ratio
+	phase   string    // empty: the hypothesis's
+	cores   int       // 0: the scenario's, if it has one number
+	over    *armValue // nil: the arm is no ratio
 	at      syntax.Position
 	phaseAt syntax.Position
 	coresAt syntax.Position
@@ -43,14 +43,14 @@ type arm struct {
 // hypothesis is what hypothesis() makes. Of its arms the scenario knows whether
 // they exist.
 type hypothesis struct {
-	opaque
+	opaqueValue
 	hypothesis             lab.Hypothesis
 	at                     syntax.Position
 	metricAt               syntax.Position
 	phase                  string
 	phaseAt                syntax.Position
 	profileAt              syntax.Position
-	numerator, denominator *arm
+	numerator, denominator *armValue
 }
 
 func (s *scenarioScript) hypothesisVocabulary() {
@@ -67,8 +67,8 @@ func (s *scenarioScript) hypothesisVocabulary() {
 }
 
 func makeArm(c *call) starlark.Value {
-	made := &arm{
-		opaque: "arm", variant: c.line("variant"), phase: c.line("phase"), cores: c.whole("cores", 0, 1, maxCores),
+	made := &armValue{
+		opaqueValue: "arm", variant: c.stringLine("variant"), phase: c.stringLine("phase"), cores: c.integer("cores", 0, 1, maxCores),
 		at: c.at, phaseAt: c.args["phase"].at, coresAt: c.args["cores"].at, overAt: c.args["over"].at,
 	}
 	if c.has("over") {
@@ -81,8 +81,8 @@ func makeArm(c *call) starlark.Value {
 }
 
 func makeObjective(c *call, below bool) starlark.Value {
-	made := &objective{opaque: "objective", objective: lab.Objective{Metric: c.metric(), Below: below}}
-	if arg, ok := c.usable("limit"); ok {
+	made := &objective{opaqueValue: "objective", objective: lab.Objective{Metric: c.metric(), Below: below}}
+	if arg, ok := c.validArgument("limit"); ok {
 		limit, isNumber := starlark.AsFloat(arg.value)
 		switch {
 		case !isNumber:
@@ -95,14 +95,14 @@ func makeObjective(c *call, below bool) starlark.Value {
 	return made
 }
 
-func objectivesOf(c *call) (all []lab.Objective) {
+func readObjectives(c *call) (all []lab.Objective) {
 	if !c.has("slo") {
 		return nil
 	}
 	for _, element := range c.list("slo", "below(…) and above(…)") {
 		made, ok := element.value.(*objective)
 		if !ok {
-			c.fault(element.at, "slo holds %s, want below(…) or above(…)", described(element.value))
+			c.fault(element.at, "slo holds %s, want below(…) or above(…)", describeType(element.value))
 			continue
 		}
 		all = append(all, made.objective)
@@ -110,9 +110,9 @@ func objectivesOf(c *call) (all []lab.Objective) {
 	return all
 }
 
-// requireValues sees to it that the objectives of a phase are about figures that
+// checkObjectives sees to it that the objectives of a phase are about figures that
 // it has: what has no value is met by nobody.
-func (c *call) requireValues(p lab.Phase) {
+func (c *call) checkObjectives(p lab.Phase) {
 	if !c.has("slo") {
 		return
 	}
@@ -125,21 +125,21 @@ func (c *call) requireValues(p lab.Phase) {
 		if p.Kind == lab.Capacity {
 			p.Kind, in = lab.Steady, "one rate of a capacity"
 		}
-		if why := lacks(p, made.objective.Metric); why != "" {
+		if why := noValueReason(p, made.objective.Metric); why != "" {
 			c.fault(element.at, "%s has no value in %s, %s", made.objective.Metric, in, why)
 		}
 	}
 }
 
-// lacks says why a phase has no value of a metric, and which it has instead;
+// noValueReason says why a phase has no value of a metric, and which it has instead;
 // nothing where it has one.
-func lacks(p lab.Phase, name string) string {
+func noValueReason(p lab.Phase, name string) string {
 	m, known := metric.Find(name)
 	if !known {
 		return ""
 	}
 	switch {
-	case (m.Rows == metric.OpenLoopRows || m.Rows == metric.LargeRows) && !p.Kind.Open():
+	case (m.Rows == metric.OpenLoopRows || m.Rows == metric.ManyRequestRows) && !p.Kind.IsOpenLoop():
 		why := "which has no schedule"
 		if raw := strings.Replace(name, "latency_", "latency_raw_", 1); hasMetric(raw) {
 			why += "; " + raw + " has"
@@ -173,7 +173,7 @@ func (c *call) metric() string {
 
 func makeHypothesis(c *call) starlark.Value {
 	made := &hypothesis{
-		opaque: "hypothesis",
+		opaqueValue: "hypothesis",
 		hypothesis: lab.Hypothesis{
 			Claim:     c.oneOf("claim", lab.ClaimIDs(), true),
 			Metric:    c.metric(),
@@ -192,7 +192,7 @@ func makeHypothesis(c *call) starlark.Value {
 		made.hypothesis.Profile, made.profileAt = c.oneOf("profile", lab.ProfileNames(), true), c.args["profile"].at
 	}
 	if c.has("phase") {
-		made.phase, made.phaseAt = c.line("phase"), c.args["phase"].at
+		made.phase, made.phaseAt = c.stringLine("phase"), c.args["phase"].at
 	}
 	return made
 }
@@ -206,19 +206,19 @@ func directions() (words []string) {
 }
 
 // arm is an argument that is a variant's name, or arm().
-func (c *call) arm(name string) *arm {
-	arg, ok := c.usable(name)
+func (c *call) arm(name string) *armValue {
+	arg, ok := c.validArgument(name)
 	if !ok {
-		return &arm{}
+		return &armValue{}
 	}
 	switch v := arg.value.(type) {
-	case *arm:
+	case *armValue:
 		return v
 	case starlark.String:
-		return &arm{variant: string(v), at: arg.at}
+		return &armValue{variant: string(v), at: arg.at}
 	}
 	c.wrongType(arg, name, `a variant such as "node/single", or arm(…)`)
-	return &arm{}
+	return &armValue{}
 }
 
 // hypothesesOf looks up what hypotheses speak of, in a scenario whose variants
@@ -230,21 +230,21 @@ func (s *scenarioScript) hypothesesOf(c *call) (all []lab.Hypothesis) {
 	for _, element := range c.list("hypotheses", "hypothesis(…)") {
 		made, ok := element.value.(*hypothesis)
 		if !ok {
-			c.fault(element.at, "hypotheses holds %s, want hypothesis(…)", described(element.value))
+			c.fault(element.at, "hypotheses holds %s, want hypothesis(…)", describeType(element.value))
 			continue
 		}
-		all = append(all, s.resolved(c, made))
+		all = append(all, s.resolveHypothesis(c, made))
 	}
 	return all
 }
 
-// resolved is a hypothesis with all that its scenario knows of it.
-func (s *scenarioScript) resolved(c *call, made *hypothesis) lab.Hypothesis {
+// resolveHypothesis is a hypothesis with all that its scenario knows of it.
+func (s *scenarioScript) resolveHypothesis(c *call, made *hypothesis) lab.Hypothesis {
 	h := made.hypothesis
 	h.Scenario, h.Profile = s.scenario.Name, s.profileOf(c, made)
 	h.Numerator, h.Denominator = s.armOf(c, made, made.numerator), s.armOf(c, made, made.denominator)
 	switch {
-	case s.mistakes > 0:
+	case s.faultCount > 0:
 	case h.Numerator.Equal(h.Denominator):
 		c.fault(made.at, "the hypothesis compares %s with itself", h.Numerator)
 	case (h.Numerator.Over == nil) != (h.Denominator.Over == nil):
@@ -266,26 +266,26 @@ func (s *scenarioScript) profileOf(c *call, h *hypothesis) string {
 	return own
 }
 
-func (s *scenarioScript) armOf(c *call, h *hypothesis, a *arm) lab.Arm {
-	if s.mistakes > 0 {
+func (s *scenarioScript) armOf(c *call, h *hypothesis, a *armValue) lab.Arm {
+	if s.faultCount > 0 {
 		return lab.Arm{} // what it speaks of may be what was told
 	}
-	made := lab.Arm{Variant: s.variantOf(c, a), Phase: s.phaseOf(c, h, a), Cores: s.numberOf(c, a)}
+	made := lab.Arm{Variant: s.variantOf(c, a), Phase: s.phaseOf(c, h, a), Cores: s.cpusOf(c, a)}
 	if a.over == nil {
 		return made
 	}
 	over := s.armOf(c, h, a.over)
-	if s.mistakes == 0 && over.Equal(made) {
+	if s.faultCount == 0 && over.Equal(made) {
 		c.fault(a.overAt, "the arm divides %s by itself", made)
 	}
 	made.Over = &over
 	return made
 }
 
-func (s *scenarioScript) variantOf(c *call, a *arm) string {
+func (s *scenarioScript) variantOf(c *call, a *armValue) string {
 	switch {
 	case slices.Contains(s.scenario.Variants, a.variant):
-	case slices.Contains(s.variants.ids, a.variant) || s.variants.twin(a.variant):
+	case slices.Contains(s.variants.ids, a.variant) || s.variants.isTwin(a.variant):
 		c.fault(a.at, "variant %q is not one of this scenario's; add it to variants", a.variant)
 	case !s.variants.mayBeBroken(a.variant):
 		c.fault(a.at, "unknown variant %q of this scenario; %s", a.variant, lab.Suggest(a.variant, s.scenario.Variants))
@@ -294,7 +294,7 @@ func (s *scenarioScript) variantOf(c *call, a *arm) string {
 }
 
 // phaseOf is the phase of an arm, which has a value of the hypothesis's metric.
-func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *arm) string {
+func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *armValue) string {
 	phases := phaseNames(s.scenario.Phases)
 	name, at := a.phase, a.phaseAt
 	if name == "" {
@@ -306,34 +306,34 @@ func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *arm) string {
 	i := slices.IndexFunc(s.scenario.Phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp && p.Name == name })
 	switch {
 	case name == "":
-		c.fault(h.at, "the hypothesis does not say which phase it is about; phase is one of %s", spelt(phases))
+		c.fault(h.at, "the hypothesis does not say which phase it is about; phase is one of %s", joinNames(phases))
 	case i < 0:
 		c.fault(at, "unknown phase %q; %s", name, lab.Suggest(name, phases))
 	default:
-		if why := lacks(s.scenario.Phases[i], h.hypothesis.Metric); why != "" {
+		if why := noValueReason(s.scenario.Phases[i], h.hypothesis.Metric); why != "" {
 			c.fault(h.metricAt, "%s has no value in %s, %s", h.hypothesis.Metric, name, why)
 		}
 	}
 	return name
 }
 
-// numberOf is the number of CPUs of an arm, which has to say so where its
+// cpusOf is the number of CPUs of an arm, which has to say so where its
 // scenario has several.
-func (s *scenarioScript) numberOf(c *call, a *arm) int {
+func (s *scenarioScript) cpusOf(c *call, a *armValue) int {
 	cores := s.scenario.Cores
 	switch {
 	case a.cores == 0 && len(cores) == 1:
 		return cores[0]
 	case a.cores == 0:
-		c.fault(a.at, "the arm does not say on how many CPUs; add cores = one of %s, as in arm(%q, cores = %d)", numbers(cores), a.variant, cores[0])
+		c.fault(a.at, "the arm does not say on how many CPUs; add cores = one of %s, as in arm(%q, cores = %d)", joinNumbers(cores), a.variant, cores[0])
 	case !slices.Contains(cores, a.cores):
-		c.fault(a.coresAt, "cores is %d, and the scenario runs on %s", a.cores, numbers(cores))
+		c.fault(a.coresAt, "cores is %d, and the scenario runs on %s", a.cores, joinNumbers(cores))
 	}
 	return a.cores
 }
 
-// numbers are some as a sentence has them.
-func numbers(all []int) string {
+// joinNumbers are some as a sentence has them.
+func joinNumbers(all []int) string {
 	words := make([]string, len(all))
 	for i, n := range all {
 		words[i] = strconv.Itoa(n)

@@ -62,13 +62,13 @@ type limits struct {
 
 // A file that describes a few thousand requests takes some 10^5 steps. The
 // time is for work that is few steps only, such as sorting a long list.
-var usual = limits{steps: 1_000_000, time: 4 * time.Second}
+var defaultLimits = limits{steps: 1_000_000, time: 4 * time.Second}
 
 // Load reads all runtimes and scenarios under root, these with the parameters
 // that are given. Mistakes in scripts are in the library's Faults; the error is
 // for what kept Load from looking: a folder that is not a checkout, or the end of
 // ctx.
-func Load(ctx context.Context, root string, given Given) (*Library, error) {
+func Load(ctx context.Context, root string, given ParameterValues) (*Library, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the scripts: %w", err)
@@ -77,18 +77,18 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateApart(ctx, files, given, longest)
+	outcomes, err := evaluateInChild(ctx, files, given, maxSilence)
 	if err != nil {
 		return nil, err
 	}
 	l := &Library{}
 	for i, o := range outcomes {
-		l.Files = append(l.Files, files[i].Shown)
+		l.Files = append(l.Files, files[i].DisplayName)
 		switch {
 		case len(o.Faults) > 0:
 			l.Faults = append(l.Faults, o.Faults...)
 		case o.Runtime != nil:
-			o.Runtime.Dir = folderOf(filepath.Join(root, runtimesDir, o.Runtime.Context))
+			o.Runtime.ContextDir = realDir(filepath.Join(root, runtimesDir, o.Runtime.ContextRuntime))
 			l.Runtimes = append(l.Runtimes, *o.Runtime)
 		case o.Scenario != nil:
 			sum := sha256.Sum256(files[i].Source)
@@ -99,64 +99,64 @@ func Load(ctx context.Context, root string, given Given) (*Library, error) {
 	return l, nil
 }
 
-// folderOf is where a runtime's folder lies: one that is a link has been read through
+// realDir is where a runtime's folder lies: one that is a link has been read through
 // it, and who walks a folder does not follow it. Links within it stay links.
-func folderOf(dir string) string {
+func realDir(dir string) string {
 	if lies, err := filepath.EvalSymlinks(dir); err == nil {
 		return lies
 	}
 	return dir // its build will say why it cannot be found
 }
 
-// file is one script as it is evaluated, which needs nothing else.
-type file struct {
-	Runtime bool   // else a scenario
-	Name    string // the folder's, or the file's without its extension
-	Shown   string // in messages
-	Source  []byte
-	Unread  string // why it could not be read
+// scriptFile is one script as it is evaluated, which needs nothing else.
+type scriptFile struct {
+	Runtime     bool   // else a scenario
+	Name        string // the folder's, or the file's without its extension
+	DisplayName string // in messages
+	Source      []byte
+	ReadError   string // why it could not be read
 }
 
-// outcome is what a file says, or what is wrong with it.
-type outcome struct {
+// fileResult is what a file says, or what is wrong with it.
+type fileResult struct {
 	Runtime  *lab.Runtime
 	Scenario *lab.Scenario
 	Faults   []Fault
 }
 
 // filesUnder is the runtimes' files, and then the scenarios'.
-func filesUnder(root string) (files []file, err error) {
-	names, err := list(root, runtimesDir)
+func filesUnder(root string) (files []scriptFile, err error) {
+	names, err := listDir(root, runtimesDir)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		f, err := read(root, path.Join(runtimesDir, name, runtimeFile))
+		f, err := readFile(root, path.Join(runtimesDir, name, runtimeFile))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue // a file beside the runtimes, or a folder that is none
 		}
 		f.Runtime, f.Name = true, name
 		files = append(files, f)
 	}
-	if names, err = list(root, scenariosDir); err != nil {
+	if names, err = listDir(root, scenariosDir); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		if path.Ext(name) != extension {
 			continue
 		}
-		f, _ := read(root, path.Join(scenariosDir, name)) // the error is the file's to tell
+		f, _ := readFile(root, path.Join(scenariosDir, name)) // the error is the file's to tell
 		f.Name = strings.TrimSuffix(name, extension)
 		files = append(files, f)
 	}
 	return files, nil
 }
 
-func read(root, shown string) (file, error) {
-	source, err := contentOf(filepath.Join(root, shown))
-	f := file{Shown: shown, Source: source}
+func readFile(root, shown string) (scriptFile, error) {
+	source, err := readScript(filepath.Join(root, shown))
+	f := scriptFile{DisplayName: shown, Source: source}
 	if err != nil {
-		f.Unread = err.Error()
+		f.ReadError = err.Error()
 	}
 	return f, err
 }
@@ -165,9 +165,9 @@ func read(root, shown string) (file, error) {
 // process, which no limit of the evaluating one protects.
 const maxSource = 1 << 20
 
-// contentOf reads a script. What is no file, such as a device or a pipe, could go
+// readScript reads a script. What is no file, such as a device or a pipe, could go
 // on for ever or never begin, and is not even waited for.
-func contentOf(path string) (_ []byte, err error) {
+func readScript(path string) (_ []byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -186,9 +186,9 @@ func contentOf(path string) (_ []byte, err error) {
 	return source, err
 }
 
-// list is the names in a folder of the checkout, sorted; hidden ones are
+// listDir is the names in a folder of the checkout, sorted; hidden ones are
 // editors' and left out.
-func list(root, dir string) ([]string, error) {
+func listDir(root, dir string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, dir))
 	if err != nil {
 		return nil, &lab.Fault{
@@ -208,9 +208,9 @@ func list(root, dir string) ([]string, error) {
 
 // Err is nil when no script has a fault, and else a *lab.Fault that shows all
 // of them.
-func (l *Library) Err() error { return joined(l.Faults) }
+func (l *Library) Err() error { return joinFaults(l.Faults) }
 
-func joined(faults []Fault) error {
+func joinFaults(faults []Fault) error {
 	if len(faults) == 0 {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(l.Scenarios, func(s lab.Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, l.unknown("scenario", name, path.Join(scenariosDir, name+extension), l.scenarioNames())
+			return nil, l.unknownName("scenario", name, path.Join(scenariosDir, name+extension), l.scenarioNames())
 		}
 		if !seen[name] {
 			chosen = append(chosen, l.Scenarios[i])
@@ -257,7 +257,7 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 		}
 		names = append(names, r.Name)
 	}
-	return lab.Runtime{}, l.unknown("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
+	return lab.Runtime{}, l.unknownName("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
 }
 
 // RuntimesOf is the runtimes that have a variant of the wanted ones.
@@ -288,12 +288,12 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		}
 	}
 	runtime, _, _ := strings.Cut(id, "/")
-	return lab.Variant{}, l.unknown("variant", id, path.Join(runtimesDir, runtime, runtimeFile), l.variantIDs())
+	return lab.Variant{}, l.unknownName("variant", id, path.Join(runtimesDir, runtime, runtimeFile), l.variantIDs())
 }
 
-// unknown explains a name that leads nowhere: by the faults of the file that
+// unknownName explains a name that leads nowhere: by the faults of the file that
 // would define it, if there are any, or by what it may have meant.
-func (l *Library) unknown(kind, name, file string, valid []string) error {
+func (l *Library) unknownName(kind, name, file string, valid []string) error {
 	var faults []Fault
 	for _, f := range l.Faults {
 		if f.File == file {
@@ -301,7 +301,7 @@ func (l *Library) unknown(kind, name, file string, valid []string) error {
 		}
 	}
 	if len(faults) > 0 {
-		return joined(faults)
+		return joinFaults(faults)
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage,

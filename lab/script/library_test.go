@@ -37,7 +37,7 @@ func ids(variants []lab.Variant) []string {
 	return all
 }
 
-func TestWhatShipsLoads(t *testing.T) {
+func TestShippedScriptsLoad(t *testing.T) {
 	library := load(t, repository)
 	if err := library.Err(); err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestWhatShipsLoads(t *testing.T) {
 		}
 	}
 	for _, r := range library.Runtimes {
-		if _, err := os.Stat(filepath.Join(r.Dir, r.Dockerfile)); err != nil {
+		if _, err := os.Stat(filepath.Join(r.ContextDir, r.Dockerfile)); err != nil {
 			t.Errorf("%s: its folder is no build context: %v", r.Name, err)
 		}
 	}
@@ -134,7 +134,7 @@ scenario(
 		},
 		Phases: []lab.Phase{
 			{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
-			{Name: "peak", Kind: lab.Peak, Connections: 7, TimeoutS: 1.5, PerRequest: true},
+			{Name: "peak", Kind: lab.Peak, Connections: 7, TimeoutS: 1.5, ConnectionPerRequest: true},
 			{Name: "steady", Kind: lab.Steady, Connections: 9, RateRPS: 0.5, Arrivals: lab.Constant, TimeoutS: 3},
 		},
 		Profile:  "quick",
@@ -173,7 +173,7 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 	}
 	want := lab.Runtime{
 		Name: "python", About: "Python", File: "runtimes/python/runtime.star",
-		Context: "python", Dir: filepath.Join(root, "runtimes", "python"), Dockerfile: "Dockerfile",
+		ContextRuntime: "python", ContextDir: filepath.Join(root, "runtimes", "python"), Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: "python:3.14", Suite: "forky", Packages: []string{"python3"}},
 		Variants: []lab.Variant{{
 			Runtime: "python", Name: "uvloop", About: "one", Model: "single", Application: "python",
@@ -184,7 +184,7 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\n%+v\nwant\n%+v", err, got, want)
 	}
-	if !filepath.IsAbs(load(t, repository).Runtimes[0].Dir) {
+	if !filepath.IsAbs(load(t, repository).Runtimes[0].ContextDir) {
 		t.Error("a runtime's folder is not absolute when the root is not")
 	}
 }
@@ -208,8 +208,8 @@ variant(name = "v", model = "single", about = "one", command = ["python3"])
 		t.Fatal(err)
 	}
 	args := map[string]string{"FLAGS": "--with-a --with-b", "EMPTY": ""}
-	if got.Name != "a-twin" || got.Context != "python" || got.Dir != filepath.Join(root, "runtimes", "python") ||
-		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.Args, args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
+	if got.Name != "a-twin" || got.ContextRuntime != "python" || got.ContextDir != filepath.Join(root, "runtimes", "python") ||
+		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.BuildArgs, args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -299,7 +299,7 @@ func TestMistakesInRuntimes(t *testing.T) {
 
 // What a broken runtime would have had is not known, so scenarios that name it
 // are not blamed; those that name nothing real still are.
-func TestBrokenFilesHideNothingElse(t *testing.T) {
+func TestBrokenFilesDoNotHideOthers(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{
 		"runtimes/node/runtime.star": "runtime(\n",
 		"scenarios/a.star":           scenarioWith(`"x"`, `"a"`),
@@ -423,8 +423,8 @@ func TestARuntimesFolderMayBeALink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is, err := os.Lstat(r.Dir); err != nil || !is.IsDir() {
-		t.Errorf("%s is built from %s, which is no folder: %v", r.Name, r.Dir, err)
+	if is, err := os.Lstat(r.ContextDir); err != nil || !is.IsDir() {
+		t.Errorf("%s is built from %s, which is no folder: %v", r.Name, r.ContextDir, err)
 	}
 }
 
@@ -467,7 +467,7 @@ func checkFault(t *testing.T, err error, begins string) {
 }
 
 func TestOutsideACheckout(t *testing.T) {
-	_, err := script.Load(t.Context(), t.TempDir(), script.Given{})
+	_, err := script.Load(t.Context(), t.TempDir(), script.ParameterValues{})
 	checkFault(t, err, "look for scripts: ")
 	if !strings.Contains(err.Error(), "run lab in a checkout") {
 		t.Errorf("%v does not say what to do", err)
@@ -478,7 +478,7 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	endless := "def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n"
-	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}), script.Given{})
+	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}), script.ParameterValues{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 // in one step, nothing else could.
 func TestTheKernelLimitsTheEvaluator(t *testing.T) {
 	evaluator := exec.Command(os.Args[0])
-	evaluator.Env = []string{evaluatorVariable + "=yes"}
+	evaluator.Env = []string{evaluatorEnv + "=yes"}
 	in, err := evaluator.StdinPipe() // it waits for its task for as long as this is open
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestTheKernelLimitsTheEvaluator(t *testing.T) {
 		_ = in.Close()
 		_ = evaluator.Wait() // it was told nothing, and complains
 	}()
-	want := fmt.Sprintf("%d", memoryOfAll)
+	want := fmt.Sprintf("%d", maxProcessMemory)
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", evaluator.Process.Pid))
 		if err != nil {

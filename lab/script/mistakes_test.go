@@ -43,7 +43,7 @@ variant(name = "uvloop", model = "single", about = "one", command = ["python3"],
 
 func load(t *testing.T, root string) *script.Library {
 	t.Helper()
-	library, err := script.Load(t.Context(), root, script.Given{})
+	library, err := script.Load(t.Context(), root, script.ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
 	}

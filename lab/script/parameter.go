@@ -13,23 +13,23 @@ import (
 	"runtimelab/lab"
 )
 
-// Given is values that a user gives to parameters of scenarios, in place of
+// ParameterValues is values that a user gives to parameters of scenarios, in place of
 // their defaults.
-type Given struct {
+type ParameterValues struct {
 	Scenarios []string          // whose parameters are meant
 	Values    map[string]string // by the parameter's name
 }
 
 // values are what is given to the scenario of a name.
-func (g Given) values(scenario string) map[string]string {
+func (g ParameterValues) values(scenario string) map[string]string {
 	if slices.Contains(g.Scenarios, scenario) {
 		return g.Values
 	}
 	return nil
 }
 
-// Check says which of the values none of the scenarios takes, as a *lab.Fault.
-func (g Given) Check(scenarios []lab.Scenario) error {
+// CheckNames says which of the values none of the scenarios takes, as a *lab.Fault.
+func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 	known := map[string]bool{}
 	for _, s := range scenarios {
 		for name := range s.Parameters {
@@ -56,9 +56,9 @@ var parameterForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 // default's type is the parameter's. A function of the script may ask for one
 // again and again.
 func (s *scenarioScript) makeParam(c *call) starlark.Value {
-	name := c.formed("name", parameterForm)
-	arg, ok := c.usable("default")
-	if _, named := c.usable("name"); !ok || !named {
+	name := c.lineMatching("name", parameterForm)
+	arg, ok := c.validArgument("default")
+	if _, named := c.validArgument("name"); !ok || !named {
 		return starlark.None
 	}
 	if !isParameter(arg.value) {
@@ -72,18 +72,18 @@ func (s *scenarioScript) makeParam(c *call) starlark.Value {
 	_, again := s.parameters[name]
 	s.parameters[name] = arg.value
 	value := arg.value
-	if text, given := s.given[name]; given {
+	if text, given := s.givenValues[name]; given {
 		var why string
-		value, why = parameterFrom(text, arg.value)
+		value, why = parseParameter(text, arg.value)
 		if why != "" && again {
-			return unusable{} // told where it was first asked for
+			return invalidValue{} // told where it was first asked for
 		}
 		if why != "" {
 			c.fault(c.at, "parameter %q was given as %q, want %s", name, text, why)
 			return starlark.None
 		}
 	}
-	s.taken[name] = shownParameter(value)
+	s.parameterValues[name] = formatParameter(value)
 	return value
 }
 
@@ -95,8 +95,8 @@ func isParameter(v starlark.Value) bool {
 	return false
 }
 
-// parameterFrom reads a value of the type of another, or says what it must be.
-func parameterFrom(text string, like starlark.Value) (v starlark.Value, why string) {
+// parseParameter reads a value of the type of another, or says what it must be.
+func parseParameter(text string, like starlark.Value) (v starlark.Value, why string) {
 	switch like.(type) {
 	case starlark.Int:
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -122,8 +122,8 @@ func parameterFrom(text string, like starlark.Value) (v starlark.Value, why stri
 	return starlark.String(text), ""
 }
 
-// shownParameter is a value as a user would give it.
-func shownParameter(v starlark.Value) string {
+// formatParameter is a value as a user would give it.
+func formatParameter(v starlark.Value) string {
 	switch v := v.(type) {
 	case starlark.String:
 		return string(v)

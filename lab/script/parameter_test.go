@@ -27,7 +27,7 @@ scenario(
 
 func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
 	t.Helper()
-	s, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, given)
+	s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +41,12 @@ func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario
 func TestParametersHaveDefaultsThatAUserMayReplace(t *testing.T) {
 	s, faults := evaluated(t, parameterised, nil)
 	defaults := map[string]string{"rate": "100", "share": "0.5", "alive": "true", "path": "/json"}
-	if faults != "" || s.Phases[1].RateRPS != 50 || s.Phases[0].PerRequest || s.Requests[0].Path != "/json?n=100" || !maps.Equal(s.Parameters, defaults) {
+	if faults != "" || s.Phases[1].RateRPS != 50 || s.Phases[0].ConnectionPerRequest || s.Requests[0].Path != "/json?n=100" || !maps.Equal(s.Parameters, defaults) {
 		t.Errorf("%s %+v", faults, s)
 	}
 	given := map[string]string{"rate": "30", "share": "0.1", "alive": "false", "path": "/plaintext"}
 	s, faults = evaluated(t, parameterised, given)
-	if faults != "" || s.Phases[1].RateRPS != 3 || !s.Phases[0].PerRequest || s.Requests[1].Path != "/plaintext?n=30" || !maps.Equal(s.Parameters, given) {
+	if faults != "" || s.Phases[1].RateRPS != 3 || !s.Phases[0].ConnectionPerRequest || s.Requests[1].Path != "/plaintext?n=30" || !maps.Equal(s.Parameters, given) {
 		t.Errorf("%s %+v", faults, s)
 	}
 }
@@ -75,20 +75,20 @@ func TestMistakesInParametersAreLocated(t *testing.T) {
 	}
 }
 
-func TestGivenIsForTheScenariosMeant(t *testing.T) {
-	g := Given{Scenarios: []string{"x"}, Values: map[string]string{"rate": "1"}}
+func TestParameterValuesApplyToTheirScenarios(t *testing.T) {
+	g := ParameterValues{Scenarios: []string{"x"}, Values: map[string]string{"rate": "1"}}
 	if g.values("x")["rate"] != "1" || g.values("y") != nil {
 		t.Errorf("%v for x, %v for y", g.values("x"), g.values("y"))
 	}
 	with := []lab.Scenario{{Name: "x", Parameters: map[string]string{"rate": "5"}}}
-	if err := g.Check(with); err != nil {
+	if err := g.CheckNames(with); err != nil {
 		t.Error(err)
 	}
 	g.Values = map[string]string{"raet": "1"}
-	if err := g.Check(with); err == nil || !strings.Contains(err.Error(), `unknown parameter "raet"`) || !strings.Contains(err.Error(), `did you mean "rate"?`) {
+	if err := g.CheckNames(with); err == nil || !strings.Contains(err.Error(), `unknown parameter "raet"`) || !strings.Contains(err.Error(), `did you mean "rate"?`) {
 		t.Errorf("error %v", err)
 	}
-	if err := g.Check(nil); err == nil || !strings.Contains(err.Error(), "none of the scenarios chosen has a parameter") {
+	if err := g.CheckNames(nil); err == nil || !strings.Contains(err.Error(), "none of the scenarios chosen has a parameter") {
 		t.Errorf("error %v", err)
 	}
 }

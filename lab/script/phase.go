@@ -31,14 +31,14 @@ const (
 // phase is what warmup(), peak(), ladder(), steady(), steps(), ramp() and
 // capacity() make: one phase, or one for each of the values that were given.
 type phase struct {
-	opaque
+	opaqueValue
 	phases []lab.Phase // their names are what tells each from others of its kind, so far
 }
 
 // share is what share() makes.
 type share struct {
-	opaque
-	share lab.Share
+	opaqueValue
+	share lab.PeakShare
 }
 
 const (
@@ -51,16 +51,16 @@ func (s *scenarioScript) phaseVocabulary() {
 	measured := []string{"name", "requests", "slo"}
 	open := slices.Concat([]string{"connections", "arrivals", "keep_alive", "timeout", "deadline"}, measured)
 	for _, f := range []function{
-		{name: string(lab.WarmUp), optional: closed, make: phaseValue(closedLoop(lab.WarmUp))},
-		{name: string(lab.Peak), optional: slices.Concat(closed, measured), make: phaseValue(closedLoop(lab.Peak))},
+		{name: string(lab.WarmUp), optional: closed, make: makePhases(closedLoop(lab.WarmUp))},
+		{name: string(lab.Peak), optional: slices.Concat(closed, measured), make: makePhases(closedLoop(lab.Peak))},
 		{
 			name: string(lab.Ladder), required: []string{"connections"},
-			optional: slices.Concat(closed[1:], measured), make: phaseValue(closedLoop(lab.Ladder)),
+			optional: slices.Concat(closed[1:], measured), make: makePhases(closedLoop(lab.Ladder)),
 		},
-		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: phaseValue(makeSteady)},
-		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: phaseValue(makeSteps)},
-		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: phaseValue(makeRamp)},
-		{name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open, make: phaseValue(makeCapacity)},
+		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: makePhases(makeSteady)},
+		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: makePhases(makeSteps)},
+		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: makePhases(makeRamp)},
+		{name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open, make: makePhases(makeCapacity)},
 		{name: "share", positional: []string{"of"}, required: []string{"of"}, optional: []string{"own"}, make: makeShare},
 		{
 			name: "below", positional: []string{"metric", "limit"}, required: []string{"metric", "limit"},
@@ -75,15 +75,15 @@ func (s *scenarioScript) phaseVocabulary() {
 	}
 }
 
-// phasesOf keeps the order that a trial has: a warm-up first, then what is
+// readPhases keeps the order that a trial has: a warm-up first, then what is
 // measured, each under a name of its own, by which its rows are known.
-func phasesOf(c *call) []lab.Phase {
+func readPhases(c *call) []lab.Phase {
 	var all []lab.Phase
 	var made []argument // of which element each is
 	for i, element := range c.list("phases", phaseCalls) {
 		p, ok := element.value.(*phase)
 		if !ok {
-			c.fault(element.at, "phases holds %s, want %s", described(element.value), phaseCalls)
+			c.fault(element.at, "phases holds %s, want %s", describeType(element.value), phaseCalls)
 			continue
 		}
 		// A ladder of numbers that are all mistakes is no phase at all.
@@ -94,7 +94,7 @@ func phasesOf(c *call) []lab.Phase {
 			all, made = append(all, one), append(made, element)
 		}
 	}
-	nameEach(all)
+	namePhases(all)
 	measured := false
 	for i, p := range all {
 		measured = measured || p.Kind != lab.WarmUp
@@ -103,15 +103,15 @@ func phasesOf(c *call) []lab.Phase {
 		}
 	}
 	// A phase that an earlier fault spoilt may be the measured one.
-	if len(all) > 0 && !measured && c.script.mistakes == 0 {
+	if len(all) > 0 && !measured && c.script.faultCount == 0 {
 		c.fault(c.args["phases"].at, "phases has nothing that is measured, want "+measuredCalls)
 	}
 	return all
 }
 
-// nameEach names a phase by its kind, and where there are several of the kind,
+// namePhases names a phase by its kind, and where there are several of the kind,
 // or the script says so, also by what tells it from them.
-func nameEach(phases []lab.Phase) {
+func namePhases(phases []lab.Phase) {
 	kinds := map[lab.PhaseKind]int{}
 	for _, p := range phases {
 		kinds[p.Kind]++
@@ -121,34 +121,34 @@ func nameEach(phases []lab.Phase) {
 		case p.Name != "":
 			phases[i].Name = fmt.Sprintf("%s-%s", p.Kind, p.Name)
 		case kinds[p.Kind] > 1:
-			phases[i].Name = fmt.Sprintf("%s-%s", p.Kind, valueOf(p))
+			phases[i].Name = fmt.Sprintf("%s-%s", p.Kind, loadLabel(p))
 		default:
 			phases[i].Name = string(p.Kind)
 		}
 	}
 }
 
-// valueOf is the load of a phase in a word.
-func valueOf(p lab.Phase) string {
+// loadLabel is the load of a phase in a word.
+func loadLabel(p lab.Phase) string {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 	switch {
-	case p.Share != nil:
-		return decimal(100*p.Share.Of) + "%"
+	case p.PeakShare != nil:
+		return decimal(100*p.PeakShare.Fraction) + "%"
 	case p.Kind == lab.Ramp:
 		return decimal(p.RateRPS) + "-" + decimal(p.ToRPS)
-	case p.Kind.Open():
+	case p.Kind.IsOpenLoop():
 		return decimal(p.RateRPS)
 	}
 	return strconv.Itoa(p.Connections)
 }
 
-// phaseValue is the value of the phases that a function makes, where each of their
+// makePhases is the value of the phases that a function makes, where each of their
 // objectives can be met.
-func phaseValue(of func(*call) []lab.Phase) func(*call) starlark.Value {
+func makePhases(of func(*call) []lab.Phase) func(*call) starlark.Value {
 	return func(c *call) starlark.Value {
-		made := &phase{opaque: "phase", phases: of(c)}
+		made := &phase{opaqueValue: "phase", phases: of(c)}
 		if len(made.phases) > 0 {
-			c.requireValues(made.phases[0])
+			c.checkObjectives(made.phases[0])
 		}
 		return made
 	}
@@ -158,12 +158,12 @@ func phaseValue(of func(*call) []lab.Phase) func(*call) starlark.Value {
 func closedLoop(kind lab.PhaseKind) func(*call) []lab.Phase {
 	return func(c *call) (made []lab.Phase) {
 		p := measuredPhase(c, kind, closedConnections)
-		arg, _ := c.usable("connections")
+		arg, _ := c.validArgument("connections")
 		if _, several := arg.value.(starlark.Sequence); kind == lab.WarmUp || !several {
-			p.Connections = c.whole("connections", closedConnections, 1, maxConnections)
+			p.Connections = c.integer("connections", closedConnections, 1, maxConnections)
 			return []lab.Phase{p}
 		}
-		for _, n := range c.wholes("connections", 1, maxConnections) {
+		for _, n := range c.integers("connections", 1, maxConnections) {
 			rung := p
 			rung.Connections = n
 			made = append(made, rung)
@@ -174,9 +174,9 @@ func closedLoop(kind lab.PhaseKind) func(*call) []lab.Phase {
 
 func makeSteady(c *call) []lab.Phase {
 	p := openPhase(c, lab.Steady)
-	if arg, ok := c.usable("rate"); ok {
+	if arg, ok := c.validArgument("rate"); ok {
 		if found, isShare := arg.value.(*share); isShare {
-			p.Share = &found.share
+			p.PeakShare = &found.share
 		} else {
 			p.RateRPS = c.number("rate", 0, maxRateRPS)
 		}
@@ -208,29 +208,29 @@ func makeCapacity(c *call) []lab.Phase {
 }
 
 func makeShare(c *call) starlark.Value {
-	return &share{opaque: "share", share: lab.Share{Of: c.number("of", 0, maxShare), Own: c.truth("own", false)}}
+	return &share{opaqueValue: "share", share: lab.PeakShare{Fraction: c.number("of", 0, maxShare), OfOwnPeak: c.boolean("own", false)}}
 }
 
 // measuredPhase is what all phases have in common.
 func measuredPhase(c *call, kind lab.PhaseKind, connections int) lab.Phase {
 	p := lab.Phase{
-		Kind:        kind,
-		Connections: connections,
-		PerRequest:  !c.truth("keep_alive", true),
-		TimeoutS:    c.number("timeout", timeoutS, maxTimeoutS),
-		Objectives:  objectivesOf(c),
+		Kind:                 kind,
+		Connections:          connections,
+		ConnectionPerRequest: !c.boolean("keep_alive", true),
+		TimeoutS:             c.number("timeout", timeoutS, maxTimeoutS),
+		Objectives:           readObjectives(c),
 	}
 	if c.has("requests") {
-		p.Requests = requestsOf(c)
+		p.Requests = readRequests(c)
 	}
 	if c.has("name") {
-		p.Name = c.formed("name", labelForm)
+		p.Name = c.lineMatching("name", labelPattern)
 	}
 	return p
 }
 
 func openPhase(c *call, kind lab.PhaseKind) lab.Phase {
-	p := measuredPhase(c, kind, c.whole("connections", openConnections, 1, maxConnections))
+	p := measuredPhase(c, kind, c.integer("connections", openConnections, 1, maxConnections))
 	p.Arrivals = arrivalsOf(c)
 	p.DeadlineS = c.number("deadline", 0, maxTimeoutS)
 	return p
@@ -243,12 +243,12 @@ func arrivalsOf(c *call) lab.Arrivals {
 	return lab.Arrivals(c.oneOf("arrivals", []string{string(lab.Poisson), string(lab.Constant)}, true))
 }
 
-// wholes is an argument that is a list of whole numbers, none twice.
-func (c *call) wholes(name string, least, most int) (all []int) {
-	for _, element := range c.rungs(name, "whole numbers") {
+// integers is an argument that is a list of whole numbers, none twice.
+func (c *call) integers(name string, least, most int) (all []int) {
+	for _, element := range c.boundedList(name, "whole numbers") {
 		number, ok := element.value.(starlark.Int)
 		if !ok {
-			c.fault(element.at, "%s holds %s, want whole numbers", name, described(element.value))
+			c.fault(element.at, "%s holds %s, want whole numbers", name, describeType(element.value))
 			continue
 		}
 		n, fits := number.Int64()
@@ -266,11 +266,11 @@ func (c *call) wholes(name string, least, most int) (all []int) {
 // numbers is an argument that is a list of numbers above 0 and at most most,
 // none twice.
 func (c *call) numbers(name string, most int) (all []float64) {
-	for _, element := range c.rungs(name, "numbers") {
+	for _, element := range c.boundedList(name, "numbers") {
 		n, ok := starlark.AsFloat(element.value)
 		switch {
 		case !ok:
-			c.fault(element.at, "%s holds %s, want numbers", name, described(element.value))
+			c.fault(element.at, "%s holds %s, want numbers", name, describeType(element.value))
 		case !(n > 0 && n <= float64(most)):
 			c.fault(element.at, "%s holds %s, want more than 0 and at most %d", name, element.value, most)
 		case slices.Contains(all, n):
@@ -281,7 +281,7 @@ func (c *call) numbers(name string, most int) (all []float64) {
 	return all
 }
 
-func (c *call) rungs(name, of string) []argument {
+func (c *call) boundedList(name, of string) []argument {
 	all := c.list(name, of)
 	if len(all) > maxRungs {
 		c.fault(c.args[name].at, "%s has %d elements, and each is measured on its own: at most %d", name, len(all), maxRungs)
@@ -300,5 +300,5 @@ func phaseNames(phases []lab.Phase) (names []string) {
 	return names
 }
 
-// spelt is names as a sentence has them.
-func spelt(names []string) string { return strings.Join(names, ", ") }
+// joinNames is names as a sentence has them.
+func joinNames(names []string) string { return strings.Join(names, ", ") }

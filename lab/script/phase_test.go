@@ -69,8 +69,8 @@ func TestPhasesAndHypotheses(t *testing.T) {
 			p.RateRPS = 100
 			p.Objectives = []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 50}, {Metric: "throughput_rps", Limit: 99.5}}
 		}),
-		openLoop("steady-50%", lab.Steady, func(p *lab.Phase) { p.Share = &lab.Share{Of: 0.5} }),
-		openLoop("steady-120%", lab.Steady, func(p *lab.Phase) { p.Share, p.DeadlineS = &lab.Share{Of: 1.2, Own: true}, 0.25 }),
+		openLoop("steady-50%", lab.Steady, func(p *lab.Phase) { p.PeakShare = &lab.PeakShare{Fraction: 0.5} }),
+		openLoop("steady-120%", lab.Steady, func(p *lab.Phase) { p.PeakShare, p.DeadlineS = &lab.PeakShare{Fraction: 1.2, OfOwnPeak: true}, 0.25 }),
 		openLoop("steps-100", lab.Steps, func(p *lab.Phase) { p.RateRPS = 100 }),
 		openLoop("steps-200.5", lab.Steps, func(p *lab.Phase) { p.RateRPS = 200.5 }),
 		openLoop("ramp", lab.Ramp, func(p *lab.Phase) { p.RateRPS, p.ToRPS = 10, 1000 }),

@@ -13,30 +13,30 @@ import (
 // maxRank bounds zipf's table of weights.
 const maxRank = 1_000_000
 
-// random is the generator that pool() hands to a script's function. It is seeded
+// scriptRandom is the generator that pool() hands to a script's function. It is seeded
 // by the scenario's name, so that the same file is the same load. What it draws
 // is computed here from ChaCha8, whose output is specified: the algorithms of
 // math/rand may change with Go.
-type random struct {
-	opaque
+type scriptRandom struct {
+	opaqueValue
 	script *script
 	source *rand.ChaCha8
-	zipfs  map[zipfOf]zipf // made once for each
+	zipfs  map[zipfKey]zipf // made once for each
 }
 
-func newRandom(s *script, name string) *random {
-	return &random{
-		opaque: "random", script: s, source: rand.NewChaCha8(sha256.Sum256([]byte("pool of " + name))), zipfs: map[zipfOf]zipf{},
+func newRandom(s *script, name string) *scriptRandom {
+	return &scriptRandom{
+		opaqueValue: "random", script: s, source: rand.NewChaCha8(sha256.Sum256([]byte("pool of " + name))), zipfs: map[zipfKey]zipf{},
 	}
 }
 
 // fraction is uniform in [0, 1), with 53 bits.
-func (r *random) fraction() float64 { return float64(r.source.Uint64()>>11) / (1 << 53) }
+func (r *scriptRandom) fraction() float64 { return float64(r.source.Uint64()>>11) / (1 << 53) }
 
 // below is uniform in [0, n) but for a bias of less than n / 2^53.
-func (r *random) below(n int) int { return min(int(r.fraction()*float64(n)), n-1) }
+func (r *scriptRandom) below(n int) int { return min(int(r.fraction()*float64(n)), n-1) }
 
-func (r *random) methods() []function {
+func (r *scriptRandom) methods() []function {
 	return []function{
 		{name: "uniform", positional: []string{"low", "high"}, required: []string{"low", "high"}, make: r.uniform},
 		{name: "zipf", positional: []string{"n"}, required: []string{"n"}, optional: []string{"skew"}, make: r.zipf},
@@ -45,7 +45,7 @@ func (r *random) methods() []function {
 }
 
 // Attr is a method by its name.
-func (r *random) Attr(name string) (starlark.Value, error) {
+func (r *scriptRandom) Attr(name string) (starlark.Value, error) {
 	for _, m := range r.methods() {
 		if m.name == name {
 			return r.script.builtin(m), nil
@@ -55,7 +55,7 @@ func (r *random) Attr(name string) (starlark.Value, error) {
 }
 
 // AttrNames are the names of the methods.
-func (r *random) AttrNames() []string {
+func (r *scriptRandom) AttrNames() []string {
 	var names []string
 	for _, m := range r.methods() {
 		names = append(names, m.name)
@@ -63,16 +63,16 @@ func (r *random) AttrNames() []string {
 	return names
 }
 
-var _ starlark.HasAttrs = (*random)(nil)
+var _ starlark.HasAttrs = (*scriptRandom)(nil)
 
-// widest bounds uniform's numbers to those that JSON carries exactly, and their
+// maxUniform bounds uniform's numbers to those that JSON carries exactly, and their
 // difference to what fraction tells apart.
-const widest = 1 << 52
+const maxUniform = 1 << 52
 
 // uniform is a whole number from low to high, both included.
-func (r *random) uniform(c *call) starlark.Value {
-	low, high := c.whole("low", 0, -widest, widest), c.whole("high", 0, -widest, widest)
-	if arg, ok := c.usable("high"); ok && high < low {
+func (r *scriptRandom) uniform(c *call) starlark.Value {
+	low, high := c.integer("low", 0, -maxUniform, maxUniform), c.integer("high", 0, -maxUniform, maxUniform)
+	if arg, ok := c.validArgument("high"); ok && high < low {
 		c.fault(arg.at, "high is %d, less than low, %d", high, low)
 		return starlark.None
 	}
@@ -81,7 +81,7 @@ func (r *random) uniform(c *call) starlark.Value {
 
 // choice is one of a list, each as likely as its weight says, all alike where
 // there are none.
-func (r *random) choice(c *call) starlark.Value {
+func (r *scriptRandom) choice(c *call) starlark.Value {
 	of := c.list("of", "values")
 	weights := c.weights(len(of))
 	if len(of) == 0 {
@@ -90,11 +90,11 @@ func (r *random) choice(c *call) starlark.Value {
 	if weights == nil {
 		return of[r.below(len(of))].value
 	}
-	return of[r.weighted(weights)].value
+	return of[r.drawIndex(weights)].value
 }
 
-// weighted draws an index from sums of weights, which ascend.
-func (r *random) weighted(sums []float64) int {
+// drawIndex draws an index from sums of weights, which ascend.
+func (r *scriptRandom) drawIndex(sums []float64) int {
 	at := r.fraction() * sums[len(sums)-1]
 	i, found := slices.BinarySearch(sums, at)
 	if found {
@@ -133,7 +133,7 @@ func (c *call) weights(n int) []float64 {
 	return sums
 }
 
-type zipfOf struct {
+type zipfKey struct {
 	n    int
 	skew float64
 }
@@ -144,8 +144,8 @@ type zipf []float64
 
 // zipf is a rank from 1 to n; low ones come more often, the more so the larger
 // skew is.
-func (r *random) zipf(c *call) starlark.Value {
-	of := zipfOf{n: c.whole("n", 1, 1, maxRank), skew: c.number("skew", 1, 100)}
+func (r *scriptRandom) zipf(c *call) starlark.Value {
+	of := zipfKey{n: c.integer("n", 1, 1, maxRank), skew: c.number("skew", 1, 100)}
 	sums, made := r.zipfs[of]
 	if !made {
 		sum := 0.0
@@ -155,14 +155,14 @@ func (r *random) zipf(c *call) starlark.Value {
 		}
 		r.zipfs[of] = sums
 	}
-	return starlark.MakeInt(r.weighted(sums) + 1)
+	return starlark.MakeInt(r.drawIndex(sums) + 1)
 }
 
 // makePool has a function of the script make so many requests with random
 // numbers.
 func (s *scenarioScript) makePool(c *call) starlark.Value {
-	count := c.whole("count", 1, 1, maxElements)
-	arg, ok := c.usable("make")
+	count := c.integer("count", 1, 1, maxElements)
+	arg, ok := c.validArgument("make")
 	if !ok {
 		return starlark.None
 	}
@@ -182,10 +182,10 @@ func (s *scenarioScript) makePool(c *call) starlark.Value {
 		switch made.(type) {
 		case *request:
 			all = append(all, made)
-		case unusable:
+		case invalidValue:
 			return starlark.None // the cause has been told
 		default:
-			c.fault(arg.at, "make returned %s, want get(…) or post(…)", described(made))
+			c.fault(arg.at, "make returned %s, want get(…) or post(…)", describeType(made))
 			return starlark.None
 		}
 	}

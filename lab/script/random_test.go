@@ -18,7 +18,7 @@ def one(r):
 
 scenario(name = "%s", about = "a pool", requests = pool(%d, one), phases = [peak()])
 `, expression, name, n)
-	scenario, faults, err := evaluateScenario(t.Context(), usual, name, "scenarios/"+name+".star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
+	scenario, faults, err := evaluateScenario(t.Context(), defaultLimits, name, "scenarios/"+name+".star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
 	if err != nil || len(faults) > 0 {
 		t.Fatal(faults, err)
 	}
@@ -42,7 +42,7 @@ func shares(drawn []int) map[int]float64 {
 }
 
 // A recorded run must mean the same load in years to come.
-func TestAPoolIsTheSameForEver(t *testing.T) {
+func TestPoolIsDeterministic(t *testing.T) {
 	got := fmt.Sprint(drawn(t, "x", "r.uniform(1, 1000)", 5), drawn(t, "x", "r.zipf(1000)", 5), drawn(t, "x", "r.choice([1, 2, 3], weights = [5, 3, 2])", 5))
 	const want = "[822 126 816 99 271] [263 1 252 1 4] [3 1 3 1 1]"
 	if got != want {
@@ -94,7 +94,7 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 		"a failure of its code": {`get("/" + 1)`, `2:20: unknown binary op: string + int`},
 	} {
 		text := "def one(r):\n    return " + c.body + "\n\nscenario(name = \"x\", about = \"a\", phases = [peak()], requests = pool(3, one))\n"
-		_, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
+		_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 
 func TestRequestsOfManyLargeBodiesAreRefused(t *testing.T) {
 	text := `scenario(name = "x", about = "a", phases = [peak()], requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
-	_, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
+	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(), "1:65: scenario: the bodies of the requests are more than 64 MiB") {
 		t.Errorf("faults %v, error %v", faults, err)
 	}

@@ -21,8 +21,8 @@ var (
 	argForm     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
-// labsVariables say where a server listens and what it calls.
-var labsVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
+// reservedVariables say where a server listens and what it calls.
+var reservedVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
 
 // runtimeScript is a runtime.star under evaluation.
 type runtimeScript struct {
@@ -34,7 +34,7 @@ type runtimeScript struct {
 
 // baseImage is what base() makes.
 type baseImage struct {
-	opaque
+	opaqueValue
 	image lab.BaseImage
 }
 
@@ -45,7 +45,7 @@ func evaluateRuntime(
 ) (lab.Runtime, []Fault, error) {
 	r := &runtimeScript{
 		script:  newScript(shown),
-		runtime: lab.Runtime{Name: name, File: shown, Context: name, Dockerfile: "Dockerfile"},
+		runtime: lab.Runtime{Name: name, File: shown, ContextRuntime: name, Dockerfile: "Dockerfile"},
 		folders: folders,
 	}
 	if !nameForm.MatchString(name) {
@@ -75,9 +75,9 @@ func evaluateRuntime(
 		r.fault(start, "", "there is no variant() in the file")
 	}
 	for i := range r.runtime.Variants { // which may stand before runtime() in the file
-		r.runtime.Variants[i].Application = r.runtime.Context
+		r.runtime.Variants[i].Application = r.runtime.ContextRuntime
 	}
-	return r.runtime, r.inOrder(), nil
+	return r.runtime, r.sortedFaults(), nil
 }
 
 func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
@@ -86,8 +86,8 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 		return starlark.None
 	}
 	r.declared = c.at
-	r.runtime.About = c.line("about")
-	if arg, ok := c.usable("base"); ok {
+	r.runtime.About = c.stringLine("about")
+	if arg, ok := c.validArgument("base"); ok {
 		if made, ok := arg.value.(*baseImage); ok {
 			r.runtime.Base = made.image
 		} else {
@@ -103,16 +103,16 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 // which reads nothing, cannot know.
 func (r *runtimeScript) readBuild(c *call) {
 	if c.has("context") {
-		r.runtime.Context = c.formed("context", nameForm)
-		if name := r.runtime.Context; nameForm.MatchString(name) && !slices.Contains(r.folders, name) {
+		r.runtime.ContextRuntime = c.lineMatching("context", nameForm)
+		if name := r.runtime.ContextRuntime; nameForm.MatchString(name) && !slices.Contains(r.folders, name) {
 			c.fault(c.args["context"].at, "context %q is no runtime's folder; %s", name, lab.Suggest(name, r.folders))
 		}
 	}
 	if c.has("dockerfile") {
-		r.runtime.Dockerfile = c.formed("dockerfile", fileForm)
+		r.runtime.Dockerfile = c.lineMatching("dockerfile", fileForm)
 	}
-	r.runtime.Args = c.strings("args")
-	for _, name := range slices.Sorted(maps.Keys(r.runtime.Args)) {
+	r.runtime.BuildArgs = c.strings("args")
+	for _, name := range slices.Sorted(maps.Keys(r.runtime.BuildArgs)) {
 		switch at := c.args["args"].at; {
 		case name == lab.BaseImageArg:
 			c.fault(at, "args sets %s, which is what base says", name)
@@ -125,9 +125,9 @@ func (r *runtimeScript) readBuild(c *call) {
 }
 
 func makeBase(c *call) starlark.Value {
-	made := &baseImage{opaque: "base", image: lab.BaseImage{
-		Official: c.formed("official", imageForm),
-		Suite:    c.formed("suite", suiteForm),
+	made := &baseImage{opaqueValue: "base", image: lab.BaseImage{
+		Official: c.lineMatching("official", imageForm),
+		Suite:    c.lineMatching("suite", suiteForm),
 		Packages: c.lines("packages", "Debian packages"),
 	}}
 	for _, p := range made.image.Packages {
@@ -141,19 +141,19 @@ func makeBase(c *call) starlark.Value {
 func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 	v := lab.Variant{
 		Runtime: r.runtime.Name,
-		Name:    c.formed("name", nameForm),
-		Model:   c.formed("model", nameForm),
-		About:   c.line("about"),
+		Name:    c.lineMatching("name", nameForm),
+		Model:   c.lineMatching("model", nameForm),
+		About:   c.stringLine("about"),
 		Command: c.lines("command", "strings"),
 		Env:     c.strings("env"),
 	}
 	if c.has("gil") {
-		on := c.truth("gil", false)
+		on := c.boolean("gil", false)
 		v.GIL = &on
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
 		switch {
-		case slices.Contains(labsVariables, name):
+		case slices.Contains(reservedVariables, name):
 			c.fault(c.args["env"].at, "env sets %s, which the lab sets", name)
 		case !envForm.MatchString(name):
 			c.fault(c.args["env"].at, "env has %q, which is no variable's name", name)

@@ -32,24 +32,24 @@ type scenarioScript struct {
 	scenario lab.Scenario
 	declared syntax.Position // of scenario(), not valid before it is called
 
-	given      map[string]string         // to parameters, by the user
-	parameters map[string]starlark.Value // their defaults
-	taken      map[string]string         // their values, as a user would give them
+	givenValues     map[string]string         // to parameters, by the user
+	parameters      map[string]starlark.Value // their defaults
+	parameterValues map[string]string         // their values, as a user would give them
 }
 
-// opaque is a value that scripts can only hand on; the string is its type.
+// opaqueValue is a value that scripts can only hand on; the string is its type.
 // What embeds it is handed out by pointer: Starlark's == compares identities.
-type opaque string
+type opaqueValue string
 
-func (o opaque) String() string        { return string(o) + "(…)" }
-func (o opaque) Type() string          { return string(o) }
-func (o opaque) Freeze()               {}
-func (o opaque) Truth() starlark.Bool  { return true }
-func (o opaque) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: %s", string(o)) }
+func (o opaqueValue) String() string        { return string(o) + "(…)" }
+func (o opaqueValue) Type() string          { return string(o) }
+func (o opaqueValue) Freeze()               {}
+func (o opaqueValue) Truth() starlark.Bool  { return true }
+func (o opaqueValue) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: %s", string(o)) }
 
 // request is what get() and post() make.
 type request struct {
-	opaque
+	opaqueValue
 	request lab.Request
 }
 
@@ -60,7 +60,7 @@ func evaluateScenario(
 ) (lab.Scenario, []Fault, error) {
 	s := &scenarioScript{
 		script: newScript(shown), file: name, variants: variants,
-		given: given, parameters: map[string]starlark.Value{}, taken: map[string]string{},
+		givenValues: given, parameters: map[string]starlark.Value{}, parameterValues: map[string]string{},
 	}
 	if !nameForm.MatchString(name) {
 		s.fault(syntax.Position{}, "", "the file's name %q is not of the form %s", name, nameForm)
@@ -72,10 +72,10 @@ func evaluateScenario(
 	if len(s.faults) == 0 && !s.declared.IsValid() {
 		s.fault(syntax.MakePosition(&shown, 1, 1), "", "there is no scenario() in the file")
 	}
-	if len(s.taken) > 0 {
-		s.scenario.Parameters = s.taken
+	if len(s.parameterValues) > 0 {
+		s.scenario.Parameters = s.parameterValues
 	}
-	return s.scenario, s.inOrder(), nil
+	return s.scenario, s.sortedFaults(), nil
 }
 
 func (s *scenarioScript) vocabulary() {
@@ -119,14 +119,14 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 	s.declared = c.at
 	s.scenario = lab.Scenario{
 		Name:     s.nameOf(c),
-		About:    c.line("about"),
-		File:     s.shown,
-		Requests: requestsOf(c),
-		Phases:   phasesOf(c),
+		About:    c.stringLine("about"),
+		File:     s.displayName,
+		Requests: readRequests(c),
+		Phases:   readPhases(c),
 		Profile:  defaultProfile,
 		Cores:    coresOf(c),
-		Upstream: c.truth("upstream", false),
-		Variants: s.variants.choose(c),
+		Upstream: c.boolean("upstream", false),
+		Variants: s.variants.variantsOf(c),
 	}
 	if c.has("profile") {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
@@ -138,11 +138,11 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 
 // coresOf is the numbers of CPUs that a server is given, ascending.
 func coresOf(c *call) []int {
-	arg, _ := c.usable("cores")
+	arg, _ := c.validArgument("cores")
 	if _, several := arg.value.(starlark.Sequence); !several {
-		return []int{c.whole("cores", 1, 1, maxCores)}
+		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
-	return slices.Sorted(slices.Values(c.wholes("cores", 1, maxCores)))
+	return slices.Sorted(slices.Values(c.integers("cores", 1, maxCores)))
 }
 
 // waitPath is where the contract has applications call their upstream.
@@ -160,21 +160,21 @@ func (s *scenarioScript) requireUpstream(c *call) {
 }
 
 func (s *scenarioScript) nameOf(c *call) string {
-	before := s.mistakes
-	name := c.formed("name", nameForm)
-	if arg, ok := c.usable("name"); ok && s.mistakes == before && name != s.file {
+	before := s.faultCount
+	name := c.lineMatching("name", nameForm)
+	if arg, ok := c.validArgument("name"); ok && s.faultCount == before && name != s.file {
 		c.fault(arg.at, "name %q is not the file's, %q; change one of them", name, s.file)
 	}
 	return name
 }
 
-func requestsOf(c *call) []lab.Request {
+func readRequests(c *call) []lab.Request {
 	var all []lab.Request
 	size := 0
 	for _, element := range c.list("requests", "get(…) and post(…)") {
 		made, ok := element.value.(*request)
 		if !ok {
-			c.fault(element.at, "requests holds %s, want get(…) or post(…)", described(element.value))
+			c.fault(element.at, "requests holds %s, want get(…) or post(…)", describeType(element.value))
 			continue
 		}
 		all = append(all, made.request)
@@ -190,12 +190,12 @@ func requestsOf(c *call) []lab.Request {
 }
 
 func makeRequest(c *call, method string) starlark.Value {
-	made := &request{opaque: "request", request: lab.Request{
+	made := &request{opaqueValue: "request", request: lab.Request{
 		Method: method,
 		Path:   pathOf(c),
 		Header: headersOf(c),
 
-		Background: c.truth("background", false),
+		Background: c.boolean("background", false),
 
 		Expect: expectOf(c),
 		At:     lab.Place{Line: int(c.at.Line), Column: int(c.at.Col)},
@@ -216,7 +216,7 @@ func makeRequest(c *call, method string) starlark.Value {
 
 // expectOf is the status that a request names as its success, or 0 for any of 2xx.
 func expectOf(c *call) int {
-	arg, ok := c.usable("expect")
+	arg, ok := c.validArgument("expect")
 	if !ok {
 		return 0
 	}
@@ -229,15 +229,15 @@ func expectOf(c *call) int {
 		c.fault(arg.at, "expect is %d, and an answer of 1xx is never the final one, want 200 to 599", n)
 		return 0
 	}
-	return c.whole("expect", 0, 200, 599)
+	return c.integer("expect", 0, 200, 599)
 }
 
 // pathOf takes only what goes over the wire as it is written.
 func pathOf(c *call) string {
-	before := c.script.mistakes
-	text := c.line("path")
-	arg, ok := c.usable("path")
-	if !ok || c.script.mistakes > before {
+	before := c.script.faultCount
+	text := c.stringLine("path")
+	arg, ok := c.validArgument("path")
+	if !ok || c.script.faultCount > before {
 		return text
 	}
 	if !strings.HasPrefix(text, "/") {
@@ -256,7 +256,7 @@ func pathOf(c *call) string {
 // The generator frames messages and keeps connections; a script that did so
 // too would make it measure something else than it says.
 var (
-	generatorsHeaders = []string{
+	reservedHeaders = []string{
 		"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 	}
 	headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 5.6.2, token
@@ -278,7 +278,7 @@ func headersOf(c *call) map[string]string {
 			c.fault(at, "headers has %q, which is no header's name", name)
 		case !valueForm.MatchString(value):
 			c.fault(at, "headers has %q for %q, which is no header's value", value, name)
-		case slices.Contains(generatorsHeaders, canonical):
+		case slices.Contains(reservedHeaders, canonical):
 			c.fault(at, "headers has %q, which the generator sets", name)
 		case twice:
 			c.fault(at, "headers has %q twice", canonical)
@@ -293,17 +293,17 @@ func bodyOf(c *call) []byte {
 	case c.has("json") && c.has("body"):
 		c.fault(c.at, "both json and body are given, want one")
 	case c.has("json"):
-		return jsonOf(c)
+		return readJSONBody(c)
 	case c.has("body"):
-		return rawOf(c)
+		return readRawBody(c)
 	case !c.misspelt("json") && !c.misspelt("body"):
 		c.fault(c.at, `missing argument "json" or "body"`)
 	}
 	return nil
 }
 
-func jsonOf(c *call) []byte {
-	arg, ok := c.usable("json")
+func readJSONBody(c *call) []byte {
+	arg, ok := c.validArgument("json")
 	if !ok {
 		return nil
 	}
@@ -314,8 +314,8 @@ func jsonOf(c *call) []byte {
 	return body
 }
 
-func rawOf(c *call) []byte {
-	arg, ok := c.usable("body")
+func readRawBody(c *call) []byte {
+	arg, ok := c.validArgument("body")
 	if !ok {
 		return nil
 	}

@@ -30,9 +30,9 @@ func (p *variantPool) add(variants []lab.Variant) {
 	}
 }
 
-// trait is what where() makes: all variants that are so.
-type trait struct {
-	opaque
+// variantFilter is what where() makes: all variants that are so.
+type variantFilter struct {
+	opaqueValue
 	runtime, model string // empty: any
 	at             syntax.Position
 }
@@ -49,9 +49,9 @@ func (p variantPool) makeWhere(c *call) starlark.Value {
 		runtime, _, _ := strings.Cut(id, "/")
 		runtimes = append(runtimes, runtime)
 	}
-	return &trait{
-		opaque:  "where",
-		runtime: c.oneOf("runtime", runtimes, true),
+	return &variantFilter{
+		opaqueValue: "where",
+		runtime:     c.oneOf("runtime", runtimes, true),
 		// A runtime that could not be read may have models of its own.
 		model: c.oneOf("model", slices.Collect(maps.Values(p.models)), len(p.broken) == 0),
 		at:    c.at,
@@ -60,16 +60,16 @@ func (p variantPool) makeWhere(c *call) starlark.Value {
 
 // oneOf is an argument that is one of some names, where all of these are known.
 func (c *call) oneOf(name string, of []string, all bool) string {
-	before := c.script.mistakes
-	text := c.line(name)
-	if arg, ok := c.usable(name); ok && all && c.script.mistakes == before && !slices.Contains(of, text) {
+	before := c.script.faultCount
+	text := c.stringLine(name)
+	if arg, ok := c.validArgument(name); ok && all && c.script.faultCount == before && !slices.Contains(of, text) {
 		slices.Sort(of)
 		c.fault(arg.at, "unknown %s %q; %s", name, text, lab.Suggest(text, slices.Compact(of)))
 	}
 	return text
 }
 
-func (p variantPool) those(c *call, t *trait) []string {
+func (p variantPool) matchingFilter(c *call, t *variantFilter) []string {
 	var matches []string
 	for _, id := range p.ids {
 		runtime, _, _ := strings.Cut(id, "/")
@@ -83,18 +83,18 @@ func (p variantPool) those(c *call, t *trait) []string {
 	return matches
 }
 
-// choose is the variants of a scenario: the word all, or a list of ids and of
+// variantsOf is the variants of a scenario: the word all, or a list of ids and of
 // patterns such as "node/*".
-func (p variantPool) choose(c *call) []string {
+func (p variantPool) variantsOf(c *call) []string {
 	if !c.has("variants") {
 		return slices.Clone(p.ids)
 	}
-	arg, ok := c.usable("variants")
+	arg, ok := c.validArgument("variants")
 	if ok && arg.value == starlark.Universe["all"] {
 		return slices.Clone(p.ids)
 	}
-	if t, ok := arg.value.(*trait); ok {
-		return p.those(c, t)
+	if t, ok := arg.value.(*variantFilter); ok {
+		return p.matchingFilter(c, t)
 	}
 	if _, sequence := arg.value.(starlark.Sequence); ok && !sequence {
 		c.wrongType(arg, "variants", `all, where(…) or a list of variants such as "node/single"`)
@@ -105,16 +105,16 @@ func (p variantPool) choose(c *call) []string {
 	for _, element := range c.list("variants", "variants") {
 		var matches []string
 		switch v := element.value.(type) {
-		case *trait:
-			matches = p.those(c, v)
+		case *variantFilter:
+			matches = p.matchingFilter(c, v)
 		case starlark.String:
 			if named[string(v)] {
 				c.fault(element.at, "variants has %q twice", string(v))
 			}
 			named[string(v)] = true
-			matches = p.matching(c, element.at, string(v))
+			matches = p.matchingPattern(c, element.at, string(v))
 		default:
-			c.fault(element.at, "variants holds %s, want strings or where(…)", described(v))
+			c.fault(element.at, "variants holds %s, want strings or where(…)", describeType(v))
 		}
 		for _, match := range matches {
 			if !slices.Contains(chosen, match) {
@@ -125,8 +125,8 @@ func (p variantPool) choose(c *call) []string {
 	return chosen
 }
 
-func (p variantPool) matching(c *call, at syntax.Position, pattern string) []string {
-	if p.twin(pattern) {
+func (p variantPool) matchingPattern(c *call, at syntax.Position, pattern string) []string {
+	if p.isTwin(pattern) {
 		return []string{pattern}
 	}
 	var matches []string
@@ -141,10 +141,10 @@ func (p variantPool) matching(c *call, at syntax.Position, pattern string) []str
 	return matches
 }
 
-// twin reports whether an id is that of a variant's twin. Every variant has one,
+// isTwin reports whether an id is that of a variant's twin. Every variant has one,
 // for whoever asks for it by name: it is a control, and nothing else is meant by
 // a pattern.
-func (p variantPool) twin(id string) bool {
+func (p variantPool) isTwin(id string) bool {
 	original := lab.OriginalOf(id)
 	return original != id && slices.Contains(p.ids, original)
 }

@@ -37,7 +37,7 @@ func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 		{"a number", `[1]`, pool, nil, `1:89: scenario: variants holds a whole number, want strings or where(…)`},
 	} {
 		text := `scenario(name = "x", about = "a", requests = [get("/")], phases = [peak()], variants = ` + c.variants + ")\n"
-		s, faults, err := evaluateScenario(t.Context(), usual, "x", "scenarios/x.star", []byte(text), c.pool, nil)
+		s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), c.pool, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

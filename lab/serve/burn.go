@@ -14,9 +14,9 @@ import (
 type burn struct{ iterations int }
 
 func (s burn) serve(ctx context.Context, l *net.TCPListener) error {
-	return connections(ctx, l, func(w io.Writer, _ *http.Request) error {
+	return serveRequests(ctx, l, func(w io.Writer, _ *http.Request) error {
 		Work(s.iterations)
-		_, err := w.Write(plain)
+		_, err := w.Write(plainAnswer)
 		return err
 	})
 }

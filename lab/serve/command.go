@@ -17,7 +17,7 @@ import (
 // Command runs the responder that args name, on HOST and PORT of the
 // environment, until ctx ends.
 func Command(ctx context.Context, args []string) error {
-	r, err := parse(args)
+	r, err := parseResponder(args)
 	if err != nil {
 		return err
 	}
@@ -37,13 +37,13 @@ type responder interface {
 	serve(ctx context.Context, l *net.TCPListener) error
 }
 
-var kinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
+var responderKinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
 
-func parse(args []string) (responder, error) {
-	if len(args) == 0 || !slices.Contains(kinds, args[0]) {
+func parseResponder(args []string) (responder, error) {
+	if len(args) == 0 || !slices.Contains(responderKinds, args[0]) {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage, Err: fmt.Errorf("no responder %q", strings.Join(args, " ")),
-			Hint: "one of " + strings.Join(kinds, ", "),
+			Hint: "one of " + strings.Join(responderKinds, ", "),
 		}
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -63,7 +63,7 @@ func parse(args []string) (responder, error) {
 		return newReference(*iterations), nil
 	case args[0] == "burn" && *iterations > 0:
 		return burn{*iterations}, nil
-	case args[0] == "virtual" && *cores > 0 && *service > 0 && isShare(*sigma) && isShare(*kappa):
+	case args[0] == "virtual" && *cores > 0 && *service > 0 && isFraction(*sigma) && isFraction(*kappa):
 		return newVirtual(*cores, *service, *sigma, *kappa), nil
 	case args[0] == "waiting" && *delay > 0:
 		return waiting{*delay}, nil
@@ -77,7 +77,7 @@ func parse(args []string) (responder, error) {
 	return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("missing or senseless numbers: " + strings.Join(args, " "))}
 }
 
-func isShare(x float64) bool { return x >= 0 && x <= 1 }
+func isFraction(x float64) bool { return x >= 0 && x <= 1 }
 
 // sleep waits for d, or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) {

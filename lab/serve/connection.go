@@ -11,20 +11,20 @@ import (
 	"net/http"
 )
 
-// plain is the constant answer as its bytes on the wire.
-var plain = wire("text/plain", []byte(Body))
+// plainAnswer is the constant answer as its bytes on the wire.
+var plainAnswer = okAnswer("text/plain", []byte(ResponseBody))
 
-func wire(contentType string, body []byte) []byte {
-	return wireOf(http.StatusOK, contentType, body)
+func okAnswer(contentType string, body []byte) []byte {
+	return answerBytes(http.StatusOK, contentType, body)
 }
 
-func wireOf(status int, contentType string, body []byte) []byte {
+func answerBytes(status int, contentType string, body []byte) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		status, http.StatusText(status), contentType, len(body), body)
 }
 
-// accept has every connection served, each for itself, until ctx ends.
-func accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
+// serveConnections has every connection served, each for itself, until ctx ends.
+func serveConnections(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	for {
 		c, err := l.Accept()
@@ -41,11 +41,11 @@ func accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	}
 }
 
-// connections reads the requests of every connection and has each answered by
+// serveRequests reads the requests of every connection and has each answered by
 // respond, which writes a whole answer. It is less than net/http's server, and
 // so less that comes between a request and its clock.
-func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
-	return accept(ctx, l, func(c net.Conn) {
+func serveRequests(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
+	return serveConnections(ctx, l, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for {
 			r, err := http.ReadRequest(in)
@@ -62,12 +62,12 @@ func connections(ctx context.Context, l net.Listener, respond func(io.Writer, *h
 	})
 }
 
-// tell answers with v as JSON.
-func tell(w io.Writer, v any) error {
+// writeJSON answers with v as JSON.
+func writeJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(wire("application/json", text))
+	_, err = w.Write(okAnswer("application/json", text))
 	return err
 }

@@ -20,26 +20,26 @@ const (
 	pollBuffer = 64 << 10 // for one read; a head must fit
 )
 
-// polling is the state of the one thread.
-type polling struct {
-	*poll
+// pollLoop is the state of the one thread.
+type pollLoop struct {
+	*pollServer
 	epoll, listener int
-	connections     map[int]*polled
+	connections     map[int]*pollConn
 	buffer          [pollBuffer]byte
 
 	// The connection under way, which write answers on.
-	fd     int
-	broken bool
+	fd          int
+	writeFailed bool
 }
 
-// polled is a connection, and what of its requests has come without being complete.
-type polled struct {
+// pollConn is a connection, and what of its requests has come without being complete.
+type pollConn struct {
 	head  []byte // the beginning of a head
 	body  int64  // bytes of a body still to come
 	close bool   // after that body
 }
 
-func (q *poll) serve(ctx context.Context, l *net.TCPListener) error {
+func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 	file, err := l.File() // a descriptor of our own, which the runtime does not poll
 	if err != nil {
 		return fmt.Errorf("taking over the listening socket: %w", err)
@@ -50,7 +50,7 @@ func (q *poll) serve(ctx context.Context, l *net.TCPListener) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := &polling{poll: q, listener: int(file.Fd()), connections: make(map[int]*polled)}
+	p := &pollLoop{pollServer: q, listener: int(file.Fd()), connections: make(map[int]*pollConn)}
 	if err := unix.SetNonblock(p.listener, true); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (q *poll) serve(ctx context.Context, l *net.TCPListener) error {
 		return err
 	}
 	defer func() { p.closeAll() }()
-	if err := p.watch(p.listener); err != nil {
+	if err := p.addToEpoll(p.listener); err != nil {
 		return err
 	}
 	events := make([]unix.EpollEvent, maxEvents)
@@ -71,45 +71,45 @@ func (q *poll) serve(ctx context.Context, l *net.TCPListener) error {
 			if fd := int(e.Fd); fd == p.listener {
 				p.accept()
 			} else if !p.read(fd) {
-				p.drop(fd)
+				p.closeConn(fd)
 			}
 		}
 	}
 	return nil
 }
 
-func (p *polling) watch(fd int) error {
+func (p *pollLoop) addToEpoll(fd int) error {
 	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
-func (p *polling) accept() {
+func (p *pollLoop) accept() {
 	for {
 		fd, _, err := unix.Accept4(p.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
 			return // none is left; one that went away meanwhile is no loss
 		}
-		p.connections[fd] = &polled{}
-		if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) != nil || p.watch(fd) != nil {
-			p.drop(fd)
+		p.connections[fd] = &pollConn{}
+		if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) != nil || p.addToEpoll(fd) != nil {
+			p.closeConn(fd)
 		}
 	}
 }
 
-func (p *polling) drop(fd int) {
+func (p *pollLoop) closeConn(fd int) {
 	delete(p.connections, fd)
 	_ = unix.Close(fd) // the client has gone, or is to
 }
 
-func (p *polling) closeAll() {
+func (p *pollLoop) closeAll() {
 	for fd := range p.connections {
-		p.drop(fd)
+		p.closeConn(fd)
 	}
 	_ = unix.Close(p.epoll)
 }
 
 // read takes what a connection has sent and answers every request that is
 // complete. It reports whether the connection goes on.
-func (p *polling) read(fd int) bool {
+func (p *pollLoop) read(fd int) bool {
 	n, err := nonblock.Read(uintptr(fd), p.buffer[:])
 	if errors.Is(err, unix.EAGAIN) {
 		return true
@@ -122,10 +122,10 @@ func (p *polling) read(fd int) bool {
 		data = append(c.head, data...)
 		c.head = nil
 	}
-	p.fd, p.broken = fd, false
+	p.fd, p.writeFailed = fd, false
 	for len(data) > 0 {
 		head := data
-		rest, complete, ok := c.take(data)
+		rest, complete, ok := c.cutRequest(data)
 		if !ok {
 			return false
 		}
@@ -135,7 +135,7 @@ func (p *polling) read(fd int) bool {
 		}
 		data = rest
 		p.answer(head, p.write)
-		if p.broken || c.close {
+		if p.writeFailed || c.close {
 			return false
 		}
 	}
@@ -144,21 +144,21 @@ func (p *polling) read(fd int) bool {
 
 // write sends an answer. It is small: a client that does not read does not get
 // it.
-func (p *polling) write(answer []byte) {
+func (p *pollLoop) write(answer []byte) {
 	if n, err := nonblock.Write(uintptr(p.fd), answer); err != nil || n < len(answer) {
-		p.broken = true
+		p.writeFailed = true
 	}
 }
 
-// take cuts one request off data and reports whether it was complete; what is
+// cutRequest cuts one request off data and reports whether it was complete; what is
 // left of an incomplete head is returned as the rest.
-func (c *polled) take(data []byte) (rest []byte, complete, ok bool) {
+func (c *pollConn) cutRequest(data []byte) (rest []byte, complete, ok bool) {
 	if c.body == 0 {
 		end := bytes.Index(data, []byte("\r\n\r\n"))
 		if end < 0 {
 			return data, false, true
 		}
-		if !c.measure(data[:end+4]) {
+		if !c.readFraming(data[:end+4]) {
 			return nil, false, false
 		}
 		data = data[end+4:]
@@ -168,11 +168,11 @@ func (c *polled) take(data []byte) (rest []byte, complete, ok bool) {
 	return data[taken:], c.body == 0, true
 }
 
-// measure finds out how long a request's body is and whether the connection
+// readFraming finds out how long a request's body is and whether the connection
 // ends with it.
-func (c *polled) measure(head []byte) bool {
+func (c *pollConn) readFraming(head []byte) bool {
 	c.close = false
-	if !framed(head) {
+	if !mayHaveFraming(head) {
 		return true
 	}
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
@@ -183,9 +183,9 @@ func (c *polled) measure(head []byte) bool {
 	return true
 }
 
-// framed reports whether a head may have fields that say how long the request
+// mayHaveFraming reports whether a head may have fields that say how long the request
 // or the connection is: Content-Length, Connection, Transfer-Encoding.
-func framed(head []byte) bool {
+func mayHaveFraming(head []byte) bool {
 	for {
 		i := bytes.IndexByte(head, '\n')
 		if i < 0 || i+1 >= len(head) {

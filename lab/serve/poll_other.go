@@ -8,6 +8,6 @@ import (
 	"net"
 )
 
-func (*poll) serve(context.Context, *net.TCPListener) error {
+func (*pollServer) serve(context.Context, *net.TCPListener) error {
 	return errors.New("this responder polls with epoll, which only Linux has")
 }

@@ -17,38 +17,38 @@ type reference struct {
 	times      *hdrhistogram.Histogram
 }
 
-func newReference(iterations int) *poll {
+func newReference(iterations int) *pollServer {
 	r := &reference{iterations: iterations, times: hdrhistogram.New(1, int64(time.Minute), 3)}
-	return &poll{answer: r.answer}
+	return &pollServer{answer: r.answer}
 }
 
 func (r *reference) answer(head []byte, write func([]byte)) {
-	if method, ok := asks(head, lab.ServicePath); ok {
+	if method, ok := isRequestFor(head, lab.ServiceTimesPath); ok {
 		if method == "DELETE" {
 			r.times.Reset()
 		}
-		text, err := json.Marshal(r.service())
+		text, err := json.Marshal(r.serviceTimes())
 		if err != nil {
 			panic("serve: a service cannot be told: " + err.Error()) // it is five numbers
 		}
-		write(wire("application/json", text))
+		write(okAnswer("application/json", text))
 		return
 	}
 	began := time.Now()
 	Work(r.iterations)
-	write(plain)
+	write(plainAnswer)
 	// A minute is longer than any work that makes sense.
 	_ = r.times.RecordValue(min(int64(time.Since(began)), int64(time.Minute)))
 }
 
-// asks reports whether the request is for path, and its method.
-func asks(head []byte, path string) (method string, ok bool) {
+// isRequestFor reports whether the request is for path, and its method.
+func isRequestFor(head []byte, path string) (method string, ok bool) {
 	first, rest, _ := bytes.Cut(head, []byte(" "))
 	target, _, _ := bytes.Cut(rest, []byte(" "))
 	return string(first), string(target) == path
 }
 
-func (r *reference) service() lab.ServiceTimes {
+func (r *reference) serviceTimes() lab.ServiceTimes {
 	return lab.ServiceTimes{
 		Count:  r.times.TotalCount(),
 		Mean:   time.Duration(r.times.Mean()),

@@ -23,7 +23,7 @@ import (
 // started runs the responder of a command line and returns where it listens.
 func started(t *testing.T, args ...string) (address string) {
 	t.Helper()
-	r, err := parse(args)
+	r, err := parseResponder(args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,8 @@ func TestNullAnswersEachRequestOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		answers, err := io.ReadAll(c)
-		if err != nil || len(answers) != requests*len(plain) {
-			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plain), err)
+		if err != nil || len(answers) != requests*len(plainAnswer) {
+			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plainAnswer), err)
 		}
 	})
 }
@@ -133,7 +133,7 @@ func TestNullEndsTheConnectionThatIsToEnd(t *testing.T) {
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := io.ReadAll(c); err != nil || !bytes.Equal(all, plain) {
+	if all, err := io.ReadAll(c); err != nil || !bytes.Equal(all, plainAnswer) {
 		t.Errorf("%q, error %v", all, err)
 	}
 }
@@ -169,12 +169,12 @@ func TestReferenceKeepsItsOwnClock(t *testing.T) {
 			resp.Body.Close()
 		}
 		all := time.Since(began)
-		s := told[lab.ServiceTimes](t, "GET", url+lab.ServicePath)
+		s := told[lab.ServiceTimes](t, "GET", url+lab.ServiceTimesPath)
 		if s.Count != 9 || s.Median <= 0 || s.P99 < s.Median || s.Max < s.P99 || s.Mean*9 > all {
 			t.Errorf("%+v of 9 requests in %v", s, all)
 		}
 		medians[iterations] = s.Median
-		if s := told[lab.ServiceTimes](t, "DELETE", url+lab.ServicePath); s.Count != 0 {
+		if s := told[lab.ServiceTimes](t, "DELETE", url+lab.ServiceTimesPath); s.Count != 0 {
 			t.Errorf("%d requests are remembered after they were forgotten", s.Count)
 		}
 	}
@@ -195,13 +195,13 @@ func TestReferencesHaveTheirRatio(t *testing.T) {
 		}
 		steps = append(steps, n)
 	}
-	if !slices.Equal(ids, []string{lab.ReferenceLess, lab.ReferenceMore}) {
+	if !slices.Equal(ids, []string{lab.LightReference, lab.HeavyReference}) {
 		t.Errorf("the references are %v", ids)
 	}
 	if less, more := float64(steps[0]), float64(steps[1]); more != less*lab.ReferenceRatio {
 		t.Errorf("%v steps to %v have the ratio %v instead of %v", more, less, more/less, lab.ReferenceRatio)
 	}
-	if id := Burn().ID(); id != lab.Burn {
+	if id := Burn().ID(); id != lab.BurnVariant {
 		t.Errorf("the burn is %s", id)
 	}
 }
@@ -226,7 +226,7 @@ func TestWaitingAnswersManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestStallingTellsWhenItAnsweredNothing(t *testing.T) {
+func TestStallingReportsItsStalls(t *testing.T) {
 	url := "http://" + started(t, "stalling", "-period=300ms", "-stall=150ms")
 	var longest time.Duration
 	for began := time.Now(); time.Since(began) < 700*time.Millisecond; {
@@ -257,14 +257,14 @@ func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 		if v.command[0] != "/agent" || v.command[1] != "serve" {
 			t.Fatalf("command %v", v.command)
 		}
-		if _, err := parse(v.command[2:]); err != nil {
+		if _, err := parseResponder(v.command[2:]); err != nil {
 			t.Errorf("%v: %v", v.command, err)
 		}
 	}
 	for _, wrong := range [][]string{nil, {"nul"}, {"reference"}, {"reference", "-iterations=x"}, {"waiting"}, {"stalling", "-period=1s", "-stall=2s"},
 		{"burn"}, {"virtual", "-cores=2"}, {"virtual", "-service=1ms"}, {"virtual", "-cores=2", "-service=1ms", "-sigma=-1"},
 		{"virtual", "-cores=2", "-service=1ms", "-kappa=NaN"}} {
-		if _, err := parse(wrong); err == nil {
+		if _, err := parseResponder(wrong); err == nil {
 			t.Errorf("%v was understood", wrong)
 		}
 	}

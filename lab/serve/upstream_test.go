@@ -45,7 +45,7 @@ func TestUpstreamAnswersManyAtOnce(t *testing.T) {
 		t.Errorf("%d waits of 100ms, %d at once, took %v", clients*rounds, clients, took)
 	}
 	for range 2 { // being asked is no hit
-		if h := told[Hits](t, "GET", url+HitsPath); h.Count != clients*rounds {
+		if h := told[CallCount](t, "GET", url+CallsPath); h.Count != clients*rounds {
 			t.Errorf("%d hits of %d", h.Count, clients*rounds)
 		}
 	}
@@ -63,7 +63,7 @@ func TestUpstreamRefuses(t *testing.T) {
 			t.Errorf("GET %s is answered %d", path, resp.StatusCode)
 		}
 	}
-	if h := told[Hits](t, "GET", url+HitsPath); h.Count != 0 {
+	if h := told[CallCount](t, "GET", url+CallsPath); h.Count != 0 {
 		t.Errorf("%d hits, where all was refused", h.Count)
 	}
 }

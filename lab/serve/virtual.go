@@ -21,41 +21,41 @@ import (
 type virtual struct {
 	service time.Duration // of one request
 
-	mu   sync.Mutex
-	free []time.Time // when each core has done all that it was given
+	mu     sync.Mutex
+	freeAt []time.Time // when each core has done all that it was given
 }
 
 func newVirtual(cores int, service time.Duration, sigma, kappa float64) *virtual {
 	n := float64(cores)
 	slower := 1 + sigma*(n-1) + kappa*n*(n-1)
-	return &virtual{service: time.Duration(float64(service) * slower), free: make([]time.Time, cores)}
+	return &virtual{service: time.Duration(float64(service) * slower), freeAt: make([]time.Time, cores)}
 }
 
 func (s *virtual) serve(ctx context.Context, l *net.TCPListener) error {
-	return connections(ctx, l, func(w io.Writer, _ *http.Request) error {
-		sleep(ctx, time.Until(s.take(time.Now())))
-		_, err := w.Write(plain)
+	return serveRequests(ctx, l, func(w io.Writer, _ *http.Request) error {
+		sleep(ctx, time.Until(s.assign(time.Now())))
+		_, err := w.Write(plainAnswer)
 		return err
 	})
 }
 
-// take gives a request that comes now to the core that is free first, and says
+// assign gives a request that comes now to the core that is free first, and says
 // when that will have served it. A core begins with a request that waited at the
 // moment when it was to end the one before: an answer that a timer gives late
 // delays none after it.
-func (s *virtual) take(now time.Time) (done time.Time) {
+func (s *virtual) assign(now time.Time) (done time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := 0
-	for i, at := range s.free {
-		if at.Before(s.free[first]) {
+	for i, at := range s.freeAt {
+		if at.Before(s.freeAt[first]) {
 			first = i
 		}
 	}
-	begins := s.free[first]
+	begins := s.freeAt[first]
 	if begins.Before(now) {
 		begins = now
 	}
-	s.free[first] = begins.Add(s.service)
-	return s.free[first]
+	s.freeAt[first] = begins.Add(s.service)
+	return s.freeAt[first]
 }

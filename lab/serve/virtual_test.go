@@ -28,7 +28,7 @@ func TestVirtualCoresFollowTheLaw(t *testing.T) {
 		var last time.Time
 		for i := range rounds * cores {
 			slices.SortFunc(next, time.Time.Compare)
-			done := s.take(next[0])
+			done := s.assign(next[0])
 			if done.After(last) {
 				last = done
 			}
@@ -50,7 +50,7 @@ func TestVirtualCoresServeAtOnceWhenFree(t *testing.T) {
 	for i, c := range []struct{ asks, done time.Duration }{
 		{0, time.Second}, {0, time.Second}, {time.Second / 2, 2 * time.Second}, {5 * time.Second, 6 * time.Second},
 	} {
-		if done := s.take(began.Add(c.asks)).Sub(began); done != c.done {
+		if done := s.assign(began.Add(c.asks)).Sub(began); done != c.done {
 			t.Errorf("request %d at %v is done at %v instead of %v", i, c.asks, done, c.done)
 		}
 	}

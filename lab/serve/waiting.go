@@ -13,9 +13,9 @@ import (
 type waiting struct{ delay time.Duration }
 
 func (s waiting) serve(ctx context.Context, l *net.TCPListener) error {
-	return connections(ctx, l, func(w io.Writer, _ *http.Request) error {
+	return serveRequests(ctx, l, func(w io.Writer, _ *http.Request) error {
 		sleep(ctx, s.delay)
-		_, err := w.Write(plain)
+		_, err := w.Write(plainAnswer)
 		return err
 	})
 }
@@ -25,10 +25,10 @@ func (s waiting) serve(ctx context.Context, l *net.TCPListener) error {
 type stalling struct {
 	period, stall time.Duration
 
-	mu     sync.RWMutex // held for writing by a stall
-	once   sync.Once
-	told   sync.Mutex // of stalls
-	stalls []Stall
+	mu       sync.RWMutex // held for writing by a stall
+	once     sync.Once
+	stallsMu sync.Mutex // of stalls
+	stalls   []Stall
 }
 
 func newStalling(period, stall time.Duration) *stalling {
@@ -36,29 +36,29 @@ func newStalling(period, stall time.Duration) *stalling {
 }
 
 func (s *stalling) serve(ctx context.Context, l *net.TCPListener) error {
-	return connections(ctx, l, func(w io.Writer, r *http.Request) error {
+	return serveRequests(ctx, l, func(w io.Writer, r *http.Request) error {
 		if r.URL.Path == StallsPath {
-			s.told.Lock()
-			defer s.told.Unlock()
-			return tell(w, s.stalls)
+			s.stallsMu.Lock()
+			defer s.stallsMu.Unlock()
+			return writeJSON(w, s.stalls)
 		}
-		s.once.Do(func() { go s.stallAgain(ctx) })
+		s.once.Do(func() { go s.stallPeriodically(ctx) })
 		s.mu.RLock()
 		defer s.mu.RUnlock()
-		_, err := w.Write(plain)
+		_, err := w.Write(plainAnswer)
 		return err
 	})
 }
 
-func (s *stalling) stallAgain(ctx context.Context) {
+func (s *stalling) stallPeriodically(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, s.period-s.stall)
 		s.mu.Lock()
 		from := time.Now()
 		sleep(ctx, s.stall)
-		s.told.Lock()
+		s.stallsMu.Lock()
 		s.stalls = append(s.stalls, Stall{From: from, To: time.Now()})
-		s.told.Unlock()
+		s.stallsMu.Unlock()
 		s.mu.Unlock()
 	}
 }

@@ -2,7 +2,7 @@ package serve
 
 import "sync/atomic"
 
-var worked atomic.Uint64
+var workSink atomic.Uint64
 
 // Work is a fixed piece of CPU work: so many steps of a generator of random
 // numbers, each of which needs the one before, in registers only. It takes
@@ -18,5 +18,5 @@ func Work(iterations int) {
 		x ^= x << 25
 		x ^= x >> 27
 	}
-	worked.Store(x * 0x2545f4914f6cdd1d)
+	workSink.Store(x * 0x2545f4914f6cdd1d)
 }

@@ -16,10 +16,10 @@ type Effect struct {
 	DF   float64 // degrees of freedom of SE; infinite where it is known
 }
 
-// Paired is the effect that differences of pairs tell of, such as the log ratio
+// PairedEffect is the effect that differences of pairs tell of, such as the log ratio
 // of two arms in each block: Student, "The Probable Error of a Mean" (Biometrika
 // 6(1), 1908). Of fewer than two its precision is unknown.
-func Paired(xs []float64) Effect {
+func PairedEffect(xs []float64) Effect {
 	m := MomentsOf(xs...)
 	if m.N == 0 {
 		return Effect{Mean: math.NaN(), SE: math.NaN()}
@@ -40,7 +40,7 @@ func Welch(a, b Moments, between Variance) Effect {
 		}
 		return e
 	}
-	sum := Sum(a.OfMean(), b.OfMean(), Variance{2 * between.Value, between.DF})
+	sum := SumVariances(a.VarianceOfMean(), b.VarianceOfMean(), Variance{2 * between.Value, between.DF})
 	e.SE, e.DF = math.Sqrt(sum.Value), sum.DF
 	return e
 }
@@ -51,10 +51,10 @@ type Variance struct {
 	DF    float64 // degrees of freedom; infinite where it is known
 }
 
-// Sum is that of independent estimates: Satterthwaite, "An Approximate Distribution
+// SumVariances is that of independent estimates: Satterthwaite, "An Approximate Distribution
 // of Estimates of Variance Components" (Biometrics Bulletin 2(6), 1946). Of nothing
 // that varies it has the degrees of freedom of all together.
-func Sum(estimates ...Variance) Variance {
+func SumVariances(estimates ...Variance) Variance {
 	sum, squares, degrees := 0.0, 0.0, 0.0
 	for _, v := range estimates {
 		sum += v.Value
@@ -72,58 +72,58 @@ func Sum(estimates ...Variance) Variance {
 // Interval is what the mean lies within, but for an error alpha on each side:
 // 0.025 gives a confidence interval of 95 %.
 func (e Effect) Interval(alpha float64) (low, high float64) {
-	if !e.known() {
+	if !e.hasPrecision() {
 		return math.Inf(-1), math.Inf(1)
 	}
-	half := e.SE * quantileOfT(1-alpha, e.DF)
+	half := e.SE * tQuantile(1-alpha, e.DF)
 	if e.SE == 0 {
 		half = 0
 	}
 	return e.Mean - half, e.Mean + half
 }
 
-// Above is p of the one-sided t-test that the mean lies above the limit: how
+// PAbove is p of the one-sided t-test that the mean lies above the limit: how
 // often as large a mean is seen where the true one is the limit at most.
-func (e Effect) Above(limit float64) float64 { return e.p(e.Mean - limit) }
+func (e Effect) PAbove(limit float64) float64 { return e.pValue(e.Mean - limit) }
 
-// Below is p of the one-sided t-test that the mean lies below the limit.
-func (e Effect) Below(limit float64) float64 { return e.p(limit - e.Mean) }
+// PBelow is p of the one-sided t-test that the mean lies below the limit.
+func (e Effect) PBelow(limit float64) float64 { return e.pValue(limit - e.Mean) }
 
-// Within is p of two one-sided tests that the mean lies less than limit away from
+// PWithin is p of two one-sided tests that the mean lies less than limit away from
 // zero, on either side: Schuirmann, "A Comparison of the Two One-Sided Tests
 // Procedure and the Power Approach for Assessing the Equivalence of Average
 // Bioavailability" (J. Pharmacokinetics and Biopharmaceutics 15(6), 1987).
-func (e Effect) Within(limit float64) float64 { return max(e.Above(-limit), e.Below(limit)) }
+func (e Effect) PWithin(limit float64) float64 { return max(e.PAbove(-limit), e.PBelow(limit)) }
 
-// p is that of a mean so far on its claim's side of a limit.
-func (e Effect) p(beyond float64) float64 {
+// pValue is that of a mean so far on its claim's side of a limit.
+func (e Effect) pValue(beyond float64) float64 {
 	switch {
-	case !e.known():
+	case !e.hasPrecision():
 		return 1
 	case e.SE == 0 && beyond > 0:
 		return 0
 	case e.SE == 0:
 		return 1
 	}
-	return survivalOfT(beyond/e.SE, e.DF)
+	return tSurvival(beyond/e.SE, e.DF)
 }
 
-func (e Effect) known() bool { return e.SE >= 0 && e.DF > 0 && !math.IsNaN(e.Mean) }
+func (e Effect) hasPrecision() bool { return e.SE >= 0 && e.DF > 0 && !math.IsNaN(e.Mean) }
 
-// normalFrom is the number of degrees of freedom from which Student's t is the
+// minNormalDF is the number of degrees of freedom from which Student's t is the
 // normal distribution to nine digits; at more than a thousand times as many the
 // library's has none left.
-const normalFrom = 1e9
+const minNormalDF = 1e9
 
-func survivalOfT(x, df float64) float64 {
-	if df > normalFrom {
+func tSurvival(x, df float64) float64 {
+	if df > minNormalDF {
 		return distuv.UnitNormal.Survival(x)
 	}
 	return distuv.StudentsT{Sigma: 1, Nu: df}.Survival(x)
 }
 
-func quantileOfT(p, df float64) float64 {
-	if df > normalFrom {
+func tQuantile(p, df float64) float64 {
+	if df > minNormalDF {
 		return distuv.UnitNormal.Quantile(p)
 	}
 	return distuv.StudentsT{Sigma: 1, Nu: df}.Quantile(p)

@@ -26,11 +26,11 @@ var (
 )
 
 func TestPairedOfStudentsSleep(t *testing.T) {
-	e := stat.Paired(minus(dextro, laevo)) // t = -4.0621, df = 9, p-value = 0.002833, mean -1.58
+	e := stat.PairedEffect(minus(dextro, laevo)) // t = -4.0621, df = 9, p-value = 0.002833, mean -1.58
 	near(t, "mean", e.Mean, -1.58, 1e-9)
 	near(t, "t", e.Mean/e.SE, -4.0621, 5e-5)
 	near(t, "df", e.DF, 9, 0)
-	near(t, "two-sided p", 2*e.Below(0), 0.002833, 5e-7)
+	near(t, "two-sided p", 2*e.PBelow(0), 0.002833, 5e-7)
 	low, high := e.Interval(0.025)
 	near(t, "low", low, -2.4598858, 5e-8)
 	near(t, "high", high, -0.7001142, 5e-8)
@@ -40,25 +40,25 @@ func TestWelchOfStudentsSleep(t *testing.T) {
 	e := stat.Welch(stat.MomentsOf(dextro...), stat.MomentsOf(laevo...), stat.Variance{}) // t = -1.8608, df = 17.776, p-value = 0.07939
 	near(t, "t", e.Mean/e.SE, -1.8608, 5e-5)
 	near(t, "df", e.DF, 17.776, 5e-4)
-	near(t, "two-sided p", 2*e.Below(0), 0.07939, 5e-6)
+	near(t, "two-sided p", 2*e.PBelow(0), 0.07939, 5e-6)
 	low, high := e.Interval(0.025)
 	near(t, "low", low, -3.3654832, 5e-8)
 	near(t, "high", high, 0.2054832, 5e-8)
 }
 
-func known(variance float64) stat.Variance { return stat.Variance{Value: variance, DF: math.Inf(1)} }
+func pOrOne(variance float64) stat.Variance { return stat.Variance{Value: variance, DF: math.Inf(1)} }
 
 // A variance between runs is each side's own, and takes no degrees of freedom where
 // it is known.
 func TestWelchBetweenRuns(t *testing.T) {
 	a, b := stat.MomentsOf(dextro...), stat.MomentsOf(laevo...)
-	within, all := stat.Welch(a, b, stat.Variance{}), stat.Welch(a, b, known(0.25))
+	within, all := stat.Welch(a, b, stat.Variance{}), stat.Welch(a, b, pOrOne(0.25))
 	near(t, "variance", all.SE*all.SE, within.SE*within.SE+0.5, 1e-12)
 	if all.DF <= within.DF {
 		t.Errorf("%v degrees of freedom, fewer than the %v of what is less known", all.DF, within.DF)
 	}
-	normal := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), known(0.5)) // only the known variance is left: it is normal
-	near(t, "normal p", normal.Below(0), 0.022750131948179, 1e-9)
+	normal := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), pOrOne(0.5)) // only the known variance is left: it is normal
+	near(t, "normal p", normal.PBelow(0), 0.022750131948179, 1e-9)
 	low, _ := normal.Interval(0.025)
 	near(t, "normal low", low, -2-1.959963984540054, 1e-9)
 	// Where it is an estimate that outweighs all else its degrees of freedom are those
@@ -78,7 +78,7 @@ func TestSumOfVariances(t *testing.T) {
 		{[]stat.Variance{{3, 6}, {}}, stat.Variance{Value: 3, DF: 6}},
 		{[]stat.Variance{{0, 6}, {0, 2}}, stat.Variance{Value: 0, DF: 8}},
 	} {
-		got := stat.Sum(tt.of...)
+		got := stat.SumVariances(tt.of...)
 		near(t, "variance", got.Value, tt.want.Value, 1e-12)
 		near(t, "degrees of freedom", got.DF, tt.want.DF, 1e-12)
 	}
@@ -95,7 +95,7 @@ func TestStudentsT(t *testing.T) {
 		e := stat.Effect{SE: 1, DF: tt.df}
 		_, high := e.Interval(tt.tail)
 		near(t, "quantile", high, tt.want, 5e-4)
-		near(t, "tail beyond it", e.Below(high), tt.tail, 1e-9)
+		near(t, "tail beyond it", e.PBelow(high), tt.tail, 1e-9)
 	}
 }
 
@@ -110,12 +110,12 @@ func TestWithinOfLakens(t *testing.T) {
 	pooled := math.Sqrt((organic.M2 + control.M2) / 182)
 	e := stat.Effect{Mean: control.Mean - organic.Mean, SE: pooled * math.Sqrt(1/95.0+1/89.0), DF: 182}
 	near(t, "t of the nearer bound", (e.Mean-bound)/e.SE, -2.69, 0.01)
-	near(t, "p", e.Within(bound), 0.004, 5e-4)
-	near(t, "p without equal variances", stat.Welch(control, organic, stat.Variance{}).Within(bound), 0.004, 5e-4)
-	if p := e.Within(0.1); p < 0.05 {
+	near(t, "p", e.PWithin(bound), 0.004, 5e-4)
+	near(t, "p without equal variances", stat.Welch(control, organic, stat.Variance{}).PWithin(bound), 0.004, 5e-4)
+	if p := e.PWithin(0.1); p < 0.05 {
 		t.Errorf("a difference of 0.03 with a standard error of 0.13 is found to lie within 0.1 (p %v)", p)
 	}
-	if p := e.Above(0); p < 0.05 {
+	if p := e.PAbove(0); p < 0.05 {
 		t.Errorf("and to differ from 0 (p %v)", p)
 	}
 }
@@ -127,16 +127,16 @@ func summary(n int, mean, sd float64) stat.Moments {
 // Nothing is known of one value, and everything of values that do not vary.
 func TestEffectsWithoutSpread(t *testing.T) {
 	for _, e := range []stat.Effect{
-		stat.Paired(nil), stat.Paired([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3), stat.Variance{}), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), known(1)),
+		stat.PairedEffect(nil), stat.PairedEffect([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3), stat.Variance{}), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), pOrOne(1)),
 	} {
 		low, high := e.Interval(0.025)
-		if !math.IsInf(low, -1) || !math.IsInf(high, 1) || e.Above(-99) != 1 || e.Below(99) != 1 || e.Within(99) != 1 {
-			t.Errorf("%+v decides: %v to %v, p %v, %v, %v", e, low, high, e.Above(-99), e.Below(99), e.Within(99))
+		if !math.IsInf(low, -1) || !math.IsInf(high, 1) || e.PAbove(-99) != 1 || e.PBelow(99) != 1 || e.PWithin(99) != 1 {
+			t.Errorf("%+v decides: %v to %v, p %v, %v, %v", e, low, high, e.PAbove(-99), e.PBelow(99), e.PWithin(99))
 		}
 	}
-	for _, e := range []stat.Effect{stat.Paired([]float64{3, 3, 3}), stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), stat.Variance{})} {
+	for _, e := range []stat.Effect{stat.PairedEffect([]float64{3, 3, 3}), stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), stat.Variance{})} {
 		low, high := e.Interval(0.025)
-		if low != 3 || high != 3 || e.Above(2) != 0 || e.Below(2) != 1 || e.Above(3) != 1 || e.Below(3) != 1 || e.Within(4) != 0 || e.Within(2) != 1 {
+		if low != 3 || high != 3 || e.PAbove(2) != 0 || e.PBelow(2) != 1 || e.PAbove(3) != 1 || e.PBelow(3) != 1 || e.PWithin(4) != 0 || e.PWithin(2) != 1 {
 			t.Errorf("%+v is no point: %v to %v", e, low, high)
 		}
 	}
@@ -186,16 +186,16 @@ func TestSwappedArms(t *testing.T) {
 		b := beside(t, a)
 		limit := rapid.Float64Range(-2, 2).Draw(t, "limit")
 		xs, swapped := logRatios(a, b, 1), logRatios(b, a, 1)
-		there, back := stat.Paired(xs), stat.Paired(swapped)
+		there, back := stat.PairedEffect(xs), stat.PairedEffect(swapped)
 		low, high := there.Interval(0.025)
 		low2, high2 := back.Interval(0.025)
 		if !closeTo(math.Exp(there.Mean), 1/math.Exp(back.Mean)) || !closeTo(low, -high2) || !closeTo(high, -low2) {
 			t.Errorf("ratio %v in %v to %v, swapped %v in %v to %v", there.Mean, low, high, back.Mean, low2, high2)
 		}
-		if !closeTo(there.Above(limit), back.Below(-limit)) || !closeTo(there.Within(limit), back.Within(limit)) {
-			t.Errorf("above %v, but swapped below %v; within %v and %v", there.Above(limit), back.Below(-limit), there.Within(limit), back.Within(limit))
+		if !closeTo(there.PAbove(limit), back.PBelow(-limit)) || !closeTo(there.PWithin(limit), back.PWithin(limit)) {
+			t.Errorf("above %v, but swapped below %v; within %v and %v", there.PAbove(limit), back.PBelow(-limit), there.PWithin(limit), back.PWithin(limit))
 		}
-		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), known(0.1)), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), known(0.1))
+		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), pOrOne(0.1)), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), pOrOne(0.1))
 		if !closeTo(e.Mean, -f.Mean) || !closeTo(e.SE, f.SE) || !closeTo(e.DF, f.DF) {
 			t.Errorf("unpaired %+v, swapped %+v", e, f)
 		}
@@ -209,7 +209,7 @@ func TestScaledUnits(t *testing.T) {
 		b := beside(t, a)
 		unit := rapid.Float64Range(1e-3, 1e3).Draw(t, "unit")
 		xs, scaled := logRatios(a, b, 1), logRatios(a, b, unit)
-		e, f := stat.Paired(xs), stat.Paired(scaled)
+		e, f := stat.PairedEffect(xs), stat.PairedEffect(scaled)
 		low, high := e.Interval(0.025)
 		low2, high2 := f.Interval(0.025)
 		if !closeTo(e.Mean, f.Mean) || !closeTo(low, low2) || !closeTo(high, high2) {
@@ -225,11 +225,11 @@ func TestShuffledRows(t *testing.T) {
 		b := beside(t, a)
 		seed := rapid.Uint64().Draw(t, "seed")
 		xs := logRatios(a, b, 1)
-		e, p := stat.Paired(xs), stat.SignFlip(xs, 0.1)
+		e, p := stat.PairedEffect(xs), stat.SignFlip(xs, 0.1)
 		w := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), stat.Variance{})
 		shuffle(xs, seed)
 		shuffle(b, seed)
-		if f := stat.Paired(xs); !closeTo(e.Mean, f.Mean) || !closeTo(e.SE, f.SE) {
+		if f := stat.PairedEffect(xs); !closeTo(e.Mean, f.Mean) || !closeTo(e.SE, f.SE) {
 			t.Errorf("%+v becomes %+v", e, f)
 		}
 		if q := stat.SignFlip(xs, 0.1); q != p {
@@ -248,15 +248,15 @@ func shuffle(xs []float64, seed uint64) {
 // An interval holds just the limits that neither one-sided test excludes.
 func TestIntervalsAgreeWithTests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := stat.Paired(rapid.SliceOfN(rapid.Float64Range(-1, 1), 2, 20).Draw(t, "log ratios"))
+		e := stat.PairedEffect(rapid.SliceOfN(rapid.Float64Range(-1, 1), 2, 20).Draw(t, "log ratios"))
 		limit := rapid.Float64Range(-2, 2).Draw(t, "limit")
 		alpha := rapid.Float64Range(0.0001, 0.2).Draw(t, "alpha")
 		low, high := e.Interval(alpha)
 		if math.Abs(limit-low) < 1e-9 || math.Abs(limit-high) < 1e-9 {
 			return
 		}
-		if (low > limit) != (e.Above(limit) <= alpha) || (high < limit) != (e.Below(limit) <= alpha) {
-			t.Errorf("%v to %v beside %v, but p %v above and %v below at %v", low, high, limit, e.Above(limit), e.Below(limit), alpha)
+		if (low > limit) != (e.PAbove(limit) <= alpha) || (high < limit) != (e.PBelow(limit) <= alpha) {
+			t.Errorf("%v to %v beside %v, but p %v above and %v below at %v", low, high, limit, e.PAbove(limit), e.PBelow(limit), alpha)
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 func Holm(ps []float64) []float64 {
 	adjusted := make([]float64, len(ps))
 	largest := 0.0
-	for step, i := range ascending(ps) {
-		largest = max(largest, min(1, known(ps[i])*float64(len(ps)-step)))
+	for step, i := range orderByP(ps) {
+		largest = max(largest, min(1, pOrOne(ps[i])*float64(len(ps)-step)))
 		adjusted[i] = largest
 	}
 	return adjusted
@@ -32,26 +32,26 @@ func Holm(ps []float64) []float64 {
 func HolmLevels(ps []float64, alpha float64) []float64 {
 	levels := make([]float64, len(ps))
 	tests := len(ps) // that are still to be decided, this one included
-	for _, i := range ascending(ps) {
+	for _, i := range orderByP(ps) {
 		levels[i] = alpha / float64(tests)
-		if known(ps[i])*float64(tests) <= alpha {
+		if pOrOne(ps[i])*float64(tests) <= alpha {
 			tests--
 		}
 	}
 	return levels
 }
 
-// ascending are the indexes of ps from the smallest p to the largest.
-func ascending(ps []float64) []int {
+// orderByP are the indexes of ps from the smallest p to the largest.
+func orderByP(ps []float64) []int {
 	order := make([]int, len(ps))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(known(ps[i]), known(ps[j])) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(pOrOne(ps[i]), pOrOne(ps[j])) })
 	return order
 }
 
-func known(p float64) float64 {
+func pOrOne(p float64) float64 {
 	if math.IsNaN(p) {
 		return 1
 	}

@@ -42,7 +42,7 @@ func ps(t *rapid.T) []float64 {
 	return rapid.SliceOfN(rapid.OneOf(rapid.Float64Range(0, 1), rapid.Float64Range(0, 0.01)), 1, 30).Draw(t, "p")
 }
 
-func TestHolmNeverFlatters(t *testing.T) {
+func TestHolmNeverLowersP(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := ps(t)
 		adjusted := stat.Holm(raw)

@@ -32,8 +32,8 @@ func (m *Moments) Add(x float64) {
 // SD is the sample standard deviation, NaN of fewer than two values.
 func (m Moments) SD() float64 { return math.Sqrt(m.variance()) }
 
-// OfMean is the variance of the mean of values, as they tell it.
-func (m Moments) OfMean() Variance {
+// VarianceOfMean is the variance of the mean of values, as they tell it.
+func (m Moments) VarianceOfMean() Variance {
 	return Variance{m.variance() / float64(m.N), float64(m.N - 1)}
 }
 

@@ -7,11 +7,11 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Detectable is the smallest mean beyond its limit that a paired one-sided t-test
+// DetectableEffect is the smallest mean beyond its limit that a paired one-sided t-test
 // of n differences finds with that power, where these have that standard
 // deviation: with log ratios, the smallest effect beyond a margin. Infinite for
 // fewer than two.
-func Detectable(n int, sd, alpha, power float64) float64 {
+func DetectableEffect(n int, sd, alpha, power float64) float64 {
 	if n < 2 {
 		return math.Inf(1)
 	}
@@ -30,10 +30,10 @@ func Detectable(n int, sd, alpha, power float64) float64 {
 	return high * sd / math.Sqrt(float64(n))
 }
 
-// Needed is the number of differences that a paired one-sided t-test needs to
+// PairsNeeded is the number of differences that a paired one-sided t-test needs to
 // find, with that power, a mean that lies distance beyond its limit. It is not ok
 // where more than most would be needed.
-func Needed(distance, sd, alpha, power float64, most int) (n int, ok bool) {
+func PairsNeeded(distance, sd, alpha, power float64, most int) (n int, ok bool) {
 	if !(distance > 0) || most < 2 {
 		return 0, false
 	}
@@ -55,7 +55,7 @@ func Needed(distance, sd, alpha, power float64, most int) (n int, ok bool) {
 // about nine digits.
 func pairedPower(n int, noncentrality, alpha float64) float64 {
 	df := float64(n - 1)
-	critical := quantileOfT(1-alpha, df)
+	critical := tQuantile(1-alpha, df)
 	logGamma, _ := math.Lgamma(df / 2)
 	density := func(s float64) float64 { // of S: a chi distribution, scaled
 		return math.Exp(math.Ln2*(1-df/2) + df/2*math.Log(df) - logGamma + (df-1)*math.Log(s) - df*s*s/2)

@@ -12,15 +12,15 @@ import (
 // takes 30 subjects; the noncentrality is 3.423266 and the actual power 0.955144.
 func TestPowerOfGPower(t *testing.T) {
 	near(t, "power", stat.PairedPower(30, 3.423266, 0.05), 0.955144, 5e-7)
-	n, ok := stat.Needed(5, 8, 0.05, 0.95, 1000)
+	n, ok := stat.PairsNeeded(5, 8, 0.05, 0.95, 1000)
 	if n != 30 || !ok {
 		t.Errorf("%d subjects (%v), want 30", n, ok)
 	}
-	near(t, "what 30 subjects find", stat.Detectable(30, 8, 0.05, 0.955144), 5, 1e-5)
+	near(t, "what 30 subjects find", stat.DetectableEffect(30, 8, 0.05, 0.955144), 5, 1e-5)
 }
 
 // Without an effect power is the error, of few values as of many.
-func TestPowerOfNothing(t *testing.T) {
+func TestPowerEdgeCases(t *testing.T) {
 	for _, n := range []int{2, 3, 6, 10, 200, 100_000} {
 		near(t, "power", stat.PairedPower(n, 0, 0.025), 0.025, 1e-6)
 	}
@@ -40,21 +40,21 @@ func TestNeeded(t *testing.T) {
 		{-0.01, 0.02, 1000, 0, false},
 		{math.NaN(), 0.02, 1000, 0, false},
 	} {
-		if n, ok := stat.Needed(tt.distance, tt.sd, 0.025, 0.8, tt.most); n != tt.n || ok != tt.ok {
+		if n, ok := stat.PairsNeeded(tt.distance, tt.sd, 0.025, 0.8, tt.most); n != tt.n || ok != tt.ok {
 			t.Errorf("%v beyond the limit with a deviation of %v: %d (%v) of at most %d, want %d (%v)", tt.distance, tt.sd, n, ok, tt.most, tt.n, tt.ok)
 		}
 	}
 	// What a number of blocks can detect is what needs as many.
 	for _, n := range []int{6, 10, 20} {
-		distance := stat.Detectable(n, 0.03, 0.025, 0.8)
-		if got, ok := stat.Needed(distance*1.0001, 0.03, 0.025, 0.8, 100); got != n || !ok {
+		distance := stat.DetectableEffect(n, 0.03, 0.025, 0.8)
+		if got, ok := stat.PairsNeeded(distance*1.0001, 0.03, 0.025, 0.8, 100); got != n || !ok {
 			t.Errorf("%d blocks detect %v, which needs %d", n, distance, got)
 		}
 	}
-	if got := stat.Detectable(1, 0.03, 0.025, 0.8); !math.IsInf(got, 1) {
+	if got := stat.DetectableEffect(1, 0.03, 0.025, 0.8); !math.IsInf(got, 1) {
 		t.Errorf("one block detects %v", got)
 	}
-	if got := stat.Detectable(6, 0, 0.025, 0.8); got != 0 {
+	if got := stat.DetectableEffect(6, 0, 0.025, 0.8); got != 0 {
 		t.Errorf("without noise %v is detected", got)
 	}
 }

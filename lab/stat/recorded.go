@@ -15,21 +15,21 @@ import (
 	"runtimelab/lab/delimited"
 )
 
-// Twins are the values that two arms which do not differ had in the blocks of one
+// PairedValues are the values that two arms which do not differ had in the blocks of one
 // run: A[i] and B[i] are of the same block.
-type Twins struct{ A, B []float64 }
+type PairedValues struct{ A, B []float64 }
 
 // Recording is twins, and where they come from.
 type Recording struct {
 	Origin string
-	Twins  []Twins
+	Pairs  []PairedValues
 }
 
 //go:embed recorded/aa.csv
-var recorded []byte
+var recordingCSV []byte
 
-// Recorded is the recording that the lab ships.
-func Recorded() (Recording, error) { return ReadRecording(bytes.NewReader(recorded)) }
+// ShippedRecording is the recording that the lab ships.
+func ShippedRecording() (Recording, error) { return ReadRecording(bytes.NewReader(recordingCSV)) }
 
 // ReadRecording reads a file of twins: lines of # that say where they come from,
 // then CSV, a row for each block of each pair with the value of either arm, such
@@ -40,19 +40,19 @@ func ReadRecording(r io.Reader) (Recording, error) {
 	if err != nil {
 		return Recording{}, fmt.Errorf("line %d: %w", lines+1, err)
 	}
-	twins := func(name string) bool { return slices.Contains(twinsHeader, name) }
+	twins := func(name string) bool { return slices.Contains(recordingHeader, name) }
 	file, err := delimited.NewReader(buffered, lines, delimited.Columns{
 		Known: twins, Optional: func(name string) bool { return !twins(name) },
 	})
 	if err != nil {
 		return Recording{}, err
 	}
-	if !slices.Equal(file.Header(), twinsHeader) {
+	if !slices.Equal(file.Header(), recordingHeader) {
 		return Recording{}, fmt.Errorf("line %d: the header is not %s",
-			max(file.Line(), lines+1), strings.Join(twinsHeader, ","))
+			max(file.Line(), lines+1), strings.Join(recordingHeader, ","))
 	}
-	pairs, err := pairUp(file)
-	return Recording{Origin: origin, Twins: pairs}, err
+	pairs, err := parsePairs(file)
+	return Recording{Origin: origin, Pairs: pairs}, err
 }
 
 // Write writes a recording as ReadRecording reads it.
@@ -61,8 +61,8 @@ func (r Recording) Write(w io.Writer) error {
 	if r.Origin != "" {
 		fmt.Fprintf(out, "# %s\n", strings.ReplaceAll(r.Origin, "\n", "\n# "))
 	}
-	fmt.Fprintln(out, strings.Join(twinsHeader, ","))
-	for i, t := range r.Twins {
+	fmt.Fprintln(out, strings.Join(recordingHeader, ","))
+	for i, t := range r.Pairs {
 		for block := range t.A {
 			fmt.Fprintf(out, "%d,%d,%v,%v\n", i+1, block+1, t.A[block], t.B[block])
 		}
@@ -73,7 +73,7 @@ func (r Recording) Write(w io.Writer) error {
 	return nil
 }
 
-var twinsHeader = []string{"pair", "block", "a", "b"}
+var recordingHeader = []string{"pair", "block", "a", "b"}
 
 // readOrigin reads the lines of #, which a spreadsheet cuts into cells and puts into
 // quotes.
@@ -100,13 +100,13 @@ func readOrigin(r *bufio.Reader) (origin string, lines int, err error) {
 
 const byteOrderMark = "\ufeff"
 
-// fewestRatios is what a simulation has to draw from at the least to show more
+// minRatios is what a simulation has to draw from at the least to show more
 // than its own coarseness.
-const fewestRatios = 12
+const minRatios = 12
 
-// pairUp collects rows by pair.
-func pairUp(file *delimited.Reader) (twins []Twins, err error) {
-	file.Want(twinsHeader)
+// parsePairs collects rows by pair.
+func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
+	file.Want(recordingHeader)
 	at := map[string]int{}
 	rows := 0
 	for ; ; rows++ {
@@ -120,17 +120,17 @@ func pairUp(file *delimited.Reader) (twins []Twins, err error) {
 		pair, known := at[string(row[0])]
 		if !known {
 			pair = len(twins)
-			at[string(row[0])], twins = pair, append(twins, Twins{})
+			at[string(row[0])], twins = pair, append(twins, PairedValues{})
 		}
-		a, errA := positive(file, row[2])
-		b, errB := positive(file, row[3])
+		a, errA := parsePositive(file, row[2])
+		b, errB := parsePositive(file, row[3])
 		if err := errors.Join(errA, errB); err != nil {
 			return nil, err
 		}
 		twins[pair].A, twins[pair].B = append(twins[pair].A, a), append(twins[pair].B, b)
 	}
-	if rows < fewestRatios {
-		return nil, fmt.Errorf("at least %d blocks of twins are needed to draw from, not %d", fewestRatios, rows)
+	if rows < minRatios {
+		return nil, fmt.Errorf("at least %d blocks of twins are needed to draw from, not %d", minRatios, rows)
 	}
 	return twins, nil
 }
@@ -138,7 +138,7 @@ func pairUp(file *delimited.Reader) (twins []Twins, err error) {
 // valueDecimals are those of a throughput.
 const valueDecimals = 3
 
-func positive(file *delimited.Reader, cell []byte) (float64, error) {
+func parsePositive(file *delimited.Reader, cell []byte) (float64, error) {
 	text, err := file.Number(cell, valueDecimals)
 	var refused *delimited.Refusal
 	if errors.As(err, &refused) && refused.Hint != "" { // it is a number, in doubt

@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	// exactFlips is up to how many values every choice of signs is counted.
-	exactFlips = 32
-	// sampledFlips are drawn where there are more.
-	sampledFlips = 100_000
+	// maxExactValues is up to how many values every choice of signs is counted.
+	maxExactValues = 32
+	// sampledChoices are drawn where there are more.
+	sampledChoices = 100_000
 )
 
 // SignFlip is p of the one-sided permutation test that xs lie above the limit:
@@ -35,7 +35,7 @@ func SignFlip(xs []float64, limit float64) float64 {
 		return math.Ldexp(1, zeros-len(xs))
 	}
 	enough := sum - 1e-12*size // sums that differ by rounding are equal
-	if len(xs) > exactFlips {
+	if len(xs) > maxExactValues {
 		return sampledShare(away, enough)
 	}
 	// Every choice is one of the first half of the values and one of the second:
@@ -79,7 +79,7 @@ func signedSums(xs []float64) []float64 {
 func sampledShare(away []float64, enough float64) float64 {
 	signs := rand.New(rand.NewPCG(1935, 21))
 	count := 1
-	for range sampledFlips {
+	for range sampledChoices {
 		sum, bits, left := 0.0, uint64(0), 0
 		for _, x := range away {
 			if left == 0 {
@@ -96,5 +96,5 @@ func sampledShare(away []float64, enough float64) float64 {
 			count++
 		}
 	}
-	return float64(count) / (sampledFlips + 1)
+	return float64(count) / (sampledChoices + 1)
 }

@@ -16,7 +16,7 @@ import (
 var maize = []float64{49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}
 
 func TestSignFlipOfFishersMaize(t *testing.T) {
-	e := stat.Paired(maize)
+	e := stat.PairedEffect(maize)
 	near(t, "t", e.Mean/e.SE, 2.148, 5e-4)
 	near(t, "p by signs", stat.SignFlip(maize, 0), 863.0/32768, 0)
 	near(t, "two-sided p by signs, in per cent", 200*stat.SignFlip(maize, 0), 5.267, 5e-4)

@@ -6,20 +6,20 @@ import (
 	"math/rand/v2"
 )
 
-// World is how trials come out in a simulation.
-type World struct {
-	Name   string
-	About  string
-	Limit  bool                                                   // shows where the analysis ends, and is promised nothing of
-	trials func(p past, n int, draws *rand.Rand) (a, b []float64) // log values of n blocks, of arms that do not differ
+// NoiseModel is how trials come out in a simulation.
+type NoiseModel struct {
+	Name       string
+	About      string
+	OutOfScope bool                                                            // shows where the analysis ends, and is promised nothing of
+	trials     func(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) // log values of n blocks, of arms that do not differ
 }
 
-// Worlds are all worlds. Each leaves the true ratio at 1: what comes over a run
+// NoiseModels are all worlds. Each leaves the true ratio at 1: what comes over a run
 // or a trial comes over both arms alike. In the last it comes over one of them: a
 // mode that seven blocks do not show at all in one run of five is in no interval
 // of theirs.
-func Worlds() []World {
-	return []World{
+func NoiseModels() []NoiseModel {
+	return []NoiseModel{
 		{"normal", "a normal distribution with the recorded deviation: what theory is about", false, normal},
 		{"as recorded", "the recorded log ratios of blocks, drawn anew", false, recordedRatios},
 		{"trials", "the recorded blocks, and trials in them, drawn apart", false, recordedTrials},
@@ -41,8 +41,8 @@ const (
 // Outcome is how often the paired analysis of that many blocks did what in a
 // world: shares of all draws.
 type Outcome struct {
-	World  string `json:"world"`
-	Blocks int    `json:"blocks"`
+	NoiseModel string `json:"world"`
+	Blocks     int    `json:"blocks"`
 
 	Coverage         float64 `json:"coverage"`          // the interval of 95 % held the true ratio
 	FalsePositives   float64 `json:"false_positives"`   // equal arms were found to differ, either way
@@ -58,7 +58,7 @@ type Outcome struct {
 // as those of a claim are. A finding is one of a t-test at alpha that the
 // permutation of signs agrees with.
 type Simulation struct {
-	Recorded []Twins
+	Recorded []PairedValues
 	Alpha    float64 // of one side
 	Margin   float64 // 0.05: a ratio from 0.95 to 1/0.95 makes no difference
 	Draws    int     // runs for each world and number of blocks
@@ -67,9 +67,9 @@ type Simulation struct {
 
 // Run is the outcome in one world of runs of that many blocks. It depends on
 // nothing but s and these two.
-func (s Simulation) Run(w World, blocks int) Outcome {
-	o := Outcome{World: w.Name, Blocks: blocks}
-	p := remember(s.Recorded)
+func (s Simulation) Run(w NoiseModel, blocks int) Outcome {
+	o := Outcome{NoiseModel: w.Name, Blocks: blocks}
+	p := newRecordedNoise(s.Recorded)
 	draws := rand.New(rand.NewPCG(s.Seed, uint64(blocks)))
 	margin := -math.Log1p(-s.Margin)
 	for range s.Draws {
@@ -78,18 +78,18 @@ func (s Simulation) Run(w World, blocks int) Outcome {
 		for i := range xs {
 			xs[i] = a[i] - b[i]
 		}
-		f := findings{xs: xs, effect: Paired(xs), alpha: s.Alpha}
+		f := analysis{xs: xs, effect: PairedEffect(xs), alpha: s.Alpha}
 		low, high := f.effect.Interval(s.Alpha)
-		count(&o.Coverage, low <= 0 && 0 <= high)
+		countIf(&o.Coverage, low <= 0 && 0 <= high)
 		// A true ratio r shifts every log ratio by log r, so that its distance from
 		// the limit is all that matters, and one draw serves for all.
-		above := f.above(0)
-		count(&o.FalsePositives, above || f.below(0))
-		count(&o.FalseBeyond, above)
-		count(&o.FalseEquivalence, f.below(0) && f.above(-2*margin))
-		count(&o.Equivalence, f.below(margin) && f.above(-margin))
-		count(&o.Power5, f.above(-math.Log(1.05)))
-		count(&o.Power10, f.above(-math.Log(1.10)))
+		above := f.foundAbove(0)
+		countIf(&o.FalsePositives, above || f.foundBelow(0))
+		countIf(&o.FalseBeyond, above)
+		countIf(&o.FalseEquivalence, f.foundBelow(0) && f.foundAbove(-2*margin))
+		countIf(&o.Equivalence, f.foundBelow(margin) && f.foundAbove(-margin))
+		countIf(&o.Power5, f.foundAbove(-math.Log(1.05)))
+		countIf(&o.Power10, f.foundAbove(-math.Log(1.10)))
 	}
 	for _, share := range []*float64{
 		&o.Coverage, &o.FalsePositives, &o.FalseBeyond, &o.FalseEquivalence, &o.Equivalence, &o.Power5, &o.Power10,
@@ -99,7 +99,7 @@ func (s Simulation) Run(w World, blocks int) Outcome {
 	return o
 }
 
-func count(times *float64, happened bool) {
+func countIf(times *float64, happened bool) {
 	if happened {
 		*times++
 	}
@@ -107,46 +107,46 @@ func count(times *float64, happened bool) {
 
 // Coverage may lie between these; what a simulation says of it is off by Leeway.
 const (
-	leastCoverage = 0.93
-	mostCoverage  = 0.97
+	minCoverage = 0.93
+	maxCoverage = 0.97
 )
 
-// Leeway is by how much a share near p may be off for being told from so many
+// SamplingTolerance is by how much a share near p may be off for being told from so many
 // draws only: three standard errors.
-func (s Simulation) Leeway(p float64) float64 {
+func (s Simulation) SamplingTolerance(p float64) float64 {
 	return 3 * math.Sqrt(p*(1-p)/float64(s.Draws))
 }
 
-// Faults are what of an outcome breaks the promises of the analysis by more than
+// Violations are what of an outcome breaks the promises of the analysis by more than
 // chance: an interval that covers more or less than it says, and errors of both
 // sides together above twice alpha.
-func (s Simulation) Faults(o Outcome) (faults []string) {
-	if o.Coverage < leastCoverage-s.Leeway(leastCoverage) || o.Coverage > mostCoverage+s.Leeway(mostCoverage) {
-		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, not %.0f to %.0f%%", 100*o.Coverage, 100*leastCoverage, 100*mostCoverage))
+func (s Simulation) Violations(o Outcome) (faults []string) {
+	if o.Coverage < minCoverage-s.SamplingTolerance(minCoverage) || o.Coverage > maxCoverage+s.SamplingTolerance(maxCoverage) {
+		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, not %.0f to %.0f%%", 100*o.Coverage, 100*minCoverage, 100*maxCoverage))
 	}
 	most := 2 * s.Alpha
-	if o.FalsePositives > most+s.Leeway(most) {
+	if o.FalsePositives > most+s.SamplingTolerance(most) {
 		faults = append(faults, fmt.Sprintf("equal arms are found to differ %.1f%% of the time, more than %.0f%%", 100*o.FalsePositives, 100*most))
 	}
-	if wrong := o.FalseBeyond + o.FalseEquivalence; wrong > most+s.Leeway(most) {
+	if wrong := o.FalseBeyond + o.FalseEquivalence; wrong > most+s.SamplingTolerance(most) {
 		faults = append(faults, fmt.Sprintf("a ratio at the margin is found to lie on a side of it %.1f%% of the time, more than %.0f%%", 100*wrong, 100*most))
 	}
 	return faults
 }
 
-// findings are what an analysis says of one run.
-type findings struct {
+// analysis are what an analysis says of one run.
+type analysis struct {
 	xs     []float64
 	effect Effect
 	alpha  float64
 }
 
-func (f findings) above(limit float64) bool {
-	return f.effect.Above(limit) <= f.alpha && SignFlip(f.xs, limit) <= f.alpha
+func (f analysis) foundAbove(limit float64) bool {
+	return f.effect.PAbove(limit) <= f.alpha && SignFlip(f.xs, limit) <= f.alpha
 }
 
-func (f findings) below(limit float64) bool {
-	if f.effect.Below(limit) > f.alpha {
+func (f analysis) foundBelow(limit float64) bool {
+	if f.effect.PBelow(limit) > f.alpha {
 		return false
 	}
 	mirrored := make([]float64, len(f.xs))
@@ -156,16 +156,16 @@ func (f findings) below(limit float64) bool {
 	return SignFlip(mirrored, -limit) <= f.alpha
 }
 
-// past is what a recording tells of the noise, around a truth of 1.
-type past struct {
+// recordedNoise is what a recording tells of the noise, around a truth of 1.
+type recordedNoise struct {
 	ratios []float64 // log ratios of blocks, with a mean of zero
 	blocks []float64 // log of what a block did to both of its trials
 	sd     float64   // of ratios
 }
 
-// remember centres what was recorded: as arms do not differ, any mean of their
+// newRecordedNoise centres what was recorded: as arms do not differ, any mean of their
 // ratios is chance, and the truth is known to be zero without it.
-func remember(recorded []Twins) (p past) {
+func newRecordedNoise(recorded []PairedValues) (p recordedNoise) {
 	var all Moments
 	for _, t := range recorded {
 		var middle Moments
@@ -186,54 +186,56 @@ func remember(recorded []Twins) (p past) {
 	return p
 }
 
-func normal(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(int) (a, b float64) { return p.sd * draws.NormFloat64(), 0 })
+func normal(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(int) (a, b float64) { return p.sd * draws.NormFloat64(), 0 })
 }
 
-func recordedRatios(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(int) (a, b float64) { return drawn(p.ratios, draws), 0 })
+func recordedRatios(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(int) (a, b float64) { return drawFrom(p.ratios, draws), 0 })
 }
 
 // recordedTrials draws the effect of a block and of each trial in it. That of a
 // trial has half the variance of a ratio of two.
-func recordedTrials(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(int) (a, b float64) {
-		block := drawn(p.blocks, draws)
-		return block + p.trial(draws), block + p.trial(draws)
+func recordedTrials(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(int) (a, b float64) {
+		block := drawFrom(p.blocks, draws)
+		return block + p.drawTrial(draws), block + p.drawTrial(draws)
 	})
 }
 
 // drifting has every trial slower than the one before. Both arms come somewhere
 // in each block, in shuffled order.
-func drifting(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(i int) (a, b float64) {
+func drifting(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(i int) (a, b float64) {
 		order := draws.Perm(blockTrials)
 		late := func(position int) float64 {
 			return math.Log1p(-driftShare * (float64(i) + float64(position)/blockTrials) / float64(n))
 		}
-		return p.trial(draws) + late(order[0]), p.trial(draws) + late(order[1])
+		return p.drawTrial(draws) + late(order[0]), p.drawTrial(draws) + late(order[1])
 	})
 }
 
-func bimodal(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(int) (a, b float64) { return p.trial(draws) + mode(draws), p.trial(draws) + mode(draws) })
+func bimodal(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(int) (a, b float64) {
+		return p.drawTrial(draws) + modeShift(draws), p.drawTrial(draws) + modeShift(draws)
+	})
 }
 
-// mode is what a trial's mode does to it.
-func mode(draws *rand.Rand) float64 {
+// modeShift is what a trial's mode does to it.
+func modeShift(draws *rand.Rand) float64 {
 	if draws.Float64() < slowShare {
 		return math.Log1p(-slowness)
 	}
 	return 0
 }
 
-func oneSided(p past, n int, draws *rand.Rand) (a, b []float64) {
+func oneSided(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
 	mean := slowShare * math.Log1p(-slowness)
-	return each(n, func(int) (a, b float64) { return p.trial(draws) + mode(draws) - mean, p.trial(draws) })
+	return drawBlocks(n, func(int) (a, b float64) { return p.drawTrial(draws) + modeShift(draws) - mean, p.drawTrial(draws) })
 }
 
-func heavyTailed(p past, n int, draws *rand.Rand) (a, b []float64) {
-	return each(n, func(int) (a, b float64) {
+func heavyTailed(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
+	return drawBlocks(n, func(int) (a, b float64) {
 		squares := 0.0
 		for range tailDF {
 			z := draws.NormFloat64()
@@ -244,19 +246,19 @@ func heavyTailed(p past, n int, draws *rand.Rand) (a, b []float64) {
 	})
 }
 
-// trial is the effect of one trial, with the sign of a ratio that could as well
+// drawTrial is the effect of one trial, with the sign of a ratio that could as well
 // have been the other way round.
-func (p past) trial(draws *rand.Rand) float64 {
-	effect := drawn(p.ratios, draws) / math.Sqrt2
+func (p recordedNoise) drawTrial(draws *rand.Rand) float64 {
+	effect := drawFrom(p.ratios, draws) / math.Sqrt2
 	if draws.IntN(2) == 0 {
 		return -effect
 	}
 	return effect
 }
 
-func drawn(xs []float64, draws *rand.Rand) float64 { return xs[draws.IntN(len(xs))] }
+func drawFrom(xs []float64, draws *rand.Rand) float64 { return xs[draws.IntN(len(xs))] }
 
-func each(n int, block func(i int) (a, b float64)) (a, b []float64) {
+func drawBlocks(n int, block func(i int) (a, b float64)) (a, b []float64) {
 	a, b = make([]float64, n), make([]float64, n)
 	for i := range n {
 		a[i], b[i] = block(i)

@@ -14,25 +14,25 @@ import (
 // world, drift and bimodal trials included. lab simulate prints the same of more
 // draws.
 func TestAnalysisKeepsItsPromises(t *testing.T) {
-	recording, err := stat.Recorded()
+	recording, err := stat.ShippedRecording()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := stat.Simulation{Recorded: recording.Twins, Alpha: 0.025, Margin: 0.05, Draws: 3000, Seed: 1}
+	s := stat.Simulation{Recorded: recording.Pairs, Alpha: 0.025, Margin: 0.05, Draws: 3000, Seed: 1}
 	for _, blocks := range []int{7, 10, 20} {
-		for _, w := range stat.Worlds() {
+		for _, w := range stat.NoiseModels() {
 			o := s.Run(w, blocks)
-			faults := s.Faults(o)
+			faults := s.Violations(o)
 			for _, fault := range faults {
-				if !w.Limit {
+				if !w.OutOfScope {
 					t.Errorf("%s at %d blocks: %s", w.Name, blocks, fault)
 				}
 			}
-			if w.Limit && blocks == 7 && len(faults) == 0 {
+			if w.OutOfScope && blocks == 7 && len(faults) == 0 {
 				t.Errorf("%s at %d blocks is no limit: %+v", w.Name, blocks, o)
 			}
-			if o.World != w.Name || o.Blocks != blocks {
-				t.Errorf("%s at %d blocks says that it is %s at %d", w.Name, blocks, o.World, o.Blocks)
+			if o.NoiseModel != w.Name || o.Blocks != blocks {
+				t.Errorf("%s at %d blocks says that it is %s at %d", w.Name, blocks, o.NoiseModel, o.Blocks)
 			}
 			if !(o.Power10 > o.Power5) && o.Power10 < 0.99 || o.Power5 < o.FalsePositives {
 				t.Errorf("%s at %d blocks: larger effects are found less often: %+v", w.Name, blocks, o)
@@ -44,35 +44,35 @@ func TestAnalysisKeepsItsPromises(t *testing.T) {
 // Theory says of normal noise what a simulation must find: coverage of one less
 // both errors, and the power of a t-test.
 func TestSimulationFindsTheory(t *testing.T) {
-	recording, err := stat.Recorded()
+	recording, err := stat.ShippedRecording()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := stat.Simulation{Recorded: recording.Twins, Alpha: 0.025, Margin: 0.05, Draws: 5000, Seed: 2}
+	s := stat.Simulation{Recorded: recording.Pairs, Alpha: 0.025, Margin: 0.05, Draws: 5000, Seed: 2}
 	var ratios []float64
-	for _, pair := range recording.Twins {
+	for _, pair := range recording.Pairs {
 		ratios = append(ratios, logRatios(pair.A, pair.B, 1)...)
 	}
 	sd := stat.MomentsOf(ratios...).SD()
 	const blocks = 20 // where the permutation of signs agrees with t nearly always
-	o := s.Run(stat.Worlds()[0], blocks)
-	near(t, "coverage", o.Coverage, 0.95, s.Leeway(0.95))
+	o := s.Run(stat.NoiseModels()[0], blocks)
+	near(t, "coverage", o.Coverage, 0.95, s.SamplingTolerance(0.95))
 	effect := math.Log(1.05)
 	power := stat.PairedPower(blocks, effect/sd*math.Sqrt(blocks), 0.025)
-	near(t, "power", o.Power5, power, s.Leeway(power)+0.01)
-	if again := s.Run(stat.Worlds()[0], blocks); again != o {
+	near(t, "power", o.Power5, power, s.SamplingTolerance(power)+0.01)
+	if again := s.Run(stat.NoiseModels()[0], blocks); again != o {
 		t.Errorf("%+v, and then %+v", o, again)
 	}
 }
 
 // An analysis that errs is told so: here one that calls 95 % what covers 80 %.
 func TestFaultsOfAnAnalysis(t *testing.T) {
-	recording, err := stat.Recorded()
+	recording, err := stat.ShippedRecording()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := stat.Simulation{Recorded: recording.Twins, Alpha: 0.1, Margin: 0.05, Draws: 2000, Seed: 1}
-	faults := strings.Join(s.Faults(s.Run(stat.Worlds()[1], 10)), "; ")
+	s := stat.Simulation{Recorded: recording.Pairs, Alpha: 0.1, Margin: 0.05, Draws: 2000, Seed: 1}
+	faults := strings.Join(s.Violations(s.Run(stat.NoiseModels()[1], 10)), "; ")
 	if !strings.Contains(faults, "of the time, not 93 to 97%") {
 		t.Errorf("intervals of 80 %%: %q", faults)
 	}
@@ -88,7 +88,7 @@ func TestFaultsOfAnAnalysis(t *testing.T) {
 		{stat.Outcome{Coverage: 0.95, FalsePositives: 0.08}, "found to differ 8.0% of the time, more than 5%"},
 		{stat.Outcome{Coverage: 0.95, FalseBeyond: 0.04, FalseEquivalence: 0.04}, "on a side of it 8.0% of the time, more than 5%"},
 	} {
-		if got := strings.Join(s.Faults(tt.o), "; "); got != tt.want && (tt.want == "" || !strings.Contains(got, tt.want)) {
+		if got := strings.Join(s.Violations(tt.o), "; "); got != tt.want && (tt.want == "" || !strings.Contains(got, tt.want)) {
 			t.Errorf("%+v: %q, want %q", tt.o, got, tt.want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestReadRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Origin != "measured at night" || len(r.Twins) != 2 || !slices.Equal(r.Twins[0].B, []float64{11, 11, 11, 11, 11, 13}) || len(r.Twins[1].A) != 6 {
+	if r.Origin != "measured at night" || len(r.Pairs) != 2 || !slices.Equal(r.Pairs[0].B, []float64{11, 11, 11, 11, 11, 13}) || len(r.Pairs[1].A) != 6 {
 		t.Errorf("%+v", r)
 	}
 	var written strings.Builder

@@ -37,27 +37,27 @@ func (u USL) Peak() float64 {
 	return max(1, math.Sqrt((1-u.Sigma)/u.Kappa))
 }
 
-// FewestUSL is the number of distinct N that a fit needs: one more than there are
+// MinUSLPoints is the number of distinct N that a fit needs: one more than there are
 // coefficients, or the fit could not be wrong.
-const FewestUSL = 4
+const MinUSLPoints = 4
 
 // FitUSL fits the law to points by nonlinear least squares, with lambda above and
 // sigma and kappa not below zero. It is the relative errors that are made small:
 // what disturbs throughput takes a share of it, so the points of many cores would
 // drown those of few if errors were absolute.
-func FitUSL(points []Point) (USL, error) { return fitUSL(points, relative) }
+func FitUSL(points []Point) (USL, error) { return fitUSL(points, relativeError) }
 
 // fitUSL tries the law with both coefficients free and with one or both at zero,
 // and takes the best that is feasible: with two constraints that is the whole
 // active set method.
 func fitUSL(points []Point, miss errorModel) (USL, error) {
-	if err := fitForUSL(points); err != nil {
+	if err := checkUSLPoints(points); err != nil {
 		return USL{}, err
 	}
 	var best USL
 	least := math.Inf(1)
 	for _, free := range [][]int{{0, 1, 2}, {0, 1}, {0, 2}, {0}} {
-		h, loss := descend(points, free, miss)
+		h, loss := gaussNewtonFit(points, free, miss)
 		if h[0] > 0 && h[1] >= 0 && h[2] >= 0 && loss < least {
 			best, least = USL{Lambda: 1 / h[0], Sigma: h[1] / h[0], Kappa: h[2] / h[0]}, loss
 		}
@@ -65,7 +65,7 @@ func fitUSL(points []Point, miss errorModel) (USL, error) {
 	return best, nil // that of one free coefficient is always feasible
 }
 
-func fitForUSL(points []Point) error {
+func checkUSLPoints(points []Point) error {
 	var distinct []float64
 	for _, p := range points {
 		if !(p.N >= 1) || !(p.X > 0) || math.IsInf(p.N+p.X, 1) {
@@ -75,36 +75,36 @@ func fitForUSL(points []Point) error {
 			distinct = append(distinct, p.N)
 		}
 	}
-	if len(distinct) < FewestUSL {
-		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed", len(distinct), FewestUSL)
+	if len(distinct) < MinUSLPoints {
+		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed", len(distinct), MinUSLPoints)
 	}
 	return nil
 }
 
-// hours is N/X by the law: what one of N takes for one unit of work. It is linear
+// unitTimes is N/X by the law: what one of N takes for one unit of work. It is linear
 // in its coefficients 1/lambda, sigma/lambda and kappa/lambda.
-type hours [3]float64
+type unitTimes [3]float64
 
-func (h hours) at(n float64) float64 {
-	return h[0]*term(0, n) + h[1]*term(1, n) + h[2]*term(2, n)
+func (h unitTimes) at(n float64) float64 {
+	return h[0]*basisTerm(0, n) + h[1]*basisTerm(1, n) + h[2]*basisTerm(2, n)
 }
 
-func term(i int, n float64) float64 { return [...]float64{1, n - 1, n * (n - 1)}[i] }
+func basisTerm(i int, n float64) float64 { return [...]float64{1, n - 1, n * (n - 1)}[i] }
 
 // errorModel is by how much a point misses a law that gives h hours to its N, and
 // the derivative of that in h.
 type errorModel func(p Point, h float64) (miss, slope float64)
 
-// relative is the log of what was seen to what the law says.
-func relative(p Point, h float64) (miss, slope float64) {
+// relativeError is the log of what was seen to what the law says.
+func relativeError(p Point, h float64) (miss, slope float64) {
 	return math.Log(p.X * h / p.N), 1 / h
 }
 
-// descend minimizes the sum of squares over the free coefficients by Gauss-Newton
+// gaussNewtonFit minimizes the sum of squares over the free coefficients by Gauss-Newton
 // with steps that are halved until they gain.
-func descend(points []Point, free []int, miss errorModel) (hours, float64) {
-	h := firstGuess(points, free)
-	loss := squares(points, h, miss)
+func gaussNewtonFit(points []Point, free []int, miss errorModel) (unitTimes, float64) {
+	h := initialGuess(points, free)
+	loss := sumOfSquares(points, h, miss)
 	for range 200 {
 		step := gaussNewton(points, free, h, miss)
 		next, nextLoss := h, loss
@@ -112,7 +112,7 @@ func descend(points []Point, free []int, miss errorModel) (hours, float64) {
 			for i, k := range free {
 				next[k] = h[k] - size*step[i]
 			}
-			if nextLoss = squares(points, next, miss); nextLoss < loss {
+			if nextLoss = sumOfSquares(points, next, miss); nextLoss < loss {
 				break
 			}
 		}
@@ -128,8 +128,8 @@ func descend(points []Point, free []int, miss errorModel) (hours, float64) {
 	return h, loss
 }
 
-// squares is infinite for a law by which work takes no time.
-func squares(points []Point, h hours, miss errorModel) float64 {
+// sumOfSquares is infinite for a law by which work takes no time.
+func sumOfSquares(points []Point, h unitTimes, miss errorModel) float64 {
 	sum := 0.0
 	for _, p := range points {
 		at := h.at(p.N)
@@ -142,21 +142,21 @@ func squares(points []Point, h hours, miss errorModel) float64 {
 	return sum
 }
 
-// firstGuess has work take the time that it took at the smallest N: it is
+// initialGuess has work take the time that it took at the smallest N: it is
 // feasible, whatever is free.
-func firstGuess(points []Point, free []int) hours {
+func initialGuess(points []Point, free []int) unitTimes {
 	first := points[0]
 	for _, p := range points {
 		if p.N < first.N {
 			first = p
 		}
 	}
-	h := hours{first.N / first.X}
+	h := unitTimes{first.N / first.X}
 	jacobian := mat.NewDense(len(points), len(free), nil)
 	ones := mat.NewVecDense(len(points), nil)
 	for i, p := range points { // least squares of relative errors of N/X, which is linear
 		for j, k := range free {
-			jacobian.Set(i, j, term(k, p.N)*p.X/p.N)
+			jacobian.Set(i, j, basisTerm(k, p.N)*p.X/p.N)
 		}
 		ones.SetVec(i, 1)
 	}
@@ -164,11 +164,11 @@ func firstGuess(points []Point, free []int) hours {
 	if solved.SolveVec(jacobian, ones) != nil {
 		return h
 	}
-	linear := hours{}
+	linear := unitTimes{}
 	for j, k := range free {
 		linear[k] = solved.AtVec(j)
 	}
-	if math.IsInf(squares(points, linear, relative), 1) {
+	if math.IsInf(sumOfSquares(points, linear, relativeError), 1) {
 		return h
 	}
 	return linear
@@ -176,14 +176,14 @@ func firstGuess(points []Point, free []int) hours {
 
 // gaussNewton is the step to subtract from the free coefficients, none where
 // there is no single one.
-func gaussNewton(points []Point, free []int, h hours, miss errorModel) []float64 {
+func gaussNewton(points []Point, free []int, h unitTimes, miss errorModel) []float64 {
 	jacobian := mat.NewDense(len(points), len(free), nil)
 	misses := mat.NewVecDense(len(points), nil)
 	for i, p := range points {
 		m, slope := miss(p, h.at(p.N))
 		misses.SetVec(i, m)
 		for j, k := range free {
-			jacobian.Set(i, j, slope*term(k, p.N))
+			jacobian.Set(i, j, slope*basisTerm(k, p.N))
 		}
 	}
 	var step mat.VecDense
@@ -210,7 +210,7 @@ func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, 
 	draws := rand.New(rand.NewPCG(seed, 0))
 	var lambda, sigma, kappa []float64
 	for tries := 0; len(lambda) < resamples; tries++ {
-		u, err := FitUSL(resampled(blocks, draws))
+		u, err := FitUSL(resampleBlocks(blocks, draws))
 		switch {
 		case err == nil:
 			lambda, sigma, kappa = append(lambda, u.Lambda), append(sigma, u.Sigma), append(kappa, u.Kappa)
@@ -219,13 +219,13 @@ func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, 
 		}
 	}
 	n := float64(len(blocks))
-	tail := distuv.UnitNormal.Survival(quantileOfT(0.975, n-1) * math.Sqrt(n/(n-1)))
+	tail := distuv.UnitNormal.Survival(tQuantile(0.975, n-1) * math.Sqrt(n/(n-1)))
 	low = USL{Quantile(lambda, tail), Quantile(sigma, tail), Quantile(kappa, tail)}
 	high = USL{Quantile(lambda, 1-tail), Quantile(sigma, 1-tail), Quantile(kappa, 1-tail)}
 	return low, high, nil
 }
 
-func resampled(blocks [][]Point, draws *rand.Rand) (points []Point) {
+func resampleBlocks(blocks [][]Point, draws *rand.Rand) (points []Point) {
 	for range blocks {
 		points = append(points, blocks[draws.IntN(len(blocks))]...)
 	}

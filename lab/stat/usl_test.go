@@ -79,7 +79,7 @@ func TestUSLAtItsPeak(t *testing.T) {
 
 // A fit finds what points without noise were made of, also at the constraints;
 // other units scale lambda only; the order of points changes nothing.
-func TestUSLFindsItself(t *testing.T) {
+func TestFitUSLRecoversItsCoefficients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(1e-4, 0.5))
 		u := stat.USL{Lambda: rapid.Float64Range(0.1, 1e5).Draw(t, "lambda"), Sigma: share.Draw(t, "sigma"), Kappa: share.Draw(t, "kappa") / 10}

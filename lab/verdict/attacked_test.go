@@ -39,7 +39,7 @@ func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Du
 	got, err := attack.Run(t.Context(), lab.Attack{
 		Name: variant, BaseURL: url, Kind: kind, Connections: 16,
 		Duration: 800 * time.Millisecond, Timeout: 5 * time.Second,
-		Rate: []lab.Stage{{FromRPS: rate, ToRPS: rate, Lasts: time.Hour}}, Arrivals: lab.Constant,
+		Rate: []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: time.Hour}}, Arrivals: lab.Constant,
 		Targets: []lab.Target{{
 			Request: lab.Request{Method: "GET", Path: "/"}, Status: http.StatusOK, Body: []byte("hello"),
 		}},
@@ -50,18 +50,18 @@ func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Du
 	s := lab.Sample{
 		Trial: lab.Trial{Variant: variant, Attempt: 1}, Scenario: lab.Scenario{Name: "json"},
 		Phase: lab.Phase{Kind: kind, RateRPS: rate}, Layout: lab.Layout{Server: []int{0}},
-		Attack: &got,
-		Server: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
-		Gate:   lab.Gate{Validity: lab.Valid},
+		Attack:      &got,
+		ServerUsage: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
+		Gate:        lab.GateResult{Validity: lab.Valid},
 	}
 	for b := range blocks {
 		r := metric.RowOf(s)
-		with(r, metric.Row{"block": metric.Int(int64(b + 1))})
+		withFinding(r, metric.Row{"block": metric.Int(int64(b + 1))})
 		for name, v := range r {
 			x, _ := v.Float()
 			m, _ := metric.Find(name)
 			if m.Kind == metric.Float && m.Better != metric.Neither && name != "error_ratio" {
-				r[name] = metric.Num(x * math.Exp(wobble[(b+len(variant))%blocks]))
+				r[name] = metric.Number(x * math.Exp(wobble[(b+len(variant))%blocks]))
 			}
 		}
 		rows = append(rows, r)
@@ -101,7 +101,7 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 					t.Errorf("%s: failing wins", what)
 				}
 				// How many rounds fit into so short a closed loop is for the machine to say.
-				open := loop.kind.Open() || name != "throughput_rps"
+				open := loop.kind.IsOpenLoop() || name != "throughput_rps"
 				if other.loses && open && v.Finding != lab.Refuted {
 					t.Errorf("%s: failing saves it from losing", what)
 				}

@@ -8,7 +8,7 @@ import (
 	"runtimelab/lab"
 )
 
-// Claim is what the verdicts on a claim's hypotheses say of the claim. One that
+// CombineFindings is what the verdicts on a claim's hypotheses say of the claim. One that
 // was not evaluated says nothing, for or against.
 //
 //	supported  refuted  inconclusive  ->
@@ -17,7 +17,7 @@ import (
 //	not both            yes           inconclusive
 //	yes        -        -             supported
 //	-          yes      -             refuted
-func Claim(parts ...lab.Finding) lab.Finding {
+func CombineFindings(parts ...lab.Finding) lab.Finding {
 	has := func(f lab.Finding) bool { return slices.Contains(parts, f) }
 	switch {
 	case has(lab.Supported) && has(lab.Refuted):
@@ -32,56 +32,56 @@ func Claim(parts ...lab.Finding) lab.Finding {
 	return lab.NotEvaluated
 }
 
-func claim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
+func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 	var findings []lab.Finding
 	for _, v := range parts {
 		findings = append(findings, v.Finding)
 	}
-	out := lab.ClaimVerdict{Claim: c, Finding: Claim(findings...), Parts: parts}
+	out := lab.ClaimVerdict{Claim: c, Finding: CombineFindings(findings...), HypothesisVerdicts: parts}
 	switch out.Finding {
 	case lab.NotEvaluated:
-		out.Reason = unevaluated(c, parts)
+		out.Reason = notEvaluatedReason(c, parts)
 		return out
 	case lab.Supported, lab.Refuted:
-		out.Reason = count(len(with(parts, out.Finding))) + " compared"
+		out.Reason = configurations(len(withFinding(parts, out.Finding))) + " compared"
 	case lab.Depends:
-		out.Reason = fmt.Sprintf("supported by %s; refuted by %s", list(with(parts, lab.Supported)), list(with(parts, lab.Refuted)))
-		if undecided := with(parts, lab.Inconclusive); len(undecided) > 0 {
-			out.Reason += "; undecided: " + list(undecided)
+		out.Reason = fmt.Sprintf("supported by %s; refuted by %s", joinIDs(withFinding(parts, lab.Supported)), joinIDs(withFinding(parts, lab.Refuted)))
+		if undecided := withFinding(parts, lab.Inconclusive); len(undecided) > 0 {
+			out.Reason += "; undecided: " + joinIDs(undecided)
 		}
 	case lab.Inconclusive:
-		out.Reason = undecided(parts)
+		out.Reason = undecidedReason(parts)
 	}
-	for _, scope := range scopes(parts) {
+	for _, scope := range cpuScopes(parts) {
 		if !strings.Contains(out.Reason, scope) {
 			out.Reason += "; " + scope
 		}
 	}
-	if missing := with(parts, lab.NotEvaluated); len(missing) > 0 {
-		out.Reason += "; not compared: " + list(missing) + " (" + strings.Join(reasons(missing), "; ") + ")"
+	if missing := withFinding(parts, lab.NotEvaluated); len(missing) > 0 {
+		out.Reason += "; not compared: " + joinIDs(missing) + " (" + strings.Join(reasons(missing), "; ") + ")"
 	}
 	return out
 }
 
-func unevaluated(c lab.Claim, parts []lab.Verdict) string {
+func notEvaluatedReason(c lab.Claim, parts []lab.Verdict) string {
 	switch {
 	case len(parts) > 0: // the shortest profile that tests any of it is what a reader needs
 		names := lab.ProfileNames()
 		return slices.MinFunc(parts, func(a, b lab.Verdict) int {
 			return slices.Index(names, a.Profile) - slices.Index(names, b.Profile)
 		}).Reason
-	case c.Missing != "":
-		return c.Missing
+	case c.MissingFeature != "":
+		return c.MissingFeature
 	}
 	return "no scenario has a hypothesis about it"
 }
 
-// undecided says how many hypotheses are, why, and how many blocks would decide
+// undecidedReason says how many hypotheses are, why, and how many blocks would decide
 // all of them where somebody knows.
-func undecided(parts []lab.Verdict) string {
-	open := with(parts, lab.Inconclusive)
-	compared := len(parts) - len(with(parts, lab.NotEvaluated))
-	text := fmt.Sprintf("%d of %s undecided", len(open), count(compared))
+func undecidedReason(parts []lab.Verdict) string {
+	open := withFinding(parts, lab.Inconclusive)
+	compared := len(parts) - len(withFinding(parts, lab.NotEvaluated))
+	text := fmt.Sprintf("%d of %s undecided", len(open), configurations(compared))
 	needed := 0
 	for _, v := range open {
 		if v.BlocksNeeded == 0 {
@@ -92,7 +92,7 @@ func undecided(parts []lab.Verdict) string {
 	return fmt.Sprintf("%s; about %d blocks would do", text, needed)
 }
 
-func with(parts []lab.Verdict, f lab.Finding) (out []lab.Verdict) {
+func withFinding(parts []lab.Verdict, f lab.Finding) (out []lab.Verdict) {
 	for _, v := range parts {
 		if v.Finding == f {
 			out = append(out, v)
@@ -111,17 +111,17 @@ func reasons(parts []lab.Verdict) (out []string) {
 	return out
 }
 
-// scopes are the numbers of CPUs that hypotheses which were evaluated are limited to.
-func scopes(parts []lab.Verdict) (out []string) {
+// cpuScopes are the numbers of CPUs that hypotheses which were evaluated are limited to.
+func cpuScopes(parts []lab.Verdict) (out []string) {
 	for _, v := range parts {
-		if text := cores(v.Hypothesis); text != "" && v.Finding != lab.NotEvaluated {
+		if text := cpuScope(v.Hypothesis); text != "" && v.Finding != lab.NotEvaluated {
 			out = append(out, text)
 		}
 	}
 	return out
 }
 
-func list(parts []lab.Verdict) string {
+func joinIDs(parts []lab.Verdict) string {
 	var names []string
 	for _, v := range parts {
 		names = append(names, v.ID())
@@ -129,7 +129,7 @@ func list(parts []lab.Verdict) string {
 	return strings.Join(names, ", ")
 }
 
-func count(n int) string {
+func configurations(n int) string {
 	if n == 1 {
 		return "1 configuration"
 	}

@@ -14,23 +14,23 @@ import (
 )
 
 const (
-	// muchDrift is by how much the two halves of a closed loop's phase may differ.
-	muchDrift = 0.05
-	// muchMore is how many times its even share one of a server's processes may
-	// do, where each could have had manyEach connections.
-	muchMore = 1.5
-	manyEach = 4
-	// muchSlower is how many times as long the fastest canaries of a block may take as
+	// maxDrift is by how much the two halves of a closed loop's phase may differ.
+	maxDrift = 0.05
+	// maxUnevenFactor is how many times its even share one of a server's processes may
+	// do, where each could have had minConnectionsPerWorker connections.
+	maxUnevenFactor         = 1.5
+	minConnectionsPerWorker = 4
+	// maxPaceRatio is how many times as long the fastest canaries of a block may take as
 	// those of another.
-	muchSlower = 1.15
-	// mostNamed is of how many cells a doubt tells the names.
-	mostNamed = 4
+	maxPaceRatio = 1.15
+	// maxNamed is of how many cells a doubt tells the names.
+	maxNamed = 4
 )
 
 // doubts are what rows that count have against them, and what the second opinion
 // has against the first.
-func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
-	if p.Profile.Compares() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
+func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
+	if p.Profile.CanCompare() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
 		out = append(out, "no control was measured: nothing says that the instrument is right")
 	}
 	for _, pilot := range p.Pilots {
@@ -39,21 +39,21 @@ func doubts(p lab.Plan, rows table, verdicts []lab.Verdict) (out []string) {
 		}
 	}
 	out = append(out, failureDoubts(rows)...)
-	unsteady, trials := warmUps(rows)
+	unsteady, trials := unsteadyWarmUps(rows)
 	if n := unsteady.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its budget: %s", n, trials, unsteady))
 	}
-	drifting, phases := drifts(rows)
+	drifting, phases := driftingPhases(rows)
 	if n := drifting.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: %s",
-			n, phases, 100*muchDrift, drifting))
+			n, phases, 100*maxDrift, drifting))
 	}
-	lopsided, shared := uneven(rows)
+	lopsided, shared := unevenPhases(rows)
 	if n := lopsided.total(); n > 0 {
 		out = append(out, fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its share of the work (busiest_process_ratio): %s",
-			n, shared, muchMore, lopsided))
+			n, shared, maxUnevenFactor, lopsided))
 	}
-	if words := pace(rows); words != "" {
+	if words := paceDoubt(rows); words != "" {
 		out = append(out, words)
 	}
 	for _, v := range verdicts {
@@ -83,7 +83,7 @@ func (t tally) String() string {
 		return strings.Compare(a, b)
 	})
 	var parts []string
-	for _, name := range names[:min(len(names), mostNamed)] {
+	for _, name := range names[:min(len(names), maxNamed)] {
 		parts = append(parts, fmt.Sprintf("%s (%d)", name, t[name]))
 	}
 	if more := len(names) - len(parts); more > 0 {
@@ -92,9 +92,9 @@ func (t tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// warmUps are the trials whose warm-up never got steady. Every row of a trial says
+// unsteadyWarmUps are the trials whose warm-up never got steady. Every row of a trial says
 // how its warm-up ended.
-func warmUps(rows table) (unsteady tally, trials int) {
+func unsteadyWarmUps(rows rowTable) (unsteady tally, trials int) {
 	unsteady = tally{}
 	for c, byBlock := range rows {
 		if c.phase != "" || c.cores == 0 {
@@ -107,7 +107,7 @@ func warmUps(rows table) (unsteady tally, trials int) {
 			}
 			trials++
 			if end == "budget" {
-				unsteady[where(r)]++
+				unsteady[rowLabel(r)]++
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func warmUps(rows table) (unsteady tally, trials int) {
 }
 
 // everyPhase yields the row of every phase that counts, each once.
-func everyPhase(rows table) iter.Seq[metric.Row] {
+func everyPhase(rows rowTable) iter.Seq[metric.Row] {
 	return func(yield func(metric.Row) bool) {
 		for c, byBlock := range rows {
 			if c.phase == "" || c.cores == 0 {
@@ -131,7 +131,7 @@ func everyPhase(rows table) iter.Seq[metric.Row] {
 }
 
 // closedPhases yields the rows of closed loops, each once.
-func closedPhases(rows table) iter.Seq[metric.Row] {
+func closedPhases(rows rowTable) iter.Seq[metric.Row] {
 	return func(yield func(metric.Row) bool) {
 		for r := range everyPhase(rows) {
 			if r.Text("mode") == "closed" && !yield(r) {
@@ -141,9 +141,9 @@ func closedPhases(rows table) iter.Seq[metric.Row] {
 	}
 }
 
-// drifts are the closed phases whose throughput changed while it was measured.
+// driftingPhases are the closed phases whose throughput changed while it was measured.
 // That of an open loop is the schedule's.
-func drifts(rows table) (drifting tally, phases int) {
+func driftingPhases(rows rowTable) (drifting tally, phases int) {
 	drifting = tally{}
 	for r := range closedPhases(rows) {
 		drift, ok := r.Float("drift_ratio")
@@ -151,36 +151,36 @@ func drifts(rows table) (drifting tally, phases int) {
 			continue
 		}
 		phases++
-		if math.Abs(drift) > muchDrift {
-			drifting[where(r)+" "+r.Text("phase")]++
+		if math.Abs(drift) > maxDrift {
+			drifting[rowLabel(r)+" "+r.Text("phase")]++
 		}
 	}
 	return drifting, phases
 }
 
-// uneven are the closed phases in which clients had come to one of a server's
+// unevenPhases are the closed phases in which clients had come to one of a server's
 // processes rather than to all: who gets them is the kernel's or the runtime's
 // choice, and the throughput is less for it.
-func uneven(rows table) (lopsided tally, phases int) {
+func unevenPhases(rows rowTable) (lopsided tally, phases int) {
 	lopsided = tally{}
 	for r := range closedPhases(rows) {
 		busiest, ok := r.Float("busiest_process_ratio")
 		workers, _ := r.Int("workers")
 		connections, _ := r.Int("connections")
-		if !ok || workers < 2 || connections < manyEach*workers {
+		if !ok || workers < 2 || connections < minConnectionsPerWorker*workers {
 			continue
 		}
 		phases++
-		if busiest*float64(workers) > muchMore {
-			lopsided[where(r)+" "+r.Text("phase")]++
+		if busiest*float64(workers) > maxUnevenFactor {
+			lopsided[rowLabel(r)+" "+r.Text("phase")]++
 		}
 	}
 	return lopsided, phases
 }
 
-// pace says that the machine was slower in one block than in another, by the row in
+// paceDoubt says that the machine was slower in one block than in another, by the row in
 // whose canaries neither a neighbour nor the server was; empty where it was not.
-func pace(rows table) string {
+func paceDoubt(rows rowTable) string {
 	took := map[int64]float64{}
 	for c, byBlock := range rows {
 		if c.phase == "" || c.cores == 0 {
@@ -200,11 +200,11 @@ func pace(rows table) string {
 		return cmp.Or(cmp.Compare(took[a], took[b]), cmp.Compare(a, b))
 	})
 	fast, slow := blocks[0], blocks[len(blocks)-1]
-	if took[slow] <= muchSlower*took[fast] {
+	if took[slow] <= maxPaceRatio*took[fast] {
 		return ""
 	}
 	return fmt.Sprintf("the machine's pace changed: canaries took at least %.1f ms in block %d, and %.1f in block %d. Figures are of both; ratios compare within blocks",
 		took[fast], fast, took[slow], slow)
 }
 
-func where(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }
+func rowLabel(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }

@@ -29,7 +29,7 @@ func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 		t.Errorf("%s: %q", c.Finding, c.Reason)
 	}
 	// What was not compared limits nothing.
-	plan.Beyond = []lab.Hypothesis{scaleHypothesis("node/cluster")}
+	plan.UntestedHypotheses = []lab.Hypothesis{scaleHypothesis("node/cluster")}
 	plan.Hypotheses = []lab.Hypothesis{hypothesis(lab.Higher)}
 	plan.Hypotheses[0].Claim = "scale-1"
 	rows = append(rows, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))...)
@@ -43,13 +43,13 @@ func TestAClaimNeedsTheBlocksOfAllItsHypotheses(t *testing.T) {
 	second.Numerator.Variant, second.Denominator.Variant = "node/express", "python/fastapi"
 	c := claimOf(t, judgeAll(planOf(hypothesis(lab.Higher), second), slices.Concat(
 		each(n, 1200, 40, nil), each(p, 1000, 0, nil), each("node/express", 1150, 40, nil), each("python/fastapi", 1000, 0, nil))), "speed-1")
-	a, b := c.Parts[0].BlocksNeeded, c.Parts[1].BlocksNeeded
+	a, b := c.HypothesisVerdicts[0].BlocksNeeded, c.HypothesisVerdicts[1].BlocksNeeded
 	if want := fmt.Sprintf("2 of 2 configurations undecided; about %d blocks would do", max(a, b)); a == b || min(a, b) == 0 || c.Reason != want {
 		t.Errorf("%d and %d blocks: %q", a, b, c.Reason)
 	}
 }
 
-func TestBlocksThatWouldDoAreThoseOfThePower(t *testing.T) {
+func TestBlocksNeededMatchThePower(t *testing.T) {
 	for d, power := range map[lab.Direction]float64{lab.Higher: 0.8, lab.Same: 0.9} { // of two tests either
 		ratio, noise := 1.15, 40.0
 		if d == lab.Same {
@@ -63,7 +63,7 @@ func TestBlocksThatWouldDoAreThoseOfThePower(t *testing.T) {
 		}
 		m := stat.MomentsOf(logs...)
 		distance := math.Abs(m.Mean + math.Log(0.95))
-		want, _ := stat.Needed(distance, m.SD(), lab.Alpha, power, 200)
+		want, _ := stat.PairsNeeded(distance, m.SD(), lab.Alpha, power, 200)
 		if v := judge(t, hypothesis(d), rows); v.BlocksNeeded != want || want <= blocks {
 			t.Errorf("%s: %d blocks, want %d: %s", d, v.BlocksNeeded, want, v.Reason)
 		}
@@ -83,19 +83,19 @@ func TestHowManyBlocksThereAre(t *testing.T) {
 		t.Errorf("of nothing: %+v", v)
 	}
 	// Of too few blocks there is no interval, which alone could say that it is a bound.
-	with(five[0], censored())
+	withFinding(five[0], censored())
 	if v := judge(t, hypothesis(lab.Higher), five); v.Ratio != nil {
 		t.Errorf("few blocks, one a bound: ratio %v", *v.Ratio)
 	}
 }
 
-func TestWhatIsNoThroughputIsNoBound(t *testing.T) {
+func TestOnlyThroughputHasBounds(t *testing.T) {
 	h := hypothesis(lab.Lower)
 	h.Metric = "error_ratio" // stands among throughputs, and is one of no bound
 	failing := func(share float64, change metric.Row) []metric.Row {
 		rows := each(n, 1000, 1, change)
 		for _, r := range rows {
-			r["error_ratio"] = metric.Num(share)
+			r["error_ratio"] = metric.Number(share)
 		}
 		return rows
 	}
@@ -174,7 +174,7 @@ func TestTwoBlocksJudgeAControl(t *testing.T) {
 func TestDoubtsNameWhereItWasSeenMost(t *testing.T) {
 	var rows []metric.Row
 	for i := range 6 {
-		rows = append(rows, each(fmt.Sprintf("node/%d", i), 1000, 1, metric.Row{"drift_ratio": metric.Num(0.2), "warmup_end": metric.Text("steady")})[:i+1]...)
+		rows = append(rows, each(fmt.Sprintf("node/%d", i), 1000, 1, metric.Row{"drift_ratio": metric.Number(0.2), "warmup_end": metric.Text("steady")})[:i+1]...)
 	}
 	// Rows that do not say are none of which it is known.
 	rows = append(rows, each("node/silent", 1000, 1, metric.Row{"workers": metric.Int(2), "connections": metric.Int(64)})...)
@@ -196,17 +196,17 @@ func TestDoubtsNameWhereItWasSeenMost(t *testing.T) {
 
 func TestArmsAreTheValuesThatCount(t *testing.T) {
 	a, b := each(n, 1300, 0, nil), each(p, 1000, 0, nil)
-	with(a[0], censored())
-	with(b[1], censored())
-	with(a[2], metric.Row{"validity": metric.Text(string(lab.Failed))})
-	with(b[3], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
-	both := verdict.Arms(hypothesis(lab.Same), slices.Concat(b, a))
+	withFinding(a[0], censored())
+	withFinding(b[1], censored())
+	withFinding(a[2], metric.Row{"validity": metric.Text(string(lab.Failed))})
+	withFinding(b[3], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
+	both := verdict.ArmValues(hypothesis(lab.Same), slices.Concat(b, a))
 	if !slices.Equal(both.A, []float64{1300, 1300}) || !slices.Equal(both.B, []float64{1000, 1000}) {
 		t.Errorf("%+v", both)
 	}
 	h := hypothesis(lab.Same)
 	h.Metric = "beauty"
-	if both := verdict.Arms(h, slices.Concat(a, b)); both.A != nil {
+	if both := verdict.ArmValues(h, slices.Concat(a, b)); both.A != nil {
 		t.Errorf("of no metric: %+v", both)
 	}
 }
@@ -224,23 +224,23 @@ func TestAKnownRatioIsJudgedByThePlansMargin(t *testing.T) {
 }
 
 // What a run teaches of the noise are ratios, and no bounds of one.
-func TestTheSpreadIsOfWhatIsNoBound(t *testing.T) {
+func TestLogRatioSDLeavesBoundsOut(t *testing.T) {
 	a, b := each(n, 1300, 1, nil), each(p, 1000, 0, nil)
 	var logs []float64
 	for _, r := range a[2:] {
 		rps, _ := r.Float("throughput_rps")
 		logs = append(logs, math.Log(rps/1000))
 	}
-	with(a[0], censored())
-	with(a[0], metric.Row{"throughput_rps": metric.Num(9)})
-	with(b[1], censored())
-	sd, k := verdict.Spread(hypothesis(lab.Higher), slices.Concat(a, b))
+	withFinding(a[0], censored())
+	withFinding(a[0], metric.Row{"throughput_rps": metric.Number(9)})
+	withFinding(b[1], censored())
+	sd, k := verdict.LogRatioSD(hypothesis(lab.Higher), slices.Concat(a, b))
 	if want := stat.MomentsOf(logs...).SD(); k != 4 || math.Abs(sd-want) > 1e-12 {
 		t.Errorf("%v of %d blocks, want %v of 4", sd, k, want)
 	}
 	h := hypothesis(lab.Higher)
 	h.Metric = "beauty"
-	if _, k := verdict.Spread(h, slices.Concat(a, b)); k != 0 {
+	if _, k := verdict.LogRatioSD(h, slices.Concat(a, b)); k != 0 {
 		t.Errorf("of no metric: %d blocks", k)
 	}
 }
@@ -252,7 +252,7 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	plan.Controls = controls()
 	beyond := hypothesis(lab.Higher)
 	beyond.Claim, beyond.Profile = "arch-1", "full"
-	plan.Beyond = []lab.Hypothesis{beyond}
+	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
 	plan.Trials = make([]lab.Trial, 20)
 	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1),
 		scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
@@ -263,11 +263,11 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	r := verdict.Judge(plan, rows, 19)
 	const why = "the run is not complete (19 of 20 trials); lab run --resume 20261124T090000Z-beef finishes it"
 	c := claimOf(t, r, "speed-1")
-	if v := c.Parts[0]; r.Complete() || !r.Passed() || c.Finding != lab.Inconclusive || !strings.HasSuffix(c.Reason, why) ||
+	if v := c.HypothesisVerdicts[0]; r.Complete() || !r.ControlsPassed() || c.Finding != lab.Inconclusive || !strings.HasSuffix(c.Reason, why) ||
 		v.Finding != lab.Inconclusive || v.Reason != why || v.BlocksNeeded != 0 || v.Ratio == nil || v.Low == nil {
-		t.Errorf("%s: %q: %+v", c.Finding, c.Reason, c.Parts)
+		t.Errorf("%s: %q: %+v", c.Finding, c.Reason, c.HypothesisVerdicts)
 	}
-	if v := claimOf(t, r, "scale-1").Parts[0]; v.Reason != why+"; 1 to 2 cores only" {
+	if v := claimOf(t, r, "scale-1").HypothesisVerdicts[0]; v.Reason != why+"; 1 to 2 cores only" {
 		t.Errorf("%q", v.Reason)
 	}
 	if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
@@ -278,13 +278,13 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	if c := claimOf(t, verdict.Judge(plan, rows, 20), "speed-1"); c.Finding != lab.Supported {
 		t.Errorf("complete: %s: %s", c.Finding, c.Reason)
 	}
-	if c := claimOf(t, verdict.Judge(plan, nil, 0), "speed-1"); !strings.HasSuffix(c.Parts[0].Reason, "(0 of 20 trials); lab run --resume RUN finishes it") {
-		t.Errorf("of nothing: %s", c.Parts[0].Reason)
+	if c := claimOf(t, verdict.Judge(plan, nil, 0), "speed-1"); !strings.HasSuffix(c.HypothesisVerdicts[0].Reason, "(0 of 20 trials); lab run --resume RUN finishes it") {
+		t.Errorf("of nothing: %s", c.HypothesisVerdicts[0].Reason)
 	}
 
 	// Whether a control has failed is seen at the end, too.
 	failing := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
-	if v := claimOf(t, verdict.Judge(plan, failing, 12), "speed-1").Parts[0]; !strings.Contains(v.Reason, "not complete") {
+	if v := claimOf(t, verdict.Judge(plan, failing, 12), "speed-1").HypothesisVerdicts[0]; !strings.Contains(v.Reason, "not complete") {
 		t.Errorf("without its controls: %q", v.Reason)
 	}
 }

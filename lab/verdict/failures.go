@@ -89,10 +89,10 @@ func (f failing) say(blocks int) string {
 // of them make up: of an arm that fails it is known only that the ratio lies in one.
 func widened(refutes []region, low, high bool) []region {
 	out := slices.Clone(refutes)
-	if low && slices.Contains(refutes, below) && slices.Contains(refutes, inside) {
+	if low && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notAbove)
 	}
-	if high && slices.Contains(refutes, above) && slices.Contains(refutes, inside) {
+	if high && slices.Contains(refutes, aboveMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notBelow)
 	}
 	return out
@@ -100,12 +100,12 @@ func widened(refutes []region, low, high bool) []region {
 
 // failed are the phases of which more requests failed than a finding may favour, and
 // the share of the worst.
-func failed(rows table) (phases tally, worst float64, all int) {
+func failed(rows rowTable) (phases tally, worst float64, all int) {
 	phases = tally{}
 	for r := range everyPhase(rows) {
 		all++
 		if share, _ := r.Float("error_ratio"); share > metric.MostFailed {
-			phases[where(r)+" "+r.Text("phase")]++
+			phases[rowLabel(r)+" "+r.Text("phase")]++
 			worst = max(worst, share)
 		}
 	}
@@ -113,20 +113,20 @@ func failed(rows table) (phases tally, worst float64, all int) {
 }
 
 // mixed are the phases of an old schema in which latencies are of failures, too.
-func mixed(rows table) (phases tally, all int, schema int64) {
+func mixed(rows rowTable) (phases tally, all int, schema int64) {
 	phases = tally{}
 	for r := range everyPhase(rows) {
 		all++
 		version, known := r.Int("schema_version")
 		if share, _ := r.Float("error_ratio"); known && version < metric.FailuresApart && share > 0 {
-			phases[where(r)+" "+r.Text("phase")]++
+			phases[rowLabel(r)+" "+r.Text("phase")]++
 			schema = version
 		}
 	}
 	return phases, all, schema
 }
 
-func failureDoubts(rows table) (out []string) {
+func failureDoubts(rows rowTable) (out []string) {
 	phases, worst, all := failed(rows)
 	if n := phases.total(); n > 0 {
 		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, "+

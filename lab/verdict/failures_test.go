@@ -10,7 +10,7 @@ import (
 )
 
 // failed is a trial of which a share of the requests failed.
-func failed(share float64) metric.Row { return metric.Row{"error_ratio": metric.Num(share)} }
+func failed(share float64) metric.Row { return metric.Row{"error_ratio": metric.Number(share)} }
 
 // Where an arm fails, its true standing is what was read or worse: what it is read to
 // win by decides nothing, what it is read to lose by stands. So its readings are bounds.
@@ -64,7 +64,7 @@ func TestHowManyFailuresATrialBears(t *testing.T) {
 	share := func(columns ...float64) []metric.Row {
 		rows := each(n, 1300, 1, nil)
 		for i, x := range columns {
-			with(rows[i], failed(x))
+			withFinding(rows[i], failed(x))
 		}
 		return rows
 	}
@@ -88,7 +88,7 @@ func TestHowManyFailuresATrialBears(t *testing.T) {
 			h.Direction = lab.Lower
 			for _, r := range rows {
 				rps, _ := r.Float("throughput_rps")
-				r[c.metric] = metric.Num(1000 / rps)
+				r[c.metric] = metric.Number(1000 / rps)
 			}
 		}
 		if v := judge(t, h, rows); v.Finding != c.want || !strings.Contains(v.Reason, c.reason) || c.reason == "" && v.Reason != "" {
@@ -103,8 +103,8 @@ func TestErrorRatiosAreCompared(t *testing.T) {
 	h.Metric = "error_ratio"
 	a, b := each(n, 1000, 1, nil), each(p, 1000, 1, nil)
 	for i := range a {
-		with(a[i], failed(.1+.001*wobble[i]))
-		with(b[i], failed(.2+.002*wobble[i]))
+		withFinding(a[i], failed(.1+.001*wobble[i]))
+		withFinding(b[i], failed(.2+.002*wobble[i]))
 	}
 	if v := judge(t, h, a, b); v.Finding != lab.Supported {
 		t.Errorf("%s (%s)", v.Finding, v.Reason)
@@ -136,7 +136,7 @@ func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 		"the winner's other": {0.7, 0, 0, 0, .05, lab.Inconclusive},
 	} {
 		phase := func(name string, fails float64) metric.Row {
-			return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Num(fails)}
+			return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Number(fails)}
 		}
 		v := judge(t, h,
 			each(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), each(c, 1000, .5, phase("ladder-1", tt.c1)),
@@ -153,7 +153,7 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
 	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "steady-120%"}, lab.Arm{Variant: n, Phase: "steady-100%"}
 	phase := func(name string, fails float64) metric.Row {
-		return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Num(fails)}
+		return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Number(fails)}
 	}
 	for name, tt := range map[string]struct {
 		ratio, over, base float64
@@ -176,14 +176,14 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 // do, something is wrong with what it reads by them. A server under test may fail,
 // which is no fault of the instrument's: but it is said.
 func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
-	known := lab.Control{Name: "known ratio", True: 2, Hypothesis: lab.Hypothesis{
+	known := lab.Control{Name: "known ratio", ExpectedRatio: 2, Hypothesis: lab.Hypothesis{
 		Scenario: lab.ReferenceScenario, Metric: "throughput_rps", Direction: lab.Same, Margin: 0.03,
-		Numerator: lab.Arm{Variant: lab.ReferenceLess, Phase: "peak"}, Denominator: lab.Arm{Variant: lab.ReferenceMore, Phase: "peak"},
+		Numerator: lab.Arm{Variant: lab.LightReference, Phase: "peak"}, Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: "peak"},
 	}}
-	twins := lab.Control{Name: "A/A", True: 1, Hypothesis: hypothesis(lab.Same)}
+	twins := lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: hypothesis(lab.Same)}
 	twins.Hypothesis.Denominator.Variant = lab.TwinOf(n)
 	reference := func(fails, rps float64) metric.Row {
-		return metric.Row{"scenario": metric.Text(lab.ReferenceScenario), "service_mean_ms": metric.Num(1000 / rps), "error_ratio": metric.Num(fails)}
+		return metric.Row{"scenario": metric.Text(lab.ReferenceScenario), "service_mean_ms": metric.Number(1000 / rps), "error_ratio": metric.Number(fails)}
 	}
 	for name, tt := range map[string]struct {
 		less, more, one, twin float64
@@ -199,7 +199,7 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 		plan := planOf()
 		plan.Controls = []lab.Control{known, twins}
 		r := judgeAll(plan, slices.Concat(
-			each(lab.ReferenceLess, 200, 1, reference(tt.less, 200)), each(lab.ReferenceMore, 100, .9, reference(tt.more, 100)),
+			each(lab.LightReference, 200, 1, reference(tt.less, 200)), each(lab.HeavyReference, 100, .9, reference(tt.more, 100)),
 			each(n, 1000, 1, failed(tt.one)), each(lab.TwinOf(n), 1000, .9, failed(tt.twin))))
 		var reasons []string
 		for i, c := range r.Controls {
@@ -223,7 +223,7 @@ func TestFailuresAreADoubt(t *testing.T) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
 	for _, r := range rows {
-		with(r, metric.Row{"schema_version": metric.Int(4)})
+		withFinding(r, metric.Row{"schema_version": metric.Int(4)})
 	}
 	want = "in 12 of 12 phases the latencies include those of requests that failed, as this run is of schema 4: json node/single peak (6), json python/uvloop peak (6)"
 	if doubts := judgeAll(planOf(), rows).Doubts; !slices.Contains(doubts, want) {
@@ -231,7 +231,7 @@ func TestFailuresAreADoubt(t *testing.T) {
 	}
 	rows = slices.Concat(each(n, 1000, 1, nil), each(p, 1000, 1, failed(0)))
 	for _, r := range rows {
-		with(r, metric.Row{"schema_version": metric.Int(4)})
+		withFinding(r, metric.Row{"schema_version": metric.Int(4)})
 	}
 	if doubts := judgeAll(planOf(), rows).Doubts; len(doubts) > 0 {
 		t.Errorf("where nothing failed: %q", doubts)
@@ -243,11 +243,11 @@ func TestABurnThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
 	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}, lab.Arm{Variant: n, Phase: "peak", Cores: 1}
 	on := func(cpus int64, scenario string, fails float64) metric.Row {
-		return metric.Row{"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario), "error_ratio": metric.Num(fails)}
+		return metric.Row{"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario), "error_ratio": metric.Number(fails)}
 	}
 	for fails, want := range map[float64]lab.Finding{0: lab.Supported, .01: lab.Inconclusive} {
 		v := judge(t, h, each(n, 2000, 1, on(2, "json", 0)), each(n, 1000, .5, on(1, "json", 0)),
-			each(lab.Burn, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.Burn, 100, .2, on(1, lab.BurnScenario, fails)))
+			each(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.BurnVariant, 100, .2, on(1, lab.BurnScenario, fails)))
 		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason, "1 % of requests failed (the native burn on 1 CPU") {
 			t.Errorf("%v fail: %s (%s), want %s", fails, v.Finding, v.Reason, want)
 		}

@@ -15,112 +15,112 @@ import (
 // convention ("Statistical Power Analysis for the Behavioral Sciences", 1988),
 // and up to a number that no run has.
 const (
-	power      = 0.8
-	mostBlocks = 200
+	power           = 0.8
+	maxBlocksNeeded = 200
 )
 
-// atEdge is how near the log of a ratio may lie to a margin's edge and be anything
+// edgeTolerance is how near the log of a ratio may lie to a margin's edge and be anything
 // but at it: nearer, arithmetic decides on which side.
-const atEdge = 1e-9
+const edgeTolerance = 1e-9
 
-// test is a hypothesis and what the rows have to say of it.
-type test struct {
-	verdict  lab.Verdict
-	margin   float64
-	logs     []float64
-	estimate estimate
-	able     bool    // has what it takes to be decided
-	p        float64 // the smallest of the tests that could decide it
-	failing  string  // which arms failed more than a finding may favour; empty where none did
-	refutes  []region
+// hypothesisTest is a hypothesis and what the rows have to say of it.
+type hypothesisTest struct {
+	verdict   lab.Verdict
+	margin    float64
+	logs      []float64
+	estimate  estimate
+	decidable bool    // has what it takes to be decided
+	p         float64 // the smallest of the tests that could decide it
+	failing   string  // which arms failed more than a finding may favour; empty where none did
+	refutes   []region
 }
 
-// prepare takes a hypothesis's values from the rows. Where they cannot decide it,
+// newTest takes a hypothesis's values from the rows. Where they cannot decide it,
 // whatever they are, it says why and is no test of the run's.
-func prepare(h lab.Hypothesis, rows table, blocks int) *test {
-	t := &test{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
+func newTest(h lab.Hypothesis, rows rowTable, blocks int) *hypothesisTest {
+	t := &hypothesisTest{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
 	m, known := metric.Find(h.Metric)
 	if !known {
 		t.verdict.Reason = fmt.Sprintf("%s is no metric of this lab", h.Metric)
 		return t
 	}
-	s := collect(terms(h, m), rows, blocks)
+	s := collectLogRatios(terms(h, m), rows, blocks)
 	t.logs = s.logs
 	t.verdict.Blocks = len(s.logs)
 	t.failing = s.failing.say(len(s.logs))
 	t.refutes = widened(decisions[h.Direction].refutes, s.failLow, s.failHigh)
 	lowOpen, highOpen := s.lowOpen || s.failLow, s.highOpen || s.failHigh
 	if len(s.logs) > 1 {
-		t.estimate = estimate{stat.Paired(s.logs), lowOpen, highOpen}
+		t.estimate = estimate{stat.PairedEffect(s.logs), lowOpen, highOpen}
 	}
 	open := lowOpen && highOpen
-	switch alone := builtApart(h); {
+	switch alone := buildMismatch(h); {
 	case alone != "":
 		t.verdict.Reason = alone
-	case len(s.logs) < lab.FewestBlocks:
-		t.verdict.Reason = tooFew(s, blocks, lab.FewestBlocks)
+	case len(s.logs) < lab.MinBlocks:
+		t.verdict.Reason = tooFewBlocks(s, blocks, lab.MinBlocks)
 	case open && t.failing != "":
 		t.verdict.Reason = t.failing + ": nothing is left to compare by"
 	case open:
 		t.verdict.Reason = "both sides are bounds: nothing is known of their ratio"
 	default:
-		t.able = true
-		t.p = t.decisive()
+		t.decidable = true
+		t.p = t.smallestP()
 	}
 	// Without an interval nothing would say that a ratio is a bound.
-	if len(s.logs) > 0 && (t.able || !lowOpen && !highOpen) {
-		t.verdict.Ratio = ratio(stat.MomentsOf(s.logs...).Mean)
+	if len(s.logs) > 0 && (t.decidable || !lowOpen && !highOpen) {
+		t.verdict.Ratio = expOrNil(stat.MomentsOf(s.logs...).Mean)
 	}
 	return t
 }
 
-func tooFew(s series, blocks, needed int) string {
+func tooFewBlocks(s series, blocks, needed int) string {
 	text := fmt.Sprintf("too few valid blocks (%d of %d; %d are needed)", len(s.logs), blocks, needed)
-	if len(s.lacking) > 0 {
-		text += ": " + strings.Join(s.lacking, ", ")
+	if len(s.missing) > 0 {
+		text += ": " + strings.Join(s.missing, ", ")
 	}
 	return text
 }
 
 // Python without its lock, and the twin that has it, are built from source with
 // the same flags, and not as distributions build theirs.
-var builtAlike = []string{"python-freethreaded", "python-gil-twin"}
+var sourceBuilt = []string{"python-freethreaded", "python-gil-twin"}
 
-// builtApart says why the arms of a hypothesis must not be compared: one is a
+// buildMismatch says why the arms of a hypothesis must not be compared: one is a
 // build that only its twin is like. A side that divides a runtime by itself, such
 // as a speed-up, says nothing of how fast it was built.
-func builtApart(h lab.Hypothesis) string {
+func buildMismatch(h lab.Hypothesis) string {
 	var runtimes []string
 	for _, side := range []lab.Arm{h.Numerator, h.Denominator} {
-		own := runtime(side.Variant)
+		own := runtimeOf(side.Variant)
 		switch {
 		case side.Over == nil:
 			runtimes = append(runtimes, own)
-		case runtime(side.Over.Variant) != own:
-			runtimes = append(runtimes, own, runtime(side.Over.Variant))
+		case runtimeOf(side.Over.Variant) != own:
+			runtimes = append(runtimes, own, runtimeOf(side.Over.Variant))
 		}
 	}
-	alike := func(name string) bool { return slices.Contains(builtAlike, name) }
+	alike := func(name string) bool { return slices.Contains(sourceBuilt, name) }
 	i := slices.IndexFunc(runtimes, alike)
 	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !alike(name) }) {
 		return ""
 	}
 	return fmt.Sprintf("%s is built as no other runtime is: it is compared with %s only, with others by its speed-up",
-		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(builtAlike), func(name string) bool { return name == runtimes[i] }), ", "))
+		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(sourceBuilt), func(name string) bool { return name == runtimes[i] }), ", "))
 }
 
-// runtime is that of a variant's id.
-func runtime(variant string) string {
+// runtimeOf is that of a variant's id.
+func runtimeOf(variant string) string {
 	name, _, _ := strings.Cut(variant, "/")
 	return name
 }
 
 // deciding is every region that decides the test.
-func (t *test) deciding() []region {
+func (t *hypothesisTest) deciding() []region {
 	return append([]region{decisions[t.verdict.Direction].supports}, t.refutes...)
 }
 
-func (t *test) decisive() float64 {
+func (t *hypothesisTest) smallestP() float64 {
 	p := 1.0
 	for _, r := range t.deciding() {
 		p = min(p, r.p(t.estimate, t.margin))
@@ -129,11 +129,11 @@ func (t *test) decisive() float64 {
 }
 
 // decideAll decides the tests that can be decided, together.
-func decideAll(tests []*test) {
-	var able []*test
+func decideAll(tests []*hypothesisTest) {
+	var able []*hypothesisTest
 	var ps []float64
 	for _, t := range tests {
-		if t.able {
+		if t.decidable {
 			able, ps = append(able, t), append(ps, t.p)
 		}
 	}
@@ -156,27 +156,27 @@ func decideAll(tests []*test) {
 
 // decide finds where the interval lies, at the level of one side that Holm's
 // procedure tests at.
-func (t *test) decide(level float64, adjust func(p float64) *float64) {
+func (t *hypothesisTest) decide(level float64, adjust func(p float64) *float64) {
 	v, decision := &t.verdict, decisions[t.verdict.Direction]
 	low, high := t.estimate.interval(level)
-	v.Low, v.High = ratio(low), ratio(high)
+	v.Low, v.High = expOrNil(low), expOrNil(high)
 	v.PHolm = adjust(decision.supports.p(t.estimate, t.margin))
-	v.PEquivalence = adjust(inside.p(t.estimate, t.margin))
-	if decision.supports.holds(low, high, t.margin) {
-		t.found(lab.Supported, decision.supports)
+	v.PEquivalence = adjust(insideMargin.p(t.estimate, t.margin))
+	if decision.supports.contains(low, high, t.margin) {
+		t.setFinding(lab.Supported, decision.supports)
 		return
 	}
 	for _, r := range t.refutes {
-		if r.holds(low, high, t.margin) {
-			t.found(lab.Refuted, r)
+		if r.contains(low, high, t.margin) {
+			t.setFinding(lab.Refuted, r)
 			return
 		}
 	}
-	t.undecided(level)
+	t.setUndecided(level)
 }
 
-// found is a finding, unless the second opinion differs.
-func (t *test) found(f lab.Finding, in region) {
+// setFinding is a finding, unless the second opinion differs.
+func (t *hypothesisTest) setFinding(f lab.Finding, in region) {
 	v := &t.verdict
 	p := in.signFlip(t.logs, t.margin)
 	v.PSignFlip = &p
@@ -190,9 +190,9 @@ func (t *test) found(f lab.Finding, in region) {
 	v.Reason = joined(doubt, t.failing)
 }
 
-// undecided says whether more blocks would probably decide it: of the region that
+// setUndecided says whether more blocks would probably decide it: of the region that
 // the mean lies in, by how far inside it lies and how much the blocks vary.
-func (t *test) undecided(level float64) {
+func (t *hypothesisTest) setUndecided(level float64) {
 	v := &t.verdict
 	if t.why(level); t.failing != "" && !strings.Contains(v.Reason, t.failing) {
 		v.Reason = joined(v.Reason, t.failing)
@@ -200,7 +200,7 @@ func (t *test) undecided(level float64) {
 }
 
 // why says why a test is not decided, but for the failures that leave it open.
-func (t *test) why(level float64) {
+func (t *hypothesisTest) why(level float64) {
 	v, mean, sd := &t.verdict, t.estimate.Mean, stat.MomentsOf(t.logs...).SD()
 	distance, wanted, unknown := 0.0, power, false
 	for _, r := range t.deciding() {
@@ -224,21 +224,21 @@ func (t *test) why(level float64) {
 		v.Reason = "the figures are bounds that leave open where the ratio lies: more blocks would not help"
 		return
 	}
-	if distance < atEdge {
+	if distance < edgeTolerance {
 		v.Reason = "more blocks would not do: the ratio lies at the margin's edge"
 		return
 	}
-	n, ok := stat.Needed(distance, sd, level, wanted, mostBlocks)
+	n, ok := stat.PairsNeeded(distance, sd, level, wanted, maxBlocksNeeded)
 	if !ok {
-		v.Reason = fmt.Sprintf("the blocks vary too much: more than %d would be needed", mostBlocks)
+		v.Reason = fmt.Sprintf("the blocks vary too much: more than %d would be needed", maxBlocksNeeded)
 		return
 	}
 	v.BlocksNeeded = max(n, v.Blocks+1)
 	v.Reason = fmt.Sprintf("the interval reaches over the margin's edge; about %d blocks would do", v.BlocksNeeded)
 }
 
-// ratio is that of a log; none of what has no end.
-func ratio(log float64) *float64 {
+// expOrNil is that of a log; none of what has no end.
+func expOrNil(log float64) *float64 {
 	if math.IsInf(log, 0) {
 		return nil
 	}
@@ -246,9 +246,9 @@ func ratio(log float64) *float64 {
 	return &r
 }
 
-// cores says of which numbers of CPUs a hypothesis speaks that compares several;
+// cpuScope says of which numbers of CPUs a hypothesis speaks that compares several;
 // nothing else of scaling was seen.
-func cores(h lab.Hypothesis) string {
+func cpuScope(h lab.Hypothesis) string {
 	var all []int
 	for _, a := range h.Arms() {
 		all = append(all, max(a.Cores, 1))

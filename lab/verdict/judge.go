@@ -22,8 +22,8 @@ type Result struct {
 // Complete reports whether all that was planned has been measured.
 func (r Result) Complete() bool { return r.Measured >= r.Planned }
 
-// Passed reports whether no control failed.
-func (r Result) Passed() bool {
+// ControlsPassed reports whether no control failed.
+func (r Result) ControlsPassed() bool {
 	return !slices.ContainsFunc(r.Controls, func(c lab.ControlVerdict) bool { return !c.Passed })
 }
 
@@ -32,18 +32,18 @@ func (r Result) Passed() bool {
 // may go on where he does not like what he sees finds what is not there.
 func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	r := Result{Measured: measured, Planned: len(p.Trials)}
-	t, n := tabulate(rows), max(p.Profile.Blocks, int(newestBlock(rows)))
+	t, n := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))
 	for _, c := range p.Controls {
-		r.Controls = append(r.Controls, control(c, t, n))
+		r.Controls = append(r.Controls, judgeControl(c, t, n))
 	}
-	verdicts := verdictsOf(p, t, n)
-	switch failed := failures(r.Controls); {
+	verdicts := judgeHypotheses(p, t, n)
+	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
-		withhold(verdicts, fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured, r.Planned, runOf(rows)))
+		makeInconclusive(verdicts, fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured, r.Planned, runID(rows)))
 	case failed != "":
-		withhold(verdicts, "a control failed ("+failed+")")
+		makeInconclusive(verdicts, "a control failed ("+failed+")")
 	}
-	limit(verdicts)
+	addCPUScope(verdicts)
 	for _, c := range lab.Claims() {
 		var parts []lab.Verdict
 		for _, v := range verdicts {
@@ -51,36 +51,36 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 				parts = append(parts, v)
 			}
 		}
-		r.Claims = append(r.Claims, claim(c, parts))
+		r.Claims = append(r.Claims, judgeClaim(c, parts))
 	}
 	r.Doubts = doubts(p, t, verdicts)
 	return r
 }
 
-// verdictsOf are those on all hypotheses: that the run tests, and that it does
+// judgeHypotheses are those on all hypotheses: that the run tests, and that it does
 // not.
-func verdictsOf(p lab.Plan, rows table, blocks int) (out []lab.Verdict) {
-	if !p.Profile.Compares() {
-		for _, h := range slices.Concat(p.Hypotheses, p.Beyond) {
+func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) {
+	if !p.Profile.CanCompare() {
+		for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
 			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: p.Profile.Name + " compares nothing"})
 		}
 		return out
 	}
-	var tests []*test
+	var tests []*hypothesisTest
 	for _, h := range p.Hypotheses {
-		tests = append(tests, prepare(h, rows, blocks))
+		tests = append(tests, newTest(h, rows, blocks))
 	}
 	decideAll(tests)
 	for _, t := range tests {
 		out = append(out, t.verdict)
 	}
-	for _, h := range p.Beyond {
-		out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: whyBeyond(p, h)})
+	for _, h := range p.UntestedHypotheses {
+		out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: notTestedReason(p, h)})
 	}
 	return out
 }
 
-func whyBeyond(p lab.Plan, h lab.Hypothesis) string {
+func notTestedReason(p lab.Plan, h lab.Hypothesis) string {
 	names := lab.ProfileNames()
 	if slices.Index(names, h.Profile) > slices.Index(names, p.Profile.Name) {
 		return fmt.Sprintf("not evaluated at %s; %s tests it", p.Profile.Name, h.Profile)
@@ -88,8 +88,8 @@ func whyBeyond(p lab.Plan, h lab.Hypothesis) string {
 	return "not part of this run"
 }
 
-// failures names the controls that failed; empty where none did.
-func failures(controls []lab.ControlVerdict) string {
+// failedControls names the controls that failed; empty where none did.
+func failedControls(controls []lab.ControlVerdict) string {
 	var names []string
 	for _, c := range controls {
 		if !c.Passed {
@@ -99,11 +99,11 @@ func failures(controls []lab.ControlVerdict) string {
 	return strings.Join(names, ", ")
 }
 
-// limit has every verdict on several numbers of CPUs say which.
-func limit(verdicts []lab.Verdict) {
+// addCPUScope has every verdict on several numbers of CPUs say which.
+func addCPUScope(verdicts []lab.Verdict) {
 	for i := range verdicts {
 		v := &verdicts[i]
-		text := cores(v.Hypothesis)
+		text := cpuScope(v.Hypothesis)
 		switch {
 		case text == "" || v.Finding == lab.NotEvaluated:
 		case v.Reason == "":
@@ -114,8 +114,8 @@ func limit(verdicts []lab.Verdict) {
 	}
 }
 
-// withhold makes every verdict inconclusive. Figures stay: they are what was read.
-func withhold(verdicts []lab.Verdict, why string) {
+// makeInconclusive makes every verdict inconclusive. Figures stay: they are what was read.
+func makeInconclusive(verdicts []lab.Verdict, why string) {
 	for i := range verdicts {
 		if v := &verdicts[i]; v.Finding != lab.NotEvaluated {
 			v.Finding, v.BlocksNeeded, v.Reason = lab.Inconclusive, 0, why
@@ -123,8 +123,8 @@ func withhold(verdicts []lab.Verdict, why string) {
 	}
 }
 
-// runOf is the run that rows are of; a word for it where there are none.
-func runOf(rows []metric.Row) string {
+// runID is the run that rows are of; a word for it where there are none.
+func runID(rows []metric.Row) string {
 	if len(rows) == 0 {
 		return "RUN"
 	}

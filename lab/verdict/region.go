@@ -13,11 +13,11 @@ import (
 type region struct{ from, to float64 }
 
 var (
-	above    = region{1, math.Inf(1)}
-	inside   = region{-1, 1}
-	below    = region{math.Inf(-1), -1}
-	notAbove = region{math.Inf(-1), 1}
-	notBelow = region{-1, math.Inf(1)}
+	aboveMargin  = region{1, math.Inf(1)}
+	insideMargin = region{-1, 1}
+	belowMargin  = region{math.Inf(-1), -1}
+	notAbove     = region{math.Inf(-1), 1}
+	notBelow     = region{-1, math.Inf(1)}
 )
 
 // decisions say where the interval of a ratio must lie for a hypothesis to be
@@ -27,15 +27,15 @@ var decisions = map[lab.Direction]struct {
 	supports region
 	refutes  []region
 }{
-	lab.Higher:    {above, []region{below, inside}},
-	lab.Lower:     {below, []region{above, inside}},
-	lab.Same:      {inside, []region{above, below}},
-	lab.NotHigher: {notAbove, []region{above}},
-	lab.NotLower:  {notBelow, []region{below}},
+	lab.Higher:    {aboveMargin, []region{belowMargin, insideMargin}},
+	lab.Lower:     {belowMargin, []region{aboveMargin, insideMargin}},
+	lab.Same:      {insideMargin, []region{aboveMargin, belowMargin}},
+	lab.NotHigher: {notAbove, []region{aboveMargin}},
+	lab.NotLower:  {notBelow, []region{belowMargin}},
 }
 
-// deciding is every region that decides a hypothesis.
-func deciding(d lab.Direction) []region {
+// decidingRegions is every region that decides a hypothesis.
+func decidingRegions(d lab.Direction) []region {
 	decision := decisions[d]
 	return append([]region{decision.supports}, decision.refutes...)
 }
@@ -44,14 +44,16 @@ func deciding(d lab.Direction) []region {
 // 0.95 to 1/0.95.
 func margin(h lab.Hypothesis) float64 { return -math.Log1p(-h.Margin) }
 
-// Edges are the ratios between which a difference does not matter to a hypothesis.
-func Edges(h lab.Hypothesis) (low, high float64) { return math.Exp(-margin(h)), math.Exp(margin(h)) }
+// MarginRatios are the ratios between which a difference does not matter to a hypothesis.
+func MarginRatios(h lab.Hypothesis) (low, high float64) {
+	return math.Exp(-margin(h)), math.Exp(margin(h))
+}
 
 func (r region) endsBelow() bool { return !math.IsInf(r.from, 0) }
 func (r region) endsAbove() bool { return !math.IsInf(r.to, 0) }
 
-// holds reports whether an interval lies in the region, at a margin.
-func (r region) holds(low, high, margin float64) bool {
+// contains reports whether an interval lies in the region, at a margin.
+func (r region) contains(low, high, margin float64) bool {
 	return (!r.endsBelow() || low > r.from*margin) && (!r.endsAbove() || high < r.to*margin)
 }
 
@@ -129,20 +131,20 @@ func (e estimate) above(limit float64) float64 {
 	if e.lowOpen {
 		return 1
 	}
-	return e.Above(limit)
+	return e.PAbove(limit)
 }
 
 func (e estimate) below(limit float64) float64 {
 	if e.highOpen {
 		return 1
 	}
-	return e.Below(limit)
+	return e.PBelow(limit)
 }
 
 // Equivalent reports whether a hypothesis was decided by an interval that lies
 // within its margin. What was only asked not to lie on one side of it was not.
 func Equivalent(v lab.Verdict) bool {
 	return (v.Finding == lab.Supported || v.Finding == lab.Refuted) && v.Low != nil && v.High != nil &&
-		slices.Contains(deciding(v.Direction), inside) &&
-		inside.holds(math.Log(*v.Low), math.Log(*v.High), margin(v.Hypothesis))
+		slices.Contains(decidingRegions(v.Direction), insideMargin) &&
+		insideMargin.contains(math.Log(*v.Low), math.Log(*v.High), margin(v.Hypothesis))
 }

@@ -11,20 +11,20 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// cell is trials of which each block has one that counts. No cores, no phase: of
+// cellKey is trials of which each block has one that counts. No cores, no phase: of
 // any.
-type cell struct {
+type cellKey struct {
 	scenario, variant, phase string
 	cores                    int64
 }
 
-// table is the rows that count by cell and block. What was disturbed or failed is
+// rowTable is the rows that count by cell and block. What was disturbed or failed is
 // not in it.
-type table map[cell]map[int64]metric.Row
+type rowTable map[cellKey]map[int64]metric.Row
 
-func tabulate(rows []metric.Row) table {
-	t := table{}
-	for _, r := range metric.Counting(rows) {
+func tabulate(rows []metric.Row) rowTable {
+	t := rowTable{}
+	for _, r := range metric.UsableRows(rows) {
 		block, ok := r.Int("block")
 		if !ok {
 			continue
@@ -32,7 +32,7 @@ func tabulate(rows []metric.Row) table {
 		cores, _ := r.Int("server_cpus")
 		for _, phase := range []string{r.Text("phase"), ""} {
 			for _, n := range []int64{cores, 0} {
-				c := cell{r.Text("scenario"), r.Text("variant"), phase, n}
+				c := cellKey{r.Text("scenario"), r.Text("variant"), phase, n}
 				if t[c] == nil {
 					t[c] = map[int64]metric.Row{}
 				}
@@ -43,21 +43,21 @@ func tabulate(rows []metric.Row) table {
 	return t
 }
 
-// term is a factor of a ratio: a metric of a cell, to a power.
-type term struct {
+// ratioTerm is a factor of a ratio: a metric of a cell, to a power.
+type ratioTerm struct {
 	name   string // "node/single peak"
-	cell   cell
+	cell   cellKey
 	metric metric.Metric
 	power  float64 // more than 0 above the line, less below
 	side   side
 }
 
 // terms are the factors of a hypothesis's ratio.
-func terms(h lab.Hypothesis, m metric.Metric) []term {
-	var ts []term
+func terms(h lab.Hypothesis, m metric.Metric) []ratioTerm {
+	var ts []ratioTerm
 	add := func(a lab.Arm, power float64, of side) {
 		a.Over = nil
-		ts = append(ts, term{a.String(), cell{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
+		ts = append(ts, ratioTerm{a.String(), cellKey{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
 	}
 	for _, half := range []struct {
 		arm   lab.Arm
@@ -69,16 +69,16 @@ func terms(h lab.Hypothesis, m metric.Metric) []term {
 			add(*half.arm.Over, -half.power, half.side)
 		}
 	}
-	return append(ts, burns(ts)...)
+	return append(ts, burnTerms(ts)...)
 }
 
-// burns divide throughput on different numbers of CPUs by that of CPU work
+// burnTerms divide throughput on different numbers of CPUs by that of CPU work
 // without a runtime on as many: what is left is the server's own doing. Where
 // there is as much of a number above the line as below, it cancels.
-func burns(of []term) (ts []term) {
+func burnTerms(of []ratioTerm) (ts []ratioTerm) {
 	powers := map[int64]float64{}
 	for _, t := range of {
-		if counts(t.metric) {
+		if isThroughput(t.metric) {
 			powers[t.cell.cores] += t.power
 		}
 	}
@@ -89,25 +89,27 @@ func burns(of []term) (ts []term) {
 			if cores > 1 {
 				name = fmt.Sprintf("the native burn on %d CPUs", cores)
 			}
-			ts = append(ts, term{name, cell{lab.BurnScenario, lab.Burn, "", cores}, rps, -power, neither})
+			ts = append(ts, ratioTerm{name, cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}, rps, -power, neither})
 		}
 	}
 	return ts
 }
 
-// counts reports whether a metric says how much was done: more CPUs do more, and
+// isThroughput reports whether a metric says how much was done: more CPUs do more, and
 // a censored row is a lower bound of it.
-func counts(m metric.Metric) bool { return m.Group == metric.Throughput && m.Better == metric.Higher }
+func isThroughput(m metric.Metric) bool {
+	return m.Group == metric.Throughput && m.Better == metric.Higher
+}
 
-// of is the log of a term's value in a block; bound where the true value is that
+// logValue is the log of a term's value in a block; bound where the true value is that
 // or more. Without one it says what there is instead.
-func (t term) of(rows table, block int64) (log float64, bound bool, lacks string) {
+func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound bool, lacks string) {
 	r, ok := rows[t.cell][block]
 	if !ok {
 		return 0, false, "has no valid trial"
 	}
 	bound = lab.Validity(r.Text("validity")) == lab.Censored
-	if bound && !counts(t.metric) {
+	if bound && !isThroughput(t.metric) {
 		return 0, false, "is censored"
 	}
 	value, ok := r.Float(t.metric.Name)
@@ -127,20 +129,20 @@ type series struct {
 	exact    []float64 // those of them that are no bounds
 	lowOpen  bool      // some are upper bounds
 	highOpen bool      // some are lower bounds
-	lacking  []string  // which terms have no value, and in how many blocks
+	missing  []string  // which terms have no value, and in how many blocks
 	failing  failing   // which terms have trials that fail too much to be believed
 
 	failLow, failHigh bool // ends that failures leave open
 }
 
-func collect(ts []term, rows table, blocks int) (s series) {
+func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 	lacks := map[string]int{}
 	s.failing = failing{}
 	for block := int64(1); block <= int64(blocks); block++ {
 		sum, whole := 0.0, true
 		lowOpen, highOpen := false, false
 		for _, t := range ts {
-			log, bound, problem := t.of(rows, block)
+			log, bound, problem := t.logValue(rows, block)
 			if problem != "" {
 				lacks[t.name+" "+problem]++
 				whole = false
@@ -159,13 +161,13 @@ func collect(ts []term, rows table, blocks int) (s series) {
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(lacks)) {
-		s.lacking = append(s.lacking, fmt.Sprintf("%s in %d", what, lacks[what]))
+		s.missing = append(s.missing, fmt.Sprintf("%s in %d", what, lacks[what]))
 	}
 	return s
 }
 
 // fail notes which terms fail in a block that has a value of each.
-func (s *series) fail(ts []term, rows table, block int64) {
+func (s *series) fail(ts []ratioTerm, rows rowTable, block int64) {
 	for _, t := range ts {
 		share, fails := rows[t.cell][block].Fails(t.metric)
 		if !fails {
@@ -177,26 +179,26 @@ func (s *series) fail(ts []term, rows table, block int64) {
 	}
 }
 
-// BesideBurn reports whether a hypothesis compares throughput on different
+// IsRelativeToBurn reports whether a hypothesis compares throughput on different
 // numbers of CPUs, so that its ratio is one to what CPU work without a runtime
 // gains.
-func BesideBurn(h lab.Hypothesis) bool {
+func IsRelativeToBurn(h lab.Hypothesis) bool {
 	m, _ := metric.Find(h.Metric)
 	arms := terms(h, m)
 	return len(arms) > len(h.Arms())
 }
 
-// Arms are the values of a hypothesis's two arms in the blocks that have a valid
+// ArmValues are the values of a hypothesis's two arms in the blocks that have a valid
 // trial of both, neither a bound.
-func Arms(h lab.Hypothesis, rows []metric.Row) (both stat.Twins) {
+func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	m, known := metric.Find(h.Metric)
 	if !known {
 		return both
 	}
 	table, arms := tabulate(rows), terms(h, m)
-	for block := int64(1); block <= newestBlock(rows); block++ {
-		_, openA, lacksA := arms[0].of(table, block)
-		_, openB, lacksB := arms[1].of(table, block)
+	for block := int64(1); block <= lastBlock(rows); block++ {
+		_, openA, lacksA := arms[0].logValue(table, block)
+		_, openB, lacksB := arms[1].logValue(table, block)
 		if openA || openB || lacksA != "" || lacksB != "" {
 			continue
 		}
@@ -207,20 +209,20 @@ func Arms(h lab.Hypothesis, rows []metric.Row) (both stat.Twins) {
 	return both
 }
 
-// Spread is the standard deviation of a hypothesis's log ratio between the blocks
+// LogRatioSD is the standard deviation of a hypothesis's log ratio between the blocks
 // of a run, and the number of blocks that have one that is no bound: how a ceiling
 // varies says nothing of what it hides.
-func Spread(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
+func LogRatioSD(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	m, known := metric.Find(h.Metric)
 	if !known {
 		return 0, 0
 	}
-	s := collect(terms(h, m), tabulate(rows), int(newestBlock(rows)))
+	s := collectLogRatios(terms(h, m), tabulate(rows), int(lastBlock(rows)))
 	return stat.MomentsOf(s.exact...).SD(), len(s.exact)
 }
 
-// newestBlock is the largest number of a block that rows are of.
-func newestBlock(rows []metric.Row) (n int64) {
+// lastBlock is the largest number of a block that rows are of.
+func lastBlock(rows []metric.Row) (n int64) {
 	for _, r := range rows {
 		block, _ := r.Int("block")
 		n = max(n, block)

@@ -31,11 +31,11 @@ func trial(variant string, block int, rps float64) metric.Row {
 	return metric.Row{
 		"scenario": metric.Text("json"), "variant": metric.Text(variant), "phase": metric.Text("peak"), "mode": metric.Text("closed"),
 		"server_cpus": metric.Int(1), "block": metric.Int(int64(block)), "attempt": metric.Int(1),
-		"throughput_rps": metric.Num(rps), "cpu_us_per_request": metric.Num(1e6 / rps), "validity": metric.Text(string(lab.Valid)),
+		"throughput_rps": metric.Number(rps), "cpu_us_per_request": metric.Number(1e6 / rps), "validity": metric.Text(string(lab.Valid)),
 	}
 }
 
-func with(r metric.Row, columns metric.Row) metric.Row {
+func withFinding(r metric.Row, columns metric.Row) metric.Row {
 	maps.Copy(r, columns)
 	return r
 }
@@ -44,7 +44,7 @@ func with(r metric.Row, columns metric.Row) metric.Row {
 func each(variant string, rps, noise float64, change metric.Row) (rows []metric.Row) {
 	for b := range blocks {
 		w := wobble[(b+len(variant))%blocks]
-		rows = append(rows, with(trial(variant, b+1, rps*math.Exp(noise*w)), change))
+		rows = append(rows, withFinding(trial(variant, b+1, rps*math.Exp(noise*w)), change))
 	}
 	return rows
 }
@@ -81,7 +81,7 @@ func judgeAll(p lab.Plan, rows []metric.Row) verdict.Result {
 // judge is the verdict on the one hypothesis of a run.
 func judge(t *testing.T, h lab.Hypothesis, rows ...[]metric.Row) lab.Verdict {
 	t.Helper()
-	parts := claimOf(t, judgeAll(planOf(h), slices.Concat(rows...)), h.Claim).Parts
+	parts := claimOf(t, judgeAll(planOf(h), slices.Concat(rows...)), h.Claim).HypothesisVerdicts
 	if len(parts) != 1 {
 		t.Fatalf("%d verdicts of one hypothesis", len(parts))
 	}
@@ -121,14 +121,14 @@ func TestDirectionsRegionsAndBounds(t *testing.T) {
 
 func TestOneBoundAmongValuesIsEnough(t *testing.T) {
 	rows := each(n, 1300, 1, nil)
-	with(rows[3], censored())
+	withFinding(rows[3], censored())
 	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 1, nil)); v.High != nil || v.Low == nil || v.Finding != lab.Supported {
 		t.Errorf("%s, interval from %v to %v", v.Finding, v.Low, v.High)
 	}
 	rows = each(p, 1000, 1, nil)
-	with(rows[0], censored())
+	withFinding(rows[0], censored())
 	one := each(n, 1300, 1, nil)
-	with(one[5], censored())
+	withFinding(one[5], censored())
 	if v := judge(t, hypothesis(lab.Higher), one, rows); v.Ratio != nil || !strings.Contains(v.Reason, "bounds") {
 		t.Errorf("a bound on either side, in different blocks: %+v", v)
 	}
@@ -160,7 +160,7 @@ func TestTheTruthTableOfClaims(t *testing.T) {
 	} {
 		rapid.Check(t, func(t *rapid.T) {
 			parts := append(rapid.Permutation(tt.parts).Draw(t, "order"), rapid.SliceOfN(rapid.SampledFrom(append(tt.parts, N)), 0, 3).Draw(t, "again")...)
-			if got := verdict.Claim(parts...); got != tt.want {
+			if got := verdict.CombineFindings(parts...); got != tt.want {
 				t.Errorf("%q: %s, want %s", parts, got, tt.want)
 			}
 		})
@@ -176,7 +176,7 @@ func TestClaimsSayWhatTheyDependOn(t *testing.T) {
 	beyond := hypothesis(lab.Higher)
 	beyond.Scenario, beyond.Profile = "echo", "standard"
 	plan := planOf(hypothesis(lab.Higher), second)
-	plan.Beyond = []lab.Hypothesis{beyond}
+	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
 	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each("node/express", 1000, 1, nil), each("python/fastapi", 1000, 1, nil))
 
 	c := claimOf(t, judgeAll(plan, rows), "speed-1")
@@ -198,7 +198,7 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 	longer.Profile = "full"
 	other.Claim, longer.Claim = "arch-1", "arch-2"
 	plan := planOf()
-	plan.Beyond = []lab.Hypothesis{other, longer}
+	plan.UntestedHypotheses = []lab.Hypothesis{other, longer}
 	r := judgeAll(plan, nil)
 	if len(r.Claims) != len(lab.Claims()) {
 		t.Fatalf("%d claims", len(r.Claims))
@@ -222,26 +222,26 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 
 func TestWhichRowsCount(t *testing.T) {
 	invalid := func(v lab.Validity, attempt int64, rps float64) metric.Row {
-		return metric.Row{"validity": metric.Text(string(v)), "attempt": metric.Int(attempt), "throughput_rps": metric.Num(rps)}
+		return metric.Row{"validity": metric.Text(string(v)), "attempt": metric.Int(attempt), "throughput_rps": metric.Number(rps)}
 	}
 	rows := each(n, 1300, 0, nil)
 	rows = append(rows,
-		with(trial(n, 1, 0), invalid(lab.Valid, 2, 2600)),  // the later attempt counts,
-		with(trial(n, 2, 0), invalid(lab.Disturbed, 2, 9)), // unless it is not valid,
-		with(trial(n, 3, 0), invalid(lab.Failed, 2, 9)),
-		with(trial(n, 4, 0), metric.Row{"phase": metric.Text("steady"), "throughput_rps": metric.Num(9)}), // or another phase's,
-		with(trial(n, 5, 0), metric.Row{"scenario": metric.Text("echo"), "throughput_rps": metric.Num(9)}),
+		withFinding(trial(n, 1, 0), invalid(lab.Valid, 2, 2600)),  // the later attempt counts,
+		withFinding(trial(n, 2, 0), invalid(lab.Disturbed, 2, 9)), // unless it is not valid,
+		withFinding(trial(n, 3, 0), invalid(lab.Failed, 2, 9)),
+		withFinding(trial(n, 4, 0), metric.Row{"phase": metric.Text("steady"), "throughput_rps": metric.Number(9)}), // or another phase's,
+		withFinding(trial(n, 5, 0), metric.Row{"scenario": metric.Text("echo"), "throughput_rps": metric.Number(9)}),
 	)
 	want := 1.3 * math.Pow(2, 1.0/6)
 	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 0, nil)); v.Blocks != 6 || math.Abs(*v.Ratio-want) > 1e-9 {
 		t.Errorf("ratio %v of %d blocks, want %v of 6", *v.Ratio, v.Blocks, want)
 	}
-	with(rows[5], invalid(lab.Disturbed, 1, 1300))
+	withFinding(rows[5], invalid(lab.Disturbed, 1, 1300))
 	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 0, nil)); v.Finding != lab.Inconclusive ||
 		v.Reason != "too few valid blocks (5 of 6; 6 are needed): node/single peak has no valid trial in 1" || v.Low != nil || v.Ratio == nil {
 		t.Errorf("%+v", v)
 	}
-	with(rows[5], invalid(lab.Valid, 1, 0))
+	withFinding(rows[5], invalid(lab.Valid, 1, 0))
 	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 0, nil)); !strings.Contains(v.Reason, "has a throughput_rps of 0, which has no ratio in 1") {
 		t.Errorf("%s", v.Reason)
 	}
@@ -252,19 +252,19 @@ func scaled(scenario, variant string, cpus int64, rps float64) []metric.Row {
 	return each(variant, rps, 1, metric.Row{"scenario": metric.Text(scenario), "server_cpus": metric.Int(cpus)})
 }
 
-func TestMoreCPUsAreHeldAgainstWhatTheMachineHas(t *testing.T) {
+func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 	h := lab.Hypothesis{
 		Scenario: "scaling", Profile: "standard", Claim: "scale-1", Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.3,
 		Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2},
 		Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 1},
 	}
 	rows := slices.Concat(scaled("scaling", "node/cluster", 1, 50), scaled("scaling", "node/cluster", 2, 90))
-	burn := slices.Concat(scaled(lab.BurnScenario, lab.Burn, 1, 200), scaled(lab.BurnScenario, lab.Burn, 2, 360))
+	burn := slices.Concat(scaled(lab.BurnScenario, lab.BurnVariant, 1, 200), scaled(lab.BurnScenario, lab.BurnVariant, 2, 360))
 	v := judge(t, h, rows, burn)
 	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1) > 1e-9 || v.Reason != "1 to 2 cores only" {
 		t.Errorf("as much as the burn: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
 	}
-	with(burn[7], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
+	withFinding(burn[7], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
 	if v := judge(t, h, rows, burn); v.Blocks != 5 || !strings.Contains(v.Reason, "the native burn on 2 CPUs has no valid trial in 1") {
 		t.Errorf("a block without its burn: %d blocks, %q", v.Blocks, v.Reason)
 	}
@@ -286,7 +286,7 @@ func TestMoreCPUsAreHeldAgainstWhatTheMachineHas(t *testing.T) {
 	}
 }
 
-func TestBuildsOfTheirOwnAreComparedWithTheirTwin(t *testing.T) {
+func TestSourceBuiltRuntimesCompareOnlyWithTheirTwin(t *testing.T) {
 	const free, twin = "python-freethreaded/threads", "python-gil-twin/threads"
 	rows := slices.Concat(each(free, 1300, 1, nil), each(twin, 1000, 1, nil), each(n, 1000, 1, nil))
 	over := func(variant, by string) lab.Arm {
@@ -329,8 +329,8 @@ func TestIntervalsAgreeWithHolm(t *testing.T) {
 			}
 		}
 		together := claimOf(t, judgeAll(planOf(hypotheses...), rows), "speed-1")
-		for i, v := range together.Parts {
-			alone := claimOf(t, judgeAll(planOf(hypotheses[i]), rows), "speed-1").Parts[0]
+		for i, v := range together.HypothesisVerdicts {
+			alone := claimOf(t, judgeAll(planOf(hypotheses[i]), rows), "speed-1").HypothesisVerdicts[0]
 			if *v.Low > *alone.Low || *v.High < *alone.High || *v.PHolm < *alone.PHolm {
 				t.Errorf("%s: together [%v, %v] p %v, alone [%v, %v] p %v", v.Direction, *v.Low, *v.High, *v.PHolm, *alone.Low, *alone.High, *alone.PHolm)
 			}
@@ -394,24 +394,24 @@ func controls() []lab.Control {
 	twins.Claim, twins.Denominator.Variant = "", lab.TwinOf(n)
 	reference := twins
 	reference.Scenario, reference.Margin = lab.ReferenceScenario, 0.03
-	reference.Numerator.Variant, reference.Denominator.Variant = lab.ReferenceLess, lab.ReferenceMore
-	return []lab.Control{{Name: "A/A", Hypothesis: twins, True: 1}, {Name: "known ratio", Hypothesis: reference, True: lab.ReferenceRatio}}
+	reference.Numerator.Variant, reference.Denominator.Variant = lab.LightReference, lab.HeavyReference
+	return []lab.Control{{Name: "A/A", Hypothesis: twins, ExpectedRatio: 1}, {Name: "known ratio", Hypothesis: reference, ExpectedRatio: lab.ReferenceRatio}}
 }
 
 func references(read, own float64) []metric.Row {
 	of := func(variant string, rps, serviceMS float64) []metric.Row {
 		rows := each(variant, rps, 0.2, metric.Row{"scenario": metric.Text(lab.ReferenceScenario)})
 		for i, r := range rows {
-			r["service_mean_ms"] = metric.Num(serviceMS * math.Exp(0.1*wobble[i]))
+			r["service_mean_ms"] = metric.Number(serviceMS * math.Exp(0.1*wobble[i]))
 		}
 		return rows
 	}
-	return slices.Concat(of(lab.ReferenceLess, 200*read, 5), of(lab.ReferenceMore, 200, 5*own))
+	return slices.Concat(of(lab.LightReference, 200*read, 5), of(lab.HeavyReference, 200, 5*own))
 }
 
 func bounds(rows []metric.Row) []metric.Row {
 	for _, r := range rows {
-		with(r, censored())
+		withFinding(r, censored())
 	}
 	return rows
 }
@@ -421,7 +421,7 @@ func TestControls(t *testing.T) {
 	plan.Controls = controls()
 	beyond := hypothesis(lab.Higher)
 	beyond.Claim, beyond.Profile = "arch-1", "full"
-	plan.Beyond = []lab.Hypothesis{beyond}
+	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
 	claims := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
 	for name, tt := range map[string]struct {
 		rows      []metric.Row
@@ -454,8 +454,8 @@ func TestControls(t *testing.T) {
 			want = lab.Supported
 		}
 		c := claimOf(t, r, "speed-1")
-		v := c.Parts[0]
-		if c.Finding != want || r.Passed() != passed || v.Ratio == nil || v.Low == nil || strings.Contains(v.Reason, "a control failed") == passed {
+		v := c.HypothesisVerdicts[0]
+		if c.Finding != want || r.ControlsPassed() != passed || v.Ratio == nil || v.Low == nil || strings.Contains(v.Reason, "a control failed") == passed {
 			t.Errorf("%s: %s: %s", name, c.Finding, c.Reason)
 		}
 		if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
@@ -465,7 +465,7 @@ func TestControls(t *testing.T) {
 }
 
 // The two that the whole pipeline must get right, here from rows.
-func TestASlowedServerAndAnImaginedDifference(t *testing.T) {
+func TestASlowServerIsFoundAndEqualOnesAreNot(t *testing.T) {
 	slowed := hypothesis(lab.Higher)
 	if v := judge(t, slowed, each(n, 1000, 2, nil), each(p, 900, 2, nil)); v.Finding != lab.Supported {
 		t.Errorf("slowed by a tenth: %s: %s", v.Finding, v.Reason)
@@ -477,7 +477,7 @@ func TestASlowedServerAndAnImaginedDifference(t *testing.T) {
 	}
 }
 
-func TestADoubtTellsThatTheMachineSlowedDown(t *testing.T) {
+func TestASlowerBlockIsADoubt(t *testing.T) {
 	for _, c := range []struct {
 		slow float64 // canaries of the last block, in milliseconds, where others take 50
 		want string
@@ -491,8 +491,8 @@ func TestADoubtTellsThatTheMachineSlowedDown(t *testing.T) {
 			if block == 6 {
 				ms = c.slow
 			}
-			rows = append(rows, with(trial(n, block, 1000), metric.Row{"canary_max_ms": metric.Num(ms)}),
-				with(trial(p, block, 1000), metric.Row{"canary_max_ms": metric.Num(130)})) // the server was in its way
+			rows = append(rows, withFinding(trial(n, block, 1000), metric.Row{"canary_max_ms": metric.Number(ms)}),
+				withFinding(trial(p, block, 1000), metric.Row{"canary_max_ms": metric.Number(130)})) // the server was in its way
 		}
 		plan := planOf(hypothesis(lab.Higher))
 		plan.Controls = controls()
@@ -503,16 +503,16 @@ func TestADoubtTellsThatTheMachineSlowedDown(t *testing.T) {
 }
 
 func TestDoubts(t *testing.T) {
-	rows := slices.Concat(each(n, 1300, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Num(0.01)}),
-		each(p, 1000, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Num(-0.02)}))
+	rows := slices.Concat(each(n, 1300, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Number(0.01)}),
+		each(p, 1000, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Number(-0.02)}))
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
 	if got := judgeAll(plan, rows).Doubts; len(got) > 0 {
 		t.Errorf("doubts of what is steady: %q", got)
 	}
 	rows[2]["warmup_end"] = metric.Text("budget")
-	rows = append(rows, with(trial(n, 3, 5), metric.Row{"phase": metric.Text("steady"), "mode": metric.Text("open"), "drift_ratio": metric.Num(0.5), "warmup_end": metric.Text("budget")}))
-	rows[8]["drift_ratio"], rows[9]["drift_ratio"], rows[1]["drift_ratio"] = metric.Num(-0.06), metric.Num(0.07), metric.Num(0.08)
+	rows = append(rows, withFinding(trial(n, 3, 5), metric.Row{"phase": metric.Text("steady"), "mode": metric.Text("open"), "drift_ratio": metric.Number(0.5), "warmup_end": metric.Text("budget")}))
+	rows[8]["drift_ratio"], rows[9]["drift_ratio"], rows[1]["drift_ratio"] = metric.Number(-0.06), metric.Number(0.07), metric.Number(0.08)
 	plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "node/single", PeakRPS: 9}, {Scenario: "json", Variant: "python/uvloop", PeakRPS: 9, Doubt: "others took 10.0% of the server's CPUs"}}
 	want := []string{
 		"the peak of python/uvloop on json, from which rates follow, may be none: others took 10.0% of the server's CPUs",
@@ -523,9 +523,9 @@ func TestDoubts(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for i, busiest := range []float64{0.5, 0.76, 0.74} { // of the two that rows have
-		rows[i]["workers"], rows[i]["connections"], rows[i]["busiest_process_ratio"] = metric.Int(2), metric.Int(64), metric.Num(busiest)
+		rows[i]["workers"], rows[i]["connections"], rows[i]["busiest_process_ratio"] = metric.Int(2), metric.Int(64), metric.Number(busiest)
 	}
-	rows[3]["workers"], rows[3]["connections"], rows[3]["busiest_process_ratio"] = metric.Int(2), metric.Int(1), metric.Num(1) // for one client
+	rows[3]["workers"], rows[3]["connections"], rows[3]["busiest_process_ratio"] = metric.Int(2), metric.Int(1), metric.Number(1) // for one client
 	want = append(want, "in 1 of 3 closed phases on servers of several processes, one did more than 1.5 times its share of the work (busiest_process_ratio): json node/single peak (1)")
 	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
@@ -543,7 +543,7 @@ func drawn(t *rapid.T) []metric.Row {
 	kinds := rapid.SampledFrom([]lab.Validity{lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Censored, lab.Disturbed})
 	for b := 1; b <= 10; b++ {
 		for _, variant := range []string{n, p} {
-			rows = append(rows, with(trial(variant, b, 1000*math.Exp(noise.Draw(t, "noise"))), metric.Row{"validity": metric.Text(string(kinds.Draw(t, "validity")))}))
+			rows = append(rows, withFinding(trial(variant, b, 1000*math.Exp(noise.Draw(t, "noise"))), metric.Row{"validity": metric.Text(string(kinds.Draw(t, "validity")))}))
 		}
 	}
 	return rows
@@ -570,7 +570,7 @@ func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
 		back := h
 		back.Numerator, back.Denominator, back.Direction = h.Denominator, h.Numerator, mirrored[h.Direction]
-		a, b := judgeAll(planOf(h), rows).Claims[4].Parts[0], judgeAll(planOf(back), rows).Claims[4].Parts[0]
+		a, b := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0], judgeAll(planOf(back), rows).Claims[4].HypothesisVerdicts[0]
 		if a.Finding != b.Finding || a.BlocksNeeded != b.BlocksNeeded || !close(a.Ratio, inverse(b.Ratio)) || !close(a.Low, inverse(b.High)) || !close(a.High, inverse(b.Low)) {
 			t.Errorf("%+v\nswapped: %+v", a, b)
 		}
@@ -580,13 +580,13 @@ func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 func TestUnitsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
-		a := judgeAll(planOf(h), rows).Claims[4].Parts[0]
+		a := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0]
 		unit := rapid.Float64Range(1e-6, 1e6).Draw(t, "unit")
 		for _, r := range rows {
 			rps, _ := r.Float("throughput_rps")
-			r["throughput_rps"] = metric.Num(unit * rps)
+			r["throughput_rps"] = metric.Number(unit * rps)
 		}
-		b := judgeAll(planOf(h), rows).Claims[4].Parts[0]
+		b := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0]
 		if a.Finding != b.Finding || !close(a.Ratio, b.Ratio) || !close(a.Low, b.Low) || !close(a.High, b.High) {
 			t.Errorf("%+v\nin other units: %+v", a, b)
 		}
@@ -596,7 +596,7 @@ func TestUnitsChangeNothing(t *testing.T) {
 func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := drawn(t)
-		rows = append(rows, with(trial(n, 1, 2000), metric.Row{"attempt": metric.Int(2), "warmup_end": metric.Text("budget")}))
+		rows = append(rows, withFinding(trial(n, 1, 2000), metric.Row{"attempt": metric.Int(2), "warmup_end": metric.Text("budget")}))
 		plan := planOf(hypothesis(lab.Higher), hypothesis(lab.Same))
 		plan.Controls = controls()
 		want := judgeAll(plan, rows)

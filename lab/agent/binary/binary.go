@@ -17,9 +17,9 @@ import (
 //go:embed programs
 var programs embed.FS
 
-// For is the agent for an engine's architecture, in Go's name for it or the
+// ForArch is the agent for an engine's architecture, in Go's name for it or the
 // kernel's. It is a *lab.Fault when lab was built without it.
-func For(arch string) ([]byte, error) {
+func ForArch(arch string) ([]byte, error) {
 	names := map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
 	name, known := names[arch]
 	if !known {

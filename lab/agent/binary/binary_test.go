@@ -12,8 +12,8 @@ import (
 // says how to build it.
 func TestForKnowsBothNamesOfAnArchitecture(t *testing.T) {
 	for goName, kernelName := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
-		one, err := For(goName)
-		other, sameErr := For(kernelName)
+		one, err := ForArch(goName)
+		other, sameErr := ForArch(kernelName)
 		if (err == nil) != (sameErr == nil) || !bytes.Equal(one, other) {
 			t.Errorf("%s and %s are different programs", goName, kernelName)
 		}
@@ -25,7 +25,7 @@ func TestForKnowsBothNamesOfAnArchitecture(t *testing.T) {
 }
 
 func TestForRefusesOtherArchitecturesByName(t *testing.T) {
-	if _, err := For("riscv64"); err == nil {
+	if _, err := ForArch("riscv64"); err == nil {
 		t.Error("there is an agent for riscv64")
 	}
 }

@@ -14,14 +14,14 @@ import (
 	"runtimelab/lab/script"
 )
 
-// memory is what the lab may take before it collects more often: it measures on
+// memoryLimit is what the lab may take before it collects more often: it measures on
 // machines that are small, and beside a generator that needs its cache. What an
 // examination of many variants has in use lies below.
-const memory = 64 << 20
+const memoryLimit = 64 << 20
 
 func main() {
 	script.ServeEvaluation()
-	debug.SetMemoryLimit(memory)
+	debug.SetMemoryLimit(memoryLimit)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// polling keeps the generator looking at its sockets and at the clock for as
+// busyPoller keeps the generator looking at its sockets and at the clock for as
 // long as an attack lasts, without ever sleeping. A generator that sleeps is late
 // for what wakes it, a due hit or an answer, by tens to hundreds of
 // microseconds, which latencies would show as the server's; and the server pays
@@ -17,37 +17,37 @@ import (
 // It is a goroutine that is always about to be ready: whenever the others have
 // nothing to do, the runtime's poller finds its turn, and with it whatever has
 // happened to the connections. It takes nothing from goroutines that can run.
-type polling struct {
-	epoch time.Time
-	steps *atomic.Uint64 // of the hits under way: those who make one have the CPU
-	turn  interface {
-		take() bool // waits for the turn; false after the end
-		end()
+type busyPoller struct {
+	epoch   time.Time
+	ioSteps *atomic.Uint64 // of the hits under way: those who make one have the CPU
+	cycle   interface {
+		wait() bool // waits for the turn; false after the end
+		stop()
 	}
 	ended sync.WaitGroup
 
-	due   atomic.Int64  // when the pacer is to be woken, after the epoch; 0: it does not wait
-	wake  chan struct{} // closed at the end
-	spare time.Duration // in turns without a step; to be read after the end
+	due  atomic.Int64  // when the pacer is to be woken, after the epoch; 0: it does not wait
+	wake chan struct{} // closed at the end
+	idle time.Duration // in turns without a step; to be read after the end
 }
 
-func startPolling(epoch time.Time, steps *atomic.Uint64) (*polling, error) {
-	turn, err := newTurn()
+func startBusyPoller(epoch time.Time, steps *atomic.Uint64) (*busyPoller, error) {
+	turn, err := newPollCycle()
 	if err != nil {
 		return nil, err
 	}
-	p := &polling{epoch: epoch, steps: steps, turn: turn, wake: make(chan struct{}, 1)}
-	p.ended.Go(p.poll)
+	p := &busyPoller{epoch: epoch, ioSteps: steps, cycle: turn, wake: make(chan struct{}, 1)}
+	p.ended.Go(p.loop)
 	return p, nil
 }
 
-func (p *polling) poll() {
+func (p *busyPoller) loop() {
 	defer close(p.wake)
-	seen, last := p.steps.Load(), time.Since(p.epoch)
-	for p.turn.take() {
+	seen, last := p.ioSteps.Load(), time.Since(p.epoch)
+	for p.cycle.wait() {
 		now := time.Since(p.epoch)
-		if steps := p.steps.Load(); steps == seen {
-			p.spare += now - last
+		if steps := p.ioSteps.Load(); steps == seen {
+			p.idle += now - last
 		} else {
 			seen = steps
 		}
@@ -59,18 +59,18 @@ func (p *polling) poll() {
 	}
 }
 
-// until waits for a moment, after the epoch, and reports whether it came: false
+// waitUntil waits for a moment, after the epoch, and reports whether it came: false
 // when the polling ended. Only one may wait at a time.
-func (p *polling) until(due time.Duration) bool {
+func (p *busyPoller) waitUntil(due time.Duration) bool {
 	p.due.Store(max(int64(due), 1))
 	_, came := <-p.wake
 	return came
 }
 
-// end ends the polling, and a wait, and returns for how long there was nothing
+// stop ends the polling, and a wait, and returns for how long there was nothing
 // to do.
-func (p *polling) end() time.Duration {
-	p.turn.end()
+func (p *busyPoller) stop() time.Duration {
+	p.cycle.stop()
 	p.ended.Wait()
-	return p.spare
+	return p.idle
 }

@@ -18,41 +18,41 @@ import (
 	"runtimelab/lab/verdict"
 )
 
-// power is the probability with which a smallest effect is found: Cohen's
+// targetPower is the probability with which a smallest effect is found: Cohen's
 // convention ("Statistical Power Analysis for the Behavioral Sciences", 1988).
-const power = 0.8
+const targetPower = 0.8
 
-// spreads knows how much the log ratios of hypotheses vary between blocks on this
+// noiseHistory knows how much the log ratios of hypotheses vary between blocks on this
 // host.
-type spreads struct {
-	runs  []*record.Recorded // earlier ones, the newest first
-	least float64            // standard deviation of the log ratio of two trials of one reference server; 0: not known
+type noiseHistory struct {
+	runs   []*record.StoredRun // earlier ones, the newest first
+	bestSD float64             // standard deviation of the log ratio of two trials of one reference server; 0: not known
 }
 
-func hostSpreads(results string) (s spreads) {
+func readNoiseHistory(results string) (s noiseHistory) {
 	s.runs = earlierRuns(results)
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return s // nothing is kept where there is no such folder
 	}
-	if c, ok := store.Newest(); ok {
-		s.least = math.Sqrt2 * c.TrialCV
+	if c, ok := store.NewestFull(); ok {
+		s.bestSD = math.Sqrt2 * c.TrialCV
 	}
 	return s
 }
 
-// manyRuns is how many earlier runs are looked at.
-const manyRuns = 20
+// maxEarlierRuns is how many earlier runs are looked at.
+const maxEarlierRuns = 20
 
 // earlierRuns are the runs of a results folder that can be read.
-func earlierRuns(dir string) (all []*record.Recorded) {
+func earlierRuns(dir string) (all []*record.StoredRun) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // there are none
 	}
 	slices.Reverse(entries) // ids begin with the start
 	for _, e := range entries {
-		if len(all) == manyRuns {
+		if len(all) == maxEarlierRuns {
 			break
 		}
 		if !e.IsDir() {
@@ -68,72 +68,72 @@ func earlierRuns(dir string) (all []*record.Recorded) {
 // detectable says which effect a hypothesis of several finds in so many blocks,
 // by how its log ratios varied in the newest run that has enough of them, or else
 // by how a reference server varies.
-func (s spreads) detectable(h lab.Hypothesis, blocks, of int) string {
+func (s noiseHistory) detectable(h lab.Hypothesis, blocks, of int) string {
 	finds := func(sd float64) float64 {
-		return 100 * (math.Exp(stat.Detectable(blocks, sd, lab.Alpha/float64(of), power)) - 1)
+		return 100 * (math.Exp(stat.DetectableEffect(blocks, sd, lab.Alpha/float64(of), targetPower)) - 1)
 	}
 	for _, run := range s.runs {
-		if sd, n := verdict.Spread(h, run.Rows); n >= lab.FewestBlocks {
+		if sd, n := verdict.LogRatioSD(h, run.Rows); n >= lab.MinBlocks {
 			return fmt.Sprintf("finds %s%% and more: the ratio varied by %s%% between the %d blocks of %s",
-				report.Digits(finds(sd)), report.Digits(100*sd), n, run.Info.RunID)
+				report.FormatDigits(finds(sd)), report.FormatDigits(100*sd), n, run.Info.RunID)
 		}
 	}
-	if s.least == 0 {
+	if s.bestSD == 0 {
 		return "what it finds is not known: no run in results/ has compared these, and this host is not calibrated"
 	}
 	return fmt.Sprintf("finds %s%% at the best: no run in results/ has compared these, and two trials of a reference server vary by %s%% here",
-		report.Digits(finds(s.least)), report.Digits(100*s.least))
+		report.FormatDigits(finds(s.bestSD)), report.FormatDigits(100*s.bestSD))
 }
 
 // betweenRuns is how much this host's runs differ where they should not, by the
 // reference servers of those in a results folder; nil where there are too few, or
 // they cannot be read.
-func betweenRuns(ctx context.Context, results string, host record.Host) *record.Between {
+func betweenRuns(ctx context.Context, results string, host record.Host) *record.RunVariance {
 	var sources []compare.Source
 	for _, run := range earlierRuns(results) {
 		if run.Info.Host.Same(host) {
-			sources = append(sources, folder(run.Info.RunID, run.Dir, &run.Info))
+			sources = append(sources, folderSource(run.Info.RunID, run.Dir, &run.Info))
 		}
 	}
-	runs, err := compare.Read(ctx, sources, compare.Default())
+	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())
 	if err != nil {
 		return nil // what one of them is lacking is said where it is compared
 	}
 	var means []stat.Moments
 	for _, run := range runs {
-		means = append(means, run.Reference())
+		means = append(means, run.ReferenceThroughput())
 	}
-	return compare.BetweenRuns(means)
+	return compare.EstimateRunVariance(means)
 }
 
-// mostRead bounds what is read of other runs for a comparison, in bytes: a second's
+// maxHistoryBytes bounds what is read of other runs for a comparison, in bytes: a second's
 // work at most.
-const mostRead = 64 << 20
+const maxHistoryBytes = 64 << 20
 
-// mostSeen bounds the run.json that are read of a folder to find those runs.
-const mostSeen = 200
+// maxRunsLookedAt bounds the run.json that are read of a folder to find those runs.
+const maxRunsLookedAt = 200
 
-// others are the runs that may tell how much runs like the compared ones differ:
+// historyRuns are the runs that may tell how much runs like the compared ones differ:
 // those in the results folder and beside the compared ones, the newest first.
-func (a *app) others(folders []string, compared []*compare.Run, which compare.Selection) (others []*compare.Run, err error) {
+func (a *app) historyRuns(folders []string, compared []*compare.Run, which compare.Selection) (others []*compare.Run, err error) {
 	seen := map[string]bool{}
 	var like *record.Info
 	for _, run := range compared {
 		seen[run.ID()] = true
 		like = cmp.Or(like, run.Info)
 	}
-	left := int64(mostRead)
-	for _, r := range besides(append([]string{a.results()}, folders...), like) {
-		if seen[r.info.RunID] || r.bytes > left || len(others) == manyRuns {
+	left := int64(maxHistoryBytes)
+	for _, r := range findHistory(append([]string{a.results()}, folders...), like) {
+		if seen[r.info.RunID] || r.bytes > left || len(others) == maxEarlierRuns {
 			continue
 		}
 		seen[r.info.RunID] = true
-		runs, err := compare.Read(a.ctx, []compare.Source{folder(r.info.RunID, r.dir, &r.info)}, which)
+		runs, err := compare.Read(a.ctx, []compare.Source{folderSource(r.info.RunID, r.dir, &r.info)}, which)
 		switch {
 		case a.ctx.Err() != nil:
 			return nil, context.Cause(a.ctx)
 		case err != nil:
-			a.say("left out of what runs differ by: %v", err)
+			a.messagef("left out of what runs differ by: %v", err)
 			continue
 		}
 		left -= r.bytes
@@ -142,30 +142,30 @@ func (a *app) others(folders []string, compared []*compare.Run, which compare.Se
 	return others, nil
 }
 
-// beside is a run that can tell of another.
-type beside struct {
+// historyRun is a run that can tell of another.
+type historyRun struct {
 	dir   string
 	info  record.Info
 	bytes int64 // of its trials.csv
 }
 
-// besides are the runs in some folders that can tell of one like them, the newest
+// findHistory are the runs in some folders that can tell of one like them, the newest
 // first. A folder that cannot be read has none.
-func besides(folders []string, like *record.Info) (runs []beside) {
+func findHistory(folders []string, like *record.Info) (runs []historyRun) {
 	for _, folder := range folders {
 		entries, _ := os.ReadDir(folder)
 		slices.Reverse(entries) // ids begin with the start
-		for _, e := range entries[:min(mostSeen, len(entries))] {
+		for _, e := range entries[:min(maxRunsLookedAt, len(entries))] {
 			dir := filepath.Join(folder, e.Name())
 			info, err := record.ReadInfo(dir)
-			if err != nil || !e.IsDir() || !compare.Tells(&info, like) {
+			if err != nil || !e.IsDir() || !compare.UsableAsHistory(&info, like) {
 				continue
 			}
 			if trials, err := os.Stat(filepath.Join(dir, record.TrialsFile)); err == nil {
-				runs = append(runs, beside{dir, info, trials.Size()})
+				runs = append(runs, historyRun{dir, info, trials.Size()})
 			}
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b beside) int { return b.info.StartedAt.Compare(a.info.StartedAt) })
+	slices.SortStableFunc(runs, func(a, b historyRun) int { return b.info.StartedAt.Compare(a.info.StartedAt) })
 	return runs
 }

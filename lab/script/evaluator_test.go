@@ -35,7 +35,7 @@ func loaded(t *testing.T, scripts map[string]string) *Library {
 			t.Fatal(err)
 		}
 	}
-	library, err := Load(t.Context(), root, Given{})
+	library, err := Load(t.Context(), root, ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +74,14 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 // Between two steps of the interpreter it looks at the clock; within one nobody does
 // but the process that waits for it.
 func TestOneEndlessStepIsAMistakeOfItsFile(t *testing.T) {
-	files := []file{
-		{Runtime: true, Name: "rt", Shown: "runtimes/rt/runtime.star", Source: []byte(aRuntime)},
-		{Name: "a", Shown: "scenarios/a.star", Source: []byte("x = int(\"9\" * 10000000)\n")},
-		{Name: "z", Shown: "scenarios/z.star", Source: []byte(harmless)},
+	files := []scriptFile{
+		{Runtime: true, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(aRuntime)},
+		{Name: "a", DisplayName: "scenarios/a.star", Source: []byte("x = int(\"9\" * 10000000)\n")},
+		{Name: "z", DisplayName: "scenarios/z.star", Source: []byte(harmless)},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	outcomes, err := evaluateApart(ctx, files, Given{}, time.Second)
+	outcomes, err := evaluateInChild(ctx, files, ParameterValues{}, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

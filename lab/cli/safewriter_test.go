@@ -10,7 +10,7 @@ import (
 	"runtimelab/lab"
 )
 
-func TestHarmless(t *testing.T) {
+func TestEscapeControls(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain, with µs and\ta tab\n": "plain, with µs and\ta tab\n",
 		"\x1b[2J\x1b]0;title\x07":     `\x1b[2J\x1b]0;title\x07`,
@@ -21,17 +21,17 @@ func TestHarmless(t *testing.T) {
 		"\uFFFD stays, \xff does not": "\uFFFD stays, \\xff does not",
 		"\x7f\x00":                    `\u007f\x00`,
 	} {
-		if got := harmless(text); got != want {
+		if got := escapeControls(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
 }
 
 // JSON escapes fewer characters than a terminal heeds; what a screen adds is JSON too.
-func TestScreenedJSONIsJSON(t *testing.T) {
+func TestEscapedJSONIsJSON(t *testing.T) {
 	want := "\x00\x1b\x7f\u0080\u009b\u202e\u2066\\\x7f"
 	var out bytes.Buffer
-	a := &app{Streams: Streams{Out: screened{&out}}}
+	a := &app{Streams: Streams{Out: safeWriter{&out}}}
 	if err := a.printJSON(want); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func FuzzHarmless(f *testing.F) {
 	f.Add("a\x1b[31mb\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out bytes.Buffer
-		if n, err := (screened{&out}).Write([]byte(text)); n != len(text) || err != nil {
+		if n, err := (safeWriter{&out}).Write([]byte(text)); n != len(text) || err != nil {
 			t.Fatalf("took %d of %d bytes, %v", n, len(text), err)
 		}
 		for _, r := range out.String() {
@@ -53,14 +53,14 @@ func FuzzHarmless(f *testing.F) {
 				t.Fatalf("%q becomes %q", text, out.String())
 			}
 		}
-		if again := harmless(out.String()); again != out.String() {
+		if again := escapeControls(out.String()); again != out.String() {
 			t.Fatalf("%q becomes another text the second time", text)
 		}
 	})
 }
 
 // What a command line says reaches nobody's terminal as it is.
-func TestMessagesAreScreened(t *testing.T) {
+func TestMessagesAreEscaped(t *testing.T) {
 	code, stdout, stderr := labRun(t.Context(), "report", "--root", t.TempDir()+"/\x1b[31mred")
 	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr, `\x1b[31mred`) {
 		t.Errorf("exit code %d, %q", code, stderr)

@@ -23,37 +23,37 @@ import (
 // much memory: the interpreter cannot be kept from making, in one step, a list
 // that no machine holds. The process is this program once more, told by its
 // environment what it is.
-const evaluatorVariable = "RUNTIME_LAB_EVALUATES_SCRIPTS"
+const evaluatorEnv = "RUNTIME_LAB_EVALUATES_SCRIPTS"
 
 const (
-	// memoryOfAScript is how much a script may have in use before it is stopped
-	// where it stands; what it takes at once beyond memoryOfAll ends the process.
-	memoryOfAScript = 256 << 20
-	memoryOfAll     = 512 << 20
+	// maxScriptMemory is how much a script may have in use before it is stopped
+	// where it stands; what it takes at once beyond maxProcessMemory ends the process.
+	maxScriptMemory  = 256 << 20
+	maxProcessMemory = 512 << 20
 )
 
-var tooMuchMemory = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", memoryOfAScript>>20)
+var memoryFault = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", maxScriptMemory>>20)
 
-// task is what the evaluating process is told, and progress what it tells: each
+// evaluationTask is what the evaluating process is told, and progress what it tells: each
 // file before it begins, and at the end the outcomes.
-type task struct {
-	Files   []file
-	Given   Given
-	Refused map[string]Fault // files that are not to be evaluated again, and why
+type evaluationTask struct {
+	Files   []scriptFile
+	Given   ParameterValues
+	Skipped map[string]Fault // files that are not to be evaluated again, and why
 }
 
-type progress struct {
-	Begins   string    `json:",omitempty"`
-	Exceeded *Fault    `json:",omitempty"` // of the file that took so much memory that none is left to go on with
-	Outcomes []outcome `json:",omitempty"`
-	Done     bool      `json:",omitempty"`
+type evaluationProgress struct {
+	CurrentFile string       `json:",omitempty"`
+	Exceeded    *Fault       `json:",omitempty"` // of the file that took so much memory that none is left to go on with
+	Outcomes    []fileResult `json:",omitempty"`
+	Done        bool         `json:",omitempty"`
 }
 
 // ServeEvaluation makes this process the one that evaluates scripts, if it was
 // started as that, and then does not return. Every program that loads scripts
 // calls it first of all.
 func ServeEvaluation() {
-	if os.Getenv(evaluatorVariable) == "" {
+	if os.Getenv(evaluatorEnv) == "" {
 		return
 	}
 	err := serveEvaluation(os.Stdin, os.Stdout)
@@ -61,19 +61,19 @@ func ServeEvaluation() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(lab.ExitFailed)
 	}
-	os.Exit(lab.ExitDone)
+	os.Exit(lab.ExitOK)
 }
 
 func serveEvaluation(in io.Reader, out io.Writer) error {
-	if err := limitMemory(memoryOfAll); err != nil {
+	if err := limitMemory(maxProcessMemory); err != nil {
 		return err
 	}
-	var t task
+	var t evaluationTask
 	if err := json.NewDecoder(in).Decode(&t); err != nil {
 		return fmt.Errorf("evaluate scripts: read which: %w", err)
 	}
 	tell := json.NewEncoder(out)
-	last, err := evaluateHere(context.Background(), t, func(shown string) error { return tell.Encode(progress{Begins: shown}) })
+	last, err := evaluateFiles(context.Background(), t, func(shown string) error { return tell.Encode(evaluationProgress{CurrentFile: shown}) })
 	if err != nil {
 		return err
 	}
@@ -83,14 +83,14 @@ func serveEvaluation(in io.Reader, out io.Writer) error {
 	return nil
 }
 
-const memoryLookEvery = 2 * time.Millisecond
+const memoryCheckInterval = 2 * time.Millisecond
 
 // watchMemory calls exceeded, once, when the process has more in use than a
 // script may, and then tells so; until ctx ends.
 func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
 	var told atomic.Bool
 	go func() {
-		look := time.NewTicker(memoryLookEvery)
+		look := time.NewTicker(memoryCheckInterval)
 		defer look.Stop()
 		for {
 			select {
@@ -98,7 +98,7 @@ func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
 				return
 			case <-look.C:
 			}
-			if inUse() > memoryOfAScript {
+			if heapInUse() > maxScriptMemory {
 				told.Store(true)
 				exceeded()
 				return
@@ -108,19 +108,19 @@ func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
 	return &told
 }
 
-// inUse is what the heap's objects take, those included that nobody has
+// heapInUse is what the heap's objects take, those included that nobody has
 // collected yet.
-func inUse() uint64 {
+func heapInUse() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// evaluateHere evaluates the runtimes, and then the scenarios that choose among
+// evaluateFiles evaluates the runtimes, and then the scenarios that choose among
 // their variants, up to the file that takes too much memory: what it took may
 // still be in use.
-func evaluateHere(ctx context.Context, t task, begins func(shown string) error) (progress, error) {
-	outcomes := make([]outcome, len(t.Files))
+func evaluateFiles(ctx context.Context, t evaluationTask, begins func(shown string) error) (evaluationProgress, error) {
+	outcomes := make([]fileResult, len(t.Files))
 	pool := variantPool{}
 	var folders []string // of all runtimes, those with faults included
 	for _, f := range t.Files {
@@ -129,18 +129,18 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 		}
 	}
 	for i, f := range t.Files {
-		if inUse() > memoryOfAScript/4 {
+		if heapInUse() > maxScriptMemory/4 {
 			runtime.GC() // what earlier files left is no use of this one
 		}
 		o := &outcomes[i]
-		if refusal, refused := t.Refused[f.Shown]; refused {
+		if refusal, refused := t.Skipped[f.DisplayName]; refused {
 			o.Faults = []Fault{refusal}
-		} else if f.Unread != "" {
-			o.Faults = []Fault{{File: f.Shown, Text: "read the script: " + f.Unread}}
-		} else if err := errors.Join(begins(f.Shown), o.evaluate(ctx, f, folders, pool, t.Given)); err != nil {
-			return progress{}, err
-		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == tooMuchMemory }); at >= 0 {
-			return progress{Begins: f.Shown, Exceeded: &o.Faults[at]}, nil
+		} else if f.ReadError != "" {
+			o.Faults = []Fault{{File: f.DisplayName, Text: "read the script: " + f.ReadError}}
+		} else if err := errors.Join(begins(f.DisplayName), o.evaluate(ctx, f, folders, pool, t.Given)); err != nil {
+			return evaluationProgress{}, err
+		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
+			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
 		}
 		switch {
 		case !f.Runtime:
@@ -150,78 +150,78 @@ func evaluateHere(ctx context.Context, t task, begins func(shown string) error) 
 			pool.add(o.Runtime.Variants)
 		}
 	}
-	return progress{Outcomes: outcomes, Done: true}, nil
+	return evaluationProgress{Outcomes: outcomes, Done: true}, nil
 }
 
-func (o *outcome) evaluate(ctx context.Context, f file, folders []string, pool variantPool, given Given) error {
+func (o *fileResult) evaluate(ctx context.Context, f scriptFile, folders []string, pool variantPool, given ParameterValues) error {
 	if f.Runtime {
-		r, faults, err := evaluateRuntime(ctx, usual, f.Name, f.Shown, f.Source, folders)
+		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders)
 		o.Runtime, o.Faults = &r, faults
 		return err
 	}
-	s, faults, err := evaluateScenario(ctx, usual, f.Name, f.Shown, f.Source, pool, given.values(f.Name))
+	s, faults, err := evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool, given.values(f.Name))
 	o.Scenario, o.Faults = &s, faults
 	return err
 }
 
-// longest is how long the process may say nothing after it has begun a file. It
+// maxSilence is how long the process may say nothing after it has begun a file. It
 // ends by itself what takes too long, but only between two steps of the
 // interpreter, and one step may take an hour: int("9" * 50000000).
-var longest = usual.time + 4*time.Second
+var maxSilence = defaultLimits.time + 4*time.Second
 
-// evaluateApart has another process evaluate files, and a new one for what is
+// evaluateInChild has another process evaluate files, and a new one for what is
 // left whenever a file has ended it, or kept it silent for longer than patience.
-func evaluateApart(ctx context.Context, files []file, given Given, patience time.Duration) ([]outcome, error) {
-	t := task{Files: files, Given: given, Refused: map[string]Fault{}}
+func evaluateInChild(ctx context.Context, files []scriptFile, given ParameterValues, patience time.Duration) ([]fileResult, error) {
+	t := evaluationTask{Files: files, Given: given, Skipped: map[string]Fault{}}
 	for {
-		p, err := evaluateOnce(ctx, t, patience)
+		p, err := runEvaluator(ctx, t, patience)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("evaluate scripts: %w", context.Cause(ctx))
 		}
-		switch _, again := t.Refused[p.Begins]; {
+		switch _, again := t.Skipped[p.CurrentFile]; {
 		case p.Done:
 			return p.Outcomes, nil
-		case p.Begins == "" || again:
+		case p.CurrentFile == "" || again:
 			return nil, fmt.Errorf("evaluate scripts: %w", err)
 		case p.Exceeded != nil:
-			t.Refused[p.Begins] = *p.Exceeded
+			t.Skipped[p.CurrentFile] = *p.Exceeded
 		default:
-			t.Refused[p.Begins] = Fault{File: p.Begins, Line: 1, Column: 1, Text: err.Error()}
+			t.Skipped[p.CurrentFile] = Fault{File: p.CurrentFile, Line: 1, Column: 1, Text: err.Error()}
 		}
 	}
 }
 
-// evaluateOnce returns how far a process came: to the outcomes, or to the file
+// runEvaluator returns how far a process came: to the outcomes, or to the file
 // that was too much for it. The error is what that did to the process.
-func evaluateOnce(ctx context.Context, t task, patience time.Duration) (progress, error) {
+func runEvaluator(ctx context.Context, t evaluationTask, patience time.Duration) (evaluationProgress, error) {
 	told, err := json.Marshal(t)
 	if err != nil {
-		return progress{}, err
+		return evaluationProgress{}, err
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return progress{}, err
+		return evaluationProgress{}, err
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	// The name is kept: a program may be several by its name.
 	evaluator := exec.CommandContext(ctx, self)
 	evaluator.Args[0] = os.Args[0]
-	evaluator.Env = []string{evaluatorVariable + "=yes"} // and nothing of what the user's environment holds
+	evaluator.Env = []string{evaluatorEnv + "=yes"} // and nothing of what the user's environment holds
 	evaluator.Stdin = bytes.NewReader(told)
 	var complaints bytes.Buffer
 	evaluator.Stderr = &complaints
 	out, err := evaluator.StdoutPipe()
 	if err != nil {
-		return progress{}, err
+		return evaluationProgress{}, err
 	}
 	if err := evaluator.Start(); err != nil {
-		return progress{}, err
+		return evaluationProgress{}, err
 	}
-	silence := time.AfterFunc(patience, func() { giveUp(tooMuchWork(patience)) })
+	silence := time.AfterFunc(patience, func() { giveUp(workError(patience)) })
 	silence.Stop() // until a file begins: a machine may be slow to start a process
 	defer silence.Stop()
-	p := follow(out, func() { silence.Reset(patience) })
+	p := readProgress(out, func() { silence.Reset(patience) })
 	if p.Done || p.Exceeded != nil {
 		_ = evaluator.Process.Kill() // it has told all, and need not take its leave
 	}
@@ -229,15 +229,15 @@ func evaluateOnce(ctx context.Context, t task, patience time.Duration) (progress
 	if gaveUp := context.Cause(ctx); gaveUp != nil {
 		return p, gaveUp
 	}
-	return p, cause(ended, &complaints)
+	return p, exitCause(ended, &complaints)
 }
 
-// follow reads what the evaluating process tells, the last of it with the file
+// readProgress reads what the evaluating process tells, the last of it with the file
 // that was begun before. A process that ends in the middle of a word has begun
 // what it said before. heard is called at each word.
-func follow(out io.Reader, heard func()) (p progress) {
+func readProgress(out io.Reader, heard func()) (p evaluationProgress) {
 	for read := json.NewDecoder(out); !p.Done && p.Exceeded == nil; {
-		next := progress{Begins: p.Begins}
+		next := evaluationProgress{CurrentFile: p.CurrentFile}
 		if err := read.Decode(&next); err != nil {
 			return p
 		}
@@ -247,14 +247,14 @@ func follow(out io.Reader, heard func()) (p progress) {
 	return p
 }
 
-// cause says in words what ended the evaluating process.
-func cause(ended error, output *bytes.Buffer) error {
+// exitCause says in words what ended the evaluating process.
+func exitCause(ended error, output *bytes.Buffer) error {
 	complaints := output.String()
 	// What the runtime says where the kernel refuses it memory depends on where
 	// that was.
 	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate", "SIGSEGV"} {
 		if strings.Contains(complaints, words) {
-			return errors.New(tooMuchMemory)
+			return errors.New(memoryFault)
 		}
 	}
 	first, _, _ := strings.Cut(complaints, "\n")

@@ -7,15 +7,15 @@ import (
 	"runtimelab/lab"
 )
 
-// spareFiles is how many open files a server needs beside its connections:
+// extraOpenFiles is how many open files a server needs beside its connections:
 // libraries, the listening socket, pipes, and the connections of whoever checks
 // its answers.
-const spareFiles = 200
+const extraOpenFiles = 200
 
-// Fit leaves out what a machine with so many CPUs, that grants a process so many
+// FitToMachine leaves out what a machine with so many CPUs, that grants a process so many
 // open files, cannot do, and says what and why: scenarios, and single phases.
 // Figures of less than was asked for would not be what their names say.
-func Fit(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, left []string) {
+func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, left []string) {
 	for _, s := range scenarios {
 		if s.Cores = slices.DeleteFunc(slices.Clone(s.Cores), func(n int) bool {
 			if n > cpus {
@@ -27,9 +27,9 @@ func Fit(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, le
 		}
 		files := func(p lab.Phase) int {
 			if s.Upstream {
-				return 2*p.Connections + spareFiles // one to the client, one to the upstream
+				return 2*p.Connections + extraOpenFiles // one to the client, one to the upstream
 			}
-			return p.Connections + spareFiles
+			return p.Connections + extraOpenFiles
 		}
 		phases := slices.DeleteFunc(slices.Clone(s.Phases), func(p lab.Phase) bool {
 			if files(p) <= nofile {

@@ -23,27 +23,27 @@ import (
 	"github.com/docker/go-connections/tlsconfig"
 )
 
-// bridge makes an engine that is reached by ssh or TLS answer at a socket of
+// tunnel makes an engine that is reached by ssh or TLS answer at a socket of
 // this machine, in a folder that only its user may enter: each connection to
 // the socket becomes one to the engine. Every client then gets a plain
 // address, whatever it can do itself.
-type bridge struct {
-	mu     sync.Mutex
-	dir    string
-	socket net.Listener
-	open   map[io.Closer]struct{} // connections, to be cut by Close
-	lines  sync.WaitGroup
-	last   error // why the last connection to the engine failed
+type tunnel struct {
+	mu       sync.Mutex
+	dir      string
+	socket   net.Listener
+	conns    map[io.Closer]struct{} // connections, to be cut by Close
+	forwards sync.WaitGroup
+	lastErr  error // why the last connection to the engine failed
 }
 
-// line is one connection to the engine, which can be closed in one direction.
-type line interface {
+// engineConn is one connection to the engine, which can be closed in one direction.
+type engineConn interface {
 	io.ReadWriteCloser
 	CloseWrite() error
 }
 
 // start listens and returns the address to use. It may be called again.
-func (b *bridge) start(a Address) (host string, err error) {
+func (b *tunnel) start(a Address) (host string, err error) {
 	dial, err := dialer(a)
 	if err != nil {
 		return "", err
@@ -51,36 +51,36 @@ func (b *bridge) start(a Address) (host string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.socket == nil {
-		sweepBridges()
-		if b.dir, err = os.MkdirTemp("", bridgeFolder); err != nil {
+		sweepTunnels()
+		if b.dir, err = os.MkdirTemp("", tunnelFolder); err != nil {
 			return "", fmt.Errorf("making a folder for the bridge's socket: %w", err)
 		}
-		if b.socket, err = net.Listen("unix", filepath.Join(b.dir, bridgeSocket)); err != nil {
+		if b.socket, err = net.Listen("unix", filepath.Join(b.dir, tunnelSocket)); err != nil {
 			return "", errors.Join(fmt.Errorf("listening for clients: %w", err), os.RemoveAll(b.dir))
 		}
-		b.open = map[io.Closer]struct{}{}
-		b.lines.Add(1)
+		b.conns = map[io.Closer]struct{}{}
+		b.forwards.Add(1)
 		go b.accept(b.socket, dial)
 	}
-	return "unix://" + filepath.Join(b.dir, bridgeSocket), nil
+	return "unix://" + filepath.Join(b.dir, tunnelSocket), nil
 }
 
 const (
-	bridgeFolder = "runtime-lab-engine-"
-	bridgeSocket = "docker.sock"
+	tunnelFolder = "runtime-lab-engine-"
+	tunnelSocket = "docker.sock"
 )
 
-// sweepBridges removes the folders of bridges whose lab was killed: those at whose
+// sweepTunnels removes the folders of bridges whose lab was killed: those at whose
 // socket nobody listens any more. One that was just made is yet to be listened at.
-func sweepBridges() {
+func sweepTunnels() {
 	all, _ := os.ReadDir(os.TempDir()) // where nothing is to be found out nothing is swept
 	for _, folder := range all {
 		made, err := folder.Info()
-		if err != nil || !strings.HasPrefix(folder.Name(), bridgeFolder) || time.Since(made.ModTime()) < time.Minute {
+		if err != nil || !strings.HasPrefix(folder.Name(), tunnelFolder) || time.Since(made.ModTime()) < time.Minute {
 			continue
 		}
 		dir := filepath.Join(os.TempDir(), folder.Name())
-		there, err := net.Dial("unix", filepath.Join(dir, bridgeSocket))
+		there, err := net.Dial("unix", filepath.Join(dir, tunnelSocket))
 		if err == nil {
 			_ = there.Close()
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
@@ -89,38 +89,38 @@ func sweepBridges() {
 	}
 }
 
-func (b *bridge) accept(socket net.Listener, dial func() (line, error)) {
-	defer b.lines.Done()
+func (b *tunnel) accept(socket net.Listener, dial func() (engineConn, error)) {
+	defer b.forwards.Done()
 	for {
 		near, err := socket.Accept()
 		if err != nil {
 			return // closed
 		}
-		b.lines.Add(1)
+		b.forwards.Add(1)
 		go func() {
-			defer b.lines.Done()
-			b.join(near.(*net.UnixConn), dial)
+			defer b.forwards.Done()
+			b.forward(near.(*net.UnixConn), dial)
 		}()
 	}
 }
 
-// join carries one connection until both directions have ended.
-func (b *bridge) join(near *net.UnixConn, dial func() (line, error)) {
+// forward carries one connection until both directions have ended.
+func (b *tunnel) forward(near *net.UnixConn, dial func() (engineConn, error)) {
 	defer near.Close()
-	if !b.hold(near) {
+	if !b.track(near) {
 		return
 	}
-	defer b.release(near)
+	defer b.untrack(near)
 	far, err := dial()
 	if err != nil {
-		b.note(err)
+		b.setLastError(err)
 		return
 	}
-	if !b.hold(far) {
+	if !b.track(far) {
 		_ = far.Close() // the bridge is being closed: nobody is left to tell
 		return
 	}
-	defer b.release(far)
+	defer b.untrack(far)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -132,45 +132,45 @@ func (b *bridge) join(near *net.UnixConn, dial func() (line, error)) {
 	_ = near.Close()
 	<-sent
 	if err := far.Close(); err != nil {
-		b.note(err)
+		b.setLastError(err)
 	}
 }
 
-func (b *bridge) hold(c io.Closer) bool {
+func (b *tunnel) track(c io.Closer) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.socket == nil {
 		return false
 	}
-	b.open[c] = struct{}{}
+	b.conns[c] = struct{}{}
 	return true
 }
 
-func (b *bridge) release(c io.Closer) {
+func (b *tunnel) untrack(c io.Closer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.open, c)
+	delete(b.conns, c)
 }
 
-func (b *bridge) note(err error) {
+func (b *tunnel) setLastError(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last = err
+	b.lastErr = err
 }
 
-// trouble is why the last connection to the engine failed, nil if none did.
-func (b *bridge) trouble() error {
+// lastError is why the last connection to the engine failed, nil if none did.
+func (b *tunnel) lastError() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.last
+	return b.lastErr
 }
 
 // Close ends every connection and removes the socket.
-func (b *bridge) Close() error {
+func (b *tunnel) Close() error {
 	b.mu.Lock()
 	socket, dir := b.socket, b.dir
 	b.socket = nil
-	cut := slices.Collect(maps.Keys(b.open))
+	cut := slices.Collect(maps.Keys(b.conns))
 	b.mu.Unlock()
 	for _, c := range cut {
 		_ = c.Close() // it is cut, not ended
@@ -179,7 +179,7 @@ func (b *bridge) Close() error {
 		return nil
 	}
 	err := socket.Close()
-	b.lines.Wait()
+	b.forwards.Wait()
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing the bridge to the engine: %w", err)
 	}
@@ -187,13 +187,13 @@ func (b *bridge) Close() error {
 }
 
 // dialer says how to connect to the engine that a bridge leads to.
-func dialer(a Address) (func() (line, error), error) {
+func dialer(a Address) (func() (engineConn, error), error) {
 	if strings.HasPrefix(a.Host, "ssh://") {
 		args, err := sshArguments(a.Host)
 		if err != nil {
 			return nil, err
 		}
-		return func() (line, error) { return startProcess("ssh", args...) }, nil
+		return func() (engineConn, error) { return startProcess("ssh", args...) }, nil
 	}
 	config, err := a.TLS.config()
 	if err != nil {
@@ -203,7 +203,7 @@ func dialer(a Address) (func() (line, error), error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the engine's address: %w", err)
 	}
-	return func() (line, error) {
+	return func() (engineConn, error) {
 		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 30 * time.Second}, Config: config}
 		c, err := dialer.DialContext(context.Background(), "tcp", at.Host)
 		if err != nil {
@@ -253,8 +253,8 @@ func sshArguments(host string) ([]string, error) {
 	return append(args, "system", "dial-stdio"), nil
 }
 
-// process is a connection through the standard streams of a command.
-type process struct {
+// commandConn is a connection through the standard streams of a command.
+type commandConn struct {
 	io.ReadCloser
 	io.WriteCloser
 	cmd    *exec.Cmd
@@ -263,10 +263,10 @@ type process struct {
 	err    error
 }
 
-func startProcess(name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(name, args...), stderr: &bytes.Buffer{}}
+func startProcess(name string, args ...string) (*commandConn, error) {
+	p := &commandConn{cmd: exec.Command(name, args...), stderr: &bytes.Buffer{}}
 	p.cmd.SysProcAttr = detached()
-	p.cmd.Stderr = &head{buffer: p.stderr, left: 4096}
+	p.cmd.Stderr = &headBuffer{buffer: p.stderr, left: 4096}
 	p.cmd.WaitDelay = time.Second
 	var err error
 	if p.WriteCloser, err = p.cmd.StdinPipe(); err != nil {
@@ -281,11 +281,11 @@ func startProcess(name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-func (p *process) CloseWrite() error { return p.WriteCloser.Close() }
+func (p *commandConn) CloseWrite() error { return p.WriteCloser.Close() }
 
 // Close ends the command, at once if it does not end by itself, and says why
 // it failed.
-func (p *process) Close() error {
+func (p *commandConn) Close() error {
 	p.once.Do(func() {
 		_ = p.WriteCloser.Close() // a command that has ended has closed it
 		overdue := time.AfterFunc(time.Second, func() { _ = p.cmd.Process.Kill() })
@@ -297,13 +297,13 @@ func (p *process) Close() error {
 	return p.err
 }
 
-// head keeps the beginning of what is written to it.
-type head struct {
+// headBuffer keeps the beginning of what is written to it.
+type headBuffer struct {
 	buffer *bytes.Buffer
 	left   int
 }
 
-func (h *head) Write(b []byte) (int, error) {
+func (h *headBuffer) Write(b []byte) (int, error) {
 	keep := b[:min(len(b), h.left)]
 	h.left -= len(keep)
 	h.buffer.Write(keep)

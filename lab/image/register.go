@@ -18,11 +18,11 @@ import (
 	"runtimelab/lab"
 )
 
-// settle makes every built image known by its tag and removes all else that
+// registerAndCleanUp makes every built image known by its tag and removes all else that
 // the builds left, also when ctx was cancelled.
-func (b *Builder) settle(ctx context.Context, jobs []*job) {
+func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 	worked := false
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*b.settleWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*b.cleanupTimeout)
 	defer cancel()
 	for _, j := range jobs {
 		if j.id != "" && j.err == nil {
@@ -35,7 +35,7 @@ func (b *Builder) settle(ctx context.Context, jobs []*job) {
 		}
 		worked = true
 		if err := b.discard(ctx, j); err != nil {
-			b.say("%s: %v", j.runtime.Name, err)
+			b.logf("%s: %v", j.runtime.Name, err)
 		}
 	}
 	if !worked {
@@ -44,7 +44,7 @@ func (b *Builder) settle(ctx context.Context, jobs []*job) {
 	// What labs left that were killed while they built.
 	filters := make(client.Filters).Add("dangling", "true").Add("label", ownerLabel+"="+owner)
 	if _, err := b.engine.ImagePrune(ctx, client.ImagePruneOptions{Filters: filters}); err != nil {
-		b.say("remove untagged images of earlier builds: %v", err)
+		b.logf("remove untagged images of earlier builds: %v", err)
 	}
 }
 
@@ -52,7 +52,7 @@ func (b *Builder) settle(ctx context.Context, jobs []*job) {
 // configuration as a new image without a parent, so that the chain of images
 // behind the built one can go. Where the engine keeps images in containerd's
 // store, which wants the layers' bytes too, the built image itself is tagged.
-func (b *Builder) register(ctx context.Context, j *job) error {
+func (b *Builder) register(ctx context.Context, j *buildJob) error {
 	ref := runtimeRef(j.runtime.Name, j.content)
 	built, err := b.inspect(ctx, j.id)
 	if err != nil {
@@ -94,7 +94,7 @@ func (b *Builder) loadConfiguration(ctx context.Context, ref string, built *clie
 		return err
 	}
 	defer response.Close()
-	return readStream(response, ignore)
+	return readStream(response, ignoreMessage)
 }
 
 func configurationArchive(ref string, built *client.ImageInspectResult) (io.Reader, error) {
@@ -136,8 +136,8 @@ func configurationArchive(ref string, built *client.ImageInspectResult) (io.Read
 
 // discard removes the containers of a build and the untagged images of its
 // steps. An engine that is told to stop a build takes a moment to do so.
-func (b *Builder) discard(ctx context.Context, j *job) error {
-	deadline := time.Now().Add(b.settleWithin)
+func (b *Builder) discard(ctx context.Context, j *buildJob) error {
+	deadline := time.Now().Add(b.cleanupTimeout)
 	for {
 		err := b.discardOnce(ctx, j)
 		if err == nil {
@@ -149,7 +149,7 @@ func (b *Builder) discard(ctx context.Context, j *job) error {
 	}
 }
 
-func (b *Builder) discardOnce(ctx context.Context, j *job) error {
+func (b *Builder) discardOnce(ctx context.Context, j *buildJob) error {
 	var left error
 	for _, id := range j.started {
 		_, err := b.engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
@@ -179,4 +179,4 @@ func (b *Builder) discardOnce(ctx context.Context, j *job) error {
 // of the build went first, so these are somebody's, made from the same steps.
 func hasChildren(err error) bool { return strings.Contains(err.Error(), "dependent child images") }
 
-func ignore(jsonstream.Message) {}
+func ignoreMessage(jsonstream.Message) {}

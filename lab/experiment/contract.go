@@ -17,22 +17,22 @@ import (
 	"runtimelab/lab"
 )
 
-// examination is what one variant answered before anything is timed.
-type examination struct {
+// variantAnswers is what one variant answered before anything is timed.
+type variantAnswers struct {
 	contract  []lab.Answer            // to the examiner's requests
 	scenarios map[string][]lab.Answer // to all requests of each scenario, by its name
 	again     map[string][]lab.Answer // to the same, asked a second time
 	problems  []string                // why the variant cannot be measured
 }
 
-// Examine asks every variant everything, without a trial, and returns why it
+// CheckContract asks every variant everything, without a trial, and returns why it
 // refuses those that break the contract or differ from the others. It examines a
 // twin as its original, and not the lab's own responders. The error is a *lab.Fault
 // where a scenario is not answered with success; refused is complete then too. Run
 // uses what Examine found.
-func (e *Experiment) Examine(ctx context.Context) (refused map[string]string, err error) {
-	e.begin()
-	wrong, err := e.examine(ctx, e.originals())
+func (e *Experiment) CheckContract(ctx context.Context) (refused map[string]string, err error) {
+	e.prepare()
+	wrong, err := e.checkContract(ctx, e.originals())
 	if err != nil {
 		return nil, err
 	}
@@ -63,26 +63,26 @@ func (e *Experiment) originals() (ids []string) {
 // examinedAtOnce is how many variants are examined side by side.
 func examinedAtOnce() int { return max(2, runtime.NumCPU()) }
 
-// examine asks variants everything, refuses those that break the contract or
+// checkContract asks variants everything, refuses those that break the contract or
 // differ from the others, and keeps the answers to the scenarios' requests as
 // what a hit must bring. wrong lists the requests that are not answered with success.
 // Nothing is timed here, so that variants are examined side by side.
-func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err error) {
+func (e *Experiment) checkContract(ctx context.Context, variants []string) (wrong, err error) {
 	var ids []string
 	for _, id := range variants {
 		if e.refused[id] == "" {
 			ids = append(ids, id)
 		}
 	}
-	e.Observer.Examining(len(ids))
-	found := make([]examination, len(ids))
-	var same bodies
+	e.Observer.ContractCheckStarted(len(ids))
+	found := make([]variantAnswers, len(ids))
+	var same bodyCache
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(examinedAtOnce())
 	for i, id := range ids {
 		group.Go(func() (err error) {
-			found[i], err = e.interview(groupCtx, id)
-			same.share(found[i])
+			found[i], err = e.collectAnswers(groupCtx, id)
+			same.deduplicate(found[i])
 			return err
 		})
 	}
@@ -99,55 +99,55 @@ func (e *Experiment) examine(ctx context.Context, variants []string) (wrong, err
 			found[i].scenarios = nil
 		}
 	}
-	e.compare(ids, found)
+	e.refuseMinority(ids, found)
 	if wrong == nil {
-		e.keepTargets(ids, found)
+		e.setTargets(ids, found)
 	}
 	return wrong, nil
 }
 
-// bodies are those of answers, each kept once: variants are to answer alike, and
+// bodyCache are those of answers, each kept once: variants are to answer alike, and
 // their answers to the contract are megabytes.
-type bodies struct {
-	mu   sync.Mutex
-	once map[[sha256.Size]byte][]byte
+type bodyCache struct {
+	mu     sync.Mutex
+	byHash map[[sha256.Size]byte][]byte
 }
 
-func (b *bodies) share(x examination) {
+func (b *bodyCache) deduplicate(x variantAnswers) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.once == nil {
-		b.once = make(map[[sha256.Size]byte][]byte)
+	if b.byHash == nil {
+		b.byHash = make(map[[sha256.Size]byte][]byte)
 	}
 	for _, answers := range slices.Concat(
 		slices.Collect(maps.Values(x.scenarios)), slices.Collect(maps.Values(x.again)), [][]lab.Answer{x.contract},
 	) {
 		for i, a := range answers {
 			sum := sha256.Sum256(a.Body)
-			if had, ok := b.once[sum]; ok {
+			if had, ok := b.byHash[sum]; ok {
 				answers[i].Body = had
 			} else {
-				b.once[sum] = a.Body
+				b.byHash[sum] = a.Body
 			}
 		}
 	}
 }
 
-// interview starts a variant in a cell of its own and asks it everything. What
+// collectAnswers starts a variant in a cell of its own and asks it everything. What
 // the server does wrong is in the examination; an error is the lab's own.
-func (e *Experiment) interview(ctx context.Context, id string) (x examination, err error) {
+func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
 	subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
-	err = e.inCell(ctx, subject, func(ctx context.Context, in setting) (err error) {
-		if x, err = e.ask(ctx, id, in.cell); err != nil {
+	err = e.withFreshCell(ctx, subject, func(ctx context.Context, in trialEnv) (err error) {
+		if x, err = e.requestAnswers(ctx, id, in.cell); err != nil {
 			return err
 		}
 		wrong, err := e.askIdentity(ctx, subject, in.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
 	})
-	var broken *brokenServer
+	var broken *serverError
 	if errors.As(err, &broken) {
-		return examination{problems: []string{broken.how}}, nil
+		return variantAnswers{problems: []string{broken.reason}}, nil
 	}
 	if err != nil {
 		return x, fmt.Errorf("examining %s: %w", id, err)
@@ -155,8 +155,8 @@ func (e *Experiment) interview(ctx context.Context, id string) (x examination, e
 	return x, nil
 }
 
-func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examination, err error) {
-	if _, err := cell.Await(ctx, e.alive(), patience); err != nil {
+func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
+	if _, err := cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err != nil {
 		return x, err
 	}
 	var silent []string
@@ -164,10 +164,10 @@ func (e *Experiment) ask(ctx context.Context, id string, cell Cell) (x examinati
 		return x, err
 	}
 	asked := time.Now()
-	if x.contract, err = cell.Check(ctx, e.Examiner.Requests()); err != nil {
+	if x.contract, err = cell.Send(ctx, e.Checker.Requests()); err != nil {
 		return x, err
 	}
-	x.problems = append(e.Examiner.Judge(x.contract), silent...)
+	x.problems = append(e.Checker.CheckAnswers(x.contract), silent...)
 	if len(x.problems) > 0 || len(x.scenarios) == 0 {
 		return x, nil
 	}
@@ -189,9 +189,9 @@ func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (
 		if lab.OriginalOf(t.Variant) != id || all[t.Scenario] != nil {
 			continue
 		}
-		s := e.scenarios[t.Scenario]
+		s := e.scenarioByName[t.Scenario]
 		requests := s.AllRequests()
-		answers, err := cell.Check(ctx, requests)
+		answers, err := cell.Send(ctx, requests)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -220,14 +220,14 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	}
 }
 
-// alive is what a server that is ready answers.
-func (e *Experiment) alive() lab.Target {
-	return lab.Target{Request: e.Examiner.IdentityRequest(), Status: 200}
+// readyTarget is what a server that is ready answers.
+func (e *Experiment) readyTarget() lab.Target {
+	return lab.Target{Request: e.Checker.IdentityRequest(), Status: 200}
 }
 
-// compare refuses variants that answer differently from the majority. Where
+// refuseMinority refuses variants that answer differently from the majority. Where
 // there is none, nobody can say who is right and all who disagree are refused.
-func (e *Experiment) compare(ids []string, found []examination) {
+func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	var passed []int
 	for i, id := range ids {
 		if e.refused[id] == "" {
@@ -256,44 +256,44 @@ func (e *Experiment) compare(ids []string, found []examination) {
 	}
 }
 
-func (e *Experiment) differences(a, b string, xa, xb examination) []string {
-	d := e.Examiner.Compare(e.Examiner.Requests(), a, b, xa.contract, xb.contract)
+func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
+	d := e.Checker.CompareAnswers(e.Checker.Requests(), a, b, xa.contract, xb.contract)
 	for _, s := range e.Plan.Scenarios {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue // not both run it
 		}
-		d = append(d, e.Examiner.Compare(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		d = append(d, e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
 	return d
 }
 
-// targets is what a variant was asked by a scenario and what it must answer.
-type targets struct {
-	usual []lab.Target
-	own   map[string][]lab.Target // by the phase's name, of those that have requests of their own
+// phaseTargets is what a variant was asked by a scenario and what it must answer.
+type phaseTargets struct {
+	scenario []lab.Target
+	byPhase  map[string][]lab.Target // by the phase's name, of those that have requests of their own
 }
 
-func (t targets) of(p lab.Phase) []lab.Target {
+func (t phaseTargets) forPhase(p lab.Phase) []lab.Target {
 	if len(p.Requests) > 0 {
-		return t.own[p.Name]
+		return t.byPhase[p.Name]
 	}
-	return t.usual
+	return t.scenario
 }
 
-func (e *Experiment) keepTargets(ids []string, found []examination) {
-	e.targets = make(map[string]map[string]targets)
+func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
+	e.targets = make(map[string]map[string]phaseTargets)
 	for i, id := range ids {
 		for name, answers := range found[i].scenarios {
 			if e.targets[name] == nil {
-				e.targets[name] = make(map[string]targets)
+				e.targets[name] = make(map[string]phaseTargets)
 			}
-			e.targets[name][id] = pair(e.scenarios[name], answers)
+			e.targets[name][id] = targetsFromAnswers(e.scenarioByName[name], answers)
 		}
 	}
 }
 
-// pair puts the answers to a scenario's AllRequests beside what they answer.
-func pair(s lab.Scenario, answers []lab.Answer) targets {
+// targetsFromAnswers puts the answers to a scenario's AllRequests beside what they answer.
+func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {
 			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
@@ -301,10 +301,10 @@ func pair(s lab.Scenario, answers []lab.Answer) targets {
 		answers = answers[len(requests):]
 		return out
 	}
-	t := targets{usual: take(s.Requests), own: make(map[string][]lab.Target)}
+	t := phaseTargets{scenario: take(s.Requests), byPhase: make(map[string][]lab.Target)}
 	for _, p := range s.Phases {
 		if len(p.Requests) > 0 {
-			t.own[p.Name] = take(p.Requests)
+			t.byPhase[p.Name] = take(p.Requests)
 		}
 	}
 	return t
@@ -312,5 +312,5 @@ func pair(s lab.Scenario, answers []lab.Answer) targets {
 
 func (e *Experiment) refuse(id string, why []string) {
 	e.refused[id] = "contract: " + strings.Join(why, "; ")
-	e.Observer.Refused(id, why)
+	e.Observer.VariantRefused(id, why)
 }
