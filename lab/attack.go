@@ -4,22 +4,28 @@ import "time"
 
 // Attack is one phase of load as the generator is told to carry it out.
 type Attack struct {
-	Name                 string        `json:"name"` // "json node/single block 2 peak", for messages
-	BaseURL              string        `json:"base_url"`
-	Kind                 PhaseKind     `json:"kind"`
-	Targets              []Target      `json:"targets"`
-	Connections          int           `json:"connections"`                      // closed loop: how many; open loop: at most
-	ConnectionPerRequest bool          `json:"connection_per_request,omitempty"` // a connection for each request instead of keep-alive
-	Rate                 []Stage       `json:"rate,omitempty"`                   // open loop: the rate over time, one stage after another
-	Arrivals             Arrivals      `json:"arrivals,omitempty"`               // open loop
-	Duration             time.Duration `json:"duration_ns"`
-	Timeout              time.Duration `json:"timeout_ns"` // of one request
-	Seed                 uint64        `json:"seed"`
-	KeepHits             bool          `json:"keep_hits,omitempty"` // spool every hit, to be read after the attack
+	Name    string    `json:"name"` // "json node/single block 2 peak", for messages
+	BaseURL string    `json:"base_url"`
+	Kind    PhaseKind `json:"kind"`
+	Targets []Target  `json:"targets"`
+	// closed loop: how many; open loop: at most
+	Connections int `json:"connections"`
+	// a connection for each request instead of keep-alive
+	ConnectionPerRequest bool `json:"connection_per_request,omitempty"`
+	// open loop: the rate over time, one stage after another
+	Rate     []Stage       `json:"rate,omitempty"`
+	Arrivals Arrivals      `json:"arrivals,omitempty"` // open loop
+	Duration time.Duration `json:"duration_ns"`
+	Timeout  time.Duration `json:"timeout_ns"` // of one request
+	Seed     uint64        `json:"seed"`
+	// spool every hit, to be read after the attack
+	KeepHits bool `json:"keep_hits,omitempty"`
 
-	Deadline      time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
-	SleepWhenIdle bool          `json:"sleeps,omitempty"`      // the generator shares its CPU, and sleeps when it has nothing to do
-	SideRequest   *Request      `json:"witness,omitempty"`     // sent once beside the load, on a connection of its own
+	Deadline time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
+	// the generator shares its CPU, and sleeps when it has nothing to do
+	SleepWhenIdle bool `json:"sleeps,omitempty"`
+	// sent once beside the load, on a connection of its own
+	SideRequest *Request `json:"witness,omitempty"`
 }
 
 // Stage is a stretch of an open loop in which the rate goes in a straight line
@@ -56,32 +62,39 @@ type Target struct {
 // (corrected) and from the actual one (raw); a closed loop has no schedule and only
 // raw ones. Those of requests in the background are left out.
 type AttackResult struct {
-	StartedAt         time.Time      `json:"started_at"`           // the cell's clock
-	Elapsed           time.Duration  `json:"elapsed_ns"`           // first send to last answer; to the end of sending where no answer comes as late
-	ClientRampUp      time.Duration  `json:"settled_ns,omitempty"` // after the first send, when all of a ladder's clients have come
-	LadderRPS         float64        `json:"ladder_rps,omitempty"` // ladder only: successes per second while all clients are present
-	Intended          int64          `json:"intended"`             // hits the schedule called for; closed loop: hits sent
-	Sent              int64          `json:"sent"`
-	Succeeded         int64          `json:"succeeded"`
-	Errors            map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
-	Failed            int64          `json:"failed"`
-	WithinDeadline    int64          `json:"in_time,omitempty"`  // succeeded within the attack's deadline, from the intended send time
-	BytesIn           int64          `json:"bytes_in"`           // body bytes received, those of failed hits included
-	BytesOut          int64          `json:"bytes_out"`          // body bytes sent
-	ConnectionsOpened int64          `json:"dialled"`            // connections opened
-	WarmUpEnd         string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
-	Corrected         *Latency       `json:"corrected,omitempty"`
-	Raw               *Latency       `json:"raw,omitempty"`
-	SendLag           *Latency       `json:"send_lag,omitempty"`   // of all hits
-	FirstByte         *Latency       `json:"first_byte,omitempty"` // from the actual send to the first byte of the answer
-	Failures          *Latency       `json:"failures,omitempty"`   // of hits that failed, as in Bucket
-	KeptHits          int64          `json:"kept_hits,omitempty"`  // spooled, to be read after the attack
-	Buckets           []Bucket       `json:"buckets"`
-	IdlePolling       time.Duration  `json:"spare_ns"` // for which the generator had nothing to do but to look
-	Before            Reading        `json:"before"`
-	After             Reading        `json:"after"`
-	GeneratorCPUs     []int          `json:"generator_cpus"` // affinity that the generator found itself with
-	SideAnswer        *Answer        `json:"witnessed,omitempty"`
+	StartedAt time.Time `json:"started_at"` // the cell's clock
+	// first send to last answer; to the end of sending where no answer comes as late
+	Elapsed time.Duration `json:"elapsed_ns"`
+	// after the first send, when all of a ladder's clients have come
+	ClientRampUp time.Duration `json:"settled_ns,omitempty"`
+	// ladder only: successes per second while all clients are present
+	LadderRPS float64 `json:"ladder_rps,omitempty"`
+	// hits the schedule called for; closed loop: hits sent
+	Intended  int64          `json:"intended"`
+	Sent      int64          `json:"sent"`
+	Succeeded int64          `json:"succeeded"`
+	Errors    map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
+	Failed    int64          `json:"failed"`
+	// succeeded within the attack's deadline, from the intended send time
+	WithinDeadline int64 `json:"in_time,omitempty"`
+	// body bytes received, those of failed hits included
+	BytesIn           int64    `json:"bytes_in"`
+	BytesOut          int64    `json:"bytes_out"`          // body bytes sent
+	ConnectionsOpened int64    `json:"dialled"`            // connections opened
+	WarmUpEnd         string   `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
+	Corrected         *Latency `json:"corrected,omitempty"`
+	Raw               *Latency `json:"raw,omitempty"`
+	SendLag           *Latency `json:"send_lag,omitempty"` // of all hits
+	// from the actual send to the first byte of the answer
+	FirstByte     *Latency      `json:"first_byte,omitempty"`
+	Failures      *Latency      `json:"failures,omitempty"`  // of hits that failed, as in Bucket
+	KeptHits      int64         `json:"kept_hits,omitempty"` // spooled, to be read after the attack
+	Buckets       []Bucket      `json:"buckets"`
+	IdlePolling   time.Duration `json:"spare_ns"` // for which the generator had nothing to do but to look
+	Before        Reading       `json:"before"`
+	After         Reading       `json:"after"`
+	GeneratorCPUs []int         `json:"generator_cpus"` // affinity that the generator found itself with
+	SideAnswer    *Answer       `json:"witnessed,omitempty"`
 }
 
 // Latency summarises a histogram. Quantiles that the count cannot support are
@@ -140,9 +153,10 @@ type Thread struct {
 // Canary is a fixed piece of CPU work, done once on one CPU: what slows it
 // down slows down everything there.
 type Canary struct {
-	CPU           int           `json:"cpu"`
-	WallTime      time.Duration `json:"took_ns"` // from start to end
-	ThreadCPUTime time.Duration `json:"used_ns"` // CPU time of its own thread: less than Took when it had to wait for the CPU
+	CPU      int           `json:"cpu"`
+	WallTime time.Duration `json:"took_ns"` // from start to end
+	// CPU time of its own thread: less than Took when it had to wait for the CPU
+	ThreadCPUTime time.Duration `json:"used_ns"`
 	Idle          time.Duration `json:"idle_ns"` // for which its CPU had nothing to do meanwhile, to 10 ms
 }
 

@@ -10,12 +10,14 @@ type Calibration struct {
 	MeasuredAt time.Time      `json:"measured_at"`
 	Brief      bool           `json:"brief,omitempty"` // canaries and ceiling only, as a smoke run needs them
 
-	CeilingRPS        float64            `json:"ceiling_rps"`   // the generator's peak against a null server
-	SleepCost         time.Duration      `json:"sleep_cost_ns"` // CPU time that goes to nobody each time a server's CPU falls asleep and wakes
-	CanaryBaselines   []CanaryBaseline   `json:"canaries"`      // by CPU
-	SendLags          []SendLagBaseline  `json:"lags"`          // by offered rate, ascending
-	TrialCV           float64            `json:"trial_cv"`      // coefficient of variation of the peak between trials of one reference server
-	ServiceTimeChecks []ServiceTimeCheck `json:"readings"`      // by service time, ascending
+	CeilingRPS float64 `json:"ceiling_rps"` // the generator's peak against a null server
+	// CPU time that goes to nobody each time a server's CPU falls asleep and wakes
+	SleepCost       time.Duration     `json:"sleep_cost_ns"`
+	CanaryBaselines []CanaryBaseline  `json:"canaries"` // by CPU
+	SendLags        []SendLagBaseline `json:"lags"`     // by offered rate, ascending
+	// coefficient of variation of the peak between trials of one reference server
+	TrialCV           float64            `json:"trial_cv"`
+	ServiceTimeChecks []ServiceTimeCheck `json:"readings"` // by service time, ascending
 	KnownRatio        RatioCheck         `json:"ratio"`
 	Doubts            []string           `json:"doubts,omitempty"`
 

@@ -36,18 +36,30 @@ func Claims() []Claim {
 		{ID: "speed-2", Statement: "Running several processes makes Node faster."},
 		{ID: "speed-3", Statement: "Frequent callbacks are a bottleneck for Python."},
 		{ID: "scale-1", Statement: "Node scales vertically."},
-		{ID: "scale-2", Statement: "Node scales horizontally.",
-			MissingFeature: "it takes replicas behind a load balancer, which the lab does not start yet"},
+		{
+			ID: "scale-2", Statement: "Node scales horizontally.",
+			MissingFeature: "it takes replicas behind a load balancer, which the lab does not start yet",
+		},
 		{ID: "scale-3", Statement: "Node sustains high load."},
 		{ID: "scale-4", Statement: "Python scales worse because it lacks threads."},
-		{ID: "use-1", Statement: "Node suits real-time applications such as chat.",
-			MissingFeature: "it takes messages sent to many subscribers, over server-sent events or WebSocket, which the applications do not offer yet"},
-		{ID: "use-2", Statement: "Node suits data streaming.",
-			MissingFeature: "no scenario has a hypothesis about it yet; the scenario stream shows its figures"},
-		{ID: "use-3", Statement: "Python suits machine-learning back ends.",
-			MissingFeature: "it takes the same numeric inference in both runtimes, which the applications do not offer yet"},
-		{ID: "use-4", Statement: "Python is for applications without real-time updates.",
-			MissingFeature: "it takes what use-1 takes, beside a real-time SLO"},
+		{
+			ID: "use-1", Statement: "Node suits real-time applications such as chat.",
+			MissingFeature: "it takes messages sent to many subscribers, over server-sent events or WebSocket, " +
+				"which the applications do not offer yet",
+		},
+		{
+			ID: "use-2", Statement: "Node suits data streaming.",
+			MissingFeature: "no scenario has a hypothesis about it yet; the scenario stream shows its figures",
+		},
+		{
+			ID: "use-3", Statement: "Python suits machine-learning back ends.",
+			MissingFeature: "it takes the same numeric inference in both runtimes, which the applications do not " +
+				"offer yet",
+		},
+		{
+			ID: "use-4", Statement: "Python is for applications without real-time updates.",
+			MissingFeature: "it takes what use-1 takes, beside a real-time SLO",
+		},
 	}
 }
 

@@ -29,7 +29,10 @@ func TestExcerptWritesOutWhatATerminalWouldObey(t *testing.T) {
 }
 
 func TestAcceptsIsSuccessUnlessTheScriptSaysOtherwise(t *testing.T) {
-	for status, want := range map[int]bool{101: false, 199: false, 200: true, 204: true, 299: true, 300: false, 304: false, 404: false, 500: false} {
+	for status, want := range map[int]bool{
+		101: false, 199: false, 200: true, 204: true, 299: true, 300: false,
+		304: false, 404: false, 500: false,
+	} {
 		if got := (lab.Request{}).Accepts(status); got != want {
 			t.Errorf("%d: %v", status, got)
 		}

@@ -22,7 +22,8 @@ type Hypothesis struct {
 // ID names a hypothesis: "json: throughput_rps of node/single peak over
 // python/uvloop peak is higher".
 func (h Hypothesis) ID() string {
-	return fmt.Sprintf("%s: %s of %s over %s is %s", h.Scenario, h.Metric, h.Numerator, h.Denominator, h.Direction)
+	return fmt.Sprintf("%s: %s of %s over %s is %s", h.Scenario, h.Metric, h.Numerator, h.Denominator,
+		h.Direction)
 }
 
 // Arms are all that a hypothesis takes values of: two, or more where an arm is

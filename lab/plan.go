@@ -18,8 +18,9 @@ type Plan struct {
 	MaxRepeats int        `json:"repeats"` // disturbed trials that may be repeated, each once, in all
 	Pilots     []Pilot    `json:"pilots,omitempty"`
 
-	Hypotheses         []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
-	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`     // that a longer profile tests, or another choice
+	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
+	// that a longer profile tests, or another choice
+	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`
 	Controls           []Control    `json:"controls,omitempty"`
 
 	Layout       Layout   `json:"layout"`            // where a server is given one CPU
@@ -35,16 +36,18 @@ type Pilot struct {
 	Seed     uint64  `json:"seed"`
 	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not found yet
 	Problem  string  `json:"problem,omitempty"`  // why it could not be found
-	Doubt    string  `json:"doubt,omitempty"`    // why it may not be the peak: what disturbed it each time it was tried, or why it is a bound
+	// why it may not be the peak: what disturbed it each time it was tried, or why it is a bound
+	Doubt string `json:"doubt,omitempty"`
 }
 
 // Profile is how much time a run spends: the same protocol, more or less of it.
 type Profile struct {
-	Name           string        `json:"name"`
-	About          string        `json:"about"`
-	Blocks         int           `json:"blocks"`
-	RunAll         bool          `json:"whole,omitempty"` // of every scenario everything, and not only what a hypothesis needs
-	WarmUpMax      time.Duration `json:"warm_up_max_ns"`  // budget of a warm-up that never gets steady
+	Name   string `json:"name"`
+	About  string `json:"about"`
+	Blocks int    `json:"blocks"`
+	// of every scenario everything, and not only what a hypothesis needs
+	RunAll         bool          `json:"whole,omitempty"`
+	WarmUpMax      time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
 	PeakDuration   time.Duration `json:"peak_ns"`
 	SteadyDuration time.Duration `json:"steady_ns"`
 	TimeLimit      time.Duration `json:"limit_ns"` // repeats included; 0 means none
@@ -101,8 +104,9 @@ func (l Layout) AllCPUs() []int {
 
 // Topology is the CPUs that a cell may use, as seen from inside it.
 type Topology struct {
-	CPUs        []CPU          `json:"cpus"`   // only those in the affinity mask
-	CPUModel    string         `json:"model"`  // of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
+	CPUs []CPU `json:"cpus"` // only those in the affinity mask
+	// of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
+	CPUModel    string         `json:"model"`
 	Kernel      string         `json:"kernel"` // release
 	MemoryBytes int64          `json:"memory_bytes"`
 	Interfaces  []string       `json:"interfaces"` // network interfaces of the namespace
@@ -119,12 +123,16 @@ type Topology struct {
 // Conditions are what else sets a machine's speed, as far as it lets a container
 // see: empty is what it does not.
 type Conditions struct {
-	Governors      []string          `json:"governors,omitempty"`      // of the CPUs, each once: "performance", "schedutil"
-	Turbo          string            `json:"turbo,omitempty"`          // "on" or "off"
-	SMT            string            `json:"smt,omitempty"`            // as the kernel says it: "on", "off", "notsupported"
-	Power          string            `json:"power,omitempty"`          // "mains" or "battery"
-	Virtualisation string            `json:"virtualisation,omitempty"` // "KVM"; "none" where the CPU says that there is none
-	Mitigations    map[string]string `json:"mitigations,omitempty"`    // by vulnerability, those that the machine has
+	// of the CPUs, each once: "performance", "schedutil"
+	Governors []string `json:"governors,omitempty"`
+	Turbo     string   `json:"turbo,omitempty"` // "on" or "off"
+	// as the kernel says it: "on", "off", "notsupported"
+	SMT   string `json:"smt,omitempty"`
+	Power string `json:"power,omitempty"` // "mains" or "battery"
+	// "KVM"; "none" where the CPU says that there is none
+	Virtualisation string `json:"virtualisation,omitempty"`
+	// by vulnerability, those that the machine has
+	Mitigations map[string]string `json:"mitigations,omitempty"`
 }
 
 // Doubts are those of them that weaken figures.
@@ -134,7 +142,9 @@ func (c Conditions) Doubts() (doubts []string) {
 	}
 	for _, g := range c.Governors {
 		if g == "powersave" || g == "ondemand" || g == "conservative" {
-			doubts = append(doubts, fmt.Sprintf("the governor %s sets the CPUs' frequency by their load: what sleeps now and then is measured on a slower machine", g))
+			doubts = append(doubts,
+				fmt.Sprintf("the governor %s sets the CPUs' frequency by their load: what sleeps now and then is "+
+					"measured on a slower machine", g))
 		}
 	}
 	return doubts

@@ -35,15 +35,17 @@ type BaseImage struct {
 
 // Variant is a runtime in one configuration.
 type Variant struct {
-	Runtime     string            // "node"
-	Name        string            // unique within the runtime: "single"
-	About       string            // one line for people
-	Model       string            // worker model: "single"
-	Application string            // the runtime whose application it runs, as that says of itself: Runtime.Context
+	Runtime string // "node"
+	Name    string // unique within the runtime: "single"
+	About   string // one line for people
+	Model   string // worker model: "single"
+	// the runtime whose application it runs, as that says of itself: Runtime.Context
+	Application string
 	GIL         *bool             // whether Python's lock must be on; nil: whatever the server says
 	Command     []string          // the container's command
 	Env         map[string]string // added to the container's environment
-	Responder   bool              // one of the lab's own: under no contract, and whatever it is asked it answers the same
+	// one of the lab's own: under no contract, and whatever it is asked it answers the same
+	Responder bool
 }
 
 // twinSuffix is what the id of a twin has after that of its original.
@@ -83,12 +85,13 @@ type Identity struct {
 	Build          map[string]string `json:"build"`           // engine and library versions: {"v8": "..."}
 	Model          string            `json:"model"`           // worker model: "single"
 	Workers        int               `json:"workers"`         // processes that accept requests
-	Parallelism    int               `json:"parallelism"`     // parts of one request's CPU work that can run at once
-	GIL            *bool             `json:"gil"`             // true: on; false: off; null: the runtime has none
-	Backlog        int               `json:"backlog"`         // connections the listening socket may queue
-	KeepAliveS     float64           `json:"keep_alive_s"`    // seconds an idle connection is kept
-	AccessLog      bool              `json:"access_log"`      // whether requests are logged
-	Process        ProcessLimits     `json:"process"`
+	// parts of one request's CPU work that can run at once
+	Parallelism int           `json:"parallelism"`
+	GIL         *bool         `json:"gil"`          // true: on; false: off; null: the runtime has none
+	Backlog     int           `json:"backlog"`      // connections the listening socket may queue
+	KeepAliveS  float64       `json:"keep_alive_s"` // seconds an idle connection is kept
+	AccessLog   bool          `json:"access_log"`   // whether requests are logged
+	Process     ProcessLimits `json:"process"`
 }
 
 // ProcessLimits is what the kernel grants the process that answers, read by

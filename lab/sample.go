@@ -21,23 +21,24 @@ type GateResult struct {
 // Sample is one row of trials.csv: one measured phase of one trial with all
 // that is needed to judge it.
 type Sample struct {
-	RunID               string
-	Row                 int // its place in trials.csv, from 1
-	HostID              string
-	StartedAt           time.Time
-	Trial               Trial
-	Scenario            Scenario
-	Variant             Variant
-	Image               Image
-	Identity            Identity
-	Phase               Phase
-	Layout              Layout
-	ColdStart           *time.Duration // container start to the first answer at /identity
-	WarmUp              *AttackResult  // nil when the scenario has none
-	Attack              *AttackResult  // nil when the trial failed before it
-	ServerUsage         ServerUsage
-	Canaries            PhaseCanaries
-	DoubleConnections   *AttackResult  // a peak that left the server idle time: the same once more on twice the connections
+	RunID       string
+	Row         int // its place in trials.csv, from 1
+	HostID      string
+	StartedAt   time.Time
+	Trial       Trial
+	Scenario    Scenario
+	Variant     Variant
+	Image       Image
+	Identity    Identity
+	Phase       Phase
+	Layout      Layout
+	ColdStart   *time.Duration // container start to the first answer at /identity
+	WarmUp      *AttackResult  // nil when the scenario has none
+	Attack      *AttackResult  // nil when the trial failed before it
+	ServerUsage ServerUsage
+	Canaries    PhaseCanaries
+	// a peak that left the server idle time: the same once more on twice the connections
+	DoubleConnections   *AttackResult
 	Upstream            *UpstreamUsage // nil where the scenario has none
 	ServiceTimes        *ServiceTimes  // nil but for a reference server
 	Search              *Search        // nil but for a capacity

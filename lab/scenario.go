@@ -18,11 +18,13 @@ type Scenario struct {
 	Requests []Request `json:"requests"` // sent in turn, over and over
 	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
 	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
-	Cores    []int     `json:"cores"`    // CPUs that a server is given: each variant runs on each number of them, ascending
-	Upstream bool      `json:"upstream"` // whether servers call the lab's upstream while they answer
+	// CPUs that a server is given: each variant runs on each number of them, ascending
+	Cores    []int `json:"cores"`
+	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream while they answer
 
-	Hypotheses []Hypothesis      `json:"hypotheses,omitempty"`
-	Parameters map[string]string `json:"parameters,omitempty"` // by name, the values that the script was evaluated with
+	Hypotheses []Hypothesis `json:"hypotheses,omitempty"`
+	// by name, the values that the script was evaluated with
+	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
 // Request is one HTTP request of a scenario or of the contract.
@@ -112,16 +114,20 @@ const (
 
 // Phase is one stretch of load. How long it lasts is the profile's to say.
 type Phase struct {
-	Name                 string      `json:"name"` // unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
-	Kind                 PhaseKind   `json:"kind"`
-	Requests             []Request   `json:"requests,omitempty"`   // sent in turn instead of the scenario's
-	Connections          int         `json:"connections"`          // closed loop: how many; open loop: at most this many
-	RateRPS              float64     `json:"rate_rps,omitempty"`   // open loop: requests offered per second; at first, of a ramp and a search
-	ToRPS                float64     `json:"to_rps,omitempty"`     // ramp only: at last
-	PeakShare            *PeakShare  `json:"share,omitempty"`      // where the rate follows from a peak
-	Arrivals             Arrivals    `json:"arrivals,omitempty"`   // open loop
-	TimeoutS             float64     `json:"timeout_s,omitempty"`  // of one request
-	DeadlineS            float64     `json:"deadline_s,omitempty"` // open loop: answers within it are goodput; 0: there is none
+	// unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
+	Name     string    `json:"name"`
+	Kind     PhaseKind `json:"kind"`
+	Requests []Request `json:"requests,omitempty"` // sent in turn instead of the scenario's
+	// closed loop: how many; open loop: at most this many
+	Connections int `json:"connections"`
+	// open loop: requests offered per second; at first, of a ramp and a search
+	RateRPS   float64    `json:"rate_rps,omitempty"`
+	ToRPS     float64    `json:"to_rps,omitempty"`    // ramp only: at last
+	PeakShare *PeakShare `json:"share,omitempty"`     // where the rate follows from a peak
+	Arrivals  Arrivals   `json:"arrivals,omitempty"`  // open loop
+	TimeoutS  float64    `json:"timeout_s,omitempty"` // of one request
+	// open loop: answers within it are goodput; 0: there is none
+	DeadlineS            float64     `json:"deadline_s,omitempty"`
 	Objectives           []Objective `json:"objectives,omitempty"` // together the phase's SLO
 	ConnectionPerRequest bool        `json:"connection_per_request,omitempty"`
 }

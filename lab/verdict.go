@@ -4,21 +4,29 @@ package lab
 type Finding string
 
 const (
-	Supported    Finding = "supported"     // beyond the margin on the claim's side, in every configuration compared
-	Refuted      Finding = "refuted"       // beyond it on the other side, or inside it where the claim says that there is a difference
-	Depends      Finding = "depends"       // some configurations support, some refute
-	Inconclusive Finding = "inconclusive"  // undecided: too wide, too few, a control failed, or the run is not complete
-	NotEvaluated Finding = "not evaluated" // with the reason; never a pass
+	// Supported lies beyond the margin on the claim's side, in every configuration compared.
+	Supported Finding = "supported"
+	// Refuted lies beyond the margin on the other side, or inside it if the claim says that
+	// there is a difference.
+	Refuted Finding = "refuted"
+	// Depends has configurations that support and configurations that refute.
+	Depends Finding = "depends"
+	// Inconclusive is undecided: the interval is too wide, there are too few trials, a control
+	// failed, or the run is not complete.
+	Inconclusive Finding = "inconclusive"
+	// NotEvaluated comes with its reason and is never a pass.
+	NotEvaluated Finding = "not evaluated"
 )
 
 // Verdict is what a run says of one hypothesis. Numbers that there are none of
 // are nil.
 type Verdict struct {
 	Hypothesis
-	Blocks       int      // that have a value of every arm
-	Ratio        *float64 // numerator over denominator: the geometric mean over blocks
-	Low, High    *float64 // interval of the ratio at the level at which Holm tests it among the run's hypotheses, 95 % or more; nil on a side that a bound leaves open
-	PHolm        *float64 // one-sided, against the margin on the claim's side, adjusted by Holm; decides at Alpha
+	Blocks    int      // that have a value of every arm
+	Ratio     *float64 // numerator over denominator: the geometric mean over blocks
+	Low, High *float64 // interval of the ratio at the level at which Holm tests it among the run's hypotheses, 95 % or more; nil on a side that a bound leaves open
+	// one-sided, against the margin on the claim's side, adjusted by Holm; decides at Alpha
+	PHolm        *float64
 	PEquivalence *float64 // the larger of two one-sided tests that it lies within the margin, adjusted alike
 	PSignFlip    *float64 // the second opinion on what was found, by permutation of signs, not adjusted
 	Finding      Finding

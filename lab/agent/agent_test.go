@@ -86,13 +86,15 @@ func TestProbeDescribesTheCell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.CPUs) != 2 || len(got.CPUs[0].Siblings) != 2 || got.CPUs[0].Siblings[1] != 2 || len(got.CPUs[1].Siblings) != 1 {
+	if len(got.CPUs) != 2 || len(got.CPUs[0].Siblings) != 2 || got.CPUs[0].Siblings[1] != 2 ||
+		len(got.CPUs[1].Siblings) != 1 {
 		t.Errorf("CPUs %+v", got.CPUs)
 	}
 	if got.CPUs[0].Capacity != 1024 || got.CPUs[1].Capacity != 512 {
 		t.Errorf("capacities of %+v", got.CPUs)
 	}
-	if got.CPUModel != "Some CPU" || got.Kernel != "6.1" || got.Nofile != 20000 || got.MemoryBytes != 24681056*1024 {
+	if got.CPUModel != "Some CPU" || got.Kernel != "6.1" || got.Nofile != 20000 ||
+		got.MemoryBytes != 24681056*1024 {
 		t.Errorf("model %q, kernel %q, memory %d", got.CPUModel, got.Kernel, got.MemoryBytes)
 	}
 	if got.Sysctls["net.core.somaxconn"] != 4096 || got.Sysctls["net.ipv4.ip_local_port_range.last"] != 65535 {
@@ -239,7 +241,8 @@ func TestSideRequestIsAnsweredDuringAnAttack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.SideAnswer == nil || got.SideAnswer.Status != 200 || string(got.SideAnswer.Body) != fmt.Sprintf("after %d", after.Load()) {
+	if got.SideAnswer == nil || got.SideAnswer.Status != 200 ||
+		string(got.SideAnswer.Body) != fmt.Sprintf("after %d", after.Load()) {
 		t.Fatalf("witnessed %+v", got.SideAnswer)
 	}
 	if n := after.Load(); n == 0 || n >= got.Sent {
@@ -293,13 +296,15 @@ func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
 	c, _, _ := conversation(t)
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("ready")}
 	before := time.Now()
-	at, err := c.AwaitFirstAnswer(t.Context(), AwaitRequest{BaseURL: server.URL, Target: target, Timeout: time.Minute})
+	at, err := c.AwaitFirstAnswer(t.Context(),
+		AwaitRequest{BaseURL: server.URL, Target: target, Timeout: time.Minute})
 	if err != nil || n.Load() != 3 || at.Before(before.Add(-time.Second)) {
 		t.Errorf("at %v after %d requests, error %v", at, n.Load(), err)
 	}
 
 	target.Body = []byte("never")
-	_, err = c.AwaitFirstAnswer(t.Context(), AwaitRequest{BaseURL: server.URL, Target: target, Timeout: 20 * time.Millisecond})
+	_, err = c.AwaitFirstAnswer(t.Context(),
+		AwaitRequest{BaseURL: server.URL, Target: target, Timeout: 20 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), `"ready" instead of "never"`) {
 		t.Errorf("error %v does not say what the server answered", err)
 	}
@@ -349,7 +354,8 @@ func TestCheckTellsAnswersWithoutABody(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n")
+			_, _ = io.WriteString(c,
+				"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n")
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 			_, _ = in.ReadByte() // the connection stays open until the client ends it
 			_ = c.Close()
@@ -410,7 +416,8 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("changed my mind"))
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}
-	_, err := c.AwaitFirstAnswer(ctx, AwaitRequest{BaseURL: "http://127.0.0.1:1", Target: target, Timeout: time.Hour})
+	_, err := c.AwaitFirstAnswer(ctx,
+		AwaitRequest{BaseURL: "http://127.0.0.1:1", Target: target, Timeout: time.Hour})
 	if err == nil || err.Error() != "changed my mind" {
 		t.Errorf("error %v", err)
 	}
@@ -439,7 +446,8 @@ func TestLateReplyIsIgnored(t *testing.T) {
 		t.Errorf("%v, %v", sung, err)
 	}
 	go fmt.Fprint(cell, `{"id":4,"result":[]}`)
-	if _, err := c.RunCanaries(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(), "answered request 4 when 3 (canary) was asked") {
+	if _, err := c.RunCanaries(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(),
+		"answered request 4 when 3 (canary) was asked") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -453,7 +461,10 @@ func TestParseStat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := lab.CPUTime{ID: 1, Busy: 190 * clockTick, Idle: 90 * clockTick, Steal: 80 * clockTick, Interrupts: 130 * clockTick}
+	want := lab.CPUTime{
+		ID: 1, Busy: 190 * clockTick, Idle: 90 * clockTick, Steal: 80 * clockTick,
+		Interrupts: 130 * clockTick,
+	}
 	if len(got) != 2 || got[1] != want {
 		t.Errorf("read %+v, want the second to be %+v", got, want)
 	}
@@ -485,7 +496,8 @@ func TestSendStopsAfterThreeUnansweredRequests(t *testing.T) {
 	if asked.Load() != 6 {
 		t.Errorf("asked %d times, want 6", asked.Load())
 	}
-	if answers[2].Error != "" || !strings.Contains(answers[6].Error, "not asked") || !strings.Contains(answers[8].Error, "not asked") {
+	if answers[2].Error != "" || !strings.Contains(answers[6].Error,
+		"not asked") || !strings.Contains(answers[8].Error, "not asked") {
 		t.Errorf("answers %+v", answers)
 	}
 }

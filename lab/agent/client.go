@@ -105,7 +105,9 @@ func (c *Client) AwaitFirstAnswer(ctx context.Context, what AwaitRequest) (at ti
 
 // Send sends each request once and returns the answers in order. A request
 // that got no answer has its Error set.
-func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer, err error) {
+func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer,
+	err error,
+) {
 	packed, err := packRequests(requests)
 	if err != nil {
 		return nil, err

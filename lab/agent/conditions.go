@@ -62,7 +62,8 @@ func (m Machine) power() string {
 		case "Battery":
 			// That of a mouse says that it is the device's.
 			battery = battery || m.readText(path.Join(dir, "scope")) != "Device"
-			if m.readText(path.Join(dir, "status")) == "Discharging" && m.readText(path.Join(dir, "scope")) != "Device" {
+			if m.readText(path.Join(dir, "status")) == "Discharging" &&
+				m.readText(path.Join(dir, "scope")) != "Device" {
 				return "battery"
 			}
 		}
@@ -78,8 +79,19 @@ func (m Machine) power() string {
 
 // hypervisors are the makers that a virtual machine's firmware names.
 var hypervisors = []struct{ maker, name string }{
-	{"QEMU", "KVM"}, {"KVM", "KVM"}, {"Google", "KVM"}, {"Amazon EC2", "Nitro"}, {"Microsoft", "Hyper-V"}, {"VMware", "VMware"},
-	{"innotek", "VirtualBox"}, {"Xen", "Xen"}, {"Apple", "Apple Virtualization"}, {"Parallels", "Parallels"},
+	{"QEMU", "KVM"},
+	{"KVM", "KVM"},
+	{"Google", "KVM"},
+	{"Amazon EC2", "Nitro"},
+	{
+		"Microsoft",
+		"Hyper-V",
+	},
+	{"VMware", "VMware"},
+	{"innotek", "VirtualBox"},
+	{"Xen", "Xen"},
+	{"Apple", "Apple Virtualization"},
+	{"Parallels", "Parallels"},
 }
 
 // virtualisation is under whose hypervisor the machine runs.

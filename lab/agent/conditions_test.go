@@ -25,23 +25,29 @@ func TestConditions(t *testing.T) {
 				supply + "BAT0/type": "Battery", supply + "BAT0/status": "Discharging",
 				"proc/cpuinfo": "flags\t\t: fpu vme",
 			},
-			lab.Conditions{Governors: []string{"powersave"}, Turbo: "on", SMT: "on", Power: "battery", Virtualisation: "none"},
+			lab.Conditions{
+				Governors: []string{"powersave"}, Turbo: "on", SMT: "on", Power: "battery",
+				Virtualisation: "none",
+			},
 		},
 		"the same, plugged in": {
 			map[string]string{
-				supply + "AC/type": "Mains", supply + "AC/online": "1", supply + "BAT0/type": "Battery", supply + "BAT0/status": "Charging",
+				supply + "AC/type": "Mains", supply + "AC/online": "1", supply + "BAT0/type": "Battery", supply +
+					"BAT0/status": "Charging",
 				cpu + "intel_pstate/no_turbo": "1",
 			},
 			lab.Conditions{Power: "mains", Turbo: "off"},
 		},
 		"a desktop with a mouse": {
-			map[string]string{supply + "hid/type": "Battery", supply + "hid/scope": "Device", supply + "hid/status": "Discharging", cpu + "cpufreq/boost": "1"},
+			map[string]string{supply + "hid/type": "Battery", supply + "hid/scope": "Device", supply +
+				"hid/status": "Discharging", cpu + "cpufreq/boost": "1"},
 			lab.Conditions{Turbo: "on"},
 		},
 		"a virtual machine": {
 			map[string]string{
 				"proc/cpuinfo": "flags : fpu hypervisor", "sys/class/dmi/id/sys_vendor": "QEMU", "sys/class/dmi/id/product_name": "Standard PC",
-				cpu + "vulnerabilities/meltdown": "Not affected", cpu + "vulnerabilities/spectre_v2": "Mitigation: IBRS", cpu + "cpufreq/boost": "0",
+				cpu + "vulnerabilities/meltdown": "Not affected", cpu +
+					"vulnerabilities/spectre_v2": "Mitigation: IBRS", cpu + "cpufreq/boost": "0",
 				cpu + "cpu0/cpufreq/scaling_governor": "performance", cpu + "cpu1/cpufreq/scaling_governor": "schedutil",
 			},
 			lab.Conditions{
@@ -53,8 +59,11 @@ func TestConditions(t *testing.T) {
 			map[string]string{"proc/cpuinfo": "flags : hypervisor"},
 			lab.Conditions{Virtualisation: "a hypervisor that does not say its name"},
 		},
-		"Xen":  {map[string]string{"sys/hypervisor/type": "xen"}, lab.Conditions{Virtualisation: "xen"}},
-		"WSL2": {map[string]string{"proc/sys/kernel/osrelease": "5.15.90.1-microsoft-standard-WSL2"}, lab.Conditions{Virtualisation: "WSL2"}},
+		"Xen": {map[string]string{"sys/hypervisor/type": "xen"}, lab.Conditions{Virtualisation: "xen"}},
+		"WSL2": {
+			map[string]string{"proc/sys/kernel/osrelease": "5.15.90.1-microsoft-standard-WSL2"},
+			lab.Conditions{Virtualisation: "WSL2"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := fstest.MapFS{}
@@ -74,7 +83,10 @@ func TestConditions(t *testing.T) {
 }
 
 func TestConditionsDoubts(t *testing.T) {
-	if d := (lab.Conditions{Governors: []string{"performance"}, Power: "mains", Turbo: "on"}).Doubts(); len(d) != 0 {
+	if d := (lab.Conditions{
+		Governors: []string{"performance"}, Power: "mains",
+		Turbo: "on",
+	}).Doubts(); len(d) != 0 {
 		t.Errorf("doubts about a machine as one should be: %q", d)
 	}
 	if d := (lab.Conditions{Governors: []string{"powersave"}, Power: "battery"}).Doubts(); len(d) != 2 {

@@ -11,7 +11,8 @@ import (
 // kernel puts into the files that are read of them.
 func FuzzThread(f *testing.F) {
 	f.Add("2 (node) S 1 2 3 4 5 6 7 8 9 10 77 88 0 0", "voluntary_ctxt_switches:\t5\n", "node\x00server.js\x00")
-	f.Add("2 (a) R (b) ) S 1 2 3 4 5 6 7 8 9 10 77 88 0 0", "Name:\tvoluntary_ctxt_switches: 9\n", "/agent\x00serve\x00upstream\x00")
+	f.Add("2 (a) R (b) ) S 1 2 3 4 5 6 7 8 9 10 77 88 0 0", "Name:\tvoluntary_ctxt_switches: 9\n",
+		"/agent\x00serve\x00upstream\x00")
 	f.Fuzz(func(t *testing.T, stat, status, cmdline string) {
 		m := Machine{root: fstest.MapFS{
 			"proc/2/stat":          {Data: []byte(stat)},

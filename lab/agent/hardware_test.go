@@ -51,12 +51,19 @@ func TestModelsOfMachines(t *testing.T) {
 func TestHardwareTellsMachinesApart(t *testing.T) {
 	seen := map[string]string{}
 	for _, m := range []struct{ cpuinfo, vendor, product string }{
-		{"graviton2", "Amazon EC2", "c6g.large"}, {"graviton2", "Amazon EC2", "m6g.large"},
+		{"graviton2", "Amazon EC2", "c6g.large"},
+		{"graviton2", "Amazon EC2", "m6g.large"},
 		{"graviton3", "Amazon EC2", "c7g.large"},
-		{"graviton2", "", ""}, {"altra", "", ""}, // of one part, variant and revision
-		{"apple-m1-vm", "", ""}, {"apple-m2-vm", "", ""}, {"asahi-m1", "", ""},
-		{"raspberry-pi-4", "", ""}, {"raspberry-pi-5", "", ""}, {"with-a-model-name", "", ""},
-		{"epyc-vm", "", ""}, {"epyc-vm-of-another-family", "", ""},
+		{"graviton2", "", ""},
+		{"altra", "", ""}, // of one part, variant and revision
+		{"apple-m1-vm", "", ""},
+		{"apple-m2-vm", "", ""},
+		{"asahi-m1", "", ""},
+		{"raspberry-pi-4", "", ""},
+		{"raspberry-pi-5", "", ""},
+		{"with-a-model-name", "", ""},
+		{"epyc-vm", "", ""},
+		{"epyc-vm-of-another-family", "", ""},
 		{"epyc-vm", "QEMU", "Standard PC (Q35 + ICH9, 2009)"},
 	} {
 		model, facts := hardwareOf(t, m.cpuinfo, m.vendor, m.product)

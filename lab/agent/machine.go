@@ -24,19 +24,22 @@ const maxCPUCapacity = 1024
 
 // Machine reads the machine and the namespace that a process finds itself in.
 type Machine struct {
-	startedAt time.Time                         // when the process did, by the time of day
-	clock     func() (time.Time, time.Duration) // the time of day, and the time since by a clock that nobody sets
+	startedAt time.Time // when the process did, by the time of day
+	// the time of day, and the time since by a clock that nobody sets
+	clock func() (time.Time, time.Duration)
 
-	root          fs.FS // the file system from /, for /proc and /sys
-	affinity      func() ([]int, error)
-	processUsage  func() (time.Duration, int64, error) // CPU time of this process, and how often it gave up the CPU
+	root     fs.FS // the file system from /, for /proc and /sys
+	affinity func() ([]int, error)
+	// CPU time of this process, and how often it gave up the CPU
+	processUsage  func() (time.Duration, int64, error)
 	kernelRelease func() (string, error)
 	nofile        func() (int, error) // hard limit
 
-	pin         func(cpu int) error                  // the calling thread
-	threadTime  func() (time.Duration, error)        // CPU time of the calling thread
-	processTime func(pid int) (time.Duration, error) // CPU time of a process by its clock; nil where there is none
-	spool       string                               // folder where hits are kept
+	pin        func(cpu int) error           // the calling thread
+	threadTime func() (time.Duration, error) // CPU time of the calling thread
+	// CPU time of a process by its clock; nil where there is none
+	processTime func(pid int) (time.Duration, error)
+	spool       string // folder where hits are kept
 }
 
 // Topology describes the CPUs in this process's affinity mask, and the

@@ -14,7 +14,10 @@ func TestPackedRequestsAreTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var requests []lab.Request
 		for range rapid.IntRange(0, 4).Draw(t, "requests") {
-			r := lab.Request{Method: "POST", Path: rapid.String().Draw(t, "path"), Header: map[string]string{"a": "b"}, Background: rapid.Bool().Draw(t, "background")}
+			r := lab.Request{
+				Method: "POST", Path: rapid.String().Draw(t, "path"), Header: map[string]string{"a": "b"},
+				Background: rapid.Bool().Draw(t, "background"),
+			}
 			for range rapid.IntRange(0, 5).Draw(t, "parts") {
 				unit := rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(t, "unit")
 				r.Body = append(r.Body, bytes.Repeat(unit, rapid.IntRange(1, 3*byteRunSize).Draw(t, "times"))...)
@@ -45,7 +48,10 @@ func TestABodyOfOneLetterPacksSmall(t *testing.T) {
 
 func TestPackedAnswersAreTheSame(t *testing.T) {
 	answers := []lab.Answer{
-		{Status: 200, Header: map[string]string{"content-type": "text/plain"}, Body: bytes.Repeat([]byte("Hello, World!"), 100_000)},
+		{
+			Status: 200, Header: map[string]string{"content-type": "text/plain"},
+			Body: bytes.Repeat([]byte("Hello, World!"), 100_000),
+		},
 		{Error: "no answer"},
 	}
 	text, err := packAnswers(answers)

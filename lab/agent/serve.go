@@ -297,7 +297,8 @@ func sendRequest(ctx context.Context, client *http.Client, base string, r lab.Re
 	}
 	defer resp.Body.Close()
 	var body []byte
-	if resp.StatusCode != http.StatusSwitchingProtocols { // what follows is another protocol's, and may never end
+	// what follows is another protocol's, and may never end
+	if resp.StatusCode != http.StatusSwitchingProtocols {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBody+1))
 	}
 	if err == nil && len(body) > maxAnswerBody {

@@ -35,7 +35,8 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 	}
 	threads := []lab.Thread{
 		{PID: 10, TID: 10, CPU: 3 * time.Second},
-		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42}, {PID: 8, TID: 9, CPU: 20},
+		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42},
+		{PID: 8, TID: 9, CPU: 20},
 	}
 	if !slices.Equal(got.Threads, threads) {
 		t.Errorf("threads %+v, want %+v", got.Threads, threads)

@@ -98,7 +98,8 @@ func validateRate(a lab.Attack) error {
 	most := 0.0
 	for _, s := range a.Rate {
 		if s.FromRPS < 0 || s.ToRPS < 0 || s.Duration <= 0 {
-			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS, s.ToRPS, s.Duration)
+			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS,
+				s.ToRPS, s.Duration)
 		}
 		most = max(most, s.FromRPS, s.ToRPS)
 	}
@@ -200,7 +201,8 @@ func (s *steadinessDetector) addHit(elapsed time.Duration) bool {
 		mean += n / windowsNeeded
 	}
 	within := max(steadyTolerance*mean, 1)
-	return mean >= minWindowHits && !slices.ContainsFunc(last, func(n float64) bool { return math.Abs(n-mean) > within })
+	return mean >= minWindowHits && !slices.ContainsFunc(last,
+		func(n float64) bool { return math.Abs(n-mean) > within })
 }
 
 // newTargeter hands out the targets in turn. The transport sends the wire form

@@ -57,7 +57,8 @@ func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Sent != served.Load() || got.Succeeded != got.Sent || got.Failed != 0 {
-		t.Errorf("sent %d, succeeded %d, failed %d; the server answered %d", got.Sent, got.Succeeded, got.Failed, served.Load())
+		t.Errorf("sent %d, succeeded %d, failed %d; the server answered %d", got.Sent, got.Succeeded, got.Failed,
+			served.Load())
 	}
 	if got.Intended != got.Sent || got.Corrected != nil || got.SendLag != nil {
 		t.Error("a closed loop has no schedule: intended must equal sent, and nothing be corrected")
@@ -102,9 +103,13 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 			}
 			want := countHits(newSchedule(a), a.Duration)
 			if got.Intended != want || got.Sent != want || got.Succeeded != want {
-				t.Errorf("intended %d, sent %d, succeeded %d; the schedule has %d", got.Intended, got.Sent, got.Succeeded, want)
+				t.Errorf("intended %d, sent %d, succeeded %d; the schedule has %d", got.Intended, got.Sent, got.Succeeded,
+					want)
 			}
-			for name, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "send lag": got.SendLag} {
+			for name, l := range map[string]*lab.Latency{
+				"raw": got.Raw, "corrected": got.Corrected,
+				"send lag": got.SendLag,
+			} {
 				if l == nil || l.Count != want || len(l.HDR) == 0 {
 					t.Errorf("%s: %+v of %d hits", name, l, want)
 				}
@@ -184,7 +189,8 @@ func TestFirstByteComesBeforeTheLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Succeeded == 0 || got.FirstByte.Count != got.Sent || got.FirstByte.MeanMS >= got.Raw.MeanMS-25 {
-		t.Errorf("first byte after %.2f ms, last after %.2f ms, of %d hits", got.FirstByte.MeanMS, got.Raw.MeanMS, got.Sent)
+		t.Errorf("first byte after %.2f ms, last after %.2f ms, of %d hits", got.FirstByte.MeanMS, got.Raw.MeanMS,
+			got.Sent)
 	}
 }
 
@@ -193,10 +199,22 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 		name, reason string
 		handler      http.HandlerFunc
 	}{
-		{"other body", "body differs", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hellO")) }},
-		{"other status", "status 503 instead of 200", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }},
-		{"redirect", "status 302 instead of 200", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }},
-		{"no answer", "closed the connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{
+			"other body", "body differs",
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hellO")) },
+		},
+		{
+			"other status", "status 503 instead of 200",
+			func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		},
+		{
+			"redirect", "status 302 instead of 200",
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) },
+		},
+		{
+			"no answer", "closed the connection",
+			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Run(t.Context(), attackOn(answering(t, c.handler), lab.Peak), nil, nil)
@@ -302,7 +320,8 @@ func TestBucketsAddUp(t *testing.T) {
 		good += b.Succeeded
 	}
 	if len(got.Buckets) < 2 || sent != got.Sent || good != got.Succeeded {
-		t.Errorf("%d buckets with %d sent and %d succeeded, in all %d and %d", len(got.Buckets), sent, good, got.Sent, got.Succeeded)
+		t.Errorf("%d buckets with %d sent and %d succeeded, in all %d and %d", len(got.Buckets), sent, good,
+			got.Sent, got.Succeeded)
 	}
 }
 
@@ -367,7 +386,8 @@ func TestALaddersClientsComeOneAfterAnother(t *testing.T) {
 	// By Little's law so many clients are served as often as they are answered one
 	// after another, however slow the machine is.
 	if rounds := got.LadderRPS * got.Raw.MeanMS / 1000; rounds > 1.1*clients || rounds < clients/2 {
-		t.Errorf("%.1f per second at %.2f ms each is %.1f clients, want %d", got.LadderRPS, got.Raw.MeanMS, rounds, clients)
+		t.Errorf("%.1f per second at %.2f ms each is %.1f clients, want %d", got.LadderRPS, got.Raw.MeanMS, rounds,
+			clients)
 	}
 }
 

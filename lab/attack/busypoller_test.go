@@ -29,7 +29,10 @@ func (t *turns) stop() {}
 func TestIdlePollingCountsCyclesWithoutIO(t *testing.T) {
 	for _, step := range []bool{false, true} {
 		var steps atomic.Uint64
-		p := &busyPoller{epoch: time.Now(), ioSteps: &steps, cycle: &turns{10, &steps, step}, wake: make(chan struct{}, 1)}
+		p := &busyPoller{
+			epoch: time.Now(), ioSteps: &steps, cycle: &turns{10, &steps, step},
+			wake: make(chan struct{}, 1),
+		}
 		p.loop()
 		if (p.idle < 10*time.Millisecond) != step || step && p.idle > 0 {
 			t.Errorf("turns with a step %v: %v to spare", step, p.idle)
@@ -71,13 +74,17 @@ func TestAttackReportsIdlePolling(t *testing.T) {
 func TestSleepingGeneratorReportsNoIdlePolling(t *testing.T) {
 	a := attackOn(answering(t, hello), lab.Steady)
 	// The last hits are due long before the end, when a machine may stall.
-	a.Rate, a.SleepWhenIdle = []lab.Stage{{FromRPS: 50, ToRPS: 50, Duration: 200 * time.Millisecond}, {Duration: time.Second}}, true
+	a.Rate, a.SleepWhenIdle = []lab.Stage{
+		{FromRPS: 50, ToRPS: 50, Duration: 200 * time.Millisecond},
+		{Duration: time.Second},
+	}, true
 	a.Duration = 700 * time.Millisecond
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.IdlePolling != 0 || got.Succeeded == 0 || got.Failed > 0 || got.Sent != got.Intended {
-		t.Errorf("%v to spare, %d succeeded and %d failed of %d", got.IdlePolling, got.Succeeded, got.Failed, got.Intended)
+		t.Errorf("%v to spare, %d succeeded and %d failed of %d", got.IdlePolling, got.Succeeded, got.Failed,
+			got.Intended)
 	}
 }

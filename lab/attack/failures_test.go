@@ -30,18 +30,26 @@ func TestLatenciesAreOfSuccesses(t *testing.T) {
 			sent := due(seq)
 			switch {
 			case seq%2 == 0:
-				rec.add(answered(seq, exchangeReport{status: 200, sent: sent, firstByteAt: sent + slow/2, endAt: sent + slow}))
+				rec.add(answered(seq,
+					exchangeReport{status: 200, sent: sent, firstByteAt: sent + slow/2, endAt: sent + slow}))
 			case seq%8 == 1:
-				rec.add(&vegeta.Result{Seq: seq, URL: targetURL(0), Timestamp: rec.epoch.Add(sent), Latency: hung, Error: "timeout"})
+				rec.add(&vegeta.Result{
+					Seq: seq, URL: targetURL(0), Timestamp: rec.epoch.Add(sent), Latency: hung,
+					Error: "timeout",
+				})
 			default:
-				rec.add(answered(seq, exchangeReport{status: 503, sent: sent, firstByteAt: sent + fast, endAt: sent + fast}))
+				rec.add(answered(seq,
+					exchangeReport{status: 503, sent: sent, firstByteAt: sent + fast, endAt: sent + fast}))
 			}
 		}
 		got, err := rec.finish()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for what, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte} {
+		for what, l := range map[string]*lab.Latency{
+			"raw": got.Raw, "corrected": got.Corrected,
+			"first byte": got.FirstByte,
+		} {
 			want := slow
 			switch {
 			case what == "corrected" && !kind.IsOpenLoop():
@@ -52,14 +60,19 @@ func TestLatenciesAreOfSuccesses(t *testing.T) {
 			if l.Count != hits {
 				t.Errorf("%s, %s: of %d hits, want the %d that succeeded", name, what, l.Count, hits)
 			}
-			for q, ms := range map[string]float64{"p50": *l.P50MS, "p90": *l.P90MS, "p99": *l.P99MS, "mean": l.MeanMS, "max": l.MaxMS} {
+			for q, ms := range map[string]float64{
+				"p50": *l.P50MS, "p90": *l.P90MS, "p99": *l.P99MS, "mean": l.MeanMS,
+				"max": l.MaxMS,
+			} {
 				if want := milliseconds(int64(want)); ms < want*0.999 || ms > want*1.001 {
 					t.Errorf("%s, %s %s: %.3f ms, want %.3f", name, what, q, ms, want)
 				}
 			}
 		}
-		if f := got.Failures; f == nil || f.Count != hits || f.MaxMS < milliseconds(int64(hung)) || *f.P50MS > 0.11 {
-			t.Errorf("%s: failures are %+v, want %d of which the median took %v and the longest %v", name, f, hits, fast, hung)
+		if f := got.Failures; f == nil || f.Count != hits || f.MaxMS < milliseconds(int64(hung)) ||
+			*f.P50MS > 0.11 {
+			t.Errorf("%s: failures are %+v, want %d of which the median took %v and the longest %v", name, f, hits,
+				fast, hung)
 		}
 		for _, b := range got.Buckets {
 			if b.P50MS != nil && (*b.P50MS < 9.99 || *b.P50MS > 10.01) {

@@ -116,7 +116,9 @@ func (s server) work(random *rand.Rand, all []request, step time.Duration) (wait
 
 // workBatches has each worker serve its batch in turn, and take all that wait
 // when it has none left: as an event loop does that accepts until nobody waits.
-func workBatches(random *rand.Rand, all []request, batches [][]request, step time.Duration) (waiting, served []request) {
+func workBatches(random *rand.Rand, all []request, batches [][]request, step time.Duration) (waiting,
+	served []request,
+) {
 	waiting = all
 	for _, i := range random.Perm(len(batches)) {
 		if len(batches[i]) == 0 {
@@ -144,19 +146,39 @@ func TestLadderRate(t *testing.T) {
 		want float64
 	}{
 		{"one client, many rounds", server{clients: 1, need: 10 * ms, duration: 1000 * ms, serve: queue(1)}, 100},
-		{"one client, a round and a half", server{clients: 1, need: 660 * ms, duration: 1000 * ms, serve: queue(1)}, 1 / 0.66},
-		{"waiting, half of the duration", server{clients: 60, need: 500 * ms, duration: 1000 * ms, serve: parallel}, 120},
+		{
+			"one client, a round and a half",
+			server{clients: 1, need: 660 * ms, duration: 1000 * ms, serve: queue(1)},
+			1 / 0.66,
+		},
+		{
+			"waiting, half of the duration",
+			server{clients: 60, need: 500 * ms, duration: 1000 * ms, serve: parallel},
+			120,
+		},
 		{"waiting, a third", server{clients: 60, need: 340 * ms, duration: 1000 * ms, serve: parallel}, 60 / 0.34},
-		{"waiting, most of it", server{clients: 60, need: 900 * ms, duration: 1000 * ms, serve: parallel}, 60 / 0.9},
+		{
+			"waiting, most of it",
+			server{clients: 60, need: 900 * ms, duration: 1000 * ms, serve: parallel},
+			60 / 0.9,
+		},
 		{"a queue, many rounds", server{clients: 8, need: 5 * ms, duration: 1000 * ms, serve: queue(1)}, 200},
 		{"a queue, one round", server{clients: 30, need: 20 * ms, duration: 1000 * ms, serve: queue(1)}, 50},
 		{"a queue of two workers", server{clients: 32, need: 40 * ms, duration: 1500 * ms, serve: queue(2)}, 50},
 		{"sharing, many rounds", server{clients: 8, need: 5 * ms, duration: 1000 * ms, serve: sharing}, 200},
-		{"sharing, a round and a half", server{clients: 20, need: 20 * ms, duration: 1000 * ms, serve: sharing}, 50},
+		{
+			"sharing, a round and a half",
+			server{clients: 20, need: 20 * ms, duration: 1000 * ms, serve: sharing},
+			50,
+		},
 		{"a queue in random order", server{
 			clients: 32, need: 20 * ms, duration: 1500 * ms, serve: queue(1), random: true,
 		}, 50},
-		{"two workers that accept in batches", server{clients: 32, need: 20 * ms, duration: 1500 * ms, batches: 2}, 100},
+		{
+			"two workers that accept in batches",
+			server{clients: 32, need: 20 * ms, duration: 1500 * ms, batches: 2},
+			100,
+		},
 		{"two workers that accept in batches, few rounds", server{
 			clients: 32, need: 50 * ms, duration: 1500 * ms, batches: 2,
 		}, 40},

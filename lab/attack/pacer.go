@@ -19,12 +19,16 @@ type openPacer struct {
 
 	mu          sync.Mutex // Vegeta calls Pace from one goroutine, the recorder due from another
 	started     bool
-	attackStart time.Duration            // the attack's start
-	dueTimes    map[uint64]time.Duration // by hit number, of hits under way only: one may take as long as it likes
+	attackStart time.Duration // the attack's start
+	// by hit number, of hits under way only: one may take as long as it likes
+	dueTimes map[uint64]time.Duration
 }
 
 func newOpenPacer(s *schedule, d time.Duration, epoch time.Time, w waiter) *openPacer {
-	return &openPacer{schedule: s, duration: d, nextDue: s.next(), epoch: epoch, waiter: w, dueTimes: make(map[uint64]time.Duration)}
+	return &openPacer{
+		schedule: s, duration: d, nextDue: s.next(), epoch: epoch, waiter: w,
+		dueTimes: make(map[uint64]time.Duration),
+	}
 }
 
 // Pace waits until hit number hits is due. It waits itself instead of telling
@@ -86,7 +90,10 @@ type ladderPacer struct {
 // newLadderPacer has the clients come from a moment on, the first at once, each
 // by its connection.
 func newLadderPacer(t *transport, began, within time.Duration, w waiter) *ladderPacer {
-	p := &ladderPacer{readyClients: make(chan struct{}, len(t.conns)), allArrived: make(chan struct{}), waiter: w, isOver: t.ladder.isOver}
+	p := &ladderPacer{
+		readyClients: make(chan struct{}, len(t.conns)), allArrived: make(chan struct{}),
+		waiter: w, isOver: t.ladder.isOver,
+	}
 	go p.admitClients(t, began, within)
 	return p
 }

@@ -43,7 +43,10 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 
 func TestPacerNeverSendsEarly(t *testing.T) {
 	epoch := time.Now()
-	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 2000), "sleeping": pacing(2000, epoch, newTimerWaiter(epoch))} {
+	for name, p := range map[string]*openPacer{
+		"polling":  pacerAt(t, 2000),
+		"sleeping": pacing(2000, epoch, newTimerWaiter(epoch)),
+	} {
 		for k := range uint64(200) {
 			if _, stop := p.Pace(time.Since(p.epoch), k); stop {
 				t.Fatalf("%s: the pacer stopped by itself", name)
@@ -57,7 +60,10 @@ func TestPacerNeverSendsEarly(t *testing.T) {
 
 func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
 	epoch := time.Now()
-	for name, p := range map[string]*openPacer{"polling": pacerAt(t, 1.0/3600), "sleeping": pacing(1.0/3600, epoch, newTimerWaiter(epoch))} {
+	for name, p := range map[string]*openPacer{
+		"polling":  pacerAt(t, 1.0/3600),
+		"sleeping": pacing(1.0/3600, epoch, newTimerWaiter(epoch)),
+	} {
 		p.Pace(0, 0)
 		stopped := make(chan bool)
 		go func() {

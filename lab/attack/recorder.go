@@ -242,7 +242,10 @@ func (r *recorder) finish() (lab.AttackResult, error) {
 		from *hdrhistogram.Histogram
 		to   **lab.Latency
 	}{
-		{r.raw, &out.Raw}, {r.firstByte, &out.FirstByte}, {r.corrected, &out.Corrected}, {r.sendLags, &out.SendLag},
+		{r.raw, &out.Raw},
+		{r.firstByte, &out.FirstByte},
+		{r.corrected, &out.Corrected},
+		{r.sendLags, &out.SendLag},
 		{r.failures, &out.Failures},
 	} {
 		if h.from == nil || h.from.TotalCount() == 0 {

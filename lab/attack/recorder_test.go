@@ -54,7 +54,10 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 			name string
 			p    float64
 			got  *float64
-		}{{"p50", 0.5, got.Corrected.P50MS}, {"p90", 0.9, got.Corrected.P90MS}, {"p99", 0.99, got.Corrected.P99MS}, {"p99.9", 0.999, got.Corrected.P999MS}} {
+		}{{"p50", 0.5, got.Corrected.P50MS}, {"p90", 0.9, got.Corrected.P90MS}, {
+			"p99", 0.99,
+			got.Corrected.P99MS,
+		}, {"p99.9", 0.999, got.Corrected.P999MS}} {
 			rank := int(math.Ceil(q.p * float64(len(exact))))
 			// Where p times n is no integer, definitions differ by a rank;
 			// three significant digits are a thousandth.
@@ -98,7 +101,10 @@ func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
 		n          int
 		percentile float64
 		said       bool
-	}{{19, 50, false}, {20, 50, true}, {99, 90, false}, {100, 90, true}, {999, 99, false}, {1000, 99, true}, {9999, 99.9, false}, {10000, 99.9, true}} {
+	}{{19, 50, false}, {20, 50, true}, {99, 90, false}, {100, 90, true}, {999, 99, false}, {
+		1000, 99,
+		true,
+	}, {9999, 99.9, false}, {10000, 99.9, true}} {
 		h := newHistogram()
 		for range tt.n {
 			recordDuration(h, time.Millisecond)
@@ -110,7 +116,10 @@ func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
 }
 
 func TestExchangeReportRoundTrips(t *testing.T) {
-	want := exchangeReport{target: 3, status: 503, sent: 1, firstByteAt: 2, endAt: math.MaxInt64, bytesIn: 1 << 40, bodyDiffers: true}
+	want := exchangeReport{
+		target: 3, status: 503, sent: 1, firstByteAt: 2, endAt: math.MaxInt64,
+		bytesIn: 1 << 40, bodyDiffers: true,
+	}
 	var encoded [reportSize]byte
 	if got, ok := decodeReport(want.encode(encoded[:])); !ok || got != want {
 		t.Errorf("%+v became %+v", want, got)
@@ -143,7 +152,8 @@ func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
 		if h.Seq != uint64(i) {
 			t.Fatalf("hit %d has sequence number %d", i, h.Seq)
 		}
-		if h.Status != 200 || h.BytesIn != 5 || h.Error != "" || h.Latency <= 0 || h.FirstByte > h.Latency || h.SentAt.Before(got.StartedAt.Truncate(0)) {
+		if h.Status != 200 || h.BytesIn != 5 || h.Error != "" || h.Latency <= 0 || h.FirstByte > h.Latency ||
+			h.SentAt.Before(got.StartedAt.Truncate(0)) {
 			t.Fatalf("hit %+v of an attack from %v", h, got.StartedAt)
 		}
 	}
@@ -188,7 +198,10 @@ func TestBackgroundRequestsAreNotTimed(t *testing.T) {
 	if got.Sent != 3 || got.Succeeded != 2 || got.Failed != 1 {
 		t.Errorf("sent %d, succeeded %d, failed %d", got.Sent, got.Succeeded, got.Failed)
 	}
-	for name, l := range map[string]*lab.Latency{"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte} {
+	for name, l := range map[string]*lab.Latency{
+		"raw": got.Raw, "corrected": got.Corrected,
+		"first byte": got.FirstByte,
+	} {
 		if l.Count != 1 || l.MaxMS > 11 {
 			t.Errorf("%s: %d latencies, the longest %v ms", name, l.Count, l.MaxMS)
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 func TestConstantScheduleDoesNotDrift(t *testing.T) {
-	s := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(3)}) // an interval that no integer of nanoseconds holds
+	// an interval that no integer of nanoseconds holds
+	s := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(3)})
 	var last time.Duration
 	for range 3*3600 + 1 {
 		last = s.next()

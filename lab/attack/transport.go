@@ -91,7 +91,10 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.targets = append(t.targets, target{wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method, status: tg.Status, body: tg.Body})
+		t.targets = append(t.targets, target{
+			wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method,
+			status: tg.Status, body: tg.Body,
+		})
 	}
 	dialling := t.keepAlive
 	for range a.Connections {

@@ -109,19 +109,35 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 		method, answer, body string
 		status               int
 	}{
-		"content length":        {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
-		"longer than a buffer":  {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + long, long, 200},
-		"large head":            {"GET", "HTTP/1.1 200 OK\r\nX: " + long[:40_000] + "\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
-		"bare line feeds":       {"GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", 200},
-		"chunked":               {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n", "hello", 200},
-		"until close":           {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello", 200},
-		"HTTP/1.0":              {"GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello", 200},
-		"after 100 continue":    {"GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
-		"after 103 early hints": {"GET", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 200},
-		"204":                   {"GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 204},
-		"HEAD":                  {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "", 200},
-		"redirect":              {"GET", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", 302},
-		"307":                   {"GET", "HTTP/1.1 307 Temporary Redirect\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", 307},
+		"content length":       {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
+		"longer than a buffer": {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + long, long, 200},
+		"large head": {"GET", "HTTP/1.1 200 OK\r\nX: " + long[:40_000] +
+			"\r\nContent-Length: 5\r\n\r\nhello", "hello", 200},
+		"bare line feeds": {"GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", 200},
+		"chunked": {
+			"GET",
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n", "hello", 200,
+		},
+		"until close": {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello", 200},
+		"HTTP/1.0":    {"GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello", 200},
+		"after 100 continue": {
+			"GET",
+			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", 200,
+		},
+		"after 103 early hints": {
+			"GET",
+			"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 200,
+		},
+		"204":  {"GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 204},
+		"HEAD": {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "", 200},
+		"redirect": {
+			"GET", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "",
+			302,
+		},
+		"307": {
+			"GET",
+			"HTTP/1.1 307 Temporary Redirect\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "", 307,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
@@ -139,16 +155,29 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 
 func TestTransportSaysWhatIsWrongWithAnAnswer(t *testing.T) {
 	for name, c := range map[string]struct{ answer, want string }{
-		"nothing":             {"", "before it answered"},
-		"half a head":         {"HTTP/1.1 200 OK\r\nContent-Le", "within its answer"},
-		"half a body":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "within its answer"},
-		"half a chunk":        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "within its answer"},
-		"too much":            {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello again", "more than its answer"},
-		"too much, chunked":   {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nx", "more than its answer"},
-		"no HTTP":             {"SSH-2.0-OpenSSH\r\n\r\n", "malformed HTTP"},
-		"two lengths":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "Content-Length"},
-		"a head without end":  {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: 0123456789\r\n", 10_000), "larger than 64 KiB"},
-		"and without returns": {"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n" + strings.Repeat("X: 0123456789\n", 10_000), "larger than 64 KiB"},
+		"nothing":     {"", "before it answered"},
+		"half a head": {"HTTP/1.1 200 OK\r\nContent-Le", "within its answer"},
+		"half a body": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "within its answer"},
+		"half a chunk": {
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+			"within its answer",
+		},
+		"too much": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello again", "more than its answer"},
+		"too much, chunked": {
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nx",
+			"more than its answer",
+		},
+		"no HTTP": {"SSH-2.0-OpenSSH\r\n\r\n", "malformed HTTP"},
+		"two lengths": {
+			"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+			"Content-Length",
+		},
+		"a head without end": {
+			"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: 0123456789\r\n", 10_000),
+			"larger than 64 KiB",
+		},
+		"and without returns": {"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n" +
+			strings.Repeat("X: 0123456789\n", 10_000), "larger than 64 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
@@ -161,8 +190,17 @@ func TestTransportSaysWhatIsWrongWithAnAnswer(t *testing.T) {
 }
 
 func TestTransportComparesBodies(t *testing.T) {
-	for _, c := range []struct{ got, want string }{{"hello", "hellO"}, {"hello", "hello!"}, {"hello", "hell"}, {"", "x"}, {"x", ""}} {
-		for _, form := range []string{"Content-Length: %d\r\n\r\n%s", "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"} {
+	for _, c := range []struct{ got, want string }{
+		{"hello", "hellO"},
+		{"hello", "hello!"},
+		{"hello", "hell"},
+		{"", "x"},
+		{"x", ""},
+	} {
+		for _, form := range []string{
+			"Content-Length: %d\r\n\r\n%s",
+			"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+		} {
 			if c.got == "" && strings.HasPrefix(form, "Transfer") {
 				continue // an empty chunk is the last one
 			}
@@ -189,9 +227,11 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := <-requests
-		if got.Method != "POST" || got.RequestURI != "/echo?x=1" || got.ContentLength != 7 || got.Close != perRequest ||
+		if got.Method != "POST" || got.RequestURI != "/echo?x=1" || got.ContentLength != 7 ||
+			got.Close != perRequest ||
 			got.Header.Get("Content-Type") != "application/json" || got.Host == "" {
-			t.Errorf("the server read %s %s, %d bytes, close %v, %v", got.Method, got.RequestURI, got.ContentLength, got.Close, got.Header)
+			t.Errorf("the server read %s %s, %d bytes, close %v, %v", got.Method, got.RequestURI, got.ContentLength,
+				got.Close, got.Header)
 		}
 		for _, name := range []string{"X-Vegeta-Seq", "User-Agent", "Accept-Encoding"} {
 			if _, sent := got.Header[name]; sent {
@@ -205,7 +245,8 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 }
 
 func TestTransportNeverRetries(t *testing.T) {
-	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") // one answer a connection, then close
+	// one answer a connection, then close
+	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	tr := transportOn(t, url, "", nil)
 	var failed []bool
 	for range 4 {
@@ -260,7 +301,8 @@ func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
 			want = 5
 		}
 		if _, _, dialled := tr.counts(); connections.Load() != want || dialled != want {
-			t.Errorf("a connection for each request %v: %d connections, %d dialled, want %d", perRequest, connections.Load(), dialled, want)
+			t.Errorf("a connection for each request %v: %d connections, %d dialled, want %d", perRequest,
+				connections.Load(), dialled, want)
 		}
 	}
 }
@@ -287,7 +329,8 @@ func TestTransportTimesOut(t *testing.T) {
 					_, _ = c.Write([]byte(answer))
 				}
 			}()
-			tr := transportOn(t, "http://"+l.Addr().String(), "", func(a *lab.Attack) { a.Timeout = 50 * time.Millisecond })
+			tr := transportOn(t, "http://"+l.Addr().String(), "",
+				func(a *lab.Attack) { a.Timeout = 50 * time.Millisecond })
 			for range 2 { // the next hit is on a connection of its own
 				if _, err := hit(t, tr); err == nil || !strings.Contains(err.Error(), errTimeout.Error()) {
 					t.Errorf("a server that does not answer was waited for: %v", err)
@@ -470,7 +513,10 @@ func FuzzAnswer(f *testing.F) {
 		near, far := pair(t)
 		tr, err := newTransport(t.Context(), lab.Attack{
 			BaseURL: "http://127.0.0.1:1", Connections: 1, Timeout: time.Minute,
-			Targets: []lab.Target{{Request: lab.Request{Method: method, Path: "/"}, Status: want.status, Body: want.body}},
+			Targets: []lab.Target{{
+				Request: lab.Request{Method: method, Path: "/"}, Status: want.status,
+				Body: want.body,
+			}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -494,7 +540,8 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got.status != want.status || got.bodyDiffers || got.bytesIn != int64(len(want.body)) || tr.conns[0].closeAfter != want.close {
+		if got.status != want.status || got.bodyDiffers || got.bytesIn != int64(len(want.body)) ||
+			tr.conns[0].closeAfter != want.close {
 			t.Fatalf("transport: %+v, ends %v; net/http: %+v", got, tr.conns[0].closeAfter, want)
 		}
 	})
@@ -522,7 +569,8 @@ func readByNetHTTP(answer []byte, method string) (r reference) {
 		}
 		_, after := in.Peek(1)
 		return reference{
-			status: resp.StatusCode, close: resp.Close, body: body, err: err, whole: err == nil && errors.Is(after, io.EOF),
+			status: resp.StatusCode, close: resp.Close, body: body, err: err, whole: err == nil && errors.Is(after,
+				io.EOF),
 		}
 	}
 }

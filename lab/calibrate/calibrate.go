@@ -92,7 +92,10 @@ var (
 // moment are the caller's to add.
 func (c *Calibrator) Run(ctx context.Context, brief bool) (out lab.Calibration, err error) {
 	out.Brief = brief
-	steps := []func(context.Context, *lab.Calibration) error{c.calibrateCanaries, c.calibrateCeiling, c.calibrateSleepCost}
+	steps := []func(context.Context, *lab.Calibration) error{
+		c.calibrateCanaries, c.calibrateCeiling,
+		c.calibrateSleepCost,
+	}
 	if !brief {
 		steps = append(steps, c.calibrateSendLags, c.calibrateNoise, c.checkServiceTimes, c.checkKnownRatio)
 	}
@@ -124,7 +127,8 @@ func (c *Calibrator) calibrateCanaries(ctx context.Context, out *lab.Calibration
 		if round == maxCanaryRounds {
 			q := quiet[loose]
 			out.Doubts = append(out.Doubts, fmt.Sprintf(
-				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% over its median, so that disturbance below that goes unseen in a run's first trials",
+				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% over its median, so that disturbance "+
+					"below that goes unseen in a run's first trials",
 				q.CPU, 100*(float64(q.P99)/float64(q.Median)-1)))
 			return nil
 		}
@@ -190,7 +194,10 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 	c.Logf("sleep: %v of a server that waits", shortAttack)
 	return c.withResponder(ctx, c.Responders.WaitingServer, func(b ResponderCell) error {
 		r, err := b.Attack(ctx, c.openLoopAttack("sleep", sleepRate, shortAttack, lab.Poisson))
-		out.SleepCost = gate.EstimateSleepCost(lab.Sample{Attack: &r, Layout: c.Layout, SeparateIRQTime: out.SeparateIRQTime})
+		out.SleepCost = gate.EstimateSleepCost(lab.Sample{
+			Attack: &r, Layout: c.Layout,
+			SeparateIRQTime: out.SeparateIRQTime,
+		})
 		return err
 	})
 }
@@ -215,7 +222,8 @@ func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration
 				return err
 			}
 			if r.SendLag == nil || r.SendLag.P99MS == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile", r.Sent, r.Intended, rate)
+				return fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile",
+					r.Sent, r.Intended, rate)
 			}
 			out.SendLags = append(out.SendLags, lab.SendLagBaseline{
 				RateRPS: rate, SentRatio: float64(r.Sent) / float64(r.Intended),
@@ -267,7 +275,8 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 			if r.Corrected == nil || r.Corrected.P50MS == nil {
 				return fmt.Errorf("only %d requests were sent: too few for a median", r.Sent)
 			}
-			out.ServiceTimeChecks = append(out.ServiceTimeChecks, lab.ServiceTimeCheck{ServerP50MS: milliseconds(own), MeasuredP50MS: *r.Corrected.P50MS})
+			out.ServiceTimeChecks = append(out.ServiceTimeChecks,
+				lab.ServiceTimeCheck{ServerP50MS: milliseconds(own), MeasuredP50MS: *r.Corrected.P50MS})
 			return nil
 		})
 		if err != nil {
@@ -315,7 +324,8 @@ func (c *Calibrator) referenceVariant(known lab.Calibration, service time.Durati
 			perIteration = float64(q.Median) / float64(c.Responders.CanaryIterations)
 		}
 	}
-	return c.Responders.Reference(fmt.Sprintf("reference-%v", service), int(math.Round(float64(service)/perIteration)))
+	return c.Responders.Reference(fmt.Sprintf("reference-%v", service),
+		int(math.Round(float64(service)/perIteration)))
 }
 
 // measurePeak is one trial: throughput of a fresh server on a few connections.
@@ -346,12 +356,15 @@ func (c *Calibrator) withResponder(ctx context.Context, v lab.Variant, do func(R
 
 func (c *Calibrator) closedLoopAttack(name string, lasts time.Duration, connections int) lab.Attack {
 	return lab.Attack{
-		Name: "calibrate " + name, BaseURL: c.Responders.BaseURL, Kind: lab.Peak, Targets: []lab.Target{c.Responders.Target},
+		Name: "calibrate " +
+			name, BaseURL: c.Responders.BaseURL, Kind: lab.Peak, Targets: []lab.Target{c.Responders.Target},
 		Connections: connections, Duration: lasts, Timeout: requestTimeout,
 	}
 }
 
-func (c *Calibrator) openLoopAttack(name string, rate float64, lasts time.Duration, arrivals lab.Arrivals) lab.Attack {
+func (c *Calibrator) openLoopAttack(name string, rate float64, lasts time.Duration,
+	arrivals lab.Arrivals,
+) lab.Attack {
 	a := c.closedLoopAttack(name, lasts, openConnections)
 	a.Kind, a.Arrivals, a.Seed = lab.Steady, arrivals, 1
 	a.Rate = []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: lasts}}

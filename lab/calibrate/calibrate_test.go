@@ -138,10 +138,12 @@ func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond { // 1 s - 0.58 idle - 0.4 its own, 10 000 times
+	// 1 s - 0.58 idle - 0.4 its own, 10 000 times
+	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond {
 		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
 	}
-	if q := c.CanaryBaselines; len(q) != 2 || q[0].Median != 50*time.Millisecond || q[1].P99 != 60*time.Millisecond || q[0].N != canaryCount {
+	if q := c.CanaryBaselines; len(q) != 2 || q[0].Median != 50*time.Millisecond ||
+		q[1].P99 != 60*time.Millisecond || q[0].N != canaryCount {
 		t.Errorf("canaries %+v", c.CanaryBaselines)
 	}
 	var rates []float64
@@ -162,7 +164,8 @@ func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
 			t.Errorf("a reference server of %v ms: %+v", own, got)
 		}
 	}
-	if c.TrialCV > 1e-9 || c.KnownRatio.N != ratioPairs || c.KnownRatio.Expected != 1.1 || math.Abs(c.KnownRatio.Measured-1.1) > 1e-4 {
+	if c.TrialCV > 1e-9 || c.KnownRatio.N != ratioPairs || c.KnownRatio.Expected != 1.1 ||
+		math.Abs(c.KnownRatio.Measured-1.1) > 1e-4 {
 		t.Errorf("noise %v, ratio %+v", c.TrialCV, c.KnownRatio)
 	}
 	if r.open != 0 || len(c.Doubts) > 0 || c.Brief {
@@ -202,7 +205,8 @@ func TestABriefCalibrationIsWhatTheGatesNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.CanaryBaselines) != 2 || c.KnownRatio.N != 0 || r.opened != 2 {
+	if !c.Brief || c.CeilingRPS == 0 || c.SleepCost == 0 || len(c.CanaryBaselines) != 2 || c.KnownRatio.N != 0 ||
+		r.opened != 2 {
 		t.Errorf("%+v in %d cells", c, r.opened)
 	}
 }
@@ -245,7 +249,8 @@ func TestPeaksThatVaryAreDoubted(t *testing.T) {
 func TestAFailedStepClosesItsCell(t *testing.T) {
 	r := newRig()
 	r.broken = errors.New("the cell ended")
-	if _, err := calibrated(t, r, true); !errors.Is(err, r.broken) || !strings.Contains(err.Error(), "lab/null") {
+	if _, err := calibrated(t, r, true); !errors.Is(err, r.broken) || !strings.Contains(err.Error(),
+		"lab/null") {
 		t.Errorf("error %v", err)
 	}
 	if r.open != 0 {
@@ -261,10 +266,19 @@ var (
 func known() lab.Calibration {
 	return lab.Calibration{
 		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
-		CanaryBaselines:   []lab.CanaryBaseline{{CPU: 0, N: 40, Median: 50e6, P99: 54e6}, {CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6}},
-		SendLags:          []lab.SendLagBaseline{{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50MS: 0.113}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112}},
-		ServiceTimeChecks: []lab.ServiceTimeCheck{{ServerP50MS: 1, MeasuredP50MS: 1.12}, {ServerP50MS: 20, MeasuredP50MS: 20.3}},
-		KnownRatio:        lab.RatioCheck{N: 6, Expected: 1.1, Measured: 1.106},
+		CanaryBaselines: []lab.CanaryBaseline{
+			{CPU: 0, N: 40, Median: 50e6, P99: 54e6},
+			{CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6},
+		},
+		SendLags: []lab.SendLagBaseline{{
+			RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173,
+			CorrectedP50MS: 0.113,
+		}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112}},
+		ServiceTimeChecks: []lab.ServiceTimeCheck{
+			{ServerP50MS: 1, MeasuredP50MS: 1.12},
+			{ServerP50MS: 20, MeasuredP50MS: 20.3},
+		},
+		KnownRatio: lab.RatioCheck{N: 6, Expected: 1.1, Measured: 1.106},
 	}
 }
 
@@ -348,8 +362,11 @@ func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	for name, c := range map[string]lab.Calibration{
-		"full":  known(),
-		"brief": {Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000, CanaryBaselines: known().CanaryBaselines},
+		"full": known(),
+		"brief": {
+			Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000,
+			CanaryBaselines: known().CanaryBaselines,
+		},
 	} {
 		var out bytes.Buffer
 		if err := WriteText(&out, c); err != nil {
@@ -378,8 +395,10 @@ func TestTheNewestCalibrationIsAWholeOne(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 	for i, c := range []lab.Calibration{
-		{MeasuredAt: at, TrialCV: 0.01}, {MeasuredAt: at.Add(time.Hour), TrialCV: 0.02},
-		{MeasuredAt: at.Add(2 * time.Hour), Brief: true}, {MeasuredAt: at.Add(-time.Hour), TrialCV: 0.03},
+		{MeasuredAt: at, TrialCV: 0.01},
+		{MeasuredAt: at.Add(time.Hour), TrialCV: 0.02},
+		{MeasuredAt: at.Add(2 * time.Hour), Brief: true},
+		{MeasuredAt: at.Add(-time.Hour), TrialCV: 0.03},
 	} {
 		c.Key.Kernel = fmt.Sprint(i)
 		if err := s.Save(c); err != nil {

@@ -80,7 +80,8 @@ func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
 	for _, path := range paths {
 		var found stored
 		text, err := os.ReadFile(path)
-		if err != nil || json.Unmarshal(text, &found) != nil || found.Schema != schemaVersion || found.Calibration.Brief {
+		if err != nil || json.Unmarshal(text,
+			&found) != nil || found.Schema != schemaVersion || found.Calibration.Brief {
 			continue // it is somebody else's, or of no use here
 		}
 		if c := found.Calibration; c.MeasuredAt.After(newest.MeasuredAt) {

@@ -13,15 +13,19 @@ import (
 func WriteText(w io.Writer, c lab.Calibration) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
-	fmt.Fprintf(t, "  host\t%s\n  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.Host, c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
-	fmt.Fprintf(t, "generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
+	fmt.Fprintf(t, "  host\t%s\n  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.Host,
+		c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
+	fmt.Fprintf(t,
+		"generator\n  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
 	if len(c.SendLags) > 0 {
 		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")
 		for _, l := range c.SendLags {
-			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS, l.CorrectedP50MS)
+			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS,
+				l.CorrectedP50MS)
 		}
 	}
-	fmt.Fprintf(t, "host\n  cost of a sleep\t%.1f µs\tof CPU, each time a server has nothing to do\n", float64(c.SleepCost)/float64(time.Microsecond))
+	fmt.Fprintf(t, "host\n  cost of a sleep\t%.1f µs\tof CPU, each time a server has nothing to do\n",
+		float64(c.SleepCost)/float64(time.Microsecond))
 	interrupts := "charged to the threads that they interrupt"
 	if c.SeparateIRQTime {
 		interrupts = "charged to no thread, and so to nobody else"
@@ -39,9 +43,11 @@ func WriteText(w io.Writer, c lab.Calibration) error {
 		}
 	}
 	if c.KnownRatio.N > 0 {
-		fmt.Fprintf(t, "known ratio\ttrue\tread\terror\n  of CPU work\t%.3f\t%.3f\t%+.2f%%\tmedian of %d pairs of trials\n",
+		fmt.Fprintf(t,
+			"known ratio\ttrue\tread\terror\n  of CPU work\t%.3f\t%.3f\t%+.2f%%\tmedian of %d pairs of trials\n",
 			c.KnownRatio.Expected, c.KnownRatio.Measured, 100*(c.KnownRatio.Measured/c.KnownRatio.Expected-1), c.KnownRatio.N)
-		fmt.Fprintf(t, "noise\n  between trials\t%.2f%%\tcoefficient of variation of one reference server's peak\n", 100*c.TrialCV)
+		fmt.Fprintf(t, "noise\n  between trials\t%.2f%%\tcoefficient of variation of one reference server's peak\n",
+			100*c.TrialCV)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("printing the calibration: %w", err)

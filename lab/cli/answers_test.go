@@ -74,18 +74,22 @@ http.Server.prototype.emit = function (event, ...args) {
 func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
-	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string { return s + variantOf("clock", clock) })
+	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"),
+		func(s string) string { return s + variantOf("clock", clock) })
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(root, "scenarios", name+".star"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("typo", strings.NewReplacer(`get("/jsn")`, `get("/jsn"), get("/clock")`, "node/single", "node/clock").Replace(typo))
-	write("expected", strings.NewReplacer(`get("/jsn")`, `get("/jsn", expect = 404)`, `"typo"`, `"expected"`).Replace(typo))
+	write("typo",
+		strings.NewReplacer(`get("/jsn")`, `get("/jsn"), get("/clock")`, "node/single", "node/clock").Replace(typo))
+	write("expected",
+		strings.NewReplacer(`get("/jsn")`, `get("/jsn", expect = 404)`, `"typo"`, `"expected"`).Replace(typo))
 
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "--scenario", "typo")
-	if code != lab.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") || !strings.Contains(stdout, " passed\n") {
+	if code != lab.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") || !strings.Contains(stdout,
+		" passed\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{

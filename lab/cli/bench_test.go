@@ -73,7 +73,9 @@ func application(ctx context.Context, tb testing.TB, s *session, runtime string)
 }
 
 // inCell has a fresh server of a subject in a fresh cell.
-func (s *session) inCell(ctx context.Context, tb testing.TB, of subject, do func(c *cell, server experiment.Server)) {
+func (s *session) inCell(ctx context.Context, tb testing.TB, of subject,
+	do func(c *cell, server experiment.Server),
+) {
 	tb.Helper()
 	opened, err := s.cells().OpenCell(ctx, s.layout.Generator)
 	if err != nil {
@@ -155,7 +157,8 @@ func makeTools(ctx context.Context, b *testing.B, s *session) tools {
 			files[library] = library
 		}
 	}
-	result, err := s.engine.Client().ImageImport(ctx, client.ImageImportSource{Source: archive(b, files), SourceName: "-"},
+	result, err := s.engine.Client().ImageImport(ctx,
+		client.ImageImportSource{Source: archive(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})
 	if err != nil {
 		b.Fatal(err)
@@ -164,7 +167,8 @@ func makeTools(ctx context.Context, b *testing.B, s *session) tools {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if _, err := s.engine.Client().ImageRemove(context.Background(), toolsImage, client.ImageRemoveOptions{Force: true}); err != nil {
+		if _, err := s.engine.Client().ImageRemove(context.Background(), toolsImage,
+			client.ImageRemoveOptions{Force: true}); err != nil {
 			b.Error(err)
 		}
 	})
@@ -231,10 +235,14 @@ func (t tools) run(ctx context.Context, b *testing.B, shell string) string {
 	created, err := docker.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
 			Image: toolsImage, Cmd: []string{"/sh", "-c", shell}, User: "65533:65533",
-			Labels: map[string]string{"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": t.id, "io.runtime-lab.role": "bench"},
+			Labels: map[string]string{
+				"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": t.id,
+				"io.runtime-lab.role": "bench",
+			},
 		},
 		HostConfig: &container.HostConfig{
-			NetworkMode: container.NetworkMode("container:" + t.generator(ctx, b)), ReadonlyRootfs: true, CapDrop: []string{"ALL"},
+			NetworkMode: container.NetworkMode("container:" +
+				t.generator(ctx, b)), ReadonlyRootfs: true, CapDrop: []string{"ALL"},
 			SecurityOpt: []string{"no-new-privileges"}, Tmpfs: map[string]string{"/tmp": "size=512m,mode=1777"},
 			Resources: container.Resources{CpusetCpus: lab.CPUList(t.layout.Generator), PidsLimit: &limit},
 		},
@@ -243,20 +251,23 @@ func (t tools) run(ctx context.Context, b *testing.B, shell string) string {
 		b.Fatal(err)
 	}
 	defer func() {
-		if _, err := docker.ContainerRemove(context.WithoutCancel(ctx), created.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+		if _, err := docker.ContainerRemove(context.WithoutCancel(ctx), created.ID,
+			client.ContainerRemoveOptions{Force: true}); err != nil {
 			b.Error(err)
 		}
 	}()
 	if _, err := docker.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	wait := docker.ContainerWait(ctx, created.ID, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+	wait := docker.ContainerWait(ctx, created.ID,
+		client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	select {
 	case <-wait.Result:
 	case err := <-wait.Error:
 		b.Fatal(err)
 	}
-	logs, err := docker.ContainerLogs(ctx, created.ID, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+	logs, err := docker.ContainerLogs(ctx, created.ID,
+		client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -271,9 +282,12 @@ func (t tools) run(ctx context.Context, b *testing.B, shell string) string {
 var wrkRate = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
 
 // wrk is the throughput that wrk reaches.
-func (t tools) wrk(ctx context.Context, b *testing.B, of subject, connections int, lasts time.Duration) float64 {
+func (t tools) wrk(ctx context.Context, b *testing.B, of subject, connections int,
+	lasts time.Duration,
+) float64 {
 	b.Helper()
-	return t.number(b, wrkRate, t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s", connections, int(lasts.Seconds()), experiment.BaseURL, of.target.Request.Path)))
+	return t.number(b, wrkRate, t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s", connections,
+		int(lasts.Seconds()), experiment.BaseURL, of.target.Request.Path)))
 }
 
 var (
@@ -283,10 +297,14 @@ var (
 
 // vegeta runs the vegeta command, as fast as it can where rate is 0, and
 // returns how many requests it sent and its throughput.
-func (t tools) vegeta(ctx context.Context, b *testing.B, of subject, connections int, rate float64, lasts time.Duration) (sent, rps float64) {
+func (t tools) vegeta(ctx context.Context, b *testing.B, of subject, connections int, rate float64,
+	lasts time.Duration,
+) (sent, rps float64) {
 	b.Helper()
-	printed := t.run(ctx, b, fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d -duration=%v > /tmp/r; /vegeta report /tmp/r",
-		experiment.BaseURL, of.target.Request.Path, rate, connections, connections, connections, lasts))
+	printed := t.run(ctx, b,
+		fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d "+
+			"-duration=%v > /tmp/r; /vegeta report /tmp/r",
+			experiment.BaseURL, of.target.Request.Path, rate, connections, connections, connections, lasts))
 	return t.number(b, vegetaTotal, printed), t.number(b, vegetaServed, printed)
 }
 

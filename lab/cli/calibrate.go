@@ -107,7 +107,9 @@ func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, 
 	return i.lease.RunCanaries(ctx, cpus)
 }
 
-func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (calibrate.ResponderCell, error) {
+func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (calibrate.ResponderCell,
+	error,
+) {
 	c, err := i.cells().OpenCell(ctx, i.layout.Generator)
 	if err != nil {
 		return nil, err

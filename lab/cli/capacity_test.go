@@ -36,7 +36,10 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 				if _, err := b.MedianServiceTime(ctx); err != nil { // and forgets what was before
 					t.Fatal(err)
 				}
-				subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)}}
+				subject := lab.Sample{
+					Layout: s.layout, Phase: phase, Variant: reference.variant,
+					Trial: lab.Trial{Seed: uint64(attempt)},
+				}
 				var err error
 				if sample, err = e.MeasurePhase(ctx, subject, a, in, server, nil); err != nil {
 					t.Fatal(err)
@@ -53,11 +56,13 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 			if !ok || rps <= 0 || rps >= 1/service.Seconds() {
 				t.Errorf("capacity %v of a server that needs %v for a request", rps, service)
 			}
-			if text := sampleOutcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text, "/s, in ") {
+			if text := sampleOutcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text,
+				"/s, in ") {
 				t.Errorf("it prints as %q", text)
 			}
 			last := sample.Search.Steps[len(sample.Search.Steps)-1]
-			if last.Stage != lab.Confirmation || !last.SLOMet || last.OfferedRPS != rps || sample.Phase.RateRPS != rps {
+			if last.Stage != lab.Confirmation || !last.SLOMet || last.OfferedRPS != rps ||
+				sample.Phase.RateRPS != rps {
 				t.Errorf("the search ended with %+v", last)
 			}
 		})
@@ -77,7 +82,11 @@ func TestACapacityInAFewWords(t *testing.T) {
 	}{
 		{steps, lab.GateResult{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
 		{held, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
-		{held, lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"}, "capacity >= 4000/s, in 2 steps (censored: generator: busy)"},
+		{
+			held,
+			lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"},
+			"capacity >= 4000/s, in 2 steps (censored: generator: busy)",
+		},
 	} {
 		s := lab.Sample{Phase: lab.Phase{Kind: lab.Capacity}, Search: &lab.Search{Steps: c.steps}, Gate: c.gate}
 		if got := sampleOutcome(s); got != c.want {

@@ -43,7 +43,9 @@ type cell struct {
 	image lab.Image
 }
 
-func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (experiment.Server, error) {
+func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image,
+	cpus []int,
+) (experiment.Server, error) {
 	s, err := c.Cell.StartServer(ctx, v, image, cpus)
 	if s == nil {
 		return nil, err // not a nil *Server in the interface
@@ -55,7 +57,8 @@ func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstre
 	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
 	if err == nil {
 		live := lab.Target{Request: callsRequest, Status: http.StatusOK}
-		_, err = c.agent.AwaitFirstAnswer(ctx, agent.AwaitRequest{BaseURL: upstreamURL, Target: live, Timeout: responderTimeout})
+		_, err = c.agent.AwaitFirstAnswer(ctx,
+			agent.AwaitRequest{BaseURL: upstreamURL, Target: live, Timeout: responderTimeout})
 	}
 	if s == nil {
 		return nil, err // not a nil *upstream in the interface
@@ -86,8 +89,11 @@ func (u *upstream) Calls(ctx context.Context) (int64, error) {
 	return told.Count, nil
 }
 
-func (c *cell) AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error) {
-	at, err := c.agent.AwaitFirstAnswer(ctx, agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: patience})
+func (c *cell) AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time,
+	error,
+) {
+	at, err := c.agent.AwaitFirstAnswer(ctx,
+		agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: patience})
 	return at, c.addAgentOutput(err)
 }
 

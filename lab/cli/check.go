@@ -44,7 +44,10 @@ func (c *checkCommand) Run(a *app) error {
 		a.noteUnknownPaths(root, library, files)
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(mistakes...), Hint: "what a script can say is in scenarios/README.md"}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: errors.Join(mistakes...),
+		Hint: "what a script can say is in scenarios/README.md",
+	}
 }
 
 // noteUnknownPaths notes each path that scenarios ask for and that looks like a

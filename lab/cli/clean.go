@@ -65,12 +65,15 @@ func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("%s not removed: run %s is measuring on this engine", plural(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
+		Err: fmt.Errorf("%s not removed: run %s is measuring on this engine",
+			plural(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
 		Hint: "wait until it has ended, or stop it, and clean again",
 	}
 }
 
-func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder, root string) ([]image.StoredImage, error) {
+func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder,
+	root string,
+) ([]image.StoredImage, error) {
 	if c.Images {
 		return builder.List(a.ctx)
 	}

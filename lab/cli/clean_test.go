@@ -35,10 +35,12 @@ func (p *pretendEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p.asked != nil {
 			p.asked()
 		}
-		fmt.Fprintf(w, `[{"Id": "c1", "State": %q, "Created": %d, "Labels": {"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": "run-7", "io.runtime-lab.role": "lease"}}]`,
+		fmt.Fprintf(w,
+			`[{"Id": "c1", "State": %q, "Created": %d, "Labels": {"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": "run-7", "io.runtime-lab.role": "lease"}}]`,
 			p.lease, time.Now().Add(-time.Hour).Unix())
 	case strings.HasSuffix(path, "/images/json"):
-		fmt.Fprint(w, `[{"Id": "sha256:1", "RepoTags": ["runtime-lab/node:abc"], "Labels": {"io.runtime-lab.owner": "runtime-lab"}}]`)
+		fmt.Fprint(w,
+			`[{"Id": "sha256:1", "RepoTags": ["runtime-lab/node:abc"], "Labels": {"io.runtime-lab.owner": "runtime-lab"}}]`)
 	case strings.HasSuffix(path, "/_ping"):
 	default:
 		fmt.Fprint(w, `[]`)
@@ -80,9 +82,12 @@ func TestNoImageGoesWhileARunIsMeasuring(t *testing.T) {
 		use(t, engine)
 		code, _, stderr := labRun(t.Context(), "clean", "--images", "--root", filepath.Join("..", ".."))
 		if got := strings.Join(engine.removed, " "); code != c.code || got != c.removed {
-			t.Errorf("with a lease that is %s clean exits with %d and removes %q, want %d and %q\n%s", lease, code, got, c.code, c.removed, stderr)
+			t.Errorf("with a lease that is %s clean exits with %d and removes %q, want %d and %q\n%s", lease, code,
+				got, c.code, c.removed, stderr)
 		}
-		if c.code == lab.ExitFailed && !strings.Contains(stderr, "1 image was not removed: run run-7 is measuring on this engine\n  wait until it has ended, or stop it, and clean again") {
+		if c.code == lab.ExitFailed && !strings.Contains(stderr,
+			"1 image was not removed: run run-7 is measuring on this engine\n  wait until it has ended, or stop it, "+
+				"and clean again") {
 			t.Errorf("clean says\n%s", stderr)
 		}
 	}

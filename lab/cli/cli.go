@@ -124,7 +124,10 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "lab --help lists the commands, lab COMMAND --help its flags."}
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: err,
+			Hint: "lab --help lists the commands, lab COMMAND --help its flags.",
+		}
 	}
 	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root})
 }

@@ -85,11 +85,17 @@ func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []st
 // check reads what needs no file.
 func (c *compareCommand) check() ([]compare.DifferenceKind, error) {
 	if c.Threshold <= 0 || c.Threshold >= 1 {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("--threshold is %v, want more than 0 and less than 1", c.Threshold), Hint: "0.05 is 5 %"}
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("--threshold is %v, want more than 0 and less than 1", c.Threshold), Hint: "0.05 is 5 %",
+		}
 	}
 	if c.FailOn != "" && c.FailOn != failOnRegression {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{failOnRegression})),
-			Hint: "--fail-on regression exits with 3 when a line is worse"}
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{failOnRegression})),
+			Hint: "--fail-on regression exits with 3 when a line is worse",
+		}
 	}
 	return compare.ParseKinds(c.Ignore)
 }
@@ -97,7 +103,10 @@ func (c *compareCommand) check() ([]compare.DifferenceKind, error) {
 func (c *compareCommand) selection() (compare.Selection, error) {
 	switch {
 	case c.AllMetrics && len(c.Metric) > 0:
-		return compare.Selection{}, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("--all-metrics takes no --metric beside it"), Hint: "Leave out one of them."}
+		return compare.Selection{}, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  errors.New("--all-metrics takes no --metric beside it"), Hint: "Leave out one of them.",
+		}
 	case c.AllMetrics:
 		return compare.AllMetrics(), nil
 	case len(c.Metric) > 0:
@@ -194,10 +203,14 @@ func (c *compareCommand) checkFailOn(a *app, comparisons []compare.Comparison) e
 		}
 	}
 	if open > 0 {
-		a.messagef("%s could not be decided: of these it is not known whether they are worse", plural(open, "line", "lines"))
+		a.messagef("%s could not be decided: of these it is not known whether they are worse",
+			plural(open, "line", "lines"))
 	}
 	if len(worse) == 0 {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitFailOn, Err: fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"), strings.Join(worse, "\n  "))}
+	return &lab.Fault{
+		Code: lab.ExitFailOn,
+		Err:  fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"), strings.Join(worse, "\n  ")),
+	}
 }

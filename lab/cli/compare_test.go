@@ -24,7 +24,8 @@ func copied(t *testing.T, results, id string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), bytes.ReplaceAll(text, []byte(of), []byte(id)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.ReplaceAll(text, []byte(of), []byte(id)),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,10 +62,12 @@ func TestCompareLooksAtOtherRuns(t *testing.T) {
 	if err := c.Run(a); err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, "in 4 other runs of this host") {
+	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text,
+		"in 4 other runs of this host") {
 		t.Errorf("%s", out.String())
 	}
-	if text := messages.String(); strings.Count(text, "left out") != 1 || !strings.Contains(text, "left out of what runs differ by: reading 20261101T100000Z-0005: ") {
+	if text := messages.String(); strings.Count(text, "left out") != 1 || !strings.Contains(text,
+		"left out of what runs differ by: reading 20261101T100000Z-0005: ") {
 		t.Errorf("messages %q", text)
 	}
 }

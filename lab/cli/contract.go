@@ -136,7 +136,8 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 	}
 	if failed > 0 {
 		return &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New(plural(failed, "variant fails the contract", "variants fail the contract")),
+			Code: lab.ExitFailed, Err: errors.New(plural(failed, "variant fails the contract",
+				"variants fail the contract")),
 			Hint: "what every application must do is in runtimes/README.md",
 		}
 	}

@@ -35,7 +35,8 @@ func TestIntegrationTheContractChecksTheIdentity(t *testing.T) {
 			variantOf("short", fmt.Sprintf(misreport, `'"keep_alive_s":75', '"keep_alive_s":5 '`)) +
 			variantOf("cpus", fmt.Sprintf(misreport, `/"cpus_allowed":"\d"/, '"cpus_allowed":"x"'`))
 	})
-	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "node/short", "node/cpus")
+	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "node/short",
+		"node/cpus")
 	if code != lab.ExitFailed || !strings.Contains(stderr, "2 variants fail the contract") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}

@@ -74,13 +74,17 @@ func engineChecks(a *app, root string) []host.Check {
 		return []host.Check{failedCheck("engine", err)}
 	}
 	checks := []host.Check{
-		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s", facts.Kind, facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
+		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s", facts.Kind,
+			facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
 		cgroupCheck(facts, e.Local()),
 	}
 	if swept, err := e.Sweep(a.ctx); err != nil {
 		checks = append(checks, failedCheck("left-overs", err))
 	} else {
-		checks = append(checks, host.Check{Name: "left-overs", Status: host.OK, Detail: fmt.Sprintf("%d containers of dead runs removed", swept)})
+		checks = append(checks, host.Check{
+			Name: "left-overs", Status: host.OK,
+			Detail: fmt.Sprintf("%d containers of dead runs removed", swept),
+		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)
 	return append(checks, registryCheck(a, e, root))
@@ -92,7 +96,8 @@ func cgroupCheck(f engine.Facts, local bool) host.Check {
 	c := host.Check{Name: "cgroups", Status: host.OK, Detail: "version " + f.CgroupVersion}
 	if f.CgroupVersion == "2" && !local {
 		c.Status = host.Warn
-		c.Detail += ", on another machine: a server's peak memory cannot be read from here, and its column stays empty"
+		c.Detail += ", on another machine: a server's peak memory cannot be read from here, and its column stays " +
+			"empty"
 		c.Fix = "none is needed unless you compare memory"
 	}
 	return c
@@ -105,7 +110,8 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 	if err != nil {
 		return fail(err)
 	}
-	built, err := image.NewBuilder(e.Client(), image.Options{EngineIsRemote: !e.Local(), Version: version()}).EnsureAgent(a.ctx, program)
+	built, err := image.NewBuilder(e.Client(),
+		image.Options{EngineIsRemote: !e.Local(), Version: version()}).EnsureAgent(a.ctx, program)
 	if err != nil {
 		return fail(err)
 	}
@@ -123,12 +129,16 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 	if err != nil {
 		return fail(err)
 	}
-	checks = append(checks, host.Check{Name: "cell", Status: host.OK, Detail: fmt.Sprintf("interfaces %s; %s, kernel %s", strings.Join(topology.Interfaces, ", "), topology.CPUModel, topology.Kernel)})
+	checks = append(checks,
+		host.Check{Name: "cell", Status: host.OK, Detail: fmt.Sprintf("interfaces %s; %s, kernel %s",
+			strings.Join(topology.Interfaces, ", "), topology.CPUModel, topology.Kernel)})
 	if topology.Nofile < engine.Nofile {
 		checks = append(checks, host.Check{
 			Name: "nofile", Status: host.Warn,
-			Detail: fmt.Sprintf("containers may have only %d open files instead of %d", topology.Nofile, engine.Nofile),
-			Fix:    "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is started) and restart it",
+			Detail: fmt.Sprintf("containers may have only %d open files instead of %d", topology.Nofile,
+				engine.Nofile),
+			Fix: "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is " +
+				"started) and restart it",
 		})
 	}
 	quota, err := quotasHere(a.ctx, e, session, lease, topology.CPUs)
@@ -140,7 +150,9 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 
 // quotasHere looks for CPU quotas above the engine's containers. Canaries would disturb who
 // measures, and are left out then.
-func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease singer, cpus []lab.CPU) (c host.Check, err error) {
+func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease singer,
+	cpus []lab.CPU,
+) (c host.Check, err error) {
 	quotas, known, err := r.Quotas(ctx)
 	if err != nil {
 		return c, err
@@ -157,8 +169,10 @@ func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease sing
 func conditionsCheck(c lab.Conditions) host.Check {
 	told := func(name, value string) string { return name + " " + cmp.Or(value, "not to be seen from here") }
 	check := host.Check{Name: "conditions", Status: host.OK, Detail: strings.Join([]string{
-		told("governor", strings.Join(c.Governors, ", ")), told("turbo", c.Turbo), told("SMT", c.SMT), told("power", c.Power),
-		told("virtualisation", c.Virtualisation), fmt.Sprintf("%s mitigated or open", plural(len(c.Mitigations), "vulnerability", "vulnerabilities")),
+		told("governor", strings.Join(c.Governors, ", ")), told("turbo", c.Turbo), told("SMT", c.SMT), told("power",
+			c.Power),
+		told("virtualisation", c.Virtualisation), fmt.Sprintf("%s mitigated or open",
+			plural(len(c.Mitigations), "vulnerability", "vulnerabilities")),
 	}, "; ")}
 	if doubts := c.Doubts(); len(doubts) > 0 {
 		check.Status = host.Warn
@@ -173,7 +187,11 @@ func layoutCheck(t lab.Topology) host.Check {
 	if err != nil {
 		return failedCheck("layout", err)
 	}
-	c := host.Check{Name: "layout", Status: host.OK, Detail: fmt.Sprintf("generator and lab on CPU %s, server on CPU %s", lab.CPUList(layout.Generator), lab.CPUList(layout.Server))}
+	c := host.Check{
+		Name: "layout", Status: host.OK,
+		Detail: fmt.Sprintf("generator and lab on CPU %s, server on CPU %s", lab.CPUList(layout.Generator),
+			lab.CPUList(layout.Server)),
+	}
 	if len(layout.Doubts) > 0 {
 		c.Status = host.Warn
 		c.Detail += "; " + strings.Join(layout.Doubts, "; ")
@@ -199,8 +217,9 @@ func registryCheck(a *app, e *engine.Engine, root string) host.Check {
 	if err := e.CheckInRegistry(ctx, official); err != nil {
 		return host.Check{
 			Name: "registry", Status: host.Warn,
-			Detail: fmt.Sprintf("%s cannot be had from here: stand-ins made of Debian packages take the place of official images", official),
-			Fix:    "give the engine a way to its registry (proxy, mirror), or load the official images into it",
+			Detail: fmt.Sprintf("%s cannot be had from here: stand-ins made of Debian packages take the place of "+
+				"official images", official),
+			Fix: "give the engine a way to its registry (proxy, mirror), or load the official images into it",
 		}
 	}
 	return host.Check{Name: "registry", Status: host.OK, Detail: "official images can be pulled"}

@@ -15,7 +15,8 @@ func TestDoctorWarnsOnlyOfUnreadablePeakMemory(t *testing.T) {
 		local   bool
 		want    host.Status
 	}{{"1", true, host.OK}, {"1", false, host.OK}, {"2", true, host.OK}, {"2", false, host.Warn}} {
-		if got := cgroupCheck(engine.Facts{CgroupVersion: c.version}, c.local); got.Status != c.want || (got.Fix != "") != (c.want == host.Warn) {
+		if got := cgroupCheck(engine.Facts{CgroupVersion: c.version},
+			c.local); got.Status != c.want || (got.Fix != "") != (c.want == host.Warn) {
 			t.Errorf("cgroups %s, local %v: %+v", c.version, c.local, got)
 		}
 	}

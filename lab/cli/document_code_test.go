@@ -306,7 +306,8 @@ func tableOfProfiles() string {
 		if p.TimeLimit > 0 {
 			limit = p.TimeLimit.String()
 		}
-		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.PeakDuration, p.SteadyDuration, limit)
+		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.PeakDuration,
+			p.SteadyDuration, limit)
 	}
 	return b.String()
 }

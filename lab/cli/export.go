@@ -34,15 +34,21 @@ func (c *exportCommand) Run(a *app) error {
 	dirs, err := c.dirs(a)
 	switch {
 	case !c.Benchfmt && !c.Twins:
-		return &lab.Fault{Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"),
-			Hint: "formats: --benchfmt, the Go benchmark format, for benchstat; --twins, pair,block,a,b, for lab simulate"}
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"),
+			Hint: "formats: --benchfmt, the Go benchmark format, for benchstat; --twins, pair,block,a,b, for lab " +
+				"simulate",
+		}
 	case err != nil:
 		return err
 	case c.Twins:
 		return exportTwins(a, dirs)
 	case len(dirs) > 1:
-		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("exporting: %d runs in one benchmark file would be taken for one", len(dirs)),
-			Hint: "write a file for each run, and give benchstat all of them"}
+		return &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("exporting: %d runs in one benchmark file would be taken for one", len(dirs)),
+			Hint: "write a file for each run, and give benchstat all of them",
+		}
 	}
 	return benchmarks(a, dirs[0])
 }
@@ -82,7 +88,8 @@ func benchmarks(a *app, dir string) error {
 		a.messagef("doubt: %s", doubt)
 	}
 	if left > 0 {
-		a.messagef("%s left out: what is no valid figure, or a bound, is none that benchstat could judge", plural(left, "row", "rows"))
+		a.messagef("%s left out: what is no valid figure, or a bound, is none that benchstat could judge",
+			plural(left, "row", "rows"))
 	}
 	return nil
 }
@@ -107,7 +114,8 @@ func exportTwins(a *app, dirs []string) error {
 			}
 			if twins := verdict.ArmValues(h, run.Rows); len(twins.A) > 0 {
 				all.Pairs = append(all.Pairs, twins)
-				what := fmt.Sprintf("%s of %s and %s, %s on host %s", h.Metric, h.Numerator, h.Denominator, h.Scenario, run.Info.Host.ID)
+				what := fmt.Sprintf("%s of %s and %s, %s on host %s", h.Metric, h.Numerator, h.Denominator, h.Scenario,
+					run.Info.Host.ID)
 				runs[what] = append(runs[what], run.Info.RunID)
 			}
 		}
@@ -116,8 +124,10 @@ func exportTwins(a *app, dirs []string) error {
 		}
 	}
 	if len(all.Pairs) == 0 {
-		return &lab.Fault{Code: lab.ExitFailed, Err: errors.New("exporting: no run has arms that do not differ"),
-			Hint: "smoke measures none: make lab PROFILE=quick"}
+		return &lab.Fault{
+			Code: lab.ExitFailed, Err: errors.New("exporting: no run has arms that do not differ"),
+			Hint: "smoke measures none: make lab PROFILE=quick",
+		}
 	}
 	all.Origin = recordingOrigin(runs)
 	return all.Write(a.Out)
@@ -146,7 +156,10 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 	}
 	w := benchfmt.NewWriter(out)
 	for _, m := range exportedMetrics() {
-		unit := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: m.Name, Key: "better"}, OrigUnit: m.Name, Value: string(m.Better)}
+		unit := &benchfmt.UnitMetadata{
+			UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: m.Name, Key: "better"},
+			OrigUnit:        m.Name, Value: string(m.Better),
+		}
 		if err := w.Write(unit); err != nil {
 			return 0, nil, err
 		}
@@ -187,7 +200,10 @@ func exportedMetrics() []metric.Metric { return compare.AllMetrics().Metrics() }
 // benchConfigColumns is the columns by which benchstat keeps results apart: what they
 // differ in is not of the same thing. The run is not one of them, for two runs are
 // what it is to compare.
-var benchConfigColumns = []string{"host_id", "scenario_sha256", "parameters", "runtime_version", "content_sha256", "base_origin"}
+var benchConfigColumns = []string{
+	"host_id", "scenario_sha256", "parameters", "runtime_version",
+	"content_sha256", "base_origin",
+}
 
 // benchmarkOf is a row as a benchmark's result: false for one that is not valid.
 func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
@@ -216,7 +232,8 @@ func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 func benchmarkName(row metric.Row) benchfmt.Name {
 	cpus, _ := row.Int("server_cpus")
 	first, size := utf8.DecodeRuneInString(row.Text("scenario"))
-	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d", unicode.ToUpper(first), escapeNamePart(row.Text("scenario")[size:]),
+	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d", unicode.ToUpper(first),
+		escapeNamePart(row.Text("scenario")[size:]),
 		escapeNamePart(row.Text("variant")), escapeNamePart(row.Text("phase")), cpus)
 }
 

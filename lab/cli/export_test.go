@@ -36,7 +36,8 @@ func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 				continue
 			}
 			value, ok := rec.Value(unit)
-			if !ok || rec.Iters <= 0 || rec.GetConfig("host_id") != "h0000000001" || rec.GetConfig("runtime_version") != "24.21.0" {
+			if !ok || rec.Iters <= 0 || rec.GetConfig("host_id") != "h0000000001" ||
+				rec.GetConfig("runtime_version") != "24.21.0" {
 				t.Errorf("result %+v", rec)
 			}
 			values = append(values, value)

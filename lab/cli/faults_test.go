@@ -51,19 +51,28 @@ var faulty = map[string]struct {
 	"exits":   {`process.exit(4)`, failsWith("the server exited with code 4")},
 	"hangs":   {`for (;;);`, goesWrong},
 	"garbage": {`response.socket.end('what do you want from me\r\n\r\n'); return true`, goesWrong},
-	"cuts": {`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
-		goesWrong},
+	"cuts": {
+		`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
+		goesWrong,
+	},
 	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, failsFast},
-	"hungry":  {`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`, failsWith("killed for memory")},
-	"forks": {`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
+	"hungry": {
+		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`,
+		failsWith("killed for memory"),
+	},
+	"forks": {
+		`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
 		func(peak, _ metric.Row) string {
 			return unless(peak.Text("validity") != "", "there is no row")
-		}},
-	"fills": {`if (asked === 2001) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
+		},
+	},
+	"fills": {
+		`if (asked === 2001) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
 		func(peak, _ metric.Row) string {
 			mib, _ := peak.Float("memory_peak_mib")
 			return unless(mib > 60, "what it wrote is not in its memory: %.0f MiB", mib)
-		}},
+		},
+	},
 }
 
 func unless(right bool, format string, args ...any) string {
@@ -75,7 +84,8 @@ func unless(right bool, format string, args ...any) string {
 
 func failsWith(reason string) func(peak, steady metric.Row) string {
 	return func(peak, _ metric.Row) string {
-		return unless(peak.Text("validity") == string(lab.Failed) && strings.Contains(peak.Text("validity_reason"), reason),
+		return unless(peak.Text("validity") == string(lab.Failed) &&
+			strings.Contains(peak.Text("validity_reason"), reason),
 			"its peak is %s (%s), want failed: %s", peak.Text("validity"), peak.Text("validity_reason"), reason)
 	}
 }
@@ -87,7 +97,8 @@ func goesWrong(peak, steady metric.Row) string {
 	if errors == 0 {
 		return "its peak has no errors"
 	}
-	return unless(steady.Text("validity") == string(lab.Failed) && strings.Contains(steady.Text("validity_reason"), "succeeded"),
+	return unless(steady.Text("validity") == string(lab.Failed) &&
+		strings.Contains(steady.Text("validity_reason"), "succeeded"),
 		"what follows is %s (%s), want failed", steady.Text("validity"), steady.Text("validity_reason"))
 }
 
@@ -99,7 +110,8 @@ func failsFast(peak, steady metric.Row) string {
 		sent, _ := r.Int("requests")
 		failed, known := r.Int("failed_requests")
 		if !known || math.Abs(ratio-float64(failed)/float64(sent)) > 1e-6 || failed == 0 {
-			return fmt.Sprintf("%d of %d requests failed in %s, which is no ratio of %v", failed, sent, r.Text("phase"), ratio)
+			return fmt.Sprintf("%d of %d requests failed in %s, which is no ratio of %v", failed, sent,
+				r.Text("phase"), ratio)
 		}
 		if _, known := r.Float("latency_failed_p50_ms"); !known {
 			return "its failures have no latency of their own"
@@ -120,7 +132,8 @@ func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
 		names = append(names, name)
 		variants += variantOf(name, fmt.Sprintf(fault, f.code))
 	}
-	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string { return s + variants })
+	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"),
+		func(s string) string { return s + variants })
 	onOneVariant(t, root, "[peak(connections = 16, timeout = 2), steady(rate = 200, timeout = 2)]")
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single"]`, `["node/`+strings.Join(names, `", "node/`)+`"]`, 1)
@@ -183,7 +196,8 @@ func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id 
 }
 
 func pinned(ctx context.Context, c *client.Client, role string) (id string) {
-	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.role="+role)})
+	listed, err := c.ContainerList(ctx,
+		client.ContainerListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.role="+role)})
 	if err != nil {
 		return ""
 	}
@@ -292,7 +306,8 @@ func start(t *testing.T, daemon host.Daemon) {
 // copyImages copies the lab's tagged images from one engine to another.
 func copyImages(t *testing.T, from, to *client.Client) {
 	t.Helper()
-	listed, err := from.ImageList(t.Context(), client.ImageListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.owner=runtime-lab")})
+	listed, err := from.ImageList(t.Context(),
+		client.ImageListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.owner=runtime-lab")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,8 +374,10 @@ func expectResumed(t *testing.T, root string, cut *record.StoredRun, ended int) 
 		t.Fatalf("resuming: exit code %d\n%s", code, stderr)
 	}
 	whole := latest(t, root)
-	if whole.Info.RunID != cut.Info.RunID || whole.Info.State != record.Done || len(whole.Rows) <= ended || len(cut.Rows) < ended {
-		t.Fatalf("run %s is %s with %d rows; %s had %d", whole.Info.RunID, whole.Info.State, len(whole.Rows), cut.Info.RunID, len(cut.Rows))
+	if whole.Info.RunID != cut.Info.RunID || whole.Info.State != record.Done || len(whole.Rows) <= ended ||
+		len(cut.Rows) < ended {
+		t.Fatalf("run %s is %s with %d rows; %s had %d", whole.Info.RunID, whole.Info.State, len(whole.Rows),
+			cut.Info.RunID, len(cut.Rows))
 	}
 	for i, row := range cut.Rows[:ended] {
 		if row.Text("started_at") != whole.Rows[i].Text("started_at") {
@@ -401,7 +418,8 @@ func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 			root := checkout(t)
 			dir := resultsOnDisk(t, root, c.mib, c.flags)
 			code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-			if code != lab.ExitFailed || !strings.Contains(stderr, "nothing can be recorded in "+dir) || strings.Contains(stderr, "examin") {
+			if code != lab.ExitFailed || !strings.Contains(stderr,
+				"nothing can be recorded in "+dir) || strings.Contains(stderr, "examin") {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
 		})
@@ -485,16 +503,20 @@ func TestIntegrationResumeRefusesChangedConditions(t *testing.T) {
 	defer cancel(nil)
 	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
 	defer stop()
-	if code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json"); code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
+	if code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke",
+		"json"); code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	defer removeImagesBut(t, c, tagged(t, c))
-	edit(t, filepath.Join(root, "runtimes", "node", "app.js"), func(s string) string { return s + "\n// Another application.\n" })
+	edit(t, filepath.Join(root, "runtimes", "node", "app.js"),
+		func(s string) string { return s + "\n// Another application.\n" })
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") || strings.Contains(stderr, "image of python") {
+	if code != lab.ExitUsage || !strings.Contains(stderr,
+		"image of node/single: content ") || strings.Contains(stderr, "image of python") {
 		t.Errorf("with another image: exit code %d\n%s", code, stderr)
 	}
-	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
+	edit(t, filepath.Join(root, "scenarios", "json.star"),
+		func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
 	if code != lab.ExitUsage || !strings.Contains(stderr, "json.star is not what it was") {
 		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)

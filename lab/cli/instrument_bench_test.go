@@ -45,7 +45,8 @@ func BenchmarkCeiling(b *testing.B) {
 					ours, wrk, vegeta = append(ours, mine), append(wrk, theirs), append(vegeta, plain)
 					toWrk, toVegeta = append(toWrk, mine/theirs), append(toVegeta, mine/plain)
 				}
-				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: ours %.0f req/s, wrk %.0f, vegeta %.0f\n",
+				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: ours %.0f req/s, wrk %.0f, vegeta "+
+					"%.0f\n",
 					of.variant.ID(), rounds, stat.Median(ours), stat.Median(wrk), stat.Median(vegeta))
 				b.ReportMetric(stat.Median(toWrk), of.variant.Name+"-ours/wrk")
 				b.ReportMetric(stat.Median(toVegeta), of.variant.Name+"-ours/vegeta")
@@ -64,9 +65,13 @@ func BenchmarkOpenLoop(b *testing.B) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			ceiling := throughput(mustAttack(ctx, b, c, attackOn(null, 64, 0, 3*time.Second)))
 			const rounds = 5
-			fmt.Printf("open loop on the null server, 128 connections, medians of %d rounds (and the worst); ceiling %.0f req/s\n%10s %9s %16s %22s %14s %17s\n",
+			fmt.Printf("open loop on the null server, 128 connections, medians of %d rounds (and the worst); "+
+				"ceiling %.0f req/s\n%10s %9s %16s %22s %14s %17s\n",
 				rounds, ceiling, "offered", "arrivals", "sent", "send lag p99", "corrected p50", "vegeta command")
-			for _, rate := range []float64{1000, 10_000, 20_000, 40_000, 0.5 * ceiling, 0.75 * ceiling, 1.5 * ceiling} {
+			for _, rate := range []float64{
+				1000, 10_000, 20_000, 40_000, 0.5 * ceiling, 0.75 * ceiling,
+				1.5 * ceiling,
+			} {
 				rate = math.Round(rate)
 				for _, arrivals := range []lab.Arrivals{lab.Constant, lab.Poisson} {
 					a := attackOn(null, 128, rate, 3*time.Second)
@@ -110,7 +115,8 @@ func BenchmarkStall(b *testing.B) {
 				}
 				exact := exactLatencies(r, 1000, 12*time.Second, stalls)
 				p99, p999 := stat.Quantile(exact, 0.99), stat.Quantile(exact, 0.999)
-				fmt.Printf("stall of 1 s, %4d workers: corrected p99 %.1f ms (exactly %.1f), p99.9 %.1f ms (exactly %.1f)\n",
+				fmt.Printf("stall of 1 s, %4d workers: corrected p99 %.1f ms (exactly %.1f), p99.9 %.1f ms (exactly "+
+					"%.1f)\n",
 					workers, *r.Corrected.P99MS, p99, *r.Corrected.P999MS, p999)
 				b.ReportMetric(*r.Corrected.P99MS/p99, fmt.Sprintf("p99-read/exact-%d", workers))
 				b.ReportMetric(*r.Corrected.P999MS/p999, fmt.Sprintf("p999-read/exact-%d", workers))
@@ -167,7 +173,8 @@ func BenchmarkMemory(b *testing.B) {
 	onBench(b, func(ctx context.Context, s *session) {
 		null := s.responder(serve.Null())
 		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
-			inspected, err := s.engine.Client().ContainerInspect(ctx, tools{s}.generator(ctx, b), client.ContainerInspectOptions{})
+			inspected, err := s.engine.Client().ContainerInspect(ctx, tools{s}.generator(ctx, b),
+				client.ContainerInspectOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -211,7 +218,9 @@ func residentMiB(b *testing.B, pid int) float64 {
 }
 
 // measured is one phase on a fresh server, as a trial has it, judged.
-func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab.Attack, c lab.Calibration) (sample lab.Sample) {
+func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab.Attack,
+	c lab.Calibration,
+) (sample lab.Sample) {
 	tb.Helper()
 	s.inCell(ctx, tb, of, func(in *cell, server experiment.Server) {
 		e := &experiment.Experiment{Cells: s.cells(), Calibration: c}
@@ -223,7 +232,8 @@ func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
 		var err error
-		sample, err = e.MeasurePhase(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in, server, nil)
+		sample, err = e.MeasurePhase(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in,
+			server, nil)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -251,7 +261,8 @@ func BenchmarkNeighbour(b *testing.B) {
 		disturbed := map[string]int{}
 		for i := range trials {
 			for _, n := range neighbours(s.layout) {
-				stop := n.start(b, []time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}[i%3])
+				stop := n.start(b,
+					[]time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}[i%3])
 				a := attackOn(node, 64, 0, 2*time.Second)
 				if i%2 == 1 {
 					a = attackOn(node, 64, 5000, 2*time.Second)

@@ -63,7 +63,9 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 
 // undisturbed is a sample that nothing outside its cell has disturbed, where one
 // of a few attempts is: what neighbours of the machine do is not the subject.
-func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a lab.Attack, c lab.Calibration) (sample lab.Sample) {
+func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a lab.Attack,
+	c lab.Calibration,
+) (sample lab.Sample) {
 	t.Helper()
 	for range 8 {
 		if sample = s.measured(ctx, t, of, a, c); sample.Gate.Validity != lab.Disturbed {
@@ -90,7 +92,8 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 		c.CeilingRPS = 0
 		waiting := s.responder(serve.Waiting(50 * time.Millisecond))
 		sample = s.undisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
-		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") || sample.DoubleConnections == nil {
+		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason,
+			"unsaturated:") || sample.DoubleConnections == nil {
 			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
 		}
 		if text := sampleOutcome(sample); !strings.Contains(text, "peak >= ") {
@@ -137,7 +140,8 @@ func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
 	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
-	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json"); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw",
+		"json"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latest(t, root).Rows {

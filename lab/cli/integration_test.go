@@ -86,13 +86,15 @@ const twoVariants = `scenario(
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
+	if err := os.CopyFS(filepath.Join(root, "runtimes"),
+		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "scenarios", "json.star"), []byte(twoVariants), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "json.star"), []byte(twoVariants),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -104,7 +106,8 @@ func onOneVariant(t *testing.T, root, phases string) {
 	t.Helper()
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		s = strings.Replace(s, `["node/single", "python/uvloop"]`, `["node/single"]`, 1)
-		return strings.Replace(s, "[warmup(connections = 64), peak(connections = 64), steady(rate = 2000)]", phases, 1)
+		return strings.Replace(s, "[warmup(connections = 64), peak(connections = 64), steady(rate = 2000)]", phases,
+			1)
 	})
 }
 
@@ -243,14 +246,16 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	// Images are built, so that what follows is a run like any other.
-	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop"); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single",
+		"python/uvloop"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	before := inventory(t, c)
 	var code int
 	var stdout, stderr string
 	exposed := watch(t, c, func() {
-		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7", "json")
+		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7",
+			"json")
 	})
 	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -281,7 +286,10 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 		}
 		expectFilled(t, row)
 	}
-	for _, want := range []string{"node/single peak", "node/single steady", "python/uvloop peak", "python/uvloop steady"} {
+	for _, want := range []string{
+		"node/single peak", "node/single steady", "python/uvloop peak",
+		"python/uvloop steady",
+	} {
 		if !phases[want] {
 			t.Errorf("no row for %s, only %v", want, phases)
 		}
@@ -348,7 +356,8 @@ func removeImages(t *testing.T, c *client.Client, root string) {
 		if id == "" {
 			continue
 		}
-		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), id, client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
+		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), id,
+			client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -382,7 +391,8 @@ variant(name = "hungry", model = "single", about = "Takes all memory.", command 
 		v := row.Text("variant")
 		seen[v] = true
 		reason, broken := want[v]
-		if failed := row.Text("validity") == string(lab.Failed); failed != broken || !strings.Contains(row.Text("validity_reason"), reason) {
+		if failed := row.Text("validity") == string(lab.Failed); failed != broken ||
+			!strings.Contains(row.Text("validity_reason"), reason) {
 			t.Errorf("%s is %s: %s", v, row.Text("validity"), row.Text("validity_reason"))
 		}
 	}
@@ -406,7 +416,8 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 	}
 	got := latest(t, root)
 	if got.Info.State != record.Interrupted || len(got.Rows) != 2 {
-		t.Errorf("state %s, %d rows; want an interrupted run with the two rows of its first trial", got.Info.State, len(got.Rows))
+		t.Errorf("state %s, %d rows; want an interrupted run with the two rows of its first trial", got.Info.State,
+			len(got.Rows))
 	}
 	if len(got.Rows) > 0 && !strings.Contains(stdout, got.Rows[0].Text("variant")) {
 		t.Errorf("the table lacks what was measured:\n%s", stdout)
@@ -454,7 +465,8 @@ func rows(root string) int {
 // two rows.
 func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
 	t.Helper()
-	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json") // this test binary: see TestMain
+	// this test binary: see TestMain
+	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json")
 	run.Stdout, run.Stderr = io.Discard, io.Discard
 	if err := run.Start(); err != nil {
 		t.Fatal(err)

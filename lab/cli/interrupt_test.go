@@ -17,8 +17,15 @@ func TestAnInterruptedCommandSaysSo(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(ErrInterrupted)
 	for _, args := range [][]string{
-		{"verify", run}, {"report", run}, {"export", "--twins", run}, {"export", "--benchfmt", run},
-		{"doctor"}, {"clean"}, {"clean", "--images"}, {"check"}, {"run", "json"},
+		{"verify", run},
+		{"report", run},
+		{"export", "--twins", run},
+		{"export", "--benchfmt", run},
+		{"doctor"},
+		{"clean"},
+		{"clean", "--images"},
+		{"check"},
+		{"run", "json"},
 	} {
 		code, stdout, stderr := labRun(ctx, append(args, "--root", filepath.Join("..", ".."))...)
 		if code != lab.ExitInterrupted {
@@ -27,7 +34,8 @@ func TestAnInterruptedCommandSaysSo(t *testing.T) {
 	}
 	ctx, interrupt = context.WithCancelCause(t.Context())
 	engine.asked = func() { interrupt(ErrInterrupted) }
-	if code, stdout, stderr := labRun(ctx, "doctor", "--root", filepath.Join("..", "..")); code != lab.ExitInterrupted || stdout != "" {
+	if code, stdout, stderr := labRun(ctx, "doctor", "--root",
+		filepath.Join("..", "..")); code != lab.ExitInterrupted || stdout != "" {
 		t.Errorf("lab doctor, in the middle of its checks, exits with %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -42,7 +50,8 @@ func (unheard) Done() <-chan struct{} { return nil }
 func TestInterruptionWinsOverAResult(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(ErrInterrupted)
-	if _, err := interruptible(unheard{ctx}, func() (int, error) { return 1, nil }); !errors.Is(err, ErrInterrupted) {
+	if _, err := interruptible(unheard{ctx}, func() (int, error) { return 1, nil }); !errors.Is(err,
+		ErrInterrupted) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -121,7 +121,8 @@ func (f found) wrong(secret string, nofile int) (all []string) {
 	}
 	expect("sockets of the engine", len(f.Engine), 0)
 	for _, device := range f.Devices {
-		if strings.HasPrefix(device, "sd") || strings.HasPrefix(device, "vd") || strings.HasPrefix(device, "nvme") || device == "kvm" || device == "mem" {
+		if strings.HasPrefix(device, "sd") || strings.HasPrefix(device, "vd") || strings.HasPrefix(device,
+			"nvme") || device == "kvm" || device == "mem" {
 			all = append(all, "it has the device "+device)
 		}
 	}
@@ -145,7 +146,10 @@ func (f found) wrong(secret string, nofile int) (all []string) {
 func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string) {
 	t.Helper()
 	c := s.engine.Client()
-	listed, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.id)})
+	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
+		All:     true,
+		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.id),
+	})
 	if err != nil || len(listed.Items) < 4 { // lease, lock, generator, server
 		t.Fatalf("%d containers, error %v", len(listed.Items), err)
 	}
@@ -155,8 +159,10 @@ func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string
 			t.Fatal(err)
 		}
 		h := inspected.Container.HostConfig
-		if len(x.Ports) > 0 || len(h.PortBindings) > 0 || h.PublishAllPorts || h.Privileged || len(h.Binds) > 0 || len(h.Devices) > 0 {
-			all = append(all, fmt.Sprintf("%s: ports %v, bindings %v, privileged %v, binds %v", x.Labels["io.runtime-lab.role"], x.Ports, h.PortBindings, h.Privileged, h.Binds))
+		if len(x.Ports) > 0 || len(h.PortBindings) > 0 || h.PublishAllPorts || h.Privileged || len(h.Binds) > 0 ||
+			len(h.Devices) > 0 {
+			all = append(all, fmt.Sprintf("%s: ports %v, bindings %v, privileged %v, binds %v",
+				x.Labels["io.runtime-lab.role"], x.Ports, h.PortBindings, h.Privileged, h.Binds))
 		}
 		if mode := h.NetworkMode; !mode.IsNone() && !mode.IsContainer() {
 			all = append(all, fmt.Sprintf("%s: is on network %s", x.Labels["io.runtime-lab.role"], mode))
@@ -172,7 +178,8 @@ func TestIntegrationForeignContainersAndImagesStay(t *testing.T) {
 	c := needEngine(t).Client()
 	var foreign map[string]func() error
 	inTestSession(t, func(ctx context.Context, s *session) { foreign = foreignThings(ctx, t, c, s.agent.Ref) })
-	for _, command := range []string{"clean", "doctor"} { // after the session, during which no image would be removed
+	// after the session, during which no image would be removed
+	for _, command := range []string{"clean", "doctor"} {
 		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitOK {
 			t.Fatalf("%s: exit code %d\n%s", command, code, stderr)
 		}
@@ -186,7 +193,9 @@ func TestIntegrationForeignContainersAndImagesStay(t *testing.T) {
 
 // foreignThings makes things with names and labels like the lab's, and returns how
 // to see that they are there. They go with the test.
-func foreignThings(ctx context.Context, t *testing.T, c *client.Client, agent string) map[string]func() error {
+func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
+	agent string,
+) map[string]func() error {
 	t.Helper()
 	background := context.WithoutCancel(ctx)
 	there := make(map[string]func() error)
@@ -198,9 +207,12 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client, agent st
 	}
 	for name, labels := range map[string]map[string]string{
 		"runtime-lab-measuring-of-others": nil,
-		"runtime-lab-server":              {"io.runtime-lab.owner": "somebody-else", "io.runtime-lab.run": "x", "io.runtime-lab.role": "server"},
-		"runtime-lab-of-no-run":           {"io.runtime-lab.owner": "runtime-lab"},
-		"runtime-lab-by-role":             {"io.runtime-lab.role": "lease", "io.runtime-lab.run": "y"},
+		"runtime-lab-server": {
+			"io.runtime-lab.owner": "somebody-else", "io.runtime-lab.run": "x",
+			"io.runtime-lab.role": "server",
+		},
+		"runtime-lab-of-no-run": {"io.runtime-lab.owner": "runtime-lab"},
+		"runtime-lab-by-role":   {"io.runtime-lab.role": "lease", "io.runtime-lab.run": "y"},
 	} {
 		created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
 			Name: name, Config: &container.Config{Image: agent, Cmd: []string{"/agent"}, Labels: labels},
@@ -208,7 +220,8 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client, agent st
 		})
 		must(err)
 		t.Cleanup(func() {
-			if _, err := c.ContainerRemove(background, created.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+			if _, err := c.ContainerRemove(background, created.ID,
+				client.ContainerRemoveOptions{Force: true}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -229,7 +242,8 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client, agent st
 		return err
 	}
 	const image = "runtime-lab-of-others:1"
-	imported, err := c.ImageImport(ctx, client.ImageImportSource{Source: bytes.NewReader(make([]byte, 1024)), SourceName: "-"}, image,
+	imported, err := c.ImageImport(ctx,
+		client.ImageImportSource{Source: bytes.NewReader(make([]byte, 1024)), SourceName: "-"}, image,
 		client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})
 	must(err)
 	_, err = io.Copy(io.Discard, imported)

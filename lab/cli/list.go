@@ -32,7 +32,8 @@ type listedScenario struct {
 	Phases   []lab.Phase `json:"phases"`
 	Cores    []int       `json:"cores"`
 	Upstream bool        `json:"upstream"`
-	TrialsS  float64     `json:"quick_block_s"` // one trial of each variant on each number of CPUs, at worst, in the profile quick
+	// one trial of each variant on each number of CPUs, at worst, in the profile quick
+	TrialsS float64 `json:"quick_block_s"`
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // with their defaults
@@ -130,7 +131,8 @@ func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 		profiles[h.Claim] = append(profiles[h.Claim], h.Profile)
 	}
 	for _, id := range claimsOf(hypotheses) {
-		in := slices.DeleteFunc(lab.ProfileNames(), func(name string) bool { return !slices.Contains(profiles[id], name) })
+		in := slices.DeleteFunc(lab.ProfileNames(),
+			func(name string) bool { return !slices.Contains(profiles[id], name) })
 		claims = append(claims, fmt.Sprintf("%s (%s)", id, strings.Join(in, ", ")))
 	}
 	return claims

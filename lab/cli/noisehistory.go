@@ -25,8 +25,9 @@ const targetPower = 0.8
 // noiseHistory knows how much the log ratios of hypotheses vary between blocks on this
 // host.
 type noiseHistory struct {
-	runs   []*record.StoredRun // earlier ones, the newest first
-	bestSD float64             // standard deviation of the log ratio of two trials of one reference server; 0: not known
+	runs []*record.StoredRun // earlier ones, the newest first
+	// standard deviation of the log ratio of two trials of one reference server; 0: not known
+	bestSD float64
 }
 
 func readNoiseHistory(results string) (s noiseHistory) {
@@ -81,7 +82,8 @@ func (s noiseHistory) detectable(h lab.Hypothesis, blocks, of int) string {
 	if s.bestSD == 0 {
 		return "what it finds is not known: no run in results/ has compared these, and this host is not calibrated"
 	}
-	return fmt.Sprintf("finds %s%% at the best: no run in results/ has compared these, and two trials of a reference server vary by %s%% here",
+	return fmt.Sprintf("finds %s%% at the best: no run in results/ has compared these, and two trials of a "+
+		"reference server vary by %s%% here",
 		report.FormatDigits(finds(s.bestSD)), report.FormatDigits(100*s.bestSD))
 }
 
@@ -115,7 +117,9 @@ const maxRunsLookedAt = 200
 
 // historyRuns are the runs that may tell how much runs like the compared ones differ:
 // those in the results folder and beside the compared ones, the newest first.
-func (a *app) historyRuns(folders []string, compared []*compare.Run, which compare.Selection) (others []*compare.Run, err error) {
+func (a *app) historyRuns(folders []string, compared []*compare.Run,
+	which compare.Selection,
+) (others []*compare.Run, err error) {
 	seen := map[string]bool{}
 	var like *record.Info
 	for _, run := range compared {

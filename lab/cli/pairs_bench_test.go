@@ -62,7 +62,8 @@ func pairCheckout(b *testing.B, slowed bool) string {
 	if err := os.RemoveAll(filepath.Join(root, "runtimes")); err != nil {
 		b.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
+	if err := os.CopyFS(filepath.Join(root, "runtimes"),
+		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
 		b.Fatal(err)
 	}
 	if slowed {

@@ -32,7 +32,8 @@ func BenchmarkPath(b *testing.B) {
 				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
 			})
 			outside := throughput(published(ctx, b, s, app))
-			fmt.Printf("path, %s: %.0f req/s in the cell, %.0f through a published port\n", app.variant.ID(), inside, outside)
+			fmt.Printf("path, %s: %.0f req/s in the cell, %.0f through a published port\n", app.variant.ID(), inside,
+				outside)
 			b.ReportMetric(outside/inside, runtime+"-published/cell")
 		}
 	})
@@ -47,7 +48,10 @@ func published(ctx context.Context, b *testing.B, s *session, app subject) (r la
 		env = append(env, name+"="+value)
 	}
 	created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Config: &container.Config{Image: app.image.Ref, Cmd: v.Command, Env: env, ExposedPorts: network.PortSet{port: {}}},
+		Config: &container.Config{
+			Image: app.image.Ref, Cmd: v.Command, Env: env,
+			ExposedPorts: network.PortSet{port: {}},
+		},
 		HostConfig: &container.HostConfig{
 			Resources:    container.Resources{CpusetCpus: lab.CPUList(s.layout.Server)},
 			PortBindings: network.PortMap{port: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: "18080"}}},
@@ -64,7 +68,8 @@ func published(ctx context.Context, b *testing.B, s *session, app subject) (r la
 	if _, err := c.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	time.Sleep(2 * time.Second)                                               // a published port accepts before the server does
+	// a published port accepts before the server does
+	time.Sleep(2 * time.Second)
 	for _, lasts := range []time.Duration{2 * time.Second, 4 * time.Second} { // a warm-up first
 		a := attackOn(app, 64, 0, lasts)
 		a.BaseURL = "http://127.0.0.1:18080"

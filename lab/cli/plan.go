@@ -37,8 +37,10 @@ func (c *planCommand) Run(a *app) error {
 func printPlan(w io.Writer, p lab.Plan, seen noiseHistory) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run --seed %d does exactly this\n", p.Seed, p.Seed)
-	fmt.Fprintf(w, "%s in %s, at most %s of disturbed ones;\nabout %v, at worst %v, without building images and calibrating\n",
-		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"), plural(p.MaxRepeats, "repeat", "repeats"),
+	fmt.Fprintf(w,
+		"%s in %s, at most %s of disturbed ones;\nabout %v, at worst %v, without building images and calibrating\n",
+		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"), plural(p.MaxRepeats,
+			"repeat", "repeats"),
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	printHypotheses(w, p, seen)
 	printPilots(w, p)
@@ -71,20 +73,25 @@ func printHypotheses(w io.Writer, p lab.Plan, seen noiseHistory) {
 		fmt.Fprintln(w, "\nno hypothesis is tested")
 		return
 	}
-	fmt.Fprintf(w, "\nclaims, each hypothesis by %s; the effect beyond its margin that they find with a power of %.0f%%:\n",
+	fmt.Fprintf(w,
+		"\nclaims, each hypothesis by %s; the effect beyond its margin that they find with a power of %.0f%%:\n",
 		plural(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
 	for _, claim := range claimsOf(p.Hypotheses) {
-		own := slices.DeleteFunc(slices.Clone(p.Hypotheses), func(h lab.Hypothesis) bool { return h.Claim != claim })
+		own := slices.DeleteFunc(slices.Clone(p.Hypotheses),
+			func(h lab.Hypothesis) bool { return h.Claim != claim })
 		fmt.Fprintf(w, "  %s: about %v\n", claim, hypothesesTime(p, own).Round(time.Second))
 		for _, h := range own {
-			fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin, seen.detectable(h, p.Profile.Blocks, len(p.Hypotheses)))
+			fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin,
+				seen.detectable(h, p.Profile.Blocks, len(p.Hypotheses)))
 		}
 	}
 	for _, c := range p.Controls {
-		fmt.Fprintf(w, "  control, %s: %s of %s over %s is %.4g\n", c.Name, c.Hypothesis.Metric, c.Hypothesis.Numerator, c.Hypothesis.Denominator, c.ExpectedRatio)
+		fmt.Fprintf(w, "  control, %s: %s of %s over %s is %.4g\n", c.Name, c.Hypothesis.Metric,
+			c.Hypothesis.Numerator, c.Hypothesis.Denominator, c.ExpectedRatio)
 	}
 	if n := len(p.UntestedHypotheses); n > 0 {
-		fmt.Fprintf(w, "  not tested: %s, of %s\n", plural(n, "hypothesis", "hypotheses"), strings.Join(claimsOf(p.UntestedHypotheses), ", "))
+		fmt.Fprintf(w, "  not tested: %s, of %s\n", plural(n, "hypothesis", "hypotheses"),
+			strings.Join(claimsOf(p.UntestedHypotheses), ", "))
 	}
 }
 
@@ -92,7 +99,8 @@ func printHypotheses(w io.Writer, p lab.Plan, seen noiseHistory) {
 func hypothesesTime(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration) {
 	for _, t := range p.Trials {
 		if slices.ContainsFunc(hypotheses, func(h lab.Hypothesis) bool {
-			return h.Scenario == t.Scenario && slices.ContainsFunc(h.Arms(), func(a lab.Arm) bool { return a.Variant == t.Variant && a.Cores == t.Cores })
+			return h.Scenario == t.Scenario && slices.ContainsFunc(h.Arms(),
+				func(a lab.Arm) bool { return a.Variant == t.Variant && a.Cores == t.Cores })
 		}) {
 			sum += plan.ExpectedTrialDuration(p, t)
 		}
@@ -104,7 +112,8 @@ func printPilots(w io.Writer, p lab.Plan) {
 	if len(p.Pilots) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\npilots, before the trials, for rates that are shares of a peak; %d to find, each at most %v:\n",
+	fmt.Fprintf(w,
+		"\npilots, before the trials, for rates that are shares of a peak; %d to find, each at most %v:\n",
 		plan.PendingPilots(p), plan.WorstPilotDuration(p.Profile).Round(time.Second))
 	for _, pilot := range p.Pilots {
 		found := "to be found"

@@ -39,7 +39,8 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		s = strings.Replace(s, `where(model = "single")`, `["node/single", "python/uvloop"]`, 1)
 		return strings.Replace(s, "rate = 1000", "rate = share(0.2)", 1)
 	})
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
+	if code, stdout, stderr := labRun(t.Context(), "list", "--root",
+		root); code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	args := []string{"--root", root, "--profile", "smoke", "--seed", "11", "mine"}
@@ -63,10 +64,15 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		t.Errorf("%d rows of two phases on two variants", len(run.Rows))
 	}
 	for _, row := range run.Rows {
-		if errors, _ := row.Float("error_ratio"); row.Text("scenario") != "mine" || row.Text("validity") == string(lab.Failed) || errors > 0 {
-			t.Errorf("%s on %s: %s, errors %v", row.Text("scenario"), row.Text("variant"), row.Text("validity_reason"), errors)
+		if errors, _ := row.Float("error_ratio"); row.Text("scenario") != "mine" ||
+			row.Text("validity") == string(lab.Failed) || errors > 0 {
+			t.Errorf("%s on %s: %s, errors %v", row.Text("scenario"), row.Text("variant"), row.Text("validity_reason"),
+				errors)
 		}
-		if want := map[string]string{"peak": "false", "steady": "true"}[row.Text("phase")]; row.Text("keep_alive") != want {
+		if want := map[string]string{
+			"peak":   "false",
+			"steady": "true",
+		}[row.Text("phase")]; row.Text("keep_alive") != want {
 			t.Errorf("%s: keep-alive %s", row.Text("phase"), row.Text("keep_alive"))
 		}
 		if rate, open := row.Float("offered_rps"); open && math.Abs(rate/(0.2*slowest)-1) > 0.01 {
@@ -87,7 +93,8 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--like", run.Info.RunID)
-	if code != lab.ExitUsage || !strings.Contains(stderr, "scenarios/mine.star is not what it was in run "+run.Info.RunID) {
+	if code != lab.ExitUsage || !strings.Contains(stderr,
+		"scenarios/mine.star is not what it was in run "+run.Info.RunID) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
@@ -129,7 +136,10 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	for _, want := range []string{"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream", "2 CPUs for the server"} {
+	for _, want := range []string{
+		"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream",
+		"2 CPUs for the server",
+	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in how the run explains itself:\n%s", want, stderr)
 		}

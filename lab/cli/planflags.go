@@ -44,7 +44,8 @@ func (c *runSetup) resultsDir() string { return filepath.Join(c.checkout, "resul
 // isEmpty reports whether nothing was chosen; the profile alone, which the environment
 // may name, is nothing.
 func (c planFlags) isEmpty() bool {
-	return len(c.Scenarios) == 0 && !c.All && c.Seed == 0 && c.Blocks == 0 && len(c.Parameter) == 0 && c.Like == ""
+	return len(c.Scenarios) == 0 && !c.All && c.Seed == 0 && c.Blocks == 0 && len(c.Parameter) == 0 &&
+		c.Like == ""
 }
 
 // plan is what a run of the choice does, in scenarios of it.
@@ -73,7 +74,8 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	beside.Like = ""
 	if c.Like != "" && !beside.isEmpty() {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, --seed, --blocks or -p beside it"),
+			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, " +
+				"--seed, --blocks or -p beside it"),
 			Hint: "Leave them out, or leave out --like.",
 		}
 	}

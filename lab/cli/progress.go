@@ -192,7 +192,8 @@ func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
 	if p.Doubt != "" {
 		doubt = " (doubt: " + p.Doubt + ")"
 	}
-	o.printLine("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario, p.Variant, report.FormatDigits(p.PeakRPS), doubt)
+	o.printLine("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario,
+		p.Variant, report.FormatDigits(p.PeakRPS), doubt)
 }
 
 func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
@@ -265,7 +266,8 @@ func capacity(s lab.Sample) string {
 	rps, ok := metric.CapacityRPS(s)
 	if !ok {
 		last := s.Search.Steps[len(s.Search.Steps)-1]
-		return fmt.Sprintf(" none: at %s/s %s", report.FormatDigits(last.OfferedRPS), strings.Join(last.MissedObjectives, ", "))
+		return fmt.Sprintf(" none: at %s/s %s", report.FormatDigits(last.OfferedRPS),
+			strings.Join(last.MissedObjectives, ", "))
 	}
 	bound := ""
 	if s.Gate.Validity == lab.Censored {

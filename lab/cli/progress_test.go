@@ -64,7 +64,8 @@ func TestTheLiveLine(t *testing.T) {
 	o.live, o.now = true, func() time.Time { return clock }
 	o.TrialStarted(p.Trials[0], 1, 4)
 	o.PhaseStarted(p.Trials[0], lab.Phase{Name: "peak", Kind: lab.Peak}, 4*time.Second) // too soon to be drawn
-	if got := out.String(); !strings.HasPrefix(got, "trial 1/4  json  node/single  block 1: starting  about ") || strings.Contains(got, "\n") {
+	if got := out.String(); !strings.HasPrefix(got,
+		"trial 1/4  json  node/single  block 1: starting  about ") || strings.Contains(got, "\n") {
 		t.Errorf("drew %q", got)
 	}
 	if n := strings.Count(out.String(), "trial 1/4"); n != 1 {
@@ -73,7 +74,8 @@ func TestTheLiveLine(t *testing.T) {
 	clock = clock.Add(redrawInterval)
 	out.Reset()
 	o.redraw()
-	if got := out.String(); !strings.HasPrefix(got, "\r\x1b[Ktrial 1/4  json  node/single  block 1: peak, 4s  about ") {
+	if got := out.String(); !strings.HasPrefix(got,
+		"\r\x1b[Ktrial 1/4  json  node/single  block 1: peak, 4s  about ") {
 		t.Errorf("half a second later drew %q", got)
 	}
 	out.Reset()

@@ -50,14 +50,16 @@ func checkConditions(was, now record.Info) error {
 	changes := otherHost(was.Host, now.Host)
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
-	changes = append(changes, changesOf("CPUs where a server is given", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
+	changes = append(changes,
+		changesOf("CPUs where a server is given", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
 	changes = append(changes, changedVariants(was, now)...)
 	if len(changes) == 0 {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage,
-		Err:  fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID, strings.Join(changes, "\n  ")),
+		Err: fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID,
+			strings.Join(changes, "\n  ")),
 		Hint: fmt.Sprintf("Restore that, or measure the plan anew: lab run --like %s", was.RunID),
 	}
 }
@@ -78,7 +80,8 @@ func otherHost(was, now record.Host) (changes []string) {
 func layoutTexts(p lab.Plan) map[string]string {
 	all := make(map[string]string)
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
-		words := append([]string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}, l.Doubts...)
+		words := append([]string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)},
+			l.Doubts...)
 		all[fmt.Sprint(len(l.Server))] = strings.Join(words, ", ")
 	}
 	return all
@@ -109,7 +112,8 @@ func changedVariants(was, now record.Info) (changes []string) {
 		then.Image.ID, has.Image.ID = "", ""
 		switch {
 		case then.Image.ContentSHA256 != has.Image.ContentSHA256:
-			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now", id, then.Image.ContentSHA256, has.Image.ContentSHA256))
+			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now", id,
+				then.Image.ContentSHA256, has.Image.ContentSHA256))
 		case !equalAsJSON(then, has):
 			changes = append(changes, fmt.Sprintf("%s: its script says something else", id))
 		}

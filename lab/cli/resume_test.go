@@ -22,7 +22,10 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 			Versions: map[string]string{"lab": "v1"},
 			Plan:     lab.Plan{Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}},
 			MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {
-				Variant: lab.Variant{Runtime: "node", Name: "single"}, Image: lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
+				Variant: lab.Variant{Runtime: "node", Name: "single"}, Image: lab.Image{
+					ID:            "sha256:1",
+					ContentSHA256: "c0c0c0c0c0c0c0c0",
+				},
 			}},
 		}
 	}
@@ -44,15 +47,40 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		"an image built anew from the same": {func(now *record.Info) {
 			entrant(now, func(e *record.MeasuredVariant) { e.Image.ID = "sha256:2" })
 		}, ""},
-		"the host": {func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
-			`host memory: "24576 MiB" then, "12288 MiB" now`},
-		"the engine":             {func(now *record.Info) { now.Engine["version"] = "29" }, `engine version: "20.10" then, "29" now`},
-		"what is not told":       {func(now *record.Info) { delete(now.Engine, "storage") }, `engine storage: "overlay2" then, "" now`},
-		"what was not told":      {func(now *record.Info) { now.Engine["arch"] = "arm64" }, `engine arch: "" then, "arm64" now`},
-		"the lab":                {func(now *record.Info) { now.Versions["lab"] = "v2" }, `version of lab: "v1" then, "v2" now`},
-		"the CPUs":               {func(now *record.Info) { now.Plan.Layout.Server = []int{2} }, `CPUs where a server is given 1: "server on 1, generator on 0" then, "server on 2, generator on 0" now`},
-		"a limit of the engine":  {func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} }, "CPUs where a server is given 1: "},
-		"those of wider servers": {func(now *record.Info) { now.Plan.WiderLayouts = []lab.Layout{{Server: []int{0, 1}}} }, "CPUs where a server is given 2: "},
+		"the host": {
+			func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
+			`host memory: "24576 MiB" then, "12288 MiB" now`,
+		},
+		"the engine": {
+			func(now *record.Info) { now.Engine["version"] = "29" },
+			`engine version: "20.10" then, "29" now`,
+		},
+		"what is not told": {
+			func(now *record.Info) { delete(now.Engine, "storage") },
+			`engine storage: "overlay2" then, "" now`,
+		},
+		"what was not told": {
+			func(now *record.Info) { now.Engine["arch"] = "arm64" },
+			`engine arch: "" then, "arm64" now`,
+		},
+		"the lab": {
+			func(now *record.Info) { now.Versions["lab"] = "v2" },
+			`version of lab: "v1" then, "v2" now`,
+		},
+		"the CPUs": {
+			func(now *record.Info) { now.Plan.Layout.Server = []int{2} },
+			`CPUs where a server is given 1: "server on 1, generator on 0" then, "server on 2, generator on 0" now`,
+		},
+		"a limit of the engine": {
+			func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} },
+			"CPUs where a server is given 1: ",
+		},
+		"those of wider servers": {func(now *record.Info) {
+			now.Plan.WiderLayouts = []lab.Layout{{Server: []int{
+				0,
+				1,
+			}}}
+		}, "CPUs where a server is given 2: "},
 		"an image": {func(now *record.Info) {
 			entrant(now, func(e *record.MeasuredVariant) { e.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
 		}, "image of node/single: content c0c0c0c0c0c0 then, d1d1d1d1d1d1 now"},
@@ -67,7 +95,9 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			case c.want != "" && (err == nil || lab.ExitCode(err) != lab.ExitUsage || strings.Count(err.Error(), "\n  ") != 2 || !strings.Contains(err.Error(), "\n  "+c.want)): // and the hint
+			// and the hint
+			case c.want != "" && (err == nil || lab.ExitCode(err) != lab.ExitUsage ||
+				strings.Count(err.Error(), "\n  ") != 2 || !strings.Contains(err.Error(), "\n  "+c.want)):
 				t.Errorf("got %v, want it refused for %s alone", err, c.want)
 			}
 		})

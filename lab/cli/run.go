@@ -86,7 +86,8 @@ func (c *runCommand) chosen(a *app) (*runSetup, error) {
 	}
 	if !c.isEmpty() || c.Raw {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--resume finishes a run as it was begun, and takes no scenarios and no other choice beside it"),
+			Code: lab.ExitUsage, Err: errors.New("--resume finishes a run as it was begun, and takes no scenarios " +
+				"and no other choice beside it"),
 			Hint: "Leave them out, or leave out --resume.",
 		}
 	}
@@ -122,7 +123,8 @@ func (m *measurement) run(ctx context.Context) error {
 func (m *measurement) checkDiskSpace(p lab.Plan) error {
 	switch {
 	case m.resumedRun != nil && m.resumedRun.Info.RawHits:
-		return record.CheckDiskSpace(filepath.Dir(m.resumedRun.Dir), minDiskSpace+hitsDiskSpace(p, m.resumedRun.EndedTrials()))
+		return record.CheckDiskSpace(filepath.Dir(m.resumedRun.Dir),
+			minDiskSpace+hitsDiskSpace(p, m.resumedRun.EndedTrials()))
 	case m.raw:
 		return record.CheckDiskSpace(m.resultsDir(), minDiskSpace+hitsDiskSpace(p, nil))
 	}
@@ -139,7 +141,10 @@ func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
 		m.messagef("%s", words)
 	}
 	if len(scenarios) == 0 {
-		return p, left, &lab.Fault{Code: lab.ExitFailed, Err: errors.New("nothing that was chosen can run here"), Hint: "lab list shows what else there is"}
+		return p, left, &lab.Fault{
+			Code: lab.ExitFailed, Err: errors.New("nothing that was chosen can run here"),
+			Hint: "lab list shows what else there is",
+		}
 	}
 	wider, err := plan.WiderLayouts(m.topology, m.layout, scenarios)
 	if err != nil {
@@ -191,7 +196,8 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 	}
 	watched := newProgress(m.Err, p, ended, func(words string) { m.note(run, words) })
 	if m.resumedRun != nil {
-		m.messagef("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"), watched.remaining())
+		m.messagef("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"),
+			watched.remaining())
 	}
 	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
 	e.Recorder, e.Observer = runRecorder{run}, watched
@@ -314,7 +320,8 @@ func (m *measurement) announce(p lab.Plan, run *record.Run) {
 	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.CPUModel)
 	for _, l := range p.WiderLayouts {
-		m.messagef("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
+		m.messagef("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server),
+			lab.CPUList(l.Generator), lab.CPUList(l.Server))
 	}
 	for _, doubt := range layoutDoubts(p) {
 		m.messagef("doubt: %s", doubt)
@@ -367,7 +374,8 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
 	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims), run.End(state, reason, time.Now()))
 	if cause != nil {
-		m.messagef("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state, len(recorded.Rows), run.Dir(), run.ID())
+		m.messagef("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state,
+			len(recorded.Rows), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
 	return err

@@ -10,10 +10,17 @@ import (
 
 // peaks is a plan of trials that warm up, and then measure a peak for so long.
 func peaks(trials int, lasting time.Duration) (p lab.Plan) {
-	p.Profile = lab.Profile{Name: "quick", WarmUpMax: 8 * time.Second, PeakDuration: lasting, SteadyDuration: lasting}
-	p.Scenarios = []lab.Scenario{{Name: "json", Phases: []lab.Phase{{Name: "warmup", Kind: lab.WarmUp}, {Name: "peak", Kind: lab.Peak}}}}
+	p.Profile = lab.Profile{
+		Name: "quick", WarmUpMax: 8 * time.Second, PeakDuration: lasting,
+		SteadyDuration: lasting,
+	}
+	p.Scenarios = []lab.Scenario{{
+		Name:   "json",
+		Phases: []lab.Phase{{Name: "warmup", Kind: lab.WarmUp}, {Name: "peak", Kind: lab.Peak}},
+	}}
 	for block := 1; block <= trials; block++ {
-		p.Trials = append(p.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Attempt: 1})
+		p.Trials = append(p.Trials,
+			lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Attempt: 1})
 	}
 	return p
 }
@@ -37,7 +44,8 @@ func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 		t.Error(err)
 	}
 	years := peaks(10, 10_000*time.Hour)
-	if err := m.checkDiskSpace(years); lab.ExitCode(err) != lab.ExitFailed || err == nil || !strings.Contains(err.Error(), "and a run may need") {
+	if err := m.checkDiskSpace(years); lab.ExitCode(err) != lab.ExitFailed || err == nil ||
+		!strings.Contains(err.Error(), "and a run may need") {
 		t.Errorf("hits of years: %v", err)
 	}
 	m.raw = false

@@ -23,9 +23,12 @@ var interpreted = []string{
 }
 
 // examine is what lab contract says of variants.
-func examine(t *testing.T, root string, variants ...string) (code int, all map[string]contractResult, stderr string) {
+func examine(t *testing.T, root string, variants ...string) (code int, all map[string]contractResult,
+	stderr string,
+) {
 	t.Helper()
-	code, stdout, stderr := labRun(t.Context(), append([]string{"contract", "--root", root, "--json"}, variants...)...)
+	code, stdout, stderr := labRun(t.Context(),
+		append([]string{"contract", "--root", root, "--json"}, variants...)...)
 	var list []contractResult
 	if err := json.Unmarshal([]byte(stdout), &list); err != nil {
 		t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
@@ -57,7 +60,8 @@ func removeImagesBut(t *testing.T, c *client.Client, before []string) {
 		if slices.Contains(before, tag) {
 			continue
 		}
-		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), tag, client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
+		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), tag,
+			client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -97,7 +101,8 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	for _, id := range interpreted {
-		if x := got[id]; x.Passed || !strings.Contains(x.Why, "plaintext") || !strings.Contains(x.Why, "body differs at byte 7") {
+		if x := got[id]; x.Passed || !strings.Contains(x.Why, "plaintext") || !strings.Contains(x.Why,
+			"body differs at byte 7") {
 			t.Errorf("%s: passed %v: %s", id, x.Passed, x.Why)
 		}
 	}
@@ -117,7 +122,8 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(folder, "server"), "./testdata/static")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o",
+		filepath.Join(folder, "server"), "./testdata/static")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
@@ -128,7 +134,8 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"contract.json": string(rules),
-		"Dockerfile":    "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab\nCOPY server contract.json /\nUSER 65532:65532\nCMD [\"/server\"]\n",
+		"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab\nCOPY " +
+			"server contract.json /\nUSER 65532:65532\nCMD [\"/server\"]\n",
 		"runtime.star": `runtime(
     about = "answers out of a table",
     base = base(official = "debian:trixie-slim", suite = "trixie", packages = ["libc6"]),
@@ -140,7 +147,8 @@ variant(name = "static", model = "single", about = "one process", command = ["/s
 			t.Fatal(err)
 		}
 	}
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root", root); code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
+	if code, stdout, stderr := labRun(t.Context(), "list", "--root",
+		root); code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {

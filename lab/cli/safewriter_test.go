@@ -62,7 +62,8 @@ func FuzzHarmless(f *testing.F) {
 // What a command line says reaches nobody's terminal as it is.
 func TestMessagesAreEscaped(t *testing.T) {
 	code, stdout, stderr := labRun(t.Context(), "report", "--root", t.TempDir()+"/\x1b[31mred")
-	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr, `\x1b[31mred`) {
+	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr,
+		`\x1b[31mred`) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }

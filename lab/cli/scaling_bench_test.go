@@ -36,7 +36,8 @@ func BenchmarkScaling(b *testing.B) {
 		b.Fatalf("curves %+v", curves)
 	}
 	for _, p := range curves[0].Points {
-		fmt.Printf("virtual cores %2d: %.1f req/s, by the law %.1f\n", p.Cores, *p.Throughput.Value, virtualLaw.At(float64(p.Cores)))
+		fmt.Printf("virtual cores %2d: %.1f req/s, by the law %.1f\n", p.Cores, *p.Throughput.Value,
+			virtualLaw.At(float64(p.Cores)))
 	}
 	fit := curves[0].Fit
 	for _, of := range []struct {
@@ -72,7 +73,8 @@ func (s *session) virtualCores(ctx context.Context, b *testing.B) (rows []metric
 		Calibration: lab.Calibration{SleepCost: time.Second},
 		Recorder: eachSample(func(sample lab.Sample) error {
 			if sample.Gate.Validity != lab.Valid {
-				b.Errorf("%s in block %d: %s: %s", sample.Trial.Variant, sample.Trial.Block, sample.Gate.Validity, sample.Gate.Reason)
+				b.Errorf("%s in block %d: %s: %s", sample.Trial.Variant, sample.Trial.Block, sample.Gate.Validity,
+					sample.Gate.Reason)
 			}
 			var n int64
 			if _, err := fmt.Sscanf(sample.Scenario.Name, "virtual-%d", &n); err != nil {
@@ -110,11 +112,13 @@ func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 	for block := range unlikeBlocks {
 		for position, i := range order.Perm(len(cores)) {
 			service := math.Exp(unlikeBlocks[(block+i)%len(unlikeBlocks)]) / virtualLaw.Lambda
-			v := serve.Virtual(cores[i], time.Duration(service*float64(time.Second)), virtualLaw.Sigma, virtualLaw.Kappa)
+			v := serve.Virtual(cores[i], time.Duration(service*float64(time.Second)), virtualLaw.Sigma,
+				virtualLaw.Kappa)
 			v.Name += fmt.Sprintf("-%d", block+1)
 			variants[v.ID()] = v
 			p.Trials = append(p.Trials, lab.Trial{
-				Scenario: p.Scenarios[i].Name, Variant: v.ID(), Cores: 1, Block: block + 1, Position: position + 1, Attempt: 1,
+				Scenario: p.Scenarios[i].Name, Variant: v.ID(), Cores: 1, Block: block + 1, Position: position +
+					1, Attempt: 1,
 			})
 		}
 	}

@@ -94,7 +94,9 @@ func (s *session) ensureAgentImage(ctx context.Context, bases image.BaseMode) er
 
 // images builds the images of runtimes and checks what they set. missing says why
 // a variant has none; without any image there is nothing to do.
-func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images map[string]lab.Image, missing map[string]string, err error) {
+func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images map[string]lab.Image,
+	missing map[string]string, err error,
+) {
 	built := s.builder.Ensure(ctx, runtimes)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
@@ -186,5 +188,6 @@ func lockHolder() string {
 	if err != nil {
 		where = "an unnamed host"
 	}
-	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where, time.Now().Format("15:04:05"))
+	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where,
+		time.Now().Format("15:04:05"))
 }

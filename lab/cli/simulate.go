@@ -65,13 +65,19 @@ func (c *simulateCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s := stat.Simulation{Recorded: recording.Pairs, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed}
+	s := stat.Simulation{
+		Recorded: recording.Pairs, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws,
+		Seed: c.Seed,
+	}
 	rows, err := simulate(a, s, c.sizes())
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = a.printJSON(simulated{recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed, rows})
+		err = a.printJSON(simulated{
+			recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed,
+			rows,
+		})
 	} else {
 		err = printSimulation(a.Out, recording, s, rows)
 	}
@@ -91,7 +97,9 @@ func (c *simulateCommand) check() error {
 	}
 	for _, blocks := range c.Blocks {
 		if blocks < lab.MinBlocks || blocks > mostSimulatedBlocks {
-			errs = append(errs, fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks, lab.MinBlocks, mostSimulatedBlocks))
+			errs = append(errs,
+				fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks,
+					lab.MinBlocks, mostSimulatedBlocks))
 		}
 	}
 	if len(errs) > 0 {
@@ -186,7 +194,10 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 	fmt.Fprint(t, "\nprofile\tblocks\tworld\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
 	for _, r := range rows {
 		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.NoiseModel)
-		for _, share := range []float64{r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence, r.Equivalence, r.Power5, r.Power10} {
+		for _, share := range []float64{
+			r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence,
+			r.Equivalence, r.Power5, r.Power10,
+		} {
 			fmt.Fprintf(t, "\t%5.1f%%", 100*share)
 		}
 		fmt.Fprintln(t)

@@ -170,7 +170,10 @@ func (s *soak) inventory(b *testing.B) string {
 	b.Helper()
 	var all []byte
 	for _, list := range [][]string{
-		{"ps", "-aq"}, {"network", "ls", "--format", "{{.Name}} {{.Driver}}"}, {"volume", "ls", "-q"}, {"images", "-q", "--filter", "dangling=true"},
+		{"ps", "-aq"}, {"network", "ls", "--format", "{{.Name}} {{.Driver}}"}, {"volume", "ls", "-q"}, {
+			"images",
+			"-q", "--filter", "dangling=true",
+		},
 	} {
 		out, err := exec.Command("docker", list...).CombinedOutput()
 		if err != nil {

@@ -70,7 +70,8 @@ const slow = `scenario(
 func slowCheckout(t testing.TB, share, margin float64) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "runtimes"), os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
+	if err := os.CopyFS(filepath.Join(root, "runtimes"),
+		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
 		t.Fatal(err)
 	}
 	manifest := filepath.Join(root, "runtimes", "node", "runtime.star")
@@ -90,7 +91,8 @@ variant(
 	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "scenarios", "slow.star"), fmt.Appendf(nil, slow, margin), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "slow.star"), fmt.Appendf(nil, slow, margin),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -128,7 +130,8 @@ func TestIntegrationVerdictsAreRight(t *testing.T) {
 	root := slowCheckout(t, 0.25, 0.15)
 	var run *record.StoredRun
 	for seed := range uint64(2) {
-		run = short(t, root, 1500*time.Millisecond, planFlags{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.MinBlocks + 3, Seed: 5 + seed})
+		run = short(t, root, 1500*time.Millisecond,
+			planFlags{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.MinBlocks + 3, Seed: 5 + seed})
 		if !lacksBlocks(run) {
 			break
 		}
@@ -148,7 +151,8 @@ func TestIntegrationVerdictsAreRight(t *testing.T) {
 // a regression of 10 % is found.
 func BenchmarkTenPercentSlower(b *testing.B) {
 	root := slowCheckout(b, 0.10, 0.05)
-	run := short(b, root, 4*time.Second, planFlags{Scenarios: []string{"slow"}, Profile: "quick", Blocks: 10, Seed: 5})
+	run := short(b, root, 4*time.Second,
+		planFlags{Scenarios: []string{"slow"}, Profile: "quick", Blocks: 10, Seed: 5})
 	for _, wrong := range wrongVerdicts(run) {
 		b.Error(wrong)
 	}
@@ -158,9 +162,10 @@ func BenchmarkTenPercentSlower(b *testing.B) {
 // lacksBlocks reports whether a run leaves a claim undecided for want of blocks
 // that nothing disturbed.
 func lacksBlocks(run *record.StoredRun) bool {
-	return slices.ContainsFunc(verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims, func(c lab.ClaimVerdict) bool {
-		return c.Finding == lab.Inconclusive && strings.Contains(c.Reason, "too few valid blocks")
-	})
+	return slices.ContainsFunc(verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims,
+		func(c lab.ClaimVerdict) bool {
+			return c.Finding == lab.Inconclusive && strings.Contains(c.Reason, "too few valid blocks")
+		})
 }
 
 // wrongVerdicts are what a run of that scenario says and should not.

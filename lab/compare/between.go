@@ -99,11 +99,18 @@ func referenceVariance(old, new *Run, references *float64) ReferenceVariance {
 	}
 	switch {
 	case known != nil:
-		return ReferenceVariance{known.VarianceLog, known.Runs, fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs)}
+		return ReferenceVariance{
+			known.VarianceLog, known.Runs,
+			fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs),
+		}
 	case references != nil:
-		return ReferenceVariance{VarianceLog: *references * *references / 2, Source: "from how far the reference servers of these two runs are apart"}
+		return ReferenceVariance{
+			VarianceLog: *references * *references / 2,
+			Source:      "from how far the reference servers of these two runs are apart",
+		}
 	}
-	return ReferenceVariance{Source: "no reference server tells: the intervals are too narrow by what runs of one host differ"}
+	return ReferenceVariance{Source: "no reference server tells: the intervals are too narrow by what runs of " +
+		"one host differ"}
 }
 
 // sharedReferences are the reference servers that both runs started, by the phases

@@ -12,12 +12,14 @@ import (
 
 // Comparison is what one run is against another.
 type Comparison struct {
-	Old            Side              `json:"old"`
-	New            Side              `json:"new"`
-	Threshold      float64           `json:"threshold"`         // a ratio from 1-t to 1/(1-t) makes no difference in practice
-	Ignored        []Difference      `json:"ignored,omitempty"` // that was to be ignored, and is there
-	ReferenceRatio *float64          `json:"reference_ratio"`   // throughput of the reference servers, new/old; null where none are shared
-	BetweenRuns    ReferenceVariance `json:"between_runs"`      // of reference servers
+	Old Side `json:"old"`
+	New Side `json:"new"`
+	// a ratio from 1-t to 1/(1-t) makes no difference in practice
+	Threshold float64      `json:"threshold"`
+	Ignored   []Difference `json:"ignored,omitempty"` // that was to be ignored, and is there
+	// throughput of the reference servers, new/old; null where none are shared
+	ReferenceRatio *float64          `json:"reference_ratio"`
+	BetweenRuns    ReferenceVariance `json:"between_runs"` // of reference servers
 	Lines          []Line            `json:"lines"`
 	OnlyOld        []Key             `json:"only_old"`
 	OnlyNew        []Key             `json:"only_new"`
@@ -53,8 +55,9 @@ type Line struct {
 
 	BetweenRuns LineVariance `json:"between_runs"` // added for each side
 
-	Level float64  `json:"level,omitempty"` // error on each side of its interval
-	PHolm *float64 `json:"p_holm"`          // of the family that decided the line, of difference where none did, adjusted over all lines
+	Level float64 `json:"level,omitempty"` // error on each side of its interval
+	// of the family that decided the line, of difference where none did, adjusted over all lines
+	PHolm *float64 `json:"p_holm"`
 	Mark  Mark     `json:"mark"`
 }
 
@@ -114,7 +117,8 @@ const (
 func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: newSide(old), New: newSide(new), Threshold: threshold, Ignored: Differences(old, new),
-		Lines: []Line{}, OnlyOld: unmatchedKeys(old, new), OnlyNew: unmatchedKeys(new, old), Notes: []string{}, Doubts: []string{},
+		Lines: []Line{}, OnlyOld: unmatchedKeys(old, new), OnlyNew: unmatchedKeys(new,
+			old), Notes: []string{}, Doubts: []string{},
 		oneRun: sameRun(old, new),
 	}
 	apart := referenceLogRatio(old, new)
@@ -146,7 +150,8 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 			tests = append(tests, p.newTest(threshold))
 		}
 		if lines == 0 && k.Phase != "" && len(a.tallies) > 0 {
-			c.Doubts = append(c.Doubts, fmt.Sprintf("%s: no valid trial on either side, of %d and %d", k, old.blocks(k), new.blocks(k)))
+			c.Doubts = append(c.Doubts,
+				fmt.Sprintf("%s: no valid trial on either side, of %d and %d", k, old.blocks(k), new.blocks(k)))
 		}
 	}
 	markLines(c.Lines, tests)
@@ -275,7 +280,8 @@ func naturalScale(m metric.Metric) Scale {
 // identical reports whether both sides are the same trials: there is nothing to
 // infer then, however few they are.
 func (p pair) identical() bool {
-	return p.sameRun && p.old.moments == p.new.moments && p.old.logs == p.new.logs && p.old.bounds == p.new.bounds
+	return p.sameRun && p.old.moments == p.new.moments && p.old.logs == p.new.logs &&
+		p.old.bounds == p.new.bounds
 }
 
 func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
@@ -340,7 +346,10 @@ type lineTest struct {
 
 func (p pair) newTest(threshold float64) lineTest {
 	old, new := p.old.momentsOn(p.scale()), p.new.momentsOn(p.scale())
-	t := lineTest{limit: p.limit(threshold), testableAbove: true, testableBelow: true, tooFew: min(old.N, new.N) < lab.MinBlocks, noValue: min(old.N, new.N) == 0}
+	t := lineTest{
+		limit: p.limit(threshold), testableAbove: true, testableBelow: true,
+		tooFew: min(old.N, new.N) < lab.MinBlocks, noValue: min(old.N, new.N) == 0,
+	}
 	if p.identical() {
 		t.effect, t.tooFew = stat.Effect{DF: math.Inf(1)}, false
 		return t
@@ -362,7 +371,8 @@ func (p pair) limit(threshold float64) float64 {
 	case m.Kind == metric.Integer:
 		return CountThreshold
 	}
-	return max(threshold*math.Max(math.Abs(p.old.moments.Mean), math.Abs(p.new.moments.Mean)), math.SmallestNonzeroFloat64)
+	return max(threshold*math.Max(math.Abs(p.old.moments.Mean), math.Abs(p.new.moments.Mean)),
+		math.SmallestNonzeroFloat64)
 }
 
 // pDifferent is p of the test that there is an effect, on the side that it is on: 1

@@ -75,7 +75,10 @@ func (t table) csv() []byte {
 
 func (t table) source(label string) compare.Source {
 	text := t.csv()
-	return compare.Source{Label: label, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }}
+	return compare.Source{
+		Label: label,
+		Open:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil },
+	}
 }
 
 type tester interface {
@@ -139,10 +142,25 @@ func TestMarks(t *testing.T) {
 		{"five trials", "throughput_rps", around(100), around(80)[:5], compare.TooFewTrials},
 		{"none", "throughput_rps", around(100), []float64{}, compare.TooFewTrials},
 		{"no failure", "error_ratio", make([]float64, 6), make([]float64, 6), compare.Equivalent},
-		{"one failure in a thousand does not matter", "error_ratio", make([]float64, 6), []float64{0, 1e-4, 0, 2e-4, 0, 1e-4}, compare.Equivalent},
-		{"one in a hundred does", "error_ratio", make([]float64, 6), []float64{.011, .012, .011, .012, .011, .012}, compare.Worse},
-		{"fewer failures are better", "error_ratio", []float64{.011, .012, .011, .012, .011, .012}, make([]float64, 6), compare.Better},
-		{"a zero has no logarithm, and is no reason to leave it out", "throughput_rps", around(100), make([]float64, 6), compare.Worse},
+		{
+			"one failure in a thousand does not matter", "error_ratio", make([]float64, 6),
+			[]float64{0, 1e-4, 0, 2e-4, 0, 1e-4},
+			compare.Equivalent,
+		},
+		{
+			"one in a hundred does", "error_ratio", make([]float64, 6),
+			[]float64{.011, .012, .011, .012, .011, .012},
+			compare.Worse,
+		},
+		{
+			"fewer failures are better", "error_ratio",
+			[]float64{.011, .012, .011, .012, .011, .012},
+			make([]float64, 6), compare.Better,
+		},
+		{
+			"a zero has no logarithm, and is no reason to leave it out", "throughput_rps", around(100),
+			make([]float64, 6), compare.Worse,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			new := trials(tt.metric, tt.new)
@@ -159,7 +177,8 @@ func TestMarks(t *testing.T) {
 
 func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
 	a, b := []float64{100, 110, 90, 105, 95, 102}, []float64{150, 130, 140, 150, 135, 160}
-	l := line(t, compared(t, trials("throughput_rps", a), trials("throughput_rps", b).with("run_id", "new")), "throughput_rps")
+	l := line(t, compared(t, trials("throughput_rps", a), trials("throughput_rps", b).with("run_id", "new")),
+		"throughput_rps")
 	logs := func(xs []float64) (m stat.Moments) {
 		for _, x := range xs {
 			m.Add(math.Log(x))
@@ -169,7 +188,8 @@ func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
 	e := stat.Welch(logs(b), logs(a), stat.Variance{})
 	low, high := e.Interval(lab.Alpha) // the only line
 	if !near(l.Effect, math.Exp(e.Mean)) || !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
-		t.Errorf("%v [%v, %v], want %v [%v, %v]", *l.Effect, *l.Low, *l.High, math.Exp(e.Mean), math.Exp(low), math.Exp(high))
+		t.Errorf("%v [%v, %v], want %v [%v, %v]", *l.Effect, *l.Low, *l.High, math.Exp(e.Mean), math.Exp(low),
+			math.Exp(high))
 	}
 	if !near(l.Old.Mean, math.Exp(logs(a).Mean)) || !near(l.PHolm, min(e.PAbove(0), e.PBelow(0))) {
 		t.Errorf("old %v, p %v", *l.Old.Mean, *l.PHolm)
@@ -188,18 +208,24 @@ func TestEachSideHasItsOwnInterval(t *testing.T) {
 	old := trials("throughput_rps", values)
 	for _, between := range []float64{0, own.SE * own.SE} {
 		runs := read(t, compare.DefaultMetrics(), old, old.with("run_id", "new"))
-		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 3, VarianceLog: between}}, &record.Info{}
+		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.RunVariance{
+			Runs:        3,
+			VarianceLog: between,
+		}}, &record.Info{}
 		want := own
 		if between > 0 { // as much again, of 3 runs
 			want.SE, want.DF = own.SE*math.Sqrt2, 4/(1/own.DF+1.0/2)
 		}
 		low, high := want.Interval(lab.Alpha)
-		if l := line(t, compare.Compare(runs[0], runs[1], 0.05), "throughput_rps"); !near(l.Old.Low, math.Exp(low)) || !near(l.Old.High, math.Exp(high)) {
-			t.Errorf("between %v: [%v, %v], want [%v, %v]", between, *l.Old.Low, *l.Old.High, math.Exp(low), math.Exp(high))
+		if l := line(t, compare.Compare(runs[0], runs[1], 0.05), "throughput_rps"); !near(l.Old.Low,
+			math.Exp(low)) || !near(l.Old.High, math.Exp(high)) {
+			t.Errorf("between %v: [%v, %v], want [%v, %v]", between, *l.Old.Low, *l.Old.High, math.Exp(low),
+				math.Exp(high))
 		}
 	}
 	alike := trials("throughput_rps", []float64{100, 100, 100, 100, 100, 100})
-	if l := line(t, compared(t, alike, alike.with("run_id", "new")), "throughput_rps"); !near(l.Old.Low, 100) || !near(l.Old.High, 100) {
+	if l := line(t, compared(t, alike, alike.with("run_id", "new")), "throughput_rps"); !near(l.Old.Low,
+		100) || !near(l.Old.High, 100) {
 		t.Errorf("of what does not vary: %v to %v", l.Old.Low, l.Old.High)
 	}
 }
@@ -214,7 +240,10 @@ func TestDoubtsOfAComparison(t *testing.T) {
 		want     string // empty: none but that there is no reference, and no other run
 	}{
 		{of("quick", "v1", record.Done), of("quick", "v1", record.Done), ""},
-		{of("quick", "v1", record.Done), of("full", "v1", record.Done), "profiles quick and full: trials do not last equally long"},
+		{
+			of("quick", "v1", record.Done), of("full", "v1", record.Done),
+			"profiles quick and full: trials do not last equally long",
+		},
 		{of("quick", "v1", record.Done), of("quick", "v2", record.Done), "measured by lab v1 and v2"},
 		{of("quick", "v1", record.Interrupted), of("quick", "v1", record.Done), "A: the run is interrupted"},
 		{of("quick", "v1", record.Done), nil, ""},
@@ -222,7 +251,8 @@ func TestDoubtsOfAComparison(t *testing.T) {
 		runs := read(t, compare.DefaultMetrics(), rows, rows.with("run_id", "new"))
 		runs[0].Info, runs[1].Info = tt.old, tt.new
 		doubts := compare.Compare(runs[0], runs[1], 0.05).Doubts
-		if i := slices.Index(doubts, tt.want); tt.want != "" && (i < 0 || len(doubts) != 3) || tt.want == "" && len(doubts) != 2 {
+		if i := slices.Index(doubts, tt.want); tt.want != "" && (i < 0 ||
+			len(doubts) != 3) || tt.want == "" && len(doubts) != 2 {
 			t.Errorf("%+v and %+v: %q", tt.old, tt.new, doubts)
 		}
 	}
@@ -273,7 +303,8 @@ func TestBoundsAreNeverCalledBetter(t *testing.T) {
 			}
 		})
 	}
-	l := line(t, compared(t, trials("cpu_us_per_request", around(100)), trials("cpu_us_per_request", around(80), "validity", "censored").with("run_id", "new")), "cpu_us_per_request")
+	l := line(t, compared(t, trials("cpu_us_per_request", around(100)), trials("cpu_us_per_request", around(80),
+		"validity", "censored").with("run_id", "new")), "cpu_us_per_request")
 	if l.Mark != compare.TooFewTrials || l.New.Trials != 0 {
 		t.Errorf("a cost of a censored row counts: %s of %d trials", l.Mark, l.New.Trials)
 	}
@@ -294,7 +325,8 @@ func TestTheLastUsableAttemptCounts(t *testing.T) {
 
 func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
 	rows := trials("throughput_rps", []float64{100, 130}, "cold_start_ms", 12, "error_ratio", 0.5)
-	rows = append(rows, trials("throughput_rps", []float64{100, 130}, "variant", "node/bound", "validity", "censored")...)
+	rows = append(rows,
+		trials("throughput_rps", []float64{100, 130}, "variant", "node/bound", "validity", "censored")...)
 	c := compared(t, rows, rows)
 	if len(c.Lines) != 4 || c.Count(compare.Equivalent) != 4 {
 		t.Errorf("%+v", c.Lines)
@@ -308,7 +340,8 @@ func TestOneRunVariesFromItselfByItsTrialsOnly(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
 	runs := read(t, compare.DefaultMetrics(), rows, rows[:5]) // one of its files was cut
 	runs[0].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 9, VarianceLog: 1}}
-	if c := compare.Compare(runs[0], runs[1], 0.05); c.BetweenRuns.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFewTrials {
+	if c := compare.Compare(runs[0], runs[1],
+		0.05); c.BetweenRuns.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFewTrials {
 		t.Errorf("%+v, %s", c.BetweenRuns, c.Lines[0].Mark)
 	}
 }
@@ -319,7 +352,8 @@ func TestABoundInOnePhaseKeepsPerTrialMetrics(t *testing.T) {
 		rows = append(rows, trial(b, "cold_start_ms", 30, "throughput_rps", 9, "phase", "steady"),
 			trial(b, "cold_start_ms", 30, "throughput_rps", 9, "validity", "censored"))
 	}
-	if l := line(t, compared(t, rows, rows.with("run_id", "new")), "cold_start_ms"); l.Old.Trials != 6 || l.Mark != compare.Equivalent {
+	if l := line(t, compared(t, rows, rows.with("run_id", "new")),
+		"cold_start_ms"); l.Old.Trials != 6 || l.Mark != compare.Equivalent {
 		t.Errorf("%+v", l)
 	}
 }
@@ -327,9 +361,11 @@ func TestABoundInOnePhaseKeepsPerTrialMetrics(t *testing.T) {
 func TestPerTrialMetricsAreOneLine(t *testing.T) {
 	rows := trials("cold_start_ms", around(30), "throughput_rps", 5)
 	rows = append(rows, trials("cold_start_ms", around(30), "phase", "steady")...)
-	slices.SortStableFunc(rows, func(a, b map[string]string) int { return strings.Compare(a["block"], b["block"]) })
+	slices.SortStableFunc(rows,
+		func(a, b map[string]string) int { return strings.Compare(a["block"], b["block"]) })
 	c := compared(t, rows, rows.with("run_id", "new"))
-	if n := len(slices.DeleteFunc(slices.Clone(c.Lines), func(l compare.Line) bool { return l.Metric != "cold_start_ms" })); n != 1 {
+	if n := len(slices.DeleteFunc(slices.Clone(c.Lines),
+		func(l compare.Line) bool { return l.Metric != "cold_start_ms" })); n != 1 {
 		t.Errorf("%d lines of cold_start_ms", n)
 	}
 	if l := line(t, c, "cold_start_ms"); l.Phase != "" || l.Old.Trials != 6 {
@@ -349,7 +385,8 @@ func TestAServerThatNeverStartedIsListed(t *testing.T) {
 		}
 		c := compared(t, old, new)
 		l := line(t, c, "throughput_rps")
-		if l.Mark != compare.TooFewTrials || min(l.Old.Trials, l.New.Trials) != 0 || l.Old.Blocks != 6 || l.New.Blocks != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
+		if l.Mark != compare.TooFewTrials || min(l.Old.Trials,
+			l.New.Trials) != 0 || l.Old.Blocks != 6 || l.New.Blocks != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
 			t.Errorf("%+v; only in old %v, in new %v", l, c.OnlyOld, c.OnlyNew)
 		}
 	}
@@ -361,12 +398,14 @@ func TestControlsAndUnmatchedRowsAreNoResults(t *testing.T) {
 		trials("throughput_rps", around(100), "scenario", lab.BurnScenario, "variant", lab.BurnVariant),
 		trials("throughput_rps", around(100), "variant", lab.TwinOf("node/single")))
 	old := slices.Concat(common, trials("latency_p50_ms", around(3), "phase", "steady"))
-	new := slices.Concat(common, trials("throughput_rps", around(100), "variant", "node/cluster", "server_cpus", 2)).with("run_id", "new")
+	new := slices.Concat(common,
+		trials("throughput_rps", around(100), "variant", "node/cluster", "server_cpus", 2)).with("run_id", "new")
 	c := compared(t, old, new)
 	if len(c.Lines) != 1 || c.Lines[0].Variant != "node/single" {
 		t.Errorf("%+v", c.Lines)
 	}
-	if fmt.Sprint(c.OnlyOld) != "[json node/single steady]" || fmt.Sprint(c.OnlyNew) != "[json node/cluster on 2 CPUs]" {
+	if fmt.Sprint(c.OnlyOld) != "[json node/single steady]" ||
+		fmt.Sprint(c.OnlyNew) != "[json node/cluster on 2 CPUs]" {
 		t.Errorf("only in old %v, only in new %v", c.OnlyOld, c.OnlyNew)
 	}
 	if c.ReferenceRatio == nil || *c.ReferenceRatio != 1 {
@@ -378,7 +417,8 @@ func TestDifferences(t *testing.T) {
 	base := slices.Concat(trials("throughput_rps", around(100)),
 		trials("throughput_rps", around(50), "phase", "steady", "offered_rps", 50),
 		trials("capacity_rps", around(50), "phase", "capacity", "offered_rps", 50)).with("parameters", "n=1")
-	base = append(base, trials("throughput_rps", around(20), "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "scenario_sha256", "")...)
+	base = append(base, trials("throughput_rps", around(20), "scenario", lab.ReferenceScenario, "variant",
+		lab.LightReference, "scenario_sha256", "")...)
 	change := func(column, value string, of func(map[string]string) bool) table {
 		var out table
 		for _, row := range base.with("run_id", "new") {
@@ -402,15 +442,34 @@ func TestDifferences(t *testing.T) {
 	}{
 		{"the same", base.with("run_id", "new"), "", ""},
 		{"host", change("host_id", "h2", all), compare.Host, "host_id: h1 against h2"},
-		{"image", change("content_sha256", "c2", func(r map[string]string) bool { return !references(r) }), compare.Image, "node/single content_sha256: c1 against c2"},
-		{"script", change("scenario_sha256", "s2", func(r map[string]string) bool { return !references(r) }), compare.Script, "s1"},
-		{"parameters", change("parameters", "n=2", func(r map[string]string) bool { return r["parameters"] != "" }), compare.Script, "s1 n=1 against s1 n=2"},
-		{"rate", change("offered_rps", "60", of("steady")), compare.Load, "json node/single steady offered_rps: 50.000 against 60.000"},
-		{"rates that trials found", change("offered_rps", "60", func(r map[string]string) bool { return r["phase"] == "steady" && r["block"] == "1" }), "", ""},
+		{
+			"image", change("content_sha256", "c2", func(r map[string]string) bool { return !references(r) }),
+			compare.Image, "node/single content_sha256: c1 against c2",
+		},
+		{
+			"script", change("scenario_sha256", "s2", func(r map[string]string) bool { return !references(r) }),
+			compare.Script, "s1",
+		},
+		{
+			"parameters", change("parameters", "n=2", func(r map[string]string) bool { return r["parameters"] != "" }),
+			compare.Script, "s1 n=1 against s1 n=2",
+		},
+		{
+			"rate", change("offered_rps", "60", of("steady")), compare.Load,
+			"json node/single steady offered_rps: 50.000 against 60.000",
+		},
+		{"rates that trials found", change("offered_rps", "60",
+			func(r map[string]string) bool { return r["phase"] == "steady" && r["block"] == "1" }), "", ""},
 		{"rate of a search", change("offered_rps", "60", of("capacity")), "", ""},
-		{"connections", change("connections", "32", of("peak")), compare.Load, "json node/single peak connections: 64 against 32"},
+		{
+			"connections", change("connections", "32", of("peak")), compare.Load,
+			"json node/single peak connections: 64 against 32",
+		},
 		{"references 2.9% apart", change("throughput_rps", "20.5", references), "", ""},
-		{"references 5% apart", change("throughput_rps", "21", references), compare.Reference, "+5.0%, where 3% are allowed"},
+		{
+			"references 5% apart", change("throughput_rps", "21", references), compare.Reference,
+			"+5.0%, where 3% are allowed",
+		},
 		{"the lab's own image", change("content_sha256", "c2", references), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -422,17 +481,20 @@ func TestDifferences(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "--ignore "+string(tt.kind)) {
+			if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(),
+				tt.says) || !strings.Contains(err.Error(), "--ignore "+string(tt.kind)) {
 				t.Fatalf("error %v, want one that says %q", err, tt.says)
 			}
-			others := slices.DeleteFunc(compare.DifferenceKinds(), func(k compare.DifferenceKind) bool { return k == tt.kind })
+			others := slices.DeleteFunc(compare.DifferenceKinds(),
+				func(k compare.DifferenceKind) bool { return k == tt.kind })
 			if compare.CheckComparable(runs[0], runs[1:], others) == nil {
 				t.Error("ignored with the others")
 			}
 			if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{tt.kind}); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
-			if text := compare.Compare(runs[0], runs[1], 0.05).Text(); !strings.Contains(text, "ignored: "+string(tt.kind)) {
+			if text := compare.Compare(runs[0], runs[1], 0.05).Text(); !strings.Contains(text,
+				"ignored: "+string(tt.kind)) {
 				t.Errorf("the report does not say what was ignored:\n%s", text)
 			}
 		})
@@ -443,7 +505,8 @@ func TestDifferences(t *testing.T) {
 // left, two runs are refused, and not let pass.
 func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 	references := func(value float64, bounds int) table {
-		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.LightReference)
+		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant",
+			lab.LightReference)
 		for _, row := range rows[:bounds] {
 			row["validity"] = "censored"
 			row["throughput_rps"] = "1"
@@ -452,9 +515,11 @@ func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 	}
 	early := trials("throughput_rps", around(50))
 	for b := 1; b <= 6; b++ {
-		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "phase", "", "validity", "failed"))
+		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "phase",
+			"", "validity", "failed"))
 	}
-	const none, unmeasured = "no reference server has a valid trial in both runs", "no reference server is in both runs"
+	const none, unmeasured = "no reference server has a valid trial in both runs", "no reference server is in " +
+		"both runs"
 	for _, tt := range []struct {
 		name      string
 		old, new  table
@@ -464,11 +529,18 @@ func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 		otherwise string // doubt
 	}{
 		{"one bound, and as fast", references(100, 1), references(100, 0), "new", "", true, ""},
-		{"one bound, and too far apart", references(100, 1), references(110, 0), "new", "reference servers differ by +10", true, ""},
-		{"bounds only", references(100, 6), references(110, 0), "new", none + ", valid: 0 of 6 trials against 6 of 6 trials", false, none},
+		{
+			"one bound, and too far apart", references(100, 1), references(110, 0), "new",
+			"reference servers differ by +10", true, "",
+		},
+		{"bounds only", references(100, 6), references(110, 0), "new", none +
+			", valid: 0 of 6 trials against 6 of 6 trials", false, none},
 		{"bounds only, swapped", references(100, 0), references(110, 6), "new", none, false, none},
 		{"never started", early, references(110, 0), "new", none, false, none},
-		{"none on one side", trials("throughput_rps", around(50)), references(110, 0), "new", "", false, unmeasured},
+		{
+			"none on one side", trials("throughput_rps", around(50)), references(110, 0), "new", "", false,
+			unmeasured,
+		},
 		{"a run against itself", references(100, 6), references(100, 6), "old", "", false, none},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -477,7 +549,8 @@ func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 			if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
 				t.Errorf("refused by %v, want %q", err, tt.refused)
 			}
-			if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Reference}); err != nil {
+			if err := compare.CheckComparable(runs[0], runs[1:],
+				[]compare.DifferenceKind{compare.Reference}); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
 			c := compare.Compare(runs[0], runs[1], 0.05)
@@ -497,11 +570,13 @@ func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
 
 func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 	references := func(value float64) table {
-		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant", lab.LightReference)
+		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant",
+			lab.LightReference)
 	}
 	results := trials("throughput_rps", around(100))
 	with := func(a, b *record.RunVariance, reference float64) compare.Comparison {
-		runs := read(t, compare.DefaultMetrics(), slices.Concat(results, references(100)), slices.Concat(results, references(reference)).with("run_id", "new"))
+		runs := read(t, compare.DefaultMetrics(), slices.Concat(results, references(100)),
+			slices.Concat(results, references(reference)).with("run_id", "new"))
 		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: a}, &record.Info{BetweenRuns: b}
 		return compare.Compare(runs[0], runs[1], 0.05)
 	}
@@ -513,22 +588,32 @@ func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 		want      float64
 		source    string
 	}{
-		{"the larger of two", &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, &record.RunVariance{Runs: 5, VarianceLog: 4e-4}, 102, 4e-4, "5 runs"},
+		{
+			"the larger of two", &record.RunVariance{Runs: 3, VarianceLog: 1e-4},
+			&record.RunVariance{Runs: 5, VarianceLog: 4e-4}, 102, 4e-4, "5 runs",
+		},
 		{"the one that is known", nil, &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, 102, 1e-4, "3 runs"},
-		{"two runs are too few", &record.RunVariance{Runs: 2, VarianceLog: 1}, nil, 102, d * d / 2, "reference servers of these two runs"},
+		{
+			"two runs are too few", &record.RunVariance{Runs: 2, VarianceLog: 1}, nil, 102, d * d / 2,
+			"reference servers of these two runs",
+		},
 		{"nothing known, nothing seen", nil, nil, 100, 0, "reference servers of these two runs"},
 	} {
 		c := with(tt.a, tt.b, tt.reference)
-		if math.Abs(c.BetweenRuns.VarianceLog-tt.want) > 1e-12 || !strings.Contains(c.BetweenRuns.Source, tt.source) {
+		if math.Abs(c.BetweenRuns.VarianceLog-tt.want) > 1e-12 || !strings.Contains(c.BetweenRuns.Source,
+			tt.source) {
 			t.Errorf("%s: %+v, want %v of %q", tt.name, c.BetweenRuns, tt.want, tt.source)
 		}
 		narrow := line(t, with(nil, nil, 100), "throughput_rps")
-		if l := line(t, c, "throughput_rps"); (*l.High > *narrow.High) != (tt.want > 0) || (*l.Old.High > *narrow.Old.High) != (tt.want > 0) {
-			t.Errorf("%s: intervals up to %v and %v, without it %v and %v", tt.name, *l.High, *l.Old.High, *narrow.High, *narrow.Old.High)
+		if l := line(t, c, "throughput_rps"); (*l.High > *narrow.High) != (tt.want > 0) ||
+			(*l.Old.High > *narrow.Old.High) != (tt.want > 0) {
+			t.Errorf("%s: intervals up to %v and %v, without it %v and %v", tt.name, *l.High, *l.Old.High,
+				*narrow.High, *narrow.Old.High)
 		}
 	}
 	without := compared(t, results, results.with("run_id", "new"))
-	if without.BetweenRuns.VarianceLog != 0 || !strings.Contains(without.BetweenRuns.Source, "too narrow") || !strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
+	if without.BetweenRuns.VarianceLog != 0 || !strings.Contains(without.BetweenRuns.Source,
+		"too narrow") || !strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
 		t.Errorf("without reference servers: %+v, doubts %q", without.BetweenRuns, without.Doubts)
 	}
 }
@@ -538,7 +623,8 @@ func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 // between: (39 - 1) / 3.
 func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 	runs := []stat.Moments{stat.MomentsOf(9, 10, 11), stat.MomentsOf(11, 12, 13), stat.MomentsOf(16, 17, 18)}
-	if got := compare.EstimateRunVariance(runs); got == nil || got.Runs != 3 || math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
+	if got := compare.EstimateRunVariance(runs); got == nil || got.Runs != 3 ||
+		math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
 		t.Errorf("got %+v, want 12.67 of 3 runs", got)
 	}
 	// Of 4 trials and 3: n0 = 7 - (16 + 9) / 7.
@@ -546,10 +632,14 @@ func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 	mean := (4*10.0 + 3*14) / 7
 	among := 4*(10-mean)*(10-mean) + 3*(14-mean)*(14-mean)
 	want := (among - 4.0/5) / ((7 - 25.0/7) / 1)
-	if got := compare.EstimateRunVariance([]stat.Moments{a, {}, b}); got == nil || got.Runs != 2 || math.Abs(got.VarianceLog-want) > 1e-12 {
+	if got := compare.EstimateRunVariance([]stat.Moments{a, {}, b}); got == nil || got.Runs != 2 ||
+		math.Abs(got.VarianceLog-want) > 1e-12 {
 		t.Errorf("got %+v, want %v of 2 runs", got, want)
 	}
-	if got := compare.EstimateRunVariance([]stat.Moments{stat.MomentsOf(1, 5), stat.MomentsOf(2, 4)}); got == nil || got.VarianceLog != 0 {
+	if got := compare.EstimateRunVariance([]stat.Moments{
+		stat.MomentsOf(1, 5),
+		stat.MomentsOf(2, 4),
+	}); got == nil || got.VarianceLog != 0 {
 		t.Errorf("runs that differ less than their trials: %+v, want 0", got)
 	}
 	for _, few := range [][]stat.Moments{nil, {a}, {stat.MomentsOf(1), stat.MomentsOf(2)}} {
@@ -594,11 +684,13 @@ func TestHolmIsOverAllLines(t *testing.T) {
 	}
 	c := compared(t, old, new.with("run_id", "new"))
 	among := line(t, c, "throughput_rps")
-	if alone.Mark != compare.Better || among.Mark != compare.Undecided || *among.Low >= *alone.Low || *among.PHolm <= *alone.PHolm {
+	if alone.Mark != compare.Better || among.Mark != compare.Undecided || *among.Low >= *alone.Low ||
+		*among.PHolm <= *alone.PHolm {
 		t.Errorf("alone %s from %v, among 61 %s from %v", alone.Mark, *alone.Low, among.Mark, *among.Low)
 	}
 	for _, l := range c.Lines { // the test and the interval agree
-		if decided := l.Mark == compare.Better || l.Mark == compare.Worse || l.Mark == compare.Equivalent; decided && *l.PHolm > lab.Alpha {
+		if decided := l.Mark == compare.Better || l.Mark == compare.Worse ||
+			l.Mark == compare.Equivalent; decided && *l.PHolm > lab.Alpha {
 			t.Errorf("%s is %s at p %v", l.Key, l.Mark, *l.PHolm)
 		}
 	}
@@ -612,7 +704,8 @@ func simulated(r *rand.Rand, id string, lines, blocks int, level, noise float64)
 		for range blocks {
 			values = append(values, 1000*math.Exp(level+noise*r.NormFloat64()))
 		}
-		rows = append(rows, trials("throughput_rps", values, "variant", fmt.Sprintf("node/v%02d", i), "run_id", id)...)
+		rows = append(rows,
+			trials("throughput_rps", values, "variant", fmt.Sprintf("node/v%02d", i), "run_id", id)...)
 	}
 	return rows
 }
@@ -651,13 +744,15 @@ func TestLinesAtTheThresholdAreNotCalledEquivalent(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	equivalent := 0
 	for range pairs {
-		c := compared(t, simulated(r, "old", lines, 10, 0, 0.01), simulated(r, "new", lines, 10, math.Log(0.95), 0.01))
+		c := compared(t, simulated(r, "old", lines, 10, 0, 0.01),
+			simulated(r, "new", lines, 10, math.Log(0.95), 0.01))
 		if c.Count(compare.Equivalent) > 0 {
 			equivalent++
 		}
 	}
 	if equivalent > most(pairs, lab.Alpha) {
-		t.Errorf("%d of %d comparisons call a line at the threshold equivalent, where %v are promised", equivalent, pairs, lab.Alpha)
+		t.Errorf("%d of %d comparisons call a line at the threshold equivalent, where %v are promised", equivalent,
+			pairs, lab.Alpha)
 	}
 	if equivalent == 0 {
 		t.Error("none is called equivalent: nothing is tested")
@@ -670,7 +765,8 @@ func TestALineThatIsSlowerIsFoundAmongTwenty(t *testing.T) {
 	found := 0
 	for range pairs {
 		new := append(simulated(r, "new", lines, 6, 0, 0.01)[6:], simulated(r, "new", 1, 6, math.Log(0.9), 0.01)...)
-		if worse := compared(t, simulated(r, "old", lines, 6, 0, 0.01), new).WorseLines(); len(worse) == 1 && worse[0].Variant == "node/v00" {
+		if worse := compared(t, simulated(r, "old", lines, 6, 0, 0.01),
+			new).WorseLines(); len(worse) == 1 && worse[0].Variant == "node/v00" {
 			found++
 		}
 	}
@@ -689,7 +785,10 @@ func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
 	}
 	c := compared(t, old, new.with("run_id", "new"))
 	limit := 1 / 0.95
-	for i, want := range []compare.Mark{compare.Equivalent, compare.Undecided, compare.Worse, compare.Equivalent, compare.Equivalent} {
+	for i, want := range []compare.Mark{
+		compare.Equivalent, compare.Undecided, compare.Worse, compare.Equivalent,
+		compare.Equivalent,
+	} {
 		l := c.Lines[i]
 		inside := *l.Low > 0.95 && *l.High < limit
 		beside := *l.Low > 1 || *l.High < 1
@@ -712,7 +811,8 @@ func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
 	if p := 5 * e(80).PBelow(0); !near(c.Lines[2].PHolm, p) || c.Lines[2].Level != lab.Alpha/5 {
 		t.Errorf("p %v of the line that is worse, at %v; want %v", *c.Lines[2].PHolm, c.Lines[2].Level, p)
 	}
-	if p := 4 * e(104.5).PAbove(0); !near(c.Lines[1].PHolm, p) || c.Lines[1].Level != lab.Alpha/4 && c.Lines[1].Level != lab.Alpha/2 {
+	if p := 4 * e(104.5).PAbove(0); !near(c.Lines[1].PHolm,
+		p) || c.Lines[1].Level != lab.Alpha/4 && c.Lines[1].Level != lab.Alpha/2 {
 		t.Errorf("p %v of the line that nothing decided, at %v; want %v", *c.Lines[1].PHolm, c.Lines[1].Level, p)
 	}
 }
@@ -745,7 +845,8 @@ func TestOnlyLinesThatAreJudgedAreCounted(t *testing.T) {
 			trials("throughput_rps", around(100), "variant", "node/bound", "validity", "censored", "run_id", id))
 	}
 	c := compared(t, rows("old"), rows("new"))
-	if text := c.Markdown(); len(c.Lines) != 4 || !strings.Contains(text, "Holm over the 2 lines that could be judged") {
+	if text := c.Markdown(); len(c.Lines) != 4 || !strings.Contains(text,
+		"Holm over the 2 lines that could be judged") {
 		t.Errorf("%d lines\n%s", len(c.Lines), text)
 	}
 }
@@ -778,26 +879,31 @@ func TestFilesThatAreNoSingleRunAreRefused(t *testing.T) {
 		{wrong, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
 		{other, "reading A: line 2: schema version 1", lab.ExitUsage},
 	} {
-		_, err := compare.Read(context.Background(), []compare.Source{tt.rows.source("A")}, compare.DefaultMetrics())
+		_, err := compare.Read(context.Background(), []compare.Source{tt.rows.source("A")},
+			compare.DefaultMetrics())
 		if err == nil || !strings.Contains(err.Error(), tt.says) || lab.ExitCode(err) != tt.code {
 			t.Errorf("error %v, code %d; want %q and %d", err, lab.ExitCode(err), tt.says, tt.code)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(fmt.Errorf("enough"))
-	if _, err := compare.Read(ctx, []compare.Source{two.source("A")}, compare.DefaultMetrics()); err == nil || !strings.Contains(err.Error(), "enough") {
+	if _, err := compare.Read(ctx, []compare.Source{two.source("A")},
+		compare.DefaultMetrics()); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestSelection(t *testing.T) {
-	if _, err := compare.SelectMetrics("throughput_rsp"); err == nil || !strings.Contains(err.Error(), `did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
+	if _, err := compare.SelectMetrics("throughput_rsp"); err == nil || !strings.Contains(err.Error(),
+		`did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
 		t.Errorf("error %v", err)
 	}
-	if _, err := compare.SelectMetrics("steal_ratio"); err == nil || !strings.Contains(err.Error(), "neither more nor less") {
+	if _, err := compare.SelectMetrics("steal_ratio"); err == nil || !strings.Contains(err.Error(),
+		"neither more nor less") {
 		t.Errorf("error %v", err)
 	}
-	rows := trials("throughput_rps", around(50), "phase", "steady", "latency_p50_ms", 3, "latency_max_ms", 9, "cold_start_ms", 4)
+	rows := trials("throughput_rps", around(50), "phase", "steady", "latency_p50_ms", 3, "latency_max_ms", 9,
+		"cold_start_ms", 4)
 	names := func(which compare.Selection, err error) (names []string) {
 		if err != nil {
 			t.Fatal(err)
@@ -809,7 +915,8 @@ func TestSelection(t *testing.T) {
 		return names
 	}
 	for want, got := range map[string][]string{
-		"[cold_start_ms latency_p50_ms]":                               names(compare.DefaultMetrics(), nil), // its throughput is what was offered
+		// its throughput is what was offered
+		"[cold_start_ms latency_p50_ms]":                               names(compare.DefaultMetrics(), nil),
 		"[throughput_rps]":                                             names(compare.SelectMetrics("throughput_rps")),
 		"[cold_start_ms latency_max_ms]":                               names(compare.SelectMetrics("latency_max_ms", "cold_start_ms")),
 		"[cold_start_ms throughput_rps latency_p50_ms latency_max_ms]": names(compare.AllMetrics(), nil),
@@ -830,12 +937,16 @@ func anyRun(t *rapid.T, id string) table {
 	for block := 1; block <= rapid.IntRange(5, 9).Draw(t, "blocks"); block++ {
 		for _, variant := range []string{"node/single", "python/uvloop"} {
 			for attempt := 1; attempt <= 1+r.IntN(5)/4; attempt++ {
-				validity := []string{"valid", "valid", "valid", "valid", "valid", "valid", "valid", "valid", "censored", "disturbed", "failed"}[r.IntN(11)]
+				validity := []string{
+					"valid", "valid", "valid", "valid", "valid", "valid", "valid", "valid", "censored",
+					"disturbed", "failed",
+				}[r.IntN(11)]
 				errors := 0.0
 				if r.IntN(6) == 0 {
 					errors = r.Float64() / 100
 				}
-				rows = append(rows, trial(block, "run_id", id, "variant", variant, "attempt", attempt, "validity", validity, "error_ratio", errors,
+				rows = append(rows, trial(block, "run_id", id, "variant", variant, "attempt", attempt, "validity",
+					validity, "error_ratio", errors,
 					"throughput_rps", level*1000*math.Exp(sd*r.NormFloat64()), "cpu_us_per_request", math.Exp(sd*r.NormFloat64())/level))
 			}
 		}
@@ -857,7 +968,8 @@ func TestSwappingTheRunsInvertsTheRatios(t *testing.T) {
 			if m.Mark != mark {
 				t.Fatalf("%s is %s, and swapped %s", l.Metric, l.Mark, m.Mark)
 			}
-			if !inverted(l.Effect, m.Effect, l.Scale) || !inverted(l.Low, m.High, l.Scale) || !inverted(l.High, m.Low, l.Scale) {
+			if !inverted(l.Effect, m.Effect, l.Scale) || !inverted(l.Low, m.High, l.Scale) || !inverted(l.High, m.Low,
+				l.Scale) {
 				t.Fatalf("%s: %v, and swapped %v", l.Metric, l, m)
 			}
 		}
@@ -889,10 +1001,14 @@ func TestUnitsAndTheOrderOfRowsChangeNothing(t *testing.T) {
 			return out
 		}
 		shuffled := rapid.Permutation(b).Draw(t, "order")
-		for name, got := range map[string]compare.Comparison{"units": compared(t, scaled(a), scaled(b)), "order": compared(t, a, shuffled)} {
+		for name, got := range map[string]compare.Comparison{
+			"units": compared(t, scaled(a), scaled(b)),
+			"order": compared(t, a, shuffled),
+		} {
 			for i, l := range want.Lines {
 				m := got.Lines[i]
-				if m.Mark != l.Mark || (m.Effect == nil) != (l.Effect == nil) || l.Effect != nil && math.Abs(*m.Effect-*l.Effect) > 1e-9 {
+				if m.Mark != l.Mark || (m.Effect == nil) != (l.Effect == nil) || l.Effect != nil &&
+					math.Abs(*m.Effect-*l.Effect) > 1e-9 {
 					t.Fatalf("%s: %+v, want %+v", name, m, l)
 				}
 				if name == "order" && (l.Effect != nil && *m.Effect != *l.Effect || m.New.Blocks != l.New.Blocks) {

@@ -43,7 +43,8 @@ func (d Difference) String() string {
 	if d.Old == "" && d.New == "" {
 		return fmt.Sprintf("%s: %s", d.Kind, d.What)
 	}
-	return fmt.Sprintf("%s: %s: %s against %s", d.Kind, d.What, cmp.Or(shortenHashes(d.Old), "none"), cmp.Or(shortenHashes(d.New), "none"))
+	return fmt.Sprintf("%s: %s: %s against %s", d.Kind, d.What, cmp.Or(shortenHashes(d.Old), "none"),
+		cmp.Or(shortenHashes(d.New), "none"))
 }
 
 // shortenHashes is a text with as much of each hash in it as tells it from others.
@@ -110,9 +111,16 @@ func referenceDifference(old, new *Run) []Difference {
 	keys, d := sharedReferences(old, new), referenceLogRatio(old, new)
 	switch {
 	case d != nil && math.Abs(*d) > -math.Log1p(-MaxReferenceDifference):
-		return []Difference{{Kind: Reference, What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed", percent(*d), 100*MaxReferenceDifference)}}
+		return []Difference{{
+			Kind: Reference,
+			What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed", percent(*d),
+				100*MaxReferenceDifference),
+		}}
 	case d == nil && len(keys) > 0 && !sameRun(old, new):
-		return []Difference{{Kind: Reference, What: noReferenceFigure + ", valid", Old: old.usableTrials(keys, new), New: new.usableTrials(keys, old)}}
+		return []Difference{{
+			Kind: Reference, What: noReferenceFigure + ", valid", Old: old.usableTrials(keys, new),
+			New: new.usableTrials(keys, old),
+		}}
 	}
 	return nil
 }
@@ -138,7 +146,10 @@ func ParseKinds(names []string) ([]DifferenceKind, error) {
 			if name == "schema" {
 				hint = "columns of another schema mean something else; " + hint
 			}
-			return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("ignoring %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint}
+			return nil, &lab.Fault{
+				Code: lab.ExitUsage,
+				Err:  fmt.Errorf("ignoring %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint,
+			}
 		}
 		kinds = append(kinds, DifferenceKind(name))
 	}
@@ -182,7 +193,9 @@ func CheckComparable(old *Run, news []*Run, ignore []DifferenceKind) error {
 		}
 	}
 	return &lab.Fault{
-		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s", strings.Join(lines, "\n  ")),
-		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds, ",") + about,
+		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s",
+			strings.Join(lines, "\n  ")),
+		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds,
+			",") + about,
 	}
 }

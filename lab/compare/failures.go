@@ -62,7 +62,8 @@ func failedDoubts(keys []Key, old, new *Run) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("more than %s of requests failed, in the worst trial, in %s: "+
-		"a side that fails is never better nor equivalent", metric.Percent(metric.MostFailed), strings.Join(parts, "; "))}
+		"a side that fails is never better nor equivalent", metric.Percent(metric.MostFailed), strings.Join(parts,
+		"; "))}
 }
 
 // schemas says what it means that two runs are of different schemas: a note where

@@ -21,18 +21,31 @@ func TestASideThatFailsIsNeverBetter(t *testing.T) {
 		want     [3]compare.Mark
 		bound    compare.EffectBound
 	}{
-		"none fails":                 {"throughput_rps", "0", "0", [3]compare.Mark{B, E, W}, ""},
-		"one in a thousand":          {"throughput_rps", "0.001", "0.001", [3]compare.Mark{B, E, W}, ""},
-		"NEW fails":                  {"throughput_rps", "0", "0.032", [3]compare.Mark{U, U, W}, compare.AtMost},
-		"OLD fails":                  {"throughput_rps", "0.032", "0", [3]compare.Mark{B, U, U}, compare.AtLeast},
-		"both fail":                  {"throughput_rps", "0.032", "0.032", [3]compare.Mark{U, U, U}, compare.BothBounds},
-		"NEW fails, of a cost":       {"cpu_us_per_request", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
-		"OLD fails, of a cost":       {"cpu_us_per_request", "0.032", "0", [3]compare.Mark{U, U, B}, compare.AtMost},
+		"none fails":        {"throughput_rps", "0", "0", [3]compare.Mark{B, E, W}, ""},
+		"one in a thousand": {"throughput_rps", "0.001", "0.001", [3]compare.Mark{B, E, W}, ""},
+		"NEW fails":         {"throughput_rps", "0", "0.032", [3]compare.Mark{U, U, W}, compare.AtMost},
+		"OLD fails":         {"throughput_rps", "0.032", "0", [3]compare.Mark{B, U, U}, compare.AtLeast},
+		"both fail": {
+			"throughput_rps", "0.032", "0.032",
+			[3]compare.Mark{U, U, U},
+			compare.BothBounds,
+		},
+		"NEW fails, of a cost": {
+			"cpu_us_per_request", "0", "0.032",
+			[3]compare.Mark{W, U, U},
+			compare.AtLeast,
+		},
+		"OLD fails, of a cost": {
+			"cpu_us_per_request", "0.032", "0",
+			[3]compare.Mark{U, U, B},
+			compare.AtMost,
+		},
 		"NEW fails, of memory":       {"memory_peak_mib", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
 		"NEW fails, of a cold start": {"cold_start_ms", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
 	} {
 		for i, mean := range ways {
-			got := compared(t, trials(c.metric, around(100), "error_ratio", c.old), trials(c.metric, around(mean), "error_ratio", c.new).with("run_id", "new"))
+			got := compared(t, trials(c.metric, around(100), "error_ratio", c.old),
+				trials(c.metric, around(mean), "error_ratio", c.new).with("run_id", "new"))
 			l := line(t, got, c.metric)
 			if l.Mark != c.want[i] || l.Bound != c.bound {
 				t.Errorf("%s, %v against 100: %s %s, want %s %s", name, mean, l.Bound, l.Mark, c.bound, c.want[i])
@@ -48,8 +61,12 @@ func TestASideThatFailsIsNeverBetter(t *testing.T) {
 
 // That more requests fail is found, and that fewer do, however many.
 func TestFailuresThemselvesAreCompared(t *testing.T) {
-	for new, want := range map[string]compare.Mark{"0.5": compare.Worse, "0.05": compare.Better, "0.1": compare.Equivalent} {
-		c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0.1"), trials("throughput_rps", around(100), "error_ratio", new).with("run_id", "new"))
+	for new, want := range map[string]compare.Mark{
+		"0.5": compare.Worse, "0.05": compare.Better,
+		"0.1": compare.Equivalent,
+	} {
+		c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0.1"),
+			trials("throughput_rps", around(100), "error_ratio", new).with("run_id", "new"))
 		if l := line(t, c, "error_ratio"); l.Mark != want {
 			t.Errorf("0.1 against %s: %s, want %s", new, l.Mark, want)
 		}
@@ -95,7 +112,8 @@ func TestARunThatFailsAgainstItself(t *testing.T) {
 }
 
 func TestFailuresInEveryForm(t *testing.T) {
-	c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0"), trials("throughput_rps", around(120), "error_ratio", "0.032").with("run_id", "new"))
+	c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0"),
+		trials("throughput_rps", around(120), "error_ratio", "0.032").with("run_id", "new"))
 	text, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -129,18 +147,33 @@ func TestRunsOfTwoSchemas(t *testing.T) {
 		failed      string // in OLD
 		note, doubt string
 	}{
-		"none failed": {"4", "5", "0", "A is of schema 4, of which latencies include requests that failed, and B of schema 5. None failed in A: they mean the same", ""},
-		"some failed": {"4", "5", "0.0005", "", "A is of schema 4, of which latencies include requests that failed, and B of schema 5: they are not of the same requests in json node/single peak (0.05 % failed)"},
-		"the new one": {"5", "4", "0", "B is of schema 4, of which latencies include requests that failed, and A of schema 5. None failed in B: they mean the same", ""},
-		"both of 4":   {"4", "4", "0.0005", "", ""},
-		"both of 5":   {"5", "5", "0.0005", "", ""},
+		"none failed": {
+			"4", "5", "0",
+			"A is of schema 4, of which latencies include requests that failed, and B of schema 5. None failed in " +
+				"A: they mean the same", "",
+		},
+		"some failed": {
+			"4", "5", "0.0005", "",
+			"A is of schema 4, of which latencies include requests that failed, and B of schema 5: they are not of " +
+				"the same requests in json node/single peak (0.05 % failed)",
+		},
+		"the new one": {
+			"5", "4", "0",
+			"B is of schema 4, of which latencies include requests that failed, and A of schema 5. None failed in " +
+				"B: they mean the same", "",
+		},
+		"both of 4": {"4", "4", "0.0005", "", ""},
+		"both of 5": {"5", "5", "0.0005", "", ""},
 	} {
-		got := compared(t, trials("throughput_rps", around(100), "error_ratio", c.failed).with("schema_version", c.old),
-			trials("throughput_rps", around(100), "error_ratio", "0").with("run_id", "new").with("schema_version", c.new))
+		got := compared(t,
+			trials("throughput_rps", around(100), "error_ratio", c.failed).with("schema_version", c.old),
+			trials("throughput_rps", around(100), "error_ratio", "0").with("run_id", "new").with("schema_version",
+				c.new))
 		if all := strings.Join(got.Notes, "\n"); all != c.note {
 			t.Errorf("%s: notes %q, want %q", name, all, c.note)
 		}
-		if said := strings.Contains(strings.Join(got.Doubts, "\n"), "schema"); said != (c.doubt != "") || c.doubt != "" && !slices.Contains(got.Doubts, c.doubt) {
+		if said := strings.Contains(strings.Join(got.Doubts, "\n"),
+			"schema"); said != (c.doubt != "") || c.doubt != "" && !slices.Contains(got.Doubts, c.doubt) {
 			t.Errorf("%s: doubts %q, want %q", name, got.Doubts, c.doubt)
 		}
 		for form, text := range map[string]string{"text": got.Text(), "Markdown": got.Markdown()} {

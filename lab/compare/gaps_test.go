@@ -111,14 +111,18 @@ func TestFilesWithoutARunAreNotOfOneRun(t *testing.T) {
 // Of a machine that is not known other runs of a host tell nothing.
 func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
 	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
-	history := []compare.Source{other("r1", 98).source("r1"), other("r2", 100).source("r2"),
-		other("r3", 103).source("r3")}
+	history := []compare.Source{
+		other("r1", 98).source("r1"), other("r2", 100).source("r2"),
+		other("r3", 103).source("r3"),
+	}
 	for name, pair := range map[string][]compare.Source{
 		"the new": {old.source("A"), new.without("B", "host_id")},
 		"the old": {old.without("A", "host_id"), new.source("B")},
 		"both":    {old.without("A", "host_id"), new.without("B", "host_id")},
-		"a row": {old.source("A"),
-			slices.Concat(new, table{trial(7, "run_id", "new", "host_id", "")}).source("B")},
+		"a row": {
+			old.source("A"),
+			slices.Concat(new, table{trial(7, "run_id", "new", "host_id", "")}).source("B"),
+		},
 	} {
 		runs := readSources(t, slices.Concat(pair, history)...)
 		for _, r := range runs {
@@ -135,24 +139,32 @@ func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
 func TestMissingValuesAreNamed(t *testing.T) {
 	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
 	for want, files := range map[string][2]table{
-		"identity: B has no run_id in 2 of 6 rows": {old,
-			slices.Concat(new[:4], new[4:].with("run_id", ""))},
+		"identity: B has no run_id in 2 of 6 rows": {
+			old,
+			slices.Concat(new[:4], new[4:].with("run_id", "")),
+		},
 		"identity: B has no host_id in 6 of 6 rows": {old, new.with("host_id", "")},
-		"identity: node/single has no content_sha256 in either run": {old.with("content_sha256", ""),
-			new.with("content_sha256", "")},
-		"identity: json has no scenario_sha256 in either run": {old.with("scenario_sha256", ""),
-			new.with("scenario_sha256", "")},
+		"identity: node/single has no content_sha256 in either run": {
+			old.with("content_sha256", ""),
+			new.with("content_sha256", ""),
+		},
+		"identity: json has no scenario_sha256 in either run": {
+			old.with("scenario_sha256", ""),
+			new.with("scenario_sha256", ""),
+		},
 		"image: node/single content_sha256: c1 against none":           {old, new.with("content_sha256", "")},
 		"script: json scenario_sha256 and parameters: s1 against none": {old, new.with("scenario_sha256", "")},
 	} {
 		runs := readSources(t, files[0].source("A"), files[1].source("B"))
-		if err := compare.CheckComparable(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(), want) {
+		if err := compare.CheckComparable(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(),
+			want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 	runs := readSources(t, old.without("A", "parameters"),
 		new.with("scenario_sha256", "s2").without("B", "parameters"))
-	if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Identity}); err == nil ||
+	if err := compare.CheckComparable(runs[0], runs[1:],
+		[]compare.DifferenceKind{compare.Identity}); err == nil ||
 		!strings.Contains(err.Error(), "s1 against s2") {
 		t.Errorf("scripts that differ, without parameters: error %v", err)
 	}
@@ -162,7 +174,8 @@ func TestMissingValuesAreNamed(t *testing.T) {
 func TestRowsWithoutATrialAreRefused(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
 	for _, column := range record.Structure() {
-		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)}, compare.DefaultMetrics())
+		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)},
+			compare.DefaultMetrics())
 		if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
 			!strings.Contains(err.Error(), "line 2: no column "+column) {
 			t.Errorf("without %s: error %v", column, err)

@@ -50,11 +50,12 @@ type group struct {
 	script, image *distinctValues
 	loads         [4]distinctValues
 	tallies       []tally
-	blocks        int               // that ended
-	earlyFailures int               // rows of a trial that failed before its first phase
-	held          map[int64]heldRow // rows of blocks that may go on: the last one's, or all of a file out of order
-	latestBlock   int64             // block
-	failed        float64           // share of the requests of the worst trial that counts
+	blocks        int // that ended
+	earlyFailures int // rows of a trial that failed before its first phase
+	// rows of blocks that may go on: the last one's, or all of a file out of order
+	held        map[int64]heldRow
+	latestBlock int64   // block
+	failed      float64 // share of the requests of the worst trial that counts
 }
 
 // heldRow is the row of a block that counts until a later one does.
@@ -118,7 +119,8 @@ func (h heldRow) failedWith(r *row) float64 {
 // held. Of several rows of one attempt, the phases of a trial, a valid one says
 // more of the whole than a bound.
 func (h heldRow) replacedBy(r *row) bool {
-	return h.evidence == noEvidence || r.attempt > h.attempt || r.attempt == h.attempt && r.evidence >= h.evidence
+	return h.evidence == noEvidence || r.attempt > h.attempt || r.attempt == h.attempt &&
+		r.evidence >= h.evidence
 }
 
 // end counts a block, and returns its row for another to use.
@@ -148,12 +150,13 @@ func (g *group) finish() {
 
 // tally is the values of one metric of a group.
 type tally struct {
-	metric     metric.Metric
-	column     int          // of the reading's metrics
-	logs       stat.Moments // of values above zero
-	moments    stat.Moments // of all
-	bounds     int          // of them, that are bounds: the truth is as much or more
-	skipBounds bool         // bounds are counted, and their values left out: what a machine did is told by figures only
+	metric  metric.Metric
+	column  int          // of the reading's metrics
+	logs    stat.Moments // of values above zero
+	moments stat.Moments // of all
+	bounds  int          // of them, that are bounds: the truth is as much or more
+	// bounds are counted, and their values left out: what a machine did is told by figures only
+	skipBounds bool
 }
 
 func (t *tally) add(value float64, w evidence) {

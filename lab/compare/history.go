@@ -25,8 +25,9 @@ type LineVariance struct {
 type VarianceSource string
 
 const (
-	FromLine       VarianceSource = "line"       // its own, in other runs of the same
-	FromMetric     VarianceSource = "metric"     // that of other lines of its metric, for it has too few runs itself
+	FromLine VarianceSource = "line" // its own, in other runs of the same
+	// FromMetric is the variance of other lines of the metric: the line has too few runs itself.
+	FromMetric     VarianceSource = "metric"
 	FromReferences VarianceSource = "references" // that of reference servers: nothing is known of the line's own
 	FromSameRun    VarianceSource = "one run"    // none: both sides are of one run
 )
@@ -43,7 +44,8 @@ func (b LineVariance) estimate() stat.Variance {
 // UsableAsHistory reports whether a run can tell how much runs like another one differ: it is
 // complete, and of the same host and profile. Trials of other profiles last longer.
 func UsableAsHistory(run, like *record.Info) bool {
-	return run != nil && like != nil && run.State == record.Done && run.Host.Same(like.Host) && run.Profile == like.Profile
+	return run != nil && like != nil && run.State == record.Done && run.Host.Same(like.Host) &&
+		run.Profile == like.Profile
 }
 
 // history is what other runs of the host say of a comparison's lines.
@@ -58,8 +60,11 @@ type history struct {
 }
 
 func historyOf(old, new *Run, others []*Run, spread ReferenceVariance) *history {
-	h := &history{old: old, info: cmp.Or(old.Info, new.Info), keys: sharedKeys(old, new, Key.isResult), spread: spread,
-		similar: map[Key][]*group{}, pools: map[string]stat.Variance{}}
+	h := &history{
+		old: old, info: cmp.Or(old.Info, new.Info), keys: sharedKeys(old, new, Key.isResult),
+		spread:  spread,
+		similar: map[Key][]*group{}, pools: map[string]stat.Variance{},
+	}
 	if old.gaps.has("host_id") || new.gaps.has("host_id") {
 		return h // what other runs of one host tell is not known to be of the other's
 	}
@@ -92,7 +97,10 @@ func (h *history) varianceOf(k Key, p pair) LineVariance {
 	if p.scale() == DifferenceScale { // the variance of a mean follows from that of its log (the delta method)
 		scale = max(math.Abs(p.old.moments.Mean), math.Abs(p.new.moments.Mean))
 	}
-	return LineVariance{Variance: h.spread.VarianceLog * scale * scale, Runs: h.spread.Runs, Source: FromReferences}
+	return LineVariance{
+		Variance: h.spread.VarianceLog * scale * scale, Runs: h.spread.Runs,
+		Source: FromReferences,
+	}
 }
 
 // metricVariance is the variance between runs of all lines of a metric that are known by
@@ -185,14 +193,17 @@ func (c *Comparison) varianceTerms() (head string, doubts []string) {
 	case c.oneRun:
 		head = "nothing, both are of one run"
 	case fewest > 0:
-		head = fmt.Sprintf("added to each interval is what its own line varies by (%d lines) or its metric (%d), in %s other runs of this host",
+		head = fmt.Sprintf("added to each interval is what its own line varies by (%d lines) or its metric (%d), "+
+			"in %s other runs of this host",
 			counts[FromLine], counts[FromMetric], formatRange(fewest, most))
 	default:
 		head = fmt.Sprintf("added to every interval is %s", c.BetweenRuns)
 	}
 	if n := counts[FromReferences]; n > 0 {
-		doubts = append(doubts, fmt.Sprintf("how much it varies between runs is not known of %d of %d lines (%s): fewer than %d other complete runs of this host measured the same. "+
-			"Added to their intervals is %s; other figures may vary more", n, len(c.Lines), listMetrics(unknown), MinRuns, c.BetweenRuns))
+		doubts = append(doubts,
+			fmt.Sprintf("how much it varies between runs is not known of %d of %d lines (%s): fewer than %d other "+
+				"complete runs of this host measured the same. "+
+				"Added to their intervals is %s; other figures may vary more", n, len(c.Lines), listMetrics(unknown), MinRuns, c.BetweenRuns))
 	}
 	return "between runs: " + head, doubts
 }

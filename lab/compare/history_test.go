@@ -18,8 +18,10 @@ import (
 
 // infoOf is what a complete run says of itself.
 func infoOf() *record.Info {
-	return &record.Info{State: record.Done, Profile: "quick", Host: record.Host{ID: "h1"},
-		MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {Variant: lab.Variant{Command: []string{"node", "server.js"}}}}}
+	return &record.Info{
+		State: record.Done, Profile: "quick", Host: record.Host{ID: "h1"},
+		MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {Variant: lab.Variant{Command: []string{"node", "server.js"}}}},
+	}
 }
 
 // amid compares two runs where others of these rows lie beside them.
@@ -52,14 +54,16 @@ func TestLineVarianceComesFromItsOwnRuns(t *testing.T) {
 	l := line(t, c, "throughput_rps")
 	m := stat.MomentsOf(logs(around(98)).Mean, logs(around(100)).Mean, logs(around(103)).Mean)
 	between := stat.Variance{Value: m.SD() * m.SD(), DF: 2}
-	if l.BetweenRuns.Source != compare.FromLine || l.BetweenRuns.Runs != 3 || math.Abs(l.BetweenRuns.Variance-between.Value) > 1e-15 {
+	if l.BetweenRuns.Source != compare.FromLine || l.BetweenRuns.Runs != 3 ||
+		math.Abs(l.BetweenRuns.Variance-between.Value) > 1e-15 {
 		t.Errorf("%+v, want %v of 3 runs", l.BetweenRuns, between.Value)
 	}
 	low, high := stat.Welch(logs(around(104)), logs(around(100)), between).Interval(lab.Alpha)
 	if !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
 		t.Errorf("[%v, %v], want [%v, %v]", *l.Low, *l.High, math.Exp(low), math.Exp(high))
 	}
-	if text := c.Text(); !strings.Contains(text, "varies by (1 lines) or its metric (0), in 3 other") || strings.Contains(text, "not known of") {
+	if text := c.Text(); !strings.Contains(text,
+		"varies by (1 lines) or its metric (0), in 3 other") || strings.Contains(text, "not known of") {
 		t.Errorf("%s", text)
 	}
 }
@@ -87,10 +91,14 @@ func TestHistoryIgnoresRunsOfOtherSetups(t *testing.T) {
 		"what host it was": {other("r3", 103), func(i *record.Info) { i.Host.ID = "h2" }},
 		"command": {other("r3", 103), func(i *record.Info) {
 			i.MeasuredVariants = maps.Clone(i.MeasuredVariants)
-			i.MeasuredVariants["node/single"] = record.MeasuredVariant{Variant: lab.Variant{Command: []string{"node", "slow.js"}}}
+			i.MeasuredVariants["node/single"] = record.MeasuredVariant{Variant: lab.Variant{Command: []string{
+				"node",
+				"slow.js",
+			}}}
 		}},
 	} {
-		runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), tt.rows)
+		runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98),
+			other("r2", 100), tt.rows)
 		for _, r := range runs {
 			r.Info = infoOf()
 		}
@@ -100,11 +108,13 @@ func TestHistoryIgnoresRunsOfOtherSetups(t *testing.T) {
 			t.Errorf("%s: %+v", name, b)
 		}
 	}
-	runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98), other("r2", 100), other("r3", 103))
+	runs := read(t, compare.DefaultMetrics(), other("old", 100), other("new", 100), other("r1", 98),
+		other("r2", 100), other("r3", 103))
 	for _, r := range runs[1:] {
 		r.Info = infoOf()
 	}
-	if b := line(t, compare.Compare(runs[0], runs[1], 0.05, runs[2:]...), "throughput_rps").BetweenRuns; b.Runs != 3 {
+	if b := line(t, compare.Compare(runs[0], runs[1], 0.05, runs[2:]...),
+		"throughput_rps").BetweenRuns; b.Runs != 3 {
 		t.Errorf("an old run that is a file alone: %+v, want what the new one's host tells", b)
 	}
 }
@@ -119,8 +129,10 @@ func TestLineVarianceFallsBackToItsMetric(t *testing.T) {
 	both := func(id string) table {
 		return slices.Concat(rows(id, 100, 50), other(id, 10, "variant", fresh, cost, 5))
 	}
-	c := amid(t, both("old"), both("new"), rows("r1", 98, 50), rows("r2", 100, 51), rows("r3", 103, 53), other("r4", 101))
-	a := stat.MomentsOf(logs(around(98)).Mean, logs(around(100)).Mean, logs(around(103)).Mean, logs(around(101)).Mean)
+	c := amid(t, both("old"), both("new"), rows("r1", 98, 50), rows("r2", 100, 51), rows("r3", 103, 53),
+		other("r4", 101))
+	a := stat.MomentsOf(logs(around(98)).Mean, logs(around(100)).Mean, logs(around(103)).Mean,
+		logs(around(101)).Mean)
 	b := stat.MomentsOf(logs(around(50)).Mean, logs(around(51)).Mean, logs(around(53)).Mean)
 	want := (a.M2 + b.M2) / 5
 	for _, l := range c.Lines {
@@ -138,7 +150,8 @@ func TestLineVarianceFallsBackToItsMetric(t *testing.T) {
 			t.Errorf("%s: %+v", l.Key, got)
 		}
 	}
-	if text := strings.Join(strings.Fields(c.Text()), " "); !strings.Contains(text, "] (3)") || !strings.Contains(text, "varies by (2 lines) or its metric (1), in 3 to 4 other runs") {
+	if text := strings.Join(strings.Fields(c.Text()), " "); !strings.Contains(text,
+		"] (3)") || !strings.Contains(text, "varies by (2 lines) or its metric (1), in 3 to 4 other runs") {
 		t.Errorf("%s", text)
 	}
 }
@@ -148,8 +161,10 @@ func TestRatioMetricsUseDifferenceVariance(t *testing.T) {
 	errors := func(id string, mean float64) table {
 		return trials("error_ratio", []float64{mean, mean, mean, mean, mean, mean}, "run_id", id)
 	}
-	c := amid(t, errors("old", 0), errors("new", 0.002), errors("r1", 0.001), errors("r2", 0.002), errors("r3", 0.003))
-	if l := line(t, c, "error_ratio"); l.BetweenRuns.Source != compare.FromLine || math.Abs(l.BetweenRuns.Variance-1e-6) > 1e-15 || l.Mark != compare.Undecided {
+	c := amid(t, errors("old", 0), errors("new", 0.002), errors("r1", 0.001), errors("r2", 0.002),
+		errors("r3", 0.003))
+	if l := line(t, c, "error_ratio"); l.BetweenRuns.Source != compare.FromLine ||
+		math.Abs(l.BetweenRuns.Variance-1e-6) > 1e-15 || l.Mark != compare.Undecided {
 		t.Errorf("%+v, %s", l.BetweenRuns, l.Mark)
 	}
 }
@@ -169,7 +184,9 @@ func TestUnknownRunVarianceIsADoubt(t *testing.T) {
 	}
 	for form, got := range map[string]string{"text": c.Text(), "Markdown": c.Markdown(), "JSON": string(text)} {
 		got = strings.ReplaceAll(strings.Join(strings.Fields(got), " "), `\_`, "_")
-		if !strings.Contains(got, says) || !strings.Contains(got, "1.00% (the throughput of a reference server in 4 runs of the host)") || !strings.Contains(got, "(throughput_rps, cpu_us_per_request)") {
+		if !strings.Contains(got, says) || !strings.Contains(got,
+			"1.00% (the throughput of a reference server in 4 runs of the host)") ||
+			!strings.Contains(got, "(throughput_rps, cpu_us_per_request)") {
 			t.Errorf("%s does not say it:\n%s", form, got)
 		}
 	}
@@ -177,7 +194,8 @@ func TestUnknownRunVarianceIsADoubt(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	one := compare.Compare(runs[0], runs[0], 0.05)
-	if text := one.Text(); strings.Contains(text, "not known") && strings.Contains(text, says) || one.Lines[0].BetweenRuns.Source != compare.FromSameRun || one.Count(compare.Equivalent) != 2 {
+	if text := one.Text(); strings.Contains(text, "not known") && strings.Contains(text,
+		says) || one.Lines[0].BetweenRuns.Source != compare.FromSameRun || one.Count(compare.Equivalent) != 2 {
 		t.Errorf("a run against itself:\n%s", text)
 	}
 }

@@ -51,7 +51,8 @@ func (k Key) trial() Key { k.Phase = ""; return k }
 
 // isControl reports whether it is measured to judge the run, not for itself.
 func (k Key) isControl() bool {
-	return k.Scenario == lab.ReferenceScenario || k.Scenario == lab.BurnScenario || lab.OriginalOf(k.Variant) != k.Variant
+	return k.Scenario == lab.ReferenceScenario || k.Scenario == lab.BurnScenario ||
+		lab.OriginalOf(k.Variant) != k.Variant
 }
 
 // isResult reports whether it is measured for itself.
@@ -61,7 +62,8 @@ func (k Key) isResult() bool { return !k.isControl() }
 func (k Key) compare(l Key) int {
 	kindK, numberK := phaseNumber(k.Phase)
 	kindL, numberL := phaseNumber(l.Phase)
-	return cmp.Or(cmp.Compare(k.Scenario, l.Scenario), cmp.Compare(k.Variant, l.Variant), cmp.Compare(k.CPUs, l.CPUs),
+	return cmp.Or(cmp.Compare(k.Scenario, l.Scenario), cmp.Compare(k.Variant, l.Variant),
+		cmp.Compare(k.CPUs, l.CPUs),
 		cmp.Compare(kindK, kindL), cmp.Compare(numberK, numberL), cmp.Compare(k.Phase, l.Phase))
 }
 
@@ -129,7 +131,10 @@ func readOne(ctx context.Context, source Source, which Selection) (*Run, error) 
 		return nil, err
 	}
 	if run.Rows == 0 {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("it has no rows"), Hint: "compare runs that have measured something"}
+		return nil, &lab.Fault{
+			Code: lab.ExitUsage, Err: fmt.Errorf("it has no rows"),
+			Hint: "compare runs that have measured something",
+		}
 	}
 	return run, nil
 }
@@ -187,8 +192,11 @@ const (
 	firstLoad
 )
 
-var identity = []string{"run_id", "host_id", "scenario", "scenario_sha256", "parameters", "variant", "content_sha256",
-	"block", "attempt", "phase", "server_cpus", "validity", "schema_version"}
+var identity = []string{
+	"run_id", "host_id", "scenario", "scenario_sha256", "parameters", "variant",
+	"content_sha256",
+	"block", "attempt", "phase", "server_cpus", "validity", "schema_version",
+}
 
 // loads are the columns that say what load was offered.
 var loads = []string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
@@ -208,7 +216,10 @@ type runReader struct {
 
 func newReading(source Source, which Selection, ordered bool) *runReader {
 	r := &runReader{
-		run: &Run{Label: source.Label, Info: source.Info, scripts: map[string]*distinctValues{}, images: map[string]*distinctValues{}, groups: map[Key]*group{}},
+		run: &Run{
+			Label: source.Label, Info: source.Info, scripts: map[string]*distinctValues{},
+			images: map[string]*distinctValues{}, groups: map[Key]*group{},
+		},
 		metrics: filterMetrics(func(m metric.Metric) bool {
 			return m.Name == referenceMetric || m.Name == "error_ratio" || slices.Contains(which.Names(), m.Name)
 		}),
@@ -307,7 +318,10 @@ func (r *runReader) group(cells [][]byte) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := Key{Scenario: string(cells[scenario]), Variant: string(cells[variant]), CPUs: n, Phase: string(cells[phase])}
+	key := Key{
+		Scenario: string(cells[scenario]), Variant: string(cells[variant]), CPUs: n,
+		Phase: string(cells[phase]),
+	}
 	g := r.open(key)
 	if key.Phase != "" {
 		g.wholeTrial = r.open(key.trial())
@@ -323,7 +337,8 @@ func (r *runReader) open(key Key) *group {
 	g := &group{script: getOrCreate(r.run.scripts, key.Scenario), image: getOrCreate(r.run.images, key.Variant)}
 	for i, m := range r.metrics {
 		if r.selection.includes(key.Scenario, key.Phase, m.Name) {
-			g.tallies = append(g.tallies, tally{metric: m, column: i, skipBounds: key.Scenario == lab.ReferenceScenario})
+			g.tallies = append(g.tallies,
+				tally{metric: m, column: i, skipBounds: key.Scenario == lab.ReferenceScenario})
 		}
 	}
 	r.run.groups[key] = g

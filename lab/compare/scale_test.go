@@ -35,7 +35,10 @@ type large struct {
 }
 
 func newLarge(runID string, rows int, seed uint64) *large {
-	return &large{runID: runID, rows: rows, columns: metric.Table(), random: rand.New(rand.NewPCG(seed, 0)), pending: []byte(strings.Join(metric.Header(), ",") + "\n")}
+	return &large{
+		runID: runID, rows: rows, columns: metric.Table(), random: rand.New(rand.NewPCG(seed, 0)),
+		pending: []byte(strings.Join(metric.Header(), ",") + "\n"),
+	}
 }
 
 func (l *large) Read(b []byte) (int, error) {
@@ -106,7 +109,8 @@ func TestMemoryDoesNotGrowWithRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		runs, err := compare.Read(context.Background(), []compare.Source{newLarge("a", rows, 1).source()}, compare.DefaultMetrics())
+		runs, err := compare.Read(context.Background(), []compare.Source{newLarge("a", rows, 1).source()},
+			compare.DefaultMetrics())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +142,8 @@ func BenchmarkCompareAMillionRows(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Logf("%s: %d MiB", path, info.Size()>>20)
-		sources = append(sources, compare.Source{Label: id, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
+		sources = append(sources,
+			compare.Source{Label: id, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
 	}
 	forgetPeak()
 	b.ResetTimer()

@@ -18,8 +18,11 @@ type Selection struct {
 // defaultByKind is what is compared unless asked: of each kind of phase the metrics that
 // it is there for, and what they cost.
 var defaultByKind = map[lab.PhaseKind][]string{
-	lab.Peak:     {"throughput_rps", "cpu_us_per_request", "memory_peak_mib", "error_ratio"},
-	lab.Ladder:   {"throughput_rps", "latency_raw_p50_ms", "latency_raw_p99_ms", "cpu_us_per_request", "memory_peak_mib", "error_ratio"},
+	lab.Peak: {"throughput_rps", "cpu_us_per_request", "memory_peak_mib", "error_ratio"},
+	lab.Ladder: {
+		"throughput_rps", "latency_raw_p50_ms", "latency_raw_p99_ms", "cpu_us_per_request",
+		"memory_peak_mib", "error_ratio",
+	},
 	lab.Steady:   openLoopMetrics,
 	lab.Steps:    openLoopMetrics,
 	lab.Ramp:     openLoopMetrics,
@@ -27,7 +30,10 @@ var defaultByKind = map[lab.PhaseKind][]string{
 }
 
 // openLoopMetrics is that of an open loop, whose throughput is what was offered.
-var openLoopMetrics = []string{"goodput_rps", "latency_p50_ms", "latency_p99_ms", "cpu_us_per_request", "memory_peak_mib", "error_ratio"}
+var openLoopMetrics = []string{
+	"goodput_rps", "latency_p50_ms", "latency_p99_ms", "cpu_us_per_request",
+	"memory_peak_mib", "error_ratio",
+}
 
 // perTrial are the metrics that every row of a trial repeats: they are compared
 // once, not for each phase.
@@ -39,7 +45,10 @@ func DefaultMetrics() Selection {
 	for _, of := range defaultByKind {
 		names = append(names, of...)
 	}
-	return Selection{metrics: filterMetrics(func(m metric.Metric) bool { return slices.Contains(names, m.Name) })}
+	return Selection{metrics: filterMetrics(func(m metric.Metric) bool {
+		return slices.Contains(names,
+			m.Name)
+	})}
 }
 
 // AllMetrics is every metric of which more is better, or less.
@@ -60,7 +69,10 @@ func SelectMetrics(names ...string) (Selection, error) {
 		}
 		return Selection{}, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "metrics: " + strings.Join(valid, ", ")}
 	}
-	return Selection{metrics: filterMetrics(func(m metric.Metric) bool { return slices.Contains(names, m.Name) }), byName: true}, nil
+	return Selection{metrics: filterMetrics(func(m metric.Metric) bool {
+		return slices.Contains(names,
+			m.Name)
+	}), byName: true}, nil
 }
 
 // Metrics are the selected ones, in the order of the table.

@@ -14,7 +14,10 @@ import (
 const width = 110
 
 // symbols are marks as tables have them.
-var symbols = map[Mark]string{Equivalent: "~", TooFewTrials: "?", Better: "better", Worse: "worse", Undecided: ""}
+var symbols = map[Mark]string{
+	Equivalent: "~", TooFewTrials: "?", Better: "better", Worse: "worse",
+	Undecided: "",
+}
 
 // digits writes a number with four digits that count, or more before the point.
 func digits(x float64, round func(float64) float64) string {
@@ -144,7 +147,8 @@ func (c Comparison) head() []string {
 		lines = append(lines, "ignored: "+d.String())
 	}
 	if c.ReferenceRatio != nil {
-		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed", ratio(*c.ReferenceRatio), 100*MaxReferenceDifference))
+		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed",
+			ratio(*c.ReferenceRatio), 100*MaxReferenceDifference))
 	}
 	between, _ := c.varianceTerms()
 	lines = append(lines, between)
@@ -206,11 +210,16 @@ func (c Comparison) Summary() string {
 // legend says what the figures are.
 func (c Comparison) legend() []string {
 	return append([]string{
-		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
-			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences and for ~ apart: 2.5%% on each side together).", c.judged()),
-		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of arithmetic means: NEW less OLD, with its sign.",
-		"runs: other runs of this host by which it is known how much the line varies between runs; in brackets where other lines of its metric are; \"-\": it is not known.",
-		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio %v, of a count %v). "+
+		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, "+
+			"with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
+			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences "+
+			"and for ~ apart: 2.5%% on each side together).", c.judged()),
+		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of " +
+			"arithmetic means: NEW less OLD, with its sign.",
+		"runs: other runs of this host by which it is known how much the line varies between runs; in brackets " +
+			"where other lines of its metric are; \"-\": it is not known.",
+		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio "+
+			"%v, of a count %v). "+
 			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
 	}, c.failuresLegend()...)
 }
@@ -329,4 +338,5 @@ func (c Comparison) Markdown() string {
 }
 
 // escapeMarkdown keeps text from being read as Markdown.
-var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
+var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;",
+	"[", `\[`, "`", "\\`").Replace

@@ -175,7 +175,9 @@ func (r repeat) bytes() ([]byte, error) {
 
 func (p blocks) bytes() ([]byte, error) {
 	if p.Modulus < 1 || p.Modulus > 256 || p.Size < 1 || p.Count < 1 || p.Count > maxRepeated/p.Size {
-		return nil, fmt.Errorf("body_blocks needs a modulus from 1 to 256, and a size and a count from 1 to %d bytes in all", maxRepeated)
+		return nil,
+			fmt.Errorf("body_blocks needs a modulus from 1 to 256, and a size and a count from 1 to %d bytes in all",
+				maxRepeated)
 	}
 	block := make([]byte, p.Size)
 	for i := range block {
@@ -234,9 +236,12 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 		}
 	}
 	return Vector{
-		Name:            v.Name,
-		About:           v.About,
-		Request:         lab.Request{Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: asked},
+		Name:  v.Name,
+		About: v.About,
+		Request: lab.Request{
+			Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers,
+			Body: asked,
+		},
 		Want:            lab.Answer{Status: v.Response.Status, Header: named, Body: answered},
 		RequiredHeaders: present,
 	}, nil

@@ -86,10 +86,12 @@ func TestVectorsAreResolved(t *testing.T) {
 		t.Errorf("bodies at the limit have %d and %d bytes", len(full.Request.Body), len(over.Request.Body))
 	}
 	streamed := vectorNamed(t, c, "stream-1-mib")
-	if body := streamed.Want.Body; len(body) != 1<<20 || body[250] != 250 || body[251] != 0 || body[65535] != 65535%251 || body[65536] != 0 {
+	if body := streamed.Want.Body; len(body) != 1<<20 || body[250] != 250 || body[251] != 0 ||
+		body[65535] != 65535%251 || body[65536] != 0 {
 		t.Errorf("body_blocks became %d bytes", len(body))
 	}
-	if _, given := streamed.Want.Header["content-length"]; given || slices.Contains(streamed.RequiredHeaders, "content-length") {
+	if _, given := streamed.Want.Header["content-length"]; given || slices.Contains(streamed.RequiredHeaders,
+		"content-length") {
 		t.Error("a body in chunks is to have a content-length")
 	}
 	bom := vectorNamed(t, c, "echo-bom")
@@ -104,7 +106,8 @@ func TestIdentityFieldsAreThoseOfTheVocabulary(t *testing.T) {
 	for _, f := range load(t).file.Identity.Fields {
 		listed = append(listed, f.Field)
 	}
-	want := append(jsonNames("", reflect.TypeFor[lab.Identity]()), jsonNames("process.", reflect.TypeFor[lab.ProcessLimits]())...)
+	want := append(jsonNames("", reflect.TypeFor[lab.Identity]()),
+		jsonNames("process.", reflect.TypeFor[lab.ProcessLimits]())...)
 	slices.Sort(listed)
 	slices.Sort(want)
 	if !slices.Equal(listed, want) {
@@ -149,40 +152,70 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	twice := `"vectors": [{"name": "a", "about": "y", "request": {"method": "GET", "path": "/identity"}, "response": {"status": 200, "headers": {"content-type": "x"}}},`
 	cases := map[string]struct{ old, new, says string }{
-		"an unknown field":          {`"rules"`, `"rulez"`, `unknown field "rulez"`},
-		"an unknown field, deep":    {`"body": "b"`, `"boddy": "b"`, `unknown field "boddy"`},
-		"no JSON":                   {`"rules": [],`, `"rules": [,`, "line 4"},
-		"a wrong type":              {`"status": 405`, `"status": "405"`, "line 10"},
-		"something after the end":   {"\"valid_share\": 0.5}\n}", "\"valid_share\": 0.5}\n} {}", "line 21: something follows"},
-		"another version":           {`"version": 1`, `"version": 2`, "version 2"},
-		"two bodies":                {`"body": "b"`, `"body": "b", "body_base64": "Yg=="`, "only one of"},
-		"bad base64":                {`"body": "b"`, `"body_base64": "%"`, "body_base64"},
-		"an empty unit":             {`"body": "b"`, `"body_repeat": {"unit": "", "count": 3}`, "body_repeat"},
-		"a body beyond bounds":      {`"body": "b"`, `"body_repeat": {"unit": "ab", "count": 99999999}`, "body_repeat"},
-		"a modulus beyond bytes":    {`"body": "b"`, `"body_blocks": {"modulus": 257, "size": 9, "count": 3}`, "body_blocks"},
-		"blocks beyond bounds":      {`"body": "b"`, `"body_blocks": {"modulus": 251, "size": 65536, "count": 1025}`, "body_blocks"},
-		"no blocks":                 {`"body": "b"`, `"body_blocks": {"modulus": 251, "size": 65536, "count": 0}`, "body_blocks"},
-		"a length and chunks":       {`{"content-type": "text/plain"}`, `{"content-type": "text/plain", "content-length": "2"}, "chunked": true`, "in chunks"},
+		"an unknown field":       {`"rules"`, `"rulez"`, `unknown field "rulez"`},
+		"an unknown field, deep": {`"body": "b"`, `"boddy": "b"`, `unknown field "boddy"`},
+		"no JSON":                {`"rules": [],`, `"rules": [,`, "line 4"},
+		"a wrong type":           {`"status": 405`, `"status": "405"`, "line 10"},
+		"something after the end": {
+			"\"valid_share\": 0.5}\n}", "\"valid_share\": 0.5}\n} {}",
+			"line 21: something follows",
+		},
+		"another version": {`"version": 1`, `"version": 2`, "version 2"},
+		"two bodies":      {`"body": "b"`, `"body": "b", "body_base64": "Yg=="`, "only one of"},
+		"bad base64":      {`"body": "b"`, `"body_base64": "%"`, "body_base64"},
+		"an empty unit":   {`"body": "b"`, `"body_repeat": {"unit": "", "count": 3}`, "body_repeat"},
+		"a body beyond bounds": {
+			`"body": "b"`, `"body_repeat": {"unit": "ab", "count": 99999999}`,
+			"body_repeat",
+		},
+		"a modulus beyond bytes": {
+			`"body": "b"`, `"body_blocks": {"modulus": 257, "size": 9, "count": 3}`,
+			"body_blocks",
+		},
+		"blocks beyond bounds": {
+			`"body": "b"`,
+			`"body_blocks": {"modulus": 251, "size": 65536, "count": 1025}`, "body_blocks",
+		},
+		"no blocks": {
+			`"body": "b"`, `"body_blocks": {"modulus": 251, "size": 65536, "count": 0}`,
+			"body_blocks",
+		},
+		"a length and chunks": {
+			`{"content-type": "text/plain"}`,
+			`{"content-type": "text/plain", "content-length": "2"}, "chunked": true`, "in chunks",
+		},
 		"another endpoint's path":   {`/identity?x=1`, `/other`, "instead of the endpoint's"},
 		"a status of no answer":     {`405`, `100`, "status 100"},
 		"a response without a type": {`"headers": {"content-type": "text/plain"}`, `"headers": {}`, "content-type"},
-		"a header in capitals":      {`{"content-type": "text/plain"}`, `{"Content-Type": "text/plain"}`, "lower case"},
-		"a vector without a name":   {`"name": "a"`, `"name": ""`, "needs a name"},
-		"two vectors of one name":   {`"vectors": [`, twice, `two vectors are named "a"`},
-		"an endpoint unlooked at":   {`"endpoints": [`, `"endpoints": [{"path": "/x", "methods": [], "about": "", "answers": [], "vectors": []},`, "/x has no vectors"},
-		"an identity elsewhere":     {`"identity": {"path": "/identity"`, `"identity": {"path": "/id"`, `no endpoint "/id"`},
-		"an unknown type":           {`"type": "integer"`, `"type": "int"`, `unknown type "int"`},
-		"a rule of another type":    {`"at_least": 1`, `"equals": "1"`, "compares with what is no integer"},
-		"a bound of nothing":        {`"sku_max": 9`, `"sku_max": 0`, "at least 1"},
-		"no endpoints to ask":       {`{"path": "/q", "methods": ["GET"], "parameters": [{"name": "n", "low": 1, "at_most": 5, "high": 9}]}`, ``, "no endpoints"},
-		"an endpoint of no method":  {`"methods": ["GET"], "parameters"`, `"methods": [], "parameters"`, `"/q" needs`},
-		"a range upside down":       {`"at_most": 5`, `"at_most": 10`, "low <= at_most <= high"},
-		"a negative number":         {`"low": 1`, `"low": -1`, "0 <= low"},
-		"an upload of nothing":      {`"size_max": 9`, `"size_max": 0`, "size_max is at least 1"},
-		"an upload to nowhere":      {`"path": "/u"`, `"path": ""`, "uploads: the request needs"},
-		"a body that is random":     {`"path": "/u"`, `"path": "/u", "body": "x"`, "body is random"},
-		"a negative weight":         {`"weight": 4`, `"weight": -4`, "weights"},
-		"a share beyond all":        {`"valid_share": 0.5`, `"valid_share": 50`, "valid_share"},
+		"a header in capitals": {
+			`{"content-type": "text/plain"}`, `{"Content-Type": "text/plain"}`,
+			"lower case",
+		},
+		"a vector without a name": {`"name": "a"`, `"name": ""`, "needs a name"},
+		"two vectors of one name": {`"vectors": [`, twice, `two vectors are named "a"`},
+		"an endpoint unlooked at": {
+			`"endpoints": [`,
+			`"endpoints": [{"path": "/x", "methods": [], "about": "", "answers": [], "vectors": []},`, "/x has no vectors",
+		},
+		"an identity elsewhere": {
+			`"identity": {"path": "/identity"`, `"identity": {"path": "/id"`,
+			`no endpoint "/id"`,
+		},
+		"an unknown type":        {`"type": "integer"`, `"type": "int"`, `unknown type "int"`},
+		"a rule of another type": {`"at_least": 1`, `"equals": "1"`, "compares with what is no integer"},
+		"a bound of nothing":     {`"sku_max": 9`, `"sku_max": 0`, "at least 1"},
+		"no endpoints to ask":    {`{"path": "/q", "methods": ["GET"], "parameters": [{"name": "n", "low": 1, "at_most": 5, "high": 9}]}`, ``, "no endpoints"},
+		"an endpoint of no method": {
+			`"methods": ["GET"], "parameters"`, `"methods": [], "parameters"`,
+			`"/q" needs`,
+		},
+		"a range upside down":   {`"at_most": 5`, `"at_most": 10`, "low <= at_most <= high"},
+		"a negative number":     {`"low": 1`, `"low": -1`, "0 <= low"},
+		"an upload of nothing":  {`"size_max": 9`, `"size_max": 0`, "size_max is at least 1"},
+		"an upload to nowhere":  {`"path": "/u"`, `"path": ""`, "uploads: the request needs"},
+		"a body that is random": {`"path": "/u"`, `"path": "/u", "body": "x"`, "body is random"},
+		"a negative weight":     {`"weight": 4`, `"weight": -4`, "weights"},
+		"a share beyond all":    {`"valid_share": 0.5`, `"valid_share": 50`, "valid_share"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -253,12 +286,18 @@ func TestSucceedingIsWhatCanBeAskedFor(t *testing.T) {
 	for _, r := range c.Succeeding() {
 		asked[r.Method+" "+r.Path]++
 	}
-	for _, want := range []string{"GET /json", "HEAD /json", "POST /echo", "GET /compute/integers?n=1", "GET /wait?ms=0"} {
+	for _, want := range []string{
+		"GET /json", "HEAD /json", "POST /echo", "GET /compute/integers?n=1",
+		"GET /wait?ms=0",
+	} {
 		if asked[want] != 1 {
 			t.Errorf("%s is there %d times in %v", want, asked[want], asked)
 		}
 	}
-	for _, wrong := range []string{"GET /nowhere", "GET /JSON", "POST /json", "GET /json?a=1&b=%2F", "GET /wait"} {
+	for _, wrong := range []string{
+		"GET /nowhere", "GET /JSON", "POST /json", "GET /json?a=1&b=%2F",
+		"GET /wait",
+	} {
 		if asked[wrong] != 0 {
 			t.Errorf("%s is there", wrong)
 		}

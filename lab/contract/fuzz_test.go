@@ -37,11 +37,13 @@ func FuzzIdentity(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(http.StatusOK, []byte(`{"runtime": "node", "version": "24", "process": {"pid": 1, "cpus_allowed": "1"}}`))
+	f.Add(http.StatusOK,
+		[]byte(`{"runtime": "node", "version": "24", "process": {"pid": 1, "cpus_allowed": "1"}}`))
 	f.Add(http.StatusOK, []byte(`{"process": {"process": {}}, "build": {"a.b": 1e999}}`))
 	f.Add(http.StatusNotFound, []byte(`[`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		id, wrong := c.CheckIdentity(lab.Answer{Status: status, Body: body}, ExpectedIdentity{Runtime: "node", CPUs: []int{1}})
+		id, wrong := c.CheckIdentity(lab.Answer{Status: status, Body: body},
+			ExpectedIdentity{Runtime: "node", CPUs: []int{1}})
 		if len(wrong) == 0 && (id.Runtime != "node" || status != http.StatusOK || !json.Valid(body)) {
 			t.Fatalf("%d %q is taken for %+v", status, body, id)
 		}

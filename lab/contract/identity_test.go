@@ -30,7 +30,10 @@ func answerOf(t *testing.T, id lab.Identity) lab.Answer {
 
 func TestIdentityOfAGoodServer(t *testing.T) {
 	c := load(t)
-	want := ExpectedIdentity{Runtime: "node", Model: "single", CPUs: []int{5, 0, 1, 2}, MemoryLimit: 512 << 20, Nofile: 65536}
+	want := ExpectedIdentity{
+		Runtime: "node", Model: "single", CPUs: []int{5, 0, 1, 2}, MemoryLimit: 512 << 20,
+		Nofile: 65536,
+	}
 	id, found := c.CheckIdentity(answerOf(t, good()), want)
 	if len(found) > 0 {
 		t.Errorf("%v", found)
@@ -53,58 +56,136 @@ func TestIdentityFindsWhatIsWrong(t *testing.T) {
 		want  ExpectedIdentity
 		says  string
 	}{
-		"backlog": {func(id *lab.Identity) { id.Backlog = 511 }, ExpectedIdentity{},
-			"it says backlog 511, the lab requires 4096"},
-		"keep-alive": {func(id *lab.Identity) { id.KeepAliveS = 5 }, ExpectedIdentity{},
-			"it says keep_alive_s 5, the lab requires at least 75"},
-		"just too short": {func(id *lab.Identity) { id.KeepAliveS = 74.9 }, ExpectedIdentity{},
-			"it says keep_alive_s 74.9, the lab requires at least 75"},
-		"access log": {func(id *lab.Identity) { id.AccessLog = true }, ExpectedIdentity{},
-			"it says access_log true, the lab requires false"},
-		"no version": {func(id *lab.Identity) { id.RuntimeVersion = "" }, ExpectedIdentity{},
-			`it says runtime_version "", the lab requires another value`},
-		"no workers": {func(id *lab.Identity) { id.Workers = 0 }, ExpectedIdentity{},
-			"it says workers 0, the lab requires at least 1"},
-		"no parallelism": {func(id *lab.Identity) { id.Parallelism = 0 }, ExpectedIdentity{},
-			"it says parallelism 0, the lab requires at least 1"},
-		"no build": {func(id *lab.Identity) { id.Build = nil }, ExpectedIdentity{},
-			"it says build null, the lab requires an object of strings"},
-		"root": {func(id *lab.Identity) { id.Process.UID = 0 }, ExpectedIdentity{},
-			"it says process.uid 0, the lab requires another value"},
-		"nofile": {func(id *lab.Identity) { id.Process.NofileSoft = 1024 }, ExpectedIdentity{Nofile: 65536},
-			"it says process.nofile_soft 1024, the lab gave it 65536"},
-		"hard nofile": {func(id *lab.Identity) { id.Process.NofileHard = 1024 }, ExpectedIdentity{Nofile: 65536},
-			"it says process.nofile_hard 1024, the lab gave it 65536"},
-		"capabilities": {func(id *lab.Identity) { id.Process.CapEff = "00000000a80425fb" }, ExpectedIdentity{},
-			`it says process.cap_eff "00000000a80425fb", the lab requires "0000000000000000"`},
-		"new privileges": {func(id *lab.Identity) { id.Process.NoNewPrivs = false }, ExpectedIdentity{},
-			"it says process.no_new_privs false, the lab requires true"},
-		"writable root": {func(id *lab.Identity) { id.Process.RootReadOnly = false }, ExpectedIdentity{},
-			"it says process.root_read_only false, the lab requires true"},
-		"no memory": {func(id *lab.Identity) { id.Process.MemoryLimitBytes = 0 }, ExpectedIdentity{},
-			"it says process.memory_limit 0, the lab requires at least 1"},
-		"somaxconn": {func(id *lab.Identity) { id.Process.Somaxconn = 128 }, ExpectedIdentity{},
-			"it says process.somaxconn 128, the lab requires at least 4096"},
-		"ports": {func(id *lab.Identity) { id.Process.PortRange = "32768 60999" }, ExpectedIdentity{},
-			`it says process.local_port_range "32768 60999", the lab requires "1024 65535"`},
-		"interfaces": {func(id *lab.Identity) { id.Process.Interfaces = []string{"eth0", "lo"} }, ExpectedIdentity{},
-			`it says process.interfaces ["eth0","lo"], the lab requires ["lo"]`},
-		"no interfaces": {func(id *lab.Identity) { id.Process.Interfaces = nil }, ExpectedIdentity{},
-			"it says process.interfaces null, the lab requires a value of type array"},
-		"another": {func(*lab.Identity) {}, ExpectedIdentity{Runtime: "python"},
-			`it says runtime "node", the variant runs the application of "python"`},
-		"a GIL to be off": {func(id *lab.Identity) { on := true; id.GIL = &on }, ExpectedIdentity{GIL: new(bool)},
-			"it says gil true, the variant's gil is false"},
-		"no GIL": {func(id *lab.Identity) { id.GIL = nil }, ExpectedIdentity{GIL: new(bool)},
-			"it says gil null, the variant's gil is false"},
-		"another model": {func(*lab.Identity) {}, ExpectedIdentity{Model: "cluster"},
-			`it says model "single", the variant's model is "cluster"`},
-		"other memory": {func(*lab.Identity) {}, ExpectedIdentity{MemoryLimit: 1 << 20},
-			"it says process.memory_limit 536870912, the lab gave it 1048576"},
-		"other CPUs": {func(*lab.Identity) {}, ExpectedIdentity{CPUs: []int{1}},
-			`it says process.cpus_allowed "0-2,5", the lab gave it "1"`},
-		"endless": {func(id *lab.Identity) { id.Process.CapEff = strings.Repeat("f", 1000) }, ExpectedIdentity{},
-			`fff… (1002 bytes), the lab requires "0000000000000000"`},
+		"backlog": {
+			func(id *lab.Identity) { id.Backlog = 511 },
+			ExpectedIdentity{},
+			"it says backlog 511, the lab requires 4096",
+		},
+		"keep-alive": {
+			func(id *lab.Identity) { id.KeepAliveS = 5 },
+			ExpectedIdentity{},
+			"it says keep_alive_s 5, the lab requires at least 75",
+		},
+		"just too short": {
+			func(id *lab.Identity) { id.KeepAliveS = 74.9 },
+			ExpectedIdentity{},
+			"it says keep_alive_s 74.9, the lab requires at least 75",
+		},
+		"access log": {
+			func(id *lab.Identity) { id.AccessLog = true },
+			ExpectedIdentity{},
+			"it says access_log true, the lab requires false",
+		},
+		"no version": {
+			func(id *lab.Identity) { id.RuntimeVersion = "" },
+			ExpectedIdentity{},
+			`it says runtime_version "", the lab requires another value`,
+		},
+		"no workers": {
+			func(id *lab.Identity) { id.Workers = 0 },
+			ExpectedIdentity{},
+			"it says workers 0, the lab requires at least 1",
+		},
+		"no parallelism": {
+			func(id *lab.Identity) { id.Parallelism = 0 },
+			ExpectedIdentity{},
+			"it says parallelism 0, the lab requires at least 1",
+		},
+		"no build": {
+			func(id *lab.Identity) { id.Build = nil },
+			ExpectedIdentity{},
+			"it says build null, the lab requires an object of strings",
+		},
+		"root": {
+			func(id *lab.Identity) { id.Process.UID = 0 },
+			ExpectedIdentity{},
+			"it says process.uid 0, the lab requires another value",
+		},
+		"nofile": {
+			func(id *lab.Identity) { id.Process.NofileSoft = 1024 },
+			ExpectedIdentity{Nofile: 65536},
+			"it says process.nofile_soft 1024, the lab gave it 65536",
+		},
+		"hard nofile": {
+			func(id *lab.Identity) { id.Process.NofileHard = 1024 },
+			ExpectedIdentity{Nofile: 65536},
+			"it says process.nofile_hard 1024, the lab gave it 65536",
+		},
+		"capabilities": {
+			func(id *lab.Identity) { id.Process.CapEff = "00000000a80425fb" },
+			ExpectedIdentity{},
+			`it says process.cap_eff "00000000a80425fb", the lab requires "0000000000000000"`,
+		},
+		"new privileges": {
+			func(id *lab.Identity) { id.Process.NoNewPrivs = false },
+			ExpectedIdentity{},
+			"it says process.no_new_privs false, the lab requires true",
+		},
+		"writable root": {
+			func(id *lab.Identity) { id.Process.RootReadOnly = false },
+			ExpectedIdentity{},
+			"it says process.root_read_only false, the lab requires true",
+		},
+		"no memory": {
+			func(id *lab.Identity) { id.Process.MemoryLimitBytes = 0 },
+			ExpectedIdentity{},
+			"it says process.memory_limit 0, the lab requires at least 1",
+		},
+		"somaxconn": {
+			func(id *lab.Identity) { id.Process.Somaxconn = 128 },
+			ExpectedIdentity{},
+			"it says process.somaxconn 128, the lab requires at least 4096",
+		},
+		"ports": {
+			func(id *lab.Identity) { id.Process.PortRange = "32768 60999" },
+			ExpectedIdentity{},
+			`it says process.local_port_range "32768 60999", the lab requires "1024 65535"`,
+		},
+		"interfaces": {
+			func(id *lab.Identity) { id.Process.Interfaces = []string{"eth0", "lo"} },
+			ExpectedIdentity{},
+			`it says process.interfaces ["eth0","lo"], the lab requires ["lo"]`,
+		},
+		"no interfaces": {
+			func(id *lab.Identity) { id.Process.Interfaces = nil },
+			ExpectedIdentity{},
+			"it says process.interfaces null, the lab requires a value of type array",
+		},
+		"another": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{Runtime: "python"},
+			`it says runtime "node", the variant runs the application of "python"`,
+		},
+		"a GIL to be off": {
+			func(id *lab.Identity) { on := true; id.GIL = &on },
+			ExpectedIdentity{GIL: new(bool)},
+			"it says gil true, the variant's gil is false",
+		},
+		"no GIL": {
+			func(id *lab.Identity) { id.GIL = nil },
+			ExpectedIdentity{GIL: new(bool)},
+			"it says gil null, the variant's gil is false",
+		},
+		"another model": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{Model: "cluster"},
+			`it says model "single", the variant's model is "cluster"`,
+		},
+		"other memory": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{MemoryLimit: 1 << 20},
+			"it says process.memory_limit 536870912, the lab gave it 1048576",
+		},
+		"other CPUs": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{CPUs: []int{1}},
+			`it says process.cpus_allowed "0-2,5", the lab gave it "1"`,
+		},
+		"endless": {
+			func(id *lab.Identity) { id.Process.CapEff = strings.Repeat("f", 1000) },
+			ExpectedIdentity{},
+			`fff… (1002 bytes), the lab requires "0000000000000000"`,
+		},
 	}
 	for name, k := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -124,12 +205,21 @@ func TestIdentityHasExactlyTheFields(t *testing.T) {
 	cases := map[string]struct{ old, new, says string }{
 		"missing":        {`"gil":null,`, ``, "it does not say gil"},
 		"missing within": {`"uid":65532,`, ``, "it does not say process.uid"},
-		"more":           {`{"runtime"`, `{"pid":1,"runtime"`, "it says pid 1, which is not a field of the contract"},
-		"more within":    {`"uid"`, `"gid":1,"uid"`, "it says process.gid 1, which is not a field of the contract"},
-		"type":           {`"workers":1`, `"workers":1.5`, "it says workers 1.5, the lab requires a value of type integer"},
-		"build":          {`"v8":"13"`, `"v8":13`, `it says build {"v8":13}, the lab requires an object of strings`},
-		"no object":      {body, `[]`, "its answer is no JSON object"},
-		"no JSON":        {body, `<html>`, "its answer is no JSON object"},
+		"more": {
+			`{"runtime"`, `{"pid":1,"runtime"`,
+			"it says pid 1, which is not a field of the contract",
+		},
+		"more within": {`"uid"`, `"gid":1,"uid"`, "it says process.gid 1, which is not a field of the contract"},
+		"type": {
+			`"workers":1`, `"workers":1.5`,
+			"it says workers 1.5, the lab requires a value of type integer",
+		},
+		"build": {
+			`"v8":"13"`, `"v8":13`,
+			`it says build {"v8":13}, the lab requires an object of strings`,
+		},
+		"no object": {body, `[]`, "its answer is no JSON object"},
+		"no JSON":   {body, `<html>`, "its answer is no JSON object"},
 	}
 	for name, k := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -59,7 +59,8 @@ func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB stri
 	for i, r := range requests {
 		p := answerPair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
 		if i >= len(a) || i >= len(b) {
-			found = append(found, p.newDifference(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
+			found = append(found,
+				p.newDifference(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
 			break
 		}
 		p.a, p.b = a[i], b[i]
@@ -96,7 +97,10 @@ type answerPair struct {
 }
 
 func (p answerPair) newDifference(what string) Difference {
-	return Difference{Vector: p.vector, Request: requestLine(p.request), What: what, NameA: p.aName, NameB: p.bName}
+	return Difference{
+		Vector: p.vector, Request: requestLine(p.request), What: what, NameA: p.aName,
+		NameB: p.bName,
+	}
 }
 
 func (p answerPair) status() []Difference {

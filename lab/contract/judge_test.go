@@ -21,18 +21,51 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 		spoil func(*lab.Answer)
 		says  []string
 	}{
-		"status":     {func(a *lab.Answer) { a.Status = 201 }, []string{"status differs\n", "-200", "+201"}},
-		"one byte":   {func(a *lab.Answer) { a.Body = []byte(strings.Replace(string(a.Body), "2388", "2389", 1)) }, []string{"body differs at byte 127 (", `-…`, `:2388}`, `:2389}`}},
-		"cut short":  {func(a *lab.Answer) { a.Body = a.Body[:len(a.Body)-1] }, []string{"body differs at byte 259 (260 and 259 bytes)"}},
-		"more":       {func(a *lab.Answer) { a.Body = append(append([]byte{}, a.Body...), '\n') }, []string{"body differs at byte 260 (260 and 261 bytes)", `}\x0a`}},
-		"empty":      {func(a *lab.Answer) { a.Body = nil }, []string{"body differs at byte 0", "+(empty)"}},
-		"type":       {func(a *lab.Answer) { a.Header["content-type"] = "application/json; charset=utf-8" }, []string{"header content-type differs", "-content-type: application/json\n", "+content-type: application/json; charset=utf-8"}},
-		"length":     {func(a *lab.Answer) { a.Header["content-length"] = "1" }, []string{"header content-length differs"}},
-		"no length":  {func(a *lab.Answer) { delete(a.Header, "content-length") }, []string{"+(no content-length)"}},
-		"no date":    {func(a *lab.Answer) { delete(a.Header, "date") }, []string{"the set of headers differs", "-content-length, content-type, date\n", "+content-length, content-type"}},
-		"a header":   {func(a *lab.Answer) { a.Header["server"] = "uvicorn" }, []string{"+content-length, content-type, date, server"}},
-		"keep-alive": {func(a *lab.Answer) { a.Header["connection"] = "keep-alive" }, []string{"+connection, content-length"}},
-		"no answer":  {func(a *lab.Answer) { *a = lab.Answer{Error: "connection reset"} }, []string{"no answer: connection reset"}},
+		"status": {func(a *lab.Answer) { a.Status = 201 }, []string{"status differs\n", "-200", "+201"}},
+		"one byte": {
+			func(a *lab.Answer) { a.Body = []byte(strings.Replace(string(a.Body), "2388", "2389", 1)) },
+			[]string{"body differs at byte 127 (", `-…`, `:2388}`, `:2389}`},
+		},
+		"cut short": {
+			func(a *lab.Answer) { a.Body = a.Body[:len(a.Body)-1] },
+			[]string{"body differs at byte 259 (260 and 259 bytes)"},
+		},
+		"more": {
+			func(a *lab.Answer) { a.Body = append(append([]byte{}, a.Body...), '\n') },
+			[]string{"body differs at byte 260 (260 and 261 bytes)", `}\x0a`},
+		},
+		"empty": {func(a *lab.Answer) { a.Body = nil }, []string{"body differs at byte 0", "+(empty)"}},
+		"type": {
+			func(a *lab.Answer) { a.Header["content-type"] = "application/json; charset=utf-8" },
+			[]string{
+				"header content-type differs", "-content-type: application/json\n",
+				"+content-type: application/json; charset=utf-8",
+			},
+		},
+		"length": {
+			func(a *lab.Answer) { a.Header["content-length"] = "1" },
+			[]string{"header content-length differs"},
+		},
+		"no length": {
+			func(a *lab.Answer) { delete(a.Header, "content-length") },
+			[]string{"+(no content-length)"},
+		},
+		"no date": {func(a *lab.Answer) { delete(a.Header, "date") }, []string{
+			"the set of headers differs",
+			"-content-length, content-type, date\n", "+content-length, content-type",
+		}},
+		"a header": {
+			func(a *lab.Answer) { a.Header["server"] = "uvicorn" },
+			[]string{"+content-length, content-type, date, server"},
+		},
+		"keep-alive": {
+			func(a *lab.Answer) { a.Header["connection"] = "keep-alive" },
+			[]string{"+connection, content-length"},
+		},
+		"no answer": {
+			func(a *lab.Answer) { *a = lab.Answer{Error: "connection reset"} },
+			[]string{"no answer: connection reset"},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +76,8 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 				t.Fatal("nothing found")
 			}
 			text := formatDifferences(found)[0]
-			for _, says := range append(c.says, "echo-typical: POST /echo, content-type: application/json, 224 bytes: {\"id\":4711") {
+			for _, says := range append(c.says,
+				"echo-typical: POST /echo, content-type: application/json, 224 bytes: {\"id\":4711") {
 				if !strings.Contains(text, says) {
 					t.Errorf("%q is not in\n%s", says, text)
 				}
@@ -57,7 +91,8 @@ func TestJudgeWantsChunksInThePlaceOfALength(t *testing.T) {
 	got := right(v)
 	got.Header["content-length"] = "1048576"
 	found := formatDifferences(CheckAnswer(v, got))
-	if len(found) != 1 || !strings.Contains(found[0], "the set of headers differs") || !strings.Contains(found[0], "+content-length") {
+	if len(found) != 1 || !strings.Contains(found[0],
+		"the set of headers differs") || !strings.Contains(found[0], "+content-length") {
 		t.Errorf("%v", found)
 	}
 }
@@ -67,7 +102,8 @@ func TestALongPathIsShortened(t *testing.T) {
 	got := right(v)
 	got.Status = 414
 	found := formatDifferences(CheckAnswer(v, got))
-	if len(found) != 1 || !strings.Contains(found[0], "GET /compute/integers?n=1111") || !strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
+	if len(found) != 1 || !strings.Contains(found[0],
+		"GET /compute/integers?n=1111") || !strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
 		t.Errorf("%v", found)
 	}
 }
@@ -85,7 +121,8 @@ func TestDifferenceReadsLikeADiff(t *testing.T) {
 	request := lab.Request{Method: "POST", Path: "/echo", Body: []byte("\"\u00e9\\")}
 	a := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "é" + strings.Repeat("b", 100))}
 	b := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "?" + strings.Repeat("b", 100))}
-	found := CompareAnswers([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single", "python/uvloop")
+	found := CompareAnswers([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single",
+		"python/uvloop")
 	want := `input 0: POST /echo, 4 bytes: "\xc3\xa9\\
   body differs at byte 100 (202 and 201 bytes)
   --- node/single
@@ -110,10 +147,18 @@ func TestCompare(t *testing.T) {
 		a, b  []lab.Answer
 		finds string // empty: nothing
 	}{
-		"equal":        {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b", "date")}, ""},
-		"status":       {[]lab.Answer{base}, []lab.Answer{answer(400, "t", "b", "date")}, "status differs"},
-		"type":         {[]lab.Answer{base}, []lab.Answer{answer(200, "u", "b", "date")}, "header content-type differs"},
-		"body":         {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "c", "date")}, "body differs at byte 0 (1 and 1 bytes)"},
+		"equal":  {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b", "date")}, ""},
+		"status": {[]lab.Answer{base}, []lab.Answer{answer(400, "t", "b", "date")}, "status differs"},
+		"type": {
+			[]lab.Answer{base},
+			[]lab.Answer{answer(200, "u", "b", "date")},
+			"header content-type differs",
+		},
+		"body": {
+			[]lab.Answer{base},
+			[]lab.Answer{answer(200, "t", "c", "date")},
+			"body differs at byte 0 (1 and 1 bytes)",
+		},
 		"headers":      {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
 		"one silent":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
 		"both silent":  {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
@@ -153,16 +198,21 @@ func TestExam(t *testing.T) {
 	answers[1].Status = 500
 	answers[len(vectors)+3].Error = "reset"
 	found := e.CheckAnswers(answers)
-	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") || !strings.HasPrefix(found[1], "random input 3: ") {
+	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") || !strings.HasPrefix(found[1],
+		"random input 3: ") {
 		t.Errorf("found %q", found)
 	}
 	if found := e.CheckAnswers(answers[1:]); len(found) != 1 {
 		t.Errorf("a missing answer: %q", found)
 	}
 	// What all servers are given and what this one was to run on both count.
-	_, found = e.CheckIdentity(answerOf(t, good()), lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
+	_, found = e.CheckIdentity(answerOf(t, good()),
+		lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
 	all := strings.Join(found, "\n")
-	for _, field := range []string{"runtime", "model", "process.nofile_soft", "process.nofile_hard", "process.cpus_allowed"} {
+	for _, field := range []string{
+		"runtime", "model", "process.nofile_soft", "process.nofile_hard",
+		"process.cpus_allowed",
+	} {
 		if !strings.Contains(all, "it says "+field+" ") {
 			t.Errorf("%s is not in\n%s", field, all)
 		}

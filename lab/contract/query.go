@@ -49,7 +49,8 @@ func (r queryRule) check() error {
 		}
 		for _, p := range e.Parameters {
 			if p.Name == "" || p.Low < 0 || p.Low > p.AtMost || p.AtMost > p.High {
-				return fmt.Errorf("endpoint %s: parameter %q needs a name and 0 <= low <= at_most <= high", e.Path, p.Name)
+				return fmt.Errorf("endpoint %s: parameter %q needs a name and 0 <= low <= at_most <= high", e.Path,
+					p.Name)
 			}
 		}
 	}
@@ -170,13 +171,17 @@ func (w requestGenerator) uploadRequest(rule uploadRule) lab.Request {
 	if w.chance(0.2) {
 		size = w.IntN(rule.SizeMax + 1)
 	}
-	r := lab.Request{Method: rule.Request.Method, Path: rule.Request.Path, Header: map[string]string{}, Body: make([]byte, size)}
+	r := lab.Request{
+		Method: rule.Request.Method, Path: rule.Request.Path, Header: map[string]string{},
+		Body: make([]byte, size),
+	}
 	maps.Copy(r.Header, rule.Request.Headers)
 	for i := range r.Body {
 		r.Body[i] = byte(w.Uint32())
 	}
 	if w.chance(0.8) {
-		r.Header["content-type"] = w.pick("application/octet-stream", "text/plain; charset=utf-16", "application/json", "application/xml",
+		r.Header["content-type"] = w.pick("application/octet-stream", "text/plain; charset=utf-16",
+			"application/json", "application/xml",
 			"application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x", "image/png", "*/*", "x")
 	}
 	if w.chance(0.3) {

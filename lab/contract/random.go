@@ -192,7 +192,8 @@ func (w requestGenerator) integer(low, high int64) string {
 	if w.chance(0.95) {
 		return digits
 	}
-	return w.pick(digits+".0", digits+"e0", digits+"E+00", digits+"00e-2", digits+".0000000000000000000001", digits+"000.0E-3")
+	return w.pick(digits+".0", digits+"e0", digits+"E+00", digits+"00e-2", digits+".0000000000000000000001",
+		digits+"000.0E-3")
 }
 
 // text is a JSON string of low to high code points, mostly short.
@@ -213,8 +214,21 @@ func (w requestGenerator) text(low, high int) string {
 
 // alphabets are ranges of code points, ends included, none with surrogates.
 var alphabets = [][2]rune{
-	{0x00, 0x1f}, {0x20, 0x7f}, {0x80, 0xff}, {0x300, 0x36f}, {0x400, 0x4ff}, {0x2000, 0x206f},
-	{0x4e00, 0x9fff}, {0xd700, 0xd7ff}, {0xe000, 0xe0ff}, {0xfff0, 0xffff}, {0x1f600, 0x1f64f}, {0x10ff00, 0x10ffff},
+	{0x00, 0x1f},
+	{0x20, 0x7f},
+	{0x80, 0xff},
+	{0x300, 0x36f},
+	{0x400, 0x4ff},
+	{0x2000, 0x206f},
+	{0x4e00, 0x9fff},
+	{0xd700, 0xd7ff},
+	{0xe000, 0xe0ff},
+	{0xfff0, 0xffff},
+	{0x1f600, 0x1f64f},
+	{
+		0x10ff00,
+		0x10ffff,
+	},
 }
 
 // character is one code point inside a JSON string, raw or escaped.
@@ -265,9 +279,11 @@ func (w requestGenerator) corrupt(text string) string {
 	case 5: // a value becomes another
 		return w.replaceValue(text)
 	case 6: // an unknown field
-		return strings.Replace(text, "{", `{"`+w.pick("x", "__proto__", "constructor", "length", "toString", "")+`":`+w.hostileText()+",", 1+w.IntN(2))
+		return strings.Replace(text, "{", `{"`+w.pick("x", "__proto__", "constructor", "length", "toString",
+			"")+`":`+w.hostileText()+",", 1+w.IntN(2))
 	default: // something before or after
-		return w.pick("\xef\xbb\xbf", "", "\u00a0", "\x00", w.hostileText()) + text + w.pick("", "x", "\x00", "}", w.hostileText())
+		return w.pick("\xef\xbb\xbf", "", "\u00a0", "\x00", w.hostileText()) + text + w.pick("", "x", "\x00", "}",
+			w.hostileText())
 	}
 }
 

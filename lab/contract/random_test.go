@@ -122,7 +122,10 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 	for _, r := range c.RandomRequests(5, 500) {
 		all = append(append(all, r.Body...), '\n')
 	}
-	for _, bound := range []string{`"id":9007199254740991`, `"id":0`, `"quantity":1000,`, `"unit_cents":10000000`, `"unit_cents":0`} {
+	for _, bound := range []string{
+		`"id":9007199254740991`, `"id":0`, `"quantity":1000,`,
+		`"unit_cents":10000000`, `"unit_cents":0`,
+	} {
 		if !bytes.Contains(all, []byte(bound)) {
 			t.Errorf("no order has %s in it", bound)
 		}
@@ -163,7 +166,8 @@ func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 	}
 	for _, corner := range []string{
 		"n=1\n", "n=0\n", "n=1000001\n", "n=5000\n", "workers=64&n=", "n=20&workers=", "ms=-1\n", "mib=65\n", "GET /wait\n", "n\n", "n=\n",
-		"n=+", "n=%2", "=%20", "%0a\n", "%00\n", "0x", "%d9%a0", "%d9%a3\n", "1e400", "18446744073709551617", "n=" + strings.Repeat("9", 30), "%6e=", "&&",
+		"n=+", "n=%2", "=%20", "%0a\n", "%00\n", "0x", "%d9%a0", "%d9%a3\n", "1e400", "18446744073709551617", "n=" +
+			strings.Repeat("9", 30), "%6e=", "&&",
 		"__proto__", "N=1", "n%5B%5D=1",
 	} {
 		if !strings.Contains(strings.ToLower(all.String()), strings.ToLower(corner)) {

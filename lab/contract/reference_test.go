@@ -107,10 +107,14 @@ func two(high int64, reply string, result func(workers, n int) any) referenceEnd
 func sumBelow(n int) any { return n * (n - 1) / 2 }
 
 var endpoints = map[string]referenceEndpoint{
-	"/compute/integers": one("n", 1, 1000000, `{"kernel":"integers","n":%d,"result":%d}`, func(n int) any { return primes(2, n) }),
-	"/compute/text":     one("n", 1, 1000000, `{"kernel":"text","n":%d,"result":%d}`, func(n int) any { return text(n) }),
-	"/compute/objects":  one("n", 1, 1000000, `{"kernel":"objects","n":%d,"result":%d}`, func(n int) any { return objects(n) }),
-	"/compute/native":   one("n", 1, 10000, `{"kernel":"native","n":%d,"result":%q}`, func(n int) any { return native(n) }),
+	"/compute/integers": one("n", 1, 1000000, `{"kernel":"integers","n":%d,"result":%d}`,
+		func(n int) any { return primes(2, n) }),
+	"/compute/text": one("n", 1, 1000000, `{"kernel":"text","n":%d,"result":%d}`,
+		func(n int) any { return text(n) }),
+	"/compute/objects": one("n", 1, 1000000, `{"kernel":"objects","n":%d,"result":%d}`,
+		func(n int) any { return objects(n) }),
+	"/compute/native": one("n", 1, 10000, `{"kernel":"native","n":%d,"result":%q}`,
+		func(n int) any { return native(n) }),
 	"/parallel/integers": two(1000000, `{"kernel":"integers","workers":%d,"n":%d,"result":%d}`,
 		func(workers, n int) any { return parallelIntegers(workers, n) }),
 	"/parallel/native": two(10000, `{"kernel":"native","workers":%d,"n":%d,"result":%q}`,

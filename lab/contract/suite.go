@@ -50,7 +50,9 @@ func (e *Suite) CheckAnswers(answers []lab.Answer) []string {
 }
 
 // CompareAnswers compares two variants' answers to any requests.
-func (e *Suite) CompareAnswers(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string {
+func (e *Suite) CompareAnswers(requests []lab.Request, a, b string, answersA,
+	answersB []lab.Answer,
+) []string {
 	return formatDifferences(CompareAnswers(requests, answersA, answersB, a, b))
 }
 

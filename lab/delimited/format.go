@@ -40,7 +40,8 @@ func (f *format) declare(text []byte) bool {
 
 // foreign are files that are no text which the lab reads, by how they begin.
 var foreign = []struct{ begin, what, hint string }{
-	{"\xff\xfe", utf16, saveAsUTF8}, {"\xfe\xff", utf16, saveAsUTF8},
+	{"\xff\xfe", utf16, saveAsUTF8},
+	{"\xfe\xff", utf16, saveAsUTF8},
 	{"PK\x03\x04", "a workbook or another archive, and no CSV", saveAsUTF8},
 	{"\x1f\x8b", "compressed by gzip", "decompress it first"},
 	{"\x28\xb5\x2f\xfd", "compressed by zstd", "decompress it first"},
@@ -69,11 +70,15 @@ func (r *Reader) begin() error {
 	first, _, ended := bytes.Cut(head, []byte{'\n'})
 	switch {
 	case bytes.IndexByte(first, 0) >= 0:
-		return &Refusal{r.ends + 1, "the header has bytes of zero: the file is " + utf16 + ", or no text",
-			saveAsUTF8}
+		return &Refusal{
+			r.ends + 1, "the header has bytes of zero: the file is " + utf16 + ", or no text",
+			saveAsUTF8,
+		}
 	case !ended && bytes.IndexByte(first, '\r') >= 0:
-		return &Refusal{r.ends + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`,
-			saveAsUTF8}
+		return &Refusal{
+			r.ends + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`,
+			saveAsUTF8,
+		}
 	case bytes.HasPrefix(head, []byte(byteMark)):
 		_, err := r.in.Discard(len(byteMark))
 		return err

@@ -33,9 +33,11 @@ func (r *Reader) Number(cell []byte, decimals int) ([]byte, error) {
 		}
 	}
 	if exponent >= 0 && lost(cell[:exponent], cell[exponent:], decimals) {
-		return nil, &Refusal{r.line,
+		return nil, &Refusal{
+			r.line,
 			fmt.Sprintf("%s has lost digits: it is what a spreadsheet shows, not what it holds", cell),
-			"give the column the format of a number with all its decimals, and save it again"}
+			"give the column the format of a number with all its decimals, and save it again",
+		}
 	}
 	if points+commas == 0 || commas == 0 && points == 1 && !r.Foreign() {
 		return cell, nil
@@ -89,9 +91,11 @@ func (n *numbers) undecided() error {
 	if n.mark == 0 || n.proved {
 		return nil
 	}
-	return &Refusal{n.line,
+	return &Refusal{
+		n.line,
 		fmt.Sprintf("the mark in %s may separate thousands or decimals, and no other number tells", n.text),
-		"save it with all decimals, or delimited by commas with decimal points"}
+		"save it with all decimals, or delimited by commas with decimal points",
+	}
 }
 
 // lost reports whether an exponent hides digits. Programs that write all digits of a

@@ -87,7 +87,8 @@ func (s environment) resolve() (Address, error) {
 	default:
 		return Address{}, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("the engine's address %q, from %s, has a scheme that the lab does not speak", address.Host, address.Origin),
+			Err: fmt.Errorf("the engine's address %q, from %s, has a scheme that the lab does not speak",
+				address.Host, address.Origin),
 			Hint: "use unix://, tcp:// or ssh://",
 		}
 	}
@@ -185,7 +186,8 @@ func (s environment) fromContext(name, origin string) (Address, error) {
 	endpoint := meta.Endpoints.Docker
 	address := Address{Host: endpoint.Host, Origin: origin, Explicit: true}
 	material := filepath.Join(s.configDir(), "contexts/tls", id, "docker")
-	if _, err := os.Stat(material); !strings.HasPrefix(endpoint.Host, "unix://") && (err == nil || endpoint.SkipTLSVerify) {
+	if _, err := os.Stat(material); !strings.HasPrefix(endpoint.Host, "unix://") && (err == nil ||
+		endpoint.SkipTLSVerify) {
 		address.TLS = &TLS{Dir: material, SkipVerify: endpoint.SkipTLSVerify}
 	}
 	return address, nil

@@ -61,7 +61,10 @@ func TestResolve(t *testing.T) {
 		},
 		{
 			name: "DOCKER_HOST with TLS",
-			env:  map[string]string{"DOCKER_HOST": "tcp://far:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"},
+			env: map[string]string{
+				"DOCKER_HOST": "tcp://far:2376", "DOCKER_TLS_VERIFY": "1",
+				"DOCKER_CERT_PATH": "/certs",
+			},
 			want: Address{Host: "tcp://far:2376", Origin: "DOCKER_HOST", Explicit: true},
 			tls:  &TLS{Dir: "/certs"},
 		},
@@ -109,16 +112,26 @@ func TestResolve(t *testing.T) {
 			tls:  &TLS{Dir: "HOME/.docker/contexts/tls/" + workContextID + "/docker", SkipVerify: true},
 		},
 		{
-			name:  "DOCKER_CONFIG moves the configuration",
-			env:   map[string]string{"DOCKER_CONFIG": "HOME/elsewhere"},
-			files: files{"elsewhere/config.json": `{"currentContext":"work"}`, "elsewhere/contexts/meta/" + workContextID + "/meta.json": metaUnix},
-			want:  Address{Host: "unix:///work.sock", Origin: "context work", Explicit: true},
+			name: "DOCKER_CONFIG moves the configuration",
+			env:  map[string]string{"DOCKER_CONFIG": "HOME/elsewhere"},
+			files: files{"elsewhere/config.json": `{"currentContext":"work"}`, "elsewhere/contexts/meta/" +
+				workContextID + "/meta.json": metaUnix},
+			want: Address{Host: "unix:///work.sock", Origin: "context work", Explicit: true},
 		},
-		{name: "a context that does not exist", env: map[string]string{"DOCKER_CONTEXT": "wrok"}, err: `reading the docker context "wrok"`},
+		{
+			name: "a context that does not exist", env: map[string]string{"DOCKER_CONTEXT": "wrok"},
+			err: `reading the docker context "wrok"`,
+		},
 		{name: "a broken configuration", files: files{".docker/config.json": `{`}, err: "config.json"},
-		{name: "a context without an endpoint", env: map[string]string{"DOCKER_CONTEXT": "work"}, files: files{meta: `{}`}, err: "names no docker endpoint"},
+		{
+			name: "a context without an endpoint", env: map[string]string{"DOCKER_CONTEXT": "work"},
+			files: files{meta: `{}`}, err: "names no docker endpoint",
+		},
 		{name: "no scheme", env: map[string]string{"DOCKER_HOST": "/var/run/docker.sock"}, err: "has no scheme"},
-		{name: "unknown scheme", env: map[string]string{"DOCKER_HOST": "npipe:////./pipe/docker"}, err: "does not speak"},
+		{
+			name: "unknown scheme", env: map[string]string{"DOCKER_HOST": "npipe:////./pipe/docker"},
+			err: "does not speak",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -151,7 +164,8 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Host != inHome(test.want.Host) || got.Origin != test.want.Origin || got.Explicit != test.want.Explicit {
+			if got.Host != inHome(test.want.Host) || got.Origin != test.want.Origin ||
+				got.Explicit != test.want.Explicit {
 				t.Errorf("address is %+v, want %+v", got, test.want)
 			}
 			switch {
@@ -170,7 +184,8 @@ func TestResolveReadsTheProcess(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("DOCKER_HOST", "")
 	t.Setenv("DOCKER_CONTEXT", "work")
-	write(t, `{"Endpoints":{"docker":{"Host":"ssh://me@far"}}}`, home, ".docker/contexts/meta", workContextID, "meta.json")
+	write(t, `{"Endpoints":{"docker":{"Host":"ssh://me@far"}}}`, home, ".docker/contexts/meta", workContextID,
+		"meta.json")
 	a, err := Resolve()
 	if err != nil || a.Host != "ssh://me@far" {
 		t.Fatalf("resolved %+v, %v", a, err)
@@ -182,9 +197,10 @@ func TestResolveReadsTheProcess(t *testing.T) {
 
 func TestSSHArguments(t *testing.T) {
 	for host, want := range map[string]string{
-		"ssh://far":                        "-o ConnectTimeout=30 -T -- far docker system dial-stdio",
-		"ssh://me@far:2222":                "-o ConnectTimeout=30 -T -l me -p 2222 -- far docker system dial-stdio",
-		"ssh://me@far/run/user/1/docker.s": "-o ConnectTimeout=30 -T -l me -- far docker --host=unix:///run/user/1/docker.s system dial-stdio",
+		"ssh://far":         "-o ConnectTimeout=30 -T -- far docker system dial-stdio",
+		"ssh://me@far:2222": "-o ConnectTimeout=30 -T -l me -p 2222 -- far docker system dial-stdio",
+		"ssh://me@far/run/user/1/docker.s": "-o ConnectTimeout=30 -T -l me -- far docker " +
+			"--host=unix:///run/user/1/docker.s system dial-stdio",
 	} {
 		got, err := sshArguments(host)
 		if err != nil || !slices.Equal(got, strings.Fields(want)) {

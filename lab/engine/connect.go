@@ -37,7 +37,8 @@ func Connect(ctx context.Context, a Address) (*client.Client, error) {
 	}
 	c, err := client.New(client.WithHost(host), client.WithUserAgent("runtime-lab"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("making a client for the engine at %s (%s): %w", a.Host, a.Origin, err), a.Close())
+		return nil, errors.Join(fmt.Errorf("making a client for the engine at %s (%s): %w", a.Host, a.Origin, err),
+			a.Close())
 	}
 	if err := checkEngine(ctx, a, c); err != nil {
 		return nil, errors.Join(err, c.Close(), a.Close())
@@ -83,7 +84,8 @@ func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 // unsupportedReason says why an engine cannot be measured on, and what to do; both are
 // empty for one that can.
 func unsupportedReason(version client.ServerVersionResult, info system.Info) (reason, hint string) {
-	if slices.ContainsFunc(version.Components, func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }) {
+	if slices.ContainsFunc(version.Components,
+		func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }) {
 		return "is Podman, which differs from Docker in what the lab measures with",
 			"point DOCKER_HOST or DOCKER_CONTEXT at a Docker engine"
 	}
@@ -92,7 +94,10 @@ func unsupportedReason(version client.ServerVersionResult, info system.Info) (re
 			"switch Docker Desktop to Linux containers"
 	}
 	var missing []string
-	for name, has := range map[string]bool{"cpusets": info.CPUSet, "memory limits": info.MemoryLimit, "pids limits": info.PidsLimit} {
+	for name, has := range map[string]bool{
+		"cpusets": info.CPUSet, "memory limits": info.MemoryLimit,
+		"pids limits": info.PidsLimit,
+	} {
 		if !has {
 			missing = append(missing, name)
 		}
@@ -127,7 +132,8 @@ func unreachableError(ctx context.Context, a Address, err error) error {
 
 // fixHint is what to do about an engine that does not answer.
 func fixHint(a Address, err error, goos string, root bool) string {
-	denied := errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied while trying to connect")
+	denied := errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(),
+		"permission denied while trying to connect")
 	switch {
 	case denied && strings.HasPrefix(a.Host, "unix://"):
 		return "you may not use the engine's socket: sudo usermod -aG docker $USER, then log in again"
@@ -159,11 +165,13 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	providerMu.Lock()
 	defer providerMu.Unlock()
 	restore, err := overrideEnv(func(name string) bool {
-		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name, "RYUK_") || strings.HasPrefix(name, "DOCKER_")
+		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name,
+			"RYUK_") || strings.HasPrefix(name, "DOCKER_")
 	}, map[string]string{
 		"TESTCONTAINERS_RYUK_DISABLED": "true",
-		"DOCKER_HOST":                  c.DaemonHost(), // the bridge where there is one, so neither ssh nor TLS is left to know
-		"HOME":                         os.DevNull,     // no properties file can lie in there
+		// the bridge where there is one, so neither ssh nor TLS is left to know
+		"DOCKER_HOST": c.DaemonHost(),
+		"HOME":        os.DevNull, // no properties file can lie in there
 	})
 	defer restore()
 	if err != nil {

@@ -61,7 +61,10 @@ func TestConnect(t *testing.T) {
 	}{
 		{name: "Docker 20.10", engine: pretendDocker},
 		{name: "a later Docker", engine: with(func(p *pretendEngine) { p.api = "1.99" })},
-		{name: "Docker 19.03", engine: with(func(p *pretendEngine) { p.api = "1.40" }), err: "speaks API 1.40; the lab needs 1.41"},
+		{
+			name: "Docker 19.03", engine: with(func(p *pretendEngine) { p.api = "1.40" }),
+			err: "speaks API 1.40; the lab needs 1.41",
+		},
 		{
 			name: "Podman", err: "is Podman",
 			engine: with(func(p *pretendEngine) { p.version = `{"Os":"linux","Components":[{"Name":"Podman Engine"}]}` }),
@@ -329,12 +332,18 @@ func TestDeadBridgesAreSwept(t *testing.T) {
 	}
 	sweepTunnels()
 	var left []string
-	for _, name := range []string{"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-dead", "runtime-lab-engine-empty", "runtime-lab-engine-new"} {
+	for _, name := range []string{
+		"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-dead",
+		"runtime-lab-engine-empty", "runtime-lab-engine-new",
+	} {
 		if _, err := os.Stat(filepath.Join(tmp, name)); err == nil {
 			left = append(left, name)
 		}
 	}
-	if want := []string{"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-empty", "runtime-lab-engine-new"}; !slices.Equal(left, want) {
+	if want := []string{
+		"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-empty",
+		"runtime-lab-engine-new",
+	}; !slices.Equal(left, want) {
 		t.Errorf("left %v, want %v", left, want)
 	}
 }
@@ -344,7 +353,10 @@ func TestConnectByTLS(t *testing.T) {
 	t.Cleanup(s.Close)
 	host := "tcp://" + strings.TrimPrefix(s.URL, "https://")
 	for _, skip := range []bool{true, false} {
-		a := Address{Host: host, Origin: "context work", Explicit: true, TLS: &TLS{Dir: t.TempDir(), SkipVerify: skip}, tunnel: &tunnel{}}
+		a := Address{
+			Host: host, Origin: "context work", Explicit: true,
+			TLS: &TLS{Dir: t.TempDir(), SkipVerify: skip}, tunnel: &tunnel{},
+		}
 		c, err := Connect(t.Context(), a)
 		switch {
 		case skip && err != nil:
@@ -414,7 +426,8 @@ func TestIntegrationProvider(t *testing.T) {
 		pretendDocker.ServeHTTP(w, r)
 	}))
 	home := t.TempDir()
-	write(t, "tc.host=unix://"+decoy+"\nryuk.disabled=false\nhub.image.name.prefix=elsewhere\n", home, ".testcontainers.properties")
+	write(t, "tc.host=unix://"+decoy+"\nryuk.disabled=false\nhub.image.name.prefix=elsewhere\n", home,
+		".testcontainers.properties")
 	before := networks(t, c)
 	self, err := os.Executable()
 	if err != nil {
@@ -453,7 +466,8 @@ func providerOverProperties(t *testing.T) {
 	if p.Client() != client.APIClient(noCloseClient{c}) {
 		t.Error("the provider uses another client")
 	}
-	if config := p.Config().Config; !config.RyukDisabled || config.HubImageNamePrefix != "" || config.TestcontainersHost != "" {
+	if config := p.Config().Config; !config.RyukDisabled || config.HubImageNamePrefix != "" ||
+		config.TestcontainersHost != "" {
 		t.Errorf("settings of the user apply: %+v", config)
 	}
 	if err := p.Health(t.Context()); err != nil {
@@ -461,16 +475,17 @@ func providerOverProperties(t *testing.T) {
 	}
 	// On an engine without a bridge, looking for the default network must not
 	// make one.
-	bridgeless, err := client.New(client.WithHost("unix://" + serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Method == http.MethodPost:
-			t.Errorf("testcontainers asked for %s", r.URL)
-		case strings.HasSuffix(r.URL.Path, "/networks"):
-			_, _ = w.Write([]byte(`[{"Name":"none","Id":"1"},{"Name":"host","Id":"2"}]`))
-			return
-		}
-		pretendDocker.ServeHTTP(w, r)
-	}))))
+	bridgeless, err := client.New(client.WithHost("unix://" +
+		serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost:
+				t.Errorf("testcontainers asked for %s", r.URL)
+			case strings.HasSuffix(r.URL.Path, "/networks"):
+				_, _ = w.Write([]byte(`[{"Name":"none","Id":"1"},{"Name":"host","Id":"2"}]`))
+				return
+			}
+			pretendDocker.ServeHTTP(w, r)
+		}))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,11 +61,17 @@ func TestKind(t *testing.T) {
 		address Address
 		info    system.Info
 	}{
-		"Docker":          {Address{}, system.Info{OperatingSystem: "Debian GNU/Linux 12", KernelVersion: "6.1"}},
-		"Docker Desktop":  {Address{}, system.Info{OperatingSystem: "Docker Desktop", KernelVersion: "6.6-microsoft-standard-WSL2"}},
-		"Colima":          {Address{Host: "unix:///Users/x/.colima/default/docker.sock"}, system.Info{}},
-		"rootless Docker": {Address{}, system.Info{SecurityOptions: []string{"name=seccomp,profile=builtin", "name=rootless"}}},
-		"Docker on WSL2":  {Address{}, system.Info{KernelVersion: "5.15.90.1-microsoft-standard-WSL2"}},
+		"Docker": {Address{}, system.Info{OperatingSystem: "Debian GNU/Linux 12", KernelVersion: "6.1"}},
+		"Docker Desktop": {
+			Address{},
+			system.Info{OperatingSystem: "Docker Desktop", KernelVersion: "6.6-microsoft-standard-WSL2"},
+		},
+		"Colima": {Address{Host: "unix:///Users/x/.colima/default/docker.sock"}, system.Info{}},
+		"rootless Docker": {
+			Address{},
+			system.Info{SecurityOptions: []string{"name=seccomp,profile=builtin", "name=rootless"}},
+		},
+		"Docker on WSL2": {Address{}, system.Info{KernelVersion: "5.15.90.1-microsoft-standard-WSL2"}},
 	} {
 		if got := engineKind(c.address, c.info); got != want {
 			t.Errorf("%+v is %q, want %q", c.info, got, want)

@@ -167,7 +167,9 @@ func (r *Run) labels(role string, more map[string]string) map[string]string {
 
 // startAttached starts a container of the agent's image that ends with its
 // input, and returns its id and streams.
-func (r *Run) startAttached(ctx context.Context, role string, limit func(*container.HostConfig)) (string, *attachedStreams, error) {
+func (r *Run) startAttached(ctx context.Context, role string, limit func(*container.HostConfig)) (string,
+	*attachedStreams, error,
+) {
 	var attached *attachedStreams
 	c, err := r.create(ctx, testcontainers.ContainerRequest{
 		Image:      r.agent.Ref,
@@ -184,7 +186,9 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 			limit(h)
 		},
 		LifecycleHooks: []testcontainers.ContainerLifecycleHooks{{
-			PreStarts: []testcontainers.ContainerHook{func(ctx context.Context, c testcontainers.Container) (err error) {
+			PreStarts: []testcontainers.ContainerHook{func(ctx context.Context,
+				c testcontainers.Container,
+			) (err error) {
 				attached, err = r.engine.attach(ctx, c.GetContainerID())
 				return err
 			}},
@@ -202,7 +206,9 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 // create creates and starts a container in which nothing takes effect that its
 // image sets and the lab replaces. A container that could not be started is
 // removed before create returns.
-func (r *Run) create(ctx context.Context, req testcontainers.ContainerRequest) (testcontainers.Container, error) {
+func (r *Run) create(ctx context.Context, req testcontainers.ContainerRequest) (testcontainers.Container,
+	error,
+) {
 	volumesFrom, err := r.admit(ctx, req.Image)
 	if err != nil {
 		return nil, err

@@ -31,13 +31,18 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 }
 
 // StartUpstream starts what the cell's server calls while it answers.
-func (c *Cell) StartUpstream(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
+func (c *Cell) StartUpstream(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server,
+	error,
+) {
 	return c.start(ctx, v, image, cpus, UpstreamPort)
 }
 
-func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int) (*Server, error) {
+func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int) (*Server,
+	error,
+) {
 	env := map[string]string{
-		"PORT": fmt.Sprint(port), "HOST": "127.0.0.1", "UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", UpstreamPort),
+		"PORT": fmt.Sprint(port), "HOST": "127.0.0.1", "UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d",
+			UpstreamPort),
 	}
 	for name, value := range v.Env {
 		env[name] = value
@@ -85,7 +90,8 @@ func (e *Engine) containerState(ctx context.Context, id string) (*container.Stat
 // Done is closed when the server's process has ended, or ctx has.
 func (s *Server) Done(ctx context.Context) <-chan struct{} {
 	exited := make(chan struct{})
-	wait := s.engine.client.ContainerWait(ctx, s.id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+	wait := s.engine.client.ContainerWait(ctx, s.id,
+		client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	go func() {
 		defer close(exited)
 		select {

@@ -76,7 +76,8 @@ func sweepTunnels() {
 	all, _ := os.ReadDir(os.TempDir()) // where nothing is to be found out nothing is swept
 	for _, folder := range all {
 		made, err := folder.Info()
-		if err != nil || !strings.HasPrefix(folder.Name(), tunnelFolder) || time.Since(made.ModTime()) < time.Minute {
+		if err != nil || !strings.HasPrefix(folder.Name(),
+			tunnelFolder) || time.Since(made.ModTime()) < time.Minute {
 			continue
 		}
 		dir := filepath.Join(os.TempDir(), folder.Name())
@@ -216,7 +217,10 @@ func dialer(a Address) (func() (engineConn, error), error) {
 // config loads what there is of the material.
 func (t *TLS) config() (*tls.Config, error) {
 	options := tlsconfig.Options{InsecureSkipVerify: t.SkipVerify, MinVersion: tls.VersionTLS12}
-	for name, option := range map[string]*string{"ca.pem": &options.CAFile, "cert.pem": &options.CertFile, "key.pem": &options.KeyFile} {
+	for name, option := range map[string]*string{
+		"ca.pem": &options.CAFile, "cert.pem": &options.CertFile,
+		"key.pem": &options.KeyFile,
+	} {
 		file := filepath.Join(t.Dir, name)
 		if _, err := os.Stat(file); err == nil {
 			*option = file

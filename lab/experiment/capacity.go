@@ -26,12 +26,15 @@ const minServedRatio = 0.99
 //
 // Canaries are before and after the whole search, readings of the server around
 // every step.
-func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample, error) {
+func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.Attack,
+	in trialEnv,
+) (lab.Sample, error) {
 	s.Phase.PeakShare = nil // of the peak is only where the search begins
 	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
 	s.Search = &lab.Search{}
 	var err error
-	if s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout, in.server, nil); err != nil {
+	if s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout,
+		in.server, nil); err != nil {
 		return s, err
 	}
 	if s, err = e.searchCapacity(ctx, s, a, in); err != nil {
@@ -40,7 +43,8 @@ func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.At
 	if err = waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	if s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, in.server, &s.ServerUsage.After); err != nil {
+	if s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, in.server,
+		&s.ServerUsage.After); err != nil {
 		return s, err
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
@@ -48,7 +52,9 @@ func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.At
 }
 
 // searchCapacity tries one rate after another. What it returns is the sample of the last.
-func (e *Experiment) searchCapacity(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample, error) {
+func (e *Experiment) searchCapacity(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample,
+	error,
+) {
 	name, keeps := a.Name, a.KeepHits
 	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsNeeded(s.Phase.Objectives, a.Targets))
 	for n := 0; ; n++ {
@@ -81,7 +87,8 @@ func (e *Experiment) judgeStep(step lab.SearchStep, s lab.Sample) lab.SearchStep
 	step.Attack, step.Server = s.Attack, s.ServerUsage
 	step.MissedObjectives = slices.Clone(s.MissedObjectives)
 	for _, name := range s.MetricsWithoutValue {
-		step.MissedObjectives = append(step.MissedObjectives, fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))
+		step.MissedObjectives = append(step.MissedObjectives,
+			fmt.Sprintf("%s has no value of %d requests", name, s.Attack.Sent))
 	}
 	if step.SLOMet = len(step.MissedObjectives) == 0; !step.SLOMet {
 		step.InstrumentLimit = gate.InstrumentLimit(s, e.Calibration)
@@ -93,7 +100,8 @@ func (e *Experiment) judgeStep(step lab.SearchStep, s lab.Sample) lab.SearchStep
 // rightly.
 func missedServedRatio(a lab.AttackResult) []string {
 	if ratio := float64(a.Succeeded) / float64(max(a.Intended, 1)); ratio < minServedRatio {
-		return []string{fmt.Sprintf("served %.1f%% of what was called for (needed: %.0f%%)", 100*ratio, 100*minServedRatio)}
+		return []string{fmt.Sprintf("served %.1f%% of what was called for (needed: %.0f%%)", 100*ratio,
+			100*minServedRatio)}
 	}
 	return nil
 }

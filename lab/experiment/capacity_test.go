@@ -72,8 +72,10 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 		t.Errorf("its canaries are judged by %+v, and not by those before them", s.Canaries.Baselines)
 	}
 	rps, ok := metric.CapacityRPS(s)
-	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid || len(s.MissedObjectives) != 0 {
-		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.MissedObjectives, s.Gate, tried(s))
+	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid ||
+		len(s.MissedObjectives) != 0 {
+		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.MissedObjectives, s.Gate,
+			tried(s))
 	}
 	attacks := w.attacks[1:]
 	seeds := map[uint64]bool{}
@@ -81,7 +83,8 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 		step := s.Search.Steps[i]
 		seeds[a.Seed] = true
 		confirms := step.Stage == lab.Confirmation
-		if a.Kind != lab.Steady || a.Arrivals != lab.Poisson || a.Rate[0].FromRPS != step.OfferedRPS || a.Rate[0].ToRPS != step.OfferedRPS || a.Rate[0].Duration != a.Duration {
+		if a.Kind != lab.Steady || a.Arrivals != lab.Poisson || a.Rate[0].FromRPS != step.OfferedRPS ||
+			a.Rate[0].ToRPS != step.OfferedRPS || a.Rate[0].Duration != a.Duration {
 			t.Errorf("step %+v is the attack %+v", step, a)
 		}
 		if (a.Duration >= 4*time.Second) != confirms || a.KeepHits != confirms {
@@ -103,7 +106,8 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	if got := strings.Join(w.log, " "); got != want {
 		t.Errorf("went\n%s, want\n%s", got, want)
 	}
-	if used := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU; !s.ServerUsage.Known || used != time.Millisecond {
+	if used := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU; !s.ServerUsage.Known ||
+		used != time.Millisecond {
 		t.Errorf("the server used %v during the last step, want what it uses between two readings", used)
 	}
 	if s.Attack.Elapsed != 4*time.Second || len(w.kept) != 2 {
@@ -130,7 +134,8 @@ func TestACapacityIsNotReachedByFailing(t *testing.T) {
 		t.Errorf("capacity %v of a server that fails 0.5 %% of more than 2000 a second: %q", rps, tried(s))
 	}
 	for _, step := range s.Search.Steps {
-		if !step.SLOMet && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.MissedObjectives, "; "), "error_ratio at most 0.001 (0.00") {
+		if !step.SLOMet && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.MissedObjectives, "; "),
+			"error_ratio at most 0.001 (0.00") {
 			t.Errorf("%g/s missed %q", step.OfferedRPS, step.MissedObjectives)
 		}
 	}
@@ -150,11 +155,13 @@ func TestACapacityThatIsNotConfirmedStepsDown(t *testing.T) {
 		}
 	}
 	s := carriedOut(t, e, w)
-	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.MissedObjectives) != 0 || s.Gate.Validity != lab.Valid {
+	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.MissedObjectives) != 0 ||
+		s.Gate.Validity != lab.Valid {
 		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.MissedObjectives, s.Gate, tried(s))
 	}
 	steps := s.Search.Steps
-	if failed := steps[len(steps)-2]; failed.SLOMet || !slices.Equal(failed.MissedObjectives, []string{"latency_p99_ms below 10 (11.000000)"}) {
+	if failed := steps[len(steps)-2]; failed.SLOMet || !slices.Equal(failed.MissedObjectives,
+		[]string{"latency_p99_ms below 10 (11.000000)"}) {
 		t.Errorf("the first confirmation is %+v", failed)
 	}
 }
@@ -182,7 +189,8 @@ func TestAStepOfTooFewRequestsIsNotKept(t *testing.T) {
 		}
 	}
 	s := carriedOut(t, e, w)
-	if _, ok := metric.CapacityRPS(s); ok || len(s.Search.Steps) != 1 || s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value of 400 requests" {
+	if _, ok := metric.CapacityRPS(s); ok || len(s.Search.Steps) != 1 ||
+		s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value of 400 requests" {
 		t.Errorf("steps %+v", s.Search.Steps)
 	}
 	if !slices.Equal(s.MetricsWithoutValue, []string{"latency_p99_ms"}) {
@@ -202,7 +210,8 @@ func TestACapacityBeyondTheGeneratorIsABound(t *testing.T) {
 		}
 	}
 	s := carriedOut(t, e, w)
-	if rps, _ := metric.CapacityRPS(s); rps != 4270 || s.Gate.Validity != lab.Censored || !strings.HasPrefix(s.Gate.Reason, "generator: it used") {
+	if rps, _ := metric.CapacityRPS(s); rps != 4270 || s.Gate.Validity != lab.Censored ||
+		!strings.HasPrefix(s.Gate.Reason, "generator: it used") {
 		t.Errorf("capacity %v, %+v, of %q", rps, s.Gate, tried(s))
 	}
 }
@@ -222,7 +231,10 @@ func TestAStepMustServe99Percent(t *testing.T) {
 		t.Errorf("capacity %v, of %q", rps, tried(s))
 	}
 	missed := s.Search.Steps[2].MissedObjectives
-	if want := []string{"error_ratio at most 0.001 (0.020000000)", "served 98.0% of what was called for (needed: 99%)"}; !slices.Equal(missed, want) {
+	if want := []string{
+		"error_ratio at most 0.001 (0.020000000)",
+		"served 98.0% of what was called for (needed: 99%)",
+	}; !slices.Equal(missed, want) {
 		t.Errorf("missed %v", missed)
 	}
 }

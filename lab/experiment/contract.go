@@ -262,7 +262,8 @@ func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue // not both run it
 		}
-		d = append(d, e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		d = append(d,
+			e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
 	return d
 }

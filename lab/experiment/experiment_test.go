@@ -132,24 +132,32 @@ func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
 func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted, p) }
 
-func (w *world) Requests() []lab.Request      { return []lab.Request{{Method: "GET", Path: "/contract"}} }
+func (w *world) Requests() []lab.Request { return []lab.Request{{Method: "GET", Path: "/contract"}} }
+
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
-func (w *world) Succeeding() []lab.Request    { return []lab.Request{{Method: "GET", Path: "/json"}} }
+
+func (w *world) Succeeding() []lab.Request { return []lab.Request{{Method: "GET", Path: "/json"}} }
+
 func (w *world) CheckAnswers(answers []lab.Answer) []string {
 	return w.judge(string(answers[0].Body))
 }
+
 func (w *world) CompareAnswers(_ []lab.Request, a, b string, x, y []lab.Answer) []string {
 	if string(x[0].Body) == string(y[0].Body) {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s says %q, %s says %q", a, x[0].Body, b, y[0].Body)}
 }
+
 func (w *world) CheckIdentity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
 	wrong := w.identity
 	if len(cpus) > 0 {
 		wrong = slices.Concat(wrong, w.onTrials)
 	}
-	return lab.Identity{Runtime: string(a.Body), Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)}}, wrong
+	return lab.Identity{
+		Runtime: string(a.Body),
+		Process: lab.ProcessLimits{CPUsAllowed: lab.CPUList(cpus)},
+	}, wrong
 }
 
 func (w *world) ContractCheckStarted(int) {}
@@ -292,12 +300,14 @@ func (s *fakeServer) Usage(context.Context) (lab.Usage, error) {
 	s.cell.used += time.Millisecond
 	return lab.Usage{CPU: s.cell.used}, nil
 }
+
 func (s *fakeServer) ExitReason(context.Context) string {
 	if s.cell.variant == s.cell.world.crash {
 		return "the server exited with code 7"
 	}
 	return ""
 }
+
 func (s *fakeServer) Remove(ctx context.Context) error {
 	s.cell.world.count("servers", -1)
 	return ctx.Err()
@@ -310,8 +320,11 @@ func experimentOn(w *world, variants ...string) *Experiment {
 		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
 	}
 	e.Plan = lab.Plan{
-		Profile: lab.Profile{PeakDuration: 5 * time.Second, SteadyDuration: 8 * time.Second, WarmUpMax: 4 * time.Second},
-		Layout:  lab.Layout{Generator: []int{0}, Server: []int{1}},
+		Profile: lab.Profile{
+			PeakDuration: 5 * time.Second, SteadyDuration: 8 * time.Second,
+			WarmUpMax: 4 * time.Second,
+		},
+		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Scenarios: []lab.Scenario{{
 			Name:     "json",
 			Requests: []lab.Request{{Method: "GET", Path: "/json"}},
@@ -328,7 +341,8 @@ func experimentOn(w *world, variants ...string) *Experiment {
 	}
 	for block := 1; block <= 2; block++ {
 		for i, name := range variants {
-			e.Plan.Trials = append(e.Plan.Trials, lab.Trial{Scenario: "json", Variant: "rt/" + name, Cores: 1, Block: block, Position: i + 1, Attempt: 1})
+			e.Plan.Trials = append(e.Plan.Trials,
+				lab.Trial{Scenario: "json", Variant: "rt/" + name, Cores: 1, Block: block, Position: i + 1, Attempt: 1})
 		}
 	}
 	return e
@@ -382,7 +396,8 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 	if !w.attacks[1].ConnectionPerRequest {
 		t.Error("a peak on a connection for each request keeps them alive")
 	}
-	if a := w.attacks[2]; a.ConnectionPerRequest || a.Duration != 8*time.Second || string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
+	if a := w.attacks[2]; a.ConnectionPerRequest || a.Duration != 8*time.Second ||
+		string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
 		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
 	}
 }
@@ -400,7 +415,8 @@ func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
 	}
 	for _, s := range w.recorded {
 		c := s.Canaries
-		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 || c.ServerCPUBefore != time.Millisecond || c.ServerCPUAfter != time.Millisecond {
+		if len(c.Before) != 2 || len(c.After) != 2 || c.Before[0].CPU != 0 || c.After[1].CPU != 1 ||
+			c.ServerCPUBefore != time.Millisecond || c.ServerCPUAfter != time.Millisecond {
 			t.Errorf("%s: canaries %+v", s.Phase.Kind, c)
 		}
 	}
@@ -441,11 +457,13 @@ func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
 			t.Errorf("server busy %v: peaks on %v connections, want %v", c.busy, got, c.want)
 		}
 		s := w.recorded[0]
-		if (s.DoubleConnections != nil) != (len(c.want) == 2) || (s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
+		if (s.DoubleConnections != nil) != (len(c.want) == 2) ||
+			(s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
 			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.DoubleConnections != nil, s.Gate)
 		}
 		u := s.DoubledServer
-		if u.Known != (s.DoubleConnections != nil) || u.Known && (u.Before.CPU <= s.ServerUsage.After.CPU || u.After.CPU-u.Before.CPU != time.Millisecond) {
+		if u.Known != (s.DoubleConnections != nil) || u.Known && (u.Before.CPU <= s.ServerUsage.After.CPU ||
+			u.After.CPU-u.Before.CPU != time.Millisecond) {
 			t.Errorf("server busy %v: on twice the connections its account is %+v", c.busy, u)
 		}
 		if len(w.recorded) != 2 {
@@ -479,7 +497,10 @@ func TestTheGateUsesTheCalibration(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
 	e := experimentOn(w, "a")
-	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}}}
+	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{{
+		CPU: 1, Median: 48 * time.Millisecond,
+		P99: 50 * time.Millisecond,
+	}}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -495,7 +516,10 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	w.canary = 60 * time.Millisecond
 	e := experimentOn(w, "a", "b", "c")
 	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{
-		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}, {CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
+		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}, {
+			CPU: 1, Median: 48 * time.Millisecond,
+			P99: 50 * time.Millisecond,
+		},
 	}}
 	w.onAttack = func(lab.Attack) {
 		w.canary = 60 * time.Millisecond
@@ -514,7 +538,8 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	if want := "ddddddddddvd"; strings.Join(got, "") != want {
 		t.Errorf("went %v, want %s", got, want)
 	}
-	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last, "took 75.0 ms after the attack (limit 63.0 ms,") {
+	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last,
+		"took 75.0 ms after the attack (limit 63.0 ms,") {
 		t.Errorf("the last was disturbed by: %s", last)
 	}
 }
@@ -524,7 +549,8 @@ func TestBaselineComesFromTheLastCanaries(t *testing.T) {
 	l := lab.Layout{Generator: []int{0}, Server: []int{1}}
 	sing := func(n int, took time.Duration) {
 		for range n {
-			e.recordCanaries([]lab.Canary{{CPU: 0, WallTime: took}, {CPU: 1, WallTime: took + time.Millisecond}}, l, time.Millisecond)
+			e.recordCanaries([]lab.Canary{{CPU: 0, WallTime: took}, {CPU: 1, WallTime: took + time.Millisecond}}, l,
+				time.Millisecond)
 			// One that works after its attack is in the way of the one on its CPU,
 			// and its time is not always all of what that lost.
 			e.recordCanaries([]lab.Canary{{CPU: 1, WallTime: took}}, l, 80*time.Millisecond)
@@ -535,8 +561,10 @@ func TestBaselineComesFromTheLastCanaries(t *testing.T) {
 		took time.Duration
 		want time.Duration // nothing where 0
 	}{
-		{19, 60 * time.Millisecond, 0}, {1, 60 * time.Millisecond, 60 * time.Millisecond},
-		{40, 60 * time.Millisecond, 60 * time.Millisecond}, {21, 50 * time.Millisecond, 50 * time.Millisecond},
+		{19, 60 * time.Millisecond, 0},
+		{1, 60 * time.Millisecond, 60 * time.Millisecond},
+		{40, 60 * time.Millisecond, 60 * time.Millisecond},
+		{21, 50 * time.Millisecond, 50 * time.Millisecond},
 	} {
 		sing(heard.n, heard.took)
 		usual := e.baselineCanaries()
@@ -631,7 +659,8 @@ func TestAServerThatNeverGetsReadyIsNotMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	reason := w.recorded[0].Gate.Reason
-	if w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(reason, "no correct answer") || !strings.Contains(reason, "last words") {
+	if w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(reason,
+		"no correct answer") || !strings.Contains(reason, "last words") {
 		t.Errorf("reason %q must say what happened and what the server printed", reason)
 	}
 	w.checkNothingOpen(t)
@@ -693,7 +722,8 @@ func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			interrupted := errors.New("interrupted")
 			arrange(w, func() { cancel(interrupted) })
-			if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) || errors.Is(err, context.Canceled) {
+			if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) || errors.Is(err,
+				context.Canceled) {
 				t.Errorf("error %v", err)
 			}
 			if got := len(w.recorded); got != 2 {
@@ -740,11 +770,13 @@ func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 		var got []string
 		for _, s := range w.recorded {
 			if s.Phase.Kind == lab.Peak {
-				got = append(got, fmt.Sprintf("%d%s%d", s.Trial.Block, strings.TrimPrefix(s.Trial.Variant, "rt/"), s.Trial.Attempt))
+				got = append(got,
+					fmt.Sprintf("%d%s%d", s.Trial.Block, strings.TrimPrefix(s.Trial.Variant, "rt/"), s.Trial.Attempt))
 			}
 		}
 		if strings.Join(got, " ") != c.rows {
-			t.Errorf("%v used by others, %d repeats: %s, want %s", c.foreign, c.repeats, strings.Join(got, " "), c.rows)
+			t.Errorf("%v used by others, %d repeats: %s, want %s", c.foreign, c.repeats, strings.Join(got, " "),
+				c.rows)
 		}
 	}
 }
@@ -786,7 +818,8 @@ func TestATwinRunsLikeItsOriginal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(w.recorded) != 2 || len(w.attacks) != 0 {
-		t.Errorf("%d rows and %d attacks of a variant that breaks the contract, and its twin", len(w.recorded), len(w.attacks))
+		t.Errorf("%d rows and %d attacks of a variant that breaks the contract, and its twin", len(w.recorded),
+			len(w.attacks))
 	}
 }
 
@@ -808,7 +841,8 @@ func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.recorded) != 2 || w.recorded[0].ServiceTimes == nil || w.recorded[0].ServiceTimes.Mean != 2500*time.Microsecond {
+	if len(w.recorded) != 2 || w.recorded[0].ServiceTimes == nil ||
+		w.recorded[0].ServiceTimes.Mean != 2500*time.Microsecond {
 		t.Fatalf("%+v", w.recorded)
 	}
 	if a := w.attacks[0]; a.SideRequest != nil || string(a.Targets[0].Body) != "Hello" {
@@ -818,7 +852,8 @@ func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if last := w.recorded[len(w.recorded)-1]; last.Gate.Validity != lab.Failed || !strings.Contains(last.Gate.Reason, "own clock") {
+	if last := w.recorded[len(w.recorded)-1]; last.Gate.Validity != lab.Failed ||
+		!strings.Contains(last.Gate.Reason, "own clock") {
 		t.Errorf("a reference server without a clock is %+v", last.Gate)
 	}
 }
@@ -830,7 +865,8 @@ func TestAnIdentityThatChangesUnderLoadFailsTheTrial(t *testing.T) {
 	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(w.recorded[0].Gate.Reason, "under load") {
+	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed ||
+		!strings.Contains(w.recorded[0].Gate.Reason, "under load") {
 		t.Errorf("recorded %+v", w.recorded)
 	}
 }
@@ -839,7 +875,10 @@ func TestAPhaseMaySendRequestsOfItsOwn(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Phases[2].Requests = []lab.Request{{Method: "GET", Path: "/own"}, {Method: "GET", Path: "/other"}}
+	e.Plan.Scenarios[0].Phases[2].Requests = []lab.Request{
+		{Method: "GET", Path: "/own"},
+		{Method: "GET", Path: "/other"},
+	}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -892,7 +931,8 @@ func TestTrialsUseTheLayoutOfTheirScenario(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := w.recorded[0]; len(s.Layout.Server) != 2 || s.Identity.Process.CPUsAllowed != "0-1" || len(s.Canaries.Before) != 2 {
+	if s := w.recorded[0]; len(s.Layout.Server) != 2 || s.Identity.Process.CPUsAllowed != "0-1" ||
+		len(s.Canaries.Before) != 2 {
 		t.Errorf("layout %+v, identity %+v, %d canaries", s.Layout, s.Identity, len(s.Canaries.Before))
 	}
 	if !w.attacks[0].SleepWhenIdle {
@@ -908,7 +948,10 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
 	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{
-		{Scenario: "json", Variant: "rt/a", Cores: 1}, {Scenario: "json", Variant: "rt/b", PeakRPS: 300}, {Scenario: "json", Variant: "rt/c"},
+		{Scenario: "json", Variant: "rt/a", Cores: 1}, {
+			Scenario: "json", Variant: "rt/b",
+			PeakRPS: 300,
+		}, {Scenario: "json", Variant: "rt/c"},
 	}
 	w.crash = "rt/c"
 	if err := e.Run(t.Context()); err != nil {
@@ -918,12 +961,14 @@ func TestPilotsFindRatesOnce(t *testing.T) {
 		t.Fatalf("the plan was frozen %d times", len(w.frozen))
 	}
 	found := w.frozen[0].Pilots
-	if found[0].PeakRPS != 640 || found[1].PeakRPS != 300 || found[2].Problem != "the server exited with code 7" || len(w.piloted) != 2 {
+	if found[0].PeakRPS != 640 || found[1].PeakRPS != 300 ||
+		found[2].Problem != "the server exited with code 7" || len(w.piloted) != 2 {
 		t.Errorf("found %+v, and told %+v", found, w.piloted)
 	}
 	for _, s := range w.recorded {
 		if s.Phase.Kind == lab.Steady && s.Gate.Validity != lab.Failed && s.Phase.RateRPS != 150 {
-			t.Errorf("%s got %v requests a second, want half of the slowest variant's 300", s.Trial.Variant, s.Phase.RateRPS)
+			t.Errorf("%s got %v requests a second, want half of the slowest variant's 300", s.Trial.Variant,
+				s.Phase.RateRPS)
 		}
 	}
 	w.checkNothingOpen(t)
@@ -992,7 +1037,10 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	}
 	w = newWorld()
 	w.foreign = time.Second
-	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
+	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{
+		Scenario: "json",
+		Variant:  "rt/a", Cores: 1,
+	}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1006,7 +1054,10 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 			w.crash = "rt/a"
 		}
 	}
-	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
+	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{
+		Scenario: "json",
+		Variant:  "rt/a", Cores: 1,
+	}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -1099,7 +1150,8 @@ func TestALostUpstreamDisturbsItsTrial(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason, "upstream could not be asked how often it was called: connection refused") {
+	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason,
+		"upstream could not be asked how often it was called: connection refused") {
 		t.Errorf("%+v", g)
 	}
 }
@@ -1122,7 +1174,8 @@ func TestAPeakIsKeptWhereTwiceAsManyConnectionsKill(t *testing.T) {
 		t.Fatalf("%d rows", len(w.recorded))
 	}
 	peak, next := w.recorded[0], w.recorded[1]
-	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason, "; on twice the connections the server's process ended") {
+	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason,
+		"; on twice the connections the server's process ended") {
 		t.Errorf("the peak is %+v", peak.Gate)
 	}
 	if next.Phase.Kind != lab.Steady || next.Gate.Validity != lab.Failed {
@@ -1139,7 +1192,8 @@ func TestALostEngineEndsTheRun(t *testing.T) {
 			w.lost, w.stuck = lost, errors.New("connection refused")
 		}
 	}
-	if err := experimentOn(w, "a", "b").Run(t.Context()); !errors.Is(err, lost) || strings.Contains(err.Error(), "refused") {
+	if err := experimentOn(w, "a", "b").Run(t.Context()); !errors.Is(err, lost) || strings.Contains(err.Error(),
+		"refused") {
 		t.Errorf("error %v, want only why it cannot go on", err)
 	}
 	if len(w.recorded) != 2 {
@@ -1201,13 +1255,17 @@ func TestRefusedVariantsAreRecorded(t *testing.T) {
 func TestAnswersThatAreAlikeAreKeptOnce(t *testing.T) {
 	var same bodyCache
 	of := func(body string) variantAnswers {
-		return variantAnswers{contract: []lab.Answer{{Body: []byte(body)}}, scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}}}
+		return variantAnswers{
+			contract:  []lab.Answer{{Body: []byte(body)}},
+			scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}},
+		}
 	}
 	a, b, other := of("alike"), of("alike"), of("other")
 	for _, x := range []variantAnswers{a, b, other} {
 		same.deduplicate(x)
 	}
-	if &a.contract[0].Body[0] != &b.contract[0].Body[0] || &a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
+	if &a.contract[0].Body[0] != &b.contract[0].Body[0] ||
+		&a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
 		t.Error("two answers that are alike are kept twice")
 	}
 	if string(other.contract[0].Body) != "other" || string(b.scenarios["json"][0].Body) != "alike!" {

@@ -54,7 +54,9 @@ func spelt(value any) string {
 }
 
 // askIdentity has a server in a cell say what it is, and returns what is wrong with it.
-func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell Cell) (problems []string, err error) {
+func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell Cell) (problems []string,
+	err error,
+) {
 	answers, err := cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
 	if err != nil {
 		return nil, err

@@ -44,7 +44,10 @@ func TestAnExaminationChecksTheIdentity(t *testing.T) {
 func TestAnExaminationOfAGoodVariantRefusesNothing(t *testing.T) {
 	w := newWorld()
 	e := experimentOn(w, "a", "b")
-	for _, examine := range []func(context.Context) (map[string]string, error){e.CheckContract, e.ExamineIdentities} {
+	for _, examine := range []func(context.Context) (map[string]string, error){
+		e.CheckContract,
+		e.ExamineIdentities,
+	} {
 		if refused, err := examine(t.Context()); err != nil || len(refused) > 0 {
 			t.Errorf("refused %q, error %v", refused, err)
 		}
@@ -59,7 +62,8 @@ func TestARunRefusesAWrongIdentityBeforeItsTrials(t *testing.T) {
 	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if why := w.unmeasured["rt/a"]; !strings.HasSuffix(why, "identity: it says backlog 511, the lab requires 4096") {
+	if why := w.unmeasured["rt/a"]; !strings.HasSuffix(why,
+		"identity: it says backlog 511, the lab requires 4096") {
 		t.Errorf("it is not measured because of %q", why)
 	}
 	if opened := w.asked.Load(); opened != 1 {

@@ -74,7 +74,8 @@ func TestAnAnswerThatIsAnErrorIsTheUsersToMend(t *testing.T) {
 		want     []string // lines of the error, before its hint; none where it succeeds
 	}{
 		"a path that is not there": {
-			map[string][]lab.Answer{"/jsn": {notFound}}, []lab.Request{getting("/jsn", 4)},
+			map[string][]lab.Answer{"/jsn": {notFound}},
+			[]lab.Request{getting("/jsn", 4)},
 			[]string{`scenarios/json.star:4:17: GET /jsn is answered 404 Not Found by rt/a, rt/b, want 2xx; ` +
 				`the body begins {"error":"\x1bnot found"}; did you mean "/json"?`},
 		},
@@ -88,7 +89,8 @@ func TestAnAnswerThatIsAnErrorIsTheUsersToMend(t *testing.T) {
 			},
 		},
 		"of one variant": {
-			map[string][]lab.Answer{"rt/b /x": {answer(503, "busy")}}, []lab.Request{getting("/x", 4)},
+			map[string][]lab.Answer{"rt/b /x": {answer(503, "busy")}},
+			[]lab.Request{getting("/x", 4)},
 			[]string{`scenarios/json.star:4:17: GET /x is answered 503 Service Unavailable by rt/b and 200 OK by rt/a, want 2xx; ` +
 				`the body begins busy`},
 		},
@@ -98,46 +100,58 @@ func TestAnAnswerThatIsAnErrorIsTheUsersToMend(t *testing.T) {
 				`the body begins /jsn?page=0; did you mean "/json"? (the same of 199 more requests that this call makes)`},
 		},
 		"a path that is near to none": {
-			map[string][]lab.Answer{"/something": {notFound}}, []lab.Request{getting("/something", 4)},
+			map[string][]lab.Answer{"/something": {notFound}},
+			[]lab.Request{getting("/something", 4)},
 			[]string{`scenarios/json.star:4:17: GET /something is answered 404 Not Found by rt/a, rt/b, want 2xx; ` +
 				`the body begins {"error":"\x1bnot found"}; the contract's paths are /json`},
 		},
 		"another method": {
-			map[string][]lab.Answer{"/json": {answer(405, "")}}, []lab.Request{post},
+			map[string][]lab.Answer{"/json": {answer(405, "")}},
+			[]lab.Request{post},
 			[]string{`scenarios/json.star:4:17: POST /json is answered 405 Method Not Allowed by rt/a, rt/b, want 2xx; ` +
 				`the body is empty; the path is there for GET`},
 		},
 		"another query": {
-			map[string][]lab.Answer{"/json?n=x": {answer(400, "n?")}}, []lab.Request{getting("/json?n=x", 4)},
+			map[string][]lab.Answer{"/json?n=x": {answer(400, "n?")}},
+			[]lab.Request{getting("/json?n=x", 4)},
 			[]string{`scenarios/json.star:4:17: GET /json?n=x is answered 400 Bad Request by rt/a, rt/b, want 2xx; ` +
 				`the body begins n?; GET /json is answered with success`},
 		},
 		"a redirect": {
-			map[string][]lab.Answer{"/json": {moved}}, []lab.Request{getting("/json", 4)},
+			map[string][]lab.Answer{"/json": {moved}},
+			[]lab.Request{getting("/json", 4)},
 			[]string{`scenarios/json.star:4:17: GET /json is answered 301 Moved Permanently by rt/a, rt/b, want 2xx; ` +
 				`the body is empty; redirects are not followed: ask for its Location, "/json/", or expect 301`},
 		},
 		"another protocol, which nobody can expect": {
-			map[string][]lab.Answer{"/json": {answer(101, "")}}, []lab.Request{getting("/json", 4)},
+			map[string][]lab.Answer{"/json": {answer(101, "")}},
+			[]lab.Request{getting("/json", 4)},
 			[]string{`scenarios/json.star:4:17: GET /json is answered 101 Switching Protocols by rt/a, rt/b, want 2xx; ` +
 				`the body is empty; the server leaves HTTP/1.1, which is all that the generator speaks`},
 		},
 		"not modified": {
-			map[string][]lab.Answer{"/json": {answer(304, "")}}, []lab.Request{getting("/json", 4)},
+			map[string][]lab.Answer{"/json": {answer(304, "")}},
+			[]lab.Request{getting("/json", 4)},
 			[]string{`scenarios/json.star:4:17: GET /json is answered 304 Not Modified by rt/a, rt/b, want 2xx; the body is empty`},
 		},
 		"not what is expected": {
-			map[string][]lab.Answer{"rt/a /x": {answer(304, "")}}, []lab.Request{expecting(getting("/x", 4), 304)},
+			map[string][]lab.Answer{"rt/a /x": {answer(304, "")}},
+			[]lab.Request{expecting(getting("/x", 4), 304)},
 			[]string{`scenarios/json.star:4:17: GET /x is answered 200 OK by rt/b and 304 Not Modified by rt/a, ` +
 				`want the 304 Not Modified that it expects; the body begins right`},
 		},
 		"what is expected": {
 			map[string][]lab.Answer{"/x": {answer(304, "")}, "/jsn": {notFound}},
-			[]lab.Request{expecting(getting("/x", 4), 304), expecting(getting("/jsn", 4), 404), expecting(getting("/json", 4), 200)}, nil,
+			[]lab.Request{
+				expecting(getting("/x", 4), 304), expecting(getting("/jsn", 4), 404),
+				expecting(getting("/json", 4), 200),
+			},
+			nil,
 		},
 		"created, and without a body": {
 			map[string][]lab.Answer{"/x": {answer(201, "made")}, "/jsn": {answer(204, "")}},
-			[]lab.Request{getting("/x", 4), getting("/jsn", 4)}, nil,
+			[]lab.Request{getting("/x", 4), getting("/jsn", 4)},
+			nil,
 		},
 		"other bytes each time": {
 			map[string][]lab.Answer{"/x": {answer(200, `{"now":1712000000}`), answer(200, `{"now":1712000001}`)}},
@@ -193,7 +207,8 @@ func TestRequestsOfAPhaseAndInTheBackgroundMustSucceed(t *testing.T) {
 	e := requesting(w, []string{"a"}, getting("/json", 4), beside)
 	e.Plan.Scenarios[0].Phases[1].Requests = []lab.Request{getting("/own", 6)}
 	err := e.Run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), ":5:17: GET /beside is") || !strings.Contains(err.Error(), ":6:17: GET /own is") {
+	if err == nil || !strings.Contains(err.Error(), ":5:17: GET /beside is") || !strings.Contains(err.Error(),
+		":6:17: GET /own is") {
 		t.Errorf("%v", err)
 	}
 }
@@ -220,7 +235,8 @@ func TestTheAnswersOfARefusedVariantAreItsOwn(t *testing.T) {
 // told by itself.
 func TestARequestWithoutAPlaceIsToldByItsFile(t *testing.T) {
 	w := answers(map[string][]lab.Answer{"/x": {answer(404, "")}, "/y": {answer(404, "")}})
-	err := requesting(w, []string{"a"}, lab.Request{Method: "GET", Path: "/x"}, lab.Request{Method: "GET", Path: "/y"}).Run(t.Context())
+	err := requesting(w, []string{"a"}, lab.Request{Method: "GET", Path: "/x"},
+		lab.Request{Method: "GET", Path: "/y"}).Run(t.Context())
 	for _, path := range []string{"/x", "/y"} {
 		if err == nil || !strings.Contains(err.Error(), "scenarios/json.star: GET "+path+" is answered 404") {
 			t.Errorf("%v", err)
@@ -259,13 +275,14 @@ func TestExaminingComesOnceAndFirst(t *testing.T) {
 func TestASecondAskingComesInAnotherSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.reply = func(_ string, r lab.Request) *lab.Answer {
+		w.reply = func(string, lab.Request) *lab.Answer {
 			told := answer(200, strconv.FormatInt(time.Now().Unix(), 10))
 			return &told
 		}
 		e := requesting(w, []string{"a"}, getting("/clock", 4))
 		e.Between = 1100 * time.Millisecond
-		if _, err := e.CheckContract(t.Context()); err == nil || !strings.Contains(err.Error(), "is answered differently") {
+		if _, err := e.CheckContract(t.Context()); err == nil || !strings.Contains(err.Error(),
+			"is answered differently") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -278,7 +295,8 @@ func TestNoAnswerTheSecondTimeIsTheVariantsFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	why := strings.Join(w.refused["rt/b"], "; ")
-	if len(w.refused) != 1 || why != "scenario json: scenarios/json.star:4:17: GET /x got no answer: connection reset" {
+	if len(w.refused) != 1 ||
+		why != "scenario json: scenarios/json.star:4:17: GET /x got no answer: connection reset" {
 		t.Errorf("refused %v", w.refused)
 	}
 }

@@ -80,7 +80,9 @@ func asLabError(ctx context.Context, err error) error {
 // error of what was done, unless the user ended it, is a *serverError or a
 // *generatorError while the engine and the lab can be worked with, and otherwise why
 // they cannot.
-func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Sample, do func(context.Context, trialEnv) error) (err error) {
+func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Sample,
+	do func(context.Context, trialEnv) error,
+) (err error) {
 	layout := subject.Layout
 	var s trialEnv
 	if s.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
@@ -206,7 +208,9 @@ func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, in tria
 
 // resolveRate is a phase with its rate, where that is a share of a peak: of the one that
 // the trial has measured, which it returns too, or that a pilot found.
-func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample) (rated lab.Phase, peak lab.Sample, err error) {
+func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample) (rated lab.Phase,
+	peak lab.Sample, err error,
+) {
 	own, ok := plan.PeakPhaseFor(e.scenarioByName[t.Scenario], p)
 	if !ok {
 		rated, err = plan.ResolveRate(e.Plan, t, p)
@@ -296,10 +300,13 @@ func (e *Experiment) MeasurePhase(
 
 // attackWithCanaries carries out an attack between readings of the server,
 // and these between canaries.
-func (e *Experiment) attackWithCanaries(ctx context.Context, s lab.Sample, a lab.Attack, in trialEnv) (lab.Sample, error) {
+func (e *Experiment) attackWithCanaries(ctx context.Context, s lab.Sample, a lab.Attack,
+	in trialEnv,
+) (lab.Sample, error) {
 	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
 	var err error
-	if s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout, in.server, nil); err != nil {
+	if s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout,
+		in.server, nil); err != nil {
 		return s, err
 	}
 	if s, err = attackWithReadings(ctx, s, a, in); err != nil {
@@ -308,7 +315,8 @@ func (e *Experiment) attackWithCanaries(ctx context.Context, s lab.Sample, a lab
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	if s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, in.server, &s.ServerUsage.After); err != nil {
+	if s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, in.server,
+		&s.ServerUsage.After); err != nil {
 		return s, err
 	}
 	return s, e.recordHits(ctx, s, in)
@@ -373,21 +381,26 @@ func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, in trialEnv) 
 	if s.Attack.KeptHits == 0 {
 		return nil
 	}
-	return asLabError(ctx, e.Recorder.RecordHits(s, func(each func([]lab.Hit) error) error { return in.cell.ReadHits(ctx, each) }))
+	return asLabError(ctx,
+		e.Recorder.RecordHits(s, func(each func([]lab.Hit) error) error { return in.cell.ReadHits(ctx, each) }))
 }
 
 // ReadServiceTimes is what a reference server's own clock has measured since it was
 // last asked.
 func ReadServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error) {
 	answers, err := cell.Send(ctx, []lab.Request{
-		{Method: http.MethodGet, Path: lab.ServiceTimesPath}, {Method: http.MethodDelete, Path: lab.ServiceTimesPath},
+		{Method: http.MethodGet, Path: lab.ServiceTimesPath}, {
+			Method: http.MethodDelete,
+			Path:   lab.ServiceTimesPath,
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	var told lab.ServiceTimes
 	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
-		return nil, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body, answers[0].Error, err)
+		return nil, fmt.Errorf("reading a reference server's own clock (%q %s): %w", answers[0].Body,
+			answers[0].Error, err)
 	}
 	return &told, nil
 }
@@ -407,7 +420,8 @@ func upstreamCalls(ctx context.Context, u Upstream) (int64, error) {
 // runCanaries has the canaries sing, and tells what the server used meanwhile and
 // in all. before is the server's usage until now, where it has been asked.
 func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Server, before *lab.Usage) (
-	sung []lab.Canary, used time.Duration, after lab.Usage, err error) {
+	sung []lab.Canary, used time.Duration, after lab.Usage, err error,
+) {
 	if before == nil {
 		u, err := server.Usage(ctx)
 		if err != nil {
@@ -462,7 +476,9 @@ const maxPeakConnections = 4096
 // attackDoubleConnections is the same peak on twice the connections, for less long. It is evidence about the
 // peak, not a row of its own, and no hits of it are kept. A server that ends when it is asked to
 // bear that much has no account, which is then not known.
-func attackDoubleConnections(ctx context.Context, a lab.Attack, in trialEnv) (*lab.AttackResult, lab.ServerUsage, error) {
+func attackDoubleConnections(ctx context.Context, a lab.Attack, in trialEnv) (*lab.AttackResult,
+	lab.ServerUsage, error,
+) {
 	a.Name += " doubled"
 	a.Connections *= 2
 	a.Duration = plan.DoubleConnectionsDuration(a.Duration)

@@ -94,7 +94,8 @@ func Judge(s lab.Sample, c lab.Calibration) lab.GateResult {
 // NeedsDoubleConnections reports whether only twice the connections can tell what the sample
 // is worth: a peak at which neither side's CPUs were the limit.
 func NeedsDoubleConnections(s lab.Sample, c lab.Calibration) bool {
-	return s.Phase.Kind == lab.Peak && s.DoubleConnections == nil && failed(s, c) == nil && disturbed(s, c) == nil &&
+	return s.Phase.Kind == lab.Peak && s.DoubleConnections == nil && failed(s, c) == nil && disturbed(s,
+		c) == nil &&
 		!isSaturated(s) && generatorLimit(s, c) == nil
 }
 
@@ -126,14 +127,16 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	case s.Attack.Sent == 0:
 		return newResult(lab.Failed, "not one request was sent")
 	case s.Attack.Succeeded == 0 && !anyStepAnswered(s):
-		return newResult(lab.Failed, "not one of %d requests succeeded: %s", s.Attack.Sent, mostFrequent(s.Attack.Errors))
+		return newResult(lab.Failed, "not one of %d requests succeeded: %s", s.Attack.Sent,
+			mostFrequent(s.Attack.Errors))
 	case !slices.Equal(s.Attack.GeneratorCPUs, s.Layout.Generator):
 		return newResult(lab.Failed, "the generator ran on CPUs %s instead of %s",
 			lab.CPUList(s.Attack.GeneratorCPUs), lab.CPUList(s.Layout.Generator))
 	case !s.ServerUsage.Known:
 		return newResult(lab.Failed, "the server's usage could not be read")
 	case s.Upstream != nil && s.Upstream.Calls < s.Attack.Succeeded:
-		return newResult(lab.Failed, "the server gave %d answers with only %d calls of its upstream", s.Attack.Succeeded, s.Upstream.Calls)
+		return newResult(lab.Failed, "the server gave %d answers with only %d calls of its upstream",
+			s.Attack.Succeeded, s.Upstream.Calls)
 	}
 	return nil
 }
@@ -161,7 +164,8 @@ func disturbed(s lab.Sample, c lab.Calibration) *lab.GateResult {
 // readings of it.
 func clockStepped(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	if step := s.Attack.After.ClockStep; step.Abs() > MaxClockStep {
-		return newResult(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)", step.Seconds(), MaxClockStep.Seconds())
+		return newResult(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)",
+			step.Seconds(), MaxClockStep.Seconds())
 	}
 	return nil
 }
@@ -204,8 +208,11 @@ func falseOverload(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 		return nil
 	}
 	served, _ := metric.ThroughputRPS(s)
-	if most := s.Phase.RateRPS / (1 + (s.Phase.PeakShare.Fraction-1)*MinOverload); s.Phase.PeakShare.Fraction > 1 && served > most {
-		return newResult(lab.Disturbed, "%.0f of %.0f requests per second were answered, which are to be %.0f%% of the server's peak (limit %.0f): it serves more than when that was found",
+	if most := s.Phase.RateRPS / (1 +
+		(s.Phase.PeakShare.Fraction-1)*MinOverload); s.Phase.PeakShare.Fraction > 1 && served > most {
+		return newResult(lab.Disturbed,
+			"%.0f of %.0f requests per second were answered, which are to be %.0f%% of the server's peak (limit "+
+				"%.0f): it serves more than when that was found",
 			served, s.Phase.RateRPS, 100*s.Phase.PeakShare.Fraction, most)
 	}
 	return nil
@@ -223,11 +230,13 @@ func withDoubleConnections(s lab.Sample) lab.Sample {
 func foreignCPU(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	generator, known := metric.ForeignGeneratorRatio(s)
 	if !known {
-		return newResult(lab.Disturbed, "what others took of the generator's CPUs is not known: their counters could not be read")
+		return newResult(lab.Disturbed,
+			"what others took of the generator's CPUs is not known: their counters could not be read")
 	}
 	server, known := metric.ForeignServerRatio(s)
 	if !known && len(s.Attack.After.Threads) > 0 { // a server without threads has ended by itself
-		return newResult(lab.Disturbed, "what others took of the server's CPUs is not known: their counters could not be read")
+		return newResult(lab.Disturbed,
+			"what others took of the server's CPUs is not known: their counters could not be read")
 	}
 	// To fall asleep and to wake takes a CPU time that is nobody's.
 	sleeps, _ := metric.ServerSleepRate(s)
@@ -244,7 +253,8 @@ func foreignCPU(s lab.Sample, c lab.Calibration) *lab.GateResult {
 		foreign float64
 	}{{"generator", generator}, {"server", server}} {
 		if side.foreign > MaxForeignCPU {
-			return newResult(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign, side.name, 100*MaxForeignCPU)
+			return newResult(lab.Disturbed, "others took %.1f%% of the %s's CPUs (limit %.1f%%)", 100*side.foreign,
+				side.name, 100*MaxForeignCPU)
 		}
 	}
 	return nil
@@ -256,10 +266,14 @@ func slowCanary(s lab.Sample, c lab.Calibration) *lab.GateResult {
 		when     string
 		canaries []lab.Canary
 		server   time.Duration
-	}{{"before", s.Canaries.Before, s.Canaries.ServerCPUBefore}, {"after", s.Canaries.After, s.Canaries.ServerCPUAfter}} {
+	}{{"before", s.Canaries.Before, s.Canaries.ServerCPUBefore}, {
+		"after", s.Canaries.After,
+		s.Canaries.ServerCPUAfter,
+	}} {
 		for _, canary := range sung.canaries {
 			usual := slices.Concat(s.Canaries.Baselines, c.CanaryBaselines) // the first of a CPU counts
-			if g := checkCanary(canary.CPU, CanaryTimeWithoutServer(canary, s.Layout, sung.server), sung.when, usual); g != nil {
+			if g := checkCanary(canary.CPU, CanaryTimeWithoutServer(canary, s.Layout, sung.server), sung.when,
+				usual); g != nil {
 				return g
 			}
 		}
@@ -341,7 +355,9 @@ func checkCanary(cpu int, took time.Duration, when string, usual []lab.CanaryBas
 	if took <= limit {
 		return nil
 	}
-	return newResult(lab.Disturbed, "the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of usual ones)",
+	return newResult(lab.Disturbed,
+		"the canary on CPU %d took %.1f ms %s the attack (limit %.1f ms, %.0f%% over the 99th percentile of "+
+			"usual ones)",
 		cpu, milliseconds(took), when, milliseconds(limit), 100*(CanaryTolerance-1))
 }
 
@@ -360,15 +376,20 @@ func censored(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	saturation, _ := metric.SaturationRatio(s)
 	gain, tried := metric.DoublingGain(s)
 	if !tried {
-		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)", 100*saturation, 100*MinServerSaturation)
+		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)",
+			100*saturation, 100*MinServerSaturation)
 	}
 	// Where more fail on twice the connections, they do not tell whether they bring more.
 	if errorRatio(withDoubleConnections(s)) > errorRatio(s)+metric.MostFailed {
-		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections %.1f%% of requests failed",
+		return newResult(lab.Censored,
+			"unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections "+
+				"%.1f%% of requests failed",
 			100*saturation, 100*MinServerSaturation, 100*errorRatio(withDoubleConnections(s)))
 	}
 	if gain >= MaxDoublingGain {
-		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought %.1f%% more",
+		return newResult(lab.Censored,
+			"unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and twice the connections brought "+
+				"%.1f%% more",
 			100*saturation, 100*MinServerSaturation, 100*gain)
 	}
 	return generatorLimit(withDoubleConnections(s), c) // which may be why twice the connections brought no more
@@ -400,7 +421,8 @@ func capacityBound(s lab.Sample) *lab.GateResult {
 	case above.InstrumentLimit != "":
 		return newResult(lab.Censored, "%s, at %.0f/s", above.InstrumentLimit, above.OfferedRPS)
 	case above.OfferedRPS > kept*MaxRateGap:
-		return newResult(lab.Censored, "search: it ended before it tried what lies between %.0f/s, which was kept, and %.0f/s", kept, above.OfferedRPS)
+		return newResult(lab.Censored,
+			"search: it ended before it tried what lies between %.0f/s, which was kept, and %.0f/s", kept, above.OfferedRPS)
 	}
 	return nil
 }
@@ -416,17 +438,21 @@ func isSaturated(s lab.Sample) bool {
 // generator beside a saturated server limits no peak.
 func generatorLimit(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	if rps, ok := metric.ThroughputRPS(s); ok && c.CeilingRPS > 0 && rps >= CeilingThreshold*c.CeilingRPS {
-		return newResult(lab.Censored, "generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
+		return newResult(lab.Censored,
+			"generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
 			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
 	}
 	busy, _ := metric.GeneratorCPURatio(s)
 	upstream, _ := metric.UpstreamCPURatio(s)
 	switch {
 	case s.Layout.SharesCPUs() && busy+upstream > MaxSharedGeneratorCPU:
-		return newResult(lab.Censored, "generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
+		return newResult(lab.Censored,
+			"generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
 			100*(busy+upstream), 100*MaxSharedGeneratorCPU)
 	case upstream > MaxUpstreamCPU:
-		return newResult(lab.Censored, "upstream: it used %.0f%% of its CPU (limit %.0f%%), and what it does not serve in time looks like the server's",
+		return newResult(lab.Censored,
+			"upstream: it used %.0f%% of its CPU (limit %.0f%%), and what it does not serve in time looks like the "+
+				"server's",
 			100*upstream, 100*MaxUpstreamCPU)
 	}
 	busy += upstream
@@ -434,7 +460,8 @@ func generatorLimit(s lab.Sample, c lab.Calibration) *lab.GateResult {
 		return nil
 	}
 	saturation, _ := metric.SaturationRatio(s)
-	return newResult(lab.Censored, "generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
+	return newResult(lab.Censored,
+		"generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
 		100*busy, 100*GeneratorCPUThreshold, 100*saturation)
 }
 

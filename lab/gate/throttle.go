@@ -19,7 +19,10 @@ const StoppedGenerator = MaxForeignCPU
 
 // outside says that something outside the cell took part in an attack: a quota or others.
 func outside(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.GateResult{throttled, stoppedGenerator, foreignCPU} {
+	for _, rule := range []func(lab.Sample, lab.Calibration) *lab.GateResult{
+		throttled, stoppedGenerator,
+		foreignCPU,
+	} {
 		if g := rule(s, c); g != nil {
 			return g
 		}

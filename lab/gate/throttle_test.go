@@ -29,8 +29,10 @@ func TestAQuotaAboveTheContainerDisturbs(t *testing.T) {
 			*s = searched(1000, lab.SearchStep{OfferedRPS: 1030, Server: parked})
 		}, "at 1030/s a CPU quota of a cgroup above"},
 
-		"a generator that polls, and was stopped": {func(s *lab.Sample) { s.Attack.IdlePolling = 300 * ms },
-			"the generator, which never sleeps, was stopped for 40.0% of its CPUs' time"},
+		"a generator that polls, and was stopped": {
+			func(s *lab.Sample) { s.Attack.IdlePolling = 300 * ms },
+			"the generator, which never sleeps, was stopped for 40.0% of its CPUs' time",
+		},
 		"a generator that sleeps": {func(s *lab.Sample) { s.Attack.IdlePolling = 0 }, ""},
 		"a generator that polls": {func(s *lab.Sample) {
 			use(s, 970*ms, 970*ms)

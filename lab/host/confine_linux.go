@@ -25,7 +25,8 @@ func PinToCPUs(cpus []int) error {
 		if err != nil {
 			continue
 		}
-		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) { // a thread that ended
+		// a thread that ended
+		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("keeping the lab to CPUs %v: %w", cpus, err)
 		}
 	}

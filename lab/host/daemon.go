@@ -131,7 +131,8 @@ func (d Daemon) args() []string {
 		return nil
 	}
 	return append([]string{
-		"--host=unix://" + filepath.Join(d.PrivateDir, "docker.sock"), "--data-root=" + filepath.Join(d.PrivateDir, "data"),
+		"--host=unix://" + filepath.Join(d.PrivateDir, "docker.sock"), "--data-root=" + filepath.Join(d.PrivateDir,
+			"data"),
 		"--exec-root=" + d.execRoot(), "--pidfile=" + d.pidFile(),
 	}, noBridgeArgs...)
 }
@@ -163,9 +164,11 @@ func (d Daemon) startUnit(ctx context.Context, m machine) error {
 	if err == nil {
 		return nil
 	}
-	journal, _ := d.run(context.WithoutCancel(ctx), nil, "journalctl", "-u", "docker.service", "-n", "200", "--no-pager", "-o", "cat")
+	journal, _ := d.run(context.WithoutCancel(ctx), nil, "journalctl", "-u", "docker.service", "-n", "200",
+		"--no-pager", "-o", "cat")
 	err = d.startError(ctx, err, out+journal)
-	if stopErr := d.stopUnits(context.WithoutCancel(ctx), m.StoppedUnits); stopErr != nil || ctx.Err() != nil || !isBridgeFailure(journal) {
+	if stopErr := d.stopUnits(context.WithoutCancel(ctx),
+		m.StoppedUnits); stopErr != nil || ctx.Err() != nil || !isBridgeFailure(journal) {
 		return errors.Join(err, stopErr, d.state().remove())
 	}
 	fmt.Fprintln(d.Log, "the engine's unit fails for what the kernel lacks: starting the engine without it")
@@ -191,7 +194,8 @@ func (d Daemon) startProcess(ctx context.Context) error {
 	}
 	log, err := d.launch(ctx, dockerd, d.args())
 	if err != nil && ctx.Err() == nil && !slices.Contains(d.args(), noBridgeArgs[0]) && isBridgeFailure(log) {
-		fmt.Fprintln(d.Log, "the kernel lacks what bridges need: starting the engine without them; builds will use the host's network")
+		fmt.Fprintln(d.Log,
+			"the kernel lacks what bridges need: starting the engine without them; builds will use the host's network")
 		_, err = d.launch(ctx, dockerd, append(d.args(), noBridgeArgs...))
 	}
 	if err != nil && ctx.Err() == nil && d.isRunning() {
@@ -228,7 +232,8 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 		return "", fmt.Errorf("making the engine's log: %w", err)
 	}
 	defer log.Close()
-	fmt.Fprintf(d.Log, "starting the engine: %s (log: %s)\n", strings.Join(append([]string{dockerd}, args...), " "), log.Name())
+	fmt.Fprintf(d.Log, "starting the engine: %s (log: %s)\n",
+		strings.Join(append([]string{dockerd}, args...), " "), log.Name())
 	cmd := exec.Command(dockerd, args...) // it outlives this process, so no context ends it
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
 	cmd.SysProcAttr = d.detached()
@@ -267,7 +272,8 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 		}
 	}
 	text, readErr := os.ReadFile(log.Name())
-	return string(text), errors.Join(d.startError(ctx, err, string(text)), readErr, removeIfExists(d.state().recordFile()))
+	return string(text), errors.Join(d.startError(ctx, err, string(text)), readErr,
+		removeIfExists(d.state().recordFile()))
 }
 
 // waitForName waits until a process that was just started bears dockerd's
@@ -309,7 +315,8 @@ func (d Daemon) startError(ctx context.Context, cause error, log string) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("the engine was started and does not answer: %w; the end of its log:\n%s", cause, lastLines(log, 15)),
+		Err: fmt.Errorf("the engine was started and does not answer: %w; the end of its log:\n%s", cause,
+			lastLines(log, 15)),
 		Hint: hintFor(log),
 	}
 }
@@ -330,10 +337,13 @@ func isBridgeFailure(log string) bool {
 
 func hintFor(log string) string {
 	switch {
-	case containsAny(log, "Devices cgroup isn't mounted", "cgroups: cgroup mountpoint does not exist", "cgroup mountpoint does not exist"):
-		return "mount the cgroups, on Debian: apt-get install cgroupfs-mount && cgroupfs-mount; then run make engine again"
+	case containsAny(log, "Devices cgroup isn't mounted", "cgroups: cgroup mountpoint does not exist",
+		"cgroup mountpoint does not exist"):
+		return "mount the cgroups, on Debian: apt-get install cgroupfs-mount && cgroupfs-mount; then run make " +
+			"engine again"
 	case containsAny(log, "failed to mount overlay", "driver not supported", "error initializing graphdriver"):
-		return "the kernel or the file system has no overlay: put {\"storage-driver\": \"vfs\"} in /etc/docker/daemon.json; then run make engine again"
+		return "the kernel or the file system has no overlay: put {\"storage-driver\": \"vfs\"} in " +
+			"/etc/docker/daemon.json; then run make engine again"
 	case containsAny(log, "unable to configure the Docker daemon with file"):
 		return "correct /etc/docker/daemon.json; then run make engine again"
 	}
@@ -358,7 +368,10 @@ func (d Daemon) Down(ctx context.Context) error {
 	}
 	unlock, err := d.state().lock(ctx, d.Log)
 	if errors.Is(err, os.ErrPermission) {
-		return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("stopping the engine takes root: %w", err), Hint: "run: sudo make engine-down"}
+		return &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("stopping the engine takes root: %w", err),
+			Hint: "run: sudo make engine-down",
+		}
 	}
 	if err != nil {
 		return err

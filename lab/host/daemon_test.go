@@ -20,7 +20,10 @@ import (
 	"runtimelab/lab"
 )
 
-var errDead = &lab.Fault{Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"), Hint: "run: make engine"}
+var errDead = &lab.Fault{
+	Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"),
+	Hint: "run: make engine",
+}
 
 // untouched is a machine on which nothing may be run.
 func untouched(t *testing.T) (runner, func(context.Context) machine) {
@@ -44,7 +47,10 @@ func TestUpUsesWhatRuns(t *testing.T) {
 
 func TestUpNeverReplacesTheUsersChoice(t *testing.T) {
 	run, look := untouched(t)
-	d := Daemon{Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errDead }, run: run, inspect: look}
+	d := Daemon{
+		Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errDead },
+		run: run, inspect: look,
+	}
 	if err := d.Up(t.Context()); !errors.Is(err, errDead) {
 		t.Errorf("error is %v", err)
 	}
@@ -81,7 +87,10 @@ func TestUpBySystemd(t *testing.T) {
 		},
 		run: r.run,
 		inspect: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.socket", "docker.service"}}
+			return machine{
+				OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd",
+				HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.socket", "docker.service"},
+			}
 		},
 	}
 	for range 2 { // the second finds it running
@@ -108,12 +117,16 @@ func TestUpBySystemdThatFails(t *testing.T) {
 	d := Daemon{
 		Log: io.Discard, PrivateDir: t.TempDir(), Reachable: func(context.Context) error { return errDead }, run: r.run,
 		inspect: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"}}
+			return machine{
+				OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd",
+				HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"},
+			}
 		},
 	}
 	err := d.Up(t.Context())
 	var fault *lab.Fault
-	if !errors.As(err, &fault) || !strings.Contains(fault.Err.Error(), "Devices cgroup isn't mounted") || !strings.Contains(fault.Hint, "cgroupfs-mount") {
+	if !errors.As(err, &fault) || !strings.Contains(fault.Err.Error(),
+		"Devices cgroup isn't mounted") || !strings.Contains(fault.Hint, "cgroupfs-mount") {
 		t.Errorf("error is %v", err)
 	}
 	if !slices.Contains(r.ran, "systemctl stop docker.service") {
@@ -130,7 +143,10 @@ func TestUpBySystemdThatFails(t *testing.T) {
 func TestUpThatIsInterruptedSaysSo(t *testing.T) {
 	interrupted := &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
 	ctx, interrupt := context.WithCancelCause(t.Context())
-	r := &recorded{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}, "journalctl": {}}}
+	r := &recorded{
+		t:       t,
+		answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}, "journalctl": {}},
+	}
 	d := Daemon{
 		Log: io.Discard, PrivateDir: t.TempDir(), run: r.run,
 		Reachable: func(context.Context) error {
@@ -140,10 +156,14 @@ func TestUpThatIsInterruptedSaysSo(t *testing.T) {
 			return errDead
 		},
 		inspect: func(context.Context) machine {
-			return machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"}}
+			return machine{
+				OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd",
+				HasSystemd: true, HasUnit: true, StoppedUnits: []string{"docker.service"},
+			}
 		},
 	}
-	if err := d.Up(ctx); lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
+	if err := d.Up(ctx); lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(),
+		"does not answer") {
 		t.Errorf("exit code %d, %v", lab.ExitCode(err), err)
 	}
 	if !slices.Contains(r.ran, "systemctl stop docker.service") {
@@ -153,11 +173,16 @@ func TestUpThatIsInterruptedSaysSo(t *testing.T) {
 
 func TestBridgeFails(t *testing.T) {
 	for log, want := range map[string]bool{
-		"failed to start daemon: Error initializing network controller: error obtaining controller instance: failed to create NAT chain DOCKER: iptables failed: iptables -t nat -N DOCKER: Permission denied (you must be root)": true,
-		"failed to start daemon: Error initializing network controller: failed to register \"bridge\" driver: failed to create NAT chain DOCKER: Iptables not found":                                                              true,
-		"failed to start daemon: Error initializing network controller: Error creating default \"bridge\" network: operation not supported":                                                                                       true,
-		"level=warning msg=\"Running modprobe bridge br_netfilter failed\"\nfailed to start daemon: Devices cgroup isn't mounted":                                                                                                 false,
-		"failed to start daemon: error initializing graphdriver: driver not supported":                                                                                                                                            false,
+		"failed to start daemon: Error initializing network controller: error obtaining controller instance: " +
+			"failed to create NAT chain DOCKER: iptables failed: iptables -t nat -N DOCKER: Permission denied (you " +
+			"must be root)": true,
+		"failed to start daemon: Error initializing network controller: failed to register \"bridge\" driver: " +
+			"failed to create NAT chain DOCKER: Iptables not found": true,
+		"failed to start daemon: Error initializing network controller: Error creating default \"bridge\" " +
+			"network: operation not supported": true,
+		"level=warning msg=\"Running modprobe bridge br_netfilter failed\"\nfailed to start daemon: Devices " +
+			"cgroup isn't mounted": false,
+		"failed to start daemon: error initializing graphdriver: driver not supported": false,
 		"": false,
 	} {
 		if got := isBridgeFailure(log); got != want {
@@ -249,7 +274,8 @@ func TestLockSerialises(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
 	var log bytes.Buffer
-	if _, err := s.lock(ctx, &log); !errors.Is(err, context.DeadlineExceeded) || strings.Count(log.String(), "waiting") != 1 {
+	if _, err := s.lock(ctx, &log); !errors.Is(err, context.DeadlineExceeded) || strings.Count(log.String(),
+		"waiting") != 1 {
 		t.Errorf("the second came in: %v, %q", err, log.String())
 	}
 	unlock()
@@ -380,7 +406,8 @@ func TestIntegrationUpThatFails(t *testing.T) {
 	}
 	err := d.Up(t.Context())
 	var fault *lab.Fault
-	if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(), "the end of its log") || !strings.Contains(err.Error(), "data") {
+	if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(),
+		"the end of its log") || !strings.Contains(err.Error(), "data") {
 		t.Errorf("error is %v", err)
 	}
 	if what, err := d.state().read(); what != nil || err != nil {

@@ -134,7 +134,10 @@ func (f Facts) system() Check {
 	if f.Root {
 		who = "root"
 	}
-	return Check{Name: "system", Status: OK, Detail: fmt.Sprintf("%s, kernel %s, %s, %s", f.Release, f.Kernel, f.Arch, who)}
+	return Check{
+		Name: "system", Status: OK,
+		Detail: fmt.Sprintf("%s, kernel %s, %s, %s", f.Release, f.Kernel, f.Arch, who),
+	}
 }
 
 func (f Facts) cpus() Check {
@@ -148,7 +151,10 @@ func (f Facts) cpus() Check {
 }
 
 func (f Facts) load() Check {
-	c := Check{Name: "load", Status: OK, Detail: fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", f.Load[0], f.Load[1], f.Load[2])}
+	c := Check{
+		Name: "load", Status: OK,
+		Detail: fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", f.Load[0], f.Load[1], f.Load[2]),
+	}
 	if f.BusyRatio != nil {
 		c.Detail += fmt.Sprintf("; CPUs %.0f %% busy now", 100**f.BusyRatio)
 	}
@@ -161,7 +167,11 @@ func (f Facts) load() Check {
 }
 
 func (f Facts) steal() Check {
-	c := Check{Name: "steal", Status: OK, Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio, sampleDuration)}
+	c := Check{
+		Name: "steal", Status: OK,
+		Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio,
+			sampleDuration),
+	}
 	if *f.StealRatio > maxQuietSteal {
 		c.Status = Warn
 		c.Fix = "measure at a quieter time, or on a machine with CPUs of its own"
@@ -170,7 +180,11 @@ func (f Facts) steal() Check {
 }
 
 func (f Facts) files() Check {
-	c := Check{Name: "open files", Status: OK, Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit", formatLimit(f.NofileSoft), formatLimit(f.NofileHard))}
+	c := Check{
+		Name: "open files", Status: OK,
+		Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit",
+			formatLimit(f.NofileSoft), formatLimit(f.NofileHard)),
+	}
 	if f.NofileHard < minOpenFiles {
 		c.Status = Warn
 		c.Fix = fmt.Sprintf("raise the hard limit to %d or more: ulimit -Hn", minOpenFiles)
@@ -187,7 +201,10 @@ func formatLimit(n uint64) string {
 }
 
 func (f Facts) disk() Check {
-	c := Check{Name: "disk", Status: OK, Detail: fmt.Sprintf("%.1f GiB free at %s", float64(*f.DiskFree)/gib, f.Dir)}
+	c := Check{
+		Name: "disk", Status: OK,
+		Detail: fmt.Sprintf("%.1f GiB free at %s", float64(*f.DiskFree)/gib, f.Dir),
+	}
 	switch {
 	case *f.DiskFree < minDisk:
 		c.Status = Fail
@@ -196,6 +213,7 @@ func (f Facts) disk() Check {
 	default:
 		return c
 	}
-	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the lab made", enoughDisk/gib)
+	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the "+
+		"lab made", enoughDisk/gib)
 	return c
 }

@@ -16,7 +16,8 @@ func TestInspectThisMachine(t *testing.T) {
 	if f.DiskFree == nil || f.Load == nil {
 		t.Errorf("disk %v and load %v are not told", f.DiskFree, f.Load)
 	}
-	if f.OS == "linux" && (f.BusyRatio == nil || *f.BusyRatio < 0 || *f.BusyRatio > 1 || *f.StealRatio < 0 || *f.StealRatio > 1) {
+	if f.OS == "linux" && (f.BusyRatio == nil || *f.BusyRatio < 0 || *f.BusyRatio > 1 || *f.StealRatio < 0 ||
+		*f.StealRatio > 1) {
 		t.Errorf("busy %v and steal %v are not ratios", f.BusyRatio, f.StealRatio)
 	}
 	if none, err := Inspect(t.Context(), "/nowhere/at/all"); err != nil || none.DiskFree != nil {
@@ -30,7 +31,8 @@ func TestInspectThisMachine(t *testing.T) {
 }
 
 func TestShares(t *testing.T) {
-	busy, steal := cpuShares(cpuTimes{busy: 100, steal: 5, total: 1000}, cpuTimes{busy: 110, steal: 6, total: 1040})
+	busy, steal := cpuShares(cpuTimes{busy: 100, steal: 5, total: 1000},
+		cpuTimes{busy: 110, steal: 6, total: 1040})
 	if *busy != 0.25 || *steal != 0.025 {
 		t.Errorf("busy %v, steal %v", *busy, *steal)
 	}

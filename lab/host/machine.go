@@ -58,18 +58,23 @@ func (m machine) planSteps(cause error) ([]step, error) {
 		}
 		return nil, refusal(cause, hint, "the lab installs and starts an engine on Debian and Ubuntu only")
 	case !m.Root:
-		return nil, refusal(cause, "run: sudo make engine; where one runs, you may lack the right to use it: sudo usermod -aG docker $USER, then log in again",
+		return nil, refusal(cause,
+			"run: sudo make engine; where one runs, you may lack the right to use it: sudo usermod -aG docker "+
+				"$USER, then log in again",
 			"the lab installs and starts an engine as root only")
 	case m.DockerdPID != 0:
-		return nil, refusal(cause, fmt.Sprintf("see its log; once it is stopped (kill %d), make engine starts it anew", m.DockerdPID),
+		return nil, refusal(cause,
+			fmt.Sprintf("see its log; once it is stopped (kill %d), make engine starts it anew", m.DockerdPID),
 			"dockerd runs as process %d but cannot be used", m.DockerdPID)
 	case m.Dockerd != "" && m.HasSystemd && m.HasUnit:
 		return []step{startUnit}, nil
 	case m.Dockerd != "":
 		return []step{startProcess}, nil
 	case len(m.OtherEngines) > 0:
-		return nil, refusal(cause, "start that engine, or install Docker beside it yourself, or name an engine elsewhere with DOCKER_HOST",
-			"the lab installs no engine beside what runs containers here already (%s)", strings.Join(m.OtherEngines, ", "))
+		return nil, refusal(cause,
+			"start that engine, or install Docker beside it yourself, or name an engine elsewhere with DOCKER_HOST",
+			"the lab installs no engine beside what runs containers here already (%s)", strings.Join(m.OtherEngines,
+				", "))
 	case m.HasSystemd:
 		return []step{installEngine, startUnit}, nil
 	}
@@ -82,13 +87,19 @@ func refusal(cause error, hint, format string, args ...any) error {
 	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}
-	return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("%w; %s", cause, fmt.Sprintf(format, args...)), Hint: hint}
+	return &lab.Fault{
+		Code: lab.ExitFailed, Err: fmt.Errorf("%w; %s", cause, fmt.Sprintf(format, args...)),
+		Hint: hint,
+	}
 }
 
 // inspectMachine looks at the machine. pidFile is where a dockerd that runs says
 // so.
 func inspectMachine(ctx context.Context, run runner, pidFile string) machine {
-	m := machine{OS: runtime.GOOS, Root: os.Geteuid() == 0, Distribution: thisDistribution(), Dockerd: findProgram("dockerd")}
+	m := machine{
+		OS: runtime.GOOS, Root: os.Geteuid() == 0, Distribution: thisDistribution(),
+		Dockerd: findProgram("dockerd"),
+	}
 	if m.OS != "linux" {
 		return m
 	}

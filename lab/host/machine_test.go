@@ -26,41 +26,83 @@ func TestDecide(t *testing.T) {
 		err     string
 		hint    string
 	}{
-		{name: "fresh Debian in a container", machine: machine{OS: "linux", Root: true, Distribution: debian}, want: []step{installEngine, startProcess}},
-		{name: "fresh Ubuntu with systemd", machine: machine{OS: "linux", Root: true, Distribution: ubuntu, HasSystemd: true}, want: []step{installEngine, startUnit}},
-		{name: "fresh derivative", machine: machine{OS: "linux", Root: true, Distribution: mint}, want: []step{installEngine, startProcess}},
 		{
-			name:    "docker-ce installed, not running",
-			machine: machine{OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd", HasSystemd: true, HasUnit: true, OtherEngines: []string{"package docker-ce", "package containerd.io"}},
-			want:    []step{startUnit},
+			name: "fresh Debian in a container", machine: machine{OS: "linux", Root: true, Distribution: debian},
+			want: []step{installEngine, startProcess},
+		},
+		{name: "fresh Ubuntu with systemd", machine: machine{
+			OS: "linux", Root: true, Distribution: ubuntu,
+			HasSystemd: true,
+		}, want: []step{installEngine, startUnit}},
+		{
+			name: "fresh derivative", machine: machine{OS: "linux", Root: true, Distribution: mint},
+			want: []step{installEngine, startProcess},
 		},
 		{
-			name:    "an engine without a unit on a machine with systemd",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/local/bin/dockerd", HasSystemd: true}, want: process,
-		},
-		{name: "an engine without systemd", machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd"}, want: process},
-		{
-			name:    "docker-ce without its binary",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"package docker-ce"}},
-			err:     "(package docker-ce)", hint: "start that engine",
+			name: "docker-ce installed, not running",
+			machine: machine{
+				OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd",
+				HasSystemd: true, HasUnit: true, OtherEngines: []string{"package docker-ce", "package containerd.io"},
+			},
+			want: []step{startUnit},
 		},
 		{
-			name:    "Podman",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"/usr/bin/podman", "package podman"}},
-			err:     "installs no engine beside what runs containers here already (/usr/bin/podman, package podman)", hint: "DOCKER_HOST",
+			name: "an engine without a unit on a machine with systemd",
+			machine: machine{
+				OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/local/bin/dockerd",
+				HasSystemd: true,
+			}, want: process,
 		},
-		{name: "not root", machine: machine{OS: "linux", Distribution: debian}, err: "as root only", hint: "sudo make engine"},
-		{name: "not root, engine installed", machine: machine{OS: "linux", Distribution: debian, Dockerd: "/usr/sbin/dockerd"}, err: "as root only", hint: "docker group"},
-		{name: "Fedora", machine: machine{OS: "linux", Root: true, Distribution: fedora}, err: "Debian and Ubuntu only", hint: "distribution's means"},
-		{name: "Fedora with an engine", machine: machine{OS: "linux", Root: true, Distribution: fedora, Dockerd: "/usr/bin/dockerd"}, err: "Debian and Ubuntu only", hint: "systemctl start docker"},
+		{name: "an engine without systemd", machine: machine{
+			OS: "linux", Root: true, Distribution: debian,
+			Dockerd: "/usr/sbin/dockerd",
+		}, want: process},
+		{
+			name: "docker-ce without its binary",
+			machine: machine{
+				OS: "linux", Root: true, Distribution: debian,
+				OtherEngines: []string{"package docker-ce"},
+			},
+			err: "(package docker-ce)", hint: "start that engine",
+		},
+		{
+			name: "Podman",
+			machine: machine{
+				OS: "linux", Root: true, Distribution: debian,
+				OtherEngines: []string{"/usr/bin/podman", "package podman"},
+			},
+			err: "installs no engine beside what runs containers here already (/usr/bin/podman, package podman)", hint: "DOCKER_HOST",
+		},
+		{
+			name: "not root", machine: machine{OS: "linux", Distribution: debian}, err: "as root only",
+			hint: "sudo make engine",
+		},
+		{name: "not root, engine installed", machine: machine{
+			OS: "linux", Distribution: debian,
+			Dockerd: "/usr/sbin/dockerd",
+		}, err: "as root only", hint: "docker group"},
+		{
+			name: "Fedora", machine: machine{OS: "linux", Root: true, Distribution: fedora},
+			err: "Debian and Ubuntu only", hint: "distribution's means",
+		},
+		{name: "Fedora with an engine", machine: machine{
+			OS: "linux", Root: true, Distribution: fedora,
+			Dockerd: "/usr/bin/dockerd",
+		}, err: "Debian and Ubuntu only", hint: "systemctl start docker"},
 		{name: "macOS", machine: machine{OS: "darwin"}, err: "macOS", hint: "Docker Desktop"},
 		{
-			name:    "an engine that runs and cannot be used",
-			machine: machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd", DockerdPID: 77},
-			err:     "process 77", hint: "kill 77",
+			name: "an engine that runs and cannot be used",
+			machine: machine{
+				OS: "linux", Root: true, Distribution: debian, Dockerd: "/usr/sbin/dockerd",
+				DockerdPID: 77,
+			},
+			err: "process 77", hint: "kill 77",
 		},
 	}
-	cause := &lab.Fault{Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"), Hint: "run: make engine"}
+	cause := &lab.Fault{
+		Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"),
+		Hint: "run: make engine",
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := test.machine.planSteps(fmt.Errorf("connecting: %w", cause))
@@ -77,7 +119,8 @@ func TestDecide(t *testing.T) {
 			if !strings.Contains(fault.Err.Error(), test.err) || !strings.Contains(fault.Hint, hintPart(test.hint)) {
 				t.Errorf("fault is %q with the hint %q; want %q and %q", fault.Err, fault.Hint, test.err, test.hint)
 			}
-			if !strings.Contains(err.Error(), "no Docker engine answers") || strings.Contains(err.Error(), "run: make engine\n") {
+			if !strings.Contains(err.Error(), "no Docker engine answers") || strings.Contains(err.Error(),
+				"run: make engine\n") {
 				t.Errorf("the cause is missing, or its hint sends people in a circle: %v", err)
 			}
 		})
@@ -105,7 +148,8 @@ func TestParseDistribution(t *testing.T) {
 	}
 	for _, test := range tests {
 		got := parseDistribution(test.text)
-		if got.ID != test.want.ID || got.Name != test.want.Name || !slices.Equal(got.Like, test.want.Like) || got.usesApt() != test.apt {
+		if got.ID != test.want.ID || got.Name != test.want.Name || !slices.Equal(got.Like,
+			test.want.Like) || got.usesApt() != test.apt {
 			t.Errorf("%q: %+v (apt %v), want %+v (apt %v)", test.text, got, got.usesApt(), test.want, test.apt)
 		}
 	}

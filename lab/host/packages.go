@@ -17,7 +17,10 @@ import (
 // Debian or Ubuntu. What will change is written to log first; a change that
 // would remove a package is refused.
 func InstallPackages(ctx context.Context, log io.Writer, names ...string) error {
-	apt := aptInstaller{log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0, os: runtime.GOOS}
+	apt := aptInstaller{
+		log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0,
+		os: runtime.GOOS,
+	}
 	return apt.install(ctx, names)
 }
 
@@ -61,7 +64,8 @@ func (a aptInstaller) install(ctx context.Context, names []string) error {
 			return context.Cause(ctx)
 		}
 		// One broken source must not keep others from being used.
-		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n", lastLines(out, 5))
+		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n",
+			lastLines(out, 5))
 	}
 	plan, err := a.planInstall(ctx, missing)
 	if err != nil {
@@ -110,7 +114,8 @@ func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, 
 	case len(removes) > 0 || err != nil && strings.Contains(out, "remove is disabled"):
 		return "", &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted, lastLines(out, 12)),
+			Err: fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted,
+				lastLines(out, 12)),
 			Hint: "decide that yourself: apt-get install --no-install-recommends " + wanted,
 		}
 	case err != nil:
@@ -122,7 +127,8 @@ func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, 
 	case len(plan) == 0:
 		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + lastLines(out, 12))
 	}
-	return fmt.Sprintf("installing %d packages (about a minute):\n  %s", len(plan), strings.Join(plan, "\n  ")), nil
+	return fmt.Sprintf("installing %d packages (about a minute):\n  %s", len(plan),
+		strings.Join(plan, "\n  ")), nil
 }
 
 func (a aptInstaller) apt(ctx context.Context, args ...string) (string, error) {

@@ -110,7 +110,10 @@ func TestInstall(t *testing.T) {
 			log: "installing 4 packages (about a minute):\n  runc 1.1.5",
 		},
 		{name: "there already", answers: map[string]answer{"dpkg-query": {out: "installed"}}, ran: []string{query}},
-		{name: "removed but configured", answers: with(map[string]answer{"dpkg-query": {out: "config-files"}}), ran: []string{query, "apt-get update", simulate, install}},
+		{
+			name: "removed but configured", answers: with(map[string]answer{"dpkg-query": {out: "config-files"}}),
+			ran: []string{query, "apt-get update", simulate, install},
+		},
 		{
 			name: "would remove", answers: with(map[string]answer{"apt-get install -s": {removingPlan, failed}}),
 			ran: []string{query, "apt-get update", simulate}, err: "would remove packages",
@@ -120,19 +123,30 @@ func TestInstall(t *testing.T) {
 			ran: []string{query, "apt-get update", simulate}, err: "would remove packages",
 		},
 		{
-			name: "no such package", answers: with(map[string]answer{"apt-get install -s": {"E: Unable to locate package docker.io", failed}}),
+			name: "no such package", answers: with(map[string]answer{"apt-get install -s": {"E: Unable to locate " +
+				"package docker.io", failed}}),
 			ran: []string{query, "apt-get update", simulate}, err: "Unable to locate package",
 		},
 		{
-			name: "one source is broken", answers: with(map[string]answer{"apt-get update": {"E: no Release file", failed}}),
+			name: "one source is broken", answers: with(map[string]answer{"apt-get update": {
+				"E: no Release file",
+				failed,
+			}}),
 			ran: []string{query, "apt-get update", simulate, install}, log: "E: no Release file",
 		},
 		{
-			name: "the installation fails", answers: with(map[string]answer{"apt-get install -y": {"E: Failed to fetch", failed}}),
+			name: "the installation fails", answers: with(map[string]answer{"apt-get install -y": {"E: Failed to " +
+				"fetch", failed}}),
 			ran: []string{query, "apt-get update", simulate, install}, err: "E: Failed to fetch",
 		},
-		{name: "not root", answers: fresh, change: func(a *aptInstaller) { a.root = false }, ran: []string{query}, err: "sudo apt-get install --no-install-recommends docker.io"},
-		{name: "Fedora", answers: fresh, change: func(a *aptInstaller) { a.distribution = fedora }, ran: []string{query}, err: "Debian and Ubuntu only"},
+		{
+			name: "not root", answers: fresh, change: func(a *aptInstaller) { a.root = false }, ran: []string{query},
+			err: "sudo apt-get install --no-install-recommends docker.io",
+		},
+		{
+			name: "Fedora", answers: fresh, change: func(a *aptInstaller) { a.distribution = fedora },
+			ran: []string{query}, err: "Debian and Ubuntu only",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -74,7 +74,8 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 	cannot = &lab.Fault{
 		Code: lab.ExitFailed,
 		Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", unreached, cannot),
-		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the official images " +
+		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the " +
+			"official images " +
 			"(docker load), or run as root on Linux beside the engine, where stand-ins are made of Debian packages",
 	}
 	if !slices.ContainsFunc(runtimes, func(rt lab.Runtime) bool { return found[rt.Name].err == nil }) {
@@ -93,7 +94,8 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
 		found, err := collectBases(ctx, runtimes, b.localOfficial)
-		if found != nil || errors.As(err, new(*lab.Fault)) { // what is refused is not replaced: pullOfficial says why
+		// what is refused is not replaced: pullOfficial says why
+		if found != nil || errors.As(err, new(*lab.Fault)) {
 			return found
 		}
 	}
@@ -161,7 +163,9 @@ func officialOrigin(ref, id string, digests []string) string {
 // pull that is needed decides whether a registry can be reached: if not, no
 // other is tried and the error says so. What goes wrong after it is that
 // runtime's own error.
-func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (named map[string]base, unreached error) {
+func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (named map[string]base,
+	unreached error,
+) {
 	all := make([]base, len(runtimes))
 	first := true
 	var later errgroup.Group
@@ -192,8 +196,11 @@ func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (nam
 	named = make(map[string]base, len(runtimes))
 	for i, rt := range runtimes {
 		if err := all[i].err; err != nil && !errors.As(err, new(*lab.Fault)) {
-			all[i].err = &lab.Fault{Code: lab.ExitFailed, Err: err, Hint: "check the name of the image and the engine's access " +
-				"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)"}
+			all[i].err = &lab.Fault{
+				Code: lab.ExitFailed, Err: err,
+				Hint: "check the name of the image and the engine's access " +
+					"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)",
+			}
 		}
 		named[rt.Name] = all[i]
 	}

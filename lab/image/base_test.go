@@ -11,7 +11,10 @@ import (
 )
 
 func TestParseMode(t *testing.T) {
-	for value, want := range map[string]BaseMode{"": Auto, "auto": Auto, "official": Official, "debian": Debian} {
+	for value, want := range map[string]BaseMode{
+		"": Auto, "auto": Auto, "official": Official,
+		"debian": Debian,
+	} {
 		if got, err := ParseBaseMode(value); got != want || err != nil {
 			t.Errorf("ParseMode(%q) = %q, %v; want %q", value, got, err, want)
 		}
@@ -40,15 +43,24 @@ func TestRegistryErrorsAreClassified(t *testing.T) {
 		{`Get "https://r.test/v2/": net/http: TLS handshake timeout`, false, true},
 		{`Get "https://r.test/v2/": x509: certificate signed by unknown authority`, false, true},
 		{`Get "https://r.test/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`, false, true},
-		{`Get "https://r.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused`, false, true},
+		{
+			`Get "https://r.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused`, false,
+			true,
+		},
 		{`Get "https://r.test/v2/": Forbidden`, false, true},
 		{`Get "https://r.test/v2/": Service Unavailable`, false, true},
 		{`Get "https://r.test/v2/": EOF`, false, true},
 		{`failed to resolve reference "r.test/library/node:24": failed to do request: Head "https://r.test/v2/": dial tcp: lookup r.test: no such host`, false, true},
-		{`error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: "<html>"`, false, true},
+		{
+			`error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: "<html>"`,
+			false, true,
+		},
 		{`toomanyrequests: You have reached your pull rate limit`, true, false},
 		{`received unexpected HTTP status: 503 Service Unavailable`, true, false},
-		{`error parsing HTTP 502 response body: invalid character '<' looking for beginning of value: "<html>"`, true, false},
+		{
+			`error parsing HTTP 502 response body: invalid character '<' looking for beginning of value: "<html>"`,
+			true, false,
+		},
 		{`unexpected status from HEAD request to https://r.test/v2/library/node/manifests/24: 429 Too Many Requests`, true, false},
 		{`error parsing HTTP 504 response body: invalid character 'u' looking for beginning of value: "upstream: dial tcp 10.0.0.2:443: i/o timeout"`, true, false},
 		{`manifest for node:nope not found: manifest unknown: manifest unknown`, false, false},
@@ -131,20 +143,50 @@ func TestBasesOfOneKind(t *testing.T) {
 		origin   string // part of every origin; empty: all fail
 		hint     string // part of every error
 	}{
-		{name: "official present", mode: Auto, official: []string{"node", "python"}, standIns: true, origin: ":1-slim"},
+		{
+			name: "official present", mode: Auto, official: []string{"node", "python"}, standIns: true,
+			origin: ":1-slim",
+		},
 		{name: "stand-ins present", mode: Auto, standIns: true, pull: unreachable, origin: "debian forky"},
-		{name: "one official present, stand-ins too", mode: Auto, official: []string{"node"}, standIns: true, origin: "debian forky"},
+		{
+			name: "one official present, stand-ins too", mode: Auto, official: []string{"node"}, standIns: true,
+			origin: "debian forky",
+		},
 		{name: "registry answers", mode: Auto, pulls: 2, origin: "@sha256:d1"},
-		{name: "one official present, registry answers", mode: Auto, official: []string{"node"}, pulls: 1, origin: ":1-slim"},
+		{
+			name: "one official present, registry answers", mode: Auto, official: []string{"node"}, pulls: 1,
+			origin: ":1-slim",
+		},
 		{name: "unreachable", mode: Auto, pull: unreachable, pulls: 1, made: 2, origin: "debian forky"},
-		{name: "one official present, unreachable", mode: Auto, official: []string{"python"}, pull: unreachable, pulls: 1, made: 2, origin: "debian forky"},
-		{name: "unreachable, not root", mode: Auto, pull: unreachable, change: func(w *bench) { w.euid = 1000 }, pulls: 1, hint: "root"},
-		{name: "unreachable, no Linux", mode: Auto, pull: unreachable, change: func(w *bench) { w.goos = "darwin" }, pulls: 1, hint: "not Linux"},
-		{name: "unreachable, remote engine", mode: Auto, pull: unreachable, change: func(w *bench) { w.opts.EngineIsRemote = true }, pulls: 1, hint: "another machine"},
-		{name: "unreachable, no mmdebstrap", mode: Auto, pull: unreachable, change: func(w *bench) { w.hasTools = func() bool { return false } }, pulls: 1, hint: "mmdebstrap"},
-		{name: "official, unreachable", mode: Official, standIns: true, pull: unreachable, pulls: 1, hint: "LAB_BASES=debian"},
+		{
+			name: "one official present, unreachable", mode: Auto, official: []string{"python"}, pull: unreachable,
+			pulls: 1, made: 2, origin: "debian forky",
+		},
+		{
+			name: "unreachable, not root", mode: Auto, pull: unreachable, change: func(w *bench) { w.euid = 1000 },
+			pulls: 1, hint: "root",
+		},
+		{
+			name: "unreachable, no Linux", mode: Auto, pull: unreachable, change: func(w *bench) { w.goos = "darwin" },
+			pulls: 1, hint: "not Linux",
+		},
+		{
+			name: "unreachable, remote engine", mode: Auto, pull: unreachable,
+			change: func(w *bench) { w.opts.EngineIsRemote = true }, pulls: 1, hint: "another machine",
+		},
+		{
+			name: "unreachable, no mmdebstrap", mode: Auto, pull: unreachable,
+			change: func(w *bench) { w.hasTools = func() bool { return false } }, pulls: 1, hint: "mmdebstrap",
+		},
+		{
+			name: "official, unreachable", mode: Official, standIns: true, pull: unreachable, pulls: 1,
+			hint: "LAB_BASES=debian",
+		},
 		{name: "debian", mode: Debian, official: []string{"node", "python"}, made: 2, origin: "debian forky"},
-		{name: "debian present, not root", mode: Debian, standIns: true, change: func(w *bench) { w.euid = 1000 }, origin: "debian forky"},
+		{
+			name: "debian present, not root", mode: Debian, standIns: true, change: func(w *bench) { w.euid = 1000 },
+			origin: "debian forky",
+		},
 		{name: "debian, not root", mode: Debian, change: func(w *bench) { w.euid = 1000 }, hint: "root"},
 	}
 	for _, tt := range tests {
@@ -296,19 +338,26 @@ func TestStandInIsLabelledAndInstallsItsTools(t *testing.T) {
 		return nil
 	}
 	got := w.Ensure(t.Context(), w.runtimes)["node"]
-	for origin, want := range map[string]BaseMode{got.Image.BaseOrigin: Debian, "scratch": Auto, officialOrigin("debian:forky", "sha256:1", nil): Official} {
+	for origin, want := range map[string]BaseMode{
+		got.Image.BaseOrigin: Debian, "scratch": Auto,
+		officialOrigin("debian:forky", "sha256:1", nil): Official,
+	} {
 		if mode := BaseModeOf(origin); mode != want {
 			t.Errorf("%s is of %s, want %s", origin, mode, want)
 		}
 	}
-	if want := "debian forky: node 1.0-node, node-tools 1.0-node-tools"; got.Image.BaseOrigin != want || got.Err != nil {
+	if want := "debian forky: node 1.0-node, node-tools 1.0-node-tools"; got.Image.BaseOrigin != want ||
+		got.Err != nil {
 		t.Errorf("origin %q, error %v; want %q", got.Image.BaseOrigin, got.Err, want)
 	}
 	if strings.Join(installed, " ") != "mmdebstrap debian-archive-keyring" {
 		t.Errorf("installed %v", installed)
 	}
 	changes := strings.Join(w.engine.imports[0].Changes, "\n")
-	for _, want := range []string{"NODE_EXTRA_CA_CERTS=", "NPM_CONFIG_CAFILE=", "PIP_CERT=", "SSL_CERT_FILE=", "ENV PATH=", ownerLabel, baseLabel} {
+	for _, want := range []string{
+		"NODE_EXTRA_CA_CERTS=", "NPM_CONFIG_CAFILE=", "PIP_CERT=", "SSL_CERT_FILE=",
+		"ENV PATH=", ownerLabel, baseLabel,
+	} {
 		if !strings.Contains(changes, want) {
 			t.Errorf("changes lack %s:\n%s", want, changes)
 		}
@@ -384,7 +433,10 @@ func TestMmdebstrapArgs(t *testing.T) {
 		t.Errorf("ends with %q, want %q", got, want)
 	}
 	all := strings.Join(args, "\n")
-	for _, want := range []string{"--include=nodejs,npm,ca-certificates\n", `Acquire::Check-Valid-Until "false"`, "nodejs npm > \"$LAB_VERSIONS\"", "$LAB_CA_BUNDLE"} {
+	for _, want := range []string{
+		"--include=nodejs,npm,ca-certificates\n", `Acquire::Check-Valid-Until "false"`,
+		"nodejs npm > \"$LAB_VERSIONS\"", "$LAB_CA_BUNDLE",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("lacks %q:\n%s", want, all)
 		}

@@ -37,7 +37,9 @@ type buildJob struct {
 
 // buildAll builds what is missing, all at once, and then, when no build needs
 // them any more, removes what the builder left.
-func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime, bases map[string]base) map[string]Result {
+func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime,
+	bases map[string]base,
+) map[string]Result {
 	jobs := make([]*buildJob, len(runtimes))
 	var running sync.WaitGroup
 	for i, rt := range runtimes {
@@ -105,7 +107,8 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 		ForceRemove: true,
 		NetworkMode: network,
 		BuildArgs:   b.buildArgs(j),
-		Labels:      b.labels("runtimes/"+j.runtime.Name, map[string]string{contentLabel: j.content, originLabel: j.base.origin}),
+		Labels: b.labels("runtimes/"+j.runtime.Name,
+			map[string]string{contentLabel: j.content, originLabel: j.base.origin}),
 	}, &output)
 	text := output.text()
 	j.steps = submatches(stepImage, text)
@@ -114,7 +117,8 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 		unused, ids := submatches(unusedArgs, text), submatches(builtImage, text)
 		switch {
 		case len(unused) > 0: // it built something else than was meant
-			err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile, strings.Join(strings.Fields(unused[0]), ", "))
+			err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile,
+				strings.Join(strings.Fields(unused[0]), ", "))
 		case len(ids) != 1:
 			err = errors.New("the engine does not say which image it built")
 		default:
@@ -127,8 +131,10 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.ContextDir, err, lastLines(text)),
-		Hint: "what the build said is above; where an installer cannot reach its registry, check the network and the proxy variables of this shell",
+		Err: fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.ContextDir, err,
+			lastLines(text)),
+		Hint: "what the build said is above; where an installer cannot reach its registry, check the network and " +
+			"the proxy variables of this shell",
 	}
 }
 
@@ -136,7 +142,9 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 // goes, but in its own time, and what it commits after that nobody hears of. So
 // when ctx ends the connection stays, the step that runs is made to fail, and
 // the engine ends the build itself; only if it does not is the connection cut.
-func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions, output *buildOutput) error {
+func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions,
+	output *buildOutput,
+) error {
 	connection, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	ended := make(chan struct{})
@@ -166,7 +174,8 @@ func (b *Builder) stopBuild(ctx context.Context, output *buildOutput, ended <-ch
 	for {
 		if ids := submatches(stepContainer, output.text()); len(ids) > 0 {
 			// An error is the usual case: that step is over and the next has no container.
-			_, _ = b.engine.ContainerRemove(ctx, ids[len(ids)-1], client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+			_, _ = b.engine.ContainerRemove(ctx, ids[len(ids)-1],
+				client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		}
 		select {
 		case <-ended:

@@ -40,11 +40,14 @@ func TestContentSHA256(t *testing.T) {
 		t.Fatalf("hash %q", first)
 	}
 	same := map[string]func(){
-		"an ignored file":          func() { write(t, filepath.Join(dir, "notes.md"), "changed") },
-		"node_modules":             func() { write(t, filepath.Join(dir, "lib/node_modules/x.js"), "x") },
-		"__pycache__":              func() { write(t, filepath.Join(dir, "__pycache__/x.pyc"), "x") },
-		"an empty folder":          func() { _ = os.Mkdir(filepath.Join(dir, "empty"), 0o755) },
-		"times":                    func() { _ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0), time.Unix(1, 0)) },
+		"an ignored file": func() { write(t, filepath.Join(dir, "notes.md"), "changed") },
+		"node_modules":    func() { write(t, filepath.Join(dir, "lib/node_modules/x.js"), "x") },
+		"__pycache__":     func() { write(t, filepath.Join(dir, "__pycache__/x.pyc"), "x") },
+		"an empty folder": func() { _ = os.Mkdir(filepath.Join(dir, "empty"), 0o755) },
+		"times": func() {
+			_ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0),
+				time.Unix(1, 0))
+		},
 		"permissions of the group": func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o600) },
 		"the executable bit":       func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o755) },
 	}
@@ -159,7 +162,8 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		if err := os.Chmod(filepath.Join(dir, "a/run"), 0o700+os.FileMode(i)*0o55); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0), time.Unix(int64(i), 0)); err != nil {
+		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0),
+			time.Unix(int64(i), 0)); err != nil {
 			t.Fatal(err)
 		}
 		files, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
@@ -187,7 +191,10 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 			t.Errorf("%s: owner %d, time %v", header.Name, header.Uid, header.ModTime)
 		}
 	}
-	for name, want := range map[string]int64{"a/": 0o755, "a/b/": 0o755, "a/run": 0o755, "a/b/c.txt": 0o644, "Dockerfile": 0o644} {
+	for name, want := range map[string]int64{
+		"a/": 0o755, "a/b/": 0o755, "a/run": 0o755, "a/b/c.txt": 0o644,
+		"Dockerfile": 0o644,
+	} {
 		if modes[name] != want {
 			t.Errorf("%s has mode %o, want %o", name, modes[name], want)
 		}
@@ -200,14 +207,18 @@ func TestReadStream(t *testing.T) {
 		messages           int
 	}{
 		{"good", `{"stream":"a"}{"stream":"b"}`, "", 2},
-		{"error in the middle", `{"stream":"a"}{"errorDetail":{"message":"broken"},"error":"broken"}{"stream":"b"}`, "broken", 3},
+		{
+			"error in the middle", `{"stream":"a"}{"errorDetail":{"message":"broken"},"error":"broken"}{"stream":"b"}`,
+			"broken", 3,
+		},
 		{"old error", `{"error":"broken"}`, "broken", 1},
 		{"cut off", `{"stream":"a"}{"str`, "unexpected EOF", 1},
 	}
 	for _, tt := range tests {
 		n := 0
 		err := readStream(strings.NewReader(tt.stream), func(jsonstream.Message) { n++ })
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || n != tt.messages {
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(),
+			tt.want) || n != tt.messages {
 			t.Errorf("%s: %d messages, error %v", tt.name, n, err)
 		}
 	}
@@ -256,16 +267,19 @@ func TestBuildOptions(t *testing.T) {
 	for name, value := range options.BuildArgs {
 		args[name] = *value
 	}
-	if len(args) != 3 || args["BASE_IMAGE"] != "sha256:official-node" || args["HTTPS_PROXY"] != "http://proxy.test:1" || args["no_proxy"] != "localhost" {
+	if len(args) != 3 || args["BASE_IMAGE"] != "sha256:official-node" ||
+		args["HTTPS_PROXY"] != "http://proxy.test:1" || args["no_proxy"] != "localhost" {
 		t.Errorf("arguments %v", args)
 	}
-	if options.Version != build.BuilderV1 || !options.Remove || !options.ForceRemove || options.PullParent || len(options.Tags) > 0 {
+	if options.Version != build.BuilderV1 || !options.Remove || !options.ForceRemove || options.PullParent ||
+		len(options.Tags) > 0 {
 		t.Errorf("options %+v", options)
 	}
 	if options.NetworkMode != "host" {
 		t.Errorf("network %q where there is no bridge", options.NetworkMode)
 	}
-	if options.Labels[ownerLabel] != owner || options.Labels[contentLabel] != plain || options.Labels[originLabel] == "" {
+	if options.Labels[ownerLabel] != owner || options.Labels[contentLabel] != plain ||
+		options.Labels[originLabel] == "" {
 		t.Errorf("labels %v", options.Labels)
 	}
 }
@@ -347,7 +361,10 @@ func TestDockerfileThatIsNotThere(t *testing.T) {
 	if !errors.As(err, &fault) {
 		t.Fatalf("python: %v", err)
 	}
-	for _, want := range []string{"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].ContextDir, "runtimes/python/runtime.star"} {
+	for _, want := range []string{
+		"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].ContextDir,
+		"runtimes/python/runtime.star",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\ndoes not say %s", err, want)
 		}
@@ -389,7 +406,8 @@ func TestOneFailingBuildStopsNoOther(t *testing.T) {
 		t.Errorf("python: %+v", results["python"])
 	}
 	var fault *lab.Fault
-	if err := results["node"].Err; !errors.As(err, &fault) || !strings.Contains(err.Error(), "npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
+	if err := results["node"].Err; !errors.As(err, &fault) || !strings.Contains(err.Error(),
+		"npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
 		t.Errorf("node: %v; want the error and the build's output", err)
 	}
 	if strings.Contains(w.log.String(), "# python") {
@@ -398,14 +416,17 @@ func TestOneFailingBuildStopsNoOther(t *testing.T) {
 	want := []string{"node:1-slim", "python:1-slim", results["python"].Image.Ref}
 	slices.Sort(want)
 	// The fake knows a built image by its full id too.
-	left := slices.DeleteFunc(w.engine.names(), func(name string) bool { return strings.HasPrefix(name, "sha256:") })
+	left := slices.DeleteFunc(w.engine.names(),
+		func(name string) bool { return strings.HasPrefix(name, "sha256:") })
 	if !slices.Equal(left, want) {
 		t.Errorf("on the engine: %v, want %v", left, want)
 	}
-	if len(w.engine.pruned) != 1 || !w.engine.pruned[0]["label"][ownerLabel+"="+owner] || !w.engine.pruned[0]["dangling"]["true"] {
+	if len(w.engine.pruned) != 1 || !w.engine.pruned[0]["label"][ownerLabel+"="+owner] ||
+		!w.engine.pruned[0]["dangling"]["true"] {
 		t.Errorf("pruned by %v", w.engine.pruned)
 	}
-	if !slices.ContainsFunc(w.engine.removed, func(s string) bool { return strings.HasPrefix(s, "container c") }) {
+	if !slices.ContainsFunc(w.engine.removed,
+		func(s string) bool { return strings.HasPrefix(s, "container c") }) {
 		t.Errorf("containers of the build were not removed: %v", w.engine.removed)
 	}
 }
@@ -436,7 +457,8 @@ func TestRegisteredImageKeepsConfiguration(t *testing.T) {
 			t.Fatal(got.Err)
 		}
 		stored := w.engine.images[got.Image.Ref]
-		if stored.Config.User != "1:1" || stored.Config.Labels[contentLabel] != got.Image.ContentSHA256 || stored.Architecture != "arm64" {
+		if stored.Config.User != "1:1" || stored.Config.Labels[contentLabel] != got.Image.ContentSHA256 ||
+			stored.Architecture != "arm64" {
 			t.Errorf("containerd %t: %+v", containerd, stored)
 		}
 		if containerd {
@@ -459,7 +481,8 @@ func TestTail(t *testing.T) {
 		t.Errorf("short output: %q", got)
 	}
 	long := lastLines(strings.Repeat("x\n", tailLines+5) + "last\n")
-	if lines := strings.Split(long, "\n"); len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
+	if lines := strings.Split(long,
+		"\n"); len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
 		t.Errorf("long output: %q", long)
 	}
 }
@@ -467,10 +490,12 @@ func TestTail(t *testing.T) {
 func TestAgent(t *testing.T) {
 	w := newBench(t, Auto)
 	first, err := w.EnsureAgent(t.Context(), []byte("binary"))
-	if err != nil || first.Ref != repository+"agent:"+sha256Hex([]byte("binary"))[:16] || first.ContentSHA256 != sha256Hex([]byte("binary")) {
+	if err != nil || first.Ref != repository+"agent:"+sha256Hex([]byte("binary"))[:16] ||
+		first.ContentSHA256 != sha256Hex([]byte("binary")) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := w.EnsureAgent(t.Context(), []byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
+	if again, err := w.EnsureAgent(t.Context(),
+		[]byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
 		t.Errorf("again: %+v, %v, %d imports", again, err, len(w.engine.imports))
 	}
 	if other, err := w.EnsureAgent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {

@@ -24,7 +24,8 @@ import (
 // Engine is what this package asks of a Docker engine.
 type Engine interface {
 	ImageBuild(context.Context, io.Reader, client.ImageBuildOptions) (client.ImageBuildResult, error)
-	ImageImport(context.Context, client.ImageImportSource, string, client.ImageImportOptions) (client.ImageImportResult, error)
+	ImageImport(context.Context, client.ImageImportSource, string,
+		client.ImageImportOptions) (client.ImageImportResult, error)
 	ImageInspect(context.Context, string, ...client.ImageInspectOption) (client.ImageInspectResult, error)
 	ImageList(context.Context, client.ImageListOptions) (client.ImageListResult, error)
 	ImageLoad(context.Context, io.Reader, ...client.ImageLoadOption) (client.ImageLoadResult, error)
@@ -56,10 +57,11 @@ const (
 
 // Options says how images are made. The zero value works.
 type Options struct {
-	Bases   BaseMode
-	Log     io.Writer                                           // progress, one line per step; nil: none
-	Install func(ctx context.Context, packages ...string) error // installs Debian packages on this host; nil: cannot
-	Getenv  func(string) string                                 // nil: os.Getenv
+	Bases BaseMode
+	Log   io.Writer // progress, one line per step; nil: none
+	// installs Debian packages on this host; nil: cannot
+	Install func(ctx context.Context, packages ...string) error
+	Getenv  func(string) string // nil: os.Getenv
 
 	// Version is the lab's, for the labels of what it makes.
 	Version string
@@ -177,7 +179,10 @@ func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Imag
 	if err := b.checkPlatform(ctx, ref, got, wrongFrom); err != nil {
 		return nil, err
 	}
-	return &lab.Image{Ref: ref, ID: got.ID, ContentSHA256: content, BaseOrigin: got.Config.Labels[originLabel]}, nil
+	return &lab.Image{
+		Ref: ref, ID: got.ID, ContentSHA256: content,
+		BaseOrigin: got.Config.Labels[originLabel],
+	}, nil
 }
 
 // inspect is nil without an error when the engine has no such image.
@@ -257,7 +262,10 @@ func formatSeconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.S
 // labels are those of an image that is made from source: whose it is, from what,
 // by which version of the lab, and what more says of its contents.
 func (b *Builder) labels(source string, more map[string]string) map[string]string {
-	all := map[string]string{ownerLabel: owner, sourceLabel: source, versionLabel: cmp.Or(b.opts.Version, "unknown")}
+	all := map[string]string{
+		ownerLabel: owner, sourceLabel: source,
+		versionLabel: cmp.Or(b.opts.Version, "unknown"),
+	}
 	maps.Copy(all, more)
 	return all
 }
@@ -273,5 +281,6 @@ func labelInstructions(labels map[string]string) (all []string) {
 // labelInstruction is one LABEL instruction. Values are quoted for the Dockerfile's
 // parser, which expands $ and backslashes inside double quotes.
 func labelInstruction(name, value string) string {
-	return fmt.Sprintf(`LABEL %s="%s"`, name, strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value))
+	return fmt.Sprintf(`LABEL %s="%s"`, name,
+		strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value))
 }

@@ -32,7 +32,8 @@ func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	}
 	var all []StoredImage
 	for _, summary := range listed.Items {
-		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags), func(ref string) bool { return ref == "<none>:<none>" })
+		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags),
+			func(ref string) bool { return ref == "<none>:<none>" })
 		if slices.ContainsFunc(refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) }) {
 			continue
 		}
@@ -46,7 +47,9 @@ func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 
 // ListSuperseded lists the lab's images that neither these runtimes, on whichever
 // bases the engine has, nor these agents would use as they are now.
-func (b *Builder) ListSuperseded(ctx context.Context, runtimes []lab.Runtime, agents ...[]byte) ([]StoredImage, error) {
+func (b *Builder) ListSuperseded(ctx context.Context, runtimes []lab.Runtime,
+	agents ...[]byte,
+) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
 		current[runtimeRef(agentName, sha256Hex(binary))] = true

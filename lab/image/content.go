@@ -101,7 +101,8 @@ func readContext(rt lab.Runtime) ([]contextFile, error) {
 	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
 		return nil, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile, rt.ContextDir),
+			Err: fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile,
+				rt.ContextDir),
 			Hint: "write it, or have " + rt.File + " name another (context, dockerfile)",
 		}
 	}
@@ -199,11 +200,17 @@ func writeTar(w io.Writer, files []contextFile) error {
 	folders := map[string]bool{".": true}
 	for _, file := range files {
 		for _, folder := range missingFolders(folders, path.Dir(file.path)) {
-			if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}); err != nil {
+			if err := out.WriteHeader(&tar.Header{
+				Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755,
+				ModTime: time.Unix(0, 0),
+			}); err != nil {
 				return err
 			}
 		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.path, Mode: file.mode(), Size: int64(len(file.data)), ModTime: time.Unix(0, 0)}
+		header := &tar.Header{
+			Typeflag: tar.TypeReg, Name: file.path, Mode: file.mode(),
+			Size: int64(len(file.data)), ModTime: time.Unix(0, 0),
+		}
 		if file.link != "" {
 			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, file.link, 0o777
 		}

@@ -32,7 +32,8 @@ type fakeEngine struct {
 	refused    string                                                // a reference that it cannot read
 	pullStream func(ctx context.Context, ref string) (string, error) // nil: pulls succeed
 	buildFails map[string]string                                     // Dockerfile text that fails: the error
-	buildHangs chan struct{}                                         // a build's step runs until its container is removed
+	// a build's step runs until its container is removed
+	buildHangs chan struct{}
 	noBridge   bool
 	containerd bool // the image store
 
@@ -57,7 +58,9 @@ func (f *fakeEngine) put(ref, id string, labels map[string]string) {
 	}
 }
 
-func (f *fakeEngine) ImageInspect(_ context.Context, ref string, _ ...client.ImageInspectOption) (client.ImageInspectResult, error) {
+func (f *fakeEngine) ImageInspect(_ context.Context, ref string,
+	_ ...client.ImageInspectOption,
+) (client.ImageInspectResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ref == f.refused {
@@ -78,7 +81,9 @@ type pullBody struct {
 func (p pullBody) Read(b []byte) (int, error) { return p.Reader.Read(b) }
 func (pullBody) Close() error                 { return nil }
 
-func (f *fakeEngine) ImagePull(ctx context.Context, ref string, _ client.ImagePullOptions) (client.ImagePullResponse, error) {
+func (f *fakeEngine) ImagePull(ctx context.Context, ref string,
+	_ client.ImagePullOptions,
+) (client.ImagePullResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pulled = append(f.pulled, ref)
@@ -99,7 +104,9 @@ func (f *fakeEngine) ImagePull(ctx context.Context, ref string, _ client.ImagePu
 	return pullBody{Reader: strings.NewReader(stream)}, nil
 }
 
-func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSource, ref string, options client.ImageImportOptions) (client.ImageImportResult, error) {
+func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSource, ref string,
+	options client.ImageImportOptions,
+) (client.ImageImportResult, error) {
 	if _, err := io.Copy(io.Discard, source.Source); err != nil {
 		return nil, err
 	}
@@ -118,7 +125,9 @@ func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSou
 }
 
 // ImageBuild makes one untagged image and one untagged step per build.
-func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options client.ImageBuildOptions) (client.ImageBuildResult, error) {
+func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader,
+	options client.ImageBuildOptions,
+) (client.ImageBuildResult, error) {
 	dockerfile, err := readTarFile(archive, options.Dockerfile)
 	if err != nil {
 		return client.ImageBuildResult{}, err
@@ -135,7 +144,8 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options 
 		return client.ImageBuildResult{Body: f.hangingBuild(ctx, text)}, nil
 	}
 	if message := f.buildFails[dockerfile]; message != "" {
-		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text}, map[string]string{"error": message})}, nil
+		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text},
+			map[string]string{"error": message})}, nil
 	}
 	architecture := "arm64"
 	if strings.Contains(dockerfile, "--platform=linux/amd64") {
@@ -144,8 +154,11 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader, options 
 	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
 		Labels: options.Labels, Env: append([]string{"A=b"}, buildOnlyEnv...), User: "1:1",
 	}}
-	built := image.InspectResponse{ID: "sha256:" + result, Config: config, Os: "linux", Architecture: architecture,
-		RootFS: image.RootFS{Layers: []string{"sha256:base", "sha256:top"}}}
+	built := image.InspectResponse{
+		ID: "sha256:" + result, Config: config, Os: "linux",
+		Architecture: architecture,
+		RootFS:       image.RootFS{Layers: []string{"sha256:base", "sha256:top"}},
+	}
 	if f.containerd {
 		built.Descriptor = &ocispec.Descriptor{}
 	}
@@ -174,7 +187,8 @@ func (f *fakeEngine) hangingBuild(ctx context.Context, text string) io.ReadClose
 		f.mu.Lock()
 		f.images["5aaaaaaaaaaa"] = image.InspectResponse{ID: "sha256:5aaaaaaaaaaa"}
 		f.mu.Unlock()
-		_, _ = io.Copy(w, stream(map[string]string{"stream": " ---> 5aaaaaaaaaaa\n"}, map[string]string{"error": "returned a non-zero code: 137"}))
+		_, _ = io.Copy(w, stream(map[string]string{"stream": " ---> 5aaaaaaaaaaa\n"},
+			map[string]string{"error": "returned a non-zero code: 137"}))
 		_ = w.Close()
 	}()
 	return r
@@ -201,7 +215,9 @@ func readTarFile(archive io.Reader, name string) (string, error) {
 	}
 }
 
-func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader, _ ...client.ImageLoadOption) (client.ImageLoadResult, error) {
+func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader,
+	_ ...client.ImageLoadOption,
+) (client.ImageLoadResult, error) {
 	data, err := io.ReadAll(archive)
 	if err != nil {
 		return nil, err
@@ -232,12 +248,17 @@ func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader, _ ...client
 	defer f.mu.Unlock()
 	f.loads++
 	ref := manifest[0].RepoTags[0]
-	f.images[ref] = image.InspectResponse{ID: "sha256:loaded-" + ref, RepoTags: []string{ref}, Config: config.Config,
-		Architecture: config.Architecture, RootFS: image.RootFS{Layers: config.RootFS.DiffIDs}}
+	f.images[ref] = image.InspectResponse{
+		ID: "sha256:loaded-" + ref, RepoTags: []string{ref},
+		Config:       config.Config,
+		Architecture: config.Architecture, RootFS: image.RootFS{Layers: config.RootFS.DiffIDs},
+	}
 	return io.NopCloser(strings.NewReader(`{"stream":"Loaded image"}`)), nil
 }
 
-func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions) (client.ImageTagResult, error) {
+func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions) (client.ImageTagResult,
+	error,
+) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	got := f.images[options.Source]
@@ -251,7 +272,9 @@ func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions)
 	return client.ImageTagResult{}, nil
 }
 
-func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOptions) (client.ImageListResult, error) {
+func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOptions) (client.ImageListResult,
+	error,
+) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var result client.ImageListResult
@@ -266,7 +289,9 @@ func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOption
 	return result, nil
 }
 
-func (f *fakeEngine) ImageRemove(_ context.Context, ref string, _ client.ImageRemoveOptions) (client.ImageRemoveResult, error) {
+func (f *fakeEngine) ImageRemove(_ context.Context, ref string,
+	_ client.ImageRemoveOptions,
+) (client.ImageRemoveResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.images[ref]; !ok {
@@ -277,14 +302,18 @@ func (f *fakeEngine) ImageRemove(_ context.Context, ref string, _ client.ImageRe
 	return client.ImageRemoveResult{}, nil
 }
 
-func (f *fakeEngine) ImagePrune(_ context.Context, options client.ImagePruneOptions) (client.ImagePruneResult, error) {
+func (f *fakeEngine) ImagePrune(_ context.Context, options client.ImagePruneOptions) (client.ImagePruneResult,
+	error,
+) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pruned = append(f.pruned, options.Filters)
 	return client.ImagePruneResult{}, nil
 }
 
-func (f *fakeEngine) ContainerRemove(_ context.Context, id string, _ client.ContainerRemoveOptions) (client.ContainerRemoveResult, error) {
+func (f *fakeEngine) ContainerRemove(_ context.Context, id string,
+	_ client.ContainerRemoveOptions,
+) (client.ContainerRemoveResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.removed = append(f.removed, "container "+id)
@@ -295,7 +324,9 @@ func (f *fakeEngine) ContainerRemove(_ context.Context, id string, _ client.Cont
 	return client.ContainerRemoveResult{}, missing(id)
 }
 
-func (f *fakeEngine) NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error) {
+func (f *fakeEngine) NetworkInspect(context.Context, string,
+	client.NetworkInspectOptions,
+) (client.NetworkInspectResult, error) {
 	if f.noBridge {
 		return client.NetworkInspectResult{}, errdefs.ErrNotFound
 	}
@@ -303,7 +334,9 @@ func (f *fakeEngine) NetworkInspect(context.Context, string, client.NetworkInspe
 }
 
 // ServerVersion is of an engine on linux/arm64.
-func (f *fakeEngine) ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult, error) {
+func (f *fakeEngine) ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult,
+	error,
+) {
 	return client.ServerVersionResult{Os: "linux", Arch: "arm64"}, nil
 }
 
@@ -342,13 +375,22 @@ func newBench(t *testing.T, mode BaseMode) *bench {
 		for _, name := range s.packages {
 			versions[name] = "1.0-" + name
 		}
-		return &rootFS{Reader: strings.NewReader("tar"), versions: versions, finish: func() error { return w.finishErr }}, nil
+		return &rootFS{
+			Reader: strings.NewReader("tar"), versions: versions,
+			finish: func() error { return w.finishErr },
+		}, nil
 	}
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		w.runtimes = append(w.runtimes, lab.Runtime{Name: name, File: "runtimes/" + name + "/runtime.star", ContextDir: dir, Dockerfile: "Dockerfile",
-			Base: lab.BaseImage{Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"}}})
+		w.runtimes = append(w.runtimes, lab.Runtime{
+			Name: name, File: "runtimes/" + name + "/runtime.star",
+			ContextDir: dir, Dockerfile: "Dockerfile",
+			Base: lab.BaseImage{
+				Official: name + ":1-slim", Suite: "forky",
+				Packages: []string{name, name + "-tools"},
+			},
+		})
 	}
 	return w
 }
@@ -377,6 +419,7 @@ func (w *bench) haveStandIns(t *testing.T, runtimes ...lab.Runtime) {
 	}
 	for _, rt := range runtimes {
 		s := newStandIn(rt, bundle)
-		w.engine.put(s.ref(), "sha256:stand-in-"+rt.Name, map[string]string{ownerLabel: owner, baseLabel: "debian forky: " + rt.Name + " 1"})
+		w.engine.put(s.ref(), "sha256:stand-in-"+rt.Name,
+			map[string]string{ownerLabel: owner, baseLabel: "debian forky: " + rt.Name + " 1"})
 	}
 }

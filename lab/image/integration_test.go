@@ -106,9 +106,13 @@ func (s *site) makeBase(t *testing.T) {
 func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
+	write(t, filepath.Join(dir, "Dockerfile"),
+		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
 	write(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile", Base: lab.BaseImage{Official: s.base}}
+	return lab.Runtime{
+		Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile",
+		Base: lab.BaseImage{Official: s.base},
+	}
 }
 
 func (s *site) tags(ctx context.Context, t *testing.T) []string {
@@ -120,7 +124,8 @@ func (s *site) tags(ctx context.Context, t *testing.T) []string {
 // images is the tags of the test's images and how many have none.
 func (s *site) images(ctx context.Context, t *testing.T) (tags []string, untagged int) {
 	t.Helper()
-	listed, err := s.engine.ImageList(ctx, client.ImageListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+	listed, err := s.engine.ImageList(ctx,
+		client.ImageListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +141,8 @@ func (s *site) images(ctx context.Context, t *testing.T) (tags []string, untagge
 
 func (s *site) containers(t *testing.T) int {
 	t.Helper()
-	listed, err := s.engine.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+	listed, err := s.engine.ContainerList(t.Context(),
+		client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,15 +184,18 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := stored.Config
-	if stored.ID != made.Image.ID || config.Labels[contentLabel] != made.Image.ContentSHA256 || config.User != "65532:65532" ||
-		config.WorkingDir != "/app" || strings.Join(config.Cmd, " ") != "/sleeper" || !strings.Contains(strings.Join(config.Env, " "), "A=b") {
+	if stored.ID != made.Image.ID || config.Labels[contentLabel] != made.Image.ContentSHA256 ||
+		config.User != "65532:65532" ||
+		config.WorkingDir != "/app" || strings.Join(config.Cmd,
+		" ") != "/sleeper" || !strings.Contains(strings.Join(config.Env, " "), "A=b") {
 		t.Errorf("image %+v with configuration %+v", made.Image, config)
 	}
 	created, err := s.engine.ContainerCreate(t.Context(), client.ContainerCreateOptions{Image: made.Image.Ref})
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied, err := s.engine.CopyFromContainer(t.Context(), created.ID, client.CopyFromContainerOptions{SourcePath: "/app/file.txt"})
+	copied, err := s.engine.CopyFromContainer(t.Context(), created.ID,
+		client.CopyFromContainerOptions{SourcePath: "/app/file.txt"})
 	if err != nil {
 		t.Error(err)
 	} else {
@@ -195,11 +204,13 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		}
 		_ = copied.Content.Close()
 	}
-	if _, err := s.engine.ContainerRemove(t.Context(), created.ID, client.ContainerRemoveOptions{Force: true}); err != nil {
+	if _, err := s.engine.ContainerRemove(t.Context(), created.ID,
+		client.ContainerRemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
 
-	if again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]; again.Err != nil || again.Built || again.Image != made.Image {
+	if again := b.Ensure(t.Context(),
+		[]lab.Runtime{good})[good.Name]; again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
 }
@@ -211,8 +222,9 @@ func TestIntegrationSharedContext(t *testing.T) {
 	s := newSite(t)
 	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // not the Dockerfile that is meant
 	write(t, filepath.Join(one.ContextDir, ".dockerignore"), "*\n")
-	write(t, filepath.Join(one.ContextDir, "source.Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
-		"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
+	write(t, filepath.Join(one.ContextDir, "source.Dockerfile"),
+		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
+			"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
 	one.Dockerfile, one.BuildArgs = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
 	two, other := one, one
 	two.Name, two.BuildArgs = "test-two", map[string]string{"FLAGS": ""}
@@ -231,7 +243,8 @@ func TestIntegrationSharedContext(t *testing.T) {
 			t.Errorf("%s: environment %v, want %s", rt.Name, stored.Config.Env, want)
 		}
 	}
-	if err := results[other.Name].Err; err == nil || !strings.Contains(err.Error(), "source.Dockerfile takes no argument FLAG") {
+	if err := results[other.Name].Err; err == nil || !strings.Contains(err.Error(),
+		"source.Dockerfile takes no argument FLAG") {
 		t.Errorf("an argument that the Dockerfile does not take: %v", err)
 	}
 	s.wantOnly(t, 2)
@@ -244,7 +257,8 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	}
 	s := newSite(t)
 	edited := s.runtime(t, "edited", "COPY app/*.txt /app/\n")
-	if err := os.Symlink("me@machine.4711:1700000000", filepath.Join(edited.ContextDir, "app/.#file.txt")); err != nil {
+	if err := os.Symlink("me@machine.4711:1700000000",
+		filepath.Join(edited.ContextDir, "app/.#file.txt")); err != nil {
 		t.Fatal(err)
 	}
 	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
@@ -282,7 +296,8 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 // sleeping counts the running containers of the test that run the sleeper.
 func (s *site) sleeping(t *testing.T) int {
 	t.Helper()
-	listed, err := s.engine.ContainerList(t.Context(), client.ContainerListOptions{Filters: make(client.Filters).Add("label", s.mark).Add("status", "running")})
+	listed, err := s.engine.ContainerList(t.Context(),
+		client.ContainerListOptions{Filters: make(client.Filters).Add("label", s.mark).Add("status", "running")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,9 +93,11 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	if err := os.WriteFile(bundleFile, s.bundle, 0o600); err != nil {
 		return nil, fmt.Errorf("hand the CA bundle to mmdebstrap: %w", err)
 	}
-	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"}, mmdebstrapArgs(s, hostMirror(ctx))...)
+	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"},
+		mmdebstrapArgs(s, hostMirror(ctx))...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile, "LAB_CA_BUNDLE="+bundleFile)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile,
+		"LAB_CA_BUNDLE="+bundleFile)
 	cmd.SysProcAttr = childAttributes()
 	cmd.WaitDelay = 10 * time.Second // until children let go of standard error
 	var messages bytes.Buffer
@@ -174,7 +176,8 @@ func mmdebstrapArgs(s standIn, mirror string) []string {
 // mmdebstrap's own default, where the host is not Debian or has no package
 // lists.
 func hostMirror(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)").Output()
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format",
+		"$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)").Output()
 	if err != nil {
 		return ""
 	}

@@ -16,8 +16,11 @@ func TestAnotherPlatformIsRefused(t *testing.T) {
 		"the engine's":         {"linux", "arm64", ""},
 		"none that it says":    {"", "", ""},
 		"another architecture": {"linux", "amd64", "image node:1-slim is linux/amd64, the engine runs linux/arm64"},
-		"another system":       {"windows", "arm64", "image node:1-slim is windows/arm64, the engine runs linux/arm64"},
-		"a narrower one":       {"linux", "arm", "image node:1-slim is linux/arm, the engine runs linux/arm64"},
+		"another system": {
+			"windows", "arm64",
+			"image node:1-slim is windows/arm64, the engine runs linux/arm64",
+		},
+		"a narrower one": {"linux", "arm", "image node:1-slim is linux/arm, the engine runs linux/arm64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newBench(t, Auto)

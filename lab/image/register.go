@@ -59,7 +59,8 @@ func (b *Builder) register(ctx context.Context, j *buildJob) error {
 		return err
 	}
 	if built == nil || built.Config == nil {
-		return fmt.Errorf("the image %s of runtime %s went before it was tagged: does another process remove images on this engine?", j.id, j.runtime.Name)
+		return fmt.Errorf("the image %s of runtime %s went before it was tagged: does another process remove "+
+			"images on this engine?", j.id, j.runtime.Name)
 	}
 	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFrom); err != nil {
 		return err
@@ -103,7 +104,8 @@ func configurationArchive(ref string, built *client.ImageInspectResult) (io.Read
 		CreatedBy string `json:"created_by"`
 	}
 	config := *built.Config
-	config.Env = slices.DeleteFunc(slices.Clone(config.Env), func(env string) bool { return slices.Contains(buildOnlyEnv, env) })
+	config.Env = slices.DeleteFunc(slices.Clone(config.Env),
+		func(env string) bool { return slices.Contains(buildOnlyEnv, env) })
 	layers := built.RootFS.Layers
 	image := map[string]any{
 		"created":      built.Created,
@@ -130,7 +132,8 @@ func configurationArchive(ref string, built *client.ImageInspectResult) (io.Read
 		return nil, err
 	}
 	var archive bytes.Buffer
-	err = writeTar(&archive, []contextFile{{path: "config.json", data: imageJSON}, {path: "manifest.json", data: manifestJSON}})
+	err = writeTar(&archive,
+		[]contextFile{{path: "config.json", data: imageJSON}, {path: "manifest.json", data: manifestJSON}})
 	return &archive, err
 }
 

@@ -245,7 +245,8 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 			changes = append(changes, "ENV "+env)
 		}
 	}
-	changes = append(changes, labelInstructions(b.labels("Debian "+s.suite, map[string]string{baseLabel: origin}))...)
+	changes = append(changes,
+		labelInstructions(b.labels("Debian "+s.suite, map[string]string{baseLabel: origin}))...)
 	err = b.importImage(ctx, root, s.ref(), changes)
 	if err == nil {
 		_, _ = io.Copy(io.Discard, root) // padding after the end of the archive

@@ -34,7 +34,8 @@ func UsableRows(rows []Row) (counting []Row) {
 		name  string
 	}
 	byAttempt := slices.Clone(rows)
-	slices.SortStableFunc(byAttempt, func(a, b Row) int { return cmp.Compare(a.TrialID().Attempt, b.TrialID().Attempt) })
+	slices.SortStableFunc(byAttempt,
+		func(a, b Row) int { return cmp.Compare(a.TrialID().Attempt, b.TrialID().Attempt) })
 	taken := map[phase]bool{}
 	for _, r := range slices.Backward(byAttempt) {
 		of := phase{r.TrialID(), r.Text("phase")}

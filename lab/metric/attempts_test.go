@@ -19,16 +19,34 @@ func TestOfEachPhaseTheLastAttemptThatCountsIsTaken(t *testing.T) {
 		rows []metric.Row
 		want []int // of rows, in order
 	}{
-		"repeated": {[]metric.Row{attempt("a", "peak", 1, 1, 1, lab.Disturbed), attempt("a", "peak", 1, 1, 2, lab.Valid)}, []int{1}},
-		"in vain":  {[]metric.Row{attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 1, 1, 2, lab.Disturbed)}, []int{0}},
-		"failed":   {[]metric.Row{attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 1, 1, 2, lab.Failed)}, []int{0}},
-		"a bound":  {[]metric.Row{attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 1, 1, 2, lab.Censored)}, []int{1}},
-		"backward": {[]metric.Row{attempt("a", "peak", 1, 1, 2, lab.Valid), attempt("a", "peak", 1, 1, 1, lab.Valid)}, []int{0}},
+		"repeated": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 1, lab.Disturbed),
+			attempt("a", "peak", 1, 1, 2, lab.Valid),
+		}, []int{1}},
+		"in vain": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 1, lab.Valid),
+			attempt("a", "peak", 1, 1, 2, lab.Disturbed),
+		}, []int{0}},
+		"failed": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 1, lab.Valid),
+			attempt("a", "peak", 1, 1, 2, lab.Failed),
+		}, []int{0}},
+		"a bound": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 1, lab.Valid),
+			attempt("a", "peak", 1, 1, 2, lab.Censored),
+		}, []int{1}},
+		"backward": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 2, lab.Valid),
+			attempt("a", "peak", 1, 1, 1, lab.Valid),
+		}, []int{0}},
 		"by phase": {[]metric.Row{
 			attempt("a", "peak", 1, 1, 1, lab.Disturbed), attempt("a", "steady", 1, 1, 1, lab.Valid),
-			attempt("a", "peak", 1, 1, 2, lab.Valid), attempt("a", "steady", 1, 1, 2, lab.Disturbed)}, []int{1, 2}},
+			attempt("a", "peak", 1, 1, 2, lab.Valid), attempt("a", "steady", 1, 1, 2, lab.Disturbed),
+		}, []int{1, 2}},
 		"others": {[]metric.Row{
-			attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 2, 1, 1, lab.Valid), attempt("a", "peak", 1, 2, 1, lab.Valid), attempt("b", "peak", 1, 1, 1, lab.Valid)}, []int{0, 1, 2, 3}},
+			attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 2, 1, 1, lab.Valid), attempt("a", "peak", 1,
+				2, 1, lab.Valid), attempt("b", "peak", 1, 1, 1, lab.Valid),
+		}, []int{0, 1, 2, 3}},
 		"nothing": {[]metric.Row{attempt("a", "", 1, 1, 1, lab.Failed)}, nil},
 	} {
 		got := metric.UsableRows(c.rows)

@@ -23,17 +23,33 @@ func TestAnSLOIsNotMetByFailing(t *testing.T) {
 		objectives []lab.Objective
 		missed     string
 	}{
-		"half fail":                  {9500, []lab.Objective{latency}, "error_ratio at most 0.001 (0.500000000)"},
-		"one in a thousand fails":    {19, []lab.Objective{latency}, ""},
-		"one more":                   {20, []lab.Objective{latency}, "error_ratio at most 0.001 (0.001052632)"},
-		"the tail is deeper":         {2, []lab.Objective{latency, tail}, "error_ratio at most 0.0001 (0.000105263)"},
-		"the longest is all of it":   {1, []lab.Objective{longest}, "error_ratio at most 0 (0.000052632)"},
-		"none fails":                 {0, []lab.Objective{longest}, ""},
-		"throughput":                 {9500, []lab.Objective{throughput}, "error_ratio at most 0.001 (0.500000000)"},
-		"an SLO that says how many":  {3000, []lab.Objective{latency, promised}, ""},
-		"more than that":             {9500, []lab.Objective{latency, promised}, "error_ratio below 0.2 (0.500000000)"},
-		"no SLO, so none is missed":  {9500, nil, ""},
-		"above is no promise of any": {9500, []lab.Objective{{Metric: "error_ratio", Limit: 0.1}}, "error_ratio at most 0.001 (0.500000000)"},
+		"half fail":               {9500, []lab.Objective{latency}, "error_ratio at most 0.001 (0.500000000)"},
+		"one in a thousand fails": {19, []lab.Objective{latency}, ""},
+		"one more":                {20, []lab.Objective{latency}, "error_ratio at most 0.001 (0.001052632)"},
+		"the tail is deeper": {
+			2,
+			[]lab.Objective{latency, tail},
+			"error_ratio at most 0.0001 (0.000105263)",
+		},
+		"the longest is all of it": {1, []lab.Objective{longest}, "error_ratio at most 0 (0.000052632)"},
+		"none fails":               {0, []lab.Objective{longest}, ""},
+		"throughput": {
+			9500,
+			[]lab.Objective{throughput},
+			"error_ratio at most 0.001 (0.500000000)",
+		},
+		"an SLO that says how many": {3000, []lab.Objective{latency, promised}, ""},
+		"more than that": {
+			9500,
+			[]lab.Objective{latency, promised},
+			"error_ratio below 0.2 (0.500000000)",
+		},
+		"no SLO, so none is missed": {9500, nil, ""},
+		"above is no promise of any": {
+			9500,
+			[]lab.Objective{{Metric: "error_ratio", Limit: 0.1}},
+			"error_ratio at most 0.001 (0.500000000)",
+		},
 	} {
 		s := steady()
 		s.Attack.Failed, s.Phase.Objectives = c.failed, c.objectives

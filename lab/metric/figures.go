@@ -270,7 +270,8 @@ func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
 	if s.Attack == nil {
 		return 0, false
 	}
-	spent, ok := cpuCounterDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Interrupts })
+	spent, ok := cpuCounterDelta(s, s.Layout.Generator,
+		func(c lab.CPUTime) time.Duration { return c.Interrupts })
 	if !ok {
 		return 0, false
 	}

@@ -51,20 +51,22 @@ const (
 type RowScope string
 
 const (
-	EveryRow            RowScope = "every row"
-	OpenLoopRows        RowScope = "open loop" // a closed loop has no schedule
-	WarmedUpRows        RowScope = "warmed up" // the scenario has a warm-up
-	InvalidRows         RowScope = "not valid" // a valid row needs no reason
-	ParameterRows       RowScope = "scenarios with parameters"
-	UnsaturatedPeakRows RowScope = "unsaturated peaks"             // only these are tried on twice the connections
+	EveryRow      RowScope = "every row"
+	OpenLoopRows  RowScope = "open loop" // a closed loop has no schedule
+	WarmedUpRows  RowScope = "warmed up" // the scenario has a warm-up
+	InvalidRows   RowScope = "not valid" // a valid row needs no reason
+	ParameterRows RowScope = "scenarios with parameters"
+	// UnsaturatedPeakRows are the only ones that are tried on twice the connections.
+	UnsaturatedPeakRows RowScope = "unsaturated peaks"
 	ManyRequestRows     RowScope = "open loop, >= 10 000 requests" // what the quantile needs
 	DeadlineRows        RowScope = "phases with a deadline"
 	ObjectiveRows       RowScope = "phases with an SLO"
 	UpstreamRows        RowScope = "scenarios with an upstream"
 	CapacityRows        RowScope = "capacities"
 	ReferenceRows       RowScope = "reference servers"
-	FailureRows         RowScope = "20 failures and more"                       // what the quantile needs
-	DriftRows           RowScope = "attacks of 4 s and more that many answered" // of which each half has seconds of its own, and no difference by chance
+	FailureRows         RowScope = "20 failures and more" // what the quantile needs
+	// DriftRows have whole seconds in each half, and too many answers to differ by chance.
+	DriftRows RowScope = "attacks of 4 s and more that many answered"
 )
 
 // Metric is one column of trials.csv.

@@ -26,10 +26,16 @@ func steady() lab.Sample {
 		HostID:    "h0123456789",
 		StartedAt: at,
 		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
-		Scenario:  lab.Scenario{Name: "json", SHA256: "5c0e", Parameters: map[string]string{"size": "3", "rate": "2500"}},
-		Variant:   lab.Variant{Runtime: "python", Name: "single"},
-		Image:     lab.Image{ID: "sha256:aa", ContentSHA256: "bb", BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42"},
-		Identity:  lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
+		Scenario: lab.Scenario{
+			Name: "json", SHA256: "5c0e",
+			Parameters: map[string]string{"size": "3", "rate": "2500"},
+		},
+		Variant: lab.Variant{Runtime: "python", Name: "single"},
+		Image: lab.Image{
+			ID: "sha256:aa", ContentSHA256: "bb",
+			BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42",
+		},
+		Identity: lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
 		Phase: lab.Phase{
 			Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson, DeadlineS: 0.25,
 			Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 4}},
@@ -39,22 +45,32 @@ func steady() lab.Sample {
 		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmUpEnd: "steady"},
 		Attack: &lab.AttackResult{
 			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, WithinDeadline: 12000,
-			Corrected: &lab.Latency{Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0), P999MS: ptr(9.75), MaxMS: 12},
-			Raw:       &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
-			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
+			Corrected: &lab.Latency{
+				Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0),
+				P999MS: ptr(9.75), MaxMS: 12,
+			},
+			Raw:     &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
+			SendLag: &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
 			Before: lab.Reading{At: at, GeneratorCPU: 1 * time.Second, CPUs: []lab.CPUTime{
 				{ID: 0, Busy: 100 * time.Second, Steal: 1 * time.Second},
 				{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
 				{ID: 2, Busy: 300 * time.Second},
 				{ID: 3, Busy: 400 * time.Second},
 			}, Threads: []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}},
-			After: lab.Reading{At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second, CPUs: []lab.CPUTime{
-				{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
-				{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
-				{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
-				{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
-			}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}}}, // one is new, one has gone
-			Buckets:   []lab.Bucket{of(2000), of(2000), of(2000), of(2000), of(1500), of(1500), of(1500), of(1500), of(7)},
+			After: lab.Reading{
+				At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
+				CPUs: []lab.CPUTime{
+					{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
+					{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
+					{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
+					{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
+					// one is new, one has gone
+				}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
+			},
+			Buckets: []lab.Bucket{
+				of(2000), of(2000), of(2000), of(2000), of(1500), of(1500), of(1500), of(1500),
+				of(7),
+			},
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 			Failures:  &lab.Latency{Count: 3000, P50MS: ptr(0.125)},
 		},
@@ -65,7 +81,8 @@ func steady() lab.Sample {
 		Upstream:     &lab.UpstreamUsage{Calls: 17000},
 		ServiceTimes: &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
 		Search: &lab.Search{Steps: []lab.SearchStep{
-			{Stage: lab.Exponential, OfferedRPS: 2400, SLOMet: true}, {Stage: lab.Confirmation, OfferedRPS: 2400},
+			{Stage: lab.Exponential, OfferedRPS: 2400, SLOMet: true},
+			{Stage: lab.Confirmation, OfferedRPS: 2400},
 			{Stage: lab.Confirmation, OfferedRPS: 2000, SLOMet: true},
 		}},
 		MissedObjectives:  []string{"latency_p99_ms below 4 (5.000000)"},
@@ -73,9 +90,15 @@ func steady() lab.Sample {
 		ServerUsage: lab.ServerUsage{
 			Known:  true,
 			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
-			After:  lab.Usage{CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1, MemoryPeakBytes: ptr(int64(96 << 19))},
+			After: lab.Usage{
+				CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1,
+				MemoryPeakBytes: ptr(int64(96 << 19)),
+			},
 		},
-		Gate: lab.GateResult{Validity: lab.Failed, Reason: "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n"},
+		Gate: lab.GateResult{
+			Validity: lab.Failed,
+			Reason:   "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n",
+		},
 	}
 }
 
@@ -221,9 +244,18 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 		lacks  []metric.RowScope
 	}{
 		{"open loop", valid, []metric.RowScope{metric.InvalidRows}},
-		{"closed loop", peak(), []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows}},
-		{"saturated", saturated, []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows, metric.UnsaturatedPeakRows}},
-		{"no warm-up", cold, []metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows, metric.WarmedUpRows}},
+		{
+			"closed loop", peak(),
+			[]metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows},
+		},
+		{"saturated", saturated, []metric.RowScope{
+			metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows,
+			metric.DeadlineRows, metric.UnsaturatedPeakRows,
+		}},
+		{"no warm-up", cold, []metric.RowScope{
+			metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows,
+			metric.DeadlineRows, metric.WarmedUpRows,
+		}},
 	}
 	for _, tt := range tests {
 		got := cells(tt.sample)
@@ -252,8 +284,15 @@ func TestThroughputOfALadder(t *testing.T) {
 }
 
 func TestDriftUsesSecondsWithAllClients(t *testing.T) {
-	buckets := []lab.Bucket{of(100), of(900), of(1000), of(1000), of(1100), of(1100), {Succeeded: 500}, {Succeeded: 20}}
-	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 7500 * time.Millisecond, ClientRampUp: 1300 * time.Millisecond, Buckets: buckets}}
+	buckets := []lab.Bucket{
+		of(100), of(900), of(1000), of(1000), of(1100), of(1100),
+		{Succeeded: 500},
+		{Succeeded: 20},
+	}
+	s := lab.Sample{Attack: &lab.AttackResult{
+		Elapsed:      7500 * time.Millisecond,
+		ClientRampUp: 1300 * time.Millisecond, Buckets: buckets,
+	}}
 	if got, ok := metric.DriftRatio(s); !ok || math.Abs(got-0.1) > 1e-9 {
 		t.Errorf("%v, %v, want 0.1", got, ok)
 	}
@@ -274,9 +313,11 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
 	got := cells(crashed())
 	for _, m := range metric.Table() {
-		filled := m.Group == metric.Identity && !slices.Contains([]string{"runtime_version", "gil", "workers"}, m.Name) ||
+		filled := m.Group == metric.Identity && !slices.Contains([]string{"runtime_version", "gil", "workers"},
+			m.Name) ||
 			m.Group == metric.Validity ||
-			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"}, m.Name)
+			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"},
+				m.Name)
 		if filled != (got[m.Name] != "") {
 			t.Errorf("%s: got %q, filled should be %v", m.Name, got[m.Name], filled)
 		}
@@ -297,41 +338,87 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		change  func(*lab.Sample)
 		missing []string
 	}{
-		{"container gone before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
-			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events", "memory_peak_mib"}},
-		{"kernel without a peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil }, []string{"memory_peak_mib"}},
-		{"server's counters fell", func(s *lab.Sample) {
-			s.ServerUsage.Before.OOMEvents = 2
-			s.ServerUsage.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
+		{
+			"container gone before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
+			[]string{
+				"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events",
+				"memory_peak_mib",
+			},
 		},
-			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"}},
-		{"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
-			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio"}},
-		{"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
-			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"}},
-		{"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
-			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio"}},
-		{"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
-			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
-		{"a host's counter fell", func(s *lab.Sample) {
-			s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, s.Attack.Before.CPUs[2].Idle-11*time.Millisecond
+		{
+			"kernel without a peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil },
+			[]string{"memory_peak_mib"},
 		},
-			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"}},
-		{"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
-			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"}},
-		{"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
-			[]string{"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus"}},
-		{"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil }, []string{"latency_p999_ms"}},
+		{
+			"server's counters fell", func(s *lab.Sample) {
+				s.ServerUsage.Before.OOMEvents = 2
+				s.ServerUsage.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
+			},
+			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"},
+		},
+		{
+			"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
+			[]string{
+				"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio",
+				"saturation_ratio",
+			},
+		},
+		{
+			"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
+			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"},
+		},
+		{
+			"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
+			[]string{
+				"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio",
+				"busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio",
+			},
+		},
+		{
+			"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
+			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"},
+		},
+		{
+			"a host's counter fell", func(s *lab.Sample) {
+				s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, s.Attack.Before.CPUs[2].Idle-11*time.Millisecond
+			},
+			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"},
+		},
+		{
+			"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
+			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"},
+		},
+		{
+			"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
+			[]string{
+				"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio",
+				"foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus",
+			},
+		},
+		{
+			"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil },
+			[]string{"latency_p999_ms"},
+		},
 		{"no answer at all", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
-		}, []string{"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
-			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms"}},
+		}, []string{
+			"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms",
+		}},
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
 		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
-		{"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
-			[]string{"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio", "drift_ratio"}},
-		{"not a number", func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
-			[]string{"latency_mean_ms", "latency_max_ms"}},
+		{
+			"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
+			[]string{
+				"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio",
+				"drift_ratio",
+			},
+		},
+		{
+			"not a number",
+			func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
+			[]string{"latency_mean_ms", "latency_max_ms"},
+		},
 	}
 	for _, tt := range tests {
 		s := steady()
@@ -366,7 +453,8 @@ func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
 	foreign, _ := metric.ForeignGeneratorRatio(s)
 	s.Attack.IdlePolling = time.Second
 	less, ok := metric.GeneratorCPURatio(s)
-	if want := busy - 1/(s.Attack.Elapsed.Seconds()*float64(len(s.Layout.Generator))); !ok || math.Abs(less-want) > 1e-9 {
+	if want := busy - 1/(s.Attack.Elapsed.Seconds()*float64(len(s.Layout.Generator))); !ok ||
+		math.Abs(less-want) > 1e-9 {
 		t.Errorf("busy %v, want %v", less, want)
 	}
 	if still, _ := metric.ForeignGeneratorRatio(s); still != foreign {
@@ -406,7 +494,10 @@ func TestGIL(t *testing.T) {
 
 // Every row of the table is whole, and names carry their units.
 func TestTheTableItself(t *testing.T) {
-	ending := map[string]string{"ms": "_ms", "s": "_s", "1/s": "_rps", "ratio": "_ratio", "MiB": "_mib", "µs": "cpu_us_per_request"}
+	ending := map[string]string{
+		"ms": "_ms", "s": "_s", "1/s": "_rps", "ratio": "_ratio", "MiB": "_mib",
+		"µs": "cpu_us_per_request",
+	}
 	seen := map[string]bool{}
 	for _, m := range metric.Table() {
 		if seen[m.Name] {
@@ -477,7 +568,8 @@ func TestRoundTripThroughCSV(t *testing.T) {
 }
 
 func TestParseRowIsTypedAndTolerant(t *testing.T) {
-	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"}, []string{"7", "x", "2.50", ""})
+	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"},
+		[]string{"7", "x", "2.50", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -541,10 +633,16 @@ func TestMain(m *testing.M) {
 // time does not.
 func TestAnOverloadHasNoPercentiles(t *testing.T) {
 	s := steady()
-	for share, want := range map[lab.PeakShare]bool{{Fraction: 1, OfOwnPeak: true}: false, {Fraction: 0.99, OfOwnPeak: true}: true, {Fraction: 1.2}: true} {
+	for share, want := range map[lab.PeakShare]bool{
+		{Fraction: 1, OfOwnPeak: true}:    false,
+		{Fraction: 0.99, OfOwnPeak: true}: true, {Fraction: 1.2}: true,
+	} {
 		s.Phase.PeakShare = &share
 		got := cells(s)
-		for _, name := range []string{"latency_p50_ms", "latency_p99_ms", "latency_max_ms", "latency_raw_p50_ms", "first_byte_p99_ms", "send_lag_p99_ms"} {
+		for _, name := range []string{
+			"latency_p50_ms", "latency_p99_ms", "latency_max_ms", "latency_raw_p50_ms",
+			"first_byte_p99_ms", "send_lag_p99_ms",
+		} {
 			if (got[name] != "") != want {
 				t.Errorf("at %+v: %s is %q", share, name, got[name])
 			}
@@ -586,7 +684,10 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 	}
 	s := steady()
 	s.MetricsWithoutValue = []string{"latency_p999_ms"}
-	for _, want := range []string{"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms", "met"} {
+	for _, want := range []string{
+		"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms",
+		"met",
+	} {
 		if got := cells(s)["slo"]; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -630,7 +731,8 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 	}
 	// Every quantile of the table is one that is known here.
 	for _, m := range metric.Table() {
-		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms") && metric.RequestsNeeded([]lab.Objective{{Metric: m.Name}}) == 0 {
+		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name,
+			"_ms") && metric.RequestsNeeded([]lab.Objective{{Metric: m.Name}}) == 0 {
 			t.Errorf("how many requests %s needs is not known", m.Name)
 		}
 	}
@@ -638,9 +740,15 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 
 func TestBusiestProcess(t *testing.T) {
 	s := steady()
-	s.Attack.Before.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 8, TID: 8, CPU: 2 * time.Second}}
+	s.Attack.Before.Threads = []lab.Thread{
+		{PID: 7, TID: 7, CPU: time.Second},
+		{PID: 8, TID: 8, CPU: 2 * time.Second},
+	}
 	s.Attack.After.Threads = []lab.Thread{
-		{PID: 7, TID: 7, CPU: 2 * time.Second}, {PID: 8, TID: 8, CPU: 4 * time.Second}, {PID: 7, TID: 9, CPU: 5 * time.Second},
+		{PID: 7, TID: 7, CPU: 2 * time.Second}, {PID: 8, TID: 8, CPU: 4 * time.Second}, {
+			PID: 7, TID: 9,
+			CPU: 5 * time.Second,
+		},
 	}
 	if got, ok := metric.BusiestProcessRatio(s); !ok || got != 0.75 { // 6 s of 8
 		t.Errorf("got %v, %v", got, ok)

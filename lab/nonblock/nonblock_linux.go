@@ -20,7 +20,8 @@ func Write(fd uintptr, p []byte) (int, error) {
 // Poll fills events with what has happened to the descriptors of an epoll
 // instance, and returns how many there are.
 func Poll(epoll int, events []unix.EpollEvent) (int, error) {
-	return retryEINTR(unix.SYS_EPOLL_PWAIT, uintptr(epoll), unsafe.Pointer(unsafe.SliceData(events)), len(events))
+	return retryEINTR(unix.SYS_EPOLL_PWAIT, uintptr(epoll), unsafe.Pointer(unsafe.SliceData(events)),
+		len(events))
 }
 
 // retryEINTR makes a call anew that a signal cut short. A time limit of 0 is the fourth

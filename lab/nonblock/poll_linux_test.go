@@ -15,7 +15,8 @@ func TestPollReportsReadableDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(epoll)
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, int(b), &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(b)}); err != nil {
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, int(b),
+		&unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(b)}); err != nil {
 		t.Fatal(err)
 	}
 	events := make([]unix.EpollEvent, 8)

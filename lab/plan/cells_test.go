@@ -25,8 +25,10 @@ func hypothetical() lab.Scenario {
 	s.Cores, s.Profile = []int{1, 2}, "quick"
 	over := lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 1}
 	s.Hypotheses = []lab.Hypothesis{
-		arms("quick", lab.Arm{Variant: "node/single", Phase: "peak", Cores: 1}, lab.Arm{Variant: "python/uvloop", Phase: "peak", Cores: 1}),
-		arms("standard", lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2, Over: &over}, lab.Arm{Variant: "node/single", Phase: "steady", Cores: 1}),
+		arms("quick", lab.Arm{Variant: "node/single", Phase: "peak", Cores: 1},
+			lab.Arm{Variant: "python/uvloop", Phase: "peak", Cores: 1}),
+		arms("standard", lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2, Over: &over},
+			lab.Arm{Variant: "node/single", Phase: "steady", Cores: 1}),
 	}
 	return s
 }
@@ -50,7 +52,10 @@ func TestHypothesesSelectTheCells(t *testing.T) {
 		choice plan.Options
 		want   []string
 	}{
-		"quick": {plan.Options{Profile: profile(t, "quick")}, append([]string{"json node/single 1 peak", "json python/uvloop 1 peak", twin}, references...)},
+		"quick": {
+			plan.Options{Profile: profile(t, "quick")},
+			append([]string{"json node/single 1 peak", "json python/uvloop 1 peak", twin}, references...),
+		},
 		"standard": {plan.Options{Profile: profile(t, "standard")}, slices.Concat([]string{
 			"json node/single 1 ", "json python/uvloop 1 peak", "json node/cluster 1 peak", "json node/cluster 2 peak", twin,
 		}, burns, references)},
@@ -71,7 +76,8 @@ func TestHypothesesSelectTheCells(t *testing.T) {
 			t.Errorf("%s: a block of\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
 		if len(p.Hypotheses)+len(p.UntestedHypotheses) != 2 {
-			t.Errorf("%s: %d hypotheses are tested and %d beyond, of two", name, len(p.Hypotheses), len(p.UntestedHypotheses))
+			t.Errorf("%s: %d hypotheses are tested and %d beyond, of two", name, len(p.Hypotheses),
+				len(p.UntestedHypotheses))
 		}
 	}
 }
@@ -82,11 +88,15 @@ func TestAScenarioWithoutHypothesesRunsWhole(t *testing.T) {
 	own.Profile = "quick"
 	other := hypothetical()
 	other.Name = "other"
-	p, err := plan.New(plan.Options{Profile: profile(t, "quick"), Scenarios: []lab.Scenario{own}, OtherScenarios: []lab.Scenario{other}})
+	p, err := plan.New(plan.Options{
+		Profile: profile(t, "quick"), Scenarios: []lab.Scenario{own},
+		OtherScenarios: []lab.Scenario{other},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := append([]string{"own node/single 1 ", "own node/single~twin 1 ", "own python/uvloop 1 "}, references...)
+	want := append([]string{"own node/single 1 ", "own node/single~twin 1 ", "own python/uvloop 1 "},
+		references...)
 	want[1] += "peak" // the twin is there for one phase
 	slices.Sort(want)
 	if got := block(p); !slices.Equal(got, want) {
@@ -108,11 +118,15 @@ func TestAHypothesisThatCannotRunIsUntested(t *testing.T) {
 		s := hypothetical()
 		cut(&s)
 		p := planned(t, profile(t, "standard"), []lab.Scenario{s}, 1)
-		if len(p.Hypotheses) != 1 || len(p.UntestedHypotheses) != 1 || p.UntestedHypotheses[0].Profile != "standard" {
+		if len(p.Hypotheses) != 1 || len(p.UntestedHypotheses) != 1 ||
+			p.UntestedHypotheses[0].Profile != "standard" {
 			t.Errorf("without %s: tested %v, beyond %v", name, p.Hypotheses, p.UntestedHypotheses)
 		}
 		s.Hypotheses = s.Hypotheses[1:]
-		if _, err := plan.New(plan.Options{Profile: profile(t, "standard"), Scenarios: []lab.Scenario{s}}); lab.ExitCode(err) != lab.ExitUsage {
+		if _, err := plan.New(plan.Options{
+			Profile:   profile(t, "standard"),
+			Scenarios: []lab.Scenario{s},
+		}); lab.ExitCode(err) != lab.ExitUsage {
 			t.Errorf("without %s, a run of nothing: %v", name, err)
 		}
 	}
@@ -139,15 +153,18 @@ func TestControls(t *testing.T) {
 		t.Fatalf("%d controls", len(p.Controls))
 	}
 	aa, known := p.Controls[0], p.Controls[1]
-	if aa.ExpectedRatio != 1 || aa.Hypothesis.Numerator.Variant != "node/single" || aa.Hypothesis.Denominator.Variant != "node/single~twin" ||
+	if aa.ExpectedRatio != 1 || aa.Hypothesis.Numerator.Variant != "node/single" ||
+		aa.Hypothesis.Denominator.Variant != "node/single~twin" ||
 		aa.Hypothesis.Metric != "throughput_rps" || aa.Hypothesis.Margin != plan.AAMargin {
 		t.Errorf("A/A: %+v", aa)
 	}
-	if known.ExpectedRatio != 1.10 || known.Hypothesis.Scenario != lab.ReferenceScenario || known.Hypothesis.Numerator.Variant != lab.LightReference {
+	if known.ExpectedRatio != 1.10 || known.Hypothesis.Scenario != lab.ReferenceScenario ||
+		known.Hypothesis.Numerator.Variant != lab.LightReference {
 		t.Errorf("known ratio: %+v", known)
 	}
 	for _, s := range p.Scenarios {
-		if s.Name == lab.ReferenceScenario && (len(s.Requests) != 1 || len(s.Phases) != 2 || s.Phases[1].Connections != 4) {
+		if s.Name == lab.ReferenceScenario && (len(s.Requests) != 1 || len(s.Phases) != 2 ||
+			s.Phases[1].Connections != 4) {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -166,7 +183,8 @@ func TestATwinInTheScriptServesAsControl(t *testing.T) {
 	s := hypothetical()
 	s.Variants = append(s.Variants, "node/single~twin")
 	s.Hypotheses = []lab.Hypothesis{
-		arms("quick", lab.Arm{Variant: "node/single", Phase: "steady", Cores: 1}, lab.Arm{Variant: "node/single~twin", Phase: "steady", Cores: 1}),
+		arms("quick", lab.Arm{Variant: "node/single", Phase: "steady", Cores: 1},
+			lab.Arm{Variant: "node/single~twin", Phase: "steady", Cores: 1}),
 	}
 	p := planned(t, profile(t, "quick"), []lab.Scenario{s}, 1)
 	want := append([]string{"json node/single 1 steady", "json node/single~twin 1 steady"}, references...)

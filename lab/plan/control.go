@@ -26,16 +26,19 @@ func addControls(p *lab.Plan, cells []trialSpec) (added []trialSpec) {
 			added = append(added, c)
 		}
 	}
-	references := responderScenario(lab.ReferenceScenario, "a fixed piece of CPU work for each request", []string{lab.LightReference, lab.HeavyReference}, 4, 1)
-	p.Controls = append(p.Controls, lab.Control{Name: "known ratio", ExpectedRatio: lab.ReferenceRatio, Hypothesis: lab.Hypothesis{
-		Scenario: references.Name, Metric: "throughput_rps", Direction: lab.Same, Margin: ReferenceMargin,
-		Numerator:   lab.Arm{Variant: lab.LightReference, Phase: string(lab.Peak), Cores: 1},
-		Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: string(lab.Peak), Cores: 1},
-	}})
+	references := responderScenario(lab.ReferenceScenario, "a fixed piece of CPU work for each request",
+		[]string{lab.LightReference, lab.HeavyReference}, 4, 1)
+	p.Controls = append(p.Controls,
+		lab.Control{Name: "known ratio", ExpectedRatio: lab.ReferenceRatio, Hypothesis: lab.Hypothesis{
+			Scenario: references.Name, Metric: "throughput_rps", Direction: lab.Same, Margin: ReferenceMargin,
+			Numerator:   lab.Arm{Variant: lab.LightReference, Phase: string(lab.Peak), Cores: 1},
+			Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: string(lab.Peak), Cores: 1},
+		}})
 	scenarios := []lab.Scenario{references}
 	if counts := comparedCPUCounts(p.Hypotheses); len(counts) > 0 {
 		most := counts[len(counts)-1]
-		scenarios = append(scenarios, responderScenario(lab.BurnScenario, "CPU work without a runtime", []string{lab.BurnVariant}, 4*most, counts...))
+		scenarios = append(scenarios, responderScenario(lab.BurnScenario, "CPU work without a runtime",
+			[]string{lab.BurnVariant}, 4*most, counts...))
 	}
 	for _, s := range scenarios {
 		p.Scenarios = append(slices.Clip(p.Scenarios), s)
@@ -68,12 +71,14 @@ func aaPair(p lab.Plan, cells []trialSpec) (both []trialSpec, pair lab.Control) 
 	rank := func(c trialSpec) int { return slices.Index(profiles, scenarioOf(p, c).Profile) }
 	first := slices.MinFunc(cells, func(a, b trialSpec) int { return rank(a) - rank(b) })
 	s := scenarioOf(p, first)
-	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})), func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
+	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})),
+		func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
 	arm := lab.Arm{Variant: lab.OriginalOf(first.variant), Phase: measured[0].ID(), Cores: first.cores}
 	again := arm
 	again.Variant = lab.TwinOf(arm.Variant)
 	for _, a := range []lab.Arm{arm, again} {
-		both = append(both, trialSpec{scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: orderPhases(s, []string{a.Phase})})
+		both = append(both,
+			trialSpec{scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: orderPhases(s, []string{a.Phase})})
 	}
 	return both, lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: lab.Hypothesis{
 		Scenario: s.Name, Metric: headlineMetric(measured[0]), Direction: lab.Same, Margin: AAMargin, Numerator: arm, Denominator: again,

@@ -64,7 +64,9 @@ func sumDurations(p lab.Plan, phase func(lab.Profile, lab.Phase) time.Duration) 
 	return all + time.Duration(PendingPilots(p))*WorstPilotDuration(p.Profile), longest
 }
 
-func trialDuration(p lab.Profile, phases []lab.Phase, lasts func(lab.Profile, lab.Phase) time.Duration) time.Duration {
+func trialDuration(p lab.Profile, phases []lab.Phase,
+	lasts func(lab.Profile, lab.Phase) time.Duration,
+) time.Duration {
 	sum := TrialOverhead
 	for _, phase := range phases {
 		sum += lasts(p, phase)

@@ -62,18 +62,25 @@ func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 			cpuPair{generator, a}.compare(cpuPair{generator, b}),
 		)
 	})
-	wide := lab.Layout{Generator: slices.Clone(l.Generator), Server: []int{first.ID}, Doubts: slices.Clone(l.Doubts)}
+	wide := lab.Layout{
+		Generator: slices.Clone(l.Generator), Server: []int{first.ID},
+		Doubts: slices.Clone(l.Doubts),
+	}
 	for _, c := range rest[:cores-1] {
 		wide.Server = append(wide.Server, c.ID)
 		switch {
 		case c.ID == generator.ID:
-			wide.Doubts = append(wide.Doubts, fmt.Sprintf("the server is given all %d CPUs, and the generator runs on one of them", cores))
-		case slices.Contains(generator.Siblings, c.ID) || slices.ContainsFunc(wide.Server[:len(wide.Server)-1], func(id int) bool {
-			return slices.Contains(c.Siblings, id)
-		}):
-			wide.Doubts = append(wide.Doubts, fmt.Sprintf("CPU %d of the server is a hardware thread of a core that is used already", c.ID))
+			wide.Doubts = append(wide.Doubts,
+				fmt.Sprintf("the server is given all %d CPUs, and the generator runs on one of them", cores))
+		case slices.Contains(generator.Siblings, c.ID) || slices.ContainsFunc(wide.Server[:len(wide.Server)-1],
+			func(id int) bool {
+				return slices.Contains(c.Siblings, id)
+			}):
+			wide.Doubts = append(wide.Doubts,
+				fmt.Sprintf("CPU %d of the server is a hardware thread of a core that is used already", c.ID))
 		case c.Capacity != first.Capacity:
-			wide.Doubts = append(wide.Doubts, fmt.Sprintf("CPUs %d and %d of the server are unlike cores", first.ID, c.ID))
+			wide.Doubts = append(wide.Doubts,
+				fmt.Sprintf("CPUs %d and %d of the server are unlike cores", first.ID, c.ID))
 		}
 	}
 	slices.Sort(wide.Server)
@@ -113,19 +120,22 @@ func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 func tooFewCPUs(t lab.Topology) error {
 	why := errors.New("lay out CPUs: none is usable")
 	if len(t.CPUs) > 0 {
-		why = fmt.Errorf("lay out CPUs: only CPU %d is usable, and generator and server need one each", t.CPUs[0].ID)
+		why = fmt.Errorf("lay out CPUs: only CPU %d is usable, and generator and server need one each",
+			t.CPUs[0].ID)
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
 		Err:  why,
-		Hint: "use a machine with at least two CPUs, give the virtual machine of the engine two, or widen the engine's CPU affinity (taskset, cpuset)",
+		Hint: "use a machine with at least two CPUs, give the virtual machine of the engine two, or widen the " +
+			"engine's CPU affinity (taskset, cpuset)",
 	}
 }
 
 type cpuPair struct{ generator, server lab.CPU }
 
 func (p cpuPair) sameCore() bool {
-	return slices.Contains(p.generator.Siblings, p.server.ID) || slices.Contains(p.server.Siblings, p.generator.ID)
+	return slices.Contains(p.generator.Siblings, p.server.ID) || slices.Contains(p.server.Siblings,
+		p.generator.ID)
 }
 
 func (p cpuPair) differentCapacity() bool { return p.generator.Capacity != p.server.Capacity }
@@ -163,10 +173,12 @@ func (p cpuPair) doubts() []string {
 	add := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
 	g, s := p.generator, p.server
 	if p.sameCore() {
-		add("generator (CPU %d) and server (CPU %d) are hardware threads of one physical core and slow each other down", g.ID, s.ID)
+		add("generator (CPU %d) and server (CPU %d) are hardware threads of one physical core and slow each "+
+			"other down", g.ID, s.ID)
 	}
 	if p.differentCapacity() {
-		add("generator (CPU %d) and server (CPU %d) are unlike cores of capacity %d and %d", g.ID, s.ID, g.Capacity, s.Capacity)
+		add("generator (CPU %d) and server (CPU %d) are unlike cores of capacity %d and %d", g.ID, s.ID, g.Capacity,
+			s.Capacity)
 	}
 	if p.differentPackages() {
 		add("generator (CPU %d) and server (CPU %d) are in different packages and share no cache", g.ID, s.ID)

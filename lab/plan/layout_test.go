@@ -25,30 +25,65 @@ func TestLayout(t *testing.T) {
 	}{
 		{"two cores", []lab.CPU{cpu(0, 0, 1024), cpu(1, 0, 1024)}, 0, 1, nil},
 		{"two cores, listed backwards", []lab.CPU{cpu(1, 0, 1024), cpu(0, 0, 1024)}, 0, 1, nil},
-		{"two hardware threads of one core", []lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0)}, 0, 1,
-			[]string{"one physical core"}},
-		{"two cores of two threads, numbered in turn",
-			[]lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1)}, 0, 1, nil},
-		{"two cores of two threads, numbered in pairs",
-			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 1024, 3), cpu(3, 0, 1024, 2)}, 0, 2, nil},
+		{
+			"two hardware threads of one core",
+			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0)},
+			0, 1,
+			[]string{"one physical core"},
+		},
+		{
+			"two cores of two threads, numbered in turn",
+			[]lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1)},
+			0, 1, nil,
+		},
+		{
+			"two cores of two threads, numbered in pairs",
+			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 1024, 3), cpu(3, 0, 1024, 2)},
+			0, 2, nil,
+		},
 		{"eight cores, the fast ones last", []lab.CPU{
 			cpu(0, 0, 446), cpu(1, 0, 446), cpu(2, 0, 446), cpu(3, 0, 446),
-			cpu(4, 0, 1024), cpu(5, 0, 1024), cpu(6, 0, 1024), cpu(7, 0, 1024)}, 4, 5, nil},
-		{"one prime core and three middling: equal ones first",
-			[]lab.CPU{cpu(0, 0, 300), cpu(1, 0, 800), cpu(2, 0, 800), cpu(3, 0, 1024)}, 1, 2, nil},
-		{"one fast core of two threads and two slow ones",
-			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 600), cpu(3, 0, 600)}, 2, 3, nil},
-		{"one fast core of two threads and one slow: apart before equal",
-			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 600)}, 0, 2, []string{"capacity 1024 and 600"}},
-		{"unlike cores, the slow one first: the generator is fast",
-			[]lab.CPU{cpu(0, 0, 600), cpu(1, 0, 1024)}, 1, 0, []string{"capacity 1024 and 600", "CPU 0, where"}},
-		{"three unlike cores: the fastest two",
-			[]lab.CPU{cpu(0, 0, 300), cpu(1, 0, 600), cpu(2, 0, 1024)}, 2, 1, []string{"capacity 1024 and 600"}},
+			cpu(4, 0, 1024), cpu(5, 0, 1024), cpu(6, 0, 1024), cpu(7, 0, 1024),
+		}, 4, 5, nil},
+		{
+			"one prime core and three middling: equal ones first",
+			[]lab.CPU{cpu(0, 0, 300), cpu(1, 0, 800), cpu(2, 0, 800), cpu(3, 0, 1024)},
+			1, 2, nil,
+		},
+		{
+			"one fast core of two threads and two slow ones",
+			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 600), cpu(3, 0, 600)},
+			2, 3, nil,
+		},
+		{
+			"one fast core of two threads and one slow: apart before equal",
+			[]lab.CPU{
+				cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0),
+				cpu(2, 0, 600),
+			},
+			0, 2,
+			[]string{"capacity 1024 and 600"},
+		},
+		{
+			"unlike cores, the slow one first: the generator is fast",
+			[]lab.CPU{cpu(0, 0, 600), cpu(1, 0, 1024)},
+			1, 0,
+			[]string{"capacity 1024 and 600", "CPU 0, where"},
+		},
+		{
+			"three unlike cores: the fastest two",
+			[]lab.CPU{cpu(0, 0, 300), cpu(1, 0, 600), cpu(2, 0, 1024)},
+			2, 1,
+			[]string{"capacity 1024 and 600"},
+		},
 		{"affinity restricted to 2 and 3", []lab.CPU{cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1)}, 2, 3, nil},
 		{"two packages", []lab.CPU{cpu(0, 0, 1024), cpu(1, 1, 1024), cpu(2, 0, 1024), cpu(3, 1, 1024)}, 0, 2, nil},
-		{"one core of two threads in each of two packages",
-			[]lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 1, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 1, 1024, 1)}, 0, 1,
-			[]string{"different packages"}},
+		{
+			"one core of two threads in each of two packages",
+			[]lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 1, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 1, 1024, 1)},
+			0, 1,
+			[]string{"different packages"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := plan.NewLayout(lab.Topology{CPUs: c.cpus})
@@ -148,7 +183,8 @@ func TestLayoutProperties(t *testing.T) {
 				}
 			}
 		}
-		weak := shared || generator.Capacity != server.Capacity || generator.Package != server.Package || server.ID == 0
+		weak := shared || generator.Capacity != server.Capacity || generator.Package != server.Package ||
+			server.ID == 0
 		if weak != (len(layout.Doubts) > 0) {
 			t.Fatalf("doubts %q about %+v and %+v", layout.Doubts, generator, server)
 		}

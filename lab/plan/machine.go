@@ -19,7 +19,8 @@ func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Sce
 	for _, s := range scenarios {
 		if s.Cores = slices.DeleteFunc(slices.Clone(s.Cores), func(n int) bool {
 			if n > cpus {
-				left = append(left, fmt.Sprintf("%s with %d CPUs for its servers is left out: this machine has %d", s.Name, n, cpus))
+				left = append(left,
+					fmt.Sprintf("%s with %d CPUs for its servers is left out: this machine has %d", s.Name, n, cpus))
 			}
 			return n > cpus
 		}); len(s.Cores) == 0 {
@@ -35,8 +36,9 @@ func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Sce
 			if files(p) <= nofile {
 				return false
 			}
-			left = append(left, fmt.Sprintf("%s of %s is left out: its servers need about %d open files, and this engine grants %d",
-				p.Name, s.Name, files(p), nofile))
+			left = append(left,
+				fmt.Sprintf("%s of %s is left out: its servers need about %d open files, and this engine grants %d",
+					p.Name, s.Name, files(p), nofile))
 			return true
 		})
 		if !slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp }) {

@@ -12,7 +12,10 @@ import (
 )
 
 func shared(of float64, own bool) lab.Phase {
-	return lab.Phase{Name: "steady", Kind: lab.Steady, Connections: 128, PeakShare: &lab.PeakShare{Fraction: of, OfOwnPeak: own}}
+	return lab.Phase{
+		Name: "steady", Kind: lab.Steady, Connections: 128,
+		PeakShare: &lab.PeakShare{Fraction: of, OfOwnPeak: own},
+	}
 }
 
 // One pilot for each variant of a scenario that needs one, however many of its
@@ -21,7 +24,8 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 	scenarios := three()
 	scenarios[1].Phases = append(scenarios[1].Phases, shared(0.5, false), shared(0.8, true))
 	p := planned(t, lab.Profile{Name: "standard", Blocks: 2, PeakDuration: time.Second}, scenarios, 7)
-	if len(p.Pilots) != 2 || p.Pilots[0].Scenario != "json" || p.Pilots[0].Variant != "node/single" || p.Pilots[1].Variant != "python/uvloop" {
+	if len(p.Pilots) != 2 || p.Pilots[0].Scenario != "json" || p.Pilots[0].Variant != "node/single" ||
+		p.Pilots[1].Variant != "python/uvloop" {
 		t.Fatalf("pilots %+v", p.Pilots)
 	}
 	if p.Pilots[0].Seed == p.Pilots[1].Seed {
@@ -40,7 +44,10 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 // A share of each variant's own peak is of the one that its trial finds, where there
 // is a peak before it; whatever a run leaves out of a scenario, that stays.
 func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
-	peak, warmup := lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64}, lab.Phase{Name: "warmup", Kind: lab.WarmUp}
+	peak, warmup := lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64}, lab.Phase{
+		Name: "warmup",
+		Kind: lab.WarmUp,
+	}
 	own, slowest := shared(1.2, true), shared(0.5, false)
 	own.Name, slowest.Name = "steady-120%", "steady-50%"
 	for _, c := range []struct {
@@ -68,7 +75,10 @@ func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
 	s.Cores, s.Profile = []int{1}, "quick"
 	s.Phases = []lab.Phase{warmup, peak, slowest, own}
 	arm := lab.Arm{Variant: "node/single", Phase: "steady-120%", Cores: 1}
-	s.Hypotheses = []lab.Hypothesis{{Scenario: "json", Claim: "scale-3", Metric: "throughput_rps", Numerator: arm, Denominator: arm, Profile: "quick"}}
+	s.Hypotheses = []lab.Hypothesis{{
+		Scenario: "json", Claim: "scale-3", Metric: "throughput_rps",
+		Numerator: arm, Denominator: arm, Profile: "quick",
+	}}
 	p := planned(t, lab.Profile{Name: "quick", Blocks: lab.MinBlocks}, []lab.Scenario{s}, 7)
 	i := slices.IndexFunc(p.Trials, func(t lab.Trial) bool { return t.Scenario == "json" })
 	if got := p.Trials[i].Phases; !slices.Equal(got, []string{"peak", "steady-120%"}) || len(p.Pilots) > 0 {
@@ -81,8 +91,16 @@ func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
 
 func TestARateFollowsFromThePilots(t *testing.T) {
 	p := lab.Plan{Pilots: []lab.Pilot{
-		{Scenario: "json", Variant: "a", Cores: 1, PeakRPS: 70123}, {Scenario: "json", Variant: "b", Cores: 1, PeakRPS: 41987},
-		{Scenario: "json", Variant: "c", Cores: 1, Problem: "it crashed"}, {Scenario: "echo", Variant: "a", Cores: 1, PeakRPS: 10},
+		{Scenario: "json", Variant: "a", Cores: 1, PeakRPS: 70123},
+		{
+			Scenario: "json", Variant: "b", Cores: 1,
+			PeakRPS: 41987,
+		},
+		{Scenario: "json", Variant: "c", Cores: 1, Problem: "it crashed"},
+		{
+			Scenario: "echo", Variant: "a",
+			Cores: 1, PeakRPS: 10,
+		},
 	}}
 	for _, c := range []struct {
 		variant string
@@ -97,11 +115,13 @@ func TestARateFollowsFromThePilots(t *testing.T) {
 	} {
 		got, err := plan.ResolveRate(p, lab.Trial{Scenario: "json", Variant: c.variant, Cores: 1}, c.phase)
 		if err != nil || got.RateRPS != c.rate {
-			t.Errorf("%s at %+v: %v requests a second, %v; want %v", c.variant, c.phase.PeakShare, got.RateRPS, err, c.rate)
+			t.Errorf("%s at %+v: %v requests a second, %v; want %v", c.variant, c.phase.PeakShare, got.RateRPS, err,
+				c.rate)
 		}
 	}
 	for variant, want := range map[string]string{"c": "it crashed", "d": "no pilot"} {
-		if _, err := plan.ResolveRate(p, lab.Trial{Scenario: "json", Variant: variant, Cores: 1}, shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := plan.ResolveRate(p, lab.Trial{Scenario: "json", Variant: variant, Cores: 1},
+			shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v does not say %q", variant, err, want)
 		}
 	}
@@ -109,11 +129,16 @@ func TestARateFollowsFromThePilots(t *testing.T) {
 
 func TestAPilotLoadsAsItsScenarioDoes(t *testing.T) {
 	s := scenario("json", "node/single")
-	s.Phases = []lab.Phase{{Name: "warmup", Kind: lab.WarmUp, Connections: 1}, {Name: "steady", Kind: lab.Steady, RateRPS: 5, Connections: 2}, shared(0.5, false)}
+	s.Phases = []lab.Phase{
+		{Name: "warmup", Kind: lab.WarmUp, Connections: 1},
+		{Name: "steady", Kind: lab.Steady, RateRPS: 5, Connections: 2},
+		shared(0.5, false),
+	}
 	if p := plan.PilotPhase(s); p.Kind != lab.Peak || p.Connections != 128 || p.PeakShare != nil {
 		t.Errorf("pilot %+v: it takes the connections of the phase that needs it", p)
 	}
-	s.Phases = append(s.Phases, lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64, ConnectionPerRequest: true, TimeoutS: 3})
+	s.Phases = append(s.Phases,
+		lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64, ConnectionPerRequest: true, TimeoutS: 3})
 	if p := plan.PilotPhase(s); p.Connections != 64 || !p.ConnectionPerRequest || p.TimeoutS != 3 {
 		t.Errorf("pilot %+v: it is the scenario's own peak", p)
 	}
@@ -127,15 +152,22 @@ func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
 	ladder.Upstream = true
 	ladder.Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
-		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000}, {Name: "ladder-10000", Kind: lab.Ladder, Connections: 10000},
+		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000},
+		{
+			Name: "ladder-10000", Kind: lab.Ladder,
+			Connections: 10000,
+		},
 	}
 	all := append(three(), wide, ladder)
 	fitting, left := plan.FitToMachine(all, 2, 20000)
 	if len(fitting) != 4 || len(fitting[3].Phases) != 2 || len(all[4].Phases) != 3 {
 		t.Errorf("fitting %+v", fitting)
 	}
-	if len(left) != 2 || !strings.Contains(left[0], "wide with 4 CPUs for its servers is left out: this machine has 2") ||
-		!strings.Contains(left[1], "ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants 20000") {
+	if len(left) != 2 || !strings.Contains(left[0],
+		"wide with 4 CPUs for its servers is left out: this machine has 2") ||
+		!strings.Contains(left[1],
+			"ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants "+
+				"20000") {
 		t.Errorf("left out: %q", left)
 	}
 	if fitting, left = plan.FitToMachine(all, 4, 65536); len(fitting) != 5 || len(left) != 0 {
@@ -148,7 +180,10 @@ func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
 
 func TestWiderLayouts(t *testing.T) {
 	two := lab.Topology{CPUs: []lab.CPU{cpu(0, 0, 1024), cpu(1, 0, 1024)}}
-	four := lab.Topology{CPUs: []lab.CPU{cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1)}}
+	four := lab.Topology{CPUs: []lab.CPU{
+		cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0),
+		cpu(3, 0, 1024, 1),
+	}}
 	for _, c := range []struct {
 		name     string
 		topology lab.Topology
@@ -158,7 +193,12 @@ func TestWiderLayouts(t *testing.T) {
 		doubt    string
 	}{
 		{"all that there are", two, 2, []int{0, 1}, true, "the generator runs on one of them"},
-		{"the other thread before the generator's own", four, 2, []int{1, 3}, false, "CPU 3 of the server is a hardware thread"},
+		{
+			"the other thread before the generator's own", four, 2,
+			[]int{1, 3},
+			false,
+			"CPU 3 of the server is a hardware thread",
+		},
 		{"all four", four, 4, []int{0, 1, 2, 3}, true, "given all 4 CPUs"},
 	} {
 		narrow, err := plan.NewLayout(c.topology)
@@ -169,7 +209,8 @@ func TestWiderLayouts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got.Server, c.server) || !slices.Equal(got.Generator, narrow.Generator) || got.SharesCPUs() != c.shared {
+		if !slices.Equal(got.Server, c.server) || !slices.Equal(got.Generator,
+			narrow.Generator) || got.SharesCPUs() != c.shared {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 		if !strings.Contains(strings.Join(got.Doubts, "; "), c.doubt) {
@@ -217,7 +258,10 @@ func TestHowLongAScenarioTakes(t *testing.T) {
 func TestHowLongALadderTakesAsARule(t *testing.T) {
 	p := lab.Plan{Profile: lab.Profile{PeakDuration: 10 * time.Second}}
 	for clients, want := range map[int]time.Duration{1: 10 * time.Second, 2: 15 * time.Second} {
-		p.Scenarios = []lab.Scenario{{Name: "wait", Phases: []lab.Phase{{Name: "ladder", Kind: lab.Ladder, Connections: clients}}}}
+		p.Scenarios = []lab.Scenario{{
+			Name:   "wait",
+			Phases: []lab.Phase{{Name: "ladder", Kind: lab.Ladder, Connections: clients}},
+		}}
 		if got := plan.ExpectedTrialDuration(p, lab.Trial{Scenario: "wait"}) - plan.TrialOverhead; got != want {
 			t.Errorf("%d clients take %v, want %v", clients, got, want)
 		}

@@ -19,10 +19,11 @@ import (
 
 // Options is what a run is to be about.
 type Options struct {
-	Profile        lab.Profile
-	Seed           uint64
-	Scenarios      []lab.Scenario // that run
-	RunAll         bool           // each on all its variants and in all its phases; else only as far as a hypothesis needs them
+	Profile   lab.Profile
+	Seed      uint64
+	Scenarios []lab.Scenario // that run
+	// each on all its variants and in all its phases; else only as far as a hypothesis needs them
+	RunAll         bool
 	OtherScenarios []lab.Scenario // that do not run; what they would test is said
 
 	Layout       lab.Layout   // for servers of one CPU
@@ -37,7 +38,8 @@ type Options struct {
 // with the plan of fewer.
 func New(c Options) (lab.Plan, error) {
 	if c.Profile.Blocks < 1 {
-		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", c.Profile.Name, c.Profile.Blocks)
+		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", c.Profile.Name,
+			c.Profile.Blocks)
 	}
 	if err := validateScenarios(c.Scenarios); err != nil {
 		return lab.Plan{}, err
@@ -48,7 +50,8 @@ func New(c Options) (lab.Plan, error) {
 	if len(cells) == 0 {
 		return lab.Plan{}, &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name, scenarioNames(c.Scenarios)),
+			Err: fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name,
+				scenarioNames(c.Scenarios)),
 			Hint: "take a longer profile, or name a scenario to run all of it",
 		}
 	}

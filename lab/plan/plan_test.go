@@ -44,7 +44,10 @@ func profile(t *testing.T, name string) lab.Profile {
 
 func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
 	t.Helper()
-	got, err := plan.New(plan.Options{Profile: p, Scenarios: scenarios, Seed: seed, Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}})
+	got, err := plan.New(plan.Options{
+		Profile: p, Scenarios: scenarios, Seed: seed,
+		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,8 @@ func TestPlanIsTheSameEverywhere(t *testing.T) {
 	p := planned(t, lab.Profile{Blocks: 2}, three(), 1)
 	var got []string
 	for _, trial := range p.Trials {
-		got = append(got, fmt.Sprintf("%d.%d %s %s %016x", trial.Block, trial.Position, trial.Scenario, trial.Variant, trial.Seed))
+		got = append(got,
+			fmt.Sprintf("%d.%d %s %s %016x", trial.Block, trial.Position, trial.Scenario, trial.Variant, trial.Seed))
 	}
 	want := strings.Split(strings.TrimSpace(golden), "\n")
 	if !reflect.DeepEqual(got, want) {
@@ -103,7 +107,10 @@ func TestPlanProperties(t *testing.T) {
 		if !reflect.DeepEqual(p, again) {
 			t.Fatal("the same inputs gave two plans")
 		}
-		longer, _ := plan.New(plan.Options{Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios, Seed: seed})
+		longer, _ := plan.New(plan.Options{
+			Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios,
+			Seed: seed,
+		})
 		if !reflect.DeepEqual(p.Trials, longer.Trials[:len(p.Trials)]) {
 			t.Fatal("a longer plan does not begin with the shorter one")
 		}
@@ -236,8 +243,10 @@ func TestDuration(t *testing.T) {
 	if got, want := plan.ExpectedDuration(p), 30*(trial+plan.ExpectedWarmUp); got != want {
 		t.Errorf("30 trials take %v as a rule, want %v", got, want)
 	}
-	if got, want := plan.WorstDuration(p), (30+6)*(trial+quick.WarmUpMax+quick.PeakDuration/2); got != want || p.MaxRepeats != 6 {
-		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want, p.MaxRepeats)
+	if got, want := plan.WorstDuration(p), (30+6)*(trial+quick.WarmUpMax+quick.PeakDuration/2); got != want ||
+		p.MaxRepeats != 6 {
+		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want,
+			p.MaxRepeats)
 	}
 	quick.TimeLimit = 30*(trial+plan.ExpectedWarmUp) + 2*(trial+plan.ExpectedWarmUp) + time.Second
 	if p = planned(t, quick, three(), 1); p.MaxRepeats != 2 {
@@ -262,9 +271,13 @@ func TestProfiles(t *testing.T) {
 	for name, want := range map[string]struct {
 		blocks int
 		limit  time.Duration
-	}{"smoke": {1, 90 * time.Second}, "quick": {7, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {20, 0}} {
+	}{"smoke": {1, 90 * time.Second}, "quick": {7, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {
+		20,
+		0,
+	}} {
 		p := profile(t, name)
-		if p.Blocks != want.blocks || p.About == "" || p.TimeLimit > want.limit || (p.TimeLimit == 0) != (want.limit == 0) {
+		if p.Blocks != want.blocks || p.About == "" || p.TimeLimit > want.limit ||
+			(p.TimeLimit == 0) != (want.limit == 0) {
 			t.Errorf("%+v: want %d blocks, a line about it and at most %v", p, want.blocks, want.limit)
 		}
 		if p.Blocks > 1 && p.Blocks < lab.MinBlocks {
@@ -295,11 +308,25 @@ func TestPlanRefuses(t *testing.T) {
 		code      int
 		says      string
 	}{
-		"no scenario":    {lab.Profile{Blocks: 1}, nil, lab.ExitUsage, "no scenario"},
-		"no variant":     {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a")}, lab.ExitUsage, `"a" has no variant`},
-		"no block":       {lab.Profile{Name: "p"}, three(), lab.ExitFailed, `"p": 0 blocks`},
-		"scenario twice": {lab.Profile{Blocks: 1}, append(three(), three()...), lab.ExitFailed, `"echo" is in it twice`},
-		"variant twice":  {lab.Profile{Blocks: 1}, []lab.Scenario{scenario("a", "n/s", "n/s")}, lab.ExitFailed, `"n/s" twice`},
+		"no scenario": {lab.Profile{Blocks: 1}, nil, lab.ExitUsage, "no scenario"},
+		"no variant": {
+			lab.Profile{Blocks: 1},
+			[]lab.Scenario{scenario("a")},
+			lab.ExitUsage,
+			`"a" has no variant`,
+		},
+		"no block": {lab.Profile{Name: "p"}, three(), lab.ExitFailed, `"p": 0 blocks`},
+		"scenario twice": {
+			lab.Profile{Blocks: 1},
+			append(three(), three()...), lab.ExitFailed,
+			`"echo" is in it twice`,
+		},
+		"variant twice": {
+			lab.Profile{Blocks: 1},
+			[]lab.Scenario{scenario("a", "n/s", "n/s")},
+			lab.ExitFailed,
+			`"n/s" twice`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := plan.New(plan.Options{Profile: c.profile, Scenarios: c.scenarios, Seed: 1})

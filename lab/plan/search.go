@@ -60,7 +60,10 @@ type Search struct {
 // step must send for the SLO's objectives to have values; a profile's steps get
 // longer for it, up to a bound.
 func NewSearch(p lab.Profile, firstRPS float64, requests int) Search {
-	return Search{firstRPS: firstRPS, minRequests: max(requests, minStepRequests), stepLength: searchStepDuration(p)}
+	return Search{
+		firstRPS: firstRPS, minRequests: max(requests, minStepRequests),
+		stepLength: searchStepDuration(p),
+	}
 }
 
 // searchStepDuration is how long a step is where its rate needs no longer one.
@@ -74,7 +77,8 @@ func searchDuration(p lab.Profile) time.Duration {
 // Next is the rate to try after those that were tried, and what for. ok is false
 // when the search is over: a capacity is what was confirmed last, if anything was.
 func (s Search) Next(tried []lab.SearchStep) (next lab.SearchStep, ok bool) {
-	if next, ok := s.explore(tried); ok && s.timeSpent(tried)+s.StepDuration(next) <= maxSearchSteps*s.stepLength {
+	if next, ok := s.explore(tried); ok &&
+		s.timeSpent(tried)+s.StepDuration(next) <= maxSearchSteps*s.stepLength {
 		return next, true
 	}
 	return nextConfirmation(tried)

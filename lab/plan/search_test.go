@@ -43,7 +43,9 @@ func keeps(rate float64, lasts time.Duration, seed uint64) bool {
 }
 
 // searched is a whole search, each step of which is judged by met.
-func searched(s plan.Search, met func(step lab.SearchStep, n int) (met bool, limit string)) (tried []lab.SearchStep) {
+func searched(s plan.Search,
+	met func(step lab.SearchStep, n int) (met bool, limit string),
+) (tried []lab.SearchStep) {
 	for {
 		step, more := s.Next(tried)
 		if !more {
@@ -92,7 +94,8 @@ func TestASearchFindsAKnownCapacity(t *testing.T) {
 			high++
 		}
 	}
-	t.Logf("of %d searches %d end within 5 %% of the capacity, %d more than 3 %% above it, on average at %.3f of it", seeds, near, high, sum)
+	t.Logf("of %d searches %d end within 5 %% of the capacity, %d more than 3 %% above it, on average at %.3f "+
+		"of it", seeds, near, high, sum)
 	if near < seeds*17/20 || high > seeds/20 {
 		t.Errorf("of %d searches %d end within 5 %% of the capacity, %d more than 3 %% above it", seeds, near, high)
 	}
@@ -114,12 +117,16 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 			"expo 1000 false", "expo 500 false", "expo 250 true",
 			"bina 354 false", "bina 297 true", "bina 324 false", "bina 310 false", "bina 303 false", "conf 297 true",
 		}},
-		{"a confirmation that fails steps down, and the third is the last", func(step lab.SearchStep, _ int) (bool, string) {
-			return step.OfferedRPS <= 1500 && step.Stage != lab.Confirmation, ""
-		}, []string{
-			"expo 1000 true", "expo 2000 false", "bina 1410 true", "bina 1680 false", "bina 1540 false", "bina 1470 true", "bina 1500 true",
-			"conf 1500 false", "conf 1440 false", "conf 1320 false",
-		}},
+		{
+			"a confirmation that fails steps down, and the third is the last",
+			func(step lab.SearchStep, _ int) (bool, string) {
+				return step.OfferedRPS <= 1500 && step.Stage != lab.Confirmation, ""
+			},
+			[]string{
+				"expo 1000 true", "expo 2000 false", "bina 1410 true", "bina 1680 false", "bina 1540 false", "bina 1470 true", "bina 1500 true",
+				"conf 1500 false", "conf 1440 false", "conf 1320 false",
+			},
+		},
 		{"the second confirmation holds", func(step lab.SearchStep, _ int) (bool, string) {
 			return step.OfferedRPS <= 1500 && (step.Stage != lab.Confirmation || step.OfferedRPS < 1450), ""
 		}, []string{
@@ -128,7 +135,8 @@ func TestASearchDoublesHalvesTheGapAndConfirms(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := rates(searched(plan.NewSearch(profile(t, "full"), 1000, 100), c.met)); !slices.Equal(got, c.want) {
+			if got := rates(searched(plan.NewSearch(profile(t, "full"), 1000, 100), c.met)); !slices.Equal(got,
+				c.want) {
 				t.Errorf("tried\n%q, want\n%q", got, c.want)
 			}
 		})
@@ -143,7 +151,8 @@ func TestASearchThatKeepsNothingEnds(t *testing.T) {
 	}
 	// 1,095 requests take 10 s at 109.5 a second: half of 125 is too few.
 	if got := tried[len(tried)-1].OfferedRPS; got != 125 {
-		t.Errorf("the lowest rate of which a 99th percentile could be said is 125 of those halved, and it tried %q", rates(tried))
+		t.Errorf("the lowest rate of which a 99th percentile could be said is 125 of those halved, and it tried %q",
+			rates(tried))
 	}
 	tried = searched(plan.NewSearch(profile(t, "full"), 50, 1000), never)
 	if len(tried) != 1 {
@@ -186,13 +195,15 @@ func TestSearchProperties(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := plan.NewSearch(p, rapid.Float64Range(0.01, 1e6).Draw(t, "first"), rapid.IntRange(0, 10_000).Draw(t, "requests"))
+		s := plan.NewSearch(p, rapid.Float64Range(0.01, 1e6).Draw(t, "first"),
+			rapid.IntRange(0, 10_000).Draw(t, "requests"))
 		tried := searched(s, func(lab.SearchStep, int) (bool, string) { return rapid.Bool().Draw(t, "met"), "" })
 		var took time.Duration
 		highest, confirming := 0.0, false
 		for i, step := range tried {
 			took += s.StepDuration(step)
-			if again, more := s.Next(tried[:i]); !more || again.OfferedRPS != step.OfferedRPS || again.Stage != step.Stage {
+			if again, more := s.Next(tried[:i]); !more || again.OfferedRPS != step.OfferedRPS ||
+				again.Stage != step.Stage {
 				t.Fatalf("step %d is %+v, and asked again %+v", i, step, again)
 			}
 			switch {

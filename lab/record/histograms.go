@@ -54,8 +54,11 @@ func (l *histogramLog) add(s lab.Sample) error {
 		name string
 		from *lab.Latency
 	}{
-		{"corrected", s.Attack.Corrected}, {"raw", s.Attack.Raw}, {"send_lag", s.Attack.SendLag},
-		{"first_byte", s.Attack.FirstByte}, {"failed", s.Attack.Failures},
+		{"corrected", s.Attack.Corrected},
+		{"raw", s.Attack.Raw},
+		{"send_lag", s.Attack.SendLag},
+		{"first_byte", s.Attack.FirstByte},
+		{"failed", s.Attack.Failures},
 	} {
 		if h.from == nil || len(h.from.HDR) == 0 {
 			continue

@@ -20,7 +20,8 @@ type Host struct {
 // Nothing that names an owner or one machine is in it: the id of a machine in /etc is copied with its
 // disk, changes with a new one, and is not the engine's machine's where that is another.
 func HostOf(t lab.Topology) Host {
-	parts := append([]string{t.CPUModel, t.Kernel, fmt.Sprint(len(t.CPUs)), memorySize(t.MemoryBytes)}, t.Hardware...)
+	parts := append([]string{t.CPUModel, t.Kernel, fmt.Sprint(len(t.CPUs)), memorySize(t.MemoryBytes)},
+		t.Hardware...)
 	return Host{ID: HostID(parts...), Topology: t}
 }
 

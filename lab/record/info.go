@@ -41,9 +41,11 @@ type Info struct {
 	Plan          lab.Plan          `json:"plan"`
 	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
 
-	MeasuredVariants map[string]MeasuredVariant `json:"entrants"`          // who takes part, by variant id
-	Refused          map[string]string          `json:"refused,omitempty"` // variants that are not measured, and why
-	Files            map[string]FileSum         `json:"files"`             // what finished trials have written, by the name within the folder
+	MeasuredVariants map[string]MeasuredVariant `json:"entrants"` // who takes part, by variant id
+	// variants that are not measured, and why
+	Refused map[string]string `json:"refused,omitempty"`
+	// what finished trials have written, by the name within the folder
+	Files map[string]FileSum `json:"files"`
 
 	BetweenRuns *RunVariance `json:"between_runs,omitempty"` // of this host; missing where nothing is known
 }

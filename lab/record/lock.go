@@ -45,8 +45,10 @@ func lockRun(dir string) (*os.File, error) {
 		return f, nil
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
-			Hint: "wait until it has ended, or stop it"}
+		err = &lab.Fault{
+			Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
+			Hint: "wait until it has ended, or stop it",
+		}
 	} else {
 		err = noLocks(dir, err)
 	}

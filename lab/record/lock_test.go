@@ -87,8 +87,10 @@ func TestLocksAreTriedFirst(t *testing.T) {
 		t.Errorf("a run that is being written: %v", err)
 	}
 	record.FailLocks(t, unix.ENOLCK)
-	for what, err := range map[string]error{"a new run": record.CheckDiskSpace(results, 1),
-		"a run to resume": record.Free(dir)} {
+	for what, err := range map[string]error{
+		"a new run":       record.CheckDiskSpace(results, 1),
+		"a run to resume": record.Free(dir),
+	} {
 		var fault *lab.Fault
 		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &fault) ||
 			!strings.Contains(fault.Hint, "another file system") {

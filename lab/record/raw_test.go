@@ -15,10 +15,13 @@ import (
 
 func keeping(phase lab.Phase) lab.Sample {
 	return lab.Sample{
-		Scenario: lab.Scenario{Name: "json", Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}}},
-		Variant:  lab.Variant{Runtime: "node", Name: "single"},
-		Trial:    lab.Trial{Cores: 2, Block: 2, Attempt: 1},
-		Phase:    phase,
+		Scenario: lab.Scenario{
+			Name:     "json",
+			Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}},
+		},
+		Variant: lab.Variant{Runtime: "node", Name: "single"},
+		Trial:   lab.Trial{Cores: 2, Block: 2, Attempt: 1},
+		Phase:   phase,
 	}
 }
 
@@ -32,7 +35,11 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	path, err := run.AddHits(keeping(own), func(each func([]lab.Hit) error) error {
 		return errors.Join(
 			each([]lab.Hit{{Seq: 1, SentAt: at, Latency: time.Millisecond, TargetIndex: 1, Status: 200, BytesIn: 7}}),
-			each([]lab.Hit{{Seq: 0, SentAt: at, Latency: time.Second, TargetIndex: 0, Error: "refused"}, {Seq: 2, SentAt: at, TargetIndex: 2}, {Seq: 3, SentAt: at, TargetIndex: -1}}))
+			each([]lab.Hit{
+				{Seq: 0, SentAt: at, Latency: time.Second, TargetIndex: 0, Error: "refused"},
+				{Seq: 2, SentAt: at, TargetIndex: 2},
+				{Seq: 3, SentAt: at, TargetIndex: -1},
+			}))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,10 +57,17 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 		t.Fatal("Vegeta does not know the encoding")
 	}
 	want := []vegeta.Result{
-		{Attack: "json node/single", Seq: 1, Code: 200, Timestamp: at, Latency: time.Millisecond, BytesIn: 7, BytesOut: 3, Method: "POST", URL: "/b"},
-		{Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET", URL: "/own"},
+		{
+			Attack: "json node/single", Seq: 1, Code: 200, Timestamp: at, Latency: time.Millisecond, BytesIn: 7,
+			BytesOut: 3, Method: "POST", URL: "/b",
+		},
+		{
+			Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET",
+			URL: "/own",
+		},
 		// Of a request that the phase does not have, nothing more is known.
-		{Attack: "json node/single", Seq: 2, Timestamp: at}, {Attack: "json node/single", Seq: 3, Timestamp: at},
+		{Attack: "json node/single", Seq: 2, Timestamp: at},
+		{Attack: "json node/single", Seq: 3, Timestamp: at},
 	}
 	for i := range want {
 		var got vegeta.Result
@@ -73,7 +87,12 @@ func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
 	_, run := create(t)
 	none := func(func([]lab.Hit) error) error { return nil }
 	seen := map[string]bool{}
-	for _, phase := range []lab.Phase{{Name: "peak-64", Kind: lab.Peak}, {Name: "peak-128", Kind: lab.Peak}, {Name: "steady-50%", Kind: lab.Steady}, {Kind: lab.Steady}} {
+	for _, phase := range []lab.Phase{
+		{Name: "peak-64", Kind: lab.Peak},
+		{Name: "peak-128", Kind: lab.Peak},
+		{Name: "steady-50%", Kind: lab.Steady},
+		{Kind: lab.Steady},
+	} {
 		for attempt := 1; attempt <= 2; attempt++ {
 			s := keeping(phase)
 			s.Trial.Attempt = attempt
@@ -89,7 +108,8 @@ func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
 func TestHitsThatCannotBeReadLeaveNoFile(t *testing.T) {
 	_, run := create(t)
 	broken := errors.New("the cell ended")
-	if _, err := run.AddHits(keeping(lab.Phase{Kind: lab.Peak}), func(func([]lab.Hit) error) error { return broken }); !errors.Is(err, broken) {
+	if _, err := run.AddHits(keeping(lab.Phase{Kind: lab.Peak}),
+		func(func([]lab.Hit) error) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 	left, err := os.ReadDir(filepath.Join(run.Dir(), "raw"))

@@ -48,8 +48,11 @@ func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
 	text, err := readLimited(path, maxInfoBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return info, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
-			Hint: "give a folder under results/, or leave it out for the newest run"}
+		return info, &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
+			Hint: "give a folder under results/, or leave it out for the newest run",
+		}
 	}
 	if err != nil {
 		return info, err
@@ -114,7 +117,8 @@ func checkSchema(version int64) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage,
-		Err:  fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema, metric.SchemaVersion),
+		Err: fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema,
+			metric.SchemaVersion),
 		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
 	}
 }
@@ -141,9 +145,15 @@ func LatestDir(resultsDir string) (string, error) {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: there is none", resultsDir), Hint: "run: make lab"}
+		return "", &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("looking for the newest run in %s: there is none", resultsDir), Hint: "run: make lab",
+		}
 	}
-	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: newestRunsHint(resultsDir)}
+	return "", &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: newestRunsHint(resultsDir),
+	}
 }
 
 // ResolveRun is the folder of a run given as people give it: a run id, the path of
@@ -157,8 +167,11 @@ func ResolveRun(resultsDir, name string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("looking for run %q: neither in %s nor the path of one", name, resultsDir),
-		Hint: newestRunsHint(resultsDir)}
+	return "", &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("looking for run %q: neither in %s nor the path of one", name, resultsDir),
+		Hint: newestRunsHint(resultsDir),
+	}
 }
 
 // newestRunsHint lists the newest runs there are.

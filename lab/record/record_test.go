@@ -32,10 +32,13 @@ func ptr[T any](v T) *T { return &v }
 func info() record.Info {
 	return record.Info{
 		StartedAt: start,
-		Host:      record.Host{ID: "h0123456789", Topology: lab.Topology{Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}}},
-		Engine:    map[string]string{"version": "20.10"},
-		Versions:  map[string]string{"lab": "devel"},
-		Plan:      lab.Plan{Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1},
+		Host: record.Host{
+			ID:       "h0123456789",
+			Topology: lab.Topology{Kernel: "6.1", CPUs: []lab.CPU{{ID: 0}, {ID: 1}}},
+		},
+		Engine:   map[string]string{"version": "20.10"},
+		Versions: map[string]string{"lab": "devel"},
+		Plan:     lab.Plan{Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1},
 	}
 }
 
@@ -73,11 +76,19 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 		Scenario: lab.Scenario{Name: "json"},
 		Variant:  lab.Variant{Runtime: "node", Name: "single"},
 		Phase:    lab.Phase{Kind: kind, Connections: 64},
-		WarmUp: &lab.AttackResult{StartedAt: start, Elapsed: time.Second, Sent: 9, WarmUpEnd: "steady",
-			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}}},
-		Attack: &lab.AttackResult{StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40, Succeeded: 39, Failed: 1,
-			Raw:     latency(t, 40),
-			Buckets: []lab.Bucket{{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)}, {Second: 1, Sent: 10, Succeeded: 11}}},
+		WarmUp: &lab.AttackResult{
+			StartedAt: start, Elapsed: time.Second, Sent: 9, WarmUpEnd: "steady",
+			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}},
+		},
+		Attack: &lab.AttackResult{
+			StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40,
+			Succeeded: 39, Failed: 1,
+			Raw: latency(t, 40),
+			Buckets: []lab.Bucket{
+				{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
+				{Second: 1, Sent: 10, Succeeded: 11},
+			},
+		},
 		Gate: lab.GateResult{Validity: lab.Valid},
 	}
 	if kind == lab.Steady {
@@ -109,7 +120,8 @@ func TestARunIsReadableFromItsStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(back.Rows) != 0 || len(back.Doubts) != 0 || back.Info.State != record.Running || back.Info.EndedAt != nil {
+	if len(back.Rows) != 0 || len(back.Doubts) != 0 || back.Info.State != record.Running ||
+		back.Info.EndedAt != nil {
 		t.Errorf("read back %+v", back)
 	}
 }
@@ -117,7 +129,10 @@ func TestARunIsReadableFromItsStart(t *testing.T) {
 func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
-	failed := lab.Sample{RunID: runID, Variant: peak.Variant, Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"}}
+	failed := lab.Sample{
+		RunID: runID, Variant: peak.Variant,
+		Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"},
+	}
 	if err := run.AddTrial(peak, steady); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +184,8 @@ func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
 			continue
 		}
 		if len(back.Rows) != tt.rows || len(back.Doubts) != tt.doubts {
-			t.Errorf("first %d bytes: %d rows, doubts %q; want %d and %d", tt.length, len(back.Rows), back.Doubts, tt.rows, tt.doubts)
+			t.Errorf("first %d bytes: %d rows, doubts %q; want %d and %d", tt.length, len(back.Rows), back.Doubts,
+				tt.rows, tt.doubts)
 		}
 	}
 }
@@ -180,14 +196,34 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 		name, trials, doubt, err string
 		code                     int
 	}{
-		{name: "a column of later", trials: "schema_version,invented,throughput_rps," + structure + "\n4,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
-		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps," + structure + "\n5,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
-		{name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1", code: lab.ExitUsage},
-		{name: "no schema", trials: "requests\n5\n", err: "line 1: no column schema_version: is it a trials.csv of this lab?", code: lab.ExitUsage},
-		{name: "no version", trials: "schema_version,requests\n,5\n", err: "line 2: the row has no schema_version", code: lab.ExitUsage},
-		{name: "no version of a schema", trials: "schema_version,requests\nx,5\n", err: `line 2: column schema_version: "x" is not a number`, code: lab.ExitUsage},
-		{name: "no block", trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n4,json,node/single,1,peak,1,valid\n", err: "trials.csv: no column block", code: lab.ExitUsage},
-		{name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests", code: lab.ExitFailed},
+		{name: "a column of later", trials: "schema_version,invented,throughput_rps," + structure +
+			"\n4,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
+		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps," +
+			structure + "\n5,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
+		{
+			name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1",
+			code: lab.ExitUsage,
+		},
+		{
+			name: "no schema", trials: "requests\n5\n",
+			err: "line 1: no column schema_version: is it a trials.csv of this lab?", code: lab.ExitUsage,
+		},
+		{
+			name: "no version", trials: "schema_version,requests\n,5\n", err: "line 2: the row has no schema_version",
+			code: lab.ExitUsage,
+		},
+		{
+			name: "no version of a schema", trials: "schema_version,requests\nx,5\n",
+			err: `line 2: column schema_version: "x" is not a number`, code: lab.ExitUsage,
+		},
+		{
+			name:   "no block",
+			trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n4,json,node/single,1,peak,1,valid\n", err: "trials.csv: no column block", code: lab.ExitUsage,
+		},
+		{
+			name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests",
+			code: lab.ExitFailed,
+		},
 		{name: "a cell short", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
 	}
 	for _, tt := range tests {
@@ -218,10 +254,12 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 
 func TestARunOfAnotherSchemaIsRefusedWhateverItHolds(t *testing.T) {
 	_, run := create(t)
-	if err := os.WriteFile(filepath.Join(run.Dir(), "run.json"), []byte(`{"schema_version": 2, "plan": {"scenarios": [{"cores": 1}]}}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(run.Dir(), "run.json"),
+		[]byte(`{"schema_version": 2, "plan": {"scenarios": [{"cores": 1}]}}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := record.ReadInfo(run.Dir()); err == nil || !strings.Contains(err.Error(), "run.json: schema version 2") || lab.ExitCode(err) != lab.ExitUsage {
+	if _, err := record.ReadInfo(run.Dir()); err == nil || !strings.Contains(err.Error(),
+		"run.json: schema version 2") || lab.ExitCode(err) != lab.ExitUsage {
 		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
 	}
 }
@@ -242,7 +280,8 @@ func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if version, _ := back.Rows[0].Int("schema_version"); len(back.Rows) != 1 || version != 4 || len(back.Doubts) != 0 {
+	if version, _ := back.Rows[0].Int("schema_version"); len(back.Rows) != 1 || version != 4 ||
+		len(back.Doubts) != 0 {
 		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
 	}
 	err = record.CheckResumable(back.Info)
@@ -312,7 +351,8 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		}
 		highest := want.count * int64(time.Millisecond)
 		if h.Tag() != want.tag || h.TotalCount() != want.count || !h.ValuesAreEquivalent(h.Max(), highest) {
-			t.Errorf("got %s with %d values to %d ns, want %s with %d to %d", h.Tag(), h.TotalCount(), h.Max(), want.tag, want.count, highest)
+			t.Errorf("got %s with %d values to %d ns, want %s with %d to %d", h.Tag(), h.TotalCount(), h.Max(),
+				want.tag, want.count, highest)
 		}
 		// The library cuts to milliseconds, which may lose one.
 		from, to := want.from.UnixMilli(), want.from.UnixMilli()+1500
@@ -327,7 +367,8 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		t.Errorf("more than was written: %v, %v", h, err)
 	}
 	text := read(t, run.Dir(), "histograms.hlog")
-	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") || strings.Count(text, "BaseTime") != 1 {
+	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") || strings.Count(text,
+		"BaseTime") != 1 {
 		t.Errorf("head: %.200s", text)
 	}
 	if !strings.Contains(text, "Tag=json/node-single/c1/b1/a1/peak/raw,2.250000,1.500000,4") {
@@ -340,7 +381,8 @@ func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
 	s := sample(t, lab.Steady, 0)
 	s.Attack.Corrected.HDR = []byte("not base64 !")
 	err := run.AddTrial(s)
-	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") || !strings.Contains(err.Error(), "steady/corrected") {
+	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") || !strings.Contains(err.Error(),
+		"steady/corrected") {
 		t.Errorf("got %v, want the file and the histogram named", err)
 	}
 	back, err := record.Read(run.Dir())
@@ -383,7 +425,10 @@ func TestRunJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, run.Dir(), "run.json")), &keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"host", "engine", "versions", "seed", "plan", "profile", "state", "started_at", "ended_at"} {
+	for _, key := range []string{
+		"host", "engine", "versions", "seed", "plan", "profile", "state", "started_at",
+		"ended_at",
+	} {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("run.json has no %s", key)
 		}
@@ -428,7 +473,7 @@ func TestRunJSONIsReplacedInOneStep(t *testing.T) {
 
 func TestLatestPointsToTheNewestRun(t *testing.T) {
 	results := t.TempDir()
-	var stop = make(chan struct{})
+	stop := make(chan struct{})
 	var watcher sync.WaitGroup
 	createLatest(t, results, "20261123T231501Z-0000")
 	watcher.Go(func() {
@@ -486,10 +531,12 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 		if err := make(latest); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.UpdateLatestLink(results); err == nil || !strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "no link") {
+		if err := run.UpdateLatestLink(results); err == nil || !strings.Contains(err.Error(),
+			"latest") || !strings.Contains(err.Error(), "no link") {
 			t.Errorf("a %s named latest in the way: %v", name, err)
 		}
-		if _, err := record.ResolveRun(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
+		if _, err := record.ResolveRun(results,
+			""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
 			t.Errorf("the newest run where a %s is in the way: %v", name, err)
 		}
 		if is, err := os.Lstat(latest); err != nil || is.Mode().Type() == os.ModeSymlink {
@@ -531,10 +578,12 @@ func TestCreateRefuses(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	results := t.TempDir()
-	if _, err := record.ResolveRun(results, ""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+	if _, err := record.ResolveRun(results,
+		""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
 		t.Errorf("no run at all: %v", err)
 	}
-	if _, err := record.ResolveRun(results, "x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+	if _, err := record.ResolveRun(results,
+		"x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
 		t.Errorf("no run at all, by name: %v", err)
 	}
 	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
@@ -582,7 +631,12 @@ func TestHostID(t *testing.T) {
 	if id != record.HostID("model", "kernel") || len(id) != 11 {
 		t.Errorf("got %s", id)
 	}
-	for _, other := range [][]string{{"modelkernel"}, {"kernel", "model"}, {"mode", "lkernel"}, {"model", "kernel", ""}} {
+	for _, other := range [][]string{
+		{"modelkernel"},
+		{"kernel", "model"},
+		{"mode", "lkernel"},
+		{"model", "kernel", ""},
+	} {
 		if record.HostID(other...) == id {
 			t.Errorf("%q has the id of another host", other)
 		}
@@ -653,8 +707,14 @@ func TestTheStepsOfASearchAreKept(t *testing.T) {
 	s.Attack.Corrected.P99MS = ptr(3.5)
 	s.Search = &lab.Search{Steps: []lab.SearchStep{
 		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
-		{Stage: lab.Exponential, OfferedRPS: 40, MissedObjectives: []string{"a, b", "c"}, InstrumentLimit: "generator: busy",
-			Attack: &lab.AttackResult{Elapsed: time.Second, Sent: 30, Succeeded: 30, Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)}}},
+		{
+			Stage: lab.Exponential, OfferedRPS: 40, MissedObjectives: []string{"a, b", "c"},
+			InstrumentLimit: "generator: busy",
+			Attack: &lab.AttackResult{
+				Elapsed: time.Second, Sent: 30, Succeeded: 30,
+				Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)},
+			},
+		},
 		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
 	}}
 	s.Phase.RateRPS = 20

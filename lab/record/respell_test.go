@@ -81,8 +81,10 @@ func (d dialect) spell(name, cell string) string {
 
 // However a program spells a table, it reads as the lab wrote it.
 func TestEverySpellingReadsTheSame(t *testing.T) {
-	names := []string{"schema_version", "started_at", "variant", "requests", "throughput_rps", "error_ratio",
-		"latency_p50_ms", "keep_alive", "validity_reason"}
+	names := []string{
+		"schema_version", "started_at", "variant", "requests", "throughput_rps", "error_ratio",
+		"latency_p50_ms", "keep_alive", "validity_reason",
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawDialect(t)
 		var want [][]string

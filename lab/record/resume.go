@@ -61,7 +61,8 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 	}
 	if !bytes.Equal(was, is) {
 		return info, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("resuming run %s: another lab went on with it meanwhile, and found rates for its plan", info.RunID),
+			Code: lab.ExitFailed, Err: fmt.Errorf("resuming run %s: another lab went on with it meanwhile, and "+
+				"found rates for its plan", info.RunID),
 			Hint: "lab run --resume " + info.RunID + " once more goes on with the plan as it is now",
 		}
 	}
@@ -72,19 +73,26 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 func CheckResumable(info Info) error {
 	switch {
 	case info.State == Done:
-		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
-			Hint: "lab report prints its tables; lab run --like repeats its plan"}
+		return &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
+			Hint: "lab report prints its tables; lab run --like repeats its plan",
+		}
 	case info.SchemaVersion != metric.SchemaVersion:
 		return &lab.Fault{
 			Code: lab.ExitUsage,
-			Err: fmt.Errorf("run %s has rows of schema version %d, and this lab writes %d: its columns would mean two things",
+			Err: fmt.Errorf("run %s has rows of schema version %d, and this lab writes %d: its columns would mean "+
+				"two things",
 				info.RunID, info.SchemaVersion, metric.SchemaVersion),
 			Hint: "finish it with the lab that began it (see \"versions\" in run.json); " +
 				"lab run --like repeats its plan",
 		}
 	case len(info.Files) == 0:
-		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("run %s was written by a lab that did not keep account of its files", info.RunID),
-			Hint: "lab run --like repeats its plan"}
+		return &lab.Fault{
+			Code: lab.ExitUsage,
+			Err:  fmt.Errorf("run %s was written by a lab that did not keep account of its files", info.RunID),
+			Hint: "lab run --like repeats its plan",
+		}
 	}
 	return nil
 }
@@ -129,7 +137,8 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		r.histograms = &histogramLog{j: j, base: r.info.StartedAt.Truncate(time.Second)}
 	}
 	if err == nil && (r.trials == nil || r.timeline == nil || r.histograms == nil) {
-		err = fmt.Errorf("run.json does not account for all of %s, %s and %s", TrialsFile, timelineFile, histogramsFile)
+		err = fmt.Errorf("run.json does not account for all of %s, %s and %s", TrialsFile, timelineFile,
+			histogramsFile)
 	}
 	return doubts, err
 }
@@ -203,7 +212,8 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 		return diskFault(resultsDir, err)
 	}
 	if free := uint64(disk.Bavail) * uint64(disk.Bsize); free < bytes { //nolint:unconvert // their types differ between systems
-		return diskFault(resultsDir, fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
+		return diskFault(resultsDir,
+			fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
 	}
 	return nil
 }

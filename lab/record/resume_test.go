@@ -16,9 +16,13 @@ import (
 // planned is info with a plan of two blocks of one variant.
 func planned() record.Info {
 	i := info()
-	i.Plan.Scenarios = []lab.Scenario{{Name: "json", Phases: []lab.Phase{{Name: "peak", Kind: lab.Peak}, {Name: "steady", Kind: lab.Steady}}}}
+	i.Plan.Scenarios = []lab.Scenario{{
+		Name:   "json",
+		Phases: []lab.Phase{{Name: "peak", Kind: lab.Peak}, {Name: "steady", Kind: lab.Steady}},
+	}}
 	for block := 1; block <= 2; block++ {
-		i.Plan.Trials = append(i.Plan.Trials, lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Position: 1, Attempt: 1})
+		i.Plan.Trials = append(i.Plan.Trials,
+			lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: block, Position: 1, Attempt: 1})
 	}
 	i.MeasuredVariants = map[string]record.MeasuredVariant{"node/single": {Image: lab.Image{ContentSHA256: "c0"}}}
 	return i
@@ -100,7 +104,10 @@ func TestResumeFinishesAKilledRun(t *testing.T) {
 	appendTo(t, row+"\n"+row[:40], dir, "trials.csv")
 	appendTo(t, "torn", dir, "timeline.csv")
 	appendTo(t, "Tag=torn", dir, "histograms.hlog")
-	for _, name := range []string{"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part", "run.json.new-123"} {
+	for _, name := range []string{
+		"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part",
+		"run.json.new-123",
+	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +124,10 @@ func TestResumeFinishesAKilledRun(t *testing.T) {
 		t.Errorf("%d rows are left of the trial that had ended:\n%s", len(earlier.Rows), read(t, dir, "trials.csv"))
 	}
 	said := strings.Join(earlier.Doubts, "\n")
-	for _, name := range []string{"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", "json_b3.bin.part", "run.json.new-123"} {
+	for _, name := range []string{
+		"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin",
+		"json_b3.bin.part", "run.json.new-123",
+	} {
 		if !strings.Contains(said, name) {
 			t.Errorf("nothing is said of what was taken off %s:\n%s", name, said)
 		}
@@ -236,10 +246,25 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		change func(t *testing.T, dir string)
 		want   string
 	}{
-		"a figure":     {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "trials.csv"), ",closed,", ",open,") }, "trials.csv is not what the run wrote"},
-		"a row more":   {func(t *testing.T, dir string) { appendTo(t, "x\n", dir, "timeline.csv") }, "timeline.csv has 2 bytes more"},
-		"a file":       {func(t *testing.T, dir string) { remove(t, dir, "histograms.hlog") }, "histograms.hlog is gone"},
-		"the verdicts": {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "verdicts.csv"), "reason", "Reason") }, "verdicts.csv is not"},
+		"a figure": {func(t *testing.T,
+			dir string,
+		) {
+			edit(t, filepath.Join(dir, "trials.csv"), ",closed,",
+				",open,")
+		}, "trials.csv is not what the run wrote"},
+		"a row more": {
+			func(t *testing.T, dir string) { appendTo(t, "x\n", dir, "timeline.csv") },
+			"timeline.csv has 2 bytes more",
+		},
+		"a file": {
+			func(t *testing.T, dir string) { remove(t, dir, "histograms.hlog") },
+			"histograms.hlog is gone",
+		},
+		"the verdicts": {func(t *testing.T,
+			dir string,
+		) {
+			edit(t, filepath.Join(dir, "verdicts.csv"), "reason", "Reason")
+		}, "verdicts.csv is not"},
 		"a path": {func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, "run.json"), `"timeline.csv": {`, `"../timeline.csv": {`)
 		}, "outside the folder"},
@@ -251,7 +276,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		}, "row 2: its number is 7"},
 		"a row twice": {func(t *testing.T, dir string) {
 			text := strings.TrimSuffix(read(t, dir, "trials.csv"), "\n")
-			appendTo(t, strings.Replace(text[strings.LastIndex(text, "\n")+1:], runID+",4,", runID+",5,", 1)+"\n", dir, "trials.csv")
+			appendTo(t, strings.Replace(text[strings.LastIndex(text, "\n")+1:], runID+",4,", runID+",5,", 1)+"\n", dir,
+				"trials.csv")
 		}, "row 5: steady of that trial has a row already"},
 		"the run": {func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, "run.json"), `"run_id": "`+runID, `"run_id": "20261123T231501Z-cd34`)
@@ -259,8 +285,15 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"an order": {func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, "run.json"), `"position": 1`, `"position": 2`)
 		}, "its position is 1, planned is 2"},
-		"the host":  {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), "h0123456789", "h9") }, "not on h9"},
-		"the image": {func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), `"c0"`, `"c1"`) }, "its image is not the run's"},
+		"the host": {func(t *testing.T,
+			dir string,
+		) {
+			edit(t, filepath.Join(dir, "run.json"), "h0123456789", "h9")
+		}, "not on h9"},
+		"the image": {
+			func(t *testing.T, dir string) { edit(t, filepath.Join(dir, "run.json"), `"c0"`, `"c1"`) },
+			"its image is not the run's",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := complete(t)
@@ -293,7 +326,10 @@ func TestVerifyOfARunThatIsNotComplete(t *testing.T) {
 		t.Errorf("missing: %q", v.Missing)
 	}
 	// A variant that is refused has no trials to miss.
-	if err := run.Update(func(i *record.Info) { i.Refused = map[string]string{"node/single": "it breaks the contract"} }); err != nil {
+	if err := run.Update(func(i *record.Info) {
+		i.Refused = map[string]string{"node/single": "it breaks the " +
+			"contract"}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if v := verification(t, run.Dir()); v.Trials != 2 {
@@ -328,14 +364,16 @@ func TestCheckDiskSpace(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
-	if err := record.CheckDiskSpace(dir, 1<<62); err == nil || !strings.Contains(err.Error(), "left, and a run may need") {
+	if err := record.CheckDiskSpace(dir, 1<<62); err == nil || !strings.Contains(err.Error(),
+		"left, and a run may need") {
 		t.Errorf("more than any disk has: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := record.CheckDiskSpace(filepath.Join(file, "results"), 1); lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
+	if err := record.CheckDiskSpace(filepath.Join(file, "results"),
+		1); lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
 		t.Errorf("beneath a file: %v", err)
 	}
 }
@@ -344,7 +382,8 @@ func TestNoCellIsAFormula(t *testing.T) {
 	for cell, want := range map[string]string{
 		"": "", "plain": "plain", "-12.5": "-12.5", "+3": "+3", "1=1": "1=1",
 		"=HYPERLINK(\"http://192.0.2.1\")": "'=HYPERLINK(\"http://192.0.2.1\")",
-		"@SUM(A1)":                         "'@SUM(A1)", "-2+3": "'-2+3", "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0", "\t=1": "'\t=1",
+		"@SUM(A1)":                         "'@SUM(A1)", "-2+3": "'-2+3", "+cmd|' /C calc'!A0": "'+cmd|' /C " +
+			"calc'!A0", "\t=1": "'\t=1",
 	} {
 		if got := record.EscapeFormula(cell); got != want {
 			t.Errorf("%q becomes %q, want %q", cell, got, want)
@@ -356,7 +395,8 @@ func TestNoCellIsAFormula(t *testing.T) {
 	if err := run.AddTrial(s); err != nil {
 		t.Fatal(err)
 	}
-	if text := read(t, run.Dir(), "trials.csv"); strings.Contains(text, ",=1+1") || !strings.Contains(text, ",'=1+1,") {
+	if text := read(t, run.Dir(), "trials.csv"); strings.Contains(text, ",=1+1") || !strings.Contains(text,
+		",'=1+1,") {
 		t.Errorf("a formula is in the file:\n%s", text)
 	}
 }
@@ -382,7 +422,8 @@ func TestAResumedRunFollowsNoLink(t *testing.T) {
 		text := read(t, dir, "run.json")
 		if at := strings.Index(text, `"timeline.csv": {`); name == "timeline.csv" {
 			end := at + strings.Index(text[at:], "}")
-			text = text[:at] + `"timeline.csv": {"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"` + text[end:]
+			text = text[:at] +
+				`"timeline.csv": {"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"` + text[end:]
 			if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -402,13 +443,15 @@ func TestMeasuredTrials(t *testing.T) {
 	r := record.StoredRun{Info: record.Info{Refused: map[string]string{"node/broken": "it breaks the contract"}}}
 	for block := 1; block <= 4; block++ {
 		for _, variant := range []string{"node/single", "node/broken", lab.TwinOf("node/broken")} {
-			r.Info.Plan.Trials = append(r.Info.Plan.Trials, lab.Trial{Scenario: "json", Variant: variant, Cores: 1, Block: block, Attempt: 1})
+			r.Info.Plan.Trials = append(r.Info.Plan.Trials,
+				lab.Trial{Scenario: "json", Variant: variant, Cores: 1, Block: block, Attempt: 1})
 		}
 	}
 	for i, v := range []lab.Validity{lab.Disturbed, lab.Disturbed, lab.Failed} { // the first was repeated
 		r.Rows = append(r.Rows, metric.Row{
 			"scenario": metric.Text("json"), "variant": metric.Text("node/single"), "server_cpus": metric.Int(1),
-			"block": metric.Int(int64(1 + i/2)), "attempt": metric.Int(int64(1 + i%2)), "validity": metric.Text(string(v)),
+			"block": metric.Int(int64(1 + i/2)), "attempt": metric.Int(int64(1 +
+				i%2)), "validity": metric.Text(string(v)),
 		})
 	}
 	if n := r.MeasuredTrials(); n != 2+8 {

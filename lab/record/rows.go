@@ -20,7 +20,6 @@ import (
 type RowReader struct {
 	in       *delimited.Reader
 	spelling spelling
-	doubts   []string
 	schema   string // of the rows read so far; empty before the first
 }
 
@@ -80,8 +79,10 @@ func (r *RowReader) Need(columns ...string) error {
 	if len(missing) > 1 {
 		noun = "columns"
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
-		Hint: "rows cannot be told apart without it: keep the column when you save the file"}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
+		Hint: "rows cannot be told apart without it: keep the column when you save the file",
+	}
 }
 
 // Missing returns the columns that the file lacks.
@@ -170,8 +171,10 @@ func versioned(cell []byte) error {
 	if len(cell) > 0 {
 		return nil
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
-		Hint: "remove the row, or take the file as the lab wrote it"}
+	return &lab.Fault{
+		Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
+		Hint: "remove the row, or take the file as the lab wrote it",
+	}
 }
 
 // Doubts are what of the file could not be read, in words, once all of it was.

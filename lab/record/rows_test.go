@@ -43,7 +43,11 @@ func TestRowsHaveTheColumnsAskedFor(t *testing.T) {
 		"json,3,,4,\n" +
 		"json,4,torn,4,pe"
 	rows, doubts, err := collect(strings.NewReader(text), "phase", "base_origin", "nosuch", "block")
-	want := [][]string{{"peak", "debian: a 1, b 2", "", "1"}, {"steady", `said "no", twice`, "", "2"}, {"", "", "", "3"}}
+	want := [][]string{
+		{"peak", "debian: a 1, b 2", "", "1"},
+		{"steady", `said "no", twice`, "", "2"},
+		{"", "", "", "3"},
+	}
 	if err != nil || fmt.Sprint(rows) != fmt.Sprint(want) {
 		t.Errorf("rows %q, want %q; error %v", rows, want, err)
 	}
@@ -74,7 +78,8 @@ func TestRowsNameTheLineOfAFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Each(nil, func([][]byte) error { return stop }); !errors.Is(err, stop) || !strings.Contains(err.Error(), "line 2") {
+	if err := table.Each(nil, func([][]byte) error { return stop }); !errors.Is(err,
+		stop) || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -101,7 +106,10 @@ func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		table, err := record.NewRowReader(&endless{rest: "schema_version,block,base_origin\n", row: "4,12,\"a, b\"\n", left: rows})
+		table, err := record.NewRowReader(&endless{
+			rest: "schema_version,block,base_origin\n",
+			row:  "4,12,\"a, b\"\n", left: rows,
+		})
 		if err == nil {
 			err = table.Each([]string{"block", "base_origin"}, func([][]byte) error { return nil })
 		}

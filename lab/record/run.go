@@ -80,7 +80,8 @@ func (r *Run) openFiles(resultsDir string) (err error) {
 	if r.timeline, err = r.createTable(timelineFile, timelineHeader); err != nil {
 		return err
 	}
-	if r.histograms, err = createHistogramLog(filepath.Join(r.dir, histogramsFile), r.info.StartedAt); err != nil {
+	if r.histograms, err = createHistogramLog(filepath.Join(r.dir, histogramsFile),
+		r.info.StartedAt); err != nil {
 		return err
 	}
 	if err = r.checkpoint(); err != nil {

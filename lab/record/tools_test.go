@@ -81,45 +81,79 @@ func TestFilesThatCanBeReadInSeveralWaysAreRefused(t *testing.T) {
 	german := string(tool(t, "excel-german.csv"))
 	for _, tt := range []struct{ name, text, want, hint string }{
 		{"two files", own + own, "line 12: a second header", "a file of its own"},
-		{"two files of other spellings", own + "\ufeff" + strings.ReplaceAll(own, "\n", "\r\n"),
-			"line 12: a second header", "a file of its own"},
-		{"two files, the first without an end", strings.TrimSuffix(own, "\n") + own, "line 11: a second header",
-			"a file of its own"},
-		{"two files of other columns", own + strings.Replace(own, "validity_reason", "reason", 1),
-			"line 12: a second header", "a file of its own"},
+		{
+			"two files of other spellings", own + "\ufeff" + strings.ReplaceAll(own, "\n", "\r\n"),
+			"line 12: a second header", "a file of its own",
+		},
+		{
+			"two files, the first without an end", strings.TrimSuffix(own, "\n") + own, "line 11: a second header",
+			"a file of its own",
+		},
+		{
+			"two files of other columns", own + strings.Replace(own, "validity_reason", "reason", 1),
+			"line 12: a second header", "a file of its own",
+		},
 		{"UTF-16", string(tool(t, "libreoffice-utf16.csv")), "line 1: the file is text in UTF-16", "CSV UTF-8"},
-		{"UTF-16 without a mark", string(tool(t, "libreoffice-utf16.csv"))[2:],
-			"line 1: the header has bytes of zero", "CSV UTF-8"},
+		{
+			"UTF-16 without a mark", string(tool(t, "libreoffice-utf16.csv"))[2:],
+			"line 1: the header has bytes of zero", "CSV UTF-8",
+		},
 		{"a workbook", "PK\x03\x04...", "line 1: the file is a workbook", "CSV UTF-8"},
 		{"gzip", "\x1f\x8b\x08", "line 1: the file is compressed by gzip", "decompress"},
-		{"Macintosh", strings.ReplaceAll(own, "\n", "\r"), "line 1: lines end with a carriage return alone",
-			"CSV UTF-8"},
-		{"points that separate nothing", string(tool(t, "libreoffice-german.csv")),
-			"line 2: column throughput_rps: 47512791 has no decimals, where 3.000000 of line 2", "decimal points"},
-		{"digits lost", strings.Replace(string(tool(t, "excel.csv")), ",47512.791,", ",4.75E+04,", 1),
-			"line 2: column throughput_rps: 4.75E+04 has lost digits", "all its decimals"},
-		{"thousands", strings.Replace(own, ",142538,", `,"142,538",`, 1),
-			"line 2: column requests: the comma in 142,538 may separate thousands or decimals", "semicolons"},
-		{"thousands and decimals", strings.Replace(own, ",47512.791,", `,"47,512.791",`, 1),
-			"line 2: column throughput_rps: 47,512.791 has separators of thousands", "semicolons"},
-		{"two marks", strings.Replace(german, ";142538;", ";142.538;", 1),
-			`line 2: column requests: "142.538" is not an integer`, "separates thousands"},
-		{"two marks of decimals", strings.Replace(german, ";47512,791;", ";47512.791;", 1),
+		{
+			"Macintosh", strings.ReplaceAll(own, "\n", "\r"), "line 1: lines end with a carriage return alone",
+			"CSV UTF-8",
+		},
+		{
+			"points that separate nothing", string(tool(t, "libreoffice-german.csv")),
+			"line 2: column throughput_rps: 47512791 has no decimals, where 3.000000 of line 2", "decimal points",
+		},
+		{
+			"digits lost", strings.Replace(string(tool(t, "excel.csv")), ",47512.791,", ",4.75E+04,", 1),
+			"line 2: column throughput_rps: 4.75E+04 has lost digits", "all its decimals",
+		},
+		{
+			"thousands", strings.Replace(own, ",142538,", `,"142,538",`, 1),
+			"line 2: column requests: the comma in 142,538 may separate thousands or decimals", "semicolons",
+		},
+		{
+			"thousands and decimals", strings.Replace(own, ",47512.791,", `,"47,512.791",`, 1),
+			"line 2: column throughput_rps: 47,512.791 has separators of thousands", "semicolons",
+		},
+		{
+			"two marks", strings.Replace(german, ";142538;", ";142.538;", 1),
+			`line 2: column requests: "142.538" is not an integer`, "separates thousands",
+		},
+		{
+			"two marks of decimals", strings.Replace(german, ";47512,791;", ";47512.791;", 1),
 			"line 2: column latency_raw_p50_ms: 1,364107 has another decimal mark than 47512.791 in line 2",
-			"semicolons"},
-		{"spaces", strings.Replace(german, ";142538;", ";142\u00a0538;", 1),
-			`line 2: column requests: "142\u00a0538" is not a number`, ""},
-		{"no telling", "schema_version;throughput_rps\n4;230,507\n4;5\n",
-			"line 2: the mark in 230,507 may separate thousands or decimals", "with all decimals"},
-		{"words", strings.Replace(own, ",true,", ",WAHR,", 1),
-			`line 2: column keep_alive: "WAHR" is neither true nor false`, "one of these words"},
-		{"a day of two months", strings.Replace(own, "2026-11-25T10:02:10.000Z", "11/10/2026 10:02", 1),
-			`line 2: column started_at: "11/10/2026 10:02" may be read as several moments`, "2006-01-02T15"},
+			"semicolons",
+		},
+		{
+			"spaces", strings.Replace(german, ";142538;", ";142\u00a0538;", 1),
+			`line 2: column requests: "142\u00a0538" is not a number`, "",
+		},
+		{
+			"no telling", "schema_version;throughput_rps\n4;230,507\n4;5\n",
+			"line 2: the mark in 230,507 may separate thousands or decimals", "with all decimals",
+		},
+		{
+			"words", strings.Replace(own, ",true,", ",WAHR,", 1),
+			`line 2: column keep_alive: "WAHR" is neither true nor false`, "one of these words",
+		},
+		{
+			"a day of two months", strings.Replace(own, "2026-11-25T10:02:10.000Z", "11/10/2026 10:02", 1),
+			`line 2: column started_at: "11/10/2026 10:02" may be read as several moments`, "2006-01-02T15",
+		},
 		{"a row cut off", own[:len(own)-700] + "\n", "line 10: wrong number of fields", ""},
-		{"a delimiter that nobody knows", strings.ReplaceAll(own, ",", " "),
-			"line 1: no column schema_version: is it a trials.csv of this lab?", ""},
-		{"no header", own[strings.Index(own, "\n")+1:],
-			"line 1: no column schema_version: is it a trials.csv of this lab?", `its first column is "4"`},
+		{
+			"a delimiter that nobody knows", strings.ReplaceAll(own, ",", " "),
+			"line 1: no column schema_version: is it a trials.csv of this lab?", "",
+		},
+		{
+			"no header", own[strings.Index(own, "\n")+1:],
+			"line 1: no column schema_version: is it a trials.csv of this lab?", `its first column is "4"`,
+		},
 	} {
 		_, _, err := collect(strings.NewReader(tt.text))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.hint) {

@@ -58,8 +58,10 @@ func verdictRow(claim string, v lab.Verdict) []string {
 		n = strconv.Itoa(v.Blocks)
 	}
 	return []string{
-		claim, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric, v.Numerator.String(), v.Denominator.String(), n,
-		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6), formatDecimals(&v.Margin, 4),
+		claim, v.Metric + " " +
+			string(v.Direction), v.Scenario, v.Metric, v.Numerator.String(), v.Denominator.String(), n,
+		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6), formatDecimals(&v.Margin,
+			4),
 		formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9), string(v.Finding), v.Reason,
 	}
 }

@@ -45,7 +45,10 @@ func Verify(dir string) (v Verification, err error) {
 	if err != nil {
 		return v, err
 	}
-	v = Verification{RunID: info.RunID, Dir: dir, State: info.State, Planned: len(info.Plan.Trials), Files: len(info.Files)}
+	v = Verification{
+		RunID: info.RunID, Dir: dir, State: info.State, Planned: len(info.Plan.Trials),
+		Files: len(info.Files),
+	}
 	if err := v.checkFiles(info); err != nil {
 		return v, err
 	}
@@ -157,7 +160,9 @@ func (v *Verification) checkRows(r *StoredRun) {
 }
 
 // checkRow says what is wrong with one row.
-func (v *Verification) checkRow(i int, row metric.Row, info Info, planned map[lab.TrialID]lab.Trial, seen map[string]bool) (problems []string) {
+func (v *Verification) checkRow(i int, row metric.Row, info Info, planned map[lab.TrialID]lab.Trial,
+	seen map[string]bool,
+) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	if n, ok := row.Int("row"); !ok || n != int64(i+1) {
 		wrong("its number is %d", n)
@@ -173,7 +178,8 @@ func (v *Verification) checkRow(i int, row metric.Row, info Info, planned map[la
 	first.Attempt = 1
 	t, known := planned[first]
 	if !known {
-		wrong("the plan has no trial of %s on %s with %d CPUs in block %d", id.Scenario, id.Variant, id.Cores, id.Block)
+		wrong("the plan has no trial of %s on %s with %d CPUs in block %d", id.Scenario, id.Variant, id.Cores,
+			id.Block)
 		return problems
 	}
 	if p, _ := row.Int("position"); p != int64(t.Position) {
@@ -184,7 +190,8 @@ func (v *Verification) checkRow(i int, row metric.Row, info Info, planned map[la
 		wrong("%s of that trial has a row already", row.Text("phase"))
 	}
 	seen[phase] = true
-	if built := row.Text("content_sha256"); built != "" && built != info.MeasuredVariants[id.Variant].Image.ContentSHA256 {
+	if built := row.Text("content_sha256"); built != "" &&
+		built != info.MeasuredVariants[id.Variant].Image.ContentSHA256 {
 		wrong("its image is not the run's of %s", id.Variant)
 	}
 	return problems

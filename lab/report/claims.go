@@ -55,7 +55,8 @@ func (r Report) claims() []reportPart {
 			missing.add(c.Reason, c.Claim.ID)
 			continue
 		}
-		evaluated.entries = append(evaluated.entries, entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
+		evaluated.entries = append(evaluated.entries,
+			entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
 		evaluated.entries = append(evaluated.entries, hypothesisEntries(c)...)
 	}
 	for _, g := range missing.all {
@@ -89,7 +90,10 @@ func (r Report) claimsHeading() string {
 // hypothesisEntries is what there is to say of a claim's hypotheses. Where they differ each
 // says on which side it is.
 func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
-	sides := map[lab.Finding]string{lab.Supported: "supports: ", lab.Refuted: "refutes: ", lab.Inconclusive: "undecided: "}
+	sides := map[lab.Finding]string{
+		lab.Supported: "supports: ", lab.Refuted: "refutes: ",
+		lab.Inconclusive: "undecided: ",
+	}
 	missing := groupedNames{}
 	for _, f := range []lab.Finding{lab.Supported, lab.Refuted, lab.Inconclusive} {
 		for _, v := range c.HypothesisVerdicts {

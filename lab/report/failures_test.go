@@ -21,8 +21,10 @@ func failing() (lab.Plan, []metric.Row) {
 			share = 0.032
 		}
 		rows = append(rows,
-			with(peak(n, b, lab.Valid, 60000+500*float64(b)), "error_ratio", metric.Number(0)), with(steady(n, b, lab.Valid, 0.2+0.01*float64(b)), "error_ratio", metric.Number(share)),
-			with(peak(p, b, lab.Valid, 40000+300*float64(b)), "error_ratio", metric.Number(0)), with(steady(p, b, lab.Valid, 0.4+0.01*float64(b)), "error_ratio", metric.Number(0)))
+			with(peak(n, b, lab.Valid, 60000+500*float64(b)), "error_ratio", metric.Number(0)), with(steady(n, b,
+				lab.Valid, 0.2+0.01*float64(b)), "error_ratio", metric.Number(share)),
+			with(peak(p, b, lab.Valid, 40000+300*float64(b)), "error_ratio",
+				metric.Number(0)), with(steady(p, b, lab.Valid, 0.4+0.01*float64(b)), "error_ratio", metric.Number(0)))
 	}
 	for _, r := range rows {
 		with(r, "server_cpus", metric.Int(1))
@@ -57,7 +59,8 @@ func TestFailuresAreShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), `"failed_ratio":0.032`) || !strings.Contains(string(text), `"failed_ratio":0}`) && !strings.Contains(string(text), `"failed_ratio":0,`) {
+	if !strings.Contains(string(text), `"failed_ratio":0.032`) || !strings.Contains(string(text),
+		`"failed_ratio":0}`) && !strings.Contains(string(text), `"failed_ratio":0,`) {
 		t.Errorf("JSON has no failures: %s", text)
 	}
 }
@@ -81,14 +84,17 @@ func TestNoFailuresNoColumn(t *testing.T) {
 // What failed in trials that do not count is not of the figures.
 func TestFailuresAreOfTrialsThatCount(t *testing.T) {
 	l := lineOf(t, []metric.Row{
-		with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(0.9)), with(peak("a", 2, lab.Disturbed, 1), "error_ratio", metric.Number(0.8)),
-		with(again(peak("a", 2, lab.Valid, 1)), "error_ratio", metric.Number(0.1)), with(peak("a", 3, lab.Censored, 1), "error_ratio", metric.Number(0.2)),
+		with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(0.9)), with(peak("a", 2, lab.Disturbed, 1),
+			"error_ratio", metric.Number(0.8)),
+		with(again(peak("a", 2, lab.Valid, 1)), "error_ratio",
+			metric.Number(0.1)), with(peak("a", 3, lab.Censored, 1), "error_ratio", metric.Number(0.2)),
 		with(steady("a", 3, lab.Valid, 1), "error_ratio", metric.Number(0.3)),
 	}, "a")
 	if l.Failed == nil || *l.Failed != 0.3 {
 		t.Errorf("failed %v, want the worst of a load of a trial that counts", l.Failed)
 	}
-	if l := lineOf(t, []metric.Row{with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(1))}, "a"); l.Failed != nil {
+	if l := lineOf(t, []metric.Row{with(peak("a", 1, lab.Failed, 1), "error_ratio", metric.Number(1))},
+		"a"); l.Failed != nil {
 		t.Errorf("failed %v of no trial", *l.Failed)
 	}
 }

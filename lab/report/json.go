@@ -10,12 +10,13 @@ import (
 // Data is the report for a script to read. Numbers that there are none of are
 // null; ratios are numerator over denominator.
 type Data struct {
-	RunID       string          `json:"run_id"`
-	HostID      string          `json:"host_id"`
-	Blocks      int             `json:"blocks"`
-	Trials      int             `json:"trials"`
-	Valid       int             `json:"valid_trials"`
-	Measured    int             `json:"measured_trials"` // of the planned ones, each once however often it was tried
+	RunID  string `json:"run_id"`
+	HostID string `json:"host_id"`
+	Blocks int    `json:"blocks"`
+	Trials int    `json:"trials"`
+	Valid  int    `json:"valid_trials"`
+	// of the planned ones, each once however often it was tried
+	Measured    int             `json:"measured_trials"`
 	Planned     int             `json:"planned_trials"`
 	Controls    []ControlData   `json:"controls"`
 	Claims      []ClaimData     `json:"claims"`
@@ -100,11 +101,13 @@ func (r Report) Data() Data {
 	s := r.Figures
 	d := Data{
 		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid, Measured: r.Verdicts.Measured, Planned: r.Verdicts.Planned,
-		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{}, r.Curves...), Figures: []SectionData{},
+		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{},
+			r.Curves...), Figures: []SectionData{},
 		InvalidRows: append([]string{}, s.InvalidRows...), Doubts: append([]string{}, r.doubts()...),
 	}
 	for _, c := range r.Verdicts.Controls {
-		d.Controls = append(d.Controls, ControlData{c.Name, c.Passed, c.ExpectedRatio, c.Reason, verdictData(c.Verdict)})
+		d.Controls = append(d.Controls,
+			ControlData{c.Name, c.Passed, c.ExpectedRatio, c.Reason, verdictData(c.Verdict)})
 	}
 	for _, c := range r.Verdicts.Claims {
 		claim := ClaimData{c.Claim.ID, c.Claim.Statement, c.Finding, c.Reason, []VerdictData{}}
@@ -120,7 +123,10 @@ func (r Report) Data() Data {
 }
 
 func verdictData(v lab.Verdict) VerdictData {
-	d := VerdictData{v.Hypothesis, v.Blocks, v.Ratio, v.Low, v.High, v.PHolm, v.PEquivalence, v.PSignFlip, v.Finding, v.Reason, v.BlocksNeeded, ""}
+	d := VerdictData{
+		v.Hypothesis, v.Blocks, v.Ratio, v.Low, v.High, v.PHolm, v.PEquivalence, v.PSignFlip,
+		v.Finding, v.Reason, v.BlocksNeeded, "",
+	}
 	if v.Finding != lab.NotEvaluated {
 		d.Sentence = sentence(v)
 	}
@@ -128,7 +134,10 @@ func verdictData(v lab.Verdict) VerdictData {
 }
 
 func (s Section) data() SectionData {
-	d := SectionData{s.Scenario, s.CPUs, s.ClosedPhase, s.Connections, s.OpenPhase, s.RatesRPS, s.DeadlineMS, []LineData{}}
+	d := SectionData{
+		s.Scenario, s.CPUs, s.ClosedPhase, s.Connections, s.OpenPhase, s.RatesRPS, s.DeadlineMS,
+		[]LineData{},
+	}
 	for _, l := range s.Lines {
 		line := LineData{
 			Variant: l.Variant, Valid: l.Valid, Trials: l.Trials,

@@ -24,7 +24,10 @@ type Report struct {
 // New is the report of a run's plan and rows, in their order, where so many of the
 // plan's trials have been measured.
 func New(p lab.Plan, rows []metric.Row, measured int) Report {
-	r := Report{Verdicts: verdict.Judge(p, rows, measured), Curves: serverCurves(scaling.Curves(rows)), Figures: Summarise(rows)}
+	r := Report{
+		Verdicts: verdict.Judge(p, rows, measured), Curves: serverCurves(scaling.Curves(rows)),
+		Figures: Summarise(rows),
+	}
 	switch {
 	case len(p.Hypotheses)+len(p.UntestedHypotheses) == 0:
 		r.untestedReason = "the plan of this run has no hypotheses."

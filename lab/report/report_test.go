@@ -20,7 +20,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // row is a row of the scenario json: peak over 64 connections, or steady at
 // 2500 requests a second.
-func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figures map[string]float64) metric.Row {
+func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity,
+	figures map[string]float64,
+) metric.Row {
 	r := metric.Row{
 		"run_id":   metric.Text("20261123T231501Z-ab12"),
 		"host_id":  metric.Text("h0123456789"),
@@ -45,13 +47,16 @@ func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity, figur
 
 func peak(variant string, block int64, v lab.Validity, rps float64) metric.Row {
 	return row(variant, block, lab.Peak, v, map[string]float64{
-		"throughput_rps": rps, "cpu_us_per_request": 1e6 / rps, "memory_peak_mib": 60 + rps/1e4, "cold_start_ms": 300 + float64(block)})
+		"throughput_rps": rps, "cpu_us_per_request": 1e6 / rps, "memory_peak_mib": 60 +
+			rps/1e4, "cold_start_ms": 300 + float64(block),
+	})
 }
 
 func steady(variant string, block int64, v lab.Validity, p50 float64) metric.Row {
 	return row(variant, block, lab.Steady, v, map[string]float64{
 		"throughput_rps": 2500, "latency_p50_ms": p50, "latency_p99_ms": 10 * p50, "cpu_us_per_request": 20 * p50,
-		"memory_peak_mib": 70, "cold_start_ms": 300 + float64(block)})
+		"memory_peak_mib": 70, "cold_start_ms": 300 + float64(block),
+	})
 }
 
 func because(r metric.Row, reason string) metric.Row {
@@ -80,13 +85,18 @@ func smoke() []metric.Row {
 	return slices.Concat(
 		of("plaintext",
 			peak(p, 1, lab.Valid, 47251.26), steady(p, 1, lab.Valid, 0.3114),
-			because(peak(n, 1, lab.Censored, 82999.9), "generator: at 97.2 % of its ceiling of 85 391 req/s"), steady(n, 1, lab.Valid, 0.2107)),
+			because(peak(n, 1, lab.Censored, 82999.9),
+				"generator: at 97.2 % of its ceiling of 85 391 req/s"), steady(n, 1, lab.Valid, 0.2107)),
 		of("json",
-			peak(p, 1, lab.Valid, 44021.5), because(steady(p, 1, lab.Disturbed, 0.4), "foreign CPU 12.5 % of the CPUs used, more than 5 %"),
+			peak(p, 1, lab.Valid, 44021.5), because(steady(p, 1, lab.Disturbed, 0.4),
+				"foreign CPU 12.5 % of the CPUs used, more than 5 %"),
 			peak(n, 1, lab.Valid, 65012.4), steady(n, 1, lab.Valid, 0.2251)),
 		of("echo",
-			because(row(p, 1, "", lab.Failed, nil), "exited with 1 before it was ready | Traceback (most recent call last): | ModuleNotFoundError: No module named 'uvloop' | "+strings.Repeat("and so on ", 40)),
-			peak(n, 1, lab.Valid, 31000), because(steady(n, 1, lab.Failed, 0.3), "1.2 % of requests failed: body differs from the contract's")),
+			because(row(p, 1, "", lab.Failed, nil),
+				"exited with 1 before it was ready | Traceback (most recent call last): | ModuleNotFoundError: No "+
+					"module named 'uvloop' | "+strings.Repeat("and so on ", 40)),
+			peak(n, 1, lab.Valid, 31000), because(steady(n, 1, lab.Failed, 0.3),
+				"1.2 % of requests failed: body differs from the contract's")),
 	)
 }
 
@@ -94,10 +104,15 @@ func smoke() []metric.Row {
 func blockCount() []metric.Row {
 	var rows []metric.Row
 	for b := int64(1); b <= 6; b++ {
-		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)), steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
-		single := []metric.Row{peak("node/single", b, lab.Valid, 60000+500*float64(b)), steady("node/single", b, lab.Valid, 0.2+0.01*float64(b))}
+		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)),
+			steady("node/cluster", b, lab.Valid, 0.15+0.01*float64(b)))
+		single := []metric.Row{
+			peak("node/single", b, lab.Valid, 60000+500*float64(b)),
+			steady("node/single", b, lab.Valid, 0.2+0.01*float64(b)),
+		}
 		if b == 2 {
-			rows = append(rows, because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
+			rows = append(rows,
+				because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
 				steady("node/single", b, lab.Valid, 0.2))
 			again(single[0])
 			again(single[1])
@@ -118,11 +133,13 @@ func crowded() []metric.Row {
 				named(with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)), "peak-256"),
 				steady(v, b, lab.Valid, 1234.5),
 				named(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Number(12500.5)), "steady-12500.5"),
-				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps", metric.Number(50000)), "steady-50000"))
+				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps",
+					metric.Number(50000)), "steady-50000"))
 		}
 	}
 	for b := range int64(15) {
-		rows = append(rows, because(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)), fmt.Sprintf("steal 0.%d", b)))
+		rows = append(rows, because(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)),
+			fmt.Sprintf("steal 0.%d", b)))
 	}
 	return rows
 }
@@ -131,7 +148,10 @@ func crowded() []metric.Row {
 func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.New(p, rows, len(p.Trials)) }
 
 func TestGolden(t *testing.T) {
-	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blockCount(), "crowded": crowded(), "nothing": nil} {
+	for name, rows := range map[string][]metric.Row{
+		"smoke": smoke(), "blocks": blockCount(),
+		"crowded": crowded(), "nothing": nil,
+	} {
 		r := reportOf(lab.Plan{}, rows)
 		golden(t, name+".txt", r.Text())
 		golden(t, name+".md", r.Markdown())
@@ -173,10 +193,14 @@ func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
 }
 
 func TestTextIsAtMost100Wide(t *testing.T) {
-	for name, rows := range map[string][]metric.Row{"smoke": smoke(), "blocks": blockCount(), "crowded": crowded()} {
+	for name, rows := range map[string][]metric.Row{
+		"smoke": smoke(), "blocks": blockCount(),
+		"crowded": crowded(),
+	} {
 		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line, '\x1b') {
+			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line,
+				'\x1b') {
 				t.Errorf("%s: %d characters: %q", name, n, line)
 			}
 		}
@@ -205,7 +229,8 @@ func TestFiguresComeFromValidRows(t *testing.T) {
 	if l.Valid != 2 || l.Trials != 3 {
 		t.Errorf("%d of %d trials valid, want 2 of 3", l.Valid, l.Trials)
 	}
-	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Highest != 400 || l.Served.N != 2 || l.Served.Bound {
+	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Highest != 400 || l.Served.N != 2 ||
+		l.Served.Bound {
 		t.Errorf("peak %+v", l.Served)
 	}
 	if l.P50MS.Median != 1 || l.P99MS.Median != 10 || l.CPUUS.Median != 20 {
@@ -264,13 +289,24 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 	}{
 		{"one trial", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
 		{"a bound counts", []metric.Row{peak("a", 1, lab.Censored, 1), steady("a", 1, lab.Valid, 1)}, 1, 1},
-		{"failed in its second phase", []metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)}, 0, 1},
+		{
+			"failed in its second phase",
+			[]metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)},
+			0,
+			1,
+		},
 		{"ended in its first phase, repeated", []metric.Row{
-			peak("a", 1, lab.Disturbed, 1), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
+			peak("a", 1, lab.Disturbed,
+				1), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1)),
+		}, 1, 2},
 		{"failed before its first phase, repeated", []metric.Row{
-			row("a", 1, "", lab.Failed, nil), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1))}, 1, 2},
+			row("a", 1, "", lab.Failed,
+				nil), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1)),
+		}, 1, 2},
 		{"two blocks, mixed", []metric.Row{
-			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1, lab.Valid, 1)}, 2, 2},
+			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1,
+				lab.Valid, 1),
+		}, 2, 2},
 	}
 	for _, tt := range tests {
 		if l := lineOf(t, tt.rows, "a"); l.Valid != tt.valid || l.Trials != tt.trials {
@@ -283,9 +319,11 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 func TestARepeatedTrialIsOneFigure(t *testing.T) {
 	l := lineOf(t, []metric.Row{
 		peak("n/s", 1, lab.Censored, 900), steady("n/s", 1, lab.Disturbed, 5),
-		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Number(200))), again(steady("n/s", 1, lab.Valid, 1)),
+		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Number(200))), again(steady("n/s", 1,
+			lab.Valid, 1)),
 		peak("n/s", 2, lab.Valid, 300), steady("n/s", 2, lab.Disturbed, 5),
-		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Number(80))),
+		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib",
+			metric.Number(80))),
 	}, "n/s")
 	if l.Served.N != 2 || l.Served.Median != 200 || l.Served.Bound {
 		t.Errorf("served %+v: want 100 of the second attempt and 300 of the first", l.Served)
@@ -293,7 +331,8 @@ func TestARepeatedTrialIsOneFigure(t *testing.T) {
 	if l.P50MS.N != 2 || l.P50MS.Median != 2 || l.CPUUS.N != 2 {
 		t.Errorf("p50 %+v, CPU %+v", l.P50MS, l.CPUUS)
 	}
-	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Highest != 80 || l.ColdStartMS.N != 2 || l.ColdStartMS.Highest != 302 {
+	if l.MemoryMiB.N != 2 || l.MemoryMiB.Lowest != 70 || l.MemoryMiB.Highest != 80 || l.ColdStartMS.N != 2 ||
+		l.ColdStartMS.Highest != 302 {
 		t.Errorf("memory %+v, cold start %+v", l.MemoryMiB, l.ColdStartMS)
 	}
 	if l.Valid != 1 || l.Trials != 4 {
@@ -348,11 +387,15 @@ func TestFigureString(t *testing.T) {
 // time; each variant may have a rate of its own.
 func TestLaddersAndGoodput(t *testing.T) {
 	ladder := func(v string, clients int64, p50 float64) metric.Row {
-		r := row(v, 1, "ladder", lab.Valid, map[string]float64{"throughput_rps": float64(clients) / 2, "latency_raw_p50_ms": p50, "latency_raw_p99_ms": 2 * p50})
+		r := row(v, 1, "ladder", lab.Valid, map[string]float64{
+			"throughput_rps":     float64(clients) / 2,
+			"latency_raw_p50_ms": p50, "latency_raw_p99_ms": 2 * p50,
+		})
 		return with(named(r, fmt.Sprintf("ladder-%d", clients)), "connections", metric.Int(clients))
 	}
 	overload := func(v string, rate, goodput float64) metric.Row {
-		r := row(v, 1, lab.Steady, lab.Valid, map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
+		r := row(v, 1, lab.Steady, lab.Valid,
+			map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
 		return with(named(r, "steady-120%"), "offered_rps", metric.Number(rate))
 	}
 	r := reportOf(lab.Plan{}, slices.Concat(
@@ -366,7 +409,8 @@ func TestLaddersAndGoodput(t *testing.T) {
 	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
 		t.Errorf("a thousand clients: %+v", l)
 	}
-	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 || math.Abs(l.RatioToFirst-30000.0/45000) > 1e-9 {
+	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 ||
+		math.Abs(l.RatioToFirst-30000.0/45000) > 1e-9 {
 		t.Errorf("an overload: %+v", l)
 	}
 	for _, title := range []string{

@@ -12,7 +12,8 @@ import (
 // scalingParts is what more CPUs brought to whom, beside what they bring to work
 // without a runtime.
 func (r Report) scalingParts() []reportPart {
-	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; intervals of 95 %, each on its own"}
+	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; intervals of 95 %, each on " +
+		"its own"}
 	for _, c := range r.Curves {
 		p.entries = append(p.entries, entry{text: curveText(c)})
 		p.entries = append(p.entries, entry{nested: true, text: lawText(c)})
@@ -53,7 +54,8 @@ func lawText(c scaling.Curve) string {
 	if c.Fit == nil {
 		return c.NoFitReason
 	}
-	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimateText(c.Fit.Sigma, ""), estimateText(c.Fit.Kappa, ""))
+	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimateText(c.Fit.Sigma, ""),
+		estimateText(c.Fit.Kappa, ""))
 	text += peakCPUsText(c.Fit.Peak)
 	return strings.Join(append([]string{text, c.CoresNote()}, c.Fit.Doubts...), "; ")
 }

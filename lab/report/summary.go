@@ -40,10 +40,11 @@ type Section struct {
 
 // Line is one variant in a section. Figures come from rows that count.
 type Line struct {
-	Variant      string
-	Valid        int // trials of which every phase here is valid or a bound
-	Trials       int
-	Served       Figure  // requests per second, or goodput where the section has no closed loop; a bound where a row is censored
+	Variant string
+	Valid   int // trials of which every phase here is valid or a bound
+	Trials  int
+	// requests per second, or goodput where the section has no closed loop; a bound where a row is censored
+	Served       Figure
 	RatioToFirst float64 // median over blocks of Served / the first line's; NaN where either is a bound
 	P50MS, P99MS Figure  // corrected, of the open loop; without one, raw, of a ladder
 	CPUUS        Figure  // of the open loop, of the closed one without it
@@ -101,7 +102,8 @@ func doubts(rows []metric.Row) []string {
 	if most <= maxSteal {
 		return nil
 	}
-	return []string{fmt.Sprintf("the hypervisor took up to %.0f%% of the CPUs (steal_ratio): latencies are in part its own, "+
+	return []string{fmt.Sprintf("the hypervisor took up to %.0f%% of the CPUs (steal_ratio): latencies are in "+
+		"part its own, "+
 		"and another machine will give others", 100*most)}
 }
 
@@ -131,7 +133,8 @@ func sections(scenario string, rows []metric.Row) (out []Section) {
 	if scenario == lab.ReferenceScenario || scenario == lab.BurnScenario {
 		return nil
 	}
-	rows = filterRows(rows, func(r metric.Row) bool { return lab.OriginalOf(r.Text("variant")) == r.Text("variant") })
+	rows = filterRows(rows,
+		func(r metric.Row) bool { return lab.OriginalOf(r.Text("variant")) == r.Text("variant") })
 	if len(rows) == 0 {
 		return nil
 	}
@@ -141,7 +144,12 @@ func sections(scenario string, rows []metric.Row) (out []Section) {
 	}
 	for _, n := range counts {
 		out = append(out, splitByLoad(Section{Scenario: scenario, CPUs: n},
-			filterRows(rows, func(r metric.Row) bool { own, ok := r.Int("server_cpus"); return own == n || !ok && n == counts[0] }))...)
+			filterRows(rows,
+				func(r metric.Row) bool {
+					own, ok := r.Int("server_cpus")
+					return own == n || !ok &&
+						n == counts[0]
+				}))...)
 	}
 	return out
 }
@@ -184,7 +192,8 @@ func splitByLoad(like Section, rows []metric.Row) []Section {
 	parts := make([][]metric.Row, len(out))
 	for _, r := range rows {
 		phase := r.Text("phase")
-		i := max(0, slices.IndexFunc(out, func(s Section) bool { return phase != "" && (s.ClosedPhase == phase || s.OpenPhase == phase) }))
+		i := max(0, slices.IndexFunc(out,
+			func(s Section) bool { return phase != "" && (s.ClosedPhase == phase || s.OpenPhase == phase) }))
 		parts[i] = append(parts[i], r)
 		out[i].addLoad(r)
 	}
@@ -239,10 +248,12 @@ func line(variant string, rows []metric.Row) Line {
 	l := Line{Variant: variant}
 	l.Valid, l.Trials = countTrials(rows)
 	l.Failed = worstFailed(rows)
-	closed, open := filterRows(rows, isClosed), filterRows(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
+	closed, open := filterRows(rows, isClosed), filterRows(rows,
+		func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	head, name := headline(rows)
 	l.Served = newFigure(values(head, name, metric.Row.IsUsable))
-	l.Served.Bound = slices.ContainsFunc(metric.UsableRows(head), func(r metric.Row) bool { return validity(r) == lab.Censored })
+	l.Served.Bound = slices.ContainsFunc(metric.UsableRows(head),
+		func(r metric.Row) bool { return validity(r) == lab.Censored })
 	l.P50MS = newFigure(values(open, "latency_p50_ms", isValid))
 	l.P99MS = newFigure(values(open, "latency_p99_ms", isValid))
 	if len(open) == 0 {
@@ -252,7 +263,8 @@ func line(variant string, rows []metric.Row) Line {
 		open = closed
 	}
 	l.CPUUS = newFigure(values(open, "cpu_us_per_request", isValid))
-	l.MemoryMiB = newFigure(onePerTrial(rows, "memory_peak_mib", func(had, x float64) float64 { return max(had, x) }))
+	l.MemoryMiB = newFigure(onePerTrial(rows, "memory_peak_mib",
+		func(had, x float64) float64 { return max(had, x) }))
 	l.ColdStartMS = newFigure(onePerTrial(rows, "cold_start_ms", func(_, x float64) float64 { return x }))
 	return l
 }
@@ -362,12 +374,15 @@ func invalidRows(rows []metric.Row) []string {
 			bad = append(bad, r)
 		}
 	}
-	slices.SortStableFunc(bad, func(a, b metric.Row) int { return cmp.Compare(rank[validity(a)], rank[validity(b)]) })
+	slices.SortStableFunc(bad,
+		func(a, b metric.Row) int { return cmp.Compare(rank[validity(a)], rank[validity(b)]) })
 	out := make([]string, len(bad))
 	for i, r := range bad {
 		block, _ := r.Int("block")
-		where := strings.TrimSpace(fmt.Sprintf("%s %s block %d %s", r.Text("scenario"), r.Text("variant"), block, r.Text("phase")))
-		out[i] = fmt.Sprintf("%s: %s: %s", where, validity(r), cmp.Or(r.Text("validity_reason"), "no reason recorded"))
+		where := strings.TrimSpace(fmt.Sprintf("%s %s block %d %s", r.Text("scenario"), r.Text("variant"), block,
+			r.Text("phase")))
+		out[i] = fmt.Sprintf("%s: %s: %s", where, validity(r),
+			cmp.Or(r.Text("validity_reason"), "no reason recorded"))
 	}
 	return out
 }

@@ -90,16 +90,19 @@ func (s Section) title() string {
 	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)) && s.Connections == 1:
 		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.ladderName())
 	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)):
-		loads = append(loads, fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
+		loads = append(loads,
+			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.ClosedPhase, s.Connections))
 	}
 	switch {
 	case lab.PhaseKindOf(s.OpenPhase) == lab.Capacity:
-		loads = append(loads, fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.OpenPhase))
+		loads = append(loads,
+			fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.OpenPhase))
 	case len(s.RatesRPS) == 0:
 	case s.DeadlineMS > 0 && s.ClosedPhase == "":
-		loads = append(loads, fmt.Sprintf("goodput within %s ms, at %s", strconv.FormatFloat(s.DeadlineMS, 'f', -1, 64), s.rates()))
+		loads = append(loads,
+			fmt.Sprintf("goodput within %s ms, at %s", strconv.FormatFloat(s.DeadlineMS, 'f', -1, 64), s.rates()))
 	default:
 		loads = append(loads, "p50 and p99 at "+s.rates())
 	}
@@ -138,16 +141,21 @@ func (s Section) rates() string {
 // legend says what the figures are, and what they are not.
 func (s Summary) legend() []string {
 	out := []string{
-		"valid trials: every phase is valid, or a bound; a repetition counts as one more trial; figures are those of valid phases, of a repeated trial the last. \"-\": there is none.",
-		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of the trials [lowest–highest]; \">= X\" is a bound: " +
+		"valid trials: every phase is valid, or a bound; a repetition counts as one more trial; figures are " +
+			"those of valid phases, of a repeated trial the last. \"-\": there is none.",
+		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of " +
+			"the trials [lowest–highest]; \">= X\" is a bound: " +
 			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
-		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that rate " +
+		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that " +
+			"rate " +
 			"(in the closed loop where there is none). memory: the highest since the start.",
 	}
 	out = append(out, s.failuresLegend()...)
 	switch {
 	case s.Blocks == 1:
-		out = append(out, fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d blocks.", lab.MinBlocks))
+		out = append(out,
+			fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d "+
+				"blocks.", lab.MinBlocks))
 	case s.Blocks < lab.MinBlocks:
 		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, lab.MinBlocks))
 	}
@@ -287,4 +295,5 @@ func (s Summary) markdownTable(b *strings.Builder) {
 }
 
 // escapeMarkdown keeps text from being read as Markdown.
-var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "`", "\\`").Replace
+var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`,
+	"`", "\\`").Replace

@@ -17,7 +17,8 @@ type Fit struct {
 	Lambda Estimate `json:"lambda_rps"` // of one core
 	Sigma  Estimate `json:"sigma"`      // contention: what is done one at a time
 	Kappa  Estimate `json:"kappa"`      // coherency: what each core does for each other one
-	Peak   Estimate `json:"peak_cores"` // beyond which more cores bring less: 1 where more never gain; nil where there is no such number
+	// beyond which more cores bring less: 1 where more never gain; nil where there is no such number
+	Peak   Estimate `json:"peak_cores"`
 	Doubts []string `json:"doubts,omitempty"`
 }
 
@@ -36,7 +37,8 @@ func fitCurve(of series, c Curve) (*Fit, string) {
 	}
 	counts := of.exactCoreCounts()
 	if len(counts) < stat.MinUSLPoints {
-		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d", lab.MinBlocks, len(counts))
+		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d",
+			lab.MinBlocks, len(counts))
 	}
 	blocks := of.completeBlocks(counts)
 	if len(blocks) < lab.MinBlocks {
@@ -60,11 +62,14 @@ func fitCurve(of series, c Curve) (*Fit, string) {
 	}
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
-			f.Doubts = append(f.Doubts, fmt.Sprintf("the fit leaves out %d cores: fewer than %d of its blocks are no bounds", p.Cores, lab.MinBlocks))
+			f.Doubts = append(f.Doubts,
+				fmt.Sprintf("the fit leaves out %d cores: fewer than %d of its blocks are no bounds", p.Cores,
+					lab.MinBlocks))
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
-		f.Doubts = append(f.Doubts, fmt.Sprintf("the peak lies beyond the %d cores that were measured: an extrapolation", most))
+		f.Doubts = append(f.Doubts,
+			fmt.Sprintf("the peak lies beyond the %d cores that were measured: an extrapolation", most))
 	}
 	return f, ""
 }

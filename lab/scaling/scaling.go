@@ -31,10 +31,11 @@ type Curve struct {
 // Point is a curve at one number of CPUs. Ratios are of the same block; those to
 // itself of the fewest cores are exactly 1.
 type Point struct {
-	Cores          int      `json:"cores"`
-	Throughput     Estimate `json:"throughput_rps"`
-	SpeedUp        Estimate `json:"speed_up"`      // throughput over that on the fewest cores
-	Efficiency     Estimate `json:"efficiency"`    // speed-up / (cores / fewest): 1 of what scales in a straight line
+	Cores      int      `json:"cores"`
+	Throughput Estimate `json:"throughput_rps"`
+	SpeedUp    Estimate `json:"speed_up"` // throughput over that on the fewest cores
+	// speed-up / (cores / fewest): 1 of what scales in a straight line
+	Efficiency     Estimate `json:"efficiency"`
 	BurnSpeedUp    Estimate `json:"burn_speed_up"` // of lab.Burn on as many
 	RelativeToBurn Estimate `json:"relative"`      // speed-up over the burn's
 }
@@ -83,7 +84,8 @@ func curveKeyOf(r metric.Row) (s curveKey, ok bool) {
 	s = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
 	clients, _ := r.Int("connections")
 	cpus, _ := r.Int("server_cpus")
-	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder && clients >= minClientsPerCPU*cpus
+	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder &&
+		clients >= minClientsPerCPU*cpus
 }
 
 // minClientsPerCPU is from where on a ladder asks for all that a server has
@@ -91,7 +93,8 @@ func curveKeyOf(r metric.Row) (s curveKey, ok bool) {
 const minClientsPerCPU = 4
 
 func (s curveKey) compare(o curveKey) int {
-	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant), cmp.Compare(s.phase, o.phase))
+	return cmp.Or(cmp.Compare(s.scenario, o.scenario), cmp.Compare(s.variant, o.variant),
+		cmp.Compare(s.phase, o.phase))
 }
 
 func (s curveKey) kind() lab.PhaseKind { return lab.PhaseKindOf(s.phase) }

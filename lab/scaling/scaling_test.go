@@ -69,8 +69,10 @@ func TestRatiosAreOfTheSameBlock(t *testing.T) {
 	for block := 1; block <= 6; block++ {
 		slow, second := 1/float64(block), 2-0.1*float64(block)
 		rows = append(rows,
-			row("scaling", "node/cluster", 1, block, 100*slow), row("scaling", "node/cluster", 2, block, 100*slow*second*0.9),
-			row(lab.BurnScenario, lab.BurnVariant, 1, block, 40*slow), row(lab.BurnScenario, lab.BurnVariant, 2, block, 40*slow*second))
+			row("scaling", "node/cluster", 1, block, 100*slow), row("scaling", "node/cluster", 2, block,
+				100*slow*second*0.9),
+			row(lab.BurnScenario, lab.BurnVariant, 1, block, 40*slow), row(lab.BurnScenario, lab.BurnVariant, 2, block,
+				40*slow*second))
 	}
 	curves := Curves(rows)
 	if len(curves) != 2 || curves[0].Scenario != lab.BurnScenario || curves[1].Variant != "node/cluster" {
@@ -89,7 +91,8 @@ func TestRatiosAreOfTheSameBlock(t *testing.T) {
 	if got, want := *two.Efficiency.High, *two.SpeedUp.High/2; got != want {
 		t.Errorf("efficiency up to %v, half the speed-up is %v", got, want)
 	}
-	if burn := curves[0].Points[1]; burn.BurnSpeedUp.Value != nil || shown(burn.SpeedUp) != shown(two.BurnSpeedUp) {
+	if burn := curves[0].Points[1]; burn.BurnSpeedUp.Value != nil ||
+		shown(burn.SpeedUp) != shown(two.BurnSpeedUp) {
 		t.Errorf("the burn itself has %s, others are shown %s", shown(burn.SpeedUp), shown(two.BurnSpeedUp))
 	}
 }
@@ -115,7 +118,8 @@ func TestEfficiencyAboveOneIsDoubted(t *testing.T) {
 				row("scaling", "python/processes", 2, i+1, 10*gain))
 		}
 		doubts := only(t, rows).Doubts
-		if found := strings.Contains(strings.Join(doubts, ";"), "efficiency on 2 CPUs is above 1"); found != c.want {
+		if found := strings.Contains(strings.Join(doubts, ";"),
+			"efficiency on 2 CPUs is above 1"); found != c.want {
 			t.Errorf("%s: doubts %q", c.name, doubts)
 		}
 	}
@@ -128,9 +132,12 @@ func TestIntervalsUseStudentsT(t *testing.T) {
 	}
 	half := 3.18245 * 0.11547 / 2
 	six := only(t, rows).Points[1]
-	expect(t, "the speed-up", six.SpeedUp, fmt.Sprintf("%.3f [%.3f, %.3f] of 4", math.Exp(0.5), math.Exp(0.5-half), math.Exp(0.5+half)))
-	expect(t, "the efficiency", six.Efficiency, fmt.Sprintf("%.3f [%.3f, %.3f] of 4", math.Exp(0.5)/3, math.Exp(0.5-half)/3, math.Exp(0.5+half)/3))
-	expect(t, "the throughput", six.Throughput, fmt.Sprintf("%.3f [%.3f, %.3f] of 4", 10*math.Exp(0.5), 10*math.Exp(0.5-half), 10*math.Exp(0.5+half)))
+	expect(t, "the speed-up", six.SpeedUp,
+		fmt.Sprintf("%.3f [%.3f, %.3f] of 4", math.Exp(0.5), math.Exp(0.5-half), math.Exp(0.5+half)))
+	expect(t, "the efficiency", six.Efficiency,
+		fmt.Sprintf("%.3f [%.3f, %.3f] of 4", math.Exp(0.5)/3, math.Exp(0.5-half)/3, math.Exp(0.5+half)/3))
+	expect(t, "the throughput", six.Throughput,
+		fmt.Sprintf("%.3f [%.3f, %.3f] of 4", 10*math.Exp(0.5), 10*math.Exp(0.5-half), 10*math.Exp(0.5+half)))
 }
 
 func TestBoundsStayBounds(t *testing.T) {
@@ -150,7 +157,8 @@ func TestBoundsStayBounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var rows []metric.Row
 			for block := 1; block <= 6; block++ {
-				rows = append(rows, with(row("s", "a/b", 1, block, 10), judged(c.one)), with(row("s", "a/b", 2, block, 20), judged(c.two)))
+				rows = append(rows, with(row("s", "a/b", 1, block, 10), judged(c.one)),
+					with(row("s", "a/b", 2, block, 20), judged(c.two)))
 			}
 			if c.speedUp == "" {
 				if curves := Curves(rows); len(curves) > 0 {
@@ -191,15 +199,25 @@ func TestOneBlockHasNoInterval(t *testing.T) {
 
 func TestTheLastAttemptThatCountsIsTaken(t *testing.T) {
 	attempt := func(n int64, v lab.Validity, rps float64) metric.Row {
-		return with(row("s", "a/b", 2, 1, rps), metric.Row{"attempt": metric.Int(n), "validity": metric.Text(string(v))})
+		return with(row("s", "a/b", 2, 1, rps),
+			metric.Row{"attempt": metric.Int(n), "validity": metric.Text(string(v))})
 	}
 	for name, c := range map[string]struct {
 		two  []metric.Row
 		want string
 	}{
-		"repeated":         {[]metric.Row{attempt(1, lab.Disturbed, 11), attempt(2, lab.Valid, 20)}, "2.000 [-, -] of 1"},
-		"repeated in vain": {[]metric.Row{attempt(1, lab.Valid, 20), attempt(2, lab.Disturbed, 11)}, "2.000 [-, -] of 1"},
-		"both valid":       {[]metric.Row{attempt(2, lab.Valid, 20), attempt(1, lab.Valid, 11)}, "2.000 [-, -] of 1"},
+		"repeated": {
+			[]metric.Row{attempt(1, lab.Disturbed, 11), attempt(2, lab.Valid, 20)},
+			"2.000 [-, -] of 1",
+		},
+		"repeated in vain": {
+			[]metric.Row{attempt(1, lab.Valid, 20), attempt(2, lab.Disturbed, 11)},
+			"2.000 [-, -] of 1",
+		},
+		"both valid": {
+			[]metric.Row{attempt(2, lab.Valid, 20), attempt(1, lab.Valid, 11)},
+			"2.000 [-, -] of 1",
+		},
 	} {
 		rows := append(c.two, row("s", "a/b", 1, 1, 10))
 		expect(t, "the speed-up of what was "+name, only(t, rows).Points[1].SpeedUp, c.want)
@@ -209,7 +227,10 @@ func TestTheLastAttemptThatCountsIsTaken(t *testing.T) {
 // A capacity grows with cores; what an open loop is offered does not.
 func TestCurvesAreOfPhasesThatSaturate(t *testing.T) {
 	var rows []metric.Row
-	for phase, connections := range map[string]int64{"capacity-p99": 1, "steady": 64, "peak": 1, "ladder-7": 7, "ladder-8": 8} {
+	for phase, connections := range map[string]int64{
+		"capacity-p99": 1, "steady": 64, "peak": 1, "ladder-7": 7,
+		"ladder-8": 8,
+	} {
 		for cores := 1; cores <= 2; cores++ {
 			rows = append(rows, with(row("s", "a/b", cores, 1, 1000), metric.Row{
 				"phase": metric.Text(phase), "capacity_rps": metric.Number(300 * float64(cores)), "connections": metric.Int(connections),
@@ -217,7 +238,8 @@ func TestCurvesAreOfPhasesThatSaturate(t *testing.T) {
 		}
 	}
 	curves := Curves(rows)
-	if len(curves) != 3 || curves[0].Phase != "capacity-p99" || curves[1].Phase != "ladder-8" || curves[2].Phase != "peak" {
+	if len(curves) != 3 || curves[0].Phase != "capacity-p99" || curves[1].Phase != "ladder-8" ||
+		curves[2].Phase != "peak" {
 		t.Fatalf("curves %+v", curves)
 	}
 	if curves[0].Metric != "capacity_rps" || curves[0].CoresNote() != "1 to 2 cores only" {
@@ -251,7 +273,10 @@ func TestTheLawIsFitted(t *testing.T) {
 	for name, is := range map[string]struct {
 		e     Estimate
 		truth float64
-	}{"λ": {c.Fit.Lambda, law.Lambda}, "σ": {c.Fit.Sigma, law.Sigma}, "κ": {c.Fit.Kappa, law.Kappa}, "the peak": {c.Fit.Peak, law.Peak()}} {
+	}{"λ": {c.Fit.Lambda, law.Lambda}, "σ": {c.Fit.Sigma, law.Sigma}, "κ": {
+		c.Fit.Kappa,
+		law.Kappa,
+	}, "the peak": {c.Fit.Peak, law.Peak()}} {
 		if !covers(is.e, is.truth) || math.Abs(*is.e.Value/is.truth-1) > 0.2 || is.e.Blocks != 6 {
 			t.Errorf("%s is %s, in truth %v", name, shown(is.e), is.truth)
 		}
@@ -286,18 +311,52 @@ func TestFitsAreRefused(t *testing.T) {
 		change func([]metric.Row)
 		why    string
 	}{
-		"a small machine":      {[]int{1, 2}, 6, nil, "a fit needs four core counts; this has 2 (1 to 2 cores only)"},
-		"three core counts":    {[]int{2, 4, 8}, 6, nil, "a fit needs four core counts; this has 3 (2 to 8 cores only)"},
-		"more workers":         {four, 6, everyRow(metric.Row{"workers": metric.Int(4)}), "no fit: workers 4 on server_cpus 1 (block 1)"},
-		"a quota":              {four, 6, everyRow(metric.Row{"throttled_periods": metric.Int(3)}), "no fit: throttled_periods 3 on server_cpus 1 (block 1)"},
-		"failures":             {four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.032)}), "no fit: 3.2 % of requests failed on server_cpus 1 (block 1)"},
-		"few failures":         {four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.001)}), ""},
-		"bounds":               {four, 6, everyRow(judged(lab.Censored)), "a fit needs four core counts of which 6 blocks are no bounds; this has 0"},
-		"one that is a bound":  {four, 6, func(rows []metric.Row) { with(rows[3], judged(lab.Censored)) }, "this has 3"},
-		"too few blocks":       {four, 5, nil, "this has 0"},
-		"blocks with holes":    {four, 7, func(rows []metric.Row) { with(rows[0], judged(lab.Failed)); with(rows[5], judged(lab.Failed)) }, "too few valid blocks for a fit (5; 6 are needed)"},
-		"a worker for each":    {four, 6, everyRow(metric.Row{"workers": metric.Int(1)}), ""},
-		"five, one of bounds":  {[]int{1, 2, 4, 8, 16}, 6, func(rows []metric.Row) { with(rows[4], judged(lab.Censored)) }, ""},
+		"a small machine": {
+			[]int{1, 2},
+			6, nil,
+			"a fit needs four core counts; this has 2 (1 to 2 cores only)",
+		},
+		"three core counts": {
+			[]int{2, 4, 8},
+			6, nil,
+			"a fit needs four core counts; this has 3 (2 to 8 cores only)",
+		},
+		"more workers": {
+			four, 6, everyRow(metric.Row{"workers": metric.Int(4)}),
+			"no fit: workers 4 on server_cpus 1 (block 1)",
+		},
+		"a quota": {
+			four, 6, everyRow(metric.Row{"throttled_periods": metric.Int(3)}),
+			"no fit: throttled_periods 3 on server_cpus 1 (block 1)",
+		},
+		"failures": {
+			four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.032)}),
+			"no fit: 3.2 % of requests failed on server_cpus 1 (block 1)",
+		},
+		"few failures": {four, 6, everyRow(metric.Row{"error_ratio": metric.Number(0.001)}), ""},
+		"bounds": {
+			four, 6, everyRow(judged(lab.Censored)),
+			"a fit needs four core counts of which 6 blocks are no bounds; this has 0",
+		},
+		"one that is a bound": {
+			four, 6, func(rows []metric.Row) { with(rows[3], judged(lab.Censored)) },
+			"this has 3",
+		},
+		"too few blocks": {four, 5, nil, "this has 0"},
+		"blocks with holes": {
+			four, 7,
+			func(rows []metric.Row) {
+				with(rows[0], judged(lab.Failed))
+				with(rows[5],
+					judged(lab.Failed))
+			}, "too few valid blocks for a fit (5; 6 are needed)",
+		},
+		"a worker for each": {four, 6, everyRow(metric.Row{"workers": metric.Int(1)}), ""},
+		"five, one of bounds": {
+			[]int{1, 2, 4, 8, 16},
+			6,
+			func(rows []metric.Row) { with(rows[4], judged(lab.Censored)) }, "",
+		},
 		"a block without cost": {four, 7, func(rows []metric.Row) { with(rows[0], judged(lab.Disturbed)) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -309,7 +368,8 @@ func TestFitsAreRefused(t *testing.T) {
 			if (got.Fit == nil) != (c.why != "") || !strings.Contains(got.NoFitReason, c.why) {
 				t.Errorf("fit %+v because %q, want %q", got.Fit, got.NoFitReason, c.why)
 			}
-			if left := len(c.counts) == 5; left && (len(got.Fit.Doubts) != 2 || !strings.Contains(got.Fit.Doubts[0], "leaves out 16 cores")) {
+			if left := len(c.counts) == 5; left && (len(got.Fit.Doubts) != 2 ||
+				!strings.Contains(got.Fit.Doubts[0], "leaves out 16 cores")) {
 				t.Errorf("doubts %q", got.Fit.Doubts)
 			}
 		})
@@ -318,10 +378,14 @@ func TestFitsAreRefused(t *testing.T) {
 
 // Requests that failed are a doubt about a curve, also those of the burn beside it.
 func TestFailuresAreADoubt(t *testing.T) {
-	for name, at := range map[string]string{"a/b": "3.2 % of requests failed on server_cpus 1 (block 1)", lab.BurnVariant: "of the native burn: 3.2 % of requests failed"} {
+	for name, at := range map[string]string{
+		"a/b":           "3.2 % of requests failed on server_cpus 1 (block 1)",
+		lab.BurnVariant: "of the native burn: 3.2 % of requests failed",
+	} {
 		var rows []metric.Row
 		for _, cores := range []int{1, 2} {
-			rows = append(rows, row("s", "a/b", cores, 1, 100*float64(cores)), row(lab.BurnScenario, lab.BurnVariant, cores, 1, 50*float64(cores)))
+			rows = append(rows, row("s", "a/b", cores, 1, 100*float64(cores)),
+				row(lab.BurnScenario, lab.BurnVariant, cores, 1, 50*float64(cores)))
 		}
 		for _, r := range rows {
 			if r.Text("variant") == name {
@@ -357,7 +421,10 @@ func TestOrderAndUnitsChangeNothing(t *testing.T) {
 				for _, variant := range []string{lab.BurnVariant, "a/b"} {
 					scenario := map[string]string{lab.BurnVariant: lab.BurnScenario, "a/b": "s"}[variant]
 					rps := rapid.Float64Range(1, 1000).Draw(t, "rps")
-					validity := judged(rapid.SampledFrom([]lab.Validity{lab.Valid, lab.Valid, lab.Censored, lab.Failed}).Draw(t, "validity"))
+					validity := judged(rapid.SampledFrom([]lab.Validity{
+						lab.Valid, lab.Valid, lab.Censored,
+						lab.Failed,
+					}).Draw(t, "validity"))
 					rows = append(rows, with(row(scenario, variant, cores, block+1, rps), validity))
 					faster = append(faster, with(row(scenario, variant, cores, block+1, rps*factor), validity))
 				}
@@ -370,7 +437,10 @@ func TestOrderAndUnitsChangeNothing(t *testing.T) {
 		for i, c := range Curves(faster) {
 			for j, p := range c.Points {
 				for name, pair := range map[string][2]Estimate{
-					"speed-up": {p.SpeedUp, want[i].Points[j].SpeedUp}, "relative": {p.RelativeToBurn, want[i].Points[j].RelativeToBurn},
+					"speed-up": {p.SpeedUp, want[i].Points[j].SpeedUp}, "relative": {
+						p.RelativeToBurn,
+						want[i].Points[j].RelativeToBurn,
+					},
 					"throughput": {p.Throughput, want[i].Points[j].Throughput.scaledBy(factor)},
 				} {
 					if !alike(pair[0], pair[1]) {
@@ -386,5 +456,6 @@ func alike(a, b Estimate) bool {
 	same := func(x, y *float64) bool {
 		return (x == nil) == (y == nil) && (x == nil || math.Abs(*x-*y) <= 1e-9*math.Abs(*y))
 	}
-	return a.Blocks == b.Blocks && a.Bound == b.Bound && same(a.Value, b.Value) && same(a.Low, b.Low) && same(a.High, b.High)
+	return a.Blocks == b.Blocks && a.Bound == b.Bound && same(a.Value, b.Value) && same(a.Low,
+		b.Low) && same(a.High, b.High)
 }

@@ -94,7 +94,8 @@ func (s series) doubts() (all []string) {
 func (s series) oversubscribed() string {
 	for _, at := range s.sortedKeys() {
 		if workers := s[at].workers; workers > int64(at.cores) {
-			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from another core is no law of cores", workers, at.cores, at.block)
+			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from "+
+				"another core is no law of cores", workers, at.cores, at.block)
 		}
 	}
 	return ""
@@ -104,7 +105,8 @@ func (s series) oversubscribed() string {
 func (s series) throttled() string {
 	for _, at := range s.sortedKeys() {
 		if n := s[at].throttled; n > 0 {
-			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not given whole cores", n, at.cores, at.block)
+			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not "+
+				"given whole cores", n, at.cores, at.block)
 		}
 	}
 	return ""
@@ -115,7 +117,8 @@ func (s series) throttled() string {
 func (s series) failing() string {
 	for _, at := range s.sortedKeys() {
 		if share := s[at].failed; share > 0 {
-			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did not, "+
+			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did "+
+				"not, "+
 				"and a speed-up may be too high or too low by the others", metric.Percent(share), at.cores, at.block)
 		}
 	}

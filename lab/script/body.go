@@ -80,7 +80,8 @@ func (b *jsonBody) value(v starlark.Value) error {
 	case starlark.Tuple:
 		return b.list(v)
 	default:
-		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts", b.where(), describeType(v))
+		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts",
+			b.where(), describeType(v))
 	}
 	return nil
 }

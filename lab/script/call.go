@@ -73,7 +73,10 @@ func (s *script) builtin(f function) *starlark.Builtin {
 }
 
 func (s *script) newCall(thread *starlark.Thread, f function) *call {
-	c := &call{script: s, function: f, at: syntax.MakePosition(&s.displayName, 1, 1), args: map[string]argument{}, thread: thread}
+	c := &call{
+		script: s, function: f, at: syntax.MakePosition(&s.displayName, 1, 1),
+		args: map[string]argument{}, thread: thread,
+	}
 	// The innermost frame is the function itself. Whoever called it may be a
 	// built-in function too: sorted(key = get).
 	for depth := 1; depth < thread.CallStackDepth(); depth++ {
@@ -100,7 +103,8 @@ func (c *call) fault(at syntax.Position, format string, args ...any) {
 func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) {
 	for i, value := range args {
 		if i >= len(c.function.positional) {
-			c.fault(c.positionalAt(i).at, "%s; arguments go by name: %s", c.tooMany(), strings.Join(c.function.params(), ", "))
+			c.fault(c.positionalAt(i).at, "%s; arguments go by name: %s", c.tooMany(),
+				strings.Join(c.function.params(), ", "))
 			break
 		}
 		arg := c.positionalAt(i)

@@ -23,9 +23,11 @@ type script struct {
 	displayName string // its name in messages
 	faults      []Fault
 	reported    map[Fault]bool
-	faultCount  int                        // a call that is evaluated twice makes its mistakes twice and is told once
-	calls       map[place]*syntax.CallExpr // by the opening parenthesis, which is where the interpreter says a call is
-	names       starlark.StringDict        // the vocabulary of its kind of file
+	// a call that is evaluated twice makes its mistakes twice and is told once
+	faultCount int
+	// by the opening parenthesis, which is where the interpreter says a call is
+	calls map[place]*syntax.CallExpr
+	names starlark.StringDict // the vocabulary of its kind of file
 }
 
 func newScript(shown string) *script {
@@ -38,7 +40,10 @@ func placeOf(p syntax.Position) place { return place{p.Line, p.Col} }
 
 func (s *script) fault(at syntax.Position, call, format string, args ...any) {
 	s.faultCount++
-	f := Fault{File: s.displayName, Line: int(at.Line), Column: int(at.Col), Call: call, Text: fmt.Sprintf(format, args...)}
+	f := Fault{
+		File: s.displayName, Line: int(at.Line), Column: int(at.Col), Call: call,
+		Text: fmt.Sprintf(format, args...),
+	}
 	if !s.reported[f] {
 		s.reported[f] = true
 		s.faults = append(s.faults, f)
@@ -102,7 +107,8 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	case outOfMemory.Load():
 		s.addEvaluationFault(err, memoryFault)
 	case outOfSteps:
-		s.addEvaluationFault(err, fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
+		s.addEvaluationFault(err,
+			fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
 	case timed.Err() != nil:
 		s.addEvaluationFault(err, workError(bounds.time).Error())
 	case !strings.Contains(err.Error(), invalidValue{}.Type()): // else the cause has been told

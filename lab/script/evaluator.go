@@ -32,7 +32,8 @@ const (
 	maxProcessMemory = 512 << 20
 )
 
-var memoryFault = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute", maxScriptMemory>>20)
+var memoryFault = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute",
+	maxScriptMemory>>20)
 
 // evaluationTask is what the evaluating process is told, and progress what it tells: each
 // file before it begins, and at the end the outcomes.
@@ -43,10 +44,11 @@ type evaluationTask struct {
 }
 
 type evaluationProgress struct {
-	CurrentFile string       `json:",omitempty"`
-	Exceeded    *Fault       `json:",omitempty"` // of the file that took so much memory that none is left to go on with
-	Outcomes    []fileResult `json:",omitempty"`
-	Done        bool         `json:",omitempty"`
+	CurrentFile string `json:",omitempty"`
+	// of the file that took so much memory that none is left to go on with
+	Exceeded *Fault       `json:",omitempty"`
+	Outcomes []fileResult `json:",omitempty"`
+	Done     bool         `json:",omitempty"`
 }
 
 // ServeEvaluation makes this process the one that evaluates scripts, if it was
@@ -73,7 +75,8 @@ func serveEvaluation(in io.Reader, out io.Writer) error {
 		return fmt.Errorf("evaluate scripts: read which: %w", err)
 	}
 	tell := json.NewEncoder(out)
-	last, err := evaluateFiles(context.Background(), t, func(shown string) error { return tell.Encode(evaluationProgress{CurrentFile: shown}) })
+	last, err := evaluateFiles(context.Background(), t,
+		func(shown string) error { return tell.Encode(evaluationProgress{CurrentFile: shown}) })
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,9 @@ func heapInUse() uint64 {
 // evaluateFiles evaluates the runtimes, and then the scenarios that choose among
 // their variants, up to the file that takes too much memory: what it took may
 // still be in use.
-func evaluateFiles(ctx context.Context, t evaluationTask, begins func(shown string) error) (evaluationProgress, error) {
+func evaluateFiles(ctx context.Context, t evaluationTask,
+	begins func(shown string) error,
+) (evaluationProgress, error) {
 	outcomes := make([]fileResult, len(t.Files))
 	pool := variantPool{}
 	var folders []string // of all runtimes, those with faults included
@@ -137,7 +142,8 @@ func evaluateFiles(ctx context.Context, t evaluationTask, begins func(shown stri
 			o.Faults = []Fault{refusal}
 		} else if f.ReadError != "" {
 			o.Faults = []Fault{{File: f.DisplayName, Text: "read the script: " + f.ReadError}}
-		} else if err := errors.Join(begins(f.DisplayName), o.evaluate(ctx, f, folders, pool, t.Given)); err != nil {
+		} else if err := errors.Join(begins(f.DisplayName), o.evaluate(ctx, f, folders, pool,
+			t.Given)); err != nil {
 			return evaluationProgress{}, err
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
 			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
@@ -153,13 +159,16 @@ func evaluateFiles(ctx context.Context, t evaluationTask, begins func(shown stri
 	return evaluationProgress{Outcomes: outcomes, Done: true}, nil
 }
 
-func (o *fileResult) evaluate(ctx context.Context, f scriptFile, folders []string, pool variantPool, given ParameterValues) error {
+func (o *fileResult) evaluate(ctx context.Context, f scriptFile, folders []string, pool variantPool,
+	given ParameterValues,
+) error {
 	if f.Runtime {
 		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders)
 		o.Runtime, o.Faults = &r, faults
 		return err
 	}
-	s, faults, err := evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool, given.values(f.Name))
+	s, faults, err := evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
+		given.values(f.Name))
 	o.Scenario, o.Faults = &s, faults
 	return err
 }
@@ -171,7 +180,9 @@ var maxSilence = defaultLimits.time + 4*time.Second
 
 // evaluateInChild has another process evaluate files, and a new one for what is
 // left whenever a file has ended it, or kept it silent for longer than patience.
-func evaluateInChild(ctx context.Context, files []scriptFile, given ParameterValues, patience time.Duration) ([]fileResult, error) {
+func evaluateInChild(ctx context.Context, files []scriptFile, given ParameterValues,
+	patience time.Duration,
+) ([]fileResult, error) {
 	t := evaluationTask{Files: files, Given: given, Skipped: map[string]Fault{}}
 	for {
 		p, err := runEvaluator(ctx, t, patience)
@@ -252,7 +263,10 @@ func exitCause(ended error, output *bytes.Buffer) error {
 	complaints := output.String()
 	// What the runtime says where the kernel refuses it memory depends on where
 	// that was.
-	for _, words := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate", "SIGSEGV"} {
+	for _, words := range []string{
+		"out of memory", "cannot allocate memory", "cannot map pages",
+		"failed to allocate", "SIGSEGV",
+	} {
 		if strings.Contains(complaints, words) {
 			return errors.New(memoryFault)
 		}

@@ -25,7 +25,8 @@ func FuzzScenario(f *testing.F) {
 		if !ours[source] && greedy.MatchString(source) {
 			t.Skip()
 		}
-		s, faults, err := evaluateScenario(t.Context(), brief, "any", "scenarios/any.star", []byte(source), pool, nil)
+		s, faults, err := evaluateScenario(t.Context(), brief, "any", "scenarios/any.star", []byte(source), pool,
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,8 @@ func FuzzRuntime(f *testing.F) {
 		if !ours[source] && greedy.MatchString(source) {
 			t.Skip()
 		}
-		r, faults, err := evaluateRuntime(t.Context(), brief, "any", "runtimes/any/runtime.star", []byte(source), []string{"any", "node"})
+		r, faults, err := evaluateRuntime(t.Context(), brief, "any", "runtimes/any/runtime.star", []byte(source),
+			[]string{"any", "node"})
 		if err != nil {
 			t.Fatal(err)
 		}

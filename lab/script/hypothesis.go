@@ -61,7 +61,10 @@ func (s *scenarioScript) hypothesisVocabulary() {
 		make:     makeHypothesis,
 	})
 	s.define(function{
-		name: "arm", positional: []string{"variant"}, required: []string{"variant"}, optional: []string{"phase", "cores", "over"},
+		name: "arm", positional: []string{"variant"}, required: []string{"variant"}, optional: []string{
+			"phase",
+			"cores", "over",
+		},
 		make: makeArm,
 	})
 }
@@ -150,7 +153,8 @@ func noValueReason(p lab.Phase, name string) string {
 	case m.Rows == metric.CapacityRows && p.Kind != lab.Capacity:
 		return "which searches for none"
 	case p.Overloads() && (strings.HasPrefix(name, "latency_") || strings.HasPrefix(name, "first_byte_")):
-		return "which offers all that is served: its queue grows for as long as one looks; goodput_rps has, given a deadline"
+		return "which offers all that is served: its queue grows for as long as one looks; goodput_rps has, " +
+			"given a deadline"
 	}
 	return ""
 }
@@ -261,7 +265,8 @@ func (s *scenarioScript) profileOf(c *call, h *hypothesis) string {
 		return s.scenario.Profile
 	}
 	if slices.Index(profiles, own) < slices.Index(profiles, s.scenario.Profile) {
-		c.fault(h.profileAt, "profile %q is shorter than the scenario's, %q, which does not run there", own, s.scenario.Profile)
+		c.fault(h.profileAt, "profile %q is shorter than the scenario's, %q, which does not run there", own,
+			s.scenario.Profile)
 	}
 	return own
 }
@@ -288,7 +293,8 @@ func (s *scenarioScript) variantOf(c *call, a *armValue) string {
 	case slices.Contains(s.variants.ids, a.variant) || s.variants.isTwin(a.variant):
 		c.fault(a.at, "variant %q is not one of this scenario's; add it to variants", a.variant)
 	case !s.variants.mayBeBroken(a.variant):
-		c.fault(a.at, "unknown variant %q of this scenario; %s", a.variant, lab.Suggest(a.variant, s.scenario.Variants))
+		c.fault(a.at, "unknown variant %q of this scenario; %s", a.variant,
+			lab.Suggest(a.variant, s.scenario.Variants))
 	}
 	return a.variant
 }
@@ -303,7 +309,8 @@ func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *armValue) string {
 	if name == "" && len(phases) == 1 {
 		name = phases[0]
 	}
-	i := slices.IndexFunc(s.scenario.Phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp && p.Name == name })
+	i := slices.IndexFunc(s.scenario.Phases,
+		func(p lab.Phase) bool { return p.Kind != lab.WarmUp && p.Name == name })
 	switch {
 	case name == "":
 		c.fault(h.at, "the hypothesis does not say which phase it is about; phase is one of %s", joinNames(phases))
@@ -325,7 +332,8 @@ func (s *scenarioScript) cpusOf(c *call, a *armValue) int {
 	case a.cores == 0 && len(cores) == 1:
 		return cores[0]
 	case a.cores == 0:
-		c.fault(a.at, "the arm does not say on how many CPUs; add cores = one of %s, as in arm(%q, cores = %d)", joinNumbers(cores), a.variant, cores[0])
+		c.fault(a.at, "the arm does not say on how many CPUs; add cores = one of %s, as in arm(%q, cores = %d)",
+			joinNumbers(cores), a.variant, cores[0])
 	case !slices.Contains(cores, a.cores):
 		c.fault(a.coresAt, "cores is %d, and the scenario runs on %s", a.cores, joinNumbers(cores))
 	}

@@ -288,7 +288,8 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		}
 	}
 	runtime, _, _ := strings.Cut(id, "/")
-	return lab.Variant{}, l.unknownName("variant", id, path.Join(runtimesDir, runtime, runtimeFile), l.variantIDs())
+	return lab.Variant{}, l.unknownName("variant", id, path.Join(runtimesDir, runtime, runtimeFile),
+		l.variantIDs())
 }
 
 // unknownName explains a name that leads nowhere: by the faults of the file that

@@ -48,12 +48,18 @@ func TestShippedScriptsLoad(t *testing.T) {
 			claims[h.Claim] = true
 		}
 	}
-	for _, claim := range []string{"arch-1", "arch-2", "arch-3", "arch-4", "speed-1", "speed-2", "speed-3", "scale-1", "scale-3", "scale-4"} {
+	for _, claim := range []string{
+		"arch-1", "arch-2", "arch-3", "arch-4", "speed-1", "speed-2", "speed-3",
+		"scale-1", "scale-3", "scale-4",
+	} {
 		if !claims[claim] {
 			t.Errorf("no scenario that ships has a hypothesis of %s", claim)
 		}
 	}
-	for _, name := range []string{"json", "compute-integers", "wait", "callbacks", "parallel", "scaling", "capacity", "stream", "mixed"} {
+	for _, name := range []string{
+		"json", "compute-integers", "wait", "callbacks", "parallel", "scaling",
+		"capacity", "stream", "mixed",
+	} {
 		if _, err := library.Select(name); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +92,8 @@ func TestArithmeticIsNoHypothesis(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"overload: throughput_rps of node/single steady-120% over node/single steady-100% is not-lower, margin 0.1"}
+	want := []string{"overload: throughput_rps of node/single steady-120% over node/single steady-100% is " +
+		"not-lower, margin 0.1"}
 	if !slices.Equal(scale3, want) {
 		t.Errorf("scale-3 is judged by %q, want %q", scale3, want)
 	}
@@ -123,12 +130,18 @@ scenario(
 	want := lab.Scenario{
 		Name: "x", About: "all there is", File: "scenarios/x.star", SHA256: hex.EncodeToString(sum[:]),
 		Requests: []lab.Request{
-			{Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}, Expect: 304, At: lab.Place{Line: 9, Column: 9}},
+			{
+				Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}, Expect: 304,
+				At: lab.Place{Line: 9, Column: 9},
+			},
 			{
 				Method: "POST", Path: "/j", Header: map[string]string{"Content-Type": "application/json"},
 				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`), At: lab.Place{Line: 10, Column: 9},
 			},
-			{Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null"), At: lab.Place{Line: 11, Column: 9}},
+			{
+				Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null"),
+				At: lab.Place{Line: 11, Column: 9},
+			},
 			{Method: "POST", Path: "/b", Body: []byte("\x00\xff"), At: lab.Place{Line: 12, Column: 9}},
 			{Method: "POST", Path: "/s", At: lab.Place{Line: 13, Column: 9}},
 		},
@@ -208,8 +221,10 @@ variant(name = "v", model = "single", about = "one", command = ["python3"])
 		t.Fatal(err)
 	}
 	args := map[string]string{"FLAGS": "--with-a --with-b", "EMPTY": ""}
-	if got.Name != "a-twin" || got.ContextRuntime != "python" || got.ContextDir != filepath.Join(root, "runtimes", "python") ||
-		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.BuildArgs, args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
+	if got.Name != "a-twin" || got.ContextRuntime != "python" || got.ContextDir != filepath.Join(root,
+		"runtimes", "python") ||
+		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.BuildArgs,
+		args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -220,26 +235,65 @@ func TestMistakesInRuntimes(t *testing.T) {
 		tail = `variant(name = "v", model = "single", about = "V", command = ["r"])` + "\n"
 	)
 	// built is a runtime that says what its image is built from.
-	built := func(arguments string) string { return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) + tail }
+	built := func(arguments string) string {
+		return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) +
+			tail
+	}
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":            {"", "1:1: there is no runtime() in the file"},
-		"no variant":       {head, "1:1: there is no variant() in the file"},
-		"two runtimes":     {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
-		"variant twice":    {head + tail + tail, `3:16: variant: there is a variant "v" already`},
-		"misspelt":         {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
-		"no base":          {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
-		"base is no base":  {"runtime(about = \"R\", base = \"r:1\")\n" + tail, "1:29: runtime: base is a string, want base(…)"},
-		"no command":       {head + strings.ReplaceAll(tail, `["r"]`, "[]"), "2:62: variant: command is empty, want a list of strings"},
-		"command of words": {head + strings.ReplaceAll(tail, `["r"]`, `["r", 1]`), "2:68: variant: command holds a whole number, want a list of strings"},
-		"empty word":       {head + strings.ReplaceAll(tail, `["r"]`, `[""]`), "2:63: variant: command holds an empty string"},
-		"bad model":        {head + strings.ReplaceAll(tail, `"single"`, `"Single"`), `2:29: variant: model "Single" is not of the form ^[a-z][a-z0-9-]*$`},
-		"upstream":         {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"UPSTREAM_URL": "http://x"}`), "2:75: variant: env sets UPSTREAM_URL, which the lab sets"},
-		"no truth":         {head + strings.ReplaceAll(tail, `["r"]`, `["r"], gil = "off"`), "2:75: variant: gil is a string, want True or False"},
-		"port":             {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"PORT": "1"}`), "2:75: variant: env sets PORT, which the lab sets"},
-		"bad variable":     {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"a b": "1"}`), `2:75: variant: env has "a b", which is no variable's name`},
-		"number in env":    {head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`), `2:75: variant: env has "A": 1, want strings`},
-		"bad package":      {strings.ReplaceAll(head, `["rb"]`, `["R r"]`) + tail, `1:80: base: packages holds "R r", which no Debian package is called`},
-		"bad image":        {strings.ReplaceAll(head, `"r:1"`, `"r 1"`) + tail, `1:45: base: official "r 1" is not of the form ^[a-z0-9][a-zA-Z0-9._/:@-]*$`},
+		"empty":         {"", "1:1: there is no runtime() in the file"},
+		"no variant":    {head, "1:1: there is no variant() in the file"},
+		"two runtimes":  {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
+		"variant twice": {head + tail + tail, `3:16: variant: there is a variant "v" already`},
+		"misspelt":      {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
+		"no base":       {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
+		"base is no base": {
+			"runtime(about = \"R\", base = \"r:1\")\n" + tail,
+			"1:29: runtime: base is a string, want base(…)",
+		},
+		"no command": {
+			head + strings.ReplaceAll(tail, `["r"]`, "[]"),
+			"2:62: variant: command is empty, want a list of strings",
+		},
+		"command of words": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r", 1]`),
+			"2:68: variant: command holds a whole number, want a list of strings",
+		},
+		"empty word": {
+			head + strings.ReplaceAll(tail, `["r"]`, `[""]`),
+			"2:63: variant: command holds an empty string",
+		},
+		"bad model": {
+			head + strings.ReplaceAll(tail, `"single"`, `"Single"`),
+			`2:29: variant: model "Single" is not of the form ^[a-z][a-z0-9-]*$`,
+		},
+		"upstream": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"UPSTREAM_URL": "http://x"}`),
+			"2:75: variant: env sets UPSTREAM_URL, which the lab sets",
+		},
+		"no truth": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r"], gil = "off"`),
+			"2:75: variant: gil is a string, want True or False",
+		},
+		"port": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"PORT": "1"}`),
+			"2:75: variant: env sets PORT, which the lab sets",
+		},
+		"bad variable": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"a b": "1"}`),
+			`2:75: variant: env has "a b", which is no variable's name`,
+		},
+		"number in env": {
+			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`),
+			`2:75: variant: env has "A": 1, want strings`,
+		},
+		"bad package": {
+			strings.ReplaceAll(head, `["rb"]`, `["R r"]`) + tail,
+			`1:80: base: packages holds "R r", which no Debian package is called`,
+		},
+		"bad image": {
+			strings.ReplaceAll(head, `"r:1"`, `"r 1"`) + tail,
+			`1:45: base: official "r 1" is not of the form ^[a-z0-9][a-zA-Z0-9._/:@-]*$`,
+		},
 		"context elsewhere": {
 			built(`context = "../python"`),
 			`1:99: runtime: context "../python" is not of the form ^[a-z][a-z0-9-]*$`,
@@ -281,7 +335,8 @@ func TestMistakesInRuntimes(t *testing.T) {
 		},
 		"all at once": {
 			"runtime(abuot = 1, base = bas())\nvariant(name = 1, model = \"m\", about = \"a\", command = [\"c\"])\n",
-			"1:9: runtime: unknown argument \"abuot\"; did you mean \"about\"?\n1:27: unknown name \"bas\"; did you mean \"base\"?\n2:16: variant: name is a whole number, want a string",
+			"1:9: runtime: unknown argument \"abuot\"; did you mean \"about\"?\n1:27: unknown name \"bas\"; did you " +
+				"mean \"base\"?\n2:16: variant: name is a whole number, want a string",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +345,8 @@ func TestMistakesInRuntimes(t *testing.T) {
 			if got, want := messages(library), file+strings.ReplaceAll(c.want, "\n", "\n"+file); got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
-			if got := ids(library.Variants()); !slices.Equal(got, []string{"node/single", "node/cluster", "python/uvloop"}) {
+			if got := ids(library.Variants()); !slices.Equal(got,
+				[]string{"node/single", "node/cluster", "python/uvloop"}) {
 				t.Errorf("variants are %v", got)
 			}
 		})
@@ -367,7 +423,8 @@ func TestDroppedInScenarioAppears(t *testing.T) {
 	if err := library.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if after := names(library.Scenarios); !slices.Equal(before, []string{"x"}) || !slices.Equal(after, []string{"another-1", "x"}) {
+	if after := names(library.Scenarios); !slices.Equal(before, []string{"x"}) || !slices.Equal(after,
+		[]string{"another-1", "x"}) {
 		t.Errorf("before %v, after %v", before, after)
 	}
 }
@@ -478,7 +535,8 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	endless := "def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n"
-	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}), script.ParameterValues{})
+	_, err := script.Load(ctx, checkout(t, map[string]string{"scenarios/x.star": endless}),
+		script.ParameterValues{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

@@ -11,7 +11,8 @@ import (
 func TestLongStepsEndByTime(t *testing.T) {
 	text := "def f():\n    for _ in range(100000):\n        sorted(range(100000))\n\nf()\n"
 	bounds := limits{steps: defaultLimits.steps, time: 50 * time.Millisecond}
-	_, faults, err := evaluateScenario(t.Context(), bounds, "x", "scenarios/x.star", []byte(text), variantPool{}, nil)
+	_, faults, err := evaluateScenario(t.Context(), bounds, "x", "scenarios/x.star", []byte(text), variantPool{},
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,8 @@ func TestLongStepsEndByTime(t *testing.T) {
 // Scripts compare values by identity; values that hold maps would panic.
 func TestRequestsCanBeCompared(t *testing.T) {
 	text := "a = get(\"/\") == get(\"/\")\nb = peak() == peak()\n"
-	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{}, nil)
+	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		variantPool{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

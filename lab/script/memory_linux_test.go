@@ -32,7 +32,8 @@ func TestTheKernelLimitsTheEvaluator(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(limits)) {
-			if f := strings.Fields(strings.TrimPrefix(line, "Max data size")); strings.HasPrefix(line, "Max data size") && f[0] == want && f[1] == want {
+			if f := strings.Fields(strings.TrimPrefix(line, "Max data size")); strings.HasPrefix(line,
+				"Max data size") && f[0] == want && f[1] == want {
 				return
 			}
 		}

@@ -203,7 +203,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`4:39: get: expect is a string, want a status: a whole number from 200 to 599`,
 		},
 		"expect is no status": {
-			scenarioWith(`get("/json")`, `get("/json", expect = 42), post("/echo", body = "", expect = 600), get("/a", expect = -1)`),
+			scenarioWith(`get("/json")`,
+				`get("/json", expect = 42), post("/echo", body = "", expect = 600), get("/a", expect = -1)`),
 			`4:39: get: expect is 42, want 200 to 599
 4:78: post: expect is 600, want 200 to 599
 4:103: get: expect is -1, want 200 to 599`,
@@ -450,7 +451,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`8:5: scenario: the hypothesis compares a ratio with what is none; give both arms an over, or neither`,
 		},
 		"a variant that the scenario leaves out": {
-			strings.Replace(hypothesisWith(`"python/uvloop"`, `"node/cluster"`), "all", `["node/single", "node/single~twin"]`, 1),
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `"node/cluster"`), "all",
+				`["node/single", "node/single~twin"]`, 1),
 			`9:23: scenario: variant "node/cluster" is not one of this scenario's; add it to variants`,
 		},
 		"a twin that the scenario leaves out": {
@@ -482,7 +484,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`8:44: scenario: capacity_rps has no value in peak, which searches for none`,
 		},
 		"a latency of an overload": {
-			strings.NewReplacer("peak(), steady(rate = 100)", `steady(name = "all", rate = share(1, own = True))`, `"peak"`, `"steady-all"`).
+			strings.NewReplacer("peak(), steady(rate = 100)", `steady(name = "all", rate = share(1, own = True))`,
+				`"peak"`, `"steady-all"`).
 				Replace(hypothesisWith(`"throughput_rps"`, `"latency_raw_p50_ms"`)),
 			`8:44: scenario: latency_raw_p50_ms has no value in steady-all, which offers all that is served: its queue grows for as long as one looks; goodput_rps has, given a deadline`,
 		},
@@ -499,19 +502,23 @@ func TestMistakesInScenarios(t *testing.T) {
 			`8:101: scenario: cores is 2, and the scenario runs on 1`,
 		},
 		"an arm that does not say on how many CPUs": {
-			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4)`), `"an example",`, `"an example", cores = [4, 1],`, 1),
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4)`), `"an example",`,
+				`"an example", cores = [4, 1],`, 1),
 			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
 		},
 		"an arm over one that does not say on how many CPUs": {
-			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4, over = "node/cluster")`), `"an example",`, `"an example", cores = [4, 1],`, 1),
+			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4, over = "node/cluster")`),
+				`"an example",`, `"an example", cores = [4, 1],`, 1),
 			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
 		},
 		"an arm over itself": {
-			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = arm("node/single", phase = "peak"))`),
+			hypothesisWith(`numerator = "node/single"`,
+				`numerator = arm("node/single", over = arm("node/single", phase = "peak"))`),
 			`8:100: scenario: the arm divides node/single peak by itself`,
 		},
 		"a ratio over a ratio": {
-			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = arm("node/cluster", over = "python/uvloop"))`),
+			hypothesisWith(`numerator = "node/single"`,
+				`numerator = arm("node/single", over = arm("node/cluster", over = "python/uvloop"))`),
 			`8:100: arm: over is itself a ratio, want an arm without an over of its own`,
 		},
 		"an arm over what is none": {
@@ -627,7 +634,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`6:38: post: json is nested deeper than 100`,
 		},
 		"json without end": {
-			"def f():\n    a = []\n    for _ in range(60):\n        a = [a, a]\n    return a\n\n" + scenarioWith(`get("/json")`, `post("/echo", json = f())`),
+			"def f():\n    a = []\n    for _ in range(60):\n        a = [a, a]\n    return a\n\n" +
+				scenarioWith(`get("/json")`, `post("/echo", json = f())`),
 			`10:38: post: json is longer than 16 MiB or has more than 200000 values`,
 		},
 		"invalid text in json": {
@@ -726,7 +734,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`4:38: post: json is -9007199254740992; whole numbers go to 2^53-1, which every runtime holds exactly`,
 		},
 		"all at once": {
-			scenarioWith(`"an example"`, `3`, `get("/json")`, `get("json"), post("/echo", bdy = "")`, `steady(rate = 100)`, `steady(rate = -5, arivals = "poisson")`, `node/single`, `node/singl`),
+			scenarioWith(`"an example"`, `3`, `get("/json")`, `get("json"), post("/echo", bdy = "")`,
+				`steady(rate = 100)`, `steady(rate = -5, arivals = "poisson")`, `node/single`, `node/singl`),
 			`3:13: scenario: about is a whole number, want a string
 4:21: get: path "json" does not begin with /
 4:44: post: unknown argument "bdy"; did you mean "body"?

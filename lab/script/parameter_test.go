@@ -27,7 +27,8 @@ scenario(
 
 func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
 	t.Helper()
-	s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, given)
+	s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		variantPool{ids: []string{"rt/a"}}, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +42,14 @@ func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario
 func TestParametersHaveDefaultsThatAUserMayReplace(t *testing.T) {
 	s, faults := evaluated(t, parameterised, nil)
 	defaults := map[string]string{"rate": "100", "share": "0.5", "alive": "true", "path": "/json"}
-	if faults != "" || s.Phases[1].RateRPS != 50 || s.Phases[0].ConnectionPerRequest || s.Requests[0].Path != "/json?n=100" || !maps.Equal(s.Parameters, defaults) {
+	if faults != "" || s.Phases[1].RateRPS != 50 || s.Phases[0].ConnectionPerRequest ||
+		s.Requests[0].Path != "/json?n=100" || !maps.Equal(s.Parameters, defaults) {
 		t.Errorf("%s %+v", faults, s)
 	}
 	given := map[string]string{"rate": "30", "share": "0.1", "alive": "false", "path": "/plaintext"}
 	s, faults = evaluated(t, parameterised, given)
-	if faults != "" || s.Phases[1].RateRPS != 3 || !s.Phases[0].ConnectionPerRequest || s.Requests[1].Path != "/plaintext?n=30" || !maps.Equal(s.Parameters, given) {
+	if faults != "" || s.Phases[1].RateRPS != 3 || !s.Phases[0].ConnectionPerRequest ||
+		s.Requests[1].Path != "/plaintext?n=30" || !maps.Equal(s.Parameters, given) {
 		t.Errorf("%s %+v", faults, s)
 	}
 }
@@ -57,19 +60,44 @@ func TestMistakesInParametersAreLocated(t *testing.T) {
 		given  map[string]string
 		want   string
 	}{
-		"no whole number": {nil, map[string]string{"rate": "1.5"}, `2:8: param: parameter "rate" was given as "1.5", want a whole number`},
-		"no number":       {nil, map[string]string{"share": "x"}, `3:9: param: parameter "share" was given as "x", want a number`},
-		"no truth":        {nil, map[string]string{"alive": "1"}, `4:9: param: parameter "alive" was given as "1", want true or false`},
-		"of its own type": {nil, map[string]string{"rate": "-1"}, `14:55: steady: rate is -0.5, want more than 0 and at most 1000000`},
-		"a list":          {[]string{`0.5`, `[0.5]`}, nil, `3:24: param: default is a list, want a string, a number, True or False`},
-		"a bad name":      {[]string{`"share"`, `"Share"`}, nil, `3:15: param: name "Share" is not of the form`},
-		"two defaults":    {[]string{`param("rate", 100))`, `param("rate", 200))`}, nil, `8:47: param: parameter "rate" has the default 100 elsewhere`},
+		"no whole number": {
+			nil,
+			map[string]string{"rate": "1.5"},
+			`2:8: param: parameter "rate" was given as "1.5", want a whole number`,
+		},
+		"no number": {
+			nil,
+			map[string]string{"share": "x"},
+			`3:9: param: parameter "share" was given as "x", want a number`,
+		},
+		"no truth": {
+			nil,
+			map[string]string{"alive": "1"},
+			`4:9: param: parameter "alive" was given as "1", want true or false`,
+		},
+		"of its own type": {
+			nil,
+			map[string]string{"rate": "-1"},
+			`14:55: steady: rate is -0.5, want more than 0 and at most 1000000`,
+		},
+		"a list": {
+			[]string{`0.5`, `[0.5]`},
+			nil,
+			`3:24: param: default is a list, want a string, a number, True or False`,
+		},
+		"a bad name": {[]string{`"share"`, `"Share"`}, nil, `3:15: param: name "Share" is not of the form`},
+		"two defaults": {
+			[]string{`param("rate", 100))`, `param("rate", 200))`},
+			nil,
+			`8:47: param: parameter "rate" has the default 100 elsewhere`,
+		},
 	} {
 		text := parameterised
 		if c.change != nil {
 			text = strings.Replace(text, c.change[0], c.change[1], 1)
 		}
-		if _, faults := evaluated(t, text, c.given); !strings.HasPrefix(faults, "scenarios/x.star:"+c.want) || strings.Contains(faults, "\n") {
+		if _, faults := evaluated(t, text, c.given); !strings.HasPrefix(faults,
+			"scenarios/x.star:"+c.want) || strings.Contains(faults, "\n") {
 			t.Errorf("%s: got %s, want %s", name, faults, c.want)
 		}
 	}
@@ -85,10 +113,12 @@ func TestParameterValuesApplyToTheirScenarios(t *testing.T) {
 		t.Error(err)
 	}
 	g.Values = map[string]string{"raet": "1"}
-	if err := g.CheckNames(with); err == nil || !strings.Contains(err.Error(), `unknown parameter "raet"`) || !strings.Contains(err.Error(), `did you mean "rate"?`) {
+	if err := g.CheckNames(with); err == nil || !strings.Contains(err.Error(),
+		`unknown parameter "raet"`) || !strings.Contains(err.Error(), `did you mean "rate"?`) {
 		t.Errorf("error %v", err)
 	}
-	if err := g.CheckNames(nil); err == nil || !strings.Contains(err.Error(), "none of the scenarios chosen has a parameter") {
+	if err := g.CheckNames(nil); err == nil || !strings.Contains(err.Error(),
+		"none of the scenarios chosen has a parameter") {
 		t.Errorf("error %v", err)
 	}
 }

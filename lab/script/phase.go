@@ -60,8 +60,14 @@ func (s *scenarioScript) phaseVocabulary() {
 		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: makePhases(makeSteady)},
 		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: makePhases(makeSteps)},
 		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: makePhases(makeRamp)},
-		{name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open, make: makePhases(makeCapacity)},
-		{name: "share", positional: []string{"of"}, required: []string{"of"}, optional: []string{"own"}, make: makeShare},
+		{
+			name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open,
+			make: makePhases(makeCapacity),
+		},
+		{
+			name: "share", positional: []string{"of"}, required: []string{"of"}, optional: []string{"own"},
+			make: makeShare,
+		},
 		{
 			name: "below", positional: []string{"metric", "limit"}, required: []string{"metric", "limit"},
 			make: func(c *call) starlark.Value { return makeObjective(c, true) },
@@ -208,7 +214,10 @@ func makeCapacity(c *call) []lab.Phase {
 }
 
 func makeShare(c *call) starlark.Value {
-	return &share{opaqueValue: "share", share: lab.PeakShare{Fraction: c.number("of", 0, maxShare), OfOwnPeak: c.boolean("own", false)}}
+	return &share{
+		opaqueValue: "share",
+		share:       lab.PeakShare{Fraction: c.number("of", 0, maxShare), OfOwnPeak: c.boolean("own", false)},
+	}
 }
 
 // measuredPhase is what all phases have in common.
@@ -284,7 +293,8 @@ func (c *call) numbers(name string, most int) (all []float64) {
 func (c *call) boundedList(name, of string) []argument {
 	all := c.list(name, of)
 	if len(all) > maxRungs {
-		c.fault(c.args[name].at, "%s has %d elements, and each is measured on its own: at most %d", name, len(all), maxRungs)
+		c.fault(c.args[name].at, "%s has %d elements, and each is measured on its own: at most %d", name, len(all),
+			maxRungs)
 		return nil
 	}
 	return all

@@ -48,7 +48,9 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := library.Scenarios[0]
-	if !slices.Equal(s.Cores, []int{2, 4}) || !slices.Equal(s.Variants, []string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !s.Upstream || s.Requests[0].Background || !s.Requests[1].Background {
+	if !slices.Equal(s.Cores, []int{2, 4}) || !slices.Equal(s.Variants,
+		[]string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !s.Upstream ||
+		s.Requests[0].Background || !s.Requests[1].Background {
 		t.Errorf("cores, variants, upstream or background are not what was written: %+v", s)
 	}
 	open := lab.Phase{Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10}
@@ -62,21 +64,31 @@ func TestPhasesAndHypotheses(t *testing.T) {
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 64, TimeoutS: 10},
 		{Name: "peak-8", Kind: lab.Peak, Connections: 8, TimeoutS: 10},
 		{Name: "peak-64", Kind: lab.Peak, Connections: 64, TimeoutS: 10},
-		{Name: "peak-two", Kind: lab.Peak, Connections: 64, TimeoutS: 10, Requests: []lab.Request{{Method: "GET", Path: "/parallel", At: lab.Place{Line: 10, Column: 40}}}},
+		{
+			Name: "peak-two", Kind: lab.Peak, Connections: 64, TimeoutS: 10,
+			Requests: []lab.Request{{Method: "GET", Path: "/parallel", At: lab.Place{Line: 10, Column: 40}}},
+		},
 		{Name: "ladder-1", Kind: lab.Ladder, Connections: 1, TimeoutS: 5},
 		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000, TimeoutS: 5},
 		openLoop("steady-100", lab.Steady, func(p *lab.Phase) {
 			p.RateRPS = 100
-			p.Objectives = []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 50}, {Metric: "throughput_rps", Limit: 99.5}}
+			p.Objectives = []lab.Objective{
+				{Metric: "latency_p99_ms", Below: true, Limit: 50},
+				{Metric: "throughput_rps", Limit: 99.5},
+			}
 		}),
 		openLoop("steady-50%", lab.Steady, func(p *lab.Phase) { p.PeakShare = &lab.PeakShare{Fraction: 0.5} }),
-		openLoop("steady-120%", lab.Steady, func(p *lab.Phase) { p.PeakShare, p.DeadlineS = &lab.PeakShare{Fraction: 1.2, OfOwnPeak: true}, 0.25 }),
+		openLoop("steady-120%", lab.Steady,
+			func(p *lab.Phase) { p.PeakShare, p.DeadlineS = &lab.PeakShare{Fraction: 1.2, OfOwnPeak: true}, 0.25 }),
 		openLoop("steps-100", lab.Steps, func(p *lab.Phase) { p.RateRPS = 100 }),
 		openLoop("steps-200.5", lab.Steps, func(p *lab.Phase) { p.RateRPS = 200.5 }),
 		openLoop("ramp", lab.Ramp, func(p *lab.Phase) { p.RateRPS, p.ToRPS = 10, 1000 }),
 		openLoop("capacity", lab.Capacity, func(p *lab.Phase) {
 			p.RateRPS, p.Connections, p.DeadlineS = 50, 16, 0.5
-			p.Objectives = []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 20}, {Metric: "goodput_rps", Limit: 10}}
+			p.Objectives = []lab.Objective{
+				{Metric: "latency_p99_ms", Below: true, Limit: 20},
+				{Metric: "goodput_rps", Limit: 10},
+			}
 		}),
 	}
 	for i, p := range s.Phases {

@@ -26,7 +26,8 @@ type scriptRandom struct {
 
 func newRandom(s *script, name string) *scriptRandom {
 	return &scriptRandom{
-		opaqueValue: "random", script: s, source: rand.NewChaCha8(sha256.Sum256([]byte("pool of " + name))), zipfs: map[zipfKey]zipf{},
+		opaqueValue: "random", script: s, source: rand.NewChaCha8(sha256.Sum256([]byte("pool of " +
+			name))), zipfs: map[zipfKey]zipf{},
 	}
 }
 
@@ -39,8 +40,14 @@ func (r *scriptRandom) below(n int) int { return min(int(r.fraction()*float64(n)
 func (r *scriptRandom) methods() []function {
 	return []function{
 		{name: "uniform", positional: []string{"low", "high"}, required: []string{"low", "high"}, make: r.uniform},
-		{name: "zipf", positional: []string{"n"}, required: []string{"n"}, optional: []string{"skew"}, make: r.zipf},
-		{name: "choice", positional: []string{"of"}, required: []string{"of"}, optional: []string{"weights"}, make: r.choice},
+		{
+			name: "zipf", positional: []string{"n"}, required: []string{"n"}, optional: []string{"skew"},
+			make: r.zipf,
+		},
+		{
+			name: "choice", positional: []string{"of"}, required: []string{"of"}, optional: []string{"weights"},
+			make: r.choice,
+		},
 	}
 }
 
@@ -51,7 +58,8 @@ func (r *scriptRandom) Attr(name string) (starlark.Value, error) {
 			return r.script.builtin(m), nil
 		}
 	}
-	return nil, starlark.NoSuchAttrError(fmt.Sprintf("random has no %s", name)) // the interpreter says which is near
+	// the interpreter says which is near
+	return nil, starlark.NoSuchAttrError(fmt.Sprintf("random has no %s", name))
 }
 
 // AttrNames are the names of the methods.

@@ -18,7 +18,8 @@ def one(r):
 
 scenario(name = "%s", about = "a pool", requests = pool(%d, one), phases = [peak()])
 `, expression, name, n)
-	scenario, faults, err := evaluateScenario(t.Context(), defaultLimits, name, "scenarios/"+name+".star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
+	scenario, faults, err := evaluateScenario(t.Context(), defaultLimits, name, "scenarios/"+name+".star",
+		[]byte(text), variantPool{ids: []string{"rt/a"}}, nil)
 	if err != nil || len(faults) > 0 {
 		t.Fatal(faults, err)
 	}
@@ -43,7 +44,8 @@ func shares(drawn []int) map[int]float64 {
 
 // A recorded run must mean the same load in years to come.
 func TestPoolIsDeterministic(t *testing.T) {
-	got := fmt.Sprint(drawn(t, "x", "r.uniform(1, 1000)", 5), drawn(t, "x", "r.zipf(1000)", 5), drawn(t, "x", "r.choice([1, 2, 3], weights = [5, 3, 2])", 5))
+	got := fmt.Sprint(drawn(t, "x", "r.uniform(1, 1000)", 5), drawn(t, "x", "r.zipf(1000)", 5),
+		drawn(t, "x", "r.choice([1, 2, 3], weights = [5, 3, 2])", 5))
 	const want = "[822 126 816 99 271] [263 1 252 1 4] [3 1 3 1 1]"
 	if got != want {
 		t.Errorf("drew %s, want %s", got, want)
@@ -61,9 +63,12 @@ func TestDrawsAreDistributedAsTheySay(t *testing.T) {
 		"r.uniform(7, 7)":                            {7: 1},
 		"r.choice([10, 20])":                         {10: 0.5, 20: 0.5},
 		"r.choice([1, 2, 3], weights = [0, 3, 1.0])": {2: 0.75, 3: 0.25},
-		"r.zipf(4)":                                  {1: 1 / harmonic, 2: 1 / harmonic / 2, 3: 1 / harmonic / 3, 4: 1 / harmonic / 4},
-		"r.zipf(2, skew = 3)":                        {1: 8.0 / 9, 2: 1.0 / 9},
-		"r.zipf(1)":                                  {1: 1},
+		"r.zipf(4)": {
+			1: 1 / harmonic, 2: 1 / harmonic / 2, 3: 1 / harmonic / 3,
+			4: 1 / harmonic / 4,
+		},
+		"r.zipf(2, skew = 3)": {1: 8.0 / 9, 2: 1.0 / 9},
+		"r.zipf(1)":           {1: 1},
 	} {
 		got := shares(drawn(t, "x", expression, n))
 		if len(got) != len(want) {
@@ -80,21 +85,29 @@ func TestDrawsAreDistributedAsTheySay(t *testing.T) {
 
 func TestMistakesInAPoolAreLocated(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
-		"unknown method":        {`r.unifrom(1, 2)`, `2:13: random has no unifrom (did you mean .uniform?)`},
-		"unknown argument":      {`r.zipf(5, skw = 1)`, `2:22: zipf: unknown argument "skw"; did you mean "skew"?`},
-		"low above high":        {`r.uniform(2, 1)`, `2:25: uniform: high is 1, less than low, 2`},
-		"nothing to choose":     {`r.choice([])`, `2:21: choice: of is empty, want a list of values`},
-		"weights of others":     {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weights for 2 values`},
-		"a negative weight":     {`r.choice([1], weights = [-1])`, `2:37: choice: weights holds -1, want numbers of 0 or more`},
-		"no weight at all":      {`r.choice([1], weights = [0])`, `2:36: choice: all weights are 0`},
-		"a rank without end":    {`r.zipf(10000000)`, `2:19: zipf: n is 10000000, want 1 to 1000000`},
-		"three without a name":  {`r.uniform(1, 2, 3)`, `2:28: uniform: more than 2 arguments without a name; arguments go by name: low, high`},
+		"unknown method":    {`r.unifrom(1, 2)`, `2:13: random has no unifrom (did you mean .uniform?)`},
+		"unknown argument":  {`r.zipf(5, skw = 1)`, `2:22: zipf: unknown argument "skw"; did you mean "skew"?`},
+		"low above high":    {`r.uniform(2, 1)`, `2:25: uniform: high is 1, less than low, 2`},
+		"nothing to choose": {`r.choice([])`, `2:21: choice: of is empty, want a list of values`},
+		"weights of others": {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weights for 2 values`},
+		"a negative weight": {
+			`r.choice([1], weights = [-1])`,
+			`2:37: choice: weights holds -1, want numbers of 0 or more`,
+		},
+		"no weight at all":   {`r.choice([1], weights = [0])`, `2:36: choice: all weights are 0`},
+		"a rank without end": {`r.zipf(10000000)`, `2:19: zipf: n is 10000000, want 1 to 1000000`},
+		"three without a name": {
+			`r.uniform(1, 2, 3)`,
+			`2:28: uniform: more than 2 arguments without a name; arguments go by name: low, high`,
+		},
 		"no request":            {`1`, `4:73: pool: make returned a whole number, want get(…) or post(…)`},
 		"a mistake of its own":  {`get("json")`, `2:16: get: path "json" does not begin with /`},
 		"a failure of its code": {`get("/" + 1)`, `2:20: unknown binary op: string + int`},
 	} {
-		text := "def one(r):\n    return " + c.body + "\n\nscenario(name = \"x\", about = \"a\", phases = [peak()], requests = pool(3, one))\n"
-		_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
+		text := "def one(r):\n    return " + c.body +
+			"\n\nscenario(name = \"x\", about = \"a\", phases = [peak()], requests = pool(3, one))\n"
+		_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+			variantPool{ids: []string{"rt/a"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +119,10 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 
 func TestRequestsOfManyLargeBodiesAreRefused(t *testing.T) {
 	text := `scenario(name = "x", about = "a", phases = [peak()], requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
-	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), variantPool{ids: []string{"rt/a"}}, nil)
-	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(), "1:65: scenario: the bodies of the requests are more than 64 MiB") {
+	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		variantPool{ids: []string{"rt/a"}}, nil)
+	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
+		"1:65: scenario: the bodies of the requests are more than 64 MiB") {
 		t.Errorf("faults %v, error %v", faults, err)
 	}
 }

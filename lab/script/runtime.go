@@ -159,7 +159,8 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 			c.fault(c.args["env"].at, "env has %q, which is no variable's name", name)
 		}
 	}
-	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants, func(o lab.Variant) bool { return o.Name == v.Name }) {
+	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants,
+		func(o lab.Variant) bool { return o.Name == v.Name }) {
 		c.fault(c.args["name"].at, "there is a variant %q already", v.Name)
 	}
 	r.runtime.Variants = append(r.runtime.Variants, v)

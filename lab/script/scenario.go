@@ -244,7 +244,8 @@ func pathOf(c *call) string {
 		c.fault(arg.at, "path %q does not begin with /", text)
 		return text
 	}
-	odd := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"#<>\\^`{|}", r) })
+	odd := strings.IndexFunc(text,
+		func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"#<>\\^`{|}", r) })
 	if odd >= 0 {
 		c.fault(arg.at, "path %q has a character that has to be percent-encoded, or a fragment", text)
 	} else if _, err := url.ParseRequestURI(text); err != nil {

@@ -62,7 +62,8 @@ func (p variantPool) makeWhere(c *call) starlark.Value {
 func (c *call) oneOf(name string, of []string, all bool) string {
 	before := c.script.faultCount
 	text := c.stringLine(name)
-	if arg, ok := c.validArgument(name); ok && all && c.script.faultCount == before && !slices.Contains(of, text) {
+	if arg, ok := c.validArgument(name); ok && all && c.script.faultCount == before && !slices.Contains(of,
+		text) {
 		slices.Sort(of)
 		c.fault(arg.at, "unknown %s %q; %s", name, text, lab.Suggest(text, slices.Compact(of)))
 	}

@@ -10,7 +10,10 @@ import (
 
 func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 	var pool variantPool
-	pool.add([]lab.Variant{{Runtime: "node", Name: "single", Model: "single"}, {Runtime: "node", Name: "cluster", Model: "cluster"}})
+	pool.add([]lab.Variant{
+		{Runtime: "node", Name: "single", Model: "single"},
+		{Runtime: "node", Name: "cluster", Model: "cluster"},
+	})
 	pool.add([]lab.Variant{{Runtime: "python", Name: "uvloop", Model: "single"}})
 	broken := pool
 	broken.broken = []string{"ruby"}
@@ -23,21 +26,55 @@ func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 		{"by runtime", `where(runtime = "node")`, pool, []string{"node/single", "node/cluster"}, ""},
 		{"by model", `where(model = "single")`, pool, []string{"node/single", "python/uvloop"}, ""},
 		{"by both", `where(runtime = "node", model = "cluster")`, pool, []string{"node/cluster"}, ""},
-		{"in a list, each once", `["python/*", where(model = "single")]`, pool, []string{"python/uvloop", "node/single"}, ""},
-		{"a twin by its name", `["python/*", "node/single~twin"]`, pool, []string{"python/uvloop", "node/single~twin"}, ""},
+		{
+			"in a list, each once", `["python/*", where(model = "single")]`, pool,
+			[]string{"python/uvloop", "node/single"},
+			"",
+		},
+		{
+			"a twin by its name", `["python/*", "node/single~twin"]`, pool,
+			[]string{"python/uvloop", "node/single~twin"},
+			"",
+		},
 		{"no twin by a pattern", `["node/single*"]`, pool, []string{"node/single"}, ""},
-		{"a twin that a runtime with faults may have", `["node/single", "ruby/puma~twin"]`, broken, []string{"node/single"}, ""},
-		{"unknown runtime", `where(runtime = "nod")`, pool, nil, `1:104: where: unknown runtime "nod"; did you mean "node"?`},
-		{"unknown model", `where(model = "singel")`, pool, nil, `1:102: where: unknown model "singel"; did you mean "single"?`},
-		{"no such pair", `where(runtime = "python", model = "cluster")`, pool, nil, `1:88: scenario: no variant of python has the model "cluster"`},
+		{
+			"a twin that a runtime with faults may have", `["node/single", "ruby/puma~twin"]`, broken,
+			[]string{"node/single"},
+			"",
+		},
+		{
+			"unknown runtime", `where(runtime = "nod")`, pool, nil,
+			`1:104: where: unknown runtime "nod"; did you mean "node"?`,
+		},
+		{
+			"unknown model", `where(model = "singel")`, pool, nil,
+			`1:102: where: unknown model "singel"; did you mean "single"?`,
+		},
+		{
+			"no such pair", `where(runtime = "python", model = "cluster")`, pool, nil,
+			`1:88: scenario: no variant of python has the model "cluster"`,
+		},
 		{"nothing said", `where()`, pool, nil, `1:88: where: missing argument "runtime" or "model"`},
-		{"misspelt", `where(modl = "single")`, pool, nil, `1:94: where: unknown argument "modl"; did you mean "model"?`},
-		{"of a runtime with faults of its own", `["node/single", where(runtime = "ruby")]`, broken, []string{"node/single"}, ""},
-		{"a model that one with faults may have", `["node/single", where(model = "forking")]`, broken, []string{"node/single"}, ""},
+		{
+			"misspelt", `where(modl = "single")`, pool, nil,
+			`1:94: where: unknown argument "modl"; did you mean "model"?`,
+		},
+		{
+			"of a runtime with faults of its own", `["node/single", where(runtime = "ruby")]`, broken,
+			[]string{"node/single"},
+			"",
+		},
+		{
+			"a model that one with faults may have", `["node/single", where(model = "forking")]`, broken,
+			[]string{"node/single"},
+			"",
+		},
 		{"a number", `[1]`, pool, nil, `1:89: scenario: variants holds a whole number, want strings or where(…)`},
 	} {
-		text := `scenario(name = "x", about = "a", requests = [get("/")], phases = [peak()], variants = ` + c.variants + ")\n"
-		s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text), c.pool, nil)
+		text := `scenario(name = "x", about = "a", requests = [get("/")], phases = [peak()], variants = ` +
+			c.variants + ")\n"
+		s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+			c.pool, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,7 +74,10 @@ func parseResponder(args []string) (responder, error) {
 	case args[0] == "upstream":
 		return &upstream{}, nil
 	}
-	return nil, &lab.Fault{Code: lab.ExitUsage, Err: errors.New("missing or senseless numbers: " + strings.Join(args, " "))}
+	return nil, &lab.Fault{
+		Code: lab.ExitUsage,
+		Err:  errors.New("missing or senseless numbers: " + strings.Join(args, " ")),
+	}
 }
 
 func isFraction(x float64) bool { return x >= 0 && x <= 1 }

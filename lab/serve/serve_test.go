@@ -52,7 +52,10 @@ func onLinux(t *testing.T) {
 func TestEveryResponderAnswersTheTarget(t *testing.T) {
 	onLinux(t)
 	for _, args := range [][]string{
-		{"null"}, {"reference", "-iterations=10"}, {"burn", "-iterations=10"}, {"virtual", "-cores=2", "-service=1ms"}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
+		{"null"}, {"reference", "-iterations=10"}, {"burn", "-iterations=10"}, {
+			"virtual", "-cores=2",
+			"-service=1ms",
+		}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
 	} {
 		address := started(t, args...)
 		var clients sync.WaitGroup
@@ -118,7 +121,8 @@ func TestNullAnswersEachRequestOnce(t *testing.T) {
 		}
 		answers, err := io.ReadAll(c)
 		if err != nil || len(answers) != requests*len(plainAnswer) {
-			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plainAnswer), err)
+			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plainAnswer),
+				err)
 		}
 	})
 }
@@ -190,7 +194,8 @@ func TestReferencesHaveTheirRatio(t *testing.T) {
 	for _, v := range References() {
 		ids = append(ids, v.ID())
 		var n int
-		if _, err := fmt.Sscanf(strings.Join(v.Command, " "), "/agent serve reference -iterations=%d", &n); err != nil {
+		if _, err := fmt.Sscanf(strings.Join(v.Command, " "), "/agent serve reference -iterations=%d",
+			&n); err != nil {
 			t.Fatal(err, v.Command)
 		}
 		steps = append(steps, n)
@@ -251,8 +256,14 @@ func TestStallingReportsItsStalls(t *testing.T) {
 
 func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 	for _, v := range []struct{ command []string }{
-		{Null().Command}, {Reference("slow", 5).Command}, {Waiting(time.Second).Command}, {Stalling(time.Minute, time.Second).Command},
-		{Upstream().Command}, {Burn().Command}, {Virtual(16, 20*time.Millisecond, 0.05, 0.002).Command},
+		{Null().Command},
+		{Reference("slow", 5).Command},
+		{Waiting(time.Second).Command},
+		{Stalling(time.Minute,
+			time.Second).Command},
+		{Upstream().Command},
+		{Burn().Command},
+		{Virtual(16, 20*time.Millisecond, 0.05, 0.002).Command},
 	} {
 		if v.command[0] != "/agent" || v.command[1] != "serve" {
 			t.Fatalf("command %v", v.command)
@@ -261,9 +272,22 @@ func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 			t.Errorf("%v: %v", v.command, err)
 		}
 	}
-	for _, wrong := range [][]string{nil, {"nul"}, {"reference"}, {"reference", "-iterations=x"}, {"waiting"}, {"stalling", "-period=1s", "-stall=2s"},
-		{"burn"}, {"virtual", "-cores=2"}, {"virtual", "-service=1ms"}, {"virtual", "-cores=2", "-service=1ms", "-sigma=-1"},
-		{"virtual", "-cores=2", "-service=1ms", "-kappa=NaN"}} {
+	for _, wrong := range [][]string{
+		nil,
+		{"nul"},
+		{"reference"},
+		{"reference", "-iterations=x"},
+		{"waiting"},
+		{"stalling", "-period=1s", "-stall=2s"},
+		{"burn"},
+		{"virtual", "-cores=2"},
+		{"virtual", "-service=1ms"},
+		{
+			"virtual", "-cores=2", "-service=1ms",
+			"-sigma=-1",
+		},
+		{"virtual", "-cores=2", "-service=1ms", "-kappa=NaN"},
+	} {
 		if _, err := parseResponder(wrong); err == nil {
 			t.Errorf("%v was understood", wrong)
 		}

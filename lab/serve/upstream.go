@@ -24,7 +24,8 @@ const upstreamBuffer = 1 << 10
 
 var (
 	doneAnswer       = okAnswer("text/plain", []byte("done"))
-	badRequestAnswer = answerBytes(http.StatusBadRequest, "text/plain", []byte("ask GET /wait?ms=N, without a body"))
+	badRequestAnswer = answerBytes(http.StatusBadRequest, "text/plain",
+		[]byte("ask GET /wait?ms=N, without a body"))
 )
 
 func (s *upstream) serve(ctx context.Context, l *net.TCPListener) error {

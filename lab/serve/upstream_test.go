@@ -31,7 +31,8 @@ func TestUpstreamAnswersManyAtOnce(t *testing.T) {
 				}
 				body, err := io.ReadAll(resp.Body)
 				resp.Body.Close()
-				if err != nil || resp.StatusCode != http.StatusOK || string(body) != "done" || resp.Header.Get("Content-Type") != "text/plain" {
+				if err != nil || resp.StatusCode != http.StatusOK || string(body) != "done" ||
+					resp.Header.Get("Content-Type") != "text/plain" {
 					t.Errorf("answered %d %q, error %v", resp.StatusCode, body, err)
 				}
 				if took := time.Since(sent); took < 100*time.Millisecond {
@@ -53,7 +54,10 @@ func TestUpstreamAnswersManyAtOnce(t *testing.T) {
 
 func TestUpstreamRefuses(t *testing.T) {
 	url := "http://" + started(t, "upstream")
-	for _, path := range []string{"/wait", "/wait?ms=", "/wait?ms=x", "/wait?ms=-1", "/wait?ms=1.5", "/wait?ms=99999999999", "/wait?x=1", "/"} {
+	for _, path := range []string{
+		"/wait", "/wait?ms=", "/wait?ms=x", "/wait?ms=-1", "/wait?ms=1.5",
+		"/wait?ms=99999999999", "/wait?x=1", "/",
+	} {
 		resp, err := http.Get(url + path)
 		if err != nil {
 			t.Fatal(err)
@@ -77,16 +81,29 @@ func TestUpstreamReadsHeads(t *testing.T) {
 		sent     string
 		statuses []int
 	}{
-		"several at once":         {wait + "\r\n" + wait + "\r\n" + wait + "Connection: close\r\n\r\n", []int{200, 200, 200}},
-		"fields that do not say":  {wait + "Connection: keep-alive\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n" + wait + "connection:close\r\n\r\n", []int{200, 200}},
-		"the older protocol":      {"GET /wait?ms=0 HTTP/1.0\r\n\r\n", []int{400}},
-		"nothing after the last":  {wait + "Connection: Close\r\n\r\n" + wait + "\r\n", []int{200}},
-		"a body":                  {"GET /wait?ms=1 HTTP/1.1\r\ncontent-length: 5\r\n\r\nGET /" + wait + "\r\n", []int{400}},
-		"a body of unknown size":  {"GET /wait?ms=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []int{400}},
-		"another method":          {"POST /wait?ms=1 HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n", []int{400}},
-		"a line without an end":   {"GET /wait?ms=" + strings.Repeat("1", 2*upstreamBuffer), nil},
-		"a head without an end":   {wait, nil},
-		"refused, and then right": {"GET /wait HTTP/1.1\r\n\r\n" + wait + "Connection: close\r\n\r\n", []int{400, 200}},
+		"several at once": {
+			wait + "\r\n" + wait + "\r\n" + wait + "Connection: close\r\n\r\n",
+			[]int{200, 200, 200},
+		},
+		"fields that do not say": {wait + "Connection: keep-alive\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n" +
+			wait + "connection:close\r\n\r\n", []int{200, 200}},
+		"the older protocol":     {"GET /wait?ms=0 HTTP/1.0\r\n\r\n", []int{400}},
+		"nothing after the last": {wait + "Connection: Close\r\n\r\n" + wait + "\r\n", []int{200}},
+		"a body": {
+			"GET /wait?ms=1 HTTP/1.1\r\ncontent-length: 5\r\n\r\nGET /" + wait + "\r\n",
+			[]int{400},
+		},
+		"a body of unknown size": {
+			"GET /wait?ms=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+			[]int{400},
+		},
+		"another method":        {"POST /wait?ms=1 HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n", []int{400}},
+		"a line without an end": {"GET /wait?ms=" + strings.Repeat("1", 2*upstreamBuffer), nil},
+		"a head without an end": {wait, nil},
+		"refused, and then right": {
+			"GET /wait HTTP/1.1\r\n\r\n" + wait + "Connection: close\r\n\r\n",
+			[]int{400, 200},
+		},
 	}
 	for name, c := range cases {
 		for _, piece := range []int{1, 7, len(c.sent)} {

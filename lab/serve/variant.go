@@ -18,7 +18,10 @@ const ResponseBody = "Hello, World!"
 
 // Target is the request that responders are measured with.
 func Target() lab.Target {
-	return lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK, Body: []byte(ResponseBody)}
+	return lab.Target{
+		Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK,
+		Body: []byte(ResponseBody),
+	}
 }
 
 // Null is the variant that answers as fast as one CPU can.
@@ -29,7 +32,8 @@ func Null() lab.Variant {
 // Reference is the variant that does so many iterations of Work for each
 // request. name tells several apart.
 func Reference(name string, iterations int) lab.Variant {
-	return newVariant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference", fmt.Sprintf("-iterations=%d", iterations))
+	return newVariant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference",
+		fmt.Sprintf("-iterations=%d", iterations))
 }
 
 // referenceIterations take 5 to 8 ms: so much that what a request costs beside
@@ -51,7 +55,8 @@ const burnIterations = 40_000_000
 // Burn is lab.Burn: the variant that does fixed CPU work on every CPU that it is
 // given, for as many requests at once.
 func Burn() lab.Variant {
-	return newVariant("burn", fmt.Sprintf("%d steps of fixed CPU work for each request, on every CPU given", burnIterations),
+	return newVariant("burn",
+		fmt.Sprintf("%d steps of fixed CPU work for each request, on every CPU given", burnIterations),
 		"burn", fmt.Sprintf("-iterations=%d", burnIterations))
 }
 
@@ -60,14 +65,16 @@ func Burn() lab.Variant {
 // coefficients, with 1/service for a single core.
 func Virtual(cores int, service time.Duration, sigma, kappa float64) lab.Variant {
 	return newVariant(fmt.Sprintf("virtual-%d", cores),
-		fmt.Sprintf("%d virtual cores of %v for a request, contention %v and coherency %v, without CPU", cores, service, sigma, kappa),
+		fmt.Sprintf("%d virtual cores of %v for a request, contention %v and coherency %v, without CPU", cores,
+			service, sigma, kappa),
 		"virtual", fmt.Sprintf("-cores=%d", cores), fmt.Sprintf("-service=%v", service),
 		fmt.Sprintf("-sigma=%v", sigma), fmt.Sprintf("-kappa=%v", kappa))
 }
 
 // Waiting is the variant that answers after a delay that takes no CPU.
 func Waiting(delay time.Duration) lab.Variant {
-	return newVariant("waiting", fmt.Sprintf("an answer after %v, without CPU", delay), "waiting", fmt.Sprintf("-delay=%v", delay))
+	return newVariant("waiting", fmt.Sprintf("an answer after %v, without CPU", delay), "waiting",
+		fmt.Sprintf("-delay=%v", delay))
 }
 
 // Stalling is the variant that answers nothing during stall at the end of
@@ -81,7 +88,8 @@ func Stalling(period, stall time.Duration) lab.Variant {
 // Upstream is the variant that other variants call: GET /wait?ms=N is answered
 // 200 and "done" after N milliseconds, without CPU, as many at once as there are.
 func Upstream() lab.Variant {
-	return newVariant("upstream", "what applications wait for: an answer after as long as they ask for", "upstream")
+	return newVariant("upstream", "what applications wait for: an answer after as long as they ask for",
+		"upstream")
 }
 
 func newVariant(name, about string, command ...string) lab.Variant {

@@ -37,7 +37,8 @@ func TestPairedOfStudentsSleep(t *testing.T) {
 }
 
 func TestWelchOfStudentsSleep(t *testing.T) {
-	e := stat.Welch(stat.MomentsOf(dextro...), stat.MomentsOf(laevo...), stat.Variance{}) // t = -1.8608, df = 17.776, p-value = 0.07939
+	// t = -1.8608, df = 17.776, p-value = 0.07939
+	e := stat.Welch(stat.MomentsOf(dextro...), stat.MomentsOf(laevo...), stat.Variance{})
 	near(t, "t", e.Mean/e.SE, -1.8608, 5e-5)
 	near(t, "df", e.DF, 17.776, 5e-4)
 	near(t, "two-sided p", 2*e.PBelow(0), 0.07939, 5e-6)
@@ -57,7 +58,8 @@ func TestWelchBetweenRuns(t *testing.T) {
 	if all.DF <= within.DF {
 		t.Errorf("%v degrees of freedom, fewer than the %v of what is less known", all.DF, within.DF)
 	}
-	normal := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), pOrOne(0.5)) // only the known variance is left: it is normal
+	// only the known variance is left: it is normal
+	normal := stat.Welch(stat.MomentsOf(1, 1), stat.MomentsOf(3, 3), pOrOne(0.5))
 	near(t, "normal p", normal.PBelow(0), 0.022750131948179, 1e-9)
 	low, _ := normal.Interval(0.025)
 	near(t, "normal low", low, -2-1.959963984540054, 1e-9)
@@ -89,8 +91,27 @@ func TestStudentsT(t *testing.T) {
 	for _, tt := range []struct {
 		tail, df, want float64
 	}{
-		{0.025, 1, 12.706}, {0.025, 2, 4.303}, {0.025, 5, 2.571}, {0.025, 9, 2.262}, {0.025, 19, 2.093}, {0.025, 30, 2.042}, {0.025, 120, 1.980},
-		{0.05, 1, 6.314}, {0.05, 5, 2.015}, {0.05, 10, 1.812}, {0.005, 5, 4.032}, {0.005, 20, 2.845}, {0.025, 1e15, 1.960}, {0.0005, 5, 6.869}, {0.0005, 10, 4.587},
+		{0.025, 1, 12.706},
+		{0.025, 2, 4.303},
+		{0.025, 5, 2.571},
+		{0.025, 9, 2.262},
+		{0.025, 19, 2.093},
+		{
+			0.025, 30,
+			2.042,
+		},
+		{0.025, 120, 1.980},
+		{0.05, 1, 6.314},
+		{0.05, 5, 2.015},
+		{0.05, 10, 1.812},
+		{0.005, 5, 4.032},
+		{0.005, 20, 2.845},
+		{
+			0.025, 1e15,
+			1.960,
+		},
+		{0.0005, 5, 6.869},
+		{0.0005, 10, 4.587},
 	} {
 		e := stat.Effect{SE: 1, DF: tt.df}
 		_, high := e.Interval(tt.tail)
@@ -111,7 +132,8 @@ func TestWithinOfLakens(t *testing.T) {
 	e := stat.Effect{Mean: control.Mean - organic.Mean, SE: pooled * math.Sqrt(1/95.0+1/89.0), DF: 182}
 	near(t, "t of the nearer bound", (e.Mean-bound)/e.SE, -2.69, 0.01)
 	near(t, "p", e.PWithin(bound), 0.004, 5e-4)
-	near(t, "p without equal variances", stat.Welch(control, organic, stat.Variance{}).PWithin(bound), 0.004, 5e-4)
+	near(t, "p without equal variances", stat.Welch(control, organic, stat.Variance{}).PWithin(bound), 0.004,
+		5e-4)
 	if p := e.PWithin(0.1); p < 0.05 {
 		t.Errorf("a difference of 0.03 with a standard error of 0.13 is found to lie within 0.1 (p %v)", p)
 	}
@@ -127,23 +149,30 @@ func summary(n int, mean, sd float64) stat.Moments {
 // Nothing is known of one value, and everything of values that do not vary.
 func TestEffectsWithoutSpread(t *testing.T) {
 	for _, e := range []stat.Effect{
-		stat.PairedEffect(nil), stat.PairedEffect([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3), stat.Variance{}), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), pOrOne(1)),
+		stat.PairedEffect(nil), stat.PairedEffect([]float64{3}), stat.Welch(stat.MomentsOf(1), stat.MomentsOf(2, 3),
+			stat.Variance{}), stat.Welch(stat.Moments{}, stat.MomentsOf(2, 3), pOrOne(1)),
 	} {
 		low, high := e.Interval(0.025)
-		if !math.IsInf(low, -1) || !math.IsInf(high, 1) || e.PAbove(-99) != 1 || e.PBelow(99) != 1 || e.PWithin(99) != 1 {
+		if !math.IsInf(low, -1) || !math.IsInf(high,
+			1) || e.PAbove(-99) != 1 || e.PBelow(99) != 1 || e.PWithin(99) != 1 {
 			t.Errorf("%+v decides: %v to %v, p %v, %v, %v", e, low, high, e.PAbove(-99), e.PBelow(99), e.PWithin(99))
 		}
 	}
-	for _, e := range []stat.Effect{stat.PairedEffect([]float64{3, 3, 3}), stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), stat.Variance{})} {
+	for _, e := range []stat.Effect{
+		stat.PairedEffect([]float64{3, 3, 3}),
+		stat.Welch(stat.MomentsOf(4, 4), stat.MomentsOf(1, 1), stat.Variance{}),
+	} {
 		low, high := e.Interval(0.025)
-		if low != 3 || high != 3 || e.PAbove(2) != 0 || e.PBelow(2) != 1 || e.PAbove(3) != 1 || e.PBelow(3) != 1 || e.PWithin(4) != 0 || e.PWithin(2) != 1 {
+		if low != 3 || high != 3 || e.PAbove(2) != 0 || e.PBelow(2) != 1 || e.PAbove(3) != 1 || e.PBelow(3) != 1 ||
+			e.PWithin(4) != 0 || e.PWithin(2) != 1 {
 			t.Errorf("%+v is no point: %v to %v", e, low, high)
 		}
 	}
 }
 
 func TestMoments(t *testing.T) {
-	m := stat.MomentsOf(1e9+2, 1e9+4, 1e9+4, 1e9+4, 1e9+5, 1e9+5, 1e9+7, 1e9+9) // far from zero, where squares cancel
+	// far from zero, where squares cancel
+	m := stat.MomentsOf(1e9+2, 1e9+4, 1e9+4, 1e9+4, 1e9+5, 1e9+5, 1e9+7, 1e9+9)
 	near(t, "mean", m.Mean, 1e9+5, 0)
 	near(t, "deviation", m.SD(), math.Sqrt(32.0/7), 1e-7)
 	if one := stat.MomentsOf(1); !math.IsNaN(one.SD()) {
@@ -192,10 +221,13 @@ func TestSwappedArms(t *testing.T) {
 		if !closeTo(math.Exp(there.Mean), 1/math.Exp(back.Mean)) || !closeTo(low, -high2) || !closeTo(high, -low2) {
 			t.Errorf("ratio %v in %v to %v, swapped %v in %v to %v", there.Mean, low, high, back.Mean, low2, high2)
 		}
-		if !closeTo(there.PAbove(limit), back.PBelow(-limit)) || !closeTo(there.PWithin(limit), back.PWithin(limit)) {
-			t.Errorf("above %v, but swapped below %v; within %v and %v", there.PAbove(limit), back.PBelow(-limit), there.PWithin(limit), back.PWithin(limit))
+		if !closeTo(there.PAbove(limit), back.PBelow(-limit)) || !closeTo(there.PWithin(limit),
+			back.PWithin(limit)) {
+			t.Errorf("above %v, but swapped below %v; within %v and %v", there.PAbove(limit), back.PBelow(-limit),
+				there.PWithin(limit), back.PWithin(limit))
 		}
-		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), pOrOne(0.1)), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), pOrOne(0.1))
+		e, f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...),
+			pOrOne(0.1)), stat.Welch(stat.MomentsOf(b...), stat.MomentsOf(a...), pOrOne(0.1))
 		if !closeTo(e.Mean, -f.Mean) || !closeTo(e.SE, f.SE) || !closeTo(e.DF, f.DF) {
 			t.Errorf("unpaired %+v, swapped %+v", e, f)
 		}
@@ -235,7 +267,8 @@ func TestShuffledRows(t *testing.T) {
 		if q := stat.SignFlip(xs, 0.1); q != p {
 			t.Errorf("p by signs was %v, is %v", p, q)
 		}
-		if f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), stat.Variance{}); !closeTo(w.Mean, f.Mean) || !closeTo(w.SE, f.SE) {
+		if f := stat.Welch(stat.MomentsOf(a...), stat.MomentsOf(b...), stat.Variance{}); !closeTo(w.Mean,
+			f.Mean) || !closeTo(w.SE, f.SE) {
 			t.Errorf("unpaired %+v becomes %+v", w, f)
 		}
 	})
@@ -256,7 +289,8 @@ func TestIntervalsAgreeWithTests(t *testing.T) {
 			return
 		}
 		if (low > limit) != (e.PAbove(limit) <= alpha) || (high < limit) != (e.PBelow(limit) <= alpha) {
-			t.Errorf("%v to %v beside %v, but p %v above and %v below at %v", low, high, limit, e.PAbove(limit), e.PBelow(limit), alpha)
+			t.Errorf("%v to %v beside %v, but p %v above and %v below at %v", low, high, limit, e.PAbove(limit),
+				e.PBelow(limit), alpha)
 		}
 	})
 }

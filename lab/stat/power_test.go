@@ -41,7 +41,8 @@ func TestNeeded(t *testing.T) {
 		{math.NaN(), 0.02, 1000, 0, false},
 	} {
 		if n, ok := stat.PairsNeeded(tt.distance, tt.sd, 0.025, 0.8, tt.most); n != tt.n || ok != tt.ok {
-			t.Errorf("%v beyond the limit with a deviation of %v: %d (%v) of at most %d, want %d (%v)", tt.distance, tt.sd, n, ok, tt.most, tt.n, tt.ok)
+			t.Errorf("%v beyond the limit with a deviation of %v: %d (%v) of at most %d, want %d (%v)", tt.distance,
+				tt.sd, n, ok, tt.most, tt.n, tt.ok)
 		}
 	}
 	// What a number of blocks can detect is what needs as many.

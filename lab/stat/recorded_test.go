@@ -47,8 +47,9 @@ func TestRecordingsOfOtherToolsReadAsTheLabWroteThem(t *testing.T) {
 			"1,%d,\"1,009\",998\n"): "line 3: the comma in 1,009 may separate thousands or decimals",
 		file("pair,block,a,b\n",
 			"1,%d,1.01E+03,998\n"): "line 2: 1.01E+03 has lost digits",
-		strings.TrimPrefix(own+own, "# of one, and another: 2 runs\n"):            "line 14: ",
-		"\xff\xfep\x00a\x00i\x00r\x00":                                            "line 1: the file is text in UTF-16",
+		strings.TrimPrefix(own+own, "# of one, and another: 2 runs\n"): "line 14: ",
+		"\xff\xfep\x00a\x00i\x00r\x00": "line 1: the file is text in " +
+			"UTF-16",
 		file("pair,block,a,b\n", "1,%d,1,2\n") + file("pair,block,a,b\n", "%d\n"): "line 14: a second header",
 	} {
 		if _, err := stat.ReadRecording(strings.NewReader(text)); err == nil ||

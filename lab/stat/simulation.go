@@ -8,10 +8,12 @@ import (
 
 // NoiseModel is how trials come out in a simulation.
 type NoiseModel struct {
-	Name       string
-	About      string
-	OutOfScope bool                                                            // shows where the analysis ends, and is promised nothing of
-	trials     func(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) // log values of n blocks, of arms that do not differ
+	Name  string
+	About string
+	// shows where the analysis ends, and is promised nothing of
+	OutOfScope bool
+	// log values of n blocks, of arms that do not differ
+	trials func(p recordedNoise, n int, draws *rand.Rand) (a, b []float64)
 }
 
 // NoiseModels are all worlds. Each leaves the true ratio at 1: what comes over a run
@@ -23,10 +25,16 @@ func NoiseModels() []NoiseModel {
 		{"normal", "a normal distribution with the recorded deviation: what theory is about", false, normal},
 		{"as recorded", "the recorded log ratios of blocks, drawn anew", false, recordedRatios},
 		{"trials", "the recorded blocks, and trials in them, drawn apart", false, recordedTrials},
-		{"drift", fmt.Sprintf("trials that get %.0f%% slower over the run, in shuffled order within a block", 100*driftShare), false, drifting},
-		{"bimodal", fmt.Sprintf("trials of which %.0f%%, of either arm, are %.0f%% slower", 100*slowShare, 100*slowness), false, bimodal},
+		{"drift", fmt.Sprintf("trials that get %.0f%% slower over the run, in shuffled order within a block",
+			100*driftShare), false, drifting},
+		{"bimodal", fmt.Sprintf("trials of which %.0f%%, of either arm, are %.0f%% slower", 100*slowShare,
+			100*slowness), false, bimodal},
 		{"heavy tails", "Student's t of 3 degrees of freedom with the recorded deviation", false, heavyTailed},
-		{"one-sided", fmt.Sprintf("trials of one arm of which %.0f%% are %.0f%% slower, about the same mean: a limit, not a promise", 100*slowShare, 100*slowness), true, oneSided},
+		{
+			"one-sided",
+			fmt.Sprintf("trials of one arm of which %.0f%% are %.0f%% slower, about the same mean: a limit, not a "+
+				"promise", 100*slowShare, 100*slowness), true, oneSided,
+		},
 	}
 }
 
@@ -48,9 +56,10 @@ type Outcome struct {
 	FalsePositives   float64 `json:"false_positives"`   // equal arms were found to differ, either way
 	FalseBeyond      float64 `json:"false_beyond"`      // a ratio at the margin was found to lie beyond it
 	FalseEquivalence float64 `json:"false_equivalence"` // a ratio at the margin was found to lie within it
-	Equivalence      float64 `json:"equivalence"`       // equal arms were found to differ by less than the margin
-	Power5           float64 `json:"power_5"`           // a ratio of 1.05 was found to lie above 1
-	Power10          float64 `json:"power_10"`          // of 1.10
+	// equal arms were found to differ by less than the margin
+	Equivalence float64 `json:"equivalence"`
+	Power5      float64 `json:"power_5"`  // a ratio of 1.05 was found to lie above 1
+	Power10     float64 `json:"power_10"` // of 1.10
 }
 
 // Simulation asks what the paired analysis is worth where the truth is known: it
@@ -121,15 +130,20 @@ func (s Simulation) SamplingTolerance(p float64) float64 {
 // chance: an interval that covers more or less than it says, and errors of both
 // sides together above twice alpha.
 func (s Simulation) Violations(o Outcome) (faults []string) {
-	if o.Coverage < minCoverage-s.SamplingTolerance(minCoverage) || o.Coverage > maxCoverage+s.SamplingTolerance(maxCoverage) {
-		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, not %.0f to %.0f%%", 100*o.Coverage, 100*minCoverage, 100*maxCoverage))
+	if o.Coverage < minCoverage-s.SamplingTolerance(minCoverage) ||
+		o.Coverage > maxCoverage+s.SamplingTolerance(maxCoverage) {
+		faults = append(faults, fmt.Sprintf("intervals cover the truth %.1f%% of the time, not %.0f to %.0f%%",
+			100*o.Coverage, 100*minCoverage, 100*maxCoverage))
 	}
 	most := 2 * s.Alpha
 	if o.FalsePositives > most+s.SamplingTolerance(most) {
-		faults = append(faults, fmt.Sprintf("equal arms are found to differ %.1f%% of the time, more than %.0f%%", 100*o.FalsePositives, 100*most))
+		faults = append(faults, fmt.Sprintf("equal arms are found to differ %.1f%% of the time, more than %.0f%%",
+			100*o.FalsePositives, 100*most))
 	}
 	if wrong := o.FalseBeyond + o.FalseEquivalence; wrong > most+s.SamplingTolerance(most) {
-		faults = append(faults, fmt.Sprintf("a ratio at the margin is found to lie on a side of it %.1f%% of the time, more than %.0f%%", 100*wrong, 100*most))
+		faults = append(faults,
+			fmt.Sprintf("a ratio at the margin is found to lie on a side of it %.1f%% of the time, more than %.0f%%",
+				100*wrong, 100*most))
 	}
 	return faults
 }
@@ -231,7 +245,8 @@ func modeShift(draws *rand.Rand) float64 {
 
 func oneSided(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {
 	mean := slowShare * math.Log1p(-slowness)
-	return drawBlocks(n, func(int) (a, b float64) { return p.drawTrial(draws) + modeShift(draws) - mean, p.drawTrial(draws) })
+	return drawBlocks(n,
+		func(int) (a, b float64) { return p.drawTrial(draws) + modeShift(draws) - mean, p.drawTrial(draws) })
 }
 
 func heavyTailed(p recordedNoise, n int, draws *rand.Rand) (a, b []float64) {

@@ -86,9 +86,13 @@ func TestFaultsOfAnAnalysis(t *testing.T) {
 		{stat.Outcome{Coverage: 0.90}, "90.0% of the time, not 93 to 97%"},
 		{stat.Outcome{Coverage: 0.99}, "99.0% of the time, not 93 to 97%"},
 		{stat.Outcome{Coverage: 0.95, FalsePositives: 0.08}, "found to differ 8.0% of the time, more than 5%"},
-		{stat.Outcome{Coverage: 0.95, FalseBeyond: 0.04, FalseEquivalence: 0.04}, "on a side of it 8.0% of the time, more than 5%"},
+		{
+			stat.Outcome{Coverage: 0.95, FalseBeyond: 0.04, FalseEquivalence: 0.04},
+			"on a side of it 8.0% of the time, more than 5%",
+		},
 	} {
-		if got := strings.Join(s.Violations(tt.o), "; "); got != tt.want && (tt.want == "" || !strings.Contains(got, tt.want)) {
+		if got := strings.Join(s.Violations(tt.o), "; "); got != tt.want && (tt.want == "" ||
+			!strings.Contains(got, tt.want)) {
 			t.Errorf("%+v: %q, want %q", tt.o, got, tt.want)
 		}
 	}
@@ -100,14 +104,16 @@ func TestReadRecording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Origin != "measured at night" || len(r.Pairs) != 2 || !slices.Equal(r.Pairs[0].B, []float64{11, 11, 11, 11, 11, 13}) || len(r.Pairs[1].A) != 6 {
+	if r.Origin != "measured at night" || len(r.Pairs) != 2 || !slices.Equal(r.Pairs[0].B,
+		[]float64{11, 11, 11, 11, 11, 13}) || len(r.Pairs[1].A) != 6 {
 		t.Errorf("%+v", r)
 	}
 	var written strings.Builder
 	if err := r.Write(&written); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := stat.ReadRecording(strings.NewReader(written.String())); err != nil || !reflect.DeepEqual(again, r) {
+	if again, err := stat.ReadRecording(strings.NewReader(written.String())); err != nil ||
+		!reflect.DeepEqual(again, r) {
 		t.Errorf("written and read again: %+v (%v), want %+v", again, err, r)
 	}
 	for text, want := range map[string]string{
@@ -119,7 +125,8 @@ func TestReadRecording(t *testing.T) {
 		"pair,block,a,b\n1,1,10,-1\n":     `line 2: "-1" is not a number above 0`,
 		"pair,block,a,b\n1,1,10\n":        "wrong number of fields",
 	} {
-		if _, err := stat.ReadRecording(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := stat.ReadRecording(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(),
+			want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}

@@ -25,7 +25,8 @@ func TestMedianAndRange(t *testing.T) {
 		given := slices.Clone(tt.xs)
 		lowest, highest := stat.Range(tt.xs)
 		if m := stat.Median(tt.xs); !same(m, tt.median) || !same(lowest, tt.lowest) || !same(highest, tt.highest) {
-			t.Errorf("%v: got median %v, range %v to %v, want %v, %v to %v", tt.xs, m, lowest, highest, tt.median, tt.lowest, tt.highest)
+			t.Errorf("%v: got median %v, range %v to %v, want %v, %v to %v", tt.xs, m, lowest, highest, tt.median,
+				tt.lowest, tt.highest)
 		}
 		if !slices.Equal(tt.xs, given) {
 			t.Errorf("the order of %v was changed to %v", given, tt.xs)

@@ -69,14 +69,16 @@ func checkUSLPoints(points []Point) error {
 	var distinct []float64
 	for _, p := range points {
 		if !(p.N >= 1) || !(p.X > 0) || math.IsInf(p.N+p.X, 1) {
-			return fmt.Errorf("fitting the Universal Scalability Law: a throughput of %v at N = %v is no point of it", p.X, p.N)
+			return fmt.Errorf("fitting the Universal Scalability Law: a throughput of %v at N = %v is no point of it",
+				p.X, p.N)
 		}
 		if !slices.Contains(distinct, p.N) {
 			distinct = append(distinct, p.N)
 		}
 	}
 	if len(distinct) < MinUSLPoints {
-		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed", len(distinct), MinUSLPoints)
+		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed", len(distinct),
+			MinUSLPoints)
 	}
 	return nil
 }
@@ -202,7 +204,8 @@ func gaussNewton(points []Point, free []int, h unitTimes, miss errorModel) []flo
 // either end, so resamples should be thousands.
 func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, err error) {
 	if len(blocks) < 2 {
-		return low, high, fmt.Errorf("resampling the Universal Scalability Law: at least 2 blocks are needed, not %d", len(blocks))
+		return low, high,
+			fmt.Errorf("resampling the Universal Scalability Law: at least 2 blocks are needed, not %d", len(blocks))
 	}
 	if resamples < 1 {
 		return low, high, errors.New("resampling the Universal Scalability Law: no resamples were asked for")

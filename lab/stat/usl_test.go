@@ -38,9 +38,17 @@ func TestUSLOfPublishedData(t *testing.T) {
 		published stat.USL
 		se        stat.USL // published, or the half-width of 95 % over Student's t
 	}{
-		{"SDM91", sdm91, stat.USL{Lambda: 89.9952330, Sigma: 0.0277285, Kappa: 0.0001044}, stat.USL{Lambda: 14.2134894, Sigma: 0.0091217, Kappa: 0.0000199}},
+		{
+			"SDM91", sdm91,
+			stat.USL{Lambda: 89.9952330, Sigma: 0.0277285, Kappa: 0.0001044},
+			stat.USL{Lambda: 14.2134894, Sigma: 0.0091217, Kappa: 0.0000199},
+		},
 		// The best fit would have kappa below zero: the constraint holds it there.
-		{"ray tracer", rayTracer, stat.USL{Lambda: 21.8488, Sigma: 0.0578, Kappa: 0}, stat.USL{Lambda: 3.980 / 2.306, Sigma: 0.0241 / 2.306, Kappa: 0.000214 / 2.306}},
+		{
+			"ray tracer", rayTracer,
+			stat.USL{Lambda: 21.8488, Sigma: 0.0578, Kappa: 0},
+			stat.USL{Lambda: 3.980 / 2.306, Sigma: 0.0241 / 2.306, Kappa: 0.000214 / 2.306},
+		},
 	} {
 		got, err := stat.FitUSLAbsolute(tt.points)
 		if err != nil {
@@ -70,7 +78,11 @@ func TestUSLAtItsPeak(t *testing.T) {
 	if p := (stat.USL{Lambda: 1, Sigma: 0.1}).Peak(); !math.IsInf(p, 1) {
 		t.Errorf("without coherency the peak is at %v", p)
 	}
-	for _, u := range []stat.USL{{Lambda: 1, Sigma: 1}, {Lambda: 1, Sigma: 1.1, Kappa: 0.01}, {Lambda: 1, Sigma: 0.5, Kappa: 2}} {
+	for _, u := range []stat.USL{
+		{Lambda: 1, Sigma: 1},
+		{Lambda: 1, Sigma: 1.1, Kappa: 0.01},
+		{Lambda: 1, Sigma: 0.5, Kappa: 2},
+	} {
 		if p := u.Peak(); p != 1 || u.At(2) > u.At(1) {
 			t.Errorf("where more than one never gain the peak of %+v is at %v", u, p)
 		}
@@ -82,7 +94,10 @@ func TestUSLAtItsPeak(t *testing.T) {
 func TestFitUSLRecoversItsCoefficients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(1e-4, 0.5))
-		u := stat.USL{Lambda: rapid.Float64Range(0.1, 1e5).Draw(t, "lambda"), Sigma: share.Draw(t, "sigma"), Kappa: share.Draw(t, "kappa") / 10}
+		u := stat.USL{
+			Lambda: rapid.Float64Range(0.1, 1e5).Draw(t, "lambda"), Sigma: share.Draw(t, "sigma"),
+			Kappa: share.Draw(t, "kappa") / 10,
+		}
 		var ps, scaled []stat.Point
 		for _, n := range []float64{16, 1, 4, 2, 8, 1} {
 			ps = append(ps, stat.Point{N: n, X: u.At(n)})
@@ -93,7 +108,8 @@ func TestFitUSLRecoversItsCoefficients(t *testing.T) {
 			t.Fatal(err)
 		}
 		same := func(a, b stat.USL) bool {
-			return math.Abs(a.Lambda/b.Lambda-1) < 1e-6 && math.Abs(a.Sigma-b.Sigma) < 1e-6 && math.Abs(a.Kappa-b.Kappa) < 1e-6
+			return math.Abs(a.Lambda/b.Lambda-1) < 1e-6 && math.Abs(a.Sigma-b.Sigma) < 1e-6 &&
+				math.Abs(a.Kappa-b.Kappa) < 1e-6
 		}
 		if !same(got, u) {
 			t.Errorf("%+v is fitted as %+v", u, got)
@@ -221,7 +237,8 @@ func TestBootstrapUSLOfUnfitBlocks(t *testing.T) {
 		{[][]stat.Point{whole, whole}, 0, "no resamples"},
 		{[][]stat.Point{whole[:3], whole[:3]}, 100, "3 distinct N"}, // whatever is drawn
 	} {
-		if _, _, err := stat.BootstrapUSL(tt.blocks, tt.resamples, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := stat.BootstrapUSL(tt.blocks, tt.resamples, 1); err == nil || !strings.Contains(err.Error(),
+			tt.want) {
 			t.Errorf("%v: %v, want %q", tt.blocks, err, tt.want)
 		}
 	}

@@ -45,7 +45,8 @@ func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 	case lab.Supported, lab.Refuted:
 		out.Reason = configurations(len(withFinding(parts, out.Finding))) + " compared"
 	case lab.Depends:
-		out.Reason = fmt.Sprintf("supported by %s; refuted by %s", joinIDs(withFinding(parts, lab.Supported)), joinIDs(withFinding(parts, lab.Refuted)))
+		out.Reason = fmt.Sprintf("supported by %s; refuted by %s", joinIDs(withFinding(parts, lab.Supported)),
+			joinIDs(withFinding(parts, lab.Refuted)))
 		if undecided := withFinding(parts, lab.Inconclusive); len(undecided) > 0 {
 			out.Reason += "; undecided: " + joinIDs(undecided)
 		}

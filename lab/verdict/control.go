@@ -21,7 +21,10 @@ const (
 // wrong, not where its blocks are too few to show that it is right; where there
 // is nothing to judge by it fails too.
 func judgeControl(c lab.Control, rows rowTable, blocks int) lab.ControlVerdict {
-	out := lab.ControlVerdict{Control: c, Verdict: lab.Verdict{Hypothesis: c.Hypothesis, Finding: lab.Inconclusive}}
+	out := lab.ControlVerdict{
+		Control: c,
+		Verdict: lab.Verdict{Hypothesis: c.Hypothesis, Finding: lab.Inconclusive},
+	}
 	m, known := metric.Find(c.Hypothesis.Metric)
 	if !known {
 		return notJudged(out, fmt.Sprintf("%s is no metric of this lab", c.Hypothesis.Metric))

@@ -35,23 +35,30 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 	}
 	for _, pilot := range p.Pilots {
 		if pilot.Doubt != "" {
-			out = append(out, fmt.Sprintf("the peak of %s on %s, from which rates follow, may be none: %s", pilot.Variant, pilot.Scenario, pilot.Doubt))
+			out = append(out, fmt.Sprintf("the peak of %s on %s, from which rates follow, may be none: %s",
+				pilot.Variant, pilot.Scenario, pilot.Doubt))
 		}
 	}
 	out = append(out, failureDoubts(rows)...)
 	unsteady, trials := unsteadyWarmUps(rows)
 	if n := unsteady.total(); n > 0 {
-		out = append(out, fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its budget: %s", n, trials, unsteady))
+		out = append(out,
+			fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its "+
+				"budget: %s", n, trials, unsteady))
 	}
 	drifting, phases := driftingPhases(rows)
 	if n := drifting.total(); n > 0 {
-		out = append(out, fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: %s",
-			n, phases, 100*maxDrift, drifting))
+		out = append(out,
+			fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: "+
+				"%s",
+				n, phases, 100*maxDrift, drifting))
 	}
 	lopsided, shared := unevenPhases(rows)
 	if n := lopsided.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its share of the work (busiest_process_ratio): %s",
-			n, shared, maxUnevenFactor, lopsided))
+		out = append(out,
+			fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its "+
+				"share of the work (busiest_process_ratio): %s",
+				n, shared, maxUnevenFactor, lopsided))
 	}
 	if words := paceDoubt(rows); words != "" {
 		out = append(out, words)
@@ -203,7 +210,8 @@ func paceDoubt(rows rowTable) string {
 	if took[slow] <= maxPaceRatio*took[fast] {
 		return ""
 	}
-	return fmt.Sprintf("the machine's pace changed: canaries took at least %.1f ms in block %d, and %.1f in block %d. Figures are of both; ratios compare within blocks",
+	return fmt.Sprintf("the machine's pace changed: canaries took at least %.1f ms in block %d, and %.1f in "+
+		"block %d. Figures are of both; ratios compare within blocks",
 		took[fast], fast, took[slow], slow)
 }
 

@@ -24,8 +24,10 @@ func scaleHypothesis(variant string) lab.Hypothesis {
 
 func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 	plan := planOf(scaleHypothesis(n), scaleHypothesis(p))
-	rows := slices.Concat(scaled("scaling", n, 1, 50), scaled("scaling", n, 2, 90), scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
-	if c := claimOf(t, judgeAll(plan, rows), "scale-1"); c.Finding != lab.Supported || c.Reason != "2 configurations compared; 1 to 2 cores only" {
+	rows := slices.Concat(scaled("scaling", n, 1, 50), scaled("scaling", n, 2, 90), scaled("scaling", p, 1, 50),
+		scaled("scaling", p, 2, 90))
+	if c := claimOf(t, judgeAll(plan, rows),
+		"scale-1"); c.Finding != lab.Supported || c.Reason != "2 configurations compared; 1 to 2 cores only" {
 		t.Errorf("%s: %q", c.Finding, c.Reason)
 	}
 	// What was not compared limits nothing.
@@ -33,7 +35,8 @@ func TestAClaimSaysOnceOfHowManyCPUsItSpeaks(t *testing.T) {
 	plan.Hypotheses = []lab.Hypothesis{hypothesis(lab.Higher)}
 	plan.Hypotheses[0].Claim = "scale-1"
 	rows = append(rows, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))...)
-	if c := claimOf(t, judgeAll(plan, rows), "scale-1"); c.Finding != lab.Supported || strings.Contains(c.Reason, "cores only") {
+	if c := claimOf(t, judgeAll(plan, rows), "scale-1"); c.Finding != lab.Supported || strings.Contains(c.Reason,
+		"cores only") {
 		t.Errorf("%s: %q", c.Finding, c.Reason)
 	}
 }
@@ -42,9 +45,11 @@ func TestAClaimNeedsTheBlocksOfAllItsHypotheses(t *testing.T) {
 	second := hypothesis(lab.Higher)
 	second.Numerator.Variant, second.Denominator.Variant = "node/express", "python/fastapi"
 	c := claimOf(t, judgeAll(planOf(hypothesis(lab.Higher), second), slices.Concat(
-		each(n, 1200, 40, nil), each(p, 1000, 0, nil), each("node/express", 1150, 40, nil), each("python/fastapi", 1000, 0, nil))), "speed-1")
+		each(n, 1200, 40, nil), each(p, 1000, 0, nil), each("node/express", 1150, 40, nil), each("python/fastapi",
+			1000, 0, nil))), "speed-1")
 	a, b := c.HypothesisVerdicts[0].BlocksNeeded, c.HypothesisVerdicts[1].BlocksNeeded
-	if want := fmt.Sprintf("2 of 2 configurations undecided; about %d blocks would do", max(a, b)); a == b || min(a, b) == 0 || c.Reason != want {
+	if want := fmt.Sprintf("2 of 2 configurations undecided; about %d blocks would do",
+		max(a, b)); a == b || min(a, b) == 0 || c.Reason != want {
 		t.Errorf("%d and %d blocks: %q", a, b, c.Reason)
 	}
 }
@@ -72,10 +77,12 @@ func TestBlocksNeededMatchThePower(t *testing.T) {
 
 func TestHowManyBlocksThereAre(t *testing.T) {
 	five := slices.Concat(each(n, 1300, 1, nil)[:5], each(p, 1000, 1, nil)[:5])
-	if v := judge(t, hypothesis(lab.Higher), five); v.Blocks != 5 || !strings.HasPrefix(v.Reason, "too few valid blocks (5 of 6; 6 are needed): ") {
+	if v := judge(t, hypothesis(lab.Higher), five); v.Blocks != 5 || !strings.HasPrefix(v.Reason,
+		"too few valid blocks (5 of 6; 6 are needed): ") {
 		t.Errorf("a run that ended early: %+v", v)
 	}
-	seven := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), []metric.Row{trial(n, 7, 1300), trial(p, 7, 1000)})
+	seven := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil),
+		[]metric.Row{trial(n, 7, 1300), trial(p, 7, 1000)})
 	if v := judge(t, hypothesis(lab.Higher), seven); v.Blocks != 7 {
 		t.Errorf("rows beyond the plan's blocks: %+v", v)
 	}
@@ -103,7 +110,8 @@ func TestOnlyThroughputHasBounds(t *testing.T) {
 	for _, r := range other {
 		r["variant"] = metric.Text(p)
 	}
-	if v := judge(t, h, failing(0.1, censored()), other); v.Blocks != 0 || !strings.Contains(v.Reason, "is censored in 6") {
+	if v := judge(t, h, failing(0.1, censored()), other); v.Blocks != 0 || !strings.Contains(v.Reason,
+		"is censored in 6") {
 		t.Errorf("%+v", v)
 	}
 }
@@ -115,7 +123,8 @@ func TestTheSecondOpinionOfBothSides(t *testing.T) {
 		for b, log := range []float64{0, 0, 0, 0, 0, 0.06} {
 			rows = append(rows, trial(n, b+1, 1000*math.Exp(sign*log)), trial(p, b+1, 1000))
 		}
-		if v := judge(t, hypothesis(lab.Same), rows); v.Finding != lab.Inconclusive || *v.PSignFlip != 2.0/64 || !strings.Contains(v.Reason, "not by permutation") {
+		if v := judge(t, hypothesis(lab.Same), rows); v.Finding != lab.Inconclusive || *v.PSignFlip != 2.0/64 ||
+			!strings.Contains(v.Reason, "not by permutation") {
 			t.Errorf("%s: %s (%v)", v.Finding, v.Reason, *v.PSignFlip)
 		}
 	}
@@ -154,7 +163,8 @@ func TestTwoBlocksJudgeAControl(t *testing.T) {
 	plan.Controls = controls()
 	for k, judged := range map[int]bool{1: false, 2: true} {
 		var rows []metric.Row
-		for _, r := range slices.Concat(each(n, 1300, 1, nil), each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1)) {
+		for _, r := range slices.Concat(each(n, 1300, 1, nil), each(lab.TwinOf(n), 1300, 1, nil),
+			references(1.1, 1.1)) {
 			if block, _ := r.Int("block"); block <= int64(k) {
 				rows = append(rows, r)
 			}
@@ -174,10 +184,12 @@ func TestTwoBlocksJudgeAControl(t *testing.T) {
 func TestDoubtsNameWhereItWasSeenMost(t *testing.T) {
 	var rows []metric.Row
 	for i := range 6 {
-		rows = append(rows, each(fmt.Sprintf("node/%d", i), 1000, 1, metric.Row{"drift_ratio": metric.Number(0.2), "warmup_end": metric.Text("steady")})[:i+1]...)
+		rows = append(rows, each(fmt.Sprintf("node/%d", i), 1000, 1,
+			metric.Row{"drift_ratio": metric.Number(0.2), "warmup_end": metric.Text("steady")})[:i+1]...)
 	}
 	// Rows that do not say are none of which it is known.
-	rows = append(rows, each("node/silent", 1000, 1, metric.Row{"workers": metric.Int(2), "connections": metric.Int(64)})...)
+	rows = append(rows,
+		each("node/silent", 1000, 1, metric.Row{"workers": metric.Int(2), "connections": metric.Int(64)})...)
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
 	want := []string{"21 of 21 closed phases drifted by more than 5 % from their first half to their second: " +
@@ -254,7 +266,8 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	beyond.Claim, beyond.Profile = "arch-1", "full"
 	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
 	plan.Trials = make([]lab.Trial, 20)
-	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1),
+	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each(lab.TwinOf(n), 1300, 1, nil),
+		references(1.1, 1.1),
 		scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
 	for _, r := range rows {
 		r["run_id"] = metric.Text("20261124T090000Z-beef")
@@ -263,7 +276,8 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	r := verdict.Judge(plan, rows, 19)
 	const why = "the run is not complete (19 of 20 trials); lab run --resume 20261124T090000Z-beef finishes it"
 	c := claimOf(t, r, "speed-1")
-	if v := c.HypothesisVerdicts[0]; r.Complete() || !r.ControlsPassed() || c.Finding != lab.Inconclusive || !strings.HasSuffix(c.Reason, why) ||
+	if v := c.HypothesisVerdicts[0]; r.Complete() || !r.ControlsPassed() || c.Finding != lab.Inconclusive ||
+		!strings.HasSuffix(c.Reason, why) ||
 		v.Finding != lab.Inconclusive || v.Reason != why || v.BlocksNeeded != 0 || v.Ratio == nil || v.Low == nil {
 		t.Errorf("%s: %q: %+v", c.Finding, c.Reason, c.HypothesisVerdicts)
 	}
@@ -278,13 +292,16 @@ func TestARunThatIsNotCompleteDecidesNothing(t *testing.T) {
 	if c := claimOf(t, verdict.Judge(plan, rows, 20), "speed-1"); c.Finding != lab.Supported {
 		t.Errorf("complete: %s: %s", c.Finding, c.Reason)
 	}
-	if c := claimOf(t, verdict.Judge(plan, nil, 0), "speed-1"); !strings.HasSuffix(c.HypothesisVerdicts[0].Reason, "(0 of 20 trials); lab run --resume RUN finishes it") {
+	if c := claimOf(t, verdict.Judge(plan, nil, 0),
+		"speed-1"); !strings.HasSuffix(c.HypothesisVerdicts[0].Reason, "(0 of 20 trials); lab run --resume RUN "+
+		"finishes it") {
 		t.Errorf("of nothing: %s", c.HypothesisVerdicts[0].Reason)
 	}
 
 	// Whether a control has failed is seen at the end, too.
 	failing := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
-	if v := claimOf(t, verdict.Judge(plan, failing, 12), "speed-1").HypothesisVerdicts[0]; !strings.Contains(v.Reason, "not complete") {
+	if v := claimOf(t, verdict.Judge(plan, failing, 12),
+		"speed-1").HypothesisVerdicts[0]; !strings.Contains(v.Reason, "not complete") {
 		t.Errorf("without its controls: %q", v.Reason)
 	}
 }

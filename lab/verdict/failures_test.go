@@ -42,12 +42,14 @@ func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
 				h := hypothesis(c.direction)
 				v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p))
 				if v.Finding != arms.want || !strings.Contains(v.Reason, "3.2 % of requests failed") {
-					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s", c.direction, ratio, name, v.Finding, v.Reason, arms.want)
+					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s", c.direction, ratio, name, v.Finding, v.Reason,
+						arms.want)
 				}
 				// CPU per request is the reciprocal: the same said of it must decide the same.
 				h.Metric, h.Direction = "cpu_us_per_request", opposite[c.direction]
 				if v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p)); v.Finding != arms.want {
-					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s", h.Direction, 1/ratio, name, v.Finding, v.Reason, arms.want)
+					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s", h.Direction, 1/ratio, name, v.Finding,
+						v.Reason, arms.want)
 				}
 			}
 		}
@@ -74,12 +76,25 @@ func TestHowManyFailuresATrialBears(t *testing.T) {
 		want   lab.Finding
 		reason string
 	}{
-		"none":                  {share(0, 0, 0, 0, 0, 0), "throughput_rps", lab.Supported, ""},
-		"one in a thousand":     {share(.001, .001, .001, .001, .001, .001), "throughput_rps", lab.Supported, ""},
-		"more in one trial":     {share(0, 0, .0011), "throughput_rps", lab.Inconclusive, "0.11 % of requests failed (node/single peak, block 3; more than 0.1 % in 1 of 6 blocks): no finding may favour it"},
-		"the worst is said":     {share(.02, .5, .0011), "throughput_rps", lab.Inconclusive, "50 % of requests failed (node/single peak, block 2; more than 0.1 % in 3 of 6 blocks)"},
-		"the tail is deeper":    {share(.0002), "latency_p999_ms", lab.Inconclusive, "0.02 % of requests failed (node/single peak, block 1; more than 0.01 % in 1 of 6 blocks)"},
-		"the longest is of all": {share(.0002), "latency_max_ms", lab.Inconclusive, "0.02 % of requests failed (node/single peak, block 1; more than 0 % in 1 of 6 blocks)"},
+		"none":              {share(0, 0, 0, 0, 0, 0), "throughput_rps", lab.Supported, ""},
+		"one in a thousand": {share(.001, .001, .001, .001, .001, .001), "throughput_rps", lab.Supported, ""},
+		"more in one trial": {
+			share(0, 0, .0011), "throughput_rps", lab.Inconclusive,
+			"0.11 % of requests failed (node/single peak, block 3; more than 0.1 % in 1 of 6 blocks): no finding " +
+				"may favour it",
+		},
+		"the worst is said": {
+			share(.02, .5, .0011), "throughput_rps", lab.Inconclusive,
+			"50 % of requests failed (node/single peak, block 2; more than 0.1 % in 3 of 6 blocks)",
+		},
+		"the tail is deeper": {
+			share(.0002), "latency_p999_ms", lab.Inconclusive,
+			"0.02 % of requests failed (node/single peak, block 1; more than 0.01 % in 1 of 6 blocks)",
+		},
+		"the longest is of all": {
+			share(.0002), "latency_max_ms", lab.Inconclusive,
+			"0.02 % of requests failed (node/single peak, block 1; more than 0 % in 1 of 6 blocks)",
+		},
 	} {
 		h := hypothesis(lab.Higher)
 		h.Metric = c.metric
@@ -91,7 +106,8 @@ func TestHowManyFailuresATrialBears(t *testing.T) {
 				r[c.metric] = metric.Number(1000 / rps)
 			}
 		}
-		if v := judge(t, h, rows); v.Finding != c.want || !strings.Contains(v.Reason, c.reason) || c.reason == "" && v.Reason != "" {
+		if v := judge(t, h, rows); v.Finding != c.want || !strings.Contains(v.Reason,
+			c.reason) || c.reason == "" && v.Reason != "" {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, v.Finding, v.Reason, c.want, c.reason)
 		}
 	}
@@ -141,7 +157,8 @@ func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 		v := judge(t, h,
 			each(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), each(c, 1000, .5, phase("ladder-1", tt.c1)),
 			each(q, 1000, 1, phase("ladder-2", tt.q2)), each(q, 1000, .5, phase("ladder-1", tt.q1)))
-		if v.Finding != tt.want || tt.want != lab.Supported && !strings.Contains(v.Reason, "5 % of requests failed") {
+		if v.Finding != tt.want || tt.want != lab.Supported && !strings.Contains(v.Reason,
+			"5 % of requests failed") {
 			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
 		}
 	}
@@ -151,7 +168,10 @@ func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 // it is measured against, nothing is left to measure by.
 func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
-	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "steady-120%"}, lab.Arm{Variant: n, Phase: "steady-100%"}
+	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "steady-120%"}, lab.Arm{
+		Variant: n,
+		Phase:   "steady-100%",
+	}
 	phase := func(name string, fails float64) metric.Row {
 		return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Number(fails)}
 	}
@@ -165,7 +185,8 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 		"overload fails":   {1, .1, 0, lab.Inconclusive},
 		"and collapses":    {0.5, .1, 0, lab.Refuted},
 	} {
-		v := judge(t, h, each(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)), each(n, 1000, .5, phase("steady-100%", tt.base)))
+		v := judge(t, h, each(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)),
+			each(n, 1000, .5, phase("steady-100%", tt.base)))
 		if v.Finding != tt.want {
 			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
 		}
@@ -178,12 +199,18 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 	known := lab.Control{Name: "known ratio", ExpectedRatio: 2, Hypothesis: lab.Hypothesis{
 		Scenario: lab.ReferenceScenario, Metric: "throughput_rps", Direction: lab.Same, Margin: 0.03,
-		Numerator: lab.Arm{Variant: lab.LightReference, Phase: "peak"}, Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: "peak"},
+		Numerator: lab.Arm{
+			Variant: lab.LightReference,
+			Phase:   "peak",
+		}, Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: "peak"},
 	}}
 	twins := lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: hypothesis(lab.Same)}
 	twins.Hypothesis.Denominator.Variant = lab.TwinOf(n)
 	reference := func(fails, rps float64) metric.Row {
-		return metric.Row{"scenario": metric.Text(lab.ReferenceScenario), "service_mean_ms": metric.Number(1000 / rps), "error_ratio": metric.Number(fails)}
+		return metric.Row{
+			"scenario":        metric.Text(lab.ReferenceScenario),
+			"service_mean_ms": metric.Number(1000 / rps), "error_ratio": metric.Number(fails),
+		}
 	}
 	for name, tt := range map[string]struct {
 		less, more, one, twin float64
@@ -199,7 +226,8 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 		plan := planOf()
 		plan.Controls = []lab.Control{known, twins}
 		r := judgeAll(plan, slices.Concat(
-			each(lab.LightReference, 200, 1, reference(tt.less, 200)), each(lab.HeavyReference, 100, .9, reference(tt.more, 100)),
+			each(lab.LightReference, 200, 1, reference(tt.less, 200)), each(lab.HeavyReference, 100, .9,
+				reference(tt.more, 100)),
 			each(n, 1000, 1, failed(tt.one)), each(lab.TwinOf(n), 1000, .9, failed(tt.twin))))
 		var reasons []string
 		for i, c := range r.Controls {
@@ -208,7 +236,8 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 			}
 			reasons = append(reasons, c.Reason)
 		}
-		if all := strings.Join(reasons, "\n"); !strings.Contains(all, tt.said) || tt.said == "" && strings.Contains(all, "failed") {
+		if all := strings.Join(reasons, "\n"); !strings.Contains(all,
+			tt.said) || tt.said == "" && strings.Contains(all, "failed") {
 			t.Errorf("%s: %s", name, all)
 		}
 	}
@@ -218,14 +247,16 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 func TestFailuresAreADoubt(t *testing.T) {
 	rows := slices.Concat(each(n, 1000, 1, failed(.5)), each(p, 1000, 1, failed(.0005)))
 	doubts := judgeAll(planOf(), rows).Doubts
-	want := "in 6 of 12 phases more than 0.1 % of requests failed, at worst 50 %: json node/single peak (6); no finding favours them"
+	want := "in 6 of 12 phases more than 0.1 % of requests failed, at worst 50 %: json node/single peak (6); " +
+		"no finding favours them"
 	if !slices.Contains(doubts, want) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
 	for _, r := range rows {
 		withFinding(r, metric.Row{"schema_version": metric.Int(4)})
 	}
-	want = "in 12 of 12 phases the latencies include those of requests that failed, as this run is of schema 4: json node/single peak (6), json python/uvloop peak (6)"
+	want = "in 12 of 12 phases the latencies include those of requests that failed, as this run is of schema " +
+		"4: json node/single peak (6), json python/uvloop peak (6)"
 	if doubts := judgeAll(planOf(), rows).Doubts; !slices.Contains(doubts, want) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
@@ -241,14 +272,22 @@ func TestFailuresAreADoubt(t *testing.T) {
 // A burn without failures is what a speed-up is divided by.
 func TestABurnThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
-	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}, lab.Arm{Variant: n, Phase: "peak", Cores: 1}
+	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}, lab.Arm{
+		Variant: n, Phase: "peak",
+		Cores: 1,
+	}
 	on := func(cpus int64, scenario string, fails float64) metric.Row {
-		return metric.Row{"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario), "error_ratio": metric.Number(fails)}
+		return metric.Row{
+			"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario),
+			"error_ratio": metric.Number(fails),
+		}
 	}
 	for fails, want := range map[float64]lab.Finding{0: lab.Supported, .01: lab.Inconclusive} {
 		v := judge(t, h, each(n, 2000, 1, on(2, "json", 0)), each(n, 1000, .5, on(1, "json", 0)),
-			each(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.BurnVariant, 100, .2, on(1, lab.BurnScenario, fails)))
-		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason, "1 % of requests failed (the native burn on 1 CPU") {
+			each(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.BurnVariant, 100, .2,
+				on(1, lab.BurnScenario, fails)))
+		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason,
+			"1 % of requests failed (the native burn on 1 CPU") {
 			t.Errorf("%v fail: %s (%s), want %s", fails, v.Finding, v.Reason, want)
 		}
 	}

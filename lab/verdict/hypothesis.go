@@ -105,8 +105,10 @@ func buildMismatch(h lab.Hypothesis) string {
 	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !alike(name) }) {
 		return ""
 	}
-	return fmt.Sprintf("%s is built as no other runtime is: it is compared with %s only, with others by its speed-up",
-		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(sourceBuilt), func(name string) bool { return name == runtimes[i] }), ", "))
+	return fmt.Sprintf("%s is built as no other runtime is: it is compared with %s only, with others by its "+
+		"speed-up",
+		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(sourceBuilt),
+			func(name string) bool { return name == runtimes[i] }), ", "))
 }
 
 // runtimeOf is that of a variant's id.
@@ -234,7 +236,8 @@ func (t *hypothesisTest) why(level float64) {
 		return
 	}
 	v.BlocksNeeded = max(n, v.Blocks+1)
-	v.Reason = fmt.Sprintf("the interval reaches over the margin's edge; about %d blocks would do", v.BlocksNeeded)
+	v.Reason = fmt.Sprintf("the interval reaches over the margin's edge; about %d blocks would do",
+		v.BlocksNeeded)
 }
 
 // expOrNil is that of a log; none of what has no end.

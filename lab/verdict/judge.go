@@ -39,7 +39,9 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	verdicts := judgeHypotheses(p, t, n)
 	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
-		makeInconclusive(verdicts, fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured, r.Planned, runID(rows)))
+		makeInconclusive(verdicts,
+			fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured,
+				r.Planned, runID(rows)))
 	case failed != "":
 		makeInconclusive(verdicts, "a control failed ("+failed+")")
 	}
@@ -62,7 +64,8 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) {
 	if !p.Profile.CanCompare() {
 		for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
-			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: p.Profile.Name + " compares nothing"})
+			out = append(out,
+				lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: p.Profile.Name + " compares nothing"})
 		}
 		return out
 	}

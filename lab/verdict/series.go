@@ -57,7 +57,8 @@ func terms(h lab.Hypothesis, m metric.Metric) []ratioTerm {
 	var ts []ratioTerm
 	add := func(a lab.Arm, power float64, of side) {
 		a.Over = nil
-		ts = append(ts, ratioTerm{a.String(), cellKey{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
+		ts = append(ts,
+			ratioTerm{a.String(), cellKey{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
 	}
 	for _, half := range []struct {
 		arm   lab.Arm
@@ -89,7 +90,8 @@ func burnTerms(of []ratioTerm) (ts []ratioTerm) {
 			if cores > 1 {
 				name = fmt.Sprintf("the native burn on %d CPUs", cores)
 			}
-			ts = append(ts, ratioTerm{name, cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}, rps, -power, neither})
+			ts = append(ts,
+				ratioTerm{name, cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}, rps, -power, neither})
 		}
 	}
 	return ts

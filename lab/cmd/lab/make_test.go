@@ -307,8 +307,11 @@ func TestGitChangesNoLineEnds(t *testing.T) {
 		c.write(name, text)
 	}
 	for _, args := range [][]string{
-		{"init", "--quiet"}, {"add", "--all"}, {"commit", "--quiet", "--message=x"},
-		{"rm", "-r", "--quiet", "runtimes", "lab"}, {"checkout", "--quiet", "HEAD", "--", "."},
+		{"init", "--quiet"},
+		{"add", "--all"},
+		{"commit", "--quiet", "--message=x"},
+		{"rm", "-r", "--quiet", "runtimes", "lab"},
+		{"checkout", "--quiet", "HEAD", "--", "."},
 	} {
 		settings := []string{
 			"-C", c.dir, "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@example.test",

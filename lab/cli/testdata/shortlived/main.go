@@ -95,7 +95,8 @@ func inProcess(mode string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	child, err := os.StartProcess("/proc/self/exe", []string{"server", "child"}, &os.ProcAttr{Files: []*os.File{nil, nil, end}})
+	child, err := os.StartProcess("/proc/self/exe", []string{"server", "child"},
+		&os.ProcAttr{Files: []*os.File{nil, nil, end}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -59,7 +59,8 @@ func answering(rules *contract.Contract) http.HandlerFunc {
 				log.Fatal(err)
 			}
 		case !known:
-			answer = lab.Answer{Status: http.StatusNotFound, Header: map[string]string{"content-type": "application/json"}}
+			answer = lab.Answer{Status: http.StatusNotFound,
+				Header: map[string]string{"content-type": "application/json"}}
 		}
 		for name, value := range answer.Header {
 			w.Header().Set(name, value)
