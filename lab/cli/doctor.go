@@ -157,7 +157,7 @@ func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease sing
 	if err != nil {
 		return c, err
 	}
-	busy := e.Measuring(ctx)
+	busy := e.MeasuringLockHolder(ctx)
 	var stopped time.Duration
 	if busy == "" {
 		stopped, err = stoppedInARow(ctx, lease, cpus)

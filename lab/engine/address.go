@@ -14,25 +14,25 @@ import (
 	"runtimelab/lab"
 )
 
-// Address is where an engine is to be found, decided once and handed to every
-// client.
+// Address is an engine's address and where it was configured. It is resolved once and given to
+// every client.
 type Address struct {
 	Host     string // unix:///path, tcp://host:port or ssh://user@host
-	Origin   string // what named it: "DOCKER_HOST", "context desktop-linux", "default socket"
-	Explicit bool   // the user chose it: no other engine may stand in for it
+	Origin   string // where it was configured: "DOCKER_HOST", "context desktop-linux", "default socket"
+	Explicit bool   // the user chose it, so the lab uses no other engine in its place
 	TLS      *TLS   // nil for a plain connection
 
-	tunnel *tunnel // what Connect starts for ssh and TLS; nil elsewhere
+	tunnel *tunnel // started by Connect for ssh and TLS; nil for plain addresses
 }
 
-// TLS says how to secure the connection to an engine.
+// TLS describes how to secure the connection to an engine.
 type TLS struct {
-	Dir        string // holds ca.pem, cert.pem and key.pem, each of them optional
+	Dir        string // holds ca.pem, cert.pem and key.pem; each is optional
 	SkipVerify bool   // the engine's certificate is not checked
 }
 
-// Close ends what Connect started beside the client; the client is of no use
-// afterwards. Addresses that need nothing beside it close at no cost.
+// Close stops the tunnel that Connect started, if there is one. The client does not work
+// afterwards.
 func (a Address) Close() error {
 	if a.tunnel == nil {
 		return nil
@@ -40,21 +40,20 @@ func (a Address) Close() error {
 	return a.tunnel.Close()
 }
 
-// environment is all that an address is resolved from.
+// environment holds everything that an address is resolved from.
 type environment struct {
 	getenv  func(string) string
 	home    string
-	sockets []string // of this machine, the first that exists is the default one
+	sockets []string // this machine's, in order of preference
 }
 
-// Resolve finds the engine's address without talking to it, in the order of
-// the docker command: DOCKER_HOST, DOCKER_CONTEXT, the current context of the
-// docker configuration, then this machine's sockets. An address that was
-// named and cannot be read is an error.
+// Resolve returns the engine's address without talking to it, in the docker command's order:
+// DOCKER_HOST, DOCKER_CONTEXT, the current context of the docker configuration, then this machine's
+// sockets. It returns an error if a configured address cannot be read.
 func Resolve() (Address, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		home = "" // a service without a home has no contexts either
+		home = "" // a service without a home directory has no contexts
 	}
 	s := environment{getenv: os.Getenv, home: home}
 	s.sockets = append(s.sockets, "/var/run/docker.sock")
@@ -87,7 +86,7 @@ func (s environment) resolve() (Address, error) {
 	default:
 		return Address{}, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err: fmt.Errorf("the engine's address %q, from %s, has a scheme that the lab does not speak",
+			Err: fmt.Errorf("the engine's address %q, from %s, has an unsupported scheme",
 				address.Host, address.Origin),
 			Hint: "use unix://, tcp:// or ssh://",
 		}
@@ -112,8 +111,8 @@ func (s environment) findAddress() (Address, error) {
 	return s.fromContext(name, "context "+name)
 }
 
-// tlsFromEnvironment reads the variables that go with DOCKER_HOST, as the
-// engine's own client does.
+// tlsFromEnvironment returns the TLS settings that the environment gives for host, or nil. It reads
+// DOCKER_CERT_PATH and DOCKER_TLS_VERIFY as docker's own client does.
 func (s environment) tlsFromEnvironment(host string) *TLS {
 	dir, verify := s.getenv("DOCKER_CERT_PATH"), s.getenv("DOCKER_TLS_VERIFY") != ""
 	if !strings.HasPrefix(host, "tcp://") && !strings.HasPrefix(host, "https://") || dir == "" && !verify {
@@ -132,8 +131,8 @@ func (s environment) configDir() string {
 	return filepath.Join(s.home, ".docker")
 }
 
-// currentContext is the context that the docker configuration names,
-// "default" where there is none.
+// currentContext returns the current context of the docker configuration, or "default" if there is
+// none.
 func (s environment) currentContext() (string, error) {
 	var config struct {
 		CurrentContext string `json:"currentContext"`
@@ -155,8 +154,8 @@ func (s environment) currentContext() (string, error) {
 	return config.CurrentContext, nil
 }
 
-// fromContext is the address that a docker context stands for. The one called
-// "default" is not stored: it is this machine's socket.
+// fromContext returns the address that a docker context stores. The context "default" is not
+// stored: it means this machine's socket.
 func (s environment) fromContext(name, origin string) (Address, error) {
 	if name == "default" {
 		return s.defaultSocket(), nil
@@ -174,27 +173,29 @@ func (s environment) fromContext(name, origin string) (Address, error) {
 	file := filepath.Join(s.configDir(), "contexts/meta", id, "meta.json")
 	err := readJSON(file, &meta)
 	if err == nil && meta.Endpoints.Docker.Host == "" {
-		err = fmt.Errorf("%s names no docker endpoint", file)
+		err = fmt.Errorf("%s has no docker endpoint", file)
 	}
 	if err != nil {
 		return Address{}, &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("reading the docker context %q: %w", name, err),
-			Hint: "docker context ls shows those that exist; DOCKER_CONTEXT=default is this machine's engine",
+			Hint: "docker context ls lists the contexts; DOCKER_CONTEXT=default is this machine's engine",
 		}
 	}
 	endpoint := meta.Endpoints.Docker
 	address := Address{Host: endpoint.Host, Origin: origin, Explicit: true}
-	material := filepath.Join(s.configDir(), "contexts/tls", id, "docker")
-	if _, err := os.Stat(material); !strings.HasPrefix(endpoint.Host, "unix://") && (err == nil ||
-		endpoint.SkipTLSVerify) {
-		address.TLS = &TLS{Dir: material, SkipVerify: endpoint.SkipTLSVerify}
+	if strings.HasPrefix(endpoint.Host, "unix://") {
+		return address, nil
+	}
+	dir := filepath.Join(s.configDir(), "contexts/tls", id, "docker")
+	if _, err := os.Stat(dir); err == nil || endpoint.SkipTLSVerify {
+		address.TLS = &TLS{Dir: dir, SkipVerify: endpoint.SkipTLSVerify}
 	}
 	return address, nil
 }
 
-// defaultSocket is the first of this machine's sockets that exists, and the
-// first of all where none does.
+// defaultSocket returns the first of this machine's sockets that exists, or the first of all if
+// none does.
 func (s environment) defaultSocket() Address {
 	for i, socket := range s.sockets {
 		if _, err := os.Stat(socket); err == nil && i > 0 {

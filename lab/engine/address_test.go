@@ -11,7 +11,8 @@ import (
 	"runtimelab/lab"
 )
 
-// workContextID is the SHA-256 of "work", under which docker stores it.
+// workContextID is the SHA-256 of "work", the name of the folder in which docker stores that
+// context.
 const workContextID = "00e13ed7af55b27622f1d6eab5bec0147e68efe28dc2b12461117afa1a5ed40e"
 
 func write(t *testing.T, text string, path ...string) {
@@ -27,8 +28,9 @@ func write(t *testing.T, text string, path ...string) {
 
 func TestResolve(t *testing.T) {
 	const (
-		metaUnix = `{"Name":"work","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///work.sock","SkipTLSVerify":false}}}`
-		metaTCP  = `{"Name":"work","Endpoints":{"docker":{"Host":"tcp://build:2376","SkipTLSVerify":true}}}`
+		metaUnix = `{"Name":"work","Metadata":{},` +
+			`"Endpoints":{"docker":{"Host":"unix:///work.sock","SkipTLSVerify":false}}}`
+		metaTCP = `{"Name":"work","Endpoints":{"docker":{"Host":"tcp://build:2376","SkipTLSVerify":true}}}`
 	)
 	type files map[string]string
 	meta := ".docker/contexts/meta/" + workContextID + "/meta.json"
@@ -37,19 +39,19 @@ func TestResolve(t *testing.T) {
 		env   map[string]string
 		files files
 		want  Address
-		tls   *TLS // directories are below the home
+		tls   *TLS // HOME in Dir is replaced by the home directory
 		err   string
 	}{
 		{
-			name: "nothing said", want: Address{Host: "unix://HOME/var/docker.sock", Origin: "default socket"},
+			name: "nothing configured", want: Address{Host: "unix://HOME/var/docker.sock", Origin: "default socket"},
 		},
 		{
-			name:  "only a socket of the user",
+			name:  "only the user's socket exists",
 			files: files{".docker/run/docker.sock": ""},
 			want:  Address{Host: "unix://HOME/.docker/run/docker.sock", Origin: "socket of this user"},
 		},
 		{
-			name:  "the machine's socket goes before the user's",
+			name:  "the machine's socket comes before the user's",
 			files: files{".docker/run/docker.sock": "", "var/docker.sock": ""},
 			want:  Address{Host: "unix://HOME/var/docker.sock", Origin: "default socket"},
 		},
@@ -75,13 +77,13 @@ func TestResolve(t *testing.T) {
 			tls:  &TLS{Dir: "/certs", SkipVerify: true},
 		},
 		{
-			name: "TLS material is the configuration's unless said",
+			name: "TLS files come from the configuration by default",
 			env:  map[string]string{"DOCKER_HOST": "tcp://far:2376", "DOCKER_TLS_VERIFY": "1"},
 			want: Address{Host: "tcp://far:2376", Origin: "DOCKER_HOST", Explicit: true},
 			tls:  &TLS{Dir: "HOME/.docker"},
 		},
 		{
-			name: "TLS variables do not touch a socket",
+			name: "TLS variables do not apply to a socket",
 			env:  map[string]string{"DOCKER_HOST": "unix:///a.sock", "DOCKER_TLS_VERIFY": "1"},
 			want: Address{Host: "unix:///a.sock", Origin: "DOCKER_HOST", Explicit: true},
 		},
@@ -114,8 +116,10 @@ func TestResolve(t *testing.T) {
 		{
 			name: "DOCKER_CONFIG moves the configuration",
 			env:  map[string]string{"DOCKER_CONFIG": "HOME/elsewhere"},
-			files: files{"elsewhere/config.json": `{"currentContext":"work"}`, "elsewhere/contexts/meta/" +
-				workContextID + "/meta.json": metaUnix},
+			files: files{
+				"elsewhere/config.json":                                   `{"currentContext":"work"}`,
+				"elsewhere/contexts/meta/" + workContextID + "/meta.json": metaUnix,
+			},
 			want: Address{Host: "unix:///work.sock", Origin: "context work", Explicit: true},
 		},
 		{
@@ -125,12 +129,12 @@ func TestResolve(t *testing.T) {
 		{name: "a broken configuration", files: files{".docker/config.json": `{`}, err: "config.json"},
 		{
 			name: "a context without an endpoint", env: map[string]string{"DOCKER_CONTEXT": "work"},
-			files: files{meta: `{}`}, err: "names no docker endpoint",
+			files: files{meta: `{}`}, err: "has no docker endpoint",
 		},
 		{name: "no scheme", env: map[string]string{"DOCKER_HOST": "/var/run/docker.sock"}, err: "has no scheme"},
 		{
 			name: "unknown scheme", env: map[string]string{"DOCKER_HOST": "npipe:////./pipe/docker"},
-			err: "does not speak",
+			err: "has an unsupported scheme",
 		},
 	}
 	for _, test := range tests {
@@ -178,20 +182,20 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestResolveReadsTheProcess(t *testing.T) {
+func TestResolveReadsTheEnvironment(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("DOCKER_HOST", "")
 	t.Setenv("DOCKER_CONTEXT", "work")
-	write(t, `{"Endpoints":{"docker":{"Host":"ssh://me@far"}}}`, home, ".docker/contexts/meta", workContextID,
-		"meta.json")
+	write(t, `{"Endpoints":{"docker":{"Host":"ssh://me@far"}}}`,
+		home, ".docker/contexts/meta", workContextID, "meta.json")
 	a, err := Resolve()
 	if err != nil || a.Host != "ssh://me@far" {
 		t.Fatalf("resolved %+v, %v", a, err)
 	}
 	if err := a.Close(); err != nil {
-		t.Errorf("closing an address that was never connected to: %v", err)
+		t.Errorf("closing an address before it was connected: %v", err)
 	}
 }
 
@@ -216,7 +220,7 @@ func TestSSHArguments(t *testing.T) {
 	}
 }
 
-// pretendEngine answers as much of the API as Connect asks for.
+// pretendEngine answers the API calls that Connect makes.
 type pretendEngine struct {
 	api, version, info string
 }

@@ -12,18 +12,17 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// Admit checks the settings of an image before the run starts containers of it:
-// see settings. It returns an error that names what the lab refuses.
+// Admit checks the settings of an image against the table settings, before the run starts
+// containers of it. The error names each setting that the lab refuses.
 func (r *Run) Admit(ctx context.Context, ref string) error {
 	_, err := r.admit(ctx, ref)
 	return err
 }
 
-// admit checks an image once and returns where its containers get their volumes
-// from. An engine makes a writable volume at each VOLUME of an image, unless the
-// container takes one over from another container. The run keeps such a
-// container for each image with volumes. It is never started: the engine fills
-// its volumes with what the image has there, and removes them with it.
+// admit checks an image once and returns where its containers get their volumes from. An engine
+// creates a writable volume for each VOLUME of an image, unless the container takes it from another
+// container. For each image with volumes the run keeps such a container. It is never started: the
+// engine fills its volumes from the image, and removes them with it.
 func (r *Run) admit(ctx context.Context, ref string) (volumesFrom []string, err error) {
 	r.admitting.Lock()
 	defer r.admitting.Unlock()
@@ -40,11 +39,11 @@ func (r *Run) admit(ctx context.Context, ref string) (volumesFrom []string, err 
 		return nil, err
 	}
 	if len(volumes) > 0 {
-		keeper, err := r.keepVolumes(ctx, ref)
+		source, err := r.createVolumeContainer(ctx, ref)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: VOLUME %s: %w", ref, strings.Join(volumes, " "), err)
 		}
-		volumesFrom = []string{keeper + ":ro"}
+		volumesFrom = []string{source + ":ro"}
 	}
 	if r.admitted == nil {
 		r.admitted = make(map[string][]string)
@@ -53,12 +52,12 @@ func (r *Run) admit(ctx context.Context, ref string) (volumesFrom []string, err 
 	return volumesFrom, nil
 }
 
-// keepVolumes creates the container that has the volumes of an image.
-func (r *Run) keepVolumes(ctx context.Context, ref string) (id string, err error) {
+// createVolumeContainer creates the container that holds the volumes of an image.
+func (r *Run) createVolumeContainer(ctx context.Context, ref string) (id string, err error) {
 	created, err := r.engine.client.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
 			Image:      ref,
-			Entrypoint: agentCommand, // an engine wants some command
+			Entrypoint: agentCommand, // never runs, but the engine requires a command
 			Labels:     r.labels(roleVolumes, nil),
 		},
 		HostConfig: &container.HostConfig{NetworkMode: "none"},
@@ -66,8 +65,9 @@ func (r *Run) keepVolumes(ctx context.Context, ref string) (id string, err error
 	return created.ID, err
 }
 
-// neutralise has a request replace what its image sets: see settings.
-func neutralise(req *testcontainers.ContainerRequest, volumesFrom []string) {
+// overrideImageSettings makes req replace the settings that its image must not decide: see
+// settings.
+func overrideImageSettings(req *testcontainers.ContainerRequest, volumesFrom []string) {
 	configure, limit := req.ConfigModifier, req.HostConfigModifier
 	req.ConfigModifier = func(c *container.Config) {
 		if configure != nil {
@@ -83,8 +83,7 @@ func neutralise(req *testcontainers.ContainerRequest, volumesFrom []string) {
 	}
 }
 
-// checkMounts makes sure that an engine has given a container of an image with
-// volumes nothing that it could write to.
+// checkMounts returns an error if the engine gave a container a writable mount.
 func (r *Run) checkMounts(ctx context.Context, id string) error {
 	inspected, err := r.engine.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
@@ -92,7 +91,7 @@ func (r *Run) checkMounts(ctx context.Context, id string) error {
 	}
 	for _, m := range inspected.Container.Mounts {
 		if m.RW {
-			return errors.New("this engine mounts the VOLUME " + m.Destination + " of its image writable")
+			return errors.New("this engine mounts the VOLUME " + m.Destination + " of the image writable")
 		}
 	}
 	return nil

@@ -10,15 +10,15 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// attachedStreams is a container's standard streams, attached before it starts.
+// attachedStreams holds a container's standard streams, attached before it starts.
 type attachedStreams struct {
 	attached client.ContainerAttachResult
 	out      *io.PipeReader
 	stderr   tailBuffer
 }
 
-// attach connects to a container that has not started yet, so that nothing it
-// says is missed and its input is open from the first moment.
+// attach connects to a container before it starts, so that no output is lost and its input is open
+// from the first moment.
 func (e *Engine) attach(ctx context.Context, id string) (*attachedStreams, error) {
 	attached, err := e.client.ContainerAttach(ctx, id, client.ContainerAttachOptions{
 		Stream: true, Stdin: true, Stdout: true, Stderr: true,
@@ -38,12 +38,12 @@ func (e *Engine) attach(ctx context.Context, id string) (*attachedStreams, error
 // Read reads the container's standard output.
 func (s *attachedStreams) Read(p []byte) (int, error) { return s.out.Read(p) }
 
-// Write writes to its standard input.
+// Write writes to the container's standard input.
 func (s *attachedStreams) Write(p []byte) (int, error) { return s.attached.Conn.Write(p) }
 
-// Close ends its input; the agent takes that as the lab's end.
+// Close closes the container's standard input; the agent then ends.
 func (s *attachedStreams) Close() error {
-	_ = s.out.Close() // a reader of our own pipe, whose writer ends with it
+	_ = s.out.Close() // the pipe's reader; its writer then ends
 	return s.attached.Conn.Close()
 }
 
@@ -52,7 +52,7 @@ func demultiplex(out, errors io.Writer, from io.Reader) error {
 	return err
 }
 
-// tailBuffer keeps the end of what is written to it.
+// tailBuffer keeps the last tailBytes that are written to it.
 type tailBuffer struct {
 	mu   sync.Mutex
 	text []byte

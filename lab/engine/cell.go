@@ -14,20 +14,19 @@ import (
 
 // Limits that every container of a trial gets, generator and servers alike.
 const (
-	// ServerMemory is a server's limit for memory and swap together: without
-	// the second, an engine's default of swap doubles the first.
+	// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of
+	// swap, an engine's default would double it.
 	ServerMemory = 1 << 30
 
-	// Nofile is every process's limit of open files, soft and hard, where the
-	// engine's host may grant that many. Engines differ in their default, and
-	// runtimes in whether they raise it.
+	// Nofile is the limit of open files of every process, soft and hard, if the engine's host can
+	// grant that many. Engines differ in their default, and runtimes in whether they raise it.
 	Nofile = 65536
 
 	// Somaxconn bounds the backlog of every listening socket in a cell.
 	Somaxconn = 4096
 
-	// Port is where servers listen, on the cell's loopback, and UpstreamPort
-	// where what they call does.
+	// Port is where servers listen on the cell's loopback. UpstreamPort is where the service that
+	// they call listens.
 	Port         = 8080
 	UpstreamPort = 8081
 
@@ -35,18 +34,18 @@ const (
 	leaseMemory     = 64 << 20
 	pidsLimit       = 512
 
-	// agentUser is not the servers' user: in a cell they see each other's
-	// processes, and no server may touch the agent.
+	// agentUser differs from the servers' user: processes of a cell see each other, and no server
+	// may signal the agent.
 	agentUser = "65533:65533"
 
-	// spoolDir is where a generator may write, in memory: hits that are kept.
+	// spoolDir is the only folder that a generator may write to. It is in memory and holds recorded
+	// hits.
 	spoolDir  = "/spool"
 	spoolSize = "size=768m,mode=0700,uid=65533,gid=65533"
 )
 
-// harden gives a container what every container of a trial has: nothing that
-// it could change, no privilege, and the same limits. nofile is how many open
-// files; 0 leaves that to the engine.
+// harden applies the settings of every container of a trial: read-only, without privileges, and
+// with the same limits. nofile is the limit of open files; 0 leaves it to the engine.
 func harden(h *container.HostConfig, nofile int) {
 	h.ReadonlyRootfs = true
 	h.CapDrop = []string{"ALL"}
@@ -61,10 +60,9 @@ func harden(h *container.HostConfig, nofile int) {
 	}
 }
 
-// Cell is a network namespace with nothing but loopback in it, and a namespace
-// of processes, both owned by the generator's container: its agent sees the
-// threads of the servers, and they end with it. Reading and writing a Cell is
-// talking to its agent.
+// Cell is a network namespace with loopback only, and a process namespace. The generator's
+// container owns both: its agent sees the servers' threads, and the servers end with it. Reads and
+// writes go to the agent.
 type Cell struct {
 	io.ReadWriter
 	run       *Run
@@ -72,8 +70,7 @@ type Cell struct {
 	stream    *attachedStreams
 }
 
-// OpenCell starts a generator in a namespace of its own on the given CPUs; no
-// CPUs means any.
+// OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU.
 func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
@@ -82,9 +79,8 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 		h.Sysctls = map[string]string{
 			"net.core.somaxconn":           fmt.Sprint(Somaxconn),
 			"net.ipv4.ip_local_port_range": "1024 65535",
-			// Otherwise a client that dials before the server listens may be
-			// given the server's own port to dial from, connect to itself, and
-			// keep the server from ever listening.
+			// Otherwise a client that dials too early may get the server's port as
+			// its source port, connect to itself, and block the port for the server.
 			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", Port, UpstreamPort),
 		}
 	})
@@ -94,24 +90,24 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 	return &Cell{ReadWriter: s, run: r, generator: id, stream: s}, nil
 }
 
-// AgentStderr is what the agent wrote to its standard error, the last part.
+// AgentStderr returns the last 4 KiB of the agent's standard error.
 func (c *Cell) AgentStderr() string { return c.stream.stderr.String() }
 
-// ExitReason says how the generator ended, with what it complained of; empty while it
-// runs.
+// ExitReason returns how the generator ended, with the agent's last output; empty while it runs.
 func (c *Cell) ExitReason(ctx context.Context) string {
 	state, err := c.run.engine.containerState(ctx, c.generator)
 	if err != nil {
 		return fmt.Sprintf("the generator is gone: %v", err)
 	}
-	how := exitReason(state, "generator", generatorMemory)
-	if said := strings.TrimSpace(c.AgentStderr()); how != "" && said != "" {
-		how += "; it said: " + strings.ReplaceAll(said, "\n", " | ")
+	reason := exitReason(state, "generator", generatorMemory)
+	if stderr := strings.TrimSpace(c.AgentStderr()); reason != "" && stderr != "" {
+		reason += "; its stderr: " + strings.ReplaceAll(stderr, "\n", " | ")
 	}
-	return how
+	return reason
 }
 
-// exitReason says how a container's process ended; empty while it runs.
+// exitReason returns how a container's process ended; empty while it runs. memory is its limit in
+// bytes.
 func exitReason(state *container.State, who string, memory int64) string {
 	switch {
 	case state.OOMKilled:
@@ -122,10 +118,9 @@ func exitReason(state *container.State, who string, memory int64) string {
 	return ""
 }
 
-// Close ends the generator, and with it what runs in the cell, and removes its
-// container.
+// Close ends the generator and the servers of the cell, and removes the generator's container.
 func (c *Cell) Close(ctx context.Context) error {
-	_ = c.stream.Close() // ends the agent; its container is removed either way
+	_ = c.stream.Close() // ends the agent; the container is removed anyway
 	if err := c.run.engine.remove(ctx, c.generator); err != nil {
 		return errors.Join(errors.New("closing a cell"), err)
 	}

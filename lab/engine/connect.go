@@ -21,24 +21,24 @@ import (
 	"runtimelab/lab"
 )
 
-// minAPI is the API of Engine 20.10, the oldest that the lab is tried on.
+// minAPI is the API version of Docker 20.10, the oldest engine that the lab is tested on.
 const minAPI = "1.41"
 
-// Connect opens a client to the engine at the address and refuses, by name,
-// an engine that the lab cannot measure on. What it starts beside the client,
-// for ssh and TLS, lives until the address is closed.
+// Connect opens a client to the engine at an address, and returns an error with a hint if the lab
+// cannot measure on that engine. For ssh and TLS it starts a tunnel, which runs until the address
+// is closed.
 func Connect(ctx context.Context, a Address) (*client.Client, error) {
 	host := a.Host
 	if a.tunnel != nil {
 		var err error
 		if host, err = a.tunnel.start(a); err != nil {
-			return nil, fmt.Errorf("preparing the way to the engine at %s: %w", a.Host, err)
+			return nil, fmt.Errorf("connecting to the engine at %s: %w", a.Host, err)
 		}
 	}
 	c, err := client.New(client.WithHost(host), client.WithUserAgent("runtime-lab"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("making a client for the engine at %s (%s): %w", a.Host, a.Origin, err),
-			a.Close())
+		err = fmt.Errorf("creating a client for the engine at %s (%s): %w", a.Host, a.Origin, err)
+		return nil, errors.Join(err, a.Close())
 	}
 	if err := checkEngine(ctx, a, c); err != nil {
 		return nil, errors.Join(err, c.Close(), a.Close())
@@ -46,8 +46,8 @@ func Connect(ctx context.Context, a Address) (*client.Client, error) {
 	return c, nil
 }
 
-// checkEngine negotiates the API's version and refuses engines that would make
-// wrong figures.
+// checkEngine negotiates the API version and returns an error for engines on which figures would be
+// wrong.
 func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 	ping, err := c.Ping(ctx, client.PingOptions{})
 	if err != nil {
@@ -61,19 +61,19 @@ func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 		}
 	}
 	if ping.APIVersion != "" && versions.LessThan(ping.APIVersion, minAPI) {
-		return refuse("update Docker to 20.10 or later, or point DOCKER_HOST at an engine that is",
-			"speaks API %s; the lab needs %s, which came with Docker 20.10", ping.APIVersion, minAPI)
+		return refuse("update Docker to 20.10 or later, or set DOCKER_HOST to another engine",
+			"has API %s; the lab needs %s, which came with Docker 20.10", ping.APIVersion, minAPI)
 	}
 	if _, err := c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		return fmt.Errorf("negotiating an API version with the engine at %s: %w", a.Host, err)
 	}
 	version, err := c.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
-		return fmt.Errorf("asking the engine at %s for its version: %w", a.Host, err)
+		return fmt.Errorf("reading the version of the engine at %s: %w", a.Host, err)
 	}
 	info, err := c.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return fmt.Errorf("asking the engine at %s what it can do: %w", a.Host, err)
+		return fmt.Errorf("reading the features of the engine at %s: %w", a.Host, err)
 	}
 	if reason, hint := unsupportedReason(version, info.Info); reason != "" {
 		return refuse(hint, "%s", reason)
@@ -81,13 +81,13 @@ func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 	return nil
 }
 
-// unsupportedReason says why an engine cannot be measured on, and what to do; both are
-// empty for one that can.
+// unsupportedReason returns why the lab cannot measure on an engine, and what to do; both are empty
+// if it can.
 func unsupportedReason(version client.ServerVersionResult, info system.Info) (reason, hint string) {
-	if slices.ContainsFunc(version.Components,
-		func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }) {
-		return "is Podman, which differs from Docker in what the lab measures with",
-			"point DOCKER_HOST or DOCKER_CONTEXT at a Docker engine"
+	isPodman := func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") }
+	if slices.ContainsFunc(version.Components, isPodman) {
+		return "is Podman, which the lab does not support",
+			"set DOCKER_HOST or DOCKER_CONTEXT to a Docker engine"
 	}
 	if version.Os != "" && version.Os != "linux" {
 		return fmt.Sprintf("runs %s containers; the lab needs Linux ones", version.Os),
@@ -95,8 +95,7 @@ func unsupportedReason(version client.ServerVersionResult, info system.Info) (re
 	}
 	var missing []string
 	for name, has := range map[string]bool{
-		"cpusets": info.CPUSet, "memory limits": info.MemoryLimit,
-		"pids limits": info.PidsLimit,
+		"cpusets": info.CPUSet, "memory limits": info.MemoryLimit, "pids limits": info.PidsLimit,
 	} {
 		if !has {
 			missing = append(missing, name)
@@ -108,13 +107,13 @@ func unsupportedReason(version client.ServerVersionResult, info system.Info) (re
 	slices.Sort(missing)
 	reason = "cannot set " + strings.Join(missing, ", ")
 	if slices.Contains(info.SecurityOptions, "name=rootless") {
-		return reason + ": it is rootless, without these cgroup controllers",
+		return reason + ": it is rootless and does not have these cgroup controllers",
 			"delegate cpuset, memory and pids to the user in systemd (Delegate=), or use a rootful engine"
 	}
 	return reason, "mount these cgroup controllers on the engine's host, and restart the engine"
 }
 
-// unreachableError is what the user is told where no engine answers: what was
+// unreachableError returns the error for an engine that does not answer: the address that was
 // tried, and the command to run.
 func unreachableError(ctx context.Context, a Address, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
@@ -130,15 +129,15 @@ func unreachableError(ctx context.Context, a Address, err error) error {
 	}
 }
 
-// fixHint is what to do about an engine that does not answer.
+// fixHint returns what to do about an engine that does not answer.
 func fixHint(a Address, err error, goos string, root bool) string {
-	denied := errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(),
-		"permission denied while trying to connect")
+	denied := errors.Is(err, fs.ErrPermission) ||
+		strings.Contains(err.Error(), "permission denied while trying to connect")
 	switch {
 	case denied && strings.HasPrefix(a.Host, "unix://"):
-		return "you may not use the engine's socket: sudo usermod -aG docker $USER, then log in again"
+		return "allow your user to use the engine's socket: sudo usermod -aG docker $USER, then log in again"
 	case a.Explicit:
-		return "start that engine, or name another one: DOCKER_HOST, DOCKER_CONTEXT or docker context use"
+		return "start that engine, or choose another one: DOCKER_HOST, DOCKER_CONTEXT or docker context use"
 	case goos == "darwin":
 		return "start Docker Desktop"
 	case root:
@@ -147,17 +146,16 @@ func fixHint(a Address, err error, goos string, root bool) string {
 	return "run: sudo make engine (Debian, Ubuntu), or start your engine: sudo systemctl start docker"
 }
 
-// providerMu keeps two providers from changing the environment at once.
+// providerMu allows only one Provider at a time to change the environment.
 var providerMu sync.Mutex
 
-// Provider is testcontainers on this very engine: its reaper is off, it makes
-// no network and prints nothing. The user's own settings of testcontainers
-// (properties file and variables) are meant for their tests and do not apply:
-// they could name another engine or other images.
+// Provider returns testcontainers' provider for the client's engine, without its reaper, networks
+// or output. The user's testcontainers settings (properties file and variables) do not apply: they
+// could select another engine or other images.
 //
-// Testcontainers reads its settings from the process's environment, once, so
-// Provider is to be called before anything else that uses testcontainers. It
-// changes the environment while it runs and leaves it as it was.
+// Testcontainers reads its settings from the environment, once in a process. Call Provider before
+// anything else that uses testcontainers. It changes the environment while it runs, and restores
+// it.
 func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers.DockerProvider, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -165,13 +163,12 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	providerMu.Lock()
 	defer providerMu.Unlock()
 	restore, err := overrideEnv(func(name string) bool {
-		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name,
-			"RYUK_") || strings.HasPrefix(name, "DOCKER_")
+		return strings.HasPrefix(name, "TESTCONTAINERS_") || strings.HasPrefix(name, "RYUK_") ||
+			strings.HasPrefix(name, "DOCKER_")
 	}, map[string]string{
 		"TESTCONTAINERS_RYUK_DISABLED": "true",
-		// the bridge where there is one, so neither ssh nor TLS is left to know
-		"DOCKER_HOST": c.DaemonHost(),
-		"HOME":        os.DevNull, // no properties file can lie in there
+		"DOCKER_HOST":                  c.DaemonHost(), // the tunnel's socket for ssh and TLS
+		"HOME":                         os.DevNull,     // so that no properties file is found
 	})
 	defer restore()
 	if err != nil {
@@ -188,24 +185,23 @@ func Provider(ctx context.Context, a Address, c *client.Client) (*testcontainers
 	return provider, nil
 }
 
-// noCloseClient is a client that Close leaves as it is. Testcontainers closes its
-// client after each call, and with it every connection that is idle: one on which
-// the answer to another call is just coming counts as that, and the other call
-// fails ("http: CloseIdleConnections called").
+// noCloseClient ignores Close. Testcontainers closes its client after each call, which breaks calls
+// that are still running: a connection whose answer is just arriving counts as idle ("http:
+// CloseIdleConnections called").
 type noCloseClient struct{ client.APIClient }
 
 func (noCloseClient) Close() error { return nil }
 
-// overrideEnv clears the environment variables that match, sets others, and
-// returns what puts all of them back.
+// overrideEnv clears the environment variables that match, sets others, and returns a function that
+// restores all of them.
 func overrideEnv(match func(name string) bool, values map[string]string) (restore func(), err error) {
 	before := map[string]string{}
 	restore = func() {
 		for name := range values {
-			_ = os.Unsetenv(name) // cannot fail for a name that was set
+			_ = os.Unsetenv(name) // cannot fail: the name was set
 		}
 		for name, value := range before {
-			_ = os.Setenv(name, value) // nor for one that was there
+			_ = os.Setenv(name, value) // cannot fail: the variable existed
 		}
 	}
 	for _, variable := range os.Environ() {
@@ -221,6 +217,6 @@ func overrideEnv(match func(name string) bool, values map[string]string) (restor
 	return restore, err
 }
 
-// detached keeps a terminal's Ctrl-C from a child process: the lab still
-// needs the engine then, to clean up.
+// detached keeps a terminal's Ctrl-C from a child process: the lab still needs the tunnel to clean
+// up.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -57,17 +57,19 @@ func TestConnect(t *testing.T) {
 	tests := []struct {
 		name   string
 		engine pretendEngine
-		err    string // part of the refusal; empty: accepted
+		err    string // part of the error; empty if the engine is accepted
 	}{
 		{name: "Docker 20.10", engine: pretendDocker},
 		{name: "a later Docker", engine: with(func(p *pretendEngine) { p.api = "1.99" })},
 		{
 			name: "Docker 19.03", engine: with(func(p *pretendEngine) { p.api = "1.40" }),
-			err: "speaks API 1.40; the lab needs 1.41",
+			err: "has API 1.40; the lab needs 1.41",
 		},
 		{
 			name: "Podman", err: "is Podman",
-			engine: with(func(p *pretendEngine) { p.version = `{"Os":"linux","Components":[{"Name":"Podman Engine"}]}` }),
+			engine: with(func(p *pretendEngine) {
+				p.version = `{"Os":"linux","Components":[{"Name":"Podman Engine"}]}`
+			}),
 		},
 		{
 			name: "Windows containers", err: "runs windows containers",
@@ -80,7 +82,8 @@ func TestConnect(t *testing.T) {
 		{
 			name: "rootless without delegation", err: "cannot set cpusets: it is rootless",
 			engine: with(func(p *pretendEngine) {
-				p.info = `{"PidsLimit":true,"MemoryLimit":true,"SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`
+				p.info = `{"PidsLimit":true,"MemoryLimit":true,` +
+					`"SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`
 			}),
 		},
 		{
@@ -120,21 +123,22 @@ func TestConnectWithoutAnEngine(t *testing.T) {
 	}
 	for _, part := range []string{"no Docker engine answers", a.Host, "default socket"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q is not in: %v", part, err)
+			t.Errorf("error %v does not contain %q", err, part)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	interrupted := errors.New("interrupted")
 	cancel(interrupted)
 	if _, err := Connect(ctx, a); !errors.Is(err, interrupted) || errors.As(err, &fault) {
-		t.Errorf("interrupted, the error is %v", err)
+		t.Errorf("after an interrupt the error is %v, want the interrupt", err)
 	}
 }
 
-func TestRemedy(t *testing.T) {
-	dead := errors.New("connection refused")
+func TestFixHint(t *testing.T) {
+	refused := errors.New("connection refused")
 	denied := fmt.Errorf("dial: %w", syscall.EACCES)
 	socket := Address{Host: "unix:///var/run/docker.sock"}
+	chosen := Address{Host: "tcp://far:1", Explicit: true}
 	tests := []struct {
 		name    string
 		address Address
@@ -143,11 +147,11 @@ func TestRemedy(t *testing.T) {
 		root    bool
 		want    string
 	}{
-		{"root on Linux", socket, dead, "linux", true, "run: make engine"},
-		{"a user on Linux", socket, dead, "linux", false, "sudo make engine"},
-		{"macOS", socket, dead, "darwin", false, "start Docker Desktop"},
+		{"root on Linux", socket, refused, "linux", true, "run: make engine"},
+		{"a user on Linux", socket, refused, "linux", false, "sudo make engine"},
+		{"macOS", socket, refused, "darwin", false, "start Docker Desktop"},
 		{"no permission", socket, denied, "linux", false, "usermod -aG docker"},
-		{"the user's own choice", Address{Host: "tcp://far:1", Explicit: true}, dead, "linux", true, "DOCKER_HOST"},
+		{"an address that the user chose", chosen, refused, "linux", true, "DOCKER_HOST"},
 	}
 	for _, test := range tests {
 		if got := fixHint(test.address, test.err, test.goos, test.root); !strings.Contains(got, test.want) {
@@ -156,7 +160,7 @@ func TestRemedy(t *testing.T) {
 	}
 }
 
-// dialStdio is the shell command that runs TestDialStdio.
+// dialStdio returns the shell command that runs TestDialStdio.
 func dialStdio(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -166,9 +170,8 @@ func dialStdio(t *testing.T) string {
 	return fmt.Sprintf("exec %q -test.run '^TestDialStdio$'", self)
 }
 
-// TestDialStdio stands for docker system dial-stdio when another test starts
-// it: standard input and output are a connection to the socket named in the
-// environment.
+// TestDialStdio acts as docker system dial-stdio when another test starts it: it connects standard
+// input and output to the socket that the environment gives.
 func TestDialStdio(t *testing.T) {
 	socket := os.Getenv("LAB_TEST_DIAL_STDIO")
 	if socket == "" {
@@ -233,16 +236,15 @@ func TestConnectBySSHThatFails(t *testing.T) {
 	a := Address{Host: "ssh://me@far", Origin: "DOCKER_HOST", Explicit: true, tunnel: &tunnel{}}
 	_, err := Connect(t.Context(), a)
 	if err == nil || !strings.Contains(err.Error(), "Permission denied (publickey)") {
-		t.Errorf("error is %v, want what ssh said", err)
+		t.Errorf("error is %v, want ssh's message", err)
 	}
 	if a.tunnel.socket != nil {
-		t.Error("the bridge is still open")
+		t.Error("the tunnel is still open")
 	}
 }
 
-// A hijacked connection is closed in one direction first: that is how the end
-// of a container's input travels.
-func TestBridgeCarriesTheEndOfInput(t *testing.T) {
+// The end of a container's input arrives as a half-closed connection.
+func TestTunnelForwardsTheEndOfInput(t *testing.T) {
 	pretendSSH(t, dialStdio(t))
 	dir, err := os.MkdirTemp("", "lab-engine-test-")
 	if err != nil {
@@ -260,8 +262,8 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 		if err != nil {
 			return
 		}
-		said, _ := io.ReadAll(c)
-		_, _ = c.Write([]byte("heard " + string(said)))
+		received, _ := io.ReadAll(c)
+		_, _ = c.Write([]byte("received " + string(received)))
 		_ = c.Close()
 	}()
 	b := &tunnel{}
@@ -274,7 +276,7 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// So that an end that never comes is an error here, not a hung test.
+	// Without the end of input the test fails here instead of hanging.
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -284,17 +286,17 @@ func TestBridgeCarriesTheEndOfInput(t *testing.T) {
 	if err := c.(*net.UnixConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(c); err != nil || string(got) != "heard all" {
+	if got, err := io.ReadAll(c); err != nil || string(got) != "received all" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if err := b.lastError(); err != nil {
-		t.Errorf("a connection that ended well is trouble: %v", err)
+		t.Errorf("a connection that ended normally is reported as an error: %v", err)
 	}
 }
 
-// What a lab that was killed left goes; what is in use, or is yet to be, stays.
-func TestDeadBridgesAreSwept(t *testing.T) {
-	tmp, err := os.MkdirTemp("/tmp", "lab-engine-test-") // short, as the path of a socket in it must be
+// A tunnel that is in use, or not yet listening, must stay.
+func TestSweepTunnelsRemovesThoseOfKilledLabs(t *testing.T) {
+	tmp, err := os.MkdirTemp("/tmp", "lab-engine-test-") // paths of sockets must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +310,7 @@ func TestDeadBridgesAreSwept(t *testing.T) {
 		"runtime-lab-engine-alive": {socket: true, age: time.Hour},
 		"runtime-lab-engine-new":   {socket: true, dead: true},
 		"runtime-lab-engine-empty": {age: time.Hour},
-		"of-others":                {socket: true, dead: true, age: time.Hour},
+		"other-program":            {socket: true, dead: true, age: time.Hour},
 	} {
 		dir := filepath.Join(tmp, name)
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -331,20 +333,20 @@ func TestDeadBridgesAreSwept(t *testing.T) {
 		}
 	}
 	sweepTunnels()
-	var left []string
+	var remaining []string
 	for _, name := range []string{
-		"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-dead",
-		"runtime-lab-engine-empty", "runtime-lab-engine-new",
+		"other-program", "runtime-lab-engine-alive", "runtime-lab-engine-dead", "runtime-lab-engine-empty",
+		"runtime-lab-engine-new",
 	} {
 		if _, err := os.Stat(filepath.Join(tmp, name)); err == nil {
-			left = append(left, name)
+			remaining = append(remaining, name)
 		}
 	}
-	if want := []string{
-		"of-others", "runtime-lab-engine-alive", "runtime-lab-engine-empty",
-		"runtime-lab-engine-new",
-	}; !slices.Equal(left, want) {
-		t.Errorf("left %v, want %v", left, want)
+	want := []string{
+		"other-program", "runtime-lab-engine-alive", "runtime-lab-engine-empty", "runtime-lab-engine-new",
+	}
+	if !slices.Equal(remaining, want) {
+		t.Errorf("remaining %v, want %v", remaining, want)
 	}
 }
 
@@ -360,9 +362,9 @@ func TestConnectByTLS(t *testing.T) {
 		c, err := Connect(t.Context(), a)
 		switch {
 		case skip && err != nil:
-			t.Errorf("unverified: %v", err)
+			t.Errorf("without verification: %v", err)
 		case !skip && (err == nil || !strings.Contains(err.Error(), "certificate")):
-			t.Errorf("verified against nothing: error is %v, want the certificate's", err)
+			t.Errorf("with verification and no CA: error is %v, want one about the certificate", err)
 		}
 		if c != nil {
 			_ = c.Close()
@@ -373,13 +375,13 @@ func TestConnectByTLS(t *testing.T) {
 	}
 }
 
-// Testcontainers closes its client after each call, while others are under way.
-func TestTheProvidersClientStaysOpen(t *testing.T) {
-	var dialled atomic.Int32
+// Testcontainers closes its client after each call, while other calls are running.
+func TestNoCloseClientKeepsItsConnections(t *testing.T) {
+	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(pretendDocker)
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
-			dialled.Add(1)
+			connections.Add(1)
 		}
 	}
 	s.Start()
@@ -397,19 +399,19 @@ func TestTheProvidersClientStaysOpen(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := dialled.Load(); n != 1 {
+	if n := connections.Load(); n != 1 {
 		t.Errorf("three calls took %d connections", n)
 	}
 }
 
-// TestIntegrationProvider runs itself in a fresh process, since testcontainers
-// reads its settings only once in each.
+// TestIntegrationProvider runs itself in a new process, because testcontainers reads its settings
+// only once in a process.
 func TestIntegrationProvider(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
 	if os.Getenv("LAB_TEST_PROVIDER") != "" {
-		providerOverProperties(t)
+		checkProviderIgnoresProperties(t)
 		return
 	}
 	a, err := Resolve()
@@ -422,12 +424,12 @@ func TestIntegrationProvider(t *testing.T) {
 	}
 	defer c.Close()
 	decoy := serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Errorf("the engine of the properties file was asked for %s", r.URL)
+		t.Errorf("testcontainers called the properties file's engine: %s", r.URL)
 		pretendDocker.ServeHTTP(w, r)
 	}))
 	home := t.TempDir()
-	write(t, "tc.host=unix://"+decoy+"\nryuk.disabled=false\nhub.image.name.prefix=elsewhere\n", home,
-		".testcontainers.properties")
+	write(t, "tc.host=unix://"+decoy+"\nryuk.disabled=false\nhub.image.name.prefix=elsewhere\n",
+		home, ".testcontainers.properties")
 	before := networks(t, c)
 	self, err := os.Executable()
 	if err != nil {
@@ -444,11 +446,11 @@ func TestIntegrationProvider(t *testing.T) {
 		t.Errorf("testcontainers printed:\n%s", out)
 	}
 	if after := networks(t, c); !slices.Equal(before, after) {
-		t.Errorf("networks were %q and are %q", before, after)
+		t.Errorf("networks changed from %q to %q", before, after)
 	}
 }
 
-func providerOverProperties(t *testing.T) {
+func checkProviderIgnoresProperties(t *testing.T) {
 	host := os.Getenv("LAB_TEST_PROVIDER")
 	a := Address{Host: host, Origin: "test"}
 	c, err := Connect(t.Context(), a)
@@ -461,25 +463,24 @@ func providerOverProperties(t *testing.T) {
 		t.Fatal(err)
 	}
 	if now := slices.Sorted(slices.Values(os.Environ())); !slices.Equal(environment, now) {
-		t.Errorf("the environment was %q and is %q", environment, now)
+		t.Errorf("the environment changed from %q to %q", environment, now)
 	}
 	if p.Client() != client.APIClient(noCloseClient{c}) {
 		t.Error("the provider uses another client")
 	}
 	if config := p.Config().Config; !config.RyukDisabled || config.HubImageNamePrefix != "" ||
 		config.TestcontainersHost != "" {
-		t.Errorf("settings of the user apply: %+v", config)
+		t.Errorf("the user's settings apply: %+v", config)
 	}
 	if err := p.Health(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// On an engine without a bridge, looking for the default network must not
-	// make one.
+	// On an engine without a bridge network, GetGatewayIP must not create one.
 	bridgeless, err := client.New(client.WithHost("unix://" +
 		serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.Method == http.MethodPost:
-				t.Errorf("testcontainers asked for %s", r.URL)
+				t.Errorf("testcontainers sent POST %s", r.URL)
 			case strings.HasSuffix(r.URL.Path, "/networks"):
 				_, _ = w.Write([]byte(`[{"Name":"none","Id":"1"},{"Name":"host","Id":"2"}]`))
 				return

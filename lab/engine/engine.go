@@ -1,13 +1,10 @@
-// Package engine owns everything that the lab does with a Docker engine:
-// finding it, the cells and the server containers of a run, what the engine
-// accounts to them, the measuring lock, and leaving nothing behind.
+// Package engine manages Docker: it finds the engine, starts cells and servers, reads their
+// resource usage, holds the measuring lock, and removes the containers of runs that have ended.
 //
-// Containers are created through testcontainers-go, on one provider with its
-// reaper off; whatever it does not cover goes through the same client. Every
-// container carries labels with its owner, run and role. A run holds a lease:
-// a container whose standard input the lab keeps open and which therefore
-// ends with the lab, even by kill -9. A run without a running lease is dead,
-// and whoever comes next sweeps what it left.
+// Containers are created through testcontainers-go, without its reaper; other calls use the same
+// client. Labels give each container's owner, run and role. Each run holds a lease: a container
+// whose standard input the lab keeps open, so that it ends with the lab, even by kill -9. A run
+// without a running lease is dead, and the next run removes its containers.
 package engine
 
 import (
@@ -29,7 +26,7 @@ const (
 	labelOwner  = "io.runtime-lab.owner"
 	labelRun    = "io.runtime-lab.run"
 	labelRole   = "io.runtime-lab.role"
-	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, in words
+	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, as text for the user
 
 	owner = "runtime-lab"
 
@@ -37,7 +34,7 @@ const (
 	roleLock      = "lock"
 	roleGenerator = "generator"
 	roleServer    = "server"
-	roleVolumes   = "volumes" // never started: has the volumes of an image
+	roleVolumes   = "volumes" // never started; holds the volumes of an image
 )
 
 // Engine is a connection to one Docker engine.
@@ -47,7 +44,7 @@ type Engine struct {
 	provider *testcontainers.DockerProvider
 }
 
-// Open finds the engine and connects to it, in the way of Resolve.
+// Open resolves the engine's address and connects to it.
 func Open(ctx context.Context) (*Engine, error) {
 	address, err := Resolve()
 	if err != nil {
@@ -64,21 +61,21 @@ func Open(ctx context.Context) (*Engine, error) {
 	return &Engine{Address: address, client: c, provider: provider}, nil
 }
 
-// Client is the engine's API, for what other packages build on it.
+// Client returns the client of the engine's API, for other packages.
 func (e *Engine) Client() *client.Client { return e.client }
 
-// Close ends the connection.
+// Close closes the connection.
 func (e *Engine) Close() error { return errors.Join(e.client.Close(), e.Address.Close()) }
 
-// Local reports whether the engine's containers run on this very machine, so
-// that its cores are this process's cores too.
+// Local reports whether the engine's containers run on this machine, and so on the CPUs that this
+// process sees.
 func (e *Engine) Local() bool {
 	return runtime.GOOS == "linux" && strings.HasPrefix(e.Address.Host, "unix://")
 }
 
-// Facts is what an engine says of itself and its host.
+// Facts describes an engine and its host.
 type Facts struct {
-	Kind          string `json:"kind"` // whose: "Docker", "Docker Desktop", "Colima", "rootless Docker" ...
+	Kind          string `json:"kind"` // see engineKind
 	Version       string `json:"version"`
 	API           string `json:"api"` // as negotiated
 	CgroupVersion string `json:"cgroup_version"`
@@ -91,11 +88,11 @@ type Facts struct {
 	Init          string `json:"init"`
 }
 
-// Facts asks the engine what it is.
+// Facts reads the engine's description.
 func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	result, err := e.client.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return Facts{}, fmt.Errorf("asking the engine at %s what it is: %w", e.Address.Host, err)
+		return Facts{}, fmt.Errorf("reading the description of the engine at %s: %w", e.Address.Host, err)
 	}
 	i := result.Info
 	return Facts{
@@ -113,8 +110,8 @@ func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	}, nil
 }
 
-// engineKind names an engine as people know it. The lab measures on all of these; what it
-// refuses, unfit names.
+// engineKind returns the name under which users know the engine. The lab measures on all of these;
+// unsupportedReason names the others.
 func engineKind(a Address, i system.Info) string {
 	switch {
 	case strings.Contains(i.OperatingSystem, "Docker Desktop"):
@@ -129,8 +126,7 @@ func engineKind(a Address, i system.Info) string {
 	return "Docker"
 }
 
-// CheckInRegistry asks the registry of an image, by way of the engine, whether the
-// image is to be had. It pulls nothing.
+// CheckInRegistry returns nil if the engine can pull the image. It does not pull it.
 func (e *Engine) CheckInRegistry(ctx context.Context, ref string) error {
 	if _, err := e.client.DistributionInspect(ctx, ref, client.DistributionInspectOptions{}); err != nil {
 		return fmt.Errorf("asking the registry for %s: %w", ref, err)
@@ -138,24 +134,23 @@ func (e *Engine) CheckInRegistry(ctx context.Context, ref string) error {
 	return nil
 }
 
-// logTail reads at most the last lines of a container's output, both streams
-// together.
+// logTail returns the last lines of a container's output, both streams together, at most 64 KiB.
 func (e *Engine) logTail(ctx context.Context, id string, lines int) string {
 	logs, err := e.client.ContainerLogs(ctx, id, client.ContainerLogsOptions{
 		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
 	})
 	if err != nil {
-		return fmt.Sprintf("(its log could not be read: %v)", err)
+		return fmt.Sprintf("(its log cannot be read: %v)", err)
 	}
 	defer logs.Close()
 	var text strings.Builder
 	if err := demultiplex(&text, &text, io.LimitReader(logs, 64<<10)); err != nil && text.Len() == 0 {
-		return fmt.Sprintf("(its log could not be read: %v)", err)
+		return fmt.Sprintf("(its log cannot be read: %v)", err)
 	}
 	return strings.TrimSpace(text.String())
 }
 
-// logLimits keeps what a container prints from filling the engine's disk.
+// logLimits limits a container's log to 1 MB of the engine's disk.
 func logLimits() container.LogConfig {
 	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}}
 }

@@ -17,29 +17,29 @@ func TestLeaseIsAliveWhileItsContainerRuns(t *testing.T) {
 		want  bool
 	}{
 		{container.StateRunning, time.Hour, true},
-		{container.StateCreated, time.Second, true}, // about to be started
+		{container.StateCreated, time.Second, true}, // about to start
 		{container.StateCreated, time.Hour, false},
 		{container.StateExited, time.Second, false},
 		{container.StateDead, time.Second, false},
 	} {
 		lease := container.Summary{State: c.state, Created: now.Add(-c.age).Unix()}
 		if got := isLeaseAlive(lease, now); got != c.want {
-			t.Errorf("a lease that is %s since %v holds: %v, want %v", c.state, c.age, got, c.want)
+			t.Errorf("a lease in state %s for %v: alive is %v, want %v", c.state, c.age, got, c.want)
 		}
 	}
 }
 
-func TestTailKeepsTheEnd(t *testing.T) {
+func TestTailBufferKeepsTheEnd(t *testing.T) {
 	var end tailBuffer
 	for range 10 {
 		if _, err := end.Write([]byte(strings.Repeat("x", tailBytes/2))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := end.Write([]byte("last words")); err != nil {
+	if _, err := end.Write([]byte("last line")); err != nil {
 		t.Fatal(err)
 	}
-	if got := end.String(); len(got) != tailBytes || !strings.HasSuffix(got, "last words") {
+	if got := end.String(); len(got) != tailBytes || !strings.HasSuffix(got, "last line") {
 		t.Errorf("%d bytes are kept, ending in %q", len(got), got[len(got)-10:])
 	}
 }
@@ -52,11 +52,11 @@ func TestHardenSetsEveryLimit(t *testing.T) {
 		t.Errorf("hardened to %+v", h)
 	}
 	if u := h.Ulimits[0]; u.Name != "nofile" || u.Soft != 65536 || u.Hard != 65536 {
-		t.Errorf("limits of open files %+v", u)
+		t.Errorf("limit of open files is %+v", u)
 	}
 }
 
-func TestKind(t *testing.T) {
+func TestEngineKind(t *testing.T) {
 	for want, c := range map[string]struct {
 		address Address
 		info    system.Info
@@ -74,7 +74,7 @@ func TestKind(t *testing.T) {
 		"Docker on WSL2": {Address{}, system.Info{KernelVersion: "5.15.90.1-microsoft-standard-WSL2"}},
 	} {
 		if got := engineKind(c.address, c.info); got != want {
-			t.Errorf("%+v is %q, want %q", c.info, got, want)
+			t.Errorf("kind of %+v is %q, want %q", c.info, got, want)
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 )
 
 // Quota is a limit of CPU time on a cgroup above the lab's containers: of a slice, of a CI runner,
-// or of the container that the engine itself runs in.
+// or of the container that the engine runs in.
 type Quota struct {
-	Cgroup    string  // its path, as the lab sees it
-	CPUs      float64 // that it may use at a time
-	Throttled int64   // periods in which it was used up so far
+	Cgroup    string  // path, as the lab sees it
+	CPUs      float64 // quota divided by period
+	Throttled int64   // periods so far in which the cgroup used up its quota
 }
 
-// Quotas are those above the run's containers, the nearest first. known is false where no cgroup
-// above them can be read, as on an engine of another machine. Above what can be read there may
-// always be more, where the lab runs in a container itself.
+// Quotas returns the CPU quotas above the run's containers, the nearest first. known is false if no
+// cgroup above them can be read, for example if the engine is on another machine. If the lab runs
+// in a container, quotas above that container stay hidden.
 func (r *Run) Quotas(ctx context.Context) (quotas []Quota, known bool, err error) {
 	if !r.engine.Local() {
 		return nil, false, nil
@@ -34,8 +34,9 @@ func (r *Run) Quotas(ctx context.Context) (quotas []Quota, known bool, err error
 	return quotas, known, nil
 }
 
-// Measuring is who holds the engine's measuring lock, in words; empty where nobody does.
-func (e *Engine) Measuring(ctx context.Context) string {
+// MeasuringLockHolder describes the run that holds the engine's measuring lock; empty if no run
+// does.
+func (e *Engine) MeasuringLockHolder(ctx context.Context) string {
 	_, err := e.client.ContainerInspect(ctx, lockName, client.ContainerInspectOptions{})
 	if errdefs.IsNotFound(err) {
 		return ""
@@ -44,36 +45,37 @@ func (e *Engine) Measuring(ctx context.Context) string {
 }
 
 func quotasAbove(root fs.FS, pid int, container string) (quotas []Quota, known bool) {
-	controller, above := groupsAbove(root, pid, container)
+	controller, above := cgroupsAbove(root, pid, container)
 	for _, group := range above {
-		stat := read(root, controller, group, "cpu.stat")
+		stat := readCgroupFile(root, controller, group, "cpu.stat")
 		known = known || stat != ""
-		cpus, limited := limit(root, controller, group)
+		cpus, limited := cpuLimit(root, controller, group)
 		if !limited {
 			continue
 		}
-		throttled, _ := parseCount(statField(stat, "nr_throttled")) // none where it does not say
+		throttled, _ := parseCount(statField(stat, "nr_throttled")) // 0 if it is not there
 		quotas = append(quotas, Quota{Cgroup: group, CPUs: cpus, Throttled: throttled})
 	}
 	return quotas, known
 }
 
-// throttledAbove sums the periods in which cgroups above a container used up their quotas.
+// throttledAbove returns the number of periods in which cgroups above a container used up their
+// quotas.
 func throttledAbove(root fs.FS, pid int, container string) (sum int64) {
-	controller, above := groupsAbove(root, pid, container)
+	controller, above := cgroupsAbove(root, pid, container)
 	for _, group := range above {
-		if n, ok := parseCount(statField(read(root, controller, group, "cpu.stat"), "nr_throttled")); ok {
+		if n, ok := parseCount(statField(readCgroupFile(root, controller, group, "cpu.stat"), "nr_throttled")); ok {
 			sum += n
 		}
 	}
 	return sum
 }
 
-// groupsAbove are the cgroups above a container's, the nearest first, and the controller that
-// limits their CPU time: "" in cgroup v2. The last is the highest that can be seen from here: the
-// machine's own, or that of the container that the lab runs in.
-func groupsAbove(root fs.FS, pid int, container string) (controller string, above []string) {
-	groups := groupsOf(root, pid, container)
+// cgroupsAbove returns the cgroups above a container's, the nearest first, and the controller that
+// limits their CPU time: "cpu" in cgroup v1, "" in v2. The last one is the highest that is visible:
+// the machine's, or that of the container that the lab runs in.
+func cgroupsAbove(root fs.FS, pid int, container string) (controller string, above []string) {
+	groups := cgroupPaths(root, pid, container)
 	group, v1 := groups["cpu"]
 	if controller = "cpu"; !v1 {
 		controller, group = "", groups[""]
@@ -85,24 +87,25 @@ func groupsAbove(root fs.FS, pid int, container string) (controller string, abov
 	return controller, above
 }
 
-// limit is how many CPUs a cgroup may use at a time: cpu.cfs_quota_us and cpu.cfs_period_us in
-// cgroup v1, cpu.max in v2 (the kernel's Documentation/scheduler/sched-bwc.rst and cgroup-v2.rst).
-func limit(root fs.FS, controller, group string) (cpus float64, limited bool) {
-	quota, period, _ := strings.Cut(strings.TrimSpace(read(root, controller, group, "cpu.max")), " ")
+// cpuLimit returns how many CPUs a cgroup may use: cpu.cfs_quota_us / cpu.cfs_period_us in cgroup
+// v1, cpu.max in v2 (the kernel's Documentation/scheduler/sched-bwc.rst and cgroup-v2.rst).
+func cpuLimit(root fs.FS, controller, group string) (cpus float64, limited bool) {
+	quota, period, _ := strings.Cut(strings.TrimSpace(readCgroupFile(root, controller, group, "cpu.max")), " ")
 	if controller != "" {
-		quota = read(root, controller, group, "cpu.cfs_quota_us")
-		period = read(root, controller, group, "cpu.cfs_period_us")
+		quota = readCgroupFile(root, controller, group, "cpu.cfs_quota_us")
+		period = readCgroupFile(root, controller, group, "cpu.cfs_period_us")
 	}
-	used, ok := parseCount(quota) // -1 and "max" are no limit
-	of, known := parseCount(period)
-	if !ok || !known || of == 0 {
+	quotaUS, limited := parseCount(quota) // not a count if there is no limit: -1 or "max"
+	periodUS, known := parseCount(period)
+	if !limited || !known || periodUS == 0 {
 		return 0, false
 	}
-	return float64(used) / float64(of), true
+	return float64(quotaUS) / float64(periodUS), true
 }
 
-func read(root fs.FS, controller, group, file string) string {
-	text, err := fs.ReadFile(root, path.Join(cgroups, controller, group, file))
+// readCgroupFile returns the content of a cgroup's file, or "" if it cannot be read.
+func readCgroupFile(root fs.FS, controller, group, file string) string {
+	text, err := fs.ReadFile(root, path.Join(cgroupRoot, controller, group, file))
 	if err != nil {
 		return ""
 	}

@@ -6,7 +6,8 @@ import (
 	"testing/fstest"
 )
 
-// nested is a container two cgroups below what can be seen of the machine, in both versions.
+// nested returns the files of a container with two visible cgroups above it, in cgroup version "v1"
+// or "v2".
 func nested(version string) fstest.MapFS {
 	files := map[string]map[string]string{
 		"v1": {
@@ -26,7 +27,7 @@ func nested(version string) fstest.MapFS {
 		},
 		"v2": {
 			"proc/7/cgroup":                                      "0::/pod/docker/docker-00ff.scope\n",
-			"sys/fs/cgroup/cpu.stat":                             "usage_usec 5\n", // the machine's own has no quota
+			"sys/fs/cgroup/cpu.stat":                             "usage_usec 5\n", // without quota: the machine's
 			"sys/fs/cgroup/pod/cpu.stat":                         "usage_usec 5\nnr_periods 90\nnr_throttled 30\n",
 			"sys/fs/cgroup/pod/cpu.max":                          "150000 100000\n",
 			"sys/fs/cgroup/pod/docker/cpu.stat":                  "usage_usec 5\nnr_periods 9\nnr_throttled 3\n",
@@ -54,17 +55,17 @@ func TestQuotasAboveAContainer(t *testing.T) {
 		if !known || !slices.Equal(got, want) {
 			t.Errorf("cgroup %s: %+v, %v, want %+v", version, got, known, want)
 		}
-		if got, known := quotasAbove(root, 7, "somebody-else"); known || len(got) > 0 {
-			t.Errorf("cgroup %s: another's process has quotas %+v", version, got)
+		if got, known := quotasAbove(root, 7, "other-container"); known || len(got) > 0 {
+			t.Errorf("cgroup %s: a process of another container has quotas %+v", version, got)
 		}
 		if n := throttledAbove(fstest.MapFS{}, 7, "00ff"); n != 0 {
-			t.Errorf("cgroup %s: %d periods where nothing can be read", version, n)
+			t.Errorf("cgroup %s: %d periods without readable files, want 0", version, n)
 		}
 	}
-	free := nested("v2")
-	free["sys/fs/cgroup/pod/cpu.max"].Data = []byte("max 100000\n")
-	free["sys/fs/cgroup/pod/docker/cpu.max"].Data = []byte("max 100000\n")
-	if got, known := quotasAbove(free, 7, "00ff"); !known || len(got) > 0 {
-		t.Errorf("no quota reads as %+v, %v", got, known)
+	unlimited := nested("v2")
+	unlimited["sys/fs/cgroup/pod/cpu.max"].Data = []byte("max 100000\n")
+	unlimited["sys/fs/cgroup/pod/docker/cpu.max"].Data = []byte("max 100000\n")
+	if got, known := quotasAbove(unlimited, 7, "00ff"); !known || len(got) > 0 {
+		t.Errorf("without a quota: %+v, %v, want none and known", got, known)
 	}
 }

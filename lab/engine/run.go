@@ -17,7 +17,7 @@ import (
 	"runtimelab/lab"
 )
 
-// agentCommand is where the agent's image holds its only file.
+// agentCommand runs the only file of the agent's image.
 var agentCommand = []string{"/agent"}
 
 const (
@@ -25,30 +25,29 @@ const (
 	lockPollInterval = time.Second
 )
 
-// Run is what one run of the lab has on the engine: its lease, and through it
-// all containers that are labelled with its id. Reading and writing a Run is
-// talking to the agent in its lease, which may use every CPU that the engine
-// gives to containers, and is never asked to attack anything.
+// Run is one run's lease and containers on the engine. Reads and writes go to the agent in the
+// lease, which may use all of the engine's CPUs and never attacks.
 type Run struct {
 	io.ReadWriter
 	ID      string
 	engine  *Engine
 	agent   lab.Image
 	lease   *attachedStreams
-	leaseID string // the lease's container
+	leaseID string // container id
 	nofile  int
 
 	admitting sync.Mutex
-	admitted  map[string][]string // by image: where its containers get their volumes from
+	admitted  map[string][]string // volumesFrom by image: see admit
 }
 
-// BeginRun takes a lease for the run with this id. The agent's image is what its
-// lease and its cells run from. An engine whose host may not grant Nofile open
-// files gives the lease what it gives by default: see LimitNofile.
+// BeginRun takes a lease for the run with this id. The lease and the cells run the agent's image.
+// If the engine's host does not grant Nofile open files, the lease gets the engine's default: see
+// LimitNofile.
 func (e *Engine) BeginRun(ctx context.Context, id string, agent lab.Image) (*Run, error) {
 	r := &Run{ID: id, engine: e, agent: agent, nofile: Nofile}
 	err := r.takeLease(ctx)
-	if err != nil && strings.Contains(err.Error(), "rlimit") { // runc's word; the API has no code for it
+	// The API has no error code for this; "rlimit" is from runc's message.
+	if err != nil && strings.Contains(err.Error(), "rlimit") {
 		r.nofile = 0
 		err = r.takeLease(ctx)
 	}
@@ -66,42 +65,40 @@ func (r *Run) takeLease(ctx context.Context) (err error) {
 	return err
 }
 
-// inspectTimeout is how long an engine is given to answer whether it is there.
+// inspectTimeout is how long CheckLease waits for the engine.
 const inspectTimeout = 5 * time.Second
 
-// CheckLease says why the run cannot go on: the engine does not answer, or the run's
-// lease has ended, without which others take what the run has for left over. It is
-// nil while neither is so.
+// CheckLease returns nil while the run can continue. Otherwise it returns why it cannot: the engine
+// does not answer, or the lease has ended, so that other runs may remove the run's containers.
 func (r *Run) CheckLease(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	lease, err := r.engine.client.ContainerInspect(ctx, r.leaseID, client.ContainerInspectOptions{})
-	why := "has ended this run's lease: it was restarted, or somebody removed it"
+	reason := "has ended this run's lease: the engine was restarted, or the lease's container was removed"
 	switch {
 	case err == nil && lease.Container.State.Running:
 		return nil
 	case err != nil && !errdefs.IsNotFound(err):
-		why = fmt.Sprintf("does not answer any more: %v", err)
+		reason = fmt.Sprintf("does not answer any more: %v", err)
 	}
 	return &lab.Fault{
-		Code: lab.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, why),
-		Hint: "lab doctor says whether it is well again",
+		Code: lab.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, reason),
+		Hint: "run lab doctor to see whether the engine works again",
 	}
 }
 
-// LimitNofile sets how many open files every container of the run's trials
-// may have, where that is fewer than Nofile: granted is the hard limit that
-// the run's lease was given. It returns what they get.
+// LimitNofile limits the open files of every container of the run to granted, the hard limit that
+// the lease has, and to Nofile. It returns the limit.
 func (r *Run) LimitNofile(granted int) int {
 	r.nofile = min(Nofile, granted)
 	return r.nofile
 }
 
-// Lock waits for the engine-wide measuring lock: a container that is never
-// started, of which there can be one by its name. waiting is told once, in
-// words, who holds it. Locks of dead runs are swept.
+// Lock waits for the engine-wide measuring lock: a container that is never started and whose name
+// is unique. While it waits, it calls waiting once with the lock's holder. It removes the locks of
+// dead runs.
 func (r *Run) Lock(ctx context.Context, holder string, waiting func(holder string)) error {
-	told := false
+	reported := false
 	for {
 		_, err := r.engine.client.ContainerCreate(ctx, client.ContainerCreateOptions{
 			Name: lockName,
@@ -125,9 +122,9 @@ func (r *Run) Lock(ctx context.Context, holder string, waiting func(holder strin
 		if swept > 0 {
 			continue
 		}
-		if !told {
+		if !reported {
 			waiting(r.engine.lockHolder(ctx))
-			told = true
+			reported = true
 		}
 		select {
 		case <-ctx.Done():
@@ -137,6 +134,7 @@ func (r *Run) Lock(ctx context.Context, holder string, waiting func(holder strin
 	}
 }
 
+// lockHolder describes the run that holds the measuring lock.
 func (e *Engine) lockHolder(ctx context.Context) string {
 	lock, err := e.client.ContainerInspect(ctx, lockName, client.ContainerInspectOptions{})
 	if err != nil || lock.Container.Config == nil {
@@ -146,12 +144,12 @@ func (e *Engine) lockHolder(ctx context.Context) string {
 	return fmt.Sprintf("run %s (%s)", labels[labelRun], labels[labelHolder])
 }
 
-// End removes all that the run still has on the engine, its lease last.
+// End removes all containers of the run, the lease last.
 func (r *Run) End(ctx context.Context) error {
 	err := r.engine.removeContainers(ctx, func(c container.Summary) bool {
 		return c.Labels[labelRun] == r.ID && c.Labels[labelRole] != roleLease
 	})
-	_ = r.lease.Close() // ends the lease's process, if it still runs
+	_ = r.lease.Close() // ends the lease's process if it still runs
 	return errors.Join(err, r.engine.removeContainers(ctx, func(c container.Summary) bool {
 		return c.Labels[labelRun] == r.ID
 	}))
@@ -165,12 +163,16 @@ func (r *Run) labels(role string, more map[string]string) map[string]string {
 	return labels
 }
 
-// startAttached starts a container of the agent's image that ends with its
-// input, and returns its id and streams.
-func (r *Run) startAttached(ctx context.Context, role string, limit func(*container.HostConfig)) (string,
-	*attachedStreams, error,
-) {
+// startAttached starts a container of the agent's image that ends when its input is closed, and
+// returns its id and streams.
+func (r *Run) startAttached(
+	ctx context.Context, role string, limit func(*container.HostConfig),
+) (id string, streams *attachedStreams, err error) {
 	var attached *attachedStreams
+	attach := func(ctx context.Context, c testcontainers.Container) (err error) {
+		attached, err = r.engine.attach(ctx, c.GetContainerID())
+		return err
+	}
 	c, err := r.create(ctx, testcontainers.ContainerRequest{
 		Image:      r.agent.Ref,
 		Entrypoint: agentCommand,
@@ -186,34 +188,28 @@ func (r *Run) startAttached(ctx context.Context, role string, limit func(*contai
 			limit(h)
 		},
 		LifecycleHooks: []testcontainers.ContainerLifecycleHooks{{
-			PreStarts: []testcontainers.ContainerHook{func(ctx context.Context,
-				c testcontainers.Container,
-			) (err error) {
-				attached, err = r.engine.attach(ctx, c.GetContainerID())
-				return err
-			}},
+			PreStarts: []testcontainers.ContainerHook{attach},
 		}},
 	})
 	if err != nil {
 		if attached != nil {
-			_ = attached.Close() // the container goes anyway
+			_ = attached.Close() // create has removed the container
 		}
 		return "", nil, fmt.Errorf("starting a %s container: %w", role, err)
 	}
 	return c.GetContainerID(), attached, nil
 }
 
-// create creates and starts a container in which nothing takes effect that its
-// image sets and the lab replaces. A container that could not be started is
-// removed before create returns.
-func (r *Run) create(ctx context.Context, req testcontainers.ContainerRequest) (testcontainers.Container,
-	error,
-) {
+// create creates and starts a container, with the lab's values for the image settings that it
+// replaces. It removes a container that does not start.
+func (r *Run) create(
+	ctx context.Context, req testcontainers.ContainerRequest,
+) (testcontainers.Container, error) {
 	volumesFrom, err := r.admit(ctx, req.Image)
 	if err != nil {
 		return nil, err
 	}
-	neutralise(&req, volumesFrom)
+	overrideImageSettings(&req, volumesFrom)
 	c, err := r.engine.provider.CreateContainer(ctx, req)
 	if err == nil && len(volumesFrom) > 0 {
 		err = r.checkMounts(ctx, c.GetContainerID())

@@ -15,34 +15,36 @@ import (
 
 const tailLines = 20
 
-// Server is one server's container in a cell.
+// Server is a server's container in a cell.
 type Server struct {
 	engine    *Engine
 	id        string
-	name      string // the variant's
+	name      string // the variant's id
 	pid       int    // on the engine's host
 	startedAt time.Time
 }
 
-// StartServer starts a variant in the cell, on the given CPUs. It returns as
-// soon as the container runs, which is before the server answers.
+// StartServer starts a variant in the cell on the given CPUs. It returns when the container runs,
+// which may be before the server answers.
 func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
 	return c.start(ctx, v, image, cpus, Port)
 }
 
-// StartUpstream starts what the cell's server calls while it answers.
-func (c *Cell) StartUpstream(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server,
-	error,
-) {
+// StartUpstream starts the service that the cell's server calls while it answers. It returns as
+// StartServer does.
+func (c *Cell) StartUpstream(
+	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
+) (*Server, error) {
 	return c.start(ctx, v, image, cpus, UpstreamPort)
 }
 
-func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int) (*Server,
-	error,
-) {
+func (c *Cell) start(
+	ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int,
+) (*Server, error) {
 	env := map[string]string{
-		"PORT": fmt.Sprint(port), "HOST": "127.0.0.1", "UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d",
-			UpstreamPort),
+		"PORT":         fmt.Sprint(port),
+		"HOST":         "127.0.0.1",
+		"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", UpstreamPort),
 	}
 	for name, value := range v.Env {
 		env[name] = value
@@ -70,13 +72,13 @@ func (c *Cell) start(ctx context.Context, v lab.Variant, image lab.Image, cpus [
 	}
 	s.pid = state.Pid
 	if s.startedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
-		return s, fmt.Errorf("reading when %s started: %w", v.ID(), err)
+		return s, fmt.Errorf("reading the start time of %s: %w", v.ID(), err)
 	}
 	return s, nil
 }
 
-// StartedAt is when the container's process started, by the engine's clock,
-// which is the cell's too.
+// StartedAt returns when the container's process started, by the clock of the engine's host, which
+// is also the cell's.
 func (s *Server) StartedAt() time.Time { return s.startedAt }
 
 func (e *Engine) containerState(ctx context.Context, id string) (*container.State, error) {
@@ -87,7 +89,8 @@ func (e *Engine) containerState(ctx context.Context, id string) (*container.Stat
 	return inspected.Container.State, nil
 }
 
-// Done is closed when the server's process has ended, or ctx has.
+// Done returns a channel that is closed when the server's process or ctx has ended, or when the
+// engine does not answer.
 func (s *Server) Done(ctx context.Context) <-chan struct{} {
 	exited := make(chan struct{})
 	wait := s.engine.client.ContainerWait(ctx, s.id,
@@ -97,30 +100,29 @@ func (s *Server) Done(ctx context.Context) <-chan struct{} {
 		select {
 		case <-wait.Result:
 		case err := <-wait.Error:
-			_ = err // an engine that cannot be asked is not to be measured on either
+			_ = err // an engine that does not answer ends the trial too
 		}
 	}()
 	return exited
 }
 
-// ExitReason says whether and how the server's process ended, with the tail of
-// what it had printed; empty while it runs.
+// ExitReason returns how the server ended, with the end of its log; empty while it runs.
 func (s *Server) ExitReason(ctx context.Context) string {
 	state, err := s.engine.containerState(ctx, s.id)
 	if err != nil {
 		return err.Error()
 	}
-	how := exitReason(state, "server", ServerMemory)
-	if how == "" {
+	reason := exitReason(state, "server", ServerMemory)
+	if reason == "" {
 		return ""
 	}
 	if printed := s.LogTail(ctx); printed != "" {
-		how += "; it last printed: " + strings.ReplaceAll(printed, "\n", " | ")
+		reason += "; it last printed: " + strings.ReplaceAll(printed, "\n", " | ")
 	}
-	return how
+	return reason
 }
 
-// LogTail is the end of what the server has printed.
+// LogTail returns the last lines of the server's output.
 func (s *Server) LogTail(ctx context.Context) string { return s.engine.logTail(ctx, s.id, tailLines) }
 
 // Remove kills the server and removes its container.

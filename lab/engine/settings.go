@@ -13,13 +13,13 @@ import (
 	"runtimelab/lab"
 )
 
-// effect is what a setting of an image does in the lab's containers.
+// effect is what a setting of an image does to the lab's containers.
 type effect string
 
 const (
-	kept     effect = "kept"     // takes effect: it is part of what is measured
-	replaced effect = "replaced" // the lab sets its own value when it creates a container
-	inert    effect = "inert"    // no engine hands it on from an image to a container
+	kept     effect = "kept"     // applies: it is part of what is measured
+	replaced effect = "replaced" // the lab sets another value when it creates a container
+	inert    effect = "inert"    // engines do not apply it to containers
 )
 
 // setting is one key of an image's configuration.
@@ -27,28 +27,27 @@ type setting struct {
 	key    string
 	effect effect
 	about  string
-	refuse func(value any) string // says why a value is refused, empty if it is not; nil: none is
+	refuse func(value any) string // returns why a value is refused, or ""; nil accepts every value
 }
 
-// settings has a row for each key that an image's configuration can have: those
-// of the OCI image specification, of Docker's extension of it, and of the
-// container configuration that engines before 25 show in its place. An image
-// with any other key is refused.
+// settings has a row for each key of an image's configuration: those of the OCI image
+// specification, of Docker's extension to it, and of the container configuration that engines
+// before 25 show instead. An image with any other key is refused.
 var settings = []setting{
-	{"User", kept, "/identity reports the user id, and root fails", nil},
-	{"Env", kept, "the lab adds PORT, HOST and UPSTREAM_URL, and the variant's own", nil},
-	{"Entrypoint", kept, "the variant's command is its arguments", nil},
-	{"Cmd", kept, "the variant's command takes its place", nil},
-	{"WorkingDir", kept, "where the command runs", nil},
-	{"ExposedPorts", kept, "a note for people: the lab publishes no port", nil},
-	{"Labels", kept, "for people and tools", refuseLabels},
+	{"User", kept, "the contract checks the user id in /identity: root fails", nil},
+	{"Env", kept, "the lab adds PORT, HOST, UPSTREAM_URL and the variant's variables", nil},
+	{"Entrypoint", kept, "the variant's command gives its arguments", nil},
+	{"Cmd", kept, "the variant's command replaces it", nil},
+	{"WorkingDir", kept, "the command's working directory", nil},
+	{"ExposedPorts", kept, "only a note: the lab publishes no port", nil},
+	{"Labels", kept, "only notes for users and tools", refuseLabels},
 
-	{"Volumes", replaced, "each is mounted read-only, with what the image has there", refuseVolumes},
+	{"Volumes", replaced, "each is mounted read-only, with the image's content", refuseVolumes},
 	{"Healthcheck", replaced, "none: it would run in the measured container", nil},
 	{"StopSignal", replaced, "SIGKILL: the lab kills containers and does not stop them", nil},
 
-	{"OnBuild", inert, "runs in a build that starts from the image, and is part of what that makes", nil},
-	{"Shell", inert, "of builds and of the shell form, which is stored with it", nil},
+	{"OnBuild", inert, "applies to builds that start from the image", nil},
+	{"Shell", inert, "applies to builds; commands in shell form are stored with it", nil},
 	{"ArgsEscaped", inert, "for Windows; old builders set it everywhere", nil},
 	{"Memory", inert, "the lab sets limits", nil},
 	{"MemorySwap", inert, "the lab sets limits", nil},
@@ -68,16 +67,14 @@ var settings = []setting{
 	{"StopTimeout", inert, "the lab kills containers and does not stop them", nil},
 }
 
-// replaceSettings sets what the table says is replaced, except for volumes: see
-// Run.admit.
+// replaceSettings sets the values of replaced settings, except for volumes: see Run.admit.
 func replaceSettings(c *container.Config) {
 	c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
 	c.StopSignal = "SIGKILL"
 }
 
-// checkSettings reads an image as the engine shows it and refuses it by the name
-// of each setting that the lab does not know or cannot replace. It returns the
-// image's volumes.
+// checkSettings reads the engine's description of an image (JSON) and returns its volumes. The
+// error names each setting that the lab does not know or cannot replace.
 func checkSettings(ref string, inspected []byte) (volumes []string, err error) {
 	var image struct {
 		Config map[string]any
@@ -91,8 +88,8 @@ func checkSettings(ref string, inspected []byte) (volumes []string, err error) {
 		if isZero(value) {
 			continue
 		}
-		if why := refusal(key, value); why != "" {
-			refused = append(refused, why)
+		if reason := refusalReason(key, value); reason != "" {
+			refused = append(refused, reason)
 		}
 	}
 	if len(refused) > 0 {
@@ -102,14 +99,15 @@ func checkSettings(ref string, inspected []byte) (volumes []string, err error) {
 			Hint: "remove it from the Dockerfile, or use a base image without it",
 		}
 	}
-	return names(image.Config["Volumes"]), nil
+	return sortedKeys(image.Config["Volumes"]), nil
 }
 
-func refusal(key string, value any) string {
+// refusalReason returns why the lab refuses an image with this setting, or "".
+func refusalReason(key string, value any) string {
 	i := slices.IndexFunc(settings, func(s setting) bool { return s.key == key })
 	switch {
 	case i < 0:
-		return fmt.Sprintf("it sets %s (%v), a setting that this lab does not know and that could change "+
+		return fmt.Sprintf("it sets %s (%v), which this lab does not know and which could change "+
 			"what is measured", key, value)
 	case settings[i].refuse != nil:
 		return settings[i].refuse(value)
@@ -117,7 +115,7 @@ func refusal(key string, value any) string {
 	return ""
 }
 
-// isZero reports whether a JSON value sets nothing.
+// isZero reports whether a JSON value is null or its type's zero value.
 func isZero(value any) bool {
 	switch v := value.(type) {
 	case nil:
@@ -136,16 +134,16 @@ func isZero(value any) bool {
 	return false
 }
 
-// names returns the keys of a JSON object, sorted.
-func names(object any) []string {
+// sortedKeys returns the keys of a JSON object, sorted.
+func sortedKeys(object any) []string {
 	m, _ := object.(map[string]any)
 	return slices.Sorted(maps.Keys(m))
 }
 
-// refuseLabels refuses the labels by which the lab knows the containers of a
-// run: a container that a build starts has the labels of its image.
+// refuseLabels refuses the labels that mark the containers of a run: a container gets the labels of
+// its image.
 func refuseLabels(value any) string {
-	for _, name := range names(value) {
+	for _, name := range sortedKeys(value) {
 		if slices.Contains([]string{labelRun, labelRole, labelHolder}, name) {
 			return fmt.Sprintf("it has the label %s, which marks containers of a run", name)
 		}
@@ -153,17 +151,17 @@ func refuseLabels(value any) string {
 	return ""
 }
 
-// refuseVolumes refuses a volume in another one: where its folder is not in the
-// image, it cannot be made in the read-only one around it.
+// refuseVolumes refuses a volume inside another one: its folder may not exist in the image, and
+// cannot be made in the outer volume, which is read-only.
 func refuseVolumes(value any) string {
-	volumes := names(value)
+	volumes := sortedKeys(value)
 	for _, outer := range volumes {
-		around := path.Join("/", outer)
-		if around == "/" {
+		outerPath := path.Join("/", outer)
+		if outerPath == "/" {
 			return "VOLUME / covers the whole file system"
 		}
 		for _, inner := range volumes {
-			if strings.HasPrefix(path.Join("/", inner), around+"/") {
+			if strings.HasPrefix(path.Join("/", inner), outerPath+"/") {
 				return fmt.Sprintf("VOLUME %s is inside VOLUME %s, and the lab mounts volumes read-only", inner, outer)
 			}
 		}

@@ -13,12 +13,11 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// leaseStartTimeout is how long a lease may exist without running: the time between
-// its creation and its start.
+// leaseStartTimeout is how long a lease may exist before it runs.
 const leaseStartTimeout = 30 * time.Second
 
-// Sweep removes the containers of dead runs, and of those only: a run is dead
-// when its lease does not run. It returns how many it removed.
+// Sweep removes the containers of dead runs, those whose lease does not run. It returns how many it
+// removed.
 func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	all, err := e.labContainers(ctx)
 	if err != nil {
@@ -40,13 +39,13 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 	return swept, errors.Join(errs...)
 }
 
-// AliveRuns lists the runs whose lease holds: those that measure, or wait to.
+// AliveRuns returns the ids of runs whose lease is alive: they measure, or wait to.
 func (e *Engine) AliveRuns(ctx context.Context) ([]string, error) {
 	all, err := e.labContainers(ctx)
 	return slices.Sorted(maps.Keys(aliveRuns(all, time.Now()))), err
 }
 
-// aliveRuns is the runs, by id, that have a lease which holds.
+// aliveRuns returns the set of run ids whose lease is alive.
 func aliveRuns(all []container.Summary, now time.Time) map[string]bool {
 	alive := make(map[string]bool)
 	for _, c := range all {
@@ -67,7 +66,7 @@ func isLeaseAlive(c container.Summary, now time.Time) bool {
 	return false
 }
 
-// labContainers lists every container of the lab on this engine, of any run and state.
+// labContainers lists the containers of all runs on this engine, in any state.
 func (e *Engine) labContainers(ctx context.Context) ([]container.Summary, error) {
 	listed, err := e.client.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
@@ -76,8 +75,8 @@ func (e *Engine) labContainers(ctx context.Context) ([]container.Summary, error)
 	if err != nil {
 		return nil, fmt.Errorf("listing the lab's containers: %w", err)
 	}
-	// Containers of an image build carry the owner's label through their
-	// image, but are no run's: the builder removes its own.
+	// Containers of an image build have the owner's label from their image, but no run's;
+	// the builder removes them.
 	var runs []container.Summary
 	for _, c := range listed.Items {
 		if c.Labels[labelRun] != "" {
@@ -101,8 +100,8 @@ func (e *Engine) removeContainers(ctx context.Context, which func(container.Summ
 	return errors.Join(errs...)
 }
 
-// remove kills and removes a container with its volumes. One that is gone, or
-// that somebody else is removing, is removed.
+// remove kills and removes a container with its volumes. It succeeds if the container is gone or
+// another process is removing it.
 func (e *Engine) remove(ctx context.Context, id string) error {
 	_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {

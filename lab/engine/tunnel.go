@@ -23,46 +23,45 @@ import (
 	"github.com/docker/go-connections/tlsconfig"
 )
 
-// tunnel makes an engine that is reached by ssh or TLS answer at a socket of
-// this machine, in a folder that only its user may enter: each connection to
-// the socket becomes one to the engine. Every client then gets a plain
-// address, whatever it can do itself.
+// tunnel forwards a local Unix socket to an engine behind ssh or TLS, so that every client uses a
+// plain address. Each connection to the socket becomes one to the engine. Only the user may enter
+// the socket's folder.
 type tunnel struct {
 	mu       sync.Mutex
 	dir      string
 	socket   net.Listener
-	conns    map[io.Closer]struct{} // connections, to be cut by Close
+	conns    map[io.Closer]struct{} // open connections; Close closes them
 	forwards sync.WaitGroup
 	lastErr  error // why the last connection to the engine failed
 }
 
-// engineConn is one connection to the engine, which can be closed in one direction.
+// engineConn is one connection to the engine whose write side can be closed.
 type engineConn interface {
 	io.ReadWriteCloser
 	CloseWrite() error
 }
 
-// start listens and returns the address to use. It may be called again.
-func (b *tunnel) start(a Address) (host string, err error) {
+// start listens and returns the address that clients use. It may be called again.
+func (t *tunnel) start(a Address) (host string, err error) {
 	dial, err := dialer(a)
 	if err != nil {
 		return "", err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.socket == nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.socket == nil {
 		sweepTunnels()
-		if b.dir, err = os.MkdirTemp("", tunnelFolder); err != nil {
-			return "", fmt.Errorf("making a folder for the bridge's socket: %w", err)
+		if t.dir, err = os.MkdirTemp("", tunnelFolder); err != nil {
+			return "", fmt.Errorf("creating a folder for the tunnel's socket: %w", err)
 		}
-		if b.socket, err = net.Listen("unix", filepath.Join(b.dir, tunnelSocket)); err != nil {
-			return "", errors.Join(fmt.Errorf("listening for clients: %w", err), os.RemoveAll(b.dir))
+		if t.socket, err = net.Listen("unix", filepath.Join(t.dir, tunnelSocket)); err != nil {
+			return "", errors.Join(fmt.Errorf("listening on the tunnel's socket: %w", err), os.RemoveAll(t.dir))
 		}
-		b.conns = map[io.Closer]struct{}{}
-		b.forwards.Add(1)
-		go b.accept(b.socket, dial)
+		t.conns = map[io.Closer]struct{}{}
+		t.forwards.Add(1)
+		go t.accept(t.socket, dial)
 	}
-	return "unix://" + filepath.Join(b.dir, tunnelSocket), nil
+	return "unix://" + filepath.Join(t.dir, tunnelSocket), nil
 }
 
 const (
@@ -70,124 +69,124 @@ const (
 	tunnelSocket = "docker.sock"
 )
 
-// sweepTunnels removes the folders of bridges whose lab was killed: those at whose
-// socket nobody listens any more. One that was just made is yet to be listened at.
+// sweepTunnels removes the sockets of labs that were killed: no process listens there, and they are
+// older than a minute. A newer one may be about to listen.
 func sweepTunnels() {
-	all, _ := os.ReadDir(os.TempDir()) // where nothing is to be found out nothing is swept
+	all, _ := os.ReadDir(os.TempDir()) // a folder that cannot be read stays as it is
 	for _, folder := range all {
 		made, err := folder.Info()
-		if err != nil || !strings.HasPrefix(folder.Name(),
-			tunnelFolder) || time.Since(made.ModTime()) < time.Minute {
+		if err != nil || !strings.HasPrefix(folder.Name(), tunnelFolder) ||
+			time.Since(made.ModTime()) < time.Minute {
 			continue
 		}
 		dir := filepath.Join(os.TempDir(), folder.Name())
-		there, err := net.Dial("unix", filepath.Join(dir, tunnelSocket))
+		conn, err := net.Dial("unix", filepath.Join(dir, tunnelSocket))
 		if err == nil {
-			_ = there.Close()
+			_ = conn.Close()
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
-			_ = os.RemoveAll(dir) // what somebody else may not remove stays
+			_ = os.RemoveAll(dir) // another user's folder stays
 		}
 	}
 }
 
-func (b *tunnel) accept(socket net.Listener, dial func() (engineConn, error)) {
-	defer b.forwards.Done()
+func (t *tunnel) accept(socket net.Listener, dial func() (engineConn, error)) {
+	defer t.forwards.Done()
 	for {
 		near, err := socket.Accept()
 		if err != nil {
 			return // closed
 		}
-		b.forwards.Add(1)
+		t.forwards.Add(1)
 		go func() {
-			defer b.forwards.Done()
-			b.forward(near.(*net.UnixConn), dial)
+			defer t.forwards.Done()
+			t.forward(near.(*net.UnixConn), dial)
 		}()
 	}
 }
 
-// forward carries one connection until both directions have ended.
-func (b *tunnel) forward(near *net.UnixConn, dial func() (engineConn, error)) {
+// forward copies one connection in both directions until both have ended.
+func (t *tunnel) forward(near *net.UnixConn, dial func() (engineConn, error)) {
 	defer near.Close()
-	if !b.track(near) {
+	if !t.track(near) {
 		return
 	}
-	defer b.untrack(near)
+	defer t.untrack(near)
 	far, err := dial()
 	if err != nil {
-		b.setLastError(err)
+		t.setLastError(err)
 		return
 	}
-	if !b.track(far) {
-		_ = far.Close() // the bridge is being closed: nobody is left to tell
+	if !t.track(far) {
+		_ = far.Close() // the tunnel is closing
 		return
 	}
-	defer b.untrack(far)
+	defer t.untrack(far)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = io.Copy(far, near) // either end may hang up at any time
+		_, _ = io.Copy(far, near) // either end may close at any time
 		_ = far.CloseWrite()
 	}()
 	_, _ = io.Copy(near, far)
-	// The engine has nothing more to say, so nothing more can be asked.
+	// The engine has closed its side, so the client cannot send more.
 	_ = near.Close()
 	<-sent
 	if err := far.Close(); err != nil {
-		b.setLastError(err)
+		t.setLastError(err)
 	}
 }
 
-func (b *tunnel) track(c io.Closer) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.socket == nil {
+func (t *tunnel) track(c io.Closer) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.socket == nil {
 		return false
 	}
-	b.conns[c] = struct{}{}
+	t.conns[c] = struct{}{}
 	return true
 }
 
-func (b *tunnel) untrack(c io.Closer) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.conns, c)
+func (t *tunnel) untrack(c io.Closer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.conns, c)
 }
 
-func (b *tunnel) setLastError(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lastErr = err
+func (t *tunnel) setLastError(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lastErr = err
 }
 
-// lastError is why the last connection to the engine failed, nil if none did.
-func (b *tunnel) lastError() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.lastErr
+// lastError returns why the last connection to the engine failed, or nil.
+func (t *tunnel) lastError() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lastErr
 }
 
-// Close ends every connection and removes the socket.
-func (b *tunnel) Close() error {
-	b.mu.Lock()
-	socket, dir := b.socket, b.dir
-	b.socket = nil
-	cut := slices.Collect(maps.Keys(b.conns))
-	b.mu.Unlock()
-	for _, c := range cut {
-		_ = c.Close() // it is cut, not ended
+// Close closes every connection and removes the socket.
+func (t *tunnel) Close() error {
+	t.mu.Lock()
+	socket, dir := t.socket, t.dir
+	t.socket = nil
+	open := slices.Collect(maps.Keys(t.conns))
+	t.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
 	}
 	if socket == nil {
 		return nil
 	}
 	err := socket.Close()
-	b.forwards.Wait()
+	t.forwards.Wait()
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing the bridge to the engine: %w", err)
+		return fmt.Errorf("removing the tunnel to the engine: %w", err)
 	}
 	return nil
 }
 
-// dialer says how to connect to the engine that a bridge leads to.
+// dialer returns a function that connects to the engine behind a tunnel.
 func dialer(a Address) (func() (engineConn, error), error) {
 	if strings.HasPrefix(a.Host, "ssh://") {
 		args, err := sshArguments(a.Host)
@@ -200,13 +199,13 @@ func dialer(a Address) (func() (engineConn, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := url.Parse(a.Host)
+	parsed, err := url.Parse(a.Host)
 	if err != nil {
 		return nil, fmt.Errorf("reading the engine's address: %w", err)
 	}
 	return func() (engineConn, error) {
 		dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: 30 * time.Second}, Config: config}
-		c, err := dialer.DialContext(context.Background(), "tcp", at.Host)
+		c, err := dialer.DialContext(context.Background(), "tcp", parsed.Host)
 		if err != nil {
 			return nil, err
 		}
@@ -214,12 +213,11 @@ func dialer(a Address) (func() (engineConn, error), error) {
 	}, nil
 }
 
-// config loads what there is of the material.
+// config loads those of the TLS files that exist.
 func (t *TLS) config() (*tls.Config, error) {
 	options := tlsconfig.Options{InsecureSkipVerify: t.SkipVerify, MinVersion: tls.VersionTLS12}
 	for name, option := range map[string]*string{
-		"ca.pem": &options.CAFile, "cert.pem": &options.CertFile,
-		"key.pem": &options.KeyFile,
+		"ca.pem": &options.CAFile, "cert.pem": &options.CertFile, "key.pem": &options.KeyFile,
 	} {
 		file := filepath.Join(t.Dir, name)
 		if _, err := os.Stat(file); err == nil {
@@ -228,20 +226,21 @@ func (t *TLS) config() (*tls.Config, error) {
 	}
 	config, err := tlsconfig.Client(options)
 	if err != nil {
-		return nil, fmt.Errorf("reading the TLS material in %s: %w", t.Dir, err)
+		return nil, fmt.Errorf("reading the TLS files in %s: %w", t.Dir, err)
 	}
 	return config, nil
 }
 
-// sshArguments is the command line that reaches the engine at an address like
-// ssh://user@host:port/path/of/socket, where all but the host is optional.
+// sshArguments returns the ssh arguments that reach the engine at
+// ssh://user@host:port/path/of/socket. All but the host is optional.
 func sshArguments(host string) ([]string, error) {
 	at, err := url.Parse(host)
 	if err != nil {
 		return nil, fmt.Errorf("reading the engine's address: %w", err)
 	}
 	if _, secret := at.User.Password(); secret || at.Hostname() == "" || at.RawQuery != "" || at.Fragment != "" {
-		return nil, fmt.Errorf("an ssh address is ssh://user@host:port, without a password: %s", at.Redacted())
+		return nil, fmt.Errorf("the engine's address %s is not of the form ssh://user@host:port "+
+			"(without a password)", at.Redacted())
 	}
 	args := []string{"-o", "ConnectTimeout=30", "-T"}
 	if user := at.User.Username(); user != "" {
@@ -287,11 +286,10 @@ func startProcess(name string, args ...string) (*commandConn, error) {
 
 func (p *commandConn) CloseWrite() error { return p.WriteCloser.Close() }
 
-// Close ends the command, at once if it does not end by itself, and says why
-// it failed.
+// Close waits a second for the command to end, then kills it. It returns why the command failed.
 func (p *commandConn) Close() error {
 	p.once.Do(func() {
-		_ = p.WriteCloser.Close() // a command that has ended has closed it
+		_ = p.WriteCloser.Close() // fails if the command has ended
 		overdue := time.AfterFunc(time.Second, func() { _ = p.cmd.Process.Kill() })
 		defer overdue.Stop()
 		if err := p.cmd.Wait(); err != nil {
@@ -301,7 +299,7 @@ func (p *commandConn) Close() error {
 	return p.err
 }
 
-// headBuffer keeps the beginning of what is written to it.
+// headBuffer keeps the first bytes that are written to it.
 type headBuffer struct {
 	buffer *bytes.Buffer
 	left   int

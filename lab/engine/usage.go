@@ -19,8 +19,8 @@ import (
 	"runtimelab/lab"
 )
 
-// Usage is what the engine accounts to the server so far. Asked for at the
-// edges of a phase only: a stream of these costs CPU.
+// Usage returns the resources that the server's container has used so far. Call it only at the
+// start and end of a phase: reading it costs CPU time.
 func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
 	u, err := s.readUsage(ctx)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *Server) readUsage(ctx context.Context) (u lab.Usage, err error) {
 	return u, err
 }
 
-// usageFromAPI is what the engine says over its API. That takes it a second, the interval
-// of its own collector, unless nobody has asked for a while.
+// usageFromAPI reads the usage through the engine's API. It takes about a second, the interval of
+// the engine's collector, unless nobody has asked recently.
 func (s *Server) usageFromAPI(ctx context.Context) (lab.Usage, error) {
 	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Server) usageFromAPI(ctx context.Context) (lab.Usage, error) {
 	return parseStats(result.Body)
 }
 
-// parseStats reads the engine's statistics, those of cgroup v1 and v2 alike.
+// parseStats parses the engine's statistics, of cgroup v1 and v2.
 func parseStats(from io.Reader) (lab.Usage, error) {
 	var stats container.StatsResponse
 	if err := json.NewDecoder(from).Decode(&stats); err != nil {
@@ -70,38 +70,37 @@ func parseStats(from io.Reader) (lab.Usage, error) {
 		CPU:              time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
 		ThrottledPeriods: int64(stats.CPUStats.ThrottlingData.ThrottledPeriods),
 	}
-	// Only cgroup v1 reports a maximum through the engine's API.
+	// The engine's API reports a maximum for cgroup v1 only.
 	if peak := int64(stats.MemoryStats.MaxUsage); peak > 0 {
 		u.MemoryPeakBytes = &peak
 	}
 	return u, nil
 }
 
-// usageFromCgroup reads from the kernel's files what the engine would say, of the cgroup
-// of a container by the process it began with. root is the file system of the
-// engine's host. It is false where these files do not speak of that container,
-// as where the engine runs in a virtual machine of its own.
+// usageFromCgroup reads the container's usage from the kernel's cgroup files. pid is the
+// container's first process and root the file system of the engine's host. ok is false if the files
+// are not on this machine, for example if the engine runs in a virtual machine.
 func usageFromCgroup(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
-	groups := groupsOf(root, pid, container)
-	of := func(controller, file string) string {
+	groups := cgroupPaths(root, pid, container)
+	readFile := func(controller, file string) string {
 		group, known := groups[controller]
 		if !known {
 			return ""
 		}
-		return read(root, controller, group, file)
+		return readCgroupFile(root, controller, group, file)
 	}
 	if _, v1 := groups["cpuacct"]; v1 {
-		return usageFromCgroupV1(of)
+		return usageFromCgroupV1(readFile)
 	}
-	return usageFromCgroupV2(of)
+	return usageFromCgroupV2(readFile)
 }
 
-// cgroups is where the kernel's files of cgroups are, from /.
-const cgroups = "sys/fs/cgroup"
+// cgroupRoot is the mount point of cgroups, relative to /.
+const cgroupRoot = "sys/fs/cgroup"
 
-// groupsOf are the cgroups of a container by controller, by those of the process that it began
-// with; "" is that of cgroup v2. There is none where the process is not that container's.
-func groupsOf(root fs.FS, pid int, container string) map[string]string {
+// cgroupPaths returns a container's cgroups by controller, those of its first process; cgroup v2
+// has the key "". It returns nil or an empty map if pid is not that container's.
+func cgroupPaths(root fs.FS, pid int, container string) map[string]string {
 	membership, err := fs.ReadFile(root, fmt.Sprintf("proc/%d/cgroup", pid))
 	if err != nil {
 		return nil
@@ -127,8 +126,8 @@ func usageFromCgroupV1(read func(controller, file string) string) (u lab.Usage, 
 	return u, ok && known && counted
 }
 
-// usageFromCgroupV2 has no peak where the kernel does not count it (memory.peak, since
-// Linux 5.19).
+// usageFromCgroupV2 leaves the memory peak nil on kernels before Linux 5.19, which have no
+// memory.peak.
 func usageFromCgroupV2(read func(controller, file string) string) (u lab.Usage, ok bool) {
 	used, ok := parseCount(statField(read("", "cpu.stat"), "usage_usec"))
 	throttled, known := parseCount(statField(read("", "cpu.stat"), "nr_throttled"))
@@ -139,7 +138,7 @@ func usageFromCgroupV2(read func(controller, file string) string) (u lab.Usage, 
 	return u, ok && known
 }
 
-// statField is the value of a name in a file of lines "name value".
+// statField returns the value of name in a file of lines "name value", or "".
 func statField(text, name string) string {
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
@@ -154,28 +153,28 @@ func parseCount(text string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// oomEvents counts the server's processes that the kernel killed for memory
-// until a moment. A worker that is killed need not end the server.
+// oomEvents returns how many of the server's processes the kernel killed for lack of memory, up to
+// a moment. The server may survive a killed worker.
 func (s *Server) oomEvents(ctx context.Context, until time.Time) (n int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	seen := s.engine.client.Events(ctx, client.EventsListOptions{
+	stream := s.engine.client.Events(ctx, client.EventsListOptions{
 		Since:   eventTime(s.startedAt),
 		Until:   eventTime(until),
 		Filters: make(client.Filters).Add("container", s.id).Add("event", string(events.ActionOOM)),
 	})
 	for {
 		select {
-		case <-seen.Messages:
+		case <-stream.Messages:
 			n++
-		case err := <-seen.Err:
+		case err := <-stream.Err:
 			if errors.Is(err, io.EOF) {
 				return n, nil
 			}
-			return n, fmt.Errorf("asking for its out-of-memory events: %w", err)
+			return n, fmt.Errorf("reading out-of-memory events: %w", err)
 		}
 	}
 }
 
-// eventTime is a time as the engine's events take it: seconds and nanoseconds.
+// eventTime formats a time for the engine's events: seconds and nanoseconds.
 func eventTime(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-func TestUsageOfBothCgroupVersions(t *testing.T) {
+func TestParseStatsOfBothCgroupVersions(t *testing.T) {
 	for version, c := range map[string]struct {
 		cpu  time.Duration
-		peak int64 // 0: none
+		peak int64 // 0: not reported
 	}{
 		"v1": {1566351782, 64 << 20},
 		"v2": {1566351000, 0},
@@ -31,29 +31,28 @@ func TestUsageOfBothCgroupVersions(t *testing.T) {
 		}
 		switch {
 		case c.peak == 0 && got.MemoryPeakBytes != nil:
-			t.Errorf("cgroup %s: a peak of %d bytes where the engine reports none", version, *got.MemoryPeakBytes)
+			t.Errorf("cgroup %s: peak is %d bytes, but the engine reports none", version, *got.MemoryPeakBytes)
 		case c.peak != 0 && (got.MemoryPeakBytes == nil || *got.MemoryPeakBytes != c.peak):
 			t.Errorf("cgroup %s: peak %v, want %d bytes", version, got.MemoryPeakBytes, c.peak)
 		}
 	}
 }
 
-// What the kernel's files say is what the engine says, without the second that it
-// takes to say it.
-func TestAccountsOfBothCgroupVersions(t *testing.T) {
+// The kernel's files must give the same figures as the engine, which takes a second to answer.
+func TestUsageFromCgroupOfBothVersions(t *testing.T) {
 	const id = "00ff"
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	v1 := fstest.MapFS{
 		"proc/7/cgroup": file("9:memory:/docker/00ff\n4:cpu,cpuacct:/docker/00ff\n0::/system.slice\n"),
 		"sys/fs/cgroup/cpuacct/docker/00ff/cpuacct.usage": file("1566351782\n"),
-		"sys/fs/cgroup/cpu/docker/00ff/cpu.stat": file("nr_periods 30\nnr_throttled " +
-			"28\nthrottled_time 5\n"),
+		"sys/fs/cgroup/cpu/docker/00ff/cpu.stat": file(
+			"nr_periods 30\nnr_throttled 28\nthrottled_time 5\n"),
 		"sys/fs/cgroup/memory/docker/00ff/memory.max_usage_in_bytes": file("67108864\n"),
 	}
 	v2 := fstest.MapFS{
 		"proc/7/cgroup": file("0::/system.slice/docker-00ff.scope\n"),
-		"sys/fs/cgroup/system.slice/docker-00ff.scope/cpu.stat": file("usage_usec 1566351\nuser_usec " +
-			"1\nnr_throttled 28\n"),
+		"sys/fs/cgroup/system.slice/docker-00ff.scope/cpu.stat": file(
+			"usage_usec 1566351\nuser_usec 1\nnr_throttled 28\n"),
 		"sys/fs/cgroup/system.slice/docker-00ff.scope/memory.peak": file("67108864\n"),
 	}
 	without := func(host fstest.MapFS, name string) fstest.MapFS {
@@ -63,25 +62,22 @@ func TestAccountsOfBothCgroupVersions(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		host fstest.MapFS
-		cpu  time.Duration // 0: nothing is known
+		cpu  time.Duration // 0: unknown
 		peak int64
 	}{
 		"v1": {v1, 1566351782, 64 << 20},
 		"v2": {v2, 1566351000, 64 << 20},
-		"an older kernel": {
-			without(v2, "sys/fs/cgroup/system.slice/docker-00ff.scope/memory.peak"),
-			1566351000, 0,
+		"v2 without memory.peak (older kernel)": {
+			without(v2, "sys/fs/cgroup/system.slice/docker-00ff.scope/memory.peak"), 1566351000, 0,
 		},
 		"no such process": {without(v2, "proc/7/cgroup"), 0, 0},
-		"v2 without its accounts": {
-			without(v2, "sys/fs/cgroup/system.slice/docker-00ff.scope/cpu.stat"), 0,
-			0,
+		"v2 without cpu.stat": {
+			without(v2, "sys/fs/cgroup/system.slice/docker-00ff.scope/cpu.stat"), 0, 0,
 		},
-		"v1 without those of memory": {
-			without(v1, "sys/fs/cgroup/memory/docker/00ff/memory.max_usage_in_bytes"),
-			0, 0,
+		"v1 without memory": {
+			without(v1, "sys/fs/cgroup/memory/docker/00ff/memory.max_usage_in_bytes"), 0, 0,
 		},
-		"a process of somebody else's": {fstest.MapFS{"proc/7/cgroup": file("0::/user.slice\n")}, 0, 0},
+		"a process of another container": {fstest.MapFS{"proc/7/cgroup": file("0::/user.slice\n")}, 0, 0},
 	} {
 		u, ok := usageFromCgroup(c.host, 7, id)
 		if ok != (c.cpu > 0) {

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// runner runs a command with variables added to the environment and returns
-// its output, both streams together.
+// runner runs a command with variables added to the environment, and returns its output, both
+// streams together.
 type runner func(ctx context.Context, env []string, name string, args ...string) (string, error)
 
-// runCommand is the runner of this machine. The command has a session of its
-// own, so that a terminal's Ctrl-C reaches the lab, which decides.
+// runCommand is the runner of this machine. The command runs in its own session, so that Ctrl-C
+// reaches only the lab, which then ends the command through ctx.
 func runCommand(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -25,7 +25,7 @@ func runCommand(ctx context.Context, env []string, name string, args ...string) 
 	return string(out), err
 }
 
-// lastLines is the last lines of a text.
+// lastLines returns the last lines of a text.
 func lastLines(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PinToCPUs keeps this process to the given CPUs: every thread that it has, and
-// through them every one that they will start.
+// PinToCPUs sets the CPU affinity of all threads of this process. Threads that they start later
+// inherit it.
 func PinToCPUs(cpus []int) error {
 	var set unix.CPUSet
 	for _, id := range cpus {
@@ -18,16 +18,16 @@ func PinToCPUs(cpus []int) error {
 	}
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return fmt.Errorf("keeping the lab to CPUs %v: %w", cpus, err)
+		return fmt.Errorf("pinning the lab to CPUs %v: %w", cpus, err)
 	}
 	for _, task := range tasks {
 		id, err := strconv.Atoi(task.Name())
 		if err != nil {
 			continue
 		}
-		// a thread that ended
+		// ESRCH: the thread has ended since it was listed.
 		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("keeping the lab to CPUs %v: %w", cpus, err)
+			return fmt.Errorf("pinning the lab to CPUs %v: %w", cpus, err)
 		}
 	}
 	return nil

@@ -2,6 +2,6 @@
 
 package host
 
-// PinToCPUs does nothing here: the engine's CPUs are a virtual machine's, which
-// this process does not run on.
+// PinToCPUs does nothing on this system: the engine's CPUs belong to a virtual machine, in which
+// this process does not run.
 func PinToCPUs([]int) error { return nil }

@@ -16,40 +16,38 @@ import (
 	"runtimelab/lab"
 )
 
-// engineUnits are systemd's units of an engine, in the order to stop them.
+// engineUnits lists the engine's systemd units, in the order to stop them.
 var engineUnits = []string{"docker.socket", "docker.service", "containerd.service"}
 
-// noBridgeArgs makes an engine do without what the kernel may lack for
-// bridges. Cells have loopback only and miss nothing; builds use the host's
-// network.
+// noBridgeArgs start dockerd without a bridge network, for kernels that do not support it. Cells do
+// not need one; builds use the host's network.
 var noBridgeArgs = []string{"--bridge=none", "--iptables=false", "--ip6tables=false"}
 
 const (
-	startTimeout = time.Minute      // until an engine that was started answers
-	bootTimeout  = 10 * time.Second // for one that runs but does not answer yet
-	stopTimeout  = 90 * time.Second // an engine stops its containers first
+	startTimeout = time.Minute      // for a started engine to answer
+	bootTimeout  = 10 * time.Second // for a running engine that does not answer yet
+	stopTimeout  = 90 * time.Second // the engine stops its containers first
 )
 
-// Daemon is this machine's engine. Up makes one run where none answers; Down
-// stops what Up started.
+// Daemon starts and stops this machine's Docker engine. Up starts one if none answers; Down stops
+// the one that Up started.
 type Daemon struct {
-	Log       io.Writer                       // progress, in lines
-	Reachable func(ctx context.Context) error // nil when an engine that can be used answers
+	Log       io.Writer                       // progress, one line for each step
+	Reachable func(ctx context.Context) error // returns nil if a usable engine answers
 	Explicit  bool                            // the user chose the engine's address
 
-	// PrivateDir, if not empty, is a folder for an engine that shares nothing
-	// with this machine's own, and listens at docker.sock in it. For tests.
+	// PrivateDir is for tests. If set, the engine keeps its files in this folder, listens at
+	// docker.sock in it, and shares nothing with the machine's engine.
 	PrivateDir string
 
 	run     runner
 	inspect func(context.Context) machine
 }
 
-// Up returns when an engine answers. One that answers already is used as it
-// is, and one that the user chose is never replaced by another. Otherwise, as
-// root on Debian or Ubuntu, it starts the engine that is installed, or
-// installs the distribution's where nothing else runs containers, also
-// without systemd and where the kernel lacks what bridges need.
+// Up makes sure that an engine answers. It uses a running engine as it is, and never replaces one
+// that the user chose. Otherwise, as root on Debian or Ubuntu, it starts the installed engine, or
+// installs the distribution's if the machine has no other container engine. It works without
+// systemd, and on kernels without bridge support.
 func (d Daemon) Up(ctx context.Context) error {
 	d = d.withDefaults()
 	cause := d.Reachable(ctx)
@@ -60,7 +58,7 @@ func (d Daemon) Up(ctx context.Context) error {
 	if d.Explicit || ctx.Err() != nil {
 		return cause
 	}
-	// A dockerd that runs may be starting, which is for root to wait for.
+	// As root, a dockerd that runs but does not answer may be starting: wait for it below.
 	m := d.inspect(ctx)
 	if _, err := m.planSteps(cause); err != nil && (!m.Root || m.DockerdPID == 0) {
 		return err
@@ -70,7 +68,7 @@ func (d Daemon) Up(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	// Whoever held the lock may have done it, or an engine is starting.
+	// The lock's previous holder may have started one, or one is starting.
 	if cause = d.waitForEngine(ctx, bootTimeout, d.isRunning); cause == nil {
 		fmt.Fprintln(d.Log, "engine: already running, used as it is")
 		return nil
@@ -90,7 +88,7 @@ func (d Daemon) Up(ctx context.Context) error {
 	return nil
 }
 
-// withDefaults fills in what was left out.
+// withDefaults sets the functions that are nil.
 func (d Daemon) withDefaults() Daemon {
 	if d.run == nil {
 		d.run = runCommand
@@ -98,7 +96,7 @@ func (d Daemon) withDefaults() Daemon {
 	if d.inspect == nil {
 		d.inspect = func(ctx context.Context) machine {
 			m := inspectMachine(ctx, d.run, d.pidFile())
-			m.HasSystemd = m.HasSystemd && d.PrivateDir == "" // systemd knows one engine only
+			m.HasSystemd = m.HasSystemd && d.PrivateDir == "" // systemd manages the machine's engine only
 			return m
 		}
 	}
@@ -131,9 +129,10 @@ func (d Daemon) args() []string {
 		return nil
 	}
 	return append([]string{
-		"--host=unix://" + filepath.Join(d.PrivateDir, "docker.sock"), "--data-root=" + filepath.Join(d.PrivateDir,
-			"data"),
-		"--exec-root=" + d.execRoot(), "--pidfile=" + d.pidFile(),
+		"--host=unix://" + filepath.Join(d.PrivateDir, "docker.sock"),
+		"--data-root=" + filepath.Join(d.PrivateDir, "data"),
+		"--exec-root=" + d.execRoot(),
+		"--pidfile=" + d.pidFile(),
 	}, noBridgeArgs...)
 }
 
@@ -150,8 +149,8 @@ func (d Daemon) runStep(ctx context.Context, s step, m machine) error {
 	return d.startProcess(ctx)
 }
 
-// startUnit starts the engine by systemd. Units that ran before are not the
-// lab's to stop.
+// startUnit starts the engine through systemd. It records the units that did not run before,
+// because Down may stop only those.
 func (d Daemon) startUnit(ctx context.Context, m machine) error {
 	fmt.Fprintln(d.Log, "starting the engine: systemctl start docker.service")
 	if err := d.state().write(startedEngine{At: time.Now(), Units: m.StoppedUnits}); err != nil {
@@ -167,11 +166,12 @@ func (d Daemon) startUnit(ctx context.Context, m machine) error {
 	journal, _ := d.run(context.WithoutCancel(ctx), nil, "journalctl", "-u", "docker.service", "-n", "200",
 		"--no-pager", "-o", "cat")
 	err = d.startError(ctx, err, out+journal)
-	if stopErr := d.stopUnits(context.WithoutCancel(ctx),
-		m.StoppedUnits); stopErr != nil || ctx.Err() != nil || !isBridgeFailure(journal) {
+	stopErr := d.stopUnits(context.WithoutCancel(ctx), m.StoppedUnits)
+	if stopErr != nil || ctx.Err() != nil || !isBridgeFailure(journal) {
 		return errors.Join(err, stopErr, d.state().remove())
 	}
-	fmt.Fprintln(d.Log, "the engine's unit fails for what the kernel lacks: starting the engine without it")
+	fmt.Fprintln(d.Log,
+		"the engine's service fails because the kernel has no bridge support: starting it without a bridge")
 	return d.startProcess(ctx)
 }
 
@@ -185,17 +185,17 @@ func (d Daemon) stopUnits(ctx context.Context, units []string) error {
 	return nil
 }
 
-// startProcess starts dockerd detached from this process, and once more
-// without bridges where the kernel lacks what they need.
+// startProcess starts dockerd detached from this process. If the kernel has no bridge support, it
+// starts it again without a bridge.
 func (d Daemon) startProcess(ctx context.Context) error {
 	dockerd := findProgram("dockerd")
 	if dockerd == "" {
-		return errors.New("starting the engine: it is installed, but there is no dockerd on the PATH")
+		return errors.New("starting the engine: it is installed, but dockerd is not on the PATH")
 	}
 	log, err := d.launch(ctx, dockerd, d.args())
 	if err != nil && ctx.Err() == nil && !slices.Contains(d.args(), noBridgeArgs[0]) && isBridgeFailure(log) {
-		fmt.Fprintln(d.Log,
-			"the kernel lacks what bridges need: starting the engine without them; builds will use the host's network")
+		fmt.Fprintln(d.Log, "the kernel has no bridge support: starting the engine without a bridge; "+
+			"builds use the host's network")
 		_, err = d.launch(ctx, dockerd, append(d.args(), noBridgeArgs...))
 	}
 	if err != nil && ctx.Err() == nil && d.isRunning() {
@@ -204,21 +204,21 @@ func (d Daemon) startProcess(ctx context.Context) error {
 	return err
 }
 
-// adoptRunning takes over an engine whose package has started it while it was
-// installed, as init scripts do where there is no systemd.
+// adoptRunning waits for an engine that its package started during the installation, and records
+// it. Init scripts do that on machines without systemd.
 func (d Daemon) adoptRunning(ctx context.Context) error {
 	p, err := findProcess(pidFromFile(d.pidFile(), "dockerd"), "dockerd")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.Log, "its package has started the engine, process %d\n", p.PID)
+	fmt.Fprintf(d.Log, "the engine's package has started it: process %d\n", p.PID)
 	if err := d.waitForEngine(ctx, startTimeout, d.isRunning); err != nil {
 		return err
 	}
 	return d.state().write(startedEngine{At: time.Now(), Process: &p})
 }
 
-// launch starts dockerd and waits until it answers. It returns what dockerd
+// launch starts dockerd and waits until it answers. If it does not, launch returns what dockerd
 // printed.
 func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (printed string, err error) {
 	if err := errors.Join(
@@ -229,12 +229,12 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 	}
 	log, err := os.Create(d.state().log())
 	if err != nil {
-		return "", fmt.Errorf("making the engine's log: %w", err)
+		return "", fmt.Errorf("creating the engine's log: %w", err)
 	}
 	defer log.Close()
 	fmt.Fprintf(d.Log, "starting the engine: %s (log: %s)\n",
 		strings.Join(append([]string{dockerd}, args...), " "), log.Name())
-	cmd := exec.Command(dockerd, args...) // it outlives this process, so no context ends it
+	cmd := exec.Command(dockerd, args...) // without ctx: it outlives this process
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
 	cmd.SysProcAttr = d.detached()
 	if err := cmd.Start(); err != nil {
@@ -242,7 +242,7 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // why it ended is in its log
+		_ = cmd.Wait() // the log has the reason
 		close(ended)
 	}()
 	alive := func() bool {
@@ -276,8 +276,8 @@ func (d Daemon) launch(ctx context.Context, dockerd string, args []string) (prin
 		removeIfExists(d.state().recordFile()))
 }
 
-// waitForName waits until a process that was just started bears dockerd's
-// name instead of this program's.
+// waitForName waits until a process that was just started has dockerd's name instead of this
+// program's.
 func waitForName(ctx context.Context, pid int, alive func() bool) (process, error) {
 	for {
 		p, err := findProcess(pid, "dockerd")
@@ -288,12 +288,13 @@ func waitForName(ctx context.Context, pid int, alive func() bool) (process, erro
 	}
 }
 
-// waitForEngine waits until an engine answers, as long as there is hope.
-func (d Daemon) waitForEngine(ctx context.Context, patience time.Duration, hope func() bool) error {
-	deadline := time.Now().Add(patience)
+// waitForEngine waits until an engine answers, the timeout ends, or alive returns false. It returns
+// the last error.
+func (d Daemon) waitForEngine(ctx context.Context, timeout time.Duration, alive func() bool) error {
+	deadline := time.Now().Add(timeout)
 	for {
 		err := d.Reachable(ctx)
-		if err == nil || time.Now().After(deadline) || !hope() {
+		if err == nil || time.Now().After(deadline) || !alive() {
 			return err
 		}
 		select {
@@ -304,8 +305,8 @@ func (d Daemon) waitForEngine(ctx context.Context, patience time.Duration, hope 
 	}
 }
 
-// startError says why an engine that was started does not answer, with the end of
-// its log; one that was not waited for to the end has not failed.
+// startError returns why a started engine does not answer, with the end of its log. After an
+// interrupt it returns the interrupt, because the engine has not failed.
 func (d Daemon) startError(ctx context.Context, cause error, log string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("starting the engine: %w", context.Cause(ctx))
@@ -315,16 +316,15 @@ func (d Daemon) startError(ctx context.Context, cause error, log string) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err: fmt.Errorf("the engine was started and does not answer: %w; the end of its log:\n%s", cause,
-			lastLines(log, 15)),
-		Hint: hintFor(log),
+		Err: fmt.Errorf("the engine was started but does not answer: %w; the end of its log:\n%s",
+			cause, lastLines(log, 15)),
+		Hint: startHint(log),
 	}
 }
 
-// isBridgeFailure tells from an engine's log that it ended for want of what
-// bridges need: the kernel's netfilter, bridge or veth, the tools for them, or
-// the right to use them. Warnings about these in an engine that failed for
-// another reason do not count.
+// isBridgeFailure reports whether dockerd's log says that it ended because bridges do not work: the
+// kernel has no netfilter, bridge or veth, a tool is missing, or a permission. Warnings do not
+// count, because the engine may have failed for another reason.
 func isBridgeFailure(log string) bool {
 	for line := range strings.Lines(log) {
 		if containsAny(line, "failed to start daemon", "Error starting daemon") &&
@@ -335,41 +335,40 @@ func isBridgeFailure(log string) bool {
 	return false
 }
 
-func hintFor(log string) string {
+func startHint(log string) string {
 	switch {
-	case containsAny(log, "Devices cgroup isn't mounted", "cgroups: cgroup mountpoint does not exist",
-		"cgroup mountpoint does not exist"):
-		return "mount the cgroups, on Debian: apt-get install cgroupfs-mount && cgroupfs-mount; then run make " +
-			"engine again"
+	case containsAny(log, "Devices cgroup isn't mounted", "cgroup mountpoint does not exist"):
+		return "mount the cgroups (on Debian: apt-get install cgroupfs-mount && cgroupfs-mount), " +
+			"then run make engine again"
 	case containsAny(log, "failed to mount overlay", "driver not supported", "error initializing graphdriver"):
-		return "the kernel or the file system has no overlay: put {\"storage-driver\": \"vfs\"} in " +
-			"/etc/docker/daemon.json; then run make engine again"
+		return "the kernel or the file system does not support overlay: put {\"storage-driver\": \"vfs\"} in " +
+			"/etc/docker/daemon.json, then run make engine again"
 	case containsAny(log, "unable to configure the Docker daemon with file"):
-		return "correct /etc/docker/daemon.json; then run make engine again"
+		return "correct /etc/docker/daemon.json, then run make engine again"
 	}
-	return "put right what the log says, then run make engine again; or name another engine with DOCKER_HOST"
+	return "fix what the log reports, then run make engine again; or set DOCKER_HOST to another engine"
 }
 
 func containsAny(text string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }
 
-// Down stops the engine that Up started and forgets it. Where Up started none
-// there is nothing to do. Packages stay.
+// Down stops the engine that Up started, and deletes the record of it. It does nothing if Up
+// started none. Packages and images stay.
 func (d Daemon) Down(ctx context.Context) error {
 	d = d.withDefaults()
-	what, err := d.state().read()
+	started, err := d.state().read()
 	if err != nil {
 		return err
 	}
-	if what == nil {
-		fmt.Fprintln(d.Log, "engine: the lab started none, so there is nothing to stop")
+	if started == nil {
+		fmt.Fprintln(d.Log, "engine: not started by the lab, nothing to stop")
 		return nil
 	}
 	unlock, err := d.state().lock(ctx, d.Log)
 	if errors.Is(err, os.ErrPermission) {
 		return &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("stopping the engine takes root: %w", err),
+			Code: lab.ExitFailed, Err: fmt.Errorf("stopping the engine needs root: %w", err),
 			Hint: "run: sudo make engine-down",
 		}
 	}
@@ -377,22 +376,22 @@ func (d Daemon) Down(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	if what, err = d.state().read(); err != nil || what == nil {
+	if started, err = d.state().read(); err != nil || started == nil {
 		return err
 	}
 	switch {
-	case what.Process == nil:
-		fmt.Fprintf(d.Log, "stopping %s\n", strings.Join(what.Units, " "))
-		err = d.stopUnits(ctx, what.Units)
-	case !what.Process.isRunning("dockerd"):
-		fmt.Fprintln(d.Log, "engine: what the lab started has ended already")
+	case started.Process == nil:
+		fmt.Fprintf(d.Log, "stopping %s\n", strings.Join(started.Units, " "))
+		err = d.stopUnits(ctx, started.Units)
+	case !started.Process.isRunning("dockerd"):
+		fmt.Fprintln(d.Log, "engine: the one that the lab started has already ended")
 	default:
-		fmt.Fprintf(d.Log, "stopping the engine, process %d\n", what.Process.PID)
-		err = what.Process.terminate(ctx, "dockerd", stopTimeout)
+		fmt.Fprintf(d.Log, "stopping the engine, process %d\n", started.Process.PID)
+		err = started.Process.terminate(ctx, "dockerd", stopTimeout)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(d.Log, "engine: stopped; its packages and images stay")
+	fmt.Fprintln(d.Log, "engine: stopped; packages and images are kept")
 	return d.state().remove()
 }

@@ -20,23 +20,23 @@ import (
 	"runtimelab/lab"
 )
 
-var errDead = &lab.Fault{
+var errNoAnswer = &lab.Fault{
 	Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"),
 	Hint: "run: make engine",
 }
 
-// untouched is a machine on which nothing may be run.
+// untouched returns a runner and an inspection that fail the test if they are called.
 func untouched(t *testing.T) (runner, func(context.Context) machine) {
-	return (&recorded{t: t}).run, func(context.Context) machine {
-		t.Error("the machine was looked at")
+	return (&fakeRunner{t: t}).run, func(context.Context) machine {
+		t.Error("the machine was inspected")
 		return machine{}
 	}
 }
 
-func TestUpUsesWhatRuns(t *testing.T) {
-	run, look := untouched(t)
+func TestUpUsesARunningEngine(t *testing.T) {
+	run, inspect := untouched(t)
 	var log bytes.Buffer
-	d := Daemon{Log: &log, Reachable: func(context.Context) error { return nil }, run: run, inspect: look}
+	d := Daemon{Log: &log, Reachable: func(context.Context) error { return nil }, run: run, inspect: inspect}
 	if err := d.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -46,12 +46,12 @@ func TestUpUsesWhatRuns(t *testing.T) {
 }
 
 func TestUpNeverReplacesTheUsersChoice(t *testing.T) {
-	run, look := untouched(t)
+	run, inspect := untouched(t)
 	d := Daemon{
-		Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errDead },
-		run: run, inspect: look,
+		Log: io.Discard, Explicit: true, Reachable: func(context.Context) error { return errNoAnswer },
+		run: run, inspect: inspect,
 	}
-	if err := d.Up(t.Context()); !errors.Is(err, errDead) {
+	if err := d.Up(t.Context()); !errors.Is(err, errNoAnswer) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func TestUpNeverReplacesTheUsersChoice(t *testing.T) {
 func TestUpRefusesBeforeItChangesAnything(t *testing.T) {
 	private := t.TempDir()
 	d := Daemon{
-		Log: io.Discard, PrivateDir: private, Reachable: func(context.Context) error { return errDead },
+		Log: io.Discard, PrivateDir: private, Reachable: func(context.Context) error { return errNoAnswer },
 		inspect: func(context.Context) machine {
 			return machine{OS: "linux", Root: true, Distribution: debian, OtherEngines: []string{"package podman"}}
 		},
@@ -67,23 +67,21 @@ func TestUpRefusesBeforeItChangesAnything(t *testing.T) {
 	if err := d.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "podman") {
 		t.Errorf("error is %v", err)
 	}
-	if left, _ := os.ReadDir(private); len(left) > 0 {
-		t.Errorf("left %v", left)
+	if remaining, _ := os.ReadDir(private); len(remaining) > 0 {
+		t.Errorf("created %v", remaining)
 	}
 }
 
-// TestUpBySystemd follows the units: those that did not run before are
-// started, remembered and stopped again, and no others.
-func TestUpBySystemd(t *testing.T) {
-	r := &recorded{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}}}
-	answers := false
+// Down must stop the units that did not run before Up, and no others.
+func TestUpAndDownWithSystemd(t *testing.T) {
+	r := &fakeRunner{t: t, answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}}}
 	d := Daemon{
 		Log: io.Discard, PrivateDir: t.TempDir(),
 		Reachable: func(context.Context) error {
-			if answers = slices.Contains(r.ran, "systemctl start docker.service"); answers {
+			if slices.Contains(r.commands, "systemctl start docker.service") {
 				return nil
 			}
-			return errDead
+			return errNoAnswer
 		},
 		run: r.run,
 		inspect: func(context.Context) machine {
@@ -93,29 +91,30 @@ func TestUpBySystemd(t *testing.T) {
 			}
 		},
 	}
-	for range 2 { // the second finds it running
+	for range 2 { // the second time it runs already
 		if err := d.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // the second has nothing to stop
+	for range 2 { // the second time there is nothing to stop
 		if err := d.Down(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := []string{"systemctl start docker.service", "systemctl stop docker.socket docker.service"}
-	if !slices.Equal(r.ran, want) {
-		t.Errorf("ran %q, want %q", r.ran, want)
+	if !slices.Equal(r.commands, want) {
+		t.Errorf("ran %q, want %q", r.commands, want)
 	}
 }
 
-func TestUpBySystemdThatFails(t *testing.T) {
-	r := &recorded{t: t, answers: map[string]answer{
+func TestUpReportsAUnitThatFailsAndStopsIt(t *testing.T) {
+	r := &fakeRunner{t: t, answers: map[string]answer{
 		"systemctl start": {"Job failed.", errors.New("exit status 1")}, "systemctl stop": {},
 		"journalctl": {out: "failed to start daemon: Devices cgroup isn't mounted\n"},
 	}}
 	d := Daemon{
-		Log: io.Discard, PrivateDir: t.TempDir(), Reachable: func(context.Context) error { return errDead }, run: r.run,
+		Log: io.Discard, PrivateDir: t.TempDir(), run: r.run,
+		Reachable: func(context.Context) error { return errNoAnswer },
 		inspect: func(context.Context) machine {
 			return machine{
 				OS: "linux", Root: true, Distribution: ubuntu, Dockerd: "/usr/bin/dockerd",
@@ -125,12 +124,12 @@ func TestUpBySystemdThatFails(t *testing.T) {
 	}
 	err := d.Up(t.Context())
 	var fault *lab.Fault
-	if !errors.As(err, &fault) || !strings.Contains(fault.Err.Error(),
-		"Devices cgroup isn't mounted") || !strings.Contains(fault.Hint, "cgroupfs-mount") {
+	if !errors.As(err, &fault) || !strings.Contains(fault.Err.Error(), "Devices cgroup isn't mounted") ||
+		!strings.Contains(fault.Hint, "cgroupfs-mount") {
 		t.Errorf("error is %v", err)
 	}
-	if !slices.Contains(r.ran, "systemctl stop docker.service") {
-		t.Errorf("ran %q: what was started stays", r.ran)
+	if !slices.Contains(r.commands, "systemctl stop docker.service") {
+		t.Errorf("ran %q: the unit was not stopped again", r.commands)
 	}
 	var log bytes.Buffer
 	d.Log = &log
@@ -139,21 +138,21 @@ func TestUpBySystemdThatFails(t *testing.T) {
 	}
 }
 
-// Who is interrupted while an engine starts is not told that it does not answer.
-func TestUpThatIsInterruptedSaysSo(t *testing.T) {
+// After an interrupt, Up must not report that the engine does not answer.
+func TestUpReportsAnInterrupt(t *testing.T) {
 	interrupted := &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
 	ctx, interrupt := context.WithCancelCause(t.Context())
-	r := &recorded{
+	r := &fakeRunner{
 		t:       t,
 		answers: map[string]answer{"systemctl start": {}, "systemctl stop": {}, "journalctl": {}},
 	}
 	d := Daemon{
 		Log: io.Discard, PrivateDir: t.TempDir(), run: r.run,
 		Reachable: func(context.Context) error {
-			if slices.Contains(r.ran, "systemctl start docker.service") {
+			if slices.Contains(r.commands, "systemctl start docker.service") {
 				interrupt(interrupted)
 			}
-			return errDead
+			return errNoAnswer
 		},
 		inspect: func(context.Context) machine {
 			return machine{
@@ -162,16 +161,16 @@ func TestUpThatIsInterruptedSaysSo(t *testing.T) {
 			}
 		},
 	}
-	if err := d.Up(ctx); lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(),
-		"does not answer") {
+	err := d.Up(ctx)
+	if lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("exit code %d, %v", lab.ExitCode(err), err)
 	}
-	if !slices.Contains(r.ran, "systemctl stop docker.service") {
-		t.Errorf("ran %q: what was started stays", r.ran)
+	if !slices.Contains(r.commands, "systemctl stop docker.service") {
+		t.Errorf("ran %q: the unit was not stopped again", r.commands)
 	}
 }
 
-func TestBridgeFails(t *testing.T) {
+func TestIsBridgeFailure(t *testing.T) {
 	for log, want := range map[string]bool{
 		"failed to start daemon: Error initializing network controller: error obtaining controller instance: " +
 			"failed to create NAT chain DOCKER: iptables failed: iptables -t nat -N DOCKER: Permission denied (you " +
@@ -186,12 +185,12 @@ func TestBridgeFails(t *testing.T) {
 		"": false,
 	} {
 		if got := isBridgeFailure(log); got != want {
-			t.Errorf("%v for %q", got, log)
+			t.Errorf("isBridgeFailure(%q) = %v, want %v", log, got, want)
 		}
 	}
 }
 
-func TestDownStopsNothingElse(t *testing.T) {
+func TestDownStopsNoOtherProcess(t *testing.T) {
 	bystander := exec.Command("sleep", "60")
 	if err := bystander.Start(); err != nil {
 		t.Fatal(err)
@@ -201,8 +200,8 @@ func TestDownStopsNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, was := range map[string]process{
-		"another program has its id":        now,
+	for name, recorded := range map[string]process{
+		"another program has the id":        now,
 		"the id belongs to a later dockerd": {PID: now.PID, Started: now.Started - 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,34 +210,34 @@ func TestDownStopsNothingElse(t *testing.T) {
 			if err := os.MkdirAll(string(d.state()), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.state().write(startedEngine{Process: &was}); err != nil {
+			if err := d.state().write(startedEngine{Process: &recorded}); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Down(t.Context()); err != nil || !strings.Contains(log.String(), "ended already") {
+			if err := d.Down(t.Context()); err != nil || !strings.Contains(log.String(), "already ended") {
 				t.Errorf("%v, %q", err, log.String())
 			}
 			if !now.isRunning("sleep") {
 				t.Error("the bystander was stopped")
 			}
-			if what, err := d.state().read(); what != nil || err != nil {
-				t.Errorf("still remembered: %+v, %v", what, err)
+			if started, err := d.state().read(); started != nil || err != nil {
+				t.Errorf("the record still exists: %+v, %v", started, err)
 			}
 		})
 	}
 	if (process{PID: now.PID, Started: now.Started - 1}).isRunning("sleep") {
-		t.Error("a later process with the same id and name is taken for the first")
+		t.Error("a later process with the same id and name is mistaken for the first")
 	}
 }
 
-func TestRemoveStale(t *testing.T) {
+func TestRemoveStalePIDFile(t *testing.T) {
 	self := processName(t)
 	for name, test := range map[string]struct {
 		pid   int
 		stays bool
 	}{
-		"a process that is gone": {pid: 1 << 30},
-		"another program":        {pid: os.Getppid()},
-		"the program itself":     {pid: os.Getpid(), stays: true},
+		"a process that ended": {pid: 1 << 30},
+		"another program":      {pid: os.Getppid()},
+		"the program itself":   {pid: os.Getpid(), stays: true},
 	} {
 		file := filepath.Join(t.TempDir(), "docker.pid")
 		if err := os.WriteFile(file, []byte(strconv.Itoa(test.pid)+"\n"), 0o600); err != nil {
@@ -248,7 +247,7 @@ func TestRemoveStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(file); (err == nil) != test.stays {
-			t.Errorf("%s: the file is there: %v", name, err == nil)
+			t.Errorf("%s: the file exists: %v, want %v", name, err == nil, test.stays)
 		}
 	}
 	if err := removeStalePIDFile(filepath.Join(t.TempDir(), "none"), self); err != nil {
@@ -265,7 +264,7 @@ func processName(t *testing.T) string {
 	return strings.TrimSpace(string(text))
 }
 
-func TestLockSerialises(t *testing.T) {
+func TestLockAllowsOneHolder(t *testing.T) {
 	s := stateDir(t.TempDir())
 	unlock, err := s.lock(t.Context(), io.Discard)
 	if err != nil {
@@ -274,9 +273,9 @@ func TestLockSerialises(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	defer cancel()
 	var log bytes.Buffer
-	if _, err := s.lock(ctx, &log); !errors.Is(err, context.DeadlineExceeded) || strings.Count(log.String(),
-		"waiting") != 1 {
-		t.Errorf("the second came in: %v, %q", err, log.String())
+	_, err = s.lock(ctx, &log)
+	if !errors.Is(err, context.DeadlineExceeded) || strings.Count(log.String(), "waiting") != 1 {
+		t.Errorf("the second got the lock: %v, %q", err, log.String())
 	}
 	unlock()
 	unlock, err = s.lock(t.Context(), io.Discard)
@@ -286,7 +285,7 @@ func TestLockSerialises(t *testing.T) {
 	unlock()
 }
 
-// ping asks the engine behind a socket whether it is there.
+// ping returns a function that checks whether an engine answers at a socket.
 func ping(socket string) func(context.Context) error {
 	c := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -307,29 +306,28 @@ func ping(socket string) func(context.Context) error {
 	}
 }
 
-// startsEngines says whether this machine is one that the lab starts engines
-// on: root's, with an engine installed. In CI, a machine where make engine
-// would have installed one and has not is a failure.
-func startsEngines(t *testing.T) bool {
+// canStartEngines reports whether the lab can start engines on this machine: as root, with an
+// engine installed. In CI, make engine has installed one, so the test fails if it is missing.
+func canStartEngines(t *testing.T) bool {
 	t.Helper()
 	root, dockerd := os.Geteuid() == 0, findProgram("dockerd")
 	if root && dockerd != "" {
 		return true
 	}
 	if os.Getenv("CI") != "" {
-		t.Fatalf("CI needs root (%v) and dockerd (%q): make engine comes first", root, dockerd)
+		t.Fatalf("CI needs root (%v) and dockerd (%q): run make engine first", root, dockerd)
 	}
-	t.Logf("nothing to try: starting an engine takes root (%v) and dockerd (%q)", root, dockerd)
+	t.Logf("nothing to test: starting an engine needs root (%v) and dockerd (%q)", root, dockerd)
 	return false
 }
 
-// TestIntegrationUpAndDown starts a second engine that shares nothing with
-// this machine's own, and stops it.
+// TestIntegrationUpAndDown starts and stops a second engine that shares nothing with this
+// machine's.
 func TestIntegrationUpAndDown(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Docker engine")
 	}
-	if !startsEngines(t) {
+	if !canStartEngines(t) {
 		return
 	}
 	dir, err := os.MkdirTemp("", "lab-host-test-")
@@ -337,7 +335,7 @@ func TestIntegrationUpAndDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	var log synced
+	var log lockedBuffer
 	reachable := ping(filepath.Join(dir, "docker.sock"))
 	d := Daemon{Log: &log, PrivateDir: dir, Reachable: reachable}
 	t.Cleanup(func() {
@@ -345,7 +343,7 @@ func TestIntegrationUpAndDown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// A crash has left a file that names a process which is another's by now.
+	// After a crash, the pid file may name another process.
 	if err := os.WriteFile(d.pidFile(), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -365,69 +363,70 @@ func TestIntegrationUpAndDown(t *testing.T) {
 		t.Errorf("two calls started %d engines:\n%s", n, log.String())
 	}
 	if err := d.Up(t.Context()); err != nil || !strings.Contains(log.String(), "already running") {
-		t.Errorf("up once more: %v\n%s", err, log.String())
+		t.Errorf("up again: %v\n%s", err, log.String())
 	}
-	what, err := d.state().read()
-	if err != nil || what == nil || !what.Process.isRunning("dockerd") {
-		t.Fatalf("remembered %+v, %v", what, err)
+	started, err := d.state().read()
+	if err != nil || started == nil || !started.Process.isRunning("dockerd") {
+		t.Fatalf("recorded %+v, %v", started, err)
 	}
 	if err := d.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if what.Process.isRunning("dockerd") || reachable(t.Context()) == nil {
+	if started.Process.isRunning("dockerd") || reachable(t.Context()) == nil {
 		t.Error("the engine still runs")
 	}
 	if _, err := os.Stat(d.state().recordFile()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the record is still there: %v", err)
+		t.Errorf("the record still exists: %v", err)
 	}
 	if err := d.Down(t.Context()); err != nil || !strings.Contains(log.String(), "nothing to stop") {
-		t.Errorf("down once more: %v\n%s", err, log.String())
+		t.Errorf("down again: %v\n%s", err, log.String())
 	}
 }
 
-// TestIntegrationUpThatFails starts an engine that cannot work and expects its
-// own words, and nothing left.
-func TestIntegrationUpThatFails(t *testing.T) {
+// TestIntegrationUpReportsTheEnginesLog starts an engine that cannot work. The error must contain
+// the end of its log, and no record may stay.
+func TestIntegrationUpReportsTheEnginesLog(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Docker engine")
 	}
-	if !startsEngines(t) {
+	if !canStartEngines(t) {
 		return
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "data"), nil, 0o600); err != nil { // where a folder is wanted
+	// A file where the engine needs a folder.
+	if err := os.WriteFile(filepath.Join(dir, "data"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := Daemon{
-		Log: io.Discard, PrivateDir: dir, Reachable: func(context.Context) error { return errDead },
+		Log: io.Discard, PrivateDir: dir, Reachable: func(context.Context) error { return errNoAnswer },
 		inspect: func(context.Context) machine {
 			return machine{OS: "linux", Root: true, Distribution: debian, Dockerd: "dockerd"}
 		},
 	}
 	err := d.Up(t.Context())
 	var fault *lab.Fault
-	if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(),
-		"the end of its log") || !strings.Contains(err.Error(), "data") {
+	if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(), "the end of its log") ||
+		!strings.Contains(err.Error(), "data") {
 		t.Errorf("error is %v", err)
 	}
-	if what, err := d.state().read(); what != nil || err != nil {
-		t.Errorf("remembered %+v, %v", what, err)
+	if started, err := d.state().read(); started != nil || err != nil {
+		t.Errorf("recorded %+v, %v", started, err)
 	}
 }
 
-// synced is a buffer for several writers.
-type synced struct {
+// lockedBuffer is a buffer that several goroutines may write to.
+type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (s *synced) Write(b []byte) (int, error) {
+func (s *lockedBuffer) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(b)
 }
 
-func (s *synced) String() string {
+func (s *lockedBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()

@@ -4,6 +4,6 @@ package host
 
 import "syscall"
 
-// detached exists here so that the package compiles: engines are started on
-// Linux only.
+// detached exists so that the package compiles on this system: the lab starts engines on Linux
+// only.
 func (d Daemon) detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// distribution is what /etc/os-release says.
+// distribution holds the fields of /etc/os-release that the lab uses.
 type distribution struct {
 	ID   string   // "debian"
-	Like []string // what it derives from
-	Name string   // for people: "Debian GNU/Linux 12 (bookworm)"
+	Like []string // the distributions that it derives from
+	Name string   // for display: "Debian GNU/Linux 12 (bookworm)"
 }
 
-// usesApt tells Debian, Ubuntu and what derives from them.
+// usesApt reports whether this is Debian, Ubuntu or derived from them.
 func (d distribution) usesApt() bool {
 	family := append([]string{d.ID}, d.Like...)
 	return slices.Contains(family, "debian") || slices.Contains(family, "ubuntu")
 }
 
-// thisDistribution is empty on a machine without os-release.
+// thisDistribution returns this machine's distribution, or an empty one if there is no os-release
+// file.
 func thisDistribution() distribution {
 	for _, file := range []string{"/etc/os-release", "/usr/lib/os-release"} {
 		if text, err := os.ReadFile(file); err == nil {

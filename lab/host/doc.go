@@ -1,9 +1,7 @@
-// Package host owns the machine that the lab itself runs on: installing
-// packages, starting a Docker engine and stopping the one it started, and
-// what the doctor says of this machine. What an engine is asked and how it is
-// found belong to package engine; whether one answers is handed in.
+// Package host manages the machine that the lab runs on: installing packages, starting and stopping
+// a Docker engine, and lab doctor's checks. Package engine finds engines and talks to them; callers
+// pass a function that checks whether one answers.
 //
-// The lab changes a machine only where it was asked to, as root on Debian or
-// Ubuntu, says beforehand what it will install, removes nothing, and never
-// puts an engine beside another one.
+// The lab changes a machine only on request, as root on Debian or Ubuntu. It lists packages before
+// it installs them, removes none, and never installs an engine beside another one.
 package host

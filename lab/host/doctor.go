@@ -10,58 +10,57 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Status is what a check came to.
+// Status is the result of a check.
 type Status string
 
 const (
 	OK   Status = "ok"
-	Warn Status = "warn" // figures may suffer
+	Warn Status = "warn" // results may be less accurate
 	Fail Status = "fail" // the lab cannot work
 )
 
-// Check is one thing that the doctor looked at.
+// Check is one of the doctor's checks and its result.
 type Check struct {
 	Name   string `json:"name"`
 	Status Status `json:"status"`
 	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what to do, unless ok
+	Fix    string `json:"fix,omitempty"` // what to do; empty if Status is OK
 }
 
-// Facts is what this machine says of itself. A nil pointer is something that
-// the machine does not tell.
+// Facts describes this machine; nil means unknown.
 type Facts struct {
 	OS         string      `json:"os"`      // as Go names it
-	Release    string      `json:"release"` // for people: "Debian GNU/Linux 12 (bookworm)"
+	Release    string      `json:"release"` // for display: "Debian GNU/Linux 12 (bookworm)"
 	Kernel     string      `json:"kernel"`
 	Arch       string      `json:"arch"`
 	Root       bool        `json:"root"`
-	CPUs       int         `json:"cpus"`                  // that this process may use
+	CPUs       int         `json:"cpus"`                  // usable by this process
 	Load       *[3]float64 `json:"load,omitempty"`        // averages over 1, 5 and 15 minutes
-	BusyRatio  *float64    `json:"busy_ratio,omitempty"`  // of all CPU time while it was sampled
-	StealRatio *float64    `json:"steal_ratio,omitempty"` // likewise; taken by the hypervisor for others
+	BusyRatio  *float64    `json:"busy_ratio,omitempty"`  // share of all CPU time during the sample
+	StealRatio *float64    `json:"steal_ratio,omitempty"` // share that the hypervisor gave to other machines
 	NofileSoft uint64      `json:"nofile_soft"`
 	NofileHard uint64      `json:"nofile_hard"`
-	Dir        string      `json:"dir"` // whose disk was looked at
+	Dir        string      `json:"dir"` // a folder on the disk that DiskFree describes
 	DiskFree   *uint64     `json:"disk_free_bytes,omitempty"`
 }
 
-// sampleDuration is how long CPU time is sampled. /proc/stat counts in ticks of
-// 10 ms, so on two CPUs one tick is 2.5 % of it.
+// sampleDuration is how long CPU time is sampled. /proc/stat counts ticks of 10 ms, so one tick on
+// two CPUs is 2.5 % of a sample.
 const sampleDuration = 200 * time.Millisecond
 
-// Inspect looks at this machine, and at the disk that dir lies on. It takes a
-// fifth of a second where CPU time can be sampled.
+// Inspect reads the state of this machine, and of the disk that holds dir. On Linux it takes
+// sampleDuration.
 func Inspect(ctx context.Context, dir string) (Facts, error) {
 	f := Facts{OS: runtime.GOOS, Arch: runtime.GOARCH, Root: os.Geteuid() == 0, CPUs: runtime.NumCPU(), Dir: dir}
 	f.Release = osReleaseName()
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
-		return Facts{}, fmt.Errorf("asking for the kernel's release: %w", err)
+		return Facts{}, fmt.Errorf("reading the kernel's release: %w", err)
 	}
 	f.Kernel = unix.ByteSliceToString(name.Release[:])
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return Facts{}, fmt.Errorf("asking for the limit of open files: %w", err)
+		return Facts{}, fmt.Errorf("reading the limit of open files: %w", err)
 	}
 	f.NofileSoft, f.NofileHard = limit.Cur, limit.Max
 	var disk unix.Statfs_t
@@ -85,35 +84,35 @@ func Inspect(ctx context.Context, dir string) (Facts, error) {
 	return f, nil
 }
 
-// cpuTimes is CPU time of all CPUs since boot, in /proc/stat's units.
+// cpuTimes is the CPU time of all CPUs since boot, in ticks.
 type cpuTimes struct{ busy, steal, total uint64 }
 
-// cpuShares are the busy and the stolen share of the time between two readings,
-// nil if none went by.
+// cpuShares returns the busy and the stolen share of the time between two readings, or nil if no
+// time passed.
 func cpuShares(before, after cpuTimes) (busy, steal *float64) {
 	if after.total <= before.total {
 		return nil, nil
 	}
-	of := func(b, a uint64) *float64 {
+	share := func(b, a uint64) *float64 {
 		ratio := float64(a-min(a, b)) / float64(after.total-before.total)
 		return &ratio
 	}
-	return of(before.busy, after.busy), of(before.steal, after.steal)
+	return share(before.busy, after.busy), share(before.steal, after.steal)
 }
 
 const (
 	gib = 1 << 30
-	// minDisk is what images and a run need; below enoughDisk, builds
-	// of several images may not fit.
+	// minDisk is the space that one run and its images need. With less than enoughDisk, builds of
+	// several images may not fit.
 	minDisk, enoughDisk = 2 * gib, 8 * gib
-	// maxQuietLoad is the load per CPU that an idle machine stays below.
+	// maxQuietLoad is the highest load per CPU of an idle machine.
 	maxQuietLoad = 0.25
-	// maxQuietSteal lets one tick of a sample on two CPUs be chance.
+	// maxQuietSteal allows one tick of a sample on two CPUs.
 	maxQuietSteal = 0.03
 	minOpenFiles  = 1024
 )
 
-// Checks judges the facts, in the order to read them.
+// Checks returns the doctor's checks, in the order to show them.
 func (f Facts) Checks() []Check {
 	checks := []Check{f.system(), f.cpus()}
 	if f.Load != nil {
@@ -130,13 +129,13 @@ func (f Facts) Checks() []Check {
 }
 
 func (f Facts) system() Check {
-	who := "not root"
+	user := "not root"
 	if f.Root {
-		who = "root"
+		user = "root"
 	}
 	return Check{
 		Name: "system", Status: OK,
-		Detail: fmt.Sprintf("%s, kernel %s, %s, %s", f.Release, f.Kernel, f.Arch, who),
+		Detail: fmt.Sprintf("%s, kernel %s, %s, %s", f.Release, f.Kernel, f.Arch, user),
 	}
 }
 
@@ -161,7 +160,7 @@ func (f Facts) load() Check {
 	if f.Load[0] > maxQuietLoad*float64(f.CPUs) {
 		c.Status = Warn
 		c.Detail += ": other work disturbs trials"
-		c.Fix = "end other work, or wait until it is done"
+		c.Fix = "stop the other work, or wait until it ends"
 	}
 	return c
 }
@@ -169,12 +168,12 @@ func (f Facts) load() Check {
 func (f Facts) steal() Check {
 	c := Check{
 		Name: "steal", Status: OK,
-		Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v", 100**f.StealRatio,
-			sampleDuration),
+		Detail: fmt.Sprintf("%.1f %% of CPU time taken by the hypervisor, in a sample of %v",
+			100**f.StealRatio, sampleDuration),
 	}
 	if *f.StealRatio > maxQuietSteal {
 		c.Status = Warn
-		c.Fix = "measure at a quieter time, or on a machine with CPUs of its own"
+		c.Fix = "measure when the host is less busy, or on a machine with dedicated CPUs"
 	}
 	return c
 }
@@ -182,7 +181,7 @@ func (f Facts) steal() Check {
 func (f Facts) files() Check {
 	c := Check{
 		Name: "open files", Status: OK,
-		Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have their own limit",
+		Detail: fmt.Sprintf("at most %s, can be raised to %s; containers have another limit",
 			formatLimit(f.NofileSoft), formatLimit(f.NofileHard)),
 	}
 	if f.NofileHard < minOpenFiles {
@@ -192,9 +191,9 @@ func (f Facts) files() Check {
 	return c
 }
 
-// formatLimit writes a limit for people.
+// formatLimit formats a limit of open files for display.
 func formatLimit(n uint64) string {
-	if n >= 1<<62 { // Linux and macOS differ in what stands for none
+	if n >= 1<<62 { // Linux and macOS use different values for no limit
 		return "no limit"
 	}
 	return fmt.Sprint(n)
@@ -213,7 +212,7 @@ func (f Facts) disk() Check {
 	default:
 		return c
 	}
-	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes what the "+
-		"lab made", enoughDisk/gib)
+	c.Fix = fmt.Sprintf("free some space: images and results take up to %d GiB; lab clean removes those of "+
+		"the lab", enoughDisk/gib)
 	return c
 }

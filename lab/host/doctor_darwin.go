@@ -14,8 +14,8 @@ func osReleaseName() string {
 	return "macOS " + version
 }
 
-// loadAverages reads struct loadavg: three fixed-point figures, then their
-// scale as a long.
+// loadAverages parses struct loadavg: three fixed-point numbers, then their scale as a long. It
+// returns nil if they cannot be read.
 func loadAverages() *[3]float64 {
 	raw, err := unix.SysctlRaw("vm.loadavg")
 	if err != nil || len(raw) < 24 {
@@ -32,5 +32,5 @@ func loadAverages() *[3]float64 {
 	return &load
 }
 
-// cpuTicks is nil: macOS tells CPU time by Mach calls only.
+// cpuTicks returns nil: macOS gives CPU times through Mach calls only.
 func cpuTicks() *cpuTimes { return nil }

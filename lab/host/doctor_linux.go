@@ -14,7 +14,7 @@ func osReleaseName() string {
 	return "Linux"
 }
 
-// loadAverages is nil where /proc is not to be read.
+// loadAverages returns nil if /proc/loadavg cannot be read.
 func loadAverages() *[3]float64 {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -27,6 +27,7 @@ func loadAverages() *[3]float64 {
 	return &load
 }
 
+// cpuTicks returns nil if /proc/stat cannot be read.
 func cpuTicks() *cpuTimes {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -36,8 +37,8 @@ func cpuTicks() *cpuTimes {
 	return parseTicks(line)
 }
 
-// parseTicks reads the first line of /proc/stat: user, nice, system, idle,
-// iowait, irq, softirq, steal. What guests use is in user already.
+// parseTicks parses the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq,
+// steal. The time of guests is included in user.
 func parseTicks(line string) *cpuTimes {
 	fields := strings.Fields(line)
 	if len(fields) < 9 || fields[0] != "cpu" {

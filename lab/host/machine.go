@@ -13,20 +13,21 @@ import (
 	"runtimelab/lab"
 )
 
-// machine is what the decision how to get an engine rests on.
+// machine holds what planSteps decides from: system, rights, and which engines are installed or
+// running.
 type machine struct {
 	OS           string // as Go names it
 	Root         bool
 	Distribution distribution
-	Dockerd      string   // path of the engine's binary, empty where there is none
-	HasSystemd   bool     // systemd runs this machine
-	HasUnit      bool     // and has a unit for the engine
-	OtherEngines []string // what else runs containers here: "package podman", "/usr/bin/containerd"
-	DockerdPID   int      // process id of a dockerd, 0 where none runs
-	StoppedUnits []string // units of the engine that do not run
+	Dockerd      string   // path of the engine's binary, or empty
+	HasSystemd   bool     // systemd is the init system
+	HasUnit      bool     // systemd has a unit for the engine
+	OtherEngines []string // other container software: "package podman", "/usr/bin/containerd"
+	DockerdPID   int      // process id of a running dockerd, or 0
+	StoppedUnits []string // the engine's units that do not run
 }
 
-// step is one thing to do until an engine runs.
+// step is one action on the way to a running engine.
 type step string
 
 const (
@@ -35,55 +36,57 @@ const (
 	startProcess  step = "start the engine"
 )
 
-// enginePackage is the distribution's engine, on Debian and Ubuntu alike.
+// enginePackage is the package of the engine in Debian and Ubuntu.
 const enginePackage = "docker.io"
 
-// containerPackages are what an installation of the distribution's engine
-// would collide with, or stand beside, whatever their origin.
+// containerPackages lists packages that conflict with the distribution's engine, or that the lab
+// does not install an engine beside.
 var containerPackages = []string{
 	"docker.io", "docker-ce", "docker-engine", "docker-ee", "docker-desktop", "moby-engine", "docker",
 	"containerd", "containerd.io", "moby-containerd", "podman", "podman-docker",
 }
 
-// planSteps says what to do on a machine where no engine answers; cause is how
-// that came out.
+// planSteps returns the steps to a running engine, or why the lab cannot take them. cause is the
+// error that shows that no engine answers.
 func (m machine) planSteps(cause error) ([]step, error) {
 	switch {
 	case m.OS == "darwin":
-		return nil, refusal(cause, "start Docker Desktop, then run this again", "the lab starts no engine on macOS")
+		return nil, refusalFault(cause,
+			"start Docker Desktop, then run this again",
+			"the lab does not start engines on macOS")
 	case m.OS != "linux" || !m.Distribution.usesApt():
-		hint := "install Docker by your distribution's means and start it: systemctl start docker"
+		hint := "install Docker with your distribution's package manager, then start it: systemctl start docker"
 		if m.Dockerd != "" {
 			hint = "run: sudo systemctl start docker"
 		}
-		return nil, refusal(cause, hint, "the lab installs and starts an engine on Debian and Ubuntu only")
+		return nil, refusalFault(cause, hint, "the lab installs and starts engines on Debian and Ubuntu only")
 	case !m.Root:
-		return nil, refusal(cause,
-			"run: sudo make engine; where one runs, you may lack the right to use it: sudo usermod -aG docker "+
+		return nil, refusalFault(cause,
+			"run: sudo make engine; if an engine runs, allow your user to use it: sudo usermod -aG docker "+
 				"$USER, then log in again",
-			"the lab installs and starts an engine as root only")
+			"the lab installs and starts engines as root only")
 	case m.DockerdPID != 0:
-		return nil, refusal(cause,
-			fmt.Sprintf("see its log; once it is stopped (kill %d), make engine starts it anew", m.DockerdPID),
+		return nil, refusalFault(cause,
+			fmt.Sprintf("see its log; or stop it (kill %d), then run make engine", m.DockerdPID),
 			"dockerd runs as process %d but cannot be used", m.DockerdPID)
 	case m.Dockerd != "" && m.HasSystemd && m.HasUnit:
 		return []step{startUnit}, nil
 	case m.Dockerd != "":
 		return []step{startProcess}, nil
 	case len(m.OtherEngines) > 0:
-		return nil, refusal(cause,
-			"start that engine, or install Docker beside it yourself, or name an engine elsewhere with DOCKER_HOST",
-			"the lab installs no engine beside what runs containers here already (%s)", strings.Join(m.OtherEngines,
-				", "))
+		return nil, refusalFault(cause,
+			"start that engine, install Docker beside it yourself, or set DOCKER_HOST to another engine",
+			"another container engine is installed (%s); the lab does not install Docker beside it",
+			strings.Join(m.OtherEngines, ", "))
 	case m.HasSystemd:
 		return []step{installEngine, startUnit}, nil
 	}
 	return []step{installEngine, startProcess}, nil
 }
 
-// refusal is a fault for the user. The hint of the cause is left out: it says
-// how to get here.
-func refusal(cause error, hint, format string, args ...any) error {
+// refusalFault joins the cause with the reason why the lab does not start an engine. It drops the
+// cause's hint, which says to run the command that has just refused.
+func refusalFault(cause error, hint, format string, args ...any) error {
 	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}
@@ -93,8 +96,8 @@ func refusal(cause error, hint, format string, args ...any) error {
 	}
 }
 
-// inspectMachine looks at the machine. pidFile is where a dockerd that runs says
-// so.
+// inspectMachine reads the state of this machine. pidFile is where a running dockerd writes its
+// process id.
 func inspectMachine(ctx context.Context, run runner, pidFile string) machine {
 	m := machine{
 		OS: runtime.GOOS, Root: os.Geteuid() == 0, Distribution: thisDistribution(),
@@ -114,7 +117,7 @@ func inspectMachine(ctx context.Context, run runner, pidFile string) machine {
 			}
 		}
 	}
-	// The docker command alone is a client, not an engine.
+	// The docker command is only a client, so it does not count.
 	for _, program := range []string{"containerd", "podman"} {
 		if path := findProgram(program); path != "" {
 			m.OtherEngines = append(m.OtherEngines, path)
@@ -133,8 +136,8 @@ func inspectMachine(ctx context.Context, run runner, pidFile string) machine {
 	return m
 }
 
-// findProgram looks on the PATH and where daemons lie: a user's PATH often
-// lacks these.
+// findProgram looks for a program on the PATH, then in the system folders, which a user's PATH
+// often misses. It returns "" if there is none.
 func findProgram(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path

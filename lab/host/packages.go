@@ -13,9 +13,8 @@ import (
 	"runtimelab/lab"
 )
 
-// InstallPackages installs Debian packages that are not there yet, as root on
-// Debian or Ubuntu. What will change is written to log first; a change that
-// would remove a package is refused.
+// InstallPackages installs the Debian packages that are missing, as root on Debian or Ubuntu. It
+// first writes to log what will change, and returns an error if a package would be removed.
 func InstallPackages(ctx context.Context, log io.Writer, names ...string) error {
 	apt := aptInstaller{
 		log: log, run: runCommand, distribution: thisDistribution(), root: os.Geteuid() == 0,
@@ -24,7 +23,7 @@ func InstallPackages(ctx context.Context, log io.Writer, names ...string) error 
 	return apt.install(ctx, names)
 }
 
-// aptInstaller is what installing rests on.
+// aptInstaller installs packages with apt-get.
 type aptInstaller struct {
 	log          io.Writer
 	run          runner
@@ -35,7 +34,7 @@ type aptInstaller struct {
 
 var aptEnvironment = []string{"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"}
 
-// aptOptions wait for another apt rather than failing beside it.
+// aptOptions make apt-get wait for another apt process instead of failing.
 var aptOptions = []string{"-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2"}
 
 func (a aptInstaller) install(ctx context.Context, names []string) error {
@@ -48,13 +47,13 @@ func (a aptInstaller) install(ctx context.Context, names []string) error {
 		return &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("%s must be installed, which the lab does on Debian and Ubuntu only", wanted),
-			Hint: "install what corresponds to it by your system's means",
+			Hint: "install the equivalent with your system's package manager",
 		}
 	}
 	if !a.root {
 		return &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("%s must be installed, which takes root", wanted),
+			Err:  fmt.Errorf("%s must be installed, which needs root", wanted),
 			Hint: "run: sudo apt-get install --no-install-recommends " + wanted,
 		}
 	}
@@ -63,28 +62,27 @@ func (a aptInstaller) install(ctx context.Context, names []string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// One broken source must not keep others from being used.
-		fmt.Fprintf(a.log, "apt-get update failed, going on with the lists that there are:\n%s\n",
-			lastLines(out, 5))
+		// One broken source must not prevent the use of the others.
+		fmt.Fprintf(a.log, "apt-get update failed; using the existing package lists:\n%s\n", lastLines(out, 5))
 	}
 	plan, err := a.planInstall(ctx, missing)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(a.log, plan)
-	// dpkg must not be stopped half way: an interrupt waits for it.
+	// dpkg must not be stopped halfway, so an interrupt waits for it.
 	args := append([]string{"install", "-y", "--no-install-recommends", "--no-remove"}, missing...)
 	if out, err := a.apt(context.WithoutCancel(ctx), args...); err != nil {
 		return &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("installing %s: %w\n%s", wanted, err, lastLines(out, 20)),
-			Hint: "see what apt-get says above; then run this again",
+			Hint: "fix what apt-get reports above, then run this again",
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// missing are the packages that are not installed.
+// missing returns the packages that are not installed.
 func (a aptInstaller) missing(ctx context.Context, names []string) []string {
 	var missing []string
 	for _, name := range names {
@@ -95,14 +93,15 @@ func (a aptInstaller) missing(ctx context.Context, names []string) []string {
 	return missing
 }
 
-// isPackageInstalled says whether dpkg has a package in working order. A name
-// that dpkg does not know is not installed.
+// isPackageInstalled reports whether dpkg has a package in working order. A name that dpkg does not
+// know is not installed.
 func isPackageInstalled(ctx context.Context, run runner, name string) bool {
 	out, err := run(ctx, aptEnvironment, "dpkg-query", "-W", "-f=${db:Status-Status}", name)
 	return err == nil && strings.TrimSpace(out) == "installed"
 }
 
-// planInstall is the plan of an installation, in words.
+// planInstall returns the packages that apt-get would install, as text for the user. It returns an
+// error if packages would be removed.
 func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, error) {
 	wanted := strings.Join(names, " ")
 	args := append([]string{"install", "-s", "--no-install-recommends", "--no-remove"}, names...)
@@ -114,15 +113,15 @@ func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, 
 	case len(removes) > 0 || err != nil && strings.Contains(out, "remove is disabled"):
 		return "", &lab.Fault{
 			Code: lab.ExitFailed,
-			Err: fmt.Errorf("installing %s would remove packages, which the lab does not do:\n%s", wanted,
-				lastLines(out, 12)),
-			Hint: "decide that yourself: apt-get install --no-install-recommends " + wanted,
+			Err: fmt.Errorf("installing %s would remove packages; the lab does not do that:\n%s",
+				wanted, lastLines(out, 12)),
+			Hint: "to do it anyway, run: apt-get install --no-install-recommends " + wanted,
 		}
 	case err != nil:
 		return "", &lab.Fault{
 			Code: lab.ExitFailed,
 			Err:  fmt.Errorf("planning the installation of %s: %w\n%s", wanted, err, lastLines(out, 12)),
-			Hint: "check the network and the package sources; then run this again",
+			Hint: "check the network and the package sources, then run this again",
 		}
 	case len(plan) == 0:
 		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + lastLines(out, 12))
@@ -135,12 +134,12 @@ func (a aptInstaller) apt(ctx context.Context, args ...string) (string, error) {
 	return a.run(ctx, aptEnvironment, "apt-get", append(append([]string{}, aptOptions...), args...)...)
 }
 
-// planLine is a line of apt-get -s: "Inst name [old] (new origin [arch])" or
-// "Remv name [old]".
+// planLine matches a line of apt-get -s: "Inst name [old] (new origin [arch])" or "Remv name
+// [old]".
 var planLine = regexp.MustCompile(`^(Inst|Remv) (\S+)(?: \[(\S+)\])?(?: \((\S+))?`)
 
-// readPlan reads what apt-get -s printed: what would be installed, with
-// versions, and what would be removed.
+// readPlan parses the output of apt-get -s: what it would install, with versions, and what it would
+// remove.
 func readPlan(out string) (installs, removes []string) {
 	for line := range strings.Lines(out) {
 		m := planLine.FindStringSubmatch(line)

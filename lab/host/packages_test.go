@@ -11,7 +11,7 @@ import (
 	"runtimelab/lab"
 )
 
-// What apt-get -s prints on a fresh Debian 12, shortened.
+// freshPlan is what apt-get -s prints on a fresh Debian 12, shortened.
 const freshPlan = `Reading package lists...
 The following additional packages will be installed:
   containerd iptables runc
@@ -23,7 +23,7 @@ Conf runc (1.1.5+ds1-1+deb12u1 Debian:12.11/oldstable [amd64])
 Conf docker.io (20.10.24+dfsg1-1+deb12u1+b6 Debian:12.11/oldstable [amd64])
 `
 
-// What it prints for docker.io where docker-ce is installed.
+// removingPlan is what apt-get -s prints for docker.io on a machine with docker-ce.
 const removingPlan = `The following packages will be REMOVED:
   containerd.io docker-ce
 Remv docker-ce [5:27.3.1-1~debian.12~bookworm]
@@ -39,18 +39,18 @@ func TestReadPlan(t *testing.T) {
 		"libc6 2.36-9+deb12u10 (now 2.36-9+deb12u9)", "docker.io 20.10.24+dfsg1-1+deb12u1+b6",
 	}
 	if !slices.Equal(installs, want) || removes != nil {
-		t.Errorf("the plan is read as %q, removing %q", installs, removes)
+		t.Errorf("the plan installs %q and removes %q", installs, removes)
 	}
 	if _, removes := readPlan(removingPlan); !slices.Equal(removes, []string{"docker-ce", "containerd.io"}) {
 		t.Errorf("the plan removes %q", removes)
 	}
 }
 
-// recorded answers commands from a table and keeps what was run.
-type recorded struct {
-	t       *testing.T
-	answers map[string]answer // by the beginning of the command line
-	ran     []string
+// fakeRunner answers commands from a table and records them.
+type fakeRunner struct {
+	t        *testing.T
+	answers  map[string]answer // by the beginning of the command line
+	commands []string
 }
 
 type answer struct {
@@ -58,22 +58,22 @@ type answer struct {
 	err error
 }
 
-func (r *recorded) run(_ context.Context, env []string, name string, args ...string) (string, error) {
+func (r *fakeRunner) run(_ context.Context, env []string, name string, args ...string) (string, error) {
 	line := strings.ReplaceAll(name+" "+strings.Join(args, " "), strings.Join(aptOptions, " ")+" ", "")
-	r.ran = append(r.ran, line)
+	r.commands = append(r.commands, line)
 	if name == "apt-get" && !slices.Contains(env, "DEBIAN_FRONTEND=noninteractive") {
-		r.t.Errorf("%s may ask questions", line)
+		r.t.Errorf("%s may ask the user questions", line)
 	}
-	best, found := "", false
+	longest, found := "", false
 	for beginning := range r.answers {
-		if strings.HasPrefix(line, beginning) && len(beginning) >= len(best) {
-			best, found = beginning, true
+		if strings.HasPrefix(line, beginning) && len(beginning) >= len(longest) {
+			longest, found = beginning, true
 		}
 	}
 	if !found {
-		r.t.Errorf("unforeseen command: %s", line)
+		r.t.Errorf("unexpected command: %s", line)
 	}
-	return r.answers[best].out, r.answers[best].err
+	return r.answers[longest].out, r.answers[longest].err
 }
 
 func TestInstall(t *testing.T) {
@@ -109,7 +109,11 @@ func TestInstall(t *testing.T) {
 			name: "fresh", answers: fresh, ran: []string{query, "apt-get update", simulate, install},
 			log: "installing 4 packages (about a minute):\n  runc 1.1.5",
 		},
-		{name: "there already", answers: map[string]answer{"dpkg-query": {out: "installed"}}, ran: []string{query}},
+		{
+			name:    "installed already",
+			answers: map[string]answer{"dpkg-query": {out: "installed"}},
+			ran:     []string{query},
+		},
 		{
 			name: "removed but configured", answers: with(map[string]answer{"dpkg-query": {out: "config-files"}}),
 			ran: []string{query, "apt-get update", simulate, install},
@@ -119,25 +123,26 @@ func TestInstall(t *testing.T) {
 			ran: []string{query, "apt-get update", simulate}, err: "would remove packages",
 		},
 		{
-			name: "would remove, and apt-get does not mind", answers: with(map[string]answer{"apt-get install -s": {removingPlan, nil}}),
-			ran: []string{query, "apt-get update", simulate}, err: "would remove packages",
+			name:    "would remove, and apt-get allows it",
+			answers: with(map[string]answer{"apt-get install -s": {removingPlan, nil}}),
+			ran:     []string{query, "apt-get update", simulate}, err: "would remove packages",
 		},
 		{
-			name: "no such package", answers: with(map[string]answer{"apt-get install -s": {"E: Unable to locate " +
-				"package docker.io", failed}}),
+			name: "no such package",
+			answers: with(map[string]answer{
+				"apt-get install -s": {"E: Unable to locate package docker.io", failed},
+			}),
 			ran: []string{query, "apt-get update", simulate}, err: "Unable to locate package",
 		},
 		{
-			name: "one source is broken", answers: with(map[string]answer{"apt-get update": {
-				"E: no Release file",
-				failed,
-			}}),
-			ran: []string{query, "apt-get update", simulate, install}, log: "E: no Release file",
+			name:    "one source is broken",
+			answers: with(map[string]answer{"apt-get update": {"E: no Release file", failed}}),
+			ran:     []string{query, "apt-get update", simulate, install}, log: "E: no Release file",
 		},
 		{
-			name: "the installation fails", answers: with(map[string]answer{"apt-get install -y": {"E: Failed to " +
-				"fetch", failed}}),
-			ran: []string{query, "apt-get update", simulate, install}, err: "E: Failed to fetch",
+			name:    "the installation fails",
+			answers: with(map[string]answer{"apt-get install -y": {"E: Failed to fetch", failed}}),
+			ran:     []string{query, "apt-get update", simulate, install}, err: "E: Failed to fetch",
 		},
 		{
 			name: "not root", answers: fresh, change: func(a *aptInstaller) { a.root = false }, ran: []string{query},
@@ -150,15 +155,15 @@ func TestInstall(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r := &recorded{t: t, answers: test.answers}
+			r := &fakeRunner{t: t, answers: test.answers}
 			var log bytes.Buffer
 			a := aptInstaller{log: &log, run: r.run, distribution: debian, root: true, os: "linux"}
 			if test.change != nil {
 				test.change(&a)
 			}
 			err := a.install(t.Context(), []string{"docker.io"})
-			if !slices.Equal(r.ran, test.ran) {
-				t.Errorf("ran\n%s\nwant\n%s", strings.Join(r.ran, "\n"), strings.Join(test.ran, "\n"))
+			if !slices.Equal(r.commands, test.ran) {
+				t.Errorf("ran\n%s\nwant\n%s", strings.Join(r.commands, "\n"), strings.Join(test.ran, "\n"))
 			}
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("printed %q, want %q in it", log.String(), test.log)

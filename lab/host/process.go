@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// process is one process, told from a later one with the same id by when it
-// started.
+// process identifies a process by id and start time, so that a reused id is not mistaken for it.
 type process struct {
 	PID     int    `json:"pid"`
 	Started uint64 `json:"started"` // clock ticks since boot
 }
 
-// findProcess identifies a process that runs now under a name.
+// findProcess returns the process with this id. It returns an error if that process has ended or
+// has another name.
 func findProcess(pid int, name string) (process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return process{}, fmt.Errorf("looking for process %d: %w", pid, err)
 	}
-	// 123 (comm) S ppid …: comm may hold spaces and brackets itself.
+	// The line is "123 (comm) S ppid …"; comm may contain spaces and brackets.
 	open, end := strings.IndexByte(string(text), '('), strings.LastIndexByte(string(text), ')')
 	if open < 0 || end < open {
 		return process{}, fmt.Errorf("reading /proc/%d/stat: it has no name", pid)
 	}
-	fields := strings.Fields(string(text[end+1:])) // from field 3 of proc(5) on
+	fields := strings.Fields(string(text[end+1:])) // begins with field 3 of proc(5)
 	if comm := string(text[open+1 : end]); comm != name {
 		return process{}, fmt.Errorf("process %d is %s, not %s", pid, comm, name)
 	}
@@ -38,37 +38,36 @@ func findProcess(pid int, name string) (process, error) {
 	}
 	started, err := strconv.ParseUint(fields[19], 10, 64)
 	if err != nil {
-		return process{}, fmt.Errorf("reading when process %d started: %w", pid, err)
+		return process{}, fmt.Errorf("reading the start time of process %d: %w", pid, err)
 	}
 	return process{PID: pid, Started: started}, nil
 }
 
-// isRunning says whether it is still there, under its name.
+// isRunning reports whether the process still runs, under this name.
 func (p process) isRunning(name string) bool {
 	now, err := findProcess(p.PID, name)
 	return err == nil && now == p
 }
 
-// terminate asks a process to end and waits for it.
-func (p process) terminate(ctx context.Context, name string, patience time.Duration) error {
+// terminate sends SIGTERM to the process and waits until it has ended.
+func (p process) terminate(ctx context.Context, name string, timeout time.Duration) error {
 	if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stopping process %d: %w", p.PID, err)
 	}
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	for p.isRunning(name) {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-deadline:
-			return fmt.Errorf("process %d (%s) has not ended %v after it was asked to", p.PID, name, patience)
+			return fmt.Errorf("process %d (%s) has not ended within %v of SIGTERM", p.PID, name, timeout)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return nil
 }
 
-// pidFromFile is the id of the process that a file names, 0 unless it runs
-// under this name.
+// pidFromFile returns the process id in a file, or 0 if that process does not run under this name.
 func pidFromFile(file, name string) int {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -84,14 +83,14 @@ func pidFromFile(file, name string) int {
 	return pid
 }
 
-// removeStalePIDFile removes a file that names a process which is gone: dockerd takes
-// any process with that id for itself and refuses to start.
+// removeStalePIDFile removes the file of a process that has ended. Otherwise dockerd takes any
+// process with that id for another dockerd, and does not start.
 func removeStalePIDFile(file, name string) error {
 	if _, err := os.Stat(file); err != nil || pidFromFile(file, name) != 0 {
 		return nil
 	}
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("removing the stale %s: %w", file, err)
+		return fmt.Errorf("removing the stale pid file %s: %w", file, err)
 	}
 	return nil
 }

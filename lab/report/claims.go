@@ -8,15 +8,13 @@ import (
 	"runtimelab/lab"
 )
 
-// reportPart is a stretch of the report before the figures: a heading and what is under
-// it.
+// reportPart is a heading and its entries, above the figures.
 type reportPart struct {
 	heading string
 	entries []entry
 }
 
-// entry is one thing said: a claim, or, deeper, what was seen of one of its
-// hypotheses.
+// entry is one line of the report: a claim or control, or, nested, one of a claim's hypotheses.
 type entry struct {
 	nested bool
 	label  string // "speed-1"; may be empty
@@ -24,6 +22,7 @@ type entry struct {
 	text   string
 }
 
+// controls returns the part on the run's controls, or nil if there were none.
 func (r Report) controls() []reportPart {
 	if len(r.Verdicts.Controls) == 0 {
 		return nil
@@ -42,13 +41,14 @@ func (r Report) controls() []reportPart {
 	return []reportPart{p}
 }
 
-// claims are those that were evaluated, then those that were not, by reason, and
-// what no load can test.
+// claims returns the parts on claims: those that were evaluated, then the others, grouped by the
+// reason why they were not, and the topics that no load can test.
 func (r Report) claims() []reportPart {
 	if r.untestedReason != "" {
 		return []reportPart{{heading: "No claim was tested: " + r.untestedReason}}
 	}
-	evaluated, rest := reportPart{heading: r.claimsHeading()}, reportPart{heading: "Not evaluated"}
+	evaluated := reportPart{heading: r.claimsHeading()}
+	notEvaluated := reportPart{heading: "Not evaluated"}
 	missing := groupedNames{}
 	for _, c := range r.Verdicts.Claims {
 		if c.Finding == lab.NotEvaluated {
@@ -60,17 +60,19 @@ func (r Report) claims() []reportPart {
 		evaluated.entries = append(evaluated.entries, hypothesisEntries(c)...)
 	}
 	for _, g := range missing.all {
-		rest.entries = append(rest.entries, entry{text: strings.Join(g.names, ", ") + ": " + g.reason})
+		notEvaluated.entries = append(notEvaluated.entries,
+			entry{text: strings.Join(g.names, ", ") + ": " + g.reason})
 	}
 	var kinds []string
 	for _, u := range lab.UntestableTopics() {
 		kinds = append(kinds, u.Kind+" ("+u.Reason+")")
 	}
-	rest.entries = append(rest.entries, entry{text: "no load can test: " + strings.Join(kinds, "; ")})
-	return []reportPart{evaluated, rest}
+	notEvaluated.entries = append(notEvaluated.entries,
+		entry{text: "no load can test: " + strings.Join(kinds, "; ")})
+	return []reportPart{evaluated, notEvaluated}
 }
 
-// claimsHeading says how many claims are decided, and how sure all that follows is.
+// claimsHeading returns how many claims are decided, and the confidence level of their intervals.
 func (r Report) claimsHeading() string {
 	decided, tested := 0, 0
 	for _, c := range r.Verdicts.Claims {
@@ -87,11 +89,12 @@ func (r Report) claimsHeading() string {
 		decided, len(r.Verdicts.Claims), plural(tested, "hypothesis", "hypotheses"))
 }
 
-// hypothesisEntries is what there is to say of a claim's hypotheses. Where they differ each
-// says on which side it is.
+// hypothesisEntries returns the lines of a claim's hypotheses, with the side that each supports if
+// they differ.
 func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
 	sides := map[lab.Finding]string{
-		lab.Supported: "supports: ", lab.Refuted: "refutes: ",
+		lab.Supported:    "supports: ",
+		lab.Refuted:      "refutes: ",
 		lab.Inconclusive: "undecided: ",
 	}
 	missing := groupedNames{}
@@ -111,17 +114,17 @@ func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
 			missing.add(v.Reason, v.ID())
 		}
 	}
-	var left []string
+	var notCompared []string
 	for _, g := range missing.all {
-		left = append(left, fmt.Sprintf("%d more (%s)", len(g.names), g.reason))
+		notCompared = append(notCompared, fmt.Sprintf("%d more (%s)", len(g.names), g.reason))
 	}
-	if len(left) > 0 {
-		out = append(out, entry{nested: true, text: "not compared: " + strings.Join(left, ", ")})
+	if len(notCompared) > 0 {
+		out = append(out, entry{nested: true, text: "not compared: " + strings.Join(notCompared, ", ")})
 	}
 	return out
 }
 
-// groupedNames are names by what they share, in the order in which that came up.
+// groupedNames groups names by reason, in the order of each reason's first name.
 type groupedNames struct{ all []group }
 
 type group struct {
@@ -130,7 +133,7 @@ type group struct {
 }
 
 func (g *groupedNames) add(reason, name string) {
-	i := slices.IndexFunc(g.all, func(had group) bool { return had.reason == reason })
+	i := slices.IndexFunc(g.all, func(known group) bool { return known.reason == reason })
 	if i < 0 {
 		i = len(g.all)
 		g.all = append(g.all, group{reason: reason})

@@ -13,33 +13,40 @@ import (
 	"runtimelab/lab/report"
 )
 
-// wobble is noise of the log of a trial's figure.
-var wobble = [6]float64{0.004, -0.006, 0.002, 0.005, -0.003, -0.002}
+// noiseFactors are the deviations of six trials, in the logarithm of a figure.
+var noiseFactors = [6]float64{0.004, -0.006, 0.002, 0.005, -0.003, -0.002}
 
-// measured are six rows of one metric.
-func measured(scenario, variant, phase string, cpus int64, name string, value,
-	noise float64,
+// sixRows returns valid rows of one metric in six blocks, around value, with noise times
+// noiseFactors.
+func sixRows(
+	scenario, variant, phase string, cpus int64, name string, value, noise float64,
 ) (rows []metric.Row) {
 	for b := range int64(6) {
-		r := row(variant, b+1, lab.Peak, lab.Valid,
-			map[string]float64{name: value * math.Exp(noise*wobble[(int(b)+len(variant)+len(phase))%6])})
-		r["scenario"], r["phase"], r["server_cpus"], r["attempt"] = metric.Text(scenario), metric.Text(phase), metric.Int(cpus), metric.Int(1)
+		deviation := noise * noiseFactors[(int(b)+len(variant)+len(phase))%6]
+		r := row(variant, b+1, lab.Peak, lab.Valid, map[string]float64{name: value * math.Exp(deviation)})
+		r["scenario"], r["phase"] = metric.Text(scenario), metric.Text(phase)
+		r["server_cpus"], r["attempt"] = metric.Int(cpus), metric.Int(1)
 		rows = append(rows, r)
 	}
 	return rows
 }
 
+// throughput returns sixRows of throughput_rps, with little noise.
+func throughput(scenario, variant, phase string, cpus int64, rps float64) []metric.Row {
+	return sixRows(scenario, variant, phase, cpus, "throughput_rps", rps, 1)
+}
+
 func arm(variant, phase string) lab.Arm { return lab.Arm{Variant: variant, Phase: phase, Cores: 1} }
 
-func claims(claim, scenario, name string, d lab.Direction, a, b lab.Arm) lab.Hypothesis {
+func hypothesis(claim, scenario, name string, d lab.Direction, a, b lab.Arm) lab.Hypothesis {
 	return lab.Hypothesis{
 		Scenario: scenario, Profile: "quick", Claim: claim, Metric: name, Direction: d,
 		Margin: 0.05, Numerator: a, Denominator: b,
 	}
 }
 
-// telling is a run in which every verdict, and every way of saying one, occurs.
-func telling() (lab.Plan, []metric.Row) {
+// fullRun returns a run with every verdict, and every form of a sentence about one.
+func fullRun() (lab.Plan, []metric.Row) {
 	const n, p = "node/single", "python/uvloop"
 	on := func(a lab.Arm, cpus int) lab.Arm { a.Cores = cpus; return a }
 	up := func(variant string) lab.Arm {
@@ -47,69 +54,77 @@ func telling() (lab.Plan, []metric.Row) {
 		a.Over = &over
 		return a
 	}
-	longer := claims("speed-1", "json", "latency_p99_ms", lab.Lower, arm(n, "steady"), arm(p, "steady"))
-	longer.Profile = "standard"
-	patient := claims("scale-3", "overload", "goodput_rps", lab.NotLower, arm(n, "steady-120%"),
+	needsStandard := hypothesis("speed-1", "json", "latency_p99_ms", lab.Lower,
+		arm(n, "steady"), arm(p, "steady"))
+	needsStandard.Profile = "standard"
+	needsFull := hypothesis("scale-3", "overload", "goodput_rps", lab.NotLower, arm(n, "steady-120%"),
 		arm(n, "steady-100%"))
-	patient.Profile = "full"
-	speedUp := claims("scale-1", "scaling", "throughput_rps", lab.NotLower, on(arm("node/cluster", "peak"), 2),
-		arm("node/cluster", "peak"))
+	needsFull.Profile = "full"
+	speedUp := hypothesis("scale-1", "scaling", "throughput_rps", lab.NotLower,
+		on(arm("node/cluster", "peak"), 2), arm("node/cluster", "peak"))
 	speedUp.Margin = 0.3
 	plan := lab.Plan{
 		Profile: lab.Profile{Name: "quick", Blocks: 6},
 		Hypotheses: []lab.Hypothesis{
-			claims("speed-1", "json", "throughput_rps", lab.Higher, arm(n, "peak"), arm(p, "peak")),
-			claims("speed-1", "json", "throughput_rps", lab.Higher, arm("node/express", "peak"),
+			hypothesis("speed-1", "json", "throughput_rps", lab.Higher, arm(n, "peak"), arm(p, "peak")),
+			hypothesis("speed-1", "json", "throughput_rps", lab.Higher, arm("node/express", "peak"),
 				arm("python/fastapi", "peak")),
-			claims("arch-2", "parallel", "throughput_rps", lab.Higher, on(arm("node/worker-threads",
-				"ladder-integers-2"), 2), on(arm("node/worker-threads", "ladder-integers-1"), 2)),
-			claims("arch-3", "compute-integers", "cpu_us_per_request", lab.Higher, arm(p, "ladder"), arm(n, "ladder")),
-			claims("arch-3", "compute-text", "cpu_us_per_request", lab.Higher, arm(p, "ladder"), arm(n, "ladder")),
-			claims("arch-4", "parallel", "throughput_rps", lab.NotHigher,
+			hypothesis("arch-2", "parallel", "throughput_rps", lab.Higher,
+				on(arm("node/worker-threads", "ladder-integers-2"), 2),
+				on(arm("node/worker-threads", "ladder-integers-1"), 2)),
+			hypothesis("arch-3", "compute-integers", "cpu_us_per_request", lab.Higher,
+				arm(p, "ladder"), arm(n, "ladder")),
+			hypothesis("arch-3", "compute-text", "cpu_us_per_request", lab.Higher,
+				arm(p, "ladder"), arm(n, "ladder")),
+			hypothesis("arch-4", "parallel", "throughput_rps", lab.NotHigher,
 				on(arm("python/threads", "ladder-integers-2"), 2), on(arm("python/threads", "ladder-integers-1"), 2)),
-			claims("speed-3", "callbacks", "throughput_rps", lab.Higher, arm(n, "peak-chained"),
+			hypothesis("speed-3", "callbacks", "throughput_rps", lab.Higher, arm(n, "peak-chained"),
 				arm(p, "peak-chained")),
 			speedUp,
-			claims("scale-4", "scaling", "throughput_rps", lab.Higher, up("node/cluster"), up("python/threads")),
+			hypothesis("scale-4", "scaling", "throughput_rps", lab.Higher, up("node/cluster"), up("python/threads")),
 		},
-		UntestedHypotheses: []lab.Hypothesis{longer, patient},
+		UntestedHypotheses: []lab.Hypothesis{needsStandard, needsFull},
 		Controls: []lab.Control{
 			{
 				Name: "A/A", ExpectedRatio: 1,
-				Hypothesis: claims("", "json", "throughput_rps", lab.Same, arm(n, "peak"), arm(lab.TwinOf(n), "peak")),
+				Hypothesis: hypothesis("", "json", "throughput_rps", lab.Same,
+					arm(n, "peak"), arm(lab.TwinOf(n), "peak")),
 			},
-			{Name: "known ratio", ExpectedRatio: lab.ReferenceRatio, Hypothesis: claims("", lab.ReferenceScenario,
-				"throughput_rps", lab.Same, arm(lab.LightReference, "peak"), arm(lab.HeavyReference, "peak"))},
+			{
+				Name: "known ratio", ExpectedRatio: lab.ReferenceRatio,
+				Hypothesis: hypothesis("", lab.ReferenceScenario, "throughput_rps", lab.Same,
+					arm(lab.LightReference, "peak"), arm(lab.HeavyReference, "peak")),
+			},
 		},
 	}
-	bounded := measured("callbacks", n, "peak-chained", 1, "throughput_rps", 2000, 1)
-	for _, r := range bounded {
-		r["validity"], r["validity_reason"] = metric.Text("censored"), metric.Text("generator: at 97 % of its "+
-			"ceiling")
+	bounds := censored(throughput("callbacks", n, "peak-chained", 1, 2000))
+	for _, r := range bounds {
+		withReason(r, "generator: at 97 % of its ceiling")
 	}
 	rows := slices.Concat(
-		measured("json", n, "peak", 1, "throughput_rps", 65000, 1), measured("json", lab.TwinOf(n), "peak", 1,
-			"throughput_rps", 65000, 1),
-		measured("json", p, "peak", 1, "throughput_rps", 45000, 1),
-		measured("json", "node/express", "peak", 1, "throughput_rps", 10000, 1), measured("json", "python/fastapi",
-			"peak", 1, "throughput_rps", 10000, 1),
-		measured("parallel", "node/worker-threads", "ladder-integers-1", 2, "throughput_rps", 20,
-			1), measured("parallel", "node/worker-threads", "ladder-integers-2", 2, "throughput_rps", 39, 1),
-		measured("parallel", "python/threads", "ladder-integers-1", 2, "throughput_rps", 2, 1), measured("parallel",
-			"python/threads", "ladder-integers-2", 2, "throughput_rps", 1.7, 1),
-		measured("compute-integers", n, "ladder", 1, "cpu_us_per_request", 900, 1), measured("compute-integers", p,
-			"ladder", 1, "cpu_us_per_request", 30000, 1),
-		measured("compute-text", n, "ladder", 1, "cpu_us_per_request", 1000, 1), measured("compute-text", p,
-			"ladder", 1, "cpu_us_per_request", 1200, 40),
-		bounded, measured("callbacks", p, "peak-chained", 1, "throughput_rps", 300, 1),
-		measured("scaling", "node/cluster", "peak", 1, "throughput_rps", 50, 1), measured("scaling", "node/cluster",
-			"peak", 2, "throughput_rps", 90, 1),
-		measured("scaling", "python/threads", "peak", 1, "throughput_rps", 3, 1), measured("scaling",
-			"python/threads", "peak", 2, "throughput_rps", 3, 1),
-		measured(lab.BurnScenario, lab.BurnVariant, "peak", 1, "throughput_rps", 200, 1), measured(lab.BurnScenario,
-			lab.BurnVariant, "peak", 2, "throughput_rps", 390, 1),
-		measured(lab.ReferenceScenario, lab.LightReference, "peak", 1, "throughput_rps", 220,
-			1), measured(lab.ReferenceScenario, lab.HeavyReference, "peak", 1, "throughput_rps", 200, 1),
+		throughput("json", n, "peak", 1, 65000),
+		throughput("json", lab.TwinOf(n), "peak", 1, 65000),
+		throughput("json", p, "peak", 1, 45000),
+		throughput("json", "node/express", "peak", 1, 10000),
+		throughput("json", "python/fastapi", "peak", 1, 10000),
+		throughput("parallel", "node/worker-threads", "ladder-integers-1", 2, 20),
+		throughput("parallel", "node/worker-threads", "ladder-integers-2", 2, 39),
+		throughput("parallel", "python/threads", "ladder-integers-1", 2, 2),
+		throughput("parallel", "python/threads", "ladder-integers-2", 2, 1.7),
+		sixRows("compute-integers", n, "ladder", 1, "cpu_us_per_request", 900, 1),
+		sixRows("compute-integers", p, "ladder", 1, "cpu_us_per_request", 30000, 1),
+		sixRows("compute-text", n, "ladder", 1, "cpu_us_per_request", 1000, 1),
+		sixRows("compute-text", p, "ladder", 1, "cpu_us_per_request", 1200, 40),
+		bounds,
+		throughput("callbacks", p, "peak-chained", 1, 300),
+		throughput("scaling", "node/cluster", "peak", 1, 50),
+		throughput("scaling", "node/cluster", "peak", 2, 90),
+		throughput("scaling", "python/threads", "peak", 1, 3),
+		throughput("scaling", "python/threads", "peak", 2, 3),
+		throughput(lab.BurnScenario, lab.BurnVariant, "peak", 1, 200),
+		throughput(lab.BurnScenario, lab.BurnVariant, "peak", 2, 390),
+		throughput(lab.ReferenceScenario, lab.LightReference, "peak", 1, 220),
+		throughput(lab.ReferenceScenario, lab.HeavyReference, "peak", 1, 200),
 	)
 	for _, r := range rows {
 		if rps, ok := r.Float("throughput_rps"); ok && r.Text("scenario") == lab.ReferenceScenario {
@@ -120,7 +135,7 @@ func telling() (lab.Plan, []metric.Row) {
 }
 
 func TestClaimsGolden(t *testing.T) {
-	plan, rows := telling()
+	plan, rows := fullRun()
 	r := reportOf(plan, rows)
 	golden(t, "claims.txt", r.Text())
 	golden(t, "claims.md", r.Markdown())
@@ -140,33 +155,32 @@ func TestClaimsGolden(t *testing.T) {
 	}
 }
 
-// What only controls are made of, and twins, is no result.
-func TestControlsAreNoFigures(t *testing.T) {
-	_, rows := telling()
+func TestControlsAndTwinsHaveNoFigures(t *testing.T) {
+	_, rows := fullRun()
 	for _, s := range report.Summarise(rows).Sections {
 		if s.Scenario == lab.ReferenceScenario || s.Scenario == lab.BurnScenario {
-			t.Errorf("a section of %s", s.Scenario)
+			t.Errorf("%s has a section", s.Scenario)
 		}
 		for _, l := range s.Lines {
 			if strings.Contains(l.Variant, "~") {
-				t.Errorf("a line of %s", l.Variant)
+				t.Errorf("%s has a line", l.Variant)
 			}
 		}
 	}
 }
 
-func TestSectionsOfSeveralNumbersOfCPUs(t *testing.T) {
+func TestEachNumberOfCPUsHasASection(t *testing.T) {
 	s := report.Summarise(slices.Concat(
-		measured("scaling", "a", "peak", 2, "throughput_rps", 90, 0), measured("scaling", "a", "peak", 1,
-			"throughput_rps", 50, 0),
-		measured("json", "a", "peak", 2, "throughput_rps", 7, 0)))
+		sixRows("scaling", "a", "peak", 2, "throughput_rps", 90, 0),
+		sixRows("scaling", "a", "peak", 1, "throughput_rps", 50, 0),
+		sixRows("json", "a", "peak", 2, "throughput_rps", 7, 0)))
 	if len(s.Sections) != 3 || s.Sections[0].CPUs != 1 || s.Sections[0].Lines[0].Served.Median != 50 ||
 		s.Sections[1].CPUs != 2 || s.Sections[1].Lines[0].Served.Median != 90 || s.Sections[2].CPUs != 0 {
 		t.Errorf("%+v", s.Sections)
 	}
 }
 
-func TestACapacityIsTheHeadlineOfItsSection(t *testing.T) {
+func TestASearchHasASectionRankedByCapacity(t *testing.T) {
 	search := row("a", 1, "capacity", lab.Valid,
 		map[string]float64{"capacity_rps": 800, "throughput_rps": 799, "offered_rps": 800, "latency_p99_ms": 9})
 	r := reportOf(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
@@ -175,21 +189,22 @@ func TestACapacityIsTheHeadlineOfItsSection(t *testing.T) {
 		s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
 		t.Errorf("%+v", s)
 	}
-	if want := "json: highest rate offered that kept the SLO (capacity), p50 and p99 at it"; !strings.Contains(r.Text(), want) {
+	want := "json: highest offered rate that kept the SLO (capacity), p50 and p99 at that rate"
+	if !strings.Contains(r.Text(), want) {
 		t.Errorf("%q is not in\n%s", want, r.Text())
 	}
 }
 
-func TestWhyNoClaimWasTested(t *testing.T) {
-	plan, rows := telling()
-	beyond := plan
-	beyond.UntestedHypotheses, beyond.Hypotheses = plan.Hypotheses, nil
+func TestReportSaysWhyNoClaimWasTested(t *testing.T) {
+	plan, rows := fullRun()
+	untested := plan
+	untested.UntestedHypotheses, untested.Hypotheses = plan.Hypotheses, nil
 	smoke := plan
 	smoke.Profile.Name, smoke.Profile.Blocks, smoke.Controls = "smoke", 1, nil
 	for want, p := range map[string]lab.Plan{
-		"No claim was tested: the plan of this run has no hypotheses.":  {},
-		"No claim was tested: this run tests none of their hypotheses.": beyond,
-		"No claim was tested: smoke compares nothing.":                  smoke,
+		"No claim was tested: the plan of this run has no hypotheses.":       {},
+		"No claim was tested: this run tests none of the plan's hypotheses.": untested,
+		"No claim was tested: smoke compares nothing.":                       smoke,
 	} {
 		r := reportOf(p, rows)
 		for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
@@ -201,7 +216,7 @@ func TestWhyNoClaimWasTested(t *testing.T) {
 }
 
 func TestData(t *testing.T) {
-	plan, rows := telling()
+	plan, rows := fullRun()
 	text, err := json.Marshal(reportOf(plan, rows).Data())
 	if err != nil {
 		t.Fatal(err)
@@ -231,25 +246,26 @@ func TestData(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	if _, err := json.Marshal(reportOf(lab.Plan{}, nil).Data()); err != nil {
-		t.Errorf("of nothing: %v", err)
+		t.Errorf("a run without rows: %v", err)
 	}
 }
 
-// Every metric that a hypothesis can be about is said in words, or by its name.
-func TestEveryMetricHasAPhrase(t *testing.T) {
+// A metric without a phrase appears under its name.
+func TestEveryMetricGivesASentence(t *testing.T) {
 	for _, m := range metric.Table() {
 		if m.Better == metric.Neither || m.Kind == metric.String {
 			continue
 		}
 		plan := lab.Plan{Profile: lab.Profile{Name: "quick", Blocks: 6}, Hypotheses: []lab.Hypothesis{
-			claims("speed-1", "json", m.Name, lab.Lower, arm("a/b", "peak"), arm("c/d", "peak")),
+			hypothesis("speed-1", "json", m.Name, lab.Lower, arm("a/b", "peak"), arm("c/d", "peak")),
 		}}
-		r := reportOf(plan, slices.Concat(measured("json", "a/b", "peak", 1, m.Name, 1, 1),
-			measured("json", "c/d", "peak", 1, m.Name, 2, 1)))
-		words := r.Data().Claims[4].Hypotheses[0].Sentence
-		if !strings.HasPrefix(words, "json peak: a/b ") || !strings.Contains(words,
-			" 0.50x [0.50, 0.50] ") || !strings.HasSuffix(words, " c/d (6 blocks)") {
-			t.Errorf("%s: %s", m.Name, words)
+		r := reportOf(plan, slices.Concat(
+			sixRows("json", "a/b", "peak", 1, m.Name, 1, 1),
+			sixRows("json", "c/d", "peak", 1, m.Name, 2, 1)))
+		sentence := r.Data().Claims[4].Hypotheses[0].Sentence
+		if !strings.HasPrefix(sentence, "json peak: a/b ") || !strings.Contains(sentence, " 0.50x [0.50, 0.50] ") ||
+			!strings.HasSuffix(sentence, " c/d (6 blocks)") {
+			t.Errorf("%s: %s", m.Name, sentence)
 		}
 	}
 }
@@ -258,10 +274,8 @@ func TestScaling(t *testing.T) {
 	var rows []metric.Row
 	for _, cores := range []int64{1, 2, 4, 8} {
 		n := float64(cores)
-		rows = append(rows,
-			measured("scaling", "node/cluster", "peak", cores, "throughput_rps", 100*n/(1+0.05*(n-1)), 1)...)
-		rows = append(rows,
-			measured(lab.BurnScenario, lab.BurnVariant, "peak", cores, "throughput_rps", 100*n, 1)...)
+		rows = append(rows, throughput("scaling", "node/cluster", "peak", cores, 100*n/(1+0.05*(n-1)))...)
+		rows = append(rows, throughput(lab.BurnScenario, lab.BurnVariant, "peak", cores, 100*n)...)
 	}
 	r := reportOf(lab.Plan{}, rows)
 	if len(r.Curves) != 1 {
@@ -279,89 +293,88 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-func bound(rows []metric.Row) []metric.Row {
+// censored makes the rows lower bounds.
+func censored(rows []metric.Row) []metric.Row {
 	for _, r := range rows {
 		r["validity"] = metric.Text("censored")
 	}
 	return rows
 }
 
-// A bound never says more than was seen.
-func TestABoundIsRoundedToItsOpenSide(t *testing.T) {
+// A printed bound must be true.
+func TestBoundsAreRoundedTowardsTheirOpenSide(t *testing.T) {
 	on := func(cpus int64, rps float64) []metric.Row {
-		return measured("scaling", "a/b", "peak", cpus, "throughput_rps", rps, 0)
+		return sixRows("scaling", "a/b", "peak", cpus, "throughput_rps", rps, 0)
 	}
 	for want, rows := range map[string][]metric.Row{
-		">= 1.99x [1.99, open] on 2 CPUs (6 blocks), efficiency >= 0.99 [0.99, open]": slices.Concat(on(1, 1000),
-			bound(on(2, 1999))),
-		"<= 2.01x [open, 2.01] on 2 CPUs (6 blocks), efficiency <= 1.01 [open, 1.01]": slices.Concat(bound(on(1,
-			1000)), on(2, 2001)),
-		// whose logs are no round numbers
-		">= 2.00x [2.00, open] on 2 CPUs (6 blocks), efficiency >= 1.00 [1.00, open]": slices.Concat(on(1, 3),
-			bound(on(2, 6))),
-		// One block of six is a bound at both ends: the other five were not chosen by chance.
-		"unknown on 2 CPUs (6 blocks; bounds leave it open), efficiency unknown": slices.Concat(bound(on(1, 3)[:1]),
-			on(1, 3)[1:], bound(on(2, 6)[:1]), on(2, 6)[1:]),
+		">= 1.99x [1.99, open] on 2 CPUs (6 blocks), efficiency >= 0.99 [0.99, open]": slices.Concat(
+			on(1, 1000), censored(on(2, 1999))),
+		"<= 2.01x [open, 2.01] on 2 CPUs (6 blocks), efficiency <= 1.01 [open, 1.01]": slices.Concat(
+			censored(on(1, 1000)), on(2, 2001)),
+		// The logarithms of 3 and 6 are not exact.
+		">= 2.00x [2.00, open] on 2 CPUs (6 blocks), efficiency >= 1.00 [1.00, open]": slices.Concat(
+			on(1, 3), censored(on(2, 6))),
+		// One block of six is a bound at both ends: the other five are not a random selection.
+		"unknown on 2 CPUs (6 blocks; bounds only, no figure), efficiency unknown": slices.Concat(
+			censored(on(1, 3)[:1]), on(1, 3)[1:], censored(on(2, 6)[:1]), on(2, 6)[1:]),
 	} {
-		if text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " "); !strings.Contains(text,
-			want) {
+		text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
 }
 
-// What the golden report has no occasion to say.
-func TestRegionNotes(t *testing.T) {
-	fast, slow := measured("json", "a/b", "peak", 1, "throughput_rps", 2, 1), measured("json", "c/d", "peak", 1,
-		"throughput_rps", 1, 1)
+// The golden report does not contain these sentences.
+func TestSentencesOfOtherResults(t *testing.T) {
+	fast := func(rps float64) []metric.Row { return throughput("json", "a/b", "peak", 1, rps) }
+	slow := func() []metric.Row { return throughput("json", "c/d", "peak", 1, 1) }
+	undecidable := "the figures are bounds that leave open where the ratio lies: more blocks would not help"
 	for _, tt := range []struct {
 		d    lab.Direction
 		rows []metric.Row
 		want string
 	}{
 		{
-			lab.NotLower, slices.Concat(fast, slow),
+			lab.NotLower, slices.Concat(fast(2), slow()),
 			"json peak: a/b served 2.00x [2.00, 2.00] the requests of c/d (6 blocks; not below 0.95)",
 		},
 		{
-			lab.NotHigher, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow),
+			lab.NotHigher, slices.Concat(fast(1.02), slow()),
 			"json peak: a/b served 1.02x [1.02, 1.02] the requests of c/d (6 blocks; not above 1.05)",
 		},
 		{
-			lab.Same, slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 1.02, 1), slow),
+			lab.Same, slices.Concat(fast(1.02), slow()),
 			"json peak: a/b and c/d were equivalent: 1.02x [1.02, 1.02] the requests (6 blocks; within 0.95 to 1.05)",
 		},
 		{
-			lab.Higher, slices.Concat(fast[:3], slow),
+			lab.Higher, slices.Concat(fast(2)[:3], slow()),
 			"json peak: a/b served 2.00x the requests of c/d (3 blocks; too few valid blocks (3 of 6; 6 are " +
 				"needed): a/b peak has no valid trial in 3)",
 		},
 		{
-			lab.Higher, slow,
+			lab.Higher, slow(),
 			"json peak: a/b and c/d: no ratio of throughput_rps (0 blocks; too few valid blocks (0 of 6; 6 are " +
 				"needed): a/b peak has no valid trial in 6)",
 		},
 		{
-			lab.Lower,
-			slices.Concat(measured("json", "a/b", "peak", 1, "throughput_rps", 2.001, 1),
-				bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1,
-					1))), "json peak: a/b served at most 2.01x [open, 2.01] the requests of c/d (6 blocks; the figures are " +
-				"bounds that leave open where the ratio lies: more blocks would not help)",
+			lab.Lower, slices.Concat(fast(2.001), censored(slow())),
+			"json peak: a/b served at most 2.01x [open, 2.01] the requests of c/d (6 blocks; " + undecidable + ")",
 		},
 		{
-			lab.Higher, slices.Concat(bound(measured("json", "a/b", "peak", 1, "throughput_rps", 1.999, 1)), slow),
+			lab.Higher, slices.Concat(censored(fast(1.999)), slow()),
 			"json peak: a/b served at least 1.99x [1.99, open] the requests of c/d (6 blocks)",
 		},
 		{
-			lab.Lower, slices.Concat(fast, bound(measured("json", "c/d", "peak", 1, "throughput_rps", 1, 1))),
-			"json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; the figures are bounds " +
-				"that leave open where the ratio lies: more blocks would not help)",
+			lab.Lower, slices.Concat(fast(2), censored(slow())),
+			"json peak: a/b served at most 2.00x [open, 2.00] the requests of c/d (6 blocks; " + undecidable + ")",
 		},
 	} {
 		plan := lab.Plan{
 			Profile: lab.Profile{Name: "quick", Blocks: 6},
-			Hypotheses: []lab.Hypothesis{claims("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"),
-				arm("c/d", "peak"))},
+			Hypotheses: []lab.Hypothesis{
+				hypothesis("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak")),
+			},
 		}
 		if got := reportOf(plan, tt.rows).Data().Claims[4].Hypotheses[0].Sentence; got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
@@ -369,29 +382,33 @@ func TestRegionNotes(t *testing.T) {
 	}
 }
 
-// Threads that take turns under a lock.
-func TestWhereMoreCPUsNeverGainThePeakIsOnOne(t *testing.T) {
+// Threads under one lock lose throughput with every CPU.
+func TestPeakIsOnOneCPUIfMoreDoNotHelp(t *testing.T) {
 	var rows []metric.Row
 	for cores, rps := range map[int64]float64{1: 3.48, 2: 3.44, 4: 3.30, 8: 3.20} {
-		rows = append(rows, measured("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
+		rows = append(rows, sixRows("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
 	}
 	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
-	if want := "most throughput on 1.00 [1.00, 1.00] CPU: more do not gain; 1 to 8 cores only"; !strings.Contains(text, want) {
+	want := "most throughput on 1.00 [1.00, 1.00] CPU: more CPUs do not help; 1 to 8 cores only"
+	if !strings.Contains(text, want) {
 		t.Errorf("%q is not in\n%s", want, text)
 	}
 }
 
-func TestARunThatIsNotCompleteSaysSo(t *testing.T) {
-	plan, rows := telling()
+func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
+	plan, rows := fullRun()
 	plan.Trials = make([]lab.Trial, 200)
 	r := report.New(plan, rows, 126)
-	const title, why = "126 of 126 trials valid, 126 of 200 planned", "the run is not complete (126 of 200 " +
-		"trials); lab run --resume 20261123T231501Z-ab12 finishes it"
+	const (
+		title = "126 of 126 trials valid, 126 of 200 planned"
+		why   = "the run is not complete (126 of 200 trials); lab run --resume 20261123T231501Z-ab12 finishes it"
+	)
 	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
 		text = strings.Join(strings.Fields(text), " ")
-		if !strings.Contains(text, title) || !strings.Contains(text,
-			"Claims: 0 of 15 decided") || !strings.Contains(text, why) || !strings.Contains(text, "served 1.44x") {
-			t.Errorf("%s:\n%s", form, text)
+		for _, want := range []string{title, why, "Claims: 0 of 15 decided", "served 1.44x"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in\n%s", form, want, text)
+			}
 		}
 	}
 	d := r.Data()
@@ -399,8 +416,8 @@ func TestARunThatIsNotCompleteSaysSo(t *testing.T) {
 		!strings.Contains(d.Claims[4].Reason, why) {
 		t.Errorf("%d of %d: %+v", d.Measured, d.Planned, d.Claims[4])
 	}
-	if text := reportOf(plan, rows).Text(); strings.Contains(text, "planned") || !strings.Contains(text,
-		"Claims: 6 of 15 decided") {
-		t.Errorf("complete:\n%s", text)
+	text := reportOf(plan, rows).Text()
+	if strings.Contains(text, "planned") || !strings.Contains(text, "Claims: 6 of 15 decided") {
+		t.Errorf("a complete run:\n%s", text)
 	}
 }

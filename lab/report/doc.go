@@ -1,5 +1,4 @@
-// Package report owns how results are shown: the table at the end of a run,
-// for a terminal and as Markdown. It computes nothing but medians, ranges and
-// ratios of rows that are valid; whether a difference means anything is not for
-// it to say.
+// Package report formats a run's results as text, Markdown and JSON: controls, claims, scaling and
+// the table of figures. It computes medians, ranges and ratios of valid rows only; package verdict
+// decides what differences mean.
 package report

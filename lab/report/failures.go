@@ -7,7 +7,7 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// failedColumn is in tables where any request failed.
+// failedColumn is shown if any request failed.
 var failedColumn = column{"failed", "%", func(l Line) string {
 	if l.Failed == nil {
 		return noValue
@@ -15,33 +15,35 @@ var failedColumn = column{"failed", "%", func(l Line) string {
 	return strings.TrimSuffix(metric.Percent(*l.Failed), " %")
 }}
 
-// columns are those of a table: that of failures after what was served.
-func (s Summary) columns() []column {
+// tableColumns returns the table's columns, with that of failures after the served requests if any
+// request failed.
+func (s Summary) tableColumns() []column {
 	const after = 3
-	if !s.fails() {
+	if !s.hasFailures() {
 		return columns
 	}
 	return slices.Insert(slices.Clone(columns), after, failedColumn)
 }
 
-// fails reports whether any request of a figure's trials failed.
-func (s Summary) fails() bool {
+// hasFailures reports whether any request failed in a trial that counts.
+func (s Summary) hasFailures() bool {
 	return slices.ContainsFunc(s.Sections, func(section Section) bool {
 		return slices.ContainsFunc(section.Lines, func(l Line) bool { return l.Failed != nil && *l.Failed > 0 })
 	})
 }
 
-// failuresLegend says what the column of failures is; nothing where there is none.
+// failuresLegend explains the column of failures; nil without that column.
 func (s Summary) failuresLegend() []string {
-	if !s.fails() {
+	if !s.hasFailures() {
 		return nil
 	}
-	return []string{"failed: of the requests, in the worst load of the worst trial that counts. Above " +
-		metric.Percent(metric.MostFailed) + " no claim about that load is decided in the variant's favour."}
+	return []string{"failed: share of the requests that failed, in the worst phase of the worst trial that " +
+		"counts. Above " + metric.Percent(metric.MostFailed) +
+		" no claim about that phase is decided in the variant's favour."}
 }
 
-// worstFailed is the largest share of requests that failed in a row that counts; nil
-// where none counts.
+// worstFailed returns the largest share of failed requests in a row that counts, or nil if no row
+// counts.
 func worstFailed(rows []metric.Row) (worst *float64) {
 	for _, r := range metric.UsableRows(rows) {
 		if share, ok := r.Float("error_ratio"); ok && (worst == nil || share > *worst) {

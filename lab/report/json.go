@@ -7,15 +7,15 @@ import (
 	"runtimelab/lab/scaling"
 )
 
-// Data is the report for a script to read. Numbers that there are none of are
-// null; ratios are numerator over denominator.
+// Data is the report for scripts, as JSON. A number that does not exist is null; ratios are
+// numerator over denominator.
 type Data struct {
 	RunID  string `json:"run_id"`
 	HostID string `json:"host_id"`
 	Blocks int    `json:"blocks"`
 	Trials int    `json:"trials"`
 	Valid  int    `json:"valid_trials"`
-	// of the planned ones, each once however often it was tried
+	// Measured counts planned trials; a repeated trial counts once.
 	Measured    int             `json:"measured_trials"`
 	Planned     int             `json:"planned_trials"`
 	Controls    []ControlData   `json:"controls"`
@@ -26,7 +26,7 @@ type Data struct {
 	Doubts      []string        `json:"doubts"`
 }
 
-// ControlData is a control and how it came out.
+// ControlData is a control and its result.
 type ControlData struct {
 	Name          string      `json:"name"`
 	Passed        bool        `json:"passed"`
@@ -35,7 +35,7 @@ type ControlData struct {
 	Measured      VerdictData `json:"seen"`
 }
 
-// ClaimData is a claim, its verdict, and those on its hypotheses.
+// ClaimData is a claim, its verdict, and the verdicts on its hypotheses.
 type ClaimData struct {
 	ID         string        `json:"id"`
 	Statement  string        `json:"says"`
@@ -57,13 +57,13 @@ type VerdictData struct {
 	Verdict      lab.Finding `json:"verdict"`
 	Reason       string      `json:"reason"`
 	BlocksNeeded int         `json:"blocks_needed,omitempty"`
-	Sentence     string      `json:"words,omitempty"` // as people read it
+	Sentence     string      `json:"words,omitempty"` // the verdict as text
 }
 
-// SectionData is one scenario under one load.
+// SectionData holds the figures of one scenario under one load.
 type SectionData struct {
 	Scenario    string     `json:"scenario"`
-	CPUs        int64      `json:"server_cpus,omitempty"` // where the scenario has several numbers of them
+	CPUs        int64      `json:"server_cpus,omitempty"` // only if the scenario uses several numbers of CPUs
 	ClosedPhase string     `json:"closed_loop,omitempty"`
 	Connections int64      `json:"connections,omitempty"`
 	OpenPhase   string     `json:"open_loop,omitempty"`
@@ -72,7 +72,7 @@ type SectionData struct {
 	Lines       []LineData `json:"variants"`
 }
 
-// LineData is one variant's figures.
+// LineData holds one variant's figures.
 type LineData struct {
 	Variant      string      `json:"variant"`
 	Valid        int         `json:"valid_trials"`
@@ -84,26 +84,31 @@ type LineData struct {
 	CPUUS        *FigureData `json:"cpu_us_per_request"`
 	MemoryMiB    *FigureData `json:"memory_peak_mib"`
 	ColdStartMS  *FigureData `json:"cold_start_ms"`
-	Failed       *float64    `json:"failed_ratio"` // requests, in the worst load of the worst trial that counts
+	Failed       *float64    `json:"failed_ratio"` // see Line.Failed
 }
 
-// FigureData is the median of trials and their range.
+// FigureData is the median and range of N trials.
 type FigureData struct {
 	N       int     `json:"n"`
 	Median  float64 `json:"median"`
 	Lowest  float64 `json:"lowest"`
 	Highest float64 `json:"highest"`
-	Bound   bool    `json:"bound,omitempty"` // the true figure is the median or more
+	Bound   bool    `json:"bound,omitempty"` // true if the median is a lower bound
 }
 
-// Data is the whole report as data.
+// Data returns the report as data.
 func (r Report) Data() Data {
 	s := r.Figures
 	d := Data{
-		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid, Measured: r.Verdicts.Measured, Planned: r.Verdicts.Planned,
-		Controls: []ControlData{}, Claims: []ClaimData{}, Scaling: append([]scaling.Curve{},
-			r.Curves...), Figures: []SectionData{},
-		InvalidRows: append([]string{}, s.InvalidRows...), Doubts: append([]string{}, r.doubts()...),
+		RunID: s.RunID, HostID: s.HostID, Blocks: s.Blocks, Trials: s.Trials, Valid: s.Valid,
+		Measured: r.Verdicts.Measured, Planned: r.Verdicts.Planned,
+		// Empty lists, not nil, so that JSON has [] instead of null.
+		Controls:    []ControlData{},
+		Claims:      []ClaimData{},
+		Scaling:     append([]scaling.Curve{}, r.Curves...),
+		Figures:     []SectionData{},
+		InvalidRows: append([]string{}, s.InvalidRows...),
+		Doubts:      append([]string{}, r.doubts()...),
 	}
 	for _, c := range r.Verdicts.Controls {
 		d.Controls = append(d.Controls,

@@ -11,8 +11,8 @@ import (
 	"runtimelab/lab/verdict"
 )
 
-// phrase is how a ratio of a metric is said: "A served 1.43x the requests of B".
-type phrase struct{ verb, noun, link string }
+// phrase has the words for a ratio of a metric: "A served 1.43x the requests of B".
+type phrase struct{ verb, noun, preposition string }
 
 var phrases = map[string]phrase{
 	"throughput_rps":     {"served", "the requests", "of"},
@@ -35,16 +35,17 @@ var phrases = map[string]phrase{
 }
 
 var (
-	// speedUpPhrase is how a ratio of ratios is said: of what two workers bring over one.
+	// speedUpPhrase compares two speed-ups, for example those of two variants over one CPU.
 	speedUpPhrase = phrase{"gained", "as much throughput", "as"}
-	// relativeToBurn is how a speed-up is said that is divided by a native burn's.
-	relativeToBurn = phrase{"brought", "of what they bring to a native burn", "over"}
+	// relativeToBurn is for a speed-up divided by the native burn's.
+	relativeToBurn = phrase{"gained", "the speed-up of a native burn", "over"}
 )
 
+// phraseOf returns the phrase for a hypothesis; without one of its own, the metric's name.
 func phraseOf(h lab.Hypothesis) phrase {
 	m, _ := metric.Find(h.Metric)
 	grows := m.Group == metric.Throughput && m.Better == metric.Higher
-	said, known := phrases[h.Metric]
+	metricPhrase, known := phrases[h.Metric]
 	switch {
 	case verdict.IsRelativeToBurn(h):
 		return relativeToBurn
@@ -55,23 +56,24 @@ func phraseOf(h lab.Hypothesis) phrase {
 	case !known:
 		return phrase{"had", "the " + h.Metric, "of"}
 	}
-	return said
+	return metricPhrase
 }
 
-// sentence is what was seen of a hypothesis, for people: where, who, how much, and
-// by how many blocks.
+// sentence returns the result of a hypothesis as text: where, which arm, how much, and from how
+// many blocks.
 func sentence(v lab.Verdict) string {
 	h := v.Hypothesis
 	n := newNaming(h)
-	a, b, said := n.armName(h.Numerator), n.armName(h.Denominator), phraseOf(h)
+	a, b, words := n.armName(h.Numerator), n.armName(h.Denominator), phraseOf(h)
 	var text string
 	switch {
 	case v.Ratio == nil:
 		text = fmt.Sprintf("%s and %s: no ratio of %s", a, b, h.Metric)
-	case verdict.Equivalent(v) && said != relativeToBurn:
-		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, ratioWithInterval(v), said.noun)
+	case verdict.Equivalent(v) && words != relativeToBurn:
+		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, ratioWithInterval(v), words.noun)
 	default:
-		text = fmt.Sprintf("%s %s %s %s %s %s", a, said.verb, ratioWithInterval(v), said.noun, said.link, b)
+		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, ratioWithInterval(v), words.noun,
+			words.preposition, b)
 	}
 	notes := []string{plural(v.Blocks, "block", "blocks")}
 	if within := regionNote(v); within != "" {
@@ -83,8 +85,8 @@ func sentence(v lab.Verdict) string {
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }
 
-// regionNote is where the ratio was found to lie, if that is not plainly beyond 1: a
-// margin of 0.2 is one of 25 % upwards, and whoever reads "equivalent" must know.
+// regionNote returns the range within which the ratio was found, if that is not simply above or
+// below 1.
 func regionNote(v lab.Verdict) string {
 	from, to := verdict.MarginRatios(v.Hypothesis)
 	switch {
@@ -98,8 +100,8 @@ func regionNote(v lab.Verdict) string {
 	return ""
 }
 
-// ratioWithInterval is a ratio with its interval: "1.43x [1.38, 1.49]". A bound says so, and
-// its interval is open at one end.
+// ratioWithInterval returns a ratio and its interval: "1.43x [1.38, 1.49]", or "at least 1.43x
+// [1.38, open]" for a bound.
 func ratioWithInterval(v lab.Verdict) string {
 	switch {
 	case (v.Low == nil) == (v.High == nil):
@@ -110,8 +112,8 @@ func ratioWithInterval(v lab.Verdict) string {
 	return "at most " + interval(*v.Ratio, "x", v.Low, v.High, roundBoundUp)
 }
 
-// interval is a figure and where it may lie, in the decimals of the figure: an end
-// that is not known is open, and nothing is said where neither is.
+// interval returns a value and its interval, with the decimals of the value. An unknown end is
+// "open"; without a known end, interval returns the value only.
 func interval(value float64, unit string, low, high *float64, round func(float64) float64) string {
 	decimals := ratioDecimals(value)
 	write := func(x float64) string {
@@ -130,8 +132,8 @@ func interval(value float64, unit string, low, high *float64, round func(float64
 	return fmt.Sprintf("%s%s [%s, %s]", write(value), unit, end(low), end(high))
 }
 
-// ratioDecimals is the decimals of a ratio: two, fewer of one of 10 and more, more of one
-// below 0.1.
+// ratioDecimals returns the number of decimals of a ratio: two from 0.1 to 10, fewer above, more
+// below.
 func ratioDecimals(ratio float64) int {
 	if ratio <= 0 {
 		return 2
@@ -143,10 +145,11 @@ func ratioDecimals(ratio float64) int {
 	return min(max(2-digits, 0), 4)
 }
 
-// armNaming says of a hypothesis's arms once what they have in common.
+// armNaming is how the arms of a hypothesis are named: common parts once, differences with each
+// arm.
 type armNaming struct {
-	where                  []string // "json", "peak"
-	variants, phases, cpus bool     // tell the arms apart
+	where                  []string // the common parts: "json", "peak"
+	variants, phases, cpus bool     // whether the arms differ in them
 }
 
 func newNaming(h lab.Hypothesis) armNaming {
@@ -169,10 +172,10 @@ func newNaming(h lab.Hypothesis) armNaming {
 	return n
 }
 
-// cpuCount is how many a server is given: one where nothing is said.
+// cpuCount returns "1 CPU" or "n CPUs"; 0 means one.
 func cpuCount(n int) string { return plural(max(n, 1), "CPU", "CPUs") }
 
-// plural is a number with its noun.
+// plural returns a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -180,26 +183,26 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// armName names one side of a comparison by what tells it from the other.
+// armName returns the name of an arm, in the parts in which the arms differ.
 func (n armNaming) armName(a lab.Arm) string {
-	own := n.armLoad(a)
+	words := n.armLoad(a)
 	if a.Over != nil {
-		own = append(own, "over")
+		words = append(words, "over")
 		if a.Over.Variant != a.Variant {
-			own = append(own, a.Over.Variant)
+			words = append(words, a.Over.Variant)
 		}
-		own = append(own, n.armLoad(*a.Over)...)
+		words = append(words, n.armLoad(*a.Over)...)
 	}
 	switch {
 	case !n.variants:
-		return strings.Join(own, " ")
+		return strings.Join(words, " ")
 	case a.Over != nil:
-		return a.Variant + " (" + strings.Join(own, " ") + ")"
+		return a.Variant + " (" + strings.Join(words, " ") + ")"
 	}
-	return strings.Join(append([]string{a.Variant}, own...), " ")
+	return strings.Join(append([]string{a.Variant}, words...), " ")
 }
 
-// armLoad is what tells the arms of one variant apart.
+// armLoad returns the phase and the CPUs of an arm, if the arms differ in them.
 func (n armNaming) armLoad(a lab.Arm) (words []string) {
 	if n.phases {
 		words = append(words, a.Phase)

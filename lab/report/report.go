@@ -11,18 +11,18 @@ import (
 	"runtimelab/lab/verdict"
 )
 
-// Report is all that is shown of a run: whether the instrument can be believed,
-// what the run says of the claims, and the figures.
+// Report is everything that is shown of a run: verdicts on controls and claims, scaling, and
+// figures.
 type Report struct {
 	Verdicts verdict.Result
 	Curves   []scaling.Curve
 	Figures  Summary
 
-	untestedReason string // why no claim was
+	untestedReason string // why no claim was tested; empty if any was
 }
 
-// New is the report of a run's plan and rows, in their order, where so many of the
-// plan's trials have been measured.
+// New returns the report of a run: its plan, its rows in order, and how many planned trials were
+// measured.
 func New(p lab.Plan, rows []metric.Row, measured int) Report {
 	r := Report{
 		Verdicts: verdict.Judge(p, rows, measured), Curves: serverCurves(scaling.Curves(rows)),
@@ -34,12 +34,12 @@ func New(p lab.Plan, rows []metric.Row, measured int) Report {
 	case !p.Profile.CanCompare():
 		r.untestedReason = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
 	case len(p.Hypotheses) == 0:
-		r.untestedReason = "this run tests none of their hypotheses."
+		r.untestedReason = "this run tests none of the plan's hypotheses."
 	}
 	return r
 }
 
-// title says which run it is, and how much of it there is.
+// title returns the run's id, its host, and how many trials are valid and measured.
 func (r Report) title() string {
 	s := r.Figures
 	text := fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
@@ -49,12 +49,12 @@ func (r Report) title() string {
 	return text
 }
 
-// parts are what comes before the figures.
+// parts returns what precedes the figures.
 func (r Report) parts() []reportPart {
 	return slices.Concat(r.controls(), r.claims(), r.scalingParts())
 }
 
-// Text is the report for a terminal: plain text, at most 100 characters wide.
+// Text returns the report for a terminal: plain text, at most 100 characters wide.
 func (r Report) Text() string {
 	if r.Figures.empty() {
 		return noTrial
@@ -64,7 +64,7 @@ func (r Report) Text() string {
 	for _, p := range r.parts() {
 		b.WriteByte('\n')
 		wrap(&b, "", p.heading)
-		labels, marks := p.columns()
+		labels, marks := p.columnWidths()
 		for _, e := range p.entries {
 			e.write(&b, labels, marks)
 		}
@@ -86,8 +86,8 @@ func (r Report) doubts() []string {
 	return append(append([]string(nil), r.Verdicts.Doubts...), r.Figures.Doubts...)
 }
 
-// columns are the widths of a part's labels and marks.
-func (p reportPart) columns() (labels, marks int) {
+// columnWidths returns the widths of a part's labels and marks, in characters.
+func (p reportPart) columnWidths() (labels, marks int) {
 	for _, e := range p.entries {
 		labels, marks = max(labels, runeCount(e.label)), max(marks, runeCount(e.mark))
 	}
@@ -115,7 +115,7 @@ func writeList(b *strings.Builder, heading string, lines []string) {
 	}
 }
 
-// Markdown is the same report for a document.
+// Markdown returns the same report for a document.
 func (r Report) Markdown() string {
 	if r.Figures.empty() {
 		return noTrial

@@ -16,12 +16,12 @@ import (
 	"runtimelab/lab/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// row is a row of the scenario json: peak over 64 connections, or steady at
-// 2500 requests a second.
-func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity,
-	figures map[string]float64,
+// row returns a row of the scenario json: with peak over 64 connections, with steady at 2500
+// requests per second.
+func row(
+	variant string, block int64, phase lab.PhaseKind, v lab.Validity, figures map[string]float64,
 ) metric.Row {
 	r := metric.Row{
 		"run_id":   metric.Text("20261123T231501Z-ab12"),
@@ -47,8 +47,8 @@ func row(variant string, block int64, phase lab.PhaseKind, v lab.Validity,
 
 func peak(variant string, block int64, v lab.Validity, rps float64) metric.Row {
 	return row(variant, block, lab.Peak, v, map[string]float64{
-		"throughput_rps": rps, "cpu_us_per_request": 1e6 / rps, "memory_peak_mib": 60 +
-			rps/1e4, "cold_start_ms": 300 + float64(block),
+		"throughput_rps": rps, "cpu_us_per_request": 1e6 / rps,
+		"memory_peak_mib": 60 + rps/1e4, "cold_start_ms": 300 + float64(block),
 	})
 }
 
@@ -59,49 +59,51 @@ func steady(variant string, block int64, v lab.Validity, p50 float64) metric.Row
 	})
 }
 
-func because(r metric.Row, reason string) metric.Row {
+func withReason(r metric.Row, reason string) metric.Row {
 	r["validity_reason"] = metric.Text(reason)
 	return r
 }
 
-func of(scenario string, rows ...metric.Row) []metric.Row {
+func inScenario(scenario string, rows ...metric.Row) []metric.Row {
 	for _, r := range rows {
 		r["scenario"] = metric.Text(scenario)
 	}
 	return rows
 }
 
-func again(r metric.Row) metric.Row { return with(r, "attempt", metric.Int(2)) }
+func secondAttempt(r metric.Row) metric.Row { return with(r, "attempt", metric.Int(2)) }
 
-func named(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
+func inPhase(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
 
 func with(r metric.Row, name string, v metric.Value) metric.Row {
 	r[name] = v
 	return r
 }
 
-func smoke() []metric.Row {
+func smokeRun() []metric.Row {
 	const n, p = "node/single", "python/single"
 	return slices.Concat(
-		of("plaintext",
-			peak(p, 1, lab.Valid, 47251.26), steady(p, 1, lab.Valid, 0.3114),
-			because(peak(n, 1, lab.Censored, 82999.9),
-				"generator: at 97.2 % of its ceiling of 85 391 req/s"), steady(n, 1, lab.Valid, 0.2107)),
-		of("json",
-			peak(p, 1, lab.Valid, 44021.5), because(steady(p, 1, lab.Disturbed, 0.4),
-				"foreign CPU 12.5 % of the CPUs used, more than 5 %"),
-			peak(n, 1, lab.Valid, 65012.4), steady(n, 1, lab.Valid, 0.2251)),
-		of("echo",
-			because(row(p, 1, "", lab.Failed, nil),
+		inScenario("plaintext",
+			peak(p, 1, lab.Valid, 47251.26),
+			steady(p, 1, lab.Valid, 0.3114),
+			withReason(peak(n, 1, lab.Censored, 82999.9), "generator: at 97.2 % of its ceiling of 85 391 req/s"),
+			steady(n, 1, lab.Valid, 0.2107)),
+		inScenario("json",
+			peak(p, 1, lab.Valid, 44021.5),
+			withReason(steady(p, 1, lab.Disturbed, 0.4), "foreign CPU 12.5 % of the CPUs used, more than 5 %"),
+			peak(n, 1, lab.Valid, 65012.4),
+			steady(n, 1, lab.Valid, 0.2251)),
+		inScenario("echo",
+			withReason(row(p, 1, "", lab.Failed, nil),
 				"exited with 1 before it was ready | Traceback (most recent call last): | ModuleNotFoundError: No "+
 					"module named 'uvloop' | "+strings.Repeat("and so on ", 40)),
-			peak(n, 1, lab.Valid, 31000), because(steady(n, 1, lab.Failed, 0.3),
-				"1.2 % of requests failed: body differs from the contract's")),
+			peak(n, 1, lab.Valid, 31000),
+			withReason(steady(n, 1, lab.Failed, 0.3), "1.2 % of requests failed: body differs from the contract's")),
 	)
 }
 
-// blockCount has six blocks, of which the second was disturbed and repeated.
-func blockCount() []metric.Row {
+// repeatedTrialRun has six blocks. One trial of the second block was disturbed and repeated.
+func repeatedTrialRun() []metric.Row {
 	var rows []metric.Row
 	for b := int64(1); b <= 6; b++ {
 		rows = append(rows, peak("node/cluster", b, lab.Valid, 120000+1000*float64(b)),
@@ -112,45 +114,45 @@ func blockCount() []metric.Row {
 		}
 		if b == 2 {
 			rows = append(rows,
-				because(peak("node/single", b, lab.Disturbed, 1), "the canary took 2.1 times its quiet 99th percentile"),
+				withReason(peak("node/single", b, lab.Disturbed, 1),
+					"the canary took 2.1 times its quiet 99th percentile"),
 				steady("node/single", b, lab.Valid, 0.2))
-			again(single[0])
-			again(single[1])
+			secondAttempt(single[0])
+			secondAttempt(single[1])
 		}
 		rows = append(rows, single...)
 	}
 	return rows
 }
 
-// crowded has several loads, long names and more notes than are shown.
-func crowded() []metric.Row {
+// manyLoadsRun has several loads, long names and more notes than fit.
+func manyLoadsRun() []metric.Row {
 	var rows []metric.Row
 	long := "python-free-threaded/uvicorn-with-four-workers"
 	for b := int64(1); b <= 2; b++ {
 		for _, v := range []string{"node/single", long} {
+			failed := withReason(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8))
 			rows = append(rows,
 				peak(v, b, lab.Valid, 123456+float64(b)),
-				named(with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)), "peak-256"),
+				inPhase(with(peak(v, b, lab.Valid, 234567+float64(b)), "connections", metric.Int(256)), "peak-256"),
 				steady(v, b, lab.Valid, 1234.5),
-				named(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Number(12500.5)), "steady-12500.5"),
-				named(with(because(steady(v, b, lab.Failed, 9999), strings.Repeat("0123456789abcdef", 8)), "offered_rps",
-					metric.Number(50000)), "steady-50000"))
+				inPhase(with(steady(v, b, lab.Valid, 0.0512), "offered_rps", metric.Number(12500.5)), "steady-12500.5"),
+				inPhase(with(failed, "offered_rps", metric.Number(50000)), "steady-50000"))
 		}
 	}
 	for b := range int64(15) {
-		rows = append(rows, because(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)),
+		rows = append(rows, withReason(with(peak(long, b%2+1, lab.Disturbed, 1), "attempt", metric.Int(b+2)),
 			fmt.Sprintf("steal 0.%d", b)))
 	}
 	return rows
 }
 
-// reportOf is that of a run that is complete.
+// reportOf returns the report of a complete run.
 func reportOf(p lab.Plan, rows []metric.Row) report.Report { return report.New(p, rows, len(p.Trials)) }
 
 func TestGolden(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{
-		"smoke": smoke(), "blocks": blockCount(),
-		"crowded": crowded(), "nothing": nil,
+		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(), "nothing": nil,
 	} {
 		r := reportOf(lab.Plan{}, rows)
 		golden(t, name+".txt", r.Text())
@@ -171,36 +173,35 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs (go test -update writes it anew): got\n%s", path, got)
+		t.Errorf("%s differs (go test -update rewrites it): got\n%s", path, got)
 	}
 }
 
-func TestMuchStealIsADoubtOfValidFigures(t *testing.T) {
+func TestHighStealInValidRowsIsADoubt(t *testing.T) {
 	stolen := func(v lab.Validity, share float64) []metric.Row {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Number(share))}
 	}
 	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
 	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
-			t.Errorf("the %s does not tell of 31 %% stolen:\n%s", form, shown)
+			t.Errorf("the %s does not report a steal of 31 %%:\n%s", form, shown)
 		}
 	}
 	for _, quiet := range [][]metric.Row{stolen(lab.Valid, 0.05), stolen(lab.Disturbed, 0.31)} {
 		if got := report.Summarise(quiet).Doubts; len(got) > 0 {
-			t.Errorf("doubts %q about %v", got, quiet)
+			t.Errorf("doubts %q about %v, want none", got, quiet)
 		}
 	}
 }
 
 func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{
-		"smoke": smoke(), "blocks": blockCount(),
-		"crowded": crowded(),
+		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(),
 	} {
 		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") || strings.ContainsRune(line,
-				'\x1b') {
+			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") ||
+				strings.ContainsRune(line, '\x1b') {
 				t.Errorf("%s: %d characters: %q", name, n, line)
 			}
 		}
@@ -231,57 +232,57 @@ func TestFiguresComeFromValidRows(t *testing.T) {
 	}
 	if l.Served.Median != 250 || l.Served.Lowest != 100 || l.Served.Highest != 400 || l.Served.N != 2 ||
 		l.Served.Bound {
-		t.Errorf("peak %+v", l.Served)
+		t.Errorf("served %+v", l.Served)
 	}
 	if l.P50MS.Median != 1 || l.P99MS.Median != 10 || l.CPUUS.Median != 20 {
-		t.Errorf("p50 %+v, p99 %+v, CPU %+v: not those of the one valid steady row", l.P50MS, l.P99MS, l.CPUUS)
+		t.Errorf("p50 %+v, p99 %+v, CPU %+v: want those of the one valid steady row", l.P50MS, l.P99MS, l.CPUUS)
 	}
 	if l.MemoryMiB.N != 2 || l.MemoryMiB.Median != 70 || l.ColdStartMS.Median != 302 {
-		t.Errorf("memory %+v, cold start %+v: one of each usable trial", l.MemoryMiB, l.ColdStartMS)
+		t.Errorf("memory %+v, cold start %+v: want one of each usable trial", l.MemoryMiB, l.ColdStartMS)
 	}
 }
 
-func TestACensoredPeakIsABoundAndNeverDivided(t *testing.T) {
+func TestACensoredPeakIsABoundWithoutARatio(t *testing.T) {
 	rows := []metric.Row{
 		peak("a/s", 1, lab.Valid, 200), peak("b/s", 1, lab.Valid, 100),
 		peak("a/s", 2, lab.Censored, 300.99), peak("b/s", 2, lab.Valid, 100),
 		peak("a/s", 3, lab.Censored, 400), peak("b/s", 3, lab.Valid, 100),
 	}
 	a, b := lineOf(t, rows, "a/s"), lineOf(t, rows, "b/s")
-	if got := a.Served.String(); got != ">= 300" { // not 301, which was not seen
-		t.Errorf("peak %q", got)
+	if got := a.Served.String(); got != ">= 300" { // 301 would be more than was measured
+		t.Errorf("served %q", got)
 	}
 	for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
-			t.Errorf("a bound with a range: %q", line)
+			t.Errorf("a bound has a range: %q", line)
 		}
 	}
 	if !math.IsNaN(b.RatioToFirst) {
-		t.Errorf("ratio to a bound: %v", b.RatioToFirst)
+		t.Errorf("the ratio to a bound is %v, want NaN", b.RatioToFirst)
 	}
-	for i := range rows { // the other side
+	for i := range rows { // now the bound is the numerator
 		rows[i]["variant"] = metric.Text(map[string]string{"a/s": "z/s", "b/s": "b/s"}[rows[i].Text("variant")])
 	}
 	if z := lineOf(t, rows, "z/s"); !math.IsNaN(z.RatioToFirst) {
-		t.Errorf("ratio of a bound: %v", z.RatioToFirst)
+		t.Errorf("the ratio of a bound is %v, want NaN", z.RatioToFirst)
 	}
 }
 
 func TestRatiosArePairedByBlock(t *testing.T) {
-	// Blocks differ threefold; within each b does 1.5, 2 and 2.5 times a.
+	// Blocks differ by a factor of up to 3; within them b serves 1.5, 2 and 2.5 times a.
 	l := lineOf(t, []metric.Row{
 		peak("a/s", 1, lab.Valid, 100), peak("b/s", 1, lab.Valid, 150),
 		peak("b/s", 2, lab.Valid, 600), peak("a/s", 2, lab.Valid, 300),
 		peak("a/s", 3, lab.Valid, 200), peak("b/s", 3, lab.Valid, 500),
 		peak("b/s", 4, lab.Valid, 9000), peak("a/s", 4, lab.Failed, 1),
-		peak("b/s", 5, lab.Valid, 9000), peak("a/s", 5, lab.Valid, 0), // of which there is no ratio
+		peak("b/s", 5, lab.Valid, 9000), peak("a/s", 5, lab.Valid, 0), // no ratio to zero
 	}, "b/s")
 	if l.RatioToFirst != 2 {
 		t.Errorf("got %v, want 2", l.RatioToFirst)
 	}
 }
 
-func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
+func TestCountsOfTrials(t *testing.T) {
 	tests := []struct {
 		name          string
 		rows          []metric.Row
@@ -292,20 +293,21 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 		{
 			"failed in its second phase",
 			[]metric.Row{peak("a", 1, lab.Valid, 1), steady("a", 1, lab.Failed, 1)},
-			0,
-			1,
+			0, 1,
 		},
 		{"ended in its first phase, repeated", []metric.Row{
-			peak("a", 1, lab.Disturbed,
-				1), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1)),
+			peak("a", 1, lab.Disturbed, 1),
+			secondAttempt(peak("a", 1, lab.Valid, 1)),
+			secondAttempt(steady("a", 1, lab.Valid, 1)),
 		}, 1, 2},
 		{"failed before its first phase, repeated", []metric.Row{
-			row("a", 1, "", lab.Failed,
-				nil), again(peak("a", 1, lab.Valid, 1)), again(steady("a", 1, lab.Valid, 1)),
+			row("a", 1, "", lab.Failed, nil),
+			secondAttempt(peak("a", 1, lab.Valid, 1)),
+			secondAttempt(steady("a", 1, lab.Valid, 1)),
 		}, 1, 2},
 		{"two blocks, mixed", []metric.Row{
-			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1), steady("a", 2, lab.Valid, 1), steady("a", 1,
-				lab.Valid, 1),
+			peak("a", 2, lab.Valid, 1), peak("a", 1, lab.Valid, 1),
+			steady("a", 2, lab.Valid, 1), steady("a", 1, lab.Valid, 1),
 		}, 2, 2},
 	}
 	for _, tt := range tests {
@@ -315,15 +317,15 @@ func TestTrialsOfOneBlockAreToldApart(t *testing.T) {
 	}
 }
 
-// Of a trial that was repeated each phase has one figure, the last that counts.
-func TestARepeatedTrialIsOneFigure(t *testing.T) {
+// Each phase counts once, by the last attempt in which it is valid or a bound.
+func TestARepeatedTrialCountsOnce(t *testing.T) {
 	l := lineOf(t, []metric.Row{
 		peak("n/s", 1, lab.Censored, 900), steady("n/s", 1, lab.Disturbed, 5),
-		again(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Number(200))), again(steady("n/s", 1,
-			lab.Valid, 1)),
+		secondAttempt(with(peak("n/s", 1, lab.Valid, 100), "cold_start_ms", metric.Number(200))),
+		secondAttempt(steady("n/s", 1, lab.Valid, 1)),
 		peak("n/s", 2, lab.Valid, 300), steady("n/s", 2, lab.Disturbed, 5),
-		again(peak("n/s", 2, lab.Disturbed, 900)), again(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib",
-			metric.Number(80))),
+		secondAttempt(peak("n/s", 2, lab.Disturbed, 900)),
+		secondAttempt(with(steady("n/s", 2, lab.Valid, 3), "memory_peak_mib", metric.Number(80))),
 	}, "n/s")
 	if l.Served.N != 2 || l.Served.Median != 200 || l.Served.Bound {
 		t.Errorf("served %+v: want 100 of the second attempt and 300 of the first", l.Served)
@@ -340,21 +342,21 @@ func TestARepeatedTrialIsOneFigure(t *testing.T) {
 	}
 }
 
-// A trial under several loads is in several sections and is one trial.
+// A trial under several loads appears in several sections.
 func TestATrialCountsOnceInTheTitle(t *testing.T) {
 	s := report.Summarise([]metric.Row{
-		named(peak("a", 1, lab.Valid, 1), "peak-64"), named(peak("a", 1, lab.Failed, 1), "peak-256"),
-		named(peak("a", 2, lab.Valid, 1), "peak-64"), named(peak("a", 2, lab.Valid, 1), "peak-256"),
+		inPhase(peak("a", 1, lab.Valid, 1), "peak-64"), inPhase(peak("a", 1, lab.Failed, 1), "peak-256"),
+		inPhase(peak("a", 2, lab.Valid, 1), "peak-64"), inPhase(peak("a", 2, lab.Valid, 1), "peak-256"),
 	})
 	if s.Valid != 1 || s.Trials != 2 || len(s.Sections) != 2 {
 		t.Errorf("%d of %d in %d sections, want 1 of 2 in 2", s.Valid, s.Trials, len(s.Sections))
 	}
 	if first := s.Sections[0].Lines[0]; first.Valid != 2 {
-		t.Errorf("the first section counts the failure of the second: %d valid", first.Valid)
+		t.Errorf("the first section has %d valid trials, want 2: the failure is in the second", first.Valid)
 	}
 }
 
-func TestCPUIsThePeaksWhereThereIsNoRate(t *testing.T) {
+func TestCPUComesFromThePeakWithoutAnOpenLoop(t *testing.T) {
 	if l := lineOf(t, []metric.Row{peak("a", 1, lab.Valid, 50000)}, "a"); l.CPUUS.Median != 20 {
 		t.Errorf("got %+v", l.CPUUS)
 	}
@@ -383,35 +385,35 @@ func TestFigureString(t *testing.T) {
 	}
 }
 
-// A ladder shows how long its clients waited, and an overload what was served in
-// time; each variant may have a rate of its own.
+// A ladder's section shows the clients' waiting times; an overload's shows goodput, and variants
+// may have different rates.
 func TestLaddersAndGoodput(t *testing.T) {
 	ladder := func(v string, clients int64, p50 float64) metric.Row {
 		r := row(v, 1, "ladder", lab.Valid, map[string]float64{
 			"throughput_rps":     float64(clients) / 2,
 			"latency_raw_p50_ms": p50, "latency_raw_p99_ms": 2 * p50,
 		})
-		return with(named(r, fmt.Sprintf("ladder-%d", clients)), "connections", metric.Int(clients))
+		return with(inPhase(r, fmt.Sprintf("ladder-%d", clients)), "connections", metric.Int(clients))
 	}
 	overload := func(v string, rate, goodput float64) metric.Row {
 		r := row(v, 1, lab.Steady, lab.Valid,
 			map[string]float64{"throughput_rps": rate, "goodput_rps": goodput, "deadline_ms": 250})
-		return with(named(r, "steady-120%"), "offered_rps", metric.Number(rate))
+		return with(inPhase(r, "steady-120%"), "offered_rps", metric.Number(rate))
 	}
 	r := reportOf(lab.Plan{}, slices.Concat(
-		of("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
-		of("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
+		inScenario("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
+		inScenario("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
 	))
 	s := r.Figures
 	if len(s.Sections) != 3 || s.Valid != 3 {
 		t.Fatalf("%d sections and %d valid trials: %+v", len(s.Sections), s.Valid, s.Sections)
 	}
 	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
-		t.Errorf("a thousand clients: %+v", l)
+		t.Errorf("the ladder of 1000 clients: %+v", l)
 	}
 	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 ||
 		math.Abs(l.RatioToFirst-30000.0/45000) > 1e-9 {
-		t.Errorf("an overload: %+v", l)
+		t.Errorf("the overload: %+v", l)
 	}
 	for _, title := range []string{
 		"wait: one client at a time, p50 and p99 from the actual send (ladder-1)",

@@ -9,11 +9,9 @@ import (
 	"runtimelab/lab/scaling"
 )
 
-// scalingParts is what more CPUs brought to whom, beside what they bring to work
-// without a runtime.
+// scalingParts returns the section on scaling, with the native burn's beside it.
 func (r Report) scalingParts() []reportPart {
-	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; intervals of 95 %, each on " +
-		"its own"}
+	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; individual 95 % intervals"}
 	for _, c := range r.Curves {
 		p.entries = append(p.entries, entry{text: curveText(c)})
 		p.entries = append(p.entries, entry{nested: true, text: lawText(c)})
@@ -27,7 +25,8 @@ func (r Report) scalingParts() []reportPart {
 	return []reportPart{p}
 }
 
-// serverCurves are those of servers under test: the burn's own is beside each of them.
+// serverCurves returns the curves of servers under test. The native burn's is shown with each of
+// them.
 func serverCurves(all []scaling.Curve) (out []scaling.Curve) {
 	for _, c := range all {
 		if c.Scenario != lab.BurnScenario {
@@ -37,6 +36,7 @@ func serverCurves(all []scaling.Curve) (out []scaling.Curve) {
 	return out
 }
 
+// curveText returns the points of a curve as text.
 func curveText(c scaling.Curve) string {
 	var points []string
 	for _, p := range c.Points[1:] {
@@ -50,6 +50,7 @@ func curveText(c scaling.Curve) string {
 	return fmt.Sprintf("%s %s %s: %s", c.Scenario, c.Variant, c.Phase, strings.Join(points, "; "))
 }
 
+// lawText returns the fit of the Universal Scalability Law as text, or why there is none.
 func lawText(c scaling.Curve) string {
 	if c.Fit == nil {
 		return c.NoFitReason
@@ -60,28 +61,29 @@ func lawText(c scaling.Curve) string {
 	return strings.Join(append([]string{text, c.CoresNote()}, c.Fit.Doubts...), "; ")
 }
 
-// peakCPUsText says on how many CPUs the law has the most throughput; nothing where there
-// is no such number.
+// peakCPUsText returns the number of CPUs with the most throughput by the law, as text; empty if
+// the law has no maximum.
 func peakCPUsText(peak scaling.Estimate) string {
 	switch {
 	case peak.Value == nil:
 		return ""
 	case *peak.Value == 1:
-		return fmt.Sprintf(", most throughput on %s CPU: more do not gain", estimateText(peak, ""))
+		return fmt.Sprintf(", most throughput on %s CPU: more CPUs do not help", estimateText(peak, ""))
 	}
 	return fmt.Sprintf(", most throughput on %s CPUs", estimateText(peak, ""))
 }
 
-// blockCount are how many an estimate is of, and why there is none where there are some.
+// blockCount returns the number of blocks of an estimate, and why there is no value although there
+// are blocks.
 func blockCount(e scaling.Estimate) string {
 	text := plural(e.Blocks, "block", "blocks")
 	if e.Blocks > 0 && e.Value == nil {
-		text += "; bounds leave it open"
+		text += "; bounds only, no figure"
 	}
 	return text
 }
 
-// estimateText is a figure with its interval; an end that is not known is open.
+// estimateText returns an estimate and its interval; an unknown end is "open".
 func estimateText(e scaling.Estimate, unit string) string {
 	if e.Value == nil {
 		return "unknown"

@@ -14,13 +14,13 @@ import (
 const (
 	width         = 100 // of the terminal table, in characters
 	maxNotes      = 12
-	maxNoteLength = 240 // characters of a note; trials.csv has all of it
+	maxNoteLength = 240 // characters; trials.csv has the whole text
 	noValue       = "-"
 )
 
-// column is one column of the table, in the terminal and in Markdown.
+// column is one column of the table, in text and in Markdown.
 type column struct {
-	above, name string // two lines of heading; the second alone names the unit
+	top, bottom string // the two lines of the heading; bottom has the unit
 	cell        func(Line) string
 }
 
@@ -36,7 +36,7 @@ var columns = []column{
 	{"cold start", "ms", func(l Line) string { return l.ColdStartMS.String() }},
 }
 
-// String is the median to three digits, ">= X" for a bound, "-" for nothing.
+// String returns the median in three digits, ">= X" for a bound, or "-" if there is no trial.
 func (f Figure) String() string {
 	switch {
 	case f.N == 0:
@@ -47,7 +47,7 @@ func (f Figure) String() string {
 	return digits(f.Median, math.Round)
 }
 
-// ranged adds the range. A bound has none: its upper end is not known.
+// ranged returns the figure with its range. A bound has none, because its upper end is unknown.
 func (f Figure) ranged() string {
 	if f.N < 2 || f.Bound {
 		return f.String()
@@ -55,19 +55,18 @@ func (f Figure) ranged() string {
 	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Highest, math.Round))
 }
 
-// FormatDigits is a figure in as many digits as the table has.
+// FormatDigits formats a figure with the digits that the table uses.
 func FormatDigits(x float64) string { return digits(x, math.Round) }
 
-// A bound is rounded down, never above what was seen, and one that the truth lies
-// below is rounded up. By how much arithmetic errs is no part of a figure: 1.9999999999
-// was seen as 2.
+// roundBoundDown rounds a lower bound and roundBoundUp an upper one, so that a printed bound is
+// always true.
 func roundBoundDown(x float64) float64 { return math.Floor(x * (1 + roundingError)) }
 func roundBoundUp(x float64) float64   { return math.Ceil(x * (1 - roundingError)) }
 
+// roundingError is the relative error of arithmetic that rounding ignores: 1.9999999999 is 2.
 const roundingError = 1e-9
 
-// digits writes whole numbers from 100 on, below them three digits and at most
-// three decimals.
+// digits formats x: whole numbers from 100 on, below that three digits and at most three decimals.
 func digits(x float64, round func(float64) float64) string {
 	decimals := 0
 	for limit := 100.0; x < limit && decimals < 3; limit /= 10 {
@@ -84,6 +83,7 @@ func ratio(x float64) string {
 	return strconv.FormatFloat(x, 'f', 2, 64) + "x"
 }
 
+// title returns the section's scenario and load.
 func (s Section) title() string {
 	var loads []string
 	switch {
@@ -98,7 +98,7 @@ func (s Section) title() string {
 	switch {
 	case lab.PhaseKindOf(s.OpenPhase) == lab.Capacity:
 		loads = append(loads,
-			fmt.Sprintf("highest rate offered that kept the SLO (%s), p50 and p99 at it", s.OpenPhase))
+			fmt.Sprintf("highest offered rate that kept the SLO (%s), p50 and p99 at that rate", s.OpenPhase))
 	case len(s.RatesRPS) == 0:
 	case s.DeadlineMS > 0 && s.ClosedPhase == "":
 		loads = append(loads,
@@ -116,8 +116,8 @@ func (s Section) title() string {
 	return name + ": " + strings.Join(loads, ", ")
 }
 
-// ladderName is a closed loop's name where it says more than its kind: two may be of as
-// many connections.
+// ladderName returns a ladder's name in brackets if it says more than the kind: several ladders may
+// have the same number of connections.
 func (s Section) ladderName() string {
 	if !strings.Contains(s.ClosedPhase, "-") {
 		return ""
@@ -125,7 +125,7 @@ func (s Section) ladderName() string {
 	return " (" + s.ClosedPhase + ")"
 }
 
-// rates is what the open loop offered: one rate, or those of all variants.
+// rates returns the open loop's rate, or the range of rates over the variants.
 func (s Section) rates() string {
 	text := strconv.FormatFloat(slices.Min(s.RatesRPS), 'f', -1, 64)
 	if len(s.RatesRPS) > 1 {
@@ -138,31 +138,29 @@ func (s Section) rates() string {
 	return text
 }
 
-// legend says what the figures are, and what they are not.
+// legend returns the paragraphs that explain the figures.
 func (s Summary) legend() []string {
 	out := []string{
-		"valid trials: every phase is valid, or a bound; a repetition counts as one more trial; figures are " +
-			"those of valid phases, of a repeated trial the last. \"-\": there is none.",
-		"served: by a closed loop (or in time, where a goodput is said; or offered, where an SLO is), median of " +
-			"the trials [lowest–highest]; \">= X\" is a bound: " +
-			"neither ranked nor divided; vs first: median over blocks of the ratio to the first variant's.",
-		"p50, p99: open loop, from the intended send time. CPU: the server's, per request that succeeded at that " +
-			"rate " +
-			"(in the closed loop where there is none). memory: the highest since the start.",
+		"valid trials: those in which every phase is valid or a bound; each repetition counts as a trial. " +
+			"Figures use valid phases; a repeated trial counts once, by its last valid attempt. \"-\": no figure.",
+		"served: requests per second of the closed loop (goodput, or the highest offered rate, where the " +
+			"heading says so), median of trials [lowest–highest]; \">= X\" is a bound and is not compared. " +
+			"vs first: median over blocks of the ratio to the first variant.",
+		"p50, p99: open loop, from the intended send time. CPU: the server's, per successful request at that " +
+			"rate (of the closed loop if there is no rate). memory: the highest since the start.",
 	}
 	out = append(out, s.failuresLegend()...)
 	switch {
 	case s.Blocks == 1:
-		out = append(out,
-			fmt.Sprintf("1 trial each: shows that the lab works, not who wins. No comparison is claimed below %d "+
-				"blocks.", lab.MinBlocks))
+		out = append(out, fmt.Sprintf("1 trial each: this shows that the lab works. Comparisons need %d blocks.",
+			lab.MinBlocks))
 	case s.Blocks < lab.MinBlocks:
-		out = append(out, fmt.Sprintf("%d blocks: no comparison is claimed below %d.", s.Blocks, lab.MinBlocks))
+		out = append(out, fmt.Sprintf("%d blocks: comparisons need %d.", s.Blocks, lab.MinBlocks))
 	}
 	return out
 }
 
-// shownNotes is the notes that fit, and how many do not.
+// shownNotes returns the first invalid rows, shortened, and how many more there are.
 func (s Summary) shownNotes() []string {
 	var out []string
 	for _, n := range s.InvalidRows[:min(len(s.InvalidRows), maxNotes)] {
@@ -176,16 +174,16 @@ func (s Summary) shownNotes() []string {
 
 func (s Summary) empty() bool { return s.Trials == 0 }
 
-// table writes the figures for a terminal: plain text, at most 100 characters wide.
+// table writes the figures as plain text, at most 100 characters wide.
 func (s Summary) table(b *strings.Builder) {
 	if len(s.Sections) == 0 {
-		b.WriteString("No figures but those of the controls.\n")
+		b.WriteString("The run has no figures except those of its controls.\n")
 		return
 	}
-	columns := s.columns()
+	columns := s.tableColumns()
 	widths := s.widths(columns)
-	textLine(b, columns, widths, func(c column) string { return c.above })
-	textLine(b, columns, widths, func(c column) string { return c.name })
+	textLine(b, columns, widths, func(c column) string { return c.top })
+	textLine(b, columns, widths, func(c column) string { return c.bottom })
 	for _, section := range s.Sections {
 		fmt.Fprintf(b, "\n%s\n", shorten(section.title(), width))
 		for _, l := range section.Lines {
@@ -194,12 +192,12 @@ func (s Summary) table(b *strings.Builder) {
 	}
 }
 
-// widths is that of every column, the same in all sections. The variant's gives
-// way where the line would be too wide.
+// widths returns the width of each column, the same in all sections. The variant's column shrinks
+// if the line would be too wide.
 func (s Summary) widths(columns []column) []int {
 	widths := make([]int, len(columns))
 	for i, c := range columns {
-		widths[i] = max(runeCount(c.above), runeCount(c.name))
+		widths[i] = max(runeCount(c.top), runeCount(c.bottom))
 		for _, section := range s.Sections {
 			for _, l := range section.Lines {
 				widths[i] = max(widths[i], runeCount(c.cell(l)))
@@ -214,6 +212,7 @@ func (s Summary) widths(columns []column) []int {
 	return widths
 }
 
+// textLine writes one line of the table, the first column aligned left and the others right.
 func textLine(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
 	var line strings.Builder
 	for i, c := range columns {
@@ -233,21 +232,20 @@ func textLine(b *strings.Builder, columns []column, widths []int, cell func(colu
 
 func runeCount(s string) int { return utf8.RuneCountInString(s) }
 
-// shorten takes the middle out of what is longer than most characters.
-func shorten(s string, most int) string {
+// shorten replaces the middle of s by "…" if s has more than maxLength characters.
+func shorten(s string, maxLength int) string {
 	runes := []rune(s)
-	if len(runes) <= most {
+	if len(runes) <= maxLength {
 		return s
 	}
-	head := most / 2
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-head-1):])
+	head := maxLength / 2
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(maxLength-head-1):])
 }
 
 // wrap writes a paragraph; lines after the first are indented two more.
 func wrap(b *strings.Builder, indent, text string) { wrapHanging(b, indent, indent+"  ", text) }
 
-// wrapHanging writes a paragraph: its first line begins with one text, the others with
-// another.
+// wrapHanging writes a paragraph. Its first line begins with first, the others with indent.
 func wrapHanging(b *strings.Builder, first, indent, text string) {
 	line := strings.TrimSuffix(first, " ")
 	if strings.TrimSpace(first) == "" {
@@ -275,13 +273,13 @@ func wrapHanging(b *strings.Builder, first, indent, text string) {
 	b.WriteString(line + "\n")
 }
 
-// markdownTable is the same figures for a document.
+// markdownTable writes the figures as Markdown tables.
 func (s Summary) markdownTable(b *strings.Builder) {
-	columns := s.columns()
+	columns := s.tableColumns()
 	for _, section := range s.Sections {
 		fmt.Fprintf(b, "\n%s\n\n|", escapeMarkdown(section.title()))
 		for _, c := range columns {
-			b.WriteString(" " + escapeMarkdown(strings.TrimSpace(c.above+" "+c.name)) + " |")
+			b.WriteString(" " + escapeMarkdown(strings.TrimSpace(c.top+" "+c.bottom)) + " |")
 		}
 		b.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)-1) + "\n")
 		for _, l := range section.Lines {
@@ -294,6 +292,6 @@ func (s Summary) markdownTable(b *strings.Builder) {
 	}
 }
 
-// escapeMarkdown keeps text from being read as Markdown.
+// escapeMarkdown escapes characters with a meaning in Markdown.
 var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`,
 	"`", "\\`").Replace
