@@ -1,10 +1,9 @@
-// Package calibrate owns what is known of the instrument on one machine: the
-// generator's ceiling and how late it sends, how much quiet CPUs and equal
-// trials vary, and how exactly known things are read. It measures that, stores
-// it under what it is true of, and says when it has become too old.
+// Package calibrate measures the instrument on one machine: the generator's
+// ceiling and send lag, canary baselines, the noise between trials, and the error
+// against known values. It stores the result and says when it is out of date.
 //
-// It declares what it needs of an instrument and knows neither engine nor
-// agent.
+// It declares the interface that it needs of an instrument, and imports neither
+// engine nor agent.
 package calibrate
 
 import (
@@ -20,31 +19,31 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// Instrument is what is calibrated.
+// Instrument runs canaries and opens responders; the lab's cells implement it.
 type Instrument interface {
-	// RunCanaries does the canary's work on each of the CPUs at once.
+	// RunCanaries runs the canary's work on all of the CPUs at once.
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	// OpenResponder starts a responder in a fresh cell and waits for its first answer.
 	OpenResponder(ctx context.Context, responder lab.Variant) (ResponderCell, error)
 }
 
-// ResponderCell is one responder in a cell with a generator.
+// ResponderCell is an open cell with a responder and a generator.
 type ResponderCell interface {
 	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
-	// MedianServiceTime is the median time that a reference server took for a
-	// request since it was last asked, by its own monotonic clock.
+	// MedianServiceTime returns the median service time of a reference server since
+	// the last call, by the server's monotonic clock.
 	MedianServiceTime(ctx context.Context) (time.Duration, error)
 	Close(ctx context.Context) error
 }
 
-// Responders are servers whose behaviour is known.
+// Responders holds servers whose behaviour is known.
 type Responders struct {
 	Null             lab.Variant
-	WaitingServer    lab.Variant // sleeps until a request comes, and after it
+	WaitingServer    lab.Variant // answers after a delay and uses no CPU meanwhile
 	Reference        func(name string, iterations int) lab.Variant
-	Target           lab.Target // what all of them answer
+	Target           lab.Target // request and answer of all responders
 	BaseURL          string
-	CanaryIterations int // of the same work as a reference server's
+	CanaryIterations int // a canary's iterations of the work that reference servers do
 }
 
 // Calibrator measures one machine.
@@ -52,49 +51,50 @@ type Calibrator struct {
 	Instrument Instrument
 	Responders Responders
 	Layout     lab.Layout
-	Logf       func(format string, args ...any) // what is being done, for people
+	Logf       func(format string, args ...any) // prints progress
 }
 
-// What is measured, and for how long. Together a full calibration takes about
-// FullDuration and a brief one BriefDuration on two CPUs.
+// BriefDuration and FullDuration are about how long a calibration takes on two CPUs.
 const (
 	BriefDuration = 15 * time.Second
 	FullDuration  = 2 * time.Minute
+)
 
+// What each step measures, and for how long.
+const (
 	canaryCount       = 40
 	canaryGap         = 25 * time.Millisecond
-	maxCanaryP99Ratio = 1.25 // of the median: a 99th percentile beyond it is no bound
+	maxCanaryP99Ratio = 1.25 // p99 over median; above it the machine is not quiet
 	maxCanaryRounds   = 3
 	peakConnections   = 64
-	openConnections   = 128 // at most, as scenarios have it for an open loop
+	openConnections   = 128 // connection limit of open loops, as in scenarios
 	requestTimeout    = 10 * time.Second
 	warmUp            = time.Second
 	shortAttack       = 2 * time.Second
-	sleepRate         = 2000 // requests per second that leave a server time to sleep
+	sleepRate         = 2000 // requests per second; low enough that the server sleeps in between
 	peakAttacks       = 3
 	lagAttack         = 3 * time.Second
 	noiseTrials       = 6
-	maxTrialCV        = 0.03 // the coefficient of variation of a machine that is not quiet
+	maxTrialCV        = 0.03 // coefficient of variation; above it the machine is not quiet
 	readingAttack     = 5 * time.Second
-	utilisation       = 0.2 // of a reference server whose service time is read: no queue
+	utilisation       = 0.2 // of a reference server; low enough that no queue forms
 	ratioPairs        = 6
 	ratioService      = 5 * time.Millisecond
 	knownRatio        = 1.10
 )
 
 var (
-	lagRates     = []float64{1000, 10_000, 20_000, 40_000} // as far as the ceiling allows
+	lagRates     = []float64{1000, 10_000, 20_000, 40_000} // requests per second, if below the ceiling
 	lagShares    = []float64{0.50, 0.75}                   // of the ceiling
 	serviceTimes = []time.Duration{time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond}
 )
 
-// Run measures: only what the gates judge by, where brief. The key and the
-// moment are the caller's to add.
+// Run measures everything, or only what the gates need if brief is true. The caller
+// sets Key and MeasuredAt.
 func (c *Calibrator) Run(ctx context.Context, brief bool) (out lab.Calibration, err error) {
 	out.Brief = brief
 	steps := []func(context.Context, *lab.Calibration) error{
-		c.calibrateCanaries, c.calibrateCeiling,
-		c.calibrateSleepCost,
+		c.calibrateCanaries, c.calibrateCeiling, c.calibrateSleepCost,
 	}
 	if !brief {
 		steps = append(steps, c.calibrateSendLags, c.calibrateNoise, c.checkServiceTimes, c.checkKnownRatio)
@@ -107,45 +107,45 @@ func (c *Calibrator) Run(ctx context.Context, brief bool) (out lab.Calibration, 
 	return out, nil
 }
 
-// calibrateCanaries learns how long the canary takes when nothing disturbs it. A
-// machine that is not quiet gives a bound that nothing exceeds: it is tried
-// again, and then said.
+// calibrateCanaries measures canary baselines. On a noisy machine it tries again, up to
+// maxCanaryRounds, and then records a doubt: the baseline would hide disturbances.
 func (c *Calibrator) calibrateCanaries(ctx context.Context, out *lab.Calibration) error {
 	c.Logf("canaries: %d on every CPU", canaryCount)
 	for round := 1; ; round++ {
-		quiet, err := c.sampleCanaries(ctx)
+		baselines, err := c.sampleCanaries(ctx)
 		if err != nil {
 			return fmt.Errorf("calibrating canaries: %w", err)
 		}
-		out.CanaryBaselines = quiet
-		loose := slices.IndexFunc(quiet, func(q lab.CanaryBaseline) bool {
+		out.CanaryBaselines = baselines
+		noisy := slices.IndexFunc(baselines, func(q lab.CanaryBaseline) bool {
 			return float64(q.P99) > maxCanaryP99Ratio*float64(q.Median)
 		})
-		if loose < 0 {
+		if noisy < 0 {
 			return nil
 		}
 		if round == maxCanaryRounds {
-			q := quiet[loose]
+			q := baselines[noisy]
 			out.Doubts = append(out.Doubts, fmt.Sprintf(
-				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% over its median, so that disturbance "+
-					"below that goes unseen in a run's first trials",
+				"CPU %d was not quiet: the canary's 99th percentile is %.0f%% above its median; the first trials "+
+					"of a run will not detect smaller disturbances",
 				q.CPU, 100*(float64(q.P99)/float64(q.Median)-1)))
 			return nil
 		}
-		c.Logf("canaries: CPU %d is not quiet; trying again", quiet[loose].CPU)
+		c.Logf("canaries: CPU %d is not quiet; trying again", baselines[noisy].CPU)
 	}
 }
 
+// sampleCanaries runs canaryCount canaries on each CPU of the layout.
 func (c *Calibrator) sampleCanaries(ctx context.Context) ([]lab.CanaryBaseline, error) {
 	cpus := slices.Concat(c.Layout.Generator, c.Layout.Server)
-	took := make(map[int][]float64)
+	times := make(map[int][]float64) // by CPU, in nanoseconds
 	for range canaryCount {
-		sung, err := c.Instrument.RunCanaries(ctx, cpus)
+		canaries, err := c.Instrument.RunCanaries(ctx, cpus)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range sung {
-			took[s.CPU] = append(took[s.CPU], float64(s.WallTime))
+		for _, s := range canaries {
+			times[s.CPU] = append(times[s.CPU], float64(s.WallTime))
 		}
 		select {
 		case <-ctx.Done():
@@ -153,18 +153,20 @@ func (c *Calibrator) sampleCanaries(ctx context.Context) ([]lab.CanaryBaseline, 
 		case <-time.After(canaryGap):
 		}
 	}
-	quiet := make([]lab.CanaryBaseline, len(cpus))
+	baselines := make([]lab.CanaryBaseline, len(cpus))
 	for i, cpu := range cpus {
-		quiet[i] = lab.CanaryBaseline{
-			CPU: cpu, N: len(took[cpu]),
-			Median: time.Duration(stat.Median(took[cpu])), P99: time.Duration(stat.Quantile(took[cpu], 0.99)),
+		baselines[i] = lab.CanaryBaseline{
+			CPU:    cpu,
+			N:      len(times[cpu]),
+			Median: time.Duration(stat.Median(times[cpu])),
+			P99:    time.Duration(stat.Quantile(times[cpu], 0.99)),
 		}
 	}
-	return quiet, nil
+	return baselines, nil
 }
 
-// calibrateCeiling learns what the generator can do at the most, and how the kernel
-// accounts for interrupts.
+// calibrateCeiling measures the generator's maximum throughput against a null server,
+// and whether the kernel accounts interrupts separately.
 func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration) error {
 	c.Logf("ceiling: %d attacks of %v on a null server", peakAttacks, shortAttack)
 	return c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) error {
@@ -189,20 +191,19 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 	})
 }
 
-// calibrateSleepCost learns what it costs that a server's CPU falls asleep and wakes.
+// calibrateSleepCost measures the CPU time lost when a server's CPU goes idle and wakes up.
 func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibration) error {
-	c.Logf("sleep: %v of a server that waits", shortAttack)
+	c.Logf("sleep: an attack of %v on a server that waits", shortAttack)
 	return c.withResponder(ctx, c.Responders.WaitingServer, func(b ResponderCell) error {
 		r, err := b.Attack(ctx, c.openLoopAttack("sleep", sleepRate, shortAttack, lab.Poisson))
 		out.SleepCost = gate.EstimateSleepCost(lab.Sample{
-			Attack: &r, Layout: c.Layout,
-			SeparateIRQTime: out.SeparateIRQTime,
+			Attack: &r, Layout: c.Layout, SeparateIRQTime: out.SeparateIRQTime,
 		})
 		return err
 	})
 }
 
-// calibrateSendLags learns how late the generator sends, by rate.
+// calibrateSendLags measures how late the generator sends, at several rates.
 func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration) error {
 	var rates []float64
 	for _, rate := range lagRates {
@@ -234,7 +235,7 @@ func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration
 	})
 }
 
-// calibrateNoise learns how much the peak of one server varies between trials.
+// calibrateNoise measures how much the peak of one server varies between trials.
 func (c *Calibrator) calibrateNoise(ctx context.Context, out *lab.Calibration) error {
 	c.Logf("noise: %d trials of one reference server", noiseTrials)
 	var rates []float64
@@ -247,12 +248,14 @@ func (c *Calibrator) calibrateNoise(ctx context.Context, out *lab.Calibration) e
 	}
 	if out.TrialCV = stat.CV(rates); out.TrialCV > maxTrialCV {
 		out.Doubts = append(out.Doubts, fmt.Sprintf(
-			"the peaks of one reference server varied by %.0f%%, where a quiet machine's vary by less than %.0f%%", 100*out.TrialCV, 100*maxTrialCV))
+			"the peaks of one reference server varied by %.0f%% between trials; on a quiet machine they vary by "+
+				"less than %.0f%%", 100*out.TrialCV, 100*maxTrialCV))
 	}
 	return nil
 }
 
-// checkServiceTimes compares what the generator reads with what the server knows.
+// checkServiceTimes compares latencies that the generator measures with the service times
+// that reference servers measure.
 func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration) error {
 	c.Logf("service times: %d reference servers", len(serviceTimes))
 	for _, service := range serviceTimes {
@@ -261,14 +264,14 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 			if _, err := b.Attack(ctx, c.openLoopAttack("warm-up", rate, warmUp, lab.Constant)); err != nil {
 				return err
 			}
-			if _, err := b.MedianServiceTime(ctx); err != nil { // and forget
+			if _, err := b.MedianServiceTime(ctx); err != nil { // resets the server's clock
 				return err
 			}
 			r, err := b.Attack(ctx, c.openLoopAttack("service time", rate, readingAttack, lab.Constant))
 			if err != nil {
 				return err
 			}
-			own, err := b.MedianServiceTime(ctx)
+			serverMedian, err := b.MedianServiceTime(ctx)
 			if err != nil {
 				return err
 			}
@@ -276,7 +279,7 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 				return fmt.Errorf("only %d requests were sent: too few for a median", r.Sent)
 			}
 			out.ServiceTimeChecks = append(out.ServiceTimeChecks,
-				lab.ServiceTimeCheck{ServerP50MS: milliseconds(own), MeasuredP50MS: *r.Corrected.P50MS})
+				lab.ServiceTimeCheck{ServerP50MS: milliseconds(serverMedian), MeasuredP50MS: *r.Corrected.P50MS})
 			return nil
 		})
 		if err != nil {
@@ -286,15 +289,15 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 	return nil
 }
 
-// checkKnownRatio reads a ratio of work that is known. The two of a pair follow each
-// other, in an order that alternates, so that slow drift falls out.
+// checkKnownRatio measures the throughput ratio of two reference servers whose ratio is
+// known. The order within a pair alternates, so that slow drift cancels out.
 func (c *Calibrator) checkKnownRatio(ctx context.Context, out *lab.Calibration) error {
 	c.Logf("known ratio of %.2f: %d pairs of trials", knownRatio, ratioPairs)
-	less := c.referenceVariant(*out, ratioService)
-	more := c.referenceVariant(*out, time.Duration(knownRatio*float64(ratioService)))
+	light := c.referenceVariant(*out, ratioService)
+	heavy := c.referenceVariant(*out, time.Duration(knownRatio*float64(ratioService)))
 	var ratios []float64
 	for pair := range ratioPairs {
-		order := []lab.Variant{less, more}
+		order := []lab.Variant{light, heavy}
 		if pair%2 == 1 {
 			slices.Reverse(order)
 		}
@@ -315,11 +318,11 @@ func (c *Calibrator) checkKnownRatio(ctx context.Context, out *lab.Calibration) 
 	return nil
 }
 
-// referenceVariant is the server whose work takes so long, by what the canaries took
-// on the server's CPU.
-func (c *Calibrator) referenceVariant(known lab.Calibration, service time.Duration) lab.Variant {
+// referenceVariant returns a reference server with the given service time. It derives
+// the number of iterations from the canary's time on the server's CPU.
+func (c *Calibrator) referenceVariant(measured lab.Calibration, service time.Duration) lab.Variant {
 	perIteration := 1.0 // nanoseconds
-	for _, q := range known.CanaryBaselines {
+	for _, q := range measured.CanaryBaselines {
 		if slices.Contains(c.Layout.Server, q.CPU) {
 			perIteration = float64(q.Median) / float64(c.Responders.CanaryIterations)
 		}
@@ -328,7 +331,8 @@ func (c *Calibrator) referenceVariant(known lab.Calibration, service time.Durati
 		int(math.Round(float64(service)/perIteration)))
 }
 
-// measurePeak is one trial: throughput of a fresh server on a few connections.
+// measurePeak returns the throughput of a fresh server on four connections, in requests
+// per second.
 func (c *Calibrator) measurePeak(ctx context.Context, v lab.Variant) (rate float64, err error) {
 	err = c.withResponder(ctx, v, func(b ResponderCell) error {
 		if _, err := b.Attack(ctx, c.closedLoopAttack("warm-up", warmUp/2, 4)); err != nil {
@@ -341,7 +345,7 @@ func (c *Calibrator) measurePeak(ctx context.Context, v lab.Variant) (rate float
 	return rate, err
 }
 
-// withResponder does something with a responder in a fresh cell.
+// withResponder runs do with a responder in a fresh cell and closes the cell.
 func (c *Calibrator) withResponder(ctx context.Context, v lab.Variant, do func(ResponderCell) error) error {
 	b, err := c.Instrument.OpenResponder(ctx, v)
 	if err != nil {
@@ -356,14 +360,18 @@ func (c *Calibrator) withResponder(ctx context.Context, v lab.Variant, do func(R
 
 func (c *Calibrator) closedLoopAttack(name string, lasts time.Duration, connections int) lab.Attack {
 	return lab.Attack{
-		Name: "calibrate " +
-			name, BaseURL: c.Responders.BaseURL, Kind: lab.Peak, Targets: []lab.Target{c.Responders.Target},
-		Connections: connections, Duration: lasts, Timeout: requestTimeout,
+		Name:        "calibrate " + name,
+		BaseURL:     c.Responders.BaseURL,
+		Kind:        lab.Peak,
+		Targets:     []lab.Target{c.Responders.Target},
+		Connections: connections,
+		Duration:    lasts,
+		Timeout:     requestTimeout,
 	}
 }
 
-func (c *Calibrator) openLoopAttack(name string, rate float64, lasts time.Duration,
-	arrivals lab.Arrivals,
+func (c *Calibrator) openLoopAttack(
+	name string, rate float64, lasts time.Duration, arrivals lab.Arrivals,
 ) lab.Attack {
 	a := c.closedLoopAttack(name, lasts, openConnections)
 	a.Kind, a.Arrivals, a.Seed = lab.Steady, arrivals, 1
@@ -371,6 +379,7 @@ func (c *Calibrator) openLoopAttack(name string, rate float64, lasts time.Durati
 	return a
 }
 
+// throughput returns succeeded requests per second.
 func throughput(r lab.AttackResult) float64 {
 	if r.Elapsed <= 0 {
 		return 0

@@ -18,40 +18,42 @@ import (
 	"runtimelab/lab"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// rig is an instrument of known properties: a canary takes 50 ms on CPU 0 and
-// 60 ms on CPU 1, a reference server takes a nanosecond an iteration and is read
-// 0.1 ms late, the generator can do 50 000 requests per second.
-type rig struct {
+// fakeInstrument has known properties: a canary takes 50 ms on CPU 0 and 60 ms on CPU 1; a
+// reference server takes 1 ns per iteration, and its latency is measured 0.1 ms too long;
+// the generator can send 50,000 requests per second.
+type fakeInstrument struct {
 	opened, open int
 	responders   []string
 	attacks      []lab.Attack
-	canary       func(n, cpu int) time.Duration
-	sung         int
-	broken       error // of every attack
-	interrupts   time.Duration
-	uneven       bool // every other responder is a tenth slower
+	canary       func(n, cpu int) time.Duration // n counts RunCanaries from 1
+	canaryRounds int
+	attackError  error         // returned by every attack
+	interrupts   time.Duration // on CPU 0, during each attack
+	uneven       bool          // every other responder is a tenth slower
 }
 
-func newRig() *rig {
-	return &rig{canary: func(_, cpu int) time.Duration { return time.Duration(50+10*cpu) * time.Millisecond }}
+func newFakeInstrument() *fakeInstrument {
+	return &fakeInstrument{canary: func(_, cpu int) time.Duration {
+		return time.Duration(50+10*cpu) * time.Millisecond
+	}}
 }
 
-func (r *rig) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
-	r.sung++
+func (r *fakeInstrument) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
+	r.canaryRounds++
 	var out []lab.Canary
 	for _, cpu := range cpus {
-		out = append(out, lab.Canary{CPU: cpu, WallTime: r.canary(r.sung, cpu)})
+		out = append(out, lab.Canary{CPU: cpu, WallTime: r.canary(r.canaryRounds, cpu)})
 	}
 	return out, nil
 }
 
-func (r *rig) OpenResponder(_ context.Context, v lab.Variant) (ResponderCell, error) {
+func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (ResponderCell, error) {
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &rigBench{rig: r, slower: r.uneven && r.opened%2 == 0}
+	b := &fakeResponder{fakeInstrument: r, slower: r.uneven && r.opened%2 == 0}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
@@ -60,28 +62,28 @@ func (r *rig) OpenResponder(_ context.Context, v lab.Variant) (ResponderCell, er
 	return b, nil
 }
 
-type rigBench struct {
-	*rig
+type fakeResponder struct {
+	*fakeInstrument
 	iterations int
 	slower     bool
 }
 
-const rigCeiling = 50_000
+const fakeCeiling = 50_000
 
-func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, error) {
-	if b.broken != nil {
-		return lab.AttackResult{}, b.broken
+func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, error) {
+	if b.attackError != nil {
+		return lab.AttackResult{}, b.attackError
 	}
 	b.attacks = append(b.attacks, a)
 	service := time.Duration(b.iterations)
-	rate := float64(rigCeiling)
+	rate := float64(fakeCeiling)
 	if b.iterations > 0 {
 		rate = 1 / service.Seconds()
 	}
 	if b.slower {
 		rate /= 1.1
 	}
-	n := int64(math.Round(rate * 100)) // so much that no rounding shows
+	n := int64(math.Round(rate * 100)) // so many that rounding does not matter
 	began := time.Unix(1000, 0)
 	r := lab.AttackResult{
 		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
@@ -93,30 +95,29 @@ func (b *rigBench) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, er
 		},
 	}
 	if a.Kind == lab.Steady {
-		read := milliseconds(service) + 0.1
+		measured := milliseconds(service) + 0.1
 		lag := a.Rate[0].FromRPS / 1e5
-		r.Corrected, r.SendLag = &lab.Latency{P50MS: &read}, &lab.Latency{P99MS: &lag}
+		r.Corrected, r.SendLag = &lab.Latency{P50MS: &measured}, &lab.Latency{P99MS: &lag}
 	}
 	return r, nil
 }
 
-func (b *rigBench) MedianServiceTime(context.Context) (time.Duration, error) {
+func (b *fakeResponder) MedianServiceTime(context.Context) (time.Duration, error) {
 	return time.Duration(b.iterations), nil
 }
 
-func (b *rigBench) Close(context.Context) error {
+func (b *fakeResponder) Close(context.Context) error {
 	b.open--
 	return nil
 }
 
-// calibrated is what a calibration finds out of a rig. The pauses within take no
-// time.
-func calibrated(t *testing.T, r *rig, brief bool) (c lab.Calibration, err error) {
-	synctest.Test(t, func(t *testing.T) { c, err = calibrating(r).Run(t.Context(), brief) })
+// runCalibration calibrates a fake instrument. Pauses take no time.
+func runCalibration(t *testing.T, r *fakeInstrument, brief bool) (c lab.Calibration, err error) {
+	synctest.Test(t, func(t *testing.T) { c, err = newCalibrator(r).Run(t.Context(), brief) })
 	return c, err
 }
 
-func calibrating(r *rig) *Calibrator {
+func newCalibrator(r *fakeInstrument) *Calibrator {
 	return &Calibrator{
 		Instrument: r,
 		Responders: Responders{
@@ -125,21 +126,21 @@ func calibrating(r *rig) *Calibrator {
 			Reference: func(name string, iterations int) lab.Variant {
 				return lab.Variant{Runtime: "lab", Name: name, Command: []string{fmt.Sprint(iterations)}}
 			},
-			CanaryIterations: 60_000_000, // a nanosecond each on the server's CPU
+			CanaryIterations: 60_000_000, // 1 ns each on the server's CPU
 		},
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Logf:   func(string, ...any) {},
 	}
 }
 
-func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
-	r := newRig()
-	c, err := calibrated(t, r, false)
+func TestAFullCalibrationFindsTheValuesOfTheInstrument(t *testing.T) {
+	r := newFakeInstrument()
+	c, err := runCalibration(t, r, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 1 s - 0.58 idle - 0.4 its own, 10 000 times
-	if c.CeilingRPS != rigCeiling || c.SleepCost.Round(10) != 2*time.Microsecond {
+	// (1 s - 0.58 s idle - 0.4 s of the server) / 10,000 sleeps
+	if c.CeilingRPS != fakeCeiling || c.SleepCost.Round(10) != 2*time.Microsecond {
 		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
 	}
 	if q := c.CanaryBaselines; len(q) != 2 || q[0].Median != 50*time.Millisecond ||
@@ -154,14 +155,15 @@ func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
 		}
 	}
 	if want := []float64{1000, 10_000, 20_000, 25_000, 37_500}; !slices.Equal(rates, want) {
-		t.Errorf("rates %v, want %v: 40 000 is beyond three quarters of the ceiling", rates, want)
+		t.Errorf("rates %v, want %v: 40,000 is above three quarters of the ceiling", rates, want)
 	}
 	if len(c.ServiceTimeChecks) != 3 {
 		t.Fatalf("readings %+v", c.ServiceTimeChecks)
 	}
-	for i, own := range []float64{1, 5, 20} {
-		if got := c.ServiceTimeChecks[i]; got.ServerP50MS != own || math.Abs(got.MeasuredP50MS-own-0.1) > 1e-9 {
-			t.Errorf("a reference server of %v ms: %+v", own, got)
+	for i, service := range []float64{1, 5, 20} { // in milliseconds
+		got := c.ServiceTimeChecks[i]
+		if got.ServerP50MS != service || math.Abs(got.MeasuredP50MS-service-0.1) > 1e-9 {
+			t.Errorf("a reference server of %v ms: %+v", service, got)
 		}
 	}
 	if c.TrialCV > 1e-9 || c.KnownRatio.N != ratioPairs || c.KnownRatio.Expected != 1.1 ||
@@ -173,22 +175,21 @@ func TestFullCalibrationFindsTheValuesOfTheRig(t *testing.T) {
 	}
 }
 
-// 30 % of the generator's CPU was nobody's.
-func TestInterruptsOfTheCeilingTellHowTheKernelAccountsForThem(t *testing.T) {
+// No thread accounts for 30 % of the generator's CPU.
+func TestTheCeilingShowsWhetherInterruptsAreAccountedSeparately(t *testing.T) {
 	for interrupts, want := range map[time.Duration]bool{0: false, 300 * time.Millisecond: true} {
-		r := newRig()
+		r := newFakeInstrument()
 		r.interrupts = interrupts
-		if c, err := calibrated(t, r, true); err != nil || c.SeparateIRQTime != want {
-			t.Errorf("interrupts of %v: apart %v, error %v", interrupts, c.SeparateIRQTime, err)
+		if c, err := runCalibration(t, r, true); err != nil || c.SeparateIRQTime != want {
+			t.Errorf("interrupts of %v: separate %v, error %v", interrupts, c.SeparateIRQTime, err)
 		}
 	}
 }
 
-// What is drifting must not look like a ratio: each of the two comes first as
-// often as the other.
-func TestThePairsOfTheRatioAlternate(t *testing.T) {
-	r := newRig()
-	if _, err := calibrated(t, r, false); err != nil {
+// Drift must not look like a ratio.
+func TestEachServerOfTheKnownRatioIsFirstEquallyOften(t *testing.T) {
+	r := newFakeInstrument()
+	if _, err := runCalibration(t, r, false); err != nil {
 		t.Fatal(err)
 	}
 	pairs := r.responders[len(r.responders)-2*ratioPairs:]
@@ -199,9 +200,9 @@ func TestThePairsOfTheRatioAlternate(t *testing.T) {
 	}
 }
 
-func TestABriefCalibrationIsWhatTheGatesNeed(t *testing.T) {
-	r := newRig()
-	c, err := calibrated(t, r, true)
+func TestABriefCalibrationMeasuresOnlyWhatGatesNeed(t *testing.T) {
+	r := newFakeInstrument()
+	c, err := runCalibration(t, r, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func TestNoisyCanariesAreRepeatedThenDoubted(t *testing.T) {
 		noisyUntil, rounds int
 		doubt              bool
 	}{{0, 1, false}, {canaryCount, 2, false}, {1 << 30, maxCanaryRounds, true}} {
-		r := newRig()
+		r := newFakeInstrument()
 		quiet := r.canary
 		r.canary = func(n, cpu int) time.Duration {
 			if n <= c.noisyUntil && n%10 == 0 && cpu == 1 {
@@ -224,12 +225,12 @@ func TestNoisyCanariesAreRepeatedThenDoubted(t *testing.T) {
 			}
 			return quiet(n, cpu)
 		}
-		got, err := calibrated(t, r, true)
+		got, err := runCalibration(t, r, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.sung != c.rounds*canaryCount || (len(got.Doubts) > 0) != c.doubt {
-			t.Errorf("noisy until %d: %d canaries, doubts %v", c.noisyUntil, r.sung, got.Doubts)
+		if r.canaryRounds != c.rounds*canaryCount || (len(got.Doubts) > 0) != c.doubt {
+			t.Errorf("noisy until %d: %d canaries, doubts %v", c.noisyUntil, r.canaryRounds, got.Doubts)
 		}
 		if c.doubt && !strings.Contains(got.Doubts[0], "CPU 1 was not quiet") {
 			t.Errorf("doubts %v", got.Doubts)
@@ -238,19 +239,19 @@ func TestNoisyCanariesAreRepeatedThenDoubted(t *testing.T) {
 }
 
 func TestPeaksThatVaryAreDoubted(t *testing.T) {
-	r := newRig()
+	r := newFakeInstrument()
 	r.uneven = true
-	got, err := calibrated(t, r, false)
+	got, err := runCalibration(t, r, false)
 	if err != nil || len(got.Doubts) != 1 || !strings.Contains(got.Doubts[0], "varied by 5%") {
 		t.Errorf("doubts %q, error %v", got.Doubts, err)
 	}
 }
 
 func TestAFailedStepClosesItsCell(t *testing.T) {
-	r := newRig()
-	r.broken = errors.New("the cell ended")
-	if _, err := calibrated(t, r, true); !errors.Is(err, r.broken) || !strings.Contains(err.Error(),
-		"lab/null") {
+	r := newFakeInstrument()
+	r.attackError = errors.New("the cell ended")
+	_, err := runCalibration(t, r, true)
+	if !errors.Is(err, r.attackError) || !strings.Contains(err.Error(), "lab/null") {
 		t.Errorf("error %v", err)
 	}
 	if r.open != 0 {
@@ -263,17 +264,17 @@ var (
 	when = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 )
 
-func known() lab.Calibration {
+func exampleCalibration() lab.Calibration {
 	return lab.Calibration{
 		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
 		CanaryBaselines: []lab.CanaryBaseline{
 			{CPU: 0, N: 40, Median: 50e6, P99: 54e6},
 			{CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6},
 		},
-		SendLags: []lab.SendLagBaseline{{
-			RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173,
-			CorrectedP50MS: 0.113,
-		}, {RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112}},
+		SendLags: []lab.SendLagBaseline{
+			{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50MS: 0.113},
+			{RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112},
+		},
 		ServiceTimeChecks: []lab.ServiceTimeCheck{
 			{ServerP50MS: 1, MeasuredP50MS: 1.12},
 			{ServerP50MS: 20, MeasuredP50MS: 20.3},
@@ -282,31 +283,31 @@ func known() lab.Calibration {
 	}
 }
 
-func TestAStoredCalibrationIsFitOrSaysWhyNot(t *testing.T) {
+func TestLoadReturnsAValidCalibrationOrSaysWhyThereIsNone(t *testing.T) {
 	s := Store{Dir: filepath.Join(t.TempDir(), "deep", "calibration")}
 	if _, why := s.Load(key, false, when); !strings.Contains(why, "not calibrated yet") {
-		t.Errorf("of an empty store: %q", why)
+		t.Errorf("an empty store says %q", why)
 	}
-	brief := known()
+	brief := exampleCalibration()
 	brief.Brief = true
-	doubted := known()
+	doubted := exampleCalibration()
 	doubted.Doubts = []string{"CPU 1 was not quiet"}
 	for _, c := range []struct {
 		name   string
 		stored lab.Calibration
 		brief  bool
 		at     time.Time
-		why    string // empty: fit
+		why    string // empty: valid
 	}{
-		{"fresh", known(), false, when.Add(time.Hour), ""},
-		{"full, where brief is enough", known(), true, when, ""},
-		{"just fresh enough", known(), false, when.Add(MaxAge), ""},
-		{"too old", known(), false, when.Add(MaxAge + time.Second), "older than 7 days"},
-		{"of the future", known(), false, when.Add(-time.Second), "of the future"},
+		{"fresh", exampleCalibration(), false, when.Add(time.Hour), ""},
+		{"full, where brief is enough", exampleCalibration(), true, when, ""},
+		{"just fresh enough", exampleCalibration(), false, when.Add(MaxAge), ""},
+		{"too old", exampleCalibration(), false, when.Add(MaxAge + time.Second), "more than 7 days old"},
+		{"dated in the future", exampleCalibration(), false, when.Add(-time.Second), "dated in the future"},
 		{"doubted, soon after", doubted, false, when.Add(time.Minute), ""},
-		{"doubted, later", doubted, false, when.Add(2 * time.Hour), "found this machine disturbed"},
+		{"doubted, later", doubted, false, when.Add(2 * time.Hour), "not quiet during its last calibration"},
 		{"brief, where brief is enough", brief, true, when, ""},
-		{"brief, where it is not", brief, false, when, "in brief only"},
+		{"brief, where it is not", brief, false, when, "only a brief calibration"},
 	} {
 		if err := s.Save(c.stored); err != nil {
 			t.Fatal(err)
@@ -316,32 +317,34 @@ func TestAStoredCalibrationIsFitOrSaysWhyNot(t *testing.T) {
 			t.Errorf("%s: %q", c.name, why)
 		}
 		if c.why == "" && got.CeilingRPS != c.stored.CeilingRPS {
-			t.Errorf("%s: came back as %+v", c.name, got)
+			t.Errorf("%s: loaded as %+v", c.name, got)
 		}
 	}
 }
 
-func TestACalibrationIsOfOneMachineAndAgent(t *testing.T) {
+func TestACalibrationIsValidForOneMachineAndAgent(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	if err := s.Save(known()); err != nil {
+	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*lab.CalibrationKey){
-		"host": func(k *lab.CalibrationKey) { k.Host += "x" },
-		"CPU":  func(k *lab.CalibrationKey) { k.CPUModel += "x" }, "kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
-		"agent": func(k *lab.CalibrationKey) { k.AgentSHA256 += "x" }, "layout": func(k *lab.CalibrationKey) { k.Layout = "1|0" },
+		"host":   func(k *lab.CalibrationKey) { k.Host += "x" },
+		"CPU":    func(k *lab.CalibrationKey) { k.CPUModel += "x" },
+		"kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
+		"agent":  func(k *lab.CalibrationKey) { k.AgentSHA256 += "x" },
+		"layout": func(k *lab.CalibrationKey) { k.Layout = "1|0" },
 	} {
 		other := key
 		change(&other)
 		if _, why := s.Load(other, false, when); why == "" {
-			t.Errorf("another %s has this one's calibration", name)
+			t.Errorf("a machine with another %s got this calibration", name)
 		}
 	}
 }
 
-func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
+func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	if err := s.Save(known()); err != nil {
+	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`} {
@@ -352,7 +355,7 @@ func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
 			t.Errorf("%q: %q does not name the file", text, why)
 		}
 	}
-	if err := s.Save(known()); err != nil {
+	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.Dir, ".new-*")); len(left) > 0 {
@@ -360,12 +363,12 @@ func TestWhatCannotBeReadIsMeasuredAnew(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestWriteTextMatchesTheGoldenFiles(t *testing.T) {
 	for name, c := range map[string]lab.Calibration{
-		"full": known(),
+		"full": exampleCalibration(),
 		"brief": {
 			Key: key, MeasuredAt: when, Brief: true, CeilingRPS: 1e5, SleepCost: 3000,
-			CanaryBaselines: known().CanaryBaselines,
+			CanaryBaselines: exampleCalibration().CanaryBaselines,
 		},
 	} {
 		var out bytes.Buffer
@@ -383,15 +386,15 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(out.Bytes(), want) {
-			t.Errorf("%s differs (go test -update writes it anew): got\n%s", golden, out.String())
+			t.Errorf("%s differs (go test -update rewrites it): got\n%s", golden, out.String())
 		}
 	}
 }
 
-func TestTheNewestCalibrationIsAWholeOne(t *testing.T) {
+func TestNewestFullIgnoresBriefCalibrations(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
 	if _, ok := s.NewestFull(); ok {
-		t.Error("a calibration of an empty store")
+		t.Error("an empty store has a calibration")
 	}
 	at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 	for i, c := range []lab.Calibration{

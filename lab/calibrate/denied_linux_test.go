@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// After "sudo make lab" with the user's HOME the store is root's. The run goes on, and
-// says why it calibrates each time.
-func TestAStoreOfAnotherUserIsNamed(t *testing.T) {
+// After "sudo make lab" with the user's HOME the store belongs to root. A run goes on, and
+// must say why it calibrates each time.
+func TestAStoreOfAnotherUserGivesAHint(t *testing.T) {
 	s := Store{Dir: filepath.Join(t.TempDir(), "runtime-lab", "calibration")}
-	if err := s.Save(known()); err != nil {
+	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
 	path, folder := s.path(key), filepath.Dir(s.Dir)
@@ -23,8 +23,8 @@ func TestAStoreOfAnotherUserIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(s.Dir, 0o755) })
-	want := [2]string{path, s.Dir} // of one's own, only the modes are to be mended
-	if os.Geteuid() == 0 {         // who may use everything: as another user
+	want := [2]string{path, s.Dir} // for one's own files the hint changes the modes only
+	if os.Geteuid() == 0 {         // root may use everything: test as another user
 		top := filepath.Dir(filepath.Dir(folder))
 		err := errors.Join(os.Chown(path, 1, 1), os.Chown(s.Dir, 1, 1), os.Chown(folder, 1, 1),
 			os.Chmod(top, 0o755), os.Chmod(filepath.Dir(top), 0o755))
@@ -33,23 +33,23 @@ func TestAStoreOfAnotherUserIsNamed(t *testing.T) {
 		}
 		want = [2]string{folder, folder}
 	}
-	said := make(chan [2]string)
+	messages := make(chan [2]string)
 	go func() {
-		runtime.LockOSThread() // for good: a thread that is another user's ends here
+		runtime.LockOSThread() // never unlocked: the thread, now another user's, ends with the goroutine
 		if os.Geteuid() == 0 {
 			_ = unix.Setfsuid(65534)
 		}
 		_, why := s.Load(key, false, when)
-		failed := "saved"
-		if err := s.Save(known()); err != nil {
-			failed = err.Error()
+		saveError := "saved"
+		if err := s.Save(exampleCalibration()); err != nil {
+			saveError = err.Error()
 		}
-		said <- [2]string{why, failed}
+		messages <- [2]string{why, saveError}
 	}()
-	for i, words := range <-said {
-		if !strings.Contains(words, "permission denied") || !strings.Contains(words, "run: ") ||
-			!strings.HasSuffix(words, " "+want[i]) {
-			t.Errorf("%q; want how to mend %s", words, want[i])
+	for i, message := range <-messages {
+		if !strings.Contains(message, "permission denied") || !strings.Contains(message, "run: ") ||
+			!strings.HasSuffix(message, " "+want[i]) {
+			t.Errorf("%q; want a hint about %s", message, want[i])
 		}
 	}
 }

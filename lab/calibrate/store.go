@@ -14,46 +14,47 @@ import (
 	"runtimelab/lab"
 )
 
-// MaxAge is how long a calibration holds: kernels, neighbours and firmware
-// change, though the key does not say so.
+// MaxAge is how long a calibration is valid. Firmware and neighbours of a virtual machine
+// change without changing the key.
 const MaxAge = 7 * 24 * time.Hour
 
-// maxDoubtedAge is how long one holds that was measured while the machine was not
-// quiet: a run soon after has no better one to hope for.
+// maxDoubtedAge is how long a calibration with doubts is valid: measuring again at once
+// would hardly give a better one.
 const maxDoubtedAge = time.Hour
 
-// schemaVersion is the version of the stored form.
+// schemaVersion is the version of the stored file format.
 const schemaVersion = 1
 
 // Store keeps calibrations in a folder, one file for each key.
 type Store struct{ Dir string }
 
-// UserStore is the store in the user's cache.
+// UserStore returns the store in the user's cache folder, or a *lab.Fault.
 func UserStore() (Store, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return Store{}, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("finding where to keep calibrations: %w", err),
+			Code: lab.ExitFailed, Err: fmt.Errorf("finding the cache folder for calibrations: %w", err),
 			Hint: "set XDG_CACHE_HOME (or HOME) to a folder that you may write to",
 		}
 	}
 	return Store{Dir: filepath.Join(cache, "runtime-lab", "calibration")}, nil
 }
 
+// stored is the content of a calibration's file.
 type stored struct {
 	Schema      int             `json:"schema"`
 	Calibration lab.Calibration `json:"calibration"`
 }
 
-// Load returns the calibration of a key that is fit for use at a moment, and
-// otherwise why there is none, in words. Where brief, a brief one is fit.
+// Load returns a calibration of key that is valid at now. If there is none, why is the
+// reason in words. A brief calibration is enough if brief is true.
 func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Calibration, why string) {
 	text, err := os.ReadFile(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, "this machine is not calibrated yet"
 	}
 	if err != nil {
-		return c, s.mend(err).Error()
+		return c, s.withHint(err).Error()
 	}
 	var found stored
 	if err := json.Unmarshal(text, &found); err != nil {
@@ -62,27 +63,31 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	age := now.Sub(found.Calibration.MeasuredAt)
 	switch {
 	case found.Schema != schemaVersion || found.Calibration.Key != key:
-		return c, fmt.Sprintf("the calibration in %s is not of this lab and machine", s.path(key))
+		return c, fmt.Sprintf("the calibration in %s is from another version of the lab or another machine",
+			s.path(key))
 	case age > MaxAge || age < 0:
-		return c, fmt.Sprintf("the calibration of %s is older than %d days, or of the future",
+		return c, fmt.Sprintf("the calibration of %s is more than %d days old or dated in the future",
 			found.Calibration.MeasuredAt.Format(time.DateOnly), int(MaxAge.Hours()/24))
 	case len(found.Calibration.Doubts) > 0 && age > maxDoubtedAge:
-		return c, "the last calibration found this machine disturbed"
+		return c, "this machine was not quiet during its last calibration"
 	case found.Calibration.Brief && !brief:
-		return c, "this machine is calibrated in brief only"
+		return c, "this machine has only a brief calibration"
 	}
 	return found.Calibration, ""
 }
 
-// NewestFull is the newest whole calibration of any key; false where there is none.
+// NewestFull returns the newest full calibration of any key; ok is false if there is none.
 func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
 	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*.json")) // only a malformed pattern is an error
 	for _, path := range paths {
-		var found stored
 		text, err := os.ReadFile(path)
-		if err != nil || json.Unmarshal(text,
-			&found) != nil || found.Schema != schemaVersion || found.Calibration.Brief {
-			continue // it is somebody else's, or of no use here
+		if err != nil {
+			continue
+		}
+		var found stored
+		err = json.Unmarshal(text, &found)
+		if err != nil || found.Schema != schemaVersion || found.Calibration.Brief {
+			continue
 		}
 		if c := found.Calibration; c.MeasuredAt.After(newest.MeasuredAt) {
 			newest, ok = c, true
@@ -91,13 +96,13 @@ func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
 	return newest, ok
 }
 
-// Save keeps a calibration under its key, in one step: a reader sees the old
-// one or the new one.
+// Save stores a calibration under its key atomically: a reader sees the old one or the
+// new one.
 func (s Store) Save(c lab.Calibration) (err error) {
 	path := s.path(c.Key)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("keeping the calibration in %s: %w", path, s.mend(err))
+			err = fmt.Errorf("saving the calibration in %s: %w", path, s.withHint(err))
 		}
 	}()
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
@@ -121,14 +126,15 @@ func (s Store) Save(c lab.Calibration) (err error) {
 	return nil
 }
 
-// mend adds to an error what to do about a store that is another user's.
-func (s Store) mend(err error) error {
+// withHint adds to an error what to do if the store belongs to another user.
+func (s Store) withHint(err error) error {
 	if hint := lab.Denied(err, filepath.Dir(s.Dir)); hint != "" {
 		return fmt.Errorf("%w; %s", err, hint)
 	}
 	return err
 }
 
+// path returns the file of a key's calibration.
 func (s Store) path(key lab.CalibrationKey) string {
 	hash := sha256.New()
 	for _, part := range []string{key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout} {

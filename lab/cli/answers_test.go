@@ -94,7 +94,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	}
 	for _, want := range []string{
 		`scenarios/typo.star:5:17: GET /jsn is answered 404 Not Found by node/clock, want 2xx`,
-		`scenarios/typo.star:5:30: GET /clock is answered differently when it is asked again by node/clock: from byte `,
+		`scenarios/typo.star:5:30: GET /clock is answered differently the second time by node/clock: from byte `,
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)

@@ -32,14 +32,14 @@ func (s *session) checkContract(
 	defer watched.Close()
 	e := &experiment.Experiment{
 		Variants: variants, Images: images, ImageErrors: missing, Plan: asking(scenarios, variants),
-		Cells: s.cells(), Checker: exam, Observer: watched, Between: betweenAskings,
+		Cells: s.cells(), Checker: exam, Observer: watched, RecheckDelay: betweenAskings,
 	}
 	e.Plan.Layout = s.layout
 	refused, wrong := e.CheckContract(ctx)
 	if refused == nil {
 		return nil, wrong
 	}
-	refused, err = e.ExamineIdentities(ctx)
+	refused, err = e.CheckIdentities(ctx)
 	return refused, errors.Join(wrong, err)
 }
 

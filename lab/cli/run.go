@@ -171,7 +171,7 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 		ImageErrors:     cast.imageErrors,
 		Cells:           m.cells(),
 		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expected()),
-		Between:         betweenAskings,
+		RecheckDelay:    betweenAskings,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,
 	}

@@ -12,11 +12,10 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// searching is one trial of a variant whose only measured phase is a capacity: of
-// a server whose 99th percentile is 5 ms up to a rate, and 50 ms above it, where it
-// is busy all the time.
-func searching(w *world, capacity float64) *Experiment {
-	e := experimentOn(w, "a")
+// newCapacityExperiment returns one trial whose only measured phase is a capacity. The
+// server's 99th percentile is 5 ms up to the given rate and 50 ms above it.
+func newCapacityExperiment(w *world, capacity float64) *Experiment {
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
@@ -25,8 +24,8 @@ func searching(w *world, capacity float64) *Experiment {
 			Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 10}},
 		},
 	}
-	w.busy = time.Second / 2
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
+	w.serverCPU = time.Second / 2
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
 		if a.Kind == lab.WarmUp {
 			return
 		}
@@ -43,7 +42,8 @@ func searching(w *world, capacity float64) *Experiment {
 	return e
 }
 
-func carriedOut(t *testing.T, e *Experiment, w *world) lab.Sample {
+// runOneSample runs an experiment that must give one sample.
+func runOneSample(t *testing.T, e *Experiment, w *world) lab.Sample {
 	t.Helper()
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -55,7 +55,8 @@ func carriedOut(t *testing.T, e *Experiment, w *world) lab.Sample {
 	return w.recorded[0]
 }
 
-func tried(s lab.Sample) (all []string) {
+// describeSteps returns each step as "rate kept".
+func describeSteps(s lab.Sample) (all []string) {
 	for _, step := range s.Search.Steps {
 		all = append(all, fmt.Sprintf("%g %v", step.OfferedRPS, step.SLOMet))
 	}
@@ -64,18 +65,18 @@ func tried(s lab.Sample) (all []string) {
 
 func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
+	e := newCapacityExperiment(w, 4300)
 	e.KeepHits = true
 	e.canaryTimes = map[int][]time.Duration{1: make([]time.Duration, gate.MinCanaries)}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if len(s.Canaries.Baselines) != 1 || s.Canaries.Baselines[0].CPU != 1 {
-		t.Errorf("its canaries are judged by %+v, and not by those before them", s.Canaries.Baselines)
+		t.Errorf("its canaries are judged by %+v, want the run's own baseline", s.Canaries.Baselines)
 	}
 	rps, ok := metric.CapacityRPS(s)
 	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid ||
 		len(s.MissedObjectives) != 0 {
 		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.MissedObjectives, s.Gate,
-			tried(s))
+			describeSteps(s))
 	}
 	attacks := w.attacks[1:]
 	seeds := map[uint64]bool{}
@@ -88,76 +89,77 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 			t.Errorf("step %+v is the attack %+v", step, a)
 		}
 		if (a.Duration >= 4*time.Second) != confirms || a.KeepHits != confirms {
-			t.Errorf("step %d of stage %s lasts %v, and keeps hits: %v", i, step.Stage, a.Duration, a.KeepHits)
+			t.Errorf("step %d of stage %s lasts %v; it keeps hits: %v", i, step.Stage, a.Duration, a.KeepHits)
 		}
 		if step.Attack.Elapsed != a.Duration {
 			t.Errorf("step %d has the attack of another", i)
 		}
 		if u := step.Server; !u.Known || u.After.CPU-u.Before.CPU != time.Millisecond {
-			t.Errorf("step %d has no account of its server: %+v", i, u)
+			t.Errorf("step %d has the server usage %+v", i, u)
 		}
 	}
 	if len(attacks) != len(s.Search.Steps) || len(seeds) != len(attacks) {
 		t.Errorf("%d attacks with %d seeds for %d steps", len(attacks), len(seeds), len(s.Search.Steps))
 	}
-	// Canaries around the whole, readings around each step: that of the last is the
-	// sample's.
+	// Canaries are around the whole search, readings around each step. The sample has the
+	// readings of the last step.
 	want := "warmup usage canary usage" + strings.Repeat(" steady usage", len(attacks)) + " canary usage hits"
 	if got := strings.Join(w.log, " "); got != want {
-		t.Errorf("went\n%s, want\n%s", got, want)
+		t.Errorf("the order is\n%s, want\n%s", got, want)
 	}
 	if used := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU; !s.ServerUsage.Known ||
 		used != time.Millisecond {
-		t.Errorf("the server used %v during the last step, want what it uses between two readings", used)
+		t.Errorf("the server used %v during the last step, want 1 ms", used)
 	}
-	if s.Attack.Elapsed != 4*time.Second || len(w.kept) != 2 {
-		t.Errorf("the sample's attack lasts %v, and %d hits were kept", s.Attack.Elapsed, len(w.kept))
+	if s.Attack.Elapsed != 4*time.Second || len(w.recordedHits) != 2 {
+		t.Errorf("the sample's attack lasts %v, and %d hits were kept", s.Attack.Elapsed, len(w.recordedHits))
 	}
 }
 
-// A server that turns requests away at once keeps the latency of the others low: that
-// is no rate at which it keeps its SLO, however few it turns away.
-func TestACapacityIsNotReachedByFailing(t *testing.T) {
+// A server that rejects requests at once keeps the latency of the others low.
+func TestARateAtWhichRequestsFailMissesTheSLO(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
-	usual := w.alter
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
-		usual(a, r)
+	e := newCapacityExperiment(w, 4300)
+	baseResult := w.changeResult
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+		baseResult(a, r)
 		if a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
 			r.Failed = r.Sent / 200
 			r.Succeeded -= r.Failed
 		}
 	}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	rps, _ := metric.CapacityRPS(s)
 	if rps < 1900 || rps > 2000 {
-		t.Errorf("capacity %v of a server that fails 0.5 %% of more than 2000 a second: %q", rps, tried(s))
+		t.Errorf("capacity %v of a server that fails 0.5 %% of the requests above 2000/s: %q", rps,
+			describeSteps(s))
 	}
 	for _, step := range s.Search.Steps {
-		if !step.SLOMet && step.OfferedRPS < 4300 && !strings.HasPrefix(strings.Join(step.MissedObjectives, "; "),
-			"error_ratio at most 0.001 (0.00") {
+		missed := strings.Join(step.MissedObjectives, "; ")
+		if !step.SLOMet && step.OfferedRPS < 4300 &&
+			!strings.HasPrefix(missed, "error_ratio at most 0.001 (0.00") {
 			t.Errorf("%g/s missed %q", step.OfferedRPS, step.MissedObjectives)
 		}
 	}
 }
 
-func TestACapacityThatIsNotConfirmedStepsDown(t *testing.T) {
+func TestACapacityThatIsNotConfirmedIsLowered(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
-	usual := w.alter
+	e := newCapacityExperiment(w, 4300)
+	baseResult := w.changeResult
 	confirmed := 0
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
-		usual(a, r)
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+		baseResult(a, r)
 		if a.Kind == lab.Steady && a.Duration == 4*time.Second {
 			if confirmed++; confirmed == 1 {
 				*r.Corrected.P99MS = 11
 			}
 		}
 	}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.MissedObjectives) != 0 ||
 		s.Gate.Validity != lab.Valid {
-		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.MissedObjectives, s.Gate, tried(s))
+		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.MissedObjectives, s.Gate, describeSteps(s))
 	}
 	steps := s.Search.Steps
 	if failed := steps[len(steps)-2]; failed.SLOMet || !slices.Equal(failed.MissedObjectives,
@@ -168,79 +170,77 @@ func TestACapacityThatIsNotConfirmedStepsDown(t *testing.T) {
 
 func TestAServerThatKeepsNoRateHasNoCapacity(t *testing.T) {
 	w := newWorld()
-	s := carriedOut(t, searching(w, 1), w)
+	s := runOneSample(t, newCapacityExperiment(w, 1), w)
 	if rps, ok := metric.CapacityRPS(s); ok {
-		t.Errorf("capacity %v of a server that keeps nothing", rps)
+		t.Errorf("capacity %v of a server that keeps the SLO at no rate", rps)
 	}
 	if s.Gate.Validity != lab.Valid || len(s.MissedObjectives) != 1 {
-		t.Errorf("%+v, missed %v: it is the server's doing", s.Gate, s.MissedObjectives)
+		t.Errorf("%+v, missed %v, want a valid sample", s.Gate, s.MissedObjectives)
 	}
 }
 
-// A first rate that is too low for its quantile says so, and is not kept.
-func TestAStepOfTooFewRequestsIsNotKept(t *testing.T) {
+func TestAStepOfTooFewRequestsMissesTheSLO(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
+	e := newCapacityExperiment(w, 4300)
 	e.Plan.Scenarios[0].Phases[1].RateRPS = 100
-	usual := w.alter
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
-		if usual(a, r); a.Kind == lab.Steady && r.Sent < 1000 {
+	baseResult := w.changeResult
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+		if baseResult(a, r); a.Kind == lab.Steady && r.Sent < 1000 {
 			r.Corrected.P99MS = nil
 		}
 	}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if _, ok := metric.CapacityRPS(s); ok || len(s.Search.Steps) != 1 ||
-		s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value of 400 requests" {
+		s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value: 400 requests are too few" {
 		t.Errorf("steps %+v", s.Search.Steps)
 	}
 	if !slices.Equal(s.MetricsWithoutValue, []string{"latency_p99_ms"}) {
-		t.Errorf("unknown %v", s.MetricsWithoutValue)
+		t.Errorf("metrics without a value %v", s.MetricsWithoutValue)
 	}
 }
 
-// A capacity that the generator ended is a bound, as near as the search gets.
-func TestACapacityBeyondTheGeneratorIsABound(t *testing.T) {
+func TestACapacityAtTheGeneratorsLimitIsABound(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
-	usual := w.alter
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
-		if usual(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 4300 {
+	e := newCapacityExperiment(w, 4300)
+	baseResult := w.changeResult
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+		if baseResult(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 4300 {
 			r.After.GeneratorCPU = 950 * a.Duration / 1000
 			r.Sent, r.Succeeded = r.Sent*9/10, r.Succeeded*9/10
 		}
 	}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if rps, _ := metric.CapacityRPS(s); rps != 4270 || s.Gate.Validity != lab.Censored ||
 		!strings.HasPrefix(s.Gate.Reason, "generator: it used") {
-		t.Errorf("capacity %v, %+v, of %q", rps, s.Gate, tried(s))
+		t.Errorf("capacity %v, %+v, of %q", rps, s.Gate, describeSteps(s))
 	}
 }
 
-// Answers that are fast and wrong keep no SLO.
+// Fast answers that are wrong must not keep an SLO.
 func TestAStepMustServe99Percent(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 1e9)
-	usual := w.alter
-	w.alter = func(a lab.Attack, r *lab.AttackResult) {
-		if usual(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
+	e := newCapacityExperiment(w, 1e9)
+	baseResult := w.changeResult
+	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+		if baseResult(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
 			r.Succeeded, r.Failed = r.Sent*98/100, r.Sent-r.Sent*98/100
 		}
 	}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if rps, _ := metric.CapacityRPS(s); rps != 2000 {
-		t.Errorf("capacity %v, of %q", rps, tried(s))
+		t.Errorf("capacity %v, of %q", rps, describeSteps(s))
 	}
 	missed := s.Search.Steps[2].MissedObjectives
 	if want := []string{
 		"error_ratio at most 0.001 (0.020000000)",
-		"served 98.0% of what was called for (needed: 99%)",
+		"answered 98.0% of the scheduled requests correctly (needed: 99%)",
 	}; !slices.Equal(missed, want) {
 		t.Errorf("missed %v", missed)
 	}
 }
 
-// Requests in the background are sent and not timed: it takes more of them all.
-func TestAStepIsLongerWhereFewRequestsAreTimed(t *testing.T) {
+// Background requests are sent but not timed.
+func TestAStepNeedsMoreRequestsIfFewAreTimed(t *testing.T) {
 	timed, background := lab.Target{}, lab.Target{Request: lab.Request{Background: true}}
 	objectives := []lab.Objective{{Metric: "latency_p90_ms"}}
 	for _, c := range []struct {
@@ -257,16 +257,15 @@ func TestAStepIsLongerWhereFewRequestsAreTimed(t *testing.T) {
 	}
 }
 
-// A share of the peak is where a search begins, and no reason to leave out
-// percentiles.
-func TestASearchMayBeginAtAShareOfThePeak(t *testing.T) {
+// The share sets the first rate only: the search's steps keep their percentiles.
+func TestASearchMayStartAtAShareOfThePeak(t *testing.T) {
 	w := newWorld()
-	e := searching(w, 4300)
+	e := newCapacityExperiment(w, 4300)
 	e.Plan.Scenarios[0].Phases[1].RateRPS = 0
 	e.Plan.Scenarios[0].Phases[1].PeakShare = &lab.PeakShare{Fraction: 1, OfOwnPeak: true}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1, PeakRPS: 5000}}
-	s := carriedOut(t, e, w)
+	s := runOneSample(t, e, w)
 	if rps, _ := metric.CapacityRPS(s); s.Search.Steps[0].OfferedRPS != 5000 || rps == 0 {
-		t.Errorf("capacity %v, of %q", rps, tried(s))
+		t.Errorf("capacity %v, of %q", rps, describeSteps(s))
 	}
 }

@@ -17,19 +17,20 @@ import (
 	"runtimelab/lab"
 )
 
-// variantAnswers is what one variant answered before anything is timed.
+// variantAnswers holds one variant's answers to the contract and to all scenarios, and
+// why it cannot be measured.
 type variantAnswers struct {
-	contract  []lab.Answer            // to the examiner's requests
-	scenarios map[string][]lab.Answer // to all requests of each scenario, by its name
-	again     map[string][]lab.Answer // to the same, asked a second time
-	problems  []string                // why the variant cannot be measured
+	contract  []lab.Answer            // to the contract's requests
+	scenarios map[string][]lab.Answer // by scenario name: to all its requests
+	repeated  map[string][]lab.Answer // like scenarios, for the second time
+	problems  []string                // empty if the variant can be measured
 }
 
-// CheckContract asks every variant everything, without a trial, and returns why it
-// refuses those that break the contract or differ from the others. It examines a
-// twin as its original, and not the lab's own responders. The error is a *lab.Fault
-// where a scenario is not answered with success; refused is complete then too. Run
-// uses what Examine found.
+// CheckContract sends the contract's and all scenarios' requests to every variant,
+// without a trial. It returns why it refuses variants that break the contract or
+// answer differently from the others. A twin counts as its original, and the lab's own
+// responders are not checked. The error is a *lab.Fault if a scenario is not answered
+// with success; refused is complete then too. Run uses the result.
 func (e *Experiment) CheckContract(ctx context.Context) (refused map[string]string, err error) {
 	e.prepare()
 	wrong, err := e.checkContract(ctx, e.originals())
@@ -39,18 +40,18 @@ func (e *Experiment) CheckContract(ctx context.Context) (refused map[string]stri
 	return e.refused, wrong
 }
 
-// ExamineIdentities also refuses the variants that a trial would fail for what they
-// say of themselves on its CPUs. An examination gives a server all CPUs, so that it
-// cannot check which it says. It is to be called after Examine.
-func (e *Experiment) ExamineIdentities(ctx context.Context) (refused map[string]string, err error) {
-	if err := e.identities(ctx, e.originals()); err != nil {
+// CheckIdentities also refuses variants that report a wrong identity on the CPUs of a
+// trial. CheckContract cannot check the CPUs, because it gives a server all of them.
+// Call CheckIdentities after CheckContract.
+func (e *Experiment) CheckIdentities(ctx context.Context) (refused map[string]string, err error) {
+	if err := e.checkIdentities(ctx, e.originals()); err != nil {
 		return nil, err
 	}
 	return e.refused, nil
 }
 
-// originals are the ids of the variants that are examined: a twin is its original,
-// and the lab's own responders are known.
+// originals returns the ids of the variants to check: neither twins, which are their
+// originals, nor the lab's own responders.
 func (e *Experiment) originals() (ids []string) {
 	for _, id := range slices.Sorted(maps.Keys(e.Variants)) {
 		if id == lab.OriginalOf(id) && !e.Variants[id].Responder {
@@ -60,13 +61,13 @@ func (e *Experiment) originals() (ids []string) {
 	return ids
 }
 
-// examinedAtOnce is how many variants are examined side by side.
-func examinedAtOnce() int { return max(2, runtime.NumCPU()) }
+// maxParallelChecks returns how many variants are checked at the same time.
+func maxParallelChecks() int { return max(2, runtime.NumCPU()) }
 
-// checkContract asks variants everything, refuses those that break the contract or
-// differ from the others, and keeps the answers to the scenarios' requests as
-// what a hit must bring. wrong lists the requests that are not answered with success.
-// Nothing is timed here, so that variants are examined side by side.
+// checkContract sends all requests to the variants and refuses those that break the
+// contract or answer differently from the others. It keeps the answers to the
+// scenarios' requests as the answers that hits must have. wrong lists the requests
+// that are not answered with success. Nothing is timed, so variants run concurrently.
 func (e *Experiment) checkContract(ctx context.Context, variants []string) (wrong, err error) {
 	var ids []string
 	for _, id := range variants {
@@ -76,13 +77,13 @@ func (e *Experiment) checkContract(ctx context.Context, variants []string) (wron
 	}
 	e.Observer.ContractCheckStarted(len(ids))
 	found := make([]variantAnswers, len(ids))
-	var same bodyCache
+	var bodies bodyCache
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(examinedAtOnce())
+	group.SetLimit(maxParallelChecks())
 	for i, id := range ids {
 		group.Go(func() (err error) {
 			found[i], err = e.collectAnswers(groupCtx, id)
-			same.deduplicate(found[i])
+			bodies.deduplicate(found[i])
 			return err
 		})
 	}
@@ -95,7 +96,7 @@ func (e *Experiment) checkContract(ctx context.Context, variants []string) (wron
 		}
 	}
 	if wrong = e.wrongAnswers(ids, found); wrong != nil {
-		for i := range found { // wrong lists these already; compare the contract only
+		for i := range found { // wrong lists these already: compare the contract only
 			found[i].scenarios = nil
 		}
 	}
@@ -106,13 +107,14 @@ func (e *Experiment) checkContract(ctx context.Context, variants []string) (wron
 	return wrong, nil
 }
 
-// bodyCache are those of answers, each kept once: variants are to answer alike, and
-// their answers to the contract are megabytes.
+// bodyCache keeps equal bodies of answers only once. Variants should answer alike, and
+// one variant's answers to the contract take megabytes.
 type bodyCache struct {
 	mu     sync.Mutex
 	byHash map[[sha256.Size]byte][]byte
 }
 
+// deduplicate replaces the bodies of answers by equal ones that the cache has already.
 func (b *bodyCache) deduplicate(x variantAnswers) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,12 +122,14 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 		b.byHash = make(map[[sha256.Size]byte][]byte)
 	}
 	for _, answers := range slices.Concat(
-		slices.Collect(maps.Values(x.scenarios)), slices.Collect(maps.Values(x.again)), [][]lab.Answer{x.contract},
+		slices.Collect(maps.Values(x.scenarios)),
+		slices.Collect(maps.Values(x.repeated)),
+		[][]lab.Answer{x.contract},
 	) {
 		for i, a := range answers {
 			sum := sha256.Sum256(a.Body)
-			if had, ok := b.byHash[sum]; ok {
-				answers[i].Body = had
+			if known, ok := b.byHash[sum]; ok {
+				answers[i].Body = known
 			} else {
 				b.byHash[sum] = a.Body
 			}
@@ -133,56 +137,58 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 	}
 }
 
-// collectAnswers starts a variant in a cell of its own and asks it everything. What
-// the server does wrong is in the examination; an error is the lab's own.
+// collectAnswers starts a variant in its own cell and sends it the contract's and all
+// scenarios' requests. A mistake of the server becomes a problem; the error is the lab's.
 func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
 	subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
-	err = e.withFreshCell(ctx, subject, func(ctx context.Context, in trialEnv) (err error) {
-		if x, err = e.requestAnswers(ctx, id, in.cell); err != nil {
+	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
+		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
 			return err
 		}
-		wrong, err := e.askIdentity(ctx, subject, in.cell)
+		wrong, err := e.requestIdentity(ctx, subject, env.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
 	})
-	var broken *serverError
-	if errors.As(err, &broken) {
-		return variantAnswers{problems: []string{broken.reason}}, nil
+	var serverErr *serverError
+	if errors.As(err, &serverErr) {
+		return variantAnswers{problems: []string{serverErr.reason}}, nil
 	}
 	if err != nil {
-		return x, fmt.Errorf("examining %s: %w", id, err)
+		return x, fmt.Errorf("checking %s against the contract: %w", id, err)
 	}
 	return x, nil
 }
 
+// requestAnswers sends a variant the requests of its scenarios, of the contract, and of
+// its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
 	if _, err := cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err != nil {
 		return x, err
 	}
-	var silent []string
-	if x.scenarios, silent, err = e.askScenarios(ctx, id, cell); err != nil {
+	var unanswered []string
+	if x.scenarios, unanswered, err = e.requestScenarios(ctx, id, cell); err != nil {
 		return x, err
 	}
-	asked := time.Now()
+	firstCheck := time.Now()
 	if x.contract, err = cell.Send(ctx, e.Checker.Requests()); err != nil {
 		return x, err
 	}
-	x.problems = append(e.Checker.CheckAnswers(x.contract), silent...)
+	x.problems = append(e.Checker.CheckAnswers(x.contract), unanswered...)
 	if len(x.problems) > 0 || len(x.scenarios) == 0 {
 		return x, nil
 	}
-	// A clock of whole seconds has gone on.
-	if err := pause(ctx, e.Between-time.Since(asked)); err != nil {
+	// Wait until an answer that shows the time in seconds has changed.
+	if err := pause(ctx, e.RecheckDelay-time.Since(firstCheck)); err != nil {
 		return x, err
 	}
-	x.again, x.problems, err = e.askScenarios(ctx, id, cell)
+	x.repeated, x.problems, err = e.requestScenarios(ctx, id, cell)
 	return x, err
 }
 
-// askScenarios asks a variant all requests of its scenarios, once, and lists those
-// that got no answer, which is the variant's fault.
-func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (
-	all map[string][]lab.Answer, silent []string, err error,
+// requestScenarios sends a variant all requests of its scenarios once. unanswered lists
+// those without an answer, which are problems of the variant.
+func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell) (
+	all map[string][]lab.Answer, unanswered []string, err error,
 ) {
 	all = make(map[string][]lab.Answer)
 	for _, t := range e.Plan.Trials {
@@ -198,16 +204,16 @@ func (e *Experiment) askScenarios(ctx context.Context, id string, cell Cell) (
 		for i, a := range answers {
 			if a.Error != "" {
 				r := requests[i]
-				silent = append(silent, fmt.Sprintf("scenario %s: %s: %s %s got no answer: %s",
-					s.Name, r.At.In(s.File), r.Method, shownPath(r.Path), a.Error))
+				unanswered = append(unanswered, fmt.Sprintf("scenario %s: %s: %s %s got no answer: %s",
+					s.Name, r.At.In(s.File), r.Method, printablePath(r.Path), a.Error))
 			}
 		}
 		all[t.Scenario] = answers
 	}
-	return all, silent, nil
+	return all, unanswered, nil
 }
 
-// pause waits for so long, unless ctx ends before.
+// pause waits for a duration, or until ctx ends.
 func pause(ctx context.Context, lasts time.Duration) error {
 	if lasts <= 0 {
 		return nil
@@ -220,13 +226,13 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	}
 }
 
-// readyTarget is what a server that is ready answers.
+// readyTarget returns the request that a ready server answers with status 200.
 func (e *Experiment) readyTarget() lab.Target {
 	return lab.Target{Request: e.Checker.IdentityRequest(), Status: 200}
 }
 
-// refuseMinority refuses variants that answer differently from the majority. Where
-// there is none, nobody can say who is right and all who disagree are refused.
+// refuseMinority refuses variants that answer differently from the majority. Without a
+// majority it refuses all that disagree.
 func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	var passed []int
 	for i, id := range ids {
@@ -234,8 +240,8 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 			passed = append(passed, i)
 		}
 	}
-	differ := make(map[int][]string) // by variant: what differs from the first it disagrees with
-	agree := make(map[int]int)
+	differ := make(map[int][]string) // by variant: differences to the first that it disagrees with
+	agree := make(map[int]int)       // by variant: how many others it agrees with
 	for _, i := range passed {
 		for _, j := range passed {
 			if i == j {
@@ -256,11 +262,13 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	}
 }
 
+// differences compares the answers of variants a and b to the contract and to the
+// scenarios that both run.
 func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
 	d := e.Checker.CompareAnswers(e.Checker.Requests(), a, b, xa.contract, xb.contract)
 	for _, s := range e.Plan.Scenarios {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
-			continue // not both run it
+			continue
 		}
 		d = append(d,
 			e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
@@ -268,12 +276,13 @@ func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
 	return d
 }
 
-// phaseTargets is what a variant was asked by a scenario and what it must answer.
+// phaseTargets holds a scenario's requests and the answers that a variant must give.
 type phaseTargets struct {
 	scenario []lab.Target
-	byPhase  map[string][]lab.Target // by the phase's name, of those that have requests of their own
+	byPhase  map[string][]lab.Target // by name, for phases with their own requests
 }
 
+// forPhase returns the targets of a phase.
 func (t phaseTargets) forPhase(p lab.Phase) []lab.Target {
 	if len(p.Requests) > 0 {
 		return t.byPhase[p.Name]
@@ -281,6 +290,7 @@ func (t phaseTargets) forPhase(p lab.Phase) []lab.Target {
 	return t.scenario
 }
 
+// setTargets makes the answers of variants the ones that they must give under load.
 func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 	e.targets = make(map[string]map[string]phaseTargets)
 	for i, id := range ids {
@@ -293,7 +303,7 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 	}
 }
 
-// targetsFromAnswers puts the answers to a scenario's AllRequests beside what they answer.
+// targetsFromAnswers combines a scenario's AllRequests with their answers.
 func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {
@@ -311,6 +321,7 @@ func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
 	return t
 }
 
+// refuse excludes a variant from the trials and tells the observer.
 func (e *Experiment) refuse(id string, why []string) {
 	e.refused[id] = "contract: " + strings.Join(why, "; ")
 	e.Observer.VariantRefused(id, why)

@@ -11,31 +11,33 @@ import (
 	"runtimelab/lab/plan"
 )
 
-// firstAnswerTimeout is how long a server may take to give its first correct answer.
+// firstAnswerTimeout is the longest time that a server may take to its first correct answer.
 const firstAnswerTimeout = 30 * time.Second
 
-// cleanupTimeout bounds what is done after an interruption.
+// cleanupTimeout limits the cleanup after an interruption.
 const cleanupTimeout = 20 * time.Second
 
-// BaseURL is where every server listens, on its cell's loopback.
+// BaseURL is the address of every server, on the loopback of its cell.
 const BaseURL = "http://127.0.0.1:8080"
 
-// Experiment is a plan with all that it takes to carry it out.
+// Experiment holds a plan and everything that is needed to run it.
 type Experiment struct {
-	RunID       string
-	HostID      string
-	Plan        lab.Plan
-	Variants    map[string]lab.Variant // by id: every one that the plan names
-	Images      map[string]lab.Image   // by variant id; one without an image is refused
-	ImageErrors map[string]string      // why a variant has no image, by its id
+	RunID    string
+	HostID   string
+	Plan     lab.Plan
+	Variants map[string]lab.Variant // by id; all variants of the plan
+	// Images holds images by variant id. A variant without one is refused for the
+	// reason in ImageErrors.
+	Images      map[string]lab.Image
+	ImageErrors map[string]string
 
-	ResponderTarget lab.Target      // what the lab's own responders answer
-	Calibration     lab.Calibration // of this machine's instrument; the gates judge by it
+	ResponderTarget lab.Target      // request and answer of the lab's own responders
+	Calibration     lab.Calibration // the instrument on this machine, for the gates
 	KeepHits        bool            // record every hit of every measured phase
-	Between         time.Duration   // at least so long after it was first examined, a scenario is asked again
+	RecheckDelay    time.Duration   // minimum time between the two checks of a scenario's answers
 
-	// Trials that an earlier session of the run has brought to an end, and whether
-	// something disturbed them.
+	// EndedTrials holds the trials that an earlier session of the run completed, and
+	// whether they were disturbed.
 	EndedTrials map[lab.TrialID]bool
 
 	Cells    Cells
@@ -44,15 +46,15 @@ type Experiment struct {
 	Observer Observer
 
 	scenarioByName map[string]lab.Scenario
-	layouts        map[int]lab.Layout                 // by the CPUs of the server
-	refused        map[string]string                  // variant id to why
-	canaryTimes    map[int][]time.Duration            // by CPU: what its last canaries took alone
+	layouts        map[int]lab.Layout                 // by number of the server's CPUs
+	refused        map[string]string                  // by variant id: the reason
+	canaryTimes    map[int][]time.Duration            // by CPU: the last canaries, without the server's CPU time
 	targets        map[string]map[string]phaseTargets // by scenario and variant id
 }
 
-// Run examines the variants, unless Examine has, and carries out the trials of the
-// plan that have not ended. Failures of servers become samples; Run itself fails
-// when the lab cannot go on. What was recorded before stays recorded.
+// Run checks the variants, unless CheckContract has done so, and runs the plan's
+// trials that have not ended. A server's failure becomes a sample. An error means
+// that the lab cannot go on; what was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
 	e.layouts = make(map[int]lab.Layout)
 	for _, t := range e.Plan.Trials {
@@ -78,13 +80,13 @@ func (e *Experiment) Run(ctx context.Context) error {
 	return e.runBlocks(ctx)
 }
 
-// runBlocks carries out the trials of the plan. What was disturbed in a block is
-// repeated once at its end, in the same order, while there are repeats left.
+// runBlocks runs the plan's trials. Disturbed trials are repeated once, in the same
+// order, at the end of their block while repeats are left.
 func (e *Experiment) runBlocks(ctx context.Context) error {
 	repeats := e.Plan.MaxRepeats
 	var again []numberedTrial
 	for i, t := range e.Plan.Trials {
-		repeat, err := e.runOne(ctx, numberedTrial{t, i + 1}, repeats > len(again))
+		repeat, err := e.runAndRecord(ctx, numberedTrial{t, i + 1}, repeats > len(again))
 		if err != nil {
 			return err
 		}
@@ -97,7 +99,7 @@ func (e *Experiment) runBlocks(ctx context.Context) error {
 		repeats -= len(again)
 		for _, n := range again {
 			n.Attempt++
-			if _, err := e.runOne(ctx, n, false); err != nil {
+			if _, err := e.runAndRecord(ctx, n, false); err != nil {
 				return err
 			}
 		}
@@ -112,10 +114,11 @@ type numberedTrial struct {
 	number int
 }
 
-// runOne carries out a trial and has it recorded, unless that has been done, and
-// reports whether it is to be repeated: it may be, and something outside its cell
-// disturbed it.
-func (e *Experiment) runOne(ctx context.Context, t numberedTrial, mayRepeat bool) (repeat bool, err error) {
+// runAndRecord runs a trial and records its samples, unless it has ended already. It
+// reports whether to repeat the trial: it was disturbed, and mayRepeat is true.
+func (e *Experiment) runAndRecord(ctx context.Context, t numberedTrial, mayRepeat bool) (
+	repeat bool, err error,
+) {
 	if wasDisturbed, ended := e.EndedTrials[t.ID()]; ended {
 		return mayRepeat && wasDisturbed, nil
 	}
@@ -133,6 +136,7 @@ func (e *Experiment) runOne(ctx context.Context, t numberedTrial, mayRepeat bool
 	return repeat, nil
 }
 
+// prepare indexes the scenarios and refuses the variants without an image.
 func (e *Experiment) prepare() {
 	e.scenarioByName = make(map[string]lab.Scenario)
 	for _, s := range e.Plan.Scenarios {
@@ -144,18 +148,18 @@ func (e *Experiment) prepare() {
 	}
 }
 
-// anyDisturbed reports whether a trial is to be repeated: only for what its server
-// cannot have caused.
+// anyDisturbed reports whether a sample was disturbed. Only a disturbed trial is
+// repeated: its server cannot be the cause.
 func anyDisturbed(samples []lab.Sample) bool {
 	return slices.ContainsFunc(samples, func(s lab.Sample) bool { return s.Gate.Validity == lab.Disturbed })
 }
 
-// runTrial carries out one trial and returns its samples: one for each measured
-// phase, or a failed one that says why there are none.
+// runTrial runs one trial and returns a sample for each measured phase, or a failed
+// sample with the reason why there are none.
 func (e *Experiment) runTrial(ctx context.Context, t lab.Trial, number int) ([]lab.Sample, error) {
 	if why := e.refused[lab.OriginalOf(t.Variant)]; why != "" {
 		if t.Block > 1 {
-			return nil, nil // said once for each scenario is enough
+			return nil, nil // one failed sample for each scenario is enough
 		}
 		return []lab.Sample{e.newFailedSample(t, time.Now(), why)}, nil
 	}
@@ -163,6 +167,7 @@ func (e *Experiment) runTrial(ctx context.Context, t lab.Trial, number int) ([]l
 	return e.measureTrial(ctx, t)
 }
 
+// newAttack returns the attack of phase p in trial t.
 func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
 	scenario := e.scenarioByName[t.Scenario]
@@ -180,7 +185,8 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Deadline:             time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:                 t.Seed,
 		KeepHits:             e.KeepHits && p.Kind != lab.WarmUp,
-		// An upstream, and a server that has every CPU, need the generator's.
+		// The generator shares its CPU with an upstream, or with a server on all
+		// CPUs: it must sleep when it has nothing to do.
 		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
 	}
 	if p.Kind == lab.WarmUp && !e.Variants[t.Variant].Responder {
@@ -190,7 +196,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	return a
 }
 
-// targetsOf is what a trial's server is asked in a phase, and must answer.
+// targetsOf returns the requests of a phase and the answers that the trial's server must give.
 func (e *Experiment) targetsOf(t lab.Trial, p lab.Phase) []lab.Target {
 	if e.Variants[t.Variant].Responder {
 		return []lab.Target{e.ResponderTarget}
@@ -198,7 +204,7 @@ func (e *Experiment) targetsOf(t lab.Trial, p lab.Phase) []lab.Target {
 	return e.targets[t.Scenario][lab.OriginalOf(t.Variant)].forPhase(p)
 }
 
-// rateStages is the rate of an open loop over time; none for a closed one.
+// rateStages returns the rate of an open loop over time, or nil for a closed loop.
 func rateStages(p lab.Phase, lasts time.Duration) []lab.Stage {
 	switch {
 	case p.Kind == lab.Ramp:

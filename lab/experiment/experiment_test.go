@@ -15,45 +15,51 @@ import (
 	"runtimelab/lab"
 )
 
-// world is a stand-in for the engine, the contract and the record. It counts
-// what is open, and does what the test scripts it to do for a variant.
+// world fakes the engine, the contract, the recorder and the observer. It counts what is
+// open, and fails as the test demands.
 type world struct {
 	mu       sync.Mutex
-	open     map[string]int // cells and servers that are not closed yet
+	open     map[string]int // cells, servers and upstreams that are not closed yet
 	recorded []lab.Sample
 	refused  map[string][]string
 
-	answer   map[string]string // by variant: the body of every answer; "right" where unset
-	judge    func(body string) []string
-	reply    func(variant string, r lab.Request) *lab.Answer // instead of answer, where it returns one
-	crash    string                                          // variant whose server ends during its first attack
-	unready  string                                          // variant whose server never answers
-	identity []string                                        // what is wrong with every identity
-	onTrials []string                                        // what is wrong with one on a trial's CPUs
-	onAttack func(lab.Attack)
-	onOpen   func()       // before a cell is opened
-	onLost   func()       // before the engine is asked whether it is there
-	asked    atomic.Int64 // how often a cell was wanted
-	attacks  []lab.Attack
-	foreign  time.Duration // what others use of CPU 0 during every attack
-	busy     time.Duration // what the server uses of its second on CPU 1; all where unset
-	canary   time.Duration // what each canary takes
-	log      []string      // canaries, usages, attacks and hits in their order
-	kept     []lab.Hit     // handed to the recorder
-	stuck    error         // why no cell can be closed
-	witness  string        // what is answered under load, where it is not the usual answer
-	calls    int64         // of the upstream that each attack makes
-	called   int64         // so far
-	frozen   []lab.Plan
-	lost     error  // why the engine cannot be worked with
-	killed   string // variant whose generator ends during its first attack
-	full     error  // why no hits can be kept
-	mute     error  // why no canary sings
-	deaf     error  // why no upstream can be asked
+	// answer holds the body of every answer by variant, "right" if unset. reply
+	// replaces it unless it returns nil.
+	answer map[string]string
+	reply  func(variant string, r lab.Request) *lab.Answer
+	judge  func(body string) []string // what is wrong with an answer to the contract
 
-	unmeasured map[string]string // why variants are, as was recorded
-	piloted    []lab.Pilot
-	alter      func(lab.Attack, *lab.AttackResult) // what came of an attack
+	crash            string   // variant whose server ends during its attacks
+	neverReady       string   // variant whose server never answers
+	killedGenerator  string   // variant whose generator ends during its attacks
+	identity         []string // what is wrong with every identity
+	identityOnTrials []string // what is wrong with one on a trial's CPUs
+	answerUnderLoad  string   // identity under load; answer if unset
+
+	onAttack      func(lab.Attack)
+	onOpen        func() // runs before a cell opens
+	onCheckEngine func()
+	changeResult  func(lab.Attack, *lab.AttackResult)
+
+	foreignCPU     time.Duration // CPU 0 time of others during each attack of a second
+	serverCPU      time.Duration // CPU 1 time of the server during each attack; a second if unset
+	canary         time.Duration // duration of each canary
+	callsPerAttack int64         // calls of the upstream
+	upstreamCalls  int64         // calls so far
+
+	engineError     error // returned by CheckEngine
+	closeError      error // returned when a cell closes
+	canaryError     error
+	recordHitsError error
+	upstreamError   error
+
+	openedCells      atomic.Int64
+	attacks          []lab.Attack
+	log              []string // canaries, usages, attacks and hits in their order
+	recordedHits     []lab.Hit
+	recordedPlans    []lab.Plan
+	recordedRefusals map[string]string
+	endedPilots      []lab.Pilot
 }
 
 func newWorld() *world {
@@ -72,11 +78,11 @@ func (w *world) count(what string, n int) {
 }
 
 func (w *world) OpenCell(ctx context.Context, cpus []int) (Cell, error) {
-	w.asked.Add(1)
+	w.openedCells.Add(1)
 	if w.onOpen != nil {
 		w.onOpen()
 	}
-	if ctx.Err() != nil { // a client of the engine says that it was cancelled, and not why
+	if ctx.Err() != nil { // like a client of the engine, do not return the cause
 		return nil, fmt.Errorf("starting a generator: %w", ctx.Err())
 	}
 	w.count("cells", 1)
@@ -85,8 +91,8 @@ func (w *world) OpenCell(ctx context.Context, cpus []int) (Cell, error) {
 
 func (w *world) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
 	w.log = append(w.log, "canary")
-	if w.mute != nil {
-		return nil, w.mute
+	if w.canaryError != nil {
+		return nil, w.canaryError
 	}
 	var out []lab.Canary
 	for _, cpu := range cpus {
@@ -97,11 +103,11 @@ func (w *world) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error)
 
 func (w *world) RecordHits(_ lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	w.log = append(w.log, "hits")
-	if w.full != nil {
-		return w.full
+	if w.recordHitsError != nil {
+		return w.recordHitsError
 	}
 	return read(func(hits []lab.Hit) error {
-		w.kept = append(w.kept, hits...)
+		w.recordedHits = append(w.recordedHits, hits...)
 		return nil
 	})
 }
@@ -112,25 +118,28 @@ func (w *world) RecordSamples(s ...lab.Sample) error {
 }
 
 func (w *world) RecordRefusals(why map[string]string) error {
-	w.unmeasured = maps.Clone(why)
+	w.recordedRefusals = maps.Clone(why)
 	return nil
 }
 
 func (w *world) CheckEngine(ctx context.Context) error {
-	if w.onLost != nil {
-		w.onLost()
+	if w.onCheckEngine != nil {
+		w.onCheckEngine()
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("the engine does not answer any more: %w", ctx.Err())
 	}
-	return w.lost
+	return w.engineError
 }
 
-func (w *world) RecordPlan(p lab.Plan) error { w.frozen = append(w.frozen, p); return nil }
+func (w *world) RecordPlan(p lab.Plan) error {
+	w.recordedPlans = append(w.recordedPlans, p)
+	return nil
+}
 
 func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
-func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.piloted = append(w.piloted, p) }
+func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.endedPilots = append(w.endedPilots, p) }
 
 func (w *world) Requests() []lab.Request { return []lab.Request{{Method: "GET", Path: "/contract"}} }
 
@@ -152,7 +161,7 @@ func (w *world) CompareAnswers(_ []lab.Request, a, b string, x, y []lab.Answer) 
 func (w *world) CheckIdentity(a lab.Answer, _ lab.Variant, cpus []int) (lab.Identity, []string) {
 	wrong := w.identity
 	if len(cpus) > 0 {
-		wrong = slices.Concat(wrong, w.onTrials)
+		wrong = slices.Concat(wrong, w.identityOnTrials)
 	}
 	return lab.Identity{
 		Runtime: string(a.Body),
@@ -174,7 +183,7 @@ type fakeCell struct {
 	variant string
 	exited  chan struct{}
 	ended   bool
-	used    time.Duration // by the server, a millisecond for each time it was asked
+	used    time.Duration // the server's CPU time: 1 ms for each reading
 }
 
 func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ []int) (Server, error) {
@@ -194,7 +203,7 @@ type fakeUpstream struct {
 }
 
 func (u *fakeUpstream) Calls(context.Context) (int64, error) {
-	return u.world.called, u.world.deaf
+	return u.world.upstreamCalls, u.world.upstreamError
 }
 
 func (u *fakeUpstream) Remove(ctx context.Context) error {
@@ -203,7 +212,7 @@ func (u *fakeUpstream) Remove(ctx context.Context) error {
 }
 
 func (c *fakeCell) AwaitFirstAnswer(context.Context, lab.Target, time.Duration) (time.Time, error) {
-	if c.variant == c.world.unready {
+	if c.variant == c.world.neverReady {
 		return time.Time{}, errors.New("no correct answer within 30s")
 	}
 	return time.Unix(100, 250e6), nil
@@ -219,8 +228,8 @@ func (c *fakeCell) Send(_ context.Context, requests []lab.Request) ([]lab.Answer
 		if c.world.reply == nil {
 			break
 		}
-		if told := c.world.reply(c.variant, r); told != nil {
-			answers[i] = *told
+		if reply := c.world.reply(c.variant, r); reply != nil {
+			answers[i] = *reply
 		}
 	}
 	return answers, nil
@@ -239,12 +248,12 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
-	if c.world.lost != nil || c.variant == c.world.killed {
+	if c.world.engineError != nil || c.variant == c.world.killedGenerator {
 		c.ended = true
 		return lab.AttackResult{}, errors.New("the cell ended during attack")
 	}
-	c.world.called += c.world.calls
-	began, busy := time.Unix(200, 0), c.world.busy
+	c.world.upstreamCalls += c.world.callsPerAttack
+	began, busy := time.Unix(200, 0), c.world.serverCPU
 	if busy == 0 {
 		busy = time.Second
 	}
@@ -254,21 +263,21 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		After: lab.Reading{
 			At:      began.Add(time.Second),
-			CPUs:    []lab.CPUTime{{ID: 0, Idle: time.Second - c.world.foreign}, {ID: 1, Idle: time.Second - busy}},
+			CPUs:    []lab.CPUTime{{ID: 0, Idle: time.Second - c.world.foreignCPU}, {ID: 1, Idle: time.Second - busy}},
 			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: busy}},
 		},
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
 	}
-	if c.world.alter != nil {
-		c.world.alter(a, &result)
+	if c.world.changeResult != nil {
+		c.world.changeResult(a, &result)
 	}
 	if a.SideRequest != nil {
 		answers, _ := c.Send(ctx, []lab.Request{*a.SideRequest})
 		result.SideAnswer = &answers[0]
-		if c.world.witness != "" {
-			result.SideAnswer.Body = []byte(c.world.witness)
+		if c.world.answerUnderLoad != "" {
+			result.SideAnswer.Body = []byte(c.world.answerUnderLoad)
 		}
 	}
 	return result, nil
@@ -287,7 +296,7 @@ func (c *fakeCell) ExitReason(context.Context) string {
 
 func (c *fakeCell) Close(ctx context.Context) error {
 	c.world.count("cells", -1)
-	return errors.Join(ctx.Err(), c.world.stuck)
+	return errors.Join(ctx.Err(), c.world.closeError)
 }
 
 type fakeServer struct{ cell *fakeCell }
@@ -313,8 +322,8 @@ func (s *fakeServer) Remove(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// experimentOn is two blocks of the variants on one scenario of three phases.
-func experimentOn(w *world, variants ...string) *Experiment {
+// newExperiment returns two blocks of the variants on one scenario of three phases.
+func newExperiment(w *world, variants ...string) *Experiment {
 	e := &Experiment{
 		RunID: "run", Cells: w, Checker: w, Recorder: w, Observer: w,
 		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
@@ -357,7 +366,7 @@ func (w *world) checkNothingOpen(t *testing.T) {
 	}
 }
 
-// rows is what was recorded, as "variant block phase".
+// rows returns the recorded samples that are failed, or all others, as "variant block phase".
 func (w *world) rows(v lab.Validity) []string {
 	var out []string
 	for _, s := range w.recorded {
@@ -370,7 +379,7 @@ func (w *world) rows(v lab.Validity) []string {
 
 func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 	w := newWorld()
-	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+	if err := newExperiment(w, "a", "b").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -389,29 +398,29 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 			t.Errorf("sample %d: warm-up %v, cold start %v, identity %+v", i, s.WarmUp, s.ColdStart, s.Identity)
 		}
 		if !s.StartedAt.Equal(s.Attack.StartedAt) {
-			t.Errorf("sample %d started at %v, its attack at %v", i, s.StartedAt, s.Attack.StartedAt)
+			t.Errorf("sample %d started at %v, but its attack at %v", i, s.StartedAt, s.Attack.StartedAt)
 		}
 	}
 	w.checkNothingOpen(t)
 	if !w.attacks[1].ConnectionPerRequest {
-		t.Error("a peak on a connection for each request keeps them alive")
+		t.Error("a peak with a connection for each request keeps them alive")
 	}
 	if a := w.attacks[2]; a.ConnectionPerRequest || a.Duration != 8*time.Second ||
 		string(a.Targets[0].Body) != "right" || a.Targets[0].Status != 200 {
-		t.Errorf("the steady attack is %+v: it must last as the profile says and expect the examined answer", a)
+		t.Errorf("the steady attack is %+v, want the profile's duration and the checked answer", a)
 	}
 }
 
-func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
+func TestReadingsAreAroundAnAttackAndCanariesAroundReadings(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	around := func(phase string) string { return " usage canary usage " + phase + " usage canary usage" }
 	if got, want := strings.Join(w.log, " "), "warmup"+around("peak")+around("steady"); got != want {
-		t.Errorf("went\n%s, want\n%s", got, want)
+		t.Errorf("the order is\n%s, want\n%s", got, want)
 	}
 	for _, s := range w.recorded {
 		c := s.Canaries
@@ -422,19 +431,19 @@ func TestAnAttackLiesBetweenReadingsAndTheseBetweenCanaries(t *testing.T) {
 	}
 }
 
-func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
+func TestAPeakThatLeavesTheServerIdleIsRepeatedOnTwiceTheConnections(t *testing.T) {
 	for _, c := range []struct {
 		busy        time.Duration
 		connections int
-		want        []int // of every closed-loop attack after the warm-up
+		want        []int // connections of each closed-loop attack after the warm-up
 	}{
 		{time.Second, 64, []int{64}},
 		{time.Second / 2, 64, []int{64, 128}},
-		{time.Second / 2, 4096, []int{4096}}, // no backlog holds more
+		{time.Second / 2, 4096, []int{4096}}, // a listen backlog holds no more
 	} {
 		w := newWorld()
-		w.busy = c.busy
-		e := experimentOn(w, "a")
+		w.serverCPU = c.busy
+		e := newExperiment(w, "a")
 		e.KeepHits = true
 		e.Plan.Trials = e.Plan.Trials[:1]
 		e.Plan.Scenarios[0].Phases[1].Connections = c.connections
@@ -464,31 +473,31 @@ func TestAPeakThatLeftTheServerIdleIsTriedOnTwiceTheConnections(t *testing.T) {
 		u := s.DoubledServer
 		if u.Known != (s.DoubleConnections != nil) || u.Known && (u.Before.CPU <= s.ServerUsage.After.CPU ||
 			u.After.CPU-u.Before.CPU != time.Millisecond) {
-			t.Errorf("server busy %v: on twice the connections its account is %+v", c.busy, u)
+			t.Errorf("server busy %v: its usage on twice the connections is %+v", c.busy, u)
 		}
 		if len(w.recorded) != 2 {
-			t.Errorf("%d rows; the doubled attack is none", len(w.recorded))
+			t.Errorf("%d rows, want 2: the doubled attack has none", len(w.recorded))
 		}
 	}
 }
 
-func TestHitsAreRecordedWhereTheyAreKept(t *testing.T) {
+func TestHitsAreRecordedIfTheyAreKept(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		w := newWorld()
-		e := experimentOn(w, "a")
+		e := newExperiment(w, "a")
 		e.Plan.Trials, e.KeepHits = e.Plan.Trials[:1], keep
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want := 0
 		if keep {
-			want = 4 // two of each measured phase
+			want = 4 // two for each measured phase
 		}
-		if len(w.kept) != want {
-			t.Errorf("keeping hits %v: %d recorded, want %d", keep, len(w.kept), want)
+		if len(w.recordedHits) != want {
+			t.Errorf("keeping hits %v: %d recorded, want %d", keep, len(w.recordedHits), want)
 		}
 		if w.attacks[0].KeepHits {
-			t.Error("the warm-up, which is discarded, keeps its hits")
+			t.Error("the warm-up keeps its hits")
 		}
 	}
 }
@@ -496,30 +505,27 @@ func TestHitsAreRecordedWhereTheyAreKept(t *testing.T) {
 func TestTheGateUsesTheCalibration(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
-	e := experimentOn(w, "a")
-	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{{
-		CPU: 1, Median: 48 * time.Millisecond,
-		P99: 50 * time.Millisecond,
-	}}}
+	e := newExperiment(w, "a")
+	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{
+		{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
+	}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason, "canary on CPU 1") {
-		t.Errorf("a canary slower than every quiet one: %+v", g)
+		t.Errorf("a canary above the calibration's limit gives %+v", g)
 	}
 }
 
-// A machine that has become slower since it was calibrated disturbs no trial once
-// that is known; but one that slows down for a moment does, by what has become usual.
-func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
+// If a machine has become slower since its calibration, its trials are disturbed only
+// until the run has its own baseline. A short slowdown disturbs a trial by that baseline.
+func TestCanariesAreJudgedByEarlierOnesOfTheRun(t *testing.T) {
 	w := newWorld()
 	w.canary = 60 * time.Millisecond
-	e := experimentOn(w, "a", "b", "c")
+	e := newExperiment(w, "a", "b", "c")
 	e.Calibration = lab.Calibration{CanaryBaselines: []lab.CanaryBaseline{
-		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond}, {
-			CPU: 1, Median: 48 * time.Millisecond,
-			P99: 50 * time.Millisecond,
-		},
+		{CPU: 0, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
+		{CPU: 1, Median: 48 * time.Millisecond, P99: 50 * time.Millisecond},
 	}}
 	w.onAttack = func(lab.Attack) {
 		w.canary = 60 * time.Millisecond
@@ -534,46 +540,46 @@ func TestCanariesAreJudgedByThoseBeforeThem(t *testing.T) {
 	for _, s := range w.recorded {
 		got = append(got, string(s.Gate.Validity)[:1])
 	}
-	// Ten attacks bring twenty canaries to a CPU; there are two to a trial.
+	// A CPU has twenty canaries, the minimum, after ten of these attacks.
 	if want := "ddddddddddvd"; strings.Join(got, "") != want {
-		t.Errorf("went %v, want %s", got, want)
+		t.Errorf("validities %v, want %s", got, want)
 	}
-	if last := w.recorded[len(w.recorded)-1].Gate.Reason; !strings.Contains(last,
-		"took 75.0 ms after the attack (limit 63.0 ms,") {
-		t.Errorf("the last was disturbed by: %s", last)
+	last := w.recorded[len(w.recorded)-1].Gate.Reason
+	if !strings.Contains(last, "took 75.0 ms after the attack (limit 63.0 ms,") {
+		t.Errorf("the reason of the last is %s", last)
 	}
 }
 
-func TestBaselineComesFromTheLastCanaries(t *testing.T) {
+func TestTheBaselineIsOfTheLastCanaries(t *testing.T) {
 	var e Experiment
 	l := lab.Layout{Generator: []int{0}, Server: []int{1}}
-	sing := func(n int, took time.Duration) {
+	record := func(n int, took time.Duration) {
 		for range n {
 			e.recordCanaries([]lab.Canary{{CPU: 0, WallTime: took}, {CPU: 1, WallTime: took + time.Millisecond}}, l,
 				time.Millisecond)
-			// One that works after its attack is in the way of the one on its CPU,
-			// and its time is not always all of what that lost.
+			// A server that works after its attack slows the canary on its CPU down, and
+			// the correction for that is not exact: the baseline must ignore this one.
 			e.recordCanaries([]lab.Canary{{CPU: 1, WallTime: took}}, l, 80*time.Millisecond)
 		}
 	}
-	for _, heard := range []struct {
+	for _, c := range []struct {
 		n    int
 		took time.Duration
-		want time.Duration // nothing where 0
+		want time.Duration // median of the baseline; 0: no baseline
 	}{
 		{19, 60 * time.Millisecond, 0},
 		{1, 60 * time.Millisecond, 60 * time.Millisecond},
 		{40, 60 * time.Millisecond, 60 * time.Millisecond},
 		{21, 50 * time.Millisecond, 50 * time.Millisecond},
 	} {
-		sing(heard.n, heard.took)
-		usual := e.baselineCanaries()
-		if heard.want == 0 && len(usual) > 0 || heard.want > 0 && len(usual) != 2 {
-			t.Fatalf("after %+v: %+v", heard, usual)
+		record(c.n, c.took)
+		baselines := e.baselineCanaries()
+		if c.want == 0 && len(baselines) > 0 || c.want > 0 && len(baselines) != 2 {
+			t.Fatalf("after %+v: %+v", c, baselines)
 		}
-		for cpu, u := range usual {
-			if u.CPU != cpu || u.Median != heard.want {
-				t.Errorf("after %+v: %+v", heard, u)
+		for cpu, b := range baselines {
+			if b.CPU != cpu || b.Median != c.want {
+				t.Errorf("after %+v: %+v", c, b)
 			}
 		}
 	}
@@ -588,11 +594,11 @@ func TestAVariantThatBreaksTheContractIsNotMeasured(t *testing.T) {
 		}
 		return nil
 	}
-	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+	if err := newExperiment(w, "a", "b").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/b 1 peak"}) {
-		t.Errorf("failed rows %v, want one that stands for rt/b", got)
+		t.Errorf("failed rows %v, want one for rt/b", got)
 	}
 	if len(w.refused["rt/b"]) != 1 || len(w.refused) != 1 || len(w.attacks) != 6 {
 		t.Errorf("refused %v, %d attacks; want rt/b refused and rt/a measured", w.refused, len(w.attacks))
@@ -600,13 +606,13 @@ func TestAVariantThatBreaksTheContractIsNotMeasured(t *testing.T) {
 	w.checkNothingOpen(t)
 }
 
-func TestVariantsThatDisagree(t *testing.T) {
+func TestVariantsThatDifferFromTheMajorityAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		answers []string
 		refused []string
 	}{
-		{"one against one: nobody knows who is right", []string{"x", "y"}, []string{"rt/0", "rt/1"}},
+		{"one against one: no majority", []string{"x", "y"}, []string{"rt/0", "rt/1"}},
 		{"one against two", []string{"x", "y", "x"}, []string{"rt/1"}},
 		{"all agree", []string{"x", "x", "x"}, nil},
 	} {
@@ -617,7 +623,7 @@ func TestVariantsThatDisagree(t *testing.T) {
 				names = append(names, fmt.Sprint(i))
 				w.answer["rt/"+names[i]] = a
 			}
-			if err := experimentOn(w, names...).Run(t.Context()); err != nil {
+			if err := newExperiment(w, names...).Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range c.refused {
@@ -635,7 +641,7 @@ func TestVariantsThatDisagree(t *testing.T) {
 func TestAServerThatCrashesMakesAFailedRowAndTheRunGoesOn(t *testing.T) {
 	w := newWorld()
 	w.crash = "rt/a"
-	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+	if err := newExperiment(w, "a", "b").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.rows(lab.Failed); !slices.Equal(got, []string{"rt/a 1 peak", "rt/a 2 peak"}) {
@@ -647,20 +653,20 @@ func TestAServerThatCrashesMakesAFailedRowAndTheRunGoesOn(t *testing.T) {
 		}
 	}
 	if len(w.recorded) != 2+4 {
-		t.Errorf("%d rows: the other variant must be measured", len(w.recorded))
+		t.Errorf("%d rows, want 6: the other variant must be measured", len(w.recorded))
 	}
 	w.checkNothingOpen(t)
 }
 
 func TestAServerThatNeverGetsReadyIsNotMeasured(t *testing.T) {
 	w := newWorld()
-	w.unready = "rt/a"
-	if err := experimentOn(w, "a", "b").Run(t.Context()); err != nil {
+	w.neverReady = "rt/a"
+	if err := newExperiment(w, "a", "b").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	reason := w.recorded[0].Gate.Reason
-	if w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(reason,
-		"no correct answer") || !strings.Contains(reason, "last words") {
+	if w.recorded[0].Gate.Validity != lab.Failed || !strings.Contains(reason, "no correct answer") ||
+		!strings.Contains(reason, "last words") {
 		t.Errorf("reason %q must say what happened and what the server printed", reason)
 	}
 	w.checkNothingOpen(t)
@@ -668,8 +674,8 @@ func TestAServerThatNeverGetsReadyIsNotMeasured(t *testing.T) {
 
 func TestAWrongIdentityFailsTheTrial(t *testing.T) {
 	w := newWorld()
-	w.onTrials = []string{"it says backlog 511, the lab requires 4096"}
-	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
+	w.identityOnTrials = []string{"it says backlog 511, the lab requires 4096"}
+	if err := newExperiment(w, "a").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed {
@@ -693,7 +699,7 @@ func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
 			cancel(interrupted)
 		}
 	}
-	if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) {
+	if err := newExperiment(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) {
 		t.Errorf("error %v", err)
 	}
 	if got := len(w.recorded); got != 2 {
@@ -702,19 +708,19 @@ func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
 	w.checkNothingOpen(t)
 }
 
-// What an interruption makes fail says so in many ways, and some of them look as if
-// the engine, the generator or the server were gone.
+// An interruption makes calls fail in many ways. Some look as if the engine, the generator
+// or the server were gone.
 func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 	for when, arrange := range map[string]func(w *world, interrupt func()){
-		"while the second trial's cell is opened": func(w *world, interrupt func()) {
+		"while the second trial's cell opens": func(w *world, interrupt func()) {
 			w.onOpen = func() {
-				if w.asked.Load() == 4 { // after two examinations and a trial
+				if w.openedCells.Load() == 4 { // after two contract checks and a trial
 					interrupt()
 				}
 			}
 		},
-		"as the engine is asked whose the second trial's failure is": func(w *world, interrupt func()) {
-			w.crash, w.onLost = "rt/b", interrupt
+		"while the cause of the second trial's failure is classified": func(w *world, interrupt func()) {
+			w.crash, w.onCheckEngine = "rt/b", interrupt
 		},
 	} {
 		t.Run(when, func(t *testing.T) {
@@ -722,8 +728,8 @@ func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			interrupted := errors.New("interrupted")
 			arrange(w, func() { cancel(interrupted) })
-			if err := experimentOn(w, "a", "b").Run(ctx); !errors.Is(err, interrupted) || errors.Is(err,
-				context.Canceled) {
+			err := newExperiment(w, "a", "b").Run(ctx)
+			if !errors.Is(err, interrupted) || errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
 			if got := len(w.recorded); got != 2 {
@@ -736,7 +742,7 @@ func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 
 func TestAVariantWithoutAnImageHasOneRow(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a", "b")
+	e := newExperiment(w, "a", "b")
 	e.ImageErrors = map[string]string{"rt/a": "its image could not be built"}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -746,13 +752,12 @@ func TestAVariantWithoutAnImageHasOneRow(t *testing.T) {
 	}
 }
 
-// What something outside disturbed is repeated once, at the end of its block, as
-// long as there are repeats left: the plan fixed that before the run.
+// The plan fixes the number of repeats before the run.
 func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 	for _, c := range []struct {
 		foreign time.Duration
 		repeats int
-		rows    string // block, variant and attempt of each trial
+		rows    string // as "block variant attempt" of each trial
 	}{
 		{0, 9, "1a1 1b1 2a1 2b1"},
 		{time.Second, 9, "1a1 1b1 1a2 1b2 2a1 2b1 2a2 2b2"},
@@ -761,8 +766,8 @@ func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 		{time.Second, 0, "1a1 1b1 2a1 2b1"},
 	} {
 		w := newWorld()
-		w.foreign = c.foreign
-		e := experimentOn(w, "a", "b")
+		w.foreignCPU = c.foreign
+		e := newExperiment(w, "a", "b")
 		e.Plan.MaxRepeats = c.repeats
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -775,16 +780,15 @@ func TestDisturbedTrialsAreRepeatedOnceAtTheEndOfTheirBlock(t *testing.T) {
 			}
 		}
 		if strings.Join(got, " ") != c.rows {
-			t.Errorf("%v used by others, %d repeats: %s, want %s", c.foreign, c.repeats, strings.Join(got, " "),
-				c.rows)
+			t.Errorf("%v of foreign CPU time, %d repeats: %s, want %s", c.foreign, c.repeats,
+				strings.Join(got, " "), c.rows)
 		}
 	}
 }
 
-// A trial measures the phases that its plan gives it.
-func TestATrialMeasuresOnlyItsPhases(t *testing.T) {
+func TestATrialMeasuresOnlyThePhasesOfItsPlan(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Trials[0].Phases = []string{"steady"}
 	if err := e.Run(t.Context()); err != nil {
@@ -795,11 +799,11 @@ func TestATrialMeasuresOnlyItsPhases(t *testing.T) {
 	}
 }
 
-// A twin is not examined again, and is asked what its original is.
+// A twin is not checked again and gets the requests of its original.
 func TestATwinRunsLikeItsOriginal(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a", "a~twin")
-	w.answer["rt/a~twin"] = "whatever it would have said"
+	e := newExperiment(w, "a", "a~twin")
+	w.answer["rt/a~twin"] = "an answer that must not be requested"
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -813,7 +817,7 @@ func TestATwinRunsLikeItsOriginal(t *testing.T) {
 	}
 	w = newWorld()
 	w.answer["rt/a"], w.judge = "wrong", func(body string) []string { return []string{body} }
-	e = experimentOn(w, "a", "a~twin")
+	e = newExperiment(w, "a", "a~twin")
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -823,13 +827,12 @@ func TestATwinRunsLikeItsOriginal(t *testing.T) {
 	}
 }
 
-// The lab's own responders are under no contract, and a reference server's own
-// clock is read around its phase.
-func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
+// The contract does not apply to the lab's own responders.
+func TestServiceTimesOfAReferenceServerAreReadAroundItsPhase(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
-	w.judge = func(string) []string { return []string{"nobody asked"} }
-	w.identity = []string{"nobody asked"}
+	e := newExperiment(w, "a")
+	w.judge = func(string) []string { return []string{"must not be checked"} }
+	w.identity = []string{"must not be checked"}
 	w.answer["rt/a"] = `{"count": 7, "mean_ns": 2500000}`
 	v := e.Variants["rt/a"]
 	v.Responder = true
@@ -848,21 +851,21 @@ func TestAReferenceServerTellsItsServiceTimes(t *testing.T) {
 	if a := w.attacks[0]; a.SideRequest != nil || string(a.Targets[0].Body) != "Hello" {
 		t.Errorf("it was sent %+v", a)
 	}
-	w.answer["rt/a"] = "no clock"
+	w.answer["rt/a"] = "no service times"
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if last := w.recorded[len(w.recorded)-1]; last.Gate.Validity != lab.Failed ||
-		!strings.Contains(last.Gate.Reason, "own clock") {
-		t.Errorf("a reference server without a clock is %+v", last.Gate)
+		!strings.Contains(last.Gate.Reason, "service times") {
+		t.Errorf("a reference server without service times is %+v", last.Gate)
 	}
 }
 
-// What a library switches on late shows only under load.
+// A library may switch something on late, which shows only under load.
 func TestAnIdentityThatChangesUnderLoadFailsTheTrial(t *testing.T) {
 	w := newWorld()
-	w.witness = "something else"
-	if err := experimentOn(w, "a").Run(t.Context()); err != nil {
+	w.answerUnderLoad = "something else"
+	if err := newExperiment(w, "a").Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.recorded) != 2 || w.recorded[0].Gate.Validity != lab.Failed ||
@@ -871,9 +874,9 @@ func TestAnIdentityThatChangesUnderLoadFailsTheTrial(t *testing.T) {
 	}
 }
 
-func TestAPhaseMaySendRequestsOfItsOwn(t *testing.T) {
+func TestAPhaseMayHaveItsOwnRequests(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].Requests = []lab.Request{
 		{Method: "GET", Path: "/own"},
@@ -889,30 +892,30 @@ func TestAPhaseMaySendRequestsOfItsOwn(t *testing.T) {
 		}
 	}
 	if want := []string{"/json right", "/json right", "/own right", "/other right"}; !slices.Equal(paths, want) {
-		t.Errorf("asked for %v, want %v", paths, want)
+		t.Errorf("requested %v, want %v", paths, want)
 	}
 }
 
-// A server must call its upstream for every answer that it gives.
+// A server must call its upstream for every answer.
 func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 	for _, c := range []struct {
 		calls int64
 		want  lab.Validity
 	}{{640, lab.Valid}, {639, lab.Failed}} {
 		w := newWorld()
-		w.calls = c.calls
-		e := experimentOn(w, "a")
+		w.callsPerAttack = c.calls
+		e := newExperiment(w, "a")
 		e.Plan.Trials = e.Plan.Trials[:1]
 		e.Plan.Scenarios[0].Upstream = true
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if s := w.recorded[0]; s.Upstream == nil || s.Upstream.Calls != c.calls || s.Gate.Validity != c.want {
-			t.Errorf("%d calls for 640 answers: upstream %+v, %+v", c.calls, s.Upstream, s.Gate)
+			t.Errorf("%d calls for 640 answers: usage %+v, %+v", c.calls, s.Upstream, s.Gate)
 		}
 		for _, a := range w.attacks {
 			if !a.SleepWhenIdle {
-				t.Error("the generator keeps the CPU from the upstream")
+				t.Error("the generator does not leave the CPU to the upstream")
 			}
 		}
 		w.checkNothingOpen(t)
@@ -921,11 +924,11 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 
 func TestTrialsUseTheLayoutOfTheirScenario(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Trials[0].Cores = 2
 	if err := e.Run(t.Context()); err == nil {
-		t.Error("a scenario ran without a layout for its cores")
+		t.Error("a scenario ran without a layout for its number of CPUs")
 	}
 	e.Plan.WiderLayouts = []lab.Layout{{Generator: []int{0}, Server: []int{0, 1}}}
 	if err := e.Run(t.Context()); err != nil {
@@ -936,48 +939,44 @@ func TestTrialsUseTheLayoutOfTheirScenario(t *testing.T) {
 		t.Errorf("layout %+v, identity %+v, %d canaries", s.Layout, s.Identity, len(s.Canaries.Before))
 	}
 	if !w.attacks[0].SleepWhenIdle {
-		t.Error("the generator keeps a CPU that it shares")
+		t.Error("the generator does not leave the CPU that it shares to the server")
 	}
 }
 
-// Rates that are shares of a peak are found once, before the trials, and
-// frozen.
-func TestPilotsFindRatesOnce(t *testing.T) {
+func TestPilotsFindRatesOnceBeforeTheTrials(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a", "b", "c")
+	e := newExperiment(w, "a", "b", "c")
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
 	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{
-		{Scenario: "json", Variant: "rt/a", Cores: 1}, {
-			Scenario: "json", Variant: "rt/b",
-			PeakRPS: 300,
-		}, {Scenario: "json", Variant: "rt/c"},
+		{Scenario: "json", Variant: "rt/a", Cores: 1},
+		{Scenario: "json", Variant: "rt/b", PeakRPS: 300},
+		{Scenario: "json", Variant: "rt/c"},
 	}
 	w.crash = "rt/c"
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.frozen) != 1 {
-		t.Fatalf("the plan was frozen %d times", len(w.frozen))
+	if len(w.recordedPlans) != 1 {
+		t.Fatalf("the plan was recorded %d times", len(w.recordedPlans))
 	}
-	found := w.frozen[0].Pilots
+	found := w.recordedPlans[0].Pilots
 	if found[0].PeakRPS != 640 || found[1].PeakRPS != 300 ||
-		found[2].Problem != "the server exited with code 7" || len(w.piloted) != 2 {
-		t.Errorf("found %+v, and told %+v", found, w.piloted)
+		found[2].Problem != "the server exited with code 7" || len(w.endedPilots) != 2 {
+		t.Errorf("recorded %+v, observed %+v", found, w.endedPilots)
 	}
 	for _, s := range w.recorded {
 		if s.Phase.Kind == lab.Steady && s.Gate.Validity != lab.Failed && s.Phase.RateRPS != 150 {
-			t.Errorf("%s got %v requests a second, want half of the slowest variant's 300", s.Trial.Variant,
+			t.Errorf("%s got %v requests per second, want half of the slowest variant's 300", s.Trial.Variant,
 				s.Phase.RateRPS)
 		}
 	}
 	w.checkNothingOpen(t)
 }
 
-// A share of a variant's own peak is of the one that its trial has just measured.
-func TestATrialTakesRatesFromItsOwnPeak(t *testing.T) {
+func TestAShareOfAVariantsOwnPeakUsesThePeakOfTheSameTrial(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].RateRPS = 0
 	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5, OfOwnPeak: true}
@@ -985,21 +984,22 @@ func TestATrialTakesRatesFromItsOwnPeak(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(w.recorded); n != 2 || w.recorded[1].Phase.RateRPS != 320 {
-		t.Errorf("%d samples, the last at %v requests a second, want half of 640", n, w.recorded[n-1].Phase.RateRPS)
+		t.Errorf("%d samples, the last at %v requests per second, want half of 640", n,
+			w.recorded[n-1].Phase.RateRPS)
 	}
 }
 
-// Whoever disturbed a peak has set the rates that follow from it.
-func TestADisturbedPeakDisturbsWhatFollowsFromIt(t *testing.T) {
+// The disturbance of a peak changes the rates that are shares of it.
+func TestADisturbedPeakDisturbsPhasesWhoseRateDependsOnIt(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		w := newWorld()
-		w.foreign = time.Second
+		w.foreignCPU = time.Second
 		w.onAttack = func(lab.Attack) {
 			if len(w.attacks) == 3 { // the one after the peak
-				w.foreign = 0
+				w.foreignCPU = 0
 			}
 		}
-		e := experimentOn(w, "a")
+		e := newExperiment(w, "a")
 		e.Plan.Trials = e.Plan.Trials[:1]
 		if own {
 			e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5, OfOwnPeak: true}
@@ -1011,7 +1011,7 @@ func TestADisturbedPeakDisturbsWhatFollowsFromIt(t *testing.T) {
 		if peak.Validity != lab.Disturbed || (steady.Validity == lab.Disturbed) != own {
 			t.Fatalf("own %v: peak %+v, steady %+v", own, peak, steady)
 		}
-		if own && steady.Reason != "its rate follows from a peak that was disturbed: "+peak.Reason {
+		if own && steady.Reason != "its rate depends on a disturbed peak: "+peak.Reason {
 			t.Errorf("reason %q", steady.Reason)
 		}
 	}
@@ -1019,92 +1019,87 @@ func TestADisturbedPeakDisturbsWhatFollowsFromIt(t *testing.T) {
 
 func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	w := newWorld()
-	w.foreign = time.Second
-	e := experimentOn(w, "a")
+	w.foreignCPU = time.Second
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) == 3 { // the warm-up of the second attempt
-			w.foreign = 0
+			w.foreignCPU = 0
 		}
 	}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.piloted[0]; p.PeakRPS != 640 || p.Doubt != "" || len(w.attacks) != 4+3 {
+	if p := w.endedPilots[0]; p.PeakRPS != 640 || p.Doubt != "" || len(w.attacks) != 4+3 {
 		t.Errorf("found %+v by %d attacks", p, len(w.attacks)-3)
 	}
 	w = newWorld()
-	w.foreign = time.Second
-	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{
-		Scenario: "json",
-		Variant:  "rt/a", Cores: 1,
-	}
+	w.foreignCPU = time.Second
+	e.Cells, e.Checker, e.Recorder, e.Observer = w, w, w, w
+	e.Plan.Pilots[0] = lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
+	if p := w.endedPilots[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
 		t.Errorf("twice disturbed: %+v", p)
 	}
 	w = newWorld()
-	w.foreign = time.Second
+	w.foreignCPU = time.Second
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) == 3 {
 			w.crash = "rt/a"
 		}
 	}
-	e.Cells, e.Checker, e.Recorder, e.Observer, e.Plan.Pilots[0] = w, w, w, w, lab.Pilot{
-		Scenario: "json",
-		Variant:  "rt/a", Cores: 1,
-	}
+	e.Cells, e.Checker, e.Recorder, e.Observer = w, w, w, w
+	e.Plan.Pilots[0] = lab.Pilot{Scenario: "json", Variant: "rt/a", Cores: 1}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.piloted[0]; p.PeakRPS != 0 || p.Doubt != "" || p.Problem != "the server exited with code 7" {
-		t.Errorf("disturbed, and then broken: %+v", p)
+	if p := w.endedPilots[0]; p.PeakRPS != 0 || p.Doubt != "" || p.Problem != "the server exited with code 7" {
+		t.Errorf("disturbed, then crashed: %+v", p)
 	}
 }
 
-func TestAPilotThatIsABoundIsDoubted(t *testing.T) {
+func TestAPilotWhosePeakIsABoundHasADoubt(t *testing.T) {
 	w := newWorld()
-	w.busy = time.Second / 2
-	e := experimentOn(w, "a")
+	w.serverCPU = time.Second / 2
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5}
 	e.Plan.Pilots = []lab.Pilot{{Scenario: "json", Variant: "rt/a", Cores: 1}}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.piloted[0]; p.PeakRPS != 640 || !strings.HasPrefix(p.Doubt, "unsaturated") {
+	if p := w.endedPilots[0]; p.PeakRPS != 640 || !strings.HasPrefix(p.Doubt, "unsaturated") {
 		t.Errorf("%+v", p)
 	}
 }
 
-// What is left behind is told, also where the server had failed before.
+// It does so also if the server has failed before.
 func TestACellThatCannotBeClosedEndsTheRun(t *testing.T) {
 	for _, crash := range []string{"", "rt/a"} {
 		w := newWorld()
 		w.crash = crash
-		e := experimentOn(w, "a")
-		w.onAttack = func(lab.Attack) { w.stuck = errors.New("the container does not go") }
-		if err := e.Run(t.Context()); !errors.Is(err, w.stuck) {
+		e := newExperiment(w, "a")
+		w.onAttack = func(lab.Attack) { w.closeError = errors.New("the container cannot be removed") }
+		if err := e.Run(t.Context()); !errors.Is(err, w.closeError) {
 			t.Errorf("server that crashes %q: %v", crash, err)
 		}
 	}
 }
 
-// A generator that is killed is no server's doing, whatever became of the server
-// then: its trial is disturbed, and repeated.
+// The server cannot kill the generator, so the trial is repeated.
 func TestALostGeneratorDisturbsItsTrial(t *testing.T) {
 	w := newWorld()
-	w.killed = "rt/a"
+	w.killedGenerator = "rt/a"
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) > 1 { // only the first is killed
-			w.killed = ""
+			w.killedGenerator = ""
 		}
 	}
-	e := experimentOn(w, "a", "b")
+	e := newExperiment(w, "a", "b")
 	e.Plan.MaxRepeats = 1
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -1113,23 +1108,22 @@ func TestALostGeneratorDisturbsItsTrial(t *testing.T) {
 		t.Errorf("its trial is %+v", g)
 	}
 	if want := 1 + 2 + 2 + 4; len(w.recorded) != want || w.recorded[3].Trial.Attempt != 2 {
-		t.Errorf("%d samples, want %d: the one that was lost, and all that were planned", len(w.recorded), want)
+		t.Errorf("%d samples, want %d: the disturbed one and all planned ones", len(w.recorded), want)
 	}
 	w.checkNothingOpen(t)
 }
 
-// What fails on the lab's own side is no server's failure, and ends the run.
 func TestTheLabsOwnFailureEndsTheRun(t *testing.T) {
 	broken := errors.New("no space left on device")
 	for name, breakIt := range map[string]func(*world){
-		"hits that cannot be kept": func(w *world) { w.full = broken },
-		"canaries that do not sing": func(w *world) {
-			w.onAttack = func(lab.Attack) { w.mute = broken }
+		"hits that cannot be recorded": func(w *world) { w.recordHitsError = broken },
+		"canaries that fail": func(w *world) {
+			w.onAttack = func(lab.Attack) { w.canaryError = broken }
 		},
 	} {
 		w := newWorld()
 		breakIt(w)
-		e := experimentOn(w, "a", "b")
+		e := newExperiment(w, "a", "b")
 		e.KeepHits = true
 		if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), broken.Error()) {
 			t.Errorf("%s: error %v", name, err)
@@ -1143,29 +1137,28 @@ func TestTheLabsOwnFailureEndsTheRun(t *testing.T) {
 
 func TestALostUpstreamDisturbsItsTrial(t *testing.T) {
 	w := newWorld()
-	w.deaf = errors.New("connection refused")
-	e := experimentOn(w, "a")
+	w.upstreamError = errors.New("connection refused")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Upstream = true
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if g := w.recorded[0].Gate; g.Validity != lab.Disturbed || !strings.Contains(g.Reason,
-		"upstream could not be asked how often it was called: connection refused") {
+	g := w.recorded[0].Gate
+	if g.Validity != lab.Disturbed || g.Reason != "reading the upstream's call count: connection refused" {
 		t.Errorf("%+v", g)
 	}
 }
 
-// A server that ends on twice the connections has borne as many as it was asked to.
-func TestAPeakIsKeptWhereTwiceAsManyConnectionsKill(t *testing.T) {
+func TestAPeakStaysValidIfTheServerCrashesOnTwiceTheConnections(t *testing.T) {
 	w := newWorld()
-	w.busy = time.Second / 2
+	w.serverCPU = time.Second / 2
 	w.onAttack = func(a lab.Attack) {
 		if w.crash = ""; a.Connections == 128 {
 			w.crash = "rt/a"
 		}
 	}
-	e := experimentOn(w, "a")
+	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -1174,38 +1167,38 @@ func TestAPeakIsKeptWhereTwiceAsManyConnectionsKill(t *testing.T) {
 		t.Fatalf("%d rows", len(w.recorded))
 	}
 	peak, next := w.recorded[0], w.recorded[1]
-	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason,
-		"; on twice the connections the server's process ended") {
+	const suffix = "; on twice the connections the server's process ended"
+	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason, suffix) {
 		t.Errorf("the peak is %+v", peak.Gate)
 	}
 	if next.Phase.Kind != lab.Steady || next.Gate.Validity != lab.Failed {
-		t.Errorf("what came next is %s, %+v", next.Phase.Kind, next.Gate)
+		t.Errorf("the next phase is %s, %+v", next.Phase.Kind, next.Gate)
 	}
 }
 
-// Where the engine is gone nothing is anybody's failure: the run ends with why.
+// Without an engine, no failure is the server's or the generator's.
 func TestALostEngineEndsTheRun(t *testing.T) {
 	w := newWorld()
 	lost := errors.New("the engine went away")
 	w.onAttack = func(lab.Attack) {
 		if len(w.attacks) == 5 { // the peak of the second trial
-			w.lost, w.stuck = lost, errors.New("connection refused")
+			w.engineError, w.closeError = lost, errors.New("connection refused")
 		}
 	}
-	if err := experimentOn(w, "a", "b").Run(t.Context()); !errors.Is(err, lost) || strings.Contains(err.Error(),
-		"refused") {
-		t.Errorf("error %v, want only why it cannot go on", err)
+	err := newExperiment(w, "a", "b").Run(t.Context())
+	if !errors.Is(err, lost) || strings.Contains(err.Error(), "refused") {
+		t.Errorf("error %v, want only the engine's", err)
 	}
 	if len(w.recorded) != 2 {
 		t.Errorf("%d samples recorded, want the two of the trial that had ended", len(w.recorded))
 	}
 }
 
-// A resumed run measures what has not ended, and repeats what was disturbed then.
-func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
+// It repeats trials that were disturbed before the interruption, too.
+func TestAResumedRunContinuesWhereTheOtherEnded(t *testing.T) {
 	all := newWorld()
-	all.foreign = time.Second
-	e := experimentOn(all, "a", "b")
+	all.foreignCPU = time.Second
+	e := newExperiment(all, "a", "b")
 	e.Plan.MaxRepeats = 3
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -1218,8 +1211,8 @@ func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
 	}
 	for ended := range len(whole) {
 		w := newWorld()
-		w.foreign = time.Second
-		e := experimentOn(w, "a", "b")
+		w.foreignCPU = time.Second
+		e := newExperiment(w, "a", "b")
 		e.Plan.MaxRepeats = 3
 		e.EndedTrials = make(map[lab.TrialID]bool)
 		for _, id := range whole[:ended] {
@@ -1242,31 +1235,31 @@ func TestAResumedRunDoesWhatIsLeft(t *testing.T) {
 
 func TestRefusedVariantsAreRecorded(t *testing.T) {
 	w := newWorld()
-	e := experimentOn(w, "a", "b")
+	e := newExperiment(w, "a", "b")
 	e.ImageErrors = map[string]string{"rt/a": "its image could not be built"}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.unmeasured) != 1 || w.unmeasured["rt/a"] == "" {
-		t.Errorf("recorded %v", w.unmeasured)
+	if len(w.recordedRefusals) != 1 || w.recordedRefusals["rt/a"] == "" {
+		t.Errorf("recorded %v", w.recordedRefusals)
 	}
 }
 
-func TestAnswersThatAreAlikeAreKeptOnce(t *testing.T) {
-	var same bodyCache
-	of := func(body string) variantAnswers {
+func TestEqualAnswersAreStoredOnce(t *testing.T) {
+	var bodies bodyCache
+	answering := func(body string) variantAnswers {
 		return variantAnswers{
 			contract:  []lab.Answer{{Body: []byte(body)}},
 			scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}},
 		}
 	}
-	a, b, other := of("alike"), of("alike"), of("other")
+	a, b, other := answering("alike"), answering("alike"), answering("other")
 	for _, x := range []variantAnswers{a, b, other} {
-		same.deduplicate(x)
+		bodies.deduplicate(x)
 	}
 	if &a.contract[0].Body[0] != &b.contract[0].Body[0] ||
 		&a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
-		t.Error("two answers that are alike are kept twice")
+		t.Error("two equal answers are stored twice")
 	}
 	if string(other.contract[0].Body) != "other" || string(b.scenarios["json"][0].Body) != "alike!" {
 		t.Errorf("answers have changed: %q, %q", other.contract[0].Body, b.scenarios["json"][0].Body)

@@ -15,8 +15,8 @@ import (
 	"runtimelab/lab"
 )
 
-// checkIdentity reads what a server says of itself, which must be what it should be
-// and was given.
+// checkIdentity parses a server's identity and compares it with its variant and with
+// the limits that the lab set.
 func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
 	id, wrong := e.Checker.CheckIdentity(answer, subject.Variant, subject.Layout.Server)
 	if len(wrong) > 0 {
@@ -25,27 +25,27 @@ func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Sample) (lab.I
 	return id, nil
 }
 
-// unchanged returns an error that names the fields in which an identity under
-// load is not what it was before.
-func unchanged(before, under lab.Identity) error {
+// checkUnchanged returns an error that lists the fields in which the identity under
+// load differs from the one before.
+func checkUnchanged(before, underLoad lab.Identity) error {
 	var changed []string
-	was, is := reflect.ValueOf(before), reflect.ValueOf(under)
+	was, is := reflect.ValueOf(before), reflect.ValueOf(underLoad)
 	for i := range was.NumField() {
 		a, b := was.Field(i).Interface(), is.Field(i).Interface()
 		if reflect.DeepEqual(a, b) {
 			continue
 		}
 		name := was.Type().Field(i).Tag.Get("json")
-		changed = append(changed, fmt.Sprintf("%s %s, and before %s", name, spelt(b), spelt(a)))
+		changed = append(changed, fmt.Sprintf("%s was %s, is %s", name, toJSON(a), toJSON(b)))
 	}
 	if len(changed) == 0 {
 		return nil
 	}
-	return errors.New("identity: under load it says " + strings.Join(changed, "; "))
+	return errors.New("identity: it changed under load: " + strings.Join(changed, "; "))
 }
 
-// spelt writes a value as JSON, in one line.
-func spelt(value any) string {
+// toJSON returns a value as JSON in one line.
+func toJSON(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Sprint(value)
@@ -53,9 +53,10 @@ func spelt(value any) string {
 	return string(text)
 }
 
-// askIdentity has a server in a cell say what it is, and returns what is wrong with it.
-func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell Cell) (problems []string,
-	err error,
+// requestIdentity asks a server in a cell for its identity and returns what is wrong
+// with it.
+func (e *Experiment) requestIdentity(ctx context.Context, subject lab.Sample, cell Cell) (
+	problems []string, err error,
 ) {
 	answers, err := cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
 	if err != nil {
@@ -67,27 +68,27 @@ func (e *Experiment) askIdentity(ctx context.Context, subject lab.Sample, cell C
 	return problems, nil
 }
 
-// identities starts each variant that is not refused on the CPUs that a trial
-// gives it, and refuses those that say something wrong of themselves there.
-func (e *Experiment) identities(ctx context.Context, variants []string) error {
+// checkIdentities starts each variant that is not refused on the CPUs of a trial, and
+// refuses it if its identity is wrong there.
+func (e *Experiment) checkIdentities(ctx context.Context, variants []string) error {
 	variants = slices.DeleteFunc(slices.Clone(variants), func(id string) bool { return e.refused[id] != "" })
 	found := make(map[string][]string, len(variants))
 	var mu sync.Mutex
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(examinedAtOnce())
+	group.SetLimit(maxParallelChecks())
 	for _, id := range variants {
 		group.Go(func() error {
 			subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
-			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, in trialEnv) (err error) {
-				if _, err = in.cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err == nil {
-					problems, err = e.askIdentity(ctx, subject, in.cell)
+			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, env trialEnv) (err error) {
+				if _, err = env.cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err == nil {
+					problems, err = e.requestIdentity(ctx, subject, env.cell)
 				}
 				return err
 			})
-			var broken *serverError
-			if errors.As(err, &broken) {
-				problems, err = []string{broken.reason}, nil
+			var serverErr *serverError
+			if errors.As(err, &serverErr) {
+				problems, err = []string{serverErr.reason}, nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

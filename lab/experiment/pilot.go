@@ -11,16 +11,16 @@ import (
 	"runtimelab/lab/plan"
 )
 
-// runPilots finds the peaks from which rates follow, each once, and freezes them in
-// the plan. What an earlier run's plan brought along is not looked for again.
+// runPilots measures the peaks that rates are shares of and records the plan with them.
+// It skips peaks that the plan already has from an earlier session.
 func (e *Experiment) runPilots(ctx context.Context) error {
-	found := false
+	measured := false
 	for i := range e.Plan.Pilots {
 		p := &e.Plan.Pilots[i]
 		if p.PeakRPS > 0 {
 			continue
 		}
-		found = true
+		measured = true
 		e.Observer.PilotStarted(*p, i+1, len(e.Plan.Pilots))
 		if p.Problem = e.refused[lab.OriginalOf(p.Variant)]; p.Problem == "" {
 			if err := e.runPilot(ctx, p); err != nil {
@@ -29,33 +29,32 @@ func (e *Experiment) runPilots(ctx context.Context) error {
 		}
 		e.Observer.PilotEnded(*p, i+1, len(e.Plan.Pilots))
 	}
-	if !found {
+	if !measured {
 		return nil
 	}
 	return e.Recorder.RecordPlan(e.Plan)
 }
 
-// runPilot measures one variant's peak, as a trial does but without a row. A
-// server that fails leaves its problem in the pilot, and whatever makes its peak
-// less than one its doubt.
+// runPilot measures one variant's peak without recording a row. A failed server sets
+// Problem; anything that makes the peak uncertain sets Doubt.
 func (e *Experiment) runPilot(ctx context.Context, p *lab.Pilot) error {
 	for range plan.PilotAttempts {
 		s, err := e.measurePilotPeak(ctx, *p)
-		var broken *serverError
-		var lost *generatorError
+		var serverErr *serverError
+		var generatorErr *generatorError
 		switch {
-		case errors.As(err, &broken):
-			p.PeakRPS, p.Problem, p.Doubt = 0, broken.reason, ""
+		case errors.As(err, &serverErr):
+			p.PeakRPS, p.Problem, p.Doubt = 0, serverErr.reason, ""
 			return nil
-		case errors.As(err, &lost):
-			p.Doubt = lost.reason
+		case errors.As(err, &generatorErr):
+			p.Doubt = generatorErr.reason
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		if p.PeakRPS, _ = metric.ThroughputRPS(s); p.PeakRPS == 0 {
-			p.Problem = "not one request succeeded"
+			p.Problem = "no request succeeded"
 			return nil
 		}
 		if p.Doubt = s.Gate.Reason; s.Gate.Validity != lab.Disturbed {
@@ -68,23 +67,23 @@ func (e *Experiment) runPilot(ctx context.Context, p *lab.Pilot) error {
 	return nil
 }
 
-// measurePilotPeak is a pilot tried once.
+// measurePilotPeak runs a pilot once and returns the sample of its peak.
 func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sample, error) {
 	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Cores: p.Cores, Attempt: 1, Seed: p.Seed}
 	s := e.newSample(t, time.Now())
 	s.Phase = plan.PilotPhase(s.Scenario)
-	err := e.withFreshCell(ctx, s, func(ctx context.Context, in trialEnv) (err error) {
-		if err := e.awaitAndIdentify(ctx, &s, in); err != nil {
+	err := e.withFreshCell(ctx, s, func(ctx context.Context, env trialEnv) (err error) {
+		if err := e.awaitAndIdentify(ctx, &s, env); err != nil {
 			return err
 		}
-		warm := s.Phase
-		warm.Kind = lab.WarmUp
-		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warm), in); err != nil {
+		warmUp := s.Phase
+		warmUp.Kind = lab.WarmUp
+		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warmUp), env); err != nil {
 			return err
 		}
 		a := e.newAttack(t, s.Phase)
 		a.KeepHits = false
-		s, err = e.attackWithCanaries(ctx, s, a, in)
+		s, err = e.attackWithCanaries(ctx, s, a, env)
 		s.Gate = gate.Judge(s, e.Calibration)
 		return err
 	})

@@ -12,32 +12,32 @@ import (
 	"runtimelab/lab"
 )
 
-// wrongAnswers returns a user error that lists every request of a scenario that
-// some variant does not answer with success, or answers differently when it is
-// asked again; nil where there is none. It leaves out variants that are refused:
-// the contract judges what they answer.
+// wrongAnswers returns a usage error that lists every request of a scenario that some
+// variant does not answer with success, or answers differently the second time. It
+// returns nil if there is none. Refused variants are left out: their answers break the
+// contract anyway.
 func (e *Experiment) wrongAnswers(ids []string, found []variantAnswers) error {
-	var all []complaint
+	var all []requestError
 	for _, s := range e.Plan.Scenarios {
-		var asked []asked
+		var replies []variantReplies
 		for i, id := range ids {
 			if e.refused[id] == "" && found[i].scenarios[s.Name] != nil {
-				asked = append(asked, askedOf(id, found[i], s.Name))
+				replies = append(replies, newVariantReplies(id, found[i], s.Name))
 			}
 		}
-		if len(asked) == 0 {
+		if len(replies) == 0 {
 			continue
 		}
 		for i, r := range s.AllRequests() {
-			if kind, text := e.complain(r, i, asked); kind != "" {
-				all = merge(all, complaint{file: s.File, request: r, kind: kind, text: text})
+			if kind, text := e.checkReplies(r, i, replies); kind != "" {
+				all = addRequestError(all, requestError{file: s.File, request: r, kind: kind, text: text})
 			}
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(all, func(a, b complaint) int {
+	slices.SortStableFunc(all, func(a, b requestError) int {
 		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.request.At.Line, b.request.At.Line),
 			cmp.Compare(a.request.At.Column, b.request.At.Column))
 	})
@@ -47,39 +47,39 @@ func (e *Experiment) wrongAnswers(ids []string, found []variantAnswers) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: errors.Join(lines...),
-		Hint: `an answer is a success if its status is 2xx, or what the request names: get("/path", expect = 404); ` +
-			"see scenarios/README.md",
+		Hint: `an answer is a success if its status is 2xx, or the one that the request expects: ` +
+			`get("/path", expect = 404); see scenarios/README.md`,
 	}
 }
 
-// complaint says what is wrong with the answers to a request.
-type complaint struct {
+// requestError describes what is wrong with the answers to a request.
+type requestError struct {
 	file    string
 	request lab.Request
-	kind    string // what it has in common with those of other requests
+	kind    string // equal for requests that fail in the same way
 	text    string
-	more    int // of the same kind, of requests that the same call in the script makes
+	more    int // number of further requests of the same call in the script, with the same kind
 }
 
-// Error is the complaint in one line, with its place.
-func (c complaint) Error() string {
+// Error returns the place and the mistake in one line.
+func (c requestError) Error() string {
 	r := c.request
-	text := fmt.Sprintf("%s: %s %s %s", r.At.In(c.file), r.Method, shownPath(r.Path), c.text)
+	text := fmt.Sprintf("%s: %s %s %s", r.At.In(c.file), r.Method, printablePath(r.Path), c.text)
 	if c.more > 0 {
-		text += fmt.Sprintf(" (the same of %d more requests that this call makes)", c.more)
+		text += fmt.Sprintf(" (and %d more requests of this call)", c.more)
 	}
 	return text
 }
 
-// merge adds a complaint, or counts it with the first of its place and kind: one
-// call in a script may make thousands of requests.
-func merge(all []complaint, c complaint) []complaint {
-	i := slices.IndexFunc(all, func(had complaint) bool {
-		samePlace := had.file == c.file && had.request.At == c.request.At
+// addRequestError appends c, or counts it with the first of its place and kind: one call
+// in a script may make thousands of requests.
+func addRequestError(all []requestError, c requestError) []requestError {
+	i := slices.IndexFunc(all, func(other requestError) bool {
+		samePlace := other.file == c.file && other.request.At == c.request.At
 		if c.request.At == (lab.Place{}) {
-			samePlace = samePlace && had.request.PathOnly() == c.request.PathOnly()
+			samePlace = samePlace && other.request.PathOnly() == c.request.PathOnly()
 		}
-		return samePlace && had.kind == c.kind
+		return samePlace && other.kind == c.kind
 	})
 	if i < 0 {
 		return append(all, c)
@@ -88,52 +88,53 @@ func merge(all []complaint, c complaint) []complaint {
 	return all
 }
 
-func shownPath(path string) string { return lab.Excerpt([]byte(path), 0) }
+func printablePath(path string) string { return lab.Excerpt([]byte(path), 0) }
 
-// asked holds what a variant answered to a scenario's requests.
-type asked struct {
+// variantReplies holds a variant's answers to a scenario's requests, which were sent twice.
+type variantReplies struct {
 	variant       string
 	first, second []lab.Answer
 }
 
-func askedOf(id string, x variantAnswers, scenario string) asked {
-	return asked{variant: id, first: x.scenarios[scenario], second: x.again[scenario]}
+func newVariantReplies(id string, x variantAnswers, scenario string) variantReplies {
+	return variantReplies{variant: id, first: x.scenarios[scenario], second: x.repeated[scenario]}
 }
 
-// complain says what is wrong with the answers to the i-th request, if anything is:
-// of which kind it is, and in all.
-func (e *Experiment) complain(r lab.Request, i int, all []asked) (kind, text string) {
-	var wrong, varies []asked
-	for _, a := range all {
+// checkReplies returns what is wrong with the answers to the i-th request, or "". kind
+// is the part of text that requests with the same mistake share.
+func (e *Experiment) checkReplies(r lab.Request, i int, all []variantReplies) (kind, text string) {
+	var wrong, varying []variantReplies
+	for _, v := range all {
 		switch {
-		case !r.Accepts(a.first[i].Status):
-			wrong = append(wrong, a)
-		case differs(a.first[i], a.second[i]):
-			varies = append(varies, a)
+		case !r.Accepts(v.first[i].Status):
+			wrong = append(wrong, v)
+		case answersDiffer(v.first[i], v.second[i]):
+			varying = append(varying, v)
 		}
 	}
 	switch {
 	case len(wrong) > 0:
-		return e.unsuccessful(r, i, wrong, all)
-	case len(varies) > 0:
-		return varying(i, varies)
+		return e.describeWrongStatus(r, i, wrong, all)
+	case len(varying) > 0:
+		return describeVarying(i, varying)
 	}
 	return "", ""
 }
 
-// differs reports whether an answer is not the one that came before, by what is
-// compared of every hit.
-func differs(a, b lab.Answer) bool { return a.Status != b.Status || !bytes.Equal(a.Body, b.Body) }
+// answersDiffer compares what is compared for every hit: status and body.
+func answersDiffer(a, b lab.Answer) bool { return a.Status != b.Status || !bytes.Equal(a.Body, b.Body) }
 
-// unsuccessful says how a request was answered by the variants that did not
-// answer it with success, and by those that did.
-func (e *Experiment) unsuccessful(r lab.Request, i int, wrong, all []asked) (kind, text string) {
+// describeWrongStatus says which variants answered the i-th request with which status.
+// wrong holds those that did not answer with success.
+func (e *Experiment) describeWrongStatus(r lab.Request, i int, wrong, all []variantReplies) (
+	kind, text string,
+) {
 	first := wrong[0].first[i]
 	want := "2xx"
 	if r.Expect != 0 {
-		want = "the " + status(r.Expect) + " that it expects"
+		want = "the expected " + statusText(r.Expect)
 	}
-	kind = fmt.Sprintf("is answered %s, want %s", byStatus(i, wrong, all), want)
+	kind = fmt.Sprintf("is answered %s, want %s", groupByStatus(i, wrong, all), want)
 	text = kind + "; the body is empty"
 	if len(first.Body) > 0 {
 		text = kind + "; the body begins " + lab.Excerpt(first.Body, 0)
@@ -144,48 +145,48 @@ func (e *Experiment) unsuccessful(r lab.Request, i int, wrong, all []asked) (kin
 	return kind, text
 }
 
-// byStatus lists which variants answered with which status, the wrong ones first.
-func byStatus(i int, wrong, all []asked) string {
+// groupByStatus lists which variants answered with which status, wrong ones first.
+func groupByStatus(i int, wrong, all []variantReplies) string {
 	var codes []int
 	names := make(map[int][]string)
-	for _, a := range slices.Concat(wrong, all) {
-		code := a.first[i].Status
+	for _, v := range slices.Concat(wrong, all) {
+		code := v.first[i].Status
 		if !slices.Contains(codes, code) {
 			codes = append(codes, code)
 		}
-		if !slices.Contains(names[code], a.variant) {
-			names[code] = append(names[code], a.variant)
+		if !slices.Contains(names[code], v.variant) {
+			names[code] = append(names[code], v.variant)
 		}
 	}
 	parts := make([]string, len(codes))
 	for n, code := range codes {
-		parts[n] = status(code) + " by " + strings.Join(names[code], ", ")
+		parts[n] = statusText(code) + " by " + strings.Join(names[code], ", ")
 	}
 	return strings.Join(parts, " and ")
 }
 
-// status is a status with its name.
-func status(code int) string {
+// statusText returns a status with its name, for example "404 Not Found".
+func statusText(code int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }
 
-// advice says what the script may have meant, by the answer that it got.
+// advice returns what the script may have meant, or "".
 func (e *Experiment) advice(r lab.Request, got lab.Answer) string {
 	switch {
 	case got.Status == http.StatusSwitchingProtocols:
-		return "the server leaves HTTP/1.1, which is all that the generator speaks"
+		return "the server switches protocols, but the generator supports only HTTP/1.1"
 	case got.Status >= 300 && got.Status <= 399 && got.Header["location"] != "":
-		return fmt.Sprintf("redirects are not followed: ask for its Location, %q, or expect %d",
+		return fmt.Sprintf("redirects are not followed: request its Location, %q, or expect %d",
 			lab.Excerpt([]byte(got.Header["location"]), 0), got.Status)
 	case got.Status < 400 || got.Status > 499 && got.Status != http.StatusNotImplemented:
 		return ""
 	}
-	return e.existing(r)
+	return e.suggestKnown(r)
 }
 
-// existing says what is there in the place of what a request asked for, as far
-// as the contract knows. Servers may have paths that it does not know.
-func (e *Experiment) existing(r lab.Request) string {
+// suggestKnown returns what the contract has closest to a request, or "". Servers may have
+// paths that the contract does not know.
+func (e *Experiment) suggestKnown(r lab.Request) string {
 	var paths, methods []string
 	example := ""
 	for _, known := range e.Checker.Succeeding() {
@@ -202,9 +203,9 @@ func (e *Experiment) existing(r lab.Request) string {
 	}
 	switch {
 	case example != "":
-		return fmt.Sprintf("%s %s is answered with success", r.Method, shownPath(example))
+		return fmt.Sprintf("%s %s succeeds", r.Method, printablePath(example))
 	case len(methods) > 0:
-		return fmt.Sprintf("the path is there for %s", strings.Join(methods, " and "))
+		return fmt.Sprintf("the contract has this path for %s", strings.Join(methods, " and "))
 	case len(paths) == 0:
 		return ""
 	}
@@ -215,23 +216,23 @@ func (e *Experiment) existing(r lab.Request) string {
 	return fmt.Sprintf("did you mean %q?", near)
 }
 
-// varying says where the answers to a request differ when it is asked again.
-func varying(i int, all []asked) (kind, text string) {
-	names := make([]string, len(all))
-	for n, a := range all {
-		names[n] = a.variant
+// describeVarying says how the second answers to the i-th request differ from the first.
+func describeVarying(i int, varying []variantReplies) (kind, text string) {
+	names := make([]string, len(varying))
+	for n, v := range varying {
+		names[n] = v.variant
 	}
-	first, second := all[0].first[i], all[0].second[i]
-	kind = "is answered differently when it is asked again by " + strings.Join(names, ", ")
+	first, second := varying[0].first[i], varying[0].second[i]
+	kind = "is answered differently the second time by " + strings.Join(names, ", ")
 	text = kind + ": "
 	if first.Status != second.Status {
-		text += fmt.Sprintf("%s, then %s", status(first.Status), status(second.Status))
+		text += fmt.Sprintf("%s, then %s", statusText(first.Status), statusText(second.Status))
 	} else {
 		at := lab.CommonPrefix(first.Body, second.Body)
 		text += fmt.Sprintf("from byte %d on the body is %s, then %s",
 			at, lab.Excerpt(first.Body, at), lab.Excerpt(second.Body, at))
 	}
-	return kind, text + "; every answer under load is compared with the first, byte for byte, and no expect " +
-		"admits another one: ask for what does not change, or have the server leave out the time, the random " +
-		"id or the counter"
+	return kind, text + "; under load every answer must equal the first one byte for byte, whatever the " +
+		"request expects: request something that does not change, or make the server leave out the time, " +
+		"the random id or the counter"
 }

@@ -6,37 +6,37 @@ import (
 	"runtimelab/lab"
 )
 
-// trialSpec is what a block has one trial of.
+// trialSpec is what a block runs once: scenario, variant, CPUs and phases.
 type trialSpec struct {
 	scenario, variant string
 	cores             int
-	phases            []string // that it measures, in the scenario's order; none: all
+	phases            []string // measured phases in the scenario's order; empty: all
 }
 
-// splitHypotheses are those that a run tests, and those of all scenarios that it does
-// not.
-func splitHypotheses(c Options) (tested, beyond []lab.Hypothesis) {
+// splitHypotheses returns the hypotheses that a run tests, and all others.
+func splitHypotheses(c Options) (tested, untested []lab.Hypothesis) {
 	for _, s := range c.Scenarios {
 		for _, h := range s.Hypotheses {
 			h = fillCPUCounts(h, s)
 			if c.Profile.CanCompare() && (c.runsAll() || profileIncludes(h.Profile, c.Profile)) && hasArms(s, h) {
 				tested = append(tested, h)
 			} else {
-				beyond = append(beyond, h)
+				untested = append(untested, h)
 			}
 		}
 	}
 	for _, s := range c.OtherScenarios {
-		beyond = append(beyond, s.Hypotheses...)
+		untested = append(untested, s.Hypotheses...)
 	}
-	return tested, beyond
+	return tested, untested
 }
 
-// runsAll is what the user wants, or the profile.
+// runsAll reports whether to run every variant and phase, by the user's choice or the
+// profile's.
 func (c Options) runsAll() bool { return c.RunAll || c.Profile.RunAll }
 
-// fillCPUCounts gives arms that do not say on how many CPUs they are the only
-// number that their scenario has.
+// fillCPUCounts sets the number of CPUs of arms that leave it out, if their scenario has
+// only one.
 func fillCPUCounts(h lab.Hypothesis, s lab.Scenario) lab.Hypothesis {
 	if len(s.Cores) != 1 {
 		return h
@@ -57,14 +57,14 @@ func fillCPUCounts(h lab.Hypothesis, s lab.Scenario) lab.Hypothesis {
 	return h
 }
 
-// profileIncludes reports whether a profile tests what one of a name tests.
+// profileIncludes reports whether profile p also tests what the named profile tests.
 func profileIncludes(name string, p lab.Profile) bool {
 	names := lab.ProfileNames()
 	return slices.Index(names, name) <= slices.Index(names, p.Name)
 }
 
-// hasArms reports whether a scenario, of which this machine may not be able to do
-// all, has every arm of a hypothesis.
+// hasArms reports whether a scenario has every arm of a hypothesis. FitToMachine may have
+// dropped some.
 func hasArms(s lab.Scenario, h lab.Hypothesis) bool {
 	for _, a := range h.Arms() {
 		phase := slices.ContainsFunc(s.Phases, func(p lab.Phase) bool { return p.ID() == a.Phase })
@@ -75,29 +75,29 @@ func hasArms(s lab.Scenario, h lab.Hypothesis) bool {
 	return true
 }
 
-// selectSpecs are the cells of a run without its controls. A scenario of which no
-// hypothesis speaks runs whole.
+// selectSpecs returns the cells of a run without its controls. A scenario without
+// hypotheses runs in full.
 func selectSpecs(c Options, tested []lab.Hypothesis) (cells []trialSpec) {
 	for _, s := range c.Scenarios {
-		whole := c.runsAll() || !c.Profile.CanCompare() || len(s.Hypotheses) == 0
+		runWhole := c.runsAll() || !c.Profile.CanCompare() || len(s.Hypotheses) == 0
 		for _, v := range s.Variants {
 			for _, cores := range s.Cores {
-				made := trialSpec{scenario: s.Name, variant: v, cores: cores}
-				needed := addPeakPhases(s, neededPhases(made, tested))
-				if !whole && len(needed) == 0 {
+				spec := trialSpec{scenario: s.Name, variant: v, cores: cores}
+				needed := addPeakPhases(s, neededPhases(spec, tested))
+				if !runWhole && len(needed) == 0 {
 					continue
 				}
-				if !whole {
-					made.phases = orderPhases(s, needed)
+				if !runWhole {
+					spec.phases = orderPhases(s, needed)
 				}
-				cells = append(cells, made)
+				cells = append(cells, spec)
 			}
 		}
 	}
 	return cells
 }
 
-// neededPhases are the phases of a cell that hypotheses compare.
+// neededPhases returns the phases of a cell that hypotheses compare.
 func neededPhases(c trialSpec, tested []lab.Hypothesis) (phases []string) {
 	for _, h := range tested {
 		for _, a := range h.Arms() {
@@ -109,7 +109,7 @@ func neededPhases(c trialSpec, tested []lab.Hypothesis) (phases []string) {
 	return phases
 }
 
-// addPeakPhases adds the peaks that phases of a scenario are shares of.
+// addPeakPhases adds the peaks that the rates of the phases are shares of.
 func addPeakPhases(s lab.Scenario, phases []string) []string {
 	all := slices.Clone(phases)
 	for _, p := range s.Phases {
@@ -120,8 +120,8 @@ func addPeakPhases(s lab.Scenario, phases []string) []string {
 	return all
 }
 
-// orderPhases are the measured phases of a scenario that are wanted: none, where that
-// is all of them.
+// orderPhases returns the wanted phases in the scenario's order, or nil if they are all of
+// its measured phases.
 func orderPhases(s lab.Scenario, wanted []string) (phases []string) {
 	all := true
 	for _, p := range s.Phases {

@@ -7,17 +7,16 @@ import (
 	"runtimelab/lab"
 )
 
-// AAMargin is how far the two of an A/A pair may be apart, and ReferenceMargin
-// how far the lab's reading of a known ratio from what the reference servers say
-// by their own clocks.
+// AAMargin is the largest relative difference of an A/A pair. ReferenceMargin is the
+// largest relative difference between a ratio that the lab measures and the ratio by
+// the reference servers' own clocks.
 const (
 	AAMargin        = 0.05
 	ReferenceMargin = 0.03
 )
 
-// addControls adds to a plan what must come out as it is known to, and returns
-// the cells that it takes: a variant beside its twin, reference servers, and
-// CPU work without a runtime where numbers of CPUs are compared.
+// addControls adds the controls to the plan and returns the cells they need: an A/A pair,
+// reference servers, and the native burn where numbers of CPUs are compared.
 func addControls(p *lab.Plan, cells []trialSpec) (added []trialSpec) {
 	both, pair := aaPair(*p, cells)
 	p.Controls = append(p.Controls, pair)
@@ -51,7 +50,7 @@ func addControls(p *lab.Plan, cells []trialSpec) (added []trialSpec) {
 	return added
 }
 
-// responderScenario is a scenario of the lab's own servers.
+// responderScenario returns a scenario for the lab's own responders.
 func responderScenario(name, about string, variants []string, connections int, cores ...int) lab.Scenario {
 	const timeout = 10 // seconds, of one request
 	return lab.Scenario{
@@ -64,8 +63,8 @@ func responderScenario(name, about string, variants []string, connections int, c
 	}
 }
 
-// aaPair are the first cell of the scenario that the shortest profile runs, in the
-// first phase that it measures, and its twin, and what the two must show.
+// aaPair returns an A/A control and its two cells: the first cell of the scenario that the
+// shortest profile runs, in its first measured phase, and that cell's twin.
 func aaPair(p lab.Plan, cells []trialSpec) (both []trialSpec, pair lab.Control) {
 	profiles := lab.ProfileNames()
 	rank := func(c trialSpec) int { return slices.Index(profiles, scenarioOf(p, c).Profile) }
@@ -74,22 +73,23 @@ func aaPair(p lab.Plan, cells []trialSpec) (both []trialSpec, pair lab.Control) 
 	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})),
 		func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
 	arm := lab.Arm{Variant: lab.OriginalOf(first.variant), Phase: measured[0].ID(), Cores: first.cores}
-	again := arm
-	again.Variant = lab.TwinOf(arm.Variant)
-	for _, a := range []lab.Arm{arm, again} {
-		both = append(both,
-			trialSpec{scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: orderPhases(s, []string{a.Phase})})
+	twin := arm
+	twin.Variant = lab.TwinOf(arm.Variant)
+	for _, a := range []lab.Arm{arm, twin} {
+		both = append(both, trialSpec{
+			scenario: s.Name, variant: a.Variant, cores: a.Cores, phases: orderPhases(s, []string{a.Phase}),
+		})
 	}
 	return both, lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: lab.Hypothesis{
-		Scenario: s.Name, Metric: headlineMetric(measured[0]), Direction: lab.Same, Margin: AAMargin, Numerator: arm, Denominator: again,
+		Scenario: s.Name, Metric: headlineMetric(measured[0]), Direction: lab.Same, Margin: AAMargin,
+		Numerator: arm, Denominator: twin,
 	}}
 }
 
-// mergeInto adds the phases of a cell to its like among cells, and reports whether
-// there is one.
+// mergeInto adds the phases of c to the matching cell and reports whether there is one.
 func mergeInto(cells []trialSpec, c trialSpec) bool {
-	i := slices.IndexFunc(cells, func(had trialSpec) bool {
-		return had.scenario == c.scenario && had.variant == c.variant && had.cores == c.cores
+	i := slices.IndexFunc(cells, func(other trialSpec) bool {
+		return other.scenario == c.scenario && other.variant == c.variant && other.cores == c.cores
 	})
 	switch {
 	case i < 0:
@@ -102,7 +102,7 @@ func mergeInto(cells []trialSpec, c trialSpec) bool {
 	return true
 }
 
-// headlineMetric is the metric that a phase is for.
+// headlineMetric returns the metric that a phase is for.
 func headlineMetric(p lab.Phase) string {
 	switch {
 	case p.Kind == lab.Capacity:
@@ -115,22 +115,23 @@ func headlineMetric(p lab.Phase) string {
 	return "throughput_rps"
 }
 
+// scenarioOf returns the scenario of a cell, which the plan must contain.
 func scenarioOf(p lab.Plan, c trialSpec) lab.Scenario {
 	i := slices.IndexFunc(p.Scenarios, func(s lab.Scenario) bool { return s.Name == c.scenario })
 	return p.Scenarios[i]
 }
 
-// comparedCPUCounts are the numbers of CPUs, ascending, that hypotheses compare with one
-// another; none where each keeps to one.
+// comparedCPUCounts returns the numbers of CPUs, ascending, that hypotheses compare with
+// each other. It is empty if the arms of each hypothesis have the same number.
 func comparedCPUCounts(hypotheses []lab.Hypothesis) (all []int) {
 	for _, h := range hypotheses {
-		var own []int
+		var counts []int
 		for _, a := range h.Arms() {
-			own = append(own, a.Cores)
+			counts = append(counts, a.Cores)
 		}
-		slices.Sort(own)
-		if own = slices.Compact(own); len(own) > 1 {
-			all = append(all, own...)
+		slices.Sort(counts)
+		if counts = slices.Compact(counts); len(counts) > 1 {
+			all = append(all, counts...)
 		}
 	}
 	slices.Sort(all)

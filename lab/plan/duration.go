@@ -7,24 +7,22 @@ import (
 	"runtimelab/lab"
 )
 
-// TrialOverhead is what a trial costs beside its load: a server container's
-// start, the wait for its first answer, canaries and readings, the drain of each
-// attack, and the container's end. Warm is when a warm-up that gets steady mostly
-// ends. Both are estimates to plan with, of two idle cores and an engine on the same
-// machine: over its API a reading takes a second.
+// TrialOverhead is the time of a trial besides its load: starting and removing containers,
+// the first answer, canaries, readings and the drain of attacks. ExpectedWarmUp is when
+// a warm-up usually becomes steady. Both are estimates for two idle cores and a local
+// engine; over its API a reading takes a second.
 const (
 	TrialOverhead  = 800 * time.Millisecond
 	ExpectedWarmUp = 2500 * time.Millisecond
 )
 
-// repeatShare is how many of its trials a run may repeat. Only what the server
-// cannot cause has a trial repeated: once, at the end of its block, as long as
-// there are repeats left. The rule is fixed here, before the run: repeating by
-// the look of the figures would choose them.
+// repeatShare is the share of its trials that a run may repeat. Only disturbed trials are
+// repeated, once, at the end of their block. The rule is fixed before the run: to
+// repeat a trial because of its figures would select figures.
 const repeatShare = 0.2
 
-// maxRepeats is a run's repeats: the share of its trials, less where the profile's
-// limit has no time for them.
+// maxRepeats returns the number of trials that a run may repeat: repeatShare of them, or
+// fewer if the profile's time limit has no time for them.
 func maxRepeats(p lab.Plan) int {
 	share := int(math.Ceil(repeatShare * float64(len(p.Trials))))
 	if p.Profile.TimeLimit == 0 {
@@ -34,69 +32,75 @@ func maxRepeats(p lab.Plan) int {
 	return min(share, int(max(p.Profile.TimeLimit-all, 0)/longest))
 }
 
-// WorstDuration is how long a plan takes at worst: every warm-up spends its whole
-// budget, every peak is tried on twice the connections, and all repeats fall to
-// the longest trial. Building images and calibrating are not in it.
+// WorstDuration returns the longest duration of a plan: every warm-up takes its whole time,
+// every peak is repeated on twice the connections, and all repeats are of the longest
+// trial. It does not include building images and calibrating.
 func WorstDuration(p lab.Plan) time.Duration {
 	all, longest := sumDurations(p, worstPhaseDuration)
 	return all + time.Duration(p.MaxRepeats)*longest
 }
 
-// ExpectedDuration is how long a plan takes as a rule: without repeats, and with warm-ups
-// that end when throughput is steady.
+// ExpectedDuration returns the usual duration of a plan: no repeats, warm-ups that become
+// steady.
 func ExpectedDuration(p lab.Plan) time.Duration {
 	all, _ := sumDurations(p, expectedPhaseDuration)
 	return all
 }
 
-// sumDurations is how long all trials and pilots take, each once, and the longest
-// trial, by how long a phase takes.
-func sumDurations(p lab.Plan, phase func(lab.Profile, lab.Phase) time.Duration) (all, longest time.Duration) {
+// sumDurations returns the duration of all trials and pilots, each once, and that of the
+// longest trial. phaseDuration returns the duration of a phase.
+func sumDurations(p lab.Plan, phaseDuration func(lab.Profile, lab.Phase) time.Duration) (
+	all, longest time.Duration,
+) {
 	scenarios := map[string]lab.Scenario{}
 	for _, s := range p.Scenarios {
 		scenarios[s.Name] = s
 	}
 	for _, t := range p.Trials {
-		lasts := trialDuration(p.Profile, scenarios[t.Scenario].PhasesOf(t), phase)
+		lasts := trialDuration(p.Profile, scenarios[t.Scenario].PhasesOf(t), phaseDuration)
 		all += lasts
 		longest = max(longest, lasts)
 	}
 	return all + time.Duration(PendingPilots(p))*WorstPilotDuration(p.Profile), longest
 }
 
-func trialDuration(p lab.Profile, phases []lab.Phase,
-	lasts func(lab.Profile, lab.Phase) time.Duration,
+// trialDuration returns the duration of a trial with the given phases.
+func trialDuration(
+	p lab.Profile, phases []lab.Phase, phaseDuration func(lab.Profile, lab.Phase) time.Duration,
 ) time.Duration {
 	sum := TrialOverhead
 	for _, phase := range phases {
-		sum += lasts(p, phase)
+		sum += phaseDuration(p, phase)
 	}
 	return sum
 }
 
+// worstPhaseDuration returns the longest duration of a phase.
 func worstPhaseDuration(p lab.Profile, phase lab.Phase) time.Duration {
 	lasts := PhaseDuration(p, phase.Kind)
 	switch phase.Kind {
 	case lab.Peak:
 		lasts += DoubleConnectionsDuration(lasts)
 	case lab.Ladder:
-		lasts *= 2 // its clients stay until each has been answered, for as long again
+		lasts *= 2 // clients wait for their last answers, at most as long again
 	}
 	return lasts
 }
 
+// expectedPhaseDuration returns the usual duration of a phase.
 func expectedPhaseDuration(p lab.Profile, phase lab.Phase) time.Duration {
 	lasts := PhaseDuration(p, phase.Kind)
 	switch {
 	case phase.Kind == lab.WarmUp:
 		return min(lasts, ExpectedWarmUp)
-	case phase.Kind == lab.Ladder && phase.Connections > 1: // one client never stays for long
+	case phase.Kind == lab.Ladder && phase.Connections > 1: // a single client has its answer soon
 		return lasts + lasts/2
 	}
 	return lasts
 }
 
-// ExpectedTrialDuration is how long a trial of a plan takes as a rule.
+// ExpectedTrialDuration returns the usual duration of a trial, 0 if the plan does not have
+// its scenario.
 func ExpectedTrialDuration(p lab.Plan, t lab.Trial) time.Duration {
 	for _, s := range p.Scenarios {
 		if s.Name == t.Scenario {
@@ -106,22 +110,22 @@ func ExpectedTrialDuration(p lab.Plan, t lab.Trial) time.Duration {
 	return 0
 }
 
-// WorstPilotDuration is how long a pilot takes at worst, tried as often as it may be.
+// WorstPilotDuration returns the longest duration of a pilot, with all its attempts.
 func WorstPilotDuration(p lab.Profile) time.Duration {
 	return PilotAttempts * (p.WarmUpMax + p.PeakDuration + TrialOverhead)
 }
 
-// WorstScenarioDuration is how long one trial of a whole scenario takes at worst.
+// WorstScenarioDuration returns the longest duration of one trial of a whole scenario.
 func WorstScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
 	return trialDuration(p, s.Phases, worstPhaseDuration)
 }
 
-// DoubleConnectionsDuration is how long a peak that did not saturate the server is tried on twice
-// the connections, by how long the peak lasts.
+// DoubleConnectionsDuration returns how long a peak that did not saturate the server is
+// repeated on twice the connections. peak is the duration of the peak.
 func DoubleConnectionsDuration(peak time.Duration) time.Duration { return peak / 2 }
 
-// PhaseDuration is how long a profile lets a phase of a kind last; a warm-up and
-// a search may end before.
+// PhaseDuration returns the duration of a phase of the given kind. A warm-up or a search
+// may end earlier.
 func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
 	switch kind {
 	case lab.WarmUp:

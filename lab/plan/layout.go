@@ -9,12 +9,11 @@ import (
 	"runtimelab/lab"
 )
 
-// NewLayout gives one CPU to the generator and another to the server. It
-// prefers, in this order: two physical cores, whose other hardware threads
-// then stay idle; cores of equal capacity; the highest capacity; one package;
-// and the lowest numbers, the generator's first, because interrupts mostly
-// land on CPU 0. What it could not have is in the layout's doubts. A topology
-// of fewer than two CPUs is a *lab.Fault.
+// NewLayout gives one CPU to the generator and another to the server. It prefers, in this
+// order: two physical cores, whose other hardware threads then stay idle; cores of
+// equal capacity; the highest capacity; one package; and the lowest numbers, the
+// generator's first, because most interrupts land on CPU 0. Preferences that the
+// machine cannot meet become the layout's doubts. Fewer than two CPUs are a *lab.Fault.
 func NewLayout(t lab.Topology) (lab.Layout, error) {
 	if len(t.CPUs) < 2 {
 		return lab.Layout{}, tooFewCPUs(t)
@@ -39,14 +38,14 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 	}, nil
 }
 
-// WidenLayout is a layout with so many CPUs for the server: others of the topology by
-// the same preferences, and the generator's own where it takes all that there
-// are. More than there are is a *lab.Fault.
+// WidenLayout returns layout l with cores CPUs for the server, by the same preferences as
+// NewLayout. The server gets the generator's CPU only if it needs all. More CPUs than
+// the topology has are a *lab.Fault.
 func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	if cores > len(t.CPUs) {
 		return lab.Layout{}, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("lay out CPUs: a server is to be given %d, and there are %d", cores, len(t.CPUs)),
+			Err:  fmt.Errorf("lay out CPUs: a server needs %d, this machine has %d", cores, len(t.CPUs)),
 			Hint: "leave the scenario out, or use a machine with more CPUs",
 		}
 	}
@@ -58,7 +57,7 @@ func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	rest := slices.DeleteFunc(slices.Clone(t.CPUs), func(c lab.CPU) bool { return c.ID == first.ID })
 	slices.SortFunc(rest, func(a, b lab.CPU) int {
 		return cmp.Or(
-			falseFirst(a.ID == generator.ID, b.ID == generator.ID), // what drives the load comes last
+			falseFirst(a.ID == generator.ID, b.ID == generator.ID), // the generator's CPU comes last
 			cpuPair{generator, a}.compare(cpuPair{generator, b}),
 		)
 	})
@@ -72,22 +71,25 @@ func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 		case c.ID == generator.ID:
 			wide.Doubts = append(wide.Doubts,
 				fmt.Sprintf("the server is given all %d CPUs, and the generator runs on one of them", cores))
-		case slices.Contains(generator.Siblings, c.ID) || slices.ContainsFunc(wide.Server[:len(wide.Server)-1],
-			func(id int) bool {
-				return slices.Contains(c.Siblings, id)
-			}):
+		case slices.Contains(generator.Siblings, c.ID) || sharesCore(c, wide.Server[:len(wide.Server)-1]):
 			wide.Doubts = append(wide.Doubts,
-				fmt.Sprintf("CPU %d of the server is a hardware thread of a core that is used already", c.ID))
+				fmt.Sprintf("CPU %d of the server is a hardware thread of a core that is in use already", c.ID))
 		case c.Capacity != first.Capacity:
 			wide.Doubts = append(wide.Doubts,
-				fmt.Sprintf("CPUs %d and %d of the server are unlike cores", first.ID, c.ID))
+				fmt.Sprintf("CPUs %d and %d of the server are on cores of different speed", first.ID, c.ID))
 		}
 	}
 	slices.Sort(wide.Server)
 	return wide, nil
 }
 
-// WiderLayouts are the layouts that scenarios need beside the one for a single CPU.
+// sharesCore reports whether c is a hardware thread of the same core as one of the CPUs.
+func sharesCore(c lab.CPU, cpus []int) bool {
+	return slices.ContainsFunc(cpus, func(id int) bool { return slices.Contains(c.Siblings, id) })
+}
+
+// WiderLayouts returns the layouts that scenarios need in addition to l, which is for
+// servers on a single CPU.
 func WiderLayouts(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all []lab.Layout, err error) {
 	var cores []int
 	for _, s := range scenarios {
@@ -107,7 +109,7 @@ func WiderLayouts(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all [
 	return all, nil
 }
 
-// LayoutFor is the layout that a plan has for servers of so many CPUs.
+// LayoutFor returns the plan's layout for servers on the given number of CPUs.
 func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		if len(l.Server) == cores {
@@ -117,6 +119,7 @@ func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for a server", cores)
 }
 
+// tooFewCPUs returns the error for a topology of fewer than two CPUs.
 func tooFewCPUs(t lab.Topology) error {
 	why := errors.New("lay out CPUs: none is usable")
 	if len(t.CPUs) > 0 {
@@ -131,11 +134,12 @@ func tooFewCPUs(t lab.Topology) error {
 	}
 }
 
+// cpuPair is a choice of CPUs for a layout.
 type cpuPair struct{ generator, server lab.CPU }
 
 func (p cpuPair) sameCore() bool {
-	return slices.Contains(p.generator.Siblings, p.server.ID) || slices.Contains(p.server.Siblings,
-		p.generator.ID)
+	return slices.Contains(p.generator.Siblings, p.server.ID) ||
+		slices.Contains(p.server.Siblings, p.generator.ID)
 }
 
 func (p cpuPair) differentCapacity() bool { return p.generator.Capacity != p.server.Capacity }
@@ -147,8 +151,8 @@ func (p cpuPair) compare(o cpuPair) int {
 	return cmp.Or(
 		falseFirst(p.sameCore(), o.sameCore()),
 		falseFirst(p.differentCapacity(), o.differentCapacity()),
-		// Of unlike cores the generator takes the faster: a generator that
-		// is the limit censors the figure, a slow server core only lowers it.
+		// The generator gets the faster core: a generator at its limit censors the
+		// figure, a slow server only lowers it.
 		cmp.Compare(o.generator.Capacity, p.generator.Capacity),
 		cmp.Compare(o.server.Capacity, p.server.Capacity),
 		falseFirst(p.differentPackages(), o.differentPackages()),
@@ -157,6 +161,7 @@ func (p cpuPair) compare(o cpuPair) int {
 	)
 }
 
+// falseFirst orders false before true.
 func falseFirst(a, b bool) int {
 	switch {
 	case a == b:
@@ -168,6 +173,7 @@ func falseFirst(a, b bool) int {
 	}
 }
 
+// doubts returns which preferences of NewLayout the pair does not meet.
 func (p cpuPair) doubts() []string {
 	var doubts []string
 	add := func(format string, args ...any) { doubts = append(doubts, fmt.Sprintf(format, args...)) }
@@ -177,8 +183,8 @@ func (p cpuPair) doubts() []string {
 			"other down", g.ID, s.ID)
 	}
 	if p.differentCapacity() {
-		add("generator (CPU %d) and server (CPU %d) are unlike cores of capacity %d and %d", g.ID, s.ID, g.Capacity,
-			s.Capacity)
+		add("generator (CPU %d) and server (CPU %d) are on cores of different speed (capacity %d and %d)",
+			g.ID, s.ID, g.Capacity, s.Capacity)
 	}
 	if p.differentPackages() {
 		add("generator (CPU %d) and server (CPU %d) are in different packages and share no cache", g.ID, s.ID)

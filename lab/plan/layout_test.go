@@ -16,7 +16,7 @@ func cpu(id, pkg, capacity int, siblings ...int) lab.CPU {
 	return lab.CPU{ID: id, Package: pkg, Capacity: capacity, Siblings: append([]int{id}, siblings...)}
 }
 
-func TestLayout(t *testing.T) {
+func TestNewLayoutTakesTheBestPairOfCPUs(t *testing.T) {
 	for _, c := range []struct {
 		name              string
 		cpus              []lab.CPU
@@ -56,22 +56,19 @@ func TestLayout(t *testing.T) {
 			2, 3, nil,
 		},
 		{
-			"one fast core of two threads and one slow: apart before equal",
-			[]lab.CPU{
-				cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0),
-				cpu(2, 0, 600),
-			},
+			"one fast core of two threads and one slow: separate cores before equal ones",
+			[]lab.CPU{cpu(0, 0, 1024, 1), cpu(1, 0, 1024, 0), cpu(2, 0, 600)},
 			0, 2,
 			[]string{"capacity 1024 and 600"},
 		},
 		{
-			"unlike cores, the slow one first: the generator is fast",
+			"cores of different speed, the slow one first: the generator is fast",
 			[]lab.CPU{cpu(0, 0, 600), cpu(1, 0, 1024)},
 			1, 0,
 			[]string{"capacity 1024 and 600", "CPU 0, where"},
 		},
 		{
-			"three unlike cores: the fastest two",
+			"three cores of different speed: the fastest two",
 			[]lab.CPU{cpu(0, 0, 300), cpu(1, 0, 600), cpu(2, 0, 1024)},
 			2, 1,
 			[]string{"capacity 1024 and 600"},
@@ -110,10 +107,10 @@ func TestLayoutNeedsTwoCPUs(t *testing.T) {
 		cpus []lab.CPU
 		says string
 	}{
-		"none":            {nil, "none is usable"},
-		"one":             {[]lab.CPU{cpu(0, 0, 1024)}, "only CPU 0 is usable"},
-		"one of many":     {[]lab.CPU{cpu(3, 0, 1024, 1)}, "only CPU 3 is usable"},
-		"one, told twice": {[]lab.CPU{cpu(0, 0, 1024), cpu(0, 0, 1024)}, "only CPU 0 is usable"},
+		"none":              {nil, "none is usable"},
+		"one":               {[]lab.CPU{cpu(0, 0, 1024)}, "only CPU 0 is usable"},
+		"one of many":       {[]lab.CPU{cpu(3, 0, 1024, 1)}, "only CPU 3 is usable"},
+		"one, listed twice": {[]lab.CPU{cpu(0, 0, 1024), cpu(0, 0, 1024)}, "only CPU 0 is usable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := plan.NewLayout(lab.Topology{CPUs: c.cpus})
@@ -128,8 +125,8 @@ func TestLayoutNeedsTwoCPUs(t *testing.T) {
 	}
 }
 
-// machines are random machines of whole cores, of which a random part is usable.
-func machines(t *rapid.T) []lab.CPU {
+// drawCPUs draws the usable CPUs of a random machine.
+func drawCPUs(t *rapid.T) []lab.CPU {
 	cores := rapid.IntRange(1, 6).Draw(t, "cores")
 	threads := rapid.IntRange(1, 2).Draw(t, "threads")
 	var all []lab.CPU
@@ -148,9 +145,9 @@ func machines(t *rapid.T) []lab.CPU {
 	return all[:rapid.IntRange(0, len(all)).Draw(t, "usable")]
 }
 
-func TestLayoutProperties(t *testing.T) {
+func TestNewLayoutSeparatesCoresWhereItCan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cpus := machines(t)
+		cpus := drawCPUs(t)
 		layout, err := plan.NewLayout(lab.Topology{CPUs: cpus})
 		if len(cpus) < 2 {
 			if err == nil {
@@ -176,10 +173,10 @@ func TestLayoutProperties(t *testing.T) {
 		shared := slices.Contains(generator.Siblings, server.ID)
 		for _, a := range cpus {
 			for _, b := range cpus {
-				if apart := !slices.Contains(a.Siblings, b.ID); apart && shared {
+				if separate := !slices.Contains(a.Siblings, b.ID); separate && shared {
 					t.Fatalf("%+v shares a core although %d and %d do not", layout, a.ID, b.ID)
-				} else if apart && a.Capacity == b.Capacity && generator.Capacity != server.Capacity {
-					t.Fatalf("%+v has unlike cores although %d and %d are alike", layout, a.ID, b.ID)
+				} else if separate && a.Capacity == b.Capacity && generator.Capacity != server.Capacity {
+					t.Fatalf("%+v has cores of different speed although %d and %d are equal", layout, a.ID, b.ID)
 				}
 			}
 		}

@@ -7,45 +7,45 @@ import (
 	"runtimelab/lab"
 )
 
-// extraOpenFiles is how many open files a server needs beside its connections:
-// libraries, the listening socket, pipes, and the connections of whoever checks
-// its answers.
+// extraOpenFiles is the number of open files that a server needs besides its connections:
+// libraries, the listening socket, pipes, and the connections that check its answers.
 const extraOpenFiles = 200
 
-// FitToMachine leaves out what a machine with so many CPUs, that grants a process so many
-// open files, cannot do, and says what and why: scenarios, and single phases.
-// Figures of less than was asked for would not be what their names say.
-func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, left []string) {
+// FitToMachine drops scenarios and phases that need more CPUs or open files than the
+// machine has. omitted says which and why. A smaller phase would not measure what its
+// name says.
+func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Scenario, omitted []string) {
 	for _, s := range scenarios {
-		if s.Cores = slices.DeleteFunc(slices.Clone(s.Cores), func(n int) bool {
+		s.Cores = slices.DeleteFunc(slices.Clone(s.Cores), func(n int) bool {
 			if n > cpus {
-				left = append(left,
+				omitted = append(omitted,
 					fmt.Sprintf("%s with %d CPUs for its servers is left out: this machine has %d", s.Name, n, cpus))
 			}
 			return n > cpus
-		}); len(s.Cores) == 0 {
-			continue // all of it has been said
+		})
+		if len(s.Cores) == 0 {
+			continue // omitted lists all of it already
 		}
-		files := func(p lab.Phase) int {
+		openFiles := func(p lab.Phase) int {
 			if s.Upstream {
-				return 2*p.Connections + extraOpenFiles // one to the client, one to the upstream
+				return 2*p.Connections + extraOpenFiles // to the client and to the upstream
 			}
 			return p.Connections + extraOpenFiles
 		}
 		phases := slices.DeleteFunc(slices.Clone(s.Phases), func(p lab.Phase) bool {
-			if files(p) <= nofile {
+			if openFiles(p) <= nofile {
 				return false
 			}
-			left = append(left,
+			omitted = append(omitted,
 				fmt.Sprintf("%s of %s is left out: its servers need about %d open files, and this engine grants %d",
-					p.Name, s.Name, files(p), nofile))
+					p.Name, s.Name, openFiles(p), nofile))
 			return true
 		})
 		if !slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp }) {
-			continue // all of it has been said
+			continue // omitted lists all of it already
 		}
 		s.Phases = phases
 		fitting = append(fitting, s)
 	}
-	return fitting, left
+	return fitting, omitted
 }

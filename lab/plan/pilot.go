@@ -8,32 +8,35 @@ import (
 	"runtimelab/lab"
 )
 
-// planPilots is one for every cell with a rate that is a share of a peak which its own
-// trials do not find: of the slowest variant's, for all that run.
+// planPilots returns a pilot for every cell with a rate that is a share of a peak, if the
+// cell's trials do not measure that peak themselves. A share of the slowest variant's
+// peak needs a pilot for every variant.
 func planPilots(scenarios []lab.Scenario, cells []trialSpec, seed uint64) (all []lab.Pilot) {
 	for _, s := range scenarios {
 		for _, c := range cells {
 			if c.scenario != s.Name || !needsPilot(s, s.PhasesOf(lab.Trial{Phases: c.phases})) {
 				continue
 			}
-			own := seededSource(seed, "pilot", s.Name, c.variant, fmt.Sprint(c.cores)).Uint64()
-			all = append(all, lab.Pilot{Scenario: s.Name, Variant: c.variant, Cores: c.cores, Seed: own})
+			pilotSeed := seededSource(seed, "pilot", s.Name, c.variant, fmt.Sprint(c.cores)).Uint64()
+			all = append(all, lab.Pilot{Scenario: s.Name, Variant: c.variant, Cores: c.cores, Seed: pilotSeed})
 		}
 	}
 	return all
 }
 
+// needsPilot reports whether a phase's rate is a share of a peak that its trial does not
+// measure.
 func needsPilot(s lab.Scenario, phases []lab.Phase) bool {
 	return slices.ContainsFunc(phases, func(p lab.Phase) bool {
-		_, own := PeakPhaseFor(s, p)
-		return p.PeakShare != nil && !own
+		_, inTrial := PeakPhaseFor(s, p)
+		return p.PeakShare != nil && !inTrial
 	})
 }
 
-// PeakPhaseFor is the phase in which a trial finds the peak that a rate of it is a share
-// of: the scenario's first peak, where a share of each variant's own comes after
-// it. A machine's speed changes in the course of a run, and a fifth more than a
-// peak that was found half an hour before may be less than all.
+// PeakPhaseFor returns the phase of the same trial whose peak the rate of phase is a share
+// of: the scenario's first peak, if phase follows it and its share is of each variant's
+// own peak. A machine's speed changes during a run, so a peak of the same trial is
+// better than a pilot's.
 func PeakPhaseFor(s lab.Scenario, phase lab.Phase) (lab.Phase, bool) {
 	if phase.PeakShare == nil || !phase.PeakShare.OfOwnPeak {
 		return lab.Phase{}, false
@@ -49,7 +52,7 @@ func PeakPhaseFor(s lab.Scenario, phase lab.Phase) (lab.Phase, bool) {
 	return lab.Phase{}, false
 }
 
-// PendingPilots is how many pilots a run of the plan carries out.
+// PendingPilots returns how many pilots a run of the plan must run.
 func PendingPilots(p lab.Plan) (n int) {
 	for _, pilot := range p.Pilots {
 		if pilot.PeakRPS == 0 {
@@ -59,8 +62,8 @@ func PendingPilots(p lab.Plan) (n int) {
 	return n
 }
 
-// PilotPhase is what a pilot measures: a closed loop on as many connections as
-// the scenario's own peak, or else on those of the phase that needs the rate.
+// PilotPhase returns the phase that a pilot measures: a closed loop on the connections of
+// the scenario's peak, or else of the first phase whose rate is a share.
 func PilotPhase(s lab.Scenario) lab.Phase {
 	i := slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.Kind == lab.Peak })
 	if i < 0 {
@@ -73,13 +76,13 @@ func PilotPhase(s lab.Scenario) lab.Phase {
 	}
 }
 
-// PilotAttempts is how often a pilot is tried at the most: a second time where
-// something outside the cell disturbed the first.
+// PilotAttempts is the largest number of attempts of a pilot. Only a disturbed attempt is
+// repeated.
 const PilotAttempts = 2
 
-// ResolveRate is a phase with the rate that a plan gives it in a trial. A rate that is a
-// share, and not of the trial's PeakPhaseFor, follows from what the plan's pilots found;
-// the error says why it does not.
+// ResolveRate returns phase with its rate in trial t. If the rate is a share of a peak, it
+// comes from the plan's pilots; the error says why there is none. Use ApplyShare for a
+// share of the trial's PeakPhaseFor.
 func ResolveRate(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 	if phase.PeakShare == nil {
 		return phase, nil
@@ -89,28 +92,28 @@ func ResolveRate(p lab.Plan, t lab.Trial, phase lab.Phase) (lab.Phase, error) {
 		if pilot.Scenario != t.Scenario {
 			continue
 		}
-		own := pilot.Variant == t.Variant && pilot.Cores == t.Cores
-		if own && pilot.PeakRPS == 0 {
-			return phase, fmt.Errorf("the rate of %s is not known: its pilot failed: %s", phase.Name, pilot.Problem)
+		isOwn := pilot.Variant == t.Variant && pilot.Cores == t.Cores
+		if isOwn && pilot.PeakRPS == 0 {
+			return phase, fmt.Errorf("the rate of %s is unknown: its pilot failed: %s", phase.Name, pilot.Problem)
 		}
-		// One that failed serves nobody, and is not the slowest that serves.
-		if pilot.PeakRPS > 0 && (own || !phase.PeakShare.OfOwnPeak) {
+		// A failed pilot is not the slowest variant.
+		if pilot.PeakRPS > 0 && (isOwn || !phase.PeakShare.OfOwnPeak) {
 			peak = min(peak, pilot.PeakRPS)
 		}
 	}
 	if math.IsInf(peak, 1) {
-		return phase, fmt.Errorf("the rate of %s is not known: the plan has no pilot for %s", phase.Name, t.Variant)
+		return phase, fmt.Errorf("the rate of %s is unknown: the plan has no pilot for %s", phase.Name, t.Variant)
 	}
 	return ApplyShare(phase, peak), nil
 }
 
-// ApplyShare is a phase with the rate that is its share of a peak.
+// ApplyShare returns phase with its share of peakRPS as its rate.
 func ApplyShare(phase lab.Phase, peakRPS float64) lab.Phase {
 	phase.RateRPS = roundTo3Digits(phase.PeakShare.Fraction * peakRPS)
 	return phase
 }
 
-// roundTo3Digits keeps three digits, which a pilot does not have more of.
+// roundTo3Digits rounds to three significant digits: a pilot is not more exact.
 func roundTo3Digits(rps float64) float64 {
 	scale := math.Pow(10, 2-math.Floor(math.Log10(rps)))
 	return math.Round(rps*scale) / scale

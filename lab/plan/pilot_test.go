@@ -11,19 +11,21 @@ import (
 	"runtimelab/lab/plan"
 )
 
-func shared(of float64, own bool) lab.Phase {
+// shareOfPeak returns a phase whose rate is a share of the variant's own peak, or of the
+// slowest variant's.
+func shareOfPeak(share float64, ofOwnPeak bool) lab.Phase {
 	return lab.Phase{
 		Name: "steady", Kind: lab.Steady, Connections: 128,
-		PeakShare: &lab.PeakShare{Fraction: of, OfOwnPeak: own},
+		PeakShare: &lab.PeakShare{Fraction: share, OfOwnPeak: ofOwnPeak},
 	}
 }
 
-// One pilot for each variant of a scenario that needs one, however many of its
-// phases do; it takes part in how long the run lasts until it has been found.
+// A variant needs one pilot, however many phases use it. WorstDuration includes a pilot
+// until its peak is known.
 func TestPilotsArePlannedOnce(t *testing.T) {
-	scenarios := three()
-	scenarios[1].Phases = append(scenarios[1].Phases, shared(0.5, false), shared(0.8, true))
-	p := planned(t, lab.Profile{Name: "standard", Blocks: 2, PeakDuration: time.Second}, scenarios, 7)
+	scenarios := threeScenarios()
+	scenarios[1].Phases = append(scenarios[1].Phases, shareOfPeak(0.5, false), shareOfPeak(0.8, true))
+	p := newPlan(t, lab.Profile{Name: "standard", Blocks: 2, PeakDuration: time.Second}, scenarios, 7)
 	if len(p.Pilots) != 2 || p.Pilots[0].Scenario != "json" || p.Pilots[0].Variant != "node/single" ||
 		p.Pilots[1].Variant != "python/uvloop" {
 		t.Fatalf("pilots %+v", p.Pilots)
@@ -34,26 +36,23 @@ func TestPilotsArePlannedOnce(t *testing.T) {
 	before := plan.WorstDuration(p)
 	p.Pilots[0].PeakRPS = 100
 	if plan.PendingPilots(p) != 1 {
-		t.Errorf("%d pilots are to be found, one being known", plan.PendingPilots(p))
+		t.Errorf("%d pilots are pending, want 1: the other peak is known", plan.PendingPilots(p))
 	}
 	if saved := before - plan.WorstDuration(p); saved != plan.WorstPilotDuration(p.Profile) {
-		t.Errorf("a pilot that is known saves %v", saved)
+		t.Errorf("a known peak shortens the run by %v", saved)
 	}
 }
 
-// A share of each variant's own peak is of the one that its trial finds, where there
-// is a peak before it; whatever a run leaves out of a scenario, that stays.
-func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
-	peak, warmup := lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64}, lab.Phase{
-		Name: "warmup",
-		Kind: lab.WarmUp,
-	}
-	own, slowest := shared(1.2, true), shared(0.5, false)
+// A run may leave out phases of a scenario, but not the peak that a rate is a share of.
+func TestATrialMeasuresThePeakThatItsRatesAreSharesOf(t *testing.T) {
+	peak := lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64}
+	warmup := lab.Phase{Name: "warmup", Kind: lab.WarmUp}
+	own, slowest := shareOfPeak(1.2, true), shareOfPeak(0.5, false)
 	own.Name, slowest.Name = "steady-120%", "steady-50%"
 	for _, c := range []struct {
-		name   string
-		phases []lab.Phase
-		of     string // of the peak that the last one is a share of
+		name      string
+		phases    []lab.Phase
+		peakPhase string // the last phase is a share of its peak; empty: of a pilot's
 	}{
 		{"a peak before it", []lab.Phase{warmup, peak, own}, "peak"},
 		{"a peak after it", []lab.Phase{warmup, own, peak, own}, ""},
@@ -63,12 +62,12 @@ func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
 		s := scenario("json", "node/single")
 		s.Phases = c.phases
 		last := c.phases[len(c.phases)-1]
-		if got, ok := plan.PeakPhaseFor(s, last); got.ID() != c.of || ok != (c.of != "") {
+		if got, ok := plan.PeakPhaseFor(s, last); got.ID() != c.peakPhase || ok != (c.peakPhase != "") {
 			t.Errorf("%s: %q, %v", c.name, got.ID(), ok)
 		}
-		piloted := len(planned(t, lab.Profile{Name: "full", Blocks: 1, RunAll: true}, []lab.Scenario{s}, 7).Pilots)
-		if (piloted > 0) != (c.of == "") {
-			t.Errorf("%s: %d pilots", c.name, piloted)
+		pilots := newPlan(t, lab.Profile{Name: "full", Blocks: 1, RunAll: true}, []lab.Scenario{s}, 7).Pilots
+		if (len(pilots) > 0) != (c.peakPhase == "") {
+			t.Errorf("%s: %d pilots", c.name, len(pilots))
 		}
 	}
 	s := scenario("json", "node/single")
@@ -79,7 +78,7 @@ func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
 		Scenario: "json", Claim: "scale-3", Metric: "throughput_rps",
 		Numerator: arm, Denominator: arm, Profile: "quick",
 	}}
-	p := planned(t, lab.Profile{Name: "quick", Blocks: lab.MinBlocks}, []lab.Scenario{s}, 7)
+	p := newPlan(t, lab.Profile{Name: "quick", Blocks: lab.MinBlocks}, []lab.Scenario{s}, 7)
 	i := slices.IndexFunc(p.Trials, func(t lab.Trial) bool { return t.Scenario == "json" })
 	if got := p.Trials[i].Phases; !slices.Equal(got, []string{"peak", "steady-120%"}) || len(p.Pilots) > 0 {
 		t.Errorf("a trial measures %v, after %d pilots", got, len(p.Pilots))
@@ -89,28 +88,22 @@ func TestATrialFindsThePeakThatItsRatesAreSharesOf(t *testing.T) {
 	}
 }
 
-func TestARateFollowsFromThePilots(t *testing.T) {
+func TestARateIsItsShareOfAPilotsPeak(t *testing.T) {
 	p := lab.Plan{Pilots: []lab.Pilot{
 		{Scenario: "json", Variant: "a", Cores: 1, PeakRPS: 70123},
-		{
-			Scenario: "json", Variant: "b", Cores: 1,
-			PeakRPS: 41987,
-		},
+		{Scenario: "json", Variant: "b", Cores: 1, PeakRPS: 41987},
 		{Scenario: "json", Variant: "c", Cores: 1, Problem: "it crashed"},
-		{
-			Scenario: "echo", Variant: "a",
-			Cores: 1, PeakRPS: 10,
-		},
+		{Scenario: "echo", Variant: "a", Cores: 1, PeakRPS: 10},
 	}}
 	for _, c := range []struct {
 		variant string
 		phase   lab.Phase
 		rate    float64
 	}{
-		{"a", shared(0.5, false), 21000}, // half of 41 987, in three digits
-		{"b", shared(0.5, false), 21000},
-		{"a", shared(0.8, true), 56100},
-		{"b", shared(0.8, true), 33600},
+		{"a", shareOfPeak(0.5, false), 21000}, // half of 41 987, rounded to three digits
+		{"b", shareOfPeak(0.5, false), 21000},
+		{"a", shareOfPeak(0.8, true), 56100},
+		{"b", shareOfPeak(0.8, true), 33600},
 		{"a", lab.Phase{Kind: lab.Steady, RateRPS: 5}, 5},
 	} {
 		got, err := plan.ResolveRate(p, lab.Trial{Scenario: "json", Variant: c.variant, Cores: 1}, c.phase)
@@ -120,32 +113,32 @@ func TestARateFollowsFromThePilots(t *testing.T) {
 		}
 	}
 	for variant, want := range map[string]string{"c": "it crashed", "d": "no pilot"} {
-		if _, err := plan.ResolveRate(p, lab.Trial{Scenario: "json", Variant: variant, Cores: 1},
-			shared(0.5, true)); err == nil || !strings.Contains(err.Error(), want) {
+		trial := lab.Trial{Scenario: "json", Variant: variant, Cores: 1}
+		_, err := plan.ResolveRate(p, trial, shareOfPeak(0.5, true))
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v does not say %q", variant, err, want)
 		}
 	}
 }
 
-func TestAPilotLoadsAsItsScenarioDoes(t *testing.T) {
+func TestAPilotUsesTheConnectionsOfItsScenario(t *testing.T) {
 	s := scenario("json", "node/single")
 	s.Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 1},
 		{Name: "steady", Kind: lab.Steady, RateRPS: 5, Connections: 2},
-		shared(0.5, false),
+		shareOfPeak(0.5, false),
 	}
 	if p := plan.PilotPhase(s); p.Kind != lab.Peak || p.Connections != 128 || p.PeakShare != nil {
-		t.Errorf("pilot %+v: it takes the connections of the phase that needs it", p)
+		t.Errorf("pilot %+v, want the connections of the phase that needs it", p)
 	}
 	s.Phases = append(s.Phases,
 		lab.Phase{Name: "peak", Kind: lab.Peak, Connections: 64, ConnectionPerRequest: true, TimeoutS: 3})
 	if p := plan.PilotPhase(s); p.Connections != 64 || !p.ConnectionPerRequest || p.TimeoutS != 3 {
-		t.Errorf("pilot %+v: it is the scenario's own peak", p)
+		t.Errorf("pilot %+v, want the scenario's own peak", p)
 	}
 }
 
-// What a machine cannot do is left out and said, never done by halves.
-func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
+func TestFitToMachineDropsWhatTheMachineCannotDoAndSaysSo(t *testing.T) {
 	wide := scenario("wide", "node/cluster")
 	wide.Cores = []int{4}
 	ladder := scenario("ladder", "node/single")
@@ -153,36 +146,31 @@ func TestFitLeavesOutWhatTheMachineCannotDo(t *testing.T) {
 	ladder.Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
 		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000},
-		{
-			Name: "ladder-10000", Kind: lab.Ladder,
-			Connections: 10000,
-		},
+		{Name: "ladder-10000", Kind: lab.Ladder, Connections: 10000},
 	}
-	all := append(three(), wide, ladder)
-	fitting, left := plan.FitToMachine(all, 2, 20000)
+	all := append(threeScenarios(), wide, ladder)
+	fitting, omitted := plan.FitToMachine(all, 2, 20000)
 	if len(fitting) != 4 || len(fitting[3].Phases) != 2 || len(all[4].Phases) != 3 {
 		t.Errorf("fitting %+v", fitting)
 	}
-	if len(left) != 2 || !strings.Contains(left[0],
-		"wide with 4 CPUs for its servers is left out: this machine has 2") ||
-		!strings.Contains(left[1],
-			"ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants "+
-				"20000") {
-		t.Errorf("left out: %q", left)
+	if !slices.Equal(omitted, []string{
+		"wide with 4 CPUs for its servers is left out: this machine has 2",
+		"ladder-10000 of ladder is left out: its servers need about 20200 open files, and this engine grants 20000",
+	}) {
+		t.Errorf("left out: %q", omitted)
 	}
-	if fitting, left = plan.FitToMachine(all, 4, 65536); len(fitting) != 5 || len(left) != 0 {
-		t.Errorf("on a machine that can do all: %d scenarios, %q", len(fitting), left)
+	if fitting, omitted = plan.FitToMachine(all, 4, 65536); len(fitting) != 5 || len(omitted) != 0 {
+		t.Errorf("on a machine that can run all: %d scenarios, %q", len(fitting), omitted)
 	}
 	if fitting, _ = plan.FitToMachine([]lab.Scenario{ladder}, 4, 1000); len(fitting) != 0 {
-		t.Errorf("a scenario of which only the warm-up is left runs: %+v", fitting)
+		t.Errorf("a scenario with only its warm-up runs: %+v", fitting)
 	}
 }
 
-func TestWiderLayouts(t *testing.T) {
+func TestWideLayoutsShareTheGeneratorsCPULast(t *testing.T) {
 	two := lab.Topology{CPUs: []lab.CPU{cpu(0, 0, 1024), cpu(1, 0, 1024)}}
 	four := lab.Topology{CPUs: []lab.CPU{
-		cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0),
-		cpu(3, 0, 1024, 1),
+		cpu(0, 0, 1024, 2), cpu(1, 0, 1024, 3), cpu(2, 0, 1024, 0), cpu(3, 0, 1024, 1),
 	}}
 	for _, c := range []struct {
 		name     string
@@ -194,7 +182,8 @@ func TestWiderLayouts(t *testing.T) {
 	}{
 		{"all that there are", two, 2, []int{0, 1}, true, "the generator runs on one of them"},
 		{
-			"the other thread before the generator's own", four, 2,
+			"the other thread of the server's core before the generator's core",
+			four, 2,
 			[]int{1, 3},
 			false,
 			"CPU 3 of the server is a hardware thread",
@@ -209,8 +198,8 @@ func TestWiderLayouts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(got.Server, c.server) || !slices.Equal(got.Generator,
-			narrow.Generator) || got.SharesCPUs() != c.shared {
+		if !slices.Equal(got.Server, c.server) || !slices.Equal(got.Generator, narrow.Generator) ||
+			got.SharesCPUs() != c.shared {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 		if !strings.Contains(strings.Join(got.Doubts, "; "), c.doubt) {
@@ -219,7 +208,7 @@ func TestWiderLayouts(t *testing.T) {
 	}
 	narrow, _ := plan.NewLayout(two)
 	if _, err := plan.WidenLayout(two, narrow, 3); err == nil {
-		t.Error("three CPUs of two")
+		t.Error("WidenLayout gave three CPUs of two")
 	}
 	a, b, c := scenario("a", "v"), scenario("b", "v"), scenario("c", "v")
 	a.Cores, b.Cores = []int{2}, []int{1, 2}
@@ -234,13 +223,13 @@ func TestWiderLayouts(t *testing.T) {
 		}
 	}
 	if _, err := plan.LayoutFor(p, 3); err == nil {
-		t.Error("a layout that the plan does not have")
+		t.Error("LayoutFor returned a layout that the plan does not have")
 	}
 }
 
-// Every phase of a scenario is in what it takes, and so are the doubling of a peak
-// and the clients of a ladder who stay until all are answered.
-func TestHowLongAScenarioTakes(t *testing.T) {
+// A peak may be repeated on twice the connections, and a ladder's clients wait for their
+// last answers.
+func TestWorstScenarioDurationIncludesEveryPhase(t *testing.T) {
 	p := lab.Profile{WarmUpMax: time.Second, PeakDuration: 10 * time.Second, SteadyDuration: 100 * time.Second}
 	for kind, want := range map[lab.PhaseKind]time.Duration{
 		lab.WarmUp: time.Second, lab.Peak: 15 * time.Second, lab.Ladder: 20 * time.Second,
@@ -253,9 +242,9 @@ func TestHowLongAScenarioTakes(t *testing.T) {
 	}
 }
 
-// As a rule the clients of a ladder stay for half as long again; one alone stays for
-// its last answer.
-func TestHowLongALadderTakesAsARule(t *testing.T) {
+// The clients of a ladder usually wait half as long again for their last answers; a
+// single client has its answer soon.
+func TestExpectedDurationOfALadder(t *testing.T) {
 	p := lab.Plan{Profile: lab.Profile{PeakDuration: 10 * time.Second}}
 	for clients, want := range map[int]time.Duration{1: 10 * time.Second, 2: 15 * time.Second} {
 		p.Scenarios = []lab.Scenario{{

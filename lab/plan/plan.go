@@ -1,8 +1,6 @@
-// Package plan owns what a run will do before it does anything: how much time
-// each profile spends, which hypotheses it tests and which cells these need,
-// which trials run in which order, how long that takes, and which CPUs the two
-// sides of a trial get. All of it is pure: the same inputs give the same plan on
-// every machine.
+// Package plan decides what a run does before it starts: the time that each profile
+// spends, hypotheses and the cells that they need, trials and their order, durations,
+// and CPU layouts. It is pure: the same inputs give the same plan on every machine.
 package plan
 
 import (
@@ -17,25 +15,27 @@ import (
 	"runtimelab/lab"
 )
 
-// Options is what a run is to be about.
+// Options selects what a plan contains.
 type Options struct {
 	Profile   lab.Profile
 	Seed      uint64
-	Scenarios []lab.Scenario // that run
-	// each on all its variants and in all its phases; else only as far as a hypothesis needs them
+	Scenarios []lab.Scenario // scenarios that run
+	// RunAll runs scenarios on all their variants and in all their phases, and not only
+	// what a hypothesis needs.
 	RunAll         bool
-	OtherScenarios []lab.Scenario // that do not run; what they would test is said
+	OtherScenarios []lab.Scenario // scenarios that do not run; their hypotheses are listed as untested
 
-	Layout       lab.Layout   // for servers of one CPU
-	WiderLayouts []lab.Layout // for servers of more
+	Layout       lab.Layout   // for servers on one CPU
+	WiderLayouts []lab.Layout // for servers on more CPUs
 }
 
-// New lays out a profile's blocks, each with one trial of every cell, scenario by
-// scenario, in an order drawn from the seed. Where the profile has blocks enough to compare anything
-// the hypotheses select the cells, and controls are added. A block's order
-// depends on nothing but the seed, its number and its cells, and a trial's seed
-// on nothing but the run's, its cell and its block: a plan of more blocks begins
-// with the plan of fewer.
+// New returns a plan: a profile's blocks, each with one trial per cell in seeded order.
+// If the profile has enough blocks to compare, the plan contains only cells that a
+// hypothesis needs, and controls.
+//
+// A block's order depends only on the seed, its number and its cells. A trial's seed
+// depends only on the run's seed, its cell and its block. So a plan with more blocks
+// starts with the same trials as one with fewer.
 func New(c Options) (lab.Plan, error) {
 	if c.Profile.Blocks < 1 {
 		return lab.Plan{}, fmt.Errorf("plan profile %q: %d blocks, need at least 1", c.Profile.Name,
@@ -50,9 +50,9 @@ func New(c Options) (lab.Plan, error) {
 	if len(cells) == 0 {
 		return lab.Plan{}, &lab.Fault{
 			Code: lab.ExitUsage,
-			Err: fmt.Errorf("plan a run: profile %s tests no hypothesis of %s", c.Profile.Name,
+			Err: fmt.Errorf("plan a run: profile %s tests none of the hypotheses of %s", c.Profile.Name,
 				scenarioNames(c.Scenarios)),
-			Hint: "take a longer profile, or name a scenario to run all of it",
+			Hint: "use a longer profile, or name a scenario to run all of it",
 		}
 	}
 	p.Scenarios = slices.DeleteFunc(slices.Clone(c.Scenarios), func(s lab.Scenario) bool {
@@ -77,6 +77,8 @@ func scenarioNames(scenarios []lab.Scenario) string {
 	return strings.Join(all, ", ")
 }
 
+// validateScenarios returns an error if there is no scenario, or one has no variant or
+// lists one twice.
 func validateScenarios(scenarios []lab.Scenario) error {
 	if len(scenarios) == 0 {
 		return &lab.Fault{
@@ -88,48 +90,49 @@ func validateScenarios(scenarios []lab.Scenario) error {
 	seen := map[string]bool{}
 	for _, s := range scenarios {
 		if seen[s.Name] {
-			return fmt.Errorf("plan a run: scenario %q is in it twice", s.Name)
+			return fmt.Errorf("plan a run: scenario %q is listed twice", s.Name)
 		}
 		seen[s.Name] = true
 		if len(s.Variants) == 0 {
 			return &lab.Fault{
 				Code: lab.ExitUsage,
-				Err:  fmt.Errorf("plan a run: scenario %q has no variant to run on", s.Name),
-				Hint: "name one under variants in " + s.File,
+				Err:  fmt.Errorf("plan a run: scenario %q has no variant", s.Name),
+				Hint: "name one in variants in " + s.File,
 			}
 		}
-		pairs := map[string]bool{}
+		listed := map[string]bool{}
 		for _, v := range s.Variants {
-			if pairs[v] {
-				return fmt.Errorf("plan a run: scenario %q has variant %q twice", s.Name, v)
+			if listed[v] {
+				return fmt.Errorf("plan a run: scenario %q lists variant %q twice", s.Name, v)
 			}
-			pairs[v] = true
+			listed[v] = true
 		}
 	}
 	return nil
 }
 
-// blockTrials is a block: its scenarios in shuffled order, and in each its cells. What
-// a hypothesis compares thus lies seconds apart and not minutes, in which a machine's
-// speed wanders further than most effects go.
+// blockTrials returns one block: scenarios in shuffled order, and trials shuffled within
+// each. The arms of a hypothesis so run seconds apart and not minutes, in which a
+// machine's speed changes by more than most effects.
 func blockTrials(block int, cells []trialSpec, seed uint64) (trials []lab.Trial) {
 	var scenarios []string
-	of := make(map[string][]lab.Trial)
+	byScenario := make(map[string][]lab.Trial)
 	for _, c := range cells {
-		own := seededSource(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores), fmt.Sprint(block)).Uint64()
-		if of[c.scenario] == nil {
+		trialSeed := seededSource(seed, "trial", c.scenario, c.variant, fmt.Sprint(c.cores),
+			fmt.Sprint(block)).Uint64()
+		if byScenario[c.scenario] == nil {
 			scenarios = append(scenarios, c.scenario)
 		}
-		of[c.scenario] = append(of[c.scenario], lab.Trial{
+		byScenario[c.scenario] = append(byScenario[c.scenario], lab.Trial{
 			Scenario: c.scenario, Variant: c.variant, Cores: c.cores, Phases: c.phases,
-			Block: block, Attempt: 1, Seed: own,
+			Block: block, Attempt: 1, Seed: trialSeed,
 		})
 	}
 	source := seededSource(seed, "order", fmt.Sprint(block))
 	shuffle(source, scenarios)
 	for _, name := range scenarios {
-		shuffle(source, of[name])
-		trials = append(trials, of[name]...)
+		shuffle(source, byScenario[name])
+		trials = append(trials, byScenario[name]...)
 	}
 	for i := range trials {
 		trials[i].Position = i + 1
@@ -137,19 +140,18 @@ func blockTrials(block int, cells []trialSpec, seed uint64) (trials []lab.Trial)
 	return trials
 }
 
-// seededSource is a random source of its own for each list of words under a seed.
+// seededSource returns an independent random source for each seed and list of words.
 func seededSource(seed uint64, words ...string) *rand.ChaCha8 {
-	named := binary.BigEndian.AppendUint64(nil, seed)
+	key := binary.BigEndian.AppendUint64(nil, seed)
 	for _, w := range words {
-		named = binary.BigEndian.AppendUint64(named, uint64(len(w)))
-		named = append(named, w...)
+		key = binary.BigEndian.AppendUint64(key, uint64(len(w)))
+		key = append(key, w...)
 	}
-	return rand.NewChaCha8(sha256.Sum256(named))
+	return rand.NewChaCha8(sha256.Sum256(key))
 }
 
-// shuffle is Fisher and Yates's. It is written out because a recorded seed
-// must give the same order after an upgrade of Go: ChaCha8's output is
-// specified, the algorithm of rand.Shuffle is not.
+// shuffle is a Fisher-Yates shuffle. A recorded seed must give the same order after an
+// upgrade of Go: ChaCha8's output is specified, but the algorithm of rand.Shuffle is not.
 func shuffle[T any](source rand.Source, all []T) {
 	for i := len(all) - 1; i > 0; i-- {
 		j := uniformBelow(source, uint64(i+1))
@@ -157,12 +159,12 @@ func shuffle[T any](source rand.Source, all []T) {
 	}
 }
 
-// uniformBelow draws uniformly from [0, n): draws of the incomplete last multiple of
-// n are thrown away, because a plain remainder favours small numbers.
+// uniformBelow draws a uniform number from [0, n). It rejects draws that would bias the
+// remainder towards small numbers.
 func uniformBelow(source rand.Source, n uint64) uint64 {
-	short := -n % n // 2^64 mod n
+	excess := -n % n // 2^64 mod n
 	for {
-		if v := source.Uint64(); v >= short {
+		if v := source.Uint64(); v >= excess {
 			return v % n
 		}
 	}

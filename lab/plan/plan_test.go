@@ -25,7 +25,7 @@ func scenario(name string, variants ...string) lab.Scenario {
 	}
 }
 
-func three() []lab.Scenario {
+func threeScenarios() []lab.Scenario {
 	return []lab.Scenario{
 		scenario("echo", "node/single", "python/uvloop"),
 		scenario("json", "node/single", "python/uvloop"),
@@ -42,7 +42,7 @@ func profile(t *testing.T, name string) lab.Profile {
 	return p
 }
 
-func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
+func newPlan(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64) lab.Plan {
 	t.Helper()
 	got, err := plan.New(plan.Options{
 		Profile: p, Scenarios: scenarios, Seed: seed,
@@ -54,10 +54,9 @@ func planned(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64)
 	return got
 }
 
-// The order and the seeds of seed 1 are written down: a plan that changes with
-// the machine, or with a version of Go, would not be the run that was recorded.
+// A plan that changed with the machine or the version of Go would not be the recorded run.
 func TestPlanIsTheSameEverywhere(t *testing.T) {
-	p := planned(t, lab.Profile{Blocks: 2}, three(), 1)
+	p := newPlan(t, lab.Profile{Blocks: 2}, threeScenarios(), 1)
 	var got []string
 	for _, trial := range p.Trials {
 		got = append(got,
@@ -84,7 +83,7 @@ const golden = `
 2.6 echo python/uvloop 1c776098857d623b
 `
 
-func TestPlanProperties(t *testing.T) {
+func TestEveryBlockRunsEveryCellOnceInSeededOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var scenarios []lab.Scenario
 		pairs := 0
@@ -108,8 +107,7 @@ func TestPlanProperties(t *testing.T) {
 			t.Fatal("the same inputs gave two plans")
 		}
 		longer, _ := plan.New(plan.Options{
-			Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios,
-			Seed: seed,
+			Profile: lab.Profile{Blocks: blocks + 1}, Scenarios: scenarios, Seed: seed,
 		})
 		if !reflect.DeepEqual(p.Trials, longer.Trials[:len(p.Trials)]) {
 			t.Fatal("a longer plan does not begin with the shorter one")
@@ -137,13 +135,13 @@ func TestPlanProperties(t *testing.T) {
 	})
 }
 
-func TestSeedsDiffer(t *testing.T) {
+func TestDifferentSeedsGiveDifferentOrders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := rapid.Uint64().Draw(t, "a")
 		b := rapid.Uint64().Filter(func(b uint64) bool { return b != a }).Draw(t, "b")
 		p := lab.Profile{Blocks: 10} // (6!)^10 orders: two equal ones are no accident
-		first, _ := plan.New(plan.Options{Profile: p, Scenarios: three(), Seed: a})
-		second, _ := plan.New(plan.Options{Profile: p, Scenarios: three(), Seed: b})
+		first, _ := plan.New(plan.Options{Profile: p, Scenarios: threeScenarios(), Seed: a})
+		second, _ := plan.New(plan.Options{Profile: p, Scenarios: threeScenarios(), Seed: b})
 		if order(first) == order(second) {
 			t.Fatalf("seeds %d and %d give one order", a, b)
 		}
@@ -158,12 +156,11 @@ func order(p lab.Plan) string {
 	return b.String()
 }
 
-// Each of the four scenarios, one of them the reference servers', should be first in
-// a quarter of the blocks, and each cell first of its scenario as often as the
-// others. With 9000 blocks no count's standard deviation is over 48; the bounds are
-// five of them.
+// Each of the four scenarios, one of them for the reference servers, should be first in a
+// quarter of the blocks, and each cell first of its scenario as often as the others. With
+// 9000 blocks no count's standard deviation exceeds 48; the limits are five of them.
 func TestShuffleIsFair(t *testing.T) {
-	p := planned(t, lab.Profile{Blocks: 9000}, three(), 7)
+	p := newPlan(t, lab.Profile{Blocks: 9000}, threeScenarios(), 7)
 	firstScenario, firstCell, cells := map[string]int{}, map[string]int{}, map[string]map[string]bool{}
 	last := lab.Trial{}
 	for _, trial := range p.Trials {
@@ -195,10 +192,9 @@ func TestShuffleIsFair(t *testing.T) {
 	}
 }
 
-// What is compared must lie close together in time: a block goes through a scenario's
-// cells before it goes to another's.
-func TestABlockGoesScenarioByScenario(t *testing.T) {
-	p := planned(t, lab.Profile{Blocks: 20}, three(), 3)
+// Cells that are compared must run close together in time.
+func TestABlockRunsOneScenarioAfterAnother(t *testing.T) {
+	p := newPlan(t, lab.Profile{Blocks: 20}, threeScenarios(), 3)
 	seen := map[string]bool{}
 	last := ""
 	for _, trial := range p.Trials {
@@ -210,38 +206,38 @@ func TestABlockGoesScenarioByScenario(t *testing.T) {
 	}
 }
 
-// What a profile runs unasked is a matter of the scenarios; a plan must not drop
-// what somebody asked for by name.
+// Scenarios have the profile from which on they run by default. A plan must not drop
+// one that a user named.
 func TestPlanKeepsAllScenariosGiven(t *testing.T) {
-	scenarios := three()
+	scenarios := threeScenarios()
 	scenarios[0].Profile, scenarios[1].Profile, scenarios[2].Profile = "smoke", "standard", "quick"
 	for name, want := range map[string]int{"smoke": 1, "quick": 2, "standard": 3, "full": 3} {
 		if got := plan.DefaultScenarios(name, scenarios); len(got) != want {
-			t.Errorf("%s runs %d scenarios unasked, want %d", name, len(got), want)
+			t.Errorf("%s runs %d scenarios by default, want %d", name, len(got), want)
 		}
 	}
-	if p := planned(t, profile(t, "smoke"), scenarios, 1); len(p.Scenarios) != 3 || len(p.Trials) != 6 {
+	if p := newPlan(t, profile(t, "smoke"), scenarios, 1); len(p.Scenarios) != 3 || len(p.Trials) != 6 {
 		t.Errorf("%d scenarios and %d trials of 3 scenarios on 2 variants", len(p.Scenarios), len(p.Trials))
 	}
 }
 
-func TestProfilesAreTheVocabularys(t *testing.T) {
+func TestProfilesAreThoseOfProfileNames(t *testing.T) {
 	var names []string
 	for _, p := range plan.Profiles() {
 		names = append(names, p.Name)
 	}
 	if !slices.Equal(names, lab.ProfileNames()) {
-		t.Errorf("profiles %v, and the vocabulary has %v", names, lab.ProfileNames())
+		t.Errorf("profiles %v, want those of lab.ProfileNames, %v", names, lab.ProfileNames())
 	}
 }
 
-func TestDuration(t *testing.T) {
+func TestDurationsOfAPlan(t *testing.T) {
 	quick := profile(t, "quick")
 	quick.Blocks = 5 // too few for controls
-	p := planned(t, quick, three(), 1)
+	p := newPlan(t, quick, threeScenarios(), 1)
 	trial := quick.PeakDuration + quick.SteadyDuration + plan.TrialOverhead
 	if got, want := plan.ExpectedDuration(p), 30*(trial+plan.ExpectedWarmUp); got != want {
-		t.Errorf("30 trials take %v as a rule, want %v", got, want)
+		t.Errorf("30 trials usually take %v, want %v", got, want)
 	}
 	if got, want := plan.WorstDuration(p), (30+6)*(trial+quick.WarmUpMax+quick.PeakDuration/2); got != want ||
 		p.MaxRepeats != 6 {
@@ -249,12 +245,12 @@ func TestDuration(t *testing.T) {
 			p.MaxRepeats)
 	}
 	quick.TimeLimit = 30*(trial+plan.ExpectedWarmUp) + 2*(trial+plan.ExpectedWarmUp) + time.Second
-	if p = planned(t, quick, three(), 1); p.MaxRepeats != 2 {
-		t.Errorf("%d repeats in the time of two", p.MaxRepeats)
+	if p = newPlan(t, quick, threeScenarios(), 1); p.MaxRepeats != 2 {
+		t.Errorf("%d repeats in the time for two", p.MaxRepeats)
 	}
-	uneven := three()
+	uneven := threeScenarios()
 	uneven[0].Phases = uneven[0].Phases[:2]
-	p = planned(t, quick, uneven, 1)
+	p = newPlan(t, quick, uneven, 1)
 	for _, one := range p.Trials {
 		want := trial + plan.ExpectedWarmUp
 		if one.Scenario == "echo" {
@@ -266,22 +262,24 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// What the shipped scenarios take is tested where they are: lab plan.
-func TestProfiles(t *testing.T) {
+// A test of lab plan checks the duration of the shipped scenarios.
+func TestProfilesHaveTheirBlocksAndLimits(t *testing.T) {
 	for name, want := range map[string]struct {
 		blocks int
 		limit  time.Duration
-	}{"smoke": {1, 90 * time.Second}, "quick": {7, 15 * time.Minute}, "standard": {10, time.Hour}, "full": {
-		20,
-		0,
-	}} {
+	}{
+		"smoke":    {1, 90 * time.Second},
+		"quick":    {7, 15 * time.Minute},
+		"standard": {10, time.Hour},
+		"full":     {20, 0},
+	} {
 		p := profile(t, name)
 		if p.Blocks != want.blocks || p.About == "" || p.TimeLimit > want.limit ||
 			(p.TimeLimit == 0) != (want.limit == 0) {
 			t.Errorf("%+v: want %d blocks, a line about it and at most %v", p, want.blocks, want.limit)
 		}
 		if p.Blocks > 1 && p.Blocks < lab.MinBlocks {
-			t.Errorf("%s has %d blocks, by which nothing can be compared", name, p.Blocks)
+			t.Errorf("%s has %d blocks, too few to compare anything", name, p.Blocks)
 		}
 	}
 	if got := len(plan.Profiles()); got != 4 {
@@ -289,7 +287,7 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-func TestUnknownProfile(t *testing.T) {
+func TestAnUnknownProfileIsAUsageErrorWithAHint(t *testing.T) {
 	for name, want := range map[string]string{
 		"quik":  "unknown profile \"quik\"\n  did you mean \"quick\"?",
 		"hours": "unknown profile \"hours\"\n  valid: smoke, quick, standard, full",
@@ -301,7 +299,7 @@ func TestUnknownProfile(t *testing.T) {
 	}
 }
 
-func TestPlanRefuses(t *testing.T) {
+func TestNewRefusesInvalidOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		profile   lab.Profile
 		scenarios []lab.Scenario
@@ -315,11 +313,12 @@ func TestPlanRefuses(t *testing.T) {
 			lab.ExitUsage,
 			`"a" has no variant`,
 		},
-		"no block": {lab.Profile{Name: "p"}, three(), lab.ExitFailed, `"p": 0 blocks`},
+		"no block": {lab.Profile{Name: "p"}, threeScenarios(), lab.ExitFailed, `"p": 0 blocks`},
 		"scenario twice": {
 			lab.Profile{Blocks: 1},
-			append(three(), three()...), lab.ExitFailed,
-			`"echo" is in it twice`,
+			append(threeScenarios(), threeScenarios()...),
+			lab.ExitFailed,
+			`"echo" is listed twice`,
 		},
 		"variant twice": {
 			lab.Profile{Blocks: 1},

@@ -8,13 +8,14 @@ import (
 	"runtimelab/lab"
 )
 
-// In the order of lab.ProfileNames. The times below are for two cores. Quick has
-// one block more than the fewest that anything is compared by, so that one may be
-// lost; by seven, moreover, a permutation of signs can be sure of what one block
-// contradicts, and intervals of trials with two modes cover no more than they say
-// (lab simulate). With the scenarios that ship quick ends within 15 minutes, with
-// the calibration of a new machine; standard within an hour. Limits leave time to
-// start and to end.
+// profiles are in the order of lab.ProfileNames. Their times are for two cores.
+//
+// Quick has one block more than lab.MinBlocks, so that one may be lost. With seven
+// blocks a permutation of signs can be significant although one block contradicts, and
+// intervals of bimodal trials are no longer too wide (lab simulate).
+//
+// With the shipped scenarios quick ends within 15 minutes, including the calibration of
+// a new machine, and standard within an hour. The limits leave time to start and end.
 var profiles = []lab.Profile{
 	{
 		Name:           "smoke",
@@ -54,10 +55,10 @@ var profiles = []lab.Profile{
 	},
 }
 
-// Profiles are all profiles, the shortest first.
+// Profiles returns all profiles, the shortest first.
 func Profiles() []lab.Profile { return slices.Clone(profiles) }
 
-// DefaultScenarios is the scenarios that a profile runs without being asked to.
+// DefaultScenarios returns the scenarios that a profile runs when none are named.
 func DefaultScenarios(profile string, scenarios []lab.Scenario) (chosen []lab.Scenario) {
 	names := lab.ProfileNames()
 	for _, s := range scenarios {
@@ -68,7 +69,7 @@ func DefaultScenarios(profile string, scenarios []lab.Scenario) (chosen []lab.Sc
 	return chosen
 }
 
-// ProfileByName is the profile of a name; an unknown name is a *lab.Fault.
+// ProfileByName returns the profile with a name. An unknown name is a *lab.Fault.
 func ProfileByName(name string) (lab.Profile, error) {
 	var names []string
 	for _, p := range profiles {

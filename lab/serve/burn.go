@@ -7,10 +7,9 @@ import (
 	"net/http"
 )
 
-// burn does a fixed piece of CPU work for each request, on as many CPUs at once
-// as its process may run on: Go's runtime takes their number from the affinity.
-// It shares nothing between them but a listening socket, so that what it gains
-// with another CPU is what the machine has to give.
+// burn does a fixed amount of CPU work for each request, on all CPUs that its process
+// may use: Go's runtime takes their number from the affinity. Requests share only the
+// listening socket, so its speed-up is the maximum that the machine allows.
 type burn struct{ iterations int }
 
 func (s burn) serve(ctx context.Context, l *net.TCPListener) error {

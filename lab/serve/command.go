@@ -14,8 +14,8 @@ import (
 	"runtimelab/lab"
 )
 
-// Command runs the responder that args name, on HOST and PORT of the
-// environment, until ctx ends.
+// Command runs the responder that args describe, on HOST and PORT of the environment,
+// until ctx ends.
 func Command(ctx context.Context, args []string) error {
 	r, err := parseResponder(args)
 	if err != nil {
@@ -39,22 +39,23 @@ type responder interface {
 
 var responderKinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
 
+// parseResponder returns the responder of a command line. A mistake is a *lab.Fault.
 func parseResponder(args []string) (responder, error) {
 	if len(args) == 0 || !slices.Contains(responderKinds, args[0]) {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("no responder %q", strings.Join(args, " ")),
-			Hint: "one of " + strings.Join(responderKinds, ", "),
+			Code: lab.ExitUsage, Err: fmt.Errorf("unknown responder %q", strings.Join(args, " ")),
+			Hint: "valid: " + strings.Join(responderKinds, ", "),
 		}
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	iterations := flags.Int("iterations", 0, "steps of fixed CPU work for each request")
-	delay := flags.Duration("delay", 0, "from request to answer")
+	delay := flags.Duration("delay", 0, "time from request to answer")
 	period := flags.Duration("period", 0, "from the end of a stall to the end of the next")
-	stall := flags.Duration("stall", 0, "how long nothing is answered")
-	cores := flags.Int("cores", 0, "virtual cores")
-	service := flags.Duration("service", 0, "of one request on the only virtual core")
-	sigma := flags.Float64("sigma", 0, "contention: of the service time, for each other core")
-	kappa := flags.Float64("kappa", 0, "coherency: of the service time, for each core and each other one")
+	stall := flags.Duration("stall", 0, "duration of a stall, in which nothing is answered")
+	cores := flags.Int("cores", 0, "number of virtual cores")
+	service := flags.Duration("service", 0, "time of one request on a single virtual core")
+	sigma := flags.Float64("sigma", 0, "contention: share of the service time that each other core adds")
+	kappa := flags.Float64("kappa", 0, "coherency: share of the service time that each pair of cores adds")
 	if err := flags.Parse(args[1:]); err != nil {
 		return nil, &lab.Fault{Code: lab.ExitUsage, Err: err}
 	}
@@ -76,13 +77,13 @@ func parseResponder(args []string) (responder, error) {
 	}
 	return nil, &lab.Fault{
 		Code: lab.ExitUsage,
-		Err:  errors.New("missing or senseless numbers: " + strings.Join(args, " ")),
+		Err:  errors.New("missing or invalid numbers: " + strings.Join(args, " ")),
 	}
 }
 
 func isFraction(x float64) bool { return x >= 0 && x <= 1 }
 
-// sleep waits for d, or for the end of ctx.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

@@ -14,6 +14,7 @@ import (
 // plainAnswer is the constant answer as its bytes on the wire.
 var plainAnswer = okAnswer("text/plain", []byte(ResponseBody))
 
+// okAnswer returns the bytes of an answer with status 200.
 func okAnswer(contentType string, body []byte) []byte {
 	return answerBytes(http.StatusOK, contentType, body)
 }
@@ -23,7 +24,7 @@ func answerBytes(status int, contentType string, body []byte) []byte {
 		status, http.StatusText(status), contentType, len(body), body)
 }
 
-// serveConnections has every connection served, each for itself, until ctx ends.
+// serveConnections calls serve for each connection, in its own goroutine, until ctx ends.
 func serveConnections(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	for {
@@ -41,16 +42,16 @@ func serveConnections(ctx context.Context, l net.Listener, serve func(net.Conn))
 	}
 }
 
-// serveRequests reads the requests of every connection and has each answered by
-// respond, which writes a whole answer. It is less than net/http's server, and
-// so less that comes between a request and its clock.
+// serveRequests reads the requests of each connection and calls respond, which writes a
+// whole answer. It does less than net/http's server, so that less time lies between a
+// request and the responder's clock.
 func serveRequests(ctx context.Context, l net.Listener, respond func(io.Writer, *http.Request) error) error {
 	return serveConnections(ctx, l, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for {
 			r, err := http.ReadRequest(in)
 			if err != nil {
-				return // the client has gone, or makes no sense
+				return // the client has closed, or sent something invalid
 			}
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				return

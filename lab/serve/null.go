@@ -1,7 +1,7 @@
 package serve
 
-// newNull answers with a constant as fast as one CPU can: of a request only as
-// much is read as tells where it ends.
+// newNull returns a server that gives a constant answer as fast as one CPU can. It parses
+// only the end of a request.
 func newNull() *pollServer {
 	return &pollServer{answer: func(_ []byte, write func([]byte)) { write(plainAnswer) }}
 }

@@ -20,27 +20,27 @@ const (
 	pollBuffer = 64 << 10 // for one read; a head must fit
 )
 
-// pollLoop is the state of the one thread.
+// pollLoop holds the state of the polling thread.
 type pollLoop struct {
 	*pollServer
 	epoll, listener int
 	connections     map[int]*pollConn
 	buffer          [pollBuffer]byte
 
-	// The connection under way, which write answers on.
+	// The connection that is being answered.
 	fd          int
 	writeFailed bool
 }
 
-// pollConn is a connection, and what of its requests has come without being complete.
+// pollConn is a connection and the incomplete request that it has sent.
 type pollConn struct {
-	head  []byte // the beginning of a head
-	body  int64  // bytes of a body still to come
-	close bool   // after that body
+	head  []byte // the part of a head that has arrived
+	body  int64  // bytes of the body that have not arrived
+	close bool   // close the connection after this request
 }
 
 func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
-	file, err := l.File() // a descriptor of our own, which the runtime does not poll
+	file, err := l.File() // a duplicate that the runtime does not poll
 	if err != nil {
 		return fmt.Errorf("taking over the listening socket: %w", err)
 	}
@@ -78,15 +78,17 @@ func (q *pollServer) serve(ctx context.Context, l *net.TCPListener) error {
 	return nil
 }
 
+// addToEpoll makes epoll report data on fd.
 func (p *pollLoop) addToEpoll(fd int) error {
 	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
+// accept accepts all waiting connections.
 func (p *pollLoop) accept() {
 	for {
 		fd, _, err := unix.Accept4(p.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
-			return // none is left; one that went away meanwhile is no loss
+			return // EAGAIN, or the client has closed meanwhile
 		}
 		p.connections[fd] = &pollConn{}
 		if unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) != nil || p.addToEpoll(fd) != nil {
@@ -97,7 +99,7 @@ func (p *pollLoop) accept() {
 
 func (p *pollLoop) closeConn(fd int) {
 	delete(p.connections, fd)
-	_ = unix.Close(fd) // the client has gone, or is to
+	_ = unix.Close(fd)
 }
 
 func (p *pollLoop) closeAll() {
@@ -107,8 +109,8 @@ func (p *pollLoop) closeAll() {
 	_ = unix.Close(p.epoll)
 }
 
-// read takes what a connection has sent and answers every request that is
-// complete. It reports whether the connection goes on.
+// read reads what a connection has sent and answers every complete request. It reports
+// whether the connection stays open.
 func (p *pollLoop) read(fd int) bool {
 	n, err := nonblock.Read(uintptr(fd), p.buffer[:])
 	if errors.Is(err, unix.EAGAIN) {
@@ -142,16 +144,16 @@ func (p *pollLoop) read(fd int) bool {
 	return true
 }
 
-// write sends an answer. It is small: a client that does not read does not get
-// it.
+// write sends an answer. It does not wait for a client that does not read: an answer is
+// small and fits the socket's buffer.
 func (p *pollLoop) write(answer []byte) {
 	if n, err := nonblock.Write(uintptr(p.fd), answer); err != nil || n < len(answer) {
 		p.writeFailed = true
 	}
 }
 
-// cutRequest cuts one request off data and reports whether it was complete; what is
-// left of an incomplete head is returned as the rest.
+// cutRequest cuts one request off data and reports whether it is complete. rest is what
+// follows, or an incomplete head. ok is false if the request is invalid.
 func (c *pollConn) cutRequest(data []byte) (rest []byte, complete, ok bool) {
 	if c.body == 0 {
 		end := bytes.Index(data, []byte("\r\n\r\n"))
@@ -168,8 +170,8 @@ func (c *pollConn) cutRequest(data []byte) (rest []byte, complete, ok bool) {
 	return data[taken:], c.body == 0, true
 }
 
-// readFraming finds out how long a request's body is and whether the connection
-// ends with it.
+// readFraming parses the length of the body and whether the connection closes after it.
+// It returns false if the head is invalid.
 func (c *pollConn) readFraming(head []byte) bool {
 	c.close = false
 	if !mayHaveFraming(head) {
@@ -177,14 +179,14 @@ func (c *pollConn) readFraming(head []byte) bool {
 	}
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil || r.ContentLength < 0 {
-		return false // a chunked body is none that the lab sends
+		return false // the lab sends no chunked bodies here
 	}
 	c.body, c.close = r.ContentLength, r.Close
 	return true
 }
 
-// mayHaveFraming reports whether a head may have fields that say how long the request
-// or the connection is: Content-Length, Connection, Transfer-Encoding.
+// mayHaveFraming reports whether a head may contain Content-Length, Connection or
+// Transfer-Encoding. It spares most requests the parser.
 func mayHaveFraming(head []byte) bool {
 	for {
 		i := bytes.IndexByte(head, '\n')

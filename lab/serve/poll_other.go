@@ -9,5 +9,5 @@ import (
 )
 
 func (*pollServer) serve(context.Context, *net.TCPListener) error {
-	return errors.New("this responder polls with epoll, which only Linux has")
+	return errors.New("this responder needs epoll: run it on Linux")
 }

@@ -10,8 +10,8 @@ import (
 	"runtimelab/lab"
 )
 
-// reference does a fixed piece of work for each request, one at a time as a
-// runtime with a single thread does, and keeps its own clock of it.
+// reference does a fixed amount of work for each request, one request at a time like a
+// runtime with a single thread, and measures its service times.
 type reference struct {
 	iterations int
 	times      *hdrhistogram.Histogram
@@ -29,7 +29,7 @@ func (r *reference) answer(head []byte, write func([]byte)) {
 		}
 		text, err := json.Marshal(r.serviceTimes())
 		if err != nil {
-			panic("serve: a service cannot be told: " + err.Error()) // it is five numbers
+			panic("serve: encoding service times: " + err.Error()) // five numbers always encode
 		}
 		write(okAnswer("application/json", text))
 		return
@@ -37,17 +37,18 @@ func (r *reference) answer(head []byte, write func([]byte)) {
 	began := time.Now()
 	Work(r.iterations)
 	write(plainAnswer)
-	// A minute is longer than any work that makes sense.
+	// The histogram ends at a minute, and RecordValue fails above that.
 	_ = r.times.RecordValue(min(int64(time.Since(began)), int64(time.Minute)))
 }
 
-// isRequestFor reports whether the request is for path, and its method.
+// isRequestFor returns the method of a request and whether it is for path.
 func isRequestFor(head []byte, path string) (method string, ok bool) {
 	first, rest, _ := bytes.Cut(head, []byte(" "))
 	target, _, _ := bytes.Cut(rest, []byte(" "))
 	return string(first), string(target) == path
 }
 
+// serviceTimes summarises the service times since the last reset.
 func (r *reference) serviceTimes() lab.ServiceTimes {
 	return lab.ServiceTimes{
 		Count:  r.times.TotalCount(),

@@ -20,8 +20,8 @@ import (
 	"runtimelab/lab"
 )
 
-// started runs the responder of a command line and returns where it listens.
-func started(t *testing.T, args ...string) (address string) {
+// startResponder runs the responder of a command line and returns its address.
+func startResponder(t *testing.T, args ...string) (address string) {
 	t.Helper()
 	r, err := parseResponder(args)
 	if err != nil {
@@ -43,21 +43,23 @@ func started(t *testing.T, args ...string) (address string) {
 	return l.Addr().String()
 }
 
-func onLinux(t *testing.T) {
+func skipWithoutEpoll(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("the null responder needs epoll")
+		t.Skip("this responder needs epoll")
 	}
 }
 
 func TestEveryResponderAnswersTheTarget(t *testing.T) {
-	onLinux(t)
+	skipWithoutEpoll(t)
 	for _, args := range [][]string{
-		{"null"}, {"reference", "-iterations=10"}, {"burn", "-iterations=10"}, {
-			"virtual", "-cores=2",
-			"-service=1ms",
-		}, {"waiting", "-delay=1ms"}, {"stalling", "-period=1h", "-stall=1s"},
+		{"null"},
+		{"reference", "-iterations=10"},
+		{"burn", "-iterations=10"},
+		{"virtual", "-cores=2", "-service=1ms"},
+		{"waiting", "-delay=1ms"},
+		{"stalling", "-period=1h", "-stall=1s"},
 	} {
-		address := started(t, args...)
+		address := startResponder(t, args...)
 		var clients sync.WaitGroup
 		for range 8 {
 			clients.Go(func() {
@@ -91,10 +93,10 @@ func TestEveryResponderAnswersTheTarget(t *testing.T) {
 	}
 }
 
-// However requests arrive, in pieces or several at once, each gets one answer.
+// Requests may arrive in pieces or several at once.
 func TestNullAnswersEachRequestOnce(t *testing.T) {
-	onLinux(t)
-	address := started(t, "null")
+	skipWithoutEpoll(t)
+	address := startResponder(t, "null")
 	rapid.Check(t, func(t *rapid.T) {
 		var sent bytes.Buffer
 		requests := rapid.IntRange(1, 20).Draw(t, "requests")
@@ -121,15 +123,15 @@ func TestNullAnswersEachRequestOnce(t *testing.T) {
 		}
 		answers, err := io.ReadAll(c)
 		if err != nil || len(answers) != requests*len(plainAnswer) {
-			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests, requests*len(plainAnswer),
-				err)
+			t.Fatalf("%d bytes for %d requests, want %d; error %v", len(answers), requests,
+				requests*len(plainAnswer), err)
 		}
 	})
 }
 
-func TestNullEndsTheConnectionThatIsToEnd(t *testing.T) {
-	onLinux(t)
-	c, err := net.Dial("tcp", started(t, "null"))
+func TestNullClosesAConnectionThatAsksForIt(t *testing.T) {
+	skipWithoutEpoll(t)
+	c, err := net.Dial("tcp", startResponder(t, "null"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +144,8 @@ func TestNullEndsTheConnectionThatIsToEnd(t *testing.T) {
 	}
 }
 
-func told[T any](t *testing.T, method, url string) (v T) {
+// fetchJSON sends a request and decodes the answer.
+func fetchJSON[T any](t *testing.T, method, url string) (v T) {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {
@@ -159,11 +162,11 @@ func told[T any](t *testing.T, method, url string) (v T) {
 	return v
 }
 
-func TestReferenceKeepsItsOwnClock(t *testing.T) {
-	onLinux(t)
+func TestReferenceMeasuresItsServiceTimes(t *testing.T) {
+	skipWithoutEpoll(t)
 	medians := map[int]time.Duration{}
 	for _, iterations := range []int{1000, 3_000_000} {
-		url := "http://" + started(t, "reference", fmt.Sprintf("-iterations=%d", iterations))
+		url := "http://" + startResponder(t, "reference", fmt.Sprintf("-iterations=%d", iterations))
 		began := time.Now()
 		for range 9 {
 			resp, err := http.Get(url)
@@ -173,13 +176,13 @@ func TestReferenceKeepsItsOwnClock(t *testing.T) {
 			resp.Body.Close()
 		}
 		all := time.Since(began)
-		s := told[lab.ServiceTimes](t, "GET", url+lab.ServiceTimesPath)
+		s := fetchJSON[lab.ServiceTimes](t, "GET", url+lab.ServiceTimesPath)
 		if s.Count != 9 || s.Median <= 0 || s.P99 < s.Median || s.Max < s.P99 || s.Mean*9 > all {
 			t.Errorf("%+v of 9 requests in %v", s, all)
 		}
 		medians[iterations] = s.Median
-		if s := told[lab.ServiceTimes](t, "DELETE", url+lab.ServiceTimesPath); s.Count != 0 {
-			t.Errorf("%d requests are remembered after they were forgotten", s.Count)
+		if s := fetchJSON[lab.ServiceTimes](t, "DELETE", url+lab.ServiceTimesPath); s.Count != 0 {
+			t.Errorf("%d requests are left after a reset", s.Count)
 		}
 	}
 	if medians[3_000_000] < 20*medians[1000] {
@@ -187,15 +190,15 @@ func TestReferenceKeepsItsOwnClock(t *testing.T) {
 	}
 }
 
-// The ratio of the two is a control's truth: of their work, step by step.
+// A control relies on this ratio of their work.
 func TestReferencesHaveTheirRatio(t *testing.T) {
 	var ids []string
 	var steps []int
 	for _, v := range References() {
 		ids = append(ids, v.ID())
 		var n int
-		if _, err := fmt.Sscanf(strings.Join(v.Command, " "), "/agent serve reference -iterations=%d",
-			&n); err != nil {
+		command := strings.Join(v.Command, " ")
+		if _, err := fmt.Sscanf(command, "/agent serve reference -iterations=%d", &n); err != nil {
 			t.Fatal(err, v.Command)
 		}
 		steps = append(steps, n)
@@ -203,8 +206,8 @@ func TestReferencesHaveTheirRatio(t *testing.T) {
 	if !slices.Equal(ids, []string{lab.LightReference, lab.HeavyReference}) {
 		t.Errorf("the references are %v", ids)
 	}
-	if less, more := float64(steps[0]), float64(steps[1]); more != less*lab.ReferenceRatio {
-		t.Errorf("%v steps to %v have the ratio %v instead of %v", more, less, more/less, lab.ReferenceRatio)
+	if light, heavy := float64(steps[0]), float64(steps[1]); heavy != light*lab.ReferenceRatio {
+		t.Errorf("%v steps to %v have the ratio %v instead of %v", heavy, light, heavy/light, lab.ReferenceRatio)
 	}
 	if id := Burn().ID(); id != lab.BurnVariant {
 		t.Errorf("the burn is %s", id)
@@ -212,7 +215,7 @@ func TestReferencesHaveTheirRatio(t *testing.T) {
 }
 
 func TestWaitingAnswersManyAtOnce(t *testing.T) {
-	url := "http://" + started(t, "waiting", "-delay=200ms")
+	url := "http://" + startResponder(t, "waiting", "-delay=200ms")
 	began := time.Now()
 	var clients sync.WaitGroup
 	for range 20 {
@@ -227,12 +230,12 @@ func TestWaitingAnswersManyAtOnce(t *testing.T) {
 	}
 	clients.Wait()
 	if took := time.Since(began); took < 200*time.Millisecond || took > 20*200*time.Millisecond/2 {
-		t.Errorf("20 requests at once took %v where each waits 200ms", took)
+		t.Errorf("20 concurrent requests of 200ms each took %v", took)
 	}
 }
 
 func TestStallingReportsItsStalls(t *testing.T) {
-	url := "http://" + started(t, "stalling", "-period=300ms", "-stall=150ms")
+	url := "http://" + startResponder(t, "stalling", "-period=300ms", "-stall=150ms")
 	var longest time.Duration
 	for began := time.Now(); time.Since(began) < 700*time.Millisecond; {
 		sent := time.Now()
@@ -243,7 +246,7 @@ func TestStallingReportsItsStalls(t *testing.T) {
 		resp.Body.Close()
 		longest = max(longest, time.Since(sent))
 	}
-	stalls := told[[]Stall](t, "GET", url+StallsPath)
+	stalls := fetchJSON[[]Stall](t, "GET", url+StallsPath)
 	if len(stalls) < 1 || longest < 100*time.Millisecond {
 		t.Fatalf("stalls %v, longest answer %v", stalls, longest)
 	}
@@ -254,24 +257,26 @@ func TestStallingReportsItsStalls(t *testing.T) {
 	}
 }
 
-func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
-	for _, v := range []struct{ command []string }{
-		{Null().Command},
-		{Reference("slow", 5).Command},
-		{Waiting(time.Second).Command},
-		{Stalling(time.Minute,
-			time.Second).Command},
-		{Upstream().Command},
-		{Burn().Command},
-		{Virtual(16, 20*time.Millisecond, 0.05, 0.002).Command},
+func TestParseResponderAcceptsTheCommandsOfVariants(t *testing.T) {
+	for _, command := range [][]string{
+		Null().Command,
+		Reference("slow", 5).Command,
+		Waiting(time.Second).Command,
+		Stalling(time.Minute, time.Second).Command,
+		Upstream().Command,
+		Burn().Command,
+		Virtual(16, 20*time.Millisecond, 0.05, 0.002).Command,
 	} {
-		if v.command[0] != "/agent" || v.command[1] != "serve" {
-			t.Fatalf("command %v", v.command)
+		if command[0] != "/agent" || command[1] != "serve" {
+			t.Fatalf("command %v", command)
 		}
-		if _, err := parseResponder(v.command[2:]); err != nil {
-			t.Errorf("%v: %v", v.command, err)
+		if _, err := parseResponder(command[2:]); err != nil {
+			t.Errorf("%v: %v", command, err)
 		}
 	}
+}
+
+func TestParseResponderRefusesInvalidCommands(t *testing.T) {
 	for _, wrong := range [][]string{
 		nil,
 		{"nul"},
@@ -282,14 +287,11 @@ func TestCommandsOfVariantsAreUnderstood(t *testing.T) {
 		{"burn"},
 		{"virtual", "-cores=2"},
 		{"virtual", "-service=1ms"},
-		{
-			"virtual", "-cores=2", "-service=1ms",
-			"-sigma=-1",
-		},
+		{"virtual", "-cores=2", "-service=1ms", "-sigma=-1"},
 		{"virtual", "-cores=2", "-service=1ms", "-kappa=NaN"},
 	} {
 		if _, err := parseResponder(wrong); err == nil {
-			t.Errorf("%v was understood", wrong)
+			t.Errorf("%v was accepted", wrong)
 		}
 	}
 }

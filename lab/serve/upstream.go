@@ -12,20 +12,19 @@ import (
 	"time"
 )
 
-// upstream is what an application waits for: it answers after as many
-// milliseconds as it is asked to, as many requests at once as there are. It
-// shares a CPU with the generator, so it reads of a request only what it needs
-// and keeps nothing of it.
-type upstream struct{ hits atomic.Int64 }
+// upstream is a service that applications call: it answers after the requested number of
+// milliseconds, any number of requests at once. It shares a CPU with the generator, so
+// it parses only what it needs and allocates little.
+type upstream struct{ calls atomic.Int64 }
 
-// upstreamBuffer is for one line of a request: twenty thousand connections have
-// one each.
+// upstreamBuffer is the size of a connection's buffer, for one line of a request. It is
+// small because there may be 20,000 connections.
 const upstreamBuffer = 1 << 10
 
 var (
 	doneAnswer       = okAnswer("text/plain", []byte("done"))
 	badRequestAnswer = answerBytes(http.StatusBadRequest, "text/plain",
-		[]byte("ask GET /wait?ms=N, without a body"))
+		[]byte("send GET /wait?ms=N without a body"))
 )
 
 func (s *upstream) serve(ctx context.Context, l *net.TCPListener) error {
@@ -34,7 +33,7 @@ func (s *upstream) serve(ctx context.Context, l *net.TCPListener) error {
 		for {
 			r, err := readCall(in)
 			if err != nil {
-				return // the client has gone, or makes no sense
+				return // the client has closed, or sent something invalid
 			}
 			if err := s.answer(c, r); err != nil || r.closeAfter {
 				return
@@ -43,43 +42,44 @@ func (s *upstream) serve(ctx context.Context, l *net.TCPListener) error {
 	})
 }
 
+// answer writes the answer to one request, after its delay.
 func (s *upstream) answer(w io.Writer, r upstreamCall) error {
 	switch {
-	case r.hits:
-		return writeJSON(w, CallCount{Count: s.hits.Load()})
-	case !r.wait:
+	case r.isCount:
+		return writeJSON(w, CallCount{Count: s.calls.Load()})
+	case !r.isWait:
 		_, err := w.Write(badRequestAnswer)
 		return err
 	}
-	s.hits.Add(1)
-	time.Sleep(r.delay) // a goroutine's own timer is the cheapest there is
+	s.calls.Add(1)
+	time.Sleep(r.delay) // cheaper than a channel and a timer that ctx can stop
 	_, err := w.Write(doneAnswer)
 	return err
 }
 
-// upstreamCall is what a request asks of the upstream.
+// upstreamCall is a parsed request. One that is neither a count nor a wait is refused.
 type upstreamCall struct {
-	hits       bool // a GET of CallsPath
-	wait       bool // a GET of /wait with a number of milliseconds
+	isCount    bool // GET CallsPath
+	isWait     bool // GET /wait with a number of milliseconds
 	delay      time.Duration
-	closeAfter bool // of its connection
+	closeAfter bool // close the connection after the answer
 }
 
-// readCall reads a request's head. A request with a body is refused and the
-// last, because the body is not read.
+// readCall reads a request's head. It does not read bodies: a request with a body is
+// refused, and its connection closes.
 func readCall(in *bufio.Reader) (upstreamCall, error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return upstreamCall{}, err
 	}
 	var r upstreamCall
-	target, current := bytes.CutSuffix(bytes.TrimRight(line, "\r\n"), []byte(" HTTP/1.1"))
+	target, isHTTP11 := bytes.CutSuffix(bytes.TrimRight(line, "\r\n"), []byte(" HTTP/1.1"))
 	target, get := bytes.CutPrefix(target, []byte("GET "))
-	r.closeAfter = !current
-	r.hits = get && string(target) == CallsPath
-	if ms, is := bytes.CutPrefix(target, []byte("/wait?ms=")); get && is {
+	r.closeAfter = !isHTTP11
+	r.isCount = get && string(target) == CallsPath
+	if ms, ok := bytes.CutPrefix(target, []byte("/wait?ms=")); get && ok {
 		n, err := strconv.ParseUint(string(ms), 10, 32)
-		r.wait, r.delay = err == nil, time.Duration(n)*time.Millisecond
+		r.isWait, r.delay = err == nil, time.Duration(n)*time.Millisecond
 	}
 	for {
 		line, err := in.ReadSlice('\n')
@@ -94,7 +94,7 @@ func readCall(in *bufio.Reader) (upstreamCall, error) {
 			r.closeAfter = r.closeAfter || bytes.EqualFold(bytes.TrimSpace(value), []byte("close"))
 		case bytes.EqualFold(name, []byte("transfer-encoding")),
 			bytes.EqualFold(name, []byte("content-length")) && string(bytes.TrimSpace(value)) != "0":
-			r.hits, r.wait, r.closeAfter = false, false, true
+			r.isCount, r.isWait, r.closeAfter = false, false, true
 		}
 	}
 }

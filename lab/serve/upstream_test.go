@@ -14,7 +14,7 @@ import (
 )
 
 func TestUpstreamAnswersManyAtOnce(t *testing.T) {
-	url := "http://" + started(t, "upstream")
+	url := "http://" + startResponder(t, "upstream")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 	defer client.CloseIdleConnections()
 	const clients, rounds = 200, 3
@@ -45,15 +45,15 @@ func TestUpstreamAnswersManyAtOnce(t *testing.T) {
 	if took := time.Since(began); took > clients*rounds*100*time.Millisecond/10 {
 		t.Errorf("%d waits of 100ms, %d at once, took %v", clients*rounds, clients, took)
 	}
-	for range 2 { // being asked is no hit
-		if h := told[CallCount](t, "GET", url+CallsPath); h.Count != clients*rounds {
-			t.Errorf("%d hits of %d", h.Count, clients*rounds)
+	for range 2 { // asking for the count is not counted
+		if h := fetchJSON[CallCount](t, "GET", url+CallsPath); h.Count != clients*rounds {
+			t.Errorf("%d calls counted, want %d", h.Count, clients*rounds)
 		}
 	}
 }
 
-func TestUpstreamRefuses(t *testing.T) {
-	url := "http://" + started(t, "upstream")
+func TestUpstreamRefusesOtherRequests(t *testing.T) {
+	url := "http://" + startResponder(t, "upstream")
 	for _, path := range []string{
 		"/wait", "/wait?ms=", "/wait?ms=x", "/wait?ms=-1", "/wait?ms=1.5",
 		"/wait?ms=99999999999", "/wait?x=1", "/",
@@ -67,15 +67,14 @@ func TestUpstreamRefuses(t *testing.T) {
 			t.Errorf("GET %s is answered %d", path, resp.StatusCode)
 		}
 	}
-	if h := told[CallCount](t, "GET", url+CallsPath); h.Count != 0 {
-		t.Errorf("%d hits, where all was refused", h.Count)
+	if h := fetchJSON[CallCount](t, "GET", url+CallsPath); h.Count != 0 {
+		t.Errorf("%d calls counted, want 0: all were refused", h.Count)
 	}
 }
 
-// What clients write into their heads, and in how many pieces it comes, makes no
-// difference but to when the connection ends.
+// The result does not depend on the pieces in which a head arrives.
 func TestUpstreamReadsHeads(t *testing.T) {
-	address := started(t, "upstream")
+	address := startResponder(t, "upstream")
 	const wait = "GET /wait?ms=1 HTTP/1.1\r\nHost: x\r\n"
 	cases := map[string]struct {
 		sent     string
@@ -85,10 +84,16 @@ func TestUpstreamReadsHeads(t *testing.T) {
 			wait + "\r\n" + wait + "\r\n" + wait + "Connection: close\r\n\r\n",
 			[]int{200, 200, 200},
 		},
-		"fields that do not say": {wait + "Connection: keep-alive\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n" +
-			wait + "connection:close\r\n\r\n", []int{200, 200}},
-		"the older protocol":     {"GET /wait?ms=0 HTTP/1.0\r\n\r\n", []int{400}},
-		"nothing after the last": {wait + "Connection: Close\r\n\r\n" + wait + "\r\n", []int{200}},
+		"fields that change nothing": {
+			wait + "Connection: keep-alive\r\nAccept: */*\r\nContent-Length: 0\r\n\r\n" +
+				wait + "connection:close\r\n\r\n",
+			[]int{200, 200},
+		},
+		"HTTP/1.0": {"GET /wait?ms=0 HTTP/1.0\r\n\r\n", []int{400}},
+		"a request after Connection: close": {
+			wait + "Connection: Close\r\n\r\n" + wait + "\r\n",
+			[]int{200},
+		},
 		"a body": {
 			"GET /wait?ms=1 HTTP/1.1\r\ncontent-length: 5\r\n\r\nGET /" + wait + "\r\n",
 			[]int{400},
@@ -100,7 +105,7 @@ func TestUpstreamReadsHeads(t *testing.T) {
 		"another method":        {"POST /wait?ms=1 HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n", []int{400}},
 		"a line without an end": {"GET /wait?ms=" + strings.Repeat("1", 2*upstreamBuffer), nil},
 		"a head without an end": {wait, nil},
-		"refused, and then right": {
+		"a refused request, then a valid one": {
 			"GET /wait HTTP/1.1\r\n\r\n" + wait + "Connection: close\r\n\r\n",
 			[]int{400, 200},
 		},
@@ -116,11 +121,11 @@ func TestUpstreamReadsHeads(t *testing.T) {
 				for rest := c.sent; rest != ""; {
 					now := rest[:min(piece, len(rest))]
 					if _, err := io.WriteString(conn, now); err != nil {
-						break // the connection has ended, as it may
+						break // the server may have closed the connection
 					}
 					rest = rest[len(now):]
 				}
-				_ = conn.(*net.TCPConn).CloseWrite() // likewise
+				_ = conn.(*net.TCPConn).CloseWrite() // it may be closed already
 				answered, _ := io.ReadAll(conn)
 				var statuses []int
 				for _, answer := range strings.Split(string(answered), "HTTP/1.1 ")[1:] {

@@ -9,14 +9,13 @@ import (
 	"runtimelab/lab"
 )
 
-// RuntimeName is the name under which the lab's own responders appear where
-// runtimes do.
+// RuntimeName is the name of the lab's own responders where runtimes are listed.
 const RuntimeName = "lab"
 
-// ResponseBody is what every responder that is measured answers, whatever it is asked.
+// ResponseBody is the body with which every measured responder answers any request.
 const ResponseBody = "Hello, World!"
 
-// Target is the request that responders are measured with.
+// Target returns the request that responders are measured with, and its answer.
 func Target() lab.Target {
 	return lab.Target{
 		Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK,
@@ -24,45 +23,44 @@ func Target() lab.Target {
 	}
 }
 
-// Null is the variant that answers as fast as one CPU can.
+// Null returns the variant that answers as fast as one CPU can.
 func Null() lab.Variant {
 	return newVariant("null", "a constant answer, as fast as one CPU can", "null")
 }
 
-// Reference is the variant that does so many iterations of Work for each
-// request. name tells several apart.
+// Reference returns the variant that does the given iterations of Work for each request.
+// name distinguishes several such variants.
 func Reference(name string, iterations int) lab.Variant {
 	return newVariant(name, fmt.Sprintf("%d steps of fixed CPU work for each request", iterations), "reference",
 		fmt.Sprintf("-iterations=%d", iterations))
 }
 
-// referenceIterations take 5 to 8 ms: so much that what a request costs beside
-// its work is a few thousandths of it.
+// referenceIterations take 5 to 8 ms. The rest of a request is then a few thousandths of
+// its time, and the ratio of two references is that of their work.
 const referenceIterations = 4_000_000
 
-// References are the variants whose throughput has a known ratio:
-// lab.LightReference, and lab.HeavyReference, which does lab.ReferenceRatio times
-// the work.
+// References returns two variants whose throughput has a known ratio: lab.LightReference,
+// and lab.HeavyReference, which does lab.ReferenceRatio times the work.
 func References() []lab.Variant {
-	more := math.Round(lab.ReferenceRatio * referenceIterations)
-	return []lab.Variant{Reference("reference", referenceIterations), Reference("reference-110", int(more))}
+	heavy := math.Round(lab.ReferenceRatio * referenceIterations)
+	return []lab.Variant{Reference("reference", referenceIterations), Reference("reference-110", int(heavy))}
 }
 
-// burnIterations take 50 to 80 ms: so few requests a second that a generator on
-// one of the server's own CPUs takes next to nothing of it.
+// burnIterations take 50 to 80 ms. So few requests a second cost a generator on one of the
+// server's CPUs almost nothing.
 const burnIterations = 40_000_000
 
-// Burn is lab.Burn: the variant that does fixed CPU work on every CPU that it is
-// given, for as many requests at once.
+// Burn returns lab.BurnVariant, which does fixed CPU work on every CPU that it is given,
+// one request on each.
 func Burn() lab.Variant {
 	return newVariant("burn",
 		fmt.Sprintf("%d steps of fixed CPU work for each request, on every CPU given", burnIterations),
 		"burn", fmt.Sprintf("-iterations=%d", burnIterations))
 }
 
-// Virtual is the variant with so many cores that take no CPU: the throughput of
-// clients that keep them all busy follows the Universal Scalability Law of these
-// coefficients, with 1/service for a single core.
+// Virtual returns the variant with virtual cores that use no CPU. If clients keep all
+// cores busy, throughput follows the Universal Scalability Law with coefficients sigma
+// and kappa; a single core serves 1/service requests per second.
 func Virtual(cores int, service time.Duration, sigma, kappa float64) lab.Variant {
 	return newVariant(fmt.Sprintf("virtual-%d", cores),
 		fmt.Sprintf("%d virtual cores of %v for a request, contention %v and coherency %v, without CPU", cores,
@@ -71,27 +69,27 @@ func Virtual(cores int, service time.Duration, sigma, kappa float64) lab.Variant
 		fmt.Sprintf("-sigma=%v", sigma), fmt.Sprintf("-kappa=%v", kappa))
 }
 
-// Waiting is the variant that answers after a delay that takes no CPU.
+// Waiting returns the variant that answers after a delay without CPU.
 func Waiting(delay time.Duration) lab.Variant {
 	return newVariant("waiting", fmt.Sprintf("an answer after %v, without CPU", delay), "waiting",
 		fmt.Sprintf("-delay=%v", delay))
 }
 
-// Stalling is the variant that answers nothing during stall at the end of
-// every period, and everything at once otherwise. Periods count from the first
-// request.
+// Stalling returns the variant that answers at once, but nothing during a stall at the end
+// of every period. The first period starts with the first request.
 func Stalling(period, stall time.Duration) lab.Variant {
 	return newVariant("stalling", fmt.Sprintf("answers at once, but stalls %v in every %v", stall, period),
 		"stalling", fmt.Sprintf("-period=%v", period), fmt.Sprintf("-stall=%v", stall))
 }
 
-// Upstream is the variant that other variants call: GET /wait?ms=N is answered
-// 200 and "done" after N milliseconds, without CPU, as many at once as there are.
+// Upstream returns the variant that other variants call: it answers GET /wait?ms=N with
+// 200 and "done" after N milliseconds without CPU, any number at once.
 func Upstream() lab.Variant {
-	return newVariant("upstream", "what applications wait for: an answer after as long as they ask for",
+	return newVariant("upstream", "the service that applications call: answers after the requested delay",
 		"upstream")
 }
 
+// newVariant returns the variant of a responder; command are its arguments.
 func newVariant(name, about string, command ...string) lab.Variant {
 	return lab.Variant{
 		Runtime: RuntimeName, Name: name, About: about, Model: "single",
@@ -99,20 +97,19 @@ func newVariant(name, about string, command ...string) lab.Variant {
 	}
 }
 
-// The paths at which a responder tells of itself, and what it tells. Asking
-// for them is no service, and takes no part in what they say.
+// Paths at which a responder reports about itself. These requests are not counted.
 const (
 	StallsPath = "/stalls" // stalling: the []Stall so far
-	CallsPath  = "/hits"   // upstream: the Hits so far
+	CallsPath  = "/hits"   // upstream: the CallCount so far
 )
 
-// Stall is when a stalling server answered nothing.
+// Stall is a period in which a stalling server answered nothing.
 type Stall struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// CallCount is how many waits an upstream has been asked for.
+// CallCount is the number of waits that an upstream was asked for.
 type CallCount struct {
 	Count int64 `json:"count"`
 }

@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// virtual has cores that take no CPU: each serves one request at a time, and
-// requests wait for the one that is free first. It takes longer for each the more
-// cores there are, so that N of them that always have work serve
+// virtual has virtual cores that use no CPU. Each serves one request at a time, and a
+// request waits for the core that is free first. The more cores there are, the longer a
+// request takes, so that N busy cores serve
 //
 //	X(N) = N / (service × (1 + σ(N-1) + κN(N-1)))
 //
-// requests a second: the Universal Scalability Law (Gunther, "Guerrilla Capacity
-// Planning", 2007), σ for what they wait for one another and κ for what it
-// costs them to agree.
+// requests per second: the Universal Scalability Law (Gunther, "Guerrilla Capacity
+// Planning", 2007), with contention σ and coherency κ.
 type virtual struct {
 	service time.Duration // of one request
 
 	mu     sync.Mutex
-	freeAt []time.Time // when each core has done all that it was given
+	freeAt []time.Time // by core: when it has finished all its requests
 }
 
 func newVirtual(cores int, service time.Duration, sigma, kappa float64) *virtual {
@@ -39,10 +38,9 @@ func (s *virtual) serve(ctx context.Context, l *net.TCPListener) error {
 	})
 }
 
-// assign gives a request that comes now to the core that is free first, and says
-// when that will have served it. A core begins with a request that waited at the
-// moment when it was to end the one before: an answer that a timer gives late
-// delays none after it.
+// assign gives a request to the core that is free first and returns when it will be done.
+// A waiting request starts at the planned end of the one before, so that a late timer
+// does not delay later requests.
 func (s *virtual) assign(now time.Time) (done time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// However late timers are, clients that queue get what the law says: to the
-// nanosecond to which a service time is rounded.
+// Late timers must not lower the throughput of clients that queue. The only deviation is
+// the rounding of service times to nanoseconds.
 func TestVirtualCoresFollowTheLaw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cores := rapid.IntRange(1, 16).Draw(t, "cores")
@@ -20,7 +20,7 @@ func TestVirtualCoresFollowTheLaw(t *testing.T) {
 		const service = 20 * time.Millisecond
 		s := newVirtual(cores, service, sigma, kappa)
 		began := time.Unix(1_000_000, 0)
-		next := make([]time.Time, 4*cores) // when each client asks again
+		next := make([]time.Time, 4*cores) // by client: its next request
 		for i := range next {
 			next[i] = began
 		}
@@ -38,20 +38,19 @@ func TestVirtualCoresFollowTheLaw(t *testing.T) {
 		law := n / (service.Seconds() * (1 + sigma*(n-1) + kappa*n*(n-1)))
 		got := rounds * n / last.Sub(began).Seconds()
 		if math.Abs(got/law-1) > 1e-6 {
-			t.Errorf("%d cores serve %v requests per second, by the law %v", cores, got, law)
+			t.Errorf("%d cores serve %v requests per second, want %v by the law", cores, got, law)
 		}
 	})
 }
 
-// A request that finds a core free does not wait for what others have left behind.
-func TestVirtualCoresServeAtOnceWhenFree(t *testing.T) {
+func TestAFreeVirtualCoreServesAtOnce(t *testing.T) {
 	s := newVirtual(2, time.Second, 0, 0)
 	began := time.Unix(1_000_000, 0)
-	for i, c := range []struct{ asks, done time.Duration }{
+	for i, c := range []struct{ arrives, done time.Duration }{
 		{0, time.Second}, {0, time.Second}, {time.Second / 2, 2 * time.Second}, {5 * time.Second, 6 * time.Second},
 	} {
-		if done := s.assign(began.Add(c.asks)).Sub(began); done != c.done {
-			t.Errorf("request %d at %v is done at %v instead of %v", i, c.asks, done, c.done)
+		if done := s.assign(began.Add(c.arrives)).Sub(began); done != c.done {
+			t.Errorf("request %d at %v is done at %v instead of %v", i, c.arrives, done, c.done)
 		}
 	}
 }

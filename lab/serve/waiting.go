@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// waiting answers every request after a delay, as many at once as there are.
+// waiting answers every request after a delay, any number at once.
 type waiting struct{ delay time.Duration }
 
 func (s waiting) serve(ctx context.Context, l *net.TCPListener) error {
@@ -20,14 +20,14 @@ func (s waiting) serve(ctx context.Context, l *net.TCPListener) error {
 	})
 }
 
-// stalling answers at once, but nothing at all while it stalls: requests that
-// come meanwhile are answered at the stall's end.
+// stalling answers at once, except during stalls, when all answers wait for the end of the
+// stall.
 type stalling struct {
 	period, stall time.Duration
 
-	mu       sync.RWMutex // held for writing by a stall
+	mu       sync.RWMutex // locked during a stall; read-locked by answers
 	once     sync.Once
-	stallsMu sync.Mutex // of stalls
+	stallsMu sync.Mutex // guards stalls
 	stalls   []Stall
 }
 
@@ -50,6 +50,7 @@ func (s *stalling) serve(ctx context.Context, l *net.TCPListener) error {
 	})
 }
 
+// stallPeriodically stalls at the end of each period until ctx ends.
 func (s *stalling) stallPeriodically(ctx context.Context) {
 	for ctx.Err() == nil {
 		sleep(ctx, s.period-s.stall)

@@ -4,11 +4,11 @@ import "sync/atomic"
 
 var workSink atomic.Uint64
 
-// Work is a fixed piece of CPU work: so many steps of a generator of random
-// numbers, each of which needs the one before, in registers only. It takes
-// about a nanosecond a step, the same for equal CPUs, and leaves its result where
-// somebody might look, so that no compiler can leave it out. (Marsaglia, "Xorshift RNGs", Journal of
-// Statistical Software 8(14), 2003; the multiplier is of xorshift64*.)
+// Work does a fixed amount of CPU work: iterations steps of a xorshift generator, about
+// 1 ns each. Each step needs the one before and uses registers only, so that equal CPUs
+// take equal time. Work stores the result, so that the compiler keeps the loop.
+// (Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003; the
+// multiplier is that of xorshift64*.)
 //
 //go:noinline
 func Work(iterations int) {

@@ -1,0 +1,190 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+)
+
+// MeasurePhase runs one measured phase on a started server and judges its sample.
+// subject holds what is known of the trial. upstream is nil if the scenario has none.
+func (e *Experiment) MeasurePhase(
+	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
+) (lab.Sample, error) {
+	env := trialEnv{cell, server, upstream}
+	if subject.Phase.Kind == lab.Capacity {
+		return e.measureCapacity(ctx, subject, a, env)
+	}
+	s, err := e.attackWithCanaries(ctx, subject, a, env)
+	if err != nil {
+		return s, err
+	}
+	if gate.NeedsDoubleConnections(s, e.Calibration) && 2*a.Connections <= maxPeakConnections {
+		s.DoubleConnections, s.DoubledServer, err = attackDoubleConnections(ctx, a, env)
+		if err != nil && !errors.Is(err, errServerEnded) {
+			return s, err
+		}
+	}
+	s.Gate = gate.Judge(s, e.Calibration)
+	if err != nil { // a crash on twice the connections does not invalidate the peak itself
+		s.Gate.Reason += "; on twice the connections " + err.Error()
+	}
+	s.MissedObjectives, s.MetricsWithoutValue = metric.CheckObjectives(s)
+	return s, nil
+}
+
+// attackWithCanaries runs an attack between two readings of the server, and the
+// readings between two rounds of canaries.
+func (e *Experiment) attackWithCanaries(
+	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv,
+) (lab.Sample, error) {
+	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
+	var err error
+	s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout,
+		env.server, nil)
+	if err != nil {
+		return s, err
+	}
+	if s, err = attackWithReadings(ctx, s, a, env); err != nil {
+		return s, err
+	}
+	if err := waitForCloses(ctx, a.Connections); err != nil {
+		return s, err
+	}
+	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server,
+		&s.ServerUsage.After)
+	if err != nil {
+		return s, err
+	}
+	return s, e.recordHits(ctx, s, env)
+}
+
+// closeTimePerConnection is an upper limit of the CPU time that it takes to close a
+// connection at both ends, and the server's connection to the upstream.
+const closeTimePerConnection = 200 * time.Microsecond
+
+// waitForCloses waits until the attack's connections are closed. Closing thousands keeps
+// the generator's CPU busy for longer than a canary takes.
+func waitForCloses(ctx context.Context, connections int) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Duration(connections) * closeTimePerConnection):
+		return nil
+	}
+}
+
+// attackWithReadings runs an attack and reads the server's usage and service times
+// after it. s already holds the usage before it.
+func attackWithReadings(ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv) (lab.Sample, error) {
+	callsBefore, err := upstreamCalls(ctx, env.upstream)
+	if err != nil {
+		return s, err
+	}
+	isReference := s.Scenario.Name == lab.ReferenceScenario
+	if isReference { // reading the service times resets them
+		if _, err := ReadServiceTimes(ctx, env.cell); err != nil {
+			return s, err
+		}
+	}
+	result, err := env.cell.Attack(ctx, a)
+	if err != nil {
+		return s, err
+	}
+	s.Attack = &result
+	s.StartedAt = result.StartedAt
+	if isReference {
+		if s.ServiceTimes, err = ReadServiceTimes(ctx, env.cell); err != nil {
+			return s, err
+		}
+	}
+	if s.ServerUsage.After, err = env.server.Usage(ctx); err != nil {
+		return s, err
+	}
+	s.ServerUsage.Known = true
+	if env.upstream != nil {
+		callsAfter, err := upstreamCalls(ctx, env.upstream)
+		if err != nil {
+			return s, err
+		}
+		s.Upstream = &lab.UpstreamUsage{Calls: callsAfter - callsBefore}
+	}
+	return s, nil
+}
+
+// recordHits records the hits that the cell's last attack kept.
+func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, env trialEnv) error {
+	if s.Attack.KeptHits == 0 {
+		return nil
+	}
+	read := func(each func([]lab.Hit) error) error { return env.cell.ReadHits(ctx, each) }
+	return asLabError(ctx, e.Recorder.RecordHits(s, read))
+}
+
+// ReadServiceTimes returns the service times that a reference server measured by its
+// own clock since the last call, and resets them.
+func ReadServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error) {
+	answers, err := cell.Send(ctx, []lab.Request{
+		{Method: http.MethodGet, Path: lab.ServiceTimesPath},
+		{Method: http.MethodDelete, Path: lab.ServiceTimesPath},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var times lab.ServiceTimes
+	if err := json.Unmarshal(answers[0].Body, &times); err != nil {
+		return nil, fmt.Errorf("reading a reference server's service times (answer %q, error %q): %w",
+			answers[0].Body, answers[0].Error, err)
+	}
+	return &times, nil
+}
+
+// upstreamCalls returns the number of calls of an upstream so far, 0 if u is nil.
+func upstreamCalls(ctx context.Context, u Upstream) (int64, error) {
+	if u == nil {
+		return 0, nil
+	}
+	calls, err := u.Calls(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = &generatorError{"reading the upstream's call count: " + err.Error()}
+	}
+	return calls, err
+}
+
+// maxPeakConnections is the largest number of connections of a peak: as many as the
+// servers' listen backlog holds.
+const maxPeakConnections = 4096
+
+// attackDoubleConnections repeats the attack of a peak on twice the connections, for a
+// shorter time. The result is evidence about the peak and has no row; its hits are not
+// kept. The usage is unknown if the server's counters cannot be read.
+func attackDoubleConnections(ctx context.Context, a lab.Attack, env trialEnv) (
+	*lab.AttackResult, lab.ServerUsage, error,
+) {
+	a.Name += " doubled"
+	a.Connections *= 2
+	a.Duration = plan.DoubleConnectionsDuration(a.Duration)
+	a.KeepHits = false
+	before, usageErr := env.server.Usage(ctx)
+	result, err := env.cell.Attack(ctx, a)
+	if err != nil {
+		return nil, lab.ServerUsage{}, err
+	}
+	usage := lab.ServerUsage{Before: before}
+	if usageErr == nil {
+		usage.After, usageErr = env.server.Usage(ctx)
+	}
+	usage.Known = usageErr == nil
+	if err := waitForCloses(ctx, a.Connections); err != nil {
+		return nil, lab.ServerUsage{}, err
+	}
+	return &result, usage, nil
+}

@@ -1,0 +1,116 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"runtimelab/lab"
+	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
+)
+
+// runPhases runs the phases of a scenario on a started server and returns a sample for
+// each measured one. subject holds what all samples of the trial share. When runPhases
+// returns an error, subject.Phase is the phase that failed.
+func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env trialEnv) ([]lab.Sample, error) {
+	t := subject.Trial
+	subject.Phase = e.firstMeasuredPhase(t)
+	if err := e.awaitAndIdentify(ctx, subject, env); err != nil {
+		return nil, err
+	}
+	var samples []lab.Sample
+	for _, p := range subject.Scenario.PhasesOf(t) {
+		if p.Kind != lab.WarmUp {
+			subject.Phase = p
+		}
+		p, peak, err := e.resolveRate(t, p, samples)
+		if err != nil {
+			return samples, err
+		}
+		a := e.newAttack(t, p)
+		e.Observer.PhaseStarted(t, p, a.Duration)
+		if p.Kind == lab.WarmUp {
+			if err := e.runWarmUp(ctx, subject, a, env); err != nil {
+				return samples, err
+			}
+			continue
+		}
+		subject.Phase = p
+		s, err := e.MeasurePhase(ctx, *subject, a, env.cell, env.server, env.upstream)
+		if err != nil {
+			return samples, err
+		}
+		if peak.Gate.Validity == lab.Disturbed && s.Gate.Validity != lab.Failed {
+			s.Gate = gate.DisturbedBecause("its rate depends on a disturbed peak: " + peak.Gate.Reason)
+		}
+		samples = append(samples, s)
+	}
+	return samples, nil
+}
+
+// resolveRate returns phase p with its rate. If the rate is a share of a peak that this
+// trial has measured, it also returns the sample of that peak. Otherwise the rate
+// comes from the scenario or from a pilot.
+func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample) (
+	rated lab.Phase, peak lab.Sample, err error,
+) {
+	peakPhase, ok := plan.PeakPhaseFor(e.scenarioByName[t.Scenario], p)
+	if !ok {
+		rated, err = plan.ResolveRate(e.Plan, t, p)
+		return rated, peak, err
+	}
+	for _, s := range measured {
+		if rps, _ := metric.ThroughputRPS(s); s.Phase.ID() == peakPhase.ID() && rps > 0 {
+			return plan.ApplyShare(p, rps), s, nil
+		}
+	}
+	return p, peak, fmt.Errorf("the rate of %s is unknown: no request succeeded in %s", p.ID(), peakPhase.ID())
+}
+
+// awaitAndIdentify waits for the first correct answer, which ends the cold start, and
+// checks the server's identity. The request is the same in every scenario, so that
+// cold starts compare.
+func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, env trialEnv) error {
+	target := e.ResponderTarget
+	if !subject.Variant.Responder {
+		target = e.readyTarget()
+	}
+	at, err := env.cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
+	if err != nil {
+		return err
+	}
+	coldStart := at.Sub(env.server.StartedAt())
+	subject.ColdStart = &coldStart
+	if subject.Variant.Responder {
+		return nil // the lab's own responders have no identity to check
+	}
+	answers, err := env.cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
+	if err != nil {
+		return err
+	}
+	subject.Identity, err = e.checkIdentity(answers[0], *subject)
+	return err
+}
+
+// runWarmUp warms the server up and checks its identity again under load. A library may
+// change it late, for example by switching the interpreter's lock on.
+func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.Attack, env trialEnv) error {
+	result, err := env.cell.Attack(ctx, a)
+	if err != nil {
+		return err
+	}
+	subject.WarmUp = &result
+	if subject.Variant.Responder {
+		return nil
+	}
+	if result.SideAnswer == nil {
+		return errors.New("identity: the generator did not request it under load")
+	}
+	underLoad, err := e.checkIdentity(*result.SideAnswer, *subject)
+	if err == nil {
+		err = checkUnchanged(subject.Identity, underLoad)
+	}
+	return err
+}
