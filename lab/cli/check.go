@@ -46,7 +46,7 @@ func (c *checkCommand) Run(a *app) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: errors.Join(mistakes...),
-		Hint: "what a script can say is in scenarios/README.md",
+		Hint: "see scenarios/README.md for what a script can say",
 	}
 }
 

@@ -21,44 +21,44 @@ type Contract struct {
 // Vector is one request and the answer that it must get.
 type Vector struct {
 	Name    string // unique: "echo-typical"
-	About   string // one line for people
+	About   string // one line that describes it
 	Request lab.Request
-	// Want is the exact status and body, and the headers that have one right
-	// value; content-length is among them where the body does not come in chunks.
+	// Want holds the exact status, body and values of headers. It includes
+	// content-length, unless the body is chunked.
 	Want lab.Answer
-	// RequiredHeaders names the headers that must be there with any value. No others
-	// than these and those of Want may be.
+	// RequiredHeaders lists headers that must be present with any value. Headers
+	// other than these and those of Want are not allowed.
 	RequiredHeaders []string
 }
 
-// Vectors are all of the contract, in the order of the file. They are meant to
-// be sent in that order: some ask whether what came before left its mark.
+// Vectors returns all vectors in the order of the file. Send them in that order:
+// some check the effect of earlier ones.
 func (c *Contract) Vectors() []Vector { return slices.Clone(c.vectors) }
 
 // Succeeding returns one request for each path and method that the contract
-// answers with 2xx, in the order of the file: the first of them without a query
-// where there is one, and else the first.
+// answers with 2xx, in the order of the file: the first one without a query if
+// there is any, and otherwise the first one.
 func (c *Contract) Succeeding() []lab.Request {
 	var all []lab.Request
 	for _, v := range c.vectors {
 		if !v.Request.Accepts(v.Want.Status) {
 			continue
 		}
-		path, _, asks := strings.Cut(v.Request.Path, "?")
+		path, _, hasQuery := strings.Cut(v.Request.Path, "?")
 		i := slices.IndexFunc(all, func(r lab.Request) bool {
 			return r.Method == v.Request.Method && r.PathOnly() == path
 		})
 		switch {
 		case i < 0:
 			all = append(all, v.Request)
-		case !asks && strings.Contains(all[i].Path, "?"):
+		case !hasQuery && strings.Contains(all[i].Path, "?"):
 			all[i] = v.Request
 		}
 	}
 	return all
 }
 
-// The contract file as it is written.
+// contractDoc is the JSON of a contract file.
 type contractDoc struct {
 	Version int      `json:"version"`
 	About   string   `json:"about"`
@@ -71,7 +71,7 @@ type contractDoc struct {
 	Random    randomRule   `json:"random"`
 }
 
-// endpoint is a path, or "*" for all that are not listed.
+// endpoint describes a path, or all paths that are not listed if Path is "*".
 type endpoint struct {
 	Path    string      `json:"path"`
 	Methods []string    `json:"methods"`
@@ -80,7 +80,7 @@ type endpoint struct {
 	Vectors []vector    `json:"vectors"`
 }
 
-// answerDoc is for people.
+// answerDoc documents one answer of an endpoint. The check does not use it.
 type answerDoc struct {
 	Status      int    `json:"status"`
 	ContentType string `json:"content_type"`
@@ -105,14 +105,13 @@ type request struct {
 type response struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
-	// Chunked is whether the body comes in chunks. An HTTP client undoes the
-	// chunks and hides their header: what it shows is that there is no
-	// content-length.
+	// Chunked says that the body has the chunked transfer coding. HTTP clients
+	// remove it with its header, so all that shows is a missing content-length.
 	Chunked bool `json:"chunked,omitempty"`
 	body
 }
 
-// body is spelt in at most one of four ways; none is an empty one.
+// body is written in at most one of four ways. It is empty if none is given.
 type body struct {
 	Text   *string `json:"body,omitempty"`
 	Base64 *string `json:"body_base64,omitempty"`
@@ -120,7 +119,7 @@ type body struct {
 	Blocks *blocks `json:"body_blocks,omitempty"`
 }
 
-// repeat is prefix, unit count times, suffix.
+// repeat is a body of a prefix, count times the unit, and a suffix.
 type repeat struct {
 	Prefix string `json:"prefix,omitempty"`
 	Unit   string `json:"unit"`
@@ -128,25 +127,25 @@ type repeat struct {
 	Suffix string `json:"suffix,omitempty"`
 }
 
-// blocks is count blocks of size bytes; byte i of each is i % modulus.
+// blocks is a body of count blocks of size bytes; byte i of each is i % modulus.
 type blocks struct {
 	Count   int `json:"count"`
 	Size    int `json:"size"`
 	Modulus int `json:"modulus"`
 }
 
-// maxRepeated bounds a body that is not written out, so that a slip of the pen
-// in the file is an error and not the end of the memory.
+// maxRepeated limits a repeated body in bytes, so that a typo in the file is an
+// error and does not exhaust the memory.
 const maxRepeated = 64 << 20
 
 func (b body) bytes() ([]byte, error) {
-	spelt := 0
+	count := 0
 	for _, given := range []bool{b.Text != nil, b.Base64 != nil, b.Repeat != nil, b.Blocks != nil} {
 		if given {
-			spelt++
+			count++
 		}
 	}
-	if spelt > 1 {
+	if count > 1 {
 		return nil, fmt.Errorf("only one of body, body_base64, body_repeat and body_blocks may be given")
 	}
 	switch {
@@ -155,7 +154,7 @@ func (b body) bytes() ([]byte, error) {
 	case b.Base64 != nil:
 		decoded, err := base64.StdEncoding.DecodeString(*b.Base64)
 		if err != nil {
-			return nil, fmt.Errorf("decoding body_base64: %w", err)
+			return nil, fmt.Errorf("decode body_base64: %w", err)
 		}
 		return decoded, nil
 	case b.Repeat != nil:
@@ -173,76 +172,74 @@ func (r repeat) bytes() ([]byte, error) {
 	return slices.Concat([]byte(r.Prefix), bytes.Repeat([]byte(r.Unit), r.Count), []byte(r.Suffix)), nil
 }
 
-func (p blocks) bytes() ([]byte, error) {
-	if p.Modulus < 1 || p.Modulus > 256 || p.Size < 1 || p.Count < 1 || p.Count > maxRepeated/p.Size {
-		return nil,
-			fmt.Errorf("body_blocks needs a modulus from 1 to 256, and a size and a count from 1 to %d bytes in all",
-				maxRepeated)
+func (b blocks) bytes() ([]byte, error) {
+	if b.Modulus < 1 || b.Modulus > 256 || b.Size < 1 || b.Count < 1 || b.Count > maxRepeated/b.Size {
+		return nil, fmt.Errorf("body_blocks needs a modulus from 1 to 256, "+
+			"and a size and a count from 1 to %d bytes in all", maxRepeated)
 	}
-	block := make([]byte, p.Size)
+	block := make([]byte, b.Size)
 	for i := range block {
-		block[i] = byte(i % p.Modulus)
+		block[i] = byte(i % b.Modulus)
 	}
-	return bytes.Repeat(block, p.Count), nil
+	return bytes.Repeat(block, b.Count), nil
 }
 
-// resolve turns a vector of the file into one to send, or says what is wrong
-// with it.
+// resolve checks a vector of the file and returns it with all bodies and headers.
+// always lists the headers that every answer must have.
 func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 	if v.Name == "" || v.About == "" {
-		return Vector{}, fmt.Errorf("needs a name and a line about it")
+		return Vector{}, fmt.Errorf("the vector needs name and about")
 	}
 	path, _, _ := strings.Cut(v.Request.Path, "?")
 	if e.Path != "*" && path != e.Path {
-		return Vector{}, fmt.Errorf("asks for %s instead of the endpoint's %s", v.Request.Path, e.Path)
+		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s", v.Request.Path, e.Path)
 	}
 	if !strings.HasPrefix(path, "/") || v.Request.Method == "" {
-		return Vector{}, fmt.Errorf("needs a method and a path that begins with /")
+		return Vector{}, fmt.Errorf("the request needs a method and a path that begins with /")
 	}
 	if v.Response.Status < 200 || v.Response.Status > 599 {
-		return Vector{}, fmt.Errorf("status %d is none of a final answer", v.Response.Status)
+		return Vector{}, fmt.Errorf("status %d is not a final status, want 200 to 599", v.Response.Status)
 	}
 	for name := range v.Response.Headers {
 		if name != strings.ToLower(name) {
 			return Vector{}, fmt.Errorf("response header %q is not in lower case", name)
 		}
 	}
-	asked, err := v.Request.bytes()
+	requestBody, err := v.Request.bytes()
 	if err != nil {
 		return Vector{}, fmt.Errorf("request: %w", err)
 	}
-	answered, err := v.Response.bytes()
+	responseBody, err := v.Response.bytes()
 	if err != nil {
 		return Vector{}, fmt.Errorf("response: %w", err)
 	}
-	named := maps.Clone(v.Response.Headers)
-	if named == nil {
-		named = map[string]string{}
+	headers := maps.Clone(v.Response.Headers)
+	if headers == nil {
+		headers = map[string]string{}
 	}
-	_, measured := named["content-length"]
+	_, hasLength := headers["content-length"]
 	switch {
-	case measured && v.Response.Chunked:
-		return Vector{}, fmt.Errorf("wants a content-length of a response in chunks")
-	case !measured && !v.Response.Chunked:
-		named["content-length"] = strconv.Itoa(len(answered))
+	case hasLength && v.Response.Chunked:
+		return Vector{}, fmt.Errorf("a chunked response cannot have a content-length")
+	case !hasLength && !v.Response.Chunked:
+		headers["content-length"] = strconv.Itoa(len(responseBody))
 	}
-	if named["content-type"] == "" {
-		return Vector{}, fmt.Errorf("names no content-type of the response")
+	if headers["content-type"] == "" {
+		return Vector{}, fmt.Errorf("the response has no content-type")
 	}
-	var present []string
+	var required []string
 	for _, name := range always {
-		if _, given := named[name]; !given && (name != "content-length" || !v.Response.Chunked) {
-			present = append(present, name)
+		if _, given := headers[name]; !given && (name != "content-length" || !v.Response.Chunked) {
+			required = append(required, name)
 		}
 	}
 	return Vector{
 		Name:  v.Name,
 		About: v.About,
 		Request: lab.Request{
-			Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers,
-			Body: asked,
+			Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: requestBody,
 		},
-		Want:            lab.Answer{Status: v.Response.Status, Header: named, Body: answered},
-		RequiredHeaders: present,
+		Want:            lab.Answer{Status: v.Response.Status, Header: headers, Body: responseBody},
+		RequiredHeaders: required,
 	}, nil
 }

@@ -36,30 +36,29 @@ func vectorNamed(t *testing.T, c *Contract, name string) Vector {
 	return Vector{}
 }
 
-// Whatever the contract promises in words, a vector looks at.
 func TestEveryDocumentedAnswerHasAVector(t *testing.T) {
 	c := load(t)
 	for _, e := range c.file.Endpoints {
-		asked, answered := map[string]bool{}, map[int]bool{}
+		methods, statuses := map[string]bool{}, map[int]bool{}
 		for _, v := range e.Vectors {
-			asked[v.Request.Method] = true
-			answered[v.Response.Status] = true
+			methods[v.Request.Method] = true
+			statuses[v.Response.Status] = true
 		}
 		if e.Path == c.file.Identity.Path {
-			// Its good answer has no fixed bytes: Identity judges that one.
-			asked["GET"], asked["HEAD"], answered[200] = true, true, true
+			// The answer of 200 has no fixed bytes; CheckIdentity checks it.
+			methods["GET"], methods["HEAD"], statuses[200] = true, true, true
 		}
 		for _, method := range e.Methods {
-			if !asked[method] {
+			if !methods[method] {
 				t.Errorf("%s %s: no vector", method, e.Path)
 			}
 		}
 		for _, a := range e.Answers {
 			if a.Status == http.StatusBadGateway {
-				continue // no request makes an upstream fail that works
+				continue // no request can make a working upstream fail
 			}
-			if !answered[a.Status] {
-				t.Errorf("%s: no vector is answered %d", e.Path, a.Status)
+			if !statuses[a.Status] {
+				t.Errorf("%s: no vector has the status %d", e.Path, a.Status)
 			}
 		}
 	}
@@ -70,12 +69,12 @@ func TestVectorsAreResolved(t *testing.T) {
 	if n := len(c.Vectors()); n < 100 {
 		t.Errorf("%d vectors", n)
 	}
-	typical := vectorNamed(t, c, "json")
-	if got := typical.Want.Header["content-length"]; got != "27" {
+	get := vectorNamed(t, c, "json")
+	if got := get.Want.Header["content-length"]; got != "27" {
 		t.Errorf("content-length of /json is %q", got)
 	}
-	if !slices.Equal(typical.RequiredHeaders, []string{"date"}) {
-		t.Errorf("present on /json: %v", typical.RequiredHeaders)
+	if !slices.Equal(get.RequiredHeaders, []string{"date"}) {
+		t.Errorf("required headers of /json: %v", get.RequiredHeaders)
 	}
 	head := vectorNamed(t, c, "json-head")
 	if head.Want.Header["content-length"] != "27" || len(head.Want.Body) != 0 {
@@ -90,9 +89,9 @@ func TestVectorsAreResolved(t *testing.T) {
 		body[65535] != 65535%251 || body[65536] != 0 {
 		t.Errorf("body_blocks became %d bytes", len(body))
 	}
-	if _, given := streamed.Want.Header["content-length"]; given || slices.Contains(streamed.RequiredHeaders,
-		"content-length") {
-		t.Error("a body in chunks is to have a content-length")
+	_, given := streamed.Want.Header["content-length"]
+	if given || slices.Contains(streamed.RequiredHeaders, "content-length") {
+		t.Error("a chunked body must have a content-length")
 	}
 	bom := vectorNamed(t, c, "echo-bom")
 	if !strings.HasPrefix(string(bom.Request.Body), "\xef\xbb\xbf{") {
@@ -100,8 +99,7 @@ func TestVectorsAreResolved(t *testing.T) {
 	}
 }
 
-// The identity's fields in the contract and in lab.Identity are the same.
-func TestIdentityFieldsAreThoseOfTheVocabulary(t *testing.T) {
+func TestIdentityFieldsAreThoseOfLabIdentity(t *testing.T) {
 	var listed []string
 	for _, f := range load(t).file.Identity.Fields {
 		listed = append(listed, f.Field)
@@ -115,15 +113,16 @@ func TestIdentityFieldsAreThoseOfTheVocabulary(t *testing.T) {
 	}
 }
 
-func jsonNames(prefix string, of reflect.Type) []string {
+func jsonNames(prefix string, structType reflect.Type) []string {
 	var names []string
-	for i := range of.NumField() {
-		names = append(names, prefix+of.Field(i).Tag.Get("json"))
+	for i := range structType.NumField() {
+		names = append(names, prefix+structType.Field(i).Tag.Get("json"))
 	}
 	return names
 }
 
-const small = `{
+// minimalContract is valid; the test cases replace parts of it.
+const minimalContract = `{
   "version": 1,
   "about": "x",
   "rules": [],
@@ -135,10 +134,12 @@ const small = `{
        "response": {"status": 405, "headers": {"content-type": "text/plain"}, "body": "no"}}
     ]}
   ],
-  "identity": {"path": "/identity", "about": "x", "fields": [{"field": "workers", "type": "integer", "about": "x", "at_least": 1}]},
+  "identity": {"path": "/identity", "about": "x", "fields": [
+    {"field": "workers", "type": "integer", "about": "x", "at_least": 1}]},
   "random": {"about": "x",
     "orders": {"weight": 5, "request": {"method": "POST", "path": "/echo"},
-      "bounds": {"id_max": 9, "customer_max": 9, "note_max": 9, "sku_max": 9, "items_max": 9, "quantity_max": 9, "unit_cents_max": 9}},
+      "bounds": {"id_max": 9, "customer_max": 9, "note_max": 9, "sku_max": 9,
+        "items_max": 9, "quantity_max": 9, "unit_cents_max": 9}},
     "queries": {"weight": 4, "endpoints": [
       {"path": "/q", "methods": ["GET"], "parameters": [{"name": "n", "low": 1, "at_most": 5, "high": 9}]}]},
     "uploads": {"weight": 1, "request": {"method": "POST", "path": "/u"}, "size_max": 9},
@@ -146,85 +147,95 @@ const small = `{
 }
 `
 
-func TestLoadRefuses(t *testing.T) {
-	if _, err := parse([]byte(small)); err != nil {
-		t.Fatalf("the contract that the cases spoil: %v", err)
+func TestLoadRefusesInvalidContracts(t *testing.T) {
+	if _, err := parse([]byte(minimalContract)); err != nil {
+		t.Fatalf("minimalContract is invalid: %v", err)
 	}
-	twice := `"vectors": [{"name": "a", "about": "y", "request": {"method": "GET", "path": "/identity"}, "response": {"status": 200, "headers": {"content-type": "x"}}},`
+	twice := `"vectors": [{"name": "a", "about": "y",
+		"request": {"method": "GET", "path": "/identity"},
+		"response": {"status": 200, "headers": {"content-type": "x"}}},`
 	cases := map[string]struct{ old, new, says string }{
 		"an unknown field":       {`"rules"`, `"rulez"`, `unknown field "rulez"`},
 		"an unknown field, deep": {`"body": "b"`, `"boddy": "b"`, `unknown field "boddy"`},
-		"no JSON":                {`"rules": [],`, `"rules": [,`, "line 4"},
+		"invalid JSON":           {`"rules": [],`, `"rules": [,`, "line 4"},
 		"a wrong type":           {`"status": 405`, `"status": "405"`, "line 10"},
-		"something after the end": {
+		"content after the end": {
 			"\"valid_share\": 0.5}\n}", "\"valid_share\": 0.5}\n} {}",
-			"line 21: something follows",
+			"line 23: unexpected content",
 		},
 		"another version": {`"version": 1`, `"version": 2`, "version 2"},
 		"two bodies":      {`"body": "b"`, `"body": "b", "body_base64": "Yg=="`, "only one of"},
 		"bad base64":      {`"body": "b"`, `"body_base64": "%"`, "body_base64"},
 		"an empty unit":   {`"body": "b"`, `"body_repeat": {"unit": "", "count": 3}`, "body_repeat"},
-		"a body beyond bounds": {
+		"a repeated body that is too large": {
 			`"body": "b"`, `"body_repeat": {"unit": "ab", "count": 99999999}`,
 			"body_repeat",
 		},
-		"a modulus beyond bytes": {
+		"a modulus above 256": {
 			`"body": "b"`, `"body_blocks": {"modulus": 257, "size": 9, "count": 3}`,
 			"body_blocks",
 		},
-		"blocks beyond bounds": {
-			`"body": "b"`,
-			`"body_blocks": {"modulus": 251, "size": 65536, "count": 1025}`, "body_blocks",
+		"blocks that are too large": {
+			`"body": "b"`, `"body_blocks": {"modulus": 251, "size": 65536, "count": 1025}`,
+			"body_blocks",
 		},
 		"no blocks": {
 			`"body": "b"`, `"body_blocks": {"modulus": 251, "size": 65536, "count": 0}`,
 			"body_blocks",
 		},
-		"a length and chunks": {
+		"a content-length of a chunked response": {
 			`{"content-type": "text/plain"}`,
-			`{"content-type": "text/plain", "content-length": "2"}, "chunked": true`, "in chunks",
+			`{"content-type": "text/plain", "content-length": "2"}, "chunked": true`,
+			"a chunked response cannot",
 		},
-		"another endpoint's path":   {`/identity?x=1`, `/other`, "instead of the endpoint's"},
-		"a status of no answer":     {`405`, `100`, "status 100"},
-		"a response without a type": {`"headers": {"content-type": "text/plain"}`, `"headers": {}`, "content-type"},
+		"another endpoint's path":    {`/identity?x=1`, `/other`, "instead of the endpoint's"},
+		"a status that is not final": {`405`, `100`, "status 100"},
+		"a response without a type": {
+			`"headers": {"content-type": "text/plain"}`, `"headers": {}`,
+			"the response has no content-type",
+		},
 		"a header in capitals": {
 			`{"content-type": "text/plain"}`, `{"Content-Type": "text/plain"}`,
 			"lower case",
 		},
-		"a vector without a name": {`"name": "a"`, `"name": ""`, "needs a name"},
+		"a vector without a name": {`"name": "a"`, `"name": ""`, "needs name and about"},
 		"two vectors of one name": {`"vectors": [`, twice, `two vectors are named "a"`},
-		"an endpoint unlooked at": {
+		"an endpoint without vectors": {
 			`"endpoints": [`,
-			`"endpoints": [{"path": "/x", "methods": [], "about": "", "answers": [], "vectors": []},`, "/x has no vectors",
+			`"endpoints": [{"path": "/x", "methods": [], "about": "", "answers": [], "vectors": []},`,
+			"/x has no vectors",
 		},
-		"an identity elsewhere": {
+		"an identity at an unknown path": {
 			`"identity": {"path": "/identity"`, `"identity": {"path": "/id"`,
 			`no endpoint "/id"`,
 		},
 		"an unknown type":        {`"type": "integer"`, `"type": "int"`, `unknown type "int"`},
-		"a rule of another type": {`"at_least": 1`, `"equals": "1"`, "compares with what is no integer"},
-		"a bound of nothing":     {`"sku_max": 9`, `"sku_max": 0`, "at least 1"},
-		"no endpoints to ask":    {`{"path": "/q", "methods": ["GET"], "parameters": [{"name": "n", "low": 1, "at_most": 5, "high": 9}]}`, ``, "no endpoints"},
-		"an endpoint of no method": {
+		"a rule of another type": {`"at_least": 1`, `"equals": "1"`, "needs a value of type integer"},
+		"a bound of 0":           {`"sku_max": 9`, `"sku_max": 0`, "at least 1"},
+		"no endpoints of queries": {
+			`{"path": "/q", "methods": ["GET"], "parameters": [{"name": "n", "low": 1, "at_most": 5, "high": 9}]}`,
+			``, "endpoints is empty",
+		},
+		"an endpoint without methods": {
 			`"methods": ["GET"], "parameters"`, `"methods": [], "parameters"`,
 			`"/q" needs`,
 		},
-		"a range upside down":   {`"at_most": 5`, `"at_most": 10`, "low <= at_most <= high"},
-		"a negative number":     {`"low": 1`, `"low": -1`, "0 <= low"},
-		"an upload of nothing":  {`"size_max": 9`, `"size_max": 0`, "size_max is at least 1"},
-		"an upload to nowhere":  {`"path": "/u"`, `"path": ""`, "uploads: the request needs"},
-		"a body that is random": {`"path": "/u"`, `"path": "/u", "body": "x"`, "body is random"},
-		"a negative weight":     {`"weight": 4`, `"weight": -4`, "weights"},
-		"a share beyond all":    {`"valid_share": 0.5`, `"valid_share": 50`, "valid_share"},
+		"at_most above high":        {`"at_most": 5`, `"at_most": 10`, "low <= at_most <= high"},
+		"a negative number":         {`"low": 1`, `"low": -1`, "0 <= low"},
+		"uploads of size 0":         {`"size_max": 9`, `"size_max": 0`, "size_max must be at least 1"},
+		"an upload without a path":  {`"path": "/u"`, `"path": ""`, "uploads: the request needs"},
+		"a body of a random upload": {`"path": "/u"`, `"path": "/u", "body": "x"`, "bodies are random"},
+		"a negative weight":         {`"weight": 4`, `"weight": -4`, "weights"},
+		"a share above 1":           {`"valid_share": 0.5`, `"valid_share": 50`, "valid_share"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			spoilt := strings.Replace(small, c.old, c.new, 1)
-			if spoilt == small {
-				t.Fatalf("%q is not in the contract", c.old)
+			changed := strings.Replace(minimalContract, c.old, c.new, 1)
+			if changed == minimalContract {
+				t.Fatalf("%q is not in minimalContract", c.old)
 			}
 			path := filepath.Join(t.TempDir(), "contract.json")
-			if err := os.WriteFile(path, []byte(spoilt), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, err := Load(path)
@@ -233,21 +244,21 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			var fault *lab.Fault
 			if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
-				t.Errorf("%v is no usage fault", err)
+				t.Errorf("%v is not a usage fault", err)
 			}
 		})
 	}
 }
 
-func TestLoadOfNoFile(t *testing.T) {
+func TestLoadFailsWithoutAFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
 	if lab.ExitCode(err) != lab.ExitUsage || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// right is the answer that the vector wants.
-func right(v Vector) lab.Answer {
+// expectedAnswer returns an answer that matches the vector.
+func expectedAnswer(v Vector) lab.Answer {
 	a := v.Want
 	a.Header = maps.Clone(v.Want.Header)
 	for _, name := range v.RequiredHeaders {
@@ -256,9 +267,8 @@ func right(v Vector) lab.Answer {
 	return a
 }
 
-// The bodies that are too large take tens of megabytes, which the lab has in use
-// while it measures.
-func TestLargeBodiesAreKeptOnce(t *testing.T) {
+// The largest bodies have tens of megabytes, which the lab keeps while it measures.
+func TestLargeBodiesShareMemory(t *testing.T) {
 	shared, all := map[*byte]int{}, 0
 	for _, v := range load(t).vectors {
 		if body := v.Request.Body; len(body) > 0 {
@@ -275,31 +285,23 @@ func TestLargeBodiesAreKeptOnce(t *testing.T) {
 	}
 }
 
-// What the contract answers with success can be suggested: no path of those that
-// are to be answered 404, and without a query where none is needed.
-func TestSucceedingIsWhatCanBeAskedFor(t *testing.T) {
-	c, err := Load("../../runtimes/contract.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := map[string]int{}
-	for _, r := range c.Succeeding() {
-		asked[r.Method+" "+r.Path]++
+func TestSucceedingHasNoErrorsAndNoNeedlessQueries(t *testing.T) {
+	counts := map[string]int{}
+	for _, r := range load(t).Succeeding() {
+		counts[r.Method+" "+r.Path]++
 	}
 	for _, want := range []string{
-		"GET /json", "HEAD /json", "POST /echo", "GET /compute/integers?n=1",
-		"GET /wait?ms=0",
+		"GET /json", "HEAD /json", "POST /echo", "GET /compute/integers?n=1", "GET /wait?ms=0",
 	} {
-		if asked[want] != 1 {
-			t.Errorf("%s is there %d times in %v", want, asked[want], asked)
+		if counts[want] != 1 {
+			t.Errorf("%s appears %d times in %v", want, counts[want], counts)
 		}
 	}
 	for _, wrong := range []string{
-		"GET /nowhere", "GET /JSON", "POST /json", "GET /json?a=1&b=%2F",
-		"GET /wait",
+		"GET /nowhere", "GET /JSON", "POST /json", "GET /json?a=1&b=%2F", "GET /wait",
 	} {
-		if asked[wrong] != 0 {
-			t.Errorf("%s is there", wrong)
+		if counts[wrong] != 0 {
+			t.Errorf("%s appears", wrong)
 		}
 	}
 }

@@ -1,9 +1,9 @@
-// Package contract owns what makes the applications of the runtimes identical:
-// the request and response vectors, the seeded random inputs, the rule of the
-// identity endpoint, and the comparison of answers with all of them and
-// between variants. It sends nothing itself.
+// Package contract checks that the applications of all runtimes behave alike. It
+// compares answers with request and response vectors, compares variants with each
+// other on seeded random inputs, and checks the identity endpoint. It sends no
+// requests itself.
 //
-// The contract is one file, runtimes/contract.json, which documents the API
-// and is what the check runs. Bodies are compared byte for byte, and so is the
-// set of headers: a server that answers with more of them does other work.
+// The contract is one file, runtimes/contract.json. It documents the API, and the
+// check reads it. Bodies and the set of header names must match exactly, because a
+// server that sends more does different work.
 package contract

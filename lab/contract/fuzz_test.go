@@ -11,7 +11,7 @@ import (
 	"runtimelab/lab"
 )
 
-// FuzzContract: a file is a contract or an error.
+// FuzzContract checks that any file gives either a contract or an error.
 func FuzzContract(f *testing.F) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "runtimes", "contract.json"))
 	if err != nil {
@@ -26,8 +26,8 @@ func FuzzContract(f *testing.F) {
 	})
 }
 
-// FuzzIdentity: what a server says of itself is an identity, or differs from the
-// contract; a server is a stranger.
+// FuzzIdentity checks that any answer of a server gives either an identity or
+// differences, because servers are not trusted.
 func FuzzIdentity(f *testing.F) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "runtimes", "contract.json"))
 	if err != nil {
@@ -45,11 +45,11 @@ func FuzzIdentity(f *testing.F) {
 		id, wrong := c.CheckIdentity(lab.Answer{Status: status, Body: body},
 			ExpectedIdentity{Runtime: "node", CPUs: []int{1}})
 		if len(wrong) == 0 && (id.Runtime != "node" || status != http.StatusOK || !json.Valid(body)) {
-			t.Fatalf("%d %q is taken for %+v", status, body, id)
+			t.Fatalf("%d %q gives the identity %+v", status, body, id)
 		}
 		for _, w := range wrong {
 			if strings.Contains(w, "\n") || !strings.HasPrefix(w, "it") {
-				t.Errorf("%q is no line about it", w)
+				t.Errorf("%q is not a line that begins with it", w)
 			}
 		}
 	})

@@ -13,34 +13,35 @@ import (
 	"runtimelab/lab"
 )
 
-// ExpectedIdentity is what one server must say of itself besides what the contract
-// asks of all. Zero values are not looked at.
+// ExpectedIdentity is what one server must report, besides the contract's rules for
+// all servers. Zero values are not checked.
 type ExpectedIdentity struct {
 	Runtime     string
 	Model       string
 	GIL         *bool
 	CPUs        []int
 	MemoryLimit int64 // bytes
-	Nofile      int   // open files, soft and hard limit alike
+	Nofile      int   // limit of open files, soft and hard
 }
 
+// identityRule describes the fields of the answer to GET Path.
 type identityRule struct {
 	Path   string  `json:"path"`
 	About  string  `json:"about"`
 	Fields []field `json:"fields"`
 }
 
-// field is one field of the identity and the rule that it must obey.
+// field is one field of the identity and its rule.
 type field struct {
 	Field   string   `json:"field"` // "process.uid" is uid in the object process
-	Type    string   `json:"type"`  // one of types
+	Type    string   `json:"type"`  // a key of valueTypes
 	About   string   `json:"about"`
 	Equals  any      `json:"equals,omitempty"`
 	Not     any      `json:"not,omitempty"`
 	AtLeast *float64 `json:"at_least,omitempty"`
 }
 
-// valueTypes are the kinds of value that a field may have, by their names.
+// valueTypes maps the name of each type to a test of a decoded JSON value.
 var valueTypes = map[string]func(any) bool{
 	"string":  func(v any) bool { _, is := v.(string); return is },
 	"number":  func(v any) bool { _, is := v.(float64); return is },
@@ -69,27 +70,27 @@ func (r identityRule) check() error {
 		is, known := valueTypes[f.Type]
 		switch {
 		case f.Field == "" || seen[f.Field]:
-			return fmt.Errorf("identity: field %q is there twice or has no name", f.Field)
+			return fmt.Errorf("identity: field %q appears twice or has no name", f.Field)
 		case !known:
 			return fmt.Errorf("identity: field %s has the unknown type %q", f.Field, f.Type)
 		case f.Equals != nil && !is(f.Equals), f.Not != nil && !is(f.Not):
-			return fmt.Errorf("identity: the rule of field %s compares with what is no %s", f.Field, f.Type)
+			return fmt.Errorf("identity: the rule of field %s needs a value of type %s", f.Field, f.Type)
 		case f.AtLeast != nil && f.Type != "integer" && f.Type != "number":
-			return fmt.Errorf("identity: at_least is for numbers, and field %s is none", f.Field)
+			return fmt.Errorf("identity: field %s has at_least, but is not a number", f.Field)
 		}
 		seen[f.Field] = true
 	}
 	return nil
 }
 
-// IdentityRequest is what to ask a server for its identity.
+// IdentityRequest returns the request for a server's identity.
 func (c *Contract) IdentityRequest() lab.Request {
 	return lab.Request{Method: http.MethodGet, Path: c.file.Identity.Path}
 }
 
-// CheckIdentity reads the answer to IdentityRequest and checks it: exactly the
-// contract's fields, of the right types, with values that obey the contract's
-// rules and are those expected. It says what is wrong in words, one line each.
+// CheckIdentity parses the answer to IdentityRequest and checks it: it must have
+// exactly the contract's fields, with values that follow the contract's rules and
+// match want. CheckIdentity returns a line of text for each difference.
 func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Identity, []string) {
 	var id lab.Identity
 	switch {
@@ -98,11 +99,11 @@ func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Ide
 	case got.Status != http.StatusOK:
 		return id, []string{fmt.Sprintf("it answered with status %d, the lab requires 200", got.Status)}
 	}
-	var said map[string]any
-	if err := json.Unmarshal(got.Body, &said); err != nil {
-		return id, []string{"its answer is no JSON object: " + err.Error()}
+	var object map[string]any
+	if err := json.Unmarshal(got.Body, &object); err != nil {
+		return id, []string{"its answer is not a JSON object: " + err.Error()}
 	}
-	values := flatten("", said)
+	values := flatten("", object)
 	found := c.file.Identity.checkFields(values)
 	if err := json.Unmarshal(got.Body, &id); err != nil {
 		return id, append(found, "its answer cannot be read: "+err.Error())
@@ -110,8 +111,8 @@ func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Ide
 	return id, append(found, want.checkIdentity(id)...)
 }
 
-// flatten lists the fields of an object by their paths. The object under
-// build is a value, not structure: its names are the runtime's to choose.
+// flatten returns the fields of an object by their paths. Only process is
+// flattened: in build, the runtime chooses the names.
 func flatten(prefix string, object map[string]any) map[string]any {
 	values := map[string]any{}
 	for name, value := range object {
@@ -132,16 +133,16 @@ func (r identityRule) checkFields(values map[string]any) (found []string) {
 			continue
 		}
 		if required := f.requirement(value); required != "" {
-			found = append(found, says(f.Field, value)+", the lab requires "+required)
+			found = append(found, formatReported(f.Field, value)+", the lab requires "+required)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		found = append(found, says(name, values[name])+", which is not a field of the contract")
+		found = append(found, formatReported(name, values[name])+", which is not a field of the contract")
 	}
 	return found
 }
 
-// requirement returns what a value must be, or nothing if it is that.
+// requirement returns what a value must be, or "" if the value follows the rule.
 func (f field) requirement(value any) string {
 	number, _ := value.(float64)
 	switch {
@@ -160,37 +161,39 @@ func (f field) requirement(value any) string {
 }
 
 func (want ExpectedIdentity) checkIdentity(id lab.Identity) (found []string) {
-	differ := func(field string, got any, why string, expected any) {
-		found = append(found, says(field, got)+", "+why+" "+formatValue(expected))
+	report := func(field string, got any, reason string, expected any) {
+		found = append(found, formatReported(field, got)+", "+reason+" "+formatValue(expected))
 	}
 	if want.Runtime != "" && id.Runtime != want.Runtime {
-		differ("runtime", id.Runtime, "the variant runs the application of", want.Runtime)
+		report("runtime", id.Runtime, "the variant runs the application of", want.Runtime)
 	}
 	if want.Model != "" && id.Model != want.Model {
-		differ("model", id.Model, "the variant's model is", want.Model)
+		report("model", id.Model, "the variant's model is", want.Model)
 	}
 	if want.GIL != nil && (id.GIL == nil || *id.GIL != *want.GIL) {
-		differ("gil", id.GIL, "the variant's gil is", *want.GIL)
+		report("gil", id.GIL, "the variant's gil is", *want.GIL)
 	}
 	if want.MemoryLimit != 0 && id.Process.MemoryLimitBytes != want.MemoryLimit {
-		differ("process.memory_limit", id.Process.MemoryLimitBytes, "the lab gave it", want.MemoryLimit)
+		report("process.memory_limit", id.Process.MemoryLimitBytes, "the lab gave it", want.MemoryLimit)
 	}
 	if want.Nofile != 0 && id.Process.NofileSoft != want.Nofile {
-		differ("process.nofile_soft", id.Process.NofileSoft, "the lab gave it", want.Nofile)
+		report("process.nofile_soft", id.Process.NofileSoft, "the lab gave it", want.Nofile)
 	}
 	if want.Nofile != 0 && id.Process.NofileHard != want.Nofile {
-		differ("process.nofile_hard", id.Process.NofileHard, "the lab gave it", want.Nofile)
+		report("process.nofile_hard", id.Process.NofileHard, "the lab gave it", want.Nofile)
 	}
 	if cpus := lab.CPUList(want.CPUs); cpus != "" && id.Process.CPUsAllowed != cpus {
-		differ("process.cpus_allowed", id.Process.CPUsAllowed, "the lab gave it", cpus)
+		report("process.cpus_allowed", id.Process.CPUsAllowed, "the lab gave it", cpus)
 	}
 	return found
 }
 
-// says tells what a server said, for a sentence to go on.
-func says(field string, value any) string { return "it says " + field + " " + formatValue(value) }
+// formatReported returns the beginning of a message: what the server says.
+func formatReported(field string, value any) string {
+	return "it says " + field + " " + formatValue(value)
+}
 
-// formatValue writes a value as JSON in one line, and only the beginning of a long one.
+// formatValue returns a value as JSON in one line, shortened to about shownRequest bytes.
 func formatValue(value any) string {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

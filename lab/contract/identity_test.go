@@ -8,13 +8,15 @@ import (
 	"runtimelab/lab"
 )
 
-func good() lab.Identity {
+func validIdentity() lab.Identity {
 	return lab.Identity{
-		Runtime: "node", RuntimeVersion: "24.4.1", Build: map[string]string{"v8": "13"}, Model: "single", Workers: 1, Parallelism: 1,
-		Backlog: 4096, KeepAliveS: 75,
+		Runtime: "node", RuntimeVersion: "24.4.1", Build: map[string]string{"v8": "13"},
+		Model: "single", Workers: 1, Parallelism: 1, Backlog: 4096, KeepAliveS: 75,
 		Process: lab.ProcessLimits{
-			UID: 65532, NofileSoft: 65536, NofileHard: 65536, CapEff: "0000000000000000", NoNewPrivs: true, RootReadOnly: true,
-			CPUsAllowed: "0-2,5", MemoryLimitBytes: 512 << 20, Somaxconn: 4096, PortRange: "1024 65535", Interfaces: []string{"lo"},
+			UID: 65532, NofileSoft: 65536, NofileHard: 65536,
+			CapEff: "0000000000000000", NoNewPrivs: true, RootReadOnly: true,
+			CPUsAllowed: "0-2,5", MemoryLimitBytes: 512 << 20,
+			Somaxconn: 4096, PortRange: "1024 65535", Interfaces: []string{"lo"},
 		},
 	}
 }
@@ -28,13 +30,12 @@ func answerOf(t *testing.T, id lab.Identity) lab.Answer {
 	return lab.Answer{Status: 200, Body: body}
 }
 
-func TestIdentityOfAGoodServer(t *testing.T) {
+func TestCheckIdentityAcceptsAValidIdentity(t *testing.T) {
 	c := load(t)
 	want := ExpectedIdentity{
-		Runtime: "node", Model: "single", CPUs: []int{5, 0, 1, 2}, MemoryLimit: 512 << 20,
-		Nofile: 65536,
+		Runtime: "node", Model: "single", CPUs: []int{5, 0, 1, 2}, MemoryLimit: 512 << 20, Nofile: 65536,
 	}
-	id, found := c.CheckIdentity(answerOf(t, good()), want)
+	id, found := c.CheckIdentity(answerOf(t, validIdentity()), want)
 	if len(found) > 0 {
 		t.Errorf("%v", found)
 	}
@@ -42,19 +43,19 @@ func TestIdentityOfAGoodServer(t *testing.T) {
 		t.Errorf("read %+v", id)
 	}
 	on := true
-	free := good()
-	free.GIL, free.KeepAliveS = &on, 120
-	if _, found := c.CheckIdentity(answerOf(t, free), ExpectedIdentity{}); len(found) > 0 {
+	other := validIdentity()
+	other.GIL, other.KeepAliveS = &on, 120
+	if _, found := c.CheckIdentity(answerOf(t, other), ExpectedIdentity{}); len(found) > 0 {
 		t.Errorf("a GIL and a longer keep-alive: %v", found)
 	}
 }
 
-func TestIdentityFindsWhatIsWrong(t *testing.T) {
-	c := load(t)
+func TestCheckIdentityFindsWrongValues(t *testing.T) {
+	contract := load(t)
 	cases := map[string]struct {
-		spoil func(*lab.Identity)
-		want  ExpectedIdentity
-		says  string
+		change func(*lab.Identity)
+		want   ExpectedIdentity
+		says   string
 	}{
 		"backlog": {
 			func(id *lab.Identity) { id.Backlog = 511 },
@@ -66,7 +67,7 @@ func TestIdentityFindsWhatIsWrong(t *testing.T) {
 			ExpectedIdentity{},
 			"it says keep_alive_s 5, the lab requires at least 75",
 		},
-		"just too short": {
+		"keep-alive just too short": {
 			func(id *lab.Identity) { id.KeepAliveS = 74.9 },
 			ExpectedIdentity{},
 			"it says keep_alive_s 74.9, the lab requires at least 75",
@@ -151,12 +152,12 @@ func TestIdentityFindsWhatIsWrong(t *testing.T) {
 			ExpectedIdentity{},
 			"it says process.interfaces null, the lab requires a value of type array",
 		},
-		"another": {
+		"another runtime": {
 			func(*lab.Identity) {},
 			ExpectedIdentity{Runtime: "python"},
 			`it says runtime "node", the variant runs the application of "python"`,
 		},
-		"a GIL to be off": {
+		"a GIL that must be off": {
 			func(id *lab.Identity) { on := true; id.GIL = &on },
 			ExpectedIdentity{GIL: new(bool)},
 			"it says gil true, the variant's gil is false",
@@ -181,35 +182,38 @@ func TestIdentityFindsWhatIsWrong(t *testing.T) {
 			ExpectedIdentity{CPUs: []int{1}},
 			`it says process.cpus_allowed "0-2,5", the lab gave it "1"`,
 		},
-		"endless": {
+		"a long value": {
 			func(id *lab.Identity) { id.Process.CapEff = strings.Repeat("f", 1000) },
 			ExpectedIdentity{},
 			`fff… (1002 bytes), the lab requires "0000000000000000"`,
 		},
 	}
-	for name, k := range cases {
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			id := good()
-			k.spoil(&id)
-			_, found := c.CheckIdentity(answerOf(t, id), k.want)
-			if len(found) != 1 || !strings.HasSuffix(found[0], k.says) {
-				t.Errorf("found %q, want %q", found, k.says)
+			id := validIdentity()
+			c.change(&id)
+			_, found := contract.CheckIdentity(answerOf(t, id), c.want)
+			if len(found) != 1 || !strings.HasSuffix(found[0], c.says) {
+				t.Errorf("found %q, want %q", found, c.says)
 			}
 		})
 	}
 }
 
-func TestIdentityHasExactlyTheFields(t *testing.T) {
-	c := load(t)
-	body := string(answerOf(t, good()).Body)
+func TestCheckIdentityWantsExactlyTheFields(t *testing.T) {
+	contract := load(t)
+	body := string(answerOf(t, validIdentity()).Body)
 	cases := map[string]struct{ old, new, says string }{
-		"missing":        {`"gil":null,`, ``, "it does not say gil"},
-		"missing within": {`"uid":65532,`, ``, "it does not say process.uid"},
-		"more": {
+		"a missing field":            {`"gil":null,`, ``, "it does not say gil"},
+		"a missing field of process": {`"uid":65532,`, ``, "it does not say process.uid"},
+		"an extra field": {
 			`{"runtime"`, `{"pid":1,"runtime"`,
 			"it says pid 1, which is not a field of the contract",
 		},
-		"more within": {`"uid"`, `"gid":1,"uid"`, "it says process.gid 1, which is not a field of the contract"},
+		"an extra field of process": {
+			`"uid"`, `"gid":1,"uid"`,
+			"it says process.gid 1, which is not a field of the contract",
+		},
 		"type": {
 			`"workers":1`, `"workers":1.5`,
 			"it says workers 1.5, the lab requires a value of type integer",
@@ -218,24 +222,24 @@ func TestIdentityHasExactlyTheFields(t *testing.T) {
 			`"v8":"13"`, `"v8":13`,
 			`it says build {"v8":13}, the lab requires an object of strings`,
 		},
-		"no object": {body, `[]`, "its answer is no JSON object"},
-		"no JSON":   {body, `<html>`, "its answer is no JSON object"},
+		"not an object": {body, `[]`, "its answer is not a JSON object"},
+		"not JSON":      {body, `<html>`, "its answer is not a JSON object"},
 	}
-	for name, k := range cases {
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			spoilt := strings.Replace(body, k.old, k.new, 1)
-			_, found := c.CheckIdentity(lab.Answer{Status: 200, Body: []byte(spoilt)}, ExpectedIdentity{})
-			if len(found) == 0 || !strings.Contains(found[0], k.says) {
-				t.Errorf("found %v, want %q", found, k.says)
+			changed := strings.Replace(body, c.old, c.new, 1)
+			_, found := contract.CheckIdentity(lab.Answer{Status: 200, Body: []byte(changed)}, ExpectedIdentity{})
+			if len(found) == 0 || !strings.Contains(found[0], c.says) {
+				t.Errorf("found %v, want %q", found, c.says)
 			}
 		})
 	}
 	for _, got := range []lab.Answer{{Error: "refused"}, {Status: 503, Body: []byte(body)}} {
-		if _, found := c.CheckIdentity(got, ExpectedIdentity{}); len(found) != 1 {
+		if _, found := contract.CheckIdentity(got, ExpectedIdentity{}); len(found) != 1 {
 			t.Errorf("status %d: found %v", got.Status, found)
 		}
 	}
-	if r := c.IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
-		t.Errorf("asks %v", r)
+	if r := contract.IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
+		t.Errorf("the request is %v", r)
 	}
 }

@@ -10,18 +10,16 @@ import (
 	"runtimelab/lab"
 )
 
-// Difference is one way in which an answer is not what it must be.
+// Difference describes one way in which an answer is wrong.
 type Difference struct {
-	Vector  string // the vector's name, or "random input 17"
-	Request string // method, path and what is sent, for people
-	What    string // in words, with the byte offset where there is one
-	// A and B are the two sides, escaped and shortened around the difference,
-	// and AName and BName say whose they are.
-	NameA, NameB string
-	A, B         string
+	Vector       string // the vector's name, or "random input 17"
+	Request      string // method, path, headers and the beginning of the body
+	What         string // what differs, with the byte offset for a body
+	NameA, NameB string // of the two sides: the contract and "answer", or two variants
+	A, B         string // the two sides, escaped and shortened around the difference
 }
 
-// String is the difference as a unified diff of one line with a heading.
+// String returns the difference as a unified diff of one line with a heading.
 func (d Difference) String() string {
 	var text strings.Builder
 	text.WriteString(d.Vector)
@@ -35,7 +33,7 @@ func (d Difference) String() string {
 	return text.String()
 }
 
-// CheckAnswer compares an answer with what the vector wants of it.
+// CheckAnswer returns the differences between an answer and what the vector wants.
 func CheckAnswer(v Vector, got lab.Answer) []Difference {
 	p := answerPair{
 		vector: v.Name, request: v.Request,
@@ -51,9 +49,9 @@ func CheckAnswer(v Vector, got lab.Answer) []Difference {
 	return append(found, p.body()...)
 }
 
-// CompareAnswers compares the answers of two variants to the same requests: exact
-// status, exact body, content-type, and the names of all headers. The slices
-// run in parallel; a missing answer is a difference.
+// CompareAnswers returns the differences between the answers of two variants: in
+// status, body, content-type and the names of headers. a[i] and b[i] answer
+// requests[i]; a missing answer is a difference.
 func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []Difference {
 	var found []Difference
 	for i, r := range requests {
@@ -88,7 +86,7 @@ func describeAnswer(a lab.Answer) string {
 	return fmt.Sprintf("status %d", a.Status)
 }
 
-// answerPair is two answers to one request: a is the one to go by.
+// answerPair holds two answers to one request; a is the expected one.
 type answerPair struct {
 	vector       string
 	request      lab.Request
@@ -98,8 +96,7 @@ type answerPair struct {
 
 func (p answerPair) newDifference(what string) Difference {
 	return Difference{
-		Vector: p.vector, Request: requestLine(p.request), What: what, NameA: p.aName,
-		NameB: p.bName,
+		Vector: p.vector, Request: requestLine(p.request), What: what, NameA: p.aName, NameB: p.bName,
 	}
 }
 
@@ -134,11 +131,10 @@ func headerLine(name, value string, present bool) string {
 	return name + ": " + lab.Escape([]byte(value))
 }
 
-// headerSet compares the names of headers; present are names that a has
-// besides those in its map. Headers that headers() has reported are not
-// reported again, and "connection: close" is the transport's affair.
-func (p answerPair) headerSet(present []string) []Difference {
-	want := append(headerNames(p.a), present...)
+// headerSet compares the names of headers, of which a also has those in required.
+// It ignores "connection: close", which the transport sets.
+func (p answerPair) headerSet(required []string) []Difference {
+	want := append(headerNames(p.a), required...)
 	slices.Sort(want)
 	got := headerNames(p.b)
 	if slices.Equal(want, got) {
@@ -172,7 +168,7 @@ func (p answerPair) body() []Difference {
 	return []Difference{d}
 }
 
-// shownRequest is how many bytes of a request's path and of its body are shown.
+// shownRequest is the number of bytes of a path, a body or a value that messages show.
 const shownRequest = 100
 
 func requestLine(r lab.Request) string {
@@ -190,7 +186,8 @@ func requestLine(r lab.Request) string {
 	return fmt.Sprintf("%s, %d bytes: %s", line, len(r.Body), shown)
 }
 
-// shortenPath is a path as people can read it: some have thousands of digits.
+// shortenPath returns a path of at most shownRequest bytes, because some have
+// thousands of digits.
 func shortenPath(path string) string {
 	if len(path) <= shownRequest {
 		return path

@@ -7,19 +7,19 @@ import (
 	"runtimelab/lab"
 )
 
-func TestJudgeAcceptsTheRightAnswer(t *testing.T) {
+func TestCheckAnswerAcceptsTheExpectedAnswer(t *testing.T) {
 	for _, v := range load(t).Vectors() {
-		if found := CheckAnswer(v, right(v)); len(found) > 0 {
+		if found := CheckAnswer(v, expectedAnswer(v)); len(found) > 0 {
 			t.Errorf("%v", found)
 		}
 	}
 }
 
-func TestJudgeFindsWhatIsWrong(t *testing.T) {
+func TestCheckAnswerFindsDifferences(t *testing.T) {
 	v := vectorNamed(t, load(t), "echo-typical")
 	cases := map[string]struct {
-		spoil func(*lab.Answer)
-		says  []string
+		change func(*lab.Answer)
+		says   []string
 	}{
 		"status": {func(a *lab.Answer) { a.Status = 201 }, []string{"status differs\n", "-200", "+201"}},
 		"one byte": {
@@ -30,7 +30,7 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 			func(a *lab.Answer) { a.Body = a.Body[:len(a.Body)-1] },
 			[]string{"body differs at byte 259 (260 and 259 bytes)"},
 		},
-		"more": {
+		"too long": {
 			func(a *lab.Answer) { a.Body = append(append([]byte{}, a.Body...), '\n') },
 			[]string{"body differs at byte 260 (260 and 261 bytes)", `}\x0a`},
 		},
@@ -50,11 +50,14 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 			func(a *lab.Answer) { delete(a.Header, "content-length") },
 			[]string{"+(no content-length)"},
 		},
-		"no date": {func(a *lab.Answer) { delete(a.Header, "date") }, []string{
-			"the set of headers differs",
-			"-content-length, content-type, date\n", "+content-length, content-type",
-		}},
-		"a header": {
+		"no date": {
+			func(a *lab.Answer) { delete(a.Header, "date") },
+			[]string{
+				"the set of headers differs",
+				"-content-length, content-type, date\n", "+content-length, content-type",
+			},
+		},
+		"an extra header": {
 			func(a *lab.Answer) { a.Header["server"] = "uvicorn" },
 			[]string{"+content-length, content-type, date, server"},
 		},
@@ -69,8 +72,8 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := right(v)
-			c.spoil(&got)
+			got := expectedAnswer(v)
+			c.change(&got)
 			found := CheckAnswer(v, got)
 			if len(found) == 0 {
 				t.Fatal("nothing found")
@@ -86,38 +89,38 @@ func TestJudgeFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestJudgeWantsChunksInThePlaceOfALength(t *testing.T) {
+func TestCheckAnswerRefusesALengthOfAChunkedBody(t *testing.T) {
 	v := vectorNamed(t, load(t), "stream-1-mib")
-	got := right(v)
+	got := expectedAnswer(v)
 	got.Header["content-length"] = "1048576"
 	found := formatDifferences(CheckAnswer(v, got))
-	if len(found) != 1 || !strings.Contains(found[0],
-		"the set of headers differs") || !strings.Contains(found[0], "+content-length") {
+	if len(found) != 1 || !strings.Contains(found[0], "the set of headers differs") ||
+		!strings.Contains(found[0], "+content-length") {
 		t.Errorf("%v", found)
 	}
 }
 
 func TestALongPathIsShortened(t *testing.T) {
 	v := vectorNamed(t, load(t), "compute-integers-5000-digits")
-	got := right(v)
+	got := expectedAnswer(v)
 	got.Status = 414
 	found := formatDifferences(CheckAnswer(v, got))
-	if len(found) != 1 || !strings.Contains(found[0],
-		"GET /compute/integers?n=1111") || !strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
+	if len(found) != 1 || !strings.Contains(found[0], "GET /compute/integers?n=1111") ||
+		!strings.Contains(found[0], "1… (5020 bytes)\n") || len(found[0]) > 300 {
 		t.Errorf("%v", found)
 	}
 }
 
 func TestCheckAnswerIgnoresConnectionClose(t *testing.T) {
 	v := vectorNamed(t, load(t), "json")
-	got := right(v)
+	got := expectedAnswer(v)
 	got.Header["connection"] = "close"
 	if found := CheckAnswer(v, got); len(found) > 0 {
 		t.Errorf("%v", found)
 	}
 }
 
-func TestDifferenceReadsLikeADiff(t *testing.T) {
+func TestDifferenceIsAUnifiedDiff(t *testing.T) {
 	request := lab.Request{Method: "POST", Path: "/echo", Body: []byte("\"\u00e9\\")}
 	a := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "é" + strings.Repeat("b", 100))}
 	b := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "?" + strings.Repeat("b", 100))}
@@ -134,10 +137,12 @@ func TestDifferenceReadsLikeADiff(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	answer := func(status int, kind, body string, more ...string) lab.Answer {
-		a := lab.Answer{Status: status, Header: map[string]string{"content-type": kind}, Body: []byte(body)}
-		for _, name := range more {
+func TestCompareAnswersFindsDifferences(t *testing.T) {
+	answer := func(status int, contentType, body string, headers ...string) lab.Answer {
+		a := lab.Answer{
+			Status: status, Header: map[string]string{"content-type": contentType}, Body: []byte(body),
+		}
+		for _, name := range headers {
 			a.Header[name] = "x"
 		}
 		return a
@@ -159,11 +164,11 @@ func TestCompare(t *testing.T) {
 			[]lab.Answer{answer(200, "t", "c", "date")},
 			"body differs at byte 0 (1 and 1 bytes)",
 		},
-		"headers":      {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
-		"one silent":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
-		"both silent":  {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
-		"one too few":  {[]lab.Answer{base}, nil, "1 and 0 answers to 1 requests"},
-		"first silent": {[]lab.Answer{{Error: "reset"}}, []lab.Answer{base}, "no answer"},
+		"headers":     {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
+		"no second":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
+		"neither":     {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
+		"one too few": {[]lab.Answer{base}, nil, "1 and 0 answers to 1 requests"},
+		"no first":    {[]lab.Answer{{Error: "reset"}}, []lab.Answer{base}, "no answer"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -178,40 +183,39 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-func TestExam(t *testing.T) {
+func TestSuiteChecksAnswersAndIdentity(t *testing.T) {
 	c := load(t)
-	e := NewSuite(c, 7, 5, ExpectedIdentity{MemoryLimit: 512 << 20, Nofile: 1024})
+	suite := NewSuite(c, 7, 5, ExpectedIdentity{MemoryLimit: 512 << 20, Nofile: 1024})
 	vectors := c.Vectors()
-	if len(e.Requests()) != len(vectors)+5 {
-		t.Fatalf("%d requests for %d vectors", len(e.Requests()), len(vectors))
+	if len(suite.Requests()) != len(vectors)+5 {
+		t.Fatalf("%d requests for %d vectors", len(suite.Requests()), len(vectors))
 	}
-	answers := make([]lab.Answer, len(e.Requests()))
+	answers := make([]lab.Answer, len(suite.Requests()))
 	for i := range answers {
 		answers[i] = lab.Answer{Status: 400}
 		if i < len(vectors) {
-			answers[i] = right(vectors[i])
+			answers[i] = expectedAnswer(vectors[i])
 		}
 	}
-	if found := e.CheckAnswers(answers); len(found) > 0 {
-		t.Errorf("right answers: %v", found)
+	if found := suite.CheckAnswers(answers); len(found) > 0 {
+		t.Errorf("expected answers: %v", found)
 	}
 	answers[1].Status = 500
 	answers[len(vectors)+3].Error = "reset"
-	found := e.CheckAnswers(answers)
-	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") || !strings.HasPrefix(found[1],
-		"random input 3: ") {
+	found := suite.CheckAnswers(answers)
+	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") ||
+		!strings.HasPrefix(found[1], "random input 3: ") {
 		t.Errorf("found %q", found)
 	}
-	if found := e.CheckAnswers(answers[1:]); len(found) != 1 {
+	if found := suite.CheckAnswers(answers[1:]); len(found) != 1 {
 		t.Errorf("a missing answer: %q", found)
 	}
-	// What all servers are given and what this one was to run on both count.
-	_, found = e.CheckIdentity(answerOf(t, good()),
+	// CheckIdentity must check the limits of all servers and the variant's own values.
+	_, found = suite.CheckIdentity(answerOf(t, validIdentity()),
 		lab.Variant{Runtime: "python-twin", Application: "python", Model: "cluster"}, []int{1})
 	all := strings.Join(found, "\n")
 	for _, field := range []string{
-		"runtime", "model", "process.nofile_soft", "process.nofile_hard",
-		"process.cpus_allowed",
+		"runtime", "model", "process.nofile_soft", "process.nofile_hard", "process.cpus_allowed",
 	} {
 		if !strings.Contains(all, "it says "+field+" ") {
 			t.Errorf("%s is not in\n%s", field, all)

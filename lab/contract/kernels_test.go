@@ -10,10 +10,11 @@ import (
 	"testing"
 )
 
-// The kernels of /compute and /parallel, written from the words of the contract
-// and from no application.
+// The kernels of /compute and /parallel follow here. They are written from the text
+// of the contract, independently of the applications.
 
-func primes(low, high int) int {
+// countPrimes counts the primes from low up to below high.
+func countPrimes(low, high int) int {
 	count := 0
 	for c := max(2, low); c < high; c++ {
 		prime := true
@@ -30,8 +31,8 @@ func primes(low, high int) int {
 	return count
 }
 
-// pairs yields the numbers of the two generators, n times.
-func pairs(n int) func(yield func(a, b int) bool) {
+// generatorPairs yields n pairs of numbers from the contract's two generators.
+func generatorPairs(n int) func(yield func(a, b int) bool) {
 	return func(yield func(a, b int) bool) {
 		a, b := 1, 1
 		for range n {
@@ -45,9 +46,9 @@ func pairs(n int) func(yield func(a, b int) bool) {
 
 var syllables = strings.Fields("ba ce di fo gu ha je ki lo mu na pe qi ro su ta")
 
-func text(n int) int {
+func textKernel(n int) int {
 	counts := map[string]int{}
-	for a, b := range pairs(n) {
+	for a, b := range generatorPairs(n) {
 		counts[syllables[a%16]+syllables[b%16]+syllables[(a+b)%16]]++
 	}
 	h := 0
@@ -64,9 +65,9 @@ type node struct {
 	left, right *node
 }
 
-func objects(n int) int {
+func objectsKernel(n int) int {
 	var root *node
-	for a, b := range pairs(n) {
+	for a, b := range generatorPairs(n) {
 		key := a*30307 + b
 		at := &root
 		for *at != nil && (*at).key != key {
@@ -96,7 +97,7 @@ func objects(n int) int {
 	return sum
 }
 
-// digest is that of the blocks of a from k on, each step-th of n.
+// digest returns the SHA-256 of every step-th of n blocks, beginning with block k.
 func digest(k, step, n int) []byte {
 	block := []byte(strings.Repeat("a", 65536))
 	h := sha256.New()
@@ -106,13 +107,13 @@ func digest(k, step, n int) []byte {
 	return h.Sum(nil)
 }
 
-func native(n int) string { return hex.EncodeToString(digest(0, 1, n)) }
+func nativeKernel(n int) string { return hex.EncodeToString(digest(0, 1, n)) }
 
 func parallelIntegers(workers, n int) int {
 	sum := 0
 	for k := range workers {
 		for block := k; 1000*block < n; block += workers {
-			sum += primes(1000*block, min(1000*(block+1), n))
+			sum += countPrimes(1000*block, min(1000*(block+1), n))
 		}
 	}
 	return sum
@@ -126,15 +127,14 @@ func parallelNative(workers, n int) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// What the kernels give where it is known from elsewhere.
-func TestKernels(t *testing.T) {
+func TestKernelsGiveKnownResults(t *testing.T) {
 	for below, count := range map[int]int{2: 0, 3: 1, 1000: 168, 10000: 1229} {
-		if got := primes(0, below); got != count {
-			t.Errorf("%d primes below %d, and not %d", got, below, count)
+		if got := countPrimes(0, below); got != count {
+			t.Errorf("%d primes below %d, want %d", got, below, count)
 		}
 		for _, workers := range []int{1, 2, 3, 64} {
 			if got := parallelIntegers(workers, below); got != count {
-				t.Errorf("%d primes below %d in %d parts, and not %d", got, below, workers, count)
+				t.Errorf("%d primes below %d in %d parts, want %d", got, below, workers, count)
 			}
 		}
 	}
@@ -144,15 +144,15 @@ func TestKernels(t *testing.T) {
 	for _, c := range "peqiki=1" {
 		want = (want*31 + int(c)) % 1000003
 	}
-	if got := text(1); got != want {
+	if got := textKernel(1); got != want {
 		t.Errorf("text of 1 is %d, want %d", got, want)
 	}
-	// 171*30307+172 is less than 29241*30307+29584, which goes to the right.
-	if one, two := objects(1), objects(2); one != 1 || two != 3 {
+	// 29241*30307+29584, the second key, is above 171*30307+172, so it goes right.
+	if one, two := objectsKernel(1), objectsKernel(2); one != 1 || two != 3 {
 		t.Errorf("objects of 1 and 2 are %d and %d", one, two)
 	}
 	block := sha256.Sum256([]byte(strings.Repeat("a", 65536)))
-	if got := native(1); got != hex.EncodeToString(block[:]) {
+	if got := nativeKernel(1); got != hex.EncodeToString(block[:]) {
 		t.Errorf("native of 1 is %s", got)
 	}
 	nothing := sha256.Sum256(nil)

@@ -13,20 +13,20 @@ import (
 	"runtimelab/lab"
 )
 
-// version is the form of contract file that this package reads.
+// version is the version of the contract file that this package reads.
 const version = 1
 
-// Load reads a contract file. Unknown fields, vectors of one name and bodies
-// spelt twice are errors: what a file says and the check ignores would be
-// promised and never looked at. Errors are *lab.Fault.
+// Load reads a contract file. It rejects unknown fields, duplicate vectors and
+// bodies that are given twice, so that it never ignores a part of the contract.
+// Errors are *lab.Fault.
 func Load(path string) (*Contract, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, newFault(fmt.Errorf("reading the contract: %w", err))
+		return nil, newFault(fmt.Errorf("read the contract: %w", err))
 	}
 	c, err := parse(content)
 	if err != nil {
-		return nil, newFault(fmt.Errorf("reading the contract %s: %w", path, err))
+		return nil, newFault(fmt.Errorf("read the contract %s: %w", path, err))
 	}
 	return c, nil
 }
@@ -35,7 +35,7 @@ func newFault(err error) error {
 	return &lab.Fault{
 		Code: lab.ExitUsage,
 		Err:  err,
-		Hint: "The README.md beside the runtimes says what the contract holds.",
+		Hint: "see runtimes/README.md for what the contract holds",
 	}
 }
 
@@ -47,10 +47,11 @@ func parse(content []byte) (*Contract, error) {
 		return nil, withLine(content, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("line %d: something follows the contract", lineAt(content, decoder.InputOffset()))
+		return nil, fmt.Errorf("line %d: unexpected content after the contract",
+			lineAt(content, decoder.InputOffset()))
 	}
 	if c.file.Version != version {
-		return nil, fmt.Errorf("version %d, where this lab reads version %d", c.file.Version, version)
+		return nil, fmt.Errorf("the file has version %d, and this lab reads version %d", c.file.Version, version)
 	}
 	if err := c.resolve(); err != nil {
 		return nil, err
@@ -61,11 +62,12 @@ func parse(content []byte) (*Contract, error) {
 	return c, c.file.Random.check()
 }
 
-// minSharedBody is the size from which bodies are shared.
+// minSharedBody is the size in bytes from which bodies share memory.
 const minSharedBody = 1 << 20
 
-// shareBodies lets a large body that another begins with be the beginning of that:
-// those that are too large, and just not, are the same letter over and over.
+// shareBodies saves memory: a large request body that is a prefix of another one
+// uses that one's bytes. The largest bodies repeat one letter, at, below and above
+// a limit.
 func shareBodies(vectors []Vector) {
 	longest := make([]*Vector, len(vectors))
 	for i := range vectors {
@@ -97,10 +99,10 @@ func (c *Contract) resolve() error {
 		if len(e.Vectors) == 0 {
 			return fmt.Errorf("endpoint %s has no vectors", e.Path)
 		}
-		for _, written := range e.Vectors {
-			v, err := written.resolve(e, c.file.Headers.Always)
+		for _, doc := range e.Vectors {
+			v, err := doc.resolve(e, c.file.Headers.Always)
 			if err != nil {
-				return fmt.Errorf("endpoint %s, vector %q: %w", e.Path, written.Name, err)
+				return fmt.Errorf("endpoint %s, vector %q: %w", e.Path, doc.Name, err)
 			}
 			if seen[v.Name] {
 				return fmt.Errorf("two vectors are named %q", v.Name)
@@ -119,7 +121,7 @@ func (c *Contract) resolve() error {
 	return nil
 }
 
-// withLine adds the line to what the decoder says, where it knows.
+// withLine adds the line number to an error of the decoder, if it has one.
 func withLine(content []byte, err error) error {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError

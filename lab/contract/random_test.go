@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-func TestRandomIsSeeded(t *testing.T) {
+func TestRandomRequestsDependOnlyOnTheSeed(t *testing.T) {
 	c := load(t)
 	a, b := c.RandomRequests(1, 300), c.RandomRequests(1, 300)
 	if !reflect.DeepEqual(a, b) {
-		t.Error("the same seed gives other inputs")
+		t.Error("the same seed gives different inputs")
 	}
 	if reflect.DeepEqual(a, c.RandomRequests(2, 300)) {
 		t.Error("another seed gives the same inputs")
@@ -25,8 +25,7 @@ func TestRandomIsSeeded(t *testing.T) {
 	}
 }
 
-// The kinds of input come in the proportion of their weights.
-func TestRandomKeepsTheWeights(t *testing.T) {
+func TestRandomRequestsAreInProportionToTheWeights(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 2, 1, 1
 	var orders, queries, uploads int
@@ -34,7 +33,7 @@ func TestRandomKeepsTheWeights(t *testing.T) {
 		switch path, _, _ := strings.Cut(r.Path, "?"); {
 		case path == "/echo":
 			if r.Method != "POST" || r.Header["content-type"] != "application/json" {
-				t.Fatalf("asks %v", r)
+				t.Fatalf("unexpected request %v", r)
 			}
 			orders++
 		case path == "/stream" && r.Method == "POST":
@@ -48,7 +47,7 @@ func TestRandomKeepsTheWeights(t *testing.T) {
 	}
 }
 
-// ordersOnly leaves out what comes beside orders.
+// ordersOnly makes c give random orders and no other inputs.
 func ordersOnly(c *Contract) *Contract {
 	c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 0, 0
 	return c
@@ -66,9 +65,9 @@ type order struct {
 	}
 }
 
-// isOrder applies the contract's rule in Go's terms. Lone surrogates, which
-// encoding/json replaces, and repeated fields of another type, which it
-// refuses, are beyond it.
+// isOrder reports whether body is an order by the contract's rule. It is wrong
+// about lone surrogates, which encoding/json replaces, and about repeated fields of
+// another type, which encoding/json refuses.
 func isOrder(body []byte) bool {
 	var o order
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -92,7 +91,7 @@ func isOrder(body []byte) bool {
 	return ok
 }
 
-func TestRandomInputsAreValidAndInvalidOrders(t *testing.T) {
+func TestRandomOrdersFollowTheValidShare(t *testing.T) {
 	c := ordersOnly(load(t))
 	const n = 2000
 	share := func(valid float64) float64 {
@@ -105,7 +104,7 @@ func TestRandomInputsAreValidAndInvalidOrders(t *testing.T) {
 		}
 		return float64(orders) / n
 	}
-	// encoding/json refuses fields repeated with another type: a few per cent.
+	// A few per cent of the valid orders repeat a field with another type.
 	if s := share(1); s < 0.85 {
 		t.Errorf("valid_share 1 gives %v orders", s)
 	}
@@ -114,7 +113,7 @@ func TestRandomInputsAreValidAndInvalidOrders(t *testing.T) {
 	}
 }
 
-// Orders reach the ends of their ranges without being spoilt.
+// Valid orders must reach the ends of their ranges.
 func TestRandomOrdersReachTheBounds(t *testing.T) {
 	c := ordersOnly(load(t))
 	c.file.Random.ValidShare = 1
@@ -132,7 +131,7 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 	}
 }
 
-// The inputs reach the corners that parsers differ in.
+// The inputs must include what parsers are known to disagree about.
 func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 	var all []byte
 	longest := 0
@@ -141,8 +140,8 @@ func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 		longest = max(longest, len(r.Body))
 	}
 	for _, corner := range []string{
-		"9007199254740991", "10000000", "NaN", `__proto__`, `\ud83d\u`, "\xed\xa0\x80", "\u2028", "\U0010ffff"[:3], "\xef\xbb\xbf{", ".0", "e0",
-		`\u0000`, "1e400", "[[[[[[[[[[", "99999999999999999999",
+		"9007199254740991", "10000000", "NaN", `__proto__`, `\ud83d\u`, "\xed\xa0\x80", "\u2028",
+		"\U0010ffff"[:3], "\xef\xbb\xbf{", ".0", "e0", `\u0000`, "1e400", "[[[[[[[[[[", "99999999999999999999",
 	} {
 		if !bytes.Contains(all, []byte(corner)) {
 			t.Errorf("no input has %q in it", corner)
@@ -153,8 +152,8 @@ func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 	}
 }
 
-// Queries reach the ends of the parameters' ranges, and what readers of numbers
-// and of queries differ in.
+// The queries must reach the ends of the parameters' ranges, and include what parsers
+// of numbers and queries are known to disagree about.
 func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight, c.file.Random.Uploads.Weight = 0, 0
@@ -165,9 +164,9 @@ func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 		methods[r.Method] = true
 	}
 	for _, corner := range []string{
-		"n=1\n", "n=0\n", "n=1000001\n", "n=5000\n", "workers=64&n=", "n=20&workers=", "ms=-1\n", "mib=65\n", "GET /wait\n", "n\n", "n=\n",
-		"n=+", "n=%2", "=%20", "%0a\n", "%00\n", "0x", "%d9%a0", "%d9%a3\n", "1e400", "18446744073709551617", "n=" +
-			strings.Repeat("9", 30), "%6e=", "&&",
+		"n=1\n", "n=0\n", "n=1000001\n", "n=5000\n", "workers=64&n=", "n=20&workers=", "ms=-1\n", "mib=65\n",
+		"GET /wait\n", "n\n", "n=\n", "n=+", "n=%2", "=%20", "%0a\n", "%00\n", "0x", "%d9%a0", "%d9%a3\n",
+		"1e400", "18446744073709551617", "n=" + strings.Repeat("9", 30), "%6e=", "&&",
 		"__proto__", "N=1", "n%5B%5D=1",
 	} {
 		if !strings.Contains(strings.ToLower(all.String()), strings.ToLower(corner)) {
@@ -176,7 +175,7 @@ func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 	}
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 		if !methods[method] {
-			t.Errorf("nothing is asked with %s", method)
+			t.Errorf("no request has the method %s", method)
 		}
 	}
 }
@@ -187,7 +186,7 @@ func TestRandomUploadsCoverEdgeCases(t *testing.T) {
 	var chunked, typeless, empty, large int
 	for _, r := range c.RandomRequests(9, 500) {
 		if r.Method != "POST" || !strings.HasPrefix(r.Path, "/stream") || len(r.Body) > 262144 {
-			t.Fatalf("asks %s %s with %d bytes", r.Method, r.Path, len(r.Body))
+			t.Fatalf("unexpected request: %s %s with %d bytes", r.Method, r.Path, len(r.Body))
 		}
 		if r.Header["transfer-encoding"] == "chunked" {
 			chunked++
@@ -203,6 +202,6 @@ func TestRandomUploadsCoverEdgeCases(t *testing.T) {
 		}
 	}
 	if min(chunked, typeless, empty, large) == 0 {
-		t.Errorf("%d in chunks, %d without a type, %d nearly empty, %d large", chunked, typeless, empty, large)
+		t.Errorf("%d chunked, %d without a type, %d nearly empty, %d large", chunked, typeless, empty, large)
 	}
 }

@@ -12,26 +12,26 @@ import (
 	"runtimelab/lab"
 )
 
-// reference answers requests to the endpoints with parameters, and uploads, as
-// the contract's words have it. Its headers are those that a vector names.
+// reference returns the answer that the contract's text requires for an endpoint
+// with parameters or an upload. It has only the headers that a vector names.
 func reference(r lab.Request) lab.Answer {
 	path, query, _ := strings.Cut(r.Path, "?")
 	e := endpoints[path]
 	switch {
 	case path == "/stream" && r.Method == "POST":
 		if len(r.Body) > 16<<20 {
-			return told(413, `{"error":"body exceeds 16777216 bytes"}`)
+			return jsonAnswer(413, `{"error":"body exceeds 16777216 bytes"}`)
 		}
-		return told(200, fmt.Sprintf(`{"bytes":%d}`, len(r.Body)))
+		return jsonAnswer(200, fmt.Sprintf(`{"bytes":%d}`, len(r.Body)))
 	case r.Method != "GET" && r.Method != "HEAD":
-		a := told(405, `{"error":"method not allowed"}`)
+		a := jsonAnswer(405, `{"error":"method not allowed"}`)
 		a.Header["allow"] = "GET, HEAD"
 		if path == "/stream" {
 			a.Header["allow"] += ", POST"
 		}
 		return a
 	}
-	a := e.answer(members(query))
+	a := e.answer(parseQuery(query))
 	if r.Method == "HEAD" {
 		a.Body = nil
 	}
@@ -48,12 +48,13 @@ func (e referenceEndpoint) answer(given map[string]string) lab.Answer {
 	for _, p := range e.parameters {
 		n, err := strconv.ParseInt(given[p.Name], 10, 64)
 		if err != nil || strconv.FormatInt(n, 10) != given[p.Name] || n < p.Low || n > p.High {
-			return told(400, fmt.Sprintf(`{"error":"%s must be a whole number from %d to %d"}`, p.Name, p.Low, p.High))
+			return jsonAnswer(400,
+				fmt.Sprintf(`{"error":"%s must be a whole number from %d to %d"}`, p.Name, p.Low, p.High))
 		}
 		values = append(values, int(n))
 	}
-	if e.reply == nil { // of /stream
-		a := told(200, "")
+	if e.reply == nil { // GET /stream
+		a := jsonAnswer(200, "")
 		delete(a.Header, "content-length")
 		a.Header["content-type"] = "application/octet-stream"
 		var chunk []byte
@@ -63,41 +64,41 @@ func (e referenceEndpoint) answer(given map[string]string) lab.Answer {
 		a.Body = bytes.Repeat(chunk, 16*values[0])
 		return a
 	}
-	return told(200, e.reply(values))
+	return jsonAnswer(200, e.reply(values))
 }
 
-func told(status int, body string) lab.Answer {
+func jsonAnswer(status int, body string) lab.Answer {
 	return lab.Answer{
 		Status: status, Body: []byte(body),
 		Header: map[string]string{"content-type": "application/json", "content-length": strconv.Itoa(len(body))},
 	}
 }
 
-// members are the parameters of a query. Go's own parser refuses malformed
-// escapes, which the contract takes as they are.
-func members(query string) map[string]string {
-	decoded := func(text string) string {
+// parseQuery returns the parameters of a query. Go's own parser refuses malformed
+// escapes, which the contract takes literally.
+func parseQuery(query string) map[string]string {
+	decode := func(text string) string {
 		if plain, err := url.QueryUnescape(text); err == nil {
 			return plain
 		}
 		return text
 	}
-	given := map[string]string{}
+	parameters := map[string]string{}
 	for member := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(member, "=")
-		given[decoded(name)] = decoded(value)
+		parameters[decode(name)] = decode(value)
 	}
-	return given
+	return parameters
 }
 
-func one(name string, low, high int64, reply string, result func(n int) any) referenceEndpoint {
+func oneParameter(name string, low, high int64, reply string, result func(n int) any) referenceEndpoint {
 	return referenceEndpoint{
 		[]parameter{{Name: name, Low: low, High: high}},
 		func(v []int) string { return fmt.Sprintf(reply, v[0], result(v[0])) },
 	}
 }
 
-func two(high int64, reply string, result func(workers, n int) any) referenceEndpoint {
+func twoParameters(high int64, reply string, result func(workers, n int) any) referenceEndpoint {
 	return referenceEndpoint{
 		[]parameter{{Name: "workers", Low: 1, High: 64}, {Name: "n", Low: 1, High: high}},
 		func(v []int) string { return fmt.Sprintf(reply, v[0], v[1], result(v[0], v[1])) },
@@ -107,33 +108,33 @@ func two(high int64, reply string, result func(workers, n int) any) referenceEnd
 func sumBelow(n int) any { return n * (n - 1) / 2 }
 
 var endpoints = map[string]referenceEndpoint{
-	"/compute/integers": one("n", 1, 1000000, `{"kernel":"integers","n":%d,"result":%d}`,
-		func(n int) any { return primes(2, n) }),
-	"/compute/text": one("n", 1, 1000000, `{"kernel":"text","n":%d,"result":%d}`,
-		func(n int) any { return text(n) }),
-	"/compute/objects": one("n", 1, 1000000, `{"kernel":"objects","n":%d,"result":%d}`,
-		func(n int) any { return objects(n) }),
-	"/compute/native": one("n", 1, 10000, `{"kernel":"native","n":%d,"result":%q}`,
-		func(n int) any { return native(n) }),
-	"/parallel/integers": two(1000000, `{"kernel":"integers","workers":%d,"n":%d,"result":%d}`,
+	"/compute/integers": oneParameter("n", 1, 1000000, `{"kernel":"integers","n":%d,"result":%d}`,
+		func(n int) any { return countPrimes(2, n) }),
+	"/compute/text": oneParameter("n", 1, 1000000, `{"kernel":"text","n":%d,"result":%d}`,
+		func(n int) any { return textKernel(n) }),
+	"/compute/objects": oneParameter("n", 1, 1000000, `{"kernel":"objects","n":%d,"result":%d}`,
+		func(n int) any { return objectsKernel(n) }),
+	"/compute/native": oneParameter("n", 1, 10000, `{"kernel":"native","n":%d,"result":%q}`,
+		func(n int) any { return nativeKernel(n) }),
+	"/parallel/integers": twoParameters(1000000, `{"kernel":"integers","workers":%d,"n":%d,"result":%d}`,
 		func(workers, n int) any { return parallelIntegers(workers, n) }),
-	"/parallel/native": two(10000, `{"kernel":"native","workers":%d,"n":%d,"result":%q}`,
+	"/parallel/native": twoParameters(10000, `{"kernel":"native","workers":%d,"n":%d,"result":%q}`,
 		func(workers, n int) any { return parallelNative(workers, n) }),
-	"/callbacks/chained":  one("n", 1, 100000, `{"mode":"chained","n":%d,"result":%d}`, sumBelow),
-	"/callbacks/parallel": one("n", 1, 100000, `{"mode":"parallel","n":%d,"result":%d}`, sumBelow),
-	"/wait":               one("ms", 0, 60000, `{"ms":%d,"upstream":%q}`, func(int) any { return "done" }),
-	"/stream":             {parameters: []parameter{{Name: "mib", Low: 1, High: 64}}},
+	"/callbacks/chained":  oneParameter("n", 1, 100000, `{"mode":"chained","n":%d,"result":%d}`, sumBelow),
+	"/callbacks/parallel": oneParameter("n", 1, 100000, `{"mode":"parallel","n":%d,"result":%d}`, sumBelow),
+	"/wait": oneParameter("ms", 0, 60000, `{"ms":%d,"upstream":%q}`,
+		func(int) any { return "done" }),
+	"/stream": {parameters: []parameter{{Name: "mib", Low: 1, High: 64}}},
 }
 
-// Every vector of an endpoint that computes wants what the reference computes.
-func TestVectorsWantWhatTheReferenceAnswers(t *testing.T) {
-	looked := map[string]int{}
+func TestVectorsAgreeWithTheReference(t *testing.T) {
+	checked := map[string]int{}
 	for _, v := range load(t).Vectors() {
 		path, _, _ := strings.Cut(v.Request.Path, "?")
 		if _, known := endpoints[path]; !known {
 			continue
 		}
-		looked[path]++
+		checked[path]++
 		answer := reference(v.Request)
 		for _, name := range v.RequiredHeaders {
 			answer.Header[name] = "whatever"
@@ -143,14 +144,14 @@ func TestVectorsWantWhatTheReferenceAnswers(t *testing.T) {
 		}
 	}
 	for path := range endpoints {
-		if looked[path] == 0 {
+		if checked[path] == 0 {
 			t.Errorf("no vector of %s", path)
 		}
 	}
 }
 
-// What is asked at random is answered by the reference too, so that a variant
-// that differs from it can be told from the others.
+// The contract must define the answer to every random query; otherwise two correct
+// variants could disagree.
 func TestRandomQueriesStayWithinTheContract(t *testing.T) {
 	c := load(t)
 	c.file.Random.Orders.Weight = 0
@@ -158,10 +159,10 @@ func TestRandomQueriesStayWithinTheContract(t *testing.T) {
 	for _, r := range c.RandomRequests(6, 2000) {
 		path, _, _ := strings.Cut(r.Path, "?")
 		if _, known := endpoints[path]; !known {
-			t.Fatalf("asks for %s", r.Path)
+			t.Fatalf("unexpected path %s", r.Path)
 		}
 		if path == "/stream" && r.Method == "HEAD" {
-			t.Fatal("asks what is not defined: HEAD of /stream")
+			t.Fatal("HEAD /stream, whose answer is not defined")
 		}
 		statuses[path] = append(statuses[path], reference(r).Status)
 	}

@@ -13,31 +13,32 @@ import (
 
 const (
 	maxBody     = 16 << 20 // bytes
-	maxDepth    = 100      // of lists and dicts in one another
+	maxDepth    = 100      // of nested lists and dicts
 	maxValues   = 200_000
-	maxExactInt = 1<<53 - 1
+	maxExactInt = 1<<53 - 1 // the largest whole number that every runtime holds exactly
 )
 
-// jsonBody writes a value as compact JSON, keys in the order of the script:
-// the same script gives the same bytes. It takes what the contract has, which
-// every runtime reads and writes alike: strings, whole numbers up to 2^53-1,
-// booleans, null, lists, and dicts by strings.
+// jsonBody writes a value as compact JSON. Keys keep the order of the script, so
+// that the same script gives the same bytes. It accepts the values that every
+// runtime reads and writes alike: strings, whole numbers up to maxExactInt,
+// booleans, null, lists, and dicts with string keys.
 type jsonBody struct {
 	bytes.Buffer
 	values int
-	path   []starlark.Value // keys and indices from the argument to the value at hand, for messages
+	path   []starlark.Value // keys and indices that lead to the current value, for messages
 }
 
+// encodeJSON returns v as JSON. The error says which value cannot be encoded.
 func encodeJSON(v starlark.Value) ([]byte, error) {
 	var b jsonBody
-	if err := b.value(v); err != nil {
+	if err := b.writeValue(v); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
 }
 
-// where is the place of the value at hand: json["items"][2].
-func (b *jsonBody) where() string {
+// location returns the place of the current value, for example json["items"][2].
+func (b *jsonBody) location() string {
 	var place strings.Builder
 	place.WriteString("json")
 	for _, step := range b.path {
@@ -46,17 +47,17 @@ func (b *jsonBody) where() string {
 	return place.String()
 }
 
-// element writes an element, which step leads to.
-func (b *jsonBody) element(step, v starlark.Value) error {
+// writeElement writes the element of the current value at step, a key or an index.
+func (b *jsonBody) writeElement(step, v starlark.Value) error {
 	b.path = append(b.path, step)
-	if err := b.value(v); err != nil {
+	if err := b.writeValue(v); err != nil {
 		return err
 	}
 	b.path = b.path[:len(b.path)-1]
 	return nil
 }
 
-func (b *jsonBody) value(v starlark.Value) error {
+func (b *jsonBody) writeValue(v starlark.Value) error {
 	if len(b.path) > maxDepth {
 		return fmt.Errorf("json is nested deeper than %d", maxDepth)
 	}
@@ -65,50 +66,51 @@ func (b *jsonBody) value(v starlark.Value) error {
 		return fmt.Errorf("json is longer than %d MiB or has more than %d values", maxBody>>20, maxValues)
 	}
 	switch v := v.(type) {
-	case starlark.NoneType, invalidValue: // the body that an unusable value spoils is never sent
+	case starlark.NoneType, invalidValue: // a body with an invalid value is never sent
 		b.WriteString("null")
 	case starlark.Bool:
 		b.WriteString(strconv.FormatBool(bool(v)))
 	case starlark.Int:
-		return b.whole(v)
+		return b.writeInteger(v)
 	case starlark.String:
-		return b.text(string(v))
+		return b.writeString(string(v))
 	case *starlark.Dict:
-		return b.dict(v)
+		return b.writeDict(v)
 	case *starlark.List:
-		return b.list(v)
+		return b.writeList(v)
 	case starlark.Tuple:
-		return b.list(v)
+		return b.writeList(v)
 	default:
 		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts",
-			b.where(), describeType(v))
+			b.location(), describeType(v))
 	}
 	return nil
 }
 
-func (b *jsonBody) whole(v starlark.Int) error {
+func (b *jsonBody) writeInteger(v starlark.Int) error {
 	n, fits := v.Int64()
 	if !fits || n > maxExactInt || n < -maxExactInt {
-		return fmt.Errorf("%s is %s; whole numbers go to 2^53-1, which every runtime holds exactly", b.where(), v)
+		return fmt.Errorf("%s is %s; whole numbers go to 2^53-1, which every runtime holds exactly",
+			b.location(), v)
 	}
 	b.WriteString(strconv.FormatInt(n, 10))
 	return nil
 }
 
-func (b *jsonBody) text(s string) error {
+func (b *jsonBody) writeString(s string) error {
 	if !utf8.ValidString(s) {
-		return fmt.Errorf("%s is not valid UTF-8", b.where())
+		return fmt.Errorf("%s is not valid UTF-8", b.location())
 	}
 	encoder := json.NewEncoder(&b.Buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(s); err != nil {
-		return fmt.Errorf("write %s: %w", b.where(), err)
+		return fmt.Errorf("write %s: %w", b.location(), err)
 	}
 	b.Truncate(b.Len() - 1) // the encoder ends with a line break
 	return nil
 }
 
-func (b *jsonBody) dict(v *starlark.Dict) error {
+func (b *jsonBody) writeDict(v *starlark.Dict) error {
 	b.WriteByte('{')
 	for i, item := range v.Items() {
 		if i > 0 {
@@ -116,16 +118,16 @@ func (b *jsonBody) dict(v *starlark.Dict) error {
 		}
 		key, ok := item[0].(starlark.String)
 		if !ok {
-			return fmt.Errorf("%s has the key %s; keys are strings", b.where(), item[0])
+			return fmt.Errorf("%s has the key %s; keys are strings", b.location(), item[0])
 		}
 		if !utf8.ValidString(string(key)) {
-			return fmt.Errorf("%s has the key %s, which is not valid UTF-8", b.where(), key)
+			return fmt.Errorf("%s has the key %s, which is not valid UTF-8", b.location(), key)
 		}
-		if err := b.text(string(key)); err != nil {
+		if err := b.writeString(string(key)); err != nil {
 			return err
 		}
 		b.WriteByte(':')
-		if err := b.element(key, item[1]); err != nil {
+		if err := b.writeElement(key, item[1]); err != nil {
 			return err
 		}
 	}
@@ -133,13 +135,13 @@ func (b *jsonBody) dict(v *starlark.Dict) error {
 	return nil
 }
 
-func (b *jsonBody) list(v starlark.Indexable) error {
+func (b *jsonBody) writeList(v starlark.Indexable) error {
 	b.WriteByte('[')
 	for i := range v.Len() {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := b.element(starlark.MakeInt(i), v.Index(i)); err != nil {
+		if err := b.writeElement(starlark.MakeInt(i), v.Index(i)); err != nil {
 			return err
 		}
 	}

@@ -18,20 +18,20 @@ import (
 	"runtimelab/lab"
 )
 
-// script is one file under evaluation.
+// script is one file during its evaluation.
 type script struct {
-	displayName string // its name in messages
-	faults      []Fault
+	displayName string  // the file's name in messages
+	faults      []Fault // each once, even if its call is evaluated several times
 	reported    map[Fault]bool
-	// a call that is evaluated twice makes its mistakes twice and is told once
-	faultCount int
-	// by the opening parenthesis, which is where the interpreter says a call is
+	faultCount  int // of all mistakes, repeated ones included
+	// calls are found by their opening parenthesis, which the interpreter takes
+	// for the position of a call.
 	calls map[place]*syntax.CallExpr
-	names starlark.StringDict // the vocabulary of its kind of file
+	names starlark.StringDict // the functions and values that the script may use
 }
 
-func newScript(shown string) *script {
-	return &script{displayName: shown, reported: map[Fault]bool{}, names: starlark.StringDict{}}
+func newScript(displayName string) *script {
+	return &script{displayName: displayName, reported: map[Fault]bool{}, names: starlark.StringDict{}}
 }
 
 type place struct{ line, column int32 }
@@ -50,7 +50,7 @@ func (s *script) fault(at syntax.Position, call, format string, args ...any) {
 	}
 }
 
-// sortedFaults is the faults as they stand in the file.
+// sortedFaults returns the faults in the order of the file.
 func (s *script) sortedFaults() []Fault {
 	slices.SortStableFunc(s.faults, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -58,8 +58,8 @@ func (s *script) sortedFaults() []Fault {
 	return s.faults
 }
 
-// invalidValue stands for a value that a fault kept from being made. Whoever is
-// handed one stays silent, because the cause has been told.
+// invalidValue replaces the result of a call with a mistake. Functions that get
+// one as an argument report nothing: the cause is reported already.
 type invalidValue struct{}
 
 func (invalidValue) String() string        { return "unusable" }
@@ -69,13 +69,14 @@ func (invalidValue) Truth() starlark.Bool  { return true }
 func (invalidValue) Hash() (uint32, error) { return 0, errors.New("unhashable: unusable value") }
 func (invalidValue) Name() string          { return "unusable" }
 
-// CallInternal makes a call of an unknown function one more unusable value.
+// CallInternal returns another invalid value, so that a script may call an
+// unknown function and its evaluation goes on.
 func (invalidValue) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
 	return invalidValue{}, nil
 }
 
-// evaluate runs source with the script's names. Its faults are the script's;
-// the error is the end of ctx.
+// evaluate runs source and adds its mistakes to the faults. It returns an error
+// only if ctx ends.
 func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) error {
 	program := s.compile(source)
 	if program == nil {
@@ -108,32 +109,33 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 		s.addEvaluationFault(err, memoryFault)
 	case outOfSteps:
 		s.addEvaluationFault(err,
-			fmt.Sprintf("more than %d steps of work; a script describes, it does not compute", bounds.steps))
+			fmt.Sprintf("the script took more than %d steps; make it do less work", bounds.steps))
 	case timed.Err() != nil:
-		s.addEvaluationFault(err, workError(bounds.time).Error())
-	case !strings.Contains(err.Error(), invalidValue{}.Type()): // else the cause has been told
+		s.addEvaluationFault(err, timeLimitError(bounds.time).Error())
+	case !strings.Contains(err.Error(), invalidValue{}.Type()): // otherwise the cause is reported already
 		s.addEvaluationFault(err, err.Error())
 	}
 	return nil
 }
 
-func workError(limit time.Duration) error {
-	return fmt.Errorf("more than %v of work; a script describes, it does not compute", limit)
+func timeLimitError(limit time.Duration) error {
+	return fmt.Errorf("the script ran for more than %v; make it do less work", limit)
 }
 
-// run turns a panic of the interpreter, as of a list longer than an address
-// space, into an error: no script may end the program.
+// run executes program. It turns a panic of the interpreter into an error,
+// because no script may end the process; a list longer than the address space
+// causes one.
 func (s *script) run(thread *starlark.Thread, program *starlark.Program) (_ starlark.StringDict, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the interpreter gave up: %v", r)
+			err = fmt.Errorf("the interpreter failed: %v", r)
 		}
 	}()
 	return program.Init(thread, s.names)
 }
 
-// addEvaluationFault notes what ended the evaluation, at the innermost place in the file
-// that err knows of.
+// addEvaluationFault reports what ended the evaluation, at the innermost
+// position in the file that err knows.
 func (s *script) addEvaluationFault(err error, text string) {
 	var at syntax.Position
 	var failed *starlark.EvalError
@@ -150,8 +152,8 @@ func (s *script) addEvaluationFault(err error, text string) {
 	s.fault(at, "", "%s", text)
 }
 
-// compile is nil when a fault keeps the file from running at all. An unknown
-// name does not: it is told, and then stands for an unusable value.
+// compile returns the program, or nil if a mistake prevents the file from running
+// at all. Unknown names do not: they are reported and become invalid values.
 func (s *script) compile(source []byte) *starlark.Program {
 	tree := s.parse(source)
 	if tree == nil {
@@ -172,7 +174,7 @@ func (s *script) compile(source []byte) *starlark.Program {
 	for _, name := range unknown {
 		s.names[name] = invalidValue{}
 	}
-	// Resolving writes into a tree, so the second attempt has its own.
+	// Resolving writes into the tree, so the second attempt needs a new one.
 	if tree = s.parse(source); tree == nil {
 		return nil
 	}
@@ -183,8 +185,8 @@ func (s *script) compile(source []byte) *starlark.Program {
 	return program
 }
 
-// options leaves out all that Starlark has off: while, recursion, control
-// flow at top level, and assigning to a name twice.
+// options keeps Starlark's defaults, which forbid while loops, recursion, control
+// flow at top level and assigning to a name twice.
 var options = &syntax.FileOptions{Set: true}
 
 func (s *script) parse(source []byte) *syntax.File {
@@ -216,7 +218,7 @@ func (s *script) refuseLoads(tree *syntax.File) bool {
 	found := false
 	syntax.Walk(tree, func(n syntax.Node) bool {
 		if load, ok := n.(*syntax.LoadStmt); ok {
-			s.fault(load.Load, "load", "a script is complete in itself and loads nothing")
+			s.fault(load.Load, "load", "a script cannot load other files; write all of it in this file")
 			found = true
 		}
 		return true
@@ -224,19 +226,19 @@ func (s *script) refuseLoads(tree *syntax.File) bool {
 	return found
 }
 
-// reportUnresolved tells the resolver's faults, and says which names are unknown and
-// whether that is all that is wrong.
-func (s *script) reportUnresolved(err error, tree *syntax.File) (unknown []string, only bool) {
+// reportUnresolved reports the resolver's errors. It returns the unknown names, and
+// whether they are the only errors.
+func (s *script) reportUnresolved(err error, tree *syntax.File) (unknown []string, onlyNames bool) {
 	var all resolve.ErrorList
 	if !errors.As(err, &all) {
 		s.addEvaluationFault(err, err.Error())
 		return nil, false
 	}
-	only = true
+	onlyNames = true
 	for _, e := range all {
 		rest, undefined := strings.CutPrefix(e.Msg, "undefined: ")
 		if !undefined {
-			only = false
+			onlyNames = false
 			s.fault(e.Pos, "", "%s", e.Msg)
 			continue
 		}
@@ -244,19 +246,20 @@ func (s *script) reportUnresolved(err error, tree *syntax.File) (unknown []strin
 		unknown = append(unknown, name)
 		s.fault(e.Pos, "", "unknown name %q; %s", name, s.suggestName(name, tree))
 	}
-	return unknown, only
+	return unknown, onlyNames
 }
 
 func (s *script) suggestName(name string, tree *syntax.File) string {
-	ours := slices.Sorted(maps.Keys(s.names))
-	near := slices.Concat(ours, topLevelNames(tree), slices.Sorted(maps.Keys(starlark.Universe)))
-	if lab.Nearest(name, near) != "" {
-		return lab.Suggest(name, near)
+	functions := slices.Sorted(maps.Keys(s.names))
+	all := slices.Concat(functions, topLevelNames(tree), slices.Sorted(maps.Keys(starlark.Universe)))
+	if lab.Nearest(name, all) != "" {
+		return lab.Suggest(name, all)
 	}
-	return lab.Suggest(name, ours)
+	return lab.Suggest(name, functions)
 }
 
-// topLevelNames is the names that the file gives to functions and values at top level.
+// topLevelNames returns the names of the functions and values that the file
+// defines at top level.
 func topLevelNames(tree *syntax.File) []string {
 	var names []string
 	for _, stmt := range tree.Stmts {

@@ -19,41 +19,40 @@ import (
 	"runtimelab/lab"
 )
 
-// Scripts are evaluated in a process of their own, which the kernel gives only so
-// much memory: the interpreter cannot be kept from making, in one step, a list
-// that no machine holds. The process is this program once more, told by its
-// environment what it is.
+// evaluatorEnv is the environment variable that makes this program the evaluator.
+// Scripts run in a child process with limited memory, because a single step of
+// the interpreter can allocate more than any machine has.
 const evaluatorEnv = "RUNTIME_LAB_EVALUATES_SCRIPTS"
 
 const (
-	// maxScriptMemory is how much a script may have in use before it is stopped
-	// where it stands; what it takes at once beyond maxProcessMemory ends the process.
+	// maxScriptMemory is the heap in bytes at which a script is stopped. A single
+	// step that takes more than maxProcessMemory ends the process.
 	maxScriptMemory  = 256 << 20
 	maxProcessMemory = 512 << 20
 )
 
-var memoryFault = fmt.Sprintf("more than %d MiB of memory; a script describes, it does not compute",
+var memoryFault = fmt.Sprintf("the script used more than %d MiB of memory; make it do less work",
 	maxScriptMemory>>20)
 
-// evaluationTask is what the evaluating process is told, and progress what it tells: each
-// file before it begins, and at the end the outcomes.
+// evaluationTask is what the evaluator reads from its standard input.
 type evaluationTask struct {
 	Files   []scriptFile
 	Given   ParameterValues
-	Skipped map[string]Fault // files that are not to be evaluated again, and why
+	Skipped map[string]Fault // by display name: files not to evaluate again, and why
 }
 
+// evaluationProgress is what the evaluator writes: one before each file, and a
+// last one with the results, or with the file that used too much memory to go on.
 type evaluationProgress struct {
-	CurrentFile string `json:",omitempty"`
-	// of the file that took so much memory that none is left to go on with
-	Exceeded *Fault       `json:",omitempty"`
-	Outcomes []fileResult `json:",omitempty"`
-	Done     bool         `json:",omitempty"`
+	CurrentFile string       `json:",omitempty"`
+	Exceeded    *Fault       `json:",omitempty"` // CurrentFile used too much memory
+	Outcomes    []fileResult `json:",omitempty"`
+	Done        bool         `json:",omitempty"`
 }
 
-// ServeEvaluation makes this process the one that evaluates scripts, if it was
-// started as that, and then does not return. Every program that loads scripts
-// calls it first of all.
+// ServeEvaluation evaluates scripts and exits, if this process was started as the
+// evaluator; otherwise it returns at once. Every program that loads scripts must
+// call it before anything else.
 func ServeEvaluation() {
 	if os.Getenv(evaluatorEnv) == "" {
 		return
@@ -70,80 +69,83 @@ func serveEvaluation(in io.Reader, out io.Writer) error {
 	if err := limitMemory(maxProcessMemory); err != nil {
 		return err
 	}
-	var t evaluationTask
-	if err := json.NewDecoder(in).Decode(&t); err != nil {
-		return fmt.Errorf("evaluate scripts: read which: %w", err)
+	var task evaluationTask
+	if err := json.NewDecoder(in).Decode(&task); err != nil {
+		return fmt.Errorf("evaluate scripts: read the task: %w", err)
 	}
-	tell := json.NewEncoder(out)
-	last, err := evaluateFiles(context.Background(), t,
-		func(shown string) error { return tell.Encode(evaluationProgress{CurrentFile: shown}) })
+	encoder := json.NewEncoder(out)
+	onFile := func(displayName string) error {
+		return encoder.Encode(evaluationProgress{CurrentFile: displayName})
+	}
+	last, err := evaluateFiles(context.Background(), task, onFile)
 	if err != nil {
 		return err
 	}
-	if err := tell.Encode(last); err != nil {
-		return fmt.Errorf("evaluate scripts: tell the outcomes: %w", err)
+	if err := encoder.Encode(last); err != nil {
+		return fmt.Errorf("evaluate scripts: write the results: %w", err)
 	}
 	return nil
 }
 
 const memoryCheckInterval = 2 * time.Millisecond
 
-// watchMemory calls exceeded, once, when the process has more in use than a
-// script may, and then tells so; until ctx ends.
-func watchMemory(ctx context.Context, exceeded func()) *atomic.Bool {
-	var told atomic.Bool
+// watchMemory checks the heap until ctx ends. When it exceeds maxScriptMemory,
+// watchMemory sets the returned flag and calls onExceeded once.
+func watchMemory(ctx context.Context, onExceeded func()) *atomic.Bool {
+	var exceeded atomic.Bool
 	go func() {
-		look := time.NewTicker(memoryCheckInterval)
-		defer look.Stop()
+		ticker := time.NewTicker(memoryCheckInterval)
+		defer ticker.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-look.C:
+			case <-ticker.C:
 			}
 			if heapInUse() > maxScriptMemory {
-				told.Store(true)
-				exceeded()
+				exceeded.Store(true)
+				onExceeded()
 				return
 			}
 		}
 	}()
-	return &told
+	return &exceeded
 }
 
-// heapInUse is what the heap's objects take, those included that nobody has
-// collected yet.
+// heapInUse returns the bytes of all objects on the heap, including garbage that
+// is not collected yet.
 func heapInUse() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
 }
 
-// evaluateFiles evaluates the runtimes, and then the scenarios that choose among
-// their variants, up to the file that takes too much memory: what it took may
-// still be in use.
-func evaluateFiles(ctx context.Context, t evaluationTask,
-	begins func(shown string) error,
+// evaluateFiles evaluates the runtimes, and then the scenarios, which select from
+// their variants. It calls onFile before each file. It stops after a file that
+// used too much memory, because that memory may still be in use.
+func evaluateFiles(
+	ctx context.Context, task evaluationTask, onFile func(displayName string) error,
 ) (evaluationProgress, error) {
-	outcomes := make([]fileResult, len(t.Files))
+	outcomes := make([]fileResult, len(task.Files))
 	pool := variantPool{}
-	var folders []string // of all runtimes, those with faults included
-	for _, f := range t.Files {
+	var folders []string // of all runtimes, including those with faults
+	for _, f := range task.Files {
 		if f.Runtime {
 			folders = append(folders, f.Name)
 		}
 	}
-	for i, f := range t.Files {
+	for i, f := range task.Files {
 		if heapInUse() > maxScriptMemory/4 {
-			runtime.GC() // what earlier files left is no use of this one
+			runtime.GC() // the garbage of earlier files must not count against this one
 		}
 		o := &outcomes[i]
-		if refusal, refused := t.Skipped[f.DisplayName]; refused {
-			o.Faults = []Fault{refusal}
+		if reason, skipped := task.Skipped[f.DisplayName]; skipped {
+			o.Faults = []Fault{reason}
 		} else if f.ReadError != "" {
 			o.Faults = []Fault{{File: f.DisplayName, Text: "read the script: " + f.ReadError}}
-		} else if err := errors.Join(begins(f.DisplayName), o.evaluate(ctx, f, folders, pool,
-			t.Given)); err != nil {
+		} else if err := errors.Join(
+			onFile(f.DisplayName), o.evaluate(ctx, f, folders, pool, task.Given),
+		); err != nil {
 			return evaluationProgress{}, err
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
 			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
@@ -159,8 +161,8 @@ func evaluateFiles(ctx context.Context, t evaluationTask,
 	return evaluationProgress{Outcomes: outcomes, Done: true}, nil
 }
 
-func (o *fileResult) evaluate(ctx context.Context, f scriptFile, folders []string, pool variantPool,
-	given ParameterValues,
+func (o *fileResult) evaluate(
+	ctx context.Context, f scriptFile, folders []string, pool variantPool, given ParameterValues,
 ) error {
 	if f.Runtime {
 		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders)
@@ -168,44 +170,47 @@ func (o *fileResult) evaluate(ctx context.Context, f scriptFile, folders []strin
 		return err
 	}
 	s, faults, err := evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
-		given.values(f.Name))
+		given.forScenario(f.Name))
 	o.Scenario, o.Faults = &s, faults
 	return err
 }
 
-// maxSilence is how long the process may say nothing after it has begun a file. It
-// ends by itself what takes too long, but only between two steps of the
-// interpreter, and one step may take an hour: int("9" * 50000000).
-var maxSilence = defaultLimits.time + 4*time.Second
+// maxFileTime is how long the evaluator may take for one file. The interpreter
+// checks its own limits only between two steps, and one step can take an hour:
+// int("9" * 50000000).
+var maxFileTime = defaultLimits.time + 4*time.Second
 
-// evaluateInChild has another process evaluate files, and a new one for what is
-// left whenever a file has ended it, or kept it silent for longer than patience.
-func evaluateInChild(ctx context.Context, files []scriptFile, given ParameterValues,
-	patience time.Duration,
+// evaluateInChild evaluates files in child processes. If a file ends the process,
+// or takes longer than fileTimeout, that is the file's fault, and a new process
+// evaluates the other files.
+func evaluateInChild(
+	ctx context.Context, files []scriptFile, given ParameterValues, fileTimeout time.Duration,
 ) ([]fileResult, error) {
-	t := evaluationTask{Files: files, Given: given, Skipped: map[string]Fault{}}
+	task := evaluationTask{Files: files, Given: given, Skipped: map[string]Fault{}}
 	for {
-		p, err := runEvaluator(ctx, t, patience)
+		p, err := runEvaluator(ctx, task, fileTimeout)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("evaluate scripts: %w", context.Cause(ctx))
 		}
-		switch _, again := t.Skipped[p.CurrentFile]; {
+		switch _, again := task.Skipped[p.CurrentFile]; {
 		case p.Done:
 			return p.Outcomes, nil
 		case p.CurrentFile == "" || again:
 			return nil, fmt.Errorf("evaluate scripts: %w", err)
 		case p.Exceeded != nil:
-			t.Skipped[p.CurrentFile] = *p.Exceeded
+			task.Skipped[p.CurrentFile] = *p.Exceeded
 		default:
-			t.Skipped[p.CurrentFile] = Fault{File: p.CurrentFile, Line: 1, Column: 1, Text: err.Error()}
+			task.Skipped[p.CurrentFile] = Fault{File: p.CurrentFile, Line: 1, Column: 1, Text: err.Error()}
 		}
 	}
 }
 
-// runEvaluator returns how far a process came: to the outcomes, or to the file
-// that was too much for it. The error is what that did to the process.
-func runEvaluator(ctx context.Context, t evaluationTask, patience time.Duration) (evaluationProgress, error) {
-	told, err := json.Marshal(t)
+// runEvaluator runs one child process and returns its last progress: the results,
+// or the file that ended the process. The error says how the process ended.
+func runEvaluator(
+	ctx context.Context, task evaluationTask, fileTimeout time.Duration,
+) (evaluationProgress, error) {
+	input, err := json.Marshal(task)
 	if err != nil {
 		return evaluationProgress{}, err
 	}
@@ -213,15 +218,14 @@ func runEvaluator(ctx context.Context, t evaluationTask, patience time.Duration)
 	if err != nil {
 		return evaluationProgress{}, err
 	}
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	// The name is kept: a program may be several by its name.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	evaluator := exec.CommandContext(ctx, self)
-	evaluator.Args[0] = os.Args[0]
-	evaluator.Env = []string{evaluatorEnv + "=yes"} // and nothing of what the user's environment holds
-	evaluator.Stdin = bytes.NewReader(told)
-	var complaints bytes.Buffer
-	evaluator.Stderr = &complaints
+	evaluator.Args[0] = os.Args[0]                  // some programs choose by it what they do
+	evaluator.Env = []string{evaluatorEnv + "=yes"} // without the user's environment
+	evaluator.Stdin = bytes.NewReader(input)
+	var stderr bytes.Buffer
+	evaluator.Stderr = &stderr
 	out, err := evaluator.StdoutPipe()
 	if err != nil {
 		return evaluationProgress{}, err
@@ -229,48 +233,46 @@ func runEvaluator(ctx context.Context, t evaluationTask, patience time.Duration)
 	if err := evaluator.Start(); err != nil {
 		return evaluationProgress{}, err
 	}
-	silence := time.AfterFunc(patience, func() { giveUp(workError(patience)) })
-	silence.Stop() // until a file begins: a machine may be slow to start a process
-	defer silence.Stop()
-	p := readProgress(out, func() { silence.Reset(patience) })
+	timer := time.AfterFunc(fileTimeout, func() { cancel(timeLimitError(fileTimeout)) })
+	timer.Stop() // until the first file begins: a process may be slow to start
+	defer timer.Stop()
+	p := readProgress(out, func() { timer.Reset(fileTimeout) })
 	if p.Done || p.Exceeded != nil {
-		_ = evaluator.Process.Kill() // it has told all, and need not take its leave
+		_ = evaluator.Process.Kill() // all results are read, so do not wait for the exit
 	}
-	ended := evaluator.Wait()
-	if gaveUp := context.Cause(ctx); gaveUp != nil {
-		return p, gaveUp
+	exitErr := evaluator.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return p, cause
 	}
-	return p, exitCause(ended, &complaints)
+	return p, exitCause(exitErr, &stderr)
 }
 
-// readProgress reads what the evaluating process tells, the last of it with the file
-// that was begun before. A process that ends in the middle of a word has begun
-// what it said before. heard is called at each word.
-func readProgress(out io.Reader, heard func()) (p evaluationProgress) {
-	for read := json.NewDecoder(out); !p.Done && p.Exceeded == nil; {
+// readProgress reads the evaluator's progress until its end and returns the last
+// message. It ignores a partial message, and calls onMessage after each one.
+func readProgress(out io.Reader, onMessage func()) (p evaluationProgress) {
+	for decoder := json.NewDecoder(out); !p.Done && p.Exceeded == nil; {
 		next := evaluationProgress{CurrentFile: p.CurrentFile}
-		if err := read.Decode(&next); err != nil {
+		if err := decoder.Decode(&next); err != nil {
 			return p
 		}
-		heard()
+		onMessage()
 		p = next
 	}
 	return p
 }
 
-// exitCause says in words what ended the evaluating process.
-func exitCause(ended error, output *bytes.Buffer) error {
-	complaints := output.String()
-	// What the runtime says where the kernel refuses it memory depends on where
-	// that was.
+// exitCause returns what ended the evaluator: a lack of memory, or the first line
+// that it printed.
+func exitCause(exitErr error, stderr *bytes.Buffer) error {
+	output := stderr.String()
+	// The Go runtime reports a lack of memory differently in different places.
 	for _, words := range []string{
-		"out of memory", "cannot allocate memory", "cannot map pages",
-		"failed to allocate", "SIGSEGV",
+		"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate", "SIGSEGV",
 	} {
-		if strings.Contains(complaints, words) {
+		if strings.Contains(output, words) {
 			return errors.New(memoryFault)
 		}
 	}
-	first, _, _ := strings.Cut(complaints, "\n")
-	return errors.Join(errors.New("the interpreter gave up: "+first), ended)
+	first, _, _ := strings.Cut(output, "\n")
+	return errors.Join(errors.New("the interpreter failed: "+first), exitErr)
 }

@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// TestMain makes this program the one that evaluates scripts, where it is
-// started as that.
+// TestMain evaluates scripts if this program is started as the evaluator.
 func TestMain(m *testing.M) {
 	ServeEvaluation()
 	os.Exit(m.Run())
 }
 
-const harmless = `scenario(name = "z", about = "a", requests = [get("/")], phases = [peak()], variants = ["rt/a"])` + "\n"
+const validScenario = `
+scenario(name = "z", about = "a", requests = [get("/")], phases = [peak()], variants = ["rt/a"])
+`
 
-const aRuntime = `
+const validRuntime = `
 runtime(about = "A runtime.", base = base(official = "rt:1", suite = "forky", packages = ["rt"]))
 variant(name = "a", model = "single", about = "One.", command = ["rt"])
 `
 
-func loaded(t *testing.T, scripts map[string]string) *Library {
+func loadScripts(t *testing.T, scripts map[string]string) *Library {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range scripts {
@@ -42,17 +43,17 @@ func loaded(t *testing.T, scripts map[string]string) *Library {
 	return library
 }
 
-// What takes all memory, bit by bit or at once, is one file's mistake, in a
-// runtime as in a scenario; the other files are read all the same.
-func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
-	const told = "more than 256 MiB of memory; a script describes, it does not compute"
+// A script that takes too much memory, step by step or in one step, must not
+// prevent the evaluation of other files.
+func TestTooMuchMemoryIsAFaultOfItsFile(t *testing.T) {
+	const text = "the script used more than 256 MiB of memory; make it do less work"
 	slowly := "def grow():\n    return [\"x\" * 1000000 + str(n) for n in range(100000)]\n\ngrow()\n"
-	library := loaded(t, map[string]string{
-		"runtimes/rt/runtime.star":   aRuntime,
+	library := loadScripts(t, map[string]string{
+		"runtimes/rt/runtime.star":   validRuntime,
 		"runtimes/bomb/runtime.star": "x = [0] * 300000000\n",
 		"scenarios/a.star":           slowly,
 		"scenarios/b.star":           "x = [[0] * 3000000 for n in range(1000)]\n",
-		"scenarios/z.star":           harmless,
+		"scenarios/z.star":           validScenario,
 	})
 	var got []string
 	for _, f := range library.Faults {
@@ -62,8 +63,8 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 		t.Fatalf("faults %q", got)
 	}
 	for i, want := range []string{"runtimes/bomb/runtime.star:1:", "scenarios/a.star:", "scenarios/b.star:1:"} {
-		if !strings.HasPrefix(got[i], want) || !strings.HasSuffix(got[i], told) {
-			t.Errorf("%q, want %s… %s", got[i], want, told)
+		if !strings.HasPrefix(got[i], want) || !strings.HasSuffix(got[i], text) {
+			t.Errorf("%q, want %s… %s", got[i], want, text)
 		}
 	}
 	if len(library.Scenarios) != 1 || library.Scenarios[0].Name != "z" || len(library.Files) != 5 {
@@ -71,13 +72,13 @@ func TestMemoryBombsAreMistakesOfTheirFile(t *testing.T) {
 	}
 }
 
-// Between two steps of the interpreter it looks at the clock; within one nobody does
-// but the process that waits for it.
-func TestOneEndlessStepIsAMistakeOfItsFile(t *testing.T) {
+// The interpreter checks its time limit only between steps. The parent process
+// must end a step that takes too long.
+func TestOneEndlessStepIsAFaultOfItsFile(t *testing.T) {
 	files := []scriptFile{
-		{Runtime: true, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(aRuntime)},
+		{Runtime: true, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(validRuntime)},
 		{Name: "a", DisplayName: "scenarios/a.star", Source: []byte("x = int(\"9\" * 10000000)\n")},
-		{Name: "z", DisplayName: "scenarios/z.star", Source: []byte(harmless)},
+		{Name: "z", DisplayName: "scenarios/z.star", Source: []byte(validScenario)},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -85,11 +86,11 @@ func TestOneEndlessStepIsAMistakeOfItsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const told = "scenarios/a.star:1:1: more than 1s of work; a script describes, it does not compute"
-	if faults := outcomes[1].Faults; len(faults) != 1 || faults[0].Error() != told {
-		t.Errorf("faults %v, want %s", faults, told)
+	const want = "scenarios/a.star:1:1: the script ran for more than 1s; make it do less work"
+	if faults := outcomes[1].Faults; len(faults) != 1 || faults[0].Error() != want {
+		t.Errorf("faults %v, want %s", faults, want)
 	}
 	if z := outcomes[2]; len(z.Faults) > 0 || z.Scenario == nil || z.Scenario.Name != "z" {
-		t.Errorf("the file after it came out as %+v", z)
+		t.Errorf("the next file gave %+v", z)
 	}
 }

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Fault is one mistake in a script and where it stands.
+// Fault is one mistake in a script and its place.
 type Fault struct {
-	File   string `json:"file"`           // as shown to people: "scenarios/json.star"
-	Line   int    `json:"line"`           // from 1; 0 when the fault is the file's, not a line's
+	File   string `json:"file"`           // relative to the checkout: "scenarios/json.star"
+	Line   int    `json:"line"`           // from 1; 0 if the fault concerns the whole file
 	Column int    `json:"column"`         // from 1, in characters
-	Call   string `json:"call,omitempty"` // the offending call: "post"; empty outside of one
-	Text   string `json:"text"`           // what is wrong and, where it is known, what is meant
+	Call   string `json:"call,omitempty"` // the function called, such as "post"; empty outside of a call
+	Text   string `json:"text"`           // what is wrong, and what was probably meant if that is known
 }
 
-// Error is the fault in one line: "scenarios/x.star:3:9: post: unknown
+// Error returns the fault in one line: "scenarios/x.star:3:9: post: unknown
 // argument "bdy"; did you mean "body"?".
 func (f Fault) Error() string {
 	var b strings.Builder

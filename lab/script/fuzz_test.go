@@ -9,24 +9,23 @@ import (
 	"time"
 )
 
-// brief keeps a script that a fuzzer makes from running for long.
-var brief = limits{steps: 20_000, time: 2 * time.Second}
+// fuzzLimits stops the scripts of the fuzzer early.
+var fuzzLimits = limits{steps: 20_000, time: 2 * time.Second}
 
-// greedy is what can take all memory in one step, which ends the process that
-// evaluates: TestMemory has that, and a fuzzer would only find it again.
-var greedy = regexp.MustCompile(`\*|<<|%|range|join|format|replace|[0-9]{6}`)
+// allocates matches what can take all memory in one step, which ends the process.
+// TestTooMuchMemoryIsAFaultOfItsFile covers that; the fuzzer would only find it again.
+var allocates = regexp.MustCompile(`\*|<<|%|range|join|format|replace|[0-9]{6}`)
 
-// FuzzScenario holds the host of scenarios to this: whatever a file says becomes a
-// scenario or faults that have a place, and nothing else.
+// FuzzScenario checks that any file gives either a scenario or faults with a place.
 func FuzzScenario(f *testing.F) {
-	ours := addScripts(f, "scenarios", "*.star")
+	shipped := addScripts(f, "scenarios", "*.star")
 	pool := variantPool{}
 	f.Fuzz(func(t *testing.T, source string) {
-		if !ours[source] && greedy.MatchString(source) {
+		if !shipped[source] && allocates.MatchString(source) {
 			t.Skip()
 		}
-		s, faults, err := evaluateScenario(t.Context(), brief, "any", "scenarios/any.star", []byte(source), pool,
-			nil)
+		s, faults, err := evaluateScenario(t.Context(), fuzzLimits, "any", "scenarios/any.star",
+			[]byte(source), pool, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,15 +36,15 @@ func FuzzScenario(f *testing.F) {
 	})
 }
 
-// FuzzRuntime is the same of runtime.star.
+// FuzzRuntime checks that any file gives either a runtime or faults with a place.
 func FuzzRuntime(f *testing.F) {
-	ours := addScripts(f, "runtimes", "*/runtime.star")
+	shipped := addScripts(f, "runtimes", "*/runtime.star")
 	f.Fuzz(func(t *testing.T, source string) {
-		if !ours[source] && greedy.MatchString(source) {
+		if !shipped[source] && allocates.MatchString(source) {
 			t.Skip()
 		}
-		r, faults, err := evaluateRuntime(t.Context(), brief, "any", "runtimes/any/runtime.star", []byte(source),
-			[]string{"any", "node"})
+		r, faults, err := evaluateRuntime(t.Context(), fuzzLimits, "any", "runtimes/any/runtime.star",
+			[]byte(source), []string{"any", "node"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,16 +53,16 @@ func FuzzRuntime(f *testing.F) {
 			t.Fatalf("neither a runtime nor a fault: %+v", r)
 		}
 		if len(faults) == 0 && (!filepath.IsLocal(r.Dockerfile) || strings.Contains(r.ContextRuntime, "..")) {
-			t.Fatalf("it builds outside of its folder: %q in %q", r.Dockerfile, r.ContextRuntime)
+			t.Fatalf("the runtime builds outside of its folder: %q in %q", r.Dockerfile, r.ContextRuntime)
 		}
 	})
 }
 
-// addScripts begins with the scripts that ship, and returns them: they are never
-// passed over.
+// addScripts adds the scripts of this repository to the corpus and returns them,
+// so that none of them is skipped.
 func addScripts(f *testing.F, folder, pattern string) map[string]bool {
 	f.Helper()
-	ours := make(map[string]bool)
+	shipped := make(map[string]bool)
 	files, err := filepath.Glob(filepath.Join("..", "..", folder, pattern))
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no script to begin with: %v", err)
@@ -74,17 +73,17 @@ func addScripts(f *testing.F, folder, pattern string) map[string]bool {
 			f.Fatal(err)
 		}
 		f.Add(string(text))
-		ours[string(text)] = true
+		shipped[string(text)] = true
 	}
-	return ours
+	return shipped
 }
 
-// ends are the ends of lines that Starlark takes for such.
-var ends = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+// lineEnds replaces all line ends that Starlark knows by a line feed.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 func checkFaults(t *testing.T, faults []Fault, source string) {
 	t.Helper()
-	lines := strings.Count(ends.Replace(source), "\n") + 1
+	lines := strings.Count(lineEnds.Replace(source), "\n") + 1
 	for _, fault := range faults {
 		if fault.Text == "" || fault.Line < 0 || fault.Line > lines {
 			t.Fatalf("a fault at line %d of %d: %q", fault.Line, lines, fault.Text)

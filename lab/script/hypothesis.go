@@ -14,34 +14,34 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// labelPattern is what phases are told apart by: "5000", "50%", "two".
+// labelPattern matches the labels of phases: "5000", "50%", "two".
 var labelPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9%.-]*$`)
 
-// defaultMargin is the difference that is taken to matter in practice where a
-// script does not say: 5 %.
+// defaultMargin is the smallest ratio that matters in practice, unless the script
+// gives another: 5 %.
 const defaultMargin = 0.05
 
-// objective is what below() and above() make.
+// objective is the value of below() and above().
 type objective struct {
 	opaqueValue
 	objective lab.Objective
 }
 
-// armValue is what arm() makes, and what a variant's name stands for.
+// armValue is the value of arm(), or of a variant's name in its place.
 type armValue struct {
 	opaqueValue
 	variant string
-	phase   string    // empty: the hypothesis's
-	cores   int       // 0: the scenario's, if it has one number
-	over    *armValue // nil: the arm is no ratio
+	phase   string    // empty for the hypothesis's phase
+	cores   int       // 0 for the scenario's only number of CPUs
+	over    *armValue // nil if the arm is not a ratio
 	at      syntax.Position
 	phaseAt syntax.Position
 	coresAt syntax.Position
 	overAt  syntax.Position
 }
 
-// hypothesis is what hypothesis() makes. Of its arms the scenario knows whether
-// they exist.
+// hypothesis is the value of hypothesis(). Its phases and arms are checked by
+// scenario(), which knows which of them exist.
 type hypothesis struct {
 	opaqueValue
 	hypothesis             lab.Hypothesis
@@ -53,7 +53,7 @@ type hypothesis struct {
 	numerator, denominator *armValue
 }
 
-func (s *scenarioScript) hypothesisVocabulary() {
+func (s *scenarioScript) defineHypothesisFunctions() {
 	s.define(function{
 		name:     "hypothesis",
 		required: []string{"claim", "metric", "numerator", "denominator"},
@@ -61,23 +61,27 @@ func (s *scenarioScript) hypothesisVocabulary() {
 		make:     makeHypothesis,
 	})
 	s.define(function{
-		name: "arm", positional: []string{"variant"}, required: []string{"variant"}, optional: []string{
-			"phase",
-			"cores", "over",
-		},
-		make: makeArm,
+		name: "arm", positional: []string{"variant"}, required: []string{"variant"},
+		optional: []string{"phase", "cores", "over"},
+		make:     makeArm,
 	})
 }
 
 func makeArm(c *call) starlark.Value {
 	made := &armValue{
-		opaqueValue: "arm", variant: c.stringLine("variant"), phase: c.stringLine("phase"), cores: c.integer("cores", 0, 1, maxCores),
-		at: c.at, phaseAt: c.args["phase"].at, coresAt: c.args["cores"].at, overAt: c.args["over"].at,
+		opaqueValue: "arm",
+		variant:     c.stringLine("variant"),
+		phase:       c.stringLine("phase"),
+		cores:       c.integer("cores", 0, 1, maxCores),
+		at:          c.at,
+		phaseAt:     c.args["phase"].at,
+		coresAt:     c.args["cores"].at,
+		overAt:      c.args["over"].at,
 	}
 	if c.has("over") {
 		made.over = c.arm("over")
 		if made.over.over != nil {
-			c.fault(made.overAt, "over is itself a ratio, want an arm without an over of its own")
+			c.fault(made.overAt, "over is itself a ratio, want an arm without over")
 		}
 	}
 	return made
@@ -113,8 +117,8 @@ func readObjectives(c *call) (all []lab.Objective) {
 	return all
 }
 
-// checkObjectives sees to it that the objectives of a phase are about figures that
-// it has: what has no value is met by nobody.
+// checkObjectives reports objectives whose metric has no value in phase p, because
+// no variant could meet them.
 func (c *call) checkObjectives(p lab.Phase) {
 	if !c.has("slo") {
 		return
@@ -122,20 +126,20 @@ func (c *call) checkObjectives(p lab.Phase) {
 	for _, element := range c.list("slo", "below(…) and above(…)") {
 		made, ok := element.value.(*objective)
 		if !ok {
-			continue // which has been told
+			continue // readObjectives has reported it
 		}
-		in := string(p.Kind)
+		place := string(p.Kind)
 		if p.Kind == lab.Capacity {
-			p.Kind, in = lab.Steady, "one rate of a capacity"
+			p.Kind, place = lab.Steady, "a single rate of capacity(…)" // each rate is judged on its own
 		}
-		if why := noValueReason(p, made.objective.Metric); why != "" {
-			c.fault(element.at, "%s has no value in %s, %s", made.objective.Metric, in, why)
+		if reason := noValueReason(p, made.objective.Metric); reason != "" {
+			c.fault(element.at, "%s has no value in %s, %s", made.objective.Metric, place, reason)
 		}
 	}
 }
 
-// noValueReason says why a phase has no value of a metric, and which it has instead;
-// nothing where it has one.
+// noValueReason returns why phase p has no value of a metric, and which metric to
+// use instead. It returns "" if p has a value.
 func noValueReason(p lab.Phase, name string) string {
 	m, known := metric.Find(name)
 	if !known {
@@ -143,18 +147,17 @@ func noValueReason(p lab.Phase, name string) string {
 	}
 	switch {
 	case (m.Rows == metric.OpenLoopRows || m.Rows == metric.ManyRequestRows) && !p.Kind.IsOpenLoop():
-		why := "which has no schedule"
+		reason := "which has no schedule"
 		if raw := strings.Replace(name, "latency_", "latency_raw_", 1); hasMetric(raw) {
-			why += "; " + raw + " has"
+			reason += "; use " + raw
 		}
-		return why
+		return reason
 	case m.Rows == metric.DeadlineRows && p.DeadlineS == 0:
-		return "which has no deadline; throughput_rps has"
+		return "which has no deadline; use throughput_rps, or set deadline"
 	case m.Rows == metric.CapacityRows && p.Kind != lab.Capacity:
-		return "which searches for none"
+		return "which is not a capacity search"
 	case p.Overloads() && (strings.HasPrefix(name, "latency_") || strings.HasPrefix(name, "first_byte_")):
-		return "which offers all that is served: its queue grows for as long as one looks; goodput_rps has, " +
-			"given a deadline"
+		return "which is an overload: latency grows with its duration; use goodput_rps with a deadline"
 	}
 	return ""
 }
@@ -164,7 +167,7 @@ func hasMetric(name string) bool {
 	return known
 }
 
-// metric is an argument that names a column of numbers.
+// metric reads the argument "metric": a column of numbers that has a better direction.
 func (c *call) metric() string {
 	var names []string
 	for _, m := range metric.Table() {
@@ -201,7 +204,7 @@ func makeHypothesis(c *call) starlark.Value {
 	return made
 }
 
-// directions are lab.Directions as scripts write them.
+// directions returns lab.Directions as strings.
 func directions() (words []string) {
 	for _, d := range lab.Directions() {
 		words = append(words, string(d))
@@ -209,7 +212,7 @@ func directions() (words []string) {
 	return words
 }
 
-// arm is an argument that is a variant's name, or arm().
+// arm reads an argument that is a variant's name or arm(). It never returns nil.
 func (c *call) arm(name string) *armValue {
 	arg, ok := c.validArgument(name)
 	if !ok {
@@ -225,9 +228,9 @@ func (c *call) arm(name string) *armValue {
 	return &armValue{}
 }
 
-// hypothesesOf looks up what hypotheses speak of, in a scenario whose variants
-// and phases are known.
-func (s *scenarioScript) hypothesesOf(c *call) (all []lab.Hypothesis) {
+// readHypotheses returns the hypotheses with their arms resolved. The variants,
+// phases and cores of the scenario must be known.
+func (s *scenarioScript) readHypotheses(c *call) (all []lab.Hypothesis) {
 	if !c.has("hypotheses") {
 		return nil
 	}
@@ -242,44 +245,47 @@ func (s *scenarioScript) hypothesesOf(c *call) (all []lab.Hypothesis) {
 	return all
 }
 
-// resolveHypothesis is a hypothesis with all that its scenario knows of it.
+// resolveHypothesis returns a hypothesis with the defaults of its scenario.
 func (s *scenarioScript) resolveHypothesis(c *call, made *hypothesis) lab.Hypothesis {
 	h := made.hypothesis
-	h.Scenario, h.Profile = s.scenario.Name, s.profileOf(c, made)
-	h.Numerator, h.Denominator = s.armOf(c, made, made.numerator), s.armOf(c, made, made.denominator)
+	h.Scenario, h.Profile = s.scenario.Name, s.resolveProfile(c, made)
+	h.Numerator, h.Denominator = s.resolveArm(c, made, made.numerator), s.resolveArm(c, made, made.denominator)
 	switch {
 	case s.faultCount > 0:
 	case h.Numerator.Equal(h.Denominator):
 		c.fault(made.at, "the hypothesis compares %s with itself", h.Numerator)
 	case (h.Numerator.Over == nil) != (h.Denominator.Over == nil):
-		c.fault(made.at, "the hypothesis compares a ratio with what is none; give both arms an over, or neither")
+		c.fault(made.at, "one arm of the hypothesis is a ratio and the other is not; "+
+			"give over to both arms or to neither")
 	}
 	return h
 }
 
-// profileOf is the shortest profile that tests a hypothesis: one that runs its
-// scenario.
-func (s *scenarioScript) profileOf(c *call, h *hypothesis) string {
-	own, profiles := h.hypothesis.Profile, lab.ProfileNames()
-	if own == "" {
+// resolveProfile returns the shortest profile that tests a hypothesis. It must
+// also run the scenario.
+func (s *scenarioScript) resolveProfile(c *call, h *hypothesis) string {
+	profile, profiles := h.hypothesis.Profile, lab.ProfileNames()
+	if profile == "" {
 		return s.scenario.Profile
 	}
-	if slices.Index(profiles, own) < slices.Index(profiles, s.scenario.Profile) {
-		c.fault(h.profileAt, "profile %q is shorter than the scenario's, %q, which does not run there", own,
-			s.scenario.Profile)
+	if slices.Index(profiles, profile) < slices.Index(profiles, s.scenario.Profile) {
+		c.fault(h.profileAt, "profile %q does not run this scenario, whose shortest profile is %q",
+			profile, s.scenario.Profile)
 	}
-	return own
+	return profile
 }
 
-func (s *scenarioScript) armOf(c *call, h *hypothesis, a *armValue) lab.Arm {
+// resolveArm returns an arm with the defaults of its hypothesis and scenario. After
+// any fault it does nothing: the arm may name what that fault kept from being made.
+func (s *scenarioScript) resolveArm(c *call, h *hypothesis, a *armValue) lab.Arm {
 	if s.faultCount > 0 {
-		return lab.Arm{} // what it speaks of may be what was told
+		return lab.Arm{}
 	}
-	made := lab.Arm{Variant: s.variantOf(c, a), Phase: s.phaseOf(c, h, a), Cores: s.cpusOf(c, a)}
+	made := lab.Arm{Variant: s.resolveVariant(c, a), Phase: s.resolvePhase(c, h, a), Cores: s.resolveCPUs(c, a)}
 	if a.over == nil {
 		return made
 	}
-	over := s.armOf(c, h, a.over)
+	over := s.resolveArm(c, h, a.over)
 	if s.faultCount == 0 && over.Equal(made) {
 		c.fault(a.overAt, "the arm divides %s by itself", made)
 	}
@@ -287,20 +293,21 @@ func (s *scenarioScript) armOf(c *call, h *hypothesis, a *armValue) lab.Arm {
 	return made
 }
 
-func (s *scenarioScript) variantOf(c *call, a *armValue) string {
+func (s *scenarioScript) resolveVariant(c *call, a *armValue) string {
 	switch {
 	case slices.Contains(s.scenario.Variants, a.variant):
 	case slices.Contains(s.variants.ids, a.variant) || s.variants.isTwin(a.variant):
-		c.fault(a.at, "variant %q is not one of this scenario's; add it to variants", a.variant)
-	case !s.variants.mayBeBroken(a.variant):
+		c.fault(a.at, "variant %q is not in this scenario; add it to variants", a.variant)
+	case !s.variants.mayMatchBroken(a.variant):
 		c.fault(a.at, "unknown variant %q of this scenario; %s", a.variant,
 			lab.Suggest(a.variant, s.scenario.Variants))
 	}
 	return a.variant
 }
 
-// phaseOf is the phase of an arm, which has a value of the hypothesis's metric.
-func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *armValue) string {
+// resolvePhase returns the phase of an arm: its own, the hypothesis's, or the only
+// one. The phase must have a value of the hypothesis's metric.
+func (s *scenarioScript) resolvePhase(c *call, h *hypothesis, a *armValue) string {
 	phases := phaseNames(s.scenario.Phases)
 	name, at := a.phase, a.phaseAt
 	if name == "" {
@@ -313,37 +320,38 @@ func (s *scenarioScript) phaseOf(c *call, h *hypothesis, a *armValue) string {
 		func(p lab.Phase) bool { return p.Kind != lab.WarmUp && p.Name == name })
 	switch {
 	case name == "":
-		c.fault(h.at, "the hypothesis does not say which phase it is about; phase is one of %s", joinNames(phases))
+		c.fault(h.at, "the hypothesis does not name its phase; set phase to one of %s", joinNames(phases))
 	case i < 0:
 		c.fault(at, "unknown phase %q; %s", name, lab.Suggest(name, phases))
 	default:
-		if why := noValueReason(s.scenario.Phases[i], h.hypothesis.Metric); why != "" {
-			c.fault(h.metricAt, "%s has no value in %s, %s", h.hypothesis.Metric, name, why)
+		if reason := noValueReason(s.scenario.Phases[i], h.hypothesis.Metric); reason != "" {
+			c.fault(h.metricAt, "%s has no value in %s, %s", h.hypothesis.Metric, name, reason)
 		}
 	}
 	return name
 }
 
-// cpusOf is the number of CPUs of an arm, which has to say so where its
+// resolveCPUs returns the number of CPUs of an arm, which must give it if the
 // scenario has several.
-func (s *scenarioScript) cpusOf(c *call, a *armValue) int {
+func (s *scenarioScript) resolveCPUs(c *call, a *armValue) int {
 	cores := s.scenario.Cores
 	switch {
 	case a.cores == 0 && len(cores) == 1:
 		return cores[0]
 	case a.cores == 0:
-		c.fault(a.at, "the arm does not say on how many CPUs; add cores = one of %s, as in arm(%q, cores = %d)",
+		c.fault(a.at, "the arm does not give its number of CPUs; add cores = one of %s, as in arm(%q, cores = %d)",
 			joinNumbers(cores), a.variant, cores[0])
 	case !slices.Contains(cores, a.cores):
-		c.fault(a.coresAt, "cores is %d, and the scenario runs on %s", a.cores, joinNumbers(cores))
+		c.fault(a.coresAt, "cores is %d, which the scenario does not have; want one of %s",
+			a.cores, joinNumbers(cores))
 	}
 	return a.cores
 }
 
-// joinNumbers are some as a sentence has them.
-func joinNumbers(all []int) string {
-	words := make([]string, len(all))
-	for i, n := range all {
+// joinNumbers returns numbers separated by commas, for messages.
+func joinNumbers(numbers []int) string {
+	words := make([]string, len(numbers))
+	for i, n := range numbers {
 		words[i] = strconv.Itoa(n)
 	}
 	return strings.Join(words, ", ")

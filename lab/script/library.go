@@ -1,17 +1,14 @@
-// Package script is the Starlark host: it owns how scenarios/*.star and
-// runtimes/*/runtime.star become scenarios and runtimes, and how a mistake in
-// one is explained.
+// Package script evaluates scenarios/*.star and runtimes/*/runtime.star, which are
+// Starlark, into scenarios and runtimes, and reports mistakes with their place.
 //
-// A script is evaluated once, before anything is timed, into plain values;
-// nothing scripted takes part in a measurement. It is hermetic: it can load,
-// read or connect to nothing, and has no clock and no randomness but what pool
-// hands out from a fixed seed, so that the same bytes give the same values. Its
-// steps, its time and its memory are bounded, and neither recursion nor while
-// loops exist.
+// A script is evaluated once, before anything is timed, into plain values. No
+// script runs during a measurement. Scripts cannot load or read files, and have no
+// network and no clock. Random numbers come only from pool, with a fixed seed, so
+// that the same file always gives the same values. Steps, time and memory are
+// limited; the language has neither recursion nor while loops.
 //
-// A mistake does not stop the evaluation: the call that is at fault is noted
-// and what it would have returned is passed over, so that one reading shows
-// all faults of a file.
+// A mistake does not stop the evaluation: the call is reported and returns an
+// invalid value, so that one check shows all mistakes of a file.
 package script
 
 import (
@@ -41,33 +38,33 @@ const (
 	extension    = ".star"
 )
 
-// nameForm is what scenarios, runtimes, variants and worker models are called:
-// safe as a file name, in an image's reference and in a CSV.
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+// namePattern matches the names of scenarios, runtimes, variants and worker models:
+// they are safe as file names, in image references and in CSV.
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Library is what the scripts of a checkout say, in the order of their names.
-// A file with a fault is in Faults and nowhere else.
+// Library holds the runtimes and scenarios of a checkout, sorted by name. A file
+// with a fault appears only in Faults and Files.
 type Library struct {
 	Runtimes  []lab.Runtime
 	Scenarios []lab.Scenario
 	Faults    []Fault
-	Files     []string // that were read, those with faults included
+	Files     []string // all files read, relative to the checkout
 }
 
 // limits bound the evaluation of one file.
 type limits struct {
-	steps uint64 // of the interpreter, about as many as operations
+	steps uint64 // of the interpreter; an operation takes about one
 	time  time.Duration
 }
 
-// A file that describes a few thousand requests takes some 10^5 steps. The
-// time is for work that is few steps only, such as sorting a long list.
+// defaultLimits allow far more than a script needs: a file that describes a few
+// thousand requests takes about 10^5 steps. The time stops work that takes few
+// steps, such as sorting a long list.
 var defaultLimits = limits{steps: 1_000_000, time: 4 * time.Second}
 
-// Load reads all runtimes and scenarios under root, these with the parameters
-// that are given. Mistakes in scripts are in the library's Faults; the error is
-// for what kept Load from looking: a folder that is not a checkout, or the end of
-// ctx.
+// Load evaluates all runtimes and scenarios under root, with the given values of
+// parameters. Mistakes in scripts are in the library's Faults. Load returns an
+// error if root is not a checkout, or when ctx ends.
 func Load(ctx context.Context, root string, given ParameterValues) (*Library, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -77,7 +74,7 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateInChild(ctx, files, given, maxSilence)
+	outcomes, err := evaluateInChild(ctx, files, given, maxFileTime)
 	if err != nil {
 		return nil, err
 	}
@@ -99,32 +96,32 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 	return l, nil
 }
 
-// realDir is where a runtime's folder lies: one that is a link has been read through
-// it, and who walks a folder does not follow it. Links within it stay links.
+// realDir returns dir with symbolic links resolved, because walking a folder does
+// not follow a link at its root. Links within the folder stay as they are.
 func realDir(dir string) string {
-	if lies, err := filepath.EvalSymlinks(dir); err == nil {
-		return lies
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		return target
 	}
-	return dir // its build will say why it cannot be found
+	return dir // building the image will report the error
 }
 
-// scriptFile is one script as it is evaluated, which needs nothing else.
+// scriptFile is one script with all that its evaluation needs.
 type scriptFile struct {
-	Runtime     bool   // else a scenario
-	Name        string // the folder's, or the file's without its extension
-	DisplayName string // in messages
+	Runtime     bool   // a runtime.star; otherwise a scenario
+	Name        string // of the runtime's folder, or of the scenario's file without .star
+	DisplayName string // in messages: the path relative to the checkout
 	Source      []byte
-	ReadError   string // why it could not be read
+	ReadError   string // why the file could not be read
 }
 
-// fileResult is what a file says, or what is wrong with it.
+// fileResult is a runtime or a scenario, or the faults of its file.
 type fileResult struct {
 	Runtime  *lab.Runtime
 	Scenario *lab.Scenario
 	Faults   []Fault
 }
 
-// filesUnder is the runtimes' files, and then the scenarios'.
+// filesUnder returns the scripts of all runtimes, then those of all scenarios.
 func filesUnder(root string) (files []scriptFile, err error) {
 	names, err := listDir(root, runtimesDir)
 	if err != nil {
@@ -133,7 +130,7 @@ func filesUnder(root string) (files []scriptFile, err error) {
 	for _, name := range names {
 		f, err := readFile(root, path.Join(runtimesDir, name, runtimeFile))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue // a file beside the runtimes, or a folder that is none
+			continue // a file beside the runtimes, or a folder without a runtime
 		}
 		f.Runtime, f.Name = true, name
 		files = append(files, f)
@@ -145,28 +142,28 @@ func filesUnder(root string) (files []scriptFile, err error) {
 		if path.Ext(name) != extension {
 			continue
 		}
-		f, _ := readFile(root, path.Join(scenariosDir, name)) // the error is the file's to tell
+		f, _ := readFile(root, path.Join(scenariosDir, name)) // the error becomes a fault of the file
 		f.Name = strings.TrimSuffix(name, extension)
 		files = append(files, f)
 	}
 	return files, nil
 }
 
-func readFile(root, shown string) (scriptFile, error) {
-	source, err := readScript(filepath.Join(root, shown))
-	f := scriptFile{DisplayName: shown, Source: source}
+func readFile(root, displayName string) (scriptFile, error) {
+	source, err := readScript(filepath.Join(root, displayName))
+	f := scriptFile{DisplayName: displayName, Source: source}
 	if err != nil {
 		f.ReadError = err.Error()
 	}
 	return f, err
 }
 
-// maxSource is far more than a script has to say. It is read in the lab's own
-// process, which no limit of the evaluating one protects.
+// maxSource is the largest script in bytes, far more than one needs. The limits of
+// the evaluator do not protect this process, which reads the file.
 const maxSource = 1 << 20
 
-// readScript reads a script. What is no file, such as a device or a pipe, could go
-// on for ever or never begin, and is not even waited for.
+// readScript reads a script. It refuses devices and pipes, which may block or
+// never end.
 func readScript(path string) (_ []byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -177,17 +174,17 @@ func readScript(path string) (_ []byte, err error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("it is no regular file (%s)", info.Mode().Type())
+		return nil, fmt.Errorf("not a regular file (%s)", info.Mode().Type())
 	}
 	source, err := io.ReadAll(io.LimitReader(f, maxSource+1))
 	if len(source) > maxSource {
-		return nil, fmt.Errorf("it has more than %d MiB; a script describes, and holds no data", maxSource>>20)
+		return nil, fmt.Errorf("the file is larger than %d MiB; make it shorter", maxSource>>20)
 	}
 	return source, err
 }
 
-// listDir is the names in a folder of the checkout, sorted; hidden ones are
-// editors' and left out.
+// listDir returns the sorted names in a folder of the checkout, without hidden
+// files: editors make those.
 func listDir(root, dir string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, dir))
 	if err != nil {
@@ -206,8 +203,7 @@ func listDir(root, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Err is nil when no script has a fault, and else a *lab.Fault that shows all
-// of them.
+// Err returns a *lab.Fault that lists all faults of scripts, or nil if there are none.
 func (l *Library) Err() error { return joinFaults(l.Faults) }
 
 func joinFaults(faults []Fault) error {
@@ -221,13 +217,13 @@ func joinFaults(faults []Fault) error {
 	return &lab.Fault{
 		Code: lab.ExitUsage,
 		Err:  errors.Join(all...),
-		Hint: "what a script can say is in scenarios/README.md",
+		Hint: "see scenarios/README.md for what a script can say",
 	}
 }
 
-// Select is the scenarios of these names, each once and in this order; without
-// names it is all of them. A name that is unknown, or whose file has a fault,
-// is a *lab.Fault.
+// Select returns the scenarios of these names, each once, in the order of the
+// names; without names it returns all. The error is a *lab.Fault if a name is
+// unknown or its file has a fault.
 func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	if len(names) == 0 {
 		return slices.Clone(l.Scenarios), nil
@@ -247,8 +243,8 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	return chosen, nil
 }
 
-// Runtime is the runtime of a name; one that is unknown, or whose file has a
-// fault, is a *lab.Fault.
+// Runtime returns the runtime of a name. The error is a *lab.Fault if the name is
+// unknown or its file has a fault.
 func (l *Library) Runtime(name string) (lab.Runtime, error) {
 	var names []string
 	for _, r := range l.Runtimes {
@@ -260,7 +256,7 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 	return lab.Runtime{}, l.unknownName("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
 }
 
-// RuntimesOf is the runtimes that have a variant of the wanted ones.
+// RuntimesOf returns the runtimes that have at least one wanted variant.
 func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtime) {
 	for _, r := range l.Runtimes {
 		if slices.ContainsFunc(r.Variants, wanted) {
@@ -270,7 +266,7 @@ func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtim
 	return needed
 }
 
-// Variants are the variants of all runtimes.
+// Variants returns the variants of all runtimes.
 func (l *Library) Variants() []lab.Variant {
 	var all []lab.Variant
 	for _, r := range l.Runtimes {
@@ -279,8 +275,8 @@ func (l *Library) Variants() []lab.Variant {
 	return all
 }
 
-// Variant is the variant of an id such as "node/single"; one that is unknown,
-// or whose runtime's file has a fault, is a *lab.Fault.
+// Variant returns the variant of an id such as "node/single". The error is a
+// *lab.Fault if the id is unknown or its runtime's file has a fault.
 func (l *Library) Variant(id string) (lab.Variant, error) {
 	for _, v := range l.Variants() {
 		if v.ID() == id {
@@ -292,8 +288,8 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		l.variantIDs())
 }
 
-// unknownName explains a name that leads nowhere: by the faults of the file that
-// would define it, if there are any, or by what it may have meant.
+// unknownName returns the error for a name that is not in the library: the faults
+// of the file that would define it, or else a suggestion.
 func (l *Library) unknownName(kind, name, file string, valid []string) error {
 	var faults []Fault
 	for _, f := range l.Faults {

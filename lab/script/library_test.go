@@ -21,7 +21,7 @@ import (
 
 const repository = "../.."
 
-func names(scenarios []lab.Scenario) []string {
+func scenarioNames(scenarios []lab.Scenario) []string {
 	var all []string
 	for _, s := range scenarios {
 		all = append(all, s.Name)
@@ -29,7 +29,7 @@ func names(scenarios []lab.Scenario) []string {
 	return all
 }
 
-func ids(variants []lab.Variant) []string {
+func variantIDs(variants []lab.Variant) []string {
 	var all []string
 	for _, v := range variants {
 		all = append(all, v.ID())
@@ -53,7 +53,7 @@ func TestShippedScriptsLoad(t *testing.T) {
 		"scale-1", "scale-3", "scale-4",
 	} {
 		if !claims[claim] {
-			t.Errorf("no scenario that ships has a hypothesis of %s", claim)
+			t.Errorf("no shipped scenario has a hypothesis of %s", claim)
 		}
 	}
 	for _, name := range []string{
@@ -66,15 +66,14 @@ func TestShippedScriptsLoad(t *testing.T) {
 	}
 	for _, r := range library.Runtimes {
 		if _, err := os.Stat(filepath.Join(r.ContextDir, r.Dockerfile)); err != nil {
-			t.Errorf("%s: its folder is no build context: %v", r.Name, err)
+			t.Errorf("%s: its folder is not a build context: %v", r.Name, err)
 		}
 	}
 }
 
-// Goodput beyond a server's own peak follows from the rate, the deadline and how long
-// one looks, whoever serves: nothing that ships claims anything of it. That Node
-// sustains high load is judged by what it serves.
-func TestArithmeticIsNoHypothesis(t *testing.T) {
+// In an overload the goodput follows from the rate, the deadline and the duration,
+// whatever the server. Claim scale-3 must therefore be judged by throughput.
+func TestNoHypothesisIsAboutGoodputInAnOverload(t *testing.T) {
 	var scale3 []string
 	for _, s := range load(t, repository).Scenarios {
 		overloads := map[string]bool{}
@@ -84,7 +83,7 @@ func TestArithmeticIsNoHypothesis(t *testing.T) {
 		for _, h := range s.Hypotheses {
 			for _, a := range h.Arms() {
 				if h.Metric == "goodput_rps" && overloads[a.Phase] {
-					t.Errorf("%s", h.ID())
+					t.Errorf("%s is about goodput in an overload", h.ID())
 				}
 			}
 			if h.Claim == "scale-3" {
@@ -99,14 +98,14 @@ func TestArithmeticIsNoHypothesis(t *testing.T) {
 	}
 }
 
-func TestScenarioSaysWhatWasWritten(t *testing.T) {
-	text := `print("seen by nobody")
+func TestScenarioIsReadAsWritten(t *testing.T) {
+	text := `print("goes to the debug log")
 def order(n):
     return {"z": n, "a": [True, False, None, "<é\n\"\\&\u2028>"], "big": -9007199254740991, "t": (), "d": {}}
 
 scenario(
     name = "x",
-    about = "all there is",
+    about = "every argument",
     requests = [
         get("/a?b=%20c", headers = {"accept": "text/plain"}, expect = 304),
         post("/j", json = order(1)),
@@ -128,7 +127,7 @@ scenario(
 	}
 	sum := sha256.Sum256([]byte(text))
 	want := lab.Scenario{
-		Name: "x", About: "all there is", File: "scenarios/x.star", SHA256: hex.EncodeToString(sum[:]),
+		Name: "x", About: "every argument", File: "scenarios/x.star", SHA256: hex.EncodeToString(sum[:]),
 		Requests: []lab.Request{
 			{
 				Method: "GET", Path: "/a?b=%20c", Header: map[string]string{"Accept": "text/plain"}, Expect: 304,
@@ -136,11 +135,12 @@ scenario(
 			},
 			{
 				Method: "POST", Path: "/j", Header: map[string]string{"Content-Type": "application/json"},
-				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`), At: lab.Place{Line: 10, Column: 9},
+				Body: []byte(`{"z":1,"a":[true,false,null,"<é\n\"\\&\u2028>"],"big":-9007199254740991,"t":[],"d":{}}`),
+				At:   lab.Place{Line: 10, Column: 9},
 			},
 			{
-				Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"}, Body: []byte("null"),
-				At: lab.Place{Line: 11, Column: 9},
+				Method: "POST", Path: "/k", Header: map[string]string{"Content-Type": "text/json"},
+				Body: []byte("null"), At: lab.Place{Line: 11, Column: 9},
 			},
 			{Method: "POST", Path: "/b", Body: []byte("\x00\xff"), At: lab.Place{Line: 12, Column: 9}},
 			{Method: "POST", Path: "/s", At: lab.Place{Line: 13, Column: 9}},
@@ -159,7 +159,7 @@ scenario(
 	}
 }
 
-func TestVariantsLeftOutAreAll(t *testing.T) {
+func TestScenarioHasAllVariantsByDefault(t *testing.T) {
 	every := []string{"node/single", "node/cluster", "python/uvloop"}
 	for name, text := range map[string]string{
 		"left out": scenarioWith(`    variants = ["node/single"],`+"\n", ""),
@@ -178,7 +178,7 @@ func TestVariantsLeftOutAreAll(t *testing.T) {
 	}
 }
 
-func TestRuntimeSaysWhatWasWritten(t *testing.T) {
+func TestRuntimeIsReadAsWritten(t *testing.T) {
 	root := checkout(t, nil)
 	library := load(t, root)
 	if err := library.Err(); err != nil {
@@ -202,7 +202,7 @@ func TestRuntimeSaysWhatWasWritten(t *testing.T) {
 	}
 }
 
-func TestRuntimeBuiltFromAnothersFolder(t *testing.T) {
+func TestRuntimeMayBuildFromAnotherRuntimesFolder(t *testing.T) {
 	root := checkout(t, map[string]string{"runtimes/a-twin/runtime.star": `runtime(
     about = "the same, built otherwise",
     base = base(official = "debian:1", suite = "trixie", packages = ["libc6"]),
@@ -221,32 +221,31 @@ variant(name = "v", model = "single", about = "one", command = ["python3"])
 		t.Fatal(err)
 	}
 	args := map[string]string{"FLAGS": "--with-a --with-b", "EMPTY": ""}
-	if got.Name != "a-twin" || got.ContextRuntime != "python" || got.ContextDir != filepath.Join(root,
-		"runtimes", "python") ||
-		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.BuildArgs,
-		args) || got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
+	if got.Name != "a-twin" || got.ContextRuntime != "python" ||
+		got.ContextDir != filepath.Join(root, "runtimes", "python") ||
+		got.Dockerfile != "source.Dockerfile" || !maps.Equal(got.BuildArgs, args) ||
+		got.Variants[0].ID() != "a-twin/v" || got.Variants[0].Application != "python" {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestMistakesInRuntimes(t *testing.T) {
+func TestMistakesInRuntimesAreReported(t *testing.T) {
 	const (
 		head = `runtime(about = "R", base = base(official = "r:1", suite = "forky", packages = ["rb"]))` + "\n"
 		tail = `variant(name = "v", model = "single", about = "V", command = ["r"])` + "\n"
 	)
-	// built is a runtime that says what its image is built from.
-	built := func(arguments string) string {
-		return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) +
-			tail
+	// withBuild returns a runtime with arguments that say what its image is built from.
+	withBuild := func(arguments string) string {
+		return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) + tail
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "1:1: there is no runtime() in the file"},
 		"no variant":    {head, "1:1: there is no variant() in the file"},
 		"two runtimes":  {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
-		"variant twice": {head + tail + tail, `3:16: variant: there is a variant "v" already`},
+		"variant twice": {head + tail + tail, `3:16: variant: there is already a variant "v"`},
 		"misspelt":      {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
 		"no base":       {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
-		"base is no base": {
+		"base of a wrong type": {
 			"runtime(about = \"R\", base = \"r:1\")\n" + tail,
 			"1:29: runtime: base is a string, want base(…)",
 		},
@@ -270,7 +269,7 @@ func TestMistakesInRuntimes(t *testing.T) {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"UPSTREAM_URL": "http://x"}`),
 			"2:75: variant: env sets UPSTREAM_URL, which the lab sets",
 		},
-		"no truth": {
+		"gil of a wrong type": {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], gil = "off"`),
 			"2:75: variant: gil is a string, want True or False",
 		},
@@ -280,7 +279,7 @@ func TestMistakesInRuntimes(t *testing.T) {
 		},
 		"bad variable": {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"a b": "1"}`),
-			`2:75: variant: env has "a b", which is no variable's name`,
+			`2:75: variant: env has "a b", which is not a valid name of a variable`,
 		},
 		"number in env": {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"A": 1}`),
@@ -288,49 +287,49 @@ func TestMistakesInRuntimes(t *testing.T) {
 		},
 		"bad package": {
 			strings.ReplaceAll(head, `["rb"]`, `["R r"]`) + tail,
-			`1:80: base: packages holds "R r", which no Debian package is called`,
+			`1:80: base: packages holds "R r", which is not a valid name of a Debian package`,
 		},
 		"bad image": {
 			strings.ReplaceAll(head, `"r:1"`, `"r 1"`) + tail,
 			`1:45: base: official "r 1" is not of the form ^[a-z0-9][a-zA-Z0-9._/:@-]*$`,
 		},
 		"context elsewhere": {
-			built(`context = "../python"`),
+			withBuild(`context = "../python"`),
 			`1:99: runtime: context "../python" is not of the form ^[a-z][a-z0-9-]*$`,
 		},
 		"context unknown": {
-			built(`context = "pyhton"`),
-			`1:99: runtime: context "pyhton" is no runtime's folder; did you mean "python"?`,
+			withBuild(`context = "pyhton"`),
+			`1:99: runtime: context "pyhton" is not the folder of a runtime; did you mean "python"?`,
 		},
 		"context far from any": {
-			built(`context = "perl"`),
-			`1:99: runtime: context "perl" is no runtime's folder; valid: node, python, r`,
+			withBuild(`context = "perl"`),
+			`1:99: runtime: context "perl" is not the folder of a runtime; valid: node, python, r`,
 		},
 		"context of a wrong type": {
-			built(`context = None`),
+			withBuild(`context = None`),
 			`1:99: runtime: context is None, want a string`,
 		},
 		"dockerfile elsewhere": {
-			built(`context = "python", dockerfile = "../node/Dockerfile"`),
+			withBuild(`context = "python", dockerfile = "../node/Dockerfile"`),
 			`1:122: runtime: dockerfile "../node/Dockerfile" is not of the form ^[A-Za-z0-9][A-Za-z0-9._-]*$`,
 		},
 		"dockerfile that is hidden": {
-			built(`dockerfile = ".."`),
+			withBuild(`dockerfile = ".."`),
 			`1:102: runtime: dockerfile ".." is not of the form ^[A-Za-z0-9][A-Za-z0-9._-]*$`,
 		},
 		"args, each once and in order": {
-			built(`args = {"https_proxy": "", "BASE_IMAGE": "x", "NO_PROXY": "", "A-B": "", "GOOD_1": ""}`),
+			withBuild(`args = {"https_proxy": "", "BASE_IMAGE": "x", "NO_PROXY": "", "A-B": "", "GOOD_1": ""}`),
 			`1:96: runtime: args has "A-B", which is not of the form ^[A-Z][A-Z0-9_]*$
-1:96: runtime: args sets BASE_IMAGE, which is what base says
+1:96: runtime: args sets BASE_IMAGE, which the lab sets from base
 1:96: runtime: args sets NO_PROXY, which the lab sets
 1:96: runtime: args has "https_proxy", which is not of the form ^[A-Z][A-Z0-9_]*$`,
 		},
 		"number in args": {
-			built(`args = {"JOBS": 2}`),
+			withBuild(`args = {"JOBS": 2}`),
 			`1:96: runtime: args has "JOBS": 2, want strings`,
 		},
-		"args no dict": {
-			built(`args = ["JOBS"]`),
+		"args of a wrong type": {
+			withBuild(`args = ["JOBS"]`),
 			`1:96: runtime: args is a list, want a dict of strings`,
 		},
 		"all at once": {
@@ -345,7 +344,7 @@ func TestMistakesInRuntimes(t *testing.T) {
 			if got, want := messages(library), file+strings.ReplaceAll(c.want, "\n", "\n"+file); got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
-			if got := ids(library.Variants()); !slices.Equal(got,
+			if got := variantIDs(library.Variants()); !slices.Equal(got,
 				[]string{"node/single", "node/cluster", "python/uvloop"}) {
 				t.Errorf("variants are %v", got)
 			}
@@ -353,9 +352,9 @@ func TestMistakesInRuntimes(t *testing.T) {
 	}
 }
 
-// What a broken runtime would have had is not known, so scenarios that name it
-// are not blamed; those that name nothing real still are.
-func TestBrokenFilesDoNotHideOthers(t *testing.T) {
+// The variants of a broken runtime are unknown, so a scenario that names one has
+// no fault. A scenario that names a variant of a valid runtime wrongly has one.
+func TestFaultsOfAFileDoNotHideOthers(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{
 		"runtimes/node/runtime.star": "runtime(\n",
 		"scenarios/a.star":           scenarioWith(`"x"`, `"a"`),
@@ -365,27 +364,27 @@ func TestBrokenFilesDoNotHideOthers(t *testing.T) {
 	}))
 	want := `runtimes/node/runtime.star:2:1: got end of file, want ')'
 scenarios/c.star:6:17: scenario: unknown variant "python/single"; valid: python/uvloop
-scenarios/d.star:1:1: unknown name "nonsense"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`
+scenarios/d.star:1:1: unknown name "nonsense"; valid: ` + scenarioFunctions
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := names(library.Scenarios); !slices.Equal(got, []string{"a", "b"}) {
+	if got := scenarioNames(library.Scenarios); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("scenarios are %v", got)
 	}
 	err := library.Err()
 	var fault *lab.Fault
 	if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
-		t.Fatalf("%v is no fault with exit %d", err, lab.ExitUsage)
+		t.Fatalf("%v is not a fault with exit %d", err, lab.ExitUsage)
 	}
 	if !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v does not show all faults", err)
 	}
 }
 
-func TestFilesThatCannotBeScenarios(t *testing.T) {
+func TestFilesThatAreNotScriptsAreSkippedOrReported(t *testing.T) {
 	root := checkout(t, map[string]string{
 		"scenarios/Bad_name.star":  scenarioWith(),
-		"scenarios/.#x.star":       "an editor's",
+		"scenarios/.#x.star":       "an editor's backup",
 		"scenarios/notes.txt":      "not a script",
 		"runtimes/contract.json":   "{}",
 		"runtimes/notes/README.md": "no runtime",
@@ -400,7 +399,7 @@ func TestFilesThatCannotBeScenarios(t *testing.T) {
 	}
 	for i, want := range []string{
 		`scenarios/Bad_name.star: the file's name "Bad_name" is not of the form ^[a-z][a-z0-9-]*$`,
-		`scenarios/Bad_name.star:2:12: scenario: name "x" is not the file's, "Bad_name"; change one of them`,
+		`scenarios/Bad_name.star:2:12: scenario: name "x" differs from the file's, "Bad_name"; change one of them`,
 		"scenarios/dir.star: read the script: ",
 	} {
 		if got := library.Faults[i].Error(); !strings.HasPrefix(got, want) {
@@ -408,13 +407,13 @@ func TestFilesThatCannotBeScenarios(t *testing.T) {
 		}
 	}
 	if len(library.Runtimes) != 2 || len(library.Scenarios) != 0 {
-		t.Errorf("%d runtimes and %v", len(library.Runtimes), names(library.Scenarios))
+		t.Errorf("%d runtimes and %v", len(library.Runtimes), scenarioNames(library.Scenarios))
 	}
 }
 
-func TestDroppedInScenarioAppears(t *testing.T) {
+func TestANewScenarioAppears(t *testing.T) {
 	root := checkout(t, map[string]string{"scenarios/x.star": scenarioWith()})
-	before := names(load(t, root).Scenarios)
+	before := scenarioNames(load(t, root).Scenarios)
 	text := scenarioWith(`"x"`, `"another-1"`)
 	if err := os.WriteFile(filepath.Join(root, "scenarios", "another-1.star"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -423,13 +422,13 @@ func TestDroppedInScenarioAppears(t *testing.T) {
 	if err := library.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if after := names(library.Scenarios); !slices.Equal(before, []string{"x"}) || !slices.Equal(after,
-		[]string{"another-1", "x"}) {
+	after := scenarioNames(library.Scenarios)
+	if !slices.Equal(before, []string{"x"}) || !slices.Equal(after, []string{"another-1", "x"}) {
 		t.Errorf("before %v, after %v", before, after)
 	}
 }
 
-func TestSelect(t *testing.T) {
+func TestSelectReturnsTheNamedScenarios(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{
 		"scenarios/json.star":      scenarioWith(`"x"`, `"json"`),
 		"scenarios/plaintext.star": scenarioWith(`"x"`, `"plaintext"`),
@@ -446,14 +445,14 @@ func TestSelect(t *testing.T) {
 		{[]string{"broken"}, nil, `scenarios/broken.star:5:33: steady: missing argument "rate"`},
 	} {
 		got, err := library.Select(c.ask...)
-		if !slices.Equal(names(got), c.want) {
-			t.Errorf("Select(%q) = %v, want %v", c.ask, names(got), c.want)
+		if !slices.Equal(scenarioNames(got), c.want) {
+			t.Errorf("Select(%q) = %v, want %v", c.ask, scenarioNames(got), c.want)
 		}
 		checkFault(t, err, c.fault)
 	}
 }
 
-func TestLookups(t *testing.T) {
+func TestLookupsSuggestKnownNames(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{"runtimes/ruby/runtime.star": "rutime()\n"}))
 	v, err := library.Variant("node/cluster")
 	if err != nil || v.ID() != "node/cluster" || v.Command[1] != "cluster.js" {
@@ -467,7 +466,6 @@ func TestLookups(t *testing.T) {
 	checkFault(t, err, "unknown runtime \"pyhton\"\n  did you mean \"python\"?")
 }
 
-// A runtime that is developed elsewhere is a link here, and is built from there.
 func TestARuntimesFolderMayBeALink(t *testing.T) {
 	root, elsewhere := checkout(t, nil), filepath.Join(t.TempDir(), "mine")
 	if err := os.Rename(filepath.Join(root, "runtimes", "node"), elsewhere); err != nil {
@@ -480,14 +478,14 @@ func TestARuntimesFolderMayBeALink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is, err := os.Lstat(r.ContextDir); err != nil || !is.IsDir() {
-		t.Errorf("%s is built from %s, which is no folder: %v", r.Name, r.ContextDir, err)
+	if info, err := os.Lstat(r.ContextDir); err != nil || !info.IsDir() {
+		t.Errorf("%s is built from %s, which is not a folder: %v", r.Name, r.ContextDir, err)
 	}
 }
 
-// A script is read in the lab's own process: what never ends, never begins or fills
-// the memory there is one file's fault, and the others are read.
-func TestWhatIsNoScriptIsNotRead(t *testing.T) {
+// The lab's own process reads the scripts, so it must not read devices, pipes or
+// huge files. Other files must still be read.
+func TestDevicesPipesAndHugeFilesAreRefused(t *testing.T) {
 	root := checkout(t, map[string]string{
 		"scenarios/large.star": "#" + strings.Repeat("x", 1<<20),
 		"scenarios/y.star":     scenarioWith(`"x"`, `"y"`),
@@ -499,31 +497,33 @@ func TestWhatIsNoScriptIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	library := load(t, root)
-	want := `scenarios/endless.star: read the script: it is no regular file (Dc---------)
-scenarios/large.star: read the script: it has more than 1 MiB; a script describes, and holds no data
-scenarios/pipe.star: read the script: it is no regular file (p---------)`
+	want := `scenarios/endless.star: read the script: not a regular file (Dc---------)
+scenarios/large.star: read the script: the file is larger than 1 MiB; make it shorter
+scenarios/pipe.star: read the script: not a regular file (p---------)`
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := names(library.Scenarios); !slices.Equal(got, []string{"y"}) {
-		t.Errorf("scenarios %v, want y alone", got)
+	if got := scenarioNames(library.Scenarios); !slices.Equal(got, []string{"y"}) {
+		t.Errorf("scenarios %v, want only y", got)
 	}
 }
 
-func checkFault(t *testing.T, err error, begins string) {
+// checkFault checks that err is a usage fault whose text begins with prefix, or nil
+// if prefix is empty.
+func checkFault(t *testing.T, err error, prefix string) {
 	t.Helper()
-	if begins == "" {
+	if prefix == "" {
 		if err != nil {
 			t.Errorf("unexpected: %v", err)
 		}
 		return
 	}
-	if err == nil || !strings.HasPrefix(err.Error(), begins) || lab.ExitCode(err) != lab.ExitUsage {
-		t.Errorf("exit %d: %v\nwant %s", lab.ExitCode(err), err, begins)
+	if err == nil || !strings.HasPrefix(err.Error(), prefix) || lab.ExitCode(err) != lab.ExitUsage {
+		t.Errorf("exit %d: %v\nwant %s", lab.ExitCode(err), err, prefix)
 	}
 }
 
-func TestOutsideACheckout(t *testing.T) {
+func TestLoadFailsOutsideACheckout(t *testing.T) {
 	_, err := script.Load(t.Context(), t.TempDir(), script.ParameterValues{})
 	checkFault(t, err, "look for scripts: ")
 	if !strings.Contains(err.Error(), "run lab in a checkout") {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitMemory bounds what this process may write to (setrlimit(2), RLIMIT_DATA).
+// limitMemory limits the writable memory of this process (setrlimit(2), RLIMIT_DATA).
 func limitMemory(bytes uint64) error {
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes}); err != nil {
 		return fmt.Errorf("evaluate scripts: limit their memory: %w", err)

@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// The kernel keeps the evaluating process within its memory: what a script takes
-// in one step, nothing else could.
-func TestTheKernelLimitsTheEvaluator(t *testing.T) {
+// Only the kernel can stop a single step of the interpreter that takes too much memory.
+func TestTheKernelLimitsTheMemoryOfTheEvaluator(t *testing.T) {
 	evaluator := exec.Command(os.Args[0])
 	evaluator.Env = []string{evaluatorEnv + "=yes"}
-	in, err := evaluator.StdinPipe() // it waits for its task for as long as this is open
+	in, err := evaluator.StdinPipe() // the evaluator waits for its task while this is open
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +22,7 @@ func TestTheKernelLimitsTheEvaluator(t *testing.T) {
 	}
 	defer func() {
 		_ = in.Close()
-		_ = evaluator.Wait() // it was told nothing, and complains
+		_ = evaluator.Wait() // it fails, because it has got no task
 	}()
 	want := fmt.Sprintf("%d", maxProcessMemory)
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
@@ -32,8 +31,8 @@ func TestTheKernelLimitsTheEvaluator(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(limits)) {
-			if f := strings.Fields(strings.TrimPrefix(line, "Max data size")); strings.HasPrefix(line,
-				"Max data size") && f[0] == want && f[1] == want {
+			values, found := strings.CutPrefix(line, "Max data size")
+			if f := strings.Fields(values); found && f[0] == want && f[1] == want {
 				return
 			}
 		}

@@ -2,6 +2,6 @@
 
 package script
 
-// limitMemory does nothing where the kernel has no such limit: a script is then
-// stopped by what it has in use, and only what it takes at once is not.
+// limitMemory does nothing where the kernel has no such limit. watchMemory still
+// stops a script, but not within a single step.
 func limitMemory(uint64) error { return nil }

@@ -11,17 +11,23 @@ import (
 	"runtimelab/lab/script"
 )
 
-// checkout is a folder with the files given and, unless they say otherwise,
-// two runtimes: node with single and cluster, python with uvloop.
+// checkout returns a new folder with the given files and two runtimes, unless the
+// files replace them: node with single and cluster, python with uvloop.
 func checkout(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	all := map[string]string{
-		"runtimes/node/runtime.star": `runtime(about = "Node", base = base(official = "node:24", suite = "forky", packages = ["nodejs"]))
+		"runtimes/node/runtime.star": `runtime(
+    about = "Node",
+    base = base(official = "node:24", suite = "forky", packages = ["nodejs"]),
+)
 variant(name = "single", model = "single", about = "one", command = ["node", "server.js"])
 variant(name = "cluster", model = "cluster", about = "many", command = ["node", "cluster.js"])
 `,
-		"runtimes/python/runtime.star": `runtime(about = "Python", base = base(official = "python:3.14", suite = "forky", packages = ["python3"]))
+		"runtimes/python/runtime.star": `runtime(
+    about = "Python",
+    base = base(official = "python:3.14", suite = "forky", packages = ["python3"]),
+)
 variant(name = "uvloop", model = "single", about = "one", command = ["python3"], env = {"A": "b"})
 `,
 		"scenarios/README.md": "not a script",
@@ -58,8 +64,8 @@ func messages(l *script.Library) string {
 	return strings.Join(all, "\n")
 }
 
-// scenarioWith is a correct scenario x in which parts of lines are replaced:
-// what stands in the pairs at even places by what follows it.
+// scenarioWith returns a valid scenario x, in which the first string of each pair
+// is replaced by the second.
 func scenarioWith(pairs ...string) string {
 	text := `scenario(
     name = "x",
@@ -80,8 +86,14 @@ func scenarioWith(pairs ...string) string {
 
 const at = "scenarios/x.star:"
 
-// Every mistake has its place and its words, exactly, and one reading shows
-// all of a file's.
+const (
+	scenarioFunctions = "above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, " +
+		"scenario, share, steady, steps, warmup, where"
+	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
+	phaseCalls    = "warmup(…), " + measuredCalls
+)
+
+// One evaluation must report all mistakes of a file, each with its exact place and text.
 func TestMistakesInScenarios(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -106,13 +118,13 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"unknown name far from any": {
 			scenarioWith(`get("/json")`, `frobnicate`),
-			`4:17: unknown name "frobnicate"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:17: unknown name "frobnicate"; valid: ` + scenarioFunctions,
 		},
 		"unknown name in a list of loads, after another phase": {
 			scenarioWith(`peak()`, `peak(connections = [fast])`),
-			`5:45: unknown name "fast"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`5:45: unknown name "fast"; valid: ` + scenarioFunctions,
 		},
-		"name of the file's own": {
+		"misspelt name of a function in the file": {
 			"def items():\n    return [get(\"/a\")]\n\n" + scenarioWith(`[get("/json")]`, `itms()`),
 			`7:16: unknown name "itms"; did you mean "items"?`,
 		},
@@ -192,17 +204,17 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"request among phases": {
 			scenarioWith(`peak()`, `get("/a")`),
-			`5:25: scenario: phases holds a request, want warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
+			`5:25: scenario: phases holds a request, want ` + phaseCalls,
 		},
 		"phase that is not called": {
 			scenarioWith(`peak()`, `peak`),
-			`5:25: scenario: phases holds a function, want warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
+			`5:25: scenario: phases holds a function, want ` + phaseCalls,
 		},
 		"expect of a wrong type": {
 			scenarioWith(`get("/json")`, `get("/json", expect = "404")`),
 			`4:39: get: expect is a string, want a status: a whole number from 200 to 599`,
 		},
-		"expect is no status": {
+		"expect is not a status": {
 			scenarioWith(`get("/json")`,
 				`get("/json", expect = 42), post("/echo", body = "", expect = 600), get("/a", expect = -1)`),
 			`4:39: get: expect is 42, want 200 to 599
@@ -211,8 +223,8 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"expect of an interim answer": {
 			scenarioWith(`get("/json")`, `get("/json", expect = 100), get("/json", expect = 101)`),
-			`4:39: get: expect is 100, and an answer of 1xx is never the final one, want 200 to 599
-4:67: get: expect is 101, and an answer of 1xx is never the final one, want 200 to 599`,
+			`4:39: get: expect is 100, and a status of 1xx is never final, want 200 to 599
+4:67: get: expect is 101, and a status of 1xx is never final, want 200 to 599`,
 		},
 		"wrong type of rate": {
 			scenarioWith(`rate = 100`, `rate = "100"`),
@@ -270,15 +282,15 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`rate = 100`, `rate = -1`),
 			`5:47: steady: rate is -1, want more than 0 and at most 1000000`,
 		},
-		"rate of nothing": {
+		"rate of 0": {
 			scenarioWith(`rate = 100`, `rate = 0`),
 			`5:47: steady: rate is 0, want more than 0 and at most 1000000`,
 		},
-		"rate that is no number": {
+		"rate that is not a number": {
 			scenarioWith(`rate = 100`, `rate = float("nan")`),
 			`5:47: steady: rate is nan, want more than 0 and at most 1000000`,
 		},
-		"endless rate": {
+		"infinite rate": {
 			scenarioWith(`rate = 100`, `rate = float("inf")`),
 			`5:47: steady: rate is +inf, want more than 0 and at most 1000000`,
 		},
@@ -308,7 +320,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"infinite work": {
 			"def f():\n    for _ in range(1 << 40):\n        pass\n\nf()\n" + scenarioWith(),
-			`2:5: more than 1000000 steps of work; a script describes, it does not compute`,
+			`2:5: the script took more than 1000000 steps; make it do less work`,
 		},
 		"recursion": {
 			"def f():\n    f()\n\nf()\n",
@@ -324,7 +336,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"a list longer than memory": {
 			"x = list(range(1 << 60))\n",
-			` the interpreter gave up: runtime error: makeslice: cap out of range`,
+			` the interpreter failed: runtime error: makeslice: cap out of range`,
 		},
 		"two scenarios": {
 			scenarioWith() + scenarioWith(),
@@ -344,7 +356,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"name of another file": {
 			scenarioWith(`"x"`, `"y"`),
-			`2:12: scenario: name "y" is not the file's, "x"; change one of them`,
+			`2:12: scenario: name "y" differs from the file's, "x"; change one of them`,
 		},
 		"empty requests": {
 			scenarioWith(`[get("/json")]`, `[]`),
@@ -352,7 +364,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"empty phases": {
 			scenarioWith(`[warmup(), peak(), steady(rate = 100)]`, `[]`),
-			`5:14: scenario: phases is empty, want a list of warmup(…), peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
+			`5:14: scenario: phases is empty, want a list of ` + phaseCalls,
 		},
 		"warm-up not first": {
 			scenarioWith(`warmup(), peak()`, `peak(), warmup()`),
@@ -360,13 +372,13 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"duplicate phases": {
 			scenarioWith(`peak(), steady(rate = 100)`, `peak(), peak(timeout = 2)`),
-			`5:33: scenario: phases has peak-64 twice; give one another name`,
+			`5:33: scenario: phases has peak-64 twice; set name in one of them`,
 		},
 		"a rung twice": {
 			scenarioWith(`peak()`, `ladder(connections = [1, 10, 1])`),
 			`5:54: ladder: connections holds 1 twice`,
 		},
-		"a rung that is no number": {
+		"a rung that is not a number": {
 			scenarioWith(`steady(rate = 100)`, `steps(rates = [100, "200"])`),
 			`5:53: steps: rates holds a string, want numbers`,
 		},
@@ -376,23 +388,23 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"too many rungs": {
 			scenarioWith(`peak()`, `peak(connections = range(1, 99))`),
-			`5:44: peak: connections has 98 elements, and each is measured on its own: at most 20`,
+			`5:44: peak: connections has 98 elements, at most 20 are allowed; each is measured on its own`,
 		},
 		"a ladder without rungs": {
 			scenarioWith(`peak()`, `ladder()`),
 			`5:25: ladder: missing argument "connections"`,
 		},
-		"a share above all": {
+		"a share of 0": {
 			scenarioWith(`rate = 100`, `rate = share(0)`),
 			`5:53: share: of is 0, want more than 0 and at most 10`,
 		},
-		"a name that is no label": {
+		"a name that is not a label": {
 			scenarioWith(`peak()`, `peak(name = "Two words")`),
 			`5:37: peak: name "Two words" is not of the form ^[a-z0-9][a-z0-9%.-]*$`,
 		},
-		"nothing but background": {
+		"only background requests": {
 			scenarioWith(`get("/json")`, `get("/json", background = True)`),
-			`4:16: scenario: requests has nothing but background, want one whose latency is asked for`,
+			`4:16: scenario: all requests are background, want at least one whose latency counts`,
 		},
 		"objective of an unknown metric": {
 			scenarioWith(`rate = 100`, `rate = 100, slo = [below("latency_p9_ms", 50)]`),
@@ -402,7 +414,7 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`rate = 100`, `rate = 100, slo = [above("throughput_rps")]`),
 			`5:59: above: missing argument "limit"`,
 		},
-		"objective that is none": {
+		"objective of a wrong type": {
 			scenarioWith(`rate = 100`, `rate = 100, slo = ["fast"]`),
 			`5:59: steady: slo holds a string, want below(…) or above(…)`,
 		},
@@ -410,17 +422,17 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`"throughput_rps"`, `"throughput"`),
 			`8:44: hypothesis: unknown metric "throughput"; did you mean "throughput_rps"?`,
 		},
-		"a metric that is no measure": {
+		"a metric without a better direction": {
 			hypothesisWith(`"throughput_rps"`, `"variant"`),
-			`8:44: hypothesis: unknown metric "variant"; valid: ` + measures(),
+			`8:44: hypothesis: unknown metric "variant"; valid: ` + judgedMetrics(),
 		},
 		"unknown claim": {
 			hypothesisWith(`"speed-1"`, `"speed-l"`),
 			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?`,
 		},
-		"a call of an upstream that is not there": {
+		"a request that needs an upstream": {
 			scenarioWith(`get("/json")`, `get("/wait?ms=5")`),
-			`1:1: scenario: /wait has a server call its upstream, and the scenario has none; add upstream = True`,
+			`1:1: scenario: /wait needs an upstream, and the scenario has none; add upstream = True`,
 		},
 		"unknown profile": {
 			scenarioWith(`"an example",`, `"an example", profile = "qick",`),
@@ -442,24 +454,25 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`phase = "peak"`, `phase = "paek"`),
 			`9:48: scenario: unknown phase "paek"; did you mean "peak"?`,
 		},
-		"a hypothesis that does not say its phase": {
+		"a hypothesis without a phase": {
 			hypothesisWith(`, phase = "peak"`, ``),
-			`8:5: scenario: the hypothesis does not say which phase it is about; phase is one of peak, steady`,
+			`8:5: scenario: the hypothesis does not name its phase; set phase to one of peak, steady`,
 		},
-		"a hypothesis of two kinds": {
+		"a hypothesis that compares a ratio with a value": {
 			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = "node/cluster")`),
-			`8:5: scenario: the hypothesis compares a ratio with what is none; give both arms an over, or neither`,
+			`8:5: scenario: one arm of the hypothesis is a ratio and the other is not; ` +
+				`give over to both arms or to neither`,
 		},
 		"a variant that the scenario leaves out": {
 			strings.Replace(hypothesisWith(`"python/uvloop"`, `"node/cluster"`), "all",
 				`["node/single", "node/single~twin"]`, 1),
-			`9:23: scenario: variant "node/cluster" is not one of this scenario's; add it to variants`,
+			`9:23: scenario: variant "node/cluster" is not in this scenario; add it to variants`,
 		},
 		"a twin that the scenario leaves out": {
 			hypothesisWith(`"python/uvloop"`, `"node/single~twin"`),
-			`9:23: scenario: variant "node/single~twin" is not one of this scenario's; add it to variants`,
+			`9:23: scenario: variant "node/single~twin" is not in this scenario; add it to variants`,
 		},
-		"a twin of nobody": {
+		"a twin of an unknown variant": {
 			scenarioWith(`"node/single"`, `"node/singel~twin"`),
 			`6:17: scenario: unknown variant "node/singel~twin"; valid: node/single, node/cluster, python/uvloop`,
 		},
@@ -469,47 +482,51 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"a corrected latency of a closed loop": {
 			hypothesisWith(`"throughput_rps"`, `"latency_p99_ms"`),
-			`8:44: scenario: latency_p99_ms has no value in peak, which has no schedule; latency_raw_p99_ms has`,
+			`8:44: scenario: latency_p99_ms has no value in peak, which has no schedule; use latency_raw_p99_ms`,
 		},
-		"a latency of a closed loop that has no like": {
+		"a corrected latency that has no raw one": {
 			hypothesisWith(`"throughput_rps"`, `"latency_p999_ms"`),
 			`8:44: scenario: latency_p999_ms has no value in peak, which has no schedule`,
 		},
 		"goodput without a deadline": {
 			hypothesisWith(`"throughput_rps"`, `"goodput_rps"`),
-			`8:44: scenario: goodput_rps has no value in peak, which has no deadline; throughput_rps has`,
+			`8:44: scenario: goodput_rps has no value in peak, which has no deadline; ` +
+				`use throughput_rps, or set deadline`,
 		},
-		"a capacity that nobody searches for": {
+		"a capacity of a peak": {
 			hypothesisWith(`"throughput_rps"`, `"capacity_rps"`),
-			`8:44: scenario: capacity_rps has no value in peak, which searches for none`,
+			`8:44: scenario: capacity_rps has no value in peak, which is not a capacity search`,
 		},
 		"a latency of an overload": {
 			strings.NewReplacer("peak(), steady(rate = 100)", `steady(name = "all", rate = share(1, own = True))`,
 				`"peak"`, `"steady-all"`).
 				Replace(hypothesisWith(`"throughput_rps"`, `"latency_raw_p50_ms"`)),
-			`8:44: scenario: latency_raw_p50_ms has no value in steady-all, which offers all that is served: its queue grows for as long as one looks; goodput_rps has, given a deadline`,
+			`8:44: scenario: latency_raw_p50_ms has no value in steady-all, ` +
+				`which is an overload: latency grows with its duration; use goodput_rps with a deadline`,
 		},
 		"a profile shorter than the scenario's": {
 			hypothesisWith(`phase =`, `profile = "smoke", phase =`),
-			`9:50: scenario: profile "smoke" is shorter than the scenario's, "quick", which does not run there`,
+			`9:50: scenario: profile "smoke" does not run this scenario, whose shortest profile is "quick"`,
 		},
 		"an unknown profile of a hypothesis": {
 			hypothesisWith(`phase =`, `profile = "fully", phase =`),
 			`9:50: hypothesis: unknown profile "fully"; did you mean "full"?`,
 		},
-		"CPUs that a scenario does not have": {
+		"cores that a scenario does not have": {
 			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", cores = 2)`),
-			`8:101: scenario: cores is 2, and the scenario runs on 1`,
+			`8:101: scenario: cores is 2, which the scenario does not have; want one of 1`,
 		},
-		"an arm that does not say on how many CPUs": {
+		"an arm without cores": {
 			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4)`), `"an example",`,
 				`"an example", cores = [4, 1],`, 1),
-			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
+			`8:74: scenario: the arm does not give its number of CPUs; ` +
+				`add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
 		},
-		"an arm over one that does not say on how many CPUs": {
+		"an arm over one without cores": {
 			strings.Replace(hypothesisWith(`"python/uvloop"`, `arm("node/single", cores = 4, over = "node/cluster")`),
 				`"an example",`, `"an example", cores = [4, 1],`, 1),
-			`8:74: scenario: the arm does not say on how many CPUs; add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
+			`8:74: scenario: the arm does not give its number of CPUs; ` +
+				`add cores = one of 1, 4, as in arm("node/single", cores = 1)`,
 		},
 		"an arm over itself": {
 			hypothesisWith(`numerator = "node/single"`,
@@ -519,9 +536,9 @@ func TestMistakesInScenarios(t *testing.T) {
 		"a ratio over a ratio": {
 			hypothesisWith(`numerator = "node/single"`,
 				`numerator = arm("node/single", over = arm("node/cluster", over = "python/uvloop"))`),
-			`8:100: arm: over is itself a ratio, want an arm without an over of its own`,
+			`8:100: arm: over is itself a ratio, want an arm without over`,
 		},
-		"an arm over what is none": {
+		"an arm over a value of a wrong type": {
 			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", over = 2)`),
 			`8:100: arm: over is a whole number, want a variant such as "node/single", or arm(…)`,
 		},
@@ -529,7 +546,7 @@ func TestMistakesInScenarios(t *testing.T) {
 			hypothesisWith(`numerator = "node/single"`, `numerator = arm("node/single", phase = "paek")`),
 			`8:101: scenario: unknown phase "paek"; did you mean "peak"?`,
 		},
-		"cores that are none": {
+		"cores of a wrong type": {
 			scenarioWith(`"an example",`, `"an example", cores = [1, "2"],`),
 			`3:39: scenario: cores holds a string, want whole numbers`,
 		},
@@ -549,33 +566,35 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`steady(rate = 100)`, `capacity(start = 100, slo = [])`),
 			`5:61: capacity: slo is empty, want a list of below(…) and above(…)`,
 		},
-		"a capacity that begins nowhere": {
+		"a capacity without a start": {
 			scenarioWith(`steady(rate = 100)`, `capacity(slo = [below("latency_p99_ms", 50)])`),
 			`5:33: capacity: missing argument "start"`,
 		},
-		"a capacity that begins at nothing": {
+		"a capacity that starts at 0": {
 			scenarioWith(`steady(rate = 100)`, `capacity(start = 0, slo = [below("latency_p99_ms", 50)])`),
 			`5:50: capacity: start is 0, want more than 0 and at most 1000000`,
 		},
-		"an objective of what a search is for": {
+		"capacity as an objective of a search": {
 			scenarioWith(`steady(rate = 100)`, `capacity(start = 9, slo = [above("capacity_rps", 50)])`),
-			`5:60: capacity: capacity_rps has no value in one rate of a capacity, which searches for none`,
+			`5:60: capacity: capacity_rps has no value in a single rate of capacity(…), ` +
+				`which is not a capacity search`,
 		},
-		"an objective of a search without a deadline": {
+		"goodput as an objective of a search without a deadline": {
 			scenarioWith(`steady(rate = 100)`, `capacity(start = 9, slo = [above("goodput_rps", 50)])`),
-			`5:60: capacity: goodput_rps has no value in one rate of a capacity, which has no deadline; throughput_rps has`,
+			`5:60: capacity: goodput_rps has no value in a single rate of capacity(…), which has no deadline; ` +
+				`use throughput_rps, or set deadline`,
 		},
-		"an objective that a closed loop has no value of": {
+		"a corrected latency as an objective of a closed loop": {
 			scenarioWith(`peak()`, `peak(connections = [1, 2], slo = [below("latency_p50_ms", 50)])`),
-			`5:59: peak: latency_p50_ms has no value in peak, which has no schedule; latency_raw_p50_ms has`,
+			`5:59: peak: latency_p50_ms has no value in peak, which has no schedule; use latency_raw_p50_ms`,
 		},
-		"a hypothesis about nothing": {
+		"a hypothesis that compares an arm with itself": {
 			hypothesisWith(`"python/uvloop"`, `"node/single"`),
 			`8:5: scenario: the hypothesis compares node/single peak with itself`,
 		},
 		"nothing measured": {
 			scenarioWith(`warmup(), peak(), steady(rate = 100)`, `warmup()`),
-			`5:14: scenario: phases has nothing that is measured, want peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)`,
+			`5:14: scenario: phases has no measured phase, want ` + measuredCalls,
 		},
 		"path without slash": {
 			scenarioWith(`/json`, `json`),
@@ -587,19 +606,19 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"path with a bad escape": {
 			scenarioWith(`/json`, `/%zz`),
-			`4:21: get: path "/%zz" is no path with a query`,
+			`4:21: get: path "/%zz" is not a valid path and query`,
 		},
 		"header of the generator": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"host": "a"})`),
 			`4:40: get: headers has "host", which the generator sets`,
 		},
-		"header that is none": {
+		"invalid name of a header": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a b": "c"})`),
-			`4:40: get: headers has "a b", which is no header's name`,
+			`4:40: get: headers has "a b", which is not a valid name of a header`,
 		},
 		"header with a line break": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": "b\nc"})`),
-			`4:40: get: headers has "b\nc" for "a", which is no header's value`,
+			`4:40: get: headers has "b\nc" for "a", which is not a valid value of a header`,
 		},
 		"header twice": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"x-a": "1", "X-A": "2"})`),
@@ -615,25 +634,27 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"float in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": [1, 2.5]})`),
-			`4:38: post: json["a"][1] is a float; bodies have strings, whole numbers, True, False, None, lists and dicts`,
+			`4:38: post: json["a"][1] is a float; ` +
+				`bodies have strings, whole numbers, True, False, None, lists and dicts`,
 		},
 		"function in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": len})`),
-			`4:38: post: json["a"] is a function; bodies have strings, whole numbers, True, False, None, lists and dicts`,
+			`4:38: post: json["a"] is a function; ` +
+				`bodies have strings, whole numbers, True, False, None, lists and dicts`,
 		},
 		"large number in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = [9007199254740992])`),
 			`4:38: post: json[0] is 9007199254740992; whole numbers go to 2^53-1, which every runtime holds exactly`,
 		},
-		"key that is no string": {
+		"key that is not a string": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {1: 2})`),
 			`4:38: post: json has the key 1; keys are strings`,
 		},
-		"json in itself": {
+		"json that contains itself": {
 			"a = []\na.append(a)\n" + scenarioWith(`get("/json")`, `post("/echo", json = a)`),
 			`6:38: post: json is nested deeper than 100`,
 		},
-		"json without end": {
+		"json with too many values": {
 			"def f():\n    a = []\n    for _ in range(60):\n        a = [a, a]\n    return a\n\n" +
 				scenarioWith(`get("/json")`, `post("/echo", json = f())`),
 			`10:38: post: json is longer than 16 MiB or has more than 200000 values`,
@@ -652,11 +673,13 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"without names": {
 			scenarioWith(`peak()`, `peak(64)`),
-			`5:30: peak: an argument without a name; arguments go by name: connections, keep_alive, timeout, name, requests, slo`,
+			`5:30: peak: an argument without a name; ` +
+				`give arguments by name: connections, keep_alive, timeout, name, requests, slo`,
 		},
 		"too many without names": {
 			scenarioWith(`get("/json")`, `get("/json", {})`),
-			`4:30: get: more than 1 argument without a name; arguments go by name: path, headers, background, expect`,
+			`4:30: get: more than 1 argument without a name; ` +
+				`give arguments by name: path, headers, background, expect`,
 		},
 		"argument twice": {
 			scenarioWith(`get("/json")`, `get("/json", path = "/a")`),
@@ -668,11 +691,11 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"load": {
 			"load(\"a.star\", \"b\")\n",
-			`1:1: load: a script is complete in itself and loads nothing`,
+			`1:1: load: a script cannot load other files; write all of it in this file`,
 		},
 		"clock": {
 			"x = time.now()\n" + scenarioWith(),
-			`1:5: unknown name "time"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`1:5: unknown name "time"; valid: ` + scenarioFunctions,
 		},
 		"division by nothing": {
 			"x = 1 // 0\n",
@@ -694,7 +717,7 @@ func TestMistakesInScenarios(t *testing.T) {
 			"for x in []:\n    pass\n",
 			`1:1: for loop not within a function`,
 		},
-		"in a function, told once": {
+		"in a function, reported once": {
 			"def f(n):\n    return get(\"json\")\n\n" + scenarioWith(`get("/json")`, `f(1), f(2)`),
 			`2:16: get: path "json" does not begin with /`,
 		},
@@ -704,26 +727,26 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"value of an unknown name": {
 			"x = nothing.at_all\n" + scenarioWith(),
-			`1:5: unknown name "nothing"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`1:5: unknown name "nothing"; valid: ` + scenarioFunctions,
 		},
 		"unknown name in json": {
 			scenarioWith(`get("/json")`, `post("/echo", json = {"a": nul})`),
-			`4:44: unknown name "nul"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:44: unknown name "nul"; valid: ` + scenarioFunctions,
 		},
-		"called by a function of Starlark's": {
+		"called by a built-in function": {
 			"x = sorted([\"json\"], key = get)\n" + scenarioWith(),
 			`1:5: get: path "json" does not begin with /`,
 		},
 		"headers, each once and in order": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"d d": "", "c c": "", "b b": "", "a a": ""})`),
-			`4:40: get: headers has "a a", which is no header's name
-4:40: get: headers has "b b", which is no header's name
-4:40: get: headers has "c c", which is no header's name
-4:40: get: headers has "d d", which is no header's name`,
+			`4:40: get: headers has "a a", which is not a valid name of a header
+4:40: get: headers has "b b", which is not a valid name of a header
+4:40: get: headers has "c c", which is not a valid name of a header
+4:40: get: headers has "d d", which is not a valid name of a header`,
 		},
 		"unknown name in headers": {
 			scenarioWith(`get("/json")`, `get("/json", headers = {"a": nothing})`),
-			`4:46: unknown name "nothing"; valid: above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, scenario, share, steady, steps, warmup, where`,
+			`4:46: unknown name "nothing"; valid: ` + scenarioFunctions,
 		},
 		"unknown phase beside a warm-up": {
 			scenarioWith(`peak(), steady(rate = 100)`, `pek()`),
@@ -757,9 +780,9 @@ func TestMistakesInScenarios(t *testing.T) {
 	}
 }
 
-// hypothesisWith is a scenario with a hypothesis in line 7, something in it
-// replaced.
-func hypothesisWith(old, by string) string {
+// hypothesisWith returns a scenario with a hypothesis in line 7, in which old,
+// which must appear once, is replaced.
+func hypothesisWith(old, replacement string) string {
 	text := strings.Replace(scenarioWith(`["node/single"]`, "all"), "\n)", `
     hypotheses = [
     hypothesis(claim = "speed-1", metric = "throughput_rps", numerator = "node/single",
@@ -769,11 +792,11 @@ func hypothesisWith(old, by string) string {
 	if strings.Count(text, old) != 1 {
 		panic(old + " is not in the scenario once")
 	}
-	return strings.Replace(text, old, by, 1)
+	return strings.Replace(text, old, replacement, 1)
 }
 
-// measures are the metrics that have a better direction.
-func measures() string {
+// judgedMetrics lists the metrics that have a better direction, for a message.
+func judgedMetrics() string {
 	var names []string
 	for _, m := range metric.Table() {
 		if m.Kind != metric.String && m.Better != metric.Neither {

@@ -13,22 +13,23 @@ import (
 	"runtimelab/lab"
 )
 
-// ParameterValues is values that a user gives to parameters of scenarios, in place of
-// their defaults.
+// ParameterValues holds the values that a user gives to parameters of scenarios,
+// in place of their defaults.
 type ParameterValues struct {
-	Scenarios []string          // whose parameters are meant
+	Scenarios []string          // names of the scenarios that the values are for
 	Values    map[string]string // by the parameter's name
 }
 
-// values are what is given to the scenario of a name.
-func (g ParameterValues) values(scenario string) map[string]string {
+// forScenario returns the values for the scenario of that name.
+func (g ParameterValues) forScenario(scenario string) map[string]string {
 	if slices.Contains(g.Scenarios, scenario) {
 		return g.Values
 	}
 	return nil
 }
 
-// CheckNames says which of the values none of the scenarios takes, as a *lab.Fault.
+// CheckNames returns a *lab.Fault for the first value whose name is not a parameter
+// of any of the scenarios.
 func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 	known := map[string]bool{}
 	for _, s := range scenarios {
@@ -41,7 +42,7 @@ func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 		if known[name] {
 			continue
 		}
-		hint := "none of the scenarios chosen has a parameter: param(…) in a script makes one"
+		hint := "the chosen scenarios have no parameters; param(…) in a script defines one"
 		if len(names) > 0 {
 			hint = lab.Suggest(name, names)
 		}
@@ -50,36 +51,36 @@ func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 	return nil
 }
 
-var parameterForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+var parameterPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// makeParam is a parameter's value: what the user gave, or its default. The
-// default's type is the parameter's. A function of the script may ask for one
-// again and again.
+// makeParam returns a parameter's value: the user's, or else the default. The
+// value has the type of the default. A script may call param(…) for one parameter
+// several times, with the same default.
 func (s *scenarioScript) makeParam(c *call) starlark.Value {
-	name := c.lineMatching("name", parameterForm)
+	name := c.lineMatching("name", parameterPattern)
 	arg, ok := c.validArgument("default")
 	if _, named := c.validArgument("name"); !ok || !named {
 		return starlark.None
 	}
-	if !isParameter(arg.value) {
+	if !isParameterValue(arg.value) {
 		c.wrongType(arg, "default", "a string, a number, True or False")
 		return starlark.None
 	}
-	if before, again := s.parameters[name]; again && before.String() != arg.value.String() {
+	before, again := s.parameters[name]
+	if again && before.String() != arg.value.String() {
 		c.fault(arg.at, "parameter %q has the default %s elsewhere", name, before)
 		return starlark.None
 	}
-	_, again := s.parameters[name]
 	s.parameters[name] = arg.value
 	value := arg.value
 	if text, given := s.givenValues[name]; given {
-		var why string
-		value, why = parseParameter(text, arg.value)
-		if why != "" && again {
-			return invalidValue{} // told where it was first asked for
+		var want string
+		value, want = parseParameter(text, arg.value)
+		if want != "" && again {
+			return invalidValue{} // the first call has reported it
 		}
-		if why != "" {
-			c.fault(c.at, "parameter %q was given as %q, want %s", name, text, why)
+		if want != "" {
+			c.fault(c.at, "parameter %q was given as %q, want %s", name, text, want)
 			return starlark.None
 		}
 	}
@@ -87,7 +88,7 @@ func (s *scenarioScript) makeParam(c *call) starlark.Value {
 	return value
 }
 
-func isParameter(v starlark.Value) bool {
+func isParameterValue(v starlark.Value) bool {
 	switch v.(type) {
 	case starlark.String, starlark.Int, starlark.Float, starlark.Bool:
 		return true
@@ -95,9 +96,10 @@ func isParameter(v starlark.Value) bool {
 	return false
 }
 
-// parseParameter reads a value of the type of another, or says what it must be.
-func parseParameter(text string, like starlark.Value) (v starlark.Value, why string) {
-	switch like.(type) {
+// parseParameter parses text as a value of the type of example. If that fails, it
+// returns in want what the text must be.
+func parseParameter(text string, example starlark.Value) (v starlark.Value, want string) {
+	switch example.(type) {
 	case starlark.Int:
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
@@ -122,7 +124,7 @@ func parseParameter(text string, like starlark.Value) (v starlark.Value, why str
 	return starlark.String(text), ""
 }
 
-// formatParameter is a value as a user would give it.
+// formatParameter returns a value as a user would give it.
 func formatParameter(v starlark.Value) string {
 	switch v := v.(type) {
 	case starlark.String:

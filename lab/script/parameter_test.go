@@ -8,7 +8,7 @@ import (
 	"runtimelab/lab"
 )
 
-const parameterised = `
+const parameterScenario = `
 rate = param("rate", 100)
 share = param("share", 0.5)
 alive = param("alive", True)
@@ -25,7 +25,7 @@ scenario(
 )
 `
 
-func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
+func evaluateText(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
 	t.Helper()
 	s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 		variantPool{ids: []string{"rt/a"}}, given)
@@ -40,14 +40,14 @@ func evaluated(t *testing.T, text string, given map[string]string) (lab.Scenario
 }
 
 func TestParametersHaveDefaultsThatAUserMayReplace(t *testing.T) {
-	s, faults := evaluated(t, parameterised, nil)
+	s, faults := evaluateText(t, parameterScenario, nil)
 	defaults := map[string]string{"rate": "100", "share": "0.5", "alive": "true", "path": "/json"}
 	if faults != "" || s.Phases[1].RateRPS != 50 || s.Phases[0].ConnectionPerRequest ||
 		s.Requests[0].Path != "/json?n=100" || !maps.Equal(s.Parameters, defaults) {
 		t.Errorf("%s %+v", faults, s)
 	}
 	given := map[string]string{"rate": "30", "share": "0.1", "alive": "false", "path": "/plaintext"}
-	s, faults = evaluated(t, parameterised, given)
+	s, faults = evaluateText(t, parameterScenario, given)
 	if faults != "" || s.Phases[1].RateRPS != 3 || !s.Phases[0].ConnectionPerRequest ||
 		s.Requests[1].Path != "/plaintext?n=30" || !maps.Equal(s.Parameters, given) {
 		t.Errorf("%s %+v", faults, s)
@@ -60,22 +60,22 @@ func TestMistakesInParametersAreLocated(t *testing.T) {
 		given  map[string]string
 		want   string
 	}{
-		"no whole number": {
+		"not a whole number": {
 			nil,
 			map[string]string{"rate": "1.5"},
 			`2:8: param: parameter "rate" was given as "1.5", want a whole number`,
 		},
-		"no number": {
+		"not a number": {
 			nil,
 			map[string]string{"share": "x"},
 			`3:9: param: parameter "share" was given as "x", want a number`,
 		},
-		"no truth": {
+		"not a boolean": {
 			nil,
 			map[string]string{"alive": "1"},
 			`4:9: param: parameter "alive" was given as "1", want true or false`,
 		},
-		"of its own type": {
+		"a value out of range": {
 			nil,
 			map[string]string{"rate": "-1"},
 			`14:55: steady: rate is -0.5, want more than 0 and at most 1000000`,
@@ -92,12 +92,12 @@ func TestMistakesInParametersAreLocated(t *testing.T) {
 			`8:47: param: parameter "rate" has the default 100 elsewhere`,
 		},
 	} {
-		text := parameterised
+		text := parameterScenario
 		if c.change != nil {
 			text = strings.Replace(text, c.change[0], c.change[1], 1)
 		}
-		if _, faults := evaluated(t, text, c.given); !strings.HasPrefix(faults,
-			"scenarios/x.star:"+c.want) || strings.Contains(faults, "\n") {
+		_, faults := evaluateText(t, text, c.given)
+		if !strings.HasPrefix(faults, "scenarios/x.star:"+c.want) || strings.Contains(faults, "\n") {
 			t.Errorf("%s: got %s, want %s", name, faults, c.want)
 		}
 	}
@@ -105,20 +105,21 @@ func TestMistakesInParametersAreLocated(t *testing.T) {
 
 func TestParameterValuesApplyToTheirScenarios(t *testing.T) {
 	g := ParameterValues{Scenarios: []string{"x"}, Values: map[string]string{"rate": "1"}}
-	if g.values("x")["rate"] != "1" || g.values("y") != nil {
-		t.Errorf("%v for x, %v for y", g.values("x"), g.values("y"))
+	if g.forScenario("x")["rate"] != "1" || g.forScenario("y") != nil {
+		t.Errorf("%v for x, %v for y", g.forScenario("x"), g.forScenario("y"))
 	}
-	with := []lab.Scenario{{Name: "x", Parameters: map[string]string{"rate": "5"}}}
-	if err := g.CheckNames(with); err != nil {
+	scenarios := []lab.Scenario{{Name: "x", Parameters: map[string]string{"rate": "5"}}}
+	if err := g.CheckNames(scenarios); err != nil {
 		t.Error(err)
 	}
 	g.Values = map[string]string{"raet": "1"}
-	if err := g.CheckNames(with); err == nil || !strings.Contains(err.Error(),
-		`unknown parameter "raet"`) || !strings.Contains(err.Error(), `did you mean "rate"?`) {
+	err := g.CheckNames(scenarios)
+	if err == nil || !strings.Contains(err.Error(), `unknown parameter "raet"`) ||
+		!strings.Contains(err.Error(), `did you mean "rate"?`) {
 		t.Errorf("error %v", err)
 	}
-	if err := g.CheckNames(nil); err == nil || !strings.Contains(err.Error(),
-		"none of the scenarios chosen has a parameter") {
+	err = g.CheckNames(nil)
+	if err == nil || !strings.Contains(err.Error(), "the chosen scenarios have no parameters") {
 		t.Errorf("error %v", err)
 	}
 }

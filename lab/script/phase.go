@@ -11,31 +11,30 @@ import (
 	"runtimelab/lab"
 )
 
-// What a phase is where the script does not say. Peak's 64 connections
-// saturate a server of one core; an open loop has room for the rate it is
-// given times the latency it meets.
+// The defaults of a phase. 64 connections saturate a server on one CPU; an open
+// loop needs as many as the rate times the latency.
 const (
-	closedConnections = 64
-	openConnections   = 128
-	timeoutS          = 10.0
+	defaultClosedConnections = 64
+	defaultOpenConnections   = 128
+	defaultTimeoutS          = 10.0
 )
 
 const (
-	maxConnections = 60_000 // ports of loopback and open files both end soon after
+	maxConnections = 60_000 // loopback ports and open files end soon after
 	maxRateRPS     = 1_000_000
 	maxTimeoutS    = 600
 	maxShare       = 10
-	maxRungs       = 20 // of a ladder, or steps: each is a phase of its own
+	maxRungs       = 20 // elements of a list of loads: each is a phase
 )
 
-// phase is what warmup(), peak(), ladder(), steady(), steps(), ramp() and
-// capacity() make: one phase, or one for each of the values that were given.
+// phase is the value of warmup(), peak(), ladder(), steady(), steps(), ramp() and
+// capacity(): one phase, or one for each load in a list.
 type phase struct {
 	opaqueValue
-	phases []lab.Phase // their names are what tells each from others of its kind, so far
+	phases []lab.Phase // their names are only the labels; namePhases completes them
 }
 
-// share is what share() makes.
+// share is the value of share().
 type share struct {
 	opaqueValue
 	share lab.PeakShare
@@ -46,7 +45,7 @@ const (
 	phaseCalls    = "warmup(…), " + measuredCalls
 )
 
-func (s *scenarioScript) phaseVocabulary() {
+func (s *scenarioScript) definePhaseFunctions() {
 	closed := []string{"connections", "keep_alive", "timeout"}
 	measured := []string{"name", "requests", "slo"}
 	open := slices.Concat([]string{"connections", "arrivals", "keep_alive", "timeout", "deadline"}, measured)
@@ -81,23 +80,23 @@ func (s *scenarioScript) phaseVocabulary() {
 	}
 }
 
-// readPhases keeps the order that a trial has: a warm-up first, then what is
-// measured, each under a name of its own, by which its rows are known.
+// readPhases returns the phases in order, with unique names. A warm-up must come
+// first, and at least one phase must be measured.
 func readPhases(c *call) []lab.Phase {
 	var all []lab.Phase
-	var made []argument // of which element each is
+	var sources []argument // the element that each phase comes from
 	for i, element := range c.list("phases", phaseCalls) {
 		p, ok := element.value.(*phase)
 		if !ok {
 			c.fault(element.at, "phases holds %s, want %s", describeType(element.value), phaseCalls)
 			continue
 		}
-		// A ladder of numbers that are all mistakes is no phase at all.
+		// A ladder has no phases if all its numbers are mistakes.
 		if i > 0 && len(p.phases) > 0 && p.phases[0].Kind == lab.WarmUp {
 			c.fault(element.at, "phases has warmup after another phase, want it first")
 		}
 		for _, one := range p.phases {
-			all, made = append(all, one), append(made, element)
+			all, sources = append(all, one), append(sources, element)
 		}
 	}
 	namePhases(all)
@@ -105,18 +104,18 @@ func readPhases(c *call) []lab.Phase {
 	for i, p := range all {
 		measured = measured || p.Kind != lab.WarmUp
 		if slices.ContainsFunc(all[:i], func(o lab.Phase) bool { return o.Name == p.Name }) {
-			c.fault(made[i].at, "phases has %s twice; give one another name", p.Name)
+			c.fault(sources[i].at, "phases has %s twice; set name in one of them", p.Name)
 		}
 	}
-	// A phase that an earlier fault spoilt may be the measured one.
+	// After an earlier fault, the measured phase may be an invalid value.
 	if len(all) > 0 && !measured && c.script.faultCount == 0 {
-		c.fault(c.args["phases"].at, "phases has nothing that is measured, want "+measuredCalls)
+		c.fault(c.args["phases"].at, "phases has no measured phase, want "+measuredCalls)
 	}
 	return all
 }
 
-// namePhases names a phase by its kind, and where there are several of the kind,
-// or the script says so, also by what tells it from them.
+// namePhases names each phase by its kind, and appends the label that the script
+// gives, or the load if there are several phases of the kind.
 func namePhases(phases []lab.Phase) {
 	kinds := map[lab.PhaseKind]int{}
 	for _, p := range phases {
@@ -134,7 +133,7 @@ func namePhases(phases []lab.Phase) {
 	}
 }
 
-// loadLabel is the load of a phase in a word.
+// loadLabel returns the load of a phase in one word: its share, rate or connections.
 func loadLabel(p lab.Phase) string {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 	switch {
@@ -148,11 +147,10 @@ func loadLabel(p lab.Phase) string {
 	return strconv.Itoa(p.Connections)
 }
 
-// makePhases is the value of the phases that a function makes, where each of their
-// objectives can be met.
-func makePhases(of func(*call) []lab.Phase) func(*call) starlark.Value {
+// makePhases returns a function's make: it reads phases and checks their objectives.
+func makePhases(read func(*call) []lab.Phase) func(*call) starlark.Value {
 	return func(c *call) starlark.Value {
-		made := &phase{opaqueValue: "phase", phases: of(c)}
+		made := &phase{opaqueValue: "phase", phases: read(c)}
 		if len(made.phases) > 0 {
 			c.checkObjectives(made.phases[0])
 		}
@@ -160,16 +158,17 @@ func makePhases(of func(*call) []lab.Phase) func(*call) starlark.Value {
 	}
 }
 
-// closedLoop makes one phase, or one for each number of connections in a list.
+// closedLoop returns a function that reads one phase, or one for each number of
+// connections in a list.
 func closedLoop(kind lab.PhaseKind) func(*call) []lab.Phase {
 	return func(c *call) (made []lab.Phase) {
-		p := measuredPhase(c, kind, closedConnections)
+		p := measuredPhase(c, kind, defaultClosedConnections)
 		arg, _ := c.validArgument("connections")
 		if _, several := arg.value.(starlark.Sequence); kind == lab.WarmUp || !several {
-			p.Connections = c.integer("connections", closedConnections, 1, maxConnections)
+			p.Connections = c.integer("connections", defaultClosedConnections, 1, maxConnections)
 			return []lab.Phase{p}
 		}
-		for _, n := range c.integers("connections", 1, maxConnections) {
+		for _, n := range c.integerList("connections", 1, maxConnections) {
 			rung := p
 			rung.Connections = n
 			made = append(made, rung)
@@ -192,7 +191,7 @@ func makeSteady(c *call) []lab.Phase {
 
 func makeSteps(c *call) (made []lab.Phase) {
 	p := openPhase(c, lab.Steps)
-	for _, rate := range c.numbers("rates", maxRateRPS) {
+	for _, rate := range c.numberList("rates", maxRateRPS) {
 		step := p
 		step.RateRPS = rate
 		made = append(made, step)
@@ -220,13 +219,13 @@ func makeShare(c *call) starlark.Value {
 	}
 }
 
-// measuredPhase is what all phases have in common.
+// measuredPhase reads the arguments that all phases have in common.
 func measuredPhase(c *call, kind lab.PhaseKind, connections int) lab.Phase {
 	p := lab.Phase{
 		Kind:                 kind,
 		Connections:          connections,
 		ConnectionPerRequest: !c.boolean("keep_alive", true),
-		TimeoutS:             c.number("timeout", timeoutS, maxTimeoutS),
+		TimeoutS:             c.number("timeout", defaultTimeoutS, maxTimeoutS),
 		Objectives:           readObjectives(c),
 	}
 	if c.has("requests") {
@@ -239,68 +238,20 @@ func measuredPhase(c *call, kind lab.PhaseKind, connections int) lab.Phase {
 }
 
 func openPhase(c *call, kind lab.PhaseKind) lab.Phase {
-	p := measuredPhase(c, kind, c.integer("connections", openConnections, 1, maxConnections))
-	p.Arrivals = arrivalsOf(c)
+	p := measuredPhase(c, kind, c.integer("connections", defaultOpenConnections, 1, maxConnections))
+	p.Arrivals = readArrivals(c)
 	p.DeadlineS = c.number("deadline", 0, maxTimeoutS)
 	return p
 }
 
-func arrivalsOf(c *call) lab.Arrivals {
+func readArrivals(c *call) lab.Arrivals {
 	if !c.has("arrivals") {
 		return lab.Poisson
 	}
 	return lab.Arrivals(c.oneOf("arrivals", []string{string(lab.Poisson), string(lab.Constant)}, true))
 }
 
-// integers is an argument that is a list of whole numbers, none twice.
-func (c *call) integers(name string, least, most int) (all []int) {
-	for _, element := range c.boundedList(name, "whole numbers") {
-		number, ok := element.value.(starlark.Int)
-		if !ok {
-			c.fault(element.at, "%s holds %s, want whole numbers", name, describeType(element.value))
-			continue
-		}
-		n, fits := number.Int64()
-		switch {
-		case !fits || n < int64(least) || n > int64(most):
-			c.fault(element.at, "%s holds %s, want %d to %d", name, number, least, most)
-		case slices.Contains(all, int(n)):
-			c.fault(element.at, "%s holds %d twice", name, n)
-		}
-		all = append(all, int(n))
-	}
-	return all
-}
-
-// numbers is an argument that is a list of numbers above 0 and at most most,
-// none twice.
-func (c *call) numbers(name string, most int) (all []float64) {
-	for _, element := range c.boundedList(name, "numbers") {
-		n, ok := starlark.AsFloat(element.value)
-		switch {
-		case !ok:
-			c.fault(element.at, "%s holds %s, want numbers", name, describeType(element.value))
-		case !(n > 0 && n <= float64(most)):
-			c.fault(element.at, "%s holds %s, want more than 0 and at most %d", name, element.value, most)
-		case slices.Contains(all, n):
-			c.fault(element.at, "%s holds %s twice", name, element.value)
-		}
-		all = append(all, n)
-	}
-	return all
-}
-
-func (c *call) boundedList(name, of string) []argument {
-	all := c.list(name, of)
-	if len(all) > maxRungs {
-		c.fault(c.args[name].at, "%s has %d elements, and each is measured on its own: at most %d", name, len(all),
-			maxRungs)
-		return nil
-	}
-	return all
-}
-
-// phaseNames are the names of what is measured.
+// phaseNames returns the names of the measured phases.
 func phaseNames(phases []lab.Phase) (names []string) {
 	for _, p := range phases {
 		if p.Kind != lab.WarmUp {
@@ -310,5 +261,5 @@ func phaseNames(phases []lab.Phase) (names []string) {
 	return names
 }
 
-// joinNames is names as a sentence has them.
+// joinNames returns names separated by commas, for messages.
 func joinNames(names []string) string { return strings.Join(names, ", ") }

@@ -8,9 +8,8 @@ import (
 	"runtimelab/lab"
 )
 
-// Lists are as many phases, each under a name of its own; what a scenario says
-// of its load, its cores and its hypotheses arrives as it was said.
-func TestPhasesAndHypotheses(t *testing.T) {
+// A list of loads gives one phase for each, under a unique name.
+func TestPhasesAndHypothesesAreReadAsWritten(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{"scenarios/x.star": `scenario(
     name = "x",
     about = "all kinds of load",
@@ -27,7 +26,10 @@ func TestPhasesAndHypotheses(t *testing.T) {
         steady(rate = share(1.2, own = True), deadline = 0.25),
         steps(rates = [100, 200.5]),
         ramp(start = 10, stop = 1000),
-        capacity(start = 50, slo = [below("latency_p99_ms", 20), above("goodput_rps", 10)], deadline = 0.5, connections = 16),
+        capacity(
+            start = 50, deadline = 0.5, connections = 16,
+            slo = [below("latency_p99_ms", 20), above("goodput_rps", 10)],
+        ),
     ],
     variants = ["node/*", "node/single~twin", "python/uvloop"],
     hypotheses = [
@@ -37,9 +39,12 @@ func TestPhasesAndHypotheses(t *testing.T) {
             denominator = arm("node/cluster", phase = "peak-64", cores = 4),
         ),
         hypothesis(
-            claim = "scale-4", metric = "throughput_rps", phase = "peak-64", direction = "not-lower", profile = "full",
+            claim = "scale-4", metric = "throughput_rps", phase = "peak-64",
+            direction = "not-lower", profile = "full",
             numerator = arm("node/single", cores = 4, over = arm("node/single~twin", cores = 2)),
-            denominator = arm("python/uvloop", cores = 4, over = arm("python/uvloop", phase = "peak-8", cores = 2)),
+            denominator = arm(
+                "python/uvloop", cores = 4, over = arm("python/uvloop", phase = "peak-8", cores = 2),
+            ),
         ),
     ],
 )
@@ -101,12 +106,14 @@ func TestPhasesAndHypotheses(t *testing.T) {
 	}
 	hypotheses := []lab.Hypothesis{
 		{
-			Scenario: "x", Profile: "quick", Claim: "arch-2", Metric: "throughput_rps", Direction: lab.Higher, Margin: 0.2,
+			Scenario: "x", Profile: "quick", Claim: "arch-2",
+			Metric: "throughput_rps", Direction: lab.Higher, Margin: 0.2,
 			Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak-two", Cores: 2},
 			Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak-64", Cores: 4},
 		},
 		{
-			Scenario: "x", Profile: "full", Claim: "scale-4", Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.05,
+			Scenario: "x", Profile: "full", Claim: "scale-4",
+			Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.05,
 			Numerator: lab.Arm{
 				Variant: "node/single", Phase: "peak-64", Cores: 4,
 				Over: &lab.Arm{Variant: "node/single~twin", Phase: "peak-64", Cores: 2},
@@ -122,9 +129,7 @@ func TestPhasesAndHypotheses(t *testing.T) {
 	}
 }
 
-// An arm has the only number of CPUs that there is, and a hypothesis the profile
-// of its scenario, where the script does not say.
-func TestWhatAHypothesisLeavesOut(t *testing.T) {
+func TestHypothesesUseTheDefaultsOfTheirScenario(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{"scenarios/x.star": `scenario(
     name = "x",
     about = "one hypothesis",
@@ -144,7 +149,8 @@ func TestWhatAHypothesisLeavesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []lab.Hypothesis{{
-		Scenario: "x", Profile: "standard", Claim: "speed-1", Metric: "latency_p99_ms", Direction: lab.Lower, Margin: 0.05,
+		Scenario: "x", Profile: "standard", Claim: "speed-1",
+		Metric: "latency_p99_ms", Direction: lab.Lower, Margin: 0.05,
 		Numerator:   lab.Arm{Variant: "node/single", Phase: "steady", Cores: 2},
 		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "steady", Cores: 2},
 	}}

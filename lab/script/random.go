@@ -10,32 +10,34 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// maxRank bounds zipf's table of weights.
+// maxRank limits the table of weights of zipf.
 const maxRank = 1_000_000
 
-// scriptRandom is the generator that pool() hands to a script's function. It is seeded
-// by the scenario's name, so that the same file is the same load. What it draws
-// is computed here from ChaCha8, whose output is specified: the algorithms of
-// math/rand may change with Go.
+// scriptRandom is the generator that pool() passes to a script's function. Its seed
+// is the scenario's name, so that the same file always gives the same load. It uses
+// only the specified output of ChaCha8, because other algorithms of math/rand may
+// change between versions of Go.
 type scriptRandom struct {
 	opaqueValue
-	script *script
-	source *rand.ChaCha8
-	zipfs  map[zipfKey]zipf // made once for each
+	script   *script
+	source   *rand.ChaCha8
+	zipfSums map[zipfKey]cumulativeWeights // computed once for each key
 }
 
 func newRandom(s *script, name string) *scriptRandom {
 	return &scriptRandom{
-		opaqueValue: "random", script: s, source: rand.NewChaCha8(sha256.Sum256([]byte("pool of " +
-			name))), zipfs: map[zipfKey]zipf{},
+		opaqueValue: "random",
+		script:      s,
+		source:      rand.NewChaCha8(sha256.Sum256([]byte("pool of " + name))),
+		zipfSums:    map[zipfKey]cumulativeWeights{},
 	}
 }
 
-// fraction is uniform in [0, 1), with 53 bits.
+// fraction draws a number uniformly from [0, 1), with 53 bits.
 func (r *scriptRandom) fraction() float64 { return float64(r.source.Uint64()>>11) / (1 << 53) }
 
-// below is uniform in [0, n) but for a bias of less than n / 2^53.
-func (r *scriptRandom) below(n int) int { return min(int(r.fraction()*float64(n)), n-1) }
+// intBelow draws a whole number uniformly from [0, n), with a bias of less than n / 2^53.
+func (r *scriptRandom) intBelow(n int) int { return min(int(r.fraction()*float64(n)), n-1) }
 
 func (r *scriptRandom) methods() []function {
 	return []function{
@@ -51,18 +53,18 @@ func (r *scriptRandom) methods() []function {
 	}
 }
 
-// Attr is a method by its name.
+// Attr returns a method by its name.
 func (r *scriptRandom) Attr(name string) (starlark.Value, error) {
 	for _, m := range r.methods() {
 		if m.name == name {
 			return r.script.builtin(m), nil
 		}
 	}
-	// the interpreter says which is near
+	// The interpreter adds a suggestion.
 	return nil, starlark.NoSuchAttrError(fmt.Sprintf("random has no %s", name))
 }
 
-// AttrNames are the names of the methods.
+// AttrNames returns the names of the methods.
 func (r *scriptRandom) AttrNames() []string {
 	var names []string
 	for _, m := range r.methods() {
@@ -73,36 +75,39 @@ func (r *scriptRandom) AttrNames() []string {
 
 var _ starlark.HasAttrs = (*scriptRandom)(nil)
 
-// maxUniform bounds uniform's numbers to those that JSON carries exactly, and their
-// difference to what fraction tells apart.
+// maxUniform is the largest magnitude of uniform's bounds. JSON holds such numbers
+// exactly, and the 53 bits of fraction cover their range.
 const maxUniform = 1 << 52
 
-// uniform is a whole number from low to high, both included.
+// uniform draws a whole number from low to high, both included.
 func (r *scriptRandom) uniform(c *call) starlark.Value {
 	low, high := c.integer("low", 0, -maxUniform, maxUniform), c.integer("high", 0, -maxUniform, maxUniform)
 	if arg, ok := c.validArgument("high"); ok && high < low {
 		c.fault(arg.at, "high is %d, less than low, %d", high, low)
 		return starlark.None
 	}
-	return starlark.MakeInt(low + r.below(high-low+1))
+	return starlark.MakeInt(low + r.intBelow(high-low+1))
 }
 
-// choice is one of a list, each as likely as its weight says, all alike where
-// there are none.
+// choice draws one value of a list, with probabilities in proportion to the
+// weights, or uniformly if there are none.
 func (r *scriptRandom) choice(c *call) starlark.Value {
-	of := c.list("of", "values")
-	weights := c.weights(len(of))
-	if len(of) == 0 {
+	values := c.list("of", "values")
+	weights := c.readWeights(len(values))
+	if len(values) == 0 {
 		return starlark.None
 	}
 	if weights == nil {
-		return of[r.below(len(of))].value
+		return values[r.intBelow(len(values))].value
 	}
-	return of[r.drawIndex(weights)].value
+	return values[r.drawIndex(weights)].value
 }
 
-// drawIndex draws an index from sums of weights, which ascend.
-func (r *scriptRandom) drawIndex(sums []float64) int {
+// cumulativeWeights holds at index i the sum of the weights 0 to i.
+type cumulativeWeights []float64
+
+// drawIndex draws an index with a probability in proportion to its weight.
+func (r *scriptRandom) drawIndex(sums cumulativeWeights) int {
 	at := r.fraction() * sums[len(sums)-1]
 	i, found := slices.BinarySearch(sums, at)
 	if found {
@@ -111,9 +116,9 @@ func (r *scriptRandom) drawIndex(sums []float64) int {
 	return min(i, len(sums)-1)
 }
 
-// weights are the sums of an argument's weights so far, nil where there are none
-// or they make no sense.
-func (c *call) weights(n int) []float64 {
+// readWeights reads the argument "weights" for n values. It returns nil if the
+// argument is missing or invalid.
+func (c *call) readWeights(n int) cumulativeWeights {
 	if !c.has("weights") {
 		return nil
 	}
@@ -124,7 +129,7 @@ func (c *call) weights(n int) []float64 {
 		return nil
 	}
 	sum := 0.0
-	var sums []float64
+	var sums cumulativeWeights
 	for _, w := range given {
 		x, ok := starlark.AsFloat(w.value)
 		if !ok || x < 0 || math.IsNaN(x) || math.IsInf(x, 0) {
@@ -146,28 +151,24 @@ type zipfKey struct {
 	skew float64
 }
 
-// zipf is the sums of the weights of ranks 1 to n: rank k weighs k^-skew (Zipf,
-// "Human Behavior and the Principle of Least Effort", 1949).
-type zipf []float64
-
-// zipf is a rank from 1 to n; low ones come more often, the more so the larger
-// skew is.
+// zipf draws a rank from 1 to n, where rank k has the weight k^-skew (Zipf, "Human
+// Behavior and the Principle of Least Effort", 1949).
 func (r *scriptRandom) zipf(c *call) starlark.Value {
-	of := zipfKey{n: c.integer("n", 1, 1, maxRank), skew: c.number("skew", 1, 100)}
-	sums, made := r.zipfs[of]
-	if !made {
+	key := zipfKey{n: c.integer("n", 1, 1, maxRank), skew: c.number("skew", 1, 100)}
+	sums, known := r.zipfSums[key]
+	if !known {
 		sum := 0.0
-		for k := 1; k <= of.n; k++ {
-			sum += math.Pow(float64(k), -of.skew)
+		for k := 1; k <= key.n; k++ {
+			sum += math.Pow(float64(k), -key.skew)
 			sums = append(sums, sum)
 		}
-		r.zipfs[of] = sums
+		r.zipfSums[key] = sums
 	}
 	return starlark.MakeInt(r.drawIndex(sums) + 1)
 }
 
-// makePool has a function of the script make so many requests with random
-// numbers.
+// makePool calls a function of the script count times, with a generator of random
+// numbers, and returns the list of its requests.
 func (s *scenarioScript) makePool(c *call) starlark.Value {
 	count := c.integer("count", 1, 1, maxElements)
 	arg, ok := c.validArgument("make")
@@ -191,7 +192,7 @@ func (s *scenarioScript) makePool(c *call) starlark.Value {
 		case *request:
 			all = append(all, made)
 		case invalidValue:
-			return starlark.None // the cause has been told
+			return starlark.None // the cause is reported already
 		default:
 			c.fault(arg.at, "make returned %s, want get(…) or post(…)", describeType(made))
 			return starlark.None

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// drawn evaluates a scenario whose requests are made with expression, n times,
-// and returns what each drew.
-func drawn(t *testing.T, name, expression string, n int) []int {
+// drawPool evaluates a scenario with a pool of n requests, whose paths hold the
+// value of expression, and returns those values.
+func drawPool(t *testing.T, name, expression string, n int) []int {
 	t.Helper()
 	text := fmt.Sprintf(`
 def one(r):
@@ -34,28 +34,29 @@ scenario(name = "%s", about = "a pool", requests = pool(%d, one), phases = [peak
 	return all
 }
 
-func shares(drawn []int) map[int]float64 {
-	of := map[int]float64{}
-	for _, x := range drawn {
-		of[x] += 1 / float64(len(drawn))
+// frequencies returns the relative frequency of each value.
+func frequencies(values []int) map[int]float64 {
+	frequency := map[int]float64{}
+	for _, x := range values {
+		frequency[x] += 1 / float64(len(values))
 	}
-	return of
+	return frequency
 }
 
-// A recorded run must mean the same load in years to come.
+// The script of a recorded run must give the same load years later.
 func TestPoolIsDeterministic(t *testing.T) {
-	got := fmt.Sprint(drawn(t, "x", "r.uniform(1, 1000)", 5), drawn(t, "x", "r.zipf(1000)", 5),
-		drawn(t, "x", "r.choice([1, 2, 3], weights = [5, 3, 2])", 5))
+	got := fmt.Sprint(drawPool(t, "x", "r.uniform(1, 1000)", 5), drawPool(t, "x", "r.zipf(1000)", 5),
+		drawPool(t, "x", "r.choice([1, 2, 3], weights = [5, 3, 2])", 5))
 	const want = "[822 126 816 99 271] [263 1 252 1 4] [3 1 3 1 1]"
 	if got != want {
 		t.Errorf("drew %s, want %s", got, want)
 	}
-	if other := fmt.Sprint(drawn(t, "y", "r.uniform(1, 1000)", 5)); strings.HasPrefix(want, other) {
+	if other := fmt.Sprint(drawPool(t, "y", "r.uniform(1, 1000)", 5)); strings.HasPrefix(want, other) {
 		t.Errorf("two scenarios draw the same: %s", other)
 	}
 }
 
-func TestDrawsAreDistributedAsTheySay(t *testing.T) {
+func TestDrawsHaveTheirDistributions(t *testing.T) {
 	const n = 10_000
 	harmonic := 1 + 1.0/2 + 1.0/3 + 1.0/4
 	for expression, want := range map[string]map[int]float64{
@@ -64,18 +65,17 @@ func TestDrawsAreDistributedAsTheySay(t *testing.T) {
 		"r.choice([10, 20])":                         {10: 0.5, 20: 0.5},
 		"r.choice([1, 2, 3], weights = [0, 3, 1.0])": {2: 0.75, 3: 0.25},
 		"r.zipf(4)": {
-			1: 1 / harmonic, 2: 1 / harmonic / 2, 3: 1 / harmonic / 3,
-			4: 1 / harmonic / 4,
+			1: 1 / harmonic, 2: 1 / harmonic / 2, 3: 1 / harmonic / 3, 4: 1 / harmonic / 4,
 		},
 		"r.zipf(2, skew = 3)": {1: 8.0 / 9, 2: 1.0 / 9},
 		"r.zipf(1)":           {1: 1},
 	} {
-		got := shares(drawn(t, "x", expression, n))
+		got := frequencies(drawPool(t, "x", expression, n))
 		if len(got) != len(want) {
 			t.Errorf("%s draws %v", expression, got)
 		}
 		for x, share := range want {
-			// Five standard deviations of a share of so many draws.
+			// Five standard deviations of a binomial proportion.
 			if off := math.Abs(got[x] - share); off > 5*math.Sqrt(share*(1-share)/n)+1e-9 {
 				t.Errorf("%s draws %d with a share of %.4f, want %.4f", expression, x, got[x], share)
 			}
@@ -89,20 +89,20 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 		"unknown argument":  {`r.zipf(5, skw = 1)`, `2:22: zipf: unknown argument "skw"; did you mean "skew"?`},
 		"low above high":    {`r.uniform(2, 1)`, `2:25: uniform: high is 1, less than low, 2`},
 		"nothing to choose": {`r.choice([])`, `2:21: choice: of is empty, want a list of values`},
-		"weights of others": {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weights for 2 values`},
+		"too few weights":   {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weights for 2 values`},
 		"a negative weight": {
 			`r.choice([1], weights = [-1])`,
 			`2:37: choice: weights holds -1, want numbers of 0 or more`,
 		},
-		"no weight at all":   {`r.choice([1], weights = [0])`, `2:36: choice: all weights are 0`},
-		"a rank without end": {`r.zipf(10000000)`, `2:19: zipf: n is 10000000, want 1 to 1000000`},
+		"no weight at all": {`r.choice([1], weights = [0])`, `2:36: choice: all weights are 0`},
+		"too many ranks":   {`r.zipf(10000000)`, `2:19: zipf: n is 10000000, want 1 to 1000000`},
 		"three without a name": {
 			`r.uniform(1, 2, 3)`,
-			`2:28: uniform: more than 2 arguments without a name; arguments go by name: low, high`,
+			`2:28: uniform: more than 2 arguments without a name; give arguments by name: low, high`,
 		},
-		"no request":            {`1`, `4:73: pool: make returned a whole number, want get(…) or post(…)`},
-		"a mistake of its own":  {`get("json")`, `2:16: get: path "json" does not begin with /`},
-		"a failure of its code": {`get("/" + 1)`, `2:20: unknown binary op: string + int`},
+		"not a request":       {`1`, `4:73: pool: make returned a whole number, want get(…) or post(…)`},
+		"a mistake in a call": {`get("json")`, `2:16: get: path "json" does not begin with /`},
+		"a runtime error":     {`get("/" + 1)`, `2:20: unknown binary op: string + int`},
 	} {
 		text := "def one(r):\n    return " + c.body +
 			"\n\nscenario(name = \"x\", about = \"a\", phases = [peak()], requests = pool(3, one))\n"
@@ -117,8 +117,9 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 	}
 }
 
-func TestRequestsOfManyLargeBodiesAreRefused(t *testing.T) {
-	text := `scenario(name = "x", about = "a", phases = [peak()], requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
+func TestTooManyLargeBodiesAreRefused(t *testing.T) {
+	text := `scenario(name = "x", about = "a", phases = [peak()], ` +
+		`requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
 	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 		variantPool{ids: []string{"rt/a"}}, nil)
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),

@@ -13,43 +13,43 @@ import (
 )
 
 var (
-	packageForm = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`) // Debian policy 5.6.7
-	suiteForm   = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
-	imageForm   = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._/:@-]*$`)
-	envForm     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	fileForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) // in the context itself, and not hidden
-	argForm     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
+	packagePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`) // Debian policy 5.6.7
+	suitePattern   = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
+	imagePattern   = regexp.MustCompile(`^[a-z0-9][a-zA-Z0-9._/:@-]*$`)
+	envPattern     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	filePattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) // no path, and not hidden
+	argPattern     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
-// reservedVariables say where a server listens and what it calls.
+// reservedVariables are set by the lab: where a server listens and what it calls.
 var reservedVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
 
-// runtimeScript is a runtime.star under evaluation.
+// runtimeScript is a runtime.star during its evaluation.
 type runtimeScript struct {
 	*script
 	runtime  lab.Runtime
 	folders  []string        // of all runtimes
-	declared syntax.Position // of runtime(), not valid before it is called
+	declared syntax.Position // of the first call of runtime(); not valid before it
 }
 
-// baseImage is what base() makes.
+// baseImage is the value of base().
 type baseImage struct {
 	opaqueValue
 	image lab.BaseImage
 }
 
-// evaluateRuntime is the runtime that a file describes, or the file's faults.
-// The error is the end of ctx.
+// evaluateRuntime returns the runtime that a file describes, or the file's faults.
+// It returns an error only if ctx ends. folders are those of all runtimes.
 func evaluateRuntime(
-	ctx context.Context, bounds limits, name, shown string, source []byte, folders []string,
+	ctx context.Context, bounds limits, name, displayName string, source []byte, folders []string,
 ) (lab.Runtime, []Fault, error) {
 	r := &runtimeScript{
-		script:  newScript(shown),
-		runtime: lab.Runtime{Name: name, File: shown, ContextRuntime: name, Dockerfile: "Dockerfile"},
+		script:  newScript(displayName),
+		runtime: lab.Runtime{Name: name, File: displayName, ContextRuntime: name, Dockerfile: "Dockerfile"},
 		folders: folders,
 	}
-	if !nameForm.MatchString(name) {
-		r.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, nameForm)
+	if !namePattern.MatchString(name) {
+		r.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, namePattern)
 	}
 	r.define(function{
 		name:     "runtime",
@@ -67,14 +67,14 @@ func evaluateRuntime(
 	if err := r.evaluate(ctx, bounds, source); err != nil {
 		return lab.Runtime{}, nil, err
 	}
-	start := syntax.MakePosition(&shown, 1, 1)
+	start := syntax.MakePosition(&displayName, 1, 1)
 	if len(r.faults) == 0 && !r.declared.IsValid() {
 		r.fault(start, "", "there is no runtime() in the file")
 	}
 	if len(r.faults) == 0 && len(r.runtime.Variants) == 0 {
 		r.fault(start, "", "there is no variant() in the file")
 	}
-	for i := range r.runtime.Variants { // which may stand before runtime() in the file
+	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
 		r.runtime.Variants[i].Application = r.runtime.ContextRuntime
 	}
 	return r.runtime, r.sortedFaults(), nil
@@ -98,41 +98,42 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 	return starlark.None
 }
 
-// readBuild is what the image is built from, where that is not the runtime's
-// own folder and its Dockerfile. Whether there is such a Dockerfile a script,
-// which reads nothing, cannot know.
+// readBuild reads what the image is built from, if that is not the Dockerfile in
+// the runtime's own folder. It does not check that the Dockerfile exists, because
+// scripts read no files.
 func (r *runtimeScript) readBuild(c *call) {
 	if c.has("context") {
-		r.runtime.ContextRuntime = c.lineMatching("context", nameForm)
-		if name := r.runtime.ContextRuntime; nameForm.MatchString(name) && !slices.Contains(r.folders, name) {
-			c.fault(c.args["context"].at, "context %q is no runtime's folder; %s", name, lab.Suggest(name, r.folders))
+		r.runtime.ContextRuntime = c.lineMatching("context", namePattern)
+		if name := r.runtime.ContextRuntime; namePattern.MatchString(name) && !slices.Contains(r.folders, name) {
+			c.fault(c.args["context"].at, "context %q is not the folder of a runtime; %s",
+				name, lab.Suggest(name, r.folders))
 		}
 	}
 	if c.has("dockerfile") {
-		r.runtime.Dockerfile = c.lineMatching("dockerfile", fileForm)
+		r.runtime.Dockerfile = c.lineMatching("dockerfile", filePattern)
 	}
-	r.runtime.BuildArgs = c.strings("args")
+	r.runtime.BuildArgs = c.stringDict("args")
 	for _, name := range slices.Sorted(maps.Keys(r.runtime.BuildArgs)) {
 		switch at := c.args["args"].at; {
 		case name == lab.BaseImageArg:
-			c.fault(at, "args sets %s, which is what base says", name)
+			c.fault(at, "args sets %s, which the lab sets from base", name)
 		case slices.Contains(lab.ProxyArgs, name):
 			c.fault(at, "args sets %s, which the lab sets", name)
-		case !argForm.MatchString(name):
-			c.fault(at, "args has %q, which is not of the form %s", name, argForm)
+		case !argPattern.MatchString(name):
+			c.fault(at, "args has %q, which is not of the form %s", name, argPattern)
 		}
 	}
 }
 
 func makeBase(c *call) starlark.Value {
 	made := &baseImage{opaqueValue: "base", image: lab.BaseImage{
-		Official: c.lineMatching("official", imageForm),
-		Suite:    c.lineMatching("suite", suiteForm),
-		Packages: c.lines("packages", "Debian packages"),
+		Official: c.lineMatching("official", imagePattern),
+		Suite:    c.lineMatching("suite", suitePattern),
+		Packages: c.stringList("packages", "Debian packages"),
 	}}
 	for _, p := range made.image.Packages {
-		if !packageForm.MatchString(p) {
-			c.fault(c.args["packages"].at, "packages holds %q, which no Debian package is called", p)
+		if !packagePattern.MatchString(p) {
+			c.fault(c.args["packages"].at, "packages holds %q, which is not a valid name of a Debian package", p)
 		}
 	}
 	return made
@@ -141,11 +142,11 @@ func makeBase(c *call) starlark.Value {
 func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 	v := lab.Variant{
 		Runtime: r.runtime.Name,
-		Name:    c.lineMatching("name", nameForm),
-		Model:   c.lineMatching("model", nameForm),
+		Name:    c.lineMatching("name", namePattern),
+		Model:   c.lineMatching("model", namePattern),
 		About:   c.stringLine("about"),
-		Command: c.lines("command", "strings"),
-		Env:     c.strings("env"),
+		Command: c.stringList("command", "strings"),
+		Env:     c.stringDict("env"),
 	}
 	if c.has("gil") {
 		on := c.boolean("gil", false)
@@ -155,13 +156,13 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 		switch {
 		case slices.Contains(reservedVariables, name):
 			c.fault(c.args["env"].at, "env sets %s, which the lab sets", name)
-		case !envForm.MatchString(name):
-			c.fault(c.args["env"].at, "env has %q, which is no variable's name", name)
+		case !envPattern.MatchString(name):
+			c.fault(c.args["env"].at, "env has %q, which is not a valid name of a variable", name)
 		}
 	}
-	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants,
-		func(o lab.Variant) bool { return o.Name == v.Name }) {
-		c.fault(c.args["name"].at, "there is a variant %q already", v.Name)
+	sameName := func(o lab.Variant) bool { return o.Name == v.Name }
+	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants, sameName) {
+		c.fault(c.args["name"].at, "there is already a variant %q", v.Name)
 	}
 	r.runtime.Variants = append(r.runtime.Variants, v)
 	return starlark.None

@@ -17,28 +17,29 @@ import (
 )
 
 const (
-	maxBodies = 64 << 20 // of all requests together: they are held in memory, and sent to every cell
+	maxBodies = 64 << 20 // bytes of all requests together: they are kept in memory and sent to every cell
 	maxCores  = 1024
 )
 
-// defaultProfile is what has a new file run at the next make lab.
+// defaultProfile makes the next "make lab" run a new scenario.
 const defaultProfile = "quick"
 
-// scenarioScript is a file under scenarios/ under evaluation.
+// scenarioScript is a scenario's file during its evaluation.
 type scenarioScript struct {
 	*script
-	file     string // its name without folder and extension
+	file     string // the file's name without folder and extension
 	variants variantPool
 	scenario lab.Scenario
-	declared syntax.Position // of scenario(), not valid before it is called
+	declared syntax.Position // of the first call of scenario(); not valid before it
 
-	givenValues     map[string]string         // to parameters, by the user
-	parameters      map[string]starlark.Value // their defaults
-	parameterValues map[string]string         // their values, as a user would give them
+	givenValues     map[string]string         // the user's values of parameters
+	parameters      map[string]starlark.Value // the defaults of parameters
+	parameterValues map[string]string         // the values in use, as a user would give them
 }
 
-// opaqueValue is a value that scripts can only hand on; the string is its type.
-// What embeds it is handed out by pointer: Starlark's == compares identities.
+// opaqueValue is a value that scripts can only pass on; the string is its type.
+// Types that embed it are used by pointer, because Starlark compares them by ==,
+// which would panic on a struct that holds maps.
 type opaqueValue string
 
 func (o opaqueValue) String() string        { return string(o) + "(…)" }
@@ -47,30 +48,31 @@ func (o opaqueValue) Freeze()               {}
 func (o opaqueValue) Truth() starlark.Bool  { return true }
 func (o opaqueValue) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable: %s", string(o)) }
 
-// request is what get() and post() make.
+// request is the value of get() and post().
 type request struct {
 	opaqueValue
 	request lab.Request
 }
 
-// evaluateScenario is the scenario that a file describes, or the file's faults.
-// The error is the end of ctx.
+// evaluateScenario returns the scenario that a file describes, or the file's faults.
+// It returns an error only if ctx ends. given holds the user's values of parameters.
 func evaluateScenario(
-	ctx context.Context, bounds limits, name, shown string, source []byte, variants variantPool, given map[string]string,
+	ctx context.Context, bounds limits, name, displayName string, source []byte,
+	variants variantPool, given map[string]string,
 ) (lab.Scenario, []Fault, error) {
 	s := &scenarioScript{
-		script: newScript(shown), file: name, variants: variants,
+		script: newScript(displayName), file: name, variants: variants,
 		givenValues: given, parameters: map[string]starlark.Value{}, parameterValues: map[string]string{},
 	}
-	if !nameForm.MatchString(name) {
-		s.fault(syntax.Position{}, "", "the file's name %q is not of the form %s", name, nameForm)
+	if !namePattern.MatchString(name) {
+		s.fault(syntax.Position{}, "", "the file's name %q is not of the form %s", name, namePattern)
 	}
-	s.vocabulary()
+	s.defineFunctions()
 	if err := s.evaluate(ctx, bounds, source); err != nil {
 		return lab.Scenario{}, nil, err
 	}
 	if len(s.faults) == 0 && !s.declared.IsValid() {
-		s.fault(syntax.MakePosition(&shown, 1, 1), "", "there is no scenario() in the file")
+		s.fault(syntax.MakePosition(&displayName, 1, 1), "", "there is no scenario() in the file")
 	}
 	if len(s.parameterValues) > 0 {
 		s.scenario.Parameters = s.parameterValues
@@ -78,7 +80,7 @@ func evaluateScenario(
 	return s.scenario, s.sortedFaults(), nil
 }
 
-func (s *scenarioScript) vocabulary() {
+func (s *scenarioScript) defineFunctions() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
@@ -107,8 +109,8 @@ func (s *scenarioScript) vocabulary() {
 		name: "pool", positional: []string{"count", "make"}, required: []string{"count", "make"},
 		make: s.makePool,
 	})
-	s.phaseVocabulary()
-	s.hypothesisVocabulary()
+	s.definePhaseFunctions()
+	s.defineHypothesisFunctions()
 }
 
 func (s *scenarioScript) makeScenario(c *call) starlark.Value {
@@ -118,52 +120,52 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 	}
 	s.declared = c.at
 	s.scenario = lab.Scenario{
-		Name:     s.nameOf(c),
+		Name:     s.readName(c),
 		About:    c.stringLine("about"),
 		File:     s.displayName,
 		Requests: readRequests(c),
 		Phases:   readPhases(c),
 		Profile:  defaultProfile,
-		Cores:    coresOf(c),
+		Cores:    readCores(c),
 		Upstream: c.boolean("upstream", false),
-		Variants: s.variants.variantsOf(c),
+		Variants: s.variants.readVariants(c),
 	}
 	if c.has("profile") {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
-	s.scenario.Hypotheses = s.hypothesesOf(c)
+	s.scenario.Hypotheses = s.readHypotheses(c)
 	s.requireUpstream(c)
 	return starlark.None
 }
 
-// coresOf is the numbers of CPUs that a server is given, ascending.
-func coresOf(c *call) []int {
+// readCores returns the numbers of CPUs that a server is measured on, ascending.
+func readCores(c *call) []int {
 	arg, _ := c.validArgument("cores")
 	if _, several := arg.value.(starlark.Sequence); !several {
 		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
-	return slices.Sorted(slices.Values(c.integers("cores", 1, maxCores)))
+	return slices.Sorted(slices.Values(c.integerList("cores", 1, maxCores)))
 }
 
-// waitPath is where the contract has applications call their upstream.
+// waitPath is the path at which applications call their upstream.
 const waitPath = "/wait"
 
-// requireUpstream asks for what would otherwise be missing only under load: an
-// upstream is there whenever variants are examined.
+// requireUpstream reports requests to waitPath in a scenario without an upstream.
+// The contract check would not find them, because it always has an upstream.
 func (s *scenarioScript) requireUpstream(c *call) {
 	calls := slices.ContainsFunc(s.scenario.AllRequests(), func(r lab.Request) bool {
 		return r.PathOnly() == waitPath
 	})
 	if calls && !s.scenario.Upstream {
-		c.fault(c.at, "%s has a server call its upstream, and the scenario has none; add upstream = True", waitPath)
+		c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", waitPath)
 	}
 }
 
-func (s *scenarioScript) nameOf(c *call) string {
+func (s *scenarioScript) readName(c *call) string {
 	before := s.faultCount
-	name := c.lineMatching("name", nameForm)
+	name := c.lineMatching("name", namePattern)
 	if arg, ok := c.validArgument("name"); ok && s.faultCount == before && name != s.file {
-		c.fault(arg.at, "name %q is not the file's, %q; change one of them", name, s.file)
+		c.fault(arg.at, "name %q differs from the file's, %q; change one of them", name, s.file)
 	}
 	return name
 }
@@ -184,24 +186,22 @@ func readRequests(c *call) []lab.Request {
 		}
 	}
 	if len(all) > 0 && !slices.ContainsFunc(all, func(r lab.Request) bool { return !r.Background }) {
-		c.fault(c.args["requests"].at, "requests has nothing but background, want one whose latency is asked for")
+		c.fault(c.args["requests"].at, "all requests are background, want at least one whose latency counts")
 	}
 	return all
 }
 
 func makeRequest(c *call, method string) starlark.Value {
 	made := &request{opaqueValue: "request", request: lab.Request{
-		Method: method,
-		Path:   pathOf(c),
-		Header: headersOf(c),
-
+		Method:     method,
+		Path:       readPath(c),
+		Header:     readHeaders(c),
 		Background: c.boolean("background", false),
-
-		Expect: expectOf(c),
-		At:     lab.Place{Line: int(c.at.Line), Column: int(c.at.Col)},
+		Expect:     readExpect(c),
+		At:         lab.Place{Line: int(c.at.Line), Column: int(c.at.Col)},
 	}}
 	if method == "POST" {
-		made.request.Body = bodyOf(c)
+		made.request.Body = readBody(c)
 	}
 	if c.has("json") {
 		if made.request.Header == nil {
@@ -214,8 +214,8 @@ func makeRequest(c *call, method string) starlark.Value {
 	return made
 }
 
-// expectOf is the status that a request names as its success, or 0 for any of 2xx.
-func expectOf(c *call) int {
+// readExpect returns the status that counts as success, or 0 for any of 2xx.
+func readExpect(c *call) int {
 	arg, ok := c.validArgument("expect")
 	if !ok {
 		return 0
@@ -226,14 +226,14 @@ func expectOf(c *call) int {
 		return 0
 	}
 	if n, fits := status.Int64(); fits && n >= 100 && n <= 199 {
-		c.fault(arg.at, "expect is %d, and an answer of 1xx is never the final one, want 200 to 599", n)
+		c.fault(arg.at, "expect is %d, and a status of 1xx is never final, want 200 to 599", n)
 		return 0
 	}
 	return c.integer("expect", 0, 200, 599)
 }
 
-// pathOf takes only what goes over the wire as it is written.
-func pathOf(c *call) string {
+// readPath returns the path, which must be valid in a request without any encoding.
+func readPath(c *call) string {
 	before := c.script.faultCount
 	text := c.stringLine("path")
 	arg, ok := c.validArgument("path")
@@ -244,28 +244,30 @@ func pathOf(c *call) string {
 		c.fault(arg.at, "path %q does not begin with /", text)
 		return text
 	}
-	odd := strings.IndexFunc(text,
+	invalid := strings.IndexFunc(text,
 		func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"#<>\\^`{|}", r) })
-	if odd >= 0 {
+	if invalid >= 0 {
 		c.fault(arg.at, "path %q has a character that has to be percent-encoded, or a fragment", text)
 	} else if _, err := url.ParseRequestURI(text); err != nil {
-		c.fault(arg.at, "path %q is no path with a query", text)
+		c.fault(arg.at, "path %q is not a valid path and query", text)
 	}
 	return text
 }
 
-// The generator frames messages and keeps connections; a script that did so
-// too would make it measure something else than it says.
+// reservedHeaders are set only by the generator: they control the framing of
+// messages and the use of connections, and so what is measured.
+var reservedHeaders = []string{
+	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade",
+}
+
 var (
-	reservedHeaders = []string{
-		"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-	}
-	headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 5.6.2, token
-	valueForm  = regexp.MustCompile(`^([!-~]([ \t!-~]*[!-~])?)?$`)   // RFC 9110 5.5, without obsolete text
+	headerPattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 5.6.2, token
+	valuePattern  = regexp.MustCompile(`^([!-~]([ \t!-~]*[!-~])?)?$`)   // RFC 9110 5.5, without obsolete text
 )
 
-func headersOf(c *call) map[string]string {
-	given := c.strings("headers")
+func readHeaders(c *call) map[string]string {
+	given := c.stringDict("headers")
 	if given == nil {
 		return nil
 	}
@@ -275,10 +277,10 @@ func headersOf(c *call) map[string]string {
 		value, canonical := given[name], textproto.CanonicalMIMEHeaderKey(name)
 		_, twice := headers[canonical]
 		switch {
-		case !headerForm.MatchString(name):
-			c.fault(at, "headers has %q, which is no header's name", name)
-		case !valueForm.MatchString(value):
-			c.fault(at, "headers has %q for %q, which is no header's value", value, name)
+		case !headerPattern.MatchString(name):
+			c.fault(at, "headers has %q, which is not a valid name of a header", name)
+		case !valuePattern.MatchString(value):
+			c.fault(at, "headers has %q for %q, which is not a valid value of a header", value, name)
 		case slices.Contains(reservedHeaders, canonical):
 			c.fault(at, "headers has %q, which the generator sets", name)
 		case twice:
@@ -289,7 +291,7 @@ func headersOf(c *call) map[string]string {
 	return headers
 }
 
-func bodyOf(c *call) []byte {
+func readBody(c *call) []byte {
 	switch {
 	case c.has("json") && c.has("body"):
 		c.fault(c.at, "both json and body are given, want one")

@@ -13,36 +13,37 @@ import (
 	"runtimelab/lab"
 )
 
-// template is a scenario that works, with comments; its name is templateName.
+// template is a working scenario with comments. Its name is templateName.
 //
 //go:embed template.star
 var template string
 
 const templateName = "NAME"
 
-// NewScenario writes a scenario of a name into a checkout and returns its file,
-// as messages name it. A name that is none, or is taken, is a *lab.Fault.
+// NewScenario writes the template of a scenario into the checkout at root, and
+// returns the path of its file, relative to root. The error is a *lab.Fault if the
+// name is invalid or the file exists.
 func NewScenario(root, name string) (file string, err error) {
-	if !nameForm.MatchString(name) {
+	if !namePattern.MatchString(name) {
 		return "", &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("%q is no name of a scenario", name),
-			Hint: "lower-case letters, digits and -, a letter first",
+			Code: lab.ExitUsage, Err: fmt.Errorf("%q is not a valid name of a scenario", name),
+			Hint: "use lower-case letters, digits and -, and begin with a letter",
 		}
 	}
 	file = path.Join(scenariosDir, name+extension)
 	f, err := os.OpenFile(filepath.Join(root, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return "", &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("%s is there already", file),
-			Hint: "choose another name, or remove it first",
+			Code: lab.ExitUsage, Err: fmt.Errorf("%s already exists", file),
+			Hint: "choose another name, or remove the file first",
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("writing a scenario: %w", err)
+		return "", fmt.Errorf("write a scenario: %w", err)
 	}
 	_, err = f.WriteString(strings.ReplaceAll(template, templateName, name))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("writing %s: %w", file, err)
+		return "", fmt.Errorf("write %s: %w", file, err)
 	}
 	return file, nil
 }

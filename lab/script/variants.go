@@ -12,14 +12,14 @@ import (
 	"runtimelab/lab"
 )
 
-// variantPool is the variants that scenarios can choose from.
+// variantPool holds the variants that scenarios can select.
 type variantPool struct {
 	ids    []string          // of all runtimes, in order
-	models map[string]string // by id, the worker model
-	broken []string          // runtimes whose file has a fault: nobody knows what they have
+	models map[string]string // the worker model of each id
+	broken []string          // runtimes whose file has a fault: their variants are unknown
 }
 
-// add takes the variants of a runtime in.
+// add adds the variants of a runtime.
 func (p *variantPool) add(variants []lab.Variant) {
 	if p.models == nil {
 		p.models = map[string]string{}
@@ -30,15 +30,15 @@ func (p *variantPool) add(variants []lab.Variant) {
 	}
 }
 
-// variantFilter is what where() makes: all variants that are so.
+// variantFilter is the value of where(): all variants of a runtime, of a worker
+// model, or of both.
 type variantFilter struct {
 	opaqueValue
-	runtime, model string // empty: any
+	runtime, model string // empty for any
 	at             syntax.Position
 }
 
-// makeWhere describes variants by what they are, so that those that come later
-// are meant too.
+// makeWhere reads a filter. Filters also select variants that are added later.
 func (p variantPool) makeWhere(c *call) starlark.Value {
 	if !c.has("runtime") && !c.has("model") && len(c.unknown) == 0 {
 		c.fault(c.at, `missing argument "runtime" or "model"`)
@@ -52,41 +52,30 @@ func (p variantPool) makeWhere(c *call) starlark.Value {
 	return &variantFilter{
 		opaqueValue: "where",
 		runtime:     c.oneOf("runtime", runtimes, true),
-		// A runtime that could not be read may have models of its own.
+		// Broken runtimes may have other models.
 		model: c.oneOf("model", slices.Collect(maps.Values(p.models)), len(p.broken) == 0),
 		at:    c.at,
 	}
 }
 
-// oneOf is an argument that is one of some names, where all of these are known.
-func (c *call) oneOf(name string, of []string, all bool) string {
-	before := c.script.faultCount
-	text := c.stringLine(name)
-	if arg, ok := c.validArgument(name); ok && all && c.script.faultCount == before && !slices.Contains(of,
-		text) {
-		slices.Sort(of)
-		c.fault(arg.at, "unknown %s %q; %s", name, text, lab.Suggest(text, slices.Compact(of)))
-	}
-	return text
-}
-
-func (p variantPool) matchingFilter(c *call, t *variantFilter) []string {
+func (p variantPool) matchingFilter(c *call, filter *variantFilter) []string {
 	var matches []string
 	for _, id := range p.ids {
 		runtime, _, _ := strings.Cut(id, "/")
-		if (t.runtime == "" || t.runtime == runtime) && (t.model == "" || t.model == p.models[id]) {
+		if (filter.runtime == "" || filter.runtime == runtime) &&
+			(filter.model == "" || filter.model == p.models[id]) {
 			matches = append(matches, id)
 		}
 	}
 	if len(matches) == 0 && len(p.broken) == 0 {
-		c.fault(t.at, "no variant of %s has the model %q", t.runtime, t.model)
+		c.fault(filter.at, "no variant of %s has the model %q", filter.runtime, filter.model)
 	}
 	return matches
 }
 
-// variantsOf is the variants of a scenario: the word all, or a list of ids and of
-// patterns such as "node/*".
-func (p variantPool) variantsOf(c *call) []string {
+// readVariants returns the ids of a scenario's variants. The argument is all,
+// where(), or a list of ids, of patterns such as "node/*", and of where().
+func (p variantPool) readVariants(c *call) []string {
 	if !c.has("variants") {
 		return slices.Clone(p.ids)
 	}
@@ -94,8 +83,8 @@ func (p variantPool) variantsOf(c *call) []string {
 	if ok && arg.value == starlark.Universe["all"] {
 		return slices.Clone(p.ids)
 	}
-	if t, ok := arg.value.(*variantFilter); ok {
-		return p.matchingFilter(c, t)
+	if filter, ok := arg.value.(*variantFilter); ok {
+		return p.matchingFilter(c, filter)
 	}
 	if _, sequence := arg.value.(starlark.Sequence); ok && !sequence {
 		c.wrongType(arg, "variants", `all, where(…) or a list of variants such as "node/single"`)
@@ -136,23 +125,22 @@ func (p variantPool) matchingPattern(c *call, at syntax.Position, pattern string
 			matches = append(matches, id)
 		}
 	}
-	if len(matches) == 0 && !p.mayBeBroken(pattern) {
+	if len(matches) == 0 && !p.mayMatchBroken(pattern) {
 		c.fault(at, "unknown variant %q; %s", pattern, lab.Suggest(pattern, p.ids))
 	}
 	return matches
 }
 
-// isTwin reports whether an id is that of a variant's twin. Every variant has one,
-// for whoever asks for it by name: it is a control, and nothing else is meant by
-// a pattern.
+// isTwin reports whether id names the twin of a known variant. Every variant has
+// a twin, which is a control. Patterns never match twins: they must be named.
 func (p variantPool) isTwin(id string) bool {
 	original := lab.OriginalOf(id)
 	return original != id && slices.Contains(p.ids, original)
 }
 
-// mayBeBroken is whether a pattern could stand for a variant of a runtime whose
-// own faults have been told.
-func (p variantPool) mayBeBroken(pattern string) bool {
+// mayMatchBroken reports whether pattern could match a variant of a runtime whose
+// file has a fault.
+func (p variantPool) mayMatchBroken(pattern string) bool {
 	runtime, _, _ := strings.Cut(pattern, "/")
 	return slices.ContainsFunc(p.broken, func(name string) bool {
 		ok, err := path.Match(runtime, name)

@@ -8,7 +8,7 @@ import (
 	"runtimelab/lab"
 )
 
-func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
+func TestVariantsAreSelectedByFiltersAndPatterns(t *testing.T) {
 	var pool variantPool
 	pool.add([]lab.Variant{
 		{Runtime: "node", Name: "single", Model: "single"},
@@ -38,7 +38,7 @@ func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 		},
 		{"no twin by a pattern", `["node/single*"]`, pool, []string{"node/single"}, ""},
 		{
-			"a twin that a runtime with faults may have", `["node/single", "ruby/puma~twin"]`, broken,
+			"a twin in a broken runtime", `["node/single", "ruby/puma~twin"]`, broken,
 			[]string{"node/single"},
 			"",
 		},
@@ -51,21 +51,21 @@ func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 			`1:102: where: unknown model "singel"; did you mean "single"?`,
 		},
 		{
-			"no such pair", `where(runtime = "python", model = "cluster")`, pool, nil,
+			"no match for both", `where(runtime = "python", model = "cluster")`, pool, nil,
 			`1:88: scenario: no variant of python has the model "cluster"`,
 		},
-		{"nothing said", `where()`, pool, nil, `1:88: where: missing argument "runtime" or "model"`},
+		{"no arguments", `where()`, pool, nil, `1:88: where: missing argument "runtime" or "model"`},
 		{
 			"misspelt", `where(modl = "single")`, pool, nil,
 			`1:94: where: unknown argument "modl"; did you mean "model"?`,
 		},
 		{
-			"of a runtime with faults of its own", `["node/single", where(runtime = "ruby")]`, broken,
+			"of a broken runtime", `["node/single", where(runtime = "ruby")]`, broken,
 			[]string{"node/single"},
 			"",
 		},
 		{
-			"a model that one with faults may have", `["node/single", where(model = "forking")]`, broken,
+			"a model that a broken runtime may have", `["node/single", where(model = "forking")]`, broken,
 			[]string{"node/single"},
 			"",
 		},
@@ -78,11 +78,11 @@ func TestVariantsAreChosenByWhatTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told []string
+		var messages []string
 		for _, f := range faults {
-			told = append(told, strings.TrimPrefix(f.Error(), "scenarios/x.star:"))
+			messages = append(messages, strings.TrimPrefix(f.Error(), "scenarios/x.star:"))
 		}
-		if got := strings.Join(told, "\n"); got != c.fault {
+		if got := strings.Join(messages, "\n"); got != c.fault {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.fault)
 		}
 		if c.fault == "" && !slices.Equal(s.Variants, c.want) {
