@@ -63,7 +63,7 @@ func TestCompareLooksAtOtherRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text,
-		"in 4 other runs of this host") {
+		"between 4 other runs of this host") {
 		t.Errorf("%s", out.String())
 	}
 	if text := messages.String(); strings.Count(text, "left out") != 1 || !strings.Contains(text,

@@ -281,7 +281,7 @@ func TestDocumentsMistakesAreFound(t *testing.T) {
 		`lab/BROKEN.md:7: lab run --sed 1: unknown flag --sed, did you mean "--seed"?`,
 		`lab/BROKEN.md:7: lab run nosuch --profile fast: there is no profile "fast"`,
 		`lab/BROKEN.md:7: lab run nosuch --profile fast: there is no scenario "nosuch"`,
-		`lab/BROKEN.md:7: lab compare A B --ignore weather: ignoring "weather": unknown`,
+		`lab/BROKEN.md:7: lab compare A B --ignore weather: --ignore "weather": unknown`,
 		`lab/BROKEN.md:7: make lba: the Makefile has no target "lba"`,
 		`lab/BROKEN.md:7: make lab PROFILE=fast: there is no profile "fast"`,
 		`lab/BROKEN.md:7: make bench BENCH=Nothing: there is no BenchmarkNothing in lab/cli`,

@@ -9,19 +9,18 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// referenceMetric is what reference servers are compared by.
+// referenceMetric is the metric that reference servers are compared by.
 const referenceMetric = "throughput_rps"
 
-// MinRuns is the number of runs below which their variance says nothing of the
-// next.
+// MinRuns is the number of runs needed to estimate the variance between runs.
 const MinRuns = 3
 
-// EstimateRunVariance is by how much runs of one host differ beyond their trials, from the
-// moments of the logs of one reference server's throughput in each: the estimate
-// of the analysis of variance of one random factor, unbalanced (Searle, Casella
-// and McCulloch, "Variance Components", 1992, section 3.6). Its variance within is
-// that of all runs together, for one run has too few trials to weigh it by. It is
-// nil where there are no two runs, or no trials to tell the two variances apart.
+// EstimateRunVariance estimates the variance between runs of one host that the variance of
+// their trials does not explain. Each item of runs holds the moments of the logs of one
+// reference server's throughput in a run. It is the estimate of the one-way random-effects
+// analysis of variance, unbalanced (Searle, Casella and McCulloch, "Variance Components",
+// 1992, section 3.6), with the variance within runs pooled over all of them, because one
+// run has few trials. It returns nil for fewer than two runs, or for one trial in each.
 func EstimateRunVariance(runs []stat.Moments) *record.RunVariance {
 	k, trials, squares, mean := 0, 0.0, 0.0, 0.0
 	for _, run := range runs {
@@ -44,16 +43,16 @@ func EstimateRunVariance(runs []stat.Moments) *record.RunVariance {
 	}
 	among /= float64(k - 1)
 	within /= trials - float64(k)
-	each := (trials - squares/trials) / float64(k-1) // trials of a run, on average
-	return &record.RunVariance{Runs: k, VarianceLog: max(0, (among-within)/each)}
+	perRun := (trials - squares/trials) / float64(k-1) // average number of trials
+	return &record.RunVariance{Runs: k, VarianceLog: max(0, (among-within)/perRun)}
 }
 
-// ReferenceThroughput is the moments of the logs of the lesser reference server's
-// throughput, for EstimateRunVariance; of nothing where the run has none.
+// ReferenceThroughput returns the moments of the logs of the light reference server's
+// throughput, for EstimateRunVariance. They are empty if the run has no such trials.
 func (r *Run) ReferenceThroughput() stat.Moments {
 	for _, k := range r.keys() {
 		if k.Variant == lab.LightReference {
-			if m := r.groups[k].reference(); m.N > 0 {
+			if m := r.groups[k].referenceLogs(); m.N > 0 {
 				return m
 			}
 		}
@@ -61,32 +60,34 @@ func (r *Run) ReferenceThroughput() stat.Moments {
 	return stat.Moments{}
 }
 
-// reference is the logs of a reference server's throughput, bounds left out: of
-// nothing for any other group.
-func (g *group) reference() stat.Moments {
+// referenceLogs returns the moments of the logs of a reference server's throughput,
+// without bounds.
+func (g *group) referenceLogs() stat.Moments {
 	if t := g.tally(referenceMetric); t != nil {
 		return t.logs
 	}
 	return stat.Moments{}
 }
 
-// ReferenceVariance is what reference servers tell of the variance between runs: what is added
-// for each side of a line of which nothing better is known.
+// ReferenceVariance is the variance of reference servers between runs. It is added for each
+// side of a line without history.
 type ReferenceVariance struct {
 	VarianceLog float64 `json:"variance_log"`
-	Runs        int     `json:"runs"`   // that it was found from; 0: it is an allowance, and no estimate
+	Runs        int     `json:"runs"`   // that it was estimated from; 0: an allowance, not an estimate
 	Source      string  `json:"source"` // in words
 }
 
-func (s ReferenceVariance) String() string {
-	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(s.VarianceLog), s.Source)
+// String returns the standard deviation in percent, and its source.
+func (v ReferenceVariance) String() string {
+	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(v.VarianceLog), v.Source)
 }
 
-// referenceVariance is the larger of what the two runs know of their host's reference servers.
-// Where neither does, it is what these servers' difference shows: half its square.
-func referenceVariance(old, new *Run, references *float64) ReferenceVariance {
+// referenceVariance returns the larger of the variances that the two runs recorded for
+// their host's reference servers. If neither did, it derives one from the log ratio of the
+// reference servers of these two runs: half its square.
+func referenceVariance(old, new *Run, logRatio *float64) ReferenceVariance {
 	if sameRun(old, new) {
-		return ReferenceVariance{Source: "both are of one run"}
+		return ReferenceVariance{Source: "both sides are the same run"}
 	}
 	var known *record.RunVariance
 	for _, r := range []*Run{old, new} {
@@ -101,30 +102,28 @@ func referenceVariance(old, new *Run, references *float64) ReferenceVariance {
 	case known != nil:
 		return ReferenceVariance{
 			known.VarianceLog, known.Runs,
-			fmt.Sprintf("the throughput of a reference server in %d runs of the host", known.Runs),
+			fmt.Sprintf("from a reference server's throughput in %d runs of this host", known.Runs),
 		}
-	case references != nil:
+	case logRatio != nil:
 		return ReferenceVariance{
-			VarianceLog: *references * *references / 2,
-			Source:      "from how far the reference servers of these two runs are apart",
+			VarianceLog: *logRatio * *logRatio / 2,
+			Source:      "from the difference between the reference servers of these two runs",
 		}
 	}
-	return ReferenceVariance{Source: "no reference server tells: the intervals are too narrow by what runs of " +
-		"one host differ"}
+	return ReferenceVariance{Source: "unknown without reference servers, so the intervals are too narrow"}
 }
 
-// sharedReferences are the reference servers that both runs started, by the phases
-// that they were measured in.
+// sharedReferences returns the keys of reference servers, by phase, that both runs started.
 func sharedReferences(old, new *Run) []Key {
 	return sharedKeys(old, new, func(k Key) bool { return k.Scenario == lab.ReferenceScenario && k.Phase != "" })
 }
 
-// referenceLogRatio is the mean log ratio, new over old, of the throughput of the
-// reference servers that both have figures of; nil where there are none.
+// referenceLogRatio returns the mean log ratio, new/old, of the throughput of the reference
+// servers with valid trials in both runs; nil if there are none.
 func referenceLogRatio(old, new *Run) *float64 {
 	sum, n := 0.0, 0.0
 	for _, k := range sharedReferences(old, new) {
-		a, b := old.groupOf(k, new).reference(), new.groupOf(k, old).reference()
+		a, b := old.groupOf(k, new).referenceLogs(), new.groupOf(k, old).referenceLogs()
 		if a.N > 0 && b.N > 0 {
 			sum += b.Mean - a.Mean
 			n++
@@ -133,20 +132,19 @@ func referenceLogRatio(old, new *Run) *float64 {
 	if n == 0 {
 		return nil
 	}
-	d := sum / n
-	return &d
+	mean := sum / n
+	return &mean
 }
 
-// usableTrials is how many trials of reference servers have a figure, of all that a run
-// measured.
+// usableTrials counts the trials of reference servers with a usable value, as text.
 func (r *Run) usableTrials(keys []Key, other *Run) string {
-	n, of := 0, 0
+	usable, all := 0, 0
 	for _, k := range keys {
-		n += r.groupOf(k, other).reference().N
-		of += r.blocks(k)
+		usable += r.groupOf(k, other).referenceLogs().N
+		all += r.blocks(k)
 	}
-	return fmt.Sprintf("%d of %d trials", n, of)
+	return fmt.Sprintf("%d of %d trials", usable, all)
 }
 
-// percent is a log ratio as what it is more or less than 1, in percent.
-func percent(log float64) float64 { return 100 * math.Expm1(log) }
+// percentChange converts a log ratio to the change from 1 in percent.
+func percentChange(logRatio float64) float64 { return 100 * math.Expm1(logRatio) }

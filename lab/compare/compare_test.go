@@ -23,15 +23,15 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// table is the rows of a run, by column.
+// table holds the rows of a run by column.
 type table []map[string]string
 
-// trial is a valid row of json on node/single, with other values where pairs of a
-// column and its value say so.
+// trial returns a valid row of json on node/single. Pairs of a column and a value change it.
 func trial(block int, pairs ...any) map[string]string {
 	row := map[string]string{
-		"schema_version": strconv.Itoa(metric.SchemaVersion), "run_id": "old", "host_id": "h1", "scenario": "json", "scenario_sha256": "s1",
-		"variant": "node/single", "content_sha256": "c1", "block": strconv.Itoa(block), "attempt": "1", "phase": "peak",
+		"schema_version": strconv.Itoa(metric.SchemaVersion), "run_id": "old", "host_id": "h1",
+		"scenario": "json", "scenario_sha256": "s1", "variant": "node/single", "content_sha256": "c1",
+		"block": strconv.Itoa(block), "attempt": "1", "phase": "peak",
 		"connections": "64", "keep_alive": "true", "server_cpus": "1", "validity": "valid",
 	}
 	for i := 0; i < len(pairs); i += 2 {
@@ -40,7 +40,7 @@ func trial(block int, pairs ...any) map[string]string {
 	return row
 }
 
-// trials are those of as many blocks as there are values of a metric.
+// trials returns one trial for each value of a metric, in blocks 1, 2, and so on.
 func trials(name string, values []float64, pairs ...any) (t table) {
 	for i, v := range values {
 		t = append(t, trial(i+1, append([]any{name, v}, pairs...)...))
@@ -48,7 +48,13 @@ func trials(name string, values []float64, pairs ...any) (t table) {
 	return t
 }
 
-// with is the table with a column's value in every row.
+// references returns trials of the light reference server with the given mean throughput.
+func references(mean float64) table {
+	return trials("throughput_rps", around(mean),
+		"scenario", lab.ReferenceScenario, "variant", lab.LightReference)
+}
+
+// with returns the table with the same value of a column in every row.
 func (t table) with(column, value string) (out table) {
 	for _, row := range t {
 		row = maps.Clone(row)
@@ -86,13 +92,13 @@ type tester interface {
 	Fatal(...any)
 }
 
-func read(t tester, which compare.Selection, tables ...table) []*compare.Run {
+func read(t tester, selection compare.Selection, tables ...table) []*compare.Run {
 	t.Helper()
 	var sources []compare.Source
 	for i, rows := range tables {
 		sources = append(sources, rows.source(string(rune('A'+i))))
 	}
-	runs, err := compare.Read(context.Background(), sources, which)
+	runs, err := compare.Read(context.Background(), sources, selection)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +111,10 @@ func compared(t tester, old, new table) compare.Comparison {
 	return compare.Compare(runs[0], runs[1], compare.DefaultThreshold)
 }
 
-// line is the one line of a metric.
+// failsWith reports whether err contains text.
+func failsWith(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+
+// line returns the first line of a metric.
 func line(t tester, c compare.Comparison, name string) compare.Line {
 	t.Helper()
 	for _, l := range c.Lines {
@@ -119,12 +128,12 @@ func line(t tester, c compare.Comparison, name string) compare.Line {
 
 func near(a *float64, b float64) bool { return a != nil && math.Abs(*a-b) <= 1e-9*math.Abs(b) }
 
-// around are six values about a mean, within a percent of it.
+// around returns six values within 1 % of a mean.
 func around(mean float64) []float64 {
 	return []float64{mean, 1.01 * mean, mean / 1.01, 1.005 * mean, mean / 1.005, mean}
 }
 
-func TestMarks(t *testing.T) {
+func TestMarksFollowTheIntervalAndTheThreshold(t *testing.T) {
 	wide := []float64{60, 140, 90, 120, 80, 115}
 	for _, tt := range []struct {
 		name, metric string
@@ -134,21 +143,23 @@ func TestMarks(t *testing.T) {
 		{"the same", "throughput_rps", around(100), around(100), compare.Equivalent},
 		{"more is better", "throughput_rps", around(100), around(120), compare.Better},
 		{"less is worse", "throughput_rps", around(100), around(80), compare.Worse},
-		{"of a cost more is worse", "cpu_us_per_request", around(100), around(120), compare.Worse},
-		{"of a cost less is better", "cpu_us_per_request", around(100), around(80), compare.Better},
-		{"sure, but too little to matter", "throughput_rps", around(100), around(103), compare.Equivalent},
+		{"a higher cost is worse", "cpu_us_per_request", around(100), around(120), compare.Worse},
+		{"a lower cost is better", "cpu_us_per_request", around(100), around(80), compare.Better},
+		{"a certain but small effect", "throughput_rps", around(100), around(103), compare.Equivalent},
 		{"at the threshold", "throughput_rps", around(100), around(104.5), compare.Undecided},
 		{"too wide", "throughput_rps", around(100), wide, compare.Undecided},
-		{"five trials", "throughput_rps", around(100), around(80)[:5], compare.TooFewTrials},
-		{"none", "throughput_rps", around(100), []float64{}, compare.TooFewTrials},
-		{"no failure", "error_ratio", make([]float64, 6), make([]float64, 6), compare.Equivalent},
+		{"five trials on a side", "throughput_rps", around(100), around(80)[:5], compare.TooFewTrials},
+		{"no trials on a side", "throughput_rps", around(100), []float64{}, compare.TooFewTrials},
+		{"no failures", "error_ratio", make([]float64, 6), make([]float64, 6), compare.Equivalent},
 		{
-			"one failure in a thousand does not matter", "error_ratio", make([]float64, 6),
+			"one failure in ten thousand does not matter", "error_ratio",
+			make([]float64, 6),
 			[]float64{0, 1e-4, 0, 2e-4, 0, 1e-4},
 			compare.Equivalent,
 		},
 		{
-			"one in a hundred does", "error_ratio", make([]float64, 6),
+			"one failure in a hundred matters", "error_ratio",
+			make([]float64, 6),
 			[]float64{.011, .012, .011, .012, .011, .012},
 			compare.Worse,
 		},
@@ -158,8 +169,8 @@ func TestMarks(t *testing.T) {
 			make([]float64, 6), compare.Better,
 		},
 		{
-			"a zero has no logarithm, and is no reason to leave it out", "throughput_rps", around(100),
-			make([]float64, 6), compare.Worse,
+			"zeros have no logarithm, but count", "throughput_rps",
+			around(100), make([]float64, 6), compare.Worse,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,7 +186,7 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
+func TestTheRatioIsOfGeometricMeansWithWelchsInterval(t *testing.T) {
 	a, b := []float64{100, 110, 90, 105, 95, 102}, []float64{150, 130, 140, 150, 135, 160}
 	l := line(t, compared(t, trials("throughput_rps", a), trials("throughput_rps", b).with("run_id", "new")),
 		"throughput_rps")
@@ -186,79 +197,75 @@ func TestTheRatioIsOfGeometricMeansByWelch(t *testing.T) {
 		return m
 	}
 	e := stat.Welch(logs(b), logs(a), stat.Variance{})
-	low, high := e.Interval(lab.Alpha) // the only line
+	low, high := e.Interval(lab.Alpha) // not adjusted for a single line
 	if !near(l.Effect, math.Exp(e.Mean)) || !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
-		t.Errorf("%v [%v, %v], want %v [%v, %v]", *l.Effect, *l.Low, *l.High, math.Exp(e.Mean), math.Exp(low),
-			math.Exp(high))
+		t.Errorf("%v [%v, %v], want %v [%v, %v]",
+			*l.Effect, *l.Low, *l.High, math.Exp(e.Mean), math.Exp(low), math.Exp(high))
 	}
 	if !near(l.Old.Mean, math.Exp(logs(a).Mean)) || !near(l.PHolm, min(e.PAbove(0), e.PBelow(0))) {
 		t.Errorf("old %v, p %v", *l.Old.Mean, *l.PHolm)
 	}
 }
 
-// Each side's interval is its own: Student's of its trials, and with an estimate of
-// the variance between runs that of the sum of both.
+// The interval is Student's, of the trials of one side. An estimated variance between runs is
+// added, with Satterthwaite's degrees of freedom.
 func TestEachSideHasItsOwnInterval(t *testing.T) {
 	values := []float64{100, 110, 90, 105, 95, 102}
 	var logs []float64
 	for _, x := range values {
 		logs = append(logs, math.Log(x))
 	}
-	own := stat.PairedEffect(logs)
+	trialsOnly := stat.PairedEffect(logs)
 	old := trials("throughput_rps", values)
-	for _, between := range []float64{0, own.SE * own.SE} {
+	for _, between := range []float64{0, trialsOnly.SE * trialsOnly.SE} {
 		runs := read(t, compare.DefaultMetrics(), old, old.with("run_id", "new"))
-		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: &record.RunVariance{
-			Runs:        3,
-			VarianceLog: between,
-		}}, &record.Info{}
-		want := own
-		if between > 0 { // as much again, of 3 runs
-			want.SE, want.DF = own.SE*math.Sqrt2, 4/(1/own.DF+1.0/2)
+		runs[0].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 3, VarianceLog: between}}
+		runs[1].Info = &record.Info{}
+		want := trialsOnly
+		if between > 0 { // the same variance once more, from 3 runs
+			want.SE, want.DF = trialsOnly.SE*math.Sqrt2, 4/(1/trialsOnly.DF+1.0/2)
 		}
 		low, high := want.Interval(lab.Alpha)
-		if l := line(t, compare.Compare(runs[0], runs[1], 0.05), "throughput_rps"); !near(l.Old.Low,
-			math.Exp(low)) || !near(l.Old.High, math.Exp(high)) {
-			t.Errorf("between %v: [%v, %v], want [%v, %v]", between, *l.Old.Low, *l.Old.High, math.Exp(low),
-				math.Exp(high))
+		l := line(t, compare.Compare(runs[0], runs[1], 0.05), "throughput_rps")
+		if !near(l.Old.Low, math.Exp(low)) || !near(l.Old.High, math.Exp(high)) {
+			t.Errorf("between %v: [%v, %v], want [%v, %v]",
+				between, *l.Old.Low, *l.Old.High, math.Exp(low), math.Exp(high))
 		}
 	}
-	alike := trials("throughput_rps", []float64{100, 100, 100, 100, 100, 100})
-	if l := line(t, compared(t, alike, alike.with("run_id", "new")), "throughput_rps"); !near(l.Old.Low,
-		100) || !near(l.Old.High, 100) {
-		t.Errorf("of what does not vary: %v to %v", l.Old.Low, l.Old.High)
+	same := trials("throughput_rps", []float64{100, 100, 100, 100, 100, 100})
+	l := line(t, compared(t, same, same.with("run_id", "new")), "throughput_rps")
+	if !near(l.Old.Low, 100) || !near(l.Old.High, 100) {
+		t.Errorf("equal values have an interval: %v to %v", l.Old.Low, l.Old.High)
 	}
 }
 
-func TestDoubtsOfAComparison(t *testing.T) {
+func TestDifferencesOfRunInfosAreDoubts(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
-	of := func(profile, version string, state record.State) *record.Info {
+	info := func(profile, version string, state record.State) *record.Info {
 		return &record.Info{Profile: profile, Versions: map[string]string{"lab": version}, State: state}
 	}
+	done := info("quick", "v1", record.Done)
 	for _, tt := range []struct {
 		old, new *record.Info
-		want     string // empty: none but that there is no reference, and no other run
+		want     string // empty: only the doubts about reference servers and history, which are missing
 	}{
-		{of("quick", "v1", record.Done), of("quick", "v1", record.Done), ""},
-		{
-			of("quick", "v1", record.Done), of("full", "v1", record.Done),
-			"profiles quick and full: trials do not last equally long",
-		},
-		{of("quick", "v1", record.Done), of("quick", "v2", record.Done), "measured by lab v1 and v2"},
-		{of("quick", "v1", record.Interrupted), of("quick", "v1", record.Done), "A: the run is interrupted"},
-		{of("quick", "v1", record.Done), nil, ""},
+		{done, info("quick", "v1", record.Done), ""},
+		{done, info("full", "v1", record.Done), "profiles quick and full: their trials have different durations"},
+		{done, info("quick", "v2", record.Done), "measured by lab v1 and v2"},
+		{info("quick", "v1", record.Interrupted), done, "A: the run is interrupted"},
+		{done, nil, ""},
 	} {
 		runs := read(t, compare.DefaultMetrics(), rows, rows.with("run_id", "new"))
 		runs[0].Info, runs[1].Info = tt.old, tt.new
 		doubts := compare.Compare(runs[0], runs[1], 0.05).Doubts
-		if i := slices.Index(doubts, tt.want); tt.want != "" && (i < 0 ||
-			len(doubts) != 3) || tt.want == "" && len(doubts) != 2 {
+		if tt.want == "" && len(doubts) != 2 ||
+			tt.want != "" && (len(doubts) != 3 || !slices.Contains(doubts, tt.want)) {
 			t.Errorf("%+v and %+v: %q", tt.old, tt.new, doubts)
 		}
 	}
 }
 
-func TestReadingEndsWhenItIsToldTo(t *testing.T) {
+func TestReadEndsWhenItsContextIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	many := make(table, 10_000)
@@ -266,11 +273,11 @@ func TestReadingEndsWhenItIsToldTo(t *testing.T) {
 		many[i] = trial(i+1, "throughput_rps", 100)
 	}
 	if _, err := compare.Read(ctx, []compare.Source{many.source("A")}, compare.DefaultMetrics()); err == nil {
-		t.Error("an interrupted comparison went on")
+		t.Error("reading went on")
 	}
 }
 
-func TestBoundsAreNeverCalledBetter(t *testing.T) {
+func TestABoundIsMarkedOnlyOnItsKnownSide(t *testing.T) {
 	bound := func(values []float64) table {
 		rows := trials("throughput_rps", values)
 		rows[2]["validity"] = "censored"
@@ -295,7 +302,7 @@ func TestBoundsAreNeverCalledBetter(t *testing.T) {
 			if l.Bound != tt.bound || l.Mark != tt.mark {
 				t.Errorf("bound %q, mark %s; want %q, %s", l.Bound, l.Mark, tt.bound, tt.mark)
 			}
-			if openLow, openHigh := tt.bound != compare.AtLeast, tt.bound != compare.AtMost; (l.Low == nil) != openLow || (l.High == nil) != openHigh {
+			if (l.Low == nil) != (tt.bound != compare.AtLeast) || (l.High == nil) != (tt.bound != compare.AtMost) {
 				t.Errorf("interval from %v to %v", l.Low, l.High)
 			}
 			if (l.Effect == nil) != (tt.bound == compare.BothBounds) {
@@ -303,27 +310,30 @@ func TestBoundsAreNeverCalledBetter(t *testing.T) {
 			}
 		})
 	}
-	l := line(t, compared(t, trials("cpu_us_per_request", around(100)), trials("cpu_us_per_request", around(80),
-		"validity", "censored").with("run_id", "new")), "cpu_us_per_request")
+	censored := trials("cpu_us_per_request", around(80), "validity", "censored", "run_id", "new")
+	l := line(t, compared(t, trials("cpu_us_per_request", around(100)), censored), "cpu_us_per_request")
 	if l.Mark != compare.TooFewTrials || l.New.Trials != 0 {
-		t.Errorf("a cost of a censored row counts: %s of %d trials", l.Mark, l.New.Trials)
+		t.Errorf("the cost of a censored row counts: %s of %d trials", l.Mark, l.New.Trials)
 	}
 }
 
 func TestTheLastUsableAttemptCounts(t *testing.T) {
 	rows := table{
-		trial(1, "throughput_rps", 50, "validity", "disturbed"), trial(1, "throughput_rps", 100, "attempt", 2),
-		trial(2, "throughput_rps", 100), trial(2, "throughput_rps", 50, "attempt", 2, "validity", "disturbed"),
-		trial(3, "throughput_rps", 50), trial(3, "throughput_rps", 100, "attempt", 2),
+		trial(1, "throughput_rps", 50, "validity", "disturbed"),
+		trial(1, "throughput_rps", 100, "attempt", 2),
+		trial(2, "throughput_rps", 100),
+		trial(2, "throughput_rps", 50, "attempt", 2, "validity", "disturbed"),
+		trial(3, "throughput_rps", 50),
+		trial(3, "throughput_rps", 100, "attempt", 2),
 		trial(4, "throughput_rps", 50, "validity", "failed"),
 	}
 	l := line(t, compared(t, rows, rows), "throughput_rps")
 	if !near(l.Old.Mean, 100) || l.Old.Trials != 3 || l.Old.Blocks != 4 {
-		t.Errorf("mean %v of %d of %d trials, want 100 of 3 of 4", *l.Old.Mean, l.Old.Trials, l.Old.Blocks)
+		t.Errorf("mean %v from %d of %d trials, want 100 from 3 of 4", *l.Old.Mean, l.Old.Trials, l.Old.Blocks)
 	}
 }
 
-func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
+func TestARunWithFewTrialsIsEquivalentToItself(t *testing.T) {
 	rows := trials("throughput_rps", []float64{100, 130}, "cold_start_ms", 12, "error_ratio", 0.5)
 	rows = append(rows,
 		trials("throughput_rps", []float64{100, 130}, "variant", "node/bound", "validity", "censored")...)
@@ -336,37 +346,43 @@ func TestARunIsEqualToItselfHoweverFewItsTrials(t *testing.T) {
 	}
 }
 
-func TestOneRunVariesFromItselfByItsTrialsOnly(t *testing.T) {
+func TestTwoFilesOfOneRunHaveNoVarianceBetweenRuns(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
-	runs := read(t, compare.DefaultMetrics(), rows, rows[:5]) // one of its files was cut
+	runs := read(t, compare.DefaultMetrics(), rows, rows[:5]) // the second file lacks a row
 	runs[0].Info = &record.Info{BetweenRuns: &record.RunVariance{Runs: 9, VarianceLog: 1}}
-	if c := compare.Compare(runs[0], runs[1],
-		0.05); c.BetweenRuns.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFewTrials {
+	c := compare.Compare(runs[0], runs[1], 0.05)
+	if c.BetweenRuns.VarianceLog != 0 || c.Lines[0].Mark != compare.TooFewTrials {
 		t.Errorf("%+v, %s", c.BetweenRuns, c.Lines[0].Mark)
 	}
 }
 
-func TestABoundInOnePhaseKeepsPerTrialMetrics(t *testing.T) {
+func TestABoundInOnePhaseDoesNotAffectPerTrialMetrics(t *testing.T) {
 	var rows table
 	for b := 1; b <= 6; b++ {
-		rows = append(rows, trial(b, "cold_start_ms", 30, "throughput_rps", 9, "phase", "steady"),
+		rows = append(rows,
+			trial(b, "cold_start_ms", 30, "throughput_rps", 9, "phase", "steady"),
 			trial(b, "cold_start_ms", 30, "throughput_rps", 9, "validity", "censored"))
 	}
-	if l := line(t, compared(t, rows, rows.with("run_id", "new")),
-		"cold_start_ms"); l.Old.Trials != 6 || l.Mark != compare.Equivalent {
+	l := line(t, compared(t, rows, rows.with("run_id", "new")), "cold_start_ms")
+	if l.Old.Trials != 6 || l.Mark != compare.Equivalent {
 		t.Errorf("%+v", l)
 	}
 }
 
-func TestPerTrialMetricsAreOneLine(t *testing.T) {
+func TestPerTrialMetricsHaveOneLine(t *testing.T) {
 	rows := trials("cold_start_ms", around(30), "throughput_rps", 5)
 	rows = append(rows, trials("cold_start_ms", around(30), "phase", "steady")...)
 	slices.SortStableFunc(rows,
 		func(a, b map[string]string) int { return strings.Compare(a["block"], b["block"]) })
 	c := compared(t, rows, rows.with("run_id", "new"))
-	if n := len(slices.DeleteFunc(slices.Clone(c.Lines),
-		func(l compare.Line) bool { return l.Metric != "cold_start_ms" })); n != 1 {
-		t.Errorf("%d lines of cold_start_ms", n)
+	n := 0
+	for _, l := range c.Lines {
+		if l.Metric == "cold_start_ms" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d lines of cold_start_ms, want 1", n)
 	}
 	if l := line(t, c, "cold_start_ms"); l.Phase != "" || l.Old.Trials != 6 {
 		t.Errorf("%+v", l)
@@ -385,16 +401,15 @@ func TestAServerThatNeverStartedIsListed(t *testing.T) {
 		}
 		c := compared(t, old, new)
 		l := line(t, c, "throughput_rps")
-		if l.Mark != compare.TooFewTrials || min(l.Old.Trials,
-			l.New.Trials) != 0 || l.Old.Blocks != 6 || l.New.Blocks != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
+		if l.Mark != compare.TooFewTrials || min(l.Old.Trials, l.New.Trials) != 0 ||
+			l.Old.Blocks != 6 || l.New.Blocks != 6 || len(c.OnlyOld)+len(c.OnlyNew) > 0 {
 			t.Errorf("%+v; only in old %v, in new %v", l, c.OnlyOld, c.OnlyNew)
 		}
 	}
 }
 
-func TestControlsAndUnmatchedRowsAreNoResults(t *testing.T) {
-	common := slices.Concat(trials("throughput_rps", around(100)),
-		trials("throughput_rps", around(100), "scenario", lab.ReferenceScenario, "variant", lab.LightReference),
+func TestControlsAndUnmatchedRowsHaveNoLines(t *testing.T) {
+	common := slices.Concat(trials("throughput_rps", around(100)), references(100),
 		trials("throughput_rps", around(100), "scenario", lab.BurnScenario, "variant", lab.BurnVariant),
 		trials("throughput_rps", around(100), "variant", lab.TwinOf("node/single")))
 	old := slices.Concat(common, trials("latency_p50_ms", around(3), "phase", "steady"))
@@ -409,68 +424,62 @@ func TestControlsAndUnmatchedRowsAreNoResults(t *testing.T) {
 		t.Errorf("only in old %v, only in new %v", c.OnlyOld, c.OnlyNew)
 	}
 	if c.ReferenceRatio == nil || *c.ReferenceRatio != 1 {
-		t.Errorf("reference servers %v", c.ReferenceRatio)
+		t.Errorf("reference ratio %v, want 1", c.ReferenceRatio)
 	}
 }
 
-func TestDifferences(t *testing.T) {
+func TestDifferencesForbidAComparisonUnlessIgnored(t *testing.T) {
 	base := slices.Concat(trials("throughput_rps", around(100)),
 		trials("throughput_rps", around(50), "phase", "steady", "offered_rps", 50),
 		trials("capacity_rps", around(50), "phase", "capacity", "offered_rps", 50)).with("parameters", "n=1")
-	base = append(base, trials("throughput_rps", around(20), "scenario", lab.ReferenceScenario, "variant",
-		lab.LightReference, "scenario_sha256", "")...)
-	change := func(column, value string, of func(map[string]string) bool) table {
-		var out table
+	base = append(base, references(20).with("scenario_sha256", "")...)
+	type condition func(row map[string]string) bool
+	changed := func(column, value string, applies condition) (out table) {
 		for _, row := range base.with("run_id", "new") {
-			if of(row) {
+			if applies(row) {
 				row[column] = value
 			}
 			out = append(out, row)
 		}
 		return out
 	}
-	all := func(map[string]string) bool { return true }
-	of := func(phase string) func(map[string]string) bool {
-		return func(r map[string]string) bool { return r["phase"] == phase }
+	everyRow := func(map[string]string) bool { return true }
+	inPhase := func(phase string) condition {
+		return func(row map[string]string) bool { return row["phase"] == phase }
 	}
-	references := func(r map[string]string) bool { return r["scenario"] == lab.ReferenceScenario }
+	isReference := func(row map[string]string) bool { return row["scenario"] == lab.ReferenceScenario }
+	isResult := func(row map[string]string) bool { return !isReference(row) }
+	inFirstBlock := func(row map[string]string) bool { return row["phase"] == "steady" && row["block"] == "1" }
 	for _, tt := range []struct {
 		name string
 		new  table
-		kind compare.DifferenceKind // none: there is no difference
-		says string
+		kind compare.DifferenceKind // empty: there is no difference
+		text string
 	}{
 		{"the same", base.with("run_id", "new"), "", ""},
-		{"host", change("host_id", "h2", all), compare.Host, "host_id: h1 against h2"},
+		{"host", changed("host_id", "h2", everyRow), compare.Host, "host_id: h1 against h2"},
 		{
-			"image", change("content_sha256", "c2", func(r map[string]string) bool { return !references(r) }),
+			"image", changed("content_sha256", "c2", isResult),
 			compare.Image, "node/single content_sha256: c1 against c2",
 		},
+		{"script", changed("scenario_sha256", "s2", isResult), compare.Script, "s1"},
+		{"parameters", changed("parameters", "n=2", isResult), compare.Script, "s1 n=1 against s1 n=2"},
 		{
-			"script", change("scenario_sha256", "s2", func(r map[string]string) bool { return !references(r) }),
-			compare.Script, "s1",
+			"rate", changed("offered_rps", "60", inPhase("steady")),
+			compare.Load, "json node/single steady offered_rps: 50.000 against 60.000",
 		},
+		{"rates found by trials", changed("offered_rps", "60", inFirstBlock), "", ""},
+		{"rate of a search", changed("offered_rps", "60", inPhase("capacity")), "", ""},
 		{
-			"parameters", change("parameters", "n=2", func(r map[string]string) bool { return r["parameters"] != "" }),
-			compare.Script, "s1 n=1 against s1 n=2",
+			"connections", changed("connections", "32", inPhase("peak")),
+			compare.Load, "json node/single peak connections: 64 against 32",
 		},
+		{"references that differ by 2.9%", changed("throughput_rps", "20.5", isReference), "", ""},
 		{
-			"rate", change("offered_rps", "60", of("steady")), compare.Load,
-			"json node/single steady offered_rps: 50.000 against 60.000",
+			"references that differ by 5%", changed("throughput_rps", "21", isReference),
+			compare.Reference, "+5.0%, more than the 3% allowed",
 		},
-		{"rates that trials found", change("offered_rps", "60",
-			func(r map[string]string) bool { return r["phase"] == "steady" && r["block"] == "1" }), "", ""},
-		{"rate of a search", change("offered_rps", "60", of("capacity")), "", ""},
-		{
-			"connections", change("connections", "32", of("peak")), compare.Load,
-			"json node/single peak connections: 64 against 32",
-		},
-		{"references 2.9% apart", change("throughput_rps", "20.5", references), "", ""},
-		{
-			"references 5% apart", change("throughput_rps", "21", references), compare.Reference,
-			"+5.0%, where 3% are allowed",
-		},
-		{"the lab's own image", change("content_sha256", "c2", references), "", ""},
+		{"the lab's own image", changed("content_sha256", "c2", isReference), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			runs := read(t, compare.DefaultMetrics(), base, tt.new)
@@ -481,100 +490,98 @@ func TestDifferences(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(),
-				tt.says) || !strings.Contains(err.Error(), "--ignore "+string(tt.kind)) {
-				t.Fatalf("error %v, want one that says %q", err, tt.says)
+			if !failsWith(err, tt.text) || !failsWith(err, "--ignore "+string(tt.kind)) ||
+				lab.ExitCode(err) != lab.ExitUsage {
+				t.Fatalf("error %v, want one with %q", err, tt.text)
 			}
 			others := slices.DeleteFunc(compare.DifferenceKinds(),
 				func(k compare.DifferenceKind) bool { return k == tt.kind })
 			if compare.CheckComparable(runs[0], runs[1:], others) == nil {
-				t.Error("ignored with the others")
+				t.Error("ignored, although only other kinds are")
 			}
 			if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{tt.kind}); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
-			if text := compare.Compare(runs[0], runs[1], 0.05).Text(); !strings.Contains(text,
-				"ignored: "+string(tt.kind)) {
-				t.Errorf("the report does not say what was ignored:\n%s", text)
+			text := compare.Compare(runs[0], runs[1], 0.05).Text()
+			if !strings.Contains(text, "ignored: "+string(tt.kind)) {
+				t.Errorf("the report does not name what was ignored:\n%s", text)
 			}
 		})
 	}
 }
 
-// Bounds of a reference server leave it the figures that it has; where it has none
-// left, two runs are refused, and not let pass.
-func TestCensoredReferenceServersRefuseComparison(t *testing.T) {
-	references := func(value float64, bounds int) table {
-		rows := trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant",
-			lab.LightReference)
+// A reference server may have some bounds. If all of its trials are bounds, nothing shows that
+// the machine was equally fast, and the runs are refused.
+func TestReferenceServersWithoutValidTrialsForbidAComparison(t *testing.T) {
+	withBounds := func(mean float64, bounds int) table {
+		rows := references(mean)
 		for _, row := range rows[:bounds] {
 			row["validity"] = "censored"
 			row["throughput_rps"] = "1"
 		}
 		return append(rows, trials("throughput_rps", around(50))...)
 	}
-	early := trials("throughput_rps", around(50))
+	neverStarted := trials("throughput_rps", around(50))
 	for b := 1; b <= 6; b++ {
-		early = append(early, trial(b, "scenario", lab.ReferenceScenario, "variant", lab.LightReference, "phase",
-			"", "validity", "failed"))
+		neverStarted = append(neverStarted, trial(b, "scenario", lab.ReferenceScenario,
+			"variant", lab.LightReference, "phase", "", "validity", "failed"))
 	}
-	const none, unmeasured = "no reference server has a valid trial in both runs", "no reference server is in " +
-		"both runs"
+	const none = "no reference server has a valid trial in both runs"
+	const unmeasured = "no reference server is in both runs"
 	for _, tt := range []struct {
-		name      string
-		old, new  table
-		id        string
-		refused   string // why; empty: it is not
-		ratio     bool   // that references have
-		otherwise string // doubt
+		name     string
+		old, new table
+		newID    string
+		refused  string // the error; empty: the runs are compared
+		hasRatio bool   // of reference servers
+		doubt    string
 	}{
-		{"one bound, and as fast", references(100, 1), references(100, 0), "new", "", true, ""},
+		{"one bound, equally fast", withBounds(100, 1), withBounds(100, 0), "new", "", true, ""},
 		{
-			"one bound, and too far apart", references(100, 1), references(110, 0), "new",
+			"one bound, too different", withBounds(100, 1), withBounds(110, 0), "new",
 			"reference servers differ by +10", true, "",
 		},
-		{"bounds only", references(100, 6), references(110, 0), "new", none +
-			", valid: 0 of 6 trials against 6 of 6 trials", false, none},
-		{"bounds only, swapped", references(100, 0), references(110, 6), "new", none, false, none},
-		{"never started", early, references(110, 0), "new", none, false, none},
 		{
-			"none on one side", trials("throughput_rps", around(50)), references(110, 0), "new", "", false,
-			unmeasured,
+			"only bounds", withBounds(100, 6), withBounds(110, 0), "new",
+			none + ", valid: 0 of 6 trials against 6 of 6 trials", false, none,
 		},
-		{"a run against itself", references(100, 6), references(100, 6), "old", "", false, none},
+		{"only bounds, swapped", withBounds(100, 0), withBounds(110, 6), "new", none, false, none},
+		{"never started", neverStarted, withBounds(110, 0), "new", none, false, none},
+		{
+			"none on one side", trials("throughput_rps", around(50)), withBounds(110, 0), "new",
+			"", false, unmeasured,
+		},
+		{"a run against itself", withBounds(100, 6), withBounds(100, 6), "old", "", false, none},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			runs := read(t, compare.DefaultMetrics(), tt.old, tt.new.with("run_id", tt.id))
+			runs := read(t, compare.DefaultMetrics(), tt.old, tt.new.with("run_id", tt.newID))
 			err := compare.CheckComparable(runs[0], runs[1:], nil)
-			if (err != nil) != (tt.refused != "") || err != nil && !strings.Contains(err.Error(), tt.refused) {
-				t.Errorf("refused by %v, want %q", err, tt.refused)
+			if (err != nil) != (tt.refused != "") || err != nil && !failsWith(err, tt.refused) {
+				t.Errorf("error %v, want %q", err, tt.refused)
 			}
-			if err := compare.CheckComparable(runs[0], runs[1:],
-				[]compare.DifferenceKind{compare.Reference}); err != nil {
+			ignored := []compare.DifferenceKind{compare.Reference}
+			if err := compare.CheckComparable(runs[0], runs[1:], ignored); err != nil {
 				t.Errorf("not ignored: %v", err)
 			}
 			c := compare.Compare(runs[0], runs[1], 0.05)
-			if (c.ReferenceRatio != nil) != tt.ratio || !strings.Contains(strings.Join(c.Doubts, "; "), tt.otherwise) {
+			doubts := strings.Join(c.Doubts, "; ")
+			if (c.ReferenceRatio != nil) != tt.hasRatio || !strings.Contains(doubts, tt.doubt) {
 				t.Errorf("ratio %v, doubts %q", c.ReferenceRatio, c.Doubts)
 			}
-			if tt.otherwise == none && strings.Contains(strings.Join(c.Doubts, "; "), unmeasured) {
-				t.Errorf("doubts %q: there are reference servers in both", c.Doubts)
+			if tt.doubt == none && strings.Contains(doubts, unmeasured) {
+				t.Errorf("doubts %q, although both runs have reference servers", c.Doubts)
 			}
 		})
 	}
-	runs := read(t, compare.DefaultMetrics(), references(100, 1))
+	runs := read(t, compare.DefaultMetrics(), withBounds(100, 1))
 	if m := runs[0].ReferenceThroughput(); m.N != 5 {
-		t.Errorf("%d figures of the reference server, want the 5 that are no bounds", m.N)
+		t.Errorf("%d values of the reference server, want the 5 that are no bounds", m.N)
 	}
 }
 
-func TestBetweenRunsWidensEveryInterval(t *testing.T) {
-	references := func(value float64) table {
-		return trials("throughput_rps", around(value), "scenario", lab.ReferenceScenario, "variant",
-			lab.LightReference)
-	}
+func TestVarianceBetweenRunsWidensEveryInterval(t *testing.T) {
 	results := trials("throughput_rps", around(100))
-	with := func(a, b *record.RunVariance, reference float64) compare.Comparison {
+	compareWith := func(a, b *record.RunVariance, reference float64) compare.Comparison {
 		runs := read(t, compare.DefaultMetrics(), slices.Concat(results, references(100)),
 			slices.Concat(results, references(reference)).with("run_id", "new"))
 		runs[0].Info, runs[1].Info = &record.Info{BetweenRuns: a}, &record.Info{BetweenRuns: b}
@@ -592,62 +599,59 @@ func TestBetweenRunsWidensEveryInterval(t *testing.T) {
 			"the larger of two", &record.RunVariance{Runs: 3, VarianceLog: 1e-4},
 			&record.RunVariance{Runs: 5, VarianceLog: 4e-4}, 102, 4e-4, "5 runs",
 		},
-		{"the one that is known", nil, &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, 102, 1e-4, "3 runs"},
+		{"only one is known", nil, &record.RunVariance{Runs: 3, VarianceLog: 1e-4}, 102, 1e-4, "3 runs"},
 		{
 			"two runs are too few", &record.RunVariance{Runs: 2, VarianceLog: 1}, nil, 102, d * d / 2,
 			"reference servers of these two runs",
 		},
-		{"nothing known, nothing seen", nil, nil, 100, 0, "reference servers of these two runs"},
+		{"none is known, and reference servers are equal", nil, nil, 100, 0, "reference servers of these two runs"},
 	} {
-		c := with(tt.a, tt.b, tt.reference)
-		if math.Abs(c.BetweenRuns.VarianceLog-tt.want) > 1e-12 || !strings.Contains(c.BetweenRuns.Source,
-			tt.source) {
-			t.Errorf("%s: %+v, want %v of %q", tt.name, c.BetweenRuns, tt.want, tt.source)
+		c := compareWith(tt.a, tt.b, tt.reference)
+		if math.Abs(c.BetweenRuns.VarianceLog-tt.want) > 1e-12 ||
+			!strings.Contains(c.BetweenRuns.Source, tt.source) {
+			t.Errorf("%s: %+v, want %v from %q", tt.name, c.BetweenRuns, tt.want, tt.source)
 		}
-		narrow := line(t, with(nil, nil, 100), "throughput_rps")
+		narrow := line(t, compareWith(nil, nil, 100), "throughput_rps")
 		if l := line(t, c, "throughput_rps"); (*l.High > *narrow.High) != (tt.want > 0) ||
 			(*l.Old.High > *narrow.Old.High) != (tt.want > 0) {
-			t.Errorf("%s: intervals up to %v and %v, without it %v and %v", tt.name, *l.High, *l.Old.High,
-				*narrow.High, *narrow.Old.High)
+			t.Errorf("%s: intervals up to %v and %v, without variance between runs %v and %v",
+				tt.name, *l.High, *l.Old.High, *narrow.High, *narrow.Old.High)
 		}
 	}
 	without := compared(t, results, results.with("run_id", "new"))
-	if without.BetweenRuns.VarianceLog != 0 || !strings.Contains(without.BetweenRuns.Source,
-		"too narrow") || !strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
+	if without.BetweenRuns.VarianceLog != 0 || !strings.Contains(without.BetweenRuns.Source, "too narrow") ||
+		!strings.Contains(strings.Join(without.Doubts, " "), "no reference server") {
 		t.Errorf("without reference servers: %+v, doubts %q", without.BetweenRuns, without.Doubts)
 	}
 }
 
-// The example is worked by hand: means 10, 12 and 17 of 3 trials each, whose
-// squares within sum to 6. Among: 3 x (9 + 1 + 16) / 2 = 39; within: 6 / 6 = 1;
-// between: (39 - 1) / 3.
-func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
+// By hand: means 10, 12 and 17 of 3 trials each, with a sum of squares within runs of 6. Among
+// runs: 3 x (9 + 1 + 16) / 2 = 39; within: 6 / 6 = 1; between: (39 - 1) / 3.
+func TestEstimateRunVarianceIsTheAnalysisOfVariance(t *testing.T) {
 	runs := []stat.Moments{stat.MomentsOf(9, 10, 11), stat.MomentsOf(11, 12, 13), stat.MomentsOf(16, 17, 18)}
 	if got := compare.EstimateRunVariance(runs); got == nil || got.Runs != 3 ||
 		math.Abs(got.VarianceLog-38.0/3) > 1e-12 {
-		t.Errorf("got %+v, want 12.67 of 3 runs", got)
+		t.Errorf("got %+v, want 12.67 from 3 runs", got)
 	}
-	// Of 4 trials and 3: n0 = 7 - (16 + 9) / 7.
+	// Runs of 4 and 3 trials: n0 = 7 - (16 + 9) / 7.
 	a, b := stat.MomentsOf(9, 10, 11, 10), stat.MomentsOf(13, 15, 14)
 	mean := (4*10.0 + 3*14) / 7
 	among := 4*(10-mean)*(10-mean) + 3*(14-mean)*(14-mean)
 	want := (among - 4.0/5) / ((7 - 25.0/7) / 1)
 	if got := compare.EstimateRunVariance([]stat.Moments{a, {}, b}); got == nil || got.Runs != 2 ||
 		math.Abs(got.VarianceLog-want) > 1e-12 {
-		t.Errorf("got %+v, want %v of 2 runs", got, want)
+		t.Errorf("got %+v, want %v from 2 runs", got, want)
 	}
-	if got := compare.EstimateRunVariance([]stat.Moments{
-		stat.MomentsOf(1, 5),
-		stat.MomentsOf(2, 4),
-	}); got == nil || got.VarianceLog != 0 {
+	similar := []stat.Moments{stat.MomentsOf(1, 5), stat.MomentsOf(2, 4)}
+	if got := compare.EstimateRunVariance(similar); got == nil || got.VarianceLog != 0 {
 		t.Errorf("runs that differ less than their trials: %+v, want 0", got)
 	}
 	for _, few := range [][]stat.Moments{nil, {a}, {stat.MomentsOf(1), stat.MomentsOf(2)}} {
 		if got := compare.EstimateRunVariance(few); got != nil {
-			t.Errorf("of %v: %+v", few, got)
+			t.Errorf("estimated from %v: %+v", few, got)
 		}
 	}
-	// Simulated: 400 runs with a standard deviation of 2 % between and 1 % within.
+	// 400 simulated runs have a standard deviation of 2 % between and 1 % within.
 	r := rand.New(rand.NewPCG(1, 2))
 	runs = nil
 	for range 400 {
@@ -659,12 +663,12 @@ func TestBetweenRunsIsTheAnalysisOfVariance(t *testing.T) {
 		runs = append(runs, m)
 	}
 	if got := math.Sqrt(compare.EstimateRunVariance(runs).VarianceLog); math.Abs(got-0.02) > 0.002 {
-		t.Errorf("found %v, where 0.02 was put in", got)
+		t.Errorf("estimated %v, want 0.02", got)
 	}
 }
 
-func TestHolmIsOverAllLines(t *testing.T) {
-	// A difference that alone is one, and among many is none.
+// The same difference is found in a single line, but not among 61.
+func TestHolmAdjustsForTheNumberOfLines(t *testing.T) {
 	old, new := table{}, table{}
 	r := rand.New(rand.NewPCG(3, 4))
 	noise := func(mean float64) (xs []float64) {
@@ -673,9 +677,9 @@ func TestHolmIsOverAllLines(t *testing.T) {
 		}
 		return xs
 	}
-	one, other := []float64{100, 108, 93, 104, 97, 99}, []float64{112, 121, 103, 117, 108, 110}
-	old = append(old, trials("throughput_rps", one)...)
-	new = append(new, trials("throughput_rps", other)...)
+	values, higher := []float64{100, 108, 93, 104, 97, 99}, []float64{112, 121, 103, 117, 108, 110}
+	old = append(old, trials("throughput_rps", values)...)
+	new = append(new, trials("throughput_rps", higher)...)
 	alone := line(t, compared(t, old, new.with("run_id", "new")), "throughput_rps")
 	for i := range 60 {
 		variant := fmt.Sprintf("node/v%d", i)
@@ -689,16 +693,15 @@ func TestHolmIsOverAllLines(t *testing.T) {
 		t.Errorf("alone %s from %v, among 61 %s from %v", alone.Mark, *alone.Low, among.Mark, *among.Low)
 	}
 	for _, l := range c.Lines { // the test and the interval agree
-		if decided := l.Mark == compare.Better || l.Mark == compare.Worse ||
-			l.Mark == compare.Equivalent; decided && *l.PHolm > lab.Alpha {
+		decided := l.Mark == compare.Better || l.Mark == compare.Worse || l.Mark == compare.Equivalent
+		if decided && *l.PHolm > lab.Alpha {
 			t.Errorf("%s is %s at p %v", l.Key, l.Mark, *l.PHolm)
 		}
 	}
 }
 
-// simulated are the rows of a run of so many lines, of whose throughput the logs
-// have a level of the run's own, and noise.
-func simulated(r *rand.Rand, id string, lines, blocks int, level, noise float64) (rows table) {
+// simulatedRun returns the rows of a run. The logs of its throughput are level plus noise.
+func simulatedRun(r *rand.Rand, id string, lines, blocks int, level, noise float64) (rows table) {
 	for i := range lines {
 		var values []float64
 		for range blocks {
@@ -710,63 +713,64 @@ func simulated(r *rand.Rand, id string, lines, blocks int, level, noise float64)
 	return rows
 }
 
-// most is how many of n may be wrong where each is with a chance: by three standard
-// deviations of their number.
-func most(n int, chance float64) int {
+// maxByChance returns the number of errors that n cases with the given chance of an error may
+// have: the mean plus three standard deviations.
+func maxByChance(n int, chance float64) int {
 	return int(float64(n)*chance + 3*math.Sqrt(float64(n)*chance*(1-chance)))
 }
 
-// Trials vary by so much that a difference beyond the threshold is common, and
-// nothing but Holm and the level keep it from being called one: without Holm a
-// third of the comparisons had a line that is worse.
+// Trials vary so much that differences beyond the threshold are common. Only the level and
+// Holm's procedure keep them from being marked: without it, a third of the comparisons had a
+// line that is worse.
 func TestEqualRunsAreNotCalledWorse(t *testing.T) {
 	const pairs, lines = 600, 20
 	r := rand.New(rand.NewPCG(5, 6))
 	worse := 0
 	for range pairs {
-		c := compared(t, simulated(r, "old", lines, 8, 0, 0.06), simulated(r, "new", lines, 8, 0, 0.06))
+		c := compared(t, simulatedRun(r, "old", lines, 8, 0, 0.06), simulatedRun(r, "new", lines, 8, 0, 0.06))
 		if len(c.WorseLines()) > 0 {
 			worse++
 		}
 	}
-	if worse > most(pairs, lab.Alpha) {
-		t.Errorf("%d of %d equal pairs have a line that is worse, where %v are promised", worse, pairs, lab.Alpha)
+	if worse > maxByChance(pairs, lab.Alpha) {
+		t.Errorf("%d of %d equal pairs have a line that is worse, want a share of %v", worse, pairs, lab.Alpha)
 	}
 	if worse == 0 {
-		t.Error("no pair has a line that is worse: the noise is too little to test anything")
+		t.Error("no pair has a line that is worse: there is too little noise for a test")
 	}
 }
 
-// Every line is at the threshold. That they all differ is sure, and must make it no
-// easier to call one of them equivalent.
+// Every line is at the threshold. It is certain that they differ, which must not make it easier
+// to call one of them equivalent.
 func TestLinesAtTheThresholdAreNotCalledEquivalent(t *testing.T) {
 	const pairs, lines = 600, 11
 	r := rand.New(rand.NewPCG(7, 8))
 	equivalent := 0
 	for range pairs {
-		c := compared(t, simulated(r, "old", lines, 10, 0, 0.01),
-			simulated(r, "new", lines, 10, math.Log(0.95), 0.01))
+		c := compared(t, simulatedRun(r, "old", lines, 10, 0, 0.01),
+			simulatedRun(r, "new", lines, 10, math.Log(0.95), 0.01))
 		if c.Count(compare.Equivalent) > 0 {
 			equivalent++
 		}
 	}
-	if equivalent > most(pairs, lab.Alpha) {
-		t.Errorf("%d of %d comparisons call a line at the threshold equivalent, where %v are promised", equivalent,
-			pairs, lab.Alpha)
+	if equivalent > maxByChance(pairs, lab.Alpha) {
+		t.Errorf("%d of %d comparisons call a line at the threshold equivalent, want a share of %v",
+			equivalent, pairs, lab.Alpha)
 	}
 	if equivalent == 0 {
-		t.Error("none is called equivalent: nothing is tested")
+		t.Error("no line is called equivalent: there is too little noise for a test")
 	}
 }
 
-func TestALineThatIsSlowerIsFoundAmongTwenty(t *testing.T) {
+func TestASlowerLineIsFoundAmongTwenty(t *testing.T) {
 	const pairs, lines = 100, 20
 	r := rand.New(rand.NewPCG(9, 10))
 	found := 0
 	for range pairs {
-		new := append(simulated(r, "new", lines, 6, 0, 0.01)[6:], simulated(r, "new", 1, 6, math.Log(0.9), 0.01)...)
-		if worse := compared(t, simulated(r, "old", lines, 6, 0, 0.01),
-			new).WorseLines(); len(worse) == 1 && worse[0].Variant == "node/v00" {
+		slower := simulatedRun(r, "new", 1, 6, math.Log(0.9), 0.01)
+		new := append(simulatedRun(r, "new", lines, 6, 0, 0.01)[6:], slower...)
+		worse := compared(t, simulatedRun(r, "old", lines, 6, 0, 0.01), new).WorseLines()
+		if len(worse) == 1 && worse[0].Variant == "node/v00" {
 			found++
 		}
 	}
@@ -775,8 +779,7 @@ func TestALineThatIsSlowerIsFoundAmongTwenty(t *testing.T) {
 	}
 }
 
-// What is printed of a line is of the question that decided it.
-func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
+func TestALineShowsTheIntervalAndPOfTheDecidingTest(t *testing.T) {
 	old, new := table{}, table{}
 	for i, mean := range []float64{100, 104.5, 80, 103, 100} {
 		variant := fmt.Sprintf("node/v%d", i)
@@ -786,13 +789,12 @@ func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
 	c := compared(t, old, new.with("run_id", "new"))
 	limit := 1 / 0.95
 	for i, want := range []compare.Mark{
-		compare.Equivalent, compare.Undecided, compare.Worse, compare.Equivalent,
-		compare.Equivalent,
+		compare.Equivalent, compare.Undecided, compare.Worse, compare.Equivalent, compare.Equivalent,
 	} {
 		l := c.Lines[i]
-		inside := *l.Low > 0.95 && *l.High < limit
-		beside := *l.Low > 1 || *l.High < 1
-		if l.Mark != want || inside != (want == compare.Equivalent) || want == compare.Worse && !beside {
+		withinLimit := *l.Low > 0.95 && *l.High < limit
+		excludesOne := *l.Low > 1 || *l.High < 1
+		if l.Mark != want || withinLimit != (want == compare.Equivalent) || want == compare.Worse && !excludesOne {
 			t.Errorf("%s is %s by [%v, %v], want %s", l.Variant, l.Mark, *l.Low, *l.High, want)
 		}
 	}
@@ -803,23 +805,23 @@ func TestTheIntervalIsThatOfTheDecidingTest(t *testing.T) {
 		return m
 	}
 	e := func(mean float64) stat.Effect { return stat.Welch(logs(mean), logs(100), stat.Variance{}) }
-	// Of equivalence the two at 100 come first and share a p, then that at 103.
+	// In the order of equivalence the two lines at 100 come first, with equal p.
 	if p := 5 * e(100).PWithin(math.Log(limit)); !near(c.Lines[0].PHolm, p) || !near(c.Lines[4].PHolm, p) {
-		t.Errorf("p %v and %v of lines that are equal, want %v", *c.Lines[0].PHolm, *c.Lines[4].PHolm, p)
+		t.Errorf("p of equal lines is %v and %v, want %v", *c.Lines[0].PHolm, *c.Lines[4].PHolm, p)
 	}
-	// Of difference that at 80 comes first, then that at 104.5.
+	// In the order of difference the line at 80 comes first, then the one at 104.5.
 	if p := 5 * e(80).PBelow(0); !near(c.Lines[2].PHolm, p) || c.Lines[2].Level != lab.Alpha/5 {
-		t.Errorf("p %v of the line that is worse, at %v; want %v", *c.Lines[2].PHolm, c.Lines[2].Level, p)
+		t.Errorf("p of the worse line is %v at level %v, want %v", *c.Lines[2].PHolm, c.Lines[2].Level, p)
 	}
-	if p := 4 * e(104.5).PAbove(0); !near(c.Lines[1].PHolm,
-		p) || c.Lines[1].Level != lab.Alpha/4 && c.Lines[1].Level != lab.Alpha/2 {
-		t.Errorf("p %v of the line that nothing decided, at %v; want %v", *c.Lines[1].PHolm, c.Lines[1].Level, p)
+	p, level := 4*e(104.5).PAbove(0), c.Lines[1].Level
+	if !near(c.Lines[1].PHolm, p) || level != lab.Alpha/4 && level != lab.Alpha/2 {
+		t.Errorf("p of the undecided line is %v at level %v, want %v", *c.Lines[1].PHolm, level, p)
 	}
 }
 
-// Eleven lines that surely differ, each by as much as alone would be equivalent:
-// no interval may look as if it was.
-func TestTheIntervalOfAnUndecidedLineIsTheWiderOne(t *testing.T) {
+// Eleven lines certainly differ, each by an effect that is equivalent in a single line. No
+// interval may look as if its line was equivalent.
+func TestAnUndecidedLineShowsTheWiderInterval(t *testing.T) {
 	old, new := table{}, table{}
 	for i := range 11 {
 		variant := fmt.Sprintf("node/v%02d", i)
@@ -827,7 +829,7 @@ func TestTheIntervalOfAnUndecidedLineIsTheWiderOne(t *testing.T) {
 		new = append(new, trials("throughput_rps", around(96), "variant", variant)...)
 	}
 	if l := compared(t, old[:6], new[:6].with("run_id", "new")).Lines[0]; l.Mark != compare.Equivalent {
-		t.Fatalf("alone it is %s", l.Mark)
+		t.Fatalf("a single line is %s", l.Mark)
 	}
 	for _, l := range compared(t, old, new.with("run_id", "new")).Lines {
 		if l.Mark != compare.Undecided || *l.Low > 0.95 || *l.High >= 1 {
@@ -836,8 +838,7 @@ func TestTheIntervalOfAnUndecidedLineIsTheWiderOne(t *testing.T) {
 	}
 }
 
-// Lines that are not judged take no part in Holm's procedure, and are not counted.
-func TestOnlyLinesThatAreJudgedAreCounted(t *testing.T) {
+func TestHolmLeavesOutLinesThatCannotBeJudged(t *testing.T) {
 	rows := func(id string) table {
 		return slices.Concat(trials("throughput_rps", around(100), "run_id", id),
 			trials("throughput_rps", around(100), "variant", "node/v1", "run_id", id),
@@ -845,8 +846,8 @@ func TestOnlyLinesThatAreJudgedAreCounted(t *testing.T) {
 			trials("throughput_rps", around(100), "variant", "node/bound", "validity", "censored", "run_id", id))
 	}
 	c := compared(t, rows("old"), rows("new"))
-	if text := c.Markdown(); len(c.Lines) != 4 || !strings.Contains(text,
-		"Holm over the 2 lines that could be judged") {
+	text := c.Markdown()
+	if len(c.Lines) != 4 || !strings.Contains(text, "Holm over the 2 lines that could be judged") {
 		t.Errorf("%d lines\n%s", len(c.Lines), text)
 	}
 }
@@ -865,60 +866,61 @@ func TestPhasesAreOrderedByTheirNumbers(t *testing.T) {
 	}
 }
 
-func TestFilesThatAreNoSingleRunAreRefused(t *testing.T) {
-	two := append(trials("throughput_rps", around(1)), trial(7, "run_id", "new"))
-	wrong := table{trial(1, "throughput_rps", "many")}
-	other := table{trial(1, "schema_version", 1)}
+func TestReadRefusesFilesThatAreNotOneRun(t *testing.T) {
+	twoRuns := append(trials("throughput_rps", around(1)), trial(7, "run_id", "new"))
+	text := table{trial(1, "throughput_rps", "many")}
+	otherSchema := table{trial(1, "schema_version", 1)}
 	for _, tt := range []struct {
-		rows table
-		says string
-		code int
+		rows  table
+		error string
+		code  int
 	}{
-		{two, "reading A: line 8: rows of several runs: new after old", lab.ExitUsage},
-		{table{}, "reading A: it has no rows", lab.ExitUsage},
-		{wrong, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
-		{other, "reading A: line 2: schema version 1", lab.ExitUsage},
+		{twoRuns, "reading A: line 8: rows of several runs: new after old", lab.ExitUsage},
+		{table{}, "reading A: the file has no rows", lab.ExitUsage},
+		{text, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
+		{otherSchema, "reading A: line 2: schema version 1", lab.ExitUsage},
 	} {
-		_, err := compare.Read(context.Background(), []compare.Source{tt.rows.source("A")},
-			compare.DefaultMetrics())
-		if err == nil || !strings.Contains(err.Error(), tt.says) || lab.ExitCode(err) != tt.code {
-			t.Errorf("error %v, code %d; want %q and %d", err, lab.ExitCode(err), tt.says, tt.code)
+		sources := []compare.Source{tt.rows.source("A")}
+		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
+		if !failsWith(err, tt.error) || lab.ExitCode(err) != tt.code {
+			t.Errorf("error %v, code %d; want %q and %d", err, lab.ExitCode(err), tt.error, tt.code)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(fmt.Errorf("enough"))
-	if _, err := compare.Read(ctx, []compare.Source{two.source("A")},
-		compare.DefaultMetrics()); err == nil || !strings.Contains(err.Error(), "enough") {
+	_, err := compare.Read(ctx, []compare.Source{twoRuns.source("A")}, compare.DefaultMetrics())
+	if !failsWith(err, "enough") {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestSelection(t *testing.T) {
-	if _, err := compare.SelectMetrics("throughput_rsp"); err == nil || !strings.Contains(err.Error(),
-		`did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
+func TestSelectionsChooseMetricsByPhaseOrByName(t *testing.T) {
+	_, err := compare.SelectMetrics("throughput_rsp")
+	if !failsWith(err, `did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
 		t.Errorf("error %v", err)
 	}
-	if _, err := compare.SelectMetrics("steal_ratio"); err == nil || !strings.Contains(err.Error(),
-		"neither more nor less") {
+	if _, err := compare.SelectMetrics("steal_ratio"); !failsWith(err, "neither more nor less") {
 		t.Errorf("error %v", err)
 	}
-	rows := trials("throughput_rps", around(50), "phase", "steady", "latency_p50_ms", 3, "latency_max_ms", 9,
-		"cold_start_ms", 4)
-	names := func(which compare.Selection, err error) (names []string) {
+	rows := trials("throughput_rps", around(50), "phase", "steady",
+		"latency_p50_ms", 3, "latency_max_ms", 9, "cold_start_ms", 4)
+	names := func(selection compare.Selection, err error) (names []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs := read(t, which, rows, rows)
+		runs := read(t, selection, rows, rows)
 		for _, l := range compare.Compare(runs[0], runs[1], 0.05).Lines {
 			names = append(names, l.Metric)
 		}
 		return names
 	}
+	byName := func(metrics ...string) []string { return names(compare.SelectMetrics(metrics...)) }
 	for want, got := range map[string][]string{
-		// its throughput is what was offered
-		"[cold_start_ms latency_p50_ms]":                               names(compare.DefaultMetrics(), nil),
-		"[throughput_rps]":                                             names(compare.SelectMetrics("throughput_rps")),
-		"[cold_start_ms latency_max_ms]":                               names(compare.SelectMetrics("latency_max_ms", "cold_start_ms")),
+		// without throughput, which in a steady phase is the offered rate
+		"[cold_start_ms latency_p50_ms]": names(compare.DefaultMetrics(), nil),
+		"[throughput_rps]":               byName("throughput_rps"),
+		"[cold_start_ms latency_max_ms]": byName("latency_max_ms", "cold_start_ms"),
+
 		"[cold_start_ms throughput_rps latency_p50_ms latency_max_ms]": names(compare.AllMetrics(), nil),
 	} {
 		if fmt.Sprint(got) != want {
@@ -927,9 +929,8 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// anyRun draws a run of two variants, with bounds, failures, repeats and zeros
-// among its rows.
-func anyRun(t *rapid.T, id string) table {
+// drawRun draws a run of two variants with bounds, failures and repeats among its rows.
+func drawRun(t *rapid.T, id string) table {
 	var rows table
 	sd := rapid.Float64Range(0.001, 0.2).Draw(t, "sd")
 	level := rapid.Float64Range(0.5, 2).Draw(t, "level")
@@ -938,16 +939,17 @@ func anyRun(t *rapid.T, id string) table {
 		for _, variant := range []string{"node/single", "python/uvloop"} {
 			for attempt := 1; attempt <= 1+r.IntN(5)/4; attempt++ {
 				validity := []string{
-					"valid", "valid", "valid", "valid", "valid", "valid", "valid", "valid", "censored",
-					"disturbed", "failed",
+					"valid", "valid", "valid", "valid", "valid", "valid", "valid", "valid",
+					"censored", "disturbed", "failed",
 				}[r.IntN(11)]
 				errors := 0.0
 				if r.IntN(6) == 0 {
 					errors = r.Float64() / 100
 				}
-				rows = append(rows, trial(block, "run_id", id, "variant", variant, "attempt", attempt, "validity",
-					validity, "error_ratio", errors,
-					"throughput_rps", level*1000*math.Exp(sd*r.NormFloat64()), "cpu_us_per_request", math.Exp(sd*r.NormFloat64())/level))
+				rows = append(rows, trial(block, "run_id", id, "variant", variant, "attempt", attempt,
+					"validity", validity, "error_ratio", errors,
+					"throughput_rps", level*1000*math.Exp(sd*r.NormFloat64()),
+					"cpu_us_per_request", math.Exp(sd*r.NormFloat64())/level))
 			}
 		}
 	}
@@ -957,7 +959,7 @@ func anyRun(t *rapid.T, id string) table {
 func TestSwappingTheRunsInvertsTheRatios(t *testing.T) {
 	inverse := map[compare.Mark]compare.Mark{compare.Better: compare.Worse, compare.Worse: compare.Better}
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := anyRun(t, "old"), anyRun(t, "new")
+		a, b := drawRun(t, "old"), drawRun(t, "new")
 		there, back := compared(t, a, b), compared(t, b, a)
 		for i, l := range there.Lines {
 			m := back.Lines[i]
@@ -968,19 +970,19 @@ func TestSwappingTheRunsInvertsTheRatios(t *testing.T) {
 			if m.Mark != mark {
 				t.Fatalf("%s is %s, and swapped %s", l.Metric, l.Mark, m.Mark)
 			}
-			if !inverted(l.Effect, m.Effect, l.Scale) || !inverted(l.Low, m.High, l.Scale) || !inverted(l.High, m.Low,
-				l.Scale) {
+			if !inverted(l.Effect, m.Effect, l.Scale) ||
+				!inverted(l.Low, m.High, l.Scale) || !inverted(l.High, m.Low, l.Scale) {
 				t.Fatalf("%s: %v, and swapped %v", l.Metric, l, m)
 			}
 		}
 	})
 }
 
-func inverted(x, y *float64, by compare.Scale) bool {
+func inverted(x, y *float64, scale compare.Scale) bool {
 	switch {
 	case x == nil || y == nil:
 		return x == nil && y == nil
-	case by == compare.DifferenceScale:
+	case scale == compare.DifferenceScale:
 		return math.Abs(*x+*y) < 1e-12
 	}
 	return math.Abs(*x**y-1) < 1e-9
@@ -988,7 +990,7 @@ func inverted(x, y *float64, by compare.Scale) bool {
 
 func TestUnitsAndTheOrderOfRowsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := anyRun(t, "old"), anyRun(t, "new")
+		a, b := drawRun(t, "old"), drawRun(t, "new")
 		want := compared(t, a, b)
 		scale := math.Exp(rapid.Float64Range(-5, 5).Draw(t, "log scale"))
 		scaled := func(rows table) (out table) {
@@ -1007,12 +1009,12 @@ func TestUnitsAndTheOrderOfRowsChangeNothing(t *testing.T) {
 		} {
 			for i, l := range want.Lines {
 				m := got.Lines[i]
-				if m.Mark != l.Mark || (m.Effect == nil) != (l.Effect == nil) || l.Effect != nil &&
-					math.Abs(*m.Effect-*l.Effect) > 1e-9 {
+				if m.Mark != l.Mark || (m.Effect == nil) != (l.Effect == nil) ||
+					l.Effect != nil && math.Abs(*m.Effect-*l.Effect) > 1e-9 {
 					t.Fatalf("%s: %+v, want %+v", name, m, l)
 				}
 				if name == "order" && (l.Effect != nil && *m.Effect != *l.Effect || m.New.Blocks != l.New.Blocks) {
-					t.Fatalf("order changes %+v to %+v", l, m)
+					t.Fatalf("the order of rows changes %+v to %+v", l, m)
 				}
 			}
 		}

@@ -9,7 +9,8 @@ import (
 	"runtimelab/lab/record"
 )
 
-// csvColumn is one column of the CSV form: full precision, empty for missing.
+// csvColumn is one column of the CSV form. Numbers have full precision; a missing one is
+// empty.
 type csvColumn struct {
 	name string
 	cell func(Comparison, Line) string
@@ -59,7 +60,7 @@ func formatExact(x *float64) string {
 	return strconv.FormatFloat(*x, 'g', 9, 64)
 }
 
-// ignored is what was to be ignored, and is there, in one text.
+// ignored joins the ignored differences into one text.
 func (c Comparison) ignored() string {
 	var all []string
 	for _, d := range c.Ignored {
@@ -68,8 +69,8 @@ func (c Comparison) ignored() string {
 	return strings.Join(all, "; ")
 }
 
-// CSV is the lines of comparisons as a table. Of what is said of a comparison as a whole
-// it has what was ignored; the other forms have all of it.
+// CSV returns the lines of all comparisons as CSV. Of the facts about a whole comparison it
+// has the ignored differences only.
 func CSV(comparisons []Comparison) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -77,7 +78,7 @@ func CSV(comparisons []Comparison) []byte {
 	for i, c := range csvColumns {
 		cells[i] = c.name
 	}
-	_ = w.Write(cells) // a buffer takes everything
+	_ = w.Write(cells) // writing to a buffer cannot fail
 	for _, c := range comparisons {
 		for _, l := range c.Lines {
 			for i, column := range csvColumns {

@@ -11,27 +11,29 @@ import (
 	"runtimelab/lab"
 )
 
-// DifferenceKind is a kind of difference that keeps two runs from being compared.
+// DifferenceKind is a kind of difference that forbids comparing two runs.
 type DifferenceKind string
 
 const (
-	Identity  DifferenceKind = "identity"  // it is not known whether they are of the same thing
-	Host      DifferenceKind = "host"      // another machine
-	Image     DifferenceKind = "image"     // other content of a variant's image
-	Script    DifferenceKind = "script"    // another script of a scenario, or other parameters
-	Load      DifferenceKind = "load"      // other rates, connections or deadlines
-	Reference DifferenceKind = "reference" // reference servers that do not agree: the machine was not the same
+	Identity DifferenceKind = "identity" // a column is missing that shows what was measured
+	Host     DifferenceKind = "host"     // another machine
+	Image    DifferenceKind = "image"    // other content of a variant's image
+	Script   DifferenceKind = "script"   // another script of a scenario, or other parameters
+	Load     DifferenceKind = "load"     // other rates, connections or deadlines
+	// Reference means that reference servers differ: the machine was faster or slower.
+	Reference DifferenceKind = "reference"
 )
 
-// DifferenceKinds are all kinds, in the order of reports.
+// DifferenceKinds returns all kinds in the order of reports.
 func DifferenceKinds() []DifferenceKind {
 	return []DifferenceKind{Identity, Host, Image, Script, Load, Reference}
 }
 
-// MaxReferenceDifference is by how much the reference servers of two runs may differ.
+// MaxReferenceDifference is the largest relative difference allowed between the reference
+// servers of two runs.
 const MaxReferenceDifference = 0.03
 
-// Difference is one thing in which two runs differ.
+// Difference is one difference between two runs.
 type Difference struct {
 	Kind DifferenceKind `json:"kind"`
 	What string         `json:"what"`
@@ -43,11 +45,11 @@ func (d Difference) String() string {
 	if d.Old == "" && d.New == "" {
 		return fmt.Sprintf("%s: %s", d.Kind, d.What)
 	}
-	return fmt.Sprintf("%s: %s: %s against %s", d.Kind, d.What, cmp.Or(shortenHashes(d.Old), "none"),
-		cmp.Or(shortenHashes(d.New), "none"))
+	return fmt.Sprintf("%s: %s: %s against %s",
+		d.Kind, d.What, cmp.Or(shortenHashes(d.Old), "none"), cmp.Or(shortenHashes(d.New), "none"))
 }
 
-// shortenHashes is a text with as much of each hash in it as tells it from others.
+// shortenHashes cuts each SHA-256 in a text to its first 12 digits.
 func shortenHashes(text string) string {
 	words := strings.Fields(text)
 	for i, w := range words {
@@ -58,82 +60,83 @@ func shortenHashes(text string) string {
 	return strings.Join(words, " ")
 }
 
-// Differences are all that keeps two runs from being compared.
+// Differences returns all differences that forbid comparing two runs.
 func Differences(old, new *Run) []Difference {
 	var all []Difference
-	note := func(kind DifferenceKind, column, what string, a, b *distinctValues) {
+	check := func(kind DifferenceKind, column, what string, a, b *distinctValues) {
 		if old.gaps.has(column) || new.gaps.has(column) {
-			return // whether they differ is not known
+			return // identityDifferences reports the missing column instead
 		}
 		if a, b := a.String(), b.String(); a != b {
 			all = append(all, Difference{kind, what, a, b})
 		}
 	}
-	all = append(all, unidentified(old, new)...)
-	all = append(all, otherHost(old, new)...)
-	for _, v := range shared(old.images, new.images) {
-		if !labImage(v) {
-			note(Image, "content_sha256", v+" content_sha256", old.images[v], new.images[v])
+	all = append(all, identityDifferences(old, new)...)
+	all = append(all, hostDifference(old, new)...)
+	for _, v := range sharedNames(old.images, new.images) {
+		if !isLabImage(v) {
+			check(Image, "content_sha256", v+" content_sha256", old.images[v], new.images[v])
 		}
 	}
-	for _, s := range shared(old.scripts, new.scripts) {
+	for _, s := range sharedNames(old.scripts, new.scripts) {
 		if old.gaps.has("parameters") || new.gaps.has("parameters") {
-			note(Script, "scenario_sha256", s+" scenario_sha256", old.scripts[s].first(), new.scripts[s].first())
+			check(Script, "scenario_sha256", s+" scenario_sha256",
+				old.scripts[s].firstWords(), new.scripts[s].firstWords())
 			continue
 		}
-		note(Script, "scenario_sha256", s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
+		check(Script, "scenario_sha256", s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
 	}
 	for _, k := range old.keys() {
 		g, other := old.groups[k], new.groups[k]
 		if other == nil || lab.OriginalOf(k.Variant) != k.Variant {
 			continue
 		}
-		for i, column := range loads {
+		for i, column := range loadColumns {
 			if isGivenLoad(i, k, g, other) {
-				note(Load, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
+				check(Load, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
 		}
 	}
 	return append(all, referenceDifference(old, new)...)
 }
 
-// isGivenLoad reports whether a load of both groups of a key was given to them, and
-// not found by their trials: as the rates of a search, or a share of the peak in the
-// same trial, which is not the same in all of a run.
-func isGivenLoad(load int, k Key, a, b *group) bool {
-	found := func(g *group) bool { return len(g.loads[load].values) > 1 }
-	return loads[load] != "offered_rps" || lab.PhaseKindOf(k.Phase) != lab.Capacity && !found(a) && !found(b)
+// isGivenLoad reports whether both groups were given the load of column i. A load that
+// their trials found is no difference: the rates of a search, or a share of the peak of the
+// same trial, which varies within a run.
+func isGivenLoad(i int, k Key, a, b *group) bool {
+	found := func(g *group) bool { return len(g.loads[i].values) > 1 }
+	return loadColumns[i] != "offered_rps" || lab.PhaseKindOf(k.Phase) != lab.Capacity && !found(a) && !found(b)
 }
 
-// referenceDifference is what reference servers say against comparing two runs. That they say
-// nothing, where both runs started them, is no leave to go on.
+// referenceDifference returns why reference servers forbid a comparison: they differ too
+// much, or they were started but have no valid trial in both runs.
 func referenceDifference(old, new *Run) []Difference {
-	keys, d := sharedReferences(old, new), referenceLogRatio(old, new)
+	keys, logRatio := sharedReferences(old, new), referenceLogRatio(old, new)
 	switch {
-	case d != nil && math.Abs(*d) > -math.Log1p(-MaxReferenceDifference):
+	case logRatio != nil && math.Abs(*logRatio) > -math.Log1p(-MaxReferenceDifference):
 		return []Difference{{
 			Kind: Reference,
-			What: fmt.Sprintf("reference servers differ by %+.1f%%, where %.0f%% are allowed", percent(*d),
-				100*MaxReferenceDifference),
+			What: fmt.Sprintf("reference servers differ by %+.1f%%, more than the %.0f%% allowed",
+				percentChange(*logRatio), 100*MaxReferenceDifference),
 		}}
-	case d == nil && len(keys) > 0 && !sameRun(old, new):
+	case logRatio == nil && len(keys) > 0 && !sameRun(old, new):
 		return []Difference{{
-			Kind: Reference, What: noReferenceFigure + ", valid", Old: old.usableTrials(keys, new),
-			New: new.usableTrials(keys, old),
+			Kind: Reference, What: noValidReference + ", valid",
+			Old: old.usableTrials(keys, new), New: new.usableTrials(keys, old),
 		}}
 	}
 	return nil
 }
 
-// noReferenceFigure says that reference servers cannot vouch for a machine.
-const noReferenceFigure = "no reference server has a valid trial in both runs"
+const noValidReference = "no reference server has a valid trial in both runs"
 
-// shared are the names that both have, sorted.
-func shared(a, b map[string]*distinctValues) []string {
+// sharedNames returns the names that are in both maps, sorted.
+func sharedNames(a, b map[string]*distinctValues) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(a)), func(name string) bool { return b[name] == nil })
 }
 
-// ParseKinds reads the names of kinds to ignore.
+// ParseKinds parses the values of --ignore. An unknown one is a usage error that lists the
+// valid ones.
 func ParseKinds(names []string) ([]DifferenceKind, error) {
 	var valid []string
 	for _, k := range DifferenceKinds() {
@@ -148,7 +151,7 @@ func ParseKinds(names []string) ([]DifferenceKind, error) {
 			}
 			return nil, &lab.Fault{
 				Code: lab.ExitUsage,
-				Err:  fmt.Errorf("ignoring %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint,
+				Err:  fmt.Errorf("--ignore %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint,
 			}
 		}
 		kinds = append(kinds, DifferenceKind(name))
@@ -156,11 +159,11 @@ func ParseKinds(names []string) ([]DifferenceKind, error) {
 	return kinds, nil
 }
 
-// maxListed is how many differences of one kind a refusal lists.
+// maxListed is the largest number of differences of one kind that an error lists.
 const maxListed = 6
 
-// CheckComparable refuses to compare an old run with new ones from which it differs in what
-// is not ignored: one fault that lists all of it.
+// CheckComparable returns a usage error that lists all differences between the old run and
+// the new ones, except ignored kinds; nil if there are none.
 func CheckComparable(old *Run, news []*Run, ignore []DifferenceKind) error {
 	var lines []string
 	var kinds []string
@@ -186,16 +189,15 @@ func CheckComparable(old *Run, news []*Run, ignore []DifferenceKind) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	about := aboutHosts(old, news, kinds)
+	hint := hostHint(old, news, kinds)
 	for _, k := range ignore {
 		if !slices.Contains(kinds, string(k)) {
 			kinds = append(kinds, string(k))
 		}
 	}
 	return &lab.Fault{
-		Code: lab.ExitUsage, Err: fmt.Errorf("these runs are not of the same thing:\n  %s",
-			strings.Join(lines, "\n  ")),
-		Hint: "to compare them all the same, and have the report say so: --ignore " + strings.Join(kinds,
-			",") + about,
+		Code: lab.ExitUsage,
+		Err:  fmt.Errorf("the runs cannot be compared:\n  %s", strings.Join(lines, "\n  ")),
+		Hint: "to compare them anyway (the report says so): --ignore " + strings.Join(kinds, ",") + hint,
 	}
 }

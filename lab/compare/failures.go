@@ -8,12 +8,12 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// A side of which more requests failed than a metric tolerates may be worse and is
-// never better, nor equivalent: what a server does not do costs it nothing. Its value
-// is at best what was read. As in package verdict, the worst trial decides.
+// A side with more failed requests than a metric tolerates may be marked worse, but never
+// better or equivalent: requests that a server did not answer cost it nothing. As in
+// package verdict, the worst trial decides.
 
-// failing reports which sides fail too much for a finding in their favour. Identical
-// trials are the same, whatever failed in them.
+// failing reports which sides have too many failed requests to be favoured. Identical
+// trials are equal, whatever failed in them.
 func (p pair) failing() (old, new bool) {
 	if p.identical() {
 		return false, false
@@ -22,22 +22,22 @@ func (p pair) failing() (old, new bool) {
 	return p.oldFailed > most, p.newFailed > most
 }
 
-// known reports whether an effect can be found to be above nothing, and below: not
-// where bounds leave that side open, or where it favours a side that fails.
-func (p pair) known() (up, down bool) {
+// testable reports whether an effect above zero, and one below, can be found. Bounds
+// exclude a side, and so do failures of the run that the effect would favour.
+func (p pair) testable() (above, below bool) {
 	if p.identical() {
 		return true, true
 	}
-	up, down = p.old.bounds == 0, p.new.bounds == 0
-	old, new := p.failing()
+	above, below = p.old.bounds == 0, p.new.bounds == 0
+	oldFails, newFails := p.failing()
 	if p.old.metric.Better == metric.Lower {
-		old, new = new, old
+		oldFails, newFails = newFails, oldFails
 	}
-	return up && !new, down && !old
+	return above && !newFails, below && !oldFails
 }
 
-// sides names those that fail.
-func (p pair) sides() string {
+// failingSides names the sides that fail: old, new, both, or none as "".
+func (p pair) failingSides() string {
 	switch old, new := p.failing(); {
 	case old && new:
 		return "both"
@@ -49,8 +49,8 @@ func (p pair) sides() string {
 	return ""
 }
 
-// failedDoubts are the keys of which a side fails more than a finding may favour.
-func failedDoubts(keys []Key, old, new *Run) []string {
+// failureDoubts returns the doubt that lists the phases with too many failed requests.
+func failureDoubts(keys []Key, old, new *Run) []string {
 	var parts []string
 	for _, k := range keys {
 		a, b := old.groupOf(k, new).failed, new.groupOf(k, old).failed
@@ -61,46 +61,45 @@ func failedDoubts(keys []Key, old, new *Run) []string {
 	if len(parts) == 0 || old.ID() == new.ID() {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s of requests failed, in the worst trial, in %s: "+
-		"a side that fails is never better nor equivalent", metric.Percent(metric.MostFailed), strings.Join(parts,
-		"; "))}
+	return []string{fmt.Sprintf("more than %s of requests failed in the worst trial of %s: "+
+		"such a side is never better or equivalent", metric.Percent(metric.MostFailed), strings.Join(parts, "; "))}
 }
 
-// schemas says what it means that two runs are of different schemas: a note where
-// that makes no difference, else a doubt.
-func schemas(keys []Key, old, new *Run) (notes, doubts []string) {
-	mixed, apart := old, new
+// schemaNotes says what it means that latencies of one run include failed requests, by its
+// schema, and those of the other do not. It is a note if no request failed, else a doubt.
+func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
+	mixed, separate := old, new
 	if new.schema() < old.schema() {
-		mixed, apart = new, old
+		mixed, separate = new, old
 	}
-	if mixed.schema() >= metric.FailuresApart || apart.schema() < metric.FailuresApart {
+	if mixed.schema() >= metric.FailuresApart || separate.schema() < metric.FailuresApart {
 		return nil, nil
 	}
-	text := fmt.Sprintf("%s is of schema %d, of which latencies include requests that failed, "+
-		"and %s of schema %d", mixed.Label, mixed.schema(), apart.Label, apart.schema())
+	text := fmt.Sprintf("latencies of %s (schema %d) include failed requests, those of %s (schema %d) do not",
+		mixed.Label, mixed.schema(), separate.Label, separate.schema())
 	var parts []string
 	for _, k := range keys {
-		if share := mixed.groupOf(k, apart).failed; k.Phase != "" && share > 0 {
+		if share := mixed.groupOf(k, separate).failed; k.Phase != "" && share > 0 {
 			parts = append(parts, fmt.Sprintf("%s (%s failed)", k, metric.Percent(share)))
 		}
 	}
 	if len(parts) == 0 {
-		return []string{fmt.Sprintf("%s. None failed in %s: they mean the same", text, mixed.Label)}, nil
+		return []string{fmt.Sprintf("%s. No request failed in %s, so they are comparable", text, mixed.Label)}, nil
 	}
-	return nil, []string{text + ": they are not of the same requests in " + strings.Join(parts, "; ")}
+	return nil, []string{text + ": they are of different requests in " + strings.Join(parts, "; ")}
 }
 
-// schema is the version of the run's columns.
+// schema returns the version of the run's columns.
 func (r *Run) schema() int64 {
 	if len(r.versions.values) == 0 {
 		return metric.SchemaVersion
 	}
-	version, _ := strconv.ParseInt(r.versions.values[0], 10, 64) // rows of others are not read
+	version, _ := strconv.ParseInt(r.versions.values[0], 10, 64) // reading refuses other versions
 	return version
 }
 
-// fails reports whether any request failed in trials that lines are of.
-func (c Comparison) fails() bool {
+// hasFailures reports whether any request failed in trials of the lines.
+func (c Comparison) hasFailures() bool {
 	for _, l := range c.Lines {
 		if l.Old.Failed > 0 || l.New.Failed > 0 {
 			return true
@@ -109,15 +108,15 @@ func (c Comparison) fails() bool {
 	return false
 }
 
-// failures is what failed on either side of a line's trials.
-func (l Line) failures(form string) string {
+// failures formats the shares of failed requests of both sides; "" if none failed.
+func (l Line) failures(format string) string {
 	if l.Old.Failed == 0 && l.New.Failed == 0 {
 		return ""
 	}
-	return fmt.Sprintf(form, metric.Percent(l.Old.Failed), metric.Percent(l.New.Failed))
+	return fmt.Sprintf(format, metric.Percent(l.Old.Failed), metric.Percent(l.New.Failed))
 }
 
-// symbol is the line's mark as tables have it.
+// symbol returns the line's mark as tables show it.
 func (l Line) symbol() string {
 	if l.Mark == Undecided && l.Failing != "" {
 		return "failed"
@@ -125,12 +124,12 @@ func (l Line) symbol() string {
 	return symbols[l.Mark]
 }
 
-// failuresLegend says what tables have of failures; nothing where there are none.
+// failuresLegend explains failures in tables; nil if there are none.
 func (c Comparison) failuresLegend() []string {
-	if !c.fails() {
+	if !c.hasFailures() {
 		return nil
 	}
-	return []string{fmt.Sprintf("failed: requests, in the worst trial of each side; as a mark: undecided, "+
-		"and not to be decided in favour of a side of which more than %s failed "+
-		"(less for a tail beyond the p99).", metric.Percent(metric.MostFailed))}
+	return []string{fmt.Sprintf("failed: share of requests that failed, in the worst trial of each side. "+
+		"As a mark: undecided, because a side with more than %s failed (less for a tail beyond the p99) "+
+		"is never better or equivalent.", metric.Percent(metric.MostFailed))}
 }

@@ -10,11 +10,9 @@ import (
 	"runtimelab/lab/compare"
 )
 
-// A side that fails may be worse and is never better, nor equivalent: what it did not
-// do cost it nothing.
-func TestASideThatFailsIsNeverBetter(t *testing.T) {
+func TestASideThatFailsIsNeverBetterOrEquivalent(t *testing.T) {
 	const B, W, E, U = compare.Better, compare.Worse, compare.Equivalent, compare.Undecided
-	ways := [3]float64{120, 100, 80} // of NEW, where OLD is 100
+	newMeans := [3]float64{120, 100, 80} // the mean of OLD is 100
 	for name, c := range map[string]struct {
 		metric   string
 		old, new string // share of requests that failed
@@ -25,25 +23,13 @@ func TestASideThatFailsIsNeverBetter(t *testing.T) {
 		"one in a thousand": {"throughput_rps", "0.001", "0.001", [3]compare.Mark{B, E, W}, ""},
 		"NEW fails":         {"throughput_rps", "0", "0.032", [3]compare.Mark{U, U, W}, compare.AtMost},
 		"OLD fails":         {"throughput_rps", "0.032", "0", [3]compare.Mark{B, U, U}, compare.AtLeast},
-		"both fail": {
-			"throughput_rps", "0.032", "0.032",
-			[3]compare.Mark{U, U, U},
-			compare.BothBounds,
-		},
-		"NEW fails, of a cost": {
-			"cpu_us_per_request", "0", "0.032",
-			[3]compare.Mark{W, U, U},
-			compare.AtLeast,
-		},
-		"OLD fails, of a cost": {
-			"cpu_us_per_request", "0.032", "0",
-			[3]compare.Mark{U, U, B},
-			compare.AtMost,
-		},
-		"NEW fails, of memory":       {"memory_peak_mib", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
-		"NEW fails, of a cold start": {"cold_start_ms", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
+		"both fail":         {"throughput_rps", "0.032", "0.032", [3]compare.Mark{U, U, U}, compare.BothBounds},
+		"NEW fails, CPU":    {"cpu_us_per_request", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
+		"OLD fails, CPU":    {"cpu_us_per_request", "0.032", "0", [3]compare.Mark{U, U, B}, compare.AtMost},
+		"NEW fails, memory": {"memory_peak_mib", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
+		"NEW fails, start":  {"cold_start_ms", "0", "0.032", [3]compare.Mark{W, U, U}, compare.AtLeast},
 	} {
-		for i, mean := range ways {
+		for i, mean := range newMeans {
 			got := compared(t, trials(c.metric, around(100), "error_ratio", c.old),
 				trials(c.metric, around(mean), "error_ratio", c.new).with("run_id", "new"))
 			l := line(t, got, c.metric)
@@ -51,19 +37,18 @@ func TestASideThatFailsIsNeverBetter(t *testing.T) {
 				t.Errorf("%s, %v against 100: %s %s, want %s %s", name, mean, l.Bound, l.Mark, c.bound, c.want[i])
 			}
 			for form, text := range map[string]string{"text": got.Text(), "Markdown": got.Markdown()} {
-				if said := strings.Contains(text, "3.2 %"); said != (c.bound != "") {
-					t.Errorf("%s: the %s says so: %v\n%s", name, form, said, text)
+				if found := strings.Contains(text, "3.2 %"); found != (c.bound != "") {
+					t.Errorf("%s: the %s has the share of failures: %v\n%s", name, form, found, text)
 				}
 			}
 		}
 	}
 }
 
-// That more requests fail is found, and that fewer do, however many.
-func TestFailuresThemselvesAreCompared(t *testing.T) {
+// error_ratio itself may be better, although both sides fail.
+func TestErrorRatiosAreComparedThemselves(t *testing.T) {
 	for new, want := range map[string]compare.Mark{
-		"0.5": compare.Worse, "0.05": compare.Better,
-		"0.1": compare.Equivalent,
+		"0.5": compare.Worse, "0.05": compare.Better, "0.1": compare.Equivalent,
 	} {
 		c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0.1"),
 			trials("throughput_rps", around(100), "error_ratio", new).with("run_id", "new"))
@@ -73,22 +58,25 @@ func TestFailuresThemselvesAreCompared(t *testing.T) {
 	}
 }
 
-// The worst trial decides; one that was repeated does not count, whatever failed in it.
-func TestTheWorstTrialThatCountsDecides(t *testing.T) {
+// A trial that was repeated, or is not valid, does not count.
+func TestFailuresOfTheWorstUsableTrialDecide(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(table) table
 		want   compare.Mark
 	}{
-		"one trial": {func(rows table) table { rows[3]["error_ratio"] = "0.01"; return rows }, compare.Undecided},
-		"one that failed": {func(rows table) table {
+		"a valid trial": {func(rows table) table {
+			rows[3]["error_ratio"] = "0.01"
+			return rows
+		}, compare.Undecided},
+		"a failed trial": {func(rows table) table {
 			return append(rows, trial(7, "throughput_rps", 1, "error_ratio", "1", "validity", "failed"))
 		}, compare.Better},
-		"one repeated": {func(rows table) table {
+		"a repeated trial": {func(rows table) table {
 			first := trial(6, "throughput_rps", 1, "error_ratio", "1", "validity", "disturbed")
 			rows[5]["attempt"] = "2"
 			return slices.Insert(rows, 5, first)
 		}, compare.Better},
-		"one repeated in vain": {func(rows table) table {
+		"a valid trial with a disturbed repeat": {func(rows table) table {
 			rows[5]["error_ratio"] = "0.01"
 			return append(rows, trial(6, "throughput_rps", 1, "validity", "disturbed", "attempt", 2))
 		}, compare.Undecided},
@@ -101,8 +89,7 @@ func TestTheWorstTrialThatCountsDecides(t *testing.T) {
 	}
 }
 
-// A run against itself is the same, whatever failed in it.
-func TestARunThatFailsAgainstItself(t *testing.T) {
+func TestARunWithFailuresIsEquivalentToItself(t *testing.T) {
 	rows := trials("throughput_rps", around(100), "error_ratio", "0.5")
 	for _, l := range compared(t, rows, rows).Lines {
 		if l.Mark != compare.Equivalent {
@@ -111,7 +98,7 @@ func TestARunThatFailsAgainstItself(t *testing.T) {
 	}
 }
 
-func TestFailuresInEveryForm(t *testing.T) {
+func TestEveryFormShowsFailures(t *testing.T) {
 	c := compared(t, trials("throughput_rps", around(100), "error_ratio", "0"),
 		trials("throughput_rps", around(120), "error_ratio", "0.032").with("run_id", "new"))
 	text, err := json.Marshal(c)
@@ -139,9 +126,9 @@ func TestFailuresInEveryForm(t *testing.T) {
 	}
 }
 
-// Latencies of schema 4 are of all requests, those of 5 of successes. Where none
-// failed that is the same, and is said; where some did, it is a doubt.
-func TestRunsOfTwoSchemas(t *testing.T) {
+// Latencies of schema 4 include failed requests, those of schema 5 do not. If none failed that is
+// a note, else a doubt.
+func TestLatenciesOfTwoSchemasAreANoteOrADoubt(t *testing.T) {
 	for name, c := range map[string]struct {
 		old, new    string // schema
 		failed      string // in OLD
@@ -149,36 +136,35 @@ func TestRunsOfTwoSchemas(t *testing.T) {
 	}{
 		"none failed": {
 			"4", "5", "0",
-			"A is of schema 4, of which latencies include requests that failed, and B of schema 5. None failed in " +
-				"A: they mean the same", "",
+			"latencies of A (schema 4) include failed requests, those of B (schema 5) do not. " +
+				"No request failed in A, so they are comparable", "",
 		},
 		"some failed": {
 			"4", "5", "0.0005", "",
-			"A is of schema 4, of which latencies include requests that failed, and B of schema 5: they are not of " +
-				"the same requests in json node/single peak (0.05 % failed)",
+			"latencies of A (schema 4) include failed requests, those of B (schema 5) do not: " +
+				"they are of different requests in json node/single peak (0.05 % failed)",
 		},
-		"the new one": {
+		"the new run is older": {
 			"5", "4", "0",
-			"B is of schema 4, of which latencies include requests that failed, and A of schema 5. None failed in " +
-				"B: they mean the same", "",
+			"latencies of B (schema 4) include failed requests, those of A (schema 5) do not. " +
+				"No request failed in B, so they are comparable", "",
 		},
 		"both of 4": {"4", "4", "0.0005", "", ""},
 		"both of 5": {"5", "5", "0.0005", "", ""},
 	} {
 		got := compared(t,
-			trials("throughput_rps", around(100), "error_ratio", c.failed).with("schema_version", c.old),
-			trials("throughput_rps", around(100), "error_ratio", "0").with("run_id", "new").with("schema_version",
-				c.new))
+			trials("throughput_rps", around(100), "error_ratio", c.failed, "schema_version", c.old),
+			trials("throughput_rps", around(100), "error_ratio", "0", "run_id", "new", "schema_version", c.new))
 		if all := strings.Join(got.Notes, "\n"); all != c.note {
 			t.Errorf("%s: notes %q, want %q", name, all, c.note)
 		}
-		if said := strings.Contains(strings.Join(got.Doubts, "\n"),
-			"schema"); said != (c.doubt != "") || c.doubt != "" && !slices.Contains(got.Doubts, c.doubt) {
+		found := strings.Contains(strings.Join(got.Doubts, "\n"), "schema")
+		if found != (c.doubt != "") || c.doubt != "" && !slices.Contains(got.Doubts, c.doubt) {
 			t.Errorf("%s: doubts %q, want %q", name, got.Doubts, c.doubt)
 		}
 		for form, text := range map[string]string{"text": got.Text(), "Markdown": got.Markdown()} {
-			if said := strings.Contains(text, "schema 4"); said != (c.note+c.doubt != "") {
-				t.Errorf("%s: the %s says so: %v", name, form, said)
+			if found := strings.Contains(text, "schema 4"); found != (c.note+c.doubt != "") {
+				t.Errorf("%s: the %s names the schema: %v", name, form, found)
 			}
 		}
 	}

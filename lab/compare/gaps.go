@@ -8,55 +8,55 @@ import (
 	"runtimelab/lab"
 )
 
-// gaps is what a file does not say of what it is of. Other programs leave columns out.
+// gaps records what a file lacks that the checks of a comparison need. Files from other
+// programs may leave columns out.
 type gaps struct {
 	columns []string       // that the file lacks
-	blank   map[string]int // rows without a value, by column that every row has one in
+	blank   map[string]int // rows with an empty cell, by column that every row has a value in
 }
 
-// consequences says, by column that a check needs, what is done where it is ignored that
-// the column is missing.
-var consequences = []struct{ column, what string }{
-	{"run_id", "it is compared as another run, although both may be one"},
-	{"host_id", "whether one machine measured both is not known"},
-	{"scenario_sha256", "whether both ran one script is not known"},
-	{"parameters", "whether both scripts had the same parameters is not known"},
-	{"content_sha256", "whether both ran one image is not known"},
-	{"offered_rps", "whether both were offered one load is not known"},
-	{"connections", "whether both were offered one load is not known"},
-	{"keep_alive", "whether both were offered one load is not known"},
-	{"deadline_ms", "whether both were offered one load is not known"},
-	{"error_ratio", "whether requests failed is not known, and it is compared as if none did"},
-	{referenceMetric, "whether the reference servers agree is not known"},
+// neededColumns lists the columns that the checks of a comparison need, each with the doubt
+// that its absence leaves.
+var neededColumns = []struct{ name, doubt string }{
+	{"run_id", "it is compared as a different run, although both may be the same"},
+	{"host_id", "the runs may be of different hosts"},
+	{"scenario_sha256", "the scripts may differ"},
+	{"parameters", "the scripts may have different parameters"},
+	{"content_sha256", "the images may differ"},
+	{"offered_rps", "the offered loads may differ"},
+	{"connections", "the offered loads may differ"},
+	{"keep_alive", "the offered loads may differ"},
+	{"deadline_ms", "the offered loads may differ"},
+	{"error_ratio", "it is compared as if no request failed, although some may have"},
+	{referenceMetric, "the reference servers cannot be compared"},
 }
 
-// needed is the columns that the checks of a comparison need.
-func needed() (names []string) {
-	for _, c := range consequences {
-		names = append(names, c.column)
+func neededNames() (names []string) {
+	for _, c := range neededColumns {
+		names = append(names, c.name)
 	}
 	return names
 }
 
-// note counts the cells of a row that no row lacks.
-func (g *gaps) note(cells [][]byte) {
+// count counts empty cells of columns in which every row has a value.
+func (g *gaps) count(cells [][]byte) {
 	for _, i := range [...]int{runID, hostID} {
-		if len(cells[i]) == 0 && !slices.Contains(g.columns, identity[i]) {
+		if len(cells[i]) == 0 && !slices.Contains(g.columns, identityColumns[i]) {
 			if g.blank == nil {
 				g.blank = map[string]int{}
 			}
-			g.blank[identity[i]]++
+			g.blank[identityColumns[i]]++
 		}
 	}
 }
 
-// has reports whether a column is missing, or has no value in some row.
+// has reports whether a column is missing, or empty in some row.
 func (g *gaps) has(column string) bool {
 	return slices.Contains(g.columns, column) || g.blank[column] > 0
 }
 
-// without says that a column is missing, or its values are; empty where neither is so.
-func (r *Run) without(column string) string {
+// gapText says that the run lacks a column or values in it; "" if it lacks neither.
+func (r *Run) gapText(column string) string {
 	switch n := r.gaps.blank[column]; {
 	case slices.Contains(r.gaps.columns, column):
 		return fmt.Sprintf("%s has no column %s", r.Label, column)
@@ -66,52 +66,56 @@ func (r *Run) without(column string) string {
 	return ""
 }
 
-// unidentified is why it is not known whether two runs are of the same thing.
-func unidentified(old, new *Run) (all []Difference) {
+// identityDifferences returns the columns and values whose absence hides whether two runs
+// measured the same.
+func identityDifferences(old, new *Run) (all []Difference) {
 	for _, r := range []*Run{old, new} {
-		for _, c := range consequences {
-			if what := r.without(c.column); what != "" {
+		for _, c := range neededColumns {
+			if what := r.gapText(c.name); what != "" {
 				all = append(all, Difference{Kind: Identity, What: what})
 			}
 		}
 	}
-	nameless := func(column string, a, b map[string]*distinctValues, own func(string) bool) {
+	addUnhashed := func(column string, a, b map[string]*distinctValues, isLab func(string) bool) {
 		if old.gaps.has(column) || new.gaps.has(column) {
 			return
 		}
-		for _, name := range shared(a, b) {
-			if !own(name) && a[name].String() == "" && b[name].String() == "" {
+		for _, name := range sharedNames(a, b) {
+			if !isLab(name) && a[name].String() == "" && b[name].String() == "" {
 				what := fmt.Sprintf("%s has no %s in either run", name, column)
 				all = append(all, Difference{Kind: Identity, What: what})
 			}
 		}
 	}
-	nameless("content_sha256", old.images, new.images, labImage)
-	nameless("scenario_sha256", old.scripts, new.scripts, labScenario)
+	addUnhashed("content_sha256", old.images, new.images, isLabImage)
+	addUnhashed("scenario_sha256", old.scripts, new.scripts, isLabScenario)
 	return all
 }
 
-// labScenario reports whether a scenario comes with the lab.
-func labScenario(name string) bool { return name == lab.ReferenceScenario || name == lab.BurnScenario }
+// isLabScenario reports whether a scenario comes with the lab.
+func isLabScenario(name string) bool {
+	return name == lab.ReferenceScenario || name == lab.BurnScenario
+}
 
-// labImage reports whether a variant comes with the lab, or is another's twin.
-func labImage(variant string) bool {
+// isLabImage reports whether a variant's image needs no check: it comes with the lab, or it
+// is a twin's, which has the image of its original.
+func isLabImage(variant string) bool {
 	return lab.OriginalOf(variant) != variant || strings.HasPrefix(variant, "lab/")
 }
 
-// gapDoubts are what a comparison assumes where columns are missing.
+// gapDoubts returns the doubts that missing columns leave.
 func gapDoubts(runs ...*Run) (all []string) {
 	for _, r := range runs {
-		for _, c := range consequences {
-			if what := r.without(c.column); what != "" {
-				all = append(all, what+": "+c.what)
+		for _, c := range neededColumns {
+			if what := r.gapText(c.name); what != "" {
+				all = append(all, what+": "+c.doubt)
 			}
 		}
 	}
 	return all
 }
 
-// sameRun reports whether two files are known to be of one run.
+// sameRun reports whether two files are known to be of the same run.
 func sameRun(old, new *Run) bool {
 	return old.ID() == new.ID() && !old.gaps.has("run_id") && !new.gaps.has("run_id")
 }

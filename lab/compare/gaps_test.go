@@ -15,9 +15,9 @@ import (
 	"runtimelab/lab/record"
 )
 
-// without is the source of a table that lacks columns.
+// without returns the source of a table without some columns.
 func (t table) without(label string, dropped ...string) compare.Source {
-	records, _ := csv.NewReader(bytes.NewReader(t.csv())).ReadAll() // it was written here
+	records, _ := csv.NewReader(bytes.NewReader(t.csv())).ReadAll() // csv wrote it
 	var text bytes.Buffer
 	w := csv.NewWriter(&text)
 	for _, cells := range records {
@@ -27,7 +27,7 @@ func (t table) without(label string, dropped ...string) compare.Source {
 				kept = append(kept, cells[i])
 			}
 		}
-		_ = w.Write(kept) // a buffer takes everything
+		_ = w.Write(kept) // writing to a buffer cannot fail
 	}
 	w.Flush()
 	return compare.Source{Label: label, Open: func() (io.ReadCloser, error) {
@@ -44,23 +44,25 @@ func readSources(t *testing.T, sources ...compare.Source) []*compare.Run {
 	return runs
 }
 
-// withReferences is a run of which the lesser reference server had a throughput.
+// withReferences returns a run with results and trials of the light reference server.
 func withReferences(id string, result, reference float64) table {
-	return slices.Concat(trials("throughput_rps", around(result)),
-		trials("throughput_rps", around(reference), "scenario", lab.ReferenceScenario, "variant",
-			lab.LightReference)).with("run_id", id)
+	return slices.Concat(trials("throughput_rps", around(result)), references(reference)).with("run_id", id)
 }
 
-// A column that a check needs is named where it is missing, and the way round is said in
-// the report.
-func TestAMissingColumnIsNamed(t *testing.T) {
+// The error names the column and the option that ignores it; the report says that it was ignored.
+func TestAMissingColumnIsADifference(t *testing.T) {
 	old, new := withReferences("old", 100, 50), withReferences("new", 100, 50)
 	for column, doubt := range map[string]string{
-		"run_id":          "compared as another run",
-		"host_id":         "whether one machine measured both is not known",
-		"scenario_sha256": "one script", "parameters": "same parameters", "content_sha256": "one image",
-		"offered_rps": "one load", "connections": "one load", "keep_alive": "one load", "deadline_ms": "one load",
-		"throughput_rps": "whether the reference servers agree is not known",
+		"run_id":          "compared as a different run",
+		"host_id":         "may be of different hosts",
+		"scenario_sha256": "the scripts may differ",
+		"parameters":      "different parameters",
+		"content_sha256":  "the images may differ",
+		"offered_rps":     "the offered loads may differ",
+		"connections":     "the offered loads may differ",
+		"keep_alive":      "the offered loads may differ",
+		"deadline_ms":     "the offered loads may differ",
+		"throughput_rps":  "the reference servers cannot be compared",
 	} {
 		for name, sources := range map[string][]compare.Source{
 			"new":  {old.source("A"), new.without("B", column)},
@@ -73,8 +75,8 @@ func TestAMissingColumnIsNamed(t *testing.T) {
 				!strings.Contains(err.Error(), "--ignore identity") {
 				t.Errorf("%s lacks %s: error %v", name, column, err)
 			}
-			if err := compare.CheckComparable(runs[0], runs[1:],
-				[]compare.DifferenceKind{compare.Identity, compare.Reference}); err != nil {
+			ignored := []compare.DifferenceKind{compare.Identity, compare.Reference}
+			if err := compare.CheckComparable(runs[0], runs[1:], ignored); err != nil {
 				t.Errorf("%s lacks %s: not ignored: %v", name, column, err)
 			}
 			c := compare.Compare(runs[0], runs[1], 0.05)
@@ -84,14 +86,14 @@ func TestAMissingColumnIsNamed(t *testing.T) {
 			}
 			if column != "throughput_rps" &&
 				!strings.Contains(string(compare.CSV([]compare.Comparison{c})), "identity: B has no column "+column) {
-				t.Errorf("%s lacks %s: the CSV does not say so", name, column)
+				t.Errorf("%s lacks %s: the CSV does not name it", name, column)
 			}
 		}
 	}
 }
 
-// Without run_id two files are two runs: what runs of a host differ by is added.
-func TestFilesWithoutARunAreNotOfOneRun(t *testing.T) {
+// The variance between runs is added, although the files may be of the same run.
+func TestFilesWithoutARunIDAreDifferentRuns(t *testing.T) {
 	runs := readSources(t, withReferences("old", 100, 50).without("A", "run_id"),
 		withReferences("new", 94.7, 51.4).without("B", "run_id"))
 	c := compare.Compare(runs[0], runs[1], 0.05)
@@ -99,34 +101,33 @@ func TestFilesWithoutARunAreNotOfOneRun(t *testing.T) {
 	if math.Abs(c.BetweenRuns.VarianceLog-d*d/2) > 1e-12 || c.Lines[0].Mark == compare.Worse {
 		t.Errorf("between runs %+v, and the line is %s", c.BetweenRuns, c.Lines[0].Mark)
 	}
-	if text := c.Text(); strings.Contains(text, "of one run") ||
+	if text := c.Text(); strings.Contains(text, "the same run") ||
 		!strings.Contains(text, "run unknown on host h1") {
 		t.Errorf("%s", text)
 	}
 	if b := c.Lines[0].BetweenRuns.Source; b != compare.FromReferences {
-		t.Errorf("the line's variance is that of %s", b)
+		t.Errorf("the line's variance comes from %s", b)
 	}
 }
 
-// Of a machine that is not known other runs of a host tell nothing.
-func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
+// Other runs of a host do not show how much an unknown machine varies.
+func TestFilesWithoutAHostIDHaveNoHistory(t *testing.T) {
 	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
 	history := []compare.Source{
-		other("r1", 98).source("r1"), other("r2", 100).source("r2"),
-		other("r3", 103).source("r3"),
+		otherRun("r1", 98).source("r1"), otherRun("r2", 100).source("r2"), otherRun("r3", 103).source("r3"),
 	}
 	for name, pair := range map[string][]compare.Source{
-		"the new": {old.source("A"), new.without("B", "host_id")},
-		"the old": {old.without("A", "host_id"), new.source("B")},
-		"both":    {old.without("A", "host_id"), new.without("B", "host_id")},
-		"a row": {
+		"the new run": {old.source("A"), new.without("B", "host_id")},
+		"the old run": {old.without("A", "host_id"), new.source("B")},
+		"both":        {old.without("A", "host_id"), new.without("B", "host_id")},
+		"one row": {
 			old.source("A"),
 			slices.Concat(new, table{trial(7, "run_id", "new", "host_id", "")}).source("B"),
 		},
 	} {
 		runs := readSources(t, slices.Concat(pair, history)...)
 		for _, r := range runs {
-			r.Info = infoOf()
+			r.Info = completeRun()
 		}
 		c := compare.Compare(runs[0], runs[1], 0.05, runs[2:]...)
 		if b := c.Lines[0].BetweenRuns; b.Source != compare.FromReferences {
@@ -135,49 +136,42 @@ func TestFilesWithoutAHostHaveNoHistory(t *testing.T) {
 	}
 }
 
-// A value that no row lacks, and hashes that no row has, are missed as a column is.
-func TestMissingValuesAreNamed(t *testing.T) {
+// Cells that must not be empty, and hashes that no row has, are reported like missing columns.
+func TestMissingValuesAreDifferences(t *testing.T) {
 	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(100), "run_id", "new")
+	empty := func(t table, column string) table { return t.with(column, "") }
 	for want, files := range map[string][2]table{
-		"identity: B has no run_id in 2 of 6 rows": {
-			old,
-			slices.Concat(new[:4], new[4:].with("run_id", "")),
-		},
-		"identity: B has no host_id in 6 of 6 rows": {old, new.with("host_id", "")},
+		"identity: B has no run_id in 2 of 6 rows":  {old, slices.Concat(new[:4], empty(new[4:], "run_id"))},
+		"identity: B has no host_id in 6 of 6 rows": {old, empty(new, "host_id")},
 		"identity: node/single has no content_sha256 in either run": {
-			old.with("content_sha256", ""),
-			new.with("content_sha256", ""),
+			empty(old, "content_sha256"), empty(new, "content_sha256"),
 		},
 		"identity: json has no scenario_sha256 in either run": {
-			old.with("scenario_sha256", ""),
-			new.with("scenario_sha256", ""),
+			empty(old, "scenario_sha256"), empty(new, "scenario_sha256"),
 		},
-		"image: node/single content_sha256: c1 against none":           {old, new.with("content_sha256", "")},
-		"script: json scenario_sha256 and parameters: s1 against none": {old, new.with("scenario_sha256", "")},
+		"image: node/single content_sha256: c1 against none":           {old, empty(new, "content_sha256")},
+		"script: json scenario_sha256 and parameters: s1 against none": {old, empty(new, "scenario_sha256")},
 	} {
 		runs := readSources(t, files[0].source("A"), files[1].source("B"))
-		if err := compare.CheckComparable(runs[0], runs[1:], nil); err == nil || !strings.Contains(err.Error(),
-			want) {
+		if err := compare.CheckComparable(runs[0], runs[1:], nil); !failsWith(err, want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 	runs := readSources(t, old.without("A", "parameters"),
 		new.with("scenario_sha256", "s2").without("B", "parameters"))
-	if err := compare.CheckComparable(runs[0], runs[1:],
-		[]compare.DifferenceKind{compare.Identity}); err == nil ||
-		!strings.Contains(err.Error(), "s1 against s2") {
+	err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Identity})
+	if !failsWith(err, "s1 against s2") {
 		t.Errorf("scripts that differ, without parameters: error %v", err)
 	}
 }
 
-// Without a column that says which trial a row is of there is no way round.
-func TestRowsWithoutATrialAreRefused(t *testing.T) {
+// These columns say which trial a row is of, so --ignore cannot replace them.
+func TestRowsThatDoNotNameTheirTrialAreRefused(t *testing.T) {
 	rows := trials("throughput_rps", around(100))
 	for _, column := range record.Structure() {
-		_, err := compare.Read(context.Background(), []compare.Source{rows.without("A", column)},
-			compare.DefaultMetrics())
-		if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
-			!strings.Contains(err.Error(), "line 2: no column "+column) {
+		sources := []compare.Source{rows.without("A", column)}
+		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
+		if !failsWith(err, "line 2: no column "+column) || lab.ExitCode(err) != lab.ExitUsage {
 			t.Errorf("without %s: error %v", column, err)
 		}
 	}
@@ -189,21 +183,20 @@ func TestRowsWithoutATrialAreRefused(t *testing.T) {
 		`line 3: column validity: "Valide" is unknown`:    trial(2, "validity", "Valide"),
 		"line 3: rows of several runs: another after old": trial(2, "run_id", "another"),
 	} {
-		_, err := compare.Read(context.Background(), []compare.Source{table{rows[0], row}.source("A")},
-			compare.DefaultMetrics())
-		if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), want) {
+		sources := []compare.Source{table{rows[0], row}.source("A")}
+		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
+		if !failsWith(err, want) || lab.ExitCode(err) != lab.ExitUsage {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 }
 
-// What a file cannot be compared by is said.
 func TestAMissingMetricIsADoubt(t *testing.T) {
 	rows := trials("throughput_rps", around(100), "cpu_us_per_request", 5)
 	runs := readSources(t, rows.source("A"),
 		rows.with("run_id", "new").without("B", "cpu_us_per_request", "memory_peak_mib"))
 	c := compare.Compare(runs[0], runs[1], 0.05)
-	const want = "B: it has no column cpu_us_per_request, memory_peak_mib: nothing is compared by it"
+	const want = "B: not compared, because the file has no column cpu_us_per_request, memory_peak_mib"
 	if !slices.Contains(c.Doubts, want) {
 		t.Errorf("doubts %q, want %q", c.Doubts, want)
 	}

@@ -13,11 +13,11 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// errOutOfOrder says that a block goes on after a later one began, as no run
-// writes it.
+// errOutOfOrder means that a row belongs to an earlier block than the row before it. The lab
+// writes no such file, but other programs may sort one.
 var errOutOfOrder = errors.New("the rows are not in the order of blocks")
 
-// evidence is what a row counts for.
+// evidence is what a row contributes: nothing, a bound or a value.
 type evidence int
 
 const (
@@ -36,75 +36,74 @@ func evidenceOf(validity []byte) evidence {
 	return noEvidence
 }
 
-// row is what a group takes of a row.
+// row holds what a group needs of a row.
 type row struct {
 	block, attempt int64
 	evidence       evidence
-	failed         float64  // share of the requests
-	cells          [][]byte // by the reading's metrics
+	failed         float64  // share of requests
+	cells          [][]byte // in the order of runReader.metrics
 }
 
-// group is the trials of a key.
+// group holds the trials of a key.
 type group struct {
-	wholeTrial    *group // that a phase is part of; nil for the trial as a whole
+	wholeTrial    *group // of the trials that a phase is part of; nil for whole trials
 	script, image *distinctValues
-	loads         [4]distinctValues
+	loads         [4]distinctValues // in the order of loadColumns
 	tallies       []tally
-	blocks        int // that ended
-	earlyFailures int // rows of a trial that failed before its first phase
-	// rows of blocks that may go on: the last one's, or all of a file out of order
+	blocks        int // complete ones
+	earlyFailures int // rows of trials that failed before their first phase
+	// held has the rows of blocks that may go on: the latest one's, or all of a file out of order.
 	held        map[int64]heldRow
-	latestBlock int64   // block
-	failed      float64 // share of the requests of the worst trial that counts
+	latestBlock int64
+	failed      float64 // share of requests in the worst trial that counts
 }
 
-// heldRow is the row of a block that counts until a later one does.
+// heldRow is the row of a block that counts unless a later attempt replaces it.
 type heldRow struct {
 	attempt  int64
 	evidence evidence
-	failed   float64   // of the attempt's phases that count, the most
+	failed   float64   // largest share among the usable phases of the attempt
 	values   []float64 // by tally; NaN: missing
 }
 
-// add takes in a row. Of several attempts of a trial in one block the last one
-// counts that is worth something. The blocks before that of the row are over:
-// repeats come at the end of a block.
+// add takes a row. In each block the last usable attempt counts. In an ordered file the
+// blocks before the row's are complete, because repeats end a block.
 func (g *group) add(r *row, ordered bool) error {
 	if g.held == nil {
 		g.held, g.latestBlock = map[int64]heldRow{}, r.block
 	}
-	had, known := g.held[r.block]
+	current, known := g.held[r.block]
 	if ordered && !known {
 		if r.block < g.latestBlock {
 			return errOutOfOrder
 		}
-		had = g.end(g.latestBlock)
-		had.evidence, had.attempt, had.failed = noEvidence, 0, 0
+		current = g.completeBlock(g.latestBlock)
+		current.evidence, current.attempt, current.failed = noEvidence, 0, 0
 		g.latestBlock = r.block
 	}
-	had.failed = had.failedWith(r)
+	current.failed = current.failedWith(r)
 	if known {
-		g.held[r.block] = had
+		g.held[r.block] = current
 	}
-	if !known || r.evidence != noEvidence && had.replacedBy(r) {
-		had.attempt, had.evidence = r.attempt, r.evidence
-		if len(had.values) == 0 {
-			had.values = make([]float64, len(g.tallies))
+	if !known || r.evidence != noEvidence && current.replacedBy(r) {
+		current.attempt, current.evidence = r.attempt, r.evidence
+		if len(current.values) == 0 {
+			current.values = make([]float64, len(g.tallies))
 		}
 		for i := range g.tallies {
 			v, err := g.tallies[i].parse(r.cells[g.tallies[i].column])
 			if err != nil {
 				return err
 			}
-			had.values[i] = v
+			current.values[i] = v
 		}
-		g.held[r.block] = had
+		g.held[r.block] = current
 	}
 	return nil
 }
 
-// failedWith is the share of the requests that failed, a row taken in: the most of
-// the phases of the last attempt that is worth something.
+// failedWith returns the share of failed requests after row r: the largest one among the
+// phases of the last usable attempt.
 func (h heldRow) failedWith(r *row) float64 {
 	switch {
 	case r.evidence == noEvidence || h.evidence != noEvidence && r.attempt < h.attempt:
@@ -115,16 +114,15 @@ func (h heldRow) failedWith(r *row) float64 {
 	return max(h.failed, r.failed)
 }
 
-// replacedBy reports whether a row that is worth something counts in place of the one
-// held. Of several rows of one attempt, the phases of a trial, a valid one says
-// more of the whole than a bound.
+// replacedBy reports whether a usable row replaces the held one. Rows of one attempt are the
+// phases of a trial: for the whole trial a valid one counts rather than a bound.
 func (h heldRow) replacedBy(r *row) bool {
-	return h.evidence == noEvidence || r.attempt > h.attempt || r.attempt == h.attempt &&
-		r.evidence >= h.evidence
+	return h.evidence == noEvidence || r.attempt > h.attempt ||
+		r.attempt == h.attempt && r.evidence >= h.evidence
 }
 
-// end counts a block, and returns its row for another to use.
-func (g *group) end(block int64) heldRow {
+// completeBlock counts a block and returns its row, so that its memory can be reused.
+func (g *group) completeBlock(block int64) heldRow {
 	h, ok := g.held[block]
 	if !ok {
 		return h
@@ -140,30 +138,31 @@ func (g *group) end(block int64) heldRow {
 	return h
 }
 
-// finish counts what is still held, in the order of blocks, so that the order of
-// rows changes nothing.
+// finish counts the held blocks in ascending order, so that the order of rows does not
+// change rounding errors.
 func (g *group) finish() {
 	for _, block := range slices.Sorted(maps.Keys(g.held)) {
-		g.end(block)
+		g.completeBlock(block)
 	}
 }
 
-// tally is the values of one metric of a group.
+// tally accumulates the values of one metric of a group.
 type tally struct {
 	metric  metric.Metric
-	column  int          // of the reading's metrics
+	column  int          // index in runReader.metrics
 	logs    stat.Moments // of values above zero
-	moments stat.Moments // of all
-	bounds  int          // of them, that are bounds: the truth is as much or more
-	// bounds are counted, and their values left out: what a machine did is told by figures only
+	moments stat.Moments // of all values
+	bounds  int          // values that are lower bounds
+	// skipBounds counts bounds but leaves out their values: reference servers show the
+	// machine's speed by exact values only.
 	skipBounds bool
 }
 
-func (t *tally) add(value float64, w evidence) {
-	if math.IsNaN(value) || w == noEvidence || w == boundEvidence && !t.hasBounds() {
+func (t *tally) add(value float64, e evidence) {
+	if math.IsNaN(value) || e == noEvidence || e == boundEvidence && !t.hasBounds() {
 		return
 	}
-	if w == boundEvidence {
+	if e == boundEvidence {
 		t.bounds++
 		if t.skipBounds {
 			return
@@ -175,27 +174,27 @@ func (t *tally) add(value float64, w evidence) {
 	}
 }
 
-// hasBounds reports whether a censored row has a bound of the metric. Of any other
-// it has nothing that counts.
+// hasBounds reports whether the value of a censored row is a lower bound of the metric.
+// Other metrics of a censored row do not count.
 func (t *tally) hasBounds() bool {
 	return t.metric.Group == metric.Throughput && t.metric.Better == metric.Higher
 }
 
-// momentsOn is the values as they are compared.
-func (t *tally) momentsOn(by Scale) stat.Moments {
-	if by == RatioScale {
+// momentsOn returns the moments on the scale of the comparison.
+func (t *tally) momentsOn(scale Scale) stat.Moments {
+	if scale == RatioScale {
 		return t.logs
 	}
 	return t.moments
 }
 
-// zeros is how many values have no logarithm.
+// zeros counts the values that have no logarithm.
 func (t *tally) zeros() int { return t.moments.N - t.logs.N }
 
-func (t *tally) parse(cell []byte) (float64, error) { return parse(t.metric.Name, cell) }
+func (t *tally) parse(cell []byte) (float64, error) { return parseNumber(t.metric.Name, cell) }
 
-// parse reads a cell as a number, NaN where it is empty.
-func parse(column string, cell []byte) (float64, error) {
+// parseNumber parses a cell. An empty one is NaN.
+func parseNumber(column string, cell []byte) (float64, error) {
 	if len(cell) == 0 {
 		return math.NaN(), nil
 	}

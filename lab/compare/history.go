@@ -14,59 +14,62 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// LineVariance is how much the mean of a line varies from one run to the next.
+// LineVariance is the variance of a line's mean between runs.
 type LineVariance struct {
-	Variance float64        `json:"variance"` // of the log of the mean where the line is compared by ratio
-	Runs     int            `json:"runs"`     // that it was found from
+	Variance float64        `json:"variance"` // of the log of the mean if the line is compared by ratio
+	Runs     int            `json:"runs"`     // that it was estimated from
 	Source   VarianceSource `json:"of"`
 }
 
-// VarianceSource is whose variance between runs that of a line is taken to be.
+// VarianceSource says where the variance between runs of a line comes from.
 type VarianceSource string
 
 const (
-	FromLine VarianceSource = "line" // its own, in other runs of the same
-	// FromMetric is the variance of other lines of the metric: the line has too few runs itself.
-	FromMetric     VarianceSource = "metric"
-	FromReferences VarianceSource = "references" // that of reference servers: nothing is known of the line's own
-	FromSameRun    VarianceSource = "one run"    // none: both sides are of one run
+	// FromLine is the variance of the line itself in other runs.
+	FromLine VarianceSource = "line"
+	// FromMetric is the pooled variance of lines of the same metric: the line has too few runs.
+	FromMetric VarianceSource = "metric"
+	// FromReferences is the variance of reference servers: the metric has too few runs, too.
+	FromReferences VarianceSource = "references"
+	// FromSameRun means no variance: both sides are the same run.
+	FromSameRun VarianceSource = "one run"
 )
 
-// estimate has as many degrees of freedom as runs, less one. What is not found
-// from runs is an allowance and no estimate.
-func (b LineVariance) estimate() stat.Variance {
-	if b.Runs < MinRuns {
-		return stat.Variance{Value: b.Variance, DF: math.Inf(1)}
+// estimate returns the variance with its degrees of freedom: runs less one. A variance that
+// is an allowance instead of an estimate counts as known.
+func (v LineVariance) estimate() stat.Variance {
+	if v.Runs < MinRuns {
+		return stat.Variance{Value: v.Variance, DF: math.Inf(1)}
 	}
-	return stat.Variance{Value: b.Variance, DF: float64(b.Runs - 1)}
+	return stat.Variance{Value: v.Variance, DF: float64(v.Runs - 1)}
 }
 
-// UsableAsHistory reports whether a run can tell how much runs like another one differ: it is
-// complete, and of the same host and profile. Trials of other profiles last longer.
+// UsableAsHistory reports whether a run can show how much runs like another one vary: it is
+// complete and of the same host and profile. Trials of other profiles last longer.
 func UsableAsHistory(run, like *record.Info) bool {
 	return run != nil && like != nil && run.State == record.Done && run.Host.Same(like.Host) &&
 		run.Profile == like.Profile
 }
 
-// history is what other runs of the host say of a comparison's lines.
+// history holds the other runs of the host that show how much a comparison's lines vary.
 type history struct {
-	old     *Run
-	info    *record.Info // of the old run, or of the new one where the old is a file alone
-	runs    []*Run
-	keys    []Key // that the comparison has
-	spread  ReferenceVariance
-	similar map[Key][]*group
-	pools   map[string]stat.Variance // by metric
+	old        *Run
+	info       *record.Info // of the old run, or of the new one if the old one has none
+	runs       []*Run
+	keys       []Key // of the comparison
+	references ReferenceVariance
+	similar    map[Key][]*group         // cache of similarGroups
+	byMetric   map[string]stat.Variance // cache of metricVariance
 }
 
-func historyOf(old, new *Run, others []*Run, spread ReferenceVariance) *history {
+func newHistory(old, new *Run, others []*Run, references ReferenceVariance) *history {
 	h := &history{
 		old: old, info: cmp.Or(old.Info, new.Info), keys: sharedKeys(old, new, Key.isResult),
-		spread:  spread,
-		similar: map[Key][]*group{}, pools: map[string]stat.Variance{},
+		references: references,
+		similar:    map[Key][]*group{}, byMetric: map[string]stat.Variance{},
 	}
 	if old.gaps.has("host_id") || new.gaps.has("host_id") {
-		return h // what other runs of one host tell is not known to be of the other's
+		return h // other runs may be of another host
 	}
 	seen := []string{old.ID(), new.ID()}
 	for _, r := range others {
@@ -77,71 +80,72 @@ func historyOf(old, new *Run, others []*Run, spread ReferenceVariance) *history 
 	return h
 }
 
-// varianceOf is the variance between runs of a line. Its own is that of the means of other
-// runs of the same, from which nothing is taken off for the trials within them: of
-// few runs what is left is nothing by chance as often as not, and three of them gave
-// six times the false alarms that are promised. So it is too large by what trials
-// explain, and at most twice what it should be of runs that do not differ.
+// varianceOf returns the variance between runs of a line: of its own means in other runs if
+// there are MinRuns, else of its metric's lines, else of the reference servers.
+//
+// The variance within runs is not subtracted. With few runs the difference is zero by chance
+// half of the time; three runs then gave six times the promised false alarms. So the
+// variance is too large, by a factor of two at most for runs that do not differ.
 func (h *history) varianceOf(k Key, p pair) LineVariance {
 	if p.sameRun {
 		return LineVariance{Source: FromSameRun}
 	}
 	m := p.old.metric
-	if own := h.runMeans(k, m.Name, p.scale()); own.N >= MinRuns {
-		return LineVariance{Variance: own.SD() * own.SD(), Runs: own.N, Source: FromLine}
+	if means := h.runMeans(k, m.Name, p.scale()); means.N >= MinRuns {
+		return LineVariance{Variance: means.SD() * means.SD(), Runs: means.N, Source: FromLine}
 	}
-	if pool := h.metricVariance(m); p.scale() == naturalScale(m) && pool.DF > 0 {
-		return LineVariance{Variance: pool.Value, Runs: int(pool.DF) + 1, Source: FromMetric}
+	if pooled := h.metricVariance(m); p.scale() == naturalScale(m) && pooled.DF > 0 {
+		return LineVariance{Variance: pooled.Value, Runs: int(pooled.DF) + 1, Source: FromMetric}
 	}
 	scale := 1.0
-	if p.scale() == DifferenceScale { // the variance of a mean follows from that of its log (the delta method)
+	if p.scale() == DifferenceScale { // the delta method: the variance of a mean from that of its log
 		scale = max(math.Abs(p.old.moments.Mean), math.Abs(p.new.moments.Mean))
 	}
 	return LineVariance{
-		Variance: h.spread.VarianceLog * scale * scale, Runs: h.spread.Runs,
+		Variance: h.references.VarianceLog * scale * scale, Runs: h.references.Runs,
 		Source: FromReferences,
 	}
 }
 
-// metricVariance is the variance between runs of all lines of a metric that are known by
-// enough runs. Lines of a run are fast or slow together, so that it has the degrees
-// of freedom of the fewest runs, and not of all lines.
+// metricVariance returns the variance between runs pooled over all lines of a metric with
+// enough runs. Lines of a run are fast or slow together, so it has the degrees of freedom of
+// the fewest runs, not of all lines.
 func (h *history) metricVariance(m metric.Metric) stat.Variance {
-	if pool, ok := h.pools[m.Name]; ok {
-		return pool
+	if pooled, ok := h.byMetric[m.Name]; ok {
+		return pooled
 	}
 	squares, degrees, fewest := 0.0, 0, 0
 	for _, k := range h.keys {
-		if own := h.runMeans(k, m.Name, naturalScale(m)); own.N >= MinRuns {
-			squares += own.M2
-			degrees += own.N - 1
-			fewest = min(cmp.Or(fewest, own.N), own.N)
+		if means := h.runMeans(k, m.Name, naturalScale(m)); means.N >= MinRuns {
+			squares += means.M2
+			degrees += means.N - 1
+			fewest = min(cmp.Or(fewest, means.N), means.N)
 		}
 	}
-	pool := stat.Variance{}
+	pooled := stat.Variance{}
 	if degrees > 0 {
-		pool = stat.Variance{Value: squares / float64(degrees), DF: float64(fewest - 1)}
+		pooled = stat.Variance{Value: squares / float64(degrees), DF: float64(fewest - 1)}
 	}
-	h.pools[m.Name] = pool
-	return pool
+	h.byMetric[m.Name] = pooled
+	return pooled
 }
 
-// runMeans are those of a line in other runs of the same that have enough trials of
-// it, none of them a bound.
-func (h *history) runMeans(k Key, name string, by Scale) (means stat.Moments) {
+// runMeans returns the moments of a line's means in other runs. Runs with too few trials of
+// the line, or a bound among them, are left out.
+func (h *history) runMeans(k Key, name string, scale Scale) (means stat.Moments) {
 	for _, g := range h.similarGroups(k) {
 		t := g.tally(name)
-		if t == nil || t.bounds > 0 || by == RatioScale && t.zeros() > 0 {
+		if t == nil || t.bounds > 0 || scale == RatioScale && t.zeros() > 0 {
 			continue
 		}
-		if m := t.momentsOn(by); m.N >= lab.MinBlocks {
+		if m := t.momentsOn(scale); m.N >= lab.MinBlocks {
 			means.Add(m.Mean)
 		}
 	}
 	return means
 }
 
-// similarGroups are the groups of other runs that measured the same as the old one.
+// similarGroups returns the key's groups in other runs that measured the same as the old run.
 func (h *history) similarGroups(k Key) []*group {
 	if groups, ok := h.similar[k]; ok {
 		return groups
@@ -157,18 +161,18 @@ func (h *history) similarGroups(k Key) []*group {
 	return groups
 }
 
-// sameStartup reports whether a server was started in the same way, which is no
-// part of its image.
+// sameStartup reports whether a variant's server was started in the same way. Its command is
+// not part of its image.
 func (h *history) sameStartup(r *Run, variant string) bool {
 	return reflect.DeepEqual(h.info.MeasuredVariants[variant].Variant, r.Info.MeasuredVariants[variant].Variant)
 }
 
-// sameAs reports whether two groups of a key are of one script, image and load.
+// sameAs reports whether two groups of a key have the same script, image and load.
 func (g *group) sameAs(other *group, k Key) bool {
 	if g.script.String() != other.script.String() || g.image.String() != other.image.String() {
 		return false
 	}
-	for i := range loads {
+	for i := range loadColumns {
 		if isGivenLoad(i, k, g, other) && g.loads[i].String() != other.loads[i].String() {
 			return false
 		}
@@ -176,39 +180,39 @@ func (g *group) sameAs(other *group, k Key) bool {
 	return true
 }
 
-// varianceTerms say what is added to intervals, and what of that is not known.
-func (c *Comparison) varianceTerms() (head string, doubts []string) {
-	counts, unknown := map[VarianceSource]int{}, map[string]int{}
+// varianceTexts says which variance between runs the intervals include, and returns a doubt
+// if lines have no history.
+func (c *Comparison) varianceTexts() (head string, doubts []string) {
+	counts, withoutHistory := map[VarianceSource]int{}, map[string]int{}
 	fewest, most := 0, 0
 	for _, l := range c.Lines {
 		counts[l.BetweenRuns.Source]++
-		switch l.BetweenRuns.Source {
+		switch runs := l.BetweenRuns.Runs; l.BetweenRuns.Source {
 		case FromReferences:
-			unknown[l.Metric]++
+			withoutHistory[l.Metric]++
 		case FromLine, FromMetric:
-			fewest, most = min(cmp.Or(fewest, l.BetweenRuns.Runs), l.BetweenRuns.Runs), max(most, l.BetweenRuns.Runs)
+			fewest, most = min(cmp.Or(fewest, runs), runs), max(most, runs)
 		}
 	}
 	switch {
 	case c.oneRun:
-		head = "nothing, both are of one run"
+		head = "no variance is added, both sides are the same run"
 	case fewest > 0:
-		head = fmt.Sprintf("added to each interval is what its own line varies by (%d lines) or its metric (%d), "+
-			"in %s other runs of this host",
-			counts[FromLine], counts[FromMetric], formatRange(fewest, most))
+		head = fmt.Sprintf("intervals include the variance between %s other runs of this host, "+
+			"of the line itself (%d lines) or of its metric (%d)",
+			formatRange(fewest, most), counts[FromLine], counts[FromMetric])
 	default:
-		head = fmt.Sprintf("added to every interval is %s", c.BetweenRuns)
+		head = fmt.Sprintf("every interval includes a standard deviation of %s", c.BetweenRuns)
 	}
 	if n := counts[FromReferences]; n > 0 {
-		doubts = append(doubts,
-			fmt.Sprintf("how much it varies between runs is not known of %d of %d lines (%s): fewer than %d other "+
-				"complete runs of this host measured the same. "+
-				"Added to their intervals is %s; other figures may vary more", n, len(c.Lines), listMetrics(unknown), MinRuns, c.BetweenRuns))
+		doubts = append(doubts, fmt.Sprintf("%d of %d lines (%s) have fewer than %d comparable other runs of this "+
+			"host: their intervals include a standard deviation of %s, and may be too narrow",
+			n, len(c.Lines), listMetrics(withoutHistory), MinRuns, c.BetweenRuns))
 	}
 	return "between runs: " + head, doubts
 }
 
-// formatRange is "3", or "3 to 5".
+// formatRange returns "3", or "3 to 5".
 func formatRange(from, to int) string {
 	if from == to {
 		return fmt.Sprint(from)
@@ -216,7 +220,7 @@ func formatRange(from, to int) string {
 	return fmt.Sprintf("%d to %d", from, to)
 }
 
-// listMetrics are the names of what was counted, in order.
+// listMetrics lists the metrics with a count, in the order of the table of metrics.
 func listMetrics(counts map[string]int) string {
 	var names []string
 	for _, m := range metric.Table() {

@@ -20,10 +20,9 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// large is the text of a trials.csv of so many rows with every column filled, as
-// long as those that the lab writes: 50 variants of 4 scenarios with two phases
-// each, block after block.
-type large struct {
+// largeFile generates the text of a trials.csv: 50 variants of 4 scenarios with two phases each,
+// block after block. Every column has a value as long as those that the lab writes.
+type largeFile struct {
 	runID string
 	rows  int
 
@@ -31,17 +30,17 @@ type large struct {
 	next    int
 	random  *rand.Rand
 	buffer  []byte
-	pending []byte // what of it is still to be read
+	pending []byte // part of buffer that is not read yet
 }
 
-func newLarge(runID string, rows int, seed uint64) *large {
-	return &large{
+func newLargeFile(runID string, rows int, seed uint64) *largeFile {
+	return &largeFile{
 		runID: runID, rows: rows, columns: metric.Table(), random: rand.New(rand.NewPCG(seed, 0)),
 		pending: []byte(strings.Join(metric.Header(), ",") + "\n"),
 	}
 }
 
-func (l *large) Read(b []byte) (int, error) {
+func (l *largeFile) Read(b []byte) (int, error) {
 	if len(l.pending) == 0 {
 		if l.next == l.rows {
 			return 0, io.EOF
@@ -55,7 +54,7 @@ func (l *large) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (l *large) row(b []byte) []byte {
+func (l *largeFile) row(b []byte) []byte {
 	phase, variant, scenario, block := l.next%2, l.next/2%50, l.next/100%4, l.next/400+1
 	for i, m := range l.columns {
 		if i > 0 {
@@ -101,7 +100,7 @@ func (l *large) row(b []byte) []byte {
 	return append(b, '\n')
 }
 
-func (l *large) source() compare.Source {
+func (l *largeFile) source() compare.Source {
 	return compare.Source{Label: l.runID, Open: func() (io.ReadCloser, error) { return io.NopCloser(l), nil }}
 }
 
@@ -109,7 +108,7 @@ func TestMemoryDoesNotGrowWithRows(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		runs, err := compare.Read(context.Background(), []compare.Source{newLarge("a", rows, 1).source()},
+		runs, err := compare.Read(context.Background(), []compare.Source{newLargeFile("a", rows, 1).source()},
 			compare.DefaultMetrics())
 		if err != nil {
 			t.Fatal(err)
@@ -120,21 +119,21 @@ func TestMemoryDoesNotGrowWithRows(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc
 	}
-	// Everything that is allocated, collected or not: less than a byte for each row more.
+	// All allocations, collected or not, grow by less than a byte for each row.
 	if few, many := allocated(2_000), allocated(40_000); many > few+38_000 {
 		t.Errorf("%d bytes for 2 000 rows, %d for 40 000", few, many)
 	}
 }
 
-// BenchmarkCompareAMillionRows compares two files of a million rows each, with
-// every column: go test ./lab/compare -run '^$' -bench Million -benchtime 1x
+// BenchmarkCompareAMillionRows compares two files with every column. Run it with
+// go test ./lab/compare -run '^$' -bench Million -benchtime 1x
 func BenchmarkCompareAMillionRows(b *testing.B) {
 	const rows = 1_000_000
 	dir := b.TempDir()
 	var sources []compare.Source
 	for i, id := range []string{"a", "b"} {
 		path := filepath.Join(dir, id+".csv")
-		if err := writeLarge(path, newLarge(id, rows, uint64(i))); err != nil {
+		if err := writeLargeFile(path, newLargeFile(id, rows, uint64(i))); err != nil {
 			b.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -142,12 +141,12 @@ func BenchmarkCompareAMillionRows(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Logf("%s: %d MiB", path, info.Size()>>20)
-		sources = append(sources,
-			compare.Source{Label: id, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
+		open := func() (io.ReadCloser, error) { return os.Open(path) }
+		sources = append(sources, compare.Source{Label: id, Open: open})
 	}
-	forgetPeak()
+	resetPeakMemory()
 	b.ResetTimer()
-	start, used := time.Now(), cpuSeconds()
+	start, cpuBefore := time.Now(), cpuSeconds()
 	for b.Loop() {
 		runs, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
 		if err != nil {
@@ -158,13 +157,13 @@ func BenchmarkCompareAMillionRows(b *testing.B) {
 		}
 	}
 	b.ReportMetric(time.Since(start).Seconds()/float64(b.N), "s/compare")
-	b.ReportMetric((cpuSeconds()-used)/float64(b.N), "cpu-s/compare") // what a busy machine changes least
+	b.ReportMetric((cpuSeconds()-cpuBefore)/float64(b.N), "cpu-s/compare") // varies least on a busy machine
 	if mib, ok := peakMiB(); ok {
 		b.ReportMetric(mib, "MiB-peak")
 	}
 }
 
-func writeLarge(path string, l *large) error {
+func writeLargeFile(path string, l *largeFile) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -187,15 +186,14 @@ func cpuSeconds() float64 {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
-// forgetPeak lets Linux count the process's highest memory anew.
-func forgetPeak() {
+// resetPeakMemory resets the peak memory of the process that Linux reports.
+func resetPeakMemory() {
 	runtime.GC()
-	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o200) // elsewhere there is nothing to forget
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0o200) // other systems do not report it
 }
 
-// peakMiB is the most memory that the process has had: false where the kernel
-// does not say.
-func peakMiB() (float64, bool) {
+// peakMiB returns the peak memory of the process, or false if the kernel does not report it.
+func peakMiB() (mib float64, ok bool) {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, false

@@ -9,14 +9,14 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Selection is which metrics of which phases are compared.
+// Selection says which metrics of which phases are compared.
 type Selection struct {
-	metrics []metric.Metric // in the order of the table
-	byName  bool            // by name: in every phase that has them
+	metrics []metric.Metric // in the order of the table of metrics
+	byName  bool            // selected by name: compared in every phase that has them
 }
 
-// defaultByKind is what is compared unless asked: of each kind of phase the metrics that
-// it is there for, and what they cost.
+// defaultByKind lists the metrics compared by default: those that each kind of phase is
+// measured for, and their cost.
 var defaultByKind = map[lab.PhaseKind][]string{
 	lab.Peak: {"throughput_rps", "cpu_us_per_request", "memory_peak_mib", "error_ratio"},
 	lab.Ladder: {
@@ -26,37 +26,35 @@ var defaultByKind = map[lab.PhaseKind][]string{
 	lab.Steady:   openLoopMetrics,
 	lab.Steps:    openLoopMetrics,
 	lab.Ramp:     openLoopMetrics,
-	lab.Capacity: {"capacity_rps"}, // the rest is at rates that two searches need not share
+	lab.Capacity: {"capacity_rps"}, // other metrics are at rates that may differ between searches
 }
 
-// openLoopMetrics is that of an open loop, whose throughput is what was offered.
+// openLoopMetrics leaves out throughput, which in an open loop is the offered rate.
 var openLoopMetrics = []string{
 	"goodput_rps", "latency_p50_ms", "latency_p99_ms", "cpu_us_per_request",
 	"memory_peak_mib", "error_ratio",
 }
 
-// perTrial are the metrics that every row of a trial repeats: they are compared
-// once, not for each phase.
-var perTrial = []string{"cold_start_ms"}
+// perTrialMetrics have the same value in every row of a trial. They are compared once, not
+// for each phase.
+var perTrialMetrics = []string{"cold_start_ms"}
 
-// DefaultMetrics is the metrics that a reader asks for first.
+// DefaultMetrics selects the metrics that each kind of phase is measured for.
 func DefaultMetrics() Selection {
-	names := slices.Clone(perTrial)
-	for _, of := range defaultByKind {
-		names = append(names, of...)
+	selected := slices.Clone(perTrialMetrics)
+	for _, names := range defaultByKind {
+		selected = append(selected, names...)
 	}
-	return Selection{metrics: filterMetrics(func(m metric.Metric) bool {
-		return slices.Contains(names,
-			m.Name)
-	})}
+	return Selection{metrics: metricsNamed(selected)}
 }
 
-// AllMetrics is every metric of which more is better, or less.
+// AllMetrics selects every metric that has a better direction.
 func AllMetrics() Selection {
 	return Selection{metrics: filterMetrics(hasDirection), byName: true}
 }
 
-// SelectMetrics is the metrics of these names.
+// SelectMetrics selects metrics by name. An unknown name, or a metric without a better
+// direction, is a usage error.
 func SelectMetrics(names ...string) (Selection, error) {
 	valid := AllMetrics().Names()
 	for _, name := range names {
@@ -69,16 +67,13 @@ func SelectMetrics(names ...string) (Selection, error) {
 		}
 		return Selection{}, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "metrics: " + strings.Join(valid, ", ")}
 	}
-	return Selection{metrics: filterMetrics(func(m metric.Metric) bool {
-		return slices.Contains(names,
-			m.Name)
-	}), byName: true}, nil
+	return Selection{metrics: metricsNamed(names), byName: true}, nil
 }
 
-// Metrics are the selected ones, in the order of the table.
+// Metrics returns the selected metrics in the order of the table of metrics.
 func (s Selection) Metrics() []metric.Metric { return s.metrics }
 
-// Names are those of the selected metrics.
+// Names returns the names of the selected metrics.
 func (s Selection) Names() (names []string) {
 	for _, m := range s.metrics {
 		names = append(names, m.Name)
@@ -87,6 +82,10 @@ func (s Selection) Names() (names []string) {
 }
 
 func hasDirection(m metric.Metric) bool { return m.Better != metric.Neither && m.Kind != metric.String }
+
+func metricsNamed(names []string) []metric.Metric {
+	return filterMetrics(func(m metric.Metric) bool { return slices.Contains(names, m.Name) })
+}
 
 func filterMetrics(wanted func(metric.Metric) bool) (all []metric.Metric) {
 	for _, m := range metric.Table() {
@@ -97,15 +96,15 @@ func filterMetrics(wanted func(metric.Metric) bool) (all []metric.Metric) {
 	return all
 }
 
-// includes reports whether a metric of a phase is compared. The trial as a whole is
-// the phase without a name. Of reference servers the throughput always is read:
-// it says whether two runs saw the same machine.
+// includes reports whether a metric of a phase is read; the phase of a whole trial is "".
+// The throughput of reference servers is always read: it shows whether the machine was
+// equally fast in both runs.
 func (s Selection) includes(scenario, phase, name string) bool {
 	switch {
 	case scenario == lab.ReferenceScenario:
 		return name == referenceMetric && phase != ""
-	case slices.Contains(perTrial, name) || phase == "":
-		return slices.Contains(perTrial, name) && phase == "" && slices.Contains(s.Names(), name)
+	case slices.Contains(perTrialMetrics, name) || phase == "":
+		return slices.Contains(perTrialMetrics, name) && phase == "" && slices.Contains(s.Names(), name)
 	case s.byName:
 		return slices.Contains(s.Names(), name)
 	}

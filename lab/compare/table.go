@@ -10,17 +10,17 @@ import (
 	"unicode/utf8"
 )
 
-// width is the most characters of a line of text.
-const width = 110
+// maxWidth is the number of characters that a line of text may have.
+const maxWidth = 110
 
-// symbols are marks as tables have them.
+// symbols are the marks as tables show them.
 var symbols = map[Mark]string{
-	Equivalent: "~", TooFewTrials: "?", Better: "better", Worse: "worse",
-	Undecided: "",
+	Equivalent: "~", TooFewTrials: "?", Better: "better", Worse: "worse", Undecided: "",
 }
 
-// digits writes a number with four digits that count, or more before the point.
-func digits(x float64, round func(float64) float64) string {
+// formatRounded writes a number with four significant digits, or all digits of a larger
+// integer part.
+func formatRounded(x float64, round func(float64) float64) string {
 	if x == 0 {
 		return "0"
 	}
@@ -29,36 +29,36 @@ func digits(x float64, round func(float64) float64) string {
 	return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
 }
 
-// String is the mean with its interval; a bound is rounded down.
-func (v Value) String() string { return v.mean() + interval(v.Low, v.High, number) }
+// String returns the mean with its interval. A lower bound is rounded down.
+func (v Value) String() string { return v.mean() + formatInterval(v.Low, v.High, formatNumber) }
 
-// short has half the interval's width instead: in percent of a geometric mean, whose
-// interval is as wide on each side in that.
-func (l Line) short(v Value) string {
+// withHalfWidth returns the mean with half the width of its interval: in percent for a
+// geometric mean, whose interval is symmetric on a log scale.
+func (l Line) withHalfWidth(v Value) string {
 	switch {
 	case v.Low == nil || v.High == nil || *v.Low == *v.High:
 		return v.mean()
 	case l.Scale == DifferenceScale:
-		return v.mean() + " ±" + number((*v.High-*v.Low)/2)
+		return v.mean() + " ±" + formatNumber((*v.High-*v.Low)/2)
 	}
 	return fmt.Sprintf("%s ±%.1f%%", v.mean(), 100*(math.Sqrt(*v.High / *v.Low)-1))
 }
 
-func (l Line) full(v Value) string { return v.String() }
+func (l Line) withInterval(v Value) string { return v.String() }
 
 func (v Value) mean() string {
 	switch {
 	case v.Mean == nil:
 		return "-"
 	case v.LowerBound:
-		return ">= " + digits(*v.Mean, math.Floor)
+		return ">= " + formatRounded(*v.Mean, math.Floor)
 	}
-	return number(*v.Mean)
+	return formatNumber(*v.Mean)
 }
 
-func number(x float64) string { return digits(x, math.Round) }
+func formatNumber(x float64) string { return formatRounded(x, math.Round) }
 
-// trials is how many count, and of how many where some do not.
+// trials returns the number of usable trials, and of measured ones if there are more.
 func (v Value) trials() string {
 	if v.Trials == v.Blocks {
 		return strconv.Itoa(v.Trials)
@@ -66,29 +66,28 @@ func (v Value) trials() string {
 	return fmt.Sprintf("%d of %d", v.Trials, v.Blocks)
 }
 
-// effect is the ratio or the difference with its interval.
+// effect returns the ratio or the difference with its interval.
 func (l Line) effect() string {
 	if l.Effect == nil {
 		return "-"
 	}
-	form := ratio
+	format := formatRatio
 	if l.Scale == DifferenceScale {
-		form = signed
+		format = formatSigned
 	}
-	text := form(*l.Effect) + interval(l.Low, l.High, form)
+	text := format(*l.Effect) + formatInterval(l.Low, l.High, format)
 	if l.Bound != "" {
 		text = string(l.Bound) + " " + text
 	}
 	return text
 }
 
-// interval writes both ends, "…" for one that is open, and nothing where nothing
-// is known.
-func interval(low, high *float64, form func(float64) string) string {
+// formatInterval writes both ends, "…" for an open one, and nothing if both are nil.
+func formatInterval(low, high *float64, format func(float64) string) string {
 	ends := [2]string{"…", "…"}
 	for i, end := range []*float64{low, high} {
 		if end != nil {
-			ends[i] = form(*end)
+			ends[i] = format(*end)
 		}
 	}
 	if low == nil && high == nil {
@@ -97,23 +96,23 @@ func interval(low, high *float64, form func(float64) string) string {
 	return fmt.Sprintf(" [%s, %s]", ends[0], ends[1])
 }
 
-func ratio(x float64) string { return strconv.FormatFloat(x, 'f', 3, 64) }
+func formatRatio(x float64) string { return strconv.FormatFloat(x, 'f', 3, 64) }
 
-func signed(x float64) string {
+func formatSigned(x float64) string {
 	if x == 0 {
 		return "0"
 	}
 	return fmt.Sprintf("%+.3g", x)
 }
 
-// runsCell is by how many the variance between runs is known: in brackets where it is
-// not the line's own.
-func (b LineVariance) runsCell() string {
-	switch b.Source {
+// runsCell returns the number of runs that the variance between runs comes from, in brackets
+// if they are those of other lines.
+func (v LineVariance) runsCell() string {
+	switch v.Source {
 	case FromLine:
-		return strconv.Itoa(b.Runs)
+		return strconv.Itoa(v.Runs)
 	case FromMetric:
-		return fmt.Sprintf("(%d)", b.Runs)
+		return fmt.Sprintf("(%d)", v.Runs)
 	case FromReferences:
 		return "-"
 	}
@@ -126,13 +125,13 @@ type column struct {
 	cell func(Line) string
 }
 
-// columns are those of a table, with values in one of their forms.
-func columns(form func(Line, Value) string) []column {
+// tableColumns returns the columns of a table, with values in the given format.
+func tableColumns(format func(Line, Value) string) []column {
 	return []column{
 		{"metric", func(l Line) string { return l.Metric }},
-		{"OLD", func(l Line) string { return form(l, l.Old) }},
+		{"OLD", func(l Line) string { return format(l, l.Old) }},
 		{"n", func(l Line) string { return l.Old.trials() }},
-		{"NEW", func(l Line) string { return form(l, l.New) }},
+		{"NEW", func(l Line) string { return format(l, l.New) }},
 		{"n", func(l Line) string { return l.New.trials() }},
 		{"NEW/OLD", Line.effect},
 		{"runs", func(l Line) string { return l.BetweenRuns.runsCell() }},
@@ -140,17 +139,17 @@ func columns(form func(Line, Value) string) []column {
 	}
 }
 
-// head says what is compared, and on which terms.
+// head returns what is compared: both runs, ignored differences, notes and doubts.
 func (c Comparison) head() []string {
 	lines := []string{"OLD: " + c.Old.String(), "NEW: " + c.New.String()}
 	for _, d := range c.Ignored {
 		lines = append(lines, "ignored: "+d.String())
 	}
 	if c.ReferenceRatio != nil {
-		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s, of which %.0f%% are allowed",
-			ratio(*c.ReferenceRatio), 100*MaxReferenceDifference))
+		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s (a difference of %.0f%% is allowed)",
+			formatRatio(*c.ReferenceRatio), 100*MaxReferenceDifference))
 	}
-	between, _ := c.varianceTerms()
+	between, _ := c.varianceTexts()
 	lines = append(lines, between)
 	for _, n := range c.Notes {
 		lines = append(lines, "note: "+n)
@@ -169,7 +168,7 @@ func (s Side) String() string {
 	return fmt.Sprintf("%s on host %s, %d rows", text, cmp.Or(s.HostID, "unknown"), s.Rows)
 }
 
-// unmatched lists what only one run has.
+// unmatched returns the lines that list what only one run has.
 func (c Comparison) unmatched() (lines []string) {
 	for _, side := range []struct {
 		name string
@@ -187,7 +186,7 @@ func (c Comparison) unmatched() (lines []string) {
 	return lines
 }
 
-// Summary counts the marks: "2 worse, 1 better, 40 equivalent (~), 3 undecided".
+// Summary returns the count of each mark: "2 worse, 1 better, 40 equivalent (~), 3 undecided".
 func (c Comparison) Summary() string {
 	var words []string
 	for _, m := range []Mark{Worse, Better, Equivalent, Undecided, TooFewTrials} {
@@ -202,35 +201,35 @@ func (c Comparison) Summary() string {
 		words = append(words, text)
 	}
 	if len(words) == 0 {
-		return "nothing that both have"
+		return "no line is in both runs"
 	}
 	return strings.Join(words, ", ")
 }
 
-// legend says what the figures are.
+// legend explains the figures.
 func (c Comparison) legend() []string {
 	return append([]string{
-		fmt.Sprintf("OLD, NEW: geometric mean of the n trials that are valid, or a bound where one of them is, "+
-			"with its interval of 95%% (±: half of it). NEW/OLD: their ratio, with "+
-			"the interval that its line was judged by (Holm over the %d lines that could be judged, for differences "+
-			"and for ~ apart: 2.5%% on each side together).", c.judged()),
-		"A metric that is a ratio or a count, and one that is zero somewhere, is compared by difference of " +
-			"arithmetic means: NEW less OLD, with its sign.",
-		"runs: other runs of this host by which it is known how much the line varies between runs; in brackets " +
-			"where other lines of its metric are; \"-\": it is not known.",
-		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% (of a ratio "+
-			"%v, of a count %v). "+
-			"~: the interval is within that. ?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
+		fmt.Sprintf("OLD, NEW: geometric mean of the n usable trials with its 95%% interval (±: half of it); "+
+			"\">=\" marks a lower bound. NEW/OLD: their ratio with the interval that decided the line "+
+			"(Holm over the %d lines that could be judged, separately for differences and for ~, "+
+			"at 2.5%% on each side for all lines together).", c.judged()),
+		"Ratios, counts and lines with a zero are compared by the difference of arithmetic means instead: " +
+			"NEW - OLD, with its sign.",
+		fmt.Sprintf("runs: other runs of this host that show how much the line varies between runs; in brackets "+
+			"those of other lines of its metric; \"-\": fewer than %d.", MinRuns),
+		fmt.Sprintf("better, worse: the interval excludes no effect, and the effect is beyond %.4g%% "+
+			"(ratios: %v, counts: %v). ~: the interval lies within that. "+
+			"?: fewer than six trials on a side. Blank: undecided.", 100*c.Threshold, RatioThreshold, CountThreshold),
 	}, c.failuresLegend()...)
 }
 
-// Text is the comparison for a terminal: plain text, at most 110 characters wide.
+// Text returns the comparison for a terminal: plain text, at most 110 characters wide.
 func (c Comparison) Text() string {
 	var b strings.Builder
 	for _, line := range c.head() {
-		wrap(&b, line)
+		writeWrapped(&b, line)
 	}
-	columns := columns(Line.short)
+	columns := tableColumns(Line.withHalfWidth)
 	widths := c.widths(columns)
 	var last Key
 	for i, l := range c.Lines {
@@ -238,14 +237,14 @@ func (c Comparison) Text() string {
 			last = l.Key
 			fmt.Fprintf(&b, "\n%s\n", l.title()+l.failures(" (failed: OLD %s, NEW %s)"))
 			if i == 0 {
-				textLine(&b, columns, widths, func(c column) string { return c.name })
+				writeTextRow(&b, columns, widths, func(c column) string { return c.name })
 			}
 		}
-		textLine(&b, columns, widths, func(c column) string { return c.cell(l) })
+		writeTextRow(&b, columns, widths, func(c column) string { return c.cell(l) })
 	}
 	b.WriteByte('\n')
 	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
-		wrap(&b, line)
+		writeWrapped(&b, line)
 	}
 	return b.String()
 }
@@ -257,7 +256,7 @@ func (l Line) title() string {
 	return l.String()
 }
 
-// widths is that of every column.
+// widths returns the width of each column.
 func (c Comparison) widths(columns []column) []int {
 	widths := make([]int, len(columns))
 	for i, column := range columns {
@@ -269,7 +268,7 @@ func (c Comparison) widths(columns []column) []int {
 	return widths
 }
 
-func textLine(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
+func writeTextRow(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
 	var line strings.Builder
 	for i, c := range columns {
 		text := cell(c)
@@ -283,11 +282,11 @@ func textLine(b *strings.Builder, columns []column, widths []int, cell func(colu
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
 
-// wrap writes a paragraph, of which lines after the first are indented.
-func wrap(b *strings.Builder, text string) {
+// writeWrapped writes a paragraph. Lines after the first are indented.
+func writeWrapped(b *strings.Builder, text string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > maxWidth {
 			b.WriteString(line + "\n")
 			line = " "
 		}
@@ -299,7 +298,7 @@ func wrap(b *strings.Builder, text string) {
 	b.WriteString(line + "\n")
 }
 
-// keyColumns are the columns that name a line where each has them all.
+// keyColumns name a line in Markdown, where every row has the whole key.
 var keyColumns = []column{
 	{"scenario", func(l Line) string { return l.Scenario }},
 	{"variant", func(l Line) string { return l.Variant }},
@@ -307,14 +306,14 @@ var keyColumns = []column{
 	{"phase", func(l Line) string { return l.Phase }},
 }
 
-// Markdown is the same for a document.
+// Markdown returns the comparison for a document or a review.
 func (c Comparison) Markdown() string {
 	var b strings.Builder
 	for _, line := range c.head() {
 		b.WriteString("- " + escapeMarkdown(line) + "\n")
 	}
-	columns := slices.Concat(keyColumns, columns(Line.full))
-	if c.fails() {
+	columns := slices.Concat(keyColumns, tableColumns(Line.withInterval))
+	if c.hasFailures() {
 		failed := column{"failed", func(l Line) string { return l.failures("%s, %s") }}
 		columns = slices.Insert(columns, len(columns)-1, failed)
 	}
@@ -337,6 +336,6 @@ func (c Comparison) Markdown() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// escapeMarkdown keeps text from being read as Markdown.
+// escapeMarkdown escapes characters that Markdown would interpret.
 var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;",
 	"[", `\[`, "`", "\\`").Replace

@@ -9,7 +9,7 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// Bound says on which side of its figure the truth lies.
+// Bound says on which side of a value the true one lies.
 type Bound string
 
 const (
@@ -17,13 +17,13 @@ const (
 	AtLeast Bound = ">="
 	AtMost  Bound = "<="
 
-	// unknownBound is of what bounds leave no side to. It is no estimate's: there is none of it.
+	// unknownBound means that bounds of different kinds were combined. Such an estimate is dropped.
 	unknownBound Bound = "?"
 )
 
-// Estimate is the geometric mean over blocks, and its interval of 95 %. What is
-// not known is nil: an end that a bound leaves open, or both of a single block;
-// and all, where there is no block, or bounds of the blocks contradict one another.
+// Estimate holds the geometric mean over blocks and its 95 % interval. An unknown end is nil: a
+// bound leaves one open, a single block both. Value is nil, too, without blocks, or if blocks
+// are bounds of different kinds.
 type Estimate struct {
 	Blocks int      `json:"blocks"`
 	Value  *float64 `json:"value"`
@@ -36,16 +36,17 @@ func newEstimate(byBlock map[int64]boundedValue) Estimate {
 	e := Estimate{Blocks: len(byBlock)}
 	var logs []float64
 	for _, block := range slices.Sorted(maps.Keys(byBlock)) {
-		q := byBlock[block]
-		e.Bound = e.Bound.combine(q.bound)
-		logs = append(logs, q.log)
+		value := byBlock[block]
+		e.Bound = e.Bound.combine(value.bound)
+		logs = append(logs, value.log)
 	}
 	if e.Bound == unknownBound {
 		return Estimate{Blocks: e.Blocks}
 	}
 	effect := stat.PairedEffect(logs)
 	low, high := effect.Interval(lab.Alpha)
-	e.Value, e.Low, e.High = finiteOrNil(math.Exp(effect.Mean)), finiteOrNil(math.Exp(low)), finiteOrNil(math.Exp(high))
+	e.Value = finiteOrNil(math.Exp(effect.Mean))
+	e.Low, e.High = finiteOrNil(math.Exp(low)), finiteOrNil(math.Exp(high))
 	if math.IsInf(low, -1) || e.Bound == AtMost {
 		e.Low = nil
 	}
@@ -55,7 +56,7 @@ func newEstimate(byBlock map[int64]boundedValue) Estimate {
 	return e
 }
 
-// scaledBy is the estimate in other units.
+// scaledBy returns the estimate multiplied by factor.
 func (e Estimate) scaledBy(factor float64) Estimate {
 	for _, end := range []**float64{&e.Value, &e.Low, &e.High} {
 		if *end != nil {
@@ -81,26 +82,25 @@ type boundedValue struct {
 
 func exactValue(x float64) boundedValue { return boundedValue{log: math.Log(x)} }
 
-// dividedBy is q/p. It is open where bounds of the two go against one another: how large
-// a quotient of two unsaturated servers is nobody knows.
-func (q boundedValue) dividedBy(p boundedValue) boundedValue {
-	return boundedValue{q.log - p.log, q.bound.combine(p.bound.inverse())}
+// dividedBy returns v/o. Its bound is unknown if the two bounds work against each other, such
+// as in the quotient of two unsaturated servers.
+func (v boundedValue) dividedBy(o boundedValue) boundedValue {
+	return boundedValue{v.log - o.log, v.bound.combine(o.bound.inverse())}
 }
 
-// ratiosByBlock are those of the blocks that have both. What is open stays among them:
-// the mean of the others would be one of chosen blocks.
+// ratiosByBlock divides a by b in each block that has both. Unknown ratios stay in: dropping
+// them would select blocks.
 func ratiosByBlock(a, b map[int64]boundedValue) map[int64]boundedValue {
-	all := map[int64]boundedValue{}
-	for block, q := range a {
-		if p, both := b[block]; both {
-			all[block] = q.dividedBy(p)
+	ratios := map[int64]boundedValue{}
+	for block, numerator := range a {
+		if denominator, both := b[block]; both {
+			ratios[block] = numerator.dividedBy(denominator)
 		}
 	}
-	return all
+	return ratios
 }
 
-// combine is the bound of a product: open where its factors are bounds of different
-// kinds.
+// combine returns the bound of a product of values with bounds b and o.
 func (b Bound) combine(o Bound) Bound {
 	switch {
 	case b == Exact || b == o:
@@ -111,7 +111,7 @@ func (b Bound) combine(o Bound) Bound {
 	return unknownBound
 }
 
-// inverse is the bound of the reciprocal.
+// inverse returns the bound of the reciprocal.
 func (b Bound) inverse() Bound {
 	switch b {
 	case AtLeast:

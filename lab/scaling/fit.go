@@ -11,38 +11,40 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// Fit is the Universal Scalability Law of a curve: on N cores the throughput
-// λN / (1 + σ(N-1) + κN(N-1)). Intervals are of 95 %, from resampled blocks.
+// Fit holds the Universal Scalability Law of a curve, by which the throughput on N cores is
+// λN / (1 + σ(N-1) + κN(N-1)). Its 95 % intervals come from resampled blocks.
 type Fit struct {
-	Lambda Estimate `json:"lambda_rps"` // of one core
-	Sigma  Estimate `json:"sigma"`      // contention: what is done one at a time
-	Kappa  Estimate `json:"kappa"`      // coherency: what each core does for each other one
-	// beyond which more cores bring less: 1 where more never gain; nil where there is no such number
+	Lambda Estimate `json:"lambda_rps"` // throughput of one core
+	Sigma  Estimate `json:"sigma"`      // contention: the share of work done one at a time
+	Kappa  Estimate `json:"kappa"`      // coherency: the cost of each pair of cores
+	// Peak is the number of cores with the highest throughput: 1 if more cores never gain, nil if
+	// throughput never falls.
 	Peak   Estimate `json:"peak_cores"`
 	Doubts []string `json:"doubts,omitempty"`
 }
 
 const (
 	resamples     = 2000
-	bootstrapSeed = 1 // the same rows have the same intervals
+	bootstrapSeed = 1 // fixed, so that the same rows have the same intervals
 )
 
-// fitCurve finds the coefficients of a curve, or says why it does not.
-func fitCurve(of series, c Curve) (*Fit, string) {
+// fitCurve fits the law to a curve and its series. If it cannot, it returns nil and the reason.
+func fitCurve(s series, c Curve) (*Fit, string) {
 	if n := len(c.Points); n < stat.MinUSLPoints {
 		return nil, fmt.Sprintf("a fit needs four core counts; this has %d (%s)", n, c.CoresNote())
 	}
-	if doubts := of.doubts(); len(doubts) > 0 {
+	if doubts := s.doubts(); len(doubts) > 0 {
 		return nil, "no fit: " + strings.Join(doubts, "; ")
 	}
-	counts := of.exactCoreCounts()
+	counts := s.exactCoreCounts()
 	if len(counts) < stat.MinUSLPoints {
-		return nil, fmt.Sprintf("a fit needs four core counts of which %d blocks are no bounds; this has %d",
+		return nil, fmt.Sprintf("a fit needs four core counts with at least %d exact blocks each; this has %d",
 			lab.MinBlocks, len(counts))
 	}
-	blocks := of.completeBlocks(counts)
+	blocks := s.completeBlocks(counts)
 	if len(blocks) < lab.MinBlocks {
-		return nil, fmt.Sprintf("too few valid blocks for a fit (%d; %d are needed)", len(blocks), lab.MinBlocks)
+		return nil, fmt.Sprintf("a fit needs %d blocks that are valid on all core counts; this has %d",
+			lab.MinBlocks, len(blocks))
 	}
 	law, err := stat.FitUSL(slices.Concat(blocks...))
 	if err != nil {
@@ -50,26 +52,25 @@ func fitCurve(of series, c Curve) (*Fit, string) {
 	}
 	low, high, err := stat.BootstrapUSL(blocks, resamples, bootstrapSeed)
 	if err != nil {
-		return nil, fmt.Sprintf("no interval of a fit: %v", err)
+		return nil, fmt.Sprintf("no fit, because it would have no interval: %v", err)
 	}
 	f := &Fit{
 		Lambda: intervalEstimate(len(blocks), low.Lambda, law.Lambda, high.Lambda),
 		Sigma:  intervalEstimate(len(blocks), low.Sigma, law.Sigma, high.Sigma),
 		Kappa:  intervalEstimate(len(blocks), low.Kappa, law.Kappa, high.Kappa),
-		// Both coefficients bring the peak nearer, and what one has too much the
-		// other has too little: the interval is wider than it had to be.
+		// Both coefficients lower the peak and their errors are negatively correlated, so this
+		// interval is too wide.
 		Peak: intervalEstimate(len(blocks), high.Peak(), law.Peak(), low.Peak()),
 	}
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
 			f.Doubts = append(f.Doubts,
-				fmt.Sprintf("the fit leaves out %d cores: fewer than %d of its blocks are no bounds", p.Cores,
-					lab.MinBlocks))
+				fmt.Sprintf("the fit leaves out %d cores: fewer than %d blocks are exact", p.Cores, lab.MinBlocks))
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
 		f.Doubts = append(f.Doubts,
-			fmt.Sprintf("the peak lies beyond the %d cores that were measured: an extrapolation", most))
+			fmt.Sprintf("the peak is an extrapolation: it lies beyond the %d cores that were measured", most))
 	}
 	return f, ""
 }
@@ -78,13 +79,13 @@ func intervalEstimate(blocks int, low, value, high float64) Estimate {
 	return Estimate{Blocks: blocks, Value: finiteOrNil(value), Low: finiteOrNil(low), High: finiteOrNil(high)}
 }
 
-// completeBlocks are the blocks in which all of the counts are known, as points.
+// completeBlocks returns the points of each block that has exact values on all core counts.
 func (s series) completeBlocks(counts []int) (blocks [][]stat.Point) {
 	byBlock := map[int64][]stat.Point{}
 	for _, cores := range counts {
-		for block, q := range s.byBlock(cores) {
-			if q.bound == Exact {
-				byBlock[block] = append(byBlock[block], stat.Point{N: float64(cores), X: math.Exp(q.log)})
+		for block, value := range s.byBlock(cores) {
+			if value.bound == Exact {
+				byBlock[block] = append(byBlock[block], stat.Point{N: float64(cores), X: math.Exp(value.log)})
 			}
 		}
 	}
@@ -96,12 +97,12 @@ func (s series) completeBlocks(counts []int) (blocks [][]stat.Point) {
 	return blocks
 }
 
-// exactCoreCounts are the numbers of cores of which enough blocks are no bounds.
+// exactCoreCounts returns the core counts with enough exact blocks.
 func (s series) exactCoreCounts() []int {
-	return slices.DeleteFunc(s.cores(), func(cores int) bool {
+	return slices.DeleteFunc(s.coreCounts(), func(cores int) bool {
 		exact := 0
-		for _, q := range s.byBlock(cores) {
-			if q.bound == Exact {
+		for _, value := range s.byBlock(cores) {
+			if value.bound == Exact {
 				exact++
 			}
 		}

@@ -1,9 +1,8 @@
-// Package scaling owns how throughput grows with the CPUs that a server is given:
-// from the rows of a run to speed-up and efficiency, beside what CPU work without
-// a runtime gains on the same CPUs (lab.Burn), and to the coefficients of the
-// Universal Scalability Law where there are enough numbers of CPUs to tell them.
+// Package scaling computes from a run's rows how throughput grows with the CPUs of a server:
+// speed-up and efficiency, compared with the native burn (lab.BurnVariant), which is CPU work
+// without a runtime. With enough numbers of CPUs it fits the Universal Scalability Law.
 //
-// It says nothing of what was not measured: a curve names the cores that it is of.
+// Every curve names the numbers of CPUs that were measured.
 package scaling
 
 import (
@@ -21,75 +20,76 @@ type Curve struct {
 	Scenario    string   `json:"scenario"`
 	Variant     string   `json:"variant"` // an id
 	Phase       string   `json:"phase"`
-	Metric      string   `json:"metric"` // the column that grows: throughput_rps, or capacity_rps of a search
-	Points      []Point  `json:"points"` // by cores, ascending: two at least
-	Fit         *Fit     `json:"fit"`    // nil where there is none
+	Metric      string   `json:"metric"` // throughput_rps, or capacity_rps for a search
+	Points      []Point  `json:"points"` // by cores, ascending; at least two
+	Fit         *Fit     `json:"fit"`    // nil without a fit, for NoFitReason
 	NoFitReason string   `json:"reason,omitempty"`
 	Doubts      []string `json:"doubts,omitempty"` // what weakens the figures
 }
 
-// Point is a curve at one number of CPUs. Ratios are of the same block; those to
-// itself of the fewest cores are exactly 1.
+// Point is a curve at one number of CPUs. Ratios are taken within a block; at the fewest cores
+// they are exactly 1.
 type Point struct {
 	Cores      int      `json:"cores"`
 	Throughput Estimate `json:"throughput_rps"`
 	SpeedUp    Estimate `json:"speed_up"` // throughput over that on the fewest cores
-	// speed-up / (cores / fewest): 1 of what scales in a straight line
+	// Efficiency is speed-up / (cores / fewest): 1 for linear scaling.
 	Efficiency     Estimate `json:"efficiency"`
-	BurnSpeedUp    Estimate `json:"burn_speed_up"` // of lab.Burn on as many
-	RelativeToBurn Estimate `json:"relative"`      // speed-up over the burn's
+	BurnSpeedUp    Estimate `json:"burn_speed_up"` // of the burn on the same cores
+	RelativeToBurn Estimate `json:"relative"`      // speed-up over that of the burn
 }
 
-// CoresNote says which cores a curve is of: "1 to 2 cores only".
+// CoresNote returns the range of cores that were measured, such as "1 to 2 cores only".
 func (c Curve) CoresNote() string {
 	return fmt.Sprintf("%d to %d cores only", c.Points[0].Cores, c.Points[len(c.Points)-1].Cores)
 }
 
-// Curves are those of a run's rows, ordered by scenario, variant and phase: of
-// every variant that closed loops for the peak, searches for a capacity, or ladders
-// with clients enough for every CPU have measured on more than one number of CPUs.
-// Other loads do not ask for all that a server has.
+// Curves returns a curve for each variant measured on more than one number of CPUs, in phases
+// that can use all of them: peaks, capacities, and ladders with enough clients. They are
+// ordered by scenario, variant and phase.
 func Curves(rows []metric.Row) []Curve {
-	all, burns := map[curveKey]series{}, series{}
+	byKey, burns := map[curveKey]series{}, series{}
 	for _, r := range metric.UsableRows(rows) {
-		s, ok := curveKeyOf(r)
+		key, ok := curveKeyOf(r)
 		if !ok {
 			continue
 		}
-		if all[s] == nil {
-			all[s] = series{}
+		if byKey[key] == nil {
+			byKey[key] = series{}
 		}
-		all[s].add(r, s.metric())
-		if s.isBurn() {
-			burns.add(r, s.metric())
+		byKey[key].add(r, key.metric())
+		if key.isBurn() {
+			burns.add(r, key.metric())
 		}
 	}
 	var curves []Curve
-	for _, s := range slices.SortedFunc(maps.Keys(all), curveKey.compare) {
-		beside := burns
-		if s.isBurn() {
-			beside = nil // it is what others are compared with
+	for _, key := range slices.SortedFunc(maps.Keys(byKey), curveKey.compare) {
+		reference := burns
+		if key.isBurn() {
+			reference = nil // the burn is not compared with itself
 		}
-		if c, ok := newCurve(s, all[s], beside); ok {
+		if c, ok := newCurve(key, byKey[key], reference); ok {
 			curves = append(curves, c)
 		}
 	}
 	return curves
 }
 
-// curveKey is what a curve is of.
+// curveKey identifies a curve.
 type curveKey struct{ scenario, variant, phase string }
 
-func curveKeyOf(r metric.Row) (s curveKey, ok bool) {
-	s = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
+// curveKeyOf returns the key of a row. ok is false for a phase whose load may be too small for
+// all CPUs.
+func curveKeyOf(r metric.Row) (key curveKey, ok bool) {
+	key = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
 	clients, _ := r.Int("connections")
 	cpus, _ := r.Int("server_cpus")
-	return s, s.kind() == lab.Peak || s.kind() == lab.Capacity || s.kind() == lab.Ladder &&
-		clients >= minClientsPerCPU*cpus
+	return key, key.kind() == lab.Peak || key.kind() == lab.Capacity ||
+		key.kind() == lab.Ladder && clients >= minClientsPerCPU*cpus
 }
 
-// minClientsPerCPU is from where on a ladder asks for all that a server has
-// (design.md, protocol point 13).
+// minClientsPerCPU is the number of clients for each CPU from which a ladder can saturate a
+// server (lab/METHOD.md, "Numbers of CPUs").
 const minClientsPerCPU = 4
 
 func (s curveKey) compare(o curveKey) int {
@@ -110,20 +110,25 @@ func (s curveKey) isBurn() bool {
 	return s.scenario == lab.BurnScenario && s.variant == lab.BurnVariant && s.kind() == lab.Peak
 }
 
-func newCurve(s curveKey, of, burns series) (Curve, bool) {
-	counts := of.cores()
+// newCurve returns the curve of a series, compared with the burn's; false for fewer than two
+// numbers of CPUs.
+func newCurve(key curveKey, s, burns series) (Curve, bool) {
+	counts := s.coreCounts()
 	if len(counts) < 2 {
 		return Curve{}, false
 	}
-	c := Curve{Scenario: s.scenario, Variant: s.variant, Phase: s.phase, Metric: s.metric(), Doubts: of.doubts()}
-	if why := burns.failing(); why != "" {
-		c.Doubts = append(c.Doubts, "of the native burn: "+why)
+	c := Curve{
+		Scenario: key.scenario, Variant: key.variant, Phase: key.phase, Metric: key.metric(),
+		Doubts: s.doubts(),
+	}
+	if doubt := burns.failureDoubt(); doubt != "" {
+		c.Doubts = append(c.Doubts, "of the native burn: "+doubt)
 	}
 	for _, n := range counts {
-		up, burn := of.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
+		speedUp, burn := s.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
 		p := Point{
-			Cores: n, Throughput: newEstimate(of.byBlock(n)), SpeedUp: newEstimate(up),
-			BurnSpeedUp: newEstimate(burn), RelativeToBurn: newEstimate(ratiosByBlock(up, burn)),
+			Cores: n, Throughput: newEstimate(s.byBlock(n)), SpeedUp: newEstimate(speedUp),
+			BurnSpeedUp: newEstimate(burn), RelativeToBurn: newEstimate(ratiosByBlock(speedUp, burn)),
 		}
 		p.Efficiency = p.SpeedUp.scaledBy(float64(counts[0]) / float64(n))
 		c.Points = append(c.Points, p)
@@ -131,18 +136,18 @@ func newCurve(s curveKey, of, burns series) (Curve, bool) {
 			c.Doubts = append(c.Doubts, doubt)
 		}
 	}
-	c.Fit, c.NoFitReason = fitCurve(of, c)
+	c.Fit, c.NoFitReason = fitCurve(s, c)
 	return c, true
 }
 
-// superlinearDoubt returns the doubt about a point whose efficiency is above 1 by its
-// interval; empty where there is none. CPUs do not add more than themselves: a
-// request is cheaper there for another reason, or the measurement is biased.
+// superlinearDoubt returns the doubt about a point whose efficiency is above 1 with its whole
+// interval, or "". CPUs alone cannot give that: requests are cheaper for another reason, or the
+// measurement is biased.
 func superlinearDoubt(p Point) string {
 	if p.Efficiency.Low == nil || *p.Efficiency.Low <= 1 {
 		return ""
 	}
-	return fmt.Sprintf("efficiency on %d CPUs is above 1 by its interval (from %.3f): "+
-		"more than these CPUs alone can give; compare cpu_us_per_request between the numbers of CPUs",
+	return fmt.Sprintf("efficiency on %d CPUs is above 1 with its whole interval (from %.3f), "+
+		"more than CPUs alone can give: compare cpu_us_per_request between the numbers of CPUs",
 		p.Cores, *p.Efficiency.Low)
 }

@@ -9,7 +9,7 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// series is what was measured of a subject, by cores and block.
+// series holds the results of a curve by cores and block.
 type series map[blockKey]blockResult
 
 type blockKey struct {
@@ -17,109 +17,108 @@ type blockKey struct {
 	block int64
 }
 
-// blockResult is what counts of a cell.
+// blockResult is the usable result of one number of CPUs in one block.
 type blockResult struct {
 	boundedValue
-	workers   int64   // processes that accept requests; 0 where the server does not say
-	throttled int64   // periods in which a quota parked it
-	failed    float64 // share of its requests, where that is more than a finding may rest on
+	workers   int64   // processes that accept requests; 0 if the server does not report them
+	throttled int64   // periods in which a CPU quota stopped the server
+	failed    float64 // share of failed requests if more than the metric tolerates, else 0
 }
 
-// add takes a row of a subject that counts.
+// add takes a usable row and the name of its metric.
 func (s series) add(r metric.Row, name string) {
 	value, ok := r.Float(name)
-	cores, given := r.Int("server_cpus")
-	if !ok || !given || value <= 0 {
+	cores, hasCores := r.Int("server_cpus")
+	if !ok || !hasCores || value <= 0 {
 		return
 	}
-	t := blockResult{boundedValue: exactValue(value)}
+	result := blockResult{boundedValue: exactValue(value)}
 	if lab.Validity(r.Text("validity")) == lab.Censored {
-		t.bound = AtLeast
+		result.bound = AtLeast
 	}
 	block, _ := r.Int("block")
-	t.workers, _ = r.Int("workers")
-	t.throttled, _ = r.Int("throttled_periods")
+	result.workers, _ = r.Int("workers")
+	result.throttled, _ = r.Int("throttled_periods")
 	m, _ := metric.Find(name)
 	if share, failing := r.Fails(m); failing {
-		t.failed = share
+		result.failed = share
 	}
-	s[blockKey{int(cores), block}] = t
+	s[blockKey{int(cores), block}] = result
 }
 
-// cores are the numbers of CPUs, ascending.
-func (s series) cores() (all []int) {
-	for at := range s {
-		all = append(all, at.cores)
+// coreCounts returns the measured numbers of CPUs, ascending.
+func (s series) coreCounts() (all []int) {
+	for key := range s {
+		all = append(all, key.cores)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// byBlock is what was measured on so many CPUs, by block.
+// byBlock returns the values on the given number of CPUs by block.
 func (s series) byBlock(cores int) map[int64]boundedValue {
-	all := map[int64]boundedValue{}
-	for at, t := range s {
-		if at.cores == cores {
-			all[at.block] = t.boundedValue
+	values := map[int64]boundedValue{}
+	for key, result := range s {
+		if key.cores == cores {
+			values[key.block] = result.boundedValue
 		}
 	}
-	return all
+	return values
 }
 
-// speedUp is throughput over that on the fewest cores, by block. Over itself it
-// is 1, whatever it is.
+// speedUp returns the throughput over that on the fewest cores, by block. On the fewest cores
+// it is exactly 1, even if the throughput is a bound.
 func (s series) speedUp(cores, fewest int) map[int64]boundedValue {
-	all := s.byBlock(cores)
+	values := s.byBlock(cores)
 	if cores == fewest {
-		for block := range all {
-			all[block] = exactValue(1)
+		for block := range values {
+			values[block] = exactValue(1)
 		}
-		return all
+		return values
 	}
-	return ratiosByBlock(all, s.byBlock(fewest))
+	return ratiosByBlock(values, s.byBlock(fewest))
 }
 
-// doubts are why the curve may be of something else than cores.
+// doubts returns why the curve may not show scaling by CPUs.
 func (s series) doubts() (all []string) {
-	for _, why := range []string{s.oversubscribed(), s.throttled(), s.failing()} {
-		if why != "" {
-			all = append(all, why)
+	for _, doubt := range []string{s.workersDoubt(), s.quotaDoubt(), s.failureDoubt()} {
+		if doubt != "" {
+			all = append(all, doubt)
 		}
 	}
 	return all
 }
 
-// oversubscribed says where more workers than CPUs take turns: another CPU then brings
-// more than another core of a server that fits its cores.
-func (s series) oversubscribed() string {
-	for _, at := range s.sortedKeys() {
-		if workers := s[at].workers; workers > int64(at.cores) {
-			return fmt.Sprintf("workers %d on server_cpus %d (block %d): what workers that take turns gain from "+
-				"another core is no law of cores", workers, at.cores, at.block)
+// workersDoubt returns the doubt about more workers than CPUs. Such workers wait for each other,
+// so another CPU gains them more.
+func (s series) workersDoubt() string {
+	for _, key := range s.sortedKeys() {
+		if workers := s[key].workers; workers > int64(key.cores) {
+			return fmt.Sprintf("workers %d on server_cpus %d (block %d): more workers than CPUs do not show "+
+				"how the server scales with CPUs", workers, key.cores, key.block)
 		}
 	}
 	return ""
 }
 
-// throttled says where a quota stopped the server for a part of each period.
-func (s series) throttled() string {
-	for _, at := range s.sortedKeys() {
-		if n := s[at].throttled; n > 0 {
-			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a server under a quota is not "+
-				"given whole cores", n, at.cores, at.block)
+// quotaDoubt returns the doubt about a CPU quota that stopped the server.
+func (s series) quotaDoubt() string {
+	for _, key := range s.sortedKeys() {
+		if n := s[key].throttled; n > 0 {
+			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a CPU quota stopped the server, "+
+				"so it did not have all of its CPUs", n, key.cores, key.block)
 		}
 	}
 	return ""
 }
 
-// failing says where requests failed: on the fewest CPUs that makes a speed-up look
-// high, on more of them low.
-func (s series) failing() string {
-	for _, at := range s.sortedKeys() {
-		if share := s[at].failed; share > 0 {
-			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput is of those that did "+
-				"not, "+
-				"and a speed-up may be too high or too low by the others", metric.Percent(share), at.cores, at.block)
+// failureDoubt returns the doubt about failed requests. On the fewest CPUs they make a speed-up
+// look high, on more CPUs low.
+func (s series) failureDoubt() string {
+	for _, key := range s.sortedKeys() {
+		if share := s[key].failed; share > 0 {
+			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput counts successes "+
+				"only, so the speed-up may be too high or too low", metric.Percent(share), key.cores, key.block)
 		}
 	}
 	return ""

@@ -6,19 +6,18 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Effect is an estimate of a mean, here of log ratios, whose error follows
-// Student's t. One of unknown precision (SE is NaN) decides nothing: its interval
-// is everything and its p are 1. One without error (SE is 0) is the truth: its
-// interval is a point and its p are 0 or 1.
+// Effect is an estimate of a mean, here of log ratios, whose error follows Student's t. If SE
+// is NaN the precision is unknown: the interval is unbounded and every p is 1. If SE is 0 the
+// mean is exact: the interval is a point and every p is 0 or 1.
 type Effect struct {
 	Mean float64
 	SE   float64 // standard error of the mean
-	DF   float64 // degrees of freedom of SE; infinite where it is known
+	DF   float64 // degrees of freedom of SE; infinite if SE is known
 }
 
-// PairedEffect is the effect that differences of pairs tell of, such as the log ratio
-// of two arms in each block: Student, "The Probable Error of a Mean" (Biometrika
-// 6(1), 1908). Of fewer than two its precision is unknown.
+// PairedEffect estimates the mean of paired differences, such as the log ratios of two arms
+// by block: Student, "The Probable Error of a Mean" (Biometrika 6(1), 1908). With fewer than
+// two values the precision is unknown.
 func PairedEffect(xs []float64) Effect {
 	m := MomentsOf(xs...)
 	if m.N == 0 {
@@ -27,11 +26,10 @@ func PairedEffect(xs []float64) Effect {
 	return Effect{Mean: m.Mean, SE: m.SD() / math.Sqrt(float64(m.N)), DF: float64(m.N - 1)}
 }
 
-// Welch is a's mean less b's, of samples that share no pairs and need not vary
-// alike: Welch, "The Generalization of 'Student's' Problem when Several Different
-// Population Variances are Involved" (Biometrika 34(1-2), 1947). A variance
-// between is added for each side: by how much a side's true mean varies from one
-// sampling to the next, which its own values cannot tell.
+// Welch estimates mean(a) - mean(b) of independent samples with unequal variances: Welch,
+// "The Generalization of 'Student's' Problem when Several Different Population Variances are
+// Involved" (Biometrika 34(1-2), 1947). The variance between is added once for each side: it
+// says how much a side's true mean varies from run to run, which its own values cannot show.
 func Welch(a, b Moments, between Variance) Effect {
 	e := Effect{Mean: a.Mean - b.Mean, SE: math.NaN()}
 	if a.N < 2 || b.N < 2 {
@@ -45,15 +43,15 @@ func Welch(a, b Moments, between Variance) Effect {
 	return e
 }
 
-// Variance is an estimate of one.
+// Variance is an estimated variance.
 type Variance struct {
 	Value float64
-	DF    float64 // degrees of freedom; infinite where it is known
+	DF    float64 // degrees of freedom; infinite if the variance is known
 }
 
-// SumVariances is that of independent estimates: Satterthwaite, "An Approximate Distribution
-// of Estimates of Variance Components" (Biometrics Bulletin 2(6), 1946). Of nothing
-// that varies it has the degrees of freedom of all together.
+// SumVariances returns the sum of independent estimates, with the degrees of freedom of
+// Satterthwaite, "An Approximate Distribution of Estimates of Variance Components"
+// (Biometrics Bulletin 2(6), 1946). A sum of zero has those of all estimates together.
 func SumVariances(estimates ...Variance) Variance {
 	sum, squares, degrees := 0.0, 0.0, 0.0
 	for _, v := range estimates {
@@ -69,8 +67,8 @@ func SumVariances(estimates ...Variance) Variance {
 	return Variance{sum, sum * sum / squares}
 }
 
-// Interval is what the mean lies within, but for an error alpha on each side:
-// 0.025 gives a confidence interval of 95 %.
+// Interval returns the confidence interval of the mean with error alpha on each side; 0.025
+// gives 95 %.
 func (e Effect) Interval(alpha float64) (low, high float64) {
 	if !e.hasPrecision() {
 		return math.Inf(-1), math.Inf(1)
@@ -82,20 +80,20 @@ func (e Effect) Interval(alpha float64) (low, high float64) {
 	return e.Mean - half, e.Mean + half
 }
 
-// PAbove is p of the one-sided t-test that the mean lies above the limit: how
-// often as large a mean is seen where the true one is the limit at most.
+// PAbove returns p of the one-sided t-test that the mean is above the limit: the chance of so
+// large an estimate if the true mean is the limit.
 func (e Effect) PAbove(limit float64) float64 { return e.pValue(e.Mean - limit) }
 
-// PBelow is p of the one-sided t-test that the mean lies below the limit.
+// PBelow returns p of the one-sided t-test that the mean is below the limit.
 func (e Effect) PBelow(limit float64) float64 { return e.pValue(limit - e.Mean) }
 
-// PWithin is p of two one-sided tests that the mean lies less than limit away from
-// zero, on either side: Schuirmann, "A Comparison of the Two One-Sided Tests
-// Procedure and the Power Approach for Assessing the Equivalence of Average
-// Bioavailability" (J. Pharmacokinetics and Biopharmaceutics 15(6), 1987).
+// PWithin returns p of two one-sided tests that the mean is within ±limit: Schuirmann, "A
+// Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the
+// Equivalence of Average Bioavailability" (J. Pharmacokinetics and Biopharmaceutics 15(6),
+// 1987).
 func (e Effect) PWithin(limit float64) float64 { return max(e.PAbove(-limit), e.PBelow(limit)) }
 
-// pValue is that of a mean so far on its claim's side of a limit.
+// pValue returns p of a mean that lies the given distance beyond its limit.
 func (e Effect) pValue(beyond float64) float64 {
 	switch {
 	case !e.hasPrecision():
@@ -110,9 +108,8 @@ func (e Effect) pValue(beyond float64) float64 {
 
 func (e Effect) hasPrecision() bool { return e.SE >= 0 && e.DF > 0 && !math.IsNaN(e.Mean) }
 
-// minNormalDF is the number of degrees of freedom from which Student's t is the
-// normal distribution to nine digits; at more than a thousand times as many the
-// library's has none left.
+// minNormalDF is the number of degrees of freedom from which Student's t equals the normal
+// distribution to nine digits. The library's t loses all digits at a thousand times as many.
 const minNormalDF = 1e9
 
 func tSurvival(x, df float64) float64 {

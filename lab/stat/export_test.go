@@ -1,9 +1,9 @@
 package stat
 
-// FitUSLAbsolute minimizes absolute errors, as published coefficients do.
+// FitUSLAbsolute minimises absolute errors, by which published coefficients are fitted.
 func FitUSLAbsolute(points []Point) (USL, error) {
-	return fitUSL(points, func(p Point, h float64) (miss, slope float64) { return p.X - p.N/h, p.N / h / h })
+	return fitUSL(points, func(p Point, h float64) (residual, slope float64) { return p.X - p.N/h, p.N / h / h })
 }
 
-// PairedPower is that of a one-sided t-test.
+// PairedPower exports pairedPower to tests.
 var PairedPower = pairedPower

@@ -7,15 +7,14 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// DetectableEffect is the smallest mean beyond its limit that a paired one-sided t-test
-// of n differences finds with that power, where these have that standard
-// deviation: with log ratios, the smallest effect beyond a margin. Infinite for
-// fewer than two.
+// DetectableEffect returns the smallest effect beyond the limit that a paired one-sided t-test
+// at level alpha finds with the given power. The n differences, such as log ratios by block,
+// have standard deviation sd. It is infinite for fewer than two differences.
 func DetectableEffect(n int, sd, alpha, power float64) float64 {
 	if n < 2 {
 		return math.Inf(1)
 	}
-	// Power grows with the noncentrality: halve the interval that holds it.
+	// Power grows with the noncentrality, so bisect.
 	low, high := 0.0, 1.0
 	for pairedPower(n, high, alpha) < power {
 		low, high = high, 2*high
@@ -30,9 +29,9 @@ func DetectableEffect(n int, sd, alpha, power float64) float64 {
 	return high * sd / math.Sqrt(float64(n))
 }
 
-// PairsNeeded is the number of differences that a paired one-sided t-test needs to
-// find, with that power, a mean that lies distance beyond its limit. It is not ok
-// where more than most would be needed.
+// PairsNeeded returns the number of differences that a paired one-sided t-test at level alpha
+// needs to find, with the given power, a mean that lies distance beyond its limit. ok is false
+// if that is more than most.
 func PairsNeeded(distance, sd, alpha, power float64, most int) (n int, ok bool) {
 	if !(distance > 0) || most < 2 {
 		return 0, false
@@ -46,18 +45,18 @@ func PairsNeeded(distance, sd, alpha, power float64, most int) (n int, ok bool) 
 	return n, true
 }
 
-// pairedPower is how often a one-sided t-test of n differences finds an effect of
-// that noncentrality: its distance from the limit in standard errors. The test
-// statistic follows the noncentral t: (Z + noncentrality) / S with Z normal and
-// S^2 chi-squared over its degrees of freedom; the chance that it exceeds its
-// critical value is integrated over S (Owen, "A Survey of Properties and
-// Applications of the Noncentral t-Distribution", Technometrics 10(3), 1968), to
-// about nine digits.
+// pairedPower returns the power of a one-sided t-test of n differences. The noncentrality is
+// the distance of the effect from the limit in standard errors.
+//
+// The test statistic follows the noncentral t, (Z + noncentrality) / S, with Z normal and S^2
+// chi-squared over its degrees of freedom. The chance that it exceeds its critical value is
+// integrated over S to about nine digits: Owen, "A Survey of Properties and Applications of
+// the Noncentral t-Distribution" (Technometrics 10(3), 1968).
 func pairedPower(n int, noncentrality, alpha float64) float64 {
 	df := float64(n - 1)
 	critical := tQuantile(1-alpha, df)
 	logGamma, _ := math.Lgamma(df / 2)
-	density := func(s float64) float64 { // of S: a chi distribution, scaled
+	density := func(s float64) float64 { // of S, a scaled chi distribution
 		return math.Exp(math.Ln2*(1-df/2) + df/2*math.Log(df) - logGamma + (df-1)*math.Log(s) - df*s*s/2)
 	}
 	exceeds := func(s float64) float64 {
@@ -67,7 +66,7 @@ func pairedPower(n int, noncentrality, alpha float64) float64 {
 		return density(s) * distuv.UnitNormal.CDF(noncentrality-critical*s)
 	}
 	const steps = 2000
-	spread := 9 / math.Sqrt(2*df) // S lies around 1 with a deviation of 1/sqrt(2 df)
+	spread := 9 / math.Sqrt(2*df) // S has mean 1 and standard deviation 1/sqrt(2 df), about
 	low, high := max(0, 1-spread), 1+spread
 	width := (high - low) / steps
 	sum := exceeds(low) + exceeds(high) // Simpson's rule

@@ -15,34 +15,34 @@ import (
 	"runtimelab/lab/delimited"
 )
 
-// PairedValues are the values that two arms which do not differ had in the blocks of one
-// run: A[i] and B[i] are of the same block.
+// PairedValues holds the values of two equal arms by block of one run: A[i] and B[i] are of
+// the same block.
 type PairedValues struct{ A, B []float64 }
 
-// Recording is twins, and where they come from.
+// Recording holds measured values of pairs of equal arms, called twins.
 type Recording struct {
-	Origin string
+	Origin string // what was measured, on which host, in which runs
 	Pairs  []PairedValues
 }
 
 //go:embed recorded/aa.csv
 var recordingCSV []byte
 
-// ShippedRecording is the recording that the lab ships.
+// ShippedRecording returns the recording that the lab ships.
 func ShippedRecording() (Recording, error) { return ReadRecording(bytes.NewReader(recordingCSV)) }
 
-// ReadRecording reads a file of twins: lines of # that say where they come from,
-// then CSV, a row for each block of each pair with the value of either arm, such
-// as a throughput. Other programs may have saved it. Mistakes name their line.
+// ReadRecording reads a file of twins: lines that begin with # for the origin, then CSV with
+// the header pair,block,a,b and a row for each block of each pair. Values are, for example,
+// throughputs. Files saved by other programs are read, too. Errors name the line.
 func ReadRecording(r io.Reader) (Recording, error) {
 	buffered := bufio.NewReader(r)
 	origin, lines, err := readOrigin(buffered)
 	if err != nil {
 		return Recording{}, fmt.Errorf("line %d: %w", lines+1, err)
 	}
-	twins := func(name string) bool { return slices.Contains(recordingHeader, name) }
+	isNeeded := func(name string) bool { return slices.Contains(recordingHeader, name) }
 	file, err := delimited.NewReader(buffered, lines, delimited.Columns{
-		Known: twins, Optional: func(name string) bool { return !twins(name) },
+		Known: isNeeded, Optional: func(name string) bool { return !isNeeded(name) },
 	})
 	if err != nil {
 		return Recording{}, err
@@ -55,7 +55,7 @@ func ReadRecording(r io.Reader) (Recording, error) {
 	return Recording{Origin: origin, Pairs: pairs}, err
 }
 
-// Write writes a recording as ReadRecording reads it.
+// Write writes a recording in the format of ReadRecording.
 func (r Recording) Write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	if r.Origin != "" {
@@ -75,39 +75,39 @@ func (r Recording) Write(w io.Writer) error {
 
 var recordingHeader = []string{"pair", "block", "a", "b"}
 
-// readOrigin reads the lines of #, which a spreadsheet cuts into cells and puts into
-// quotes.
+// readOrigin reads the lines that begin with #. A spreadsheet may have split them into cells
+// and quoted these.
 func readOrigin(r *bufio.Reader) (origin string, lines int, err error) {
 	if mark, _ := r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = r.Discard(len(mark)) // it is in the buffer
+		_, _ = r.Discard(len(mark)) // cannot fail: it is in the buffer
 	}
-	var said []string
+	var texts []string
 	for {
 		if next, err := r.Peek(2); len(next) == 0 || next[0] != '#' && string(next) != `"#` {
 			if errors.Is(err, io.EOF) {
-				err = nil // the header will be missing
+				err = nil // the caller reports the missing header
 			}
-			return strings.Join(said, " "), lines, err
+			return strings.Join(texts, " "), lines, err
 		}
 		line, err := r.ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", lines, err
 		}
-		said = append(said, strings.Trim(strings.TrimLeft(line, `"#`), "\",; \t\r\n"))
+		texts = append(texts, strings.Trim(strings.TrimLeft(line, `"#`), "\",; \t\r\n"))
 		lines++
 	}
 }
 
 const byteOrderMark = "\ufeff"
 
-// minRatios is what a simulation has to draw from at the least to show more
-// than its own coarseness.
+// minRatios is the number of ratios that a simulation needs to draw from. With fewer, draws
+// repeat so often that they show little of the noise.
 const minRatios = 12
 
-// parsePairs collects rows by pair.
+// parsePairs reads the rows and collects them by pair.
 func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
 	file.Want(recordingHeader)
-	at := map[string]int{}
+	indexes := map[string]int{}
 	rows := 0
 	for ; ; rows++ {
 		row, err := file.Read()
@@ -117,10 +117,10 @@ func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, known := at[string(row[0])]
+		pair, known := indexes[string(row[0])]
 		if !known {
 			pair = len(twins)
-			at[string(row[0])], twins = pair, append(twins, PairedValues{})
+			indexes[string(row[0])], twins = pair, append(twins, PairedValues{})
 		}
 		a, errA := parsePositive(file, row[2])
 		b, errB := parsePositive(file, row[3])
@@ -130,18 +130,18 @@ func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
 		twins[pair].A, twins[pair].B = append(twins[pair].A, a), append(twins[pair].B, b)
 	}
 	if rows < minRatios {
-		return nil, fmt.Errorf("at least %d blocks of twins are needed to draw from, not %d", minRatios, rows)
+		return nil, fmt.Errorf("a recording needs at least %d blocks of twins; this has %d", minRatios, rows)
 	}
 	return twins, nil
 }
 
-// valueDecimals are those of a throughput.
+// valueDecimals is the number of decimals that the lab writes for a throughput.
 const valueDecimals = 3
 
 func parsePositive(file *delimited.Reader, cell []byte) (float64, error) {
 	text, err := file.Number(cell, valueDecimals)
 	var refused *delimited.Refusal
-	if errors.As(err, &refused) && refused.Hint != "" { // it is a number, in doubt
+	if errors.As(err, &refused) && refused.Hint != "" { // an ambiguous number; the error explains it
 		return 0, err
 	}
 	x, err := strconv.ParseFloat(string(text), 64)

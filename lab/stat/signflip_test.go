@@ -9,20 +9,20 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// Darwin's crossed and self-fertilized maize, in eighths of an inch: Fisher, "The
-// Design of Experiments" (1935). Section 17 has t = 2.148 for the fifteen pairs,
-// section 21 counts 863 of 32 768 choices of signs that sum to as much or more, and
-// 5.267 % for both sides.
+// maize holds the differences of Darwin's crossed and self-fertilized maize in eighths of an
+// inch: Fisher, "The Design of Experiments" (1935). For these fifteen pairs section 17 has
+// t = 2.148. Section 21 counts 863 of 32 768 choices of signs with at least the observed sum,
+// which is 5.267 % for both sides.
 var maize = []float64{49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}
 
-func TestSignFlipOfFishersMaize(t *testing.T) {
+func TestSignFlipMatchesFisherOnMaize(t *testing.T) {
 	e := stat.PairedEffect(maize)
 	near(t, "t", e.Mean/e.SE, 2.148, 5e-4)
-	near(t, "p by signs", stat.SignFlip(maize, 0), 863.0/32768, 0)
-	near(t, "two-sided p by signs, in per cent", 200*stat.SignFlip(maize, 0), 5.267, 5e-4)
+	near(t, "p of the sign-flip test", stat.SignFlip(maize, 0), 863.0/32768, 0)
+	near(t, "two-sided p in percent", 200*stat.SignFlip(maize, 0), 5.267, 5e-4)
 }
 
-func TestSignFlipAtTheEdges(t *testing.T) {
+func TestSignFlipHandlesEdgeCases(t *testing.T) {
 	for _, tt := range []struct {
 		xs    []float64
 		limit float64
@@ -30,10 +30,10 @@ func TestSignFlipAtTheEdges(t *testing.T) {
 	}{
 		{nil, 0, 1},
 		{[]float64{1}, 0, 0.5},
-		{[]float64{3, 1, 2, 5, 4, 6}, 0, 1.0 / 64}, // six blocks: one choice of 64
+		{[]float64{3, 1, 2, 5, 4, 6}, 0, 1.0 / 64}, // one choice of 64
 		{[]float64{3, 1, 2, 5, 4, 6}, 3.5, 36.0 / 64},
 		{[]float64{0, 0, 0}, 0, 1},
-		{[]float64{1, 0, 2}, 0, 2.0 / 8}, // what lies on the limit may as well be flipped
+		{[]float64{1, 0, 2}, 0, 2.0 / 8}, // flipping the value at the limit changes nothing
 		{[]float64{-1, -2, -3}, 0, 1},
 	} {
 		if got := stat.SignFlip(tt.xs, tt.limit); got != tt.want {
@@ -42,17 +42,17 @@ func TestSignFlipAtTheEdges(t *testing.T) {
 	}
 }
 
-// Every choice of signs, one by one.
+// The expected p counts every choice of signs one by one.
 func TestSignFlipCountsAllChoices(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		// Whole numbers: sums are exact, and often equal.
+		// The sums of whole numbers are exact, and often equal.
 		whole := rapid.SliceOfN(rapid.IntRange(-9, 9), 1, 11).Draw(t, "xs")
 		limit := rapid.IntRange(-3, 3).Draw(t, "limit")
 		xs := make([]float64, len(whole))
-		seen := 0
+		observed := 0
 		for i, x := range whole {
 			xs[i] = float64(x)
-			seen += x - limit
+			observed += x - limit
 		}
 		reached := 0
 		for choice := range 1 << len(whole) {
@@ -64,7 +64,7 @@ func TestSignFlipCountsAllChoices(t *testing.T) {
 					sum -= x - limit
 				}
 			}
-			if sum >= seen {
+			if sum >= observed {
 				reached++
 			}
 		}
@@ -75,26 +75,26 @@ func TestSignFlipCountsAllChoices(t *testing.T) {
 	})
 }
 
-// Of more values than are counted choices are drawn: a value on the limit adds to
-// their number and changes nothing else.
-func TestSignFlipDraws(t *testing.T) {
+// For more values than maxExactValues choices are sampled. A further value at the limit does not
+// change p, so the sampled p can be compared with the exact one.
+func TestSignFlipSamplesChoicesOfManyValues(t *testing.T) {
 	var xs []float64
 	for i := range 32 {
 		xs = append(xs, math.Sin(float64(3*i))+0.2)
 	}
 	exact := stat.SignFlip(xs, 0)
 	if exact < 0.01 || exact > 0.5 {
-		t.Fatalf("p %v shows little", exact)
+		t.Fatalf("p is %v: too close to 0 or 1 for a test", exact)
 	}
-	drawn := stat.SignFlip(append(xs, 0), 0)
-	near(t, "p of drawn choices", drawn, exact, 5*math.Sqrt(exact*(1-exact)/100_000))
-	// One choice of 2^39 reaches what was seen: it was seen nonetheless.
+	sampled := stat.SignFlip(append(xs, 0), 0)
+	near(t, "p of sampled choices", sampled, exact, 5*math.Sqrt(exact*(1-exact)/100_000))
+	// One choice of 2^39 reaches the observed sum. No sampled one does, so only the observed counts.
 	rare := make([]float64, 40)
 	for i := range rare {
 		rare[i] = 1 - 1.001*float64(i/39)
 	}
-	near(t, "p of what none of the drawn reaches", stat.SignFlip(rare, 0), 1.0/100_001, 0)
-	if again := stat.SignFlip(append(xs, 0), 0); again != drawn {
-		t.Errorf("p %v, and %v at the second time", drawn, again)
+	near(t, "p of a sum that no sampled choice reaches", stat.SignFlip(rare, 0), 1.0/100_001, 0)
+	if again := stat.SignFlip(append(xs, 0), 0); again != sampled {
+		t.Errorf("p is %v, and %v when repeated", sampled, again)
 	}
 }

@@ -25,8 +25,8 @@ func TestMedianAndRange(t *testing.T) {
 		given := slices.Clone(tt.xs)
 		lowest, highest := stat.Range(tt.xs)
 		if m := stat.Median(tt.xs); !same(m, tt.median) || !same(lowest, tt.lowest) || !same(highest, tt.highest) {
-			t.Errorf("%v: got median %v, range %v to %v, want %v, %v to %v", tt.xs, m, lowest, highest, tt.median,
-				tt.lowest, tt.highest)
+			t.Errorf("%v: got median %v, range %v to %v, want %v, %v to %v",
+				tt.xs, m, lowest, highest, tt.median, tt.lowest, tt.highest)
 		}
 		if !slices.Equal(tt.xs, given) {
 			t.Errorf("the order of %v was changed to %v", given, tt.xs)
@@ -35,7 +35,7 @@ func TestMedianAndRange(t *testing.T) {
 }
 
 // Expected values are those of R 4: quantile(x, p, type = 7).
-func TestQuantile(t *testing.T) {
+func TestQuantileMatchesR(t *testing.T) {
 	xs := []float64{9, 1, 4, 7, 2}
 	for p, want := range map[float64]float64{0: 1, 0.25: 2, 0.5: 4, 0.6: 5.2, 0.9: 8.2, 1: 9} {
 		if got := stat.Quantile(xs, p); math.Abs(got-want) > 1e-12 {
@@ -43,16 +43,17 @@ func TestQuantile(t *testing.T) {
 		}
 	}
 	if !math.IsNaN(stat.Quantile(nil, 0.5)) {
-		t.Error("nothing has a quantile")
+		t.Error("a quantile of no values is a number")
 	}
 }
 
 func TestCV(t *testing.T) {
 	// Mean 5, sample standard deviation sqrt(32/7).
-	if got, want := stat.CV([]float64{2, 4, 4, 4, 5, 5, 7, 9}), math.Sqrt(32.0/7)/5; math.Abs(got-want) > 1e-12 {
+	got, want := stat.CV([]float64{2, 4, 4, 4, 5, 5, 7, 9}), math.Sqrt(32.0/7)/5
+	if math.Abs(got-want) > 1e-12 {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if !math.IsNaN(stat.CV([]float64{1})) {
-		t.Error("one value varies")
+		t.Error("the variation of one value is a number")
 	}
 }

@@ -1,7 +1,6 @@
 package stat
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,25 +10,25 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// USL is the Universal Scalability Law: what throughput becomes of n that share
-// the work, such as cores. Gunther, "Guerrilla Capacity Planning" (2007),
-// chapter 4, in its form of three coefficients.
+// USL holds the coefficients of the Universal Scalability Law, which describes how throughput
+// grows with n workers, such as CPUs: Gunther, "Guerrilla Capacity Planning" (2007), chapter 4,
+// in the form of three coefficients.
 type USL struct {
-	Lambda float64 // throughput of one
-	Sigma  float64 // contention: the share of work that only one can do at a time
-	Kappa  float64 // coherency: what each costs each other one
+	Lambda float64 // throughput of one worker
+	Sigma  float64 // contention: the share of work that only one worker can do at a time
+	Kappa  float64 // coherency: the cost of each pair of workers
 }
 
-// Point is the throughput X that N reached.
+// Point is a measured throughput X with N workers.
 type Point struct{ N, X float64 }
 
-// At is the throughput of n.
+// At returns the throughput with n workers.
 func (u USL) At(n float64) float64 {
 	return u.Lambda * n / (1 + u.Sigma*(n-1) + u.Kappa*n*(n-1))
 }
 
-// Peak is the n of the highest throughput: infinite where more never cost, 1
-// where more than one never gain.
+// Peak returns the n of the highest throughput: +Inf if throughput never falls, 1 if it never
+// rises.
 func (u USL) Peak() float64 {
 	if u.Sigma >= 1 {
 		return 1
@@ -37,54 +36,52 @@ func (u USL) Peak() float64 {
 	return max(1, math.Sqrt((1-u.Sigma)/u.Kappa))
 }
 
-// MinUSLPoints is the number of distinct N that a fit needs: one more than there are
-// coefficients, or the fit could not be wrong.
+// MinUSLPoints is the number of distinct N that a fit needs: one more than coefficients, so
+// that the fit can fail.
 const MinUSLPoints = 4
 
-// FitUSL fits the law to points by nonlinear least squares, with lambda above and
-// sigma and kappa not below zero. It is the relative errors that are made small:
-// what disturbs throughput takes a share of it, so the points of many cores would
-// drown those of few if errors were absolute.
+// FitUSL fits the law to points by nonlinear least squares with lambda > 0 and sigma, kappa
+// >= 0. It minimises relative errors, because noise is proportional to throughput: with
+// absolute errors, points of many CPUs would outweigh those of few.
 func FitUSL(points []Point) (USL, error) { return fitUSL(points, relativeError) }
 
-// fitUSL tries the law with both coefficients free and with one or both at zero,
-// and takes the best that is feasible: with two constraints that is the whole
-// active set method.
-func fitUSL(points []Point, miss errorModel) (USL, error) {
+// fitUSL fits the law with sigma and kappa free, and with one or both fixed at zero, and
+// returns the best feasible fit. With two constraints that tries all active sets.
+func fitUSL(points []Point, model errorModel) (USL, error) {
 	if err := checkUSLPoints(points); err != nil {
 		return USL{}, err
 	}
 	var best USL
 	least := math.Inf(1)
 	for _, free := range [][]int{{0, 1, 2}, {0, 1}, {0, 2}, {0}} {
-		h, loss := gaussNewtonFit(points, free, miss)
+		h, loss := fitCoefficients(points, free, model)
 		if h[0] > 0 && h[1] >= 0 && h[2] >= 0 && loss < least {
 			best, least = USL{Lambda: 1 / h[0], Sigma: h[1] / h[0], Kappa: h[2] / h[0]}, loss
 		}
 	}
-	return best, nil // that of one free coefficient is always feasible
+	return best, nil // the fit with one free coefficient is always feasible
 }
 
 func checkUSLPoints(points []Point) error {
 	var distinct []float64
 	for _, p := range points {
 		if !(p.N >= 1) || !(p.X > 0) || math.IsInf(p.N+p.X, 1) {
-			return fmt.Errorf("fitting the Universal Scalability Law: a throughput of %v at N = %v is no point of it",
-				p.X, p.N)
+			return fmt.Errorf("fitting the Universal Scalability Law: a throughput of %v at N = %v; "+
+				"N must be 1 or more, and the throughput above 0", p.X, p.N)
 		}
 		if !slices.Contains(distinct, p.N) {
 			distinct = append(distinct, p.N)
 		}
 	}
 	if len(distinct) < MinUSLPoints {
-		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed", len(distinct),
-			MinUSLPoints)
+		return fmt.Errorf("fitting the Universal Scalability Law: %d distinct N; %d are needed",
+			len(distinct), MinUSLPoints)
 	}
 	return nil
 }
 
-// unitTimes is N/X by the law: what one of N takes for one unit of work. It is linear
-// in its coefficients 1/lambda, sigma/lambda and kappa/lambda.
+// unitTimes gives N/X by the law, the time that one of N workers takes for a unit of work. It
+// is linear in its coefficients 1/lambda, sigma/lambda and kappa/lambda.
 type unitTimes [3]float64
 
 func (h unitTimes) at(n float64) float64 {
@@ -93,28 +90,29 @@ func (h unitTimes) at(n float64) float64 {
 
 func basisTerm(i int, n float64) float64 { return [...]float64{1, n - 1, n * (n - 1)}[i] }
 
-// errorModel is by how much a point misses a law that gives h hours to its N, and
-// the derivative of that in h.
-type errorModel func(p Point, h float64) (miss, slope float64)
+// errorModel returns the residual of a point for a law with unit time h at its N, and the
+// derivative of the residual by h.
+type errorModel func(p Point, h float64) (residual, slope float64)
 
-// relativeError is the log of what was seen to what the law says.
-func relativeError(p Point, h float64) (miss, slope float64) {
+// relativeError is the model in which a residual is the log of measured to predicted
+// throughput.
+func relativeError(p Point, h float64) (residual, slope float64) {
 	return math.Log(p.X * h / p.N), 1 / h
 }
 
-// gaussNewtonFit minimizes the sum of squares over the free coefficients by Gauss-Newton
-// with steps that are halved until they gain.
-func gaussNewtonFit(points []Point, free []int, miss errorModel) (unitTimes, float64) {
+// fitCoefficients minimises the sum of squares over the free coefficients by Gauss-Newton,
+// halving each step until it reduces the sum. It returns the sum, too.
+func fitCoefficients(points []Point, free []int, model errorModel) (unitTimes, float64) {
 	h := initialGuess(points, free)
-	loss := sumOfSquares(points, h, miss)
+	loss := sumOfSquares(points, h, model)
 	for range 200 {
-		step := gaussNewton(points, free, h, miss)
+		step := gaussNewtonStep(points, free, h, model)
 		next, nextLoss := h, loss
 		for size := 1.0; size > 1e-12; size /= 2 {
 			for i, k := range free {
 				next[k] = h[k] - size*step[i]
 			}
-			if nextLoss = sumOfSquares(points, next, miss); nextLoss < loss {
+			if nextLoss = sumOfSquares(points, next, model); nextLoss < loss {
 				break
 			}
 		}
@@ -130,22 +128,23 @@ func gaussNewtonFit(points []Point, free []int, miss errorModel) (unitTimes, flo
 	return h, loss
 }
 
-// sumOfSquares is infinite for a law by which work takes no time.
-func sumOfSquares(points []Point, h unitTimes, miss errorModel) float64 {
+// sumOfSquares returns the sum of squared residuals. It is infinite if the law gives a point
+// no positive unit time.
+func sumOfSquares(points []Point, h unitTimes, model errorModel) float64 {
 	sum := 0.0
 	for _, p := range points {
-		at := h.at(p.N)
-		if !(at > 0) {
+		unitTime := h.at(p.N)
+		if !(unitTime > 0) {
 			return math.Inf(1)
 		}
-		m, _ := miss(p, at)
-		sum += m * m
+		residual, _ := model(p, unitTime)
+		sum += residual * residual
 	}
 	return sum
 }
 
-// initialGuess has work take the time that it took at the smallest N: it is
-// feasible, whatever is free.
+// initialGuess returns the linear least-squares fit of relative errors of N/X, or, if that is
+// not feasible, the constant unit time at the smallest N, which always is.
 func initialGuess(points []Point, free []int) unitTimes {
 	first := points[0]
 	for _, p := range points {
@@ -156,7 +155,7 @@ func initialGuess(points []Point, free []int) unitTimes {
 	h := unitTimes{first.N / first.X}
 	jacobian := mat.NewDense(len(points), len(free), nil)
 	ones := mat.NewVecDense(len(points), nil)
-	for i, p := range points { // least squares of relative errors of N/X, which is linear
+	for i, p := range points {
 		for j, k := range free {
 			jacobian.Set(i, j, basisTerm(k, p.N)*p.X/p.N)
 		}
@@ -176,39 +175,38 @@ func initialGuess(points []Point, free []int) unitTimes {
 	return linear
 }
 
-// gaussNewton is the step to subtract from the free coefficients, none where
-// there is no single one.
-func gaussNewton(points []Point, free []int, h unitTimes, miss errorModel) []float64 {
+// gaussNewtonStep returns the step to subtract from the free coefficients. It is zero if the
+// equations have no unique solution.
+func gaussNewtonStep(points []Point, free []int, h unitTimes, model errorModel) []float64 {
 	jacobian := mat.NewDense(len(points), len(free), nil)
-	misses := mat.NewVecDense(len(points), nil)
+	residuals := mat.NewVecDense(len(points), nil)
 	for i, p := range points {
-		m, slope := miss(p, h.at(p.N))
-		misses.SetVec(i, m)
+		residual, slope := model(p, h.at(p.N))
+		residuals.SetVec(i, residual)
 		for j, k := range free {
 			jacobian.Set(i, j, slope*basisTerm(k, p.N))
 		}
 	}
 	var step mat.VecDense
-	if err := step.SolveVec(jacobian, misses); err != nil {
+	if err := step.SolveVec(jacobian, residuals); err != nil {
 		return make([]float64, len(free))
 	}
 	return step.RawVector().Data
 }
 
-// BootstrapUSL is the interval of 95 % of each coefficient over blocks, each with
-// the points of one: it fits the law to resamples of the blocks. Its percentiles
-// lie further out the fewer blocks there are, as Student's t does beside the
-// normal distribution, because percentiles as they are would be too narrow:
-// Hesterberg, "What Teachers Should Know About the Bootstrap" (The American
-// Statistician 69(4), 2015), section 3.3. Six blocks take theirs 0.24 % from
-// either end, so resamples should be thousands.
+// BootstrapUSL returns the 95 % interval of each coefficient: it fits the law to resamples of
+// blocks, each with the points of one block. Plain percentiles would be too narrow for few
+// blocks, so they are widened as Student's t widens the normal distribution: Hesterberg, "What
+// Teachers Should Know About the Bootstrap" (The American Statistician 69(4), 2015), section
+// 3.3. For six blocks they lie 0.24 % from either end, so use thousands of resamples.
 func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, err error) {
 	if len(blocks) < 2 {
-		return low, high,
-			fmt.Errorf("resampling the Universal Scalability Law: at least 2 blocks are needed, not %d", len(blocks))
+		return low, high, fmt.Errorf("resampling the Universal Scalability Law: %d blocks; at least 2 are needed",
+			len(blocks))
 	}
 	if resamples < 1 {
-		return low, high, errors.New("resampling the Universal Scalability Law: no resamples were asked for")
+		return low, high, fmt.Errorf("resampling the Universal Scalability Law: %d resamples; at least 1 is needed",
+			resamples)
 	}
 	draws := rand.New(rand.NewPCG(seed, 0))
 	var lambda, sigma, kappa []float64
@@ -217,8 +215,8 @@ func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, 
 		switch {
 		case err == nil:
 			lambda, sigma, kappa = append(lambda, u.Lambda), append(sigma, u.Sigma), append(kappa, u.Kappa)
-		case tries > 10*resamples: // blocks that lack so many N that few resamples can be fitted
-			return low, high, fmt.Errorf("resampling blocks: %w", err)
+		case tries > 10*resamples: // blocks lack so many N that few resamples can be fitted
+			return low, high, fmt.Errorf("resampling the Universal Scalability Law: %w", err)
 		}
 	}
 	n := float64(len(blocks))

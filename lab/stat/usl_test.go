@@ -18,10 +18,9 @@ func points(ns, xs []float64) (ps []stat.Point) {
 	return ps
 }
 
-// Published data with published coefficients and standard errors: those of the R
-// package usl (Moeding, version 3.0), whose data sets are the SPEC SDM91 results of
-// a SPARCcenter 2000 and the ray tracer of Gunther, "Guerrilla Capacity Planning"
-// (2007), chapter 5. They were fitted by absolute errors.
+// Published data, with published coefficients and standard errors from the R package usl
+// (Moeding, version 3.0): the SPEC SDM91 results of a SPARCcenter 2000, and the ray tracer of
+// Gunther, "Guerrilla Capacity Planning" (2007), chapter 5. They were fitted by absolute errors.
 var (
 	sdm91 = points(
 		[]float64{1, 18, 36, 72, 108, 144, 216},
@@ -31,19 +30,19 @@ var (
 		[]float64{20, 78, 130, 170, 190, 200, 210, 230, 260, 280, 310})
 )
 
-func TestUSLOfPublishedData(t *testing.T) {
+func TestFitUSLMatchesPublishedCoefficients(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		points    []stat.Point
 		published stat.USL
-		se        stat.USL // published, or the half-width of 95 % over Student's t
+		se        stat.USL // published, or half the 95 % interval over the quantile of Student's t
 	}{
 		{
 			"SDM91", sdm91,
 			stat.USL{Lambda: 89.9952330, Sigma: 0.0277285, Kappa: 0.0001044},
 			stat.USL{Lambda: 14.2134894, Sigma: 0.0091217, Kappa: 0.0000199},
 		},
-		// The best fit would have kappa below zero: the constraint holds it there.
+		// Without the constraint kappa would be below zero.
 		{
 			"ray tracer", rayTracer,
 			stat.USL{Lambda: 21.8488, Sigma: 0.0578, Kappa: 0},
@@ -58,7 +57,7 @@ func TestUSLOfPublishedData(t *testing.T) {
 		near(t, tt.name+": sigma", got.Sigma, tt.published.Sigma, 5e-5)
 		near(t, tt.name+": kappa", got.Kappa, tt.published.Kappa, 5e-8)
 
-		// By relative errors, as here: within two standard errors of them.
+		// FitUSL minimises relative errors, so it is compared within two standard errors.
 		if got, err = stat.FitUSL(tt.points); err != nil {
 			t.Fatal(err)
 		}
@@ -68,9 +67,9 @@ func TestUSLOfPublishedData(t *testing.T) {
 	}
 }
 
-func TestUSLAtItsPeak(t *testing.T) {
+func TestPeakHasTheHighestThroughput(t *testing.T) {
 	u := stat.USL{Lambda: 100, Sigma: 0.02, Kappa: 0.02}
-	near(t, "of one", u.At(1), 100, 0)
+	near(t, "throughput of one worker", u.At(1), 100, 0)
 	near(t, "peak", u.Peak(), 7, 1e-12)
 	if u.At(7) < u.At(6) || u.At(7) < u.At(8) {
 		t.Errorf("%v at 6, %v at 7, %v at 8", u.At(6), u.At(7), u.At(8))
@@ -84,14 +83,13 @@ func TestUSLAtItsPeak(t *testing.T) {
 		{Lambda: 1, Sigma: 0.5, Kappa: 2},
 	} {
 		if p := u.Peak(); p != 1 || u.At(2) > u.At(1) {
-			t.Errorf("where more than one never gain the peak of %+v is at %v", u, p)
+			t.Errorf("throughput of %+v never rises, but its peak is at %v", u, p)
 		}
 	}
 }
 
-// A fit finds what points without noise were made of, also at the constraints;
-// other units scale lambda only; the order of points changes nothing.
-func TestFitUSLRecoversItsCoefficients(t *testing.T) {
+// Points have no noise. Other units scale lambda only, and the order of points changes nothing.
+func TestFitUSLRecoversTheCoefficients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(1e-4, 0.5))
 		u := stat.USL{
@@ -121,9 +119,9 @@ func TestFitUSLRecoversItsCoefficients(t *testing.T) {
 	})
 }
 
-// Whatever the points, no coefficient is below zero and no law on the constraints
-// fits better.
-func TestUSLIsFeasible(t *testing.T) {
+// For any points, no coefficient is below zero, and the fit is at least as good as the linear
+// law, which is on both constraints.
+func TestFitUSLIsFeasible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		xs := rapid.SliceOfN(rapid.Float64Range(1, 100), 5, 5).Draw(t, "throughputs")
 		ps := points([]float64{1, 2, 4, 8, 16}, xs)
@@ -140,9 +138,9 @@ func TestUSLIsFeasible(t *testing.T) {
 		for _, p := range ps {
 			logs += math.Log(p.X / p.N)
 		}
-		linear.Lambda = math.Exp(logs / float64(len(ps))) // the best without contention and coherency
+		linear.Lambda = math.Exp(logs / float64(len(ps))) // the best linear fit
 		if best := relativeLoss(ps, linear); loss > best*(1+1e-9) {
-			t.Errorf("%+v misses by %v, %+v by %v only", u, loss, linear, best)
+			t.Errorf("the loss of %+v is %v, that of %+v only %v", u, loss, linear, best)
 		}
 	})
 }
@@ -154,7 +152,7 @@ func relativeLoss(ps []stat.Point, u stat.USL) (sum float64) {
 	return sum
 }
 
-func TestUSLOfUnfitPoints(t *testing.T) {
+func TestFitUSLRefusesUnusablePoints(t *testing.T) {
 	for _, tt := range []struct {
 		points []stat.Point
 		want   string
@@ -171,9 +169,8 @@ func TestUSLOfUnfitPoints(t *testing.T) {
 	}
 }
 
-// Of trials with noise the intervals of six blocks hold what is true about 95 % of
-// the time; percentiles as they are would 87 %.
-func TestBootstrapUSLCovers(t *testing.T) {
+// Six blocks have noise. Plain percentiles would cover the truth 87 % of the time.
+func TestBootstrapUSLCoversTheTruth(t *testing.T) {
 	u := stat.USL{Lambda: 1000, Sigma: 0.05, Kappa: 0.002}
 	noise := rand.New(rand.NewPCG(5, 1))
 	const runs, fewest = 120, 110
@@ -194,12 +191,12 @@ func TestBootstrapUSLCovers(t *testing.T) {
 		}
 	}
 	if lambda < fewest || sigma < fewest || kappa < fewest {
-		t.Errorf("of %d intervals %d hold lambda, %d sigma, %d kappa", runs, lambda, sigma, kappa)
+		t.Errorf("of %d intervals %d cover lambda, %d sigma, %d kappa", runs, lambda, sigma, kappa)
 	}
 }
 
-// noisy is blocks of trials by the law with 2 % of noise of their own, and 1 % of
-// their block's.
+// noisy returns blocks of trials by the law, with noise of 2 % for each trial and 1 % for each
+// block.
 func noisy(u stat.USL, blocks int, noise *rand.Rand) (bs [][]stat.Point) {
 	for range blocks {
 		block := 0.01 * noise.NormFloat64()
@@ -212,33 +209,33 @@ func noisy(u stat.USL, blocks int, noise *rand.Rand) (bs [][]stat.Point) {
 	return bs
 }
 
-func TestBootstrapUSLIsSeeded(t *testing.T) {
+func TestBootstrapUSLRepeatsWithItsSeed(t *testing.T) {
 	blocks := noisy(stat.USL{Lambda: 1000, Sigma: 0.05, Kappa: 0.002}, 6, rand.New(rand.NewPCG(1, 1)))
 	low, high, err := stat.BootstrapUSL(blocks, 200, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if low2, high2, _ := stat.BootstrapUSL(blocks, 200, 7); low2 != low || high2 != high {
-		t.Errorf("%v to %v, and then %v to %v", low, high, low2, high2)
+		t.Errorf("%v to %v, and %v to %v when repeated", low, high, low2, high2)
 	}
 	if !(low.Sigma < high.Sigma) || !(low.Kappa < high.Kappa) || !(low.Lambda < high.Lambda) {
 		t.Errorf("%v to %v", low, high)
 	}
 }
 
-func TestBootstrapUSLOfUnfitBlocks(t *testing.T) {
+func TestBootstrapUSLRefusesUnusableBlocks(t *testing.T) {
 	whole := points([]float64{1, 2, 4, 8}, []float64{1, 1.9, 3.5, 6})
 	for _, tt := range []struct {
 		blocks    [][]stat.Point
 		resamples int
 		want      string
 	}{
-		{[][]stat.Point{whole}, 100, "at least 2 blocks are needed, not 1"},
-		{[][]stat.Point{whole, whole}, 0, "no resamples"},
-		{[][]stat.Point{whole[:3], whole[:3]}, 100, "3 distinct N"}, // whatever is drawn
+		{[][]stat.Point{whole}, 100, "1 blocks; at least 2 are needed"},
+		{[][]stat.Point{whole, whole}, 0, "0 resamples; at least 1 is needed"},
+		{[][]stat.Point{whole[:3], whole[:3]}, 100, "3 distinct N"}, // in every resample
 	} {
-		if _, _, err := stat.BootstrapUSL(tt.blocks, tt.resamples, 1); err == nil || !strings.Contains(err.Error(),
-			tt.want) {
+		_, _, err := stat.BootstrapUSL(tt.blocks, tt.resamples, 1)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: %v, want %q", tt.blocks, err, tt.want)
 		}
 	}

@@ -5,29 +5,30 @@ import (
 	"strings"
 )
 
-// distinctValues is the values that rows have where all should have the same.
+// distinctValues collects the different values of one or more columns. In most runs all
+// rows have the same.
 type distinctValues struct{ values []string }
 
-// maxDistinct bounds what is kept of rows that each have a value of their own.
+// maxDistinct is the number of values kept, in case every row has another one.
 const maxDistinct = 8
 
-// add takes in the cells of a row, empty ones aside: a trial that failed early
-// has no more.
-func (s *distinctValues) add(cells ...[]byte) {
+// add adds the cells of a row as one value. A row whose first cell is empty is skipped: a
+// trial that failed early has no values.
+func (d *distinctValues) add(cells ...[]byte) {
 	if len(cells[0]) == 0 {
 		return
 	}
-	for _, v := range s.values {
+	for _, v := range d.values {
 		if equalJoined(v, cells) {
 			return
 		}
 	}
-	if len(s.values) < maxDistinct {
-		s.values = append(s.values, joinCells(cells))
+	if len(d.values) < maxDistinct {
+		d.values = append(d.values, joinCells(cells))
 	}
 }
 
-// equalJoined reports whether a value is these cells joined, without joining them.
+// equalJoined reports whether value equals joinCells(cells), without allocating memory.
 func equalJoined(value string, cells [][]byte) bool {
 	for i, c := range cells {
 		if len(c) == 0 {
@@ -57,19 +58,19 @@ func joinCells(cells [][]byte) string {
 	return strings.Join(words, " ")
 }
 
-// first is the values of the first cells alone.
-func (s *distinctValues) first() *distinctValues {
+// firstWords returns the distinct first cells of the values.
+func (d *distinctValues) firstWords() *distinctValues {
 	var firsts distinctValues
-	for _, v := range s.values {
+	for _, v := range d.values {
 		word, _, _ := strings.Cut(v, " ")
 		firsts.add([]byte(word))
 	}
 	return &firsts
 }
 
-func (s *distinctValues) String() string {
-	if s == nil {
+func (d *distinctValues) String() string {
+	if d == nil {
 		return ""
 	}
-	return strings.Join(slices.Sorted(slices.Values(s.values)), " or ")
+	return strings.Join(slices.Sorted(slices.Values(d.values)), " or ")
 }
