@@ -156,7 +156,7 @@ func readRows(ctx context.Context, source Source, which Selection, ordered bool)
 			return context.Cause(ctx)
 		}
 		if r.run.Rows == 0 { // after the schema, which says what the columns are
-			if err := rows.Need(record.Structure()...); err != nil {
+			if err := rows.Require(record.Structure()...); err != nil {
 				return err
 			}
 		}

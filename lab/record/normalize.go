@@ -13,56 +13,59 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// spelling turns cells into what the lab would have written for their values.
-type spelling struct {
-	in      *delimited.Reader
-	metrics []metric.Metric // by column; the zero Metric of one that is unknown
-	forms   []metric.Form
-	coarse  []coarseness // by column
-	scratch []byte
-	bare    mention // the first float without a decimal mark
-	padded  mention // the first float with all its decimals, the last of them 0
-	noZone  mention // the first moment without a time zone
+// normalizer converts cells that another program may have written to the form in which the lab
+// writes their values.
+type normalizer struct {
+	in        *delimited.Reader
+	metrics   []metric.Metric // by column; the zero Metric for an unknown column
+	forms     []metric.Form   // by column
+	precision []precision     // by column
+	scratch   []byte          // memory of the converted cells of a row
+
+	noMark       cellRef // the first float without a decimal mark
+	trailingZero cellRef // the first float with all decimals of its column, the last of them 0
+	noZone       cellRef // the first time without a time zone
 }
 
-// mention is a cell and where it stands.
-type mention struct {
+// cellRef is the text and the position of a cell. A zero line means that there is none.
+type cellRef struct {
 	line         int
 	column, text string
 }
 
-func spellingOf(in *delimited.Reader, columns []string) spelling {
-	s := spelling{in: in}
+// newNormalizer returns a normalizer for cells of columns.
+func newNormalizer(in *delimited.Reader, columns []string) normalizer {
+	n := normalizer{in: in}
 	for _, name := range columns {
 		m, _ := metric.Find(name)
-		s.metrics, s.forms = append(s.metrics, m), append(s.forms, m.Form())
-		s.coarse = append(s.coarse, coarseness{})
+		n.metrics, n.forms = append(n.metrics, m), append(n.forms, m.Form())
+		n.precision = append(n.precision, precision{})
 	}
-	return s
+	return n
 }
 
-// spell spells the cells of a row, in place.
-func (s *spelling) spell(cells [][]byte) (err error) {
-	s.scratch = s.scratch[:0]
-	for i := range s.metrics {
-		m := &s.metrics[i]
+// normalize converts the cells of a row in place.
+func (n *normalizer) normalize(cells [][]byte) (err error) {
+	n.scratch = n.scratch[:0]
+	for i := range n.metrics {
+		m := &n.metrics[i]
 		cell := cells[i]
 		if len(cell) == 0 || m.Name == "" {
 			continue
 		}
-		if missing(cell) {
+		if isMissing(cell) {
 			cells[i] = cell[:0]
 			continue
 		}
 		switch {
 		case m.Kind == metric.Integer:
-			cells[i], err = s.integer(m, cell)
+			cells[i], err = n.integer(m, cell)
 		case m.Kind == metric.Float:
-			cells[i], err = s.float(m, &s.coarse[i], cell)
-		case s.forms[i] == metric.Boolean:
-			cells[i], err = s.boolean(m, cell)
-		case s.forms[i] == metric.Moment:
-			cells[i], err = s.moment(m, cell)
+			cells[i], err = n.float(m, &n.precision[i], cell)
+		case n.forms[i] == metric.Boolean:
+			cells[i], err = n.boolean(m, cell)
+		case n.forms[i] == metric.Moment:
+			cells[i], err = n.timestamp(m, cell)
 		}
 		if err != nil {
 			return err
@@ -71,15 +74,15 @@ func (s *spelling) spell(cells [][]byte) (err error) {
 	return nil
 }
 
-// refuse is what is said of a cell that is no value of its column.
-func (s *spelling) refuse(m *metric.Metric, cell []byte, what, hint string) error {
-	what = fmt.Sprintf("column %s: %q %s", m.Name, cell, what)
-	return &delimited.Refusal{Line: s.in.Line(), What: what, Hint: hint}
+// refuse returns the error of a cell whose text is not a value of its column.
+func (n *normalizer) refuse(m *metric.Metric, cell []byte, problem, hint string) error {
+	what := fmt.Sprintf("column %s: %q %s", m.Name, cell, problem)
+	return &delimited.Refusal{Line: n.in.Line(), What: what, Hint: hint}
 }
 
-// missing reports whether a cell is how a program writes that there is no value. None
-// is a name that the lab gives.
-func missing(cell []byte) bool {
+// isMissing reports whether a cell is a program's notation for a missing value. The lab gives none
+// of these names to anything.
+func isMissing(cell []byte) bool {
 	if len(cell) > 4 {
 		return false
 	}
@@ -90,6 +93,7 @@ func missing(cell []byte) bool {
 	return false
 }
 
+// digitsOnly reports whether a cell consists of decimal digits.
 func digitsOnly(cell []byte) bool {
 	for _, c := range cell {
 		if c < '0' || c > '9' {
@@ -99,198 +103,209 @@ func digitsOnly(cell []byte) bool {
 	return true
 }
 
-// mostExact is the integers that a float has all of.
-const mostExact = 1 << 53
+// maxExactInteger limits the integers that a float64 represents exactly.
+const maxExactInteger = 1 << 53
 
-func (s *spelling) integer(m *metric.Metric, cell []byte) ([]byte, error) {
+// integer converts a cell of a column of integers.
+func (n *normalizer) integer(m *metric.Metric, cell []byte) ([]byte, error) {
 	if digitsOnly(cell) && (cell[0] != '0' || len(cell) == 1) {
 		return cell, nil
 	}
-	plain, err := s.number(m, cell)
+	plain, err := n.number(m, cell)
 	if err != nil {
 		return nil, err
 	}
-	if n, err := strconv.ParseInt(string(plain), 10, 64); err == nil {
-		return s.keep(strconv.AppendInt(s.scratch, n, 10)), nil
+	if value, err := strconv.ParseInt(string(plain), 10, 64); err == nil {
+		return n.keep(strconv.AppendInt(n.scratch, value, 10)), nil
 	}
 	f, err := strconv.ParseFloat(string(plain), 64)
-	if err != nil || f != float64(int64(f)) || f > mostExact || f < -mostExact {
+	if err != nil || f != float64(int64(f)) || f > maxExactInteger || f < -maxExactInteger {
 		hint := ""
 		if bytes.ContainsAny(cell, ".,") {
-			hint = "if its mark separates thousands, save the file without such marks"
+			hint = "if its mark separates thousands, save the file without thousands separators"
 		}
-		return nil, s.refuse(m, cell, "is not an integer", hint)
+		return nil, n.refuse(m, cell, "is not an integer", hint)
 	}
-	return s.keep(strconv.AppendInt(s.scratch, int64(f), 10)), nil
+	return n.keep(strconv.AppendInt(n.scratch, int64(f), 10)), nil
 }
 
-// float keeps a number with more decimals than the lab writes as it is.
-func (s *spelling) float(m *metric.Metric, coarse *coarseness, cell []byte) ([]byte, error) {
+// float converts a cell of a column of floats. It does not round a number that has more decimals
+// than the lab writes.
+func (n *normalizer) float(m *metric.Metric, seen *precision, cell []byte) ([]byte, error) {
 	point := bytes.IndexByte(cell, '.')
-	full := point > 0 && len(cell)-point-1 == m.Decimals // all the decimals that the lab writes
-	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !s.in.Foreign() {
-		s.pad(m, cell)
-		coarse.fine = true
+	full := point > 0 && len(cell)-point-1 == m.Decimals // as many decimals as the lab writes
+	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !n.in.Foreign() {
+		n.noteTrailingZero(m, cell)
+		seen.full = true
 		return cell, nil
 	}
-	plain, err := s.number(m, cell)
+	plain, err := n.number(m, cell)
 	if err != nil {
 		return nil, err
 	}
 	f, err := strconv.ParseFloat(string(plain), 64)
 	if err != nil {
-		return nil, s.refuse(m, cell, "is not a number", "")
+		return nil, n.refuse(m, cell, "is not a number", "")
 	}
 	if full {
-		s.pad(m, cell)
+		n.noteTrailingZero(m, cell)
 	}
-	if s.bare.line == 0 && f != 0 && digitsOnly(plain) {
-		s.bare = s.mention(m, cell)
+	if n.noMark.line == 0 && f != 0 && digitsOnly(plain) {
+		n.noMark = n.refTo(m, cell)
 	}
-	coarse.note(m, plain, f)
-	written := strconv.AppendFloat(s.scratch, f, 'f', max(m.Decimals, 1), 64)
-	if same, err := strconv.ParseFloat(string(written[len(s.scratch):]), 64); err != nil || same != f {
-		written = append(s.scratch, plain...)
+	seen.add(m, plain, f)
+	written := strconv.AppendFloat(n.scratch, f, 'f', max(m.Decimals, 1), 64)
+	if same, err := strconv.ParseFloat(string(written[len(n.scratch):]), 64); err != nil || same != f {
+		written = append(n.scratch, plain...)
 	}
-	return s.keep(written), nil
+	return n.keep(written), nil
 }
 
-// pad notes that a number ends with zeros, which no program writes of itself: few
-// decimals may end with one by chance of their form.
-func (s *spelling) pad(m *metric.Metric, cell []byte) {
-	if s.padded.line == 0 && m.Decimals >= 6 && cell[len(cell)-1] == '0' {
-		s.padded = s.mention(m, cell)
+// noteTrailingZero notes a number with all decimals that ends with 0. Only the lab writes such
+// zeros. In columns with few decimals another program may write the same text by chance, so they do
+// not count.
+func (n *normalizer) noteTrailingZero(m *metric.Metric, cell []byte) {
+	if n.trailingZero.line == 0 && m.Decimals >= 6 && cell[len(cell)-1] == '0' {
+		n.trailingZero = n.refTo(m, cell)
 	}
 }
 
-func (s *spelling) mention(m *metric.Metric, cell []byte) mention {
-	return mention{s.in.Line(), m.Name, string(cell)}
+// refTo returns a reference to a cell of the current row.
+func (n *normalizer) refTo(m *metric.Metric, cell []byte) cellRef {
+	return cellRef{n.in.Line(), m.Name, string(cell)}
 }
 
-func (s *spelling) number(m *metric.Metric, cell []byte) ([]byte, error) {
-	plain, err := s.in.Number(cell, m.Decimals)
+// number converts a number in the file's notation to Go's. Its errors name the column.
+func (n *normalizer) number(m *metric.Metric, cell []byte) ([]byte, error) {
+	plain, err := n.in.Number(cell, m.Decimals)
 	var refusal *delimited.Refusal
 	if errors.As(err, &refusal) {
 		refusal.What = fmt.Sprintf("column %s: %s", m.Name, refusal.What)
 		if m.Name == schemaColumn {
-			refusal.Hint = "is it a trials.csv of this lab? take the file as the lab wrote it"
+			refusal.Hint = "is it a trials.csv of this lab? use the file as the lab wrote it"
 		}
 	}
 	return plain, err
 }
 
-// keep returns what was appended to the scratch, which grows by it.
-func (s *spelling) keep(written []byte) []byte {
-	from := len(s.scratch)
-	s.scratch = written
+// keep extends scratch to written, which was appended to it, and returns the appended part.
+func (n *normalizer) keep(written []byte) []byte {
+	from := len(n.scratch)
+	n.scratch = written
 	return written[from:len(written):len(written)]
 }
 
-func (s *spelling) boolean(m *metric.Metric, cell []byte) ([]byte, error) {
+// boolean converts a cell of a column of booleans.
+func (n *normalizer) boolean(m *metric.Metric, cell []byte) ([]byte, error) {
 	switch {
 	case string(cell) == "true", string(cell) == "false":
 		return cell, nil
 	case bytes.EqualFold(cell, []byte("true")):
-		return s.keep(append(s.scratch, "true"...)), nil
+		return n.keep(append(n.scratch, "true"...)), nil
 	case bytes.EqualFold(cell, []byte("false")):
-		return s.keep(append(s.scratch, "false"...)), nil
+		return n.keep(append(n.scratch, "false"...)), nil
 	}
-	return nil, s.refuse(m, cell, "is neither true nor false", "write it in one of these words")
+	return nil, n.refuse(m, cell, "is neither true nor false", "write true or false")
 }
 
-// moments are the spellings of a moment that can be read in one way only. Those without
-// a zone keep the clock that the lab wrote, which is UTC.
-var moments = []string{
+// timeLayouts holds the unambiguous notations of a time. A time without a zone is in UTC, as the
+// lab writes it.
+var timeLayouts = []string{
 	time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07", "2006-01-02 15:04:05.999999999Z07:00",
 	"2006-01-02T15:04:05.999999999Z0700", "2006-01-02 15:04:05.999999999 MST",
 	"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
 	"2006/01/02 15:04:05.999999999", "2006-01-02 15:04", "2006/01/02 15:04",
 }
 
-// zoned is how many of moments name their zone.
-const zoned = 5
+// zonedLayouts is the number of timeLayouts with a time zone. They are the first ones.
+const zonedLayouts = 5
 
-func (s *spelling) moment(m *metric.Metric, cell []byte) ([]byte, error) {
-	for i, form := range moments {
-		at, err := time.Parse(form, string(cell))
-		if err != nil || i == zoned-1 && !strings.HasSuffix(string(cell), " UTC") {
-			continue // of other zones Go knows the name, and not the clock
+// timestamp converts a cell of a column of times.
+func (n *normalizer) timestamp(m *metric.Metric, cell []byte) ([]byte, error) {
+	for i, layout := range timeLayouts {
+		at, err := time.Parse(layout, string(cell))
+		if err != nil || i == zonedLayouts-1 && !strings.HasSuffix(string(cell), " UTC") {
+			continue // Go parses the names of other zones, but does not know their offsets
 		}
-		if i >= zoned && s.noZone.line == 0 {
-			s.noZone = s.mention(m, cell)
+		if i >= zonedLayouts && n.noZone.line == 0 {
+			n.noZone = n.refTo(m, cell)
 		}
-		return s.keep(append(s.scratch, metric.FormatTimestamp(at)...)), nil
+		return n.keep(append(n.scratch, metric.FormatTimestamp(at)...)), nil
 	}
-	return nil, s.refuse(m, cell, "may be read as several moments, or as none",
+	return nil, n.refuse(m, cell, "is not an unambiguous time",
 		"write it as the lab does: 2006-01-02T15:04:05.000Z")
 }
 
-// end refuses a file that has numbers as the lab wrote them beside others that have lost
-// their decimal mark: a program with a decimal comma takes the point in 998.815 for a
-// separator of thousands, and that in 0.990000 for none.
-func (s *spelling) end() error {
-	if s.bare.line == 0 || s.padded.line == 0 {
+// checkDecimalMarks returns an error if some numbers are as the lab wrote them and others have lost
+// their decimal mark. A program with a decimal comma reads the point in 998.815 as a thousands
+// separator, but leaves 0.990000 as it is.
+func (n *normalizer) checkDecimalMarks() error {
+	if n.noMark.line == 0 || n.trailingZero.line == 0 {
 		return nil
 	}
 	return &delimited.Refusal{
-		Line: s.bare.line,
-		What: fmt.Sprintf("column %s: %s has no decimals, where %s of line %d has all that the lab writes: "+
-			"did a program take the point for a separator of thousands?",
-			s.bare.column, s.bare.text, s.padded.text, s.padded.line),
+		Line: n.noMark.line,
+		What: fmt.Sprintf("column %s: %s has no decimals, but %s in line %d has all that the lab writes: "+
+			"did a program read the decimal point as a thousands separator?",
+			n.noMark.column, n.noMark.text, n.trailingZero.text, n.trailingZero.line),
 		Hint: "open the file as the lab wrote it with decimal points (English), and save it again",
 	}
 }
 
-func (s *spelling) doubts() (all []string) {
-	if s.noZone.line > 0 {
+// doubts returns messages about values that may be wrong.
+func (n *normalizer) doubts() (all []string) {
+	if n.noZone.line > 0 {
 		all = append(all, fmt.Sprintf("%s has no time zone from line %d on, and was read as UTC",
-			s.noZone.column, s.noZone.line))
+			n.noZone.column, n.noZone.line))
 	}
-	for i, c := range s.coarse {
-		if c.rounded() {
-			m := s.metrics[i]
-			all = append(all, fmt.Sprintf("%s has at most %d decimals, where the lab writes %d: "+
-				"a program may have rounded it", m.Name, c.most, m.Decimals))
+	for i, p := range n.precision {
+		if p.isRounded() {
+			m := n.metrics[i]
+			all = append(all, fmt.Sprintf("%s has at most %d decimals, but the lab writes %d: "+
+				"a program may have rounded it", m.Name, p.maxDecimals, m.Decimals))
 		}
 	}
 	return all
 }
 
-// coarseness is what the numbers of a column show of rounding: a spreadsheet saves as
-// many decimals as its cells show.
-type coarseness struct {
-	fine   bool // a number has all its decimals, or enough of them
-	values int
-	last   [2]float64 // that differ
-	most   int        // decimals
+// precision collects whether the numbers of a column look rounded. A spreadsheet saves only as many
+// decimals as its cells show.
+type precision struct {
+	full        bool       // a number has all its decimals, or enough of them for its size
+	values      int        // number of different values
+	last        [2]float64 // the last two different values
+	maxDecimals int
 }
 
 const (
-	fewestRounded = 6     // values of which it is no chance that all have few decimals
-	roughUnit     = 0.005 // of the last decimal, out of the value
+	// minRoundedValues is the number of different values that have few decimals hardly by chance.
+	minRoundedValues = 6
+	// maxRelativeUnit is the unit of the last decimal, relative to the value, below which rounding
+	// does not matter.
+	maxRelativeUnit = 0.005
 )
 
-// note takes in a number that is not spelled as the lab does. Ratios may have few decimals
-// by nature: they are counts over counts.
-func (c *coarseness) note(m *metric.Metric, plain []byte, f float64) {
-	if c.fine || f == 0 || m.Unit == "ratio" {
+// add notes a number that is not written as the lab does. It ignores ratios: as quotients of counts
+// they may have few decimals without rounding.
+func (p *precision) add(m *metric.Metric, plain []byte, f float64) {
+	if p.full || f == 0 || m.Unit == "ratio" {
 		return
 	}
 	decimals := 0
 	if point := bytes.IndexByte(plain, '.'); point >= 0 {
 		decimals = len(plain) - point - 1
 	}
-	fine := math.Pow10(-decimals) < roughUnit*math.Abs(f)
-	if fine || decimals >= m.Decimals || bytes.ContainsAny(plain, "eE") {
-		c.fine = true
+	enough := math.Pow10(-decimals) < maxRelativeUnit*math.Abs(f)
+	if enough || decimals >= m.Decimals || bytes.ContainsAny(plain, "eE") {
+		p.full = true
 		return
 	}
-	c.most = max(c.most, decimals)
-	if f != c.last[0] && f != c.last[1] {
-		c.values++
-		c.last[0], c.last[1] = f, c.last[0]
+	p.maxDecimals = max(p.maxDecimals, decimals)
+	if f != p.last[0] && f != p.last[1] {
+		p.values++
+		p.last[0], p.last[1] = f, p.last[0]
 	}
 }
 
-// rounded reports whether all of many different numbers have few decimals.
-func (c *coarseness) rounded() bool { return !c.fine && c.values >= fewestRounded }
+// isRounded reports whether many different numbers all have few decimals.
+func (p *precision) isRounded() bool { return !p.full && p.values >= minRoundedValues }
