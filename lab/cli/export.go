@@ -172,7 +172,7 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 			return context.Cause(ctx)
 		}
 		if !checked { // after the schema, which says what the columns are
-			if err := rows.Need(slices.Concat(record.Structure(), benchConfigColumns)...); err != nil {
+			if err := rows.Require(slices.Concat(record.Structure(), benchConfigColumns)...); err != nil {
 				return err
 			}
 			checked = true

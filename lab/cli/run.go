@@ -49,7 +49,7 @@ func (c *runCommand) Run(a *app) error {
 		return err
 	}
 	if chosen.resumedRun != nil {
-		if err := record.Free(chosen.resumedRun.Dir); err != nil {
+		if err := record.CheckUnlocked(chosen.resumedRun.Dir); err != nil {
 			return err
 		}
 	}

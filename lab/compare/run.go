@@ -105,7 +105,7 @@ func readRows(ctx context.Context, source Source, selection Selection, ordered b
 			return context.Cause(ctx)
 		}
 		if r.run.Rows == 0 { // only now the reader has checked the schema
-			if err := rows.Need(record.Structure()...); err != nil {
+			if err := rows.Require(record.Structure()...); err != nil {
 				return err
 			}
 		}

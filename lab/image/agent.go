@@ -10,12 +10,12 @@ import (
 
 const (
 	agentName  = "agent"
-	serverUser = "65532:65532" // of every runtime's Dockerfile
+	serverUser = "65532:65532" // the user that every runtime's Dockerfile sets
 )
 
-// EnsureAgent has an image ready that holds nothing but binary, a static executable,
-// at /agent. It has no entry point: whoever creates a container names one. The
-// lab's own responders run from it as what every other server is: not root.
+// EnsureAgent returns an image that contains only binary, a static executable, at /agent. It builds
+// the image if needed. The image has no entry point, and its processes do not run as root, as in
+// every server's image.
 func (b *Builder) EnsureAgent(ctx context.Context, binary []byte) (lab.Image, error) {
 	content := sha256Hex(binary)
 	ref := runtimeRef(agentName, content)
@@ -28,7 +28,7 @@ func (b *Builder) EnsureAgent(ctx context.Context, binary []byte) (lab.Image, er
 	}
 	defer unlock()
 	if found, err := b.findImage(ctx, ref, content); err != nil || found != nil {
-		return orZero(found), err // another lab was faster
+		return orZero(found), err // another lab built it while this one waited
 	}
 	var archive bytes.Buffer
 	if err := writeTar(&archive, []contextFile{{path: "agent", executable: true, data: binary}}); err != nil {
@@ -41,11 +41,12 @@ func (b *Builder) EnsureAgent(ctx context.Context, binary []byte) (lab.Image, er
 	}
 	found, err := b.findImage(ctx, ref, content)
 	if err == nil && found == nil {
-		err = fmt.Errorf("the engine imported %s and does not have it", ref)
+		err = fmt.Errorf("image %s is missing after the engine imported it", ref)
 	}
 	return orZero(found), err
 }
 
+// orZero returns the image that img points to, or the zero Image if img is nil.
 func orZero(img *lab.Image) lab.Image {
 	if img == nil {
 		return lab.Image{}

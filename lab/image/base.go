@@ -13,16 +13,17 @@ import (
 	"runtimelab/lab"
 )
 
-// BaseMode is which bases a run is to use.
+// BaseMode selects the bases of a run.
 type BaseMode string
 
+// Modes of a run's bases, as LAB_BASES names them.
 const (
-	Auto     BaseMode = "auto"     // official images; stand-ins where no registry can be reached
-	Official BaseMode = "official" // official images or an error
-	Debian   BaseMode = "debian"   // stand-ins made of Debian packages
+	Auto     BaseMode = "auto"     // official images, or stand-ins if no registry can be reached
+	Official BaseMode = "official" // official images, or an error
+	Debian   BaseMode = "debian"   // stand-ins built from Debian packages
 )
 
-// ParseBaseMode reads the value of LAB_BASES; empty means Auto.
+// ParseBaseMode parses a value of LAB_BASES. An empty value means Auto.
 func ParseBaseMode(value string) (BaseMode, error) {
 	switch mode := BaseMode(value); mode {
 	case "":
@@ -33,68 +34,69 @@ func ParseBaseMode(value string) (BaseMode, error) {
 	return "", &lab.Fault{
 		Code: lab.ExitUsage,
 		Err:  fmt.Errorf("LAB_BASES is %q", value),
-		Hint: "valid are auto, official and debian",
+		Hint: "set it to auto, official or debian",
 	}
 }
 
-// base is what one runtime's image is built on.
+// base is the image that one runtime's image is built on.
 type base struct {
-	id       string // the engine's image id, which is what BASE_IMAGE stands for
-	origin   string
-	identity string // what of the base goes into the content hash
-	err      error  // why there is none; the other fields are then empty
+	id       string // the engine's image id, the value of BASE_IMAGE
+	origin   string // the text for people: an image reference, or packages with versions
+	identity string // the base's part of the content hash
+	err      error  // why the base is missing; the other fields are then empty
 }
 
-// resolveBases finds or makes a base for every runtime, all of one kind. What goes
-// wrong with one is in its base and keeps no other from having its own.
+// resolveBases returns a base for every runtime, by name: all official, or all stand-ins. A failure
+// is stored in the base of its own runtime and does not affect the others.
 func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if found := b.localBases(ctx, runtimes); found != nil {
 		return found
 	}
-	cannot := b.checkCanBootstrap()
+	bootstrapErr := b.checkCanBootstrap()
 	if b.opts.Bases == Debian {
-		if cannot != nil {
-			cannot = &lab.Fault{
+		if bootstrapErr != nil {
+			bootstrapErr = &lab.Fault{
 				Code: lab.ExitFailed,
-				Err:  fmt.Errorf("make base images of Debian packages: %w", cannot),
-				Hint: "run as root on Linux beside the engine, or set LAB_BASES=official",
+				Err:  fmt.Errorf("build base images from Debian packages: %w", bootstrapErr),
+				Hint: "run as root on a Linux machine that also runs the engine, or set LAB_BASES=official",
 			}
 		}
-		return b.standIns(ctx, runtimes, cannot)
+		return b.ensureStandIns(ctx, runtimes, bootstrapErr)
 	}
-	found, unreached := b.pullOfficial(ctx, runtimes)
-	if unreached == nil || b.opts.Bases == Official || ctx.Err() != nil {
+	found, unreachable := b.pullOfficial(ctx, runtimes)
+	if unreachable == nil || b.opts.Bases == Official || ctx.Err() != nil {
 		return found
 	}
-	if cannot == nil {
-		b.logf("no registry can be reached (%v)", unreached)
-		b.logf("NOTICE: all runtimes are built on stand-ins made of Debian packages, not on their official images")
-		return b.standIns(ctx, runtimes, nil)
+	if bootstrapErr == nil {
+		b.logf("no registry can be reached (%v)", unreachable)
+		b.logf("NOTICE: all runtimes are built on stand-ins from Debian packages, not on their official images; " +
+			"set LAB_BASES=official to fail instead")
+		return b.ensureStandIns(ctx, runtimes, nil)
 	}
-	cannot = &lab.Fault{
+	bootstrapErr = &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", unreached, cannot),
-		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), load the " +
-			"official images " +
-			"(docker load), or run as root on Linux beside the engine, where stand-ins are made of Debian packages",
+		Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", unreachable, bootstrapErr),
+		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), " +
+			"load the official images (docker load), or run as root on a Linux machine that also runs the engine: " +
+			"the lab then builds stand-ins from Debian packages",
 	}
 	if !slices.ContainsFunc(runtimes, func(rt lab.Runtime) bool { return found[rt.Name].err == nil }) {
-		return b.standIns(ctx, runtimes, cannot)
+		return b.ensureStandIns(ctx, runtimes, bootstrapErr)
 	}
-	for name, one := range found {
-		if one.err != nil {
-			found[name] = base{err: cannot}
+	for name, official := range found {
+		if official.err != nil {
+			found[name] = base{err: bootstrapErr}
 		}
 	}
 	return found
 }
 
-// localBases is the bases of one kind when every runtime's is on the engine
-// already, nil otherwise.
+// localBases returns the bases if the engine already has one of the same kind for every runtime,
+// and nil otherwise.
 func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
 		found, err := collectBases(ctx, runtimes, b.localOfficial)
-		// what is refused is not replaced: pullOfficial says why
+		// A refused image is not replaced by a stand-in: pullOfficial reports it.
 		if found != nil || errors.As(err, new(*lab.Fault)) {
 			return found
 		}
@@ -104,18 +106,19 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 	}
 	bundle, err := b.caBundle()
 	if err != nil {
-		return nil // told when stand-ins are needed
+		return nil // ensureStandIns reports it when stand-ins are needed
 	}
 	found, _ := collectBases(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
 		return b.localStandIn(ctx, newStandIn(rt, bundle))
-	}) // an error is told when they are made one by one
+	}) // ensureStandIns reports an error for each runtime
 	return found
 }
 
-// collectBases returns the base of every runtime, or nil when one is missing or could
-// not be looked up.
+// collectBases returns the base of every runtime, by name. It returns nil if one is missing, and an
+// error if one cannot be read.
 func collectBases(
-	ctx context.Context, runtimes []lab.Runtime, find func(context.Context, lab.Runtime) (*base, error),
+	ctx context.Context, runtimes []lab.Runtime,
+	find func(context.Context, lab.Runtime) (*base, error),
 ) (map[string]base, error) {
 	all := make(map[string]base, len(runtimes))
 	for _, rt := range runtimes {
@@ -128,7 +131,8 @@ func collectBases(
 	return all, nil
 }
 
-// localOfficial is the runtime's official image where the engine has it.
+// localOfficial returns the runtime's official image as a base, or nil if the engine does not have
+// it.
 func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, error) {
 	if rt.Base.Official == "" {
 		return nil, nil
@@ -137,15 +141,15 @@ func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, err
 	if err != nil || got == nil {
 		return nil, err
 	}
-	if err := b.checkPlatform(ctx, rt.Base.Official, got, wrongBase); err != nil {
+	if err := b.checkPlatform(ctx, rt.Base.Official, got, wrongBaseHint); err != nil {
 		return nil, err
 	}
 	origin := officialOrigin(rt.Base.Official, got.ID, got.RepoDigests)
 	return &base{id: got.ID, origin: origin, identity: origin}, nil
 }
 
-// officialOrigin is "<ref>@sha256:<digest>". An image that did not come from a
-// registry (docker load) has no digest: its origin then says so.
+// officialOrigin returns "<ref>@sha256:<digest>". An image that was not pulled from a registry
+// (docker load) has no digest; its origin says so and names the image id.
 func officialOrigin(ref, id string, digests []string) string {
 	name := ref
 	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
@@ -159,13 +163,13 @@ func officialOrigin(ref, id string, digests []string) string {
 	return ref + " (no registry digest; image id " + id + ")"
 }
 
-// pullOfficial has the official image of every runtime on the engine. The first
-// pull that is needed decides whether a registry can be reached: if not, no
-// other is tried and the error says so. What goes wrong after it is that
-// runtime's own error.
-func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (named map[string]base,
-	unreached error,
-) {
+// pullOfficial pulls the official images that the engine does not have and returns a base for every
+// runtime. The first pull decides whether a registry can be reached. If it cannot, pullOfficial
+// pulls nothing else and returns the error as unreachable. A later failure affects its own runtime
+// only.
+func (b *Builder) pullOfficial(
+	ctx context.Context, runtimes []lab.Runtime,
+) (bases map[string]base, unreachable error) {
 	all := make([]base, len(runtimes))
 	first := true
 	var later errgroup.Group
@@ -178,12 +182,12 @@ func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (nam
 			all[i] = *found
 		case rt.Base.Official == "":
 			all[i].err = fmt.Errorf("runtime %s (%s) names no official image", rt.Name, rt.File)
-		case unreached != nil:
-			all[i].err = unreached
+		case unreachable != nil:
+			all[i].err = unreachable
 		case first:
 			first = false
 			if all[i] = b.pullBase(ctx, rt); isUnreachable(all[i].err) {
-				unreached = all[i].err
+				unreachable = all[i].err
 			}
 		default:
 			later.Go(func() error {
@@ -192,28 +196,29 @@ func (b *Builder) pullOfficial(ctx context.Context, runtimes []lab.Runtime) (nam
 			})
 		}
 	}
-	_ = later.Wait() // errors are in the bases
-	named = make(map[string]base, len(runtimes))
+	_ = later.Wait() // each base holds its own error
+	bases = make(map[string]base, len(runtimes))
 	for i, rt := range runtimes {
 		if err := all[i].err; err != nil && !errors.As(err, new(*lab.Fault)) {
 			all[i].err = &lab.Fault{
 				Code: lab.ExitFailed, Err: err,
-				Hint: "check the name of the image and the engine's access " +
-					"to its registry; LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)",
+				Hint: "check the name of the image and the engine's access to its registry; " +
+					"LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)",
 			}
 		}
-		named[rt.Name] = all[i]
+		bases[rt.Name] = all[i]
 	}
-	return named, unreached
+	return bases, unreachable
 }
 
+// pullBase pulls the runtime's official image and returns it as a base.
 func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {
 	if err := b.pull(ctx, rt.Base.Official); err != nil {
 		return base{err: err}
 	}
 	found, err := b.localOfficial(ctx, rt)
 	if err == nil && found == nil {
-		err = fmt.Errorf("the engine pulled %s and does not have it", rt.Base.Official)
+		err = fmt.Errorf("image %s is missing after the engine pulled it", rt.Base.Official)
 	}
 	if err != nil {
 		return base{err: err}
@@ -221,7 +226,7 @@ func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {
 	return *found
 }
 
-// checkCanBootstrap is nil where stand-ins can be made.
+// checkCanBootstrap returns why stand-ins cannot be made here, or nil.
 func (b *Builder) checkCanBootstrap() error {
 	switch {
 	case b.opts.EngineIsRemote:

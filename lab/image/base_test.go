@@ -10,13 +10,12 @@ import (
 	"runtimelab/lab"
 )
 
-func TestParseMode(t *testing.T) {
+func TestParseBaseMode(t *testing.T) {
 	for value, want := range map[string]BaseMode{
-		"": Auto, "auto": Auto, "official": Official,
-		"debian": Debian,
+		"": Auto, "auto": Auto, "official": Official, "debian": Debian,
 	} {
 		if got, err := ParseBaseMode(value); got != want || err != nil {
-			t.Errorf("ParseMode(%q) = %q, %v; want %q", value, got, err, want)
+			t.Errorf("ParseBaseMode(%q) = %q, %v; want %q", value, got, err, want)
 		}
 	}
 	_, err := ParseBaseMode("Debian ")
@@ -30,93 +29,121 @@ func TestParseMode(t *testing.T) {
 	}
 }
 
-const noSuchHost = `Get "https://registry.test/v2/": dial tcp: lookup registry.test on 10.0.0.1:53: no such host`
+// noSuchHost is an engine's error if DNS does not know the registry.
+const noSuchHost = `Get "https://registry.test/v2/": dial tcp: lookup registry.test on 10.0.0.1:53: ` +
+	`no such host`
 
 func TestRegistryErrorsAreClassified(t *testing.T) {
-	tests := []struct {
-		message           string
-		busy, unreachable bool
-	}{
-		{noSuchHost, false, true},
-		{`Get "https://r.test/v2/": dial tcp 1.2.3.4:443: connect: connection refused`, false, true},
-		{`Get "https://r.test/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)`, false, true},
-		{`Get "https://r.test/v2/": net/http: TLS handshake timeout`, false, true},
-		{`Get "https://r.test/v2/": x509: certificate signed by unknown authority`, false, true},
-		{`Get "https://r.test/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`, false, true},
+	const (
+		busy        = "busy"
+		unreachable = "unreachable"
+		other       = "another error"
+	)
+	tests := []struct{ class, message string }{
+		{unreachable, noSuchHost},
+		{unreachable, `Get "https://r.test/v2/": dial tcp 1.2.3.4:443: connect: connection refused`},
 		{
-			`Get "https://r.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused`, false,
-			true,
+			unreachable, `Get "https://r.test/v2/": net/http: request canceled while waiting for connection ` +
+				`(Client.Timeout exceeded while awaiting headers)`,
 		},
-		{`Get "https://r.test/v2/": Forbidden`, false, true},
-		{`Get "https://r.test/v2/": Service Unavailable`, false, true},
-		{`Get "https://r.test/v2/": EOF`, false, true},
-		{`failed to resolve reference "r.test/library/node:24": failed to do request: Head "https://r.test/v2/": dial tcp: lookup r.test: no such host`, false, true},
+		{unreachable, `Get "https://r.test/v2/": net/http: TLS handshake timeout`},
+		{unreachable, `Get "https://r.test/v2/": x509: certificate signed by unknown authority`},
 		{
-			`error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: "<html>"`,
-			false, true,
+			unreachable, `Get "https://r.test/v2/": tls: failed to verify certificate: ` +
+				`x509: certificate signed by unknown authority`,
 		},
-		{`toomanyrequests: You have reached your pull rate limit`, true, false},
-		{`received unexpected HTTP status: 503 Service Unavailable`, true, false},
 		{
-			`error parsing HTTP 502 response body: invalid character '<' looking for beginning of value: "<html>"`,
-			true, false,
+			unreachable, `Get "https://r.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: ` +
+				`connect: connection refused`,
 		},
-		{`unexpected status from HEAD request to https://r.test/v2/library/node/manifests/24: 429 Too Many Requests`, true, false},
-		{`error parsing HTTP 504 response body: invalid character 'u' looking for beginning of value: "upstream: dial tcp 10.0.0.2:443: i/o timeout"`, true, false},
-		{`manifest for node:nope not found: manifest unknown: manifest unknown`, false, false},
-		{`pull access denied for nope, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`, false, false},
-		{`write /var/lib/docker/tmp/x: no space left on device`, false, false},
+		{unreachable, `Get "https://r.test/v2/": Forbidden`},
+		{unreachable, `Get "https://r.test/v2/": Service Unavailable`},
+		{unreachable, `Get "https://r.test/v2/": EOF`},
+		{
+			unreachable, `failed to resolve reference "r.test/library/node:24": failed to do request: ` +
+				`Head "https://r.test/v2/": dial tcp: lookup r.test: no such host`,
+		},
+		{
+			unreachable, `error parsing HTTP 403 response body: invalid character '<' looking for beginning of ` +
+				`value: "<html>"`,
+		},
+		{busy, `toomanyrequests: You have reached your pull rate limit`},
+		{busy, `received unexpected HTTP status: 503 Service Unavailable`},
+		{
+			busy, `error parsing HTTP 502 response body: invalid character '<' looking for beginning of ` +
+				`value: "<html>"`,
+		},
+		{
+			busy, `unexpected status from HEAD request to https://r.test/v2/library/node/manifests/24: ` +
+				`429 Too Many Requests`,
+		},
+		{
+			busy, `error parsing HTTP 504 response body: invalid character 'u' looking for beginning of ` +
+				`value: "upstream: dial tcp 10.0.0.2:443: i/o timeout"`,
+		},
+		{other, `manifest for node:nope not found: manifest unknown: manifest unknown`},
+		{
+			other, `pull access denied for nope, repository does not exist or may require 'docker login': ` +
+				`denied: requested access to the resource is denied`,
+		},
+		{other, `write /var/lib/docker/tmp/x: no space left on device`},
 	}
 	for _, tt := range tests {
-		w := newBench(t, Official)
-		w.backoff = nil
-		w.engine.pullStream = func(context.Context, string) (string, error) { return "", errors.New(tt.message) }
-		err := w.pullOnce(t.Context(), "node:1-slim")
-		if got := isUnreachable(err); got != tt.unreachable {
-			t.Errorf("unreachable %t, want %t: %s", got, tt.unreachable, tt.message)
+		h := newHarness(t, Official)
+		h.backoff = nil
+		h.engine.pullStream = func(context.Context, string) (string, error) { return "", errors.New(tt.message) }
+		err := h.pullOnce(t.Context(), "node:1-slim")
+		got := other
+		switch {
+		case isUnreachable(err):
+			got = unreachable
+		case isBusy(err):
+			got = busy
 		}
-		if got := isBusy(err) && !isUnreachable(err); got != tt.busy {
-			t.Errorf("busy %t, want %t: %s", got, tt.busy, tt.message)
+		if got != tt.class {
+			t.Errorf("classified as %s, want %s: %s", got, tt.class, tt.message)
 		}
 	}
 }
 
-func TestPullAsksABusyRegistryAgain(t *testing.T) {
-	w := newBench(t, Auto)
-	asked := 0
-	w.engine.pullStream = func(context.Context, string) (string, error) {
-		if asked++; asked < 3 {
-			return `{"status":"Pulling"}{"errorDetail":{"message":"toomanyrequests: slow down"},"error":"toomanyrequests: slow down"}{"status":"x"}`, nil
+func TestPullRetriesABusyRegistry(t *testing.T) {
+	h := newHarness(t, Auto)
+	pulls := 0
+	h.engine.pullStream = func(context.Context, string) (string, error) {
+		if pulls++; pulls < 3 {
+			return `{"status":"Pulling"}` +
+				`{"errorDetail":{"message":"toomanyrequests: slow down"},"error":"toomanyrequests: slow down"}` +
+				`{"status":"x"}`, nil
 		}
 		return `{"status":"done"}`, nil
 	}
-	if err := w.pull(t.Context(), "node:1-slim"); err != nil || asked != 3 {
-		t.Fatalf("asked %d times, error %v", asked, err)
+	if err := h.pull(t.Context(), "node:1-slim"); err != nil || pulls != 3 {
+		t.Fatalf("%d pulls, want 3; error %v", pulls, err)
 	}
 }
 
-func TestBusyRegistryIsNeverReplaced(t *testing.T) {
-	w := newBench(t, Auto)
-	w.engine.pullStream = func(context.Context, string) (string, error) {
+func TestABusyRegistryDoesNotLeadToStandIns(t *testing.T) {
+	h := newHarness(t, Auto)
+	h.engine.pullStream = func(context.Context, string) (string, error) {
 		return "", errors.New("received unexpected HTTP status: 503 Service Unavailable")
 	}
-	for name, result := range w.Ensure(t.Context(), w.runtimes) {
+	for name, result := range h.Ensure(t.Context(), h.runtimes) {
 		var fault *lab.Fault
 		if !errors.As(result.Err, &fault) || !strings.Contains(result.Err.Error(), "503") {
 			t.Errorf("%s: %v", name, result.Err)
 		}
 	}
-	if len(w.made) > 0 {
-		t.Errorf("stand-ins were made: %v", w.made)
+	if len(h.made) > 0 {
+		t.Errorf("stand-ins were made: %v", h.made)
 	}
-	if want := 2 * (1 + len(w.backoff)); len(w.engine.pulled) != want {
-		t.Errorf("%d pulls, want %d: %v", len(w.engine.pulled), want, w.engine.pulled)
+	if want := 2 * (1 + len(h.backoff)); len(h.engine.pulled) != want {
+		t.Errorf("%d pulls, want %d: %v", len(h.engine.pulled), want, h.engine.pulled)
 	}
 }
 
-func TestPullEndsWhenNobodyAnswers(t *testing.T) {
-	w := newBench(t, Auto)
-	w.engine.pullStream = func(ctx context.Context, _ string) (string, error) {
+func TestPullEndsIfTheRegistryDoesNotAnswer(t *testing.T) {
+	h := newHarness(t, Auto)
+	h.engine.pullStream = func(ctx context.Context, _ string) (string, error) {
 		select {
 		case <-ctx.Done():
 			return "", ctx.Err()
@@ -124,23 +151,23 @@ func TestPullEndsWhenNobodyAnswers(t *testing.T) {
 			return "", errors.New("the pull was not stopped")
 		}
 	}
-	if err := w.pull(t.Context(), "node:1-slim"); !isUnreachable(err) || !errors.Is(err, errNoAnswer) {
-		t.Errorf("got %v, want unreachable for want of an answer", err)
+	if err := h.pull(t.Context(), "node:1-slim"); !isUnreachable(err) || !errors.Is(err, errNoAnswer) {
+		t.Errorf("got %v, want an unreachableError with errNoAnswer", err)
 	}
 }
 
-func TestBasesOfOneKind(t *testing.T) {
+func TestAllBasesAreOfOneKind(t *testing.T) {
 	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
 	tests := []struct {
 		name     string
 		mode     BaseMode
-		official []string // on the engine beforehand
-		standIns bool     // on the engine beforehand
+		official []string // official images on the engine at the start
+		standIns bool     // whether the engine has stand-ins at the start
 		pull     func(context.Context, string) (string, error)
-		change   func(*bench)
+		change   func(*harness)
 		pulls    int
-		made     int
-		origin   string // part of every origin; empty: all fail
+		made     int    // stand-ins
+		origin   string // part of every origin; empty: every runtime fails
 		hint     string // part of every error
 	}{
 		{
@@ -163,20 +190,20 @@ func TestBasesOfOneKind(t *testing.T) {
 			pulls: 1, made: 2, origin: "debian forky",
 		},
 		{
-			name: "unreachable, not root", mode: Auto, pull: unreachable, change: func(w *bench) { w.euid = 1000 },
+			name: "unreachable, not root", mode: Auto, pull: unreachable, change: func(h *harness) { h.euid = 1000 },
 			pulls: 1, hint: "root",
 		},
 		{
-			name: "unreachable, no Linux", mode: Auto, pull: unreachable, change: func(w *bench) { w.goos = "darwin" },
-			pulls: 1, hint: "not Linux",
+			name: "unreachable, not Linux", mode: Auto, pull: unreachable,
+			change: func(h *harness) { h.goos = "darwin" }, pulls: 1, hint: "not Linux",
 		},
 		{
 			name: "unreachable, remote engine", mode: Auto, pull: unreachable,
-			change: func(w *bench) { w.opts.EngineIsRemote = true }, pulls: 1, hint: "another machine",
+			change: func(h *harness) { h.opts.EngineIsRemote = true }, pulls: 1, hint: "another machine",
 		},
 		{
 			name: "unreachable, no mmdebstrap", mode: Auto, pull: unreachable,
-			change: func(w *bench) { w.hasTools = func() bool { return false } }, pulls: 1, hint: "mmdebstrap",
+			change: func(h *harness) { h.hasTools = func() bool { return false } }, pulls: 1, hint: "mmdebstrap",
 		},
 		{
 			name: "official, unreachable", mode: Official, standIns: true, pull: unreachable, pulls: 1,
@@ -184,23 +211,23 @@ func TestBasesOfOneKind(t *testing.T) {
 		},
 		{name: "debian", mode: Debian, official: []string{"node", "python"}, made: 2, origin: "debian forky"},
 		{
-			name: "debian present, not root", mode: Debian, standIns: true, change: func(w *bench) { w.euid = 1000 },
+			name: "debian present, not root", mode: Debian, standIns: true, change: func(h *harness) { h.euid = 1000 },
 			origin: "debian forky",
 		},
-		{name: "debian, not root", mode: Debian, change: func(w *bench) { w.euid = 1000 }, hint: "root"},
+		{name: "debian, not root", mode: Debian, change: func(h *harness) { h.euid = 1000 }, hint: "root"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newBench(t, tt.mode)
-			w.haveOfficial(tt.official...)
+			h := newHarness(t, tt.mode)
+			h.addOfficial(tt.official...)
 			if tt.standIns {
-				w.haveStandIns(t, w.runtimes...)
+				h.addStandIns(t, h.runtimes...)
 			}
-			w.engine.pullStream = tt.pull
+			h.engine.pullStream = tt.pull
 			if tt.change != nil {
-				tt.change(w)
+				tt.change(h)
 			}
-			results := w.Ensure(t.Context(), w.runtimes)
+			results := h.Ensure(t.Context(), h.runtimes)
 			for name, got := range results {
 				if tt.origin != "" && (got.Err != nil || !strings.Contains(got.Image.BaseOrigin, tt.origin)) {
 					t.Errorf("%s: origin %q, error %v; want %q", name, got.Image.BaseOrigin, got.Err, tt.origin)
@@ -209,32 +236,32 @@ func TestBasesOfOneKind(t *testing.T) {
 					t.Errorf("%s: error %v, want one with %q", name, got.Err, tt.hint)
 				}
 			}
-			if len(results) != 2 || len(w.engine.pulled) != tt.pulls || len(w.made) != tt.made {
-				t.Errorf("%d results, pulled %v, made %v", len(results), w.engine.pulled, w.made)
+			if len(results) != 2 || len(h.engine.pulled) != tt.pulls || len(h.made) != tt.made {
+				t.Errorf("%d results, pulled %v, made %v", len(results), h.engine.pulled, h.made)
 			}
-			if notice := strings.Contains(w.log.String(), "NOTICE"); notice != (tt.made > 0 && tt.mode == Auto) {
-				t.Errorf("notice: %t\n%s", notice, w.log)
+			if notice := strings.Contains(h.log.String(), "NOTICE"); notice != (tt.made > 0 && tt.mode == Auto) {
+				t.Errorf("notice: %t\n%s", notice, h.log)
 			}
 		})
 	}
 }
 
-func TestUnknownTagFailsOneRuntimeOnly(t *testing.T) {
-	for _, bad := range []string{"node", "python"} { // the first to be pulled, and a later one
-		w := newBench(t, Auto)
-		w.engine.pullStream = func(_ context.Context, ref string) (string, error) {
+func TestAnUnknownTagFailsOneRuntimeOnly(t *testing.T) {
+	for _, bad := range []string{"node", "python"} { // the first pull, and a later one
+		h := newHarness(t, Auto)
+		h.engine.pullStream = func(_ context.Context, ref string) (string, error) {
 			if strings.HasPrefix(ref, bad) {
 				return "", errors.New("manifest unknown")
 			}
 			return `{"status":"done"}`, nil
 		}
-		for name, got := range w.Ensure(t.Context(), w.runtimes) {
+		for name, got := range h.Ensure(t.Context(), h.runtimes) {
 			if failed := got.Err != nil; failed != (name == bad) {
 				t.Errorf("%s is unknown; %s: %v", bad, name, got.Err)
 			}
 		}
-		if len(w.made) > 0 {
-			t.Errorf("stand-ins were made: %v", w.made)
+		if len(h.made) > 0 {
+			t.Errorf("stand-ins were made: %v", h.made)
 		}
 	}
 }
@@ -244,59 +271,59 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 	tests := []struct {
 		name   string
 		mode   BaseMode
-		change func(t *testing.T, w *bench)
-		origin string // of node
-		err    string // of python
+		change func(t *testing.T, h *harness)
+		origin string // part of node's origin
+		err    string // part of python's error
 	}{
-		{"a package that the suite has not", Debian, func(_ *testing.T, w *bench) {
-			others := w.bootstrap
-			w.bootstrap = func(ctx context.Context, s standIn) (*rootFS, error) {
+		{"a package that the suite lacks", Debian, func(_ *testing.T, h *harness) {
+			bootstrap := h.bootstrap
+			h.bootstrap = func(ctx context.Context, s standIn) (*rootFS, error) {
 				if s.runtime == "python" {
 					return nil, errors.New("unable to locate package")
 				}
-				return others(ctx, s)
+				return bootstrap(ctx, s)
 			}
 		}, "debian forky", "unable to locate package"},
-		{"no suite for a stand-in", Debian, func(_ *testing.T, w *bench) {
-			w.runtimes[1].Base.Suite = ""
+		{"no suite for a stand-in", Debian, func(_ *testing.T, h *harness) {
+			h.runtimes[1].Base.Suite = ""
 		}, "debian forky", "names no Debian suite"},
-		{"one stand-in present, not root", Debian, func(t *testing.T, w *bench) {
-			w.haveStandIns(t, w.runtimes[0])
-			w.euid = 1000
+		{"one stand-in present, not root", Debian, func(t *testing.T, h *harness) {
+			h.addStandIns(t, h.runtimes[0])
+			h.euid = 1000
 		}, "debian forky", "not root"},
-		{"one stand-in present, mmdebstrap cannot be installed", Debian, func(t *testing.T, w *bench) {
-			w.haveStandIns(t, w.runtimes[0])
-			w.hasTools = func() bool { return false }
-			w.opts.Install = func(context.Context, ...string) error { return errors.New("no mirror") }
+		{"one stand-in present, mmdebstrap cannot be installed", Debian, func(t *testing.T, h *harness) {
+			h.addStandIns(t, h.runtimes[0])
+			h.hasTools = func() bool { return false }
+			h.opts.Install = func(context.Context, ...string) error { return errors.New("no mirror") }
 		}, "debian forky", "install mmdebstrap: no mirror"},
-		{"one official present, unreachable", Official, func(_ *testing.T, w *bench) {
-			w.haveOfficial("node")
-			w.engine.pullStream = unreachable
+		{"one official present, unreachable", Official, func(_ *testing.T, h *harness) {
+			h.addOfficial("node")
+			h.engine.pullStream = unreachable
 		}, "node:1-slim", "no such host"},
-		{"one official present, unreachable, not root", Auto, func(t *testing.T, w *bench) {
-			w.haveOfficial("node")
-			w.engine.pullStream = unreachable
-			w.haveStandIns(t, w.runtimes[0]) // the other kind
-			w.euid = 1000
+		{"one official present, unreachable, not root", Auto, func(t *testing.T, h *harness) {
+			h.addOfficial("node")
+			h.engine.pullStream = unreachable
+			h.addStandIns(t, h.runtimes[0]) // a base of the other kind
+			h.euid = 1000
 		}, "node:1-slim", "stand-ins cannot be made: not root"},
-		{"one stand-in present, unreachable, not root", Auto, func(t *testing.T, w *bench) {
-			w.haveStandIns(t, w.runtimes[0])
-			w.engine.pullStream = unreachable
-			w.euid = 1000
+		{"one stand-in present, unreachable, not root", Auto, func(t *testing.T, h *harness) {
+			h.addStandIns(t, h.runtimes[0])
+			h.engine.pullStream = unreachable
+			h.euid = 1000
 		}, "debian forky", "stand-ins cannot be made: not root"},
-		{"a reference that the engine cannot read", Official, func(_ *testing.T, w *bench) {
-			w.haveOfficial("node")
-			w.engine.refused = "python:1-slim"
+		{"a reference that the engine cannot read", Official, func(_ *testing.T, h *harness) {
+			h.addOfficial("node")
+			h.engine.refused = "python:1-slim"
 		}, "node:1-slim", "invalid reference format"},
-		{"no official image", Auto, func(_ *testing.T, w *bench) {
-			w.runtimes[1].Base.Official = ""
+		{"no official image", Auto, func(_ *testing.T, h *harness) {
+			h.runtimes[1].Base.Official = ""
 		}, "node:1-slim", "names no official image"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newBench(t, tt.mode)
-			tt.change(t, w)
-			got := w.Ensure(t.Context(), w.runtimes)
+			h := newHarness(t, tt.mode)
+			tt.change(t, h)
+			got := h.Ensure(t.Context(), h.runtimes)
 			if node := got["node"]; node.Err != nil || !strings.Contains(node.Image.BaseOrigin, tt.origin) {
 				t.Errorf("node: origin %q, error %v; want %q", node.Image.BaseOrigin, node.Err, tt.origin)
 			}
@@ -304,7 +331,7 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 			if err := got["python"].Err; err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("python: error %v, want one with %q", err, tt.err)
 			} else if !errors.As(err, &fault) {
-				t.Errorf("python: %v says not what to do", err)
+				t.Errorf("python: %v has no hint", err)
 			}
 		})
 	}
@@ -329,34 +356,34 @@ func TestOfficialOrigin(t *testing.T) {
 	}
 }
 
-func TestStandInIsLabelledAndInstallsItsTools(t *testing.T) {
-	w := newBench(t, Debian)
-	w.hasTools = func() bool { return false }
+func TestStandInHasLabelsAndInstallsItsTools(t *testing.T) {
+	h := newHarness(t, Debian)
+	h.hasTools = func() bool { return false }
 	var installed []string
-	w.opts.Install = func(_ context.Context, names ...string) error {
+	h.opts.Install = func(_ context.Context, names ...string) error {
 		installed = names
 		return nil
 	}
-	got := w.Ensure(t.Context(), w.runtimes)["node"]
+	got := h.Ensure(t.Context(), h.runtimes)["node"]
 	for origin, want := range map[string]BaseMode{
 		got.Image.BaseOrigin: Debian, "scratch": Auto,
 		officialOrigin("debian:forky", "sha256:1", nil): Official,
 	} {
 		if mode := BaseModeOf(origin); mode != want {
-			t.Errorf("%s is of %s, want %s", origin, mode, want)
+			t.Errorf("BaseModeOf(%q) = %s, want %s", origin, mode, want)
 		}
 	}
-	if want := "debian forky: node 1.0-node, node-tools 1.0-node-tools"; got.Image.BaseOrigin != want ||
-		got.Err != nil {
+	want := "debian forky: node 1.0-node, node-tools 1.0-node-tools"
+	if got.Image.BaseOrigin != want || got.Err != nil {
 		t.Errorf("origin %q, error %v; want %q", got.Image.BaseOrigin, got.Err, want)
 	}
 	if strings.Join(installed, " ") != "mmdebstrap debian-archive-keyring" {
 		t.Errorf("installed %v", installed)
 	}
-	changes := strings.Join(w.engine.imports[0].Changes, "\n")
+	changes := strings.Join(h.engine.imports[0].Changes, "\n")
 	for _, want := range []string{
-		"NODE_EXTRA_CA_CERTS=", "NPM_CONFIG_CAFILE=", "PIP_CERT=", "SSL_CERT_FILE=",
-		"ENV PATH=", ownerLabel, baseLabel,
+		"NODE_EXTRA_CA_CERTS=", "NPM_CONFIG_CAFILE=", "PIP_CERT=", "SSL_CERT_FILE=", "ENV PATH=",
+		ownerLabel, baseLabel,
 	} {
 		if !strings.Contains(changes, want) {
 			t.Errorf("changes lack %s:\n%s", want, changes)
@@ -364,20 +391,20 @@ func TestStandInIsLabelledAndInstallsItsTools(t *testing.T) {
 	}
 }
 
-func TestStandInThatFailsLeavesNoImage(t *testing.T) {
-	w := newBench(t, Debian)
-	w.finishErr = errors.New("mmdebstrap: exit status 25")
-	for name, got := range w.Ensure(t.Context(), w.runtimes) {
-		if !errors.Is(got.Err, w.finishErr) {
+func TestAFailedStandInLeavesNoImage(t *testing.T) {
+	h := newHarness(t, Debian)
+	h.finishErr = errors.New("mmdebstrap: exit status 25")
+	for name, got := range h.Ensure(t.Context(), h.runtimes) {
+		if !errors.Is(got.Err, h.finishErr) {
 			t.Errorf("%s: %v", name, got.Err)
 		}
 	}
-	if left := w.engine.names(); len(left) > 0 {
-		t.Errorf("left: %v", left)
+	if names := h.engine.names(); len(names) > 0 {
+		t.Errorf("the engine still has %v", names)
 	}
 }
 
-func TestStandInHash(t *testing.T) {
+func TestStandInHashDependsOnItsContent(t *testing.T) {
 	one := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	same := one
 	same.packages = []string{"npm", "nodejs"}
@@ -397,7 +424,7 @@ func TestStandInHash(t *testing.T) {
 	}
 }
 
-func TestStandInNamesAreChecked(t *testing.T) {
+func TestStandInRefusesInvalidNames(t *testing.T) {
 	for _, bad := range []standIn{
 		{suite: "", packages: []string{"nodejs"}},
 		{suite: "forky"},
@@ -406,7 +433,7 @@ func TestStandInNamesAreChecked(t *testing.T) {
 		{suite: "forky", packages: []string{"--help"}},
 	} {
 		if bad.validate() == nil {
-			t.Errorf("%+v passes", bad)
+			t.Errorf("%+v is valid, want an error", bad)
 		}
 	}
 }
@@ -422,7 +449,7 @@ func TestDebianArchive(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := debianArchive("Ubuntu|Ubuntu|noble|http://mirror.test/ubuntu/\n"); got != "" {
-		t.Errorf("an Ubuntu host gives %q", got)
+		t.Errorf("got %q on an Ubuntu host, want no address", got)
 	}
 }
 
@@ -430,7 +457,7 @@ func TestMmdebstrapArgs(t *testing.T) {
 	s := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	args := mmdebstrapArgs(s, "http://mirror.test/debian")
 	if got, want := strings.Join(args[len(args)-3:], " "), "forky - http://mirror.test/debian"; got != want {
-		t.Errorf("ends with %q, want %q", got, want)
+		t.Errorf("the arguments end with %q, want %q", got, want)
 	}
 	all := strings.Join(args, "\n")
 	for _, want := range []string{
@@ -438,11 +465,11 @@ func TestMmdebstrapArgs(t *testing.T) {
 		"nodejs npm > \"$LAB_VERSIONS\"", "$LAB_CA_BUNDLE",
 	} {
 		if !strings.Contains(all, want) {
-			t.Errorf("lacks %q:\n%s", want, all)
+			t.Errorf("the arguments lack %q:\n%s", want, all)
 		}
 	}
 	s.bundle = nil
 	if strings.Contains(strings.Join(mmdebstrapArgs(s, ""), "\n"), "LAB_CA_BUNDLE") {
-		t.Error("copies a CA bundle that there is not")
+		t.Error("mmdebstrap copies a CA bundle that does not exist")
 	}
 }

@@ -21,24 +21,24 @@ import (
 	"runtimelab/lab"
 )
 
-// buildJob is the building of one runtime's image.
+// buildJob is the state of building one runtime's image.
 type buildJob struct {
 	runtime lab.Runtime
 	base    base
-	content string
+	content string // content_sha256 of the image
 
-	result  lab.Image
-	built   bool
-	id      string   // what the builder made, untagged
-	steps   []string // ids of the images that it made or found on the way
-	started []string // ids of the containers that it started
-	err     error
+	result     lab.Image
+	built      bool
+	builtID    string   // id of the image that the builder made, still untagged
+	stepImages []string // ids of the intermediate images, made or found
+	containers []string // ids of the containers that the build started
+	err        error
 }
 
-// buildAll builds what is missing, all at once, and then, when no build needs
-// them any more, removes what the builder left.
-func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime,
-	bases map[string]base,
+// buildAll builds the missing images in parallel. Only after all builds have ended does it remove
+// their intermediate images, because builds may share them.
+func (b *Builder) buildAll(
+	ctx context.Context, runtimes []lab.Runtime, bases map[string]base,
 ) map[string]Result {
 	jobs := make([]*buildJob, len(runtimes))
 	var running sync.WaitGroup
@@ -55,7 +55,7 @@ func (b *Builder) buildAll(ctx context.Context, runtimes []lab.Runtime,
 	return results
 }
 
-// findOrBuild finds the job's image or builds it.
+// findOrBuild sets the job's image: an existing one with the same content, or a new one.
 func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 	if j.err = j.base.err; j.err != nil {
 		return
@@ -82,6 +82,7 @@ func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 	}
 }
 
+// Lines of the classic builder's output.
 var (
 	stepImage     = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
 	stepContainer = regexp.MustCompile(`(?m)^ ---> Running in ([0-9a-f]{12})$`)
@@ -89,7 +90,7 @@ var (
 	unusedArgs    = regexp.MustCompile(`(?m)^\[Warning\] One or more build-args \[(.*)\] were not consumed$`)
 )
 
-// build runs the classic builder and fills id, steps and started.
+// build runs the classic builder. It sets builtID, stepImages and containers of the job.
 func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) error {
 	var archive bytes.Buffer
 	if err := writeTar(&archive, files); err != nil {
@@ -107,22 +108,23 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 		ForceRemove: true,
 		NetworkMode: network,
 		BuildArgs:   b.buildArgs(j),
-		Labels: b.labels("runtimes/"+j.runtime.Name,
-			map[string]string{contentLabel: j.content, originLabel: j.base.origin}),
+		Labels: b.labels(
+			"runtimes/"+j.runtime.Name, map[string]string{contentLabel: j.content, originLabel: j.base.origin},
+		),
 	}, &output)
 	text := output.text()
-	j.steps = submatches(stepImage, text)
-	j.started = submatches(stepContainer, text)
+	j.stepImages = submatches(stepImage, text)
+	j.containers = submatches(stepContainer, text)
 	if err == nil {
 		unused, ids := submatches(unusedArgs, text), submatches(builtImage, text)
 		switch {
-		case len(unused) > 0: // it built something else than was meant
-			err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile,
-				strings.Join(strings.Fields(unused[0]), ", "))
+		case len(unused) > 0: // an unused argument means that the wrong image was built
+			names := strings.Join(strings.Fields(unused[0]), ", ")
+			err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile, names)
 		case len(ids) != 1:
-			err = errors.New("the engine does not say which image it built")
+			err = errors.New("the engine's output does not name the image that it built")
 		default:
-			j.id = ids[0]
+			j.builtID = ids[0]
 			return nil
 		}
 	}
@@ -131,19 +133,19 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err: fmt.Errorf("build the image of runtime %s (%s): %w\n%s", j.runtime.Name, j.runtime.ContextDir, err,
-			lastLines(text)),
-		Hint: "what the build said is above; where an installer cannot reach its registry, check the network and " +
+		Err: fmt.Errorf("build the image of runtime %s (%s): %w\n%s",
+			j.runtime.Name, j.runtime.ContextDir, err, lastLines(text)),
+		Hint: "read the build's output above; if an installer cannot reach its registry, check the network and " +
 			"the proxy variables of this shell",
 	}
 }
 
-// buildOnce runs one build to its end. An engine stops a build whose client
-// goes, but in its own time, and what it commits after that nobody hears of. So
-// when ctx ends the connection stays, the step that runs is made to fail, and
-// the engine ends the build itself; only if it does not is the connection cut.
-func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options client.ImageBuildOptions,
-	output *buildOutput,
+// buildOnce runs one build to its end. If ctx is cancelled, it keeps the connection and removes the
+// running step's container, so that the engine itself ends the build. If the connection were cut at
+// once, the engine could commit images whose ids the lab never reads. The connection is cut only
+// after cleanupTimeout.
+func (b *Builder) buildOnce(
+	ctx context.Context, archive io.Reader, options client.ImageBuildOptions, output *buildOutput,
 ) error {
 	connection, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -167,13 +169,13 @@ func (b *Builder) buildOnce(ctx context.Context, archive io.Reader, options clie
 	return readStream(response.Body, func(message jsonstream.Message) { output.add(message.Stream) })
 }
 
-// stopBuild removes the container of whichever step runs until the build has
-// ended, for cleanupTimeout at most.
+// stopBuild removes the container of the running step, repeatedly, until the build has ended or
+// cleanupTimeout has passed.
 func (b *Builder) stopBuild(ctx context.Context, output *buildOutput, ended <-chan struct{}) {
 	deadline := time.After(b.cleanupTimeout)
 	for {
 		if ids := submatches(stepContainer, output.text()); len(ids) > 0 {
-			// An error is the usual case: that step is over and the next has no container.
+			// An error is expected: the step has ended, and the next one has no container yet.
 			_, _ = b.engine.ContainerRemove(ctx, ids[len(ids)-1],
 				client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		}
@@ -187,24 +189,25 @@ func (b *Builder) stopBuild(ctx context.Context, output *buildOutput, ended <-ch
 	}
 }
 
-// buildOutput is what a build has said so far.
+// buildOutput is the output of a build so far. It is safe for concurrent use.
 type buildOutput struct {
-	mu   sync.Mutex
-	said strings.Builder
+	mu      sync.Mutex
+	written strings.Builder
 }
 
 func (o *buildOutput) add(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.said.WriteString(text)
+	o.written.WriteString(text)
 }
 
 func (o *buildOutput) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.said.String()
+	return o.written.String()
 }
 
+// submatches returns the first submatch of every match of pattern in text.
 func submatches(pattern *regexp.Regexp, text string) []string {
 	var all []string
 	for _, match := range pattern.FindAllStringSubmatch(text, -1) {
@@ -213,9 +216,11 @@ func submatches(pattern *regexp.Regexp, text string) []string {
 	return all
 }
 
+// tailLines is the number of output lines that an error of a build shows.
 const tailLines = 60
 
-// lastLines is the end of a build's output, or all of it when it is short.
+// lastLines returns the last tailLines lines of a build's output and says how many lines precede
+// them.
 func lastLines(output string) string {
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
 	if left := len(lines) - tailLines; left > 0 {
@@ -224,8 +229,8 @@ func lastLines(output string) string {
 	return strings.Join(lines, "\n")
 }
 
-// buildArgs is the proxies of this host, the runtime's own arguments, and what
-// its image is built on.
+// buildArgs returns the build arguments: the proxies of this host, the runtime's own arguments, and
+// BASE_IMAGE.
 func (b *Builder) buildArgs(j *buildJob) map[string]*string {
 	args := make(map[string]*string)
 	for name, value := range b.proxies() {
@@ -238,7 +243,7 @@ func (b *Builder) buildArgs(j *buildJob) map[string]*string {
 	return args
 }
 
-// proxies is the proxy variables of this host's environment.
+// proxies returns the proxy variables of this host's environment, by name.
 func (b *Builder) proxies() map[string]string {
 	set := make(map[string]string)
 	for _, name := range lab.ProxyArgs {
@@ -251,8 +256,9 @@ func (b *Builder) proxies() map[string]string {
 	return set
 }
 
-// buildNetwork is the host's network where the engine has no bridge, and where
-// a proxy listens on this host's loopback, which a bridge does not lead to.
+// buildNetwork returns the network mode of builds: "host" if the engine has no bridge network or if
+// a proxy listens on this host's loopback, which a bridge cannot reach; otherwise "", the engine's
+// default.
 func (b *Builder) buildNetwork(ctx context.Context) (string, error) {
 	for name, value := range b.proxies() {
 		if !strings.EqualFold(name, "no_proxy") && onLoopback(value) {
@@ -269,6 +275,7 @@ func (b *Builder) buildNetwork(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// onLoopback reports whether a proxy's address is on the loopback interface.
 func onLoopback(proxy string) bool {
 	if !strings.Contains(proxy, "://") {
 		proxy = "http://" + proxy

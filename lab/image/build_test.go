@@ -45,8 +45,7 @@ func TestContentSHA256(t *testing.T) {
 		"__pycache__":     func() { write(t, filepath.Join(dir, "__pycache__/x.pyc"), "x") },
 		"an empty folder": func() { _ = os.Mkdir(filepath.Join(dir, "empty"), 0o755) },
 		"times": func() {
-			_ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0),
-				time.Unix(1, 0))
+			_ = os.Chtimes(filepath.Join(dir, "app.js"), time.Unix(1, 0), time.Unix(1, 0))
 		},
 		"permissions of the group": func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o600) },
 		"the executable bit":       func() { _ = os.Chmod(filepath.Join(dir, "app.js"), 0o755) },
@@ -87,11 +86,11 @@ func TestContentSHA256(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := ContentSHA256(rt, "base"); err == nil {
-		t.Error("a context without a Dockerfile passes")
+		t.Error("a context without a Dockerfile has no error")
 	}
 }
 
-func TestContentSHA256OfASharedContext(t *testing.T) {
+func TestContentSHA256DiffersInASharedContext(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM x")
 	write(t, filepath.Join(dir, "source.Dockerfile"), "FROM x")
@@ -121,7 +120,7 @@ func TestContentSHA256OfASharedContext(t *testing.T) {
 	seen := map[string]string{}
 	for name, hash := range first {
 		if other, ok := seen[hash]; ok {
-			t.Errorf("%s and %s look alike", name, other)
+			t.Errorf("%s and %s have the same hash", name, other)
 		}
 		seen[hash] = name
 	}
@@ -144,11 +143,11 @@ func TestContentSHA256OfASharedContext(t *testing.T) {
 	}
 }
 
-func TestContentHashTellsFieldsApart(t *testing.T) {
+func TestContentHashDistinguishesFields(t *testing.T) {
 	one := contentHash(lab.Runtime{}, []contextFile{{path: "a", link: "x"}}, "base")
 	two := contentHash(lab.Runtime{}, []contextFile{{path: "a", data: []byte("x")}}, "base")
 	if one == two {
-		t.Error("a link and a file that holds its target look alike")
+		t.Error("a link and a file with its target as content have the same hash")
 	}
 }
 
@@ -162,8 +161,8 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		if err := os.Chmod(filepath.Join(dir, "a/run"), 0o700+os.FileMode(i)*0o55); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(filepath.Join(dir, "a/run"), time.Unix(int64(i), 0),
-			time.Unix(int64(i), 0)); err != nil {
+		at := time.Unix(int64(i), 0)
+		if err := os.Chtimes(filepath.Join(dir, "a/run"), at, at); err != nil {
 			t.Fatal(err)
 		}
 		files, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
@@ -175,7 +174,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(archives[0].Bytes(), archives[1].Bytes()) {
-		t.Error("equal contexts give unequal archives")
+		t.Error("equal contexts give different archives")
 	}
 	modes := map[string]int64{}
 	for in := tar.NewReader(&archives[0]); ; {
@@ -192,8 +191,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int64{
-		"a/": 0o755, "a/b/": 0o755, "a/run": 0o755, "a/b/c.txt": 0o644,
-		"Dockerfile": 0o644,
+		"a/": 0o755, "a/b/": 0o755, "a/run": 0o755, "a/b/c.txt": 0o644, "Dockerfile": 0o644,
 	} {
 		if modes[name] != want {
 			t.Errorf("%s has mode %o, want %o", name, modes[name], want)
@@ -217,52 +215,55 @@ func TestReadStream(t *testing.T) {
 	for _, tt := range tests {
 		n := 0
 		err := readStream(strings.NewReader(tt.stream), func(jsonstream.Message) { n++ })
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(),
-			tt.want) || n != tt.messages {
-			t.Errorf("%s: %d messages, error %v", tt.name, n, err)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+		if n != tt.messages {
+			t.Errorf("%s: %d messages, want %d", tt.name, n, tt.messages)
 		}
 	}
 }
 
 func TestEnsureBuildsOnce(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	first := w.Ensure(t.Context(), w.runtimes)
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	first := h.Ensure(t.Context(), h.runtimes)
 	for name, got := range first {
 		if got.Err != nil || !got.Built || got.Image.Ref != repository+name+":"+got.Image.ContentSHA256[:16] {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	second := w.Ensure(t.Context(), w.runtimes)
+	second := h.Ensure(t.Context(), h.runtimes)
 	for name, got := range second {
 		if got.Err != nil || got.Built || got.Image != first[name].Image {
 			t.Errorf("%s, again: %+v, want %+v", name, got, first[name].Image)
 		}
 	}
-	if len(w.engine.builds) != 2 || len(w.engine.pulled) != 0 {
-		t.Errorf("%d builds, pulled %v", len(w.engine.builds), w.engine.pulled)
+	if len(h.engine.builds) != 2 || len(h.engine.pulled) != 0 {
+		t.Errorf("%d builds, pulled %v", len(h.engine.builds), h.engine.pulled)
 	}
-	write(t, filepath.Join(w.runtimes[0].ContextDir, "app.js"), "new")
-	third := w.Ensure(t.Context(), w.runtimes)
+	write(t, filepath.Join(h.runtimes[0].ContextDir, "app.js"), "new")
+	third := h.Ensure(t.Context(), h.runtimes)
 	if !third["node"].Built || third["python"].Built || third["node"].Image.Ref == first["node"].Image.Ref {
 		t.Errorf("after a change to node: %+v", third)
 	}
 }
 
 func TestBuildOptions(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	w.engine.noBridge = true
-	plain, err := ContentSHA256(w.runtimes[0], officialOrigin("node:1-slim", "sha256:official-node", nil))
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	h.engine.noBridge = true
+	plain, err := ContentSHA256(h.runtimes[0], officialOrigin("node:1-slim", "sha256:official-node", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1", "no_proxy": "localhost", "HOME": "/h"}
-	got := w.Ensure(t.Context(), w.runtimes[:1])["node"]
+	h.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1", "no_proxy": "localhost", "HOME": "/h"}
+	got := h.Ensure(t.Context(), h.runtimes[:1])["node"]
 	if got.Err != nil || got.Image.ContentSHA256 != plain {
-		t.Errorf("hash %s, error %v: proxies must not be part of %s", got.Image.ContentSHA256, got.Err, plain)
+		t.Errorf("hash %s, error %v; want %s, which does not depend on proxies",
+			got.Image.ContentSHA256, got.Err, plain)
 	}
-	options := w.engine.builds[0]
+	options := h.engine.builds[0]
 	args := map[string]string{}
 	for name, value := range options.BuildArgs {
 		args[name] = *value
@@ -276,7 +277,7 @@ func TestBuildOptions(t *testing.T) {
 		t.Errorf("options %+v", options)
 	}
 	if options.NetworkMode != "host" {
-		t.Errorf("network %q where there is no bridge", options.NetworkMode)
+		t.Errorf("network %q without a bridge, want host", options.NetworkMode)
 	}
 	if options.Labels[ownerLabel] != owner || options.Labels[contentLabel] != plain ||
 		options.Labels[originLabel] == "" {
@@ -284,35 +285,37 @@ func TestBuildOptions(t *testing.T) {
 	}
 }
 
-// twins makes the bench's runtimes share one folder, as builds of one
-// Dockerfile with unlike arguments.
-func (w *bench) twins(t *testing.T, dockerfile string) {
+// shareContext gives both runtimes one build context and Dockerfile, with different build
+// arguments.
+func (h *harness) shareContext(t *testing.T, dockerfile string) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"), "FROM another")
 	write(t, filepath.Join(dir, "source.Dockerfile"), dockerfile)
 	write(t, filepath.Join(dir, ".dockerignore"), "*\n")
 	for i, flags := range []string{"", "--fast"} {
-		w.runtimes[i].ContextDir, w.runtimes[i].Dockerfile, w.runtimes[i].BuildArgs = dir, "source.Dockerfile", map[string]string{"FLAGS": flags}
+		rt := &h.runtimes[i]
+		rt.ContextDir, rt.Dockerfile = dir, "source.Dockerfile"
+		rt.BuildArgs = map[string]string{"FLAGS": flags}
 	}
 }
 
-func TestRuntimesThatShareAContext(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	w.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1"}
-	w.twins(t, "ARG BASE_IMAGE\nARG FLAGS\n")
-	first := w.Ensure(t.Context(), w.runtimes)
+func TestRuntimesMayShareAContext(t *testing.T) {
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	h.env = map[string]string{"HTTPS_PROXY": "http://proxy.test:1"}
+	h.shareContext(t, "ARG BASE_IMAGE\nARG FLAGS\n")
+	first := h.Ensure(t.Context(), h.runtimes)
 	for name, got := range first {
 		if got.Err != nil || !got.Built || got.Image.Ref != repository+name+":"+got.Image.ContentSHA256[:16] {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
 	if first["node"].Image.ContentSHA256 == first["python"].Image.ContentSHA256 {
-		t.Error("unlike arguments, like content")
+		t.Error("images with different arguments have the same content_sha256")
 	}
 	var flags []string
-	for _, options := range w.engine.builds {
+	for _, options := range h.engine.builds {
 		if options.Dockerfile != "source.Dockerfile" || len(options.BuildArgs) != 3 {
 			t.Errorf("built from %s with %v", options.Dockerfile, options.BuildArgs)
 		}
@@ -321,38 +324,38 @@ func TestRuntimesThatShareAContext(t *testing.T) {
 	if slices.Sort(flags); !slices.Equal(flags, []string{"", "--fast"}) {
 		t.Errorf("built with FLAGS %q", flags)
 	}
-	for name, got := range w.Ensure(t.Context(), w.runtimes) {
+	for name, got := range h.Ensure(t.Context(), h.runtimes) {
 		if got.Err != nil || got.Built || got.Image != first[name].Image {
 			t.Errorf("%s, again: %+v, want %+v", name, got, first[name].Image)
 		}
 	}
-	w.runtimes[1].BuildArgs = map[string]string{"FLAGS": "--faster"}
-	if third := w.Ensure(t.Context(), w.runtimes); third["node"].Built || !third["python"].Built {
+	h.runtimes[1].BuildArgs = map[string]string{"FLAGS": "--faster"}
+	if third := h.Ensure(t.Context(), h.runtimes); third["node"].Built || !third["python"].Built {
 		t.Errorf("after a change to python's arguments: %+v", third)
 	}
 }
 
-func TestArgumentThatTheDockerfileDoesNotTake(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	w.twins(t, "ARG BASE_IMAGE\nARG FLAG\n")
-	for name, got := range w.Ensure(t.Context(), w.runtimes) {
+func TestAnArgumentThatTheDockerfileDoesNotTakeIsRefused(t *testing.T) {
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	h.shareContext(t, "ARG BASE_IMAGE\nARG FLAG\n")
+	for name, got := range h.Ensure(t.Context(), h.runtimes) {
 		if got.Err == nil || !strings.Contains(got.Err.Error(), "source.Dockerfile takes no argument FLAGS") {
 			t.Errorf("%s: %v", name, got.Err)
 		}
 	}
-	for name := range w.engine.images {
+	for name := range h.engine.images {
 		if strings.HasPrefix(name, repository) {
 			t.Errorf("%s was kept", name)
 		}
 	}
 }
 
-func TestDockerfileThatIsNotThere(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	w.runtimes[1].ContextDir, w.runtimes[1].Dockerfile = w.runtimes[0].ContextDir, "sorce.Dockerfile"
-	got := w.Ensure(t.Context(), w.runtimes)
+func TestAMissingDockerfileIsRefused(t *testing.T) {
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	h.runtimes[1].ContextDir, h.runtimes[1].Dockerfile = h.runtimes[0].ContextDir, "sorce.Dockerfile"
+	got := h.Ensure(t.Context(), h.runtimes)
 	if got["node"].Err != nil {
 		t.Errorf("node: %v", got["node"].Err)
 	}
@@ -362,11 +365,11 @@ func TestDockerfileThatIsNotThere(t *testing.T) {
 		t.Fatalf("python: %v", err)
 	}
 	for _, want := range []string{
-		"runtime python", "no sorce.Dockerfile in " + w.runtimes[0].ContextDir,
+		"runtime python", "no sorce.Dockerfile in " + h.runtimes[0].ContextDir,
 		"runtimes/python/runtime.star",
 	} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%v\ndoes not say %s", err, want)
+			t.Errorf("%v\ndoes not contain %q", err, want)
 		}
 	}
 }
@@ -385,157 +388,160 @@ func TestBuildNetwork(t *testing.T) {
 		{map[string]string{"NO_PROXY": "localhost"}, false, ""},
 	}
 	for _, tt := range tests {
-		w := newBench(t, Auto)
-		w.env, w.engine.noBridge = tt.env, tt.noBridge
-		if got, err := w.buildNetwork(t.Context()); got != tt.want || err != nil {
+		h := newHarness(t, Auto)
+		h.env, h.engine.noBridge = tt.env, tt.noBridge
+		if got, err := h.buildNetwork(t.Context()); got != tt.want || err != nil {
 			t.Errorf("%v, no bridge %t: %q, %v; want %q", tt.env, tt.noBridge, got, err, tt.want)
 		}
 	}
 }
 
-func TestOneFailingBuildStopsNoOther(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	dockerfile, err := os.ReadFile(filepath.Join(w.runtimes[0].ContextDir, "Dockerfile"))
+func TestAFailedBuildDoesNotStopTheOthers(t *testing.T) {
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	dockerfile, err := os.ReadFile(filepath.Join(h.runtimes[0].ContextDir, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.engine.buildFails = map[string]string{string(dockerfile): "npm ci returned 1"}
-	results := w.Ensure(t.Context(), w.runtimes)
+	h.engine.buildFails = map[string]string{string(dockerfile): "npm ci returned 1"}
+	results := h.Ensure(t.Context(), h.runtimes)
 	if results["python"].Err != nil || !results["python"].Built {
 		t.Errorf("python: %+v", results["python"])
 	}
 	var fault *lab.Fault
-	if err := results["node"].Err; !errors.As(err, &fault) || !strings.Contains(err.Error(),
-		"npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
+	if err := results["node"].Err; !errors.As(err, &fault) ||
+		!strings.Contains(err.Error(), "npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
 		t.Errorf("node: %v; want the error and the build's output", err)
 	}
-	if strings.Contains(w.log.String(), "# python") {
-		t.Errorf("output of a build that went well is shown:\n%s", w.log)
+	if strings.Contains(h.log.String(), "# python") {
+		t.Errorf("the log shows the output of a successful build:\n%s", h.log)
 	}
 	want := []string{"node:1-slim", "python:1-slim", results["python"].Image.Ref}
 	slices.Sort(want)
-	// The fake knows a built image by its full id too.
-	left := slices.DeleteFunc(w.engine.names(),
+	// The fake engine also lists a built image under its full id.
+	names := slices.DeleteFunc(h.engine.names(),
 		func(name string) bool { return strings.HasPrefix(name, "sha256:") })
-	if !slices.Equal(left, want) {
-		t.Errorf("on the engine: %v, want %v", left, want)
+	if !slices.Equal(names, want) {
+		t.Errorf("on the engine: %v, want %v", names, want)
 	}
-	if len(w.engine.pruned) != 1 || !w.engine.pruned[0]["label"][ownerLabel+"="+owner] ||
-		!w.engine.pruned[0]["dangling"]["true"] {
-		t.Errorf("pruned by %v", w.engine.pruned)
+	if len(h.engine.pruned) != 1 || !h.engine.pruned[0]["label"][ownerLabel+"="+owner] ||
+		!h.engine.pruned[0]["dangling"]["true"] {
+		t.Errorf("pruned with filters %v", h.engine.pruned)
 	}
-	if !slices.ContainsFunc(w.engine.removed,
-		func(s string) bool { return strings.HasPrefix(s, "container c") }) {
-		t.Errorf("containers of the build were not removed: %v", w.engine.removed)
+	isContainer := func(s string) bool { return strings.HasPrefix(s, "container c") }
+	if !slices.ContainsFunc(h.engine.removed, isContainer) {
+		t.Errorf("containers of the build were not removed: %v", h.engine.removed)
 	}
 }
 
-func TestCancelledBuildIsReadToItsEnd(t *testing.T) {
-	w := newBench(t, Official)
-	w.haveOfficial("node", "python")
-	w.cleanupTimeout = 5 * time.Second
-	w.engine.buildHangs = make(chan struct{})
+func TestACancelledBuildIsReadToItsEnd(t *testing.T) {
+	h := newHarness(t, Official)
+	h.addOfficial("node", "python")
+	h.cleanupTimeout = 5 * time.Second
+	h.engine.buildHangs = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got := w.Ensure(ctx, w.runtimes[:1])["node"]
+	got := h.Ensure(ctx, h.runtimes[:1])["node"]
 	if !errors.Is(got.Err, context.Canceled) {
-		t.Errorf("error %v", got.Err)
+		t.Errorf("error %v, want context.Canceled", got.Err)
 	}
-	if !slices.Contains(w.engine.removed, "5aaaaaaaaaaa") {
-		t.Errorf("the image of the last step stays: removed %v", w.engine.removed)
+	if !slices.Contains(h.engine.removed, "5aaaaaaaaaaa") {
+		t.Errorf("the image of the last step was not removed: removed %v", h.engine.removed)
 	}
 }
 
-func TestRegisteredImageKeepsConfiguration(t *testing.T) {
+func TestARegisteredImageKeepsItsConfiguration(t *testing.T) {
 	for _, containerd := range []bool{false, true} {
-		w := newBench(t, Official)
-		w.haveOfficial("node", "python")
-		w.engine.containerd = containerd
-		got := w.Ensure(t.Context(), w.runtimes[:1])["node"]
+		h := newHarness(t, Official)
+		h.addOfficial("node", "python")
+		h.engine.containerd = containerd
+		got := h.Ensure(t.Context(), h.runtimes[:1])["node"]
 		if got.Err != nil {
 			t.Fatal(got.Err)
 		}
-		stored := w.engine.images[got.Image.Ref]
+		stored := h.engine.images[got.Image.Ref]
 		if stored.Config.User != "1:1" || stored.Config.Labels[contentLabel] != got.Image.ContentSHA256 ||
 			stored.Architecture != "arm64" {
 			t.Errorf("containerd %t: %+v", containerd, stored)
 		}
 		if containerd {
-			if w.engine.loads != 0 {
-				t.Error("containerd's store was given an archive without layers")
+			if h.engine.loads != 0 {
+				t.Error("an archive without layers was loaded into containerd's store")
 			}
 			if !slices.Contains(stored.Config.Env, buildOnlyEnv[0]) {
-				t.Errorf("environment %v: what builds need is said to stay here, and does not", stored.Config.Env)
+				t.Errorf("environment %v lacks the variables that only builds need; its comment says it keeps them",
+					stored.Config.Env)
 			}
 			continue
 		}
 		if !slices.Equal(stored.Config.Env, []string{"A=b"}) {
-			t.Errorf("environment %v: what builds need must not stay", stored.Config.Env)
+			t.Errorf("environment %v, want it without the variables that only builds need", stored.Config.Env)
 		}
 	}
 }
 
-func TestTail(t *testing.T) {
+func TestLastLines(t *testing.T) {
 	if got := lastLines("a\nb\n"); got != "a\nb" {
 		t.Errorf("short output: %q", got)
 	}
 	long := lastLines(strings.Repeat("x\n", tailLines+5) + "last\n")
-	if lines := strings.Split(long,
-		"\n"); len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
+	lines := strings.Split(long, "\n")
+	if len(lines) != tailLines+1 || lines[tailLines] != "last" || lines[0] != "(6 lines before these)" {
 		t.Errorf("long output: %q", long)
 	}
 }
 
-func TestAgent(t *testing.T) {
-	w := newBench(t, Auto)
-	first, err := w.EnsureAgent(t.Context(), []byte("binary"))
-	if err != nil || first.Ref != repository+"agent:"+sha256Hex([]byte("binary"))[:16] ||
-		first.ContentSHA256 != sha256Hex([]byte("binary")) {
+func TestEnsureAgentBuildsEachBinaryOnce(t *testing.T) {
+	h := newHarness(t, Auto)
+	binary := []byte("binary")
+	first, err := h.EnsureAgent(t.Context(), binary)
+	if err != nil || first.Ref != repository+"agent:"+sha256Hex(binary)[:16] ||
+		first.ContentSHA256 != sha256Hex(binary) {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := w.EnsureAgent(t.Context(),
-		[]byte("binary")); again != first || err != nil || len(w.engine.imports) != 1 {
-		t.Errorf("again: %+v, %v, %d imports", again, err, len(w.engine.imports))
+	again, err := h.EnsureAgent(t.Context(), binary)
+	if again != first || err != nil || len(h.engine.imports) != 1 {
+		t.Errorf("again: %+v, %v, %d imports", again, err, len(h.engine.imports))
 	}
-	if other, err := w.EnsureAgent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {
+	if other, err := h.EnsureAgent(t.Context(), []byte("other")); other.Ref == first.Ref || err != nil {
 		t.Errorf("another binary: %+v, %v", other, err)
 	}
 }
 
-func TestSuperseded(t *testing.T) {
-	w := newBench(t, Debian)
+func TestListSuperseded(t *testing.T) {
+	h := newHarness(t, Debian)
 	refs := func(images []StoredImage) (all []string) {
 		for _, img := range images {
 			all = append(all, img.Refs...)
 		}
 		return all
 	}
-	old := w.Ensure(t.Context(), w.runtimes)["node"].Image.Ref
-	if _, err := w.EnsureAgent(t.Context(), []byte("old agent")); err != nil {
+	old := h.Ensure(t.Context(), h.runtimes)["node"].Image.Ref
+	if _, err := h.EnsureAgent(t.Context(), []byte("old agent")); err != nil {
 		t.Fatal(err)
 	}
 	oldAgent := runtimeRef(agentName, sha256Hex([]byte("old agent")))
-	write(t, filepath.Join(w.runtimes[0].ContextDir, "app.js"), "new")
-	now := w.Ensure(t.Context(), w.runtimes)
-	if _, err := w.EnsureAgent(t.Context(), []byte("agent")); err != nil {
+	write(t, filepath.Join(h.runtimes[0].ContextDir, "app.js"), "new")
+	now := h.Ensure(t.Context(), h.runtimes)
+	if _, err := h.EnsureAgent(t.Context(), []byte("agent")); err != nil {
 		t.Fatal(err)
 	}
-	w.engine.put("mine/app:1", "sha256:mine", map[string]string{ownerLabel: owner}) // built on one of ours
-	got, err := w.ListSuperseded(t.Context(), w.runtimes, []byte("agent"))
+	// A user built this image on one of the lab's.
+	h.engine.put("mine/app:1", "sha256:mine", map[string]string{ownerLabel: owner})
+	got, err := h.ListSuperseded(t.Context(), h.runtimes, []byte("agent"))
 	if want := []string{oldAgent, old}; err != nil || !slices.Equal(refs(got), want) {
 		t.Fatalf("superseded %v, %v; want %v", refs(got), err, want)
 	}
-	if err := w.Remove(t.Context(), got); err != nil {
+	if err := h.Remove(t.Context(), got); err != nil {
 		t.Fatal(err)
 	}
-	all, err := w.List(t.Context())
+	all, err := h.List(t.Context())
 	if err != nil || slices.Contains(refs(all), old) || slices.Contains(refs(all), "mine/app:1") {
 		t.Errorf("all %v, %v", refs(all), err)
 	}
-	for _, rt := range w.runtimes {
+	for _, rt := range h.runtimes {
 		if !slices.Contains(refs(all), now[rt.Name].Image.Ref) {
-			t.Errorf("%s went", now[rt.Name].Image.Ref)
+			t.Errorf("%s was removed", now[rt.Name].Image.Ref)
 		}
 	}
 	if n := len(all); n != 5 { // two runtimes, two stand-ins, one agent
@@ -544,22 +550,22 @@ func TestSuperseded(t *testing.T) {
 }
 
 func TestOneLabBuildsAtATime(t *testing.T) {
-	w := newBench(t, Auto)
-	unlock, err := w.lock(t.Context())
+	h := newHarness(t, Auto)
+	unlock, err := h.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	enough := errors.New("interrupted")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, enough)
+	interrupted := errors.New("interrupted")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, interrupted)
 	defer cancel()
-	if _, err := w.lock(ctx); !errors.Is(err, enough) {
+	if _, err := h.lock(ctx); !errors.Is(err, interrupted) {
 		t.Fatalf("a second lock: %v", err)
 	}
-	if !strings.Contains(w.log.String(), "waiting for another lab") {
-		t.Errorf("log %q", w.log)
+	if !strings.Contains(h.log.String(), "waiting for another lab") {
+		t.Errorf("log %q", h.log)
 	}
 	unlock()
-	again, err := w.lock(t.Context())
+	again, err := h.lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	"runtimelab/lab"
 )
 
-// Engine is what this package asks of a Docker engine.
+// Engine is the part of a Docker engine's API that this package uses.
 type Engine interface {
 	ImageBuild(context.Context, io.Reader, client.ImageBuildOptions) (client.ImageBuildResult, error)
 	ImageImport(context.Context, client.ImageImportSource, string,
@@ -40,42 +40,42 @@ type Engine interface {
 
 var _ Engine = (*client.Client)(nil)
 
-// Labels of every image made here.
+// Labels of every image that this package makes.
 const (
 	ownerLabel   = "io.runtime-lab.owner"
 	contentLabel = "io.runtime-lab.content_sha256"
-	originLabel  = "io.runtime-lab.base_origin" // of a runtime's image: its base's origin
-	baseLabel    = "io.runtime-lab.origin"      // of a stand-in: its own origin
+	originLabel  = "io.runtime-lab.base_origin" // on a runtime's image: the origin of its base
+	baseLabel    = "io.runtime-lab.origin"      // on a stand-in: its origin
 
-	// What other tools read (OCI image specification, annotations).
-	sourceLabel  = "org.opencontainers.image.source" // where in the lab it is made
-	versionLabel = "org.opencontainers.image.version"
+	sourceLabel  = "org.opencontainers.image.source"  // OCI annotation: the folder or suite that it is made from
+	versionLabel = "org.opencontainers.image.version" // OCI annotation: the lab's version
 
 	owner      = "runtime-lab"
-	repository = "runtime-lab/" // what the names of all our images begin with
+	repository = "runtime-lab/" // the prefix of the names of all the lab's images
 )
 
-// Options says how images are made. The zero value works.
+// Options configures a Builder. The zero value works.
 type Options struct {
-	Bases BaseMode
-	Log   io.Writer // progress, one line per step; nil: none
-	// installs Debian packages on this host; nil: cannot
-	Install func(ctx context.Context, packages ...string) error
-	Getenv  func(string) string // nil: os.Getenv
+	Bases  BaseMode            // empty: Auto
+	Log    io.Writer           // receives one line of progress per step; nil: none
+	Getenv func(string) string // nil: os.Getenv
 
-	// Version is the lab's, for the labels of what it makes.
+	// Install installs Debian packages on this host. Nil: the lab may not install any.
+	Install func(ctx context.Context, packages ...string) error
+
+	// Version is the lab's version, for the labels of its images.
 	Version string
 
-	// CABundle is the file of CA certificates that stand-ins are to trust.
-	// Empty: what SSL_CERT_FILE names, or Debian's usual place.
+	// CABundle is the file of CA certificates that stand-ins trust.
+	// Empty: the file that SSL_CERT_FILE names, or Debian's default.
 	CABundle string
 
-	// EngineIsRemote says that the engine runs on another machine. Stand-ins are then
-	// not made: this host's packages, mirror and CA bundle are not that one's.
+	// EngineIsRemote says that the engine runs on another machine. The lab then makes no
+	// stand-ins, because this host's packages, mirror and CA bundle may not fit that machine.
 	EngineIsRemote bool
 
-	// LockFile is the file whose lock keeps labs of this host from building at
-	// once. Empty: a file in the user's cache directory.
+	// LockFile is the file that a lab locks while it builds, so that labs of one host build in
+	// turn. Empty: a file in the user's cache directory.
 	LockFile string
 }
 
@@ -87,15 +87,15 @@ type Builder struct {
 
 	goos               string
 	euid               int
-	firstAnswerTimeout time.Duration // until a registry's first word
-	stallTimeout       time.Duration // between two words of a pull
-	cleanupTimeout     time.Duration // until an engine has ended a cancelled build
-	backoff            []time.Duration
+	firstAnswerTimeout time.Duration   // until a pull's first message
+	stallTimeout       time.Duration   // between two messages of a pull
+	cleanupTimeout     time.Duration   // until the engine has ended a cancelled build
+	backoff            []time.Duration // pauses before the retries of a pull
 	bootstrap          func(context.Context, standIn) (*rootFS, error)
-	hasTools           func() bool // whether bootstrap can run
+	hasTools           func() bool // reports whether the tools of bootstrap are installed
 }
 
-// NewBuilder makes a Builder on engine.
+// NewBuilder returns a Builder on engine.
 func NewBuilder(engine Engine, opts Options) *Builder {
 	if opts.Log == nil {
 		opts.Log = io.Discard
@@ -117,17 +117,16 @@ func NewBuilder(engine Engine, opts Options) *Builder {
 	}
 }
 
-// Result is what became of one runtime's image.
+// Result is the outcome of Ensure for one runtime.
 type Result struct {
 	Image lab.Image
-	Err   error // nil when Image is ready
-	Built bool  // false: the image was there
+	Err   error // nil if Image is ready
+	Built bool  // false if the image existed already
 }
 
-// Ensure has an image ready for every runtime, by name: found where content
-// and base are unchanged, built where not. Builds run side by side, and one
-// that fails does not stop the others. Their output is kept and becomes part
-// of the error of the one that fails.
+// Ensure returns an image for every runtime, by name. It reuses an image if content and base are
+// unchanged, and builds the missing ones in parallel. A failed build does not stop the others; its
+// output is part of its error.
 func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
 	if results, complete := b.findAll(ctx, runtimes); complete {
 		return results
@@ -140,6 +139,7 @@ func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string
 	return b.buildAll(ctx, runtimes, b.resolveBases(ctx, runtimes))
 }
 
+// failAll returns err as the result of every runtime.
 func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 	results := make(map[string]Result, len(runtimes))
 	for _, rt := range runtimes {
@@ -148,8 +148,8 @@ func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 	return results
 }
 
-// findAll is the way that nothing has to be done: it asks the engine, no
-// registry, and changes nothing.
+// findAll returns all images, and true if they all exist already. It asks no registry and changes
+// nothing.
 func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
 	bases := b.localBases(ctx, runtimes)
 	if bases == nil {
@@ -170,13 +170,13 @@ func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[stri
 	return results, true
 }
 
-// findImage is the image with this tag and content, nil when there is none.
+// findImage returns the image with this tag and content, or nil if there is none.
 func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Image, error) {
 	got, err := b.inspect(ctx, ref)
 	if err != nil || got == nil || got.Config == nil || got.Config.Labels[contentLabel] != content {
 		return nil, err
 	}
-	if err := b.checkPlatform(ctx, ref, got, wrongFrom); err != nil {
+	if err := b.checkPlatform(ctx, ref, got, wrongFromHint); err != nil {
 		return nil, err
 	}
 	return &lab.Image{
@@ -185,7 +185,8 @@ func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Imag
 	}, nil
 }
 
-// inspect is nil without an error when the engine has no such image.
+// inspect returns the engine's description of an image, or nil without an error if it does not
+// exist.
 func (b *Builder) inspect(ctx context.Context, ref string) (*client.ImageInspectResult, error) {
 	got, err := b.engine.ImageInspect(ctx, ref)
 	if errdefs.IsNotFound(err) {
@@ -197,15 +198,17 @@ func (b *Builder) inspect(ctx context.Context, ref string) (*client.ImageInspect
 	return &got, nil
 }
 
+// runtimeRef returns the tag of a runtime's image with this content_sha256.
 func runtimeRef(name, content string) string { return repository + name + ":" + content[:16] }
 
+// logf writes one line of progress.
 func (b *Builder) logf(format string, args ...any) {
 	b.log.Lock()
 	defer b.log.Unlock()
 	fmt.Fprintf(b.opts.Log, "image: "+format+"\n", args...)
 }
 
-// lock waits until no other lab of this host builds.
+// lock waits until no other lab of this host builds, and locks the build.
 func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	path := b.opts.LockFile
 	if path == "" {
@@ -218,7 +221,7 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 			Hint: lab.Denied(err, filepath.Dir(path)),
 		}
 	}
-	for said := false; ; {
+	for logged := false; ; {
 		held, err := tryLock(file)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
@@ -226,18 +229,18 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 		if held {
 			return func() { _ = file.Close() }, nil // closing unlocks
 		}
-		if !said {
-			said = true
-			b.logf("waiting for another lab that is building")
+		if !logged {
+			logged = true
+			b.logf("waiting for another lab to finish building")
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return nil, errors.Join(fmt.Errorf("wait for another lab that is building: %w", err), file.Close())
+			return nil, errors.Join(fmt.Errorf("wait for another lab to finish building: %w", err), file.Close())
 		}
 	}
 }
 
-// lockPath returns the file of the build lock: in the user's cache, or in the folder of
-// temporary files, which users share and the lock's file is named for.
+// lockPath returns the default file of the build lock: in the user's cache directory, or else in
+// the folder of temporary files. Users share the latter, so its file name contains the user's id.
 func lockPath() string {
 	dir, err := os.UserCacheDir()
 	if err == nil && os.MkdirAll(dir, 0o700) == nil {
@@ -246,6 +249,7 @@ func lockPath() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("runtime-lab-build-%d.lock", os.Getuid()))
 }
 
+// sleep waits for d, or returns the cause if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -257,20 +261,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// formatSeconds formats the time since a moment in seconds.
 func formatSeconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
 
-// labels are those of an image that is made from source: whose it is, from what,
-// by which version of the lab, and what more says of its contents.
-func (b *Builder) labels(source string, more map[string]string) map[string]string {
+// labels returns the labels of an image: its owner, source, the lab's version, and extra.
+func (b *Builder) labels(source string, extra map[string]string) map[string]string {
 	all := map[string]string{
 		ownerLabel: owner, sourceLabel: source,
 		versionLabel: cmp.Or(b.opts.Version, "unknown"),
 	}
-	maps.Copy(all, more)
+	maps.Copy(all, extra)
 	return all
 }
 
-// labelInstructions are labels as a Dockerfile has them, in a fixed order.
+// labelInstructions returns labels as instructions of a Dockerfile, sorted by name.
 func labelInstructions(labels map[string]string) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		all = append(all, labelInstruction(name, labels[name]))
@@ -278,8 +282,8 @@ func labelInstructions(labels map[string]string) (all []string) {
 	return all
 }
 
-// labelInstruction is one LABEL instruction. Values are quoted for the Dockerfile's
-// parser, which expands $ and backslashes inside double quotes.
+// labelInstruction returns one LABEL instruction. It quotes the value for the Dockerfile's parser,
+// which expands $ and backslashes inside double quotes.
 func labelInstruction(name, value string) string {
 	return fmt.Sprintf(`LABEL %s="%s"`, name,
 		strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`).Replace(value))

@@ -2,9 +2,9 @@ package image
 
 import "syscall"
 
-// childAttributes keeps a terminal's Ctrl-C from a child, which is ended through its
-// context, and has the child end with this process however that ends. (The kernel
-// watches the thread that started it; no thread of the lab ends before the lab.)
+// childAttributes puts a child in its own process group, so that Ctrl-C does not reach it, and has
+// the kernel kill it when this process ends. The kernel watches the thread that started the child;
+// the lab's threads end only with the lab.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A child of a lab that was killed would go on making a base that nobody takes. The
-// kernel takes the end of the thread that started it for that of the process.
-func TestAChildEndsWithWhoStartedIt(t *testing.T) {
+// If a lab is killed, its child must not go on making a base. The kernel sends the signal when the
+// thread that started the child ends, so the test ends a thread instead of a process.
+func TestAChildIsKilledWithItsParent(t *testing.T) {
 	child := exec.Command("sleep", "60")
 	child.SysProcAttr = childAttributes()
 	started := make(chan error)
 	var start func()
 	start = func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so that the thread ends with the goroutine
 		if unix.Gettid() == os.Getpid() {
-			go start() // the first thread never ends
+			go start() // the main thread never ends, so try another one
 			<-t.Context().Done()
 			return
 		}
@@ -31,10 +31,10 @@ func TestAChildEndsWithWhoStartedIt(t *testing.T) {
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	overdue := time.AfterFunc(20*time.Second, func() { _ = child.Process.Signal(unix.SIGTERM) })
-	defer overdue.Stop()
-	_ = child.Wait() // how it ended is what its state says
+	timeout := time.AfterFunc(20*time.Second, func() { _ = child.Process.Signal(unix.SIGTERM) })
+	defer timeout.Stop()
+	_ = child.Wait() // the state below says how it ended
 	if status := child.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != unix.SIGKILL {
-		t.Errorf("the child ended with %v", child.ProcessState)
+		t.Errorf("the child ended with %v, want SIGKILL", child.ProcessState)
 	}
 }

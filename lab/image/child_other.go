@@ -4,6 +4,6 @@ package image
 
 import "syscall"
 
-// childAttributes exists here so that the package compiles: stand-ins are made on Linux
-// only.
+// childAttributes puts a child in its own process group. It exists so that the package compiles:
+// stand-ins are made on Linux only.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -13,16 +13,16 @@ import (
 	"runtimelab/lab"
 )
 
-// StoredImage is one image of the lab on the engine.
+// StoredImage is one of the lab's images on the engine.
 type StoredImage struct {
 	ID    string
-	Refs  []string // its tags, all in the lab's own names; empty: untagged
-	Bytes int64    // layers included, also those that it shares
+	Refs  []string // its tags, all with the lab's prefix; empty: untagged
+	Bytes int64    // size of all its layers, shared ones included
 }
 
-// List lists the lab's images: of runtimes, of the agent, and stand-ins.
-// Official images are not the lab's. Nor is an image that somebody built on one
-// of ours and named, although it inherits the label.
+// List returns the lab's images: of runtimes, of the agent, and stand-ins. It leaves out official
+// images, and images that a user built on one of the lab's and tagged, although these inherit its
+// label.
 func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	listed, err := b.engine.ImageList(ctx, client.ImageListOptions{
 		Filters: make(client.Filters).Add("label", ownerLabel+"="+owner),
@@ -45,10 +45,10 @@ func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	return all, nil
 }
 
-// ListSuperseded lists the lab's images that neither these runtimes, on whichever
-// bases the engine has, nor these agents would use as they are now.
-func (b *Builder) ListSuperseded(ctx context.Context, runtimes []lab.Runtime,
-	agents ...[]byte,
+// ListSuperseded returns the lab's images that the given runtimes and agents, as they are now,
+// would not use on any base that the engine has.
+func (b *Builder) ListSuperseded(
+	ctx context.Context, runtimes []lab.Runtime, agents ...[]byte,
 ) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
@@ -76,6 +76,8 @@ func (b *Builder) ListSuperseded(ctx context.Context, runtimes []lab.Runtime,
 	}), nil
 }
 
+// currentRefs returns the tags that a runtime uses now: of its stand-in, and of its images on both
+// bases.
 func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([]string, error) {
 	official, err := b.localOfficial(ctx, rt)
 	if err != nil {
@@ -104,8 +106,8 @@ func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([
 	return refs, nil
 }
 
-// Remove removes images. One that a container uses stays and is an error; the
-// others are removed all the same.
+// Remove removes images. An image that a container uses stays and is reported in the error; the
+// others are still removed.
 func (b *Builder) Remove(ctx context.Context, images []StoredImage) error {
 	unlock, err := b.lock(ctx)
 	if err != nil {
@@ -125,7 +127,7 @@ func (b *Builder) Remove(ctx context.Context, images []StoredImage) error {
 	return failed
 }
 
-// removeTag removes a tag, and the image with its last one.
+// removeTag removes a tag, and the image if it was the last one. A missing tag is no error.
 func (b *Builder) removeTag(ctx context.Context, name string) error {
 	_, err := b.engine.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
 	if err != nil && !errdefs.IsNotFound(err) {

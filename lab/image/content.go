@@ -25,16 +25,15 @@ import (
 	"runtimelab/lab"
 )
 
-// contentFormat goes into every content hash: change it with how images are
-// built from equal content.
+// contentFormat is part of every content hash. Change it when the lab builds images differently
+// from the same content.
 const contentFormat = "runtime-lab image 2"
 
-// ContentSHA256 identifies the image of a runtime by what goes into it, in
-// hexadecimal: the Dockerfile and every other file of the build context (path,
-// mode, bytes; without litter and what .dockerignore excludes), which of them is
-// the Dockerfile, the runtime's build arguments, and baseIdentity, which is the
-// value of BASE_IMAGE: an official image's "<ref>@<digest>", or a stand-in's
-// origin and hash. Proxy settings of the host are not part of it.
+// ContentSHA256 returns the hash, in hexadecimal, that identifies a runtime's image by its input:
+// every file of the build context (path, mode, bytes; without litter and what .dockerignore
+// excludes), the name of the Dockerfile, the runtime's build arguments, and baseIdentity. That is
+// "<ref>@<digest>" for an official image, and origin and hash for a stand-in. Proxy settings of the
+// host are not included.
 func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 	files, err := readContext(rt)
 	if err != nil {
@@ -43,6 +42,7 @@ func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 	return contentHash(rt, files, baseIdentity), nil
 }
 
+// contentHash returns the hash of ContentSHA256 for files that are already read.
 func contentHash(rt lab.Runtime, files []contextFile, baseIdentity string) string {
 	sum := newFieldHash()
 	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.BuildArgs)))
@@ -55,29 +55,33 @@ func contentHash(rt lab.Runtime, files []contextFile, baseIdentity string) strin
 	return sum.hex()
 }
 
-// fieldHash hashes strings so that no two sequences of them look alike.
+// fieldHash hashes a sequence of strings. It includes their lengths, so that no two sequences
+// collide.
 type fieldHash struct{ hash.Hash }
 
+// newFieldHash returns an empty fieldHash.
 func newFieldHash() fieldHash { return fieldHash{sha256.New()} }
 
+// add appends fields to the sequence.
 func (h fieldHash) add(fields ...string) {
 	for _, field := range fields {
 		fmt.Fprintf(h, "%d:", len(field))
-		_, _ = io.WriteString(h, field) // a hash does not fail
+		_, _ = io.WriteString(h, field) // writing to a hash never fails
 	}
 }
 
+// hex returns the hash in hexadecimal.
 func (h fieldHash) hex() string { return hex.EncodeToString(h.Sum(nil)) }
 
 // contextFile is one file of a build context.
 type contextFile struct {
-	path       string // slash-separated, relative
+	path       string // relative to the context, with slashes
 	executable bool
-	link       string // target, of a symbolic link
+	link       string // target of a symbolic link; empty for a file
 	data       []byte
 }
 
-// mode returns the file's permissions in the image.
+// mode returns the file's permission bits in the image.
 func (f contextFile) mode() int64 {
 	if f.executable {
 		return 0o755
@@ -85,14 +89,14 @@ func (f contextFile) mode() int64 {
 	return 0o644
 }
 
-// isProgram reports whether a kernel runs a file that begins like this: a script that
-// names its interpreter, or an ELF program. The executable bit of the checkout
-// decides nothing: archives lose it, and on FAT, NTFS, SMB and WSL every file has it.
+// isProgram reports whether a kernel can execute a file with this content: a script that names its
+// interpreter, or an ELF program. The executable bit of the checkout does not count, because
+// archives lose it and FAT, NTFS, SMB and WSL set it on every file.
 func isProgram(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("#!")) || bytes.HasPrefix(data, []byte("\x7fELF"))
 }
 
-// readContext reads the files of a runtime's build context, sorted by path.
+// readContext returns the files of a runtime's build context, sorted by path.
 func readContext(rt lab.Runtime) ([]contextFile, error) {
 	files, err := readFolder(rt.ContextDir, rt.Dockerfile)
 	if err != nil {
@@ -101,14 +105,16 @@ func readContext(rt lab.Runtime) ([]contextFile, error) {
 	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
 		return nil, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err: fmt.Errorf("build the image of runtime %s: there is no %s in %s", rt.Name, rt.Dockerfile,
-				rt.ContextDir),
-			Hint: "write it, or have " + rt.File + " name another (context, dockerfile)",
+			Err: fmt.Errorf("build the image of runtime %s: there is no %s in %s",
+				rt.Name, rt.Dockerfile, rt.ContextDir),
+			Hint: "create it, or name another file in " + rt.File + " (context, dockerfile)",
 		}
 	}
 	return files, nil
 }
 
+// readFolder returns the files of a build context, without litter and without what .dockerignore
+// excludes.
 func readFolder(dir, dockerfile string) ([]contextFile, error) {
 	ignored, err := readIgnored(dir)
 	if err != nil {
@@ -137,7 +143,7 @@ func readFolder(dir, dockerfile string) ([]contextFile, error) {
 		if err != nil {
 			return fmt.Errorf("match %s against .dockerignore: %w", name, err)
 		}
-		if skip && name != dockerfile && name != ".dockerignore" { // the engine needs these two
+		if skip && name != dockerfile && name != ".dockerignore" { // the engine needs both
 			return nil
 		}
 		file, err := readContextFile(full, name, entry)
@@ -154,6 +160,8 @@ func readFolder(dir, dockerfile string) ([]contextFile, error) {
 	return files, checkLinks(dir, files)
 }
 
+// readIgnored returns a matcher for the patterns of a folder's .dockerignore. A missing file
+// excludes nothing.
 func readIgnored(dir string) (*patternmatcher.PatternMatcher, error) {
 	var patterns []string
 	file, err := os.Open(filepath.Join(dir, ".dockerignore"))
@@ -174,6 +182,7 @@ func readIgnored(dir string) (*patternmatcher.PatternMatcher, error) {
 	return matcher, nil
 }
 
+// readContextFile reads the file or symbolic link at full, which is called name in the context.
 func readContextFile(full, name string, entry fs.DirEntry) (contextFile, error) {
 	file := contextFile{path: name}
 	info, err := entry.Info()
@@ -187,23 +196,21 @@ func readContextFile(full, name string, entry fs.DirEntry) (contextFile, error) 
 		file.data, err = os.ReadFile(full)
 		file.executable = isProgram(file.data)
 	default:
-		err = fmt.Errorf("%s is neither a file, a folder nor a symbolic link", full)
+		err = fmt.Errorf("%s is not a file, a folder or a symbolic link", full)
 	}
 	return file, err
 }
 
-// writeTar writes files as a tar that depends on nothing else: no times, no
-// owners. Folders are written too, as the engine would make missing ones
-// unreadable to all but root.
+// writeTar writes files as a tar archive that depends on their content only: times and owners are
+// zero. It writes the folders too, because an engine creates missing ones unreadable for everybody
+// but root.
 func writeTar(w io.Writer, files []contextFile) error {
 	out := tar.NewWriter(w)
 	folders := map[string]bool{".": true}
 	for _, file := range files {
 		for _, folder := range missingFolders(folders, path.Dir(file.path)) {
-			if err := out.WriteHeader(&tar.Header{
-				Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755,
-				ModTime: time.Unix(0, 0),
-			}); err != nil {
+			header := &tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}
+			if err := out.WriteHeader(header); err != nil {
 				return err
 			}
 		}
@@ -224,7 +231,8 @@ func writeTar(w io.Writer, files []contextFile) error {
 	return out.Close()
 }
 
-// missingFolders is folder and its parents, outermost first, less those known.
+// missingFolders returns folder and its parents, outermost first, without the known ones, and adds
+// them to known.
 func missingFolders(known map[string]bool, folder string) []string {
 	if known[folder] {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"runtimelab/lab"
 )
 
-// contextOf returns the files of a context by path, its hash and what is wrong with it.
+// contextOf reads a build context and returns its paths, its content hash, and its error.
 func contextOf(t *testing.T, dir string) (paths []string, sum string, err error) {
 	t.Helper()
 	rt := lab.Runtime{Name: "node", ContextDir: dir, Dockerfile: "Dockerfile"}
@@ -28,6 +28,7 @@ func contextOf(t *testing.T, dir string) (paths []string, sum string, err error)
 	return paths, sum, err
 }
 
+// link makes a symbolic link, and its folder.
 func link(t *testing.T, target, name string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -38,11 +39,11 @@ func link(t *testing.T, target, name string) {
 	}
 }
 
-func TestLitterIsNotContent(t *testing.T) {
+func TestLitterIsNotPartOfTheContext(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{
 		"Dockerfile", "app.js", "lib/a.js",
-		// What looks like litter and is not.
+		// Names that only look like litter.
 		"page.swf", ".page.swf", "#heading.md", "notes~1.txt", "_private.js", "dsstore", "swp", "lib/.env",
 		".babelrc", "4913", "a.orig",
 	} {
@@ -58,11 +59,10 @@ func TestLitterIsNotContent(t *testing.T) {
 		link(t, "me@machine.4711:1700000000", filepath.Join(dir, in+".#app.js"))
 		for _, name := range []string{
 			"#app.js#", "app.js~", ".app.js.swp", ".app.js.swo", ".swp", "app.js.swp", ".app.js.un~",
-			".app.js.kate-swp",
-			".~lock.data.csv#", "._app.js", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini",
-			".nfs000000000a1b2c3d00000001",
-			".fuse_hidden0000000100000001", ".idea/workspace.xml", ".vscode/settings.json", ".pytest_cache/README.md",
-			".mypy_cache/x.json", ".ruff_cache/x", "node_modules/x/index.js", "__pycache__/a.pyc",
+			".app.js.kate-swp", ".~lock.data.csv#", "._app.js", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini",
+			".nfs000000000a1b2c3d00000001", ".fuse_hidden0000000100000001", ".idea/workspace.xml",
+			".vscode/settings.json", ".pytest_cache/README.md", ".mypy_cache/x.json",
+			".ruff_cache/x", "node_modules/x/index.js", "__pycache__/a.pyc",
 		} {
 			write(t, filepath.Join(dir, in+name), "litter")
 		}
@@ -72,11 +72,11 @@ func TestLitterIsNotContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Join(after, "\n") != strings.Join(before, "\n") || littered != sum {
-		t.Errorf("the context changed: %q, was %q", after, before)
+		t.Errorf("the context changed to %q from %q", after, before)
 	}
 }
 
-func TestLitterHasReasons(t *testing.T) {
+func TestEveryLitterPatternIsValidAndHasAReason(t *testing.T) {
 	for _, row := range litter {
 		if _, err := filepath.Match(row.pattern, "x"); err != nil || row.reason == "" {
 			t.Errorf("%+v: %v", row, err)
@@ -84,11 +84,11 @@ func TestLitterHasReasons(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere would fail a COPY, or the server that opens it.
-func TestLinksThatLeadNowhere(t *testing.T) {
+// A dangling link makes a COPY fail, or the server that opens it.
+func TestLinksOutOfTheContextAreRefused(t *testing.T) {
 	tests := []struct {
 		name, target string
-		wrong        string // in the error; empty: the link is content
+		want         string // part of the error; empty: the link is valid
 	}{
 		{"lib/current.js", "nosuch.js", "lib/current.js is a symbolic link to nosuch.js"},
 		{"lib/ignored", "../notes.md", "lib/ignored is a symbolic link to ../notes.md"},
@@ -98,10 +98,10 @@ func TestLinksThatLeadNowhere(t *testing.T) {
 		{"to/file", "../app.js", ""},
 		{"to/folder", "../lib", ""},
 		{"to/here", ".", ""},
-		{"to/two", "../folder/a.js", ""}, // by another link
+		{"to/two", "../folder/a.js", ""}, // through another link
 		{"to/twice", "two", ""},
 		{"image", "/usr/local/bin/node", ""}, // a place in the image
-		{"outside", "../shared/a.js", ""},    // likewise: it depends on where COPY puts the link
+		{"outside", "../shared/a.js", ""},    // valid too: it depends on where COPY puts the link
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,20 +117,20 @@ func TestLinksThatLeadNowhere(t *testing.T) {
 			}
 			_, _, err := contextOf(t, dir)
 			switch {
-			case tt.wrong == "":
+			case tt.want == "":
 				if err != nil {
 					t.Error(err)
 				}
-			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.wrong)) ||
+			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.want)) ||
 				lab.ExitCode(err) != lab.ExitUsage:
-				t.Errorf("exit code %d: %v; want %q", lab.ExitCode(err), err, tt.wrong)
+				t.Errorf("exit code %d: %v; want %q", lab.ExitCode(err), err, tt.want)
 			}
 		})
 	}
 }
 
-// Some file systems have no executable bit, and others set it on everything.
-func TestModesComeFromContent(t *testing.T) {
+// Some file systems have no executable bit, and others set it on every file.
+func TestFileModesDependOnContentOnly(t *testing.T) {
 	files := map[string]string{
 		"Dockerfile": "FROM x", "app.js": "1", "start": "#!/bin/sh\n", "program": "\x7fELF\x02", "empty": "",
 		"short": "#",
@@ -169,12 +169,12 @@ func TestModesComeFromContent(t *testing.T) {
 				t.Fatal(err)
 			}
 			if header.Mode != wanted[header.Name] {
-				t.Errorf("%o in the checkout: %s has mode %o, want %o", checkout, header.Name, header.Mode,
-					wanted[header.Name])
+				t.Errorf("%o in the checkout: %s has mode %o, want %o",
+					checkout, header.Name, header.Mode, wanted[header.Name])
 			}
 		}
 	}
 	if len(sums) != 1 {
-		t.Errorf("%d content hashes of equal content: %v", len(sums), sums)
+		t.Errorf("equal content has %d hashes: %v", len(sums), sums)
 	}
 }

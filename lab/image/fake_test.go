@@ -25,18 +25,22 @@ import (
 	"runtimelab/lab"
 )
 
-// fakeEngine keeps images in memory, by every name they answer to.
+// fakeEngine is an Engine that keeps images in memory, by tag and id.
 type fakeEngine struct {
 	mu         sync.Mutex
 	images     map[string]image.InspectResponse
-	refused    string                                                // a reference that it cannot read
-	pullStream func(ctx context.Context, ref string) (string, error) // nil: pulls succeed
-	buildFails map[string]string                                     // Dockerfile text that fails: the error
-	// a build's step runs until its container is removed
-	buildHangs chan struct{}
+	refused    string // a reference that ImageInspect refuses
 	noBridge   bool
-	containerd bool // the image store
+	containerd bool // whether it has containerd's image store
 
+	// pullStream returns the messages of a pull. Nil: pulls succeed.
+	pullStream func(ctx context.Context, ref string) (string, error)
+	// buildFails holds errors of builds, by the text of the Dockerfile.
+	buildFails map[string]string
+	// buildHangs, if not nil, makes a step run until its container is removed.
+	buildHangs chan struct{}
+
+	// Calls that it received.
 	pulled  []string
 	builds  []client.ImageBuildOptions
 	imports []client.ImageImportOptions
@@ -47,10 +51,12 @@ type fakeEngine struct {
 
 func newFakeEngine() *fakeEngine { return &fakeEngine{images: map[string]image.InspectResponse{}} }
 
-func missing(what string) error {
-	return fmt.Errorf("no such image: %s: %w", what, errdefs.ErrNotFound)
+// notFound returns an engine's error for an unknown image or container.
+func notFound(ref string) error {
+	return fmt.Errorf("no such image: %s: %w", ref, errdefs.ErrNotFound)
 }
 
+// put adds an image.
 func (f *fakeEngine) put(ref, id string, labels map[string]string) {
 	f.images[ref] = image.InspectResponse{
 		ID: id, RepoTags: []string{ref}, RootFS: image.RootFS{Layers: []string{"sha256:layer-of-" + id}},
@@ -58,8 +64,8 @@ func (f *fakeEngine) put(ref, id string, labels map[string]string) {
 	}
 }
 
-func (f *fakeEngine) ImageInspect(_ context.Context, ref string,
-	_ ...client.ImageInspectOption,
+func (f *fakeEngine) ImageInspect(
+	_ context.Context, ref string, _ ...client.ImageInspectOption,
 ) (client.ImageInspectResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,21 +74,22 @@ func (f *fakeEngine) ImageInspect(_ context.Context, ref string,
 	}
 	got, ok := f.images[ref]
 	if !ok {
-		return client.ImageInspectResult{}, missing(ref)
+		return client.ImageInspectResult{}, notFound(ref)
 	}
 	return client.ImageInspectResult{InspectResponse: got}, nil
 }
 
+// pullBody is the response to a pull.
 type pullBody struct {
-	client.ImagePullResponse // its other methods are not used
+	client.ImagePullResponse // the lab does not call its other methods
 	io.Reader
 }
 
 func (p pullBody) Read(b []byte) (int, error) { return p.Reader.Read(b) }
 func (pullBody) Close() error                 { return nil }
 
-func (f *fakeEngine) ImagePull(ctx context.Context, ref string,
-	_ client.ImagePullOptions,
+func (f *fakeEngine) ImagePull(
+	ctx context.Context, ref string, _ client.ImagePullOptions,
 ) (client.ImagePullResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,8 +111,8 @@ func (f *fakeEngine) ImagePull(ctx context.Context, ref string,
 	return pullBody{Reader: strings.NewReader(stream)}, nil
 }
 
-func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSource, ref string,
-	options client.ImageImportOptions,
+func (f *fakeEngine) ImageImport(
+	_ context.Context, source client.ImageImportSource, ref string, options client.ImageImportOptions,
 ) (client.ImageImportResult, error) {
 	if _, err := io.Copy(io.Discard, source.Source); err != nil {
 		return nil, err
@@ -124,9 +131,9 @@ func (f *fakeEngine) ImageImport(_ context.Context, source client.ImageImportSou
 	return io.NopCloser(strings.NewReader(`{"status":"sha256:imported"}`)), nil
 }
 
-// ImageBuild makes one untagged image and one untagged step per build.
-func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader,
-	options client.ImageBuildOptions,
+// ImageBuild makes one untagged image and one untagged intermediate image per build.
+func (f *fakeEngine) ImageBuild(
+	ctx context.Context, archive io.Reader, options client.ImageBuildOptions,
 ) (client.ImageBuildResult, error) {
 	dockerfile, err := readTarFile(archive, options.Dockerfile)
 	if err != nil {
@@ -144,8 +151,9 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader,
 		return client.ImageBuildResult{Body: f.hangingBuild(ctx, text)}, nil
 	}
 	if message := f.buildFails[dockerfile]; message != "" {
-		return client.ImageBuildResult{Body: stream(map[string]string{"stream": text},
-			map[string]string{"error": message})}, nil
+		return client.ImageBuildResult{
+			Body: stream(map[string]string{"stream": text}, map[string]string{"error": message}),
+		}, nil
 	}
 	architecture := "arm64"
 	if strings.Contains(dockerfile, "--platform=linux/amd64") {
@@ -155,9 +163,8 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader,
 		Labels: options.Labels, Env: append([]string{"A=b"}, buildOnlyEnv...), User: "1:1",
 	}}
 	built := image.InspectResponse{
-		ID: "sha256:" + result, Config: config, Os: "linux",
-		Architecture: architecture,
-		RootFS:       image.RootFS{Layers: []string{"sha256:base", "sha256:top"}},
+		ID: "sha256:" + result, Config: config, Os: "linux", Architecture: architecture,
+		RootFS: image.RootFS{Layers: []string{"sha256:base", "sha256:top"}},
 	}
 	if f.containerd {
 		built.Descriptor = &ocispec.Descriptor{}
@@ -173,7 +180,8 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, archive io.Reader,
 	return client.ImageBuildResult{Body: stream(map[string]string{"stream": text})}, nil
 }
 
-// hangingBuild says text, and one more step when the step that runs is ended.
+// hangingBuild returns the output of a build that waits until its step is ended and then reports
+// one more image.
 func (f *fakeEngine) hangingBuild(ctx context.Context, text string) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -194,6 +202,7 @@ func (f *fakeEngine) hangingBuild(ctx context.Context, text string) io.ReadClose
 	return r
 }
 
+// stream returns messages as an engine's response.
 func stream(messages ...map[string]string) io.ReadCloser {
 	var out strings.Builder
 	for _, message := range messages {
@@ -202,6 +211,7 @@ func stream(messages ...map[string]string) io.ReadCloser {
 	return io.NopCloser(strings.NewReader(out.String()))
 }
 
+// readTarFile returns the text of a file in an archive.
 func readTarFile(archive io.Reader, name string) (string, error) {
 	for in := tar.NewReader(archive); ; {
 		header, err := in.Next()
@@ -215,8 +225,8 @@ func readTarFile(archive io.Reader, name string) (string, error) {
 	}
 }
 
-func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader,
-	_ ...client.ImageLoadOption,
+func (f *fakeEngine) ImageLoad(
+	_ context.Context, archive io.Reader, _ ...client.ImageLoadOption,
 ) (client.ImageLoadResult, error) {
 	data, err := io.ReadAll(archive)
 	if err != nil {
@@ -249,16 +259,15 @@ func (f *fakeEngine) ImageLoad(_ context.Context, archive io.Reader,
 	f.loads++
 	ref := manifest[0].RepoTags[0]
 	f.images[ref] = image.InspectResponse{
-		ID: "sha256:loaded-" + ref, RepoTags: []string{ref},
-		Config:       config.Config,
+		ID: "sha256:loaded-" + ref, RepoTags: []string{ref}, Config: config.Config,
 		Architecture: config.Architecture, RootFS: image.RootFS{Layers: config.RootFS.DiffIDs},
 	}
 	return io.NopCloser(strings.NewReader(`{"stream":"Loaded image"}`)), nil
 }
 
-func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions) (client.ImageTagResult,
-	error,
-) {
+func (f *fakeEngine) ImageTag(
+	_ context.Context, options client.ImageTagOptions,
+) (client.ImageTagResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	got := f.images[options.Source]
@@ -272,9 +281,9 @@ func (f *fakeEngine) ImageTag(_ context.Context, options client.ImageTagOptions)
 	return client.ImageTagResult{}, nil
 }
 
-func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOptions) (client.ImageListResult,
-	error,
-) {
+func (f *fakeEngine) ImageList(
+	_ context.Context, options client.ImageListOptions,
+) (client.ImageListResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var result client.ImageListResult
@@ -289,30 +298,30 @@ func (f *fakeEngine) ImageList(_ context.Context, options client.ImageListOption
 	return result, nil
 }
 
-func (f *fakeEngine) ImageRemove(_ context.Context, ref string,
-	_ client.ImageRemoveOptions,
+func (f *fakeEngine) ImageRemove(
+	_ context.Context, ref string, _ client.ImageRemoveOptions,
 ) (client.ImageRemoveResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.images[ref]; !ok {
-		return client.ImageRemoveResult{}, missing(ref)
+		return client.ImageRemoveResult{}, notFound(ref)
 	}
 	delete(f.images, ref)
 	f.removed = append(f.removed, ref)
 	return client.ImageRemoveResult{}, nil
 }
 
-func (f *fakeEngine) ImagePrune(_ context.Context, options client.ImagePruneOptions) (client.ImagePruneResult,
-	error,
-) {
+func (f *fakeEngine) ImagePrune(
+	_ context.Context, options client.ImagePruneOptions,
+) (client.ImagePruneResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pruned = append(f.pruned, options.Filters)
 	return client.ImagePruneResult{}, nil
 }
 
-func (f *fakeEngine) ContainerRemove(_ context.Context, id string,
-	_ client.ContainerRemoveOptions,
+func (f *fakeEngine) ContainerRemove(
+	_ context.Context, id string, _ client.ContainerRemoveOptions,
 ) (client.ContainerRemoveResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -321,11 +330,11 @@ func (f *fakeEngine) ContainerRemove(_ context.Context, id string,
 	case f.buildHangs <- struct{}{}:
 	default:
 	}
-	return client.ContainerRemoveResult{}, missing(id)
+	return client.ContainerRemoveResult{}, notFound(id)
 }
 
-func (f *fakeEngine) NetworkInspect(context.Context, string,
-	client.NetworkInspectOptions,
+func (f *fakeEngine) NetworkInspect(
+	context.Context, string, client.NetworkInspectOptions,
 ) (client.NetworkInspectResult, error) {
 	if f.noBridge {
 		return client.NetworkInspectResult{}, errdefs.ErrNotFound
@@ -333,68 +342,70 @@ func (f *fakeEngine) NetworkInspect(context.Context, string,
 	return client.NetworkInspectResult{}, nil
 }
 
-// ServerVersion is of an engine on linux/arm64.
-func (f *fakeEngine) ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult,
-	error,
-) {
+// ServerVersion describes an engine on linux/arm64.
+func (f *fakeEngine) ServerVersion(
+	context.Context, client.ServerVersionOptions,
+) (client.ServerVersionResult, error) {
 	return client.ServerVersionResult{Os: "linux", Arch: "arm64"}, nil
 }
 
+// names returns all tags and ids.
 func (f *fakeEngine) names() []string { return slices.Sorted(maps.Keys(f.images)) }
 
-// bench is a Builder on a fake engine, as root on Linux, with two runtimes.
-type bench struct {
+// harness is a Builder on a fake engine, as root on Linux, with the runtimes node and python.
+type harness struct {
 	*Builder
 	engine    *fakeEngine
 	runtimes  []lab.Runtime
 	log       *strings.Builder
 	env       map[string]string
-	made      []string // runtimes whose stand-in was made
-	finishErr error    // what making a stand-in ends with
+	made      []string // runtimes whose stand-ins were made
+	finishErr error    // the error with which making a stand-in ends
 }
 
-func newBench(t *testing.T, mode BaseMode) *bench {
+func newHarness(t *testing.T, mode BaseMode) *harness {
 	t.Helper()
-	w := &bench{engine: newFakeEngine(), log: new(strings.Builder), env: map[string]string{}}
+	h := &harness{engine: newFakeEngine(), log: new(strings.Builder), env: map[string]string{}}
 	bundle := filepath.Join(t.TempDir(), "ca.crt")
 	write(t, bundle, "certificates")
-	w.Builder = NewBuilder(w.engine, Options{
-		Bases: mode, Log: w.log, CABundle: bundle, LockFile: filepath.Join(t.TempDir(), "lock"),
-		Getenv: func(name string) string { return w.env[name] },
+	h.Builder = NewBuilder(h.engine, Options{
+		Bases: mode, Log: h.log, CABundle: bundle, LockFile: filepath.Join(t.TempDir(), "lock"),
+		Getenv: func(name string) string { return h.env[name] },
 	})
-	w.goos, w.euid = "linux", 0
-	w.firstAnswerTimeout, w.stallTimeout, w.cleanupTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
-	w.backoff = []time.Duration{time.Millisecond, time.Millisecond}
-	w.hasTools = func() bool { return true }
+	h.goos, h.euid = "linux", 0
+	h.firstAnswerTimeout, h.stallTimeout = 50*time.Millisecond, 50*time.Millisecond
+	h.cleanupTimeout = 50 * time.Millisecond
+	h.backoff = []time.Duration{time.Millisecond, time.Millisecond}
+	h.hasTools = func() bool { return true }
 	var mu sync.Mutex
-	w.bootstrap = func(_ context.Context, s standIn) (*rootFS, error) {
+	h.bootstrap = func(_ context.Context, s standIn) (*rootFS, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		w.made = append(w.made, s.runtime)
+		h.made = append(h.made, s.runtime)
 		versions := map[string]string{}
 		for _, name := range s.packages {
 			versions[name] = "1.0-" + name
 		}
 		return &rootFS{
 			Reader: strings.NewReader("tar"), versions: versions,
-			finish: func() error { return w.finishErr },
+			finish: func() error { return h.finishErr },
 		}, nil
 	}
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		w.runtimes = append(w.runtimes, lab.Runtime{
+		h.runtimes = append(h.runtimes, lab.Runtime{
 			Name: name, File: "runtimes/" + name + "/runtime.star",
 			ContextDir: dir, Dockerfile: "Dockerfile",
 			Base: lab.BaseImage{
-				Official: name + ":1-slim", Suite: "forky",
-				Packages: []string{name, name + "-tools"},
+				Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"},
 			},
 		})
 	}
-	return w
+	return h
 }
 
+// write writes a file, and makes its folder.
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -405,21 +416,23 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func (w *bench) haveOfficial(names ...string) {
+// addOfficial puts the official images of runtimes on the engine.
+func (h *harness) addOfficial(names ...string) {
 	for _, name := range names {
-		w.engine.put(name+":1-slim", "sha256:official-"+name, nil)
+		h.engine.put(name+":1-slim", "sha256:official-"+name, nil)
 	}
 }
 
-func (w *bench) haveStandIns(t *testing.T, runtimes ...lab.Runtime) {
+// addStandIns puts the stand-ins of runtimes on the engine.
+func (h *harness) addStandIns(t *testing.T, runtimes ...lab.Runtime) {
 	t.Helper()
-	bundle, err := w.caBundle()
+	bundle, err := h.caBundle()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, rt := range runtimes {
 		s := newStandIn(rt, bundle)
-		w.engine.put(s.ref(), "sha256:stand-in-"+rt.Name,
+		h.engine.put(s.ref(), "sha256:stand-in-"+rt.Name,
 			map[string]string{ownerLabel: owner, baseLabel: "debian forky: " + rt.Name + " 1"})
 	}
 }

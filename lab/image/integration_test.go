@@ -18,14 +18,15 @@ import (
 	"runtimelab/lab"
 )
 
-// site is a real engine with a base image of its own: one static program
-// that sleeps, or fails when told to.
-type site struct {
+// testEngine is a real engine with a test's base image. The image holds one static program, which
+// sleeps, or fails if it has an argument.
+type testEngine struct {
 	engine *client.Client
 	base   string
-	mark   string // label that all images and containers of the test carry
+	label  string // of all images and containers of the test
 }
 
+// sleeper is the source of the program in the base image.
 const sleeper = `package main
 
 import (
@@ -43,7 +44,9 @@ func main() {
 }
 `
 
-func newSite(t *testing.T) *site {
+// newTestEngine connects to the engine, makes the base image, and removes the test's images at the
+// end.
+func newTestEngine(t *testing.T) *testEngine {
 	t.Helper()
 	engine, err := client.New(client.FromEnv)
 	if err != nil {
@@ -54,7 +57,7 @@ func newSite(t *testing.T) *site {
 		t.Fatalf("this test needs a Docker engine: %v", err)
 	}
 	id := strings.ToLower(rand.Text())[:12]
-	s := &site{engine: engine, base: "runtime-lab-test/base:" + id, mark: "io.runtime-lab.test=" + id}
+	s := &testEngine{engine: engine, base: "runtime-lab-test/base:" + id, label: "io.runtime-lab.test=" + id}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -68,7 +71,8 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-func (s *site) makeBase(t *testing.T) {
+// makeBase compiles sleeper and makes the base image.
+func (s *testEngine) makeBase(t *testing.T) {
 	t.Helper()
 	version, err := s.engine.ServerVersion(t.Context(), client.ServerVersionOptions{})
 	if err != nil {
@@ -102,12 +106,12 @@ func (s *site) makeBase(t *testing.T) {
 	}
 }
 
-// runtime is a folder whose Dockerfile ends with lines.
-func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
+// runtime returns a runtime whose Dockerfile ends with lines.
+func (s *testEngine) runtime(t *testing.T, name, lines string) lab.Runtime {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"),
-		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+"\n"+lines)
+		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+"\n"+lines)
 	write(t, filepath.Join(dir, "app/file.txt"), name)
 	return lab.Runtime{
 		Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile",
@@ -115,17 +119,18 @@ func (s *site) runtime(t *testing.T, name, lines string) lab.Runtime {
 	}
 }
 
-func (s *site) tags(ctx context.Context, t *testing.T) []string {
+// tags returns the tags of the test's images.
+func (s *testEngine) tags(ctx context.Context, t *testing.T) []string {
 	t.Helper()
 	tagged, _ := s.images(ctx, t)
 	return tagged
 }
 
-// images is the tags of the test's images and how many have none.
-func (s *site) images(ctx context.Context, t *testing.T) (tags []string, untagged int) {
+// images returns the tags of the test's images, and the number of untagged ones.
+func (s *testEngine) images(ctx context.Context, t *testing.T) (tags []string, untagged int) {
 	t.Helper()
 	listed, err := s.engine.ImageList(ctx,
-		client.ImageListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+		client.ImageListOptions{All: true, Filters: make(client.Filters).Add("label", s.label)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,24 +144,26 @@ func (s *site) images(ctx context.Context, t *testing.T) (tags []string, untagge
 	return tags, untagged
 }
 
-func (s *site) containers(t *testing.T) int {
+// containers returns the number of the test's containers.
+func (s *testEngine) containers(t *testing.T) int {
 	t.Helper()
 	listed, err := s.engine.ContainerList(t.Context(),
-		client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", s.mark)})
+		client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", s.label)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return len(listed.Items)
 }
 
-func (s *site) wantOnly(t *testing.T, tags int) {
+// checkImages checks that the test has this number of tags, no untagged image, and no container.
+func (s *testEngine) checkImages(t *testing.T, tags int) {
 	t.Helper()
 	tagged, untagged := s.images(t.Context(), t)
 	if len(tagged) != tags || untagged != 0 {
-		t.Errorf("images %v and %d untagged ones, want %d and none", tagged, untagged, tags)
+		t.Errorf("images %v and %d untagged ones, want %d and 0", tagged, untagged, tags)
 	}
 	if n := s.containers(t); n != 0 {
-		t.Errorf("%d containers are left", n)
+		t.Errorf("%d containers remain", n)
 	}
 }
 
@@ -164,7 +171,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	s := newSite(t)
+	s := newTestEngine(t)
 	good := s.runtime(t, "good", "ENV A=b\nCOPY app /app\nWORKDIR /app\nUSER 65532:65532\nCMD [\"/sleeper\"]\n")
 	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
 	b := NewBuilder(s.engine, Options{Bases: Official})
@@ -175,9 +182,9 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatalf("good: %+v", made)
 	}
 	if err := first[bad.Name].Err; err == nil || !strings.Contains(err.Error(), "broken on purpose") {
-		t.Errorf("bad: %v; want what the build said", err)
+		t.Errorf("bad: %v; want the build's output", err)
 	}
-	s.wantOnly(t, 1)
+	s.checkImages(t, 1)
 
 	stored, err := s.engine.ImageInspect(t.Context(), made.Image.Ref)
 	if err != nil {
@@ -185,9 +192,8 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	}
 	config := stored.Config
 	if stored.ID != made.Image.ID || config.Labels[contentLabel] != made.Image.ContentSHA256 ||
-		config.User != "65532:65532" ||
-		config.WorkingDir != "/app" || strings.Join(config.Cmd,
-		" ") != "/sleeper" || !strings.Contains(strings.Join(config.Env, " "), "A=b") {
+		config.User != "65532:65532" || config.WorkingDir != "/app" ||
+		strings.Join(config.Cmd, " ") != "/sleeper" || !slices.Contains(config.Env, "A=b") {
 		t.Errorf("image %+v with configuration %+v", made.Image, config)
 	}
 	created, err := s.engine.ContainerCreate(t.Context(), client.ContainerCreateOptions{Image: made.Image.Ref})
@@ -209,8 +215,8 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if again := b.Ensure(t.Context(),
-		[]lab.Runtime{good})[good.Name]; again.Err != nil || again.Built || again.Image != made.Image {
+	again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]
+	if again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
 }
@@ -219,11 +225,11 @@ func TestIntegrationSharedContext(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	s := newSite(t)
-	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // not the Dockerfile that is meant
+	s := newTestEngine(t)
+	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // the Dockerfile that must not be used
 	write(t, filepath.Join(one.ContextDir, ".dockerignore"), "*\n")
 	write(t, filepath.Join(one.ContextDir, "source.Dockerfile"),
-		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.mark+
+		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+
 			"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
 	one.Dockerfile, one.BuildArgs = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
 	two, other := one, one
@@ -243,22 +249,22 @@ func TestIntegrationSharedContext(t *testing.T) {
 			t.Errorf("%s: environment %v, want %s", rt.Name, stored.Config.Env, want)
 		}
 	}
-	if err := results[other.Name].Err; err == nil || !strings.Contains(err.Error(),
-		"source.Dockerfile takes no argument FLAG") {
+	if err := results[other.Name].Err; err == nil ||
+		!strings.Contains(err.Error(), "source.Dockerfile takes no argument FLAG") {
 		t.Errorf("an argument that the Dockerfile does not take: %v", err)
 	}
-	s.wantOnly(t, 2)
+	s.checkImages(t, 2)
 }
 
-// An editor's lock is a link that leads nowhere: a COPY that matches it fails.
+// An editor's lock is a dangling link: a COPY that matches it fails.
 func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	s := newSite(t)
+	s := newTestEngine(t)
 	edited := s.runtime(t, "edited", "COPY app/*.txt /app/\n")
-	if err := os.Symlink("me@machine.4711:1700000000",
-		filepath.Join(edited.ContextDir, "app/.#file.txt")); err != nil {
+	lockLink := filepath.Join(edited.ContextDir, "app/.#file.txt")
+	if err := os.Symlink("me@machine.4711:1700000000", lockLink); err != nil {
 		t.Fatal(err)
 	}
 	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
@@ -271,7 +277,7 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	s := newSite(t)
+	s := newTestEngine(t)
 	slow := s.runtime(t, "slow", "COPY app /app\nENV A=b\nRUN [\"/sleeper\"]\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -279,10 +285,10 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	go func() {
 		done <- NewBuilder(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name]
 	}()
-	for s.sleeping(t) == 0 {
+	for s.countRunning(t) == 0 {
 		select {
 		case got := <-done:
-			t.Fatalf("the build ended by itself: %+v", got)
+			t.Fatalf("the build ended before it was cancelled: %+v", got)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -290,14 +296,14 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	if got := <-done; got.Err == nil || ctx.Err() == nil {
 		t.Errorf("cancelled: %+v", got)
 	}
-	s.wantOnly(t, 0)
+	s.checkImages(t, 0)
 }
 
-// sleeping counts the running containers of the test that run the sleeper.
-func (s *site) sleeping(t *testing.T) int {
+// countRunning returns the number of the test's running containers.
+func (s *testEngine) countRunning(t *testing.T) int {
 	t.Helper()
 	listed, err := s.engine.ContainerList(t.Context(),
-		client.ContainerListOptions{Filters: make(client.Filters).Add("label", s.mark).Add("status", "running")})
+		client.ContainerListOptions{Filters: make(client.Filters).Add("label", s.label).Add("status", "running")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,9 +314,9 @@ func TestIntegrationAgent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	s := newSite(t)
+	s := newTestEngine(t)
 	b := NewBuilder(s.engine, Options{})
-	binary := []byte("not a program: " + s.mark)
+	binary := []byte("not a program: " + s.label)
 	got, err := b.EnsureAgent(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)

@@ -9,24 +9,24 @@ import (
 	"runtimelab/lab"
 )
 
-// maxLinks limits how many links one path leads through, as the kernel does.
+// maxLinks is the maximum number of links on the way to a file, as in Linux.
 const maxLinks = 40
 
-// checkLinks returns an error for a symbolic link that leads to something in the
-// folder which is not part of the build context. A COPY of the link would fail, or
-// the server that opens it. A target outside the folder is a place in the image.
+// checkLinks returns an error for a symbolic link whose target lies in dir but is not part of the
+// build context. Such a link would make a COPY fail, or the server that opens it. A target outside
+// dir is valid: it is a place in the image.
 func checkLinks(dir string, files []contextFile) error {
-	links, there := make(map[string]string), map[string]bool{".": true}
+	links, present := make(map[string]string), map[string]bool{".": true}
 	for _, file := range files {
 		if file.link != "" {
 			links[file.path] = file.link
 		}
-		for name := file.path; !there[name]; name = path.Dir(name) {
-			there[name] = true
+		for name := file.path; !present[name]; name = path.Dir(name) {
+			present[name] = true
 		}
 	}
 	for _, file := range files {
-		if file.link == "" || leadsOn(file.path, links, there) {
+		if file.link == "" || resolves(file.path, links, present) {
 			continue
 		}
 		return &lab.Fault{
@@ -39,19 +39,19 @@ func checkLinks(dir string, files []contextFile) error {
 	return nil
 }
 
-// leadsOn follows the links on the way to name and reports whether that ends at
-// something that is there, or outside the folder.
-func leadsOn(name string, links map[string]string, there map[string]bool) bool {
+// resolves follows the links on the way to name. It reports whether they end at a present file or
+// folder, or outside the context.
+func resolves(name string, links map[string]string, present map[string]bool) bool {
 	at, followed := ".", 0
-	for left := strings.Split(name, "/"); len(left) > 0; {
-		next := path.Join(at, left[0])
-		left = left[1:]
+	for rest := strings.Split(name, "/"); len(rest) > 0; {
+		next := path.Join(at, rest[0])
+		rest = rest[1:]
 		if strings.HasPrefix(next, "..") && (next == ".." || next[2] == '/') {
 			return true
 		}
 		target, isLink := links[next]
 		switch {
-		case !there[next]:
+		case !present[next]:
 			return false
 		case !isLink:
 			at = next
@@ -61,7 +61,7 @@ func leadsOn(name string, links map[string]string, there map[string]bool) bool {
 			return false
 		default:
 			followed++
-			left = append(strings.Split(target, "/"), left...)
+			rest = append(strings.Split(target, "/"), rest...)
 		}
 	}
 	return true

@@ -2,12 +2,11 @@ package image
 
 import "path"
 
-// litter lists names of files and folders that tools leave beside sources, and why no
-// image needs them. They are not part of a build context whatever .dockerignore says:
-// "COPY *.js" would fail on an editor's lock, and content_sha256 would change with
-// who looks at the folder. Patterns are those of path.Match and apply in every
-// folder. Names that may be content stay out of the list: 4913 (Vim), *.bak, *.orig,
-// .git. A .dockerignore can name them.
+// litter lists the names of files and folders that tools leave beside sources, and says why no
+// image needs them. They are never part of a build context, whatever .dockerignore says. Otherwise
+// "COPY *.js" would fail on an editor's lock, and content_sha256 would depend on who opened the
+// folder. Patterns are those of path.Match; they apply in every folder. Names that may be content
+// are not in the list: 4913 (Vim), *.bak, *.orig, .git. A .dockerignore can exclude them.
 var litter = []struct{ pattern, reason string }{
 	{"node_modules", "npm installs here; the image installs from the lock file"},
 	{"__pycache__", "Python's bytecode; the image compiles it"},
@@ -15,8 +14,8 @@ var litter = []struct{ pattern, reason string }{
 	{".mypy_cache", "mypy"},
 	{".ruff_cache", "Ruff"},
 
-	{".#*", "Emacs: the lock of an edited file, a symbolic link that leads nowhere"},
-	{"#*#", "Emacs: a file that is not saved yet"},
+	{".#*", "Emacs: the lock of an edited file, a dangling symbolic link"},
+	{"#*#", "Emacs: an unsaved file"},
 	{"*~", "Emacs, Vim, Kate and others: the version before the last save"},
 	{"*.sw[nop]", "Vim and nano: the swap file or lock of an edited file"},
 	{".*.sw[g-m]", "Vim: more swap files of the same file; not .swf, which is Flash"},
@@ -36,7 +35,7 @@ var litter = []struct{ pattern, reason string }{
 // isLitter reports whether a file or folder of this name is litter.
 func isLitter(name string) bool {
 	for _, row := range litter {
-		if matched, _ := path.Match(row.pattern, name); matched { // only a bad pattern is an error
+		if matched, _ := path.Match(row.pattern, name); matched { // the only error is a bad pattern
 			return true
 		}
 	}

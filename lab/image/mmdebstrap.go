@@ -15,15 +15,16 @@ import (
 	"time"
 )
 
+// mmdebstrapInstalled reports whether mmdebstrap and Debian's signing keys are on this host.
 func mmdebstrapInstalled() bool {
 	_, err := exec.LookPath("mmdebstrap")
-	keys, _ := filepath.Glob("/usr/share/keyrings/debian-archive-keyring.*") // only a bad pattern is an error
+	keys, _ := filepath.Glob("/usr/share/keyrings/debian-archive-keyring.*") // the only error is a bad pattern
 	return err == nil && len(keys) > 0
 }
 
-// mmdebstrap starts the making of s and returns when its first byte is there.
-// It runs in process and mount namespaces of its own: whenever it is stopped,
-// its children end with it and nothing stays mounted in its folder.
+// mmdebstrap starts making the root file system of s and returns when its first byte is available.
+// It runs in its own process and mount namespaces: if it is stopped, its children end with it and
+// its folder has no mounts.
 func mmdebstrap(ctx context.Context, s standIn) (*rootFS, error) {
 	folder, err := newLockedDir(os.TempDir())
 	if err != nil {
@@ -38,13 +39,13 @@ func mmdebstrap(ctx context.Context, s standIn) (*rootFS, error) {
 	return root, nil
 }
 
-// treeDirPrefix is what the folders that trees are made in are called.
+// treeDirPrefix begins the names of temporary root trees.
 const treeDirPrefix = "runtime-lab-base-"
 
-// newLockedDir makes one and locks it: a lock ends with its process, however that
-// ends, and what is not locked is nobody's.
-func newLockedDir(in string) (*os.File, error) {
-	dir, err := os.MkdirTemp(in, treeDirPrefix)
+// newLockedDir makes a folder for a root tree in a parent folder and locks it. The lock ends with
+// this process, so an unlocked folder is stale.
+func newLockedDir(parent string) (*os.File, error) {
+	dir, err := os.MkdirTemp(parent, treeDirPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -58,40 +59,42 @@ func newLockedDir(in string) (*os.File, error) {
 	return folder, nil
 }
 
-// removeStaleDirs removes those of labs that were killed while they made a tree.
-func removeStaleDirs(in string) error {
-	left, err := filepath.Glob(filepath.Join(in, treeDirPrefix+"*"))
+// removeStaleDirs removes the root trees in parent whose lab was killed: they are no longer locked.
+func removeStaleDirs(parent string) error {
+	dirs, err := filepath.Glob(filepath.Join(parent, treeDirPrefix+"*"))
 	if err != nil {
-		return fmt.Errorf("look for what killed builds left: %w", err)
+		return fmt.Errorf("look for the folders of killed builds: %w", err)
 	}
-	for _, dir := range left {
-		// What is no folder, such as a pipe that somebody put there, is not opened.
+	for _, dir := range dirs {
+		// Open folders only: opening a pipe would block.
 		folder, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 		if err != nil {
-			continue // or has gone, or is another user's
+			continue // it is no folder, does not exist any more, or belongs to another user
 		}
 		if free, err := tryLock(folder); err != nil || !free {
 			_ = folder.Close()
 			continue
 		}
 		if err := removeLockedDir(folder); err != nil {
-			return fmt.Errorf("remove what a killed build left: %w", err)
+			return fmt.Errorf("remove the folder of a killed build: %w", err)
 		}
 	}
 	return nil
 }
 
+// removeLockedDir removes a locked folder and then unlocks it.
 func removeLockedDir(folder *os.File) error {
 	return errors.Join(removeTree(folder.Name()), folder.Close())
 }
 
+// startMmdebstrap starts mmdebstrap with dir for its temporary files.
 func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error) {
 	versionsFile, bundleFile := filepath.Join(dir, "versions"), filepath.Join(dir, "ca-certificates.crt")
-	if err := os.Chmod(dir, 0o755); err != nil { // apt downloads as a user of its own
-		return nil, fmt.Errorf("open mmdebstrap's folder: %w", err)
+	if err := os.Chmod(dir, 0o755); err != nil { // apt downloads as another user
+		return nil, fmt.Errorf("make mmdebstrap's folder readable: %w", err)
 	}
 	if err := os.WriteFile(bundleFile, s.bundle, 0o600); err != nil {
-		return nil, fmt.Errorf("hand the CA bundle to mmdebstrap: %w", err)
+		return nil, fmt.Errorf("write the CA bundle for mmdebstrap: %w", err)
 	}
 	args := append([]string{"--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "mmdebstrap"},
 		mmdebstrapArgs(s, hostMirror(ctx))...)
@@ -99,7 +102,7 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TMPDIR="+dir, "LAB_VERSIONS="+versionsFile,
 		"LAB_CA_BUNDLE="+bundleFile)
 	cmd.SysProcAttr = childAttributes()
-	cmd.WaitDelay = 10 * time.Second // until children let go of standard error
+	cmd.WaitDelay = 10 * time.Second // for children that hold standard error open
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	stdout, err := cmd.StdoutPipe()
@@ -110,7 +113,7 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 		return nil, fmt.Errorf("start mmdebstrap: %w", err)
 	}
 	finish := func() error {
-		_ = stdout.Close() // it ends at its next write if it has not ended
+		_ = stdout.Close() // if mmdebstrap still runs, its next write ends it
 		err := cmd.Wait()
 		if ctx.Err() != nil {
 			return fmt.Errorf("mmdebstrap: %w", context.Cause(ctx))
@@ -126,7 +129,7 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 		if failed := finish(); failed != nil {
 			return nil, failed
 		}
-		return nil, errors.New("mmdebstrap: it ended without output")
+		return nil, errors.New("mmdebstrap ended without output")
 	}
 	versions, err := readVersions(versionsFile, s.packages)
 	if err != nil {
@@ -135,8 +138,8 @@ func startMmdebstrap(ctx context.Context, s standIn, dir string) (*rootFS, error
 	return &rootFS{Reader: reader, versions: versions, finish: finish}, nil
 }
 
-// removeTree removes a folder in which processes that were killed may write
-// for a moment still.
+// removeTree removes a folder. It retries for two seconds, because killed processes may still write
+// into it.
 func removeTree(dir string) error {
 	for attempt := 0; ; attempt++ {
 		err := os.RemoveAll(dir)
@@ -147,14 +150,15 @@ func removeTree(dir string) error {
 	}
 }
 
-// mmdebstrapArgs makes suite and packages a tar on standard output. The Release
-// file of a suite may be past its date on a mirror that is not updated.
+// mmdebstrapArgs returns the arguments with which mmdebstrap writes a tar archive of suite and
+// packages to standard output. Expired Release files are accepted, because a mirror may not be up
+// to date.
 func mmdebstrapArgs(s standIn, mirror string) []string {
 	args := []string{
 		"--mode=root", "--variant=apt", "--format=tar",
 		"--include=" + strings.Join(append(slices.Clone(s.packages), "ca-certificates"), ","),
 		`--aptopt=Acquire::Check-Valid-Until "false"`,
-		"--dpkgopt=force-unsafe-io", // a tree that did not get finished is thrown away
+		"--dpkgopt=force-unsafe-io", // an unfinished tree is removed, so dpkg need not sync
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -172,21 +176,20 @@ func mmdebstrapArgs(s standIn, mirror string) []string {
 	return args
 }
 
-// hostMirror is the Debian archive that this host's apt uses; empty, which is
-// mmdebstrap's own default, where the host is not Debian or has no package
-// lists.
+// hostMirror returns the address of the Debian archive that this host's apt uses. It returns "",
+// which selects mmdebstrap's default, if the host is not Debian or has no package lists.
 func hostMirror(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format",
-		"$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)").Output()
+	const format = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(REPO_URI)"
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", format).Output()
 	if err != nil {
 		return ""
 	}
 	return debianArchive(string(out))
 }
 
-// debianArchive is the first address of the main archive among lines of
-// "origin|label|codename|address". The archives of security fixes and of
-// updates carry a suffix in their codename or another label.
+// debianArchive returns the first address of Debian's main archive in targets, which are lines of
+// "origin|label|codename|address". The archives of updates and of security fixes differ in codename
+// or label.
 func debianArchive(targets string) string {
 	for line := range strings.Lines(targets) {
 		fields := strings.SplitN(strings.TrimSpace(line), "|", 4)
@@ -197,7 +200,7 @@ func debianArchive(targets string) string {
 	return ""
 }
 
-// readVersions reads lines of "package version".
+// readVersions reads a file with lines of "package version", which must name all packages.
 func readVersions(path string, packages []string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -210,7 +213,7 @@ func readVersions(path string, packages []string) (map[string]string, error) {
 	}
 	for _, name := range packages {
 		if versions[name] == "" {
-			return nil, fmt.Errorf("mmdebstrap does not say which version of %s it installed", name)
+			return nil, fmt.Errorf("mmdebstrap did not report the version of %s that it installed", name)
 		}
 	}
 	return versions, nil

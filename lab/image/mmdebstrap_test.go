@@ -8,46 +8,46 @@ import (
 	"time"
 )
 
-func TestFoldersOfKilledBuildsAreSwept(t *testing.T) {
-	in := t.TempDir()
-	left := filepath.Join(in, treeDirPrefix+"left")
-	if err := os.MkdirAll(filepath.Join(left, "etc"), 0o755); err != nil {
+func TestRemoveStaleDirsRemovesUnlockedFoldersOnly(t *testing.T) {
+	parent := t.TempDir()
+	stale := filepath.Join(parent, treeDirPrefix+"stale")
+	if err := os.MkdirAll(filepath.Join(stale, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	others := filepath.Join(in, "runtime-laboratory")
-	if err := os.Mkdir(others, 0o755); err != nil {
+	unrelated := filepath.Join(parent, "runtime-laboratory")
+	if err := os.Mkdir(unrelated, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	pipe := filepath.Join(in, treeDirPrefix+"pipe")
+	pipe := filepath.Join(parent, treeDirPrefix+"pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	used, err := newLockedDir(in)
+	used, err := newLockedDir(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	swept := make(chan error, 1)
-	go func() { swept <- removeStaleDirs(in) }()
+	removed := make(chan error, 1)
+	go func() { removed <- removeStaleDirs(parent) }()
 	select {
-	case err := <-swept:
+	case err := <-removed:
 		if err != nil {
 			t.Fatal(err)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("a pipe holds it")
+		t.Fatal("removeStaleDirs waits for a pipe")
 	}
-	for _, path := range []string{others, pipe, used.Name()} {
+	for _, path := range []string{unrelated, pipe, used.Name()} {
 		if _, err := os.Lstat(path); err != nil {
-			t.Errorf("what nobody left is removed: %v", err)
+			t.Errorf("removed, but it is no stale folder: %v", err)
 		}
 	}
-	if _, err := os.Lstat(left); !os.IsNotExist(err) {
-		t.Errorf("%s is still there (%v)", left, err)
+	if _, err := os.Lstat(stale); !os.IsNotExist(err) {
+		t.Errorf("%s still exists (%v)", stale, err)
 	}
 	if err := removeLockedDir(used); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(used.Name()); !os.IsNotExist(err) {
-		t.Errorf("the folder that was used is still there (%v)", err)
+		t.Errorf("the used folder still exists (%v)", err)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"runtimelab/lab"
 )
 
-// Hints of checkPlatform: of a base, and of an image that was built on one.
+// Hints of checkPlatform, for a base and for an image that was built on one.
 const (
-	wrongBase = "remove that image from the engine, and pull or load the one of the engine's platform"
-	wrongFrom = "the Dockerfile takes an image of another platform in a FROM: use one of the engine's"
+	wrongBaseHint = "remove this image from the engine, and pull or load the one for the engine's platform"
+	wrongFromHint = "a FROM in the Dockerfile names an image for another platform: use one for the engine's"
 )
 
-// checkPlatform refuses an image of another operating system or architecture
-// than the engine's, which runs it under emulation or not at all. What an image
-// does not say is not compared. hint is what to do about it.
+// checkPlatform returns an error with hint if an image's operating system or architecture differs
+// from the engine's. The engine would emulate such an image or fail to run it. Values that the
+// image does not state are not compared.
 func (b *Builder) checkPlatform(
 	ctx context.Context, name string, img *client.ImageInspectResult, hint string,
 ) error {
@@ -26,12 +26,13 @@ func (b *Builder) checkPlatform(
 	if err != nil {
 		return fmt.Errorf("ask the engine for its platform: %w", err)
 	}
-	runs := version.Os + "/" + version.Arch
-	if made := cmp.Or(img.Os, version.Os) + "/" + cmp.Or(img.Architecture, version.Arch); made != runs {
+	enginePlatform := version.Os + "/" + version.Arch
+	platform := cmp.Or(img.Os, version.Os) + "/" + cmp.Or(img.Architecture, version.Arch)
+	if platform != enginePlatform {
 		return &lab.Fault{
 			Code: lab.ExitFailed,
 			Err: fmt.Errorf("image %s is %s, the engine runs %s: the lab does not measure under emulation",
-				name, made, runs),
+				name, platform, enginePlatform),
 			Hint: hint,
 		}
 	}

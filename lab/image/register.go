@@ -18,51 +18,50 @@ import (
 	"runtimelab/lab"
 )
 
-// registerAndCleanUp makes every built image known by its tag and removes all else that
-// the builds left, also when ctx was cancelled.
+// registerAndCleanUp tags every built image and removes everything else that the builds left, even
+// if ctx was cancelled.
 func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
-	worked := false
+	built := false
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*b.cleanupTimeout)
 	defer cancel()
 	for _, j := range jobs {
-		if j.id != "" && j.err == nil {
+		if j.builtID != "" && j.err == nil {
 			j.err = b.register(ctx, j)
 		}
 	}
 	for _, j := range jobs {
-		if len(j.steps) == 0 && len(j.started) == 0 {
+		if len(j.stepImages) == 0 && len(j.containers) == 0 {
 			continue
 		}
-		worked = true
+		built = true
 		if err := b.discard(ctx, j); err != nil {
 			b.logf("%s: %v", j.runtime.Name, err)
 		}
 	}
-	if !worked {
+	if !built {
 		return
 	}
-	// What labs left that were killed while they built.
+	// Remove also what earlier labs left that were killed during a build.
 	filters := make(client.Filters).Add("dangling", "true").Add("label", ownerLabel+"="+owner)
 	if _, err := b.engine.ImagePrune(ctx, client.ImagePruneOptions{Filters: filters}); err != nil {
 		b.logf("remove untagged images of earlier builds: %v", err)
 	}
 }
 
-// register makes the built image known by its tag: the same layers and
-// configuration as a new image without a parent, so that the chain of images
-// behind the built one can go. Where the engine keeps images in containerd's
-// store, which wants the layers' bytes too, the built image itself is tagged.
+// register tags the built image. It loads the same layers and configuration as a new image without
+// a parent, so that the chain of intermediate images can be removed. An engine with containerd's
+// image store needs the bytes of the layers for that; there, register tags the built image itself.
 func (b *Builder) register(ctx context.Context, j *buildJob) error {
 	ref := runtimeRef(j.runtime.Name, j.content)
-	built, err := b.inspect(ctx, j.id)
+	built, err := b.inspect(ctx, j.builtID)
 	if err != nil {
 		return err
 	}
 	if built == nil || built.Config == nil {
-		return fmt.Errorf("the image %s of runtime %s went before it was tagged: does another process remove "+
-			"images on this engine?", j.id, j.runtime.Name)
+		return fmt.Errorf("image %s of runtime %s disappeared before it was tagged: "+
+			"does another process remove images on this engine?", j.builtID, j.runtime.Name)
 	}
-	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFrom); err != nil {
+	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFromHint); err != nil {
 		return err
 	}
 	if built.Descriptor != nil {
@@ -83,8 +82,8 @@ func (b *Builder) register(ctx context.Context, j *buildJob) error {
 	return nil
 }
 
-// loadConfiguration loads an image archive that holds a configuration and no
-// layers: an engine takes from its own store those that it has.
+// loadConfiguration loads an image archive that holds a configuration and no layers. The engine
+// takes layers that it has from its own store.
 func (b *Builder) loadConfiguration(ctx context.Context, ref string, built *client.ImageInspectResult) error {
 	archive, err := configurationArchive(ref, built)
 	if err != nil {
@@ -98,6 +97,8 @@ func (b *Builder) loadConfiguration(ctx context.Context, ref string, built *clie
 	return readStream(response, ignoreMessage)
 }
 
+// configurationArchive returns an image archive with the configuration of built, tagged ref, and no
+// layers. It leaves out the environment variables that only builds need.
 func configurationArchive(ref string, built *client.ImageInspectResult) (io.Reader, error) {
 	type history struct {
 		Created   string `json:"created,omitempty"`
@@ -137,8 +138,8 @@ func configurationArchive(ref string, built *client.ImageInspectResult) (io.Read
 	return &archive, err
 }
 
-// discard removes the containers of a build and the untagged images of its
-// steps. An engine that is told to stop a build takes a moment to do so.
+// discard removes the containers of a build and the untagged images of its steps. It retries for
+// cleanupTimeout, because an engine needs a moment to stop a build.
 func (b *Builder) discard(ctx context.Context, j *buildJob) error {
 	deadline := time.Now().Add(b.cleanupTimeout)
 	for {
@@ -147,39 +148,41 @@ func (b *Builder) discard(ctx context.Context, j *buildJob) error {
 			return nil
 		}
 		if time.Now().After(deadline) || sleep(ctx, 200*time.Millisecond) != nil {
-			return fmt.Errorf("left behind by the builder: %w", err)
+			return fmt.Errorf("remove what the builder left: %w", err)
 		}
 	}
 }
 
+// discardOnce tries once to remove what discard removes.
 func (b *Builder) discardOnce(ctx context.Context, j *buildJob) error {
-	var left error
-	for _, id := range j.started {
+	var failed error
+	for _, id := range j.containers {
 		_, err := b.engine.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		if err != nil && !errdefs.IsNotFound(err) {
-			left = errors.Join(left, fmt.Errorf("remove container %s: %w", id, err))
+			failed = errors.Join(failed, fmt.Errorf("remove container %s: %w", id, err))
 		}
 	}
-	for _, id := range slices.Backward(j.steps) { // from the last step to the first
+	for _, id := range slices.Backward(j.stepImages) { // later steps build on earlier ones
 		if strings.HasPrefix(strings.TrimPrefix(j.base.id, "sha256:"), id) {
 			continue
 		}
 		found, err := b.inspect(ctx, id)
 		if err == nil && (found == nil || len(found.RepoTags) > 0 || len(found.RepoDigests) > 0) {
-			continue // gone, or named by somebody
+			continue // removed already, or tagged by a user
 		}
 		if err == nil {
 			_, err = b.engine.ImageRemove(ctx, id, client.ImageRemoveOptions{PruneChildren: true})
 		}
 		if err != nil && !errdefs.IsNotFound(err) && !hasChildren(err) {
-			left = errors.Join(left, fmt.Errorf("remove untagged image %s: %w", id, err))
+			failed = errors.Join(failed, fmt.Errorf("remove untagged image %s: %w", id, err))
 		}
 	}
-	return left
+	return failed
 }
 
-// hasChildren says that an image stays because others are built on it. Those
-// of the build went first, so these are somebody's, made from the same steps.
+// hasChildren reports whether an image cannot be removed because others are built on it. The
+// build's own images were removed first, so these are a user's images that share its steps.
 func hasChildren(err error) bool { return strings.Contains(err.Error(), "dependent child images") }
 
+// ignoreMessage ignores a message of the engine.
 func ignoreMessage(jsonstream.Message) {}

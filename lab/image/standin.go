@@ -21,18 +21,18 @@ import (
 	"runtimelab/lab"
 )
 
+// Constants of a stand-in's content.
 const (
-	// recipeVersion goes into the hash of a stand-in: change it with what is made.
+	// recipeVersion is part of the hash of a stand-in. Change it when the recipe changes.
 	recipeVersion = "debian stand-in 1"
 
 	debianBundle = "/etc/ssl/certs/ca-certificates.crt"
 	binaryPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// buildOnlyEnv is what makes npm and pip trust the CA bundle of the host while
-// images build. It does not stay in the runtimes' images, for Node reads
-// NODE_EXTRA_CA_CERTS when it starts, a cost that the official image has not; but
-// where the engine keeps images in containerd's store it does (see register).
+// buildOnlyEnv makes npm and pip trust the host's CA bundle while images build. It is removed from
+// the runtimes' images: Node reads NODE_EXTRA_CA_CERTS when it starts, a cost that the official
+// image does not have. It stays if the engine keeps images in containerd's store (see register).
 var buildOnlyEnv = []string{
 	"NODE_EXTRA_CA_CERTS=" + debianBundle,
 	"NPM_CONFIG_CAFILE=" + debianBundle,
@@ -40,21 +40,21 @@ var buildOnlyEnv = []string{
 	"SSL_CERT_FILE=" + debianBundle,
 }
 
-// standIn is a base made of Debian packages, for a runtime. Runtimes with the same
-// suite and packages share one image.
+// standIn describes a base made of Debian packages, for one runtime. Runtimes with the same suite
+// and packages share one image.
 type standIn struct {
 	runtime  string
 	suite    string
-	packages []string // first those that the origin names, in their order
-	bundle   []byte   // CA certificates of the host, PEM; empty: Debian's own
+	packages []string // in the order in which the origin names them
+	bundle   []byte   // CA certificates of the host, PEM; empty: Debian's
 }
 
+// newStandIn returns the stand-in of a runtime.
 func newStandIn(rt lab.Runtime, bundle []byte) standIn {
 	return standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
 }
 
-// hash returns the SHA-256 of all that decides what is made, but for the versions in
-// the suite.
+// hash identifies a stand-in by suite, packages, CA bundle and recipe, but not by package versions.
 func (s standIn) hash() string {
 	sum := newFieldHash()
 	sum.add(recipeVersion, s.suite, string(s.bundle))
@@ -64,17 +64,20 @@ func (s standIn) hash() string {
 	return sum.hex()
 }
 
+// ref returns the tag of the stand-in's image.
 func (s standIn) ref() string { return repository + "base:" + s.hash()[:16] }
 
-// earlierRef returns the tag that earlier versions of the lab gave the stand-in of a
-// runtime. Those images are used: made anew, one may hold newer packages.
+// earlierRef returns the tag that earlier versions of the lab gave to a runtime's stand-in. The lab
+// still uses such an image, because a new one may hold newer packages.
 func (s standIn) earlierRef() string { return repository + "base-" + s.runtime + ":" + s.hash()[:16] }
 
+// Valid names in Debian; a name becomes an argument of mmdebstrap and part of a shell command.
 var (
 	suiteName   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 )
 
+// validate returns an error if the suite or a package has no valid name.
 func (s standIn) validate() error {
 	if s.suite == "" || len(s.packages) == 0 {
 		return fmt.Errorf("runtime %s names no Debian suite and packages for a stand-in", s.runtime)
@@ -90,11 +93,11 @@ func (s standIn) validate() error {
 	return nil
 }
 
-// findStandIn returns the image of a stand-in and the tag that it was found by, nil
-// where the engine has none.
+// findStandIn returns the image of a stand-in and the tag under which it was found, or nil if there
+// is none.
 func (b *Builder) findStandIn(
 	ctx context.Context, s standIn,
-) (got *client.ImageInspectResult, ref string, err error) {
+) (found *client.ImageInspectResult, ref string, err error) {
 	if s.validate() != nil {
 		return nil, "", nil
 	}
@@ -107,19 +110,19 @@ func (b *Builder) findStandIn(
 	return nil, "", nil
 }
 
-// localStandIn returns the stand-in as a base where the engine has it, nil where not.
+// localStandIn returns the stand-in as a base, or nil if the engine does not have it.
 func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 	got, _, err := b.findStandIn(ctx, s)
 	if err != nil || got == nil {
 		return nil, err
 	}
-	origin := originFor(s, got.Config.Labels[baseLabel])
+	origin := orderOrigin(s, got.Config.Labels[baseLabel])
 	return &base{id: got.ID, origin: origin, identity: origin + "\n" + s.hash()}, nil
 }
 
-// adopt gives a stand-in of an earlier version of the lab the tag by which all
+// tagEarlierStandIn gives a stand-in of an earlier version of the lab the tag under which all
 // runtimes find it.
-func (b *Builder) adopt(ctx context.Context, s standIn) {
+func (b *Builder) tagEarlierStandIn(ctx context.Context, s standIn) {
 	got, ref, err := b.findStandIn(ctx, s)
 	if err == nil && got != nil && ref != s.ref() {
 		_, err = b.engine.ImageTag(ctx, client.ImageTagOptions{Source: ref, Target: s.ref()})
@@ -129,56 +132,59 @@ func (b *Builder) adopt(ctx context.Context, s standIn) {
 	}
 }
 
-// standIns has a stand-in for every runtime: those that are missing are made, side by
-// side and each once, unless cannot says why they cannot be.
-func (b *Builder) standIns(ctx context.Context, runtimes []lab.Runtime, cannot error) map[string]base {
-	named := make(map[string]base, len(runtimes))
+// ensureStandIns returns a stand-in for every runtime, by name. It makes the missing ones in
+// parallel, each once. If bootstrapErr is not nil, it makes none, and bootstrapErr is the error of
+// the runtimes that miss theirs.
+func (b *Builder) ensureStandIns(
+	ctx context.Context, runtimes []lab.Runtime, bootstrapErr error,
+) map[string]base {
+	bases := make(map[string]base, len(runtimes))
 	bundle, err := b.caBundle()
 	if err != nil {
 		for _, rt := range runtimes {
-			named[rt.Name] = base{err: err}
+			bases[rt.Name] = base{err: err}
 		}
-		return named
+		return bases
 	}
 	for _, rt := range runtimes {
-		b.adopt(ctx, newStandIn(rt, bundle))
+		b.tagEarlierStandIn(ctx, newStandIn(rt, bundle))
 	}
-	missing := make(map[string][]standIn) // those that are one image, by its tag
+	missing := make(map[string][]standIn) // by tag: stand-ins that share one image
 	for _, rt := range runtimes {
 		s := newStandIn(rt, bundle)
 		if found, err := b.localStandIn(ctx, s); err == nil && found != nil {
-			named[rt.Name] = *found
+			bases[rt.Name] = *found
 		} else {
 			missing[s.ref()] = append(missing[s.ref()], s)
 		}
 	}
-	if len(missing) > 0 && cannot == nil {
+	if len(missing) > 0 && bootstrapErr == nil {
 		if err := removeStaleDirs(os.TempDir()); err != nil {
 			b.logf("%v", err)
 		}
-		cannot = b.installTools(ctx)
+		bootstrapErr = b.installTools(ctx)
 	}
 	var group errgroup.Group
 	var mu sync.Mutex
-	for _, same := range missing {
+	for _, sharing := range missing {
 		group.Go(func() error {
-			err := cannot
+			err := bootstrapErr
 			if err == nil {
-				err = b.makeStandIn(ctx, same)
+				err = b.makeStandIn(ctx, sharing)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			for _, s := range same {
-				named[s.runtime] = b.ensureStandIn(ctx, s, err)
+			for _, s := range sharing {
+				bases[s.runtime] = b.standInBase(ctx, s, err)
 			}
-			return nil // errors are in the bases
+			return nil // each base holds its own error
 		})
 	}
 	_ = group.Wait()
-	return named
+	return bases
 }
 
-// installTools has on this host what stand-ins are made with.
+// installTools installs mmdebstrap on this host if it is missing.
 func (b *Builder) installTools(ctx context.Context) error {
 	if b.hasTools() {
 		return nil
@@ -190,15 +196,15 @@ func (b *Builder) installTools(ctx context.Context) error {
 	return nil
 }
 
-// ensureStandIn returns a stand-in that was just made as a runtime's base, or that
-// runtime's error where making it failed.
-func (b *Builder) ensureStandIn(ctx context.Context, s standIn, failed error) base {
-	found, err := (*base)(nil), failed
+// standInBase returns a stand-in that was just made as a runtime's base. makeErr, if not nil, is
+// the error with which making it failed, and becomes the error of the base.
+func (b *Builder) standInBase(ctx context.Context, s standIn, makeErr error) base {
+	found, err := (*base)(nil), makeErr
 	if err == nil {
 		found, err = b.localStandIn(ctx, s)
 	}
 	if err == nil && found == nil {
-		err = errors.New("the engine imported it and does not have it")
+		err = errors.New("it is missing after the engine imported it")
 	}
 	if ctx.Err() != nil {
 		return base{err: fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, context.Cause(ctx))}
@@ -213,27 +219,28 @@ func (b *Builder) ensureStandIn(ctx context.Context, s standIn, failed error) ba
 	return *found
 }
 
-const mirrorHint = "stand-ins need a Debian mirror; LAB_BASES=official builds on official images instead"
+// mirrorHint is the hint of errors of making stand-ins.
+const mirrorHint = "give this host access to a Debian mirror, or set LAB_BASES=official"
 
-// rootFS is a root file system on its way as a tar stream. What is installed
-// is known before the first byte, which is when the image's labels have to be.
+// rootFS is a root file system as a tar stream. The versions are known before the first byte,
+// because the engine takes the image's labels first.
 type rootFS struct {
 	io.Reader
-	versions map[string]string
-	finish   func() error // stops it, if it has not ended, and says what came of it
+	versions map[string]string // by package
+	finish   func() error      // stops the stream's writer if it still runs, and returns its error
 }
 
-// makeStandIn makes the image that all of same are.
-func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
-	s, users := same[0], make([]string, len(same))
-	for i := range same {
-		users[i] = same[i].runtime
+// makeStandIn makes one image for all stand-ins of sharing, which have the same tag.
+func (b *Builder) makeStandIn(ctx context.Context, sharing []standIn) error {
+	s, names := sharing[0], make([]string, len(sharing))
+	for i := range sharing {
+		names[i] = sharing[i].runtime
 	}
 	if err := s.validate(); err != nil {
 		return err
 	}
-	started, who := time.Now(), strings.Join(users, ", ")
-	b.logf("%s: making a stand-in of Debian %s: %s", who, s.suite, strings.Join(s.packages, ", "))
+	started, runtimes := time.Now(), strings.Join(names, ", ")
+	b.logf("%s: making a stand-in of Debian %s: %s", runtimes, s.suite, strings.Join(s.packages, ", "))
 	root, err := b.bootstrap(ctx, s)
 	if err != nil {
 		return err
@@ -252,7 +259,7 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 		_, _ = io.Copy(io.Discard, root) // padding after the end of the archive
 	}
 	if finished := root.finish(); finished != nil {
-		if err == nil { // a cut off tree may have made an image all the same
+		if err == nil { // the engine may have made an image from an incomplete tree
 			err = b.removeTag(context.WithoutCancel(ctx), s.ref())
 		}
 		return errors.Join(finished, err)
@@ -260,16 +267,17 @@ func (b *Builder) makeStandIn(ctx context.Context, same []standIn) error {
 	if err != nil {
 		return err
 	}
-	b.logf("%s: stand-in ready in %s: %s", who, formatSeconds(started), origin)
+	b.logf("%s: stand-in ready in %s: %s", runtimes, formatSeconds(started), origin)
 	return nil
 }
 
-// standInOrigin is "debian <suite>: <package> <version>, ...".
-const standInPrefix = "debian " // no image's name has a space in it
+// standInPrefix begins the origin of a stand-in. It contains a space, which no image's name does.
+const standInPrefix = "debian "
 
-const scratchOrigin = "scratch" // the origin of what is built on nothing: the agent
+// scratchOrigin is the origin of an image without a base: the agent's.
+const scratchOrigin = "scratch"
 
-// BaseModeOf is which bases have an origin like this; Auto where it tells nothing of it.
+// BaseModeOf returns the base mode that produced origin, or Auto if the origin does not say.
 func BaseModeOf(origin string) BaseMode {
 	switch {
 	case origin == "" || origin == scratchOrigin:
@@ -280,6 +288,7 @@ func BaseModeOf(origin string) BaseMode {
 	return Official
 }
 
+// standInOrigin returns the origin of a stand-in: "debian <suite>: <package> <version>, ...".
 func standInOrigin(s standIn, versions map[string]string) string {
 	parts := make([]string, len(s.packages))
 	for i, name := range s.packages {
@@ -288,9 +297,9 @@ func standInOrigin(s standIn, versions map[string]string) string {
 	return standInPrefix + s.suite + ": " + strings.Join(parts, ", ")
 }
 
-// originFor returns the origin of a stand-in with the packages in the order of the
-// runtime: it must not depend on which of the runtimes that share it was first.
-func originFor(s standIn, origin string) string {
+// orderOrigin returns a stand-in's origin with the packages in the order of s. The order must not
+// depend on which of the runtimes that share the stand-in was first.
+func orderOrigin(s standIn, origin string) string {
 	_, list, _ := strings.Cut(origin, ": ")
 	versions := make(map[string]string)
 	for _, part := range strings.Split(list, ", ") {
@@ -299,16 +308,16 @@ func originFor(s standIn, origin string) string {
 	}
 	for _, name := range s.packages {
 		if versions[name] == "" {
-			return origin // of another form
+			return origin // it has another form
 		}
 	}
 	return standInOrigin(s, versions)
 }
 
-// importImage makes an image of a tar stream.
+// importImage makes an image from a tar stream, with changes as instructions of a Dockerfile.
 func (b *Builder) importImage(ctx context.Context, tar io.Reader, ref string, changes []string) error {
-	response, err := b.engine.ImageImport(ctx, client.ImageImportSource{Source: tar, SourceName: "-"}, ref,
-		client.ImageImportOptions{Changes: changes})
+	source := client.ImageImportSource{Source: tar, SourceName: "-"}
+	response, err := b.engine.ImageImport(ctx, source, ref, client.ImageImportOptions{Changes: changes})
 	if err != nil {
 		return fmt.Errorf("import image %s: %w", ref, err)
 	}
@@ -319,18 +328,18 @@ func (b *Builder) importImage(ctx context.Context, tar io.Reader, ref string, ch
 	return nil
 }
 
-// caBundle is the host's CA certificates, nil where there is no such file.
+// caBundle returns the host's CA certificates in PEM, or nil if the default file does not exist.
 func (b *Builder) caBundle() ([]byte, error) {
 	path := b.opts.CABundle
 	if path == "" {
 		path = b.opts.Getenv("SSL_CERT_FILE")
 	}
-	named := path != ""
-	if !named {
+	configured := path != ""
+	if !configured {
 		path = debianBundle
 	}
 	bundle, err := os.ReadFile(path)
-	if !named && errors.Is(err, fs.ErrNotExist) {
+	if !configured && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -339,6 +348,7 @@ func (b *Builder) caBundle() ([]byte, error) {
 	return bundle, nil
 }
 
+// sha256Hex returns the SHA-256 of data in hexadecimal.
 func sha256Hex(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

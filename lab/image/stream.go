@@ -9,9 +9,9 @@ import (
 	"github.com/moby/moby/api/types/jsonstream"
 )
 
-// readStream reads the JSON messages of an engine to their end. The engine
-// reports what goes wrong after the first byte as a message: the first of
-// those is the error returned, as is a stream that breaks off.
+// readStream reads an engine's JSON messages to their end and calls each for every one. The engine
+// reports a failure after the first byte as a message. readStream returns the first such failure,
+// or an error if the stream breaks off.
 func readStream(r io.Reader, each func(jsonstream.Message)) error {
 	var reported error
 	decoder := json.NewDecoder(r)

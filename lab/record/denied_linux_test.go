@@ -14,12 +14,12 @@ import (
 	"runtimelab/lab/record"
 )
 
-// another calls do as a user who may not write to dir.
-func another(t *testing.T, dir string, do func() error) error {
+// asOtherUser calls do as a user who must not write to dir, and returns its error.
+func asOtherUser(t *testing.T, dir string, do func() error) error {
 	t.Helper()
-	for above := filepath.Dir(dir); above != filepath.Dir(os.TempDir()) &&
-		above != os.TempDir(); above = filepath.Dir(above) {
-		if err := os.Chmod(above, 0o755); err != nil {
+	temp := os.TempDir()
+	for up := filepath.Dir(dir); up != filepath.Dir(temp) && up != temp; up = filepath.Dir(up) {
+		if err := os.Chmod(up, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func another(t *testing.T, dir string, do func() error) error {
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: a thread that is another user's ends here
+		runtime.LockOSThread() // never unlocked, so that the thread with another user id ends here
 		if os.Geteuid() == 0 {
 			_ = unix.Setfsuid(65534)
 		}
@@ -42,24 +42,24 @@ func another(t *testing.T, dir string, do func() error) error {
 	return <-done
 }
 
-// After "sudo make lab" results/ may be root's, or a run in it.
-func TestAFolderOfAnotherUserIsNamed(t *testing.T) {
-	run := killed(t, begun(t))
+// After "sudo make lab", root may own results/ or a run in it.
+func TestTheHintNamesAFolderOfAnotherUser(t *testing.T) {
+	run := copyAsKilled(t, runWithOneTrial(t))
 	if err := os.Remove(filepath.Join(run, ".lock")); err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct {
+	for name, c := range map[string]struct {
 		dir string
 		do  func(dir string) error
 	}{
-		"a run to resume": {run, record.Free},
+		"a run to resume": {run, record.CheckUnlocked},
 		"results":         {filepath.Dir(run), func(dir string) error { return record.CheckDiskSpace(dir, 1) }},
 	} {
 		dir := c.dir
-		err := another(t, dir, func() error { return c.do(dir) })
+		err := asOtherUser(t, dir, func() error { return c.do(dir) })
 		var fault *lab.Fault
 		if !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) || !strings.HasSuffix(fault.Hint, " "+dir) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

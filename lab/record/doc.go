@@ -1,25 +1,22 @@
-// Package record owns the folder of a run, results/<run-id>/: it writes the
-// files as things happen, each record synced to the disk before the next step,
-// and reads them back.
+// Package record writes and reads the folder of a run, results/<run-id>/. It syncs every record to the
+// disk before the next step.
 //
-//	trials.csv       a row per trial and phase, the columns of lab/metric
+//	trials.csv       one row per trial and phase, with the columns of lab/metric
 //	timeline.csv     one-second buckets of every attack, warm-ups included
-//	histograms.hlog  HdrHistogram log, nanoseconds, a tag for each histogram
-//	capacity.csv     a row per rate that a search for a capacity tried; made with the first
-//	verdicts.csv     a row per claim and hypothesis; made at the end
+//	histograms.hlog  HdrHistogram log in nanoseconds, with a tag for each histogram
+//	capacity.csv     one row per rate that a search for a capacity tried; missing without a search
+//	verdicts.csv     one row per claim and hypothesis; written at the end
 //	run.json         host, engine, versions, seed, plan, calibration, profile and state
-//	raw/*.bin        every hit of an attack in Vegeta's encoding, where asked for
-//	.lock            empty; locked by the lab that writes the folder
+//	raw/*.bin        every hit of an attack in Vegeta's encoding, if requested
+//	.lock            empty; the lab that writes the folder locks it
 //
 // results/latest is a relative link to the newest run.
 //
-// The rows of a trial are written after the buckets, histograms and steps of its
-// phases, in one write, so that a row that can be read is a phase that is all there.
-// A process that is killed leaves at most one unterminated last line in each file;
-// Read leaves that of trials.csv out and says so. A write that fails is taken back,
-// so that the next one does not continue a torn line.
+// The rows of a trial are written in one write, after the other files of the trial. If a row exists,
+// all data of its phase exist. A killed process leaves at most one incomplete line at the end of each
+// file. Read ignores such a line of trials.csv and reports it. If a write fails, it is undone, so that
+// the next one does not continue a partial line.
 //
-// A trial has ended when run.json accounts for what it wrote: for each file its
-// length and sum until then. By these a folder is verified, and a run resumed: what
-// files hold beyond them is of a trial that did not end.
+// A trial counts as ended when run.json lists the size and the sum of each file after it. Verify and
+// Resume rely on these. Data beyond them belong to an unfinished trial.
 package record

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// LockOf returns the file that keeps a second lab out of a run's folder.
+// LockOf returns the locked file of a run's folder.
 func LockOf(r *Run) *os.File { return r.lock }
 
 // FailLocks makes every lock fail until the test ends.
 func FailLocks(t *testing.T, err error) {
-	was := flock
+	original := flock
 	flock = func(int, int) error { return err }
-	t.Cleanup(func() { flock = was })
+	t.Cleanup(func() { flock = original })
 }

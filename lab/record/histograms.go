@@ -13,20 +13,21 @@ import (
 	"runtimelab/lab"
 )
 
-// histogramLog is histograms.hlog: the format of HdrHistogram's log, version
-// 1.3, with V2 compressed histograms of nanoseconds. Times are in seconds after
-// the base time in the head; the third column is the maximum in milliseconds.
+// histogramLog writes histograms.hlog in HdrHistogram's log format, version 1.3, with V2 compressed
+// histograms of nanoseconds. Times are in seconds after the base time in the header. The third
+// column is the maximum in milliseconds.
 type histogramLog struct {
 	j    *journal
 	base time.Time
 }
 
+// createHistogramLog creates the file with its header.
 func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error) {
 	j, err := createJournal(path)
 	if err != nil {
 		return nil, err
 	}
-	// The head holds whole seconds only.
+	// The header holds whole seconds only.
 	l := &histogramLog{j: j, base: startedAt.Truncate(time.Second)}
 	var b bytes.Buffer
 	w := hdrhistogram.NewHistogramLogWriter(&b)
@@ -36,14 +37,14 @@ func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error)
 		err = j.append(b.Bytes())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("writing the head of %s: %w", path, err), j.close())
+		return nil, errors.Join(fmt.Errorf("writing the header of %s: %w", path, err), j.close())
 	}
 	return l, nil
 }
 
-// add writes the histograms of a sample, tagged like
-// json/node-single/c1/b1/a1/steady/corrected: scenario, variant, CPUs, block and
-// attempt, phase. Latencies are of successes; those of failures are tagged "failed".
+// add writes the histograms of a sample. A tag has the form
+// json/node-single/c1/b1/a1/steady/corrected: scenario, variant, CPUs, block, attempt, phase and
+// kind. The kind "failed" is the latency of failed requests; the others are of successful ones.
 func (l *histogramLog) add(s lab.Sample) error {
 	if s.Attack == nil {
 		return nil
@@ -51,8 +52,8 @@ func (l *histogramLog) add(s lab.Sample) error {
 	var b bytes.Buffer
 	var errs []error
 	for _, h := range []struct {
-		name string
-		from *lab.Latency
+		kind    string
+		latency *lab.Latency
 	}{
 		{"corrected", s.Attack.Corrected},
 		{"raw", s.Attack.Raw},
@@ -60,11 +61,11 @@ func (l *histogramLog) add(s lab.Sample) error {
 		{"first_byte", s.Attack.FirstByte},
 		{"failed", s.Attack.Failures},
 	} {
-		if h.from == nil || len(h.from.HDR) == 0 {
+		if h.latency == nil || len(h.latency.HDR) == 0 {
 			continue
 		}
-		if err := l.write(&b, s, h.name, h.from.HDR); err != nil {
-			errs = append(errs, fmt.Errorf("writing histogram %s to %s: %w", tag(s, h.name), l.j.path, err))
+		if err := l.write(&b, s, h.kind, h.latency.HDR); err != nil {
+			errs = append(errs, fmt.Errorf("writing histogram %s to %s: %w", tag(s, h.kind), l.j.path, err))
 		}
 	}
 	if b.Len() > 0 {
@@ -73,14 +74,15 @@ func (l *histogramLog) add(s lab.Sample) error {
 	return errors.Join(errs...)
 }
 
-func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded []byte) error {
+// write appends one interval with an encoded histogram to b.
+func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, kind string, encoded []byte) error {
 	h, err := hdrhistogram.Decode(encoded)
 	if err != nil {
 		return err
 	}
-	// The log has no negative times: a clock that was set back counts as 0.
+	// The log has no negative times. If the clock was set back, the interval starts at 0.
 	start := max(s.StartedAt.UnixMilli(), l.base.UnixMilli())
-	h.SetTag(tag(s, name))
+	h.SetTag(tag(s, kind))
 	h.SetStartTimeMs(start)
 	h.SetEndTimeMs(start + s.Attack.Elapsed.Milliseconds())
 	w := hdrhistogram.NewHistogramLogWriter(b)
@@ -88,14 +90,14 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, name string, encoded
 	return w.OutputIntervalHistogram(h)
 }
 
-// tag names a histogram within the log.
-func tag(s lab.Sample, name string) string {
+// tag returns the tag of a histogram, which is unique within the log.
+func tag(s lab.Sample, kind string) string {
 	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s/%s", tagPart(s.Scenario.Name), tagPart(s.Variant.ID()),
-		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()), name)
+		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()), kind)
 }
 
-// tagPart is a part of a tag or a file's name: commas and spaces end a tag, and
-// slashes part both.
+// tagPart returns a part of a tag or of a file name. It replaces commas, spaces and slashes, which
+// end or divide them.
 func tagPart(part string) string {
 	return strings.Map(func(r rune) rune {
 		if r == ',' || r == '/' || unicode.IsSpace(r) {

@@ -9,21 +9,20 @@ import (
 	"time"
 )
 
-// NewID names a run that starts at a moment: 20261123T231501Z-ab12. Names sort
-// by start; the random suffix tells runs of the same second apart.
+// NewID returns an id for a run with this start, such as 20261123T231501Z-ab12. Ids sort by start.
+// The random suffix distinguishes runs of the same second.
 func NewID(at time.Time) string {
 	suffix := make([]byte, 2)
-	rand.Read(suffix) // never fails: crypto/rand ends the process instead
+	rand.Read(suffix) // never fails: crypto/rand aborts the process instead
 	return at.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(suffix)
 }
 
-// HostID is a short hash of what identifies a machine, in the order given. It
-// begins with a letter that no number begins with, so that type inference
-// cannot take it for one.
+// HostID returns a short hash of parts, which identify a machine. It begins with a letter that
+// begins no number, so that type inference never reads it as a number.
 func HostID(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
-		_, _ = io.WriteString(h, fmt.Sprintf("%d:%s", len(p), p)) // a hash takes everything
+		_, _ = io.WriteString(h, fmt.Sprintf("%d:%s", len(p), p)) // writing to a hash never fails
 	}
 	return "h" + hex.EncodeToString(h.Sum(nil))[:10]
 }

@@ -12,66 +12,66 @@ import (
 	"runtimelab/lab"
 )
 
-// State is how far a run has come.
+// State is the state of a run.
 type State string
 
+// States of a run.
 const (
-	Running     State = "running" // also what a killed run is left as
+	Running     State = "running" // a killed run keeps this state
 	Done        State = "done"
 	Interrupted State = "interrupted"
 	Failed      State = "failed"
 )
 
-// Info is run.json: what the rows of a run have in common.
+// Info is the content of run.json: what the rows of a run have in common.
 type Info struct {
 	SchemaVersion int               `json:"schema_version"`
 	RunID         string            `json:"run_id"`
 	State         State             `json:"state"`
-	Reason        string            `json:"reason,omitempty"` // why it was interrupted or failed
+	Reason        string            `json:"reason,omitempty"` // why the run was interrupted or failed
 	StartedAt     time.Time         `json:"started_at"`
-	EndedAt       *time.Time        `json:"ended_at"` // null while it runs
+	EndedAt       *time.Time        `json:"ended_at"` // null while the run is active
 	Profile       string            `json:"profile"`
 	Seed          uint64            `json:"seed"`
 	Host          Host              `json:"host"`
-	Engine        map[string]string `json:"engine"`   // "version", "api_version", "cgroup_version" ...
+	Engine        map[string]string `json:"engine"`   // for example "version", "api_version", "cgroup_version"
 	Versions      map[string]string `json:"versions"` // of the lab and its parts: "lab", "go", "vegeta"
 	Notes         []string          `json:"notes,omitempty"`
-	ResumedAt     []time.Time       `json:"resumed_at,omitempty"` // when it was gone on with
-	RawHits       bool              `json:"raw,omitempty"`        // every hit is kept
+	ResumedAt     []time.Time       `json:"resumed_at,omitempty"` // when the run was resumed
+	RawHits       bool              `json:"raw,omitempty"`        // whether raw/ keeps every hit
 	Plan          lab.Plan          `json:"plan"`
-	Calibration   lab.Calibration   `json:"calibration"` // of the instrument, as the gates judged by it
+	Calibration   lab.Calibration   `json:"calibration"` // the instrument's limits that the gates use
 
-	MeasuredVariants map[string]MeasuredVariant `json:"entrants"` // who takes part, by variant id
-	// variants that are not measured, and why
+	// MeasuredVariants holds the measured variants with their images, by variant id.
+	MeasuredVariants map[string]MeasuredVariant `json:"entrants"`
+	// Refused holds the reasons why variants are not measured, by variant id.
 	Refused map[string]string `json:"refused,omitempty"`
-	// what finished trials have written, by the name within the folder
+	// Files holds the sums of what ended trials have written, by name within the folder.
 	Files map[string]FileSum `json:"files"`
-
-	BetweenRuns *RunVariance `json:"between_runs,omitempty"` // of this host; missing where nothing is known
+	// BetweenRuns is the variance between runs of this host, or nil if it is not known.
+	BetweenRuns *RunVariance `json:"between_runs,omitempty"`
 }
 
-// MeasuredVariant is who takes part in a run.
+// MeasuredVariant is a variant of a run with its image.
 type MeasuredVariant struct {
 	Variant lab.Variant `json:"variant"`
 	Image   lab.Image   `json:"image"`
 }
 
-// FileSum is what a file holds.
+// FileSum is the size and the sum of a file.
 type FileSum struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"` // in hexadecimal
 }
 
-// RunVariance is how much a host's runs differ where they should not: the variance of
-// the log of a reference server's mean throughput between runs, beyond what the
-// trials within them explain.
+// RunVariance is the variance between runs of a host: of the log of a reference server's mean
+// throughput, beyond the variance within runs.
 type RunVariance struct {
-	Runs        int     `json:"runs"` // that it was found from
+	Runs        int     `json:"runs"` // number of runs in the estimate
 	VarianceLog float64 `json:"variance_log"`
 }
 
-// writeInfo replaces run.json in one step: a reader sees the old one or the
-// new one.
+// writeInfo replaces run.json in one step: a reader sees the old file or the new one.
 func writeInfo(dir string, info Info) error {
 	text, err := json.MarshalIndent(info, "", "  ")
 	if err != nil {
@@ -84,9 +84,11 @@ func writeInfo(dir string, info Info) error {
 	return nil
 }
 
-// tempInfix is in the names of files that take another's place once they are whole.
+// tempInfix is part of the names of temporary files that replace another file when they are
+// complete.
 const tempInfix = ".new-"
 
+// replaceFile writes a file in one step and syncs it.
 func replaceFile(path string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+tempInfix+"*")
 	if err != nil {
@@ -115,7 +117,7 @@ func replaceFile(path string, content []byte) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-// ignoreMissing drops the errors of cleaning up what is already gone.
+// ignoreMissing drops errors of removing or closing a file that is already gone.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrClosed) {
 		return nil
@@ -123,7 +125,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// syncDir makes the names in a folder durable.
+// syncDir syncs a folder, so that the names of its files survive a crash.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -21,18 +21,20 @@ type syncFile interface {
 	Truncate(size int64) error
 }
 
-// journal is a file that only grows, by whole records.
+// journal is a file that grows by complete records only.
 type journal struct {
 	f    syncFile
 	path string
-	size int64     // of the records that are whole
-	sum  hash.Hash // SHA-256 of them
+	size int64     // bytes of the complete records
+	sum  hash.Hash // SHA-256 of the complete records
 }
 
+// newJournal returns the journal of an empty file.
 func newJournal(f syncFile, path string) *journal {
 	return &journal{f: f, path: path, sum: sha256.New()}
 }
 
+// createJournal creates a file that must not exist yet.
 func createJournal(path string) (*journal, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 	if err != nil {
@@ -41,10 +43,10 @@ func createJournal(path string) (*journal, error) {
 	return newJournal(f, path), nil
 }
 
-// reopenJournal opens a file that a run has left. What follows the content that
-// its finished trials wrote is taken off, and counted in bytes.
-func reopenJournal(path string, finished FileSum) (j *journal, off int64, err error) {
-	// A stranger's folder may hold a link to any file, which would be cut.
+// reopenJournal opens the file of an earlier session. It truncates the file to the content of the
+// ended trials and returns the number of removed bytes.
+func reopenJournal(path string, ended FileSum) (j *journal, removed int64, err error) {
+	// Do not follow links: a folder from elsewhere could point to any file, which would be truncated.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening %s: %w", path, err)
@@ -55,16 +57,16 @@ func reopenJournal(path string, finished FileSum) (j *journal, off int64, err er
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if j.size, err = io.CopyN(j.sum, f, finished.Bytes); err != nil && !errors.Is(err, io.EOF) {
+	if j.size, err = io.CopyN(j.sum, f, ended.Bytes); err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if j.content() != finished {
+	if j.fileSum() != ended {
 		return nil, 0, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("%s is not what its run wrote: it has been changed", path),
-			Hint: "lab verify says what else is wrong with the folder; what was measured there cannot be added to",
+			Code: lab.ExitFailed, Err: fmt.Errorf("%s has been changed since its run wrote it", path),
+			Hint: "restore the file to resume the run; lab verify lists everything that differs in the folder",
 		}
 	}
-	whole, err := f.Stat()
+	stat, err := f.Stat()
 	if err == nil {
 		err = f.Truncate(j.size)
 	}
@@ -72,18 +74,17 @@ func reopenJournal(path string, finished FileSum) (j *journal, off int64, err er
 		err = f.Sync()
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("taking what did not end off %s: %w", path, err)
+		return nil, 0, fmt.Errorf("removing an unfinished trial from %s: %w", path, err)
 	}
-	return j, whole.Size() - j.size, nil
+	return j, stat.Size() - j.size, nil
 }
 
-// content is what the file holds in whole records.
-func (j *journal) content() FileSum {
+// fileSum returns size and sum of the complete records.
+func (j *journal) fileSum() FileSum {
 	return FileSum{Bytes: j.size, SHA256: hex.EncodeToString(j.sum.Sum(nil))}
 }
 
-// append writes a record and syncs it. A record that could be written only in
-// part is taken back.
+// append writes a record and syncs it. If that fails, append undoes it.
 func (j *journal) append(record []byte) error {
 	if _, err := j.f.Write(record); err != nil {
 		return errors.Join(fmt.Errorf("writing to %s: %w", j.path, err), j.rollBack())
@@ -92,17 +93,19 @@ func (j *journal) append(record []byte) error {
 		return errors.Join(fmt.Errorf("syncing %s: %w", j.path, err), j.rollBack())
 	}
 	j.size += int64(len(record))
-	_, _ = j.sum.Write(record) // a hash takes everything
+	_, _ = j.sum.Write(record) // writing to a hash never fails
 	return nil
 }
 
+// rollBack removes a partial record.
 func (j *journal) rollBack() error {
 	if err := j.f.Truncate(j.size); err != nil {
-		return fmt.Errorf("taking a torn record back from %s: %w", j.path, err)
+		return fmt.Errorf("removing a partial record from %s: %w", j.path, err)
 	}
 	return nil
 }
 
+// close closes the file.
 func (j *journal) close() error {
 	if err := j.f.Close(); err != nil {
 		return fmt.Errorf("closing %s: %w", j.path, err)

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// fullDisk is a file that takes so many bytes and no more.
+// fullDisk is a file of at most capacity bytes.
 type fullDisk struct {
-	content []byte
-	room    int
-	noSync  bool
+	content  []byte
+	capacity int
+	noSync   bool // whether Sync fails
 }
 
 func (d *fullDisk) Write(b []byte) (int, error) {
-	n := min(len(b), d.room-len(d.content))
+	n := min(len(b), d.capacity-len(d.content))
 	d.content = append(d.content, b[:n]...)
 	if n < len(b) {
 		return n, syscall.ENOSPC
@@ -37,17 +37,17 @@ func (d *fullDisk) Truncate(size int64) error {
 
 func (d *fullDisk) Close() error { return nil }
 
-func TestAFullDiskLosesNothingThatWasWritten(t *testing.T) {
-	disk := &fullDisk{room: 12}
+func TestAFullDiskKeepsCompleteRecords(t *testing.T) {
+	disk := &fullDisk{capacity: 12}
 	j := newJournal(disk, "results/x/trials.csv")
 	if err := j.append([]byte("header\n")); err != nil {
 		t.Fatal(err)
 	}
 	err := j.append([]byte("too long a row\n"))
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "results/x/trials.csv") {
-		t.Errorf("got %v, want no space left and the file's name", err)
+		t.Errorf("got %v, want ENOSPC and the file's name", err)
 	}
-	if err := j.append([]byte("row\n")); err != nil { // room came back
+	if err := j.append([]byte("row\n")); err != nil { // a shorter record still fits
 		t.Fatal(err)
 	}
 	if got := string(disk.content); got != "header\nrow\n" {
@@ -55,13 +55,13 @@ func TestAFullDiskLosesNothingThatWasWritten(t *testing.T) {
 	}
 }
 
-func TestARecordThatCannotBeSyncedIsNotKept(t *testing.T) {
-	disk := &fullDisk{room: 100}
+func TestARecordThatCannotBeSyncedIsRemoved(t *testing.T) {
+	disk := &fullDisk{capacity: 100}
 	j := newJournal(disk, "trials.csv")
 	_ = j.append([]byte("a\n"))
 	disk.noSync = true
 	if err := j.append([]byte("b\n")); !errors.Is(err, syscall.EIO) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want EIO", err)
 	}
 	if got := string(disk.content); got != "a\n" {
 		t.Errorf("the file holds %q", got)

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 )
 
-const latestLink = "latest" // beside the runs' folders
+// latestLink is the name of the link to the newest run, beside the runs' folders.
+const latestLink = "latest"
 
-// UpdateLatestLink swaps resultsDir/latest to the run, if that is where the run's folder
-// is: what lies beside another one is not the lab's. The link never dangles nor
-// lacks. A run is as good without it.
+// UpdateLatestLink points resultsDir/latest to this run, in one step, if the run's folder is in
+// resultsDir. A run outside of it leaves the link as it is. An error does not affect the run.
 func (r *Run) UpdateLatestLink(resultsDir string) error {
 	dir, err := realPath(r.dir)
 	if err != nil {
@@ -32,6 +32,7 @@ func (r *Run) UpdateLatestLink(resultsDir string) error {
 	return nil
 }
 
+// realPath returns an absolute path without symbolic links.
 func realPath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -40,16 +41,17 @@ func realPath(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// replaceLink makes or changes a link in one step. What is no link is somebody's.
+// replaceLink creates or changes a link in one step. It does not replace a file or folder of that
+// name.
 func replaceLink(link, to string) error {
-	switch was, err := os.Lstat(link); {
-	case err == nil && was.Mode().Type() != fs.ModeSymlink:
-		return errors.New("what has this name is no link")
+	switch existing, err := os.Lstat(link); {
+	case err == nil && existing.Mode().Type() != fs.ModeSymlink:
+		return errors.New("it exists and is not a link")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	next := filepath.Join(filepath.Dir(link), "."+filepath.Base(link)+"-"+to)
-	// A lab that was killed between these steps has left it.
+	// A lab that was killed between these steps leaves such a file.
 	if err := ignoreMissing(os.Remove(next)); err != nil {
 		return err
 	}

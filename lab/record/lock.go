@@ -14,12 +14,12 @@ import (
 // lockFile is the file in a run's folder that its writer locks.
 const lockFile = ".lock"
 
-// flock is the system's, but for tests.
+// flock is unix.Flock; tests replace it.
 var flock = unix.Flock
 
-// Free returns an error if the run in dir cannot be added to, because another lab
-// writes it or its file system grants no locks.
-func Free(dir string) error {
+// CheckUnlocked returns an error if the run in dir cannot be resumed now, because another lab
+// writes it or its file system supports no locks.
+func CheckUnlocked(dir string) error {
 	lock, err := lockRun(dir)
 	if err != nil {
 		return err
@@ -27,12 +27,12 @@ func Free(dir string) error {
 	return lock.Close()
 }
 
-// lockRun keeps a second lab from writing into a run's folder. The lock ends with the
-// process that holds it, however that ends. It is on a file that is open for writing:
-// NFS and SMB lock neither a folder nor a file that is open for reading only.
+// lockRun locks a run's folder, so that no second lab writes into it. The lock ends with its
+// process, even if that is killed. The locked file is open for writing, because NFS and SMB lock
+// neither folders nor files that are open for reading only.
 func lockRun(dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockFile)
-	// A stranger's folder may hold a link to any file, which would be made.
+	// Do not follow links: a folder from elsewhere could point to any file, which would be created.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return nil, &lab.Fault{
@@ -47,15 +47,15 @@ func lockRun(dir string) (*os.File, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = &lab.Fault{
 			Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
-			Hint: "wait until it has ended, or stop it",
+			Hint: "wait until that lab has ended, or stop it",
 		}
 	} else {
-		err = noLocks(dir, err)
+		err = lockFault(dir, err)
 	}
 	return nil, errors.Join(err, f.Close())
 }
 
-// lock locks a file, or returns EWOULDBLOCK where another has locked it.
+// lock locks a file, or returns EWOULDBLOCK if another process has locked it.
 func lock(f *os.File) error {
 	for {
 		if err := flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EINTR) {
@@ -64,10 +64,11 @@ func lock(f *os.File) error {
 	}
 }
 
-func noLocks(dir string, err error) error {
+// lockFault returns the error of a folder in which files cannot be locked.
+func lockFault(dir string, err error) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("nothing can be recorded in %s: its file system grants no lock: %w", dir, err),
+		Err:  fmt.Errorf("nothing can be recorded in %s: its file system supports no locks: %w", dir, err),
 		Hint: "mount it with locks (NFS: lockd on the server), or put results/ on another file system",
 	}
 }

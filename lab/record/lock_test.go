@@ -13,9 +13,8 @@ import (
 	"runtimelab/lab/record"
 )
 
-// NFS and SMB lock a file for its writer: a folder, or a file that is opened to be
-// read only, is EBADF there.
-func TestTheLockIsOnAFileThatIsOpenedForWriting(t *testing.T) {
+// NFS and SMB return EBADF for a lock on a folder, or on a file that is open for reading only.
+func TestTheLockedFileIsOpenForWriting(t *testing.T) {
 	check := func(t *testing.T, run *record.Run) {
 		t.Helper()
 		lock := record.LockOf(run)
@@ -28,21 +27,21 @@ func TestTheLockIsOnAFileThatIsOpenedForWriting(t *testing.T) {
 			t.Errorf("%s is open with access mode %d, %v; want O_RDWR", lock.Name(), flags&unix.O_ACCMODE, err)
 		}
 	}
-	run := begun(t)
-	t.Run("of a new run", func(t *testing.T) { check(t, run) })
-	t.Run("of a resumed run", func(t *testing.T) {
-		resumed, _, err := record.Resume(killed(t, run), planned().Plan, start)
+	run := runWithOneTrial(t)
+	t.Run("new run", func(t *testing.T) { check(t, run) })
+	t.Run("resumed run", func(t *testing.T) {
+		resumed, _, err := record.Resume(copyAsKilled(t, run), plannedInfo().Plan, start)
 		if err != nil {
 			t.Fatal(err)
 		}
 		check(t, resumed)
 	})
-	t.Run("of a run that an earlier lab left", func(t *testing.T) {
-		dir := killed(t, run)
+	t.Run("run of an earlier lab without a lock file", func(t *testing.T) {
+		dir := copyAsKilled(t, run)
 		if err := os.Remove(filepath.Join(dir, filepath.Base(record.LockOf(run).Name()))); err != nil {
 			t.Fatal(err)
 		}
-		resumed, _, err := record.Resume(dir, planned().Plan, start)
+		resumed, _, err := record.Resume(dir, plannedInfo().Plan, start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,54 +49,54 @@ func TestTheLockIsOnAFileThatIsOpenedForWriting(t *testing.T) {
 	})
 }
 
-// A stranger's folder may hold a link to any file, and what is no run is left alone.
-func TestALockTouchesNothingElse(t *testing.T) {
-	run := begun(t)
-	dir := killed(t, run)
+// A folder from elsewhere may hold a link to any file, and a folder without a run must not change.
+func TestLockingChangesNothingElse(t *testing.T) {
+	run := runWithOneTrial(t)
+	dir := copyAsKilled(t, run)
 	lock := filepath.Join(dir, filepath.Base(record.LockOf(run).Name()))
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	if err := errors.Join(os.Remove(lock), os.Symlink(elsewhere, lock)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := record.Resume(dir, planned().Plan, start); err == nil {
-		t.Error("a lock that is a link elsewhere passes")
+	if _, _, err := record.Resume(dir, plannedInfo().Plan, start); err == nil {
+		t.Error("Resume accepts a lock file that is a link")
 	}
 	if _, err := os.Lstat(elsewhere); err == nil {
-		t.Error("a file was made elsewhere")
+		t.Error("locking created the target of the link")
 	}
-	none := t.TempDir()
-	if _, _, err := record.Resume(none, planned().Plan, start); err == nil {
-		t.Error("a folder without a run passes")
+	empty := t.TempDir()
+	if _, _, err := record.Resume(empty, plannedInfo().Plan, start); err == nil {
+		t.Error("Resume accepts a folder without a run")
 	}
-	if left, err := os.ReadDir(none); err != nil || len(left) > 0 {
-		t.Errorf("left in it: %v, %v", left, err)
+	if files, err := os.ReadDir(empty); err != nil || len(files) > 0 {
+		t.Errorf("the folder without a run now holds %v, %v", files, err)
 	}
 }
 
-// Where a file system grants no locks, that is said before anything is measured.
-func TestLocksAreTriedFirst(t *testing.T) {
+// A file system without locks must be found before anything is measured.
+func TestLocksAreCheckedBeforeTheRun(t *testing.T) {
 	results := filepath.Join(t.TempDir(), "results")
-	run := begun(t)
-	dir := killed(t, run)
-	if err := record.Free(dir); err != nil {
-		t.Errorf("a run that was killed: %v", err)
+	run := runWithOneTrial(t)
+	dir := copyAsKilled(t, run)
+	if err := record.CheckUnlocked(dir); err != nil {
+		t.Errorf("a killed run: %v", err)
 	}
-	if err := record.Free(run.Dir()); err == nil || !strings.Contains(err.Error(), "another lab") ||
+	if err := record.CheckUnlocked(run.Dir()); err == nil || !strings.Contains(err.Error(), "another lab") ||
 		lab.ExitCode(err) != lab.ExitFailed {
-		t.Errorf("a run that is being written: %v", err)
+		t.Errorf("an active run: %v", err)
 	}
 	record.FailLocks(t, unix.ENOLCK)
-	for what, err := range map[string]error{
+	for name, err := range map[string]error{
 		"a new run":       record.CheckDiskSpace(results, 1),
-		"a run to resume": record.Free(dir),
+		"a run to resume": record.CheckUnlocked(dir),
 	} {
 		var fault *lab.Fault
 		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &fault) ||
 			!strings.Contains(fault.Hint, "another file system") {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if left, err := os.ReadDir(results); err != nil || len(left) > 0 {
-		t.Errorf("left in %s: %v, %v", results, left, err)
+	if files, err := os.ReadDir(results); err != nil || len(files) > 0 {
+		t.Errorf("%s still holds %v, %v", results, files, err)
 	}
 }

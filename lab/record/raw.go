@@ -14,54 +14,56 @@ import (
 	"runtimelab/lab"
 )
 
-// rawDir holds the hits of attacks, where they were asked for.
+// rawDir is the folder of the hits of attacks, if a run keeps them.
 const rawDir = "raw"
 
-// AddHits writes the hits of a sample's attack, which read hands over in
-// chunks, to a file of its own under raw/: Vegeta's results in Vegeta's own
-// encoding, for `vegeta report` and `vegeta plot`. The file appears when it is
-// whole. It returns the file's path.
+// AddHits writes the hits of a sample's attack to a new file under raw/ and returns its path. It
+// writes Vegeta's results in Vegeta's encoding, for `vegeta report` and `vegeta plot`. read calls
+// its argument with the hits in chunks. The file appears under its name only when it is complete.
 func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error) (path string, err error) {
 	path = filepath.Join(r.dir, rawDir, hitsFileName(s))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", fmt.Errorf("creating the folder of hits: %w", err)
+		return "", fmt.Errorf("creating the folder of raw hits: %w", err)
 	}
 	f, err := os.Create(path + ".part")
 	if err != nil {
-		return "", fmt.Errorf("keeping hits: %w", err)
+		return "", fmt.Errorf("writing raw hits: %w", err)
 	}
-	sum, counted := sha256.New(), byteCounter(0)
-	err = writeHits(io.MultiWriter(f, sum, &counted), s, read)
+	sum, size := sha256.New(), byteCounter(0)
+	err = writeHits(io.MultiWriter(f, sum, &size), s, read)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("keeping hits in %s: %w", path, errors.Join(err, ignoreMissing(os.Remove(f.Name()))))
+		err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
+		return "", fmt.Errorf("writing raw hits to %s: %w", path, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hits == nil {
 		r.hits = make(map[string]FileSum)
 	}
-	r.hits[rawDir+"/"+hitsFileName(s)] = FileSum{Bytes: int64(counted), SHA256: hex.EncodeToString(sum.Sum(nil))}
+	r.hits[rawDir+"/"+hitsFileName(s)] = FileSum{Bytes: int64(size), SHA256: hex.EncodeToString(sum.Sum(nil))}
 	return path, nil
 }
 
 // byteCounter counts the bytes that are written to it.
 type byteCounter int64
 
+// Write counts the bytes of b.
 func (c *byteCounter) Write(b []byte) (int, error) {
 	*c += byteCounter(len(b))
 	return len(b), nil
 }
 
-// hitsFileName tells every attack of a run apart: a phase's name is unique in its
-// scenario.
+// hitsFileName returns a name that is unique for every attack of a run, because a phase's name is
+// unique in its scenario.
 func hitsFileName(s lab.Sample) string {
-	return fmt.Sprintf("%s_%s_c%d_b%d_a%d_%s.bin",
-		tagPart(s.Scenario.Name), tagPart(s.Variant.ID()), s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()))
+	return fmt.Sprintf("%s_%s_c%d_b%d_a%d_%s.bin", tagPart(s.Scenario.Name), tagPart(s.Variant.ID()),
+		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()))
 }
 
+// writeHits writes the hits that read delivers to f.
 func writeHits(f io.Writer, s lab.Sample, read func(each func([]lab.Hit) error) error) error {
 	encode := vegeta.NewEncoder(f)
 	name := s.Scenario.Name + " " + s.Variant.ID()

@@ -13,7 +13,8 @@ import (
 	"runtimelab/lab"
 )
 
-func keeping(phase lab.Phase) lab.Sample {
+// hitsSample returns a sample of a phase in a scenario with two requests.
+func hitsSample(phase lab.Phase) lab.Sample {
 	return lab.Sample{
 		Scenario: lab.Scenario{
 			Name:     "json",
@@ -25,14 +26,14 @@ func keeping(phase lab.Phase) lab.Sample {
 	}
 }
 
-func TestHitsAreVegetasOwnResults(t *testing.T) {
+func TestVegetaReadsTheHits(t *testing.T) {
 	_, run := create(t)
 	at := time.Date(2026, 11, 24, 1, 2, 3, 4, time.UTC)
-	own := lab.Phase{
-		Name: "steady-50%", Kind: lab.Steady, // with requests of its own
+	phase := lab.Phase{ // its requests replace the scenario's
+		Name: "steady-50%", Kind: lab.Steady,
 		Requests: []lab.Request{{Method: "GET", Path: "/own"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}},
 	}
-	path, err := run.AddHits(keeping(own), func(each func([]lab.Hit) error) error {
+	path, err := run.AddHits(hitsSample(phase), func(each func([]lab.Hit) error) error {
 		return errors.Join(
 			each([]lab.Hit{{Seq: 1, SentAt: at, Latency: time.Millisecond, TargetIndex: 1, Status: 200, BytesIn: 7}}),
 			each([]lab.Hit{
@@ -45,16 +46,16 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := filepath.Join(run.Dir(), "raw", "json_node-single_c2_b2_a1_steady-50%.bin"); path != want {
-		t.Errorf("kept in %s, want %s", path, want)
+		t.Errorf("written to %s, want %s", path, want)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	decode := vegeta.DecoderFor(f) // as vegeta report finds out what it reads
+	decode := vegeta.DecoderFor(f) // as vegeta report detects the encoding
 	if decode == nil {
-		t.Fatal("Vegeta does not know the encoding")
+		t.Fatal("Vegeta does not recognise the encoding")
 	}
 	want := []vegeta.Result{
 		{
@@ -65,7 +66,7 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 			Attack: "json node/single", Seq: 0, Timestamp: at, Latency: time.Second, Error: "refused", Method: "GET",
 			URL: "/own",
 		},
-		// Of a request that the phase does not have, nothing more is known.
+		// The phase has no such request, so method and URL are unknown.
 		{Attack: "json node/single", Seq: 2, Timestamp: at},
 		{Attack: "json node/single", Seq: 3, Timestamp: at},
 	}
@@ -83,9 +84,9 @@ func TestHitsAreVegetasOwnResults(t *testing.T) {
 	}
 }
 
-func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
+func TestEveryAttackHasItsOwnFileOfHits(t *testing.T) {
 	_, run := create(t)
-	none := func(func([]lab.Hit) error) error { return nil }
+	noHits := func(func([]lab.Hit) error) error { return nil }
 	seen := map[string]bool{}
 	for _, phase := range []lab.Phase{
 		{Name: "peak-64", Kind: lab.Peak},
@@ -94,11 +95,11 @@ func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
 		{Kind: lab.Steady},
 	} {
 		for attempt := 1; attempt <= 2; attempt++ {
-			s := keeping(phase)
+			s := hitsSample(phase)
 			s.Trial.Attempt = attempt
-			path, err := run.AddHits(s, none)
+			path, err := run.AddHits(s, noHits)
 			if err != nil || seen[path] {
-				t.Errorf("%s, error %v", path, err)
+				t.Errorf("written to %s, a second time: %t, error %v", path, seen[path], err)
 			}
 			seen[path] = true
 		}
@@ -108,12 +109,12 @@ func TestHitsOfEveryAttackHaveAFileOfTheirOwn(t *testing.T) {
 func TestHitsThatCannotBeReadLeaveNoFile(t *testing.T) {
 	_, run := create(t)
 	broken := errors.New("the cell ended")
-	if _, err := run.AddHits(keeping(lab.Phase{Kind: lab.Peak}),
-		func(func([]lab.Hit) error) error { return broken }); !errors.Is(err, broken) {
-		t.Errorf("error %v", err)
+	read := func(func([]lab.Hit) error) error { return broken }
+	if _, err := run.AddHits(hitsSample(lab.Phase{Kind: lab.Peak}), read); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
 	}
-	left, err := os.ReadDir(filepath.Join(run.Dir(), "raw"))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left %v, error %v", left, err)
+	files, err := os.ReadDir(filepath.Join(run.Dir(), "raw"))
+	if err != nil || len(files) > 0 {
+		t.Errorf("raw/ holds %v, error %v; want no file", files, err)
 	}
 }

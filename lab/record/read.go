@@ -15,17 +15,17 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// StoredRun is a run as read back.
+// StoredRun is a run read back from its folder.
 type StoredRun struct {
 	Dir    string
 	Info   Info
-	Rows   []metric.Row // of trials.csv, in the order they were written
-	Doubts []string     // what of it could not be read, in words
+	Rows   []metric.Row // the rows of trials.csv, in the order they were written
+	Doubts []string     // messages about data that were ignored
 }
 
-// Read reads the folder of a run, finished or not. An unterminated last line of
-// trials.csv is left out; columns that this version does not know are, too;
-// both become doubts. Rows of a schema that this version does not read are an error.
+// Read reads the folder of a run, ended or not. It ignores an incomplete last line of trials.csv
+// and unknown columns, and reports both as doubts. It returns an error for rows of a schema that
+// this version does not read.
 func Read(dir string) (*StoredRun, error) {
 	r := &StoredRun{Dir: dir}
 	var err error
@@ -51,7 +51,7 @@ func ReadInfo(dir string) (info Info, err error) {
 		return info, &lab.Fault{
 			Code: lab.ExitUsage,
 			Err:  fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
-			Hint: "give a folder under results/, or leave it out for the newest run",
+			Hint: "give a folder under results/, or no folder for the newest run",
 		}
 	}
 	if err != nil {
@@ -61,7 +61,7 @@ func ReadInfo(dir string) (info Info, err error) {
 		Version int64 `json:"schema_version"`
 	}
 	if err = json.Unmarshal(text, &schema); err == nil {
-		err = checkSchema(schema.Version) // before the rest, which another schema may have as other types
+		err = checkSchema(schema.Version) // first, because another schema may have other types
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &info)
@@ -72,23 +72,24 @@ func ReadInfo(dir string) (info Info, err error) {
 	return info, nil
 }
 
-// maxInfoBytes is the bytes that a run.json may have: a plan of 100 000 trials has less.
+// maxInfoBytes is the maximum size of a run.json. A plan of 100 000 trials needs less.
 const maxInfoBytes = 64 << 20
 
-// readLimited reads a file that may be a stranger's.
-func readLimited(path string, most int64) ([]byte, error) {
+// readLimited reads a file of at most maxBytes. A file from elsewhere may have any size.
+func readLimited(path string, maxBytes int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(text)) > most {
-		err = fmt.Errorf("reading %s: it has more than %d MiB", path, most>>20)
+	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && int64(len(text)) > maxBytes {
+		err = fmt.Errorf("reading %s: it is larger than %d MiB", path, maxBytes>>20)
 	}
 	return text, err
 }
 
+// readTrials reads the rows of a trials.csv.
 func (r *StoredRun) readTrials(in io.Reader) error {
 	rows, err := NewRowReader(in)
 	if err != nil {
@@ -105,37 +106,38 @@ func (r *StoredRun) readTrials(in io.Reader) error {
 		return err
 	})
 	if err == nil {
-		err = rows.Need(Structure()...)
+		err = rows.Require(Structure()...)
 	}
 	r.Doubts = append(r.Doubts, rows.Doubts()...)
 	return err
 }
 
+// checkSchema returns an error if this lab does not read a schema version.
 func checkSchema(version int64) error {
 	if metric.Reads(version) {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage,
-		Err: fmt.Errorf("schema version %d, where this lab reads %d and %d", version, metric.OldestSchema,
-			metric.SchemaVersion),
+		Err: fmt.Errorf("schema version %d; this lab reads versions %d and %d",
+			version, metric.OldestSchema, metric.SchemaVersion),
 		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
 	}
 }
 
-// checkSame refuses a row of another schema than the rows before it: no lab writes
-// such a file, and a column would mean two things.
-func checkSame(first, version string) error {
+// checkSameSchema returns an error if a row has another schema version than the first one. No lab
+// writes such a file, and a column would have two meanings.
+func checkSameSchema(first, version string) error {
 	if first == version {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
-		Hint: "give each run as a file of its own",
+		Hint: "give each run in a separate file",
 	}
 }
 
-// LatestDir is the folder that results/latest points to.
+// LatestDir returns the folder that resultsDir/latest points to.
 func LatestDir(resultsDir string) (string, error) {
 	name, err := os.Readlink(filepath.Join(resultsDir, latestLink))
 	if err == nil {
@@ -147,17 +149,19 @@ func LatestDir(resultsDir string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("looking for the newest run in %s: there is none", resultsDir), Hint: "run: make lab",
+			Err:  fmt.Errorf("looking for the newest run in %s: there is none", resultsDir),
+			Hint: "run: make lab",
 		}
 	}
 	return "", &lab.Fault{
 		Code: lab.ExitUsage,
-		Err:  fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err), Hint: newestRunsHint(resultsDir),
+		Err:  fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err),
+		Hint: newestRunsHint(resultsDir),
 	}
 }
 
-// ResolveRun is the folder of a run given as people give it: a run id, the path of
-// a folder, or "latest" or nothing for the newest run.
+// ResolveRun returns the folder of the run that a user names: by its id, the path of its folder, or
+// "latest" or "" for the newest run.
 func ResolveRun(resultsDir, name string) (string, error) {
 	if name == "" || name == latestLink {
 		return LatestDir(resultsDir)
@@ -169,12 +173,12 @@ func ResolveRun(resultsDir, name string) (string, error) {
 	}
 	return "", &lab.Fault{
 		Code: lab.ExitUsage,
-		Err:  fmt.Errorf("looking for run %q: neither in %s nor the path of one", name, resultsDir),
+		Err:  fmt.Errorf("looking for run %q: it is neither in %s nor the path of a run", name, resultsDir),
 		Hint: newestRunsHint(resultsDir),
 	}
 }
 
-// newestRunsHint lists the newest runs there are.
+// newestRunsHint returns a hint with the ids of the three newest runs.
 func newestRunsHint(resultsDir string) string {
 	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", InfoFile))
 	var ids []string

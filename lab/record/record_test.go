@@ -29,6 +29,7 @@ var start = time.Date(2026, 11, 23, 23, 15, 1, 250e6, time.UTC)
 
 func ptr[T any](v T) *T { return &v }
 
+// info returns what a caller gives Create.
 func info() record.Info {
 	return record.Info{
 		StartedAt: start,
@@ -42,6 +43,7 @@ func info() record.Info {
 	}
 }
 
+// create creates a run in a temporary folder.
 func create(t *testing.T) (results string, run *record.Run) {
 	t.Helper()
 	results = filepath.Join(t.TempDir(), "results")
@@ -52,7 +54,7 @@ func create(t *testing.T) (results string, run *record.Run) {
 	return results, run
 }
 
-// latency is a histogram of n values, 1 ms apart.
+// latency returns a histogram of n values, 1 ms apart.
 func latency(t *testing.T, n int64) *lab.Latency {
 	t.Helper()
 	h := hdrhistogram.New(1, int64(time.Minute), 3)
@@ -68,6 +70,7 @@ func latency(t *testing.T, n int64) *lab.Latency {
 	return &lab.Latency{Count: n, MeanMS: 1, P50MS: ptr(1.5), MaxMS: float64(n), HDR: encoded}
 }
 
+// sample returns a valid sample of a phase that starts at start plus offset.
 func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 	t.Helper()
 	s := lab.Sample{
@@ -82,8 +85,7 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 		},
 		Attack: &lab.AttackResult{
 			StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40,
-			Succeeded: 39, Failed: 1,
-			Raw: latency(t, 40),
+			Succeeded: 39, Failed: 1, Raw: latency(t, 40),
 			Buckets: []lab.Bucket{
 				{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
 				{Second: 1, Sent: 10, Succeeded: 11},
@@ -99,6 +101,7 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 	return s
 }
 
+// read returns the text of a file.
 func read(t *testing.T, path ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(path...))
@@ -122,11 +125,11 @@ func TestARunIsReadableFromItsStart(t *testing.T) {
 	}
 	if len(back.Rows) != 0 || len(back.Doubts) != 0 || back.Info.State != record.Running ||
 		back.Info.EndedAt != nil {
-		t.Errorf("read back %+v", back)
+		t.Errorf("read %+v", back)
 	}
 }
 
-func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
+func TestRowsCanBeReadWhileTheRunIsOpen(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
 	failed := lab.Sample{
@@ -139,7 +142,7 @@ func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 	if err := run.AddTrial(failed); err != nil {
 		t.Fatal(err)
 	}
-	back, err := record.Read(run.Dir()) // the run is still open, as after a kill -9
+	back, err := record.Read(run.Dir()) // the run stays open, as after kill -9
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +157,11 @@ func TestRowsAreThereAsSoonAsAdded(t *testing.T) {
 		}
 	}
 	if got := strings.Count(read(t, run.Dir(), "trials.csv"), "\n"); got != 4 {
-		t.Errorf("%d lines, want a header and a line for each row", got)
+		t.Errorf("%d lines, want a header and three rows", got)
 	}
 }
 
-func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
+func TestATornLastLineIsIgnoredAndReported(t *testing.T) {
 	_, run := create(t)
 	if err := run.AddTrial(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second)); err != nil {
 		t.Fatal(err)
@@ -169,7 +172,7 @@ func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
 	header := strings.Index(text, "\n") + 1
 	for _, tt := range []struct{ length, rows, doubts int }{
 		{len(text), 2, 0},
-		{len(text) - 1, 1, 1}, // all of the row but its end
+		{len(text) - 1, 1, 1}, // without the last line end
 		{second + 1, 1, 1},
 		{second, 1, 0},
 		{header - 1, 0, 2},
@@ -184,22 +187,28 @@ func TestATornLastLineIsLeftOutAndSaid(t *testing.T) {
 			continue
 		}
 		if len(back.Rows) != tt.rows || len(back.Doubts) != tt.doubts {
-			t.Errorf("first %d bytes: %d rows, doubts %q; want %d and %d", tt.length, len(back.Rows), back.Doubts,
-				tt.rows, tt.doubts)
+			t.Errorf("first %d bytes: %d rows, doubts %q; want %d rows and %d doubts",
+				tt.length, len(back.Rows), back.Doubts, tt.rows, tt.doubts)
 		}
 	}
 }
 
-func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
+func TestReadIgnoresUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 	structure := strings.Join(record.Structure(), ",")
 	tests := []struct {
 		name, trials, doubt, err string
 		code                     int
 	}{
-		{name: "a column of later", trials: "schema_version,invented,throughput_rps," + structure +
-			"\n4,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
-		{name: "a column of later, in rows of today", trials: "schema_version,invented,throughput_rps," +
-			structure + "\n5,x,2.5,json,node/single,1,1,peak,1,valid\n", doubt: "invented"},
+		{
+			name: "an unknown column", doubt: "invented",
+			trials: "schema_version,invented,throughput_rps," + structure +
+				"\n4,x,2.5,json,node/single,1,1,peak,1,valid\n",
+		},
+		{
+			name: "an unknown column in rows of the current schema", doubt: "invented",
+			trials: "schema_version,invented,throughput_rps," + structure +
+				"\n5,x,2.5,json,node/single,1,1,peak,1,valid\n",
+		},
 		{
 			name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1",
 			code: lab.ExitUsage,
@@ -213,18 +222,19 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 			code: lab.ExitUsage,
 		},
 		{
-			name: "no version of a schema", trials: "schema_version,requests\nx,5\n",
+			name: "an invalid version", trials: "schema_version,requests\nx,5\n",
 			err: `line 2: column schema_version: "x" is not a number`, code: lab.ExitUsage,
 		},
 		{
-			name:   "no block",
-			trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n4,json,node/single,1,peak,1,valid\n", err: "trials.csv: no column block", code: lab.ExitUsage,
+			name: "no block", err: "trials.csv: no column block", code: lab.ExitUsage,
+			trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n" +
+				"4,json,node/single,1,peak,1,valid\n",
 		},
 		{
 			name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests",
 			code: lab.ExitFailed,
 		},
-		{name: "a cell short", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
+		{name: "a missing cell", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -235,7 +245,7 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 			back, err := record.Read(run.Dir())
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) || lab.ExitCode(err) != tt.code {
-					t.Errorf("got %v, code %d", err, lab.ExitCode(err))
+					t.Errorf("error %v, code %d; want %q, code %d", err, lab.ExitCode(err), tt.err, tt.code)
 				}
 				return
 			}
@@ -246,27 +256,28 @@ func TestReadToleratesUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 				t.Errorf("doubts %q", back.Doubts)
 			}
 			if f, ok := back.Rows[0].Float("throughput_rps"); f != 2.5 || !ok {
-				t.Errorf("the known columns were lost: %v", back.Rows[0])
+				t.Errorf("a known column was lost: %v", back.Rows[0])
 			}
 		})
 	}
 }
 
-func TestARunOfAnotherSchemaIsRefusedWhateverItHolds(t *testing.T) {
+func TestARunOfAnotherSchemaIsRefusedWhateverItsTypes(t *testing.T) {
 	_, run := create(t)
-	if err := os.WriteFile(filepath.Join(run.Dir(), "run.json"),
-		[]byte(`{"schema_version": 2, "plan": {"scenarios": [{"cores": 1}]}}`), 0o644); err != nil {
+	const text = `{"schema_version": 2, "plan": {"scenarios": [{"cores": 1}]}}`
+	if err := os.WriteFile(filepath.Join(run.Dir(), "run.json"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := record.ReadInfo(run.Dir()); err == nil || !strings.Contains(err.Error(),
-		"run.json: schema version 2") || lab.ExitCode(err) != lab.ExitUsage {
+	_, err := record.ReadInfo(run.Dir())
+	if err == nil || !strings.Contains(err.Error(), "run.json: schema version 2") ||
+		lab.ExitCode(err) != lab.ExitUsage {
 		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
 	}
 }
 
-// A run of schema 4 is read, by its run.json and its rows; it is not gone on with, as
-// latencies of its rows are of other requests than those of new ones.
-func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
+// A run of schema 4 cannot be resumed, because its latencies are of other requests than those of
+// new rows.
+func TestARunOfThePreviousSchemaIsReadButNotResumed(t *testing.T) {
 	_, run := create(t)
 	if err := run.AddTrial(sample(t, lab.Peak, 0)); err != nil {
 		t.Fatal(err)
@@ -274,14 +285,14 @@ func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
 	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, filepath.Join(run.Dir(), "run.json"), `"schema_version": 5`, `"schema_version": 4`)
-	edit(t, filepath.Join(run.Dir(), "trials.csv"), "\n5,", "\n4,")
+	replaceIn(t, filepath.Join(run.Dir(), "run.json"), `"schema_version": 5`, `"schema_version": 4`)
+	replaceIn(t, filepath.Join(run.Dir(), "trials.csv"), "\n5,", "\n4,")
 	back, err := record.Read(run.Dir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if version, _ := back.Rows[0].Int("schema_version"); len(back.Rows) != 1 || version != 4 ||
-		len(back.Doubts) != 0 {
+	version, _ := back.Rows[0].Int("schema_version")
+	if len(back.Rows) != 1 || version != 4 || len(back.Doubts) != 0 {
 		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
 	}
 	err = record.CheckResumable(back.Info)
@@ -290,10 +301,10 @@ func TestARunOfTheLastSchemaIsReadAndNotResumed(t *testing.T) {
 	}
 }
 
-func TestTimeline(t *testing.T) {
+func TestTimelineHasABucketPerSecond(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
-	again := sample(t, lab.Peak, 60*time.Second) // another trial, with a warm-up of its own
+	again := sample(t, lab.Peak, 60*time.Second) // another trial with another warm-up
 	again.WarmUp.StartedAt = start.Add(50 * time.Second)
 	crashed := sample(t, lab.Peak, 90*time.Second)
 	crashed.WarmUp, crashed.Attack = nil, nil
@@ -302,7 +313,8 @@ func TestTimeline(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := `run_id,scenario,variant,block,started_at,phase,mode,second,sent,succeeded,failed,latency_p50_ms,latency_p99_ms
+	want := "run_id,scenario,variant,block,started_at,phase,mode,second," +
+		"sent,succeeded,failed,latency_p50_ms,latency_p99_ms" + `
 ID,json,node/single,1,2026-11-23T23:15:03.250Z,warmup,closed,0,9,9,0,,
 ID,json,node/single,1,2026-11-23T23:15:03.250Z,peak,closed,0,30,28,1,0.250000,
 ID,json,node/single,1,2026-11-23T23:15:03.250Z,peak,closed,1,10,11,0,,
@@ -317,11 +329,11 @@ ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,1,10,11,0,,
 	}
 }
 
-func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
+func TestTheLibraryReadsTheHistograms(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
 	peak.Attack.Failures = latency(t, 7)
-	steady.Scenario.Name = "large, slow" // what would end a tag
+	steady.Scenario.Name = "large, slow" // its comma and space would end a tag
 	early := sample(t, lab.Peak, -time.Hour)
 	if err := run.AddTrial(peak, steady, early); err != nil {
 		t.Fatal(err)
@@ -351,10 +363,10 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		}
 		highest := want.count * int64(time.Millisecond)
 		if h.Tag() != want.tag || h.TotalCount() != want.count || !h.ValuesAreEquivalent(h.Max(), highest) {
-			t.Errorf("got %s with %d values to %d ns, want %s with %d to %d", h.Tag(), h.TotalCount(), h.Max(),
-				want.tag, want.count, highest)
+			t.Errorf("got %s with %d values to %d ns, want %s with %d to %d",
+				h.Tag(), h.TotalCount(), h.Max(), want.tag, want.count, highest)
 		}
-		// The library cuts to milliseconds, which may lose one.
+		// The library truncates to milliseconds, so a time may be 1 ms too early.
 		from, to := want.from.UnixMilli(), want.from.UnixMilli()+1500
 		if d := from - h.StartTimeMs(); d < 0 || d > 1 {
 			t.Errorf("%s starts at %d, want %d", want.tag, h.StartTimeMs(), from)
@@ -364,26 +376,26 @@ func TestHistogramsAreReadableByTheLibrary(t *testing.T) {
 		}
 	}
 	if h, err := log.NextIntervalHistogram(); h != nil || err != nil {
-		t.Errorf("more than was written: %v, %v", h, err)
+		t.Errorf("after the last histogram: %v, %v", h, err)
 	}
 	text := read(t, run.Dir(), "histograms.hlog")
-	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") || strings.Count(text,
-		"BaseTime") != 1 {
-		t.Errorf("head: %.200s", text)
+	if !strings.HasPrefix(text, "#[Histogram log format version 1.3]\n#[StartTime: ") ||
+		strings.Count(text, "BaseTime") != 1 {
+		t.Errorf("header: %.200s", text)
 	}
 	if !strings.Contains(text, "Tag=json/node-single/c1/b1/a1/peak/raw,2.250000,1.500000,4") {
 		t.Errorf("no interval 2.25 s after the base time:\n%s", text)
 	}
 }
 
-func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
+func TestABadHistogramDoesNotLoseTheRow(t *testing.T) {
 	_, run := create(t)
 	s := sample(t, lab.Steady, 0)
 	s.Attack.Corrected.HDR = []byte("not base64 !")
 	err := run.AddTrial(s)
-	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") || !strings.Contains(err.Error(),
-		"steady/corrected") {
-		t.Errorf("got %v, want the file and the histogram named", err)
+	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") ||
+		!strings.Contains(err.Error(), "steady/corrected") {
+		t.Errorf("error %v, want one that names the file and the histogram", err)
 	}
 	back, err := record.Read(run.Dir())
 	if err != nil || len(back.Rows) != 1 {
@@ -394,9 +406,9 @@ func TestABadHistogramDoesNotCostTheRow(t *testing.T) {
 	}
 }
 
-func TestRunJSON(t *testing.T) {
+func TestRunJSONHoldsTheRun(t *testing.T) {
 	_, run := create(t)
-	for range 2 { // of a resumed run every session says the same
+	for range 2 { // every session of a resumed run adds the same note
 		if err := run.AddNote("python/single is not measured"); err != nil {
 			t.Fatal(err)
 		}
@@ -413,10 +425,11 @@ func TestRunJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := info()
-	want.SchemaVersion, want.RunID, want.State, want.Reason, want.EndedAt = metric.SchemaVersion, runID, record.Interrupted, "Ctrl-C", &end
+	want.SchemaVersion, want.RunID = metric.SchemaVersion, runID
+	want.State, want.Reason, want.EndedAt = record.Interrupted, "Ctrl-C", &end
 	want.Profile, want.Seed, want.Notes = "smoke", 1<<63+1, []string{"python/single is not measured"}
 	if want.Files = back.Info.Files; len(want.Files) != 3 {
-		t.Errorf("accounts for %v", want.Files)
+		t.Errorf("run.json lists %v, want three files", want.Files)
 	}
 	if !reflect.DeepEqual(back.Info, want) {
 		t.Errorf("got  %+v\nwant %+v", back.Info, want)
@@ -426,23 +439,21 @@ func TestRunJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{
-		"host", "engine", "versions", "seed", "plan", "profile", "state", "started_at",
-		"ended_at",
+		"host", "engine", "versions", "seed", "plan", "profile", "state", "started_at", "ended_at",
 	} {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("run.json has no %s", key)
 		}
 	}
 	if err := run.AddTrial(sample(t, lab.Peak, 0)); err == nil {
-		t.Error("a row was taken after the end")
+		t.Error("AddTrial accepts a row after the end")
 	}
 	names, _ := filepath.Glob(filepath.Join(run.Dir(), "*"))
-	if len(names) != 5 { // the lock too
-		t.Errorf("the folder holds %q", names)
+	if len(names) != 5 { // with the lock file
+		t.Errorf("the folder holds %q, want 5 files", names)
 	}
 }
 
-// A reader never sees half a run.json, nor none.
 func TestRunJSONIsReplacedInOneStep(t *testing.T) {
 	_, run := create(t)
 	var writer sync.WaitGroup
@@ -453,7 +464,7 @@ func TestRunJSONIsReplacedInOneStep(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				// Longer and shorter by turns: a write in place would show.
+				// The length alternates, so that a write in place would be visible.
 				if err := run.Update(func(i *record.Info) { i.Reason = strings.Repeat("x", n%2*100_000) }); err != nil {
 					t.Error(err)
 					return
@@ -483,7 +494,7 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 				return
 			default:
 				if _, err := os.Stat(filepath.Join(results, "latest", "run.json")); err != nil {
-					t.Errorf("while it was swapped: %v", err)
+					t.Errorf("while latest is replaced: %v", err)
 					return
 				}
 			}
@@ -491,7 +502,7 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 	})
 	for i := 1; i <= 20; i++ {
 		id := fmt.Sprintf("20261123T231501Z-%04d", i)
-		// What a lab that was killed while it made the link has left.
+		// A lab that was killed while it made the link leaves this.
 		if err := os.Symlink("nowhere", filepath.Join(results, ".latest-"+id)); err != nil {
 			t.Fatal(err)
 		}
@@ -502,12 +513,12 @@ func TestLatestPointsToTheNewestRun(t *testing.T) {
 	}
 	close(stop)
 	watcher.Wait()
-	if left, _ := filepath.Glob(filepath.Join(results, ".*")); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+	if files, _ := filepath.Glob(filepath.Join(results, ".*")); len(files) > 0 {
+		t.Errorf("temporary files remain: %q", files)
 	}
 }
 
-// createLatest is a new run that latest points to.
+// createLatest creates a run and points latest to it.
 func createLatest(t *testing.T, results, id string) *record.Run {
 	t.Helper()
 	run, err := record.Create(results, id, info())
@@ -520,8 +531,7 @@ func createLatest(t *testing.T, results, id string) *record.Run {
 	return run
 }
 
-// What has the link's name and is none stays as it is.
-func TestLatestReplacesNothingOfOthers(t *testing.T) {
+func TestLatestReplacesOnlyALink(t *testing.T) {
 	results, run := create(t)
 	for name, make := range map[string]func(path string) error{
 		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "kept"), 0o755) },
@@ -531,34 +541,34 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 		if err := make(latest); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.UpdateLatestLink(results); err == nil || !strings.Contains(err.Error(),
-			"latest") || !strings.Contains(err.Error(), "no link") {
-			t.Errorf("a %s named latest in the way: %v", name, err)
+		if err := run.UpdateLatestLink(results); err == nil ||
+			!strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "not a link") {
+			t.Errorf("update latest, which is a %s: %v", name, err)
 		}
-		if _, err := record.ResolveRun(results,
-			""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
-			t.Errorf("the newest run where a %s is in the way: %v", name, err)
+		_, err := record.ResolveRun(results, "")
+		if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
+			t.Errorf("resolve latest, which is a %s: %v", name, err)
 		}
-		if is, err := os.Lstat(latest); err != nil || is.Mode().Type() == os.ModeSymlink {
-			t.Errorf("the %s named latest is gone: %v", name, err)
+		if info, err := os.Lstat(latest); err != nil || info.Mode().Type() == os.ModeSymlink {
+			t.Errorf("the %s named latest was replaced: %v", name, err)
 		}
 		if err := os.RemoveAll(latest); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// Nor is the run pointed to where it does not lie.
+	// A run outside of the folder gets no link.
 	if err := run.UpdateLatestLink(t.TempDir()); err != nil {
 		t.Error(err)
 	}
-	if left, err := os.ReadDir(results); err != nil || len(left) != 1 {
-		t.Errorf("beside the run: %v, %v", left, err)
+	if files, err := os.ReadDir(results); err != nil || len(files) != 1 {
+		t.Errorf("results/ holds %v, %v; want only the run", files, err)
 	}
-	// By way of a link the run's folder is the same, and the link is not pointed to itself.
-	again := filepath.Join(t.TempDir(), "results")
-	if err := os.Symlink(results, again); err != nil {
+	// Through a link to results/ the run's folder is the same.
+	linked := filepath.Join(t.TempDir(), "results")
+	if err := os.Symlink(results, linked); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.UpdateLatestLink(again); err != nil {
+	if err := run.UpdateLatestLink(linked); err != nil {
 		t.Error(err)
 	}
 	if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != runID {
@@ -566,25 +576,23 @@ func TestLatestReplacesNothingOfOthers(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestCreateRefusesAnExistingFolderAndAMissingStart(t *testing.T) {
 	results, _ := create(t)
 	if _, err := record.Create(results, runID, info()); !errors.Is(err, os.ErrExist) {
-		t.Errorf("a folder that exists: %v", err)
+		t.Errorf("an existing folder: %v", err)
 	}
 	if _, err := record.Create(results, "20261123T231501Z-ffff", record.Info{}); err == nil {
-		t.Error("a run without a start was created")
+		t.Error("Create accepts a run without a start")
 	}
 }
 
-func TestResolve(t *testing.T) {
+func TestResolveRun(t *testing.T) {
 	results := t.TempDir()
-	if _, err := record.ResolveRun(results,
-		""); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
-		t.Errorf("no run at all: %v", err)
-	}
-	if _, err := record.ResolveRun(results,
-		"x"); lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
-		t.Errorf("no run at all, by name: %v", err)
+	for _, name := range []string{"", "x"} {
+		_, err := record.ResolveRun(results, name)
+		if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+			t.Errorf("%q in a folder without runs: %v", name, err)
+		}
 	}
 	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
 	for _, id := range []string{older, newer} {
@@ -603,11 +611,11 @@ func TestResolve(t *testing.T) {
 		t.Errorf("an unknown run: %v", err)
 	}
 	if _, err := record.Read(results); lab.ExitCode(err) != lab.ExitUsage {
-		t.Errorf("a folder that is no run: %v", err)
+		t.Errorf("a folder without a run.json: %v", err)
 	}
 }
 
-func TestNewID(t *testing.T) {
+func TestNewIDsSortByStartAndDiffer(t *testing.T) {
 	at := time.Date(2026, 11, 24, 0, 15, 1, 0, time.FixedZone("", 3600))
 	form := regexp.MustCompile(`^20261123T231501Z-[0-9a-f]{4}$`)
 	seen := map[string]bool{}
@@ -619,14 +627,14 @@ func TestNewID(t *testing.T) {
 		seen[id] = true
 	}
 	if len(seen) < 2 {
-		t.Error("runs of one second are all named alike")
+		t.Error("all ids of one second are equal")
 	}
 	if record.NewID(at) >= record.NewID(at.Add(time.Second)) {
-		t.Error("names do not sort by start")
+		t.Error("ids do not sort by start")
 	}
 }
 
-func TestHostID(t *testing.T) {
+func TestHostIDIsShortAndNoNumber(t *testing.T) {
 	id := record.HostID("model", "kernel")
 	if id != record.HostID("model", "kernel") || len(id) != 11 {
 		t.Errorf("got %s", id)
@@ -641,14 +649,14 @@ func TestHostID(t *testing.T) {
 			t.Errorf("%q has the id of another host", other)
 		}
 	}
-	for i := range 1000 { // 1 in 110 hashes alone would read as a number
+	for i := range 1000 { // without the prefix, 1 in 110 hashes would read as a number
 		if id := record.HostID(strconv.Itoa(i)); !strings.HasPrefix(id, "h") {
-			t.Errorf("%s can read as a number", id)
+			t.Errorf("%s does not begin with h, and may read as a number", id)
 		}
 	}
 }
 
-// As a reader without options would: one type for all cells of each column.
+// A reader with type inference must find one type for all cells of a column.
 func TestFilesLoadWithTypeInference(t *testing.T) {
 	_, run := create(t)
 	crashed := sample(t, lab.Peak, time.Second)
@@ -674,12 +682,13 @@ func TestFilesLoadWithTypeInference(t *testing.T) {
 				found = kind
 			}
 			if m, ok := metric.Find(title); ok && found != "" && m.Kind != found {
-				t.Errorf("%s: %s reads as %s, the table says %s", name, title, found, m.Kind)
+				t.Errorf("%s: %s reads as %s, lab/metric says %s", name, title, found, m.Kind)
 			}
 		}
 	}
 }
 
+// infer returns the type that a reader infers from a cell.
 func infer(cell string) metric.Kind {
 	if cell == "" {
 		return ""
@@ -693,7 +702,7 @@ func infer(cell string) metric.Kind {
 	return metric.String
 }
 
-func TestTheStepsOfASearchAreKept(t *testing.T) {
+func TestCapacityCSVHoldsTheStepsOfASearch(t *testing.T) {
 	_, run := create(t)
 	if err := run.AddTrial(sample(t, lab.Steady, time.Second)); err != nil {
 		t.Fatal(err)
@@ -703,7 +712,8 @@ func TestTheStepsOfASearchAreKept(t *testing.T) {
 		t.Errorf("a run without a search has a capacity.csv: %v", err)
 	}
 	s := sample(t, lab.Steady, 2*time.Second)
-	s.Phase.Kind, s.Phase.Name, s.Trial.Attempt, s.Layout.Server = lab.Capacity, "capacity-slow", 2, []int{0, 1}
+	s.Phase.Kind, s.Phase.Name = lab.Capacity, "capacity-slow"
+	s.Trial.Attempt, s.Layout.Server = 2, []int{0, 1}
 	s.Attack.Corrected.P99MS = ptr(3.5)
 	s.Search = &lab.Search{Steps: []lab.SearchStep{
 		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},

@@ -18,13 +18,12 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Resume opens the folder of a run that ended before its plan did, to be added to,
-// and returns what its finished trials have left. What a trial wrote that did not
-// end is taken off, which the doubts say: it is to be measured once more. decided
-// is the run's plan as it was read before its folder was locked: another lab may
-// have gone on with it since.
+// Resume reopens the folder of an unfinished run and returns what its ended trials have written. It
+// removes the data of unfinished trials, which are measured again, and reports that as doubts.
+// decided is the run's plan as it was read before the folder was locked. Resume fails if another
+// lab has changed the plan since. at becomes the last of ResumedAt.
 func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *StoredRun, error) {
-	// What is no run is left as it is.
+	// Check first, so that a folder without a run gets no lock file.
 	if _, err := ReadInfo(dir); err != nil {
 		return nil, nil, err
 	}
@@ -43,6 +42,7 @@ func Resume(dir string, decided lab.Plan, at time.Time) (*Run, *StoredRun, error
 	return r, earlier, nil
 }
 
+// readResumable reads run.json and checks that the run can be resumed by the plan decided.
 func readResumable(dir string, decided lab.Plan) (Info, error) {
 	info, err := ReadInfo(dir)
 	if err != nil {
@@ -51,25 +51,26 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 	if err := CheckResumable(info); err != nil {
 		return info, err
 	}
-	was, err := json.Marshal(decided)
+	before, err := json.Marshal(decided)
 	if err != nil {
 		return info, err
 	}
-	is, err := json.Marshal(info.Plan)
+	now, err := json.Marshal(info.Plan)
 	if err != nil {
 		return info, err
 	}
-	if !bytes.Equal(was, is) {
+	if !bytes.Equal(before, now) {
 		return info, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("resuming run %s: another lab went on with it meanwhile, and "+
-				"found rates for its plan", info.RunID),
-			Hint: "lab run --resume " + info.RunID + " once more goes on with the plan as it is now",
+			Code: lab.ExitFailed,
+			Err: fmt.Errorf("resuming run %s: another lab resumed it meanwhile and changed its plan",
+				info.RunID),
+			Hint: "run lab run --resume " + info.RunID + " again to continue with the changed plan",
 		}
 	}
 	return info, nil
 }
 
-// CheckResumable says why a run cannot be gone on with, whatever its folder holds.
+// CheckResumable returns why a run cannot be resumed, whatever its folder holds, or nil.
 func CheckResumable(info Info) error {
 	switch {
 	case info.State == Done:
@@ -81,28 +82,28 @@ func CheckResumable(info Info) error {
 	case info.SchemaVersion != metric.SchemaVersion:
 		return &lab.Fault{
 			Code: lab.ExitUsage,
-			Err: fmt.Errorf("run %s has rows of schema version %d, and this lab writes %d: its columns would mean "+
-				"two things",
-				info.RunID, info.SchemaVersion, metric.SchemaVersion),
-			Hint: "finish it with the lab that began it (see \"versions\" in run.json); " +
+			Err: fmt.Errorf("run %s has rows of schema version %d and this lab writes version %d: "+
+				"one file cannot hold both", info.RunID, info.SchemaVersion, metric.SchemaVersion),
+			Hint: "finish it with the lab that started it (see \"versions\" in run.json); " +
 				"lab run --like repeats its plan",
 		}
 	case len(info.Files) == 0:
 		return &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("run %s was written by a lab that did not keep account of its files", info.RunID),
+			Err:  fmt.Errorf("run %s cannot be resumed: an older lab wrote it without file sums", info.RunID),
 			Hint: "lab run --like repeats its plan",
 		}
 	}
 	return nil
 }
 
+// reopen opens the files of the run, removes unfinished trials, and marks the run as running.
 func (r *Run) reopen(at time.Time) (*StoredRun, error) {
 	doubts, err := r.reopenJournals()
 	if err != nil {
 		return nil, err
 	}
-	taken, err := r.removeUnfinished()
+	removed, err := r.removeUnfinished()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (r *Run) reopen(at time.Time) (*StoredRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	earlier.Doubts = append(append(earlier.Doubts, doubts...), taken...)
+	earlier.Doubts = append(append(earlier.Doubts, doubts...), removed...)
 	r.rows = len(earlier.Rows)
 	r.info.State, r.info.Reason, r.info.EndedAt = Running, "", nil
 	r.info.ResumedAt = append(r.info.ResumedAt, at)
@@ -120,15 +121,16 @@ func (r *Run) reopen(at time.Time) (*StoredRun, error) {
 	return earlier, nil
 }
 
+// reopenJournals opens the files that grow with every trial, and reports what it removed from them.
 func (r *Run) reopenJournals() (doubts []string, err error) {
 	reopen := func(name string) *journal {
-		finished, there := r.info.Files[name]
-		if !there || err != nil {
+		ended, ok := r.info.Files[name]
+		if !ok || err != nil {
 			return nil
 		}
-		j, off, failed := reopenJournal(filepath.Join(r.dir, name), finished)
-		if err = failed; off > 0 {
-			doubts = append(doubts, fmt.Sprintf("%s: %d bytes of a trial that did not end were taken off", name, off))
+		j, removed, failed := reopenJournal(filepath.Join(r.dir, name), ended)
+		if err = failed; removed > 0 {
+			doubts = append(doubts, fmt.Sprintf("%s: removed %d bytes of an unfinished trial", name, removed))
 		}
 		return j
 	}
@@ -137,29 +139,29 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		r.histograms = &histogramLog{j: j, base: r.info.StartedAt.Truncate(time.Second)}
 	}
 	if err == nil && (r.trials == nil || r.timeline == nil || r.histograms == nil) {
-		err = fmt.Errorf("run.json does not account for all of %s, %s and %s", TrialsFile, timelineFile,
-			histogramsFile)
+		err = fmt.Errorf("run.json does not list the sums of %s, %s and %s",
+			TrialsFile, timelineFile, histogramsFile)
 	}
 	return doubts, err
 }
 
-// removeUnfinished removes the files that a trial which did not end had begun.
+// removeUnfinished removes the files that only an unfinished trial has written, and reports them.
 func (r *Run) removeUnfinished() (doubts []string, err error) {
-	// Behind a link in its place would be somebody else's files.
+	// Do not follow a link: its files are not the run's.
 	if raw, err := os.Lstat(filepath.Join(r.dir, rawDir)); err == nil && !raw.IsDir() {
-		return nil, fmt.Errorf("%s in it is no folder", rawDir)
+		return nil, fmt.Errorf("%s is not a folder", filepath.Join(r.dir, rawDir))
 	}
-	begun, err := r.unfinishedFiles()
+	candidates, err := r.unfinishedFiles()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range begun {
-		if _, finished := r.info.Files[name]; finished {
+	for _, name := range candidates {
+		if _, ended := r.info.Files[name]; ended {
 			continue
 		}
 		switch err := os.Remove(filepath.Join(r.dir, name)); {
 		case err == nil:
-			doubts = append(doubts, fmt.Sprintf("%s: of a trial that did not end, was removed", name))
+			doubts = append(doubts, fmt.Sprintf("%s: removed, because it belongs to an unfinished trial", name))
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
@@ -167,15 +169,15 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 	return doubts, nil
 }
 
-// unfinishedFiles are the files that may be of a trial which did not end, or of a run.json
-// that was being written.
+// unfinishedFiles returns the names of files that an unfinished trial or an interrupted write of
+// run.json may have left.
 func (r *Run) unfinishedFiles() (names []string, err error) {
 	names = []string{capacityFile}
-	beside, err := os.ReadDir(r.dir)
+	files, err := os.ReadDir(r.dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range beside {
+	for _, file := range files {
 		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
 			names = append(names, file.Name())
 		}
@@ -187,9 +189,9 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 	return names, ignoreMissing(err)
 }
 
-// CheckDiskSpace makes sure that a run's folder can be made in resultsDir, that files can be
-// locked and so many bytes fit there: what would fail after an hour is better said
-// before it.
+// CheckDiskSpace returns an error unless a run's folder can be created in resultsDir, files there
+// can be locked, and bytes fit on its disk. It finds before the measurement what would otherwise
+// fail after an hour.
 func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
 		return diskFault(resultsDir, err)
@@ -198,29 +200,31 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
-	locked := lock(probe)
+	lockErr := lock(probe)
 	_, err = probe.Write(make([]byte, 4096))
 	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
-	if locked != nil {
-		return noLocks(resultsDir, locked)
+	if lockErr != nil {
+		return lockFault(resultsDir, lockErr)
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(resultsDir, &disk); err != nil {
 		return diskFault(resultsDir, err)
 	}
-	if free := uint64(disk.Bavail) * uint64(disk.Bsize); free < bytes { //nolint:unconvert // their types differ between systems
+	free := uint64(disk.Bavail) * uint64(disk.Bsize) //nolint:unconvert // the types differ between systems
+	if free < bytes {
 		return diskFault(resultsDir,
-			fmt.Errorf("its disk has %d MiB left, and a run may need %d", free>>20, bytes>>20))
+			fmt.Errorf("its disk has %d MiB free, and a run may need %d MiB", free>>20, bytes>>20))
 	}
 	return nil
 }
 
+// diskFault returns the error of a folder into which nothing can be written.
 func diskFault(dir string, err error) error {
 	return &lab.Fault{
 		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
-		Hint: cmp.Or(lab.Denied(err, dir), "make it writable and give it room before anything is measured"),
+		Hint: cmp.Or(lab.Denied(err, dir), "make the folder writable and free disk space"),
 	}
 }

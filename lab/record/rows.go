@@ -14,51 +14,52 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// RowReader reads a trials.csv row after row, in as much memory as one row takes: a
-// table of millions is read as it passes. Other programs may have written the file
-// anew: values are those of their column's type, however they are spelled.
+// RowReader reads a trials.csv row by row, in constant memory. Another program may have saved the
+// file: RowReader converts every cell to the form in which the lab writes its value.
 type RowReader struct {
-	in       *delimited.Reader
-	spelling spelling
-	schema   string // of the rows read so far; empty before the first
+	in         *delimited.Reader
+	normalizer normalizer
+	schema     string // schema version of the rows read so far; empty before the first
 }
 
-// schemaColumn says of each row what its columns mean.
+// schemaColumn is the column with the schema version, which defines the meaning of the other
+// columns.
 const schemaColumn = "schema_version"
 
-// NewRowReader reads the header. A file without one has no rows, which Doubts says; of
-// one that names a column twice nobody can say which is meant, and it is an error.
+// NewRowReader reads the header. A file without a header has no rows, which Doubts reports. A
+// header that names a column twice is an error, because it is ambiguous.
 func NewRowReader(r io.Reader) (*RowReader, error) {
-	in, err := delimited.NewReader(r, 0, delimited.Columns{Known: known, Optional: optional})
+	in, err := delimited.NewReader(r, 0, delimited.Columns{Known: isKnown, Optional: isOptional})
 	if err != nil {
-		return nil, fault(err)
+		return nil, asFault(err)
 	}
 	rows := &RowReader{in: in}
 	if header := in.Header(); header != nil && !slices.Contains(header, schemaColumn) {
-		near := lab.Suggest(schemaColumn, header)
+		suggestion := lab.Suggest(schemaColumn, header)
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage,
 			Err:  fmt.Errorf("line %d: no column %s: is it a trials.csv of this lab?", in.Line(), schemaColumn),
-			Hint: fmt.Sprintf("its first column is %q; %s", header[0], near),
+			Hint: fmt.Sprintf("its first column is %q; %s", header[0], suggestion),
 		}
 	}
 	return rows, nil
 }
 
-func known(name string) bool {
+// isKnown reports whether this version knows a column.
+func isKnown(name string) bool {
 	_, ok := metric.Find(name)
 	return ok
 }
 
-// optional reports whether a row may end before a column: some programs leave out empty
-// cells at the end of a row, and a valid row may have none there.
-func optional(name string) bool {
+// isOptional reports whether a row may end before a column. Some programs leave out empty cells at
+// the end of a row, so it may if a valid row can have an empty cell there.
+func isOptional(name string) bool {
 	m, ok := metric.Find(name)
 	return !ok || m.Rows != metric.EveryRow
 }
 
-// fault is an error of a file; where there is something to do about it, the user can.
-func fault(err error) error {
+// asFault converts a refusal with a hint into a fault of the user.
+func asFault(err error) error {
 	var refused *delimited.Refusal
 	if !errors.As(err, &refused) || refused.Hint == "" {
 		return err
@@ -66,11 +67,11 @@ func fault(err error) error {
 	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: refused.Hint}
 }
 
-// Header is the names of the columns as the file has them.
+// Header returns the names of the columns in the order of the file, or nil if it has no header.
 func (r *RowReader) Header() []string { return r.in.Header() }
 
-// Need refuses a file that lacks a column which its reader cannot do without.
-func (r *RowReader) Need(columns ...string) error {
+// Require returns an error if the file lacks one of columns.
+func (r *RowReader) Require(columns ...string) error {
 	missing := r.Missing(columns...)
 	if r.Header() == nil || len(missing) == 0 {
 		return nil
@@ -81,56 +82,54 @@ func (r *RowReader) Need(columns ...string) error {
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
-		Hint: "rows cannot be told apart without it: keep the column when you save the file",
+		Hint: "without it rows cannot be identified: keep the column when you save the file",
 	}
 }
 
-// Missing returns the columns that the file lacks.
+// Missing returns those of columns that the file lacks.
 func (r *RowReader) Missing(columns ...string) []string {
 	has := func(name string) bool { return slices.Contains(r.Header(), name) }
 	return slices.DeleteFunc(slices.Clone(columns), has)
 }
 
-// Structure is the columns that say which trial a row is of, and what it is worth.
+// Structure returns the columns that identify the trial and phase of a row, and its validity.
 func Structure() []string {
 	return []string{"scenario", "variant", "block", "attempt", "phase", "server_cpus", "validity"}
 }
 
-// Each hands over the rows with the cells of the columns that are asked for, in
-// that order; nil where the file has no such column. Cells are each's until it
-// returns, and spelled as the lab spells them. An unterminated last line is left out.
-// A row of another schema is an error; that, and each's own, name the line.
+// Each calls each for every row with the cells of columns, in that order; a cell is nil if the file
+// lacks its column. Cells have the form in which the lab writes them, and are valid until each
+// returns. Each ignores an incomplete last line. A row of another schema version is an error.
+// Errors, also those of each, name the line.
 func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil
 	}
-	asked := len(columns)
+	requested := len(columns)
 	schema := slices.Index(columns, schemaColumn)
 	if schema < 0 {
-		schema, columns = asked, append(slices.Clip(columns), schemaColumn)
+		schema, columns = requested, append(slices.Clip(columns), schemaColumn)
 	}
-	columns = append(slices.Clip(columns), r.witnesses(columns)...)
+	columns = append(slices.Clip(columns), r.formatColumns(columns)...)
 	r.in.Want(columns)
-	r.spelling = spellingOf(r.in, columns)
+	r.normalizer = newNormalizer(r.in, columns)
 	for {
 		cells, err := r.in.Read()
 		if errors.Is(err, io.EOF) {
-			return fault(r.spelling.end())
+			return asFault(r.normalizer.checkDecimalMarks())
 		}
 		if err != nil {
-			return fault(err)
+			return asFault(err)
 		}
 		if string(bytes.TrimPrefix(cells[schema], []byte("\ufeff"))) == schemaColumn {
-			return fault(r.in.Joined())
+			return asFault(r.in.Joined())
 		}
-		if err := r.spelling.spell(cells); err != nil {
-			return fault(err)
+		if err := r.normalizer.normalize(cells); err != nil {
+			return asFault(err)
 		}
-		if err = versioned(cells[schema]); err == nil {
-			err = r.checkVersion(cells[schema])
-		}
+		err = r.checkVersion(cells[schema])
 		if err == nil {
-			err = each(cells[:asked])
+			err = each(cells[:requested])
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", r.in.Line(), err)
@@ -138,61 +137,56 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 	}
 }
 
-// witnesses are the columns beside those that are asked for which show how the file
-// writes numbers. Where the decimal mark may be a comma, every number may show it.
-// Elsewhere a few do that have many decimals, of which the last is often 0.
-func (r *RowReader) witnesses(asked []string) []string {
+// formatColumns returns the columns, other than requested, that show how the file writes numbers.
+// If the decimal mark may be a comma, these are all columns of numbers. Otherwise a few suffice:
+// those whose numbers have many decimals and often end with 0.
+func (r *RowReader) formatColumns(requested []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
-		number := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
+		isNumber := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
 		shows := r.in.Foreign() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
-		return !number || !shows || slices.Contains(asked, name)
+		return !isNumber || !shows || slices.Contains(requested, name)
 	})
 }
 
-// checkVersion checks the schema of a row: one that this lab reads, and the same in
-// all rows.
+// checkVersion checks the schema version of a row: this lab must read it, and all rows must have
+// the same.
 func (r *RowReader) checkVersion(cell []byte) error {
+	if len(cell) == 0 {
+		return &lab.Fault{
+			Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
+			Hint: "remove the row, or use the file as the lab wrote it",
+		}
+	}
 	if r.schema != "" && string(cell) == r.schema {
 		return nil
 	}
-	version, _ := strconv.ParseInt(string(cell), 10, 64) // what is no number is version 0
+	version, _ := strconv.ParseInt(string(cell), 10, 64) // not a number: version 0, which checkSchema refuses
 	if err := checkSchema(version); err != nil {
 		return err
 	}
 	if r.schema == "" {
 		r.schema = string(cell)
 	}
-	return checkSame(r.schema, string(cell))
+	return checkSameSchema(r.schema, string(cell))
 }
 
-// versioned refuses a row without a version of its schema.
-func versioned(cell []byte) error {
-	if len(cell) > 0 {
-		return nil
-	}
-	return &lab.Fault{
-		Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
-		Hint: "remove the row, or take the file as the lab wrote it",
-	}
-}
-
-// Doubts are what of the file could not be read, in words, once all of it was.
+// Doubts returns messages about data that were ignored or may be wrong. Call it after Each.
 func (r *RowReader) Doubts() []string {
 	var doubts []string
 	if r.in.Torn() {
-		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", TrialsFile))
+		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was ignored", TrialsFile))
 	}
 	if r.Header() == nil {
-		return append(doubts, fmt.Sprintf("%s has no header, so no rows", TrialsFile))
+		return append(doubts, fmt.Sprintf("%s has no header and therefore no rows", TrialsFile))
 	}
-	unknown := slices.DeleteFunc(slices.Clone(r.Header()), known)
+	unknown := slices.DeleteFunc(slices.Clone(r.Header()), isKnown)
 	if len(unknown) > 0 {
-		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s",
+		doubts = append(doubts, fmt.Sprintf("%s has columns that this version does not know; they were ignored: %s",
 			TrialsFile, strings.Join(unknown, ", ")))
 	}
 	if r.in.Unnamed() {
-		doubts = append(doubts, fmt.Sprintf("columns of %s that have values and no name were left out", TrialsFile))
+		doubts = append(doubts, fmt.Sprintf("%s has columns without a name; they were ignored", TrialsFile))
 	}
-	return append(doubts, r.spelling.doubts()...)
+	return append(doubts, r.normalizer.doubts()...)
 }

@@ -16,8 +16,9 @@ import (
 	"runtimelab/lab/record"
 )
 
-// collect reads a table's rows with some of its columns, each cell as text.
-func collect(in io.Reader, columns ...string) (rows [][]string, doubts []string, err error) {
+// readRows reads a table's rows with some of its columns, or with all if there are none, each cell
+// as text.
+func readRows(in io.Reader, columns ...string) (rows [][]string, doubts []string, err error) {
 	table, err := record.NewRowReader(in)
 	if err != nil {
 		return nil, nil, err
@@ -36,13 +37,13 @@ func collect(in io.Reader, columns ...string) (rows [][]string, doubts []string,
 	return rows, table.Doubts(), err
 }
 
-func TestRowsHaveTheColumnsAskedFor(t *testing.T) {
+func TestEachPassesTheRequestedColumns(t *testing.T) {
 	text := "scenario,block,base_origin,schema_version,phase\n" +
 		`json,1,"debian: a 1, b 2",4,peak` + "\n" +
 		`json,2,"said ""no"", twice",4,"steady"` + "\r\n" +
 		"json,3,,4,\n" +
 		"json,4,torn,4,pe"
-	rows, doubts, err := collect(strings.NewReader(text), "phase", "base_origin", "nosuch", "block")
+	rows, doubts, err := readRows(strings.NewReader(text), "phase", "base_origin", "nosuch", "block")
 	want := [][]string{
 		{"peak", "debian: a 1, b 2", "", "1"},
 		{"steady", `said "no", twice`, "", "2"},
@@ -56,19 +57,19 @@ func TestRowsHaveTheColumnsAskedFor(t *testing.T) {
 	}
 }
 
-func TestRowsNameTheLineOfAFault(t *testing.T) {
+func TestErrorsNameTheLine(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"schema_version,a\n4,x\n\n4,\"a\nb\"\n4,a\"b\n", "line 6: bare"},
 		{"schema_version,a\n4,x\n4,\"x\n4,x\n", "line 3: "},
 		{"schema_version,a\n4,x\n4,x,y\n", "line 3: wrong number of fields: 3, where the header has 2"},
-		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2, where this lab reads 4 and 5"},
-		{"schema_version,a\n5,x\n6,x\n", "line 3: schema version 6, where this lab reads 4 and 5"},
+		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2; this lab reads versions 4 and 5"},
+		{"schema_version,a\n5,x\n6,x\n", "line 3: schema version 6; this lab reads versions 4 and 5"},
 		{"schema_version,a\n4,x\n5,x\n", "line 3: schema version 5 after rows of version 4"},
 		{"schema_version,a\n5,x\n4,x\n", "line 3: schema version 4 after rows of version 5"},
 		{"\nschema_version,a,b,a\n4,1,2,3\n", `line 2: the header names column "a" twice`},
 		{"schema_version,a\n4,\"" + strings.Repeat("x,y\n", 1<<19) + "\"\n", "line 2: a record of more than"},
 	} {
-		_, _, err := collect(strings.NewReader(tt.text))
+		_, _, err := readRows(strings.NewReader(tt.text))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.40q: error %v, want %q", tt.text, err, tt.want)
 		}
@@ -78,37 +79,37 @@ func TestRowsNameTheLineOfAFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Each(nil, func([][]byte) error { return stop }); !errors.Is(err,
-		stop) || !strings.Contains(err.Error(), "line 2") {
-		t.Errorf("error %v", err)
+	err = table.Each(nil, func([][]byte) error { return stop })
+	if !errors.Is(err, stop) || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("error %v, want %v with line 2", err, stop)
 	}
 }
 
-// endless is a table of so many equal rows.
-type endless struct {
-	rest, row string
-	left      int
+// repeatedRows reads as a table of equal rows.
+type repeatedRows struct {
+	rest  string // unread text of the current line
+	row   string
+	count int // rows after the current line
 }
 
-func (e *endless) Read(b []byte) (int, error) {
+func (e *repeatedRows) Read(b []byte) (int, error) {
 	if e.rest == "" {
-		if e.left == 0 {
+		if e.count == 0 {
 			return 0, io.EOF
 		}
-		e.left, e.rest = e.left-1, e.row
+		e.count, e.rest = e.count-1, e.row
 	}
 	n := copy(b, e.rest)
 	e.rest = e.rest[n:]
 	return n, nil
 }
 
-func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
+func TestReadingNeedsConstantMemory(t *testing.T) {
 	allocated := func(rows int) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		table, err := record.NewRowReader(&endless{
-			rest: "schema_version,block,base_origin\n",
-			row:  "4,12,\"a, b\"\n", left: rows,
+		table, err := record.NewRowReader(&repeatedRows{
+			rest: "schema_version,block,base_origin\n", row: "4,12,\"a, b\"\n", count: rows,
 		})
 		if err == nil {
 			err = table.Each([]string{"block", "base_origin"}, func([][]byte) error { return nil })
@@ -120,20 +121,23 @@ func TestReadingTakesNoMoreMemoryForMoreRows(t *testing.T) {
 		return after.TotalAlloc - before.TotalAlloc
 	}
 	if few, many := allocated(10), allocated(200_000); many > few+64<<10 {
-		t.Errorf("%d bytes for 10 rows, %d for 200 000", few, many)
+		t.Errorf("allocated %d bytes for 10 rows and %d for 200 000", few, many)
 	}
 }
 
-// FuzzRows holds the reader to encoding/csv, which reads the same files where
-// no end is torn.
+// FuzzRows compares the reader with encoding/csv, which reads the same files if their last line is
+// complete.
 func FuzzRows(f *testing.F) {
 	for _, seed := range []string{
-		"schema_version,a\n4,x\n", "schema_version,a\r\n4,\"x\"\r\n", "schema_version,a\n4,\"x\"\"y\"\n", "schema_version,a\n4,\"x\ny\"\n",
-		"schema_version,a\n4,a\"b\n", "schema_version,a\n4,\"a\"b\n", "schema_version,a\n4,\n\n,\n", "schema_version,a\n4,x,\n", "schema_version\n\"4\"",
-		"schema_version,a,\n4,\"\",\"\"\n", "schema_version,a\n4,\r\n4,\"\r\n\"\n", "\n\nschema_version\n3\n", "\"schema_version\",\"a\n\"\n4,\"\n",
-		"schema_version,a\n4,\"\n", "schema_version,a,b\n4,a\"\"b,\n", "schema_version,a\n\"4\",\n", "schema_version,a\n4,\"\nb\"\n", "schema_version,a,b\n4,\"\"\",\"\n",
+		"schema_version,a\n4,x\n", "schema_version,a\r\n4,\"x\"\r\n", "schema_version,a\n4,\"x\"\"y\"\n",
+		"schema_version,a\n4,\"x\ny\"\n", "schema_version,a\n4,a\"b\n", "schema_version,a\n4,\"a\"b\n",
+		"schema_version,a\n4,\n\n,\n", "schema_version,a\n4,x,\n", "schema_version\n\"4\"",
+		"schema_version,a,\n4,\"\",\"\"\n", "schema_version,a\n4,\r\n4,\"\r\n\"\n", "\n\nschema_version\n3\n",
+		"\"schema_version\",\"a\n\"\n4,\"\n", "schema_version,a\n4,\"\n", "schema_version,a,b\n4,a\"\"b,\n",
+		"schema_version,a\n\"4\",\n", "schema_version,a\n4,\"\nb\"\n", "schema_version,a,b\n4,\"\"\",\"\n",
 		"\ufeffschema_version;throughput_rps;started_at\r\n4;998,85;2026-11-25 10:02:10+00\r\n;;\r\n",
-		",schema_version,keep_alive,requests\n0,4,True,1e+05\n", "sep=|\nschema_version|error_ratio\n4.0|6E-06\n4|NA\n",
+		",schema_version,keep_alive,requests\n0,4,True,1e+05\n",
+		"sep=|\nschema_version|error_ratio\n4.0|6E-06\n4|NA\n",
 	} {
 		f.Add(seed)
 	}
@@ -142,32 +146,35 @@ func FuzzRows(f *testing.F) {
 			text += "\n"
 		}
 		known := func(name string) bool { return name != "schema_version" && strings.Contains(text, name) }
-		if foreign.MatchString(text) || slices.ContainsFunc(metric.Header(), known) {
-			_, _, _ = collect(strings.NewReader(text)) // it must not panic
+		if otherDialect.MatchString(text) || slices.ContainsFunc(metric.Header(), known) {
+			_, _, _ = readRows(strings.NewReader(text)) // it must not panic
 			return
 		}
-		got, _, err := collect(strings.NewReader(text))
-		want, wrong := oracle(text)
+		got, _, err := readRows(strings.NewReader(text))
+		want, problem := oracle(text)
 		switch {
-		case wrong != "" && err == nil:
-			t.Fatalf("%q: %s, and was read as %q", text, wrong, got)
-		case wrong == "" && err != nil:
-			t.Fatalf("%q: %v, where encoding/csv reads %q", text, err, want)
-		case wrong == "" && !slices.EqualFunc(got, want, slices.Equal):
-			t.Fatalf("%q: %q, where encoding/csv reads %q", text, got, want)
+		case problem != "" && err == nil:
+			t.Fatalf("%q: %s, but it was read as %q", text, problem, got)
+		case problem == "" && err != nil:
+			t.Fatalf("%q: %v, but encoding/csv reads %q", text, err, want)
+		case problem == "" && !slices.EqualFunc(got, want, slices.Equal):
+			t.Fatalf("%q: %q, but encoding/csv reads %q", text, got, want)
 		}
 	})
 }
 
-// foreign is text that encoding/csv does not read as the lab does: with another
-// delimiter, encoding or spelling of numbers. TestEverySpellingReadsTheSame is of these.
-var foreign = regexp.MustCompile(`^(?s:\x{feff}|PK|PAR1|\x1f|\x28|[^\n]*\x00|sep=|"sep=|Unnamed|"?\.\.\.)|[;\t|\xfe\xff]|[0-9]E|N[aA/U]|\x{feff}schema`)
+// otherDialect matches text that encoding/csv does not read as the lab does: with another
+// delimiter, encoding or notation of numbers. TestEveryDialectIsReadAsTheLabWroteIt covers these.
+var otherDialect = regexp.MustCompile(
+	`^(?s:\x{feff}|PK|PAR1|\x1f|\x28|[^\n]*\x00|sep=|"sep=|Unnamed|"?\.\.\.)|` +
+		`[;\t|\xfe\xff]|[0-9]E|N[aA/U]|\x{feff}schema`,
+)
 
-// schemaCells are the spellings of a version.
-var schemaCells = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$`)
+// versionNotation matches the notations of a schema version.
+var versionNotation = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$`)
 
-// oracle reads rows by encoding/csv, or says what is wrong with them.
-func oracle(text string) (rows [][]string, wrong string) {
+// oracle reads rows by encoding/csv, or returns the problem that the lab must find.
+func oracle(text string) (rows [][]string, problem string) {
 	in := csv.NewReader(strings.NewReader(text))
 	in.FieldsPerRecord = -1
 	all, err := in.ReadAll()
@@ -181,11 +188,11 @@ func oracle(text string) (rows [][]string, wrong string) {
 	header := all[0]
 	named := slices.DeleteFunc(slices.Clone(header), func(name string) bool { return name == "" })
 	if !slices.Contains(named, "schema_version") {
-		return nil, "it has no schema"
+		return nil, "it has no column schema_version"
 	}
 	for i, name := range named {
 		if slices.Contains(named[:i], name) {
-			return nil, fmt.Sprintf("column %q stands there twice", name)
+			return nil, fmt.Sprintf("the header has column %q twice", name)
 		}
 	}
 	schema := ""
@@ -209,7 +216,7 @@ func oracle(text string) (rows [][]string, wrong string) {
 		for i, name := range header {
 			if name == "schema_version" {
 				version, err := strconv.ParseFloat(row[i], 64)
-				if err != nil || !metric.Reads(int64(version)) || !schemaCells.MatchString(row[i]) {
+				if err != nil || !metric.Reads(int64(version)) || !versionNotation.MatchString(row[i]) {
 					return nil, "a row is of another schema"
 				}
 				row[i] = strconv.FormatInt(int64(version), 10)

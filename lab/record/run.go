@@ -18,17 +18,16 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Files of a run's folder.
+// Files in a run's folder. The package comment describes them.
 const (
-	TrialsFile     = "trials.csv" // its rows
+	TrialsFile     = "trials.csv"
 	timelineFile   = "timeline.csv"
 	histogramsFile = "histograms.hlog"
 	capacityFile   = "capacity.csv"
-	InfoFile       = "run.json" // what they have in common
+	InfoFile       = "run.json"
 )
 
-// Run is the folder of a run that is being written. Its methods may be called
-// from several goroutines.
+// Run writes the folder of a run. Its methods are safe for concurrent use.
 type Run struct {
 	dir string
 
@@ -36,21 +35,21 @@ type Run struct {
 
 	mu         sync.Mutex
 	info       Info
-	rows       int                // in trials.csv
-	hits       map[string]FileSum // that the trial under way has kept, by file
+	rows       int                // number of rows in trials.csv
+	hits       map[string]FileSum // files of raw hits of the current trial, by name
 	trials     *journal
 	timeline   *journal
 	histograms *histogramLog
-	searches   *journal          // nil until there is a search
-	lastWarmUp *lab.AttackResult // the last warm-up in the timeline
+	searches   *journal          // capacity.csv; nil before the first search
+	lastWarmUp *lab.AttackResult // the last warm-up that timeline.csv has
 	ended      bool
 }
 
-// Create makes results/<run-id>/ with its files. info needs all but SchemaVersion,
-// RunID, State, EndedAt, Profile, Seed and Files, which follow from the rest.
+// Create creates results/<run-id>/ with its files. It sets SchemaVersion, RunID, State, EndedAt,
+// Profile, Seed and Files of info; the caller sets the others.
 func Create(resultsDir, runID string, info Info) (*Run, error) {
 	if info.StartedAt.IsZero() {
-		return nil, fmt.Errorf("creating the folder of run %s: its start is not known", runID)
+		return nil, fmt.Errorf("creating the folder of run %s: Info.StartedAt is not set", runID)
 	}
 	info.SchemaVersion = metric.SchemaVersion
 	info.RunID, info.State, info.EndedAt = runID, Running, nil
@@ -70,6 +69,7 @@ func Create(resultsDir, runID string, info Info) (*Run, error) {
 	return r, nil
 }
 
+// openFiles locks the folder and creates the files with their headers.
 func (r *Run) openFiles(resultsDir string) (err error) {
 	if r.lock, err = lockRun(r.dir); err != nil {
 		return err
@@ -80,8 +80,8 @@ func (r *Run) openFiles(resultsDir string) (err error) {
 	if r.timeline, err = r.createTable(timelineFile, timelineHeader); err != nil {
 		return err
 	}
-	if r.histograms, err = createHistogramLog(filepath.Join(r.dir, histogramsFile),
-		r.info.StartedAt); err != nil {
+	histogramsPath := filepath.Join(r.dir, histogramsFile)
+	if r.histograms, err = createHistogramLog(histogramsPath, r.info.StartedAt); err != nil {
 		return err
 	}
 	if err = r.checkpoint(); err != nil {
@@ -95,6 +95,7 @@ func (r *Run) openFiles(resultsDir string) (err error) {
 	return nil
 }
 
+// createTable creates a CSV file with a header.
 func (r *Run) createTable(name string, header []string) (*journal, error) {
 	j, err := createJournal(filepath.Join(r.dir, name))
 	if err != nil {
@@ -106,17 +107,16 @@ func (r *Run) createTable(name string, header []string) (*journal, error) {
 	return j, nil
 }
 
-// ID is the run's.
+// ID returns the run's id.
 func (r *Run) ID() string { return r.info.RunID }
 
-// Dir is the run's folder.
+// Dir returns the path of the run's folder.
 func (r *Run) Dir() string { return r.dir }
 
-// AddTrial writes the samples of a trial, which has ended with them: for each its
-// one-second buckets, its histograms and the steps of its search, then the rows
-// of all in one, synced; and last, what the files now hold. What cannot be written
-// does not keep the rest from being written; the error names every file that is
-// short of something.
+// AddTrial writes the samples of a trial that has ended. For each sample it writes the one-second
+// buckets, the histograms and the steps of its search. Then it writes all rows in one write, and
+// last the sums of the files. If one file cannot be written, the others still are; the error names
+// every incomplete file.
 func (r *Run) AddTrial(samples ...lab.Sample) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,8 +140,8 @@ func (r *Run) AddTrial(samples ...lab.Sample) error {
 	return r.checkpoint()
 }
 
-// checkpoint notes in run.json what the files hold. A trial has ended when that
-// says so: what they hold beyond it a resumed run measures once more.
+// checkpoint writes the size and the sum of every file to run.json. That ends the trial: a resumed
+// run removes later data.
 func (r *Run) checkpoint() error {
 	files := maps.Clone(r.info.Files)
 	if files == nil {
@@ -149,13 +149,13 @@ func (r *Run) checkpoint() error {
 	}
 	maps.Copy(files, r.hits)
 	for _, j := range r.journals() {
-		files[filepath.Base(j.path)] = j.content()
+		files[filepath.Base(j.path)] = j.fileSum()
 	}
 	r.info.Files, r.hits = files, nil
 	return writeInfo(r.dir, r.info)
 }
 
-// journals are the files that grow with every trial.
+// journals returns the files that grow with every trial.
 func (r *Run) journals() (all []*journal) {
 	if r.histograms != nil {
 		all = append(all, r.histograms.j)
@@ -168,9 +168,10 @@ func (r *Run) journals() (all []*journal) {
 	return all
 }
 
+// addTimeline writes the one-second buckets of a sample.
 func (r *Run) addTimeline(s lab.Sample) error {
 	var rows [][]string
-	// Every phase of a trial carries the trial's warm-up; it is written once.
+	// Every sample of a trial has the trial's warm-up, which is written once.
 	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.lastWarmUp) {
 		r.lastWarmUp = s.WarmUp
 		rows = append(rows, timelineRows(s, lab.Phase{Kind: lab.WarmUp}, s.WarmUp)...)
@@ -184,11 +185,12 @@ func (r *Run) addTimeline(s lab.Sample) error {
 	return r.timeline.append(csvLines(rows...))
 }
 
+// sameAttack reports whether a and b are results of the same attack.
 func sameAttack(a, b *lab.AttackResult) bool {
 	return b != nil && a.StartedAt.Equal(b.StartedAt) && a.Elapsed == b.Elapsed && a.Sent == b.Sent
 }
 
-// Update changes run.json, in one step.
+// Update changes run.json in one step.
 func (r *Run) Update(change func(*Info)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,18 +198,18 @@ func (r *Run) Update(change func(*Info)) error {
 	return writeInfo(r.dir, r.info)
 }
 
-// AddNote adds words to the run's notes, once: every session of a resumed run finds the
-// same.
-func (r *Run) AddNote(words string) error {
+// AddNote adds a note to the run unless it has it already: every session of a resumed run adds the
+// same notes.
+func (r *Run) AddNote(note string) error {
 	return r.Update(func(i *Info) {
-		if !slices.Contains(i.Notes, words) {
-			i.Notes = append(i.Notes, words)
+		if !slices.Contains(i.Notes, note) {
+			i.Notes = append(i.Notes, note)
 		}
 	})
 }
 
-// End marks the run with how it ended and why, and closes its files. A second
-// call does nothing: the first reason to end is the one that counts.
+// End writes how and why the run ended, and closes its files. A second call does nothing, so that
+// the first reason stays.
 func (r *Run) End(state State, reason string, at time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,11 +219,12 @@ func (r *Run) End(state State, reason string, at time.Time) error {
 	r.ended = true
 	at = at.UTC()
 	r.info.State, r.info.Reason, r.info.EndedAt = state, reason, &at
-	// The lock goes with the files: after run.json, so that nobody goes on with a run
-	// whose end is being written.
+	// close releases the lock. It comes after run.json, so that no other lab resumes the run too
+	// early.
 	return errors.Join(writeInfo(r.dir, r.info), r.close())
 }
 
+// close closes the files and releases the lock.
 func (r *Run) close() error {
 	var errs []error
 	for _, j := range r.journals() {
@@ -233,8 +236,7 @@ func (r *Run) close() error {
 	return errors.Join(errs...)
 }
 
-// csvLines is records as RFC 4180 has them but for the line ends, which are
-// those of Unix.
+// csvLines returns records as lines of RFC 4180, but with Unix line ends.
 func csvLines(records ...[]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -243,15 +245,15 @@ func csvLines(records ...[]string) []byte {
 		for i, cell := range record {
 			cells[i] = EscapeFormula(cell)
 		}
-		_ = w.Write(cells) // a buffer takes everything
+		_ = w.Write(cells) // writing to a buffer never fails
 	}
 	w.Flush()
 	return b.Bytes()
 }
 
-// EscapeFormula is a cell of a CSV file that no spreadsheet takes for a formula: one
-// that begins like it, and is no number, gets an apostrophe before it. Servers,
-// which write some of the cells, are strangers (OWASP, CSV Injection).
+// EscapeFormula returns a cell that no spreadsheet takes for a formula: it prefixes such a cell
+// with an apostrophe, unless it is a number. Servers choose the content of some cells, and cannot
+// be trusted (OWASP, CSV Injection).
 func EscapeFormula(cell string) string {
 	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 		return cell

@@ -10,17 +10,16 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// The columns of capacity.csv: those that a step's own row of trials.csv would
-// have, and between them what is the search's. step counts from 1 within a
-// search; limit says of a miss that may not be the server's what of the instrument
-// was at its limit.
+// The columns of capacity.csv. searchIdentity and searchFigures are as in trials.csv; searchColumns
+// describe a step. step counts from 1 within a search. limit names the part of the instrument that
+// was at its limit, if it may have caused the miss.
 var (
 	searchIdentity = []string{"run_id", "scenario", "variant", "server_cpus", "block", "attempt", "phase"}
 	searchColumns  = []string{"step", "stage", "offered_rps", "met", "missed", "limit"}
 	searchFigures  = []string{"requests", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "throughput_rps"}
 )
 
-// addSearch writes the steps of a sample's search. The file is made with the first.
+// addSearch writes the steps of a sample's search. It creates the file at the first search.
 func (r *Run) addSearch(s lab.Sample) error {
 	if s.Search == nil || len(s.Search.Steps) == 0 {
 		return nil
@@ -40,6 +39,7 @@ func (r *Run) addSearch(s lab.Sample) error {
 	return r.searches.append(csvLines(searchRows(s)...))
 }
 
+// searchRows returns one row for each step of a sample's search.
 func searchRows(s lab.Sample) (rows [][]string) {
 	p := s.Phase
 	for i, step := range s.Search.Steps {

@@ -7,15 +7,16 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// timelineHeader is the columns of timeline.csv. started_at is that of the row
-// in trials.csv, so that the two join on it; a warm-up has that of the first
-// phase after it. Latencies are corrected ones in an open loop, raw ones in a
-// closed loop, and missing in a second with too few answers for the quantile.
+// timelineHeader holds the columns of timeline.csv. started_at is as in trials.csv, so that the two
+// tables can be joined; a warm-up has that of the first phase after it. Latencies are corrected in
+// an open loop and raw in a closed loop. They are empty in a second with too few responses for the
+// quantile.
 var timelineHeader = []string{
 	"run_id", "scenario", "variant", "block", "started_at", "phase", "mode", "second",
 	"sent", "succeeded", "failed", "latency_p50_ms", "latency_p99_ms",
 }
 
+// timelineRows returns one row for each one-second bucket of an attack.
 func timelineRows(s lab.Sample, phase lab.Phase, a *lab.AttackResult) [][]string {
 	s.Phase = phase
 	row := metric.RowOf(s)
@@ -36,6 +37,7 @@ func timelineRows(s lab.Sample, phase lab.Phase, a *lab.AttackResult) [][]string
 	return rows
 }
 
+// milliseconds formats a latency as its column does, or returns "" if there is none.
 func milliseconds(column string, ms *float64) string {
 	if ms == nil {
 		return ""

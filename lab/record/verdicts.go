@@ -11,17 +11,18 @@ import (
 	"runtimelab/lab"
 )
 
+// verdictsFile is written at the end of a run.
 const verdictsFile = "verdicts.csv"
 
-// verdictsHeader is the columns of verdicts.csv. A claim has a row of its own,
-// with its verdict and reason, and then one for each of its hypotheses.
+// verdictsHeader holds the columns of verdicts.csv. A claim has one row with its verdict and
+// reason, followed by one row for each of its hypotheses.
 var verdictsHeader = []string{
 	"claim", "hypothesis", "scenario", "metric", "numerator", "denominator", "n_blocks",
 	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
 }
 
-// WriteVerdicts writes verdicts.csv, or replaces it, in one step. What no load can test
-// is listed with why.
+// WriteVerdicts writes or replaces verdicts.csv in one step. It adds the topics that no load test
+// can decide, with the reasons.
 func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
@@ -45,28 +46,29 @@ func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict) error {
 	})
 }
 
-// claimRow has a claim's verdict and nothing of a hypothesis.
+// claimRow returns the row of a claim's verdict. The columns of a hypothesis are empty.
 func claimRow(claim string, f lab.Finding, reason string) []string {
 	row := make([]string, len(verdictsHeader))
 	row[0], row[len(row)-2], row[len(row)-1] = claim, string(f), reason
 	return row
 }
 
+// verdictRow returns the row of a hypothesis.
 func verdictRow(claim string, v lab.Verdict) []string {
 	n := ""
 	if v.Finding != lab.NotEvaluated {
 		n = strconv.Itoa(v.Blocks)
 	}
 	return []string{
-		claim, v.Metric + " " +
-			string(v.Direction), v.Scenario, v.Metric, v.Numerator.String(), v.Denominator.String(), n,
-		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6), formatDecimals(&v.Margin,
-			4),
-		formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9), string(v.Finding), v.Reason,
+		claim, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric,
+		v.Numerator.String(), v.Denominator.String(), n,
+		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6),
+		formatDecimals(&v.Margin, 4), formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9),
+		string(v.Finding), v.Reason,
 	}
 }
 
-// formatDecimals is a number with so many decimals; empty where there is none.
+// formatDecimals formats a number with n decimals, or returns "" for nil.
 func formatDecimals(x *float64, n int) string {
 	if x == nil {
 		return ""

@@ -1,14 +1,15 @@
-"""Writes what Excel writes of trials.csv, for there is no Excel here: python3 excel.py
+"""Writes trials.csv as Excel would save it, because Excel was not available: python3 excel.py
 
 Excel saves what its cells show (learn.microsoft.com, "Save a workbook in another file
-format"). In the format General that is at most 11 characters of a number, with an
-exponent below 0.0001, and no trailing zeros. Lines end with CR LF. A German Excel
-delimits by semicolons, and has decimal commas; "CSV UTF-8" begins with a byte order mark.
+format"). The format General shows at most 11 characters of a number, an exponent below
+0.0001, and no trailing zeros. Lines end with CR LF. A German Excel separates cells by
+semicolons and uses decimal commas. "CSV UTF-8" begins with a byte order mark.
 """
 import csv
 
 
 def general(cell, mark):
+    """Returns a cell as Excel's format General shows it, with a decimal mark."""
     try:
         value = float(cell)
     except ValueError:
@@ -24,6 +25,7 @@ def general(cell, mark):
 
 
 def write(path, delimiter, mark, encoding, true, tail):
+    """Writes a copy of trials.csv; true replaces the text of true, and tail empty rows follow."""
     with open("trials.csv", newline="") as source, open(path, "w", newline="", encoding=encoding) as target:
         rows = list(csv.reader(source))
         out = csv.writer(target, delimiter=delimiter, lineterminator="\r\n")
@@ -31,7 +33,7 @@ def write(path, delimiter, mark, encoding, true, tail):
         for row in rows[1:]:
             cells = [general(cell, mark) for cell in row]
             out.writerow([{"true": true, "false": true and "FALSE"}.get(c, c) if true else c for c in cells])
-        for _ in range(tail):  # rows that were cleared, and not deleted
+        for _ in range(tail):  # rows that a user cleared but did not delete
             out.writerow([""] * len(rows[0]))
 
 

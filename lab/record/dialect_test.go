@@ -11,43 +11,45 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// dialect is one way in which a program may write a table.
+// dialect is a form in which a program may write a table.
 type dialect struct {
-	Delimiter string
-	Comma     bool // of decimals
-	Mark      bool // of UTF-8
-	End       string
-	Quotes    bool // around every cell
-	Index     bool // row numbers in front
-	Missing   string
-	Boolean   func(string) string
-	Number    byte // strconv's format; 0: all decimals
-	Tail      int  // empty rows at the end
+	Delimiter    string
+	DecimalComma bool
+	ByteMark     bool // UTF-8 byte order mark
+	LineEnd      string
+	Quotes       bool // around every cell
+	RowNumbers   bool // in the first column
+	Missing      string
+	Boolean      func(string) string
+	Number       byte // format of strconv.FormatFloat; 0: as the lab writes numbers
+	EmptyRows    int  // at the end
 }
 
+// drawDialect draws a dialect.
 func drawDialect(t *rapid.T) dialect {
+	cases := []func(string) string{strings.ToUpper, strings.ToLower, capital}
 	d := dialect{
-		Delimiter: rapid.SampledFrom([]string{",", ";", "\t", "|"}).Draw(t, "delimiter"),
-		Mark:      rapid.Bool().Draw(t, "mark"),
-		End:       rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "end"),
-		Quotes:    rapid.Bool().Draw(t, "quotes"),
-		Index:     rapid.Bool().Draw(t, "index"),
-		Missing:   rapid.SampledFrom([]string{"", "NA", "NaN", "NULL"}).Draw(t, "missing"),
-		Boolean: rapid.SampledFrom([]func(string) string{strings.ToUpper, strings.ToLower, capital}).Draw(t,
-			"boolean"),
-		Number: rapid.SampledFrom([]byte{0, 'f', 'e', 'g'}).Draw(t, "number"),
-		Tail:   rapid.IntRange(0, 3).Draw(t, "tail"),
+		Delimiter:  rapid.SampledFrom([]string{",", ";", "\t", "|"}).Draw(t, "delimiter"),
+		ByteMark:   rapid.Bool().Draw(t, "mark"),
+		LineEnd:    rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "end"),
+		Quotes:     rapid.Bool().Draw(t, "quotes"),
+		RowNumbers: rapid.Bool().Draw(t, "index"),
+		Missing:    rapid.SampledFrom([]string{"", "NA", "NaN", "NULL"}).Draw(t, "missing"),
+		Boolean:    rapid.SampledFrom(cases).Draw(t, "boolean"),
+		Number:     rapid.SampledFrom([]byte{0, 'f', 'e', 'g'}).Draw(t, "number"),
+		EmptyRows:  rapid.IntRange(0, 3).Draw(t, "tail"),
 	}
-	d.Comma = d.Delimiter != "," && rapid.Bool().Draw(t, "comma")
+	d.DecimalComma = d.Delimiter != "," && rapid.Bool().Draw(t, "comma")
 	return d
 }
 
+// capital makes the first letter of s a capital.
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// line writes cells, quoted where they need it.
-func (d dialect) line(number string, cells []string) string {
-	if d.Index {
-		cells = append([]string{number}, cells...)
+// line returns a line with cells, quoted where they need it.
+func (d dialect) line(rowNumber string, cells []string) string {
+	if d.RowNumbers {
+		cells = append([]string{rowNumber}, cells...)
 	}
 	var out []string
 	for _, c := range cells {
@@ -56,11 +58,11 @@ func (d dialect) line(number string, cells []string) string {
 		}
 		out = append(out, c)
 	}
-	return strings.Join(out, d.Delimiter) + d.End
+	return strings.Join(out, d.Delimiter) + d.LineEnd
 }
 
-// spell is the value of a cell as the dialect writes it.
-func (d dialect) spell(name, cell string) string {
+// format returns the text of a cell's value in the dialect.
+func (d dialect) format(name, cell string) string {
 	m, _ := metric.Find(name)
 	switch {
 	case cell == "":
@@ -68,19 +70,18 @@ func (d dialect) spell(name, cell string) string {
 	case m.Form() == metric.Boolean:
 		return d.Boolean(cell)
 	case m.Kind == metric.Float && d.Number != 0:
-		f, _ := strconv.ParseFloat(cell, 64) // as it was drawn
+		f, _ := strconv.ParseFloat(cell, 64) // drawCell returns only valid numbers
 		cell = strconv.FormatFloat(f, d.Number, -1, 64)
 	case m.Kind == metric.Integer && d.Number != 0:
 		cell += ".0"
 	}
-	if d.Comma && (m.Kind == metric.Float || m.Kind == metric.Integer) {
+	if d.DecimalComma && (m.Kind == metric.Float || m.Kind == metric.Integer) {
 		cell = strings.ReplaceAll(cell, ".", ",")
 	}
 	return cell
 }
 
-// However a program spells a table, it reads as the lab wrote it.
-func TestEverySpellingReadsTheSame(t *testing.T) {
+func TestEveryDialectIsReadAsTheLabWroteIt(t *testing.T) {
 	names := []string{
 		"schema_version", "started_at", "variant", "requests", "throughput_rps", "error_ratio",
 		"latency_p50_ms", "keep_alive", "validity_reason",
@@ -90,28 +91,29 @@ func TestEverySpellingReadsTheSame(t *testing.T) {
 		var want [][]string
 		text := d.line("", names)
 		for i := range rapid.IntRange(1, 8).Draw(t, "rows") {
-			var cells, spelled []string
+			var cells, formatted []string
 			for _, name := range names {
 				cell := drawCell(t, name, i)
-				cells, spelled = append(cells, cell), append(spelled, d.spell(name, cell))
+				cells, formatted = append(cells, cell), append(formatted, d.format(name, cell))
 			}
 			want = append(want, cells)
-			text += d.line(strconv.Itoa(i), spelled)
+			text += d.line(strconv.Itoa(i), formatted)
 		}
-		for range d.Tail {
-			text += strings.Repeat(d.Delimiter, len(names)-1) + d.End
+		for range d.EmptyRows {
+			text += strings.Repeat(d.Delimiter, len(names)-1) + d.LineEnd
 		}
-		if d.Mark {
+		if d.ByteMark {
 			text = "\ufeff" + text
 		}
-		got, _, err := collect(strings.NewReader(text), names...)
+		got, _, err := readRows(strings.NewReader(text), names...)
 		if err != nil || !slices.EqualFunc(got, want, slices.Equal) {
 			t.Fatalf("%q\nread as %q\nwant    %q, error %v", text, got, want, err)
 		}
 	})
 }
 
-// drawCell is a cell as the lab writes it; the first error ratio shows the decimal mark.
+// drawCell draws a cell as the lab writes it. The first error ratio is fixed, because it shows the
+// decimal mark.
 func drawCell(t *rapid.T, name string, row int) string {
 	m, _ := metric.Find(name)
 	missing := func() bool { return rapid.IntRange(0, 4).Draw(t, name+" is missing") == 0 }
