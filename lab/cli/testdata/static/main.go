@@ -96,11 +96,11 @@ func itself() lab.Identity {
 		Process: lab.ProcessLimits{
 			UID: os.Getuid(), NofileSoft: int(files.Cur), NofileHard: int(files.Max),
 			CapEff: status["CapEff"], NoNewPrivs: status["NoNewPrivs"] == "1", RootReadOnly: root.Flags&unix.ST_RDONLY != 0,
-			CPUsAllowed:     status["Cpus_allowed_list"],
-			MemoryLimitByte: int64(number("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")),
-			Somaxconn:       somaxconn,
-			PortRange:       strings.Join(strings.Fields(text("/proc/sys/net/ipv4/ip_local_port_range")), " "),
-			Interfaces:      interfaces(),
+			CPUsAllowed:      status["Cpus_allowed_list"],
+			MemoryLimitBytes: int64(number("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")),
+			Somaxconn:        somaxconn,
+			PortRange:        strings.Join(strings.Fields(text("/proc/sys/net/ipv4/ip_local_port_range")), " "),
+			Interfaces:       interfaces(),
 		},
 	}
 }
