@@ -107,6 +107,8 @@ var errHelpShown = errors.New("help was shown")
 // way to return from it.
 type helpShown struct{}
 
+// dispatch parses a command line and runs its command. It returns errHelpShown if the
+// command line asks for help.
 func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 	defer func() {
 		switch p := recover(); p.(type) {

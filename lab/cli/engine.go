@@ -35,6 +35,7 @@ func (engineDownCommand) Run(a *app) error {
 	return d.Down(a.ctx)
 }
 
+// daemon returns the engine that engine up and engine down control.
 func daemon(a *app) (host.Daemon, error) {
 	address, err := engine.Resolve()
 	if err != nil {

@@ -107,6 +107,7 @@ func hypothesesTime(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration)
 	return sum
 }
 
+// printPilots prints the pilots of a plan, with the peaks that are known.
 func printPilots(w io.Writer, p lab.Plan) {
 	if len(p.Pilots) == 0 {
 		return
@@ -123,6 +124,7 @@ func printPilots(w io.Writer, p lab.Plan) {
 	}
 }
 
+// printScenario prints the phases of a scenario with their durations.
 func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 	fmt.Fprintf(w, "  %-18s on %s\n", s.Name, strings.Join(s.Variants, ", "))
 	fmt.Fprintf(w, "  %-18s   at most %v", "", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))

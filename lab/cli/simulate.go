@@ -179,6 +179,7 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 	return rows, group.Wait()
 }
 
+// printSimulation prints the noise models, a table of error rates, and its legend.
 func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, rows []simulatedRow) error {
 	fmt.Fprintf(w, "%d simulated runs for each row, with seed %d, from %s of arms that do not differ.\n",
 		s.Draws, s.Seed, plural(len(recording.Pairs), "pair", "pairs"))
