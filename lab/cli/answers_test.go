@@ -14,8 +14,8 @@ import (
 	"runtimelab/lab"
 )
 
-// typo is a scenario that asks for a path that no server knows.
-const typo = `scenario(
+// typoScenario requests a path that no server has.
+const typoScenario = `scenario(
     name = "typo",
     about = "a path that is misspelt",
     profile = "smoke",
@@ -25,19 +25,20 @@ const typo = `scenario(
 )
 `
 
-// A scenario that is answered with errors is told before anything is timed: nothing
-// has a CPU of its own by then, neither a trial nor a calibration, and no run is begun.
-func TestIntegrationAnErrorIsNoThroughput(t *testing.T) {
+// A scenario that is answered with errors is refused before the calibration and the first
+// trial, and the run has no folder.
+func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
 	c := needEngine(t).Client()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // a machine that has not been calibrated
 	root := checkout(t)
-	if err := os.WriteFile(filepath.Join(root, "scenarios", "typo.star"), []byte(typo), 0o644); err != nil {
+	file := filepath.Join(root, "scenarios", "typo.star")
+	if err := os.WriteFile(file, []byte(typoScenario), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	timed := whetherTimed(t, c)
+	sawPinned := watchForPinnedContainers(t, c)
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "typo")
-	if timed() {
-		t.Error("a container was given CPUs of its own, which only those that are timed are")
+	if sawPinned() {
+		t.Error("a container was pinned to CPUs, as for a trial or a calibration")
 	}
 	if code != lab.ExitUsage || stdout != "" {
 		t.Errorf("exit code %d, want %d\n%s%s", code, lab.ExitUsage, stdout, stderr)
@@ -52,13 +53,12 @@ func TestIntegrationAnErrorIsNoThroughput(t *testing.T) {
 		}
 	}
 	if left, err := filepath.Glob(filepath.Join(root, "results", "*")); err != nil || len(left) > 0 {
-		t.Errorf("a run was begun: %v %v", left, err)
+		t.Errorf("results has %v, error %v", left, err)
 	}
 }
 
-// clock is a module of Node's application that answers with the time of day, in
-// whole seconds, where it would answer that a path is unknown.
-const clock = `
+// clockModule is a Node module that answers /clock with the time in whole seconds.
+const clockModule = `
 import http from 'node:http';
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, ...args) {
@@ -69,27 +69,26 @@ http.Server.prototype.emit = function (event, ...args) {
 };
 `
 
-// A status that the script expects is measured. What the script asks for can be tried
-// on a server without a run, and a body that changes is told there too.
+// lab contract checks the requests of a scenario without a run.
 func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
 	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"),
-		func(s string) string { return s + variantOf("clock", clock) })
+		func(s string) string { return s + variantWithModule("clock", clockModule) })
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(root, "scenarios", name+".star"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("typo",
-		strings.NewReplacer(`get("/jsn")`, `get("/jsn"), get("/clock")`, "node/single", "node/clock").Replace(typo))
-	write("expected",
-		strings.NewReplacer(`get("/jsn")`, `get("/jsn", expect = 404)`, `"typo"`, `"expected"`).Replace(typo))
+	write("typo", strings.NewReplacer(`get("/jsn")`, `get("/jsn"), get("/clock")`, "node/single", "node/clock").
+		Replace(typoScenario))
+	write("expected", strings.NewReplacer(`get("/jsn")`, `get("/jsn", expect = 404)`, `"typo"`, `"expected"`).
+		Replace(typoScenario))
 
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "--scenario", "typo")
-	if code != lab.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") || !strings.Contains(stdout,
-		" passed\n") {
+	if code != lab.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") ||
+		!strings.Contains(stdout, " passed\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
@@ -105,7 +104,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		errors, known := row.Float("error_ratio")
 		if row.Text("validity") == string(lab.Failed) || !known || errors > 0 {
 			t.Errorf("%s: %s, errors %v", row.Text("phase"), row.Text("validity_reason"), errors)
@@ -113,30 +112,31 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	}
 }
 
-// whetherTimed watches until it is asked whether this process has had a container
-// with CPUs of its own. What others measure while it waits for them is theirs.
-func whetherTimed(t *testing.T, c *client.Client) (timed func() bool) {
+// watchForPinnedContainers watches the containers of this process's run. The returned
+// function stops the watch, and reports whether one was pinned to CPUs.
+func watchForPinnedContainers(t *testing.T, c *client.Client) (stop func() (seen bool)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	found := make(chan bool, 1)
+	result := make(chan bool, 1)
 	go func() {
 		seen := false
 		for ctx.Err() == nil {
-			if run := runOfThis(ctx, c); run != "" {
-				seen = seen || hasCPUs(ctx, c, run)
+			if run := runOfThisProcess(ctx, c); run != "" {
+				seen = seen || hasPinnedContainer(ctx, c, run)
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
-		found <- seen
+		result <- seen
 	}()
 	return func() bool {
 		cancel()
-		return <-found
+		return <-result
 	}
 }
 
-// runOfThis is the run of this process, once it holds the measuring lock.
-func runOfThis(ctx context.Context, c *client.Client) (run string) {
+// runOfThisProcess returns the id of the run with which this process holds the measuring
+// lock; empty if it does not hold it.
+func runOfThisProcess(ctx context.Context, c *client.Client) (run string) {
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All: true, Filters: make(client.Filters).Add("label", "io.runtime-lab.role=lock"),
 	})
@@ -151,7 +151,7 @@ func runOfThis(ctx context.Context, c *client.Client) (run string) {
 	return ""
 }
 
-func hasCPUs(ctx context.Context, c *client.Client, run string) bool {
+func hasPinnedContainer(ctx context.Context, c *client.Client, run string) bool {
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All: true, Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+run),
 	})

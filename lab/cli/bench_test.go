@@ -27,8 +27,8 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// onBench has a session for a benchmark, on this machine's own engine.
-func onBench(b *testing.B, do func(ctx context.Context, s *session)) {
+// inBenchSession calls do in a session on the engine of this machine.
+func inBenchSession(b *testing.B, do func(ctx context.Context, s *session)) {
 	b.Helper()
 	a := &app{Streams: Streams{Out: io.Discard, Err: os.Stderr}, ctx: b.Context()}
 	err := a.inSession(b.Context(), image.Auto, func(s *session) error {
@@ -38,21 +38,22 @@ func onBench(b *testing.B, do func(ctx context.Context, s *session)) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(0, "ns/op") // an attack takes as long as it is told to
+	b.ReportMetric(0, "ns/op") // meaningless: attacks have fixed durations
 }
 
-// subject is a server to be measured and what it must answer.
+// subject is a server to measure, with a request and the answer that it must give.
 type subject struct {
 	variant lab.Variant
 	image   lab.Image
 	target  lab.Target
 }
 
+// responder returns one of the lab's responders as a subject.
 func (s *session) responder(v lab.Variant) subject {
 	return subject{variant: v, image: s.agent, target: serve.Target()}
 }
 
-// application is the first variant of a runtime, on /plaintext.
+// application returns the first variant of a runtime as a subject, with /plaintext.
 func application(ctx context.Context, tb testing.TB, s *session, runtime string) subject {
 	tb.Helper()
 	library, err := script.Load(ctx, filepath.Join("..", ".."), script.ParameterValues{})
@@ -72,9 +73,9 @@ func application(ctx context.Context, tb testing.TB, s *session, runtime string)
 	}}
 }
 
-// inCell has a fresh server of a subject in a fresh cell.
-func (s *session) inCell(ctx context.Context, tb testing.TB, of subject,
-	do func(c *cell, server experiment.Server),
+// inCell starts a subject in a new cell, calls do, and removes both.
+func (s *session) inCell(
+	ctx context.Context, tb testing.TB, subj subject, do func(c *cell, server experiment.Server),
 ) {
 	tb.Helper()
 	opened, err := s.cells().OpenCell(ctx, s.layout.Generator)
@@ -86,7 +87,7 @@ func (s *session) inCell(ctx context.Context, tb testing.TB, of subject,
 			tb.Error(err)
 		}
 	}()
-	server, err := opened.StartServer(ctx, of.variant, of.image, s.layout.Server)
+	server, err := opened.StartServer(ctx, subj.variant, subj.image, s.layout.Server)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -95,20 +96,21 @@ func (s *session) inCell(ctx context.Context, tb testing.TB, of subject,
 			tb.Error(err)
 		}
 	}()
-	if _, err := opened.AwaitFirstAnswer(ctx, of.target, responderTimeout); err != nil {
+	if _, err := opened.AwaitFirstAnswer(ctx, subj.target, responderTimeout); err != nil {
 		tb.Fatal(err, server.ExitReason(ctx))
 	}
 	do(opened.(*cell), server)
 }
 
-// attackOn is a closed loop; a rate makes it an open one.
-func attackOn(of subject, connections int, rate float64, lasts time.Duration) lab.Attack {
+// attackOn returns a closed-loop attack on a subject, or an open-loop one if rate is
+// above 0.
+func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
-		Name: "bench", BaseURL: experiment.BaseURL, Kind: lab.Peak, Targets: []lab.Target{of.target},
-		Connections: connections, Duration: lasts, Timeout: 10 * time.Second, Seed: 1,
+		Name: "bench", BaseURL: experiment.BaseURL, Kind: lab.Peak, Targets: []lab.Target{subj.target},
+		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
 	if rate > 0 {
-		a.Kind, a.Rate = lab.Steady, []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: lasts}}
+		a.Kind, a.Rate = lab.Steady, []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: duration}}
 	}
 	return a
 }
@@ -124,15 +126,15 @@ func mustAttack(ctx context.Context, tb testing.TB, c *cell, a lab.Attack) lab.A
 
 func throughput(r lab.AttackResult) float64 { return float64(r.Succeeded) / r.Elapsed.Seconds() }
 
-// tools are the public load generators, run where ours runs: in the cell, on
-// its CPUs, with its limits.
+// tools runs public load generators like the lab's: in the cell, on the same CPUs, with
+// the same limits.
 type tools struct{ *session }
 
 const toolsImage = "runtime-lab-bench-tools"
 
-// makeTools has an image with wrk, of this machine's Debian, and the vegeta
-// command that make bench built. It goes with the benchmark.
-func makeTools(ctx context.Context, b *testing.B, s *session) tools {
+// buildTools builds an image with wrk, from a package of this machine's Debian, and the
+// vegeta command that make bench has built. The image is removed after the benchmark.
+func buildTools(ctx context.Context, b *testing.B, s *session) tools {
 	b.Helper()
 	if _, err := exec.LookPath("wrk"); err != nil {
 		if err := host.InstallPackages(ctx, os.Stderr, "wrk"); err != nil {
@@ -144,7 +146,7 @@ func makeTools(ctx context.Context, b *testing.B, s *session) tools {
 		b.Fatal(err)
 	}
 	if _, err := os.Stat(vegeta); err != nil {
-		b.Fatalf("the vegeta command is missing (%v): run this with make bench", err)
+		b.Fatalf("the vegeta command is missing (%v): run make bench", err)
 	}
 	files := map[string]string{"vegeta": vegeta, "tmp/": ""}
 	for _, program := range []string{"wrk", "sh"} {
@@ -175,7 +177,7 @@ func makeTools(ctx context.Context, b *testing.B, s *session) tools {
 	return tools{s}
 }
 
-// generator is the container that owns the only cell of the session.
+// generator returns the id of the container that owns the only cell of the session.
 func (t tools) generator(ctx context.Context, b *testing.B) string {
 	b.Helper()
 	found, err := t.engine.Client().ContainerList(ctx, client.ContainerListOptions{
@@ -197,8 +199,8 @@ func librariesOf(b *testing.B, program string) []string {
 	return libraryPath.FindAllString(string(out), -1)
 }
 
-// archive is a tar of files: name in the archive to path; a name that ends in
-// a slash is a folder.
+// archive returns a tar of files, by their name in the archive. An empty path makes a
+// folder.
 func archive(b *testing.B, files map[string]string) io.Reader {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
@@ -227,24 +229,26 @@ func archive(b *testing.B, files map[string]string) io.Reader {
 	return &out
 }
 
-// run runs a command line in the cell and returns what it printed.
-func (t tools) run(ctx context.Context, b *testing.B, shell string) string {
+// run runs a command line in the cell and returns its output.
+func (t tools) run(ctx context.Context, b *testing.B, commandLine string) string {
 	b.Helper()
 	limit := int64(512)
 	docker := t.engine.Client()
 	created, err := docker.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
-			Image: toolsImage, Cmd: []string{"/sh", "-c", shell}, User: "65533:65533",
+			Image: toolsImage, Cmd: []string{"/sh", "-c", commandLine}, User: "65533:65533",
 			Labels: map[string]string{
 				"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": t.id,
 				"io.runtime-lab.role": "bench",
 			},
 		},
 		HostConfig: &container.HostConfig{
-			NetworkMode: container.NetworkMode("container:" +
-				t.generator(ctx, b)), ReadonlyRootfs: true, CapDrop: []string{"ALL"},
-			SecurityOpt: []string{"no-new-privileges"}, Tmpfs: map[string]string{"/tmp": "size=512m,mode=1777"},
-			Resources: container.Resources{CpusetCpus: lab.CPUList(t.layout.Generator), PidsLimit: &limit},
+			NetworkMode:    container.NetworkMode("container:" + t.generator(ctx, b)),
+			ReadonlyRootfs: true,
+			CapDrop:        []string{"ALL"},
+			SecurityOpt:    []string{"no-new-privileges"},
+			Tmpfs:          map[string]string{"/tmp": "size=512m,mode=1777"},
+			Resources:      container.Resources{CpusetCpus: lab.CPUList(t.layout.Generator), PidsLimit: &limit},
 		},
 	})
 	if err != nil {
@@ -281,13 +285,14 @@ func (t tools) run(ctx context.Context, b *testing.B, shell string) string {
 
 var wrkRate = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
 
-// wrk is the throughput that wrk reaches.
-func (t tools) wrk(ctx context.Context, b *testing.B, of subject, connections int,
-	lasts time.Duration,
+// wrk returns the throughput that wrk measures.
+func (t tools) wrk(
+	ctx context.Context, b *testing.B, subj subject, connections int, duration time.Duration,
 ) float64 {
 	b.Helper()
-	return t.number(b, wrkRate, t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s", connections,
-		int(lasts.Seconds()), experiment.BaseURL, of.target.Request.Path)))
+	output := t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s",
+		connections, int(duration.Seconds()), experiment.BaseURL, subj.target.Request.Path))
+	return parseFigure(b, wrkRate, output)
 }
 
 var (
@@ -295,24 +300,25 @@ var (
 	vegetaServed = regexp.MustCompile(`Requests\s+\[[^]]*\]\s+[0-9]+, [0-9.]+, ([0-9.]+)`)
 )
 
-// vegeta runs the vegeta command, as fast as it can where rate is 0, and
-// returns how many requests it sent and its throughput.
-func (t tools) vegeta(ctx context.Context, b *testing.B, of subject, connections int, rate float64,
-	lasts time.Duration,
+// vegeta runs the vegeta command, at full speed if rate is 0. It returns the number of
+// requests that it sent, and its throughput.
+func (t tools) vegeta(
+	ctx context.Context, b *testing.B, subj subject, connections int, rate float64, duration time.Duration,
 ) (sent, rps float64) {
 	b.Helper()
-	printed := t.run(ctx, b,
+	output := t.run(ctx, b,
 		fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d "+
 			"-duration=%v > /tmp/r; /vegeta report /tmp/r",
-			experiment.BaseURL, of.target.Request.Path, rate, connections, connections, connections, lasts))
-	return t.number(b, vegetaTotal, printed), t.number(b, vegetaServed, printed)
+			experiment.BaseURL, subj.target.Request.Path, rate, connections, connections, connections, duration))
+	return parseFigure(b, vegetaTotal, output), parseFigure(b, vegetaServed, output)
 }
 
-func (tools) number(b *testing.B, in *regexp.Regexp, printed string) float64 {
+// parseFigure returns the number in the first group of a pattern.
+func parseFigure(b *testing.B, pattern *regexp.Regexp, output string) float64 {
 	b.Helper()
-	found := in.FindStringSubmatch(printed)
+	found := pattern.FindStringSubmatch(output)
 	if found == nil {
-		b.Fatalf("no figure in what the tool printed:\n%s", printed)
+		b.Fatalf("no figure in the output of the tool:\n%s", output)
 	}
 	n, err := strconv.ParseFloat(found[1], 64)
 	if err = errors.Join(err, b.Context().Err()); err != nil {

@@ -15,15 +15,15 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// briefProfile is the profile that a brief calibration is enough for.
+// briefProfile is the profile for which a brief calibration is enough.
 const briefProfile = "smoke"
 
 type calibrateCommand struct {
-	Brief bool `help:"Only what validity is judged by: the generator's ceiling and the canaries (seconds)."`
+	Brief bool `help:"Measure only the generator's ceiling and the canaries (seconds)."`
 	JSON  bool `help:"Print JSON." name:"json"`
 }
 
-// Run calibrates this machine, keeps the result and prints it.
+// Run calibrates this machine, stores the result and prints it.
 func (c *calibrateCommand) Run(a *app) error {
 	return a.inSession(a.ctx, image.Auto, func(s *session) error {
 		calibration, err := s.calibrate(a.ctx, c.Brief)
@@ -45,14 +45,14 @@ func (c *calibrateCommand) Run(a *app) error {
 	})
 }
 
-// calibration is this machine's, measured anew where there is none that is fit
-// for use.
+// calibration returns the stored calibration of this machine. It measures a new one if
+// none is stored, or the stored one is outdated.
 func (s *session) calibration(ctx context.Context, brief bool) (lab.Calibration, error) {
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return lab.Calibration{}, err
 	}
-	found, why := store.Load(s.key(), brief, time.Now())
+	found, why := store.Load(s.calibrationKey(), brief, time.Now())
 	if why == "" {
 		return found, nil
 	}
@@ -60,56 +60,65 @@ func (s *session) calibration(ctx context.Context, brief bool) (lab.Calibration,
 	return s.calibrate(ctx, brief)
 }
 
-// calibrate measures and keeps a calibration. A store that cannot be written
-// to costs the next run its time, and this one nothing.
+// calibrate measures a calibration and stores it. A failure to store it is a doubt and
+// no error: only the next run loses time, because it has to calibrate again.
 func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, error) {
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return lab.Calibration{}, err
 	}
-	takes := calibrate.FullDuration
+	duration := calibrate.FullDuration
 	if brief {
-		takes = calibrate.BriefDuration
+		duration = calibrate.BriefDuration
 	}
 	s.app.messagef("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
-		lab.CPUList(s.layout.Generator), lab.CPUList(s.layout.Server), takes)
-	measuring := calibrate.Calibrator{
+		lab.CPUList(s.layout.Generator), lab.CPUList(s.layout.Server), duration)
+	calibrator := calibrate.Calibrator{
 		Instrument: instrument{s},
 		Responders: calibrate.Responders{
-			Null: serve.Null(), WaitingServer: serve.Waiting(time.Millisecond), Reference: serve.Reference, Target: serve.Target(),
-			BaseURL: experiment.BaseURL, CanaryIterations: agent.CanaryIterations,
+			Null:             serve.Null(),
+			WaitingServer:    serve.Waiting(time.Millisecond),
+			Reference:        serve.Reference,
+			Target:           serve.Target(),
+			BaseURL:          experiment.BaseURL,
+			CanaryIterations: agent.CanaryIterations,
 		},
 		Layout: s.layout,
 		Logf:   s.app.messagef,
 	}
-	c, err := measuring.Run(ctx, brief)
+	c, err := calibrator.Run(ctx, brief)
 	if err != nil {
 		return c, err
 	}
-	c.Key, c.MeasuredAt = s.key(), time.Now().UTC()
+	c.Key, c.MeasuredAt = s.calibrationKey(), time.Now().UTC()
 	if err := store.Save(c); err != nil {
 		c.Doubts = append(c.Doubts, err.Error())
 	}
 	return c, nil
 }
 
-func (s *session) key() lab.CalibrationKey {
+// calibrationKey returns what a calibration depends on: it is outdated if any of it has
+// changed.
+func (s *session) calibrationKey() lab.CalibrationKey {
 	return lab.CalibrationKey{
-		Host: record.HostOf(s.topology).ID, CPUModel: s.topology.CPUModel, Kernel: s.topology.Kernel, AgentSHA256: s.agentSum,
-		Layout: lab.CPUList(s.layout.Generator) + "|" + lab.CPUList(s.layout.Server),
+		Host:        record.HostOf(s.topology).ID,
+		CPUModel:    s.topology.CPUModel,
+		Kernel:      s.topology.Kernel,
+		AgentSHA256: s.agentSum,
+		Layout:      lab.CPUList(s.layout.Generator) + "|" + lab.CPUList(s.layout.Server),
 	}
 }
 
-// instrument is the session's generator, to be calibrated.
+// instrument adapts a session to the interface that package calibrate measures.
 type instrument struct{ *session }
 
 func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
 	return i.lease.RunCanaries(ctx, cpus)
 }
 
-func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (calibrate.ResponderCell,
-	error,
-) {
+func (i instrument) OpenResponder(
+	ctx context.Context, responder lab.Variant,
+) (calibrate.ResponderCell, error) {
 	c, err := i.cells().OpenCell(ctx, i.layout.Generator)
 	if err != nil {
 		return nil, err
@@ -121,8 +130,8 @@ func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (c
 	}
 	if err != nil {
 		if b.server != nil {
-			if how := b.server.ExitReason(ctx); how != "" {
-				err = fmt.Errorf("%w; %s", err, how)
+			if reason := b.server.ExitReason(ctx); reason != "" {
+				err = fmt.Errorf("%w; %s", err, reason)
 			}
 		}
 		return nil, errors.Join(err, b.Close(ctx))
@@ -130,10 +139,10 @@ func (i instrument) OpenResponder(ctx context.Context, responder lab.Variant) (c
 	return b, nil
 }
 
-// responderTimeout is how long a responder may take to give its first answer.
+// responderTimeout bounds the time until a responder's first answer.
 const responderTimeout = 30 * time.Second
 
-// responderCell is a cell with one of the lab's own responders.
+// responderCell is a cell that runs one of the lab's responders.
 type responderCell struct {
 	cell   experiment.Cell
 	server experiment.Server
@@ -144,11 +153,11 @@ func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackRes
 }
 
 func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, error) {
-	told, err := experiment.ReadServiceTimes(ctx, b.cell)
+	times, err := experiment.ReadServiceTimes(ctx, b.cell)
 	if err != nil {
 		return 0, err
 	}
-	return told.Median, nil
+	return times.Median, nil
 }
 
 func (b *responderCell) Close(ctx context.Context) error {

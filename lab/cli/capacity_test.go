@@ -13,10 +13,9 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// A server of one thread that works a known time for each request, by its own
-// clock, can serve at most one divided by that; how near it comes within an SLO is
-// queueing theory's to say, but for what a request costs beside its work.
-func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
+// A server with one thread can serve at most 1/service time. The capacity within an SLO
+// is lower; queueing theory gives it only without the other costs of a request.
+func TestIntegrationCapacityIsBelowOneByServiceTime(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
 		reference := s.responder(serve.Reference("search", 1_000_000)) // a millisecond or two
 		phase := lab.Phase{
@@ -32,16 +31,16 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 			b := &responderCell{cell: in, server: server}
 			var sample lab.Sample
 			var service time.Duration
-			for attempt := range 4 { // what others do is not the server's
-				if _, err := b.MedianServiceTime(ctx); err != nil { // and forgets what was before
+			for attempt := range 4 { // other processes of the machine may disturb it
+				if _, err := b.MedianServiceTime(ctx); err != nil { // discards earlier service times
 					t.Fatal(err)
 				}
-				subject := lab.Sample{
+				template := lab.Sample{
 					Layout: s.layout, Phase: phase, Variant: reference.variant,
 					Trial: lab.Trial{Seed: uint64(attempt)},
 				}
 				var err error
-				if sample, err = e.MeasurePhase(ctx, subject, a, in, server, nil); err != nil {
+				if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 					t.Fatal(err)
 				}
 				if service, err = b.MedianServiceTime(ctx); err != nil {
@@ -56,8 +55,8 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 			if !ok || rps <= 0 || rps >= 1/service.Seconds() {
 				t.Errorf("capacity %v of a server that needs %v for a request", rps, service)
 			}
-			if text := sampleOutcome(sample); !strings.HasPrefix(text, "capacity ") || !strings.Contains(text,
-				"/s, in ") {
+			text := sampleOutcome(sample)
+			if !strings.HasPrefix(text, "capacity ") || !strings.Contains(text, "/s, in ") {
 				t.Errorf("it prints as %q", text)
 			}
 			last := sample.Search.Steps[len(sample.Search.Steps)-1]
@@ -69,21 +68,21 @@ func TestIntegrationCapacityOfAServerOfKnownServiceTime(t *testing.T) {
 	})
 }
 
-func TestACapacityInAFewWords(t *testing.T) {
+func TestCapacityIsPrintedWithItsStepsAndBounds(t *testing.T) {
 	steps := []lab.SearchStep{
 		{Stage: lab.Exponential, OfferedRPS: 4000, SLOMet: true},
 		{Stage: lab.Confirmation, OfferedRPS: 4000, MissedObjectives: []string{"latency_p99_ms below 10 (11.5)"}},
 	}
-	held := append(steps[:1:1], lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: 4000, SLOMet: true})
+	confirmed := append(steps[:1:1], lab.SearchStep{Stage: lab.Confirmation, OfferedRPS: 4000, SLOMet: true})
 	for _, c := range []struct {
 		steps []lab.SearchStep
 		gate  lab.GateResult
 		want  string
 	}{
 		{steps, lab.GateResult{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
-		{held, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
+		{confirmed, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
 		{
-			held,
+			confirmed,
 			lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"},
 			"capacity >= 4000/s, in 2 steps (censored: generator: busy)",
 		},

@@ -15,12 +15,12 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// cells gives the experiment the engine's cells with an agent to talk to. The
-// agent in the run's lease may use every CPU, and is where canaries sing.
+// cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
+// use every CPU.
 type cells struct {
 	run   *engine.Run
 	lease *agent.Client
-	image lab.Image // of the agent, which is the upstream too
+	image lab.Image // of the agent; upstreams run from it too
 }
 
 func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
@@ -43,8 +43,8 @@ type cell struct {
 	image lab.Image
 }
 
-func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image,
-	cpus []int,
+func (c *cell) StartServer(
+	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
 ) (experiment.Server, error) {
 	s, err := c.Cell.StartServer(ctx, v, image, cpus)
 	if s == nil {
@@ -56,9 +56,9 @@ func (c *cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image,
 func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
 	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
 	if err == nil {
-		live := lab.Target{Request: callsRequest, Status: http.StatusOK}
+		target := lab.Target{Request: callsRequest, Status: http.StatusOK}
 		_, err = c.agent.AwaitFirstAnswer(ctx,
-			agent.AwaitRequest{BaseURL: upstreamURL, Target: live, Timeout: responderTimeout})
+			agent.AwaitRequest{BaseURL: upstreamURL, Target: target, Timeout: responderTimeout})
 	}
 	if s == nil {
 		return nil, err // not a nil *upstream in the interface
@@ -71,7 +71,7 @@ var (
 	callsRequest = lab.Request{Method: http.MethodGet, Path: serve.CallsPath}
 )
 
-// upstream is the lab's own responder, in a cell for servers to call.
+// upstream is a responder of the lab that the server of its cell calls.
 type upstream struct {
 	*engine.Server
 	cell *cell
@@ -82,18 +82,19 @@ func (u *upstream) Calls(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, u.cell.addAgentOutput(err)
 	}
-	var told serve.CallCount
-	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
-		return 0, fmt.Errorf("reading the upstream's count (%q %s): %w", answers[0].Body, answers[0].Error, err)
+	var calls serve.CallCount
+	if err := json.Unmarshal(answers[0].Body, &calls); err != nil {
+		return 0, fmt.Errorf("reading the upstream's count of calls (%q %s): %w",
+			answers[0].Body, answers[0].Error, err)
 	}
-	return told.Count, nil
+	return calls.Count, nil
 }
 
-func (c *cell) AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time,
-	error,
-) {
+func (c *cell) AwaitFirstAnswer(
+	ctx context.Context, t lab.Target, timeout time.Duration,
+) (time.Time, error) {
 	at, err := c.agent.AwaitFirstAnswer(ctx,
-		agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: patience})
+		agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: timeout})
 	return at, c.addAgentOutput(err)
 }
 
@@ -111,14 +112,14 @@ func (c *cell) ReadHits(ctx context.Context, each func([]lab.Hit) error) error {
 	return c.addAgentOutput(c.agent.ReadHits(ctx, each))
 }
 
-// addAgentOutput adds what the agent complained of, which is how one that ended says
-// why.
+// addAgentOutput adds the agent's stderr to err: an agent that has ended wrote its
+// reason there. It returns nil if err is nil.
 func (c *cell) addAgentOutput(err error) error {
 	if err == nil {
 		return nil
 	}
-	if complaints := strings.TrimSpace(c.AgentStderr()); complaints != "" {
-		return fmt.Errorf("%w; the agent said: %s", err, complaints)
+	if output := strings.TrimSpace(c.AgentStderr()); output != "" {
+		return fmt.Errorf("%w; the agent's stderr: %s", err, output)
 	}
 	return err
 }

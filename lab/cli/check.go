@@ -12,16 +12,17 @@ import (
 )
 
 type checkCommand struct {
-	Files []string `arg:"" optional:"" help:"Scripts to check: files under scenarios/, or a runtime's runtime.star. Default: all."`
+	Files []string `arg:"" optional:"" help:"${check_files_help}"`
 }
 
-// Run says of each script whether it has mistakes, and what they are.
+// Run prints for each script how many mistakes it has. It returns all mistakes as one
+// error, with exit code 2.
 func (c *checkCommand) Run(a *app) error {
 	root, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
-	files, err := c.choose(root, library.Files)
+	files, err := c.selectFiles(root, library.Files)
 	if err != nil {
 		return err
 	}
@@ -50,52 +51,54 @@ func (c *checkCommand) Run(a *app) error {
 	}
 }
 
-// noteUnknownPaths notes each path that scenarios ask for and that looks like a
-// misspelt path of the contract. It is a note and no mistake: a server may have paths
-// that the contract does not know.
+// noteUnknownPaths prints a note for each requested path that resembles a path of the
+// contract. It is not an error, because a server may have paths that the contract does
+// not have.
 func (a *app) noteUnknownPaths(root string, library *script.Library, files []string) {
 	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
 	if err != nil {
-		return // lab contract and lab run say why
+		return // lab contract and lab run report it
 	}
 	var known []string
 	for _, r := range rules.Succeeding() {
 		known = append(known, r.PathOnly())
 	}
-	var told []string
+	var notes []string
 	for _, s := range library.Scenarios {
 		if !slices.Contains(files, s.File) {
 			continue
 		}
 		for _, r := range s.AllRequests() {
-			near := lab.Nearest(r.PathOnly(), known)
-			if r.Expect != 0 || near == "" || slices.Contains(known, r.PathOnly()) {
+			similar := lab.Nearest(r.PathOnly(), known)
+			if r.Expect != 0 || similar == "" || slices.Contains(known, r.PathOnly()) {
 				continue
 			}
 			note := fmt.Sprintf("%s: note: the contract has no path %q; did you mean %q?",
-				r.At.In(s.File), r.PathOnly(), near)
-			if !slices.Contains(told, note) {
-				told = append(told, note)
+				r.At.In(s.File), r.PathOnly(), similar)
+			if !slices.Contains(notes, note) {
+				notes = append(notes, note)
 			}
 		}
 	}
-	for _, note := range told {
+	for _, note := range notes {
 		a.messagef("%s", note)
 	}
-	if len(told) > 0 {
-		a.messagef("lab contract --scenario NAME asks the servers for it; a run does so before it measures")
+	if len(notes) > 0 {
+		a.messagef("to send these requests to the servers, run: lab contract --scenario NAME " +
+			"(lab run does it before it measures)")
 	}
 }
 
-// choose is the scripts that the user named, as messages name them.
-func (c *checkCommand) choose(root string, all []string) ([]string, error) {
+// selectFiles returns the scripts that the user named, relative to root and with slashes;
+// all of them if the user named none.
+func (c *checkCommand) selectFiles(root string, all []string) ([]string, error) {
 	if len(c.Files) == 0 {
 		return all, nil
 	}
 	if absolute, err := filepath.Abs(root); err == nil {
 		root = absolute
 	}
-	var chosen []string
+	var selected []string
 	for _, name := range c.Files {
 		path, err := filepath.Abs(name)
 		if err != nil {
@@ -104,11 +107,11 @@ func (c *checkCommand) choose(root string, all []string) ([]string, error) {
 		file, err := filepath.Rel(root, path)
 		if file = filepath.ToSlash(file); err != nil || !slices.Contains(all, file) {
 			return nil, &lab.Fault{
-				Code: lab.ExitUsage, Err: fmt.Errorf("%s is no script of the checkout in %s", name, root),
+				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not a script of the checkout %s", name, root),
 				Hint: lab.Suggest(file, all),
 			}
 		}
-		chosen = append(chosen, file)
+		selected = append(selected, file)
 	}
-	return chosen, nil
+	return selected, nil
 }

@@ -14,11 +14,10 @@ import (
 )
 
 type cleanCommand struct {
-	Images bool `help:"Remove all images of the lab, stand-in bases included; the next run builds them anew."`
+	Images bool `help:"Remove all images of the lab, stand-in bases too; the next run builds them again."`
 }
 
-// Run removes what dead runs left, and the images that this checkout has no
-// use for any more.
+// Run removes the containers of dead runs, and images that this checkout does not need.
 func (c *cleanCommand) Run(a *app) (err error) {
 	root, err := a.rootDir()
 	if err != nil {
@@ -35,7 +34,7 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	}
 	fmt.Fprintf(a.Out, "containers of dead runs: %d removed\n", swept)
 	builder := image.NewBuilder(e.Client(), image.Options{Log: a.Err, EngineIsRemote: !e.Local()})
-	unused, err := c.unused(a, e, builder, root)
+	unused, err := c.unusedImages(a, e, builder, root)
 	if err != nil {
 		return err
 	}
@@ -53,8 +52,8 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	return nil
 }
 
-// refuseWhileMeasuring refuses to take images from under a run that goes on: its next server
-// would have none, and what another checkout has no use for may be what it runs.
+// refuseWhileMeasuring returns an error if there are images to remove while a run is
+// measuring. The run may be another checkout's, and need images that this one does not.
 func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.StoredImage) error {
 	if len(images) == 0 {
 		return nil
@@ -67,12 +66,14 @@ func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.
 		Code: lab.ExitFailed,
 		Err: fmt.Errorf("%s not removed: run %s is measuring on this engine",
 			plural(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
-		Hint: "wait until it has ended, or stop it, and clean again",
+		Hint: "wait until it has ended, or stop it, and run lab clean again",
 	}
 }
 
-func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder,
-	root string,
+// unusedImages returns the images to remove: all with --images, otherwise those that the
+// scripts of root do not use any more.
+func (c *cleanCommand) unusedImages(
+	a *app, e *engine.Engine, builder *image.Builder, root string,
 ) ([]image.StoredImage, error) {
 	if c.Images {
 		return builder.List(a.ctx)
@@ -81,7 +82,7 @@ func (c *cleanCommand) unused(a *app, e *engine.Engine, builder *image.Builder,
 	if err != nil {
 		return nil, err
 	}
-	// A runtime whose script is broken would look as if it were gone.
+	// The images of a runtime would seem unused if its script has a mistake.
 	if err := library.Err(); err != nil {
 		return nil, err
 	}

@@ -13,16 +13,17 @@ import (
 	"runtimelab/lab"
 )
 
-// pretendEngine answers what cleaning asks an engine, and notes what it removes.
-type pretendEngine struct {
-	lease   string // its container's state
-	asked   func() // when it is asked for containers; may be nil
-	removed []string
+// fakeEngine is a Docker API with one container, the lease of a run, and one image. It
+// records what is removed.
+type fakeEngine struct {
+	leaseState string // of the container: running or exited
+	onList     func() // called when containers are listed; may be nil
+	removed    []string
 }
 
-func (p *pretendEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodDelete {
-		p.removed = append(p.removed, filepath.Base(r.URL.Path))
+		e.removed = append(e.removed, filepath.Base(r.URL.Path))
 	}
 	w.Header().Set("Api-Version", "1.41")
 	w.Header().Set("Content-Type", "application/json")
@@ -32,25 +33,25 @@ func (p *pretendEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(path, "/info"):
 		fmt.Fprint(w, `{"CPUSet": true, "MemoryLimit": true, "PidsLimit": true}`)
 	case strings.HasSuffix(path, "/containers/json"):
-		if p.asked != nil {
-			p.asked()
+		if e.onList != nil {
+			e.onList()
 		}
-		fmt.Fprintf(w,
-			`[{"Id": "c1", "State": %q, "Created": %d, "Labels": {"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": "run-7", "io.runtime-lab.role": "lease"}}]`,
-			p.lease, time.Now().Add(-time.Hour).Unix())
+		fmt.Fprintf(w, `[{"Id": "c1", "State": %q, "Created": %d, "Labels": {
+			"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": "run-7",
+			"io.runtime-lab.role": "lease"}}]`, e.leaseState, time.Now().Add(-time.Hour).Unix())
 	case strings.HasSuffix(path, "/images/json"):
-		fmt.Fprint(w,
-			`[{"Id": "sha256:1", "RepoTags": ["runtime-lab/node:abc"], "Labels": {"io.runtime-lab.owner": "runtime-lab"}}]`)
+		fmt.Fprint(w, `[{"Id": "sha256:1", "RepoTags": ["runtime-lab/node:abc"],
+			"Labels": {"io.runtime-lab.owner": "runtime-lab"}}]`)
 	case strings.HasSuffix(path, "/_ping"):
 	default:
 		fmt.Fprint(w, `[]`)
 	}
 }
 
-// use makes the lab find an engine where it looks first.
-func use(t *testing.T, engine http.Handler) {
+// serveEngine serves an engine on a socket, and points DOCKER_HOST to it.
+func serveEngine(t *testing.T, engine http.Handler) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "lab-test-") // short, as the path of a socket in it must be
+	dir, err := os.MkdirTemp("/tmp", "lab-test-") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,29 +67,28 @@ func use(t *testing.T, engine http.Handler) {
 		_ = os.RemoveAll(dir)
 	})
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	t.Setenv("XDG_CACHE_HOME", dir) // with the build lock, which somebody may hold for minutes
+	t.Setenv("XDG_CACHE_HOME", dir) // the real one holds the build lock, which may be taken for minutes
 }
 
-// The next server of a run that is measuring has to find its image.
-func TestNoImageGoesWhileARunIsMeasuring(t *testing.T) {
-	for lease, c := range map[string]struct {
+func TestCleanKeepsImagesWhileARunIsMeasuring(t *testing.T) {
+	for state, c := range map[string]struct {
 		code    int
 		removed string
 	}{
 		"running": {lab.ExitFailed, ""},
 		"exited":  {lab.ExitOK, "c1 node:abc"},
 	} {
-		engine := &pretendEngine{lease: lease}
-		use(t, engine)
+		engine := &fakeEngine{leaseState: state}
+		serveEngine(t, engine)
 		code, _, stderr := labRun(t.Context(), "clean", "--images", "--root", filepath.Join("..", ".."))
 		if got := strings.Join(engine.removed, " "); code != c.code || got != c.removed {
-			t.Errorf("with a lease that is %s clean exits with %d and removes %q, want %d and %q\n%s", lease, code,
-				got, c.code, c.removed, stderr)
+			t.Errorf("with a lease that is %s, clean exits with %d and removes %q, want %d and %q\n%s",
+				state, code, got, c.code, c.removed, stderr)
 		}
-		if c.code == lab.ExitFailed && !strings.Contains(stderr,
-			"1 image was not removed: run run-7 is measuring on this engine\n  wait until it has ended, or stop it, "+
-				"and clean again") {
-			t.Errorf("clean says\n%s", stderr)
+		const want = "1 image was not removed: run run-7 is measuring on this engine\n" +
+			"  wait until it has ended, or stop it, and run lab clean again"
+		if c.code == lab.ExitFailed && !strings.Contains(stderr, want) {
+			t.Errorf("clean prints\n%s\nwant\n%s", stderr, want)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package cli is the command line: it reads what the user asked for, wires the
-// steps of the flow together, and turns errors into messages and exit codes.
-// Data goes to standard output, messages to standard error.
+// Package cli is the command line. It parses flags, connects the packages of the lab,
+// and turns errors into messages and exit codes. Data goes to standard output,
+// messages to standard error.
 package cli
 
 import (
@@ -24,7 +24,7 @@ type Streams struct {
 	Err io.Writer // messages
 }
 
-// ErrInterrupted is the cause of a context that the user ended.
+// ErrInterrupted is the cause of a context that the user has cancelled.
 var ErrInterrupted error = &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
 
 const description = `Runtime Lab launches real Node.js and Python containers running identical
@@ -32,37 +32,37 @@ applications, drives them with Vegeta from inside their network namespace, and
 records latency, throughput and cost.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or script, 3 what --fail-on
-names, 130 interrupted.`
+names was found, 130 interrupted.`
 
 type commands struct {
-	Root string `help:"Folder that holds runtimes/, scenarios/ and results/. Default: the nearest one upwards from here." placeholder:"DIR" type:"path"`
+	Root string `help:"${root_help}" placeholder:"DIR" type:"path"`
 
 	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
 	Report    reportCommand    `cmd:"" help:"Print the tables of an earlier run: controls, claims, figures."`
-	Verify    verifyCommand    `cmd:"" help:"Prove that the folder of a run is complete and consistent, or say what is wrong with it."`
-	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself on this machine: its ceiling, its lateness, its noise."`
-	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long; start nothing."`
-	Compare   compareCommand   `cmd:"" help:"Compare runs: what is better or worse than in an earlier one, by how much, and how sure that is."`
+	Verify    verifyCommand    `cmd:"" help:"Check that the folder of a run is complete and unchanged."`
+	Calibrate calibrateCommand `cmd:"" help:"Measure the instrument itself: its ceiling, send lag and noise."`
+	Plan      planCommand      `cmd:"" help:"Print what a run would do, in which order and for how long."`
+	Compare   compareCommand   `cmd:"" help:"Compare runs: what is better or worse, with intervals."`
 	Export    exportCommand    `cmd:"" help:"Print a run in another tool's format."`
 	List      listCommand      `cmd:"" help:"List scenarios and the variants that they run on."`
 	Check     checkCommand     `cmd:"" help:"Check scripts: every mistake with its place."`
-	Contract  contractCommand  `cmd:"" help:"Check that variants answer what the contract says, byte for byte; measure nothing."`
+	Contract  contractCommand  `cmd:"" help:"Check the answers of variants against the contract."`
 	New       newCommands      `cmd:"" help:"Write a new script."`
-	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to mend what is wrong."`
-	Clean     cleanCommand     `cmd:"" help:"Remove what dead runs left, and images that nothing needs any more."`
+	Doctor    doctorCommand    `cmd:"" help:"Check this machine and its engine; say how to fix problems."`
+	Clean     cleanCommand     `cmd:"" help:"Remove containers of dead runs, and images that are not needed."`
 	Engine    engineCommands   `cmd:"" help:"Start a Docker engine on a bare machine, or stop it."`
-	Simulate  simulateCommand  `cmd:"" help:"Check the statistics by simulation from recorded runs of arms that do not differ."`
+	Simulate  simulateCommand  `cmd:"" help:"Check the statistics by simulation from recorded A/A pairs."`
 	Version   versionCommand   `cmd:"" help:"Print versions."`
 }
 
-// app is what every command gets.
+// app is passed to every command.
 type app struct {
 	Streams
 	ctx  context.Context
-	root string // as the user gave it; empty for the nearest
+	root string // the value of --root; empty: the nearest folder that qualifies
 }
 
-// Run carries out one command line and returns the exit code.
+// Run executes one command line and returns the exit code.
 func Run(ctx context.Context, streams Streams, args []string) int {
 	streams = Streams{Out: safeWriter{streams.Out}, Err: safeWriter{streams.Err}}
 	err := dispatch(ctx, streams, args)
@@ -70,15 +70,15 @@ func Run(ctx context.Context, streams Streams, args []string) int {
 		return lab.ExitOK
 	}
 	fmt.Fprintf(streams.Err, "lab: %v\n", err)
-	// Clients of others say that they were cancelled, and not why.
+	// Third-party clients report only that they were cancelled.
 	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), ErrInterrupted) {
 		return lab.ExitInterrupted
 	}
 	return lab.ExitCode(err)
 }
 
-// interruptible does work that looks at no context, such as reading runs, and does
-// not wait for it any longer once the user has ended the command.
+// interruptible calls work, which does not watch a context, such as reading runs. It
+// returns at once, with the cause, when ctx is cancelled.
 func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -92,21 +92,23 @@ func interruptible[T any](ctx context.Context, work func() (T, error)) (T, error
 	select {
 	case <-ctx.Done():
 	case r := <-done:
-		if ctx.Err() == nil { // of two that have come select takes either
+		if ctx.Err() == nil { // select chooses at random when both are ready
 			return r.value, r.err
 		}
 	}
-	var nothing T
-	return nothing, context.Cause(ctx)
+	var zero T
+	return zero, context.Cause(ctx)
 }
 
-// errHelpShown ends a command line that only asked for help.
+// errHelpShown is returned by dispatch after kong has printed help.
 var errHelpShown = errors.New("help was shown")
 
-// helpShown is what kong's exit function panics with, there being no other way
-// to return from it.
+// helpShown is the value that kong's exit function panics with: kong offers no other
+// way to return from it.
 type helpShown struct{}
 
+// dispatch parses a command line and runs its command. It returns errHelpShown if the
+// command line asks for help.
 func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 	defer func() {
 		switch p := recover(); p.(type) {
@@ -126,7 +128,7 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 	if err != nil {
 		return &lab.Fault{
 			Code: lab.ExitUsage, Err: err,
-			Hint: "lab --help lists the commands, lab COMMAND --help its flags.",
+			Hint: "lab --help lists the commands, lab COMMAND --help the flags of one",
 		}
 	}
 	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root})
@@ -137,47 +139,49 @@ func newParser(c *commands, streams Streams) (*kong.Kong, error) {
 	return kong.New(c,
 		kong.Name("lab"),
 		kong.Description(description),
+		helpTexts,
 		kong.Writers(streams.Out, streams.Err),
 		kong.Exit(func(int) { panic(helpShown{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
 	)
 }
 
-// rootDir is the lab's root: what --root says, or the nearest folder upwards
-// that holds runtimes/ and scenarios/.
+// rootDir returns the value of --root, or the nearest folder upwards that holds
+// runtimes/ and scenarios/. It returns an error if no folder does.
 func (a *app) rootDir() (string, error) {
 	if a.root != "" {
-		return a.root, holdsLab(a.root)
+		return a.root, checkRoot(a.root)
 	}
 	here, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("finding the current folder: %w", err)
 	}
 	for dir := here; ; dir = filepath.Dir(dir) {
-		if holdsLab(dir) == nil {
+		if checkRoot(dir) == nil {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", holdsLab(here)
+			return "", checkRoot(here)
 		}
 	}
 }
 
-func holdsLab(dir string) error {
+// checkRoot returns an error if a folder lacks runtimes/ or scenarios/.
+func checkRoot(dir string) error {
 	for _, name := range []string{"runtimes", "scenarios"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
 			return &lab.Fault{
 				Code: lab.ExitUsage,
-				Err:  fmt.Errorf("%s holds no folder %s/", dir, name),
-				Hint: "Run lab inside a checkout of Runtime Lab, or point to one with --root.",
+				Err:  fmt.Errorf("%s has no folder %s/", dir, name),
+				Hint: "run lab inside a checkout of Runtime Lab, or name one with --root",
 			}
 		}
 	}
 	return nil
 }
 
-// loadScripts is what the scripts of the lab's root say, by their defaults. Mistakes
-// in them are the library's.
+// loadScripts evaluates all scripts of the root with the defaults of their parameters.
+// Mistakes in scripts are in the library, not in err.
 func (a *app) loadScripts() (root string, library *script.Library, err error) {
 	if root, err = a.rootDir(); err != nil {
 		return "", nil, err
@@ -186,10 +190,10 @@ func (a *app) loadScripts() (root string, library *script.Library, err error) {
 	return root, library, err
 }
 
-// messagef writes a message for people.
+// messagef writes one line to standard error.
 func (a *app) messagef(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
 
-// printJSON writes data for a script to read.
+// printJSON writes data as indented JSON to standard output.
 func (a *app) printJSON(data any) error {
 	encoder := json.NewEncoder(a.Out)
 	encoder.SetIndent("", "  ")
@@ -200,7 +204,7 @@ func (a *app) printJSON(data any) error {
 	return nil
 }
 
-// plural is a number with its noun.
+// plural returns a number with the form of the noun that fits it.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -15,12 +15,12 @@ import (
 	"runtimelab/lab/script"
 )
 
-// TestMain makes the test binary stand for the command lab in scripts, and in
-// tests that need a process of its own.
+// TestMain lets the test binary act as the command lab, in scripts and in tests that
+// need a second process, and as the CPU burner of BenchmarkNeighbour.
 func TestMain(m *testing.M) {
 	script.ServeEvaluation()
-	if how := os.Getenv(burnVariable); how != "" {
-		fmt.Fprintln(os.Stderr, burn(how))
+	if load := os.Getenv(burnVariable); load != "" {
+		fmt.Fprintln(os.Stderr, burn(load))
 		os.Exit(1)
 	}
 	testscript.Main(m, map[string]func(){
@@ -30,24 +30,26 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the command lines in testdata/script, which need no engine.
+// TestScripts runs the command lines in testdata/script. They need no engine.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // writes anew what scripts compare output with
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "", // rewrites the expected output in the scripts
 		Dir:           "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
-		Setup: func(env *testscript.Env) error { // two small runs of one plan
+		Setup: func(env *testscript.Env) error {
 			runs, err := filepath.Abs("../compare/testdata")
-			env.Setenv("RUNS", runs)
-			env.Setenv("TOOLS", filepath.Join(runs, "..", "..", "record", "testdata", "tools")) // and copies of one
+			env.Setenv("RUNS", runs) // two small runs of one plan
+			// copies of one of them that other programs saved
+			env.Setenv("TOOLS", filepath.Join(runs, "..", "..", "record", "testdata", "tools"))
 			return err
 		},
 	})
 }
 
-// exits runs a command and checks its exit code: exits 2 lab run nosuch.
+// exits is a script command that runs a command and checks its exit code, as in
+// "exits 2 lab run nosuch".
 func exits(ts *testscript.TestScript, negated bool, args []string) {
 	if negated || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND [ARGUMENT...]")

@@ -14,30 +14,30 @@ import (
 )
 
 type compareCommand struct {
-	Old string   `arg:"" help:"The run to compare with: an id under results/, a folder, or a trials.csv, also as other programs save it; label=RUN names it."`
-	New []string `arg:"" help:"Runs to compare with it, each for itself."`
+	Old string   `arg:"" help:"${compare_old_help}"`
+	New []string `arg:"" help:"Runs to compare with OLD, each on its own."`
 
-	Metric     []string `help:"Compare this column of trials.csv, in every phase that has it (repeatable). Default: the few that each phase is there for." placeholder:"NAME"`
-	AllMetrics bool     `help:"Compare every metric of which more is better, or less."`
-	Threshold  float64  `help:"The difference that matters in practice: at 0.05 a ratio from 0.95 to 1/0.95 does not." default:"0.05" placeholder:"T"`
-	Ignore     []string `help:"Compare although these differ (identity: are not known): identity, host, image, script, load, reference." placeholder:"KIND,..."`
-	FailOn     string   `help:"regression: exit with 3 when a line is worse." placeholder:"WHAT"`
+	Metric     []string `help:"${compare_metric_help}" placeholder:"NAME"`
+	AllMetrics bool     `help:"Compare every metric that has a better direction."`
+	Threshold  float64  `help:"${compare_threshold_help}" default:"0.05" placeholder:"T"`
+	Ignore     []string `help:"${compare_ignore_help}" placeholder:"KIND,..."`
+	FailOn     string   `help:"regression: exit with 3 if a line is worse." placeholder:"WHAT"`
 
 	JSON     bool `help:"Print JSON." name:"json" xor:"form"`
 	CSV      bool `help:"Print CSV: a row for each line." name:"csv" xor:"form"`
 	Markdown bool `help:"Print Markdown." xor:"form"`
 }
 
-// failOnRegression is what --fail-on can name.
+// failOnRegression is the only value of --fail-on.
 const failOnRegression = "regression"
 
-// Run compares runs, and starts nothing.
+// Run compares runs and prints the comparisons. It needs no engine.
 func (c *compareCommand) Run(a *app) error {
-	ignore, err := c.check()
+	ignore, err := c.checkFlags()
 	if err != nil {
 		return err
 	}
-	which, err := c.selection()
+	which, err := c.selectMetrics()
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (c *compareCommand) Run(a *app) error {
 	if err := compare.CheckComparable(runs[0], runs[1:], ignore); err != nil {
 		return err
 	}
-	others, err := a.historyRuns(folders, runs, which)
+	others, err := a.readHistory(folders, runs, which)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,12 @@ func (c *compareCommand) Run(a *app) error {
 	return c.checkFailOn(a, comparisons)
 }
 
-// sources are the runs that are compared, and the folders that they lie in.
+// sources returns the runs to compare, the old one first, and the folders that contain
+// their folders.
 func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
-	var once streams
+	var inputs inputFiles
 	for _, name := range append([]string{c.Old}, c.New...) {
-		source, dir, err := a.resolveSource(name, &once)
+		source, dir, err := a.resolveSource(name, &inputs)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -82,8 +83,8 @@ func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []st
 	return sources, folders, nil
 }
 
-// check reads what needs no file.
-func (c *compareCommand) check() ([]compare.DifferenceKind, error) {
+// checkFlags checks the flags that need no file, and returns the differences to ignore.
+func (c *compareCommand) checkFlags() ([]compare.DifferenceKind, error) {
 	if c.Threshold <= 0 || c.Threshold >= 1 {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage,
@@ -94,18 +95,19 @@ func (c *compareCommand) check() ([]compare.DifferenceKind, error) {
 		return nil, &lab.Fault{
 			Code: lab.ExitUsage,
 			Err:  fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{failOnRegression})),
-			Hint: "--fail-on regression exits with 3 when a line is worse",
+			Hint: "--fail-on regression exits with 3 if a line is worse",
 		}
 	}
 	return compare.ParseKinds(c.Ignore)
 }
 
-func (c *compareCommand) selection() (compare.Selection, error) {
+// selectMetrics returns the metrics to compare, from --metric and --all-metrics.
+func (c *compareCommand) selectMetrics() (compare.Selection, error) {
 	switch {
 	case c.AllMetrics && len(c.Metric) > 0:
 		return compare.Selection{}, &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  errors.New("--all-metrics takes no --metric beside it"), Hint: "Leave out one of them.",
+			Err:  errors.New("--all-metrics and --metric cannot be combined"), Hint: "remove one of them",
 		}
 	case c.AllMetrics:
 		return compare.AllMetrics(), nil
@@ -115,22 +117,22 @@ func (c *compareCommand) selection() (compare.Selection, error) {
 	return compare.DefaultMetrics(), nil
 }
 
-// resolveSource is a run as people give it: label=RUN, where RUN is what record.Resolve
-// takes, or the path of a trials.csv; and its folder.
-func (a *app) resolveSource(name string, once *streams) (source compare.Source, dir string, err error) {
-	label, path, named := strings.Cut(name, "=")
-	if _, err := os.Stat(name); !named || err == nil {
+// resolveSource finds the run of an argument RUN or label=RUN, where RUN is what
+// record.ResolveRun takes, or the path of a trials.csv. It also returns the run's folder.
+func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Source, dir string, err error) {
+	label, path, labelled := strings.Cut(name, "=")
+	if _, err := os.Stat(name); !labelled || err == nil {
 		label, path = name, name
 	}
 	file := path
 	dir = filepath.Dir(path)
 	source.Label = label
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if source.Open, err = once.open(a, path, info); err != nil {
+		if source.Open, err = inputs.open(a, path, info); err != nil {
 			return source, "", err
 		}
 	} else {
-		if dir, err = record.ResolveRun(a.results(), path); err != nil {
+		if dir, err = record.ResolveRun(a.resultsFolder(), path); err != nil {
 			return source, "", err
 		}
 		file = filepath.Join(dir, record.TrialsFile)
@@ -140,21 +142,22 @@ func (a *app) resolveSource(name string, once *streams) (source compare.Source, 
 		return source, dir, nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, record.InfoFile)); err != nil {
-		return source, dir, nil // a file alone says all but the host's noise
+		return source, dir, nil // only the noise of the host needs run.json
 	}
 	info, err := record.ReadInfo(dir)
 	return folderSource(label, dir, &info), dir, err
 }
 
-// folderSource is a run by its folder.
+// folderSource returns the source that reads the run of a folder.
 func folderSource(label, dir string, info *record.Info) compare.Source {
 	return compare.Source{Label: label, Info: info, Open: func() (io.ReadCloser, error) {
 		return os.Open(filepath.Join(dir, record.TrialsFile))
 	}}
 }
 
-// results is the folder of runs: the checkout's, or one right here.
-func (a *app) results() string {
+// resultsFolder returns results/ of the root, or of the current folder if there is no
+// root.
+func (a *app) resultsFolder() string {
 	root, err := a.rootDir()
 	if err != nil {
 		root = "."
@@ -167,7 +170,7 @@ func (c *compareCommand) print(a *app, comparisons []compare.Comparison) error {
 	case c.JSON:
 		return a.printJSON(map[string]any{"comparisons": comparisons})
 	case c.CSV:
-		return a.print(string(compare.CSV(comparisons)))
+		return a.printText(string(compare.CSV(comparisons)))
 	}
 	var parts []string
 	for _, comparison := range comparisons {
@@ -177,40 +180,40 @@ func (c *compareCommand) print(a *app, comparisons []compare.Comparison) error {
 			parts = append(parts, comparison.Text())
 		}
 	}
-	return a.print(strings.Join(parts, "\n"))
+	return a.printText(strings.Join(parts, "\n"))
 }
 
-// print writes data.
-func (a *app) print(text string) error {
+// printText writes data to standard output.
+func (a *app) printText(text string) error {
 	if _, err := io.WriteString(a.Out, text); err != nil {
 		return fmt.Errorf("writing: %w", err)
 	}
 	return nil
 }
 
-// checkFailOn fails on what the user asked to fail on. What could not be judged is no
-// pass, and is said.
+// checkFailOn returns an error if --fail-on applies. It reports how many lines are
+// undecided, because they may be worse too.
 func (c *compareCommand) checkFailOn(a *app, comparisons []compare.Comparison) error {
 	if c.FailOn == "" {
 		return nil
 	}
 	var worse []string
-	open := 0
+	undecided := 0
 	for _, comparison := range comparisons {
-		open += comparison.Count(compare.TooFewTrials) + comparison.Count(compare.Undecided)
+		undecided += comparison.Count(compare.TooFewTrials) + comparison.Count(compare.Undecided)
 		for _, l := range comparison.WorseLines() {
 			worse = append(worse, fmt.Sprintf("%s: %s %s", comparison.New.Label, l.Key, l.Metric))
 		}
 	}
-	if open > 0 {
-		a.messagef("%s could not be decided: of these it is not known whether they are worse",
-			plural(open, "line", "lines"))
+	if undecided > 0 {
+		a.messagef("%s undecided, and may be worse", plural(undecided, "line is", "lines are"))
 	}
 	if len(worse) == 0 {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailOn,
-		Err:  fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"), strings.Join(worse, "\n  ")),
+		Err: fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"),
+			strings.Join(worse, "\n  ")),
 	}
 }

@@ -11,63 +11,65 @@ import (
 	"runtimelab/lab/record"
 )
 
-// copied is a run of another's rows in a results folder, with an id of its own.
-func copied(t *testing.T, results, id string) string {
+// copyRun copies a recorded run into a results folder under another id, and returns the
+// new folder.
+func copyRun(t *testing.T, results, id string) string {
 	t.Helper()
-	const of = "20261124T100000Z-00aa"
+	const original = "20261124T100000Z-00aa"
 	dir := filepath.Join(results, id)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{record.InfoFile, record.TrialsFile} {
-		text, err := os.ReadFile(filepath.Join("..", "compare", "testdata", of, name))
+		text, err := os.ReadFile(filepath.Join("..", "compare", "testdata", original, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), bytes.ReplaceAll(text, []byte(of), []byte(id)),
-			0o644); err != nil {
+		text = bytes.ReplaceAll(text, []byte(original), []byte(id))
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return dir
 }
 
-// Runs beside the compared ones and in the results folder tell how much runs differ:
-// each once, and none that is too large to read or cannot be read.
-func TestCompareLooksAtOtherRuns(t *testing.T) {
+// The variance between runs is estimated from the runs of the results folder and those
+// beside the compared ones. Each counts once; a large or unreadable one does not count.
+func TestCompareReadsOtherRunsOnce(t *testing.T) {
 	root, elsewhere := t.TempDir(), t.TempDir()
-	for _, name := range []string{"runtimes", "scenarios"} { // as a checkout has
+	for _, name := range []string{"runtimes", "scenarios"} { // makes root a checkout
 		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	results := filepath.Join(root, "results")
 	for i := range 3 {
-		copied(t, results, fmt.Sprintf("20261101T100000Z-000%d", i))
+		copyRun(t, results, fmt.Sprintf("20261101T100000Z-000%d", i))
 	}
-	copied(t, elsewhere, "20261101T100000Z-0000") // as in results
-	copied(t, elsewhere, "20261101T100000Z-0003")
-	large := filepath.Join(copied(t, elsewhere, "20261101T100000Z-0004"), record.TrialsFile)
+	copyRun(t, elsewhere, "20261101T100000Z-0000") // is in results too
+	copyRun(t, elsewhere, "20261101T100000Z-0003")
+	large := filepath.Join(copyRun(t, elsewhere, "20261101T100000Z-0004"), record.TrialsFile)
 	if err := os.Truncate(large, maxHistoryBytes+1); err != nil {
 		t.Fatal(err)
 	}
-	broken := filepath.Join(copied(t, elsewhere, "20261101T100000Z-0005"), record.TrialsFile)
+	broken := filepath.Join(copyRun(t, elsewhere, "20261101T100000Z-0005"), record.TrialsFile)
 	if err := os.WriteFile(broken, []byte("run_id\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	old, new := copied(t, elsewhere, "20261102T100000Z-0000"), copied(t, elsewhere, "20261103T100000Z-0000")
+	old := copyRun(t, elsewhere, "20261102T100000Z-0000")
+	new := copyRun(t, elsewhere, "20261103T100000Z-0000")
 	var out, messages bytes.Buffer
 	a := &app{Streams: Streams{Out: &out, Err: &messages}, ctx: t.Context(), root: root}
 	c := compareCommand{Old: old, New: []string{new}, Threshold: 0.05}
 	if err := c.Run(a); err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text,
-		"between 4 other runs of this host") {
-		t.Errorf("%s", out.String())
+	text := strings.Join(strings.Fields(out.String()), " ")
+	if !strings.Contains(text, "between 4 other runs of this host") {
+		t.Errorf("it read another number of runs than 4:\n%s", out.String())
 	}
-	if text := messages.String(); strings.Count(text, "left out") != 1 || !strings.Contains(text,
-		"left out of what runs differ by: reading 20261101T100000Z-0005: ") {
-		t.Errorf("messages %q", text)
+	const want = "skipped an earlier run: reading 20261101T100000Z-0005: "
+	if got := messages.String(); strings.Count(got, "skipped") != 1 || !strings.Contains(got, want) {
+		t.Errorf("messages %q, want only %q", got, want)
 	}
 }

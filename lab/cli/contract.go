@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 
@@ -16,22 +15,22 @@ import (
 )
 
 type contractCommand struct {
-	Variants []string `arg:"" optional:"" help:"Variants to examine: node/express. Default: all, or the scenarios' variants."`
-	Scenario []string `help:"Also ask what a scenario asks, as a run does before it measures. Repeatable." placeholder:"NAME"`
-	Seed     uint64   `help:"Seed of the random inputs. Default: drawn and said." placeholder:"N"`
-	Bases    string   `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
+	Variants []string `arg:"" optional:"" help:"${contract_variants_help}"`
+	Scenario []string `help:"${contract_scenario_help}" placeholder:"NAME"`
+	Seed     uint64   `help:"Seed of the random inputs. Default: random, and printed." placeholder:"N"`
+	Bases    string   `help:"${bases_help}" default:"auto" env:"LAB_BASES"`
 	JSON     bool     `help:"Print JSON." name:"json"`
 }
 
-// contractResult is one line of what lab contract prints.
+// contractResult is one variant in the output of lab contract.
 type contractResult struct {
 	Variant string `json:"variant"`
 	Passed  bool   `json:"passed"`
-	Why     string `json:"why,omitempty"` // not passed
+	Why     string `json:"why,omitempty"` // why it did not pass
 }
 
-// Run checks variants against the contract and random inputs, and what scenarios ask
-// of them where they are named, and measures nothing.
+// Run checks the variants against the contract and random inputs, and against the
+// requests of the scenarios that --scenario names.
 func (c *contractCommand) Run(a *app) error {
 	bases, err := image.ParseBaseMode(c.Bases)
 	if err != nil {
@@ -41,11 +40,11 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	scenarios, err := c.scenarios(library)
+	scenarios, err := c.selectScenarios(library)
 	if err != nil {
 		return err
 	}
-	variants, err := c.choose(library, scenarios)
+	variants, err := c.selectVariants(library, scenarios)
 	if err != nil {
 		return err
 	}
@@ -54,12 +53,12 @@ func (c *contractCommand) Run(a *app) error {
 		return err
 	}
 	if c.Seed == 0 {
-		c.Seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
+		c.Seed = randomSeed()
 	}
 	return a.inSession(a.ctx, bases, func(s *session) error {
 		a.messagef("random inputs: seed %d", c.Seed)
-		exam := contract.NewSuite(rules, c.Seed, randomInputs, s.expected())
-		refused, err := s.checkContract(a.ctx, variants, scenarios, library, exam)
+		suite := contract.NewSuite(rules, c.Seed, randomInputs, s.expectedIdentity())
+		refused, err := s.checkContract(a.ctx, variants, scenarios, library, suite)
 		if refused == nil {
 			return err
 		}
@@ -67,50 +66,52 @@ func (c *contractCommand) Run(a *app) error {
 	})
 }
 
-// scenarios are those that were named; without a name, none.
-func (c *contractCommand) scenarios(library *script.Library) ([]lab.Scenario, error) {
+// selectScenarios returns the scenarios that --scenario names; none without the flag.
+func (c *contractCommand) selectScenarios(library *script.Library) ([]lab.Scenario, error) {
 	if len(c.Scenario) == 0 {
 		return nil, nil
 	}
 	return library.Select(c.Scenario...)
 }
 
-// choose is the variants that were named or that scenarios run on, by id; without
-// either, all.
-func (c *contractCommand) choose(
+// selectVariants returns variants by id: those that the arguments name, or those of
+// scenarios, or all.
+func (c *contractCommand) selectVariants(
 	library *script.Library, scenarios []lab.Scenario,
 ) (map[string]lab.Variant, error) {
-	chosen := map[string]lab.Variant{}
-	named := slices.Clone(c.Variants)
+	selected := map[string]lab.Variant{}
+	ids := slices.Clone(c.Variants)
 	for _, s := range scenarios {
 		for _, id := range s.Variants {
 			if len(c.Variants) == 0 {
-				named = append(named, lab.OriginalOf(id))
+				ids = append(ids, lab.OriginalOf(id))
 			}
 		}
 	}
-	for _, id := range named {
+	for _, id := range ids {
 		v, err := library.Variant(id)
 		if err != nil {
 			return nil, err
 		}
-		chosen[id] = v
+		selected[id] = v
 	}
-	if len(named) > 0 {
-		return chosen, nil
+	if len(ids) > 0 {
+		return selected, nil
 	}
 	for _, v := range library.Variants() {
-		chosen[v.ID()] = v
+		selected[v.ID()] = v
 	}
-	return chosen, library.Err()
+	return selected, library.Err()
 }
 
-// expected is what every server of the session is given alike.
-func (s *session) expected() contract.ExpectedIdentity {
+// expectedIdentity returns the limits that every server of the session gets, and must
+// report in its identity.
+func (s *session) expectedIdentity() contract.ExpectedIdentity {
 	return contract.ExpectedIdentity{MemoryLimit: engine.ServerMemory, Nofile: s.nofile}
 }
 
-// print tells of each variant whether it passed; one that did not is a failure.
+// print prints for each variant whether it passed. It returns an error if one did not;
+// refused has the reasons by variant id.
 func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused map[string]string) error {
 	results := []contractResult{}
 	failed := 0
@@ -136,9 +137,9 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 	}
 	if failed > 0 {
 		return &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New(plural(failed, "variant fails the contract",
-				"variants fail the contract")),
-			Hint: "what every application must do is in runtimes/README.md",
+			Code: lab.ExitFailed,
+			Err:  errors.New(plural(failed, "variant fails the contract", "variants fail the contract")),
+			Hint: "runtimes/README.md describes what every application must do",
 		}
 	}
 	return nil

@@ -23,8 +23,8 @@ type doctorCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-// Run checks everything that a run depends on. The exit code is 1 when a
-// check failed; a warning is none.
+// Run checks everything that a run depends on. The exit code is 1 if a check fails; a
+// warning is not a failure.
 func (c *doctorCommand) Run(a *app) error {
 	root, err := a.rootDir()
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *doctorCommand) Run(a *app) error {
 	}
 	checks := append(facts.Checks(), engineChecks(a, root)...)
 	if a.ctx.Err() != nil {
-		return context.Cause(a.ctx) // a check that was not waited for has not failed
+		return context.Cause(a.ctx) // otherwise the interrupted checks would count as failed
 	}
 	if c.JSON {
 		if err := a.printJSON(map[string]any{"facts": facts, "checks": checks}); err != nil {
@@ -62,20 +62,20 @@ func (c *doctorCommand) Run(a *app) error {
 	return nil
 }
 
-// engineChecks looks at the engine, and sweeps what dead runs left on it.
+// engineChecks checks the engine, and removes the containers of dead runs from it.
 func engineChecks(a *app, root string) []host.Check {
 	e, err := engine.Open(a.ctx)
 	if err != nil {
 		return []host.Check{failedCheck("engine", err)}
 	}
-	defer func() { _ = e.Close() }() // nothing is done with it any more
+	defer func() { _ = e.Close() }() // an error here affects no check
 	facts, err := e.Facts(a.ctx)
 	if err != nil {
 		return []host.Check{failedCheck("engine", err)}
 	}
 	checks := []host.Check{
-		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s", facts.Kind,
-			facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
+		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s",
+			facts.Kind, facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
 		cgroupCheck(facts, e.Local()),
 	}
 	if swept, err := e.Sweep(a.ctx); err != nil {
@@ -90,20 +90,21 @@ func engineChecks(a *app, root string) []host.Check {
 	return append(checks, registryCheck(a, e, root))
 }
 
-// cgroupCheck says where a peak of memory cannot be had: version 2 does not tell it
-// through the engine, and its files are on the engine's machine.
+// cgroupCheck warns if the peak memory of servers cannot be read: with cgroup v2 the
+// engine does not report it, and its file is on the engine's machine.
 func cgroupCheck(f engine.Facts, local bool) host.Check {
 	c := host.Check{Name: "cgroups", Status: host.OK, Detail: "version " + f.CgroupVersion}
 	if f.CgroupVersion == "2" && !local {
 		c.Status = host.Warn
-		c.Detail += ", on another machine: a server's peak memory cannot be read from here, and its column stays " +
-			"empty"
-		c.Fix = "none is needed unless you compare memory"
+		c.Detail += ", on another machine: the peak memory of servers cannot be read from here; " +
+			"its column stays empty"
+		c.Fix = "not needed unless you compare memory"
 	}
 	return c
 }
 
-// cellChecks opens a lease, which is how a cell sees the engine's machine.
+// cellChecks opens a lease on the engine, and checks the machine as seen from inside it,
+// which is how cells see it.
 func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Check) {
 	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
 	program, err := binary.ForArch(facts.Arch)
@@ -135,44 +136,46 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 	if topology.Nofile < engine.Nofile {
 		checks = append(checks, host.Check{
 			Name: "nofile", Status: host.Warn,
-			Detail: fmt.Sprintf("containers may have only %d open files instead of %d", topology.Nofile,
-				engine.Nofile),
-			Fix: "raise the engine's own hard limit (LimitNOFILE of its service, or ulimit -Hn where it is " +
+			Detail: fmt.Sprintf("containers may have only %d open files instead of %d",
+				topology.Nofile, engine.Nofile),
+			Fix: "raise the engine's hard limit (LimitNOFILE of its service, or ulimit -Hn where it is " +
 				"started) and restart it",
 		})
 	}
-	quota, err := quotasHere(a.ctx, e, session, lease, topology.CPUs)
+	quota, err := checkQuotas(a.ctx, e, session, lease, topology.CPUs)
 	if err != nil {
 		return fail(err)
 	}
 	return append(checks, quota, conditionsCheck(topology.Conditions), layoutCheck(topology))
 }
 
-// quotasHere looks for CPU quotas above the engine's containers. Canaries would disturb who
-// measures, and are left out then.
-func quotasHere(ctx context.Context, e *engine.Engine, r *engine.Run, lease singer,
-	cpus []lab.CPU,
+// checkQuotas looks for CPU quotas above the engine's containers. It runs no canaries
+// while a run is measuring, because they would disturb it.
+func checkQuotas(
+	ctx context.Context, e *engine.Engine, r *engine.Run, lease canaryRunner, cpus []lab.CPU,
 ) (c host.Check, err error) {
 	quotas, known, err := r.Quotas(ctx)
 	if err != nil {
 		return c, err
 	}
-	busy := e.MeasuringLockHolder(ctx)
+	measuring := e.MeasuringLockHolder(ctx)
 	var stopped time.Duration
-	if busy == "" {
-		stopped, err = stoppedInARow(ctx, lease, cpus)
+	if measuring == "" {
+		stopped, err = measureStops(ctx, lease, cpus)
 	}
-	return quotaCheck(quotas, known, len(cpus), stopped, busy), err
+	return quotaCheck(quotas, known, len(cpus), stopped, measuring), err
 }
 
-// conditionsCheck says what sets the speed of the engine's machine.
+// conditionsCheck reports what influences the speed of the engine's machine.
 func conditionsCheck(c lab.Conditions) host.Check {
-	told := func(name, value string) string { return name + " " + cmp.Or(value, "not to be seen from here") }
+	describe := func(name, value string) string { return name + " " + cmp.Or(value, "unknown") }
 	check := host.Check{Name: "conditions", Status: host.OK, Detail: strings.Join([]string{
-		told("governor", strings.Join(c.Governors, ", ")), told("turbo", c.Turbo), told("SMT", c.SMT), told("power",
-			c.Power),
-		told("virtualisation", c.Virtualisation), fmt.Sprintf("%s mitigated or open",
-			plural(len(c.Mitigations), "vulnerability", "vulnerabilities")),
+		describe("governor", strings.Join(c.Governors, ", ")),
+		describe("turbo", c.Turbo),
+		describe("SMT", c.SMT),
+		describe("power", c.Power),
+		describe("virtualisation", c.Virtualisation),
+		plural(len(c.Mitigations), "vulnerability", "vulnerabilities") + " mitigated or open",
 	}, "; ")}
 	if doubts := c.Doubts(); len(doubts) > 0 {
 		check.Status = host.Warn
@@ -182,6 +185,7 @@ func conditionsCheck(c lab.Conditions) host.Check {
 	return check
 }
 
+// layoutCheck reports which CPUs the generator and a server would get.
 func layoutCheck(t lab.Topology) host.Check {
 	layout, err := plan.NewLayout(t)
 	if err != nil {
@@ -189,8 +193,8 @@ func layoutCheck(t lab.Topology) host.Check {
 	}
 	c := host.Check{
 		Name: "layout", Status: host.OK,
-		Detail: fmt.Sprintf("generator and lab on CPU %s, server on CPU %s", lab.CPUList(layout.Generator),
-			lab.CPUList(layout.Server)),
+		Detail: fmt.Sprintf("generator and lab on CPU %s, server on CPU %s",
+			lab.CPUList(layout.Generator), lab.CPUList(layout.Server)),
 	}
 	if len(layout.Doubts) > 0 {
 		c.Status = host.Warn
@@ -200,31 +204,33 @@ func layoutCheck(t lab.Topology) host.Check {
 	return c
 }
 
-// registryPatience bounds the question for a registry.
-const registryPatience = 10 * time.Second
+// registryTimeout bounds the request to a registry.
+const registryTimeout = 10 * time.Second
 
+// registryCheck reports whether the engine can pull official base images.
 func registryCheck(a *app, e *engine.Engine, root string) host.Check {
 	library, err := script.Load(a.ctx, root, script.ParameterValues{})
 	if err != nil {
 		return failedCheck("registry", err)
 	}
 	if len(library.Runtimes) == 0 {
-		return failedCheck("registry", errors.New("no runtime's script can be read: see lab list"))
+		return failedCheck("registry", errors.New("no script of a runtime can be read: see lab list"))
 	}
-	ctx, cancel := context.WithTimeout(a.ctx, registryPatience)
+	ctx, cancel := context.WithTimeout(a.ctx, registryTimeout)
 	defer cancel()
 	official := library.Runtimes[0].Base.Official
 	if err := e.CheckInRegistry(ctx, official); err != nil {
 		return host.Check{
 			Name: "registry", Status: host.Warn,
-			Detail: fmt.Sprintf("%s cannot be had from here: stand-ins made of Debian packages take the place of "+
-				"official images", official),
-			Fix: "give the engine a way to its registry (proxy, mirror), or load the official images into it",
+			Detail: official + " cannot be pulled from here: stand-ins from Debian packages will replace " +
+				"official images",
+			Fix: "give the engine access to its registry (proxy, mirror), or load the official images into it",
 		}
 	}
 	return host.Check{Name: "registry", Status: host.OK, Detail: "official images can be pulled"}
 }
 
+// failedCheck returns a check that failed with err, with the hint of err as its fix.
 func failedCheck(name string, err error) host.Check {
 	c := host.Check{Name: name, Status: host.Fail, Detail: err.Error()}
 	var fault *lab.Fault

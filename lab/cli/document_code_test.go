@@ -27,9 +27,9 @@ import (
 	"runtimelab/lab/script"
 )
 
-// TestDocumentsExamples has `lab check` judge every script that a document shows: each
-// python block is a whole file, whose first line names it, and a text block after it
-// holds the mistakes of that file.
+// TestDocumentsExamples runs `lab check` on every script that a document shows. Each
+// python block is a complete file, whose first line names it. A text block after it holds
+// the mistakes of that file.
 func TestDocumentsExamples(t *testing.T) {
 	root := t.TempDir()
 	for _, folder := range []string{"runtimes", "scenarios"} {
@@ -75,10 +75,10 @@ func TestDocumentsExamples(t *testing.T) {
 		}
 		script := filepath.Join(root, filepath.FromSlash(file))
 		code, _, stderr := labRun(t.Context(), "--root", root, "check", script)
-		said, _, _ := strings.Cut(strings.TrimPrefix(stderr, "lab: "), "\n  ")
-		if code != wanted || strings.TrimSpace(said) != strings.TrimSpace(wrong) {
-			t.Errorf("lab check of the example %s exits with %d and says\n%s\nnot with %d and\n%s",
-				file, code, said, wanted, wrong)
+		message, _, _ := strings.Cut(strings.TrimPrefix(stderr, "lab: "), "\n  ")
+		if code != wanted || strings.TrimSpace(message) != strings.TrimSpace(wrong) {
+			t.Errorf("lab check of the example %s exits with %d and prints\n%s\nwant %d and\n%s",
+				file, code, message, wanted, wrong)
 		}
 	}
 }
@@ -105,8 +105,8 @@ var (
 		"\\s\\(`([a-z]+)\\.([A-Za-z]\\w*)`\\)")
 )
 
-// wrongConstants returns which names of Go packages in a document are none, and which
-// values differ from the code's; and how many values it compared.
+// wrongConstants returns the names in a document that no package declares, and the values
+// that differ from the code. It also returns how many values it compared.
 func wrongConstants(d document, known *constants) (problems []string, compared int) {
 	for _, p := range d.text {
 		for _, found := range codeName.FindAllStringSubmatch(p.text, -1) {
@@ -116,21 +116,22 @@ func wrongConstants(d document, known *constants) (problems []string, compared i
 			}
 		}
 		for _, found := range codeValue.FindAllStringSubmatch(p.text, -1) {
-			said, err := quantity(found[1], strings.TrimSpace(found[2]))
+			written, err := quantity(found[1], strings.TrimSpace(found[2]))
 			value, ok := known.value(found[3], found[4])
 			if !ok {
-				continue // of a name that is no constant, or no number
+				continue // not a constant, or not a number
 			}
 			compared++
-			if err != nil || math.Abs(said-value) > 1e-9*math.Abs(value) {
-				problems = append(problems, d.problem(p.line, "%s.%s is %v, and not %v", found[3], found[4], value, said))
+			if err != nil || math.Abs(written-value) > 1e-9*math.Abs(value) {
+				problems = append(problems,
+					d.problem(p.line, "%s.%s is %v, not %v", found[3], found[4], value, written))
 			}
 		}
 	}
 	return problems, compared
 }
 
-// quantity reads a number with its unit: in seconds, bytes or parts of one.
+// quantity returns a number with its unit in seconds, bytes, or as a fraction for %.
 func quantity(number, unit string) (float64, error) {
 	n, err := strconv.ParseFloat(strings.TrimSuffix(number, "."), 64)
 	if err != nil {
@@ -139,10 +140,10 @@ func quantity(number, unit string) (float64, error) {
 	factors := map[string]float64{
 		"%": 0.01, "µs": 1e-6, "ms": 1e-3, "hour": 3600, "days": 86400, "MiB": 1 << 20, "GiB": 1 << 30,
 	}
-	return n * cmp.Or(factors[unit], 1), nil // other words are what is counted
+	return n * cmp.Or(factors[unit], 1), nil // any other word names the things that are counted
 }
 
-// constants are the packages of the lab by their names, as far as they declare.
+// constants loads the declarations of the lab's packages, by package name.
 type constants struct{ packages map[string]*types.Package }
 
 func newConstants() *constants { return &constants{map[string]*types.Package{}} }
@@ -164,8 +165,8 @@ func (c *constants) value(pkg, name string) (float64, bool) {
 	return value, declared.Val().Kind() == constant.Int || declared.Val().Kind() == constant.Float
 }
 
-// load returns a package of the lab, nil where there is none of the name. Function
-// bodies and most imports are left out: constants need neither.
+// load returns a package of the lab, nil if there is none of that name. It skips function
+// bodies and most imports, which constants do not need.
 func (c *constants) load(name string) *types.Package {
 	if pkg, known := c.packages[name]; known {
 		return pkg
@@ -189,12 +190,12 @@ func (c *constants) load(name string) *types.Package {
 		files = append(files, parsed)
 	}
 	config := types.Config{Importer: c, IgnoreFuncBodies: true, Error: func(error) {}}
-	c.packages[name], _ = config.Check(listed.Name, set, files, nil) // what other packages declare is missing
+	c.packages[name], _ = config.Check(listed.Name, set, files, nil) // errors come from skipped imports
 	return c.packages[name]
 }
 
-// Import returns package time's units, the lab's own packages, and empty ones of all
-// other paths.
+// Import returns packages of the lab, package time with only its units, and empty packages
+// for other paths.
 func (c *constants) Import(name string) (*types.Package, error) {
 	if name == "runtimelab/lab" || strings.HasPrefix(name, "runtimelab/lab/") {
 		if pkg := c.load(path.Base(name)); pkg != nil {
@@ -206,41 +207,43 @@ func (c *constants) Import(name string) (*types.Package, error) {
 		duration := types.NewTypeName(token.NoPos, pkg, "Duration", nil)
 		kind := types.NewNamed(duration, types.Typ[types.Int64], nil)
 		pkg.Scope().Insert(duration)
-		for unit, lasts := range map[string]time.Duration{
+		for unit, length := range map[string]time.Duration{
 			"Nanosecond": time.Nanosecond, "Microsecond": time.Microsecond, "Millisecond": time.Millisecond,
 			"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
 		} {
-			pkg.Scope().Insert(types.NewConst(token.NoPos, pkg, unit, kind, constant.MakeInt64(int64(lasts))))
+			pkg.Scope().Insert(types.NewConst(token.NoPos, pkg, unit, kind, constant.MakeInt64(int64(length))))
 		}
 	}
 	pkg.MarkComplete()
 	return pkg, nil
 }
 
-// TestDocumentsHoldWhatTheCodeLists checks the lists that documents take from the
-// code. UPDATE_DOCUMENTS=1 writes them anew.
-func TestDocumentsHoldWhatTheCodeLists(t *testing.T) {
+// TestDocumentsHaveTheListsOfTheCode checks the lists that are generated from the code.
+// UPDATE_DOCUMENTS=1 rewrites them.
+func TestDocumentsHaveTheListsOfTheCode(t *testing.T) {
 	library, err := script.Load(t.Context(), repository, script.ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []struct{ file, name, list string }{
+	for _, generated := range []struct{ file, name, list string }{
 		{"results/README.md", "columns", listOfColumns()},
 		{"lab/METHOD.md", "profiles", tableOfProfiles()},
 		{"scenarios/README.md", "scenarios", listOfScenarios(library.Scenarios)},
 	} {
-		file := filepath.Join(repository, filepath.FromSlash(of.file))
+		file := filepath.Join(repository, filepath.FromSlash(generated.file))
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		between := regexp.MustCompile(`(?s)(<!-- ` + of.name + `: [^\n]* -->\n).*(<!-- /` + of.name + ` -->)`)
-		if !between.Match(text) {
+		name := generated.name
+		place := regexp.MustCompile(`(?s)(<!-- ` + name + `: [^\n]* -->\n).*(<!-- /` + name + ` -->)`)
+		if !place.Match(text) {
 			t.Errorf("%s has no place for the %s of the code: <!-- %[2]s: ... --> and <!-- /%[2]s -->",
-				of.file, of.name)
+				generated.file, name)
 			continue
 		}
-		want := between.ReplaceAllString(string(text), "${1}\n"+strings.ReplaceAll(of.list, "$", "$$")+"\n${2}")
+		list := strings.ReplaceAll(generated.list, "$", "$$")
+		want := place.ReplaceAllString(string(text), "${1}\n"+list+"\n${2}")
 		switch {
 		case want == string(text):
 		case os.Getenv("UPDATE_DOCUMENTS") != "":
@@ -248,21 +251,21 @@ func TestDocumentsHoldWhatTheCodeLists(t *testing.T) {
 				t.Fatal(err)
 			}
 		default:
-			t.Errorf("%s does not hold the %s of the code; this writes them: "+
-				"UPDATE_DOCUMENTS=1 go test -run TestDocuments ./lab/cli", of.file, of.name)
+			t.Errorf("%s does not have the %s of the code; to write them, run: "+
+				"UPDATE_DOCUMENTS=1 go test -run TestDocuments ./lab/cli", generated.file, name)
 		}
 	}
 }
 
-// listOfColumns is the columns of trials.csv by group.
+// listOfColumns returns a list of the columns of trials.csv, by group.
 func listOfColumns() string {
 	var groups []metric.Group
-	of := map[metric.Group][]metric.Metric{}
+	members := map[metric.Group][]metric.Metric{}
 	for _, m := range metric.Table() {
-		if of[m.Group] == nil {
+		if members[m.Group] == nil {
 			groups = append(groups, m.Group)
 		}
-		of[m.Group] = append(of[m.Group], m)
+		members[m.Group] = append(members[m.Group], m)
 	}
 	var b strings.Builder
 	for i, group := range groups {
@@ -270,7 +273,7 @@ func listOfColumns() string {
 			b.WriteByte('\n')
 		}
 		fmt.Fprintf(&b, "Group %s:\n\n", group)
-		for _, m := range of[group] {
+		for _, m := range members[group] {
 			words := []string{string(m.Kind)}
 			if m.Better != metric.Neither {
 				words = append(words, string(m.Better)+" is better")
@@ -284,11 +287,11 @@ func listOfColumns() string {
 	return b.String()
 }
 
-// writeItem writes an item of a list, wrapped.
+// writeItem writes an item of a list, wrapped at the width of prose.
 func writeItem(w io.Writer, text string) {
 	line := " -"
 	for _, word := range strings.Fields(text) {
-		if len([]rune(line))+1+len([]rune(word)) > widestProse {
+		if len([]rune(line))+1+len([]rune(word)) > maxProseWidth {
 			fmt.Fprintln(w, line)
 			line = "  "
 		}
@@ -324,8 +327,8 @@ func listOfScenarios(scenarios []lab.Scenario) string {
 	return b.String()
 }
 
-// TestDocumentsListPackagesAndModules checks that lab/README.md has a line for each
-// package, and one for each module that go.mod requires itself.
+// TestDocumentsListPackagesAndModules checks that lab/README.md names each package, and
+// each direct dependency in go.mod.
 func TestDocumentsListPackagesAndModules(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository, "lab", "README.md"))
 	if err != nil {
@@ -349,7 +352,7 @@ func TestDocumentsListPackagesAndModules(t *testing.T) {
 	}
 	for _, found := range direct {
 		if !has(found[1]) {
-			t.Errorf("lab/README.md does not say what %s is for", found[1])
+			t.Errorf("lab/README.md does not name the module %s", found[1])
 		}
 	}
 }

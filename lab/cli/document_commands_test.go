@@ -18,9 +18,9 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// TestDocumentsNameCommandsThatExist checks every command line of the documents, in
-// blocks of code and within text: lab by its own parser, make by the Makefile, go
-// test by the packages; and paths of this repository.
+// TestDocumentsNameCommandsThatExist checks every command line in the documents, in blocks
+// of code and in text: lab with its own parser, make with the Makefile, go test with the
+// packages. It checks paths of this repository too.
 func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	documents := readDocuments(t)
 	checks := newCommandChecks(t, documents)
@@ -32,11 +32,11 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 	}
 }
 
-// commandChecks is what command lines are checked by.
+// commandChecks checks command lines.
 type commandChecks struct {
 	makefile  string
-	scenarios []string // that ship, or are an example
-	counted   int      // command lines so far
+	scenarios []string // names of scenarios in scenarios/ and in examples of documents
+	counted   int      // command lines checked so far
 }
 
 func newCommandChecks(t *testing.T, documents []document) *commandChecks {
@@ -62,11 +62,11 @@ func newCommandChecks(t *testing.T, documents []document) *commandChecks {
 
 var scenarioExample = regexp.MustCompile(`^# scenarios/([a-z0-9-]+)\.star\n`)
 
-// problems returns what is wrong with the command lines of a document.
+// problems returns the mistakes in the command lines of a document.
 func (c *commandChecks) problems(d document) (problems []string) {
-	check := func(line int, command string, whole bool) {
-		for _, what := range c.check(command, whole) {
-			problems = append(problems, d.problem(line, "%s", what))
+	check := func(line int, command string, complete bool) {
+		for _, problem := range c.check(command, complete) {
+			problems = append(problems, d.problem(line, "%s", problem))
 		}
 	}
 	for _, b := range d.blocks {
@@ -84,17 +84,17 @@ func (c *commandChecks) problems(d document) (problems []string) {
 }
 
 var (
-	assignment = regexp.MustCompile(`^([A-Z_]+)=(\S+)$`)
-	shell      = regexp.MustCompile(`[|;>]|&&`)
-	ownPath    = regexp.MustCompile(`^(lab|\.ci)/[\w./-]+$`)
+	assignment     = regexp.MustCompile(`^([A-Z_]+)=(\S+)$`)
+	shellOperator  = regexp.MustCompile(`[|;>]|&&`)
+	repositoryPath = regexp.MustCompile(`^(lab|\.ci)/[\w./-]+$`)
 )
 
-// check returns what is wrong with one command line; nothing of what is none. One that
-// is not whole, as within text, may lack arguments.
-func (c *commandChecks) check(command string, whole bool) (problems []string) {
-	words := strings.Fields(shell.Split(command, 2)[0])
+// check returns the mistakes in one command line, and none for other text. A command line
+// that is not complete, as in text, may lack arguments.
+func (c *commandChecks) check(command string, complete bool) (problems []string) {
+	words := strings.Fields(shellOperator.Split(command, 2)[0])
 	for i, word := range words {
-		words[i] = strings.Trim(word, "[]…") // optional arguments, and several
+		words[i] = strings.Trim(word, "[]…") // marks of optional and repeated arguments
 	}
 	variables := map[string]string{}
 	for len(words) > 0 {
@@ -105,34 +105,34 @@ func (c *commandChecks) check(command string, whole bool) (problems []string) {
 		variables[found[1]] = found[2]
 		words = words[1:]
 	}
-	if len(words) == 1 && ownPath.MatchString(words[0]) {
-		return missingPath(words[0])
+	if len(words) == 1 && repositoryPath.MatchString(words[0]) {
+		return checkPath(words[0])
 	}
-	var wrong []string
+	var mistakes []string
 	switch {
 	case len(words) < 2:
 	case words[0] == "lab", words[0] == "bin/lab":
 		c.counted++
-		wrong = c.lab(words[1:], whole)
+		mistakes = c.checkLab(words[1:], complete)
 	case words[0] == "make":
 		c.counted++
-		wrong = c.make(words[1:])
+		mistakes = c.checkMake(words[1:])
 	case words[0] == "go" && words[1] == "test":
 		c.counted++
-		wrong = goTest(words[2:])
+		mistakes = checkGoTest(words[2:])
 	}
 	for name, value := range variables {
-		wrong = append(wrong, c.variable(name, value)...)
+		mistakes = append(mistakes, c.checkVariable(name, value)...)
 	}
-	for _, what := range wrong {
-		problems = append(problems, command+": "+what)
+	for _, mistake := range mistakes {
+		problems = append(problems, command+": "+mistake)
 	}
 	return problems
 }
 
-// missingPath says that a path of the repository leads nowhere. The ids of the lab's
-// own servers look like paths.
-func missingPath(name string) []string {
+// checkPath returns a problem if a path of the repository does not exist. The ids of the
+// lab's responders look like paths, and are none.
+func checkPath(name string) []string {
 	for _, v := range append(serve.References(), serve.Burn()) {
 		if v.ID() == name {
 			return nil
@@ -144,15 +144,15 @@ func missingPath(name string) []string {
 	return nil
 }
 
-// placeholder is a word that stands for what a user chooses.
+// placeholder matches a word that the user replaces, such as RUN.
 var placeholder = regexp.MustCompile(`^[A-Z]+$`)
 
-// lab checks the arguments of a lab command line.
-func (c *commandChecks) lab(words []string, whole bool) (problems []string) {
+// checkLab checks the arguments of a lab command line.
+func (c *commandChecks) checkLab(words []string, complete bool) (problems []string) {
 	var args []string
 	for _, word := range words {
 		switch word {
-		case "--help": // shows the help of what is left, and ends
+		case "--help": // would end the parser
 		case "N":
 			args = append(args, "7")
 		default:
@@ -166,32 +166,32 @@ func (c *commandChecks) lab(words []string, whole bool) (problems []string) {
 	}
 	context, err := parser.Parse(args)
 	if err != nil {
-		if !whole && strings.HasPrefix(err.Error(), "expected ") && commandExists(parser, args) {
+		if !complete && strings.HasPrefix(err.Error(), "expected ") && commandExists(parser, args) {
 			return nil
 		}
 		return []string{err.Error()}
 	}
 	command, _, _ := strings.Cut(context.Command(), " ")
-	var choices []planFlags
+	var planned []planFlags
 	switch command {
 	case "run":
 		_, err := image.ParseBaseMode(parsed.Run.Bases)
 		problems = append(problems, messageOf(err)...)
-		choices = append(choices, parsed.Run.planFlags)
+		planned = append(planned, parsed.Run.planFlags)
 	case "plan":
-		choices = append(choices, parsed.Plan.planFlags)
+		planned = append(planned, parsed.Plan.planFlags)
 	case "contract":
 		_, err := image.ParseBaseMode(parsed.Contract.Bases)
 		problems = append(problems, messageOf(err)...)
 	case "compare":
-		_, err := parsed.Compare.check()
+		_, err := parsed.Compare.checkFlags()
 		problems = append(problems, messageOf(err)...)
-		_, err = parsed.Compare.selection()
+		_, err = parsed.Compare.selectMetrics()
 		problems = append(problems, messageOf(err)...)
 	}
-	for _, chosen := range choices {
-		problems = append(problems, c.profile(chosen.Profile)...)
-		for _, name := range chosen.Scenarios {
+	for _, flags := range planned {
+		problems = append(problems, checkProfile(flags.Profile)...)
+		for _, name := range flags.Scenarios {
 			if !placeholder.MatchString(name) && !slices.Contains(c.scenarios, name) {
 				problems = append(problems, fmt.Sprintf("there is no scenario %q", name))
 			}
@@ -200,8 +200,8 @@ func (c *commandChecks) lab(words []string, whole bool) (problems []string) {
 	return problems
 }
 
-// commandExists reports whether the words that begin arguments name a command of
-// the parser, and all that follow it are none of its flags.
+// commandExists reports whether arguments begin with the name of a command, which other
+// words may follow.
 func commandExists(parser *kong.Kong, args []string) bool {
 	node := parser.Model.Node
 	for _, word := range args {
@@ -214,6 +214,7 @@ func commandExists(parser *kong.Kong, args []string) bool {
 	return true
 }
 
+// messageOf returns the message of an error as a list, empty for nil.
 func messageOf(err error) []string {
 	if err == nil {
 		return nil
@@ -221,21 +222,21 @@ func messageOf(err error) []string {
 	return []string{err.Error()}
 }
 
-func (c *commandChecks) profile(name string) []string {
+func checkProfile(name string) []string {
 	if name == "" || placeholder.MatchString(name) || slices.Contains(lab.ProfileNames(), name) {
 		return nil
 	}
 	return []string{fmt.Sprintf("there is no profile %q", name)}
 }
 
-// make checks the targets and variables of a make command line.
-func (c *commandChecks) make(words []string) (problems []string) {
+// checkMake checks the targets and variables of a make command line.
+func (c *commandChecks) checkMake(words []string) (problems []string) {
 	for _, word := range words {
 		found := assignment.FindStringSubmatch(word)
 		target := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(word) + `:`)
 		switch {
 		case found != nil:
-			problems = append(problems, c.variable(found[1], found[2])...)
+			problems = append(problems, c.checkVariable(found[1], found[2])...)
 		case placeholder.MatchString(word):
 		case !target.MatchString(c.makefile):
 			problems = append(problems, fmt.Sprintf("the Makefile has no target %q", word))
@@ -244,20 +245,20 @@ func (c *commandChecks) make(words []string) (problems []string) {
 	return problems
 }
 
-// variable checks a value that the Makefile or lab itself takes from the environment.
-func (c *commandChecks) variable(name, value string) []string {
+// checkVariable checks an environment variable that the Makefile or lab reads.
+func (c *commandChecks) checkVariable(name, value string) []string {
 	switch name {
 	case "PROFILE":
-		return c.profile(value)
+		return checkProfile(value)
 	case "LAB_BASES":
 		_, err := image.ParseBaseMode(value)
 		return messageOf(err)
 	case "ARGS":
-		return c.lab([]string{"run", value}, true)
+		return c.checkLab([]string{"run", value}, true)
 	case "BENCH":
-		return declared("Benchmark"+value, filepath.Join("lab", "cli"))
+		return checkTestFunction("Benchmark"+value, filepath.Join("lab", "cli"))
 	case "UPDATE_DOCUMENTS", "UPDATE_SCRIPTS":
-		return nil // of tests
+		return nil // tests read them
 	}
 	if !regexp.MustCompile(`(?m)^(export )?` + name + ` \?=`).MatchString(c.makefile) {
 		return []string{fmt.Sprintf("nothing reads the variable %q", name)}
@@ -265,8 +266,8 @@ func (c *commandChecks) variable(name, value string) []string {
 	return nil
 }
 
-// declared says that no test file of a package declares a function.
-func declared(function, folder string) []string {
+// checkTestFunction returns a problem if no test file of a package declares a function.
+func checkTestFunction(function, folder string) []string {
 	// Only a malformed pattern is an error.
 	tests, _ := filepath.Glob(filepath.Join(repository, folder, "*_test.go"))
 	for _, file := range tests {
@@ -278,8 +279,8 @@ func declared(function, folder string) []string {
 	return []string{fmt.Sprintf("there is no %s in %s", function, filepath.ToSlash(folder))}
 }
 
-// goTest checks the packages and the -run pattern of a go test command line.
-func goTest(words []string) (problems []string) {
+// checkGoTest checks the packages and the -run pattern of a go test command line.
+func checkGoTest(words []string) (problems []string) {
 	pattern := ""
 	for i, word := range words {
 		switch {
@@ -287,17 +288,17 @@ func goTest(words []string) (problems []string) {
 			pattern = words[i+1]
 		case strings.HasPrefix(word, "./"):
 			folder := strings.TrimSuffix(strings.TrimPrefix(word, "./"), "/...")
-			if missing := missingPath(folder); missing != nil {
+			if missing := checkPath(folder); missing != nil {
 				return missing
 			}
-			problems = append(problems, untested(folder, pattern)...)
+			problems = append(problems, checkPattern(folder, pattern)...)
 		}
 	}
 	return problems
 }
 
-// untested says that no test of a folder matches a pattern.
-func untested(folder, pattern string) []string {
+// checkPattern returns a problem if no test of a folder matches a -run pattern.
+func checkPattern(folder, pattern string) []string {
 	wanted, err := regexp.Compile(strings.Trim(pattern, "'"))
 	if err != nil {
 		return []string{err.Error()}
@@ -315,9 +316,9 @@ func untested(folder, pattern string) []string {
 		}
 	}
 	if pattern == "" {
-		return nil // all packages of a folder
+		return nil // without -run, the folder need not have tests itself
 	}
-	return []string{"no test of " + folder + " is called so"}
+	return []string{"no test of " + folder + " matches -run"}
 }
 
 var testFunction = regexp.MustCompile(`(?m)^func (Test\w*)\(`)

@@ -18,22 +18,22 @@ import (
 // repository is the root of this checkout.
 const repository = "../.."
 
-// document is one Markdown file, taken apart.
+// document is a parsed Markdown file.
 type document struct {
-	path   string // from the repository's root, with slashes
+	path   string // relative to the repository, with slashes
 	lines  []string
 	blocks []codeBlock
-	text   []passage // prose, tables and headings, a paragraph or a list item each
+	text   []passage // paragraphs, list items, lines of tables, and headings
 }
 
 // codeBlock is a fenced block of code.
 type codeBlock struct {
-	line     int // of its first line of code, from 1
+	line     int // number of its first line of code, from 1
 	language string
 	text     string
 }
 
-// passage is text that Markdown joins to one line.
+// passage is text outside of code blocks, with its lines joined.
 type passage struct {
 	line int
 	text string
@@ -46,7 +46,7 @@ var (
 	heading    = regexp.MustCompile(`^#+ +(.*)$`)
 )
 
-// parseDocument takes a document apart.
+// parseDocument parses a Markdown file into blocks of code and passages of text.
 func parseDocument(name, text string) document {
 	d := document{path: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n")}
 	fenced, joining := false, false
@@ -71,13 +71,13 @@ func parseDocument(name, text string) document {
 	return d
 }
 
-// problem is one mistake of a document, with its place.
+// problem formats a mistake in a document, with its place.
 func (d document) problem(line int, format string, args ...any) string {
 	return fmt.Sprintf("%s:%d: %s", d.path, line, fmt.Sprintf(format, args...))
 }
 
-// readDocuments reads every Markdown file of the checkout but those that tests
-// compare output with, and those that came with packages or runs.
+// readDocuments reads every Markdown file of the checkout, except those in testdata, in
+// folders of runs and of packages.
 func readDocuments(t *testing.T) (all []document) {
 	t.Helper()
 	err := filepath.WalkDir(repository, func(file string, entry fs.DirEntry, err error) error {
@@ -121,7 +121,7 @@ func readDocuments(t *testing.T) (all []document) {
 	return all
 }
 
-// failEach fails a test with each of the problems.
+// failEach reports each problem as an error of the test.
 func failEach(t *testing.T, problems []string) {
 	t.Helper()
 	for _, p := range problems {
@@ -129,9 +129,9 @@ func failEach(t *testing.T, problems []string) {
 	}
 }
 
-// TestDocumentsLinkToWhatExists checks that links and their anchors lead somewhere.
-// Links to other sites are only checked for their form.
-func TestDocumentsLinkToWhatExists(t *testing.T) {
+// TestDocumentsHaveNoDeadLinks checks that the files and headings of links exist. Of links
+// to other sites it checks only the form.
+func TestDocumentsHaveNoDeadLinks(t *testing.T) {
 	documents := readDocuments(t)
 	for _, d := range documents {
 		failEach(t, deadLinks(d, func(file string) (document, bool) {
@@ -145,15 +145,16 @@ func TestDocumentsLinkToWhatExists(t *testing.T) {
 	}
 }
 
-// deadLinks returns the links of a document that lead nowhere. find returns the
-// document in a file, an empty one of a file or folder that is none.
+// deadLinks returns the links of a document whose file or heading does not exist. find
+// returns the document in a file, or an empty one for other files and folders, and
+// whether the file exists.
 func deadLinks(d document, find func(file string) (document, bool)) (problems []string) {
 	for _, p := range d.text {
 		for _, found := range link.FindAllStringSubmatch(inlineCode.ReplaceAllString(p.text, ""), -1) {
 			target := found[1]
 			if strings.Contains(target, "://") {
 				if u, err := url.Parse(target); err != nil || u.Scheme != "https" || u.Host == "" {
-					problems = append(problems, d.problem(p.line, "the link %s is no https address", target))
+					problems = append(problems, d.problem(p.line, "the link %s is not an https address", target))
 				}
 				continue
 			}
@@ -164,7 +165,7 @@ func deadLinks(d document, find func(file string) (document, bool)) (problems []
 			}
 			switch {
 			case !exists:
-				problems = append(problems, d.problem(p.line, "the link to %s leads nowhere", file))
+				problems = append(problems, d.problem(p.line, "the file of the link %s does not exist", file))
 			case anchor != "" && !slices.Contains(anchors(to), anchor):
 				problems = append(problems, d.problem(p.line, "%s has no heading #%s", to.path, anchor))
 			}
@@ -173,8 +174,7 @@ func deadLinks(d document, find func(file string) (document, bool)) (problems []
 	return problems
 }
 
-// anchors returns the names by which a document's headings are linked to, as
-// GitHub makes them.
+// anchors returns the anchors of a document's headings, as GitHub makes them.
 func anchors(d document) (all []string) {
 	times := map[string]int{}
 	for _, p := range d.text {
@@ -199,48 +199,47 @@ func anchors(d document) (all []string) {
 	return all
 }
 
-// The most characters of a line, and lines of the README.
+// Limits for the characters of a line, and for the lines of README.md.
 const (
-	widestProse = 100
-	widestTable = 120
-	widestCode  = 110
-	mostLines   = 150
+	maxProseWidth  = 100
+	maxTableWidth  = 120
+	maxCodeWidth   = 110
+	maxReadmeLines = 150
 )
 
-// TestDocumentsAreNotWide checks the width of lines, and that the README is short.
-func TestDocumentsAreNotWide(t *testing.T) {
+// TestDocumentsKeepTheirWidth checks the width of lines, and the length of README.md.
+func TestDocumentsKeepTheirWidth(t *testing.T) {
 	for _, d := range readDocuments(t) {
 		failEach(t, wideLines(d))
-		if d.path == "README.md" && len(d.lines) > mostLines {
-			t.Errorf("README.md has %d lines, and may have %d: move what is not for the first ten minutes",
-				len(d.lines), mostLines)
+		if d.path == "README.md" && len(d.lines) > maxReadmeLines {
+			t.Errorf("README.md has %d lines, limit %d: move what the first ten minutes do not need",
+				len(d.lines), maxReadmeLines)
 		}
 	}
 }
 
 func wideLines(d document) (problems []string) {
-	fenced, printed := false, false
+	fenced, output := false, false
 	for i, line := range d.lines {
-		most := widestProse
+		limit := maxProseWidth
 		switch language, fence := strings.CutPrefix(line, "```"); {
 		case fence:
-			fenced, printed = !fenced, !fenced && language == "text"
-		case printed:
-			continue // what a program printed is not ours to wrap
+			fenced, output = !fenced, !fenced && language == "text"
+		case output:
+			continue // output of a program is shown as it is
 		case fenced:
-			most = widestCode
+			limit = maxCodeWidth
 		case strings.HasPrefix(line, "|"):
-			most = widestTable
+			limit = maxTableWidth
 		}
-		if n := utf8.RuneCountInString(line); n > most {
-			problems = append(problems, d.problem(i+1, "%d characters, and there may be %d", n, most))
+		if n := utf8.RuneCountInString(line); n > limit {
+			problems = append(problems, d.problem(i+1, "%d characters, limit %d", n, limit))
 		}
 	}
 	return problems
 }
 
-// TestDocumentsMistakesAreFound checks the checks, by a document that breaks every
-// rule.
+// TestDocumentsMistakesAreFound tests the checks on a document that breaks every rule.
 func TestDocumentsMistakesAreFound(t *testing.T) {
 	broken := parseDocument("lab/BROKEN.md", strings.Join([]string{
 		"# A title, `code` and all",
@@ -268,15 +267,15 @@ func TestDocumentsMistakesAreFound(t *testing.T) {
 	constants, _ := wrongConstants(broken, newConstants())
 	found = append(found, constants...)
 	wanted := []string{
-		"lab/BROKEN.md:2: the link to nowhere.md leads nowhere",
+		"lab/BROKEN.md:2: the file of the link nowhere.md does not exist",
 		"lab/BROKEN.md:2: lab/BROKEN.md has no heading #a-title",
-		"lab/BROKEN.md:2: the link http://example.org is no https address",
-		"lab/BROKEN.md:2: 104 characters, and there may be 100",
-		"lab/BROKEN.md:4: 105 characters, and there may be 100",
-		"lab/BROKEN.md:5: 123 characters, and there may be 120",
-		"lab/BROKEN.md:7: 105 characters, and there may be 100",
-		"lab/BROKEN.md:8: 102 characters, and there may be 100",
-		"lab/BROKEN.md:9: 104 characters, and there may be 100",
+		"lab/BROKEN.md:2: the link http://example.org is not an https address",
+		"lab/BROKEN.md:2: 104 characters, limit 100",
+		"lab/BROKEN.md:4: 105 characters, limit 100",
+		"lab/BROKEN.md:5: 123 characters, limit 120",
+		"lab/BROKEN.md:7: 105 characters, limit 100",
+		"lab/BROKEN.md:8: 102 characters, limit 100",
+		"lab/BROKEN.md:9: 104 characters, limit 100",
 		"lab/BROKEN.md:7: lab mesure: unexpected argument mesure",
 		`lab/BROKEN.md:7: lab run --sed 1: unknown flag --sed, did you mean "--seed"?`,
 		`lab/BROKEN.md:7: lab run nosuch --profile fast: there is no profile "fast"`,
@@ -285,19 +284,19 @@ func TestDocumentsMistakesAreFound(t *testing.T) {
 		`lab/BROKEN.md:7: make lba: the Makefile has no target "lba"`,
 		`lab/BROKEN.md:7: make lab PROFILE=fast: there is no profile "fast"`,
 		`lab/BROKEN.md:7: make bench BENCH=Nothing: there is no BenchmarkNothing in lab/cli`,
-		`lab/BROKEN.md:7: go test -run TestNothing ./lab/cli: no test of lab/cli is called so`,
+		`lab/BROKEN.md:7: go test -run TestNothing ./lab/cli: no test of lab/cli matches -run`,
 		`lab/BROKEN.md:7: PROFILE=slow: there is no profile "slow"`,
 		`lab/BROKEN.md:7: there is no lab/nothing`,
 		"lab/BROKEN.md:12: bin/lab export --tarball: unknown flag --tarball",
 		"lab/BROKEN.md:13: lab compare OLD: expected ",
 		`lab/BROKEN.md:14: LAB_BASES=gold make lab: LAB_BASES is "gold"`,
-		"lab/BROKEN.md:17: gate.MaxDoublingGain is 0.03, and not 0.11",
-		"lab/BROKEN.md:17: gate.MinCanaries is 20, and not 40",
+		"lab/BROKEN.md:17: gate.MaxDoublingGain is 0.03, not 0.11",
+		"lab/BROKEN.md:17: gate.MinCanaries is 20, not 40",
 		"lab/BROKEN.md:17: there is no gate.Nothing",
 	}
 	for _, problem := range found {
 		if !slices.ContainsFunc(wanted, func(begin string) bool { return strings.HasPrefix(problem, begin) }) {
-			t.Errorf("found without being wrong: %s", problem)
+			t.Errorf("not a mistake: %s", problem)
 		}
 	}
 	for _, begin := range wanted {

@@ -9,13 +9,13 @@ import (
 )
 
 type engineCommands struct {
-	Up   engineUpCommand   `cmd:"" help:"Use the engine that answers; else, as root on Debian or Ubuntu, start or install one."`
+	Up   engineUpCommand   `cmd:"" help:"${engine_up_help}"`
 	Down engineDownCommand `cmd:"" help:"Stop the engine that 'lab engine up' started, and no other."`
 }
 
 type engineUpCommand struct{}
 
-// Run makes an engine answer.
+// Run starts an engine, or installs one, unless one answers already.
 func (engineUpCommand) Run(a *app) error {
 	d, err := daemon(a)
 	if err != nil {
@@ -26,7 +26,7 @@ func (engineUpCommand) Run(a *app) error {
 
 type engineDownCommand struct{}
 
-// Run stops what Up started.
+// Run stops the engine that engineUpCommand started.
 func (engineDownCommand) Run(a *app) error {
 	d, err := daemon(a)
 	if err != nil {
@@ -35,6 +35,7 @@ func (engineDownCommand) Run(a *app) error {
 	return d.Down(a.ctx)
 }
 
+// daemon returns the engine that engine up and engine down control.
 func daemon(a *app) (host.Daemon, error) {
 	address, err := engine.Resolve()
 	if err != nil {
@@ -43,8 +44,8 @@ func daemon(a *app) (host.Daemon, error) {
 	return host.Daemon{Log: a.Err, Reachable: reachable, Explicit: address.Explicit}, nil
 }
 
-// reachable reports whether an engine answers where the lab would look, and
-// can be measured on.
+// reachable returns an error unless an engine that the lab can use answers at the
+// configured address.
 func reachable(ctx context.Context) error {
 	address, err := engine.Resolve()
 	if err != nil {

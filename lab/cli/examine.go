@@ -10,41 +10,42 @@ import (
 	"runtimelab/lab/script"
 )
 
-// betweenAskings is how long a scenario is not asked again in an examination: a
-// clock that a server shows, in whole seconds at the coarsest, has gone on by then.
-const betweenAskings = 1100 * time.Millisecond
+// recheckDelay is the time before the requests of a scenario are repeated, to find
+// answers that change. A clock that shows whole seconds has changed by then.
+const recheckDelay = 1100 * time.Millisecond
 
-// checkContract says why variants fail an examination, by their ids: the contract's, and
-// that they answer what scenarios ask of them. Who fails is known also where the
-// scenarios are at fault, which is the error then.
+// checkContract checks variants against the contract, and against the requests of
+// scenarios. It returns the reasons of those that fail, by variant id. A mistake of a
+// scenario is an error, beside which the reasons are returned too.
 func (s *session) checkContract(
 	ctx context.Context, variants map[string]lab.Variant, scenarios []lab.Scenario, library *script.Library,
-	exam experiment.ContractChecker,
+	checker experiment.ContractChecker,
 ) (map[string]string, error) {
-	images, missing, err := s.images(ctx, library.RuntimesOf(func(v lab.Variant) bool {
+	images, missing, err := s.ensureImages(ctx, library.RuntimesOf(func(v lab.Variant) bool {
 		_, wanted := variants[v.ID()]
 		return wanted
 	}))
 	if err != nil {
 		return nil, err
 	}
-	watched := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
-	defer watched.Close()
+	observer := newProgress(s.app.Err, lab.Plan{}, nil, func(string) {})
+	defer observer.Close()
 	e := &experiment.Experiment{
-		Variants: variants, Images: images, ImageErrors: missing, Plan: asking(scenarios, variants),
-		Cells: s.cells(), Checker: exam, Observer: watched, RecheckDelay: betweenAskings,
+		Variants: variants, Images: images, ImageErrors: missing, Plan: requestPlan(scenarios, variants),
+		Cells: s.cells(), Checker: checker, Observer: observer, RecheckDelay: recheckDelay,
 	}
 	e.Plan.Layout = s.layout
-	refused, wrong := e.CheckContract(ctx)
+	refused, scenarioErr := e.CheckContract(ctx)
 	if refused == nil {
-		return nil, wrong
+		return nil, scenarioErr
 	}
 	refused, err = e.CheckIdentities(ctx)
-	return refused, errors.Join(wrong, err)
+	return refused, errors.Join(scenarioErr, err)
 }
 
-// asking is a plan by which variants are asked what scenarios ask of them.
-func asking(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.Plan {
+// requestPlan returns a plan with one trial for each scenario and each of its variants
+// that is in variants. Checking it sends the requests of the scenarios.
+func requestPlan(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.Plan {
 	p := lab.Plan{Scenarios: scenarios}
 	for _, s := range scenarios {
 		for _, id := range s.Variants {
@@ -56,12 +57,14 @@ func asking(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.Plan 
 	return p
 }
 
-// examined examines the variants of an experiment, and returns which are not
-// measured and why, in words to keep with the run.
-func (m *measurement) examined(ctx context.Context, e *experiment.Experiment) (refused []string, err error) {
-	watched := newProgress(m.Err, lab.Plan{}, nil, func(words string) { refused = append(refused, words) })
-	defer watched.Close()
-	e.Observer = watched
+// checkVariants checks the variants of an experiment before it measures. It returns a
+// note for the run on each variant that will not be measured.
+func (m *measurement) checkVariants(
+	ctx context.Context, e *experiment.Experiment,
+) (notes []string, err error) {
+	observer := newProgress(m.Err, lab.Plan{}, nil, func(note string) { notes = append(notes, note) })
+	defer observer.Close()
+	e.Observer = observer
 	_, err = e.CheckContract(ctx)
-	return refused, err
+	return notes, err
 }

@@ -24,20 +24,20 @@ import (
 )
 
 type exportCommand struct {
-	Benchfmt bool     `help:"The Go benchmark format, which benchstat reads: a line for each row of trials.csv that is valid." xor:"format"`
-	Twins    bool     `help:"What arms that do not differ had in each block (the A/A controls of runs), for lab simulate." xor:"format"`
-	Names    []string `arg:"" name:"run" optional:"" help:"Runs: their ids under results/, or their folders. Default: the newest."`
+	Benchfmt bool     `help:"${export_benchfmt_help}" xor:"format"`
+	Twins    bool     `help:"${export_twins_help}" xor:"format"`
+	Names    []string `arg:"" name:"run" optional:"" help:"${export_runs_help}"`
 }
 
-// Run prints runs in another format, and starts nothing.
+// Run prints runs in another format. It needs no engine.
 func (c *exportCommand) Run(a *app) error {
 	dirs, err := c.dirs(a)
 	switch {
 	case !c.Benchfmt && !c.Twins:
 		return &lab.Fault{
 			Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"),
-			Hint: "formats: --benchfmt, the Go benchmark format, for benchstat; --twins, pair,block,a,b, for lab " +
-				"simulate",
+			Hint: "formats: --benchfmt (the Go benchmark format, for benchstat), " +
+				"--twins (pair,block,a,b, for lab simulate)",
 		}
 	case err != nil:
 		return err
@@ -46,21 +46,21 @@ func (c *exportCommand) Run(a *app) error {
 	case len(dirs) > 1:
 		return &lab.Fault{
 			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("exporting: %d runs in one benchmark file would be taken for one", len(dirs)),
-			Hint: "write a file for each run, and give benchstat all of them",
+			Err:  fmt.Errorf("exporting: benchstat would read %d runs in one file as one run", len(dirs)),
+			Hint: "write a file for each run, and give all of them to benchstat",
 		}
 	}
-	return benchmarks(a, dirs[0])
+	return exportBenchmarks(a, dirs[0])
 }
 
-// dirs are the folders of the runs that are to be exported.
+// dirs returns the folders of the runs to export: the newest run if none is named.
 func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
 	names := c.Names
 	if len(names) == 0 {
 		names = []string{""}
 	}
 	for _, name := range names {
-		dir, err := record.ResolveRun(a.results(), name)
+		dir, err := record.ResolveRun(a.resultsFolder(), name)
 		if err != nil {
 			return nil, err
 		}
@@ -69,9 +69,9 @@ func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
 	return dirs, nil
 }
 
-// benchmarks prints one run as Go benchmarks.
-func benchmarks(a *app, dir string) error {
-	if _, err := record.ReadInfo(dir); err != nil { // refuses other schemas
+// exportBenchmarks prints one run in the Go benchmark format.
+func exportBenchmarks(a *app, dir string) error {
+	if _, err := record.ReadInfo(dir); err != nil { // an error for other schema versions
 		return err
 	}
 	path := filepath.Join(dir, record.TrialsFile)
@@ -80,24 +80,23 @@ func benchmarks(a *app, dir string) error {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	defer f.Close()
-	left, doubts, err := exportBenchfmt(a.ctx, a.Out, f)
+	skipped, doubts, err := exportBenchfmt(a.ctx, a.Out, f)
 	if err != nil {
 		return fmt.Errorf("exporting %s: %w", path, err)
 	}
 	for _, doubt := range doubts {
 		a.messagef("doubt: %s", doubt)
 	}
-	if left > 0 {
-		a.messagef("%s left out: what is no valid figure, or a bound, is none that benchstat could judge",
-			plural(left, "row", "rows"))
+	if skipped > 0 {
+		a.messagef("%s left out: only valid rows can be exported to benchstat", plural(skipped, "row", "rows"))
 	}
 	return nil
 }
 
-// exportTwins prints the A/A controls of runs as a recording.
+// exportTwins prints the A/A controls of runs as a recording for lab simulate.
 func exportTwins(a *app, dirs []string) error {
 	var all stat.Recording
-	runs := map[string][]string{} // by what was measured in them
+	runs := map[string][]string{} // ids of runs by the description of a pair
 	for _, dir := range dirs {
 		run, err := interruptible(a.ctx, func() (*record.StoredRun, error) { return record.Read(dir) })
 		if err != nil {
@@ -110,46 +109,51 @@ func exportTwins(a *app, dirs []string) error {
 		for _, c := range run.Info.Plan.Controls {
 			h := c.Hypothesis
 			if h.Scenario == lab.ReferenceScenario {
-				continue // those two differ
+				continue // the reference servers differ on purpose
 			}
 			if twins := verdict.ArmValues(h, run.Rows); len(twins.A) > 0 {
 				all.Pairs = append(all.Pairs, twins)
-				what := fmt.Sprintf("%s of %s and %s, %s on host %s", h.Metric, h.Numerator, h.Denominator, h.Scenario,
-					run.Info.Host.ID)
-				runs[what] = append(runs[what], run.Info.RunID)
+				pair := fmt.Sprintf("%s of %s and %s, %s on host %s",
+					h.Metric, h.Numerator, h.Denominator, h.Scenario, run.Info.Host.ID)
+				runs[pair] = append(runs[pair], run.Info.RunID)
 			}
 		}
 		if len(all.Pairs) == before {
-			a.messagef("%s left out: no block of it has a valid trial of both arms of an A/A control", run.Info.RunID)
+			a.messagef("%s left out: none of its blocks has valid trials of both arms of an A/A control",
+				run.Info.RunID)
 		}
 	}
 	if len(all.Pairs) == 0 {
 		return &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New("exporting: no run has arms that do not differ"),
-			Hint: "smoke measures none: make lab PROFILE=quick",
+			Code: lab.ExitFailed, Err: errors.New("exporting: no run has an A/A control"),
+			Hint: "smoke has none; run: make lab PROFILE=quick",
 		}
 	}
 	all.Origin = recordingOrigin(runs)
 	return all.Write(a.Out)
 }
 
-// recordingOrigin says in few words what a recording is of.
+// recordingOrigin describes the origin of a recording, a line for each pair, from the
+// ids of runs by pair.
 func recordingOrigin(runs map[string][]string) string {
 	var lines []string
-	for _, what := range slices.Sorted(maps.Keys(runs)) {
-		ids := runs[what]
-		text := what + ": run " + ids[0]
+	for _, pair := range slices.Sorted(maps.Keys(runs)) {
+		ids := runs[pair]
+		text := pair + ": run " + ids[0]
 		if len(ids) > 1 {
-			text = fmt.Sprintf("%s: %d runs, %s to %s", what, len(ids), slices.Min(ids), slices.Max(ids))
+			text = fmt.Sprintf("%s: %d runs, %s to %s", pair, len(ids), slices.Min(ids), slices.Max(ids))
 		}
 		lines = append(lines, text)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// exportBenchfmt writes the valid rows of a trials.csv as Go benchmark results,
-// and returns how many it left out, and what it could not read. https://golang.org/design/14313-benchmark-format
-func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int, doubts []string, err error) {
+// exportBenchfmt writes the valid rows of a trials.csv as Go benchmark results
+// (https://golang.org/design/14313-benchmark-format). It returns how many rows it
+// skipped, and doubts about rows that it could not read.
+func exportBenchfmt(
+	ctx context.Context, out io.Writer, in io.Reader,
+) (skipped int, doubts []string, err error) {
 	rows, err := record.NewRowReader(in)
 	if err != nil {
 		return 0, nil, err
@@ -171,7 +175,7 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !checked { // after the schema, which says what the columns are
+		if !checked { // Each has checked the schema version before the first row
 			if err := rows.Require(slices.Concat(record.Structure(), benchConfigColumns)...); err != nil {
 				return err
 			}
@@ -186,26 +190,25 @@ func exportBenchfmt(ctx context.Context, out io.Writer, in io.Reader) (left int,
 		}
 		result, ok := benchmarkOf(parsed)
 		if !ok {
-			left++
+			skipped++
 			return nil
 		}
 		return w.Write(result)
 	})
-	return left, rows.Doubts(), err
+	return skipped, rows.Doubts(), err
 }
 
-// exportedMetrics are the metrics that benchmarks have.
+// exportedMetrics returns the metrics that become units of a benchmark.
 func exportedMetrics() []metric.Metric { return compare.AllMetrics().Metrics() }
 
-// benchConfigColumns is the columns by which benchstat keeps results apart: what they
-// differ in is not of the same thing. The run is not one of them, for two runs are
-// what it is to compare.
+// benchConfigColumns are the columns that become configuration keys: benchstat compares
+// only results whose configuration is equal. The run is not one, because benchstat is to
+// compare runs.
 var benchConfigColumns = []string{
-	"host_id", "scenario_sha256", "parameters", "runtime_version",
-	"content_sha256", "base_origin",
+	"host_id", "scenario_sha256", "parameters", "runtime_version", "content_sha256", "base_origin",
 }
 
-// benchmarkOf is a row as a benchmark's result: false for one that is not valid.
+// benchmarkOf returns a row as a benchmark result, and false if the row is not valid.
 func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 	requests, ok := row.Int("requests")
 	if !ok || requests <= 0 || lab.Validity(row.Text("validity")) != lab.Valid {
@@ -214,7 +217,7 @@ func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 	result := &benchfmt.Result{Name: benchmarkName(row), Iters: int(requests)}
 	for _, name := range benchConfigColumns {
 		if value := row.Text(name); value != "" {
-			// Keys begin with a lower-case letter and have no upper-case one: columns are like that.
+			// The format wants keys without upper-case letters, as the names of columns are.
 			result.Config = append(result.Config, benchfmt.Config{Key: name, Value: []byte(value), File: true})
 		}
 	}
@@ -226,18 +229,19 @@ func benchmarkOf(row metric.Row) (*benchfmt.Result, bool) {
 	return result, len(result.Values) > 0
 }
 
-// benchmarkName is what tells the trials of one thing from those of another:
-// Json/variant=node_single/phase=peak/cpus=1. The CPUs come last, for a number
-// after a dash at the end would be taken for GOMAXPROCS.
+// benchmarkName returns the name under which benchstat groups trials, such as
+// Json/variant=node_single/phase=peak/cpus=1. The CPUs come last: benchstat would read a
+// number after a final dash, as in the phase ladder-100, as GOMAXPROCS.
 func benchmarkName(row metric.Row) benchfmt.Name {
 	cpus, _ := row.Int("server_cpus")
-	first, size := utf8.DecodeRuneInString(row.Text("scenario"))
-	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d", unicode.ToUpper(first),
-		escapeNamePart(row.Text("scenario")[size:]),
+	scenario := row.Text("scenario")
+	first, size := utf8.DecodeRuneInString(scenario)
+	return fmt.Appendf(nil, "%c%s/variant=%s/phase=%s/cpus=%d",
+		unicode.ToUpper(first), escapeNamePart(scenario[size:]),
 		escapeNamePart(row.Text("variant")), escapeNamePart(row.Text("phase")), cpus)
 }
 
-// escapeNamePart keeps text from being read as parts of a benchmark's name.
+// escapeNamePart replaces slashes and spaces, which separate the parts of a name.
 func escapeNamePart(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '/' || unicode.IsSpace(r) {

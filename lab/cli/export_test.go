@@ -12,8 +12,8 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// exportedSample is the values of one benchmark's unit, as benchstat reads them
-// from what the lab exports.
+// exportedSample exports a run and returns the values of one benchmark and unit, as
+// benchstat reads them.
 func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 	t.Helper()
 	f, err := os.Open("../compare/testdata/" + run + "/trials.csv")
@@ -52,7 +52,7 @@ func exportedSample(t *testing.T, run, name, unit string) *benchmath.Sample {
 	return benchmath.NewSample(values, &benchmath.DefaultThresholds)
 }
 
-// A run that was killed may have torn its last row, which is then no benchmark.
+// The last row of a run that was killed may be incomplete.
 func TestExportReportsATornRow(t *testing.T) {
 	whole, err := os.ReadFile("../compare/testdata/20261125T100000Z-00bb/trials.csv")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestBenchstatFindsTheRatioInAnExport(t *testing.T) {
 		t.Fatalf("%d and %d values", len(old.Values), len(new.Values))
 	}
 	a, b := benchmath.AssumeNothing.Summary(old, 0.95), benchmath.AssumeNothing.Summary(new, 0.95)
-	if ratio := b.Center / a.Center; math.Abs(ratio-0.88) > 0.01 { // as the runs were made
+	if ratio := b.Center / a.Center; math.Abs(ratio-0.88) > 0.01 { // the ratio that was put into the runs
 		t.Errorf("ratio %v", ratio)
 	}
 	if p := benchmath.AssumeNothing.Compare(old, new); p.P > 0.01 {

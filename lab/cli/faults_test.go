@@ -24,9 +24,9 @@ import (
 	"runtimelab/lab/record"
 )
 
-// fault makes Node's application break once it has answered two thousand requests
-// of a scenario, long after it has been examined.
-const fault = `
+// faultModule is a Node module that runs code for each request to /json after the first
+// two thousand, long after the contract has been checked.
+const faultModule = `
 import http from 'node:http';
 import fs from 'node:fs';
 import { spawn } from 'node:child_process';
@@ -42,99 +42,102 @@ http.Server.prototype.emit = function (event, ...args) {
 };
 `
 
-// faulty is what a server does wrong, by the name of its variant, and what must
-// become of its rows.
-var faulty = map[string]struct {
-	code   string // of Node, instead of an answer
-	expect func(peak, steady metric.Row) string
+// faultyVariants are servers with faults, by the name of the variant. check returns what
+// is wrong with the rows of one, or an empty string.
+var faultyVariants = map[string]struct {
+	code  string // JavaScript, before the answer
+	check func(peak, steady metric.Row) string
 }{
-	"exits":   {`process.exit(4)`, failsWith("the server exited with code 4")},
-	"hangs":   {`for (;;);`, goesWrong},
-	"garbage": {`response.socket.end('what do you want from me\r\n\r\n'); return true`, goesWrong},
+	"exits":   {`process.exit(4)`, peakFailedWith("the server exited with code 4")},
+	"hangs":   {`for (;;);`, errorsThenFailed},
+	"garbage": {`response.socket.end('what do you want from me\r\n\r\n'); return true`, errorsThenFailed},
 	"cuts": {
-		`response.writeHead(200, { 'content-length': '1000' }); response.write('{'); response.socket.destroySoon(); return true`,
-		goesWrong,
+		`response.writeHead(200, { 'content-length': '1000' });
+			response.write('{'); response.socket.destroySoon(); return true`,
+		errorsThenFailed,
 	},
-	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, failsFast},
+	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, halfRefused},
 	"hungry": {
 		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`,
-		failsWith("killed for memory"),
+		peakFailedWith("killed for memory"),
 	},
 	"forks": {
-		`if (asked === 2001) for (let i = 0; i < 2000; i++) spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
+		`if (asked === 2001) for (let i = 0; i < 2000; i++)
+			spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
 		func(peak, _ metric.Row) string {
-			return unless(peak.Text("validity") != "", "there is no row")
+			return problemUnless(peak.Text("validity") != "", "there is no row")
 		},
 	},
 	"fills": {
 		`if (asked === 2001) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
 		func(peak, _ metric.Row) string {
 			mib, _ := peak.Float("memory_peak_mib")
-			return unless(mib > 60, "what it wrote is not in its memory: %.0f MiB", mib)
+			return problemUnless(mib > 60, "its memory does not include its files: %.0f MiB", mib)
 		},
 	},
 }
 
-func unless(right bool, format string, args ...any) string {
-	if right {
+// problemUnless returns a formatted problem, or an empty string if a condition holds.
+func problemUnless(holds bool, format string, args ...any) string {
+	if holds {
 		return ""
 	}
 	return fmt.Sprintf(format, args...)
 }
 
-func failsWith(reason string) func(peak, steady metric.Row) string {
+// peakFailedWith returns a check that the peak failed for a reason.
+func peakFailedWith(reason string) func(peak, steady metric.Row) string {
 	return func(peak, _ metric.Row) string {
-		return unless(peak.Text("validity") == string(lab.Failed) &&
+		return problemUnless(peak.Text("validity") == string(lab.Failed) &&
 			strings.Contains(peak.Text("validity_reason"), reason),
 			"its peak is %s (%s), want failed: %s", peak.Text("validity"), peak.Text("validity_reason"), reason)
 	}
 }
 
-// goesWrong is of a server that goes on and answers wrongly or not at all: its
-// errors are a figure, and a phase without one right answer has failed.
-func goesWrong(peak, steady metric.Row) string {
+// errorsThenFailed checks a server that runs but answers wrongly or not at all. The peak,
+// in which it breaks, counts errors; the phase after it has no right answer and fails.
+func errorsThenFailed(peak, steady metric.Row) string {
 	errors, _ := peak.Float("error_ratio")
 	if errors == 0 {
 		return "its peak has no errors"
 	}
-	return unless(steady.Text("validity") == string(lab.Failed) &&
+	return problemUnless(steady.Text("validity") == string(lab.Failed) &&
 		strings.Contains(steady.Text("validity_reason"), "succeeded"),
-		"what follows is %s (%s), want failed", steady.Text("validity"), steady.Text("validity_reason"))
+		"its steady phase is %s (%s), want failed", steady.Text("validity"), steady.Text("validity_reason"))
 }
 
-// failsFast is of a server that turns every second request away at once: the errors
-// are counted, and neither its latency nor its validity is that of errors.
-func failsFast(peak, steady metric.Row) string {
+// halfRefused checks a server that refuses every second request at once. The errors are
+// counted, and have their own latency.
+func halfRefused(peak, steady metric.Row) string {
 	for _, r := range []metric.Row{peak, steady} {
 		ratio, _ := r.Float("error_ratio")
 		sent, _ := r.Int("requests")
 		failed, known := r.Int("failed_requests")
 		if !known || math.Abs(ratio-float64(failed)/float64(sent)) > 1e-6 || failed == 0 {
-			return fmt.Sprintf("%d of %d requests failed in %s, which is no ratio of %v", failed, sent,
-				r.Text("phase"), ratio)
+			return fmt.Sprintf("%d of %d requests failed in %s, but the error ratio is %v",
+				failed, sent, r.Text("phase"), ratio)
 		}
 		if _, known := r.Float("latency_failed_p50_ms"); !known {
-			return "its failures have no latency of their own"
+			return "the latency of its failed requests is missing"
 		}
 	}
 	ratio, _ := steady.Float("error_ratio")
-	return unless(ratio > 0.45 && ratio < 0.55, "%v of the requests failed in its steady phase", ratio)
+	return problemUnless(ratio > 0.45 && ratio < 0.55, "%v of the requests failed in its steady phase", ratio)
 }
 
-// A server may do whatever it wants: that is a row with its cause, of it alone, and
-// nothing of it is left afterwards.
-func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
+// Each faulty server gets rows with the reason, and leaves nothing behind.
+func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	names := []string{"single", "late"}
-	variants := variantOf("late", `await new Promise((ready) => setTimeout(ready, 2500));`)
-	for name, f := range faulty {
+	variants := variantWithModule("late", `await new Promise((ready) => setTimeout(ready, 2500));`)
+	for name, f := range faultyVariants {
 		names = append(names, name)
-		variants += variantOf(name, fmt.Sprintf(fault, f.code))
+		variants += variantWithModule(name, fmt.Sprintf(faultModule, f.code))
 	}
 	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"),
 		func(s string) string { return s + variants })
-	onOneVariant(t, root, "[peak(connections = 16, timeout = 2), steady(rate = 200, timeout = 2)]")
+	useOneVariant(t, root, "[peak(connections = 16, timeout = 2), steady(rate = 200, timeout = 2)]")
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single"]`, `["node/`+strings.Join(names, `", "node/`)+`"]`, 1)
 	})
@@ -144,35 +147,36 @@ func TestIntegrationWhateverAServerDoesIsARow(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	rows := map[string]metric.Row{}
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		rows[strings.TrimPrefix(row.Text("variant"), "node/")+" "+row.Text("phase")] = row
 	}
-	for name, f := range faulty {
-		if wrong := f.expect(rows[name+" peak"], rows[name+" steady"]); wrong != "" {
-			t.Errorf("%s: %s\n%v", name, wrong, rows[name+" peak"])
+	for name, f := range faultyVariants {
+		if problem := f.check(rows[name+" peak"], rows[name+" steady"]); problem != "" {
+			t.Errorf("%s: %s\n%v", name, problem, rows[name+" peak"])
 		}
 	}
 	if cold, _ := rows["late peak"].Float("cold_start_ms"); cold < 2500 {
 		t.Errorf("a server that listens after 2.5 s started within %.0f ms", cold)
 	}
 	if v := rows["single steady"].Text("validity"); v == string(lab.Failed) || v == "" {
-		t.Errorf("the server that does nothing wrong is %q: %s", v, rows["single steady"].Text("validity_reason"))
+		t.Errorf("the server without a fault is %q: %s", v, rows["single steady"].Text("validity_reason"))
 	}
 	expectInventory(t, c, before)
 }
 
-// variantOf is a variant of Node's application that loads a module first.
-func variantOf(name, module string) string {
+// variantWithModule returns the script of a variant of Node's application that loads a
+// module first.
+func variantWithModule(name, module string) string {
 	return fmt.Sprintf(`
 variant(
-    name = %q, model = "single", about = "breaks", env = {"WORKER_MODEL": "single"},
+    name = %q, model = "single", about = "loads a module first", env = {"WORKER_MODEL": "single"},
     command = ["node", "--import", "data:text/javascript;base64,%s", "server.js"],
 )
 `, name, base64.StdEncoding.EncodeToString([]byte(module)))
 }
 
-// duringATrial does something once a trial's containers of a role run on an engine;
-// an examination's, which have no CPUs of their own, are none.
+// duringATrial calls do, in the background, when a container of a role runs in a trial.
+// Containers of the contract check do not count: they are not pinned to CPUs.
 func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id string)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -181,7 +185,7 @@ func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id 
 		defer close(done)
 		for ctx.Err() == nil {
 			if _, err := os.Stat(filepath.Join(root, "results", "latest")); err == nil {
-				if id := pinned(ctx, c, role); id != "" {
+				if id := findPinned(ctx, c, role); id != "" {
 					do(id)
 					return
 				}
@@ -195,7 +199,9 @@ func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id 
 	}
 }
 
-func pinned(ctx context.Context, c *client.Client, role string) (id string) {
+// findPinned returns the id of a running container of a role that is pinned to CPUs; empty
+// if there is none.
+func findPinned(ctx context.Context, c *client.Client, role string) (id string) {
 	listed, err := c.ContainerList(ctx,
 		client.ContainerListOptions{Filters: make(client.Filters).Add("label", "io.runtime-lab.role="+role)})
 	if err != nil {
@@ -210,46 +216,46 @@ func pinned(ctx context.Context, c *client.Client, role string) (id string) {
 	return ""
 }
 
-// disturbed is the first row of a smoke run to whose first trial something is
-// done: it has to be disturbed, for the reason given.
-func disturbed(t *testing.T, root string, stop func(), reason string) metric.Row {
+// expectDisturbed makes a smoke run, stops what interferes with its first trial, and
+// expects that the trial is disturbed for a reason. It returns its first row.
+func expectDisturbed(t *testing.T, root string, stop func(), reason string) metric.Row {
 	t.Helper()
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	stop()
 	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	row := latest(t, root).Rows[0]
+	row := latestRun(t, root).Rows[0]
 	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), reason) {
 		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
 	}
 	return row
 }
 
-func TestIntegrationAKilledGeneratorIsNoServersFailure(t *testing.T) {
+func TestIntegrationAKilledGeneratorDisturbsItsTrial(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
-	onOneVariant(t, root, "[peak(connections = 64)]")
+	useOneVariant(t, root, "[peak(connections = 64)]")
 	before := inventory(t, c)
 	stop := duringATrial(t, c, root, "generator", func(id string) {
 		if _, err := c.ContainerKill(t.Context(), id, client.ContainerKillOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
-	disturbed(t, root, stop, "the generator exited with code 137")
+	expectDisturbed(t, root, stop, "the generator exited with code 137")
 	expectInventory(t, c, before)
 }
 
-// privateEngine is an engine of its own for a test, with the images that this
-// machine's has for root, and without a bridge.
+// privateEngine starts an engine without a bridge for a test, and copies the images for
+// root to it.
 func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Client) {
 	t.Helper()
 	shared := needEngine(t).Client()
-	// Images are built where they are kept.
+	// This builds the images on the shared engine, where later tests find them.
 	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	dir, err := os.MkdirTemp("", "lab-engine-") // a socket's path is short
+	dir, err := os.MkdirTemp("", "lab-engine-") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,34 +273,34 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 			t.Error(err)
 		}
 	})
-	start(t, daemon)
+	startOnAllCPUs(t, daemon)
 	e, err := engine.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.Close() }) // the engine may be gone before
+	t.Cleanup(func() { _ = e.Close() }) // the engine may have stopped before
 	copyImages(t, shared, e.Client())
 	return daemon, e.Client()
 }
 
-// start starts an engine on every CPU: a lab in this process has confined itself to
-// one, and what it starts would be, too.
-func start(t *testing.T, daemon host.Daemon) {
+// startOnAllCPUs starts an engine that may use all CPUs. The lab has pinned this process,
+// and a new process inherits that.
+func startOnAllCPUs(t *testing.T, daemon host.Daemon) {
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var own, every unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &own); err != nil {
+	var before, all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		t.Fatal(err)
 	}
 	for cpu := range 1024 {
-		every.Set(cpu)
+		all.Set(cpu)
 	}
-	if err := unix.SchedSetaffinity(0, &every); err != nil {
+	if err := unix.SchedSetaffinity(0, &all); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := unix.SchedSetaffinity(0, &own); err != nil {
+		if err := unix.SchedSetaffinity(0, &before); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -334,12 +340,11 @@ func copyImages(t *testing.T, from, to *client.Client) {
 	}
 }
 
-// An engine without a bridge isolates servers as one with a bridge does; and one
-// that goes away in the middle of a run ends it with the cause, and what was measured
-// is gone on with once it is back.
-func TestIntegrationAnEngineWithoutABridgeThatGoesAway(t *testing.T) {
+// An engine without a bridge isolates servers like one with a bridge. If it stops during
+// a run, the run ends with that reason, and can be resumed on the restarted engine.
+func TestIntegrationAnEngineWithoutABridgeThatStops(t *testing.T) {
 	root := checkout(t)
-	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 1000)]")
+	useOneVariant(t, root, "[peak(connections = 64), steady(rate = 1000)]")
 	daemon, c := privateEngine(t, root)
 	expectIsolated(t)
 	stop := duringATrial(t, c, root, "server", func(string) {
@@ -353,35 +358,35 @@ func TestIntegrationAnEngineWithoutABridgeThatGoesAway(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if strings.Contains(stderr, "goroutine") || strings.Count(stderr, "lab: ") != 1 {
-		t.Errorf("that is no clear message:\n%s", stderr)
+		t.Errorf("want one message without a trace:\n%s", stderr)
 	}
-	cut := latest(t, root)
-	for _, row := range cut.Rows {
+	interrupted := latestRun(t, root)
+	for _, row := range interrupted.Rows {
 		if row.Text("validity") == string(lab.Failed) {
-			t.Errorf("the server is blamed: %s", row.Text("validity_reason"))
+			t.Errorf("a row of the server failed: %s", row.Text("validity_reason"))
 		}
 	}
-	start(t, daemon)
-	expectResumed(t, root, cut, 0)
+	startOnAllCPUs(t, daemon)
+	expectResumed(t, root, interrupted, 0)
 }
 
-// expectResumed resumes the newest run of root, which then must have all rows of its
-// plan, each once, and begin with those of the trials that had ended.
-func expectResumed(t *testing.T, root string, cut *record.StoredRun, ended int) {
+// expectResumed resumes an interrupted run, and expects that it becomes complete. Its
+// first rows, as many as ended, must not be measured again.
+func expectResumed(t *testing.T, root string, interrupted *record.StoredRun, ended int) {
 	t.Helper()
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", cut.Info.RunID)
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", interrupted.Info.RunID)
 	if code != lab.ExitOK {
 		t.Fatalf("resuming: exit code %d\n%s", code, stderr)
 	}
-	whole := latest(t, root)
-	if whole.Info.RunID != cut.Info.RunID || whole.Info.State != record.Done || len(whole.Rows) <= ended ||
-		len(cut.Rows) < ended {
-		t.Fatalf("run %s is %s with %d rows; %s had %d", whole.Info.RunID, whole.Info.State, len(whole.Rows),
-			cut.Info.RunID, len(cut.Rows))
+	resumed := latestRun(t, root)
+	if resumed.Info.RunID != interrupted.Info.RunID || resumed.Info.State != record.Done ||
+		len(resumed.Rows) <= ended || len(interrupted.Rows) < ended {
+		t.Fatalf("run %s is %s with %d rows; %s had %d", resumed.Info.RunID, resumed.Info.State,
+			len(resumed.Rows), interrupted.Info.RunID, len(interrupted.Rows))
 	}
-	for i, row := range cut.Rows[:ended] {
-		if row.Text("started_at") != whole.Rows[i].Text("started_at") {
-			t.Errorf("row %d was measured anew", i+1)
+	for i, row := range interrupted.Rows[:ended] {
+		if row.Text("started_at") != resumed.Rows[i].Text("started_at") {
+			t.Errorf("row %d was measured again", i+1)
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "verify", "--root", root)
@@ -390,7 +395,7 @@ func expectResumed(t *testing.T, root string, cut *record.StoredRun, ended int) 
 	}
 }
 
-// resultsOnDisk puts root's results on a disk of their own of so many MiB.
+// resultsOnDisk mounts a tmpfs of a size at results/ of root.
 func resultsOnDisk(t *testing.T, root string, mib int, flags uintptr) (dir string) {
 	t.Helper()
 	dir = filepath.Join(root, "results")
@@ -418,8 +423,8 @@ func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 			root := checkout(t)
 			dir := resultsOnDisk(t, root, c.mib, c.flags)
 			code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-			if code != lab.ExitFailed || !strings.Contains(stderr,
-				"nothing can be recorded in "+dir) || strings.Contains(stderr, "examin") {
+			if code != lab.ExitFailed || !strings.Contains(stderr, "nothing can be recorded in "+dir) ||
+				strings.Contains(stderr, "checking the answers") {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
 		})
@@ -440,18 +445,18 @@ func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
 	if code != lab.ExitFailed || !strings.Contains(stderr, "no space left on device") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	cut := latest(t, root)
+	interrupted := latestRun(t, root)
 	expectInventory(t, c, before)
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	expectResumed(t, root, cut, 2)
+	expectResumed(t, root, interrupted, 2)
 }
 
-func TestIntegrationAClockThatIsSetDisturbsItsTrial(t *testing.T) {
+func TestIntegrationAClockStepDisturbsItsTrial(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
-	onOneVariant(t, root, "[peak(connections = 64)]")
+	useOneVariant(t, root, "[peak(connections = 64)]")
 	const step = 2 * time.Second
 	stop := duringATrial(t, c, root, "server", func(string) {
 		if err := stepClock(step); err != nil {
@@ -464,7 +469,7 @@ func TestIntegrationAClockThatIsSetDisturbsItsTrial(t *testing.T) {
 			}
 		})
 	})
-	row := disturbed(t, root, stop, "clock was set by +2.00 s")
+	row := expectDisturbed(t, root, stop, "clock was set by +2.00 s")
 	if took, _ := row.Float("duration_s"); took < 2 || took > 8 {
 		t.Errorf("three seconds of load took %.1f s", took)
 	}
@@ -486,39 +491,37 @@ func TestIntegrationAKilledRunIsResumed(t *testing.T) {
 	if err := run.Wait(); err == nil {
 		t.Fatal("the lab ended before it was killed")
 	}
-	expectResumed(t, root, latest(t, root), 2)
+	expectResumed(t, root, latestRun(t, root), 2)
 	expectInventory(t, c, before)
-	// The same plan, and nothing else, is gone on with.
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
 	if code != lab.ExitUsage || !strings.Contains(stderr, "is complete") {
-		t.Errorf("resumed once more: exit code %d\n%s", code, stderr)
+		t.Errorf("resuming a complete run: exit code %d\n%s", code, stderr)
 	}
 }
 
-// What a run is about may not change between its sessions.
-func TestIntegrationResumeRefusesChangedConditions(t *testing.T) {
+func TestIntegrationResumeRefusesAChangedImageAndScenario(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
 	defer stop()
-	if code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke",
-		"json"); code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
+	code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
+	if code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	defer removeImagesBut(t, c, tagged(t, c))
+	defer removeImagesExcept(t, c, imageTags(t, c))
 	edit(t, filepath.Join(root, "runtimes", "node", "app.js"),
 		func(s string) string { return s + "\n// Another application.\n" })
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr,
-		"image of node/single: content ") || strings.Contains(stderr, "image of python") {
+	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != lab.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") ||
+		strings.Contains(stderr, "image of python") {
 		t.Errorf("with another image: exit code %d\n%s", code, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"),
 		func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr, "json.star is not what it was") {
+	if code != lab.ExitUsage || !strings.Contains(stderr, "json.star has changed since run") {
 		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)
 	}
 }

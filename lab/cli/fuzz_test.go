@@ -10,12 +10,12 @@ import (
 	"runtimelab/lab/report"
 )
 
-// FuzzRunFolder: the folder of a run may be anybody's. It is read, reported,
-// verified, and compared with itself, or refused.
+// FuzzRunFolder reads folders of runs with any content. Each must be refused, or can be
+// reported, verified and compared with itself.
 func FuzzRunFolder(f *testing.F) {
 	folders, err := filepath.Glob("../compare/testdata/*")
 	if err != nil || len(folders) == 0 {
-		f.Fatalf("no folder to begin with: %v", err)
+		f.Fatalf("no folder as a seed: %v", err)
 	}
 	for _, dir := range folders {
 		info, err := os.ReadFile(filepath.Join(dir, record.InfoFile))
@@ -36,7 +36,7 @@ func FuzzRunFolder(f *testing.F) {
 			}
 		}
 		if _, err := record.Verify(dir); err != nil {
-			return // it is no run's folder
+			return // refused
 		}
 		recorded, err := record.Read(dir)
 		if err != nil {

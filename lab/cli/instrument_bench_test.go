@@ -26,40 +26,40 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// BenchmarkCeiling compares what the generators can do at the most: ours with
-// all its recording, wrk, and the vegeta command, in turn, in one cell. Against
-// the null server, the generator is the limit; against the application, the
-// server must be.
+// BenchmarkCeiling compares the highest throughput of the lab's generator, with all its
+// recording, of wrk, and of the vegeta command. They take turns in one cell. The null
+// server is never the limit; the application must always be.
 func BenchmarkCeiling(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
-		t := makeTools(ctx, b, s)
-		for _, of := range []subject{s.responder(serve.Null()), application(ctx, b, s, "node")} {
-			s.inCell(ctx, b, of, func(c *cell, _ experiment.Server) {
-				mustAttack(ctx, b, c, attackOn(of, 64, 0, 3*time.Second))
+	inBenchSession(b, func(ctx context.Context, s *session) {
+		t := buildTools(ctx, b, s)
+		for _, subj := range []subject{s.responder(serve.Null()), application(ctx, b, s, "node")} {
+			s.inCell(ctx, b, subj, func(c *cell, _ experiment.Server) {
+				mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second))
 				const rounds = 7
-				var ours, wrk, vegeta, toWrk, toVegeta []float64
+				var labs, wrks, vegetas, labByWrk, labByVegeta []float64
 				for range rounds {
-					mine := throughput(mustAttack(ctx, b, c, attackOn(of, 64, 0, 3*time.Second)))
-					theirs := t.wrk(ctx, b, of, 64, 3*time.Second)
-					_, plain := t.vegeta(ctx, b, of, 64, 0, 3*time.Second)
-					ours, wrk, vegeta = append(ours, mine), append(wrk, theirs), append(vegeta, plain)
-					toWrk, toVegeta = append(toWrk, mine/theirs), append(toVegeta, mine/plain)
+					ours := throughput(mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second)))
+					wrk := t.wrk(ctx, b, subj, 64, 3*time.Second)
+					_, vegeta := t.vegeta(ctx, b, subj, 64, 0, 3*time.Second)
+					labs, wrks, vegetas = append(labs, ours), append(wrks, wrk), append(vegetas, vegeta)
+					labByWrk, labByVegeta = append(labByWrk, ours/wrk), append(labByVegeta, ours/vegeta)
 				}
-				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: ours %.0f req/s, wrk %.0f, vegeta "+
-					"%.0f\n",
-					of.variant.ID(), rounds, stat.Median(ours), stat.Median(wrk), stat.Median(vegeta))
-				b.ReportMetric(stat.Median(toWrk), of.variant.Name+"-ours/wrk")
-				b.ReportMetric(stat.Median(toVegeta), of.variant.Name+"-ours/vegeta")
+				fmt.Printf("ceiling on %s, 64 connections, medians of %d rounds: "+
+					"lab %.0f req/s, wrk %.0f, vegeta %.0f\n", subj.variant.ID(), rounds,
+					stat.Median(labs), stat.Median(wrks), stat.Median(vegetas))
+				b.ReportMetric(stat.Median(labByWrk), subj.variant.Name+"-ours/wrk")
+				b.ReportMetric(stat.Median(labByVegeta), subj.variant.Name+"-ours/vegeta")
 			})
 		}
 	})
 }
 
-// BenchmarkOpenLoop shows how well the schedule is kept against a server that
-// is never the limit, by rate, and what the vegeta command sends at the same.
+// BenchmarkOpenLoop measures how well the generator keeps its schedule at several rates,
+// against a server that is never the limit. It also shows what share of the requests the
+// vegeta command sends at these rates.
 func BenchmarkOpenLoop(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
-		t := makeTools(ctx, b, s)
+	inBenchSession(b, func(ctx context.Context, s *session) {
+		t := buildTools(ctx, b, s)
 		null := s.responder(serve.Null())
 		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
@@ -68,10 +68,8 @@ func BenchmarkOpenLoop(b *testing.B) {
 			fmt.Printf("open loop on the null server, 128 connections, medians of %d rounds (and the worst); "+
 				"ceiling %.0f req/s\n%10s %9s %16s %22s %14s %17s\n",
 				rounds, ceiling, "offered", "arrivals", "sent", "send lag p99", "corrected p50", "vegeta command")
-			for _, rate := range []float64{
-				1000, 10_000, 20_000, 40_000, 0.5 * ceiling, 0.75 * ceiling,
-				1.5 * ceiling,
-			} {
+			rates := []float64{1000, 10_000, 20_000, 40_000, 0.5 * ceiling, 0.75 * ceiling, 1.5 * ceiling}
+			for _, rate := range rates {
 				rate = math.Round(rate)
 				for _, arrivals := range []lab.Arrivals{lab.Constant, lab.Poisson} {
 					a := attackOn(null, 128, rate, 3*time.Second)
@@ -82,23 +80,24 @@ func BenchmarkOpenLoop(b *testing.B) {
 						sent = append(sent, float64(r.Sent)/float64(r.Intended))
 						lags, medians = append(lags, *r.SendLag.P99MS), append(medians, *r.Corrected.P50MS)
 					}
-					beside := ""
+					vegeta := ""
 					if arrivals == lab.Constant {
 						sent, _ := t.vegeta(ctx, b, null, 128, rate, a.Duration)
-						beside = fmt.Sprintf("%.4f sent", sent/(rate*a.Duration.Seconds()))
+						vegeta = fmt.Sprintf("%.4f sent", sent/(rate*a.Duration.Seconds()))
 					}
-					fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms %17s\n", rate, arrivals,
-						stat.Median(sent), slices.Min(sent), stat.Median(lags), slices.Max(lags), stat.Median(medians), beside)
+					fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms %17s\n",
+						rate, arrivals, stat.Median(sent), slices.Min(sent),
+						stat.Median(lags), slices.Max(lags), stat.Median(medians), vegeta)
 				}
 			}
 		})
 	})
 }
 
-// BenchmarkStall has a server stall for one second once in ten, and compares
-// the corrected quantiles with those that follow from the schedule.
+// BenchmarkStall lets a server stall for one second in every ten, and compares the
+// corrected quantiles with those that follow from the schedule.
 func BenchmarkStall(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		stalling := s.responder(serve.Stalling(10*time.Second, time.Second))
 		for _, workers := range []int{8, 128, 1024} {
 			s.inCell(ctx, b, stalling, func(c *cell, _ experiment.Server) {
@@ -115,9 +114,8 @@ func BenchmarkStall(b *testing.B) {
 				}
 				exact := exactLatencies(r, 1000, 12*time.Second, stalls)
 				p99, p999 := stat.Quantile(exact, 0.99), stat.Quantile(exact, 0.999)
-				fmt.Printf("stall of 1 s, %4d workers: corrected p99 %.1f ms (exactly %.1f), p99.9 %.1f ms (exactly "+
-					"%.1f)\n",
-					workers, *r.Corrected.P99MS, p99, *r.Corrected.P999MS, p999)
+				fmt.Printf("stall of 1 s, %4d workers: corrected p99 %.1f ms (exact %.1f), "+
+					"p99.9 %.1f ms (exact %.1f)\n", workers, *r.Corrected.P99MS, p99, *r.Corrected.P999MS, p999)
 				b.ReportMetric(*r.Corrected.P99MS/p99, fmt.Sprintf("p99-read/exact-%d", workers))
 				b.ReportMetric(*r.Corrected.P999MS/p999, fmt.Sprintf("p999-read/exact-%d", workers))
 			})
@@ -125,11 +123,13 @@ func BenchmarkStall(b *testing.B) {
 	})
 }
 
-// exactLatencies is what the hits of a constant schedule wait for a server
-// that answers at once but for its stalls, in milliseconds.
-func exactLatencies(r lab.AttackResult, rate float64, lasts time.Duration, stalls []serve.Stall) []float64 {
+// exactLatencies returns the latencies, in milliseconds, of a constant schedule on a
+// server that answers at once except during its stalls.
+func exactLatencies(
+	r lab.AttackResult, rate float64, duration time.Duration, stalls []serve.Stall,
+) []float64 {
 	var out []float64
-	for k := 0; float64(k) < rate*lasts.Seconds(); k++ {
+	for k := 0; float64(k) < rate*duration.Seconds(); k++ {
 		due := r.StartedAt.Add(time.Duration(float64(k) / rate * float64(time.Second)))
 		wait := 0.0
 		for _, stall := range stalls {
@@ -142,10 +142,10 @@ func exactLatencies(r lab.AttackResult, rate float64, lasts time.Duration, stall
 	return out
 }
 
-// BenchmarkReadings calibrates: among others, what is read of reference
-// servers beside their own clocks, and of a ratio that is known.
+// BenchmarkReadings calibrates. It reports measured service times of reference servers by
+// those of their own clocks, and a measured ratio by its true value.
 func BenchmarkReadings(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		c, err := s.calibrate(ctx, false)
 		if err != nil {
 			b.Fatal(err)
@@ -160,17 +160,17 @@ func BenchmarkReadings(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory attacks for LONG (a minute; the claim is made for 10m) at
-// 10 000 requests per second and watches the generator's resident memory.
+// BenchmarkMemory measures the generator's resident memory during an attack at 10 000
+// requests per second. The attack lasts LONG, a minute by default; METHOD.md has 10m.
 func BenchmarkMemory(b *testing.B) {
-	lasts := time.Minute
+	duration := time.Minute
 	if long := os.Getenv("LONG"); long != "" {
 		var err error
-		if lasts, err = time.ParseDuration(long); err != nil {
+		if duration, err = time.ParseDuration(long); err != nil {
 			b.Fatalf("LONG=%s: %v", long, err)
 		}
 	}
-	onBench(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		null := s.responder(serve.Null())
 		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
 			inspected, err := s.engine.Client().ContainerInspect(ctx, tools{s}.generator(ctx, b),
@@ -181,10 +181,10 @@ func BenchmarkMemory(b *testing.B) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				mustAttack(ctx, b, c, attackOn(null, 128, 10_000, lasts))
+				mustAttack(ctx, b, c, attackOn(null, 128, 10_000, duration))
 			}()
 			var resident []float64
-			for tick := time.NewTicker(lasts / 20); ; {
+			for tick := time.NewTicker(duration / 20); ; {
 				select {
 				case <-tick.C:
 					resident = append(resident, residentMiB(b, inspected.Container.State.Pid))
@@ -195,13 +195,14 @@ func BenchmarkMemory(b *testing.B) {
 				break
 			}
 			half := len(resident) / 2
-			fmt.Printf("memory of the generator during %v at 10000 req/s, MiB: %.1f\n", lasts, resident)
+			fmt.Printf("memory of the generator during %v at 10000 req/s, MiB: %.1f\n", duration, resident)
 			b.ReportMetric(slices.Max(resident), "MiB-most")
 			b.ReportMetric(stat.Median(resident[half:])/stat.Median(resident[:half]), "second/first-half")
 		})
 	})
 }
 
+// residentMiB returns the resident memory of a process in MiB; NaN if it cannot be read.
 func residentMiB(b *testing.B, pid int) float64 {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
@@ -217,12 +218,13 @@ func residentMiB(b *testing.B, pid int) float64 {
 	return math.NaN()
 }
 
-// measured is one phase on a fresh server, as a trial has it, judged.
-func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab.Attack,
-	c lab.Calibration,
+// measurePhase measures an attack as a phase on a fresh server, with its validity. A
+// warm-up of one second precedes it.
+func (s *session) measurePhase(
+	ctx context.Context, tb testing.TB, subj subject, a lab.Attack, c lab.Calibration,
 ) (sample lab.Sample) {
 	tb.Helper()
-	s.inCell(ctx, tb, of, func(in *cell, server experiment.Server) {
+	s.inCell(ctx, tb, subj, func(in *cell, server experiment.Server) {
 		e := &experiment.Experiment{Cells: s.cells(), Calibration: c}
 		warm := a
 		warm.Kind, warm.Duration = lab.WarmUp, time.Second
@@ -231,28 +233,28 @@ func (s *session) measured(ctx context.Context, tb testing.TB, of subject, a lab
 		if len(a.Rate) > 0 {
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
+		template := lab.Sample{Layout: s.layout, Phase: phase, Variant: subj.variant}
 		var err error
-		sample, err = e.MeasurePhase(ctx, lab.Sample{Layout: s.layout, Phase: phase, Variant: of.variant}, a, in,
-			server, nil)
-		if err != nil {
+		if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 			tb.Fatal(err)
 		}
 	})
 	return sample
 }
 
-// BenchmarkNeighbour counts how many trials are found to be disturbed by a
-// neighbour that burns a share of the generator's or the server's CPU, in
-// periods from 2 to 100 ms, and how many without one.
+// BenchmarkNeighbour counts the trials that are disturbed when another process uses a
+// share of the generator's or the server's CPU, in periods from 2 to 100 ms, and without
+// such a process.
 func BenchmarkNeighbour(b *testing.B) {
 	trials := 20
 	if text := os.Getenv("TRIALS"); text != "" {
 		var err error
 		if trials, err = strconv.Atoi(text); err != nil || trials < 1 {
-			b.Fatalf("TRIALS=%s: no number of trials", text)
+			b.Fatalf("TRIALS=%s: want a number above 0", text)
 		}
 	}
-	onBench(b, func(ctx context.Context, s *session) {
+	periods := []time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, false)
 		if err != nil {
 			b.Fatal(err)
@@ -261,13 +263,12 @@ func BenchmarkNeighbour(b *testing.B) {
 		disturbed := map[string]int{}
 		for i := range trials {
 			for _, n := range neighbours(s.layout) {
-				stop := n.start(b,
-					[]time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}[i%3])
+				stop := n.start(b, periods[i%3])
 				a := attackOn(node, 64, 0, 2*time.Second)
 				if i%2 == 1 {
 					a = attackOn(node, 64, 5000, 2*time.Second)
 				}
-				if s.measured(ctx, b, node, a, c).Gate.Validity == lab.Disturbed {
+				if s.measurePhase(ctx, b, node, a, c).Gate.Validity == lab.Disturbed {
 					disturbed[n.name]++
 				}
 				stop()
@@ -280,12 +281,14 @@ func BenchmarkNeighbour(b *testing.B) {
 	})
 }
 
+// neighbour is a process that uses a share of a CPU; a share of 0 is no process.
 type neighbour struct {
 	name  string
 	cpu   int
 	share float64
 }
 
+// neighbours returns no neighbour, and neighbours of the generator and the server.
 func neighbours(l lab.Layout) []neighbour {
 	out := []neighbour{{name: "none"}}
 	for _, share := range []float64{0.05, 0.10, 0.25} {
@@ -296,7 +299,7 @@ func neighbours(l lab.Layout) []neighbour {
 	return out
 }
 
-// start burns in a process of its own, pinned to the neighbour's CPU.
+// start starts a neighbour as a process pinned to its CPU.
 func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 	b.Helper()
 	if n.share == 0 {
@@ -308,26 +311,25 @@ func (n neighbour) start(b *testing.B, period time.Duration) (stop func()) {
 		b.Fatal(err)
 	}
 	return func() {
-		_ = burner.Process.Kill() // it may not have begun yet
+		_ = burner.Process.Kill() // an error means that it has ended, which the benchmark tolerates
 		_ = burner.Wait()
 	}
 }
 
-// burnVariable tells this program that it is a neighbour: "0.1 in 10ms".
+// burnVariable makes this test binary a neighbour with a share and a period: "0.1 in 10ms".
 const burnVariable = "BURN"
 
-// burn takes a share of the CPU that it runs on, in periods, until it is killed:
-// by its own CPU time, since one that counted by the clock would burn less
-// wherever it had to wait for the CPU.
-func burn(how string) error {
+// burn uses a share of its CPU in each period, until it is killed. It counts its CPU time:
+// by the clock it would use less when it has to wait for the CPU.
+func burn(load string) error {
 	var share float64
 	var text string
-	if _, err := fmt.Sscanf(how, "%g in %s", &share, &text); err != nil {
-		return fmt.Errorf("burning %q: %w", how, err)
+	if _, err := fmt.Sscanf(load, "%g in %s", &share, &text); err != nil {
+		return fmt.Errorf("burning %q: %w", load, err)
 	}
 	period, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("burning %q: %w", how, err)
+		return fmt.Errorf("burning %q: %w", load, err)
 	}
 	runtime.LockOSThread()
 	began := time.Now()
@@ -336,7 +338,7 @@ func burn(how string) error {
 		for budget := time.Duration(share * float64(next.Sub(began))); ; serve.Work(10_000) {
 			var used unix.Timespec
 			if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &used); err != nil {
-				return fmt.Errorf("burning %q: %w", how, err)
+				return fmt.Errorf("burning %q: %w", load, err)
 			}
 			if time.Duration(used.Nano()) >= budget {
 				break
@@ -345,17 +347,17 @@ func burn(how string) error {
 	}
 }
 
-// BenchmarkVerdicts shows what is said of a server that is faster than the
-// generator, and of one that only waits.
+// BenchmarkVerdicts prints the validity of a server that is faster than the generator, and
+// of one that only waits.
 func BenchmarkVerdicts(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, false)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for _, v := range []lab.Variant{serve.Null(), serve.Waiting(50 * time.Millisecond)} {
-			of := s.responder(v)
-			sample := s.measured(ctx, b, of, attackOn(of, 64, 0, 3*time.Second), c)
+			subj := s.responder(v)
+			sample := s.measurePhase(ctx, b, subj, attackOn(subj, 64, 0, 3*time.Second), c)
 			fmt.Printf("%s: %s\n", v.ID(), sampleOutcome(sample))
 		}
 	})

@@ -18,7 +18,7 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// inTestSession does something in a session on the engine.
+// inTestSession calls do in a session on the engine.
 func inTestSession(t *testing.T, do func(ctx context.Context, s *session)) {
 	t.Helper()
 	needEngine(t)
@@ -56,19 +56,20 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 		t.Setenv("XDG_CACHE_HOME", cache)
 		found, err := s.calibration(ctx, true)
 		if err != nil || !found.MeasuredAt.Equal(c.MeasuredAt) {
-			t.Errorf("a calibration of %v is measured anew, at %v; error %v", c.MeasuredAt, found.MeasuredAt, err)
+			t.Errorf("the calibration of %v was measured again at %v; error %v",
+				c.MeasuredAt, found.MeasuredAt, err)
 		}
 	})
 }
 
-// undisturbed is a sample that nothing outside its cell has disturbed, where one
-// of a few attempts is: what neighbours of the machine do is not the subject.
-func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a lab.Attack,
-	c lab.Calibration,
+// measureUndisturbed repeats measurePhase, up to eight times, until the sample is not
+// disturbed: other processes of the machine are not what is tested.
+func (s *session) measureUndisturbed(
+	ctx context.Context, t *testing.T, subj subject, a lab.Attack, c lab.Calibration,
 ) (sample lab.Sample) {
 	t.Helper()
 	for range 8 {
-		if sample = s.measured(ctx, t, of, a, c); sample.Gate.Validity != lab.Disturbed {
+		if sample = s.measurePhase(ctx, t, subj, a, c); sample.Gate.Validity != lab.Disturbed {
 			break
 		}
 		t.Logf("disturbed: %s", sample.Gate.Reason)
@@ -76,24 +77,25 @@ func (s *session) undisturbed(ctx context.Context, t *testing.T, of subject, a l
 	return sample
 }
 
-// What the instrument cannot measure is said to be a bound, and why.
+// A throughput that the generator or the clients limit is censored, with the reason.
 func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.CeilingRPS, c.CanaryBaselines = 1, nil // a ceiling that the null server is sure to reach
+		c.CeilingRPS, c.CanaryBaselines = 1, nil // the null server surely reaches this ceiling
 		null := s.responder(serve.Null())
-		sample := s.undisturbed(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
+		sample := s.measureUndisturbed(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
 		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "generator:") {
 			t.Errorf("a server faster than the generator: %s because %q", g.Validity, g.Reason)
 		}
 		c.CeilingRPS = 0
 		waiting := s.responder(serve.Waiting(50 * time.Millisecond))
-		sample = s.undisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
-		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason,
-			"unsaturated:") || sample.DoubleConnections == nil {
+		sample = s.measureUndisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
+		g := sample.Gate
+		if g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") ||
+			sample.DoubleConnections == nil {
 			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
 		}
 		if text := sampleOutcome(sample); !strings.Contains(text, "peak >= ") {
@@ -102,7 +104,7 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 	})
 }
 
-func TestIntegrationEveryThreadOfAServerIsSeen(t *testing.T) {
+func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
 		reference := s.responder(serve.Reference("busy", 1_000_000))
 		s.inCell(ctx, t, reference, func(c *cell, server experiment.Server) {
@@ -118,16 +120,16 @@ func TestIntegrationEveryThreadOfAServerIsSeen(t *testing.T) {
 			var threads time.Duration
 			for _, thread := range r.After.Threads {
 				if thread.PID == 1 {
-					t.Error("the generator is taken for a server")
+					t.Error("the threads of the server include the generator")
 				}
 				threads += thread.CPU
 			}
 			for _, thread := range r.Before.Threads {
 				threads -= thread.CPU
 			}
-			// The engine's readings lie outside the agent's.
-			if engine := after.CPU - before.CPU; threads <= 0 || threads > engine {
-				t.Errorf("its threads used %v, its container %v", threads, engine)
+			// The container is read before and after the threads, so that it cannot use less.
+			if container := after.CPU - before.CPU; threads <= 0 || threads > container {
+				t.Errorf("its threads used %v, its container %v", threads, container)
 			}
 			if before.OOMEvents != 0 || after.OOMEvents != 0 {
 				t.Errorf("%d of its processes were killed for memory", after.OOMEvents)
@@ -139,12 +141,12 @@ func TestIntegrationEveryThreadOfAServerIsSeen(t *testing.T) {
 func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
-	onOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
-	if code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw",
-		"json"); code != lab.ExitOK {
+	useOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json")
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		name := "json_" + strings.ReplaceAll(row.Text("variant"), "/", "-") + "_*_" + row.Text("phase") + ".bin"
 		files, err := filepath.Glob(filepath.Join(root, "results", "latest", "raw", name))
 		if err != nil || len(files) == 0 {

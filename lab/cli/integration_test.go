@@ -23,21 +23,21 @@ import (
 	"runtimelab/lab/record"
 )
 
-// needEngine connects to the engine that the lab would use. Without one the
-// test fails, in CI as elsewhere: make test starts one.
+// needEngine connects to the engine that the lab would use. Without one the test fails;
+// make test starts one. With -short it skips the test.
 func needEngine(t *testing.T) *engine.Engine {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
 	}
-	// What is calibrated beside tests must not be what a user's run is judged
-	// by. bin/ is git-ignored and goes with make clean.
+	// A calibration made beside tests must not be used by runs of the user. bin/ is ignored
+	// by git, and make clean removes it.
 	cache, err := filepath.Abs(filepath.Join("..", "..", "bin", "test-cache"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
-	ownTemporaryFiles(t)
+	checkTemporaryFiles(t)
 	e, err := engine.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -50,11 +50,11 @@ func needEngine(t *testing.T) *engine.Engine {
 	return e
 }
 
-// ownTemporaryFiles gives a test a folder for temporary files, and fails it if one
-// is left in it at the end.
-func ownTemporaryFiles(t *testing.T) {
+// checkTemporaryFiles gives a test its own folder for temporary files. The test fails if
+// one is left at the end.
+func checkTemporaryFiles(t *testing.T) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "lab-test-") // short, as the path of a socket in it must be
+	dir, err := os.MkdirTemp("/tmp", "lab-test-") // the path of a socket in it must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +70,8 @@ func ownTemporaryFiles(t *testing.T) {
 	})
 }
 
-// twoVariants is a scenario on one variant of each runtime.
-const twoVariants = `scenario(
+// jsonScenario runs on one variant of each runtime.
+const jsonScenario = `scenario(
     name = "json",
     about = "a small object turned into JSON",
     profile = "smoke",
@@ -81,8 +81,8 @@ const twoVariants = `scenario(
 )
 `
 
-// checkout is a copy of this checkout's runtimes/ with one scenario, to be
-// changed at will.
+// checkout returns a temporary copy of this checkout's runtimes/, with jsonScenario as the
+// only scenario.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -93,24 +93,25 @@ func checkout(t *testing.T) string {
 	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "scenarios", "json.star"), []byte(twoVariants),
-		0o644); err != nil {
+	file := filepath.Join(root, "scenarios", "json.star")
+	if err := os.WriteFile(file, []byte(jsonScenario), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return root
 }
 
-// onOneVariant leaves a checkout's scenario one variant and the phases given, for
-// tests that need a run and not its figures.
-func onOneVariant(t *testing.T, root, phases string) {
+// useOneVariant changes the scenario of a checkout to one variant and the given phases,
+// for tests that need a short run.
+func useOneVariant(t *testing.T, root, phases string) {
 	t.Helper()
+	const before = "[warmup(connections = 64), peak(connections = 64), steady(rate = 2000)]"
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		s = strings.Replace(s, `["node/single", "python/uvloop"]`, `["node/single"]`, 1)
-		return strings.Replace(s, "[warmup(connections = 64), peak(connections = 64), steady(rate = 2000)]", phases,
-			1)
+		return strings.Replace(s, before, phases, 1)
 	})
 }
 
+// edit changes a file. It is fatal if the content stays the same.
 func edit(t *testing.T, path string, change func(string) string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -133,7 +134,8 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 	return code, out.String(), errs.String()
 }
 
-func latest(t testing.TB, root string) *record.StoredRun {
+// latestRun returns the newest run of a checkout.
+func latestRun(t testing.TB, root string) *record.StoredRun {
 	t.Helper()
 	dir, err := record.LatestDir(filepath.Join(root, "results"))
 	if err != nil {
@@ -146,8 +148,8 @@ func latest(t testing.TB, root string) *record.StoredRun {
 	return recorded
 }
 
-// inventory is what a lab could leave behind: an engine's containers, networks,
-// volumes and untagged images, and processes.
+// inventory lists what a run could leave behind: containers, networks, volumes and
+// untagged images of an engine, and the number of child processes.
 func inventory(t *testing.T, c *client.Client) []string {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -182,13 +184,13 @@ func inventory(t *testing.T, c *client.Client) []string {
 			ids = append(ids, "untagged image "+x.ID)
 		}
 	}
-	ids = append(ids, fmt.Sprintf("%d processes", children(t)))
+	ids = append(ids, fmt.Sprintf("%d processes", countChildren(t)))
 	slices.Sort(ids)
 	return ids
 }
 
-// children counts the processes that this one has started.
-func children(t *testing.T) (n int) {
+// countChildren returns the number of child processes of this process.
+func countChildren(t *testing.T) (n int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil {
@@ -204,16 +206,17 @@ func children(t *testing.T) (n int) {
 	return n
 }
 
+// expectInventory expects that the inventory is the same as before.
 func expectInventory(t *testing.T, c *client.Client, before []string) {
 	t.Helper()
 	if after := inventory(t, c); !slices.Equal(before, after) {
-		t.Errorf("there were %q before and %q after", before, after)
+		t.Errorf("the inventory was %q before, and is %q after", before, after)
 	}
 }
 
-// watch looks at every container of the lab while work is done, and returns
-// the ports that any published and the interfaces beside lo that any had.
-func watch(t *testing.T, c *client.Client, work func()) (exposed []string) {
+// watchPorts watches all containers of an engine during work, and returns the ids of
+// those that publish a port.
+func watchPorts(t *testing.T, c *client.Client, work func()) (exposed []string) {
 	t.Helper()
 	done := make(chan struct{})
 	var watching sync.WaitGroup
@@ -245,15 +248,13 @@ func watch(t *testing.T, c *client.Client, work func()) (exposed []string) {
 func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
-	// Images are built, so that what follows is a run like any other.
-	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single",
-		"python/uvloop"); code != lab.ExitOK {
+	// This builds the images, so that the run has nothing to build.
+	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop")
+	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	before := inventory(t, c)
-	var code int
-	var stdout, stderr string
-	exposed := watch(t, c, func() {
+	exposed := watchPorts(t, c, func() {
 		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7",
 			"json")
 	})
@@ -265,16 +266,16 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	}
 	expectInventory(t, c, before)
 	if !strings.Contains(stdout, "node/single") || !strings.Contains(stdout, "python/uvloop") {
-		t.Errorf("the table names not both variants:\n%s", stdout)
+		t.Errorf("the table lacks a variant:\n%s", stdout)
 	}
 	if strings.Contains(stderr, "\x1b") || strings.Contains(stderr, "\r") {
-		t.Errorf("off a terminal there is animation:\n%q", stderr)
+		t.Errorf("the output, which is no terminal, has control characters:\n%q", stderr)
 	}
 	if strings.Contains(stderr, "building") {
-		t.Errorf("a second run built something:\n%s", stderr)
+		t.Errorf("the run built an image:\n%s", stderr)
 	}
 
-	got := latest(t, root)
+	got := latestRun(t, root)
 	if got.Info.State != record.Done || got.Info.Seed != 7 {
 		t.Errorf("run.json says %s with seed %d", got.Info.State, got.Info.Seed)
 	}
@@ -286,18 +287,17 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 		}
 		expectFilled(t, row)
 	}
-	for _, want := range []string{
-		"node/single peak", "node/single steady", "python/uvloop peak",
-		"python/uvloop steady",
-	} {
-		if !phases[want] {
-			t.Errorf("no row for %s, only %v", want, phases)
+	for _, variant := range []string{"node/single", "python/uvloop"} {
+		for _, phase := range []string{"peak", "steady"} {
+			if want := variant + " " + phase; !phases[want] {
+				t.Errorf("no row for %s, only %v", want, phases)
+			}
 		}
 	}
 }
 
-// expectFilled checks that a row has a value in every column that it can have
-// one in. A quantile that only many requests support may be missing.
+// expectFilled expects that a row has a value in every column that rows of its kind always
+// have.
 func expectFilled(t *testing.T, row metric.Row) {
 	t.Helper()
 	open := row.Text("mode") == "open"
@@ -313,7 +313,7 @@ func expectFilled(t *testing.T, row metric.Row) {
 	}
 }
 
-func TestIntegrationAnAlteredAnswerIsShownAndNotMeasured(t *testing.T) {
+func TestIntegrationAVariantWithAWrongAnswerIsNotMeasured(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
 	root := checkout(t)
@@ -321,7 +321,7 @@ func TestIntegrationAnAlteredAnswerIsShownAndNotMeasured(t *testing.T) {
 		return strings.Replace(s, "Hello, World!", "Hello, world!", 1)
 	})
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	removeImages(t, c, root)
+	removeFailedImages(t, c, root)
 	if code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
@@ -333,7 +333,7 @@ func TestIntegrationAnAlteredAnswerIsShownAndNotMeasured(t *testing.T) {
 	if !strings.Contains(stdout, "python/uvloop") {
 		t.Errorf("python/uvloop was not measured:\n%s", stdout)
 	}
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		failed := row.Text("validity") == string(lab.Failed)
 		if failed != (row.Text("variant") == "node/single") {
 			t.Errorf("%s is %s: %s", row.Text("variant"), row.Text("validity"), row.Text("validity_reason"))
@@ -342,17 +342,16 @@ func TestIntegrationAnAlteredAnswerIsShownAndNotMeasured(t *testing.T) {
 	expectInventory(t, c, before)
 }
 
-// removeImages removes the images of rows in root that this checkout's own
-// runs do not use.
-func removeImages(t *testing.T, c *client.Client, root string) {
+// removeFailedImages removes the images of failed rows, which no other run uses.
+func removeFailedImages(t *testing.T, c *client.Client, root string) {
 	t.Helper()
-	own := map[string]bool{}
-	for _, row := range latest(t, root).Rows {
+	ids := map[string]bool{}
+	for _, row := range latestRun(t, root).Rows {
 		if row.Text("validity") == string(lab.Failed) {
-			own[row.Text("image_id")] = true
+			ids[row.Text("image_id")] = true
 		}
 	}
-	for id := range own {
+	for id := range ids {
 		if id == "" {
 			continue
 		}
@@ -363,15 +362,20 @@ func removeImages(t *testing.T, c *client.Client, root string) {
 	}
 }
 
-// Variants that break in every way a server can: each makes failed rows with
-// the reason, and the one that does not break is measured.
+// The rows of broken variants fail with the reason, and the other variants are measured.
 func TestIntegrationBrokenServersMakeFailedRows(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string {
 		return s + `
-variant(name = "crashes", model = "single", about = "Ends at once.", command = ["node", "-e", "console.error('no way'); process.exit(3)"])
-variant(name = "hungry", model = "single", about = "Takes all memory.", command = ["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"])
+variant(
+    name = "crashes", model = "single", about = "Ends at once.",
+    command = ["node", "-e", "console.error('no way'); process.exit(3)"],
+)
+variant(
+    name = "hungry", model = "single", about = "Takes all memory.",
+    command = ["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"],
+)
 `
 	})
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
@@ -387,7 +391,7 @@ variant(name = "hungry", model = "single", about = "Takes all memory.", command 
 		"node/hungry":  "killed for memory",
 	}
 	seen := map[string]bool{}
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		v := row.Text("variant")
 		seen[v] = true
 		reason, broken := want[v]
@@ -414,17 +418,17 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 	if code != lab.ExitInterrupted {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	got := latest(t, root)
+	got := latestRun(t, root)
 	if got.Info.State != record.Interrupted || len(got.Rows) != 2 {
-		t.Errorf("state %s, %d rows; want an interrupted run with the two rows of its first trial", got.Info.State,
-			len(got.Rows))
+		t.Errorf("state %s, %d rows; want an interrupted run with the two rows of its first trial",
+			got.Info.State, len(got.Rows))
 	}
 	if len(got.Rows) > 0 && !strings.Contains(stdout, got.Rows[0].Text("variant")) {
 		t.Errorf("the table lacks what was measured:\n%s", stdout)
 	}
-	// Whether the trial is valid is the machine's to say.
+	// The trial may be valid or disturbed.
 	if !strings.Contains(stdout, " of 1 trials valid, 1 of ") {
-		t.Errorf("the table does not say how much was planned:\n%s", stdout)
+		t.Errorf("the table lacks the number of planned trials:\n%s", stdout)
 	}
 	expectInventory(t, c, before)
 }
@@ -434,7 +438,7 @@ func interruptAfter(root string, n int, act func()) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		for ctx.Err() == nil {
-			if rows(root) >= n {
+			if countEndedRows(root) >= n {
 				act()
 				return
 			}
@@ -444,10 +448,9 @@ func interruptAfter(root string, n int, act func()) (stop func()) {
 	return cancel
 }
 
-// rows counts the rows of the newest run's trials that have ended: run.json says so
-// once trials.csv has them, and what a lab killed in between had measured is measured
-// anew.
-func rows(root string) int {
+// countEndedRows counts the rows of ended trials of the newest run. run.json lists the
+// size of trials.csv after each trial; resuming measures later rows again.
+func countEndedRows(root string) int {
 	dir := filepath.Join(root, "results", "latest")
 	info, err := record.ReadInfo(dir)
 	if err != nil {
@@ -461,28 +464,27 @@ func rows(root string) int {
 	return bytes.Count(text[:ended], []byte("\n")) - 1
 }
 
-// startUntilTwoRows starts a lab in a process of its own, and returns when it has
-// two rows.
+// startUntilTwoRows starts a run in a second process, and returns when it has two rows.
 func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
 	t.Helper()
-	// this test binary: see TestMain
+	// The command lab is this test binary, see TestMain.
 	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json")
 	run.Stdout, run.Stderr = io.Discard, io.Discard
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for rows(root) < 2 {
+	for countEndedRows(root) < 2 {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return run
 }
 
-func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
+func TestIntegrationAKilledRunLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	c := needEngine(t).Client()
 	root := checkout(t)
 	before := inventory(t, c)
 	run := startUntilTwoRows(t, root)
-	for len(generators(t, c)) == 0 { // the second trial's
+	for len(generators(t, c)) == 0 { // until the second trial starts
 		time.Sleep(20 * time.Millisecond)
 	}
 	if err := run.Process.Kill(); err != nil {
@@ -492,15 +494,15 @@ func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	if err := run.Wait(); !errors.As(err, &ended) {
 		t.Fatalf("the lab ended with %v before it was killed", err)
 	}
-	for len(generators(t, c)) > 0 { // for ever if they outlive the lab: the test's own time limit ends it
+	for len(generators(t, c)) > 0 { // until the test times out if the generator does not end
 		time.Sleep(20 * time.Millisecond)
 	}
-	got := latest(t, root)
+	got := latestRun(t, root)
 	if len(got.Rows) < 2 || len(got.Rows) > 3 {
-		t.Errorf("%d rows are readable, want those of the trial that had ended", len(got.Rows))
+		t.Errorf("%d rows are readable, want those of the ended trial", len(got.Rows))
 	}
 	if slices.Equal(before, inventory(t, c)) {
-		t.Error("nothing was left to sweep: the test proves nothing")
+		t.Error("the killed run left nothing for lab clean")
 	}
 	if code, _, stderr := labRun(t.Context(), "clean"); code != lab.ExitOK {
 		t.Errorf("exit code %d\n%s", code, stderr)
@@ -508,7 +510,7 @@ func TestIntegrationKillLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	expectInventory(t, c, before)
 }
 
-// generators lists the generators that run.
+// generators returns the ids of the running generators.
 func generators(t *testing.T, c *client.Client) []string {
 	t.Helper()
 	listed, err := c.ContainerList(context.WithoutCancel(t.Context()), client.ContainerListOptions{
@@ -524,11 +526,11 @@ func generators(t *testing.T, c *client.Client) []string {
 	return ids
 }
 
-func TestIntegrationASecondLabWaitsAndHarmsNothing(t *testing.T) {
+func TestIntegrationASecondRunWaits(t *testing.T) {
 	c := needEngine(t).Client()
 	root, other := checkout(t), checkout(t)
 	for _, r := range []string{root, other} {
-		onOneVariant(t, r, "[peak(connections = 64)]")
+		useOneVariant(t, r, "[peak(connections = 64)]")
 	}
 	before := inventory(t, c)
 	var first, second struct {
@@ -549,12 +551,12 @@ func TestIntegrationASecondLabWaitsAndHarmsNothing(t *testing.T) {
 	if first.code != lab.ExitOK || second.code != lab.ExitOK {
 		t.Fatalf("exit codes %d and %d\n%s\n%s", first.code, second.code, first.stderr, second.stderr)
 	}
-	if id := latest(t, root).Info.RunID; !strings.Contains(second.stderr, "waiting: run "+id) {
-		t.Errorf("the second lab does not say that it waits for %s:\n%s", id, second.stderr)
+	if id := latestRun(t, root).Info.RunID; !strings.Contains(second.stderr, "waiting: run "+id) {
+		t.Errorf("the second run does not print that it waits for %s:\n%s", id, second.stderr)
 	}
-	one, two := latest(t, root).Rows, latest(t, other).Rows
+	one, two := latestRun(t, root).Rows, latestRun(t, other).Rows
 	if end, start := one[len(one)-1].Text("started_at"), two[0].Text("started_at"); start <= end {
-		t.Errorf("the second lab measured at %s, the first until after %s", start, end)
+		t.Errorf("the second run measured at %s, before the first ended after %s", start, end)
 	}
 	expectInventory(t, c, before)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,24 +20,31 @@ import (
 	"runtimelab/lab/experiment"
 )
 
-// probe is a server that tries what it must not be able to do, and tells.
-const probe = `
+// probeScript is a server that tries what it must not be able to do, and answers with the
+// results.
+const probeScript = `
 const http = require('http'), fs = require('fs'), net = require('net'), os = require('os');
-const attempt = (does) => { try { does(); return 'done'; } catch (e) { return e.code; } };
-const connect = (host, port) => new Promise((told) => {
+const attempt = (action) => { try { action(); return 'done'; } catch (e) { return e.code; } };
+const connect = (host, port) => new Promise((resolve) => {
   const s = net.connect({ host, port, timeout: 1000 });
-  s.on('connect', () => told('done')).on('error', (e) => told(e.code)).on('timeout', () => told('no answer'));
+  s.on('connect', () => resolve('done')).on('error', (e) => resolve(e.code));
+  s.on('timeout', () => resolve('no answer'));
 });
-const first = (...paths) => { for (const p of paths) try { return fs.readFileSync(p, 'utf8').trim(); } catch {} return ''; };
+const first = (...paths) => {
+  for (const p of paths) try { return fs.readFileSync(p, 'utf8').trim(); } catch {}
+  return '';
+};
+const readOnly = ['/x', '/etc/x', '/app/x', '/usr/bin/x', '/proc/sys/kernel/hostname'];
+const sockets = ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock'];
 const status = Object.fromEntries(first('/proc/self/status').split('\n').map((l) => l.split(/:\s*/)));
 http.createServer(async (request, response) => response.end(JSON.stringify({
   uid: process.getuid(), status, env: process.env,
   links: Object.keys(os.networkInterfaces()), routes: first('/proc/net/route').split('\n').slice(1),
   out: await connect('192.0.2.1', 80),
-  writes: Object.fromEntries(['/x', '/etc/x', '/app/x', '/usr/bin/x', '/proc/sys/kernel/hostname'].map((p) => [p, attempt(() => fs.writeFileSync(p, 'x'))])),
+  writes: Object.fromEntries(readOnly.map((p) => [p, attempt(() => fs.writeFileSync(p, 'x'))])),
   kill: attempt(() => process.kill(1, 'SIGKILL')),
   chown: attempt(() => fs.chownSync('/app', 0, 0)),
-  engine: ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock'].filter((p) => fs.existsSync(p)),
+  engine: sockets.filter((p) => fs.existsSync(p)),
   devices: fs.readdirSync('/dev'),
   limits: first('/proc/self/limits'),
   memory: first('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory.max'),
@@ -44,8 +52,8 @@ http.createServer(async (request, response) => response.end(JSON.stringify({
 }))).listen(8080, '127.0.0.1');
 `
 
-// found is what a probe tells.
-type found struct {
+// probeResult is the answer of probeScript.
+type probeResult struct {
 	UID     int               `json:"uid"`
 	Status  map[string]string `json:"status"`
 	Env     map[string]string `json:"env"`
@@ -62,88 +70,89 @@ type found struct {
 	PIDs    string            `json:"pids"`
 }
 
-// A server is a stranger's program: it is tried what one can do from inside the
-// container that servers are measured in.
 func TestIntegrationAServerCanReachAndChangeNothing(t *testing.T) {
 	expectIsolated(t)
 }
 
+// expectIsolated runs probeScript as a server, and expects that every attempt fails.
 func expectIsolated(t *testing.T) {
 	t.Helper()
-	const secret = "of-this-host-alone"
+	const secret = "secret-of-the-host"
 	t.Setenv("LAB_TEST_SECRET", secret)
 	inTestSession(t, func(ctx context.Context, s *session) {
 		node := application(ctx, t, s, "node")
-		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probe}
+		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probeScript}
 		node.target = lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK}
 		s.inCell(ctx, t, node, func(c *cell, _ experiment.Server) {
 			answers, err := c.Send(ctx, []lab.Request{node.target.Request})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var tells found
-			if err := json.Unmarshal(answers[0].Body, &tells); err != nil {
+			var result probeResult
+			if err := json.Unmarshal(answers[0].Body, &result); err != nil {
 				t.Fatalf("%v in %s %s", err, answers[0].Body, answers[0].Error)
 			}
-			for _, wrong := range tells.wrong(secret, s.nofile) {
-				t.Error(wrong)
-			}
-			for _, wrong := range openedOutwards(ctx, t, s) {
-				t.Error(wrong)
-			}
+			failEach(t, result.problems(secret, s.nofile))
+			failEach(t, exposedContainers(ctx, t, s))
 		})
 	})
 }
 
-// wrong is what of a probe's findings should not be.
-func (f found) wrong(secret string, nofile int) (all []string) {
-	expect := func(what string, got, want any) {
+// forbiddenDevice matches the disks, the memory and the virtualisation of the host.
+var forbiddenDevice = regexp.MustCompile(`^(sd|vd|nvme)|^(kvm|mem)$`)
+
+// problems returns what a server could do or see and should not. secret is an environment
+// variable of the host, nofile the limit of open files.
+func (r probeResult) problems(secret string, nofile int) (all []string) {
+	expect := func(name string, got, want any) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			all = append(all, fmt.Sprintf("%s: %v, want %v", what, got, want))
+			all = append(all, fmt.Sprintf("%s: %v, want %v", name, got, want))
 		}
 	}
-	expect("its user", f.UID, 65532)
+	expect("its user", r.UID, 65532)
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
-		expect("capabilities "+set, f.Status[set], "0000000000000000")
+		expect("capabilities "+set, r.Status[set], "0000000000000000")
 	}
-	expect("no new privileges", f.Status["NoNewPrivs"], 1)
-	expect("interfaces", f.Links, []string{"lo"})
-	expect("routes", len(f.Routes), 0)
-	expect("a way out", f.Out, "ENETUNREACH")
-	for path, came := range f.Writes {
-		if came == "done" {
+	expect("no new privileges", r.Status["NoNewPrivs"], 1)
+	expect("interfaces", r.Links, []string{"lo"})
+	expect("routes", len(r.Routes), 0)
+	expect("connecting to another host", r.Out, "ENETUNREACH")
+	for path, result := range r.Writes {
+		if result == "done" {
 			all = append(all, "it wrote to "+path)
 		}
 	}
-	expect("killing the generator", f.Kill, "EPERM")
-	if f.Chown == "done" {
-		all = append(all, "it gave /app away")
+	expect("killing the generator", r.Kill, "EPERM")
+	if r.Chown == "done" {
+		all = append(all, "it changed the owner of /app")
 	}
-	expect("sockets of the engine", len(f.Engine), 0)
-	for _, device := range f.Devices {
-		if strings.HasPrefix(device, "sd") || strings.HasPrefix(device, "vd") || strings.HasPrefix(device,
-			"nvme") || device == "kvm" || device == "mem" {
+	expect("sockets of the engine", len(r.Engine), 0)
+	for _, device := range r.Devices {
+		if forbiddenDevice.MatchString(device) {
 			all = append(all, "it has the device "+device)
 		}
 	}
-	for name, value := range f.Env {
+	for name, value := range r.Env {
 		if strings.Contains(value, secret) || strings.Contains(strings.ToUpper(name), "PROXY") {
-			all = append(all, "it has the host's "+name)
+			all = append(all, "it has the host's variable "+name)
 		}
 	}
-	expect("its memory", f.Memory, engine.ServerMemory)
-	expect("its processes", f.PIDs, 512)
-	if want := fmt.Sprint(nofile); !slices.ContainsFunc(strings.Split(f.Limits, "\n"), func(line string) bool {
+	expect("its memory limit", r.Memory, engine.ServerMemory)
+	expect("its limit of processes", r.PIDs, 512)
+	want := fmt.Sprint(nofile)
+	limited := slices.ContainsFunc(strings.Split(r.Limits, "\n"), func(line string) bool {
 		fields := strings.Fields(line)
 		return strings.HasPrefix(line, "Max open files") && fields[3] == want && fields[4] == want
-	}) {
-		all = append(all, "its limit of open files is not "+want+":\n"+f.Limits)
+	})
+	if !limited {
+		all = append(all, "its limit of open files is not "+want+":\n"+r.Limits)
 	}
 	return all
 }
 
-// openedOutwards is what of a session's containers can be reached from outside.
-func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string) {
+// exposedContainers describes the containers of a session that have a port, a network,
+// privileges, or a folder or device of the host.
+func exposedContainers(ctx context.Context, t *testing.T, s *session) (all []string) {
 	t.Helper()
 	c := s.engine.Client()
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
@@ -171,34 +180,35 @@ func openedOutwards(ctx context.Context, t *testing.T, s *session) (all []string
 	return all
 }
 
-// What is not the lab's stays, however much it looks as if it were.
-func TestIntegrationForeignContainersAndImagesStay(t *testing.T) {
+// Containers, volumes and images of others are kept, even with names and labels like the
+// lab's.
+func TestIntegrationForeignContainersAndImagesAreKept(t *testing.T) {
 	root := checkout(t)
-	onOneVariant(t, root, "[peak(connections = 4)]")
+	useOneVariant(t, root, "[peak(connections = 4)]")
 	c := needEngine(t).Client()
 	var foreign map[string]func() error
-	inTestSession(t, func(ctx context.Context, s *session) { foreign = foreignThings(ctx, t, c, s.agent.Ref) })
-	// after the session, during which no image would be removed
+	inTestSession(t, func(ctx context.Context, s *session) { foreign = createForeign(ctx, t, c, s.agent.Ref) })
+	// This comes after the session, because lab clean removes no image during a run.
 	for _, command := range []string{"clean", "doctor"} {
 		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitOK {
 			t.Fatalf("%s: exit code %d\n%s", command, code, stderr)
 		}
 	}
-	for name, there := range foreign {
-		if err := there(); err != nil {
-			t.Errorf("%s is gone: %v", name, err)
+	for name, inspect := range foreign {
+		if err := inspect(); err != nil {
+			t.Errorf("%s has been removed: %v", name, err)
 		}
 	}
 }
 
-// foreignThings makes things with names and labels like the lab's, and returns how
-// to see that they are there. They go with the test.
-func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
-	agent string,
+// createForeign creates containers, a volume and an image with names and labels like the
+// lab's. It returns functions that fail if they are missing. The test removes them.
+func createForeign(
+	ctx context.Context, t *testing.T, c *client.Client, agent string,
 ) map[string]func() error {
 	t.Helper()
 	background := context.WithoutCancel(ctx)
-	there := make(map[string]func() error)
+	inspect := make(map[string]func() error)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -208,8 +218,7 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
 	for name, labels := range map[string]map[string]string{
 		"runtime-lab-measuring-of-others": nil,
 		"runtime-lab-server": {
-			"io.runtime-lab.owner": "somebody-else", "io.runtime-lab.run": "x",
-			"io.runtime-lab.role": "server",
+			"io.runtime-lab.owner": "somebody-else", "io.runtime-lab.run": "x", "io.runtime-lab.role": "server",
 		},
 		"runtime-lab-of-no-run": {"io.runtime-lab.owner": "runtime-lab"},
 		"runtime-lab-by-role":   {"io.runtime-lab.role": "lease", "io.runtime-lab.run": "y"},
@@ -225,7 +234,7 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
 				t.Error(err)
 			}
 		})
-		there["container "+name] = func() error {
+		inspect["container "+name] = func() error {
 			_, err := c.ContainerInspect(ctx, created.ID, client.ContainerInspectOptions{})
 			return err
 		}
@@ -237,7 +246,7 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
 			t.Error(err)
 		}
 	})
-	there["volume"] = func() error {
+	inspect["volume"] = func() error {
 		_, err := c.VolumeInspect(ctx, "runtime-lab", client.VolumeInspectOptions{})
 		return err
 	}
@@ -253,9 +262,9 @@ func foreignThings(ctx context.Context, t *testing.T, c *client.Client,
 			t.Error(err)
 		}
 	})
-	there["image"] = func() error {
+	inspect["image"] = func() error {
 		_, err := c.ImageInspect(ctx, image)
 		return err
 	}
-	return there
+	return inspect
 }

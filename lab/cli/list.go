@@ -17,11 +17,11 @@ type listCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-// listed is what lab list --json prints.
-type listed struct {
+// listOutput is the output of lab list --json.
+type listOutput struct {
 	Scenarios []listedScenario `json:"scenarios"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
-	Faults    []string         `json:"faults"` // of scripts that could not be read: file:line:column and why
+	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
 }
 
 type listedScenario struct {
@@ -32,11 +32,12 @@ type listedScenario struct {
 	Phases   []lab.Phase `json:"phases"`
 	Cores    []int       `json:"cores"`
 	Upstream bool        `json:"upstream"`
-	// one trial of each variant on each number of CPUs, at worst, in the profile quick
-	TrialsS float64 `json:"quick_block_s"`
+	// The longest duration of one block of the scenario in the profile quick, in seconds:
+	// one trial of each variant on each number of CPUs.
+	BlockS float64 `json:"quick_block_s"`
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
-	Parameters map[string]string `json:"parameters,omitempty"` // with their defaults
+	Parameters map[string]string `json:"parameters,omitempty"` // defaults by name
 }
 
 type listedRuntime struct {
@@ -52,14 +53,14 @@ type listedVariant struct {
 	About string `json:"about"`
 }
 
-// Run lists what there is. A broken script does not hide the others: it is
-// listed with its faults, and the exit code is 2.
+// Run lists scenarios and variants. Scripts with mistakes do not hide the others: their
+// mistakes are printed, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
 	_, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
-	l := listing(library)
+	l := newListOutput(library)
 	if c.JSON {
 		if err := a.printJSON(l); err != nil {
 			return err
@@ -70,11 +71,15 @@ func (c *listCommand) Run(a *app) error {
 	return library.Err()
 }
 
-func listing(library *script.Library) listed {
-	l := listed{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
+// newListOutput returns the content of a library. Its lists are never nil, so that they
+// are [] in JSON.
+func newListOutput(library *script.Library) listOutput {
+	l := listOutput{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
-			s.Name, s.About, s.File, s.Variants, s.Phases, s.Cores, s.Upstream, blockDuration(s).Seconds(), s.Hypotheses, s.Parameters,
+			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, Phases: s.Phases, Cores: s.Cores,
+			Upstream: s.Upstream, BlockS: blockDuration(s).Seconds(),
+			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
 		})
 	}
 	for _, r := range library.Runtimes {
@@ -90,8 +95,8 @@ func listing(library *script.Library) listed {
 	return l
 }
 
-// blockDuration is how long one trial of each variant, on each number of CPUs, takes
-// at worst by the default profile.
+// blockDuration returns the longest duration of one block of a scenario in the default
+// profile: one trial of each variant on each number of CPUs.
 func blockDuration(s lab.Scenario) time.Duration {
 	profile, err := plan.ProfileByName(defaultProfile)
 	if err != nil {
@@ -100,14 +105,14 @@ func blockDuration(s lab.Scenario) time.Duration {
 	return time.Duration(len(s.Variants)*len(s.Cores)) * plan.WorstScenarioDuration(profile, s)
 }
 
-func (l listed) print(w io.Writer) {
+func (l listOutput) print(w io.Writer) {
 	fmt.Fprintln(w, "Scenarios")
 	for _, s := range l.Scenarios {
 		fmt.Fprintf(w, "  %-18s %s\n", s.Name, s.About)
 		fmt.Fprintf(w, "  %-18s on %s\n", "", strings.Join(s.Variants, ", "))
 		fmt.Fprintf(w, "  %-18s %s; at most %v a block of %s\n", "",
 			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
-			time.Duration(s.TrialsS*float64(time.Second)).Round(time.Second), defaultProfile)
+			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile)
 		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
 			fmt.Fprintf(w, "  %-18s tests %s\n", "", strings.Join(claims, ", "))
 		}
@@ -123,8 +128,8 @@ func (l listed) print(w io.Writer) {
 	}
 }
 
-// claimsWithProfiles are the claims that hypotheses serve, each once, with the profiles
-// from which on these are tested: "speed-1 (quick, standard)".
+// claimsWithProfiles returns the claims of hypotheses, each once, with the shortest
+// profile that tests each hypothesis: "speed-1 (quick, standard)".
 func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 	profiles := map[string][]string{}
 	for _, h := range hypotheses {
@@ -138,7 +143,7 @@ func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 	return claims
 }
 
-// loadText is a scenario's load in a few words.
+// loadText describes the phases of a scenario, its CPUs and its upstream in one line.
 func loadText(s lab.Scenario) string {
 	var words []string
 	for _, p := range s.Phases {
@@ -153,7 +158,7 @@ func loadText(s lab.Scenario) string {
 	return strings.Join(words, ", ")
 }
 
-// phaseText is one phase in a few words.
+// phaseText describes a phase: "steady at 100/s (poisson)".
 func phaseText(p lab.Phase) string {
 	text := p.Name
 	switch {
@@ -176,7 +181,7 @@ func phaseText(p lab.Phase) string {
 	return text
 }
 
-// sloText is what a phase's objectives ask for.
+// sloText joins the objectives of a phase: "latency_p99_ms below 20 and ...".
 func sloText(p lab.Phase) string {
 	words := make([]string, len(p.Objectives))
 	for i, o := range p.Objectives {
@@ -185,7 +190,8 @@ func sloText(p lab.Phase) string {
 	return strings.Join(words, " and ")
 }
 
-// cpusText is how many CPUs a scenario gives its servers, empty where that is one.
+// cpusText describes the numbers of CPUs of a scenario's servers; it is empty if they
+// have one CPU.
 func cpusText(s lab.Scenario) string {
 	if len(s.Cores) == 0 || len(s.Cores) == 1 && s.Cores[0] == 1 {
 		return ""
@@ -197,7 +203,7 @@ func cpusText(s lab.Scenario) string {
 	return strings.Join(words, ", ") + " CPUs for the server"
 }
 
-// claimsOf are the claims that hypotheses serve, each once.
+// claimsOf returns the ids of the claims of hypotheses, each once.
 func claimsOf(hypotheses []lab.Hypothesis) (ids []string) {
 	for _, h := range hypotheses {
 		if !slices.Contains(ids, h.Claim) {

@@ -12,10 +12,10 @@ import (
 	"runtimelab/lab/record"
 )
 
-// What keeps a run from being recorded is said before anything is built or measured:
-// here, before the engine is asked for.
-func TestResultsAreLockedBeforeTheEngineIsAsked(t *testing.T) {
-	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "nobody.sock"))
+// An error that prevents recording comes before building and measuring: here, before the
+// lab connects to the engine.
+func TestResultsAreLockedBeforeTheEngineIsNeeded(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "missing.sock"))
 	root := t.TempDir()
 	for _, name := range []string{"runtimes", "scenarios"} {
 		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join("../..", name))); err != nil {
@@ -28,23 +28,25 @@ func TestResultsAreLockedBeforeTheEngineIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = run.End(record.Interrupted, "", time.Now()) }) // until then it is locked
+		t.Cleanup(func() { _ = run.End(record.Interrupted, "", time.Now()) }) // releases the lock
 		return run
 	}
 	results := filepath.Join(root, "results")
-	written := begin(results, "20261124T090000Z-aaaa")
-	left := begin(t.TempDir(), "20261124T090000Z-bbbb") // the folder of a killed process, without its lock
-	if err := os.CopyFS(filepath.Join(results, left.ID()), os.DirFS(left.Dir())); err != nil {
+	locked := begin(results, "20261124T090000Z-aaaa")
+	// A copy has no lock, as the folder of a killed process.
+	killed := begin(t.TempDir(), "20261124T090000Z-bbbb")
+	if err := os.CopyFS(filepath.Join(results, killed.ID()), os.DirFS(killed.Dir())); err != nil {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{
-		written.ID(): "is being written by another lab",
-		left.ID():    "nobody.sock",
+		locked.ID(): "is being written by another lab",
+		killed.ID(): "missing.sock",
 	} {
-		var said bytes.Buffer
-		code := Run(t.Context(), Streams{Out: &said, Err: &said}, []string{"--root", root, "run", "--resume", id})
-		if code != lab.ExitFailed || !strings.Contains(said.String(), want) {
-			t.Errorf("lab run --resume %s: exit code %d\n%s\nwant %q", id, code, said.String(), want)
+		var output bytes.Buffer
+		code := Run(t.Context(), Streams{Out: &output, Err: &output},
+			[]string{"--root", root, "run", "--resume", id})
+		if code != lab.ExitFailed || !strings.Contains(output.String(), want) {
+			t.Errorf("lab run --resume %s: exit code %d\n%s\nwant %q", id, code, output.String(), want)
 		}
 	}
 }

@@ -7,14 +7,14 @@ import (
 )
 
 type newCommands struct {
-	Scenario newScenarioCommand `cmd:"" help:"Write a scenario that works, with comments, to be changed."`
+	Scenario newScenarioCommand `cmd:"" help:"Write a scenario that works, with comments, for you to change."`
 }
 
 type newScenarioCommand struct {
-	Name string `arg:"" help:"Its name: lower-case letters, digits and -, a letter first."`
+	Name string `arg:"" help:"Its name: lower-case letters, digits and -, beginning with a letter."`
 }
 
-// Run writes scenarios/NAME.star, where there is none yet.
+// Run writes scenarios/NAME.star. It is an error if the file exists.
 func (c *newScenarioCommand) Run(a *app) error {
 	root, err := a.rootDir()
 	if err != nil {
@@ -25,6 +25,6 @@ func (c *newScenarioCommand) Run(a *app) error {
 		return err
 	}
 	fmt.Fprintln(a.Out, file)
-	a.messagef("lab check %s checks it, lab run %s measures it", file, c.Name)
+	a.messagef("to check it, run: lab check %s; to measure it, run: lab run %s", file, c.Name)
 	return nil
 }

@@ -18,40 +18,41 @@ import (
 	"runtimelab/lab/verdict"
 )
 
-// targetPower is the probability with which a smallest effect is found: Cohen's
+// targetPower is the probability with which a detectable effect is found: Cohen's
 // convention ("Statistical Power Analysis for the Behavioral Sciences", 1988).
 const targetPower = 0.8
 
-// noiseHistory knows how much the log ratios of hypotheses vary between blocks on this
-// host.
+// noiseHistory holds earlier measurements of how much the log ratios of hypotheses vary
+// between blocks on this host.
 type noiseHistory struct {
-	runs []*record.StoredRun // earlier ones, the newest first
-	// standard deviation of the log ratio of two trials of one reference server; 0: not known
+	runs []*record.StoredRun // earlier runs, newest first
+	// Standard deviation of the log ratio of two trials of one reference server; 0: unknown.
 	bestSD float64
 }
 
-func readNoiseHistory(results string) (s noiseHistory) {
-	s.runs = earlierRuns(results)
+// readNoiseHistory reads the runs of a results folder and the newest full calibration.
+func readNoiseHistory(results string) (h noiseHistory) {
+	h.runs = readEarlierRuns(results)
 	store, err := calibrate.UserStore()
 	if err != nil {
-		return s // nothing is kept where there is no such folder
+		return h // without a folder for calibrations there is no calibration
 	}
 	if c, ok := store.NewestFull(); ok {
-		s.bestSD = math.Sqrt2 * c.TrialCV
+		h.bestSD = math.Sqrt2 * c.TrialCV
 	}
-	return s
+	return h
 }
 
-// maxEarlierRuns is how many earlier runs are looked at.
+// maxEarlierRuns bounds the number of earlier runs that are used.
 const maxEarlierRuns = 20
 
-// earlierRuns are the runs of a results folder that can be read.
-func earlierRuns(dir string) (all []*record.StoredRun) {
+// readEarlierRuns returns the newest readable runs of a results folder, newest first.
+func readEarlierRuns(dir string) (all []*record.StoredRun) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // there are none
 	}
-	slices.Reverse(entries) // ids begin with the start
+	slices.Reverse(entries) // ids begin with the time of the start
 	for _, e := range entries {
 		if len(all) == maxEarlierRuns {
 			break
@@ -66,40 +67,41 @@ func earlierRuns(dir string) (all []*record.StoredRun) {
 	return all
 }
 
-// detectable says which effect a hypothesis of several finds in so many blocks,
-// by how its log ratios varied in the newest run that has enough of them, or else
-// by how a reference server varies.
-func (s noiseHistory) detectable(h lab.Hypothesis, blocks, of int) string {
-	finds := func(sd float64) float64 {
-		return 100 * (math.Exp(stat.DetectableEffect(blocks, sd, lab.Alpha/float64(of), targetPower)) - 1)
+// detectableText describes the smallest effect that one of several hypotheses detects in
+// a number of blocks. It uses the variation of its log ratios in the newest run that has
+// enough blocks, or that of a reference server.
+func (s noiseHistory) detectableText(h lab.Hypothesis, blocks, hypotheses int) string {
+	percent := func(sd float64) string {
+		alpha := lab.Alpha / float64(hypotheses)
+		effect := 100 * (math.Exp(stat.DetectableEffect(blocks, sd, alpha, targetPower)) - 1)
+		return report.FormatDigits(effect) + "%"
 	}
 	for _, run := range s.runs {
 		if sd, n := verdict.LogRatioSD(h, run.Rows); n >= lab.MinBlocks {
-			return fmt.Sprintf("finds %s%% and more: the ratio varied by %s%% between the %d blocks of %s",
-				report.FormatDigits(finds(sd)), report.FormatDigits(100*sd), n, run.Info.RunID)
+			return fmt.Sprintf("detects %s or more: the ratio varied by %s%% between the %d blocks of %s",
+				percent(sd), report.FormatDigits(100*sd), n, run.Info.RunID)
 		}
 	}
 	if s.bestSD == 0 {
-		return "what it finds is not known: no run in results/ has compared these, and this host is not calibrated"
+		return "detectable effect unknown: no run in results/ compares these, and this host is not calibrated"
 	}
-	return fmt.Sprintf("finds %s%% at the best: no run in results/ has compared these, and two trials of a "+
-		"reference server vary by %s%% here",
-		report.FormatDigits(finds(s.bestSD)), report.FormatDigits(100*s.bestSD))
+	return fmt.Sprintf("detects %s at best: no run in results/ compares these, and two trials of a "+
+		"reference server vary by %s%% here", percent(s.bestSD), report.FormatDigits(100*s.bestSD))
 }
 
-// betweenRuns is how much this host's runs differ where they should not, by the
-// reference servers of those in a results folder; nil where there are too few, or
-// they cannot be read.
-func betweenRuns(ctx context.Context, results string, host record.Host) *record.RunVariance {
+// runVariance estimates how much runs of this host differ, from the reference servers of
+// the runs in a results folder. It returns nil if there are too few, or one cannot be
+// read.
+func runVariance(ctx context.Context, results string, host record.Host) *record.RunVariance {
 	var sources []compare.Source
-	for _, run := range earlierRuns(results) {
+	for _, run := range readEarlierRuns(results) {
 		if run.Info.Host.Same(host) {
 			sources = append(sources, folderSource(run.Info.RunID, run.Dir, &run.Info))
 		}
 	}
 	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())
 	if err != nil {
-		return nil // what one of them is lacking is said where it is compared
+		return nil // lab compare reports what is wrong with it
 	}
 	var means []stat.Moments
 	for _, run := range runs {
@@ -108,17 +110,17 @@ func betweenRuns(ctx context.Context, results string, host record.Host) *record.
 	return compare.EstimateRunVariance(means)
 }
 
-// maxHistoryBytes bounds what is read of other runs for a comparison, in bytes: a second's
-// work at most.
+// maxHistoryBytes bounds the bytes of trials.csv that a comparison reads of other runs:
+// reading them takes a second at most.
 const maxHistoryBytes = 64 << 20
 
-// maxRunsLookedAt bounds the run.json that are read of a folder to find those runs.
-const maxRunsLookedAt = 200
+// maxInfosRead bounds the run.json files that are read in one folder to find other runs.
+const maxInfosRead = 200
 
-// historyRuns are the runs that may tell how much runs like the compared ones differ:
-// those in the results folder and beside the compared ones, the newest first.
-func (a *app) historyRuns(folders []string, compared []*compare.Run,
-	which compare.Selection,
+// readHistory reads other runs, from which the variance between runs is estimated. It
+// looks in the results folder and in folders, and takes the newest first.
+func (a *app) readHistory(
+	folders []string, compared []*compare.Run, which compare.Selection,
 ) (others []*compare.Run, err error) {
 	seen := map[string]bool{}
 	var like *record.Info
@@ -126,9 +128,9 @@ func (a *app) historyRuns(folders []string, compared []*compare.Run,
 		seen[run.ID()] = true
 		like = cmp.Or(like, run.Info)
 	}
-	left := int64(maxHistoryBytes)
-	for _, r := range findHistory(append([]string{a.results()}, folders...), like) {
-		if seen[r.info.RunID] || r.bytes > left || len(others) == maxEarlierRuns {
+	bytesLeft := int64(maxHistoryBytes)
+	for _, r := range findHistory(append([]string{a.resultsFolder()}, folders...), like) {
+		if seen[r.info.RunID] || r.bytes > bytesLeft || len(others) == maxEarlierRuns {
 			continue
 		}
 		seen[r.info.RunID] = true
@@ -137,29 +139,29 @@ func (a *app) historyRuns(folders []string, compared []*compare.Run,
 		case a.ctx.Err() != nil:
 			return nil, context.Cause(a.ctx)
 		case err != nil:
-			a.messagef("left out of what runs differ by: %v", err)
+			a.messagef("skipped an earlier run: %v", err)
 			continue
 		}
-		left -= r.bytes
+		bytesLeft -= r.bytes
 		others = append(others, runs...)
 	}
 	return others, nil
 }
 
-// historyRun is a run that can tell of another.
+// historyRun is a run from which the variance between runs can be estimated.
 type historyRun struct {
 	dir   string
 	info  record.Info
-	bytes int64 // of its trials.csv
+	bytes int64 // size of its trials.csv
 }
 
-// findHistory are the runs in some folders that can tell of one like them, the newest
-// first. A folder that cannot be read has none.
+// findHistory returns the runs of folders that are similar enough to a run with the info
+// like, newest first. A folder that cannot be read has none.
 func findHistory(folders []string, like *record.Info) (runs []historyRun) {
 	for _, folder := range folders {
 		entries, _ := os.ReadDir(folder)
-		slices.Reverse(entries) // ids begin with the start
-		for _, e := range entries[:min(maxRunsLookedAt, len(entries))] {
+		slices.Reverse(entries) // ids begin with the time of the start
+		for _, e := range entries[:min(maxInfosRead, len(entries))] {
 			dir := filepath.Join(folder, e.Name())
 			info, err := record.ReadInfo(dir)
 			if err != nil || !e.IsDir() || !compare.UsableAsHistory(&info, like) {

@@ -17,13 +17,12 @@ import (
 	"runtimelab/lab/experiment"
 )
 
-// BenchmarkPath shows why the lab measures inside the server's network
-// namespace: the same generator drives the same image on the same cores, once
-// in a cell and once from the host by way of a port published on 127.0.0.1, as
-// most load tests of containers do. It is the only code here that publishes a
-// port.
+// BenchmarkPath shows why the lab measures inside the server's network namespace. The same
+// generator drives the same image on the same CPUs, in a cell, and from the host through a
+// port published on 127.0.0.1, as most load tests of containers do. No other code of the
+// lab publishes a port.
 func BenchmarkPath(b *testing.B) {
-	onBench(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session) {
 		for _, runtime := range []string{"node", "python"} {
 			app := application(ctx, b, s, runtime)
 			var inside float64
@@ -31,15 +30,16 @@ func BenchmarkPath(b *testing.B) {
 				mustAttack(ctx, b, c, attackOn(app, 64, 0, 2*time.Second))
 				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
 			})
-			outside := throughput(published(ctx, b, s, app))
-			fmt.Printf("path, %s: %.0f req/s in the cell, %.0f through a published port\n", app.variant.ID(), inside,
-				outside)
+			outside := throughput(attackPublished(ctx, b, s, app))
+			fmt.Printf("path, %s: %.0f req/s in the cell, %.0f through a published port\n",
+				app.variant.ID(), inside, outside)
 			b.ReportMetric(outside/inside, runtime+"-published/cell")
 		}
 	})
 }
 
-func published(ctx context.Context, b *testing.B, s *session, app subject) (r lab.AttackResult) {
+// attackPublished attacks a server from the host, through a published port.
+func attackPublished(ctx context.Context, b *testing.B, s *session, app subject) (r lab.AttackResult) {
 	b.Helper()
 	c, v := s.engine.Client(), app.variant
 	port := network.MustParsePort(fmt.Sprintf("%d/tcp", engine.Port))
@@ -68,10 +68,11 @@ func published(ctx context.Context, b *testing.B, s *session, app subject) (r la
 	if _, err := c.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	// a published port accepts before the server does
+	// The published port accepts connections before the server does.
 	time.Sleep(2 * time.Second)
-	for _, lasts := range []time.Duration{2 * time.Second, 4 * time.Second} { // a warm-up first
-		a := attackOn(app, 64, 0, lasts)
+	// The first attack is a warm-up.
+	for _, duration := range []time.Duration{2 * time.Second, 4 * time.Second} {
+		a := attackOn(app, 64, 0, duration)
 		a.BaseURL = "http://127.0.0.1:18080"
 		if r, err = attack.Run(ctx, a, nil, nil); err != nil {
 			b.Fatal(err)

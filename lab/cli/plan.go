@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,35 +13,35 @@ import (
 
 type planCommand struct {
 	planFlags
-	JSON bool `help:"Print JSON, as run.json will have it but for the CPUs." name:"json"`
+	JSON bool `help:"Print JSON, as in run.json but without the CPUs." name:"json"`
 }
 
-// Run prints what a run of the same choice and seed does, and starts nothing.
+// Run prints the plan of a run with the same flags and seed. It needs no engine.
 func (c *planCommand) Run(a *app) error {
-	chosen, err := c.resolve(a.ctx, a)
+	setup, err := c.resolve(a.ctx, a)
 	if err != nil {
 		return err
 	}
-	p, err := chosen.plan(chosen.scenarios, lab.Layout{})
+	p, err := setup.newPlan(setup.scenarios, lab.Layout{})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		return a.printJSON(p)
 	}
-	printPlan(a.Out, p, readNoiseHistory(filepath.Join(chosen.checkout, "results")))
+	printPlan(a.Out, p, readNoiseHistory(setup.resultsDir()))
 	return nil
 }
 
-func printPlan(w io.Writer, p lab.Plan, seen noiseHistory) {
+func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run --seed %d does exactly this\n", p.Seed, p.Seed)
-	fmt.Fprintf(w,
-		"%s in %s, at most %s of disturbed ones;\nabout %v, at worst %v, without building images and calibrating\n",
-		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"), plural(p.MaxRepeats,
-			"repeat", "repeats"),
+	fmt.Fprintf(w, "%s in %s, and at most %s of disturbed trials;\n",
+		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"),
+		plural(p.MaxRepeats, "repeat", "repeats"))
+	fmt.Fprintf(w, "about %v, at worst %v, without building images and calibrating\n",
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
-	printHypotheses(w, p, seen)
+	printHypotheses(w, p, history)
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
 	for _, s := range p.Scenarios {
@@ -54,7 +53,7 @@ func printPlan(w io.Writer, p lab.Plan, seen noiseHistory) {
 	}
 }
 
-// trialText is a trial in a few words: "json on node/single: peak".
+// trialText describes a trial: "json on node/single, 2 CPUs: peak".
 func trialText(t lab.Trial) string {
 	text := t.Scenario + " on " + t.Variant
 	if t.Cores > 1 {
@@ -66,23 +65,22 @@ func trialText(t lab.Trial) string {
 	return text
 }
 
-// printHypotheses says of each claim how many blocks it has, the smallest effect
-// that they find, and what it takes of the run's time.
-func printHypotheses(w io.Writer, p lab.Plan, seen noiseHistory) {
+// printHypotheses prints for each claim the time that it takes, and its hypotheses with
+// the smallest effect that each detects.
+func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 	if len(p.Hypotheses) == 0 {
 		fmt.Fprintln(w, "\nno hypothesis is tested")
 		return
 	}
-	fmt.Fprintf(w,
-		"\nclaims, each hypothesis by %s; the effect beyond its margin that they find with a power of %.0f%%:\n",
-		plural(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
+	fmt.Fprintf(w, "\nclaims, tested with %s, and the smallest effect beyond the margin that each hypothesis "+
+		"detects with a power of %.0f%%:\n", plural(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
 	for _, claim := range claimsOf(p.Hypotheses) {
-		own := slices.DeleteFunc(slices.Clone(p.Hypotheses),
+		hypotheses := slices.DeleteFunc(slices.Clone(p.Hypotheses),
 			func(h lab.Hypothesis) bool { return h.Claim != claim })
-		fmt.Fprintf(w, "  %s: about %v\n", claim, hypothesesTime(p, own).Round(time.Second))
-		for _, h := range own {
+		fmt.Fprintf(w, "  %s: about %v\n", claim, hypothesesTime(p, hypotheses).Round(time.Second))
+		for _, h := range hypotheses {
 			fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin,
-				seen.detectable(h, p.Profile.Blocks, len(p.Hypotheses)))
+				history.detectableText(h, p.Profile.Blocks, len(p.Hypotheses)))
 		}
 	}
 	for _, c := range p.Controls {
@@ -95,7 +93,8 @@ func printHypotheses(w io.Writer, p lab.Plan, seen noiseHistory) {
 	}
 }
 
-// hypothesesTime is the time of the trials that hypotheses compare, all blocks together.
+// hypothesesTime returns the expected time of the trials that hypotheses compare, in all
+// blocks together.
 func hypothesesTime(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration) {
 	for _, t := range p.Trials {
 		if slices.ContainsFunc(hypotheses, func(h lab.Hypothesis) bool {
@@ -108,22 +107,24 @@ func hypothesesTime(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration)
 	return sum
 }
 
+// printPilots prints the pilots of a plan, with the peaks that are known.
 func printPilots(w io.Writer, p lab.Plan) {
 	if len(p.Pilots) == 0 {
 		return
 	}
 	fmt.Fprintf(w,
-		"\npilots, before the trials, for rates that are shares of a peak; %d to find, each at most %v:\n",
+		"\npilots, before the trials, for rates that are shares of a peak; %d to measure, each at most %v:\n",
 		plan.PendingPilots(p), plan.WorstPilotDuration(p.Profile).Round(time.Second))
 	for _, pilot := range p.Pilots {
-		found := "to be found"
+		peak := "to be measured"
 		if pilot.PeakRPS > 0 {
-			found = fmt.Sprintf("%.0f req/s, found before", pilot.PeakRPS)
+			peak = fmt.Sprintf("%.0f req/s, measured before", pilot.PeakRPS)
 		}
-		fmt.Fprintf(w, "  %-18s %-30s %s\n", pilot.Scenario, pilot.Variant, found)
+		fmt.Fprintf(w, "  %-18s %-30s %s\n", pilot.Scenario, pilot.Variant, peak)
 	}
 }
 
+// printScenario prints the phases of a scenario with their durations.
 func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 	fmt.Fprintf(w, "  %-18s on %s\n", s.Name, strings.Join(s.Variants, ", "))
 	fmt.Fprintf(w, "  %-18s   at most %v", "", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
@@ -137,8 +138,8 @@ func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 	for _, ph := range s.Phases {
 		fmt.Fprintf(w, "  %-18s   %v: %s\n", "", plan.PhaseDuration(p.Profile, ph.Kind), phaseText(ph))
 		if ph.Kind == lab.Peak {
-			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, where that does not saturate the server\n", "",
-				plan.DoubleConnectionsDuration(plan.PhaseDuration(p.Profile, ph.Kind)), ph.Name)
+			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, if the first peak does not saturate the server\n",
+				"", plan.DoubleConnectionsDuration(plan.PhaseDuration(p.Profile, ph.Kind)), ph.Name)
 		}
 	}
 }

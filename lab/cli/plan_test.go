@@ -12,8 +12,8 @@ import (
 	"runtimelab/lab"
 )
 
-// planned is what lab plan --json prints.
-func planned(t *testing.T, args ...string) (p lab.Plan) {
+// planJSON runs lab plan --json and returns the plan.
+func planJSON(t *testing.T, args ...string) (p lab.Plan) {
 	t.Helper()
 	code, stdout, stderr := labRun(t.Context(), append([]string{"plan", "--json"}, args...)...)
 	if code != lab.ExitOK {
@@ -25,8 +25,7 @@ func planned(t *testing.T, args ...string) (p lab.Plan) {
 	return p
 }
 
-// A file that is dropped in is listed, runs as it was planned, and its rows are
-// in the CSV; and its plan can be repeated for as long as it stays what it was.
+// The plan of a run can be repeated until the script of its scenario changes.
 func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
@@ -39,26 +38,26 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		s = strings.Replace(s, `where(model = "single")`, `["node/single", "python/uvloop"]`, 1)
 		return strings.Replace(s, "rate = 1000", "rate = share(0.2)", 1)
 	})
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root",
-		root); code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
+	code, stdout, stderr := labRun(t.Context(), "list", "--root", root)
+	if code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	args := []string{"--root", root, "--profile", "smoke", "--seed", "11", "mine"}
-	before := planned(t, args...)
+	planned := planJSON(t, args...)
 	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != lab.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	run := latest(t, root)
+	run := latestRun(t, root)
 	slowest := math.Inf(1)
 	for i, p := range run.Info.Plan.Pilots {
-		if before.Pilots[i].PeakRPS != 0 || p.PeakRPS <= 0 {
-			t.Errorf("pilot %+v of the run, %+v of the plan", p, before.Pilots[i])
+		if planned.Pilots[i].PeakRPS != 0 || p.PeakRPS <= 0 {
+			t.Errorf("pilot %+v of the run, %+v of the plan", p, planned.Pilots[i])
 		}
 		slowest = min(slowest, p.PeakRPS)
 	}
-	before.Layout, before.Pilots = run.Info.Plan.Layout, run.Info.Plan.Pilots
-	if !reflect.DeepEqual(before, run.Info.Plan) {
-		t.Errorf("planned\n%+v\nwent\n%+v", before, run.Info.Plan)
+	planned.Layout, planned.Pilots = run.Info.Plan.Layout, run.Info.Plan.Pilots
+	if !reflect.DeepEqual(planned, run.Info.Plan) {
+		t.Errorf("the plan was\n%+v\nand the run did\n%+v", planned, run.Info.Plan)
 	}
 	if len(run.Rows) < 4 {
 		t.Errorf("%d rows of two phases on two variants", len(run.Rows))
@@ -66,24 +65,22 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	for _, row := range run.Rows {
 		if errors, _ := row.Float("error_ratio"); row.Text("scenario") != "mine" ||
 			row.Text("validity") == string(lab.Failed) || errors > 0 {
-			t.Errorf("%s on %s: %s, errors %v", row.Text("scenario"), row.Text("variant"), row.Text("validity_reason"),
-				errors)
+			t.Errorf("%s on %s: %s, errors %v",
+				row.Text("scenario"), row.Text("variant"), row.Text("validity_reason"), errors)
 		}
-		if want := map[string]string{
-			"peak":   "false",
-			"steady": "true",
-		}[row.Text("phase")]; row.Text("keep_alive") != want {
-			t.Errorf("%s: keep-alive %s", row.Text("phase"), row.Text("keep_alive"))
+		keepAlive := map[string]string{"peak": "false", "steady": "true"}[row.Text("phase")]
+		if row.Text("keep_alive") != keepAlive {
+			t.Errorf("%s: keep-alive %s, want %s", row.Text("phase"), row.Text("keep_alive"), keepAlive)
 		}
 		if rate, open := row.Float("offered_rps"); open && math.Abs(rate/(0.2*slowest)-1) > 0.01 {
 			t.Errorf("offered %v requests a second, want a fifth of %v", rate, slowest)
 		}
 	}
 
-	again := planned(t, "--root", root, "--like", run.Info.RunID)
-	again.Layout = run.Info.Plan.Layout
-	if !reflect.DeepEqual(again, run.Info.Plan) {
-		t.Errorf("repeated\n%+v\nwas\n%+v", again, run.Info.Plan)
+	repeated := planJSON(t, "--root", root, "--like", run.Info.RunID)
+	repeated.Layout = run.Info.Plan.Layout
+	if !reflect.DeepEqual(repeated, run.Info.Plan) {
+		t.Errorf("the repeated plan is\n%+v\nand the run's was\n%+v", repeated, run.Info.Plan)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -92,15 +89,15 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	if err := os.WriteFile(file, append(text, "# changed\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--like", run.Info.RunID)
-	if code != lab.ExitUsage || !strings.Contains(stderr,
-		"scenarios/mine.star is not what it was in run "+run.Info.RunID) {
+	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--like", run.Info.RunID)
+	if code != lab.ExitUsage ||
+		!strings.Contains(stderr, "scenarios/mine.star has changed since run "+run.Info.RunID) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
 
-// loads has an upstream for one scenario, and both CPUs for the other.
-var loads = map[string]string{
+// layoutScenarios are a scenario with an upstream, and one with servers on two CPUs.
+var layoutScenarios = map[string]string{
 	"waiting": `scenario(
     name = "waiting",
     about = "clients that wait for an upstream",
@@ -121,13 +118,13 @@ var loads = map[string]string{
 `,
 }
 
-// An upstream is called for every answer, and servers have the CPUs and the
-// workers that they should.
+// The upstream is called once for each request, and servers have the CPUs and workers of
+// their scenario.
 func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
 	root := checkout(t)
-	for name, text := range loads {
+	for name, text := range layoutScenarios {
 		if err := os.WriteFile(filepath.Join(root, "scenarios", name+".star"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -141,14 +138,14 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		"2 CPUs for the server",
 	} {
 		if !strings.Contains(stderr, want) {
-			t.Errorf("no %q in how the run explains itself:\n%s", want, stderr)
+			t.Errorf("no %q in the messages of the run:\n%s", want, stderr)
 		}
 	}
 	if !strings.Contains(stdout, "waiting: 100 clients at once") {
 		t.Errorf("the table has no ladder:\n%s", stdout)
 	}
-	seen := map[string]bool{} // a trial that was disturbed has its rows twice
-	for _, row := range latest(t, root).Rows {
+	seen := map[string]bool{} // a repeated trial has its rows twice
+	for _, row := range latestRun(t, root).Rows {
 		name := row.Text("scenario") + " " + row.Text("variant") + " " + row.Text("phase")
 		seen[name] = true
 		if row.Text("validity") == string(lab.Failed) {
@@ -168,7 +165,7 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		}
 	}
 	if len(seen) != 6 {
-		t.Errorf("rows of %v, want those of two rungs and a peak, on two variants each", seen)
+		t.Errorf("rows of %v, want two rungs of the ladder and a peak, each on two variants", seen)
 	}
 	expectInventory(t, c, before)
 }

@@ -14,69 +14,80 @@ import (
 	"runtimelab/lab/script"
 )
 
-// planFlags is what a user chooses of a plan. Commands that plan embed it.
+// planFlags are the flags that select a plan; commands that plan embed it.
 type planFlags struct {
-	Scenarios []string          `arg:"" optional:"" help:"Scenarios to run, all of each. Default: of those that the profile runs unasked, what a hypothesis needs."`
-	Profile   string            `help:"How much time to spend: smoke, quick, standard or full. Default: quick." env:"PROFILE" placeholder:"NAME"`
-	Blocks    int               `help:"Measure so many blocks instead of the profile's: as many as a verdict says that it needs." placeholder:"N"`
-	All       bool              `help:"Run all of every scenario, also what is meant for longer profiles."`
-	Seed      uint64            `help:"Seed of the order of trials, of arrivals and of random inputs. Default: drawn and recorded." placeholder:"N"`
-	Parameter map[string]string `short:"p" help:"Give a parameter of a scenario another value than its script: -p rate=200." placeholder:"NAME=VALUE" mapsep:"none"`
-	Like      string            `help:"Repeat the plan of an earlier run exactly: its id under results/, or its folder." placeholder:"RUN"`
+	Scenarios []string          `arg:"" optional:"" help:"${scenarios_help}"`
+	Profile   string            `help:"${profile_help}" env:"PROFILE" placeholder:"NAME"`
+	Blocks    int               `help:"${blocks_help}" placeholder:"N"`
+	All       bool              `help:"${all_help}"`
+	Seed      uint64            `help:"${seed_help}" placeholder:"N"`
+	Parameter map[string]string `short:"p" help:"${parameter_help}" placeholder:"NAME=VALUE" mapsep:"none"`
+	Like      string            `help:"${like_help}" placeholder:"RUN"`
 }
 
 const defaultProfile = "quick"
 
-// runSetup is a choice with all that it names.
+// runSetup holds what the flags of a run select: scripts, scenarios, and an earlier run
+// or its plan.
 type runSetup struct {
 	checkout    string // the folder that holds runtimes/, scenarios/ and results/
 	library     *script.Library
 	profile     lab.Profile
 	scenarios   []lab.Scenario
-	runAll      bool // all of each, because it was named
+	runAll      bool // run scenarios completely, also without hypotheses
 	seed        uint64
-	earlierPlan *lab.Plan // of the run that is repeated or resumed
+	earlierPlan *lab.Plan // of the run to repeat or resume
 	resumedRun  *record.StoredRun
 }
 
 func (c *runSetup) resultsDir() string { return filepath.Join(c.checkout, "results") }
 
-// isEmpty reports whether nothing was chosen; the profile alone, which the environment
-// may name, is nothing.
+// isEmpty reports whether no flag is set. The profile does not count, because it may come
+// from the environment.
 func (c planFlags) isEmpty() bool {
 	return len(c.Scenarios) == 0 && !c.All && c.Seed == 0 && c.Blocks == 0 && len(c.Parameter) == 0 &&
 		c.Like == ""
 }
 
-// plan is what a run of the choice does, in scenarios of it.
-func (c *runSetup) plan(scenarios []lab.Scenario, layout lab.Layout, wider ...lab.Layout) (lab.Plan, error) {
+// newPlan returns the earlier plan on new layouts, or plans scenarios, which are some or
+// all of the selected ones.
+func (c *runSetup) newPlan(
+	scenarios []lab.Scenario, layout lab.Layout, wider ...lab.Layout,
+) (lab.Plan, error) {
 	if c.earlierPlan != nil {
 		p := *c.earlierPlan
 		p.Layout, p.WiderLayouts = layout, wider
 		return p, nil
 	}
 	return plan.New(plan.Options{
-		Profile: c.profile, Seed: c.seed, Scenarios: scenarios, RunAll: c.runAll, OtherScenarios: c.otherScenarios(), Layout: layout, WiderLayouts: wider,
+		Profile:        c.profile,
+		Seed:           c.seed,
+		Scenarios:      scenarios,
+		RunAll:         c.runAll,
+		OtherScenarios: c.otherScenarios(),
+		Layout:         layout,
+		WiderLayouts:   wider,
 	})
 }
 
-// otherScenarios are the scenarios that were not chosen.
+// otherScenarios returns the scenarios that are not selected.
 func (c *runSetup) otherScenarios() []lab.Scenario {
 	return slices.DeleteFunc(slices.Clone(c.library.Scenarios), func(s lab.Scenario) bool {
 		return slices.ContainsFunc(c.scenarios, func(o lab.Scenario) bool { return o.Name == s.Name })
 	})
 }
 
-// resolve looks up what was chosen. A script with a mistake anywhere is a fault:
-// nothing is planned beside it.
+// resolve loads what the flags select. A mistake in any script is an error, also in one
+// that is not selected.
 func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
-	beside := c
-	beside.Like = ""
-	if c.Like != "" && !beside.isEmpty() {
+	others := c
+	others.Like = ""
+	if c.Like != "" && !others.isEmpty() {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--like repeats a run's own plan, and takes no scenarios, --all, " +
-				"--seed, --blocks or -p beside it"),
-			Hint: "Leave them out, or leave out --like.",
+			Code: lab.ExitUsage,
+			Err: errors.New("--like repeats the plan of a run: it cannot be combined with scenarios, " +
+				"--all, --seed, --blocks or -p"),
+			Hint: "remove these, or --like",
 		}
 	}
 	root, err := a.rootDir()
@@ -93,38 +104,40 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	if err := c.applyBlocks(&out.profile); err != nil {
 		return nil, err
 	}
-	if err := out.load(ctx, script.ParameterValues{}); err != nil {
+	if err := out.loadLibrary(ctx, script.ParameterValues{}); err != nil {
 		return nil, err
 	}
 	if c.Like != "" {
 		return out, out.repeatRun(c.Like)
 	}
-	if err := out.choose(c); err != nil {
+	if err := out.selectScenarios(c); err != nil {
 		return nil, err
 	}
 	if out.seed == 0 {
-		out.seed = rand.Uint64() >> 11 // a number that every JSON reader keeps exactly
+		out.seed = randomSeed()
 	}
 	if len(c.Parameter) == 0 {
 		return out, nil
 	}
-	// Which parameters there are is known once the scripts have been evaluated.
-	given := script.ParameterValues{Scenarios: scenarioNames(out.scenarios), Values: c.Parameter}
-	if err := given.CheckNames(out.scenarios); err != nil {
+	// Scripts declare their parameters, so they are evaluated twice.
+	values := script.ParameterValues{Scenarios: scenarioNames(out.scenarios), Values: c.Parameter}
+	if err := values.CheckNames(out.scenarios); err != nil {
 		return nil, err
 	}
-	if err := out.load(ctx, given); err != nil {
+	if err := out.loadLibrary(ctx, values); err != nil {
 		return nil, err
 	}
-	out.scenarios, err = out.library.Select(given.Scenarios...)
+	out.scenarios, err = out.library.Select(values.Scenarios...)
 	return out, err
 }
 
-// maxBlocks is more than anybody has the time for.
+// randomSeed returns a random seed below 2^53, which every JSON reader keeps exactly.
+func randomSeed() uint64 { return rand.Uint64() >> 11 }
+
+// maxBlocks bounds --blocks; ten thousand blocks would take weeks.
 const maxBlocks = 10_000
 
-// applyBlocks gives a profile the blocks that the user wants, and with them all the
-// time that they take.
+// applyBlocks sets the number of blocks of a profile, and removes its time limit.
 func (c planFlags) applyBlocks(p *lab.Profile) error {
 	switch {
 	case c.Blocks == 0:
@@ -132,34 +145,36 @@ func (c planFlags) applyBlocks(p *lab.Profile) error {
 	case c.Blocks < 1 || c.Blocks > maxBlocks:
 		return &lab.Fault{
 			Code: lab.ExitUsage, Err: fmt.Errorf("--blocks is %d, want 1 to %d", c.Blocks, maxBlocks),
-			Hint: fmt.Sprintf("%d are the fewest by which anything is compared", lab.MinBlocks),
+			Hint: fmt.Sprintf("verdicts need at least %d", lab.MinBlocks),
 		}
 	}
 	p.Blocks, p.TimeLimit = c.Blocks, 0
 	return nil
 }
 
-func (c *runSetup) load(ctx context.Context, given script.ParameterValues) (err error) {
-	if c.library, err = script.Load(ctx, c.checkout, given); err != nil {
+// loadLibrary evaluates all scripts with the values of parameters. A mistake in any
+// script is an error.
+func (c *runSetup) loadLibrary(ctx context.Context, values script.ParameterValues) (err error) {
+	if c.library, err = script.Load(ctx, c.checkout, values); err != nil {
 		return err
 	}
 	return c.library.Err()
 }
 
-// choose is the scenarios that were named, or those that the profile runs
-// unasked.
-func (c *runSetup) choose(by planFlags) (err error) {
-	if c.scenarios, err = c.library.Select(by.Scenarios...); err != nil {
+// selectScenarios selects the scenarios that flags name, or those that the profile runs
+// by default. It is an error if there are none.
+func (c *runSetup) selectScenarios(flags planFlags) (err error) {
+	if c.scenarios, err = c.library.Select(flags.Scenarios...); err != nil {
 		return err
 	}
-	c.runAll = len(by.Scenarios) > 0 || by.All
+	c.runAll = len(flags.Scenarios) > 0 || flags.All
 	if !c.runAll {
 		c.scenarios = plan.DefaultScenarios(c.profile.Name, c.scenarios)
 	}
 	if len(c.scenarios) == 0 {
 		return &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("there is no scenario that profile %s runs unasked", c.profile.Name),
-			Hint: "Name scenarios, add --all, or put one into scenarios/: lab new scenario NAME writes one.",
+			Code: lab.ExitUsage, Err: fmt.Errorf("profile %s runs no scenario by default", c.profile.Name),
+			Hint: "name scenarios, add --all, or write a scenario: lab new scenario NAME",
 		}
 	}
 	return nil
@@ -172,17 +187,17 @@ func scenarioNames(scenarios []lab.Scenario) (all []string) {
 	return all
 }
 
-// repeatRun takes the plan of an earlier run, whose scripts must not have changed:
-// under the same names they would be another plan.
+// repeatRun uses the plan of an earlier run, given by its id or folder.
 func (c *runSetup) repeatRun(run string) error {
-	earlier, err := c.read(run)
+	earlier, err := c.readRun(run)
 	if err != nil {
 		return err
 	}
 	return c.usePlanOf(earlier)
 }
 
-func (c *runSetup) read(run string) (*record.StoredRun, error) {
+// readRun reads an earlier run, given by its id under results/ or its folder.
+func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
 	dir, err := record.ResolveRun(c.resultsDir(), run)
 	if err != nil {
 		return nil, err
@@ -190,6 +205,8 @@ func (c *runSetup) read(run string) (*record.StoredRun, error) {
 	return record.Read(dir)
 }
 
+// usePlanOf uses the plan of an earlier run. It is an error if the scripts of the run's
+// scenarios have changed, because the same names would mean another plan.
 func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
 	p := earlier.Info.Plan
 	if p.Scenarios, err = c.unchangedScenarios(earlier.Info); err != nil {
@@ -199,13 +216,12 @@ func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
 	return nil
 }
 
-// unchangedScenarios is the scenarios of an earlier run, whose scripts must be what they
-// were. What a script left open, such as all variants or a parameter, is as it
-// was then.
+// unchangedScenarios returns the scenarios of an earlier run, with the variants and the
+// values of parameters that they had then. It is an error if a script has changed.
 func (c *runSetup) unchangedScenarios(earlier record.Info) ([]lab.Scenario, error) {
 	for _, s := range earlier.Plan.Scenarios {
 		if s.File == "" {
-			continue // a control
+			continue // a control comes from no script
 		}
 		now, err := c.library.Select(s.Name)
 		if err != nil {
@@ -213,8 +229,8 @@ func (c *runSetup) unchangedScenarios(earlier record.Info) ([]lab.Scenario, erro
 		}
 		if now[0].SHA256 != s.SHA256 {
 			return nil, &lab.Fault{
-				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not what it was in run %s", s.File, earlier.RunID),
-				Hint: "Its plan cannot be followed. Restore the script, or begin another run.",
+				Code: lab.ExitUsage, Err: fmt.Errorf("%s has changed since run %s", s.File, earlier.RunID),
+				Hint: "restore the script, or start a new run",
 			}
 		}
 		for _, id := range s.Variants {

@@ -16,56 +16,59 @@ import (
 	"runtimelab/lab/report"
 )
 
-// redrawInterval is how often the live line is drawn at the most: faster is for nobody to
-// read, and a remote terminal's traffic.
+// redrawInterval is the shortest time between two drawings of the live line.
 const redrawInterval = 500 * time.Millisecond
 
-// progress tells people how a run goes: one line for each trial that ended,
-// and on a terminal a last line that says what is under way. Its methods may be
-// called from several goroutines.
+// progress prints the progress of a run: a line for each trial that has ended, and on a
+// terminal a live line with the current step. It implements experiment.Observer. Its
+// methods may be called from several goroutines.
 type progress struct {
-	to    io.Writer
-	live  bool         // whether a line may be rewritten
-	notes func(string) // keeps what was said about a variant in the run's record
-	plan  lab.Plan
-	now   func() time.Time
+	out     io.Writer
+	live    bool         // out is a terminal with a live line
+	addNote func(string) // records a note about a variant with the run
+	plan    lab.Plan
+	now     func() time.Time
 
 	mu          sync.Mutex
 	shown       bool          // the live line is on the screen
-	drawn       time.Time     // when it was drawn last
-	currentStep string        // what runs
-	lastOutcome string        // the last figure, and what it is worth
-	began       time.Time     // the trial or pilot under way
-	plannedLeft time.Duration // that what is left takes by the plan
-	plannedDone time.Duration // that what has ended should have taken by it
-	actualTime  time.Duration // that it did take
-	blockTime   time.Duration // that a block takes by it
+	drawnAt     time.Time     // when the live line was drawn
+	currentStep string        // the trial or pilot that runs, and its phase
+	lastOutcome string        // the last sample and its validity
+	stepStart   time.Time     // of the current trial or pilot; zero: none runs
+	plannedLeft time.Duration // planned time of the trials and pilots that are left
+	plannedDone time.Duration // planned time of those that this process has measured
+	actualTime  time.Duration // time that these took
+	blockTime   time.Duration // planned time of a block
 
 	stop    chan struct{}
 	stopped sync.WaitGroup
 }
 
-// newProgress is told which trials have ended already. It is to be closed.
-func newProgress(to io.Writer, p lab.Plan, ended map[lab.TrialID]bool, notes func(string)) *progress {
-	to = unwrapSafeWriter(to)
-	whole := plan.ExpectedDuration(p)
+// newProgress returns the progress of a plan of which some trials have ended. The caller
+// must close it.
+func newProgress(
+	out io.Writer, p lab.Plan, ended map[lab.TrialID]bool, addNote func(string),
+) *progress {
+	out = unwrapSafeWriter(out)
+	total := plan.ExpectedDuration(p)
 	o := &progress{
-		to: to, live: rewritable(to), notes: notes, plan: p, now: time.Now,
-		plannedLeft: whole, blockTime: whole / time.Duration(max(p.Profile.Blocks, 1)), stop: make(chan struct{}),
+		out: out, live: canRewriteLines(out), addNote: addNote, plan: p, now: time.Now,
+		plannedLeft: total, blockTime: total / time.Duration(max(p.Profile.Blocks, 1)),
+		stop: make(chan struct{}),
 	}
 	for _, t := range p.Trials {
-		if _, has := ended[t.ID()]; has {
+		if _, done := ended[t.ID()]; done {
 			o.plannedLeft -= plan.ExpectedTrialDuration(p, t)
 		}
 	}
 	if o.live {
-		o.stopped.Go(o.draw)
+		o.stopped.Go(o.redrawPeriodically)
 	}
 	return o
 }
 
-// draw keeps the live line's clock going.
-func (o *progress) draw() {
+// redrawPeriodically updates the remaining time in the live line until Close.
+func (o *progress) redrawPeriodically() {
 	tick := time.NewTicker(redrawInterval)
 	defer tick.Stop()
 	for {
@@ -80,7 +83,7 @@ func (o *progress) draw() {
 	}
 }
 
-// Close takes the live line off the screen.
+// Close removes the live line.
 func (o *progress) Close() {
 	close(o.stop)
 	o.stopped.Wait()
@@ -89,15 +92,15 @@ func (o *progress) Close() {
 	o.clear()
 }
 
-// rewritable reports whether a line written to w can be written anew.
-func rewritable(w io.Writer) bool {
+// canRewriteLines reports whether w is a terminal on which a line can be rewritten.
+func canRewriteLines(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// width is that of the terminal now; people change it.
+// width returns the current width of the terminal in characters.
 func (o *progress) width() int {
-	if f, ok := o.to.(*os.File); ok {
+	if f, ok := o.out.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return w
 		}
@@ -105,39 +108,40 @@ func (o *progress) width() int {
 	return 80
 }
 
-// timeLeft is how long the rest takes at the pace so far, with one block at the plan's
-// pace added to what was seen: scenarios differ in how near they come to the plan,
-// and by the first few trials alone an hour would seem to be half of one.
+// timeLeft estimates the remaining time from the pace so far. One block at the planned
+// pace is added, because the first trials alone may mislead by half.
 func (o *progress) timeLeft() time.Duration {
 	left := o.plannedLeft
 	if o.blockTime > 0 {
 		left = time.Duration(float64(left) * float64(o.actualTime+o.blockTime) / float64(o.plannedDone+o.blockTime))
 	}
-	if !o.began.IsZero() {
-		left -= o.now().Sub(o.began)
+	if !o.stepStart.IsZero() {
+		left -= o.now().Sub(o.stepStart)
 	}
 	return max(left, 0).Round(time.Second)
 }
 
-// start and end are of a trial or a pilot, which the plan expects to take so long.
-func (o *progress) start(doing string) {
+// startStep begins a trial or a pilot, which the live line shows as step.
+func (o *progress) startStep(step string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.currentStep, o.began = doing, o.now()
+	o.currentStep, o.stepStart = step, o.now()
 	o.redrawIfDue()
 }
 
-func (o *progress) end(expected time.Duration, planned bool) {
+// endStep ends the current trial or pilot, whose planned duration is expected. A trial
+// that will be repeated is not final: its planned duration is still left.
+func (o *progress) endStep(expected time.Duration, final bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if planned {
+	if final {
 		o.plannedLeft -= expected
 	}
-	if !o.began.IsZero() {
+	if !o.stepStart.IsZero() {
 		o.plannedDone += expected
-		o.actualTime += o.now().Sub(o.began)
+		o.actualTime += o.now().Sub(o.stepStart)
 	}
-	o.began = time.Time{}
+	o.stepStart = time.Time{}
 }
 
 func (o *progress) ContractCheckStarted(variants int) {
@@ -145,7 +149,7 @@ func (o *progress) ContractCheckStarted(variants int) {
 }
 
 func (o *progress) VariantRefused(variant string, why []string) {
-	o.printLine("%s is NOT MEASURED: it breaks the contract, or differs from the others:", variant)
+	o.printLine("%s is NOT MEASURED: it violates the contract, or differs from the other variants:", variant)
 	for i, difference := range why {
 		if i == maxDifferences {
 			o.printLine("    ... and %d more differences", len(why)-i)
@@ -153,16 +157,17 @@ func (o *progress) VariantRefused(variant string, why []string) {
 		}
 		o.printLine("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
 	}
-	o.notes(fmt.Sprintf("%s is not measured: %s", variant, why[0]))
+	o.addNote(fmt.Sprintf("%s is not measured: %s", variant, why[0]))
 }
 
+// maxDifferences bounds the differences that are printed for a refused variant.
 const maxDifferences = 5
 
-func (o *progress) TrialStarted(t lab.Trial, number, of int) {
-	o.start(fmt.Sprintf("trial %d/%d  %s: starting", number, of, trialLabel(t)))
+func (o *progress) TrialStarted(t lab.Trial, number, total int) {
+	o.startStep(fmt.Sprintf("trial %d/%d  %s: starting", number, total, trialLabel(t)))
 }
 
-func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, lasts time.Duration) {
+func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, duration time.Duration) {
 	upTo := ""
 	if phase.Kind == lab.WarmUp {
 		upTo = "up to "
@@ -173,49 +178,49 @@ func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, lasts time.Duratio
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	which, _, _ := strings.Cut(o.currentStep, ": ")
-	o.currentStep = fmt.Sprintf("%s: %s, %s%v", which, name, upTo, lasts.Round(100*time.Millisecond))
+	label, _, _ := strings.Cut(o.currentStep, ": ")
+	o.currentStep = fmt.Sprintf("%s: %s, %s%v", label, name, upTo, duration.Round(100*time.Millisecond))
 	o.redrawIfDue()
 }
 
-func (o *progress) PilotStarted(p lab.Pilot, number, of int) {
-	o.start(fmt.Sprintf("pilot %d/%d  %s  %s: starting", number, of, p.Scenario, p.Variant))
+func (o *progress) PilotStarted(p lab.Pilot, number, total int) {
+	o.startStep(fmt.Sprintf("pilot %d/%d  %s  %s: starting", number, total, p.Scenario, p.Variant))
 }
 
-func (o *progress) PilotEnded(p lab.Pilot, number, of int) {
-	o.end(plan.WorstPilotDuration(o.plan.Profile), true)
+func (o *progress) PilotEnded(p lab.Pilot, number, total int) {
+	o.endStep(plan.WorstPilotDuration(o.plan.Profile), true)
 	if p.Problem != "" {
-		o.printLine("pilot %d/%d  %s  %s  found nothing: %s", number, of, p.Scenario, p.Variant, p.Problem)
+		o.printLine("pilot %d/%d  %s  %s  failed: %s", number, total, p.Scenario, p.Variant, p.Problem)
 		return
 	}
 	doubt := ""
 	if p.Doubt != "" {
 		doubt = " (doubt: " + p.Doubt + ")"
 	}
-	o.printLine("pilot %d/%d  %s  %s  peak %s req/s, from which rates follow%s", number, of, p.Scenario,
-		p.Variant, report.FormatDigits(p.PeakRPS), doubt)
+	o.printLine("pilot %d/%d  %s  %s  peak %s req/s, which sets the rates%s",
+		number, total, p.Scenario, p.Variant, report.FormatDigits(p.PeakRPS), doubt)
 }
 
-func (o *progress) TrialEnded(t lab.Trial, number, of int, samples []lab.Sample, again bool) {
-	o.end(plan.ExpectedTrialDuration(o.plan, t), !again)
+func (o *progress) TrialEnded(t lab.Trial, number, total int, samples []lab.Sample, repeat bool) {
+	o.endStep(plan.ExpectedTrialDuration(o.plan, t), !repeat)
 	if len(samples) == 0 {
-		return // a refused variant, whose row was written with the first block
+		return // a refused variant has its row from the first block
 	}
-	words := []string{fmt.Sprintf("trial %d/%d  %s", number, of, trialLabel(t))}
+	words := []string{fmt.Sprintf("trial %d/%d  %s", number, total, trialLabel(t))}
 	for _, s := range samples {
 		words = append(words, sampleOutcome(s))
 	}
 	switch {
-	case again:
+	case repeat:
 		words = append(words, "to be repeated at the end of its block")
-	case number < of:
+	case number < total:
 		words = append(words, fmt.Sprintf("about %s left", o.remaining()))
 	}
 	o.setLastOutcome(samples[len(samples)-1])
 	o.printLine("%s", strings.Join(words, "  "))
 }
 
-// trialLabel is a trial in a few words, in columns that are told apart.
+// trialLabel describes a trial, with two spaces between columns.
 func trialLabel(t lab.Trial) string {
 	cpus := ""
 	if t.Cores > 1 {
@@ -224,17 +229,18 @@ func trialLabel(t lab.Trial) string {
 	return fmt.Sprintf("%s  %s%s  block %d", t.Scenario, t.Variant, cpus, t.Block)
 }
 
-// sampleOutcome is a sample in a few words.
+// sampleOutcome describes the main figures of a sample, and its validity if it is not
+// valid.
 func sampleOutcome(s lab.Sample) string {
 	switch {
 	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
 	case s.Attack == nil && s.Search == nil:
-		return fmt.Sprintf("broken off (%s: %s)", s.Gate.Validity, s.Gate.Reason)
+		return fmt.Sprintf("aborted (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 	}
 	text := s.Phase.ID()
 	if s.Search != nil {
-		return text + capacity(s) + validityNote(s)
+		return text + capacityText(s) + validityText(s)
 	}
 	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.IsOpenLoop() {
 		bound := ""
@@ -258,11 +264,11 @@ func sampleOutcome(s lab.Sample) string {
 	if len(s.MissedObjectives) > 0 {
 		text += " SLO missed"
 	}
-	return text + validityNote(s)
+	return text + validityText(s)
 }
 
-// capacity is what a search found, and in how many steps.
-func capacity(s lab.Sample) string {
+// capacityText describes the result of a capacity search, and its number of steps.
+func capacityText(s lab.Sample) string {
 	rps, ok := metric.CapacityRPS(s)
 	if !ok {
 		last := s.Search.Steps[len(s.Search.Steps)-1]
@@ -276,21 +282,22 @@ func capacity(s lab.Sample) string {
 	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.FormatDigits(rps), len(s.Search.Steps))
 }
 
-// validityNote is why a sample is not valid.
-func validityNote(s lab.Sample) string {
+// validityText describes why a sample is not valid; it is empty if the sample is valid.
+func validityText(s lab.Sample) string {
 	if s.Gate.Validity == lab.Valid {
 		return ""
 	}
 	return fmt.Sprintf(" (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 }
 
+// remaining is timeLeft for callers that do not hold the lock.
 func (o *progress) remaining() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.timeLeft()
 }
 
-// setLastOutcome remembers the last figure for the live line.
+// setLastOutcome stores the outcome of a sample for the live line.
 func (o *progress) setLastOutcome(s lab.Sample) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -300,23 +307,23 @@ func (o *progress) setLastOutcome(s lab.Sample) {
 	}
 }
 
-// printLine writes a line that stays.
+// printLine prints a line that the live line does not replace.
 func (o *progress) printLine(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clear()
-	fmt.Fprintln(o.to, escapeControls(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(o.out, escapeControls(fmt.Sprintf(format, args...)))
 }
 
-// redrawIfDue draws the live line unless it was drawn a moment ago: the ticker draws it
-// then.
+// redrawIfDue draws the live line unless it was drawn within redrawInterval. In that case
+// redrawPeriodically draws it soon.
 func (o *progress) redrawIfDue() {
-	if o.now().Sub(o.drawn) >= redrawInterval {
+	if o.now().Sub(o.drawnAt) >= redrawInterval {
 		o.redraw()
 	}
 }
 
-// redraw writes the live line, which the next one replaces; nothing off a terminal.
+// redraw replaces the live line. It does nothing if the output is not a terminal.
 func (o *progress) redraw() {
 	if !o.live || o.currentStep == "" {
 		return
@@ -326,12 +333,12 @@ func (o *progress) redraw() {
 	if o.lastOutcome != "" {
 		text += "  last: " + o.lastOutcome
 	}
-	fmt.Fprint(o.to, shortened(escapeControls(text), o.width()-1))
-	o.shown, o.drawn = true, o.now()
+	fmt.Fprint(o.out, truncate(escapeControls(text), o.width()-1))
+	o.shown, o.drawnAt = true, o.now()
 }
 
-// shortened is the beginning of a line, of so many characters at the most.
-func shortened(line string, width int) string {
+// truncate returns the first width characters of a line.
+func truncate(line string, width int) string {
 	line = strings.ReplaceAll(line, "\n", " ")
 	if characters := []rune(line); len(characters) > width {
 		return string(characters[:max(width, 0)])
@@ -339,9 +346,10 @@ func shortened(line string, width int) string {
 	return line
 }
 
+// clear removes the live line from the screen.
 func (o *progress) clear() {
 	if o.shown {
-		fmt.Fprint(o.to, "\r\x1b[K")
+		fmt.Fprint(o.out, "\r\x1b[K")
 		o.shown = false
 	}
 }

@@ -12,26 +12,29 @@ import (
 	"runtimelab/lab/host"
 )
 
-// canariesInARow last for three periods of a quota, which is 100 ms by default: what a quota lets
-// them have in the first is used up by then.
-const canariesInARow = 6
+// canaryRounds is the number of canaries that measureStops runs one after another. They
+// last three periods of a quota (100 ms by default), so that they use up what a quota
+// grants in the first.
+const canaryRounds = 6
 
-// singer does the canary's work.
-type singer interface {
+// canaryRunner runs canaries on CPUs.
+type canaryRunner interface {
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 }
 
-// stoppedInARow keeps all CPUs at work for a third of a second, and returns for how long one of
-// them at most had nothing to do meanwhile: that is a CPU quota, of a cgroup that can be read or
-// not.
-func stoppedInARow(ctx context.Context, on singer, cpus []lab.CPU) (stopped time.Duration, err error) {
+// measureStops keeps all CPUs busy for a third of a second. It returns the longest time
+// for which the canaries of one CPU were stopped while that CPU was idle. Only a CPU
+// quota does that, also one in a cgroup that the lab cannot read.
+func measureStops(
+	ctx context.Context, runner canaryRunner, cpus []lab.CPU,
+) (stopped time.Duration, err error) {
 	var ids []int
 	for _, c := range cpus {
 		ids = append(ids, c.ID)
 	}
 	sums := map[int]time.Duration{}
-	for range canariesInARow {
-		canaries, err := on.RunCanaries(ctx, ids)
+	for range canaryRounds {
+		canaries, err := runner.RunCanaries(ctx, ids)
 		if err != nil {
 			return 0, err
 		}
@@ -43,41 +46,44 @@ func stoppedInARow(ctx context.Context, on singer, cpus []lab.CPU) (stopped time
 	return stopped, nil
 }
 
-// tooLow are the quotas that give fewer CPUs than there are, in words.
-func tooLow(quotas []engine.Quota, cpus int) (words []string) {
+// describeLowQuotas describes the quotas that grant fewer CPUs than the machine has.
+func describeLowQuotas(quotas []engine.Quota, cpus int) (descriptions []string) {
 	for _, q := range quotas {
 		if q.CPUs < float64(cpus) {
-			words = append(words, fmt.Sprintf("cgroup %s may use %.3g of %d CPUs at a time", q.Cgroup, q.CPUs, cpus))
+			descriptions = append(descriptions,
+				fmt.Sprintf("cgroup %s may use %.3g of %d CPUs at a time", q.Cgroup, q.CPUs, cpus))
 		}
 	}
-	return words
+	return descriptions
 }
 
-// quotaDoubts are what a run says of quotas above its containers. Resuming compares them, so that
-// they must not change from one session to the next: what was measured is not in them.
+// quotaDoubts returns the doubts of a run about quotas above its containers. They contain
+// no measured value: a resumed run compares them, and they must be the same in each of
+// its sessions.
 func quotaDoubts(quotas []engine.Quota, cpus int, stopped time.Duration) (doubts []string) {
-	for _, words := range tooLow(quotas, cpus) {
-		doubts = append(doubts, words+": a trial that uses up that quota is disturbed")
+	for _, description := range describeLowQuotas(quotas, cpus) {
+		doubts = append(doubts, description+": a trial that uses up that quota is disturbed")
 	}
 	if len(doubts) == 0 && stopped > gate.StoppedCanary {
 		doubts = append(doubts, "a CPU quota that cannot be read from here "+
-			"stops the engine's containers while CPUs have nothing to do")
+			"stops the engine's containers while CPUs are idle")
 	}
 	return doubts
 }
 
-// quotaCheck judges what is known of quotas above the engine's containers. busy says who is
-// measuring, so that no canaries were sung; known is false where no quota can be read.
+// quotaCheck judges the quotas above the engine's containers. known is false if none can
+// be read. measuring describes a run that is measuring, during which no canaries run and
+// stopped is 0; it is empty if there is none.
 func quotaCheck(
-	quotas []engine.Quota, known bool, cpus int, stopped time.Duration, busy string,
+	quotas []engine.Quota, known bool, cpus int, stopped time.Duration, measuring string,
 ) host.Check {
 	c := host.Check{Name: "cpu quota", Status: host.OK}
 	c.Detail = "none above the engine's containers that can be read from here"
 	if !known {
 		c.Detail = "the cgroups above the engine's containers cannot be read from here"
 	}
-	if words := tooLow(quotas, cpus); len(words) > 0 {
-		c.Status, c.Detail = host.Warn, strings.Join(words, "; ")
+	if descriptions := describeLowQuotas(quotas, cpus); len(descriptions) > 0 {
+		c.Status, c.Detail = host.Warn, strings.Join(descriptions, "; ")
 		for _, q := range quotas {
 			if q.Throttled > 0 {
 				c.Detail += fmt.Sprintf("; %s was stopped in %d periods so far", q.Cgroup, q.Throttled)
@@ -85,14 +91,14 @@ func quotaCheck(
 		}
 	}
 	switch {
-	case busy != "":
-		c.Detail += "; not tried by keeping all CPUs at work, because a run is measuring: " + busy
+	case measuring != "":
+		c.Detail += "; not tested by keeping all CPUs busy, because a run is measuring: " + measuring
 	case stopped > gate.StoppedCanary:
 		c.Status = host.Warn
-		c.Detail += fmt.Sprintf("; a container that keeps all CPUs at work was stopped for %d ms "+
-			"while a CPU had nothing to do", stopped.Milliseconds())
+		c.Detail += fmt.Sprintf("; a container that keeps all CPUs busy was stopped for %d ms "+
+			"while a CPU was idle", stopped.Milliseconds())
 	default:
-		c.Detail += "; a container that keeps all CPUs at work was not stopped"
+		c.Detail += "; a container that keeps all CPUs busy was not stopped"
 	}
 	if c.Status == host.Warn {
 		c.Fix = "lift the limit: CPUQuota= of the slice, --cpus of the container that the engine runs in, " +

@@ -13,13 +13,13 @@ import (
 	"runtimelab/lab/host"
 )
 
-// sung are canaries that were stopped for so long each, by CPU.
-type sung map[int]time.Duration
+// stoppedCanaries are canaries that are stopped for a time each, by CPU.
+type stoppedCanaries map[int]time.Duration
 
-func (s sung) RunCanaries(_ context.Context, cpus []int) (all []lab.Canary, err error) {
+func (s stoppedCanaries) RunCanaries(_ context.Context, cpus []int) (all []lab.Canary, err error) {
 	for _, cpu := range cpus {
-		stopped, there := s[cpu]
-		if !there {
+		stopped, known := s[cpu]
+		if !known {
 			return nil, errors.New("no such CPU")
 		}
 		work := 50 * time.Millisecond
@@ -28,62 +28,63 @@ func (s sung) RunCanaries(_ context.Context, cpus []int) (all []lab.Canary, err 
 	return all, nil
 }
 
-func TestQuotaStopsCanariesInARow(t *testing.T) {
+func TestMeasureStopsReturnsTheCPUStoppedLongest(t *testing.T) {
 	cpus := []lab.CPU{{ID: 0}, {ID: 1}}
-	got, err := stoppedInARow(t.Context(), sung{0: time.Millisecond, 1: 5 * time.Millisecond}, cpus)
-	if err != nil || got != canariesInARow*5*time.Millisecond {
+	canaries := stoppedCanaries{0: time.Millisecond, 1: 5 * time.Millisecond}
+	got, err := measureStops(t.Context(), canaries, cpus)
+	if err != nil || got != canaryRounds*5*time.Millisecond {
 		t.Errorf("%v, %v", got, err)
 	}
-	if _, err := stoppedInARow(t.Context(), sung{0: 0}, cpus); err == nil {
-		t.Error("a canary that failed is no error")
+	if _, err := measureStops(t.Context(), stoppedCanaries{0: 0}, cpus); err == nil {
+		t.Error("no error for a canary that failed")
 	}
 }
 
-func TestQuotasAreSaid(t *testing.T) {
+func TestQuotasAreReported(t *testing.T) {
 	const ms = time.Millisecond
 	low := []engine.Quota{{Cgroup: "/docker", CPUs: 0.75, Throttled: 3}, {Cgroup: "/", CPUs: 8}}
 	for name, c := range map[string]struct {
-		quotas  []engine.Quota
-		known   bool
-		stopped time.Duration
-		busy    string
-		status  host.Status
-		says    []string
-		doubts  []string
+		quotas    []engine.Quota
+		known     bool
+		stopped   time.Duration
+		measuring string
+		status    host.Status
+		details   []string
+		doubts    []string
 	}{
-		"none": {known: true, status: host.OK, says: []string{"none above", "was not stopped"}},
+		"none": {known: true, status: host.OK, details: []string{"none above", "was not stopped"}},
 		"as many as there are CPUs": {
 			quotas: []engine.Quota{{Cgroup: "/docker", CPUs: 2}}, known: true, status: host.OK,
-			says: []string{"none above"},
+			details: []string{"none above"},
 		},
 		"too low": {
 			quotas: low, known: true, stopped: 90 * ms, status: host.Warn,
-			says: []string{"cgroup /docker may use 0.75 of 2 CPUs", "stopped in 3 periods", "stopped for 90 ms"},
+			details: []string{"cgroup /docker may use 0.75 of 2 CPUs", "stopped in 3 periods", "stopped for 90 ms"},
 			doubts: []string{
 				"cgroup /docker may use 0.75 of 2 CPUs at a time: a trial that uses up that quota is disturbed",
 			},
 		},
 		"one that cannot be read": {
-			stopped: 90 * ms, status: host.Warn, says: []string{"cannot be read from here", "stopped for 90 ms"},
+			stopped: 90 * ms, status: host.Warn,
+			details: []string{"cannot be read from here", "stopped for 90 ms"},
 			doubts: []string{
-				"a CPU quota that cannot be read from here stops the engine's containers " +
-					"while CPUs have nothing to do",
+				"a CPU quota that cannot be read from here stops the engine's containers while CPUs are idle",
 			},
 		},
-		"nothing to be seen": {
-			stopped: 3 * ms, status: host.OK, says: []string{"cannot be read from here", "was not stopped"},
+		"unreadable, and a short stop": {
+			stopped: 3 * ms, status: host.OK, details: []string{"cannot be read from here", "was not stopped"},
 		},
-		"somebody else measures": {
-			known: true, busy: "run x", status: host.OK, says: []string{"not tried", "run x"},
+		"another run is measuring": {
+			known: true, measuring: "run x", status: host.OK, details: []string{"not tested", "run x"},
 		},
 	} {
-		got := quotaCheck(c.quotas, c.known, 2, c.stopped, c.busy)
+		got := quotaCheck(c.quotas, c.known, 2, c.stopped, c.measuring)
 		if got.Status != c.status || (got.Fix != "") != (c.status == host.Warn) {
 			t.Errorf("%s: %+v", name, got)
 		}
-		for _, words := range c.says {
-			if !strings.Contains(got.Detail, words) {
-				t.Errorf("%s: %q does not say %q", name, got.Detail, words)
+		for _, detail := range c.details {
+			if !strings.Contains(got.Detail, detail) {
+				t.Errorf("%s: %q does not contain %q", name, got.Detail, detail)
 			}
 		}
 		if doubts := quotaDoubts(c.quotas, 2, c.stopped); !slices.Equal(doubts, c.doubts) {

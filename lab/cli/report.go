@@ -9,13 +9,13 @@ import (
 )
 
 type reportCommand struct {
-	Name     string `arg:"" optional:"" name:"run" help:"A run's id, or its folder. Default: the newest run."`
+	Name     string `arg:"" optional:"" name:"run" help:"${run_help}"`
 	Markdown bool   `help:"Print Markdown." xor:"form"`
 	JSON     bool   `help:"Print JSON: controls, claims, figures." name:"json" xor:"form"`
 }
 
-// Run prints the tables of an earlier run. A run of which a claim was refuted, or
-// whose controls failed, is reported like any other.
+// Run prints the tables of an earlier run. Failed controls and refuted claims do not
+// change the exit code.
 func (c *reportCommand) Run(a *app) error {
 	dir, err := a.runDir(c.Name)
 	if err != nil {
@@ -43,8 +43,8 @@ func (c *reportCommand) Run(a *app) error {
 	return err
 }
 
-// runDir is the folder of a run as the user named it. One that is given by its
-// path needs no lab around it.
+// runDir returns the folder of a run, given by its id or its folder; empty: the newest
+// run. A folder works outside a checkout too.
 func (a *app) runDir(name string) (string, error) {
 	root, err := a.rootDir()
 	if err == nil {

@@ -14,58 +14,59 @@ import (
 	"runtimelab/lab/script"
 )
 
-// resume is the plan of an earlier run, to be finished.
-func (c planFlags) resume(a *app, run string) (*runSetup, error) {
+// resumeSetup returns the setup that continues an earlier run, given by its id or folder.
+func resumeSetup(a *app, run string) (*runSetup, error) {
 	root, err := a.rootDir()
 	if err != nil {
 		return nil, err
 	}
 	out := &runSetup{checkout: root}
-	if out.resumedRun, err = out.read(run); err != nil {
+	if out.resumedRun, err = out.readRun(run); err != nil {
 		return nil, err
 	}
 	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
 		return nil, err
 	}
-	if err := out.load(a.ctx, script.ParameterValues{}); err != nil {
+	if err := out.loadLibrary(a.ctx, script.ParameterValues{}); err != nil {
 		return nil, err
 	}
 	return out, out.usePlanOf(out.resumedRun)
 }
 
-// baseModeOf is which bases a run began on: others, which may have come within reach
-// since or gone out of it, would be other images.
+// baseModeOf returns the base mode that a run began with. Auto could choose other images
+// now, if the registry has become reachable or unreachable since.
 func baseModeOf(i record.Info) image.BaseMode {
-	for _, e := range i.MeasuredVariants {
-		if mode := image.BaseModeOf(e.Image.BaseOrigin); mode != image.Auto { // as the lab's own responders are
+	for _, v := range i.MeasuredVariants {
+		// The origin of the lab's responders does not tell a mode.
+		if mode := image.BaseModeOf(v.Image.BaseOrigin); mode != image.Auto {
 			return mode
 		}
 	}
 	return image.Auto
 }
 
-// checkConditions refuses to go on with a run under other conditions than it began
-// under, and says which.
+// checkConditions returns an error that lists the conditions of a run that have changed
+// since it began.
 func checkConditions(was, now record.Info) error {
-	changes := otherHost(was.Host, now.Host)
+	changes := hostChanges(was.Host, now.Host)
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
 	changes = append(changes,
-		changesOf("CPUs where a server is given", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
-	changes = append(changes, changedVariants(was, now)...)
+		changesOf("layout for servers with", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
+	changes = append(changes, variantChanges(was, now)...)
 	if len(changes) == 0 {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitUsage,
-		Err: fmt.Errorf("run %s cannot be resumed: what it measures, or with what, has changed\n  %s", was.RunID,
-			strings.Join(changes, "\n  ")),
-		Hint: fmt.Sprintf("Restore that, or measure the plan anew: lab run --like %s", was.RunID),
+		Err: fmt.Errorf("run %s cannot be resumed: these have changed since it began\n  %s",
+			was.RunID, strings.Join(changes, "\n  ")),
+		Hint: fmt.Sprintf("restore them, or measure the plan again: lab run --like %s", was.RunID),
 	}
 }
 
-// otherHost names in what another machine differs: by its id where by nothing else.
-func otherHost(was, now record.Host) (changes []string) {
+// hostChanges returns how the host differs: by its facts, or else by its id.
+func hostChanges(was, now record.Host) (changes []string) {
 	if was.Same(now) {
 		return nil
 	}
@@ -75,19 +76,19 @@ func otherHost(was, now record.Host) (changes []string) {
 	return changesOf("host", map[string]string{"id": was.ID}, map[string]string{"id": now.ID})
 }
 
-// layoutTexts are where generator and server run, by the number of CPUs that a server has,
-// and what weakens figures there, such as a limit of the engine's.
+// layoutTexts describes the layouts of a plan, with their doubts, by the number of the
+// server's CPUs.
 func layoutTexts(p lab.Plan) map[string]string {
-	all := make(map[string]string)
+	texts := make(map[string]string)
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
-		words := append([]string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)},
-			l.Doubts...)
-		all[fmt.Sprint(len(l.Server))] = strings.Join(words, ", ")
+		parts := []string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}
+		texts[plural(len(l.Server), "CPU", "CPUs")] = strings.Join(append(parts, l.Doubts...), ", ")
 	}
-	return all
+	return texts
 }
 
-// changesOf names what differs between two tables of words.
+// changesOf returns the values that differ between two maps, each with its name; what
+// describes the maps.
 func changesOf(what string, was, now map[string]string) (changes []string) {
 	names := slices.Collect(maps.Keys(was))
 	for name := range now {
@@ -104,24 +105,24 @@ func changesOf(what string, was, now map[string]string) (changes []string) {
 	return changes
 }
 
-// changedVariants names the variants that are not what they were.
-func changedVariants(was, now record.Info) (changes []string) {
+// variantChanges returns the variants whose image or script has changed.
+func variantChanges(was, now record.Info) (changes []string) {
 	for _, id := range slices.Sorted(maps.Keys(was.MeasuredVariants)) {
-		then, has := was.MeasuredVariants[id], now.MeasuredVariants[id]
-		// An image that was built anew from the same content has another id.
-		then.Image.ID, has.Image.ID = "", ""
+		before, after := was.MeasuredVariants[id], now.MeasuredVariants[id]
+		// The id of an image changes when it is built again from the same content.
+		before.Image.ID, after.Image.ID = "", ""
 		switch {
-		case then.Image.ContentSHA256 != has.Image.ContentSHA256:
-			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now", id,
-				then.Image.ContentSHA256, has.Image.ContentSHA256))
-		case !equalAsJSON(then, has):
-			changes = append(changes, fmt.Sprintf("%s: its script says something else", id))
+		case before.Image.ContentSHA256 != after.Image.ContentSHA256:
+			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now",
+				id, before.Image.ContentSHA256, after.Image.ContentSHA256))
+		case !equalAsJSON(before, after):
+			changes = append(changes, fmt.Sprintf("script of %s", id))
 		}
 	}
 	return changes
 }
 
-// equalAsJSON compares as JSON does, through which one of the two has gone.
+// equalAsJSON compares two values by their JSON, because one of them was read from JSON.
 func equalAsJSON(a, b any) bool {
 	var plain [2]any
 	for i, x := range []any{a, b} {

@@ -9,9 +9,7 @@ import (
 	"runtimelab/lab/record"
 )
 
-// What a run is of, and with what it is measured, may not change between its
-// sessions; what a session finds anew may.
-func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
+func TestResumeRefusesChangedConditions(t *testing.T) {
 	begun := func() record.Info {
 		return record.Info{
 			RunID: "20261124T090000Z-beef",
@@ -22,30 +20,30 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 			Versions: map[string]string{"lab": "v1"},
 			Plan:     lab.Plan{Layout: lab.Layout{Generator: []int{0}, Server: []int{1}}},
 			MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {
-				Variant: lab.Variant{Runtime: "node", Name: "single"}, Image: lab.Image{
-					ID:            "sha256:1",
-					ContentSHA256: "c0c0c0c0c0c0c0c0",
-				},
+				Variant: lab.Variant{Runtime: "node", Name: "single"},
+				Image:   lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
 			}},
 		}
 	}
-	entrant := func(i *record.Info, change func(*record.MeasuredVariant)) {
-		e := i.MeasuredVariants["node/single"]
-		change(&e)
-		i.MeasuredVariants["node/single"] = e
+	changeVariant := func(i *record.Info, change func(*record.MeasuredVariant)) {
+		v := i.MeasuredVariants["node/single"]
+		change(&v)
+		i.MeasuredVariants["node/single"] = v
 	}
 	for name, c := range map[string]struct {
 		change func(now *record.Info)
 		want   string // empty: it is resumed
 	}{
 		"nothing": {func(*record.Info) {}, ""},
-		"the host by an older lab's id": {func(now *record.Info) {
-			now.Host = record.HostOf(now.Host.Topology)
-		}, ""},
-		"the host after a reboot": {func(now *record.Info) { now.Host.Topology.MemoryBytes -= 3 * 4096; now.Host.ID = "h1" }, ""},
-		"another session":         {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
-		"an image built anew from the same": {func(now *record.Info) {
-			entrant(now, func(e *record.MeasuredVariant) { e.Image.ID = "sha256:2" })
+		"the host's id, after an update of the lab": {
+			func(now *record.Info) { now.Host = record.HostOf(now.Host.Topology) }, "",
+		},
+		"the host's memory, after a reboot": {
+			func(now *record.Info) { now.Host.Topology.MemoryBytes -= 3 * 4096; now.Host.ID = "h1" }, "",
+		},
+		"the notes": {func(now *record.Info) { now.Notes = []string{"new"} }, ""},
+		"the id of an image with the same content": {func(now *record.Info) {
+			changeVariant(now, func(v *record.MeasuredVariant) { v.Image.ID = "sha256:2" })
 		}, ""},
 		"the host": {
 			func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
@@ -55,11 +53,11 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 			func(now *record.Info) { now.Engine["version"] = "29" },
 			`engine version: "20.10" then, "29" now`,
 		},
-		"what is not told": {
+		"a value that is missing now": {
 			func(now *record.Info) { delete(now.Engine, "storage") },
 			`engine storage: "overlay2" then, "" now`,
 		},
-		"what was not told": {
+		"a value that was missing": {
 			func(now *record.Info) { now.Engine["arch"] = "arm64" },
 			`engine arch: "" then, "arm64" now`,
 		},
@@ -69,24 +67,22 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 		},
 		"the CPUs": {
 			func(now *record.Info) { now.Plan.Layout.Server = []int{2} },
-			`CPUs where a server is given 1: "server on 1, generator on 0" then, "server on 2, generator on 0" now`,
+			`layout for servers with 1 CPU: "server on 1, generator on 0" then, "server on 2, generator on 0" now`,
 		},
 		"a limit of the engine": {
 			func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} },
-			"CPUs where a server is given 1: ",
+			"layout for servers with 1 CPU: ",
 		},
-		"those of wider servers": {func(now *record.Info) {
-			now.Plan.WiderLayouts = []lab.Layout{{Server: []int{
-				0,
-				1,
-			}}}
-		}, "CPUs where a server is given 2: "},
+		"the CPUs of wider servers": {
+			func(now *record.Info) { now.Plan.WiderLayouts = []lab.Layout{{Server: []int{0, 1}}} },
+			"layout for servers with 2 CPUs: ",
+		},
 		"an image": {func(now *record.Info) {
-			entrant(now, func(e *record.MeasuredVariant) { e.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
+			changeVariant(now, func(v *record.MeasuredVariant) { v.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
 		}, "image of node/single: content c0c0c0c0c0c0 then, d1d1d1d1d1d1 now"},
 		"a variant": {func(now *record.Info) {
-			entrant(now, func(e *record.MeasuredVariant) { e.Variant.Env = map[string]string{"A": "B"} })
-		}, "node/single: its script says something else"},
+			changeVariant(now, func(v *record.MeasuredVariant) { v.Variant.Env = map[string]string{"A": "B"} })
+		}, "script of node/single"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := begun()
@@ -95,20 +91,25 @@ func TestARunIsResumedUnderItsOwnConditions(t *testing.T) {
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
-			// and the hint
+			// The message has one line for the change and one for the hint.
 			case c.want != "" && (err == nil || lab.ExitCode(err) != lab.ExitUsage ||
 				strings.Count(err.Error(), "\n  ") != 2 || !strings.Contains(err.Error(), "\n  "+c.want)):
-				t.Errorf("got %v, want it refused for %s alone", err, c.want)
+				t.Errorf("got %v, want only %s", err, c.want)
 			}
 		})
 	}
 }
 
-func TestARunIsResumedOnItsOwnBases(t *testing.T) {
+func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
 	for origin, want := range map[string]image.BaseMode{
-		"debian forky: nodejs 24.1, libc6 2.42": image.Debian, "node:24-trixie-slim@sha256:0": image.Official, "": image.Auto,
+		"debian forky: nodejs 24.1, libc6 2.42": image.Debian,
+		"node:24-trixie-slim@sha256:0":          image.Official,
+		"":                                      image.Auto,
 	} {
-		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}}, "node/single": {Image: lab.Image{BaseOrigin: origin}}}}
+		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{
+			"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}},
+			"node/single":   {Image: lab.Image{BaseOrigin: origin}},
+		}}
 		if got := baseModeOf(i); got != want {
 			t.Errorf("of %q: %s, want %s", origin, got, want)
 		}

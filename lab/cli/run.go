@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,81 +19,82 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// randomInputs is how many seeded inputs every variant answers beside the
-// contract's vectors: half of them orders, most others queries.
+// randomInputs is the number of random inputs that every variant answers, besides the
+// vectors of the contract: half of them orders, most of the others queries.
 const randomInputs = 400
 
 type runCommand struct {
 	planFlags
-	Resume string `help:"Finish an earlier run that was interrupted, killed or failed: same plan, seed and images." placeholder:"RUN"`
-	Raw    bool   `help:"Also keep every hit of every attack in raw/, for vegeta report and vegeta plot: a gigabyte or more for every five minutes."`
-	Bases  string `help:"What images are built on: official images, stand-ins from Debian packages, or auto." default:"auto" env:"LAB_BASES"`
+	Resume string `help:"${resume_help}" placeholder:"RUN"`
+	Raw    bool   `help:"${raw_help}"`
+	Bases  string `help:"${bases_help}" default:"auto" env:"LAB_BASES"`
 }
 
-// Run measures.
+// Run measures, and prints the tables of what it measured.
 func (c *runCommand) Run(a *app) error {
 	bases, err := image.ParseBaseMode(c.Bases)
 	if err != nil {
 		return err
 	}
-	chosen, err := c.chosen(a)
+	setup, err := c.setup(a)
 	if err != nil {
 		return err
 	}
-	if chosen.resumedRun != nil && bases == image.Auto {
-		bases = baseModeOf(chosen.resumedRun.Info)
+	if setup.resumedRun != nil && bases == image.Auto {
+		bases = baseModeOf(setup.resumedRun.Info)
 	}
-	// Said now, and not once images are built and an hour is measured.
-	if err := record.CheckDiskSpace(chosen.resultsDir(), minDiskSpace); err != nil {
+	// A problem with the results folder is reported before images are built.
+	if err := record.CheckDiskSpace(setup.resultsDir(), minDiskSpace); err != nil {
 		return err
 	}
-	if chosen.resumedRun != nil {
-		if err := record.CheckUnlocked(chosen.resumedRun.Dir); err != nil {
+	if setup.resumedRun != nil {
+		if err := record.CheckUnlocked(setup.resumedRun.Dir); err != nil {
 			return err
 		}
 	}
-	rules, err := contract.Load(filepath.Join(chosen.checkout, "runtimes", "contract.json"))
+	rules, err := contract.Load(filepath.Join(setup.checkout, "runtimes", "contract.json"))
 	if err != nil {
 		return err
 	}
-	m := &measurement{app: a, runSetup: chosen, bases: bases, raw: c.Raw, rules: rules}
+	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
 }
 
-// minDiskSpace is more than a run of all that ships writes, without its hits.
+// minDiskSpace is more than a run of all scenarios of the lab writes, without raw hits.
 const minDiskSpace = 64 << 20
 
-// What hits take where they are kept: each is some 110 bytes in Vegeta's encoding.
-// The fastest servers answer 80 000 a second on a core, but not in warm-ups, of
-// which no hit is kept, and which take almost half of a trial.
+// The disk space that raw hits take. A hit has about 110 bytes in Vegeta's encoding. The
+// fastest servers answer 80 000 requests a second on a core. Hits of warm-ups are not
+// kept, and these take almost half of a trial.
 const (
 	bytesPerHit   = 128
 	hitsPerSecond = 40_000
 )
 
-// hitsDiskSpace is what the attacks of the trials that are left may write.
+// hitsDiskSpace estimates the bytes of raw hits that the remaining trials write.
 func hitsDiskSpace(p lab.Plan, ended map[lab.TrialID]bool) uint64 {
 	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
 	attacks := plan.ExpectedDuration(p) - time.Duration(len(p.Trials))*plan.TrialOverhead
 	return uint64(attacks.Seconds() * hitsPerSecond * bytesPerHit)
 }
 
-// chosen is what the run does: what the user chose, or what an earlier run left.
-func (c *runCommand) chosen(a *app) (*runSetup, error) {
+// setup returns what the flags select, or what continues the run that --resume names.
+func (c *runCommand) setup(a *app) (*runSetup, error) {
 	if c.Resume == "" {
 		return c.resolve(a.ctx, a)
 	}
 	if !c.isEmpty() || c.Raw {
 		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("--resume finishes a run as it was begun, and takes no scenarios " +
-				"and no other choice beside it"),
-			Hint: "Leave them out, or leave out --resume.",
+			Code: lab.ExitUsage,
+			Err: errors.New("--resume continues a run with its own plan: it cannot be combined with scenarios, " +
+				"--raw or the flags of a plan"),
+			Hint: "remove these, or --resume",
 		}
 	}
-	return c.resume(a, c.Resume)
+	return resumeSetup(a, c.Resume)
 }
 
-// measurement is one lab run on its way.
+// measurement is one execution of lab run.
 type measurement struct {
 	*app
 	*runSetup
@@ -105,21 +105,23 @@ type measurement struct {
 	*session
 }
 
+// run measures in a session of its own.
 func (m *measurement) run(ctx context.Context) error {
 	return m.inSession(ctx, m.bases, func(s *session) error {
 		m.session = s
-		p, left, err := m.fittingPlan()
+		p, omitted, err := m.fittingPlan()
 		if err != nil {
 			return err
 		}
 		if err := m.checkDiskSpace(p); err != nil {
 			return err
 		}
-		return m.experiment(ctx, p, left)
+		return m.runExperiment(ctx, p, omitted)
 	})
 }
 
-// checkDiskSpace makes sure that there is room for the hits, where they are kept.
+// checkDiskSpace returns an error if the disk has no room for the raw hits of a plan. It
+// returns nil if the run keeps none.
 func (m *measurement) checkDiskSpace(p lab.Plan) error {
 	switch {
 	case m.resumedRun != nil && m.resumedRun.Info.RawHits:
@@ -131,52 +133,55 @@ func (m *measurement) checkDiskSpace(p lab.Plan) error {
 	return nil
 }
 
-// fittingPlan is the plan without what this machine cannot do, and what that is.
-func (m *measurement) fittingPlan() (p lab.Plan, left []string, err error) {
+// fittingPlan returns the plan of what this machine can run, and messages about what it
+// omits. It prints the messages too. The plan of an earlier run is not changed.
+func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 	scenarios := m.scenarios
 	if m.earlierPlan == nil {
-		scenarios, left = plan.FitToMachine(m.scenarios, len(m.topology.CPUs), m.nofile)
+		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.topology.CPUs), m.nofile)
 	}
-	for _, words := range left {
-		m.messagef("%s", words)
+	for _, message := range omitted {
+		m.messagef("%s", message)
 	}
 	if len(scenarios) == 0 {
-		return p, left, &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New("nothing that was chosen can run here"),
-			Hint: "lab list shows what else there is",
+		return p, omitted, &lab.Fault{
+			Code: lab.ExitFailed, Err: errors.New("none of the selected scenarios can run on this machine"),
+			Hint: "lab list shows all scenarios",
 		}
 	}
 	wider, err := plan.WiderLayouts(m.topology, m.layout, scenarios)
 	if err != nil {
-		return p, left, err
+		return p, omitted, err
 	}
-	p, err = m.plan(scenarios, m.layout, wider...)
-	return p, left, err
+	p, err = m.newPlan(scenarios, m.layout, wider...)
+	return p, omitted, err
 }
 
-func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string) error {
-	cast, err := m.buildImages(ctx, p)
+// runExperiment checks the variants, calibrates if necessary, measures the plan, and
+// prints the results. omitted are notes for the run.
+func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
+	images, err := m.buildImages(ctx, p)
 	if err != nil {
 		return err
 	}
-	info, err := m.newInfo(p, cast, left)
+	info, err := m.newInfo(p, images, omitted)
 	if err != nil {
 		return err
 	}
 	e := &experiment.Experiment{
 		HostID:          info.Host.ID,
 		Plan:            p,
-		Variants:        cast.variants,
-		Images:          cast.images,
-		ImageErrors:     cast.imageErrors,
+		Variants:        images.variants,
+		Images:          images.images,
+		ImageErrors:     images.imageErrors,
 		Cells:           m.cells(),
-		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expected()),
-		RecheckDelay:    betweenAskings,
+		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expectedIdentity()),
+		RecheckDelay:    recheckDelay,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,
 	}
-	// A mistake of the script's is told before minutes of calibration, and begins no run.
-	refused, err := m.examined(ctx, e)
+	// The check comes before the calibration, which takes minutes, and before the run has a folder.
+	notes, err := m.checkVariants(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -185,43 +190,45 @@ func (m *measurement) experiment(ctx context.Context, p lab.Plan, left []string)
 			return err
 		}
 	}
-	run, ended, err := m.open(info)
+	run, ended, err := m.openRun(info)
 	if err != nil {
 		return err
 	}
-	m.pointLatest(run)
-	m.announce(p, run)
-	for _, words := range refused {
-		m.note(run, words)
+	m.updateLatest(run)
+	m.printSummary(p, run)
+	for _, note := range notes {
+		m.addNote(run, note)
 	}
-	watched := newProgress(m.Err, p, ended, func(words string) { m.note(run, words) })
+	observer := newProgress(m.Err, p, ended, func(note string) { m.addNote(run, note) })
 	if m.resumedRun != nil {
-		m.messagef("resumed: %s measured already, about %s left", plural(len(ended), "trial is", "trials are"),
-			watched.remaining())
+		m.messagef("resumed: %s measured already, about %s left",
+			plural(len(ended), "trial is", "trials are"), observer.remaining())
 	}
 	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
-	e.Recorder, e.Observer = runRecorder{run}, watched
+	e.Recorder, e.Observer = runRecorder{run}, observer
 	err = e.Run(ctx)
-	watched.Close()
+	observer.Close()
 	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
-// newInfo is what the rows of the run have in common: as it was, where it is resumed.
-func (m *measurement) newInfo(p lab.Plan, cast runImages, left []string) (record.Info, error) {
-	info := m.info(p, cast)
-	info.Notes = left
+// newInfo returns the content of run.json. A resumed run keeps its calibration, its host
+// id (which an older lab may have made) and whether it keeps hits; it is an error if its
+// conditions have changed.
+func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (record.Info, error) {
+	info := m.currentInfo(p, images)
+	info.Notes = notes
 	if m.resumedRun == nil {
 		return info, nil
 	}
 	was := m.resumedRun.Info
 	err := checkConditions(was, info)
-	// The host's id may be an older lab's.
 	info.Calibration, info.RawHits, info.Host = was.Calibration, was.RawHits, was.Host
 	return info, err
 }
 
-// open is the run's folder, and the trials that have ended there.
-func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
+// openRun creates the folder of the run, or opens that of the resumed run. It returns the
+// trials that have ended.
+func (m *measurement) openRun(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
 	if m.resumedRun == nil {
 		run, err := record.Create(m.resultsDir(), m.id, info)
 		return run, nil, err
@@ -236,92 +243,32 @@ func (m *measurement) open(info record.Info) (*record.Run, map[lab.TrialID]bool,
 	return run, earlier.EndedTrials(), nil
 }
 
-// pointLatest is no reason to end a run: it is as good without the link, which some
-// file systems cannot have.
-func (m *measurement) pointLatest(run *record.Run) {
+// updateLatest points results/latest to the run. A failure becomes a note, because some
+// file systems have no links.
+func (m *measurement) updateLatest(run *record.Run) {
 	if err := run.UpdateLatestLink(m.resultsDir()); err != nil {
 		m.messagef("note: %v", err)
-		m.note(run, err.Error())
+		m.addNote(run, err.Error())
 	}
 }
 
-// note keeps words with the run.
-func (m *measurement) note(run *record.Run, words string) {
-	if err := run.AddNote(words); err != nil {
+// addNote records a note in run.json.
+func (m *measurement) addNote(run *record.Run, note string) {
+	if err := run.AddNote(note); err != nil {
 		m.messagef("%v", err)
 	}
 }
 
-// runImages is who takes part in a plan's trials, by variant id.
-type runImages struct {
-	variants    map[string]lab.Variant
-	images      map[string]lab.Image
-	imageErrors map[string]string // why a variant has no image
-}
-
-// buildImages builds the images that a plan's trials need. A twin runs from its
-// original's, and the lab's own responders from the agent's.
-func (m *measurement) buildImages(ctx context.Context, p lab.Plan) (all runImages, err error) {
-	takesPart := map[string]bool{}
-	for _, t := range p.Trials {
-		takesPart[t.Variant], takesPart[lab.OriginalOf(t.Variant)] = true, true
-	}
-	all.variants = make(map[string]lab.Variant)
-	runtimes := m.library.RuntimesOf(func(v lab.Variant) bool { return takesPart[v.ID()] })
-	if all.images, all.imageErrors, err = m.images(ctx, runtimes); err != nil {
-		return all, err
-	}
-	for _, r := range runtimes {
-		for _, v := range r.Variants {
-			if !takesPart[v.ID()] {
-				continue
-			}
-			twin := v.Twin()
-			all.variants[v.ID()], all.variants[twin.ID()] = v, twin
-			if built, ok := all.images[v.ID()]; ok {
-				all.images[twin.ID()] = built
-			}
-		}
-	}
-	for _, v := range append(serve.References(), serve.Burn()) {
-		all.variants[v.ID()], all.images[v.ID()] = v, m.agent
-	}
-	return all, nil
-}
-
-func (m *measurement) info(p lab.Plan, all runImages) record.Info {
-	return record.Info{
-		StartedAt:        time.Now().UTC(),
-		Plan:             p,
-		RawHits:          m.raw,
-		MeasuredVariants: all.measuredVariants(p),
-		Host:             record.HostOf(m.topology),
-		Engine: map[string]string{
-			"kind": m.facts.Kind, "version": m.facts.Version, "api_version": m.facts.API, "cgroup_version": m.facts.CgroupVersion,
-			"os": m.facts.OS, "kernel": m.facts.Kernel, "arch": m.facts.Arch, "storage": m.facts.Storage,
-		},
-		Versions: versions(),
-	}
-}
-
-// measuredVariants are those of the cast that a plan's trials are of.
-func (c runImages) measuredVariants(p lab.Plan) map[string]record.MeasuredVariant {
-	all := make(map[string]record.MeasuredVariant)
-	for _, t := range p.Trials {
-		all[t.Variant] = record.MeasuredVariant{Variant: c.variants[t.Variant], Image: c.images[t.Variant]}
-	}
-	return all
-}
-
-// announce says beforehand what the run will do and how long it takes.
-func (m *measurement) announce(p lab.Plan, run *record.Run) {
+// printSummary prints what the run will do, on which CPUs and how long it takes.
+func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
 	m.messagef("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
-		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed, plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
+		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed,
+		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.CPUModel)
 	for _, l := range p.WiderLayouts {
-		m.messagef("CPUs where a server is given %d: generator and lab on %s, server on %s", len(l.Server),
-			lab.CPUList(l.Generator), lab.CPUList(l.Server))
+		m.messagef("CPUs for servers with %d: generator and lab on %s, server on %s",
+			len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
 	}
 	for _, doubt := range layoutDoubts(p) {
 		m.messagef("doubt: %s", doubt)
@@ -330,7 +277,7 @@ func (m *measurement) announce(p lab.Plan, run *record.Run) {
 	m.messagef("results: %s", run.Dir())
 }
 
-// layoutDoubts are those of all layouts, each once.
+// layoutDoubts returns the doubts of all layouts, each once.
 func layoutDoubts(p lab.Plan) (all []string) {
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		for _, d := range l.Doubts {
@@ -342,7 +289,7 @@ func layoutDoubts(p lab.Plan) (all []string) {
 	return all
 }
 
-// printPhases logs how scenarios were expanded into phases.
+// printPhases prints the phases and variants of each scenario, and the number of pilots.
 func (m *measurement) printPhases(p lab.Plan) {
 	for _, s := range p.Scenarios {
 		m.messagef("%s on %s: %s", s.Name, strings.Join(s.Variants, ", "), loadText(s))
@@ -352,8 +299,8 @@ func (m *measurement) printPhases(p lab.Plan) {
 	}
 }
 
-// finish marks the run with how it ended and prints the table of what was
-// measured, which an interruption does not lose.
+// finish records how the run ended, and prints the tables of what was measured, also
+// after an interruption. cause is the error that ended the run, if any.
 func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
 	state, reason := record.Done, ""
 	switch {
@@ -362,11 +309,11 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	case cause != nil:
 		state, reason = record.Failed, cause.Error()
 	}
-	between := betweenRuns(context.WithoutCancel(m.ctx), m.resultsDir(), host)
-	err := run.Update(func(i *record.Info) { i.BetweenRuns = between })
-	recorded, unread := record.Read(run.Dir())
-	if unread != nil {
-		return errors.Join(err, unread, run.End(state, reason, time.Now()))
+	variance := runVariance(context.WithoutCancel(m.ctx), m.resultsDir(), host)
+	err := run.Update(func(i *record.Info) { i.BetweenRuns = variance })
+	recorded, readErr := record.Read(run.Dir())
+	if readErr != nil {
+		return errors.Join(err, readErr, run.End(state, reason, time.Now()))
 	}
 	for _, doubt := range recorded.Doubts {
 		m.messagef("doubt: %s", doubt)
@@ -374,31 +321,9 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
 	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims), run.End(state, reason, time.Now()))
 	if cause != nil {
-		m.messagef("%s: %d rows are kept in %s; lab run --resume %s goes on where it ended", state,
-			len(recorded.Rows), run.Dir(), run.ID())
+		m.messagef("%s: %d rows are in %s; to continue, run: lab run --resume %s",
+			state, len(recorded.Rows), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
-	return err
-}
-
-// runRecorder writes each sample into the run's folder.
-type runRecorder struct{ run *record.Run }
-
-func (r runRecorder) RecordSamples(samples ...lab.Sample) error { return r.run.AddTrial(samples...) }
-
-func (r runRecorder) RecordRefusals(why map[string]string) error {
-	return r.run.Update(func(i *record.Info) {
-		refused := maps.Clone(why)
-		maps.Copy(refused, i.Refused)
-		i.Refused = refused
-	})
-}
-
-func (r runRecorder) RecordPlan(p lab.Plan) error {
-	return r.run.Update(func(i *record.Info) { i.Plan = p })
-}
-
-func (r runRecorder) RecordHits(s lab.Sample, read func(each func([]lab.Hit) error) error) error {
-	_, err := r.run.AddHits(s, read)
 	return err
 }

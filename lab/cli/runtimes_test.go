@@ -15,17 +15,17 @@ import (
 	"runtimelab/lab"
 )
 
-// interpreted are the variants of node and python. The two Pythons that are
-// built from source take minutes to compile, and run python's application.
-var interpreted = []string{
+// quickVariants are the variants of node and python. The two Pythons that are built from
+// source are left out: they take minutes to compile, and run the same application.
+var quickVariants = []string{
 	"node/single", "node/jitless", "node/cluster", "node/worker-threads", "node/express", "node/fastify",
 	"python/asyncio", "python/uvloop", "python/processes", "python/threads", "python/fastapi", "python/flask",
 }
 
-// examine is what lab contract says of variants.
-func examine(t *testing.T, root string, variants ...string) (code int, all map[string]contractResult,
-	stderr string,
-) {
+// labContract runs lab contract and returns its results by variant.
+func labContract(
+	t *testing.T, root string, variants ...string,
+) (code int, results map[string]contractResult, stderr string) {
 	t.Helper()
 	code, stdout, stderr := labRun(t.Context(),
 		append([]string{"contract", "--root", root, "--json"}, variants...)...)
@@ -33,15 +33,15 @@ func examine(t *testing.T, root string, variants ...string) (code int, all map[s
 	if err := json.Unmarshal([]byte(stdout), &list); err != nil {
 		t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
 	}
-	all = map[string]contractResult{}
-	for _, x := range list {
-		all[x.Variant] = x
+	results = map[string]contractResult{}
+	for _, r := range list {
+		results[r.Variant] = r
 	}
-	return code, all, stderr
+	return code, results, stderr
 }
 
-// tagged is the tags of all images that an engine holds.
-func tagged(t *testing.T, c *client.Client) (tags []string) {
+// imageTags returns the tags of all images on an engine.
+func imageTags(t *testing.T, c *client.Client) (tags []string) {
 	t.Helper()
 	images, err := c.ImageList(context.WithoutCancel(t.Context()), client.ImageListOptions{})
 	if err != nil {
@@ -53,11 +53,11 @@ func tagged(t *testing.T, c *client.Client) (tags []string) {
 	return tags
 }
 
-// removeImagesBut removes what a test has built.
-func removeImagesBut(t *testing.T, c *client.Client, before []string) {
+// removeImagesExcept removes all image tags of an engine that are not in keep.
+func removeImagesExcept(t *testing.T, c *client.Client, keep []string) {
 	t.Helper()
-	for _, tag := range tagged(t, c) {
-		if slices.Contains(before, tag) {
+	for _, tag := range imageTags(t, c) {
+		if slices.Contains(keep, tag) {
 			continue
 		}
 		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), tag,
@@ -70,8 +70,8 @@ func removeImagesBut(t *testing.T, c *client.Client, before []string) {
 func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
-	code, got, stderr := examine(t, checkout(t), interpreted...)
-	if code != lab.ExitOK || len(got) != len(interpreted) {
+	code, got, stderr := labContract(t, checkout(t), quickVariants...)
+	if code != lab.ExitOK || len(got) != len(quickVariants) {
 		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
 	}
 	for id, x := range got {
@@ -82,11 +82,10 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 	expectInventory(t, c, before)
 }
 
-// One byte that is another one in an answer, in each of the places that a
-// variant can have it from.
+// One byte of an answer is changed in each file that produces it.
 func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 	c := needEngine(t).Client()
-	defer removeImagesBut(t, c, tagged(t, c))
+	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	for _, file := range []string{
 		"node/app.js", "node/express.js", "node/fastify.js",
@@ -96,13 +95,14 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 			return strings.Replace(s, "Hello, World!", "Hello, world!", 1)
 		})
 	}
-	code, got, stderr := examine(t, root, interpreted...)
+	code, got, stderr := labContract(t, root, quickVariants...)
 	if code != lab.ExitFailed || !strings.Contains(stderr, "12 variants fail the contract") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
-	for _, id := range interpreted {
-		if x := got[id]; x.Passed || !strings.Contains(x.Why, "plaintext") || !strings.Contains(x.Why,
-			"body differs at byte 7") {
+	for _, id := range quickVariants {
+		x := got[id]
+		if x.Passed || !strings.Contains(x.Why, "plaintext") ||
+			!strings.Contains(x.Why, "body differs at byte 7") {
 			t.Errorf("%s: passed %v: %s", id, x.Passed, x.Why)
 		}
 	}
@@ -112,11 +112,10 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 	}
 }
 
-// A folder with a runtime.star, a Dockerfile and a server is all that a runtime
-// is.
+// A runtime needs no more than a folder with a runtime.star, a Dockerfile and a server.
 func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	c := needEngine(t).Client()
-	defer removeImagesBut(t, c, tagged(t, c))
+	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	folder := filepath.Join(root, "runtimes", "tiny")
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -125,8 +124,8 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o",
 		filepath.Join(folder, "server"), "./testdata/static")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
 	}
 	rules, err := os.ReadFile(filepath.Join(root, "runtimes", "contract.json"))
 	if err != nil {
@@ -134,10 +133,15 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"contract.json": string(rules),
-		"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab\nCOPY " +
-			"server contract.json /\nUSER 65532:65532\nCMD [\"/server\"]\n",
+		"Dockerfile": `ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+LABEL io.runtime-lab.owner=runtime-lab
+COPY server contract.json /
+USER 65532:65532
+CMD ["/server"]
+`,
 		"runtime.star": `runtime(
-    about = "answers out of a table",
+    about = "answers from a table",
     base = base(official = "debian:trixie-slim", suite = "trixie", packages = ["libc6"]),
 )
 variant(name = "static", model = "single", about = "one process", command = ["/server"])
@@ -147,21 +151,21 @@ variant(name = "static", model = "single", about = "one process", command = ["/s
 			t.Fatal(err)
 		}
 	}
-	if code, stdout, stderr := labRun(t.Context(), "list", "--root",
-		root); code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
+	code, stdout, stderr := labRun(t.Context(), "list", "--root", root)
+	if code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single", "python/uvloop"]`, `where(runtime = "tiny")`, 1)
 	})
-	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	if code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	var phases []string
-	for _, row := range latest(t, root).Rows {
+	for _, row := range latestRun(t, root).Rows {
 		if attempt, _ := row.Int("attempt"); attempt > 1 {
-			continue // something outside had disturbed it
+			continue // repeated, because something else disturbed it
 		}
 		phases = append(phases, row.Text("variant")+" "+row.Text("phase"))
 		if row.Text("validity") == string(lab.Failed) {

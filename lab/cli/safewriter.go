@@ -8,29 +8,29 @@ import (
 	"unicode/utf8"
 )
 
-// safeWriter keeps what servers print, and what scripts and files of strangers say,
-// from steering a terminal: see harmless.
-type safeWriter struct{ to io.Writer }
+// safeWriter escapes terminal control characters: text from servers, scripts and files
+// must not control the terminal. See escapeControls.
+type safeWriter struct{ out io.Writer }
 
 func (s safeWriter) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(s.to, escapeControls(string(p))); err != nil {
+	if _, err := io.WriteString(s.out, escapeControls(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// unwrapSafeWriter is what a screen writes to, for who writes nothing of others' making.
+// unwrapSafeWriter returns the writer inside a safeWriter, and any other writer as it is.
+// The caller must escape text itself.
 func unwrapSafeWriter(w io.Writer) io.Writer {
 	if s, ok := w.(safeWriter); ok {
-		return s.to
+		return s.out
 	}
 	return w
 }
 
-// escapeControls is a text in which every character that could steer a terminal, or turn
-// the direction of what follows, is written out: \x1b, \u202e. Lines end as they
-// did, and a carriage return alone ends one too. What of these JSON may hold as it
-// is, which begins with U+007F, is written as JSON would: it stays the same text.
+// escapeControls escapes control characters and characters that change the direction of
+// text, as \x1b and \u202e. CRLF and CR become LF. JSON keeps its meaning: it escapes
+// characters below U+007F itself, and the escapes of the others are valid in JSON.
 func escapeControls(text string) string {
 	if !strings.ContainsFunc(text, isUnsafe) && utf8.ValidString(text) {
 		return text
@@ -54,6 +54,7 @@ func escapeControls(text string) string {
 	return b.String()
 }
 
+// isUnsafe reports whether a character must be escaped; line ends and tabs stay.
 func isUnsafe(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
 }

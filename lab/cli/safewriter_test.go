@@ -14,8 +14,8 @@ func TestEscapeControls(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain, with µs and\ta tab\n": "plain, with µs and\ta tab\n",
 		"\x1b[2J\x1b]0;title\x07":     `\x1b[2J\x1b]0;title\x07`,
-		"\u009b31m":                   `\u009b31m`, // CSI in one character
-		"\x9b31m":                     `\x9b31m`,   // and as a byte
+		"\u009b31m":                   `\u009b31m`, // CSI as one character
+		"\x9b31m":                     `\x9b31m`,   // CSI as one byte
 		"a\r\nb\rc":                   "a\nb\nc",
 		"user\u202etxt.exe":           `user\u202etxt.exe`,
 		"\uFFFD stays, \xff does not": "\uFFFD stays, \\xff does not",
@@ -27,8 +27,8 @@ func TestEscapeControls(t *testing.T) {
 	}
 }
 
-// JSON escapes fewer characters than a terminal heeds; what a screen adds is JSON too.
-func TestEscapedJSONIsJSON(t *testing.T) {
+// Terminals interpret more characters than JSON escapes.
+func TestEscapedJSONIsTheSameJSON(t *testing.T) {
 	want := "\x00\x1b\x7f\u0080\u009b\u202e\u2066\\\x7f"
 	var out bytes.Buffer
 	a := &app{Streams: Streams{Out: safeWriter{&out}}}
@@ -41,12 +41,12 @@ func TestEscapedJSONIsJSON(t *testing.T) {
 	}
 }
 
-func FuzzHarmless(f *testing.F) {
+func FuzzEscapeControls(f *testing.F) {
 	f.Add("a\x1b[31mb\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out bytes.Buffer
 		if n, err := (safeWriter{&out}).Write([]byte(text)); n != len(text) || err != nil {
-			t.Fatalf("took %d of %d bytes, %v", n, len(text), err)
+			t.Fatalf("wrote %d of %d bytes, %v", n, len(text), err)
 		}
 		for _, r := range out.String() {
 			if unicode.IsControl(r) && r != '\n' && r != '\t' {
@@ -54,16 +54,15 @@ func FuzzHarmless(f *testing.F) {
 			}
 		}
 		if again := escapeControls(out.String()); again != out.String() {
-			t.Fatalf("%q becomes another text the second time", text)
+			t.Fatalf("%q changes when it is escaped twice", text)
 		}
 	})
 }
 
-// What a command line says reaches nobody's terminal as it is.
 func TestMessagesAreEscaped(t *testing.T) {
 	code, stdout, stderr := labRun(t.Context(), "report", "--root", t.TempDir()+"/\x1b[31mred")
-	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr,
-		`\x1b[31mred`) {
+	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") ||
+		!strings.Contains(stderr, `\x1b[31mred`) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 }

@@ -17,20 +17,19 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// virtualLaw is what virtual cores scale by.
+// virtualLaw is the scaling law of the servers with virtual cores.
 var virtualLaw = stat.USL{Lambda: 100, Sigma: 0.05, Kappa: 0.002}
 
-// unlikeBlocks is by how much the trials of virtual cores are slower or faster
-// than their law, as the trials of real servers are: each number of cores has
-// each of these once, so that they make an interval and no error.
-var unlikeBlocks = []float64{-0.015, 0.009, -0.003, 0.003, -0.009, 0.015}
+// blockNoise is the log of a factor on the service time, one for each block. Real trials
+// vary too, and intervals need variation. Each number of cores has each factor once, so
+// that they cause no bias.
+var blockNoise = []float64{-0.015, 0.009, -0.003, 0.003, -0.009, 0.015}
 
-// BenchmarkScaling fits the law to servers whose coefficients are known, through
-// real cells and the experiment's own loop, and fails where its intervals miss
-// them.
+// BenchmarkScaling measures servers with a known scaling law, in cells and with the loop
+// of the experiment, and fits the law. It fails if an interval misses a true coefficient.
 func BenchmarkScaling(b *testing.B) {
 	var rows []metric.Row
-	onBench(b, func(ctx context.Context, s *session) { rows = s.virtualCores(ctx, b) })
+	inBenchSession(b, func(ctx context.Context, s *session) { rows = s.measureVirtualCores(ctx, b) })
 	curves := scaling.Curves(rows)
 	if len(curves) != 1 || curves[0].Fit == nil {
 		b.Fatalf("curves %+v", curves)
@@ -40,48 +39,49 @@ func BenchmarkScaling(b *testing.B) {
 			virtualLaw.At(float64(p.Cores)))
 	}
 	fit := curves[0].Fit
-	for _, of := range []struct {
-		name  string
-		found scaling.Estimate
-		truth float64
-		width float64 // an interval that is wider has found nothing
+	for _, c := range []struct {
+		name     string
+		estimate scaling.Estimate
+		truth    float64
+		maxWidth float64 // of a useful interval
 	}{
 		{"lambda", fit.Lambda, virtualLaw.Lambda, 8},
 		{"sigma", fit.Sigma, virtualLaw.Sigma, 0.02},
 		{"kappa", fit.Kappa, virtualLaw.Kappa, 0.002},
 		{"peak", fit.Peak, virtualLaw.Peak(), 12},
 	} {
-		if of.found.Low == nil || of.found.High == nil {
-			b.Errorf("%s has no interval: %+v", of.name, of.found)
+		if c.estimate.Low == nil || c.estimate.High == nil {
+			b.Errorf("%s has no interval: %+v", c.name, c.estimate)
 			continue
 		}
-		low, high := *of.found.Low, *of.found.High
-		fmt.Printf("%s %.5f [%.5f, %.5f], in truth %.5f\n", of.name, *of.found.Value, low, high, of.truth)
-		if of.truth < low || of.truth > high || high-low > of.width {
-			b.Errorf("%s of %.5f is found in [%.5f, %.5f]", of.name, of.truth, low, high)
+		low, high := *c.estimate.Low, *c.estimate.High
+		fmt.Printf("%s %.5f [%.5f, %.5f], true value %.5f\n", c.name, *c.estimate.Value, low, high, c.truth)
+		if c.truth < low || c.truth > high || high-low > c.maxWidth {
+			b.Errorf("%s is %.5f, and its interval [%.5f, %.5f]", c.name, c.truth, low, high)
 		}
-		b.ReportMetric(*of.found.Value/of.truth, of.name+"-found/true")
+		b.ReportMetric(*c.estimate.Value/c.truth, c.name+"-found/true")
 	}
 }
 
-// virtualCores measures six blocks of 1 to 16 virtual cores, and tells each row
-// as if these had been the server's CPUs.
-func (s *session) virtualCores(ctx context.Context, b *testing.B) (rows []metric.Row) {
+// measureVirtualCores measures six blocks with 1 to 16 virtual cores. Its rows have the
+// number of virtual cores as the server's CPUs.
+func (s *session) measureVirtualCores(ctx context.Context, b *testing.B) (rows []metric.Row) {
 	e := &experiment.Experiment{
-		ResponderTarget: serve.Target(), Cells: s.cells(), Observer: quiet{},
-		// What a test machine does beside is not the subject here.
+		ResponderTarget: serve.Target(), Cells: s.cells(), Observer: noObserver{},
+		// Tolerates other work on the test machine.
 		Calibration: lab.Calibration{SleepCost: time.Second},
-		Recorder: eachSample(func(sample lab.Sample) error {
+		Recorder: sampleRecorder(func(sample lab.Sample) error {
 			if sample.Gate.Validity != lab.Valid {
-				b.Errorf("%s in block %d: %s: %s", sample.Trial.Variant, sample.Trial.Block, sample.Gate.Validity,
-					sample.Gate.Reason)
+				b.Errorf("%s in block %d: %s: %s",
+					sample.Trial.Variant, sample.Trial.Block, sample.Gate.Validity, sample.Gate.Reason)
 			}
 			var n int64
 			if _, err := fmt.Sscanf(sample.Scenario.Name, "virtual-%d", &n); err != nil {
 				return err
 			}
 			row := metric.RowOf(sample)
-			row["scenario"], row["variant"], row["server_cpus"] = metric.Text("virtual"), metric.Text("lab/virtual"), metric.Int(n)
+			row["scenario"], row["variant"] = metric.Text("virtual"), metric.Text("lab/virtual")
+			row["server_cpus"] = metric.Int(n)
 			rows = append(rows, row)
 			return nil
 		}),
@@ -97,8 +97,9 @@ func (s *session) virtualCores(ctx context.Context, b *testing.B) (rows []metric
 	return rows
 }
 
-// virtualPlan has a scenario for each number of virtual cores, with clients
-// enough to keep them busy. Each trial has a service time of its own.
+// virtualPlan returns a plan with a scenario for each number of virtual cores, with enough
+// clients to keep them busy, and its variants by id. The variant of each trial has its own
+// service time.
 func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 	cores := []int{1, 2, 4, 8, 16}
 	p := lab.Plan{Profile: lab.Profile{PeakDuration: 1500 * time.Millisecond}, Layout: layout}
@@ -109,47 +110,48 @@ func virtualPlan(layout lab.Layout) (lab.Plan, map[string]lab.Variant) {
 		})
 	}
 	variants, order := map[string]lab.Variant{}, rand.New(rand.NewPCG(1, 1))
-	for block := range unlikeBlocks {
+	for block := range blockNoise {
 		for position, i := range order.Perm(len(cores)) {
-			service := math.Exp(unlikeBlocks[(block+i)%len(unlikeBlocks)]) / virtualLaw.Lambda
-			v := serve.Virtual(cores[i], time.Duration(service*float64(time.Second)), virtualLaw.Sigma,
-				virtualLaw.Kappa)
+			service := math.Exp(blockNoise[(block+i)%len(blockNoise)]) / virtualLaw.Lambda
+			v := serve.Virtual(cores[i], time.Duration(service*float64(time.Second)),
+				virtualLaw.Sigma, virtualLaw.Kappa)
 			v.Name += fmt.Sprintf("-%d", block+1)
 			variants[v.ID()] = v
 			p.Trials = append(p.Trials, lab.Trial{
-				Scenario: p.Scenarios[i].Name, Variant: v.ID(), Cores: 1, Block: block + 1, Position: position +
-					1, Attempt: 1,
+				Scenario: p.Scenarios[i].Name, Variant: v.ID(), Cores: 1,
+				Block: block + 1, Position: position + 1, Attempt: 1,
 			})
 		}
 	}
 	return p, variants
 }
 
-// eachSample records by doing something with each sample.
-type eachSample func(lab.Sample) error
+// sampleRecorder is an experiment.Recorder that passes each sample to a function, and
+// records nothing else.
+type sampleRecorder func(lab.Sample) error
 
-func (do eachSample) RecordSamples(samples ...lab.Sample) error {
+func (record sampleRecorder) RecordSamples(samples ...lab.Sample) error {
 	for _, s := range samples {
-		if err := do(s); err != nil {
+		if err := record(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (eachSample) RecordPlan(lab.Plan) error { return nil }
+func (sampleRecorder) RecordPlan(lab.Plan) error { return nil }
 
-func (eachSample) RecordRefusals(map[string]string) error { return nil }
+func (sampleRecorder) RecordRefusals(map[string]string) error { return nil }
 
-func (eachSample) RecordHits(lab.Sample, func(func([]lab.Hit) error) error) error { return nil }
+func (sampleRecorder) RecordHits(lab.Sample, func(func([]lab.Hit) error) error) error { return nil }
 
-// quiet observes and says nothing.
-type quiet struct{}
+// noObserver is an experiment.Observer that does nothing.
+type noObserver struct{}
 
-func (quiet) ContractCheckStarted(int)                           {}
-func (quiet) VariantRefused(string, []string)                    {}
-func (quiet) TrialStarted(lab.Trial, int, int)                   {}
-func (quiet) PilotStarted(lab.Pilot, int, int)                   {}
-func (quiet) PilotEnded(lab.Pilot, int, int)                     {}
-func (quiet) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
-func (quiet) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}
+func (noObserver) ContractCheckStarted(int)                           {}
+func (noObserver) VariantRefused(string, []string)                    {}
+func (noObserver) TrialStarted(lab.Trial, int, int)                   {}
+func (noObserver) PilotStarted(lab.Pilot, int, int)                   {}
+func (noObserver) PilotEnded(lab.Pilot, int, int)                     {}
+func (noObserver) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
+func (noObserver) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}

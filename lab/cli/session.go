@@ -22,8 +22,8 @@ import (
 	"runtimelab/lab/record"
 )
 
-// session is what every command that measures has: an engine to itself, the
-// agent's image on it, a lease, and the CPUs that each side gets.
+// session holds what commands that measure need: an engine, the agent's image on it, a
+// lease that excludes other runs, and the CPUs of generator and server.
 type session struct {
 	app      *app
 	id       string
@@ -35,12 +35,12 @@ type session struct {
 	run      *engine.Run
 	lease    *agent.Client
 	topology lab.Topology
-	layout   lab.Layout // where a server is given one CPU
-	nofile   int        // what every container of a trial gets
+	layout   lab.Layout // for servers on one CPU
+	nofile   int        // open files that every container of a trial may have
 }
 
-// inSession does something in a session, and removes all that it has on the
-// engine afterwards, however it ended.
+// inSession calls do in a session. It waits until no other run measures on the engine,
+// and removes the containers of the session afterwards.
 func (a *app) inSession(ctx context.Context, bases image.BaseMode, do func(*session) error) (err error) {
 	s := &session{app: a, id: record.NewID(time.Now())}
 	if s.engine, err = engine.Open(ctx); err != nil {
@@ -60,10 +60,11 @@ func (a *app) inSession(ctx context.Context, bases image.BaseMode, do func(*sess
 		return err
 	}
 	defer func() { err = errors.Join(err, endRun(ctx, s.run)) }()
-	// Building images would disturb who measures, so the lock comes first.
-	if err := s.run.Lock(ctx, lockHolder(), func(by string) {
-		a.messagef("waiting: %s is measuring on this engine", by)
-	}); err != nil {
+	// The lock comes first, because building images would disturb another run.
+	err = s.run.Lock(ctx, lockHolder(), func(holder string) {
+		a.messagef("waiting: %s is measuring on this engine", holder)
+	})
+	if err != nil {
 		return err
 	}
 	if err := s.probeCPUs(ctx); err != nil {
@@ -72,6 +73,8 @@ func (a *app) inSession(ctx context.Context, bases image.BaseMode, do func(*sess
 	return do(s)
 }
 
+// ensureAgentImage creates the image builder, and builds the agent's image if it is
+// missing.
 func (s *session) ensureAgentImage(ctx context.Context, bases image.BaseMode) error {
 	s.builder = image.NewBuilder(s.engine.Client(), image.Options{
 		Bases:          bases,
@@ -92,11 +95,12 @@ func (s *session) ensureAgentImage(ctx context.Context, bases image.BaseMode) er
 	return err
 }
 
-// images builds the images of runtimes and checks what they set. missing says why
-// a variant has none; without any image there is nothing to do.
-func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images map[string]lab.Image,
-	missing map[string]string, err error,
-) {
+// ensureImages builds the images of runtimes, and checks their settings. It returns
+// images by variant id, and the reasons why variants have none. It is an error if no
+// runtime has an image.
+func (s *session) ensureImages(
+	ctx context.Context, runtimes []lab.Runtime,
+) (images map[string]lab.Image, missing map[string]string, err error) {
 	built := s.builder.Ensure(ctx, runtimes)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
@@ -106,7 +110,7 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 	for _, r := range runtimes {
 		result := built[r.Name]
 		if result.Err == nil {
-			result.Err = s.admit(ctx, r, result.Image)
+			result.Err = s.checkSettings(ctx, r, result.Image)
 		}
 		if result.Err != nil {
 			failures = append(failures, result.Err)
@@ -114,7 +118,7 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 		}
 		for _, v := range r.Variants {
 			if result.Err != nil {
-				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the rest was shown above
+				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the message above has the rest
 				missing[v.ID()] = "image: " + cause
 			} else {
 				images[v.ID()] = result.Image
@@ -127,15 +131,18 @@ func (s *session) images(ctx context.Context, runtimes []lab.Runtime) (images ma
 	return images, missing, nil
 }
 
-// admit checks what the image of a runtime sets, before a container of it starts.
-func (s *session) admit(ctx context.Context, r lab.Runtime, img lab.Image) error {
+// checkSettings returns an error if the image of a runtime sets something that the lab
+// cannot override, such as a nested volume.
+func (s *session) checkSettings(ctx context.Context, r lab.Runtime, img lab.Image) error {
 	if err := s.run.Admit(ctx, img.Ref); err != nil {
 		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.ContextDir, r.Dockerfile), err)
 	}
 	return nil
 }
 
-// probeCPUs finds out which CPUs there are and lays them out.
+// probeCPUs reads the topology of the engine's machine, and decides which CPUs the
+// generator and servers get. It pins this process to the generator's CPUs if the engine
+// is local.
 func (s *session) probeCPUs(ctx context.Context) (err error) {
 	s.lease = agent.NewClient(s.run, s.run)
 	if s.topology, err = s.lease.Probe(ctx); err != nil {
@@ -146,21 +153,21 @@ func (s *session) probeCPUs(ctx context.Context) (err error) {
 	}
 	s.nofile = s.run.LimitNofile(s.topology.Nofile)
 	if s.nofile < engine.Nofile {
-		s.layout.Doubts = append(s.layout.Doubts, fmt.Sprintf(
-			"this engine may grant only %d open files: every container of the run gets that many instead of %d", s.nofile, engine.Nofile))
+		s.layout.Doubts = append(s.layout.Doubts, fmt.Sprintf("this engine grants only %d open files: "+
+			"every container of the run gets that many instead of %d", s.nofile, engine.Nofile))
 	}
 	s.layout.Doubts = append(s.layout.Doubts, s.topology.Conditions.Doubts()...)
 	quotas, _, err := s.run.Quotas(ctx)
 	if err != nil {
 		return err
 	}
-	stopped, err := stoppedInARow(ctx, s.lease, s.topology.CPUs)
+	stopped, err := measureStops(ctx, s.lease, s.topology.CPUs)
 	if err != nil {
 		return err
 	}
 	s.layout.Doubts = append(s.layout.Doubts, quotaDoubts(quotas, len(s.topology.CPUs), stopped)...)
 	if s.engine.Local() {
-		// What the lab itself does must not touch the server's core.
+		// Work of the lab itself must not disturb the server's CPUs.
 		if err := host.PinToCPUs(s.layout.Generator); err != nil {
 			s.layout.Doubts = append(s.layout.Doubts, err.Error())
 		}
@@ -170,24 +177,24 @@ func (s *session) probeCPUs(ctx context.Context) (err error) {
 
 func (s *session) cells() cells { return cells{run: s.run, lease: s.lease, image: s.agent} }
 
-// endRun removes what a run has on the engine, also after an interruption; but does
-// not wait for ever for an engine that hangs.
+// endRun removes the containers of a run, also after an interruption. It gives up after
+// 30 seconds, because an engine may hang.
 func endRun(ctx context.Context, run *engine.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	return run.End(ctx)
 }
 
-// lockHolder says who is measuring, for whoever has to wait.
+// lockHolder describes this process for other processes that wait for the lock.
 func lockHolder() string {
-	name := "somebody"
+	name := "an unknown user"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}
-	where, err := os.Hostname()
+	hostname, err := os.Hostname()
 	if err != nil {
-		where = "an unnamed host"
+		hostname = "an unknown host"
 	}
-	return fmt.Sprintf("process %d of %s on %s, since %s", os.Getpid(), name, where,
-		time.Now().Format("15:04:05"))
+	return fmt.Sprintf("process %d of %s on %s, since %s",
+		os.Getpid(), name, hostname, time.Now().Format("15:04:05"))
 }

@@ -23,9 +23,9 @@ import (
 	"runtimelab/lab/experiment"
 )
 
-// setDockerfile gives the server's user folders that it could write to, and
-// makes volumes of them: the lab's build is the one that ONBUILD waits for.
-const setDockerfile = `ARG BASE_IMAGE
+// settingsDockerfile makes volumes of folders that belong to the server's user, and sets
+// ports and a signal. The ONBUILD instruction of its base sets another volume.
+const settingsDockerfile = `ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 LABEL io.runtime-lab.owner=runtime-lab
 COPY --chown=65532:65532 seed /data/seed
@@ -38,15 +38,15 @@ USER 65532:65532
 CMD ["/server"]
 `
 
-// setBase makes a base image that sets what the images built on it inherit. The
+// settingsBase imports a base image with settings that images built on it inherit. The
 // caller removes it.
-func setBase(ctx context.Context, t *testing.T, c *client.Client) (ref string) {
+func settingsBase(ctx context.Context, t *testing.T, c *client.Client) (ref string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "server")
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./testdata/settings")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
 	}
 	server, err := os.ReadFile(program)
 	if err != nil {
@@ -77,12 +77,12 @@ func setBase(ctx context.Context, t *testing.T, c *client.Client) (ref string) {
 	return ref
 }
 
-// runtimeThatSets is a runtime with this Dockerfile, on a base that sets things.
-func runtimeThatSets(ctx context.Context, t *testing.T, c *client.Client, dockerfile string) lab.Runtime {
+// settingsRuntime returns a runtime with a Dockerfile, on settingsBase.
+func settingsRuntime(ctx context.Context, t *testing.T, c *client.Client, dockerfile string) lab.Runtime {
 	t.Helper()
 	r := lab.Runtime{
 		Name: "sets", ContextDir: t.TempDir(), Dockerfile: "Dockerfile",
-		Base:     lab.BaseImage{Official: setBase(ctx, t, c)},
+		Base:     lab.BaseImage{Official: settingsBase(ctx, t, c)},
 		Variants: []lab.Variant{{Runtime: "sets", Name: "all", Command: []string{"/server"}}},
 	}
 	for name, text := range map[string]string{"Dockerfile": dockerfile, "seed": "of the image"} {
@@ -93,10 +93,10 @@ func runtimeThatSets(ctx context.Context, t *testing.T, c *client.Client, docker
 	return r
 }
 
-// removeImagesThatSet removes what setBase and builds of runtimeThatSets have made.
-func removeImagesThatSet(t *testing.T, c *client.Client) {
+// removeSettingsImages removes the images of settingsBase and settingsRuntime.
+func removeSettingsImages(t *testing.T, c *client.Client) {
 	t.Helper()
-	for _, tag := range tagged(t, c) {
+	for _, tag := range imageTags(t, c) {
 		if name, _, _ := strings.Cut(tag, ":"); !strings.HasSuffix(name, "/sets") {
 			continue
 		}
@@ -107,7 +107,7 @@ func removeImagesThatSet(t *testing.T, c *client.Client) {
 	}
 }
 
-// rolesOf is the roles of the containers that a run has, sorted.
+// rolesOf returns the roles of a run's containers, sorted.
 func rolesOf(t *testing.T, c *client.Client, run string) (roles []string) {
 	t.Helper()
 	listed, err := c.ContainerList(context.WithoutCancel(t.Context()), client.ContainerListOptions{
@@ -123,7 +123,8 @@ func rolesOf(t *testing.T, c *client.Client, run string) (roles []string) {
 	return roles
 }
 
-func volumes(t *testing.T, c *client.Client) (all []string) {
+// volumeNames returns the names of all volumes on an engine, sorted.
+func volumeNames(t *testing.T, c *client.Client) (all []string) {
 	t.Helper()
 	listed, err := c.VolumeList(context.WithoutCancel(t.Context()), client.VolumeListOptions{})
 	if err != nil {
@@ -136,88 +137,89 @@ func volumes(t *testing.T, c *client.Client) (all []string) {
 	return all
 }
 
-// expectGone expects that a run has left no container, and no volume beside those
-// that were there before.
-func expectGone(t *testing.T, c *client.Client, run string, before []string) {
+// expectNothingLeft expects that a run has no containers, and that the volumes are the
+// same as before.
+func expectNothingLeft(t *testing.T, c *client.Client, run string, before []string) {
 	t.Helper()
 	if roles := rolesOf(t, c, run); len(roles) > 0 {
 		t.Errorf("containers are left: %q", roles)
 	}
-	if after := volumes(t, c); !slices.Equal(before, after) {
-		t.Errorf("there were volumes %q before and %q after", before, after)
+	if after := volumeNames(t, c); !slices.Equal(before, after) {
+		t.Errorf("the volumes were %q before, and are %q after", before, after)
 	}
 }
 
-// An image sets volumes, a health check, ports and signals, itself and through
-// its base: nothing of it lets a server write, runs beside it, or is left behind.
-func TestIntegrationWhatAnImageSetsChangesNothing(t *testing.T) {
+// An image and its base set volumes, a health check, ports and a signal. The server still
+// cannot write, no health check runs, and nothing is left behind.
+func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 	c := needEngine(t).Client()
-	defer removeImagesThatSet(t, c)
-	run, before := "", volumes(t, c)
-	defer func() { expectGone(t, c, run, before) }()
+	defer removeSettingsImages(t, c)
+	run, before := "", volumeNames(t, c)
+	defer func() { expectNothingLeft(t, c, run, before) }()
 	inTestSession(t, func(ctx context.Context, s *session) {
 		run = s.id
-		sets := runtimeThatSets(ctx, t, c, setDockerfile)
-		images, missing, err := s.images(ctx, []lab.Runtime{sets})
+		r := settingsRuntime(ctx, t, c, settingsDockerfile)
+		images, missing, err := s.ensureImages(ctx, []lab.Runtime{r})
 		if err != nil || len(missing) > 0 {
 			t.Fatalf("missing %q, error %v", missing, err)
 		}
 		request := lab.Request{Method: http.MethodGet, Path: "/"}
-		of := subject{
-			variant: sets.Variants[0], image: images["sets/all"],
+		subj := subject{
+			variant: r.Variants[0], image: images["sets/all"],
 			target: lab.Target{Request: request, Status: http.StatusOK},
 		}
-		for range 2 { // what the first one left would be in the way of the second
-			s.inCell(ctx, t, of, func(cell *cell, _ experiment.Server) { expectUnset(ctx, t, s, cell, request) })
+		for range 2 { // remains of the first server would disturb the second
+			s.inCell(ctx, t, subj, func(cell *cell, _ experiment.Server) {
+				expectNoEffect(ctx, t, s, cell, request)
+			})
 		}
 	})
 }
 
-// expectUnset asks the server in a cell what it could do.
-func expectUnset(ctx context.Context, t *testing.T, s *session, cell *cell, request lab.Request) {
+// expectNoEffect expects that the server in a cell could not write to its volumes, that no
+// health check ran, and that no container is exposed.
+func expectNoEffect(ctx context.Context, t *testing.T, s *session, cell *cell, request lab.Request) {
 	t.Helper()
-	time.Sleep(2500 * time.Millisecond) // two health checks
+	time.Sleep(2500 * time.Millisecond) // time for two health checks
 	answers, err := cell.Send(ctx, []lab.Request{request})
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]any{}
-	if err := json.Unmarshal(answers[0].Body, &told); err != nil {
+	result := map[string]any{}
+	if err := json.Unmarshal(answers[0].Body, &result); err != nil {
 		t.Fatalf("%v in %q %s", err, answers[0].Body, answers[0].Error)
 	}
-	if told["health"] != 0.0 {
-		t.Errorf("its health was asked for %v times", told["health"])
+	if result["health"] != 0.0 {
+		t.Errorf("%v health checks ran", result["health"])
 	}
 	for _, volume := range []string{"/data", "/late", "/none"} {
-		found, _ := told[volume].([]any)
+		got, _ := result[volume].([]any) // what was read, and the outcome of writing
 		const refused = "read-only file system"
-		if len(found) != 2 || found[0] != "of the image" || !strings.HasSuffix(fmt.Sprint(found[1]), refused) {
-			t.Errorf("%s: read and wrote %q", volume, found)
+		if len(got) != 2 || got[0] != "of the image" || !strings.HasSuffix(fmt.Sprint(got[1]), refused) {
+			t.Errorf("%s: read and wrote %q", volume, got)
 		}
 	}
-	for _, wrong := range openedOutwards(ctx, t, s) {
-		t.Error(wrong)
-	}
+	failEach(t, exposedContainers(ctx, t, s))
 }
 
-// What the lab cannot replace is refused by its name before a container starts,
-// and where it is set.
-func TestIntegrationWhatAnImageMayNotSetIsRefused(t *testing.T) {
+// A setting that the lab cannot override is refused before a container starts. The error
+// names the setting and the Dockerfile.
+func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
 	c := needEngine(t).Client()
-	defer removeImagesThatSet(t, c)
-	run, before := "", volumes(t, c)
-	defer func() { expectGone(t, c, run, before) }()
+	defer removeSettingsImages(t, c)
+	run, before := "", volumeNames(t, c)
+	defer func() { expectNothingLeft(t, c, run, before) }()
 	inTestSession(t, func(ctx context.Context, s *session) {
 		run = s.id
-		for instruction, says := range map[string]string{
+		for instruction, want := range map[string]string{
 			"VOLUME /data/deep":                 "VOLUME /data/deep is inside VOLUME /data",
 			"LABEL io.runtime-lab.role=measure": "it has the label io.runtime-lab.role",
 		} {
-			sets := runtimeThatSets(ctx, t, c, setDockerfile+instruction+"\n")
-			_, _, err := s.images(ctx, []lab.Runtime{sets})
-			where := filepath.Join(sets.ContextDir, "Dockerfile")
-			if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), where) {
-				t.Errorf("%s: %v, want %q", instruction, err, says)
+			r := settingsRuntime(ctx, t, c, settingsDockerfile+instruction+"\n")
+			_, _, err := s.ensureImages(ctx, []lab.Runtime{r})
+			file := filepath.Join(r.ContextDir, "Dockerfile")
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+				t.Errorf("%s: %v, want %q", instruction, err, want)
 			}
 		}
 		roles := rolesOf(t, c, s.id)

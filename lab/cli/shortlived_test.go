@@ -20,15 +20,15 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// shortLived is an image of testdata/shortlived, which goes with the test.
-func shortLived(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
+// shortLivedImage imports an image of testdata/shortlived. The test removes it.
+func shortLivedImage(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
 	t.Helper()
 	const ref = "runtime-lab-test-shortlived:1"
 	program := filepath.Join(t.TempDir(), "server")
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./testdata/shortlived")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
 	}
 	text, err := os.ReadFile(program)
 	if err != nil {
@@ -65,31 +65,34 @@ func shortLived(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
 	return lab.Image{Ref: ref}
 }
 
-// A server may do its work in threads and processes that come and go while it is
-// measured: what they used is the server's, and not others'.
+// The CPU time of short-lived threads and processes of a server counts as the server's, not
+// as that of other processes.
 func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
 		c, err := s.calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		image := shortLived(ctx, t, s.engine.Client())
+		image := shortLivedImage(ctx, t, s.engine.Client())
 		for _, mode := range []string{"thread", "fork", "ignored", "recycle"} {
-			of := subject{
-				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}}, image: image,
-				target: lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done")},
+			subj := subject{
+				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}},
+				image:   image,
+				target: lab.Target{
+					Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done"),
+				},
 			}
-			a := attackOn(of, 8, 0, 2*time.Second)
+			a := attackOn(subj, 8, 0, 2*time.Second)
 			a.ConnectionPerRequest = true
-			expectNoneBlamed(t, mode, s.measured(ctx, t, of, a, c))
+			expectForeignCPU(t, mode, s.measurePhase(ctx, t, subj, a, c))
 		}
 	})
 }
 
-// expectNoneBlamed compares what others are said to have taken of a saturated server's CPUs with
-// what the server's container leaves for them. Others may be at work beside the test: that
-// disturbs a sample, and not this comparison.
-func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
+// expectForeignCPU expects that the measured share of other processes in a saturated
+// server's CPUs is the share that the idle time and the server's container leave. Other
+// work on the machine may disturb the sample, but not this comparison.
+func expectForeignCPU(t *testing.T, mode string, s lab.Sample) {
 	t.Helper()
 	const precision = 0.03
 	wall := s.Attack.After.At.Sub(s.Attack.Before.At).Seconds()
@@ -103,22 +106,22 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
 	foreign, _ := metric.ForeignServerRatio(s)
 	saturation, _ := metric.SaturationRatio(s)
-	if spare, known := metric.GeneratorIdleRatio(s); !known || spare > gate.StoppedGenerator {
-		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", what, spare, known)
+	if idle, known := metric.GeneratorIdleRatio(s); !known || idle > gate.StoppedGenerator {
+		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", mode, idle, known)
 	} else {
-		t.Logf("%s: the generator left %.4f of its CPU idle", what, spare)
+		t.Logf("%s: the generator left %.4f of its CPU idle", mode, idle)
 	}
-	t.Logf("%s: %d answers, %.3f s, others took %.3f, said to be %.3f; at %.3f of its limit: %s %s",
-		what, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
+	t.Logf("%s: %d answers, %.3f s, others took %.3f, measured as %.3f; at %.3f of its limit: %s %s",
+		mode, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
 	if foreign < others-precision || foreign > others+precision {
-		t.Errorf("%s: others took %.3f of the server's CPUs, and not %.3f", what, others, foreign)
+		t.Errorf("%s: others took %.3f of the server's CPUs, measured as %.3f", mode, others, foreign)
 	}
 	if saturation < 0.95 {
-		t.Errorf("%s: at %.3f of its limit, and it keeps its CPU busy", what, saturation)
+		t.Errorf("%s: saturation %.3f of a server that keeps its CPU busy", mode, saturation)
 	}
-	generators, _ := metric.ForeignGeneratorRatio(s)
-	quiet := max(others, generators) < gate.MaxForeignCPU-precision
+	foreignGenerator, _ := metric.ForeignGeneratorRatio(s)
+	quiet := max(others, foreignGenerator) < gate.MaxForeignCPU-precision
 	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
-		t.Errorf("%s: %s because %q", what, s.Gate.Validity, s.Gate.Reason)
+		t.Errorf("%s: %s because %q", mode, s.Gate.Validity, s.Gate.Reason)
 	}
 }

@@ -19,20 +19,20 @@ import (
 )
 
 type simulateCommand struct {
-	File string `arg:"" optional:"" help:"CSV with the header pair,block,a,b: values of arms that do not differ. Default: the lab's own recording." placeholder:"AA.csv"`
+	File string `arg:"" optional:"" help:"${simulate_file_help}" placeholder:"AA.csv"`
 
-	Blocks []int   `help:"Numbers of blocks to draw runs of, instead of the profiles'." placeholder:"N,..."`
-	Margin float64 `help:"Ratios that make no difference: 0.05 for 0.95 to 1/0.95." default:"0.05"`
-	Draws  int     `help:"Runs to draw for each row." default:"20000"`
-	Seed   uint64  `help:"Of the draws." default:"1"`
+	Blocks []int   `help:"Numbers of blocks of the runs, instead of the profiles'." placeholder:"N,..."`
+	Margin float64 `help:"Margin of equivalence: 0.05 for ratios from 0.95 to 1/0.95." default:"0.05"`
+	Draws  int     `help:"Simulated runs for each row." default:"20000"`
+	Seed   uint64  `help:"Seed of the simulation." default:"1"`
 	JSON   bool    `help:"Print JSON." name:"json"`
 }
 
-// simulated is what lab simulate --json prints.
-type simulated struct {
-	Origin string         `json:"origin"` // what the recording says of itself
+// simulationOutput is the output of lab simulate --json.
+type simulationOutput struct {
+	Origin string         `json:"origin"` // from the comment of the recording
 	Pairs  int            `json:"pairs"`
-	Alpha  float64        `json:"alpha"` // error of one side
+	Alpha  float64        `json:"alpha"` // error rate on one side
 	Margin float64        `json:"margin"`
 	Draws  int            `json:"draws"`
 	Seed   uint64         `json:"seed"`
@@ -40,23 +40,23 @@ type simulated struct {
 }
 
 type simulatedRow struct {
-	Profile string `json:"profile,omitempty"` // which has so many blocks; none of a number that was asked for
+	Profile string `json:"profile,omitempty"` // with this number of blocks; empty with --blocks
 	stat.Outcome
-	Limit  bool     `json:"limit,omitempty"` // promised nothing of
+	Limit  bool     `json:"limit,omitempty"` // the analysis need not hold for this noise model
 	Faults []string `json:"faults,omitempty"`
 }
 
+// label names a row: "drift at 10 blocks (standard)".
 func (r simulatedRow) label() string {
-	where := fmt.Sprintf("%s at %d blocks", r.NoiseModel, r.Blocks)
+	text := fmt.Sprintf("%s at %d blocks", r.NoiseModel, r.Blocks)
 	if r.Profile != "" {
-		where += " (" + r.Profile + ")"
+		text += " (" + r.Profile + ")"
 	}
-	return where
+	return text
 }
 
-// Run checks the paired analysis by simulation at each profile's number of
-// blocks, or those that were asked for. Where it does not keep its promises the
-// exit code is 1.
+// Run checks the paired analysis by simulation, with the numbers of blocks of the
+// profiles or of --blocks. The exit code is 1 if error rates exceed the promised ones.
 func (c *simulateCommand) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return err
@@ -66,17 +66,15 @@ func (c *simulateCommand) Run(a *app) error {
 		return err
 	}
 	s := stat.Simulation{
-		Recorded: recording.Pairs, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws,
-		Seed: c.Seed,
+		Recorded: recording.Pairs, Alpha: lab.Alpha, Margin: c.Margin, Draws: c.Draws, Seed: c.Seed,
 	}
 	rows, err := simulate(a, s, c.sizes())
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = a.printJSON(simulated{
-			recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed,
-			rows,
+		err = a.printJSON(simulationOutput{
+			recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed, rows,
 		})
 	} else {
 		err = printSimulation(a.Out, recording, s, rows)
@@ -84,22 +82,22 @@ func (c *simulateCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return brokenPromises(rows)
+	return checkErrorRates(rows)
 }
 
+// check checks the flags.
 func (c *simulateCommand) check() error {
 	var errs []error
 	if !(c.Margin > 0 && c.Margin < 1) {
-		errs = append(errs, fmt.Errorf("--margin is %v, not between 0 and 1", c.Margin))
+		errs = append(errs, fmt.Errorf("--margin is %v, want more than 0 and less than 1", c.Margin))
 	}
 	if c.Draws < 100 {
-		errs = append(errs, fmt.Errorf("--draws is %d; fewer than 100 tell nothing", c.Draws))
+		errs = append(errs, fmt.Errorf("--draws is %d, want at least 100", c.Draws))
 	}
 	for _, blocks := range c.Blocks {
-		if blocks < lab.MinBlocks || blocks > mostSimulatedBlocks {
+		if blocks < lab.MinBlocks || blocks > maxSimulatedBlocks {
 			errs = append(errs,
-				fmt.Errorf("--blocks is %d; a run is analysed from %d blocks on, and simulated up to %d", blocks,
-					lab.MinBlocks, mostSimulatedBlocks))
+				fmt.Errorf("--blocks is %d, want %d to %d", blocks, lab.MinBlocks, maxSimulatedBlocks))
 		}
 	}
 	if len(errs) > 0 {
@@ -108,11 +106,11 @@ func (c *simulateCommand) check() error {
 	return nil
 }
 
-// mostSimulatedBlocks is where the permutation of signs is exact no more, and
-// drawn anew for each of millions of tests.
-const mostSimulatedBlocks = 32
+// maxSimulatedBlocks bounds the time of a simulation: with more blocks the permutation
+// test is not exact, and draws random signs in each of millions of tests.
+const maxSimulatedBlocks = 32
 
-// sizes are the rows' profiles and numbers of blocks.
+// sizes returns rows with only their profile and number of blocks.
 func (c *simulateCommand) sizes() (sizes []simulatedRow) {
 	for _, blocks := range c.Blocks {
 		sizes = append(sizes, simulatedRow{Outcome: stat.Outcome{Blocks: blocks}})
@@ -128,11 +126,12 @@ func (c *simulateCommand) sizes() (sizes []simulatedRow) {
 	return sizes
 }
 
+// recording reads the recording that the user named, or the one that comes with the lab.
 func (c *simulateCommand) recording() (stat.Recording, error) {
 	if c.File == "" {
 		recording, err := stat.ShippedRecording()
 		if err != nil {
-			return recording, fmt.Errorf("reading the lab's own recording: %w", err)
+			return recording, fmt.Errorf("reading the recording of the lab: %w", err)
 		}
 		return recording, nil
 	}
@@ -143,7 +142,7 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 	defer file.Close()
 	recording, err := stat.ReadRecording(file)
 	if err != nil {
-		hint := "One row for each block of each pair: pair,block,a,b with the values of both arms."
+		hint := "write one row for each block of each pair: pair,block,a,b with the values of both arms"
 		if refused := (*delimited.Refusal)(nil); errors.As(err, &refused) {
 			hint = cmp.Or(refused.Hint, hint)
 		}
@@ -153,16 +152,16 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 	return recording, nil
 }
 
-// simulate runs every world at every number of blocks, several at once.
+// simulate runs every noise model with every number of blocks, in parallel.
 func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, error) {
 	var rows []simulatedRow
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	worlds := map[string]stat.NoiseModel{}
+	models := map[string]stat.NoiseModel{}
 	for _, size := range sizes {
-		for _, w := range stat.NoiseModels() {
-			worlds[w.Name] = w
-			size.NoiseModel, size.Limit = w.Name, w.OutOfScope
+		for _, model := range stat.NoiseModels() {
+			models[model.Name] = model
+			size.NoiseModel, size.Limit = model.Name, model.OutOfScope
 			rows = append(rows, size)
 		}
 	}
@@ -172,7 +171,7 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 			if a.ctx.Err() != nil {
 				return ErrInterrupted
 			}
-			row.Outcome = s.Run(worlds[row.NoiseModel], row.Blocks)
+			row.Outcome = s.Run(models[row.NoiseModel], row.Blocks)
 			row.Faults = s.Violations(row.Outcome)
 			return nil
 		})
@@ -180,18 +179,19 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 	return rows, group.Wait()
 }
 
+// printSimulation prints the noise models, a table of error rates, and its legend.
 func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, rows []simulatedRow) error {
-	fmt.Fprintf(w, "%d runs for each row, drawn with seed %d from %s of arms that do not differ.\n",
+	fmt.Fprintf(w, "%d simulated runs for each row, with seed %d, from %s of arms that do not differ.\n",
 		s.Draws, s.Seed, plural(len(recording.Pairs), "pair", "pairs"))
 	if recording.Origin != "" {
 		fmt.Fprintf(w, "%s\n", recording.Origin)
 	}
 	fmt.Fprintln(w)
-	for _, world := range stat.NoiseModels() {
-		fmt.Fprintf(w, "  %-12s %s\n", world.Name, world.About)
+	for _, model := range stat.NoiseModels() {
+		fmt.Fprintf(w, "  %-12s %s\n", model.Name, model.About)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "\nprofile\tblocks\tworld\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
+	fmt.Fprint(t, "\nprofile\tblocks\tnoise model\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
 	for _, r := range rows {
 		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.NoiseModel)
 		for _, share := range []float64{
@@ -206,34 +206,35 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	fmt.Fprintf(w, `
-  covers      the interval of %[1]v%% held the true ratio; 93 to 97%% is right
-  differ      equal arms were found to differ, either way: an error, at most %[2]v%%
+  covers      the interval of %[1]v%% contained the true ratio; 93 to 97%% is right
+  differ      equal arms were found to differ, in either direction: an error, at most %[2]v%%
   beyond      a ratio at the margin of %[3]v%% was found to lie beyond it: an error
   within      or within it: an error, at most %[2]v%% together
   equal       equal arms were found to differ by less than the margin
   1.05, 1.10  a ratio of that was found to lie above 1
-From so many runs %[2]v%% is told to within %.2[4]f%% (three standard errors), which is allowed for.
+With so many runs, %[2]v%% is estimated to within %.2[4]f%% (three standard errors); the limits allow it.
 `, 100-200*s.Alpha, 200*s.Alpha, 100*s.Margin, 100*s.SamplingTolerance(2*s.Alpha))
 	return nil
 }
 
-// brokenPromises is the error that a simulation ends with, nil where all is well.
-func brokenPromises(rows []simulatedRow) error {
-	var said []string
+// checkErrorRates returns an error if simulated error rates exceed the promised ones.
+func checkErrorRates(rows []simulatedRow) error {
+	var faults []string
 	for _, r := range rows {
 		if r.Limit {
 			continue
 		}
 		for _, fault := range r.Faults {
-			said = append(said, r.label()+": "+fault)
+			faults = append(faults, r.label()+": "+fault)
 		}
 	}
-	if len(said) == 0 {
+	if len(faults) == 0 {
 		return nil
 	}
 	return &lab.Fault{
 		Code: lab.ExitFailed,
-		Err:  fmt.Errorf("the analysis does not keep its promises:\n  %s", strings.Join(said, "\n  ")),
-		Hint: "How sure the lab says to be of such data is not how sure it is: mend the method, not the limit.",
+		Err: fmt.Errorf("the simulated error rates exceed the promised ones:\n  %s",
+			strings.Join(faults, "\n  ")),
+		Hint: "the intervals are wrong for such data: fix the method, not the limit",
 	}
 }

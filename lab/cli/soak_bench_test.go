@@ -14,11 +14,10 @@ import (
 	"runtimelab/lab/record"
 )
 
-// BenchmarkSoak has three quick runs suffer what happens to runs on machines that
-// people use: kill -9, Ctrl-C and restarts of the engine, at moments that nobody
-// chose; each is resumed until it is done. It then must hold every trial of its plan
-// exactly once, and the engine nothing of it. It takes an hour, and is not run
-// without SOAK.
+// BenchmarkSoak makes three quick runs, and interrupts each at random moments by kill -9,
+// Ctrl-C or a restart of the engine. Each is resumed until it is done. It must then have
+// every trial of its plan exactly once, and leave nothing on the engine. The benchmark
+// takes an hour, and is skipped without SOAK.
 func BenchmarkSoak(b *testing.B) {
 	if os.Getenv("SOAK") == "" {
 		b.Skip("takes an hour: make soak")
@@ -40,78 +39,80 @@ func BenchmarkSoak(b *testing.B) {
 	seed := rand.Uint64()
 	b.Logf("seed %d", seed)
 	s := &soak{program: program, checkout: checkout, random: rand.New(rand.NewPCG(seed, 0))}
-	s.lab(b, "contract") // builds the images, so that the engine holds before what it holds after
+	s.lab(b, "contract") // builds the images, so that they are in the first inventory too
 	before := s.inventory(b)
-	disasters := 0
+	interruptions := 0
 	for range 3 {
-		disasters += s.run(b)
+		interruptions += s.run(b)
 	}
 	if after := s.inventory(b); after != before {
-		b.Errorf("the engine held\n%s\nbefore and\n%s\nafter", before, after)
+		b.Errorf("the engine had\n%s\nbefore, and has\n%s\nafter", before, after)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(3, "runs")
-	b.ReportMetric(float64(disasters), "disasters")
+	b.ReportMetric(float64(interruptions), "disasters")
 }
 
+// soak runs the command lab in a checkout.
 type soak struct {
 	program, checkout string
 	random            *rand.Rand
 }
 
-// run is one quick run, interrupted up to four times.
-func (s *soak) run(b *testing.B) (disasters int) {
+// run makes one quick run, and interrupts it up to four times. It returns how often.
+func (s *soak) run(b *testing.B) (interruptions int) {
 	b.Helper()
 	arguments := []string{"run", "--profile", "quick"}
 	for {
-		disaster := ""
-		if disasters < 4 {
-			disaster = []string{"kill -9", "Ctrl-C", "engine restart"}[s.random.IntN(3)]
+		kind := ""
+		if interruptions < 4 {
+			kind = []string{"kill -9", "Ctrl-C", "engine restart"}[s.random.IntN(3)]
 		}
-		done := s.session(b, arguments, disaster, time.Duration(20+s.random.IntN(220))*time.Second)
+		done := s.session(b, arguments, kind, time.Duration(20+s.random.IntN(220))*time.Second)
 		dir, err := record.LatestDir(filepath.Join(s.checkout, "results"))
 		if err != nil {
 			if done {
 				b.Fatal(err)
 			}
-			continue // it was over before it had begun
+			continue // interrupted before the run had a folder
 		}
 		if done {
 			s.check(b, dir)
-			return disasters
+			return interruptions
 		}
-		disasters++
-		b.Logf("%s after %s", filepath.Base(dir), disaster)
+		interruptions++
+		b.Logf("%s after %s", filepath.Base(dir), kind)
 		if info, err := record.ReadInfo(dir); err == nil && info.State != record.Done {
 			arguments = []string{"run", "--resume", info.RunID}
 		}
 	}
 }
 
-// session is one process of a run; done says that it came to its end.
-func (s *soak) session(b *testing.B, arguments []string, disaster string, after time.Duration) (done bool) {
+// session starts one process of a run, and interrupts it after a time; an empty kind does
+// not interrupt it. It reports whether the run is done.
+func (s *soak) session(b *testing.B, arguments []string, kind string, after time.Duration) (done bool) {
 	b.Helper()
-	var said bytes.Buffer
+	var output bytes.Buffer
 	command := exec.Command(s.program, append([]string{"--root", s.checkout}, arguments...)...)
-	command.Stdout, command.Stderr = &said, &said
+	command.Stdout, command.Stderr = &output, &output
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
-	strike := time.After(after)
-	if disaster == "" {
-		strike = nil
+	interrupt := time.After(after)
+	if kind == "" {
+		interrupt = nil
 	}
 	select {
 	case err := <-ended:
 		if err != nil {
-			b.Fatalf("%v ended with %v\n%s", arguments, err, said.String())
+			b.Fatalf("%v ended with %v\n%s", arguments, err, output.String())
 		}
 		return true
-	case <-strike:
+	case <-interrupt:
 	}
-	switch disaster {
+	switch kind {
 	case "kill -9":
 		_ = command.Process.Kill() // it may have ended
 	case "Ctrl-C":
@@ -121,13 +122,13 @@ func (s *soak) session(b *testing.B, arguments []string, disaster string, after 
 		s.lab(b, "engine", "up")
 	}
 	err := <-ended
-	if bytes.Contains(said.Bytes(), []byte("goroutine ")) {
-		b.Fatalf("after %s it prints a trace:\n%s", disaster, said.String())
+	if bytes.Contains(output.Bytes(), []byte("goroutine ")) {
+		b.Fatalf("after %s it prints a trace:\n%s", kind, output.String())
 	}
 	return err == nil
 }
 
-// check holds a finished run to its plan.
+// check checks that a finished run is complete, and has each row once.
 func (s *soak) check(b *testing.B, dir string) {
 	b.Helper()
 	v, err := record.Verify(dir)
@@ -148,9 +149,9 @@ func (s *soak) check(b *testing.B, dir string) {
 		attempt, _ := row.Int("attempt")
 		seen[fmt.Sprint(row.Text("scenario"), row.Text("variant"), n, block, attempt, row.Text("phase"))]++
 	}
-	for which, n := range seen {
+	for key, n := range seen {
 		if n != 1 {
-			b.Errorf("%s has %d rows of %s", dir, n, which)
+			b.Errorf("%s has %d rows of %s", dir, n, key)
 		}
 	}
 	b.Logf("%s: %d rows, resumed %d times", v.RunID, v.Rows, len(recorded.Info.ResumedAt))
@@ -165,15 +166,15 @@ func (s *soak) lab(b *testing.B, arguments ...string) {
 	}
 }
 
-// inventory is what the engine holds but for named images.
+// inventory lists the containers, networks, volumes and untagged images of the engine.
 func (s *soak) inventory(b *testing.B) string {
 	b.Helper()
 	var all []byte
 	for _, list := range [][]string{
-		{"ps", "-aq"}, {"network", "ls", "--format", "{{.Name}} {{.Driver}}"}, {"volume", "ls", "-q"}, {
-			"images",
-			"-q", "--filter", "dangling=true",
-		},
+		{"ps", "-aq"},
+		{"network", "ls", "--format", "{{.Name}} {{.Driver}}"},
+		{"volume", "ls", "-q"},
+		{"images", "-q", "--filter", "dangling=true"},
 	} {
 		out, err := exec.Command("docker", list...).CombinedOutput()
 		if err != nil {

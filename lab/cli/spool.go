@@ -8,40 +8,43 @@ import (
 	"runtimelab/lab"
 )
 
-// mostSpooled bounds, in bytes, what is kept of input that can be read once only: a
-// trials.csv of some million rows.
-const mostSpooled = 4 << 30
+// maxSpoolBytes bounds the copy of an input that can be read only once: a trials.csv of
+// some million rows.
+const maxSpoolBytes = 4 << 30
 
-// streams are inputs that can be read once only, such as pipes, and were.
-type streams []os.FileInfo
+// inputFiles opens the files that a comparison reads. It holds the ones that can be read
+// only once, such as pipes, and have been read.
+type inputFiles []os.FileInfo
 
-// open returns how a file's rows are read, as often as a comparison needs. Input that can
-// be read once only is copied to a temporary file without a name.
-func (s *streams) open(a *app, path string, info os.FileInfo) (func() (io.ReadCloser, error), error) {
+// open returns a function that opens a file any number of times. An input that can be
+// read only once is copied to a temporary file.
+func (s *inputFiles) open(a *app, path string, info os.FileInfo) (func() (io.ReadCloser, error), error) {
 	if info.Mode().IsRegular() {
 		return func() (io.ReadCloser, error) { return os.Open(path) }, nil
 	}
 	for _, read := range *s {
 		if os.SameFile(read, info) {
-			return nil, onceOnly(fmt.Errorf("%s is given twice, and can be read once only", path))
+			return nil, pipeError(fmt.Errorf("%s is given twice, but can be read only once", path))
 		}
 	}
 	*s = append(*s, info)
-	f, err := interruptible(a.ctx, func() (*os.File, error) { return spool(path, mostSpooled) })
+	f, err := interruptible(a.ctx, func() (*os.File, error) { return spool(path, maxSpoolBytes) })
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return func() (io.ReadCloser, error) {
-		return io.NopCloser(io.NewSectionReader(f, 0, mostSpooled)), nil
+		return io.NopCloser(io.NewSectionReader(f, 0, maxSpoolBytes)), nil
 	}, nil
 }
 
-func onceOnly(err error) error {
-	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "write it to a file, and give that"}
+// pipeError returns err as a usage error, with the hint to use a file.
+func pipeError(err error) error {
+	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "write it to a file, and name the file"}
 }
 
-// spool copies up to so many bytes. The file goes when the program ends.
-func spool(path string, most int64) (*os.File, error) {
+// spool copies an input to a temporary file without a name, which the system removes when
+// the process ends. It is an error if the input has more than limit bytes.
+func spool(path string, limit int64) (*os.File, error) {
 	in, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -54,8 +57,8 @@ func spool(path string, most int64) (*os.File, error) {
 	err = os.Remove(f.Name())
 	if err == nil {
 		var n int64
-		if n, err = io.Copy(f, io.LimitReader(in, most+1)); n > most {
-			err = onceOnly(fmt.Errorf("it has more than %d bytes, and can be read once only", most))
+		if n, err = io.Copy(f, io.LimitReader(in, limit+1)); n > limit {
+			err = pipeError(fmt.Errorf("it has more than %d bytes, and can be read only once", limit))
 		}
 	}
 	if err != nil {

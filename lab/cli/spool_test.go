@@ -10,8 +10,7 @@ import (
 	"runtimelab/lab"
 )
 
-// What can be read once only is kept up to a bound, under no name.
-func TestSpoolIsBounded(t *testing.T) {
+func TestSpoolIsBoundedAndLeavesNoFile(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	path := filepath.Join(t.TempDir(), "input")
 	if err := os.WriteFile(path, []byte("0123456789"), 0o644); err != nil {
@@ -26,13 +25,13 @@ func TestSpoolIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for range 2 { // as often as it is asked for
+	for range 2 { // a comparison may read it more than once
 		text, err := io.ReadAll(io.NewSectionReader(f, 0, 10))
 		if err != nil || string(text) != "0123456789" {
 			t.Errorf("%q, error %v", text, err)
 		}
 	}
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, error %v", left, err)
+		t.Errorf("files are left: %v, error %v", left, err)
 	}
 }

@@ -19,20 +19,20 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// limitsCgroups reports whether a test may limit cgroups: as root, on the engine's machine, with
-// cgroup v1, whose containers may have cgroups below them. The files of both versions are read in
-// the tests of package engine.
-func limitsCgroups(t *testing.T, s *session) bool {
+// canLimitCgroups reports whether a test may limit cgroups: as root, on the engine's
+// machine, with cgroup v1, in which a container may have child cgroups. Tests of package
+// engine read the files of both versions.
+func canLimitCgroups(t *testing.T, s *session) bool {
 	t.Helper()
 	_, err := os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
 	if s.engine.Local() && os.Geteuid() == 0 && err == nil {
 		return true
 	}
-	t.Logf("nothing to try: to limit a cgroup takes root, the engine's machine and cgroup v1 (%v)", err)
+	t.Logf("skipped: limiting a cgroup needs root, the engine's machine and cgroup v1 (%v)", err)
 	return false
 }
 
-// cpuCgroup is the folder of the cgroup that limits the CPU time of the run's container of a role.
+// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
 func cpuCgroup(ctx context.Context, t *testing.T, s *session, role string) string {
 	t.Helper()
 	c := s.engine.Client()
@@ -40,7 +40,7 @@ func cpuCgroup(ctx context.Context, t *testing.T, s *session, role string) strin
 	labels.Add("label", "io.runtime-lab.run="+s.id).Add("label", "io.runtime-lab.role="+role)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: labels})
 	if err != nil || len(listed.Items) != 1 {
-		t.Fatalf("%d containers are the run's %s, error %v", len(listed.Items), role, err)
+		t.Fatalf("the run has %d containers of role %s, error %v", len(listed.Items), role, err)
 	}
 	inspected, err := c.ContainerInspect(ctx, listed.Items[0].ID, client.ContainerInspectOptions{})
 	if err != nil {
@@ -56,14 +56,14 @@ func cpuCgroup(ctx context.Context, t *testing.T, s *session, role string) strin
 			return filepath.Join("/sys/fs/cgroup/cpu", fields[2])
 		}
 	}
-	t.Fatalf("no cgroup of the run's %s limits its CPU time: %s", role, text)
+	t.Fatalf("the run's %s has no CPU cgroup: %s", role, text)
 	return ""
 }
 
-// unlimited is no quota.
+// unlimited is the value that removes a quota.
 const unlimited = -time.Microsecond
 
-// setQuota lets a cgroup use so much of each 100 ms.
+// setQuota limits the CPU time of a cgroup in each period of 100 ms.
 func setQuota(t *testing.T, cgroup string, quota time.Duration) {
 	t.Helper()
 	file := filepath.Join(cgroup, "cpu.cfs_quota_us")
@@ -87,11 +87,10 @@ func moveAll(t *testing.T, from, to string) {
 	}
 }
 
-// A server that is stopped by the quota of a cgroup above it is no server on a whole CPU, however
-// valid it looks.
+// A trial is disturbed if a quota of a cgroup above the server stops it.
 func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
-		if !limitsCgroups(t, s) {
+		if !canLimitCgroups(t, s) {
 			return
 		}
 		reference := s.responder(serve.Reference("busy", 1_000_000))
@@ -103,7 +102,7 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			}
 			moveAll(t, above, below)
 			setQuota(t, above, 20*time.Millisecond)
-			defer func() { // the engine removes the container's cgroup only
+			defer func() { // the engine removes only the container's cgroup
 				setQuota(t, above, unlimited)
 				moveAll(t, below, above)
 				if err := os.Remove(below); err != nil {
@@ -112,36 +111,37 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			}()
 			e := &experiment.Experiment{Cells: s.cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
-			subject := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
-			sample, err := e.MeasurePhase(ctx, subject, attackOn(reference, 4, 0, time.Second), c, server, nil)
+			template := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
+			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c, server, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			before, after, g := sample.ServerUsage.Before, sample.ServerUsage.After, sample.Gate
-			t.Logf("%v of CPU time, %d periods above and %d of its own: %s because %q", after.CPU-before.CPU,
-				after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods, g.Validity, g.Reason)
-			const why = "a CPU quota of a cgroup above the server's container"
-			if g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, why) {
+			t.Logf("%v of CPU time, throttled in %d periods above and %d of the container: %s because %q",
+				after.CPU-before.CPU, after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods,
+				g.Validity, g.Reason)
+			const want = "a CPU quota of a cgroup above the server's container"
+			if g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, want) {
 				t.Errorf("%s because %q", g.Validity, g.Reason)
 			}
 		})
 	})
 }
 
-// A quota that is in no file which the lab can read stops canaries while their CPU has nothing to
-// do. Here it is the lease's own, which nothing looks for.
+// A quota that the lab cannot read stops canaries while their CPU is idle. Here the quota
+// is that of the lease, which the lab does not read.
 func TestIntegrationAQuotaThatCannotBeReadStopsCanaries(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) {
-		if !limitsCgroups(t, s) {
+		if !canLimitCgroups(t, s) {
 			return
 		}
 		if quotas, known, err := s.run.Quotas(ctx); err != nil || !known {
 			t.Errorf("quotas %+v, known %v, error %v", quotas, known, err)
 		}
 		setQuota(t, cpuCgroup(ctx, t, s, "lease"), 20*time.Millisecond)
-		// A CPU that others use meanwhile is not idle, and proves nothing: some rows are tried.
+		// A CPU that other processes use meanwhile is not idle, so the test tries again.
 		for range 10 {
-			stopped, err := stoppedInARow(ctx, s.lease, s.topology.CPUs)
+			stopped, err := measureStops(ctx, s.lease, s.topology.CPUs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,6 +150,6 @@ func TestIntegrationAQuotaThatCannotBeReadStopsCanaries(t *testing.T) {
 				return
 			}
 		}
-		t.Error("canaries that may use a fifth of a CPU are not stopped")
+		t.Error("canaries with a quota of a fifth of a CPU were not stopped")
 	})
 }

@@ -8,13 +8,12 @@ import (
 )
 
 type verifyCommand struct {
-	Name string `arg:"" optional:"" name:"run" help:"A run's id, or its folder. Default: the newest run."`
+	Name string `arg:"" optional:"" name:"run" help:"${run_help}"`
 	JSON bool   `help:"Print JSON." name:"json"`
 }
 
-// Run proves that a run's folder holds what the run wrote, and all of it. The exit
-// code is 1 where anything in it is wrong; a run that was interrupted is none the
-// less right as far as it went.
+// Run checks that the folder of a run is unchanged and complete. The exit code is 1 if a
+// file is wrong or missing; it is 0 if the run was interrupted and its files are right.
 func (c *verifyCommand) Run(a *app) error {
 	dir, err := a.runDir(c.Name)
 	if err != nil {
@@ -34,28 +33,28 @@ func (c *verifyCommand) Run(a *app) error {
 		_, err = fmt.Fprint(a.Out, verificationText(v))
 	}
 	if err != nil {
-		return fmt.Errorf("writing what was found: %w", err)
+		return fmt.Errorf("writing the result: %w", err)
 	}
 	if !v.Consistent() {
 		return &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("%s is not what run %s wrote", dir, v.RunID),
-			Hint: "do not rely on its figures; a copy from where it was measured may be whole",
+			Code: lab.ExitFailed, Err: fmt.Errorf("%s does not match what run %s wrote", dir, v.RunID),
+			Hint: "do not rely on its figures; copy the folder again from where it was measured",
 		}
 	}
 	return nil
 }
 
-// verificationText is a verification for people.
+// verificationText formats a verification for people.
 func verificationText(v record.Verification) string {
-	word := "complete and consistent"
+	result := "complete and consistent"
 	switch {
 	case !v.Consistent():
-		word = "NOT what the run wrote"
+		result = "DOES NOT MATCH what the run wrote"
 	case !v.Complete():
-		word = "consistent, not complete (" + string(v.State) + ")"
+		result = "consistent, not complete (" + string(v.State) + ")"
 	}
-	text := fmt.Sprintf("run %s: %s\n  %d of %d trials, %s, %s accounted for in run.json\n",
-		v.RunID, word, v.Trials, v.Planned, plural(v.Rows, "row", "rows"), plural(v.Files, "file", "files"))
+	text := fmt.Sprintf("run %s: %s\n  %d of %d trials, %s, %s listed in run.json\n",
+		v.RunID, result, v.Trials, v.Planned, plural(v.Rows, "row", "rows"), plural(v.Files, "file", "files"))
 	for _, problem := range v.Problems {
 		text += "  wrong: " + problem + "\n"
 	}
@@ -63,7 +62,7 @@ func verificationText(v record.Verification) string {
 		text += "  missing: " + missing + "\n"
 	}
 	if v.Consistent() && !v.Complete() {
-		text += "  lab run --resume " + v.RunID + " goes on where it ended\n"
+		text += "  to continue it, run: lab run --resume " + v.RunID + "\n"
 	}
 	return text
 }

@@ -10,7 +10,7 @@ import (
 
 type versionCommand struct{}
 
-// Run prints the versions that a result depends on.
+// Run prints the versions that can change a figure.
 func (versionCommand) Run(a *app) error {
 	v := versions()
 	for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -19,7 +19,7 @@ func (versionCommand) Run(a *app) error {
 	return nil
 }
 
-// measuringModules are the modules whose version can change a figure.
+// measuringModules maps modules whose version can change a figure to their short names.
 var measuringModules = map[string]string{
 	"github.com/tsenart/vegeta/v12":               "vegeta",
 	"github.com/HdrHistogram/hdrhistogram-go":     "hdrhistogram",
@@ -27,7 +27,7 @@ var measuringModules = map[string]string{
 	"github.com/moby/moby/client":                 "moby-client",
 }
 
-// versions is the lab's own, Go's, and those of the modules that measure.
+// versions returns the versions of the lab, of Go and of measuringModules, by name.
 func versions() map[string]string {
 	v := map[string]string{"go": runtime.Version(), "lab": "unknown"}
 	build, ok := debug.ReadBuildInfo()
@@ -48,13 +48,12 @@ func versions() map[string]string {
 	return v
 }
 
-// version is the lab's in one word: its module's, with the commit where that is
-// known.
+// version returns the version of the lab, with its commit if that is known.
 func version() string {
 	all := versions()
-	word := all["lab"]
+	text := all["lab"]
 	if revision := all["lab-revision"]; len(revision) > 12 {
-		word += " " + revision[:12]
+		text += " " + revision[:12]
 	}
-	return word
+	return text
 }

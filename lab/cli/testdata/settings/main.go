@@ -1,6 +1,5 @@
-// Command settings is a server in an image that sets all that an image can. It
-// tries to write to each of its volumes, and counts how often its health is asked
-// for.
+// Command settings is the server of an image with many settings. It tries to write to each
+// of its volumes, and counts its health checks.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 { // it is the health check
+	if len(os.Args) > 1 { // this process is the health check
 		response, err := http.Get("http://127.0.0.1:8080/health")
 		if err != nil {
 			log.Fatal(err)
@@ -22,22 +21,22 @@ func main() {
 		_ = response.Body.Close()
 		return
 	}
-	var asked atomic.Int64
-	http.HandleFunc("/health", func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	var checks atomic.Int64
+	http.HandleFunc("/health", func(http.ResponseWriter, *http.Request) { checks.Add(1) })
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		told := map[string]any{"health": asked.Load()}
+		result := map[string]any{"health": checks.Load()}
 		for _, volume := range []string{"/data", "/late", "/none"} {
 			seed, err := os.ReadFile(filepath.Join(volume, "seed"))
 			if err != nil {
 				seed = []byte(err.Error())
 			}
-			wrote := "done"
+			write := "done"
 			if err := os.WriteFile(filepath.Join(volume, "x"), make([]byte, 50<<20), 0o644); err != nil {
-				wrote = err.Error()
+				write = err.Error()
 			}
-			told[volume] = []string{string(seed), wrote}
+			result[volume] = []string{string(seed), write}
 		}
-		if err := json.NewEncoder(w).Encode(told); err != nil {
+		if err := json.NewEncoder(w).Encode(result); err != nil {
 			log.Print(err)
 		}
 	})

@@ -1,11 +1,11 @@
 //go:build linux
 
-// Command shortlived is a server that does each request's work in a thread or a
-// process that ends soon after. Its argument says which:
+// Command shortlived is a server that does the work of each request in a thread or a
+// process that ends soon after. Its argument selects which:
 //
 //	thread   a thread for each request
 //	fork     a process for each request, which its parent waits for
-//	ignored  a process for each request, which nobody waits for (SIGCHLD ignored)
+//	ignored  a process for each request, which is not waited for (SIGCHLD ignored)
 //	recycle  one worker process, which ends after some requests and is replaced
 package main
 
@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// perWorker is how many requests a recycled worker serves.
-const perWorker = 100
+// requestsPerWorker is the number of requests that a recycled worker serves.
+const requestsPerWorker = 100
 
 func main() {
 	mode := os.Args[1]
@@ -44,12 +44,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.Serve(listener, answering(mode)))
+	log.Fatal(http.Serve(listener, newHandler(mode)))
 }
 
 func address() string { return net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")) }
 
-func answering(mode string) http.HandlerFunc {
+// newHandler returns a handler that does its work as mode says.
+func newHandler(mode string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		switch mode {
 		case "thread":
@@ -57,7 +58,7 @@ func answering(mode string) http.HandlerFunc {
 		case "fork", "ignored":
 			inProcess(mode)
 		}
-		_, _ = io.WriteString(w, "done") // a client that has gone is no trouble of the server's
+		_, _ = io.WriteString(w, "done") // an error means that the client has disconnected
 	}
 }
 
@@ -78,7 +79,7 @@ func inThread() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
+		runtime.LockOSThread() // without unlocking, so that the thread ends with its goroutine
 		work()
 	}()
 	<-done
@@ -101,12 +102,12 @@ func inProcess(mode string) {
 		log.Fatal(err)
 	}
 	_ = end.Close()
-	_, _ = io.Copy(io.Discard, ended) // until the child's end of the pipe is gone with it
+	_, _ = io.Copy(io.Discard, ended) // until the child ends, which closes its end of the pipe
 	_ = ended.Close()
 	_ = child.Release()
 }
 
-// recycle keeps one worker at work, on one socket.
+// recycle starts one worker process after another, all on one socket.
 func recycle() {
 	listener, err := net.Listen("tcp", address())
 	if err != nil {
@@ -125,6 +126,7 @@ func recycle() {
 	}
 }
 
+// worker serves requestsPerWorker requests on an inherited socket.
 func worker() {
 	listener, err := net.FileListener(os.NewFile(3, "socket"))
 	if err != nil {
@@ -133,13 +135,13 @@ func worker() {
 	served := make(chan struct{}, 1<<16)
 	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		work()
-		w.Header().Set("Connection", "close") // the next may be another worker's
-		_, _ = io.WriteString(w, "done")      // a client that has gone is no trouble of the server's
+		w.Header().Set("Connection", "close") // another worker may answer the next request
+		_, _ = io.WriteString(w, "done")      // an error means that the client has disconnected
 		served <- struct{}{}
 	})}
 	go func() { log.Print(server.Serve(listener)) }()
-	for range perWorker {
+	for range requestsPerWorker {
 		<-served
 	}
-	time.Sleep(5 * time.Millisecond) // for the last answer to leave
+	time.Sleep(5 * time.Millisecond) // until the last answer is sent
 }

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command static is a tiny server that passes for a runtime: it answers the
-// contract's vectors out of the contract itself, and of itself what the kernel
-// says. The test of a third runtime makes an image of it.
+// Command static is a tiny server that acts as a runtime. It answers the vectors of the
+// contract from the contract, and describes itself by what the kernel reports. The test of
+// a third runtime builds an image of it.
 package main
 
 import (
@@ -31,53 +31,59 @@ func main() {
 	server := http.Server{
 		Addr:        net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")),
 		IdleTimeout: 75 * time.Second,
-		Handler:     answering(rules),
+		Handler:     newHandler(rules),
 	}
 	log.Fatal(server.ListenAndServe())
 }
 
-func answering(rules *contract.Contract) http.HandlerFunc {
+// newHandler returns a handler that answers the vectors of a contract and its identity
+// request, and 404 to others.
+func newHandler(rules *contract.Contract) http.HandlerFunc {
 	answers := map[string]lab.Answer{}
 	for _, v := range rules.Vectors() {
 		header := http.Header{}
 		for name, value := range v.Request.Header {
 			header.Set(name, value)
 		}
-		answers[question(v.Request.Method, v.Request.Path, header, v.Request.Body)] = v.Want
+		answers[requestKey(v.Request.Method, v.Request.Path, header, v.Request.Body)] = v.Want
 	}
 	identity := rules.IdentityRequest()
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // the client has gone
+			return // the client has disconnected
 		}
-		answer, known := answers[question(r.Method, r.RequestURI, r.Header, body)]
+		answer, known := answers[requestKey(r.Method, r.RequestURI, r.Header, body)]
 		switch {
 		case r.Method == identity.Method && r.URL.Path == identity.Path:
 			answer = lab.Answer{Status: http.StatusOK, Header: map[string]string{"content-type": "application/json"}}
-			if answer.Body, err = json.Marshal(itself()); err != nil {
+			if answer.Body, err = json.Marshal(identityOfProcess()); err != nil {
 				log.Fatal(err)
 			}
 		case !known:
-			answer = lab.Answer{Status: http.StatusNotFound,
-				Header: map[string]string{"content-type": "application/json"}}
+			answer = lab.Answer{
+				Status: http.StatusNotFound,
+				Header: map[string]string{"content-type": "application/json"},
+			}
 		}
 		for name, value := range answer.Header {
 			w.Header().Set(name, value)
 		}
 		w.WriteHeader(answer.Status)
-		_, _ = w.Write(answer.Body) // a client that has gone is its own affair
+		_, _ = w.Write(answer.Body) // an error means that the client has disconnected
 	}
 }
 
-func question(method, uri string, header http.Header, body []byte) string {
+// requestKey returns what distinguishes the requests of the contract.
+func requestKey(method, uri string, header http.Header, body []byte) string {
 	return strings.Join([]string{method, uri, header.Get("Content-Type"), string(body)}, "\n")
 }
 
-// itself is what the kernel grants this process.
-func itself() lab.Identity {
+// identityOfProcess returns the identity of this process, with the limits that the kernel
+// reports.
+func identityOfProcess() lab.Identity {
 	status := map[string]string{}
-	for line := range strings.Lines(text("/proc/self/status")) {
+	for line := range strings.Lines(readText("/proc/self/status")) {
 		name, value, _ := strings.Cut(line, ":")
 		status[name] = strings.TrimSpace(value)
 	}
@@ -89,23 +95,25 @@ func itself() lab.Identity {
 	if err := unix.Statfs("/", &root); err != nil {
 		log.Fatal(err)
 	}
-	somaxconn := number("/proc/sys/net/core/somaxconn")
+	somaxconn := readNumber("/proc/sys/net/core/somaxconn")
 	return lab.Identity{
 		Runtime: "tiny", RuntimeVersion: runtime.Version(), Build: map[string]string{"compiler": runtime.Compiler},
 		Model: "single", Workers: 1, Parallelism: 1, Backlog: somaxconn, KeepAliveS: 75,
 		Process: lab.ProcessLimits{
 			UID: os.Getuid(), NofileSoft: int(files.Cur), NofileHard: int(files.Max),
-			CapEff: status["CapEff"], NoNewPrivs: status["NoNewPrivs"] == "1", RootReadOnly: root.Flags&unix.ST_RDONLY != 0,
-			CPUsAllowed:     status["Cpus_allowed_list"],
-			MemoryLimitBytes: int64(number("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")),
-			Somaxconn:       somaxconn,
-			PortRange:       strings.Join(strings.Fields(text("/proc/sys/net/ipv4/ip_local_port_range")), " "),
-			Interfaces:      interfaces(),
+			CapEff: status["CapEff"], NoNewPrivs: status["NoNewPrivs"] == "1",
+			RootReadOnly: root.Flags&unix.ST_RDONLY != 0,
+			CPUsAllowed:  status["Cpus_allowed_list"],
+			MemoryLimitBytes: int64(readNumber(
+				"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")),
+			Somaxconn:  somaxconn,
+			PortRange:  strings.Join(strings.Fields(readText("/proc/sys/net/ipv4/ip_local_port_range")), " "),
+			Interfaces: interfaceNames(),
 		},
 	}
 }
 
-func interfaces() (names []string) {
+func interfaceNames() (names []string) {
 	all, err := net.Interfaces()
 	if err != nil {
 		log.Fatal(err)
@@ -116,18 +124,19 @@ func interfaces() (names []string) {
 	return names
 }
 
-func text(path string) string {
+// readText returns the content of a file; empty if it cannot be read.
+func readText(path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return "" // another version of cgroups
+		return "" // the file belongs to the other version of cgroups
 	}
 	return string(content)
 }
 
-// number is what the first of the files that is there says.
-func number(paths ...string) int {
+// readNumber returns the number in the first file that has one, and 0 if none has.
+func readNumber(paths ...string) int {
 	for _, path := range paths {
-		if n, err := strconv.Atoi(strings.TrimSpace(text(path))); err == nil {
+		if n, err := strconv.Atoi(strings.TrimSpace(readText(path))); err == nil {
 			return n
 		}
 	}
