@@ -121,7 +121,7 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 			return fault(err)
 		}
 		if string(bytes.TrimPrefix(cells[schema], []byte("\ufeff"))) == schemaColumn {
-			return fault(r.in.Joined())
+			return fault(r.in.SecondHeader())
 		}
 		if err := r.spelling.spell(cells); err != nil {
 			return fault(err)
@@ -145,7 +145,8 @@ func (r *RowReader) witnesses(asked []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
 		number := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
-		shows := r.in.Foreign() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
+		shows := r.in.MayUseDecimalComma() || name == "duration_s" || name == "error_ratio" ||
+			name == "generator_cpu_ratio"
 		return !number || !shows || slices.Contains(asked, name)
 	})
 }
@@ -180,7 +181,7 @@ func versioned(cell []byte) error {
 // Doubts are what of the file could not be read, in words, once all of it was.
 func (r *RowReader) Doubts() []string {
 	var doubts []string
-	if r.in.Torn() {
+	if r.in.Truncated() {
 		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was left out", TrialsFile))
 	}
 	if r.Header() == nil {
@@ -191,7 +192,7 @@ func (r *RowReader) Doubts() []string {
 		doubts = append(doubts, fmt.Sprintf("columns of %s that this version does not know were left out: %s",
 			TrialsFile, strings.Join(unknown, ", ")))
 	}
-	if r.in.Unnamed() {
+	if r.in.HasUnnamedValues() {
 		doubts = append(doubts, fmt.Sprintf("columns of %s that have values and no name were left out", TrialsFile))
 	}
 	return append(doubts, r.spelling.doubts()...)

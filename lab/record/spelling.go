@@ -128,7 +128,7 @@ func (s *spelling) integer(m *metric.Metric, cell []byte) ([]byte, error) {
 func (s *spelling) float(m *metric.Metric, coarse *coarseness, cell []byte) ([]byte, error) {
 	point := bytes.IndexByte(cell, '.')
 	full := point > 0 && len(cell)-point-1 == m.Decimals // all the decimals that the lab writes
-	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !s.in.Foreign() {
+	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !s.in.MayUseDecimalComma() {
 		s.pad(m, cell)
 		coarse.fine = true
 		return cell, nil
