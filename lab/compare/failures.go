@@ -73,7 +73,7 @@ func schemas(keys []Key, old, new *Run) (notes, doubts []string) {
 	if new.schema() < old.schema() {
 		mixed, apart = new, old
 	}
-	if mixed.schema() >= metric.FailuresApart || apart.schema() < metric.FailuresApart {
+	if mixed.schema() >= metric.SuccessLatencySchema || apart.schema() < metric.SuccessLatencySchema {
 		return nil, nil
 	}
 	text := fmt.Sprintf("%s is of schema %d, of which latencies include requests that failed, "+
