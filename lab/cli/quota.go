@@ -36,7 +36,7 @@ func stoppedInARow(ctx context.Context, on singer, cpus []lab.CPU) (stopped time
 			return 0, err
 		}
 		for _, c := range canaries {
-			sums[c.CPU] += gate.Stopped(c)
+			sums[c.CPU] += gate.StoppedTime(c)
 			stopped = max(stopped, sums[c.CPU])
 		}
 	}
@@ -59,7 +59,7 @@ func quotaDoubts(quotas []engine.Quota, cpus int, stopped time.Duration) (doubts
 	for _, words := range tooLow(quotas, cpus) {
 		doubts = append(doubts, words+": a trial that uses up that quota is disturbed")
 	}
-	if len(doubts) == 0 && stopped > gate.StoppedCanary {
+	if len(doubts) == 0 && stopped > gate.MaxCanaryStop {
 		doubts = append(doubts, "a CPU quota that cannot be read from here "+
 			"stops the engine's containers while CPUs have nothing to do")
 	}
@@ -87,7 +87,7 @@ func quotaCheck(
 	switch {
 	case busy != "":
 		c.Detail += "; not tried by keeping all CPUs at work, because a run is measuring: " + busy
-	case stopped > gate.StoppedCanary:
+	case stopped > gate.MaxCanaryStop:
 		c.Status = host.Warn
 		c.Detail += fmt.Sprintf("; a container that keeps all CPUs at work was stopped for %d ms "+
 			"while a CPU had nothing to do", stopped.Milliseconds())

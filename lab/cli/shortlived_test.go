@@ -103,7 +103,7 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
 	foreign, _ := metric.ForeignServerRatio(s)
 	saturation, _ := metric.SaturationRatio(s)
-	if spare, known := metric.GeneratorIdleRatio(s); !known || spare > gate.StoppedGenerator {
+	if spare, known := metric.GeneratorIdleRatio(s); !known || spare > gate.MaxGeneratorIdle {
 		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", what, spare, known)
 	} else {
 		t.Logf("%s: the generator left %.4f of its CPU idle", what, spare)
@@ -118,7 +118,7 @@ func expectNoneBlamed(t *testing.T, what string, s lab.Sample) {
 	}
 	generators, _ := metric.ForeignGeneratorRatio(s)
 	quiet := max(others, generators) < gate.MaxForeignCPU-precision
-	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
+	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "other work") {
 		t.Errorf("%s: %s because %q", what, s.Gate.Validity, s.Gate.Reason)
 	}
 }
