@@ -2,54 +2,56 @@ package lab
 
 import "time"
 
-// Attack is one phase of load as the generator is told to carry it out.
+// Attack describes one phase of load for the generator.
 type Attack struct {
 	Name    string    `json:"name"` // "json node/single block 2 peak", for messages
 	BaseURL string    `json:"base_url"`
 	Kind    PhaseKind `json:"kind"`
 	Targets []Target  `json:"targets"`
-	// closed loop: how many; open loop: at most
+	// Connections is the number of connections in a closed loop, and the most in an open loop.
 	Connections int `json:"connections"`
-	// a connection for each request instead of keep-alive
+	// ConnectionPerRequest opens a connection for each request instead of using keep-alive.
 	ConnectionPerRequest bool `json:"connection_per_request,omitempty"`
-	// open loop: the rate over time, one stage after another
+	// Rate is the offered rate of an open loop over time, one stage after another.
 	Rate     []Stage       `json:"rate,omitempty"`
-	Arrivals Arrivals      `json:"arrivals,omitempty"` // open loop
+	Arrivals Arrivals      `json:"arrivals,omitempty"` // open loop only
 	Duration time.Duration `json:"duration_ns"`
 	Timeout  time.Duration `json:"timeout_ns"` // of one request
 	Seed     uint64        `json:"seed"`
-	// spool every hit, to be read after the attack
+	// KeepHits spools every hit, so that it can be read after the attack.
 	KeepHits bool `json:"keep_hits,omitempty"`
 
-	Deadline time.Duration `json:"deadline_ns,omitempty"` // answers within it are in time; 0: there is none
-	// the generator shares its CPU, and sleeps when it has nothing to do
+	// Deadline is the time within which an answer counts as goodput; 0: there is no deadline.
+	Deadline time.Duration `json:"deadline_ns,omitempty"`
+	// SleepWhenIdle makes the generator sleep while it has nothing to do: it shares its CPU with the
+	// server. Otherwise it polls.
 	SleepWhenIdle bool `json:"sleeps,omitempty"`
-	// sent once beside the load, on a connection of its own
+	// SideRequest is sent once during the attack on its own connection. Its answer is SideAnswer.
 	SideRequest *Request `json:"witness,omitempty"`
 }
 
-// Stage is a stretch of an open loop in which the rate goes in a straight line
-// from one value to another; equal values are a constant rate. The rate after
-// the last stage is where that ended.
+// Stage is a part of an open loop whose rate changes linearly from FromRPS to
+// ToRPS. After the last stage the rate stays at its ToRPS.
 type Stage struct {
 	FromRPS  float64       `json:"from_rps"`
 	ToRPS    float64       `json:"to_rps"`
 	Duration time.Duration `json:"lasts_ns"`
 }
 
-// Hit is one request of an attack and how it went, as Vegeta tells it.
+// Hit records one request of an attack: when it was sent, how long it took and
+// what came back.
 type Hit struct {
 	Seq         uint64
-	SentAt      time.Time // sent
+	SentAt      time.Time
 	Latency     time.Duration
-	FirstByte   time.Duration // send to first byte of the answer; 0 when none came
-	TargetIndex int           // index in the attack's targets
-	Status      int           // 0 when no answer came
+	FirstByte   time.Duration // from the send to the first byte of the answer; 0 if no byte came
+	TargetIndex int           // index in Attack.Targets
+	Status      int           // 0 if no answer came
 	BytesIn     int64         // of the body
-	Error       string        // empty when the answer was the target's
+	Error       string        // empty if the answer was the one that the target expects
 }
 
-// Target is a request and the answer that counts as success: any other status
+// Target is a request and the answer that counts as success. Any other status
 // or body is an error of the server.
 type Target struct {
 	Request Request `json:"request"`
@@ -57,48 +59,51 @@ type Target struct {
 	Body    []byte  `json:"body"`
 }
 
-// AttackResult is what the generator saw during one attack. Latencies are those of
-// hits that succeeded. In an open loop they are taken from the intended send time
-// (corrected) and from the actual one (raw); a closed loop has no schedule and only
-// raw ones. Those of requests in the background are left out.
+// AttackResult reports one attack as the generator measured it. Latencies are
+// those of hits that succeeded. Corrected latencies count from the intended send
+// time, raw ones from the actual one; a closed loop has raw ones only. Background
+// requests are not timed.
 type AttackResult struct {
-	StartedAt time.Time `json:"started_at"` // the cell's clock
-	// first send to last answer; to the end of sending where no answer comes as late
+	StartedAt time.Time `json:"started_at"` // by the cell's clock
+	// Elapsed is the time from the first send to the last answer, or to the end of sending if the last
+	// answers never came.
 	Elapsed time.Duration `json:"elapsed_ns"`
-	// after the first send, when all of a ladder's clients have come
+	// ClientRampUp is the time from the first send until all clients of a ladder were present.
 	ClientRampUp time.Duration `json:"settled_ns,omitempty"`
-	// ladder only: successes per second while all clients are present
+	// LadderRPS is the successes per second while all clients of a ladder were present.
 	LadderRPS float64 `json:"ladder_rps,omitempty"`
-	// hits the schedule called for; closed loop: hits sent
+	// Intended is the number of hits in the schedule; in a closed loop, of hits sent.
 	Intended  int64          `json:"intended"`
 	Sent      int64          `json:"sent"`
 	Succeeded int64          `json:"succeeded"`
-	Errors    map[string]int `json:"errors,omitempty"` // reason to count, most frequent reasons only
+	Errors    map[string]int `json:"errors,omitempty"` // count by reason, most frequent reasons only
 	Failed    int64          `json:"failed"`
-	// succeeded within the attack's deadline, from the intended send time
-	WithinDeadline int64 `json:"in_time,omitempty"`
-	// body bytes received, those of failed hits included
-	BytesIn           int64    `json:"bytes_in"`
-	BytesOut          int64    `json:"bytes_out"`          // body bytes sent
-	ConnectionsOpened int64    `json:"dialled"`            // connections opened
+	// WithinDeadline is the number of hits that succeeded within Attack.Deadline, from the intended
+	// send time.
+	WithinDeadline    int64    `json:"in_time,omitempty"`
+	BytesIn           int64    `json:"bytes_in"`  // body bytes received, those of failed hits included
+	BytesOut          int64    `json:"bytes_out"` // body bytes sent
+	ConnectionsOpened int64    `json:"dialled"`
 	WarmUpEnd         string   `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
 	Corrected         *Latency `json:"corrected,omitempty"`
 	Raw               *Latency `json:"raw,omitempty"`
 	SendLag           *Latency `json:"send_lag,omitempty"` // of all hits
-	// from the actual send to the first byte of the answer
-	FirstByte     *Latency      `json:"first_byte,omitempty"`
-	Failures      *Latency      `json:"failures,omitempty"`  // of hits that failed, as in Bucket
-	KeptHits      int64         `json:"kept_hits,omitempty"` // spooled, to be read after the attack
-	Buckets       []Bucket      `json:"buckets"`
-	IdlePolling   time.Duration `json:"spare_ns"` // for which the generator had nothing to do but to look
+	// FirstByte is the time from the actual send to the first byte of the answer.
+	FirstByte *Latency `json:"first_byte,omitempty"`
+	// Failures is the latency of hits that failed: corrected in an open loop, raw in a closed one.
+	Failures *Latency `json:"failures,omitempty"`
+	KeptHits int64    `json:"kept_hits,omitempty"` // hits that KeepHits spooled
+	Buckets  []Bucket `json:"buckets"`
+	// IdlePolling is the time in which the generator polled and found no work.
+	IdlePolling   time.Duration `json:"spare_ns"`
 	Before        Reading       `json:"before"`
 	After         Reading       `json:"after"`
-	GeneratorCPUs []int         `json:"generator_cpus"` // affinity that the generator found itself with
+	GeneratorCPUs []int         `json:"generator_cpus"` // CPUs in the generator's affinity mask
 	SideAnswer    *Answer       `json:"witnessed,omitempty"`
 }
 
-// Latency summarises a histogram. Quantiles that the count cannot support are
-// nil: at least ten samples must lie beyond one.
+// Latency summarises a histogram. A quantile is nil if fewer than ten samples
+// lie beyond it.
 type Latency struct {
 	Count  int64    `json:"count"`
 	MeanMS float64  `json:"mean_ms"`
@@ -110,38 +115,42 @@ type Latency struct {
 	HDR    []byte   `json:"hdr"` // V2 compressed HdrHistogram, nanoseconds, 3 significant digits
 }
 
-// Bucket is one second of an attack.
+// Bucket holds the figures of one second of an attack.
 type Bucket struct {
 	Second    int      `json:"second"` // from 0
 	Sent      int64    `json:"sent"`
 	Succeeded int64    `json:"succeeded"` // answered in this second
 	Failed    int64    `json:"failed"`
-	P50MS     *float64 `json:"p50_ms"` // of successes: corrected where there is a schedule, raw elsewhere
+	P50MS     *float64 `json:"p50_ms"` // of successes: corrected in an open loop, raw in a closed one
 	P99MS     *float64 `json:"p99_ms"`
 }
 
-// Reading is the machine at one moment, as the generator's cell sees it.
+// Reading holds CPU times and counters of the machine at one moment, as seen
+// from the generator's cell.
 type Reading struct {
-	At           time.Time     `json:"at"`               // by a clock that nobody sets after the cell's start
-	ClockStep    time.Duration `json:"clock_step_ns"`    // by how much the time of day was set since
-	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // used so far by the generator's process
-	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // used so far by the upstream's, where the cell has one
-	CPUs         []CPUTime     `json:"cpus"`             // of the whole host, every online CPU
-	Sleeps       int64         `json:"sleeps"`           // how often these two gave up the CPU so far
+	// At is the wall time of the cell's start plus the monotonic time since: setting the wall clock
+	// does not change it.
+	At           time.Time     `json:"at"`
+	ClockStep    time.Duration `json:"clock_step_ns"`    // how far the wall clock was set since then
+	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // CPU time of the generator's process so far
+	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // CPU time of the upstream so far; 0 without one
+	CPUs         []CPUTime     `json:"cpus"`             // every online CPU of the host
+	Sleeps       int64         `json:"sleeps"`           // voluntary, of generator and upstream so far
 	Threads      []Thread      `json:"threads"`          // of every server in the cell
 	Processes    []Process     `json:"processes"`        // of every server in the cell
 }
 
-// Process is the account of one process of a server, in the cell's process namespace. The sum over
-// all of them only grows, whatever threads and processes end, with one exception: nobody accounts
-// for a process whose parent does not wait for it.
+// Process holds the CPU time of one process of a server, in the cell's process
+// namespace. The sum over all processes never falls when threads or processes
+// end, with one exception: the time of a child that its parent does not wait for
+// is lost.
 type Process struct {
 	PID      int           `json:"pid"`
 	CPU      time.Duration `json:"cpu_ns"`      // used so far, threads that have ended included
-	Children time.Duration `json:"children_ns"` // used by children that have ended, and by theirs
+	Children time.Duration `json:"children_ns"` // used by all descendants that have ended
 }
 
-// Thread is the account of one thread of a server, in the cell's process
+// Thread holds the CPU time of one thread of a server, in the cell's process
 // namespace.
 type Thread struct {
 	PID    int           `json:"pid"`
@@ -150,32 +159,34 @@ type Thread struct {
 	Sleeps int64         `json:"sleeps"` // how often it gave up the CPU so far
 }
 
-// Canary is a fixed piece of CPU work, done once on one CPU: what slows it
-// down slows down everything there.
+// Canary reports how long a fixed piece of CPU work took on one CPU. A slow
+// canary means that something else used or throttled that CPU.
 type Canary struct {
 	CPU      int           `json:"cpu"`
 	WallTime time.Duration `json:"took_ns"` // from start to end
-	// CPU time of its own thread: less than Took when it had to wait for the CPU
+	// ThreadCPUTime is the CPU time of the canary's thread. It is less than WallTime if the thread had
+	// to wait for the CPU.
 	ThreadCPUTime time.Duration `json:"used_ns"`
-	Idle          time.Duration `json:"idle_ns"` // for which its CPU had nothing to do meanwhile, to 10 ms
+	Idle          time.Duration `json:"idle_ns"` // idle time of the CPU meanwhile, to 10 ms
 }
 
-// CPUTime is /proc/stat's account of one CPU since boot.
+// CPUTime holds the times that /proc/stat counts for one CPU since boot.
 type CPUTime struct {
 	ID    int           `json:"id"`
 	Busy  time.Duration `json:"busy_ns"` // user, nice, system, irq and softirq
 	Steal time.Duration `json:"steal_ns"`
 	Idle  time.Duration `json:"idle_ns"` // idle and iowait
 
-	Interrupts time.Duration `json:"interrupts_ns"` // the irq and softirq of Busy
+	Interrupts time.Duration `json:"interrupts_ns"` // irq and softirq, which Busy includes
 }
 
-// Usage is what the engine accounts to one container at one moment.
+// Usage holds the resources that one container has used so far, as the engine
+// counts them.
 type Usage struct {
 	At               time.Time
-	CPU              time.Duration // used so far
-	ThrottledPeriods int64         // by a CPU quota of the container itself
-	ThrottledAbove   int64         // by quotas of cgroups above the container's, where these can be read
-	OOMEvents        int64         // processes that the kernel killed for memory so far
-	MemoryPeakBytes  *int64        // nil where the kernel's interface does not say
+	CPU              time.Duration
+	ThrottledPeriods int64  // periods throttled by a CPU quota of the container itself
+	ThrottledAbove   int64  // the same by quotas of cgroups above the container's, if they can be read
+	OOMEvents        int64  // processes that the kernel killed for memory
+	MemoryPeakBytes  *int64 // nil if the kernel does not report it
 }

@@ -1,31 +1,34 @@
 package lab
 
-// Claim is a statement about runtimes that people repeat and the lab tests. Its
-// id is stable: scripts, verdicts and reports know it by that.
+// Claim is a common statement about runtimes that the lab tests. Its id is
+// stable: scripts, verdicts and reports refer to it.
 type Claim struct {
 	ID        string `json:"id"`   // "speed-1"
-	Statement string `json:"says"` // in a sentence
+	Statement string `json:"says"` // one sentence
 
-	MissingFeature string `json:"missing,omitempty"` // what the lab lacks to test it; empty where a scenario can
+	// MissingFeature says what the lab lacks to test the claim; empty if a scenario can test it.
+	MissingFeature string `json:"missing,omitempty"`
 }
 
-// UntestableTopic is a kind of claim that no load can test, and why.
+// UntestableTopic is a topic of claims that no load test can decide, with the
+// reason.
 type UntestableTopic struct {
 	Kind   string // "community"
 	Reason string
 }
 
-// UntestableTopics are what people also say of runtimes.
+// UntestableTopics returns the topics of claims about runtimes that no load test
+// can decide.
 func UntestableTopics() []UntestableTopic {
 	return []UntestableTopic{
-		{"community", "how many people help, and how well, is no property of a running server"},
-		{"extensibility", "what can be added to a runtime shows in its interfaces, not under load"},
-		{"libraries", "how many there are, and how good, is counted in registries, not in requests"},
-		{"popularity", "who uses what is a question for a survey"},
+		{"community", "the help that people give is not a property of a running server"},
+		{"extensibility", "what can be added to a runtime depends on its interfaces, not on load"},
+		{"libraries", "registries show how many there are and how good they are; requests do not"},
+		{"popularity", "only a survey shows who uses what"},
 	}
 }
 
-// Claims are all claims that load can test, in the order of reports.
+// Claims returns all claims that load can test, in the order of reports.
 func Claims() []Claim {
 	return []Claim{
 		{ID: "arch-1", Statement: "One Node process with an event loop serves many clients at once."},
@@ -38,13 +41,13 @@ func Claims() []Claim {
 		{ID: "scale-1", Statement: "Node scales vertically."},
 		{
 			ID: "scale-2", Statement: "Node scales horizontally.",
-			MissingFeature: "it takes replicas behind a load balancer, which the lab does not start yet",
+			MissingFeature: "needs replicas behind a load balancer, which the lab cannot start yet",
 		},
 		{ID: "scale-3", Statement: "Node sustains high load."},
 		{ID: "scale-4", Statement: "Python scales worse because it lacks threads."},
 		{
 			ID: "use-1", Statement: "Node suits real-time applications such as chat.",
-			MissingFeature: "it takes messages sent to many subscribers, over server-sent events or WebSocket, " +
+			MissingFeature: "needs messages sent to many subscribers, over server-sent events or WebSocket, " +
 				"which the applications do not offer yet",
 		},
 		{
@@ -53,17 +56,17 @@ func Claims() []Claim {
 		},
 		{
 			ID: "use-3", Statement: "Python suits machine-learning back ends.",
-			MissingFeature: "it takes the same numeric inference in both runtimes, which the applications do not " +
+			MissingFeature: "needs the same numeric inference in both runtimes, which the applications do not " +
 				"offer yet",
 		},
 		{
 			ID: "use-4", Statement: "Python is for applications without real-time updates.",
-			MissingFeature: "it takes what use-1 takes, beside a real-time SLO",
+			MissingFeature: "needs what use-1 needs, and a real-time SLO",
 		},
 	}
 }
 
-// ClaimIDs are the ids of Claims.
+// ClaimIDs returns the ids of Claims.
 func ClaimIDs() []string {
 	var ids []string
 	for _, c := range Claims() {

@@ -13,9 +13,10 @@ import (
 	"syscall"
 )
 
-// Denied returns what to do about a file that this user may not use, such as one that
-// "sudo make lab" has left, and "" where err is about none. folder is the lab's: where
-// that belongs to the same other user, or a part of it, all of that is named.
+// Denied returns a hint with the command that restores access to the file that err
+// names, such as one that "sudo make lab" has left. It returns "" if err is not about a
+// denied file. folder is the lab's folder: if its parts belong to the same other user,
+// the hint names the topmost of them.
 func Denied(err error, folder string) string {
 	path := deniedPath(err)
 	if path == "" {
@@ -27,7 +28,7 @@ func Denied(err error, folder string) string {
 		}
 	}
 	info, err := os.Lstat(path)
-	for err != nil && path != filepath.Dir(path) { // the folder in which it would be made
+	for err != nil && path != filepath.Dir(path) { // a file that does not exist: its folder denied it
 		path = filepath.Dir(path)
 		info, err = os.Lstat(path)
 	}
@@ -37,7 +38,7 @@ func Denied(err error, folder string) string {
 	me, owner := os.Geteuid(), ownerOf(info)
 	for strings.HasPrefix(path, folder+string(filepath.Separator)) {
 		above, err := os.Lstat(filepath.Dir(path))
-		// One's own file is denied by its folder, as when it is renamed.
+		// A rename of the user's own file is denied by the folder.
 		if err != nil || above.Mode()&fs.ModeSticky != 0 || ownerOf(above) == me {
 			break
 		}
@@ -47,7 +48,7 @@ func Denied(err error, folder string) string {
 		path, info, owner = filepath.Dir(path), above, ownerOf(above)
 	}
 	switch {
-	case info.Mode()&fs.ModeSticky != 0: // is everybody's
+	case info.Mode()&fs.ModeSticky != 0: // shared by all users, as /tmp
 		return ""
 	case owner == me && info.IsDir():
 		return "run: chmod u+rwx " + shellWord(path)
@@ -60,7 +61,8 @@ func Denied(err error, folder string) string {
 	}
 }
 
-// deniedPath returns the first file in an error's tree to which access was denied.
+// deniedPath returns the path of the first file in err's tree to which access was
+// denied, or "".
 func deniedPath(err error) string {
 	switch e := err.(type) { //nolint:errorlint // the tree is walked by hand: errors.As stops at the first file
 	case nil:
@@ -74,8 +76,8 @@ func deniedPath(err error) string {
 			return e.Old
 		}
 	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			if path := deniedPath(one); path != "" {
+		for _, wrapped := range e.Unwrap() {
+			if path := deniedPath(wrapped); path != "" {
 				return path
 			}
 		}
@@ -84,6 +86,7 @@ func deniedPath(err error) string {
 	return deniedPath(errors.Unwrap(err))
 }
 
+// ownerOf returns the user id of a file's owner, or -1 if it is unknown.
 func ownerOf(info fs.FileInfo) int {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(stat.Uid)
@@ -91,6 +94,7 @@ func ownerOf(info fs.FileInfo) int {
 	return -1
 }
 
+// userName returns the name of a user, or "user 1000" for one without a name.
 func userName(id int) string {
 	if u, err := user.LookupId(strconv.Itoa(id)); err == nil {
 		return u.Username
@@ -98,9 +102,10 @@ func userName(id int) string {
 	return fmt.Sprintf("user %d", id)
 }
 
+// plainWord matches text that a shell takes as one word without quotes.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
 
-// shellWord returns text as one word of a shell's command line.
+// shellWord quotes text as one word of a shell's command line.
 func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestDenied(t *testing.T) {
+func TestDeniedNamesTheCommandThatRestoresAccess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b")
 	mine, theirs := filepath.Join(dir, "mine"), filepath.Join(dir, "theirs")
 	locked := filepath.Join(dir, "locked")
@@ -32,7 +32,7 @@ func TestDenied(t *testing.T) {
 			os.Chown(filepath.Join(locked, "theirs"), 65534, 65534)); err != nil {
 			t.Fatal(err)
 		}
-	} else { // nobody but root gives files away
+	} else { // only root can give a file to another user
 		theirs = "/etc/passwd"
 	}
 	me := fmt.Sprint(os.Geteuid())
@@ -52,17 +52,19 @@ func TestDenied(t *testing.T) {
 	}{
 		"another user's file":       {denied(theirs), "; run: sudo chown " + me + " " + quoted(theirs)},
 		"wrapped, beside another":   {beside, "chown " + me + " " + quoted(theirs)},
-		"of two names the first":    {renamed, "chown " + me + " " + quoted(theirs)},
-		"one's own":                 {denied(mine), "run: chmod u+rw " + quoted(mine)},
+		"a rename names its source": {renamed, "chown " + me + " " + quoted(theirs)},
+		"the user's own file":       {denied(mine), "run: chmod u+rw " + quoted(mine)},
 		"a file that is not there":  {denied(filepath.Join(dir, "nosuch")), "run: chmod u+rwx " + quoted(dir)},
-		"a folder that users share": {denied(filepath.Join(shared, "nosuch")), ""},
-		"of no file":                {syscall.EACCES, ""},
+		"a shared folder":           {denied(filepath.Join(shared, "nosuch")), ""},
+		"an error without a file":   {syscall.EACCES, ""},
 		"another error of a file":   {&fs.PathError{Op: "open", Path: theirs, Err: syscall.ENOSPC}, ""},
 		"no error":                  {nil, ""},
 		"a read-only file system":   {&fs.PathError{Op: "open", Path: theirs, Err: syscall.EROFS}, ""},
 	}
 	if os.Geteuid() == 0 {
-		for name, path := range map[string]string{"a new file": "nosuch", "a file": "theirs", "one's own": "mine"} {
+		for name, path := range map[string]string{
+			"a new file": "nosuch", "a file": "theirs", "the user's own file": "mine",
+		} {
 			tests[name+" in another user's folder"] = struct {
 				err  error
 				want string

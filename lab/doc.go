@@ -1,17 +1,17 @@
-// Package lab is the vocabulary of Runtime Lab: the plain values that the
-// steps of the flow hand to one another. It imports nothing of ours and does
-// nothing; what each word means is said here once and holds in code, CSV,
-// documentation and output alike.
+// Package lab is the vocabulary of Runtime Lab: the plain values that the steps
+// of the flow pass to one another. It imports no other package of the lab and has
+// no behaviour of its own. Each word has one meaning in code, CSV files, documents
+// and output.
 //
-// The flow, and the packages that own each step:
+// The flow, and the packages that own its steps:
 //
 //	script -> plan -> image -> engine -> contract -> attack -> gate -> record -> stat -> verdict -> report
 //
-// A scenario is a workload and how load is offered to it. A runtime is an
-// image; a variant is a runtime in one configuration (node/single). A cell is
-// a network namespace with nothing but loopback in it, holding one generator
-// and the servers of one trial. A trial is one measured execution of a
-// scenario on a variant in fresh containers and the unit of analysis; a block
-// is one trial of every variant in shuffled order; a run is all blocks of a
-// plan. An attack is one phase of load inside a trial.
+// A scenario is a workload and the load that is offered to it. A runtime is an
+// image; a variant is a runtime in one configuration (node/single). A cell is a
+// network namespace with a loopback interface only. It holds one generator and
+// the servers of one trial. A trial is one measured execution of a scenario on a
+// variant in fresh containers; it is the unit of analysis. A block is one trial of
+// every variant in random order; a run is all blocks of a plan. An attack is one
+// phase of load in a trial, and a hit is one request of it.
 package lab

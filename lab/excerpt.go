@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Bytes that Excerpt shows before and after its place.
+// shownBefore and shownAfter are the bytes that Excerpt shows before and after a place.
 const (
 	shownBefore = 40
 	shownAfter  = 60
 )
 
-// Excerpt returns what stands around a place in content, escaped, with an
-// ellipsis where something is left out.
+// Excerpt returns the escaped text around an offset in content, with an ellipsis
+// for what it omits.
 func Excerpt(content []byte, at int) string {
 	at = min(at, len(content))
 	from, to := max(0, at-shownBefore), min(len(content), at+shownAfter)
@@ -29,8 +29,8 @@ func Excerpt(content []byte, at int) string {
 	return text
 }
 
-// Escape shows bytes unmistakably: printable ASCII as it is, all else as \xNN,
-// and the backslash doubled.
+// Escape returns content as printable ASCII: other bytes become \xNN, and a
+// backslash becomes two.
 func Escape(content []byte) string {
 	var text strings.Builder
 	for _, c := range content {
@@ -46,7 +46,7 @@ func Escape(content []byte) string {
 	return text.String()
 }
 
-// CommonPrefix returns how many bytes a and b have in common at their beginning.
+// CommonPrefix returns the length of the longest common prefix of a and b in bytes.
 func CommonPrefix(a, b []byte) int {
 	n := min(len(a), len(b))
 	for i := range n {

@@ -7,20 +7,20 @@ import (
 	"runtimelab/lab"
 )
 
-func TestExcerptWritesOutWhatATerminalWouldObey(t *testing.T) {
+func TestExcerptEscapesControlCharacters(t *testing.T) {
 	long := []byte(strings.Repeat("a", 200))
 	for name, c := range map[string]struct {
 		content []byte
 		at      int
 		want    string
 	}{
-		"nothing":           {nil, 0, "(empty)"},
-		"control":           {[]byte("a\x1b[2J\r\n\xff\\"), 0, `a\x1b[2J\x0d\x0a\xff\\`},
-		"the beginning":     {long, 0, strings.Repeat("a", 60) + "…"},
-		"the middle":        {long, 100, "…" + strings.Repeat("a", 100) + "…"},
-		"beyond the end":    {[]byte("ab"), 9, "ab"},
-		"far past the end":  {[]byte("ab"), 900, "ab"},
-		"the end of a long": {long, 200, "…" + strings.Repeat("a", 40)},
+		"nothing":          {nil, 0, "(empty)"},
+		"control":          {[]byte("a\x1b[2J\r\n\xff\\"), 0, `a\x1b[2J\x0d\x0a\xff\\`},
+		"the beginning":    {long, 0, strings.Repeat("a", 60) + "…"},
+		"the middle":       {long, 100, "…" + strings.Repeat("a", 100) + "…"},
+		"beyond the end":   {[]byte("ab"), 9, "ab"},
+		"far past the end": {[]byte("ab"), 900, "ab"},
+		"the end":          {long, 200, "…" + strings.Repeat("a", 40)},
 	} {
 		if got := lab.Excerpt(c.content, c.at); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -28,7 +28,7 @@ func TestExcerptWritesOutWhatATerminalWouldObey(t *testing.T) {
 	}
 }
 
-func TestAcceptsIsSuccessUnlessTheScriptSaysOtherwise(t *testing.T) {
+func TestAcceptsTakes2xxUnlessTheRequestExpectsAStatus(t *testing.T) {
 	for status, want := range map[int]bool{
 		101: false, 199: false, 200: true, 204: true, 299: true, 300: false,
 		304: false, 404: false, 500: false,

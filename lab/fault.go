@@ -5,21 +5,22 @@ import (
 	"fmt"
 )
 
-// Exit codes of the program. A refuted claim is a finding, not a failure.
+// Exit codes of the program. A refuted claim is a finding, not a failure: the
+// program then exits with ExitOK.
 const (
 	ExitOK          = 0
 	ExitFailed      = 1
 	ExitUsage       = 2 // bad command line or script
-	ExitFailOn      = 3 // what the user asked to fail on (--fail-on) has happened
+	ExitFailOn      = 3 // a condition of --fail-on is true
 	ExitInterrupted = 130
 )
 
-// Fault is an error meant for the user: what happened, what to do, and the
-// code to exit with.
+// Fault is an error for the user: what happened, what to do, and the program's
+// exit code.
 type Fault struct {
 	Code int
-	Err  error  // what was attempted, on what, and what came of it
-	Hint string // what to do about it; may be empty
+	Err  error  // what failed, where, and why
+	Hint string // what the user can do; may be empty
 }
 
 func (f *Fault) Error() string {
@@ -31,7 +32,8 @@ func (f *Fault) Error() string {
 
 func (f *Fault) Unwrap() error { return f.Err }
 
-// ExitCode is the code carried by err, ExitFailed where it carries none.
+// ExitCode returns the exit code of the Fault in err, or ExitFailed if there is
+// none.
 func ExitCode(err error) int {
 	if err == nil {
 		return ExitOK

@@ -5,39 +5,39 @@ import (
 	"strings"
 )
 
-// Hypothesis is a claim's statement about one metric of two arms: that
-// numerator / denominator lies on one side of 1, by more than a margin that
-// matters in practice, or that it does not differ from 1 by as much.
+// Hypothesis states how one metric of two arms compares: the ratio numerator /
+// denominator lies above 1, below 1, or within the margin around 1. Differences
+// within the margin do not matter in practice.
 type Hypothesis struct {
-	Scenario    string    `json:"scenario"` // whose arms these are
-	Profile     string    `json:"profile"`  // the shortest profile that tests it unasked
+	Scenario    string    `json:"scenario"` // in which both arms are measured
+	Profile     string    `json:"profile"`  // the shortest profile that tests it by default
 	Claim       string    `json:"claim"`    // a Claim's id
 	Metric      string    `json:"metric"`   // a column of trials.csv
 	Numerator   Arm       `json:"numerator"`
 	Denominator Arm       `json:"denominator"`
 	Direction   Direction `json:"direction"`
-	Margin      float64   `json:"margin"` // 0.05: a ratio from 0.95 to 1/0.95 makes no difference
+	Margin      float64   `json:"margin"` // 0.05: ratios from 0.95 to 1/0.95 count as equal
 }
 
-// ID names a hypothesis: "json: throughput_rps of node/single peak over
-// python/uvloop peak is higher".
+// ID returns the hypothesis in words: "json: throughput_rps of node/single peak
+// over python/uvloop peak is higher".
 func (h Hypothesis) ID() string {
 	return fmt.Sprintf("%s: %s of %s over %s is %s", h.Scenario, h.Metric, h.Numerator, h.Denominator,
 		h.Direction)
 }
 
-// Arms are all that a hypothesis takes values of: two, or more where an arm is
-// itself a ratio.
+// Arms returns the two arms of the hypothesis, and the divisors of those that are
+// ratios.
 func (h Hypothesis) Arms() []Arm { return append(h.Numerator.operands(), h.Denominator.operands()...) }
 
-// Arm is one side of a comparison: the trials of a variant in the hypothesis's
-// scenario, of which it takes one phase; or their ratio to those of another,
-// such as the speed-up of two workers over one.
+// Arm is one side of a comparison: one phase of a variant's trials in the
+// hypothesis's scenario. With Over it is the ratio to another arm, such as the
+// speed-up of two workers over one.
 type Arm struct {
 	Variant string `json:"variant"`         // an id: "node/single"
 	Phase   string `json:"phase"`           // a Phase's name: "peak"
-	Cores   int    `json:"cores,omitempty"` // CPUs that the server is given: one of the scenario's
-	Over    *Arm   `json:"over,omitempty"`  // what divides it; has no Over of its own
+	Cores   int    `json:"cores,omitempty"` // CPUs of the server: one of Scenario.Cores
+	Over    *Arm   `json:"over,omitempty"`  // divisor; must not have an Over
 }
 
 func (a Arm) String() string {
@@ -52,7 +52,7 @@ func (a Arm) String() string {
 	return strings.Join(words, " ")
 }
 
-// Equal reports whether two arms are of the same trials.
+// Equal reports whether two arms use the same phases of the same trials.
 func (a Arm) Equal(b Arm) bool {
 	if (a.Over == nil) != (b.Over == nil) || a.Over != nil && !a.Over.Equal(*b.Over) {
 		return false
@@ -60,6 +60,7 @@ func (a Arm) Equal(b Arm) bool {
 	return a.Variant == b.Variant && a.Phase == b.Phase && a.Cores == b.Cores
 }
 
+// operands returns the arm without its divisor, and the divisor if there is one.
 func (a Arm) operands() []Arm {
 	over := a.Over
 	a.Over = nil
@@ -69,24 +70,25 @@ func (a Arm) operands() []Arm {
 	return append([]Arm{a}, over.operands()...)
 }
 
-// Direction is what a hypothesis says of the ratio of its arms.
+// Direction is the side of the margin on which a hypothesis expects the ratio of
+// its arms.
 type Direction string
 
 const (
 	Higher    Direction = "higher"     // the ratio lies above 1 by more than the margin
-	Lower     Direction = "lower"      // below
+	Lower     Direction = "lower"      // below 1 by more than the margin
 	Same      Direction = "same"       // within the margin
 	NotHigher Direction = "not-higher" // not above by more than the margin
-	NotLower  Direction = "not-lower"  // not below
+	NotLower  Direction = "not-lower"  // not below by more than the margin
 )
 
-// Directions are all directions, in the order of documentation.
+// Directions returns all directions, in the order of the documentation.
 func Directions() []Direction { return []Direction{Higher, Lower, Same, NotHigher, NotLower} }
 
-// Objective is a limit that a service promises to keep: one of an SLO.
+// Objective is one limit of an SLO.
 type Objective struct {
 	Metric string  `json:"metric"` // a column of trials.csv
-	Below  bool    `json:"below"`  // else above
+	Below  bool    `json:"below"`  // true: the metric must lie below Limit; false: above
 	Limit  float64 `json:"limit"`
 }
 

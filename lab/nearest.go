@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// Nearest is the valid name that a misspelt one most likely stands for, or ""
-// when none is near: the least number of characters inserted, dropped,
-// replaced or swapped with a neighbour (optimal string alignment), case
-// aside, and at most a third of the longer name. Of equals the first wins.
+// Nearest returns the valid name closest to name, or "" if the distance to all of
+// them is more than a third of the longer name. The distance is the optimal string
+// alignment distance, ignoring case. On a tie the first name wins.
 func Nearest(name string, valid []string) string {
 	best, nearest := -1, ""
 	for _, v := range valid {
@@ -20,8 +19,8 @@ func Nearest(name string, valid []string) string {
 	return nearest
 }
 
-// Suggest is what to say after "unknown …": the nearest valid name, or all of
-// them in the order given.
+// Suggest returns the hint for an unknown name: the nearest valid name, or the list
+// of all valid names in the order given.
 func Suggest(name string, valid []string) string {
 	if near := Nearest(name, valid); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
@@ -32,6 +31,8 @@ func Suggest(name string, valid []string) string {
 	return "valid: " + strings.Join(valid, ", ")
 }
 
+// editDistance returns the number of bytes to insert, delete, replace or swap with a
+// neighbour that turns a into b.
 func editDistance(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

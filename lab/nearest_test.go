@@ -6,11 +6,11 @@ import (
 	"runtimelab/lab"
 )
 
-func TestSuggest(t *testing.T) {
+func TestSuggestNamesTheNearestOrAllValidNames(t *testing.T) {
 	valid := []string{"body", "headers", "json", "path"}
 	for _, c := range []struct{ name, want string }{
 		{"bdy", `did you mean "body"?`},
-		{"josn", `did you mean "json"?`}, // two neighbours swapped, and no more than that
+		{"josn", `did you mean "json"?`}, // a swap counts as one change
 		{"JSON", `did you mean "json"?`},
 		{"header", `did you mean "headers"?`},
 		{"pat", `did you mean "path"?`},
@@ -23,9 +23,9 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 	if got := lab.Suggest("x", nil); got != "there are none" {
-		t.Errorf("with nothing valid: %s", got)
+		t.Errorf("without valid names: %s", got)
 	}
 	if got := lab.Nearest("ab", []string{"ax", "ay"}); got != "ax" {
-		t.Errorf("of equals the first wins, not %q", got)
+		t.Errorf("on a tie: %q, want the first name", got)
 	}
 }

@@ -8,104 +8,105 @@ import (
 	"time"
 )
 
-// Plan is all that a run will do, decided before it starts and reproducible
-// from its seed.
+// Plan lists everything that a run will do. It is fixed before the run starts and
+// reproducible from its seed.
 type Plan struct {
 	Profile    Profile    `json:"profile"`
 	Seed       uint64     `json:"seed"`
 	Scenarios  []Scenario `json:"scenarios"`
-	Trials     []Trial    `json:"trials"`  // in the order they run
-	MaxRepeats int        `json:"repeats"` // disturbed trials that may be repeated, each once, in all
+	Trials     []Trial    `json:"trials"`  // in the order of execution
+	MaxRepeats int        `json:"repeats"` // how many disturbed trials may be repeated, each once
 	Pilots     []Pilot    `json:"pilots,omitempty"`
 
-	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // that the run tests
-	// that a longer profile tests, or another choice
+	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // tested by this run
+	// UntestedHypotheses are those that only a longer profile or another selection tests.
 	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`
 	Controls           []Control    `json:"controls,omitempty"`
 
-	Layout       Layout   `json:"layout"`            // where a server is given one CPU
-	WiderLayouts []Layout `json:"layouts,omitempty"` // for scenarios that give it more
+	Layout       Layout   `json:"layout"`            // for servers with one CPU
+	WiderLayouts []Layout `json:"layouts,omitempty"` // for servers with more CPUs
 }
 
-// Pilot is a variant's peak, found once before the trials, from which rates
-// follow. It is part of the plan and no evidence.
+// Pilot is a variant's peak, measured once before the trials to derive rates from
+// it. It is part of the plan and not evidence for any claim.
 type Pilot struct {
 	Scenario string  `json:"scenario"`
 	Variant  string  `json:"variant"`
 	Cores    int     `json:"cores"`
 	Seed     uint64  `json:"seed"`
-	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not found yet
-	Problem  string  `json:"problem,omitempty"`  // why it could not be found
-	// why it may not be the peak: what disturbed it each time it was tried, or why it is a bound
+	PeakRPS  float64 `json:"peak_rps,omitempty"` // 0: not measured yet
+	Problem  string  `json:"problem,omitempty"`  // why it could not be measured
+	// Doubt says why PeakRPS may not be the peak: each attempt was disturbed, or it is a lower bound.
 	Doubt string `json:"doubt,omitempty"`
 }
 
-// Profile is how much time a run spends: the same protocol, more or less of it.
+// Profile sets how much time a run spends. All profiles follow the same protocol.
 type Profile struct {
 	Name   string `json:"name"`
 	About  string `json:"about"`
 	Blocks int    `json:"blocks"`
-	// of every scenario everything, and not only what a hypothesis needs
+	// RunAll runs all phases of every scenario, not only those that a hypothesis needs.
 	RunAll         bool          `json:"whole,omitempty"`
-	WarmUpMax      time.Duration `json:"warm_up_max_ns"` // budget of a warm-up that never gets steady
+	WarmUpMax      time.Duration `json:"warm_up_max_ns"` // limit of a warm-up that never becomes steady
 	PeakDuration   time.Duration `json:"peak_ns"`
 	SteadyDuration time.Duration `json:"steady_ns"`
-	TimeLimit      time.Duration `json:"limit_ns"` // repeats included; 0 means none
+	TimeLimit      time.Duration `json:"limit_ns"` // repeats included; 0: no limit
 }
 
-// CanCompare reports whether there are blocks enough to compare anything by.
+// CanCompare reports whether the profile has enough blocks for comparisons.
 func (p Profile) CanCompare() bool { return p.Blocks >= MinBlocks }
 
-// ProfileNames are the names of all profiles, the shortest first.
+// ProfileNames returns the names of all profiles, the shortest first.
 func ProfileNames() []string { return []string{"smoke", "quick", "standard", "full"} }
 
-// Trial is one scenario on one variant, once.
+// Trial is one measured execution of a scenario on a variant.
 type Trial struct {
 	Scenario string `json:"scenario"`
 	Variant  string `json:"variant"`
-	Cores    int    `json:"cores"`    // CPUs that the server is given
+	Cores    int    `json:"cores"`    // CPUs of the server
 	Block    int    `json:"block"`    // from 1
 	Position int    `json:"position"` // within the block, from 1
 	Attempt  int    `json:"attempt"`  // 1; 2 when a disturbed trial is repeated
-	Seed     uint64 `json:"seed"`     // of what is random in the trial: arrivals
+	Seed     uint64 `json:"seed"`     // of the random arrivals
 
-	Phases []string `json:"phases,omitempty"` // names of those that it measures; none: all of the scenario
+	// Phases are the names of the phases that it measures; empty: all of the scenario.
+	Phases []string `json:"phases,omitempty"`
 }
 
-// TrialID tells a plan's trials apart, and the attempts at one.
+// TrialID identifies one attempt at one trial of a plan.
 type TrialID struct {
 	Scenario, Variant     string
 	Cores, Block, Attempt int
 }
 
-// ID is what tells the trial apart from all others of its plan.
+// ID returns the trial's identity within its plan.
 func (t Trial) ID() TrialID { return TrialID{t.Scenario, t.Variant, t.Cores, t.Block, t.Attempt} }
 
-// Layout says which CPUs do what. The sets of generator and server overlap only
-// where a server is to be given every CPU of the machine; nor do their physical
-// cores where there are enough of them.
+// Layout assigns CPUs to the generator and the server. The two sets overlap only
+// if the server gets every CPU of the machine. They share no physical core if the
+// machine has enough of them.
 type Layout struct {
-	Generator []int    `json:"generator"` // the cell's load generator, and the lab itself
+	Generator []int    `json:"generator"` // also runs the lab itself
 	Server    []int    `json:"server"`
-	Doubts    []string `json:"doubts,omitempty"` // what about this layout weakens the figures
+	Doubts    []string `json:"doubts,omitempty"` // reasons why the layout weakens the figures
 }
 
-// SharesCPUs reports whether the generator runs on a CPU of the server's.
+// SharesCPUs reports whether the generator runs on one of the server's CPUs.
 func (l Layout) SharesCPUs() bool {
 	return slices.ContainsFunc(l.Generator, func(id int) bool { return slices.Contains(l.Server, id) })
 }
 
-// AllCPUs is the CPUs of both sides, each once and in order.
+// AllCPUs returns the CPUs of both sides, sorted and without duplicates.
 func (l Layout) AllCPUs() []int {
 	all := slices.Concat(l.Generator, l.Server)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// Topology is the CPUs that a cell may use, as seen from inside it.
+// Topology describes the machine as a cell sees it.
 type Topology struct {
-	CPUs []CPU `json:"cpus"` // only those in the affinity mask
-	// of the CPU, as /proc/cpuinfo names it; on arm64 by maker and part
+	CPUs []CPU `json:"cpus"` // those in the cell's affinity mask
+	// CPUModel is the model name in /proc/cpuinfo; on arm64 the implementer and part numbers.
 	CPUModel    string         `json:"model"`
 	Kernel      string         `json:"kernel"` // release
 	MemoryBytes int64          `json:"memory_bytes"`
@@ -115,27 +116,27 @@ type Topology struct {
 
 	Conditions Conditions `json:"conditions"`
 
-	// What else tells the machine from others of that CPU, the same after a reboot: the CPU's family
-	// and stepping, or its features; the type of machine. Missing in runs of older labs.
+	// Hardware identifies the machine among others of that CPU model, and survives a reboot: the CPU's
+	// family and stepping, or its features; the type of machine. Runs of older labs have none.
 	Hardware []string `json:"hardware,omitempty"`
 }
 
-// Conditions are what else sets a machine's speed, as far as it lets a container
-// see: empty is what it does not.
+// Conditions describes what influences the machine's speed, as far as a container
+// can read it. An empty field is unknown.
 type Conditions struct {
-	// of the CPUs, each once: "performance", "schedutil"
+	// Governors are the CPU frequency governors in use, without duplicates: "performance", "schedutil".
 	Governors []string `json:"governors,omitempty"`
 	Turbo     string   `json:"turbo,omitempty"` // "on" or "off"
-	// as the kernel says it: "on", "off", "notsupported"
+	// SMT is the kernel's state of SMT: "on", "off", "notsupported".
 	SMT   string `json:"smt,omitempty"`
 	Power string `json:"power,omitempty"` // "mains" or "battery"
-	// "KVM"; "none" where the CPU says that there is none
+	// Virtualisation is the hypervisor: "KVM"; "none" if the CPU reports that there is none.
 	Virtualisation string `json:"virtualisation,omitempty"`
-	// by vulnerability, those that the machine has
+	// Mitigations maps each CPU vulnerability of the machine to its mitigation.
 	Mitigations map[string]string `json:"mitigations,omitempty"`
 }
 
-// Doubts are those of them that weaken figures.
+// Doubts returns a message for each condition that weakens the figures.
 func (c Conditions) Doubts() (doubts []string) {
 	if c.Power == "battery" {
 		doubts = append(doubts, "this machine runs on its battery, which may slow its CPUs at any time")
@@ -143,8 +144,8 @@ func (c Conditions) Doubts() (doubts []string) {
 	for _, g := range c.Governors {
 		if g == "powersave" || g == "ondemand" || g == "conservative" {
 			doubts = append(doubts,
-				fmt.Sprintf("the governor %s sets the CPUs' frequency by their load: what sleeps now and then is "+
-					"measured on a slower machine", g))
+				fmt.Sprintf("the CPU governor %s changes the frequency with the load: a server that often idles "+
+					"runs on slower CPUs", g))
 		}
 	}
 	return doubts
@@ -158,7 +159,7 @@ type CPU struct {
 	Capacity int   `json:"capacity"` // relative speed: equal for equal cores, larger is faster
 }
 
-// CPUList writes CPU numbers as the kernel does in Cpus_allowed_list: "0-2,5".
+// CPUList formats CPU numbers as the kernel does in Cpus_allowed_list: "0-2,5".
 func CPUList(ids []int) string {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)

@@ -2,27 +2,28 @@ package lab
 
 import "time"
 
-// Validity is what the gates say of a sample.
+// Validity is the gates' classification of a sample.
 type Validity string
 
 const (
 	Valid     Validity = "valid"
-	Censored  Validity = "censored"  // a bound, not a figure: printed as ">= X"
-	Disturbed Validity = "disturbed" // something outside the cell took part
-	Failed    Validity = "failed"    // the server, or the trial, did
+	Censored  Validity = "censored"  // a lower bound, not a figure: printed as ">= X"
+	Disturbed Validity = "disturbed" // something outside the cell influenced it
+	Failed    Validity = "failed"    // the server or the trial failed
 )
 
-// GateResult is a validity and why, in words with the number that decided.
+// GateResult is the validity of a sample and the reason for it, with the number
+// that decided.
 type GateResult struct {
 	Validity Validity
 	Reason   string // empty when valid
 }
 
-// Sample is one row of trials.csv: one measured phase of one trial with all
-// that is needed to judge it.
+// Sample is one measured phase of one trial, with everything that gates need to
+// judge it. It becomes one row of trials.csv.
 type Sample struct {
 	RunID       string
-	Row         int // its place in trials.csv, from 1
+	Row         int // row number in trials.csv, from 1
 	HostID      string
 	StartedAt   time.Time
 	Trial       Trial
@@ -32,34 +33,35 @@ type Sample struct {
 	Identity    Identity
 	Phase       Phase
 	Layout      Layout
-	ColdStart   *time.Duration // container start to the first answer at /identity
-	WarmUp      *AttackResult  // nil when the scenario has none
-	Attack      *AttackResult  // nil when the trial failed before it
+	ColdStart   *time.Duration // from container start to the first answer at /identity
+	WarmUp      *AttackResult  // nil without a warm-up
+	Attack      *AttackResult  // nil if the trial failed before the attack
 	ServerUsage ServerUsage
 	Canaries    PhaseCanaries
-	// a peak that left the server idle time: the same once more on twice the connections
+	// DoubleConnections is the result of the same peak on twice the connections. It is measured only if
+	// neither side's CPUs were the limit.
 	DoubleConnections   *AttackResult
-	Upstream            *UpstreamUsage // nil where the scenario has none
-	ServiceTimes        *ServiceTimes  // nil but for a reference server
-	Search              *Search        // nil but for a capacity
-	MissedObjectives    []string       // objectives of the phase that were not met, with the value
-	MetricsWithoutValue []string       // metrics of objectives of which there is no value
+	Upstream            *UpstreamUsage // nil without an upstream
+	ServiceTimes        *ServiceTimes  // reference servers only
+	Search              *Search        // capacity phases only
+	MissedObjectives    []string       // objectives that were not met, with the measured value
+	MetricsWithoutValue []string       // metrics of objectives that have no value
 	Gate                GateResult
 
-	SeparateIRQTime bool // the host charges interrupts to no thread
+	SeparateIRQTime bool // the kernel charges interrupts to no thread
 
-	DoubledServer ServerUsage // of the attack on twice the connections
+	DoubledServer ServerUsage // during DoubleConnections
 }
 
-// ServerUsage is the server container's account over one phase.
+// ServerUsage holds the usage of the server's container before and after one phase.
 type ServerUsage struct {
 	Before, After Usage
-	Known         bool // false when the container went before it was read
+	Known         bool // false if the container ended before the second reading
 }
 
-// ServiceTimes is a reference server's own account of its service times: from the
-// read request to the written answer, by its monotonic clock, without the wait
-// for its turn.
+// ServiceTimes holds service times that a reference server measured itself: from
+// the request it has read to the answer it has written, by its monotonic clock. Time
+// in its queue is not included.
 type ServiceTimes struct {
 	Count  int64         `json:"count"`
 	Mean   time.Duration `json:"mean_ns"`
@@ -68,44 +70,45 @@ type ServiceTimes struct {
 	Max    time.Duration `json:"max_ns"`
 }
 
-// Search is how a capacity was found: every rate that was tried, in order. The
-// last that was confirmed is the capacity.
+// Search is a search for a capacity: every rate that was tried, in order. The last
+// confirmed rate is the capacity.
 type Search struct {
 	Steps []SearchStep
 }
 
-// SearchStep is one rate that was tried.
+// SearchStep is the result of a search at one rate.
 type SearchStep struct {
 	Stage            SearchStage
 	OfferedRPS       float64
-	SLOMet           bool     // the SLO was kept
-	MissedObjectives []string // objectives that were not, with the value; or metrics without a value
-	InstrumentLimit  string   // of a miss that may not be the server's: what of the instrument was at its limit
-	Attack           *AttackResult
-	Server           ServerUsage
+	SLOMet           bool
+	MissedObjectives []string // objectives that were not met, with the value; or metrics without a value
+	// InstrumentLimit says which part of the instrument was at its limit, so that a missed objective
+	// may not be due to the server; empty if none was.
+	InstrumentLimit string
+	Attack          *AttackResult
+	Server          ServerUsage
 }
 
-// SearchStage is what a step of a search is for.
+// SearchStage is the purpose of a step of a search.
 type SearchStage string
 
 const (
-	Exponential  SearchStage = "exponential"  // twice the rate before, until one is too much
-	Binary       SearchStage = "binary"       // between the highest that was kept and the lowest that was not
-	Confirmation SearchStage = "confirmation" // independent of the search: a seed of its own, and longer
+	Exponential  SearchStage = "exponential"  // doubles the rate until the SLO is missed
+	Binary       SearchStage = "binary"       // bisects between the highest rate kept and the lowest missed
+	Confirmation SearchStage = "confirmation" // repeats the result with another seed and for longer
 )
 
-// UpstreamUsage is what the servers' upstream counted over one phase.
+// UpstreamUsage holds the counters of the servers' upstream over one phase.
 type UpstreamUsage struct {
 	Calls int64 // calls that it answered
 }
 
-// PhaseCanaries are those of one phase, one for each CPU of the layout.
+// PhaseCanaries holds the canaries around one phase, one for each CPU of the layout.
 type PhaseCanaries struct {
 	Before, After []Canary
-	// What the server itself used while the canaries were at work: of that
-	// those on its CPUs may be slow.
+	// ServerCPUBefore and ServerCPUAfter are the CPU times that the server used while the canaries ran.
+	// Canaries on its CPUs may be slower by that.
 	ServerCPUBefore, ServerCPUAfter time.Duration
-	// How long canaries had taken of late on the CPUs of which enough had been
-	// heard; on others the calibration's are what is usual.
+	// Baselines are computed from the last canaries of this run. CPUs without one use the calibration's.
 	Baselines []CanaryBaseline
 }

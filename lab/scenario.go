@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Scenario is a workload and how load is offered to it: one file under
+// Scenario is a workload and the load that is offered to it: one file under
 // scenarios/.
 type Scenario struct {
 	Name     string    `json:"name"`     // "json"
 	About    string    `json:"about"`    // one line for people
-	File     string    `json:"file"`     // path of the script, as shown in messages
-	SHA256   string    `json:"sha256"`   // of the script's bytes, in hexadecimal
-	Profile  string    `json:"profile"`  // the shortest profile that runs it without being asked to
-	Requests []Request `json:"requests"` // sent in turn, over and over
-	Variants []string  `json:"variants"` // variant ids the scenario runs on, in order, resolved: "node/single"
-	Phases   []Phase   `json:"phases"`   // in order: at most one warm-up, which comes first
-	// CPUs that a server is given: each variant runs on each number of them, ascending
+	File     string    `json:"file"`     // path of the script, as messages show it
+	SHA256   string    `json:"sha256"`   // hash of the script, in hexadecimal
+	Profile  string    `json:"profile"`  // the shortest profile that runs it by default
+	Requests []Request `json:"requests"` // sent in turn, repeatedly
+	Variants []string  `json:"variants"` // ids of the variants that it runs on, in order: "node/single"
+	Phases   []Phase   `json:"phases"`   // in order; at most one warm-up, which comes first
+	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
 	Cores    []int `json:"cores"`
-	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream while they answer
+	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream to answer
 
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"`
-	// by name, the values that the script was evaluated with
+	// Parameters are the values, by name, that the script was evaluated with.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
@@ -34,12 +34,12 @@ type Request struct {
 	Header map[string]string `json:"headers,omitempty"`
 	Body   []byte            `json:"body,omitempty"`
 
-	// Background is load whose latency is not asked for: what it costs the
-	// other requests is.
+	// Background marks a request whose latency is not measured: it is there to
+	// disturb the other requests.
 	Background bool `json:"background,omitempty"`
 
-	Expect int   `json:"expect,omitempty"` // the status that counts as success; 0: any of 2xx
-	At     Place `json:"at,omitzero"`      // where the script asks for it
+	Expect int   `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
+	At     Place `json:"at,omitzero"`      // position in the script
 }
 
 // PathOnly returns the path without the query.
@@ -48,7 +48,7 @@ func (r Request) PathOnly() string {
 	return path
 }
 
-// Accepts reports whether a status is a success.
+// Accepts reports whether status counts as success.
 func (r Request) Accepts(status int) bool {
 	if r.Expect != 0 {
 		return status == r.Expect
@@ -56,14 +56,15 @@ func (r Request) Accepts(status int) bool {
 	return status >= 200 && status <= 299
 }
 
-// Place is where something stands in a script, both from 1. The zero Place is
-// of what no script asks for, or of a run that an earlier lab recorded.
+// Place is a position in a script; Line and Column count from 1. The zero Place
+// means that no script has it, or that the run was recorded by an older lab.
 type Place struct {
 	Line   int `json:"line"`
 	Column int `json:"column"`
 }
 
-// In returns the place in a file as messages show it: "scenarios/json.star:4:17".
+// In returns the place with its file, as messages show it:
+// "scenarios/json.star:4:17".
 func (p Place) In(file string) string {
 	if p == (Place{}) {
 		return file
@@ -71,40 +72,39 @@ func (p Place) In(file string) string {
 	return fmt.Sprintf("%s:%d:%d", file, p.Line, p.Column)
 }
 
-// Answer is what a server answered to a Request.
+// Answer is a server's answer to a Request.
 type Answer struct {
 	Status int               `json:"status"`
 	Header map[string]string `json:"headers"` // lower-case names; values of a repeated header joined by ", "
 	Body   []byte            `json:"body"`
-	Error  string            `json:"error,omitempty"` // set when no answer came
+	Error  string            `json:"error,omitempty"` // set if no answer came
 }
 
-// PhaseKind is what a phase is for.
+// PhaseKind is the purpose of a phase.
 type PhaseKind string
 
 const (
-	WarmUp PhaseKind = "warmup" // closed loop, discarded, until throughput is steady
+	WarmUp PhaseKind = "warmup" // closed loop until throughput is steady; results are discarded
 	Peak   PhaseKind = "peak"   // closed loop: the highest throughput
-	Ladder PhaseKind = "ladder" // closed loop: so many clients at once, whatever limits them
+	Ladder PhaseKind = "ladder" // closed loop with a fixed number of clients
 	Steady PhaseKind = "steady" // open loop at a fixed rate: latency
-	Steps  PhaseKind = "steps"  // one of several rates, each an open loop for a shorter time
-	Ramp   PhaseKind = "ramp"   // open loop whose rate goes in a straight line
+	Steps  PhaseKind = "steps"  // open loop: one of several rates, each for a shorter time
+	Ramp   PhaseKind = "ramp"   // open loop whose rate changes linearly
 
-	Capacity PhaseKind = "capacity" // open loops: a search for the highest rate that keeps the SLO
+	Capacity PhaseKind = "capacity" // open loops: search for the highest rate that meets the SLO
 )
 
-// PhaseKindOf is the kind of a phase that is known by its name only, as in rows: what
-// the name begins with.
+// PhaseKindOf returns the kind of a phase given its name, as in rows: the part
+// before the first "-".
 func PhaseKindOf(phase string) PhaseKind {
 	kind, _, _ := strings.Cut(phase, "-")
 	return PhaseKind(kind)
 }
 
-// IsOpenLoop reports whether a phase sends by a schedule, whatever became of the
-// requests before.
+// IsOpenLoop reports whether a phase sends by a schedule, independent of the answers.
 func (k PhaseKind) IsOpenLoop() bool { return k == Steady || k == Steps || k == Ramp || k == Capacity }
 
-// Arrivals is how an open loop spaces its requests.
+// Arrivals is the distribution of the gaps between an open loop's requests.
 type Arrivals string
 
 const (
@@ -112,30 +112,30 @@ const (
 	Constant Arrivals = "constant" // equal gaps
 )
 
-// Phase is one stretch of load. How long it lasts is the profile's to say.
+// Phase is one period of load in a trial. The profile sets its duration.
 type Phase struct {
-	// unique in its scenario: the kind, and what tells it from others of the kind: "peak", "steps-2000"
+	// Name is unique in the scenario. It begins with the kind: "peak", "steps-2000".
 	Name     string    `json:"name"`
 	Kind     PhaseKind `json:"kind"`
 	Requests []Request `json:"requests,omitempty"` // sent in turn instead of the scenario's
-	// closed loop: how many; open loop: at most this many
+	// Connections is the number of connections in a closed loop, and the most in an open loop.
 	Connections int `json:"connections"`
-	// open loop: requests offered per second; at first, of a ramp and a search
+	// RateRPS is the offered rate of an open loop; of a ramp and a search, the first rate.
 	RateRPS   float64    `json:"rate_rps,omitempty"`
-	ToRPS     float64    `json:"to_rps,omitempty"`    // ramp only: at last
-	PeakShare *PeakShare `json:"share,omitempty"`     // where the rate follows from a peak
+	ToRPS     float64    `json:"to_rps,omitempty"`    // ramp only: the last rate
+	PeakShare *PeakShare `json:"share,omitempty"`     // set if the rate is a share of a peak
 	Arrivals  Arrivals   `json:"arrivals,omitempty"`  // open loop
 	TimeoutS  float64    `json:"timeout_s,omitempty"` // of one request
-	// open loop: answers within it are goodput; 0: there is none
+	// DeadlineS is the time within which an answer of an open loop counts as goodput; 0: there is none.
 	DeadlineS            float64     `json:"deadline_s,omitempty"`
-	Objectives           []Objective `json:"objectives,omitempty"` // together the phase's SLO
+	Objectives           []Objective `json:"objectives,omitempty"` // the phase's SLO
 	ConnectionPerRequest bool        `json:"connection_per_request,omitempty"`
 }
 
-// ID is how rows and files know a phase: its name, or its kind where it has none.
+// ID returns the name of the phase in rows and files: Name, or the kind if it has none.
 func (p Phase) ID() string { return cmp.Or(p.Name, string(p.Kind)) }
 
-// RequestsOf is what a phase sends: its own requests, or the scenario's.
+// RequestsOf returns the requests that a phase sends: its own, or else the scenario's.
 func (s Scenario) RequestsOf(p Phase) []Request {
 	if len(p.Requests) > 0 {
 		return p.Requests
@@ -143,8 +143,7 @@ func (s Scenario) RequestsOf(p Phase) []Request {
 	return s.Requests
 }
 
-// AllRequests are the scenario's requests, and after them those that its phases
-// have of their own.
+// AllRequests returns the scenario's requests, followed by those of its phases.
 func (s Scenario) AllRequests() []Request {
 	all := slices.Clone(s.Requests)
 	for _, p := range s.Phases {
@@ -153,7 +152,7 @@ func (s Scenario) AllRequests() []Request {
 	return all
 }
 
-// PhasesOf are the phases that a trial of the scenario goes through, its warm-up
+// PhasesOf returns the phases that a trial of the scenario runs, its warm-up
 // included.
 func (s Scenario) PhasesOf(t Trial) []Phase {
 	if len(t.Phases) == 0 {
@@ -164,19 +163,21 @@ func (s Scenario) PhasesOf(t Trial) []Phase {
 	})
 }
 
-// PeakShare is a rate as a share of a peak, which a pilot finds before the run, once, or
-// a trial itself.
+// PeakShare is a rate as a share of a peak, which a pilot measures once before the
+// trials, or the trial itself.
 type PeakShare struct {
-	Fraction  float64 `json:"of"`  // 0.5: half
-	OfOwnPeak bool    `json:"own"` // of each variant's own peak; else of the slowest variant's, for all alike
+	Fraction float64 `json:"of"` // 0.5: half
+	// OfOwnPeak says that the peak is the variant's own. Otherwise it is that of the slowest variant, so
+	// that all variants get the same rate.
+	OfOwnPeak bool `json:"own"`
 }
 
-// OverloadShare is the share from which a queue grows for as long as one looks:
-// percentiles say nothing there, goodput does.
+// OverloadShare is the share of a peak from which the queue grows without limit.
+// Percentiles then depend on the duration; goodput does not.
 const OverloadShare = 1.0
 
-// Overloads reports whether a phase offers as much as its server can serve, or
-// more.
+// Overloads reports whether a phase offers at least as much as its server can
+// serve.
 func (p Phase) Overloads() bool {
 	return p.PeakShare != nil && p.PeakShare.OfOwnPeak && p.PeakShare.Fraction >= OverloadShare
 }

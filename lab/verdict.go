@@ -1,68 +1,76 @@
 package lab
 
-// Finding is what the data say of a hypothesis, and all hypotheses of a claim.
+// Finding is the result of a hypothesis, or of all hypotheses of a claim.
 type Finding string
 
 const (
-	// Supported lies beyond the margin on the claim's side, in every configuration compared.
+	// Supported means that the ratio lies beyond the margin on the claim's side, in every configuration
+	// compared.
 	Supported Finding = "supported"
-	// Refuted lies beyond the margin on the other side, or inside it if the claim says that
-	// there is a difference.
+	// Refuted means that the ratio lies beyond the margin on the other side, or within the margin if the
+	// claim states a difference.
 	Refuted Finding = "refuted"
-	// Depends has configurations that support and configurations that refute.
+	// Depends means that some configurations support the claim and others refute it.
 	Depends Finding = "depends"
-	// Inconclusive is undecided: the interval is too wide, there are too few trials, a control
-	// failed, or the run is not complete.
+	// Inconclusive means that the data do not decide: the interval is too wide, there are too few trials,
+	// a control failed, or the run is incomplete.
 	Inconclusive Finding = "inconclusive"
-	// NotEvaluated comes with its reason and is never a pass.
+	// NotEvaluated means that nothing was tested. It has a reason, and never counts as a pass.
 	NotEvaluated Finding = "not evaluated"
 )
 
-// Verdict is what a run says of one hypothesis. Numbers that there are none of
-// are nil.
+// Verdict is the result of one hypothesis in one run. Missing numbers are nil.
 type Verdict struct {
 	Hypothesis
-	Blocks    int      // that have a value of every arm
-	Ratio     *float64 // numerator over denominator: the geometric mean over blocks
-	Low, High *float64 // interval of the ratio at the level at which Holm tests it among the run's hypotheses, 95 % or more; nil on a side that a bound leaves open
-	// one-sided, against the margin on the claim's side, adjusted by Holm; decides at Alpha
-	PHolm        *float64
-	PEquivalence *float64 // the larger of two one-sided tests that it lies within the margin, adjusted alike
-	PSignFlip    *float64 // the second opinion on what was found, by permutation of signs, not adjusted
-	Finding      Finding
-	Reason       string
-	Doubts       []string
-	BlocksNeeded int // that would probably decide it; 0: more of them would not, or nobody knows
+	Blocks int      // blocks with a value of every arm
+	Ratio  *float64 // numerator / denominator: geometric mean over blocks
+	// Low and High are the confidence interval of the ratio. Its level is that at which Holm's method
+	// tests the hypothesis among those of the run: 95 % or more. A side that a bound leaves open is nil.
+	Low, High *float64
+	// PHolm is the one-sided p value against the margin on the claim's side, adjusted by Holm's method.
+	// It decides at Alpha.
+	PHolm *float64
+	// PEquivalence is the larger p value of the two one-sided tests for a ratio within the margin,
+	// adjusted in the same way.
+	PEquivalence *float64
+	// PSignFlip is the p value of a sign-flip permutation test of the finding, not adjusted.
+	PSignFlip *float64
+	Finding   Finding
+	Reason    string
+	Doubts    []string
+	// BlocksNeeded estimates the number of blocks that would decide it; 0 if unknown, or if more blocks
+	// would not help.
+	BlocksNeeded int
 }
 
-// Alpha is the error of one side at which a hypothesis is decided: an interval of
-// 95 % leaves as much on each.
+// Alpha is the one-sided error of every decision; a 95 % interval leaves as much
+// on each side.
 const Alpha = 0.025
 
-// MinBlocks is the number of blocks below which nothing is compared: of fewer
-// than six the permutation of signs has no p below Alpha.
+// MinBlocks is the least number of blocks for a comparison: with fewer than six,
+// no sign-flip permutation has a p value below Alpha.
 const MinBlocks = 6
 
-// ClaimVerdict is what a run says of one claim.
+// ClaimVerdict is the result of one claim in one run.
 type ClaimVerdict struct {
 	Claim              Claim
 	Finding            Finding
 	Reason             string
-	HypothesisVerdicts []Verdict // of its hypotheses
+	HypothesisVerdicts []Verdict
 }
 
-// Control is a comparison whose outcome is known beforehand. Where it does not
-// come out no verdict of its run is worth anything.
+// Control is a comparison of arms whose true ratio is known. If a control fails,
+// every verdict of the run is inconclusive.
 type Control struct {
 	Name          string     `json:"name"` // "A/A", "known ratio"
 	Hypothesis    Hypothesis `json:"hypothesis"`
-	ExpectedRatio float64    `json:"true"` // the ratio that it must find
+	ExpectedRatio float64    `json:"true"` // the true ratio
 }
 
-// ControlVerdict is how a control came out.
+// ControlVerdict is the result of one control.
 type ControlVerdict struct {
 	Control
 	Verdict Verdict
 	Passed  bool
-	Reason  string // what was seen, also where it passed
+	Reason  string // what was measured, also if it passed
 }

@@ -39,7 +39,7 @@ func measureStops(
 			return 0, err
 		}
 		for _, c := range canaries {
-			sums[c.CPU] += gate.Stopped(c)
+			sums[c.CPU] += gate.StoppedTime(c)
 			stopped = max(stopped, sums[c.CPU])
 		}
 	}
@@ -64,7 +64,7 @@ func quotaDoubts(quotas []engine.Quota, cpus int, stopped time.Duration) (doubts
 	for _, description := range describeLowQuotas(quotas, cpus) {
 		doubts = append(doubts, description+": a trial that uses up that quota is disturbed")
 	}
-	if len(doubts) == 0 && stopped > gate.StoppedCanary {
+	if len(doubts) == 0 && stopped > gate.MaxCanaryStop {
 		doubts = append(doubts, "a CPU quota that cannot be read from here "+
 			"stops the engine's containers while CPUs are idle")
 	}
@@ -93,7 +93,7 @@ func quotaCheck(
 	switch {
 	case measuring != "":
 		c.Detail += "; not tested by keeping all CPUs busy, because a run is measuring: " + measuring
-	case stopped > gate.StoppedCanary:
+	case stopped > gate.MaxCanaryStop:
 		c.Status = host.Warn
 		c.Detail += fmt.Sprintf("; a container that keeps all CPUs busy was stopped for %d ms "+
 			"while a CPU was idle", stopped.Milliseconds())

@@ -106,7 +106,7 @@ func expectForeignCPU(t *testing.T, mode string, s lab.Sample) {
 	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
 	foreign, _ := metric.ForeignServerRatio(s)
 	saturation, _ := metric.SaturationRatio(s)
-	if idle, known := metric.GeneratorIdleRatio(s); !known || idle > gate.StoppedGenerator {
+	if idle, known := metric.GeneratorIdleRatio(s); !known || idle > gate.MaxGeneratorIdle {
 		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", mode, idle, known)
 	} else {
 		t.Logf("%s: the generator left %.4f of its CPU idle", mode, idle)
@@ -121,7 +121,7 @@ func expectForeignCPU(t *testing.T, mode string, s lab.Sample) {
 	}
 	foreignGenerator, _ := metric.ForeignGeneratorRatio(s)
 	quiet := max(others, foreignGenerator) < gate.MaxForeignCPU-precision
-	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "others") {
+	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "other work") {
 		t.Errorf("%s: %s because %q", mode, s.Gate.Validity, s.Gate.Reason)
 	}
 }

@@ -146,7 +146,7 @@ func TestIntegrationAQuotaThatCannotBeReadStopsCanaries(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("stopped for %v", stopped)
-			if stopped > gate.StoppedCanary {
+			if stopped > gate.MaxCanaryStop {
 				return
 			}
 		}

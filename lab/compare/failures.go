@@ -72,7 +72,7 @@ func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
 	if new.schema() < old.schema() {
 		mixed, separate = new, old
 	}
-	if mixed.schema() >= metric.FailuresApart || separate.schema() < metric.FailuresApart {
+	if mixed.schema() >= metric.SuccessLatencySchema || separate.schema() < metric.SuccessLatencySchema {
 		return nil, nil
 	}
 	text := fmt.Sprintf("latencies of %s (schema %d) include failed requests, those of %s (schema %d) do not",

@@ -9,116 +9,118 @@ import (
 	"strings"
 )
 
-// Refusal is why a file cannot be read without doubt.
+// Refusal is the error for a file whose content is ambiguous or not delimited text.
 type Refusal struct {
-	Line int    // of the file
-	What string // is wrong with it
-	Hint string // what to do about it
+	Line int    // line of the file, from 1
+	What string // what is wrong
+	Hint string // what the user can do
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("line %d: %s", r.Line, r.What) }
 
-// format is how a file is written.
+// format is the format of a file.
 type format struct {
 	delimiter byte
-	declared  bool // by a first line, as Excel has it
+	declared  bool // by a first line "sep=;"
 }
 
-// delimiters are those that a file may have, the lab's own first.
+// delimiters lists the delimiters that a file may have. The lab writes the first.
 var delimiters = []byte{',', ';', '\t', '|'}
 
-// declare reads the line "sep=;", by which Excel and LibreOffice know a delimiter.
-func (f *format) declare(text []byte) bool {
+// readDeclaration reports whether text is a line "sep=;", which declares the delimiter
+// in Excel and LibreOffice, and takes the delimiter from it.
+func (f *format) readDeclaration(text []byte) bool {
 	text = bytes.Trim(text, `"`)
-	said, ok := bytes.CutPrefix(text, []byte("sep="))
-	if f.declared || !ok || len(said) != 1 || !slices.Contains(delimiters, said[0]) {
+	value, ok := bytes.CutPrefix(text, []byte("sep="))
+	if f.declared || !ok || len(value) != 1 || !slices.Contains(delimiters, value[0]) {
 		return false
 	}
-	f.delimiter, f.declared = said[0], true
+	f.delimiter, f.declared = value[0], true
 	return true
 }
 
-// foreign are files that are no text which the lab reads, by how they begin.
-var foreign = []struct{ begin, what, hint string }{
+// otherFormats lists files that are not delimited text in UTF-8, by their first bytes.
+var otherFormats = []struct{ prefix, what, hint string }{
 	{"\xff\xfe", utf16, saveAsUTF8},
 	{"\xfe\xff", utf16, saveAsUTF8},
-	{"PK\x03\x04", "a workbook or another archive, and no CSV", saveAsUTF8},
+	{"PK\x03\x04", "a workbook or another archive, not CSV", saveAsUTF8},
 	{"\x1f\x8b", "compressed by gzip", "decompress it first"},
 	{"\x28\xb5\x2f\xfd", "compressed by zstd", "decompress it first"},
-	{"PAR1", "a Parquet file, and no CSV", "write it as CSV"},
+	{"PAR1", "a Parquet file, not CSV", "write it as CSV"},
 }
 
 const (
-	utf16      = `text in UTF-16, as Excel's "Unicode Text" is`
+	utf16      = `text in UTF-16, as Excel's "Unicode Text"`
 	saveAsUTF8 = `save it as "CSV UTF-8"`
-	byteMark   = "\xef\xbb\xbf" // of UTF-8
+	utf8BOM    = "\xef\xbb\xbf" // byte order mark
 )
 
-// begin looks at the first bytes: it takes a mark of UTF-8 off, and refuses what is
-// no text that the lab reads.
-func (r *Reader) begin() error {
-	const enough = 64 << 10 // for a header
-	head, err := r.in.Peek(enough)
+// checkStart checks the first bytes of the file. It skips a byte order mark, and refuses
+// files that are not delimited text in UTF-8.
+func (r *Reader) checkStart() error {
+	const headerBytes = 64 << 10 // more than any header has
+	head, err := r.in.Peek(headerBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	for _, f := range foreign {
-		if bytes.HasPrefix(head, []byte(f.begin)) {
-			return &Refusal{r.ends + 1, "the file is " + f.what, f.hint}
+	for _, f := range otherFormats {
+		if bytes.HasPrefix(head, []byte(f.prefix)) {
+			return &Refusal{r.linesRead + 1, "the file is " + f.what, f.hint}
 		}
 	}
 	first, _, ended := bytes.Cut(head, []byte{'\n'})
 	switch {
 	case bytes.IndexByte(first, 0) >= 0:
 		return &Refusal{
-			r.ends + 1, "the header has bytes of zero: the file is " + utf16 + ", or no text",
+			r.linesRead + 1, "the header has zero bytes: the file is " + utf16 + ", or not text",
 			saveAsUTF8,
 		}
 	case !ended && bytes.IndexByte(first, '\r') >= 0:
 		return &Refusal{
-			r.ends + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`,
+			r.linesRead + 1, `lines end with a carriage return alone, as in Excel's "CSV (Macintosh)"`,
 			saveAsUTF8,
 		}
-	case bytes.HasPrefix(head, []byte(byteMark)):
-		_, err := r.in.Discard(len(byteMark))
+	case bytes.HasPrefix(head, []byte(utf8BOM)):
+		_, err := r.in.Discard(len(utf8BOM))
 		return err
 	}
 	return nil
 }
 
-// withoutMark is a line as a file begins with it.
-func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte(byteMark)) }
+// withoutBOM returns a line without a byte order mark.
+func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte(utf8BOM)) }
 
-// header cuts a line by the delimiter with which most of its names are known; nil where
-// all of them are empty with one.
-func (r *Reader) header(text []byte, quotes int) (names []string, err error) {
-	choice := delimiters
+// parseHeader splits a line by the delimiter that gives the most known names. It returns
+// nil if all cells are empty with one of the delimiters.
+func (r *Reader) parseHeader(text []byte, quotes int) (names []string, err error) {
+	candidates := delimiters
 	if r.format.declared {
-		choice = []byte{r.format.delimiter}
+		candidates = []byte{r.format.delimiter}
 	}
 	most := -1
-	for _, delimiter := range choice {
+	for _, delimiter := range candidates {
 		if most >= 0 && bytes.IndexByte(text, delimiter) < 0 {
 			continue
 		}
-		cut, fault := r.namesBy(delimiter, text, quotes)
-		if fault == nil && strings.Join(cut, "") == "" {
+		cells, splitErr := r.splitNames(delimiter, text, quotes)
+		if splitErr == nil && strings.Join(cells, "") == "" {
 			return nil, nil
 		}
 		known := 0
-		for _, name := range cut {
+		for _, name := range cells {
 			if r.columns.Known(name) {
 				known++
 			}
 		}
 		if known > most {
-			names, err, most, r.format.delimiter = cut, fault, known, delimiter
+			names, err, most, r.format.delimiter = cells, splitErr, known, delimiter
 		}
 	}
 	return names, err
 }
 
-func (r *Reader) namesBy(delimiter byte, text []byte, quotes int) (names []string, err error) {
+// splitNames splits a line by a delimiter, and sets that delimiter.
+func (r *Reader) splitNames(delimiter byte, text []byte, quotes int) (names []string, err error) {
 	r.format.delimiter = delimiter
 	if _, err = r.split(text, quotes); err != nil {
 		return nil, err
@@ -129,28 +131,30 @@ func (r *Reader) namesBy(delimiter byte, text []byte, quotes int) (names []strin
 	return names, nil
 }
 
-// layout is where the columns of a file are.
+// layout describes the columns of a file.
 type layout struct {
-	text   string   // of the header
-	names  []string // of all columns, empty where one has none
-	header []string // those that are there
-	index  int      // columns in front that number the rows
-	slots  []int    // by column: the place of its cell, -1 where it is not wanted; nil: each in its own
-	beyond bool     // a record has text after the last column
+	text       string   // the header line
+	names      []string // names of all columns; empty for a column without a name
+	header     []string // names without the empty ones
+	rowNumbers int      // number of leading columns that number the rows
+	// slots maps each column to its index in Reader.cells, -1 if it is not wanted; nil: all columns
+	// are wanted.
+	slots     []int
+	extraText bool // the last record has text after the last column
 }
 
-// layoutOf refuses a name that stands there twice, unless no name is known: then the line
-// is no header.
-func layoutOf(names []string, known func(string) bool) (l layout, err error) {
+// newLayout returns the layout for the names in a header. A repeated name is an error,
+// unless no name is known: then the line is not a header.
+func newLayout(names []string, known func(string) bool) (l layout, err error) {
 	l.names = names
-	for l.index < len(names) && numbersRows(names[l.index]) {
-		l.index++
+	for l.rowNumbers < len(names) && isRowNumberName(names[l.rowNumbers]) {
+		l.rowNumbers++
 	}
-	if l.index == len(names) { // names of columns after all
-		l.index = 0
+	if l.rowNumbers == len(names) { // all names look like that, so they are ordinary columns
+		l.rowNumbers = 0
 	}
 	seen := map[string]bool{}
-	for _, name := range names[l.index:] {
+	for _, name := range names[l.rowNumbers:] {
 		if name == "" {
 			continue
 		}
@@ -163,17 +167,17 @@ func layoutOf(names []string, known func(string) bool) (l layout, err error) {
 	return l, nil
 }
 
-// first is the name of the first column that has one.
-func (l layout) first() string {
+// firstName returns the name of the first column that has one.
+func (l layout) firstName() string {
 	if len(l.header) == 0 {
 		return ""
 	}
 	return l.header[0]
 }
 
-// numbersRows reports whether a column in front is named as those are by which pandas
-// and R number rows: not at all, or after a name was found missing.
-func numbersRows(name string) bool {
+// isRowNumberName reports whether a column has a name that pandas or R give to row
+// numbers: no name, "Unnamed: 0" or "...1".
+func isRowNumberName(name string) bool {
 	rest, pandas := strings.CutPrefix(name, "Unnamed: ")
 	if !pandas {
 		rest = strings.TrimPrefix(name, "...")

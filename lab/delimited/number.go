@@ -5,19 +5,18 @@ import (
 	"fmt"
 )
 
-// numbers is what the numbers of a file have shown of how it writes them. A file with
-// another delimiter than a comma may have a decimal comma, and then a point separates
-// thousands.
-type numbers struct {
-	mark   byte   // the decimal mark; 0: none was seen
-	proved bool   // a number was seen that the mark cannot group in thousands
-	line   int    // of the first number with a mark
-	text   string // which it is
+// numberFormat is the number format of a file, as far as its numbers show it. A file whose
+// delimiter is not a comma may have a decimal comma. A point then separates thousands.
+type numberFormat struct {
+	mark    byte   // the decimal mark; 0: no number has had one
+	decided bool   // the mark of one number cannot be a thousands separator
+	line    int    // line of the first number with a mark
+	text    string // that number
 }
 
-// Number returns the cell of a number with a point as its decimal mark. Decimals are
-// those that the column is written with. A number that can be read in two ways, or that
-// has lost digits, is a Refusal. What is returned is the caller's until the next call.
+// Number returns the cell of a number with a point as its decimal mark. decimals is the
+// number of decimals that the lab writes in the column. A number that is ambiguous or has
+// lost digits is a Refusal. The result is valid until the next call.
 func (r *Reader) Number(cell []byte, decimals int) ([]byte, error) {
 	points, commas, exponent := 0, 0, -1
 	for i, c := range cell {
@@ -32,17 +31,17 @@ func (r *Reader) Number(cell []byte, decimals int) ([]byte, error) {
 			return nil, &Refusal{r.line, fmt.Sprintf("%q is not a number", cell), ""}
 		}
 	}
-	if exponent >= 0 && lost(cell[:exponent], cell[exponent:], decimals) {
+	if exponent >= 0 && hasLostDigits(cell[:exponent], cell[exponent:], decimals) {
 		return nil, &Refusal{
 			r.line,
-			fmt.Sprintf("%s has lost digits: it is what a spreadsheet shows, not what it holds", cell),
-			"give the column the format of a number with all its decimals, and save it again",
+			fmt.Sprintf("%s has lost digits: a spreadsheet wrote the displayed number, not the stored one", cell),
+			"give the column a number format with all its decimals, and save the file again",
 		}
 	}
-	if points+commas == 0 || commas == 0 && points == 1 && !r.Foreign() {
+	if points+commas == 0 || commas == 0 && points == 1 && !r.MayUseDecimalComma() {
 		return cell, nil
 	}
-	if err := r.see(cell, points, commas, exponent); err != nil {
+	if err := r.checkMark(cell, points, commas, exponent); err != nil {
 		return nil, err
 	}
 	if commas == 0 {
@@ -53,55 +52,56 @@ func (r *Reader) Number(cell []byte, decimals int) ([]byte, error) {
 	return r.number, nil
 }
 
-// see holds a number's mark to that of the numbers before.
-func (r *Reader) see(cell []byte, points, commas, exponent int) error {
+// checkMark compares a number's decimal mark with that of the numbers before.
+func (r *Reader) checkMark(cell []byte, points, commas, exponent int) error {
 	n := &r.numbers
-	const hint = "save it without separators of thousands; with decimal commas, delimited by semicolons"
+	const hint = "save the file without thousands separators; with decimal commas, delimit it by semicolons"
 	if points+commas > 1 {
-		return &Refusal{r.line, fmt.Sprintf("%s has separators of thousands", cell), hint}
+		return &Refusal{r.line, fmt.Sprintf("%s has thousands separators", cell), hint}
 	}
 	mark := byte('.')
 	if commas == 1 {
 		mark = ','
 	}
-	if !r.Foreign() {
+	if !r.MayUseDecimalComma() {
 		return &Refusal{r.line, fmt.Sprintf("the comma in %s may separate thousands or decimals", cell), hint}
 	}
 	if n.mark == 0 {
 		n.mark, n.line, n.text = mark, r.line, string(cell)
 	}
 	if n.mark != mark {
-		what := fmt.Sprintf("%s has another decimal mark than %s in line %d, or separators of thousands",
+		what := fmt.Sprintf("%s has another decimal mark than %s in line %d, or thousands separators",
 			cell, n.text, n.line)
 		return &Refusal{r.line, what, hint}
 	}
 	if exponent < 0 {
 		exponent = len(cell)
 	}
-	before, after, _ := bytes.Cut(bytes.TrimLeft(cell[:exponent], "+-"), []byte{mark})
-	if len(after) != 3 || len(before) == 0 || len(before) > 3 || before[0] == '0' || exponent < len(cell) {
-		n.proved = true
+	integer, fraction, _ := bytes.Cut(bytes.TrimLeft(cell[:exponent], "+-"), []byte{mark})
+	if len(fraction) != 3 || len(integer) == 0 || len(integer) > 3 || integer[0] == '0' ||
+		exponent < len(cell) {
+		n.decided = true
 	}
 	return nil
 }
 
-// undecided refuses a file of which every number may have a decimal mark or a separator
-// of thousands.
-func (n *numbers) undecided() error {
-	if n.mark == 0 || n.proved {
+// checkDecided refuses a file if the mark in every number may be a decimal mark or a
+// thousands separator.
+func (n *numberFormat) checkDecided() error {
+	if n.mark == 0 || n.decided {
 		return nil
 	}
 	return &Refusal{
 		n.line,
-		fmt.Sprintf("the mark in %s may separate thousands or decimals, and no other number tells", n.text),
-		"save it with all decimals, or delimited by commas with decimal points",
+		fmt.Sprintf("the mark in %s may separate thousands or decimals, and no other number decides which", n.text),
+		"save the file with all decimals, or delimit it by commas and use decimal points",
 	}
 }
 
-// lost reports whether an exponent hides digits. Programs that write all digits of a
-// number have a small e. Spreadsheets have a large one, and write what they show: of
-// numbers that are not tiny, as many digits as the cell's format has.
-func lost(mantissa, exponent []byte, decimals int) bool {
+// hasLostDigits reports whether a number with an exponent lacks digits. Programs that write
+// all digits use a small e. Spreadsheets use a large E and write the displayed number: the
+// digits of the cell's format, unless the number is tiny.
+func hasLostDigits(mantissa, exponent []byte, decimals int) bool {
 	if exponent[0] != 'E' || len(bytes.Trim(mantissa, "+-0.,")) == 0 {
 		return false
 	}
@@ -118,6 +118,6 @@ func lost(mantissa, exponent []byte, decimals int) bool {
 	if at := bytes.IndexAny(mantissa, ".,"); at >= 0 {
 		digits = len(mantissa) - at - 1
 	}
-	const tiny = -4 // what a spreadsheet shows with an exponent unasked
+	const tiny = -4 // spreadsheets use an exponent by default up to this power
 	return power > tiny && digits-power < decimals
 }

@@ -1,8 +1,8 @@
-// Package delimited owns the reading of delimited text, CSV for the most part, that
-// other programs may have written anew: its encoding, its delimiter, its decimal mark,
-// columns of row numbers, and rows without a value. What can be read in one way only is
-// read; anything else is a Refusal with its line. The package knows no column: record
-// and stat say which names they expect.
+// Package delimited reads CSV and other delimited text that spreadsheets and other programs
+// may have rewritten. It handles encodings, delimiters, decimal marks, columns of row
+// numbers and empty rows. It reads what has only one meaning, and returns a Refusal with
+// the line for anything else. It knows no columns: record and stat pass the names that
+// they expect.
 package delimited
 
 import (
@@ -16,42 +16,43 @@ import (
 	"strings"
 )
 
-// Columns says what a table may hold.
+// Columns describes the columns that a caller expects.
 type Columns struct {
-	Known    func(name string) bool // decides which delimiter the header is read with
-	Optional func(name string) bool // rows may end before it
+	Known    func(name string) bool // the delimiter is the one that gives the most known names
+	Optional func(name string) bool // rows may end before this column
 }
 
-// Reader reads a table row after row, in as much memory as one row takes. It takes
-// what encoding/csv takes, and leaves to it the records with a quote inside a field,
-// which programs seldom write; the others it only cuts into cells.
+// Reader reads a table row by row and keeps one row in memory. It accepts the same input
+// as encoding/csv. It uses encoding/csv for records with a quote inside a field, which are
+// rare, and splits other records itself.
 type Reader struct {
 	in      *bufio.Reader
 	columns Columns
 	format  format
 	layout  layout
-	line    int    // of the file, where the record that was read last begins
-	ends    int    // lines read
-	record  []byte // of a record that does not fit into the buffer, or has several lines
-	cells   [][]byte
-	filled  bool // a cell of the record has text
-	unnamed bool // a cell without a name for its column has text
-	torn    bool
-	numbers numbers
-	number  []byte // the last one, with a point
+	line    int // at which the last record begins
+	// linesRead is the number of lines read so far.
+	linesRead int
+	record    []byte // a record that does not fit into the buffer, or has several lines
+	cells     [][]byte
+	hasText   bool // a cell of the last record has text
+	unnamed   bool // a cell in a column without a name has text
+	truncated bool // the last line had no end
+	numbers   numberFormat
+	number    []byte // result of Number
 }
 
-// mostRecord is the bytes that a record may have: what is longer is a quote that
-// nothing closes.
-const mostRecord = 1 << 20
+// maxRecordBytes is the largest size of a record. A longer one has a quote that is not
+// closed.
+const maxRecordBytes = 1 << 20
 
-// NewReader reads the header. A file without one has no rows: its Header is nil. Before
-// is the lines of the file that the caller has read. A header that names a column twice
-// is an error, for nobody can say which is meant.
-func NewReader(in io.Reader, before int, columns Columns) (*Reader, error) {
-	r := &Reader{in: bufio.NewReaderSize(in, 256<<10), columns: columns, ends: before}
+// NewReader returns a Reader that has read the header. If the file has none, it has no
+// rows, and Header returns nil. linesBefore is the number of lines that the caller has
+// read from the file. A header that names a column twice is an error.
+func NewReader(in io.Reader, linesBefore int, columns Columns) (*Reader, error) {
+	r := &Reader{in: bufio.NewReaderSize(in, 256<<10), columns: columns, linesRead: linesBefore}
 	r.format.delimiter = ','
-	if err := r.begin(); err != nil {
+	if err := r.checkStart(); err != nil {
 		return nil, err
 	}
 	for {
@@ -62,17 +63,17 @@ func NewReader(in io.Reader, before int, columns Columns) (*Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.format.declare(text) {
+		if r.format.readDeclaration(text) {
 			continue
 		}
-		names, err := r.header(text, quotes)
+		names, err := r.parseHeader(text, quotes)
 		if err != nil {
 			return nil, err
 		}
-		if names == nil { // a row without a value
+		if names == nil { // an empty row
 			continue
 		}
-		r.layout, err = layoutOf(names, r.columns.Known)
+		r.layout, err = newLayout(names, r.columns.Known)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", r.line, err)
 		}
@@ -87,38 +88,38 @@ func (r *Reader) Header() []string { return r.layout.header }
 // Line returns the line of the file at which the last record begins.
 func (r *Reader) Line() int { return r.line }
 
-// Torn reports whether the last line had no end, and was left out.
-func (r *Reader) Torn() bool { return r.torn }
+// Truncated reports whether the last line had no end. Read leaves such a line out.
+func (r *Reader) Truncated() bool { return r.truncated }
 
-// Unnamed reports whether columns without a name were left out that have values.
-// Those in front are row numbers, and not counted.
-func (r *Reader) Unnamed() bool { return r.unnamed }
+// HasUnnamedValues reports whether Read left out values in columns without a name. It
+// ignores leading columns without a name, which are row numbers.
+func (r *Reader) HasUnnamedValues() bool { return r.unnamed }
 
-// Foreign reports whether the file's numbers may have another decimal mark than a point.
-func (r *Reader) Foreign() bool { return r.format.delimiter != ',' }
+// MayUseDecimalComma reports whether the file's numbers may have a decimal comma.
+func (r *Reader) MayUseDecimalComma() bool { return r.format.delimiter != ',' }
 
-// Want says which columns Read returns, in that order.
+// Want sets the columns that Read returns, and their order.
 func (r *Reader) Want(columns []string) {
 	r.layout.slots = make([]int, len(r.layout.names))
 	for i, name := range r.layout.names {
 		r.layout.slots[i] = -1
-		if name != "" && i >= r.layout.index {
+		if name != "" && i >= r.layout.rowNumbers {
 			r.layout.slots[i] = slices.Index(columns, name)
 		}
 	}
 	r.cells = make([][]byte, len(columns))
 }
 
-// none is the cell of a column that a row ends before: empty, and not nil.
-var none = []byte{}
+// emptyCell is the cell of a column after the end of a short row: empty, and not nil.
+var emptyCell = []byte{}
 
-// Read returns the cells of the next row that has a value, io.EOF after the last. A cell
-// is nil where the file has no such column. Cells are the caller's until the next call.
+// Read returns the cells of the next row that is not empty, or io.EOF after the last. A cell
+// is nil if the file does not have the column. Cells are valid until the next call.
 func (r *Reader) Read() ([][]byte, error) {
 	for {
 		text, quotes, err := r.next()
 		if errors.Is(err, io.EOF) {
-			if refusal := r.numbers.undecided(); refusal != nil {
+			if refusal := r.numbers.checkDecided(); refusal != nil {
 				return nil, refusal
 			}
 		}
@@ -127,63 +128,67 @@ func (r *Reader) Read() ([][]byte, error) {
 		}
 		fields, err := r.split(text, quotes)
 		if err != nil {
-			if r.names(text) {
-				return nil, r.Joined()
+			if r.containsFirstName(text) {
+				return nil, r.SecondHeader()
 			}
 			return nil, err
 		}
-		if !r.filled {
+		if !r.hasText {
 			continue
 		}
-		if string(withoutMark(text)) == r.layout.text {
-			return nil, r.Joined()
+		if string(withoutBOM(text)) == r.layout.text {
+			return nil, r.SecondHeader()
 		}
-		if err := r.complete(text, fields); err != nil {
+		if err := r.fillShortRow(text, fields); err != nil {
 			return nil, err
 		}
 		return r.cells, nil
 	}
 }
 
-// complete gives a row that ends early the empty cells that it lacks.
-func (r *Reader) complete(text []byte, fields int) error {
+// fillShortRow adds empty cells to a row that ends early. It returns an error if a column
+// that is not optional is missing, or if the row has text after the last column.
+func (r *Reader) fillShortRow(text []byte, fields int) error {
 	names := r.layout.names
-	if fields > len(names) && !r.layout.beyond || fields == len(names) {
+	if fields > len(names) && !r.layout.extraText || fields == len(names) {
 		return nil
 	}
 	wrong := fmt.Errorf("line %d: %w: %d, where the header has %d",
 		r.line, csv.ErrFieldCount, fields, len(names))
-	if r.names(text) {
-		return r.Joined()
+	if r.containsFirstName(text) {
+		return r.SecondHeader()
 	}
 	if fields > len(names) {
 		return wrong
 	}
 	for i := fields; i < len(names); i++ {
-		if i >= r.layout.index && names[i] != "" && !r.columns.Optional(names[i]) {
+		if i >= r.layout.rowNumbers && names[i] != "" && !r.columns.Optional(names[i]) {
 			return wrong
 		}
 		if slot := r.layout.slots[i]; slot >= 0 {
-			r.cells[slot] = none
+			r.cells[slot] = emptyCell
 		}
 	}
 	return nil
 }
 
-// names reports whether a record that is wrong holds the name of the first column: the
-// header of another file, which began in the middle of a line or has other columns.
-func (r *Reader) names(text []byte) bool {
-	first := r.layout.first()
+// containsFirstName reports whether an invalid record contains the name of the first
+// column. It is then the header of another file, which begins in the middle of a line or
+// has other columns.
+func (r *Reader) containsFirstName(text []byte) bool {
+	first := r.layout.firstName()
 	return r.columns.Known(first) && bytes.Contains(text, []byte(first))
 }
 
-// Joined is the refusal of a file at whose last record another one begins.
-func (r *Reader) Joined() error {
+// SecondHeader returns the Refusal for a file in which the header of another file follows,
+// at the last record.
+func (r *Reader) SecondHeader() error {
 	return &Refusal{r.line, "a second header: the file is two files in one", "give each as a file of its own"}
 }
 
-// next is the text of the next record without its line's end, and the quotes in
-// it. A record whose quotes are not even goes on in the next line. Empty lines are none.
+// next returns the text of the next record without the end of its line, and the number of
+// its quotes. A record with an odd number of quotes continues on the next line. next skips
+// empty lines.
 func (r *Reader) next() (text []byte, quotes int, err error) {
 	for {
 		if text, quotes, err = r.nextLine(); err != nil || len(text) > 0 {
@@ -192,15 +197,16 @@ func (r *Reader) next() (text []byte, quotes int, err error) {
 	}
 }
 
+// nextLine returns the next record as next does, or an empty line.
 func (r *Reader) nextLine() (text []byte, quotes int, err error) {
-	r.line = r.ends + 1
+	r.line = r.linesRead + 1
 	r.record = r.record[:0]
 	for {
 		part, err := r.in.ReadSlice('\n')
 		quotes += bytes.Count(part, []byte{'"'})
 		whole := err == nil && quotes%2 == 0
 		if whole {
-			r.ends++
+			r.linesRead++
 			if len(r.record) == 0 {
 				return trimEnd(part), quotes, nil
 			}
@@ -210,27 +216,27 @@ func (r *Reader) nextLine() (text []byte, quotes int, err error) {
 		case whole:
 			return trimEnd(r.record), quotes, nil
 		case errors.Is(err, io.EOF):
-			return r.last(quotes)
+			return r.endOfFile(quotes)
 		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return nil, 0, err
-		case len(r.record) > mostRecord:
+		case len(r.record) > maxRecordBytes:
 			return nil, 0, fmt.Errorf("line %d: a record of more than %d bytes: is a quote not closed?",
-				r.line, mostRecord)
+				r.line, maxRecordBytes)
 		}
 		if err == nil {
-			r.ends++
+			r.linesRead++
 		}
 	}
 }
 
-// last is what follows the last record that is whole: nothing, a line that was
-// torn while it was written, or lines after a quote that nothing closes, which
-// encoding/csv has the words for.
-func (r *Reader) last(quotes int) ([]byte, int, error) {
+// endOfFile returns what follows the last complete record. That is io.EOF, also after a
+// truncated line, or the lines after a quote that is not closed. encoding/csv then returns
+// the error for these lines.
+func (r *Reader) endOfFile(quotes int) ([]byte, int, error) {
 	if quotes%2 != 0 && bytes.IndexByte(r.record, '\n') >= 0 {
 		return r.record, quotes, nil
 	}
-	r.torn = len(r.record) > 0
+	r.truncated = len(r.record) > 0
 	r.record = r.record[:0]
 	return nil, 0, io.EOF
 }
@@ -240,20 +246,20 @@ func trimEnd(line []byte) []byte {
 	return bytes.TrimSuffix(line, []byte{'\r'})
 }
 
-// split keeps the cells of a record, and counts its fields.
+// split stores the cells of a record, and returns the number of its fields.
 func (r *Reader) split(text []byte, quotes int) (fields int, err error) {
-	r.filled, r.layout.beyond = false, false
-	fields, plain := r.cut(text, quotes)
+	r.hasText, r.layout.extraText = false, false
+	fields, plain := r.splitPlain(text, quotes)
 	if plain {
 		return fields, nil
 	}
-	r.filled, r.layout.beyond = false, false
+	r.hasText, r.layout.extraText = false, false
 	return r.parse(text)
 }
 
-// cut finds the cells of a record whose fields are all free of quotes, or inside
-// a pair of them: false for any other.
-func (r *Reader) cut(text []byte, quotes int) (fields int, plain bool) {
+// splitPlain stores the cells of a record whose fields have no quotes, except for one pair
+// around a field. It returns false for any other record.
+func (r *Reader) splitPlain(text []byte, quotes int) (fields int, plain bool) {
 	delimiter := r.format.delimiter
 	if r.layout.slots == nil {
 		r.cells = r.cells[:0]
@@ -279,21 +285,21 @@ func (r *Reader) cut(text []byte, quotes int) (fields int, plain bool) {
 		} else {
 			more = false
 		}
-		r.keep(fields, cell)
+		r.store(fields, cell)
 	}
 	return fields, quotes == 0
 }
 
-// parse reads a record as encoding/csv does.
+// parse stores the cells of a record as encoding/csv reads it.
 func (r *Reader) parse(text []byte) (fields int, err error) {
-	// With an end of line, before which a carriage return is part of the last cell.
+	// The added end of line keeps a carriage return at the end of text in the last cell.
 	in := csv.NewReader(io.MultiReader(bytes.NewReader(text), strings.NewReader("\r\n")))
 	in.FieldsPerRecord = -1
 	in.Comma = rune(r.format.delimiter)
 	record, err := in.Read()
-	var wrong *csv.ParseError
-	if errors.As(err, &wrong) {
-		err = wrong.Err // the line that it names is that of this record
+	var parseErr *csv.ParseError
+	if errors.As(err, &parseErr) {
+		err = parseErr.Err // without the line, which counts from this record
 	}
 	if err != nil {
 		return 0, fmt.Errorf("line %d: %w", r.line, err)
@@ -302,24 +308,24 @@ func (r *Reader) parse(text []byte) (fields int, err error) {
 		r.cells = r.cells[:0]
 	}
 	for i, field := range record {
-		r.keep(i, []byte(field))
+		r.store(i, []byte(field))
 	}
 	return len(record), nil
 }
 
-// keep puts the cell of a column into its place.
-func (r *Reader) keep(column int, cell []byte) {
+// store puts a cell into the slot of its column, if the caller wants it.
+func (r *Reader) store(column int, cell []byte) {
 	if len(cell) > 0 {
-		r.filled = true
+		r.hasText = true
 	}
 	switch {
 	case r.layout.slots == nil:
 		r.cells = append(r.cells, cell)
 	case column >= len(r.layout.slots):
-		r.layout.beyond = r.layout.beyond || len(cell) > 0
+		r.layout.extraText = r.layout.extraText || len(cell) > 0
 	case r.layout.slots[column] >= 0:
 		r.cells[r.layout.slots[column]] = cell
-	case len(cell) > 0 && column >= r.layout.index && r.layout.names[column] == "":
+	case len(cell) > 0 && column >= r.layout.rowNumbers && r.layout.names[column] == "":
 		r.unnamed = true
 	}
 }

@@ -1042,7 +1042,7 @@ func TestADisturbedPilotIsTriedAgain(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if p := w.endedPilots[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "others took") {
+	if p := w.endedPilots[0]; p.PeakRPS != 640 || !strings.Contains(p.Doubt, "other work used") {
 		t.Errorf("twice disturbed: %+v", p)
 	}
 	w = newWorld()

@@ -10,19 +10,19 @@ import (
 	"runtimelab/lab"
 )
 
-// quiet is a sample of one second in which the server's only thread used 97 %
-// of CPU 1, the generator 60 % of CPU 0, and nobody else anything. It has all
-// canaries, as fast as ever.
-func quiet() lab.Sample {
-	began := time.Unix(1000, 0)
+// quietSample returns a sample of one second in which the server's only thread used
+// 97 % of CPU 1, the generator used 60 % of CPU 0, and there was no other work. All
+// canaries are as fast as their baseline.
+func quietSample() lab.Sample {
+	start := time.Unix(1000, 0)
 	s := lab.Sample{
 		Phase:  lab.Phase{Kind: lab.Peak},
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Attack: &lab.AttackResult{
 			Elapsed: time.Second, Intended: 100, Sent: 100, Succeeded: 100,
 			GeneratorCPUs: []int{0},
-			Before:        lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-			After:         lab.Reading{At: began.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+			Before:        lab.Reading{At: start, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
+			After:         lab.Reading{At: start.Add(time.Second), CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
 		},
 		ServerUsage: lab.ServerUsage{Known: true},
 		Canaries: lab.PhaseCanaries{
@@ -30,31 +30,31 @@ func quiet() lab.Sample {
 			After:  []lab.Canary{{CPU: 0, WallTime: 50 * ms}, {CPU: 1, WallTime: 50 * ms}},
 		},
 	}
-	use(&s, 600*ms, 970*ms)
+	setCPU(&s, 600*ms, 970*ms)
 	return s
 }
 
 const ms = time.Millisecond
 
-// use has generator and server use so much of their CPUs, and idle the rest.
-func use(s *lab.Sample, generator, server time.Duration) {
+// setCPU sets the CPU times of generator and server. Their CPUs are idle for the rest
+// of the second.
+func setCPU(s *lab.Sample, generator, server time.Duration) {
 	after := &s.Attack.After
 	after.GeneratorCPU, after.Threads = generator, []lab.Thread{{PID: 7, TID: 7, CPU: server}}
 	after.CPUs[0].Idle, after.CPUs[1].Idle = time.Second-generator, time.Second-server
 }
 
-// overloads has it offer so much of a peak of 500 requests per second.
-func overloads(s *lab.Sample, of float64) {
+// setPeakShare makes the phase offer a share of a peak of 500 requests per second.
+func setPeakShare(s *lab.Sample, fraction float64) {
 	s.Phase = lab.Phase{
-		Kind: lab.Steady, PeakShare: &lab.PeakShare{Fraction: of, OfOwnPeak: true},
-		RateRPS: 500 * of,
+		Kind: lab.Steady, PeakShare: &lab.PeakShare{Fraction: fraction, OfOwnPeak: true},
+		RateRPS: 500 * fraction,
 	}
-	s.Attack.Intended, s.Attack.Sent = int64(500*of), int64(500*of)
+	s.Attack.Intended, s.Attack.Sent = int64(500*fraction), int64(500*fraction)
 }
 
-// sharing gives the server both CPUs, which it uses but for what the generator
-// takes.
-func sharing(s *lab.Sample, generator time.Duration) {
+// shareCPUs gives the server both CPUs. It uses all time that the generator leaves.
+func shareCPUs(s *lab.Sample, generator time.Duration) {
 	s.Layout.Server = []int{0, 1}
 	after := &s.Attack.After
 	after.GeneratorCPU, after.CPUs[0].Idle, after.CPUs[1].Idle = generator, 0, 0
@@ -64,8 +64,8 @@ func sharing(s *lab.Sample, generator time.Duration) {
 	}
 }
 
-// doubled is the same attack with other figures.
-func doubled(s lab.Sample, succeeded int64, generator time.Duration) *lab.AttackResult {
+// attackWith returns a copy of the sample's attack with other figures.
+func attackWith(s lab.Sample, succeeded int64, generator time.Duration) *lab.AttackResult {
 	d := *s.Attack
 	d.After.CPUs = slices.Clone(d.After.CPUs)
 	d.Succeeded, d.Sent = succeeded, succeeded
@@ -82,7 +82,7 @@ var calibration = lab.Calibration{
 	},
 }
 
-func TestJudge(t *testing.T) {
+func TestJudgeClassifiesSamples(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(*lab.Sample)
@@ -91,161 +91,179 @@ func TestJudge(t *testing.T) {
 	}{
 		{"a quiet peak of a saturated server", func(*lab.Sample) {}, lab.Valid, ""},
 		{
-			"a quiet steady phase", func(s *lab.Sample) { s.Phase.Kind = lab.Steady; use(s, 100*ms, 200*ms) },
+			"a quiet steady phase",
+			func(s *lab.Sample) { s.Phase.Kind = lab.Steady; setCPU(s, 100*ms, 200*ms) },
 			lab.Valid, "",
 		},
 		{
-			"errors are an outcome", func(s *lab.Sample) { s.Attack.Succeeded, s.Attack.Failed = 50, 50 }, lab.Valid,
-			"",
+			"errors are a result",
+			func(s *lab.Sample) { s.Attack.Succeeded, s.Attack.Failed = 50, 50 },
+			lab.Valid, "",
 		},
 		{
-			"shortfall of a steady phase is an outcome",
-			func(s *lab.Sample) { s.Phase.Kind, s.Attack.Intended = lab.Steady, 900 }, lab.Valid, "",
+			"shortfall of a steady phase is a result",
+			func(s *lab.Sample) { s.Phase.Kind, s.Attack.Intended = lab.Steady, 900 },
+			lab.Valid, "",
 		},
 		{
-			"throttling is an outcome", func(s *lab.Sample) { s.ServerUsage.After.ThrottledPeriods = 9 }, lab.Valid,
-			"",
+			"throttling by the container's own quota is a result",
+			func(s *lab.Sample) { s.ServerUsage.After.ThrottledPeriods = 9 },
+			lab.Valid, "",
 		},
 		{
-			"a kill for memory is an outcome", func(s *lab.Sample) { s.ServerUsage.After.OOMEvents = 1 }, lab.Valid,
-			"",
+			"a kill for memory is a result",
+			func(s *lab.Sample) { s.ServerUsage.After.OOMEvents = 1 },
+			lab.Valid, "",
 		},
 		{
-			"a saturated server beside a busy generator", func(s *lab.Sample) { use(s, 990*ms, 960*ms) }, lab.Valid,
-			"",
+			"a saturated server beside a busy generator",
+			func(s *lab.Sample) { setCPU(s, 990*ms, 960*ms) },
+			lab.Valid, "",
 		},
 
 		{"nothing measured", func(s *lab.Sample) { s.Attack = nil }, lab.Failed, "nothing was measured"},
-		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, lab.Failed, "not one request was sent"},
+		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, lab.Failed, "no request was sent"},
 		{"nothing succeeded", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Errors = 0, map[string]int{"rare": 1, "often": 9}
-		}, lab.Failed, "not one of 100 requests succeeded: often"},
+		}, lab.Failed, "none of 100 requests succeeded: often"},
 		{
-			"wrong CPUs", func(s *lab.Sample) { s.Attack.GeneratorCPUs = []int{0, 1} }, lab.Failed,
-			"on CPUs 0-1 instead of 0",
+			"a generator on wrong CPUs",
+			func(s *lab.Sample) { s.Attack.GeneratorCPUs = []int{0, 1} },
+			lab.Failed, "on CPUs 0-1 instead of 0",
 		},
 		{"usage unknown", func(s *lab.Sample) { s.ServerUsage.Known = false }, lab.Failed, "usage"},
 
 		{
-			"a neighbour of the generator", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 100 * ms },
-			lab.Disturbed,
-			"others took 10.0% of the generator's CPUs (limit 7.5%)",
+			"a neighbour of the generator",
+			func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 100 * ms },
+			lab.Disturbed, "other work used 10.0% of the generator's CPUs (limit 7.5%)",
 		},
 		{
 			"a neighbour of the server",
-			func(s *lab.Sample) { s.Attack.After.CPUs[1].Idle = 0; s.Attack.After.Threads[0].CPU = 900 * ms }, lab.Disturbed,
-			"others took 10.0% of the server's CPUs (limit 7.5%)",
+			func(s *lab.Sample) { s.Attack.After.CPUs[1].Idle = 0; s.Attack.After.Threads[0].CPU = 900 * ms },
+			lab.Disturbed, "other work used 10.0% of the server's CPUs (limit 7.5%)",
 		},
 		{
 			"a CPU of the generator that was taken offline",
-			func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[1:] }, lab.Disturbed,
-			"what others took of the generator's CPUs is not known",
+			func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[1:] },
+			lab.Disturbed, "the use of the generator's CPUs by other work is unknown: their counters",
 		},
 		{
 			"a CPU of the server that was taken offline",
-			func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:1] }, lab.Disturbed,
-			"what others took of the server's CPUs is not known",
+			func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:1] },
+			lab.Disturbed, "the use of the server's CPUs by other work is unknown: their counters",
 		},
 		{
 			"a server whose threads have all ended",
-			func(s *lab.Sample) { s.Phase.Kind, s.Attack.After.Threads = lab.Steady, nil }, lab.Valid, "",
+			func(s *lab.Sample) { s.Phase.Kind, s.Attack.After.Threads = lab.Steady, nil },
+			lab.Valid, "",
 		},
 		{
-			"an overload that is one", func(s *lab.Sample) { overloads(s, 1.2); s.Attack.Succeeded = 500 }, lab.Valid,
-			"",
+			"an overload",
+			func(s *lab.Sample) { setPeakShare(s, 1.2); s.Attack.Succeeded = 500 },
+			lab.Valid, "",
 		},
 		{
-			"an overload that the server copes with",
-			func(s *lab.Sample) { overloads(s, 1.2); s.Attack.Succeeded = 550 }, lab.Disturbed,
-			"550 of 600 requests per second were answered, which are to be 120% of the server's peak (limit 545)",
+			"an overload that the server can serve",
+			func(s *lab.Sample) { setPeakShare(s, 1.2); s.Attack.Succeeded = 550 },
+			lab.Disturbed,
+			"550 of 600 requests per second were answered, so the offered rate was not 120% of the server's " +
+				"peak (limit 545)",
 		},
 		{
-			"all of a peak, answered", func(s *lab.Sample) { overloads(s, 1); s.Attack.Succeeded = 500 }, lab.Valid,
-			"",
+			"a rate of 100 % of the peak, all answered",
+			func(s *lab.Sample) { setPeakShare(s, 1); s.Attack.Succeeded = 500 },
+			lab.Valid, "",
 		},
 		{
-			"a neighbour within the limit", func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 70 * ms }, lab.Valid,
-			"",
+			"a neighbour within the limit",
+			func(s *lab.Sample) { s.Attack.After.CPUs[0].Idle -= 70 * ms },
+			lab.Valid, "",
 		},
 		{
 			"steal from an idle CPU, which the load itself can cause",
-			func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * ms }, lab.Valid, "",
+			func(s *lab.Sample) { s.Attack.After.CPUs[1].Steal = 300 * ms },
+			lab.Valid, "",
 		},
-		{"a neighbour on a CPU that is not ours", func(s *lab.Sample) {
+		{"a neighbour on a CPU outside the layout", func(s *lab.Sample) {
 			s.Attack.Before.CPUs = append(s.Attack.Before.CPUs, lab.CPUTime{ID: 2})
 			s.Attack.After.CPUs = append(s.Attack.After.CPUs, lab.CPUTime{ID: 2, Busy: time.Second})
 		}, lab.Valid, ""},
 
-		{"what sleeping costs", func(s *lab.Sample) {
+		{"the sleep cost of the server", func(s *lab.Sample) {
 			s.Phase.Kind = lab.Steady
-			use(s, 100*ms, 200*ms)
+			setCPU(s, 100*ms, 200*ms)
 			s.Attack.After.CPUs[1].Idle -= 100 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000 // of 5 µs each
 		}, lab.Valid, ""},
-		{"sleeping excuses nothing on the generator's CPUs, which do not sleep", func(s *lab.Sample) {
+		{"the server's sleep cost does not count on the generator's CPU", func(s *lab.Sample) {
 			s.Attack.After.CPUs[0].Idle -= 100 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000
-		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
-		{"what a generator that sleeps pays for it", func(s *lab.Sample) {
-			use(s, 100*ms, 970*ms)
+		}, lab.Disturbed, "other work used 10.0% of the generator's CPUs"},
+		{"the sleep cost of a generator that sleeps", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 970*ms)
 			s.Attack.After.CPUs[0].Idle -= 100 * ms
 			s.Attack.After.Sleeps = 10_000
 		}, lab.Valid, ""},
 		{"an upstream on the generator's CPU", func(s *lab.Sample) {
 			s.Upstream = &lab.UpstreamUsage{Calls: 100}
-			use(s, 100*ms, 970*ms)
+			setCPU(s, 100*ms, 970*ms)
 			s.Attack.After.UpstreamCPU = 300 * ms
 			s.Attack.After.CPUs[0].Idle -= 300 * ms
 		}, lab.Valid, ""},
-		{"an upstream that is busy itself", func(s *lab.Sample) {
+		{"a busy upstream", func(s *lab.Sample) {
 			s.Phase.Kind, s.Upstream = lab.Ladder, &lab.UpstreamUsage{Calls: 100}
-			use(s, 100*ms, 300*ms)
+			setCPU(s, 100*ms, 300*ms)
 			s.Attack.After.UpstreamCPU = 600 * ms
 			s.Attack.After.CPUs[0].Idle -= 600 * ms
 		}, lab.Censored, "upstream: it used 60% of its CPU (limit 50%)"},
 		{
 			"answers without a call of the upstream",
-			func(s *lab.Sample) { s.Upstream = &lab.UpstreamUsage{Calls: 99} }, lab.Failed,
-			"the server gave 100 answers with only 99 calls of its upstream",
+			func(s *lab.Sample) { s.Upstream = &lab.UpstreamUsage{Calls: 99} },
+			lab.Failed, "the server gave 100 answers but called its upstream only 99 times",
 		},
 		{
-			"a ladder whose server has time to spare",
-			func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 100*ms, 300*ms) }, lab.Valid, "",
+			"a ladder whose server is not saturated",
+			func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; setCPU(s, 100*ms, 300*ms) },
+			lab.Valid, "",
 		},
 		{
-			"a ladder at the end of its server",
-			func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; use(s, 950*ms, 970*ms) }, lab.Valid, "",
+			"a ladder whose server is saturated",
+			func(s *lab.Sample) { s.Phase.Kind = lab.Ladder; setCPU(s, 950*ms, 970*ms) },
+			lab.Valid, "",
 		},
-		{"what sleeping costs on CPUs that both sides use, counted once", func(s *lab.Sample) {
-			sharing(s, 15*ms)
-			s.Attack.After.Threads[0].CPU -= 360 * ms // 18 % of both CPUs, of which sleeping excuses 10 %
+		{"the sleep cost on shared CPUs counts once", func(s *lab.Sample) {
+			shareCPUs(s, 15*ms)
+			s.Attack.After.Threads[0].CPU -= 360 * ms // 18 % of both CPUs; 10 % are sleep cost
 			s.Attack.After.Threads[0].Sleeps, s.Attack.After.Sleeps = 20_000, 20_000
-		}, lab.Disturbed, "others took 8.0% of the generator's CPUs"},
-		{"others beside twice the connections", func(s *lab.Sample) {
-			use(s, 100*ms, 300*ms)
-			s.DoubleConnections = doubled(*s, 102, 100*ms)
+		}, lab.Disturbed, "other work used 8.0% of the generator's CPUs"},
+		{"a neighbour during twice the connections", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 102, 100*ms)
 			s.DoubleConnections.After.CPUs[1].Idle -= 200 * ms
-		}, lab.Disturbed, "on twice the connections others took 20.0% of the server's CPUs (limit 7.5%)"},
-		{"twice the connections that the server refuses", func(s *lab.Sample) {
-			use(s, 100*ms, 300*ms)
-			s.DoubleConnections = doubled(*s, 60, 100*ms)
+		}, lab.Disturbed, "on twice the connections other work used 20.0% of the server's CPUs (limit 7.5%)"},
+		{"failures on twice the connections", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 60, 100*ms)
 			s.DoubleConnections.Sent, s.DoubleConnections.Failed = 120, 60
 		}, lab.Censored, "unsaturated: the server was at 30% of its limit (needed: 95%), and on twice the " +
 			"connections 50.0% of requests failed"},
 		{
-			"a generator that shares a CPU and uses little of it", func(s *lab.Sample) { sharing(s, 15*ms) },
+			"a generator that shares a CPU and uses little of it",
+			func(s *lab.Sample) { shareCPUs(s, 15*ms) },
 			lab.Valid, "",
 		},
 		{
-			"a generator that shares a CPU and uses more", func(s *lab.Sample) { sharing(s, 30*ms) }, lab.Censored,
-			"generator: it used 3.0% of a CPU that it shares with the server (limit 2%)",
+			"a generator that shares a CPU and uses more",
+			func(s *lab.Sample) { shareCPUs(s, 30*ms) },
+			lab.Censored, "generator: it used 3.0% of a CPU that it shares with the server (limit 2%)",
 		},
 		{"a neighbour on shared CPUs", func(s *lab.Sample) {
-			sharing(s, 15*ms)
+			shareCPUs(s, 15*ms)
 			s.Attack.After.Threads[0].CPU -= 200 * ms
-		}, lab.Disturbed, "others took 10.0% of the generator's CPUs"},
-		{"a generator that looks all the time and has time to spare", func(s *lab.Sample) {
-			use(s, 980*ms, 300*ms)
+		}, lab.Disturbed, "other work used 10.0% of the generator's CPUs"},
+		{"a polling generator that is not busy", func(s *lab.Sample) {
+			setCPU(s, 980*ms, 300*ms)
 			s.Phase.Kind, s.Attack.IdlePolling = lab.Steady, 600*ms
 		}, lab.Valid, ""},
 		{"interrupts that are charged to no thread", func(s *lab.Sample) {
@@ -253,124 +271,112 @@ func TestJudge(t *testing.T) {
 			s.Attack.After.CPUs[0].Idle -= 200 * ms
 			s.Attack.After.CPUs[0].Interrupts = 195 * ms
 		}, lab.Valid, ""},
-		{"interrupts that are charged to threads excuse nothing", func(s *lab.Sample) {
+		{"interrupts that are charged to threads count as foreign", func(s *lab.Sample) {
 			s.Attack.After.CPUs[0].Idle -= 200 * ms
 			s.Attack.After.CPUs[0].Interrupts = 195 * ms
-		}, lab.Disturbed, "others took 20.0% of the generator's CPUs"},
-		{"more than the server's sleeping costs", func(s *lab.Sample) {
-			use(s, 100*ms, 200*ms)
+		}, lab.Disturbed, "other work used 20.0% of the generator's CPUs"},
+		{"a neighbour beside the server's sleep cost", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 200*ms)
 			s.Attack.After.CPUs[1].Idle -= 200 * ms
 			s.Attack.After.Threads[0].Sleeps = 10_000
-		}, lab.Disturbed, "others took 15.0% of the server's CPUs"},
+		}, lab.Disturbed, "other work used 15.0% of the server's CPUs"},
 
 		{
-			"a slow canary before", func(s *lab.Sample) { s.Canaries.Before[0].WallTime = 55 * ms }, lab.Disturbed,
-			"the canary on CPU 0 took 55.0 ms before the attack (limit 54.6 ms, 5% over the 99th percentile of " +
-				"usual ones)",
+			"a slow canary before the attack",
+			func(s *lab.Sample) { s.Canaries.Before[0].WallTime = 55 * ms },
+			lab.Disturbed,
+			"the canary on CPU 0 took 55.0 ms before the attack (limit 54.6 ms, 5% above the 99th percentile of " +
+				"its baseline)",
 		},
 		{
-			"a slow canary after", func(s *lab.Sample) { s.Canaries.After[1].WallTime = 64 * ms }, lab.Disturbed,
-			"the canary on CPU 1 took 64.0 ms after the attack",
+			"a slow canary after the attack",
+			func(s *lab.Sample) { s.Canaries.After[1].WallTime = 64 * ms },
+			lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack",
 		},
 		{
 			"a canary within its tolerance",
-			func(s *lab.Sample) { s.Canaries.Before[0].WallTime, s.Canaries.After[1].WallTime = 54*ms, 62*ms }, lab.Valid, "",
+			func(s *lab.Sample) { s.Canaries.Before[0].WallTime, s.Canaries.After[1].WallTime = 54*ms, 62*ms },
+			lab.Valid, "",
 		},
 		{"canaries that have become slow since the calibration", func(s *lab.Sample) {
-			s.Canaries.Before[0].WallTime, s.Canaries.Baselines = 70*ms, []lab.CanaryBaseline{{
-				CPU: 0, Median: 65 * ms,
-				P99: 70 * ms,
-			}}
+			s.Canaries.Before[0].WallTime = 70 * ms
+			s.Canaries.Baselines = []lab.CanaryBaseline{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
 		}, lab.Valid, ""},
 		{"canaries that have become fast since the calibration", func(s *lab.Sample) {
-			s.Canaries.Before[0].WallTime, s.Canaries.Baselines = 50*ms, []lab.CanaryBaseline{{
-				CPU: 0, Median: 40 * ms,
-				P99: 41 * ms,
-			}}
+			s.Canaries.Before[0].WallTime = 50 * ms
+			s.Canaries.Baselines = []lab.CanaryBaseline{{CPU: 0, Median: 40 * ms, P99: 41 * ms}}
 		}, lab.Disturbed, "limit 43.0 ms"},
-		{"what is usual on another CPU", func(s *lab.Sample) {
-			s.Canaries.After[1].WallTime, s.Canaries.Baselines = 64*ms, []lab.CanaryBaseline{{
-				CPU: 0, Median: 65 * ms,
-				P99: 70 * ms,
-			}}
+		{"the baseline of another CPU", func(s *lab.Sample) {
+			s.Canaries.After[1].WallTime = 64 * ms
+			s.Canaries.Baselines = []lab.CanaryBaseline{{CPU: 0, Median: 65 * ms, P99: 70 * ms}}
 		}, lab.Disturbed, "the canary on CPU 1 took 64.0 ms after the attack (limit 63.0 ms"},
-		{"a canary slowed down by the server", func(s *lab.Sample) {
+		{"a canary that the server slowed down", func(s *lab.Sample) {
 			s.Canaries.After[1].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Valid, ""},
-		{"the server excuses nothing on the generator's CPU", func(s *lab.Sample) {
+		{"the server's CPU time does not count on the generator's CPU", func(s *lab.Sample) {
 			s.Canaries.After[0].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 0"},
-		{"a canary slowed down by a server that spins", func(s *lab.Sample) {
+		{"a canary that a spinning server slowed down", func(s *lab.Sample) {
 			s.Canaries.Before[1].WallTime, s.Canaries.ServerCPUBefore = 120*ms, 65*ms
 		}, lab.Valid, ""},
-		{"what the server used after excuses nothing before", func(s *lab.Sample) {
+		{"the server's CPU time after the attack does not count before it", func(s *lab.Sample) {
 			s.Canaries.Before[1].WallTime, s.Canaries.ServerCPUAfter = 70*ms, 20*ms
 		}, lab.Disturbed, "the canary on CPU 1"},
 
-		{"a server that others kept from its CPU", func(s *lab.Sample) {
-			use(s, 600*ms, 900*ms)
-			s.Attack.After.CPUs[1].Idle = 30 * ms // others had 70
+		{"a server that had to wait for its CPU", func(s *lab.Sample) {
+			setCPU(s, 600*ms, 900*ms)
+			s.Attack.After.CPUs[1].Idle = 30 * ms // other work used 70
 		}, lab.Valid, ""},
 		{
-			"the generator's ceiling", func(s *lab.Sample) { s.Attack.Succeeded = 900 }, lab.Censored,
-			"generator: 900 requests per second are 90% of its ceiling of 1000 (limit 90%)",
+			"the generator's ceiling",
+			func(s *lab.Sample) { s.Attack.Succeeded = 900 },
+			lab.Censored, "generator: 900 requests per second are 90% of its ceiling of 1000 (limit 90%)",
 		},
 		{"below the generator's ceiling", func(s *lab.Sample) { s.Attack.Succeeded = 899 }, lab.Valid, ""},
 		{
-			"a generator without time to spare", func(s *lab.Sample) { use(s, 950*ms, 800*ms) }, lab.Censored,
-			"generator: it used 95% of its CPUs (limit 90%), and the server was at 80% of its limit",
+			"a busy generator",
+			func(s *lab.Sample) { setCPU(s, 950*ms, 800*ms) },
+			lab.Censored, "generator: it used 95% of its CPUs (limit 90%), and the server was at 80% of its limit",
 		},
 		{
-			"latencies of a busy generator", func(s *lab.Sample) { s.Phase.Kind = lab.Steady; use(s, 950*ms, 970*ms) },
+			"latencies of a busy generator",
+			func(s *lab.Sample) { s.Phase.Kind = lab.Steady; setCPU(s, 950*ms, 970*ms) },
 			lab.Censored, "generator: it used 95%",
 		},
 
 		{
-			"a server with time to spare", func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, lab.Censored,
-			"unsaturated: the server was at 30% of its limit (needed: 95%)",
+			"an unsaturated server",
+			func(s *lab.Sample) { setCPU(s, 100*ms, 300*ms) },
+			lab.Censored, "unsaturated: the server was at 30% of its limit (needed: 95%)",
 		},
-		{
-			"that serves more on twice the connections",
-			func(s *lab.Sample) {
-				use(s, 100*ms, 300*ms)
-				s.DoubleConnections = doubled(*s, 103,
-					100*ms)
-			}, lab.Censored,
-			"and twice the connections brought 3.0% more",
-		},
-		{
-			"that serves no more on twice the connections",
-			func(s *lab.Sample) {
-				use(s, 100*ms, 300*ms)
-				s.DoubleConnections = doubled(*s, 102,
-					100*ms)
-			}, lab.Valid, "",
-		},
-		{
-			"nor could, as the generator had no time left",
-			func(s *lab.Sample) {
-				use(s, 800*ms, 300*ms)
-				s.DoubleConnections = doubled(*s, 102,
-					950*ms)
-			}, lab.Censored,
-			"generator: it used 95%",
-		},
+		{"an unsaturated server that serves more on twice the connections", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 103, 100*ms)
+		}, lab.Censored, "and twice the connections brought 3.0% more"},
+		{"an unsaturated server that serves no more on twice the connections", func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 102, 100*ms)
+		}, lab.Valid, ""},
+		{"a busy generator on twice the connections", func(s *lab.Sample) {
+			setCPU(s, 800*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 102, 950*ms)
+		}, lab.Censored, "generator: it used 95%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := quiet()
+			s := quietSample()
 			c.change(&s)
 			got := Judge(s, calibration)
-			if got.Validity != c.want || !strings.Contains(got.Reason,
-				c.reason) || (c.reason == "") != (got.Reason == "") {
+			if got.Validity != c.want || !strings.Contains(got.Reason, c.reason) ||
+				(c.reason == "") != (got.Reason == "") {
 				t.Errorf("got %s because %q, want %s because %q", got.Validity, got.Reason, c.want, c.reason)
 			}
 		})
 	}
 }
 
-func TestEstimateSleepCost(t *testing.T) {
-	s := quiet()
-	use(&s, 600*ms, 400*ms)
+func TestEstimateSleepCostDividesForeignTimeBySleeps(t *testing.T) {
+	s := quietSample()
+	setCPU(&s, 600*ms, 400*ms)
 	s.Attack.After.CPUs[1].Idle -= 30 * ms
 	s.Attack.After.Threads[0].Sleeps = 10_000
 	if got := EstimateSleepCost(s).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
@@ -382,10 +388,10 @@ func TestEstimateSleepCost(t *testing.T) {
 	}
 }
 
-func TestDetectSeparateIRQTime(t *testing.T) {
-	sample := func(interrupts, nobodys time.Duration) lab.Sample {
-		s := quiet()
-		s.Attack.After.CPUs[0].Idle -= nobodys
+func TestDetectSeparateIRQTimeNeedsInterruptsThatAppearAsForeign(t *testing.T) {
+	sample := func(interrupts, foreign time.Duration) lab.Sample {
+		s := quietSample()
+		s.Attack.After.CPUs[0].Idle -= foreign
 		s.Attack.After.CPUs[0].Interrupts = interrupts
 		return s
 	}
@@ -395,40 +401,40 @@ func TestDetectSeparateIRQTime(t *testing.T) {
 		want  bool
 	}{
 		{"charged to threads", []lab.Sample{sample(230*ms, 10*ms)}, false},
-		{"apart", []lab.Sample{sample(230*ms, 200*ms), sample(230*ms, 240*ms)}, true},
+		{"charged to no thread", []lab.Sample{sample(230*ms, 200*ms), sample(230*ms, 240*ms)}, true},
 		{"a neighbour in one of the samples", []lab.Sample{sample(230*ms, 200*ms), sample(230*ms, 10*ms)}, false},
 		{"a neighbour and no interrupts", []lab.Sample{sample(20*ms, 200*ms)}, false},
-		{"nothing known", nil, false},
+		{"no sample", nil, false},
 	} {
 		if got := DetectSeparateIRQTime(c.quiet...); got != c.want {
-			t.Errorf("%s: apart %v", c.name, got)
+			t.Errorf("%s: got %v", c.name, got)
 		}
 	}
 }
 
-// The 99th percentile of a normal distribution is found from few, whatever the
-// smaller half of them has been through.
-func TestEstimateCanaryBaseline(t *testing.T) {
+// A few canaries give the 99th percentile of a normal distribution, even if something
+// disturbed up to half of them.
+func TestEstimateCanaryBaselineIsRobust(t *testing.T) {
 	var took []time.Duration
 	for i := range 40 {
 		z := math.Sqrt2 * math.Erfinv(2*(float64(i)+0.5)/40-1)
 		took = append(took, 50*ms+time.Duration(z*float64(2*ms)))
 	}
-	quiet := EstimateCanaryBaseline(3, took)
-	if quiet.CPU != 3 || quiet.N != 40 || quiet.Median.Round(ms/10) != 50*ms ||
-		math.Abs(float64(quiet.P99-54653*time.Microsecond)) > float64(ms)/5 {
-		t.Errorf("of normal canaries: %+v", quiet)
+	undisturbed := EstimateCanaryBaseline(3, took)
+	if undisturbed.CPU != 3 || undisturbed.N != 40 || undisturbed.Median.Round(ms/10) != 50*ms ||
+		math.Abs(float64(undisturbed.P99-54653*time.Microsecond)) > float64(ms)/5 {
+		t.Errorf("of normal canaries: %+v", undisturbed)
 	}
 	for i := range 10 {
 		took[4*i] = time.Second
 	}
-	if hindered := EstimateCanaryBaseline(3, took); hindered.Median > 51*ms || hindered.P99 > 59*ms {
-		t.Errorf("with a quarter of them disturbed: %+v", hindered)
+	if b := EstimateCanaryBaseline(3, took); b.Median > 51*ms || b.P99 > 59*ms {
+		t.Errorf("with a quarter of them disturbed: %+v", b)
 	}
 }
 
-func TestWithoutCalibrationNeitherCanaryNorCeilingIsJudged(t *testing.T) {
-	s := quiet()
+func TestJudgeWithoutCalibrationIgnoresCanariesAndCeiling(t *testing.T) {
+	s := quietSample()
 	s.Canaries.Before[0].WallTime = time.Hour
 	s.Attack.Succeeded = 1e9
 	if got := Judge(s, lab.Calibration{}); got.Validity != lab.Valid {
@@ -436,46 +442,39 @@ func TestWithoutCalibrationNeitherCanaryNorCeilingIsJudged(t *testing.T) {
 	}
 }
 
-func TestNeedsDoubleConnections(t *testing.T) {
+func TestNeedsDoubleConnectionsOnlyForUnsaturatedPeaks(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*lab.Sample)
 		want   bool
 	}{
-		"a saturated server":          {func(*lab.Sample) {}, false},
-		"a server with time to spare": {func(s *lab.Sample) { use(s, 100*ms, 300*ms) }, true},
-		"tried already": {func(s *lab.Sample) {
-			use(s, 100*ms,
-				300*ms)
-			s.DoubleConnections = doubled(*s, 102, 0)
+		"a saturated server":    {func(*lab.Sample) {}, false},
+		"an unsaturated server": {func(s *lab.Sample) { setCPU(s, 100*ms, 300*ms) }, true},
+		"already tried": {func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
+			s.DoubleConnections = attackWith(*s, 102, 0)
 		}, false},
-		"an open loop": {
-			func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Phase.Kind = lab.Steady },
-			false,
-		},
-		"at the generator's limit": {func(s *lab.Sample) { use(s, 950*ms, 300*ms) }, false},
-		"disturbed": {func(s *lab.Sample) {
-			use(s, 100*ms,
-				300*ms)
+		"an open loop":     {func(s *lab.Sample) { setCPU(s, 100*ms, 300*ms); s.Phase.Kind = lab.Steady }, false},
+		"a busy generator": {func(s *lab.Sample) { setCPU(s, 950*ms, 300*ms) }, false},
+		"a disturbed peak": {func(s *lab.Sample) {
+			setCPU(s, 100*ms, 300*ms)
 			s.Attack.After.CPUs[0].Idle -= 200 * ms
 		}, false},
-		"failed": {
-			func(s *lab.Sample) { use(s, 100*ms, 300*ms); s.Attack.Succeeded = 0 },
-			false,
-		},
+		"a failed peak": {func(s *lab.Sample) { setCPU(s, 100*ms, 300*ms); s.Attack.Succeeded = 0 }, false},
 	} {
-		s := quiet()
+		s := quietSample()
 		c.change(&s)
 		if got := NeedsDoubleConnections(s, calibration); got != c.want {
-			t.Errorf("%s: undecided %v", name, got)
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }
 
-// searched is a search that tried these rates and confirmed one; 0: none.
-func searched(confirmed float64, missed ...lab.SearchStep) lab.Sample {
-	s := quiet()
+// searchSample returns the sample of a search that missed some rates and confirmed
+// one; 0: none.
+func searchSample(confirmed float64, missed ...lab.SearchStep) lab.Sample {
+	s := quietSample()
 	s.Phase = lab.Phase{Kind: lab.Capacity, RateRPS: confirmed}
-	use(&s, 950*ms, 300*ms) // a generator that is busy while a rate is kept
+	setCPU(&s, 950*ms, 300*ms) // a generator that is busy at a rate that met the SLO
 	s.Search = &lab.Search{Steps: missed}
 	if confirmed > 0 {
 		s.Search.Steps = append(s.Search.Steps,
@@ -489,106 +488,115 @@ func searched(confirmed float64, missed ...lab.SearchStep) lab.Sample {
 	return s
 }
 
-func TestJudgeACapacity(t *testing.T) {
-	crowd := *quiet().Attack
-	crowd.After.CPUs = []lab.CPUTime{{ID: 0, Idle: 400 * ms}, {ID: 1, Idle: 500 * ms}}
-	crowd.After.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: 300 * ms}}
-	silent := *quiet().Attack
-	silent.Succeeded = 0
+func TestJudgeClassifiesCapacities(t *testing.T) {
+	crowded := *quietSample().Attack
+	crowded.After.CPUs = []lab.CPUTime{{ID: 0, Idle: 400 * ms}, {ID: 1, Idle: 500 * ms}}
+	crowded.After.Threads = []lab.Thread{{PID: 7, TID: 7, CPU: 300 * ms}}
+	unanswered := *quietSample().Attack
+	unanswered.Succeeded = 0
 	for _, c := range []struct {
 		name   string
-		of     lab.Sample
+		sample lab.Sample
 		want   lab.Validity
 		reason string
 	}{
 		{
 			"the next rate is too high",
-			searched(1000, lab.SearchStep{OfferedRPS: 2000}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, "",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 2000}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, "",
 		},
 		{
-			"the next rate is the generator's miss",
-			searched(1000, lab.SearchStep{OfferedRPS: 1030, InstrumentLimit: "generator: it used 95%"}),
+			"the next rate was missed because of the generator",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 1030, InstrumentLimit: "generator: it used 95%"}),
 			lab.Censored, "generator: it used 95%, at 1030/s",
 		},
-		{"a miss of the generator's far above one of the server's", searched(1000,
-			lab.SearchStep{
-				OfferedRPS:      2000,
-				InstrumentLimit: "generator: it used 95%",
-			}, lab.SearchStep{OfferedRPS: 1030}), lab.Valid, ""},
-		{"nothing was too high", searched(1000), lab.Censored, "search: it ended before it found"},
 		{
-			"the next rate is far above", searched(1000, lab.SearchStep{OfferedRPS: 1200}), lab.Censored,
-			"between 1000/s, which was kept, and 1200/s",
+			"the generator was the limit far above the next rate",
+			searchSample(1000,
+				lab.SearchStep{OfferedRPS: 2000, InstrumentLimit: "generator: it used 95%"},
+				lab.SearchStep{OfferedRPS: 1030}),
+			lab.Valid, "",
+		},
+		{"no rate was too high", searchSample(1000), lab.Censored, "search: it ended before it reached"},
+		{
+			"the next rate is far above",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 1200}),
+			lab.Censored, "between 1000/s (kept) and 1200/s (missed)",
 		},
 		{
 			"the next rate was kept and not confirmed",
-			searched(1000, lab.SearchStep{OfferedRPS: 1050, SLOMet: true}, lab.SearchStep{OfferedRPS: 1200}),
-			lab.Censored, "between 1000/s, which was kept, and 1200/s",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 1050, SLOMet: true}, lab.SearchStep{OfferedRPS: 1200}),
+			lab.Censored, "between 1000/s (kept) and 1200/s (missed)",
 		},
 		{
 			"no rate was confirmed",
-			searched(0, lab.SearchStep{OfferedRPS: 1000, InstrumentLimit: "generator: it used 95%"}), lab.Valid, "",
+			searchSample(0, lab.SearchStep{OfferedRPS: 1000, InstrumentLimit: "generator: it used 95%"}),
+			lab.Valid, "",
 		},
 		{
-			"others took part in a miss", searched(1000, lab.SearchStep{OfferedRPS: 1030, Attack: &crowd}),
-			lab.Disturbed, "at 1030/s others took 20.0% of the server's CPUs",
+			"a neighbour at a missed rate",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 1030, Attack: &crowded}),
+			lab.Disturbed, "at 1030/s other work used 20.0% of the server's CPUs",
 		},
-		{"others took part in a rate that was kept", searched(1000, lab.SearchStep{OfferedRPS: 1030},
-			lab.SearchStep{OfferedRPS: 990, SLOMet: true, Attack: &crowd}), lab.Valid, ""},
+		{
+			"a neighbour at a rate that met the SLO",
+			searchSample(1000, lab.SearchStep{OfferedRPS: 1030},
+				lab.SearchStep{OfferedRPS: 990, SLOMet: true, Attack: &crowded}),
+			lab.Valid, "",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if g := Judge(c.of, calibration); g.Validity != c.want || !strings.Contains(g.Reason, c.reason) {
+			if g := Judge(c.sample, calibration); g.Validity != c.want || !strings.Contains(g.Reason, c.reason) {
 				t.Errorf("%s because %q, want %s because %q", g.Validity, g.Reason, c.want, c.reason)
 			}
 		})
 	}
-	slow := searched(1000, lab.SearchStep{OfferedRPS: 1030})
+	slow := searchSample(1000, lab.SearchStep{OfferedRPS: 1030})
 	slow.Canaries.After[1].WallTime = 70 * ms
 	if g := Judge(slow, calibration); g.Validity != lab.Disturbed {
 		t.Errorf("a slow canary: %s because %q", g.Validity, g.Reason)
 	}
-	// At one rate there was no answer at all, at another there were.
-	last := searched(0, lab.SearchStep{OfferedRPS: 1000})
-	last.Attack = &silent
+	// No answer at the last rate, but answers at another.
+	last := searchSample(0, lab.SearchStep{OfferedRPS: 1000})
+	last.Attack = &unanswered
 	if g := Judge(last, calibration); g.Validity != lab.Valid {
-		t.Errorf("a step without an answer, after others: %s because %q", g.Validity, g.Reason)
+		t.Errorf("a step without an answer after one with answers: %s because %q", g.Validity, g.Reason)
 	}
-	last.Search.Steps[0].Attack = &silent
+	last.Search.Steps[0].Attack = &unanswered
 	if g := Judge(last, calibration); g.Validity != lab.Failed {
-		t.Errorf("not one answer to any step: %s because %q", g.Validity, g.Reason)
+		t.Errorf("no step with an answer: %s because %q", g.Validity, g.Reason)
 	}
 }
 
-func TestInstrumentLimit(t *testing.T) {
-	s := searched(0, lab.SearchStep{OfferedRPS: 1000})
+func TestInstrumentLimitNamesABusyGenerator(t *testing.T) {
+	s := searchSample(0, lab.SearchStep{OfferedRPS: 1000})
 	if l := InstrumentLimit(s, calibration); !strings.Contains(l, "generator: it used 95%") {
 		t.Errorf("a generator at 95%% of its CPU: %q", l)
 	}
-	use(&s, 300*ms, 990*ms)
+	setCPU(&s, 300*ms, 990*ms)
 	if l := InstrumentLimit(s, calibration); l != "" {
 		t.Errorf("a generator at 30%% of its CPU: %q", l)
 	}
 }
 
-func TestAClockThatIsSetDisturbs(t *testing.T) {
+func TestJudgeCallsATrialDisturbedIfTheClockWasSet(t *testing.T) {
 	for _, step := range []time.Duration{0, MaxClockStep, -MaxClockStep, MaxClockStep + ms, -2 * time.Second} {
-		s := quiet()
+		s := quietSample()
 		s.Attack.After.ClockStep = step
 		want := lab.Valid
 		if step.Abs() > MaxClockStep {
 			want = lab.Disturbed
 		}
-		if g := Judge(s, calibration); g.Validity != want || (want == lab.Disturbed) != strings.Contains(g.Reason,
-			"clock was set") {
+		g := Judge(s, calibration)
+		if g.Validity != want || (want == lab.Disturbed) != strings.Contains(g.Reason, "clock was set") {
 			t.Errorf("set by %v: %+v, want %s", step, g, want)
 		}
 	}
 }
 
-func TestTheCommonestErrorIsTheReason(t *testing.T) {
+func TestMostFrequentErrorIsTheReason(t *testing.T) {
 	for want, reasons := range map[string]map[string]int{
 		"refused":            {"refused": 3, "closed": 2, "timeout": 1},
-		"closed":             {"refused": 2, "closed": 2, "timeout": 1}, // of equals the first by name
+		"closed":             {"refused": 2, "closed": 2, "timeout": 1}, // on a tie the first by name
 		"no reason recorded": nil,
 	} {
 		for range 10 { // maps are in no order

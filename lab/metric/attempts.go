@@ -7,7 +7,7 @@ import (
 	"runtimelab/lab"
 )
 
-// TrialID is the trial that a row is of.
+// TrialID returns the identity of the row's trial.
 func (r Row) TrialID() lab.TrialID {
 	number := func(name string) int {
 		n, _ := r.Int(name)
@@ -19,32 +19,31 @@ func (r Row) TrialID() lab.TrialID {
 	}
 }
 
-// IsUsable reports whether a row has figures to take: it is valid, or a bound.
+// IsUsable reports whether the row has figures: it is valid or censored.
 func (r Row) IsUsable() bool {
 	v := lab.Validity(r.Text("validity"))
 	return v == lab.Valid || v == lab.Censored
 }
 
-// UsableRows are the rows that figures are taken from: of each phase of a trial the
-// last attempt that counts. A trial that was repeated thus is one trial, whatever
-// its attempts came to. They are in the order of their attempts.
-func UsableRows(rows []Row) (counting []Row) {
-	type phase struct {
-		trial lab.TrialID // whichever attempt
+// UsableRows returns, for each phase of a trial, the row of the last usable attempt,
+// in the order of attempts. A repeated trial counts once.
+func UsableRows(rows []Row) (usable []Row) {
+	type phaseID struct {
+		trial lab.TrialID // with Attempt 0
 		name  string
 	}
 	byAttempt := slices.Clone(rows)
 	slices.SortStableFunc(byAttempt,
 		func(a, b Row) int { return cmp.Compare(a.TrialID().Attempt, b.TrialID().Attempt) })
-	taken := map[phase]bool{}
+	taken := map[phaseID]bool{}
 	for _, r := range slices.Backward(byAttempt) {
-		of := phase{r.TrialID(), r.Text("phase")}
-		of.trial.Attempt = 0
-		if r.IsUsable() && !taken[of] {
-			taken[of] = true
-			counting = append(counting, r)
+		id := phaseID{r.TrialID(), r.Text("phase")}
+		id.trial.Attempt = 0
+		if r.IsUsable() && !taken[id] {
+			taken[id] = true
+			usable = append(usable, r)
 		}
 	}
-	slices.Reverse(counting)
-	return counting
+	slices.Reverse(usable)
+	return usable
 }

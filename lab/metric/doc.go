@@ -1,9 +1,9 @@
-// Package metric owns the one table of what a run records: each column's name
-// with its unit, which direction is better, how it is extracted from a sample
-// and written as text. The header of trials.csv, the types it is read back
-// with, the list of columns in results/README.md, statistics and reports all
-// derive from Table: adding a metric is one row there.
+// Package metric holds the table of the columns of trials.csv: for each column its
+// name with the unit, which direction is better, how to extract its value from a
+// sample, and how to write it as text. The header of trials.csv, the types that the
+// lab reads it with, the list of columns in results/README.md, statistics and
+// reports use Table. To add a metric, add one row there.
 //
-// A figure that a sample cannot support is missing: an empty cell, never a
-// zero, NaN or infinity.
+// A figure that a sample does not support is missing: an empty cell, never a zero,
+// NaN or infinity.
 package metric

@@ -8,18 +8,18 @@ import (
 	"runtimelab/lab"
 )
 
-// MostFailed is the share of a trial's requests that may fail before no finding may
-// favour its arm: one in a thousand. Latencies are of successes, so that failing the
-// slowest requests improves a tail. At one in a thousand the 99th percentile of the
-// successes is at worst the 98.9th of all requests: a tenth of what lies beyond it
-// is missing, which is less than a tail varies by from trial to trial. It is also by
-// how much two error ratios must differ for compare to tell them apart.
+// MostFailed is the share of a trial's requests that may fail for a finding to favour
+// its arm: one in a thousand. Latencies are those of successes, so failing the slowest
+// requests improves a tail. At this share the 99th percentile of the successes is at
+// worst the 98.9th of all requests. A tenth of the requests beyond it is then missing,
+// which changes a tail by less than it varies between trials. It is also the least
+// difference between two error ratios that compare reports.
 const MostFailed = 0.001
 
-// Tolerates returns the error_ratio up to which a value of the metric may be held in
-// a server's favour: MostFailed, and where a tail is deeper than the 99th percentile
-// again a tenth of what lies beyond it. Of error_ratio it has no end: failures are what
-// that counts.
+// Tolerates returns the error_ratio up to which a value of the metric may count in a
+// server's favour. It is MostFailed, or a tenth of the requests beyond a tail that is
+// deeper than the 99th percentile. For error_ratio itself it is infinite: failures are
+// what that metric measures.
 func (m Metric) Tolerates() float64 {
 	switch {
 	case m.Name == "error_ratio":
@@ -39,7 +39,7 @@ func (r Row) Fails(m Metric) (share float64, failing bool) {
 	return share, share > m.Tolerates()
 }
 
-// Percent writes a share of requests as a percentage, in two digits that count:
+// Percent formats a share of requests as a percentage with two significant digits:
 // "3.2 %".
 func Percent(share float64) string {
 	if share >= 0.1 {
@@ -48,9 +48,10 @@ func Percent(share float64) string {
 	return fmt.Sprintf("%.2g %%", 100*share)
 }
 
-// failedRequests is how many requests of an attack failed.
+// failedRequests returns how many requests of an attack failed.
 func failedRequests(a lab.AttackResult) Value { return Int(a.Failed) }
 
-func failed(of func(lab.Latency) *float64) func(lab.Sample) Value {
-	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.Failures }, of)
+// failureLatency extracts a quantile of the latency of failures.
+func failureLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Value {
+	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.Failures }, quantile)
 }

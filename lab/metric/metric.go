@@ -2,27 +2,26 @@ package metric
 
 import "runtimelab/lab"
 
-// SchemaVersion is the version of the columns: it changes when one is renamed,
-// removed or means something else, not when one is added.
+// SchemaVersion is the version of the columns. It changes if a column is renamed,
+// removed or gets another meaning, and not if one is added.
 //
-// 5: latencies are of requests that succeeded, and no longer of all.
+// 5: latencies are those of requests that succeeded, no longer those of all.
 //
-// 4: run.json's plan gives servers several numbers of CPUs; a trial may measure a
-// part of its scenario, and is repeated at the end of its block.
+// 4: the plan in run.json gives servers several numbers of CPUs; a trial may measure
+// a part of its scenario, and is repeated at the end of its block.
 //
-// 3: cold_start_ms ends with the first answer at /identity, and no longer with
-// that to the scenario's own request; phase is a name, of which the kind is the
-// part before the first "-".
+// 3: cold_start_ms ends with the first answer at /identity, no longer with that to
+// the scenario's own request; phase is a name that begins with the kind and "-".
 const SchemaVersion = 5
 
-// OldestSchema is the oldest version of which the columns are read. Those of 4 mean
-// what those of 5 do, but for latencies where requests failed.
+// OldestSchema is the oldest version that the lab reads. Columns of version 4 have the
+// meaning of version 5, except for latencies if requests failed.
 const OldestSchema = 4
 
-// FailuresApart is the first version of which latencies are of successes.
-const FailuresApart = 5
+// SuccessLatencySchema is the first version whose latencies are those of successes only.
+const SuccessLatencySchema = 5
 
-// Reads reports whether rows of a version can be read.
+// Reads reports whether the lab reads rows of a version.
 func Reads(version int64) bool { return version >= OldestSchema && version <= SchemaVersion }
 
 // Better is the direction in which a metric improves.
@@ -31,10 +30,10 @@ type Better string
 const (
 	Higher  Better = "higher"
 	Lower   Better = "lower"
-	Neither Better = "none" // says what was done or how it went, not how well
+	Neither Better = "none" // describes the load or the instrument; neither direction is better
 )
 
-// Group is what a metric is about.
+// Group is the subject of a metric.
 type Group string
 
 const (
@@ -47,7 +46,7 @@ const (
 	Validity   Group = "validity"
 )
 
-// RowScope says which rows a column has a value in.
+// RowScope names the rows in which a column has a value.
 type RowScope string
 
 const (
@@ -56,33 +55,33 @@ const (
 	WarmedUpRows  RowScope = "warmed up" // the scenario has a warm-up
 	InvalidRows   RowScope = "not valid" // a valid row needs no reason
 	ParameterRows RowScope = "scenarios with parameters"
-	// UnsaturatedPeakRows are the only ones that are tried on twice the connections.
+	// UnsaturatedPeakRows are those of peaks that were tried on twice the connections.
 	UnsaturatedPeakRows RowScope = "unsaturated peaks"
-	ManyRequestRows     RowScope = "open loop, >= 10 000 requests" // what the quantile needs
+	ManyRequestRows     RowScope = "open loop, >= 10 000 requests" // needed for the quantile
 	DeadlineRows        RowScope = "phases with a deadline"
 	ObjectiveRows       RowScope = "phases with an SLO"
 	UpstreamRows        RowScope = "scenarios with an upstream"
 	CapacityRows        RowScope = "capacities"
 	ReferenceRows       RowScope = "reference servers"
-	FailureRows         RowScope = "20 failures and more" // what the quantile needs
-	// DriftRows have whole seconds in each half, and too many answers to differ by chance.
+	FailureRows         RowScope = "20 failures and more" // needed for the quantile
+	// DriftRows need at least 4 s and 1,000 answers in the first half.
 	DriftRows RowScope = "attacks of 4 s and more that many answered"
 )
 
 // Metric is one column of trials.csv.
 type Metric struct {
-	Name     string // with the unit at its end where there is one
-	Unit     string // "ms", "1/s", "ratio"; empty for what has none
+	Name     string // ends with the unit, if there is one
+	Unit     string // "ms", "1/s", "ratio"; empty without a unit
 	Better   Better
 	Kind     Kind
-	Decimals int // of a float, as written
+	Decimals int // written digits after the point of a float
 	Group    Group
-	Rows     RowScope // where a valid row has a value
-	About    string
+	Rows     RowScope // rows in which it has a value if they are valid
+	About    string   // description in results/README.md
 	Extract  func(lab.Sample) Value
 }
 
-// Header is the names of all columns in order.
+// Header returns the names of all columns in order.
 func Header() []string {
 	names := make([]string, len(table))
 	for i, m := range table {
@@ -91,7 +90,7 @@ func Header() []string {
 	return names
 }
 
-// Find is the metric of a name.
+// Find returns the metric with a name, or false if there is none.
 func Find(name string) (Metric, bool) {
 	i, ok := indexByName[name]
 	if !ok {
@@ -100,9 +99,10 @@ func Find(name string) (Metric, bool) {
 	return table[i], true
 }
 
-// Table is every metric in the order of the columns.
+// Table returns all metrics in the order of the columns.
 func Table() []Metric { return append([]Metric(nil), table...) }
 
+// indexByName maps the name of each column to its index in table.
 var indexByName = func() map[string]int {
 	m := make(map[string]int, len(table))
 	for i := range table {
@@ -111,8 +111,8 @@ var indexByName = func() map[string]int {
 	return m
 }()
 
-// Row is one row of trials.csv: column name to value. A missing value may be
-// absent.
+// Row is one row of trials.csv: it maps column names to values. A missing value may
+// be absent from the map.
 type Row map[string]Value
 
 // RowOf extracts every metric from a sample.
@@ -126,16 +126,16 @@ func RowOf(s lab.Sample) Row {
 	return row
 }
 
-// Text is the value of a string column, empty when missing.
+// Text returns the value of a string column, or "" if it is missing.
 func (r Row) Text(name string) string { return r[name].Text() }
 
-// Float is the value of a numeric column, false when missing.
+// Float returns the value of a numeric column, or false if it is missing.
 func (r Row) Float(name string) (float64, bool) { return r[name].Float() }
 
-// Int is the value of an integer column, false when missing.
+// Int returns the value of an integer column, or false if it is missing.
 func (r Row) Int(name string) (int64, bool) { return r[name].Int() }
 
-// CSVRecord is the row as the cells of a CSV record, in the order of Header.
+// CSVRecord returns the cells of the row's CSV record, in the order of Header.
 func (r Row) CSVRecord() []string {
 	cells := make([]string, len(table))
 	for i, m := range table {
@@ -144,8 +144,8 @@ func (r Row) CSVRecord() []string {
 	return cells
 }
 
-// ParseRow reads a CSV record under a header. Columns that the table does not
-// know are left out.
+// ParseRow reads a CSV record under a header. It ignores columns that are not in the
+// table.
 func ParseRow(header, record []string) (Row, error) {
 	row := make(Row, len(record))
 	for i, cell := range record {

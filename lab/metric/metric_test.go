@@ -16,9 +16,9 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// steady is a sample with every part filled: 2 generator CPUs, 1 server CPU,
-// readings 10 s apart around an attack of 8 s.
-func steady() lab.Sample {
+// fullSample returns a sample of an open loop with every part filled: 2 generator CPUs,
+// 1 server CPU, readings 10 s apart around an attack of 8 s.
+func fullSample() lab.Sample {
 	at := time.Date(2026, 11, 23, 23, 15, 1, 5e6, time.FixedZone("", 3600))
 	return lab.Sample{
 		RunID:     "20261123T221501Z-ab12",
@@ -37,14 +37,16 @@ func steady() lab.Sample {
 		},
 		Identity: lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
 		Phase: lab.Phase{
-			Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson, DeadlineS: 0.25,
+			Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson,
+			DeadlineS:  0.25,
 			Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 4}},
 		},
 		Layout:    lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
 		ColdStart: ptr(312500 * time.Microsecond),
 		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmUpEnd: "steady"},
 		Attack: &lab.AttackResult{
-			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, WithinDeadline: 12000,
+			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000,
+			WithinDeadline: 12000,
 			Corrected: &lab.Latency{
 				Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0),
 				P999MS: ptr(9.75), MaxMS: 12,
@@ -60,16 +62,17 @@ func steady() lab.Sample {
 			After: lab.Reading{
 				At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
 				CPUs: []lab.CPUTime{
-					{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // not ours
+					{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // outside the layout
 					{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
 					{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
 					{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
-					// one is new, one has gone
-				}, Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
+				},
+				// One thread is new, one has ended.
+				Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
 			},
 			Buckets: []lab.Bucket{
-				of(2000), of(2000), of(2000), of(2000), of(1500), of(1500), of(1500), of(1500),
-				of(7),
+				second(2000), second(2000), second(2000), second(2000),
+				second(1500), second(1500), second(1500), second(1500), second(7),
 			},
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 			Failures:  &lab.Latency{Count: 3000, P50MS: ptr(0.125)},
@@ -102,25 +105,28 @@ func steady() lab.Sample {
 	}
 }
 
-// of is a second in which so many requests succeeded.
-func of(n int64) lab.Bucket { return lab.Bucket{Sent: n, Succeeded: n} }
+// second returns a second in which n requests succeeded.
+func second(n int64) lab.Bucket { return lab.Bucket{Sent: n, Succeeded: n} }
 
-func peak() lab.Sample {
-	s := steady()
-	s.Phase.Kind, s.Phase.Name = lab.Peak, "" // what only a schedule fills is there all the same
+// peakSample returns the sample of a closed loop that also has the parts that only a
+// schedule fills.
+func peakSample() lab.Sample {
+	s := fullSample()
+	s.Phase.Kind, s.Phase.Name = lab.Peak, ""
 	s.Gate = lab.GateResult{Validity: lab.Valid}
 	return s
 }
 
-// crashed is a trial that ended before its attack.
-func crashed() lab.Sample {
-	s := peak()
+// crashedSample returns the sample of a trial that ended before its attack.
+func crashedSample() lab.Sample {
+	s := peakSample()
 	s.Attack, s.WarmUp, s.ColdStart, s.Upstream, s.ServiceTimes, s.Search = nil, nil, nil, nil, nil, nil
 	s.ServerUsage, s.Identity = lab.ServerUsage{}, lab.Identity{}
 	s.Gate = lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
 }
 
+// cells returns the CSV cells of a sample by column name.
 func cells(s lab.Sample) map[string]string {
 	m := map[string]string{}
 	for i, cell := range metric.RowOf(s).CSVRecord() {
@@ -129,21 +135,26 @@ func cells(s lab.Sample) map[string]string {
 	return m
 }
 
-const header = "schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant,runtime_version,image_id," +
-	"content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms," +
-	"latency_mean_ms,latency_p50_ms,latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
-	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s,cpu_us_per_request,server_cpu_ratio," +
-	"busiest_thread_ratio,busiest_process_ratio,saturation_ratio,memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
-	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms,doubling_gain_ratio," +
-	"warmup_s,warmup_end,drift_ratio,gil,workers,server_cpus,service_mean_ms,slo,validity,validity_reason"
+const header = "" +
+	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant," +
+	"runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps," +
+	"connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms," +
+	"error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms,latency_p90_ms," +
+	"latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
+	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
+	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
+	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
+	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms," +
+	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,server_cpus,service_mean_ms,slo," +
+	"validity,validity_reason"
 
-func TestColumnsAreThePublishedOnes(t *testing.T) {
+func TestHeaderIsThePublishedOne(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
 		t.Errorf("header\n got %s\nwant %s\n(renaming or removing a column needs a new SchemaVersion)", got, header)
 	}
 }
 
-func TestEveryColumnOfAFullSample(t *testing.T) {
+func TestAFullSampleFillsEveryColumn(t *testing.T) {
 	want := map[string]string{
 		"schema_version":          "5",
 		"run_id":                  "20261123T221501Z-ab12",
@@ -200,11 +211,11 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"memory_peak_mib":         "48.000",
 		"throttled_periods":       "2",
 		"generator_cpu_ratio":     "0.250000", // 4 s of 8 s x 2
-		"foreign_generator_ratio": "0.050000", // 20 s - 14 idle - 4 own - 1 upstream, of 20
-		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 own, of 10
+		"foreign_generator_ratio": "0.050000", // 20 s - 14 idle - 4 generator - 1 upstream, of 20
+		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 server, of 10
 		"foreign_cpu_ratio":       "0.050000",
 		"busiest_thread_ratio":    "0.500000", // 5 s of 10
-		"busiest_process_ratio":   "1.000000", // there is one
+		"busiest_process_ratio":   "1.000000", // the only one
 		"saturation_ratio":        "0.631579", // 6 s of 9.5
 		"canary_max_ms":           "61.000000",
 		"doubling_gain_ratio":     "0.250000", // 20000 to 16000
@@ -218,7 +229,7 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 		"validity":                "failed",
 		"validity_reason":         `15.8 % of requests failed | ECONNRESET, "broken"`,
 	}
-	got := cells(steady())
+	got := cells(fullSample())
 	for _, m := range metric.Table() {
 		w, listed := want[m.Name]
 		if !listed {
@@ -230,13 +241,13 @@ func TestEveryColumnOfAFullSample(t *testing.T) {
 	}
 }
 
-// What a valid row lacks is what the table says it lacks, and nothing else.
-func TestMissingOnlyWhereTheTableSays(t *testing.T) {
-	valid := steady()
+// RowScope of the table decides which columns of a valid row are missing.
+func TestAValidRowLacksOnlyColumnsOfOtherRowScopes(t *testing.T) {
+	valid := fullSample()
 	valid.Gate = lab.GateResult{Validity: lab.Valid}
-	cold := peak()
+	cold := peakSample()
 	cold.WarmUp = nil
-	saturated := peak()
+	saturated := peakSample()
 	saturated.DoubleConnections = nil
 	tests := []struct {
 		name   string
@@ -245,7 +256,7 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	}{
 		{"open loop", valid, []metric.RowScope{metric.InvalidRows}},
 		{
-			"closed loop", peak(),
+			"closed loop", peakSample(),
 			[]metric.RowScope{metric.InvalidRows, metric.OpenLoopRows, metric.ManyRequestRows, metric.DeadlineRows},
 		},
 		{"saturated", saturated, []metric.RowScope{
@@ -267,9 +278,7 @@ func TestMissingOnlyWhereTheTableSays(t *testing.T) {
 	}
 }
 
-// Throughput of a ladder is that of all its clients, without the time in which they
-// came and went.
-func TestThroughputOfALadder(t *testing.T) {
+func TestThroughputOfALadderCountsOnlyTimeWithAllClients(t *testing.T) {
 	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, LadderRPS: 100}}
 	for kind, want := range map[lab.PhaseKind]float64{lab.Ladder: 100, lab.Peak: 90} {
 		s.Phase.Kind = kind
@@ -279,13 +288,13 @@ func TestThroughputOfALadder(t *testing.T) {
 	}
 	s.Attack.Elapsed = 0
 	if got, ok := metric.ThroughputRPS(s); ok {
-		t.Errorf("%v where nothing was measured", got)
+		t.Errorf("%v without a duration", got)
 	}
 }
 
 func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 	buckets := []lab.Bucket{
-		of(100), of(900), of(1000), of(1000), of(1100), of(1100),
+		second(100), second(900), second(1000), second(1000), second(1100), second(1100),
 		{Succeeded: 500},
 		{Succeeded: 20},
 	}
@@ -298,7 +307,7 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 	}
 	for name, change := range map[string]func(*lab.AttackResult){
 		"few answers": func(a *lab.AttackResult) {
-			a.Buckets = []lab.Bucket{of(9), of(9), of(499), of(499), of(600), of(600)}
+			a.Buckets = []lab.Bucket{second(9), second(9), second(499), second(499), second(600), second(600)}
 		},
 		"few seconds": func(a *lab.AttackResult) { a.ClientRampUp = 3 * time.Second },
 	} {
@@ -310,14 +319,13 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 	}
 }
 
-func TestATrialThatEndedBeforeItsAttack(t *testing.T) {
-	got := cells(crashed())
+func TestATrialThatEndedBeforeItsAttackHasNoFigures(t *testing.T) {
+	fromServer := []string{"runtime_version", "gil", "workers"}
+	fromPlan := []string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"}
+	got := cells(crashedSample())
 	for _, m := range metric.Table() {
-		filled := m.Group == metric.Identity && !slices.Contains([]string{"runtime_version", "gil", "workers"},
-			m.Name) ||
-			m.Group == metric.Validity ||
-			slices.Contains([]string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"},
-				m.Name)
+		filled := m.Group == metric.Identity && !slices.Contains(fromServer, m.Name) ||
+			m.Group == metric.Validity || slices.Contains(fromPlan, m.Name)
 		if filled != (got[m.Name] != "") {
 			t.Errorf("%s: got %q, filled should be %v", m.Name, got[m.Name], filled)
 		}
@@ -332,21 +340,21 @@ func TestAnEmptySampleHasNoFigures(t *testing.T) {
 	}
 }
 
-func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
+func TestUnsupportedFiguresAreMissing(t *testing.T) {
 	tests := []struct {
 		name    string
 		change  func(*lab.Sample)
 		missing []string
 	}{
 		{
-			"container gone before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
+			"container ended before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
 			[]string{
 				"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events",
 				"memory_peak_mib",
 			},
 		},
 		{
-			"kernel without a peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil },
+			"kernel without a memory peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil },
 			[]string{"memory_peak_mib"},
 		},
 		{
@@ -357,7 +365,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"},
 		},
 		{
-			"no threads seen", func(s *lab.Sample) { s.Attack.After.Threads = nil },
+			"no threads", func(s *lab.Sample) { s.Attack.After.Threads = nil },
 			[]string{
 				"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio",
 				"saturation_ratio",
@@ -380,7 +388,8 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		},
 		{
 			"a host's counter fell", func(s *lab.Sample) {
-				s.Attack.After.CPUs[1].Steal, s.Attack.After.CPUs[2].Idle = 0, s.Attack.Before.CPUs[2].Idle-11*time.Millisecond
+				s.Attack.After.CPUs[1].Steal = 0
+				s.Attack.After.CPUs[2].Idle = s.Attack.Before.CPUs[2].Idle - 11*time.Millisecond
 			},
 			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"},
 		},
@@ -396,13 +405,14 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 			},
 		},
 		{
-			"too few for the tail", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil },
+			"too few requests for p99.9", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil },
 			[]string{"latency_p999_ms"},
 		},
 		{"no answer at all", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
 		}, []string{
-			"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+			"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms",
+			"latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
 			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms",
 		}},
 		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
@@ -421,7 +431,7 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		s := steady()
+		s := fullSample()
 		tt.change(&s)
 		var got []string
 		for name, cell := range cells(s) {
@@ -438,17 +448,16 @@ func TestFiguresAreMissingWhereUnsupported(t *testing.T) {
 }
 
 func TestForeignCPUIsNeverNegative(t *testing.T) {
-	s := steady()
-	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than there was
+	s := fullSample()
+	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than the wall time
 	if got, ok := metric.ForeignServerRatio(s); !ok || got != 0 {
 		t.Errorf("got %v, %v, want 0", got, ok)
 	}
 }
 
-// A generator that never sleeps is busy only for as long as it had something to
-// do, and leaves nobody else the time that it had to spare.
+// The time in which a polling generator found no work is neither its work nor foreign.
 func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
-	s := steady()
+	s := fullSample()
 	busy, _ := metric.GeneratorCPURatio(s)
 	foreign, _ := metric.ForeignGeneratorRatio(s)
 	s.Attack.IdlePolling = time.Second
@@ -458,14 +467,13 @@ func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
 		t.Errorf("busy %v, want %v", less, want)
 	}
 	if still, _ := metric.ForeignGeneratorRatio(s); still != foreign {
-		t.Errorf("others took %v instead of %v", still, foreign)
+		t.Errorf("foreign %v, want %v", still, foreign)
 	}
 }
 
-// What others took of the server's CPU it cannot have used: a server that is
-// busy all the time that is left is at its limit.
-func TestSaturationLeavesOutWhatOthersTook(t *testing.T) {
-	s := steady()
+// A server that uses all the time that other work leaves is at its limit.
+func TestSaturationIsRelativeToTheTimeThatOtherWorkLeaves(t *testing.T) {
+	s := fullSample()
 	s.Attack.After.CPUs[2].Idle = 0
 	if foreign, _ := metric.ForeignServerRatio(s); foreign != 0.4 {
 		t.Fatalf("foreign %v, want 0.4", foreign)
@@ -475,7 +483,7 @@ func TestSaturationLeavesOutWhatOthersTook(t *testing.T) {
 	}
 }
 
-func TestGIL(t *testing.T) {
+func TestGILColumnIsOnOffNoneOrMissing(t *testing.T) {
 	tests := []struct {
 		identity lab.Identity
 		want     string
@@ -492,9 +500,8 @@ func TestGIL(t *testing.T) {
 	}
 }
 
-// Every row of the table is whole, and names carry their units.
-func TestTheTableItself(t *testing.T) {
-	ending := map[string]string{
+func TestTableRowsAreCompleteAndNamesEndWithTheirUnit(t *testing.T) {
+	suffixes := map[string]string{
 		"ms": "_ms", "s": "_s", "1/s": "_rps", "ratio": "_ratio", "MiB": "_mib",
 		"µs": "cpu_us_per_request",
 	}
@@ -507,7 +514,7 @@ func TestTheTableItself(t *testing.T) {
 		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" || m.Extract == nil {
 			t.Errorf("%s: incomplete: %+v", m.Name, m)
 		}
-		if m.Unit != "" && !strings.HasSuffix(m.Name, ending[m.Unit]) {
+		if m.Unit != "" && !strings.HasSuffix(m.Name, suffixes[m.Unit]) {
 			t.Errorf("%s: name does not end in its unit %q", m.Name, m.Unit)
 		}
 		if m.Unit != "" && m.Kind != metric.Float || m.Kind == metric.Float && m.Decimals < 1 {
@@ -516,7 +523,7 @@ func TestTheTableItself(t *testing.T) {
 	}
 }
 
-func TestFormatHasNoExponentAndAlwaysAPoint(t *testing.T) {
+func TestFormatWritesFloatsWithAPointAndNoExponent(t *testing.T) {
 	tests := []struct {
 		name string
 		v    metric.Value
@@ -543,7 +550,7 @@ func TestFormatHasNoExponentAndAlwaysAPoint(t *testing.T) {
 func TestRoundTripThroughCSV(t *testing.T) {
 	var file strings.Builder
 	w := csv.NewWriter(&file)
-	samples := []lab.Sample{steady(), peak(), crashed()}
+	samples := []lab.Sample{fullSample(), peakSample(), crashedSample()}
 	_ = w.Write(metric.Header())
 	for _, s := range samples {
 		_ = w.Write(metric.RowOf(s).CSVRecord())
@@ -567,7 +574,7 @@ func TestRoundTripThroughCSV(t *testing.T) {
 	}
 }
 
-func TestParseRowIsTypedAndTolerant(t *testing.T) {
+func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"},
 		[]string{"7", "x", "2.50", ""})
 	if err != nil {
@@ -592,14 +599,13 @@ func TestParseRowIsTypedAndTolerant(t *testing.T) {
 	}
 }
 
-// A reader that infers types must find the same one in every cell of a column,
-// and the one that the table states.
+// A reader that infers types must find the type that the table states in every cell.
 func TestTypeInferenceFindsTheColumnTypes(t *testing.T) {
-	whole := steady() // figures without a fraction
+	whole := fullSample() // figures without fractions
 	whole.Attack.Elapsed = 4 * time.Second
 	whole.Attack.Failed = 0
 	var records [][]string
-	for _, s := range []lab.Sample{steady(), peak(), crashed(), whole} {
+	for _, s := range []lab.Sample{fullSample(), peakSample(), crashedSample(), whole} {
 		records = append(records, metric.RowOf(s).CSVRecord())
 	}
 	for i, m := range metric.Table() {
@@ -625,14 +631,13 @@ func infer(cell string) metric.Kind {
 }
 
 func TestMain(m *testing.M) {
-	time.Local = time.FixedZone("elsewhere", -7*3600) // nothing may depend on it
+	time.Local = time.FixedZone("elsewhere", -7*3600) // no output may depend on it
 	os.Exit(m.Run())
 }
 
-// In an overload a latency depends on how long one looked; what was served in
-// time does not.
-func TestAnOverloadHasNoPercentiles(t *testing.T) {
-	s := steady()
+// In an overload latency depends on the duration; goodput does not.
+func TestAnOverloadHasNoLatencies(t *testing.T) {
+	s := fullSample()
 	for share, want := range map[lab.PeakShare]bool{
 		{Fraction: 1, OfOwnPeak: true}:    false,
 		{Fraction: 0.99, OfOwnPeak: true}: true, {Fraction: 1.2}: true,
@@ -653,15 +658,15 @@ func TestAnOverloadHasNoPercentiles(t *testing.T) {
 	}
 }
 
-func TestARampOffersItsMean(t *testing.T) {
-	s := steady()
+func TestOfferedRateOfARampIsItsAverage(t *testing.T) {
+	s := fullSample()
 	s.Phase.Kind, s.Phase.RateRPS, s.Phase.ToRPS = lab.Ramp, 100, 300
 	if got := cells(s)["offered_rps"]; got != "200.000" {
 		t.Errorf("offered %s", got)
 	}
 }
 
-func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
+func TestObjectivesAreMetMissedOrWithoutAValue(t *testing.T) {
 	for _, c := range []struct {
 		objective lab.Objective
 		missed    string
@@ -674,7 +679,7 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 		{lab.Objective{Metric: "doubling_gain_ratio", Limit: 2000}, "", "doubling_gain_ratio"},
 		{lab.Objective{Metric: "latency_p9999_ms", Limit: 1}, "", "latency_p9999_ms"},
 	} {
-		s := steady()
+		s := fullSample()
 		s.DoubleConnections, s.Attack.Failed = nil, 0
 		s.Phase.Objectives = []lab.Objective{c.objective}
 		missed, unknown := metric.CheckObjectives(s)
@@ -682,11 +687,10 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 			t.Errorf("%s: missed %q, unknown %q", c.objective, missed, unknown)
 		}
 	}
-	s := steady()
+	s := fullSample()
 	s.MetricsWithoutValue = []string{"latency_p999_ms"}
 	for _, want := range []string{
-		"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms",
-		"met",
+		"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms", "met",
 	} {
 		if got := cells(s)["slo"]; got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -698,15 +702,14 @@ func TestObjectivesAreMetMissedOrUnknown(t *testing.T) {
 	}
 }
 
-// Where both sides share a CPU, what others took is of all CPUs together.
-func TestSharedCPUsAreCountedTogether(t *testing.T) {
-	s := steady()
+func TestForeignCPUOnSharedCPUsCoversAllCPUs(t *testing.T) {
+	s := fullSample()
 	s.Layout = lab.Layout{Generator: []int{0}, Server: []int{0, 1, 2}}
 	generator, ok := metric.ForeignGeneratorRatio(s)
 	server, known := metric.ForeignServerRatio(s)
 	// 30 s of three CPUs, 17.5 idle, 4 the generator's, 1 the upstream's, 6 the server's
 	if !ok || !known || math.Abs(generator-1.5/30) > 1e-9 || server != generator {
-		t.Errorf("foreign to the generator %v, to the server %v, want %v", generator, server, 1.5/30)
+		t.Errorf("foreign on the generator's CPUs %v, on the server's %v, want %v", generator, server, 1.5/30)
 	}
 }
 
@@ -729,32 +732,31 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 			t.Errorf("%v need %d requests, want %d", c.metrics, got, c.want)
 		}
 	}
-	// Every quantile of the table is one that is known here.
+	// requestsForQuantile must know every quantile of the table.
 	for _, m := range metric.Table() {
-		if strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name,
-			"_ms") && metric.RequestsNeeded([]lab.Objective{{Metric: m.Name}}) == 0 {
-			t.Errorf("how many requests %s needs is not known", m.Name)
+		isQuantile := strings.Contains(m.Name, "_p") && strings.HasSuffix(m.Name, "_ms")
+		if isQuantile && metric.RequestsNeeded([]lab.Objective{{Metric: m.Name}}) == 0 {
+			t.Errorf("the number of requests that %s needs is unknown", m.Name)
 		}
 	}
 }
 
-func TestBusiestProcess(t *testing.T) {
-	s := steady()
+func TestBusiestProcessSumsItsThreads(t *testing.T) {
+	s := fullSample()
 	s.Attack.Before.Threads = []lab.Thread{
 		{PID: 7, TID: 7, CPU: time.Second},
 		{PID: 8, TID: 8, CPU: 2 * time.Second},
 	}
 	s.Attack.After.Threads = []lab.Thread{
-		{PID: 7, TID: 7, CPU: 2 * time.Second}, {PID: 8, TID: 8, CPU: 4 * time.Second}, {
-			PID: 7, TID: 9,
-			CPU: 5 * time.Second,
-		},
+		{PID: 7, TID: 7, CPU: 2 * time.Second},
+		{PID: 8, TID: 8, CPU: 4 * time.Second},
+		{PID: 7, TID: 9, CPU: 5 * time.Second},
 	}
 	if got, ok := metric.BusiestProcessRatio(s); !ok || got != 0.75 { // 6 s of 8
 		t.Errorf("got %v, %v", got, ok)
 	}
 	s.Attack.After.Threads = s.Attack.Before.Threads
 	if got, ok := metric.BusiestProcessRatio(s); ok {
-		t.Errorf("of processes that did nothing it is %v", got)
+		t.Errorf("got %v for idle processes", got)
 	}
 }

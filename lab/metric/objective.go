@@ -7,13 +7,13 @@ import (
 	"runtimelab/lab"
 )
 
-// CheckObjectives says which objectives of a sample's phase were missed, each with the
-// value that was seen, and of which nothing is known: a quantile that the count
-// does not support shows neither. An SLO that does not limit error_ratio is missed
-// where more requests failed than its metrics tolerate: else failing would keep it.
+// CheckObjectives returns the objectives of the sample's phase that were missed, with
+// their values, and the metrics that have no value. An SLO without a limit of error_ratio
+// is missed if more requests failed than its metrics tolerate. Otherwise a server could
+// meet it by failing.
 func CheckObjectives(s lab.Sample) (missed, unknown []string) {
-	if text := failing(s); text != "" {
-		missed = append(missed, text)
+	if tooMany := tooManyFailures(s); tooMany != "" {
+		missed = append(missed, tooMany)
 	}
 	for _, o := range s.Phase.Objectives {
 		m, known := Find(o.Metric)
@@ -32,34 +32,35 @@ func CheckObjectives(s lab.Sample) (missed, unknown []string) {
 	return missed, unknown
 }
 
-// failing says that more requests failed than the sample's objectives allow by what
-// they are about; empty where one of them says itself how many may.
-func failing(s lab.Sample) string {
+// tooManyFailures returns a missed objective if more requests failed than the metrics of
+// the sample's objectives tolerate, or "". An explicit limit of error_ratio takes its
+// place.
+func tooManyFailures(s lab.Sample) string {
 	ratio, sent := ErrorRatio(s)
-	most := 1.0
+	limit := 1.0
 	for _, o := range s.Phase.Objectives {
 		if o.Metric == "error_ratio" && o.Below {
 			return ""
 		}
 		m, _ := Find(o.Metric)
-		most = min(most, m.Tolerates())
+		limit = min(limit, m.Tolerates())
 		if o.Metric == "error_ratio" {
-			most = min(most, MostFailed)
+			limit = min(limit, MostFailed)
 		}
 	}
-	if !sent || len(s.Phase.Objectives) == 0 || ratio <= most {
+	if !sent || len(s.Phase.Objectives) == 0 || ratio <= limit {
 		return ""
 	}
 	m, _ := Find("error_ratio")
-	return fmt.Sprintf("error_ratio at most %v (%s)", most, m.Format(Number(ratio)))
+	return fmt.Sprintf("error_ratio at most %v (%s)", limit, m.Format(Number(ratio)))
 }
 
-// requestsForQuantile are the requests of which one quantile has a value: ten must lie
-// beyond it.
+// requestsForQuantile maps each quantile to the least number of requests that it needs:
+// ten must lie beyond it.
 var requestsForQuantile = map[string]int{"p50": 20, "p90": 100, "p99": 1000, "p999": 10_000}
 
-// RequestsNeeded is how many requests an attack must time for each of the objectives to
-// have a value.
+// RequestsNeeded returns how many requests an attack must time for all objectives to have
+// values.
 func RequestsNeeded(objectives []lab.Objective) (requests int) {
 	for _, o := range objectives {
 		for _, word := range strings.Split(o.Metric, "_") {

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Kind is the type of a column. It never depends on the values in it.
+// Kind is the type of a column. It does not depend on the column's values.
 type Kind string
 
 const (
@@ -17,19 +17,19 @@ const (
 	Float   Kind = "float"
 )
 
-// Form is which texts a string column may hold.
+// Form restricts the texts in a string column.
 type Form string
 
 const (
 	AnyText Form = ""
 	Boolean Form = "boolean" // true or false
-	Moment  Form = "moment"  // as Timestamp writes it
+	Moment  Form = "moment"  // as FormatTimestamp writes it
 )
 
-// forms are those of the string columns that other programs take for a type of theirs.
+// forms lists the string columns that other programs may read as another type.
 var forms = map[string]Form{"started_at": Moment, "keep_alive": Boolean}
 
-// Form returns which texts the column may hold.
+// Form returns the restriction of the column's texts.
 func (m Metric) Form() Form { return forms[m.Name] }
 
 // Value is one cell. The zero Value is a missing one.
@@ -40,9 +40,9 @@ type Value struct {
 	float   float64
 }
 
-// Text is a string value on one line, so that a row of a CSV file is a line of
-// it: lines are joined by " | ", other control characters become spaces. An
-// empty text is a missing value, since a CSV file cannot tell the two apart.
+// Text returns a string value on one line, so that each row of a CSV file is one line.
+// It joins lines by " | " and replaces other control characters by spaces. An empty text
+// becomes a missing value, because a CSV file cannot tell the two apart.
 func Text(s string) Value {
 	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
 	kept := lines[:0]
@@ -63,10 +63,10 @@ func Text(s string) Value {
 	return Value{kind: String, text: strings.Join(kept, " | ")}
 }
 
-// Int is an integer value.
+// Int returns an integer value.
 func Int(n int64) Value { return Value{kind: Integer, integer: n} }
 
-// Number is a float value; NaN and infinities are missing ones.
+// Number returns a float value; NaN and infinities become missing.
 func Number(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Value{}
@@ -77,10 +77,10 @@ func Number(f float64) Value {
 // Missing reports whether there is no value.
 func (v Value) Missing() bool { return v.kind == "" }
 
-// Text is the value of a string column, empty when missing.
+// Text returns the value of a string column, or "" if it is missing.
 func (v Value) Text() string { return v.text }
 
-// Float is the value of a float or integer column, false when missing.
+// Float returns the value of a float or integer column, or false if it is missing.
 func (v Value) Float() (float64, bool) {
 	switch v.kind {
 	case Float:
@@ -91,12 +91,12 @@ func (v Value) Float() (float64, bool) {
 	return 0, false
 }
 
-// Int is the value of an integer column, false when missing.
+// Int returns the value of an integer column, or false if it is missing.
 func (v Value) Int() (int64, bool) { return v.integer, v.kind == Integer }
 
-// Format writes a value as the column's text: floats with a fixed number of
-// decimals and at least one, so that type inference cannot take them for
-// integers; '.' is the decimal point; no exponent, no separators.
+// Format returns a value as the column's text. Floats have a fixed number of decimals,
+// and at least one, so that type inference does not take them for integers. The decimal
+// mark is a point; there are no exponents and no thousands separators.
 func (m Metric) Format(v Value) string {
 	switch v.kind {
 	case String:

@@ -1,7 +1,5 @@
-// Package nonblock owns the reads and writes of descriptors that never block,
-// as sockets and timers in non-blocking mode are. On Linux they are system calls
-// that Go's scheduler is not told of: it takes precautions against calls that
-// last, which cost a hit more than the call itself. It wakes its monitor, a
-// thread of its own, whenever a process that slept makes its first call, and on
-// a single CPU that thread then runs instead of the caller.
+// Package nonblock reads and writes descriptors in non-blocking mode, such as sockets and
+// timers. On Linux it uses raw system calls without the hooks of Go's scheduler. The hooks
+// prepare for calls that block, and cost more than the call itself. On a single CPU they
+// can also hand the CPU to the scheduler's monitor thread.
 package nonblock

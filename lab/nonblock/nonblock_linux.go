@@ -7,25 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read reads what has come. A descriptor without any gives EAGAIN.
+// Read reads available bytes into p. It returns EAGAIN if there are none.
 func Read(fd uintptr, p []byte) (int, error) {
 	return retryEINTR(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
 }
 
-// Write writes what there is room for. A descriptor without any gives EAGAIN.
+// Write writes as much of p as fits. It returns EAGAIN if nothing fits.
 func Write(fd uintptr, p []byte) (int, error) {
 	return retryEINTR(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p))
 }
 
-// Poll fills events with what has happened to the descriptors of an epoll
-// instance, and returns how many there are.
+// Poll fills events with the pending events of an epoll instance, and returns their
+// number. It does not wait.
 func Poll(epoll int, events []unix.EpollEvent) (int, error) {
 	return retryEINTR(unix.SYS_EPOLL_PWAIT, uintptr(epoll), unsafe.Pointer(unsafe.SliceData(events)),
 		len(events))
 }
 
-// retryEINTR makes a call anew that a signal cut short. A time limit of 0 is the fourth
-// argument of epoll_pwait, and no argument of the others.
+// retryEINTR repeats a system call that a signal interrupted. The fourth argument 0 is the
+// timeout of epoll_pwait; the other calls ignore it.
 func retryEINTR(number, fd uintptr, memory unsafe.Pointer, size int) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(number, fd, uintptr(memory), uintptr(size), 0, 0, 0)
@@ -41,5 +41,5 @@ func retryEINTR(number, fd uintptr, memory unsafe.Pointer, size int) (int, error
 	}
 }
 
-// errAgain is made once: an error made anew for each call would be allocated.
+// errAgain is a variable because converting EAGAIN to an error in each call would allocate.
 var errAgain error = syscall.EAGAIN

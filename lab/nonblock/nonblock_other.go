@@ -7,12 +7,13 @@ import (
 	"syscall"
 )
 
-// Read reads what has come. A descriptor without any gives EAGAIN.
+// Read reads available bytes into p. It returns EAGAIN if there are none.
 func Read(fd uintptr, p []byte) (int, error) { return retryCall(syscall.Read, fd, p) }
 
-// Write writes what there is room for. A descriptor without any gives EAGAIN.
+// Write writes as much of p as fits. It returns EAGAIN if nothing fits.
 func Write(fd uintptr, p []byte) (int, error) { return retryCall(syscall.Write, fd, p) }
 
+// retryCall repeats a call that a signal interrupted.
 func retryCall(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := call(int(fd), p)

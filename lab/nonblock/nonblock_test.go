@@ -9,8 +9,8 @@ import (
 	"runtimelab/lab/nonblock"
 )
 
-// pair is two connected sockets that never block.
-func pair(t *testing.T) (a, b uintptr) {
+// socketPair returns two connected sockets in non-blocking mode.
+func socketPair(t *testing.T) (a, b uintptr) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -26,10 +26,10 @@ func pair(t *testing.T) (a, b uintptr) {
 }
 
 func TestReadAndWriteReturnEAGAINAtOnce(t *testing.T) {
-	a, b := pair(t)
+	a, b := socketPair(t)
 	p := make([]byte, 1<<16)
 	if n, err := nonblock.Read(a, p); n != 0 || !errors.Is(err, syscall.EAGAIN) {
-		t.Errorf("read %d of nothing, error %v", n, err)
+		t.Errorf("read %d bytes from an empty socket, error %v", n, err)
 	}
 	var err error
 	written := 0
@@ -37,7 +37,7 @@ func TestReadAndWriteReturnEAGAINAtOnce(t *testing.T) {
 		written += n
 	}
 	if written == 0 || !errors.Is(err, syscall.EAGAIN) {
-		t.Errorf("wrote %d into a socket that nobody reads, error %v", written, err)
+		t.Errorf("wrote %d bytes to a socket without a reader, error %v", written, err)
 	}
 	read := 0
 	for err = nil; err == nil; {
@@ -50,8 +50,8 @@ func TestReadAndWriteReturnEAGAINAtOnce(t *testing.T) {
 	}
 }
 
-func TestBytesArriveAsTheyWereAndTheEndIsNoError(t *testing.T) {
-	a, b := pair(t)
+func TestReadReturnsTheBytesWrittenAndZeroAtTheEnd(t *testing.T) {
+	a, b := socketPair(t)
 	if n, err := nonblock.Write(a, []byte("hello")); n != 5 || err != nil {
 		t.Fatalf("wrote %d, error %v", n, err)
 	}
@@ -66,6 +66,6 @@ func TestBytesArriveAsTheyWereAndTheEndIsNoError(t *testing.T) {
 		t.Errorf("read %d bytes after the end, error %v", n, err)
 	}
 	if _, err := nonblock.Write(b, p); !errors.Is(err, syscall.EPIPE) {
-		t.Errorf("writing to one that has gone: error %v", err)
+		t.Errorf("writing to a closed peer: error %v", err)
 	}
 }

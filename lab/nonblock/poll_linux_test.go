@@ -9,7 +9,7 @@ import (
 )
 
 func TestPollReportsReadableDescriptors(t *testing.T) {
-	a, b := pair(t)
+	a, b := socketPair(t)
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)

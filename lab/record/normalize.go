@@ -134,7 +134,7 @@ func (n *normalizer) integer(m *metric.Metric, cell []byte) ([]byte, error) {
 func (n *normalizer) float(m *metric.Metric, seen *precision, cell []byte) ([]byte, error) {
 	point := bytes.IndexByte(cell, '.')
 	full := point > 0 && len(cell)-point-1 == m.Decimals // as many decimals as the lab writes
-	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !n.in.Foreign() {
+	if full && digitsOnly(cell[:point]) && digitsOnly(cell[point+1:]) && !n.in.MayUseDecimalComma() {
 		n.noteTrailingZero(m, cell)
 		seen.full = true
 		return cell, nil

@@ -122,7 +122,7 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 			return asFault(err)
 		}
 		if string(bytes.TrimPrefix(cells[schema], []byte("\ufeff"))) == schemaColumn {
-			return asFault(r.in.Joined())
+			return asFault(r.in.SecondHeader())
 		}
 		if err := r.normalizer.normalize(cells); err != nil {
 			return asFault(err)
@@ -144,7 +144,7 @@ func (r *RowReader) formatColumns(requested []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
 		isNumber := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
-		shows := r.in.Foreign() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
+		shows := r.in.MayUseDecimalComma() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
 		return !isNumber || !shows || slices.Contains(requested, name)
 	})
 }
@@ -174,7 +174,7 @@ func (r *RowReader) checkVersion(cell []byte) error {
 // Doubts returns messages about data that were ignored or may be wrong. Call it after Each.
 func (r *RowReader) Doubts() []string {
 	var doubts []string
-	if r.in.Torn() {
+	if r.in.Truncated() {
 		doubts = append(doubts, fmt.Sprintf("the last line of %s is torn and was ignored", TrialsFile))
 	}
 	if r.Header() == nil {
@@ -185,7 +185,7 @@ func (r *RowReader) Doubts() []string {
 		doubts = append(doubts, fmt.Sprintf("%s has columns that this version does not know; they were ignored: %s",
 			TrialsFile, strings.Join(unknown, ", ")))
 	}
-	if r.in.Unnamed() {
+	if r.in.HasUnnamedValues() {
 		doubts = append(doubts, fmt.Sprintf("%s has columns without a name; they were ignored", TrialsFile))
 	}
 	return append(doubts, r.normalizer.doubts()...)

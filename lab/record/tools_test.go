@@ -94,7 +94,7 @@ func TestAmbiguousFilesAreRefused(t *testing.T) {
 		{"UTF-16", string(toolFile(t, "libreoffice-utf16.csv")), "line 1: the file is text in UTF-16", "CSV UTF-8"},
 		{
 			"UTF-16 without a mark", string(toolFile(t, "libreoffice-utf16.csv"))[2:],
-			"line 1: the header has bytes of zero", "CSV UTF-8",
+			"line 1: the header has zero bytes", "CSV UTF-8",
 		},
 		{"a workbook", "PK\x03\x04...", "line 1: the file is a workbook", "CSV UTF-8"},
 		{"gzip", "\x1f\x8b\x08", "line 1: the file is compressed by gzip", "decompress"},
@@ -116,7 +116,7 @@ func TestAmbiguousFilesAreRefused(t *testing.T) {
 		},
 		{
 			"thousands and decimals", strings.Replace(original, ",47512.791,", `,"47,512.791",`, 1),
-			"line 2: column throughput_rps: 47,512.791 has separators of thousands", "semicolons",
+			"line 2: column throughput_rps: 47,512.791 has thousands separators", "semicolons",
 		},
 		{
 			"two marks", strings.Replace(german, ";142538;", ";142.538;", 1),

@@ -118,7 +118,7 @@ func mixed(rows rowTable) (phases tally, all int, schema int64) {
 	for r := range everyPhase(rows) {
 		all++
 		version, known := r.Int("schema_version")
-		if share, _ := r.Float("error_ratio"); known && version < metric.FailuresApart && share > 0 {
+		if share, _ := r.Float("error_ratio"); known && version < metric.SuccessLatencySchema && share > 0 {
 			phases[rowLabel(r)+" "+r.Text("phase")]++
 			schema = version
 		}

@@ -234,7 +234,7 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 		"arch-1":  "not part of this run",
 		"arch-2":  "not evaluated at quick; full tests it",
 		"arch-3":  "no scenario has a hypothesis about it",
-		"scale-2": "it takes replicas behind a load balancer, which the lab does not start yet",
+		"scale-2": "needs replicas behind a load balancer, which the lab cannot start yet",
 	} {
 		if c := claimOf(t, r, id); c.Finding != lab.NotEvaluated || c.Reason != want {
 			t.Errorf("%s: %s: %q, want %q", id, c.Finding, c.Reason, want)

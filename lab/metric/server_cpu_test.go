@@ -9,46 +9,46 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// shortLived is ten seconds of a server on CPU 1, which was never idle. Its one thread that lives
-// used a second of them.
-func shortLived() lab.Sample {
-	began := time.Unix(1000, 0)
+// withEndedThreads returns a sample of ten seconds of a server on CPU 1, which was never
+// idle. The only thread that remains used one second of them.
+func withEndedThreads() lab.Sample {
+	start := time.Unix(1000, 0)
 	return lab.Sample{
 		Layout: lab.Layout{Generator: []int{0}, Server: []int{1}},
 		Attack: &lab.AttackResult{
 			Elapsed: 10 * time.Second,
 			Before: lab.Reading{
-				At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}},
+				At: start, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}},
 				Threads:   []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}},
 				Processes: []lab.Process{{PID: 7, CPU: time.Second}},
 			},
 			After: lab.Reading{
-				At: began.Add(10 * time.Second), CPUs: []lab.CPUTime{{ID: 0, Idle: 10 * time.Second}, {ID: 1}},
+				At: start.Add(10 * time.Second), CPUs: []lab.CPUTime{{ID: 0, Idle: 10 * time.Second}, {ID: 1}},
 				Threads:   []lab.Thread{{PID: 7, TID: 7, CPU: 2 * time.Second}},
 				Processes: []lab.Process{{PID: 7, CPU: 2 * time.Second}},
 			},
 		},
 		ServerUsage: lab.ServerUsage{
 			Known:  true,
-			Before: lab.Usage{At: began.Add(-10 * time.Millisecond), CPU: time.Minute},
-			After:  lab.Usage{At: began.Add(10*time.Second + 10*time.Millisecond), CPU: time.Minute + 10*time.Second},
+			Before: lab.Usage{At: start.Add(-10 * time.Millisecond), CPU: time.Minute},
+			After:  lab.Usage{At: start.Add(10*time.Second + 10*time.Millisecond), CPU: time.Minute + 10*time.Second},
 		},
 	}
 }
 
-func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
+func TestEndedThreadsAndProcessesCountAsTheServers(t *testing.T) {
 	const s = time.Second
 	for name, c := range map[string]struct {
 		change          func(*lab.Sample)
 		foreign         float64
-		thread, process bool // is there a figure of the busiest one
+		thread, process bool // whether the busiest one is known
 		saturated       float64
 	}{
 		"threads that ended": {func(x *lab.Sample) { x.Attack.After.Processes[0].CPU = 11 * s }, 0, false, true, 1},
-		"threads that ended, of which none was the busiest": {func(x *lab.Sample) {
+		"threads that ended, less busy than the one that remains": {func(x *lab.Sample) {
 			x.Attack.After.Threads[0].CPU, x.Attack.After.Processes[0].CPU = 8*s, 11*s
 		}, 0, true, true, 1},
-		"children that were waited for": {func(x *lab.Sample) {
+		"children that their parent waited for": {func(x *lab.Sample) {
 			x.Attack.After.Processes[0].Children = 9 * s
 		}, 0, false, false, 1},
 		"a worker that was replaced": {func(x *lab.Sample) {
@@ -56,17 +56,19 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 			x.Attack.After.Processes = []lab.Process{{PID: 7, CPU: 2 * s, Children: 104 * s}, {PID: 9, CPU: 5 * s}}
 			x.Attack.After.Threads = append(x.Attack.After.Threads, lab.Thread{PID: 9, TID: 9, CPU: 5 * s})
 		}, 0, true, true, 1},
-		"children that nobody waited for": {func(*lab.Sample) {}, 0.002, false, false, 1}, // 20 ms lie outside
-		"the same by an engine that takes a second to tell": {func(x *lab.Sample) {
-			x.ServerUsage.Before.At, x.ServerUsage.After.At = x.ServerUsage.Before.At.Add(-s), x.ServerUsage.After.At.Add(s)
+		// The container's readings lie 20 ms outside the generator's.
+		"children that no parent waited for": {func(*lab.Sample) {}, 0.002, false, false, 1},
+		"the same with an engine that answers after a second": {func(x *lab.Sample) {
+			x.ServerUsage.Before.At = x.ServerUsage.Before.At.Add(-s)
+			x.ServerUsage.After.At = x.ServerUsage.After.At.Add(s)
 		}, 0.202, false, false, 1},
 		"a neighbour": {func(x *lab.Sample) {
 			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 9*s, time.Minute+8*s
 		}, 0.2, false, true, 1},
-		"an account of the cell that is too large": {func(x *lab.Sample) {
+		"more CPU time in the cell than in the container": {func(x *lab.Sample) {
 			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 11*s, time.Minute+6*s
 		}, 0.4, false, true, 1},
-		"no account of the container": {func(x *lab.Sample) {
+		"no reading of the container": {func(x *lab.Sample) {
 			x.Attack.After.Processes[0].CPU, x.ServerUsage.Known = 8*s, false
 		}, 0.3, false, true, 1},
 		"two CPUs": {func(x *lab.Sample) {
@@ -75,14 +77,14 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 			x.Attack.Before.CPUs = append(x.Attack.Before.CPUs, lab.CPUTime{ID: 2})
 			x.Attack.After.CPUs = append(x.Attack.After.CPUs, lab.CPUTime{ID: 2})
 		}, 0.002, false, false, 0.5}, // 20 ms of two
-		"two CPUs that are shared": {func(x *lab.Sample) {
+		"two CPUs shared with the generator": {func(x *lab.Sample) {
 			x.Layout.Server = []int{0, 1}
 		}, 0.002, false, false, 0.5},
 	} {
-		x := shortLived()
+		x := withEndedThreads()
 		c.change(&x)
 		if got, ok := metric.ForeignServerRatio(x); !ok || math.Abs(got-c.foreign) > 1e-9 {
-			t.Errorf("%s: others took %v, %v, want %v", name, got, ok, c.foreign)
+			t.Errorf("%s: foreign %v, %v, want %v", name, got, ok, c.foreign)
 		}
 		if _, ok := metric.BusiestThreadRatio(x); ok != c.thread {
 			t.Errorf("%s: busiest thread known %v", name, ok)
@@ -91,13 +93,13 @@ func TestWhatEndedMeanwhileIsTheServers(t *testing.T) {
 			t.Errorf("%s: busiest process known %v", name, ok)
 		}
 		if got, ok := metric.SaturationRatio(x); !ok || math.Abs(got-c.saturated) > 0.005 {
-			t.Errorf("%s: at %v of its limit, %v, want %v", name, got, ok, c.saturated)
+			t.Errorf("%s: saturation %v, %v, want %v", name, got, ok, c.saturated)
 		}
 	}
 }
 
-func TestQuotasAboveTheContainerAreCountedToo(t *testing.T) {
-	x := shortLived()
+func TestThrottledPeriodsIncludesQuotasAboveTheContainer(t *testing.T) {
+	x := withEndedThreads()
 	x.ServerUsage.Before.ThrottledPeriods, x.ServerUsage.Before.ThrottledAbove = 1, 10
 	x.ServerUsage.After.ThrottledPeriods, x.ServerUsage.After.ThrottledAbove = 3, 15
 	if n, ok := metric.ThrottledPeriods(x); !ok || n != 7 {
@@ -108,6 +110,6 @@ func TestQuotasAboveTheContainerAreCountedToo(t *testing.T) {
 	}
 	x.ServerUsage.After.ThrottledAbove = 9
 	if n, ok := metric.ThrottledPeriods(x); ok {
-		t.Errorf("%d periods by a counter that fell", n)
+		t.Errorf("%d periods from a counter that fell", n)
 	}
 }
