@@ -33,7 +33,7 @@ func server(t *testing.T, takes time.Duration, fails bool) (url string) {
 
 // attackRows attacks a server once and returns rows of a variant with noise added. A success costs
 // CPU time, and a failure none.
-func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Duration) (rows []metric.Row) {
+func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Duration) []metric.Row {
 	t.Helper()
 	const rate = 60
 	got, err := attack.Run(t.Context(), lab.Attack{
@@ -54,6 +54,7 @@ func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.
 		ServerUsage: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
 		Gate:        lab.GateResult{Validity: lab.Valid},
 	}
+	var rows []metric.Row
 	for b := range blocks {
 		r := metric.RowOf(s)
 		withColumns(r, metric.Row{"block": metric.Int(int64(b + 1))})

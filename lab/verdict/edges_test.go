@@ -195,8 +195,9 @@ func TestADoubtNamesTheCellsWithMostOccurrences(t *testing.T) {
 	rows = append(rows, trials("node/unknown", 1000, 1, unknown)...)
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
-	want := []string{"throughput changed by more than 5 % from the first half to the second in 21 of 21 closed " +
-		"phases: json node/5 peak (6), json node/4 peak (5), json node/3 peak (4), json node/2 peak (3), 2 more"}
+	want := []string{"throughput changed by more than 5 % from the first half to the second in 21 of 21 " +
+		"closed phases: json node/5 peak (6), json node/4 peak (5), json node/3 peak (4), json node/2 peak (3), " +
+		"2 more"}
 	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
