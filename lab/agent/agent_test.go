@@ -19,7 +19,7 @@ import (
 	"runtimelab/lab"
 )
 
-// twoCores is what a machine of two plain cores shows of itself.
+// twoCores returns the files of a machine with two plain cores.
 func twoCores() fstest.MapFS {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	return fstest.MapFS{
@@ -38,11 +38,12 @@ func twoCores() fstest.MapFS {
 	}
 }
 
+// machine returns a Machine with these files and fixed readings of everything else.
 func machine(root fstest.MapFS) Machine {
 	return Machine{
 		root:          root,
 		startedAt:     time.Unix(0, 0),
-		clock:         ticking(),
+		clock:         tickingClock(),
 		affinity:      func() ([]int, error) { return []int{0, 1}, nil },
 		processUsage:  func() (time.Duration, int64, error) { return time.Second, 3, nil },
 		kernelRelease: func() (string, error) { return "6.1", nil },
@@ -53,9 +54,9 @@ func machine(root fstest.MapFS) Machine {
 	}
 }
 
-// ticking is a clock that goes on by a second whenever it is read, and was set by
-// three.
-func ticking() func() (time.Time, time.Duration) {
+// tickingClock returns a clock that advances by a second at each reading and was set forward by
+// three seconds.
+func tickingClock() func() (time.Time, time.Duration) {
 	var since time.Duration
 	return func() (time.Time, time.Duration) {
 		since += time.Second
@@ -63,9 +64,9 @@ func ticking() func() (time.Time, time.Duration) {
 	}
 }
 
-// conversation starts an agent and returns the lab's end of it. hangUp ends
-// the agent's input; ended tells how Serve returned.
-func conversation(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
+// startAgent starts an agent and returns a client of it. hangUp ends the agent's input; ended
+// receives what Serve returns.
+func startAgent(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
 	t.Helper()
 	toAgent, fromLab := io.Pipe()
 	toLab, fromAgent := io.Pipe()
@@ -81,7 +82,7 @@ func conversation(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
 }
 
 func TestProbeDescribesTheCell(t *testing.T) {
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	got, err := c.Probe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestAgentEndsWithItsInputEvenDuringAnAttack(t *testing.T) {
 	var hits atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer server.Close()
-	c, hangUp, ended := conversation(t)
+	c, hangUp, ended := startAgent(t)
 	go func() {
 		_, _ = c.Attack(context.Background(), lab.Attack{
 			Name: "endless", BaseURL: server.URL, Kind: lab.Peak, Connections: 1,
@@ -128,14 +129,14 @@ func TestAgentEndsWithItsInputEvenDuringAnAttack(t *testing.T) {
 	}
 	hangUp()
 	if err := <-ended; err != nil {
-		t.Errorf("the end of input is no error: %v", err)
+		t.Errorf("error %v at the end of input, want none", err)
 	}
 }
 
-func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
+func TestAttackReadsTheMachineBeforeAndAfter(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	got, err := c.Attack(t.Context(), lab.Attack{
 		Name: "short", BaseURL: server.URL, Kind: lab.Steady, Connections: 2,
 		Rate:     []lab.Stage{{FromRPS: 200, ToRPS: 200, Duration: time.Second}},
@@ -149,15 +150,15 @@ func TestAttackCarriesReadingsOfBothEdges(t *testing.T) {
 		t.Errorf("readings %+v and %+v on %v", got.Before, got.After, got.GeneratorCPUs)
 	}
 	if got.Succeeded == 0 || got.Corrected == nil || len(got.Corrected.HDR) == 0 {
-		t.Errorf("the result did not survive the conversation: %+v", got)
+		t.Errorf("the result lost values on its way to the client: %+v", got)
 	}
 }
 
-// Bulk output waits in the cell until the attack is over, and comes in pieces.
+// Kept hits stay in the cell until the attack is over, and are then read in chunks.
 func TestHitsAreReadAfterTheAttack(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	a := lab.Attack{
 		Name: "kept", BaseURL: server.URL, Kind: lab.Peak, Connections: 2, KeepHits: true,
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
@@ -175,7 +176,7 @@ func TestHitsAreReadAfterTheAttack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n, err := count(); err != nil || n != got.Sent || n == 0 {
-			t.Errorf("%d hits were read of %d, error %v", n, got.Sent, err)
+			t.Errorf("read %d hits of %d, error %v", n, got.Sent, err)
 		}
 	}
 	a.KeepHits = false
@@ -183,11 +184,11 @@ func TestHitsAreReadAfterTheAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := count(); err == nil {
-		t.Errorf("%d hits were read of an attack that kept none", n)
+		t.Errorf("read %d hits of an attack that kept none", n)
 	}
 }
 
-func TestReadingPiecesOfASpool(t *testing.T) {
+func TestASpoolIsReadInChunks(t *testing.T) {
 	m := machine(twoCores())
 	m.spool = t.TempDir()
 	w, err := m.openSpool(true)
@@ -213,26 +214,24 @@ func TestReadingPiecesOfASpool(t *testing.T) {
 		got = append(got, p.Bytes...)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%d bytes were read of %d", len(got), len(want))
+		t.Errorf("read %d bytes of %d", len(got), len(want))
 	}
 }
 
-// What is to be witnessed is asked for beside the load, and answered while it
-// goes on.
 func TestSideRequestIsAnsweredDuringAnAttack(t *testing.T) {
-	var loads, after atomic.Int64
+	var hits, hitsBefore atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/identity" {
-			fmt.Fprintf(w, "after %d", loads.Load())
-			after.Store(loads.Load())
+			fmt.Fprintf(w, "after %d", hits.Load())
+			hitsBefore.Store(hits.Load())
 			return
 		}
-		loads.Add(1)
+		hits.Add(1)
 	}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	a := lab.Attack{
-		Name: "witnessed", BaseURL: server.URL, Kind: lab.Peak, Connections: 2,
+		Name: "with a side request", BaseURL: server.URL, Kind: lab.Peak, Connections: 2,
 		Targets:  []lab.Target{{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}},
 		Duration: 400 * time.Millisecond, Timeout: time.Second,
 		SideRequest: &lab.Request{Method: "GET", Path: "/identity"},
@@ -242,11 +241,11 @@ func TestSideRequestIsAnsweredDuringAnAttack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.SideAnswer == nil || got.SideAnswer.Status != 200 ||
-		string(got.SideAnswer.Body) != fmt.Sprintf("after %d", after.Load()) {
-		t.Fatalf("witnessed %+v", got.SideAnswer)
+		string(got.SideAnswer.Body) != fmt.Sprintf("after %d", hitsBefore.Load()) {
+		t.Fatalf("side answer %+v", got.SideAnswer)
 	}
-	if n := after.Load(); n == 0 || n >= got.Sent {
-		t.Errorf("the witness was heard after %d of %d hits", n, got.Sent)
+	if n := hitsBefore.Load(); n == 0 || n >= got.Sent {
+		t.Errorf("the side request was answered after %d of %d hits", n, got.Sent)
 	}
 }
 
@@ -276,11 +275,11 @@ func TestCanariesRunOnEveryCPUAtOnce(t *testing.T) {
 	}
 	m.pin = func(cpu int) error { return fmt.Errorf("no CPU %d", cpu) }
 	if _, err := m.runCanaries(t.Context(), []int{0}); err == nil {
-		t.Error("a canary sang on any CPU")
+		t.Error("a canary ran although its thread could not be pinned")
 	}
 }
 
-func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
+func TestAwaitWaitsForTheCorrectAnswer(t *testing.T) {
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		switch n.Add(1) {
@@ -293,7 +292,7 @@ func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("ready")}
 	before := time.Now()
 	at, err := c.AwaitFirstAnswer(t.Context(),
@@ -310,7 +309,7 @@ func TestAwaitWaitsForTheRightAnswer(t *testing.T) {
 	}
 }
 
-func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
+func TestSendReturnsAnswersAsTheyWereSent(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Seen", r.Method+" "+r.Header.Get("X-Ask"))
@@ -321,7 +320,7 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 		_, _ = w.Write(append(body, 0xff, 0x00))
 	}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	got, err := c.Send(t.Context(), server.URL, []lab.Request{
 		{Method: "POST", Path: "/", Header: map[string]string{"X-Ask": "a"}, Body: []byte{1, 2}},
 		{Method: "GET", Path: "/moved"},
@@ -337,8 +336,8 @@ func TestCheckReturnsAnswersAsTheyCame(t *testing.T) {
 	}
 }
 
-// Interim answers are not the answer, and one that has no body is not waited for.
-func TestCheckTellsAnswersWithoutABody(t *testing.T) {
+// Informational answers are skipped, and an answer without a body is complete at once.
+func TestSendReadsAnswersWithoutABody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/hints":
@@ -357,12 +356,12 @@ func TestCheckTellsAnswersWithoutABody(t *testing.T) {
 			_, _ = io.WriteString(c,
 				"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n")
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
-			_, _ = in.ReadByte() // the connection stays open until the client ends it
+			_, _ = in.ReadByte() // the connection stays open until the client closes it
 			_ = c.Close()
 		}
 	}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	var requests []lab.Request
 	for _, path := range []string{"/hints", "/empty", "/unchanged", "/switch", "/hints"} {
 		requests = append(requests, lab.Request{Method: "GET", Path: path})
@@ -371,22 +370,22 @@ func TestCheckTellsAnswersWithoutABody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var answers []string
 	for _, a := range got {
-		told = append(told, fmt.Sprintf("%d %s%s", a.Status, a.Body, a.Error))
+		answers = append(answers, fmt.Sprintf("%d %s%s", a.Status, a.Body, a.Error))
 	}
-	if want := []string{"200 final", "204 ", "304 ", "101 ", "200 final"}; !slices.Equal(told, want) {
-		t.Errorf("got %q, want %q", told, want)
+	if want := []string{"200 final", "204 ", "304 ", "101 ", "200 final"}; !slices.Equal(answers, want) {
+		t.Errorf("got %q, want %q", answers, want)
 	}
 }
 
-func TestCheckStreamsABodyThatIsToBeChunked(t *testing.T) {
+func TestSendStreamsAChunkedBody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = fmt.Fprintf(w, "%v %d %s", r.TransferEncoding, r.ContentLength, body)
 	}))
 	defer server.Close()
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	got, err := c.Send(t.Context(), server.URL, []lab.Request{
 		{Method: "POST", Path: "/", Header: map[string]string{"transfer-encoding": "chunked"}, Body: []byte("abc")},
 		{Method: "POST", Path: "/", Body: []byte("abc")},
@@ -395,24 +394,24 @@ func TestCheckStreamsABodyThatIsToBeChunked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got[0].Body) != "[chunked] -1 abc" || string(got[1].Body) != "[] 3 abc" {
-		t.Errorf("the server saw %q and %q", got[0].Body, got[1].Body)
+		t.Errorf("the server received %q and %q", got[0].Body, got[1].Body)
 	}
 }
 
-func TestClientSaysThatTheCellEnded(t *testing.T) {
-	c, hangUp, ended := conversation(t)
+func TestClientReportsThatTheCellEnded(t *testing.T) {
+	c, hangUp, ended := startAgent(t)
 	hangUp()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	_, err := c.Probe(t.Context())
 	if err == nil {
-		t.Error("a cell that is gone answered")
+		t.Error("a cell that has ended replied")
 	}
 }
 
 func TestCallEndsWithItsContext(t *testing.T) {
-	c, _, _ := conversation(t)
+	c, _, _ := startAgent(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("changed my mind"))
 	target := lab.Target{Request: lab.Request{Method: "GET", Path: "/"}, Status: 200}
@@ -423,31 +422,31 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The lab's own cell serves all trials: what one of them no longer waited for is
-// not the answer to the next.
+// One cell serves all trials: the reply to a cancelled call must not be taken for the reply to the
+// next one.
 func TestLateReplyIsIgnored(t *testing.T) {
-	answers, cell := io.Pipe()
-	asked := make(chan struct{}, 2)
+	output, cell := io.Pipe()
+	sent := make(chan struct{}, 2)
 	c := NewClient(writerFunc(func(p []byte) (int, error) {
-		asked <- struct{}{}
+		sent <- struct{}{}
 		return len(p), nil
-	}), answers)
+	}), output)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-asked
+		<-sent
 		cancel()
 	}()
 	if _, err := c.RunCanaries(ctx, []int{0}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
 	go fmt.Fprint(cell, `{"id":1,"result":[{"cpu":1}]}`, `{"id":2,"result":[{"cpu":2}]}`)
-	sung, err := c.RunCanaries(t.Context(), []int{0})
-	if err != nil || len(sung) != 1 || sung[0].CPU != 2 {
-		t.Errorf("%v, %v", sung, err)
+	canaries, err := c.RunCanaries(t.Context(), []int{0})
+	if err != nil || len(canaries) != 1 || canaries[0].CPU != 2 {
+		t.Errorf("%v, %v", canaries, err)
 	}
 	go fmt.Fprint(cell, `{"id":4,"result":[]}`)
-	if _, err := c.RunCanaries(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(),
-		"answered request 4 when 3 (canary) was asked") {
+	const want = "replied to request 4 instead of 3 (canary)"
+	if _, err := c.RunCanaries(t.Context(), []int{0}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -466,14 +465,14 @@ func TestParseStat(t *testing.T) {
 		Interrupts: 130 * clockTick,
 	}
 	if len(got) != 2 || got[1] != want {
-		t.Errorf("read %+v, want the second to be %+v", got, want)
+		t.Errorf("read %+v; the second must be %+v", got, want)
 	}
 	if _, err := parseStat([]byte("cpu 1 2 3\n")); err == nil {
-		t.Error("a file without CPUs was read")
+		t.Error("a file without CPUs was read without an error")
 	}
 }
 
-func TestList(t *testing.T) {
+func TestReadCPUList(t *testing.T) {
 	root := fstest.MapFS{}
 	for text, want := range map[string]int{"0-2,5\n": 4, "7": 1, "": 0, "x-y": 0} {
 		root["list"] = &fstest.MapFile{Data: []byte(text)}
@@ -483,21 +482,21 @@ func TestList(t *testing.T) {
 	}
 }
 
-// A server that hangs would otherwise be waited for hundreds of times.
+// A server that hangs would otherwise cost hundreds of timeouts.
 func TestSendStopsAfterThreeUnansweredRequests(t *testing.T) {
-	var asked atomic.Int64
+	var sent atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		if n := asked.Add(1); n != 3 { // one answer between, which begins the count anew
+		if n := sent.Add(1); n != 3 { // the third answer restarts the count
 			panic(http.ErrAbortHandler)
 		}
 	}))
 	defer server.Close()
 	answers := sendAll(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
-	if asked.Load() != 6 {
-		t.Errorf("asked %d times, want 6", asked.Load())
+	if sent.Load() != 6 {
+		t.Errorf("sent %d requests, want 6", sent.Load())
 	}
-	if answers[2].Error != "" || !strings.Contains(answers[6].Error,
-		"not asked") || !strings.Contains(answers[8].Error, "not asked") {
+	if answers[2].Error != "" || !strings.Contains(answers[6].Error, "not sent") ||
+		!strings.Contains(answers[8].Error, "not sent") {
 		t.Errorf("answers %+v", answers)
 	}
 }

@@ -12,13 +12,12 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// CanaryIterations is the canary's piece of work: about 50 ms on a CPU of
-// today. That is longer than the periods in which schedulers share a CPU and
-// in which most neighbours come and go, and short beside a phase.
+// CanaryIterations is the work of a canary: about 50 ms on a current CPU. That is longer than the
+// periods in which schedulers share a CPU and in which most neighbours come and go, and short
+// beside a phase.
 const CanaryIterations = 30_000_000
 
-// runCanaries does the canary's work on every CPU at once, each on a thread of
-// its own that may run nowhere else.
+// runCanaries runs one canary on each CPU at the same time, each on its own pinned thread.
 func (m Machine) runCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus) + 1))
 	out := make([]lab.Canary, len(cpus))
@@ -28,9 +27,9 @@ func (m Machine) runCanaries(ctx context.Context, cpus []int) ([]lab.Canary, err
 	for i, cpu := range cpus {
 		ready.Add(1)
 		working.Go(func() {
-			runtime.LockOSThread() // and never unlocked: the thread ends with its affinity
+			runtime.LockOSThread() // never unlocked: the thread ends, and its affinity with it
 			if errs[i] = m.pin(cpu); errs[i] == nil {
-				serve.Work(CanaryIterations / 20) // the CPU is awake, the code in its caches
+				serve.Work(CanaryIterations / 20) // wakes the CPU and fills its caches
 			}
 			ready.Done()
 			<-start
@@ -48,10 +47,11 @@ func (m Machine) runCanaries(ctx context.Context, cpus []int) ([]lab.Canary, err
 	return out, context.Cause(ctx)
 }
 
-// runCanary reads the CPU's idle time outside of what it times: a reading takes the longer the more CPUs
-// a machine has.
+// runCanary runs a canary on the calling thread, which must be pinned to cpu. It reads the CPU's
+// idle time outside of the timed part, because that reading takes longer the more CPUs a machine
+// has.
 func (m Machine) runCanary(cpu int) (lab.Canary, error) {
-	idle, err := m.idle(cpu)
+	idle, err := m.idleTime(cpu)
 	if err != nil {
 		return lab.Canary{}, err
 	}
@@ -66,15 +66,15 @@ func (m Machine) runCanary(cpu int) (lab.Canary, error) {
 	if err != nil {
 		return lab.Canary{}, fmt.Errorf("after the canary on CPU %d: %w", cpu, err)
 	}
-	idleAfter, err := m.idle(cpu)
+	idleAfter, err := m.idleTime(cpu)
 	if err != nil {
 		return lab.Canary{}, err
 	}
 	return lab.Canary{CPU: cpu, WallTime: took, ThreadCPUTime: after - before, Idle: max(idleAfter-idle, 0)}, nil
 }
 
-// idle is for how long a CPU has had nothing to do since boot.
-func (m Machine) idle(cpu int) (time.Duration, error) {
+// idleTime returns how long a CPU has been idle since boot.
+func (m Machine) idleTime(cpu int) (time.Duration, error) {
 	all, err := m.cpuTimes()
 	if err != nil {
 		return 0, err

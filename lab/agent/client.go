@@ -13,22 +13,21 @@ import (
 	"runtimelab/lab/attack"
 )
 
-// Client is the lab's end of the conversation with one cell. Calls are
-// answered one after another; the answer to one whose context ended is passed
-// over when it comes.
+// Client sends commands to one agent and reads its replies in order. It discards the reply to a
+// cancelled call when that reply comes.
 type Client struct {
 	in      io.Writer
 	replies chan reply
-	readErr error // why replies ended; to be read once they are closed
+	readErr error // why replies ended; valid once replies is closed
 
 	mu     sync.Mutex
 	lastID int
 }
 
-// NewClient talks to the agent whose standard input is in and whose standard
-// output is out. It reads out until that ends.
+// NewClient returns a client of the agent whose standard input is in and whose standard output is
+// out. It reads out until out ends.
 func NewClient(in io.Writer, out io.Reader) *Client {
-	// One reply may be left that nobody waits for when the cell is closed.
+	// When the cell is closed, one reply may remain for which no call waits.
 	c := &Client{in: in, replies: make(chan reply, 1)}
 	go c.readReplies(out)
 	return c
@@ -47,6 +46,7 @@ func (c *Client) readReplies(out io.Reader) {
 	}
 }
 
+// call sends one request and decodes its reply into result.
 func (c *Client) call(ctx context.Context, verb string, arguments, result any) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *Client) call(ctx context.Context, verb string, arguments, result any) e
 		return fmt.Errorf("encoding %s for the cell: %w", verb, err)
 	}
 	if err := json.NewEncoder(c.in).Encode(request{ID: c.lastID, Verb: verb, Arguments: encoded}); err != nil {
-		return fmt.Errorf("asking the cell to %s: %w", verb, err)
+		return fmt.Errorf("sending %s to the cell: %w", verb, err)
 	}
 	r, err := c.awaitReply(ctx, verb)
 	if err != nil {
@@ -66,12 +66,12 @@ func (c *Client) call(ctx context.Context, verb string, arguments, result any) e
 		return errors.New(r.Error)
 	}
 	if err := json.Unmarshal(r.Result, result); err != nil {
-		return fmt.Errorf("the cell's answer to %s: %w", verb, err)
+		return fmt.Errorf("reading the cell's reply to %s: %w", verb, err)
 	}
 	return nil
 }
 
-// awaitReply is the one to the last request.
+// awaitReply returns the reply to the last request and discards older ones.
 func (c *Client) awaitReply(ctx context.Context, verb string) (reply, error) {
 	for {
 		select {
@@ -82,9 +82,10 @@ func (c *Client) awaitReply(ctx context.Context, verb string) (reply, error) {
 			case !more && errors.Is(c.readErr, io.EOF):
 				return r, fmt.Errorf("the cell ended during %s", verb)
 			case !more:
-				return r, fmt.Errorf("the cell's answer to %s: %w", verb, c.readErr)
+				return r, fmt.Errorf("reading the cell's reply to %s: %w", verb, c.readErr)
 			case r.ID > c.lastID:
-				return r, fmt.Errorf("the cell answered request %d when %d (%s) was asked", r.ID, c.lastID, verb)
+				return r, fmt.Errorf("the cell replied to request %d instead of %d (%s); "+
+					"the lab and its agent may be from different builds", r.ID, c.lastID, verb)
 			case r.ID == c.lastID:
 				return r, nil
 			}
@@ -92,22 +93,20 @@ func (c *Client) awaitReply(ctx context.Context, verb string) (reply, error) {
 	}
 }
 
-// Probe returns the CPUs, interfaces and sysctls of the cell.
+// Probe returns the topology of the cell: its CPUs, network interfaces, sysctls and conditions.
 func (c *Client) Probe(ctx context.Context) (t lab.Topology, err error) {
 	return t, c.call(ctx, verbProbe, struct{}{}, &t)
 }
 
-// AwaitFirstAnswer waits for a server's first correct answer and returns its moment by
-// the cell's clock.
-func (c *Client) AwaitFirstAnswer(ctx context.Context, what AwaitRequest) (at time.Time, err error) {
-	return at, c.call(ctx, verbAwait, what, &at)
+// AwaitFirstAnswer waits for a server's first correct answer and returns when it came, by the
+// cell's clock.
+func (c *Client) AwaitFirstAnswer(ctx context.Context, req AwaitRequest) (at time.Time, err error) {
+	return at, c.call(ctx, verbAwait, req, &at)
 }
 
-// Send sends each request once and returns the answers in order. A request
-// that got no answer has its Error set.
-func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Request) (answers []lab.Answer,
-	err error,
-) {
+// Send sends each request once and returns the answers in order. An answer's Error is set if no
+// answer came.
+func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Request) ([]lab.Answer, error) {
 	packed, err := packRequests(requests)
 	if err != nil {
 		return nil, err
@@ -119,23 +118,23 @@ func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Reques
 	return result.unpack()
 }
 
-// Attack carries out one attack.
+// Attack runs one attack and returns its result, with readings of the machine before and after it.
 func (c *Client) Attack(ctx context.Context, a lab.Attack) (result lab.AttackResult, err error) {
 	return result, c.call(ctx, verbAttack, a, &result)
 }
 
-// ReadHits hands the hits that the last attack kept to each, a chunk at a time, in
-// the order in which they ended.
+// ReadHits calls each with the hits that the last attack kept, chunk by chunk, in the order in
+// which they ended.
 func (c *Client) ReadHits(ctx context.Context, each func([]lab.Hit) error) error {
 	return attack.ReadHits(&spoolReader{ctx: ctx, client: c}, each)
 }
 
-// RunCanaries does a fixed piece of CPU work on every one of the CPUs at once.
+// RunCanaries runs one canary on each of the CPUs at the same time.
 func (c *Client) RunCanaries(ctx context.Context, cpus []int) (canaries []lab.Canary, err error) {
 	return canaries, c.call(ctx, verbCanary, cpus, &canaries)
 }
 
-// spoolReader reads a cell's spool piece by piece.
+// spoolReader reads a cell's spool chunk by chunk.
 type spoolReader struct {
 	ctx    context.Context
 	client *Client

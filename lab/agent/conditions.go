@@ -10,7 +10,7 @@ import (
 	"runtimelab/lab"
 )
 
-// conditions reads what sets the speed of the CPUs (the kernel's
+// conditions reads what influences the speed of the CPUs (the kernel's
 // Documentation/ABI/testing/sysfs-devices-system-cpu and sysfs-class-power).
 func (m Machine) conditions(cpus []lab.CPU) lab.Conditions {
 	c := lab.Conditions{
@@ -29,8 +29,8 @@ func (m Machine) conditions(cpus []lab.CPU) lab.Conditions {
 	return c
 }
 
-// turbo is whether CPUs may run faster than their base frequency: Intel's driver
-// says whether they may not, all others whether they may.
+// turbo returns whether CPUs may exceed their base frequency: "on", "off", or "" if unknown. The
+// flag of Intel's driver disables turbo; the flag of all other drivers enables it.
 func (m Machine) turbo() string {
 	switch m.readText("sys/devices/system/cpu/intel_pstate/no_turbo") {
 	case "0":
@@ -47,12 +47,12 @@ func (m Machine) turbo() string {
 	return ""
 }
 
-// power is what the machine runs on: its battery where it has one that is being
-// emptied, or one and no mains that are on.
+// power returns "battery" or "mains", or "" if the machine reports no power supply. It returns
+// "battery" if a battery is discharging, or if there is one and no mains are online.
 func (m Machine) power() string {
 	supplies, err := fs.Glob(m.root, "sys/class/power_supply/*")
 	if err != nil {
-		return "" // of a pattern that is none
+		return "" // the pattern is invalid
 	}
 	battery, mains := false, false
 	for _, dir := range supplies {
@@ -60,10 +60,11 @@ func (m Machine) power() string {
 		case "Mains", "USB":
 			mains = mains || m.readText(path.Join(dir, "online")) == "1"
 		case "Battery":
-			// That of a mouse says that it is the device's.
-			battery = battery || m.readText(path.Join(dir, "scope")) != "Device"
-			if m.readText(path.Join(dir, "status")) == "Discharging" &&
-				m.readText(path.Join(dir, "scope")) != "Device" {
+			if m.readText(path.Join(dir, "scope")) == "Device" {
+				continue // the battery of a mouse or another device
+			}
+			battery = true
+			if m.readText(path.Join(dir, "status")) == "Discharging" {
 				return "battery"
 			}
 		}
@@ -77,16 +78,13 @@ func (m Machine) power() string {
 	return ""
 }
 
-// hypervisors are the makers that a virtual machine's firmware names.
+// hypervisors maps the maker that a virtual machine's firmware names to the hypervisor.
 var hypervisors = []struct{ maker, name string }{
 	{"QEMU", "KVM"},
 	{"KVM", "KVM"},
 	{"Google", "KVM"},
 	{"Amazon EC2", "Nitro"},
-	{
-		"Microsoft",
-		"Hyper-V",
-	},
+	{"Microsoft", "Hyper-V"},
 	{"VMware", "VMware"},
 	{"innotek", "VirtualBox"},
 	{"Xen", "Xen"},
@@ -94,7 +92,7 @@ var hypervisors = []struct{ maker, name string }{
 	{"Parallels", "Parallels"},
 }
 
-// virtualisation is under whose hypervisor the machine runs.
+// virtualisation returns the name of the hypervisor, "none" on bare metal, or "" if unknown.
 func (m Machine) virtualisation() string {
 	if kind := m.readText("sys/hypervisor/type"); kind != "" {
 		return kind
@@ -102,24 +100,25 @@ func (m Machine) virtualisation() string {
 	if strings.Contains(strings.ToLower(m.readText("proc/sys/kernel/osrelease")), "microsoft") {
 		return "WSL2"
 	}
-	flags, told := m.cpuFlags()
-	if told && !slices.Contains(flags, "hypervisor") {
+	flags, known := m.cpuFlags()
+	if known && !slices.Contains(flags, "hypervisor") {
 		return "none"
 	}
-	made := m.readText("sys/class/dmi/id/sys_vendor") + " " + m.readText("sys/class/dmi/id/product_name")
+	product := m.readText("sys/class/dmi/id/sys_vendor") + " " + m.readText("sys/class/dmi/id/product_name")
 	for _, h := range hypervisors {
-		if strings.Contains(made, h.maker) {
+		if strings.Contains(product, h.maker) {
 			return h.name
 		}
 	}
-	if told {
+	if known {
 		return "a hypervisor that does not say its name"
 	}
 	return "" // arm64 has no such flag
 }
 
-// cpuFlags are the first CPU's; told is false where the machine does not tell.
-func (m Machine) cpuFlags() (flags []string, told bool) {
+// cpuFlags returns the flags of the first CPU. known is false if /proc/cpuinfo has none, as on
+// arm64.
+func (m Machine) cpuFlags() (flags []string, known bool) {
 	for line := range strings.Lines(m.readText("proc/cpuinfo")) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "flags" {
 			return strings.Fields(value), true
@@ -128,10 +127,12 @@ func (m Machine) cpuFlags() (flags []string, told bool) {
 	return nil, false
 }
 
+// mitigations returns the kernel's state of each CPU vulnerability that affects the machine, by
+// name.
 func (m Machine) mitigations() map[string]string {
 	files, err := fs.Glob(m.root, "sys/devices/system/cpu/vulnerabilities/*")
 	if err != nil {
-		return nil // of a pattern that is none
+		return nil // the pattern is invalid
 	}
 	all := make(map[string]string)
 	for _, file := range files {

@@ -16,11 +16,12 @@ func TestConditions(t *testing.T) {
 		files map[string]string
 		want  lab.Conditions
 	}{
-		"a machine that says nothing": {nil, lab.Conditions{}},
+		"a machine that reports nothing": {nil, lab.Conditions{}},
 		"a laptop on its battery": {
 			map[string]string{
-				cpu + "cpu0/cpufreq/scaling_governor": "powersave", cpu + "cpu1/cpufreq/scaling_governor": "powersave",
-				cpu + "intel_pstate/no_turbo": "0", cpu + "smt/control": "on",
+				cpu + "cpu0/cpufreq/scaling_governor": "powersave",
+				cpu + "cpu1/cpufreq/scaling_governor": "powersave",
+				cpu + "intel_pstate/no_turbo":         "0", cpu + "smt/control": "on",
 				supply + "AC/type": "Mains", supply + "AC/online": "0",
 				supply + "BAT0/type": "Battery", supply + "BAT0/status": "Discharging",
 				"proc/cpuinfo": "flags\t\t: fpu vme",
@@ -32,30 +33,36 @@ func TestConditions(t *testing.T) {
 		},
 		"the same, plugged in": {
 			map[string]string{
-				supply + "AC/type": "Mains", supply + "AC/online": "1", supply + "BAT0/type": "Battery", supply +
-					"BAT0/status": "Charging",
+				supply + "AC/type": "Mains", supply + "AC/online": "1",
+				supply + "BAT0/type": "Battery", supply + "BAT0/status": "Charging",
 				cpu + "intel_pstate/no_turbo": "1",
 			},
 			lab.Conditions{Power: "mains", Turbo: "off"},
 		},
 		"a desktop with a mouse": {
-			map[string]string{supply + "hid/type": "Battery", supply + "hid/scope": "Device", supply +
-				"hid/status": "Discharging", cpu + "cpufreq/boost": "1"},
+			map[string]string{
+				supply + "hid/type": "Battery", supply + "hid/scope": "Device",
+				supply + "hid/status": "Discharging", cpu + "cpufreq/boost": "1",
+			},
 			lab.Conditions{Turbo: "on"},
 		},
 		"a virtual machine": {
 			map[string]string{
-				"proc/cpuinfo": "flags : fpu hypervisor", "sys/class/dmi/id/sys_vendor": "QEMU", "sys/class/dmi/id/product_name": "Standard PC",
-				cpu + "vulnerabilities/meltdown": "Not affected", cpu +
-					"vulnerabilities/spectre_v2": "Mitigation: IBRS", cpu + "cpufreq/boost": "0",
-				cpu + "cpu0/cpufreq/scaling_governor": "performance", cpu + "cpu1/cpufreq/scaling_governor": "schedutil",
+				"proc/cpuinfo":                        "flags : fpu hypervisor",
+				"sys/class/dmi/id/sys_vendor":         "QEMU",
+				"sys/class/dmi/id/product_name":       "Standard PC",
+				cpu + "vulnerabilities/meltdown":      "Not affected",
+				cpu + "vulnerabilities/spectre_v2":    "Mitigation: IBRS",
+				cpu + "cpufreq/boost":                 "0",
+				cpu + "cpu0/cpufreq/scaling_governor": "performance",
+				cpu + "cpu1/cpufreq/scaling_governor": "schedutil",
 			},
 			lab.Conditions{
 				Virtualisation: "KVM", Turbo: "off", Governors: []string{"performance", "schedutil"},
 				Mitigations: map[string]string{"spectre_v2": "Mitigation: IBRS"},
 			},
 		},
-		"one that does not say whose": {
+		"a virtual machine that does not name its hypervisor": {
 			map[string]string{"proc/cpuinfo": "flags : hypervisor"},
 			lab.Conditions{Virtualisation: "a hypervisor that does not say its name"},
 		},
@@ -83,13 +90,12 @@ func TestConditions(t *testing.T) {
 }
 
 func TestConditionsDoubts(t *testing.T) {
-	if d := (lab.Conditions{
-		Governors: []string{"performance"}, Power: "mains",
-		Turbo: "on",
-	}).Doubts(); len(d) != 0 {
-		t.Errorf("doubts about a machine as one should be: %q", d)
+	good := lab.Conditions{Governors: []string{"performance"}, Power: "mains", Turbo: "on"}
+	if d := good.Doubts(); len(d) != 0 {
+		t.Errorf("doubts about good conditions: %q", d)
 	}
-	if d := (lab.Conditions{Governors: []string{"powersave"}, Power: "battery"}).Doubts(); len(d) != 2 {
-		t.Errorf("doubts about a laptop on its battery: %q", d)
+	laptop := lab.Conditions{Governors: []string{"powersave"}, Power: "battery"}
+	if d := laptop.Doubts(); len(d) != 2 {
+		t.Errorf("doubts about a laptop on its battery: %q, want two", d)
 	}
 }

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// hardware is the CPU model for people, and what else tells the machine from others of that model.
-// All of it is the same after a reboot, and none of it names an owner: serial numbers are left out,
-// and so are microcode and frequencies, which updates, settings and the moment change.
+// hardware returns the CPU model for people to read, and facts that distinguish the machine from
+// others of that model. All of them survive a reboot and none identifies an owner: serial numbers
+// are left out. So are microcode and frequencies, which updates, settings and load change.
 func (m Machine) hardware() (model string, facts []string) {
-	cpus := m.cpuinfo()
-	each := func(format string, names ...string) []string {
-		return distinct(cpus, func(c cpuInfo) string { return c.described(format, names...) })
+	cpus := m.cpuInfos()
+	each := func(layout string, names ...string) []string {
+		return distinct(cpus, func(c cpuInfo) string { return c.format(layout, names...) })
 	}
 	if model = armModel(cpus); model != "" {
-		// The kernel computes BogoMIPS from the frequency of the timer, which is the platform's.
+		// The kernel computes BogoMIPS from the frequency of the timer, which the platform determines.
 		facts = append(each("BogoMIPS %s", "BogoMIPS"), each("features %s", "Features")...)
 	} else if names := each("%s", "model name"); len(names) > 0 {
 		model = names[0]
@@ -24,7 +24,7 @@ func (m Machine) hardware() (model string, facts []string) {
 	}
 	for _, product := range []string{
 		m.readText("sys/class/dmi/id/sys_vendor") + " " + m.readText("sys/class/dmi/id/product_name"),
-		m.boardModel(), // a single board has no such firmware
+		m.boardModel(), // single-board computers have no DMI
 	} {
 		if product = strings.TrimSpace(product); product != "" {
 			facts = append(facts, product)
@@ -33,12 +33,12 @@ func (m Machine) hardware() (model string, facts []string) {
 	return model, facts
 }
 
-// cpuInfo is what /proc/cpuinfo says of one CPU, by the names that it uses there.
+// cpuInfo holds the fields that /proc/cpuinfo has for one CPU, by their names there.
 type cpuInfo map[string]string
 
-// cpuinfo is one entry for each CPU. Lines of the whole machine, as some kernels for arm64 add,
-// are in none.
-func (m Machine) cpuinfo() (cpus []cpuInfo) {
+// cpuInfos returns one entry for each CPU. Lines about the whole machine, as some kernels for arm64
+// add, are in none.
+func (m Machine) cpuInfos() (cpus []cpuInfo) {
 	for paragraph := range strings.SplitSeq(m.readText("proc/cpuinfo"), "\n\n") {
 		c := cpuInfo{}
 		for line := range strings.Lines(paragraph) {
@@ -52,8 +52,8 @@ func (m Machine) cpuinfo() (cpus []cpuInfo) {
 	return cpus
 }
 
-// boardModel is the line Model that kernels of single boards put at the end: "Raspberry Pi 4 Model
-// B Rev 1.4". The serial number beside it is left alone.
+// boardModel returns the line Model that kernels of single-board computers append: "Raspberry Pi 4
+// Model B Rev 1.4". It leaves the serial number next to it out.
 func (m Machine) boardModel() string {
 	for line := range strings.Lines(m.readText("proc/cpuinfo")) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "Model" {
@@ -63,10 +63,10 @@ func (m Machine) boardModel() string {
 	return ""
 }
 
-// armModel names the CPUs of an arm64 machine by maker and part, as in MIDR_EL1 (Arm Architecture
-// Reference Manual), with variant and revision; it is empty on other machines. The kernel tells
-// these numbers only, or a model name such as "ARMv8 Processor" that many have. A machine of unlike
-// cores names each kind with its number.
+// armModel returns the names of an arm64 machine's CPUs by maker and part, as in MIDR_EL1 (Arm
+// Architecture Reference Manual), with variant and revision. It returns "" on other machines. The
+// kernel reports these numbers only, or a model name such as "ARMv8 Processor" that many CPUs
+// share. If cores differ, each kind is named with its count.
 func armModel(cpus []cpuInfo) string {
 	kind := func(c cpuInfo) string {
 		maker, part := c["CPU implementer"], c["CPU part"]
@@ -95,7 +95,7 @@ func armModel(cpus []cpuInfo) string {
 	return strings.Join(kinds, " + ")
 }
 
-// decimal writes a number in decimal that cpuinfo has as 0x1.
+// decimal converts a number that cpuinfo writes as 0x1 to decimal.
 func decimal(text string) string {
 	n, err := strconv.ParseInt(text, 0, 64)
 	if err != nil {
@@ -104,18 +104,18 @@ func decimal(text string) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// distinct are the values that CPUs have, in their order, each once and none empty.
-func distinct(cpus []cpuInfo, of func(cpuInfo) string) (values []string) {
+// distinct returns the non-empty values of the CPUs, in their order, each once.
+func distinct(cpus []cpuInfo, value func(cpuInfo) string) (values []string) {
 	for _, c := range cpus {
-		if v := of(c); v != "" && !slices.Contains(values, v) {
+		if v := value(c); v != "" && !slices.Contains(values, v) {
 			values = append(values, v)
 		}
 	}
 	return values
 }
 
-// described fills a format in with what is said under some names, and is empty where one of that is.
-func (c cpuInfo) described(format string, names ...string) string {
+// format formats the fields with these names by layout. It returns "" if one of them is missing.
+func (c cpuInfo) format(layout string, names ...string) string {
 	filled := make([]any, len(names))
 	for i, name := range names {
 		if c[name] == "" {
@@ -123,11 +123,11 @@ func (c cpuInfo) described(format string, names ...string) string {
 		}
 		filled[i] = c[name]
 	}
-	return fmt.Sprintf(format, filled...)
+	return fmt.Sprintf(layout, filled...)
 }
 
-// armNames are the common parts, by maker and part (arch/arm64/include/asm/cputype.h of Linux). One
-// that is missing goes by its numbers.
+// armNames holds the names of common parts by maker and part (arch/arm64/include/asm/cputype.h of
+// Linux). Other parts go by their numbers.
 var armNames = map[string]string{
 	"0x41/0xd03": "Arm Cortex-A53",
 	"0x41/0xd05": "Arm Cortex-A55",

@@ -9,8 +9,8 @@ import (
 	"testing/fstest"
 )
 
-// hardwareOf is what the agent says of a machine with a recorded /proc/cpuinfo and a firmware that
-// names a product.
+// hardwareOf returns what the agent reports about a machine with a recorded /proc/cpuinfo, and with
+// a product name in its firmware unless vendor is empty.
 func hardwareOf(t *testing.T, cpuinfo, vendor, product string) (model string, facts []string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "cpuinfo", cpuinfo))
@@ -30,7 +30,7 @@ func hardwareOf(t *testing.T, cpuinfo, vendor, product string) (model string, fa
 	return topology.CPUModel, topology.Hardware
 }
 
-func TestModelsOfMachines(t *testing.T) {
+func TestCPUModels(t *testing.T) {
 	for cpuinfo, want := range map[string]string{
 		"graviton2":         "Arm Neoverse-N1 (0x41/0xd0c r3p1)",
 		"altra":             "Arm Neoverse-N1 (0x41/0xd0c r3p1)",
@@ -39,7 +39,7 @@ func TestModelsOfMachines(t *testing.T) {
 		"asahi-m1":          "4 x Apple M1 Icestorm (0x61/0x022 r1p1) + 4 x Apple M1 Firestorm (0x61/0x023 r1p1)",
 		"raspberry-pi-4":    "Arm Cortex-A72 (0x41/0xd08 r0p3)",
 		"raspberry-pi-5":    "Arm Cortex-A76 (0x41/0xd0b r4p1)",
-		"with-a-model-name": "0x4e/0x004 r0p0", // an "ARMv8 Processor" is no model
+		"with-a-model-name": "0x4e/0x004 r0p0", // "ARMv8 Processor" is not a model
 		"epyc-vm":           "AMD EPYC",
 	} {
 		if got, _ := hardwareOf(t, cpuinfo, "", ""); got != want {
@@ -48,14 +48,14 @@ func TestModelsOfMachines(t *testing.T) {
 	}
 }
 
-func TestHardwareTellsMachinesApart(t *testing.T) {
+func TestHardwareDistinguishesMachines(t *testing.T) {
 	seen := map[string]string{}
 	for _, m := range []struct{ cpuinfo, vendor, product string }{
 		{"graviton2", "Amazon EC2", "c6g.large"},
 		{"graviton2", "Amazon EC2", "m6g.large"},
 		{"graviton3", "Amazon EC2", "c7g.large"},
 		{"graviton2", "", ""},
-		{"altra", "", ""}, // of one part, variant and revision
+		{"altra", "", ""}, // same part, variant and revision as graviton2
 		{"apple-m1-vm", "", ""},
 		{"apple-m2-vm", "", ""},
 		{"asahi-m1", "", ""},
@@ -69,14 +69,14 @@ func TestHardwareTellsMachinesApart(t *testing.T) {
 		model, facts := hardwareOf(t, m.cpuinfo, m.vendor, m.product)
 		name := m.cpuinfo + " " + m.product
 		if len(facts) == 0 {
-			t.Errorf("%s: there are no facts beside its model %q", name, model)
+			t.Errorf("%s: no facts besides its model %q", name, model)
 		}
 		all := model + "|" + strings.Join(facts, "|")
 		if other, taken := seen[all]; taken {
-			t.Errorf("%s and %s are one machine: %s", name, other, all)
+			t.Errorf("%s and %s are not distinguished: %s", name, other, all)
 		}
 		seen[all] = name
-		// Of a board its serial number and revision; microcode, which is updated.
+		// The serial number and revision of a board, and the microcode, which is updated.
 		for _, private := range []string{"10000000", "c03111", "0x1000065"} {
 			if strings.Contains(all, private) {
 				t.Errorf("%s: %q is in %s", name, private, all)
@@ -85,7 +85,7 @@ func TestHardwareTellsMachinesApart(t *testing.T) {
 	}
 }
 
-func TestHardwareIsTheSameAfterAReboot(t *testing.T) {
+func TestHardwareSurvivesAReboot(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"epyc-vm", "epyc-vm-another-boot"}, // frequency, BogoMIPS and microcode differ
 		{"raspberry-pi-4", "raspberry-pi-4-other-serial"},
@@ -93,7 +93,7 @@ func TestHardwareIsTheSameAfterAReboot(t *testing.T) {
 		model, facts := hardwareOf(t, pair[0], "QEMU", "a product")
 		again, after := hardwareOf(t, pair[1], "QEMU", "a product")
 		if model != again || !slices.Equal(facts, after) {
-			t.Errorf("%s: %q %q, and then %q %q", pair[0], model, facts, again, after)
+			t.Errorf("%s: %q %q became %q %q", pair[0], model, facts, again, after)
 		}
 	}
 }

@@ -14,43 +14,47 @@ import (
 	"runtimelab/lab"
 )
 
-// clockTick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for
-// user space on every architecture that the lab runs on (proc(5)).
+// clockTick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for user space on
+// every architecture that the lab runs on (proc(5)).
 const clockTick = 10 * time.Millisecond
 
-// maxCPUCapacity is the kernel's measure of the fastest CPU of a machine, and of
-// every CPU where all are alike (Documentation/scheduler/sched-capacity.rst).
+// maxCPUCapacity is the kernel's capacity of a machine's fastest CPUs, and of every CPU if all are
+// alike (Documentation/scheduler/sched-capacity.rst).
 const maxCPUCapacity = 1024
 
-// Machine reads the machine and the namespace that a process finds itself in.
+// Machine reads the state of the machine, and of the namespaces that this process runs in. Its
+// fields are replaced in tests.
 type Machine struct {
-	startedAt time.Time // when the process did, by the time of day
-	// the time of day, and the time since by a clock that nobody sets
+	startedAt time.Time // wall time of the process's start
+
+	// clock returns the wall time, and the monotonic time since the start.
 	clock func() (time.Time, time.Duration)
 
 	root     fs.FS // the file system from /, for /proc and /sys
 	affinity func() ([]int, error)
-	// CPU time of this process, and how often it gave up the CPU
+
+	// processUsage returns the CPU time and the voluntary context switches of this process.
 	processUsage  func() (time.Duration, int64, error)
 	kernelRelease func() (string, error)
-	nofile        func() (int, error) // hard limit
+	nofile        func() (int, error) // hard limit of open files
 
-	pin        func(cpu int) error           // the calling thread
+	pin        func(cpu int) error           // pins the calling thread
 	threadTime func() (time.Duration, error) // CPU time of the calling thread
-	// CPU time of a process by its clock; nil where there is none
+
+	// processTime returns the CPU time of a process by its clock. It is nil if the system has no such clock.
 	processTime func(pid int) (time.Duration, error)
-	spool       string // folder where hits are kept
+	spool       string // folder for kept hits
 }
 
-// Topology describes the CPUs in this process's affinity mask, and the
-// namespace around it.
+// Topology returns the CPUs in this process's affinity mask, and what the namespaces around it
+// contain.
 func (m Machine) Topology() (lab.Topology, error) {
 	ids, err := m.affinity()
 	if err != nil {
 		return lab.Topology{}, err
 	}
 	t := lab.Topology{Sysctls: make(map[string]int)}
-	slow := m.readCPUList("sys/devices/cpu_atom/cpus") // the efficient cores of a hybrid x86
+	slow := m.readCPUList("sys/devices/cpu_atom/cpus") // the efficiency cores of a hybrid x86
 	for _, id := range ids {
 		t.CPUs = append(t.CPUs, m.describeCPU(id, slow))
 	}
@@ -74,6 +78,8 @@ func (m Machine) Topology() (lab.Topology, error) {
 	return t, nil
 }
 
+// describeCPU returns a CPU of the machine. slow lists the efficiency cores, whose capacity x86
+// kernels do not report.
 func (m Machine) describeCPU(id int, slow []int) lab.CPU {
 	dir := fmt.Sprintf("sys/devices/system/cpu/cpu%d/", id)
 	cpu := lab.CPU{
@@ -86,12 +92,12 @@ func (m Machine) describeCPU(id int, slow []int) lab.CPU {
 		cpu.Siblings = []int{id}
 	}
 	if slices.Contains(slow, id) {
-		cpu.Capacity = maxCPUCapacity / 2 // its true share is unknown; that it is slower is what counts
+		cpu.Capacity = maxCPUCapacity / 2 // the real ratio is unknown; the layout needs only the order
 	}
 	return cpu
 }
 
-// interfaces names the network interfaces of this namespace.
+// interfaces returns the names of the network interfaces in this namespace.
 func (m Machine) interfaces() ([]string, error) {
 	table, err := fs.ReadFile(m.root, "proc/net/dev")
 	if err != nil {
@@ -106,6 +112,7 @@ func (m Machine) interfaces() ([]string, error) {
 	return names, nil
 }
 
+// memoryBytes returns the size of the machine's memory, or 0 if unknown.
 func (m Machine) memoryBytes() int64 {
 	for line := range strings.Lines(m.readText("proc/meminfo")) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
@@ -116,25 +123,25 @@ func (m Machine) memoryBytes() int64 {
 	return 0
 }
 
-// takeReading takes a reading of the whole host's CPUs, of this process and of the
-// cell's servers.
+// takeReading reads the CPU times of the whole host, of this process and of the cell's servers.
 func (m Machine) takeReading() (lab.Reading, error) {
-	day, since := m.clock()
+	wall, since := m.clock()
 	r := lab.Reading{At: m.startedAt.Add(since).UTC()}
-	r.ClockStep = day.Sub(r.At)
-	others, err := m.accounts()
+	r.ClockStep = wall.Sub(r.At)
+	usage, err := m.readUsage()
 	if err != nil {
 		return r, err
 	}
 	if r.GeneratorCPU, r.Sleeps, err = m.processUsage(); err != nil {
 		return r, err
 	}
-	r.Threads, r.Processes, r.UpstreamCPU = others.threads, others.processes, others.upstream
-	r.Sleeps += others.upstreamSleeps
+	r.Threads, r.Processes, r.UpstreamCPU = usage.threads, usage.processes, usage.upstream
+	r.Sleeps += usage.upstreamSleeps
 	r.CPUs, err = m.cpuTimes()
 	return r, err
 }
 
+// cpuTimes returns the CPU times of every CPU of the host since boot.
 func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
 	stat, err := fs.ReadFile(m.root, "proc/stat")
 	if err != nil {
@@ -147,9 +154,8 @@ func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
 	return times, nil
 }
 
-// parseStat reads the per-CPU lines of /proc/stat: cpuN user nice system idle
-// iowait irq softirq steal guest guest_nice, in ticks (proc(5)). Guest time is
-// part of user time.
+// parseStat parses the per-CPU lines of /proc/stat: cpuN user nice system idle iowait irq softirq
+// steal guest guest_nice, in ticks (proc(5)). User time includes guest time.
 func parseStat(stat []byte) ([]lab.CPUTime, error) {
 	var out []lab.CPUTime
 	lines := bufio.NewScanner(bytes.NewReader(stat))
@@ -160,7 +166,7 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 		}
 		id, err := strconv.Atoi(f[0][len("cpu"):])
 		if err != nil {
-			return nil, fmt.Errorf("%q is no CPU: %w", f[0], err)
+			return nil, fmt.Errorf("%q is not a CPU: %w", f[0], err)
 		}
 		var ticks [8]time.Duration
 		for i := range ticks {
@@ -171,22 +177,21 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 			ticks[i] = time.Duration(n) * clockTick
 		}
 		out = append(out, lab.CPUTime{
-			ID:    id,
-			Busy:  ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6],
-			Idle:  ticks[3] + ticks[4],
-			Steal: ticks[7],
-
+			ID:         id,
+			Busy:       ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6],
+			Idle:       ticks[3] + ticks[4],
+			Steal:      ticks[7],
 			Interrupts: ticks[5] + ticks[6],
 		})
 	}
 	if len(out) == 0 {
-		return nil, errors.New("no cpu lines")
+		return nil, errors.New("there are no lines for CPUs")
 	}
 	return out, nil
 }
 
-// readText is a small file's content without its last newline, empty where there
-// is no such file.
+// readText returns the content of a small file without surrounding white space, or "" if it cannot
+// be read.
 func (m Machine) readText(path string) string {
 	b, err := fs.ReadFile(m.root, path)
 	if err != nil {
@@ -195,6 +200,7 @@ func (m Machine) readText(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
+// readInt returns the number in a file, or otherwise if there is none.
 func (m Machine) readInt(path string, otherwise int) int {
 	n, err := strconv.Atoi(m.readText(path))
 	if err != nil {
@@ -203,8 +209,8 @@ func (m Machine) readInt(path string, otherwise int) int {
 	return n
 }
 
-// readCPUList reads the kernel's list format: "0-2,5". What is not such a list is
-// empty.
+// readCPUList reads a list in the kernel's format, such as "0-2,5". It returns nil for anything
+// else.
 func (m Machine) readCPUList(path string) []int {
 	var out []int
 	for part := range strings.SplitSeq(m.readText(path), ",") {

@@ -8,19 +8,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxCPUs is the size of the affinity mask that x/sys can hold.
+// maxCPUs is the size of the affinity mask of x/sys.
 const maxCPUs = 1024
 
-// ThisMachine is the machine that the process runs on.
+// ThisMachine returns the machine that the process runs on.
 func ThisMachine() Machine {
 	began := time.Now()
 	return Machine{
-		startedAt: began, clock: func() (time.Time, time.Duration) {
+		startedAt: began,
+		clock: func() (time.Time, time.Duration) {
 			now := time.Now()
-			return now.Round(0), now.Sub(began) // the former without its monotonic reading
+			return now.Round(0), now.Sub(began) // Round strips the monotonic reading
 		},
-		root: os.DirFS("/"), affinity: affinity, processUsage: processUsage, kernelRelease: kernelRelease, nofile: nofile,
-		pin: pin, threadTime: threadTime, processTime: processTime, spool: spoolDir,
+		root:          os.DirFS("/"),
+		affinity:      affinity,
+		processUsage:  processUsage,
+		kernelRelease: kernelRelease,
+		nofile:        nofile,
+		pin:           pin,
+		threadTime:    threadTime,
+		processTime:   processTime,
+		spool:         spoolDir,
 	}
 }
 
@@ -47,10 +55,10 @@ func processUsage() (used time.Duration, sleeps int64, err error) {
 }
 
 func pin(cpu int) error {
-	var only unix.CPUSet
-	only.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("moving a thread to CPU %d: %w", cpu, err)
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pinning a thread to CPU %d: %w", cpu, err)
 	}
 	return nil
 }
@@ -63,7 +71,7 @@ func threadTime() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// processTime reads a process's CPU clock, whose id is made of the process's
+// processTime reads a process's CPU clock. The clock's id is computed from the process's id
 // (clock_getcpuclockid(3), CPUCLOCK_SCHED in the kernel's posix-timers_types.h).
 func processTime(pid int) (time.Duration, error) {
 	const sched = 2

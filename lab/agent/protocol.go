@@ -34,20 +34,20 @@ type reply struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// AwaitRequest is a server whose first correct answer is waited for.
+// AwaitRequest describes a server whose first correct answer is awaited.
 type AwaitRequest struct {
 	BaseURL string        `json:"base_url"`
-	Target  lab.Target    `json:"target"` // an empty body takes any
+	Target  lab.Target    `json:"target"` // an empty body matches any
 	Timeout time.Duration `json:"patience_ns"`
 }
 
-// spoolChunk is a part of what the last attack kept of its hits.
+// spoolChunk is a chunk of the hits that the last attack kept.
 type spoolChunk struct {
 	Offset int64  `json:"offset"`
 	Bytes  []byte `json:"bytes,omitempty"` // empty at the end
 }
 
-// spoolChunkSize is how much of a spool one reply carries.
+// spoolChunkSize is the largest chunk of a spool in one reply, in bytes.
 const spoolChunkSize = 1 << 20
 
 type sendArguments struct {
@@ -55,8 +55,8 @@ type sendArguments struct {
 	Requests []byte `json:"requests"` // []lab.Request, packed
 }
 
-// packedAnswers is []lab.Answer, compressed: megabytes of a contract's streams come
-// back, and to read them as JSON takes seconds under the race detector.
+// packedAnswers holds []lab.Answer, compressed. A contract's streams are megabytes, which take
+// seconds to read as JSON under the race detector.
 type packedAnswers struct {
 	Answers []byte `json:"answers"`
 }
@@ -65,7 +65,7 @@ func packAnswers(answers []lab.Answer) (packedAnswers, error) {
 	var out bytes.Buffer
 	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
 	if err == nil {
-		// One by one: a message is held in memory as a whole, at both ends.
+		// Encode one answer at a time: both ends hold a whole message in memory.
 		each := gob.NewEncoder(z)
 		for _, a := range answers {
 			err = errors.Join(err, each.Encode(a))
@@ -95,22 +95,21 @@ func (a packedAnswers) unpack() (answers []lab.Answer, err error) {
 	}
 }
 
-// packedRequest is a request whose body is written in stretches. The contract's bodies
-// that are too large are megabytes of one letter: as JSON, or compressed, they
-// cost every run a second for each variant. Looking for stretches that repeat
-// costs next to nothing, and of what does not repeat little is left.
+// packedRequest is a request with a run-length encoded body. The contract's oversized bodies repeat
+// one letter for megabytes; as JSON, or compressed, they would cost every run a second per variant.
+// Finding runs costs little, and bodies without runs are small.
 type packedRequest struct {
 	Request lab.Request // without its body
 	Body    []byteRun
 }
 
-// byteRun is so many times the same bytes.
+// byteRun is a sequence of bytes, repeated.
 type byteRun struct {
 	Bytes []byte
 	Times int
 }
 
-// byteRunSize is how many bytes are compared at a time: whole repetitions of one
+// byteRunSize is the number of bytes that are compared at a time: a multiple of one repeated
 // letter, or two.
 const byteRunSize = 1024
 

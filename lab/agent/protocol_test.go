@@ -10,7 +10,7 @@ import (
 	"runtimelab/lab"
 )
 
-func TestPackedRequestsAreTheSame(t *testing.T) {
+func TestPackedRequestsUnpackUnchanged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var requests []lab.Request
 		for range rapid.IntRange(0, 4).Draw(t, "requests") {
@@ -33,7 +33,7 @@ func TestPackedRequestsAreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(back) != len(requests) || len(requests) > 0 && !reflect.DeepEqual(back, requests) {
-			t.Fatalf("%d requests came back as others", len(requests))
+			t.Fatalf("%d requests changed when packed", len(requests))
 		}
 	})
 }
@@ -42,11 +42,11 @@ func TestABodyOfOneLetterPacksSmall(t *testing.T) {
 	body := append([]byte(`{"note":"`), bytes.Repeat([]byte("a"), 16<<20)...)
 	text, err := packRequests([]lab.Request{{Body: append(body, `"}`...)}})
 	if err != nil || len(text) > 8*byteRunSize {
-		t.Errorf("16 MiB of one letter pack into %d bytes, error %v", len(text), err)
+		t.Errorf("16 MiB of one letter packed into %d bytes, error %v", len(text), err)
 	}
 }
 
-func TestPackedAnswersAreTheSame(t *testing.T) {
+func TestPackedAnswersUnpackUnchanged(t *testing.T) {
 	answers := []lab.Answer{
 		{
 			Status: 200, Header: map[string]string{"content-type": "text/plain"},
@@ -59,9 +59,9 @@ func TestPackedAnswersAreTheSame(t *testing.T) {
 		t.Errorf("%d bytes, error %v", len(text.Answers), err)
 	}
 	if back, err := text.unpack(); err != nil || !reflect.DeepEqual(back, answers) {
-		t.Errorf("other answers came back, error %v", err)
+		t.Errorf("answers changed when packed, error %v", err)
 	}
 	if _, err := (packedAnswers{text.Answers[:50]}).unpack(); err == nil {
-		t.Error("half of the answers are taken for all")
+		t.Error("truncated answers were unpacked without an error")
 	}
 }

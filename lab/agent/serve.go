@@ -19,8 +19,8 @@ import (
 	"runtimelab/lab/attack"
 )
 
-// Serve answers requests from in on out until in ends. It refuses to serve
-// where anything but loopback could be reached.
+// Serve replies on out to the requests from in, until in ends. It refuses to serve if the namespace
+// has any network interface but loopback.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	links, err := m.interfaces()
 	if err != nil {
@@ -39,8 +39,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 		case err := <-ended:
 			return err
 		case req := <-requests:
-			// Served beside the wait for the end of input, which must cut
-			// short whatever is being done.
+			// Handle the request in the background: the end of input must interrupt it.
 			done := make(chan reply, 1)
 			go func() { done <- handle(ctx, req, m) }()
 			select {
@@ -85,38 +84,39 @@ func handle(ctx context.Context, req request, m Machine) reply {
 	return reply{ID: req.ID, Result: encoded}
 }
 
+// dispatch carries out a request and returns its result, to be encoded as JSON.
 func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 	switch req.Verb {
 	case verbProbe:
 		return m.Topology()
 	case verbAwait:
-		var what AwaitRequest
-		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+		var args AwaitRequest
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return awaitFirstAnswer(ctx, what)
+		return awaitFirstAnswer(ctx, args)
 	case verbCheck:
-		var what sendArguments
-		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+		var args sendArguments
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		requests, err := unpackRequests(what.Requests)
+		requests, err := unpackRequests(args.Requests)
 		if err != nil {
 			return nil, err
 		}
-		return packAnswers(sendAll(ctx, what.BaseURL, requests))
+		return packAnswers(sendAll(ctx, args.BaseURL, requests))
 	case verbAttack:
-		var what lab.Attack
-		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+		var a lab.Attack
+		if err := json.Unmarshal(req.Arguments, &a); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return runAttack(ctx, what, m)
+		return runAttack(ctx, a, m)
 	case verbRead:
-		var what spoolChunk
-		if err := json.Unmarshal(req.Arguments, &what); err != nil {
+		var args spoolChunk
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return m.readSpool(what.Offset)
+		return m.readSpool(args.Offset)
 	case verbCanary:
 		var cpus []int
 		if err := json.Unmarshal(req.Arguments, &cpus); err != nil {
@@ -124,16 +124,15 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 		}
 		return m.runCanaries(ctx, cpus)
 	}
-	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are of different builds", req.Verb)
+	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
 }
 
-// gcPercent is how far the heap grows before it is collected (GOGC). What is
-// swept after a collection keeps the generator from its sockets for as long as
-// the heap was large: 32 MiB delayed hits by 3 ms five times a second at half
-// the ceiling, 10 MiB delay them by 1 ms, and cost the ceiling nothing.
+// gcPercent is GOGC during an attack. Sweeping after a collection keeps the generator from its
+// sockets, the longer the larger the heap. At half the ceiling, a heap of 32 MiB delayed hits by
+// 3 ms five times a second. One of 10 MiB delays them by 1 ms and does not lower the ceiling.
 const gcPercent = 200
 
-// runAttack carries out an attack between two readings of the machine.
+// runAttack runs an attack, and reads the machine's state before and after it.
 func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
 	cpus, err := m.affinity()
 	if err != nil {
@@ -141,9 +140,9 @@ func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, 
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	// What the runtime has yet to return to the system it would return during the
-	// attack, in a hundredth of the CPU's time (runtime/mgcscavenge.go): half of
-	// what a generator may use that shares its CPU.
+	// Go's runtime would return freed memory to the system during the attack, in a hundredth of the
+	// CPU's time (runtime/mgcscavenge.go). That is half of what a generator may use if it shares its
+	// CPU.
 	debug.FreeOSMemory()
 
 	hits, err := m.openSpool(a.KeepHits)
@@ -154,26 +153,26 @@ func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, 
 	if err != nil {
 		return lab.AttackResult{}, errors.Join(err, hits.Close())
 	}
-	witnessed := startSideRequest(ctx, a)
-	// What the generator makes of its hits is no part of the attack: a server that
-	// shares its CPU would be charged for it.
+	awaitSideAnswer := startSideRequest(ctx, a)
+	// Read before the result is computed: that work is not part of the attack, and a server on the
+	// same CPU would be charged for it.
 	var after lab.Reading
-	var unread error
-	result, err := attack.Run(ctx, a, hits, func() { after, unread = m.takeReading() })
-	result.SideAnswer = witnessed()
-	if err = errors.Join(err, unread, hits.Close()); err != nil {
+	var readErr error
+	result, err := attack.Run(ctx, a, hits, func() { after, readErr = m.takeReading() })
+	result.SideAnswer = awaitSideAnswer()
+	if err = errors.Join(err, readErr, hits.Close()); err != nil {
 		return result, err
 	}
 	result.Before, result.After, result.GeneratorCPUs = before, after, cpus
 	return result, nil
 }
 
-// sideRequestDelay is before the earliest end of a warm-up, which takes two seconds
-// to be steady.
+// sideRequestDelay is the time from the start of an attack to its side request. A warm-up lasts
+// longer: it needs two seconds to be steady.
 const sideRequestDelay = time.Second
 
-// startSideRequest asks for what is to be witnessed once the attack is well under way,
-// and returns what waits for the answer.
+// startSideRequest sends the side request once the attack is under way. It returns a function that
+// waits for the answer, which is nil if the attack has no side request.
 func startSideRequest(ctx context.Context, a lab.Attack) func() *lab.Answer {
 	if a.SideRequest == nil {
 		return func() *lab.Answer { return nil }
@@ -200,24 +199,25 @@ const (
 	attemptTimeout = time.Second
 )
 
-// awaitFirstAnswer returns the moment of the first correct answer, by the cell's clock.
-func awaitFirstAnswer(ctx context.Context, what AwaitRequest) (time.Time, error) {
-	deadline := time.Now().Add(what.Timeout)
+// awaitFirstAnswer returns when the first correct answer came, by the cell's clock. It returns an
+// error if none comes within the timeout.
+func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) {
+	deadline := time.Now().Add(req.Timeout)
 	client := newPlainClient()
 	client.Timeout = attemptTimeout
 	defer client.CloseIdleConnections()
 	for {
-		answer := sendRequest(ctx, client, what.BaseURL, what.Target.Request)
+		answer := sendRequest(ctx, client, req.BaseURL, req.Target.Request)
 		now := time.Now()
 		problem := answer.Error
 		if problem == "" {
-			problem = mismatch(what.Target, answer)
+			problem = mismatch(req.Target, answer)
 		}
 		switch {
 		case problem == "":
 			return now.UTC(), nil
 		case now.After(deadline):
-			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", what.Timeout, problem)
+			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", req.Timeout, problem)
 		}
 		select {
 		case <-ctx.Done():
@@ -227,6 +227,7 @@ func awaitFirstAnswer(ctx context.Context, what AwaitRequest) (time.Time, error)
 	}
 }
 
+// mismatch returns how an answer differs from the target's, or "" if it does not.
 func mismatch(want lab.Target, got lab.Answer) string {
 	switch {
 	case got.Status != want.Status:
@@ -239,35 +240,38 @@ func mismatch(want lab.Target, got lab.Answer) string {
 
 const (
 	sendTimeout   = 10 * time.Second
-	maxUnanswered = 3 // requests in a row without an answer, after which a server is asked no more
+	maxUnanswered = 3 // after so many requests in a row without an answer, the rest are not sent
 )
 
+// sendAll sends each request once, one after another, and returns the answers in order.
 func sendAll(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
 	client := newPlainClient()
 	client.Timeout = sendTimeout
 	defer client.CloseIdleConnections()
 	answers := make([]lab.Answer, len(requests))
-	silent := 0
+	unanswered := 0
 	for i, r := range requests {
-		if silent == maxUnanswered {
-			answers[i] = lab.Answer{Error: fmt.Sprintf("not asked: %d requests in a row got no answer", maxUnanswered)}
+		if unanswered == maxUnanswered {
+			answers[i] = lab.Answer{
+				Error: fmt.Sprintf("not sent: %d requests in a row got no answer", maxUnanswered),
+			}
 			continue
 		}
 		if answers[i] = sendRequest(ctx, client, baseURL, r); answers[i].Error != "" {
-			silent++
+			unanswered++
 		} else {
-			silent = 0
+			unanswered = 0
 		}
 	}
 	return answers
 }
 
-// maxAnswerBody is the bytes that an answer may have which is looked at: a server that
-// never stops talking must not take the generator's memory.
+// maxAnswerBody limits the body that is read, in bytes: a server whose answer never ends must not
+// exhaust the generator's memory.
 const maxAnswerBody = 16 << 20
 
-// newPlainClient is a client that shows what the server said and nothing of its own:
-// no redirects followed, no compression asked for.
+// newPlainClient returns an HTTP client that shows answers as they were sent. It follows no
+// redirects and asks for no compression.
 func newPlainClient() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -278,6 +282,7 @@ func newPlainClient() *http.Client {
 	}
 }
 
+// sendRequest sends a request and returns its answer. Errors are in Answer.Error.
 func sendRequest(ctx context.Context, client *http.Client, base string, r lab.Request) lab.Answer {
 	req, err := http.NewRequestWithContext(ctx, r.Method, base+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
@@ -287,7 +292,7 @@ func sendRequest(ctx context.Context, client *http.Client, base string, r lab.Re
 		req.Header.Set(name, value)
 	}
 	if strings.EqualFold(req.Header.Get("Transfer-Encoding"), "chunked") {
-		// net/http chunks bodies whose length it is not told, and no others.
+		// net/http sends a body in chunks only if it does not know the length.
 		req.Header.Del("Transfer-Encoding")
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), -1
 	}
@@ -297,12 +302,12 @@ func sendRequest(ctx context.Context, client *http.Client, base string, r lab.Re
 	}
 	defer resp.Body.Close()
 	var body []byte
-	// what follows is another protocol's, and may never end
+	// Another protocol follows a 101, and it may never end.
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBody+1))
 	}
 	if err == nil && len(body) > maxAnswerBody {
-		err = fmt.Errorf("it has more than %d MiB", maxAnswerBody>>20)
+		err = fmt.Errorf("it is larger than %d MiB", maxAnswerBody>>20)
 	}
 	if err != nil {
 		return lab.Answer{Error: fmt.Sprintf("reading the body of %s %s: %v", r.Method, r.Path, err)}

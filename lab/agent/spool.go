@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 )
 
-// spoolDir is where a cell has a file system in memory for its generator to
-// write to: bulk output waits there until the attack is over.
+// spoolDir is a file system in the cell's memory. Kept hits wait there until the attack is over.
 const spoolDir = "/spool"
 
 const spoolFile = "hits"
 
-// openSpool makes an empty spool for an attack that keeps its hits; what is
-// written is thrown away otherwise. Hits of the attack before go either way.
+// openSpool returns a writer for the hits of an attack: an empty spool if they are kept, or one
+// that discards them. It deletes the hits of the attack before.
 func (m Machine) openSpool(keep bool) (io.WriteCloser, error) {
 	path := filepath.Join(m.spool, spoolFile)
 	if !keep {
@@ -26,7 +25,7 @@ func (m Machine) openSpool(keep bool) (io.WriteCloser, error) {
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("making a spool: %w", err)
+		return nil, fmt.Errorf("creating the spool: %w", err)
 	}
 	return f, nil
 }
@@ -35,7 +34,7 @@ type discardCloser struct{ io.Writer }
 
 func (discardCloser) Close() error { return nil }
 
-// readSpool reads a piece of the spool.
+// readSpool returns the chunk of the spool at offset. The chunk is empty at the end.
 func (m Machine) readSpool(offset int64) (spoolChunk, error) {
 	f, err := os.Open(filepath.Join(m.spool, spoolFile))
 	if err != nil {

@@ -11,46 +11,46 @@ import (
 	"runtimelab/lab"
 )
 
-// agentPID is the agent's process in a cell's namespace, which begins with it.
+// agentPID is the agent's process in the cell's PID namespace, whose first process it is.
 const agentPID = 1
 
-// accounts are those of the other processes that the agent can see.
-type accounts struct {
+// cellUsage is the CPU usage of all processes in the cell but the agent.
+type cellUsage struct {
 	threads   []lab.Thread  // of the cell's servers
 	processes []lab.Process // of the cell's servers
 
-	upstream       time.Duration // CPU time of the lab's own upstream
+	upstream       time.Duration // CPU time of the lab's upstream
 	upstreamSleeps int64
 }
 
-// steadyReadings is how often accounts are read at most until no process ended meanwhile.
-const steadyReadings = 3
+// maxReadings is how often the usage is read at most, until no process ends meanwhile.
+const maxReadings = 3
 
-// accounts reads the account of every process and thread that the agent can see. A process that
-// ends between the readings of its parent and of itself is in neither account, so the reading is
-// repeated while processes end. Servers that start one for each request may end some each time:
-// what is lost then is as short as they are.
-func (m Machine) accounts() (a accounts, err error) {
-	processes, err := m.others()
+// readUsage reads the CPU usage of every process and thread that the agent sees. If a process ends
+// after its parent was read and before it is read itself, neither reading contains its time.
+// readUsage therefore repeats the reading while processes end. A server that starts a process per
+// request may always end some; the time that is missed then is short.
+func (m Machine) readUsage() (u cellUsage, err error) {
+	processes, err := m.otherProcesses()
 	if err != nil {
-		return a, err
+		return u, err
 	}
-	for range steadyReadings {
-		a = m.accountsOf(processes)
-		after, err := m.others()
+	for range maxReadings {
+		u = m.usageOf(processes)
+		after, err := m.otherProcesses()
 		if err != nil {
-			return a, err
+			return u, err
 		}
 		if slices.Equal(processes, after) {
 			break
 		}
 		processes = after
 	}
-	return a, nil
+	return u, nil
 }
 
-// others lists the processes that the agent can see beside itself.
-func (m Machine) others() (pids []int, err error) {
+// otherProcesses lists the processes that the agent sees besides itself.
+func (m Machine) otherProcesses() (pids []int, err error) {
 	all, err := fs.ReadDir(m.root, "proc")
 	if err != nil {
 		return nil, fmt.Errorf("listing the cell's processes: %w", err)
@@ -63,32 +63,33 @@ func (m Machine) others() (pids []int, err error) {
 	return pids, nil
 }
 
-// accountsOf leaves out a process or thread that has ended.
-func (m Machine) accountsOf(pids []int) (a accounts) {
+// usageOf reads the CPU usage of these processes. It leaves out processes and threads that have
+// ended.
+func (m Machine) usageOf(pids []int) (u cellUsage) {
 	for _, pid := range pids {
-		threads := m.threadsOf(pid)
-		process, known := m.process(pid, threads)
+		threads := m.readThreads(pid)
+		process, known := m.readProcess(pid, threads)
 		if m.isUpstream(pid) {
-			a.upstream += process.CPU + process.Children
+			u.upstream += process.CPU + process.Children
 			for _, t := range threads {
-				a.upstreamSleeps += t.Sleeps
+				u.upstreamSleeps += t.Sleeps
 			}
 			continue
 		}
-		a.threads = append(a.threads, threads...)
+		u.threads = append(u.threads, threads...)
 		if known {
-			a.processes = append(a.processes, process)
+			u.processes = append(u.processes, process)
 		}
 	}
-	return a
+	return u
 }
 
-// process is the account of a process whose threads have been read. Its CPU time is that of its
-// clock (clock_getcpuclockid(3)), exact to the nanosecond; where there is none, that of its threads
-// or of its own account, which counts in ticks and includes threads that have ended, whichever is
-// more.
-func (m Machine) process(pid int, threads []lab.Thread) (p lab.Process, known bool) {
-	stat, counted := m.stat(fmt.Sprintf("proc/%d/stat", pid))
+// readProcess returns the CPU times of a process whose threads have been read. It reads the
+// process's clock (clock_getcpuclockid(3)), which is exact to the nanosecond. Without that clock it
+// returns the larger of two sums: the times of the threads, and the process's own in ticks, which
+// include threads that have ended.
+func (m Machine) readProcess(pid int, threads []lab.Thread) (p lab.Process, known bool) {
+	stat, counted := m.readStat(fmt.Sprintf("proc/%d/stat", pid))
 	p = lab.Process{PID: pid, Children: stat.children}
 	if m.processTime != nil {
 		if used, err := m.processTime(pid); err == nil {
@@ -99,11 +100,12 @@ func (m Machine) process(pid int, threads []lab.Thread) (p lab.Process, known bo
 	for _, t := range threads {
 		p.CPU += t.CPU
 	}
-	p.CPU = max(p.CPU, stat.own)
+	p.CPU = max(p.CPU, stat.self)
 	return p, counted || len(threads) > 0
 }
 
-func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
+// readThreads returns the threads of a process with their CPU times.
+func (m Machine) readThreads(pid int) (threads []lab.Thread) {
 	tasks, err := fs.ReadDir(m.root, fmt.Sprintf("proc/%d/task", pid))
 	if err != nil {
 		return nil // it has ended
@@ -121,50 +123,50 @@ func (m Machine) threadsOf(pid int) (threads []lab.Thread) {
 	return threads
 }
 
-// isUpstream reports whether a process is "agent serve upstream": arguments end
-// in zero bytes (proc(5), /proc/[pid]/cmdline).
+// isUpstream reports whether a process is "agent serve upstream". Arguments end in zero bytes
+// (proc(5), /proc/[pid]/cmdline).
 func (m Machine) isUpstream(pid int) bool {
 	arguments := strings.Split(m.readText(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
 	return len(arguments) >= 3 && slices.Equal(arguments[:3], []string{"/agent", "serve", "upstream"})
 }
 
-// threadCPU is the CPU time of a thread: to the nanosecond where the kernel
-// keeps schedstat (Documentation/scheduler/sched-stats.rst), in ticks elsewhere.
+// threadCPU returns the CPU time of a thread: in nanoseconds if the kernel has schedstat
+// (Documentation/scheduler/sched-stats.rst), otherwise in ticks.
 func (m Machine) threadCPU(pid, tid int) (time.Duration, bool) {
 	dir := fmt.Sprintf("proc/%d/task/%d/", pid, tid)
 	if f := strings.Fields(m.readText(dir + "schedstat")); len(f) == 3 {
 		ns, err := strconv.ParseInt(f[0], 10, 64)
 		return time.Duration(ns), err == nil
 	}
-	stat, known := m.stat(dir + "stat")
-	return stat.own, known
+	stat, known := m.readStat(dir + "stat")
+	return stat.self, known
 }
 
-// cpuTimes are those of a stat file, in ticks: of a thread or a process, and of its children that
-// have ended and that it has waited for.
-type cpuTimes struct{ own, children time.Duration }
+// statTimes holds the CPU times of a stat file, which count in ticks: of the thread or process
+// itself, and of the children that have ended and that it has waited for.
+type statTimes struct{ self, children time.Duration }
 
-// stat reads fields 14 to 17 of a stat file: utime, stime, cutime and cstime (proc(5)).
-func (m Machine) stat(path string) (c cpuTimes, ok bool) {
-	// A thread's name may hold anything, and is the only field in brackets.
+// readStat reads fields 14 to 17 of a stat file: utime, stime, cutime and cstime (proc(5)).
+func (m Machine) readStat(path string) (t statTimes, ok bool) {
+	// The name of a thread, in brackets, may contain anything; the fields follow its last bracket.
 	_, after, ok := cutLast(m.readText(path), ") ")
 	f := strings.Fields(after)
 	if !ok || len(f) < 15 {
-		return c, false
+		return t, false
 	}
 	var times [4]time.Duration
 	for i := range times {
 		n, err := strconv.ParseInt(f[11+i], 10, 64)
 		if err != nil {
-			return c, false
+			return t, false
 		}
 		times[i] = time.Duration(n) * clockTick
 	}
-	return cpuTimes{own: times[0] + times[1], children: times[2] + times[3]}, true
+	return statTimes{self: times[0] + times[1], children: times[2] + times[3]}, true
 }
 
-// threadSleeps is how often a thread gave up the CPU because it had nothing to
-// do (proc(5), /proc/[pid]/status).
+// threadSleeps returns how often a thread gave up the CPU because it had nothing to do (proc(5),
+// /proc/[pid]/status).
 func (m Machine) threadSleeps(pid, tid int) int64 {
 	for line := range strings.Lines(m.readText(fmt.Sprintf("proc/%d/task/%d/status", pid, tid))) {
 		if value, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
@@ -175,6 +177,7 @@ func (m Machine) threadSleeps(pid, tid int) int64 {
 	return 0
 }
 
+// cutLast is strings.Cut at the last occurrence of sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

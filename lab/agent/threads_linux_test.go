@@ -9,11 +9,10 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// The kernel's clock of a process has what its threads used that have ended.
-func TestProcessTimeHasThreadsThatHaveEnded(t *testing.T) {
+func TestProcessTimeIncludesThreadsThatHaveEnded(t *testing.T) {
 	m := ThisMachine()
 	if m.processTime == nil {
-		t.Fatal("Linux has clocks of processes")
+		t.Fatal("processTime is nil on Linux")
 	}
 	before, err := m.processTime(os.Getpid())
 	if err != nil {
@@ -23,7 +22,7 @@ func TestProcessTimeHasThreadsThatHaveEnded(t *testing.T) {
 	var used time.Duration
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 		began, _ := m.threadTime()
 		serve.Work(CanaryIterations / 5)
 		ended, _ := m.threadTime()
@@ -32,9 +31,9 @@ func TestProcessTimeHasThreadsThatHaveEnded(t *testing.T) {
 	<-done
 	after, err := m.processTime(os.Getpid())
 	if err != nil || used <= 0 || after-before < used {
-		t.Errorf("a thread that has ended used %v; the process %v, %v", used, after-before, err)
+		t.Errorf("a thread that has ended used %v; the process used %v, error %v", used, after-before, err)
 	}
 	if _, err := m.processTime(1 << 22); err == nil {
-		t.Error("a process that is not there has a clock")
+		t.Error("a missing process has a clock")
 	}
 }

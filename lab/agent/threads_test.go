@@ -11,16 +11,16 @@ import (
 	"runtimelab/lab"
 )
 
-func TestAccountsAreThoseOfTheServers(t *testing.T) {
+func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 	root := twoCores()
 	for path, text := range map[string]string{
-		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent's own
+		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent
 		"proc/8/task/8/schedstat":   "1500000000 7 12\n",
 		"proc/8/task/8/status":      "Name:\tnode\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n",
 		"proc/8/task/9/schedstat":   "20 0 1\n",
-		"proc/8/stat":               stat(0, 0), // to a tick; its threads know better
+		"proc/8/stat":               stat(0, 0), // in ticks; its threads are more exact
 		"proc/10/task/10/stat":      stat(300, 0),
-		"proc/10/stat":              stat(400, 70), // other threads of it have ended, and so have children
+		"proc/10/stat":              stat(400, 70), // includes threads that have ended; children have ended too
 		"proc/11/task/11/schedstat": "gone\n",
 		"proc/12/task/12/schedstat": "70 0 1\n",
 		"proc/12/cmdline":           "/agent\x00serve\x00upstream\x00",
@@ -51,7 +51,7 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 		t.Errorf("upstream %v, sleeps %d", got.UpstreamCPU, got.Sleeps)
 	}
 	if !got.At.Equal(time.Unix(1, 0)) || got.ClockStep != 3*time.Second {
-		t.Errorf("taken at %v with the clock set by %v; began at 0, 1 s ago, and it is 4 s", got.At, got.ClockStep)
+		t.Errorf("taken at %v, clock set by %v; want 1 s after the start, and 3 s", got.At, got.ClockStep)
 	}
 	m.processTime = func(pid int) (time.Duration, error) {
 		if pid == 8 {
@@ -72,16 +72,15 @@ func TestAccountsAreThoseOfTheServers(t *testing.T) {
 
 const ms = time.Millisecond
 
-// stat is a stat file of a process by its own ticks and those of its children that have ended. The
-// name is one that a server may choose.
+// stat returns the stat file of a process with these ticks for itself and for its children that
+// have ended. A server may choose such a name.
 func stat(own, children int) string {
 	return fmt.Sprintf("10 (a) b) c) S 1 10 10 0 -1 4194560 1 2 3 4 %d %d %d %d 20 0 11 0 5\n",
 		own-own/4, own/4, children-children/3, children/3)
 }
 
-// A worker that ends while accounts are read is in its parent's account or in its own, and not in
-// neither.
-func TestAProcessThatEndsWhileItIsReadIsCounted(t *testing.T) {
+// A worker that ends during the reading must count, either in its parent's usage or in its own.
+func TestAProcessThatEndsDuringTheReadingIsCounted(t *testing.T) {
 	root := twoCores()
 	root["proc/7/stat"] = &fstest.MapFile{Data: []byte(stat(100, 0))}
 	root["proc/8/stat"] = &fstest.MapFile{Data: []byte(stat(900, 0))}
@@ -93,15 +92,14 @@ func TestAProcessThatEndsWhileItIsReadIsCounted(t *testing.T) {
 		}
 		return 0, errors.New("no clock")
 	}
-	got, err := m.accounts()
+	got, err := m.readUsage()
 	want := []lab.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
 	if err != nil || !slices.Equal(got.processes, want) {
 		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
 	}
 }
 
-// A canary says for how long its CPU was idle while it was at work.
-func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
+func TestACanaryReportsHowLongItsCPUWasIdle(t *testing.T) {
 	root := twoCores()
 	m := machine(root)
 	m.threadTime = func() (time.Duration, error) { // read after the first reading of idle time
@@ -111,9 +109,9 @@ func TestACanarySaysForHowLongItsCPUWasIdle(t *testing.T) {
 	}
 	got, err := m.runCanary(1)
 	if err != nil || got.Idle != 7*clockTick {
-		t.Errorf("%+v, %v, want 7 ticks more of idle and waiting", got, err)
+		t.Errorf("%+v, %v, want 7 more ticks of idle and iowait", got, err)
 	}
 	if _, err := m.runCanary(2); err == nil {
-		t.Error("a CPU that is not there was idle")
+		t.Error("a canary ran on a CPU that does not exist")
 	}
 }

@@ -11,26 +11,24 @@ import (
 	"syscall"
 )
 
-// maxHead is the largest head of an answer that is read, status line and all
-// fields together.
+// maxHead is the largest head of an answer that is read: status line and fields, in bytes.
 const maxHead = 64 << 10
 
 var errLargeHead = fmt.Errorf("the head of the answer is larger than %d KiB", maxHead>>10)
 
-// readAnswer reads one answer, of which the buffer holds the beginning, and
-// compares it with the target's. An answer of the usual form is read here;
-// every other one, by net/http from its first byte.
+// readAnswer reads one answer, of which the buffer may hold the beginning, and compares it with the
+// target's. It parses simple answers here and leaves all others to net/http, from their first byte.
 func (c *conn) readAnswer(tg *target) error {
 	for {
 		received := c.buf[c.begin:c.end]
-		h, size, form := parseHead(received)
+		head, size, form := parseHead(received)
 		switch {
 		case form == complexHead || tg.method == http.MethodHead:
 			return c.readWithNetHTTP(tg)
 		case form == simpleHead:
 			c.begin += size
-			c.report.status, c.closeAfter = h.status, c.closeAfter || h.close
-			return c.readBody(tg, h.length)
+			c.report.status, c.closeAfter = head.status, c.closeAfter || head.close
+			return c.readBody(tg, head.length)
 		case len(received) > maxHead:
 			return errLargeHead
 		}
@@ -40,18 +38,18 @@ func (c *conn) readAnswer(tg *target) error {
 	}
 }
 
-// readBody reads a body of known length.
+// readBody reads a body of length bytes and compares it with the target's.
 func (c *conn) readBody(tg *target, length int64) error {
-	same := bodyComparison{want: tg.body}
+	comparison := bodyComparison{remaining: tg.body}
 	for {
-		have := c.buf[c.begin:c.end]
-		have = have[:min(int64(len(have)), length)]
-		c.begin += len(have)
-		length -= int64(len(have))
-		c.report.bytesIn += int64(len(have))
-		same.add(have)
+		piece := c.buf[c.begin:c.end]
+		piece = piece[:min(int64(len(piece)), length)]
+		c.begin += len(piece)
+		length -= int64(len(piece))
+		c.report.bytesIn += int64(len(piece))
+		comparison.add(piece)
 		if length == 0 {
-			c.report.bodyDiffers = !same.matches()
+			c.report.bodyDiffers = !comparison.matches()
 			return nil
 		}
 		if err := c.fill(); err != nil {
@@ -60,9 +58,8 @@ func (c *conn) readBody(tg *target, length int64) error {
 	}
 }
 
-// readWithNetHTTP reads an answer with net/http's parser: chunked, up to the end of
-// the connection, informational ones before the final one, without a body
-// where there might be one, or malformed in some way.
+// readWithNetHTTP reads an answer with net/http's parser. The answer is chunked, delimited by the
+// end of the connection, preceded by informational answers, without a body, or malformed.
 func (c *conn) readWithNetHTTP(tg *target) error {
 	limit := &io.LimitedReader{R: connReader{c}, N: maxHead}
 	in := bufio.NewReader(limit)
@@ -73,24 +70,24 @@ func (c *conn) readWithNetHTTP(tg *target) error {
 	case err != nil:
 		return errorWithinAnswer(err)
 	}
-	defer resp.Body.Close() // which reads nothing: the body has been read, or cannot be
+	defer resp.Body.Close() // reads nothing more: the body was read, or cannot be
 	c.report.status, c.closeAfter = resp.StatusCode, c.closeAfter || resp.Close
 	limit.N = math.MaxInt64
-	same := bodyComparison{want: tg.body}
-	n, err := io.Copy(&same, resp.Body)
+	comparison := bodyComparison{remaining: tg.body}
+	n, err := io.Copy(&comparison, resp.Body)
 	c.report.bytesIn += n
 	if err != nil {
 		return errorWithinAnswer(err)
 	}
-	c.report.bodyDiffers = !same.matches()
+	c.report.bodyDiffers = !comparison.matches()
 	if in.Buffered() > 0 {
 		return errExtraBytes
 	}
 	return nil
 }
 
-// finalAnswer reads the head of the answer that informational ones may precede
-// (RFC 9110, 15.2).
+// finalAnswer reads the head of the final answer and skips informational ones (RFC 9110, section
+// 15.2).
 func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 	for {
 		resp, err := http.ReadResponse(in, &http.Request{Method: method})
@@ -106,14 +103,14 @@ func finalAnswer(in *bufio.Reader, method string) (*http.Response, error) {
 	}
 }
 
-// isInformational is as net/http's Transport has it: 101 is the last answer of its
-// connection, and 0 is none of RFC 9110's, but no promise of another one either.
+// isInformational reports whether another answer follows one with this status, as net/http's
+// Transport decides it. Status 101 ends HTTP on its connection. Status 0 is not defined by RFC 9110
+// and announces no other answer.
 func isInformational(status int) bool {
 	return status >= 100 && status < 200 && status != http.StatusSwitchingProtocols
 }
 
-// connReader is a connection as net/http's parser reads from it: what the
-// buffer holds first.
+// connReader lets net/http's parser read from a connection, buffered bytes first.
 type connReader struct{ *conn }
 
 func (r connReader) Read(p []byte) (int, error) {
@@ -125,7 +122,7 @@ func (r connReader) Read(p []byte) (int, error) {
 	return r.receive(p, r.read)
 }
 
-// errorWithinAnswer says what the end of a connection means within an answer.
+// errorWithinAnswer returns the error for a connection that ended in the middle of an answer.
 func errorWithinAnswer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		return errClosedDuringAnswer
@@ -133,18 +130,18 @@ func errorWithinAnswer(err error) error {
 	return err
 }
 
-// bodyComparison compares a body with what it must be, piece by piece.
+// bodyComparison compares a body with the expected one, piece by piece.
 type bodyComparison struct {
-	want    []byte // what is yet to come
-	differs bool
+	remaining []byte // the part of the expected body that has not come yet
+	differs   bool
 }
 
 func (c *bodyComparison) add(piece []byte) {
-	if c.differs || !bytes.HasPrefix(c.want, piece) {
+	if c.differs || !bytes.HasPrefix(c.remaining, piece) {
 		c.differs = true
 		return
 	}
-	c.want = c.want[len(piece):]
+	c.remaining = c.remaining[len(piece):]
 }
 
 func (c *bodyComparison) Write(piece []byte) (int, error) {
@@ -152,29 +149,28 @@ func (c *bodyComparison) Write(piece []byte) (int, error) {
 	return len(piece), nil
 }
 
-// matches reports whether the body was the one wanted, and all of it.
-func (c *bodyComparison) matches() bool { return !c.differs && len(c.want) == 0 }
+// matches reports whether exactly the expected body has come.
+func (c *bodyComparison) matches() bool { return !c.differs && len(c.remaining) == 0 }
 
-// answerHead is what the framing of an answer depends on.
+// answerHead holds what the framing of an answer depends on.
 type answerHead struct {
 	status int
 	length int64
-	close  bool // the server ends the connection after this answer
+	close  bool // the server closes the connection after this answer
 }
 
-// headForm is what parseHead makes of the beginning of an answer.
+// headForm classifies the beginning of an answer.
 type headForm int
 
 const (
-	needMoreBytes headForm = iota // more bytes are needed to tell
-	simpleHead
-	complexHead // net/http is to read it
+	needMoreBytes headForm = iota // the head is not complete
+	simpleHead                    // parseHead has parsed it
+	complexHead                   // net/http must parse it
 )
 
-// parseHead reads the head of an answer of the usual form and returns its size
-// in bytes: HTTP/1.1, a final status that has a body, a Content-Length, well-formed
-// fields. It takes nothing for usual that net/http would refuse or read
-// otherwise, and leaves whatever it does not know to net/http.
+// parseHead parses the head of a simple answer and returns its size in bytes. Simple means
+// HTTP/1.1, a final status that has a body, one Content-Length, and well-formed fields. parseHead
+// accepts only what net/http would read the same way and returns complexHead for everything else.
 func parseHead(b []byte) (h answerHead, size int, f headForm) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -217,16 +213,17 @@ func parseHead(b []byte) (h answerHead, size int, f headForm) {
 	return h, end + 4, simpleHead
 }
 
-// cutLine splits after the first line, which ends with CRLF and comes without.
+// cutLine splits b after its first line and strips that line's CRLF.
 func cutLine(b []byte) (line, rest []byte) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 1 || b[i-1] != '\r' {
-		return b[:i+1], b[i+1:] // a stray end of line stays in: no field is valid with it
+		return b[:i+1], b[i+1:] // keep a stray line end: it makes the field invalid
 	}
 	return b[:i-1], b[i+1:]
 }
 
-// parseStatus reads "HTTP/1.1 200 OK".
+// parseStatus parses a status line such as "HTTP/1.1 200 OK". It reports whether the line is
+// well-formed and its status is final and has a body.
 func (h *answerHead) parseStatus(line []byte) bool {
 	const proto = "HTTP/1.1 "
 	if len(line) < len(proto)+3 || string(line[:len(proto)]) != proto || !isPrintable(line) {
@@ -245,8 +242,8 @@ func (h *answerHead) parseStatus(line []byte) bool {
 	return h.status >= 200 && h.status != http.StatusNoContent && h.status != http.StatusNotModified
 }
 
-// cutField splits "name: value" and reports whether both are well-formed: the
-// name a token, the value without control characters but tabs (RFC 9110, 5).
+// cutField splits "name: value" and reports whether both are well-formed: the name is a token, the
+// value has no control characters except tabs (RFC 9110, section 5).
 func cutField(line []byte) (name, value []byte, ok bool) {
 	colon := bytes.IndexByte(line, ':')
 	if colon < 1 {
@@ -261,6 +258,7 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 	return name, value, isPrintable(value)
 }
 
+// isPrintable reports whether b has no control characters except tabs.
 func isPrintable(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\t' || c == 0x7f {
@@ -270,7 +268,7 @@ func isPrintable(b []byte) bool {
 	return true
 }
 
-// tokenChars is the characters of a field's name (RFC 9110, 5.6.2).
+// tokenChars marks the characters that a field's name may have (RFC 9110, section 5.6.2).
 var tokenChars = func() (t [256]bool) {
 	for c := '0'; c <= 'z'; c++ {
 		t[c] = c <= '9' || c >= 'a' || c >= 'A' && c <= 'Z'
@@ -281,7 +279,7 @@ var tokenChars = func() (t [256]bool) {
 	return t
 }()
 
-// parseLength reads a number of bytes that cannot overflow.
+// parseLength parses a Content-Length. It accepts at most 15 digits, which cannot overflow.
 func parseLength(b []byte) (n int64, ok bool) {
 	if len(b) < 1 || len(b) > 15 {
 		return 0, false
@@ -295,7 +293,7 @@ func parseLength(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// equalFoldASCII reports whether b is the lower-case word, in any case.
+// equalFoldASCII reports whether b equals the lower-case word, ignoring case.
 func equalFoldASCII(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false

@@ -15,11 +15,10 @@ import (
 	"runtimelab/lab"
 )
 
-// Run carries out one attack and returns what it saw. It fails on an attack
-// that makes no sense or when ctx ends it early; what the server does wrong is
-// in the result. Where the attack keeps its hits, they go to hits, in the form
-// that ReadHits reads; otherwise hits may be nil. ended, where it is not nil, is
-// called when the last hit has come and before the result is made of them.
+// Run carries out one attack and returns its result. It returns an error if the attack is invalid
+// or ctx ends it early; errors of the server are part of the result. Kept hits are written to hits,
+// in the format that ReadHits reads; if none are kept, hits may be nil. Run calls ended, if it is
+// not nil, after the last hit and before it computes the result.
 func Run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.AttackResult, error) {
 	if err := validate(a, hits); err != nil {
 		return lab.AttackResult{}, err
@@ -44,33 +43,32 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 	attacker := vegeta.NewAttacker(
 		vegeta.Workers(uint64(a.Connections)),
 		vegeta.MaxWorkers(uint64(a.Connections)),
-		// The transport keeps the time limit: a Client's Timeout would cost a
-		// timer and a context for each hit. It gives no Location either, so
-		// that no redirect is followed.
+		// The transport enforces the timeout: a Client's Timeout would cost a timer and a context per
+		// hit. Its answers carry no Location, so the client follows no redirect.
 		vegeta.Client(&http.Client{Transport: transport}),
 	)
-	waiting, err := newWaiter(a, transport)
+	hitWaiter, err := newWaiter(a, transport)
 	if err != nil {
 		return lab.AttackResult{}, err
 	}
-	defer waiting.stop()
-	defer context.AfterFunc(ctx, func() { waiting.stop() })()
-	offer := runClosedLoop
+	defer hitWaiter.stop()
+	defer context.AfterFunc(ctx, func() { hitWaiter.stop() })()
+	send := runClosedLoop
 	switch {
 	case a.Kind.IsOpenLoop():
-		offer = runOpenLoop
+		send = runOpenLoop
 	case a.Kind == lab.WarmUp:
-		offer = runWarmUp
+		send = runWarmUp
 	case a.Kind == lab.Ladder:
-		offer = runLadder
+		send = runLadder
 	}
-	// Vegeta alone looks at the clock only between hits, and would wait for a
-	// worker that a server keeps busy until its timeout.
-	ends, cancel := context.WithTimeout(ctx, maxSendTime(a)+openLoopGrace)
+	// Vegeta checks the duration only between hits. It would wait for a worker that a server keeps
+	// busy, up to the timeout.
+	sendCtx, cancel := context.WithTimeout(ctx, maxSendTime(a)+openLoopGrace)
 	defer cancel()
-	defer context.AfterFunc(ends, func() { attacker.Stop() })()
-	offer(attacker, a, rec, transport, waiting)
-	rec.result.IdlePolling = waiting.stop()
+	defer context.AfterFunc(sendCtx, func() { attacker.Stop() })()
+	send(attacker, a, rec, transport, hitWaiter)
+	rec.result.IdlePolling = hitWaiter.stop()
 	if ended != nil {
 		ended()
 	}
@@ -83,11 +81,12 @@ func validate(a lab.Attack, hits io.Writer) error {
 	case len(a.Targets) == 0:
 		return fmt.Errorf("attack %s has no targets", a.Name)
 	case a.Connections < 1:
-		return fmt.Errorf("attack %s wants %d connections", a.Name, a.Connections)
+		return fmt.Errorf("attack %s has %d connections; it needs at least one", a.Name, a.Connections)
 	case a.Duration <= 0 || a.Timeout <= 0:
-		return fmt.Errorf("attack %s wants a duration of %v and a timeout of %v", a.Name, a.Duration, a.Timeout)
+		return fmt.Errorf("attack %s has a duration of %v and a timeout of %v; both must be positive",
+			a.Name, a.Duration, a.Timeout)
 	case a.KeepHits && hits == nil:
-		return fmt.Errorf("attack %s is to keep its hits and has nowhere to", a.Name)
+		return fmt.Errorf("attack %s keeps its hits, but Run was given no writer for them", a.Name)
 	case a.Kind.IsOpenLoop():
 		return validateRate(a)
 	}
@@ -95,22 +94,23 @@ func validate(a lab.Attack, hits io.Writer) error {
 }
 
 func validateRate(a lab.Attack) error {
-	most := 0.0
+	maxRPS := 0.0
 	for _, s := range a.Rate {
 		if s.FromRPS < 0 || s.ToRPS < 0 || s.Duration <= 0 {
-			return fmt.Errorf("attack %s wants a rate from %v to %v requests per second during %v", a.Name, s.FromRPS,
-				s.ToRPS, s.Duration)
+			return fmt.Errorf("attack %s has a rate from %v to %v requests per second during %v; "+
+				"rates must not be negative, and the duration must be positive",
+				a.Name, s.FromRPS, s.ToRPS, s.Duration)
 		}
-		most = max(most, s.FromRPS, s.ToRPS)
+		maxRPS = max(maxRPS, s.FromRPS, s.ToRPS)
 	}
-	if most == 0 {
+	if maxRPS == 0 {
 		return fmt.Errorf("attack %s is an open loop without a rate", a.Name)
 	}
 	return nil
 }
 
-// maxSendTime is for how long an attack sends at the most. The clients of a ladder stay
-// until each has had an answer after its duration, for as long again.
+// maxSendTime returns how long an attack may send. The clients of a ladder stay until each has an
+// answer after the end of its duration, at most for the same time again.
 func maxSendTime(a lab.Attack) time.Duration {
 	if a.Kind == lab.Ladder {
 		return 2 * a.Duration
@@ -118,12 +118,12 @@ func maxSendTime(a lab.Attack) time.Duration {
 	return a.Duration
 }
 
-// openLoopGrace is how long past its duration an open loop may still send hits that
-// were due within it, so that the last one is not cut off by its own send lag.
+// openLoopGrace is how long after its duration an open loop may still send hits that were due
+// within it. Without it the send lag would cut off the last hit.
 const openLoopGrace = 10 * time.Millisecond
 
-// runOpenLoop sends by a schedule. All that the schedule calls for and the server's
-// slowness kept from being sent by the end is a shortfall, and counted.
+// runOpenLoop sends hits by a schedule. Hits that a slow server kept from being sent by the end
+// count as a shortfall.
 func runOpenLoop(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, w waiter) {
 	pacer := newOpenPacer(newSchedule(a), a.Duration, rec.epoch, w)
 	rec.useSchedule(pacer.takeDue, countHits(newSchedule(a), a.Duration))
@@ -132,39 +132,41 @@ func runOpenLoop(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *tran
 	}
 }
 
+// runClosedLoop sends a hit on each connection as soon as the one before is answered.
 func runClosedLoop(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiter) {
 	for hit := range attacker.Attack(newTargeter(a), closedPacer{}, a.Duration, "") {
 		rec.add(hit)
 	}
 }
 
-// arrivalDivisor is the part of a ladder's time over which its clients come.
+// arrivalDivisor defines a ladder's ramp-up: its clients arrive within 1/arrivalDivisor of its
+// duration.
 const arrivalDivisor = 3
 
-// runLadder is a closed loop whose clients come one after another: thousands that
-// all come at once, and wait for the same time, would come at once again and
-// again, and their latency would be that of a burst. Each sends as fast as it is
-// answered from its arrival on.
+// runLadder runs a closed loop whose clients arrive one after another. Thousands of clients that
+// start together and wait equally long would return together, and their latency would be that of a
+// burst. From its arrival on, each client sends as soon as it has its answer.
 func runLadder(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, t *transport, w waiter) {
-	within, began := a.Duration/arrivalDivisor, t.now()
-	settled := arrivalTime(a.Connections-1, a.Connections, within)
-	rec.countLadder(newCompletions(began, began+settled, began+a.Duration, began+maxSendTime(a)))
-	t.ladder = newLadder(a.Connections, began+a.Duration, func() { attacker.Stop() })
-	pacer := newLadderPacer(t, began, within, w)
+	rampUp, start := a.Duration/arrivalDivisor, t.now()
+	lastArrival := arrivalTime(a.Connections-1, a.Connections, rampUp)
+	rec.countLadder(newCompletions(start, start+lastArrival, start+a.Duration, start+maxSendTime(a)))
+	t.ladder = newLadder(a.Connections, start+a.Duration, func() { attacker.Stop() })
+	pacer := newLadderPacer(t, start, rampUp, w)
 	for hit := range attacker.Attack(newTargeter(a), pacer, maxSendTime(a), "") {
 		rec.add(hit)
 		pacer.clientReady()
 	}
 }
 
-// runWarmUp is a closed loop that ends as soon as throughput is steady.
+// runWarmUp runs a closed loop that ends when throughput is steady, or else with the attack's
+// duration (its budget).
 func runWarmUp(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transport, _ waiter) {
-	watch := steadinessDetector{}
-	rec.warmEnd = "budget"
+	detector := steadinessDetector{}
+	rec.warmUpEnd = "budget"
 	for hit := range attacker.Attack(newTargeter(a), closedPacer{}, a.Duration, "") {
 		ended := rec.add(hit)
-		if rec.warmEnd == "budget" && watch.addHit(ended) {
-			rec.warmEnd = "steady"
+		if rec.warmUpEnd == "budget" && detector.addHit(ended) {
+			rec.warmUpEnd = "steady"
 			attacker.Stop()
 		}
 	}
@@ -173,19 +175,18 @@ func runWarmUp(attacker *vegeta.Attacker, a lab.Attack, rec *recorder, _ *transp
 const (
 	windowLength    = 500 * time.Millisecond
 	windowsNeeded   = 4
-	steadyTolerance = 0.05 // of their mean, or one hit, which is as near as counts can be
-	minWindowHits   = 2    // in a window on average, below which nothing is said
+	steadyTolerance = 0.05 // share of the windows' mean; at least one hit, the resolution of a count
+	minWindowHits   = 2    // mean hits per window below which throughput is never called steady
 )
 
-// steadinessDetector counts hits in windows and says when the last few windows agree.
+// steadinessDetector counts hits in windows and detects when the last few windows agree.
 type steadinessDetector struct {
 	counts       []float64
 	currentCount float64
 }
 
-// addHit counts a hit that ended at elapsed, and reports whether the last
-// four complete windows of half a second all lie within 5 % or one hit of their
-// mean.
+// addHit counts a hit that ended at elapsed. It reports whether the last windowsNeeded complete
+// windows all lie within steadyTolerance, or one hit, of their mean.
 func (s *steadinessDetector) addHit(elapsed time.Duration) bool {
 	for int(elapsed/windowLength) > len(s.counts) {
 		s.counts = append(s.counts, s.currentCount)
@@ -200,13 +201,13 @@ func (s *steadinessDetector) addHit(elapsed time.Duration) bool {
 	for _, n := range last {
 		mean += n / windowsNeeded
 	}
-	within := max(steadyTolerance*mean, 1)
+	tolerance := max(steadyTolerance*mean, 1)
 	return mean >= minWindowHits && !slices.ContainsFunc(last,
-		func(n float64) bool { return math.Abs(n-mean) > within })
+		func(n float64) bool { return math.Abs(n-mean) > tolerance })
 }
 
-// newTargeter hands out the targets in turn. The transport sends the wire form
-// that it prepared; the Target only names it, so that Vegeta has nothing to
+// newTargeter returns a targeter that hands out the targets in turn. A Vegeta target only names the
+// request by its index: the transport sends the bytes that it prepared, so Vegeta has nothing to
 // copy.
 func newTargeter(a lab.Attack) vegeta.Targeter {
 	targets := make([]vegeta.Target, len(a.Targets))

@@ -14,8 +14,8 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// nullServer is the argument with which this program is the server of
-// BenchmarkAttack, in a process of its own so that it is in no profile.
+// nullServer is the argument that makes this program the server of BenchmarkAttack. It runs in a
+// process of its own, so that no profile contains it.
 const nullServer = "null-server"
 
 func TestMain(m *testing.M) {
@@ -26,19 +26,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// BenchmarkAttack is what the agent is optimised for: make profile turns its
-// CPU profile into lab/cmd/agent/default.pgo. How fast the generator is, is for
-// make bench to say, in a cell.
+// BenchmarkAttack is the load that the agent is optimised for: make profile turns its CPU profile
+// into lab/cmd/agent/default.pgo. To measure the generator's speed in a cell, use make bench.
 func BenchmarkAttack(b *testing.B) {
 	url := startNull(b)
-	// As in a cell, where the generator has a CPU of its own.
+	// The generator has one CPU, as in a cell.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, rate := range []float64{0, 20_000} {
 		a := attackOn(url, lab.Peak)
 		a.Targets[0] = serve.Target()
 		a.Connections, a.Duration = 64, 8*time.Second
 		if rate > 0 {
-			a.Kind, a.Rate = lab.Steady, at(rate)
+			a.Kind, a.Rate = lab.Steady, constantRate(rate)
 		}
 		got, err := Run(b.Context(), a, nil, nil)
 		if err != nil || got.Failed > 0 {
@@ -67,13 +66,13 @@ func startNull(b *testing.B) (url string) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		_ = server.Process.Kill() // it ends by no other way
+		_ = server.Process.Kill() // it does not end by itself
 		_ = server.Wait()
 	})
 	address := net.JoinHostPort(host, port)
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
 		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close() // it listens, which is all that was asked
+			_ = c.Close() // the server listens
 			return "http://" + address
 		}
 	}

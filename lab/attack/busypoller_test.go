@@ -8,34 +8,34 @@ import (
 	"runtimelab/lab"
 )
 
-// turns are so many, in each of which a hit may make a step.
-type turns struct {
-	left  int
-	steps *atomic.Uint64
-	step  bool
+// fakeCycles is a pollCycle of so many cycles, each with an I/O step if hasIO is set.
+type fakeCycles struct {
+	left    int
+	ioSteps *atomic.Uint64
+	hasIO   bool
 }
 
-func (t *turns) wait() bool {
+func (c *fakeCycles) wait() bool {
 	time.Sleep(time.Millisecond)
-	if t.step {
-		t.steps.Add(1)
+	if c.hasIO {
+		c.ioSteps.Add(1)
 	}
-	t.left--
-	return t.left >= 0
+	c.left--
+	return c.left >= 0
 }
 
-func (t *turns) stop() {}
+func (c *fakeCycles) stop() {}
 
 func TestIdlePollingCountsCyclesWithoutIO(t *testing.T) {
-	for _, step := range []bool{false, true} {
+	for _, hasIO := range []bool{false, true} {
 		var steps atomic.Uint64
 		p := &busyPoller{
-			epoch: time.Now(), ioSteps: &steps, cycle: &turns{10, &steps, step},
+			epoch: time.Now(), ioSteps: &steps, cycle: &fakeCycles{10, &steps, hasIO},
 			wake: make(chan struct{}, 1),
 		}
 		p.loop()
-		if (p.idle < 10*time.Millisecond) != step || step && p.idle > 0 {
-			t.Errorf("turns with a step %v: %v to spare", step, p.idle)
+		if (p.idle < 10*time.Millisecond) != hasIO || hasIO && p.idle > 0 {
+			t.Errorf("10 cycles of 1 ms, with I/O %v: idle for %v", hasIO, p.idle)
 		}
 	}
 }
@@ -45,34 +45,32 @@ func TestStoppingThePollerEndsItsWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	came := make(chan bool)
-	go func() { came <- p.waitUntil(time.Hour) }()
+	reached := make(chan bool)
+	go func() { reached <- p.waitUntil(time.Hour) }()
 	p.stop()
-	if <-came {
-		t.Error("an hour came at once")
+	if <-reached {
+		t.Error("a wait of an hour ended at once as if it had succeeded")
 	}
 	if p.waitUntil(0) {
-		t.Error("a moment came although nobody polls")
+		t.Error("a wait succeeded after the polling had ended")
 	}
-	p.stop() // a second time is no harm
+	p.stop() // stopping twice is allowed
 }
 
-// A generator that had little to do has most of its time to spare.
 func TestAttackReportsIdlePolling(t *testing.T) {
-	a := attackOn(answering(t, hello), lab.Steady)
-	a.Rate = at(50)
+	a := attackOn(startServer(t, hello), lab.Steady)
+	a.Rate = constantRate(50)
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.IdlePolling <= 0 || got.IdlePolling > 2*a.Duration {
-		t.Errorf("%v to spare in %v", got.IdlePolling, a.Duration)
+		t.Errorf("polled idly for %v in an attack of %v", got.IdlePolling, a.Duration)
 	}
 }
 
-// One that sleeps has left its CPU to others.
 func TestSleepingGeneratorReportsNoIdlePolling(t *testing.T) {
-	a := attackOn(answering(t, hello), lab.Steady)
+	a := attackOn(startServer(t, hello), lab.Steady)
 	// The last hits are due long before the end, when a machine may stall.
 	a.Rate, a.SleepWhenIdle = []lab.Stage{
 		{FromRPS: 50, ToRPS: 50, Duration: 200 * time.Millisecond},
@@ -84,7 +82,7 @@ func TestSleepingGeneratorReportsNoIdlePolling(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.IdlePolling != 0 || got.Succeeded == 0 || got.Failed > 0 || got.Sent != got.Intended {
-		t.Errorf("%v to spare, %d succeeded and %d failed of %d", got.IdlePolling, got.Succeeded, got.Failed,
-			got.Intended)
+		t.Errorf("polled idly for %v; %d succeeded and %d failed of %d",
+			got.IdlePolling, got.Succeeded, got.Failed, got.Intended)
 	}
 }

@@ -16,52 +16,51 @@ import (
 
 const (
 	bufferSize = 16 << 10
-	// maxInlineWrite is the largest request that is written in one go: what an
-	// idle socket's send buffer takes at once (net.ipv4.tcp_wmem begins at
-	// 16 KiB). A larger one is written beside the reading, since a server may
-	// answer while it still reads and neither side must wait for the other.
+	// maxInlineWrite is the largest request, in bytes, that is written in one call: the send buffer of
+	// an idle socket takes it at once (net.ipv4.tcp_wmem begins at 16 KiB). A larger request is
+	// written while the answer is read, since a server may answer while it still reads, and neither
+	// side may wait for the other.
 	maxInlineWrite = 8 << 10
-	// idleCheckAfter is how long an idle connection is taken to be open without
-	// being asked.
+	// idleCheckAfter is how long a connection may idle before it is checked for having been closed.
 	idleCheckAfter = time.Second
 )
 
-// The states of a connection as its clock tells them; any other value is when
-// the exchange under way began, after the transport's epoch.
+// These are the values of conn.exchangeStart that are not the start of an exchange.
 const (
-	clockIdle    = -1
-	clockExpired = -2 // the watch gave the exchange up
+	noExchange      = -1 // no exchange is under way
+	exchangeExpired = -2 // the timeout watch cancelled the exchange
 )
 
-// conn is one connection with the exchange on it. It is also the body of that
-// exchange's answer as Vegeta reads it: the report.
+// conn is one connection with the exchange on it. It is also the body of that exchange's answer,
+// from which Vegeta reads the encoded exchangeReport.
 //
-// The socket is used through its file descriptor, and waited for through the
-// runtime's poller. net.Conn would try to read before the answer can be there,
-// which costs each hit a system call in vain.
+// conn uses the socket's file descriptor and waits through Go's network poller. A net.Conn would
+// try to read before the answer can have come, which costs each hit a useless system call.
 type conn struct {
-	transport     *transport
-	mu            sync.Mutex // of tcp, which the watch interrupts
-	tcp           net.Conn
-	raw           syscall.RawConn
-	exchangeStart atomic.Int64  // idle, expired, or the start of the exchange
+	transport *transport
+	mu        sync.Mutex // guards tcp, which the timeout watch interrupts
+	tcp       net.Conn
+	raw       syscall.RawConn
+	// exchangeStart is when the exchange under way began, after the transport's epoch, or one of
+	// noExchange and exchangeExpired.
+	exchangeStart atomic.Int64
 	lastUsed      time.Duration // when the last exchange ended
 
 	report       exchangeReport
 	answer       http.Response
 	encoded      [reportSize]byte
-	unread       []byte        // of the encoded report, what Vegeta has yet to read
+	unread       []byte        // the part of encoded that Vegeta has not read yet
 	lastReceived time.Duration // when bytes last came
-	closeAfter   bool          // the connection ends with this exchange
+	closeAfter   bool          // close the connection after this exchange
 
 	bytesIn, bytesOut, connectionsOpened int64
-	gotLastAnswer                        bool // a ladder's client: it has had its last answer
+	gotLastAnswer                        bool // this client of a ladder has had its last answer
 
 	buf        []byte
-	begin, end int // what of buf is received and not consumed
+	begin, end int // buf[begin:end] has been received and not consumed
 
-	// The arguments and results of the two functions below, which the poller
-	// calls: kept here because a closure for each hit would be allocated.
+	// The arguments and results of the two functions below, which the poller calls. They are fields
+	// because a closure per hit would be allocated.
 	toWrite       []byte
 	readInto      []byte
 	n             int
@@ -72,7 +71,7 @@ type conn struct {
 
 func newConn(t *transport) *conn {
 	c := &conn{transport: t, buf: make([]byte, bufferSize)}
-	c.exchangeStart.Store(clockIdle)
+	c.exchangeStart.Store(noExchange)
 	c.answer = http.Response{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: c}
 	c.read = c.tryRead
 	c.writeThenRead = func(fd uintptr) bool {
@@ -84,6 +83,7 @@ func newConn(t *transport) *conn {
 	return c
 }
 
+// dial opens the connection.
 func (c *conn) dial(ctx context.Context) error {
 	nc, err := c.transport.dialer.DialContext(ctx, "tcp", c.transport.address)
 	if err != nil {
@@ -102,32 +102,32 @@ func (c *conn) dial(ctx context.Context) error {
 	return nil
 }
 
-// disconnect closes the connection, if there is one.
+// disconnect closes the connection, if it is open.
 func (c *conn) disconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tcp != nil {
-		_ = c.tcp.Close() // it is given up either way
+		_ = c.tcp.Close() // an error changes nothing: the connection is given up
 	}
 	c.tcp, c.raw = nil, nil
 }
 
-// exchange sends a request and reads the whole answer to it into c.report.
+// exchange sends a request and reads its whole answer. The report of both is in c.report.
 func (c *conn) exchange(tg *target) error {
 	c.closeAfter = !c.transport.keepAlive
 	if c.tcp != nil && c.report.sent-c.lastUsed > idleCheckAfter && c.isClosedByServer() {
-		c.disconnect() // nothing was sent on it yet: this is no retry
+		c.disconnect() // no request was sent on it: dialling again is not a retry
 	}
 	if c.tcp == nil {
-		// Vegeta's request carries no context: the timeout is the dialer's.
+		// Vegeta's request carries no context. The dialer has the timeout.
 		if err := c.dial(context.Background()); err != nil {
 			return err
 		}
 	}
 	c.exchangeStart.Store(int64(c.report.sent))
 	err := c.sendAndReceive(tg)
-	if c.exchangeStart.Swap(clockIdle) == clockExpired {
-		c.closeAfter = true // its deadline is over
+	if c.exchangeStart.Swap(noExchange) == exchangeExpired {
+		c.closeAfter = true // its deadline has passed: it is of no further use
 		if err != nil {
 			err = errTimeout
 		}
@@ -142,10 +142,10 @@ func (c *conn) exchange(tg *target) error {
 }
 
 var (
-	errTimeout            = errors.New("no whole answer within the time limit")
-	errExtraBytes         = errors.New("the server sent more than its answer")
+	errTimeout            = errors.New("no complete answer within the timeout")
+	errExtraBytes         = errors.New("the server sent bytes after the end of its answer")
 	errClosedBeforeAnswer = errors.New("the server closed the connection before it answered")
-	errClosedDuringAnswer = errors.New("the server closed the connection within its answer")
+	errClosedDuringAnswer = errors.New("the server closed the connection before the end of its answer")
 )
 
 func (c *conn) sendAndReceive(tg *target) error {
@@ -160,13 +160,13 @@ func (c *conn) sendAndReceive(tg *target) error {
 	return c.readAnswer(tg)
 }
 
-// sendWhileReceiving writes beside the reading. A server may answer before it has
-// read all: what it says is the outcome, and the rest is not sent.
+// sendWhileReceiving writes the request while it reads the answer. A server may answer before it
+// has read everything. Its answer is then the result, and the rest is not sent.
 func (c *conn) sendWhileReceiving(tg *target) error {
 	var writing sync.WaitGroup
 	var written int
 	writing.Go(func() {
-		written, _ = c.tcp.Write(tg.wire) // an error here shows in the reading
+		written, _ = c.tcp.Write(tg.wire) // an error here appears when reading, too
 	})
 	err := c.fill()
 	if err == nil {
@@ -174,7 +174,7 @@ func (c *conn) sendWhileReceiving(tg *target) error {
 	} else {
 		err = errorBeforeAnswer(err)
 	}
-	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // ends a write of what nobody will read
+	_ = c.tcp.SetWriteDeadline(time.Unix(1, 0)) // ends a write that the server does not read
 	writing.Wait()
 	_ = c.tcp.SetWriteDeadline(time.Time{})
 	c.bytesOut += int64(max(written-(len(tg.wire)-tg.bodySize), 0))
@@ -182,8 +182,8 @@ func (c *conn) sendWhileReceiving(tg *target) error {
 	return err
 }
 
-// errorBeforeAnswer says what the end of a connection means before anything of an answer
-// came.
+// errorBeforeAnswer returns the error for a connection that ended before the first byte of an
+// answer.
 func errorBeforeAnswer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return errClosedBeforeAnswer
@@ -191,8 +191,8 @@ func errorBeforeAnswer(err error) error {
 	return err
 }
 
-// tryWrite writes the request and has the poller wait for the answer, except
-// where the socket takes only a part: the rest is then written first.
+// tryWrite writes the request and makes the poller wait for the answer. If the socket takes only a
+// part, it returns to receive, which writes the rest first.
 func (c *conn) tryWrite(fd uintptr) bool {
 	n, err := nonblock.Write(fd, c.toWrite)
 	switch {
@@ -209,8 +209,9 @@ func (c *conn) tryWrite(fd uintptr) bool {
 	return false
 }
 
-var errShortWrite = errors.New("the socket took a part of the request")
+var errShortWrite = errors.New("the socket took only a part of the request")
 
+// tryRead reads what has come, or makes the poller wait for it.
 func (c *conn) tryRead(fd uintptr) bool {
 	n, err := nonblock.Read(fd, c.readInto)
 	if errors.Is(err, syscall.EAGAIN) {
@@ -223,9 +224,10 @@ func (c *conn) tryRead(fd uintptr) bool {
 	return true
 }
 
-// fill reads more into the buffer, which it makes room in.
+// fill reads more bytes into the buffer, after making room in it.
 func (c *conn) fill() error { return c.fillWith(c.read) }
 
+// fillWith is fill with another step, which the poller calls until it returns true.
 func (c *conn) fillWith(step func(fd uintptr) bool) error {
 	if c.begin == c.end {
 		c.begin, c.end = 0, 0
@@ -243,6 +245,8 @@ func (c *conn) fillWith(step func(fd uintptr) bool) error {
 	return err
 }
 
+// receive reads into p by step, which the poller calls until it returns true. It returns the number
+// of bytes.
 func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
 	c.readInto, c.n, c.err = p, 0, nil
 	err := c.raw.Read(step)
@@ -266,8 +270,8 @@ func (c *conn) receive(p []byte, step func(fd uintptr) bool) (int, error) {
 	return c.n, err
 }
 
-// isClosedByServer asks an idle connection whether the server has ended it. What
-// came unasked ends it, too.
+// isClosedByServer reports whether the server has ended an idle connection. Bytes without a request
+// also end it.
 func (c *conn) isClosedByServer() bool {
 	var one [1]byte
 	closed := true
@@ -279,25 +283,24 @@ func (c *conn) isClosedByServer() bool {
 	return closed || err != nil
 }
 
-// expire gives up an exchange that began before oldest; of a later one it returns
-// when it began, after the transport's epoch, and that it is under way.
-func (c *conn) expire(oldest time.Duration) (began time.Duration, under bool) {
-	clock := c.exchangeStart.Load()
-	began = time.Duration(clock)
-	if clock < 0 || began > oldest {
-		return began, clock >= 0
+// expire cancels the exchange if it began before oldest. Otherwise it returns when the exchange
+// began, after the transport's epoch, and whether one is under way.
+func (c *conn) expire(oldest time.Duration) (began time.Duration, underWay bool) {
+	start := c.exchangeStart.Load()
+	began = time.Duration(start)
+	if start < 0 || began > oldest {
+		return began, start >= 0
 	}
-	// With the lock, the connection cannot give way to its successor between
-	// the decision and the deed.
+	// The lock keeps the connection from being replaced between this check and SetDeadline.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.exchangeStart.CompareAndSwap(clock, clockExpired) {
-		_ = c.tcp.SetDeadline(time.Unix(1, 0)) // one that is closed already needs none
+	if c.exchangeStart.CompareAndSwap(start, exchangeExpired) {
+		_ = c.tcp.SetDeadline(time.Unix(1, 0)) // it fails only on a closed connection, which needs no deadline
 	}
 	return 0, false
 }
 
-// Read gives Vegeta the report in place of a body.
+// Read returns the encoded report, which Vegeta takes for the body.
 func (c *conn) Read(p []byte) (int, error) {
 	n := copy(p, c.unread)
 	c.unread = c.unread[n:]
@@ -307,10 +310,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo is how Vegeta drains what is left of a body: nothing is.
+// WriteTo satisfies io.WriterTo, by which Vegeta drains the rest of a body. There is never any.
 func (c *conn) WriteTo(io.Writer) (int64, error) { return 0, nil }
 
-// Close ends the hit: the connection is free for the next.
+// Close ends the hit and returns the connection to the pool.
 func (c *conn) Close() error {
 	if c.closeAfter {
 		c.disconnect()

@@ -11,11 +11,11 @@ import (
 	"runtimelab/lab"
 )
 
-// hitsPerChunk is how many hits are written and read at once: gob spends most on a
-// message, not on what is in it.
+// hitsPerChunk is the number of hits in one gob message: a message costs gob more than the hits in
+// it.
 const hitsPerChunk = 1024
 
-// hitWriter writes hits as they come, in chunks, so that memory does not grow.
+// hitWriter writes hits in chunks, so that memory does not grow with the attack.
 type hitWriter struct {
 	buffered *bufio.Writer
 	out      *gob.Encoder
@@ -24,41 +24,41 @@ type hitWriter struct {
 	err      error
 }
 
-func newHitWriter(w io.Writer) *hitWriter {
-	b := bufio.NewWriterSize(w, 64<<10)
+func newHitWriter(out io.Writer) *hitWriter {
+	b := bufio.NewWriterSize(out, 64<<10)
 	return &hitWriter{buffered: b, out: gob.NewEncoder(b), hits: make([]lab.Hit, 0, hitsPerChunk)}
 }
 
-func (k *hitWriter) add(h lab.Hit) {
-	k.count++
-	if k.hits = append(k.hits, h); len(k.hits) == hitsPerChunk {
-		k.write()
+func (w *hitWriter) add(h lab.Hit) {
+	w.count++
+	if w.hits = append(w.hits, h); len(w.hits) == hitsPerChunk {
+		w.write()
 	}
 }
 
-func (k *hitWriter) write() {
-	if k.err == nil {
-		k.err = k.out.Encode(k.hits)
+func (w *hitWriter) write() {
+	if w.err == nil {
+		w.err = w.out.Encode(w.hits)
 	}
-	k.hits = k.hits[:0]
+	w.hits = w.hits[:0]
 }
 
-// finish writes the rest and returns how many hits there are.
-func (k *hitWriter) finish() (int64, error) {
-	if len(k.hits) > 0 {
-		k.write()
+// finish writes the remaining hits and returns the number of all hits.
+func (w *hitWriter) finish() (int64, error) {
+	if len(w.hits) > 0 {
+		w.write()
 	}
-	if k.err == nil {
-		k.err = k.buffered.Flush()
+	if w.err == nil {
+		w.err = w.buffered.Flush()
 	}
-	if k.err != nil {
-		return 0, fmt.Errorf("keeping the hits: %w", k.err)
+	if w.err != nil {
+		return 0, fmt.Errorf("writing the hits of an attack: %w", w.err)
 	}
-	return k.count, nil
+	return w.count, nil
 }
 
-// ReadHits hands the hits that Run kept to each, a chunk at a time, in the
-// order in which they ended. A chunk is each's to keep.
+// ReadHits calls each with the hits that Run kept, chunk by chunk, in the order in which they
+// ended. It does not reuse a chunk, so each may keep it.
 func ReadHits(r io.Reader, each func([]lab.Hit) error) error {
 	in := gob.NewDecoder(bufio.NewReader(r))
 	for {

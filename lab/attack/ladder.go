@@ -5,28 +5,29 @@ import (
 	"time"
 )
 
-// ladder ends a ladder phase. Its clients stay until each of them has had an
-// answer after the phase's duration, so that the last request of each is served
-// beside as many others as the requests before.
+// ladder decides when a ladder phase ends. Each client stays until it has an answer after the end
+// of the phase's duration, so that its last request is served among as many others as the requests
+// before.
 type ladder struct {
 	durationEnd time.Duration // end of the duration, after the epoch
-	unfinished  atomic.Int64  // clients that have not had that answer
-	stop        func()        // called once, when all of them have
+	unfinished  atomic.Int64  // clients that have no such answer yet
+	stop        func()        // called once, when every client has one
 }
 
-func newLadder(clients int, ends time.Duration, stop func()) *ladder {
-	l := &ladder{durationEnd: ends, stop: stop}
+// newLadder returns a ladder whose clients all still wait for their last answer.
+func newLadder(clients int, durationEnd time.Duration, stop func()) *ladder {
+	l := &ladder{durationEnd: durationEnd, stop: stop}
 	l.unfinished.Store(int64(clients))
 	return l
 }
 
-// answered notes an answer that came at end. left is the client's own mark that
-// it has had its last one.
-func (l *ladder) answered(left *bool, end time.Duration) {
-	if *left || end < l.durationEnd {
+// answered records that a client got an answer at end, after the epoch. gotLast is that client's
+// mark for having had its last answer.
+func (l *ladder) answered(gotLast *bool, end time.Duration) {
+	if *gotLast || end < l.durationEnd {
 		return
 	}
-	*left = true
+	*gotLast = true
 	if l.unfinished.Add(-1) == 0 {
 		l.stop()
 	}

@@ -10,11 +10,11 @@ import (
 
 const ms = time.Millisecond
 
-// discipline is how fast a server works on the requests that it has, in the
-// order of the list: 1 is a whole worker.
+// discipline returns how fast a server works on each of its requests, in the order of the list. 1
+// is a whole worker.
 type discipline func(requests int) []float64
 
-// parallel serves every request as if it were alone.
+// parallel serves every request as if it were the only one.
 func parallel(requests int) []float64 { return speeds(requests, requests, 1) }
 
 // sharing divides one worker among all requests.
@@ -25,6 +25,7 @@ func queue(workers int) discipline {
 	return func(requests int) []float64 { return speeds(requests, workers, 1) }
 }
 
+// speeds returns n speeds: each for the first served requests, 0 for the others.
 func speeds(n, served int, each float64) []float64 {
 	out := make([]float64, n)
 	for i := range min(n, served) {
@@ -33,15 +34,15 @@ func speeds(n, served int, each float64) []float64 {
 	return out
 }
 
-// server is a simulated server, and how a ladder's requests fare on it.
+// server is a simulated server for the requests of a ladder.
 type server struct {
 	clients        int
 	need, duration time.Duration
 	serve          discipline
-	random         bool                  // a worker that is free takes any request that waits, not the oldest
-	batches        int                   // workers that take all requests that wait at once; serve is not used
-	fails          func(client int) bool // is refused
-	starves        func(client int) bool // is never answered
+	random         bool                  // a free worker takes any waiting request, not the oldest
+	batches        int                   // workers that take all waiting requests at once, instead of serve
+	fails          func(client int) bool // whether the client is refused
+	starves        func(client int) bool // whether the client is never answered
 }
 
 type request struct {
@@ -49,25 +50,25 @@ type request struct {
 	sent, left time.Duration
 }
 
-// rps is what a ladder on the server is said to have served per second.
+// rps returns the throughput that a ladder on the server reports.
 func (s server) rps(seed uint64) float64 {
-	within := s.duration / arrivalDivisor
-	complete := arrivalTime(s.clients-1, s.clients, within)
+	rampUp := s.duration / arrivalDivisor
+	lastArrival := arrivalTime(s.clients-1, s.clients, rampUp)
 	ended := false
-	end := newLadder(s.clients, s.duration, func() { ended = true })
-	rate := newCompletions(0, complete, s.duration, 2*s.duration)
-	left := make([]bool, s.clients)
+	ladder := newLadder(s.clients, s.duration, func() { ended = true })
+	rate := newCompletions(0, lastArrival, s.duration, 2*s.duration)
+	gotLast := make([]bool, s.clients)
 	random := rand.New(rand.NewPCG(seed, 0))
 	need := func() time.Duration { return time.Duration(float64(s.need) * (1 + 0.05*random.NormFloat64())) }
 
 	var waiting []request
 	batches := make([][]request, s.batches)
-	come := 0
+	arrived := 0
 	const step = 100 * time.Microsecond
 	for now := time.Duration(0); now < 2*s.duration && (!ended || len(waiting) > 0); now += step {
-		for come < s.clients && arrivalTime(come, s.clients, within) <= now {
-			waiting = append(waiting, request{come, now, need()})
-			come++
+		for arrived < s.clients && arrivalTime(arrived, s.clients, rampUp) <= now {
+			waiting = append(waiting, request{arrived, now, need()})
+			arrived++
 		}
 		var served []request
 		if s.batches > 0 {
@@ -77,7 +78,7 @@ func (s server) rps(seed uint64) float64 {
 		}
 		for _, r := range served {
 			rate.add(r.sent, now+step, s.fails == nil || !s.fails(r.client))
-			end.answered(&left[r.client], now+step)
+			ladder.answered(&gotLast[r.client], now+step)
 			if !ended {
 				waiting = append(waiting, request{r.client, now + step, need()})
 			}
@@ -89,7 +90,7 @@ func (s server) rps(seed uint64) float64 {
 	return rate.rps()
 }
 
-// work serves for a step, and returns who waits and who was served.
+// work serves for one step. It returns the requests that still wait and those that were served.
 func (s server) work(random *rand.Rand, all []request, step time.Duration) (waiting, served []request) {
 	speed := s.serve(len(all))
 	free := 0
@@ -107,18 +108,18 @@ func (s server) work(random *rand.Rand, all []request, step time.Duration) (wait
 			}
 		}
 	}
-	if s.random && free > 0 && len(waiting) > 1 { // of one worker
+	if s.random && free > 0 && len(waiting) > 1 { // random is for one worker
 		i := random.IntN(len(waiting))
 		waiting[0], waiting[i] = waiting[i], waiting[0]
 	}
 	return waiting, served
 }
 
-// workBatches has each worker serve its batch in turn, and take all that wait
-// when it has none left: as an event loop does that accepts until nobody waits.
-func workBatches(random *rand.Rand, all []request, batches [][]request, step time.Duration) (waiting,
-	served []request,
-) {
+// workBatches makes each worker serve its batch in turn and take all waiting requests when its
+// batch is empty, like an event loop that accepts until no connection waits.
+func workBatches(
+	random *rand.Rand, all []request, batches [][]request, step time.Duration,
+) (waiting, served []request) {
 	waiting = all
 	for _, i := range random.Perm(len(batches)) {
 		if len(batches[i]) == 0 {
@@ -136,9 +137,8 @@ func workBatches(random *rand.Rand, all []request, batches [][]request, step tim
 	return waiting, served
 }
 
-// TestLadderRate holds the throughput of ladders against what the clients are
-// served in the long run, whatever limits the server, in whatever order it
-// serves, and however few rounds fit into the duration.
+// The reported throughput must be what the clients get in the long run, whatever limits the server,
+// in whatever order it serves, and however few rounds fit into the duration.
 func TestLadderRate(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -191,7 +191,7 @@ func TestLadderRate(t *testing.T) {
 			starves: func(client int) bool { return client%2 == 0 },
 		}, 100},
 	} {
-		// Needs differ by 5 %: one seed's are no constant's.
+		// Service times vary by 5 %: the mean over some seeds is compared.
 		const seeds = 8
 		sum := 0.0
 		for seed := range uint64(seeds) {
@@ -203,9 +203,7 @@ func TestLadderRate(t *testing.T) {
 	}
 }
 
-// TestLadderEnds has a ladder end when every client has had an answer after its
-// duration.
-func TestLadderEnds(t *testing.T) {
+func TestLadderEndsWhenEveryClientHasItsLastAnswer(t *testing.T) {
 	stopped := 0
 	l := newLadder(2, 900, func() { stopped++ })
 	var a, b bool
@@ -213,17 +211,16 @@ func TestLadderEnds(t *testing.T) {
 		l.answered(&a, end)
 	}
 	if stopped != 0 || l.isOver() {
-		t.Errorf("stopped %d times before the other client was answered", stopped)
+		t.Errorf("stopped %d times before the second client had its last answer", stopped)
 	}
 	l.answered(&b, 960)
 	l.answered(&b, 970)
 	if stopped != 1 || !l.isOver() {
-		t.Errorf("stopped %d times when both were", stopped)
+		t.Errorf("stopped %d times after both clients had their last answer", stopped)
 	}
 }
 
-// TestLadderWithoutAnswers has no rate.
-func TestLadderWithoutAnswers(t *testing.T) {
+func TestLadderWithoutAnswersHasNoRate(t *testing.T) {
 	c := newCompletions(0, 300, 900, 1800)
 	c.add(100, 1000, false)
 	c.add(200, 5000, false)

@@ -8,19 +8,19 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// openPacer is a vegeta.Pacer that follows a schedule and remembers when each
-// hit that is under way was due. Times are counted from the epoch.
+// openPacer is a vegeta.Pacer that follows a schedule and remembers when each hit under way was
+// due. Times count from the epoch.
 type openPacer struct {
 	schedule *schedule
 	duration time.Duration
-	nextDue  time.Duration // when the next hit is due, after the attack's start
+	nextDue  time.Duration // when the next hit is due, after attackStart
 	epoch    time.Time
 	waiter   waiter
 
-	mu          sync.Mutex // Vegeta calls Pace from one goroutine, the recorder due from another
+	mu          sync.Mutex // Vegeta calls Pace and the recorder calls takeDue, from two goroutines
 	started     bool
-	attackStart time.Duration // the attack's start
-	// by hit number, of hits under way only: one may take as long as it likes
+	attackStart time.Duration // of Vegeta's attack, known at the first Pace
+	// dueTimes is keyed by hit number and holds only hits under way, since a hit may take any time.
 	dueTimes map[uint64]time.Duration
 }
 
@@ -31,8 +31,8 @@ func newOpenPacer(s *schedule, d time.Duration, epoch time.Time, w waiter) *open
 	}
 }
 
-// Pace waits until hit number hits is due. It waits itself instead of telling
-// Vegeta to sleep, which is late by up to 1 ms.
+// Pace waits until hit number hits is due. It waits by itself because Vegeta's sleep is up to 1 ms
+// late.
 func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, bool) {
 	due := p.nextDue
 	if due >= p.duration {
@@ -46,7 +46,7 @@ func (p *openPacer) Pace(elapsed time.Duration, hits uint64) (time.Duration, boo
 	return 0, false
 }
 
-// recordDue notes when a hit is due and returns when the attack began.
+// recordDue stores when a hit is due, after the attack's start, and returns that start.
 func (p *openPacer) recordDue(elapsed time.Duration, hit uint64, due time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +58,7 @@ func (p *openPacer) recordDue(elapsed time.Duration, hit uint64, due time.Durati
 	return p.attackStart
 }
 
-// takeDue is when hit seq was meant to be sent, after the epoch; it can be asked
-// once.
+// takeDue returns when hit seq was due, after the epoch, and forgets it: call it once per hit.
 func (p *openPacer) takeDue(seq uint64) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,40 +67,41 @@ func (p *openPacer) takeDue(seq uint64) time.Duration {
 	return p.attackStart + offset
 }
 
-// Rate satisfies vegeta.Pacer; only Vegeta's own plots ask.
+// Rate satisfies vegeta.Pacer. Only Vegeta's plots use it.
 func (p *openPacer) Rate(time.Duration) float64 { return 0 }
 
-// closedPacer never waits: the number of workers is what limits the load.
+// closedPacer never waits: the number of workers limits the load.
 type closedPacer struct{}
 
 func (closedPacer) Pace(time.Duration, uint64) (time.Duration, bool) { return 0, false }
 func (closedPacer) Rate(time.Duration) float64                       { return math.Inf(1) }
 
-// ladderPacer is of a closed loop whose clients come evenly within a time: a
-// hit goes when a client comes, or when one that has come has its answer.
+// ladderPacer is a vegeta.Pacer for a closed loop whose clients arrive evenly over time. A hit is
+// sent when a client arrives, or when a client that has arrived gets its answer.
 type ladderPacer struct {
-	readyClients chan struct{} // one for each client that waits to send
-	allArrived   chan struct{} // closed when every client has come, or none will any more
+	readyClients chan struct{} // one entry for each client that is free to send
+	allArrived   chan struct{} // closed when every client has arrived or the arrivals were interrupted
 	waiter       waiter
-	isOver       func() bool // nobody is to send any more
-	interrupted  bool        // before every client had come; to be read once all is closed
+	isOver       func() bool // reports whether every client has had its last answer
+	interrupted  bool        // the arrivals were interrupted; valid once allArrived is closed
 }
 
-// newLadderPacer has the clients come from a moment on, the first at once, each
-// by its connection.
-func newLadderPacer(t *transport, began, within time.Duration, w waiter) *ladderPacer {
+// newLadderPacer returns a pacer whose clients arrive over rampUp, the first at start. Each has one
+// connection of t.
+func newLadderPacer(t *transport, start, rampUp time.Duration, w waiter) *ladderPacer {
 	p := &ladderPacer{
 		readyClients: make(chan struct{}, len(t.conns)), allArrived: make(chan struct{}),
 		waiter: w, isOver: t.ladder.isOver,
 	}
-	go p.admitClients(t, began, within)
+	go p.admitClients(t, start, rampUp)
 	return p
 }
 
-func (p *ladderPacer) admitClients(t *transport, began, within time.Duration) {
+// admitClients lets the clients arrive one after another.
+func (p *ladderPacer) admitClients(t *transport, start, rampUp time.Duration) {
 	defer close(p.allArrived)
 	for i, c := range t.conns {
-		if i > 0 && !p.waiter.waitUntil(began+arrivalTime(i, len(t.conns), within)) {
+		if i > 0 && !p.waiter.waitUntil(start+arrivalTime(i, len(t.conns), rampUp)) {
 			p.interrupted = true
 			return
 		}
@@ -110,21 +110,22 @@ func (p *ladderPacer) admitClients(t *transport, began, within time.Duration) {
 	}
 }
 
-// arrivalTime is when client i of so many comes, after the first.
-func arrivalTime(i, clients int, within time.Duration) time.Duration {
-	return within * time.Duration(i) / time.Duration(clients)
+// arrivalTime returns how long after the first client the i-th of all clients arrives, counting
+// from 0.
+func arrivalTime(i, clients int, rampUp time.Duration) time.Duration {
+	return rampUp * time.Duration(i) / time.Duration(clients)
 }
 
-// clientReady has the client of a hit that ended send another.
+// clientReady marks the client of a hit that has ended as free to send.
 func (p *ladderPacer) clientReady() {
 	select {
-	case <-p.allArrived: // from then on the number of workers is the number of clients
+	case <-p.allArrived: // the number of workers limits the load from now on
 	default:
 		p.readyClients <- struct{}{}
 	}
 }
 
-// Pace waits for a client that is free to send.
+// Pace waits until a client is free to send.
 func (p *ladderPacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 	select {
 	case <-p.readyClients:

@@ -8,7 +8,8 @@ import (
 	"runtimelab/lab"
 )
 
-func pacerAt(t *testing.T, rps float64) *openPacer {
+// pollingPacer returns a pacer of a constant rate that polls.
+func pollingPacer(t *testing.T, rps float64) *openPacer {
 	t.Helper()
 	epoch := time.Now()
 	p, err := startBusyPoller(epoch, new(atomic.Uint64))
@@ -16,17 +17,18 @@ func pacerAt(t *testing.T, rps float64) *openPacer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.stop() })
-	return pacing(rps, epoch, p)
+	return constantPacer(rps, epoch, p)
 }
 
-func pacing(rps float64, epoch time.Time, w waiter) *openPacer {
-	return newOpenPacer(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(rps)}), time.Hour, epoch, w)
+// constantPacer returns a pacer of a constant rate that waits by w.
+func constantPacer(rps float64, epoch time.Time, w waiter) *openPacer {
+	a := lab.Attack{Arrivals: lab.Constant, Rate: constantRate(rps)}
+	return newOpenPacer(newSchedule(a), time.Hour, epoch, w)
 }
 
-// A hit that takes very long must still be told when it was due, however many
-// others came and went meanwhile.
+// A slow hit must still learn when it was due, however many others began and ended meanwhile.
 func TestPacerRemembersASlowHit(t *testing.T) {
-	p := pacerAt(t, 1e6)
+	p := pollingPacer(t, 1e6)
 	for k := range uint64(5000) {
 		p.Pace(0, k)
 		if k != 10 {
@@ -37,22 +39,22 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 		t.Errorf("hit 10 was due at %v, want 10 µs", got)
 	}
 	if len(p.dueTimes) != 0 {
-		t.Errorf("%d hits are remembered after all were asked for", len(p.dueTimes))
+		t.Errorf("%d due times are kept after all were taken", len(p.dueTimes))
 	}
 }
 
 func TestPacerNeverSendsEarly(t *testing.T) {
 	epoch := time.Now()
 	for name, p := range map[string]*openPacer{
-		"polling":  pacerAt(t, 2000),
-		"sleeping": pacing(2000, epoch, newTimerWaiter(epoch)),
+		"polling":  pollingPacer(t, 2000),
+		"sleeping": constantPacer(2000, epoch, newTimerWaiter(epoch)),
 	} {
 		for k := range uint64(200) {
 			if _, stop := p.Pace(time.Since(p.epoch), k); stop {
 				t.Fatalf("%s: the pacer stopped by itself", name)
 			}
 			if early := p.takeDue(k) - time.Since(p.epoch); early > 0 {
-				t.Fatalf("%s: hit %d was let go %v before it was due", name, k, early)
+				t.Fatalf("%s: hit %d was sent %v before it was due", name, k, early)
 			}
 		}
 	}
@@ -61,8 +63,8 @@ func TestPacerNeverSendsEarly(t *testing.T) {
 func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
 	epoch := time.Now()
 	for name, p := range map[string]*openPacer{
-		"polling":  pacerAt(t, 1.0/3600),
-		"sleeping": pacing(1.0/3600, epoch, newTimerWaiter(epoch)),
+		"polling":  pollingPacer(t, 1.0/3600),
+		"sleeping": constantPacer(1.0/3600, epoch, newTimerWaiter(epoch)),
 	} {
 		p.Pace(0, 0)
 		stopped := make(chan bool)
@@ -72,10 +74,10 @@ func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
 		}()
 		p.waiter.stop()
 		if !<-stopped {
-			t.Errorf("%s: an interrupted wait let its hit go", name)
+			t.Errorf("%s: an interrupted wait sent its hit", name)
 		}
 		if p.waiter.waitUntil(0) {
-			t.Errorf("%s: a moment came after the end", name)
+			t.Errorf("%s: a wait succeeded after stop", name)
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"runtimelab/lab/nonblock"
 )
 
-// pollCycle is taken when the runtime's poller has next looked at all that it
-// watches: an eventfd tells of each writing once (eventfd(2), EPOLLET of
-// epoll(7)), also where nobody ever reads it.
+// pollCycle waits for one cycle of Go's network poller: it writes to an eventfd and continues when
+// the poller reports that write. An eventfd reports each write once, even if nothing reads it
+// (eventfd(2), EPOLLET in epoll(7)).
 type pollCycle struct {
 	file      *os.File
 	raw       syscall.RawConn
@@ -22,36 +22,39 @@ type pollCycle struct {
 	err       error
 }
 
+// newPollCycle returns a pollCycle. Its owner must call stop.
 func newPollCycle() (*pollCycle, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("making what the generator polls by: %w", err)
+		return nil, fmt.Errorf("creating the eventfd of the generator's poller: %w", err)
 	}
-	t := &pollCycle{file: os.NewFile(uintptr(fd), "eventfd")}
-	if t.raw, err = t.file.SyscallConn(); err != nil {
-		return nil, errors.Join(fmt.Errorf("making what the generator polls by: %w", err), t.file.Close())
+	c := &pollCycle{file: os.NewFile(uintptr(fd), "eventfd")}
+	if c.raw, err = c.file.SyscallConn(); err != nil {
+		err = fmt.Errorf("creating the eventfd of the generator's poller: %w", err)
+		return nil, errors.Join(err, c.file.Close())
 	}
-	t.step = t.signalOrWait
-	return t, nil
+	c.step = c.signalOrWait
+	return c, nil
 }
 
-// wait waits for the turn, and reports whether it came: false after the end.
-func (t *pollCycle) wait() bool {
-	t.signalled = false
-	return t.raw.Read(t.step) == nil && t.err == nil
+// wait waits for the end of the next cycle and returns true. It returns false after stop.
+func (c *pollCycle) wait() bool {
+	c.signalled = false
+	return c.raw.Read(c.step) == nil && c.err == nil
 }
 
-var eventfdUnit = []byte{1, 0, 0, 0, 0, 0, 0, 0} // an eventfd's unit
+// eventfdUnit is a value that an eventfd can add to its counter: 1 in little-endian order.
+var eventfdUnit = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 
-// signalOrWait writes when the poller first calls it, and is called again when the
-// poller has seen that.
-func (t *pollCycle) signalOrWait(fd uintptr) bool {
-	if t.signalled {
+// signalOrWait writes to the eventfd at its first call. The poller calls it again when it has seen
+// that write.
+func (c *pollCycle) signalOrWait(fd uintptr) bool {
+	if c.signalled {
 		return true
 	}
-	t.signalled = true
-	_, t.err = nonblock.Write(fd, eventfdUnit)
-	return t.err != nil
+	c.signalled = true
+	_, c.err = nonblock.Write(fd, eventfdUnit)
+	return c.err != nil
 }
 
-func (t *pollCycle) stop() { _ = t.file.Close() } // nothing was to be kept
+func (c *pollCycle) stop() { _ = c.file.Close() } // an eventfd has nothing to flush

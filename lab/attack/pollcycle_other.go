@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// pollCycle is taken every now and then. Attacks run in a cell, which is Linux; this
-// is for the package's tests elsewhere.
+// pollCycle waits for a fixed time. Attacks run in a cell, which is Linux; this lets the package's
+// tests run elsewhere.
 type pollCycle struct{ ended atomic.Bool }
 
 func newPollCycle() (*pollCycle, error) { return &pollCycle{}, nil }
 
-func (t *pollCycle) wait() bool {
+func (c *pollCycle) wait() bool {
 	time.Sleep(100 * time.Microsecond)
-	return !t.ended.Load()
+	return !c.ended.Load()
 }
 
-func (t *pollCycle) stop() { t.ended.Store(true) }
+func (c *pollCycle) stop() { c.ended.Store(true) }

@@ -13,42 +13,41 @@ import (
 )
 
 const (
-	significantDigits = 3                       // significant digits of every histogram
-	maxLatency        = int64(10 * time.Minute) // largest latency that a histogram tells apart
-	minBeyondQuantile = 10                      // samples that must lie beyond a quantile for it to be said
-	maxErrorReasons   = 8                       // distinct reasons kept
+	significantDigits = 3                       // of every histogram
+	maxLatency        = int64(10 * time.Minute) // largest latency that a histogram resolves
+	minBeyondQuantile = 10                      // a quantile is reported if so many samples lie beyond it
+	maxErrorReasons   = 8                       // distinct reasons that are kept; the rest count as "other"
 )
 
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, maxLatency, significantDigits)
 }
 
-// recordDuration adds a duration to a histogram; what is out of range counts as the
-// nearest end, never as nothing.
+// recordDuration adds d to a histogram. A value out of range counts as the nearest bound, so that
+// no sample is lost.
 func recordDuration(h *hdrhistogram.Histogram, d time.Duration) {
 	v := min(max(int64(d), 0), maxLatency)
 	if err := h.RecordValue(v); err != nil {
-		panic(fmt.Sprintf("attack: %d ns is within the histogram's range but was refused: %v", v, err))
+		panic(fmt.Sprintf("attack: the histogram refused %d ns, which is in its range: %v", v, err))
 	}
 }
 
-// recorder turns Vegeta's results into an AttackResult as they come. Its
-// memory does not grow with the number of hits, only with seconds. Times are
-// counted from the transport's epoch.
+// recorder turns Vegeta's results into an AttackResult as they come. Its memory grows with the
+// seconds of the attack, not with the hits. Times count from the transport's epoch.
 type recorder struct {
 	targets     []lab.Target
 	epoch       time.Time
-	due         func(seq uint64) time.Duration // nil in a closed loop, which has no schedule
+	due         func(seq uint64) time.Duration // when a hit was due; nil in a closed loop
 	result      lab.AttackResult
-	warmEnd     string
+	warmUpEnd   string
 	hitWriter   *hitWriter   // nil unless hits are kept
-	completions *completions // nil in any other attack
+	completions *completions // nil unless the attack is a ladder
 
-	deadline time.Duration // 0: there is none
-	duration time.Duration // for which the attack sends at the most
+	deadline time.Duration // 0 if there is none
+	duration time.Duration // for which the attack may send
 
 	began, ended                        time.Duration
-	raw, corrected, sendLags, firstByte *hdrhistogram.Histogram // of successes, but for the send lag
+	raw, corrected, sendLags, firstByte *hdrhistogram.Histogram // of successes; send lags of all hits
 	secondHistogram                     *hdrhistogram.Histogram // of successes in the newest bucket
 	failures                            *hdrhistogram.Histogram // of hits that failed
 }
@@ -61,11 +60,9 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 		raw:             newHistogram(),
 		firstByte:       newHistogram(),
 		secondHistogram: newHistogram(),
-
-		failures: newHistogram(),
-
-		deadline: a.Deadline,
-		duration: maxSendTime(a),
+		failures:        newHistogram(),
+		deadline:        a.Deadline,
+		duration:        maxSendTime(a),
 	}
 	if a.KeepHits {
 		r.hitWriter = newHitWriter(hits)
@@ -73,19 +70,20 @@ func newRecorder(a lab.Attack, epoch time.Time, hits io.Writer) *recorder {
 	return r
 }
 
-// useSchedule has latencies corrected by a schedule that calls for so many hits.
+// useSchedule makes the recorder correct latencies by a schedule of intended hits. due returns when
+// a hit was due.
 func (r *recorder) useSchedule(due func(seq uint64) time.Duration, intended int64) {
 	r.due, r.result.Intended = due, intended
 	r.corrected, r.sendLags = newHistogram(), newHistogram()
 }
 
-// countLadder has successes counted as those of a ladder.
+// countLadder makes the recorder count successes in c, for the throughput of a ladder.
 func (r *recorder) countLadder(c *completions) {
 	r.completions = c
 	r.result.ClientRampUp = c.allArrived - c.firstArrival
 }
 
-// add records one hit and returns when it ended, after the first one's start.
+// add records one hit and returns when it ended, after the start of the first one.
 func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	rep, answered := decodeReport(hit.Body)
 	if !answered {
@@ -99,7 +97,7 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	r.result.Sent++
 
 	latency := rep.endAt - rep.sent
-	charged := latency // what the server is charged with
+	charged := latency // in an open loop, from the intended send time
 	if r.due != nil {
 		due := r.due(hit.Seq)
 		charged = rep.endAt - due
@@ -107,17 +105,17 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	}
 	bucket := r.bucketFor(rep.endAt)
 	r.bucketAt(rep.sent).Sent++
-	fault := stripURL(hit.Error)
+	failure := stripURL(hit.Error)
 	if answered {
-		fault = r.failureReason(rep)
+		failure = r.failureReason(rep)
 	}
 	if r.completions != nil {
-		r.completions.add(rep.sent, rep.endAt, fault == "")
+		r.completions.add(rep.sent, rep.endAt, failure == "")
 	}
 	if !r.targets[rep.target].Request.Background {
-		r.recordLatencies(rep, latency, charged, fault == "")
+		r.recordLatencies(rep, latency, charged, failure == "")
 	}
-	if fault == "" {
+	if failure == "" {
 		r.result.Succeeded++
 		bucket.Succeeded++
 		if charged <= r.deadline {
@@ -126,20 +124,20 @@ func (r *recorder) add(hit *vegeta.Result) time.Duration {
 	} else {
 		r.result.Failed++
 		bucket.Failed++
-		r.countError(fault)
+		r.countError(failure)
 	}
 	if r.hitWriter != nil {
 		r.hitWriter.add(lab.Hit{
 			Seq: hit.Seq, SentAt: r.epoch.Add(rep.sent), Latency: latency, FirstByte: max(rep.firstByteAt-rep.sent, 0),
-			TargetIndex: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: fault,
+			TargetIndex: rep.target, Status: rep.status, BytesIn: rep.bytesIn, Error: failure,
 		})
 	}
 	return rep.endAt - r.began
 }
 
-// countsUntil is until when a hit keeps the attack going. One that got no answer
-// does so while others are sent: the time that the generator waited for it in vain
-// afterwards, up to its timeout, is none in which anything could have been served.
+// countsUntil returns until when a hit extends the attack. A hit without an answer extends it only
+// while hits may be sent: afterwards the generator waits in vain, up to the timeout, and nothing
+// could have been served.
 func (r *recorder) countsUntil(end time.Duration, answered bool) time.Duration {
 	if answered {
 		return end
@@ -147,8 +145,8 @@ func (r *recorder) countsUntil(end time.Duration, answered bool) time.Duration {
 	return min(end, r.began+r.duration)
 }
 
-// recordLatencies records how long a hit took. Failures are counted apart: an error that
-// comes at once would make the server look fast, and a timeout slow.
+// recordLatencies records how long a hit took. Failures have their own histogram: an immediate
+// error would make the server look fast, and a timeout would make it look slow.
 func (r *recorder) recordLatencies(rep exchangeReport, latency, charged time.Duration, succeeded bool) {
 	if !succeeded {
 		recordDuration(r.failures, charged)
@@ -162,8 +160,8 @@ func (r *recorder) recordLatencies(rep exchangeReport, latency, charged time.Dur
 	recordDuration(r.secondHistogram, charged)
 }
 
-// failureReason says why an answered hit is not a success; empty when it is one. An
-// answer other than its target's is an error of the server.
+// failureReason returns why an answered hit is a failure, or "" if it is a success. An answer that
+// differs from its target's is an error of the server.
 func (r *recorder) failureReason(rep exchangeReport) string {
 	switch {
 	case rep.status != r.targets[rep.target].Status:
@@ -175,8 +173,8 @@ func (r *recorder) failureReason(rep exchangeReport) string {
 	return ""
 }
 
-// stripURL is what went wrong without http.Client's words before it, which
-// name the target as the transport knows it.
+// stripURL removes the prefix of http.Client from an error's message. It names the target as only
+// the transport knows it.
 func stripURL(message string) string {
 	if _, after, ok := strings.Cut(message, `": `); ok {
 		return after
@@ -184,22 +182,22 @@ func stripURL(message string) string {
 	return message
 }
 
-func (r *recorder) countError(fault string) {
-	if _, seen := r.result.Errors[fault]; !seen && len(r.result.Errors) >= maxErrorReasons {
-		fault = "other"
+// countError counts a failure by its reason.
+func (r *recorder) countError(reason string) {
+	if _, seen := r.result.Errors[reason]; !seen && len(r.result.Errors) >= maxErrorReasons {
+		reason = "other"
 	}
-	r.result.Errors[fault]++
+	r.result.Errors[reason]++
 }
 
-// setTransportCounts takes what the transport counted.
+// setTransportCounts stores what the transport counted.
 func (r *recorder) setTransportCounts(bytesIn, bytesOut, dialled int64) {
 	r.result.BytesIn, r.result.BytesOut, r.result.ConnectionsOpened = bytesIn, bytesOut, dialled
 }
 
-// bucketFor is the bucket in which an answer that came at t counts. Results
-// come in the order of their ends but for microseconds, so that a bucket's
-// latencies are complete when the next one opens; a straggler counts in the
-// newest bucket rather than not at all.
+// bucketFor returns the bucket of an answer that came at t. Results come in the order of their
+// ends, except for microseconds: the latencies of a bucket are complete when the next one opens,
+// and a late result counts in the newest bucket.
 func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
 	second := max(int((t-r.began)/time.Second), len(r.result.Buckets)-1, 0)
 	for len(r.result.Buckets) <= second {
@@ -209,12 +207,13 @@ func (r *recorder) bucketFor(t time.Duration) *lab.Bucket {
 	return &r.result.Buckets[second]
 }
 
-// bucketAt is the existing bucket of a moment that is not after the newest one.
+// bucketAt returns the existing bucket of t, which must not be after the newest one.
 func (r *recorder) bucketAt(t time.Duration) *lab.Bucket {
 	second := int((t - r.began) / time.Second)
 	return &r.result.Buckets[min(max(second, 0), len(r.result.Buckets)-1)]
 }
 
+// closeBucket computes the percentiles of the newest bucket.
 func (r *recorder) closeBucket() {
 	if len(r.result.Buckets) == 0 {
 		return
@@ -224,13 +223,13 @@ func (r *recorder) closeBucket() {
 	r.secondHistogram.Reset()
 }
 
-// finish closes the record.
+// finish completes the result and returns it. add must not be called afterwards.
 func (r *recorder) finish() (lab.AttackResult, error) {
 	r.closeBucket()
 	out := &r.result
 	out.StartedAt = r.epoch.Add(r.began).UTC()
 	out.Elapsed = r.ended - r.began
-	out.WarmUpEnd = r.warmEnd
+	out.WarmUpEnd = r.warmUpEnd
 	if r.due == nil {
 		out.Intended = out.Sent
 	}
@@ -261,7 +260,7 @@ func (r *recorder) finish() (lab.AttackResult, error) {
 	return *out, err
 }
 
-// summarize is what a histogram of nanoseconds says, in milliseconds.
+// summarize returns the summary in milliseconds of a histogram of nanoseconds.
 func summarize(h *hdrhistogram.Histogram) (*lab.Latency, error) {
 	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
 	if err != nil {
@@ -279,8 +278,8 @@ func summarize(h *hdrhistogram.Histogram) (*lab.Latency, error) {
 	}, nil
 }
 
-// quantile is a percentile in milliseconds, nil unless at least ten samples lie
-// beyond it.
+// quantile returns a percentile in milliseconds, or nil unless minBeyondQuantile samples lie beyond
+// it.
 func quantile(h *hdrhistogram.Histogram, percentile float64) *float64 {
 	const rounding = 1e-6 // a thousandth of 10 000 is a little less than ten
 	if float64(h.TotalCount())*(100-percentile)/100 < minBeyondQuantile-rounding {

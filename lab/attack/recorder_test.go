@@ -12,9 +12,9 @@ import (
 	"runtimelab/lab"
 )
 
-// What a stalled server costs is known exactly from the schedule: a hit that
-// falls due during the stall waits for its end, and then for those before it.
-// The recorder must read the same, whatever the number of workers that hid it.
+// The cost of a stalled server follows from the schedule: a hit that is due during the stall waits
+// for its end, and then for the hits before it. The recorder must report that, however many workers
+// hide it.
 func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 	const (
 		rate    = 2000.0
@@ -25,7 +25,7 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 	)
 	for _, workers := range []int{8, 128, 1024} {
 		a := attackOn("http://127.0.0.1:1", lab.Steady)
-		a.Rate, a.Arrivals, a.Duration = at(rate), lab.Poisson, lasts
+		a.Rate, a.Arrivals, a.Duration = constantRate(rate), lab.Poisson, lasts
 		s := newSchedule(a)
 		var dues, exact []time.Duration
 		for due := s.next(); due < lasts; due = s.next() {
@@ -33,15 +33,15 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 		}
 		rec := newRecorder(a, time.Now(), nil)
 		rec.useSchedule(func(seq uint64) time.Duration { return dues[seq] }, int64(len(dues)))
-		free := make([]time.Duration, workers) // when each worker is
+		freeAt := make([]time.Duration, workers) // by worker
 		for k, due := range dues {
 			w := k % workers
-			sent := max(due, free[w])
+			sent := max(due, freeAt[w])
 			end := max(sent+service, sent)
 			if sent < to && end > from {
 				end = to + service
 			}
-			free[w] = end
+			freeAt[w] = end
 			exact = append(exact, end-due)
 			rec.add(answered(uint64(k), exchangeReport{status: 200, sent: sent, firstByteAt: end, endAt: end}))
 		}
@@ -54,13 +54,15 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 			name string
 			p    float64
 			got  *float64
-		}{{"p50", 0.5, got.Corrected.P50MS}, {"p90", 0.9, got.Corrected.P90MS}, {
-			"p99", 0.99,
-			got.Corrected.P99MS,
-		}, {"p99.9", 0.999, got.Corrected.P999MS}} {
+		}{
+			{"p50", 0.5, got.Corrected.P50MS},
+			{"p90", 0.9, got.Corrected.P90MS},
+			{"p99", 0.99, got.Corrected.P99MS},
+			{"p99.9", 0.999, got.Corrected.P999MS},
+		} {
 			rank := int(math.Ceil(q.p * float64(len(exact))))
-			// Where p times n is no integer, definitions differ by a rank;
-			// three significant digits are a thousandth.
+			// Definitions of a quantile differ by a rank unless p times n is an integer; three significant
+			// digits are a thousandth.
 			low, high := milliseconds(int64(exact[rank-2])), milliseconds(int64(exact[rank]))
 			if *q.got < low*0.999 || *q.got > high*1.001 {
 				t.Errorf("%d workers: corrected %s %.3f ms, exactly %.3f to %.3f ms", workers, q.name, *q.got, low, high)
@@ -69,13 +71,14 @@ func TestCorrectedQuantilesAreThoseOfTheSchedule(t *testing.T) {
 	}
 }
 
+// answered returns the result of hit seq as Vegeta hands it to the recorder.
 func answered(seq uint64, r exchangeReport) *vegeta.Result {
 	var encoded [reportSize]byte
 	return &vegeta.Result{Seq: seq, Body: r.encode(encoded[:])}
 }
 
-// A hit that nobody answers does not stretch an attack to its timeout, and one that
-// all hits end with does not shorten it to what was answered before.
+// An unanswered hit does not extend an attack to its timeout. If the last hits are all unanswered,
+// the attack still lasts until the end of sending.
 func TestUnansweredHitsDoNotExtendTheAttack(t *testing.T) {
 	for name, tt := range map[string]struct {
 		lastAnswer, waited, want time.Duration
@@ -96,20 +99,26 @@ func TestUnansweredHitsDoNotExtendTheAttack(t *testing.T) {
 	}
 }
 
-func TestAQuantileNeedsTenBeyondIt(t *testing.T) {
+func TestAQuantileNeedsTenSamplesBeyondIt(t *testing.T) {
 	for _, tt := range []struct {
 		n          int
 		percentile float64
-		said       bool
-	}{{19, 50, false}, {20, 50, true}, {99, 90, false}, {100, 90, true}, {999, 99, false}, {
-		1000, 99,
-		true,
-	}, {9999, 99.9, false}, {10000, 99.9, true}} {
+		reported   bool
+	}{
+		{19, 50, false},
+		{20, 50, true},
+		{99, 90, false},
+		{100, 90, true},
+		{999, 99, false},
+		{1000, 99, true},
+		{9999, 99.9, false},
+		{10000, 99.9, true},
+	} {
 		h := newHistogram()
 		for range tt.n {
 			recordDuration(h, time.Millisecond)
 		}
-		if got := quantile(h, tt.percentile); (got != nil) != tt.said {
+		if got := quantile(h, tt.percentile); (got != nil) != tt.reported {
 			t.Errorf("p%v of %d: %v", tt.percentile, tt.n, got)
 		}
 	}
@@ -125,13 +134,13 @@ func TestExchangeReportRoundTrips(t *testing.T) {
 		t.Errorf("%+v became %+v", want, got)
 	}
 	if _, ok := decodeReport([]byte("a body")); ok {
-		t.Error("any body is taken for a report")
+		t.Error("a body that is no report was decoded as one")
 	}
 }
 
 func TestHitsAreKeptWholeAndInSequence(t *testing.T) {
-	a := attackOn(answering(t, hello), lab.Steady)
-	a.Rate, a.KeepHits = at(8000), true // more than a chunk
+	a := attackOn(startServer(t, hello), lab.Steady)
+	a.Rate, a.KeepHits = constantRate(8000), true // more than a chunk
 	var spool bytes.Buffer
 	got, err := Run(t.Context(), a, &spool, nil)
 	if err != nil {
@@ -163,27 +172,27 @@ func TestRunRefusesToKeepHitsWithoutAWriter(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Peak)
 	a.KeepHits = true
 	if _, err := Run(t.Context(), a, nil, nil); err == nil {
-		t.Error("hits were to be kept nowhere")
+		t.Error("an attack without a writer kept its hits")
 	}
 }
 
-func TestReadHitsReportsATornChunk(t *testing.T) {
+func TestReadHitsReportsATruncatedChunk(t *testing.T) {
 	var spool bytes.Buffer
-	k := newHitWriter(&spool)
-	k.add(lab.Hit{Seq: 1})
-	if _, err := k.finish(); err != nil {
+	w := newHitWriter(&spool)
+	w.add(lab.Hit{Seq: 1})
+	if _, err := w.finish(); err != nil {
 		t.Fatal(err)
 	}
-	torn := spool.Bytes()[:spool.Len()-3]
-	if err := ReadHits(bytes.NewReader(torn), func([]lab.Hit) error { return nil }); err == nil {
-		t.Error("half a spool was read as a whole one")
+	truncated := spool.Bytes()[:spool.Len()-3]
+	if err := ReadHits(bytes.NewReader(truncated), func([]lab.Hit) error { return nil }); err == nil {
+		t.Error("a truncated spool was read without an error")
 	}
 }
 
-// Background is load like any other; only its latency is not asked for.
+// Background requests count as load, but their latency is not recorded.
 func TestBackgroundRequestsAreNotTimed(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Steady)
-	a.Rate = at(100)
+	a.Rate = constantRate(100)
 	a.Targets = append(a.Targets, a.Targets[0])
 	a.Targets[1].Request.Background = true
 	rec := newRecorder(a, time.Now(), nil)
@@ -199,19 +208,18 @@ func TestBackgroundRequestsAreNotTimed(t *testing.T) {
 		t.Errorf("sent %d, succeeded %d, failed %d", got.Sent, got.Succeeded, got.Failed)
 	}
 	for name, l := range map[string]*lab.Latency{
-		"raw": got.Raw, "corrected": got.Corrected,
-		"first byte": got.FirstByte,
+		"raw": got.Raw, "corrected": got.Corrected, "first byte": got.FirstByte,
 	} {
 		if l.Count != 1 || l.MaxMS > 11 {
-			t.Errorf("%s: %d latencies, the longest %v ms", name, l.Count, l.MaxMS)
+			t.Errorf("%s: %d latencies, maximum %v ms; want the one of 10 ms", name, l.Count, l.MaxMS)
 		}
 	}
 }
 
-// What is in time is so from the intended send, and must have succeeded.
-func TestInTimeCountsFromTheIntendedSend(t *testing.T) {
+// A hit is within its deadline if it succeeds, counted from the intended send.
+func TestTheDeadlineCountsFromTheIntendedSend(t *testing.T) {
 	a := attackOn("http://127.0.0.1:1", lab.Steady)
-	a.Rate, a.Deadline = at(100), 50*time.Millisecond
+	a.Rate, a.Deadline = constantRate(100), 50*time.Millisecond
 	rec := newRecorder(a, time.Now(), nil)
 	dues := []time.Duration{0, 10 * time.Millisecond, 0, 0}
 	rec.useSchedule(func(seq uint64) time.Duration { return dues[seq] }, 4)
@@ -224,6 +232,6 @@ func TestInTimeCountsFromTheIntendedSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.WithinDeadline != 2 || got.Succeeded != 3 {
-		t.Errorf("%d in time of %d", got.WithinDeadline, got.Succeeded)
+		t.Errorf("%d within the deadline of %d that succeeded, want 2 of 3", got.WithinDeadline, got.Succeeded)
 	}
 }

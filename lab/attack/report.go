@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// exchangeReport is what the transport saw of one exchange. It goes through Vegeta as
-// the body of the answer, so that it reaches the recorder with the hit that it
-// belongs to; the answer's own body has been compared by then.
+// exchangeReport is what the transport measured of one exchange. It passes through Vegeta as the
+// body of the answer, so that it reaches the recorder together with its hit. The transport has
+// already compared the answer's own body.
 type exchangeReport struct {
 	target                   int
 	status                   int
 	sent, firstByteAt, endAt time.Duration // after the transport's epoch
-	bytesIn                  int64         // of the body
+	bytesIn                  int64         // size of the body
 	bodyDiffers              bool          // the body is not the target's
 }
 
+// reportSize is the size of an encoded report in bytes: seven numbers of 8 bytes.
 const reportSize = 8 * 7
 
 // encode writes the report into p, which has reportSize bytes.
@@ -25,14 +26,15 @@ func (r exchangeReport) encode(p []byte) []byte {
 		differs = 1
 	}
 	for i, v := range [...]uint64{
-		uint64(r.target), uint64(r.status), uint64(r.sent), uint64(r.firstByteAt), uint64(r.endAt), uint64(r.bytesIn), differs,
+		uint64(r.target), uint64(r.status), uint64(r.sent), uint64(r.firstByteAt), uint64(r.endAt),
+		uint64(r.bytesIn), differs,
 	} {
 		binary.LittleEndian.PutUint64(p[8*i:], v)
 	}
 	return p[:reportSize]
 }
 
-// decodeReport reads what encode wrote.
+// decodeReport decodes what encode wrote. ok is false if p is no report.
 func decodeReport(p []byte) (r exchangeReport, ok bool) {
 	if len(p) != reportSize {
 		return r, false

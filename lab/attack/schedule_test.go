@@ -9,8 +9,8 @@ import (
 )
 
 func TestConstantScheduleDoesNotDrift(t *testing.T) {
-	// an interval that no integer of nanoseconds holds
-	s := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(3)})
+	// the interval is no whole number of nanoseconds
+	s := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: constantRate(3)})
 	var last time.Duration
 	for range 3*3600 + 1 {
 		last = s.next()
@@ -21,7 +21,7 @@ func TestConstantScheduleDoesNotDrift(t *testing.T) {
 }
 
 func TestConstantScheduleBeginsAtOnce(t *testing.T) {
-	if got := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: at(3)}).next(); got != 0 {
+	if got := newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: constantRate(3)}).next(); got != 0 {
 		t.Errorf("hit 0 is due at %v", got)
 	}
 }
@@ -29,7 +29,7 @@ func TestConstantScheduleBeginsAtOnce(t *testing.T) {
 func TestPoissonScheduleIsSeededAndExponential(t *testing.T) {
 	const n = 200_000
 	gaps := func(seed uint64) (mean, variance float64, first time.Duration) {
-		s := newSchedule(lab.Attack{Rate: at(1000), Arrivals: lab.Poisson, Seed: seed})
+		s := newSchedule(lab.Attack{Rate: constantRate(1000), Arrivals: lab.Poisson, Seed: seed})
 		var last time.Duration
 		var sum, squares float64
 		for i := range n {
@@ -50,7 +50,7 @@ func TestPoissonScheduleIsSeededAndExponential(t *testing.T) {
 		t.Errorf("mean gap %.6f s at 1000 a second", mean)
 	}
 	if deviation := math.Sqrt(variance); math.Abs(deviation/mean-1) > 0.02 {
-		t.Errorf("gaps deviate by %.3f of their mean; exponential ones do by 1", deviation/mean)
+		t.Errorf("the gaps' standard deviation is %.3f of their mean, want 1 for exponential gaps", deviation/mean)
 	}
 	if _, _, again := gaps(7); again != first {
 		t.Error("the same seed gave another schedule")
@@ -60,8 +60,7 @@ func TestPoissonScheduleIsSeededAndExponential(t *testing.T) {
 	}
 }
 
-// The number of hits before t is the rate summed up to t, whatever the rate
-// does.
+// The number of hits before t is the integral of the rate up to t, whatever the rate does.
 func TestScheduleFollowsItsRate(t *testing.T) {
 	stages := []lab.Stage{
 		{FromRPS: 0, ToRPS: 1000, Duration: 10 * time.Second},   // ramp up: 5000
@@ -72,7 +71,8 @@ func TestScheduleFollowsItsRate(t *testing.T) {
 	// Integrals of the rate, by hand.
 	want := map[time.Duration]float64{
 		2 * time.Second: 200, 10 * time.Second: 5000, 12 * time.Second: 7000, 15 * time.Second: 10_000,
-		17500 * time.Millisecond: 11_000, 20 * time.Second: 12_000, 25 * time.Second: 13_500, 30 * time.Second: 14_000,
+		17500 * time.Millisecond: 11_000, 20 * time.Second: 12_000, 25 * time.Second: 13_500,
+		30 * time.Second: 14_000,
 	}
 	for at, sum := range want {
 		constant := countHits(newSchedule(lab.Attack{Arrivals: lab.Constant, Rate: stages}), at)
@@ -100,7 +100,7 @@ func TestScheduleNeverGoesBack(t *testing.T) {
 			t.Fatalf("a hit is due at %v, after one at %v", at, last)
 		}
 		if at > time.Second && at < 2*time.Second {
-			t.Errorf("a hit is due at %v, in a second without any", at)
+			t.Errorf("a hit is due at %v, in a second whose rate is 0", at)
 		}
 		if last = at; at == never {
 			return // the rate has ended at 0

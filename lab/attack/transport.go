@@ -17,14 +17,14 @@ import (
 	"runtimelab/lab"
 )
 
-// targetScheme begins the URL that names a target to Vegeta: "target:3". An
-// opaque URL is the cheapest one to parse, which Vegeta does for every hit;
-// what goes over the wire is the request that the transport prepared.
+// targetScheme begins the URL that names a target to Vegeta, such as "target:3". Vegeta parses that
+// URL for every hit, and an opaque one is the cheapest to parse. The transport sends the request
+// that it prepared.
 const targetScheme = "target:"
 
 func targetURL(index int) string { return targetScheme + strconv.Itoa(index) }
 
-// targetIndex reads what targetURL wrote; -1 for anything else.
+// targetIndex returns the index in a URL of targetURL, or -1 for any other URL.
 func targetIndex(u string) int {
 	digits, ok := strings.CutPrefix(u, targetScheme)
 	index, err := strconv.Atoi(digits)
@@ -34,45 +34,45 @@ func targetIndex(u string) int {
 	return index
 }
 
-// transport is an http.RoundTripper for HTTP/1.1 that does all its work on the
-// calling goroutine, over a fixed number of connections. net/http's Transport
-// spends two goroutines and four channel hops on each request, which is the
-// largest single cost of plain Vegeta; here a hit is one write and, mostly, one
-// read, and nothing of it is allocated.
+// transport is an http.RoundTripper for HTTP/1.1 that does all its work on the calling goroutine,
+// over a fixed number of connections. net/http's Transport spends two goroutines and four channel
+// operations on each request, the largest single cost of plain Vegeta. Here a hit is one write and,
+// mostly, one read, without any allocation.
 //
-// It compares each answer with the target's as it comes, so that no body is
-// kept. What Vegeta is given in place of a body is a report of the exchange.
+// It compares each answer with the target's as it comes and keeps no body. Vegeta gets an
+// exchangeReport in place of the body.
 //
-// A failed exchange is never retried: the connection is closed, the failure is
-// the caller's to count, and the next hit on it dials anew.
+// It never retries a failed exchange: it closes the connection and returns the error, and the next
+// hit on that connection dials again.
 type transport struct {
 	address   string
 	dialer    net.Dialer
 	timeout   time.Duration
 	targets   []target
-	epoch     time.Time     // what the times of reports are counted from
-	keepAlive bool          // connections are kept for the next hit
-	ioSteps   atomic.Uint64 // that hits have made: sent, received
+	epoch     time.Time     // the start of all times in reports
+	keepAlive bool          // keep connections for the next hit
+	ioSteps   atomic.Uint64 // sends and receives of all hits
 
 	conns     []*conn
 	pool      pool
-	ladder    *ladder       // nil in any other attack
-	stopWatch chan struct{} // ends the watch over timeouts
+	ladder    *ladder       // nil unless the attack is a ladder
+	stopWatch chan struct{} // closed to end watchTimeouts
 	watcher   sync.WaitGroup
 }
 
-// target is a request as it goes over the wire and what its answer must be.
+// target is a prepared request and the expected answer.
 type target struct {
-	wire     []byte
-	bodySize int // of wire
+	wire     []byte // the request as sent
+	bodySize int    // size of the request's body
 	method   string
-	status   int
-	body     []byte
+	status   int    // expected
+	body     []byte // expected
 }
 
-// newTransport dials all connections that are to be kept, so that no hit pays
-// for it. From the first that cannot be dialled yet on they are left to their
-// first hits, which then say why: of thousands each might take its whole timeout.
+// newTransport returns a transport for an attack. It dials all connections that are kept, so that
+// no hit pays for that. It stops at the first connection that cannot be dialled, since each of
+// thousands could take its whole timeout; the first hits on the remaining connections then dial and
+// report the error.
 func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 	base, err := url.Parse(a.BaseURL)
 	if err != nil {
@@ -103,7 +103,7 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		t.conns = append(t.conns, c)
 	}
 	t.pool.free = make([]*conn, len(t.conns))
-	if a.Kind != lab.Ladder { // whose clients are still to come
+	if a.Kind != lab.Ladder { // the clients of a ladder arrive later
 		for _, c := range t.conns {
 			t.pool.put(c)
 		}
@@ -112,8 +112,8 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 	return t, nil
 }
 
-// wireForm is the request as its bytes on the wire, written once so that no
-// hit pays for it again.
+// wireForm returns the bytes of a request as sent, which are made once for all hits.
+// lastOfConnection asks the server to close the connection after the answer.
 func wireForm(host string, r lab.Request, lastOfConnection bool) ([]byte, error) {
 	req, err := http.NewRequest(r.Method, "http://"+host+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
@@ -123,8 +123,8 @@ func wireForm(host string, r lab.Request, lastOfConnection bool) ([]byte, error)
 		req.Header.Set(name, value)
 	}
 	if req.Header.Get("User-Agent") == "" {
-		// None, unless the scenario has one: a server that parses it would be
-		// charged for a field that nobody asked for.
+		// Send none unless the scenario has one: parsing a field that it does not ask for would cost the
+		// server.
 		req.Header.Set("User-Agent", "")
 	}
 	req.Close = lastOfConnection
@@ -135,8 +135,8 @@ func wireForm(host string, r lab.Request, lastOfConnection bool) ([]byte, error)
 	return wire.Bytes(), nil
 }
 
-// RoundTrip sends the target that the URL names and reads its whole answer.
-// The connection is free for another hit when the answer's body is closed.
+// RoundTrip sends the target that the URL names and reads its whole answer. Closing the answer's
+// body frees the connection for another hit.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	index := targetIndex(targetScheme + req.URL.Opaque)
 	if index < 0 || index >= len(t.targets) {
@@ -160,11 +160,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &c.answer, nil
 }
 
-// now is the time since the transport's epoch.
+// now returns the time since the transport's epoch.
 func (t *transport) now() time.Duration { return time.Since(t.epoch) }
 
-// watchTimeouts ends exchanges that have taken longer than the timeout. One watch for
-// all costs less than a timer for each hit.
+// watchTimeouts ends exchanges that take longer than the timeout. One watch for all costs less than
+// a timer per hit.
 func (t *transport) watchTimeouts() {
 	timer := time.NewTimer(t.expireOverdue())
 	defer timer.Stop()
@@ -178,22 +178,22 @@ func (t *transport) watchTimeouts() {
 	}
 }
 
-// expireOverdue ends the exchanges that are overdue, and returns after how long
-// it is to be called again: when the next of those under way is, so that a
-// generator that sleeps is not woken in vain, and after a tenth of the timeout at
-// most, because an exchange counts from before it dialled and shows only then.
+// expireOverdue ends overdue exchanges and returns when to call it again. That is when the next
+// exchange under way becomes overdue, so that a sleeping generator is not woken in vain. It is
+// after a tenth of the timeout at most, because an exchange counts from before it dialled and
+// becomes visible only afterwards.
 func (t *transport) expireOverdue() time.Duration {
 	now := t.now()
 	next := now + t.timeout/10
 	for _, c := range t.conns {
-		if began, under := c.expire(now - t.timeout); under {
+		if began, underWay := c.expire(now - t.timeout); underWay {
 			next = min(next, began+t.timeout)
 		}
 	}
 	return max(next-now, time.Millisecond)
 }
 
-// counts sums what all connections carried and how often they were dialled.
+// counts returns the bytes of all bodies, and how often connections were dialled.
 func (t *transport) counts() (bytesIn, bytesOut, dialled int64) {
 	for _, c := range t.conns {
 		bytesIn += c.bytesIn
@@ -203,7 +203,7 @@ func (t *transport) counts() (bytesIn, bytesOut, dialled int64) {
 	return bytesIn, bytesOut, dialled
 }
 
-// close closes every connection; to be called when no hit is under way.
+// close closes every connection. No hit may be under way.
 func (t *transport) close() {
 	close(t.stopWatch)
 	t.watcher.Wait()
@@ -212,13 +212,12 @@ func (t *transport) close() {
 	}
 }
 
-// pool hands out connections in turn: each is used as often as any other, as
-// independent clients would, so that a server that spreads connections over
-// workers has them all at work. There is one for each hit that may be under way,
-// so that a free one is always there.
+// pool hands out connections in turn. Each is used as often as any other, as by independent
+// clients, so that a server that spreads connections over workers keeps all of them busy. There is
+// one for each hit that may be under way, so a free one is always available.
 type pool struct {
 	mu    sync.Mutex
-	free  []*conn // a ring, of as many as there are
+	free  []*conn // a ring with room for every connection
 	first int
 	count int
 }
@@ -227,7 +226,7 @@ func (p *pool) take() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.count == 0 {
-		panic("attack: more hits under way than workers")
+		panic("attack: more hits in flight than connections")
 	}
 	c := p.free[p.first]
 	p.first = (p.first + 1) % len(p.free)

@@ -22,8 +22,8 @@ import (
 	"runtimelab/lab"
 )
 
-// scripted answers each connection's requests with the given raw bytes in
-// turn and closes the connection when they are used up.
+// scripted starts a server that answers each connection's requests with these bytes in turn, then
+// closes the connection.
 func scripted(t *testing.T, answers ...string) (url string, requests chan *http.Request) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +57,7 @@ func scripted(t *testing.T, answers ...string) (url string, requests chan *http.
 	return "http://" + l.Addr().String(), requests
 }
 
-// transportOn is a transport whose only target expects status 200 and body.
+// transportOn returns a transport of one connection whose only target expects status 200 and body.
 func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *transport {
 	t.Helper()
 	a := attackOn(url, lab.Peak)
@@ -74,7 +74,7 @@ func transportOn(t *testing.T, url, body string, change func(*lab.Attack)) *tran
 	return tr
 }
 
-// hit does what Vegeta does with one hit, and returns the report.
+// hit sends one hit as Vegeta does and returns the report.
 func hit(t *testing.T, tr *transport) (exchangeReport, error) {
 	t.Helper()
 	req, err := http.NewRequest("GET", targetURL(0), nil)
@@ -98,7 +98,8 @@ func hit(t *testing.T, tr *transport) (exchangeReport, error) {
 	}
 	r, ok := decodeReport(encoded)
 	if !ok || r.status != resp.StatusCode {
-		t.Fatalf("a report of %d bytes, status %d, of an answer %d", len(encoded), r.status, resp.StatusCode)
+		t.Fatalf("the report has %d bytes and status %d; the answer has status %d",
+			len(encoded), r.status, resp.StatusCode)
 	}
 	return r, nil
 }
@@ -116,7 +117,9 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 		"bare line feeds": {"GET", "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "hello", 200},
 		"chunked": {
 			"GET",
-			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n", "hello", 200,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+				"3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n",
+			"hello", 200,
 		},
 		"until close": {"GET", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", "hello", 200},
 		"HTTP/1.0":    {"GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello", 200},
@@ -153,19 +156,19 @@ func TestTransportReadsEveryFraming(t *testing.T) {
 	}
 }
 
-func TestTransportSaysWhatIsWrongWithAnAnswer(t *testing.T) {
+func TestTransportReportsWhatIsWrongWithAnAnswer(t *testing.T) {
 	for name, c := range map[string]struct{ answer, want string }{
 		"nothing":     {"", "before it answered"},
-		"half a head": {"HTTP/1.1 200 OK\r\nContent-Le", "within its answer"},
-		"half a body": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "within its answer"},
+		"half a head": {"HTTP/1.1 200 OK\r\nContent-Le", "before the end of its answer"},
+		"half a body": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "before the end of its answer"},
 		"half a chunk": {
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-			"within its answer",
+			"before the end of its answer",
 		},
-		"too much": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello again", "more than its answer"},
+		"too much": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello again", "after the end of its answer"},
 		"too much, chunked": {
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nx",
-			"more than its answer",
+			"after the end of its answer",
 		},
 		"no HTTP": {"SSH-2.0-OpenSSH\r\n\r\n", "malformed HTTP"},
 		"two lengths": {
@@ -176,8 +179,10 @@ func TestTransportSaysWhatIsWrongWithAnAnswer(t *testing.T) {
 			"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: 0123456789\r\n", 10_000),
 			"larger than 64 KiB",
 		},
-		"and without returns": {"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n" +
-			strings.Repeat("X: 0123456789\n", 10_000), "larger than 64 KiB"},
+		"a head without end or carriage returns": {
+			"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n" + strings.Repeat("X: 0123456789\n", 10_000),
+			"larger than 64 KiB",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := scripted(t, c.answer)
@@ -230,22 +235,22 @@ func TestTransportSendsTheTargetAsWritten(t *testing.T) {
 		if got.Method != "POST" || got.RequestURI != "/echo?x=1" || got.ContentLength != 7 ||
 			got.Close != perRequest ||
 			got.Header.Get("Content-Type") != "application/json" || got.Host == "" {
-			t.Errorf("the server read %s %s, %d bytes, close %v, %v", got.Method, got.RequestURI, got.ContentLength,
-				got.Close, got.Header)
+			t.Errorf("the server read %s %s, %d bytes, close %v, %v",
+				got.Method, got.RequestURI, got.ContentLength, got.Close, got.Header)
 		}
 		for _, name := range []string{"X-Vegeta-Seq", "User-Agent", "Accept-Encoding"} {
 			if _, sent := got.Header[name]; sent {
-				t.Errorf("%s goes over the wire, which nobody asked for", name)
+				t.Errorf("the request has the header %s, which its target does not", name)
 			}
 		}
 		if _, out, _ := tr.counts(); out != 7 {
-			t.Errorf("%d bytes out for a body of 7", out)
+			t.Errorf("counted %d bytes out for a body of 7", out)
 		}
 	}
 }
 
 func TestTransportNeverRetries(t *testing.T) {
-	// one answer a connection, then close
+	// one answer per connection, then close
 	url, requests := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	tr := transportOn(t, url, "", nil)
 	var failed []bool
@@ -255,15 +260,14 @@ func TestTransportNeverRetries(t *testing.T) {
 		time.Sleep(20 * time.Millisecond) // let the close arrive
 	}
 	if want := []bool{false, true, false, true}; !slices.Equal(failed, want) {
-		t.Errorf("failures %v, want %v: a closed connection is a failure once, and then dialled anew", failed, want)
+		t.Errorf("failures %v, want %v: a closed connection fails one hit, and the next one dials", failed, want)
 	}
 	if len(requests) != 2 {
 		t.Errorf("the server read %d requests, want 2", len(requests))
 	}
 }
 
-// A connection that a server ended while nobody used it, is no failure of the
-// next hit, if that asks before it sends.
+// A connection that the server ended while it was idle does not fail the next hit.
 func TestTransportChecksAnIdleConnection(t *testing.T) {
 	url, _ := scripted(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	tr := transportOn(t, url, "", nil)
@@ -275,11 +279,11 @@ func TestTransportChecksAnIdleConnection(t *testing.T) {
 		tr.conns[0].lastUsed -= 2 * idleCheckAfter
 	}
 	if _, _, dialled := tr.counts(); dialled != 3 {
-		t.Errorf("dialled %d times for three connections", dialled)
+		t.Errorf("dialled %d times, want 3", dialled)
 	}
 }
 
-func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
+func TestTransportDialsForEachRequestIfAsked(t *testing.T) {
 	for _, perRequest := range []bool{false, true} {
 		var connections atomic.Int64
 		server := httptest.NewUnstartedServer(http.HandlerFunc(hello))
@@ -301,8 +305,8 @@ func TestTransportDialsForEachRequestWhereToldTo(t *testing.T) {
 			want = 5
 		}
 		if _, _, dialled := tr.counts(); connections.Load() != want || dialled != want {
-			t.Errorf("a connection for each request %v: %d connections, %d dialled, want %d", perRequest,
-				connections.Load(), dialled, want)
+			t.Errorf("connection per request %v: %d connections, %d dialled, want %d",
+				perRequest, connections.Load(), dialled, want)
 		}
 	}
 }
@@ -325,22 +329,22 @@ func TestTransportTimesOut(t *testing.T) {
 					if err != nil {
 						return
 					}
-					defer c.Close() // with the test: the connection stays open
+					defer c.Close() // when the test ends: the connection stays open
 					_, _ = c.Write([]byte(answer))
 				}
 			}()
 			tr := transportOn(t, "http://"+l.Addr().String(), "",
 				func(a *lab.Attack) { a.Timeout = 50 * time.Millisecond })
-			for range 2 { // the next hit is on a connection of its own
+			for range 2 { // the second hit dials a new connection
 				if _, err := hit(t, tr); err == nil || !strings.Contains(err.Error(), errTimeout.Error()) {
-					t.Errorf("a server that does not answer was waited for: %v", err)
+					t.Errorf("error %v, want a timeout", err)
 				}
 			}
 		})
 	}
 }
 
-// Who sleeps is woken for the exchange that is due, and not to look whether one is.
+// A sleeping generator is woken when an exchange is due, and not to find out whether one is.
 func TestTimeoutWatchWaitsForTheNextTimeout(t *testing.T) {
 	tr := &transport{timeout: time.Hour, epoch: time.Now().Add(-2 * time.Hour)}
 	c := newConn(tr)
@@ -350,20 +354,19 @@ func TestTimeoutWatchWaitsForTheNextTimeout(t *testing.T) {
 	defer far.Close()
 	c.tcp = near
 	if d := tr.expireOverdue(); d != 6*time.Minute {
-		t.Errorf("with nothing under way it sleeps for %v, want a tenth of the timeout", d)
+		t.Errorf("without an exchange the watch sleeps for %v, want a tenth of the timeout", d)
 	}
 	c.exchangeStart.Store(int64(tr.now() - 59*time.Minute))
 	if d := tr.expireOverdue(); d <= 0 || d > time.Minute {
-		t.Errorf("with an exchange that is due in a minute it sleeps for %v", d)
+		t.Errorf("with an exchange that is due in a minute the watch sleeps for %v", d)
 	}
 	c.exchangeStart.Store(int64(tr.now() - 61*time.Minute))
-	if tr.expireOverdue(); c.exchangeStart.Load() != clockExpired {
-		t.Error("an exchange that is overdue goes on")
+	if tr.expireOverdue(); c.exchangeStart.Load() != exchangeExpired {
+		t.Error("an overdue exchange was not cancelled")
 	}
 }
 
-// Both sides have more to send than the sockets hold: neither may wait for the
-// other to finish.
+// Both sides send more than the sockets hold: neither may wait for the other to finish.
 func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -376,7 +379,7 @@ func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 		a.Targets[0].Request = lab.Request{Method: "POST", Path: "/", Body: body}
 		a.Timeout = time.Minute
 	})
-	for range 2 { // the connection is fit for another exchange
+	for range 2 { // the connection can be used again
 		if r, err := hit(t, tr); err != nil || r.bodyDiffers || r.bytesIn != int64(len(body)) {
 			t.Fatalf("%+v, error %v", r, err)
 		}
@@ -386,7 +389,7 @@ func TestTransportWritesAndReadsAtOnce(t *testing.T) {
 	}
 }
 
-func TestTransportTakesAnAnswerThatComesBeforeAllIsSent(t *testing.T) {
+func TestTransportAcceptsAnAnswerBeforeTheRequestIsSent(t *testing.T) {
 	url, _ := scripted(t, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
 	tr := transportOn(t, url, "big", func(a *lab.Attack) {
 		a.Targets[0].Status = 413
@@ -397,12 +400,11 @@ func TestTransportTakesAnAnswerThatComesBeforeAllIsSent(t *testing.T) {
 		t.Errorf("%+v, error %v", r, err)
 	}
 	if _, out, _ := tr.counts(); out >= 32<<20 {
-		t.Errorf("%d bytes of the body count as sent, though the server read none", out)
+		t.Errorf("counted %d bytes of the body as sent, but the server read none", out)
 	}
 }
 
-// splitting answers with bytes that arrive in pieces of any size.
-func TestTransportReadsInPieces(t *testing.T) {
+func TestTransportReadsAnswersInPieces(t *testing.T) {
 	const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world"
 	for cut := 1; cut < len(answer); cut++ {
 		near, far := pair(t)
@@ -420,10 +422,10 @@ func TestTransportReadsInPieces(t *testing.T) {
 	}
 }
 
-// pair is two ends of a connection.
+// pair returns the two ends of a connection.
 func pair(t testing.TB) (near, far net.Conn) {
 	t.Helper()
-	// Not over TCP: a fuzzer would use up its ports within seconds.
+	// TCP would not do: a fuzzer uses up its ports within seconds.
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -440,7 +442,7 @@ func pair(t testing.TB) (near, far net.Conn) {
 	return ends[0], ends[1]
 }
 
-// adopt gives the transport's only connection an end of a pair.
+// adopt makes an end of a pair the transport's only connection.
 func adopt(t testing.TB, tr *transport, end net.Conn) {
 	t.Helper()
 	raw, err := end.(syscall.Conn).SyscallConn()
@@ -478,12 +480,12 @@ func TestExchangeAllocatesNothing(t *testing.T) {
 		}
 	})
 	if allocated > 0 {
-		t.Errorf("%.2f allocations in each exchange", allocated)
+		t.Errorf("%.2f allocations per exchange, want none", allocated)
 	}
 }
 
-// FuzzAnswer gives any bytes as an answer, in pieces, to the transport and to
-// net/http, which must agree on all that the instrument reports.
+// FuzzAnswer sends any bytes as an answer, in two pieces, to the transport and to net/http. They
+// must agree on everything that the lab reports.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -531,8 +533,7 @@ func FuzzAnswer(f *testing.F) {
 			_ = far.Close()
 		}()
 		got, err := hit(t, tr)
-		// What comes after an answer may come when that has been read: it is then
-		// the next hit's to find.
+		// Bytes after an answer may arrive when the answer has been read. The next hit then finds them.
 		late := err == nil && want.err == nil
 		if (err == nil) != want.whole && !late {
 			t.Fatalf("transport: error %v; net/http: whole %v, error %v", err, want.whole, want.err)
@@ -547,11 +548,12 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+// reference is an answer as net/http reads it.
 type reference struct {
 	status int
 	body   []byte
 	close  bool
-	whole  bool // an answer without errors and without anything after it
+	whole  bool // without an error and without bytes after it
 	err    error
 }
 
@@ -569,8 +571,8 @@ func readByNetHTTP(answer []byte, method string) (r reference) {
 		}
 		_, after := in.Peek(1)
 		return reference{
-			status: resp.StatusCode, close: resp.Close, body: body, err: err, whole: err == nil && errors.Is(after,
-				io.EOF),
+			status: resp.StatusCode, close: resp.Close, body: body, err: err,
+			whole: err == nil && errors.Is(after, io.EOF),
 		}
 	}
 }

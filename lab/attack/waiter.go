@@ -7,18 +7,18 @@ import (
 	"runtimelab/lab"
 )
 
-// waiter is how the generator waits for the moment of the next hit.
+// waiter waits for the moment of the next hit.
 type waiter interface {
-	// waitUntil waits for a moment, after the epoch, and reports whether it came:
-	// false after the end. Only one may wait at a time.
+	// waitUntil waits until due, a time after the epoch, and returns true. It returns false if stop is
+	// called first. Only one goroutine may wait at a time.
 	waitUntil(due time.Duration) bool
-	// stop ends a wait, and returns for how long the generator had a CPU and
-	// nothing to do. It may be called again.
+	// stop ends a wait and returns how long the generator polled and found no work. It may be called
+	// again.
 	stop() time.Duration
 }
 
-// newWaiter polls, unless the generator shares its CPU with what it
-// measures.
+// newWaiter returns a waiter that polls, or one that sleeps if the generator shares its CPU with
+// the server.
 func newWaiter(a lab.Attack, t *transport) (waiter, error) {
 	if a.SleepWhenIdle {
 		return newTimerWaiter(t.epoch), nil
@@ -26,9 +26,8 @@ func newWaiter(a lab.Attack, t *transport) (waiter, error) {
 	return startBusyPoller(t.epoch, &t.ioSteps)
 }
 
-// timerWaiter leaves the CPU to others when there is nothing to do. Hits are then up
-// to 1 ms late, by which Go's timers miss where a process is otherwise idle:
-// fit for requests that take many times as long.
+// timerWaiter waits on Go timers and leaves the CPU to others. Go's timers are up to 1 ms late in a
+// process that is otherwise idle, which suits requests that take many times as long.
 type timerWaiter struct {
 	epoch time.Time
 	once  sync.Once
@@ -39,24 +38,24 @@ func newTimerWaiter(epoch time.Time) *timerWaiter {
 	return &timerWaiter{epoch: epoch, ended: make(chan struct{})}
 }
 
-func (s *timerWaiter) waitUntil(due time.Duration) bool {
-	timer := time.NewTimer(due - time.Since(s.epoch))
+func (w *timerWaiter) waitUntil(due time.Duration) bool {
+	timer := time.NewTimer(due - time.Since(w.epoch))
 	defer timer.Stop()
 	select {
-	case <-s.ended:
+	case <-w.ended:
 		return false
 	default:
 	}
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ended:
+	case <-w.ended:
 		return false
 	}
 }
 
-func (s *timerWaiter) stop() time.Duration {
-	s.once.Do(func() { close(s.ended) })
+func (w *timerWaiter) stop() time.Duration {
+	w.once.Do(func() { close(w.ended) })
 	return 0
 }
 

@@ -8,8 +8,8 @@ import (
 	"runtimelab/lab"
 )
 
-// CombineFindings is what the verdicts on a claim's hypotheses say of the claim. One that
-// was not evaluated says nothing, for or against.
+// CombineFindings returns the finding on a claim from those on its hypotheses. Hypotheses that were
+// not evaluated do not count.
 //
 //	supported  refuted  inconclusive  ->
 //	-          -        -             not evaluated
@@ -32,6 +32,7 @@ func CombineFindings(parts ...lab.Finding) lab.Finding {
 	return lab.NotEvaluated
 }
 
+// judgeClaim returns the verdict on a claim from the verdicts on its hypotheses.
 func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 	var findings []lab.Finding
 	for _, v := range parts {
@@ -64,9 +65,10 @@ func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 	return out
 }
 
+// notEvaluatedReason returns why no hypothesis of a claim was evaluated.
 func notEvaluatedReason(c lab.Claim, parts []lab.Verdict) string {
 	switch {
-	case len(parts) > 0: // the shortest profile that tests any of it is what a reader needs
+	case len(parts) > 0: // name the shortest profile that tests any of it
 		names := lab.ProfileNames()
 		return slices.MinFunc(parts, func(a, b lab.Verdict) int {
 			return slices.Index(names, a.Profile) - slices.Index(names, b.Profile)
@@ -77,8 +79,8 @@ func notEvaluatedReason(c lab.Claim, parts []lab.Verdict) string {
 	return "no scenario has a hypothesis about it"
 }
 
-// undecidedReason says how many hypotheses are, why, and how many blocks would decide
-// all of them where somebody knows.
+// undecidedReason returns how many hypotheses are undecided and why, or how many blocks would
+// decide all of them if that is known.
 func undecidedReason(parts []lab.Verdict) string {
 	open := withFinding(parts, lab.Inconclusive)
 	compared := len(parts) - len(withFinding(parts, lab.NotEvaluated))
@@ -90,9 +92,10 @@ func undecidedReason(parts []lab.Verdict) string {
 		}
 		needed = max(needed, v.BlocksNeeded)
 	}
-	return fmt.Sprintf("%s; about %d blocks would do", text, needed)
+	return fmt.Sprintf("%s; about %d blocks would decide", text, needed)
 }
 
+// withFinding returns the verdicts with a finding.
 func withFinding(parts []lab.Verdict, f lab.Finding) (out []lab.Verdict) {
 	for _, v := range parts {
 		if v.Finding == f {
@@ -102,7 +105,7 @@ func withFinding(parts []lab.Verdict, f lab.Finding) (out []lab.Verdict) {
 	return out
 }
 
-// reasons are those of verdicts, each once.
+// reasons returns the distinct reasons of verdicts.
 func reasons(parts []lab.Verdict) (out []string) {
 	for _, v := range parts {
 		if !slices.Contains(out, v.Reason) {
@@ -112,7 +115,7 @@ func reasons(parts []lab.Verdict) (out []string) {
 	return out
 }
 
-// cpuScopes are the numbers of CPUs that hypotheses which were evaluated are limited to.
+// cpuScopes returns the CPU counts that the evaluated hypotheses are limited to, as text.
 func cpuScopes(parts []lab.Verdict) (out []string) {
 	for _, v := range parts {
 		if text := cpuScope(v.Hypothesis); text != "" && v.Finding != lab.NotEvaluated {

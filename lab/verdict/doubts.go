@@ -14,54 +14,50 @@ import (
 )
 
 const (
-	// maxDrift is by how much the two halves of a closed loop's phase may differ.
+	// maxDrift is the largest relative change of throughput from the first to the second half of a
+	// closed phase.
 	maxDrift = 0.05
-	// maxUnevenFactor is how many times its even share one of a server's processes may
-	// do, where each could have had minConnectionsPerWorker connections.
+	// maxUnevenFactor is the largest multiple of its even share of the work that one of a server's
+	// processes may do. It applies if there are at least minConnectionsPerWorker connections per
+	// process.
 	maxUnevenFactor         = 1.5
 	minConnectionsPerWorker = 4
-	// maxPaceRatio is how many times as long the fastest canaries of a block may take as
-	// those of another.
+	// maxPaceRatio is the largest ratio between the fastest canaries of two blocks.
 	maxPaceRatio = 1.15
-	// maxNamed is of how many cells a doubt tells the names.
+	// maxNamed is the number of cells that a doubt names.
 	maxNamed = 4
 )
 
-// doubts are what rows that count have against them, and what the second opinion
-// has against the first.
+// doubts returns what weakens verdicts that stand: about the rows that count, the pilots, the
+// controls, and tests that disagree.
 func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 	if p.Profile.CanCompare() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
-		out = append(out, "no control was measured: nothing says that the instrument is right")
+		out = append(out, "no control was measured, so nothing checks the instrument")
 	}
 	for _, pilot := range p.Pilots {
 		if pilot.Doubt != "" {
-			out = append(out, fmt.Sprintf("the peak of %s on %s, from which rates follow, may be none: %s",
+			out = append(out, fmt.Sprintf("the peak of %s on %s, on which rates depend, is doubtful: %s",
 				pilot.Variant, pilot.Scenario, pilot.Doubt))
 		}
 	}
 	out = append(out, failureDoubts(rows)...)
 	unsteady, trials := unsteadyWarmUps(rows)
 	if n := unsteady.total(); n > 0 {
-		out = append(out,
-			fmt.Sprintf("%d of %d trials began before their throughput was steady, their warm-up ended by its "+
-				"budget: %s", n, trials, unsteady))
+		out = append(out, fmt.Sprintf("%d of %d trials began before throughput was steady "+
+			"(their warm-up used up its budget): %s", n, trials, unsteady))
 	}
 	drifting, phases := driftingPhases(rows)
 	if n := drifting.total(); n > 0 {
-		out = append(out,
-			fmt.Sprintf("%d of %d closed phases drifted by more than %.0f %% from their first half to their second: "+
-				"%s",
-				n, phases, 100*maxDrift, drifting))
+		out = append(out, fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the "+
+			"second in %d of %d closed phases: %s", 100*maxDrift, n, phases, drifting))
 	}
-	lopsided, shared := unevenPhases(rows)
-	if n := lopsided.total(); n > 0 {
-		out = append(out,
-			fmt.Sprintf("in %d of %d closed phases on servers of several processes, one did more than %g times its "+
-				"share of the work (busiest_process_ratio): %s",
-				n, shared, maxUnevenFactor, lopsided))
+	uneven, shared := unevenPhases(rows)
+	if n := uneven.total(); n > 0 {
+		out = append(out, fmt.Sprintf("one of several server processes did more than %g times its share of the "+
+			"work (busiest_process_ratio) in %d of %d closed phases: %s", maxUnevenFactor, n, shared, uneven))
 	}
-	if words := paceDoubt(rows); words != "" {
-		out = append(out, words)
+	if doubt := speedDoubt(rows); doubt != "" {
+		out = append(out, doubt)
 	}
 	for _, v := range verdicts {
 		for _, d := range v.Doubts {
@@ -71,7 +67,7 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 	return out
 }
 
-// tally counts what was seen by where.
+// tally counts occurrences by the cell, or by the cell and phase, that they are in.
 type tally map[string]int
 
 func (t tally) total() (n int) {
@@ -81,7 +77,7 @@ func (t tally) total() (n int) {
 	return n
 }
 
-// String is where it was seen most, and how often.
+// String returns the places with most occurrences, and how many each has.
 func (t tally) String() string {
 	names := slices.SortedFunc(maps.Keys(t), func(a, b string) int {
 		if t[a] != t[b] {
@@ -99,8 +95,8 @@ func (t tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// unsteadyWarmUps are the trials whose warm-up never got steady. Every row of a trial says
-// how its warm-up ended.
+// unsteadyWarmUps counts the trials whose warm-up ended by its budget, before throughput was
+// steady. Every row of a trial has the end of its warm-up.
 func unsteadyWarmUps(rows rowTable) (unsteady tally, trials int) {
 	unsteady = tally{}
 	for c, byBlock := range rows {
@@ -121,8 +117,8 @@ func unsteadyWarmUps(rows rowTable) (unsteady tally, trials int) {
 	return unsteady, trials
 }
 
-// everyPhase yields the row of every phase that counts, each once.
-func everyPhase(rows rowTable) iter.Seq[metric.Row] {
+// phaseRows yields each usable row once.
+func phaseRows(rows rowTable) iter.Seq[metric.Row] {
 	return func(yield func(metric.Row) bool) {
 		for c, byBlock := range rows {
 			if c.phase == "" || c.cores == 0 {
@@ -137,10 +133,10 @@ func everyPhase(rows rowTable) iter.Seq[metric.Row] {
 	}
 }
 
-// closedPhases yields the rows of closed loops, each once.
-func closedPhases(rows rowTable) iter.Seq[metric.Row] {
+// closedPhaseRows yields the usable rows of closed loops, each once.
+func closedPhaseRows(rows rowTable) iter.Seq[metric.Row] {
 	return func(yield func(metric.Row) bool) {
-		for r := range everyPhase(rows) {
+		for r := range phaseRows(rows) {
 			if r.Text("mode") == "closed" && !yield(r) {
 				return
 			}
@@ -148,11 +144,11 @@ func closedPhases(rows rowTable) iter.Seq[metric.Row] {
 	}
 }
 
-// driftingPhases are the closed phases whose throughput changed while it was measured.
-// That of an open loop is the schedule's.
+// driftingPhases counts the closed phases whose throughput changed while it was measured. The
+// schedule determines that of an open loop.
 func driftingPhases(rows rowTable) (drifting tally, phases int) {
 	drifting = tally{}
-	for r := range closedPhases(rows) {
+	for r := range closedPhaseRows(rows) {
 		drift, ok := r.Float("drift_ratio")
 		if !ok {
 			continue
@@ -165,12 +161,11 @@ func driftingPhases(rows rowTable) (drifting tally, phases int) {
 	return drifting, phases
 }
 
-// unevenPhases are the closed phases in which clients had come to one of a server's
-// processes rather than to all: who gets them is the kernel's or the runtime's
-// choice, and the throughput is less for it.
-func unevenPhases(rows rowTable) (lopsided tally, phases int) {
-	lopsided = tally{}
-	for r := range closedPhases(rows) {
+// unevenPhases counts the closed phases in which clients were spread unevenly over a server's
+// processes. The kernel or the runtime spreads them, and an uneven spread lowers throughput.
+func unevenPhases(rows rowTable) (uneven tally, phases int) {
+	uneven = tally{}
+	for r := range closedPhaseRows(rows) {
 		busiest, ok := r.Float("busiest_process_ratio")
 		workers, _ := r.Int("workers")
 		connections, _ := r.Int("connections")
@@ -179,40 +174,41 @@ func unevenPhases(rows rowTable) (lopsided tally, phases int) {
 		}
 		phases++
 		if busiest*float64(workers) > maxUnevenFactor {
-			lopsided[rowLabel(r)+" "+r.Text("phase")]++
+			uneven[rowLabel(r)+" "+r.Text("phase")]++
 		}
 	}
-	return lopsided, phases
+	return uneven, phases
 }
 
-// paceDoubt says that the machine was slower in one block than in another, by the row in
-// whose canaries neither a neighbour nor the server was; empty where it was not.
-func paceDoubt(rows rowTable) string {
-	took := map[int64]float64{}
+// speedDoubt returns a doubt if the machine was slower in one block than in another, or "". It
+// compares the fastest canaries of the blocks, which neither a neighbour nor the server disturbed.
+func speedDoubt(rows rowTable) string {
+	fastest := map[int64]float64{}
 	for c, byBlock := range rows {
 		if c.phase == "" || c.cores == 0 {
 			continue
 		}
 		for block, r := range byBlock {
 			ms, ok := r.Float("canary_max_ms")
-			if least, known := took[block]; ok && (!known || ms < least) {
-				took[block] = ms
+			if least, known := fastest[block]; ok && (!known || ms < least) {
+				fastest[block] = ms
 			}
 		}
 	}
-	if len(took) < 2 {
+	if len(fastest) < 2 {
 		return ""
 	}
-	blocks := slices.SortedFunc(maps.Keys(took), func(a, b int64) int {
-		return cmp.Or(cmp.Compare(took[a], took[b]), cmp.Compare(a, b))
+	blocks := slices.SortedFunc(maps.Keys(fastest), func(a, b int64) int {
+		return cmp.Or(cmp.Compare(fastest[a], fastest[b]), cmp.Compare(a, b))
 	})
 	fast, slow := blocks[0], blocks[len(blocks)-1]
-	if took[slow] <= maxPaceRatio*took[fast] {
+	if fastest[slow] <= maxPaceRatio*fastest[fast] {
 		return ""
 	}
-	return fmt.Sprintf("the machine's pace changed: canaries took at least %.1f ms in block %d, and %.1f in "+
-		"block %d. Figures are of both; ratios compare within blocks",
-		took[fast], fast, took[slow], slow)
+	return fmt.Sprintf("the machine's speed changed: the fastest canaries took %.1f ms in block %d and %.1f ms "+
+		"in block %d. Absolute figures mix both; ratios compare within blocks",
+		fastest[fast], fast, fastest[slow], slow)
 }
 
+// rowLabel returns the scenario and variant of a row.
 func rowLabel(r metric.Row) string { return r.Text("scenario") + " " + r.Text("variant") }

@@ -11,28 +11,26 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// An arm that fails may lose and never wins. What a server does not do costs it
-// nothing: one that answers with an error at once, or drops the requests that are
-// slow, has less CPU time, a shorter tail and perhaps more throughput of what is
-// left. So its figure is at best what was read, which is a bound: the interval is
-// open on the side on which the arm is worse.
+// An arm that fails may lose but never wins. A server saves effort by what it fails to do: one that
+// answers with errors at once, or drops slow requests, has less CPU time, a shorter tail and perhaps
+// more throughput of the rest. Its true figure is therefore at best the measured one, which is a
+// bound: the interval is open on the side on which the arm is worse.
 //
-// Whether an arm fails is judged by each of its trials, and not by all of their
-// requests together. Each trial has the same weight in a verdict, and the tail of one
-// can be off by any factor: the requests of sound trials must not excuse it.
+// Each trial of an arm is judged by itself, not all requests together. Every trial has the same weight
+// in a verdict and may distort the tail by any factor, so sound trials must not excuse it.
 
-// side is where in a ratio a term stands, for what its failures leave open.
+// side is the arm of a ratio that a term belongs to. It determines what the failures of the term
+// leave open.
 type side int
 
 const (
-	neither     side = iota // in no arm, as a native burn; or what an arm is itself measured against
-	numerator               // or what divides it: an arm is a whole
-	denominator             // likewise
+	neither     side = iota // no arm, such as a native burn; or the baseline that a variant has in itself
+	numerator               // the arm in the numerator, its divisor included
+	denominator             // the arm in the denominator, its divisor included
 )
 
-// opens returns which ends of the interval of a ratio are unknown where a term of this
-// side fails: the low one where a high ratio favours its arm, the high one where a low
-// ratio does, and both where that cannot be said.
+// opens returns which ends of the interval are unknown if a term on this side fails: the low end if
+// a high ratio favours its arm, the high end if a low ratio does, both if that is unknown.
 func (s side) opens(m metric.Metric) (low, high bool) {
 	switch {
 	case s == neither || m.Better == metric.Neither:
@@ -43,51 +41,51 @@ func (s side) opens(m metric.Metric) (low, high bool) {
 	return false, true
 }
 
-// denominatorOf is the side of a hypothesis's denominator. A server that is compared
-// with itself has nobody to lose to: where its baseline fails, what is measured
-// against it is no finding, for or against.
-func denominatorOf(h lab.Hypothesis) side {
+// denominatorSide returns the side of a hypothesis's denominator. If a variant is compared with
+// itself, no other arm can lose: a baseline that fails then decides nothing.
+func denominatorSide(h lab.Hypothesis) side {
 	if h.Denominator.Variant == h.Numerator.Variant {
 		return neither
 	}
 	return denominator
 }
 
-// failedTrials are the trials of a term of which more requests failed than the metric
+// failedTrials summarizes the trials of a term in which more requests failed than the metric
 // tolerates.
 type failedTrials struct {
-	share     float64 // of the worst trial
-	block     int64   // that it was in
+	worst     float64 // largest share of failed requests of a trial
+	block     int64   // block of that trial
 	trials    int
-	tolerated float64
+	tolerated float64 // share that the metric tolerates
 }
 
+// with returns f with another failed trial.
 func (f failedTrials) with(share float64, block int64, m metric.Metric) failedTrials {
-	if share > f.share {
-		f.share, f.block = share, block
+	if share > f.worst {
+		f.worst, f.block = share, block
 	}
 	f.trials++
 	f.tolerated = m.Tolerates()
 	return f
 }
 
-// failing are the failed trials of a series, by the name of their term.
-type failing map[string]failedTrials
+// failuresByTerm holds the failed trials of a series by the name of their term.
+type failuresByTerm map[string]failedTrials
 
-// say says who failed, and how much; empty where nobody did.
-func (f failing) say(blocks int) string {
+// describe returns which terms failed and how much, or "" if none did.
+func (f failuresByTerm) describe(blocks int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {
-		of := f[name]
+		t := f[name]
 		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %d blocks)",
-			metric.Percent(of.share), name, of.block, metric.Percent(of.tolerated), of.trials, blocks))
+			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials, blocks))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// widened are the regions that refute a hypothesis, and with them the region that two
-// of them make up: of an arm that fails it is known only that the ratio lies in one.
-func widened(refutes []region, low, high bool) []region {
+// withUnions returns the regions that refute a hypothesis, and the union of two of them on a side
+// that failures leave open. If an arm fails, only that union is known.
+func withUnions(refutes []region, low, high bool) []region {
 	out := slices.Clone(refutes)
 	if low && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notAbove)
@@ -98,11 +96,11 @@ func widened(refutes []region, low, high bool) []region {
 	return out
 }
 
-// failed are the phases of which more requests failed than a finding may favour, and
-// the share of the worst.
-func failed(rows rowTable) (phases tally, worst float64, all int) {
+// failedPhases counts the phases in which more requests failed than a finding may favour. worst is
+// the largest share.
+func failedPhases(rows rowTable) (phases tally, worst float64, all int) {
 	phases = tally{}
-	for r := range everyPhase(rows) {
+	for r := range phaseRows(rows) {
 		all++
 		if share, _ := r.Float("error_ratio"); share > metric.MostFailed {
 			phases[rowLabel(r)+" "+r.Text("phase")]++
@@ -112,10 +110,11 @@ func failed(rows rowTable) (phases tally, worst float64, all int) {
 	return phases, worst, all
 }
 
-// mixed are the phases of an old schema in which latencies are of failures, too.
-func mixed(rows rowTable) (phases tally, all int, schema int64) {
+// phasesWithMixedLatencies counts the phases of an old schema whose latencies include those of
+// failed requests, and returns that schema.
+func phasesWithMixedLatencies(rows rowTable) (phases tally, all int, schema int64) {
 	phases = tally{}
-	for r := range everyPhase(rows) {
+	for r := range phaseRows(rows) {
 		all++
 		version, known := r.Int("schema_version")
 		if share, _ := r.Float("error_ratio"); known && version < metric.SuccessLatencySchema && share > 0 {
@@ -126,22 +125,24 @@ func mixed(rows rowTable) (phases tally, all int, schema int64) {
 	return phases, all, schema
 }
 
+// failureDoubts returns the doubts about failed requests.
 func failureDoubts(rows rowTable) (out []string) {
-	phases, worst, all := failed(rows)
+	phases, worst, all := failedPhases(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, "+
-			"at worst %s: %s; no finding favours them", n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
+		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, at worst %s: %s; "+
+			"no finding favours them",
+			n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
 	}
-	phases, all, schema := mixed(rows)
+	phases, all, schema := phasesWithMixedLatencies(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases the latencies include those of requests that failed, "+
-			"as this run is of schema %d: %s", n, all, schema, phases))
+		out = append(out, fmt.Sprintf("in %d of %d phases latencies include those of failed requests, "+
+			"because this run has schema %d: %s", n, all, schema, phases))
 	}
 	return out
 }
 
-// joined are texts with a semicolon between those that say something.
-func joined(a, b string) string {
+// joinReasons joins two texts by a semicolon, and leaves empty ones out.
+func joinReasons(a, b string) string {
 	if a == "" || b == "" {
 		return cmp.Or(a, b)
 	}

@@ -9,19 +9,18 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// failed is a trial of which a share of the requests failed.
+// failed returns the columns of a trial in which a share of the requests failed.
 func failed(share float64) metric.Row { return metric.Row{"error_ratio": metric.Number(share)} }
 
-// Where an arm fails, its true standing is what was read or worse: what it is read to
-// win by decides nothing, what it is read to lose by stands. So its readings are bounds.
-// Where a claim says that it is better, to be read as equal refutes that: it is no
-// better, and may be worse.
+// If an arm fails, its true figure is the measured one or worse. A measured win decides nothing,
+// and a measured loss stands: the figures are bounds. A claim that the arm is better is also
+// refuted by equal figures, since the arm may only be worse.
 func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
 	const S, R, I = lab.Supported, lab.Refuted, lab.Inconclusive
-	ratios := []float64{1.3, 1, 1 / 1.3} // of the throughput of the numerator: it wins, is equal, loses
+	ratios := []float64{1.3, 1, 1 / 1.3} // of throughput: the numerator wins, is equal, loses
 	for _, c := range []struct {
 		direction   lab.Direction
-		numerator   [3]lab.Finding // fails
+		numerator   [3]lab.Finding // findings if this arm fails
 		denominator [3]lab.Finding
 	}{
 		{lab.Higher, [3]lab.Finding{I, R, R}, [3]lab.Finding{S, I, I}},
@@ -40,16 +39,17 @@ func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
 				"both":        {failed(0.032), failed(0.032), I},
 			} {
 				h := hypothesis(c.direction)
-				v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p))
+				v := judge(t, h, trials(n, 1000*ratio, 1, arms.n), trials(p, 1000, 1, arms.p))
 				if v.Finding != arms.want || !strings.Contains(v.Reason, "3.2 % of requests failed") {
-					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s", c.direction, ratio, name, v.Finding, v.Reason,
-						arms.want)
+					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s",
+						c.direction, ratio, name, v.Finding, v.Reason, arms.want)
 				}
-				// CPU per request is the reciprocal: the same said of it must decide the same.
+				// CPU per request is the reciprocal: the opposite hypothesis on it must get the same finding.
 				h.Metric, h.Direction = "cpu_us_per_request", opposite[c.direction]
-				if v := judge(t, h, each(n, 1000*ratio, 1, arms.n), each(p, 1000, 1, arms.p)); v.Finding != arms.want {
-					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s", h.Direction, 1/ratio, name, v.Finding,
-						v.Reason, arms.want)
+				v = judge(t, h, trials(n, 1000*ratio, 1, arms.n), trials(p, 1000, 1, arms.p))
+				if v.Finding != arms.want {
+					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s",
+						h.Direction, 1/ratio, name, v.Finding, v.Reason, arms.want)
 				}
 			}
 		}
@@ -57,16 +57,17 @@ func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
 }
 
 var opposite = map[lab.Direction]lab.Direction{
-	lab.Higher: lab.Lower, lab.Lower: lab.Higher, lab.Same: lab.Same, lab.NotHigher: lab.NotLower, lab.NotLower: lab.NotHigher,
+	lab.Higher: lab.Lower, lab.Lower: lab.Higher, lab.Same: lab.Same,
+	lab.NotHigher: lab.NotLower, lab.NotLower: lab.NotHigher,
 }
 
-// The bound is of the worst trial: each trial has the same weight in a verdict, and
-// the tail of one can be off by any factor.
-func TestHowManyFailuresATrialBears(t *testing.T) {
+// Each trial counts by itself: it has the same weight in a verdict and may distort the tail by any
+// factor.
+func TestHowManyFailuresATrialTolerates(t *testing.T) {
 	share := func(columns ...float64) []metric.Row {
-		rows := each(n, 1300, 1, nil)
+		rows := trials(n, 1300, 1, nil)
 		for i, x := range columns {
-			withFinding(rows[i], failed(x))
+			withColumns(rows[i], failed(x))
 		}
 		return rows
 	}
@@ -83,52 +84,52 @@ func TestHowManyFailuresATrialBears(t *testing.T) {
 			"0.11 % of requests failed (node/single peak, block 3; more than 0.1 % in 1 of 6 blocks): no finding " +
 				"may favour it",
 		},
-		"the worst is said": {
+		"the worst is named": {
 			share(.02, .5, .0011), "throughput_rps", lab.Inconclusive,
 			"50 % of requests failed (node/single peak, block 2; more than 0.1 % in 3 of 6 blocks)",
 		},
-		"the tail is deeper": {
+		"a higher quantile tolerates less": {
 			share(.0002), "latency_p999_ms", lab.Inconclusive,
 			"0.02 % of requests failed (node/single peak, block 1; more than 0.01 % in 1 of 6 blocks)",
 		},
-		"the longest is of all": {
+		"the maximum tolerates none": {
 			share(.0002), "latency_max_ms", lab.Inconclusive,
 			"0.02 % of requests failed (node/single peak, block 1; more than 0 % in 1 of 6 blocks)",
 		},
 	} {
 		h := hypothesis(lab.Higher)
 		h.Metric = c.metric
-		rows := slices.Concat(c.rows, each(p, 1000, 1, nil))
-		if strings.HasPrefix(c.metric, "latency") { // less of it is better
+		rows := slices.Concat(c.rows, trials(p, 1000, 1, nil))
+		if strings.HasPrefix(c.metric, "latency") { // lower is better
 			h.Direction = lab.Lower
 			for _, r := range rows {
 				rps, _ := r.Float("throughput_rps")
 				r[c.metric] = metric.Number(1000 / rps)
 			}
 		}
-		if v := judge(t, h, rows); v.Finding != c.want || !strings.Contains(v.Reason,
-			c.reason) || c.reason == "" && v.Reason != "" {
+		v := judge(t, h, rows)
+		if v.Finding != c.want || !strings.Contains(v.Reason, c.reason) || c.reason == "" && v.Reason != "" {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, v.Finding, v.Reason, c.want, c.reason)
 		}
 	}
 }
 
-// That one fails less than another is found however much both fail.
+// Failures are compared, however much both arms fail.
 func TestErrorRatiosAreCompared(t *testing.T) {
 	h := hypothesis(lab.Lower)
 	h.Metric = "error_ratio"
-	a, b := each(n, 1000, 1, nil), each(p, 1000, 1, nil)
+	a, b := trials(n, 1000, 1, nil), trials(p, 1000, 1, nil)
 	for i := range a {
-		withFinding(a[i], failed(.1+.001*wobble[i]))
-		withFinding(b[i], failed(.2+.002*wobble[i]))
+		withColumns(a[i], failed(.1+.001*wobble[i]))
+		withColumns(b[i], failed(.2+.002*wobble[i]))
 	}
 	if v := judge(t, h, a, b); v.Finding != lab.Supported {
 		t.Errorf("%s (%s)", v.Finding, v.Reason)
 	}
 }
 
-// A server that fails with one worker makes two look better: its speed-up is no
-// finding. One that fails with two is slower for it, and may lose.
+// A server that fails with one worker makes its speed-up look better, so the speed-up must not win.
+// One that fails with two workers is slower for it, and may lose.
 func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 	const c, q = "node/cluster", "python/threads"
 	two := func(v string) lab.Arm {
@@ -137,41 +138,38 @@ func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 	h := hypothesis(lab.Higher)
 	h.Numerator, h.Denominator = two(c), two(q)
 	for name, tt := range map[string]struct {
-		gain           float64 // of the numerator
-		c2, c1, q2, q1 float64 // failed
+		gain           float64 // speed-up of the numerator
+		c2, c1, q2, q1 float64 // shares of failed requests
 		want           lab.Finding
 	}{
-		"nobody":             {2, 0, 0, 0, 0, lab.Supported},
-		"its divisor":        {2, 0, .05, 0, 0, lab.Inconclusive},
-		"its dividend":       {2, .05, 0, 0, 0, lab.Inconclusive},
-		"the other":          {2, 0, 0, .05, 0, lab.Supported},
-		"the other's one":    {2, 0, 0, 0, .05, lab.Supported},
-		"both sides":         {2, 0, .05, 0, .05, lab.Inconclusive},
-		"the loser":          {0.7, .05, 0, 0, 0, lab.Refuted},
-		"the loser's one":    {0.7, 0, .05, 0, 0, lab.Refuted},
-		"the winner's other": {0.7, 0, 0, 0, .05, lab.Inconclusive},
+		"none":              {2, 0, 0, 0, 0, lab.Supported},
+		"numerator, base":   {2, 0, .05, 0, 0, lab.Inconclusive},
+		"numerator":         {2, .05, 0, 0, 0, lab.Inconclusive},
+		"denominator":       {2, 0, 0, .05, 0, lab.Supported},
+		"denominator, base": {2, 0, 0, 0, .05, lab.Supported},
+		"both bases":        {2, 0, .05, 0, .05, lab.Inconclusive},
+		"losing numerator":  {0.7, .05, 0, 0, 0, lab.Refuted},
+		"losing, base":      {0.7, 0, .05, 0, 0, lab.Refuted},
+		"winner's base":     {0.7, 0, 0, 0, .05, lab.Inconclusive},
 	} {
 		phase := func(name string, fails float64) metric.Row {
 			return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Number(fails)}
 		}
 		v := judge(t, h,
-			each(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), each(c, 1000, .5, phase("ladder-1", tt.c1)),
-			each(q, 1000, 1, phase("ladder-2", tt.q2)), each(q, 1000, .5, phase("ladder-1", tt.q1)))
-		if v.Finding != tt.want || tt.want != lab.Supported && !strings.Contains(v.Reason,
-			"5 % of requests failed") {
+			trials(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), trials(c, 1000, .5, phase("ladder-1", tt.c1)),
+			trials(q, 1000, 1, phase("ladder-2", tt.q2)), trials(q, 1000, .5, phase("ladder-1", tt.q1)))
+		if v.Finding != tt.want ||
+			tt.want != lab.Supported && !strings.Contains(v.Reason, "5 % of requests failed") {
 			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
 		}
 	}
 }
 
-// A server that is compared with itself has no one to lose to: where it fails in what
-// it is measured against, nothing is left to measure by.
+// If a variant is compared with itself and its baseline fails, there is nothing to compare with.
 func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
-	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "steady-120%"}, lab.Arm{
-		Variant: n,
-		Phase:   "steady-100%",
-	}
+	h.Numerator = lab.Arm{Variant: n, Phase: "steady-120%"}
+	h.Denominator = lab.Arm{Variant: n, Phase: "steady-100%"}
 	phase := func(name string, fails float64) metric.Row {
 		return metric.Row{"phase": metric.Text(name), "error_ratio": metric.Number(fails)}
 	}
@@ -185,24 +183,21 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 		"overload fails":   {1, .1, 0, lab.Inconclusive},
 		"and collapses":    {0.5, .1, 0, lab.Refuted},
 	} {
-		v := judge(t, h, each(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)),
-			each(n, 1000, .5, phase("steady-100%", tt.base)))
+		v := judge(t, h, trials(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)),
+			trials(n, 1000, .5, phase("steady-100%", tt.base)))
 		if v.Finding != tt.want {
 			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
 		}
 	}
 }
 
-// Controls say whether to believe a run. The lab's own servers never fail; where they
-// do, something is wrong with what it reads by them. A server under test may fail,
-// which is no fault of the instrument's: but it is said.
-func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
+// The lab's own servers never fail; if they do, the measurement is wrong. A server under test may
+// fail without an error of the instrument, but the control must report it.
+func TestAControlReportsFailedRequests(t *testing.T) {
 	known := lab.Control{Name: "known ratio", ExpectedRatio: 2, Hypothesis: lab.Hypothesis{
 		Scenario: lab.ReferenceScenario, Metric: "throughput_rps", Direction: lab.Same, Margin: 0.03,
-		Numerator: lab.Arm{
-			Variant: lab.LightReference,
-			Phase:   "peak",
-		}, Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: "peak"},
+		Numerator:   lab.Arm{Variant: lab.LightReference, Phase: "peak"},
+		Denominator: lab.Arm{Variant: lab.HeavyReference, Phase: "peak"},
 	}}
 	twins := lab.Control{Name: "A/A", ExpectedRatio: 1, Hypothesis: hypothesis(lab.Same)}
 	twins.Hypothesis.Denominator.Variant = lab.TwinOf(n)
@@ -213,22 +208,22 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 		}
 	}
 	for name, tt := range map[string]struct {
-		less, more, one, twin float64
-		passed                [2]bool
-		said                  string
+		light, heavy, variant, twin float64 // shares of failed requests
+		passed                      [2]bool
+		reason                      string
 	}{
-		"sound":            {passed: [2]bool{true, true}},
-		"a reference":      {less: .002, passed: [2]bool{false, true}, said: "0.2 % of requests failed"},
-		"the other one":    {more: .002, passed: [2]bool{false, true}, said: "0.2 % of requests failed"},
-		"a twin":           {twin: .002, passed: [2]bool{true, true}, said: "0.2 % of requests failed"},
-		"what is measured": {one: .002, passed: [2]bool{true, true}, said: "0.2 % of requests failed"},
+		"sound":               {passed: [2]bool{true, true}},
+		"the light reference": {light: .002, passed: [2]bool{false, true}, reason: "0.2 % of requests failed"},
+		"the heavy reference": {heavy: .002, passed: [2]bool{false, true}, reason: "0.2 % of requests failed"},
+		"its twin":            {twin: .002, passed: [2]bool{true, true}, reason: "0.2 % of requests failed"},
+		"the variant":         {variant: .002, passed: [2]bool{true, true}, reason: "0.2 % of requests failed"},
 	} {
 		plan := planOf()
 		plan.Controls = []lab.Control{known, twins}
 		r := judgeAll(plan, slices.Concat(
-			each(lab.LightReference, 200, 1, reference(tt.less, 200)), each(lab.HeavyReference, 100, .9,
-				reference(tt.more, 100)),
-			each(n, 1000, 1, failed(tt.one)), each(lab.TwinOf(n), 1000, .9, failed(tt.twin))))
+			trials(lab.LightReference, 200, 1, reference(tt.light, 200)),
+			trials(lab.HeavyReference, 100, .9, reference(tt.heavy, 100)),
+			trials(n, 1000, 1, failed(tt.variant)), trials(lab.TwinOf(n), 1000, .9, failed(tt.twin))))
 		var reasons []string
 		for i, c := range r.Controls {
 			if c.Passed != tt.passed[i] {
@@ -236,16 +231,16 @@ func TestAFailingControlDoesNotPassQuietly(t *testing.T) {
 			}
 			reasons = append(reasons, c.Reason)
 		}
-		if all := strings.Join(reasons, "\n"); !strings.Contains(all,
-			tt.said) || tt.said == "" && strings.Contains(all, "failed") {
+		all := strings.Join(reasons, "\n")
+		if !strings.Contains(all, tt.reason) || tt.reason == "" && strings.Contains(all, "failed") {
 			t.Errorf("%s: %s", name, all)
 		}
 	}
 }
 
-// Whatever fails is a doubt, claims or not.
+// Failed requests are a doubt even without a claim.
 func TestFailuresAreADoubt(t *testing.T) {
-	rows := slices.Concat(each(n, 1000, 1, failed(.5)), each(p, 1000, 1, failed(.0005)))
+	rows := slices.Concat(trials(n, 1000, 1, failed(.5)), trials(p, 1000, 1, failed(.0005)))
 	doubts := judgeAll(planOf(), rows).Doubts
 	want := "in 6 of 12 phases more than 0.1 % of requests failed, at worst 50 %: json node/single peak (6); " +
 		"no finding favours them"
@@ -253,29 +248,27 @@ func TestFailuresAreADoubt(t *testing.T) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
 	for _, r := range rows {
-		withFinding(r, metric.Row{"schema_version": metric.Int(4)})
+		withColumns(r, metric.Row{"schema_version": metric.Int(4)})
 	}
-	want = "in 12 of 12 phases the latencies include those of requests that failed, as this run is of schema " +
-		"4: json node/single peak (6), json python/uvloop peak (6)"
+	want = "in 12 of 12 phases latencies include those of failed requests, because this run has schema 4: " +
+		"json node/single peak (6), json python/uvloop peak (6)"
 	if doubts := judgeAll(planOf(), rows).Doubts; !slices.Contains(doubts, want) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
-	rows = slices.Concat(each(n, 1000, 1, nil), each(p, 1000, 1, failed(0)))
+	rows = slices.Concat(trials(n, 1000, 1, nil), trials(p, 1000, 1, failed(0)))
 	for _, r := range rows {
-		withFinding(r, metric.Row{"schema_version": metric.Int(4)})
+		withColumns(r, metric.Row{"schema_version": metric.Int(4)})
 	}
 	if doubts := judgeAll(planOf(), rows).Doubts; len(doubts) > 0 {
-		t.Errorf("where nothing failed: %q", doubts)
+		t.Errorf("doubts although nothing failed: %q", doubts)
 	}
 }
 
-// A burn without failures is what a speed-up is divided by.
+// A speed-up is divided by that of the burn, which must not fail.
 func TestABurnThatFailsDecidesNothing(t *testing.T) {
 	h := hypothesis(lab.NotLower)
-	h.Numerator, h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}, lab.Arm{
-		Variant: n, Phase: "peak",
-		Cores: 1,
-	}
+	h.Numerator = lab.Arm{Variant: n, Phase: "peak", Cores: 2}
+	h.Denominator = lab.Arm{Variant: n, Phase: "peak", Cores: 1}
 	on := func(cpus int64, scenario string, fails float64) metric.Row {
 		return metric.Row{
 			"server_cpus": metric.Int(cpus), "scenario": metric.Text(scenario),
@@ -283,12 +276,12 @@ func TestABurnThatFailsDecidesNothing(t *testing.T) {
 		}
 	}
 	for fails, want := range map[float64]lab.Finding{0: lab.Supported, .01: lab.Inconclusive} {
-		v := judge(t, h, each(n, 2000, 1, on(2, "json", 0)), each(n, 1000, .5, on(1, "json", 0)),
-			each(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)), each(lab.BurnVariant, 100, .2,
-				on(1, lab.BurnScenario, fails)))
-		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason,
-			"1 % of requests failed (the native burn on 1 CPU") {
-			t.Errorf("%v fail: %s (%s), want %s", fails, v.Finding, v.Reason, want)
+		v := judge(t, h, trials(n, 2000, 1, on(2, "json", 0)), trials(n, 1000, .5, on(1, "json", 0)),
+			trials(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)),
+			trials(lab.BurnVariant, 100, .2, on(1, lab.BurnScenario, fails)))
+		const reason = "1 % of requests failed (the native burn on 1 CPU"
+		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason, reason) {
+			t.Errorf("a share of %v fails: %s (%s), want %s", fails, v.Finding, v.Reason, want)
 		}
 	}
 }

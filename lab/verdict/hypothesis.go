@@ -11,69 +11,69 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// How many blocks would do is asked for 80 %, the power that Cohen proposed as a
-// convention ("Statistical Power Analysis for the Behavioral Sciences", 1988),
-// and up to a number that no run has.
+// The number of blocks needed is computed for a power of 80 %, Cohen's convention ("Statistical
+// Power Analysis for the Behavioral Sciences", 1988), and up to a number that no run has.
 const (
 	power           = 0.8
 	maxBlocksNeeded = 200
 )
 
-// edgeTolerance is how near the log of a ratio may lie to a margin's edge and be anything
-// but at it: nearer, arithmetic decides on which side.
+// edgeTolerance is the distance from a margin's edge, on the log scale, within which a ratio counts
+// as on the edge. Closer than that, rounding errors would decide the side.
 const edgeTolerance = 1e-9
 
-// hypothesisTest is a hypothesis and what the rows have to say of it.
+// hypothesisTest is a hypothesis with its values from the rows and its verdict.
 type hypothesisTest struct {
 	verdict   lab.Verdict
 	margin    float64
 	logs      []float64
 	estimate  estimate
-	decidable bool    // has what it takes to be decided
-	p         float64 // the smallest of the tests that could decide it
-	failing   string  // which arms failed more than a finding may favour; empty where none did
+	decidable bool    // has enough blocks and an interval
+	p         float64 // smallest p-value of the tests that could decide it
+	failing   string  // which terms failed more than the metric tolerates, as text; empty if none did
 	refutes   []region
 }
 
-// newTest takes a hypothesis's values from the rows. Where they cannot decide it,
-// whatever they are, it says why and is no test of the run's.
+// newTest collects a hypothesis's values from the rows. If they cannot decide it, the verdict has
+// the reason, and the test is not decidable.
 func newTest(h lab.Hypothesis, rows rowTable, blocks int) *hypothesisTest {
 	t := &hypothesisTest{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
 	m, known := metric.Find(h.Metric)
 	if !known {
-		t.verdict.Reason = fmt.Sprintf("%s is no metric of this lab", h.Metric)
+		t.verdict.Reason = "this lab has no metric " + h.Metric
 		return t
 	}
 	s := collectLogRatios(terms(h, m), rows, blocks)
 	t.logs = s.logs
 	t.verdict.Blocks = len(s.logs)
-	t.failing = s.failing.say(len(s.logs))
-	t.refutes = widened(decisions[h.Direction].refutes, s.failLow, s.failHigh)
+	t.failing = s.failing.describe(len(s.logs))
+	t.refutes = withUnions(decisions[h.Direction].refutes, s.failLow, s.failHigh)
 	lowOpen, highOpen := s.lowOpen || s.failLow, s.highOpen || s.failHigh
 	if len(s.logs) > 1 {
 		t.estimate = estimate{stat.PairedEffect(s.logs), lowOpen, highOpen}
 	}
 	open := lowOpen && highOpen
-	switch alone := buildMismatch(h); {
-	case alone != "":
-		t.verdict.Reason = alone
+	switch mismatch := buildMismatch(h); {
+	case mismatch != "":
+		t.verdict.Reason = mismatch
 	case len(s.logs) < lab.MinBlocks:
 		t.verdict.Reason = tooFewBlocks(s, blocks, lab.MinBlocks)
 	case open && t.failing != "":
-		t.verdict.Reason = t.failing + ": nothing is left to compare by"
+		t.verdict.Reason = t.failing + ": the arms cannot be compared"
 	case open:
-		t.verdict.Reason = "both sides are bounds: nothing is known of their ratio"
+		t.verdict.Reason = "both arms are bounds: their ratio is unknown"
 	default:
 		t.decidable = true
 		t.p = t.smallestP()
 	}
-	// Without an interval nothing would say that a ratio is a bound.
+	// Without an interval, a reader cannot tell that the ratio is a bound.
 	if len(s.logs) > 0 && (t.decidable || !lowOpen && !highOpen) {
 		t.verdict.Ratio = expOrNil(stat.MomentsOf(s.logs...).Mean)
 	}
 	return t
 }
 
+// tooFewBlocks returns how many blocks are valid and needed, and which terms lack values.
 func tooFewBlocks(s series, blocks, needed int) string {
 	text := fmt.Sprintf("too few valid blocks (%d of %d; %d are needed)", len(s.logs), blocks, needed)
 	if len(s.missing) > 0 {
@@ -82,65 +82,65 @@ func tooFewBlocks(s series, blocks, needed int) string {
 	return text
 }
 
-// Python without its lock, and the twin that has it, are built from source with
-// the same flags, and not as distributions build theirs.
+// sourceBuilt lists the runtimes that are built from source with the same flags: Python without its
+// lock, and its twin with it. Distributions build theirs with other flags.
 var sourceBuilt = []string{"python-freethreaded", "python-gil-twin"}
 
-// buildMismatch says why the arms of a hypothesis must not be compared: one is a
-// build that only its twin is like. A side that divides a runtime by itself, such
-// as a speed-up, says nothing of how fast it was built.
+// buildMismatch returns why the arms of a hypothesis must not be compared, or "": one is a build
+// that only its twin is comparable with. An arm that divides a runtime by itself, such as a
+// speed-up, does not depend on the build.
 func buildMismatch(h lab.Hypothesis) string {
 	var runtimes []string
-	for _, side := range []lab.Arm{h.Numerator, h.Denominator} {
-		own := runtimeOf(side.Variant)
+	for _, arm := range []lab.Arm{h.Numerator, h.Denominator} {
+		runtime := runtimeOf(arm.Variant)
 		switch {
-		case side.Over == nil:
-			runtimes = append(runtimes, own)
-		case runtimeOf(side.Over.Variant) != own:
-			runtimes = append(runtimes, own, runtimeOf(side.Over.Variant))
+		case arm.Over == nil:
+			runtimes = append(runtimes, runtime)
+		case runtimeOf(arm.Over.Variant) != runtime:
+			runtimes = append(runtimes, runtime, runtimeOf(arm.Over.Variant))
 		}
 	}
-	alike := func(name string) bool { return slices.Contains(sourceBuilt, name) }
-	i := slices.IndexFunc(runtimes, alike)
-	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !alike(name) }) {
+	isSourceBuilt := func(name string) bool { return slices.Contains(sourceBuilt, name) }
+	i := slices.IndexFunc(runtimes, isSourceBuilt)
+	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !isSourceBuilt(name) }) {
 		return ""
 	}
-	return fmt.Sprintf("%s is built as no other runtime is: it is compared with %s only, with others by its "+
-		"speed-up",
-		runtimes[i], strings.Join(slices.DeleteFunc(slices.Clone(sourceBuilt),
-			func(name string) bool { return name == runtimes[i] }), ", "))
+	twins := slices.DeleteFunc(slices.Clone(sourceBuilt), func(name string) bool { return name == runtimes[i] })
+	return fmt.Sprintf("%s is built from source with its own flags: compare it with %s only, or with others by "+
+		"speed-up", runtimes[i], strings.Join(twins, ", "))
 }
 
-// runtimeOf is that of a variant's id.
+// runtimeOf returns the runtime of a variant's id.
 func runtimeOf(variant string) string {
 	name, _, _ := strings.Cut(variant, "/")
 	return name
 }
 
-// deciding is every region that decides the test.
-func (t *hypothesisTest) deciding() []region {
+// decidingRegions returns every region that decides the test.
+func (t *hypothesisTest) decidingRegions() []region {
 	return append([]region{decisions[t.verdict.Direction].supports}, t.refutes...)
 }
 
+// smallestP returns the smallest p-value of the tests that could decide the hypothesis.
 func (t *hypothesisTest) smallestP() float64 {
 	p := 1.0
-	for _, r := range t.deciding() {
-		p = min(p, r.p(t.estimate, t.margin))
+	for _, r := range t.decidingRegions() {
+		p = min(p, r.pValue(t.estimate, t.margin))
 	}
 	return p
 }
 
-// decideAll decides the tests that can be decided, together.
+// decideAll decides the decidable tests together, by Holm's procedure.
 func decideAll(tests []*hypothesisTest) {
-	var able []*hypothesisTest
+	var decidable []*hypothesisTest
 	var ps []float64
 	for _, t := range tests {
 		if t.decidable {
-			able, ps = append(able, t), append(ps, t.p)
+			decidable, ps = append(decidable, t), append(ps, t.p)
 		}
 	}
 	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
-	for i, t := range able {
+	for i, t := range decidable {
 		smaller := 0
 		for _, p := range ps {
 			if p < t.p {
@@ -148,22 +148,22 @@ func decideAll(tests []*hypothesisTest) {
 			}
 		}
 		t.decide(levels[i], func(p float64) *float64 {
-			// Holm tests the hypothesis at a level that is Alpha over so many, once all
-			// before it are rejected: what its own smallest p says.
+			// Holm tests a hypothesis at Alpha divided by the number of hypotheses that are not rejected
+			// before it. Its smallest p determines that number.
 			p = min(1, max(adjusted[i], p*float64(len(ps)-smaller)))
 			return &p
 		})
 	}
 }
 
-// decide finds where the interval lies, at the level of one side that Holm's
-// procedure tests at.
+// decide sets the verdict by where the interval lies. level is the one-sided level at which Holm's
+// procedure tests the hypothesis; adjust corrects a p-value for it.
 func (t *hypothesisTest) decide(level float64, adjust func(p float64) *float64) {
 	v, decision := &t.verdict, decisions[t.verdict.Direction]
 	low, high := t.estimate.interval(level)
 	v.Low, v.High = expOrNil(low), expOrNil(high)
-	v.PHolm = adjust(decision.supports.p(t.estimate, t.margin))
-	v.PEquivalence = adjust(insideMargin.p(t.estimate, t.margin))
+	v.PHolm = adjust(decision.supports.pValue(t.estimate, t.margin))
+	v.PEquivalence = adjust(insideMargin.pValue(t.estimate, t.margin))
 	if decision.supports.contains(low, high, t.margin) {
 		t.setFinding(lab.Supported, decision.supports)
 		return
@@ -177,10 +177,11 @@ func (t *hypothesisTest) decide(level float64, adjust func(p float64) *float64) 
 	t.setUndecided(level)
 }
 
-// setFinding is a finding, unless the second opinion differs.
+// setFinding sets a finding if the permutation test agrees. Otherwise the verdict stays
+// inconclusive and has a doubt.
 func (t *hypothesisTest) setFinding(f lab.Finding, in region) {
 	v := &t.verdict
-	p := in.signFlip(t.logs, t.margin)
+	p := in.pSignFlip(t.logs, t.margin)
 	v.PSignFlip = &p
 	v.Reason = t.failing
 	if p <= lab.Alpha {
@@ -189,23 +190,25 @@ func (t *hypothesisTest) setFinding(f lab.Finding, in region) {
 	}
 	doubt := fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", f, p)
 	v.Doubts = append(v.Doubts, doubt)
-	v.Reason = joined(doubt, t.failing)
+	v.Reason = joinReasons(doubt, t.failing)
 }
 
-// setUndecided says whether more blocks would probably decide it: of the region that
-// the mean lies in, by how far inside it lies and how much the blocks vary.
+// setUndecided sets the reason of an inconclusive verdict, and how many blocks would probably
+// decide it.
 func (t *hypothesisTest) setUndecided(level float64) {
 	v := &t.verdict
-	if t.why(level); t.failing != "" && !strings.Contains(v.Reason, t.failing) {
-		v.Reason = joined(v.Reason, t.failing)
+	if t.explainUndecided(level); t.failing != "" && !strings.Contains(v.Reason, t.failing) {
+		v.Reason = joinReasons(v.Reason, t.failing)
 	}
 }
 
-// why says why a test is not decided, but for the failures that leave it open.
-func (t *hypothesisTest) why(level float64) {
+// explainUndecided sets why the test is undecided, apart from failures. It finds the region that
+// the mean lies in, and computes the number of blocks from how far inside the mean lies and how
+// much the blocks vary.
+func (t *hypothesisTest) explainUndecided(level float64) {
 	v, mean, sd := &t.verdict, t.estimate.Mean, stat.MomentsOf(t.logs...).SD()
-	distance, wanted, unknown := 0.0, power, false
-	for _, r := range t.deciding() {
+	distance, testPower, unknown := 0.0, power, false
+	for _, r := range t.decidingRegions() {
 		d := r.distance(mean, t.margin)
 		switch {
 		case d <= distance:
@@ -214,7 +217,7 @@ func (t *hypothesisTest) why(level float64) {
 		default:
 			distance = d
 			if r.endsAbove() && r.endsBelow() { // two tests must both succeed
-				wanted = (1 + power) / 2
+				testPower = (1 + power) / 2
 			}
 		}
 	}
@@ -227,20 +230,20 @@ func (t *hypothesisTest) why(level float64) {
 		return
 	}
 	if distance < edgeTolerance {
-		v.Reason = "more blocks would not do: the ratio lies at the margin's edge"
+		v.Reason = "the ratio lies at the margin's edge: more blocks would not help"
 		return
 	}
-	n, ok := stat.PairsNeeded(distance, sd, level, wanted, maxBlocksNeeded)
+	n, ok := stat.PairsNeeded(distance, sd, level, testPower, maxBlocksNeeded)
 	if !ok {
 		v.Reason = fmt.Sprintf("the blocks vary too much: more than %d would be needed", maxBlocksNeeded)
 		return
 	}
 	v.BlocksNeeded = max(n, v.Blocks+1)
-	v.Reason = fmt.Sprintf("the interval reaches over the margin's edge; about %d blocks would do",
+	v.Reason = fmt.Sprintf("the interval crosses the margin's edge; about %d blocks would decide",
 		v.BlocksNeeded)
 }
 
-// expOrNil is that of a log; none of what has no end.
+// expOrNil returns the exponential of log, or nil if log is infinite.
 func expOrNil(log float64) *float64 {
 	if math.IsInf(log, 0) {
 		return nil
@@ -249,8 +252,8 @@ func expOrNil(log float64) *float64 {
 	return &r
 }
 
-// cpuScope says of which numbers of CPUs a hypothesis speaks that compares several;
-// nothing else of scaling was seen.
+// cpuScope returns which CPU counts a hypothesis compares, or "" if it compares arms on equally
+// many. Nothing else about scaling was measured.
 func cpuScope(h lab.Hypothesis) string {
 	var all []int
 	for _, a := range h.Arms() {

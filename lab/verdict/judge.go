@@ -10,16 +10,16 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Result is what a run says.
+// Result holds the verdicts of a run.
 type Result struct {
 	Controls []lab.ControlVerdict
 	Claims   []lab.ClaimVerdict // every claim of the lab, in its order
-	Doubts   []string           // what weakens verdicts that stand
+	Doubts   []string           // warnings about verdicts that stand
 
-	Measured, Planned int // trials
+	Measured, Planned int // numbers of trials
 }
 
-// Complete reports whether all that was planned has been measured.
+// Complete reports whether all planned trials were measured.
 func (r Result) Complete() bool { return r.Measured >= r.Planned }
 
 // ControlsPassed reports whether no control failed.
@@ -27,21 +27,21 @@ func (r Result) ControlsPassed() bool {
 	return !slices.ContainsFunc(r.Controls, func(c lab.ControlVerdict) bool { return !c.Passed })
 }
 
-// Judge holds a run's rows against its plan, of which so many trials have been
-// measured, whatever came of them. Before they all are nothing is decided: whoever
-// may go on where he does not like what he sees finds what is not there.
+// Judge evaluates a run's rows against its plan. measured is the number of trials that were
+// measured, valid or not. It decides nothing before all planned trials are measured: stopping when
+// the result looks good would bias it.
 func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	r := Result{Measured: measured, Planned: len(p.Trials)}
-	t, n := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))
+	table, blocks := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))
 	for _, c := range p.Controls {
-		r.Controls = append(r.Controls, judgeControl(c, t, n))
+		r.Controls = append(r.Controls, judgeControl(c, table, blocks))
 	}
-	verdicts := judgeHypotheses(p, t, n)
+	verdicts := judgeHypotheses(p, table, blocks)
 	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
-		makeInconclusive(verdicts,
-			fmt.Sprintf("the run is not complete (%d of %d trials); lab run --resume %s finishes it", r.Measured,
-				r.Planned, runID(rows)))
+		makeInconclusive(verdicts, fmt.Sprintf(
+			"the run is not complete (%d of %d trials); lab run --resume %s finishes it",
+			r.Measured, r.Planned, runID(rows)))
 	case failed != "":
 		makeInconclusive(verdicts, "a control failed ("+failed+")")
 	}
@@ -55,17 +55,17 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 		}
 		r.Claims = append(r.Claims, judgeClaim(c, parts))
 	}
-	r.Doubts = doubts(p, t, verdicts)
+	r.Doubts = doubts(p, table, verdicts)
 	return r
 }
 
-// judgeHypotheses are those on all hypotheses: that the run tests, and that it does
-// not.
+// judgeHypotheses returns the verdicts on all hypotheses of a plan, those that the run does not
+// test included.
 func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) {
 	if !p.Profile.CanCompare() {
 		for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
-			out = append(out,
-				lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: p.Profile.Name + " compares nothing"})
+			reason := p.Profile.Name + " compares nothing"
+			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: reason})
 		}
 		return out
 	}
@@ -83,6 +83,7 @@ func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) 
 	return out
 }
 
+// notTestedReason returns why the run does not test a hypothesis.
 func notTestedReason(p lab.Plan, h lab.Hypothesis) string {
 	names := lab.ProfileNames()
 	if slices.Index(names, h.Profile) > slices.Index(names, p.Profile.Name) {
@@ -91,7 +92,7 @@ func notTestedReason(p lab.Plan, h lab.Hypothesis) string {
 	return "not part of this run"
 }
 
-// failedControls names the controls that failed; empty where none did.
+// failedControls returns the names of the failed controls, or "" if none failed.
 func failedControls(controls []lab.ControlVerdict) string {
 	var names []string
 	for _, c := range controls {
@@ -102,7 +103,7 @@ func failedControls(controls []lab.ControlVerdict) string {
 	return strings.Join(names, ", ")
 }
 
-// addCPUScope has every verdict on several numbers of CPUs say which.
+// addCPUScope adds to each verdict which CPU counts it compares, if several.
 func addCPUScope(verdicts []lab.Verdict) {
 	for i := range verdicts {
 		v := &verdicts[i]
@@ -117,7 +118,8 @@ func addCPUScope(verdicts []lab.Verdict) {
 	}
 }
 
-// makeInconclusive makes every verdict inconclusive. Figures stay: they are what was read.
+// makeInconclusive makes every evaluated verdict inconclusive. It keeps the figures, which were
+// measured.
 func makeInconclusive(verdicts []lab.Verdict, why string) {
 	for i := range verdicts {
 		if v := &verdicts[i]; v.Finding != lab.NotEvaluated {
@@ -126,7 +128,7 @@ func makeInconclusive(verdicts []lab.Verdict, why string) {
 	}
 }
 
-// runID is the run that rows are of; a word for it where there are none.
+// runID returns the id of the run that rows belong to, or a placeholder if there are none.
 func runID(rows []metric.Row) string {
 	if len(rows) == 0 {
 		return "RUN"

@@ -8,8 +8,8 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// region is a range of the log of a ratio, its ends in margins. It holds what
-// lies between them; an infinite end is none.
+// region is a range of the log of a ratio. Its ends are multiples of the margin; an infinite end is
+// open.
 type region struct{ from, to float64 }
 
 var (
@@ -20,9 +20,8 @@ var (
 	notBelow     = region{-1, math.Inf(1)}
 )
 
-// decisions say where the interval of a ratio must lie for a hypothesis to be
-// supported, and where to be refuted. An interval that lies in none of these
-// decides nothing.
+// decisions defines in which region the interval of a ratio must lie to support a hypothesis, and
+// in which to refute it. An interval that lies in none of these decides nothing.
 var decisions = map[lab.Direction]struct {
 	supports region
 	refutes  []region
@@ -34,17 +33,17 @@ var decisions = map[lab.Direction]struct {
 	lab.NotLower:  {notBelow, []region{belowMargin}},
 }
 
-// decidingRegions is every region that decides a hypothesis.
+// decidingRegions returns every region that decides a hypothesis.
 func decidingRegions(d lab.Direction) []region {
 	decision := decisions[d]
 	return append([]region{decision.supports}, decision.refutes...)
 }
 
-// margin is a hypothesis's margin on the log scale: 0.05 stands for ratios from
-// 0.95 to 1/0.95.
+// margin returns a hypothesis's margin on the log scale: a margin of 0.05 covers ratios from 0.95
+// to 1/0.95.
 func margin(h lab.Hypothesis) float64 { return -math.Log1p(-h.Margin) }
 
-// MarginRatios are the ratios between which a difference does not matter to a hypothesis.
+// MarginRatios returns the ratios between which a difference does not matter to h.
 func MarginRatios(h lab.Hypothesis) (low, high float64) {
 	return math.Exp(-margin(h)), math.Exp(margin(h))
 }
@@ -52,27 +51,27 @@ func MarginRatios(h lab.Hypothesis) (low, high float64) {
 func (r region) endsBelow() bool { return !math.IsInf(r.from, 0) }
 func (r region) endsAbove() bool { return !math.IsInf(r.to, 0) }
 
-// contains reports whether an interval lies in the region, at a margin.
+// contains reports whether an interval lies in the region, given the margin.
 func (r region) contains(low, high, margin float64) bool {
 	return (!r.endsBelow() || low > r.from*margin) && (!r.endsAbove() || high < r.to*margin)
 }
 
-// p is of the test that the mean lies in the region: one-sided, and the larger of
-// two where it has two ends (the two one-sided tests of equivalence: Schuirmann,
-// Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
-func (r region) p(e estimate, margin float64) float64 {
+// pValue returns the p-value for the mean lying in the region. The test is one-sided. A region with
+// two ends takes the larger p-value of two tests (the two one-sided tests of equivalence:
+// Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
+func (r region) pValue(e estimate, margin float64) float64 {
 	p := 0.0
 	if r.endsBelow() {
-		p = e.above(r.from * margin)
+		p = e.pAbove(r.from * margin)
 	}
 	if r.endsAbove() {
-		p = max(p, e.below(r.to*margin))
+		p = max(p, e.pBelow(r.to*margin))
 	}
 	return p
 }
 
-// signFlip is the same by permutation of signs.
-func (r region) signFlip(xs []float64, margin float64) float64 {
+// pSignFlip returns the same p-value by permutation of signs.
+func (r region) pSignFlip(xs []float64, margin float64) float64 {
 	p := 0.0
 	if r.endsBelow() {
 		p = stat.SignFlip(xs, r.from*margin)
@@ -83,7 +82,7 @@ func (r region) signFlip(xs []float64, margin float64) float64 {
 	return p
 }
 
-// distance is how far inside the region a mean lies: less than 0 outside.
+// distance returns how far inside the region a mean lies; it is negative outside.
 func (r region) distance(mean, margin float64) float64 {
 	d := math.Inf(1)
 	if r.endsBelow() {
@@ -95,12 +94,13 @@ func (r region) distance(mean, margin float64) float64 {
 	return d
 }
 
-// testable reports whether enough is known to find a mean in the region: at none
-// of its ends may bounds leave the interval open.
+// testable reports whether the estimate can show that the mean lies in the region. Bounds must not
+// leave the interval open at any of the region's ends.
 func (r region) testable(e estimate) bool {
 	return (!r.endsBelow() || !e.lowOpen) && (!r.endsAbove() || !e.highOpen)
 }
 
+// negated returns xs with all signs changed.
 func negated(xs []float64) []float64 {
 	out := make([]float64, len(xs))
 	for i, x := range xs {
@@ -109,13 +109,14 @@ func negated(xs []float64) []float64 {
 	return out
 }
 
-// estimate is what is known of a mean log ratio. Where some of its values are
-// bounds it is one: on the side that they leave open nothing is known of it.
+// estimate is an estimated mean log ratio. If some values are bounds, the mean is one too, and open
+// on that side.
 type estimate struct {
 	stat.Effect
 	lowOpen, highOpen bool
 }
 
+// interval returns the two-sided interval at one-sided level alpha, infinite on open sides.
 func (e estimate) interval(alpha float64) (low, high float64) {
 	low, high = e.Interval(alpha)
 	if e.lowOpen {
@@ -127,22 +128,24 @@ func (e estimate) interval(alpha float64) (low, high float64) {
 	return low, high
 }
 
-func (e estimate) above(limit float64) float64 {
+// pAbove returns the p-value for the mean lying above limit, or 1 if the low side is open.
+func (e estimate) pAbove(limit float64) float64 {
 	if e.lowOpen {
 		return 1
 	}
 	return e.PAbove(limit)
 }
 
-func (e estimate) below(limit float64) float64 {
+// pBelow returns the p-value for the mean lying below limit, or 1 if the high side is open.
+func (e estimate) pBelow(limit float64) float64 {
 	if e.highOpen {
 		return 1
 	}
 	return e.PBelow(limit)
 }
 
-// Equivalent reports whether a hypothesis was decided by an interval that lies
-// within its margin. What was only asked not to lie on one side of it was not.
+// Equivalent reports whether a hypothesis was decided by an interval inside its margin. A
+// hypothesis that only excludes one side of the margin never is.
 func Equivalent(v lab.Verdict) bool {
 	return (v.Finding == lab.Supported || v.Finding == lab.Refuted) && v.Low != nil && v.High != nil &&
 		slices.Contains(decidingRegions(v.Direction), insideMargin) &&

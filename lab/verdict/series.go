@@ -11,17 +11,17 @@ import (
 	"runtimelab/lab/stat"
 )
 
-// cellKey is trials of which each block has one that counts. No cores, no phase: of
+// cellKey selects trials of which each block has one usable row. An empty phase or 0 cores match
 // any.
 type cellKey struct {
 	scenario, variant, phase string
 	cores                    int64
 }
 
-// rowTable is the rows that count by cell and block. What was disturbed or failed is
-// not in it.
+// rowTable holds the usable rows by cell and block, without those of disturbed or failed trials.
 type rowTable map[cellKey]map[int64]metric.Row
 
+// tabulate returns the usable rows as a table.
 func tabulate(rows []metric.Row) rowTable {
 	t := rowTable{}
 	for _, r := range metric.UsableRows(rows) {
@@ -36,7 +36,7 @@ func tabulate(rows []metric.Row) rowTable {
 				if t[c] == nil {
 					t[c] = map[int64]metric.Row{}
 				}
-				t[c][block] = r // of several phases that of the last attempt
+				t[c][block] = r // if the key matches several phases, the last attempt's
 			}
 		}
 	}
@@ -48,23 +48,23 @@ type ratioTerm struct {
 	name   string // "node/single peak"
 	cell   cellKey
 	metric metric.Metric
-	power  float64 // more than 0 above the line, less below
+	power  float64 // positive above the fraction line, negative below
 	side   side
 }
 
-// terms are the factors of a hypothesis's ratio.
+// terms returns the factors of a hypothesis's ratio, the two arms first.
 func terms(h lab.Hypothesis, m metric.Metric) []ratioTerm {
 	var ts []ratioTerm
-	add := func(a lab.Arm, power float64, of side) {
+	add := func(a lab.Arm, power float64, s side) {
 		a.Over = nil
-		ts = append(ts,
-			ratioTerm{a.String(), cellKey{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}, m, power, of})
+		cell := cellKey{h.Scenario, a.Variant, a.Phase, int64(a.Cores)}
+		ts = append(ts, ratioTerm{a.String(), cell, m, power, s})
 	}
 	for _, half := range []struct {
 		arm   lab.Arm
 		power float64
 		side  side
-	}{{h.Numerator, 1, numerator}, {h.Denominator, -1, denominatorOf(h)}} {
+	}{{h.Numerator, 1, numerator}, {h.Denominator, -1, denominatorSide(h)}} {
 		add(half.arm, half.power, half.side)
 		if half.arm.Over != nil {
 			add(*half.arm.Over, -half.power, half.side)
@@ -73,12 +73,12 @@ func terms(h lab.Hypothesis, m metric.Metric) []ratioTerm {
 	return append(ts, burnTerms(ts)...)
 }
 
-// burnTerms divide throughput on different numbers of CPUs by that of CPU work
-// without a runtime on as many: what is left is the server's own doing. Where
-// there is as much of a number above the line as below, it cancels.
-func burnTerms(of []ratioTerm) (ts []ratioTerm) {
+// burnTerms returns the terms that divide throughput on different numbers of CPUs by the throughput
+// of the native burn, which is CPU work without a runtime, on as many CPUs. The rest is the scaling
+// of the server alone. Equal numbers of CPUs above and below the fraction line cancel.
+func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 	powers := map[int64]float64{}
-	for _, t := range of {
+	for _, t := range factors {
 		if isThroughput(t.metric) {
 			powers[t.cell.cores] += t.power
 		}
@@ -90,21 +90,21 @@ func burnTerms(of []ratioTerm) (ts []ratioTerm) {
 			if cores > 1 {
 				name = fmt.Sprintf("the native burn on %d CPUs", cores)
 			}
-			ts = append(ts,
-				ratioTerm{name, cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}, rps, -power, neither})
+			cell := cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}
+			ts = append(ts, ratioTerm{name, cell, rps, -power, neither})
 		}
 	}
 	return ts
 }
 
-// isThroughput reports whether a metric says how much was done: more CPUs do more, and
-// a censored row is a lower bound of it.
+// isThroughput reports whether a metric counts completed work. More CPUs increase it, and a
+// censored row is a lower bound of it.
 func isThroughput(m metric.Metric) bool {
 	return m.Group == metric.Throughput && m.Better == metric.Higher
 }
 
-// logValue is the log of a term's value in a block; bound where the true value is that
-// or more. Without one it says what there is instead.
+// logValue returns the log of a term's value in a block, times its power. bound reports whether the
+// true value is that or more. lacks is why there is no value, or "" if there is one.
 func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound bool, lacks string) {
 	r, ok := rows[t.cell][block]
 	if !ok {
@@ -124,37 +124,38 @@ func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound bool
 	return t.power * math.Log(value), bound, ""
 }
 
-// series is the log ratios of a hypothesis, one for each block that has a value of
-// every term, by block.
+// series holds the log ratios of a hypothesis in order of blocks, one for each block that has a
+// value of every term.
 type series struct {
 	logs     []float64
-	exact    []float64 // those of them that are no bounds
-	lowOpen  bool      // some are upper bounds
-	highOpen bool      // some are lower bounds
-	missing  []string  // which terms have no value, and in how many blocks
-	failing  failing   // which terms have trials that fail too much to be believed
+	exact    []float64      // those of logs that are not bounds
+	lowOpen  bool           // some are upper bounds
+	highOpen bool           // some are lower bounds
+	missing  []string       // terms without a value, and in how many blocks
+	failing  failuresByTerm // terms with trials that fail more than the metric tolerates
 
-	failLow, failHigh bool // ends that failures leave open
+	failLow, failHigh bool // ends of the interval that failures leave open
 }
 
+// collectLogRatios returns the log ratios of the terms in blocks 1 to blocks.
 func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 	lacks := map[string]int{}
-	s.failing = failing{}
+	s.failing = failuresByTerm{}
 	for block := int64(1); block <= int64(blocks); block++ {
-		sum, whole := 0.0, true
+		sum, complete := 0.0, true
 		lowOpen, highOpen := false, false
 		for _, t := range ts {
 			log, bound, problem := t.logValue(rows, block)
 			if problem != "" {
 				lacks[t.name+" "+problem]++
-				whole = false
+				complete = false
 			}
 			sum += log
 			lowOpen = lowOpen || bound && t.power < 0
 			highOpen = highOpen || bound && t.power > 0
 		}
-		if whole {
-			s.fail(ts, rows, block)
+		if complete {
+			s.noteFailures(ts, rows, block)
 			s.logs = append(s.logs, sum)
 			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
 			if !lowOpen && !highOpen {
@@ -162,14 +163,14 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 			}
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(lacks)) {
-		s.missing = append(s.missing, fmt.Sprintf("%s in %d", what, lacks[what]))
+	for _, text := range slices.Sorted(maps.Keys(lacks)) {
+		s.missing = append(s.missing, fmt.Sprintf("%s in %d", text, lacks[text]))
 	}
 	return s
 }
 
-// fail notes which terms fail in a block that has a value of each.
-func (s *series) fail(ts []ratioTerm, rows rowTable, block int64) {
+// noteFailures records which terms fail in a block that has a value of each.
+func (s *series) noteFailures(ts []ratioTerm, rows rowTable, block int64) {
 	for _, t := range ts {
 		share, fails := rows[t.cell][block].Fails(t.metric)
 		if !fails {
@@ -181,17 +182,16 @@ func (s *series) fail(ts []ratioTerm, rows rowTable, block int64) {
 	}
 }
 
-// IsRelativeToBurn reports whether a hypothesis compares throughput on different
-// numbers of CPUs, so that its ratio is one to what CPU work without a runtime
-// gains.
+// IsRelativeToBurn reports whether a hypothesis compares throughput on different numbers of CPUs.
+// Its ratio is then relative to the gain of the native burn.
 func IsRelativeToBurn(h lab.Hypothesis) bool {
 	m, _ := metric.Find(h.Metric)
 	arms := terms(h, m)
 	return len(arms) > len(h.Arms())
 }
 
-// ArmValues are the values of a hypothesis's two arms in the blocks that have a valid
-// trial of both, neither a bound.
+// ArmValues returns the values of a hypothesis's two arms in the blocks that have a valid trial of
+// both and no bound.
 func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	m, known := metric.Find(h.Metric)
 	if !known {
@@ -211,9 +211,8 @@ func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	return both
 }
 
-// LogRatioSD is the standard deviation of a hypothesis's log ratio between the blocks
-// of a run, and the number of blocks that have one that is no bound: how a ceiling
-// varies says nothing of what it hides.
+// LogRatioSD returns the standard deviation of a hypothesis's log ratio over the blocks without
+// bounds, and the number of those blocks. How a bound varies does not show how the true value does.
 func LogRatioSD(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	m, known := metric.Find(h.Metric)
 	if !known {
@@ -223,7 +222,7 @@ func LogRatioSD(h lab.Hypothesis, rows []metric.Row) (sd float64, blocks int) {
 	return stat.MomentsOf(s.exact...).SD(), len(s.exact)
 }
 
-// lastBlock is the largest number of a block that rows are of.
+// lastBlock returns the largest block number of the rows.
 func lastBlock(rows []metric.Row) (n int64) {
 	for _, r := range rows {
 		block, _ := r.Int("block")

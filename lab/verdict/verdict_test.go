@@ -18,33 +18,39 @@ import (
 )
 
 const (
-	n, p   = "node/single", "python/uvloop"
+	n, p   = "node/single", "python/uvloop" // the variants that most tests compare
 	blocks = 6
 )
 
-// wobble is noise of the log of a trial's figure that sums to nothing over six
-// blocks.
+// wobble is noise for the logs of a trial's figures. It sums to 0 over the blocks.
 var wobble = [blocks]float64{0.004, -0.006, 0.002, 0.005, -0.003, -0.002}
 
-// trial is one row of the peak of the scenario json, on one CPU.
+// trial returns the row of a peak of the scenario json on one CPU.
 func trial(variant string, block int, rps float64) metric.Row {
 	return metric.Row{
-		"scenario": metric.Text("json"), "variant": metric.Text(variant), "phase": metric.Text("peak"), "mode": metric.Text("closed"),
-		"server_cpus": metric.Int(1), "block": metric.Int(int64(block)), "attempt": metric.Int(1),
-		"throughput_rps": metric.Number(rps), "cpu_us_per_request": metric.Number(1e6 / rps), "validity": metric.Text(string(lab.Valid)),
+		"scenario":           metric.Text("json"),
+		"variant":            metric.Text(variant),
+		"phase":              metric.Text("peak"),
+		"mode":               metric.Text("closed"),
+		"server_cpus":        metric.Int(1),
+		"block":              metric.Int(int64(block)),
+		"attempt":            metric.Int(1),
+		"throughput_rps":     metric.Number(rps),
+		"cpu_us_per_request": metric.Number(1e6 / rps),
+		"validity":           metric.Text(string(lab.Valid)),
 	}
 }
 
-func withFinding(r metric.Row, columns metric.Row) metric.Row {
+func withColumns(r metric.Row, columns metric.Row) metric.Row {
 	maps.Copy(r, columns)
 	return r
 }
 
-// each has a row for each block; the noise is the variant's own.
-func each(variant string, rps, noise float64, change metric.Row) (rows []metric.Row) {
+// trials returns one row per block with noise that depends on the variant, and the columns of change.
+func trials(variant string, rps, noise float64, change metric.Row) (rows []metric.Row) {
 	for b := range blocks {
 		w := wobble[(b+len(variant))%blocks]
-		rows = append(rows, withFinding(trial(variant, b+1, rps*math.Exp(noise*w)), change))
+		rows = append(rows, withColumns(trial(variant, b+1, rps*math.Exp(noise*w)), change))
 	}
 	return rows
 }
@@ -76,12 +82,12 @@ func claimOf(t *testing.T, r verdict.Result, id string) lab.ClaimVerdict {
 	return r.Claims[i]
 }
 
-// judgeAll are the verdicts of a run that is complete.
+// judgeAll judges a complete run.
 func judgeAll(p lab.Plan, rows []metric.Row) verdict.Result {
 	return verdict.Judge(p, rows, len(p.Trials))
 }
 
-// judge is the verdict on the one hypothesis of a run.
+// judge returns the verdict on the only hypothesis of a run.
 func judge(t *testing.T, h lab.Hypothesis, rows ...[]metric.Row) lab.Verdict {
 	t.Helper()
 	parts := claimOf(t, judgeAll(planOf(h), slices.Concat(rows...)), h.Claim).HypothesisVerdicts
@@ -91,12 +97,11 @@ func judge(t *testing.T, h lab.Hypothesis, rows ...[]metric.Row) lab.Verdict {
 	return parts[0]
 }
 
-// Every direction, where the ratio lies, and what of it is known.
-func TestDirectionsRegionsAndBounds(t *testing.T) {
+// Every direction, region of the ratio and kind of bound.
+func TestFindingsByDirectionRegionAndBounds(t *testing.T) {
 	const S, R, I = lab.Supported, lab.Refuted, lab.Inconclusive
 	ratios := map[string]float64{
-		"above": 1.3, "upper edge": 1 / 0.95, "inside": 1, "lower edge": 0.95,
-		"below": 1 / 1.3,
+		"above": 1.3, "upper edge": 1 / 0.95, "inside": 1, "lower edge": 0.95, "below": 1 / 1.3,
 	}
 	regions := []string{"above", "upper edge", "inside", "lower edge", "below"}
 	bounds := map[string][2]metric.Row{
@@ -113,12 +118,13 @@ func TestDirectionsRegionsAndBounds(t *testing.T) {
 		want["nothing known"] = []lab.Finding{I, I, I, I, I}
 		for bound, change := range bounds {
 			for i, region := range regions {
-				v := judge(t, hypothesis(d), each(n, 1000*ratios[region], 1, change[0]), each(p, 1000, 1, change[1]))
+				v := judge(t, hypothesis(d), trials(n, 1000*ratios[region], 1, change[0]), trials(p, 1000, 1, change[1]))
 				if v.Finding != want[bound][i] {
 					t.Errorf("%s, %s, %s: %s (%s), want %s", d, region, bound, v.Finding, v.Reason, want[bound][i])
 				}
-				if (v.High == nil) != (bound == "or more" ||
-					bound == "nothing known") || (v.Low == nil) != (bound == "or less" || bound == "nothing known") {
+				highOpen := bound == "or more" || bound == "nothing known"
+				lowOpen := bound == "or less" || bound == "nothing known"
+				if (v.High == nil) != highOpen || (v.Low == nil) != lowOpen {
 					t.Errorf("%s, %s: interval from %v to %v", d, bound, v.Low, v.High)
 				}
 				if v.Finding == I && v.Reason == "" {
@@ -129,34 +135,34 @@ func TestDirectionsRegionsAndBounds(t *testing.T) {
 	}
 }
 
-func TestOneBoundAmongValuesIsEnough(t *testing.T) {
-	rows := each(n, 1300, 1, nil)
-	withFinding(rows[3], censored())
-	if v := judge(t, hypothesis(lab.Higher), rows,
-		each(p, 1000, 1, nil)); v.High != nil || v.Low == nil || v.Finding != lab.Supported {
+func TestOneBoundMakesTheRatioABound(t *testing.T) {
+	rows := trials(n, 1300, 1, nil)
+	withColumns(rows[3], censored())
+	v := judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 1, nil))
+	if v.High != nil || v.Low == nil || v.Finding != lab.Supported {
 		t.Errorf("%s, interval from %v to %v", v.Finding, v.Low, v.High)
 	}
-	rows = each(p, 1000, 1, nil)
-	withFinding(rows[0], censored())
-	one := each(n, 1300, 1, nil)
-	withFinding(one[5], censored())
-	if v := judge(t, hypothesis(lab.Higher), one, rows); v.Ratio != nil || !strings.Contains(v.Reason,
-		"bounds") {
-		t.Errorf("a bound on either side, in different blocks: %+v", v)
+	rows = trials(p, 1000, 1, nil)
+	withColumns(rows[0], censored())
+	one := trials(n, 1300, 1, nil)
+	withColumns(one[5], censored())
+	v = judge(t, hypothesis(lab.Higher), one, rows)
+	if v.Ratio != nil || !strings.Contains(v.Reason, "bounds") {
+		t.Errorf("a bound of each arm, in different blocks: %+v", v)
 	}
 }
 
-// What a bound of throughput says of cost per request nobody knows.
+// A bound of throughput implies nothing about the cost per request.
 func TestOnlyThroughputOfCensoredRowsCounts(t *testing.T) {
 	h := hypothesis(lab.Lower)
 	h.Metric = "cpu_us_per_request"
-	if v := judge(t, h, each(n, 1300, 1, censored()), each(p, 1000, 1, nil)); v.Blocks != 0 ||
+	if v := judge(t, h, trials(n, 1300, 1, censored()), trials(p, 1000, 1, nil)); v.Blocks != 0 ||
 		v.Finding != lab.Inconclusive || !strings.Contains(v.Reason, "node/single peak is censored in 6") {
 		t.Errorf("%+v", v)
 	}
 }
 
-func TestTheTruthTableOfClaims(t *testing.T) {
+func TestCombineFindings(t *testing.T) {
 	const S, R, I, N = lab.Supported, lab.Refuted, lab.Inconclusive, lab.NotEvaluated
 	for _, tt := range []struct {
 		want  lab.Finding
@@ -189,8 +195,8 @@ func TestTheTruthTableOfClaims(t *testing.T) {
 	}
 }
 
-// From rows to claims: four hypotheses of one claim, each with its own outcome.
-func TestClaimsSayWhatTheyDependOn(t *testing.T) {
+// Four hypotheses of one claim, each with its own outcome.
+func TestAClaimNamesTheHypothesesItDependsOn(t *testing.T) {
 	second := hypothesis(lab.Higher)
 	second.Numerator.Variant, second.Denominator.Variant = "node/express", "python/fastapi"
 	third := second
@@ -199,28 +205,34 @@ func TestClaimsSayWhatTheyDependOn(t *testing.T) {
 	beyond.Scenario, beyond.Profile = "echo", "standard"
 	plan := planOf(hypothesis(lab.Higher), second)
 	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
-	rows := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil), each("node/express", 1000, 1, nil),
-		each("python/fastapi", 1000, 1, nil))
+	rows := slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil), trials("node/express", 1000, 1, nil),
+		trials("python/fastapi", 1000, 1, nil))
 
 	c := claimOf(t, judgeAll(plan, rows), "speed-1")
-	if c.Finding != lab.Depends || !strings.Contains(c.Reason,
-		"supported by json: throughput_rps of node/single peak") ||
-		!strings.Contains(c.Reason, "refuted by json: throughput_rps of node/express") ||
-		!strings.Contains(c.Reason, "not compared: echo: ") || !strings.Contains(c.Reason,
-		"not evaluated at quick; standard tests it") {
+	if c.Finding != lab.Depends {
 		t.Errorf("%s: %s", c.Finding, c.Reason)
 	}
+	for _, part := range []string{
+		"supported by json: throughput_rps of node/single peak",
+		"refuted by json: throughput_rps of node/express",
+		"not compared: echo: ",
+		"not evaluated at quick; standard tests it",
+	} {
+		if !strings.Contains(c.Reason, part) {
+			t.Errorf("%s: the reason does not contain %q: %s", c.Finding, part, c.Reason)
+		}
+	}
 
-	plan.Hypotheses[1] = third // of which nothing was measured
+	plan.Hypotheses[1] = third // has no rows
 	c = claimOf(t, judgeAll(plan, rows), "speed-1")
-	if c.Finding != lab.Inconclusive || !strings.Contains(c.Reason,
-		"1 of 2 configurations undecided: too few valid blocks (0 of 6; 6 are needed): node/fastify peak has no "+
-			"valid trial in 6") {
+	const undecided = "1 of 2 configurations undecided: too few valid blocks (0 of 6; 6 are needed): " +
+		"node/fastify peak has no valid trial in 6"
+	if c.Finding != lab.Inconclusive || !strings.Contains(c.Reason, undecided) {
 		t.Errorf("%s: %s", c.Finding, c.Reason)
 	}
 }
 
-func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
+func TestANotEvaluatedClaimHasAReason(t *testing.T) {
 	other, longer := hypothesis(lab.Higher), hypothesis(lab.Higher)
 	longer.Profile = "full"
 	other.Claim, longer.Claim = "arch-1", "arch-2"
@@ -242,55 +254,57 @@ func TestWhatIsNotEvaluatedSaysWhy(t *testing.T) {
 	}
 	smoke := planOf(hypothesis(lab.Higher))
 	smoke.Profile = lab.Profile{Name: "smoke", Blocks: 1}
-	if c := claimOf(t, judgeAll(smoke, slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))),
-		"speed-1"); c.Finding != lab.NotEvaluated || c.Reason != "smoke compares nothing" {
+	c := claimOf(t, judgeAll(smoke, slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil))), "speed-1")
+	if c.Finding != lab.NotEvaluated || c.Reason != "smoke compares nothing" {
 		t.Errorf("smoke: %s: %s", c.Finding, c.Reason)
 	}
 }
 
-func TestWhichRowsCount(t *testing.T) {
-	invalid := func(v lab.Validity, attempt int64, rps float64) metric.Row {
+func TestTheLastValidAttemptOfAPhaseCounts(t *testing.T) {
+	attempt := func(v lab.Validity, number int64, rps float64) metric.Row {
 		return metric.Row{
-			"validity": metric.Text(string(v)), "attempt": metric.Int(attempt),
+			"validity": metric.Text(string(v)), "attempt": metric.Int(number),
 			"throughput_rps": metric.Number(rps),
 		}
 	}
-	rows := each(n, 1300, 0, nil)
+	rows := trials(n, 1300, 0, nil)
 	rows = append(rows,
-		withFinding(trial(n, 1, 0), invalid(lab.Valid, 2, 2600)),  // the later attempt counts,
-		withFinding(trial(n, 2, 0), invalid(lab.Disturbed, 2, 9)), // unless it is not valid,
-		withFinding(trial(n, 3, 0), invalid(lab.Failed, 2, 9)),
-		// or another phase's,
-		withFinding(trial(n, 4, 0), metric.Row{"phase": metric.Text("steady"), "throughput_rps": metric.Number(9)}),
-		withFinding(trial(n, 5, 0),
-			metric.Row{"scenario": metric.Text("echo"), "throughput_rps": metric.Number(9)}),
+		withColumns(trial(n, 1, 0), attempt(lab.Valid, 2, 2600)), // counts instead of the first attempt
+		// None of these counts.
+		withColumns(trial(n, 2, 0), attempt(lab.Disturbed, 2, 9)),
+		withColumns(trial(n, 3, 0), attempt(lab.Failed, 2, 9)),
+		withColumns(trial(n, 4, 9), metric.Row{"phase": metric.Text("steady")}),
+		withColumns(trial(n, 5, 9), metric.Row{"scenario": metric.Text("echo")}),
 	)
 	want := 1.3 * math.Pow(2, 1.0/6)
-	if v := judge(t, hypothesis(lab.Higher), rows,
-		each(p, 1000, 0, nil)); v.Blocks != 6 || math.Abs(*v.Ratio-want) > 1e-9 {
+	v := judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 0, nil))
+	if v.Blocks != 6 || math.Abs(*v.Ratio-want) > 1e-9 {
 		t.Errorf("ratio %v of %d blocks, want %v of 6", *v.Ratio, v.Blocks, want)
 	}
-	withFinding(rows[5], invalid(lab.Disturbed, 1, 1300))
-	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 0, nil)); v.Finding != lab.Inconclusive ||
-		v.Reason != "too few valid blocks (5 of 6; 6 are needed): node/single peak has no valid trial in 1" ||
-		v.Low != nil || v.Ratio == nil {
+	withColumns(rows[5], attempt(lab.Disturbed, 1, 1300))
+	v = judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 0, nil))
+	if v.Finding != lab.Inconclusive || v.Low != nil || v.Ratio == nil ||
+		v.Reason != "too few valid blocks (5 of 6; 6 are needed): node/single peak has no valid trial in 1" {
 		t.Errorf("%+v", v)
 	}
-	withFinding(rows[5], invalid(lab.Valid, 1, 0))
-	if v := judge(t, hypothesis(lab.Higher), rows, each(p, 1000, 0, nil)); !strings.Contains(v.Reason,
-		"has a throughput_rps of 0, which has no ratio in 1") {
+	withColumns(rows[5], attempt(lab.Valid, 1, 0))
+	v = judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 0, nil))
+	if !strings.Contains(v.Reason, "has a throughput_rps of 0, which has no ratio in 1") {
 		t.Errorf("%s", v.Reason)
 	}
 }
 
-// scaled are rows of a variant on so many CPUs.
+// scaled returns rows of a variant on so many CPUs.
 func scaled(scenario, variant string, cpus int64, rps float64) []metric.Row {
-	return each(variant, rps, 1, metric.Row{"scenario": metric.Text(scenario), "server_cpus": metric.Int(cpus)})
+	return trials(variant, rps, 1, metric.Row{
+		"scenario": metric.Text(scenario), "server_cpus": metric.Int(cpus),
+	})
 }
 
 func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 	h := lab.Hypothesis{
-		Scenario: "scaling", Profile: "standard", Claim: "scale-1", Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.3,
+		Scenario: "scaling", Profile: "standard", Claim: "scale-1",
+		Metric: "throughput_rps", Direction: lab.NotLower, Margin: 0.3,
 		Numerator:   lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2},
 		Denominator: lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 1},
 	}
@@ -299,31 +313,33 @@ func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 		scaled(lab.BurnScenario, lab.BurnVariant, 2, 360))
 	v := judge(t, h, rows, burn)
 	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1) > 1e-9 || v.Reason != "1 to 2 cores only" {
-		t.Errorf("as much as the burn: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
+		t.Errorf("the same speed-up as the burn: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
 	}
-	withFinding(burn[7], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
-	if v := judge(t, h, rows, burn); v.Blocks != 5 || !strings.Contains(v.Reason,
-		"the native burn on 2 CPUs has no valid trial in 1") {
+	withColumns(burn[7], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
+	v = judge(t, h, rows, burn)
+	if v.Blocks != 5 || !strings.Contains(v.Reason, "the native burn on 2 CPUs has no valid trial in 1") {
 		t.Errorf("a block without its burn: %d blocks, %q", v.Blocks, v.Reason)
 	}
 
-	// A speed-up over a speed-up on the same CPUs: the burn cancels, and is not missed.
-	of := func(variant string) lab.Arm {
+	// For a ratio of speed-ups on the same CPUs the burn cancels and is not needed.
+	speedUp := func(variant string) lab.Arm {
 		return lab.Arm{
 			Variant: variant, Phase: "peak", Cores: 2,
 			Over: &lab.Arm{Variant: variant, Phase: "peak", Cores: 1},
 		}
 	}
-	h.Claim, h.Direction, h.Numerator, h.Denominator = "scale-4", lab.Higher, of("node/cluster"), of("python-freethreaded/threads")
+	h.Claim, h.Direction = "scale-4", lab.Higher
+	h.Numerator, h.Denominator = speedUp("node/cluster"), speedUp("python-freethreaded/threads")
 	rows = append(rows, slices.Concat(scaled("scaling", "python-freethreaded/threads", 1, 10),
 		scaled("scaling", "python-freethreaded/threads", 2, 10))...)
-	if v := judge(t, h,
-		rows); v.Finding != lab.Supported || math.Abs(*v.Ratio-1.8) > 1e-9 || v.Reason != "1 to 2 cores only" {
-		t.Errorf("a speed-up over a speed-up: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
+	v = judge(t, h, rows)
+	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1.8) > 1e-9 || v.Reason != "1 to 2 cores only" {
+		t.Errorf("a ratio of speed-ups: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
 	}
 
-	// What a request costs more CPUs do not divide.
-	h.Claim, h.Metric, h.Numerator, h.Denominator = "scale-1", "cpu_us_per_request", *h.Numerator.Over, lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2}
+	// The cost of a request does not depend on the number of CPUs, so the burn does not divide it.
+	h.Claim, h.Metric = "scale-1", "cpu_us_per_request"
+	h.Numerator, h.Denominator = *h.Numerator.Over, lab.Arm{Variant: "node/cluster", Phase: "peak", Cores: 2}
 	if v := judge(t, h, rows); v.Blocks != 6 || math.Abs(*v.Ratio-1.8) > 1e-9 {
 		t.Errorf("cost: %+v", v)
 	}
@@ -331,7 +347,7 @@ func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 
 func TestSourceBuiltRuntimesCompareOnlyWithTheirTwin(t *testing.T) {
 	const free, twin = "python-freethreaded/threads", "python-gil-twin/threads"
-	rows := slices.Concat(each(free, 1300, 1, nil), each(twin, 1000, 1, nil), each(n, 1000, 1, nil))
+	rows := slices.Concat(trials(free, 1300, 1, nil), trials(twin, 1000, 1, nil), trials(n, 1000, 1, nil))
 	over := func(variant, by string) lab.Arm {
 		return lab.Arm{Variant: variant, Phase: "peak", Over: &lab.Arm{Variant: by, Phase: "peak"}}
 	}
@@ -350,14 +366,15 @@ func TestSourceBuiltRuntimesCompareOnlyWithTheirTwin(t *testing.T) {
 	} {
 		h := hypothesis(lab.Higher)
 		h.Numerator, h.Denominator = tt.numerator, tt.denominator
-		if v := judge(t, h, rows); strings.Contains(v.Reason,
-			"is built as no other runtime is") != tt.refused || tt.refused && v.Finding != lab.Inconclusive {
+		v := judge(t, h, rows)
+		if strings.Contains(v.Reason, "is built from source with its own flags") != tt.refused ||
+			tt.refused && v.Finding != lab.Inconclusive {
 			t.Errorf("%s: %s: %s", name, v.Finding, v.Reason)
 		}
 	}
 }
 
-// Many hypotheses: intervals get wider, and what they say agrees with Holm's p.
+// With many hypotheses intervals get wider, and the findings agree with Holm's p-values.
 func TestIntervalsAgreeWithHolm(t *testing.T) {
 	noise := rand.New(rand.NewPCG(5, 5))
 	for range 50 {
@@ -377,26 +394,26 @@ func TestIntervalsAgreeWithHolm(t *testing.T) {
 		for i, v := range together.HypothesisVerdicts {
 			alone := claimOf(t, judgeAll(planOf(hypotheses[i]), rows), "speed-1").HypothesisVerdicts[0]
 			if *v.Low > *alone.Low || *v.High < *alone.High || *v.PHolm < *alone.PHolm {
-				t.Errorf("%s: together [%v, %v] p %v, alone [%v, %v] p %v", v.Direction, *v.Low, *v.High, *v.PHolm,
-					*alone.Low, *alone.High, *alone.PHolm)
+				t.Errorf("%s: together [%v, %v] p %v, alone [%v, %v] p %v",
+					v.Direction, *v.Low, *v.High, *v.PHolm, *alone.Low, *alone.High, *alone.PHolm)
 			}
-			second := len(v.Doubts) > 0
-			if (*v.PHolm < lab.Alpha) != (v.Finding == lab.Supported || second &&
+			isContested := len(v.Doubts) > 0
+			if (*v.PHolm < lab.Alpha) != (v.Finding == lab.Supported || isContested &&
 				strings.HasPrefix(v.Doubts[0], "supported")) {
 				t.Errorf("%s: p %v is %s (%s)", v.Direction, *v.PHolm, v.Finding, v.Reason)
 			}
-			if held := *v.Low > 0.95 && *v.High < 1/0.95; held != (*v.PEquivalence < lab.Alpha) {
+			if inside := *v.Low > 0.95 && *v.High < 1/0.95; inside != (*v.PEquivalence < lab.Alpha) {
 				t.Errorf("%s: [%v, %v] with p of equivalence %v", v.Direction, *v.Low, *v.High, *v.PEquivalence)
 			}
 		}
 	}
 }
 
-// Five blocks of six on one side: the t-test of skewed values finds what
-// permutation does not.
-func TestTheSecondOpinion(t *testing.T) {
+// Five blocks of six lie on one side: the t-test of these skewed values finds what permutation does
+// not.
+func TestPermutationMustConfirmAFinding(t *testing.T) {
 	var rows []metric.Row
-	// the last lies just within the margin of 0.0513
+	// the last value lies just within the margin of 0.0513
 	for b, log := range []float64{0.30, 0.30, 0.30, 0.30, 0.30, 0.0512} {
 		rows = append(rows, trial(n, b+1, 1000*math.Exp(log)), trial(p, b+1, 1000))
 	}
@@ -405,43 +422,45 @@ func TestTheSecondOpinion(t *testing.T) {
 		!strings.Contains(v.Reason, "supported by t-test, but not by permutation of signs") {
 		t.Fatalf("%s: %s (%v)", v.Finding, v.Reason, v.PSignFlip)
 	}
-	if r := judgeAll(planOf(hypothesis(lab.Higher)), rows); !slices.ContainsFunc(r.Doubts,
-		func(d string) bool { return strings.Contains(d, "permutation") }) {
-		t.Errorf("no doubt tells of it: %q", r.Doubts)
+	doubts := judgeAll(planOf(hypothesis(lab.Higher)), rows).Doubts
+	if !slices.ContainsFunc(doubts, func(d string) bool { return strings.Contains(d, "permutation") }) {
+		t.Errorf("no doubt reports it: %q", doubts)
 	}
 }
 
-func TestHowManyBlocksWouldDo(t *testing.T) {
-	of := func(ratio, noise float64) lab.Verdict {
-		return judge(t, hypothesis(lab.Higher), each(n, 1000*ratio, noise, nil), each(p, 1000, 0, nil))
+func TestBlocksNeededGrowsNearTheMargin(t *testing.T) {
+	judgeRatio := func(ratio, noise float64) lab.Verdict {
+		return judge(t, hypothesis(lab.Higher), trials(n, 1000*ratio, noise, nil), trials(p, 1000, 0, nil))
 	}
-	far, near := of(1.2, 40), of(1.15, 40)
+	far, near := judgeRatio(1.2, 40), judgeRatio(1.15, 40)
 	if far.Finding != lab.Inconclusive || far.BlocksNeeded <= blocks || near.BlocksNeeded <= far.BlocksNeeded ||
 		near.BlocksNeeded > 200 {
 		t.Errorf("%d blocks for 1.2, %d for 1.15: %s", far.BlocksNeeded, near.BlocksNeeded, near.Reason)
 	}
-	if want := fmt.Sprintf("about %d blocks would do", near.BlocksNeeded); !strings.Contains(near.Reason, want) {
+	want := fmt.Sprintf("about %d blocks would decide", near.BlocksNeeded)
+	if !strings.Contains(near.Reason, want) {
 		t.Errorf("%q does not say %q", near.Reason, want)
 	}
-	if edge := of(1/0.95, 40); edge.BlocksNeeded != 0 || !strings.Contains(edge.Reason, "margin's edge") {
+	edge := judgeRatio(1/0.95, 40)
+	if edge.BlocksNeeded != 0 || !strings.Contains(edge.Reason, "the ratio lies at the margin's edge") {
 		t.Errorf("at the edge: %d, %q", edge.BlocksNeeded, edge.Reason)
 	}
-	wild := func(d lab.Direction) lab.Verdict {
-		return judge(t, hypothesis(d), each(n, 1000, 100, nil), each(p, 1000, 0, nil))
+	judgeNoise := func(d lab.Direction) lab.Verdict {
+		return judge(t, hypothesis(d), trials(n, 1000, 100, nil), trials(p, 1000, 0, nil))
 	}
 	for _, d := range []lab.Direction{lab.Same, lab.Higher} { // in the middle of the margin
-		if v := wild(d); v.BlocksNeeded != 0 ||
+		if v := judgeNoise(d); v.BlocksNeeded != 0 ||
 			v.Reason != "the blocks vary too much: more than 200 would be needed" {
 			t.Errorf("%s: %d, %q", d, v.BlocksNeeded, v.Reason)
 		}
 	}
-	if bound := judge(t, hypothesis(lab.Higher), each(n, 1000, 1, censored()), each(p, 1000, 1,
-		nil)); bound.BlocksNeeded != 0 || !strings.Contains(bound.Reason, "more blocks would not help") {
+	bound := judge(t, hypothesis(lab.Higher), trials(n, 1000, 1, censored()), trials(p, 1000, 1, nil))
+	if bound.BlocksNeeded != 0 || !strings.Contains(bound.Reason, "more blocks would not help") {
 		t.Errorf("a bound: %d, %q", bound.BlocksNeeded, bound.Reason)
 	}
 }
 
-// controls are a run's two: twins, and reference servers.
+// controls returns the two controls of a run: twins, and reference servers.
 func controls() []lab.Control {
 	twins := hypothesis(lab.Same)
 	twins.Claim, twins.Denominator.Variant = "", lab.TwinOf(n)
@@ -454,20 +473,23 @@ func controls() []lab.Control {
 	}
 }
 
-func references(read, own float64) []metric.Row {
-	of := func(variant string, rps, serviceMS float64) []metric.Row {
-		rows := each(variant, rps, 0.2, metric.Row{"scenario": metric.Text(lab.ReferenceScenario)})
-		for i, r := range rows {
+// references returns rows of the reference servers. measured is the ratio of their throughputs,
+// byClock the ratio of their service times.
+func references(measured, byClock float64) []metric.Row {
+	rows := func(variant string, rps, serviceMS float64) []metric.Row {
+		out := trials(variant, rps, 0.2, metric.Row{"scenario": metric.Text(lab.ReferenceScenario)})
+		for i, r := range out {
 			r["service_mean_ms"] = metric.Number(serviceMS * math.Exp(0.1*wobble[i]))
 		}
-		return rows
+		return out
 	}
-	return slices.Concat(of(lab.LightReference, 200*read, 5), of(lab.HeavyReference, 200, 5*own))
+	return slices.Concat(rows(lab.LightReference, 200*measured, 5), rows(lab.HeavyReference, 200, 5*byClock))
 }
 
+// bounds makes rows censored.
 func bounds(rows []metric.Row) []metric.Row {
 	for _, r := range rows {
-		withFinding(r, censored())
+		withColumns(r, censored())
 	}
 	return rows
 }
@@ -478,60 +500,60 @@ func TestControls(t *testing.T) {
 	beyond := hypothesis(lab.Higher)
 	beyond.Claim, beyond.Profile = "arch-1", "full"
 	plan.UntestedHypotheses = []lab.Hypothesis{beyond}
-	claims := slices.Concat(each(n, 1300, 1, nil), each(p, 1000, 1, nil))
+	claims := slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil))
+	twin := func(rps, noise float64) []metric.Row { return trials(lab.TwinOf(n), rps, noise, nil) }
 	for name, tt := range map[string]struct {
 		rows      []metric.Row
 		aa, known bool
 		reason    string
 	}{
 		"right": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.1, 1.1)), true,
-			true, "which covers 1.10",
+			slices.Concat(twin(1300, 1), references(1.1, 1.1)),
+			true, true, "which covers 1.10",
 		},
-		"twins that differ much": {
-			slices.Concat(each(lab.TwinOf(n), 1000, 1, nil), references(1.1, 1.1)), false,
-			true, "was 1.300 [",
+		"twins differ": {
+			slices.Concat(twin(1000, 1), references(1.1, 1.1)),
+			false, true, "was 1.300 [",
 		},
-		"twins, surely a little": {
-			slices.Concat(each(lab.TwinOf(n), 1330, 1, nil), references(1.1, 1.1)), false,
-			true, "",
-		},
-		// p 0.02
-		"twins that vary, and do": {
-			slices.Concat(each(lab.TwinOf(n), 1300/1.35, 50, nil), references(1.1, 1.1)),
+		"twins differ a little, certainly": {
+			slices.Concat(twin(1330, 1), references(1.1, 1.1)),
 			false, true, "",
 		},
-		"twins that vary": {
-			slices.Concat(each(lab.TwinOf(n), 1200, 40, nil), references(1.1, 1.1)), true,
-			true, "",
+		"twins vary and differ": { // p 0.02
+			slices.Concat(twin(1300/1.35, 50), references(1.1, 1.1)),
+			false, true, "",
 		},
-		"twins that are bounds": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, censored()), references(1.1, 1.1)),
+		"twins vary": {
+			slices.Concat(twin(1200, 40), references(1.1, 1.1)),
+			true, true, "",
+		},
+		"twins are bounds": {
+			slices.Concat(bounds(twin(1300, 1)), references(1.1, 1.1)),
 			true, true, "",
 		},
 		"no twin": {
-			references(1.1, 1.1), false, true,
-			"could not be judged: too few valid blocks (0 of 6; 2 are needed)",
+			references(1.1, 1.1),
+			false, true, "not judged: too few valid blocks (0 of 6; 2 are needed)",
 		},
-		"read is not 1.10": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.1)), true,
-			false, "does not cover 1.10",
+		"measured ratio is not 1.10": {
+			slices.Concat(twin(1300, 1), references(1.2, 1.1)),
+			true, false, "does not cover 1.10",
 		},
-		"the machine's is not": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.2, 1.2)), true,
-			true, "does not cover 1.10",
+		"real ratio is not 1.10": {
+			slices.Concat(twin(1300, 1), references(1.2, 1.2)),
+			true, true, "does not cover 1.10",
 		},
-		"read small, surely off": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.09, 1.1)), true,
-			true, "-0.9 % [",
+		"a small, certain error": {
+			slices.Concat(twin(1300, 1), references(1.09, 1.1)),
+			true, true, "-0.9 % [",
 		},
-		"references, bounds": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), bounds(references(1.1, 1.1))),
-			true, false, "could not be judged: too few valid blocks (0 of 6; 2 are needed): lab/reference peak is " +
-				"censored in 6",
+		"references are bounds": {
+			slices.Concat(twin(1300, 1), bounds(references(1.1, 1.1))),
+			true, false, "not judged: too few valid blocks (0 of 6; 2 are needed): " +
+				"lab/reference peak is censored in 6",
 		},
-		"references without time": {
-			slices.Concat(each(lab.TwinOf(n), 1300, 1, nil), references(1.1, math.NaN())),
+		"references without service times": {
+			slices.Concat(twin(1300, 1), references(1.1, math.NaN())),
 			true, false, "has no service_mean_ms in 6",
 		},
 	} {
@@ -554,32 +576,31 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s: %s: %s", name, c.Finding, c.Reason)
 		}
 		if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
-			t.Errorf("%s: what was not evaluated is %s", name, c.Finding)
+			t.Errorf("%s: a claim that was not evaluated is %s", name, c.Finding)
 		}
 	}
 }
 
-// The two that the whole pipeline must get right, here from rows.
-func TestASlowServerIsFoundAndEqualOnesAreNot(t *testing.T) {
+func TestASlowServerIsFoundAndATwinIsNot(t *testing.T) {
 	slowed := hypothesis(lab.Higher)
-	if v := judge(t, slowed, each(n, 1000, 2, nil), each(p, 900, 2, nil)); v.Finding != lab.Supported {
+	if v := judge(t, slowed, trials(n, 1000, 2, nil), trials(p, 900, 2, nil)); v.Finding != lab.Supported {
 		t.Errorf("slowed by a tenth: %s: %s", v.Finding, v.Reason)
 	}
-	imagined := hypothesis(lab.Higher)
-	imagined.Denominator.Variant = lab.TwinOf(n)
-	if v := judge(t, imagined, each(n, 1000, 2, nil),
-		each(lab.TwinOf(n), 1000, 2, nil)); v.Finding != lab.Refuted {
+	equal := hypothesis(lab.Higher)
+	equal.Denominator.Variant = lab.TwinOf(n)
+	v := judge(t, equal, trials(n, 1000, 2, nil), trials(lab.TwinOf(n), 1000, 2, nil))
+	if v.Finding != lab.Refuted {
 		t.Errorf("faster than its twin: %s: %s", v.Finding, v.Reason)
 	}
 }
 
-func TestASlowerBlockIsADoubt(t *testing.T) {
+func TestASlowerMachineInOneBlockIsADoubt(t *testing.T) {
 	for _, c := range []struct {
-		slow float64 // canaries of the last block, in milliseconds, where others take 50
+		slow float64 // canaries of the last block in milliseconds; those of the others take 50
 		want string
 	}{
 		{57, ""},
-		{58, "the machine's pace changed: canaries took at least 50.0 ms in block 1, and 58.0 in block 6"},
+		{58, "the machine's speed changed: the fastest canaries took 50.0 ms in block 1 and 58.0 ms in block 6."},
 	} {
 		var rows []metric.Row
 		for block := 1; block <= 6; block++ {
@@ -587,57 +608,62 @@ func TestASlowerBlockIsADoubt(t *testing.T) {
 			if block == 6 {
 				ms = c.slow
 			}
-			rows = append(rows, withFinding(trial(n, block, 1000), metric.Row{"canary_max_ms": metric.Number(ms)}),
-				// the server was in its way
-				withFinding(trial(p, block, 1000), metric.Row{"canary_max_ms": metric.Number(130)}))
+			rows = append(rows, withColumns(trial(n, block, 1000), metric.Row{"canary_max_ms": metric.Number(ms)}),
+				// the server slowed this canary
+				withColumns(trial(p, block, 1000), metric.Row{"canary_max_ms": metric.Number(130)}))
 		}
 		plan := planOf(hypothesis(lab.Higher))
 		plan.Controls = controls()
-		if got := strings.Join(judgeAll(plan, rows).Doubts, "\n"); !strings.HasPrefix(got,
-			c.want) || c.want == "" && got != "" {
+		got := strings.Join(judgeAll(plan, rows).Doubts, "\n")
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("at %v ms: %q, want %q", c.slow, got, c.want)
 		}
 	}
 }
 
 func TestDoubts(t *testing.T) {
-	rows := slices.Concat(each(n, 1300, 1,
-		metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Number(0.01)}),
-		each(p, 1000, 1, metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Number(-0.02)}))
+	steady := func(drift float64) metric.Row {
+		return metric.Row{"warmup_end": metric.Text("steady"), "drift_ratio": metric.Number(drift)}
+	}
+	rows := slices.Concat(trials(n, 1300, 1, steady(0.01)), trials(p, 1000, 1, steady(-0.02)))
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
 	if got := judgeAll(plan, rows).Doubts; len(got) > 0 {
-		t.Errorf("doubts of what is steady: %q", got)
+		t.Errorf("doubts about steady rows: %q", got)
 	}
 	rows[2]["warmup_end"] = metric.Text("budget")
-	rows = append(rows, withFinding(trial(n, 3, 5), metric.Row{
+	rows = append(rows, withColumns(trial(n, 3, 5), metric.Row{
 		"phase": metric.Text("steady"),
 		"mode":  metric.Text("open"), "drift_ratio": metric.Number(0.5), "warmup_end": metric.Text("budget"),
 	}))
-	rows[8]["drift_ratio"], rows[9]["drift_ratio"], rows[1]["drift_ratio"] = metric.Number(-0.06), metric.Number(0.07), metric.Number(0.08)
+	rows[1]["drift_ratio"] = metric.Number(0.08)
+	rows[8]["drift_ratio"] = metric.Number(-0.06)
+	rows[9]["drift_ratio"] = metric.Number(0.07)
 	plan.Pilots = []lab.Pilot{
 		{Scenario: "json", Variant: "node/single", PeakRPS: 9},
 		{Scenario: "json", Variant: "python/uvloop", PeakRPS: 9, Doubt: "others took 10.0% of the server's CPUs"},
 	}
 	want := []string{
-		"the peak of python/uvloop on json, from which rates follow, may be none: others took 10.0% of the " +
+		"the peak of python/uvloop on json, on which rates depend, is doubtful: others took 10.0% of the " +
 			"server's CPUs",
-		"1 of 12 trials began before their throughput was steady, their warm-up ended by its budget: json " +
+		"1 of 12 trials began before throughput was steady (their warm-up used up its budget): json " +
 			"node/single (1)",
-		"3 of 12 closed phases drifted by more than 5 % from their first half to their second: json " +
-			"python/uvloop peak (2), json node/single peak (1)",
+		"throughput changed by more than 5 % from the first half to the second in 3 of 12 closed phases: " +
+			"json python/uvloop peak (2), json node/single peak (1)",
 	}
 	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	for i, busiest := range []float64{0.5, 0.76, 0.74} { // of the two that rows have
-		rows[i]["workers"], rows[i]["connections"], rows[i]["busiest_process_ratio"] = metric.Int(2), metric.Int(64), metric.Number(busiest)
+	twoWorkers := func(r metric.Row, connections int64, busiest float64) {
+		r["workers"], r["connections"] = metric.Int(2), metric.Int(connections)
+		r["busiest_process_ratio"] = metric.Number(busiest)
 	}
-	// for one client
-	rows[3]["workers"], rows[3]["connections"], rows[3]["busiest_process_ratio"] = metric.Int(2), metric.Int(1), metric.Number(1)
-	want = append(want,
-		"in 1 of 3 closed phases on servers of several processes, one did more than 1.5 times its share of the "+
-			"work (busiest_process_ratio): json node/single peak (1)")
+	for i, busiest := range []float64{0.5, 0.76, 0.74} {
+		twoWorkers(rows[i], 64, busiest)
+	}
+	twoWorkers(rows[3], 1, 1) // one client cannot keep two workers busy
+	want = append(want, "one of several server processes did more than 1.5 times its share of the work "+
+		"(busiest_process_ratio) in 1 of 3 closed phases: json node/single peak (1)")
 	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
@@ -647,28 +673,24 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// drawn is a run of two arms with noise, bounds and gaps.
-func drawn(t *rapid.T) []metric.Row {
+// drawRows draws the rows of two arms with noise, bounds and gaps.
+func drawRows(t *rapid.T) []metric.Row {
 	var rows []metric.Row
 	noise := rapid.Float64Range(-0.2, 0.2)
 	kinds := rapid.SampledFrom([]lab.Validity{
-		lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid,
-		lab.Censored, lab.Disturbed,
+		lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Valid, lab.Censored, lab.Disturbed,
 	})
 	for b := 1; b <= 10; b++ {
 		for _, variant := range []string{n, p} {
-			rows = append(rows, withFinding(trial(variant, b, 1000*math.Exp(noise.Draw(t, "noise"))),
+			rows = append(rows, withColumns(trial(variant, b, 1000*math.Exp(noise.Draw(t, "noise"))),
 				metric.Row{"validity": metric.Text(string(kinds.Draw(t, "validity")))}))
 		}
 	}
 	return rows
 }
 
-var mirrored = map[lab.Direction]lab.Direction{
-	lab.Higher: lab.Lower, lab.Lower: lab.Higher, lab.Same: lab.Same, lab.NotHigher: lab.NotLower, lab.NotLower: lab.NotHigher,
-}
-
-func close(a, b *float64) bool {
+// almostEqual reports whether two figures are equal but for rounding, or both absent.
+func almostEqual(a, b *float64) bool {
 	return (a == nil) == (b == nil) && (a == nil || math.Abs(*a-*b) <= 1e-9*math.Abs(*a))
 }
 
@@ -680,15 +702,20 @@ func inverse(a *float64) *float64 {
 	return &x
 }
 
+// judgeDrawn returns the verdict on the only hypothesis of a run, which is on speed-1.
+func judgeDrawn(h lab.Hypothesis, rows []metric.Row) lab.Verdict {
+	return judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0]
+}
+
 func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
+		rows, h := drawRows(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
 		back := h
-		back.Numerator, back.Denominator, back.Direction = h.Denominator, h.Numerator, mirrored[h.Direction]
-		a, b := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0], judgeAll(planOf(back),
-			rows).Claims[4].HypothesisVerdicts[0]
-		if a.Finding != b.Finding || a.BlocksNeeded != b.BlocksNeeded || !close(a.Ratio,
-			inverse(b.Ratio)) || !close(a.Low, inverse(b.High)) || !close(a.High, inverse(b.Low)) {
+		back.Numerator, back.Denominator, back.Direction = h.Denominator, h.Numerator, opposite[h.Direction]
+		a, b := judgeDrawn(h, rows), judgeDrawn(back, rows)
+		if a.Finding != b.Finding || a.BlocksNeeded != b.BlocksNeeded ||
+			!almostEqual(a.Ratio, inverse(b.Ratio)) ||
+			!almostEqual(a.Low, inverse(b.High)) || !almostEqual(a.High, inverse(b.Low)) {
 			t.Errorf("%+v\nswapped: %+v", a, b)
 		}
 	})
@@ -696,15 +723,16 @@ func TestSwappingTheArmsInvertsTheRatio(t *testing.T) {
 
 func TestUnitsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rows, h := drawn(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
-		a := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0]
+		rows, h := drawRows(t), hypothesis(rapid.SampledFrom(lab.Directions()).Draw(t, "direction"))
+		a := judgeDrawn(h, rows)
 		unit := rapid.Float64Range(1e-6, 1e6).Draw(t, "unit")
 		for _, r := range rows {
 			rps, _ := r.Float("throughput_rps")
 			r["throughput_rps"] = metric.Number(unit * rps)
 		}
-		b := judgeAll(planOf(h), rows).Claims[4].HypothesisVerdicts[0]
-		if a.Finding != b.Finding || !close(a.Ratio, b.Ratio) || !close(a.Low, b.Low) || !close(a.High, b.High) {
+		b := judgeDrawn(h, rows)
+		if a.Finding != b.Finding || !almostEqual(a.Ratio, b.Ratio) ||
+			!almostEqual(a.Low, b.Low) || !almostEqual(a.High, b.High) {
 			t.Errorf("%+v\nin other units: %+v", a, b)
 		}
 	})
@@ -712,9 +740,9 @@ func TestUnitsChangeNothing(t *testing.T) {
 
 func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rows := drawn(t)
+		rows := drawRows(t)
 		rows = append(rows,
-			withFinding(trial(n, 1, 2000), metric.Row{"attempt": metric.Int(2), "warmup_end": metric.Text("budget")}))
+			withColumns(trial(n, 1, 2000), metric.Row{"attempt": metric.Int(2), "warmup_end": metric.Text("budget")}))
 		plan := planOf(hypothesis(lab.Higher), hypothesis(lab.Same))
 		plan.Controls = controls()
 		want := judgeAll(plan, rows)

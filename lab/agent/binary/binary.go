@@ -1,5 +1,5 @@
-// Package binary holds the agent's programs, cross-built by make build for
-// every architecture that engines run on, so that lab is one file.
+// Package binary embeds the agent's programs, so that lab is a single file. make build
+// cross-compiles one for each architecture that engines run on.
 package binary
 
 import (
@@ -11,21 +11,20 @@ import (
 	"runtimelab/lab"
 )
 
-// A fresh clone holds the folder's README only, so that it compiles before the
-// programs are built.
+// programs contains only a README in a fresh clone, so that the package compiles before make build.
 //
 //go:embed programs
 var programs embed.FS
 
-// ForArch is the agent for an engine's architecture, in Go's name for it or the
-// kernel's. It is a *lab.Fault when lab was built without it.
+// ForArch returns the agent's program for an architecture, named as by Go or by the kernel. The
+// error is a *lab.Fault if lab has no agent for it.
 func ForArch(arch string) ([]byte, error) {
 	names := map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
 	name, known := names[arch]
 	if !known {
 		return nil, &lab.Fault{
 			Code: lab.ExitFailed,
-			Err:  fmt.Errorf("there is no agent for an engine on %s", arch),
+			Err:  fmt.Errorf("the engine's architecture is %s, for which the lab has no agent", arch),
 			Hint: "Use an engine on amd64 or arm64.",
 		}
 	}

@@ -8,9 +8,8 @@ import (
 	"runtimelab/lab"
 )
 
-// The two names of an architecture are one program; without it, the message
-// says how to build it.
-func TestForKnowsBothNamesOfAnArchitecture(t *testing.T) {
+// An agent that is missing is an error that says how to build it.
+func TestForArchAcceptsBothNamesOfAnArchitecture(t *testing.T) {
 	for goName, kernelName := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
 		one, err := ForArch(goName)
 		other, sameErr := ForArch(kernelName)
@@ -24,8 +23,8 @@ func TestForKnowsBothNamesOfAnArchitecture(t *testing.T) {
 	}
 }
 
-func TestForRefusesOtherArchitecturesByName(t *testing.T) {
+func TestForArchRefusesOtherArchitectures(t *testing.T) {
 	if _, err := ForArch("riscv64"); err == nil {
-		t.Error("there is an agent for riscv64")
+		t.Error("ForArch returned an agent for riscv64")
 	}
 }

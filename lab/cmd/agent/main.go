@@ -1,8 +1,7 @@
 //go:build linux
 
-// Command agent is the first process of a cell: the load generator, and its
-// end of the conversation with the lab. As "agent serve", it is one of the
-// lab's own responders.
+// Command agent is the first process of a cell: the load generator, which the lab controls over
+// standard input and output. As "agent serve" it is one of the lab's own responders.
 package main
 
 import (

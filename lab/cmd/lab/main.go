@@ -14,9 +14,8 @@ import (
 	"runtimelab/lab/script"
 )
 
-// memoryLimit is what the lab may take before it collects more often: it measures on
-// machines that are small, and beside a generator that needs its cache. What an
-// examination of many variants has in use lies below.
+// memoryLimit is Go's soft memory limit (GOMEMLIMIT) for the lab. It measures on small machines,
+// next to a generator that needs its cache. Checking many variants against the contract uses less.
 const memoryLimit = 64 << 20
 
 func main() {
@@ -27,7 +26,8 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "\ninterrupted: abandoning the trial and cleaning up (once more: at once)")
+		fmt.Fprintln(os.Stderr,
+			"\ninterrupted: stopping the trial and cleaning up (press Ctrl-C again to quit at once)")
 		cancel(cli.ErrInterrupted)
 		<-signals
 		os.Exit(lab.ExitInterrupted)

@@ -11,20 +11,20 @@ import (
 	"testing"
 )
 
-// nobody is the user that tests run make as, where they are root.
+// nobody is the user that runs make if the tests run as root.
 const nobody = 65534
 
-// checkout is a folder with the Makefile of this one and what its recipes look at.
+// checkout is a folder with this repository's Makefile and the files that its recipes need.
 type checkout struct {
-	t       *testing.T
-	dir     string
-	log     string // what the stubs were called with
-	command string // a folder of stubs, for the PATH; empty: the real commands
-	user    int    // whose make runs, where the test is root; 0: its own
-	env     []string
+	t     *testing.T
+	dir   string
+	log   string // file in which the stubs record their calls
+	stubs string // folder of stubs for the PATH; empty for the real commands
+	user  int    // user that runs make if the test runs as root; 0 for root itself
+	env   []string
 }
 
-const stubOfGo = `#!/bin/bash
+const goStub = `#!/bin/bash
 set -eu
 printf '%s|%s|%s|%s|%s\n' "${GOWORK-}" "${GOFLAGS-}" "${GO111MODULE-}" "${GOBIN-}" "$*" >> "$STUB_LOG"
 make_program() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\n' > "$1"; chmod +x "$1"; }
@@ -39,18 +39,18 @@ list) echo v12.0.0 ;;
 esac
 `
 
-const stubOfPython = `#!/bin/bash
+const pythonStub = `#!/bin/bash
 set -eu
 [ "${1-}" = -m ] && [ "${2-}" = venv ] || exit 0
 mkdir -p "$3/bin"
 for program in python pip-audit; do printf '#!/bin/sh\n' > "$3/bin/$program"; chmod +x "$3/bin/$program"; done
 `
 
-// newCheckout makes one beneath a go.work, at a path that a shell would split.
+// newCheckout creates a checkout below a go.work, at a path that a shell would split.
 func newCheckout(t *testing.T, stubs bool) *checkout {
 	t.Helper()
 	above := t.TempDir()
-	// As root the test runs make as another user, who has to get here.
+	// The test runs make as another user if it is root. That user needs access.
 	if err := os.Chmod(filepath.Dir(above), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +79,14 @@ func newCheckout(t *testing.T, stubs bool) *checkout {
 		t.Fatal(err)
 	}
 	if stubs {
-		c.command = filepath.Join(above, "stubs")
-		c.write("../stubs/go", stubOfGo)
-		c.write("../stubs/python3", stubOfPython)
+		c.stubs = filepath.Join(above, "stubs")
+		c.write("../stubs/go", goStub)
+		c.write("../stubs/python3", pythonStub)
 		for _, name := range []string{"gofmt", "npm", "node"} {
 			c.write("../stubs/"+name, "#!/bin/sh\n")
 		}
 		for _, name := range []string{"go", "python3", "gofmt", "npm", "node"} {
-			if err := os.Chmod(filepath.Join(c.command, name), 0o755); err != nil {
+			if err := os.Chmod(filepath.Join(c.stubs, name), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,11 +105,11 @@ func (c *checkout) write(name, text string) {
 	}
 }
 
-// make runs a target.
+// make runs a target and returns its output.
 func (c *checkout) make(target string) (string, error) {
 	cmd := exec.CommandContext(c.t.Context(), "make", "--no-print-directory", "-C", c.dir, target)
 	cmd.Env = []string{
-		"PATH=" + c.command + string(filepath.ListSeparator) + os.Getenv("PATH"),
+		"PATH=" + c.stubs + string(filepath.ListSeparator) + os.Getenv("PATH"),
 		"HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
 		"STUB_LOG=" + c.log, "GOCACHE=" + os.Getenv("GOCACHE"), "GOTOOLCHAIN=local",
 	}
@@ -123,8 +123,8 @@ func (c *checkout) make(target string) (string, error) {
 	return string(out), err
 }
 
-// own gives the checkout, or a folder in it, to a user, where the test is root.
-func (c *checkout) own(name string, user int) {
+// chown gives the checkout, or a folder in it, to a user if the test runs as root.
+func (c *checkout) chown(name string, user int) {
 	c.t.Helper()
 	if os.Geteuid() != 0 {
 		return
@@ -140,7 +140,7 @@ func (c *checkout) own(name string, user int) {
 	}
 }
 
-// targets returns the targets of the Makefile that a user calls.
+// targets returns the targets of the Makefile that have a help text.
 func targets(t *testing.T) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile("../../../Makefile")
@@ -156,7 +156,7 @@ func targets(t *testing.T) (all []string) {
 	return all
 }
 
-// checkCalls checks with which settings go was called.
+// checkCalls checks the environment of all calls of go.
 func (c *checkout) checkCalls() {
 	c.t.Helper()
 	calls, err := os.ReadFile(c.log)
@@ -166,15 +166,15 @@ func (c *checkout) checkCalls() {
 	for call := range strings.Lines(string(calls)) {
 		fields := strings.SplitN(strings.TrimSpace(call), "|", 5)
 		if fields[0] != "off" || fields[1] != "-mod=readonly" || fields[2] != "on" {
-			c.t.Errorf("GOWORK, GOFLAGS and GO111MODULE are %q of: go %s", fields[:3], fields[4])
+			c.t.Errorf("GOWORK, GOFLAGS and GO111MODULE are %q in: go %s", fields[:3], fields[4])
 		}
 		if bin := filepath.Join(c.dir, "bin/build"); strings.HasPrefix(fields[4], "install ") && fields[3] != bin {
-			c.t.Errorf("GOBIN is %q of: go %s; want %s", fields[3], fields[4], bin)
+			c.t.Errorf("GOBIN is %q in: go %s; want %s", fields[3], fields[4], bin)
 		}
 	}
 }
 
-// A user's settings, a go.work above and the characters of a path decide nothing.
+// Neither a user's settings, nor a go.work above, nor special characters in the path may matter.
 func TestMakeWorksWhereverTheCheckoutLies(t *testing.T) {
 	for _, target := range targets(t) {
 		t.Run(target, func(t *testing.T) {
@@ -186,18 +186,17 @@ func TestMakeWorksWhereverTheCheckoutLies(t *testing.T) {
 			c.checkCalls()
 			beside, err := os.ReadDir(filepath.Dir(c.dir))
 			if err != nil || len(beside) != 4 { // the checkout, go.work, the log and the stubs
-				t.Errorf("beside the checkout: %v, %v", beside, err)
+				t.Errorf("files beside the checkout: %v, %v", beside, err)
 			}
 		})
 	}
 }
 
-// The audit is also called by itself.
 func TestAuditWorksWhereverTheCheckoutLies(t *testing.T) {
 	c := newCheckout(t, true)
 	audit := exec.CommandContext(t.Context(), filepath.Join(c.dir, ".ci/audit"))
 	audit.Env = []string{
-		"PATH=" + c.command + ":" + os.Getenv("PATH"), "STUB_LOG=" + c.log, "GOFLAGS=-mod=vendor",
+		"PATH=" + c.stubs + ":" + os.Getenv("PATH"), "STUB_LOG=" + c.log, "GOFLAGS=-mod=vendor",
 	}
 	if out, err := audit.CombinedOutput(); err != nil || strings.Contains(string(out), "unchecked") {
 		t.Errorf("%v\n%s", err, out)
@@ -205,7 +204,7 @@ func TestAuditWorksWhereverTheCheckoutLies(t *testing.T) {
 	c.checkCalls()
 }
 
-func TestBuildBesideSettingsForOtherProjects(t *testing.T) {
+func TestBuildIgnoresSettingsForOtherProjects(t *testing.T) {
 	for name, env := range map[string][]string{
 		"a go.work above":         nil,
 		"flags in the shell":      {"GOFLAGS=-mod=vendor"},
@@ -227,46 +226,45 @@ func TestBuildBesideSettingsForOtherProjects(t *testing.T) {
 	}
 }
 
-// After "sudo make engine" of an earlier version, folders that a build writes to are
-// root's.
+// "sudo make engine" of earlier versions left folders to root that a build writes to.
 func TestMakeNamesAFolderOfAnotherUser(t *testing.T) {
 	for _, folder := range []string{"bin", "lab/agent/binary/programs"} {
 		t.Run(folder, func(t *testing.T) {
 			c := newCheckout(t, true)
 			c.write(filepath.Join(folder, "README.md"), "")
-			c.own(".", nobody)
-			c.own(folder, 0)
+			c.chown(".", nobody)
+			c.chown(folder, 0)
 			c.user = nobody
 			path := filepath.Join(c.dir, folder)
 			if err := os.Chmod(path, 0o555); err != nil {
 				t.Fatal(err)
 			}
 			out, err := c.make("build")
-			said := regexp.MustCompile(`(?m)^build: .*\n`).ReplaceAllString(out, "")
-			first, rest, _ := strings.Cut(said, "\n")
+			message := regexp.MustCompile(`(?m)^build: .*\n`).ReplaceAllString(out, "")
+			first, rest, _ := strings.Cut(message, "\n")
 			if err == nil || !strings.Contains(first, path) || !strings.Contains(first, "sudo chown -R ") ||
 				strings.Count(rest, "\n") != 1 {
-				t.Errorf("%v\n%s\nwant one line that names %s, and make's", err, out, path)
+				t.Errorf("%v\n%s\nwant one line that names %s, and one of make", err, out, path)
 			}
 			if err := os.Chmod(path, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			c.own(folder, nobody)
+			c.chown(folder, nobody)
 			if out, err := c.make("build"); err != nil {
-				t.Errorf("after that: %v\n%s", err, out)
+				t.Errorf("after chown: %v\n%s", err, out)
 			}
 		})
 	}
 }
 
-// What root makes in a user's checkout is that user's.
-func TestSudoMakeLeavesNothingOfRoots(t *testing.T) {
+// Files that root creates in a user's checkout must belong to that user.
+func TestSudoMakeLeavesNoFilesOfRoot(t *testing.T) {
 	c := newCheckout(t, true)
 	owner := os.Geteuid()
 	if owner == 0 {
 		owner = nobody
 	}
-	c.own(".", owner)
+	c.chown(".", owner)
 	for _, target := range []string{"engine", "bin/vegeta", "lint", "audit"} {
 		if out, err := c.make(target); err != nil {
 			t.Fatalf("make %s: %v\n%s", target, err, out)
@@ -280,8 +278,8 @@ func TestSudoMakeLeavesNothingOfRoots(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if by := info.Sys().(*syscall.Stat_t).Uid; by != uint32(owner) {
-			t.Errorf("%s belongs to user %d", path, by)
+		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != uint32(owner) {
+			t.Errorf("%s belongs to user %d", path, uid)
 		}
 		return nil
 	})

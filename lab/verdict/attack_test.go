@@ -15,12 +15,12 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// server answers in a time; from the 20th request on, where it fails, every second
-// request gets a 503 at once.
+// server starts a server that answers after a time and returns its URL. If it fails, every second
+// request gets a 503 at once, from the 20th request on.
 func server(t *testing.T, takes time.Duration, fails bool) (url string) {
-	var asked atomic.Int64
+	var requests atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if n := asked.Add(1); fails && n > 20 && n%2 == 0 {
+		if n := requests.Add(1); fails && n > 20 && n%2 == 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -31,9 +31,9 @@ func server(t *testing.T, takes time.Duration, fails bool) (url string) {
 	return s.URL
 }
 
-// measured are the rows of a variant whose server is attacked once. A success costs
-// it so much CPU time, and a failure nothing.
-func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Duration) (rows []metric.Row) {
+// attackRows attacks a server once and returns rows of a variant with noise added. A success costs
+// CPU time, and a failure none.
+func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Duration) []metric.Row {
 	t.Helper()
 	const rate = 60
 	got, err := attack.Run(t.Context(), lab.Attack{
@@ -54,9 +54,10 @@ func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Du
 		ServerUsage: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
 		Gate:        lab.GateResult{Validity: lab.Valid},
 	}
+	var rows []metric.Row
 	for b := range blocks {
 		r := metric.RowOf(s)
-		withFinding(r, metric.Row{"block": metric.Int(int64(b + 1))})
+		withColumns(r, metric.Row{"block": metric.Int(int64(b + 1))})
 		for name, v := range r {
 			x, _ := v.Float()
 			m, _ := metric.Find(name)
@@ -69,9 +70,9 @@ func measured(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.Du
 	return rows
 }
 
-// From attack to verdict: a server that answers 503 at once to every second request
-// wins no claim about latency, throughput or CPU, whether its successes are better
-// than the other's or not; where they are worse, failing does not save it from losing.
+// A server that answers every second request with 503 at once must win no claim about latency,
+// throughput or CPU, whether its successes are better than the other server's or not. If they are
+// worse, it must lose in spite of its failures.
 func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 	const sound, failing = "node/single", "python/uvloop"
 	for _, loop := range []struct {
@@ -81,12 +82,12 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 		{lab.Peak, []string{"latency_raw_p50_ms", "first_byte_p50_ms"}},
 		{lab.Steady, []string{"latency_p50_ms", "latency_mean_ms", "latency_raw_p50_ms"}},
 	} {
-		want := measured(t, sound, server(t, 100*time.Millisecond, false), loop.kind, 2*time.Millisecond)
+		want := attackRows(t, sound, server(t, 100*time.Millisecond, false), loop.kind, 2*time.Millisecond)
 		for _, other := range []struct {
 			takes, cpu time.Duration
 			loses      bool
 		}{{140 * time.Millisecond, 3 * time.Millisecond, true}, {40 * time.Millisecond, time.Millisecond, false}} {
-			rows := append(measured(t, failing, server(t, other.takes, true), loop.kind, other.cpu), want...)
+			rows := append(attackRows(t, failing, server(t, other.takes, true), loop.kind, other.cpu), want...)
 			for _, name := range append(loop.latency, "cpu_us_per_request", "throughput_rps") {
 				h := hypothesis(lab.Lower)
 				if name == "throughput_rps" {
@@ -96,17 +97,18 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 				h.Numerator = lab.Arm{Variant: failing, Phase: string(loop.kind)}
 				h.Denominator = lab.Arm{Variant: sound, Phase: string(loop.kind)}
 				v := judge(t, h, rows)
-				what := fmt.Sprintf("%s, successes in %v: %s: %s (%s)", loop.kind, other.takes, name, v.Finding, v.Reason)
+				text := fmt.Sprintf("%s, successes in %v: %s: %s (%s)",
+					loop.kind, other.takes, name, v.Finding, v.Reason)
 				if v.Finding == lab.Supported {
-					t.Errorf("%s: failing wins", what)
+					t.Errorf("%s: the failing server wins", text)
 				}
-				// How many rounds fit into so short a closed loop is for the machine to say.
-				open := loop.kind.IsOpenLoop() || name != "throughput_rps"
-				if other.loses && open && v.Finding != lab.Refuted {
-					t.Errorf("%s: failing saves it from losing", what)
+				// The machine determines how many rounds fit into so short a closed loop.
+				predictable := loop.kind.IsOpenLoop() || name != "throughput_rps"
+				if other.loses && predictable && v.Finding != lab.Refuted {
+					t.Errorf("%s: the failing server does not lose", text)
 				}
 				if !strings.Contains(v.Reason, "% of requests failed") {
-					t.Errorf("%s: the reason does not say so", what)
+					t.Errorf("%s: the reason does not name the failures", text)
 				}
 			}
 		}
