@@ -144,7 +144,8 @@ func (r *RowReader) formatColumns(requested []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Header()), func(name string) bool {
 		m, ok := metric.Find(name)
 		isNumber := ok && (m.Kind == metric.Integer || m.Kind == metric.Float)
-		shows := r.in.MayUseDecimalComma() || name == "duration_s" || name == "error_ratio" || name == "generator_cpu_ratio"
+		shows := r.in.MayUseDecimalComma() || name == "duration_s" || name == "error_ratio" ||
+			name == "generator_cpu_ratio"
 		return !isNumber || !shows || slices.Contains(requested, name)
 	})
 }
