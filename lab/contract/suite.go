@@ -14,8 +14,8 @@ type Suite struct {
 	expected ExpectedIdentity
 }
 
-// NewSuite returns the contract's vectors with n random inputs. expected holds what
-// every server of the run must report.
+// NewSuite returns a suite with the requests of c's vectors, followed by n random requests that
+// depend only on c and seed. expected holds what every server of the run must report.
 func NewSuite(c *Contract, seed uint64, n int, expected ExpectedIdentity) *Suite {
 	requests := make([]lab.Request, 0, len(c.vectors)+n)
 	for _, v := range c.vectors {

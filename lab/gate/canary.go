@@ -72,6 +72,7 @@ func EstimateCanaryBaseline(cpu int, took []time.Duration) lab.CanaryBaseline {
 	return lab.CanaryBaseline{CPU: cpu, N: len(took), Median: median, P99: median + time.Duration(spread)}
 }
 
+// medianDuration returns the median of durations, which must not be empty.
 func medianDuration(durations []time.Duration) time.Duration {
 	values := make([]float64, len(durations))
 	for i, d := range durations {

@@ -8,7 +8,7 @@ import (
 )
 
 // disturbed returns a result if something that the server cannot cause influenced
-// the sample.
+// the sample, or nil. If several rules apply, it returns the result of the first.
 func disturbed(s lab.Sample, c lab.Calibration) *lab.GateResult {
 	return firstResult(s, c, clockStepped, stoppedCanary, outside, biasedRate, biasedDoubling, falseOverload,
 		slowCanary)

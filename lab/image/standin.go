@@ -54,7 +54,8 @@ func newStandIn(rt lab.Runtime, bundle []byte) standIn {
 	return standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
 }
 
-// hash identifies a stand-in by suite, packages, CA bundle and recipe, but not by package versions.
+// hash returns a SHA-256, in hexadecimal, of recipeVersion, suite, CA bundle and the names of the
+// packages in any order. Versions of packages do not change it.
 func (s standIn) hash() string {
 	sum := newFieldHash()
 	sum.add(recipeVersion, s.suite, string(s.bundle))

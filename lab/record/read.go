@@ -43,7 +43,8 @@ func Read(dir string) (*StoredRun, error) {
 	return r, nil
 }
 
-// ReadInfo reads the run.json of a run's folder.
+// ReadInfo reads the run.json of a run's folder. It returns an error if the folder has none, or if
+// this lab does not read the schema version of the file.
 func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
 	text, err := readLimited(path, maxInfoBytes)

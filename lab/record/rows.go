@@ -67,7 +67,8 @@ func asFault(err error) error {
 	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: refused.Hint}
 }
 
-// Header returns the names of the columns in the order of the file, or nil if it has no header.
+// Header returns the names of the columns in the order of the file, or nil if it has no header. It
+// leaves out row numbers and columns without a name, so an index in it may differ from the field's.
 func (r *RowReader) Header() []string { return r.in.Header() }
 
 // Require returns an error if the file lacks one of columns.
