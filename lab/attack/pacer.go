@@ -67,7 +67,8 @@ func (p *openPacer) takeDue(seq uint64) time.Duration {
 	return p.attackStart + offset
 }
 
-// Rate satisfies vegeta.Pacer. Only Vegeta's plots use it.
+// Rate returns 0, not the rate of the schedule: vegeta.Pacer requires the method, but the attack
+// does not call it.
 func (p *openPacer) Rate(time.Duration) float64 { return 0 }
 
 // closedPacer never waits: the number of workers limits the load.

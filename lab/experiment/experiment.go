@@ -204,7 +204,8 @@ func (e *Experiment) targetsOf(t lab.Trial, p lab.Phase) []lab.Target {
 	return e.targets[t.Scenario][lab.OriginalOf(t.Variant)].forPhase(p)
 }
 
-// rateStages returns the rate of an open loop over time, or nil for a closed loop.
+// rateStages returns the rate of an open loop as one stage of duration lasts, or nil for a
+// closed loop. Only in a ramp does the rate change.
 func rateStages(p lab.Phase, lasts time.Duration) []lab.Stage {
 	switch {
 	case p.Kind == lab.Ramp:
