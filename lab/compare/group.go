@@ -81,7 +81,7 @@ func (g *group) add(r *row, ordered bool) error {
 		current.evidence, current.attempt, current.failed = noEvidence, 0, 0
 		g.latestBlock = r.block
 	}
-	current.failed = current.failedWith(r)
+	current.failed = current.failedAfterAdding(r)
 	if known {
 		g.held[r.block] = current
 	}
@@ -102,9 +102,10 @@ func (g *group) add(r *row, ordered bool) error {
 	return nil
 }
 
-// failedWith returns the share of failed requests after row r: the largest one among the
-// phases of the last usable attempt.
-func (h heldRow) failedWith(r *row) float64 {
+// failedAfterAdding returns what h.failed becomes when row r, one phase of a trial, is added. The
+// first usable row and one of a later attempt replace it. One of the same attempt can only raise
+// it. A row of an earlier attempt or without evidence does not change it.
+func (h heldRow) failedAfterAdding(r *row) float64 {
 	switch {
 	case r.evidence == noEvidence || h.evidence != noEvidence && r.attempt < h.attempt:
 		return h.failed
