@@ -313,7 +313,8 @@ func (r *Reader) parse(text []byte) (fields int, err error) {
 	return len(record), nil
 }
 
-// store puts a cell into the slot of its column, if the caller wants it.
+// store puts a cell into the slot of its column, if the caller wants it; without slots it appends
+// every cell. It also records whether the record has text, and text outside the named columns.
 func (r *Reader) store(column int, cell []byte) {
 	if len(cell) > 0 {
 		r.hasText = true

@@ -99,6 +99,8 @@ func (s curveKey) compare(o curveKey) int {
 
 func (s curveKey) kind() lab.PhaseKind { return lab.PhaseKindOf(s.phase) }
 
+// metric returns the column whose values make the curve: capacity_rps for a search for capacity,
+// else throughput_rps.
 func (s curveKey) metric() string {
 	if s.kind() == lab.Capacity {
 		return "capacity_rps"
