@@ -201,7 +201,7 @@ func librariesOf(b *testing.B, program string) []string {
 
 // archive returns a tar of files, by their name in the archive. An empty path makes a
 // folder.
-func archive(b *testing.B, files map[string]string) io.Reader {
+func archive(tb testing.TB, files map[string]string) io.Reader {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for name, path := range files {
@@ -212,19 +212,19 @@ func archive(b *testing.B, files map[string]string) io.Reader {
 		} else {
 			var err error
 			if content, err = os.ReadFile(path); err != nil {
-				b.Fatal(err)
+				tb.Fatal(err)
 			}
 			header.Size = int64(len(content))
 		}
 		if err := w.WriteHeader(header); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := w.Write(content); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &out
 }

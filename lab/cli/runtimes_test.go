@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -121,12 +120,7 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o",
-		filepath.Join(folder, "server"), "./testdata/static")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	compileProgram(t.Context(), t, "static", filepath.Join(folder, "server"))
 	rules, err := os.ReadFile(filepath.Join(root, "runtimes", "contract.json"))
 	if err != nil {
 		t.Fatal(err)

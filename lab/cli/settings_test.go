@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,38 +38,9 @@ CMD ["/server"]
 // caller removes it.
 func settingsBase(ctx context.Context, t *testing.T, c *client.Client) (ref string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "server")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./testdata/settings")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
-	server, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var archive bytes.Buffer
-	out := tar.NewWriter(&archive)
-	if err := out.WriteHeader(&tar.Header{Name: "server", Mode: 0o755, Size: int64(len(server))}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := out.Write(server); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
 	ref = "runtime-lab-test/sets:" + strings.ToLower(rand.Text())[:12]
-	source := client.ImageImportSource{Source: &archive, SourceName: "-"}
-	imported, err := c.ImageImport(ctx, source, ref, client.ImageImportOptions{Changes: []string{
-		`HEALTHCHECK --interval=1s CMD ["/server", "health"]`, "ONBUILD VOLUME /late", "EXPOSE 7070",
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, imported); err != nil {
-		t.Fatal(err)
-	}
+	importProgram(ctx, t, c, "settings", ref,
+		`HEALTHCHECK --interval=1s CMD ["/server", "health"]`, "ONBUILD VOLUME /late", "EXPOSE 7070")
 	return ref
 }
 

@@ -1,13 +1,7 @@
 package cli
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,38 +18,8 @@ import (
 func shortLivedImage(ctx context.Context, t *testing.T, c *client.Client) lab.Image {
 	t.Helper()
 	const ref = "runtime-lab-test-shortlived:1"
-	program := filepath.Join(t.TempDir(), "server")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./testdata/shortlived")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
-	text, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var root bytes.Buffer
-	files := tar.NewWriter(&root)
-	err = files.WriteHeader(&tar.Header{Name: "server", Mode: 0o755, Size: int64(len(text))})
-	if err == nil {
-		_, err = files.Write(text)
-	}
-	if err == nil {
-		err = files.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := client.ImageImportSource{Source: &root, SourceName: "-"}
-	imported, err := c.ImageImport(ctx, source, ref, client.ImageImportOptions{
-		Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab-test", "USER 65532:65532", `CMD ["/server"]`},
-	})
-	if err == nil {
-		_, err = io.Copy(io.Discard, imported)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	importProgram(ctx, t, c, "shortlived", ref,
+		"LABEL io.runtime-lab.owner=runtime-lab-test", "USER 65532:65532", `CMD ["/server"]`)
 	t.Cleanup(func() {
 		options := client.ImageRemoveOptions{Force: true}
 		if _, err := c.ImageRemove(context.WithoutCancel(ctx), ref, options); err != nil {
