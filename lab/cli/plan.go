@@ -35,7 +35,7 @@ func (c *planCommand) Run(a *app) error {
 
 func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
-	fmt.Fprintf(w, "seed %d: lab run --seed %d does exactly this\n", p.Seed, p.Seed)
+	fmt.Fprintf(w, "seed %d: lab run with the same arguments and --seed %d does exactly this\n", p.Seed, p.Seed)
 	fmt.Fprintf(w, "%s in %s, and at most %s of disturbed trials;\n",
 		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"),
 		plural(p.MaxRepeats, "repeat", "repeats"))

@@ -18,7 +18,7 @@ const (
 	Identity DifferenceKind = "identity" // a column is missing that shows what was measured
 	Host     DifferenceKind = "host"     // another machine
 	Image    DifferenceKind = "image"    // other content of a variant's image
-	Script   DifferenceKind = "script"   // another script of a scenario, or other parameters
+	Script   DifferenceKind = "script"   // another script of a scenario, other parameters, or another command
 	Load     DifferenceKind = "load"     // other rates, connections or deadlines
 	// Reference means that reference servers differ: the machine was faster or slower.
 	Reference DifferenceKind = "reference"
@@ -86,6 +86,7 @@ func Differences(old, new *Run) []Difference {
 		}
 		check(Script, "scenario_sha256", s+" scenario_sha256 and parameters", old.scripts[s], new.scripts[s])
 	}
+	all = append(all, startDifferences(old, new)...)
 	for _, k := range old.keys() {
 		g, other := old.groups[k], new.groups[k]
 		if other == nil || lab.OriginalOf(k.Variant) != k.Variant {
@@ -98,6 +99,41 @@ func Differences(old, new *Run) []Difference {
 		}
 	}
 	return append(all, referenceDifference(old, new)...)
+}
+
+// startDifferences returns the differences in how the servers of variants were started. Their
+// commands are in runtime.star and not in the image, so content_sha256 does not show them. They
+// are known where run.json lies beside the rows.
+func startDifferences(old, new *Run) (all []Difference) {
+	if old.Info == nil || new.Info == nil {
+		return nil
+	}
+	for _, id := range sharedNames(old.images, new.images) {
+		a, known := old.Info.MeasuredVariants[id]
+		b, alsoKnown := new.Info.MeasuredVariants[id]
+		if !known || !alsoKnown {
+			continue
+		}
+		for _, part := range []struct{ name, old, new string }{
+			{"command", strings.Join(a.Variant.Command, " "), strings.Join(b.Variant.Command, " ")},
+			{"environment", environment(a.Variant), environment(b.Variant)},
+			{"model", a.Variant.Model, b.Variant.Model},
+		} {
+			if part.old != part.new {
+				all = append(all, Difference{Script, id + " " + part.name, part.old, part.new})
+			}
+		}
+	}
+	return all
+}
+
+// environment returns a variant's own environment as name=value, sorted by name.
+func environment(v lab.Variant) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
+		all = append(all, name+"="+v.Env[name])
+	}
+	return strings.Join(all, " ")
 }
 
 // isGivenLoad reports whether both groups were given the load of column i. A load that

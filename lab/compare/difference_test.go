@@ -1,0 +1,37 @@
+package compare_test
+
+import (
+	"strings"
+	"testing"
+
+	"runtimelab/lab/compare"
+	"runtimelab/lab/record"
+)
+
+// A variant's command is in runtime.star and not in its image: a change of it must not pass
+// as the same thing measured again.
+func TestAnotherCommandIsADifference(t *testing.T) {
+	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(104))
+	runs := read(t, compare.DefaultMetrics(), old, new.with("run_id", "new"))
+	runs[0].Info, runs[1].Info = completeRun(), completeRun()
+	if found := compare.Differences(runs[0], runs[1]); len(found) != 0 {
+		t.Fatalf("the same command is a difference: %v", found)
+	}
+	started := startedBy("node", "--max-semi-space-size=1", "server.js")
+	started.Variant.Model, started.Variant.Env = "cluster", map[string]string{"WORKERS": "2", "A": "1"}
+	runs[1].Info.MeasuredVariants = map[string]record.MeasuredVariant{"node/single": started}
+	var words []string
+	for _, d := range compare.Differences(runs[0], runs[1]) {
+		words = append(words, d.String())
+	}
+	const want = "script: node/single command: node server.js against node --max-semi-space-size=1 server.js\n" +
+		"script: node/single environment: none against A=1 WORKERS=2\n" +
+		"script: node/single model: none against cluster"
+	if got := strings.Join(words, "\n"); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	runs[1].Info = nil // a file alone does not know its commands
+	if found := compare.Differences(runs[0], runs[1]); len(found) != 0 {
+		t.Errorf("without run.json: %v", found)
+	}
+}
