@@ -3,6 +3,7 @@ package record_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -190,13 +191,16 @@ func TestResumeRefuses(t *testing.T) {
 	replaceIn(t, filepath.Join(otherPlan, "run.json"), `"block": 2`, `"block": 3`)
 	withoutSums := copyAsKilled(t, runWithOneTrial(t))
 	replaceIn(t, filepath.Join(withoutSums, "run.json"), `"files"`, `"other"`)
+	active := runWithOneTrial(t)
+	// Without this the garbage collector may close the run's lock while it is tested.
+	defer runtime.KeepAlive(active)
 	for name, c := range map[string]struct {
 		dir  string
 		code int
 		want string
 	}{
 		"complete":     {done.Dir(), lab.ExitUsage, "is complete"},
-		"active":       {runWithOneTrial(t).Dir(), lab.ExitFailed, "another lab"},
+		"active":       {active.Dir(), lab.ExitFailed, "another lab"},
 		"changed":      {changed, lab.ExitFailed, "trials.csv has been changed since its run wrote it"},
 		"shorter":      {shorter, lab.ExitFailed, "timeline.csv has been changed since its run wrote it"},
 		"without sums": {withoutSums, lab.ExitUsage, "without file sums"},
