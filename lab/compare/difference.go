@@ -111,7 +111,7 @@ func startDifferences(old, new *Run) (all []Difference) {
 	for _, id := range sharedNames(old.images, new.images) {
 		a, known := old.Info.MeasuredVariants[id]
 		b, alsoKnown := new.Info.MeasuredVariants[id]
-		if !known || !alsoKnown {
+		if !known || !alsoKnown || isLabImage(id) {
 			continue
 		}
 		for _, part := range []struct{ name, old, new string }{

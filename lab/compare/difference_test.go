@@ -11,7 +11,13 @@ import (
 // A variant's command is in runtime.star and not in its image: a change of it must not pass
 // as the same thing measured again.
 func TestAnotherCommandIsADifference(t *testing.T) {
-	old, new := trials("throughput_rps", around(100)), trials("throughput_rps", around(104))
+	rows := func(mean float64) (all table) {
+		for _, variant := range []string{"node/single", "node/single~twin", "lab/reference"} {
+			all = append(all, trials("throughput_rps", around(mean), "variant", variant)...)
+		}
+		return all
+	}
+	old, new := rows(100), rows(104)
 	runs := read(t, compare.DefaultMetrics(), old, new.with("run_id", "new"))
 	runs[0].Info, runs[1].Info = completeRun(), completeRun()
 	if found := compare.Differences(runs[0], runs[1]); len(found) != 0 {
@@ -19,7 +25,13 @@ func TestAnotherCommandIsADifference(t *testing.T) {
 	}
 	started := startedBy("node", "--max-semi-space-size=1", "server.js")
 	started.Variant.Model, started.Variant.Env = "cluster", map[string]string{"WORKERS": "2", "A": "1"}
-	runs[1].Info.MeasuredVariants = map[string]record.MeasuredVariant{"node/single": started}
+	// A twin is its original, and the lab's own responders come with the lab.
+	runs[1].Info.MeasuredVariants = map[string]record.MeasuredVariant{
+		"node/single": started, "node/single~twin": started, "lab/reference": started,
+	}
+	for _, id := range []string{"node/single~twin", "lab/reference"} {
+		runs[0].Info.MeasuredVariants[id] = startedBy("server", "of", "before")
+	}
 	var words []string
 	for _, d := range compare.Differences(runs[0], runs[1]) {
 		words = append(words, d.String())
