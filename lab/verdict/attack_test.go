@@ -86,7 +86,7 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 		for _, other := range []struct {
 			takes, cpu time.Duration
 			loses      bool
-		}{{140 * time.Millisecond, 3 * time.Millisecond, true}, {40 * time.Millisecond, time.Millisecond, false}} {
+		}{{300 * time.Millisecond, 3 * time.Millisecond, true}, {40 * time.Millisecond, time.Millisecond, false}} {
 			rows := append(attackRows(t, failing, server(t, other.takes, true), loop.kind, other.cpu), want...)
 			for _, name := range append(loop.latency, "cpu_us_per_request", "throughput_rps") {
 				h := hypothesis(lab.Lower)
