@@ -16,3 +16,17 @@ func TestPhaseKindOfIsTheFirstPartOfTheName(t *testing.T) {
 		}
 	}
 }
+
+func TestAcceptsTakes2xxUnlessTheRequestExpectsAStatus(t *testing.T) {
+	for status, want := range map[int]bool{
+		101: false, 199: false, 200: true, 204: true, 299: true, 300: false,
+		304: false, 404: false, 500: false,
+	} {
+		if got := (lab.Request{}).Accepts(status); got != want {
+			t.Errorf("%d: %v", status, got)
+		}
+		if got := (lab.Request{Expect: 404}).Accepts(status); got != (status == 404) {
+			t.Errorf("404 is expected, %d: %v", status, got)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // MaxAge is how long a calibration is valid. Firmware and neighbours of a virtual machine
@@ -28,12 +29,12 @@ const schemaVersion = 1
 // Store keeps calibrations in a folder, one file for each key.
 type Store struct{ Dir string }
 
-// UserStore returns the store in the user's cache folder, or a *lab.Fault.
+// UserStore returns the store in the user's cache folder, or a *fault.Error.
 func UserStore() (Store, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return Store{}, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("finding the cache folder for calibrations: %w", err),
+		return Store{}, &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("finding the cache folder for calibrations: %w", err),
 			Hint: "set XDG_CACHE_HOME (or HOME) to a folder that you may write to",
 		}
 	}
@@ -128,7 +129,7 @@ func (s Store) Save(c lab.Calibration) (err error) {
 
 // withHint adds to an error what to do if the store belongs to another user.
 func (s Store) withHint(err error) error {
-	if hint := lab.Denied(err, filepath.Dir(s.Dir)); hint != "" {
+	if hint := fault.Denied(err, filepath.Dir(s.Dir)); hint != "" {
 		return fmt.Errorf("%w; %s", err, hint)
 	}
 	return err

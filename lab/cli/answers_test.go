@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // typoScenario requests a path that no server has.
@@ -40,8 +41,8 @@ func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
 	if sawPinned() {
 		t.Error("a container was pinned to CPUs, as for a trial or a calibration")
 	}
-	if code != lab.ExitUsage || stdout != "" {
-		t.Errorf("exit code %d, want %d\n%s%s", code, lab.ExitUsage, stdout, stderr)
+	if code != fault.ExitUsage || stdout != "" {
+		t.Errorf("exit code %d, want %d\n%s%s", code, fault.ExitUsage, stdout, stderr)
 	}
 	for _, want := range []string{
 		`scenarios/typo.star:5:17: GET /jsn is answered 404 Not Found by node/single, want 2xx`,
@@ -87,7 +88,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 		Replace(typoScenario))
 
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "--scenario", "typo")
-	if code != lab.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") ||
+	if code != fault.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") ||
 		!strings.Contains(stdout, " passed\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -101,7 +102,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	}
 
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latestRun(t, root).Rows {

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"runtimelab/lab"
 	"runtimelab/lab/contract"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/script"
 )
 
@@ -38,15 +39,15 @@ func (c *checkCommand) Run(a *app) error {
 		if n == 0 {
 			fmt.Fprintf(a.Out, "%s: ok\n", file)
 		} else {
-			fmt.Fprintf(a.Out, "%s: %s\n", file, plural(n, "mistake", "mistakes"))
+			fmt.Fprintf(a.Out, "%s: %s\n", file, message.Count(n, "mistake", "mistakes"))
 		}
 	}
 	if len(mistakes) == 0 {
 		a.noteUnknownPaths(root, library, files)
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage, Err: errors.Join(mistakes...),
+	return &fault.Error{
+		Code: fault.ExitUsage, Err: errors.Join(mistakes...),
 		Hint: "see scenarios/README.md for what a script can say",
 	}
 }
@@ -69,7 +70,7 @@ func (a *app) noteUnknownPaths(root string, library *script.Library, files []str
 			continue
 		}
 		for _, r := range s.AllRequests() {
-			similar := lab.Nearest(r.PathOnly(), known)
+			similar := message.Nearest(r.PathOnly(), known)
 			if r.Expect != 0 || similar == "" || slices.Contains(known, r.PathOnly()) {
 				continue
 			}
@@ -106,9 +107,9 @@ func (c *checkCommand) selectFiles(root string, all []string) ([]string, error) 
 		}
 		file, err := filepath.Rel(root, path)
 		if file = filepath.ToSlash(file); err != nil || !slices.Contains(all, file) {
-			return nil, &lab.Fault{
-				Code: lab.ExitUsage, Err: fmt.Errorf("%s is not a script of the checkout %s", name, root),
-				Hint: lab.Suggest(file, all),
+			return nil, &fault.Error{
+				Code: fault.ExitUsage, Err: fmt.Errorf("%s is not a script of the checkout %s", name, root),
+				Hint: message.Suggest(file, all),
 			}
 		}
 		selected = append(selected, file)

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
+	"runtimelab/lab/message"
 	"runtimelab/lab/script"
 )
 
@@ -62,10 +63,10 @@ func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.
 	if err != nil || len(alive) == 0 {
 		return err
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err: fmt.Errorf("%s not removed: run %s is measuring on this engine",
-			plural(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
+			message.Count(len(images), "image was", "images were"), strings.Join(alive, " and run ")),
 		Hint: "wait until it has ended, or stop it, and run lab clean again",
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // fakeEngine is a Docker API with one container, the lease of a run, and one image. It
@@ -75,8 +75,8 @@ func TestCleanKeepsImagesWhileARunIsMeasuring(t *testing.T) {
 		code    int
 		removed string
 	}{
-		"running": {lab.ExitFailed, ""},
-		"exited":  {lab.ExitOK, "c1 node:abc"},
+		"running": {fault.ExitFailed, ""},
+		"exited":  {fault.ExitOK, "c1 node:abc"},
 	} {
 		engine := &fakeEngine{leaseState: state}
 		serveEngine(t, engine)
@@ -87,7 +87,7 @@ func TestCleanKeepsImagesWhileARunIsMeasuring(t *testing.T) {
 		}
 		const want = "1 image was not removed: run run-7 is measuring on this engine\n" +
 			"  wait until it has ended, or stop it, and run lab clean again"
-		if c.code == lab.ExitFailed && !strings.Contains(stderr, want) {
+		if c.code == fault.ExitFailed && !strings.Contains(stderr, want) {
 			t.Errorf("clean prints\n%s\nwant\n%s", stderr, want)
 		}
 	}

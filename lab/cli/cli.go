@@ -14,7 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/script"
 )
 
@@ -25,7 +25,7 @@ type Streams struct {
 }
 
 // ErrInterrupted is the cause of a context that the user has cancelled.
-var ErrInterrupted error = &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
+var ErrInterrupted error = &fault.Error{Code: fault.ExitInterrupted, Err: errors.New("interrupted")}
 
 const description = `Runtime Lab launches real Node.js and Python containers running identical
 applications, drives them with Vegeta from inside their network namespace, and
@@ -67,14 +67,14 @@ func Run(ctx context.Context, streams Streams, args []string) int {
 	streams = Streams{Out: safeWriter{streams.Out}, Err: safeWriter{streams.Err}}
 	err := dispatch(ctx, streams, args)
 	if err == nil || errors.Is(err, errHelpShown) {
-		return lab.ExitOK
+		return fault.ExitOK
 	}
 	fmt.Fprintf(streams.Err, "lab: %v\n", err)
 	// Third-party clients report only that they were cancelled.
 	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), ErrInterrupted) {
-		return lab.ExitInterrupted
+		return fault.ExitInterrupted
 	}
-	return lab.ExitCode(err)
+	return fault.ExitCode(err)
 }
 
 // interruptible calls work, which does not watch a context, such as reading runs. It
@@ -126,8 +126,8 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return &lab.Fault{
-			Code: lab.ExitUsage, Err: err,
+		return &fault.Error{
+			Code: fault.ExitUsage, Err: err,
 			Hint: "lab --help lists the commands, lab COMMAND --help the flags of one",
 		}
 	}
@@ -170,8 +170,8 @@ func (a *app) rootDir() (string, error) {
 func checkRoot(dir string) error {
 	for _, name := range []string{"runtimes", "scenarios"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
-			return &lab.Fault{
-				Code: lab.ExitUsage,
+			return &fault.Error{
+				Code: fault.ExitUsage,
 				Err:  fmt.Errorf("%s has no folder %s/", dir, name),
 				Hint: "run lab inside a checkout of Runtime Lab, or name one with --root",
 			}
@@ -202,12 +202,4 @@ func (a *app) printJSON(data any) error {
 		return fmt.Errorf("writing JSON: %w", err)
 	}
 	return nil
-}
-
-// plural returns a number with the form of the noun that fits it.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

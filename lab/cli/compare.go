@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/compare"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/record"
 )
 
@@ -86,15 +87,16 @@ func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []st
 // checkFlags checks the flags that need no file, and returns the differences to ignore.
 func (c *compareCommand) checkFlags() ([]compare.DifferenceKind, error) {
 	if c.Threshold <= 0 || c.Threshold >= 1 {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("--threshold is %v, want more than 0 and less than 1", c.Threshold), Hint: "0.05 is 5 %",
 		}
 	}
 	if c.FailOn != "" && c.FailOn != failOnRegression {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
-			Err:  fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn, lab.Suggest(c.FailOn, []string{failOnRegression})),
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
+			Err: fmt.Errorf("--fail-on %q: unknown; %s", c.FailOn,
+				message.Suggest(c.FailOn, []string{failOnRegression})),
 			Hint: "--fail-on regression exits with 3 if a line is worse",
 		}
 	}
@@ -105,8 +107,8 @@ func (c *compareCommand) checkFlags() ([]compare.DifferenceKind, error) {
 func (c *compareCommand) selectMetrics() (compare.Selection, error) {
 	switch {
 	case c.AllMetrics && len(c.Metric) > 0:
-		return compare.Selection{}, &lab.Fault{
-			Code: lab.ExitUsage,
+		return compare.Selection{}, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  errors.New("--all-metrics and --metric cannot be combined"), Hint: "remove one of them",
 		}
 	case c.AllMetrics:
@@ -206,14 +208,14 @@ func (c *compareCommand) checkFailOn(a *app, comparisons []compare.Comparison) e
 		}
 	}
 	if undecided > 0 {
-		a.messagef("%s undecided, and may be worse", plural(undecided, "line is", "lines are"))
+		a.messagef("%s undecided, and may be worse", message.Count(undecided, "line is", "lines are"))
 	}
 	if len(worse) == 0 {
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailOn,
-		Err: fmt.Errorf("%s worse:\n  %s", plural(len(worse), "line is", "lines are"),
+	return &fault.Error{
+		Code: fault.ExitFailOn,
+		Err: fmt.Errorf("%s worse:\n  %s", message.Count(len(worse), "line is", "lines are"),
 			strings.Join(worse, "\n  ")),
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
+	"runtimelab/lab/message"
 	"runtimelab/lab/script"
 )
 
@@ -136,9 +138,9 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 		}
 	}
 	if failed > 0 {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
-			Err:  errors.New(plural(failed, "variant fails the contract", "variants fail the contract")),
+		return &fault.Error{
+			Code: fault.ExitFailed,
+			Err:  errors.New(message.Count(failed, "variant fails the contract", "variants fail the contract")),
 			Hint: "runtimes/README.md describes what every application must do",
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // falseIdentityModule is a Node module that changes what the application answers on
@@ -35,7 +35,7 @@ func TestIntegrationTheContractChecksTheIdentity(t *testing.T) {
 	})
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "node/short",
 		"node/cpus")
-	if code != lab.ExitFailed || !strings.Contains(stderr, "2 variants fail the contract") {
+	if code != fault.ExitFailed || !strings.Contains(stderr, "2 variants fail the contract") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	for variant, result := range map[string]string{

@@ -12,8 +12,10 @@ import (
 	"runtimelab/lab/agent"
 	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/image"
+	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/script"
@@ -175,7 +177,7 @@ func conditionsCheck(c lab.Conditions) host.Check {
 		describe("SMT", c.SMT),
 		describe("power", c.Power),
 		describe("virtualisation", c.Virtualisation),
-		plural(len(c.Mitigations), "vulnerability", "vulnerabilities") + " mitigated or open",
+		message.Count(len(c.Mitigations), "vulnerability", "vulnerabilities") + " mitigated or open",
 	}, "; ")}
 	if doubts := c.Doubts(); len(doubts) > 0 {
 		check.Status = host.Warn
@@ -233,9 +235,9 @@ func registryCheck(a *app, e *engine.Engine, root string) host.Check {
 // failedCheck returns a check that failed with err, with the hint of err as its fix.
 func failedCheck(name string, err error) host.Check {
 	c := host.Check{Name: name, Status: host.Fail, Detail: err.Error()}
-	var fault *lab.Fault
-	if errors.As(err, &fault) {
-		c.Detail, c.Fix = fault.Err.Error(), fault.Hint
+	var userErr *fault.Error
+	if errors.As(err, &userErr) {
+		c.Detail, c.Fix = userErr.Err.Error(), userErr.Hint
 	}
 	return c
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
@@ -69,9 +70,9 @@ func TestDocumentsExamples(t *testing.T) {
 		t.Fatalf("found only %d examples and %d of mistakes", len(files), len(mistakes))
 	}
 	for _, file := range files {
-		wrong, wanted := mistakes[file], lab.ExitOK
+		wrong, wanted := mistakes[file], fault.ExitOK
 		if wrong != "" {
-			wanted = lab.ExitUsage
+			wanted = fault.ExitUsage
 		}
 		script := filepath.Join(root, filepath.FromSlash(file))
 		code, _, stderr := labRun(t.Context(), "--root", root, "check", script)

@@ -17,6 +17,8 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/compare"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
@@ -34,8 +36,8 @@ func (c *exportCommand) Run(a *app) error {
 	dirs, err := c.dirs(a)
 	switch {
 	case !c.Benchfmt && !c.Twins:
-		return &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("exporting: no format was named"),
+		return &fault.Error{
+			Code: fault.ExitUsage, Err: errors.New("exporting: no format was named"),
 			Hint: "formats: --benchfmt (the Go benchmark format, for benchstat), " +
 				"--twins (pair,block,a,b, for lab simulate)",
 		}
@@ -44,8 +46,8 @@ func (c *exportCommand) Run(a *app) error {
 	case c.Twins:
 		return exportTwins(a, dirs)
 	case len(dirs) > 1:
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("exporting: benchstat would read %d runs in one file as one run", len(dirs)),
 			Hint: "write a file for each run, and give all of them to benchstat",
 		}
@@ -88,7 +90,8 @@ func exportBenchmarks(a *app, dir string) error {
 		a.messagef("doubt: %s", doubt)
 	}
 	if skipped > 0 {
-		a.messagef("%s left out: only valid rows can be exported to benchstat", plural(skipped, "row", "rows"))
+		a.messagef("%s left out: only valid rows can be exported to benchstat",
+			message.Count(skipped, "row", "rows"))
 	}
 	return nil
 }
@@ -124,8 +127,8 @@ func exportTwins(a *app, dirs []string) error {
 		}
 	}
 	if len(all.Pairs) == 0 {
-		return &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New("exporting: no run has an A/A control"),
+		return &fault.Error{
+			Code: fault.ExitFailed, Err: errors.New("exporting: no run has an A/A control"),
 			Hint: "smoke has none; run: make lab PROFILE=quick",
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
@@ -143,7 +144,7 @@ func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
 	})
 	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	rows := map[string]metric.Row{}
@@ -222,7 +223,7 @@ func expectDisturbed(t *testing.T, root string, stop func(), reason string) metr
 	t.Helper()
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	stop()
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	row := latestRun(t, root).Rows[0]
@@ -252,7 +253,7 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 	t.Helper()
 	shared := needEngine(t).Client()
 	// This builds the images on the shared engine, where later tests find them.
-	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	dir, err := os.MkdirTemp("", "lab-engine-") // the path of a socket must be short
@@ -354,7 +355,7 @@ func TestIntegrationAnEngineWithoutABridgeThatStops(t *testing.T) {
 	})
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "3", "json")
 	stop()
-	if code != lab.ExitFailed || !strings.Contains(stderr, "the engine at unix://") {
+	if code != fault.ExitFailed || !strings.Contains(stderr, "the engine at unix://") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if strings.Contains(stderr, "goroutine") || strings.Count(stderr, "lab: ") != 1 {
@@ -375,7 +376,7 @@ func TestIntegrationAnEngineWithoutABridgeThatStops(t *testing.T) {
 func expectResumed(t *testing.T, root string, interrupted *record.StoredRun, ended int) {
 	t.Helper()
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", interrupted.Info.RunID)
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("resuming: exit code %d\n%s", code, stderr)
 	}
 	resumed := latestRun(t, root)
@@ -390,7 +391,7 @@ func expectResumed(t *testing.T, root string, interrupted *record.StoredRun, end
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "verify", "--root", root)
-	if code != lab.ExitOK || !strings.Contains(stdout, "complete and consistent") {
+	if code != fault.ExitOK || !strings.Contains(stdout, "complete and consistent") {
 		t.Errorf("verifying: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -423,7 +424,7 @@ func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 			root := checkout(t)
 			dir := resultsOnDisk(t, root, c.mib, c.flags)
 			code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-			if code != lab.ExitFailed || !strings.Contains(stderr, "nothing can be recorded in "+dir) ||
+			if code != fault.ExitFailed || !strings.Contains(stderr, "nothing can be recorded in "+dir) ||
 				strings.Contains(stderr, "checking the answers") {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
@@ -442,7 +443,7 @@ func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
 	})
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "2", "json")
 	stop()
-	if code != lab.ExitFailed || !strings.Contains(stderr, "no space left on device") {
+	if code != fault.ExitFailed || !strings.Contains(stderr, "no space left on device") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	interrupted := latestRun(t, root)
@@ -494,7 +495,7 @@ func TestIntegrationAKilledRunIsResumed(t *testing.T) {
 	expectResumed(t, root, latestRun(t, root), 2)
 	expectInventory(t, c, before)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr, "is complete") {
+	if code != fault.ExitUsage || !strings.Contains(stderr, "is complete") {
 		t.Errorf("resuming a complete run: exit code %d\n%s", code, stderr)
 	}
 }
@@ -507,21 +508,21 @@ func TestIntegrationResumeRefusesAChangedImageAndScenario(t *testing.T) {
 	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
 	defer stop()
 	code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitInterrupted || !strings.Contains(stderr, "--resume") {
+	if code != fault.ExitInterrupted || !strings.Contains(stderr, "--resume") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	edit(t, filepath.Join(root, "runtimes", "node", "app.js"),
 		func(s string) string { return s + "\n// Another application.\n" })
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") ||
+	if code != fault.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") ||
 		strings.Contains(stderr, "image of python") {
 		t.Errorf("with another image: exit code %d\n%s", code, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"),
 		func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != lab.ExitUsage || !strings.Contains(stderr, "json.star has changed since run") {
+	if code != fault.ExitUsage || !strings.Contains(stderr, "json.star has changed since run") {
 		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/serve"
 )
@@ -37,7 +38,7 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
 	code, stdout, stderr := labRun(t.Context(), "calibrate", "--brief", "--json")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	var c lab.Calibration
@@ -143,7 +144,7 @@ func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
 	root := checkout(t)
 	useOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, row := range latestRun(t, root).Rows {

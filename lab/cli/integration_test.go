@@ -19,6 +19,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
@@ -250,7 +251,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	root := checkout(t)
 	// This builds the images, so that the run has nothing to build.
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	before := inventory(t, c)
@@ -258,7 +259,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7",
 			"json")
 	})
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if len(exposed) > 0 {
@@ -322,7 +323,7 @@ func TestIntegrationAVariantWithAWrongAnswerIsNotMeasured(t *testing.T) {
 	})
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	removeFailedImages(t, c, root)
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{"node/single is NOT MEASURED", "Hello, world!", "Hello, World!"} {
@@ -383,7 +384,7 @@ variant(
 	})
 	before := inventory(t, c)
 	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	want := map[string]string{
@@ -415,7 +416,7 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
 	defer stop()
 	code, stdout, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitInterrupted {
+	if code != fault.ExitInterrupted {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	got := latestRun(t, root)
@@ -504,7 +505,7 @@ func TestIntegrationAKilledRunLeavesReadableRowsAndNoGenerator(t *testing.T) {
 	if slices.Equal(before, inventory(t, c)) {
 		t.Error("the killed run left nothing for lab clean")
 	}
-	if code, _, stderr := labRun(t.Context(), "clean"); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), "clean"); code != fault.ExitOK {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	expectInventory(t, c, before)
@@ -548,7 +549,7 @@ func TestIntegrationASecondRunWaits(t *testing.T) {
 		second.code, _, second.stderr = labRun(t.Context(), "run", "--root", other, "--profile", "smoke", "json")
 	})
 	both.Wait()
-	if first.code != lab.ExitOK || second.code != lab.ExitOK {
+	if first.code != fault.ExitOK || second.code != fault.ExitOK {
 		t.Fatalf("exit codes %d and %d\n%s\n%s", first.code, second.code, first.stderr, second.stderr)
 	}
 	if id := latestRun(t, root).Info.RunID; !strings.Contains(second.stderr, "waiting: run "+id) {

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 func TestInterruptedCommandsExitWith130(t *testing.T) {
@@ -27,14 +27,14 @@ func TestInterruptedCommandsExitWith130(t *testing.T) {
 		{"run", "json"},
 	} {
 		code, stdout, stderr := labRun(ctx, append(args, "--root", filepath.Join("..", ".."))...)
-		if code != lab.ExitInterrupted {
+		if code != fault.ExitInterrupted {
 			t.Errorf("lab %v exits with %d\n%s%s", args, code, stdout, stderr)
 		}
 	}
 	ctx, interrupt = context.WithCancelCause(t.Context())
 	engine.onList = func() { interrupt(ErrInterrupted) }
 	code, stdout, stderr := labRun(ctx, "doctor", "--root", filepath.Join("..", ".."))
-	if code != lab.ExitInterrupted || stdout != "" {
+	if code != fault.ExitInterrupted || stdout != "" {
 		t.Errorf("lab doctor, in the middle of its checks, exits with %d\n%s%s", code, stdout, stderr)
 	}
 }

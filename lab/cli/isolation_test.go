@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/fault"
 )
 
 // probeScript is a server that tries what it must not be able to do, and answers with the
@@ -190,7 +191,7 @@ func TestIntegrationForeignContainersAndImagesAreKept(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session) { foreign = createForeign(ctx, t, c, s.agent.Ref) })
 	// This comes after the session, because lab clean removes no image during a run.
 	for _, command := range []string{"clean", "doctor"} {
-		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != lab.ExitOK {
+		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != fault.ExitOK {
 			t.Fatalf("%s: exit code %d\n%s", command, code, stderr)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
 )
@@ -173,7 +174,7 @@ func phaseText(p lab.Phase) string {
 	case p.Kind.IsOpenLoop():
 		text += fmt.Sprintf(" at %.7g/s (%s)", p.RateRPS, p.Arrivals)
 	default:
-		text += " on " + plural(p.Connections, "connection", "connections")
+		text += " on " + message.Count(p.Connections, "connection", "connections")
 	}
 	if p.ConnectionPerRequest {
 		text += ", one for each request"

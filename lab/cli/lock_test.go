@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
 
@@ -45,7 +45,7 @@ func TestResultsAreLockedBeforeTheEngineIsNeeded(t *testing.T) {
 		var output bytes.Buffer
 		code := Run(t.Context(), Streams{Out: &output, Err: &output},
 			[]string{"--root", root, "run", "--resume", id})
-		if code != lab.ExitFailed || !strings.Contains(output.String(), want) {
+		if code != fault.ExitFailed || !strings.Contains(output.String(), want) {
 			t.Errorf("lab run --resume %s: exit code %d\n%s\nwant %q", id, code, output.String(), want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 )
 
@@ -37,8 +38,8 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run with the same arguments and --seed %d does exactly this\n", p.Seed, p.Seed)
 	fmt.Fprintf(w, "%s in %s, and at most %s of disturbed trials;\n",
-		plural(len(p.Trials), "trial", "trials"), plural(p.Profile.Blocks, "block", "blocks"),
-		plural(p.MaxRepeats, "repeat", "repeats"))
+		message.Count(len(p.Trials), "trial", "trials"), message.Count(p.Profile.Blocks, "block", "blocks"),
+		message.Count(p.MaxRepeats, "repeat", "repeats"))
 	fmt.Fprintf(w, "about %v, at worst %v, without building images and calibrating\n",
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	printHypotheses(w, p, history)
@@ -73,7 +74,7 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 		return
 	}
 	fmt.Fprintf(w, "\nclaims, tested with %s, and the smallest effect beyond the margin that each hypothesis "+
-		"detects with a power of %.0f%%:\n", plural(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
+		"detects with a power of %.0f%%:\n", message.Count(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
 	for _, claim := range claimsOf(p.Hypotheses) {
 		hypotheses := slices.DeleteFunc(slices.Clone(p.Hypotheses),
 			func(h lab.Hypothesis) bool { return h.Claim != claim })
@@ -88,7 +89,7 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 			c.Hypothesis.Numerator, c.Hypothesis.Denominator, c.ExpectedRatio)
 	}
 	if n := len(p.UntestedHypotheses); n > 0 {
-		fmt.Fprintf(w, "  not tested: %s, of %s\n", plural(n, "hypothesis", "hypotheses"),
+		fmt.Fprintf(w, "  not tested: %s, of %s\n", message.Count(n, "hypothesis", "hypotheses"),
 			strings.Join(claimsOf(p.UntestedHypotheses), ", "))
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // planJSON runs lab plan --json and returns the plan.
 func planJSON(t *testing.T, args ...string) (p lab.Plan) {
 	t.Helper()
 	code, stdout, stderr := labRun(t.Context(), append([]string{"plan", "--json"}, args...)...)
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if err := json.Unmarshal([]byte(stdout), &p); err != nil {
@@ -29,7 +30,7 @@ func planJSON(t *testing.T, args ...string) (p lab.Plan) {
 func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	needEngine(t)
 	root := checkout(t)
-	if code, _, stderr := labRun(t.Context(), "new", "--root", root, "scenario", "mine"); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), "new", "--root", root, "scenario", "mine"); code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	file := filepath.Join(root, "scenarios", "mine.star")
@@ -39,12 +40,12 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		return strings.Replace(s, "rate = 1000", "rate = share(0.2)", 1)
 	})
 	code, stdout, stderr := labRun(t.Context(), "list", "--root", root)
-	if code != lab.ExitOK || !strings.Contains(stdout, "  mine ") {
+	if code != fault.ExitOK || !strings.Contains(stdout, "  mine ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	args := []string{"--root", root, "--profile", "smoke", "--seed", "11", "mine"}
 	planned := planJSON(t, args...)
-	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != lab.ExitOK {
+	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	run := latestRun(t, root)
@@ -90,7 +91,7 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--like", run.Info.RunID)
-	if code != lab.ExitUsage ||
+	if code != fault.ExitUsage ||
 		!strings.Contains(stderr, "scenarios/mine.star has changed since run "+run.Info.RunID) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
@@ -130,7 +131,7 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "waiting", "split")
-	if code != lab.ExitOK {
+	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/script"
@@ -83,8 +84,8 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	others := c
 	others.Like = ""
 	if c.Like != "" && !others.isEmpty() {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err: errors.New("--like repeats the plan of a run: it cannot be combined with scenarios, " +
 				"--all, --seed, --blocks or -p"),
 			Hint: "remove these, or --like",
@@ -143,8 +144,8 @@ func (c planFlags) applyBlocks(p *lab.Profile) error {
 	case c.Blocks == 0:
 		return nil
 	case c.Blocks < 1 || c.Blocks > maxBlocks:
-		return &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("--blocks is %d, want 1 to %d", c.Blocks, maxBlocks),
+		return &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("--blocks is %d, want 1 to %d", c.Blocks, maxBlocks),
 			Hint: fmt.Sprintf("verdicts need at least %d", lab.MinBlocks),
 		}
 	}
@@ -172,8 +173,8 @@ func (c *runSetup) selectScenarios(flags planFlags) (err error) {
 		c.scenarios = plan.DefaultScenarios(c.profile.Name, c.scenarios)
 	}
 	if len(c.scenarios) == 0 {
-		return &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("profile %s runs no scenario by default", c.profile.Name),
+		return &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("profile %s runs no scenario by default", c.profile.Name),
 			Hint: "name scenarios, add --all, or write a scenario: lab new scenario NAME",
 		}
 	}
@@ -228,8 +229,8 @@ func (c *runSetup) unchangedScenarios(earlier record.Info) ([]lab.Scenario, erro
 			return nil, err
 		}
 		if now[0].SHA256 != s.SHA256 {
-			return nil, &lab.Fault{
-				Code: lab.ExitUsage, Err: fmt.Errorf("%s has changed since run %s", s.File, earlier.RunID),
+			return nil, &fault.Error{
+				Code: fault.ExitUsage, Err: fmt.Errorf("%s has changed since run %s", s.File, earlier.RunID),
 				Hint: "restore the script, or start a new run",
 			}
 		}

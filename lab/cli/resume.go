@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
+	"runtimelab/lab/message"
 	"runtimelab/lab/record"
 	"runtimelab/lab/script"
 )
@@ -57,8 +59,8 @@ func checkConditions(was, now record.Info) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err: fmt.Errorf("run %s cannot be resumed: these have changed since it began\n  %s",
 			was.RunID, strings.Join(changes, "\n  ")),
 		Hint: fmt.Sprintf("restore them, or measure the plan again: lab run --like %s", was.RunID),
@@ -82,7 +84,7 @@ func layoutTexts(p lab.Plan) map[string]string {
 	texts := make(map[string]string)
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		parts := []string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}
-		texts[plural(len(l.Server), "CPU", "CPUs")] = strings.Join(append(parts, l.Doubts...), ", ")
+		texts[message.Count(len(l.Server), "CPU", "CPUs")] = strings.Join(append(parts, l.Doubts...), ", ")
 	}
 	return texts
 }

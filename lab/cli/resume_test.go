@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 )
@@ -92,7 +93,7 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
 			// The message has one line for the change and one for the hint.
-			case c.want != "" && (err == nil || lab.ExitCode(err) != lab.ExitUsage ||
+			case c.want != "" && (err == nil || fault.ExitCode(err) != fault.ExitUsage ||
 				strings.Count(err.Error(), "\n  ") != 2 || !strings.Contains(err.Error(), "\n  "+c.want)):
 				t.Errorf("got %v, want only %s", err, c.want)
 			}

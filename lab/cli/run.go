@@ -12,7 +12,9 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
+	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
@@ -84,8 +86,8 @@ func (c *runCommand) setup(a *app) (*runSetup, error) {
 		return c.resolve(a.ctx, a)
 	}
 	if !c.isEmpty() || c.Raw {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err: errors.New("--resume continues a run with its own plan: it cannot be combined with scenarios, " +
 				"--raw or the flags of a plan"),
 			Hint: "remove these, or --resume",
@@ -144,8 +146,8 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 		m.messagef("%s", message)
 	}
 	if len(scenarios) == 0 {
-		return p, omitted, &lab.Fault{
-			Code: lab.ExitFailed, Err: errors.New("none of the selected scenarios can run on this machine"),
+		return p, omitted, &fault.Error{
+			Code: fault.ExitFailed, Err: errors.New("none of the selected scenarios can run on this machine"),
 			Hint: "lab list shows all scenarios",
 		}
 	}
@@ -202,7 +204,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 	observer := newProgress(m.Err, p, ended, func(note string) { m.addNote(run, note) })
 	if m.resumedRun != nil {
 		m.messagef("resumed: %s measured already, about %s left",
-			plural(len(ended), "trial is", "trials are"), observer.remaining())
+			message.Count(len(ended), "trial is", "trials are"), observer.remaining())
 	}
 	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
 	e.Recorder, e.Observer = runRecorder{run}, observer
@@ -295,7 +297,7 @@ func (m *measurement) printPhases(p lab.Plan) {
 		m.messagef("%s on %s: %s", s.Name, strings.Join(s.Variants, ", "), loadText(s))
 	}
 	if n := plan.PendingPilots(p); n > 0 {
-		m.messagef("%s first, for rates that are shares of a peak", plural(n, "pilot", "pilots"))
+		m.messagef("%s first, for rates that are shares of a peak", message.Count(n, "pilot", "pilots"))
 	}
 }
 

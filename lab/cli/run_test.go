@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // peakPlan returns a plan of trials with a warm-up and a peak of the given duration.
@@ -43,7 +44,7 @@ func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 		t.Error(err)
 	}
 	years := peakPlan(10, 10_000*time.Hour)
-	if err := m.checkDiskSpace(years); lab.ExitCode(err) != lab.ExitFailed || err == nil ||
+	if err := m.checkDiskSpace(years); fault.ExitCode(err) != fault.ExitFailed || err == nil ||
 		!strings.Contains(err.Error(), "and a run may need") {
 		t.Errorf("for the hits of years: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // quickVariants are the variants of node and python. The two Pythons that are built from
@@ -70,7 +71,7 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
 	code, got, stderr := labContract(t, checkout(t), quickVariants...)
-	if code != lab.ExitOK || len(got) != len(quickVariants) {
+	if code != fault.ExitOK || len(got) != len(quickVariants) {
 		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
 	}
 	for id, x := range got {
@@ -95,7 +96,7 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 		})
 	}
 	code, got, stderr := labContract(t, root, quickVariants...)
-	if code != lab.ExitFailed || !strings.Contains(stderr, "12 variants fail the contract") {
+	if code != fault.ExitFailed || !strings.Contains(stderr, "12 variants fail the contract") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	for _, id := range quickVariants {
@@ -106,7 +107,7 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 		}
 	}
 	code, stdout, _ := labRun(t.Context(), "contract", "--root", root, "node/single", "python/flask")
-	if code != lab.ExitFailed || strings.Count(stdout, "FAILED: contract: ") != 2 {
+	if code != fault.ExitFailed || strings.Count(stdout, "FAILED: contract: ") != 2 {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }
@@ -146,14 +147,14 @@ variant(name = "static", model = "single", about = "one process", command = ["/s
 		}
 	}
 	code, stdout, stderr := labRun(t.Context(), "list", "--root", root)
-	if code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
+	if code != fault.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single", "python/uvloop"]`, `where(runtime = "tiny")`, 1)
 	})
 	code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != lab.ExitOK || !strings.Contains(stdout, "tiny/static") {
+	if code != fault.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	var phases []string

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 func TestEscapeControls(t *testing.T) {
@@ -61,7 +61,7 @@ func FuzzEscapeControls(f *testing.F) {
 
 func TestMessagesAreEscaped(t *testing.T) {
 	code, stdout, stderr := labRun(t.Context(), "report", "--root", t.TempDir()+"/\x1b[31mred")
-	if code != lab.ExitUsage || strings.Contains(stdout+stderr, "\x1b") ||
+	if code != fault.ExitUsage || strings.Contains(stdout+stderr, "\x1b") ||
 		!strings.Contains(stderr, `\x1b[31mred`) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/delimited"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/stat"
 )
@@ -101,7 +103,7 @@ func (c *simulateCommand) check() error {
 		}
 	}
 	if len(errs) > 0 {
-		return &lab.Fault{Code: lab.ExitUsage, Err: errors.Join(errs...)}
+		return &fault.Error{Code: fault.ExitUsage, Err: errors.Join(errs...)}
 	}
 	return nil
 }
@@ -137,7 +139,10 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 	}
 	file, err := os.Open(c.File)
 	if err != nil {
-		return stat.Recording{}, &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("opening a recording: %w", err)}
+		return stat.Recording{}, &fault.Error{
+			Code: fault.ExitUsage,
+			Err:  fmt.Errorf("opening a recording: %w", err),
+		}
 	}
 	defer file.Close()
 	recording, err := stat.ReadRecording(file)
@@ -147,7 +152,7 @@ func (c *simulateCommand) recording() (stat.Recording, error) {
 			hint = cmp.Or(refused.Hint, hint)
 		}
 		err = fmt.Errorf("reading the recording %s: %w", c.File, err)
-		return recording, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: hint}
+		return recording, &fault.Error{Code: fault.ExitUsage, Err: err, Hint: hint}
 	}
 	return recording, nil
 }
@@ -182,7 +187,7 @@ func simulate(a *app, s stat.Simulation, sizes []simulatedRow) ([]simulatedRow, 
 // printSimulation prints the noise models, a table of error rates, and its legend.
 func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, rows []simulatedRow) error {
 	fmt.Fprintf(w, "%d simulated runs for each row, with seed %d, from %s of arms that do not differ.\n",
-		s.Draws, s.Seed, plural(len(recording.Pairs), "pair", "pairs"))
+		s.Draws, s.Seed, message.Count(len(recording.Pairs), "pair", "pairs"))
 	if recording.Origin != "" {
 		fmt.Fprintf(w, "%s\n", recording.Origin)
 	}
@@ -231,8 +236,8 @@ func checkErrorRates(rows []simulatedRow) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err: fmt.Errorf("the simulated error rates exceed the promised ones:\n  %s",
 			strings.Join(faults, "\n  ")),
 		Hint: "the intervals are wrong for such data: fix the method, not the limit",

@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // maxSpoolBytes bounds the copy of an input that can be read only once: a trials.csv of
@@ -39,7 +39,7 @@ func (s *inputFiles) open(a *app, path string, info os.FileInfo) (func() (io.Rea
 
 // pipeError returns err as a usage error, with the hint to use a file.
 func pipeError(err error) error {
-	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "write it to a file, and name the file"}
+	return &fault.Error{Code: fault.ExitUsage, Err: err, Hint: "write it to a file, and name the file"}
 }
 
 // spool copies an input to a temporary file without a name, which the system removes when

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 func TestSpoolIsBoundedAndLeavesNoFile(t *testing.T) {
@@ -16,7 +16,7 @@ func TestSpoolIsBoundedAndLeavesNoFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("0123456789"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := spool(path, 9); lab.ExitCode(err) != lab.ExitUsage ||
+	if _, err := spool(path, 9); fault.ExitCode(err) != fault.ExitUsage ||
 		!strings.Contains(err.Error(), "more than 9 bytes") {
 		t.Errorf("error %v", err)
 	}

@@ -3,7 +3,8 @@ package cli
 import (
 	"fmt"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/record"
 )
 
@@ -36,8 +37,8 @@ func (c *verifyCommand) Run(a *app) error {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	if !v.Consistent() {
-		return &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("%s does not match what run %s wrote", dir, v.RunID),
+		return &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("%s does not match what run %s wrote", dir, v.RunID),
 			Hint: "do not rely on its figures; copy the folder again from where it was measured",
 		}
 	}
@@ -54,7 +55,8 @@ func verificationText(v record.Verification) string {
 		result = "consistent, not complete (" + string(v.State) + ")"
 	}
 	text := fmt.Sprintf("run %s: %s\n  %d of %d trials, %s, %s listed in run.json\n",
-		v.RunID, result, v.Trials, v.Planned, plural(v.Rows, "row", "rows"), plural(v.Files, "file", "files"))
+		v.RunID, result, v.Trials, v.Planned, message.Count(v.Rows, "row", "rows"), message.Count(v.Files, "file",
+			"files"))
 	for _, problem := range v.Problems {
 		text += "  wrong: " + problem + "\n"
 	}

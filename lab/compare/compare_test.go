@@ -18,6 +18,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/compare"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
@@ -491,7 +492,7 @@ func TestDifferencesForbidAComparisonUnlessIgnored(t *testing.T) {
 				return
 			}
 			if !failsWith(err, tt.text) || !failsWith(err, "--ignore "+string(tt.kind)) ||
-				lab.ExitCode(err) != lab.ExitUsage {
+				fault.ExitCode(err) != fault.ExitUsage {
 				t.Fatalf("error %v, want one with %q", err, tt.text)
 			}
 			others := slices.DeleteFunc(compare.DifferenceKinds(),
@@ -875,15 +876,15 @@ func TestReadRefusesFilesThatAreNotOneRun(t *testing.T) {
 		error string
 		code  int
 	}{
-		{twoRuns, "reading A: line 8: rows of several runs: new after old", lab.ExitUsage},
-		{table{}, "reading A: the file has no rows", lab.ExitUsage},
-		{text, `reading A: line 2: column throughput_rps: "many" is not a number`, lab.ExitFailed},
-		{otherSchema, "reading A: line 2: schema version 1", lab.ExitUsage},
+		{twoRuns, "reading A: line 8: rows of several runs: new after old", fault.ExitUsage},
+		{table{}, "reading A: the file has no rows", fault.ExitUsage},
+		{text, `reading A: line 2: column throughput_rps: "many" is not a number`, fault.ExitFailed},
+		{otherSchema, "reading A: line 2: schema version 1", fault.ExitUsage},
 	} {
 		sources := []compare.Source{tt.rows.source("A")}
 		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
-		if !failsWith(err, tt.error) || lab.ExitCode(err) != tt.code {
-			t.Errorf("error %v, code %d; want %q and %d", err, lab.ExitCode(err), tt.error, tt.code)
+		if !failsWith(err, tt.error) || fault.ExitCode(err) != tt.code {
+			t.Errorf("error %v, code %d; want %q and %d", err, fault.ExitCode(err), tt.error, tt.code)
 		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -896,7 +897,7 @@ func TestReadRefusesFilesThatAreNotOneRun(t *testing.T) {
 
 func TestSelectionsChooseMetricsByPhaseOrByName(t *testing.T) {
 	_, err := compare.SelectMetrics("throughput_rsp")
-	if !failsWith(err, `did you mean "throughput_rps"?`) || lab.ExitCode(err) != lab.ExitUsage {
+	if !failsWith(err, `did you mean "throughput_rps"?`) || fault.ExitCode(err) != fault.ExitUsage {
 		t.Errorf("error %v", err)
 	}
 	if _, err := compare.SelectMetrics("steal_ratio"); !failsWith(err, "neither more nor less") {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // DifferenceKind is a kind of difference that forbids comparing two runs.
@@ -185,9 +187,9 @@ func ParseKinds(names []string) ([]DifferenceKind, error) {
 			if name == "schema" {
 				hint = "columns of another schema mean something else; " + hint
 			}
-			return nil, &lab.Fault{
-				Code: lab.ExitUsage,
-				Err:  fmt.Errorf("--ignore %q: unknown; %s", name, lab.Suggest(name, valid)), Hint: hint,
+			return nil, &fault.Error{
+				Code: fault.ExitUsage,
+				Err:  fmt.Errorf("--ignore %q: unknown; %s", name, message.Suggest(name, valid)), Hint: hint,
 			}
 		}
 		kinds = append(kinds, DifferenceKind(name))
@@ -231,8 +233,8 @@ func CheckComparable(old *Run, news []*Run, ignore []DifferenceKind) error {
 			kinds = append(kinds, string(k))
 		}
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("the runs cannot be compared:\n  %s", strings.Join(lines, "\n  ")),
 		Hint: "to compare them anyway (the report says so): --ignore " + strings.Join(kinds, ",") + hint,
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
 	"runtimelab/lab/compare"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
 
@@ -70,7 +70,7 @@ func TestAMissingColumnIsADifference(t *testing.T) {
 		} {
 			runs := readSources(t, sources...)
 			err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Reference})
-			if err == nil || lab.ExitCode(err) != lab.ExitUsage ||
+			if err == nil || fault.ExitCode(err) != fault.ExitUsage ||
 				!strings.Contains(err.Error(), "identity: B has no column "+column) ||
 				!strings.Contains(err.Error(), "--ignore identity") {
 				t.Errorf("%s lacks %s: error %v", name, column, err)
@@ -171,7 +171,7 @@ func TestRowsThatDoNotNameTheirTrialAreRefused(t *testing.T) {
 	for _, column := range record.Structure() {
 		sources := []compare.Source{rows.without("A", column)}
 		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
-		if !failsWith(err, "line 2: no column "+column) || lab.ExitCode(err) != lab.ExitUsage {
+		if !failsWith(err, "line 2: no column "+column) || fault.ExitCode(err) != fault.ExitUsage {
 			t.Errorf("without %s: error %v", column, err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestRowsThatDoNotNameTheirTrialAreRefused(t *testing.T) {
 	} {
 		sources := []compare.Source{table{rows[0], row}.source("A")}
 		_, err := compare.Read(context.Background(), sources, compare.DefaultMetrics())
-		if !failsWith(err, want) || lab.ExitCode(err) != lab.ExitUsage {
+		if !failsWith(err, want) || fault.ExitCode(err) != fault.ExitUsage {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

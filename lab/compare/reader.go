@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 )
 
@@ -139,7 +140,7 @@ func (r *runReader) checkRow(cells [][]byte) error {
 var validities = []lab.Validity{lab.Valid, lab.Censored, lab.Disturbed, lab.Failed}
 
 func usageFault(what, hint string) error {
-	return &lab.Fault{Code: lab.ExitUsage, Err: errors.New(what), Hint: hint}
+	return &fault.Error{Code: fault.ExitUsage, Err: errors.New(what), Hint: hint}
 }
 
 // groupOf returns the group of a row, linked to the group of its whole trial.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
 
@@ -80,8 +80,8 @@ func readOne(ctx context.Context, source Source, selection Selection) (*Run, err
 		return nil, err
 	}
 	if run.Rows == 0 {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: errors.New("the file has no rows"),
+		return nil, &fault.Error{
+			Code: fault.ExitUsage, Err: errors.New("the file has no rows"),
 			Hint: "compare runs that measured something",
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -61,11 +63,12 @@ func SelectMetrics(names ...string) (Selection, error) {
 		if slices.Contains(valid, name) {
 			continue
 		}
-		err := fmt.Errorf("unknown metric %q; %s", name, lab.Suggest(name, valid))
+		err := fmt.Errorf("unknown metric %q; %s", name, message.Suggest(name, valid))
 		if m, known := metric.Find(name); known {
 			err = fmt.Errorf("metric %q cannot be compared: neither more nor less of it is better (%s)", name, m.About)
 		}
-		return Selection{}, &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: "metrics: " + strings.Join(valid, ", ")}
+		return Selection{}, &fault.Error{Code: fault.ExitUsage, Err: err, Hint: "metrics: " +
+			strings.Join(valid, ", ")}
 	}
 	return Selection{metrics: metricsNamed(names), byName: true}, nil
 }

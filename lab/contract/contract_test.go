@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 const contractFile = "../../runtimes/contract.json"
@@ -242,8 +243,8 @@ func TestLoadRefusesInvalidContracts(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
 				t.Errorf("got %v, want something with %q and the file's path", err, c.says)
 			}
-			var fault *lab.Fault
-			if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
+			var userErr *fault.Error
+			if !errors.As(err, &userErr) || userErr.Code != fault.ExitUsage {
 				t.Errorf("%v is not a usage fault", err)
 			}
 		})
@@ -252,7 +253,7 @@ func TestLoadRefusesInvalidContracts(t *testing.T) {
 
 func TestLoadFailsWithoutAFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
-	if lab.ExitCode(err) != lab.ExitUsage || !errors.Is(err, os.ErrNotExist) {
+	if fault.ExitCode(err) != fault.ExitUsage || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // Difference describes one way in which an answer is wrong.
@@ -128,7 +129,7 @@ func headerLine(name, value string, present bool) string {
 	if !present {
 		return "(no " + name + ")"
 	}
-	return name + ": " + lab.Escape([]byte(value))
+	return name + ": " + message.Escape([]byte(value))
 }
 
 // headerSet compares the names of headers, of which a also has those in required.
@@ -162,9 +163,9 @@ func (p answerPair) body() []Difference {
 	if bytes.Equal(a, b) {
 		return nil
 	}
-	at := lab.CommonPrefix(a, b)
+	at := message.CommonPrefix(a, b)
 	d := p.newDifference(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
-	d.A, d.B = lab.Excerpt(a, at), lab.Excerpt(b, at)
+	d.A, d.B = message.Excerpt(a, at), message.Excerpt(b, at)
 	return []Difference{d}
 }
 
@@ -174,12 +175,12 @@ const shownRequest = 100
 func requestLine(r lab.Request) string {
 	line := r.Method + " " + shortenPath(r.Path)
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		line += fmt.Sprintf(", %s: %s", name, lab.Escape([]byte(r.Header[name])))
+		line += fmt.Sprintf(", %s: %s", name, message.Escape([]byte(r.Header[name])))
 	}
 	if len(r.Body) == 0 {
 		return line
 	}
-	shown := lab.Escape(r.Body[:min(len(r.Body), shownRequest)])
+	shown := message.Escape(r.Body[:min(len(r.Body), shownRequest)])
 	if len(r.Body) > shownRequest {
 		shown += "…"
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // version is the version of the contract file that this package reads.
@@ -18,7 +18,7 @@ const version = 1
 
 // Load reads a contract file. It rejects unknown fields, duplicate vectors and
 // bodies that are given twice, so that it never ignores a part of the contract.
-// Errors are *lab.Fault.
+// Errors are *fault.Error.
 func Load(path string) (*Contract, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -32,8 +32,8 @@ func Load(path string) (*Contract, error) {
 }
 
 func newFault(err error) error {
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  err,
 		Hint: "see runtimes/README.md for what the contract holds",
 	}

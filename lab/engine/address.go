@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Address is an engine's address and where it was configured. It is resolved once and given to
@@ -75,8 +75,8 @@ func (s environment) resolve() (Address, error) {
 	}
 	scheme, rest, ok := strings.Cut(address.Host, "://")
 	if !ok || rest == "" {
-		return Address{}, &lab.Fault{
-			Code: lab.ExitFailed,
+		return Address{}, &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("the engine's address %q, from %s, has no scheme", address.Host, address.Origin),
 			Hint: "write it as unix:///path, tcp://host:port or ssh://user@host",
 		}
@@ -84,8 +84,8 @@ func (s environment) resolve() (Address, error) {
 	switch scheme {
 	case "unix", "tcp", "http", "https", "ssh":
 	default:
-		return Address{}, &lab.Fault{
-			Code: lab.ExitFailed,
+		return Address{}, &fault.Error{
+			Code: fault.ExitFailed,
 			Err: fmt.Errorf("the engine's address %q, from %s, has an unsupported scheme",
 				address.Host, address.Origin),
 			Hint: "use unix://, tcp:// or ssh://",
@@ -143,8 +143,8 @@ func (s environment) currentContext() (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "default", nil
 	case err != nil:
-		return "", &lab.Fault{
-			Code: lab.ExitFailed,
+		return "", &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("reading the current context of the docker configuration: %w", err),
 			Hint: "correct the file, or name the engine with DOCKER_HOST",
 		}
@@ -176,8 +176,8 @@ func (s environment) fromContext(name, origin string) (Address, error) {
 		err = fmt.Errorf("%s has no docker endpoint", file)
 	}
 	if err != nil {
-		return Address{}, &lab.Fault{
-			Code: lab.ExitFailed,
+		return Address{}, &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("reading the docker context %q: %w", name, err),
 			Hint: "docker context ls lists the contexts; DOCKER_CONTEXT=default is this machine's engine",
 		}

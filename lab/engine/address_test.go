@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // workContextID is the SHA-256 of "work", the name of the folder in which docker stores that
@@ -160,8 +160,8 @@ func TestResolve(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Fatalf("error is %v, want one with %q", err, test.err)
 				}
-				if lab.ExitCode(err) != lab.ExitFailed {
-					t.Errorf("exit code is %d", lab.ExitCode(err))
+				if fault.ExitCode(err) != fault.ExitFailed {
+					t.Errorf("exit code is %d", fault.ExitCode(err))
 				}
 				return
 			}

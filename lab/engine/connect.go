@@ -18,7 +18,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 	tclog "github.com/testcontainers/testcontainers-go/log"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // minAPI is the API version of Docker 20.10, the oldest engine that the lab is tested on.
@@ -54,8 +54,8 @@ func checkEngine(ctx context.Context, a Address, c *client.Client) error {
 		return unreachableError(ctx, a, err)
 	}
 	refuse := func(hint, format string, args ...any) error {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
+		return &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("the engine at %s (%s) %s", a.Host, a.Origin, fmt.Sprintf(format, args...)),
 			Hint: hint,
 		}
@@ -122,8 +122,8 @@ func unreachableError(ctx context.Context, a Address, err error) error {
 	if a.tunnel != nil {
 		err = errors.Join(a.tunnel.lastError(), err)
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err:  fmt.Errorf("no Docker engine answers at %s (%s): %w", a.Host, a.Origin, err),
 		Hint: fixHint(a, err, runtime.GOOS, os.Geteuid() == 0),
 	}

@@ -20,7 +20,7 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 const (
@@ -106,8 +106,8 @@ func TestConnect(t *testing.T) {
 				}
 				return
 			}
-			var fault *lab.Fault
-			if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(), test.err) {
+			var userErr *fault.Error
+			if !errors.As(err, &userErr) || userErr.Hint == "" || !strings.Contains(err.Error(), test.err) {
 				t.Fatalf("error is %v, want a fault with a hint and %q", err, test.err)
 			}
 		})
@@ -117,8 +117,8 @@ func TestConnect(t *testing.T) {
 func TestConnectWithoutAnEngine(t *testing.T) {
 	a := Address{Host: "unix://" + filepath.Join(t.TempDir(), "no.sock"), Origin: "default socket"}
 	_, err := Connect(t.Context(), a)
-	var fault *lab.Fault
-	if !errors.As(err, &fault) || fault.Code != lab.ExitFailed || fault.Hint == "" {
+	var userErr *fault.Error
+	if !errors.As(err, &userErr) || userErr.Code != fault.ExitFailed || userErr.Hint == "" {
 		t.Fatalf("error is %v, want a fault with a hint", err)
 	}
 	for _, part := range []string{"no Docker engine answers", a.Host, "default socket"} {
@@ -129,7 +129,7 @@ func TestConnectWithoutAnEngine(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	interrupted := errors.New("interrupted")
 	cancel(interrupted)
-	if _, err := Connect(ctx, a); !errors.Is(err, interrupted) || errors.As(err, &fault) {
+	if _, err := Connect(ctx, a); !errors.Is(err, interrupted) || errors.As(err, &userErr) {
 		t.Errorf("after an interrupt the error is %v, want the interrupt", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // agentCommand runs the only file of the agent's image.
@@ -81,8 +82,8 @@ func (r *Run) CheckLease(ctx context.Context) error {
 	case err != nil && !errdefs.IsNotFound(err):
 		reason = fmt.Sprintf("does not answer any more: %v", err)
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, reason),
+	return &fault.Error{
+		Code: fault.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, reason),
 		Hint: "run lab doctor to see whether the engine works again",
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // effect is what a setting of an image does to the lab's containers.
@@ -93,8 +93,8 @@ func checkSettings(ref string, inspected []byte) (volumes []string, err error) {
 		}
 	}
 	if len(refused) > 0 {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("image %s: %s", ref, strings.Join(refused, "; ")),
 			Hint: "remove it from the Dockerfile, or use a base image without it",
 		}

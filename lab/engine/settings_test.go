@@ -11,7 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/testcontainers/testcontainers-go"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // An update of the API that adds a key must fail here, not disturb measurements unnoticed.
@@ -119,8 +119,8 @@ func TestCheckSettings(t *testing.T) {
 					t.Errorf("error is %v, want one with %q", err, want)
 				}
 			}
-			if len(c.errs) > 0 && c.config != `"x"` && lab.ExitCode(err) != lab.ExitUsage {
-				t.Errorf("exit code %d", lab.ExitCode(err))
+			if len(c.errs) > 0 && c.config != `"x"` && fault.ExitCode(err) != fault.ExitUsage {
+				t.Errorf("exit code %d", fault.ExitCode(err))
 			}
 		})
 	}

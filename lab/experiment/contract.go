@@ -29,7 +29,7 @@ type variantAnswers struct {
 // CheckContract sends the contract's and all scenarios' requests to every variant,
 // without a trial. It returns why it refuses variants that break the contract or
 // answer differently from the others. A twin counts as its original, and the lab's own
-// responders are not checked. The error is a *lab.Fault if a scenario is not answered
+// responders are not checked. The error is a *fault.Error if a scenario is not answered
 // with success; refused is complete then too. Run uses the result.
 func (e *Experiment) CheckContract(ctx context.Context) (refused map[string]string, err error) {
 	e.prepare()

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // wrongAnswers returns a usage error that lists every request of a scenario that some
@@ -45,8 +47,8 @@ func (e *Experiment) wrongAnswers(ids []string, found []variantAnswers) error {
 	for i, c := range all {
 		lines[i] = c
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage, Err: errors.Join(lines...),
+	return &fault.Error{
+		Code: fault.ExitUsage, Err: errors.Join(lines...),
 		Hint: `an answer is a success if its status is 2xx, or the one that the request expects: ` +
 			`get("/path", expect = 404); see scenarios/README.md`,
 	}
@@ -88,7 +90,7 @@ func addRequestError(all []requestError, c requestError) []requestError {
 	return all
 }
 
-func printablePath(path string) string { return lab.Excerpt([]byte(path), 0) }
+func printablePath(path string) string { return message.Excerpt([]byte(path), 0) }
 
 // variantReplies holds a variant's answers to a scenario's requests, which were sent twice.
 type variantReplies struct {
@@ -137,7 +139,7 @@ func (e *Experiment) describeWrongStatus(r lab.Request, i int, wrong, all []vari
 	kind = fmt.Sprintf("is answered %s, want %s", groupByStatus(i, wrong, all), want)
 	text = kind + "; the body is empty"
 	if len(first.Body) > 0 {
-		text = kind + "; the body begins " + lab.Excerpt(first.Body, 0)
+		text = kind + "; the body begins " + message.Excerpt(first.Body, 0)
 	}
 	if advice := e.advice(r, first); advice != "" {
 		text += "; " + advice
@@ -177,7 +179,7 @@ func (e *Experiment) advice(r lab.Request, got lab.Answer) string {
 		return "the server switches protocols, but the generator supports only HTTP/1.1"
 	case got.Status >= 300 && got.Status <= 399 && got.Header["location"] != "":
 		return fmt.Sprintf("redirects are not followed: request its Location, %q, or expect %d",
-			lab.Excerpt([]byte(got.Header["location"]), 0), got.Status)
+			message.Excerpt([]byte(got.Header["location"]), 0), got.Status)
 	case got.Status < 400 || got.Status > 499 && got.Status != http.StatusNotImplemented:
 		return ""
 	}
@@ -209,7 +211,7 @@ func (e *Experiment) suggestKnown(r lab.Request) string {
 	case len(paths) == 0:
 		return ""
 	}
-	near := lab.Nearest(r.PathOnly(), paths)
+	near := message.Nearest(r.PathOnly(), paths)
 	if near == "" {
 		return "the contract's paths are " + strings.Join(paths, ", ")
 	}
@@ -228,9 +230,9 @@ func describeVarying(i int, varying []variantReplies) (kind, text string) {
 	if first.Status != second.Status {
 		text += fmt.Sprintf("%s, then %s", statusText(first.Status), statusText(second.Status))
 	} else {
-		at := lab.CommonPrefix(first.Body, second.Body)
+		at := message.CommonPrefix(first.Body, second.Body)
 		text += fmt.Sprintf("from byte %d on the body is %s, then %s",
-			at, lab.Excerpt(first.Body, at), lab.Excerpt(second.Body, at))
+			at, message.Excerpt(first.Body, at), message.Excerpt(second.Body, at))
 	}
 	return kind, text + "; under load every answer must equal the first one byte for byte, whatever the " +
 		"request expects: request something that does not change, or make the server leave out the time, " +

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // worldThatAnswers returns a world whose variants give the answers of byPath. A key with a
@@ -184,7 +185,7 @@ func TestAnAnswerWithoutSuccessIsAUsageErrorWithAdvice(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was measured")
 			}
-			if code := lab.ExitCode(err); code != lab.ExitUsage {
+			if code := fault.ExitCode(err); code != fault.ExitUsage {
 				t.Errorf("exit code %d", code)
 			}
 			lines := strings.Split(err.Error(), "\n")

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // engineUnits lists the engine's systemd units, in the order to stop them.
@@ -311,11 +311,11 @@ func (d Daemon) startError(ctx context.Context, cause error, log string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("starting the engine: %w", context.Cause(ctx))
 	}
-	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
+	if f := (*fault.Error)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err: fmt.Errorf("the engine was started but does not answer: %w; the end of its log:\n%s",
 			cause, lastLines(log, 15)),
 		Hint: startHint(log),
@@ -367,8 +367,8 @@ func (d Daemon) Down(ctx context.Context) error {
 	}
 	unlock, err := d.state().lock(ctx, d.Log)
 	if errors.Is(err, os.ErrPermission) {
-		return &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("stopping the engine needs root: %w", err),
+		return &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("stopping the engine needs root: %w", err),
 			Hint: "run: sudo make engine-down",
 		}
 	}

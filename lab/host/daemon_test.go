@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
-var errNoAnswer = &lab.Fault{
-	Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"),
+var errNoAnswer = &fault.Error{
+	Code: fault.ExitFailed, Err: errors.New("no Docker engine answers"),
 	Hint: "run: make engine",
 }
 
@@ -123,9 +123,9 @@ func TestUpReportsAUnitThatFailsAndStopsIt(t *testing.T) {
 		},
 	}
 	err := d.Up(t.Context())
-	var fault *lab.Fault
-	if !errors.As(err, &fault) || !strings.Contains(fault.Err.Error(), "Devices cgroup isn't mounted") ||
-		!strings.Contains(fault.Hint, "cgroupfs-mount") {
+	var userErr *fault.Error
+	if !errors.As(err, &userErr) || !strings.Contains(userErr.Err.Error(), "Devices cgroup isn't mounted") ||
+		!strings.Contains(userErr.Hint, "cgroupfs-mount") {
 		t.Errorf("error is %v", err)
 	}
 	if !slices.Contains(r.commands, "systemctl stop docker.service") {
@@ -140,7 +140,7 @@ func TestUpReportsAUnitThatFailsAndStopsIt(t *testing.T) {
 
 // After an interrupt, Up must not report that the engine does not answer.
 func TestUpReportsAnInterrupt(t *testing.T) {
-	interrupted := &lab.Fault{Code: lab.ExitInterrupted, Err: errors.New("interrupted")}
+	interrupted := &fault.Error{Code: fault.ExitInterrupted, Err: errors.New("interrupted")}
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	r := &fakeRunner{
 		t:       t,
@@ -162,8 +162,8 @@ func TestUpReportsAnInterrupt(t *testing.T) {
 		},
 	}
 	err := d.Up(ctx)
-	if lab.ExitCode(err) != lab.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("exit code %d, %v", lab.ExitCode(err), err)
+	if fault.ExitCode(err) != fault.ExitInterrupted || strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("exit code %d, %v", fault.ExitCode(err), err)
 	}
 	if !slices.Contains(r.commands, "systemctl stop docker.service") {
 		t.Errorf("ran %q: the unit was not stopped again", r.commands)
@@ -404,8 +404,8 @@ func TestIntegrationUpReportsTheEnginesLog(t *testing.T) {
 		},
 	}
 	err := d.Up(t.Context())
-	var fault *lab.Fault
-	if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(), "the end of its log") ||
+	var userErr *fault.Error
+	if !errors.As(err, &userErr) || userErr.Hint == "" || !strings.Contains(err.Error(), "the end of its log") ||
 		!strings.Contains(err.Error(), "data") {
 		t.Errorf("error is %v", err)
 	}

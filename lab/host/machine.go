@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // machine holds what planSteps decides from: system, rights, and which engines are installed or
@@ -87,11 +87,11 @@ func (m machine) planSteps(cause error) ([]step, error) {
 // refusalFault joins the cause with the reason why the lab does not start an engine. It drops the
 // cause's hint, which says to run the command that has just refused.
 func refusalFault(cause error, hint, format string, args ...any) error {
-	if f := (*lab.Fault)(nil); errors.As(cause, &f) {
+	if f := (*fault.Error)(nil); errors.As(cause, &f) {
 		cause = f.Err
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed, Err: fmt.Errorf("%w; %s", cause, fmt.Sprintf(format, args...)),
+	return &fault.Error{
+		Code: fault.ExitFailed, Err: fmt.Errorf("%w; %s", cause, fmt.Sprintf(format, args...)),
 		Hint: hint,
 	}
 }

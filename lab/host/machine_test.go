@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 var (
@@ -105,8 +105,8 @@ func TestPlanSteps(t *testing.T) {
 			err: "process 77", hint: "kill 77",
 		},
 	}
-	cause := &lab.Fault{
-		Code: lab.ExitFailed, Err: errors.New("no Docker engine answers"),
+	cause := &fault.Error{
+		Code: fault.ExitFailed, Err: errors.New("no Docker engine answers"),
 		Hint: "run: make engine",
 	}
 	for _, test := range tests {
@@ -118,12 +118,12 @@ func TestPlanSteps(t *testing.T) {
 				}
 				return
 			}
-			var fault *lab.Fault
-			if !errors.As(err, &fault) || len(got) > 0 {
+			var userErr *fault.Error
+			if !errors.As(err, &userErr) || len(got) > 0 {
 				t.Fatalf("steps are %q, error is %v; want a fault", got, err)
 			}
-			if !strings.Contains(fault.Err.Error(), test.err) || !strings.Contains(fault.Hint, test.hint) {
-				t.Errorf("fault is %q with the hint %q; want %q and %q", fault.Err, fault.Hint, test.err, test.hint)
+			if !strings.Contains(userErr.Err.Error(), test.err) || !strings.Contains(userErr.Hint, test.hint) {
+				t.Errorf("fault is %q with the hint %q; want %q and %q", userErr.Err, userErr.Hint, test.err, test.hint)
 			}
 			if !strings.Contains(err.Error(), "no Docker engine answers") ||
 				strings.Contains(err.Error(), "run: make engine\n") {

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // InstallPackages installs the Debian packages that are missing, as root on Debian or Ubuntu. It
@@ -44,15 +44,15 @@ func (a aptInstaller) install(ctx context.Context, names []string) error {
 	}
 	wanted := strings.Join(missing, " ")
 	if a.os != "linux" || !a.distribution.usesApt() {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
+		return &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("%s must be installed, which the lab does on Debian and Ubuntu only", wanted),
 			Hint: "install the equivalent with your system's package manager",
 		}
 	}
 	if !a.root {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
+		return &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("%s must be installed, which needs root", wanted),
 			Hint: "run: sudo apt-get install --no-install-recommends " + wanted,
 		}
@@ -73,8 +73,8 @@ func (a aptInstaller) install(ctx context.Context, names []string) error {
 	// dpkg must not be stopped halfway, so an interrupt waits for it.
 	args := append([]string{"install", "-y", "--no-install-recommends", "--no-remove"}, missing...)
 	if out, err := a.apt(context.WithoutCancel(ctx), args...); err != nil {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
+		return &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("installing %s: %w\n%s", wanted, err, lastLines(out, 20)),
 			Hint: "fix what apt-get reports above, then run this again",
 		}
@@ -111,15 +111,15 @@ func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, 
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case len(removes) > 0 || err != nil && strings.Contains(out, "remove is disabled"):
-		return "", &lab.Fault{
-			Code: lab.ExitFailed,
+		return "", &fault.Error{
+			Code: fault.ExitFailed,
 			Err: fmt.Errorf("installing %s would remove packages; the lab does not do that:\n%s",
 				wanted, lastLines(out, 12)),
 			Hint: "to do it anyway, run: apt-get install --no-install-recommends " + wanted,
 		}
 	case err != nil:
-		return "", &lab.Fault{
-			Code: lab.ExitFailed,
+		return "", &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("planning the installation of %s: %w\n%s", wanted, err, lastLines(out, 12)),
 			Hint: "check the network and the package sources, then run this again",
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // freshPlan is what apt-get -s prints on a fresh Debian 12, shortened.
@@ -174,8 +174,8 @@ func TestInstall(t *testing.T) {
 				}
 				return
 			}
-			var fault *lab.Fault
-			if !errors.As(err, &fault) || fault.Hint == "" || !strings.Contains(err.Error(), test.err) {
+			var userErr *fault.Error
+			if !errors.As(err, &userErr) || userErr.Hint == "" || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("error is %v, want a fault with a hint and %q", err, test.err)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // BaseMode selects the bases of a run.
@@ -31,8 +32,8 @@ func ParseBaseMode(value string) (BaseMode, error) {
 	case Auto, Official, Debian:
 		return mode, nil
 	}
-	return "", &lab.Fault{
-		Code: lab.ExitUsage,
+	return "", &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("LAB_BASES is %q", value),
 		Hint: "set it to auto, official or debian",
 	}
@@ -55,8 +56,8 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 	bootstrapErr := b.checkCanBootstrap()
 	if b.opts.Bases == Debian {
 		if bootstrapErr != nil {
-			bootstrapErr = &lab.Fault{
-				Code: lab.ExitFailed,
+			bootstrapErr = &fault.Error{
+				Code: fault.ExitFailed,
 				Err:  fmt.Errorf("build base images from Debian packages: %w", bootstrapErr),
 				Hint: "run as root on a Linux machine that also runs the engine, or set LAB_BASES=official",
 			}
@@ -73,8 +74,8 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 			"set LAB_BASES=official to fail instead")
 		return b.ensureStandIns(ctx, runtimes, nil)
 	}
-	bootstrapErr = &lab.Fault{
-		Code: lab.ExitFailed,
+	bootstrapErr = &fault.Error{
+		Code: fault.ExitFailed,
 		Err:  fmt.Errorf("%w; stand-ins cannot be made: %w", unreachable, bootstrapErr),
 		Hint: "give the engine access to a registry (a proxy or a mirror in its configuration), " +
 			"load the official images (docker load), or run as root on a Linux machine that also runs the engine: " +
@@ -97,7 +98,7 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 	if b.opts.Bases != Debian {
 		found, err := collectBases(ctx, runtimes, b.localOfficial)
 		// A refused image is not replaced by a stand-in: pullOfficial reports it.
-		if found != nil || errors.As(err, new(*lab.Fault)) {
+		if found != nil || errors.As(err, new(*fault.Error)) {
 			return found
 		}
 	}
@@ -199,9 +200,9 @@ func (b *Builder) pullOfficial(
 	_ = later.Wait() // each base holds its own error
 	bases = make(map[string]base, len(runtimes))
 	for i, rt := range runtimes {
-		if err := all[i].err; err != nil && !errors.As(err, new(*lab.Fault)) {
-			all[i].err = &lab.Fault{
-				Code: lab.ExitFailed, Err: err,
+		if err := all[i].err; err != nil && !errors.As(err, new(*fault.Error)) {
+			all[i].err = &fault.Error{
+				Code: fault.ExitFailed, Err: err,
 				Hint: "check the name of the image and the engine's access to its registry; " +
 					"LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)",
 			}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 func TestParseBaseMode(t *testing.T) {
@@ -19,8 +19,8 @@ func TestParseBaseMode(t *testing.T) {
 		}
 	}
 	_, err := ParseBaseMode("Debian ")
-	if lab.ExitCode(err) != lab.ExitUsage {
-		t.Fatalf("exit code %d, want %d", lab.ExitCode(err), lab.ExitUsage)
+	if fault.ExitCode(err) != fault.ExitUsage {
+		t.Fatalf("exit code %d, want %d", fault.ExitCode(err), fault.ExitUsage)
 	}
 	for _, name := range []string{"auto", "official", "debian"} {
 		if !strings.Contains(err.Error(), name) {
@@ -128,8 +128,8 @@ func TestABusyRegistryDoesNotLeadToStandIns(t *testing.T) {
 		return "", errors.New("received unexpected HTTP status: 503 Service Unavailable")
 	}
 	for name, result := range h.Ensure(t.Context(), h.runtimes) {
-		var fault *lab.Fault
-		if !errors.As(result.Err, &fault) || !strings.Contains(result.Err.Error(), "503") {
+		var userErr *fault.Error
+		if !errors.As(result.Err, &userErr) || !strings.Contains(result.Err.Error(), "503") {
 			t.Errorf("%s: %v", name, result.Err)
 		}
 	}
@@ -327,10 +327,10 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 			if node := got["node"]; node.Err != nil || !strings.Contains(node.Image.BaseOrigin, tt.origin) {
 				t.Errorf("node: origin %q, error %v; want %q", node.Image.BaseOrigin, node.Err, tt.origin)
 			}
-			var fault *lab.Fault
+			var userErr *fault.Error
 			if err := got["python"].Err; err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("python: error %v, want one with %q", err, tt.err)
-			} else if !errors.As(err, &fault) {
+			} else if !errors.As(err, &userErr) {
 				t.Errorf("python: %v has no hint", err)
 			}
 		})

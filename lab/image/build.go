@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // buildJob is the state of building one runtime's image.
@@ -131,8 +132,8 @@ func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) e
 	if ctx.Err() != nil {
 		return fmt.Errorf("build the image of runtime %s: %w", j.runtime.Name, context.Cause(ctx))
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err: fmt.Errorf("build the image of runtime %s (%s): %w\n%s",
 			j.runtime.Name, j.runtime.ContextDir, err, lastLines(text)),
 		Hint: "read the build's output above; if an installer cannot reach its registry, check the network and " +

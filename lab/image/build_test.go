@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/api/types/jsonstream"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 func TestContentSHA256(t *testing.T) {
@@ -360,8 +361,8 @@ func TestAMissingDockerfileIsRefused(t *testing.T) {
 		t.Errorf("node: %v", got["node"].Err)
 	}
 	err := got["python"].Err
-	var fault *lab.Fault
-	if !errors.As(err, &fault) {
+	var userErr *fault.Error
+	if !errors.As(err, &userErr) {
 		t.Fatalf("python: %v", err)
 	}
 	for _, want := range []string{
@@ -408,8 +409,8 @@ func TestAFailedBuildDoesNotStopTheOthers(t *testing.T) {
 	if results["python"].Err != nil || !results["python"].Built {
 		t.Errorf("python: %+v", results["python"])
 	}
-	var fault *lab.Fault
-	if err := results["node"].Err; !errors.As(err, &fault) ||
+	var userErr *fault.Error
+	if err := results["node"].Err; !errors.As(err, &userErr) ||
 		!strings.Contains(err.Error(), "npm ci returned 1") || !strings.Contains(err.Error(), "# node") {
 		t.Errorf("node: %v; want the error and the build's output", err)
 	}

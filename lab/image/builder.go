@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Engine is the part of a Docker engine's API that this package uses.
@@ -216,9 +217,9 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err),
-			Hint: lab.Denied(err, filepath.Dir(path)),
+		return nil, &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err),
+			Hint: fault.Denied(err, filepath.Dir(path)),
 		}
 	}
 	for logged := false; ; {

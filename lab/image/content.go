@@ -23,6 +23,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // contentFormat is part of every content hash. Change it when the lab builds images differently
@@ -103,8 +104,8 @@ func readContext(rt lab.Runtime) ([]contextFile, error) {
 		return nil, fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
 	}
 	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed,
+		return nil, &fault.Error{
+			Code: fault.ExitFailed,
 			Err: fmt.Errorf("build the image of runtime %s: there is no %s in %s",
 				rt.Name, rt.Dockerfile, rt.ContextDir),
 			Hint: "create it, or name another file in " + rt.File + " (context, dockerfile)",

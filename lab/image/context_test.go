@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // contextOf reads a build context and returns its paths, its content hash, and its error.
@@ -122,8 +123,8 @@ func TestLinksOutOfTheContextAreRefused(t *testing.T) {
 					t.Error(err)
 				}
 			case err == nil || !strings.Contains(err.Error(), filepath.Join(dir, tt.want)) ||
-				lab.ExitCode(err) != lab.ExitUsage:
-				t.Errorf("exit code %d: %v; want %q", lab.ExitCode(err), err, tt.want)
+				fault.ExitCode(err) != fault.ExitUsage:
+				t.Errorf("exit code %d: %v; want %q", fault.ExitCode(err), err, tt.want)
 			}
 		})
 	}

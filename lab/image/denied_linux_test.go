@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // After "sudo make lab" with the user's HOME, root owns the lock.
@@ -39,9 +39,9 @@ func TestLockNamesAFileOfAnotherUser(t *testing.T) {
 		tried <- err
 	}()
 	err := <-tried
-	var fault *lab.Fault
-	if !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) ||
-		!strings.Contains(fault.Hint, `it'\''s the lock'`) {
+	var userErr *fault.Error
+	if !errors.Is(err, os.ErrPermission) || !errors.As(err, &userErr) ||
+		!strings.Contains(userErr.Hint, `it'\''s the lock'`) {
 		t.Errorf("%v", err)
 	}
 }

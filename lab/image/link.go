@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // maxLinks is the maximum number of links on the way to a file, as in Linux.
@@ -29,8 +29,8 @@ func checkLinks(dir string, files []contextFile) error {
 		if file.link == "" || resolves(file.path, links, present) {
 			continue
 		}
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err: fmt.Errorf("%s is a symbolic link to %s, which is not part of the build context",
 				filepath.Join(dir, filepath.FromSlash(file.path)), file.link),
 			Hint: "remove the link, exclude it in .dockerignore, or make it in the Dockerfile (RUN ln -s)",

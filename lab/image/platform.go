@@ -7,7 +7,7 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Hints of checkPlatform, for a base and for an image that was built on one.
@@ -29,8 +29,8 @@ func (b *Builder) checkPlatform(
 	enginePlatform := version.Os + "/" + version.Arch
 	platform := cmp.Or(img.Os, version.Os) + "/" + cmp.Or(img.Architecture, version.Arch)
 	if platform != enginePlatform {
-		return &lab.Fault{
-			Code: lab.ExitFailed,
+		return &fault.Error{
+			Code: fault.ExitFailed,
 			Err: fmt.Errorf("image %s is %s, the engine runs %s: the lab does not measure under emulation",
 				name, platform, enginePlatform),
 			Hint: hint,

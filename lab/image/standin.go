@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Constants of a stand-in's content.
@@ -192,7 +193,10 @@ func (b *Builder) installTools(ctx context.Context) error {
 	}
 	b.logf("installing mmdebstrap")
 	if err := b.opts.Install(ctx, "mmdebstrap", "debian-archive-keyring"); err != nil {
-		return &lab.Fault{Code: lab.ExitFailed, Err: fmt.Errorf("install mmdebstrap: %w", err), Hint: mirrorHint}
+		return &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("install mmdebstrap: %w", err),
+			Hint: mirrorHint,
+		}
 	}
 	return nil
 }
@@ -211,8 +215,8 @@ func (b *Builder) standInBase(ctx context.Context, s standIn, makeErr error) bas
 		return base{err: fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, context.Cause(ctx))}
 	}
 	if err != nil {
-		return base{err: &lab.Fault{
-			Code: lab.ExitFailed,
+		return base{err: &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, err),
 			Hint: mirrorHint,
 		}}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -133,7 +134,7 @@ func TestAHypothesisThatCannotRunIsUntestedAndAddsNoTrials(t *testing.T) {
 		if _, err := plan.New(plan.Options{
 			Profile:   profile(t, "standard"),
 			Scenarios: []lab.Scenario{s},
-		}); lab.ExitCode(err) != lab.ExitUsage {
+		}); fault.ExitCode(err) != fault.ExitUsage {
 			t.Errorf("without %s: a plan without hypotheses gives %v", name, err)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // NewLayout gives one CPU to the generator and another to the server. It prefers, in this
 // order: two physical cores, whose other hardware threads then stay idle; cores of
 // equal capacity; the highest capacity; one package; and the lowest numbers, the
 // generator's first, because most interrupts land on CPU 0. Preferences that the
-// machine cannot meet become the layout's doubts. Fewer than two CPUs are a *lab.Fault.
+// machine cannot meet become the layout's doubts. Fewer than two CPUs are a *fault.Error.
 func NewLayout(t lab.Topology) (lab.Layout, error) {
 	if len(t.CPUs) < 2 {
 		return lab.Layout{}, tooFewCPUs(t)
@@ -40,11 +41,11 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 
 // WidenLayout returns layout l with cores CPUs for the server, by the same preferences as
 // NewLayout. The server gets the generator's CPU only if it needs all. More CPUs than
-// the topology has are a *lab.Fault.
+// the topology has are a *fault.Error.
 func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 	if cores > len(t.CPUs) {
-		return lab.Layout{}, &lab.Fault{
-			Code: lab.ExitFailed,
+		return lab.Layout{}, &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("lay out CPUs: a server needs %d, this machine has %d", cores, len(t.CPUs)),
 			Hint: "leave the scenario out, or use a machine with more CPUs",
 		}
@@ -126,8 +127,8 @@ func tooFewCPUs(t lab.Topology) error {
 		why = fmt.Errorf("lay out CPUs: only CPU %d is usable, and generator and server need one each",
 			t.CPUs[0].ID)
 	}
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err:  why,
 		Hint: "use a machine with at least two CPUs, give the virtual machine of the engine two, or widen the " +
 			"engine's CPU affinity (taskset, cpuset)",

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -114,9 +115,9 @@ func TestLayoutNeedsTwoCPUs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := plan.NewLayout(lab.Topology{CPUs: c.cpus})
-			var fault *lab.Fault
-			if !errors.As(err, &fault) || fault.Code != lab.ExitFailed || fault.Hint == "" {
-				t.Fatalf("%v is not a fault with exit %d and a hint", err, lab.ExitFailed)
+			var userErr *fault.Error
+			if !errors.As(err, &userErr) || userErr.Code != fault.ExitFailed || userErr.Hint == "" {
+				t.Fatalf("%v is not a fault with exit %d and a hint", err, fault.ExitFailed)
 			}
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%q does not say %q", err, c.says)

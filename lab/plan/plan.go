@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Options selects what a plan contains.
@@ -48,8 +49,8 @@ func New(c Options) (lab.Plan, error) {
 	p.Hypotheses, p.UntestedHypotheses = splitHypotheses(c)
 	cells := selectSpecs(c, p.Hypotheses)
 	if len(cells) == 0 {
-		return lab.Plan{}, &lab.Fault{
-			Code: lab.ExitUsage,
+		return lab.Plan{}, &fault.Error{
+			Code: fault.ExitUsage,
 			Err: fmt.Errorf("plan a run: profile %s tests none of the hypotheses of %s", c.Profile.Name,
 				scenarioNames(c.Scenarios)),
 			Hint: "use a longer profile, or name a scenario to run all of it",
@@ -81,8 +82,8 @@ func scenarioNames(scenarios []lab.Scenario) string {
 // lists one twice.
 func validateScenarios(scenarios []lab.Scenario) error {
 	if len(scenarios) == 0 {
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  errors.New("plan a run: there is no scenario to run"),
 			Hint: "drop a .star file into scenarios/; scenarios/README.md shows how",
 		}
@@ -94,8 +95,8 @@ func validateScenarios(scenarios []lab.Scenario) error {
 		}
 		seen[s.Name] = true
 		if len(s.Variants) == 0 {
-			return &lab.Fault{
-				Code: lab.ExitUsage,
+			return &fault.Error{
+				Code: fault.ExitUsage,
 				Err:  fmt.Errorf("plan a run: scenario %q has no variant", s.Name),
 				Hint: "name one in variants in " + s.File,
 			}

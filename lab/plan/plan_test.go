@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -293,8 +294,8 @@ func TestAnUnknownProfileIsAUsageErrorWithAHint(t *testing.T) {
 		"hours": "unknown profile \"hours\"\n  valid: smoke, quick, standard, full",
 	} {
 		_, err := plan.ProfileByName(name)
-		if lab.ExitCode(err) != lab.ExitUsage || err.Error() != want {
-			t.Errorf("exit %d: %v", lab.ExitCode(err), err)
+		if fault.ExitCode(err) != fault.ExitUsage || err.Error() != want {
+			t.Errorf("exit %d: %v", fault.ExitCode(err), err)
 		}
 	}
 }
@@ -306,24 +307,24 @@ func TestNewRefusesInvalidOptions(t *testing.T) {
 		code      int
 		says      string
 	}{
-		"no scenario": {lab.Profile{Blocks: 1}, nil, lab.ExitUsage, "no scenario"},
+		"no scenario": {lab.Profile{Blocks: 1}, nil, fault.ExitUsage, "no scenario"},
 		"no variant": {
 			lab.Profile{Blocks: 1},
 			[]lab.Scenario{scenario("a")},
-			lab.ExitUsage,
+			fault.ExitUsage,
 			`"a" has no variant`,
 		},
-		"no block": {lab.Profile{Name: "p"}, threeScenarios(), lab.ExitFailed, `"p": 0 blocks`},
+		"no block": {lab.Profile{Name: "p"}, threeScenarios(), fault.ExitFailed, `"p": 0 blocks`},
 		"scenario twice": {
 			lab.Profile{Blocks: 1},
 			append(threeScenarios(), threeScenarios()...),
-			lab.ExitFailed,
+			fault.ExitFailed,
 			`"echo" is listed twice`,
 		},
 		"variant twice": {
 			lab.Profile{Blocks: 1},
 			[]lab.Scenario{scenario("a", "n/s", "n/s")},
-			lab.ExitFailed,
+			fault.ExitFailed,
 			`"n/s" twice`,
 		},
 	} {
@@ -332,9 +333,9 @@ func TestNewRefusesInvalidOptions(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v does not say %q", err, c.says)
 			}
-			var fault *lab.Fault
-			if lab.ExitCode(err) != c.code || errors.As(err, &fault) != (c.code == lab.ExitUsage) {
-				t.Errorf("exit %d, want %d", lab.ExitCode(err), c.code)
+			var userErr *fault.Error
+			if fault.ExitCode(err) != c.code || errors.As(err, &userErr) != (c.code == fault.ExitUsage) {
+				t.Errorf("exit %d, want %d", fault.ExitCode(err), c.code)
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // profiles are in the order of lab.ProfileNames. Their times are for two cores.
@@ -69,7 +71,7 @@ func DefaultScenarios(profile string, scenarios []lab.Scenario) (chosen []lab.Sc
 	return chosen
 }
 
-// ProfileByName returns the profile with a name. An unknown name is a *lab.Fault.
+// ProfileByName returns the profile with a name. An unknown name is a *fault.Error.
 func ProfileByName(name string) (lab.Profile, error) {
 	var names []string
 	for _, p := range profiles {
@@ -78,9 +80,9 @@ func ProfileByName(name string) (lab.Profile, error) {
 		}
 		names = append(names, p.Name)
 	}
-	return lab.Profile{}, &lab.Fault{
-		Code: lab.ExitUsage,
+	return lab.Profile{}, &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("unknown profile %q", name),
-		Hint: lab.Suggest(name, names),
+		Hint: message.Suggest(name, names),
 	}
 }

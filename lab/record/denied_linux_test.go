@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
 
@@ -57,8 +57,9 @@ func TestTheHintNamesAFolderOfAnotherUser(t *testing.T) {
 	} {
 		dir := c.dir
 		err := asOtherUser(t, dir, func() error { return c.do(dir) })
-		var fault *lab.Fault
-		if !errors.Is(err, os.ErrPermission) || !errors.As(err, &fault) || !strings.HasSuffix(fault.Hint, " "+dir) {
+		var userErr *fault.Error
+		if !errors.Is(err, os.ErrPermission) || !errors.As(err, &userErr) || !strings.HasSuffix(userErr.Hint,
+			" "+dir) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // syncFile is the part of os.File that a journal needs.
@@ -61,8 +61,8 @@ func reopenJournal(path string, ended FileSum) (j *journal, removed int64, err e
 		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
 	}
 	if j.fileSum() != ended {
-		return nil, 0, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("%s has been changed since its run wrote it", path),
+		return nil, 0, &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("%s has been changed since its run wrote it", path),
 			Hint: "restore the file to resume the run; lab verify lists everything that differs in the folder",
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // lockFile is the file in a run's folder that its writer locks.
@@ -35,9 +35,9 @@ func lockRun(dir string) (*os.File, error) {
 	// Do not follow links: a folder from elsewhere could point to any file, which would be created.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err),
-			Hint: lab.Denied(err, dir),
+		return nil, &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err),
+			Hint: fault.Denied(err, dir),
 		}
 	}
 	err = lock(f)
@@ -45,8 +45,8 @@ func lockRun(dir string) (*os.File, error) {
 		return f, nil
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &lab.Fault{
-			Code: lab.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
+		err = &fault.Error{
+			Code: fault.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
 			Hint: "wait until that lab has ended, or stop it",
 		}
 	} else {
@@ -66,8 +66,8 @@ func lock(f *os.File) error {
 
 // lockFault returns the error of a folder in which files cannot be locked.
 func lockFault(dir string, err error) error {
-	return &lab.Fault{
-		Code: lab.ExitFailed,
+	return &fault.Error{
+		Code: fault.ExitFailed,
 		Err:  fmt.Errorf("nothing can be recorded in %s: its file system supports no locks: %w", dir, err),
 		Hint: "mount it with locks (NFS: lockd on the server), or put results/ on another file system",
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
 
@@ -82,7 +82,7 @@ func TestLocksAreCheckedBeforeTheRun(t *testing.T) {
 		t.Errorf("a killed run: %v", err)
 	}
 	if err := record.CheckUnlocked(run.Dir()); err == nil || !strings.Contains(err.Error(), "another lab") ||
-		lab.ExitCode(err) != lab.ExitFailed {
+		fault.ExitCode(err) != fault.ExitFailed {
 		t.Errorf("an active run: %v", err)
 	}
 	record.FailLocks(t, unix.ENOLCK)
@@ -90,9 +90,9 @@ func TestLocksAreCheckedBeforeTheRun(t *testing.T) {
 		"a new run":       record.CheckDiskSpace(results, 1),
 		"a run to resume": record.CheckUnlocked(dir),
 	} {
-		var fault *lab.Fault
-		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &fault) ||
-			!strings.Contains(fault.Hint, "another file system") {
+		var userErr *fault.Error
+		if !errors.Is(err, unix.ENOLCK) || !errors.As(err, &userErr) ||
+			!strings.Contains(userErr.Hint, "another file system") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

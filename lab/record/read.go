@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 )
 
@@ -49,8 +49,8 @@ func ReadInfo(dir string) (info Info, err error) {
 	path := filepath.Join(dir, InfoFile)
 	text, err := readLimited(path, maxInfoBytes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return info, &lab.Fault{
-			Code: lab.ExitUsage,
+		return info, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("%s is not the folder of a run: it has no %s", dir, InfoFile),
 			Hint: "give a folder under results/, or no folder for the newest run",
 		}
@@ -118,8 +118,8 @@ func checkSchema(version int64) error {
 	if metric.Reads(version) {
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err: fmt.Errorf("schema version %d; this lab reads versions %d and %d",
 			version, metric.OldestSchema, metric.SchemaVersion),
 		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
@@ -132,8 +132,8 @@ func checkSameSchema(first, version string) error {
 	if first == version {
 		return nil
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
+	return &fault.Error{
+		Code: fault.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
 		Hint: "give each run in a separate file",
 	}
 }
@@ -148,14 +148,14 @@ func LatestDir(resultsDir string) (string, error) {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", &lab.Fault{
-			Code: lab.ExitUsage,
+		return "", &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("looking for the newest run in %s: there is none", resultsDir),
 			Hint: "run: make lab",
 		}
 	}
-	return "", &lab.Fault{
-		Code: lab.ExitUsage,
+	return "", &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err),
 		Hint: newestRunsHint(resultsDir),
 	}
@@ -172,8 +172,8 @@ func ResolveRun(resultsDir, name string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", &lab.Fault{
-		Code: lab.ExitUsage,
+	return "", &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("looking for run %q: it is neither in %s nor the path of a run", name, resultsDir),
 		Hint: newestRunsHint(resultsDir),
 	}

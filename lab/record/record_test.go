@@ -19,6 +19,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
@@ -211,30 +212,30 @@ func TestReadIgnoresUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 		},
 		{
 			name: "another schema", trials: "schema_version,requests\n4,5\n1,5\n", err: "line 3: schema version 1",
-			code: lab.ExitUsage,
+			code: fault.ExitUsage,
 		},
 		{
 			name: "no schema", trials: "requests\n5\n",
-			err: "line 1: no column schema_version: is it a trials.csv of this lab?", code: lab.ExitUsage,
+			err: "line 1: no column schema_version: is it a trials.csv of this lab?", code: fault.ExitUsage,
 		},
 		{
 			name: "no version", trials: "schema_version,requests\n,5\n", err: "line 2: the row has no schema_version",
-			code: lab.ExitUsage,
+			code: fault.ExitUsage,
 		},
 		{
 			name: "an invalid version", trials: "schema_version,requests\nx,5\n",
-			err: `line 2: column schema_version: "x" is not a number`, code: lab.ExitUsage,
+			err: `line 2: column schema_version: "x" is not a number`, code: fault.ExitUsage,
 		},
 		{
-			name: "no block", err: "trials.csv: no column block", code: lab.ExitUsage,
+			name: "no block", err: "trials.csv: no column block", code: fault.ExitUsage,
 			trials: "schema_version,scenario,variant,attempt,phase,server_cpus,validity\n" +
 				"4,json,node/single,1,peak,1,valid\n",
 		},
 		{
 			name: "wrong type", trials: "schema_version,requests\n4,many\n", err: "line 2: column requests",
-			code: lab.ExitFailed,
+			code: fault.ExitFailed,
 		},
-		{name: "a missing cell", trials: "schema_version,requests\n4\n", err: "line 2", code: lab.ExitFailed},
+		{name: "a missing cell", trials: "schema_version,requests\n4\n", err: "line 2", code: fault.ExitFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,8 +245,8 @@ func TestReadIgnoresUnknownColumnsAndRefusesOtherSchemas(t *testing.T) {
 			}
 			back, err := record.Read(run.Dir())
 			if tt.err != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.err) || lab.ExitCode(err) != tt.code {
-					t.Errorf("error %v, code %d; want %q, code %d", err, lab.ExitCode(err), tt.err, tt.code)
+				if err == nil || !strings.Contains(err.Error(), tt.err) || fault.ExitCode(err) != tt.code {
+					t.Errorf("error %v, code %d; want %q, code %d", err, fault.ExitCode(err), tt.err, tt.code)
 				}
 				return
 			}
@@ -270,8 +271,8 @@ func TestARunOfAnotherSchemaIsRefusedWhateverItsTypes(t *testing.T) {
 	}
 	_, err := record.ReadInfo(run.Dir())
 	if err == nil || !strings.Contains(err.Error(), "run.json: schema version 2") ||
-		lab.ExitCode(err) != lab.ExitUsage {
-		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
+		fault.ExitCode(err) != fault.ExitUsage {
+		t.Errorf("error %v, code %d", err, fault.ExitCode(err))
 	}
 }
 
@@ -296,8 +297,9 @@ func TestARunOfThePreviousSchemaIsReadButNotResumed(t *testing.T) {
 		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
 	}
 	err = record.CheckResumable(back.Info)
-	if err == nil || lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "schema version 4") {
-		t.Errorf("error %v, code %d", err, lab.ExitCode(err))
+	if err == nil || fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(),
+		"schema version 4") {
+		t.Errorf("error %v, code %d", err, fault.ExitCode(err))
 	}
 }
 
@@ -546,7 +548,7 @@ func TestLatestReplacesOnlyALink(t *testing.T) {
 			t.Errorf("update latest, which is a %s: %v", name, err)
 		}
 		_, err := record.ResolveRun(results, "")
-		if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), runID) {
+		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), runID) {
 			t.Errorf("resolve latest, which is a %s: %v", name, err)
 		}
 		if info, err := os.Lstat(latest); err != nil || info.Mode().Type() == os.ModeSymlink {
@@ -590,7 +592,7 @@ func TestResolveRun(t *testing.T) {
 	results := t.TempDir()
 	for _, name := range []string{"", "x"} {
 		_, err := record.ResolveRun(results, name)
-		if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), "make lab") {
+		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), "make lab") {
 			t.Errorf("%q in a folder without runs: %v", name, err)
 		}
 	}
@@ -607,10 +609,10 @@ func TestResolveRun(t *testing.T) {
 		}
 	}
 	_, err := record.ResolveRun(results, "nope")
-	if lab.ExitCode(err) != lab.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
+	if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
 		t.Errorf("an unknown run: %v", err)
 	}
-	if _, err := record.Read(results); lab.ExitCode(err) != lab.ExitUsage {
+	if _, err := record.Read(results); fault.ExitCode(err) != fault.ExitUsage {
 		t.Errorf("a folder without a run.json: %v", err)
 	}
 }

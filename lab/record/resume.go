@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 )
 
@@ -60,8 +61,8 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 		return info, err
 	}
 	if !bytes.Equal(before, now) {
-		return info, &lab.Fault{
-			Code: lab.ExitFailed,
+		return info, &fault.Error{
+			Code: fault.ExitFailed,
 			Err: fmt.Errorf("resuming run %s: another lab resumed it meanwhile and changed its plan",
 				info.RunID),
 			Hint: "run lab run --resume " + info.RunID + " again to continue with the changed plan",
@@ -74,22 +75,22 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 func CheckResumable(info Info) error {
 	switch {
 	case info.State == Done:
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("run %s is complete: there is nothing to resume", info.RunID),
 			Hint: "lab report prints its tables; lab run --like repeats its plan",
 		}
 	case info.SchemaVersion != metric.SchemaVersion:
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err: fmt.Errorf("run %s has rows of schema version %d and this lab writes version %d: "+
 				"one file cannot hold both", info.RunID, info.SchemaVersion, metric.SchemaVersion),
 			Hint: "finish it with the lab that started it (see \"versions\" in run.json); " +
 				"lab run --like repeats its plan",
 		}
 	case len(info.Files) == 0:
-		return &lab.Fault{
-			Code: lab.ExitUsage,
+		return &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("run %s cannot be resumed: an older lab wrote it without file sums", info.RunID),
 			Hint: "lab run --like repeats its plan",
 		}
@@ -223,8 +224,8 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 
 // diskFault returns the error of a folder into which nothing can be written.
 func diskFault(dir string, err error) error {
-	return &lab.Fault{
-		Code: lab.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
-		Hint: cmp.Or(lab.Denied(err, dir), "make the folder writable and free disk space"),
+	return &fault.Error{
+		Code: fault.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
+		Hint: cmp.Or(fault.Denied(err, dir), "make the folder writable and free disk space"),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
@@ -199,18 +200,18 @@ func TestResumeRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		"complete":     {done.Dir(), lab.ExitUsage, "is complete"},
-		"active":       {active.Dir(), lab.ExitFailed, "another lab"},
-		"changed":      {changed, lab.ExitFailed, "trials.csv has been changed since its run wrote it"},
-		"shorter":      {shorter, lab.ExitFailed, "timeline.csv has been changed since its run wrote it"},
-		"without sums": {withoutSums, lab.ExitUsage, "without file sums"},
-		"other plan":   {otherPlan, lab.ExitFailed, "another lab resumed it meanwhile"},
-		"no run":       {t.TempDir(), lab.ExitUsage, "run.json"},
+		"complete":     {done.Dir(), fault.ExitUsage, "is complete"},
+		"active":       {active.Dir(), fault.ExitFailed, "another lab"},
+		"changed":      {changed, fault.ExitFailed, "trials.csv has been changed since its run wrote it"},
+		"shorter":      {shorter, fault.ExitFailed, "timeline.csv has been changed since its run wrote it"},
+		"without sums": {withoutSums, fault.ExitUsage, "without file sums"},
+		"other plan":   {otherPlan, fault.ExitFailed, "another lab resumed it meanwhile"},
+		"no run":       {t.TempDir(), fault.ExitUsage, "run.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := record.Resume(c.dir, plannedInfo().Plan, start)
-			if err == nil || !strings.Contains(err.Error(), c.want) || lab.ExitCode(err) != c.code {
-				t.Errorf("exit code %d, error %v; want %d, %q", lab.ExitCode(err), err, c.code, c.want)
+			if err == nil || !strings.Contains(err.Error(), c.want) || fault.ExitCode(err) != c.code {
+				t.Errorf("exit code %d, error %v; want %d, %q", fault.ExitCode(err), err, c.code, c.want)
 			}
 		})
 	}
@@ -376,7 +377,7 @@ func TestCheckDiskSpace(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = record.CheckDiskSpace(filepath.Join(file, "results"), 1)
-	if lab.ExitCode(err) != lab.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
+	if fault.ExitCode(err) != fault.ExitFailed || !strings.Contains(err.Error(), "nothing can be recorded") {
 		t.Errorf("a folder inside of a file: %v", err)
 	}
 }

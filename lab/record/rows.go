@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/delimited"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -35,9 +36,9 @@ func NewRowReader(r io.Reader) (*RowReader, error) {
 	}
 	rows := &RowReader{in: in}
 	if header := in.Header(); header != nil && !slices.Contains(header, schemaColumn) {
-		suggestion := lab.Suggest(schemaColumn, header)
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		suggestion := message.Suggest(schemaColumn, header)
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("line %d: no column %s: is it a trials.csv of this lab?", in.Line(), schemaColumn),
 			Hint: fmt.Sprintf("its first column is %q; %s", header[0], suggestion),
 		}
@@ -64,7 +65,7 @@ func asFault(err error) error {
 	if !errors.As(err, &refused) || refused.Hint == "" {
 		return err
 	}
-	return &lab.Fault{Code: lab.ExitUsage, Err: err, Hint: refused.Hint}
+	return &fault.Error{Code: fault.ExitUsage, Err: err, Hint: refused.Hint}
 }
 
 // Header returns the names of the columns in the order of the file, or nil if it has no header. It
@@ -81,8 +82,8 @@ func (r *RowReader) Require(columns ...string) error {
 	if len(missing) > 1 {
 		noun = "columns"
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
+	return &fault.Error{
+		Code: fault.ExitUsage, Err: fmt.Errorf("no %s %s", noun, strings.Join(missing, ", ")),
 		Hint: "without it rows cannot be identified: keep the column when you save the file",
 	}
 }
@@ -155,8 +156,8 @@ func (r *RowReader) formatColumns(requested []string) []string {
 // the same.
 func (r *RowReader) checkVersion(cell []byte) error {
 	if len(cell) == 0 {
-		return &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
+		return &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
 			Hint: "remove the row, or use the file as the lab wrote it",
 		}
 	}

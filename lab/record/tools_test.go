@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
@@ -158,9 +159,9 @@ func TestAmbiguousFilesAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.hint) {
 			t.Errorf("%s: error %v, want %q and %q", tt.name, err, tt.want, tt.hint)
 		}
-		var fault *lab.Fault
-		if tt.hint != "" && (!errors.As(err, &fault) || fault.Code != lab.ExitUsage) {
-			t.Errorf("%s: code %d", tt.name, lab.ExitCode(err))
+		var userErr *fault.Error
+		if tt.hint != "" && (!errors.As(err, &userErr) || userErr.Code != fault.ExitUsage) {
+			t.Errorf("%s: code %d", tt.name, fault.ExitCode(err))
 		}
 	}
 }

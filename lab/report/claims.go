@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // reportPart is a heading and its entries, above the figures.
@@ -86,7 +87,7 @@ func (r Report) claimsHeading() string {
 		}
 	}
 	return fmt.Sprintf("Claims: %d of %d decided. Intervals: 95 %%, by Holm's procedure over %s",
-		decided, len(r.Verdicts.Claims), plural(tested, "hypothesis", "hypotheses"))
+		decided, len(r.Verdicts.Claims), message.Count(tested, "hypothesis", "hypotheses"))
 }
 
 // hypothesisEntries returns the lines of a claim's hypotheses, with the side that each supports if

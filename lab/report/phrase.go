@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/verdict"
 )
@@ -75,7 +76,7 @@ func sentence(v lab.Verdict) string {
 		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, ratioWithInterval(v), words.noun,
 			words.preposition, b)
 	}
-	notes := []string{plural(v.Blocks, "block", "blocks")}
+	notes := []string{message.Count(v.Blocks, "block", "blocks")}
 	if within := regionNote(v); within != "" {
 		notes = append(notes, within)
 	}
@@ -173,15 +174,7 @@ func newNaming(h lab.Hypothesis) armNaming {
 }
 
 // cpuCount returns "1 CPU" or "n CPUs"; 0 means one.
-func cpuCount(n int) string { return plural(max(n, 1), "CPU", "CPUs") }
-
-// plural returns a number with its noun.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+func cpuCount(n int) string { return message.Count(max(n, 1), "CPU", "CPUs") }
 
 // armName returns the name of an arm, in the parts in which the arms differ.
 func (n armNaming) armName(a lab.Arm) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/scaling"
 )
 
@@ -76,7 +77,7 @@ func peakCPUsText(peak scaling.Estimate) string {
 // blockCount returns the number of blocks of an estimate, and why there is no value although there
 // are blocks.
 func blockCount(e scaling.Estimate) string {
-	text := plural(e.Blocks, "block", "blocks")
+	text := message.Count(e.Blocks, "block", "blocks")
 	if e.Blocks > 0 && e.Value == nil {
 		text += "; bounds only, no figure"
 	}

@@ -9,7 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // maxElements limits the elements of a list that is read in one step: range()
@@ -78,7 +78,7 @@ func (c *call) oneOf(name string, valid []string, complete bool) string {
 	arg, ok := c.validArgument(name)
 	if ok && complete && c.script.faultCount == before && !slices.Contains(valid, text) {
 		slices.Sort(valid)
-		c.fault(arg.at, "unknown %s %q; %s", name, text, lab.Suggest(text, slices.Compact(valid)))
+		c.fault(arg.at, "unknown %s %q; %s", name, text, message.Suggest(text, slices.Compact(valid)))
 	}
 	return text
 }

@@ -8,7 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // function is a function that scripts can call.
@@ -119,7 +119,7 @@ func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) {
 		arg.value = pair[1]
 		if !slices.Contains(params, name) {
 			c.unknown = append(c.unknown, name)
-			c.fault(keyword, "unknown argument %q; %s", name, lab.Suggest(name, params))
+			c.fault(keyword, "unknown argument %q; %s", name, message.Suggest(name, params))
 			continue
 		}
 		if _, twice := c.args[name]; twice {
@@ -156,7 +156,8 @@ func (c *call) requireAll() {
 // misspelt reports whether an unknown argument was probably meant to be name.
 func (c *call) misspelt(name string) bool {
 	params := c.function.params()
-	return slices.ContainsFunc(c.unknown, func(given string) bool { return lab.Nearest(given, params) == name })
+	return slices.ContainsFunc(c.unknown,
+		func(given string) bool { return message.Nearest(given, params) == name })
 }
 
 // keywordName returns the name of an argument given by name, or nil for others.

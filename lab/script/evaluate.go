@@ -15,7 +15,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // script is one file during its evaluation.
@@ -252,10 +252,10 @@ func (s *script) reportUnresolved(err error, tree *syntax.File) (unknown []strin
 func (s *script) suggestName(name string, tree *syntax.File) string {
 	functions := slices.Sorted(maps.Keys(s.names))
 	all := slices.Concat(functions, topLevelNames(tree), slices.Sorted(maps.Keys(starlark.Universe)))
-	if lab.Nearest(name, all) != "" {
-		return lab.Suggest(name, all)
+	if message.Nearest(name, all) != "" {
+		return message.Suggest(name, all)
 	}
-	return lab.Suggest(name, functions)
+	return message.Suggest(name, functions)
 }
 
 // topLevelNames returns the names of the functions and values that the file

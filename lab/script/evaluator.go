@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // evaluatorEnv is the environment variable that makes this program the evaluator.
@@ -60,9 +60,9 @@ func ServeEvaluation() {
 	err := serveEvaluation(os.Stdin, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(lab.ExitFailed)
+		os.Exit(fault.ExitFailed)
 	}
-	os.Exit(lab.ExitOK)
+	os.Exit(fault.ExitOK)
 }
 
 func serveEvaluation(in io.Reader, out io.Writer) error {

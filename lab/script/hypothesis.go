@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -300,7 +301,7 @@ func (s *scenarioScript) resolveVariant(c *call, a *armValue) string {
 		c.fault(a.at, "variant %q is not in this scenario; add it to variants", a.variant)
 	case !s.variants.mayMatchBroken(a.variant):
 		c.fault(a.at, "unknown variant %q of this scenario; %s", a.variant,
-			lab.Suggest(a.variant, s.scenario.Variants))
+			message.Suggest(a.variant, s.scenario.Variants))
 	}
 	return a.variant
 }
@@ -322,7 +323,7 @@ func (s *scenarioScript) resolvePhase(c *call, h *hypothesis, a *armValue) strin
 	case name == "":
 		c.fault(h.at, "the hypothesis does not name its phase; set phase to one of %s", joinNames(phases))
 	case i < 0:
-		c.fault(at, "unknown phase %q; %s", name, lab.Suggest(name, phases))
+		c.fault(at, "unknown phase %q; %s", name, message.Suggest(name, phases))
 	default:
 		if reason := noValueReason(s.scenario.Phases[i], h.hypothesis.Metric); reason != "" {
 			c.fault(h.metricAt, "%s has no value in %s, %s", h.hypothesis.Metric, name, reason)

@@ -29,6 +29,8 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 const (
@@ -188,8 +190,8 @@ func readScript(path string) (_ []byte, err error) {
 func listDir(root, dir string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(root, dir))
 	if err != nil {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage,
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
 			Err:  fmt.Errorf("look for scripts: %w", err),
 			Hint: "run lab in a checkout of Runtime Lab, which has " + runtimesDir + "/ and " + scenariosDir + "/",
 		}
@@ -203,7 +205,7 @@ func listDir(root, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Err returns a *lab.Fault that lists all faults of scripts, or nil if there are none.
+// Err returns a *fault.Error that lists all faults of scripts, or nil if there are none.
 func (l *Library) Err() error { return joinFaults(l.Faults) }
 
 func joinFaults(faults []Fault) error {
@@ -214,15 +216,15 @@ func joinFaults(faults []Fault) error {
 	for i, f := range faults {
 		all[i] = f
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  errors.Join(all...),
 		Hint: "see scenarios/README.md for what a script can say",
 	}
 }
 
 // Select returns the scenarios of these names, each once, in the order of the
-// names; without names it returns all. The error is a *lab.Fault if a name is
+// names; without names it returns all. The error is a *fault.Error if a name is
 // unknown or its file has a fault.
 func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	if len(names) == 0 {
@@ -243,7 +245,7 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	return chosen, nil
 }
 
-// Runtime returns the runtime of a name. The error is a *lab.Fault if the name is
+// Runtime returns the runtime of a name. The error is a *fault.Error if the name is
 // unknown or its file has a fault.
 func (l *Library) Runtime(name string) (lab.Runtime, error) {
 	var names []string
@@ -276,7 +278,7 @@ func (l *Library) Variants() []lab.Variant {
 }
 
 // Variant returns the variant of an id such as "node/single". The error is a
-// *lab.Fault if the id is unknown or its runtime's file has a fault.
+// *fault.Error if the id is unknown or its runtime's file has a fault.
 func (l *Library) Variant(id string) (lab.Variant, error) {
 	for _, v := range l.Variants() {
 		if v.ID() == id {
@@ -300,10 +302,10 @@ func (l *Library) unknownName(kind, name, file string, valid []string) error {
 	if len(faults) > 0 {
 		return joinFaults(faults)
 	}
-	return &lab.Fault{
-		Code: lab.ExitUsage,
+	return &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  fmt.Errorf("unknown %s %q", kind, name),
-		Hint: lab.Suggest(name, valid),
+		Hint: message.Suggest(name, valid),
 	}
 }
 

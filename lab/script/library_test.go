@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/script"
 )
 
@@ -372,9 +373,9 @@ scenarios/d.star:1:1: unknown name "nonsense"; valid: ` + scenarioFunctions
 		t.Errorf("scenarios are %v", got)
 	}
 	err := library.Err()
-	var fault *lab.Fault
-	if !errors.As(err, &fault) || fault.Code != lab.ExitUsage {
-		t.Fatalf("%v is not a fault with exit %d", err, lab.ExitUsage)
+	var userErr *fault.Error
+	if !errors.As(err, &userErr) || userErr.Code != fault.ExitUsage {
+		t.Fatalf("%v is not a fault with exit %d", err, fault.ExitUsage)
 	}
 	if !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v does not show all faults", err)
@@ -518,8 +519,8 @@ func checkFault(t *testing.T, err error, prefix string) {
 		}
 		return
 	}
-	if err == nil || !strings.HasPrefix(err.Error(), prefix) || lab.ExitCode(err) != lab.ExitUsage {
-		t.Errorf("exit %d: %v\nwant %s", lab.ExitCode(err), err, prefix)
+	if err == nil || !strings.HasPrefix(err.Error(), prefix) || fault.ExitCode(err) != fault.ExitUsage {
+		t.Errorf("exit %d: %v\nwant %s", fault.ExitCode(err), err, prefix)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"go.starlark.net/starlark"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // ParameterValues holds the values that a user gives to parameters of scenarios,
@@ -28,7 +30,7 @@ func (g ParameterValues) forScenario(scenario string) map[string]string {
 	return nil
 }
 
-// CheckNames returns a *lab.Fault for the first value whose name is not a parameter
+// CheckNames returns a *fault.Error for the first value whose name is not a parameter
 // of any of the scenarios.
 func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 	known := map[string]bool{}
@@ -44,9 +46,9 @@ func (g ParameterValues) CheckNames(scenarios []lab.Scenario) error {
 		}
 		hint := "the chosen scenarios have no parameters; param(…) in a script defines one"
 		if len(names) > 0 {
-			hint = lab.Suggest(name, names)
+			hint = message.Suggest(name, names)
 		}
-		return &lab.Fault{Code: lab.ExitUsage, Err: fmt.Errorf("unknown parameter %q", name), Hint: hint}
+		return &fault.Error{Code: fault.ExitUsage, Err: fmt.Errorf("unknown parameter %q", name), Hint: hint}
 	}
 	return nil
 }

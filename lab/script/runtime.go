@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 var (
@@ -106,7 +107,7 @@ func (r *runtimeScript) readBuild(c *call) {
 		r.runtime.ContextRuntime = c.lineMatching("context", namePattern)
 		if name := r.runtime.ContextRuntime; namePattern.MatchString(name) && !slices.Contains(r.folders, name) {
 			c.fault(c.args["context"].at, "context %q is not the folder of a runtime; %s",
-				name, lab.Suggest(name, r.folders))
+				name, message.Suggest(name, r.folders))
 		}
 	}
 	if c.has("dockerfile") {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // template is a working scenario with comments. Its name is templateName.
@@ -21,20 +21,20 @@ var template string
 const templateName = "NAME"
 
 // NewScenario writes the template of a scenario into the checkout at root, and
-// returns the path of its file, relative to root. The error is a *lab.Fault if the
+// returns the path of its file, relative to root. The error is a *fault.Error if the
 // name is invalid or the file exists.
 func NewScenario(root, name string) (file string, err error) {
 	if !namePattern.MatchString(name) {
-		return "", &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("%q is not a valid name of a scenario", name),
+		return "", &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("%q is not a valid name of a scenario", name),
 			Hint: "use lower-case letters, digits and -, and begin with a letter",
 		}
 	}
 	file = path.Join(scenariosDir, name+extension)
 	f, err := os.OpenFile(filepath.Join(root, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return "", &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("%s already exists", file),
+		return "", &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("%s already exists", file),
 			Hint: "choose another name, or remove the file first",
 		}
 	}

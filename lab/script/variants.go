@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // variantPool holds the variants that scenarios can select.
@@ -126,7 +127,7 @@ func (p variantPool) matchingPattern(c *call, at syntax.Position, pattern string
 		}
 	}
 	if len(matches) == 0 && !p.mayMatchBroken(pattern) {
-		c.fault(at, "unknown variant %q; %s", pattern, lab.Suggest(pattern, p.ids))
+		c.fault(at, "unknown variant %q; %s", pattern, message.Suggest(pattern, p.ids))
 	}
 	return matches
 }

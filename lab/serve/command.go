@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Command runs the responder that args describe, on HOST and PORT of the environment,
@@ -39,11 +39,11 @@ type responder interface {
 
 var responderKinds = []string{"null", "reference", "burn", "virtual", "waiting", "stalling", "upstream"}
 
-// parseResponder returns the responder of a command line. A mistake is a *lab.Fault.
+// parseResponder returns the responder of a command line. A mistake is a *fault.Error.
 func parseResponder(args []string) (responder, error) {
 	if len(args) == 0 || !slices.Contains(responderKinds, args[0]) {
-		return nil, &lab.Fault{
-			Code: lab.ExitUsage, Err: fmt.Errorf("unknown responder %q", strings.Join(args, " ")),
+		return nil, &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("unknown responder %q", strings.Join(args, " ")),
 			Hint: "valid: " + strings.Join(responderKinds, ", "),
 		}
 	}
@@ -57,7 +57,7 @@ func parseResponder(args []string) (responder, error) {
 	sigma := flags.Float64("sigma", 0, "contention: share of the service time that each other core adds")
 	kappa := flags.Float64("kappa", 0, "coherency: share of the service time that each pair of cores adds")
 	if err := flags.Parse(args[1:]); err != nil {
-		return nil, &lab.Fault{Code: lab.ExitUsage, Err: err}
+		return nil, &fault.Error{Code: fault.ExitUsage, Err: err}
 	}
 	switch {
 	case args[0] == "reference" && *iterations > 0:
@@ -75,8 +75,8 @@ func parseResponder(args []string) (responder, error) {
 	case args[0] == "upstream":
 		return &upstream{}, nil
 	}
-	return nil, &lab.Fault{
-		Code: lab.ExitUsage,
+	return nil, &fault.Error{
+		Code: fault.ExitUsage,
 		Err:  errors.New("missing or invalid numbers: " + strings.Join(args, " ")),
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // programs contains only a README in a fresh clone, so that the package compiles before make build.
@@ -17,21 +17,21 @@ import (
 var programs embed.FS
 
 // ForArch returns the agent's program for an architecture, named as by Go or by the kernel. The
-// error is a *lab.Fault if lab has no agent for it.
+// error is a *fault.Error if lab has no agent for it.
 func ForArch(arch string) ([]byte, error) {
 	names := map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
 	name, known := names[arch]
 	if !known {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed,
+		return nil, &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("the engine's architecture is %s, for which the lab has no agent", arch),
 			Hint: "Use an engine on amd64 or arm64.",
 		}
 	}
 	program, err := programs.ReadFile("programs/agent-linux-" + name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &lab.Fault{
-			Code: lab.ExitFailed,
+		return nil, &fault.Error{
+			Code: fault.ExitFailed,
 			Err:  fmt.Errorf("this lab was built without its agent for %s", name),
 			Hint: "Build it with: make build",
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // An agent that is missing is an error that says how to build it.
@@ -16,8 +16,8 @@ func TestForArchAcceptsBothNamesOfAnArchitecture(t *testing.T) {
 		if (err == nil) != (sameErr == nil) || !bytes.Equal(one, other) {
 			t.Errorf("%s and %s are different programs", goName, kernelName)
 		}
-		var fault *lab.Fault
-		if err != nil && (!errors.As(err, &fault) || fault.Hint != "Build it with: make build") {
+		var userErr *fault.Error
+		if err != nil && (!errors.As(err, &userErr) || userErr.Hint != "Build it with: make build") {
 			t.Errorf("error %v does not say what to do", err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"runtimelab/lab"
 	"runtimelab/lab/cli"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/script"
 )
 
@@ -30,7 +30,7 @@ func main() {
 			"\ninterrupted: stopping the trial and cleaning up (press Ctrl-C again to quit at once)")
 		cancel(cli.ErrInterrupted)
 		<-signals
-		os.Exit(lab.ExitInterrupted)
+		os.Exit(fault.ExitInterrupted)
 	}()
 	os.Exit(cli.Run(ctx, cli.Streams{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
 }

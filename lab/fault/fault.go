@@ -1,4 +1,5 @@
-package lab
+// Package fault has errors for the user: what happened, what to do, and the exit code of the program.
+package fault
 
 import (
 	"errors"
@@ -15,30 +16,30 @@ const (
 	ExitInterrupted = 130
 )
 
-// Fault is an error for the user: what happened, what to do, and the program's
+// Error is an error for the user: what happened, what to do, and the program's
 // exit code.
-type Fault struct {
+type Error struct {
 	Code int
 	Err  error  // what failed, where, and why
 	Hint string // what the user can do; may be empty
 }
 
-func (f *Fault) Error() string {
+func (f *Error) Error() string {
 	if f.Hint == "" {
 		return f.Err.Error()
 	}
 	return fmt.Sprintf("%v\n  %s", f.Err, f.Hint)
 }
 
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *Error) Unwrap() error { return f.Err }
 
-// ExitCode returns the exit code of the Fault in err, or ExitFailed if there is
+// ExitCode returns the exit code of the Error in err, or ExitFailed if there is
 // none.
 func ExitCode(err error) int {
 	if err == nil {
 		return ExitOK
 	}
-	var f *Fault
+	var f *Error
 	if errors.As(err, &f) {
 		return f.Code
 	}

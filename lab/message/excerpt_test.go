@@ -1,10 +1,10 @@
-package lab_test
+package message_test
 
 import (
 	"strings"
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 func TestExcerptEscapesControlCharacters(t *testing.T) {
@@ -22,22 +22,8 @@ func TestExcerptEscapesControlCharacters(t *testing.T) {
 		"far past the end": {[]byte("ab"), 900, "ab"},
 		"the end":          {long, 200, "…" + strings.Repeat("a", 40)},
 	} {
-		if got := lab.Excerpt(c.content, c.at); got != c.want {
+		if got := message.Excerpt(c.content, c.at); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
-func TestAcceptsTakes2xxUnlessTheRequestExpectsAStatus(t *testing.T) {
-	for status, want := range map[int]bool{
-		101: false, 199: false, 200: true, 204: true, 299: true, 300: false,
-		304: false, 404: false, 500: false,
-	} {
-		if got := (lab.Request{}).Accepts(status); got != want {
-			t.Errorf("%d: %v", status, got)
-		}
-		if got := (lab.Request{Expect: 404}).Accepts(status); got != (status == 404) {
-			t.Errorf("404 is expected, %d: %v", status, got)
 		}
 	}
 }

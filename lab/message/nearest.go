@@ -1,4 +1,4 @@
-package lab
+package message
 
 import (
 	"fmt"

@@ -1,9 +1,9 @@
-package lab_test
+package message_test
 
 import (
 	"testing"
 
-	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 func TestSuggestNamesTheNearestOrAllValidNames(t *testing.T) {
@@ -18,14 +18,14 @@ func TestSuggestNamesTheNearestOrAllValidNames(t *testing.T) {
 		{"", "valid: body, headers, json, path"},
 		{"timeout", "valid: body, headers, json, path"},
 	} {
-		if got := lab.Suggest(c.name, valid); got != c.want {
+		if got := message.Suggest(c.name, valid); got != c.want {
 			t.Errorf("Suggest(%q) = %s, want %s", c.name, got, c.want)
 		}
 	}
-	if got := lab.Suggest("x", nil); got != "there are none" {
+	if got := message.Suggest("x", nil); got != "there are none" {
 		t.Errorf("without valid names: %s", got)
 	}
-	if got := lab.Nearest("ab", []string{"ax", "ay"}); got != "ax" {
+	if got := message.Nearest("ab", []string{"ax", "ay"}); got != "ax" {
 		t.Errorf("on a tie: %q, want the first name", got)
 	}
 }
