@@ -27,6 +27,7 @@ func TestErrorsOfTheAPINameTheEngine(t *testing.T) {
 		"Lock":     func(ctx context.Context) error { return run.Lock(ctx, "", nil) },
 		"attach":   func(ctx context.Context) error { return errorOf(e.attach(ctx, "00ff")) },
 		"Usage":    func(ctx context.Context) error { return errorOf(server.Usage(ctx)) },
+		"Done":     func(ctx context.Context) error { return <-server.Done(ctx) },
 		"Remove":   server.Remove,
 		"containerState": func(ctx context.Context) error {
 			return errorOf(e.containerState(ctx, "00ff"))

@@ -91,21 +91,21 @@ func (e *Engine) containerState(ctx context.Context, id string) (*container.Stat
 	return inspected.Container.State, nil
 }
 
-// Done returns a channel that is closed when the server's process or ctx has ended, or when the
-// engine does not answer.
-func (s *Server) Done(ctx context.Context) <-chan struct{} {
-	exited := make(chan struct{})
+// Done returns a channel that receives nil when the server's process has ended, or why the engine
+// cannot wait for that.
+func (s *Server) Done(ctx context.Context) <-chan error {
+	done := make(chan error, 1)
 	wait := s.engine.client.ContainerWait(ctx, s.id,
 		client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	go func() {
-		defer close(exited)
 		select {
 		case <-wait.Result:
+			done <- nil
 		case err := <-wait.Error:
-			_ = err // an engine that does not answer ends the trial too
+			done <- fault.During(ctx, fault.Engine, fmt.Errorf("waiting for the end of %s: %w", s.name, err))
 		}
 	}()
-	return exited
+	return done
 }
 
 // ExitReason returns how the server ended, with the end of its log. It is empty while the server
