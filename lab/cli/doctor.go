@@ -127,7 +127,7 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 			checks = append(checks, failedCheck("cell", err))
 		}
 	}()
-	lease := agent.NewClient(session, session)
+	lease := agent.NewClient(fault.Lab, session, session)
 	topology, err := lease.Probe(a.ctx)
 	if err != nil {
 		return fail(err)

@@ -16,6 +16,7 @@ import (
 	"runtimelab/lab/agent"
 	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
@@ -144,7 +145,7 @@ func (s *session) checkSettings(ctx context.Context, r lab.Runtime, img lab.Imag
 // generator and servers get. It pins this process to the generator's CPUs if the engine
 // is local.
 func (s *session) probeCPUs(ctx context.Context) (err error) {
-	s.lease = agent.NewClient(s.run, s.run)
+	s.lease = agent.NewClient(fault.Lab, s.run, s.run)
 	if s.topology, err = s.lease.Probe(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -71,7 +72,7 @@ func (e *Experiment) Run(ctx context.Context) error {
 	}
 	if len(e.refused) > 0 {
 		if err := e.Recorder.RecordRefusals(e.refused); err != nil {
-			return err
+			return fault.By(fault.Lab, err)
 		}
 	}
 	if err := e.runPilots(ctx); err != nil {
@@ -128,7 +129,7 @@ func (e *Experiment) runAndRecord(ctx context.Context, t numberedTrial, mayRepea
 	}
 	if len(samples) > 0 {
 		if err := e.Recorder.RecordSamples(samples...); err != nil {
-			return false, err
+			return false, fault.By(fault.Lab, err)
 		}
 	}
 	repeat = mayRepeat && anyDisturbed(samples)
