@@ -2,7 +2,6 @@ package lab
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -183,10 +182,3 @@ func (k PhaseKind) Traits() PhaseTraits {
 
 // IsOpenLoop reports whether a phase sends by a schedule, independent of the answers.
 func (k PhaseKind) IsOpenLoop() bool { return k.Traits().Pacing == OpenLoop }
-
-// PhaseKindOf returns the kind of a phase given its name, as in rows: the part
-// before the first "-".
-func PhaseKindOf(phase string) PhaseKind {
-	kind, _, _ := strings.Cut(phase, "-")
-	return PhaseKind(kind)
-}
