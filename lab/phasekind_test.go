@@ -13,6 +13,7 @@ var (
 	kindName = regexp.MustCompile(`^[a-z]+$`) // a phase's name is its kind, or its kind, "-" and a label
 	pacings  = []lab.Pacing{lab.ClosedLoop, lab.ClosedUntilSteady, lab.ArrivingClients, lab.OpenLoop}
 	rates    = []lab.LoadForm{lab.LoadRate, lab.LoadRates, lab.LoadStartStop, lab.LoadStart}
+	loads    = append([]lab.LoadForm{lab.LoadConnections}, rates...)
 )
 
 func TestEveryKindOfPhaseHasAllTraits(t *testing.T) {
@@ -26,7 +27,7 @@ func TestEveryKindOfPhaseHasAllTraits(t *testing.T) {
 		for problem, is := range map[string]bool{
 			"does not say what it is for":                 k.About == "",
 			"has no pacing":                               !slices.Contains(pacings, k.Pacing),
-			"has no form of load":                         !slices.Contains(append(rates, lab.LoadConnections), k.Load),
+			"has no form of load":                         !slices.Contains(loads, k.Load),
 			"is an open loop without a rate":              open && !slices.Contains(rates, k.Load),
 			"is a closed loop with a rate":                !open && k.Load != lab.LoadConnections,
 			"has no duration":                             k.Duration == nil && !k.FindsCapacity(),

@@ -106,9 +106,9 @@ func Structure() []string {
 }
 
 // Each calls each for every row with the cells of columns, in that order; a cell is nil if the file
-// lacks its column, except that a kind of phase comes from the phase's name. Cells have the form in
-// which the lab writes them, and are valid until each returns. Each ignores an incomplete last line. A row of another schema version is an error.
-// Errors, also those of each, name the line.
+// lacks its column, except that the kind of a phase then comes from its name. Cells have the form in
+// which the lab writes them, and are valid until each returns. Each ignores an incomplete last line.
+// A row of another schema version is an error. Errors, also those of each, name the line.
 func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil

@@ -243,14 +243,26 @@ func TestTheKindOfAPhaseComesFromItsNameIfTheFileLacksIt(t *testing.T) {
 		columns    []string
 		want       string
 	}{
-		{"with the name", "schema_version,phase\n4,peak\n4,ladder-integers-2\n4,\n", []string{"phase", "phase_kind"},
-			"[[peak peak] [ladder-integers-2 ladder] [ ]]"},
-		{"without the name", "schema_version,phase\n5,steady-50%\n", []string{"phase_kind", "schema_version"},
-			"[[steady 5]]"},
-		{"not from a row before", "schema_version,block,phase\n5,1,peak-8\n5,2,\n", []string{"phase_kind"},
-			"[[peak] []]"},
-		{"the column itself", "schema_version,phase,phase_kind\n5,peak-8,steady\n5,peak-8,\n", []string{"phase_kind"},
-			"[[steady] []]"},
+		{
+			"with the name", "schema_version,phase\n4,peak\n4,ladder-integers-2\n4,\n",
+			[]string{"phase", "phase_kind"},
+			"[[peak peak] [ladder-integers-2 ladder] [ ]]",
+		},
+		{
+			"without the name", "schema_version,phase\n5,steady-50%\n",
+			[]string{"phase_kind", "schema_version"},
+			"[[steady 5]]",
+		},
+		{
+			"not from a row before", "schema_version,block,phase\n5,1,peak-8\n5,2,\n",
+			[]string{"phase_kind"},
+			"[[peak] []]",
+		},
+		{
+			"the column itself", "schema_version,phase,phase_kind\n5,peak-8,steady\n5,peak-8,\n",
+			[]string{"phase_kind"},
+			"[[steady] []]",
+		},
 		{"no name either", "schema_version,block\n5,1\n", []string{"phase_kind"}, "[[]]"},
 	} {
 		rows, doubts, err := readRows(strings.NewReader(tt.text), tt.columns...)
