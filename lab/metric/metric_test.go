@@ -139,8 +139,8 @@ const header = "" +
 	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant," +
 	"runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,phase_kind,mode," +
 	"offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps," +
-	"deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms,latency_p90_ms," +
-	"latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
+	"deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms," +
+	"latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
