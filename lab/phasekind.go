@@ -34,7 +34,7 @@ type PhaseTraits struct {
 	Compared []string // the metrics that two runs are compared by if the user names none
 	// Discarded says that its results are discarded and have no row: it warms the server up.
 	Discarded  bool
-	WarmedUpBy PhaseKind // the kind of phase that warms the server up for it; empty if none does
+	WarmedUpBy PhaseKind // the kind of phase that warms the server up for it, in pilots and scripts
 	FindsPeak  bool      // its throughput is the server's peak, of which rates can be shares
 	// StepKind makes it a search for a capacity, each step of which sends its load as a phase of that
 	// kind; empty if it is no search.

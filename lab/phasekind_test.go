@@ -25,24 +25,23 @@ func TestEveryKindOfPhaseHasAllTraits(t *testing.T) {
 		seen[k.Kind] = true
 		open := k.Pacing == lab.OpenLoop
 		for problem, is := range map[string]bool{
-			"does not say what it is for":                 k.About == "",
-			"has no pacing":                               !slices.Contains(pacings, k.Pacing),
-			"has no form of load":                         !slices.Contains(loads, k.Load),
-			"is an open loop without a rate":              open && !slices.Contains(rates, k.Load),
-			"is a closed loop with a rate":                !open && k.Load != lab.LoadConnections,
-			"has no duration":                             k.Duration == nil && !k.FindsCapacity(),
-			"is a search whose steps do not set its time": k.Duration != nil && k.FindsCapacity(),
-			"is a search without a first rate":            k.FindsCapacity() != (k.Load == lab.LoadStart),
-			"is measured for no metric":                   !k.Discarded && k.Headline == "",
-			"is not compared":                             !k.Discarded && len(k.Compared) == 0,
-			"is discarded and compared":                   k.Discarded && (k.Headline != "" || len(k.Compared) > 0),
-			"is warmed up by a phase with results": k.WarmedUpBy != "" &&
-				!k.WarmedUpBy.Traits().Discarded,
-			"finds a peak by a schedule":       k.FindsPeak && open,
-			"has a step that is a search":      k.StepKind.Traits().FindsCapacity(),
-			"has a step of no kind":            k.FindsCapacity() && !k.StepKind.IsOpenLoop(),
-			"waits without clients that stay":  k.Extra.Wait > 0 && k.Pacing != lab.ArrivingClients,
-			"usually waits longer than it may": k.Extra.UsualWait > k.Extra.Wait,
+			"does not say what it is for":                  k.About == "",
+			"has no pacing":                                !slices.Contains(pacings, k.Pacing),
+			"has no form of load":                          !slices.Contains(loads, k.Load),
+			"is an open loop without a rate":               open && !slices.Contains(rates, k.Load),
+			"is a closed loop with a rate":                 !open && k.Load != lab.LoadConnections,
+			"has no duration":                              k.Duration == nil && !k.FindsCapacity(),
+			"is a search whose steps do not set its time":  k.Duration != nil && k.FindsCapacity(),
+			"is a search without a first rate":             k.FindsCapacity() != (k.Load == lab.LoadStart),
+			"is measured for no metric":                    !k.Discarded && k.Headline == "",
+			"is not compared":                              !k.Discarded && len(k.Compared) == 0,
+			"is discarded and compared":                    k.Discarded && (k.Headline != "" || len(k.Compared) > 0),
+			"is not warmed up, or by a phase with results": !k.Discarded && !k.WarmedUpBy.Traits().Discarded,
+			"finds a peak by a schedule":                   k.FindsPeak && open,
+			"has a step that is a search":                  k.StepKind.Traits().FindsCapacity(),
+			"has a step of no kind":                        k.FindsCapacity() && !k.StepKind.IsOpenLoop(),
+			"waits without clients that stay":              k.Extra.Wait > 0 && k.Pacing != lab.ArrivingClients,
+			"usually waits longer than it may":             k.Extra.UsualWait > k.Extra.Wait,
 		} {
 			if is {
 				t.Errorf("%s %s", k.Kind, problem)
