@@ -161,17 +161,17 @@ func loadText(s lab.Scenario) string {
 
 // phaseText describes a phase: "steady at 100/s (poisson)".
 func phaseText(p lab.Phase) string {
-	text := p.Name
+	text, traits := p.Name, p.Kind.Traits()
 	switch {
 	case p.PeakShare != nil && p.PeakShare.OfOwnPeak:
 		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
 	case p.PeakShare != nil:
 		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
-	case p.Kind == lab.Capacity:
+	case traits.FindsCapacity():
 		text += fmt.Sprintf(" that keeps %s, from %.7g/s on (%s)", sloText(p), p.RateRPS, p.Arrivals)
-	case p.Kind == lab.Ramp:
+	case traits.Load == lab.LoadStartStop:
 		text += fmt.Sprintf(" from %.4g to %.4g/s (%s)", p.RateRPS, p.ToRPS, p.Arrivals)
-	case p.Kind.IsOpenLoop():
+	case traits.Pacing == lab.OpenLoop:
 		text += fmt.Sprintf(" at %.7g/s (%s)", p.RateRPS, p.Arrivals)
 	default:
 		text += " on " + message.Count(p.Connections, "connection", "connections")

@@ -21,7 +21,7 @@ func (e *Experiment) MeasurePhase(
 	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
 ) (lab.Sample, error) {
 	env := trialEnv{cell, server, upstream}
-	if subject.Phase.Kind == lab.Capacity {
+	if subject.Phase.Kind.Traits().FindsCapacity() {
 		return e.measureCapacity(ctx, subject, a, env)
 	}
 	s, err := e.attackWithCanaries(ctx, subject, a, env)
@@ -173,7 +173,7 @@ func attackDoubleConnections(ctx context.Context, a lab.Attack, env trialEnv) (
 ) {
 	a.Name += " doubled"
 	a.Connections *= 2
-	a.Duration = plan.DoubleConnectionsDuration(a.Duration)
+	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
 	before, usageErr := env.server.Usage(ctx)
 	result, err := env.cell.Attack(ctx, a)

@@ -24,7 +24,8 @@ func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env tri
 	}
 	var samples []lab.Sample
 	for _, p := range subject.Scenario.PhasesOf(t) {
-		if p.Kind != lab.WarmUp {
+		discarded := p.Kind.Traits().Discarded
+		if !discarded {
 			subject.Phase = p
 		}
 		p, peak, err := e.resolveRate(t, p, samples)
@@ -33,7 +34,7 @@ func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env tri
 		}
 		a := e.newAttack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
-		if p.Kind == lab.WarmUp {
+		if discarded {
 			if err := e.runWarmUp(ctx, subject, a, env); err != nil {
 				return samples, err
 			}

@@ -76,7 +76,7 @@ func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sam
 			return err
 		}
 		warmUp := s.Phase
-		warmUp.Kind = lab.WarmUp
+		warmUp.Kind = s.Phase.Kind.Traits().WarmedUpBy
 		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warmUp), env); err != nil {
 			return err
 		}

@@ -135,7 +135,7 @@ func (e *Experiment) newFailedSample(t lab.Trial, at time.Time, why string) lab.
 // firstMeasuredPhase returns the first phase of a trial that is not a warm-up.
 func (e *Experiment) firstMeasuredPhase(t lab.Trial) lab.Phase {
 	for _, p := range e.scenarioByName[t.Scenario].PhasesOf(t) {
-		if p.Kind != lab.WarmUp {
+		if !p.Kind.Traits().Discarded {
 			return p
 		}
 	}

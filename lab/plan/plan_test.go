@@ -340,3 +340,47 @@ func TestNewRefusesInvalidOptions(t *testing.T) {
 		})
 	}
 }
+
+func TestEveryKindOfPhaseHasADurationInEveryProfile(t *testing.T) {
+	for _, p := range plan.Profiles() {
+		for _, kind := range lab.PhaseKinds() {
+			if lasts := plan.PhaseDuration(p, kind.Kind); lasts <= 0 {
+				t.Errorf("%s lasts %v in the profile %s", kind.Kind, lasts, p.Name)
+			}
+		}
+	}
+	if lasts := plan.PhaseDuration(profile(t, "quick"), "soak"); lasts != 0 {
+		t.Errorf("a phase of no kind lasts %v", lasts)
+	}
+}
+
+// Usual and worst durations decide how many trials a run may repeat.
+func TestDurationsOfTheKindsOfPhase(t *testing.T) {
+	p := profile(t, "quick")
+	for _, tt := range []struct {
+		phase                 lab.Phase
+		planned, usual, worst time.Duration
+	}{
+		{lab.Phase{Kind: lab.WarmUp, Connections: 64}, p.WarmUpMax, plan.ExpectedWarmUp, p.WarmUpMax},
+		{lab.Phase{Kind: lab.Peak, Connections: 64}, p.PeakDuration, p.PeakDuration, p.PeakDuration * 3 / 2},
+		{lab.Phase{Kind: lab.Ladder, Connections: 2}, p.PeakDuration, p.PeakDuration * 3 / 2, 2 * p.PeakDuration},
+		{lab.Phase{Kind: lab.Ladder, Connections: 1}, p.PeakDuration, p.PeakDuration, 2 * p.PeakDuration},
+		{lab.Phase{Kind: lab.Steady, Connections: 9}, p.SteadyDuration, p.SteadyDuration, p.SteadyDuration},
+		{lab.Phase{Kind: lab.Ramp, Connections: 9}, p.SteadyDuration, p.SteadyDuration, p.SteadyDuration},
+		{
+			lab.Phase{Kind: lab.Steps, Connections: 9},
+			p.SteadyDuration / 2, p.SteadyDuration / 2, p.SteadyDuration / 2,
+		},
+		{lab.Phase{Kind: lab.Capacity, Connections: 9}, 24 * time.Second, 24 * time.Second, 24 * time.Second},
+	} {
+		s := lab.Scenario{Name: "x", Phases: []lab.Phase{tt.phase}}
+		one := lab.Plan{Profile: p, Scenarios: []lab.Scenario{s}}
+		usual := plan.ExpectedTrialDuration(one, lab.Trial{Scenario: "x"}) - plan.TrialOverhead
+		worst := plan.WorstScenarioDuration(p, s) - plan.TrialOverhead
+		planned := plan.PhaseDuration(p, tt.phase.Kind)
+		if planned != tt.planned || usual != tt.usual || worst != tt.worst {
+			t.Errorf("%s on %d connections: %v, usually %v, at worst %v; want %v, %v and %v", tt.phase.Kind,
+				tt.phase.Connections, planned, usual, worst, tt.planned, tt.usual, tt.worst)
+		}
+	}
+}

@@ -24,7 +24,8 @@ func sixRows(
 	for b := range int64(6) {
 		deviation := noise * noiseFactors[(int(b)+len(variant)+len(phase))%6]
 		r := row(variant, b+1, lab.Peak, lab.Valid, map[string]float64{name: value * math.Exp(deviation)})
-		r["scenario"], r["phase"] = metric.Text(scenario), metric.Text(phase)
+		r["scenario"] = metric.Text(scenario)
+		inPhase(r, phase)
 		r["server_cpus"], r["attempt"] = metric.Int(cpus), metric.Int(1)
 		rows = append(rows, r)
 	}
