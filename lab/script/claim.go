@@ -87,9 +87,8 @@ func (s *scenarioScript) readClaimID(c *call, argument string) string {
 func (s *scenarioScript) readClaim(c *call) string {
 	before := s.faultCount
 	id := c.stringLine("claim")
-	reference := claimReference{ID: id, At: scriptPlace(c.args["claim"].at)}
-	if id != "" && s.faultCount == before && !slices.Contains(s.references, reference) {
-		s.references = append(s.references, reference)
+	if id != "" && s.faultCount == before {
+		s.references = append(s.references, claimReference{ID: id, At: scriptPlace(c.args["claim"].at)})
 	}
 	return id
 }

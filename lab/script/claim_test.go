@@ -3,6 +3,7 @@ package script_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"runtimelab/lab"
@@ -88,6 +89,12 @@ func TestUnknownClaims(t *testing.T) {
 			`scenarios/a.star:5:21: hypothesis: unknown claim "scale-5"; did you mean "scale-4"?
 scenarios/b.star:5:21: hypothesis: unknown claim "mine"; valid: arch-2, scale-4, speed-1`,
 		},
+		"in a loop, each place once": {
+			map[string]string{
+				"scenarios/a.star": strings.Replace(scenarioOf("a", "mine"), "),\n    ],", ") for _ in range(3)],", 1),
+			},
+			`scenarios/a.star:5:21: hypothesis: unknown claim "mine"; valid: arch-2, scale-4, speed-1`,
+		},
 		"without any claims": {
 			map[string]string{
 				"scenarios/claims.star": scenarioWith(`"x"`, `"claims"`),
@@ -126,6 +133,17 @@ scenarios/c.star:5:21: hypothesis: unknown claim "minr"; did you mean "mine"?`,
 			},
 			`scenarios/a.star:5:21: hypothesis: unknown claim "mine"; valid: arch-2, scale-4, speed-1
 scenarios/b.star:1:8: list index 2 out of range [-1:0]`,
+		},
+		"a file that cannot be read may define it": {
+			map[string]string{"scenarios/b.star/README.md": "a folder", "scenarios/a.star": scenarioOf("a", "mine")},
+			`scenarios/b.star: read the script: not a regular file (d---------)`,
+		},
+		"a file that ends the evaluator may define it": {
+			map[string]string{
+				"scenarios/b.star": "x = [0] * 300000000\nclaim(\"mine\", \"It is.\")\n",
+				"scenarios/a.star": scenarioOf("a", "mine"),
+			},
+			`scenarios/b.star:1:1: the script used more than 256 MiB of memory; make it do less work`,
 		},
 		"a call without an id may define it": {
 			map[string]string{

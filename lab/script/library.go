@@ -133,7 +133,7 @@ type fileResult struct {
 	Faults           []Fault
 }
 
-// addFault adds a fault to those of file, in the order of the file.
+// addFault adds a fault to those of file, once and in the order of the file.
 func (o *fileResult) addFault(file scriptFile, at lab.Place, call, format string, args ...any) {
 	f := Fault{
 		File: file.DisplayName, Line: at.Line, Column: at.Column, Call: call, Text: fmt.Sprintf(format, args...),

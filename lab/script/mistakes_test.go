@@ -464,7 +464,7 @@ func TestMistakesInScenarios(t *testing.T) {
 			`1:1: untestable: missing argument "reason"`,
 		},
 		"a claim defined twice in one file": {
-			"claim(\"mine\", \"It is.\")\n[claim(id, \"It is.\") for id in [\"other\", \"mine\"]]\n" + scenarioWith(),
+			"claim(\"mine\", \"It is.\")\n[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
 			`2:2: claim: "mine" is already defined in scenarios/x.star:1:1`,
 		},
 		"a request that needs an upstream": {

@@ -37,7 +37,7 @@ type scenarioScript struct {
 	parameterValues map[string]string         // the values in use, as a user would give them
 
 	claims           []claimDefinition
-	references       []claimReference // of hypotheses, each once
+	references       []claimReference // of hypotheses
 	claimsIncomplete bool             // a definition has no valid id
 }
 

@@ -15,7 +15,8 @@ func TestTheClaimsAreThoseOfThePlanInItsOrder(t *testing.T) {
 	mine.Claim, lost.Claim, later.Claim = "mine", "lost", "lost"
 	plan := planOf(lost, mine)
 	plan.UntestedHypotheses = []lab.Hypothesis{later}
-	plan.Claims = []lab.Claim{{ID: "other", Statement: "It is other."}, {ID: "mine", Statement: "It is mine."}}
+	plan.Claims = append(make([]lab.Claim, 0, 3),
+		lab.Claim{ID: "other", Statement: "It is other."}, lab.Claim{ID: "mine", Statement: "It is mine."})
 	plan.UntestableTopics = []lab.UntestableTopic{{Topic: "beauty", Reason: "it lies in the eye"}}
 	r := judgeAll(plan, slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil)))
 	var got []string
@@ -28,7 +29,7 @@ func TestTheClaimsAreThoseOfThePlanInItsOrder(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if len(plan.Claims) != 2 || !reflect.DeepEqual(r.UntestableTopics, plan.UntestableTopics) {
+	if plan.Claims[:3][2] != (lab.Claim{}) || !reflect.DeepEqual(r.UntestableTopics, plan.UntestableTopics) {
 		t.Errorf("topics %+v, and the plan's claims %+v", r.UntestableTopics, plan.Claims)
 	}
 }
