@@ -23,7 +23,10 @@ func claimingCheckout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"runtimes/rt/runtime.star": `runtime(about = "A runtime.", base = base(official = "rt:1", suite = "forky", packages = ["rt"]))
+		"runtimes/rt/runtime.star": `runtime(
+    about = "A runtime.",
+    base = base(official = "rt:1", suite = "forky", packages = ["rt"]),
+)
 variant(name = "v1", model = "single", about = "Version 1.", command = ["rt"])
 variant(name = "v2", model = "single", about = "Version 2.", command = ["rt"])
 `,

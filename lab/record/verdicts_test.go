@@ -18,7 +18,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "peak"},
 	}
 	claims := []lab.ClaimVerdict{
-		{Claim: lab.Claim{ID: "arch-1"}, Finding: lab.NotEvaluated, Reason: "no scenario has a hypothesis about it"},
+		{Claim: lab.Claim{ID: "arch-1"}, Finding: lab.NotEvaluated, Reason: "no scenario tests it"},
 		{
 			Claim: lab.Claim{ID: "speed-1"}, Finding: lab.Supported, Reason: "1 configuration compared",
 			HypothesisVerdicts: []lab.Verdict{
@@ -32,7 +32,8 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		{Claim: lab.Claim{ID: "scale-2"}, Finding: lab.NotEvaluated, Reason: "needs replicas"},
 	}
 	topics := []lab.UntestableTopic{
-		{Topic: "community", Reason: "the help that people give"}, {Topic: "popularity", Reason: "only a survey shows it"},
+		{Topic: "community", Reason: "the help that people give"},
+		{Topic: "popularity", Reason: "only a survey shows it"},
 	}
 	_, run := create(t)
 	path := filepath.Join(run.Dir(), "verdicts.csv")
@@ -61,7 +62,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 	for i, want := range map[int][]string{
 		1: {
 			"arch-1", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
-			"no scenario has a hypothesis about it",
+			"no scenario tests it",
 		},
 		2: {"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared"},
 		3: {

@@ -37,18 +37,21 @@ func TestClaimsAreThoseOfThePlan(t *testing.T) {
 				"  speed-1  supported\n      json peak: ", "- speed-1 **supported**\n  - json peak: ", false,
 		},
 		"its own": {
-			[]lab.Claim{{ID: "mine", Statement: "Mine is best."}, {ID: "speed-1", Statement: "It is faster."}}, nil,
+			[]lab.Claim{{ID: "mine", Statement: "Mine is best."}, {ID: "speed-1", Statement: "It is faster."}},
+			nil,
 			"Not evaluated\n  mine: no scenario has a hypothesis about it\n",
 			"- speed-1 **supported**: It is faster.\n", true,
 		},
 		"topics": {
-			nil, []lab.UntestableTopic{{Topic: "beauty", Reason: "it lies in the eye"}},
+			nil,
+			[]lab.UntestableTopic{{Topic: "beauty", Reason: "it lies in the eye"}},
 			"Not evaluated\n  no load can test: beauty (it lies in the eye)\n", "", true,
 		},
 	} {
 		plan.Claims, plan.UntestableTopics = c.claims, c.topics
 		r := reportOf(plan, rows)
-		if text := r.Text(); !strings.Contains(text, c.text) || strings.Contains(text, "Not evaluated") != c.notEvaluated {
+		if text := r.Text(); !strings.Contains(text, c.text) ||
+			strings.Contains(text, "Not evaluated") != c.notEvaluated {
 			t.Errorf("%s: %q is not in\n%s", name, c.text, text)
 		}
 		if text := r.Markdown(); !strings.Contains(text, c.markdown) {

@@ -73,9 +73,9 @@ scenarios/c.star:1:1: untestable: "first" is already defined in scenarios/claims
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if want := []lab.Claim{{ID: "first", Statement: "It is."}, {ID: "good", Statement: "It is."}}; !reflect.DeepEqual(
-		library.Claims, want) {
-		t.Errorf("claims are %+v, want %+v", library.Claims, want)
+	claims := []lab.Claim{{ID: "first", Statement: "It is."}, {ID: "good", Statement: "It is."}}
+	if !reflect.DeepEqual(library.Claims, claims) {
+		t.Errorf("claims are %+v, want %+v", library.Claims, claims)
 	}
 }
 
@@ -85,7 +85,10 @@ func TestUnknownClaims(t *testing.T) {
 		want  string
 	}{
 		"in two files": {
-			map[string]string{"scenarios/a.star": scenarioOf("a", "scale-5"), "scenarios/b.star": scenarioOf("b", "mine")},
+			map[string]string{
+				"scenarios/a.star": scenarioOf("a", "scale-5"),
+				"scenarios/b.star": scenarioOf("b", "mine"),
+			},
 			`scenarios/a.star:5:21: hypothesis: unknown claim "scale-5"; did you mean "scale-4"?
 scenarios/b.star:5:21: hypothesis: unknown claim "mine"; valid: arch-2, scale-4, speed-1`,
 		},
@@ -123,13 +126,15 @@ scenarios/c.star:5:21: hypothesis: unknown claim "minr"; did you mean "mine"?`,
 		},
 		"a file that stops may define it": {
 			map[string]string{
-				"scenarios/b.star": "x = [1][2]\nclaim(\"mine\", \"It is.\")\n", "scenarios/a.star": scenarioOf("a", "mine"),
+				"scenarios/b.star": "x = [1][2]\nclaim(\"mine\", \"It is.\")\n",
+				"scenarios/a.star": scenarioOf("a", "mine"),
 			},
 			`scenarios/b.star:1:8: list index 2 out of range [-1:0]`,
 		},
 		"a file that stops and calls no claim cannot define it": {
 			map[string]string{
-				"scenarios/b.star": "x = [1][2]\n" + scenarioOf("b", "speed-1"), "scenarios/a.star": scenarioOf("a", "mine"),
+				"scenarios/b.star": "x = [1][2]\n" + scenarioOf("b", "speed-1"),
+				"scenarios/a.star": scenarioOf("a", "mine"),
 			},
 			`scenarios/a.star:5:21: hypothesis: unknown claim "mine"; valid: arch-2, scale-4, speed-1
 scenarios/b.star:1:8: list index 2 out of range [-1:0]`,

@@ -30,7 +30,8 @@ func TestRequestsCanBeCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if faults := result.Faults; len(faults) != 1 || faults[0].Error() != "scenarios/x.star:1:1: there is no scenario() in the file" {
+	if faults := result.Faults; len(faults) != 1 ||
+		faults[0].Error() != "scenarios/x.star:1:1: there is no scenario() in the file" {
 		t.Errorf("faults are %v", result.Faults)
 	}
 }

@@ -94,8 +94,8 @@ func scenarioWith(pairs ...string) string {
 const at = "scenarios/x.star:"
 
 const (
-	scenarioFunctions = "above, arm, below, capacity, claim, get, hypothesis, ladder, param, peak, pool, post, " +
-		"ramp, scenario, share, steady, steps, untestable, warmup, where"
+	scenarioFunctions = "above, arm, below, capacity, claim, get, hypothesis, ladder, param, peak, pool, " +
+		"post, ramp, scenario, share, steady, steps, untestable, warmup, where"
 	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
 	phaseCalls    = "warmup(…), " + measuredCalls
 )
@@ -464,7 +464,8 @@ func TestMistakesInScenarios(t *testing.T) {
 			`1:1: untestable: missing argument "reason"`,
 		},
 		"a claim defined twice in one file": {
-			"claim(\"mine\", \"It is.\")\n[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
+			"claim(\"mine\", \"It is.\")\n" +
+				"[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
 			`2:2: claim: "mine" is already defined in scenarios/x.star:1:1`,
 		},
 		"a request that needs an upstream": {

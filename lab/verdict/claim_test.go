@@ -21,7 +21,8 @@ func TestTheClaimsAreThoseOfThePlanInItsOrder(t *testing.T) {
 	r := judgeAll(plan, slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil)))
 	var got []string
 	for _, c := range r.Claims {
-		got = append(got, fmt.Sprintf("%s %q: %s, %d", c.Claim.ID, c.Claim.Statement, c.Finding, len(c.HypothesisVerdicts)))
+		got = append(got,
+			fmt.Sprintf("%s %q: %s, %d", c.Claim.ID, c.Claim.Statement, c.Finding, len(c.HypothesisVerdicts)))
 	}
 	want := []string{
 		`other "It is other.": not evaluated, 0`, `mine "It is mine.": supported, 1`, `lost "": supported, 2`,

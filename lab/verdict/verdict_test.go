@@ -239,7 +239,9 @@ func TestANotEvaluatedClaimHasAReason(t *testing.T) {
 	plan := planOf()
 	plan.UntestedHypotheses = []lab.Hypothesis{other, longer}
 	plan.Claims = []lab.Claim{
-		{ID: "arch-1"}, {ID: "arch-2"}, {ID: "arch-3"},
+		{ID: "arch-1"},
+		{ID: "arch-2"},
+		{ID: "arch-3"},
 		{ID: "scale-2", Lacks: "needs replicas behind a load balancer, which the lab cannot start yet"},
 	}
 	r := judgeAll(plan, nil)
