@@ -23,6 +23,11 @@ type Plan struct {
 	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`
 	Controls           []Control    `json:"controls,omitempty"`
 
+	// Claims are all claims that the scripts defined, in the order of reports. Nil: the run is of a lab
+	// that did not record them.
+	Claims           []Claim           `json:"claims"`
+	UntestableTopics []UntestableTopic `json:"untestable,omitempty"`
+
 	Layout       Layout   `json:"layout"`            // for servers with one CPU
 	WiderLayouts []Layout `json:"layouts,omitempty"` // for servers with more CPUs
 }

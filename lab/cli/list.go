@@ -20,6 +20,7 @@ type listCommand struct {
 
 // listOutput is the output of lab list --json.
 type listOutput struct {
+	Claims    []lab.Claim      `json:"claims"` // in the order of reports
 	Scenarios []listedScenario `json:"scenarios"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
 	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
@@ -75,7 +76,10 @@ func (c *listCommand) Run(a *app) error {
 // newListOutput returns the content of a library. Its lists are never nil, so that they
 // are [] in JSON.
 func newListOutput(library *script.Library) listOutput {
-	l := listOutput{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
+	l := listOutput{
+		Claims:    append([]lab.Claim{}, library.Claims...),
+		Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{},
+	}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
 			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, Phases: s.Phases, Cores: s.Cores,

@@ -68,6 +68,9 @@ func (c *runSetup) newPlan(
 		OtherScenarios: c.otherScenarios(),
 		Layout:         layout,
 		WiderLayouts:   wider,
+
+		Claims:           c.library.Claims,
+		UntestableTopics: c.library.UntestableTopics,
 	})
 }
 
@@ -209,12 +212,21 @@ func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
 // usePlanOf uses the plan of an earlier run. It is an error if the scripts of the run's
 // scenarios have changed, because the same names would mean another plan.
 func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
-	p := earlier.Info.Plan
+	p := withClaims(earlier.Info.Plan, c.library)
 	if p.Scenarios, err = c.unchangedScenarios(earlier.Info); err != nil {
 		return err
 	}
 	c.scenarios, c.profile, c.seed, c.earlierPlan = p.Scenarios, p.Profile, p.Seed, &p
 	return nil
+}
+
+// withClaims returns the plan of a run, with the claims of a library if the run is of a
+// lab that did not record its claims.
+func withClaims(p lab.Plan, library *script.Library) lab.Plan {
+	if p.Claims == nil {
+		p.Claims, p.UntestableTopics = library.Claims, library.UntestableTopics
+	}
+	return p
 }
 
 // unchangedScenarios returns the scenarios of an earlier run, with the variants and the

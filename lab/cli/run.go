@@ -325,8 +325,10 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	for _, doubt := range recorded.Doubts {
 		m.messagef("doubt: %s", doubt)
 	}
-	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
-	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims), run.End(state, reason, time.Now()))
+	p := withClaims(recorded.Info.Plan, m.library)
+	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
+	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
+		run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.messagef("%s: %d rows are in %s; to continue, run: lab run --resume %s",
 			state, len(recorded.Rows), run.Dir(), run.ID())

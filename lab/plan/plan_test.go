@@ -55,6 +55,21 @@ func newPlan(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64)
 	return got
 }
 
+// A plan without claims is recorded as such: only a plan of an earlier lab has no list.
+func TestPlanHoldsTheClaimsOfAllScripts(t *testing.T) {
+	claims := []lab.Claim{{ID: "b", Statement: "It is b."}, {ID: "a", Statement: "It is a.", Lacks: "needs c"}}
+	topics := []lab.UntestableTopic{{Topic: "beauty", Reason: "it lies in the eye"}}
+	p, err := plan.New(plan.Options{
+		Profile: lab.Profile{Blocks: 1}, Scenarios: threeScenarios(), Claims: claims, UntestableTopics: topics,
+	})
+	if err != nil || !reflect.DeepEqual(p.Claims, claims) || !reflect.DeepEqual(p.UntestableTopics, topics) {
+		t.Errorf("%v, claims %+v, topics %+v", err, p.Claims, p.UntestableTopics)
+	}
+	if p := newPlan(t, lab.Profile{Blocks: 1}, threeScenarios(), 1); p.Claims == nil {
+		t.Error("a plan without claims looks like that of an earlier lab")
+	}
+}
+
 // A plan that changed with the machine or the version of Go would not be the recorded run.
 func TestPlanIsTheSameEverywhere(t *testing.T) {
 	p := newPlan(t, lab.Profile{Blocks: 2}, threeScenarios(), 1)

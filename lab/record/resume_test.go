@@ -260,7 +260,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		if err := run.AddTrial(trialSamples(t, 2)...); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.WriteVerdicts(nil); err != nil {
+		if err := run.WriteVerdicts(nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := run.End(record.Done, "", start); err != nil {

@@ -60,7 +60,7 @@ func (s *scenarioScript) defineHypothesisFunctions() {
 		name:     "hypothesis",
 		required: []string{"claim", "metric", "numerator", "denominator"},
 		optional: []string{"phase", "direction", "margin", "profile"},
-		make:     makeHypothesis,
+		make:     s.makeHypothesis,
 	})
 	s.define(function{
 		name: "arm", positional: []string{"variant"}, required: []string{"variant"},
@@ -180,11 +180,11 @@ func (c *call) metric() string {
 	return c.oneOf("metric", names, true)
 }
 
-func makeHypothesis(c *call) starlark.Value {
+func (s *scenarioScript) makeHypothesis(c *call) starlark.Value {
 	made := &hypothesis{
 		opaqueValue: "hypothesis",
 		hypothesis: lab.Hypothesis{
-			Claim:     c.oneOf("claim", lab.ClaimIDs(), true),
+			Claim:     s.readClaim(c),
 			Metric:    c.metric(),
 			Direction: lab.Higher,
 			Margin:    c.number("margin", defaultMargin, 1),
