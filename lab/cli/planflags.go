@@ -66,6 +66,7 @@ func (c *runSetup) newPlan(
 		Scenarios:      scenarios,
 		RunAll:         c.runAll,
 		OtherScenarios: c.otherScenarios(),
+		Peers:          c.library.Peers(),
 		Layout:         layout,
 		WiderLayouts:   wider,
 

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -224,6 +225,23 @@ func TestABlockRunsOneScenarioAfterAnother(t *testing.T) {
 
 // Scenarios have the profile from which on they run by default. A plan must not drop
 // one that a user named.
+func TestPlanRecordsPeers(t *testing.T) {
+	peers := map[string]lab.Peers{"a": {Runtimes: []string{"b"}, Reason: "is slow"}}
+	p, err := plan.New(plan.Options{
+		Profile: lab.Profile{Blocks: 1}, Scenarios: threeScenarios(), Seed: 1, Peers: peers,
+	})
+	if err != nil || !reflect.DeepEqual(p.Peers, peers) {
+		t.Errorf("peers %v, %v; want %v", p.Peers, err, peers)
+	}
+	for text, recorded := range map[string]map[string]lab.Peers{`"peers":{}`: {}, "": nil} {
+		encoded, err := json.Marshal(lab.Plan{Peers: recorded})
+		if err != nil || strings.Contains(string(encoded), `"peers"`) != (recorded != nil) ||
+			!strings.Contains(string(encoded), text) {
+			t.Errorf("peers %v are recorded as %s, %v", recorded, encoded, err)
+		}
+	}
+}
+
 func TestPlanKeepsAllScenariosGiven(t *testing.T) {
 	scenarios := threeScenarios()
 	scenarios[0].Profile, scenarios[1].Profile, scenarios[2].Profile = "smoke", "standard", "quick"

@@ -72,6 +72,9 @@ func ReadInfo(dir string) (info Info, err error) {
 	if err != nil {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
+	if info.Plan.Peers == nil {
+		info.Plan.Peers = olderPeers
+	}
 	return info, nil
 }
 

@@ -101,6 +101,7 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 			l.Scenarios = append(l.Scenarios, *o.Scenario)
 		}
 	}
+	inheritIgnore(l.Runtimes)
 	return l, nil
 }
 
@@ -277,6 +278,17 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 		names = append(names, r.Name)
 	}
 	return lab.Runtime{}, l.unknownName("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
+}
+
+// Peers returns the peers of the runtimes that have any, by runtime.
+func (l *Library) Peers() map[string]lab.Peers {
+	all := map[string]lab.Peers{}
+	for _, r := range l.Runtimes {
+		if r.Peers != nil {
+			all[r.Name] = *r.Peers
+		}
+	}
+	return all
 }
 
 // RuntimesOf returns the runtimes that have at least one wanted variant.

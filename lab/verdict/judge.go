@@ -73,7 +73,7 @@ func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) 
 	}
 	var tests []*hypothesisTest
 	for _, h := range p.Hypotheses {
-		tests = append(tests, newTest(h, rows, blocks))
+		tests = append(tests, newTest(h, p.Peers, rows, blocks))
 	}
 	decideAll(tests)
 	for _, t := range tests {
