@@ -21,10 +21,6 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// randomInputs is the number of random inputs that every variant answers, besides the
-// vectors of the contract: half of them orders, most of the others queries.
-const randomInputs = 400
-
 type runCommand struct {
 	planFlags
 	Resume string `help:"${resume_help}" placeholder:"RUN"`
@@ -54,11 +50,10 @@ func (c *runCommand) Run(a *app) error {
 			return err
 		}
 	}
-	rules, err := contract.Load(filepath.Join(setup.checkout, "runtimes", "contract.json"))
-	if err != nil {
+	if err := requireWorkloads(setup.library.Workloads); err != nil {
 		return err
 	}
-	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw, rules: rules}
+	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw}
 	return m.run(a.ctx)
 }
 
@@ -102,7 +97,6 @@ type measurement struct {
 	*runSetup
 	bases image.BaseMode
 	raw   bool // keep every hit
-	rules *contract.Contract
 
 	*session
 }
@@ -177,7 +171,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Images:          images.images,
 		ImageErrors:     images.imageErrors,
 		Cells:           m.cells(),
-		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expectedIdentity()),
+		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.expectedIdentity()),
 		RecheckDelay:    recheckDelay,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,

@@ -15,19 +15,22 @@ import (
 
 // variantPool holds the variants that scenarios can select.
 type variantPool struct {
-	ids    []string          // of all runtimes, in order
-	models map[string]string // the worker model of each id
-	broken []string          // runtimes whose file has a fault: their variants are unknown
+	ids    []string            // of all runtimes, in order
+	models map[string]string   // the worker model of each id
+	offers map[string][]string // the workloads that each id offers; none: it has an API of its own
+	broken []string            // runtimes whose file has a fault: their variants are unknown
+
+	workloads workloadIndex
 }
 
 // add adds the variants of a runtime.
 func (p *variantPool) add(variants []lab.Variant) {
 	if p.models == nil {
-		p.models = map[string]string{}
+		p.models, p.offers = map[string]string{}, map[string][]string{}
 	}
 	for _, v := range variants {
 		p.ids = append(p.ids, v.ID())
-		p.models[v.ID()] = v.Model
+		p.models[v.ID()], p.offers[v.ID()] = v.Model, v.Offers
 	}
 }
 
