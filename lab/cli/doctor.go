@@ -88,7 +88,7 @@ func engineChecks(a *app, root string) []host.Check {
 	} else {
 		checks = append(checks, host.Check{
 			Name: "left-overs", Status: host.OK,
-			Detail: fmt.Sprintf("%d containers of dead runs removed", swept),
+			Detail: message.Count(swept, "container", "containers") + " of dead runs removed",
 		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)

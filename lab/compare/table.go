@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"runtimelab/lab/message"
 	"runtimelab/lab/table"
 )
 
@@ -194,7 +195,8 @@ func (s Side) String() string {
 	if s.Label != s.RunID {
 		text += ", run " + cmp.Or(s.RunID, "unknown")
 	}
-	return fmt.Sprintf("%s on host %s, %d rows", text, cmp.Or(s.HostID, "unknown"), s.Rows)
+	return fmt.Sprintf("%s on host %s, %s", text, cmp.Or(s.HostID, "unknown"),
+		message.Count(s.Rows, "row", "rows"))
 }
 
 // unmatched returns the lines that list what only one run has.
@@ -240,8 +242,8 @@ func (c Comparison) legend() []string {
 	return append([]string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n usable trials with its 95%% interval (±: half of it); "+
 			"\">=\" marks a lower bound. NEW/OLD: their ratio with the interval that decided the line "+
-			"(Holm over the %d lines that could be judged, separately for differences and for ~, "+
-			"at 2.5%% on each side for all lines together).", c.judged()),
+			"(Holm over the %s that could be judged, separately for differences and for ~, "+
+			"at 2.5%% on each side for all lines together).", message.Count(c.judged(), "line", "lines")),
 		"Ratios, counts and lines with a zero are compared by the difference of arithmetic means instead: " +
 			"NEW - OLD, with its sign.",
 		fmt.Sprintf("runs: other runs of this host that show how much the line varies between runs; in brackets "+

@@ -16,6 +16,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -131,7 +132,8 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		}
 		j, removed, failed := reopenJournal(filepath.Join(r.dir, name), ended)
 		if err = failed; removed > 0 {
-			doubts = append(doubts, fmt.Sprintf("%s: removed %d bytes of an unfinished trial", name, removed))
+			doubts = append(doubts, fmt.Sprintf("%s: removed %s of an unfinished trial", name,
+				message.Count(int(removed), "byte", "bytes")))
 		}
 		return j
 	}

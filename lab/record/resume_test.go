@@ -262,6 +262,10 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 			func(t *testing.T, dir string) { appendTo(t, "x\n", dir, "timeline.csv") },
 			"timeline.csv has 2 bytes more",
 		},
+		"an additional byte": {
+			func(t *testing.T, dir string) { appendTo(t, "x", dir, "timeline.csv") },
+			"timeline.csv has 1 byte more",
+		},
 		"a missing file": {
 			func(t *testing.T, dir string) { remove(t, dir, "histograms.hlog") },
 			"histograms.hlog is missing",

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
 	"runtimelab/lab/table"
@@ -43,7 +44,8 @@ func New(p lab.Plan, rows []metric.Row, measured int) Report {
 // title returns the run's id, its host, and how many trials are valid and measured.
 func (r Report) title() string {
 	s := r.Figures
-	text := fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
+	text := fmt.Sprintf("Run %s on host %s: %d of %s valid", s.RunID, s.HostID, s.Valid,
+		message.Count(s.Trials, "trial", "trials"))
 	if !r.Verdicts.Complete() {
 		text += fmt.Sprintf(", %d of %d planned", r.Verdicts.Measured, r.Verdicts.Planned)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/table"
 )
 
@@ -93,7 +94,7 @@ func (s Section) title() string {
 		loads = append(loads,
 			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
-		loads = append(loads, fmt.Sprintf("%s over %d connections", s.ClosedPhase, s.Connections))
+		loads = append(loads, s.ClosedPhase+" over "+message.Count(int(s.Connections), "connection", "connections"))
 	}
 	switch {
 	case lab.PhaseKindOf(s.OpenPhase) == lab.Capacity:
