@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
@@ -181,7 +182,7 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
+		if strings.HasPrefix(file.Name(), tempPrefix+InfoFile) {
 			names = append(names, file.Name())
 		}
 	}
@@ -203,9 +204,10 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
-	lockErr := lock(probe)
+	lock := flock.New(probe.Name(), flock.SetFlag(os.O_RDWR))
+	_, lockErr := lockUninterrupted(lock)
 	_, err = probe.Write(make([]byte, 4096))
-	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
+	err = errors.Join(err, probe.Sync(), probe.Close(), lock.Close(), os.Remove(probe.Name()))
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
