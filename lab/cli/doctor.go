@@ -19,6 +19,7 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 	"runtimelab/lab/script"
+	"runtimelab/lab/table"
 )
 
 type doctorCommand struct {
@@ -45,12 +46,14 @@ func (c *doctorCommand) Run(a *app) error {
 			return err
 		}
 	} else {
+		t := table.Text{Columns: []table.Column{{MinWidth: 4}, {MinWidth: 10}}}
 		for _, check := range checks {
-			fmt.Fprintf(a.Out, "%-5s %-11s %s\n", check.Status, check.Name, check.Detail)
+			t.Row(string(check.Status), check.Name, check.Detail)
 			if check.Fix != "" {
-				fmt.Fprintf(a.Out, "%-17s fix: %s\n", "", check.Fix)
+				t.Row("", "", "fix: "+check.Fix)
 			}
 		}
+		fmt.Fprint(a.Out, t.String())
 	}
 	var failed []string
 	for _, check := range checks {
@@ -85,7 +88,7 @@ func engineChecks(a *app, root string) []host.Check {
 	} else {
 		checks = append(checks, host.Check{
 			Name: "left-overs", Status: host.OK,
-			Detail: fmt.Sprintf("%d containers of dead runs removed", swept),
+			Detail: message.Count(swept, "container", "containers") + " of dead runs removed",
 		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)

@@ -10,6 +10,7 @@ import (
 	"runtimelab/lab/engine"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/host"
+	"runtimelab/lab/message"
 )
 
 // canaryRounds is the number of canaries that measureStops runs one after another. They
@@ -51,7 +52,8 @@ func describeLowQuotas(quotas []engine.Quota, cpus int) (descriptions []string) 
 	for _, q := range quotas {
 		if q.CPUs < float64(cpus) {
 			descriptions = append(descriptions,
-				fmt.Sprintf("cgroup %s may use %.3g of %d CPUs at a time", q.Cgroup, q.CPUs, cpus))
+				fmt.Sprintf("cgroup %s may use %.3g of %s at a time", q.Cgroup, q.CPUs,
+					message.Count(cpus, "CPU", "CPUs")))
 		}
 	}
 	return descriptions
@@ -86,7 +88,8 @@ func quotaCheck(
 		c.Status, c.Detail = host.Warn, strings.Join(descriptions, "; ")
 		for _, q := range quotas {
 			if q.Throttled > 0 {
-				c.Detail += fmt.Sprintf("; %s was stopped in %d periods so far", q.Cgroup, q.Throttled)
+				c.Detail += fmt.Sprintf("; %s was stopped in %s so far", q.Cgroup,
+					message.Count(int(q.Throttled), "period", "periods"))
 			}
 		}
 	}

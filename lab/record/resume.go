@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -142,7 +144,8 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		}
 		j, removed, failed := reopenJournal(filepath.Join(r.dir, name), ended)
 		if err = failed; removed > 0 {
-			doubts = append(doubts, fmt.Sprintf("%s: removed %d bytes of an unfinished trial", name, removed))
+			doubts = append(doubts, fmt.Sprintf("%s: removed %s of an unfinished trial", name,
+				message.Count(int(removed), "byte", "bytes")))
 		}
 		return j
 	}
@@ -190,7 +193,7 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
+		if strings.HasPrefix(file.Name(), tempPrefix+InfoFile) {
 			names = append(names, file.Name())
 		}
 	}
@@ -212,9 +215,10 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
-	lockErr := lock(probe)
+	lock := flock.New(probe.Name(), flock.SetFlag(os.O_RDWR))
+	_, lockErr := lockUninterrupted(lock)
 	_, err = probe.Write(make([]byte, 4096))
-	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
+	err = errors.Join(err, probe.Sync(), probe.Close(), lock.Close(), os.Remove(probe.Name()))
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
