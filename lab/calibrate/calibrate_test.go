@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -70,9 +71,9 @@ type fakeResponder struct {
 
 const fakeCeiling = 50_000
 
-func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observation, error) {
 	if b.attackError != nil {
-		return lab.AttackResult{}, b.attackError
+		return account.Observation{}, b.attackError
 	}
 	b.attacks = append(b.attacks, a)
 	service := time.Duration(b.iterations)
@@ -85,14 +86,14 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (lab.AttackResul
 	}
 	n := int64(math.Round(rate * 100)) // so many that rounding does not matter
 	began := time.Unix(1000, 0)
-	r := lab.AttackResult{
-		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
-		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-		After: lab.Reading{
-			At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
-			CPUs:    []lab.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
-			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
-		},
+	r := account.Observation{AttackResult: lab.AttackResult{
+		Elapsed: 100 * time.Second, HitCounts: lab.HitCounts{Sent: n, Intended: n, Succeeded: n},
+	}}
+	r.Before = account.Reading{At: began, CPUs: []account.CPUTime{{ID: 0}, {ID: 1}}}
+	r.After = account.Reading{
+		At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
+		CPUs:    []account.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
+		Threads: []account.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
 	}
 	if a.Kind == lab.Steady {
 		measured := milliseconds(service) + 0.1

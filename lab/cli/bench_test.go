@@ -117,11 +117,11 @@ func attackOn(subj subject, connections int, rate float64, duration time.Duratio
 
 func mustAttack(ctx context.Context, tb testing.TB, c *cell, a lab.Attack) lab.AttackResult {
 	tb.Helper()
-	r, err := c.Attack(ctx, a)
+	o, err := c.Attack(ctx, a)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return r
+	return o.AttackResult
 }
 
 func throughput(r lab.AttackResult) float64 { return float64(r.Succeeded) / r.Elapsed.Seconds() }

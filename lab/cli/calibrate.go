@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
 	"runtimelab/lab/calibrate"
 	"runtimelab/lab/experiment"
@@ -148,7 +149,7 @@ type responderCell struct {
 	server experiment.Server
 }
 
-func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	return b.cell.Attack(ctx, a)
 }
 

@@ -35,10 +35,9 @@ func TestIntegrationCapacityIsBelowOneByServiceTime(t *testing.T) {
 				if _, err := b.MedianServiceTime(ctx); err != nil { // discards earlier service times
 					t.Fatal(err)
 				}
-				template := lab.Sample{
-					Layout: s.layout, Phase: phase, Variant: reference.variant,
-					Trial: lab.Trial{Seed: uint64(attempt)},
-				}
+				template := lab.Sample{Phase: phase, Subject: lab.Subject{
+					Layout: s.layout, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)},
+				}}
 				var err error
 				if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 					t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
@@ -104,7 +105,7 @@ func (c *cell) Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, 
 	return answers, c.addAgentOutput(err)
 }
 
-func (c *cell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.addAgentOutput(err)
 }

@@ -233,7 +233,7 @@ func (s *session) measurePhase(
 		if len(a.Rate) > 0 {
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
-		template := lab.Sample{Layout: s.layout, Phase: phase, Variant: subj.variant}
+		template := lab.Sample{Subject: lab.Subject{Layout: s.layout, Variant: subj.variant}, Phase: phase}
 		var err error
 		if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 			tb.Fatal(err)

@@ -96,7 +96,7 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 		sample = s.measureUndisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
 		g := sample.Gate
 		if g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") ||
-			sample.DoubleConnections == nil {
+			sample.Doubled == nil {
 			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
 		}
 		if text := sampleOutcome(sample); !strings.Contains(text, "peak >= ") {
@@ -113,19 +113,22 @@ func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := mustAttack(ctx, t, c, attackOn(reference, 4, 0, time.Second))
+			o, err := c.Attack(ctx, attackOn(reference, 4, 0, time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
 			after, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var threads time.Duration
-			for _, thread := range r.After.Threads {
+			for _, thread := range o.After.Threads {
 				if thread.PID == 1 {
 					t.Error("the threads of the server include the generator")
 				}
 				threads += thread.CPU
 			}
-			for _, thread := range r.Before.Threads {
+			for _, thread := range o.Before.Threads {
 				threads -= thread.CPU
 			}
 			// The container is read before and after the threads, so that it cannot use less.

@@ -237,33 +237,34 @@ func sampleOutcome(s lab.Sample) string {
 	switch {
 	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
-	case s.Attack == nil && s.Search == nil:
+	case s.Measured == nil && s.Search == nil:
 		return fmt.Sprintf("aborted (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 	}
 	text := s.Phase.ID()
 	if s.Search != nil {
 		return text + capacityText(s) + validityText(s)
 	}
-	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.IsOpenLoop() {
+	w := *s.Measured
+	if rps, ok := metric.ThroughputRPS(w); ok && !s.Phase.Kind.IsOpenLoop() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
 			bound = ">= "
 		}
 		text += fmt.Sprintf(" %s%s req/s", bound, report.FormatDigits(rps))
 	}
-	if offered, ok := metric.OfferedRPS(s); ok {
+	if offered, ok := metric.OfferedRPS(s.Phase); ok {
 		text += fmt.Sprintf(" at %.0f/s", offered)
 	}
-	if goodput, ok := metric.GoodputRPS(s); ok {
+	if goodput, ok := metric.GoodputRPS(w); ok {
 		text += fmt.Sprintf(" goodput %.0f/s", goodput)
 	}
-	if s.Attack.Corrected != nil && s.Attack.Corrected.P99MS != nil && !s.Phase.Overloads() {
-		text += fmt.Sprintf(" p99 %.2f ms", *s.Attack.Corrected.P99MS)
+	if w.Attack.Corrected != nil && w.Attack.Corrected.P99MS != nil && !s.Phase.Overloads() {
+		text += fmt.Sprintf(" p99 %.2f ms", *w.Attack.Corrected.P99MS)
 	}
-	if ratio, _ := metric.ErrorRatio(s); ratio > 0 {
+	if ratio, _ := metric.ErrorRatio(w); ratio > 0 {
 		text += fmt.Sprintf(" %.2g%% failed", 100*ratio)
 	}
-	if len(s.MissedObjectives) > 0 {
+	if len(s.SLO.Missed) > 0 {
 		text += " SLO missed"
 	}
 	return text + validityText(s)

@@ -178,13 +178,13 @@ func readSamples(t *testing.T, recorded string) (samples []lab.Sample) {
 	t.Helper()
 	lines := bufio.NewReader(bytes.NewReader(readRecorded(t, recorded, "samples.jsonl")))
 	for decoder := json.NewDecoder(lines); ; {
-		var s lab.Sample
+		var s recordedSample
 		if err := decoder.Decode(&s); err == io.EOF {
 			return samples
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		samples = append(samples, s)
+		samples = append(samples, s.sample())
 	}
 }
 
@@ -230,4 +230,3 @@ func readIfExists(t *testing.T, path string) []byte {
 	}
 	return text
 }
-

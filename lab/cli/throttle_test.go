@@ -16,6 +16,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/serve"
 )
 
@@ -111,15 +112,17 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			}()
 			e := &experiment.Experiment{Cells: s.cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
-			template := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
+			template := lab.Sample{Subject: lab.Subject{Layout: s.layout, Variant: reference.variant}, Phase: phase}
 			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c, server, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, after, g := sample.ServerUsage.Before, sample.ServerUsage.After, sample.Gate
-			t.Logf("%v of CPU time, throttled in %d periods above and %d of the container: %s because %q",
-				after.CPU-before.CPU, after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods,
-				g.Validity, g.Reason)
+			used, _ := metric.ServerCPUSeconds(*sample.Measured)
+			quota, _ := metric.ThrottledAbove(*sample.Measured)
+			all, _ := metric.ThrottledPeriods(*sample.Measured)
+			g := sample.Gate
+			t.Logf("%.3f s of CPU time, throttled in %d periods above and %d of the container: %s because %q",
+				used, quota, all-quota, g.Validity, g.Reason)
 			const want = "a CPU quota of a cgroup above the server's container"
 			if g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, want) {
 				t.Errorf("%s because %q", g.Validity, g.Reason)

@@ -78,7 +78,7 @@ type Metric struct {
 	Group    Group
 	Rows     RowScope // rows in which it has a value if they are valid
 	About    string   // description in results/README.md
-	Extract  func(lab.Sample) Value
+	source   source
 }
 
 // Header returns the names of all columns in order.

@@ -78,29 +78,33 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 	t.Helper()
 	s := lab.Sample{
 		RunID: runID, HostID: "h0123456789", StartedAt: start.Add(offset),
-		Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: 1, Position: 2, Attempt: 1},
-		Scenario: lab.Scenario{Name: "json"},
-		Variant:  lab.Variant{Runtime: "node", Name: "single"},
-		Phase:    lab.Phase{Kind: kind, Connections: 64},
-		WarmUp: &lab.AttackResult{
-			StartedAt: start, Elapsed: time.Second, Sent: 9, WarmUpEnd: "steady",
-			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}},
+		Subject: lab.Subject{
+			Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: 1, Position: 2, Attempt: 1},
+			Scenario: lab.Scenario{Name: "json"},
+			Variant:  lab.Variant{Runtime: "node", Name: "single"},
 		},
-		Attack: &lab.AttackResult{
-			StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40,
-			Succeeded: 39, Failed: 1, Raw: latency(t, 40),
-			Buckets: []lab.Bucket{
-				{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
-				{Second: 1, Sent: 10, Succeeded: 11},
-			},
+		Phase: lab.Phase{Kind: kind, Connections: 64},
+		WarmUp: &lab.AttackResult{
+			StartedAt: start, Elapsed: time.Second, HitCounts: lab.HitCounts{Sent: 9}, WarmUpEnd: "steady",
+			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}},
 		},
 		Gate: lab.GateResult{Validity: lab.Valid},
 	}
+	attack := lab.AttackResult{
+		StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond,
+		HitCounts: lab.HitCounts{Sent: 40, Succeeded: 39, Failed: 1},
+		Latencies: lab.Latencies{Raw: latency(t, 40)},
+		Buckets: []lab.Bucket{
+			{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
+			{Second: 1, Sent: 10, Succeeded: 11},
+		},
+	}
 	if kind == lab.Steady {
 		s.Phase.RateRPS = 20
-		s.Attack.Intended = 40
-		s.Attack.Corrected, s.Attack.SendLag = latency(t, 50), latency(t, 3)
+		attack.Intended = 40
+		attack.Corrected, attack.SendLag = latency(t, 50), latency(t, 3)
 	}
+	s.Measured = &lab.Window{Phase: s.Phase, Attack: attack}
 	return s
 }
 
@@ -136,7 +140,7 @@ func TestRowsCanBeReadWhileTheRunIsOpen(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
 	failed := lab.Sample{
-		RunID: runID, Variant: peak.Variant,
+		RunID: runID, Subject: lab.Subject{Variant: peak.Variant},
 		Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"},
 	}
 	if err := run.AddTrial(peak, steady); err != nil {
@@ -343,7 +347,7 @@ func TestTimelineHasABucketPerSecond(t *testing.T) {
 	again := sample(t, lab.Peak, 60*time.Second) // another trial with another warm-up
 	again.WarmUp.StartedAt = start.Add(50 * time.Second)
 	crashed := sample(t, lab.Peak, 90*time.Second)
-	crashed.WarmUp, crashed.Attack = nil, nil
+	crashed.WarmUp, crashed.Measured = nil, nil
 	for _, s := range []lab.Sample{peak, steady, again, crashed} {
 		if err := run.AddTrial(s); err != nil {
 			t.Fatal(err)
@@ -368,7 +372,7 @@ ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,1,10,11,0,,
 func TestTheLibraryReadsTheHistograms(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
-	peak.Attack.Failures = latency(t, 7)
+	peak.Measured.Attack.Failures = latency(t, 7)
 	steady.Scenario.Name = "large, slow" // its comma and space would end a tag
 	early := sample(t, lab.Peak, -time.Hour)
 	if err := run.AddTrial(peak, steady, early); err != nil {
@@ -427,7 +431,7 @@ func TestTheLibraryReadsTheHistograms(t *testing.T) {
 func TestABadHistogramDoesNotLoseTheRow(t *testing.T) {
 	_, run := create(t)
 	s := sample(t, lab.Steady, 0)
-	s.Attack.Corrected.HDR = []byte("not base64 !")
+	s.Measured.Attack.Corrected.HDR = []byte("not base64 !")
 	err := run.AddTrial(s)
 	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") ||
 		!strings.Contains(err.Error(), "steady/corrected") {
@@ -696,7 +700,7 @@ func TestHostIDIsShortAndNoNumber(t *testing.T) {
 func TestFilesLoadWithTypeInference(t *testing.T) {
 	_, run := create(t)
 	crashed := sample(t, lab.Peak, time.Second)
-	crashed.Attack = nil
+	crashed.Measured = nil
 	if err := run.AddTrial(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second), crashed); err != nil {
 		t.Fatal(err)
 	}
@@ -750,18 +754,18 @@ func TestCapacityCSVHoldsTheStepsOfASearch(t *testing.T) {
 	s := sample(t, lab.Steady, 2*time.Second)
 	s.Phase.Kind, s.Phase.Name = lab.Capacity, "capacity-slow"
 	s.Trial.Attempt, s.Layout.Server = 2, []int{0, 1}
-	s.Attack.Corrected.P99MS = ptr(3.5)
+	s.Measured.Attack.Corrected.P99MS = ptr(3.5)
+	missed := lab.Window{Phase: s.Phase, Attack: lab.AttackResult{
+		Elapsed: time.Second, HitCounts: lab.HitCounts{Sent: 30, Succeeded: 30},
+		Latencies: lab.Latencies{Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)}},
+	}}
 	s.Search = &lab.Search{Steps: []lab.SearchStep{
-		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
+		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Window: s.Measured},
 		{
 			Stage: lab.Exponential, OfferedRPS: 40, MissedObjectives: []string{"a, b", "c"},
-			InstrumentLimit: "generator: busy",
-			Attack: &lab.AttackResult{
-				Elapsed: time.Second, Sent: 30, Succeeded: 30,
-				Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)},
-			},
+			InstrumentLimit: "generator: busy", Window: &missed,
 		},
-		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
+		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Window: s.Measured},
 	}}
 	s.Phase.RateRPS = 20
 	if err := run.AddTrial(s, s); err != nil {
