@@ -183,13 +183,15 @@ func TestServerCPUCombinesTheCellAndTheContainer(t *testing.T) {
 		change func(*Readings)
 		want   time.Duration
 	}{
-		"threads alone":            {func(r *Readings) { r.Cell.After.Processes, r.Usage = nil, nil }, 750 * ms},
-		"processes count more":     {func(r *Readings) { r.Usage = nil }, 780 * ms},
-		"children that were lost":  {func(r *Readings) { r.Usage.After.CPU = time.Minute + 990*ms }, 980 * ms},
-		"more than the container":  {func(r *Readings) { r.Usage.After.CPU = time.Minute + 700*ms }, 700 * ms},
-		"an idle container":        {func(r *Readings) { r.Usage.After.CPU = time.Minute }, 780 * ms},
-		"a container that fell":    {func(r *Readings) { r.Usage.After.CPU = 0 }, 780 * ms},
-		"an engine without a time": {func(r *Readings) { r.Usage.Before.At = time.Time{} }, 780 * ms},
+		"threads alone":           {func(r *Readings) { r.Cell.After.Processes, r.Usage = nil, nil }, 750 * ms},
+		"processes count more":    {func(r *Readings) { r.Usage = nil }, 780 * ms},
+		"children that were lost": {func(r *Readings) { r.Usage.After.CPU = time.Minute + 990*ms }, 980 * ms},
+		"more than the container": {func(r *Readings) { r.Usage.After.CPU = time.Minute + 700*ms }, 700 * ms},
+		"an idle container":       {func(r *Readings) { r.Usage.After.CPU = time.Minute }, 780 * ms},
+		"a container that fell":   {func(r *Readings) { r.Usage.After.CPU = 0 }, 780 * ms},
+		"an engine without a time": {func(r *Readings) {
+			r.Usage.Before.At, r.Usage.After.CPU = time.Time{}, time.Minute+700*ms
+		}, 780 * ms},
 		"a slow engine": {func(r *Readings) {
 			r.Usage.After.CPU = time.Minute + 990*ms
 			r.Usage.After.At = r.Usage.After.At.Add(100 * ms)

@@ -92,7 +92,10 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 	r.Before = account.Reading{At: began, CPUs: []account.CPUTime{{ID: 0}, {ID: 1}}}
 	r.After = account.Reading{
 		At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
-		CPUs:    []account.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
+		CPUs: []account.CPUTime{
+			{ID: 0, Interrupts: b.interrupts},
+			{ID: 1, Idle: 580 * time.Millisecond, Interrupts: 10 * time.Millisecond},
+		},
 		Threads: []account.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
 	}
 	if a.Kind == lab.Steady {
@@ -181,8 +184,17 @@ func TestTheCeilingShowsWhetherInterruptsAreAccountedSeparately(t *testing.T) {
 	for interrupts, want := range map[time.Duration]bool{0: false, 300 * time.Millisecond: true} {
 		r := newFakeInstrument()
 		r.interrupts = interrupts
-		if c, err := runCalibration(t, r, true); err != nil || c.SeparateIRQTime != want {
+		c, err := runCalibration(t, r, true)
+		if err != nil || c.SeparateIRQTime != want {
 			t.Errorf("interrupts of %v: separate %v, error %v", interrupts, c.SeparateIRQTime, err)
+		}
+		// Half of what neither the server nor its CPU's idle time accounts for are interrupts.
+		sleepCost := 2 * time.Microsecond
+		if want {
+			sleepCost = time.Microsecond
+		}
+		if c.SleepCost.Round(10) != sleepCost {
+			t.Errorf("interrupts of %v: a sleep costs %v, want %v", interrupts, c.SleepCost, sleepCost)
 		}
 	}
 }

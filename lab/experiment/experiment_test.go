@@ -954,6 +954,47 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 	}
 }
 
+func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
+	w := newWorld()
+	w.serverCPU, w.callsPerAttack = time.Second/2, 10_000
+	w.changeResult = func(_ lab.Attack, o *account.Observation) { o.After.UpstreamCPU = time.Second / 10 }
+	e := newExperiment(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Upstream = true
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	doubled := w.recorded[0].Doubled
+	if doubled == nil || doubled.Accounts.Upstream == nil ||
+		doubled.Accounts.Upstream.CPU != time.Second/10 || doubled.Accounts.Upstream.Calls != nil {
+		t.Errorf("the window on twice the connections is %+v", doubled)
+	}
+}
+
+func TestWindowsFollowHowTheKernelChargesInterrupts(t *testing.T) {
+	for _, separate := range []bool{false, true} {
+		w := newWorld()
+		w.serverCPU = time.Second / 2
+		w.changeResult = func(_ lab.Attack, o *account.Observation) {
+			o.After.CPUs[1].Interrupts = time.Second / 10
+		}
+		e := newExperiment(w, "a")
+		e.Calibration.SeparateIRQTime, e.Plan.Trials = separate, e.Plan.Trials[:1]
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := time.Second / 2
+		if separate {
+			want += time.Second / 10
+		}
+		for _, window := range []*lab.Window{w.recorded[0].Measured, w.recorded[0].Doubled} {
+			if got := *window.Accounts.CPUs[1].Uncharged; got != want {
+				t.Errorf("separate interrupts %v: %v of CPU 1 are charged to no thread, want %v", separate, got, want)
+			}
+		}
+	}
+}
+
 func TestTrialsUseTheLayoutOfTheirScenario(t *testing.T) {
 	w := newWorld()
 	e := newExperiment(w, "a")

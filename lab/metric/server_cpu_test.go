@@ -101,6 +101,20 @@ func TestEndedThreadsAndProcessesCountAsTheServers(t *testing.T) {
 	}
 }
 
+// CPU times are precise to a hundredth of the time between the readings.
+func TestBusiestThreadIsKnownIfLittleTimeEnded(t *testing.T) {
+	const precision = 100 * time.Millisecond
+	for ended, want := range map[time.Duration]bool{precision: true, precision + 1: false} {
+		x := withEndedThreads()
+		x.ServerUsage.Known = false
+		x.Attack.After.Threads[0].CPU = time.Second // it was idle
+		x.Attack.After.Processes[0].CPU = time.Second + ended
+		if _, ok := metric.BusiestThreadRatio(x.window()); ok != want {
+			t.Errorf("%v ended of 10 s: busiest thread known %v", ended, ok)
+		}
+	}
+}
+
 func TestThrottledPeriodsIncludesQuotasAboveTheContainer(t *testing.T) {
 	x := withEndedThreads()
 	x.ServerUsage.Before.ThrottledPeriods, x.ServerUsage.Before.ThrottledAbove = 1, 10
