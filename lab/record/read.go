@@ -96,15 +96,9 @@ func (r *StoredRun) readTrials(in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	header := rows.Header()
-	record := make([]string, len(header))
-	err = rows.Each(header, func(cells [][]byte) error {
-		for i, cell := range cells {
-			record[i] = string(cell)
-		}
-		row, err := metric.ParseRow(header, record)
+	err = rows.EachRow(nil, func(row metric.Row) error {
 		r.Rows = append(r.Rows, row)
-		return err
+		return nil
 	})
 	if err == nil {
 		err = rows.Require(Structure()...)

@@ -46,19 +46,15 @@ func searchRows(s lab.Sample) (rows [][]string) {
 		s.Attack = step.Attack
 		s.Phase = p
 		s.Phase.RateRPS = step.OfferedRPS
-		cells := metric.RowOf(s)
-		cell := func(name string) string {
-			m, _ := metric.Find(name)
-			return m.Format(cells[name])
-		}
+		figures := metric.RowOf(s)
 		var row []string
 		for _, name := range searchIdentity {
-			row = append(row, cell(name))
+			row = append(row, figures.Cell(name))
 		}
-		row = append(row, strconv.Itoa(i+1), string(step.Stage), cell("offered_rps"),
+		row = append(row, strconv.Itoa(i+1), string(step.Stage), figures.Cell("offered_rps"),
 			strconv.FormatBool(step.SLOMet), strings.Join(step.MissedObjectives, ", "), step.InstrumentLimit)
 		for _, name := range searchFigures {
-			row = append(row, cell(name))
+			row = append(row, figures.Cell(name))
 		}
 		rows = append(rows, row)
 	}

@@ -19,15 +19,11 @@ var timelineHeader = []string{
 // timelineRows returns one row for each one-second bucket of an attack.
 func timelineRows(s lab.Sample, phase lab.Phase, a *lab.AttackResult) [][]string {
 	s.Phase = phase
-	row := metric.RowOf(s)
-	cell := func(name string) string {
-		m, _ := metric.Find(name)
-		return m.Format(row[name])
-	}
+	identity := metric.RowOf(s)
 	rows := make([][]string, len(a.Buckets))
 	for i, b := range a.Buckets {
 		for _, name := range timelineHeader[:7] {
-			rows[i] = append(rows[i], cell(name))
+			rows[i] = append(rows[i], identity.Cell(name))
 		}
 		for _, n := range []int64{int64(b.Second), b.Sent, b.Succeeded, b.Failed} {
 			rows[i] = append(rows[i], strconv.FormatInt(n, 10))
