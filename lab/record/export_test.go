@@ -14,3 +14,8 @@ func FailLocks(t *testing.T, err error) {
 	flock = func(int, int) error { return err }
 	t.Cleanup(func() { flock = original })
 }
+
+// Each reads rows as cells, without conversion.
+func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
+	return r.each(columns, nil, each)
+}

@@ -100,11 +100,6 @@ func Structure() []string {
 	return []string{"scenario", "variant", "block", "attempt", "phase", "server_cpus", "validity"}
 }
 
-// Each reads rows as cells, without conversion.
-func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
-	return r.each(columns, nil, each)
-}
-
 // each calls each for every row with the cells of columns, in that order; a cell is nil if the file
 // lacks its column. Cells have the form in which the lab writes them, and are valid until each
 // returns. A file with rows must have the required columns. each ignores an incomplete last line. A
