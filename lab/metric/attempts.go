@@ -73,6 +73,7 @@ func UsableRows(rows []Row) (usable []Row) {
 	for _, i := range slices.Sorted(maps.Values(counting)) {
 		usable = append(usable, rows[i])
 	}
-	slices.SortStableFunc(usable, func(a, b Row) int { return cmp.Compare(a.Attempt().Number, b.Attempt().Number) })
+	slices.SortStableFunc(usable,
+		func(a, b Row) int { return cmp.Compare(a.Attempt().Number, b.Attempt().Number) })
 	return usable
 }

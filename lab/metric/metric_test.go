@@ -601,7 +601,8 @@ func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 		t.Errorf("missing or unknown columns have values: %v", row)
 	}
 	for _, bad := range [][2]string{{"requests", "1.5"}, {"throughput_rps", "NaN"}, {"throughput_rps", "fast"}} {
-		if _, err := metric.ParseRow(bad[:1], cellsOf(bad[1:])); err == nil || !strings.Contains(err.Error(), bad[0]) {
+		_, err := metric.ParseRow(bad[:1], cellsOf(bad[1:]))
+		if err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%v: got %v, want an error that names the column", bad, err)
 		}
 	}

@@ -3,7 +3,6 @@ package record_test
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -89,7 +88,10 @@ func TestBoundColumnsAreChecked(t *testing.T) {
 		{row, func(c *record.Columns) { c.Number("variant", &number) }, "variant cannot be bound"},
 		{row, func(c *record.Columns) { c.Integer("duration_s", &integer) }, "duration_s cannot be bound"},
 		{row, func(c *record.Columns) { c.Text("block", &text) }, "block cannot be bound"},
-		{row, func(c *record.Columns) { c.Require("scenario", "phase", "variant") }, "line 2: no columns phase, variant"},
+		{
+			row, func(c *record.Columns) { c.Require("scenario", "phase", "variant") },
+			"line 2: no columns phase, variant",
+		},
 		{row, func(c *record.Columns) { c.Require("scenario"); c.RequireValues("scenario") }, ""},
 		{
 			row + "json,5,\n", func(c *record.Columns) { c.RequireValues("block") },
@@ -114,29 +116,14 @@ func TestBoundColumnsAreChecked(t *testing.T) {
 }
 
 func TestBoundColumnsNeedConstantMemory(t *testing.T) {
-	allocated := func(rows int) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		table, err := record.NewRowReader(&repeatedRows{
-			rest: "schema_version,block,scenario,throughput_rps,oom_events\n",
-			row:  "5,12,json,1234.567,3\n", count: rows,
-		})
-		if err == nil {
+	checkConstantMemory(t, "schema_version,block,scenario,throughput_rps,oom_events\n",
+		"5,12,json,1234.567,3\n", func(table *record.RowReader) error {
 			var row boundRow
-			err = table.EachBound(row.columns(), func() error {
+			return table.EachBound(row.columns(), func() error {
 				_, err := row.rps.Float()
 				return err
 			})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		runtime.ReadMemStats(&after)
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	if few, many := allocated(10), allocated(200_000); many > few+64<<10 {
-		t.Errorf("allocated %d bytes for 10 rows and %d for 200 000", few, many)
-	}
+		})
 }
 
 func TestEachRowHasTheTypesOfItsColumns(t *testing.T) {
