@@ -53,7 +53,7 @@ type Line struct {
 	// Low and High are the interval of Effect at Level; nil where it is open or unknown.
 	Low  *float64 `json:"low"`
 	High *float64 `json:"high"`
-	// Bound is which bound Effect is if values are bounds or requests failed.
+	// Bound says on which side of Effect the true one may lie, by bounds and failed requests.
 	Bound metric.Bound `json:"bound,omitempty"`
 
 	// Failing names the sides with too many failed requests to be favoured: old, new or both.

@@ -21,8 +21,8 @@ func (p pair) failing() (old, new bool) {
 	return p.oldFailed > most, p.newFailed > most
 }
 
-// bound returns which bound the effect is. A bound of either side makes it one, and so does a side
-// that fails.
+// bound returns on which side of the effect the true one may lie. The values of either side may be
+// bounds, and those of a side that fails are.
 func (p pair) bound() metric.Bound {
 	if p.identical() {
 		return metric.Exact

@@ -135,7 +135,7 @@ func (t *tally) add(value float64, v lab.Validity) {
 	}
 }
 
-// bound returns which bound the mean of the values is.
+// bound returns the bound of the mean: if one value is a lower bound, the mean is too.
 func (t *tally) bound() metric.Bound {
 	if t.bounds > 0 {
 		return metric.AtLeast

@@ -44,7 +44,7 @@ func (b Bound) OpensHigh() bool { return b == AtLeast || b == Open }
 // so does a faster instrument: what a censored row has of it is a lower bound.
 func (m Metric) IsThroughput() bool { return m.Group == Throughput && m.Better == Higher }
 
-// Bound returns which bound the metric's value is in a row of a validity. counts is false if
+// Bound returns the bound of the metric's value in a row with a validity. counts is false if
 // the value does not count: the row is not usable, or it is censored and the metric counts no
 // completed work.
 func (m Metric) Bound(v lab.Validity) (b Bound, counts bool) {
@@ -57,7 +57,7 @@ func (m Metric) Bound(v lab.Validity) (b Bound, counts bool) {
 	return Exact, false
 }
 
-// FailingBound returns which bound the metric's value is if more requests failed than it
+// FailingBound returns the bound of the metric's value if more requests failed than it
 // tolerates. A server saves effort by what it fails to do, so the true value is at best the
 // measured one.
 func (m Metric) FailingBound() Bound {
@@ -70,7 +70,7 @@ func (m Metric) FailingBound() Bound {
 	return Open
 }
 
-// Figure returns the row's value of a metric and which bound it is, or false if the row has
+// Figure returns the row's value of a metric and its bound, or false if the row has
 // none that counts.
 func (r Row) Figure(m Metric) (value float64, b Bound, ok bool) {
 	b, counts := m.Bound(r.Attempt().Validity)

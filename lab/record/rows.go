@@ -131,7 +131,7 @@ func (r *RowReader) each(columns, required []string, each func(cells [][]byte) e
 			return asFault(err)
 		}
 		err = r.checkVersion(cells[schema])
-		if err == nil && required != nil { // after the schema, by which a column may have another name
+		if err == nil && required != nil { // another schema may have other columns
 			err, required = r.Require(required...), nil
 		}
 		if err == nil {

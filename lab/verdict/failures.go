@@ -29,8 +29,8 @@ const (
 	denominator             // the arm in the denominator, its divisor included
 )
 
-// failingBound returns which bound the ratio is if a term on this side fails. It is open if no arm
-// can lose by that.
+// failingBound returns the bound of the ratio if a term on this side fails. Without an arm that can
+// lose, the ratio is unknown.
 func (s side) failingBound(m metric.Metric) metric.Bound {
 	switch s {
 	case numerator:

@@ -99,7 +99,7 @@ func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 	return ts
 }
 
-// logValue returns the log of a term's value in a block, times its power, and which bound it is.
+// logValue returns the log of a term's value in a block, times its power, and its bound.
 // lacks is why there is no value, or "" if there is one.
 func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound metric.Bound, lacks string) {
 	r, ok := rows[t.cell][block]
