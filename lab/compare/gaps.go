@@ -39,16 +39,15 @@ func neededNames() (names []string) {
 	return names
 }
 
-// count counts empty cells of columns in which every row has a value.
-func (g *gaps) count(cells [][]byte) {
-	for _, i := range [...]int{runID, hostID} {
-		if len(cells[i]) == 0 && !slices.Contains(g.columns, identityColumns[i]) {
-			if g.blank == nil {
-				g.blank = map[string]int{}
-			}
-			g.blank[identityColumns[i]]++
-		}
+// count counts an empty cell of a column in which every row has a value.
+func (g *gaps) count(column string, cell []byte) {
+	if len(cell) > 0 || slices.Contains(g.columns, column) {
+		return
 	}
+	if g.blank == nil {
+		g.blank = map[string]int{}
+	}
+	g.blank[column]++
 }
 
 // has reports whether a column is missing, or empty in some row.

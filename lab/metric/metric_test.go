@@ -596,7 +596,7 @@ func TestRoundTripThroughCSV(t *testing.T) {
 		t.Errorf("%d records on %d lines", len(records), lines)
 	}
 	for i, s := range samples {
-		row, err := metric.ParseRow(records[0], records[i+1])
+		row, err := metric.ParseRow(records[0], cellsOf(records[i+1]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -606,9 +606,17 @@ func TestRoundTripThroughCSV(t *testing.T) {
 	}
 }
 
+// cellsOf returns the texts of a record as a reader of rows passes them.
+func cellsOf(record []string) (cells [][]byte) {
+	for _, text := range record {
+		cells = append(cells, []byte(text))
+	}
+	return cells
+}
+
 func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"},
-		[]string{"7", "x", "2.50", ""})
+		cellsOf([]string{"7", "x", "2.50", ""}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -625,7 +633,8 @@ func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 		t.Errorf("missing or unknown columns have values: %v", row)
 	}
 	for _, bad := range [][2]string{{"requests", "1.5"}, {"throughput_rps", "NaN"}, {"throughput_rps", "fast"}} {
-		if _, err := metric.ParseRow(bad[:1], bad[1:]); err == nil || !strings.Contains(err.Error(), bad[0]) {
+		_, err := metric.ParseRow(bad[:1], cellsOf(bad[1:]))
+		if err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%v: got %v, want an error that names the column", bad, err)
 		}
 	}

@@ -28,3 +28,8 @@ func FailLocks(t *testing.T, err error) {
 	tryLock = func(*flock.Flock) (bool, error) { return false, err }
 	t.Cleanup(func() { tryLock = original })
 }
+
+// Each reads rows as cells, without conversion.
+func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
+	return r.each(columns, nil, each)
+}

@@ -102,15 +102,9 @@ func (r *StoredRun) readTrials(in io.Reader) error {
 		return err
 	}
 	r.header = rows.Header()
-	columns := append(slices.Clone(r.header), rows.Missing(kindColumn)...)
-	record := make([]string, len(columns))
-	err = rows.Each(columns, func(cells [][]byte) error {
-		for i, cell := range cells {
-			record[i] = string(cell)
-		}
-		row, err := metric.ParseRow(columns, record)
+	err = rows.EachRow(nil, func(row metric.Row) error {
 		r.Rows = append(r.Rows, row)
-		return err
+		return nil
 	})
 	if err == nil {
 		err = rows.Require(Structure()...)

@@ -9,6 +9,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
 
@@ -86,7 +87,7 @@ func (s series) completeBlocks(counts []int) (blocks [][]stat.Point) {
 	byBlock := map[int64][]stat.Point{}
 	for _, cores := range counts {
 		for block, value := range s.byBlock(cores) {
-			if value.bound == Exact {
+			if value.bound == metric.Exact {
 				byBlock[block] = append(byBlock[block], stat.Point{N: float64(cores), X: math.Exp(value.log)})
 			}
 		}
@@ -104,7 +105,7 @@ func (s series) exactCoreCounts() []int {
 	return slices.DeleteFunc(s.coreCounts(), func(cores int) bool {
 		exact := 0
 		for _, value := range s.byBlock(cores) {
-			if value.bound == Exact {
+			if value.bound == metric.Exact {
 				exact++
 			}
 		}

@@ -20,8 +20,8 @@ import (
 // Each trial of an arm is judged by itself, not all requests together. Every trial has the same weight
 // in a verdict and may distort the tail by any factor, so sound trials must not excuse it.
 
-// side is the arm of a ratio that a term belongs to. It determines what the failures of the term
-// leave open.
+// side is the arm of a ratio that a term belongs to. It determines which bound of the ratio the
+// failures of the term make.
 type side int
 
 const (
@@ -30,16 +30,16 @@ const (
 	denominator             // the arm in the denominator, its divisor included
 )
 
-// opens returns which ends of the interval are unknown if a term on this side fails: the low end if
-// a high ratio favours its arm, the high end if a low ratio does, both if that is unknown.
-func (s side) opens(m metric.Metric) (low, high bool) {
-	switch {
-	case s == neither || m.Better == metric.Neither:
-		return true, true
-	case (s == numerator) == (m.Better == metric.Higher):
-		return true, false
+// failingBound returns the bound of the ratio if a term on this side fails. Without an arm that can
+// lose, the ratio is unknown.
+func (s side) failingBound(m metric.Metric) metric.Bound {
+	switch s {
+	case numerator:
+		return m.FailingBound()
+	case denominator:
+		return m.FailingBound().Inverse()
 	}
-	return false, true
+	return metric.Open
 }
 
 // denominatorSide returns the side of a hypothesis's denominator. If a variant is compared with
@@ -87,12 +87,12 @@ func (f failuresByTerm) describe(blocks int) string {
 
 // withUnions returns the regions that refute a hypothesis, and the union of two of them on a side
 // that failures leave open. If an arm fails, only that union is known.
-func withUnions(refutes []region, low, high bool) []region {
+func withUnions(refutes []region, failing metric.Bound) []region {
 	out := slices.Clone(refutes)
-	if low && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
+	if failing.OpensLow() && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notAbove)
 	}
-	if high && slices.Contains(refutes, aboveMargin) && slices.Contains(refutes, insideMargin) {
+	if failing.OpensHigh() && slices.Contains(refutes, aboveMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notBelow)
 	}
 	return out
