@@ -70,7 +70,7 @@ func (c *compareCommand) Run(a *app) error {
 // sources returns the runs to compare, the old one first, and the folders that contain
 // their folders.
 func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
-	var inputs inputFiles
+	var inputs compare.Inputs
 	for _, name := range append([]string{c.Old}, c.New...) {
 		source, dir, err := a.resolveSource(name, &inputs)
 		if err != nil {
@@ -121,7 +121,7 @@ func (c *compareCommand) selectMetrics() (compare.Selection, error) {
 
 // resolveSource finds the run of an argument RUN or label=RUN, where RUN is what
 // record.ResolveRun takes, or the path of a trials.csv. It also returns the run's folder.
-func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Source, dir string, err error) {
+func (a *app) resolveSource(name string, inputs *compare.Inputs) (source compare.Source, dir string, err error) {
 	label, path, labelled := strings.Cut(name, "=")
 	if _, err := os.Stat(name); !labelled || err == nil {
 		label, path = name, name
@@ -130,7 +130,7 @@ func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Sou
 	dir = filepath.Dir(path)
 	source.Label = label
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if source.Open, err = inputs.open(a, path, info); err != nil {
+		if source.Open, err = inputs.Open(a.ctx, path, info); err != nil {
 			return source, "", err
 		}
 	} else {
@@ -147,14 +147,7 @@ func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Sou
 		return source, dir, nil // only the noise of the host needs run.json
 	}
 	info, err := record.ReadInfo(dir)
-	return folderSource(label, dir, &info), dir, err
-}
-
-// folderSource returns the source that reads the run of a folder.
-func folderSource(label, dir string, info *record.Info) compare.Source {
-	return compare.Source{Label: label, Info: info, Open: func() (io.ReadCloser, error) {
-		return os.Open(filepath.Join(dir, record.TrialsFile))
-	}}
+	return compare.FolderSource(label, dir, &info), dir, err
 }
 
 // resultsFolder returns results/ of the root, or of the current folder if there is no

@@ -96,7 +96,7 @@ func runVariance(ctx context.Context, results string, host record.Host) *record.
 	var sources []compare.Source
 	for _, run := range readEarlierRuns(results) {
 		if run.Info.Host.Same(host) {
-			sources = append(sources, folderSource(run.Info.RunID, run.Dir, &run.Info))
+			sources = append(sources, compare.FolderSource(run.Info.RunID, run.Dir, &run.Info))
 		}
 	}
 	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())
@@ -134,7 +134,8 @@ func (a *app) readHistory(
 			continue
 		}
 		seen[r.info.RunID] = true
-		runs, err := compare.Read(a.ctx, []compare.Source{folderSource(r.info.RunID, r.dir, &r.info)}, which)
+		source := compare.FolderSource(r.info.RunID, r.dir, &r.info)
+		runs, err := compare.Read(a.ctx, []compare.Source{source}, which)
 		switch {
 		case a.ctx.Err() != nil:
 			return nil, context.Cause(a.ctx)
