@@ -217,6 +217,25 @@ func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
 	return nil
 }
 
+// resumeSetup returns the setup that continues an earlier run, given by its id or folder.
+func resumeSetup(a *app, run string) (*runSetup, error) {
+	root, err := a.rootDir()
+	if err != nil {
+		return nil, err
+	}
+	out := &runSetup{checkout: root}
+	if out.resumedRun, err = out.readRun(run); err != nil {
+		return nil, err
+	}
+	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
+		return nil, err
+	}
+	if err := out.loadLibrary(a.ctx, script.ParameterValues{}); err != nil {
+		return nil, err
+	}
+	return out, out.usePlanOf(out.resumedRun)
+}
+
 // unchangedScenarios returns the scenarios of an earlier run, with the variants and the
 // values of parameters that they had then. It is an error if a script has changed.
 func (c *runSetup) unchangedScenarios(earlier record.Info) ([]lab.Scenario, error) {

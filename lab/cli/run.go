@@ -96,6 +96,18 @@ func (c *runCommand) setup(a *app) (*runSetup, error) {
 	return resumeSetup(a, c.Resume)
 }
 
+// baseModeOf returns the base mode that a run began with. Auto could choose other images
+// now, if the registry has become reachable or unreachable since.
+func baseModeOf(i record.Info) image.BaseMode {
+	for _, v := range i.MeasuredVariants {
+		// The origin of the lab's responders does not tell a mode.
+		if mode := image.BaseModeOf(v.Image.BaseOrigin); mode != image.Auto {
+			return mode
+		}
+	}
+	return image.Auto
+}
+
 // measurement is one execution of lab run.
 type measurement struct {
 	*app
@@ -223,7 +235,7 @@ func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (rec
 		return info, nil
 	}
 	was := m.resumedRun.Info
-	err := checkConditions(was, info)
+	err := record.CheckConditions(was, info)
 	info.Calibration, info.RawHits, info.Host = was.Calibration, was.RawHits, was.Host
 	return info, err
 }

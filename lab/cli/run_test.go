@@ -7,6 +7,8 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/image"
+	"runtimelab/lab/record"
 )
 
 // peakPlan returns a plan of trials with a warm-up and a peak of the given duration.
@@ -51,5 +53,21 @@ func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 	m.raw = false
 	if err := m.checkDiskSpace(years); err != nil {
 		t.Errorf("without --raw: %v", err)
+	}
+}
+
+func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
+	for origin, want := range map[string]image.BaseMode{
+		"debian forky: nodejs 24.1, libc6 2.42": image.Debian,
+		"node:24-trixie-slim@sha256:0":          image.Official,
+		"":                                      image.Auto,
+	} {
+		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{
+			"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}},
+			"node/single":   {Image: lab.Image{BaseOrigin: origin}},
+		}}
+		if got := baseModeOf(i); got != want {
+			t.Errorf("of %q: %s, want %s", origin, got, want)
+		}
 	}
 }

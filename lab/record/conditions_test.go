@@ -1,4 +1,4 @@
-package cli
+package record_test
 
 import (
 	"strings"
@@ -6,7 +6,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 )
 
@@ -88,7 +87,7 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := begun()
 			c.change(&now)
-			err := checkConditions(begun(), now)
+			err := record.CheckConditions(begun(), now)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -98,21 +97,5 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 				t.Errorf("got %v, want only %s", err, c.want)
 			}
 		})
-	}
-}
-
-func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
-	for origin, want := range map[string]image.BaseMode{
-		"debian forky: nodejs 24.1, libc6 2.42": image.Debian,
-		"node:24-trixie-slim@sha256:0":          image.Official,
-		"":                                      image.Auto,
-	} {
-		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{
-			"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}},
-			"node/single":   {Image: lab.Image{BaseOrigin: origin}},
-		}}
-		if got := baseModeOf(i); got != want {
-			t.Errorf("of %q: %s, want %s", origin, got, want)
-		}
 	}
 }
