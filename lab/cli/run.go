@@ -46,7 +46,7 @@ func (c *runCommand) Run(a *app) error {
 		bases = baseModeOf(setup.resumedRun.Info)
 	}
 	// A problem with the results folder is reported before images are built.
-	if err := record.CheckDiskSpace(setup.resultsDir(), minDiskSpace); err != nil {
+	if err := record.CheckDiskSpace(setup.resultsDir(), record.MinDiskSpace); err != nil {
 		return err
 	}
 	if setup.resumedRun != nil {
@@ -60,24 +60,6 @@ func (c *runCommand) Run(a *app) error {
 	}
 	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
-}
-
-// minDiskSpace is more than a run of all scenarios of the lab writes, without raw hits.
-const minDiskSpace = 64 << 20
-
-// The disk space that raw hits take. A hit has about 110 bytes in Vegeta's encoding. The
-// fastest servers answer 80 000 requests a second on a core. Hits of warm-ups are not
-// kept, and these take almost half of a trial.
-const (
-	bytesPerHit   = 128
-	hitsPerSecond = 40_000
-)
-
-// hitsDiskSpace estimates the bytes of raw hits that the remaining trials write.
-func hitsDiskSpace(p lab.Plan, ended map[lab.TrialID]bool) uint64 {
-	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
-	attacks := plan.ExpectedDuration(p) - time.Duration(len(p.Trials))*plan.TrialOverhead
-	return uint64(attacks.Seconds() * hitsPerSecond * bytesPerHit)
 }
 
 // setup returns what the flags select, or what continues the run that --resume names.
@@ -137,14 +119,15 @@ func (m *measurement) run(ctx context.Context) error {
 // checkDiskSpace returns an error if the disk has no room for the raw hits of a plan. It
 // returns nil if the run keeps none.
 func (m *measurement) checkDiskSpace(p lab.Plan) error {
+	dir, ended := m.resultsDir(), map[lab.TrialID]bool(nil)
 	switch {
 	case m.resumedRun != nil && m.resumedRun.Info.RawHits:
-		return record.CheckDiskSpace(filepath.Dir(m.resumedRun.Dir),
-			minDiskSpace+hitsDiskSpace(p, m.resumedRun.EndedTrials()))
-	case m.raw:
-		return record.CheckDiskSpace(m.resultsDir(), minDiskSpace+hitsDiskSpace(p, nil))
+		dir, ended = filepath.Dir(m.resumedRun.Dir), m.resumedRun.EndedTrials()
+	case !m.raw:
+		return nil
 	}
-	return nil
+	attacks := plan.ExpectedAttackDuration(p, ended)
+	return record.CheckDiskSpace(dir, record.MinDiskSpace+record.HitsDiskSpace(attacks))
 }
 
 // fittingPlan returns the plan of what this machine can run, and messages about what it
