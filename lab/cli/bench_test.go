@@ -160,7 +160,7 @@ func buildTools(ctx context.Context, b *testing.B, s *session) tools {
 		}
 	}
 	result, err := s.engine.Client().ImageImport(ctx,
-		client.ImageImportSource{Source: archive(b, files), SourceName: "-"},
+		client.ImageImportSource{Source: tarOf(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})
 	if err != nil {
 		b.Fatal(err)
@@ -199,9 +199,9 @@ func librariesOf(b *testing.B, program string) []string {
 	return libraryPath.FindAllString(string(out), -1)
 }
 
-// archive returns a tar of files, by their name in the archive. An empty path makes a
+// tarOf returns a tar of files, by their name in the archive. An empty path makes a
 // folder.
-func archive(tb testing.TB, files map[string]string) io.Reader {
+func tarOf(tb testing.TB, files map[string]string) io.Reader {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for name, path := range files {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/script"
 )
@@ -164,6 +165,29 @@ func (a *app) rootDir() (string, error) {
 			return "", checkRoot(here)
 		}
 	}
+}
+
+// resultsFolder returns results/ of the root, or of the current folder if there is no
+// root.
+func (a *app) resultsFolder() string {
+	root, err := a.rootDir()
+	if err != nil {
+		root = "."
+	}
+	return filepath.Join(root, "results")
+}
+
+// runDir returns the folder of a run, given by its id or its folder; empty: the newest
+// run. A folder works outside a checkout too.
+func (a *app) runDir(name string) (string, error) {
+	root, err := a.rootDir()
+	if err == nil {
+		return archive.Resolve(filepath.Join(root, "results"), name)
+	}
+	if dir, notFound := archive.Resolve("", name); name != "" && notFound == nil {
+		return dir, nil
+	}
+	return "", err
 }
 
 // checkRoot returns an error if a folder lacks runtimes/ or scenarios/.

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
@@ -138,7 +139,7 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 // latestRun returns the newest run of a checkout.
 func latestRun(t testing.TB, root string) *record.StoredRun {
 	t.Helper()
-	dir, err := record.LatestDir(filepath.Join(root, "results"))
+	dir, err := archive.Latest(filepath.Join(root, "results"))
 	if err != nil {
 		t.Fatal(err)
 	}

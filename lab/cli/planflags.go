@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
@@ -199,7 +200,7 @@ func (c *runSetup) repeatRun(run string) error {
 
 // readRun reads an earlier run, given by its id under results/ or its folder.
 func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
-	dir, err := record.ResolveRun(c.resultsDir(), run)
+	dir, err := archive.Resolve(c.resultsDir(), run)
 	if err != nil {
 		return nil, err
 	}

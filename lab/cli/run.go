@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
+	"runtimelab/lab/compare"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
@@ -19,6 +21,7 @@ import (
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/stat"
 )
 
 // randomInputs is the number of random inputs that every variant answers, besides the
@@ -243,7 +246,7 @@ func (m *measurement) openRun(info record.Info) (*record.Run, map[lab.TrialID]bo
 // updateLatest points results/latest to the run. A failure becomes a note, because some
 // file systems have no links.
 func (m *measurement) updateLatest(run *record.Run) {
-	if err := run.UpdateLatestLink(m.resultsDir()); err != nil {
+	if err := archive.UpdateLatest(m.resultsDir(), run); err != nil {
 		m.messagef("note: %v", err)
 		m.addNote(run, err.Error())
 	}
@@ -323,4 +326,23 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	}
 	fmt.Fprint(m.Out, r.Text())
 	return err
+}
+
+// runVariance estimates how much runs of this host differ, from the reference servers of
+// the runs in a results folder. It returns nil if there are too few, or one cannot be
+// read.
+func runVariance(ctx context.Context, results string, host record.Host) *record.RunVariance {
+	var sources []compare.Source
+	for _, run := range archive.RunsOfHost(results, host) {
+		sources = append(sources, compare.FolderSource(run.Info.RunID, run.Dir, &run.Info))
+	}
+	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())
+	if err != nil {
+		return nil // lab compare reports what is wrong with it
+	}
+	var means []stat.Moments
+	for _, run := range runs {
+		means = append(means, run.ReferenceThroughput())
+	}
+	return compare.EstimateRunVariance(means)
 }
