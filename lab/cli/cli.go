@@ -16,7 +16,9 @@ import (
 
 	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/image"
 	"runtimelab/lab/script"
+	"runtimelab/lab/session"
 )
 
 // Streams are where a command writes.
@@ -212,6 +214,11 @@ func (a *app) loadScripts() (root string, library *script.Library, err error) {
 	}
 	library, err = script.Load(a.ctx, root, script.ParameterValues{})
 	return root, library, err
+}
+
+// sessionOptions returns the options of a session that builds images on bases.
+func (a *app) sessionOptions(bases image.BaseMode) session.Options {
+	return session.Options{Bases: bases, Log: a.Err, Version: version()}
 }
 
 // messagef writes one line to standard error.

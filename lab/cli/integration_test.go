@@ -40,13 +40,19 @@ func needEngine(t *testing.T) *engine.Engine {
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
 	checkTemporaryFiles(t)
-	e, err := engine.Open(t.Context())
+	return openEngine(t)
+}
+
+// openEngine connects to the engine that the lab would use, until the test ends.
+func openEngine(tb testing.TB) *engine.Engine {
+	tb.Helper()
+	e, err := engine.Open(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := e.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return e

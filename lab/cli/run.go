@@ -21,8 +21,12 @@ import (
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 	"runtimelab/lab/stat"
 )
+
+// briefProfile is the profile for which a brief calibration is enough.
+const briefProfile = "smoke"
 
 // randomInputs is the number of random inputs that every variant answers, besides the
 // vectors of the contract: half of them orders, most of the others queries.
@@ -101,13 +105,13 @@ type measurement struct {
 	raw   bool // keep every hit
 	rules *contract.Contract
 
-	*session
+	*session.Session
 }
 
 // run measures in a session of its own.
 func (m *measurement) run(ctx context.Context) error {
-	return m.inSession(ctx, m.bases, func(s *session) error {
-		m.session = s
+	return session.Run(ctx, m.sessionOptions(m.bases), func(s *session.Session) error {
+		m.Session = s
 		p, omitted, err := m.fittingPlan()
 		if err != nil {
 			return err
@@ -138,7 +142,7 @@ func (m *measurement) checkDiskSpace(p lab.Plan) error {
 func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 	scenarios := m.scenarios
 	if m.earlierPlan == nil {
-		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.topology.CPUs), m.nofile)
+		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.Topology.CPUs), m.Nofile)
 	}
 	for _, message := range omitted {
 		m.messagef("%s", message)
@@ -149,18 +153,18 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 			Hint: "lab list shows all scenarios",
 		}
 	}
-	wider, err := plan.WiderLayouts(m.topology, m.layout, scenarios)
+	wider, err := plan.WiderLayouts(m.Topology, m.Layout, scenarios)
 	if err != nil {
 		return p, omitted, err
 	}
-	p, err = m.newPlan(scenarios, m.layout, wider...)
+	p, err = m.newPlan(scenarios, m.Layout, wider...)
 	return p, omitted, err
 }
 
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
-	images, err := m.buildImages(ctx, p)
+	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
 	if err != nil {
 		return err
 	}
@@ -171,11 +175,11 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 	e := &experiment.Experiment{
 		HostID:          info.Host.ID,
 		Plan:            p,
-		Variants:        images.variants,
-		Images:          images.images,
-		ImageErrors:     images.imageErrors,
-		Cells:           m.cells(),
-		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expectedIdentity()),
+		Variants:        images.Variants,
+		Images:          images.Images,
+		ImageErrors:     images.Errors,
+		Cells:           m.Cells(),
+		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,
@@ -186,7 +190,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		return err
 	}
 	if m.resumedRun == nil {
-		if info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile); err != nil {
+		if info.Calibration, err = m.Calibration(ctx, m.profile.Name == briefProfile); err != nil {
 			return err
 		}
 	}
@@ -205,16 +209,51 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 			message.Count(len(ended), "trial is", "trials are"), observer.remaining())
 	}
 	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
-	e.Recorder, e.Observer = runRecorder{run}, observer
+	e.Recorder, e.Observer = record.Recorder{Run: run}, observer
 	err = e.Run(ctx)
 	observer.Close()
 	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
+// checkVariants checks the variants of an experiment before it measures. It returns a
+// note for the run on each variant that will not be measured.
+func (m *measurement) checkVariants(
+	ctx context.Context, e *experiment.Experiment,
+) (notes []string, err error) {
+	observer := newProgress(m.Err, lab.Plan{}, nil, func(note string) { notes = append(notes, note) })
+	defer observer.Close()
+	e.Observer = observer
+	_, err = e.CheckContract(ctx)
+	return notes, err
+}
+
+// currentInfo returns the content of run.json for a run that starts now: the plan, and the
+// conditions on this machine.
+func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record.Info {
+	return record.Info{
+		StartedAt:        time.Now().UTC(),
+		Plan:             p,
+		RawHits:          m.raw,
+		MeasuredVariants: images.MeasuredVariants(p),
+		Host:             record.HostOf(m.Topology),
+		Engine: map[string]string{
+			"kind":           m.Facts.Kind,
+			"version":        m.Facts.Version,
+			"api_version":    m.Facts.API,
+			"cgroup_version": m.Facts.CgroupVersion,
+			"os":             m.Facts.OS,
+			"kernel":         m.Facts.Kernel,
+			"arch":           m.Facts.Arch,
+			"storage":        m.Facts.Storage,
+		},
+		Versions: versions(),
+	}
+}
+
 // newInfo returns the content of run.json. A resumed run keeps its calibration, its host
 // id (which an older lab may have made) and whether it keeps hits; it is an error if its
 // conditions have changed.
-func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (record.Info, error) {
+func (m *measurement) newInfo(p lab.Plan, images session.TrialImages, notes []string) (record.Info, error) {
 	info := m.currentInfo(p, images)
 	info.Notes = notes
 	if m.resumedRun == nil {
@@ -230,7 +269,7 @@ func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (rec
 // trials that have ended.
 func (m *measurement) openRun(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
 	if m.resumedRun == nil {
-		run, err := record.Create(m.resultsDir(), m.id, info)
+		run, err := record.Create(m.resultsDir(), m.ID, info)
 		return run, nil, err
 	}
 	run, earlier, err := record.Resume(m.resumedRun.Dir, m.resumedRun.Info.Plan, time.Now())
@@ -265,7 +304,7 @@ func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
 		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed,
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
-		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.CPUModel)
+		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.Topology.CPUs), m.Topology.CPUModel)
 	for _, l := range p.WiderLayouts {
 		m.messagef("CPUs for servers with %d: generator and lab on %s, server on %s",
 			len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
