@@ -1,11 +1,15 @@
 package compare
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"runtimelab/lab/fault"
 )
@@ -33,5 +37,36 @@ func TestSpoolIsBoundedAndLeavesNoFile(t *testing.T) {
 	}
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
 		t.Errorf("files are left: %v, error %v", left, err)
+	}
+}
+
+// A pipe that nobody writes to blocks its reader. An interruption ends the wait.
+func TestInputsOpenStopsWaitingForAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted := errors.New("interrupted")
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	interrupt(interrupted)
+	var inputs Inputs
+	_, err = inputs.Open(ctx, path, info)
+	if !errors.Is(err, interrupted) || !strings.Contains(err.Error(), "reading "+path) {
+		t.Errorf("error %v", err)
+	}
+	_, err = inputs.Open(t.Context(), path, info)
+	if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), "is given twice") {
+		t.Errorf("a pipe that is given twice: error %v", err)
+	}
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0) // ends the wait of the first reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Error(err)
 	}
 }
