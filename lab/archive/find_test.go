@@ -94,11 +94,14 @@ func TestLatestReplacesOnlyALink(t *testing.T) {
 		}
 	}
 	// A run outside of the folder gets no link.
-	if err := archive.UpdateLatest(t.TempDir(), run); err != nil {
+	elsewhere := t.TempDir()
+	if err := archive.UpdateLatest(elsewhere, run); err != nil {
 		t.Error(err)
 	}
-	if files, err := os.ReadDir(results); err != nil || len(files) != 1 {
-		t.Errorf("results/ holds %v, %v; want only the run", files, err)
+	for folder, want := range map[string]int{results: 1, elsewhere: 0} {
+		if files, err := os.ReadDir(folder); err != nil || len(files) != want {
+			t.Errorf("%s holds %v, %v; want only the run", folder, files, err)
+		}
 	}
 	// Through a link to results/ the run's folder is the same.
 	linked := filepath.Join(t.TempDir(), "results")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,6 +51,17 @@ func TestInputsOpenStopsWaitingForAPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	release := func() {
+		writer, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := writer.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	late := time.AfterFunc(5*time.Second, release)
 	interrupted := errors.New("interrupted")
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(interrupted)
@@ -62,11 +74,8 @@ func TestInputsOpenStopsWaitingForAPipe(t *testing.T) {
 	if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), "is given twice") {
 		t.Errorf("a pipe that is given twice: error %v", err)
 	}
-	writer, err := os.OpenFile(path, os.O_WRONLY, 0) // ends the wait of the first reader
-	if err != nil {
-		t.Fatal(err)
+	if !late.Stop() {
+		t.Fatal("the wait did not end")
 	}
-	if err := writer.Close(); err != nil {
-		t.Error(err)
-	}
+	release()
 }

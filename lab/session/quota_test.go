@@ -28,11 +28,12 @@ func (s stoppedCanaries) RunCanaries(_ context.Context, cpus []int) (all []lab.C
 
 func TestMeasureStopsReturnsTheCPUStoppedLongest(t *testing.T) {
 	q := Quotas{CPUs: []int{0, 1}}
-	canaries := stoppedCanaries{0: time.Millisecond, 1: 5 * time.Millisecond}
-	for range 2 { // a second measurement forgets the first
-		if err := q.MeasureStops(t.Context(),
-			canaries); err != nil || q.Stopped != canaryRounds*5*time.Millisecond {
-			t.Errorf("%v, %v", q.Stopped, err)
+	// The second measurement replaces the first.
+	for _, stopped := range []time.Duration{9 * time.Millisecond, time.Millisecond} {
+		canaries := stoppedCanaries{0: stopped, 1: 5 * time.Millisecond}
+		err := q.MeasureStops(t.Context(), canaries)
+		if want := canaryRounds * max(stopped, 5*time.Millisecond); err != nil || q.Stopped != want {
+			t.Errorf("stopped for %v, want %v; error %v", q.Stopped, want, err)
 		}
 	}
 	if err := q.MeasureStops(t.Context(), stoppedCanaries{0: 0}); err == nil {
