@@ -22,6 +22,14 @@ type Plan struct {
 	// UntestedHypotheses are those that only a longer profile or another selection tests.
 	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`
 	Controls           []Control    `json:"controls,omitempty"`
+	// Peers holds the peers of the runtimes that have any, by runtime. Nil: an older lab made the plan
+	// and did not record them.
+	Peers map[string]Peers `json:"peers,omitzero"`
+
+	// Claims are all claims that the scripts defined, in the order of reports. Nil: the run is of a lab
+	// that did not record them.
+	Claims           []Claim           `json:"claims"`
+	UntestableTopics []UntestableTopic `json:"untestable,omitempty"`
 
 	Layout       Layout   `json:"layout"`            // for servers with one CPU
 	WiderLayouts []Layout `json:"layouts,omitempty"` // for servers with more CPUs

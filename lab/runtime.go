@@ -1,6 +1,9 @@
 package lab
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Runtime is one folder under runtimes/: an image and its variants.
 type Runtime struct {
@@ -12,7 +15,15 @@ type Runtime struct {
 	ContextDir     string            // absolute path of that folder
 	Dockerfile     string            // file name in ContextDir: "Dockerfile"
 	BuildArgs      map[string]string // the runtime's build arguments
+	Ignore         []string          // patterns (path.Match) of names in ContextDir that no image contains
+	Peers          *Peers            // nil: it is compared with every runtime
 	Variants       []Variant         // in the order of the script
+}
+
+// Peers names the only runtimes that a runtime is compared with, other than by speed-up.
+type Peers struct {
+	Runtimes []string `json:"runtimes"`
+	Reason   string   `json:"reason"` // completes a sentence about the runtime: "is built with its own flags"
 }
 
 // BaseImageArg is the build argument that holds the base image.
@@ -29,6 +40,9 @@ type BaseImage struct {
 	Official string   // image reference: "node:24-trixie-slim"
 	Suite    string   // Debian suite of the stand-in: "forky"
 	Packages []string // Debian packages of the stand-in: "nodejs", "npm"
+	// CAVariables are environment variables that name a file of CA certificates for the runtime's tools:
+	// "NODE_EXTRA_CA_CERTS". Builds on the stand-in have them.
+	CAVariables []string
 }
 
 // Variant is a runtime in one configuration.
@@ -40,9 +54,11 @@ type Variant struct {
 	// Application is the runtime whose application it runs, as Identity.Runtime reports it:
 	// Runtime.ContextRuntime.
 	Application string
-	GIL         *bool             // required state of Python's GIL; nil: any
-	Command     []string          // the container's command
-	Env         map[string]string // added to the container's environment
+	// Identity holds values that the server must report in its Identity, before and under load, by the
+	// path of the field: {"gil": false}. Numbers are float64, as in decoded JSON.
+	Identity map[string]any    `json:",omitempty"`
+	Command  []string          // the container's command
+	Env      map[string]string // added to the container's environment
 	// Responder marks one of the lab's own servers: it gives the same answer to every request, and is
 	// not checked against the contract.
 	Responder bool
@@ -66,6 +82,23 @@ func (v Variant) Twin() Variant {
 	return v
 }
 
+// UnmarshalJSON reads a variant. Labs before Identity recorded its only field that a variant could
+// require as GIL.
+func (v *Variant) UnmarshalJSON(text []byte) error {
+	type plain Variant
+	older := struct {
+		*plain
+		GIL *bool
+	}{plain: (*plain)(v)}
+	if err := json.Unmarshal(text, &older); err != nil {
+		return err
+	}
+	if older.GIL != nil {
+		v.Identity = map[string]any{"gil": *older.GIL}
+	}
+	return nil
+}
+
 // ID returns the name of the variant in scripts and rows: "node/single".
 func (v Variant) ID() string { return v.Runtime + "/" + v.Name }
 
@@ -87,7 +120,7 @@ type Identity struct {
 	Workers        int               `json:"workers"`         // processes that accept requests
 	// Parallelism is the number of parts of one request's CPU work that can run at once.
 	Parallelism int           `json:"parallelism"`
-	GIL         *bool         `json:"gil"`          // true: on; false: off; null: the runtime has none
+	GIL         *bool         `json:"gil"`          // global interpreter lock; null: the runtime has none
 	Backlog     int           `json:"backlog"`      // connections that the listening socket may queue
 	KeepAliveS  float64       `json:"keep_alive_s"` // seconds that an idle connection stays open
 	AccessLog   bool          `json:"access_log"`   // whether requests are logged

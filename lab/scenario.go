@@ -80,30 +80,6 @@ type Answer struct {
 	Error  string            `json:"error,omitempty"` // set if no answer came
 }
 
-// PhaseKind is the purpose of a phase.
-type PhaseKind string
-
-const (
-	WarmUp PhaseKind = "warmup" // closed loop until throughput is steady; results are discarded
-	Peak   PhaseKind = "peak"   // closed loop: the highest throughput
-	Ladder PhaseKind = "ladder" // closed loop with a fixed number of clients
-	Steady PhaseKind = "steady" // open loop at a fixed rate: latency
-	Steps  PhaseKind = "steps"  // open loop: one of several rates, each for a shorter time
-	Ramp   PhaseKind = "ramp"   // open loop whose rate changes linearly
-
-	Capacity PhaseKind = "capacity" // open loops: search for the highest rate that meets the SLO
-)
-
-// PhaseKindOf returns the kind of a phase given its name, as in rows: the part
-// before the first "-".
-func PhaseKindOf(phase string) PhaseKind {
-	kind, _, _ := strings.Cut(phase, "-")
-	return PhaseKind(kind)
-}
-
-// IsOpenLoop reports whether a phase sends by a schedule, independent of the answers.
-func (k PhaseKind) IsOpenLoop() bool { return k == Steady || k == Steps || k == Ramp || k == Capacity }
-
 // Arrivals is the distribution of the gaps between an open loop's requests.
 type Arrivals string
 
@@ -159,7 +135,7 @@ func (s Scenario) PhasesOf(t Trial) []Phase {
 		return s.Phases
 	}
 	return slices.DeleteFunc(slices.Clone(s.Phases), func(p Phase) bool {
-		return p.Kind != WarmUp && !slices.Contains(t.Phases, p.ID())
+		return !p.Kind.Traits().Discarded && !slices.Contains(t.Phases, p.ID())
 	})
 }
 

@@ -14,9 +14,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // twoCores returns the files of a machine with two plain cores.
@@ -78,7 +80,7 @@ func startAgent(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
 		fromAgent.Close()
 	}()
 	t.Cleanup(func() { fromLab.Close() })
-	return NewClient(fromLab, toLab), func() { fromLab.Close() }, done
+	return NewClient(fault.Generator, fromLab, toLab), func() { fromLab.Close() }, done
 }
 
 func TestProbeDescribesTheCell(t *testing.T) {
@@ -410,6 +412,64 @@ func TestClientReportsThatTheCellEnded(t *testing.T) {
 	}
 }
 
+func TestErrorsOfAClientNameTheAgentsParty(t *testing.T) {
+	silent, _ := io.Pipe()
+	broken := errors.New("broken pipe")
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	interrupt(fault.By(fault.User, errors.New("interrupted")))
+	probe := func(ctx context.Context, c *Client) error {
+		_, err := c.Probe(ctx)
+		return err
+	}
+	send := func(ctx context.Context, c *Client) error {
+		_, err := c.Send(ctx, "", nil)
+		return err
+	}
+	await := func(ctx context.Context, c *Client) error {
+		_, err := c.AwaitFirstAnswer(ctx, AwaitRequest{})
+		return err
+	}
+	replying := func(line string) *Client {
+		return NewClient(fault.Generator, io.Discard, strings.NewReader(line))
+	}
+	for name, c := range map[string]struct {
+		client *Client
+		ctx    context.Context
+		call   func(context.Context, *Client) error
+		want   fault.Party
+	}{
+		"the cell has ended": {replying(""), t.Context(), probe, fault.Generator},
+		"its stream cannot be written": {
+			NewClient(fault.Generator, writerFunc(func([]byte) (int, error) { return 0, broken }), silent),
+			t.Context(), probe, fault.Generator,
+		},
+		"its stream breaks": {
+			NewClient(fault.Generator, io.Discard, iotest.ErrReader(broken)), t.Context(), probe, fault.Generator,
+		},
+		"it replies nonsense":           {replying(`{"id":1,"result":7}`), t.Context(), probe, fault.Generator},
+		"it replies to another request": {replying(`{"id":9,"result":{}}`), t.Context(), probe, fault.Generator},
+		"it reports an error":           {replying(`{"id":1,"error":"no"}`), t.Context(), probe, fault.Generator},
+		"its answers cannot be read": {
+			replying(`{"id":1,"result":{"answers":"AA=="}}`), t.Context(), send, fault.Generator,
+		},
+		"the user interrupts": {
+			NewClient(fault.Generator, io.Discard, silent), interrupted, probe, fault.User,
+		},
+		"its server gives no correct answer": {
+			replying(`{"id":1,"error":"no correct answer within 30s"}`), t.Context(), await, fault.Party{},
+		},
+	} {
+		err := c.call(c.ctx, c.client)
+		if got := fault.PartyOf(err); err == nil || got != c.want {
+			t.Errorf("%s: %v by %+v, want %+v", name, err, got, c.want)
+		}
+	}
+	_, err := NewClient(fault.Lab, io.Discard, iotest.ErrReader(broken)).RunCanaries(t.Context(), nil)
+	if got := fault.PartyOf(err); got != fault.Lab || !errors.Is(err, broken) {
+		t.Errorf("a broken lease: %v by %+v", err, got)
+	}
+}
+
 func TestCallEndsWithItsContext(t *testing.T) {
 	c, _, _ := startAgent(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -427,7 +487,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 func TestLateReplyIsIgnored(t *testing.T) {
 	output, cell := io.Pipe()
 	sent := make(chan struct{}, 2)
-	c := NewClient(writerFunc(func(p []byte) (int, error) {
+	c := NewClient(fault.Lab, writerFunc(func(p []byte) (int, error) {
 		sent <- struct{}{}
 		return len(p), nil
 	}), output)

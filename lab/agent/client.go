@@ -11,11 +11,17 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/attack"
+	"runtimelab/lab/fault"
 )
 
 // Client sends commands to one agent and reads its replies in order. It discards the reply to a
 // cancelled call when that reply comes.
+//
+// The party of the agent caused every error of a Client, with three exceptions: whoever ended a
+// call's context, a server without a correct answer (see AwaitFirstAnswer), and arguments that
+// cannot be encoded.
 type Client struct {
+	party   fault.Party
 	in      io.Writer
 	replies chan reply
 	readErr error // why replies ended; valid once replies is closed
@@ -24,11 +30,11 @@ type Client struct {
 	lastID int
 }
 
-// NewClient returns a client of the agent whose standard input is in and whose standard output is
-// out. It reads out until out ends.
-func NewClient(in io.Writer, out io.Reader) *Client {
+// NewClient returns a client of the agent of party, whose standard input is in and whose standard
+// output is out. It reads out until out ends.
+func NewClient(party fault.Party, in io.Writer, out io.Reader) *Client {
 	// When the cell is closed, one reply may remain for which no call waits.
-	c := &Client{in: in, replies: make(chan reply, 1)}
+	c := &Client{party: party, in: in, replies: make(chan reply, 1)}
 	go c.readReplies(out)
 	return c
 }
@@ -56,17 +62,20 @@ func (c *Client) call(ctx context.Context, verb string, arguments, result any) e
 		return fmt.Errorf("encoding %s for the cell: %w", verb, err)
 	}
 	if err := json.NewEncoder(c.in).Encode(request{ID: c.lastID, Verb: verb, Arguments: encoded}); err != nil {
-		return fmt.Errorf("sending %s to the cell: %w", verb, err)
+		return fault.By(c.party, fmt.Errorf("sending %s to the cell: %w", verb, err))
 	}
 	r, err := c.awaitReply(ctx, verb)
 	if err != nil {
 		return err
 	}
-	if r.Error != "" {
+	switch {
+	case r.Error != "" && verb == verbAwait:
 		return errors.New(r.Error)
+	case r.Error != "":
+		return fault.By(c.party, errors.New(r.Error))
 	}
 	if err := json.Unmarshal(r.Result, result); err != nil {
-		return fmt.Errorf("reading the cell's reply to %s: %w", verb, err)
+		return fault.By(c.party, fmt.Errorf("reading the cell's reply to %s: %w", verb, err))
 	}
 	return nil
 }
@@ -80,12 +89,12 @@ func (c *Client) awaitReply(ctx context.Context, verb string) (reply, error) {
 		case r, more := <-c.replies:
 			switch {
 			case !more && errors.Is(c.readErr, io.EOF):
-				return r, fmt.Errorf("the cell ended during %s", verb)
+				return r, fault.By(c.party, fmt.Errorf("the cell ended during %s", verb))
 			case !more:
-				return r, fmt.Errorf("reading the cell's reply to %s: %w", verb, c.readErr)
+				return r, fault.By(c.party, fmt.Errorf("reading the cell's reply to %s: %w", verb, c.readErr))
 			case r.ID > c.lastID:
-				return r, fmt.Errorf("the cell replied to request %d instead of %d (%s); "+
-					"the lab and its agent may be from different builds", r.ID, c.lastID, verb)
+				return r, fault.By(c.party, fmt.Errorf("the cell replied to request %d instead of %d (%s); "+
+					"the lab and its agent may be from different builds", r.ID, c.lastID, verb))
 			case r.ID == c.lastID:
 				return r, nil
 			}
@@ -99,7 +108,8 @@ func (c *Client) Probe(ctx context.Context) (t lab.Topology, err error) {
 }
 
 // AwaitFirstAnswer waits for a server's first correct answer and returns when it came, by the
-// cell's clock.
+// cell's clock. The error for a server that gives none in time names no party: the caller knows
+// which server it is.
 func (c *Client) AwaitFirstAnswer(ctx context.Context, req AwaitRequest) (at time.Time, err error) {
 	return at, c.call(ctx, verbAwait, req, &at)
 }
@@ -115,7 +125,8 @@ func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Reques
 	if err := c.call(ctx, verbCheck, sendArguments{baseURL, packed}, &result); err != nil {
 		return nil, err
 	}
-	return result.unpack()
+	answers, err := result.unpack()
+	return answers, fault.During(ctx, c.party, err)
 }
 
 // Attack runs one attack and returns its result, with readings of the machine before and after it.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 	"testing/fstest"
+
+	"runtimelab/lab/fault"
 )
 
 // FuzzUsage reads files with fields that a server controls: it chooses the names of its threads and
@@ -33,7 +35,7 @@ func FuzzClient(f *testing.F) {
 	f.Add([]byte(`{"id":2,"error":"no"}` + "\n"))
 	f.Add([]byte(`{"id":1,"result":"\u0000`))
 	f.Fuzz(func(t *testing.T, output []byte) {
-		c := NewClient(io.Discard, bytes.NewReader(output))
+		c := NewClient(fault.Generator, io.Discard, bytes.NewReader(output))
 		first, _ := c.Probe(t.Context()) // a reply or an error
 		_, err := c.Send(t.Context(), "http://127.0.0.1:8080", nil)
 		if err == nil && len(first.CPUs) > len(output) {

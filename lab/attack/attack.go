@@ -54,12 +54,12 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 	defer hitWaiter.stop()
 	defer context.AfterFunc(ctx, func() { hitWaiter.stop() })()
 	send := runClosedLoop
-	switch {
-	case a.Kind.IsOpenLoop():
+	switch a.Kind.Traits().Pacing {
+	case lab.OpenLoop:
 		send = runOpenLoop
-	case a.Kind == lab.WarmUp:
+	case lab.ClosedUntilSteady:
 		send = runWarmUp
-	case a.Kind == lab.Ladder:
+	case lab.ArrivingClients:
 		send = runLadder
 	}
 	// Vegeta checks the duration only between hits. It would wait for a worker that a server keeps
@@ -110,12 +110,9 @@ func validateRate(a lab.Attack) error {
 }
 
 // maxSendTime returns how long an attack may send. The clients of a ladder stay until each has an
-// answer after the end of its duration, at most for the same time again.
+// answer after the end of its duration, at most for the wait that its kind allows.
 func maxSendTime(a lab.Attack) time.Duration {
-	if a.Kind == lab.Ladder {
-		return 2 * a.Duration
-	}
-	return a.Duration
+	return a.Duration + time.Duration(a.Kind.Traits().Extra.Wait*float64(a.Duration))
 }
 
 // openLoopGrace is how long after its duration an open loop may still send hits that were due

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"runtimelab/lab"
 )
 
 const ms = time.Millisecond
@@ -226,5 +228,18 @@ func TestLadderWithoutAnswersHasNoRate(t *testing.T) {
 	c.add(200, 5000, false)
 	if got := c.rps(); got != 0 || c.lastAnswer != c.sendingEnd {
 		t.Errorf("%v per second, the last answer at %d", got, c.lastAnswer)
+	}
+}
+
+// The attack on twice the connections is another attack: a peak itself ends with its duration.
+func TestOnlyTheClientsOfALadderWaitAfterTheDuration(t *testing.T) {
+	for _, kind := range lab.PhaseKinds() {
+		want := time.Second
+		if kind.Kind == lab.Ladder {
+			want = 2 * time.Second
+		}
+		if got := maxSendTime(lab.Attack{Kind: kind.Kind, Duration: time.Second}); got != want {
+			t.Errorf("an attack of kind %s and 1 s may send for %v, want %v", kind.Kind, got, want)
+		}
 	}
 }

@@ -103,7 +103,7 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		t.conns = append(t.conns, c)
 	}
 	t.pool.free = make([]*conn, len(t.conns))
-	if a.Kind != lab.Ladder { // the clients of a ladder arrive later
+	if a.Kind.Traits().Pacing != lab.ArrivingClients { // those put their connections as they arrive
 		for _, c := range t.conns {
 			t.pool.put(c)
 		}

@@ -28,7 +28,8 @@ type Streams struct {
 }
 
 // ErrInterrupted is the cause of a context that the user has cancelled.
-var ErrInterrupted error = &fault.Error{Code: fault.ExitInterrupted, Err: errors.New("interrupted")}
+var ErrInterrupted = fault.By(fault.User,
+	&fault.Error{Code: fault.ExitInterrupted, Err: errors.New("interrupted")})
 
 const description = `Runtime Lab launches real Node.js and Python containers running identical
 applications, drives them with Vegeta from inside their network namespace, and

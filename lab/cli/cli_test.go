@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("RUNS", runs) // two small runs of one plan
 			// copies of one of them that other programs saved
 			env.Setenv("TOOLS", filepath.Join(runs, "..", "..", "record", "testdata", "tools"))
+			env.Setenv("CLAIMS", filepath.Join(runs, "..", "..", "..", "scenarios", "claims.star")) // as shipped
 			return err
 		},
 	})

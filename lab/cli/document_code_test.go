@@ -229,6 +229,7 @@ func TestDocumentsHaveTheListsOfTheCode(t *testing.T) {
 	for _, generated := range []struct{ file, name, list string }{
 		{"results/README.md", "columns", listOfColumns()},
 		{"lab/METHOD.md", "profiles", tableOfProfiles()},
+		{"scenarios/README.md", "phases", tableOfPhases()},
 		{"scenarios/README.md", "scenarios", listOfScenarios(library.Scenarios)},
 	} {
 		file := filepath.Join(repository, filepath.FromSlash(generated.file))
@@ -312,6 +313,29 @@ func tableOfProfiles() string {
 		}
 		fmt.Fprintf(&b, "| %s | %d | %v | %v | %v | %s |\n", p.Name, p.Blocks, p.WarmUpMax, p.PeakDuration,
 			p.SteadyDuration, limit)
+	}
+	return b.String()
+}
+
+// tableOfPhases returns a table of the kinds of phase, with the arguments that are their load.
+func tableOfPhases() string {
+	arguments := map[lab.LoadForm]string{
+		lab.LoadRate: "`rate`", lab.LoadRates: "`rates`, a list", lab.LoadStartStop: "`start`, `stop`",
+		lab.LoadStart: "`slo`, `start` (the first rate)",
+	}
+	var b strings.Builder
+	b.WriteString("| phase | what it does | arguments |\n|---|---|---|\n")
+	for _, kind := range lab.PhaseKinds() {
+		load := arguments[kind.Load]
+		switch {
+		case kind.Discarded:
+			load = "`connections = 64`"
+		case kind.Pacing == lab.ArrivingClients:
+			load = "`connections`, or a list"
+		case kind.Load == lab.LoadConnections:
+			load = "`connections = 64`, or a list"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", kind.Kind, kind.About, load)
 	}
 	return b.String()
 }

@@ -20,6 +20,7 @@ type listCommand struct {
 
 // listOutput is the output of lab list --json.
 type listOutput struct {
+	Claims    []lab.Claim      `json:"claims"` // in the order of reports
 	Scenarios []listedScenario `json:"scenarios"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
 	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
@@ -75,7 +76,10 @@ func (c *listCommand) Run(a *app) error {
 // newListOutput returns the content of a library. Its lists are never nil, so that they
 // are [] in JSON.
 func newListOutput(library *script.Library) listOutput {
-	l := listOutput{Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{}}
+	l := listOutput{
+		Claims:    append([]lab.Claim{}, library.Claims...),
+		Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{},
+	}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
 			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, Phases: s.Phases, Cores: s.Cores,
@@ -161,17 +165,17 @@ func loadText(s lab.Scenario) string {
 
 // phaseText describes a phase: "steady at 100/s (poisson)".
 func phaseText(p lab.Phase) string {
-	text := p.Name
+	text, traits := p.Name, p.Kind.Traits()
 	switch {
 	case p.PeakShare != nil && p.PeakShare.OfOwnPeak:
 		text += fmt.Sprintf(" at %.4g%% of each variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
 	case p.PeakShare != nil:
 		text += fmt.Sprintf(" at %.4g%% of the slowest variant's peak (%s)", 100*p.PeakShare.Fraction, p.Arrivals)
-	case p.Kind == lab.Capacity:
+	case traits.FindsCapacity():
 		text += fmt.Sprintf(" that keeps %s, from %.7g/s on (%s)", sloText(p), p.RateRPS, p.Arrivals)
-	case p.Kind == lab.Ramp:
+	case traits.Load == lab.LoadStartStop:
 		text += fmt.Sprintf(" from %.4g to %.4g/s (%s)", p.RateRPS, p.ToRPS, p.Arrivals)
-	case p.Kind.IsOpenLoop():
+	case traits.Pacing == lab.OpenLoop:
 		text += fmt.Sprintf(" at %.7g/s (%s)", p.RateRPS, p.Arrivals)
 	default:
 		text += " on " + message.Count(p.Connections, "connection", "connections")

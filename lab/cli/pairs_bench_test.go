@@ -143,8 +143,9 @@ func reportControls(b *testing.B, runs []*record.StoredRun) {
 // judgeAlone returns the verdict on a hypothesis as if a run tested no other.
 func judgeAlone(run *record.StoredRun, h lab.Hypothesis) lab.Verdict {
 	p := run.Info.Plan
-	h.Claim = lab.ClaimIDs()[0]
+	h.Claim = "alone"
 	p.Hypotheses, p.UntestedHypotheses, p.Controls = []lab.Hypothesis{h}, nil, nil
+	p.Claims = nil
 	return verdict.Judge(p, run.Rows, run.MeasuredTrials()).Claims[0].HypothesisVerdicts[0]
 }
 

@@ -143,10 +143,11 @@ func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
 	}
 	fmt.Fprintln(w)
 	for _, ph := range s.Phases {
-		fmt.Fprintf(w, "  %-18s   %v: %s\n", "", plan.PhaseDuration(p.Profile, ph.Kind), phaseText(ph))
-		if ph.Kind == lab.Peak {
+		lasts := plan.PhaseDuration(p.Profile, ph.Kind)
+		fmt.Fprintf(w, "  %-18s   %v: %s\n", "", lasts, phaseText(ph))
+		if doubled := plan.DoubleConnectionsDuration(ph.Kind, lasts); doubled > 0 {
 			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, if the first peak does not saturate the server\n",
-				"", plan.DoubleConnectionsDuration(plan.PhaseDuration(p.Profile, ph.Kind)), ph.Name)
+				"", doubled, ph.Name)
 		}
 	}
 }

@@ -67,8 +67,12 @@ func (c *runSetup) newPlan(
 		Scenarios:      scenarios,
 		RunAll:         c.runAll,
 		OtherScenarios: c.otherScenarios(),
+		Peers:          c.library.Peers(),
 		Layout:         layout,
 		WiderLayouts:   wider,
+
+		Claims:           c.library.Claims,
+		UntestableTopics: c.library.UntestableTopics,
 	})
 }
 
@@ -210,7 +214,7 @@ func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
 // usePlanOf uses the plan of an earlier run. It is an error if the scripts of the run's
 // scenarios have changed, because the same names would mean another plan.
 func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
-	p := earlier.Info.Plan
+	p := withClaims(earlier.Info.Plan, c.library)
 	if p.Scenarios, err = c.unchangedScenarios(earlier.Info); err != nil {
 		return err
 	}
@@ -235,6 +239,15 @@ func resumeSetup(a *app, run string) (*runSetup, error) {
 		return nil, err
 	}
 	return out, out.usePlanOf(out.resumedRun)
+}
+
+// withClaims returns the plan of a run, with the claims of a library if the run is of a
+// lab that did not record its claims.
+func withClaims(p lab.Plan, library *script.Library) lab.Plan {
+	if p.Claims == nil {
+		p.Claims, p.UntestableTopics = library.Claims, library.UntestableTopics
+	}
+	return p
 }
 
 // unchangedScenarios returns the scenarios of an earlier run, with the variants and the

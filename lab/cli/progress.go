@@ -168,12 +168,12 @@ func (o *progress) TrialStarted(t lab.Trial, number, total int) {
 }
 
 func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, duration time.Duration) {
-	upTo := ""
-	if phase.Kind == lab.WarmUp {
+	upTo, traits := "", phase.Kind.Traits()
+	if traits.Pacing == lab.ClosedUntilSteady {
 		upTo = "up to "
 	}
 	name := phase.Name
-	if phase.Kind == lab.Capacity {
+	if traits.FindsCapacity() {
 		name += fmt.Sprintf(" at %s/s", report.FormatDigits(phase.RateRPS))
 	}
 	o.mu.Lock()

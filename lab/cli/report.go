@@ -30,7 +30,14 @@ func (c *reportCommand) Run(a *app) error {
 	if state := recorded.Info.State; state != record.Done {
 		a.messagef("this run is not complete: %s %s", state, recorded.Info.Reason)
 	}
-	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
+	p := recorded.Info.Plan
+	// Outside of a checkout the report has only the ids of claims that were not recorded.
+	if p.Claims == nil {
+		if _, library, err := a.loadScripts(); err == nil {
+			p = withClaims(p, library)
+		}
+	}
+	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
 	switch {
 	case c.JSON:
 		return a.printJSON(r.Data())

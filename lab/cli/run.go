@@ -338,16 +338,21 @@ func (m *measurement) printPhases(p lab.Plan) {
 	}
 }
 
+// endState returns how a run ended that cause has ended, and why.
+func endState(cause error) (state record.State, reason string) {
+	switch {
+	case cause == nil:
+		return record.Done, ""
+	case fault.PartyOf(cause) == fault.User:
+		return record.Interrupted, "interrupted by the user"
+	}
+	return record.Failed, cause.Error()
+}
+
 // finish records how the run ended, and prints the tables of what was measured, also
 // after an interruption. cause is the error that ended the run, if any.
 func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
-	state, reason := record.Done, ""
-	switch {
-	case errors.Is(cause, ErrInterrupted):
-		state, reason = record.Interrupted, "interrupted by the user"
-	case cause != nil:
-		state, reason = record.Failed, cause.Error()
-	}
+	state, reason := endState(cause)
 	variance := runVariance(context.WithoutCancel(m.ctx), m.resultsDir(), host)
 	err := run.Update(func(i *record.Info) { i.BetweenRuns = variance })
 	recorded, readErr := record.Read(run.Dir())
@@ -357,8 +362,10 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	for _, doubt := range recorded.Doubts {
 		m.messagef("doubt: %s", doubt)
 	}
-	r := report.New(recorded.Info.Plan, recorded.Rows, recorded.MeasuredTrials())
-	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims), run.End(state, reason, time.Now()))
+	p := withClaims(recorded.Info.Plan, m.library)
+	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
+	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
+		run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.messagef("%s: %d rows are in %s; to continue, run: lab run --resume %s",
 			state, len(recorded.Rows), run.Dir(), run.ID())

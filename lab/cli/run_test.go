@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,29 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 )
+
+// An engine that is lost while an interrupted run cleans up leaves containers, so that it is the
+// cause.
+func TestARunThatTheUserEndedIsInterrupted(t *testing.T) {
+	lost := fault.By(fault.Engine, errors.Join(errors.New("the engine is gone"), ErrInterrupted))
+	for _, c := range []struct {
+		cause  error
+		state  record.State
+		reason string
+	}{
+		{nil, record.Done, ""},
+		{fmt.Errorf("checking: %w", ErrInterrupted), record.Interrupted, "interrupted by the user"},
+		{fault.By(fault.Lab, errors.New("no space left")), record.Failed, "no space left"},
+		{lost, record.Failed, lost.Error()},
+	} {
+		if state, reason := endState(c.cause); state != c.state || reason != c.reason {
+			t.Errorf("ended by %v: %s (%s), want %s (%s)", c.cause, state, reason, c.state, c.reason)
+		}
+	}
+	if fault.ExitCode(ErrInterrupted) != fault.ExitInterrupted {
+		t.Errorf("an interruption exits with %d", fault.ExitCode(ErrInterrupted))
+	}
+}
 
 // peakPlan returns a plan of trials with a warm-up and a peak of the given duration.
 func peakPlan(trials int, duration time.Duration) (p lab.Plan) {

@@ -44,7 +44,9 @@ func slowedCommand(share float64) string {
 }
 
 // slowScenario compares a server with its twin, and with a slower server.
-const slowScenario = `scenario(
+const slowScenario = `claim("speed-1", "A server is faster than its twin.")
+claim("speed-2", "A server is faster than a slower one.")
+scenario(
     name = "slow",
     about = "work in the language itself",
     profile = "quick",

@@ -95,7 +95,7 @@ func Differences(old, new *Run) []Difference {
 			continue
 		}
 		for i, column := range loadColumns {
-			if isGivenLoad(i, k, g, other) {
+			if isGivenLoad(i, g, other) {
 				check(Load, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
 		}
@@ -141,9 +141,9 @@ func environment(v lab.Variant) string {
 // isGivenLoad reports whether both groups were given the load of column i. A load that
 // their trials found is no difference: the rates of a search, or a share of the peak of the
 // same trial, which varies within a run.
-func isGivenLoad(i int, k Key, a, b *group) bool {
+func isGivenLoad(i int, a, b *group) bool {
 	found := func(g *group) bool { return len(g.loads[i].values) > 1 }
-	return loadColumns[i] != "offered_rps" || lab.PhaseKindOf(k.Phase) != lab.Capacity && !found(a) && !found(b)
+	return loadColumns[i] != "offered_rps" || !a.kind.Traits().FindsCapacity() && !found(a) && !found(b)
 }
 
 // referenceDifference returns why reference servers forbid a comparison: they differ too

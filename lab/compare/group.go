@@ -48,6 +48,7 @@ type row struct {
 type group struct {
 	wholeTrial    *group // of the trials that a phase is part of; nil for whole trials
 	script, image *distinctValues
+	kind          lab.PhaseKind     // of the phase; empty for whole trials
 	loads         [4]distinctValues // in the order of loadColumns
 	tallies       []tally
 	blocks        int // complete ones

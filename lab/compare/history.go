@@ -153,7 +153,7 @@ func (h *history) similarGroups(k Key) []*group {
 	var groups []*group
 	old := h.old.groups[k]
 	for _, r := range h.runs {
-		if g := r.groups[k]; g != nil && old != nil && old.sameAs(g, k) && h.sameStartup(r, k.Variant) {
+		if g := r.groups[k]; g != nil && old != nil && old.sameAs(g) && h.sameStartup(r, k.Variant) {
 			groups = append(groups, g)
 		}
 	}
@@ -167,13 +167,13 @@ func (h *history) sameStartup(r *Run, variant string) bool {
 	return reflect.DeepEqual(h.info.MeasuredVariants[variant].Variant, r.Info.MeasuredVariants[variant].Variant)
 }
 
-// sameAs reports whether two groups of a key have the same script, image and load.
-func (g *group) sameAs(other *group, k Key) bool {
+// sameAs reports whether two groups of one key have the same script, image and load.
+func (g *group) sameAs(other *group) bool {
 	if g.script.String() != other.script.String() || g.image.String() != other.image.String() {
 		return false
 	}
 	for i := range loadColumns {
-		if isGivenLoad(i, k, g, other) && g.loads[i].String() != other.loads[i].String() {
+		if isGivenLoad(i, g, other) && g.loads[i].String() != other.loads[i].String() {
 			return false
 		}
 	}

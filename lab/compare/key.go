@@ -41,19 +41,19 @@ func (k Key) isControl() bool {
 // isResult reports whether the key is measured for its own result.
 func (k Key) isResult() bool { return !k.isControl() }
 
-// compare orders keys as reports do: phases of a kind by their number.
+// compare orders keys as reports do: phases whose names differ in a number by that number.
 func (k Key) compare(l Key) int {
-	kindK, numberK := phaseNumber(k.Phase)
-	kindL, numberL := phaseNumber(l.Phase)
+	textK, numberK := phaseNumber(k.Phase)
+	textL, numberL := phaseNumber(l.Phase)
 	return cmp.Or(cmp.Compare(k.Scenario, l.Scenario), cmp.Compare(k.Variant, l.Variant),
 		cmp.Compare(k.CPUs, l.CPUs),
-		cmp.Compare(kindK, kindL), cmp.Compare(numberK, numberL), cmp.Compare(k.Phase, l.Phase))
+		cmp.Compare(textK, textL), cmp.Compare(numberK, numberL), cmp.Compare(k.Phase, l.Phase))
 }
 
-// phaseNumber splits a phase such as ladder-100 or steady-50% into its kind and number. The
+// phaseNumber splits a name such as ladder-100 or steady-50% into its text and number. The
 // number is 0 if there is none.
-func phaseNumber(phase string) (kind string, number float64) {
-	kind, after, _ := strings.Cut(phase, "-")
+func phaseNumber(phase string) (text string, number float64) {
+	text, after, _ := strings.Cut(phase, "-")
 	number, _ = strconv.ParseFloat(strings.TrimSuffix(after, "%"), 64)
-	return kind, number
+	return text, number
 }

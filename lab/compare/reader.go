@@ -24,6 +24,7 @@ const (
 	block
 	attempt
 	phase
+	phaseKind
 	cpus
 	validity
 	schemaVersion
@@ -32,7 +33,7 @@ const (
 
 var identityColumns = []string{
 	"run_id", "host_id", "scenario", "scenario_sha256", "parameters", "variant", "content_sha256",
-	"block", "attempt", "phase", "server_cpus", "validity", "schema_version",
+	"block", "attempt", "phase", "phase_kind", "server_cpus", "validity", "schema_version",
 }
 
 // loadColumns are the columns that describe the offered load.
@@ -160,21 +161,23 @@ func (r *runReader) groupOf(cells [][]byte) (*group, error) {
 		Scenario: string(cells[scenario]), Variant: string(cells[variant]), CPUs: n,
 		Phase: string(cells[phase]),
 	}
-	g := r.getOrAddGroup(key)
+	g := r.getOrAddGroup(key, lab.PhaseKind(cells[phaseKind]))
 	if key.Phase != "" {
-		g.wholeTrial = r.getOrAddGroup(key.trial())
+		g.wholeTrial = r.getOrAddGroup(key.trial(), "")
 	}
 	r.groups[string(r.key)] = g
 	return g, nil
 }
 
-func (r *runReader) getOrAddGroup(key Key) *group {
+func (r *runReader) getOrAddGroup(key Key, kind lab.PhaseKind) *group {
 	if g := r.run.groups[key]; g != nil {
 		return g
 	}
-	g := &group{script: getOrCreate(r.run.scripts, key.Scenario), image: getOrCreate(r.run.images, key.Variant)}
+	g := &group{
+		script: getOrCreate(r.run.scripts, key.Scenario), image: getOrCreate(r.run.images, key.Variant), kind: kind,
+	}
 	for i, m := range r.metrics {
-		if r.selection.includes(key.Scenario, key.Phase, m.Name) {
+		if r.selection.includes(key, kind, m.Name) {
 			g.tallies = append(g.tallies,
 				tally{metric: m, column: i, skipBounds: key.Scenario == lab.ReferenceScenario})
 		}

@@ -77,6 +77,8 @@ func (l *largeFile) row(b []byte) []byte {
 			b = strconv.AppendInt(b, int64(block), 10)
 		case "phase":
 			b = append(b, [...]string{"peak", "steady-50%"}[phase]...)
+		case "phase_kind":
+			b = append(b, [...]string{"peak", "steady"}[phase]...)
 		case "schema_version":
 			b = strconv.AppendInt(b, metric.SchemaVersion, 10)
 		case "validity":

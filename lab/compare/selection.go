@@ -17,26 +17,6 @@ type Selection struct {
 	byName  bool            // selected by name: compared in every phase that has them
 }
 
-// defaultByKind lists the metrics compared by default: those that each kind of phase is
-// measured for, and their cost.
-var defaultByKind = map[lab.PhaseKind][]string{
-	lab.Peak: {"throughput_rps", "cpu_us_per_request", "memory_peak_mib", "error_ratio"},
-	lab.Ladder: {
-		"throughput_rps", "latency_raw_p50_ms", "latency_raw_p99_ms", "cpu_us_per_request",
-		"memory_peak_mib", "error_ratio",
-	},
-	lab.Steady:   openLoopMetrics,
-	lab.Steps:    openLoopMetrics,
-	lab.Ramp:     openLoopMetrics,
-	lab.Capacity: {"capacity_rps"}, // other metrics are at rates that may differ between searches
-}
-
-// openLoopMetrics leaves out throughput, which in an open loop is the offered rate.
-var openLoopMetrics = []string{
-	"goodput_rps", "latency_p50_ms", "latency_p99_ms", "cpu_us_per_request",
-	"memory_peak_mib", "error_ratio",
-}
-
 // perTrialMetrics have the same value in every row of a trial. They are compared once, not
 // for each phase.
 var perTrialMetrics = []string{"cold_start_ms"}
@@ -44,8 +24,8 @@ var perTrialMetrics = []string{"cold_start_ms"}
 // DefaultMetrics selects the metrics that each kind of phase is measured for.
 func DefaultMetrics() Selection {
 	selected := slices.Clone(perTrialMetrics)
-	for _, names := range defaultByKind {
-		selected = append(selected, names...)
+	for _, kind := range lab.PhaseKinds() {
+		selected = append(selected, kind.Compared...)
 	}
 	return Selection{metrics: metricsNamed(selected)}
 }
@@ -99,17 +79,17 @@ func filterMetrics(wanted func(metric.Metric) bool) (all []metric.Metric) {
 	return all
 }
 
-// includes reports whether a metric of a phase is read; the phase of a whole trial is "".
+// includes reports whether a metric of a key, whose phase is of a kind, is read.
 // The throughput of reference servers is always read: it shows whether the machine was
 // equally fast in both runs.
-func (s Selection) includes(scenario, phase, name string) bool {
+func (s Selection) includes(key Key, kind lab.PhaseKind, name string) bool {
 	switch {
-	case scenario == lab.ReferenceScenario:
-		return name == referenceMetric && phase != ""
-	case slices.Contains(perTrialMetrics, name) || phase == "":
-		return slices.Contains(perTrialMetrics, name) && phase == "" && slices.Contains(s.Names(), name)
+	case key.Scenario == lab.ReferenceScenario:
+		return name == referenceMetric && key.Phase != ""
+	case slices.Contains(perTrialMetrics, name) || key.Phase == "":
+		return slices.Contains(perTrialMetrics, name) && key.Phase == "" && slices.Contains(s.Names(), name)
 	case s.byName:
 		return slices.Contains(s.Names(), name)
 	}
-	return slices.Contains(defaultByKind[lab.PhaseKindOf(phase)], name)
+	return slices.Contains(kind.Traits().Compared, name)
 }

@@ -18,7 +18,7 @@ import (
 type ExpectedIdentity struct {
 	Runtime     string
 	Model       string
-	GIL         *bool
+	Identity    map[string]any // lab.Variant.Identity
 	CPUs        []int
 	MemoryLimit int64 // bytes
 	Nofile      int   // limit of open files, soft and hard
@@ -108,7 +108,7 @@ func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Ide
 	if err := json.Unmarshal(got.Body, &id); err != nil {
 		return id, append(found, "its answer cannot be read: "+err.Error())
 	}
-	return id, append(found, want.checkIdentity(id)...)
+	return id, append(found, want.checkIdentity(id, object)...)
 }
 
 // flatten returns the fields of an object by their paths. Only process is
@@ -160,7 +160,9 @@ func (f field) requirement(value any) string {
 	return ""
 }
 
-func (want ExpectedIdentity) checkIdentity(id lab.Identity) (found []string) {
+// checkIdentity returns how an identity differs from want. object is the same identity as decoded
+// JSON.
+func (want ExpectedIdentity) checkIdentity(id lab.Identity, object map[string]any) (found []string) {
 	report := func(field string, got any, reason string, expected any) {
 		found = append(found, formatReported(field, got)+", "+reason+" "+formatValue(expected))
 	}
@@ -170,8 +172,11 @@ func (want ExpectedIdentity) checkIdentity(id lab.Identity) (found []string) {
 	if want.Model != "" && id.Model != want.Model {
 		report("model", id.Model, "the variant's model is", want.Model)
 	}
-	if want.GIL != nil && (id.GIL == nil || *id.GIL != *want.GIL) {
-		report("gil", id.GIL, "the variant's gil is", *want.GIL)
+	for _, path := range slices.Sorted(maps.Keys(want.Identity)) {
+		required := want.Identity[path]
+		if got := valueAt(object, path); got != required {
+			report(path, got, "the variant's "+path+" is", required)
+		}
 	}
 	if want.MemoryLimit != 0 && id.Process.MemoryLimitBytes != want.MemoryLimit {
 		report("process.memory_limit", id.Process.MemoryLimitBytes, "the lab gave it", want.MemoryLimit)
@@ -186,6 +191,17 @@ func (want ExpectedIdentity) checkIdentity(id lab.Identity) (found []string) {
 		report("process.cpus_allowed", id.Process.CPUsAllowed, "the lab gave it", cpus)
 	}
 	return found
+}
+
+// valueAt returns the value of a field by its path, or nil if the object does not have it. The path
+// "build.a.b" is that of "a.b" in build.
+func valueAt(object map[string]any, path string) any {
+	name, rest, nested := strings.Cut(path, ".")
+	if !nested {
+		return object[name]
+	}
+	inner, _ := object[name].(map[string]any)
+	return inner[rest]
 }
 
 // formatReported returns the beginning of a message: what the server says.

@@ -159,13 +159,33 @@ func TestCheckIdentityFindsWrongValues(t *testing.T) {
 		},
 		"a GIL that must be off": {
 			func(id *lab.Identity) { on := true; id.GIL = &on },
-			ExpectedIdentity{GIL: new(bool)},
+			ExpectedIdentity{Identity: map[string]any{"gil": false}},
 			"it says gil true, the variant's gil is false",
 		},
 		"no GIL": {
 			func(id *lab.Identity) { id.GIL = nil },
-			ExpectedIdentity{GIL: new(bool)},
+			ExpectedIdentity{Identity: map[string]any{"gil": false}},
 			"it says gil null, the variant's gil is false",
+		},
+		"a GIL that must not exist": {
+			func(id *lab.Identity) { id.GIL = new(bool) },
+			ExpectedIdentity{Identity: map[string]any{"gil": nil}},
+			"it says gil false, the variant's gil is null",
+		},
+		"fewer workers than required": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{Identity: map[string]any{"gil": nil, "workers": 2.0}},
+			"it says workers 1, the variant's workers is 2",
+		},
+		"another build": {
+			func(id *lab.Identity) { id.Build = map[string]string{"a": "0", "a.b": "1"} },
+			ExpectedIdentity{Identity: map[string]any{"build.a": "0", "build.a.b": "2"}},
+			`it says build.a.b "1", the variant's build.a.b is "2"`,
+		},
+		"a build that it does not name": {
+			func(*lab.Identity) {},
+			ExpectedIdentity{Identity: map[string]any{"build.jit": "on"}},
+			`it says build.jit null, the variant's build.jit is "on"`,
 		},
 		"another model": {
 			func(*lab.Identity) {},

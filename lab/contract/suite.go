@@ -65,7 +65,7 @@ func (s *Suite) IdentityRequest() lab.Request { return s.contract.IdentityReques
 // variant v on these CPUs.
 func (s *Suite) CheckIdentity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string) {
 	want := s.expected
-	want.Runtime, want.Model, want.GIL, want.CPUs = v.Application, v.Model, v.GIL, cpus
+	want.Runtime, want.Model, want.Identity, want.CPUs = v.Application, v.Model, v.Identity, cpus
 	return s.contract.CheckIdentity(answer, want)
 }
 

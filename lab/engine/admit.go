@@ -10,6 +10,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"runtimelab/lab/fault"
 )
 
 // Admit checks the settings of an image against the table settings, before the run starts
@@ -32,7 +34,7 @@ func (r *Run) admit(ctx context.Context, ref string) (volumesFrom []string, err 
 	var inspected bytes.Buffer
 	raw := client.ImageInspectWithRawResponse(&inspected)
 	if _, err := r.engine.client.ImageInspect(ctx, ref, raw); err != nil {
-		return nil, fmt.Errorf("inspecting image %s: %w", ref, err)
+		return nil, fault.During(ctx, fault.Engine, fmt.Errorf("inspecting image %s: %w", ref, err))
 	}
 	volumes, err := checkSettings(ref, inspected.Bytes())
 	if err != nil {
@@ -62,7 +64,7 @@ func (r *Run) createVolumeContainer(ctx context.Context, ref string) (id string,
 		},
 		HostConfig: &container.HostConfig{NetworkMode: "none"},
 	})
-	return created.ID, err
+	return created.ID, fault.During(ctx, fault.Engine, err)
 }
 
 // overrideImageSettings makes req replace the settings that its image must not decide: see
@@ -87,11 +89,12 @@ func overrideImageSettings(req *testcontainers.ContainerRequest, volumesFrom []s
 func (r *Run) checkMounts(ctx context.Context, id string) error {
 	inspected, err := r.engine.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return fmt.Errorf("inspecting container %.12s: %w", id, err)
+		return fault.During(ctx, fault.Engine, fmt.Errorf("inspecting container %.12s: %w", id, err))
 	}
 	for _, m := range inspected.Container.Mounts {
 		if m.RW {
-			return errors.New("this engine mounts the VOLUME " + m.Destination + " of the image writable")
+			return fault.By(fault.Engine,
+				errors.New("this engine mounts the VOLUME "+m.Destination+" of the image writable"))
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
+
+	"runtimelab/lab/fault"
 )
 
 // attachedStreams holds a container's standard streams, attached before it starts.
@@ -24,7 +26,7 @@ func (e *Engine) attach(ctx context.Context, id string) (*attachedStreams, error
 		Stream: true, Stdin: true, Stdout: true, Stderr: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("attaching to container %.12s: %w", id, err)
+		return nil, fault.During(ctx, fault.Engine, fmt.Errorf("attaching to container %.12s: %w", id, err))
 	}
 	out, in := io.Pipe()
 	s := &attachedStreams{attached: attached, out: out}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 
 	"runtimelab/lab"
@@ -93,11 +94,15 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 // AgentStderr returns the last 4 KiB of the agent's standard error.
 func (c *Cell) AgentStderr() string { return c.stream.stderr.String() }
 
-// ExitReason returns how the generator ended, with the agent's last output; empty while it runs.
+// ExitReason returns how the generator ended, with the agent's last output. It is empty while the
+// generator runs, or if the engine cannot tell.
 func (c *Cell) ExitReason(ctx context.Context) string {
 	state, err := c.run.engine.containerState(ctx, c.generator)
-	if err != nil {
+	switch {
+	case errdefs.IsNotFound(err):
 		return fmt.Sprintf("the generator is gone: %v", err)
+	case err != nil:
+		return "" // no evidence that the generator ended
 	}
 	reason := exitReason(state, "generator", generatorMemory)
 	if stderr := strings.TrimSpace(c.AgentStderr()); reason != "" && stderr != "" {

@@ -41,7 +41,7 @@ func Connect(ctx context.Context, a Address) (*client.Client, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	if err := checkEngine(ctx, a, c); err != nil {
-		return nil, errors.Join(err, c.Close(), a.Close())
+		return nil, errors.Join(fault.During(ctx, fault.Engine, err), c.Close(), a.Close())
 	}
 	return c, nil
 }

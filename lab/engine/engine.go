@@ -5,6 +5,9 @@
 // client. Labels give each container's owner, run and role. Each run holds a lease: a container
 // whose standard input the lab keeps open, so that it ends with the lab, even by kill -9. A run
 // without a running lease is dead, and the next run removes its containers.
+//
+// An error of the engine's API names the engine as its cause, unless the call's context has ended:
+// see fault.During.
 package engine
 
 import (
@@ -20,6 +23,8 @@ import (
 	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"runtimelab/lab/fault"
 )
 
 const (
@@ -106,7 +111,8 @@ type Facts struct {
 func (e *Engine) Facts(ctx context.Context) (Facts, error) {
 	result, err := e.client.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return Facts{}, fmt.Errorf("reading the description of the engine at %s: %w", e.Address.Host, err)
+		err = fmt.Errorf("reading the description of the engine at %s: %w", e.Address.Host, err)
+		return Facts{}, fault.During(ctx, fault.Engine, err)
 	}
 	i := result.Info
 	return Facts{

@@ -75,17 +75,18 @@ func (r *Run) CheckLease(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	lease, err := r.engine.client.ContainerInspect(ctx, r.leaseID, client.ContainerInspectOptions{})
-	reason := "has ended this run's lease: the engine was restarted, or the lease's container was removed"
+	reason := errors.New(
+		"has ended this run's lease: the engine was restarted, or the lease's container was removed")
 	switch {
 	case err == nil && lease.Container.State.Running:
 		return nil
 	case err != nil && !errdefs.IsNotFound(err):
-		reason = fmt.Sprintf("does not answer any more: %v", err)
+		reason = fmt.Errorf("does not answer any more: %w", err)
 	}
-	return &fault.Error{
-		Code: fault.ExitFailed, Err: fmt.Errorf("the engine at %s %s", r.engine.Address.Host, reason),
+	return fault.By(fault.Engine, &fault.Error{
+		Code: fault.ExitFailed, Err: fmt.Errorf("the engine at %s %w", r.engine.Address.Host, reason),
 		Hint: "run lab doctor to see whether the engine works again",
-	}
+	})
 }
 
 // LimitNofile limits the open files of every container of the run to granted, the hard limit that
@@ -114,7 +115,7 @@ func (r *Run) Lock(ctx context.Context, holder string, waiting func(holder strin
 			return nil
 		}
 		if !errdefs.IsConflict(err) {
-			return fmt.Errorf("taking the measuring lock: %w", err)
+			return fault.During(ctx, fault.Engine, fmt.Errorf("taking the measuring lock: %w", err))
 		}
 		swept, err := r.engine.Sweep(ctx)
 		if err != nil {
@@ -224,5 +225,5 @@ func (r *Run) create(
 	if c != nil {
 		err = errors.Join(err, r.engine.remove(context.WithoutCancel(ctx), c.GetContainerID()))
 	}
-	return nil, err
+	return nil, fault.During(ctx, fault.Engine, err)
 }

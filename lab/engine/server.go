@@ -6,11 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 const tailLines = 20
@@ -72,7 +74,7 @@ func (c *Cell) start(
 	}
 	s.pid = state.Pid
 	if s.startedAt, err = time.Parse(time.RFC3339Nano, state.StartedAt); err != nil {
-		return s, fmt.Errorf("reading the start time of %s: %w", v.ID(), err)
+		return s, fault.By(fault.Engine, fmt.Errorf("reading the start time of %s: %w", v.ID(), err))
 	}
 	return s, nil
 }
@@ -84,33 +86,37 @@ func (s *Server) StartedAt() time.Time { return s.startedAt }
 func (e *Engine) containerState(ctx context.Context, id string) (*container.State, error) {
 	inspected, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("inspecting container %.12s: %w", id, err)
+		return nil, fault.During(ctx, fault.Engine, fmt.Errorf("inspecting container %.12s: %w", id, err))
 	}
 	return inspected.Container.State, nil
 }
 
-// Done returns a channel that is closed when the server's process or ctx has ended, or when the
-// engine does not answer.
-func (s *Server) Done(ctx context.Context) <-chan struct{} {
-	exited := make(chan struct{})
+// Done returns a channel that receives nil when the server's process has ended, or why the engine
+// cannot wait for that.
+func (s *Server) Done(ctx context.Context) <-chan error {
+	done := make(chan error, 1)
 	wait := s.engine.client.ContainerWait(ctx, s.id,
 		client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	go func() {
-		defer close(exited)
 		select {
 		case <-wait.Result:
+			done <- nil
 		case err := <-wait.Error:
-			_ = err // an engine that does not answer ends the trial too
+			done <- fault.During(ctx, fault.Engine, fmt.Errorf("waiting for the end of %s: %w", s.name, err))
 		}
 	}()
-	return exited
+	return done
 }
 
-// ExitReason returns how the server ended, with the end of its log; empty while it runs.
+// ExitReason returns how the server ended, with the end of its log. It is empty while the server
+// runs, or if the engine cannot tell.
 func (s *Server) ExitReason(ctx context.Context) string {
 	state, err := s.engine.containerState(ctx, s.id)
-	if err != nil {
+	switch {
+	case errdefs.IsNotFound(err):
 		return err.Error()
+	case err != nil:
+		return "" // no evidence that the server ended
 	}
 	reason := exitReason(state, "server", ServerMemory)
 	if reason == "" {

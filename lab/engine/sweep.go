@@ -11,6 +11,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"runtimelab/lab/fault"
 )
 
 // leaseStartTimeout is how long a lease may exist before it runs.
@@ -73,7 +75,7 @@ func (e *Engine) labContainers(ctx context.Context) ([]container.Summary, error)
 		Filters: make(client.Filters).Add("label", labelOwner+"="+owner),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing the lab's containers: %w", err)
+		return nil, fault.During(ctx, fault.Engine, fmt.Errorf("listing the lab's containers: %w", err))
 	}
 	// Containers of an image build have the owner's label from their image, but no run's;
 	// the builder removes them.
@@ -107,5 +109,5 @@ func (e *Engine) remove(ctx context.Context, id string) error {
 	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
 		return nil
 	}
-	return fmt.Errorf("removing container %.12s: %w", id, err)
+	return fault.During(ctx, fault.Engine, fmt.Errorf("removing container %.12s: %w", id, err))
 }

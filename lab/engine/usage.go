@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // Usage returns the resources that the server's container has used so far. Call it only at the
@@ -24,7 +25,8 @@ import (
 func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
 	u, err := s.readUsage(ctx)
 	if err != nil {
-		return u, fmt.Errorf("reading the usage of %s (container %.12s): %w", s.name, s.id, err)
+		err = fmt.Errorf("reading the usage of %s (container %.12s): %w", s.name, s.id, err)
+		return u, fault.During(ctx, fault.Engine, err)
 	}
 	return u, nil
 }

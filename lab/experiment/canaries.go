@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 )
 
@@ -24,7 +25,7 @@ func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Serve
 		before = &u
 	}
 	if canaries, err = e.Cells.RunCanaries(ctx, l.AllCPUs()); err != nil {
-		return nil, 0, after, asLabError(ctx, err)
+		return nil, 0, after, fault.During(ctx, fault.Lab, err)
 	}
 	if after, err = server.Usage(ctx); err != nil {
 		return nil, 0, after, err

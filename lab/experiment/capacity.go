@@ -69,7 +69,7 @@ func (e *Experiment) searchCapacity(
 		}
 		s.Phase.RateRPS = step.OfferedRPS
 		a.Name = fmt.Sprintf("%s at %g/s", name, step.OfferedRPS)
-		a.Kind, a.Duration = lab.Steady, search.StepDuration(step)
+		a.Kind, a.Duration = s.Phase.Kind.Traits().StepKind, search.StepDuration(step)
 		a.Rate = rateStages(s.Phase, a.Duration)
 		a.Seed = plan.SearchSeed(s.Trial.Seed, n)
 		a.KeepHits = keepHits && step.Stage == lab.Confirmation

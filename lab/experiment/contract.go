@@ -3,7 +3,6 @@ package experiment
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // variantAnswers holds one variant's answers to the contract and to all scenarios, and
@@ -149,9 +149,8 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 		x.problems = append(x.problems, wrong...)
 		return err
 	})
-	var serverErr *serverError
-	if errors.As(err, &serverErr) {
-		return variantAnswers{problems: []string{serverErr.reason}}, nil
+	if fault.PartyOf(err) == fault.Server {
+		return variantAnswers{problems: []string{err.Error()}}, nil
 	}
 	if err != nil {
 		return x, fmt.Errorf("checking %s against the contract: %w", id, err)
@@ -162,7 +161,7 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 // requestAnswers sends a variant the requests of its scenarios, of the contract, and of
 // its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
-	if _, err := cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err != nil {
+	if _, err := awaitFirstAnswer(ctx, cell, e.readyTarget()); err != nil {
 		return x, err
 	}
 	var unanswered []string

@@ -11,7 +11,8 @@ import (
 	"runtimelab/lab"
 )
 
-// Cells opens cells and uses the engine for what lies outside of them.
+// Cells opens cells and uses the engine for what lies outside of them. The errors of Cells and of
+// what it opens name the party that caused them, as far as they know it: see causeOf.
 type Cells interface {
 	// OpenCell opens a network namespace with loopback only and starts a generator
 	// in it on the given CPUs, or on any CPU if there are none.
@@ -36,7 +37,7 @@ type Cell interface {
 	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
 	// ReadHits passes the hits that the last attack kept to each, in chunks.
 	ReadHits(ctx context.Context, each func([]lab.Hit) error) error
-	// ExitReason returns how the generator ended, or "" while it runs.
+	// ExitReason returns how the generator ended, or "" while it runs or if that is unknown.
 	ExitReason(ctx context.Context) string
 	Close(ctx context.Context) error
 }
@@ -44,8 +45,10 @@ type Cell interface {
 // Server is a server's container in a cell.
 type Server interface {
 	StartedAt() time.Time
-	Done(ctx context.Context) <-chan struct{}
-	// ExitReason returns how the server ended, or "" while it runs.
+	// Done returns a channel that receives nil when the server's process has ended, or why that
+	// cannot be known.
+	Done(ctx context.Context) <-chan error
+	// ExitReason returns how the server ended, or "" while it runs or if that is unknown.
 	ExitReason(ctx context.Context) string
 	LogTail(ctx context.Context) string
 	Usage(ctx context.Context) (lab.Usage, error)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -71,7 +72,7 @@ func (e *Experiment) Run(ctx context.Context) error {
 	}
 	if len(e.refused) > 0 {
 		if err := e.Recorder.RecordRefusals(e.refused); err != nil {
-			return err
+			return fault.By(fault.Lab, err)
 		}
 	}
 	if err := e.runPilots(ctx); err != nil {
@@ -128,7 +129,7 @@ func (e *Experiment) runAndRecord(ctx context.Context, t numberedTrial, mayRepea
 	}
 	if len(samples) > 0 {
 		if err := e.Recorder.RecordSamples(samples...); err != nil {
-			return false, err
+			return false, fault.By(fault.Lab, err)
 		}
 	}
 	repeat = mayRepeat && anyDisturbed(samples)
@@ -170,7 +171,7 @@ func (e *Experiment) runTrial(ctx context.Context, t lab.Trial, number int) ([]l
 // newAttack returns the attack of phase p in trial t.
 func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
-	scenario := e.scenarioByName[t.Scenario]
+	scenario, discarded := e.scenarioByName[t.Scenario], p.Kind.Traits().Discarded
 	a := lab.Attack{
 		Name:                 fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:              BaseURL,
@@ -184,12 +185,12 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Timeout:              time.Duration(p.TimeoutS * float64(time.Second)),
 		Deadline:             time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:                 t.Seed,
-		KeepHits:             e.KeepHits && p.Kind != lab.WarmUp,
+		KeepHits:             e.KeepHits && !discarded,
 		// The generator shares its CPU with an upstream, or with a server on all
 		// CPUs: it must sleep when it has nothing to do.
 		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
 	}
-	if p.Kind == lab.WarmUp && !e.Variants[t.Variant].Responder {
+	if discarded && !e.Variants[t.Variant].Responder {
 		identity := e.Checker.IdentityRequest()
 		a.SideRequest = &identity
 	}
@@ -205,10 +206,10 @@ func (e *Experiment) targetsOf(t lab.Trial, p lab.Phase) []lab.Target {
 }
 
 // rateStages returns the rate of an open loop as one stage of duration lasts, or nil for a
-// closed loop. Only in a ramp does the rate change.
+// closed loop.
 func rateStages(p lab.Phase, lasts time.Duration) []lab.Stage {
 	switch {
-	case p.Kind == lab.Ramp:
+	case p.Kind.Traits().Load == lab.LoadStartStop:
 		return []lab.Stage{{FromRPS: p.RateRPS, ToRPS: p.ToRPS, Duration: lasts}}
 	case p.Kind.IsOpenLoop():
 		return []lab.Stage{{FromRPS: p.RateRPS, ToRPS: p.RateRPS, Duration: lasts}}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // world fakes the engine, the contract, the recorder and the observer. It counts what is
@@ -35,6 +36,7 @@ type world struct {
 	identity         []string // what is wrong with every identity
 	identityOnTrials []string // what is wrong with one on a trial's CPUs
 	answerUnderLoad  string   // identity under load; answer if unset
+	noSideAnswer     bool     // attacks leave their side request out
 
 	onAttack      func(lab.Attack)
 	onOpen        func() // runs before a cell opens
@@ -51,7 +53,11 @@ type world struct {
 	closeError      error // returned when a cell closes
 	canaryError     error
 	recordHitsError error
+	recordError     error // returned by all other methods of the recorder
 	upstreamError   error
+	attackError     error // returned by attacks after the warm-up
+	usageError      error
+	doneError       error // of the wait for a server's end; comes during its first attack
 
 	openedCells      atomic.Int64
 	attacks          []lab.Attack
@@ -113,13 +119,16 @@ func (w *world) RecordHits(_ lab.Sample, read func(each func([]lab.Hit) error) e
 }
 
 func (w *world) RecordSamples(s ...lab.Sample) error {
+	if w.recordError != nil {
+		return w.recordError
+	}
 	w.recorded = append(w.recorded, s...)
 	return nil
 }
 
 func (w *world) RecordRefusals(why map[string]string) error {
 	w.recordedRefusals = maps.Clone(why)
-	return nil
+	return w.recordError
 }
 
 func (w *world) CheckEngine(ctx context.Context) error {
@@ -134,7 +143,7 @@ func (w *world) CheckEngine(ctx context.Context) error {
 
 func (w *world) RecordPlan(p lab.Plan) error {
 	w.recordedPlans = append(w.recordedPlans, p)
-	return nil
+	return w.recordError
 }
 
 func (w *world) PilotStarted(lab.Pilot, int, int) {}
@@ -181,14 +190,14 @@ type fakeCell struct {
 	world   *world
 	cpus    []int
 	variant string
-	exited  chan struct{}
+	exited  chan error
 	ended   bool
 	used    time.Duration // the server's CPU time: 1 ms for each reading
 }
 
 func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ []int) (Server, error) {
 	c.world.count("servers", 1)
-	c.variant, c.exited = v.ID(), make(chan struct{})
+	c.variant, c.exited = v.ID(), make(chan error, 1)
 	return &fakeServer{cell: c}, nil
 }
 
@@ -245,12 +254,19 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 		close(c.exited)
 		<-ctx.Done()
 	}
+	if c.world.doneError != nil {
+		c.exited <- c.world.doneError
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return lab.AttackResult{}, context.Cause(ctx)
 	}
 	if c.world.engineError != nil || c.variant == c.world.killedGenerator {
 		c.ended = true
-		return lab.AttackResult{}, errors.New("the cell ended during attack")
+		return lab.AttackResult{}, fault.By(fault.Generator, errors.New("the cell ended during attack"))
+	}
+	if c.world.attackError != nil && a.Kind != lab.WarmUp {
+		return lab.AttackResult{}, c.world.attackError
 	}
 	c.world.upstreamCalls += c.world.callsPerAttack
 	began, busy := time.Unix(200, 0), c.world.serverCPU
@@ -273,7 +289,7 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 	if c.world.changeResult != nil {
 		c.world.changeResult(a, &result)
 	}
-	if a.SideRequest != nil {
+	if a.SideRequest != nil && !c.world.noSideAnswer {
 		answers, _ := c.Send(ctx, []lab.Request{*a.SideRequest})
 		result.SideAnswer = &answers[0]
 		if c.world.answerUnderLoad != "" {
@@ -301,10 +317,13 @@ func (c *fakeCell) Close(ctx context.Context) error {
 
 type fakeServer struct{ cell *fakeCell }
 
-func (s *fakeServer) StartedAt() time.Time                 { return time.Unix(100, 0) }
-func (s *fakeServer) Done(context.Context) <-chan struct{} { return s.cell.exited }
-func (s *fakeServer) LogTail(context.Context) string       { return "last words" }
+func (s *fakeServer) StartedAt() time.Time              { return time.Unix(100, 0) }
+func (s *fakeServer) Done(context.Context) <-chan error { return s.cell.exited }
+func (s *fakeServer) LogTail(context.Context) string    { return "last words" }
 func (s *fakeServer) Usage(context.Context) (lab.Usage, error) {
+	if s.cell.world.usageError != nil {
+		return lab.Usage{}, s.cell.world.usageError
+	}
 	s.cell.world.log = append(s.cell.world.log, "usage")
 	s.cell.used += time.Millisecond
 	return lab.Usage{CPU: s.cell.used}, nil
@@ -710,7 +729,7 @@ func TestAnInterruptionAbandonsTheTrialAndCleansUp(t *testing.T) {
 
 // An interruption makes calls fail in many ways. Some look as if the engine, the generator
 // or the server were gone.
-func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
+func TestTheUserCausedAllThatAnInterruptionBreaks(t *testing.T) {
 	for when, arrange := range map[string]func(w *world, interrupt func()){
 		"while the second trial's cell opens": func(w *world, interrupt func()) {
 			w.onOpen = func() {
@@ -719,7 +738,7 @@ func TestClassifyBlamesTheUserForAnInterruption(t *testing.T) {
 				}
 			}
 		},
-		"while the cause of the second trial's failure is classified": func(w *world, interrupt func()) {
+		"while the lab looks for the cause of the second trial's failure": func(w *world, interrupt func()) {
 			w.crash, w.onCheckEngine = "rt/b", interrupt
 		},
 	} {
@@ -1084,8 +1103,10 @@ func TestACellThatCannotBeClosedEndsTheRun(t *testing.T) {
 		w.crash = crash
 		e := newExperiment(w, "a")
 		w.onAttack = func(lab.Attack) { w.closeError = errors.New("the container cannot be removed") }
-		if err := e.Run(t.Context()); !errors.Is(err, w.closeError) {
-			t.Errorf("server that crashes %q: %v", crash, err)
+		err := e.Run(t.Context())
+		if !errors.Is(err, w.closeError) || errors.Is(err, errServerEnded) != (crash != "") ||
+			fault.PartyOf(err) != fault.Engine {
+			t.Errorf("server that crashes %q: %v by %+v", crash, err, fault.PartyOf(err))
 		}
 	}
 }

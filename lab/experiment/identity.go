@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 )
 
 // checkIdentity parses a server's identity and compares it with its variant and with
@@ -20,7 +21,7 @@ import (
 func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
 	id, wrong := e.Checker.CheckIdentity(answer, subject.Variant, subject.Layout.Server)
 	if len(wrong) > 0 {
-		return id, errors.New("identity: " + strings.Join(wrong, "; "))
+		return id, fault.By(fault.Server, errors.New("identity: "+strings.Join(wrong, "; ")))
 	}
 	return id, nil
 }
@@ -41,7 +42,8 @@ func checkUnchanged(before, underLoad lab.Identity) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	return errors.New("identity: it changed under load: " + strings.Join(changed, "; "))
+	err := errors.New("identity: it changed under load: " + strings.Join(changed, "; "))
+	return fault.By(fault.Server, err)
 }
 
 // toJSON returns a value as JSON in one line.
@@ -81,14 +83,13 @@ func (e *Experiment) checkIdentities(ctx context.Context, variants []string) err
 			subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
 			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, env trialEnv) (err error) {
-				if _, err = env.cell.AwaitFirstAnswer(ctx, e.readyTarget(), firstAnswerTimeout); err == nil {
+				if _, err = awaitFirstAnswer(ctx, env.cell, e.readyTarget()); err == nil {
 					problems, err = e.requestIdentity(ctx, subject, env.cell)
 				}
 				return err
 			})
-			var serverErr *serverError
-			if errors.As(err, &serverErr) {
-				problems, err = []string{serverErr.reason}, nil
+			if fault.PartyOf(err) == fault.Server {
+				problems, err = []string{err.Error()}, nil
 			}
 			mu.Lock()
 			defer mu.Unlock()

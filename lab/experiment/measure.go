@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
@@ -20,7 +21,7 @@ func (e *Experiment) MeasurePhase(
 	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
 ) (lab.Sample, error) {
 	env := trialEnv{cell, server, upstream}
-	if subject.Phase.Kind == lab.Capacity {
+	if subject.Phase.Kind.Traits().FindsCapacity() {
 		return e.measureCapacity(ctx, subject, a, env)
 	}
 	s, err := e.attackWithCanaries(ctx, subject, a, env)
@@ -126,7 +127,7 @@ func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, env trialEnv)
 		return nil
 	}
 	read := func(each func([]lab.Hit) error) error { return env.cell.ReadHits(ctx, each) }
-	return asLabError(ctx, e.Recorder.RecordHits(s, read))
+	return fault.During(ctx, fault.Lab, e.Recorder.RecordHits(s, read))
 }
 
 // ReadServiceTimes returns the service times that a reference server measured by its
@@ -141,8 +142,9 @@ func ReadServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error)
 	}
 	var times lab.ServiceTimes
 	if err := json.Unmarshal(answers[0].Body, &times); err != nil {
-		return nil, fmt.Errorf("reading a reference server's service times (answer %q, error %q): %w",
+		err = fmt.Errorf("reading a reference server's service times (answer %q, error %q): %w",
 			answers[0].Body, answers[0].Error, err)
+		return nil, fault.By(fault.Server, err)
 	}
 	return &times, nil
 }
@@ -153,10 +155,10 @@ func upstreamCalls(ctx context.Context, u Upstream) (int64, error) {
 		return 0, nil
 	}
 	calls, err := u.Calls(ctx)
-	if err != nil && ctx.Err() == nil {
-		err = &generatorError{"reading the upstream's call count: " + err.Error()}
+	if err != nil {
+		err = fmt.Errorf("reading the upstream's call count: %w", err)
 	}
-	return calls, err
+	return calls, fault.During(ctx, fault.Upstream, err)
 }
 
 // maxPeakConnections is the largest number of connections of a peak: as many as the
@@ -171,7 +173,7 @@ func attackDoubleConnections(ctx context.Context, a lab.Attack, env trialEnv) (
 ) {
 	a.Name += " doubled"
 	a.Connections *= 2
-	a.Duration = plan.DoubleConnectionsDuration(a.Duration)
+	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
 	before, usageErr := env.server.Usage(ctx)
 	result, err := env.cell.Attack(ctx, a)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
@@ -22,16 +24,17 @@ func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env tri
 	}
 	var samples []lab.Sample
 	for _, p := range subject.Scenario.PhasesOf(t) {
-		if p.Kind != lab.WarmUp {
+		discarded := p.Kind.Traits().Discarded
+		if !discarded {
 			subject.Phase = p
 		}
 		p, peak, err := e.resolveRate(t, p, samples)
 		if err != nil {
-			return samples, err
+			return samples, fault.By(fault.Server, err) // its server, or that of its pilot, had no peak
 		}
 		a := e.newAttack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
-		if p.Kind == lab.WarmUp {
+		if discarded {
 			if err := e.runWarmUp(ctx, subject, a, env); err != nil {
 				return samples, err
 			}
@@ -77,7 +80,7 @@ func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, 
 	if !subject.Variant.Responder {
 		target = e.readyTarget()
 	}
-	at, err := env.cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
+	at, err := awaitFirstAnswer(ctx, env.cell, target)
 	if err != nil {
 		return err
 	}
@@ -94,6 +97,13 @@ func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, 
 	return err
 }
 
+// awaitFirstAnswer waits for the server's first correct answer and returns its time. A server that
+// gives none in time has failed.
+func awaitFirstAnswer(ctx context.Context, cell Cell, target lab.Target) (time.Time, error) {
+	at, err := cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
+	return at, fault.During(ctx, fault.Server, err)
+}
+
 // runWarmUp warms the server up and checks its identity again under load. A library may
 // change it late, for example by switching the interpreter's lock on.
 func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.Attack, env trialEnv) error {
@@ -106,7 +116,7 @@ func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.A
 		return nil
 	}
 	if result.SideAnswer == nil {
-		return errors.New("identity: the generator did not request it under load")
+		return fault.By(fault.Generator, errors.New("identity: the generator did not request it under load"))
 	}
 	underLoad, err := e.checkIdentity(*result.SideAnswer, *subject)
 	if err == nil {

@@ -2,10 +2,10 @@ package experiment
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
@@ -32,7 +32,7 @@ func (e *Experiment) runPilots(ctx context.Context) error {
 	if !measured {
 		return nil
 	}
-	return e.Recorder.RecordPlan(e.Plan)
+	return fault.By(fault.Lab, e.Recorder.RecordPlan(e.Plan))
 }
 
 // runPilot measures one variant's peak without recording a row. A failed server sets
@@ -40,18 +40,17 @@ func (e *Experiment) runPilots(ctx context.Context) error {
 func (e *Experiment) runPilot(ctx context.Context, p *lab.Pilot) error {
 	for range plan.PilotAttempts {
 		s, err := e.measurePilotPeak(ctx, *p)
-		var serverErr *serverError
-		var generatorErr *generatorError
-		switch {
-		case errors.As(err, &serverErr):
-			p.PeakRPS, p.Problem, p.Doubt = 0, serverErr.reason, ""
-			return nil
-		case errors.As(err, &generatorErr):
-			p.Doubt = generatorErr.reason
-			continue
-		}
 		if err != nil {
-			return err
+			result, ok := consequenceOf(err)
+			switch {
+			case !ok:
+				return err
+			case result.Validity == lab.Failed:
+				p.PeakRPS, p.Problem, p.Doubt = 0, result.Reason, ""
+				return nil
+			}
+			p.Doubt = result.Reason
+			continue
 		}
 		if p.PeakRPS, _ = metric.ThroughputRPS(s); p.PeakRPS == 0 {
 			p.Problem = "no request succeeded"
@@ -77,7 +76,7 @@ func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sam
 			return err
 		}
 		warmUp := s.Phase
-		warmUp.Kind = lab.WarmUp
+		warmUp.Kind = s.Phase.Kind.Traits().WarmedUpBy
 		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warmUp), env); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,90 +10,97 @@ import (
 	"runtimelab/lab/gate"
 )
 
-// measureTrial runs a trial with a fresh server in a fresh cell and returns its
-// samples. If the server or the generator fails, the last sample says so.
+// measureTrial runs a trial with a fresh server in a fresh cell and returns its samples. If the
+// trial fails and the run can go on, the last sample says why.
 func (e *Experiment) measureTrial(ctx context.Context, t lab.Trial) (samples []lab.Sample, err error) {
 	subject := e.newSample(t, time.Now())
 	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
 		samples, err = e.runPhases(ctx, &subject, env)
 		return err
 	})
-	var serverErr *serverError
-	var generatorErr *generatorError
-	switch {
-	case err == nil:
+	if err == nil {
 		return samples, nil
-	case errors.As(err, &serverErr):
-		subject.Gate = gate.FailedBecause(serverErr.reason)
-	case errors.As(err, &generatorErr):
-		subject.Gate = gate.DisturbedBecause(generatorErr.reason)
-	default:
+	}
+	result, ok := consequenceOf(err)
+	if !ok {
 		return nil, err
 	}
+	subject.Gate = result
 	return append(samples, subject), nil // the phases before the failure stay valid
 }
 
-// trialEnv holds what a trial runs in.
+// trialEnv holds what a trial runs in. A part that has not been opened is nil.
 type trialEnv struct {
 	cell     Cell
 	server   Server
 	upstream Upstream // nil if the scenario has none
 }
 
-// withFreshCell runs do with a fresh server in a fresh cell and closes both. It returns
-// the error that classify makes of a failure.
+// withFreshCell runs do with a fresh server in a fresh cell and closes both. An error names the
+// party that caused it.
 func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Sample,
 	do func(context.Context, trialEnv) error,
 ) (err error) {
-	layout := subject.Layout
-	var env trialEnv
-	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
-		return e.classify(ctx, env, err)
-	}
+	env, err := e.open(ctx, subject)
 	defer func() {
 		if closeErr := closeAll(ctx, env); closeErr != nil {
-			err = e.engineErrorOr(ctx, joinCloseError(err, closeErr))
+			err = e.joinCloseError(ctx, err, closeErr)
 		}
 	}()
-	if subject.Scenario.Upstream {
-		if env.upstream, err = env.cell.StartUpstream(ctx, layout.Generator); err != nil {
-			return e.classify(ctx, env, err)
-		}
+	if err == nil {
+		serverCtx, stop := serverContext(ctx, env.server)
+		defer stop()
+		err = do(serverCtx, env)
 	}
-	env.server, err = env.cell.StartServer(ctx, subject.Variant, subject.Image, layout.Server)
 	if err != nil {
-		return e.classify(ctx, env, err)
-	}
-	serverCtx, stop := serverContext(ctx, env.server)
-	defer stop()
-	if err = do(serverCtx, env); err != nil {
-		return e.classify(ctx, env, err)
+		return e.causeOf(ctx, env, err)
 	}
 	return nil
 }
 
-// serverContext returns a context that ends with errServerEnded when the server's
-// process ends.
+// open opens a cell and starts the upstream, if the scenario has one, and the server in it. After
+// an error, env holds what is open and must be closed.
+func (e *Experiment) open(ctx context.Context, subject lab.Sample) (env trialEnv, err error) {
+	layout := subject.Layout
+	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
+		return env, err
+	}
+	if subject.Scenario.Upstream {
+		if env.upstream, err = env.cell.StartUpstream(ctx, layout.Generator); err != nil {
+			return env, err
+		}
+	}
+	env.server, err = env.cell.StartServer(ctx, subject.Variant, subject.Image, layout.Server)
+	return env, err
+}
+
+// serverContext returns a context that ends with errServerEnded when the server's process ends, or
+// with the engine's error if nobody can tell.
 func serverContext(ctx context.Context, s Server) (context.Context, context.CancelFunc) {
 	serverCtx, cancel := context.WithCancelCause(ctx)
-	exited := s.Done(serverCtx)
+	done := s.Done(serverCtx)
 	go func() {
 		select {
-		case <-exited:
-			cancel(errServerEnded)
+		case err := <-done:
+			if err == nil {
+				err = errServerEnded
+			}
+			cancel(err)
 		case <-serverCtx.Done():
 		}
 	}()
 	return serverCtx, func() { cancel(nil) }
 }
 
-// closeAll closes a cell and removes its server and upstream concurrently. It works
-// after ctx has ended too, for at most cleanupTimeout.
+// closeAll closes a cell and removes its server and upstream concurrently, as far as they are open.
+// It works after ctx has ended too, for at most cleanupTimeout.
 func closeAll(ctx context.Context, env trialEnv) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	var all errgroup.Group
-	all.Go(func() error { return env.cell.Close(ctx) })
+	if env.cell != nil {
+		all.Go(func() error { return env.cell.Close(ctx) })
+	}
 	if env.server != nil {
 		all.Go(func() error { return env.server.Remove(ctx) })
 	}
@@ -129,7 +135,7 @@ func (e *Experiment) newFailedSample(t lab.Trial, at time.Time, why string) lab.
 // firstMeasuredPhase returns the first phase of a trial that is not a warm-up.
 func (e *Experiment) firstMeasuredPhase(t lab.Trial) lab.Phase {
 	for _, p := range e.scenarioByName[t.Scenario].PhasesOf(t) {
-		if p.Kind != lab.WarmUp {
+		if !p.Kind.Traits().Discarded {
 			return p
 		}
 	}

@@ -1,4 +1,5 @@
 // Package fault has errors for the user: what happened, what to do, and the exit code of the program.
+// An error may also name the party that caused it.
 package fault
 
 import (

@@ -8,13 +8,13 @@ import (
 // censored returns a result if the figure is only a bound, because something else
 // than the server was the limit.
 func censored(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	if s.Phase.Kind == lab.Capacity {
+	if s.Phase.Kind.Traits().FindsCapacity() {
 		return capacityBound(s)
 	}
 	if result := generatorLimit(s, c); result != nil {
 		return result
 	}
-	if s.Phase.Kind != lab.Peak || isSaturated(s) {
+	if !s.Phase.Kind.Traits().FindsPeak || isSaturated(s) {
 		return nil
 	}
 	return unsaturated(s, c)

@@ -23,10 +23,10 @@ func Judge(s lab.Sample, c lab.Calibration) lab.GateResult {
 	return lab.GateResult{Validity: lab.Valid}
 }
 
-// NeedsDoubleConnections reports whether a peak must be tried on twice the
-// connections: neither side's CPUs were the limit.
+// NeedsDoubleConnections reports whether a phase must be tried on twice the
+// connections: its kind may be, and neither side's CPUs were the limit.
 func NeedsDoubleConnections(s lab.Sample, c lab.Calibration) bool {
-	return s.Phase.Kind == lab.Peak && s.DoubleConnections == nil &&
+	return s.Phase.Kind.Traits().Extra.Doubled > 0 && s.DoubleConnections == nil &&
 		firstResult(s, c, failed, disturbed) == nil &&
 		!isSaturated(s) && generatorLimit(s, c) == nil
 }

@@ -45,6 +45,9 @@ type base struct {
 	origin   string // the text for people: an image reference, or packages with versions
 	identity string // the base's part of the content hash
 	err      error  // why the base is missing; the other fields are then empty
+
+	// buildOnlyEnv is the part of its environment that images built on it must not have.
+	buildOnlyEnv []string
 }
 
 // resolveBases returns a base for every runtime, by name: all official, or all stand-ins. A failure

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
@@ -364,7 +365,9 @@ func TestStandInHasLabelsAndInstallsItsTools(t *testing.T) {
 		installed = names
 		return nil
 	}
-	got := h.Ensure(t.Context(), h.runtimes)["node"]
+	h.runtimes[0].Base.CAVariables = []string{"NPM_CONFIG_CAFILE", "NODE_EXTRA_CA_CERTS"}
+	h.runtimes[1].Base.CAVariables = []string{"PIP_CERT"}
+	got := h.Ensure(t.Context(), h.runtimes[:1])["node"]
 	for origin, want := range map[string]BaseMode{
 		got.Image.BaseOrigin: Debian, "scratch": Auto,
 		officialOrigin("debian:forky", "sha256:1", nil): Official,
@@ -382,12 +385,15 @@ func TestStandInHasLabelsAndInstallsItsTools(t *testing.T) {
 	}
 	changes := strings.Join(h.engine.imports[0].Changes, "\n")
 	for _, want := range []string{
-		"NODE_EXTRA_CA_CERTS=", "NPM_CONFIG_CAFILE=", "PIP_CERT=", "SSL_CERT_FILE=", "ENV PATH=",
-		ownerLabel, baseLabel,
+		"ENV NODE_EXTRA_CA_CERTS=" + debianBundle, "ENV NPM_CONFIG_CAFILE=" + debianBundle,
+		"ENV SSL_CERT_FILE=" + debianBundle, "ENV PATH=", ownerLabel, baseLabel,
 	} {
 		if !strings.Contains(changes, want) {
 			t.Errorf("changes lack %s:\n%s", want, changes)
 		}
+	}
+	if strings.Contains(changes, "PIP_CERT") {
+		t.Errorf("changes have a variable of another runtime:\n%s", changes)
 	}
 }
 
@@ -421,6 +427,31 @@ func TestStandInHashDependsOnItsContent(t *testing.T) {
 		if changed.hash() == one.hash() {
 			t.Errorf("%s does not change the hash", name)
 		}
+	}
+	// content_sha256 of earlier runs is made of hashes such as this one.
+	const recorded = "6849abf0a1873e9f72baa3ba1f207cadca1eeed88d5c55bad18c0fe558729cda"
+	if one.hash() != recorded {
+		t.Errorf("the hash is %s, was %s in earlier labs", one.hash(), recorded)
+	}
+}
+
+// The variables are not part of the images of runtimes, so they must not change content_sha256. But
+// a stand-in that lacks some of them cannot be shared.
+func TestCAVariablesChangeTheTagOfAStandInButNotItsHash(t *testing.T) {
+	of := func(bundle string, variables ...string) standIn {
+		return newStandIn(lab.Runtime{Base: lab.BaseImage{
+			Suite: "forky", Packages: []string{"nodejs"}, CAVariables: variables,
+		}}, []byte(bundle))
+	}
+	none, two := of("a"), of("a", "A_CERT", "B_CERT")
+	if none.hash() != two.hash() {
+		t.Error("variables change the hash")
+	}
+	if same := of("a", "B_CERT", "A_CERT"); same.ref() != two.ref() || none.ref() == two.ref() {
+		t.Errorf("tags: %s, in another order %s, without variables %s", two.ref(), same.ref(), none.ref())
+	}
+	if of("").ref() != of("", "A_CERT").ref() {
+		t.Error("variables change the tag where there is no bundle that they could name")
 	}
 }
 

@@ -22,7 +22,9 @@ import (
 
 func TestContentSHA256(t *testing.T) {
 	dir := t.TempDir()
-	rt := lab.Runtime{Name: "node", ContextDir: dir, Dockerfile: "Dockerfile"}
+	rt := lab.Runtime{
+		Name: "node", ContextDir: dir, Dockerfile: "Dockerfile", Ignore: []string{"node_modules", "__py*__"},
+	}
 	for name, text := range map[string]string{
 		"Dockerfile": "FROM x", "app.js": "1", "lib/a.js": "2", "notes.md": "3", ".dockerignore": "*.md\n",
 	} {
@@ -71,6 +73,7 @@ func TestContentSHA256(t *testing.T) {
 			_ = os.Symlink("lib", filepath.Join(dir, "link"))
 		}},
 		{".dockerignore", func() { write(t, filepath.Join(dir, ".dockerignore"), "") }},
+		{"a name that is not ignored any more", func() { rt.Ignore = rt.Ignore[:1] }},
 	}
 	for _, step := range steps {
 		step.change()
@@ -453,8 +456,8 @@ func TestACancelledBuildIsReadToItsEnd(t *testing.T) {
 
 func TestARegisteredImageKeepsItsConfiguration(t *testing.T) {
 	for _, containerd := range []bool{false, true} {
-		h := newHarness(t, Official)
-		h.addOfficial("node", "python")
+		h := newHarness(t, Debian)
+		h.runtimes[0].Base.CAVariables = []string{"NODE_EXTRA_CA_CERTS"}
 		h.engine.containerd = containerd
 		got := h.Ensure(t.Context(), h.runtimes[:1])["node"]
 		if got.Err != nil {
@@ -469,13 +472,15 @@ func TestARegisteredImageKeepsItsConfiguration(t *testing.T) {
 			if h.engine.loads != 0 {
 				t.Error("an archive without layers was loaded into containerd's store")
 			}
-			if !slices.Contains(stored.Config.Env, buildOnlyEnv[0]) {
-				t.Errorf("environment %v lacks the variables that only builds need; its comment says it keeps them",
-					stored.Config.Env)
+			for _, kept := range []string{"NODE_EXTRA_CA_CERTS=" + debianBundle, "SSL_CERT_FILE=" + debianBundle} {
+				if !slices.Contains(stored.Config.Env, kept) {
+					t.Errorf("environment %v lacks %s, which only builds need; its comment says it keeps it",
+						stored.Config.Env, kept)
+				}
 			}
 			continue
 		}
-		if !slices.Equal(stored.Config.Env, []string{"A=b"}) {
+		if !slices.Equal(stored.Config.Env, []string{"PATH=" + binaryPath, "A=b"}) {
 			t.Errorf("environment %v, want it without the variables that only builds need", stored.Config.Env)
 		}
 	}

@@ -31,10 +31,10 @@ import (
 const contentFormat = "runtime-lab image 2"
 
 // ContentSHA256 returns the hash, in hexadecimal, that identifies a runtime's image by its input:
-// every file of the build context (path, mode, bytes; without litter and what .dockerignore
-// excludes), the name of the Dockerfile, the runtime's build arguments, and baseIdentity. That is
-// "<ref>@<digest>" for an official image, and origin and hash for a stand-in. Proxy settings of the
-// host are not included.
+// every file of the build context (path, mode, bytes; without litter, and what the runtime ignores
+// or .dockerignore excludes), the name of the Dockerfile, the runtime's build arguments, and
+// baseIdentity. That is "<ref>@<digest>" for an official image, and origin and hash for a stand-in.
+// Proxy settings of the host are not included.
 func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 	files, err := readContext(rt)
 	if err != nil {
@@ -99,7 +99,7 @@ func isProgram(data []byte) bool {
 
 // readContext returns the files of a runtime's build context, sorted by path.
 func readContext(rt lab.Runtime) ([]contextFile, error) {
-	files, err := readFolder(rt.ContextDir, rt.Dockerfile)
+	files, err := readFolder(rt.ContextDir, rt.Dockerfile, rt.Ignore)
 	if err != nil {
 		return nil, fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
 	}
@@ -114,9 +114,9 @@ func readContext(rt lab.Runtime) ([]contextFile, error) {
 	return files, nil
 }
 
-// readFolder returns the files of a build context, without litter and without what .dockerignore
-// excludes.
-func readFolder(dir, dockerfile string) ([]contextFile, error) {
+// readFolder returns the files of a build context, without litter, without names that match a
+// pattern of ignore, and without what .dockerignore excludes.
+func readFolder(dir, dockerfile string, ignore []string) ([]contextFile, error) {
 	ignored, err := readIgnored(dir)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func readFolder(dir, dockerfile string) ([]contextFile, error) {
 		if err != nil || full == dir {
 			return err
 		}
-		if isLitter(entry.Name()) {
+		if isLitter(entry.Name(), ignore) {
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}

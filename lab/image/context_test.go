@@ -17,7 +17,10 @@ import (
 // contextOf reads a build context and returns its paths, its content hash, and its error.
 func contextOf(t *testing.T, dir string) (paths []string, sum string, err error) {
 	t.Helper()
-	rt := lab.Runtime{Name: "node", ContextDir: dir, Dockerfile: "Dockerfile"}
+	rt := lab.Runtime{
+		Name: "node", ContextDir: dir, Dockerfile: "Dockerfile",
+		Ignore: []string{"node_modules", "__pycache__", ".*_cache"},
+	}
 	files, err := readContext(rt)
 	if err != nil {
 		return nil, "", err

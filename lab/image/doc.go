@@ -14,13 +14,15 @@
 // and build arguments, which are part of content_sha256, distinguish their images. An argument that
 // the Dockerfile does not declare is an error, because it would make two images equal that should
 // differ. Equal sources give an equal context in every checkout: the files of editors and operating
-// systems (litter) are left out, and file modes follow from the content of files.
+// systems (litter) and what a runtime ignores are left out, and file modes follow from the content
+// of files.
 //
-// Stand-ins. The tag of a stand-in is a hash of suite, package names, CA bundle and recipe.
-// Runtimes with the same values share it. The hash does not include package versions: a Debian
-// suite moves, so the same tag made a month later may hold newer packages. The origin of a stand-in
-// names its package versions. It is written into the stand-in's labels, and is part of the
-// content_sha256 of every image built on it.
+// Stand-ins. The tag of a stand-in is a hash of suite, package names, CA bundle, recipe, and the
+// variables that name the bundle for a runtime's tools. Runtimes with the same values share it. The
+// hash does not include package versions: a Debian suite moves, so the same tag made a month later
+// may hold newer packages. The origin of a stand-in names its package versions. It is written into
+// the stand-in's labels, and is part of the content_sha256 of every image built on it. So is the
+// hash without the variables, which are not part of these images.
 //
 // Cleaning up. The classic builder commits one untagged image per step. The lab therefore does not
 // let the builder tag its images. When all builds have ended, the lab registers each result again

@@ -120,14 +120,18 @@ func (f *fakeEngine) ImageImport(
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.imports = append(f.imports, options)
-	labels := map[string]string{}
+	labels, env := map[string]string{}, []string(nil)
 	for _, change := range options.Changes {
+		if variable, ok := strings.CutPrefix(change, "ENV "); ok {
+			env = append(env, variable)
+		}
 		if text, ok := strings.CutPrefix(change, "LABEL "); ok {
 			name, value, _ := strings.Cut(text, "=")
 			labels[name] = strings.Trim(value, `"`)
 		}
 	}
 	f.put(ref, "sha256:imported-"+ref, labels)
+	f.images[ref].Config.Env = env
 	return io.NopCloser(strings.NewReader(`{"status":"sha256:imported"}`)), nil
 }
 
@@ -144,6 +148,12 @@ func (f *fakeEngine) ImageBuild(
 	f.builds = append(f.builds, options)
 	n := len(f.builds)
 	baseID := strings.TrimPrefix(*options.BuildArgs["BASE_IMAGE"], "sha256:")
+	var env []string
+	for _, img := range f.images {
+		if img.ID == *options.BuildArgs["BASE_IMAGE"] {
+			env = slices.Clone(img.Config.Env)
+		}
+	}
 	step, result := fmt.Sprintf("5%011d", n), fmt.Sprintf("e%011d", n)
 	f.images[step] = image.InspectResponse{ID: "sha256:" + step}
 	text := fmt.Sprintf(" ---> %.12s\n ---> Running in c%011d\n ---> %s\n%s\n", baseID, n, step, dockerfile)
@@ -160,7 +170,7 @@ func (f *fakeEngine) ImageBuild(
 		architecture = "amd64"
 	}
 	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
-		Labels: options.Labels, Env: append([]string{"A=b"}, buildOnlyEnv...), User: "1:1",
+		Labels: options.Labels, Env: append(env, "A=b"), User: "1:1",
 	}}
 	built := image.InspectResponse{
 		ID: "sha256:" + result, Config: config, Os: "linux", Architecture: architecture,

@@ -1,19 +1,17 @@
 package image
 
-import "path"
+import (
+	"path"
+	"slices"
+)
 
-// litter lists the names of files and folders that tools leave beside sources, and says why no
-// image needs them. They are never part of a build context, whatever .dockerignore says. Otherwise
-// "COPY *.js" would fail on an editor's lock, and content_sha256 would depend on who opened the
-// folder. Patterns are those of path.Match; they apply in every folder. Names that may be content
-// are not in the list: 4913 (Vim), *.bak, *.orig, .git. A .dockerignore can exclude them.
+// litter lists the names of files and folders that editors and systems leave beside sources, and
+// says why no image needs them. They are never part of a build context, whatever .dockerignore says.
+// Otherwise "COPY *.js" would fail on an editor's lock, and content_sha256 would depend on who
+// opened the folder. Patterns are those of path.Match; they apply in every folder. What the tools of
+// a language leave is in lab.Runtime.Ignore. Names that may be content are not in the list: 4913
+// (Vim), *.bak, *.orig, .git. A .dockerignore can exclude them.
 var litter = []struct{ pattern, reason string }{
-	{"node_modules", "npm installs here; the image installs from the lock file"},
-	{"__pycache__", "Python's bytecode; the image compiles it"},
-	{".pytest_cache", "pytest"},
-	{".mypy_cache", "mypy"},
-	{".ruff_cache", "Ruff"},
-
 	{".#*", "Emacs: the lock of an edited file, a dangling symbolic link"},
 	{"#*#", "Emacs: an unsaved file"},
 	{"*~", "Emacs, Vim, Kate and others: the version before the last save"},
@@ -32,12 +30,12 @@ var litter = []struct{ pattern, reason string }{
 	{".fuse_hidden*", "FUSE (sshfs, NTFS): a deleted file that a program still has open"},
 }
 
-// isLitter reports whether a file or folder of this name is litter.
-func isLitter(name string) bool {
-	for _, row := range litter {
-		if matched, _ := path.Match(row.pattern, name); matched { // the only error is a bad pattern
-			return true
-		}
+// isLitter reports whether a file or folder of this name is litter, or matches a pattern of ignore.
+func isLitter(name string, ignore []string) bool {
+	matches := func(pattern string) bool {
+		matched, _ := path.Match(pattern, name) // the only error is a bad pattern
+		return matched
 	}
-	return false
+	return slices.ContainsFunc(ignore, matches) ||
+		slices.ContainsFunc(litter, func(row struct{ pattern, reason string }) bool { return matches(row.pattern) })
 }

@@ -68,7 +68,7 @@ func (b *Builder) register(ctx context.Context, j *buildJob) error {
 		if _, err := b.engine.ImageTag(ctx, client.ImageTagOptions{Source: built.ID, Target: ref}); err != nil {
 			return fmt.Errorf("tag image %s: %w", ref, err)
 		}
-	} else if err := b.loadConfiguration(ctx, ref, built); err != nil {
+	} else if err := b.loadConfiguration(ctx, ref, built, j.base.buildOnlyEnv); err != nil {
 		return fmt.Errorf("register image %s: %w", ref, err)
 	}
 	found, err := b.inspect(ctx, ref)
@@ -84,8 +84,10 @@ func (b *Builder) register(ctx context.Context, j *buildJob) error {
 
 // loadConfiguration loads an image archive that holds a configuration and no layers. The engine
 // takes layers that it has from its own store.
-func (b *Builder) loadConfiguration(ctx context.Context, ref string, built *client.ImageInspectResult) error {
-	archive, err := configurationArchive(ref, built)
+func (b *Builder) loadConfiguration(
+	ctx context.Context, ref string, built *client.ImageInspectResult, buildOnlyEnv []string,
+) error {
+	archive, err := configurationArchive(ref, built, buildOnlyEnv)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,9 @@ func (b *Builder) loadConfiguration(ctx context.Context, ref string, built *clie
 
 // configurationArchive returns an image archive with the configuration of built, tagged ref, and no
 // layers. It leaves out the environment variables that only builds need.
-func configurationArchive(ref string, built *client.ImageInspectResult) (io.Reader, error) {
+func configurationArchive(
+	ref string, built *client.ImageInspectResult, buildOnlyEnv []string,
+) (io.Reader, error) {
 	type history struct {
 		Created   string `json:"created,omitempty"`
 		CreatedBy string `json:"created_by"`

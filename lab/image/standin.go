@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
@@ -31,32 +32,45 @@ const (
 	binaryPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// buildOnlyEnv makes npm and pip trust the host's CA bundle while images build. It is removed from
-// the runtimes' images: Node reads NODE_EXTRA_CA_CERTS when it starts, a cost that the official
-// image does not have. It stays if the engine keeps images in containerd's store (see register).
-var buildOnlyEnv = []string{
-	"NODE_EXTRA_CA_CERTS=" + debianBundle,
-	"NPM_CONFIG_CAFILE=" + debianBundle,
-	"PIP_CERT=" + debianBundle,
-	"SSL_CERT_FILE=" + debianBundle,
-}
+// openSSLBundle makes programs that use OpenSSL trust the host's CA bundle. Every stand-in with a
+// bundle has it.
+const openSSLBundle = "SSL_CERT_FILE=" + debianBundle
 
-// standIn describes a base made of Debian packages, for one runtime. Runtimes with the same suite
-// and packages share one image.
+// standIn describes a base made of Debian packages, for one runtime. Runtimes with the same suite,
+// packages and caEnv share one image.
 type standIn struct {
 	runtime  string
 	suite    string
 	packages []string // in the order in which the origin names them
 	bundle   []byte   // CA certificates of the host, PEM; empty: Debian's
+	// caEnv makes the runtime's tools trust the bundle while images build, sorted. It is not part of
+	// the runtimes' images (see bundleVariables).
+	caEnv []string
 }
 
 // newStandIn returns the stand-in of a runtime.
 func newStandIn(rt lab.Runtime, bundle []byte) standIn {
-	return standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
+	s := standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
+	if len(bundle) > 0 {
+		for _, name := range slices.Sorted(slices.Values(rt.Base.CAVariables)) {
+			s.caEnv = append(s.caEnv, name+"="+debianBundle)
+		}
+	}
+	return s
+}
+
+// bundleVariables returns the variables of a stand-in's environment that name its CA bundle. They
+// are removed from the runtimes' images: a runtime may read the bundle when it starts, a cost that
+// the official image does not have. They stay if the engine keeps images in containerd's store (see
+// register).
+func bundleVariables(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env),
+		func(variable string) bool { return !strings.HasSuffix(variable, "="+debianBundle) })
 }
 
 // hash returns a SHA-256, in hexadecimal, of recipeVersion, suite, CA bundle and the names of the
-// packages in any order. Versions of packages do not change it.
+// packages in any order. Versions of packages do not change it, nor does caEnv, which changes no
+// file of an image.
 func (s standIn) hash() string {
 	sum := newFieldHash()
 	sum.add(recipeVersion, s.suite, string(s.bundle))
@@ -67,11 +81,22 @@ func (s standIn) hash() string {
 }
 
 // ref returns the tag of the stand-in's image.
-func (s standIn) ref() string { return repository + "base:" + s.hash()[:16] }
+func (s standIn) ref() string {
+	if len(s.caEnv) == 0 {
+		return repository + "base:" + s.hash()[:16]
+	}
+	sum := newFieldHash()
+	sum.add(s.hash())
+	sum.add(s.caEnv...)
+	return repository + "base:" + sum.hex()[:16]
+}
 
-// earlierRef returns the tag that earlier versions of the lab gave to a runtime's stand-in. The lab
-// still uses such an image, because a new one may hold newer packages.
-func (s standIn) earlierRef() string { return repository + "base-" + s.runtime + ":" + s.hash()[:16] }
+// earlierRefs returns the tags that earlier versions of the lab gave to a runtime's stand-in. The
+// lab still uses such an image, because a new one may hold newer packages.
+func (s standIn) earlierRefs() []string {
+	hash := s.hash()[:16]
+	return []string{repository + "base:" + hash, repository + "base-" + s.runtime + ":" + hash}
+}
 
 // Valid names in Debian; a name becomes an argument of mmdebstrap and part of a shell command.
 var (
@@ -103,13 +128,23 @@ func (b *Builder) findStandIn(
 	if s.validate() != nil {
 		return nil, "", nil
 	}
-	for _, ref := range []string{s.ref(), s.earlierRef()} {
+	for _, ref := range append([]string{s.ref()}, s.earlierRefs()...) {
 		got, err := b.inspect(ctx, ref)
-		if err != nil || got != nil && got.Config != nil && got.Config.Labels[baseLabel] != "" {
-			return got, ref, err
+		if err != nil {
+			return nil, "", err
+		}
+		if got != nil && s.fits(got.Config) {
+			return got, ref, nil
 		}
 	}
 	return nil, "", nil
+}
+
+// fits reports whether an image with this configuration is a stand-in that sets caEnv. One of an
+// earlier lab may set more.
+func (s standIn) fits(config *dockerspec.DockerOCIImageConfig) bool {
+	return config != nil && config.Labels[baseLabel] != "" &&
+		!slices.ContainsFunc(s.caEnv, func(variable string) bool { return !slices.Contains(config.Env, variable) })
 }
 
 // localStandIn returns the stand-in as a base, or nil if the engine does not have it.
@@ -119,7 +154,10 @@ func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 		return nil, err
 	}
 	origin := orderOrigin(s, got.Config.Labels[baseLabel])
-	return &base{id: got.ID, origin: origin, identity: origin + "\n" + s.hash()}, nil
+	return &base{
+		id: got.ID, origin: origin, identity: origin + "\n" + s.hash(),
+		buildOnlyEnv: bundleVariables(got.Config.Env),
+	}, nil
 }
 
 // tagEarlierStandIn gives a stand-in of an earlier version of the lab the tag under which all
@@ -253,8 +291,8 @@ func (b *Builder) makeStandIn(ctx context.Context, sharing []standIn) error {
 	origin := standInOrigin(s, root.versions)
 	changes := []string{"ENV PATH=" + binaryPath}
 	if len(s.bundle) > 0 {
-		for _, env := range buildOnlyEnv {
-			changes = append(changes, "ENV "+env)
+		for _, variable := range append([]string{openSSLBundle}, s.caEnv...) {
+			changes = append(changes, "ENV "+variable)
 		}
 	}
 	changes = append(changes,

@@ -61,6 +61,37 @@ func TestASharedStandInFailsEachOfItsRuntimes(t *testing.T) {
 	}
 }
 
+// Earlier labs set the variables of every runtime in every stand-in.
+func TestAStandInOfAnEarlierLabIsUsedIfItHasTheCAVariables(t *testing.T) {
+	const other = "OTHER_CERT=" + debianBundle
+	for name, tt := range map[string]struct {
+		env  []string
+		made int
+	}{
+		"more variables": {[]string{other, "A_CERT=" + debianBundle, openSSLBundle}, 0},
+		"fewer":          {[]string{other, openSSLBundle}, 1},
+		"another file":   {[]string{"A_CERT=/a.pem", openSSLBundle}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, Debian)
+			h.runtimes[0].Base.CAVariables = []string{"A_CERT"}
+			node := newStandIn(h.runtimes[0], []byte("certificates"))
+			earlierRef := repository + "base:" + node.hash()[:16]
+			h.engine.put(earlierRef, "sha256:earlier",
+				map[string]string{ownerLabel: owner, baseLabel: "debian forky: node 0.9, node-tools 0.8"})
+			h.engine.images[earlierRef].Config.Env = append([]string{"PATH=" + binaryPath}, tt.env...)
+			got := h.Ensure(t.Context(), h.runtimes[:1])["node"]
+			if got.Err != nil || len(h.made) != tt.made {
+				t.Fatalf("%v; stand-ins were made for %v, want %d", got.Err, h.made, tt.made)
+			}
+			env := h.engine.images[got.Image.Ref].Config.Env
+			if want := []string{"PATH=" + binaryPath, "A=b"}; !slices.Equal(env, want) {
+				t.Errorf("environment of the runtime's image %v, want %v", env, want)
+			}
+		})
+	}
+}
+
 // Earlier labs named a stand-in after its runtime. A new one would hold newer packages, and so
 // change content_sha256.
 func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {

@@ -20,7 +20,7 @@ func ThroughputRPS(s lab.Sample) (float64, bool) {
 	if s.Attack == nil || s.Attack.Elapsed <= 0 {
 		return 0, false
 	}
-	if s.Phase.Kind == lab.Ladder {
+	if s.Phase.Kind.Traits().Pacing == lab.ArrivingClients {
 		return s.Attack.LadderRPS, true
 	}
 	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
@@ -102,7 +102,7 @@ func fullLoadSeconds(a lab.AttackResult) []lab.Bucket {
 // OfferedRPS returns the requests per second in the schedule of an open loop. For a ramp
 // it is the average.
 func OfferedRPS(s lab.Sample) (float64, bool) {
-	if s.Phase.Kind == lab.Ramp {
+	if s.Phase.Kind.Traits().Load == lab.LoadStartStop {
 		return (s.Phase.RateRPS + s.Phase.ToRPS) / 2, true
 	}
 	return s.Phase.RateRPS, IsOpenLoop(s) && s.Phase.RateRPS > 0

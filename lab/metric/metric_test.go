@@ -137,10 +137,10 @@ func cells(s lab.Sample) map[string]string {
 
 const header = "" +
 	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant," +
-	"runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,mode,offered_rps," +
-	"connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps,deadline_ms," +
-	"error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms,latency_p90_ms," +
-	"latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
+	"runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,phase_kind,mode," +
+	"offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps," +
+	"deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms," +
+	"latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
@@ -174,6 +174,7 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"position":                "1",
 		"attempt":                 "1",
 		"phase":                   "steady-2500",
+		"phase_kind":              "steady",
 		"mode":                    "open",
 		"offered_rps":             "2500.000",
 		"connections":             "64",
@@ -321,7 +322,10 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 
 func TestATrialThatEndedBeforeItsAttackHasNoFigures(t *testing.T) {
 	fromServer := []string{"runtime_version", "gil", "workers"}
-	fromPlan := []string{"block", "position", "attempt", "phase", "mode", "connections", "keep_alive"}
+	fromPlan := []string{
+		"block", "position", "attempt", "phase", "phase_kind", "mode", "connections",
+		"keep_alive",
+	}
 	got := cells(crashedSample())
 	for _, m := range metric.Table() {
 		filled := m.Group == metric.Identity && !slices.Contains(fromServer, m.Name) ||
@@ -758,5 +762,19 @@ func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	s.Attack.After.Threads = s.Attack.Before.Threads
 	if got, ok := metric.BusiestProcessRatio(s); ok {
 		t.Errorf("got %v for idle processes", got)
+	}
+}
+
+// The vocabulary names metrics of kinds of phase as text, because it imports nothing.
+func TestKindsOfPhaseNameMetricsThatExist(t *testing.T) {
+	for _, kind := range lab.PhaseKinds() {
+		for _, name := range append(kind.Compared, kind.Headline) {
+			if kind.Discarded && name == "" {
+				continue
+			}
+			if m, known := metric.Find(name); !known || m.Better == metric.Neither {
+				t.Errorf("%s names %q, which is no metric that can be better or worse", kind.Kind, name)
+			}
+		}
 	}
 }

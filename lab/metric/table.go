@@ -97,6 +97,11 @@ var table = []Metric{
 		textColumn(phaseID),
 	},
 	{
+		"phase_kind", "", Neither, String, 0, Load, EveryRow,
+		"kind of the phase: peak, steady",
+		textColumn(func(s lab.Sample) string { return string(s.Phase.Kind) }),
+	},
+	{
 		"mode", "", Neither, String, 0, Load, EveryRow,
 		"closed (next request after the answer) or open (by a schedule)",
 		textColumn(loopMode),

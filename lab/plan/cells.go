@@ -126,7 +126,7 @@ func orderPhases(s lab.Scenario, wanted []string) (phases []string) {
 	all := true
 	for _, p := range s.Phases {
 		switch {
-		case p.Kind == lab.WarmUp:
+		case p.Kind.Traits().Discarded:
 		case slices.Contains(wanted, p.ID()):
 			phases = append(phases, p.ID())
 		default:

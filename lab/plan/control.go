@@ -71,7 +71,7 @@ func aaPair(p lab.Plan, cells []trialSpec) (both []trialSpec, pair lab.Control) 
 	first := slices.MinFunc(cells, func(a, b trialSpec) int { return rank(a) - rank(b) })
 	s := scenarioOf(p, first)
 	measured := slices.DeleteFunc(slices.Clone(s.PhasesOf(lab.Trial{Phases: first.phases})),
-		func(p lab.Phase) bool { return p.Kind == lab.WarmUp })
+		func(p lab.Phase) bool { return p.Kind.Traits().Discarded })
 	arm := lab.Arm{Variant: lab.OriginalOf(first.variant), Phase: measured[0].ID(), Cores: first.cores}
 	twin := arm
 	twin.Variant = lab.TwinOf(arm.Variant)
@@ -104,15 +104,11 @@ func mergeInto(cells []trialSpec, c trialSpec) bool {
 
 // headlineMetric returns the metric that a phase is for.
 func headlineMetric(p lab.Phase) string {
-	switch {
-	case p.Kind == lab.Capacity:
-		return "capacity_rps"
-	case p.DeadlineS > 0:
+	traits := p.Kind.Traits()
+	if p.DeadlineS > 0 && !traits.FindsCapacity() {
 		return "goodput_rps"
-	case p.Kind.IsOpenLoop():
-		return "latency_p50_ms"
 	}
-	return "throughput_rps"
+	return traits.Headline
 }
 
 // scenarioOf returns the scenario of a cell, which the plan must contain.

@@ -85,26 +85,25 @@ func trialDuration(
 
 // worstPhaseDuration returns the longest duration of a phase.
 func worstPhaseDuration(p lab.Profile, phase lab.Phase) time.Duration {
-	lasts := PhaseDuration(p, phase.Kind)
-	switch phase.Kind {
-	case lab.Peak:
-		lasts += DoubleConnectionsDuration(lasts)
-	case lab.Ladder:
-		lasts *= 2 // clients wait for their last answers, at most as long again
-	}
-	return lasts
+	lasts, extra := PhaseDuration(p, phase.Kind), phase.Kind.Traits().Extra
+	return lasts + share(extra.Doubled, lasts) + share(extra.Wait, lasts)
 }
 
 // expectedPhaseDuration returns the usual duration of a phase.
 func expectedPhaseDuration(p lab.Profile, phase lab.Phase) time.Duration {
-	lasts := PhaseDuration(p, phase.Kind)
+	lasts, traits := PhaseDuration(p, phase.Kind), phase.Kind.Traits()
 	switch {
-	case phase.Kind == lab.WarmUp:
+	case traits.Pacing == lab.ClosedUntilSteady:
 		return min(lasts, ExpectedWarmUp)
-	case phase.Kind == lab.Ladder && phase.Connections > 1: // a single client has its answer soon
-		return lasts + lasts/2
+	case phase.Connections > 1: // a single client has its answer soon
+		return lasts + share(traits.Extra.UsualWait, lasts)
 	}
 	return lasts
+}
+
+// share returns a fraction of a duration.
+func share(fraction float64, lasts time.Duration) time.Duration {
+	return time.Duration(fraction * float64(lasts))
 }
 
 // ExpectedTrialDuration returns the usual duration of a trial, 0 if the plan does not have
@@ -128,25 +127,22 @@ func WorstScenarioDuration(p lab.Profile, s lab.Scenario) time.Duration {
 	return trialDuration(p, s.Phases, worstPhaseDuration)
 }
 
-// DoubleConnectionsDuration returns how long a peak that did not saturate the server is
-// repeated on twice the connections. peak is the duration of the peak.
-func DoubleConnectionsDuration(peak time.Duration) time.Duration { return peak / 2 }
+// DoubleConnectionsDuration returns how long a phase that did not saturate the server is
+// repeated on twice the connections; lasts is the duration of the phase. It is 0 for a kind
+// that is never repeated so.
+func DoubleConnectionsDuration(kind lab.PhaseKind, lasts time.Duration) time.Duration {
+	return share(kind.Traits().Extra.Doubled, lasts)
+}
 
 // PhaseDuration returns the duration of a phase of the given kind. A warm-up or a search
 // may end earlier.
 func PhaseDuration(p lab.Profile, kind lab.PhaseKind) time.Duration {
-	switch kind {
-	case lab.WarmUp:
-		return p.WarmUpMax
-	case lab.Peak, lab.Ladder:
-		return p.PeakDuration
-	case lab.Steady, lab.Ramp:
-		return p.SteadyDuration
-	case lab.Steps:
-		return p.SteadyDuration / 2
-	case lab.Capacity:
+	traits := kind.Traits()
+	switch {
+	case traits.FindsCapacity():
 		return searchDuration(p)
-	default:
+	case traits.Duration == nil: // no such kind
 		return 0
 	}
+	return traits.Duration(p)
 }

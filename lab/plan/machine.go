@@ -41,7 +41,7 @@ func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Sce
 					p.Name, s.Name, openFiles(p), nofile))
 			return true
 		})
-		if !slices.ContainsFunc(phases, func(p lab.Phase) bool { return p.Kind != lab.WarmUp }) {
+		if !slices.ContainsFunc(phases, func(p lab.Phase) bool { return !p.Kind.Traits().Discarded }) {
 			continue // omitted lists all of it already
 		}
 		s.Phases = phases

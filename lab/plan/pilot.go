@@ -45,7 +45,7 @@ func PeakPhaseFor(s lab.Scenario, phase lab.Phase) (lab.Phase, bool) {
 		switch {
 		case p.ID() == phase.ID():
 			return lab.Phase{}, false
-		case p.Kind == lab.Peak:
+		case p.Kind.Traits().FindsPeak:
 			return p, true
 		}
 	}
@@ -65,7 +65,7 @@ func PendingPilots(p lab.Plan) (n int) {
 // PilotPhase returns the phase that a pilot measures: a closed loop on the connections of
 // the scenario's peak, or else of the first phase whose rate is a share.
 func PilotPhase(s lab.Scenario) lab.Phase {
-	i := slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.Kind == lab.Peak })
+	i := slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.Kind.Traits().FindsPeak })
 	if i < 0 {
 		i = slices.IndexFunc(s.Phases, func(p lab.Phase) bool { return p.PeakShare != nil })
 	}

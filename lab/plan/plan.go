@@ -24,7 +24,11 @@ type Options struct {
 	// RunAll runs scenarios on all their variants and in all their phases, and not only
 	// what a hypothesis needs.
 	RunAll         bool
-	OtherScenarios []lab.Scenario // scenarios that do not run; their hypotheses are listed as untested
+	OtherScenarios []lab.Scenario       // scenarios that do not run; their hypotheses are listed as untested
+	Peers          map[string]lab.Peers // lab.Plan.Peers
+
+	Claims           []lab.Claim // of all scripts, in the order of reports
+	UntestableTopics []lab.UntestableTopic
 
 	Layout       lab.Layout   // for servers on one CPU
 	WiderLayouts []lab.Layout // for servers on more CPUs
@@ -45,7 +49,11 @@ func New(c Options) (lab.Plan, error) {
 	if err := validateScenarios(c.Scenarios); err != nil {
 		return lab.Plan{}, err
 	}
-	p := lab.Plan{Profile: c.Profile, Seed: c.Seed, Layout: c.Layout, WiderLayouts: c.WiderLayouts}
+	p := lab.Plan{
+		Profile: c.Profile, Seed: c.Seed, Peers: c.Peers, Layout: c.Layout, WiderLayouts: c.WiderLayouts,
+		Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
+		UntestableTopics: c.UntestableTopics,
+	}
 	p.Hypotheses, p.UntestedHypotheses = splitHypotheses(c)
 	cells := selectSpecs(c, p.Hypotheses)
 	if len(cells) == 0 {

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -53,6 +54,21 @@ func newPlan(t *testing.T, p lab.Profile, scenarios []lab.Scenario, seed uint64)
 		t.Fatal(err)
 	}
 	return got
+}
+
+// A plan without claims is recorded as such: only a plan of an earlier lab has no list.
+func TestPlanHoldsTheClaimsOfAllScripts(t *testing.T) {
+	claims := []lab.Claim{{ID: "b", Statement: "It is b."}, {ID: "a", Statement: "It is a.", Lacks: "needs c"}}
+	topics := []lab.UntestableTopic{{Topic: "beauty", Reason: "it lies in the eye"}}
+	p, err := plan.New(plan.Options{
+		Profile: lab.Profile{Blocks: 1}, Scenarios: threeScenarios(), Claims: claims, UntestableTopics: topics,
+	})
+	if err != nil || !reflect.DeepEqual(p.Claims, claims) || !reflect.DeepEqual(p.UntestableTopics, topics) {
+		t.Errorf("%v, claims %+v, topics %+v", err, p.Claims, p.UntestableTopics)
+	}
+	if p := newPlan(t, lab.Profile{Blocks: 1}, threeScenarios(), 1); p.Claims == nil {
+		t.Error("a plan without claims looks like that of an earlier lab")
+	}
 }
 
 // A plan that changed with the machine or the version of Go would not be the recorded run.
@@ -209,6 +225,23 @@ func TestABlockRunsOneScenarioAfterAnother(t *testing.T) {
 
 // Scenarios have the profile from which on they run by default. A plan must not drop
 // one that a user named.
+func TestPlanRecordsPeers(t *testing.T) {
+	peers := map[string]lab.Peers{"a": {Runtimes: []string{"b"}, Reason: "is slow"}}
+	p, err := plan.New(plan.Options{
+		Profile: lab.Profile{Blocks: 1}, Scenarios: threeScenarios(), Seed: 1, Peers: peers,
+	})
+	if err != nil || !reflect.DeepEqual(p.Peers, peers) {
+		t.Errorf("peers %v, %v; want %v", p.Peers, err, peers)
+	}
+	for text, recorded := range map[string]map[string]lab.Peers{`"peers":{}`: {}, "": nil} {
+		encoded, err := json.Marshal(lab.Plan{Peers: recorded})
+		if err != nil || strings.Contains(string(encoded), `"peers"`) != (recorded != nil) ||
+			!strings.Contains(string(encoded), text) {
+			t.Errorf("peers %v are recorded as %s, %v", recorded, encoded, err)
+		}
+	}
+}
+
 func TestPlanKeepsAllScenariosGiven(t *testing.T) {
 	scenarios := threeScenarios()
 	scenarios[0].Profile, scenarios[1].Profile, scenarios[2].Profile = "smoke", "standard", "quick"
@@ -346,5 +379,49 @@ func TestNewRefusesInvalidOptions(t *testing.T) {
 				t.Errorf("exit %d, want %d", fault.ExitCode(err), c.code)
 			}
 		})
+	}
+}
+
+func TestEveryKindOfPhaseHasADurationInEveryProfile(t *testing.T) {
+	for _, p := range plan.Profiles() {
+		for _, kind := range lab.PhaseKinds() {
+			if lasts := plan.PhaseDuration(p, kind.Kind); lasts <= 0 {
+				t.Errorf("%s lasts %v in the profile %s", kind.Kind, lasts, p.Name)
+			}
+		}
+	}
+	if lasts := plan.PhaseDuration(profile(t, "quick"), "soak"); lasts != 0 {
+		t.Errorf("a phase of no kind lasts %v", lasts)
+	}
+}
+
+// Usual and worst durations decide how many trials a run may repeat.
+func TestDurationsOfTheKindsOfPhase(t *testing.T) {
+	p := profile(t, "quick")
+	for _, tt := range []struct {
+		phase                 lab.Phase
+		planned, usual, worst time.Duration
+	}{
+		{lab.Phase{Kind: lab.WarmUp, Connections: 64}, p.WarmUpMax, plan.ExpectedWarmUp, p.WarmUpMax},
+		{lab.Phase{Kind: lab.Peak, Connections: 64}, p.PeakDuration, p.PeakDuration, p.PeakDuration * 3 / 2},
+		{lab.Phase{Kind: lab.Ladder, Connections: 2}, p.PeakDuration, p.PeakDuration * 3 / 2, 2 * p.PeakDuration},
+		{lab.Phase{Kind: lab.Ladder, Connections: 1}, p.PeakDuration, p.PeakDuration, 2 * p.PeakDuration},
+		{lab.Phase{Kind: lab.Steady, Connections: 9}, p.SteadyDuration, p.SteadyDuration, p.SteadyDuration},
+		{lab.Phase{Kind: lab.Ramp, Connections: 9}, p.SteadyDuration, p.SteadyDuration, p.SteadyDuration},
+		{
+			lab.Phase{Kind: lab.Steps, Connections: 9},
+			p.SteadyDuration / 2, p.SteadyDuration / 2, p.SteadyDuration / 2,
+		},
+		{lab.Phase{Kind: lab.Capacity, Connections: 9}, 24 * time.Second, 24 * time.Second, 24 * time.Second},
+	} {
+		s := lab.Scenario{Name: "x", Phases: []lab.Phase{tt.phase}}
+		one := lab.Plan{Profile: p, Scenarios: []lab.Scenario{s}}
+		usual := plan.ExpectedTrialDuration(one, lab.Trial{Scenario: "x"}) - plan.TrialOverhead
+		worst := plan.WorstScenarioDuration(p, s) - plan.TrialOverhead
+		planned := plan.PhaseDuration(p, tt.phase.Kind)
+		if planned != tt.planned || usual != tt.usual || worst != tt.worst {
+			t.Errorf("%s on %d connections: %v, usually %v, at worst %v; want %v, %v and %v", tt.phase.Kind,
+				tt.phase.Connections, planned, usual, worst, tt.planned, tt.usual, tt.worst)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -97,5 +98,26 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 				t.Errorf("got %v, want only %s", err, c.want)
 			}
 		})
+	}
+}
+
+// The form in which a variant's required identity is recorded has changed. Its meaning has not.
+func TestARequiredIdentityOfAnOlderLabIsUnchanged(t *testing.T) {
+	const id = "python-freethreaded/threads"
+	var was record.Info
+	if err := json.Unmarshal([]byte(`{"entrants": {"`+id+`": {"variant": {
+		"Runtime": "python-freethreaded", "Name": "threads", "About": "", "Model": "threads",
+		"Application": "python", "GIL": false, "Command": ["python3"], "Env": null, "Responder": false
+	}}}}`), &was); err != nil {
+		t.Fatal(err)
+	}
+	for gil, want := range map[bool]int{false: 0, true: 1} {
+		now := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{id: {Variant: lab.Variant{
+			Runtime: "python-freethreaded", Name: "threads", Model: "threads", Application: "python",
+			Command: []string{"python3"}, Identity: map[string]any{"gil": gil},
+		}}}}
+		if changes := record.VariantChanges(was, now); len(changes) != want {
+			t.Errorf("gil required to be %t: %q, want %d", gil, changes, want)
+		}
 	}
 }

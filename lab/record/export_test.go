@@ -14,3 +14,6 @@ func FailLocks(t *testing.T, err error) {
 	flock = func(int, int) error { return err }
 	t.Cleanup(func() { flock = original })
 }
+
+// VariantChanges is variantChanges.
+var VariantChanges = variantChanges

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
@@ -19,6 +20,8 @@ type StoredRun struct {
 	Info   Info
 	Rows   []metric.Row // the rows of trials.csv, in the order they were written
 	Doubts []string     // messages about data that were ignored
+
+	header []string // of trials.csv
 }
 
 // Read reads the folder of a run, ended or not. It ignores an incomplete last line of trials.csv
@@ -68,6 +71,9 @@ func ReadInfo(dir string) (info Info, err error) {
 	if err != nil {
 		return info, fmt.Errorf("reading %s: %w", path, err)
 	}
+	if info.Plan.Peers == nil {
+		info.Plan.Peers = olderPeers
+	}
 	return info, nil
 }
 
@@ -94,13 +100,14 @@ func (r *StoredRun) readTrials(in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	header := rows.Header()
-	record := make([]string, len(header))
-	err = rows.Each(header, func(cells [][]byte) error {
+	r.header = rows.Header()
+	columns := append(slices.Clone(r.header), rows.Missing(kindColumn)...)
+	record := make([]string, len(columns))
+	err = rows.Each(columns, func(cells [][]byte) error {
 		for i, cell := range cells {
 			record[i] = string(cell)
 		}
-		row, err := metric.ParseRow(header, record)
+		row, err := metric.ParseRow(columns, record)
 		r.Rows = append(r.Rows, row)
 		return err
 	})

@@ -39,7 +39,9 @@ func info() record.Info {
 		},
 		Engine:   map[string]string{"version": "20.10"},
 		Versions: map[string]string{"lab": "devel"},
-		Plan:     lab.Plan{Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1},
+		Plan: lab.Plan{
+			Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1, Peers: map[string]lab.Peers{},
+		},
 	}
 }
 
@@ -272,6 +274,38 @@ func TestARunOfAnotherSchemaIsRefusedWhateverItsTypes(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "run.json: schema version 2") ||
 		fault.ExitCode(err) != fault.ExitUsage {
 		t.Errorf("error %v, code %d", err, fault.ExitCode(err))
+	}
+}
+
+// An older lab knew by name which runtimes are compared with their twin only, and kept the required
+// state of the lock in a field of its own.
+func TestARunOfAnOlderLabHasItsPeersAndRequiredIdentities(t *testing.T) {
+	_, run := create(t)
+	path := filepath.Join(run.Dir(), "run.json")
+	back, err := record.ReadInfo(run.Dir())
+	if err != nil || len(back.Plan.Peers) != 0 {
+		t.Errorf("peers %v, %v; want those that the plan records: none", back.Plan.Peers, err)
+	}
+	replaceIn(t, path, `"peers": {}`, `"repeats": 0`)
+	replaceIn(t, path, `"entrants": null`, `"entrants": {
+    "python-freethreaded/threads": {"variant": {"Name": "threads", "GIL": false}},
+    "python/uvloop": {"variant": {"Name": "uvloop", "GIL": null}}
+  }`)
+	if back, err = record.ReadInfo(run.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	free, twin := back.Plan.Peers["python-freethreaded"], back.Plan.Peers["python-gil-twin"]
+	if len(back.Plan.Peers) != 2 || !slices.Equal(free.Runtimes, []string{"python-gil-twin"}) ||
+		!slices.Equal(twin.Runtimes, []string{"python-freethreaded"}) ||
+		free.Reason != "is built from source with its own flags" || twin.Reason != free.Reason {
+		t.Errorf("peers %v", back.Plan.Peers)
+	}
+	required := back.MeasuredVariants["python-freethreaded/threads"].Variant.Identity
+	if !reflect.DeepEqual(required, map[string]any{"gil": false}) {
+		t.Errorf("required identity %v, want the lock off", required)
+	}
+	if required := back.MeasuredVariants["python/uvloop"].Variant.Identity; required != nil {
+		t.Errorf("required identity %v, want none", required)
 	}
 }
 

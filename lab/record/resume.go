@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,10 @@ func readResumable(dir string, decided lab.Plan) (Info, error) {
 	return info, nil
 }
 
+// finishElsewhere is the hint for a run whose files another version of the lab writes.
+const finishElsewhere = "finish it with the lab that started it (see \"versions\" in run.json); " +
+	"lab run --like repeats its plan"
+
 // CheckResumable returns why a run cannot be resumed, whatever its folder holds, or nil.
 func CheckResumable(info Info) error {
 	switch {
@@ -82,8 +87,7 @@ func CheckResumable(info Info) error {
 			Code: fault.ExitUsage,
 			Err: fmt.Errorf("run %s has rows of schema version %d and this lab writes version %d: "+
 				"one file cannot hold both", info.RunID, info.SchemaVersion, metric.SchemaVersion),
-			Hint: "finish it with the lab that started it (see \"versions\" in run.json); " +
-				"lab run --like repeats its plan",
+			Hint: finishElsewhere,
 		}
 	case len(info.Files) == 0:
 		return &fault.Error{
@@ -108,6 +112,13 @@ func (r *Run) reopen(at time.Time) (*StoredRun, error) {
 	earlier, err := Read(r.dir)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Equal(earlier.header, metric.Header()) {
+		return nil, &fault.Error{
+			Code: fault.ExitUsage,
+			Err:  fmt.Errorf("%s has other columns than this lab writes: one file cannot hold both", TrialsFile),
+			Hint: finishElsewhere,
+		}
 	}
 	earlier.Doubts = append(append(earlier.Doubts, doubts...), removed...)
 	r.rows = len(earlier.Rows)

@@ -1,6 +1,8 @@
 package record_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -192,6 +194,8 @@ func TestResumeRefuses(t *testing.T) {
 	replaceIn(t, filepath.Join(otherPlan, "run.json"), `"block": 2`, `"block": 3`)
 	withoutSums := copyAsKilled(t, runWithOneTrial(t))
 	replaceIn(t, filepath.Join(withoutSums, "run.json"), `"files"`, `"other"`)
+	otherColumns := copyAsKilled(t, runWithOneTrial(t)) // an older lab began it
+	withoutColumn(t, otherColumns, "steal_ratio")
 	active := runWithOneTrial(t)
 	// Without this the garbage collector may close the run's lock while it is tested.
 	defer runtime.KeepAlive(active)
@@ -200,13 +204,14 @@ func TestResumeRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		"complete":     {done.Dir(), fault.ExitUsage, "is complete"},
-		"active":       {active.Dir(), fault.ExitFailed, "another lab"},
-		"changed":      {changed, fault.ExitFailed, "trials.csv has been changed since its run wrote it"},
-		"shorter":      {shorter, fault.ExitFailed, "timeline.csv has been changed since its run wrote it"},
-		"without sums": {withoutSums, fault.ExitUsage, "without file sums"},
-		"other plan":   {otherPlan, fault.ExitFailed, "another lab resumed it meanwhile"},
-		"no run":       {t.TempDir(), fault.ExitUsage, "run.json"},
+		"complete":      {done.Dir(), fault.ExitUsage, "is complete"},
+		"active":        {active.Dir(), fault.ExitFailed, "another lab"},
+		"changed":       {changed, fault.ExitFailed, "trials.csv has been changed since its run wrote it"},
+		"shorter":       {shorter, fault.ExitFailed, "timeline.csv has been changed since its run wrote it"},
+		"without sums":  {withoutSums, fault.ExitUsage, "without file sums"},
+		"other plan":    {otherPlan, fault.ExitFailed, "another lab resumed it meanwhile"},
+		"other columns": {otherColumns, fault.ExitUsage, "trials.csv has other columns than this lab writes"},
+		"no run":        {t.TempDir(), fault.ExitUsage, "run.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := record.Resume(c.dir, plannedInfo().Plan, start)
@@ -215,6 +220,22 @@ func TestResumeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutColumn renames a column of trials.csv in a folder, as if another lab had written the file.
+func withoutColumn(t *testing.T, dir, name string) {
+	t.Helper()
+	path := filepath.Join(dir, "trials.csv")
+	sum := func() string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%x", sha256.Sum256(text))
+	}
+	before := sum()
+	replaceIn(t, path, name, strings.ToUpper(name))
+	replaceIn(t, filepath.Join(dir, "run.json"), before, sum())
 }
 
 // replaceIn replaces the first occurrence of from in a file.
@@ -239,7 +260,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		if err := run.AddTrial(trialSamples(t, 2)...); err != nil {
 			t.Fatal(err)
 		}
-		if err := run.WriteVerdicts(nil); err != nil {
+		if err := run.WriteVerdicts(nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := run.End(record.Done, "", start); err != nil {

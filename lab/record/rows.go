@@ -27,6 +27,12 @@ type RowReader struct {
 // columns.
 const schemaColumn = "schema_version"
 
+// Files of older labs lack kindColumn. Their phases have names that begin with the kind.
+const (
+	phaseColumn = "phase"
+	kindColumn  = "phase_kind"
+)
+
 // NewRowReader reads the header. A file without a header has no rows, which Doubts reports. A
 // header that names a column twice is an error, because it is ambiguous.
 func NewRowReader(r io.Reader) (*RowReader, error) {
@@ -100,9 +106,9 @@ func Structure() []string {
 }
 
 // Each calls each for every row with the cells of columns, in that order; a cell is nil if the file
-// lacks its column. Cells have the form in which the lab writes them, and are valid until each
-// returns. Each ignores an incomplete last line. A row of another schema version is an error.
-// Errors, also those of each, name the line.
+// lacks its column, except that the kind of a phase then comes from its name. Cells have the form in
+// which the lab writes them, and are valid until each returns. Each ignores an incomplete last line.
+// A row of another schema version is an error. Errors, also those of each, name the line.
 func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil
@@ -111,6 +117,11 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 	schema := slices.Index(columns, schemaColumn)
 	if schema < 0 {
 		schema, columns = requested, append(slices.Clip(columns), schemaColumn)
+	}
+	kind, phase := slices.Index(columns, kindColumn), slices.Index(columns, phaseColumn)
+	kindFromName := kind >= 0 && len(r.Missing(kindColumn)) > 0
+	if kindFromName && phase < 0 {
+		phase, columns = len(columns), append(slices.Clip(columns), phaseColumn)
 	}
 	columns = append(slices.Clip(columns), r.formatColumns(columns)...)
 	r.in.Want(columns)
@@ -128,6 +139,9 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 		}
 		if err := r.normalizer.normalize(cells); err != nil {
 			return asFault(err)
+		}
+		if kindFromName {
+			cells[kind], _, _ = bytes.Cut(cells[phase], []byte{'-'})
 		}
 		err = r.checkVersion(cells[schema])
 		if err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"runtimelab/lab"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
@@ -232,4 +234,63 @@ func oracle(text string) (rows [][]string, problem string) {
 		rows = append(rows, cells)
 	}
 	return rows, ""
+}
+
+// Files of older labs lack the column. A file that has it is taken at its word.
+func TestTheKindOfAPhaseComesFromItsNameIfTheFileLacksIt(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		columns    []string
+		want       string
+	}{
+		{
+			"with the name", "schema_version,phase\n4,peak\n4,ladder-integers-2\n4,\n",
+			[]string{"phase", "phase_kind"},
+			"[[peak peak] [ladder-integers-2 ladder] [ ]]",
+		},
+		{
+			"without the name", "schema_version,phase\n5,steady-50%\n",
+			[]string{"phase_kind", "schema_version"},
+			"[[steady 5]]",
+		},
+		{
+			"not from a row before", "schema_version,block,phase\n5,1,peak-8\n5,2,\n",
+			[]string{"phase_kind"},
+			"[[peak] []]",
+		},
+		{
+			"the column itself", "schema_version,phase,phase_kind\n5,peak-8,steady\n5,peak-8,\n",
+			[]string{"phase_kind"},
+			"[[steady] []]",
+		},
+		{"no name either", "schema_version,block\n5,1\n", []string{"phase_kind"}, "[[]]"},
+	} {
+		rows, doubts, err := readRows(strings.NewReader(tt.text), tt.columns...)
+		if got := fmt.Sprint(rows); err != nil || got != tt.want || len(doubts) > 0 {
+			t.Errorf("%s: %s, doubts %q, error %v; want %s", tt.name, got, doubts, err, tt.want)
+		}
+	}
+}
+
+func TestReadGivesRowsTheKindOfTheirPhase(t *testing.T) {
+	_, run := create(t)
+	s := sample(t, lab.Peak, 0)
+	s.Phase.Name = "peak-64"
+	if err := run.AddTrial(s); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(run.Dir(), "trials.csv")
+	for _, withColumn := range []bool{true, false} {
+		if !withColumn {
+			replaceIn(t, path, ",phase_kind,", ",")
+			replaceIn(t, path, ",peak-64,peak,", ",peak-64,")
+		}
+		back, err := record.Read(run.Dir())
+		if err != nil || len(back.Rows) != 1 {
+			t.Fatal(back, err)
+		}
+		if got := back.Rows[0].Text("phase_kind"); got != "peak" {
+			t.Errorf("with the column %v: the row's kind of phase is %q", withColumn, got)
+		}
+	}
 }

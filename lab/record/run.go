@@ -174,7 +174,8 @@ func (r *Run) addTimeline(s lab.Sample) error {
 	// Every sample of a trial has the trial's warm-up, which is written once.
 	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.lastWarmUp) {
 		r.lastWarmUp = s.WarmUp
-		rows = append(rows, timelineRows(s, lab.Phase{Kind: lab.WarmUp}, s.WarmUp)...)
+		warmUp := lab.Phase{Kind: s.Phase.Kind.Traits().WarmedUpBy}
+		rows = append(rows, timelineRows(s, warmUp, s.WarmUp)...)
 	}
 	if s.Attack != nil {
 		rows = append(rows, timelineRows(s, s.Phase, s.Attack)...)

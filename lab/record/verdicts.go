@@ -21,9 +21,9 @@ var verdictsHeader = []string{
 	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
 }
 
-// WriteVerdicts writes or replaces verdicts.csv in one step. It adds the topics that no load test
-// can decide, with the reasons.
-func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict) error {
+// WriteVerdicts writes or replaces verdicts.csv in one step. The topics that no load test can
+// decide come last, with the reasons.
+func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTopic) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
 		rows = append(rows, claimRow(c.Claim.ID, c.Finding, c.Reason))
@@ -31,8 +31,8 @@ func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict) error {
 			rows = append(rows, verdictRow(c.Claim.ID, v))
 		}
 	}
-	for _, u := range lab.UntestableTopics() {
-		rows = append(rows, claimRow(u.Kind, lab.NotEvaluated, u.Reason))
+	for _, u := range topics {
+		rows = append(rows, claimRow(u.Topic, lab.NotEvaluated, u.Reason))
 	}
 	text := csvLines(rows...)
 	path := filepath.Join(r.dir, verdictsFile)

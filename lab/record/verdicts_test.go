@@ -17,24 +17,30 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		Numerator:   lab.Arm{Variant: "node/single", Phase: "peak"},
 		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "peak"},
 	}
-	var claims []lab.ClaimVerdict
-	for _, c := range lab.Claims() {
-		claims = append(claims, lab.ClaimVerdict{Claim: c, Finding: lab.NotEvaluated, Reason: c.MissingFeature})
-	}
-	claims[4].Finding, claims[4].Reason = lab.Supported, "1 configuration compared"
-	claims[4].HypothesisVerdicts = []lab.Verdict{
-		{ // an interval without an upper limit
-			Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0),
-			Finding: lab.Supported,
+	claims := []lab.ClaimVerdict{
+		{Claim: lab.Claim{ID: "arch-1"}, Finding: lab.NotEvaluated, Reason: "no scenario tests it"},
+		{
+			Claim: lab.Claim{ID: "speed-1"}, Finding: lab.Supported, Reason: "1 configuration compared",
+			HypothesisVerdicts: []lab.Verdict{
+				{ // an interval without an upper limit
+					Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0),
+					Finding: lab.Supported,
+				},
+				{Hypothesis: h, Finding: lab.NotEvaluated, Reason: `not evaluated at quick; "full" tests it, at length`},
+			},
 		},
-		{Hypothesis: h, Finding: lab.NotEvaluated, Reason: `not evaluated at quick; "full" tests it, at length`},
+		{Claim: lab.Claim{ID: "scale-2"}, Finding: lab.NotEvaluated, Reason: "needs replicas"},
+	}
+	topics := []lab.UntestableTopic{
+		{Topic: "community", Reason: "the help that people give"},
+		{Topic: "popularity", Reason: "only a survey shows it"},
 	}
 	_, run := create(t)
 	path := filepath.Join(run.Dir(), "verdicts.csv")
 	if err := os.WriteFile(path, []byte("older"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.WriteVerdicts(claims); err != nil {
+	if err := run.WriteVerdicts(claims, topics); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -50,22 +56,31 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 1 + len(claims) + 2 + len(lab.UntestableTopics()); len(rows) != want {
+	if want := 1 + len(claims) + 2 + len(topics); len(rows) != want {
 		t.Fatalf("%d rows, want %d", len(rows), want)
 	}
 	for i, want := range map[int][]string{
-		5: {"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared"},
-		6: {
+		1: {
+			"arch-1", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
+			"no scenario tests it",
+		},
+		2: {"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared"},
+		3: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
 			"6", "1.432100", "1.380000", "", "0.0500", "0.000150000", "1.000000000", "supported", "",
 		},
-		7: {
+		4: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
 			"", "", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full" tests it, at length`,
 		},
-		18: {
+		5: {"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas"},
+		6: {
 			"community", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
-			lab.UntestableTopics()[0].Reason,
+			"the help that people give",
+		},
+		7: {
+			"popularity", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
+			"only a survey shows it",
 		},
 	} {
 		if !slices.Equal(rows[i], want) {
@@ -78,7 +93,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 	if err := os.RemoveAll(run.Dir()); err != nil {
 		t.Fatal(err)
 	}
-	if err := run.WriteVerdicts(claims); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
+	if err := run.WriteVerdicts(claims, topics); err == nil || !strings.Contains(err.Error(), "verdicts.csv") {
 		t.Errorf("without the folder: %v", err)
 	}
 }

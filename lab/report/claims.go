@@ -64,12 +64,17 @@ func (r Report) claims() []reportPart {
 		notEvaluated.entries = append(notEvaluated.entries,
 			entry{text: strings.Join(g.names, ", ") + ": " + g.reason})
 	}
-	var kinds []string
-	for _, u := range lab.UntestableTopics() {
-		kinds = append(kinds, u.Kind+" ("+u.Reason+")")
+	var topics []string
+	for _, u := range r.Verdicts.UntestableTopics {
+		topics = append(topics, u.Topic+" ("+u.Reason+")")
 	}
-	notEvaluated.entries = append(notEvaluated.entries,
-		entry{text: "no load can test: " + strings.Join(kinds, "; ")})
+	if len(topics) > 0 {
+		notEvaluated.entries = append(notEvaluated.entries,
+			entry{text: "no load can test: " + strings.Join(topics, "; ")})
+	}
+	if len(notEvaluated.entries) == 0 {
+		return []reportPart{evaluated}
+	}
 	return []reportPart{evaluated, notEvaluated}
 }
 

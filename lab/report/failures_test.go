@@ -33,14 +33,14 @@ func failingRun() (lab.Plan, []metric.Row) {
 	for _, r := range rows {
 		with(r, "server_cpus", metric.Int(1))
 	}
-	return lab.Plan{
+	return withClaims(lab.Plan{
 		Profile: lab.Profile{Name: "quick", Blocks: 6},
 		Hypotheses: []lab.Hypothesis{
 			hypothesis("speed-1", "json", "throughput_rps", lab.Higher, arm(n, "peak"), arm(p, "peak")),
 			hypothesis("speed-1", "json", "latency_p50_ms", lab.Lower, arm(n, "steady"), arm(p, "steady")),
 			hypothesis("speed-1", "json", "cpu_us_per_request", lab.Higher, arm(p, "steady"), arm(n, "steady")),
 		},
-	}, rows
+	}), rows
 }
 
 // Failures must appear in the table, with each hypothesis, and as a doubt.

@@ -68,7 +68,7 @@ func line(variant string, rows []metric.Row) Line {
 	l.P50MS = newFigure(values(open, "latency_p50_ms", isValid))
 	l.P99MS = newFigure(values(open, "latency_p99_ms", isValid))
 	if len(open) == 0 {
-		ladder := filterRows(closed, func(r metric.Row) bool { return phaseKind(r) == lab.Ladder })
+		ladder := filterRows(closed, func(r metric.Row) bool { return traits(r).Pacing == lab.ArrivingClients })
 		l.P50MS = newFigure(values(ladder, "latency_raw_p50_ms", isValid))
 		l.P99MS = newFigure(values(ladder, "latency_raw_p99_ms", isValid))
 		open = closed

@@ -101,7 +101,11 @@ func (e entry) write(b *strings.Builder, labels, marks int) {
 	case e.label == "":
 		wrap(b, "  ", e.text)
 	default:
-		wrapHanging(b, fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark), "      ", e.text)
+		first := fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark)
+		if e.text == "" {
+			first = strings.TrimRight(first, " ")
+		}
+		wrapHanging(b, first, "      ", e.text)
 	}
 }
 
@@ -149,7 +153,11 @@ func (r Report) Markdown() string {
 func (e entry) markdown() string {
 	text := escapeMarkdown(e.text)
 	if e.label != "" {
-		text = fmt.Sprintf("%s **%s**: %s", escapeMarkdown(e.label), escapeMarkdown(e.mark), text)
+		label := fmt.Sprintf("%s **%s**", escapeMarkdown(e.label), escapeMarkdown(e.mark))
+		if text != "" {
+			label += ": "
+		}
+		text = label + text
 	}
 	if e.nested {
 		return "  - " + text + "\n"

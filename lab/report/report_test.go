@@ -32,6 +32,8 @@ func row(
 		"attempt":  metric.Int(1),
 		"phase":    metric.Text(string(phase)),
 		"validity": metric.Text(string(v)),
+
+		"phase_kind": metric.Text(string(phase)),
 	}
 	if phase != "" {
 		r["connections"] = metric.Int(64)
@@ -73,7 +75,11 @@ func inScenario(scenario string, rows ...metric.Row) []metric.Row {
 
 func secondAttempt(r metric.Row) metric.Row { return with(r, "attempt", metric.Int(2)) }
 
-func inPhase(r metric.Row, phase string) metric.Row { return with(r, "phase", metric.Text(phase)) }
+// inPhase changes the name of a row's phase, and its kind to the one that the name begins with.
+func inPhase(r metric.Row, phase string) metric.Row {
+	kind, _, _ := strings.Cut(phase, "-")
+	return with(with(r, "phase", metric.Text(phase)), "phase_kind", metric.Text(kind))
+}
 
 func with(r metric.Row, name string, v metric.Value) metric.Row {
 	r[name] = v

@@ -18,6 +18,9 @@ type Section struct {
 	RatesRPS    []float64 // the open loop's rates, without repetition; variants may have different ones
 	DeadlineMS  float64   // the goodput's in the open loop; 0 without a deadline
 	Lines       []Line    // one for each variant, sorted by its name
+
+	arrivingClients bool // the closed loop has a fixed number of clients
+	isSearch        bool // the open loop is a search for a capacity
 }
 
 // sections returns the sections of a scenario, for each number of CPUs. Scenarios and twins of
@@ -112,6 +115,8 @@ func (s *Section) addLoad(r metric.Row) {
 	if n, ok := r.Int("connections"); ok && isClosed(r) {
 		s.Connections = n
 	}
+	s.arrivingClients = s.arrivingClients || traits(r).Pacing == lab.ArrivingClients
+	s.isSearch = s.isSearch || isSearch(r)
 	if rps, ok := r.Float("offered_rps"); ok && !isSearch(r) && !slices.Contains(s.RatesRPS, rps) {
 		s.RatesRPS = append(s.RatesRPS, rps)
 	}

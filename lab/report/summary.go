@@ -67,13 +67,17 @@ func doubts(rows []metric.Row) []string {
 		"include it and will differ elsewhere", 100*highest)}
 }
 
-func phaseKind(r metric.Row) lab.PhaseKind { return lab.PhaseKindOf(r.Text("phase")) }
+// traits returns those of the row's phase; they are zero without a phase.
+func traits(r metric.Row) lab.PhaseTraits { return lab.PhaseKind(r.Text("phase_kind")).Traits() }
 
-func isOpen(r metric.Row) bool { return phaseKind(r).IsOpenLoop() && !isSearch(r) }
+func isOpen(r metric.Row) bool { return traits(r).Pacing == lab.OpenLoop && !isSearch(r) }
 
-func isSearch(r metric.Row) bool { return phaseKind(r) == lab.Capacity }
+func isSearch(r metric.Row) bool { return traits(r).FindsCapacity() }
 
-func isClosed(r metric.Row) bool { return phaseKind(r) == lab.Peak || phaseKind(r) == lab.Ladder }
+func isClosed(r metric.Row) bool {
+	t := traits(r)
+	return t.Kind != "" && t.Pacing != lab.OpenLoop && !t.Discarded
+}
 
 func validity(r metric.Row) lab.Validity { return lab.Validity(r.Text("validity")) }
 

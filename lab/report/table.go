@@ -87,16 +87,16 @@ func ratio(x float64) string {
 func (s Section) title() string {
 	var loads []string
 	switch {
-	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)) && s.Connections == 1:
+	case s.arrivingClients && s.Connections == 1:
 		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.ladderName())
-	case strings.HasPrefix(s.ClosedPhase, string(lab.Ladder)):
+	case s.arrivingClients:
 		loads = append(loads,
 			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
 		loads = append(loads, fmt.Sprintf("%s over %d connections", s.ClosedPhase, s.Connections))
 	}
 	switch {
-	case lab.PhaseKindOf(s.OpenPhase) == lab.Capacity:
+	case s.isSearch:
 		loads = append(loads,
 			fmt.Sprintf("highest offered rate that kept the SLO (%s), p50 and p99 at that rate", s.OpenPhase))
 	case len(s.RatesRPS) == 0:

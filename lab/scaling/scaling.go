@@ -76,16 +76,20 @@ func Curves(rows []metric.Row) []Curve {
 }
 
 // curveKey identifies a curve.
-type curveKey struct{ scenario, variant, phase string }
+type curveKey struct {
+	scenario, variant, phase string
+	kind                     lab.PhaseKind
+}
 
 // curveKeyOf returns the key of a row. ok is false for a phase whose load may be too small for
 // all CPUs.
 func curveKeyOf(r metric.Row) (key curveKey, ok bool) {
-	key = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase")}
+	key = curveKey{r.Text("scenario"), r.Text("variant"), r.Text("phase"), lab.PhaseKind(r.Text("phase_kind"))}
 	clients, _ := r.Int("connections")
 	cpus, _ := r.Int("server_cpus")
-	return key, key.kind() == lab.Peak || key.kind() == lab.Capacity ||
-		key.kind() == lab.Ladder && clients >= minClientsPerCPU*cpus
+	traits := key.kind.Traits()
+	return key, traits.FindsPeak || traits.FindsCapacity() ||
+		traits.Pacing == lab.ArrivingClients && clients >= minClientsPerCPU*cpus
 }
 
 // minClientsPerCPU is the number of clients for each CPU from which a ladder can saturate a
@@ -97,19 +101,11 @@ func (s curveKey) compare(o curveKey) int {
 		cmp.Compare(s.phase, o.phase))
 }
 
-func (s curveKey) kind() lab.PhaseKind { return lab.PhaseKindOf(s.phase) }
-
-// metric returns the column whose values make the curve: capacity_rps for a search for capacity,
-// else throughput_rps.
-func (s curveKey) metric() string {
-	if s.kind() == lab.Capacity {
-		return "capacity_rps"
-	}
-	return "throughput_rps"
-}
+// metric returns the column whose values make the curve.
+func (s curveKey) metric() string { return s.kind.Traits().Headline }
 
 func (s curveKey) isBurn() bool {
-	return s.scenario == lab.BurnScenario && s.variant == lab.BurnVariant && s.kind() == lab.Peak
+	return s.scenario == lab.BurnScenario && s.variant == lab.BurnVariant && s.kind.Traits().FindsPeak
 }
 
 // newCurve returns the curve of a series, compared with the burn's; false for fewer than two

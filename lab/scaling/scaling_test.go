@@ -19,6 +19,7 @@ import (
 func row(scenario, variant string, cores, block int, rps float64) metric.Row {
 	return metric.Row{
 		"scenario": metric.Text(scenario), "variant": metric.Text(variant), "phase": metric.Text("peak"),
+		"phase_kind":  metric.Text("peak"),
 		"server_cpus": metric.Int(int64(cores)), "block": metric.Int(int64(block)), "attempt": metric.Int(1),
 		"throughput_rps": metric.Number(rps), "validity": metric.Text(string(lab.Valid)),
 	}
@@ -220,9 +221,11 @@ func TestCurvesAreOfPhasesThatSaturate(t *testing.T) {
 	for phase, connections := range map[string]int64{
 		"capacity-p99": 1, "steady": 64, "peak": 1, "ladder-7": 7, "ladder-8": 8,
 	} {
+		kind, _, _ := strings.Cut(phase, "-")
 		for cores := 1; cores <= 2; cores++ {
 			rows = append(rows, with(row("s", "a/b", cores, 1, 1000), metric.Row{
 				"phase":        metric.Text(phase),
+				"phase_kind":   metric.Text(kind),
 				"capacity_rps": metric.Number(300 * float64(cores)),
 				"connections":  metric.Int(connections),
 			}))

@@ -189,17 +189,39 @@ func writtenElements(expr syntax.Expr) []syntax.Expr {
 
 // stringList reads an argument that is a list of strings, none of them empty.
 func (c *call) stringList(name, content string) []string {
-	var all []string
+	return c.checkedStrings(name, content, func(string, []string) string { return "" })
+}
+
+// distinctStrings reads an argument that is a list of strings, each at most once. problem returns
+// why one of them is not valid, or "".
+func (c *call) distinctStrings(name, content string, problem func(text string) string) []string {
+	return c.checkedStrings(name, content, func(text string, before []string) string {
+		if slices.Contains(before, text) {
+			return "which it has twice"
+		}
+		return problem(text)
+	})
+}
+
+// checkedStrings reads an argument that is a list of strings, none of them empty. problem returns
+// why one of them is not valid after those before it, or "".
+func (c *call) checkedStrings(
+	name, content string, problem func(text string, before []string) string,
+) (all []string) {
 	for _, element := range c.list(name, content) {
 		text, ok := element.value.(starlark.String)
 		switch {
 		case !ok:
 			c.fault(element.at, "%s holds %s, want a list of %s", name, describeType(element.value), content)
+			continue
 		case text == "":
 			c.fault(element.at, "%s holds an empty string", name)
-		default:
-			all = append(all, string(text))
+			continue
 		}
+		if reason := problem(string(text), all); reason != "" {
+			c.fault(element.at, "%s holds %q, %s", name, string(text), reason)
+		}
+		all = append(all, string(text))
 	}
 	return all
 }

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,8 @@ type script struct {
 	displayName string  // the file's name in messages
 	faults      []Fault // each once, even if its call is evaluated several times
 	reported    map[Fault]bool
-	faultCount  int // of all mistakes, repeated ones included
+	faultCount  int  // of all mistakes, repeated ones included
+	completed   bool // the evaluation reached the end of the file
 	// calls are found by their opening parenthesis, which the interpreter takes
 	// for the position of a call.
 	calls map[place]*syntax.CallExpr
@@ -52,9 +52,7 @@ func (s *script) fault(at syntax.Position, call, format string, args ...any) {
 
 // sortedFaults returns the faults in the order of the file.
 func (s *script) sortedFaults() []Fault {
-	slices.SortStableFunc(s.faults, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	sortFaults(s.faults)
 	return s.faults
 }
 
@@ -102,7 +100,7 @@ func (s *script) evaluate(ctx context.Context, bounds limits, source []byte) err
 	_, err := s.run(thread, program)
 	switch {
 	case err == nil:
-		return nil
+		s.completed = true
 	case ctx.Err() != nil:
 		return fmt.Errorf("evaluate %s: %w", s.displayName, ctx.Err())
 	case outOfMemory.Load():

@@ -121,8 +121,9 @@ func heapInUse() uint64 {
 }
 
 // evaluateFiles evaluates the runtimes, and then the scenarios, which select from
-// their variants. It calls onFile before each file. It stops after a file that
-// used too much memory, because that memory may still be in use.
+// their variants, and checks the claims across all files. It calls onFile before each
+// file. It stops after a file that used too much memory, because that memory may still
+// be in use.
 func evaluateFiles(
 	ctx context.Context, task evaluationTask, onFile func(displayName string) error,
 ) (evaluationProgress, error) {
@@ -140,9 +141,10 @@ func evaluateFiles(
 		}
 		o := &outcomes[i]
 		if reason, skipped := task.Skipped[f.DisplayName]; skipped {
-			o.Faults = []Fault{reason}
+			o.Faults, o.ClaimsIncomplete = []Fault{reason}, callsClaim(f.Source)
 		} else if f.ReadError != "" {
 			o.Faults = []Fault{{File: f.DisplayName, Text: "read the script: " + f.ReadError}}
+			o.ClaimsIncomplete = true
 		} else if err := errors.Join(
 			onFile(f.DisplayName), o.evaluate(ctx, f, folders, pool, task.Given),
 		); err != nil {
@@ -158,6 +160,7 @@ func evaluateFiles(
 			pool.add(o.Runtime.Variants)
 		}
 	}
+	checkClaims(task.Files, outcomes)
 	return evaluationProgress{Outcomes: outcomes, Done: true}, nil
 }
 
@@ -169,9 +172,9 @@ func (o *fileResult) evaluate(
 		o.Runtime, o.Faults = &r, faults
 		return err
 	}
-	s, faults, err := evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
+	var err error
+	*o, err = evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
 		given.forScenario(f.Name))
-	o.Scenario, o.Faults = &s, faults
 	return err
 }
 

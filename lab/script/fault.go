@@ -1,7 +1,9 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,4 +30,11 @@ func (f Fault) Error() string {
 	}
 	b.WriteString(f.Text)
 	return b.String()
+}
+
+// sortFaults sorts the faults of one file by their place.
+func sortFaults(faults []Fault) {
+	slices.SortStableFunc(faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }

@@ -16,7 +16,7 @@ var fuzzLimits = limits{steps: 20_000, time: 2 * time.Second}
 // TestTooMuchMemoryIsAFaultOfItsFile covers that; the fuzzer would only find it again.
 var allocates = regexp.MustCompile(`\*|<<|%|range|join|format|replace|[0-9]{6}`)
 
-// FuzzScenario checks that any file gives either a scenario or faults with a place.
+// FuzzScenario checks that any file gives either a scenario, claims or faults with a place.
 func FuzzScenario(f *testing.F) {
 	shipped := addScripts(f, "scenarios", "*.star")
 	pool := variantPool{}
@@ -24,14 +24,23 @@ func FuzzScenario(f *testing.F) {
 		if !shipped[source] && allocates.MatchString(source) {
 			t.Skip()
 		}
-		s, faults, err := evaluateScenario(t.Context(), fuzzLimits, "any", "scenarios/any.star",
+		result, err := evaluateScenario(t.Context(), fuzzLimits, "any", "scenarios/any.star",
 			[]byte(source), pool, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkFaults(t, faults, source)
-		if len(faults) == 0 && (s.Name == "" || len(s.Requests) == 0 || len(s.Phases) == 0) {
-			t.Fatalf("neither a scenario nor a fault: %+v", s)
+		checkFaults(t, result.Faults, source)
+		if len(result.Faults) > 0 {
+			return
+		}
+		if s := result.Scenario; s == nil && len(result.Claims) == 0 ||
+			s != nil && (s.Name == "" || len(s.Requests) == 0 || len(s.Phases) == 0) {
+			t.Fatalf("neither a scenario nor a claim nor a fault: %+v", s)
+		}
+		for _, d := range result.Claims {
+			if !namePattern.MatchString(d.id()) || d.Claim.Statement == "" && d.Topic.Reason == "" {
+				t.Fatalf("a claim without an id or a text: %+v", d)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -59,7 +60,7 @@ func (s *scenarioScript) defineHypothesisFunctions() {
 		name:     "hypothesis",
 		required: []string{"claim", "metric", "numerator", "denominator"},
 		optional: []string{"phase", "direction", "margin", "profile"},
-		make:     makeHypothesis,
+		make:     s.makeHypothesis,
 	})
 	s.define(function{
 		name: "arm", positional: []string{"variant"}, required: []string{"variant"},
@@ -130,8 +131,8 @@ func (c *call) checkObjectives(p lab.Phase) {
 			continue // readObjectives has reported it
 		}
 		place := string(p.Kind)
-		if p.Kind == lab.Capacity {
-			p.Kind, place = lab.Steady, "a single rate of capacity(…)" // each rate is judged on its own
+		if step := p.Kind.Traits().StepKind; step != "" { // each rate is judged on its own
+			p.Kind, place = step, fmt.Sprintf("a single rate of %s(…)", p.Kind)
 		}
 		if reason := noValueReason(p, made.objective.Metric); reason != "" {
 			c.fault(element.at, "%s has no value in %s, %s", made.objective.Metric, place, reason)
@@ -155,7 +156,7 @@ func noValueReason(p lab.Phase, name string) string {
 		return reason
 	case m.Rows == metric.DeadlineRows && p.DeadlineS == 0:
 		return "which has no deadline; use throughput_rps, or set deadline"
-	case m.Rows == metric.CapacityRows && p.Kind != lab.Capacity:
+	case m.Rows == metric.CapacityRows && !p.Kind.Traits().FindsCapacity():
 		return "which is not a capacity search"
 	case p.Overloads() && (strings.HasPrefix(name, "latency_") || strings.HasPrefix(name, "first_byte_")):
 		return "which is an overload: latency grows with its duration; use goodput_rps with a deadline"
@@ -179,11 +180,11 @@ func (c *call) metric() string {
 	return c.oneOf("metric", names, true)
 }
 
-func makeHypothesis(c *call) starlark.Value {
+func (s *scenarioScript) makeHypothesis(c *call) starlark.Value {
 	made := &hypothesis{
 		opaqueValue: "hypothesis",
 		hypothesis: lab.Hypothesis{
-			Claim:     c.oneOf("claim", lab.ClaimIDs(), true),
+			Claim:     s.readClaim(c),
 			Metric:    c.metric(),
 			Direction: lab.Higher,
 			Margin:    c.number("margin", defaultMargin, 1),
@@ -318,7 +319,7 @@ func (s *scenarioScript) resolvePhase(c *call, h *hypothesis, a *armValue) strin
 		name = phases[0]
 	}
 	i := slices.IndexFunc(s.scenario.Phases,
-		func(p lab.Phase) bool { return p.Kind != lab.WarmUp && p.Name == name })
+		func(p lab.Phase) bool { return !p.Kind.Traits().Discarded && p.Name == name })
 	switch {
 	case name == "":
 		c.fault(h.at, "the hypothesis does not name its phase; set phase to one of %s", joinNames(phases))

@@ -1,5 +1,5 @@
 // Package script evaluates scenarios/*.star and runtimes/*/runtime.star, which are
-// Starlark, into scenarios and runtimes, and reports mistakes with their place.
+// Starlark, into scenarios, claims and runtimes, and reports mistakes with their place.
 //
 // A script is evaluated once, before anything is timed, into plain values. No
 // script runs during a measurement. Scripts cannot load or read files, and have no
@@ -44,13 +44,16 @@ const (
 // they are safe as file names, in image references and in CSV.
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Library holds the runtimes and scenarios of a checkout, sorted by name. A file
-// with a fault appears only in Faults and Files.
+// Library holds the runtimes and scenarios of a checkout, sorted by name, and the claims
+// and topics that its scripts define, in the order of reports. A file with a fault
+// appears only in Faults and Files.
 type Library struct {
-	Runtimes  []lab.Runtime
-	Scenarios []lab.Scenario
-	Faults    []Fault
-	Files     []string // all files read, relative to the checkout
+	Runtimes         []lab.Runtime
+	Scenarios        []lab.Scenario
+	Claims           []lab.Claim
+	UntestableTopics []lab.UntestableTopic
+	Faults           []Fault
+	Files            []string // all files read, relative to the checkout
 }
 
 // limits bound the evaluation of one file.
@@ -81,6 +84,9 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 		return nil, err
 	}
 	l := &Library{}
+	for _, i := range claimsOrder(files) {
+		l.addClaims(outcomes[i])
+	}
 	for i, o := range outcomes {
 		l.Files = append(l.Files, files[i].DisplayName)
 		switch {
@@ -95,6 +101,7 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 			l.Scenarios = append(l.Scenarios, *o.Scenario)
 		}
 	}
+	inheritIgnore(l.Runtimes)
 	return l, nil
 }
 
@@ -109,18 +116,33 @@ func realDir(dir string) string {
 
 // scriptFile is one script with all that its evaluation needs.
 type scriptFile struct {
-	Runtime     bool   // a runtime.star; otherwise a scenario
+	Runtime     bool   // a runtime.star; otherwise a script of scenarios/
 	Name        string // of the runtime's folder, or of the scenario's file without .star
 	DisplayName string // in messages: the path relative to the checkout
 	Source      []byte
 	ReadError   string // why the file could not be read
 }
 
-// fileResult is a runtime or a scenario, or the faults of its file.
+// fileResult is what a file defines and refers to, and its faults.
 type fileResult struct {
-	Runtime  *lab.Runtime
-	Scenario *lab.Scenario
-	Faults   []Fault
+	Runtime    *lab.Runtime
+	Scenario   *lab.Scenario // nil if the file defines claims only
+	Claims     []claimDefinition
+	References []claimReference
+	// ClaimsIncomplete says that a mistake may have kept a claim from being defined.
+	ClaimsIncomplete bool
+	Faults           []Fault
+}
+
+// addFault adds a fault to those of file, once and in the order of the file.
+func (o *fileResult) addFault(file scriptFile, at lab.Place, call, format string, args ...any) {
+	f := Fault{
+		File: file.DisplayName, Line: at.Line, Column: at.Column, Call: call, Text: fmt.Sprintf(format, args...),
+	}
+	if !slices.Contains(o.Faults, f) {
+		o.Faults = append(o.Faults, f)
+		sortFaults(o.Faults)
+	}
 }
 
 // filesUnder returns the scripts of all runtimes, then those of all scenarios.
@@ -256,6 +278,17 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 		names = append(names, r.Name)
 	}
 	return lab.Runtime{}, l.unknownName("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
+}
+
+// Peers returns the peers of the runtimes that have any, by runtime.
+func (l *Library) Peers() map[string]lab.Peers {
+	all := map[string]lab.Peers{}
+	for _, r := range l.Runtimes {
+		if r.Peers != nil {
+			all[r.Name] = *r.Peers
+		}
+	}
+	return all
 }
 
 // RuntimesOf returns the runtimes that have at least one wanted variant.

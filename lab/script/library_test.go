@@ -203,6 +203,102 @@ func TestRuntimeIsReadAsWritten(t *testing.T) {
 	}
 }
 
+func TestFactsOfARuntimeAreRead(t *testing.T) {
+	library := load(t, checkout(t, map[string]string{
+		"runtimes/ruby/runtime.star": `runtime(
+    about = "Ruby",
+    base = base(official = "ruby:4", suite = "forky", packages = ["ruby"], ca_env = ["B_CERT", "A_CERT"]),
+    ignore = [".bundle", "*.rbc"],
+)
+variant(
+    name = "jit", model = "single", about = "one", command = ["ruby"],
+    identity = {"gil": None, "workers": 2, "build.jit": "on", "runtime_version": "4.0.0"},
+)
+variant(name = "plain", model = "single", about = "one", command = ["ruby"], identity = {"gil": True})
+`,
+		"runtimes/ruby-jit/runtime.star": `runtime(
+    about = "Ruby, built otherwise",
+    base = base(official = "ruby:4", suite = "forky", packages = ["ruby"]),
+    context = "ruby",
+    compare_with = only(("ruby", "node"), reason = "has other flags"),
+)
+variant(name = "v", model = "single", about = "one", command = ["ruby"])
+`,
+	}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	ruby, err := library.Runtime("ruby")
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns, variables := []string{".bundle", "*.rbc"}, []string{"B_CERT", "A_CERT"}
+	if !slices.Equal(ruby.Ignore, patterns) || !slices.Equal(ruby.Base.CAVariables, variables) ||
+		ruby.Peers != nil {
+		t.Errorf("%+v", ruby)
+	}
+	for i, want := range []map[string]any{
+		{"gil": nil, "workers": 2.0, "build.jit": "on", "runtime_version": "4.0.0"}, {"gil": true},
+	} {
+		if got := ruby.Variants[i].Identity; !reflect.DeepEqual(got, want) {
+			t.Errorf("identity %v, want %v", got, want)
+		}
+	}
+	built, err := library.Runtime("ruby-jit")
+	if err != nil || !slices.Equal(built.Ignore, patterns) || built.Variants[0].Identity != nil {
+		t.Errorf("a runtime that is built from the folder: %+v, %v", built, err)
+	}
+	peers := map[string]lab.Peers{"ruby-jit": {Runtimes: []string{"ruby", "node"}, Reason: "has other flags"}}
+	if got := library.Peers(); !reflect.DeepEqual(got, peers) {
+		t.Errorf("peers %v, want %v", got, peers)
+	}
+}
+
+// These are the facts that the code of earlier labs held.
+func TestShippedRuntimesDeclareTheirFacts(t *testing.T) {
+	library := load(t, repository)
+	peers := map[string]lab.Peers{
+		"python-freethreaded": {
+			Runtimes: []string{"python-gil-twin"}, Reason: "is built from source with its own flags",
+		},
+		"python-gil-twin": {
+			Runtimes: []string{"python-freethreaded"}, Reason: "is built from source with its own flags",
+		},
+	}
+	if got := library.Peers(); !reflect.DeepEqual(got, peers) {
+		t.Errorf("peers %v, want %v", got, peers)
+	}
+	identities, variables, ignored := map[string]map[string]any{}, map[string]bool{}, map[string]bool{}
+	for _, r := range library.Runtimes {
+		for _, v := range r.Variants {
+			if v.Identity != nil {
+				identities[v.ID()] = v.Identity
+			}
+		}
+		for _, name := range r.Base.CAVariables {
+			variables[name] = true
+		}
+		for _, pattern := range r.Ignore {
+			ignored[pattern] = true
+		}
+	}
+	if want := map[string]map[string]any{
+		"python-freethreaded/threads": {"gil": false}, "python-gil-twin/threads": {"gil": true},
+	}; !reflect.DeepEqual(identities, want) {
+		t.Errorf("required identities %v, want %v", identities, want)
+	}
+	if got, want := slices.Sorted(maps.Keys(variables)), []string{
+		"NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE", "PIP_CERT",
+	}; !slices.Equal(got, want) {
+		t.Errorf("CA variables %v, want %v", got, want)
+	}
+	if got, want := slices.Sorted(maps.Keys(ignored)), []string{
+		".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "node_modules",
+	}; !slices.Equal(got, want) {
+		t.Errorf("ignored %v, want %v", got, want)
+	}
+}
+
 func TestRuntimeMayBuildFromAnotherRuntimesFolder(t *testing.T) {
 	root := checkout(t, map[string]string{"runtimes/a-twin/runtime.star": `runtime(
     about = "the same, built otherwise",
@@ -239,6 +335,9 @@ func TestMistakesInRuntimesAreReported(t *testing.T) {
 	withBuild := func(arguments string) string {
 		return strings.Replace(head, "))\n", "), "+arguments+")\n", 1) + tail
 	}
+	withIdentity := func(value string) string {
+		return head + strings.ReplaceAll(tail, `["r"]`, `["r"], identity = `+value)
+	}
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "1:1: there is no runtime() in the file"},
 		"no variant":    {head, "1:1: there is no variant() in the file"},
@@ -270,9 +369,76 @@ func TestMistakesInRuntimesAreReported(t *testing.T) {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"UPSTREAM_URL": "http://x"}`),
 			"2:75: variant: env sets UPSTREAM_URL, which the lab sets",
 		},
-		"gil of a wrong type": {
-			head + strings.ReplaceAll(tail, `["r"]`, `["r"], gil = "off"`),
-			"2:75: variant: gil is a string, want True or False",
+		"identity of a wrong type": {
+			withIdentity(`"gil"`), "2:80: variant: identity is a string, want a dict of fields and their values",
+		},
+		"identity with a wrong value": {
+			withIdentity(`{"workers": 2, "gil": "off"}`),
+			`2:95: variant: identity has a string for "gil", want True, False or None`,
+		},
+		"identity with a value that is too large": {
+			withIdentity(`{"workers": 1000001}`),
+			`2:81: variant: identity has a whole number for "workers", want a whole number up to 1000000`,
+		},
+		"identity with an unknown field": {
+			withIdentity(`{"gli": True}`),
+			`2:81: variant: identity has the unknown field "gli"; did you mean "gil"?`,
+		},
+		"identity with a field that the lab checks": {
+			withIdentity(`{"access_log": False}`),
+			`2:81: variant: identity has the unknown field "access_log"; ` +
+				"valid: gil, parallelism, runtime_version, workers, build.NAME",
+		},
+		"identity with a version of nothing": {
+			withIdentity(`{"build.": "1"}`),
+			`2:81: variant: identity has the unknown field "build."; ` +
+				"valid: gil, parallelism, runtime_version, workers, build.NAME",
+		},
+		"identity with a number as its field": {
+			withIdentity(`{1: True}`), "2:81: variant: identity has the key 1, want the name of a field",
+		},
+		"identity that is computed": {
+			withIdentity(`dict(gil = 1)`),
+			`2:80: variant: identity has a whole number for "gil", want True, False or None`,
+		},
+		"peers of a wrong type": {
+			withBuild(`compare_with = ["python"]`),
+			"1:104: runtime: compare_with is a list, want only(…)",
+		},
+		"peers without a reason": {
+			withBuild(`compare_with = only(["python"])`), `1:104: only: missing argument "reason"`,
+		},
+		"unknown peer": {
+			withBuild(`compare_with = only(["node", "pyhton"], reason = "is slow")`),
+			`1:118: only: runtimes holds "pyhton", which is not the folder of a runtime; did you mean "python"?`,
+		},
+		"itself as a peer": {
+			withBuild(`compare_with = only(["r"], reason = "is slow")`),
+			`1:110: only: runtimes holds "r", which is this runtime`,
+		},
+		"peer twice": {
+			withBuild(`compare_with = only(["node", "node"], reason = "is slow")`),
+			`1:118: only: runtimes holds "node", which it has twice`,
+		},
+		"ignored paths and bad patterns": {
+			withBuild(`ignore = ["vendor/bundle", "[a", ".bundle"]`),
+			`1:99: runtime: ignore holds "vendor/bundle", which is a path; ` +
+				`a pattern is matched against names, in every folder
+1:116: runtime: ignore holds "[a", which is not a valid pattern`,
+		},
+		"ignored Dockerfile": {
+			withBuild(`ignore = ["Docker*"]`),
+			`1:99: runtime: ignore holds "Docker*", which matches the Dockerfile`,
+		},
+		"ignored in another folder": {
+			withBuild(`context = "python", ignore = [".bundle"]`),
+			"1:118: runtime: ignore is given beside context; give it in runtimes/python/runtime.star",
+		},
+		"CA variables": {
+			strings.ReplaceAll(head, `["rb"]`, `["rb"], ca_env = ["PATH", "A B", "GEM_CERT", 1]`) + tail,
+			`1:98: base: ca_env holds "PATH", which the lab sets
+1:106: base: ca_env holds "A B", which is not a valid name of a variable
+1:125: base: ca_env holds a whole number, want a list of names of variables`,
 		},
 		"port": {
 			head + strings.ReplaceAll(tail, `["r"]`, `["r"], env = {"PORT": "1"}`),

@@ -11,8 +11,14 @@ import (
 	"runtimelab/lab/script"
 )
 
-// checkout returns a new folder with the given files and two runtimes, unless the
-// files replace them: node with single and cluster, python with uvloop.
+// shippedClaims are the claims of the scenarios in these tests.
+const shippedClaims = `claim("arch-2", "Node can run work in parallel on threads.")
+claim("speed-1", "Node serves the same application faster.")
+claim("scale-4", "Python scales worse because it lacks threads.")
+`
+
+// checkout returns a new folder with the given files, shippedClaims and two runtimes,
+// unless the files replace them: node with single and cluster, python with uvloop.
 func checkout(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -30,7 +36,8 @@ variant(name = "cluster", model = "cluster", about = "many", command = ["node", 
 )
 variant(name = "uvloop", model = "single", about = "one", command = ["python3"], env = {"A": "b"})
 `,
-		"scenarios/README.md": "not a script",
+		"scenarios/README.md":   "not a script",
+		"scenarios/claims.star": shippedClaims,
 	}
 	for name, text := range files {
 		all[name] = text
@@ -87,8 +94,8 @@ func scenarioWith(pairs ...string) string {
 const at = "scenarios/x.star:"
 
 const (
-	scenarioFunctions = "above, arm, below, capacity, get, hypothesis, ladder, param, peak, pool, post, ramp, " +
-		"scenario, share, steady, steps, warmup, where"
+	scenarioFunctions = "above, arm, below, capacity, claim, get, hypothesis, ladder, param, peak, pool, " +
+		"post, ramp, scenario, share, steady, steps, untestable, warmup, where"
 	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
 	phaseCalls    = "warmup(…), " + measuredCalls
 )
@@ -429,6 +436,37 @@ func TestMistakesInScenarios(t *testing.T) {
 		"unknown claim": {
 			hypothesisWith(`"speed-1"`, `"speed-l"`),
 			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?`,
+		},
+		"unknown claim, and another mistake": {
+			hypothesisWith(`"speed-1", metric = "throughput_rps"`, `"speed-l", metric = "throughput"`),
+			`8:24: hypothesis: unknown claim "speed-l"; did you mean "speed-1"?
+8:44: hypothesis: unknown metric "throughput"; did you mean "throughput_rps"?`,
+		},
+		"a claim that is not a string": {
+			hypothesisWith(`"speed-1"`, `1`),
+			`8:24: hypothesis: claim is a whole number, want a string`,
+		},
+		"a claim without a statement": {
+			"claim(\"mine\")\n" + scenarioWith(),
+			`1:1: claim: missing argument "statement"`,
+		},
+		"a claim with an empty statement and nothing that it lacks": {
+			"claim(\"mine\", \"\", lacks = \" \")\n" + scenarioWith(),
+			`1:15: claim: statement is empty
+1:27: claim: lacks is empty`,
+		},
+		"a claim's id that is not a name": {
+			"claim(\"Mine, of course\", \"It is.\")\n" + scenarioWith(),
+			`1:7: claim: id "Mine, of course" is not of the form ^[a-z][a-z0-9-]*$`,
+		},
+		"an untestable topic without a reason": {
+			"untestable(\"beauty\")\n" + scenarioWith(),
+			`1:1: untestable: missing argument "reason"`,
+		},
+		"a claim defined twice in one file": {
+			"claim(\"mine\", \"It is.\")\n" +
+				"[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
+			`2:2: claim: "mine" is already defined in scenarios/x.star:1:1`,
 		},
 		"a request that needs an upstream": {
 			scenarioWith(`get("/json")`, `get("/wait?ms=5")`),

@@ -27,16 +27,19 @@ scenario(
 
 func evaluateText(t *testing.T, text string, given map[string]string) (lab.Scenario, string) {
 	t.Helper()
-	s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+	result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 		variantPool{ids: []string{"rt/a"}}, given)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, f := range faults {
+	for _, f := range result.Faults {
 		all = append(all, f.Error())
 	}
-	return s, strings.Join(all, "\n")
+	if result.Scenario == nil {
+		return lab.Scenario{}, strings.Join(all, "\n")
+	}
+	return *result.Scenario, strings.Join(all, "\n")
 }
 
 func TestParametersHaveDefaultsThatAUserMayReplace(t *testing.T) {

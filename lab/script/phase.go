@@ -27,8 +27,8 @@ const (
 	maxRungs       = 20 // elements of a list of loads: each is a phase
 )
 
-// phase is the value of warmup(), peak(), ladder(), steady(), steps(), ramp() and
-// capacity(): one phase, or one for each load in a list.
+// phase is the value of the function of a kind, such as peak(): one phase, or one for each load in
+// a list.
 type phase struct {
 	opaqueValue
 	phases []lab.Phase // their names are only the labels; namePhases completes them
@@ -40,29 +40,28 @@ type share struct {
 	share lab.PeakShare
 }
 
-const (
-	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
-	phaseCalls    = "warmup(…), " + measuredCalls
+// phaseCalls and measuredCalls list the functions of all kinds of phase, and of those with results:
+// "peak(…), ladder(…) or capacity(…)".
+var (
+	phaseCalls    = listCalls(lab.PhaseKinds())
+	measuredCalls = listCalls(slices.DeleteFunc(lab.PhaseKinds(),
+		func(kind lab.PhaseTraits) bool { return kind.Discarded }))
 )
 
+func listCalls(kinds []lab.PhaseTraits) string {
+	calls := make([]string, len(kinds))
+	for i, kind := range kinds {
+		calls[i] = string(kind.Kind) + "(…)"
+	}
+	last := len(calls) - 1
+	return strings.Join(calls[:last], ", ") + " or " + calls[last]
+}
+
 func (s *scenarioScript) definePhaseFunctions() {
-	closed := []string{"connections", "keep_alive", "timeout"}
-	measured := []string{"name", "requests", "slo"}
-	open := slices.Concat([]string{"connections", "arrivals", "keep_alive", "timeout", "deadline"}, measured)
+	for _, kind := range lab.PhaseKinds() {
+		s.define(phaseFunction(kind))
+	}
 	for _, f := range []function{
-		{name: string(lab.WarmUp), optional: closed, make: makePhases(closedLoop(lab.WarmUp))},
-		{name: string(lab.Peak), optional: slices.Concat(closed, measured), make: makePhases(closedLoop(lab.Peak))},
-		{
-			name: string(lab.Ladder), required: []string{"connections"},
-			optional: slices.Concat(closed[1:], measured), make: makePhases(closedLoop(lab.Ladder)),
-		},
-		{name: string(lab.Steady), required: []string{"rate"}, optional: open, make: makePhases(makeSteady)},
-		{name: string(lab.Steps), required: []string{"rates"}, optional: open, make: makePhases(makeSteps)},
-		{name: string(lab.Ramp), required: []string{"start", "stop"}, optional: open, make: makePhases(makeRamp)},
-		{
-			name: string(lab.Capacity), required: []string{"slo", "start"}, optional: open,
-			make: makePhases(makeCapacity),
-		},
 		{
 			name: "share", positional: []string{"of"}, required: []string{"of"}, optional: []string{"own"},
 			make: makeShare,
@@ -92,8 +91,8 @@ func readPhases(c *call) []lab.Phase {
 			continue
 		}
 		// A ladder has no phases if all its numbers are mistakes.
-		if i > 0 && len(p.phases) > 0 && p.phases[0].Kind == lab.WarmUp {
-			c.fault(element.at, "phases has warmup after another phase, want it first")
+		if i > 0 && len(p.phases) > 0 && p.phases[0].Kind.Traits().Discarded {
+			c.fault(element.at, "phases has %s after another phase, want it first", p.phases[0].Kind)
 		}
 		for _, one := range p.phases {
 			all, sources = append(all, one), append(sources, element)
@@ -102,14 +101,14 @@ func readPhases(c *call) []lab.Phase {
 	namePhases(all)
 	measured := false
 	for i, p := range all {
-		measured = measured || p.Kind != lab.WarmUp
+		measured = measured || !p.Kind.Traits().Discarded
 		if slices.ContainsFunc(all[:i], func(o lab.Phase) bool { return o.Name == p.Name }) {
 			c.fault(sources[i].at, "phases has %s twice; set name in one of them", p.Name)
 		}
 	}
 	// After an earlier fault, the measured phase may be an invalid value.
 	if len(all) > 0 && !measured && c.script.faultCount == 0 {
-		c.fault(c.args["phases"].at, "phases has no measured phase, want "+measuredCalls)
+		c.fault(c.args["phases"].at, "phases has no measured phase, want %s", measuredCalls)
 	}
 	return all
 }
@@ -136,61 +135,95 @@ func namePhases(phases []lab.Phase) {
 // loadLabel returns the load of a phase in one word: its share, rate or connections.
 func loadLabel(p lab.Phase) string {
 	decimal := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+	load := p.Kind.Traits().Load
 	switch {
 	case p.PeakShare != nil:
 		return decimal(100*p.PeakShare.Fraction) + "%"
-	case p.Kind == lab.Ramp:
+	case load == lab.LoadConnections:
+		return strconv.Itoa(p.Connections)
+	case load == lab.LoadStartStop:
 		return decimal(p.RateRPS) + "-" + decimal(p.ToRPS)
-	case p.Kind.IsOpenLoop():
-		return decimal(p.RateRPS)
 	}
-	return strconv.Itoa(p.Connections)
+	return decimal(p.RateRPS)
 }
 
-// makePhases returns a function's make: it reads phases and checks their objectives.
-func makePhases(read func(*call) []lab.Phase) func(*call) starlark.Value {
-	return func(c *call) starlark.Value {
-		made := &phase{opaqueValue: "phase", phases: read(c)}
-		if len(made.phases) > 0 {
-			c.checkObjectives(made.phases[0])
-		}
-		return made
+// phaseFunction returns the function that makes phases of a kind.
+func phaseFunction(kind lab.PhaseTraits) function {
+	optional := []string{"connections", "keep_alive", "timeout"}
+	if kind.Pacing == lab.OpenLoop {
+		optional = []string{"connections", "arrivals", "keep_alive", "timeout", "deadline"}
 	}
-}
-
-// closedLoop returns a function that reads one phase, or one for each number of
-// connections in a list.
-func closedLoop(kind lab.PhaseKind) func(*call) []lab.Phase {
-	return func(c *call) (made []lab.Phase) {
-		p := measuredPhase(c, kind, defaultClosedConnections)
-		arg, _ := c.validArgument("connections")
-		if _, several := arg.value.(starlark.Sequence); kind == lab.WarmUp || !several {
-			p.Connections = c.integer("connections", defaultClosedConnections, 1, maxConnections)
-			return []lab.Phase{p}
-		}
-		for _, n := range c.integerList("connections", 1, maxConnections) {
-			rung := p
-			rung.Connections = n
-			made = append(made, rung)
-		}
-		return made
+	if !kind.Discarded {
+		optional = append(optional, "name", "requests", "slo")
+	}
+	return function{
+		name: string(kind.Kind), required: requiredLoad(kind), optional: optional,
+		make: func(c *call) starlark.Value {
+			made := &phase{opaqueValue: "phase", phases: readLoad(c, kind)}
+			if len(made.phases) > 0 {
+				c.checkObjectives(made.phases[0])
+			}
+			return made
+		},
 	}
 }
 
-func makeSteady(c *call) []lab.Phase {
-	p := openPhase(c, lab.Steady)
-	if arg, ok := c.validArgument("rate"); ok {
-		if found, isShare := arg.value.(*share); isShare {
-			p.PeakShare = &found.share
-		} else {
-			p.RateRPS = c.number("rate", 0, maxRateRPS)
-		}
+// requiredLoad returns the arguments without which a phase of a kind has no load.
+func requiredLoad(kind lab.PhaseTraits) []string {
+	switch {
+	case kind.Load == lab.LoadRate:
+		return []string{"rate"}
+	case kind.Load == lab.LoadRates:
+		return []string{"rates"}
+	case kind.Load == lab.LoadStartStop:
+		return []string{"start", "stop"}
+	case kind.Load == lab.LoadStart:
+		return []string{"slo", "start"}
+	case kind.Pacing == lab.ArrivingClients:
+		return []string{"connections"}
+	}
+	return nil
+}
+
+// readLoad reads one phase, or one for each load in a list.
+func readLoad(c *call, kind lab.PhaseTraits) []lab.Phase {
+	if kind.Load == lab.LoadConnections {
+		return readConnections(c, kind)
+	}
+	p := openPhase(c, kind.Kind)
+	switch kind.Load {
+	case lab.LoadRates:
+		return readRates(c, p)
+	case lab.LoadStartStop:
+		p.RateRPS = c.number("start", 0, maxRateRPS)
+		p.ToRPS = c.number("stop", 0, maxRateRPS)
+	case lab.LoadStart:
+		p.RateRPS = c.number("start", 0, maxRateRPS)
+	default:
+		p.RateRPS, p.PeakShare = readRate(c)
 	}
 	return []lab.Phase{p}
 }
 
-func makeSteps(c *call) (made []lab.Phase) {
-	p := openPhase(c, lab.Steps)
+// readConnections reads one phase, or one for each number of connections in a list. A scenario has
+// only one discarded phase.
+func readConnections(c *call, kind lab.PhaseTraits) (made []lab.Phase) {
+	p := measuredPhase(c, kind.Kind, defaultClosedConnections)
+	arg, _ := c.validArgument("connections")
+	if _, several := arg.value.(starlark.Sequence); kind.Discarded || !several {
+		p.Connections = c.integer("connections", defaultClosedConnections, 1, maxConnections)
+		return []lab.Phase{p}
+	}
+	for _, n := range c.integerList("connections", 1, maxConnections) {
+		rung := p
+		rung.Connections = n
+		made = append(made, rung)
+	}
+	return made
+}
+
+// readRates returns a phase like p for each rate.
+func readRates(c *call, p lab.Phase) (made []lab.Phase) {
 	for _, rate := range c.numberList("rates", maxRateRPS) {
 		step := p
 		step.RateRPS = rate
@@ -199,17 +232,16 @@ func makeSteps(c *call) (made []lab.Phase) {
 	return made
 }
 
-func makeRamp(c *call) []lab.Phase {
-	p := openPhase(c, lab.Ramp)
-	p.RateRPS = c.number("start", 0, maxRateRPS)
-	p.ToRPS = c.number("stop", 0, maxRateRPS)
-	return []lab.Phase{p}
-}
-
-func makeCapacity(c *call) []lab.Phase {
-	p := openPhase(c, lab.Capacity)
-	p.RateRPS = c.number("start", 0, maxRateRPS)
-	return []lab.Phase{p}
+// readRate reads a rate that is a number or a share of a peak.
+func readRate(c *call) (rps float64, of *lab.PeakShare) {
+	arg, ok := c.validArgument("rate")
+	if !ok {
+		return 0, nil
+	}
+	if found, isShare := arg.value.(*share); isShare {
+		return 0, &found.share
+	}
+	return c.number("rate", 0, maxRateRPS), nil
 }
 
 func makeShare(c *call) starlark.Value {
@@ -254,7 +286,7 @@ func readArrivals(c *call) lab.Arrivals {
 // phaseNames returns the names of the measured phases.
 func phaseNames(phases []lab.Phase) (names []string) {
 	for _, p := range phases {
-		if p.Kind != lab.WarmUp {
+		if !p.Kind.Traits().Discarded {
 			names = append(names, p.Name)
 		}
 	}

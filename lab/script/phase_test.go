@@ -3,6 +3,7 @@ package script_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"runtimelab/lab"
@@ -156,5 +157,45 @@ func TestHypothesesUseTheDefaultsOfTheirScenario(t *testing.T) {
 	}}
 	if got := library.Scenarios[0].Hypotheses; !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// Every kind of phase has a function, which names the phase by its load if there are several.
+func TestEveryKindOfPhaseHasAFunction(t *testing.T) {
+	for _, kind := range lab.PhaseKinds() {
+		arguments, labels := map[lab.LoadForm]string{
+			lab.LoadConnections: "connections = 7", lab.LoadRate: "rate = 30", lab.LoadRates: "rates = [30, 40]",
+			lab.LoadStartStop: "start = 5, stop = 25", lab.LoadStart: `start = 5, slo = [below("error_ratio", 1)]`,
+		}, map[lab.LoadForm]string{
+			lab.LoadConnections: "7", lab.LoadRate: "30", lab.LoadStartStop: "5-25", lab.LoadStart: "5",
+		}
+		call := string(kind.Kind) + "(" + arguments[kind.Load] + ")"
+		phases := []string{call}
+		want := []string{string(kind.Kind)}
+		switch {
+		case kind.Discarded:
+			phases, want = append(phases, "steady(rate = 1)"), append(want, "steady")
+		case kind.Load == lab.LoadRates:
+			want = []string{string(kind.Kind) + "-30", string(kind.Kind) + "-40"}
+		default:
+			phases = append(phases, strings.TrimSuffix(call, ")")+`, name = "other")`)
+			want = []string{string(kind.Kind) + "-" + labels[kind.Load], string(kind.Kind) + "-other"}
+		}
+		library := load(t, checkout(t, map[string]string{
+			"scenarios/x.star": scenarioWith(`warmup(), peak(), steady(rate = 100)`, strings.Join(phases, ", ")),
+		}))
+		if err := library.Err(); err != nil {
+			t.Errorf("%s: %v", call, err)
+			continue
+		}
+		made := library.Scenarios[0].Phases
+		for i, name := range want {
+			if made[i].Name != name {
+				t.Errorf("%s makes %s, want %s", call, made[i].Name, name)
+			}
+		}
+		if made[0].Kind != kind.Kind || (made[0].Arrivals != "") != (kind.Pacing == lab.OpenLoop) {
+			t.Errorf("%s makes a phase of kind %s with arrivals %q", call, made[0].Kind, made[0].Arrivals)
+		}
 	}
 }

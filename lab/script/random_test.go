@@ -18,13 +18,13 @@ def one(r):
 
 scenario(name = "%s", about = "a pool", requests = pool(%d, one), phases = [peak()])
 `, expression, name, n)
-	scenario, faults, err := evaluateScenario(t.Context(), defaultLimits, name, "scenarios/"+name+".star",
+	result, err := evaluateScenario(t.Context(), defaultLimits, name, "scenarios/"+name+".star",
 		[]byte(text), variantPool{ids: []string{"rt/a"}}, nil)
-	if err != nil || len(faults) > 0 {
-		t.Fatal(faults, err)
+	if err != nil || len(result.Faults) > 0 {
+		t.Fatal(result.Faults, err)
 	}
 	var all []int
-	for _, r := range scenario.Requests {
+	for _, r := range result.Scenario.Requests {
 		x, err := strconv.Atoi(r.Path[1:])
 		if err != nil {
 			t.Fatal(err)
@@ -106,12 +106,13 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 	} {
 		text := "def one(r):\n    return " + c.body +
 			"\n\nscenario(name = \"x\", about = \"a\", phases = [peak()], requests = pool(3, one))\n"
-		_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 			variantPool{ids: []string{"rt/a"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(faults) != 1 || !strings.Contains(faults[0].Error(), "scenarios/x.star:"+c.want) {
+		if faults := result.Faults; len(faults) != 1 ||
+			!strings.Contains(faults[0].Error(), "scenarios/x.star:"+c.want) {
 			t.Errorf("%s: got %v, want %s", name, faults, c.want)
 		}
 	}
@@ -120,9 +121,9 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 func TestTooManyLargeBodiesAreRefused(t *testing.T) {
 	text := `scenario(name = "x", about = "a", phases = [peak()], ` +
 		`requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
-	_, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+	result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 		variantPool{ids: []string{"rt/a"}}, nil)
-	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
+	if faults := result.Faults; err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
 		"1:65: scenario: the bodies of the requests are more than 64 MiB") {
 		t.Errorf("faults %v, error %v", faults, err)
 	}

@@ -55,14 +55,23 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "runtime",
 		required: []string{"about", "base"},
-		optional: []string{"context", "dockerfile", "args"},
+		optional: []string{"context", "dockerfile", "args", "ignore", "compare_with"},
 		make:     r.makeRuntime,
 	})
-	r.define(function{name: "base", required: []string{"official", "suite", "packages"}, make: makeBase})
+	r.define(function{
+		name:     "base",
+		required: []string{"official", "suite", "packages"},
+		optional: []string{"ca_env"},
+		make:     makeBase,
+	})
+	r.define(function{
+		name: "only", positional: []string{"runtimes"}, required: []string{"runtimes", "reason"},
+		make: r.makePeers,
+	})
 	r.define(function{
 		name:     "variant",
 		required: []string{"name", "model", "about", "command"},
-		optional: []string{"env", "gil"},
+		optional: []string{"env", "identity"},
 		make:     r.makeVariant,
 	})
 	if err := r.evaluate(ctx, bounds, source); err != nil {
@@ -96,6 +105,8 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 		}
 	}
 	r.readBuild(c)
+	r.readIgnore(c)
+	r.readPeers(c)
 	return starlark.None
 }
 
@@ -137,21 +148,21 @@ func makeBase(c *call) starlark.Value {
 			c.fault(c.args["packages"].at, "packages holds %q, which is not a valid name of a Debian package", p)
 		}
 	}
+	if c.has("ca_env") {
+		made.image.CAVariables = c.caVariables()
+	}
 	return made
 }
 
 func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 	v := lab.Variant{
-		Runtime: r.runtime.Name,
-		Name:    c.lineMatching("name", namePattern),
-		Model:   c.lineMatching("model", namePattern),
-		About:   c.stringLine("about"),
-		Command: c.stringList("command", "strings"),
-		Env:     c.stringDict("env"),
-	}
-	if c.has("gil") {
-		on := c.boolean("gil", false)
-		v.GIL = &on
+		Runtime:  r.runtime.Name,
+		Name:     c.lineMatching("name", namePattern),
+		Model:    c.lineMatching("model", namePattern),
+		About:    c.stringLine("about"),
+		Command:  c.stringList("command", "strings"),
+		Env:      c.stringDict("env"),
+		Identity: c.requiredIdentity(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
 		switch {

@@ -35,6 +35,10 @@ type scenarioScript struct {
 	givenValues     map[string]string         // the user's values of parameters
 	parameters      map[string]starlark.Value // the defaults of parameters
 	parameterValues map[string]string         // the values in use, as a user would give them
+
+	claims           []claimDefinition
+	references       []claimReference // of hypotheses
+	claimsIncomplete bool             // a definition has no valid id
 }
 
 // opaqueValue is a value that scripts can only pass on; the string is its type.
@@ -54,12 +58,13 @@ type request struct {
 	request lab.Request
 }
 
-// evaluateScenario returns the scenario that a file describes, or the file's faults.
-// It returns an error only if ctx ends. given holds the user's values of parameters.
+// evaluateScenario returns the scenario and claims that a file describes, or the file's
+// faults. It returns an error only if ctx ends. given holds the user's values of
+// parameters.
 func evaluateScenario(
 	ctx context.Context, bounds limits, name, displayName string, source []byte,
 	variants variantPool, given map[string]string,
-) (lab.Scenario, []Fault, error) {
+) (fileResult, error) {
 	s := &scenarioScript{
 		script: newScript(displayName), file: name, variants: variants,
 		givenValues: given, parameters: map[string]starlark.Value{}, parameterValues: map[string]string{},
@@ -69,15 +74,23 @@ func evaluateScenario(
 	}
 	s.defineFunctions()
 	if err := s.evaluate(ctx, bounds, source); err != nil {
-		return lab.Scenario{}, nil, err
+		return fileResult{}, err
 	}
-	if len(s.faults) == 0 && !s.declared.IsValid() {
+	if len(s.faults) == 0 && len(s.claims) == 0 && !s.declared.IsValid() {
 		s.fault(syntax.MakePosition(&displayName, 1, 1), "", "there is no scenario() in the file")
 	}
 	if len(s.parameterValues) > 0 {
 		s.scenario.Parameters = s.parameterValues
 	}
-	return s.scenario, s.sortedFaults(), nil
+	result := fileResult{
+		Claims: s.claims, References: s.references,
+		ClaimsIncomplete: s.claimsIncomplete || !s.completed && callsClaim(source),
+		Faults:           s.sortedFaults(),
+	}
+	if s.declared.IsValid() {
+		result.Scenario = &s.scenario
+	}
+	return result, nil
 }
 
 func (s *scenarioScript) defineFunctions() {
@@ -111,6 +124,7 @@ func (s *scenarioScript) defineFunctions() {
 	})
 	s.definePhaseFunctions()
 	s.defineHypothesisFunctions()
+	s.defineClaimFunctions()
 }
 
 func (s *scenarioScript) makeScenario(c *call) starlark.Value {

@@ -73,20 +73,20 @@ func TestVariantsAreSelectedByFiltersAndPatterns(t *testing.T) {
 	} {
 		text := `scenario(name = "x", about = "a", requests = [get("/")], phases = [peak()], variants = ` +
 			c.variants + ")\n"
-		s, faults, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
 			c.pool, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var messages []string
-		for _, f := range faults {
+		for _, f := range result.Faults {
 			messages = append(messages, strings.TrimPrefix(f.Error(), "scenarios/x.star:"))
 		}
 		if got := strings.Join(messages, "\n"); got != c.fault {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.fault)
 		}
-		if c.fault == "" && !slices.Equal(s.Variants, c.want) {
-			t.Errorf("%s: chose %v, want %v", c.name, s.Variants, c.want)
+		if c.fault == "" && !slices.Equal(result.Scenario.Variants, c.want) {
+			t.Errorf("%s: chose %v, want %v", c.name, result.Scenario.Variants, c.want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/agent"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/serve"
 )
 
@@ -39,7 +40,7 @@ func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error
 	if err != nil {
 		return nil, err
 	}
-	return &cell{Cell: opened, agent: agent.NewClient(opened, opened), image: c.image}, nil
+	return &cell{Cell: opened, agent: agent.NewClient(fault.Generator, opened, opened), image: c.image}, nil
 }
 
 type cell struct {

@@ -6,6 +6,7 @@ import (
 
 	"runtimelab/lab/agent"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 )
@@ -17,7 +18,9 @@ type Lease struct {
 	run *engine.Run
 }
 
-func newLease(run *engine.Run) *Lease { return &Lease{Client: agent.NewClient(run, run), run: run} }
+func newLease(run *engine.Run) *Lease {
+	return &Lease{Client: agent.NewClient(fault.Lab, run, run), run: run}
+}
 
 // OpenLease takes a lease on an engine without its measuring lock, to look at the machine
 // as containers see it. version is that of the lab. The caller must end the lease.

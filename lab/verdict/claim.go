@@ -32,6 +32,18 @@ func CombineFindings(parts ...lab.Finding) lab.Finding {
 	return lab.NotEvaluated
 }
 
+// claimsOf returns the claims of a plan. Those that only a hypothesis names, because the plan did
+// not record its claims, come last and have only an id.
+func claimsOf(p lab.Plan) []lab.Claim {
+	claims := slices.Clone(p.Claims)
+	for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
+		if !slices.ContainsFunc(claims, func(c lab.Claim) bool { return c.ID == h.Claim }) {
+			claims = append(claims, lab.Claim{ID: h.Claim})
+		}
+	}
+	return claims
+}
+
 // judgeClaim returns the verdict on a claim from the verdicts on its hypotheses.
 func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
 	var findings []lab.Finding
@@ -73,8 +85,8 @@ func notEvaluatedReason(c lab.Claim, parts []lab.Verdict) string {
 		return slices.MinFunc(parts, func(a, b lab.Verdict) int {
 			return slices.Index(names, a.Profile) - slices.Index(names, b.Profile)
 		}).Reason
-	case c.MissingFeature != "":
-		return c.MissingFeature
+	case c.Lacks != "":
+		return c.Lacks
 	}
 	return "no scenario has a hypothesis about it"
 }

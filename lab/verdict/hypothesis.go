@@ -36,7 +36,7 @@ type hypothesisTest struct {
 
 // newTest collects a hypothesis's values from the rows. If they cannot decide it, the verdict has
 // the reason, and the test is not decidable.
-func newTest(h lab.Hypothesis, rows rowTable, blocks int) *hypothesisTest {
+func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks int) *hypothesisTest {
 	t := &hypothesisTest{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
 	m, known := metric.Find(h.Metric)
 	if !known {
@@ -53,7 +53,7 @@ func newTest(h lab.Hypothesis, rows rowTable, blocks int) *hypothesisTest {
 		t.estimate = estimate{stat.PairedEffect(s.logs), lowOpen, highOpen}
 	}
 	open := lowOpen && highOpen
-	switch mismatch := buildMismatch(h); {
+	switch mismatch := peerMismatch(h, peers); {
 	case mismatch != "":
 		t.verdict.Reason = mismatch
 	case len(s.logs) < lab.MinBlocks:
@@ -82,14 +82,10 @@ func tooFewBlocks(s series, blocks, needed int) string {
 	return text
 }
 
-// sourceBuilt lists the runtimes that are built from source with the same flags: Python without its
-// lock, and its twin with it. Distributions build theirs with other flags.
-var sourceBuilt = []string{"python-freethreaded", "python-gil-twin"}
-
-// buildMismatch returns why the arms of a hypothesis must not be compared, or "": one is a build
-// that only its twin is comparable with. An arm that divides a runtime by itself, such as a
-// speed-up, does not depend on the build.
-func buildMismatch(h lab.Hypothesis) string {
+// peerMismatch returns why the arms of a hypothesis must not be compared, or "": one is of a
+// runtime that has peers, and the other is not of one of them. An arm that divides a runtime by
+// itself, such as a speed-up, does not depend on how the runtime is built.
+func peerMismatch(h lab.Hypothesis, peers map[string]lab.Peers) string {
 	var runtimes []string
 	for _, arm := range []lab.Arm{h.Numerator, h.Denominator} {
 		runtime := runtimeOf(arm.Variant)
@@ -100,14 +96,15 @@ func buildMismatch(h lab.Hypothesis) string {
 			runtimes = append(runtimes, runtime, runtimeOf(arm.Over.Variant))
 		}
 	}
-	isSourceBuilt := func(name string) bool { return slices.Contains(sourceBuilt, name) }
-	i := slices.IndexFunc(runtimes, isSourceBuilt)
-	if i < 0 || !slices.ContainsFunc(runtimes, func(name string) bool { return !isSourceBuilt(name) }) {
-		return ""
+	for _, name := range runtimes {
+		only, restricted := peers[name]
+		isPeer := func(other string) bool { return other == name || slices.Contains(only.Runtimes, other) }
+		if restricted && slices.ContainsFunc(runtimes, func(other string) bool { return !isPeer(other) }) {
+			return fmt.Sprintf("%s %s: compare it with %s only, or with others by speed-up",
+				name, only.Reason, strings.Join(only.Runtimes, ", "))
+		}
 	}
-	twins := slices.DeleteFunc(slices.Clone(sourceBuilt), func(name string) bool { return name == runtimes[i] })
-	return fmt.Sprintf("%s is built from source with its own flags: compare it with %s only, or with others by "+
-		"speed-up", runtimes[i], strings.Join(twins, ", "))
+	return ""
 }
 
 // runtimeOf returns the runtime of a variant's id.

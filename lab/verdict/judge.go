@@ -13,8 +13,10 @@ import (
 // Result holds the verdicts of a run.
 type Result struct {
 	Controls []lab.ControlVerdict
-	Claims   []lab.ClaimVerdict // every claim of the lab, in its order
+	Claims   []lab.ClaimVerdict // every claim of the plan, in its order
 	Doubts   []string           // warnings about verdicts that stand
+
+	UntestableTopics []lab.UntestableTopic // those of the plan
 
 	Measured, Planned int // numbers of trials
 }
@@ -31,7 +33,7 @@ func (r Result) ControlsPassed() bool {
 // measured, valid or not. It decides nothing before all planned trials are measured: stopping when
 // the result looks good would bias it.
 func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
-	r := Result{Measured: measured, Planned: len(p.Trials)}
+	r := Result{Measured: measured, Planned: len(p.Trials), UntestableTopics: p.UntestableTopics}
 	table, blocks := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))
 	for _, c := range p.Controls {
 		r.Controls = append(r.Controls, judgeControl(c, table, blocks))
@@ -46,7 +48,7 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 		makeInconclusive(verdicts, "a control failed ("+failed+")")
 	}
 	addCPUScope(verdicts)
-	for _, c := range lab.Claims() {
+	for _, c := range claimsOf(p) {
 		var parts []lab.Verdict
 		for _, v := range verdicts {
 			if v.Claim == c.ID {
@@ -71,7 +73,7 @@ func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) 
 	}
 	var tests []*hypothesisTest
 	for _, h := range p.Hypotheses {
-		tests = append(tests, newTest(h, rows, blocks))
+		tests = append(tests, newTest(h, p.Peers, rows, blocks))
 	}
 	decideAll(tests)
 	for _, t := range tests {

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"runtimelab/lab"
+	"runtimelab/lab/archive"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
+	"runtimelab/lab/stat"
+)
+
+// BenchmarkVersions measures whether this program measures what an earlier one did. OLD is
+// the earlier commit. Both programs measure eight scenarios of their own checkouts at the
+// length of a smoke run, in PAIRS pairs of runs, one after the other in alternating order.
+// For throughput and CPU time per request of each scenario the benchmark prints the ratio
+// of the new program to the old, with its confidence interval of 95 %. It fails if an
+// interval is not within 5 % of 1. Twelve pairs take half an hour.
+func BenchmarkVersions(b *testing.B) {
+	commit := os.Getenv("OLD")
+	if commit == "" {
+		b.Skip("needs an earlier commit: make bench BENCH=Versions OLD=<commit> PAIRS=12")
+	}
+	pairs, err := strconv.Atoi(cmp.Or(os.Getenv("PAIRS"), "12"))
+	if err != nil || pairs < 2 {
+		b.Fatalf("PAIRS is %q, want a number from 2", os.Getenv("PAIRS"))
+	}
+	programs := []versionProgram{buildVersion(b, "old", commit), buildVersion(b, "new", "HEAD")}
+	ratios := map[versionFigure][]float64{} // logarithms, one for each pair
+	for i := range pairs {
+		measured := make([]map[versionFigure]float64, 2)
+		for n := range programs {
+			which := (n + i) % 2
+			measured[which] = programs[which].measure(b, i)
+		}
+		for figure, old := range measured[0] {
+			ratios[figure] = append(ratios[figure], math.Log(measured[1][figure]/old))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	reportVersions(b, ratios, pairs)
+}
+
+// versionScenarios are what both versions measure: each kind of work, on one server each,
+// so that a run is short. The requests and the variants exist in both.
+var versionScenarios = map[string]string{
+	"plain": `variants = ["node/single"], requests = [get("/plaintext")], phases = [warmup(), peak()]`,
+	"json":  `variants = ["python/uvloop"], requests = [get("/json")], phases = [warmup(), peak()]`,
+	"rate": `variants = ["node/express"], requests = [get("/json")],
+		phases = [warmup(), steady(rate = 2000)]`,
+	"callback": `variants = ["node/single"], requests = [get("/callbacks/chained?n=1000")],
+		phases = [warmup(), peak()]`,
+	"compute": `variants = ["python/uvloop"], requests = [get("/compute/integers?n=30000")],
+		phases = [warmup(), ladder(connections = 1)]`,
+	"upstream": `variants = ["python/asyncio"], upstream = True, requests = [get("/wait?ms=20")],
+		phases = [warmup(), ladder(connections = 64)]`,
+	"stream": `variants = ["python/fastapi"], requests = [get("/stream?mib=1")],
+		phases = [warmup(), peak(connections = 8)]`,
+	"cores": `variants = ["node/cluster"], cores = [2], requests = [get("/compute/integers?n=100000")],
+		phases = [warmup(), ladder(connections = 8)]`,
+}
+
+// versionFigure is a figure of one scenario.
+type versionFigure struct{ scenario, metric string }
+
+// versionProgram is one version of the program with its checkout.
+type versionProgram struct{ name, root string }
+
+// buildVersion writes the checkout of a commit to bin/versions, with the scenarios of the
+// comparison only, and builds its program.
+func buildVersion(b *testing.B, name, commit string) versionProgram {
+	b.Helper()
+	root, err := filepath.Abs(filepath.Join("..", "..", "bin", "versions", name))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.RemoveAll(root); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	runCommand := func(dir, line string) {
+		command := exec.CommandContext(b.Context(), "bash", "-euo", "pipefail", "-c", line)
+		command.Dir, command.Stdout, command.Stderr = dir, os.Stderr, os.Stderr
+		if err := command.Run(); err != nil {
+			b.Fatalf("%s (commit %s): %v", line, commit, err)
+		}
+	}
+	runCommand(filepath.Join("..", ".."), fmt.Sprintf("git archive %q | tar -x -C %q", commit, root))
+	runCommand(root, "make build")
+	scripts, err := filepath.Glob(filepath.Join(root, "scenarios", "*.star"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range scripts {
+		if filepath.Base(path) == "claims.star" {
+			continue
+		}
+		if err := os.Remove(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for scenario, arguments := range versionScenarios {
+		text := fmt.Sprintf("scenario(name = %q, about = \"a comparison of versions\", %s)\n", scenario, arguments)
+		path := filepath.Join(root, "scenarios", scenario+".star")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return versionProgram{name, root}
+}
+
+// measure runs all scenarios once and returns their figures. A figure that is not valid is
+// in the log of the benchmark, and counts.
+func (p versionProgram) measure(b *testing.B, pair int) map[versionFigure]float64 {
+	b.Helper()
+	command := exec.CommandContext(b.Context(), filepath.Join(p.root, "bin", "lab"), "run", "--root", p.root,
+		"--profile", "smoke", "--seed", strconv.Itoa(pair+1))
+	command.Args = append(command.Args, slices.Sorted(maps.Keys(versionScenarios))...)
+	if output, err := command.CombinedOutput(); err != nil {
+		b.Fatalf("%s program: %v\n%s", p.name, err, output)
+	}
+	dir, err := archive.Resolve(filepath.Join(p.root, "results"), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	run, err := record.Read(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	figures := map[versionFigure]float64{}
+	for _, row := range run.Rows {
+		if v := row.Text("validity"); v != string(lab.Valid) {
+			b.Logf("pair %d, %s program: %s is %s: %s",
+				pair+1, p.name, row.Text("scenario"), v, row.Text("validity_reason"))
+		}
+		for _, name := range versionMetrics {
+			if x, ok := row.Float(name); ok && x > 0 {
+				figures[versionFigure{row.Text("scenario"), name}] = x
+			}
+		}
+	}
+	if want := len(versionScenarios) * len(versionMetrics); len(figures) != want {
+		b.Fatalf("pair %d, %s program: %d figures, want %d: see %s", pair+1, p.name, len(figures), want, dir)
+	}
+	return figures
+}
+
+// versionMetrics are the metrics that both versions must measure alike.
+var versionMetrics = []string{"throughput_rps", "cpu_us_per_request"}
+
+// reportVersions prints the interval of every ratio, and fails for each that is not within
+// 5 % of 1.
+func reportVersions(b *testing.B, ratios map[versionFigure][]float64, pairs int) {
+	b.Helper()
+	const limit = 0.05
+	widest := 0.0
+	for _, scenario := range slices.Sorted(maps.Keys(versionScenarios)) {
+		for _, name := range versionMetrics {
+			effect := stat.PairedEffect(ratios[versionFigure{scenario, name}])
+			low, high := effect.Interval(lab.Alpha)
+			m, _ := metric.Find(name)
+			b.Logf("%-9s %-18s new / old %.4f [%.4f, %.4f] of %d pairs", scenario, m.Name,
+				math.Exp(effect.Mean), math.Exp(low), math.Exp(high), pairs)
+			widest = max(widest, math.Exp(high)-1, 1-math.Exp(low))
+			if math.Exp(low) < 1-limit || math.Exp(high) > 1+limit {
+				b.Errorf("%s %s: the interval is not within %.0f%% of 1", scenario, name, 100*limit)
+			}
+		}
+	}
+	b.ReportMetric(100*widest, "%-widest-limit")
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+	"runtimelab/lab/fault"
+)
+
+// A call that fails because its context has ended is not the engine's failure.
+func TestErrorsOfTheAPINameTheEngine(t *testing.T) {
+	e := engineAnswering(t, http.StatusInternalServerError)
+	run := &Run{engine: e, agent: lab.Image{Ref: "agent"}}
+	server := &Server{engine: e, id: "00ff", name: "node/single"}
+	ended, end := context.WithCancelCause(t.Context())
+	end(fault.By(fault.Server, errors.New("the server's process ended")))
+	for name, call := range map[string]func(context.Context) error{
+		"Facts":    func(ctx context.Context) error { return errorOf(e.Facts(ctx)) },
+		"Sweep":    func(ctx context.Context) error { return errorOf(e.Sweep(ctx)) },
+		"OpenCell": func(ctx context.Context) error { return errorOf(run.OpenCell(ctx, nil)) },
+		"Lock":     func(ctx context.Context) error { return run.Lock(ctx, "", nil) },
+		"attach":   func(ctx context.Context) error { return errorOf(e.attach(ctx, "00ff")) },
+		"Usage":    func(ctx context.Context) error { return errorOf(server.Usage(ctx)) },
+		"Done":     func(ctx context.Context) error { return <-server.Done(ctx) },
+		"Remove":   server.Remove,
+		"containerState": func(ctx context.Context) error {
+			return errorOf(e.containerState(ctx, "00ff"))
+		},
+	} {
+		if err := call(t.Context()); fault.PartyOf(err) != fault.Engine {
+			t.Errorf("%s: %v by %+v", name, err, fault.PartyOf(err))
+		}
+		if err := call(ended); fault.PartyOf(err) != fault.Server {
+			t.Errorf("%s, after the server's end: %v by %+v", name, err, fault.PartyOf(err))
+		}
+	}
+	if err := run.CheckLease(t.Context()); fault.PartyOf(err) != fault.Engine {
+		t.Errorf("CheckLease: %v by %+v", err, fault.PartyOf(err))
+	}
+}
+
+// A container that an engine does not know has ended; one that it cannot inspect may still run.
+func TestAFailedInspectionIsNoEvidenceOfAnExit(t *testing.T) {
+	for status, ended := range map[int]bool{
+		http.StatusNotFound:            true,
+		http.StatusInternalServerError: false,
+	} {
+		e := engineAnswering(t, status)
+		cell := &Cell{run: &Run{engine: e}, generator: "00ff", stream: &attachedStreams{}}
+		server := &Server{engine: e, id: "00ff"}
+		for who, reason := range map[string]string{
+			"generator": cell.ExitReason(t.Context()), "server": server.ExitReason(t.Context()),
+		} {
+			if (reason != "") != ended {
+				t.Errorf("status %d: the %s ended: %q", status, who, reason)
+			}
+		}
+	}
+}
+
+// engineAnswering returns an engine that answers every request but a ping with a status.
+func engineAnswering(t *testing.T, status int) *Engine {
+	t.Helper()
+	socket := serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/_ping") {
+			w.WriteHeader(status)
+		}
+	}))
+	c, err := client.New(client.WithHost("unix://" + socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return &Engine{Address: Address{Host: "unix://" + socket}, client: c}
+}
+
+// errorOf returns the error of a call.
+func errorOf[T any](_ T, err error) error { return err }
