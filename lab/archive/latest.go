@@ -52,7 +52,8 @@ func replaceLink(link, to string) error {
 		return err
 	}
 	next := filepath.Join(filepath.Dir(link), "."+filepath.Base(link)+"-"+to)
-	// A lab that was killed between these steps leaves such a file.
+	// A lab that was killed between these steps leaves such a file. renameio.Symlink would leave a
+	// folder with a random name instead, which no later lab removes.
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

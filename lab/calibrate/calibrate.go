@@ -16,6 +16,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 	"runtimelab/lab/stat"
 )
 
@@ -276,7 +277,8 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 				return err
 			}
 			if r.Corrected == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d requests were sent: too few for a median", r.Sent)
+				return fmt.Errorf("only %s sent: too few for a median",
+					message.Count(int(r.Sent), "request was", "requests were"))
 			}
 			out.ServiceTimeChecks = append(out.ServiceTimeChecks,
 				lab.ServiceTimeCheck{ServerP50MS: milliseconds(serverMedian), MeasuredP50MS: *r.Corrected.P50MS})

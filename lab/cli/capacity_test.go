@@ -83,6 +83,7 @@ func TestCapacityIsPrintedWithItsStepsAndBounds(t *testing.T) {
 	}{
 		{steps, lab.GateResult{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
 		{confirmed, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
+		{confirmed[1:], lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 1 step"},
 		{
 			confirmed,
 			lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"},

@@ -17,6 +17,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
+	"runtimelab/lab/table"
 )
 
 type contractCommand struct {
@@ -173,13 +174,15 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 			return err
 		}
 	} else {
+		t := table.Text{Columns: []table.Column{{MinWidth: 23}}}
 		for _, r := range results {
 			if r.Passed {
-				fmt.Fprintf(a.Out, "%-24s passed\n", r.Variant)
+				t.Row(r.Variant, "passed")
 			} else {
-				fmt.Fprintf(a.Out, "%-24s FAILED: %s\n", r.Variant, r.Why)
+				t.Row(r.Variant, "FAILED: "+r.Why)
 			}
 		}
+		fmt.Fprint(a.Out, t.String())
 	}
 	if failed > 0 {
 		return &fault.Error{

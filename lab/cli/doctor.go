@@ -16,6 +16,7 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
+	"runtimelab/lab/table"
 )
 
 type doctorCommand struct {
@@ -42,12 +43,14 @@ func (c *doctorCommand) Run(a *app) error {
 			return err
 		}
 	} else {
+		t := table.Text{Columns: []table.Column{{MinWidth: 4}, {MinWidth: 10}}}
 		for _, check := range checks {
-			fmt.Fprintf(a.Out, "%-5s %-11s %s\n", check.Status, check.Name, check.Detail)
+			t.Row(string(check.Status), check.Name, check.Detail)
 			if check.Fix != "" {
-				fmt.Fprintf(a.Out, "%-17s fix: %s\n", "", check.Fix)
+				t.Row("", "", "fix: "+check.Fix)
 			}
 		}
+		fmt.Fprint(a.Out, t.String())
 	}
 	var failed []string
 	for _, check := range checks {
@@ -82,7 +85,7 @@ func engineChecks(a *app, root string) []host.Check {
 	} else {
 		checks = append(checks, host.Check{
 			Name: "left-overs", Status: host.OK,
-			Detail: fmt.Sprintf("%d containers of dead runs removed", swept),
+			Detail: message.Count(swept, "container", "containers") + " of dead runs removed",
 		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)
@@ -166,7 +169,8 @@ func quotaCheck(quotas session.Quotas, measuring string) host.Check {
 		c.Status, c.Detail = host.Warn, strings.Join(descriptions, "; ")
 		for _, q := range quotas.Above {
 			if q.Throttled > 0 {
-				c.Detail += fmt.Sprintf("; %s was stopped in %d periods so far", q.Cgroup, q.Throttled)
+				c.Detail += fmt.Sprintf("; %s was stopped in %s so far", q.Cgroup,
+					message.Count(int(q.Throttled), "period", "periods"))
 			}
 		}
 	}

@@ -435,7 +435,7 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 		t.Errorf("the table lacks what was measured:\n%s", stdout)
 	}
 	// The trial may be valid or disturbed.
-	if !strings.Contains(stdout, " of 1 trials valid, 1 of ") {
+	if !strings.Contains(stdout, " of 1 trial valid, 1 of ") {
 		t.Errorf("the table lacks the number of planned trials:\n%s", stdout)
 	}
 	expectInventory(t, c, before)

@@ -16,6 +16,7 @@ import (
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 	"runtimelab/lab/stat"
+	"runtimelab/lab/table"
 )
 
 type planCommand struct {
@@ -51,9 +52,11 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	printHypotheses(w, p, history)
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
+	scenarios := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
 	for _, s := range p.Scenarios {
-		printScenario(w, p, s)
+		addScenario(&scenarios, p, s)
 	}
+	fmt.Fprint(w, scenarios.String())
 	fmt.Fprintln(w, "\nin this order:")
 	for _, t := range p.Trials {
 		fmt.Fprintf(w, "  block %2d, %2d: %s\n", t.Block, t.Position, trialText(t))
@@ -122,32 +125,36 @@ func printPilots(w io.Writer, p lab.Plan) {
 	fmt.Fprintf(w,
 		"\npilots, before the trials, for rates that are shares of a peak; %d to measure, each at most %v:\n",
 		plan.PendingPilots(p), plan.WorstPilotDuration(p.Profile).Round(time.Second))
+	t := table.Text{
+		Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}, {MinWidth: variantWidth}},
+	}
 	for _, pilot := range p.Pilots {
 		peak := "to be measured"
 		if pilot.PeakRPS > 0 {
 			peak = fmt.Sprintf("%.0f req/s, measured before", pilot.PeakRPS)
 		}
-		fmt.Fprintf(w, "  %-18s %-30s %s\n", pilot.Scenario, pilot.Variant, peak)
+		t.Row(pilot.Scenario, pilot.Variant, peak)
 	}
+	fmt.Fprint(w, t.String())
 }
 
-// printScenario prints the phases of a scenario with their durations.
-func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
-	fmt.Fprintf(w, "  %-18s on %s\n", s.Name, strings.Join(s.Variants, ", "))
-	fmt.Fprintf(w, "  %-18s   at most %v", "", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
+// addScenario adds the phases of a scenario with their durations to a table.
+func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
+	t.Row(s.Name, "on "+strings.Join(s.Variants, ", "))
+	limits := fmt.Sprintf("  at most %v", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
 	if text := cpusText(s); text != "" {
-		fmt.Fprintf(w, "; %s", text)
+		limits += "; " + text
 	}
 	if s.Upstream {
-		fmt.Fprint(w, "; with an upstream")
+		limits += "; with an upstream"
 	}
-	fmt.Fprintln(w)
+	t.Row("", limits)
 	for _, ph := range s.Phases {
 		lasts := plan.PhaseDuration(p.Profile, ph.Kind)
-		fmt.Fprintf(w, "  %-18s   %v: %s\n", "", lasts, phaseText(ph))
+		t.Row("", fmt.Sprintf("  %v: %s", lasts, phaseText(ph)))
 		if doubled := plan.DoubleConnectionsDuration(ph.Kind, lasts); doubled > 0 {
-			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, if the first peak does not saturate the server\n",
-				"", doubled, ph.Name)
+			t.Row("", fmt.Sprintf("  %v: %s on twice as many, if the first peak does not saturate the server",
+				doubled, ph.Name))
 		}
 	}
 }

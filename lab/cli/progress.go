@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/report"
@@ -145,14 +146,15 @@ func (o *progress) endStep(expected time.Duration, final bool) {
 }
 
 func (o *progress) ContractCheckStarted(variants int) {
-	o.printLine("checking the answers of %d variants against the contract", variants)
+	o.printLine("checking the answers of %s against the contract",
+		message.Count(variants, "variant", "variants"))
 }
 
 func (o *progress) VariantRefused(variant string, why []string) {
 	o.printLine("%s is NOT MEASURED: it violates the contract, or differs from the other variants:", variant)
 	for i, difference := range why {
 		if i == maxDifferences {
-			o.printLine("    ... and %d more differences", len(why)-i)
+			o.printLine("    ... and %s", message.Count(len(why)-i, "more difference", "more differences"))
 			break
 		}
 		o.printLine("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
@@ -279,7 +281,8 @@ func capacityText(s lab.Sample) string {
 	if s.Gate.Validity == lab.Censored {
 		bound = ">= "
 	}
-	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.FormatDigits(rps), len(s.Search.Steps))
+	return fmt.Sprintf(" %s%s/s, in %s", bound, report.FormatDigits(rps),
+		message.Count(len(s.Search.Steps), "step", "steps"))
 }
 
 // validityText describes why a sample is not valid; it is empty if the sample is valid.

@@ -300,8 +300,9 @@ func (m *measurement) addNote(run *record.Run, note string) {
 
 // printSummary prints what the run will do, on which CPUs and how long it takes.
 func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
-	m.messagef("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
-		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed,
+	m.messagef("run %s: profile %s, %s in %s, seed %d, about %s and at most %s",
+		run.ID(), p.Profile.Name, message.Count(len(p.Trials), "trial", "trials"),
+		message.Count(p.Profile.Blocks, "block", "blocks"), p.Seed,
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
 		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.Topology.CPUs), m.Topology.CPUModel)
@@ -367,8 +368,8 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
 		run.End(state, reason, time.Now()))
 	if cause != nil {
-		m.messagef("%s: %d rows are in %s; to continue, run: lab run --resume %s",
-			state, len(recorded.Rows), run.Dir(), run.ID())
+		m.messagef("%s: %s in %s; to continue, run: lab run --resume %s",
+			state, message.Count(len(recorded.Rows), "row is", "rows are"), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
 	return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // gaps records what a file lacks that the checks of a comparison need. Files from other
@@ -61,7 +62,7 @@ func (r *Run) gapText(column string) string {
 	case slices.Contains(r.gaps.columns, column):
 		return fmt.Sprintf("%s has no column %s", r.Label, column)
 	case n > 0:
-		return fmt.Sprintf("%s has no %s in %d of %d rows", r.Label, column, n, r.Rows)
+		return fmt.Sprintf("%s has no %s in %d of %s", r.Label, column, n, message.Count(r.Rows, "row", "rows"))
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 )
@@ -90,7 +91,8 @@ func (e *Experiment) judgeStep(step lab.SearchStep, s lab.Sample) lab.SearchStep
 	step.MissedObjectives = slices.Clone(s.MissedObjectives)
 	for _, name := range s.MetricsWithoutValue {
 		step.MissedObjectives = append(step.MissedObjectives,
-			fmt.Sprintf("%s has no value: %d requests are too few", name, s.Attack.Sent))
+			fmt.Sprintf("%s has no value: %s too few", name,
+				message.Count(int(s.Attack.Sent), "request is", "requests are")))
 	}
 	if step.SLOMet = len(step.MissedObjectives) == 0; !step.SLOMet {
 		step.InstrumentLimit = gate.InstrumentLimit(s, e.Calibration)

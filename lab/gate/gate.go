@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -63,16 +64,17 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	case s.Attack.Sent == 0:
 		return newResult(lab.Failed, "no request was sent")
 	case s.Attack.Succeeded == 0 && !anyStepAnswered(s):
-		return newResult(lab.Failed, "none of %d requests succeeded: %s", s.Attack.Sent,
-			mostFrequent(s.Attack.Errors))
+		return newResult(lab.Failed, "none of %s succeeded: %s",
+			message.Count(int(s.Attack.Sent), "request", "requests"), mostFrequent(s.Attack.Errors))
 	case !slices.Equal(s.Attack.GeneratorCPUs, s.Layout.Generator):
 		return newResult(lab.Failed, "the generator ran on CPUs %s instead of %s",
 			lab.CPUList(s.Attack.GeneratorCPUs), lab.CPUList(s.Layout.Generator))
 	case !s.ServerUsage.Known:
 		return newResult(lab.Failed, "the resource usage of the server's container could not be read")
 	case s.Upstream != nil && s.Upstream.Calls < s.Attack.Succeeded:
-		return newResult(lab.Failed, "the server gave %d answers but called its upstream only %d times",
-			s.Attack.Succeeded, s.Upstream.Calls)
+		return newResult(lab.Failed, "the server gave %s but called its upstream only %s",
+			message.Count(int(s.Attack.Succeeded), "answer", "answers"),
+			message.Count(int(s.Upstream.Calls), "time", "times"))
 	}
 	return nil
 }

@@ -126,6 +126,9 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		{"nothing succeeded", func(s *lab.Sample) {
 			s.Attack.Succeeded, s.Attack.Errors = 0, map[string]int{"rare": 1, "often": 9}
 		}, lab.Failed, "none of 100 requests succeeded: often"},
+		{"the only request failed", func(s *lab.Sample) {
+			s.Attack.Sent, s.Attack.Succeeded, s.Attack.Errors = 1, 0, map[string]int{"often": 1}
+		}, lab.Failed, "none of 1 request succeeded: often"},
 		{
 			"a generator on wrong CPUs",
 			func(s *lab.Sample) { s.Attack.GeneratorCPUs = []int{0, 1} },

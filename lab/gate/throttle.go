@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -14,7 +15,7 @@ import (
 func throttled(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 	if periods, known := metric.ThrottledAbove(s); known && periods > 0 {
 		return newResult(lab.Disturbed, "a CPU quota of a cgroup above the server's container throttled it "+
-			"in %d periods (limit 0); lab doctor names the quota", periods)
+			"in %s (limit 0); lab doctor names the quota", message.Count(int(periods), "period", "periods"))
 	}
 	return nil
 }

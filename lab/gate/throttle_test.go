@@ -18,6 +18,9 @@ func TestJudgeFindsCPUQuotas(t *testing.T) {
 		"a quota above the container": {func(s *lab.Sample) {
 			s.ServerUsage.Before.ThrottledAbove, s.ServerUsage.After.ThrottledAbove = 4, 7
 		}, "a CPU quota of a cgroup above the server's container throttled it in 3 periods"},
+		"a quota above the container, once": {func(s *lab.Sample) {
+			s.ServerUsage.Before.ThrottledAbove, s.ServerUsage.After.ThrottledAbove = 4, 5
+		}, "a CPU quota of a cgroup above the server's container throttled it in 1 period ("},
 		"a quota above, before the phase": {func(s *lab.Sample) {
 			s.ServerUsage.Before.ThrottledAbove, s.ServerUsage.After.ThrottledAbove = 4, 4
 		}, ""},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab/fault"
@@ -39,9 +40,10 @@ func CheckDiskSpace(resultsDir string, bytes uint64) error {
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}
-	lockErr := lock(probe)
+	lock := flock.New(probe.Name(), flock.SetFlag(os.O_RDWR))
+	_, lockErr := lockUninterrupted(lock)
 	_, err = probe.Write(make([]byte, 4096))
-	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
+	err = errors.Join(err, probe.Sync(), probe.Close(), lock.Close(), os.Remove(probe.Name()))
 	if err != nil {
 		return diskFault(resultsDir, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -139,7 +140,8 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		}
 		j, removed, failed := reopenJournal(filepath.Join(r.dir, name), ended)
 		if err = failed; removed > 0 {
-			doubts = append(doubts, fmt.Sprintf("%s: removed %d bytes of an unfinished trial", name, removed))
+			doubts = append(doubts, fmt.Sprintf("%s: removed %s of an unfinished trial", name,
+				message.Count(int(removed), "byte", "bytes")))
 		}
 		return j
 	}
@@ -187,7 +189,7 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
+		if strings.HasPrefix(file.Name(), tempPrefix+InfoFile) {
 			names = append(names, file.Name())
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
@@ -31,7 +33,7 @@ const (
 type Run struct {
 	dir string
 
-	lock *os.File // locked against a second lab
+	lock *flock.Flock // against a second lab
 
 	mu         sync.Mutex
 	info       Info

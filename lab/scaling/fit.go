@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/stat"
 )
 
@@ -65,7 +66,8 @@ func fitCurve(s series, c Curve) (*Fit, string) {
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
 			f.Doubts = append(f.Doubts,
-				fmt.Sprintf("the fit leaves out %d cores: fewer than %d blocks are exact", p.Cores, lab.MinBlocks))
+				fmt.Sprintf("the fit leaves out %s: fewer than %d blocks are exact",
+					message.Count(p.Cores, "core", "cores"), lab.MinBlocks))
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {

@@ -8,6 +8,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 )
 
 // Quotas describes the CPU quotas above the engine's containers, and their effect.
@@ -77,7 +78,8 @@ func (q Quotas) DescribeLow() (descriptions []string) {
 	for _, quota := range q.Above {
 		if quota.CPUs < float64(len(q.CPUs)) {
 			descriptions = append(descriptions,
-				fmt.Sprintf("cgroup %s may use %.3g of %d CPUs at a time", quota.Cgroup, quota.CPUs, len(q.CPUs)))
+				fmt.Sprintf("cgroup %s may use %.3g of %s at a time", quota.Cgroup, quota.CPUs,
+					message.Count(len(q.CPUs), "CPU", "CPUs")))
 		}
 	}
 	return descriptions

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -77,8 +78,9 @@ func (f failuresByTerm) describe(blocks int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		t := f[name]
-		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %d blocks)",
-			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials, blocks))
+		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %s)",
+			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials,
+			message.Count(blocks, "block", "blocks")))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -129,14 +131,15 @@ func phasesWithMixedLatencies(rows rowTable) (phases tally, all int, schema int6
 func failureDoubts(rows rowTable) (out []string) {
 	phases, worst, all := failedPhases(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, at worst %s: %s; "+
+		out = append(out, fmt.Sprintf("in %d of %s more than %s of requests failed, at worst %s: %s; "+
 			"no finding favours them",
-			n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
+			n, message.Count(all, "phase", "phases"), metric.Percent(metric.MostFailed), metric.Percent(worst),
+			phases))
 	}
 	phases, all, schema := phasesWithMixedLatencies(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases latencies include those of failed requests, "+
-			"because this run has schema %d: %s", n, all, schema, phases))
+		out = append(out, fmt.Sprintf("in %d of %s latencies include those of failed requests, "+
+			"because this run has schema %d: %s", n, message.Count(all, "phase", "phases"), schema, phases))
 	}
 	return out
 }

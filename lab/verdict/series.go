@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
@@ -86,10 +87,7 @@ func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 	rps, _ := metric.Find("throughput_rps")
 	for _, cores := range slices.Sorted(maps.Keys(powers)) {
 		if power := powers[cores]; power != 0 {
-			name := "the native burn on 1 CPU"
-			if cores > 1 {
-				name = fmt.Sprintf("the native burn on %d CPUs", cores)
-			}
+			name := "the native burn on " + message.Count(int(cores), "CPU", "CPUs")
 			cell := cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}
 			ts = append(ts, ratioTerm{name, cell, rps, -power, neither})
 		}
