@@ -16,6 +16,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
@@ -62,7 +63,7 @@ func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
 		names = []string{""}
 	}
 	for _, name := range names {
-		dir, err := record.ResolveRun(a.resultsFolder(), name)
+		dir, err := archive.Resolve(a.resultsFolder(), name)
 		if err != nil {
 			return nil, err
 		}

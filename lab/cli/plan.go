@@ -3,13 +3,19 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
+	"runtimelab/lab/calibrate"
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+	"runtimelab/lab/report"
+	"runtimelab/lab/stat"
 	"runtimelab/lab/table"
 )
 
@@ -151,4 +157,49 @@ func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 				doubled, ph.Name))
 		}
 	}
+}
+
+// targetPower is the probability with which a detectable effect is found: Cohen's
+// convention ("Statistical Power Analysis for the Behavioral Sciences", 1988).
+const targetPower = 0.8
+
+// noiseHistory holds earlier measurements of how much the log ratios of hypotheses vary
+// between blocks on this host.
+type noiseHistory struct {
+	runs []*record.StoredRun // earlier runs, newest first
+	// Standard deviation of the log ratio of two trials of one reference server; 0: unknown.
+	bestSD float64
+}
+
+// readNoiseHistory reads the runs of a results folder and the newest full calibration.
+func readNoiseHistory(results string) (h noiseHistory) {
+	h.runs = archive.NewestRuns(results)
+	store, err := calibrate.UserStore()
+	if err != nil {
+		return h // without a folder for calibrations there is no calibration
+	}
+	if c, ok := store.NewestFull(); ok {
+		h.bestSD = math.Sqrt2 * c.TrialCV
+	}
+	return h
+}
+
+// detectableText describes the smallest effect that one of several hypotheses detects in
+// a number of blocks. It uses the variation of its log ratios in the newest run that has
+// enough blocks, or that of a reference server.
+func (s noiseHistory) detectableText(h lab.Hypothesis, blocks, hypotheses int) string {
+	percent := func(sd float64) string {
+		alpha := lab.Alpha / float64(hypotheses)
+		effect := 100 * (math.Exp(stat.DetectableEffect(blocks, sd, alpha, targetPower)) - 1)
+		return report.FormatDigits(effect) + "%"
+	}
+	if noise, ok := archive.NoiseOf(h, s.runs); ok {
+		return fmt.Sprintf("detects %s or more: the ratio varied by %s%% between the %d blocks of %s",
+			percent(noise.SD), report.FormatDigits(100*noise.SD), noise.Blocks, noise.RunID)
+	}
+	if s.bestSD == 0 {
+		return "detectable effect unknown: no run in results/ compares these, and this host is not calibrated"
+	}
+	return fmt.Sprintf("detects %s at best: no run in results/ compares these, and two trials of a "+
+		"reference server vary by %s%% here", percent(s.bestSD), report.FormatDigits(100*s.bestSD))
 }

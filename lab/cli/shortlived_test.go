@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/session"
 )
 
 // shortLivedImage imports an image of testdata/shortlived. The test removes it.
@@ -32,12 +33,12 @@ func shortLivedImage(ctx context.Context, t *testing.T, c *client.Client) lab.Im
 // The CPU time of short-lived threads and processes of a server counts as the server's, not
 // as that of other processes.
 func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, true)
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		image := shortLivedImage(ctx, t, s.engine.Client())
+		image := shortLivedImage(ctx, t, openEngine(t).Client())
 		for _, mode := range []string{"thread", "fork", "ignored", "recycle"} {
 			subj := subject{
 				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}},
@@ -48,7 +49,7 @@ func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 			}
 			a := attackOn(subj, 8, 0, 2*time.Second)
 			a.ConnectionPerRequest = true
-			expectForeignCPU(t, mode, s.measurePhase(ctx, t, subj, a, c))
+			expectForeignCPU(t, mode, measurePhase(ctx, t, s, subj, a, c))
 		}
 	})
 }

@@ -33,3 +33,6 @@ func FailLocks(t *testing.T, err error) {
 func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
 	return r.each(columns, nil, each)
 }
+
+// VariantChanges is variantChanges.
+var VariantChanges = variantChanges

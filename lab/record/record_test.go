@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -522,100 +521,6 @@ func TestRunJSONIsReplacedInOneStep(t *testing.T) {
 	writer.Wait()
 }
 
-func TestLatestPointsToTheNewestRun(t *testing.T) {
-	results := t.TempDir()
-	stop := make(chan struct{})
-	var watcher sync.WaitGroup
-	createLatest(t, results, "20261123T231501Z-0000")
-	watcher.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if _, err := os.Stat(filepath.Join(results, "latest", "run.json")); err != nil {
-					t.Errorf("while latest is replaced: %v", err)
-					return
-				}
-			}
-		}
-	})
-	for i := 1; i <= 20; i++ {
-		id := fmt.Sprintf("20261123T231501Z-%04d", i)
-		// A lab that was killed while it made the link leaves this.
-		if err := os.Symlink("nowhere", filepath.Join(results, ".latest-"+id)); err != nil {
-			t.Fatal(err)
-		}
-		createLatest(t, results, id)
-		if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != id {
-			t.Errorf("latest points to %q (%v), want the relative %q", to, err, id)
-		}
-	}
-	close(stop)
-	watcher.Wait()
-	if files, _ := filepath.Glob(filepath.Join(results, ".*")); len(files) > 0 {
-		t.Errorf("temporary files remain: %q", files)
-	}
-}
-
-// createLatest creates a run and points latest to it.
-func createLatest(t *testing.T, results, id string) *record.Run {
-	t.Helper()
-	run, err := record.Create(results, id, info())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.UpdateLatestLink(results); err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
-func TestLatestReplacesOnlyALink(t *testing.T) {
-	results, run := create(t)
-	for name, make := range map[string]func(path string) error{
-		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "kept"), 0o755) },
-		"file":   func(path string) error { return os.WriteFile(path, []byte("kept"), 0o644) },
-	} {
-		latest := filepath.Join(results, "latest")
-		if err := make(latest); err != nil {
-			t.Fatal(err)
-		}
-		if err := run.UpdateLatestLink(results); err == nil ||
-			!strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "not a link") {
-			t.Errorf("update latest, which is a %s: %v", name, err)
-		}
-		_, err := record.ResolveRun(results, "")
-		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), runID) {
-			t.Errorf("resolve latest, which is a %s: %v", name, err)
-		}
-		if info, err := os.Lstat(latest); err != nil || info.Mode().Type() == os.ModeSymlink {
-			t.Errorf("the %s named latest was replaced: %v", name, err)
-		}
-		if err := os.RemoveAll(latest); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// A run outside of the folder gets no link.
-	if err := run.UpdateLatestLink(t.TempDir()); err != nil {
-		t.Error(err)
-	}
-	if files, err := os.ReadDir(results); err != nil || len(files) != 1 {
-		t.Errorf("results/ holds %v, %v; want only the run", files, err)
-	}
-	// Through a link to results/ the run's folder is the same.
-	linked := filepath.Join(t.TempDir(), "results")
-	if err := os.Symlink(results, linked); err != nil {
-		t.Fatal(err)
-	}
-	if err := run.UpdateLatestLink(linked); err != nil {
-		t.Error(err)
-	}
-	if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != runID {
-		t.Errorf("latest points to %q, %v", to, err)
-	}
-}
-
 func TestCreateRefusesAnExistingFolderAndAMissingStart(t *testing.T) {
 	results, _ := create(t)
 	if _, err := record.Create(results, runID, info()); !errors.Is(err, os.ErrExist) {
@@ -626,31 +531,8 @@ func TestCreateRefusesAnExistingFolderAndAMissingStart(t *testing.T) {
 	}
 }
 
-func TestResolveRun(t *testing.T) {
-	results := t.TempDir()
-	for _, name := range []string{"", "x"} {
-		_, err := record.ResolveRun(results, name)
-		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), "make lab") {
-			t.Errorf("%q in a folder without runs: %v", name, err)
-		}
-	}
-	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
-	for _, id := range []string{older, newer} {
-		createLatest(t, results, id)
-	}
-	for name, want := range map[string]string{
-		"": newer, "latest": newer, older: older, filepath.Join(results, older): older,
-	} {
-		got, err := record.ResolveRun(results, name)
-		if err != nil || got != filepath.Join(results, want) {
-			t.Errorf("%q: got %s, %v, want %s", name, got, err, want)
-		}
-	}
-	_, err := record.ResolveRun(results, "nope")
-	if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
-		t.Errorf("an unknown run: %v", err)
-	}
-	if _, err := record.Read(results); fault.ExitCode(err) != fault.ExitUsage {
+func TestReadRefusesAFolderWithoutARun(t *testing.T) {
+	if _, err := record.Read(t.TempDir()); fault.ExitCode(err) != fault.ExitUsage {
 		t.Errorf("a folder without a run.json: %v", err)
 	}
 }

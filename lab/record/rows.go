@@ -107,9 +107,10 @@ func Structure() []string {
 }
 
 // each calls each for every row with the cells of columns, in that order; a cell is nil if the file
-// lacks its column, except that the kind of a phase then comes from its name. Cells have the form in
-// which the lab writes them, and are valid until each returns. A file with rows must have the required columns. each ignores an incomplete last line. A
-// row of another schema version is an error. Errors, also those of the callback, name the line.
+// lacks its column, except that the kind of a phase then comes from its name. Cells have the form
+// in which the lab writes them, and are valid until each returns. A file with rows must have the
+// required columns. each ignores an incomplete last line. A row of another schema version is an
+// error. Errors, also those of the callback, name the line.
 func (r *RowReader) each(columns, required []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil
