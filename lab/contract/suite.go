@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/workload"
 )
 
@@ -57,7 +58,8 @@ func (s *Suite) Succeeding() []lab.Request { return s.workloads.Succeeding() }
 func (s *Suite) CheckAnswers(workload string, answers []lab.Answer) []string {
 	p := s.parts[workload]
 	if len(answers) != len(p.requests) {
-		return []string{fmt.Sprintf("%s: %d answers to %d requests", workload, len(answers), len(p.requests))}
+		return []string{workload + ": " + message.Count(len(answers), "answer", "answers") + " to " +
+			message.Count(len(p.requests), "request", "requests")}
 	}
 	var found []Difference
 	for i, got := range answers {
