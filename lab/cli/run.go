@@ -137,6 +137,12 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 	scenarios := m.scenarios
 	if m.earlierPlan == nil {
 		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.Topology.CPUs), m.Nofile)
+		for _, s := range scenarios {
+			for _, v := range s.LeftOut {
+				omitted = append(omitted,
+					fmt.Sprintf("%s on %s is left out: it does not offer %s", s.Name, v.Variant, v.Workload))
+			}
+		}
 	}
 	for _, message := range omitted {
 		m.messagef("%s", message)

@@ -250,6 +250,7 @@ func (l *loader) checkTogether() {
 		l.set.Broken = append(l.set.Broken, Application)
 	}
 	vectors, paths := map[string]string{}, map[string]string{}
+	unknown := map[string]string{} // vectors of paths that nothing has
 	for _, w := range l.set.all {
 		for _, e := range w.doc.Endpoints {
 			switch other, twice := paths[e.Path]; {
@@ -259,6 +260,15 @@ func (l *loader) checkTogether() {
 				l.mistake(w.Name, quoted("path", e.Path), "endpoint %s is given, which only %s has", e.Path, Application)
 			}
 			paths[e.Path] = w.Name
+			for _, v := range e.Vectors {
+				if path, _, _ := strings.Cut(v.Request.Path, "?"); e.Path == anyOtherPath {
+					unknown[path] = v.Name
+				}
+			}
+			if vector := unknown[e.Path]; vector != "" {
+				l.mistake(w.Name, quoted("path", e.Path), "endpoint %s is a path that nothing has: vector %s of %s",
+					e.Path, vector, Application)
+			}
 		}
 		for _, v := range w.vectors {
 			if other, twice := vectors[v.Name]; twice {

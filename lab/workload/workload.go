@@ -102,6 +102,12 @@ func (w *Workload) About() string { return w.doc.About }
 // Needs returns the services that an application calls to answer: "upstream".
 func (w *Workload) Needs() []string { return slices.Clone(w.doc.Needs) }
 
+// May returns what an application is free to do, in words.
+func (w *Workload) May() []string { return slices.Clone(w.doc.May) }
+
+// MayNot returns what would make an application do other work than others, in words.
+func (w *Workload) MayNot() []string { return slices.Clone(w.doc.MayNot) }
+
 // Paths returns the paths of the workload's endpoints, in the order of the file.
 func (w *Workload) Paths() (paths []string) {
 	for _, e := range w.doc.Endpoints {
@@ -123,8 +129,8 @@ type document struct {
 	About   string   `json:"about"` // one line
 	Rules   []string `json:"rules"`
 	Needs   []string `json:"needs"`
-	May     []string `json:"may"`     // what an application is free to do
-	MayNot  []string `json:"may_not"` // what would make it do other work
+	May     []string `json:"may"`
+	MayNot  []string `json:"may_not"`
 	// Headers are those of every answer, of whichever workload. Only Application has them.
 	Headers *struct {
 		Always []string `json:"always"` // names, in lower case

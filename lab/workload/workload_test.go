@@ -405,6 +405,22 @@ func TestLoadReportsMistakesWithTheirPlace(t *testing.T) {
 	}
 }
 
+// A workload cannot have a path that every application must refuse.
+func TestAPathThatNothingHasIsNoEndpoint(t *testing.T) {
+	texts := maps.Clone(minimal)
+	texts["application"] = strings.Replace(texts["application"], `"endpoints": [`, `"endpoints": [
+    {"path": "*", "methods": [], "about": "x", "answers": [], "vectors": [
+      {"name": "nowhere", "about": "x", "request": {"method": "GET", "path": "/nowhere?a=1"},
+       "response": {"status": 404, "headers": {"content-type": "text/plain"}}}]},`, 1)
+	load(t, checkout(t, texts))
+	texts["work"] = strings.ReplaceAll(texts["work"], `"/q`, `"/nowhere`)
+	_, mistakes, err := Load(checkout(t, texts))
+	if err != nil || len(mistakes) != 1 || mistakes[0].Line != 6 ||
+		!strings.Contains(mistakes[0].Text, "vector nowhere of application") {
+		t.Errorf("mistakes %+v, error %v", mistakes, err)
+	}
+}
+
 func TestFoldersWithoutAWorkloadAreReported(t *testing.T) {
 	root := checkout(t, minimal)
 	for _, dir := range []string{"empty", ".hidden"} {
