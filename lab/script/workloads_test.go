@@ -145,6 +145,11 @@ func TestScenariosRunOnVariantsThatOfferWhatTheyAsk(t *testing.T) {
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
 		},
+		"a twin": {
+			[]string{`["node/single"]`, `["bun/serve", "bun/serve~twin"]`},
+			[]string{"bun/serve", "bun/serve~twin"},
+			"[]",
+		},
 		"what every application has": {
 			[]string{`"/json"`, `"/healthz"`, `"node/single"`, `"bun/serve"`}, []string{"bun/serve"}, "[]",
 		},

@@ -405,6 +405,19 @@ func TestLoadReportsMistakesWithTheirPlace(t *testing.T) {
 	}
 }
 
+func TestTwoWorkloadsCannotHaveOnePath(t *testing.T) {
+	texts := maps.Clone(minimal)
+	texts["zoo"] = strings.Replace(texts["work"], `"name": "q"`, `"name": "z"`, 1)
+	set, mistakes, err := Load(checkout(t, texts))
+	if err != nil || len(mistakes) != 1 || mistakes[0].File != "scenarios/workloads/zoo/workload.json" ||
+		mistakes[0].Line != 6 || mistakes[0].Text != "endpoint /q is already one of work" {
+		t.Errorf("mistakes %+v, error %v", mistakes, err)
+	}
+	if set.ByName("work") == nil {
+		t.Error("the first workload of the path is lost")
+	}
+}
+
 // A workload cannot have a path that every application must refuse.
 func TestAPathThatNothingHasIsNoEndpoint(t *testing.T) {
 	texts := maps.Clone(minimal)
