@@ -19,7 +19,7 @@ type Scenario struct {
 	// LeftOut are the variants that the script selects without naming them, and that do not offer what
 	// the scenario asks.
 	LeftOut []LeftOutVariant `json:"left_out,omitempty"`
-	Phases   []Phase   `json:"phases"`   // in order; at most one warm-up, which comes first
+	Phases  []Phase          `json:"phases"` // in order; at most one warm-up, which comes first
 	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
 	Cores    []int `json:"cores"`
 	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream to answer

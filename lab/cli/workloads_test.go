@@ -89,7 +89,8 @@ func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
 	if want := []string{"greet-js/single peak", "greet-py/threads peak"}; !slices.Equal(measured, want) {
 		t.Errorf("rows %v, want %v", measured, want)
 	}
-	if want := "greet on node/single is left out: it does not offer greet"; !slices.Contains(run.Info.Notes, want) {
+	if want := "greet on node/single is left out: it does not offer greet"; !slices.Contains(run.Info.Notes,
+		want) {
 		t.Errorf("no note %q in %q", want, run.Info.Notes)
 	}
 
@@ -98,7 +99,8 @@ func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
 	})
 	code, got, stderr = labContract(t, root, both...)
 	why := got["greet-py/threads"].Why
-	if code != fault.ExitFailed || !got["greet-js/single"].Passed || !strings.Contains(why, "greet: GET /greet?n=3") ||
+	if code != fault.ExitFailed || !got["greet-js/single"].Passed || !strings.Contains(why,
+		"greet: GET /greet?n=3") ||
 		!strings.Contains(why, "body differs at byte 1 (") {
 		t.Errorf("exit code %d: %+v\n%s", code, got, stderr)
 	}

@@ -300,7 +300,7 @@ func TestLoadReportsMistakesWithTheirPlace(t *testing.T) {
 			``, "neither orders nor queries nor uploads",
 		},
 		"an unknown service": {
-			`["upstream"]`, `["upsteam"]`, `unknown service "upsteam"; did you mean "upstream"?`,
+			`["upstream"]`, `["upstram"]`, `unknown service "upstram"; did you mean "upstream"?`,
 		},
 		"no line that describes it": {`"about": "y"`, `"about": ""`, "about must be one line"},
 		"an endpoint of another workload": {
