@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,27 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/workload"
 )
+
+// listOfWorkloads returns for each workload what it is, and what an application may do and may not.
+func listOfWorkloads(set *workload.Set) string {
+	var b strings.Builder
+	for i, w := range set.All() {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		writeWrapped(&b, "", "", fmt.Sprintf("[%s](../%s): %s.", w.Name, w.File, w.About()))
+		b.WriteByte('\n')
+		for _, text := range w.May() {
+			writeItem(&b, "May: "+lowerFirst(text))
+		}
+		for _, text := range w.MayNot() {
+			writeItem(&b, "May not: "+lowerFirst(text))
+		}
+	}
+	return b.String()
+}
+
+func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // documentedWorkload returns the example of a workload.json in runtimes/README.md.
 func documentedWorkload(t *testing.T) string {
