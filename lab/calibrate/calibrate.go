@@ -8,14 +8,15 @@ package calibrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 	"runtimelab/lab/stat"
 )
 
@@ -29,7 +30,7 @@ type Instrument interface {
 
 // ResponderCell is an open cell with a responder and a generator.
 type ResponderCell interface {
-	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
+	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// MedianServiceTime returns the median service time of a reference server since
 	// the last call, by the server's monotonic clock.
 	MedianServiceTime(ctx context.Context) (time.Duration, error)
@@ -174,7 +175,7 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 			return err
 		}
 		var rates []float64
-		var samples []lab.Sample
+		var windows []lab.Window
 		for range peakAttacks {
 			r, err := b.Attack(ctx, c.closedLoopAttack("ceiling", shortAttack, peakConnections))
 			if err != nil {
@@ -183,10 +184,10 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 			if r.Failed > 0 {
 				return fmt.Errorf("%d of %d requests to the null server failed: %v", r.Failed, r.Sent, r.Errors)
 			}
-			rates = append(rates, throughput(r))
-			samples = append(samples, lab.Sample{Attack: &r, Layout: c.Layout})
+			rates = append(rates, throughput(r.AttackResult))
+			windows = append(windows, c.window(r, false))
 		}
-		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(samples...)
+		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(windows...)
 		return nil
 	})
 }
@@ -196,10 +197,11 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 	c.Logf("sleep: an attack of %v on a server that waits", shortAttack)
 	return c.withResponder(ctx, c.Responders.WaitingServer, func(b ResponderCell) error {
 		r, err := b.Attack(ctx, c.openLoopAttack("sleep", sleepRate, shortAttack, lab.Poisson))
-		out.SleepCost = gate.EstimateSleepCost(lab.Sample{
-			Attack: &r, Layout: c.Layout, SeparateIRQTime: out.SeparateIRQTime,
-		})
-		return err
+		if err != nil {
+			return err
+		}
+		out.SleepCost = gate.EstimateSleepCost(c.window(r, out.SeparateIRQTime))
+		return nil
 	})
 }
 
@@ -276,7 +278,8 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 				return err
 			}
 			if r.Corrected == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d requests were sent: too few for a median", r.Sent)
+				return fmt.Errorf("only %s sent: too few for a median",
+					message.Count(int(r.Sent), "request was", "requests were"))
 			}
 			out.ServiceTimeChecks = append(out.ServiceTimeChecks,
 				lab.ServiceTimeCheck{ServerP50MS: milliseconds(serverMedian), MeasuredP50MS: *r.Corrected.P50MS})
@@ -329,62 +332,6 @@ func (c *Calibrator) referenceVariant(measured lab.Calibration, service time.Dur
 	}
 	return c.Responders.Reference(fmt.Sprintf("reference-%v", service),
 		int(math.Round(float64(service)/perIteration)))
-}
-
-// measurePeak returns the throughput of a fresh server on four connections, in requests
-// per second.
-func (c *Calibrator) measurePeak(ctx context.Context, v lab.Variant) (rate float64, err error) {
-	err = c.withResponder(ctx, v, func(b ResponderCell) error {
-		if _, err := b.Attack(ctx, c.closedLoopAttack("warm-up", warmUp/2, 4)); err != nil {
-			return err
-		}
-		r, err := b.Attack(ctx, c.closedLoopAttack("peak", shortAttack, 4))
-		rate = throughput(r)
-		return err
-	})
-	return rate, err
-}
-
-// withResponder runs do with a responder in a fresh cell and closes the cell.
-func (c *Calibrator) withResponder(ctx context.Context, v lab.Variant, do func(ResponderCell) error) error {
-	b, err := c.Instrument.OpenResponder(ctx, v)
-	if err != nil {
-		return fmt.Errorf("calibrating against %s: %w", v.ID(), err)
-	}
-	err = do(b)
-	if err != nil {
-		err = fmt.Errorf("calibrating against %s: %w", v.ID(), err)
-	}
-	return errors.Join(err, b.Close(ctx))
-}
-
-func (c *Calibrator) closedLoopAttack(name string, lasts time.Duration, connections int) lab.Attack {
-	return lab.Attack{
-		Name:        "calibrate " + name,
-		BaseURL:     c.Responders.BaseURL,
-		Kind:        lab.Peak,
-		Targets:     []lab.Target{c.Responders.Target},
-		Connections: connections,
-		Duration:    lasts,
-		Timeout:     requestTimeout,
-	}
-}
-
-func (c *Calibrator) openLoopAttack(
-	name string, rate float64, lasts time.Duration, arrivals lab.Arrivals,
-) lab.Attack {
-	a := c.closedLoopAttack(name, lasts, openConnections)
-	a.Kind, a.Arrivals, a.Seed = lab.Steady, arrivals, 1
-	a.Rate = []lab.Stage{{FromRPS: rate, ToRPS: rate, Duration: lasts}}
-	return a
-}
-
-// throughput returns succeeded requests per second.
-func throughput(r lab.AttackResult) float64 {
-	if r.Elapsed <= 0 {
-		return 0
-	}
-	return float64(r.Succeeded) / r.Elapsed.Seconds()
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

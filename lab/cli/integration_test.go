@@ -18,10 +18,12 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
+	"runtimelab/lab/workload"
 )
 
 // needEngine connects to the engine that the lab would use. Without one the test fails;
@@ -39,13 +41,19 @@ func needEngine(t *testing.T) *engine.Engine {
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
 	checkTemporaryFiles(t)
-	e, err := engine.Open(t.Context())
+	return openEngine(t)
+}
+
+// openEngine connects to the engine that the lab would use, until the test ends.
+func openEngine(tb testing.TB) *engine.Engine {
+	tb.Helper()
+	e, err := engine.Open(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := e.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return e
@@ -82,18 +90,22 @@ const jsonScenario = `scenario(
 )
 `
 
-// checkout returns a temporary copy of this checkout's runtimes/, with jsonScenario as the
-// only scenario.
+// copyRuntimes copies the runtimes and the workloads of this checkout.
+func copyRuntimes(t testing.TB, root string) {
+	t.Helper()
+	for _, folder := range []string{"runtimes", workload.Dir} {
+		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkout returns a temporary copy of this checkout's runtimes and workloads, with jsonScenario as
+// the only scenario.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "runtimes"),
-		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	copyRuntimes(t, root)
 	file := filepath.Join(root, "scenarios", "json.star")
 	if err := os.WriteFile(file, []byte(jsonScenario), 0o644); err != nil {
 		t.Fatal(err)
@@ -138,7 +150,7 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 // latestRun returns the newest run of a checkout.
 func latestRun(t testing.TB, root string) *record.StoredRun {
 	t.Helper()
-	dir, err := record.LatestDir(filepath.Join(root, "results"))
+	dir, err := archive.Latest(filepath.Join(root, "results"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +440,7 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 		t.Errorf("the table lacks what was measured:\n%s", stdout)
 	}
 	// The trial may be valid or disturbed.
-	if !strings.Contains(stdout, " of 1 trials valid, 1 of ") {
+	if !strings.Contains(stdout, " of 1 trial valid, 1 of ") {
 		t.Errorf("the table lacks the number of planned trials:\n%s", stdout)
 	}
 	expectInventory(t, c, before)
