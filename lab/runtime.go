@@ -59,6 +59,9 @@ type Variant struct {
 	Identity map[string]any    `json:",omitempty"`
 	Command  []string          // the container's command
 	Env      map[string]string // added to the container's environment
+	// Offers are the workloads that it can be asked, besides the one that every application has:
+	// "orders". None: it has an API of its own, of which the lab knows nothing.
+	Offers []string `json:",omitempty"`
 	// Responder marks one of the lab's own servers: it gives the same answer to every request, and is
 	// not checked against the contract.
 	Responder bool

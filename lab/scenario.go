@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Scenario is a workload and the load that is offered to it: one file under
-// scenarios/.
+// Scenario is requests and how load is offered: one file under scenarios/.
 type Scenario struct {
 	Name     string    `json:"name"`     // "json"
 	About    string    `json:"about"`    // one line for people
@@ -17,6 +16,9 @@ type Scenario struct {
 	Profile  string    `json:"profile"`  // the shortest profile that runs it by default
 	Requests []Request `json:"requests"` // sent in turn, repeatedly
 	Variants []string  `json:"variants"` // ids of the variants that it runs on, in order: "node/single"
+	// LeftOut are the variants that the script selects without naming them, and that do not offer what
+	// the scenario asks.
+	LeftOut []LeftOutVariant `json:"left_out,omitempty"`
 	Phases   []Phase   `json:"phases"`   // in order; at most one warm-up, which comes first
 	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
 	Cores    []int `json:"cores"`
@@ -27,7 +29,16 @@ type Scenario struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
-// Request is one HTTP request of a scenario or of the contract.
+// LeftOutVariant is a variant on which a scenario does not run.
+type LeftOutVariant struct {
+	Variant  string `json:"variant"`  // its id
+	Workload string `json:"workload"` // a workload that the scenario asks and the variant does not offer
+}
+
+// String returns the variant and why it is left out: "bun/serve, which does not offer parallel".
+func (v LeftOutVariant) String() string { return v.Variant + ", which does not offer " + v.Workload }
+
+// Request is one HTTP request of a scenario or of a workload.
 type Request struct {
 	Method string            `json:"method"`
 	Path   string            `json:"path"` // path and query: "/json"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
 	"runtimelab/lab/table"
+	"runtimelab/lab/workload"
 )
 
 type contractCommand struct {
@@ -42,7 +42,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	root, library, err := a.loadScripts()
+	_, library, err := a.loadScripts()
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
+	if err := requireWorkloads(library.Workloads); err != nil {
 		return err
 	}
 	if c.Seed == 0 {
@@ -63,13 +62,26 @@ func (c *contractCommand) Run(a *app) error {
 	}
 	return session.Run(a.ctx, a.sessionOptions(bases), func(s *session.Session) error {
 		a.messagef("random inputs: seed %d", c.Seed)
-		suite := contract.NewSuite(rules, c.Seed, randomInputs, s.ExpectedIdentity())
+		suite := contract.NewSuite(library.Workloads, c.Seed, s.ExpectedIdentity())
 		refused, err := a.checkContract(a.ctx, s, variants, scenarios, library, suite)
 		if refused == nil {
 			return err
 		}
 		return errors.Join(err, c.print(a, variants, refused))
 	})
+}
+
+// requireWorkloads returns an error if a checkout has no workloads, or those that it has cannot be
+// used.
+func requireWorkloads(set *workload.Set) error {
+	if set.ByName(workload.Application) != nil {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.ExitUsage,
+		Err:  fmt.Errorf("the checkout has no workload %s in %s", workload.Application, workload.Dir),
+		Hint: "run lab check",
+	}
 }
 
 // selectScenarios returns the scenarios that --scenario names; none without the flag.

@@ -26,6 +26,7 @@ import (
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
+	"runtimelab/lab/workload"
 )
 
 // TestDocumentsExamples runs `lab check` on every script that a document shows. Each
@@ -229,6 +230,7 @@ func TestDocumentsHaveTheListsOfTheCode(t *testing.T) {
 	for _, generated := range []struct{ file, name, list string }{
 		{"results/README.md", "columns", listOfColumns()},
 		{"lab/METHOD.md", "profiles", tableOfProfiles()},
+		{"runtimes/README.md", "workloads", listOfWorkloads(library.Workloads)},
 		{"scenarios/README.md", "phases", tableOfPhases()},
 		{"scenarios/README.md", "scenarios", listOfScenarios(library.Scenarios)},
 	} {
@@ -289,15 +291,44 @@ func listOfColumns() string {
 	return b.String()
 }
 
-// writeItem writes an item of a list, wrapped at the width of prose.
-func writeItem(w io.Writer, text string) {
-	line := " -"
-	for _, word := range strings.Fields(text) {
-		if len([]rune(line))+1+len([]rune(word)) > maxProseWidth {
-			fmt.Fprintln(w, line)
-			line = "  "
+// listOfWorkloads returns for each workload what it is, and what an application may do and may not.
+func listOfWorkloads(set *workload.Set) string {
+	var b strings.Builder
+	for i, w := range set.All() {
+		if i > 0 {
+			b.WriteByte('\n')
 		}
-		line += " " + word
+		writeWrapped(&b, "", "", fmt.Sprintf("[%s](../%s): %s.", w.Name, w.File, w.About()))
+		b.WriteByte('\n')
+		for _, text := range w.May() {
+			writeItem(&b, "May: "+lowerFirst(text))
+		}
+		for _, text := range w.MayNot() {
+			writeItem(&b, "May not: "+lowerFirst(text))
+		}
+	}
+	return b.String()
+}
+
+func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
+
+// writeItem writes an item of a list, wrapped at the width of prose.
+func writeItem(w io.Writer, text string) { writeWrapped(w, " - ", "   ", text) }
+
+// writeWrapped writes words, wrapped at the width of prose: the first line after one prefix, the
+// others after another.
+func writeWrapped(w io.Writer, first, others, text string) {
+	line, begun := first, false
+	for _, word := range strings.Fields(text) {
+		switch {
+		case begun && len([]rune(line))+1+len([]rune(word)) > maxProseWidth:
+			fmt.Fprintln(w, line)
+			line = others + word
+		case begun:
+			line += " " + word
+		default:
+			line, begun = line+word, true
+		}
 	}
 	fmt.Fprintln(w, line)
 }

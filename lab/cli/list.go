@@ -23,24 +23,37 @@ type listCommand struct {
 type listOutput struct {
 	Claims    []lab.Claim      `json:"claims"` // in the order of reports
 	Scenarios []listedScenario `json:"scenarios"`
+	Workloads []listedWorkload `json:"workloads"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
 	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
 }
 
 type listedScenario struct {
-	Name     string      `json:"name"`
-	About    string      `json:"about"`
-	File     string      `json:"file"`
-	Variants []string    `json:"variants"`
-	Phases   []lab.Phase `json:"phases"`
-	Cores    []int       `json:"cores"`
-	Upstream bool        `json:"upstream"`
+	Name     string   `json:"name"`
+	About    string   `json:"about"`
+	File     string   `json:"file"`
+	Variants []string `json:"variants"`
+	// LeftOut are the variants that do not offer what it asks, and that the script does not name.
+	LeftOut  []lab.LeftOutVariant `json:"left_out,omitempty"`
+	Phases   []lab.Phase          `json:"phases"`
+	Cores    []int                `json:"cores"`
+	Upstream bool                 `json:"upstream"`
 	// The longest duration of one block of the scenario in the profile quick, in seconds:
 	// one trial of each variant on each number of CPUs.
 	BlockS float64 `json:"quick_block_s"`
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // defaults by name
+}
+
+type listedWorkload struct {
+	Name      string   `json:"name"`
+	About     string   `json:"about"`
+	May       []string `json:"may"`     // what an application is free to do
+	MayNot    []string `json:"may_not"` // what would make it do other work
+	Paths     []string `json:"paths"`
+	Needs     []string `json:"needs,omitempty"` // services
+	OfferedBy []string `json:"offered_by"`      // ids of variants
 }
 
 type listedRuntime struct {
@@ -54,9 +67,11 @@ type listedVariant struct {
 	ID    string `json:"id"`
 	Model string `json:"model"`
 	About string `json:"about"`
+	// Offers are the workloads that it offers. None: it has an API of its own.
+	Offers []string `json:"offers"`
 }
 
-// Run lists scenarios and variants. Scripts with mistakes do not hide the others: their
+// Run lists scenarios, workloads and variants. Scripts with mistakes do not hide the others: their
 // mistakes are printed, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
 	_, library, err := a.loadScripts()
@@ -79,19 +94,32 @@ func (c *listCommand) Run(a *app) error {
 func newListOutput(library *script.Library) listOutput {
 	l := listOutput{
 		Claims:    append([]lab.Claim{}, library.Claims...),
-		Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{},
+		Scenarios: []listedScenario{}, Workloads: []listedWorkload{}, Runtimes: []listedRuntime{},
+		Faults: []string{},
 	}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
-			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, Phases: s.Phases, Cores: s.Cores,
+			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, LeftOut: s.LeftOut,
+			Phases: s.Phases, Cores: s.Cores,
 			Upstream: s.Upstream, BlockS: blockDuration(s).Seconds(),
 			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
 		})
 	}
+	for _, w := range library.Workloads.All() {
+		listed := listedWorkload{
+			Name: w.Name, About: w.About(), May: w.May(), MayNot: w.MayNot(), Paths: w.Paths(), Needs: w.Needs(), OfferedBy: []string{},
+		}
+		for _, v := range library.Variants() {
+			if slices.Contains(library.Workloads.OfferedBy(v), w) {
+				listed.OfferedBy = append(listed.OfferedBy, v.ID())
+			}
+		}
+		l.Workloads = append(l.Workloads, listed)
+	}
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: r.Base.Official}
 		for _, v := range r.Variants {
-			listed.Variants = append(listed.Variants, listedVariant{v.ID(), v.Model, v.About})
+			listed.Variants = append(listed.Variants, listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
 		}
 		l.Runtimes = append(l.Runtimes, listed)
 	}
@@ -120,6 +148,9 @@ func (l listOutput) print(w io.Writer) {
 	for _, s := range l.Scenarios {
 		scenarios.Row(s.Name, s.About)
 		scenarios.Row("", "on "+strings.Join(s.Variants, ", "))
+		for _, v := range s.LeftOut {
+			scenarios.Row("", "left out: "+v.String())
+		}
 		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
 			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
 			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
@@ -130,13 +161,32 @@ func (l listOutput) print(w io.Writer) {
 			scenarios.Row("", fmt.Sprintf("-p %s=%s", name, s.Parameters[name]))
 		}
 	}
+	var ids []string
 	variants := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: variantWidth}}}
 	for _, r := range l.Runtimes {
 		for _, v := range r.Variants {
 			variants.Row(v.ID, v.About)
+			ids = append(ids, v.ID)
 		}
 	}
+	workloads := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+	for _, x := range l.Workloads {
+		workloads.Row(x.Name, x.About)
+		workloads.Row("", strings.Join(x.Paths, ", "))
+		workloads.Row("", "offered by "+offererText(x.OfferedBy, ids))
+	}
 	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
+	if len(l.Workloads) > 0 {
+		fmt.Fprintf(w, "Workloads\n%s", workloads.String())
+	}
+}
+
+// offererText names those of all variants that offer a workload: "bun/serve, node/*".
+func offererText(ids, all []string) string {
+	if len(ids) == 0 {
+		return "no variant"
+	}
+	return strings.Join(script.ShortenVariants(ids, all), ", ")
 }
 
 // claimsWithProfiles returns the claims of hypotheses, each once, with the shortest

@@ -141,6 +141,9 @@ func printPilots(w io.Writer, p lab.Plan) {
 // addScenario adds the phases of a scenario with their durations to a table.
 func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 	t.Row(s.Name, "on "+strings.Join(s.Variants, ", "))
+	for _, v := range s.LeftOut {
+		t.Row("", "  left out: "+v.String())
+	}
 	limits := fmt.Sprintf("  at most %v", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
 	if text := cpusText(s); text != "" {
 		limits += "; " + text

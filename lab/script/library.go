@@ -31,6 +31,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
 )
 
 const (
@@ -52,6 +53,7 @@ type Library struct {
 	Scenarios        []lab.Scenario
 	Claims           []lab.Claim
 	UntestableTopics []lab.UntestableTopic
+	Workloads        *workload.Set // those without a mistake
 	Faults           []Fault
 	Files            []string // all files read, relative to the checkout
 }
@@ -79,11 +81,16 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateInChild(ctx, files, given, maxFileTime)
+	workloads, mistakes, err := workload.Load(root)
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{}
+	outcomes, err := evaluateInChild(ctx, files, newWorkloadIndex(workloads), given, maxFileTime)
+	if err != nil {
+		return nil, err
+	}
+	l := &Library{Workloads: workloads}
+	l.addWorkloads(mistakes)
 	for _, i := range claimsOrder(files) {
 		l.addClaims(outcomes[i])
 	}
@@ -153,8 +160,12 @@ func filesUnder(root string) (files []scriptFile, err error) {
 	}
 	for _, name := range names {
 		f, err := readFile(root, path.Join(runtimesDir, name, runtimeFile))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue // a file beside the runtimes, or a folder without a runtime
+		if errors.Is(err, syscall.ENOTDIR) {
+			continue // a file beside the runtimes
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			f.ReadError = "it is missing, and every folder of " + runtimesDir + "/ is a runtime: " +
+				"write it, or move the folder elsewhere"
 		}
 		f.Runtime, f.Name = true, name
 		files = append(files, f)

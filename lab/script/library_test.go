@@ -553,7 +553,7 @@ func TestFilesThatAreNotScriptsAreSkippedOrReported(t *testing.T) {
 		"scenarios/Bad_name.star":  scenarioWith(),
 		"scenarios/.#x.star":       "an editor's backup",
 		"scenarios/notes.txt":      "not a script",
-		"runtimes/contract.json":   "{}",
+		"runtimes/README.md":       "a file beside the runtimes",
 		"runtimes/notes/README.md": "no runtime",
 		"runtimes/.x/runtime.star": "hidden",
 	})
@@ -561,10 +561,11 @@ func TestFilesThatAreNotScriptsAreSkippedOrReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	library := load(t, root)
-	if len(library.Faults) != 3 {
-		t.Fatalf("want three faults:\n%s", messages(library))
+	if len(library.Faults) != 4 {
+		t.Fatalf("want four faults:\n%s", messages(library))
 	}
 	for i, want := range []string{
+		"runtimes/notes/runtime.star: read the script: it is missing, and every folder of runtimes/ is a runtime",
 		`scenarios/Bad_name.star: the file's name "Bad_name" is not of the form ^[a-z][a-z0-9-]*$`,
 		`scenarios/Bad_name.star:2:12: scenario: name "x" differs from the file's, "Bad_name"; change one of them`,
 		"scenarios/dir.star: read the script: ",

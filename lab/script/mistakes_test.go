@@ -468,10 +468,6 @@ func TestMistakesInScenarios(t *testing.T) {
 				"[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
 			`2:2: claim: "mine" is already defined in scenarios/x.star:1:1`,
 		},
-		"a request that needs an upstream": {
-			scenarioWith(`get("/json")`, `get("/wait?ms=5")`),
-			`1:1: scenario: /wait needs an upstream, and the scenario has none; add upstream = True`,
-		},
 		"unknown profile": {
 			scenarioWith(`"an example",`, `"an example", profile = "qick",`),
 			`3:37: scenario: unknown profile "qick"; did you mean "quick"?`,

@@ -30,6 +30,7 @@ type runtimeScript struct {
 	*script
 	runtime  lab.Runtime
 	folders  []string        // of all runtimes
+	offers   []string        // of the variants that have none of their own
 	declared syntax.Position // of the first call of runtime(); not valid before it
 }
 
@@ -43,6 +44,7 @@ type baseImage struct {
 // It returns an error only if ctx ends. folders are those of all runtimes.
 func evaluateRuntime(
 	ctx context.Context, bounds limits, name, displayName string, source []byte, folders []string,
+	workloads workloadIndex,
 ) (lab.Runtime, []Fault, error) {
 	r := &runtimeScript{
 		script:  newScript(displayName),
@@ -55,8 +57,11 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "runtime",
 		required: []string{"about", "base"},
-		optional: []string{"context", "dockerfile", "args", "ignore", "compare_with"},
-		make:     r.makeRuntime,
+		optional: []string{"context", "dockerfile", "args", "ignore", "compare_with", "offers"},
+		make: func(c *call) starlark.Value {
+			r.offers = workloads.readOffers(c)
+			return r.makeRuntime(c)
+		},
 	})
 	r.define(function{
 		name:     "base",
@@ -71,8 +76,10 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "variant",
 		required: []string{"name", "model", "about", "command"},
-		optional: []string{"env", "identity"},
-		make:     r.makeVariant,
+		optional: []string{"env", "identity", "offers"},
+		make: func(c *call) starlark.Value {
+			return r.makeVariant(c, workloads.readOffers(c))
+		},
 	})
 	if err := r.evaluate(ctx, bounds, source); err != nil {
 		return lab.Runtime{}, nil, err
@@ -85,7 +92,11 @@ func evaluateRuntime(
 		r.fault(start, "", "there is no variant() in the file")
 	}
 	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
-		r.runtime.Variants[i].Application = r.runtime.ContextRuntime
+		v := &r.runtime.Variants[i]
+		v.Application = r.runtime.ContextRuntime
+		if v.Offers == nil {
+			v.Offers = slices.Clone(r.offers)
+		}
 	}
 	return r.runtime, r.sortedFaults(), nil
 }
@@ -154,7 +165,7 @@ func makeBase(c *call) starlark.Value {
 	return made
 }
 
-func (r *runtimeScript) makeVariant(c *call) starlark.Value {
+func (r *runtimeScript) makeVariant(c *call, offers []string) starlark.Value {
 	v := lab.Variant{
 		Runtime:  r.runtime.Name,
 		Name:     c.lineMatching("name", namePattern),
@@ -163,6 +174,7 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 		Command:  c.stringList("command", "strings"),
 		Env:      c.stringDict("env"),
 		Identity: c.requiredIdentity(),
+		Offers:   offers,
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
 		switch {

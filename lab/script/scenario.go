@@ -142,13 +142,12 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
 		Upstream: c.boolean("upstream", false),
-		Variants: s.variants.readVariants(c),
 	}
+	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
 	s.scenario.Hypotheses = s.readHypotheses(c)
-	s.requireUpstream(c)
 	return starlark.None
 }
 
@@ -159,20 +158,6 @@ func readCores(c *call) []int {
 		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
 	return slices.Sorted(slices.Values(c.integerList("cores", 1, maxCores)))
-}
-
-// waitPath is the path at which applications call their upstream.
-const waitPath = "/wait"
-
-// requireUpstream reports requests to waitPath in a scenario without an upstream.
-// The contract check would not find them, because it always has an upstream.
-func (s *scenarioScript) requireUpstream(c *call) {
-	calls := slices.ContainsFunc(s.scenario.AllRequests(), func(r lab.Request) bool {
-		return r.PathOnly() == waitPath
-	})
-	if calls && !s.scenario.Upstream {
-		c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", waitPath)
-	}
 }
 
 func (s *scenarioScript) readName(c *call) string {
