@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,10 +137,11 @@ func BenchmarkBodyComparison(b *testing.B) {
 			}
 			b.Run(fmt.Sprintf("%s-%d", name, len(body)), func(b *testing.B) {
 				var c conn
+				received := slices.Clone(body) // a comparison of a slice with itself costs nothing
 				b.ReportAllocs()
 				for b.Loop() {
 					comparison := c.compareBody(&tg)
-					comparison.add(body)
+					comparison.add(received)
 					if !comparison.matches() {
 						b.Fatal("the body differs")
 					}

@@ -269,8 +269,10 @@ func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue
 		}
-		d = append(d,
-			e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
+		requests, ofA, ofB := comparedAnswers(s, xa.scenarios[s.Name], xb.scenarios[s.Name])
+		if len(requests) > 0 {
+			d = append(d, e.Checker.CompareAnswers(requests, a, b, ofA, ofB)...)
+		}
 	}
 	return d
 }
@@ -306,7 +308,11 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {
-			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
+			t := lab.Target{Request: r, Status: answers[i].Status}
+			if r.HasExactBody() {
+				t.Body = answers[i].Body
+			}
+			out = append(out, t)
 		}
 		answers = answers[len(requests):]
 		return out
