@@ -137,6 +137,13 @@ func (l listOutput) print(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
+	for _, g := range lab.GroupClaims(l.Claims) {
+		claims := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+		for _, c := range g.Claims {
+			claims.Row(c.ID, c.Statement)
+		}
+		fmt.Fprintf(w, "%s\n%s", g.Heading("Claims"), claims.String())
+	}
 }
 
 // claimsWithProfiles returns the claims of hypotheses, each once, with the shortest

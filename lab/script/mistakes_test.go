@@ -94,7 +94,7 @@ func scenarioWith(pairs ...string) string {
 const at = "scenarios/x.star:"
 
 const (
-	scenarioFunctions = "above, answer, arm, below, capacity, claim, get, hypothesis, ladder, " +
+	scenarioFunctions = "above, answer, arm, below, capacity, claim, collection, get, hypothesis, ladder, " +
 		"param, peak, pool, post, ramp, scenario, share, steady, steps, untestable, warmup, where"
 	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
 	phaseCalls    = "warmup(…), " + measuredCalls
@@ -277,6 +277,10 @@ func TestMistakesInScenarios(t *testing.T) {
 4:52: answer: headers has "a b", which is not a valid name of a header
 4:52: answer: headers has "é" for "d", which is not a valid value of a header
 4:52: answer: headers has "e" twice`,
+		},
+		"two collections": {
+			"collection(\"a\")\ncollection(\"b\")\n" + scenarioWith(`"x"`, `"x"`),
+			`2:1: collection: called twice; the claims of a file are of one collection, "a"`,
 		},
 		"expect of an interim answer": {
 			scenarioWith(`get("/json")`, `get("/json", expect = 100), get("/json", expect = 101)`),

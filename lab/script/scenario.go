@@ -37,6 +37,7 @@ type scenarioScript struct {
 	parameterValues map[string]string         // the values in use, as a user would give them
 
 	claims           []claimDefinition
+	collection       string           // of the claims; empty: the file names none
 	references       []claimReference // of hypotheses
 	claimsIncomplete bool             // a definition has no valid id
 }
@@ -83,7 +84,7 @@ func evaluateScenario(
 		s.scenario.Parameters = s.parameterValues
 	}
 	result := fileResult{
-		Claims: s.claims, References: s.references,
+		Claims: s.collectedClaims(), References: s.references,
 		ClaimsIncomplete: s.claimsIncomplete || !s.completed && callsClaim(source),
 		Faults:           s.sortedFaults(),
 	}
