@@ -19,7 +19,7 @@ type Scenario struct {
 	// LeftOut are the variants that the script selects without naming them, and that do not offer what
 	// the scenario asks.
 	LeftOut []LeftOutVariant `json:"left_out,omitempty"`
-	Phases   []Phase   `json:"phases"`   // in order; at most one warm-up, which comes first
+	Phases  []Phase          `json:"phases"` // in order; at most one warm-up, which comes first
 	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
 	Cores    []int `json:"cores"`
 	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream to answer
@@ -49,8 +49,9 @@ type Request struct {
 	// disturb the other requests.
 	Background bool `json:"background,omitempty"`
 
-	Expect int   `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
-	At     Place `json:"at,omitzero"`      // position in the script
+	Expect int          `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
+	Answer *Expectation `json:"answer,omitempty"` // what else makes the answer a success; nil: its workload does
+	At     Place        `json:"at,omitzero"`      // position in the script
 }
 
 // PathOnly returns the path without the query.

@@ -179,6 +179,13 @@ func (l listOutput) print(w io.Writer) {
 	if len(l.Workloads) > 0 {
 		fmt.Fprintf(w, "Workloads\n%s", workloads.String())
 	}
+	for _, g := range lab.GroupClaims(l.Claims) {
+		claims := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+		for _, c := range g.Claims {
+			claims.Row(c.ID, c.Statement)
+		}
+		fmt.Fprintf(w, "%s\n%s", g.Heading("Claims"), claims.String())
+	}
 }
 
 // offererText names those of all variants that offer a workload: "bun/serve, node/*".

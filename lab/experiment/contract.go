@@ -253,12 +253,21 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	slices.Sort(workloads)
 	why := make(map[string][]string) // by variant
 	for _, name := range workloads {
-		e.findMinority(why, e.Checker.Requests(name), passed,
-			func(x variantAnswers) []lab.Answer { return x.workloads[name] })
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.workloads[name] })
+		findMinority(why, asked, func(a, b string) []string {
+			return e.Checker.CompareAnswers(e.Checker.Requests(name), a, b,
+				passed[a].workloads[name], passed[b].workloads[name])
+		})
 	}
 	for _, s := range e.Plan.Scenarios {
-		e.findMinority(why, s.AllRequests(), passed,
-			func(x variantAnswers) []lab.Answer { return x.scenarios[s.Name] })
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.scenarios[s.Name] })
+		findMinority(why, asked, func(a, b string) []string {
+			requests, ofA, ofB := comparedAnswers(s, passed[a].scenarios[s.Name], passed[b].scenarios[s.Name])
+			if len(requests) == 0 {
+				return nil
+			}
+			return e.Checker.CompareAnswers(requests, a, b, ofA, ofB)
+		})
 	}
 	for _, id := range ids {
 		if len(why[id]) > 0 {
@@ -267,27 +276,26 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	}
 }
 
-// findMinority adds to why the differences of each variant that answers requests differently from
-// the majority: those to the first variant that it disagrees with. answersOf returns nil if the
-// requests were not put to a variant.
-func (e *Experiment) findMinority(
-	why map[string][]string, requests []lab.Request, passed map[string]variantAnswers,
-	answersOf func(variantAnswers) []lab.Answer,
-) {
-	var asked []string
-	for _, id := range slices.Sorted(maps.Keys(passed)) {
-		if answersOf(passed[id]) != nil {
-			asked = append(asked, id)
+// variantsWith returns the ids, sorted, of the variants that have answers.
+func variantsWith(all map[string]variantAnswers, answers func(variantAnswers) []lab.Answer) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if answers(all[id]) != nil {
+			ids = append(ids, id)
 		}
 	}
+	return ids
+}
+
+// findMinority adds to why the differences of each variant that answers differently from the
+// majority of those asked: the differences to the first variant that it disagrees with.
+func findMinority(why map[string][]string, asked []string, differences func(a, b string) []string) {
 	for _, a := range asked {
 		agree, differ := 1, []string(nil)
 		for _, b := range asked {
 			if a == b {
 				continue
 			}
-			d := e.Checker.CompareAnswers(requests, a, b, answersOf(passed[a]), answersOf(passed[b]))
-			if len(d) == 0 {
+			if d := differences(a, b); len(d) == 0 {
 				agree++
 			} else if differ == nil {
 				differ = d
@@ -330,7 +338,11 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requests {
-			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
+			t := lab.Target{Request: r, Status: answers[i].Status}
+			if r.HasExactBody() {
+				t.Body = answers[i].Body
+			}
+			out = append(out, t)
 		}
 		answers = answers[len(requests):]
 		return out
