@@ -20,6 +20,7 @@ const (
 	verbAttack = "attack"
 	verbRead   = "read"
 	verbCanary = "canary"
+	verbListen = "listeners"
 )
 
 type request struct {

@@ -31,6 +31,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if m.orphans != nil {
+		go m.orphans.watch(ctx)
+	}
 	requests := make(chan request)
 	ended := make(chan error, 1)
 	go func() { ended <- readRequests(ctx, in, requests) }()
@@ -123,6 +126,8 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
 		return m.runCanaries(ctx, cpus)
+	case verbListen:
+		return m.listeners()
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
 }
