@@ -72,8 +72,11 @@ type Variant struct {
 	Responder bool
 }
 
-// ServerPort is where servers listen, unless they have a port of their own.
-const ServerPort = 8080
+// Ports of a cell's loopback.
+const (
+	ServerPort   = 8080 // where servers listen that have no port of their own
+	UpstreamPort = 8081 // where the service listens that servers call
+)
 
 // OwnServer says how to run and ask a server whose image the lab does not build, and that need not
 // know GET /identity.

@@ -291,6 +291,16 @@ func (l *Library) Peers() map[string]lab.Peers {
 	return all
 }
 
+// OwnServers returns the ids of the variants whose servers need not report an identity.
+func (l *Library) OwnServers() (ids []string) {
+	for _, v := range l.Variants() {
+		if v.Own != nil {
+			ids = append(ids, v.ID())
+		}
+	}
+	return ids
+}
+
 // RuntimesOf returns the runtimes that have at least one wanted variant.
 func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtime) {
 	for _, r := range l.Runtimes {

@@ -22,7 +22,7 @@ var (
 	argPattern     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
-// reservedVariables are set by the lab: where a server listens and what it calls.
+// reservedVariables are set by the lab: where an application listens and what it calls.
 var reservedVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
 
 // runtimeScript is a runtime.star during its evaluation.
@@ -31,6 +31,8 @@ type runtimeScript struct {
 	runtime  lab.Runtime
 	folders  []string        // of all runtimes
 	declared syntax.Position // of the first call of runtime(); not valid before it
+	calls    []*call         // of variant(), in the order of runtime.Variants
+	ownImage bool            // there is no base: see lab.Runtime.IsOwnImage
 }
 
 // baseImage is the value of base().
@@ -54,8 +56,8 @@ func evaluateRuntime(
 	}
 	r.define(function{
 		name:     "runtime",
-		required: []string{"about", "base"},
-		optional: []string{"context", "dockerfile", "args", "ignore", "compare_with"},
+		required: []string{"about"},
+		optional: []string{"base", "image", "context", "dockerfile", "args", "ignore", "compare_with"},
 		make:     r.makeRuntime,
 	})
 	r.define(function{
@@ -70,10 +72,11 @@ func evaluateRuntime(
 	})
 	r.define(function{
 		name:     "variant",
-		required: []string{"name", "model", "about", "command"},
-		optional: []string{"env", "identity"},
+		required: []string{"name", "about"},
+		optional: slices.Concat(applicationArg, []string{"env", "identity"}, ownArguments),
 		make:     r.makeVariant,
 	})
+	r.defineReady()
 	if err := r.evaluate(ctx, bounds, source); err != nil {
 		return lab.Runtime{}, nil, err
 	}
@@ -83,6 +86,9 @@ func evaluateRuntime(
 	}
 	if len(r.faults) == 0 && len(r.runtime.Variants) == 0 {
 		r.fault(start, "", "there is no variant() in the file")
+	}
+	if r.declared.IsValid() {
+		r.checkVariants()
 	}
 	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
 		r.runtime.Variants[i].Application = r.runtime.ContextRuntime
@@ -96,6 +102,7 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 		return starlark.None
 	}
 	r.declared = c.at
+	r.ownImage = c.has("image") || !c.has("base") && !c.misspelt("base")
 	r.runtime.About = c.stringLine("about")
 	if arg, ok := c.validArgument("base"); ok {
 		if made, ok := arg.value.(*baseImage); ok {
@@ -104,6 +111,7 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 			c.wrongType(arg, "base", "base(…)")
 		}
 	}
+	r.readImage(c)
 	r.readBuild(c)
 	r.readIgnore(c)
 	r.readPeers(c)
@@ -127,7 +135,7 @@ func (r *runtimeScript) readBuild(c *call) {
 	r.runtime.BuildArgs = c.stringDict("args")
 	for _, name := range slices.Sorted(maps.Keys(r.runtime.BuildArgs)) {
 		switch at := c.args["args"].at; {
-		case name == lab.BaseImageArg:
+		case name == lab.BaseImageArg && !r.ownImage:
 			c.fault(at, "args sets %s, which the lab sets from base", name)
 		case slices.Contains(lab.ProxyArgs, name):
 			c.fault(at, "args sets %s, which the lab sets", name)
@@ -163,12 +171,10 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 		Command:  c.stringList("command", "strings"),
 		Env:      c.stringDict("env"),
 		Identity: c.requiredIdentity(),
+		Own:      r.readOwnServer(c),
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
-		switch {
-		case slices.Contains(reservedVariables, name):
-			c.fault(c.args["env"].at, "env sets %s, which the lab sets", name)
-		case !envPattern.MatchString(name):
+		if !envPattern.MatchString(name) {
 			c.fault(c.args["env"].at, "env has %q, which is not a valid name of a variable", name)
 		}
 	}
@@ -176,6 +182,6 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants, sameName) {
 		c.fault(c.args["name"].at, "there is already a variant %q", v.Name)
 	}
-	r.runtime.Variants = append(r.runtime.Variants, v)
+	r.runtime.Variants, r.calls = append(r.runtime.Variants, v), append(r.calls, c)
 	return starlark.None
 }
