@@ -33,7 +33,7 @@ type Sample struct {
 	Identity    Identity
 	Phase       Phase
 	Layout      Layout
-	ColdStart   *time.Duration // from container start to the first answer at /identity
+	ColdStart   *time.Duration // from container start to the first correct answer
 	WarmUp      *AttackResult  // nil without a warm-up
 	Attack      *AttackResult  // nil if the trial failed before the attack
 	ServerUsage ServerUsage

@@ -235,7 +235,11 @@ func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) 
 // mismatch returns how an answer differs from the target's, or "" if it does not.
 func mismatch(want lab.Target, got lab.Answer) string {
 	switch {
-	case got.Status != want.Status:
+	case want.Status == lab.AnyStatus:
+		return ""
+	case want.Status == 0 && !want.Request.Accepts(got.Status):
+		return fmt.Sprintf("%s %s is answered with status %d", want.Request.Method, want.Request.Path, got.Status)
+	case want.Status != 0 && got.Status != want.Status:
 		return fmt.Sprintf("status %d instead of %d", got.Status, want.Status)
 	case len(want.Body) > 0 && !bytes.Equal(got.Body, want.Body):
 		return fmt.Sprintf("body %q instead of %q", got.Body, want.Body)

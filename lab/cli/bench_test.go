@@ -78,7 +78,7 @@ func (s *session) inCell(
 	ctx context.Context, tb testing.TB, subj subject, do func(c *cell, server experiment.Server),
 ) {
 	tb.Helper()
-	opened, err := s.cells().OpenCell(ctx, s.layout.Generator)
+	opened, err := s.cells().OpenCell(ctx, s.layout.Generator, subj.variant.Port())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -106,7 +106,8 @@ func (s *session) inCell(
 // above 0.
 func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
-		Name: "bench", BaseURL: experiment.BaseURL, Kind: lab.Peak, Targets: []lab.Target{subj.target},
+		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()), Kind: lab.Peak,
+		Targets: []lab.Target{subj.target},
 		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
 	if rate > 0 {
@@ -291,7 +292,7 @@ func (t tools) wrk(
 ) float64 {
 	b.Helper()
 	output := t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s",
-		connections, int(duration.Seconds()), experiment.BaseURL, subj.target.Request.Path))
+		connections, int(duration.Seconds()), experiment.BaseURL(lab.ServerPort), subj.target.Request.Path))
 	return parseFigure(b, wrkRate, output)
 }
 
@@ -309,7 +310,7 @@ func (t tools) vegeta(
 	output := t.run(ctx, b,
 		fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d "+
 			"-duration=%v > /tmp/r; /vegeta report /tmp/r",
-			experiment.BaseURL, subj.target.Request.Path, rate, connections, connections, connections, duration))
+			experiment.BaseURL(lab.ServerPort), subj.target.Request.Path, rate, connections, connections, connections, duration))
 	return parseFigure(b, vegetaTotal, output), parseFigure(b, vegetaServed, output)
 }
 

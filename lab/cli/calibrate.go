@@ -80,7 +80,7 @@ func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 			WaitingServer:    serve.Waiting(time.Millisecond),
 			Reference:        serve.Reference,
 			Target:           serve.Target(),
-			BaseURL:          experiment.BaseURL,
+			BaseURL:          experiment.BaseURL(lab.ServerPort),
 			CanaryIterations: agent.CanaryIterations,
 		},
 		Layout: s.layout,
@@ -119,7 +119,7 @@ func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, 
 func (i instrument) OpenResponder(
 	ctx context.Context, responder lab.Variant,
 ) (calibrate.ResponderCell, error) {
-	c, err := i.cells().OpenCell(ctx, i.layout.Generator)
+	c, err := i.cells().OpenCell(ctx, i.layout.Generator, lab.ServerPort)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -118,8 +119,16 @@ func (s *session) ensureImages(
 			s.app.messagef("%s is not measured: %v", r.Name, result.Err)
 		}
 		for _, v := range r.Variants {
-			if result.Err != nil {
-				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the message above has the rest
+			err := result.Err
+			if err == nil {
+				err = s.run.AdmitServer(ctx, v, result.Image, cmp.Or(r.Image, result.Image.Ref))
+			}
+			if err != nil && result.Err == nil {
+				failures = append(failures, err)
+				s.app.messagef("%s is not measured: %v", v.ID(), err)
+			}
+			if err != nil {
+				cause, _, _ := strings.Cut(err.Error(), "\n") // the message above has the rest
 				missing[v.ID()] = "image: " + cause
 			} else {
 				images[v.ID()] = result.Image
@@ -136,7 +145,8 @@ func (s *session) ensureImages(
 // cannot override, such as a nested volume.
 func (s *session) checkSettings(ctx context.Context, r lab.Runtime, img lab.Image) error {
 	if err := s.run.Admit(ctx, img.Ref); err != nil {
-		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.ContextDir, r.Dockerfile), err)
+		from := cmp.Or(r.Image, filepath.Join(r.ContextDir, r.Dockerfile))
+		return fmt.Errorf("runtime %s (%s): %w", r.Name, from, err)
 	}
 	return nil
 }

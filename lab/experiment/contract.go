@@ -145,6 +145,9 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
 			return err
 		}
+		if !keepsContract(subject.Variant) {
+			return nil
+		}
 		wrong, err := e.requestIdentity(ctx, subject, env.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
@@ -161,7 +164,8 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 // requestAnswers sends a variant the requests of its scenarios, of the contract, and of
 // its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
-	if _, err := awaitFirstAnswer(ctx, cell, e.readyTarget()); err != nil {
+	v := e.Variants[id]
+	if _, err := awaitFirstAnswer(ctx, cell, v, e.readyTarget(v, e.firstScenarioOf(id))); err != nil {
 		return x, err
 	}
 	var unanswered []string
@@ -169,10 +173,13 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 		return x, err
 	}
 	firstCheck := time.Now()
-	if x.contract, err = cell.Send(ctx, e.Checker.Requests()); err != nil {
-		return x, err
+	x.problems = unanswered
+	if keepsContract(v) {
+		if x.contract, err = cell.Send(ctx, e.Checker.Requests()); err != nil {
+			return x, err
+		}
+		x.problems = append(e.Checker.CheckAnswers(x.contract), unanswered...)
 	}
-	x.problems = append(e.Checker.CheckAnswers(x.contract), unanswered...)
 	if len(x.problems) > 0 || len(x.scenarios) == 0 {
 		return x, nil
 	}
@@ -196,7 +203,7 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 		}
 		s := e.scenarioByName[t.Scenario]
 		requests := s.AllRequests()
-		answers, err := cell.Send(ctx, requests)
+		answers, err := cell.Send(ctx, requestsTo(e.Variants[id], requests))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -212,6 +219,16 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 	return all, unanswered, nil
 }
 
+// firstScenarioOf returns the first scenario of a variant, or a scenario without requests.
+func (e *Experiment) firstScenarioOf(id string) lab.Scenario {
+	for _, t := range e.Plan.Trials {
+		if lab.OriginalOf(t.Variant) == id {
+			return e.scenarioByName[t.Scenario]
+		}
+	}
+	return lab.Scenario{}
+}
+
 // pause waits for a duration, or until ctx ends.
 func pause(ctx context.Context, lasts time.Duration) error {
 	if lasts <= 0 {
@@ -223,11 +240,6 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	case <-time.After(lasts):
 		return nil
 	}
-}
-
-// readyTarget returns the request that a ready server answers with status 200.
-func (e *Experiment) readyTarget() lab.Target {
-	return lab.Target{Request: e.Checker.IdentityRequest(), Status: 200}
 }
 
 // refuseMinority refuses variants that answer differently from the majority. Without a
@@ -264,7 +276,10 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 // differences compares the answers of variants a and b to the contract and to the
 // scenarios that both run.
 func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
-	d := e.Checker.CompareAnswers(e.Checker.Requests(), a, b, xa.contract, xb.contract)
+	var d []string
+	if keepsContract(e.Variants[a]) && keepsContract(e.Variants[b]) {
+		d = e.Checker.CompareAnswers(e.Checker.Requests(), a, b, xa.contract, xb.contract)
+	}
 	for _, s := range e.Plan.Scenarios {
 		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
 			continue
@@ -297,15 +312,15 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 			if e.targets[name] == nil {
 				e.targets[name] = make(map[string]phaseTargets)
 			}
-			e.targets[name][id] = targetsFromAnswers(e.scenarioByName[name], answers)
+			e.targets[name][id] = targetsFromAnswers(e.Variants[id], e.scenarioByName[name], answers)
 		}
 	}
 }
 
-// targetsFromAnswers combines a scenario's AllRequests with their answers.
-func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
+// targetsFromAnswers combines a scenario's AllRequests, as a variant gets them, with its answers.
+func targetsFromAnswers(v lab.Variant, s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
-		for i, r := range requests {
+		for i, r := range requestsTo(v, requests) {
 			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
 		}
 		answers = answers[len(requests):]
