@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
 	"time"
 
 	"runtimelab/lab"
@@ -73,7 +76,36 @@ func (m *measurement) currentInfo(p lab.Plan, images runImages) record.Info {
 func (c runImages) measuredVariants(p lab.Plan) map[string]record.MeasuredVariant {
 	all := make(map[string]record.MeasuredVariant)
 	for _, t := range p.Trials {
-		all[t.Variant] = record.MeasuredVariant{Variant: c.variants[t.Variant], Image: c.images[t.Variant]}
+		all[t.Variant] = record.MeasuredVariant{
+			Variant: withoutCredentials(c.variants[t.Variant]), Image: c.images[t.Variant],
+		}
 	}
 	return all
+}
+
+// withoutCredentials returns a variant with the hashes of its headers in place of their values, which
+// may be credentials. Results are shared.
+func withoutCredentials(v lab.Variant) lab.Variant {
+	if v.Own == nil {
+		return v
+	}
+	own := *v.Own
+	own.Headers = hashValues(own.Headers)
+	if own.Ready != nil {
+		ready := *own.Ready
+		ready.Header = hashValues(ready.Header)
+		own.Ready = &ready
+	}
+	v.Own = &own
+	return v
+}
+
+// hashValues returns a map with the same keys, and with a hash of each value.
+func hashValues(values map[string]string) map[string]string {
+	hashed := maps.Clone(values)
+	for name, value := range hashed {
+		sum := sha256.Sum256([]byte(value))
+		hashed[name] = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	return hashed
 }
