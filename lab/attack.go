@@ -75,34 +75,41 @@ type AttackResult struct {
 	ClientRampUp time.Duration `json:"settled_ns,omitempty"`
 	// LadderRPS is the successes per second while all clients of a ladder were present.
 	LadderRPS float64 `json:"ladder_rps,omitempty"`
+	HitCounts
+	Errors    map[string]int `json:"errors,omitempty"`   // count by reason, most frequent reasons only
+	WarmUpEnd string         `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
+	Latencies
+	KeptHits int64    `json:"kept_hits,omitempty"` // hits that KeepHits spooled
+	Buckets  []Bucket `json:"buckets"`
+	// IdlePolling is the time in which the generator polled and found no work.
+	IdlePolling time.Duration `json:"spare_ns"`
+	SideAnswer  *Answer       `json:"witnessed,omitempty"`
+}
+
+// HitCounts counts the hits of an attack, and what they moved.
+type HitCounts struct {
 	// Intended is the number of hits in the schedule; in a closed loop, of hits sent.
-	Intended  int64          `json:"intended"`
-	Sent      int64          `json:"sent"`
-	Succeeded int64          `json:"succeeded"`
-	Errors    map[string]int `json:"errors,omitempty"` // count by reason, most frequent reasons only
-	Failed    int64          `json:"failed"`
+	Intended  int64 `json:"intended"`
+	Sent      int64 `json:"sent"`
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
 	// WithinDeadline is the number of hits that succeeded within Attack.Deadline, from the intended
 	// send time.
-	WithinDeadline    int64    `json:"in_time,omitempty"`
-	BytesIn           int64    `json:"bytes_in"`  // body bytes received, those of failed hits included
-	BytesOut          int64    `json:"bytes_out"` // body bytes sent
-	ConnectionsOpened int64    `json:"dialled"`
-	WarmUpEnd         string   `json:"warm_end,omitempty"` // warm-up only: "steady" or "budget"
-	Corrected         *Latency `json:"corrected,omitempty"`
-	Raw               *Latency `json:"raw,omitempty"`
-	SendLag           *Latency `json:"send_lag,omitempty"` // of all hits
+	WithinDeadline    int64 `json:"in_time,omitempty"`
+	BytesIn           int64 `json:"bytes_in"`  // body bytes received, those of failed hits included
+	BytesOut          int64 `json:"bytes_out"` // body bytes sent
+	ConnectionsOpened int64 `json:"dialled"`
+}
+
+// Latencies holds the latencies of an attack. One without hits is nil.
+type Latencies struct {
+	Corrected *Latency `json:"corrected,omitempty"`
+	Raw       *Latency `json:"raw,omitempty"`
+	SendLag   *Latency `json:"send_lag,omitempty"` // of all hits
 	// FirstByte is the time from the actual send to the first byte of the answer.
 	FirstByte *Latency `json:"first_byte,omitempty"`
 	// Failures is the latency of hits that failed: corrected in an open loop, raw in a closed one.
 	Failures *Latency `json:"failures,omitempty"`
-	KeptHits int64    `json:"kept_hits,omitempty"` // hits that KeepHits spooled
-	Buckets  []Bucket `json:"buckets"`
-	// IdlePolling is the time in which the generator polled and found no work.
-	IdlePolling   time.Duration `json:"spare_ns"`
-	Before        Reading       `json:"before"`
-	After         Reading       `json:"after"`
-	GeneratorCPUs []int         `json:"generator_cpus"` // CPUs in the generator's affinity mask
-	SideAnswer    *Answer       `json:"witnessed,omitempty"`
 }
 
 // Latency summarises a histogram. A quantile is nil if fewer than ten samples
@@ -128,40 +135,6 @@ type Bucket struct {
 	P99MS     *float64 `json:"p99_ms"`
 }
 
-// Reading holds CPU times and counters of the machine at one moment, as seen
-// from the generator's cell.
-type Reading struct {
-	// At is the wall time of the cell's start plus the monotonic time since: setting the wall clock
-	// does not change it.
-	At           time.Time     `json:"at"`
-	ClockStep    time.Duration `json:"clock_step_ns"`    // how far the wall clock was set since then
-	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // CPU time of the generator's process so far
-	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // CPU time of the upstream so far; 0 without one
-	CPUs         []CPUTime     `json:"cpus"`             // every online CPU of the host
-	Sleeps       int64         `json:"sleeps"`           // voluntary, of generator and upstream so far
-	Threads      []Thread      `json:"threads"`          // of every server in the cell
-	Processes    []Process     `json:"processes"`        // of every server in the cell
-}
-
-// Process holds the CPU time of one process of a server, in the cell's process
-// namespace. The sum over all processes never falls when threads or processes
-// end, with one exception: the time of a child whose parent ignores it (SIGCHLD)
-// is lost. PID 1 stands for the processes whose parents ended before they did.
-type Process struct {
-	PID      int           `json:"pid"`
-	CPU      time.Duration `json:"cpu_ns"`      // used so far, threads that have ended included
-	Children time.Duration `json:"children_ns"` // used by all descendants that have ended
-}
-
-// Thread holds the CPU time of one thread of a server, in the cell's process
-// namespace.
-type Thread struct {
-	PID    int           `json:"pid"`
-	TID    int           `json:"tid"`
-	CPU    time.Duration `json:"cpu_ns"` // used so far
-	Sleeps int64         `json:"sleeps"` // how often it gave up the CPU so far
-}
-
 // Canary reports how long a fixed piece of CPU work took on one CPU. A slow
 // canary means that something else used or throttled that CPU.
 type Canary struct {
@@ -171,25 +144,4 @@ type Canary struct {
 	// to wait for the CPU.
 	ThreadCPUTime time.Duration `json:"used_ns"`
 	Idle          time.Duration `json:"idle_ns"` // idle time of the CPU meanwhile, to 10 ms
-}
-
-// CPUTime holds the times that /proc/stat counts for one CPU since boot.
-type CPUTime struct {
-	ID    int           `json:"id"`
-	Busy  time.Duration `json:"busy_ns"` // user, nice, system, irq and softirq
-	Steal time.Duration `json:"steal_ns"`
-	Idle  time.Duration `json:"idle_ns"` // idle and iowait
-
-	Interrupts time.Duration `json:"interrupts_ns"` // irq and softirq, which Busy includes
-}
-
-// Usage holds the resources that one container has used so far, as the engine
-// counts them.
-type Usage struct {
-	At               time.Time
-	CPU              time.Duration
-	ThrottledPeriods int64  // periods throttled by a CPU quota of the container itself
-	ThrottledAbove   int64  // the same by quotas of cgroups above the container's, if they can be read
-	OOMEvents        int64  // processes that the kernel killed for memory
-	MemoryPeakBytes  *int64 // nil if the kernel does not report it
 }

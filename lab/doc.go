@@ -13,5 +13,7 @@
 // the servers of one trial. A trial is one measured execution of a scenario on a
 // variant in fresh containers; it is the unit of analysis. A block is one trial of
 // every variant in random order; a run is all blocks of a plan. An attack is one
-// phase of load in a trial, and a hit is one request of it.
+// phase of load in a trial, and a hit is one request of it. A window is an attack with
+// the accounts of what each party used meanwhile; a sample is one measured phase of a
+// trial, with its windows, canaries and validity.
 package lab

@@ -22,52 +22,38 @@ type GateResult struct {
 // Sample is one measured phase of one trial, with everything that gates need to
 // judge it. It becomes one row of trials.csv.
 type Sample struct {
-	RunID       string
-	Row         int // row number in trials.csv, from 1
-	HostID      string
-	StartedAt   time.Time
-	Trial       Trial
-	Scenario    Scenario
-	Variant     Variant
-	Image       Image
-	Identity    Identity
-	Phase       Phase
-	Layout      Layout
-	ColdStart   *time.Duration // from container start to the first correct answer
-	WarmUp      *AttackResult  // nil without a warm-up
-	Attack      *AttackResult  // nil if the trial failed before the attack
-	ServerUsage ServerUsage
-	Canaries    PhaseCanaries
-	// DoubleConnections is the result of the same peak on twice the connections. It is measured only if
-	// neither side's CPUs were the limit.
-	DoubleConnections   *AttackResult
-	Upstream            *UpstreamUsage // nil without an upstream
-	ServiceTimes        *ServiceTimes  // reference servers only
-	Search              *Search        // capacity phases only
-	MissedObjectives    []string       // objectives that were not met, with the measured value
-	MetricsWithoutValue []string       // metrics of objectives that have no value
-	Gate                GateResult
-
-	SeparateIRQTime bool // the kernel charges interrupts to no thread
-
-	DoubledServer ServerUsage // during DoubleConnections
+	RunID     string
+	Row       int // row number in trials.csv, from 1
+	HostID    string
+	StartedAt time.Time
+	Subject
+	Identity  Identity
+	ColdStart *time.Duration // from container start to the first correct answer
+	WarmUp    *AttackResult  // nil without a warm-up
+	Phase     Phase          // of a search, with the last rate
+	Measured  *Window        // nil if the trial failed before it ended; of a search, that of the last step
+	// Doubled is the window of the same peak on twice the connections. It is measured only if neither
+	// side's CPUs were the limit.
+	Doubled  *Window
+	Search   *Search // capacity phases only
+	Canaries PhaseCanaries
+	SLO      SLOResult
+	Gate     GateResult
 }
 
-// ServerUsage holds the usage of the server's container before and after one phase.
-type ServerUsage struct {
-	Before, After Usage
-	Known         bool // false if the container ended before the second reading
+// Subject is what a trial measures. It is known before the trial starts.
+type Subject struct {
+	Trial    Trial
+	Scenario Scenario
+	Variant  Variant
+	Image    Image
+	Layout   Layout
 }
 
-// ServiceTimes holds service times that a reference server measured itself: from
-// the request it has read to the answer it has written, by its monotonic clock. Time
-// in its queue is not included.
-type ServiceTimes struct {
-	Count  int64         `json:"count"`
-	Mean   time.Duration `json:"mean_ns"`
-	Median time.Duration `json:"p50_ns"`
-	P99    time.Duration `json:"p99_ns"`
-	Max    time.Duration `json:"max_ns"`
+// SLOResult says which objectives of a phase's SLO were not met.
+type SLOResult struct {
+	Missed       []string // objectives that were not met, with the measured value
+	WithoutValue []string // metrics of objectives that have no value
 }
 
 // Search is a search for a capacity: every rate that was tried, in order. The last
@@ -85,8 +71,7 @@ type SearchStep struct {
 	// InstrumentLimit says which part of the instrument was at its limit, so that a missed objective
 	// may not be due to the server; empty if none was.
 	InstrumentLimit string
-	Attack          *AttackResult
-	Server          ServerUsage
+	Window          *Window // nil before the rate is tried
 }
 
 // SearchStage is the purpose of a step of a search.
@@ -97,11 +82,6 @@ const (
 	Binary       SearchStage = "binary"       // bisects between the highest rate kept and the lowest missed
 	Confirmation SearchStage = "confirmation" // repeats the result with another seed and for longer
 )
-
-// UpstreamUsage holds the counters of the servers' upstream over one phase.
-type UpstreamUsage struct {
-	Calls int64 // calls that it answered
-}
 
 // PhaseCanaries holds the canaries around one phase, one for each CPU of the layout.
 type PhaseCanaries struct {

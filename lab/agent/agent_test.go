@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
 )
 
@@ -520,7 +521,7 @@ func TestParseStat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := lab.CPUTime{
+	want := account.CPUTime{
 		ID: 1, Busy: 190 * clockTick, Idle: 90 * clockTick, Steal: 80 * clockTick,
 		Interrupts: 130 * clockTick,
 	}

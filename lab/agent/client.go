@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/attack"
 	"runtimelab/lab/fault"
 )
@@ -130,8 +131,8 @@ func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Reques
 }
 
 // Attack runs one attack and returns its result, with readings of the machine before and after it.
-func (c *Client) Attack(ctx context.Context, a lab.Attack) (result lab.AttackResult, err error) {
-	return result, c.call(ctx, verbAttack, a, &result)
+func (c *Client) Attack(ctx context.Context, a lab.Attack) (o account.Observation, err error) {
+	return o, c.call(ctx, verbAttack, a, &o)
 }
 
 // ReadHits calls each with the hits that the last attack kept, chunk by chunk, in the order in

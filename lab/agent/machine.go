@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 // clockTick is the unit of /proc/stat: USER_HZ, which the kernel fixes at 100 for user space on
@@ -128,9 +129,9 @@ func (m Machine) memoryBytes() int64 {
 }
 
 // takeReading reads the CPU times of the whole host, of this process and of the cell's servers.
-func (m Machine) takeReading() (lab.Reading, error) {
+func (m Machine) takeReading() (account.Reading, error) {
 	wall, since := m.clock()
-	r := lab.Reading{At: m.startedAt.Add(since).UTC()}
+	r := account.Reading{At: m.startedAt.Add(since).UTC()}
 	r.ClockStep = wall.Sub(r.At)
 	usage, err := m.readUsage()
 	if err != nil {
@@ -146,7 +147,7 @@ func (m Machine) takeReading() (lab.Reading, error) {
 }
 
 // cpuTimes returns the CPU times of every CPU of the host since boot.
-func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
+func (m Machine) cpuTimes() ([]account.CPUTime, error) {
 	stat, err := fs.ReadFile(m.root, "proc/stat")
 	if err != nil {
 		return nil, fmt.Errorf("reading CPU times: %w", err)
@@ -160,8 +161,8 @@ func (m Machine) cpuTimes() ([]lab.CPUTime, error) {
 
 // parseStat parses the per-CPU lines of /proc/stat: cpuN user nice system idle iowait irq softirq
 // steal guest guest_nice, in ticks (proc(5)). User time includes guest time.
-func parseStat(stat []byte) ([]lab.CPUTime, error) {
-	var out []lab.CPUTime
+func parseStat(stat []byte) ([]account.CPUTime, error) {
+	var out []account.CPUTime
 	lines := bufio.NewScanner(bytes.NewReader(stat))
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
@@ -180,7 +181,7 @@ func parseStat(stat []byte) ([]lab.CPUTime, error) {
 			}
 			ticks[i] = time.Duration(n) * clockTick
 		}
-		out = append(out, lab.CPUTime{
+		out = append(out, account.CPUTime{
 			ID:         id,
 			Busy:       ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6],
 			Idle:       ticks[3] + ticks[4],

@@ -6,7 +6,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 // The CPU time of processes whose parents have ended is the server's, and is part of every reading.
@@ -22,7 +22,7 @@ func TestAReadingHasTheUsageOfOrphans(t *testing.T) {
 		used, ended = ended[0], ended[1:]
 		return used, true
 	}}
-	want := []lab.Process{{PID: 8, CPU: 1500}, {PID: agentPID, Children: 7 * ms}}
+	want := []account.Process{{PID: 8, CPU: 1500}, {PID: agentPID, Children: 7 * ms}}
 	if got, err := m.takeReading(); err != nil || !reflect.DeepEqual(got.Processes, want) {
 		t.Errorf("processes %+v, %v; want %+v", got.Processes, err, want)
 	}

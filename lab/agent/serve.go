@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/attack"
 )
 
@@ -138,10 +139,10 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 const gcPercent = 200
 
 // runAttack runs an attack, and reads the machine's state before and after it.
-func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, error) {
+func runAttack(ctx context.Context, a lab.Attack, m Machine) (account.Observation, error) {
 	cpus, err := m.affinity()
 	if err != nil {
-		return lab.AttackResult{}, err
+		return account.Observation{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
@@ -152,24 +153,24 @@ func runAttack(ctx context.Context, a lab.Attack, m Machine) (lab.AttackResult, 
 
 	hits, err := m.openSpool(a.KeepHits)
 	if err != nil {
-		return lab.AttackResult{}, err
+		return account.Observation{}, err
 	}
 	before, err := m.takeReading()
 	if err != nil {
-		return lab.AttackResult{}, errors.Join(err, hits.Close())
+		return account.Observation{}, errors.Join(err, hits.Close())
 	}
 	awaitSideAnswer := startSideRequest(ctx, a)
 	// Read before the result is computed: that work is not part of the attack, and a server on the
 	// same CPU would be charged for it.
-	var after lab.Reading
+	var after account.Reading
 	var readErr error
 	result, err := attack.Run(ctx, a, hits, func() { after, readErr = m.takeReading() })
 	result.SideAnswer = awaitSideAnswer()
 	if err = errors.Join(err, readErr, hits.Close()); err != nil {
-		return result, err
+		return account.Observation{}, err
 	}
-	result.Before, result.After, result.GeneratorCPUs = before, after, cpus
-	return result, nil
+	readings := account.CellReadings{Before: before, After: after, GeneratorCPUs: cpus}
+	return account.Observation{AttackResult: result, CellReadings: readings}, nil
 }
 
 // sideRequestDelay is the time from the start of an attack to its side request. A warm-up lasts

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 // agentPID is the agent's process in the cell's PID namespace, whose first process it is.
@@ -16,8 +16,8 @@ const agentPID = 1
 
 // cellUsage is the CPU usage of all processes in the cell but the agent.
 type cellUsage struct {
-	threads   []lab.Thread  // of the cell's servers
-	processes []lab.Process // of the cell's servers; agentPID stands for their orphans
+	threads   []account.Thread  // of the cell's servers
+	processes []account.Process // of the cell's servers; agentPID stands for their orphans
 
 	upstream       time.Duration // CPU time of the lab's upstream
 	upstreamSleeps int64
@@ -52,7 +52,7 @@ func (m Machine) readUsage() (u cellUsage, err error) {
 		processes = after
 	}
 	if m.orphans != nil && m.orphans.cpu > 0 {
-		u.processes = append(u.processes, lab.Process{PID: agentPID, Children: m.orphans.cpu})
+		u.processes = append(u.processes, account.Process{PID: agentPID, Children: m.orphans.cpu})
 	}
 	return u, nil
 }
@@ -96,9 +96,9 @@ func (m Machine) usageOf(pids []int) (u cellUsage) {
 // process's clock (clock_getcpuclockid(3)), which is exact to the nanosecond. Without that clock it
 // returns the larger of two sums: the times of the threads, and the process's own in ticks, which
 // include threads that have ended.
-func (m Machine) readProcess(pid int, threads []lab.Thread) (p lab.Process, known bool) {
+func (m Machine) readProcess(pid int, threads []account.Thread) (p account.Process, known bool) {
 	stat, counted := m.readStat(fmt.Sprintf("proc/%d/stat", pid))
-	p = lab.Process{PID: pid, Children: stat.children}
+	p = account.Process{PID: pid, Children: stat.children}
 	if m.processTime != nil {
 		if used, err := m.processTime(pid); err == nil {
 			p.CPU = used
@@ -113,7 +113,7 @@ func (m Machine) readProcess(pid int, threads []lab.Thread) (p lab.Process, know
 }
 
 // readThreads returns the threads of a process with their CPU times.
-func (m Machine) readThreads(pid int) (threads []lab.Thread) {
+func (m Machine) readThreads(pid int) (threads []account.Thread) {
 	tasks, err := fs.ReadDir(m.root, fmt.Sprintf("proc/%d/task", pid))
 	if err != nil {
 		return nil // it has ended
@@ -125,7 +125,7 @@ func (m Machine) readThreads(pid int) (threads []lab.Thread) {
 		}
 		if used, ok := m.threadCPU(pid, tid); ok {
 			sleeps := m.threadSleeps(pid, tid)
-			threads = append(threads, lab.Thread{PID: pid, TID: tid, CPU: used, Sleeps: sleeps})
+			threads = append(threads, account.Thread{PID: pid, TID: tid, CPU: used, Sleeps: sleeps})
 		}
 	}
 	return threads

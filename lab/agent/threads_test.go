@@ -8,7 +8,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
@@ -33,7 +33,7 @@ func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	threads := []lab.Thread{
+	threads := []account.Thread{
 		{PID: 10, TID: 10, CPU: 3 * time.Second},
 		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42},
 		{PID: 8, TID: 9, CPU: 20},
@@ -41,7 +41,7 @@ func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 	if !slices.Equal(got.Threads, threads) {
 		t.Errorf("threads %+v, want %+v", got.Threads, threads)
 	}
-	processes := []lab.Process{
+	processes := []account.Process{
 		{PID: 10, CPU: 4 * time.Second, Children: 700 * ms}, {PID: 8, CPU: 1500*ms + 20},
 	}
 	if !slices.Equal(got.Processes, processes) {
@@ -62,7 +62,7 @@ func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 	if got, err = m.takeReading(); err != nil || got.UpstreamCPU != 12*time.Minute {
 		t.Errorf("upstream %v by its clock, %v", got.UpstreamCPU, err)
 	}
-	processes = []lab.Process{
+	processes = []account.Process{
 		{PID: 10, CPU: 10 * time.Minute, Children: 700 * ms}, {PID: 11, CPU: 11 * time.Minute}, processes[1],
 	}
 	if !slices.Equal(got.Processes, processes) {
@@ -93,7 +93,7 @@ func TestAProcessThatEndsDuringTheReadingIsCounted(t *testing.T) {
 		return 0, errors.New("no clock")
 	}
 	got, err := m.readUsage()
-	want := []lab.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
+	want := []account.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
 	if err != nil || !slices.Equal(got.processes, want) {
 		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
 	}

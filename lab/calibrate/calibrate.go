@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 	"runtimelab/lab/stat"
 )
 
@@ -29,7 +31,7 @@ type Instrument interface {
 
 // ResponderCell is an open cell with a responder and a generator.
 type ResponderCell interface {
-	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
+	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// MedianServiceTime returns the median service time of a reference server since
 	// the last call, by the server's monotonic clock.
 	MedianServiceTime(ctx context.Context) (time.Duration, error)
@@ -174,7 +176,7 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 			return err
 		}
 		var rates []float64
-		var samples []lab.Sample
+		var windows []lab.Window
 		for range peakAttacks {
 			r, err := b.Attack(ctx, c.closedLoopAttack("ceiling", shortAttack, peakConnections))
 			if err != nil {
@@ -183,10 +185,10 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 			if r.Failed > 0 {
 				return fmt.Errorf("%d of %d requests to the null server failed: %v", r.Failed, r.Sent, r.Errors)
 			}
-			rates = append(rates, throughput(r))
-			samples = append(samples, lab.Sample{Attack: &r, Layout: c.Layout})
+			rates = append(rates, throughput(r.AttackResult))
+			windows = append(windows, c.window(r, false))
 		}
-		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(samples...)
+		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(windows...)
 		return nil
 	})
 }
@@ -196,11 +198,20 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 	c.Logf("sleep: an attack of %v on a server that waits", shortAttack)
 	return c.withResponder(ctx, c.Responders.WaitingServer, func(b ResponderCell) error {
 		r, err := b.Attack(ctx, c.openLoopAttack("sleep", sleepRate, shortAttack, lab.Poisson))
-		out.SleepCost = gate.EstimateSleepCost(lab.Sample{
-			Attack: &r, Layout: c.Layout, SeparateIRQTime: out.SeparateIRQTime,
-		})
-		return err
+		if err != nil {
+			return err
+		}
+		out.SleepCost = gate.EstimateSleepCost(c.window(r, out.SeparateIRQTime))
+		return nil
 	})
+}
+
+// window returns the window of an attack, without the server's container.
+func (c *Calibrator) window(o account.Observation, separateIRQTime bool) lab.Window {
+	return lab.Window{
+		Layout: c.Layout, Attack: o.AttackResult,
+		Accounts: account.Between(account.Readings{Cell: o.CellReadings}, c.Layout, separateIRQTime),
+	}
 }
 
 // calibrateSendLags measures how late the generator sends, at several rates.
@@ -276,7 +287,8 @@ func (c *Calibrator) checkServiceTimes(ctx context.Context, out *lab.Calibration
 				return err
 			}
 			if r.Corrected == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d requests were sent: too few for a median", r.Sent)
+				return fmt.Errorf("only %s sent: too few for a median",
+					message.Count(int(r.Sent), "request was", "requests were"))
 			}
 			out.ServiceTimeChecks = append(out.ServiceTimeChecks,
 				lab.ServiceTimeCheck{ServerP50MS: milliseconds(serverMedian), MeasuredP50MS: *r.Corrected.P50MS})
@@ -339,7 +351,7 @@ func (c *Calibrator) measurePeak(ctx context.Context, v lab.Variant) (rate float
 			return err
 		}
 		r, err := b.Attack(ctx, c.closedLoopAttack("peak", shortAttack, 4))
-		rate = throughput(r)
+		rate = throughput(r.AttackResult)
 		return err
 	})
 	return rate, err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -70,9 +71,9 @@ type fakeResponder struct {
 
 const fakeCeiling = 50_000
 
-func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observation, error) {
 	if b.attackError != nil {
-		return lab.AttackResult{}, b.attackError
+		return account.Observation{}, b.attackError
 	}
 	b.attacks = append(b.attacks, a)
 	service := time.Duration(b.iterations)
@@ -85,14 +86,17 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (lab.AttackResul
 	}
 	n := int64(math.Round(rate * 100)) // so many that rounding does not matter
 	began := time.Unix(1000, 0)
-	r := lab.AttackResult{
-		Elapsed: 100 * time.Second, Sent: n, Intended: n, Succeeded: n,
-		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-		After: lab.Reading{
-			At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
-			CPUs:    []lab.CPUTime{{ID: 0, Interrupts: b.interrupts}, {ID: 1, Idle: 580 * time.Millisecond}},
-			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
+	r := account.Observation{AttackResult: lab.AttackResult{
+		Elapsed: 100 * time.Second, HitCounts: lab.HitCounts{Sent: n, Intended: n, Succeeded: n},
+	}}
+	r.Before = account.Reading{At: began, CPUs: []account.CPUTime{{ID: 0}, {ID: 1}}}
+	r.After = account.Reading{
+		At: began.Add(time.Second), GeneratorCPU: 700 * time.Millisecond,
+		CPUs: []account.CPUTime{
+			{ID: 0, Interrupts: b.interrupts},
+			{ID: 1, Idle: 580 * time.Millisecond, Interrupts: 10 * time.Millisecond},
 		},
+		Threads: []account.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
 	}
 	if a.Kind == lab.Steady {
 		measured := milliseconds(service) + 0.1
@@ -180,8 +184,17 @@ func TestTheCeilingShowsWhetherInterruptsAreAccountedSeparately(t *testing.T) {
 	for interrupts, want := range map[time.Duration]bool{0: false, 300 * time.Millisecond: true} {
 		r := newFakeInstrument()
 		r.interrupts = interrupts
-		if c, err := runCalibration(t, r, true); err != nil || c.SeparateIRQTime != want {
+		c, err := runCalibration(t, r, true)
+		if err != nil || c.SeparateIRQTime != want {
 			t.Errorf("interrupts of %v: separate %v, error %v", interrupts, c.SeparateIRQTime, err)
+		}
+		// Half of what neither the server nor its CPU's idle time accounts for are interrupts.
+		sleepCost := 2 * time.Microsecond
+		if want {
+			sleepCost = time.Microsecond
+		}
+		if c.SleepCost.Round(10) != sleepCost {
+			t.Errorf("interrupts of %v: a sleep costs %v, want %v", interrupts, c.SleepCost, sleepCost)
 		}
 	}
 }
@@ -358,8 +371,8 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(s.Dir, ".new-*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	if files, err := os.ReadDir(s.Dir); err != nil || len(files) != 1 {
+		t.Errorf("the store has the files %v, %v; want one", files, err)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
@@ -113,18 +115,7 @@ func (s Store) Save(c lab.Calibration) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(s.Dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return renameio.WriteFile(path, append(text, '\n'), 0o600, renameio.WithTempDir(s.Dir))
 }
 
 // withHint adds to an error what to do if the store belongs to another user.

@@ -3,55 +3,84 @@ package calibrate
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/table"
 )
 
 // WriteText prints a calibration as a table for people.
 func WriteText(w io.Writer, c lab.Calibration) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339))
-	fmt.Fprintf(t, "  host\t%s\n  CPU\t%s\n  kernel\t%s\n  CPUs (generator|server)\t%s\n", c.Key.Host,
-		c.Key.CPUModel, c.Key.Kernel, c.Key.Layout)
-	fmt.Fprintf(t, "generator\n"+
-		"  ceiling\t%.0f req/s\tclosed loop against a null server; a figure near it is a bound\n", c.CeilingRPS)
-	if len(c.SendLags) > 0 {
-		fmt.Fprintf(t, "  offered, Poisson\tsent\tsend lag p99\tcorrected p50\n")
-		for _, l := range c.SendLags {
-			fmt.Fprintf(t, "  %.0f req/s\t%.4f\t%.3f ms\t%.3f ms\n", l.RateRPS, l.SentRatio, l.LagP99MS,
-				l.CorrectedP50MS)
-		}
+	text := fmt.Sprintf("calibration of %s\n", c.MeasuredAt.UTC().Format(time.RFC3339)) + keyText(c.Key) +
+		"generator\n" + generatorText(c) + "host\n" + hostText(c)
+	if c.KnownRatio.N > 0 {
+		var t table.Text
+		t.Row("  between trials", fmt.Sprintf("%.2f%%", 100*c.TrialCV),
+			"coefficient of variation of one reference server's peak")
+		text += "noise\n" + t.String()
 	}
-	fmt.Fprintf(t, "host\n  cost of a sleep\t%.1f µs\tof CPU, each time a server goes idle and wakes up\n",
-		float64(c.SleepCost)/float64(time.Microsecond))
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("printing the calibration: %w", err)
+	}
+	return nil
+}
+
+// keyText returns what the calibration depends on.
+func keyText(key lab.CalibrationKey) string {
+	var t table.Text
+	t.Row("  host", key.Host)
+	t.Row("  CPU", key.CPUModel)
+	t.Row("  kernel", key.Kernel)
+	t.Row("  CPUs (generator|server)", key.Layout)
+	return t.String()
+}
+
+// generatorText returns the limits of the generator.
+func generatorText(c lab.Calibration) string {
+	var t table.Text
+	t.Row("  ceiling", fmt.Sprintf("%.0f req/s", c.CeilingRPS),
+		"closed loop against a null server; a figure near it is a bound")
+	if len(c.SendLags) > 0 {
+		t.Row("  offered, Poisson", "sent", "send lag p99", "corrected p50")
+	}
+	for _, l := range c.SendLags {
+		t.Row(fmt.Sprintf("  %.0f req/s", l.RateRPS), fmt.Sprintf("%.4f", l.SentRatio),
+			fmt.Sprintf("%.3f ms", l.LagP99MS), fmt.Sprintf("%.3f ms", l.CorrectedP50MS))
+	}
+	return t.String()
+}
+
+// hostText returns the costs and the speed of the host, and what the instrument measured of servers
+// with known figures.
+func hostText(c lab.Calibration) string {
+	var t table.Text
+	t.Row("  cost of a sleep", fmt.Sprintf("%.1f µs  of CPU, each time a server goes idle and wakes up",
+		float64(c.SleepCost)/float64(time.Microsecond)))
 	interrupts := "accounted to the threads that they interrupt"
 	if c.SeparateIRQTime {
 		interrupts = "accounted separately, not to threads"
 	}
-	fmt.Fprintf(t, "  interrupts\t%s\n", interrupts)
-	fmt.Fprintf(t, "canary\tmedian\tp99\tn\n")
+	t.Row("  interrupts", interrupts)
+	t.Row("canary", "median", "p99", "n")
 	for _, q := range c.CanaryBaselines {
-		fmt.Fprintf(t, "  CPU %d\t%.2f ms\t%.2f ms\t%d\n", q.CPU, milliseconds(q.Median), milliseconds(q.P99), q.N)
+		t.Row(fmt.Sprintf("  CPU %d", q.CPU), fmt.Sprintf("%.2f ms", milliseconds(q.Median)),
+			fmt.Sprintf("%.2f ms", milliseconds(q.P99)), strconv.Itoa(q.N))
 	}
 	if len(c.ServiceTimeChecks) > 0 {
-		fmt.Fprintf(t, "service time, p50\tby the server\tmeasured\terror\n")
-		for _, r := range c.ServiceTimeChecks {
-			fmt.Fprintf(t, "  reference\t%.3f ms\t%.3f ms\t%+.3f ms (%+.1f%%)\n",
-				r.ServerP50MS, r.MeasuredP50MS, r.MeasuredP50MS-r.ServerP50MS, 100*(r.MeasuredP50MS/r.ServerP50MS-1))
-		}
+		t.Row("service time, p50", "by the server", "measured", "error")
+	}
+	for _, r := range c.ServiceTimeChecks {
+		t.Row("  reference", fmt.Sprintf("%.3f ms", r.ServerP50MS), fmt.Sprintf("%.3f ms", r.MeasuredP50MS),
+			fmt.Sprintf("%+.3f ms (%+.1f%%)", r.MeasuredP50MS-r.ServerP50MS,
+				100*(r.MeasuredP50MS/r.ServerP50MS-1)))
 	}
 	if c.KnownRatio.N > 0 {
 		expected, measured := c.KnownRatio.Expected, c.KnownRatio.Measured
-		fmt.Fprintf(t, "known ratio\ttrue\tmeasured\terror\n")
-		fmt.Fprintf(t, "  of CPU work\t%.3f\t%.3f\t%+.2f%%\tmedian of %d pairs of trials\n",
-			expected, measured, 100*(measured/expected-1), c.KnownRatio.N)
-		fmt.Fprintf(t, "noise\n  between trials\t%.2f%%\tcoefficient of variation of one reference server's peak\n",
-			100*c.TrialCV)
+		t.Row("known ratio", "true", "measured", "error")
+		t.Row("  of CPU work", fmt.Sprintf("%.3f", expected), fmt.Sprintf("%.3f", measured),
+			fmt.Sprintf("%+.2f%%", 100*(measured/expected-1)),
+			fmt.Sprintf("median of %d pairs of trials", c.KnownRatio.N))
 	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("printing the calibration: %w", err)
-	}
-	return nil
+	return t.String()
 }

@@ -22,19 +22,19 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/host"
-	"runtimelab/lab/image"
 	"runtimelab/lab/script"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 )
 
 // inBenchSession calls do in a session on the engine of this machine.
-func inBenchSession(b *testing.B, do func(ctx context.Context, s *session)) {
+func inBenchSession(b *testing.B, do func(ctx context.Context, s *session.Session)) {
 	b.Helper()
-	a := &app{Streams: Streams{Out: io.Discard, Err: os.Stderr}, ctx: b.Context()}
-	err := a.inSession(b.Context(), image.Auto, func(s *session) error {
-		do(b.Context(), s)
-		return nil
-	})
+	err := session.Run(b.Context(), session.Options{Log: os.Stderr, Version: version()},
+		func(s *session.Session) error {
+			do(b.Context(), s)
+			return nil
+		})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -49,12 +49,12 @@ type subject struct {
 }
 
 // responder returns one of the lab's responders as a subject.
-func (s *session) responder(v lab.Variant) subject {
-	return subject{variant: v, image: s.agent, target: serve.Target()}
+func responder(s *session.Session, v lab.Variant) subject {
+	return subject{variant: v, image: s.Agent, target: serve.Target()}
 }
 
 // application returns the first variant of a runtime as a subject, with /plaintext.
-func application(ctx context.Context, tb testing.TB, s *session, runtime string) subject {
+func application(ctx context.Context, tb testing.TB, s *session.Session, runtime string) subject {
 	tb.Helper()
 	library, err := script.Load(ctx, filepath.Join("..", ".."), script.ParameterValues{})
 	if err != nil {
@@ -64,21 +64,23 @@ func application(ctx context.Context, tb testing.TB, s *session, runtime string)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	built := s.builder.Ensure(ctx, []lab.Runtime{r})[runtime]
-	if built.Err != nil {
-		tb.Fatal(built.Err)
+	images, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return subject{variant: r.Variants[0], image: built.Image, target: lab.Target{
+	v := r.Variants[0]
+	return subject{variant: v, image: images[v.ID()], target: lab.Target{
 		Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!"),
 	}}
 }
 
 // inCell starts a subject in a new cell, calls do, and removes both.
-func (s *session) inCell(
-	ctx context.Context, tb testing.TB, subj subject, do func(c *cell, server experiment.Server),
+func inCell(
+	ctx context.Context, tb testing.TB, s *session.Session, subj subject,
+	do func(c experiment.Cell, server experiment.Server),
 ) {
 	tb.Helper()
-	opened, err := s.cells().OpenCell(ctx, s.layout.Generator, subj.variant.Port())
+	opened, err := s.Cells().OpenCell(ctx, s.Layout.Generator, subj.variant.Port())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func (s *session) inCell(
 			tb.Error(err)
 		}
 	}()
-	server, err := opened.StartServer(ctx, subj.variant, subj.image, s.layout.Server)
+	server, err := opened.StartServer(ctx, subj.variant, subj.image, s.Layout.Server)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -96,11 +98,14 @@ func (s *session) inCell(
 			tb.Error(err)
 		}
 	}()
-	if _, err := opened.AwaitFirstAnswer(ctx, subj.target, responderTimeout); err != nil {
+	if _, err := opened.AwaitFirstAnswer(ctx, subj.target, firstAnswerTimeout); err != nil {
 		tb.Fatal(err, server.ExitReason(ctx))
 	}
-	do(opened.(*cell), server)
+	do(opened, server)
 }
+
+// firstAnswerTimeout bounds the time until a server's first answer.
+const firstAnswerTimeout = 30 * time.Second
 
 // attackOn returns a closed-loop attack on a subject, or an open-loop one if rate is
 // above 0.
@@ -116,26 +121,29 @@ func attackOn(subj subject, connections int, rate float64, duration time.Duratio
 	return a
 }
 
-func mustAttack(ctx context.Context, tb testing.TB, c *cell, a lab.Attack) lab.AttackResult {
+func mustAttack(ctx context.Context, tb testing.TB, c experiment.Cell, a lab.Attack) lab.AttackResult {
 	tb.Helper()
-	r, err := c.Attack(ctx, a)
+	o, err := c.Attack(ctx, a)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return r
+	return o.AttackResult
 }
 
 func throughput(r lab.AttackResult) float64 { return float64(r.Succeeded) / r.Elapsed.Seconds() }
 
 // tools runs public load generators like the lab's: in the cell, on the same CPUs, with
 // the same limits.
-type tools struct{ *session }
+type tools struct {
+	*session.Session
+	docker *client.Client
+}
 
 const toolsImage = "runtime-lab-bench-tools"
 
 // buildTools builds an image with wrk, from a package of this machine's Debian, and the
 // vegeta command that make bench has built. The image is removed after the benchmark.
-func buildTools(ctx context.Context, b *testing.B, s *session) tools {
+func buildTools(ctx context.Context, b *testing.B, s *session.Session) tools {
 	b.Helper()
 	if _, err := exec.LookPath("wrk"); err != nil {
 		if err := host.InstallPackages(ctx, os.Stderr, "wrk"); err != nil {
@@ -160,8 +168,9 @@ func buildTools(ctx context.Context, b *testing.B, s *session) tools {
 			files[library] = library
 		}
 	}
-	result, err := s.engine.Client().ImageImport(ctx,
-		client.ImageImportSource{Source: archive(b, files), SourceName: "-"},
+	docker := openEngine(b).Client()
+	result, err := docker.ImageImport(ctx,
+		client.ImageImportSource{Source: tarOf(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})
 	if err != nil {
 		b.Fatal(err)
@@ -170,19 +179,19 @@ func buildTools(ctx context.Context, b *testing.B, s *session) tools {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		if _, err := s.engine.Client().ImageRemove(context.Background(), toolsImage,
+		if _, err := docker.ImageRemove(context.Background(), toolsImage,
 			client.ImageRemoveOptions{Force: true}); err != nil {
 			b.Error(err)
 		}
 	})
-	return tools{s}
+	return tools{s, docker}
 }
 
-// generator returns the id of the container that owns the only cell of the session.
-func (t tools) generator(ctx context.Context, b *testing.B) string {
+// generatorOf returns the id of the container that owns the only cell of a session.
+func generatorOf(ctx context.Context, b *testing.B, docker *client.Client, s *session.Session) string {
 	b.Helper()
-	found, err := t.engine.Client().ContainerList(ctx, client.ContainerListOptions{
-		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+t.id, "io.runtime-lab.role=generator"),
+	found, err := docker.ContainerList(ctx, client.ContainerListOptions{
+		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.ID, "io.runtime-lab.role=generator"),
 	})
 	if err != nil || len(found.Items) != 1 {
 		b.Fatalf("%d cells are open, error %v", len(found.Items), err)
@@ -200,9 +209,9 @@ func librariesOf(b *testing.B, program string) []string {
 	return libraryPath.FindAllString(string(out), -1)
 }
 
-// archive returns a tar of files, by their name in the archive. An empty path makes a
+// tarOf returns a tar of files, by their name in the archive. An empty path makes a
 // folder.
-func archive(tb testing.TB, files map[string]string) io.Reader {
+func tarOf(tb testing.TB, files map[string]string) io.Reader {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for name, path := range files {
@@ -234,44 +243,43 @@ func archive(tb testing.TB, files map[string]string) io.Reader {
 func (t tools) run(ctx context.Context, b *testing.B, commandLine string) string {
 	b.Helper()
 	limit := int64(512)
-	docker := t.engine.Client()
-	created, err := docker.ContainerCreate(ctx, client.ContainerCreateOptions{
+	created, err := t.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Config: &container.Config{
 			Image: toolsImage, Cmd: []string{"/sh", "-c", commandLine}, User: "65533:65533",
 			Labels: map[string]string{
-				"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": t.id,
+				"io.runtime-lab.owner": "runtime-lab", "io.runtime-lab.run": t.ID,
 				"io.runtime-lab.role": "bench",
 			},
 		},
 		HostConfig: &container.HostConfig{
-			NetworkMode:    container.NetworkMode("container:" + t.generator(ctx, b)),
+			NetworkMode:    container.NetworkMode("container:" + generatorOf(ctx, b, t.docker, t.Session)),
 			ReadonlyRootfs: true,
 			CapDrop:        []string{"ALL"},
 			SecurityOpt:    []string{"no-new-privileges"},
 			Tmpfs:          map[string]string{"/tmp": "size=512m,mode=1777"},
-			Resources:      container.Resources{CpusetCpus: lab.CPUList(t.layout.Generator), PidsLimit: &limit},
+			Resources:      container.Resources{CpusetCpus: lab.CPUList(t.Layout.Generator), PidsLimit: &limit},
 		},
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() {
-		if _, err := docker.ContainerRemove(context.WithoutCancel(ctx), created.ID,
+		if _, err := t.docker.ContainerRemove(context.WithoutCancel(ctx), created.ID,
 			client.ContainerRemoveOptions{Force: true}); err != nil {
 			b.Error(err)
 		}
 	}()
-	if _, err := docker.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
+	if _, err := t.docker.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	wait := docker.ContainerWait(ctx, created.ID,
+	wait := t.docker.ContainerWait(ctx, created.ID,
 		client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	select {
 	case <-wait.Result:
 	case err := <-wait.Error:
 		b.Fatal(err)
 	}
-	logs, err := docker.ContainerLogs(ctx, created.ID,
+	logs, err := t.docker.ContainerLogs(ctx, created.ID,
 		client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		b.Fatal(err)

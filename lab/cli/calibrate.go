@@ -1,22 +1,10 @@
 package cli
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"time"
-
-	"runtimelab/lab"
-	"runtimelab/lab/agent"
 	"runtimelab/lab/calibrate"
-	"runtimelab/lab/experiment"
 	"runtimelab/lab/image"
-	"runtimelab/lab/record"
-	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 )
-
-// briefProfile is the profile for which a brief calibration is enough.
-const briefProfile = "smoke"
 
 type calibrateCommand struct {
 	Brief bool `help:"Measure only the generator's ceiling and the canaries (seconds)."`
@@ -25,8 +13,8 @@ type calibrateCommand struct {
 
 // Run calibrates this machine, stores the result and prints it.
 func (c *calibrateCommand) Run(a *app) error {
-	return a.inSession(a.ctx, image.Auto, func(s *session) error {
-		calibration, err := s.calibrate(a.ctx, c.Brief)
+	return session.Run(a.ctx, a.sessionOptions(image.Auto), func(s *session.Session) error {
+		calibration, err := s.Calibrate(a.ctx, c.Brief)
 		if err != nil {
 			return err
 		}
@@ -44,133 +32,3 @@ func (c *calibrateCommand) Run(a *app) error {
 		return nil
 	})
 }
-
-// calibration returns the stored calibration of this machine. It measures a new one if
-// none is stored, or the stored one is outdated.
-func (s *session) calibration(ctx context.Context, brief bool) (lab.Calibration, error) {
-	store, err := calibrate.UserStore()
-	if err != nil {
-		return lab.Calibration{}, err
-	}
-	found, why := store.Load(s.calibrationKey(), brief, time.Now())
-	if why == "" {
-		return found, nil
-	}
-	s.app.messagef("calibrating: %s", why)
-	return s.calibrate(ctx, brief)
-}
-
-// calibrate measures a calibration and stores it. A failure to store it is a doubt and
-// no error: only the next run loses time, because it has to calibrate again.
-func (s *session) calibrate(ctx context.Context, brief bool) (lab.Calibration, error) {
-	store, err := calibrate.UserStore()
-	if err != nil {
-		return lab.Calibration{}, err
-	}
-	duration := calibrate.FullDuration
-	if brief {
-		duration = calibrate.BriefDuration
-	}
-	s.app.messagef("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
-		lab.CPUList(s.layout.Generator), lab.CPUList(s.layout.Server), duration)
-	calibrator := calibrate.Calibrator{
-		Instrument: instrument{s},
-		Responders: calibrate.Responders{
-			Null:             serve.Null(),
-			WaitingServer:    serve.Waiting(time.Millisecond),
-			Reference:        serve.Reference,
-			Target:           serve.Target(),
-			BaseURL:          experiment.BaseURL(lab.ServerPort),
-			CanaryIterations: agent.CanaryIterations,
-		},
-		Layout: s.layout,
-		Logf:   s.app.messagef,
-	}
-	c, err := calibrator.Run(ctx, brief)
-	if err != nil {
-		return c, err
-	}
-	c.Key, c.MeasuredAt = s.calibrationKey(), time.Now().UTC()
-	if err := store.Save(c); err != nil {
-		c.Doubts = append(c.Doubts, err.Error())
-	}
-	return c, nil
-}
-
-// calibrationKey returns what a calibration depends on: it is outdated if any of it has
-// changed.
-func (s *session) calibrationKey() lab.CalibrationKey {
-	return lab.CalibrationKey{
-		Host:        record.HostOf(s.topology).ID,
-		CPUModel:    s.topology.CPUModel,
-		Kernel:      s.topology.Kernel,
-		AgentSHA256: s.agentSum,
-		Layout:      lab.CPUList(s.layout.Generator) + "|" + lab.CPUList(s.layout.Server),
-	}
-}
-
-// instrument adapts a session to the interface that package calibrate measures.
-type instrument struct{ *session }
-
-func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
-	return i.lease.RunCanaries(ctx, cpus)
-}
-
-func (i instrument) OpenResponder(
-	ctx context.Context, responder lab.Variant,
-) (calibrate.ResponderCell, error) {
-	c, err := i.cells().OpenCell(ctx, i.layout.Generator, lab.ServerPort)
-	if err != nil {
-		return nil, err
-	}
-	b := &responderCell{cell: c}
-	b.server, err = c.StartServer(ctx, responder, i.agent, i.layout.Server)
-	if err == nil {
-		_, err = c.AwaitFirstAnswer(ctx, serve.Target(), responderTimeout)
-	}
-	if err != nil {
-		if b.server != nil {
-			if reason := b.server.ExitReason(ctx); reason != "" {
-				err = fmt.Errorf("%w; %s", err, reason)
-			}
-		}
-		return nil, errors.Join(err, b.Close(ctx))
-	}
-	return b, nil
-}
-
-// responderTimeout bounds the time until a responder's first answer.
-const responderTimeout = 30 * time.Second
-
-// responderCell is a cell that runs one of the lab's responders.
-type responderCell struct {
-	cell   experiment.Cell
-	server experiment.Server
-}
-
-func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
-	return b.cell.Attack(ctx, a)
-}
-
-func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, error) {
-	times, err := experiment.ReadServiceTimes(ctx, b.cell)
-	if err != nil {
-		return 0, err
-	}
-	return times.Median, nil
-}
-
-func (b *responderCell) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	var err error
-	if b.server != nil {
-		err = b.server.Remove(ctx)
-	}
-	return errors.Join(err, b.cell.Close(ctx))
-}
-
-var (
-	_ calibrate.Instrument    = instrument{}
-	_ calibrate.ResponderCell = (*responderCell)(nil)
-)

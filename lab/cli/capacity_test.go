@@ -11,41 +11,42 @@ import (
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 )
 
 // A server with one thread can serve at most 1/service time. The capacity within an SLO
 // is lower; queueing theory gives it only without the other costs of a request.
 func TestIntegrationCapacityIsBelowOneByServiceTime(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		reference := s.responder(serve.Reference("search", 1_000_000)) // a millisecond or two
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		reference := responder(s, serve.Reference("search", 1_000_000)) // a millisecond or two
 		phase := lab.Phase{
 			Name: "capacity", Kind: lab.Capacity, RateRPS: 250, Connections: 128, Arrivals: lab.Poisson, TimeoutS: 10,
 			Objectives: []lab.Objective{{Metric: "latency_p90_ms", Below: true, Limit: 25}},
 		}
 		a := attackOn(reference, phase.Connections, phase.RateRPS, time.Second)
-		s.inCell(ctx, t, reference, func(in *cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(in experiment.Cell, server experiment.Server) {
 			e := &experiment.Experiment{
 				Plan:  lab.Plan{Profile: lab.Profile{SteadyDuration: 8 * time.Second}},
-				Cells: s.cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil, nil),
+				Cells: s.Cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil, nil),
 			}
-			b := &responderCell{cell: in, server: server}
 			var sample lab.Sample
 			var service time.Duration
 			for attempt := range 4 { // other processes of the machine may disturb it
-				if _, err := b.MedianServiceTime(ctx); err != nil { // discards earlier service times
+				if _, err := experiment.ReadServiceTimes(ctx, in); err != nil { // discards earlier service times
 					t.Fatal(err)
 				}
-				template := lab.Sample{
-					Layout: s.layout, Phase: phase, Variant: reference.variant,
-					Trial: lab.Trial{Seed: uint64(attempt)},
-				}
+				template := lab.Sample{Phase: phase, Subject: lab.Subject{
+					Layout: s.Layout, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)},
+				}}
 				var err error
 				if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 					t.Fatal(err)
 				}
-				if service, err = b.MedianServiceTime(ctx); err != nil {
+				times, err := experiment.ReadServiceTimes(ctx, in)
+				if err != nil {
 					t.Fatal(err)
 				}
+				service = times.Median
 				t.Logf("service %v; %s", service, sampleOutcome(sample))
 				if sample.Gate.Validity != lab.Disturbed {
 					break
@@ -81,6 +82,7 @@ func TestCapacityIsPrintedWithItsStepsAndBounds(t *testing.T) {
 	}{
 		{steps, lab.GateResult{Validity: lab.Valid}, "capacity none: at 4000/s latency_p99_ms below 10 (11.5)"},
 		{confirmed, lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 2 steps"},
+		{confirmed[1:], lab.GateResult{Validity: lab.Valid}, "capacity 4000/s, in 1 step"},
 		{
 			confirmed,
 			lab.GateResult{Validity: lab.Censored, Reason: "generator: busy"},

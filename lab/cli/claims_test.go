@@ -72,8 +72,9 @@ func finishedRun(t *testing.T, a *app, setup *runSetup, p lab.Plan) string {
 		t.Fatal(err)
 	}
 	if err := run.AddTrial(lab.Sample{
-		RunID: id, StartedAt: time.Now(), Trial: p.Trials[0], Phase: lab.Phase{Name: "peak", Kind: lab.Peak},
-		Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"},
+		RunID: id, StartedAt: time.Now(), Subject: lab.Subject{Trial: p.Trials[0]},
+		Phase: lab.Phase{Name: "peak", Kind: lab.Peak},
+		Gate:  lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/message"
 	"runtimelab/lab/script"
+	"runtimelab/lab/session"
 )
 
 type cleanCommand struct {
@@ -34,7 +35,7 @@ func (c *cleanCommand) Run(a *app) (err error) {
 		return err
 	}
 	fmt.Fprintf(a.Out, "containers of dead runs: %d removed\n", swept)
-	builder := image.NewBuilder(e.Client(), image.Options{Log: a.Err, EngineIsRemote: !e.Local()})
+	builder := session.NewBuilder(e, image.Options{Log: a.Err})
 	unused, err := c.unusedImages(a, e, builder, root)
 	if err != nil {
 		return err

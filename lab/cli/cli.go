@@ -14,8 +14,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/image"
 	"runtimelab/lab/script"
+	"runtimelab/lab/session"
 )
 
 // Streams are where a command writes.
@@ -167,6 +170,29 @@ func (a *app) rootDir() (string, error) {
 	}
 }
 
+// resultsFolder returns results/ of the root, or of the current folder if there is no
+// root.
+func (a *app) resultsFolder() string {
+	root, err := a.rootDir()
+	if err != nil {
+		root = "."
+	}
+	return filepath.Join(root, "results")
+}
+
+// runDir returns the folder of a run, given by its id or its folder; empty: the newest
+// run. A folder works outside a checkout too.
+func (a *app) runDir(name string) (string, error) {
+	root, err := a.rootDir()
+	if err == nil {
+		return archive.Resolve(filepath.Join(root, "results"), name)
+	}
+	if dir, notFound := archive.Resolve("", name); name != "" && notFound == nil {
+		return dir, nil
+	}
+	return "", err
+}
+
 // checkRoot returns an error if a folder lacks runtimes/ or scenarios/.
 func checkRoot(dir string) error {
 	for _, name := range []string{"runtimes", "scenarios"} {
@@ -189,6 +215,11 @@ func (a *app) loadScripts() (root string, library *script.Library, err error) {
 	}
 	library, err = script.Load(a.ctx, root, script.ParameterValues{})
 	return root, library, err
+}
+
+// sessionOptions returns the options of a session that builds images on bases.
+func (a *app) sessionOptions(bases image.BaseMode) session.Options {
+	return session.Options{Bases: bases, Log: a.Err, Version: version()}
 }
 
 // messagef writes one line to standard error.

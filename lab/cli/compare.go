@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"runtimelab/lab/archive"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
@@ -70,7 +73,7 @@ func (c *compareCommand) Run(a *app) error {
 // sources returns the runs to compare, the old one first, and the folders that contain
 // their folders.
 func (c *compareCommand) sources(a *app) (sources []compare.Source, folders []string, err error) {
-	var inputs inputFiles
+	var inputs compare.Inputs
 	for _, name := range append([]string{c.Old}, c.New...) {
 		source, dir, err := a.resolveSource(name, &inputs)
 		if err != nil {
@@ -120,8 +123,10 @@ func (c *compareCommand) selectMetrics() (compare.Selection, error) {
 }
 
 // resolveSource finds the run of an argument RUN or label=RUN, where RUN is what
-// record.ResolveRun takes, or the path of a trials.csv. It also returns the run's folder.
-func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Source, dir string, err error) {
+// archive.Resolve takes, or the path of a trials.csv. It also returns the run's folder.
+func (a *app) resolveSource(
+	name string, inputs *compare.Inputs,
+) (source compare.Source, dir string, err error) {
 	label, path, labelled := strings.Cut(name, "=")
 	if _, err := os.Stat(name); !labelled || err == nil {
 		label, path = name, name
@@ -130,11 +135,11 @@ func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Sou
 	dir = filepath.Dir(path)
 	source.Label = label
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if source.Open, err = inputs.open(a, path, info); err != nil {
+		if source.Open, err = inputs.Open(a.ctx, path, info); err != nil {
 			return source, "", err
 		}
 	} else {
-		if dir, err = record.ResolveRun(a.resultsFolder(), path); err != nil {
+		if dir, err = archive.Resolve(a.resultsFolder(), path); err != nil {
 			return source, "", err
 		}
 		file = filepath.Join(dir, record.TrialsFile)
@@ -147,24 +152,44 @@ func (a *app) resolveSource(name string, inputs *inputFiles) (source compare.Sou
 		return source, dir, nil // only the noise of the host needs run.json
 	}
 	info, err := record.ReadInfo(dir)
-	return folderSource(label, dir, &info), dir, err
+	return compare.FolderSource(label, dir, &info), dir, err
 }
 
-// folderSource returns the source that reads the run of a folder.
-func folderSource(label, dir string, info *record.Info) compare.Source {
-	return compare.Source{Label: label, Info: info, Open: func() (io.ReadCloser, error) {
-		return os.Open(filepath.Join(dir, record.TrialsFile))
-	}}
-}
+// maxHistoryBytes bounds the bytes of trials.csv that a comparison reads of other runs:
+// reading them takes a second at most.
+const maxHistoryBytes = 64 << 20
 
-// resultsFolder returns results/ of the root, or of the current folder if there is no
-// root.
-func (a *app) resultsFolder() string {
-	root, err := a.rootDir()
-	if err != nil {
-		root = "."
+// readHistory reads other runs, from which the variance between runs is estimated. It
+// looks in the results folder and in folders, and takes the newest first.
+func (a *app) readHistory(
+	folders []string, compared []*compare.Run, which compare.Selection,
+) (others []*compare.Run, err error) {
+	seen := map[string]bool{}
+	var like *record.Info
+	for _, run := range compared {
+		seen[run.ID()] = true
+		like = cmp.Or(like, run.Info)
 	}
-	return filepath.Join(root, "results")
+	usable := func(info *record.Info) bool { return compare.UsableAsHistory(info, like) }
+	bytesLeft := int64(maxHistoryBytes)
+	for _, r := range archive.Find(append([]string{a.resultsFolder()}, folders...), usable) {
+		if seen[r.Info.RunID] || r.Bytes > bytesLeft || len(others) == archive.MaxRuns {
+			continue
+		}
+		seen[r.Info.RunID] = true
+		source := compare.FolderSource(r.Info.RunID, r.Dir, &r.Info)
+		runs, err := compare.Read(a.ctx, []compare.Source{source}, which)
+		switch {
+		case a.ctx.Err() != nil:
+			return nil, context.Cause(a.ctx)
+		case err != nil:
+			a.messagef("skipped an earlier run: %v", err)
+			continue
+		}
+		bytesLeft -= r.Bytes
+		others = append(others, runs...)
+	}
+	return others, nil
 }
 
 func (c *compareCommand) print(a *app, comparisons []compare.Comparison) error {

@@ -1,19 +1,23 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
-	"runtimelab/lab/engine"
+	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/message"
 	"runtimelab/lab/script"
+	"runtimelab/lab/session"
+	"runtimelab/lab/table"
 )
 
 type contractCommand struct {
@@ -57,10 +61,10 @@ func (c *contractCommand) Run(a *app) error {
 	if c.Seed == 0 {
 		c.Seed = randomSeed()
 	}
-	return a.inSession(a.ctx, bases, func(s *session) error {
+	return session.Run(a.ctx, a.sessionOptions(bases), func(s *session.Session) error {
 		a.messagef("random inputs: seed %d", c.Seed)
-		suite := contract.NewSuite(rules, c.Seed, randomInputs, s.expectedIdentity())
-		refused, err := s.checkContract(a.ctx, variants, scenarios, library, suite)
+		suite := contract.NewSuite(rules, c.Seed, randomInputs, s.ExpectedIdentity())
+		refused, err := a.checkContract(a.ctx, s, variants, scenarios, library, suite)
 		if refused == nil {
 			return err
 		}
@@ -106,10 +110,51 @@ func (c *contractCommand) selectVariants(
 	return selected, library.Err()
 }
 
-// expectedIdentity returns the limits that every server of the session gets, and must
-// report in its identity.
-func (s *session) expectedIdentity() contract.ExpectedIdentity {
-	return contract.ExpectedIdentity{MemoryLimit: engine.ServerMemory, Nofile: s.nofile}
+// recheckDelay is the time before the requests of a scenario are repeated, to find
+// answers that change. A clock that shows whole seconds has changed by then.
+const recheckDelay = 1100 * time.Millisecond
+
+// checkContract checks variants against the contract, and against the requests of
+// scenarios. It returns the reasons of those that fail, by variant id. A mistake of a
+// scenario is an error, beside which the reasons are returned too.
+func (a *app) checkContract(
+	ctx context.Context, s *session.Session, variants map[string]lab.Variant, scenarios []lab.Scenario,
+	library *script.Library, checker experiment.ContractChecker,
+) (map[string]string, error) {
+	images, missing, err := s.EnsureImages(ctx, library.RuntimesOf(func(v lab.Variant) bool {
+		_, wanted := variants[v.ID()]
+		return wanted
+	}))
+	if err != nil {
+		return nil, err
+	}
+	observer := newProgress(a.Err, lab.Plan{}, nil, func(string) {})
+	defer observer.Close()
+	e := &experiment.Experiment{
+		Variants: variants, Images: images, ImageErrors: missing, Plan: requestPlan(scenarios, variants),
+		Cells: s.Cells(), Checker: checker, Observer: observer, RecheckDelay: recheckDelay,
+	}
+	e.Plan.Layout = s.Layout
+	refused, scenarioErr := e.CheckContract(ctx)
+	if refused == nil {
+		return nil, scenarioErr
+	}
+	refused, err = e.CheckIdentities(ctx)
+	return refused, errors.Join(scenarioErr, err)
+}
+
+// requestPlan returns a plan with one trial for each scenario and each of its variants
+// that is in variants. Checking it sends the requests of the scenarios.
+func requestPlan(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.Plan {
+	p := lab.Plan{Scenarios: scenarios}
+	for _, s := range scenarios {
+		for _, id := range s.Variants {
+			if _, wanted := variants[lab.OriginalOf(id)]; wanted {
+				p.Trials = append(p.Trials, lab.Trial{Scenario: s.Name, Variant: id})
+			}
+		}
+	}
+	return p
 }
 
 // print prints for each variant whether it passed. It returns an error if one did not;
@@ -129,13 +174,15 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 			return err
 		}
 	} else {
+		t := table.Text{Columns: []table.Column{{MinWidth: 23}}}
 		for _, r := range results {
 			if r.Passed {
-				fmt.Fprintf(a.Out, "%-24s passed\n", r.Variant)
+				t.Row(r.Variant, "passed")
 			} else {
-				fmt.Fprintf(a.Out, "%-24s FAILED: %s\n", r.Variant, r.Why)
+				t.Row(r.Variant, "FAILED: "+r.Why)
 			}
 		}
+		fmt.Fprint(a.Out, t.String())
 	}
 	if failed > 0 {
 		return &fault.Error{

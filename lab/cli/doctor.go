@@ -10,16 +10,14 @@ import (
 	"time"
 
 	"runtimelab/lab"
-	"runtimelab/lab/agent"
-	"runtimelab/lab/agent/binary"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
-	"runtimelab/lab/image"
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
-	"runtimelab/lab/record"
 	"runtimelab/lab/script"
+	"runtimelab/lab/session"
+	"runtimelab/lab/table"
 )
 
 type doctorCommand struct {
@@ -46,12 +44,14 @@ func (c *doctorCommand) Run(a *app) error {
 			return err
 		}
 	} else {
+		t := table.Text{Columns: []table.Column{{MinWidth: 4}, {MinWidth: 10}}}
 		for _, check := range checks {
-			fmt.Fprintf(a.Out, "%-5s %-11s %s\n", check.Status, check.Name, check.Detail)
+			t.Row(string(check.Status), check.Name, check.Detail)
 			if check.Fix != "" {
-				fmt.Fprintf(a.Out, "%-17s fix: %s\n", "", check.Fix)
+				t.Row("", "", "fix: "+check.Fix)
 			}
 		}
+		fmt.Fprint(a.Out, t.String())
 	}
 	var failed []string
 	for _, check := range checks {
@@ -86,7 +86,7 @@ func engineChecks(a *app, root string) []host.Check {
 	} else {
 		checks = append(checks, host.Check{
 			Name: "left-overs", Status: host.OK,
-			Detail: fmt.Sprintf("%d containers of dead runs removed", swept),
+			Detail: message.Count(swept, "container", "containers") + " of dead runs removed",
 		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)
@@ -110,25 +110,15 @@ func cgroupCheck(f engine.Facts, local bool) host.Check {
 // which is how cells see it.
 func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Check) {
 	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
-	program, err := binary.ForArch(facts.Arch)
-	if err != nil {
-		return fail(err)
-	}
-	built, err := image.NewBuilder(e.Client(),
-		image.Options{EngineIsRemote: !e.Local(), Version: version()}).EnsureAgent(a.ctx, program)
-	if err != nil {
-		return fail(err)
-	}
-	session, err := e.BeginRun(a.ctx, record.NewID(time.Now()), built)
+	lease, err := session.OpenLease(a.ctx, e, facts.Arch, version())
 	if err != nil {
 		return fail(err)
 	}
 	defer func() {
-		if err := endRun(a.ctx, session); err != nil {
+		if err := lease.End(a.ctx); err != nil {
 			checks = append(checks, failedCheck("cell", err))
 		}
 	}()
-	lease := agent.NewClient(fault.Lab, session, session)
 	topology, err := lease.Probe(a.ctx)
 	if err != nil {
 		return fail(err)
@@ -145,7 +135,7 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 				"started) and restart it",
 		})
 	}
-	quota, err := checkQuotas(a.ctx, e, session, lease, topology.CPUs)
+	quota, err := checkQuotas(a.ctx, e, lease, topology.CPUs)
 	if err != nil {
 		return fail(err)
 	}
@@ -155,18 +145,51 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 // checkQuotas looks for CPU quotas above the engine's containers. It runs no canaries
 // while a run is measuring, because they would disturb it.
 func checkQuotas(
-	ctx context.Context, e *engine.Engine, r *engine.Run, lease canaryRunner, cpus []lab.CPU,
+	ctx context.Context, e *engine.Engine, lease *session.Lease, cpus []lab.CPU,
 ) (c host.Check, err error) {
-	quotas, known, err := r.Quotas(ctx)
+	quotas, err := lease.ReadQuotas(ctx, cpus)
 	if err != nil {
 		return c, err
 	}
 	measuring := e.MeasuringLockHolder(ctx)
-	var stopped time.Duration
 	if measuring == "" {
-		stopped, err = measureStops(ctx, lease, cpus)
+		err = quotas.MeasureStops(ctx, lease)
 	}
-	return quotaCheck(quotas, known, len(cpus), stopped, measuring), err
+	return quotaCheck(quotas, measuring), err
+}
+
+// quotaCheck judges the quotas above the engine's containers. measuring describes a run
+// that is measuring, during which no canaries run; it is empty if there is none.
+func quotaCheck(quotas session.Quotas, measuring string) host.Check {
+	c := host.Check{Name: "cpu quota", Status: host.OK}
+	c.Detail = "none above the engine's containers that can be read from here"
+	if !quotas.Known {
+		c.Detail = "the cgroups above the engine's containers cannot be read from here"
+	}
+	if descriptions := quotas.DescribeLow(); len(descriptions) > 0 {
+		c.Status, c.Detail = host.Warn, strings.Join(descriptions, "; ")
+		for _, q := range quotas.Above {
+			if q.Throttled > 0 {
+				c.Detail += fmt.Sprintf("; %s was stopped in %s so far", q.Cgroup,
+					message.Count(int(q.Throttled), "period", "periods"))
+			}
+		}
+	}
+	switch {
+	case measuring != "":
+		c.Detail += "; not tested by keeping all CPUs busy, because a run is measuring: " + measuring
+	case quotas.StopContainers():
+		c.Status = host.Warn
+		c.Detail += fmt.Sprintf("; a container that keeps all CPUs busy was stopped for %d ms "+
+			"while a CPU was idle", quotas.Stopped.Milliseconds())
+	default:
+		c.Detail += "; a container that keeps all CPUs busy was not stopped"
+	}
+	if c.Status == host.Warn {
+		c.Fix = "lift the limit: CPUQuota= of the slice, --cpus of the container that the engine runs in, " +
+			"or the CI runner's limit; trials that use it up are disturbed"
+	}
+	return c
 }
 
 // conditionsCheck reports what influences the speed of the engine's machine.

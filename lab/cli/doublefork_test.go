@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/experiment"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/session"
 )
 
 // doubleFork answers each request in a grandchild, whose parent ends first. The grandchild takes a
@@ -29,43 +31,44 @@ while True:
     os.waitpid(child, 0)
 `
 
-// A server that leaves an orphan at each request is measured like any other: nobody else waits for
-// its orphans, and there are more of them than it may have processes.
+// A server that leaves an orphan at each request is measured like any other: the agent waits for
+// its orphans, of which there are more than it may have processes, and their CPU time is its own.
 func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
 	const maxProcesses = 512
-	inTestSession(t, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, true)
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		python := application(ctx, t, s, "python")
-		subj := subject{
-			variant: lab.Variant{
-				Runtime: "test", Name: "double-fork", Command: []string{"/opt/venv/bin/python", "-c", doubleFork},
-			},
-			image: python.image,
-			target: lab.Target{
-				Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done"),
-			},
+		subj := application(ctx, t, s, "python")
+		subj.variant = lab.Variant{
+			Runtime: "test", Name: "double-fork", Command: []string{"/opt/venv/bin/python", "-c", doubleFork},
+		}
+		subj.target = lab.Target{
+			Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done"),
 		}
 		a := attackOn(subj, 8, 0, 6*time.Second)
 		a.ConnectionPerRequest = true
-		sample := s.measurePhase(ctx, t, subj, a, c)
-		if sample.Attack.Failed > 0 || sample.Attack.Succeeded < maxProcesses+100 {
+		sample := measurePhase(ctx, t, s, subj, a, c)
+		result := sample.Measured.Attack
+		if result.Failed > 0 || result.Succeeded < maxProcesses+100 {
 			t.Errorf("%d answers, %d failures %v; want more answers than a server may have processes",
-				sample.Attack.Succeeded, sample.Attack.Failed, sample.Attack.Errors)
-		}
-		orphans := time.Duration(0)
-		for _, p := range sample.Attack.After.Processes {
-			if p.PID == 1 {
-				orphans = p.Children
-			}
-		}
-		used, _ := metric.ServerCPUSeconds(sample)
-		t.Logf("orphans used %v of the server's %.2f s", orphans, used)
-		if orphans.Seconds() < used/4 {
-			t.Errorf("orphans used %v of the server's %.2f s", orphans, used)
+				result.Succeeded, result.Failed, result.Errors)
 		}
 		expectForeignCPU(t, "double-fork", sample)
+		used, _ := metric.ServerCPUSeconds(*sample.Measured)
+
+		inCell(ctx, t, s, subj, func(in experiment.Cell, _ experiment.Server) {
+			var orphans time.Duration
+			for _, p := range mustAttack(ctx, t, in, a).After.Processes {
+				if p.PID == 1 {
+					orphans = p.Children
+				}
+			}
+			t.Logf("orphans used %v; before, the server used %.2f s", orphans, used)
+			if orphans.Seconds() < used/4 {
+				t.Errorf("orphans used %v; before, the server used %.2f s", orphans, used)
+			}
+		})
 	})
 }

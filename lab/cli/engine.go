@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"context"
-	"errors"
-
 	"runtimelab/lab/engine"
 	"runtimelab/lab/host"
 )
@@ -41,19 +38,5 @@ func daemon(a *app) (host.Daemon, error) {
 	if err != nil {
 		return host.Daemon{}, err
 	}
-	return host.Daemon{Log: a.Err, Reachable: reachable, Explicit: address.Explicit}, nil
-}
-
-// reachable returns an error unless an engine that the lab can use answers at the
-// configured address.
-func reachable(ctx context.Context) error {
-	address, err := engine.Resolve()
-	if err != nil {
-		return err
-	}
-	c, err := engine.Connect(ctx, address)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.Close(), address.Close())
+	return host.Daemon{Log: a.Err, Reachable: engine.CheckReachable, Explicit: address.Explicit}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
@@ -62,7 +63,7 @@ func (c *exportCommand) dirs(a *app) (dirs []string, err error) {
 		names = []string{""}
 	}
 	for _, name := range names {
-		dir, err := record.ResolveRun(a.resultsFolder(), name)
+		dir, err := archive.Resolve(a.resultsFolder(), name)
 		if err != nil {
 			return nil, err
 		}
@@ -171,27 +172,12 @@ func exportBenchfmt(
 			return 0, nil, err
 		}
 	}
-	header := rows.Header()
-	cells := make([]string, len(header))
-	checked := false
-	err = rows.Each(header, func(row [][]byte) error {
+	required := slices.Concat(record.Structure(), benchConfigColumns)
+	err = rows.EachRow(required, func(row metric.Row) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !checked { // Each has checked the schema version before the first row
-			if err := rows.Require(slices.Concat(record.Structure(), benchConfigColumns)...); err != nil {
-				return err
-			}
-			checked = true
-		}
-		for i, cell := range row {
-			cells[i] = string(cell)
-		}
-		parsed, err := metric.ParseRow(header, cells)
-		if err != nil {
-			return err
-		}
-		result, ok := benchmarkOf(parsed)
+		result, ok := benchmarkOf(row)
 		if !ok {
 			skipped++
 			return nil

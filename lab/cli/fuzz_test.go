@@ -47,7 +47,7 @@ func FuzzRunFolder(f *testing.F) {
 			t.Fatal("a run that can be read has no report")
 		}
 		_ = r.Data()
-		source := folderSource("again", dir, &recorded.Info)
+		source := compare.FolderSource("again", dir, &recorded.Info)
 		runs, err := compare.Read(t.Context(), []compare.Source{source, source}, compare.DefaultMetrics())
 		if err != nil {
 			return

@@ -23,6 +23,7 @@ import (
 	"runtimelab/lab/calibrate"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 	"runtimelab/lab/stat"
 )
 
@@ -30,10 +31,10 @@ import (
 // recording, of wrk, and of the vegeta command. They take turns in one cell. The null
 // server is never the limit; the application must always be.
 func BenchmarkCeiling(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
-		for _, subj := range []subject{s.responder(serve.Null()), application(ctx, b, s, "node")} {
-			s.inCell(ctx, b, subj, func(c *cell, _ experiment.Server) {
+		for _, subj := range []subject{responder(s, serve.Null()), application(ctx, b, s, "node")} {
+			inCell(ctx, b, s, subj, func(c experiment.Cell, _ experiment.Server) {
 				mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second))
 				const rounds = 7
 				var labs, wrks, vegetas, labByWrk, labByVegeta []float64
@@ -58,10 +59,10 @@ func BenchmarkCeiling(b *testing.B) {
 // against a server that is never the limit. It also shows what share of the requests the
 // vegeta command sends at these rates.
 func BenchmarkOpenLoop(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
-		null := s.responder(serve.Null())
-		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
+		null := responder(s, serve.Null())
+		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			ceiling := throughput(mustAttack(ctx, b, c, attackOn(null, 64, 0, 3*time.Second)))
 			const rounds = 5
@@ -97,10 +98,10 @@ func BenchmarkOpenLoop(b *testing.B) {
 // BenchmarkStall lets a server stall for one second in every ten, and compares the
 // corrected quantiles with those that follow from the schedule.
 func BenchmarkStall(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
-		stalling := s.responder(serve.Stalling(10*time.Second, time.Second))
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		stalling := responder(s, serve.Stalling(10*time.Second, time.Second))
 		for _, workers := range []int{8, 128, 1024} {
-			s.inCell(ctx, b, stalling, func(c *cell, _ experiment.Server) {
+			inCell(ctx, b, s, stalling, func(c experiment.Cell, _ experiment.Server) {
 				a := attackOn(stalling, workers, 1000, 12*time.Second)
 				a.Arrivals = lab.Constant
 				r := mustAttack(ctx, b, c, a)
@@ -145,8 +146,8 @@ func exactLatencies(
 // BenchmarkReadings calibrates. It reports measured service times of reference servers by
 // those of their own clocks, and a measured ratio by its true value.
 func BenchmarkReadings(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
-		c, err := s.calibrate(ctx, false)
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibrate(ctx, false)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -170,10 +171,11 @@ func BenchmarkMemory(b *testing.B) {
 			b.Fatalf("LONG=%s: %v", long, err)
 		}
 	}
-	inBenchSession(b, func(ctx context.Context, s *session) {
-		null := s.responder(serve.Null())
-		s.inCell(ctx, b, null, func(c *cell, _ experiment.Server) {
-			inspected, err := s.engine.Client().ContainerInspect(ctx, tools{s}.generator(ctx, b),
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		null := responder(s, serve.Null())
+		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
+			docker := openEngine(b).Client()
+			inspected, err := docker.ContainerInspect(ctx, generatorOf(ctx, b, docker, s),
 				client.ContainerInspectOptions{})
 			if err != nil {
 				b.Fatal(err)
@@ -220,12 +222,12 @@ func residentMiB(b *testing.B, pid int) float64 {
 
 // measurePhase measures an attack as a phase on a fresh server, with its validity. A
 // warm-up of one second precedes it.
-func (s *session) measurePhase(
-	ctx context.Context, tb testing.TB, subj subject, a lab.Attack, c lab.Calibration,
+func measurePhase(
+	ctx context.Context, tb testing.TB, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
 ) (sample lab.Sample) {
 	tb.Helper()
-	s.inCell(ctx, tb, subj, func(in *cell, server experiment.Server) {
-		e := &experiment.Experiment{Cells: s.cells(), Calibration: c}
+	inCell(ctx, tb, s, subj, func(in experiment.Cell, server experiment.Server) {
+		e := &experiment.Experiment{Cells: s.Cells(), Calibration: c}
 		warm := a
 		warm.Kind, warm.Duration = lab.WarmUp, time.Second
 		mustAttack(ctx, tb, in, warm)
@@ -233,7 +235,7 @@ func (s *session) measurePhase(
 		if len(a.Rate) > 0 {
 			phase.RateRPS = a.Rate[0].FromRPS
 		}
-		template := lab.Sample{Layout: s.layout, Phase: phase, Variant: subj.variant}
+		template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: subj.variant}, Phase: phase}
 		var err error
 		if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
 			tb.Fatal(err)
@@ -254,27 +256,27 @@ func BenchmarkNeighbour(b *testing.B) {
 		}
 	}
 	periods := []time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}
-	inBenchSession(b, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, false)
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, false)
 		if err != nil {
 			b.Fatal(err)
 		}
 		node := application(ctx, b, s, "node")
 		disturbed := map[string]int{}
 		for i := range trials {
-			for _, n := range neighbours(s.layout) {
+			for _, n := range neighbours(s.Layout) {
 				stop := n.start(b, periods[i%3])
 				a := attackOn(node, 64, 0, 2*time.Second)
 				if i%2 == 1 {
 					a = attackOn(node, 64, 5000, 2*time.Second)
 				}
-				if s.measurePhase(ctx, b, node, a, c).Gate.Validity == lab.Disturbed {
+				if measurePhase(ctx, b, s, node, a, c).Gate.Validity == lab.Disturbed {
 					disturbed[n.name]++
 				}
 				stop()
 			}
 		}
-		for _, n := range neighbours(s.layout) {
+		for _, n := range neighbours(s.Layout) {
 			fmt.Printf("neighbour %-20s %2d of %d trials disturbed\n", n.name, disturbed[n.name], trials)
 			b.ReportMetric(float64(disturbed[n.name])/float64(trials), "disturbed-"+n.name)
 		}
@@ -350,14 +352,14 @@ func burn(load string) error {
 // BenchmarkVerdicts prints the validity of a server that is faster than the generator, and
 // of one that only waits.
 func BenchmarkVerdicts(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, false)
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, false)
 		if err != nil {
 			b.Fatal(err)
 		}
 		for _, v := range []lab.Variant{serve.Null(), serve.Waiting(50 * time.Millisecond)} {
-			subj := s.responder(v)
-			sample := s.measurePhase(ctx, b, subj, attackOn(subj, 64, 0, 3*time.Second), c)
+			subj := responder(s, v)
+			sample := measurePhase(ctx, b, s, subj, attackOn(subj, 64, 0, 3*time.Second), c)
 			fmt.Printf("%s: %s\n", v.ID(), sampleOutcome(sample))
 		}
 	})

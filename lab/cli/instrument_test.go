@@ -15,19 +15,19 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/image"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 )
 
 // inTestSession calls do in a session on the engine.
-func inTestSession(t *testing.T, do func(ctx context.Context, s *session)) {
+func inTestSession(t *testing.T, do func(ctx context.Context, s *session.Session)) {
 	t.Helper()
 	needEngine(t)
-	a := &app{Streams: Streams{Out: io.Discard, Err: io.Discard}, ctx: t.Context()}
-	err := a.inSession(t.Context(), image.Auto, func(s *session) error {
-		do(t.Context(), s)
-		return nil
-	})
+	err := session.Run(t.Context(), session.Options{Log: io.Discard, Version: version()},
+		func(s *session.Session) error {
+			do(t.Context(), s)
+			return nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +53,9 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 			t.Errorf("canaries %+v", q)
 		}
 	}
-	inTestSession(t, func(ctx context.Context, s *session) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		t.Setenv("XDG_CACHE_HOME", cache)
-		found, err := s.calibration(ctx, true)
+		found, err := s.Calibration(ctx, true)
 		if err != nil || !found.MeasuredAt.Equal(c.MeasuredAt) {
 			t.Errorf("the calibration of %v was measured again at %v; error %v",
 				c.MeasuredAt, found.MeasuredAt, err)
@@ -65,12 +65,12 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 
 // measureUndisturbed repeats measurePhase, up to eight times, until the sample is not
 // disturbed: other processes of the machine are not what is tested.
-func (s *session) measureUndisturbed(
-	ctx context.Context, t *testing.T, subj subject, a lab.Attack, c lab.Calibration,
+func measureUndisturbed(
+	ctx context.Context, t *testing.T, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
 ) (sample lab.Sample) {
 	t.Helper()
 	for range 8 {
-		if sample = s.measurePhase(ctx, t, subj, a, c); sample.Gate.Validity != lab.Disturbed {
+		if sample = measurePhase(ctx, t, s, subj, a, c); sample.Gate.Validity != lab.Disturbed {
 			break
 		}
 		t.Logf("disturbed: %s", sample.Gate.Reason)
@@ -80,23 +80,23 @@ func (s *session) measureUndisturbed(
 
 // A throughput that the generator or the clients limit is censored, with the reason.
 func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, true)
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.CeilingRPS, c.CanaryBaselines = 1, nil // the null server surely reaches this ceiling
-		null := s.responder(serve.Null())
-		sample := s.measureUndisturbed(ctx, t, null, attackOn(null, 64, 0, time.Second), c)
+		null := responder(s, serve.Null())
+		sample := measureUndisturbed(ctx, t, s, null, attackOn(null, 64, 0, time.Second), c)
 		if g := sample.Gate; g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "generator:") {
 			t.Errorf("a server faster than the generator: %s because %q", g.Validity, g.Reason)
 		}
 		c.CeilingRPS = 0
-		waiting := s.responder(serve.Waiting(50 * time.Millisecond))
-		sample = s.measureUndisturbed(ctx, t, waiting, attackOn(waiting, 64, 0, time.Second), c)
+		waiting := responder(s, serve.Waiting(50*time.Millisecond))
+		sample = measureUndisturbed(ctx, t, s, waiting, attackOn(waiting, 64, 0, time.Second), c)
 		g := sample.Gate
 		if g.Validity != lab.Censored || !strings.HasPrefix(g.Reason, "unsaturated:") ||
-			sample.DoubleConnections == nil {
+			sample.Doubled == nil {
 			t.Errorf("a server that only waits: %s because %q", g.Validity, g.Reason)
 		}
 		if text := sampleOutcome(sample); !strings.Contains(text, "peak >= ") {
@@ -106,26 +106,29 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 }
 
 func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		reference := s.responder(serve.Reference("busy", 1_000_000))
-		s.inCell(ctx, t, reference, func(c *cell, server experiment.Server) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		reference := responder(s, serve.Reference("busy", 1_000_000))
+		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
 			before, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := mustAttack(ctx, t, c, attackOn(reference, 4, 0, time.Second))
+			o, err := c.Attack(ctx, attackOn(reference, 4, 0, time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
 			after, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var threads time.Duration
-			for _, thread := range r.After.Threads {
+			for _, thread := range o.After.Threads {
 				if thread.PID == 1 {
 					t.Error("the threads of the server include the generator")
 				}
 				threads += thread.CPU
 			}
-			for _, thread := range r.Before.Threads {
+			for _, thread := range o.Before.Threads {
 				threads -= thread.CPU
 			}
 			// The container is read before and after the threads, so that it cannot use less.

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
@@ -39,13 +40,19 @@ func needEngine(t *testing.T) *engine.Engine {
 	}
 	t.Setenv("XDG_CACHE_HOME", cache)
 	checkTemporaryFiles(t)
-	e, err := engine.Open(t.Context())
+	return openEngine(t)
+}
+
+// openEngine connects to the engine that the lab would use, until the test ends.
+func openEngine(tb testing.TB) *engine.Engine {
+	tb.Helper()
+	e, err := engine.Open(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := e.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return e
@@ -138,7 +145,7 @@ func labRun(ctx context.Context, args ...string) (code int, stdout, stderr strin
 // latestRun returns the newest run of a checkout.
 func latestRun(t testing.TB, root string) *record.StoredRun {
 	t.Helper()
-	dir, err := record.LatestDir(filepath.Join(root, "results"))
+	dir, err := archive.Latest(filepath.Join(root, "results"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +435,7 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 		t.Errorf("the table lacks what was measured:\n%s", stdout)
 	}
 	// The trial may be valid or disturbed.
-	if !strings.Contains(stdout, " of 1 trials valid, 1 of ") {
+	if !strings.Contains(stdout, " of 1 trial valid, 1 of ") {
 		t.Errorf("the table lacks the number of planned trials:\n%s", stdout)
 	}
 	expectInventory(t, c, before)

@@ -19,6 +19,7 @@ import (
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/session"
 )
 
 // probeScript is a server that tries what it must not be able to do, and answers with the
@@ -80,11 +81,11 @@ func expectIsolated(t *testing.T) {
 	t.Helper()
 	const secret = "secret-of-the-host"
 	t.Setenv("LAB_TEST_SECRET", secret)
-	inTestSession(t, func(ctx context.Context, s *session) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		node := application(ctx, t, s, "node")
 		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probeScript}
 		node.target = lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK}
-		s.inCell(ctx, t, node, func(c *cell, _ experiment.Server) {
+		inCell(ctx, t, s, node, func(c experiment.Cell, _ experiment.Server) {
 			answers, err := c.Send(ctx, []lab.Request{node.target.Request})
 			if err != nil {
 				t.Fatal(err)
@@ -93,7 +94,7 @@ func expectIsolated(t *testing.T) {
 			if err := json.Unmarshal(answers[0].Body, &result); err != nil {
 				t.Fatalf("%v in %s %s", err, answers[0].Body, answers[0].Error)
 			}
-			failEach(t, result.problems(secret, s.nofile))
+			failEach(t, result.problems(secret, s.Nofile))
 			failEach(t, exposedContainers(ctx, t, s))
 		})
 	})
@@ -153,12 +154,12 @@ func (r probeResult) problems(secret string, nofile int) (all []string) {
 
 // exposedContainers describes the containers of a session that have a port, a network,
 // privileges, or a folder or device of the host.
-func exposedContainers(ctx context.Context, t *testing.T, s *session) (all []string) {
+func exposedContainers(ctx context.Context, t *testing.T, s *session.Session) (all []string) {
 	t.Helper()
-	c := s.engine.Client()
+	c := openEngine(t).Client()
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
-		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.id),
+		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.ID),
 	})
 	if err != nil || len(listed.Items) < 4 { // lease, lock, generator, server
 		t.Fatalf("%d containers, error %v", len(listed.Items), err)
@@ -188,7 +189,8 @@ func TestIntegrationForeignContainersAndImagesAreKept(t *testing.T) {
 	useOneVariant(t, root, "[peak(connections = 4)]")
 	c := needEngine(t).Client()
 	var foreign map[string]func() error
-	inTestSession(t, func(ctx context.Context, s *session) { foreign = createForeign(ctx, t, c, s.agent.Ref) })
+	inTestSession(t,
+		func(ctx context.Context, s *session.Session) { foreign = createForeign(ctx, t, c, s.Agent.Ref) })
 	// This comes after the session, because lab clean removes no image during a run.
 	for _, command := range []string{"clean", "doctor"} {
 		if code, _, stderr := labRun(t.Context(), command, "--root", root); code != fault.ExitOK {

@@ -13,6 +13,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
+	"runtimelab/lab/table"
 )
 
 type listCommand struct {
@@ -111,27 +112,32 @@ func blockDuration(s lab.Scenario) time.Duration {
 	return time.Duration(len(s.Variants)*len(s.Cores)) * plan.WorstScenarioDuration(profile, s)
 }
 
+// scenarioWidth and variantWidth are the widths of columns with the names of scenarios and variants,
+// unless a name is longer.
+const scenarioWidth, variantWidth = 17, 29
+
 func (l listOutput) print(w io.Writer) {
-	fmt.Fprintln(w, "Scenarios")
+	scenarios := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
 	for _, s := range l.Scenarios {
-		fmt.Fprintf(w, "  %-18s %s\n", s.Name, s.About)
-		fmt.Fprintf(w, "  %-18s on %s\n", "", strings.Join(s.Variants, ", "))
-		fmt.Fprintf(w, "  %-18s %s; at most %v a block of %s\n", "",
+		scenarios.Row(s.Name, s.About)
+		scenarios.Row("", "on "+strings.Join(s.Variants, ", "))
+		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
 			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
-			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile)
+			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
 		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
-			fmt.Fprintf(w, "  %-18s tests %s\n", "", strings.Join(claims, ", "))
+			scenarios.Row("", "tests "+strings.Join(claims, ", "))
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
-			fmt.Fprintf(w, "  %-18s -p %s=%s\n", "", name, s.Parameters[name])
+			scenarios.Row("", fmt.Sprintf("-p %s=%s", name, s.Parameters[name]))
 		}
 	}
-	fmt.Fprintln(w, "Variants")
+	variants := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: variantWidth}}}
 	for _, r := range l.Runtimes {
 		for _, v := range r.Variants {
-			fmt.Fprintf(w, "  %-30s %s\n", v.ID, v.About)
+			variants.Row(v.ID, v.About)
 		}
 	}
+	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
 }
 
 // claimsWithProfiles returns the claims of hypotheses, each once, with the shortest

@@ -49,7 +49,8 @@ variant(name = "single", model = "single", about = "one process", command = ["ru
 )
 variant(name = "single", model = "single", about = "one process", command = ["other"])
 `,
-	"scenarios/x.star": `scenario(
+	"scenarios/x.star": `claim("speed-1", "Ruby is fast.")
+scenario(
     name = "x", about = "three runtimes", profile = "quick",
     requests = [get("/json")], phases = [peak()],
     variants = ["ruby/yjit", "ruby-debug/single", "other/single"],

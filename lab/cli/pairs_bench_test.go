@@ -174,7 +174,7 @@ func findsRegression(b *testing.B, old, new *record.StoredRun, others []*record.
 	b.Helper()
 	var sources []compare.Source
 	for _, run := range append([]*record.StoredRun{old, new}, others...) {
-		sources = append(sources, folderSource(filepath.Base(run.Dir), run.Dir, &run.Info))
+		sources = append(sources, compare.FolderSource(filepath.Base(run.Dir), run.Dir, &run.Info))
 	}
 	runs, err := compare.Read(b.Context(), sources, compare.DefaultMetrics())
 	if err != nil {

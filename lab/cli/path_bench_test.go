@@ -14,6 +14,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/attack"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/session"
 )
 
 // BenchmarkPath shows why the lab measures inside the server's network namespace. The same
@@ -21,11 +22,11 @@ import (
 // port published on 127.0.0.1, as most load tests of containers do. No other code of the
 // lab publishes a port.
 func BenchmarkPath(b *testing.B) {
-	inBenchSession(b, func(ctx context.Context, s *session) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		for _, runtime := range []string{"node", "python"} {
 			app := application(ctx, b, s, runtime)
 			var inside float64
-			s.inCell(ctx, b, app, func(c *cell, _ experiment.Server) {
+			inCell(ctx, b, s, app, func(c experiment.Cell, _ experiment.Server) {
 				mustAttack(ctx, b, c, attackOn(app, 64, 0, 2*time.Second))
 				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
 			})
@@ -38,9 +39,11 @@ func BenchmarkPath(b *testing.B) {
 }
 
 // attackPublished attacks a server from the host, through a published port.
-func attackPublished(ctx context.Context, b *testing.B, s *session, app subject) (r lab.AttackResult) {
+func attackPublished(ctx context.Context, b *testing.B, s *session.Session,
+	app subject,
+) (r lab.AttackResult) {
 	b.Helper()
-	c, v := s.engine.Client(), app.variant
+	c, v := openEngine(b).Client(), app.variant
 	port := network.MustParsePort(fmt.Sprintf("%d/tcp", lab.ServerPort))
 	env := []string{"HOST=0.0.0.0"}
 	for name, value := range v.Env {
@@ -52,7 +55,7 @@ func attackPublished(ctx context.Context, b *testing.B, s *session, app subject)
 			ExposedPorts: network.PortSet{port: {}},
 		},
 		HostConfig: &container.HostConfig{
-			Resources:    container.Resources{CpusetCpus: lab.CPUList(s.layout.Server)},
+			Resources:    container.Resources{CpusetCpus: lab.CPUList(s.Layout.Server)},
 			PortBindings: network.PortMap{port: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: "18080"}}},
 		},
 	})

@@ -28,6 +28,7 @@ var namesOutsideTheTable = map[string]string{
 	"calibrate/calibrate.go Peak":   "the instrument is calibrated without a plan, by a closed loop",
 	"calibrate/calibrate.go Steady": "and by an open loop",
 	"calibrate/calibrate.go peak":   "the name of that attack, for messages",
+	"cli/progress.go steps":         "a noun: how many steps a search took",
 	"plan/control.go WarmUp":        "controls have no script: their scenario is written in Go",
 	"plan/control.go Peak":          "the same",
 	"plan/pilot.go Peak":            "a pilot measures a peak, also if its scenario has none",

@@ -3,13 +3,20 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
+	"runtimelab/lab/calibrate"
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
+	"runtimelab/lab/report"
+	"runtimelab/lab/stat"
+	"runtimelab/lab/table"
 )
 
 type planCommand struct {
@@ -45,9 +52,11 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	printHypotheses(w, p, history)
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
+	scenarios := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
 	for _, s := range p.Scenarios {
-		printScenario(w, p, s)
+		addScenario(&scenarios, p, s)
 	}
+	fmt.Fprint(w, scenarios.String())
 	fmt.Fprintln(w, "\nin this order:")
 	for _, t := range p.Trials {
 		fmt.Fprintf(w, "  block %2d, %2d: %s\n", t.Block, t.Position, trialText(t))
@@ -116,32 +125,81 @@ func printPilots(w io.Writer, p lab.Plan) {
 	fmt.Fprintf(w,
 		"\npilots, before the trials, for rates that are shares of a peak; %d to measure, each at most %v:\n",
 		plan.PendingPilots(p), plan.WorstPilotDuration(p.Profile).Round(time.Second))
+	t := table.Text{
+		Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}, {MinWidth: variantWidth}},
+	}
 	for _, pilot := range p.Pilots {
 		peak := "to be measured"
 		if pilot.PeakRPS > 0 {
 			peak = fmt.Sprintf("%.0f req/s, measured before", pilot.PeakRPS)
 		}
-		fmt.Fprintf(w, "  %-18s %-30s %s\n", pilot.Scenario, pilot.Variant, peak)
+		t.Row(pilot.Scenario, pilot.Variant, peak)
+	}
+	fmt.Fprint(w, t.String())
+}
+
+// addScenario adds the phases of a scenario with their durations to a table.
+func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
+	t.Row(s.Name, "on "+strings.Join(s.Variants, ", "))
+	limits := fmt.Sprintf("  at most %v", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
+	if text := cpusText(s); text != "" {
+		limits += "; " + text
+	}
+	if s.Upstream {
+		limits += "; with an upstream"
+	}
+	t.Row("", limits)
+	for _, ph := range s.Phases {
+		lasts := plan.PhaseDuration(p.Profile, ph.Kind)
+		t.Row("", fmt.Sprintf("  %v: %s", lasts, phaseText(ph)))
+		if doubled := plan.DoubleConnectionsDuration(ph.Kind, lasts); doubled > 0 {
+			t.Row("", fmt.Sprintf("  %v: %s on twice as many, if the first peak does not saturate the server",
+				doubled, ph.Name))
+		}
 	}
 }
 
-// printScenario prints the phases of a scenario with their durations.
-func printScenario(w io.Writer, p lab.Plan, s lab.Scenario) {
-	fmt.Fprintf(w, "  %-18s on %s\n", s.Name, strings.Join(s.Variants, ", "))
-	fmt.Fprintf(w, "  %-18s   at most %v", "", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
-	if text := cpusText(s); text != "" {
-		fmt.Fprintf(w, "; %s", text)
+// targetPower is the probability with which a detectable effect is found: Cohen's
+// convention ("Statistical Power Analysis for the Behavioral Sciences", 1988).
+const targetPower = 0.8
+
+// noiseHistory holds earlier measurements of how much the log ratios of hypotheses vary
+// between blocks on this host.
+type noiseHistory struct {
+	runs []*record.StoredRun // earlier runs, newest first
+	// Standard deviation of the log ratio of two trials of one reference server; 0: unknown.
+	bestSD float64
+}
+
+// readNoiseHistory reads the runs of a results folder and the newest full calibration.
+func readNoiseHistory(results string) (h noiseHistory) {
+	h.runs = archive.NewestRuns(results)
+	store, err := calibrate.UserStore()
+	if err != nil {
+		return h // without a folder for calibrations there is no calibration
 	}
-	if s.Upstream {
-		fmt.Fprint(w, "; with an upstream")
+	if c, ok := store.NewestFull(); ok {
+		h.bestSD = math.Sqrt2 * c.TrialCV
 	}
-	fmt.Fprintln(w)
-	for _, ph := range s.Phases {
-		lasts := plan.PhaseDuration(p.Profile, ph.Kind)
-		fmt.Fprintf(w, "  %-18s   %v: %s\n", "", lasts, phaseText(ph))
-		if doubled := plan.DoubleConnectionsDuration(ph.Kind, lasts); doubled > 0 {
-			fmt.Fprintf(w, "  %-18s   %v: %s on twice as many, if the first peak does not saturate the server\n",
-				"", doubled, ph.Name)
-		}
+	return h
+}
+
+// detectableText describes the smallest effect that one of several hypotheses detects in
+// a number of blocks. It uses the variation of its log ratios in the newest run that has
+// enough blocks, or that of a reference server.
+func (s noiseHistory) detectableText(h lab.Hypothesis, blocks, hypotheses int) string {
+	percent := func(sd float64) string {
+		alpha := lab.Alpha / float64(hypotheses)
+		effect := 100 * (math.Exp(stat.DetectableEffect(blocks, sd, alpha, targetPower)) - 1)
+		return report.FormatDigits(effect) + "%"
 	}
+	if noise, ok := archive.NoiseOf(h, s.runs); ok {
+		return fmt.Sprintf("detects %s or more: the ratio varied by %s%% between the %d blocks of %s",
+			percent(noise.SD), report.FormatDigits(100*noise.SD), noise.Blocks, noise.RunID)
+	}
+	if s.bestSD == 0 {
+		return "detectable effect unknown: no run in results/ compares these, and this host is not calibrated"
+	}
+	return fmt.Sprintf("detects %s at best: no run in results/ compares these, and two trials of a "+
+		"reference server vary by %s%% here", percent(s.bestSD), report.FormatDigits(100*s.bestSD))
 }

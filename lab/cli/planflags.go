@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
@@ -204,7 +205,7 @@ func (c *runSetup) repeatRun(run string) error {
 
 // readRun reads an earlier run, given by its id under results/ or its folder.
 func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
-	dir, err := record.ResolveRun(c.resultsDir(), run)
+	dir, err := archive.Resolve(c.resultsDir(), run)
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +221,25 @@ func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
 	}
 	c.scenarios, c.profile, c.seed, c.earlierPlan = p.Scenarios, p.Profile, p.Seed, &p
 	return nil
+}
+
+// resumeSetup returns the setup that continues an earlier run, given by its id or folder.
+func resumeSetup(a *app, run string) (*runSetup, error) {
+	root, err := a.rootDir()
+	if err != nil {
+		return nil, err
+	}
+	out := &runSetup{checkout: root}
+	if out.resumedRun, err = out.readRun(run); err != nil {
+		return nil, err
+	}
+	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
+		return nil, err
+	}
+	if err := out.loadLibrary(a.ctx, script.ParameterValues{}); err != nil {
+		return nil, err
+	}
+	return out, out.usePlanOf(out.resumedRun)
 }
 
 // withClaims returns the plan of a run, with the claims of a library if the run is of a

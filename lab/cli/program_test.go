@@ -26,7 +26,7 @@ func importProgram(ctx context.Context, t *testing.T, c *client.Client, name, re
 	t.Helper()
 	file := t.TempDir() + "/server"
 	compileProgram(ctx, t, name, file)
-	source := client.ImageImportSource{Source: archive(t, map[string]string{"/server": file}), SourceName: "-"}
+	source := client.ImageImportSource{Source: tarOf(t, map[string]string{"/server": file}), SourceName: "-"}
 	imported, err := c.ImageImport(ctx, source, ref, client.ImageImportOptions{Changes: changes})
 	if err == nil {
 		_, err = io.Copy(io.Discard, imported)

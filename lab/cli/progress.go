@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/report"
@@ -145,14 +146,15 @@ func (o *progress) endStep(expected time.Duration, final bool) {
 }
 
 func (o *progress) ContractCheckStarted(variants int) {
-	o.printLine("checking the answers of %d variants against the contract", variants)
+	o.printLine("checking the answers of %s against the contract",
+		message.Count(variants, "variant", "variants"))
 }
 
 func (o *progress) VariantRefused(variant string, why []string) {
 	o.printLine("%s is NOT MEASURED: it violates the contract, or differs from the other variants:", variant)
 	for i, difference := range why {
 		if i == maxDifferences {
-			o.printLine("    ... and %d more differences", len(why)-i)
+			o.printLine("    ... and %s", message.Count(len(why)-i, "more difference", "more differences"))
 			break
 		}
 		o.printLine("    %s", strings.ReplaceAll(difference, "\n", "\n    "))
@@ -235,33 +237,34 @@ func sampleOutcome(s lab.Sample) string {
 	switch {
 	case s.Gate.Validity == lab.Failed:
 		return "FAILED: " + s.Gate.Reason
-	case s.Attack == nil && s.Search == nil:
+	case s.Measured == nil && s.Search == nil:
 		return fmt.Sprintf("aborted (%s: %s)", s.Gate.Validity, s.Gate.Reason)
 	}
 	text := s.Phase.ID()
 	if s.Search != nil {
 		return text + capacityText(s) + validityText(s)
 	}
-	if rps, ok := metric.ThroughputRPS(s); ok && !s.Phase.Kind.IsOpenLoop() {
+	w := *s.Measured
+	if rps, ok := metric.ThroughputRPS(w); ok && !s.Phase.Kind.IsOpenLoop() {
 		bound := ""
 		if s.Gate.Validity == lab.Censored {
 			bound = ">= "
 		}
 		text += fmt.Sprintf(" %s%s req/s", bound, report.FormatDigits(rps))
 	}
-	if offered, ok := metric.OfferedRPS(s); ok {
+	if offered, ok := metric.OfferedRPS(s.Phase); ok {
 		text += fmt.Sprintf(" at %.0f/s", offered)
 	}
-	if goodput, ok := metric.GoodputRPS(s); ok {
+	if goodput, ok := metric.GoodputRPS(w); ok {
 		text += fmt.Sprintf(" goodput %.0f/s", goodput)
 	}
-	if s.Attack.Corrected != nil && s.Attack.Corrected.P99MS != nil && !s.Phase.Overloads() {
-		text += fmt.Sprintf(" p99 %.2f ms", *s.Attack.Corrected.P99MS)
+	if w.Attack.Corrected != nil && w.Attack.Corrected.P99MS != nil && !s.Phase.Overloads() {
+		text += fmt.Sprintf(" p99 %.2f ms", *w.Attack.Corrected.P99MS)
 	}
-	if ratio, _ := metric.ErrorRatio(s); ratio > 0 {
+	if ratio, _ := metric.ErrorRatio(w); ratio > 0 {
 		text += fmt.Sprintf(" %.2g%% failed", 100*ratio)
 	}
-	if len(s.MissedObjectives) > 0 {
+	if len(s.SLO.Missed) > 0 {
 		text += " SLO missed"
 	}
 	return text + validityText(s)
@@ -279,7 +282,8 @@ func capacityText(s lab.Sample) string {
 	if s.Gate.Validity == lab.Censored {
 		bound = ">= "
 	}
-	return fmt.Sprintf(" %s%s/s, in %d steps", bound, report.FormatDigits(rps), len(s.Search.Steps))
+	return fmt.Sprintf(" %s%s/s, in %s", bound, report.FormatDigits(rps),
+		message.Count(len(s.Search.Steps), "step", "steps"))
 }
 
 // validityText describes why a sample is not valid; it is empty if the sample is valid.

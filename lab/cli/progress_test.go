@@ -22,9 +22,10 @@ func fourTrials() (p lab.Plan) {
 
 // validPeak returns one valid sample of 100 req/s.
 func validPeak() []lab.Sample {
+	attack := lab.AttackResult{Elapsed: time.Second, HitCounts: lab.HitCounts{Sent: 100, Succeeded: 100}}
 	return []lab.Sample{{
 		Phase: lab.Phase{Name: "peak", Kind: lab.Peak}, Gate: lab.GateResult{Validity: lab.Valid},
-		Attack: &lab.AttackResult{Sent: 100, Succeeded: 100, Elapsed: time.Second},
+		Measured: &lab.Window{Attack: attack},
 	}}
 }
 

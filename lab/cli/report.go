@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
@@ -48,17 +47,4 @@ func (c *reportCommand) Run(a *app) error {
 		_, err = fmt.Fprint(a.Out, r.Text())
 	}
 	return err
-}
-
-// runDir returns the folder of a run, given by its id or its folder; empty: the newest
-// run. A folder works outside a checkout too.
-func (a *app) runDir(name string) (string, error) {
-	root, err := a.rootDir()
-	if err == nil {
-		return record.ResolveRun(filepath.Join(root, "results"), name)
-	}
-	if dir, notFound := record.ResolveRun("", name); name != "" && notFound == nil {
-		return dir, nil
-	}
-	return "", err
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
+	"runtimelab/lab/compare"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
@@ -19,7 +21,12 @@ import (
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
+	"runtimelab/lab/stat"
 )
+
+// briefProfile is the profile for which a brief calibration is enough.
+const briefProfile = "smoke"
 
 // randomInputs is the number of random inputs that every variant answers, besides the
 // vectors of the contract: half of them orders, most of the others queries.
@@ -46,7 +53,7 @@ func (c *runCommand) Run(a *app) error {
 		bases = baseModeOf(setup.resumedRun.Info)
 	}
 	// A problem with the results folder is reported before images are built.
-	if err := record.CheckDiskSpace(setup.resultsDir(), minDiskSpace); err != nil {
+	if err := record.CheckDiskSpace(setup.resultsDir(), record.MinDiskSpace); err != nil {
 		return err
 	}
 	if setup.resumedRun != nil {
@@ -60,24 +67,6 @@ func (c *runCommand) Run(a *app) error {
 	}
 	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw, rules: rules}
 	return m.run(a.ctx)
-}
-
-// minDiskSpace is more than a run of all scenarios of the lab writes, without raw hits.
-const minDiskSpace = 64 << 20
-
-// The disk space that raw hits take. A hit has about 110 bytes in Vegeta's encoding. The
-// fastest servers answer 80 000 requests a second on a core. Hits of warm-ups are not
-// kept, and these take almost half of a trial.
-const (
-	bytesPerHit   = 128
-	hitsPerSecond = 40_000
-)
-
-// hitsDiskSpace estimates the bytes of raw hits that the remaining trials write.
-func hitsDiskSpace(p lab.Plan, ended map[lab.TrialID]bool) uint64 {
-	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
-	attacks := plan.ExpectedDuration(p) - time.Duration(len(p.Trials))*plan.TrialOverhead
-	return uint64(attacks.Seconds() * hitsPerSecond * bytesPerHit)
 }
 
 // setup returns what the flags select, or what continues the run that --resume names.
@@ -96,6 +85,21 @@ func (c *runCommand) setup(a *app) (*runSetup, error) {
 	return resumeSetup(a, c.Resume)
 }
 
+// baseModeOf returns the base mode that a run began with. Auto could choose other images
+// now, if the registry has become reachable or unreachable since.
+func baseModeOf(i record.Info) image.BaseMode {
+	for _, v := range i.MeasuredVariants {
+		if v.Variant.Own != nil {
+			continue // its base is the user's choice
+		}
+		// The origin of the lab's responders does not tell a mode.
+		if mode := image.BaseModeOf(v.Image.BaseOrigin); mode != image.Auto {
+			return mode
+		}
+	}
+	return image.Auto
+}
+
 // measurement is one execution of lab run.
 type measurement struct {
 	*app
@@ -104,13 +108,13 @@ type measurement struct {
 	raw   bool // keep every hit
 	rules *contract.Contract
 
-	*session
+	*session.Session
 }
 
 // run measures in a session of its own.
 func (m *measurement) run(ctx context.Context) error {
-	return m.inSession(ctx, m.bases, func(s *session) error {
-		m.session = s
+	return session.Run(ctx, m.sessionOptions(m.bases), func(s *session.Session) error {
+		m.Session = s
 		p, omitted, err := m.fittingPlan()
 		if err != nil {
 			return err
@@ -125,14 +129,15 @@ func (m *measurement) run(ctx context.Context) error {
 // checkDiskSpace returns an error if the disk has no room for the raw hits of a plan. It
 // returns nil if the run keeps none.
 func (m *measurement) checkDiskSpace(p lab.Plan) error {
+	dir, ended := m.resultsDir(), map[lab.TrialID]bool(nil)
 	switch {
 	case m.resumedRun != nil && m.resumedRun.Info.RawHits:
-		return record.CheckDiskSpace(filepath.Dir(m.resumedRun.Dir),
-			minDiskSpace+hitsDiskSpace(p, m.resumedRun.EndedTrials()))
-	case m.raw:
-		return record.CheckDiskSpace(m.resultsDir(), minDiskSpace+hitsDiskSpace(p, nil))
+		dir, ended = filepath.Dir(m.resumedRun.Dir), m.resumedRun.EndedTrials()
+	case !m.raw:
+		return nil
 	}
-	return nil
+	attacks := plan.ExpectedAttackDuration(p, ended)
+	return record.CheckDiskSpace(dir, record.MinDiskSpace+record.HitsDiskSpace(attacks))
 }
 
 // fittingPlan returns the plan of what this machine can run, and messages about what it
@@ -140,7 +145,7 @@ func (m *measurement) checkDiskSpace(p lab.Plan) error {
 func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 	scenarios := m.scenarios
 	if m.earlierPlan == nil {
-		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.topology.CPUs), m.nofile)
+		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.Topology.CPUs), m.Nofile)
 	}
 	for _, message := range omitted {
 		m.messagef("%s", message)
@@ -151,18 +156,18 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 			Hint: "lab list shows all scenarios",
 		}
 	}
-	wider, err := plan.WiderLayouts(m.topology, m.layout, scenarios)
+	wider, err := plan.WiderLayouts(m.Topology, m.Layout, scenarios)
 	if err != nil {
 		return p, omitted, err
 	}
-	p, err = m.newPlan(scenarios, m.layout, wider...)
+	p, err = m.newPlan(scenarios, m.Layout, wider...)
 	return p, omitted, err
 }
 
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
-	images, err := m.buildImages(ctx, p)
+	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
 	if err != nil {
 		return err
 	}
@@ -173,11 +178,11 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 	e := &experiment.Experiment{
 		HostID:          info.Host.ID,
 		Plan:            p,
-		Variants:        images.variants,
-		Images:          images.images,
-		ImageErrors:     images.imageErrors,
-		Cells:           m.cells(),
-		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.expectedIdentity()),
+		Variants:        images.Variants,
+		Images:          images.Images,
+		ImageErrors:     images.Errors,
+		Cells:           m.Cells(),
+		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,
@@ -188,7 +193,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		return err
 	}
 	if m.resumedRun == nil {
-		if info.Calibration, err = m.calibration(ctx, m.profile.Name == briefProfile); err != nil {
+		if info.Calibration, err = m.Calibration(ctx, m.profile.Name == briefProfile); err != nil {
 			return err
 		}
 	}
@@ -207,23 +212,58 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 			message.Count(len(ended), "trial is", "trials are"), observer.remaining())
 	}
 	e.RunID, e.EndedTrials, e.Calibration = run.ID(), ended, info.Calibration
-	e.Recorder, e.Observer = runRecorder{run}, observer
+	e.Recorder, e.Observer = record.Recorder{Run: run}, observer
 	err = e.Run(ctx)
 	observer.Close()
 	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
+// checkVariants checks the variants of an experiment before it measures. It returns a
+// note for the run on each variant that will not be measured.
+func (m *measurement) checkVariants(
+	ctx context.Context, e *experiment.Experiment,
+) (notes []string, err error) {
+	observer := newProgress(m.Err, lab.Plan{}, nil, func(note string) { notes = append(notes, note) })
+	defer observer.Close()
+	e.Observer = observer
+	_, err = e.CheckContract(ctx)
+	return notes, err
+}
+
+// currentInfo returns the content of run.json for a run that starts now: the plan, and the
+// conditions on this machine.
+func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record.Info {
+	return record.Info{
+		StartedAt:        time.Now().UTC(),
+		Plan:             p,
+		RawHits:          m.raw,
+		MeasuredVariants: images.MeasuredVariants(p),
+		Host:             record.HostOf(m.Topology),
+		Engine: map[string]string{
+			"kind":           m.Facts.Kind,
+			"version":        m.Facts.Version,
+			"api_version":    m.Facts.API,
+			"cgroup_version": m.Facts.CgroupVersion,
+			"os":             m.Facts.OS,
+			"kernel":         m.Facts.Kernel,
+			"arch":           m.Facts.Arch,
+			"storage":        m.Facts.Storage,
+		},
+		Versions: versions(),
+	}
+}
+
 // newInfo returns the content of run.json. A resumed run keeps its calibration, its host
 // id (which an older lab may have made) and whether it keeps hits; it is an error if its
 // conditions have changed.
-func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (record.Info, error) {
+func (m *measurement) newInfo(p lab.Plan, images session.TrialImages, notes []string) (record.Info, error) {
 	info := m.currentInfo(p, images)
 	info.Notes = notes
 	if m.resumedRun == nil {
 		return info, nil
 	}
 	was := m.resumedRun.Info
-	err := checkConditions(was, info)
+	err := record.CheckConditions(was, info)
 	info.Calibration, info.RawHits, info.Host = was.Calibration, was.RawHits, was.Host
 	return info, err
 }
@@ -232,7 +272,7 @@ func (m *measurement) newInfo(p lab.Plan, images runImages, notes []string) (rec
 // trials that have ended.
 func (m *measurement) openRun(info record.Info) (*record.Run, map[lab.TrialID]bool, error) {
 	if m.resumedRun == nil {
-		run, err := record.Create(m.resultsDir(), m.id, info)
+		run, err := record.Create(m.resultsDir(), m.ID, info)
 		return run, nil, err
 	}
 	run, earlier, err := record.Resume(m.resumedRun.Dir, m.resumedRun.Info.Plan, time.Now())
@@ -248,7 +288,7 @@ func (m *measurement) openRun(info record.Info) (*record.Run, map[lab.TrialID]bo
 // updateLatest points results/latest to the run. A failure becomes a note, because some
 // file systems have no links.
 func (m *measurement) updateLatest(run *record.Run) {
-	if err := run.UpdateLatestLink(m.resultsDir()); err != nil {
+	if err := archive.UpdateLatest(m.resultsDir(), run); err != nil {
 		m.messagef("note: %v", err)
 		m.addNote(run, err.Error())
 	}
@@ -263,11 +303,12 @@ func (m *measurement) addNote(run *record.Run, note string) {
 
 // printSummary prints what the run will do, on which CPUs and how long it takes.
 func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
-	m.messagef("run %s: profile %s, %d trials in %d blocks, seed %d, about %s and at most %s",
-		run.ID(), p.Profile.Name, len(p.Trials), p.Profile.Blocks, p.Seed,
+	m.messagef("run %s: profile %s, %s in %s, seed %d, about %s and at most %s",
+		run.ID(), p.Profile.Name, message.Count(len(p.Trials), "trial", "trials"),
+		message.Count(p.Profile.Blocks, "block", "blocks"), p.Seed,
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
 	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
-		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.topology.CPUs), m.topology.CPUModel)
+		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.Topology.CPUs), m.Topology.CPUModel)
 	for _, l := range p.WiderLayouts {
 		m.messagef("CPUs for servers with %d: generator and lab on %s, server on %s",
 			len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
@@ -330,9 +371,28 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
 		run.End(state, reason, time.Now()))
 	if cause != nil {
-		m.messagef("%s: %d rows are in %s; to continue, run: lab run --resume %s",
-			state, len(recorded.Rows), run.Dir(), run.ID())
+		m.messagef("%s: %s in %s; to continue, run: lab run --resume %s",
+			state, message.Count(len(recorded.Rows), "row is", "rows are"), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
 	return err
+}
+
+// runVariance estimates how much runs of this host differ, from the reference servers of
+// the runs in a results folder. It returns nil if there are too few, or one cannot be
+// read.
+func runVariance(ctx context.Context, results string, host record.Host) *record.RunVariance {
+	var sources []compare.Source
+	for _, run := range archive.RunsOfHost(results, host) {
+		sources = append(sources, compare.FolderSource(run.Info.RunID, run.Dir, &run.Info))
+	}
+	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())
+	if err != nil {
+		return nil // lab compare reports what is wrong with it
+	}
+	var means []stat.Moments
+	for _, run := range runs {
+		means = append(means, run.ReferenceThroughput())
+	}
+	return compare.EstimateRunVariance(means)
 }

@@ -9,6 +9,8 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/image"
+	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 )
 
@@ -54,15 +56,9 @@ func peakPlan(trials int, duration time.Duration) (p lab.Plan) {
 // The fastest server answers 80 000 requests a second, and a hit takes 110 bytes.
 func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 	p := peakPlan(10, 2800*time.Millisecond)
-	if space, written := hitsDiskSpace(p, nil), uint64(10*2.8*80_000*110); space < written {
+	space, written := record.HitsDiskSpace(plan.ExpectedAttackDuration(p, nil)), uint64(10*2.8*80_000*110)
+	if space < written {
 		t.Errorf("%d MiB for hits of %d MiB", space>>20, written>>20)
-	}
-	ended := map[lab.TrialID]bool{}
-	for _, trial := range p.Trials[:5] {
-		ended[trial.ID()] = true
-	}
-	if all, half := hitsDiskSpace(p, nil), hitsDiskSpace(p, ended); half != all/2 {
-		t.Errorf("%d bytes after half of the trials, %d before", half, all)
 	}
 
 	m := &measurement{runSetup: &runSetup{checkout: t.TempDir()}, raw: true}
@@ -77,5 +73,21 @@ func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 	m.raw = false
 	if err := m.checkDiskSpace(years); err != nil {
 		t.Errorf("without --raw: %v", err)
+	}
+}
+
+func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
+	for origin, want := range map[string]image.BaseMode{
+		"debian forky: nodejs 24.1, libc6 2.42": image.Debian,
+		"node:24-trixie-slim@sha256:0":          image.Official,
+		"":                                      image.Auto,
+	} {
+		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{
+			"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}},
+			"node/single":   {Image: lab.Image{BaseOrigin: origin}},
+		}}
+		if got := baseModeOf(i); got != want {
+			t.Errorf("of %q: %s, want %s", origin, got, want)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 	"runtimelab/lab/stat"
 )
 
@@ -29,7 +30,7 @@ var blockNoise = []float64{-0.015, 0.009, -0.003, 0.003, -0.009, 0.015}
 // of the experiment, and fits the law. It fails if an interval misses a true coefficient.
 func BenchmarkScaling(b *testing.B) {
 	var rows []metric.Row
-	inBenchSession(b, func(ctx context.Context, s *session) { rows = s.measureVirtualCores(ctx, b) })
+	inBenchSession(b, func(ctx context.Context, s *session.Session) { rows = measureVirtualCores(ctx, b, s) })
 	curves := scaling.Curves(rows)
 	if len(curves) != 1 || curves[0].Fit == nil {
 		b.Fatalf("curves %+v", curves)
@@ -65,9 +66,9 @@ func BenchmarkScaling(b *testing.B) {
 
 // measureVirtualCores measures six blocks with 1 to 16 virtual cores. Its rows have the
 // number of virtual cores as the server's CPUs.
-func (s *session) measureVirtualCores(ctx context.Context, b *testing.B) (rows []metric.Row) {
+func measureVirtualCores(ctx context.Context, b *testing.B, s *session.Session) (rows []metric.Row) {
 	e := &experiment.Experiment{
-		ResponderTarget: serve.Target(), Cells: s.cells(), Observer: noObserver{},
+		ResponderTarget: serve.Target(), Cells: s.Cells(), Observer: noObserver{},
 		// Tolerates other work on the test machine.
 		Calibration: lab.Calibration{SleepCost: time.Second},
 		Recorder: sampleRecorder(func(sample lab.Sample) error {
@@ -86,10 +87,10 @@ func (s *session) measureVirtualCores(ctx context.Context, b *testing.B) (rows [
 			return nil
 		}),
 	}
-	e.Plan, e.Variants = virtualPlan(s.layout)
+	e.Plan, e.Variants = virtualPlan(s.Layout)
 	e.Images = map[string]lab.Image{}
 	for id := range e.Variants {
-		e.Images[id] = s.agent
+		e.Images[id] = s.Agent
 	}
 	if err := e.Run(ctx); err != nil {
 		b.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
+	"runtimelab/lab/session"
 )
 
 // settingsDockerfile makes volumes of folders that belong to the server's user, and sets
@@ -123,10 +124,10 @@ func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()
-	inTestSession(t, func(ctx context.Context, s *session) {
-		run = s.id
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		run = s.ID
 		r := settingsRuntime(ctx, t, c, settingsDockerfile)
-		images, missing, err := s.ensureImages(ctx, []lab.Runtime{r})
+		images, missing, err := s.EnsureImages(ctx, []lab.Runtime{r})
 		if err != nil || len(missing) > 0 {
 			t.Fatalf("missing %q, error %v", missing, err)
 		}
@@ -136,7 +137,7 @@ func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 			target: lab.Target{Request: request, Status: http.StatusOK},
 		}
 		for range 2 { // remains of the first server would disturb the second
-			s.inCell(ctx, t, subj, func(cell *cell, _ experiment.Server) {
+			inCell(ctx, t, s, subj, func(cell experiment.Cell, _ experiment.Server) {
 				expectNoEffect(ctx, t, s, cell, request)
 			})
 		}
@@ -145,7 +146,9 @@ func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 
 // expectNoEffect expects that the server in a cell could not write to its volumes, that no
 // health check ran, and that no container is exposed.
-func expectNoEffect(ctx context.Context, t *testing.T, s *session, cell *cell, request lab.Request) {
+func expectNoEffect(
+	ctx context.Context, t *testing.T, s *session.Session, cell experiment.Cell, request lab.Request,
+) {
 	t.Helper()
 	time.Sleep(2500 * time.Millisecond) // time for two health checks
 	answers, err := cell.Send(ctx, []lab.Request{request})
@@ -176,20 +179,20 @@ func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()
-	inTestSession(t, func(ctx context.Context, s *session) {
-		run = s.id
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		run = s.ID
 		for instruction, want := range map[string]string{
 			"VOLUME /data/deep":                 "VOLUME /data/deep is inside VOLUME /data",
 			"LABEL io.runtime-lab.role=measure": "it has the label io.runtime-lab.role",
 		} {
 			r := settingsRuntime(ctx, t, c, settingsDockerfile+instruction+"\n")
-			_, _, err := s.ensureImages(ctx, []lab.Runtime{r})
+			_, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
 			file := filepath.Join(r.ContextDir, "Dockerfile")
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 				t.Errorf("%s: %v, want %q", instruction, err, want)
 			}
 		}
-		roles := rolesOf(t, c, s.id)
+		roles := rolesOf(t, c, s.ID)
 		if !slices.Equal(roles, []string{"lease", "lock"}) {
 			t.Errorf("the session has containers %q", roles)
 		}

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/session"
 )
 
 // shortLivedImage imports an image of testdata/shortlived. The test removes it.
@@ -32,12 +33,12 @@ func shortLivedImage(ctx context.Context, t *testing.T, c *client.Client) lab.Im
 // The CPU time of short-lived threads and processes of a server counts as the server's, not
 // as that of other processes.
 func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		c, err := s.calibration(ctx, true)
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		image := shortLivedImage(ctx, t, s.engine.Client())
+		image := shortLivedImage(ctx, t, openEngine(t).Client())
 		for _, mode := range []string{"thread", "fork", "ignored", "recycle"} {
 			subj := subject{
 				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}},
@@ -48,7 +49,7 @@ func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 			}
 			a := attackOn(subj, 8, 0, 2*time.Second)
 			a.ConnectionPerRequest = true
-			expectForeignCPU(t, mode, s.measurePhase(ctx, t, subj, a, c))
+			expectForeignCPU(t, mode, measurePhase(ctx, t, s, subj, a, c))
 		}
 	})
 }
@@ -59,31 +60,32 @@ func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 func expectForeignCPU(t *testing.T, mode string, s lab.Sample) {
 	t.Helper()
 	const precision = 0.03
-	wall := s.Attack.After.At.Sub(s.Attack.Before.At).Seconds()
+	w := *s.Measured
+	wall := w.Accounts.WallTime.Seconds()
 	idle := 0.0
-	for i, cpu := range s.Attack.After.CPUs {
-		if slices.Contains(s.Layout.Server, cpu.ID) {
-			idle += (cpu.Idle - s.Attack.Before.CPUs[i].Idle).Seconds()
+	for _, cpu := range w.Accounts.CPUs {
+		if slices.Contains(w.Layout.Server, cpu.ID) && cpu.Idle != nil {
+			idle += cpu.Idle.Seconds()
 		}
 	}
-	used, _ := metric.ServerCPUSeconds(s)
-	others := max(0, 1-(idle+used)/wall/float64(len(s.Layout.Server)))
-	foreign, _ := metric.ForeignServerRatio(s)
-	saturation, _ := metric.SaturationRatio(s)
-	if idle, known := metric.GeneratorIdleRatio(s); !known || idle > gate.MaxGeneratorIdle {
+	used, _ := metric.ServerCPUSeconds(w)
+	others := max(0, 1-(idle+used)/wall/float64(len(w.Layout.Server)))
+	foreign, _ := metric.ForeignServerRatio(w)
+	saturation, _ := metric.SaturationRatio(w)
+	if idle, known := metric.GeneratorIdleRatio(w); !known || idle > gate.MaxGeneratorIdle {
 		t.Errorf("%s: a generator that polls left %.3f of its CPU idle, known %v", mode, idle, known)
 	} else {
 		t.Logf("%s: the generator left %.4f of its CPU idle", mode, idle)
 	}
 	t.Logf("%s: %d answers, %.3f s, others took %.3f, measured as %.3f; at %.3f of its limit: %s %s",
-		mode, s.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
+		mode, w.Attack.Succeeded, used, others, foreign, saturation, s.Gate.Validity, s.Gate.Reason)
 	if foreign < others-precision || foreign > others+precision {
 		t.Errorf("%s: others took %.3f of the server's CPUs, measured as %.3f", mode, others, foreign)
 	}
 	if saturation < 0.95 {
 		t.Errorf("%s: saturation %.3f of a server that keeps its CPU busy", mode, saturation)
 	}
-	foreignGenerator, _ := metric.ForeignGeneratorRatio(s)
+	foreignGenerator, _ := metric.ForeignGeneratorRatio(w)
 	quiet := max(others, foreignGenerator) < gate.MaxForeignCPU-precision
 	if quiet && s.Gate.Validity != lab.Valid && strings.Contains(s.Gate.Reason, "other work") {
 		t.Errorf("%s: %s because %q", mode, s.Gate.Validity, s.Gate.Reason)

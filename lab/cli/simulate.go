@@ -7,8 +7,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/stat"
+	"runtimelab/lab/table"
 )
 
 type simulateCommand struct {
@@ -192,22 +193,24 @@ func printSimulation(w io.Writer, recording stat.Recording, s stat.Simulation, r
 		fmt.Fprintf(w, "%s\n", recording.Origin)
 	}
 	fmt.Fprintln(w)
+	models := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: 11}}}
 	for _, model := range stat.NoiseModels() {
-		fmt.Fprintf(w, "  %-12s %s\n", model.Name, model.About)
+		models.Row(model.Name, model.About)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "\nprofile\tblocks\tnoise model\tcovers\tdiffer\tbeyond\twithin\tequal\t1.05\t1.10\n")
+	fmt.Fprintln(w, models.String())
+	var t table.Text
+	t.Row("profile", "blocks", "noise model", "covers", "differ", "beyond", "within", "equal", "1.05", "1.10")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%d\t%s", cmp.Or(r.Profile, "-"), r.Blocks, r.NoiseModel)
+		cells := []string{cmp.Or(r.Profile, "-"), strconv.Itoa(r.Blocks), r.NoiseModel}
 		for _, share := range []float64{
 			r.Coverage, r.FalsePositives, r.FalseBeyond, r.FalseEquivalence,
 			r.Equivalence, r.Power5, r.Power10,
 		} {
-			fmt.Fprintf(t, "\t%5.1f%%", 100*share)
+			cells = append(cells, fmt.Sprintf("%5.1f%%", 100*share))
 		}
-		fmt.Fprintln(t)
+		t.Row(cells...)
 	}
-	if err := t.Flush(); err != nil {
+	if _, err := io.WriteString(w, t.String()); err != nil {
 		return fmt.Errorf("writing the table: %w", err)
 	}
 	fmt.Fprintf(w, `

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"runtimelab/lab/archive"
 	"runtimelab/lab/record"
 )
 
@@ -69,7 +70,7 @@ func (s *soak) run(b *testing.B) (interruptions int) {
 			kind = []string{"kill -9", "Ctrl-C", "engine restart"}[s.random.IntN(3)]
 		}
 		done := s.session(b, arguments, kind, time.Duration(20+s.random.IntN(220))*time.Second)
-		dir, err := record.LatestDir(filepath.Join(s.checkout, "results"))
+		dir, err := archive.Latest(filepath.Join(s.checkout, "results"))
 		if err != nil {
 			if done {
 				b.Fatal(err)

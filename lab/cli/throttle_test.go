@@ -15,17 +15,18 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
-	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
 )
 
 // canLimitCgroups reports whether a test may limit cgroups: as root, on the engine's
 // machine, with cgroup v1, in which a container may have child cgroups. Tests of package
 // engine read the files of both versions.
-func canLimitCgroups(t *testing.T, s *session) bool {
+func canLimitCgroups(t *testing.T) bool {
 	t.Helper()
 	_, err := os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
-	if s.engine.Local() && os.Geteuid() == 0 && err == nil {
+	if openEngine(t).Local() && os.Geteuid() == 0 && err == nil {
 		return true
 	}
 	t.Logf("skipped: limiting a cgroup needs root, the engine's machine and cgroup v1 (%v)", err)
@@ -33,11 +34,11 @@ func canLimitCgroups(t *testing.T, s *session) bool {
 }
 
 // cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
-func cpuCgroup(ctx context.Context, t *testing.T, s *session, role string) string {
+func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
 	t.Helper()
-	c := s.engine.Client()
+	c := openEngine(t).Client()
 	labels := make(client.Filters)
-	labels.Add("label", "io.runtime-lab.run="+s.id).Add("label", "io.runtime-lab.role="+role)
+	labels.Add("label", "io.runtime-lab.run="+s.ID).Add("label", "io.runtime-lab.role="+role)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: labels})
 	if err != nil || len(listed.Items) != 1 {
 		t.Fatalf("the run has %d containers of role %s, error %v", len(listed.Items), role, err)
@@ -89,12 +90,12 @@ func moveAll(t *testing.T, from, to string) {
 
 // A trial is disturbed if a quota of a cgroup above the server stops it.
 func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		if !canLimitCgroups(t, s) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		if !canLimitCgroups(t) {
 			return
 		}
-		reference := s.responder(serve.Reference("busy", 1_000_000))
-		s.inCell(ctx, t, reference, func(c *cell, server experiment.Server) {
+		reference := responder(s, serve.Reference("busy", 1_000_000))
+		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
 			above := cpuCgroup(ctx, t, s, "server")
 			below := filepath.Join(above, "runtime-lab-test")
 			if err := os.Mkdir(below, 0o755); err != nil {
@@ -109,17 +110,19 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			e := &experiment.Experiment{Cells: s.cells()}
+			e := &experiment.Experiment{Cells: s.Cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
-			template := lab.Sample{Layout: s.layout, Phase: phase, Variant: reference.variant}
+			template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: reference.variant}, Phase: phase}
 			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c, server, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, after, g := sample.ServerUsage.Before, sample.ServerUsage.After, sample.Gate
-			t.Logf("%v of CPU time, throttled in %d periods above and %d of the container: %s because %q",
-				after.CPU-before.CPU, after.ThrottledAbove-before.ThrottledAbove, after.ThrottledPeriods,
-				g.Validity, g.Reason)
+			used, _ := metric.ServerCPUSeconds(*sample.Measured)
+			quota, _ := metric.ThrottledAbove(*sample.Measured)
+			all, _ := metric.ThrottledPeriods(*sample.Measured)
+			g := sample.Gate
+			t.Logf("%.3f s of CPU time, throttled in %d periods above and %d of the container: %s because %q",
+				used, quota, all-quota, g.Validity, g.Reason)
 			const want = "a CPU quota of a cgroup above the server's container"
 			if g.Validity != lab.Disturbed || !strings.HasPrefix(g.Reason, want) {
 				t.Errorf("%s because %q", g.Validity, g.Reason)
@@ -131,22 +134,22 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 // A quota that the lab cannot read stops canaries while their CPU is idle. Here the quota
 // is that of the lease, which the lab does not read.
 func TestIntegrationAQuotaThatCannotBeReadStopsCanaries(t *testing.T) {
-	inTestSession(t, func(ctx context.Context, s *session) {
-		if !canLimitCgroups(t, s) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		if !canLimitCgroups(t) {
 			return
 		}
-		if quotas, known, err := s.run.Quotas(ctx); err != nil || !known {
-			t.Errorf("quotas %+v, known %v, error %v", quotas, known, err)
+		if quotas, err := s.MeasureQuotas(ctx); err != nil || !quotas.Known {
+			t.Errorf("quotas %+v, error %v", quotas, err)
 		}
 		setQuota(t, cpuCgroup(ctx, t, s, "lease"), 20*time.Millisecond)
 		// A CPU that other processes use meanwhile is not idle, so the test tries again.
 		for range 10 {
-			stopped, err := measureStops(ctx, s.lease, s.topology.CPUs)
+			quotas, err := s.MeasureQuotas(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("stopped for %v", stopped)
-			if stopped > gate.MaxCanaryStop {
+			t.Logf("stopped for %v", quotas.Stopped)
+			if quotas.StopContainers() {
 				return
 			}
 		}

@@ -54,9 +54,9 @@ func verificationText(v record.Verification) string {
 	case !v.Complete():
 		result = "consistent, not complete (" + string(v.State) + ")"
 	}
-	text := fmt.Sprintf("run %s: %s\n  %d of %d trials, %s, %s listed in run.json\n",
-		v.RunID, result, v.Trials, v.Planned, message.Count(v.Rows, "row", "rows"), message.Count(v.Files, "file",
-			"files"))
+	text := fmt.Sprintf("run %s: %s\n  %d of %s, %s, %s listed in run.json\n",
+		v.RunID, result, v.Trials, message.Count(v.Planned, "trial", "trials"),
+		message.Count(v.Rows, "row", "rows"), message.Count(v.Files, "file", "files"))
 	for _, problem := range v.Problems {
 		text += "  wrong: " + problem + "\n"
 	}

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+
+	"runtimelab/lab/table"
 )
 
 type versionCommand struct{}
@@ -13,9 +15,11 @@ type versionCommand struct{}
 // Run prints the versions that can change a figure.
 func (versionCommand) Run(a *app) error {
 	v := versions()
+	t := table.Text{Columns: []table.Column{{MinWidth: 23}}}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		fmt.Fprintf(a.Out, "%-24s %s\n", name, v[name])
+		t.Row(name, v[name])
 	}
+	fmt.Fprint(a.Out, t.String())
 	return nil
 }
 

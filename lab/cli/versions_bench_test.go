@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/archive"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
@@ -129,7 +130,7 @@ func (p versionProgram) measure(b *testing.B, pair int) map[versionFigure]float6
 	if output, err := command.CombinedOutput(); err != nil {
 		b.Fatalf("%s program: %v\n%s", p.name, err, output)
 	}
-	dir, err := record.ResolveRun(filepath.Join(p.root, "results"), "")
+	dir, err := archive.Resolve(filepath.Join(p.root, "results"), "")
 	if err != nil {
 		b.Fatal(err)
 	}

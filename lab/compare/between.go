@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
 )
@@ -143,7 +144,7 @@ func (r *Run) usableTrials(keys []Key, other *Run) string {
 		usable += r.groupOf(k, other).referenceLogs().N
 		all += r.blocks(k)
 	}
-	return fmt.Sprintf("%d of %d trials", usable, all)
+	return fmt.Sprintf("%d of %s", usable, message.Count(all, "trial", "trials"))
 }
 
 // percentChange converts a log ratio to the change from 1 in percent.

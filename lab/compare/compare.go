@@ -51,9 +51,10 @@ type Line struct {
 	// Effect is new/old or new-old by Scale; nil if a side has no value.
 	Effect *float64 `json:"effect"`
 	// Low and High are the interval of Effect at Level; nil where it is open or unknown.
-	Low   *float64    `json:"low"`
-	High  *float64    `json:"high"`
-	Bound EffectBound `json:"bound,omitempty"`
+	Low  *float64 `json:"low"`
+	High *float64 `json:"high"`
+	// Bound says on which side of Effect the true one may lie, by bounds and failed requests.
+	Bound metric.Bound `json:"bound,omitempty"`
 
 	// Failing names the sides with too many failed requests to be favoured: old, new or both.
 	Failing string `json:"failing,omitempty"`
@@ -86,16 +87,6 @@ type Scale string
 const (
 	RatioScale      Scale = "ratio"
 	DifferenceScale Scale = "difference" // for values that may be zero, which have no ratio
-)
-
-// EffectBound says on which side of the printed effect the true one lies if values are
-// bounds.
-type EffectBound string
-
-const (
-	AtLeast    EffectBound = ">="
-	AtMost     EffectBound = "<="
-	BothBounds EffectBound = "open" // both sides are bounds: the effect is unknown
 )
 
 // Mark is the result of a line.

@@ -295,25 +295,25 @@ func TestABoundIsMarkedOnlyOnItsKnownSide(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		old, new table
-		bound    compare.EffectBound
+		bound    metric.Bound
 		mark     compare.Mark
 	}{
-		{"new serves at least as much", plain(around(100)), bound(around(120)), compare.AtLeast, compare.Better},
-		{"new may serve as much", plain(around(100)), bound(around(80)), compare.AtLeast, compare.Undecided},
-		{"new may serve more", plain(around(100)), bound(around(100)), compare.AtLeast, compare.Undecided},
-		{"old served at least as much", bound(around(100)), plain(around(80)), compare.AtMost, compare.Worse},
-		{"old may have served as much", bound(around(100)), plain(around(120)), compare.AtMost, compare.Undecided},
-		{"nothing is known", bound(around(100)), bound(around(150)), compare.BothBounds, compare.Undecided},
+		{"new serves at least as much", plain(around(100)), bound(around(120)), metric.AtLeast, compare.Better},
+		{"new may serve as much", plain(around(100)), bound(around(80)), metric.AtLeast, compare.Undecided},
+		{"new may serve more", plain(around(100)), bound(around(100)), metric.AtLeast, compare.Undecided},
+		{"old served at least as much", bound(around(100)), plain(around(80)), metric.AtMost, compare.Worse},
+		{"old may have served as much", bound(around(100)), plain(around(120)), metric.AtMost, compare.Undecided},
+		{"nothing is known", bound(around(100)), bound(around(150)), metric.Open, compare.Undecided},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := line(t, compared(t, tt.old, tt.new.with("run_id", "new")), "throughput_rps")
 			if l.Bound != tt.bound || l.Mark != tt.mark {
 				t.Errorf("bound %q, mark %s; want %q, %s", l.Bound, l.Mark, tt.bound, tt.mark)
 			}
-			if (l.Low == nil) != (tt.bound != compare.AtLeast) || (l.High == nil) != (tt.bound != compare.AtMost) {
+			if (l.Low == nil) != (tt.bound != metric.AtLeast) || (l.High == nil) != (tt.bound != metric.AtMost) {
 				t.Errorf("interval from %v to %v", l.Low, l.High)
 			}
-			if (l.Effect == nil) != (tt.bound == compare.BothBounds) {
+			if (l.Effect == nil) != (tt.bound == metric.Open) {
 				t.Errorf("effect %v", l.Effect)
 			}
 		})

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"runtimelab/lab/metric"
@@ -22,18 +21,21 @@ func (p pair) failing() (old, new bool) {
 	return p.oldFailed > most, p.newFailed > most
 }
 
-// testable reports whether an effect above zero, and one below, can be found. Bounds
-// exclude a side, and so do failures of the run that the effect would favour.
-func (p pair) testable() (above, below bool) {
+// bound returns on which side of the effect the true one may lie. The values of either side may be
+// bounds, and those of a side that fails are.
+func (p pair) bound() metric.Bound {
 	if p.identical() {
-		return true, true
+		return metric.Exact
 	}
-	above, below = p.old.bounds == 0, p.new.bounds == 0
+	oldBound, newBound := p.old.bound(), p.new.bound()
 	oldFails, newFails := p.failing()
-	if p.old.metric.Better == metric.Lower {
-		oldFails, newFails = newFails, oldFails
+	if oldFails {
+		oldBound = oldBound.Times(p.old.metric.FailingBound())
 	}
-	return above && !newFails, below && !oldFails
+	if newFails {
+		newBound = newBound.Times(p.old.metric.FailingBound())
+	}
+	return newBound.Times(oldBound.Inverse())
 }
 
 // failingSides names the sides that fail: old, new, both, or none as "".
@@ -69,14 +71,14 @@ func failureDoubts(keys []Key, old, new *Run) []string {
 // schema, and those of the other do not. It is a note if no request failed, else a doubt.
 func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
 	mixed, separate := old, new
-	if new.schema() < old.schema() {
+	if new.schema < old.schema {
 		mixed, separate = new, old
 	}
-	if mixed.schema() >= metric.SuccessLatencySchema || separate.schema() < metric.SuccessLatencySchema {
+	if mixed.schema >= metric.SuccessLatencySchema || separate.schema < metric.SuccessLatencySchema {
 		return nil, nil
 	}
 	text := fmt.Sprintf("latencies of %s (schema %d) include failed requests, those of %s (schema %d) do not",
-		mixed.Label, mixed.schema(), separate.Label, separate.schema())
+		mixed.Label, mixed.schema, separate.Label, separate.schema)
 	var parts []string
 	for _, k := range keys {
 		if share := mixed.groupOf(k, separate).failed; k.Phase != "" && share > 0 {
@@ -87,15 +89,6 @@ func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
 		return []string{fmt.Sprintf("%s. No request failed in %s, so they are comparable", text, mixed.Label)}, nil
 	}
 	return nil, []string{text + ": they are of different requests in " + strings.Join(parts, "; ")}
-}
-
-// schema returns the version of the run's columns.
-func (r *Run) schema() int64 {
-	if len(r.versions.values) == 0 {
-		return metric.SchemaVersion
-	}
-	version, _ := strconv.ParseInt(r.versions.values[0], 10, 64) // reading refuses other versions
-	return version
 }
 
 // hasFailures reports whether any request failed in trials of the lines.

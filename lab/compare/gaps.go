@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // gaps records what a file lacks that the checks of a comparison need. Files from other
@@ -38,16 +39,15 @@ func neededNames() (names []string) {
 	return names
 }
 
-// count counts empty cells of columns in which every row has a value.
-func (g *gaps) count(cells [][]byte) {
-	for _, i := range [...]int{runID, hostID} {
-		if len(cells[i]) == 0 && !slices.Contains(g.columns, identityColumns[i]) {
-			if g.blank == nil {
-				g.blank = map[string]int{}
-			}
-			g.blank[identityColumns[i]]++
-		}
+// count counts an empty cell of a column in which every row has a value.
+func (g *gaps) count(column string, cell []byte) {
+	if len(cell) > 0 || slices.Contains(g.columns, column) {
+		return
 	}
+	if g.blank == nil {
+		g.blank = map[string]int{}
+	}
+	g.blank[column]++
 }
 
 // has reports whether a column is missing, or empty in some row.
@@ -61,7 +61,7 @@ func (r *Run) gapText(column string) string {
 	case slices.Contains(r.gaps.columns, column):
 		return fmt.Sprintf("%s has no column %s", r.Label, column)
 	case n > 0:
-		return fmt.Sprintf("%s has no %s in %d of %d rows", r.Label, column, n, r.Rows)
+		return fmt.Sprintf("%s has no %s in %d of %s", r.Label, column, n, message.Count(r.Rows, "row", "rows"))
 	}
 	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
@@ -199,8 +200,8 @@ func (c *Comparison) varianceTexts() (head string, doubts []string) {
 		head = "no variance is added, both sides are the same run"
 	case fewest > 0:
 		head = fmt.Sprintf("intervals include the variance between %s other runs of this host, "+
-			"of the line itself (%d lines) or of its metric (%d)",
-			formatRange(fewest, most), counts[FromLine], counts[FromMetric])
+			"of the line itself (%s) or of its metric (%d)",
+			formatRange(fewest, most), message.Count(counts[FromLine], "line", "lines"), counts[FromMetric])
 	default:
 		head = fmt.Sprintf("every interval includes a standard deviation of %s", c.BetweenRuns)
 	}

@@ -66,7 +66,7 @@ func TestLineVarianceComesFromItsOwnRuns(t *testing.T) {
 	if !near(l.Low, math.Exp(low)) || !near(l.High, math.Exp(high)) {
 		t.Errorf("[%v, %v], want [%v, %v]", *l.Low, *l.High, math.Exp(low), math.Exp(high))
 	}
-	const head = "between 3 other runs of this host, of the line itself (1 lines) or of its metric (0)"
+	const head = "between 3 other runs of this host, of the line itself (1 line) or of its metric (0)"
 	text := singleSpaced(c.Text())
 	if !strings.Contains(text, head) || strings.Contains(text, "have fewer than") {
 		t.Errorf("%s", text)

@@ -10,18 +10,16 @@ import (
 
 // lineTest holds what a line's tests need, before Holm's procedures adjust them.
 type lineTest struct {
-	effect stat.Effect
-	limit  float64 // the threshold on the effect's scale
-	// whether an effect above zero, or below, can be found: bounds and failures exclude a side
-	testableAbove, testableBelow bool
-	tooFew                       bool
-	noValue                      bool // a side has no value
+	effect  stat.Effect // open on the sides that bounds and failures exclude
+	limit   float64     // the threshold on the effect's scale
+	tooFew  bool
+	noValue bool // a side has no value
 }
 
 func (p pair) newTest(threshold float64) lineTest {
 	old, new := p.old.momentsOn(p.scale()), p.new.momentsOn(p.scale())
 	t := lineTest{
-		limit: p.limit(threshold), testableAbove: true, testableBelow: true,
+		limit:  p.limit(threshold),
 		tooFew: min(old.N, new.N) < lab.MinBlocks, noValue: min(old.N, new.N) == 0,
 	}
 	if p.identical() {
@@ -29,7 +27,7 @@ func (p pair) newTest(threshold float64) lineTest {
 		return t
 	}
 	t.effect = stat.Welch(new, old, p.between.estimate())
-	t.testableAbove, t.testableBelow = p.testable()
+	t.effect.LowOpen, t.effect.HighOpen = p.bound().OpensLow(), p.bound().OpensHigh()
 	return t
 }
 
@@ -49,26 +47,11 @@ func (p pair) limit(threshold float64) float64 {
 		math.SmallestNonzeroFloat64)
 }
 
-// pDifferent returns p of the test that there is an effect, on the more likely of the
-// testable sides.
-func (t lineTest) pDifferent() float64 {
-	p := 1.0
-	if t.testableAbove {
-		p = min(p, t.effect.PAbove(0))
-	}
-	if t.testableBelow {
-		p = min(p, t.effect.PBelow(0))
-	}
-	return p
-}
+// pDifferent returns p of the test that there is an effect, on the more likely side.
+func (t lineTest) pDifferent() float64 { return min(t.effect.PAbove(0), t.effect.PBelow(0)) }
 
 // pEquivalent returns p of the test that the effect is too small to matter.
-func (t lineTest) pEquivalent() float64 {
-	if !t.testableAbove || !t.testableBelow {
-		return 1
-	}
-	return t.effect.PWithin(t.limit)
-}
+func (t lineTest) pEquivalent() float64 { return t.effect.PWithin(t.limit) }
 
 // markLines decides all lines together: one Holm procedure for differences, one for
 // equivalence. A line that certainly differs must not make others easier to call
@@ -78,49 +61,33 @@ func markLines(lines []Line, tests []lineTest) {
 	var judged []int
 	for i, t := range tests {
 		lines[i].Mark = TooFewTrials
-		if !t.noValue && lines[i].Bound != BothBounds {
+		if !t.noValue && lines[i].Bound != metric.Open {
 			lines[i].Effect = lines[i].Scale.display(t.effect.Mean)
 		}
 		switch {
 		case t.tooFew:
-		case !t.testableAbove && !t.testableBelow:
+		case lines[i].Bound == metric.Open:
 			lines[i].Mark = Undecided
 		default:
 			judged = append(judged, i)
 			difference, equivalence = append(difference, t.pDifferent()), append(equivalence, t.pEquivalent())
 		}
 	}
-	different, equivalent := newHolmFamily(difference), newHolmFamily(equivalence)
+	different, equivalent := stat.Holm(difference, lab.Alpha), stat.Holm(equivalence, lab.Alpha)
 	for j, i := range judged {
-		lines[i].decide(tests[i], different.test(j), equivalent.test(j))
+		lines[i].decide(tests[i], different[j], equivalent[j])
 	}
-}
-
-// holmFamily holds the tests of one question after Holm's procedure.
-type holmFamily struct{ ps, levels []float64 }
-
-func newHolmFamily(ps []float64) holmFamily {
-	return holmFamily{stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)}
-}
-
-func (f holmFamily) test(i int) adjustedTest { return adjustedTest{f.ps[i], f.levels[i]} }
-
-// adjustedTest is one test of a family.
-type adjustedTest struct {
-	p float64 // adjusted
-	// level at which Holm tested it: an interval with that error on each side agrees with the test
-	level float64
 }
 
 // decide marks a line by its intervals and keeps the interval of the question that decided
 // it. An undecided line keeps the wider one, which both questions left undecided.
-func (l *Line) decide(t lineTest, different, equivalent adjustedTest) {
+func (l *Line) decide(t lineTest, different, equivalent stat.AdjustedTest) {
 	above, below := Better, Worse
 	if l.Better == metric.Lower {
 		above, below = below, above
 	}
-	low, high := t.interval(different.level)
-	from, to := t.interval(equivalent.level)
+	low, high := t.effect.Interval(different.Level)
+	from, to := t.effect.Interval(equivalent.Level)
 	switch {
 	case from > -t.limit && to < t.limit:
 		l.setMark(Equivalent, t, equivalent)
@@ -129,27 +96,16 @@ func (l *Line) decide(t lineTest, different, equivalent adjustedTest) {
 	case high < 0 && t.effect.Mean < -t.limit:
 		l.setMark(below, t, different)
 	default:
-		l.setMark(Undecided, t, adjustedTest{different.p, min(different.level, equivalent.level)})
+		different.Level = min(different.Level, equivalent.Level)
+		l.setMark(Undecided, t, different)
 	}
 }
 
 // setMark sets the mark of a line, and the level, p and interval that it follows from.
-func (l *Line) setMark(m Mark, t lineTest, by adjustedTest) {
-	low, high := t.interval(by.level)
-	l.Mark, l.Level, l.PHolm = m, by.level, &by.p
+func (l *Line) setMark(m Mark, t lineTest, by stat.AdjustedTest) {
+	low, high := t.effect.Interval(by.Level)
+	l.Mark, l.Level, l.PHolm = m, by.Level, &by.P
 	l.Low, l.High = l.displayEnd(low), l.displayEnd(high)
-}
-
-// interval returns the interval of the effect, infinite on a side that is not testable.
-func (t lineTest) interval(level float64) (low, high float64) {
-	low, high = t.effect.Interval(level)
-	if !t.testableAbove {
-		low = math.Inf(-1)
-	}
-	if !t.testableBelow {
-		high = math.Inf(1)
-	}
-	return low, high
 }
 
 // displayEnd returns one end of the line's interval as people read it, nil if it is

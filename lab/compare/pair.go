@@ -45,7 +45,7 @@ func (p pair) identical() bool {
 func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 	m := p.old.metric
 	l := Line{Key: k, Metric: m.Name, Unit: m.Unit, Better: m.Better, Scale: p.scale()}
-	l.BetweenRuns = p.between
+	l.BetweenRuns, l.Bound = p.between, p.bound()
 	l.Old = newValue(p.old.momentsOn(l.Scale), p.between, l.Scale)
 	l.New = newValue(p.new.momentsOn(l.Scale), p.between, l.Scale)
 	l.Old.Blocks, l.New.Blocks = oldBlocks, newBlocks
@@ -55,14 +55,6 @@ func (p pair) line(k Key, oldBlocks, newBlocks int) Line {
 		if v.LowerBound {
 			v.Low, v.High = nil, nil // a bound has no interval
 		}
-	}
-	switch above, below := p.testable(); {
-	case !above && !below:
-		l.Bound = BothBounds
-	case !above:
-		l.Bound = AtMost
-	case !below:
-		l.Bound = AtLeast
 	}
 	return l
 }

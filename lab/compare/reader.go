@@ -10,46 +10,35 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
 )
-
-// Indexes of the cells that every row is read by, in the order of identityColumns.
-const (
-	runID = iota
-	hostID
-	scenario
-	scriptSHA256
-	parameters
-	variant
-	contentSHA256
-	block
-	attempt
-	phase
-	phaseKind
-	cpus
-	validity
-	schemaVersion
-	firstLoad
-)
-
-var identityColumns = []string{
-	"run_id", "host_id", "scenario", "scenario_sha256", "parameters", "variant", "content_sha256",
-	"block", "attempt", "phase", "phase_kind", "server_cpus", "validity", "schema_version",
-}
 
 // loadColumns are the columns that describe the offered load.
-var loadColumns = []string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
+var loadColumns = [...]string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
+
+// row holds what a comparison reads of a row. Texts are valid until the next row.
+type row struct {
+	runID, hostID, script, parameters, image []byte
+	scenario, variant, phase, phaseKind      []byte
+	cpus, block                              int64
+	loads                                    [len(loadColumns)][]byte
+	attempt                                  metric.Attempt
+	failed                                   float64         // share of requests
+	values                                   []record.Number // in the order of runReader.metrics
+}
 
 // runReader turns rows into a Run. It reuses the memory of a row for the next one, so that a
 // row costs none.
 type runReader struct {
 	run        *Run
 	selection  Selection
-	metrics    []metric.Metric // of the columns after identityColumns and loadColumns
+	metrics    []metric.Metric // that are read
 	errorRatio int             // index of error_ratio in metrics
 	ordered    bool
-	groups     map[string]*group // by the bytes of a key's cells
+	groups     map[string]*group // by the bytes of key
 	key        []byte
 	row        row
+	validity   []byte // of row, before it is checked
 }
 
 func newRunReader(source Source, selection Selection, ordered bool) *runReader {
@@ -64,46 +53,54 @@ func newRunReader(source Source, selection Selection, ordered bool) *runReader {
 		selection: selection, ordered: ordered, groups: map[string]*group{},
 	}
 	r.errorRatio = slices.IndexFunc(r.metrics, func(m metric.Metric) bool { return m.Name == "error_ratio" })
-	r.row.cells = make([][]byte, len(r.metrics))
+	r.row.values = make([]record.Number, len(r.metrics))
 	return r
 }
 
-func (r *runReader) columns() []string {
-	columns := slices.Concat(identityColumns, loadColumns)
-	for _, m := range r.metrics {
-		columns = append(columns, m.Name)
+// columns binds the columns that are read to r.row.
+func (r *runReader) columns() *record.Columns {
+	var c record.Columns
+	c.Require(record.Structure()...)
+	c.RequireValues("scenario", "variant", "block", "validity")
+	c.Text("scenario", &r.row.scenario)
+	c.Text("variant", &r.row.variant)
+	c.Integer("block", &r.row.block)
+	c.Text("validity", &r.validity)
+	c.Text("run_id", &r.row.runID)
+	c.Text("host_id", &r.row.hostID)
+	c.Text("scenario_sha256", &r.row.script)
+	c.Text("parameters", &r.row.parameters)
+	c.Text("content_sha256", &r.row.image)
+	c.Text("phase", &r.row.phase)
+	c.Text("phase_kind", &r.row.phaseKind)
+	c.Integer("server_cpus", &r.row.cpus)
+	c.Integer("attempt", &r.row.attempt.Number)
+	for i, name := range loadColumns {
+		c.Text(name, &r.row.loads[i])
 	}
-	return columns
+	for i, m := range r.metrics {
+		c.Number(m.Name, &r.row.values[i])
+	}
+	return &c
 }
 
-func (r *runReader) add(cells [][]byte) error {
+// add adds the row that was read to its groups.
+func (r *runReader) add() (err error) {
 	r.run.Rows++
-	r.run.versions.add(cells[schemaVersion])
-	if err := r.checkRow(cells); err != nil {
+	if err := r.checkRow(); err != nil {
 		return err
 	}
-	g, err := r.groupOf(cells)
-	if err != nil {
-		return err
-	}
-	g.script.add(cells[scriptSHA256], cells[parameters])
-	g.image.add(cells[contentSHA256])
-	if r.row.block, err = parseInteger("block", cells[block]); err != nil {
-		return err
-	}
-	if r.row.attempt, err = parseInteger("attempt", cells[attempt]); err != nil {
-		return err
-	}
-	r.row.evidence = evidenceOf(cells[validity])
-	copy(r.row.cells, cells[firstLoad+len(loadColumns):])
-	if r.row.failed, err = parseNumber("error_ratio", r.row.cells[r.errorRatio]); err != nil {
+	g := r.group()
+	g.script.add(r.row.script, r.row.parameters)
+	g.image.add(r.row.image)
+	if r.row.failed, err = r.row.values[r.errorRatio].Float(); err != nil {
 		return err
 	}
 	if math.IsNaN(r.row.failed) {
 		r.row.failed = 0 // no request was sent
 	}
 	if g.wholeTrial != nil {
-		for i, value := range cells[firstLoad : firstLoad+len(loadColumns)] {
+		for i, value := range r.row.loads {
 			g.loads[i].add(value)
 		}
 		if err := g.add(&r.row, r.ordered); err != nil {
@@ -116,21 +113,18 @@ func (r *runReader) add(cells [][]byte) error {
 	return g.add(&r.row, r.ordered)
 }
 
-// checkRow refuses a row that does not say what it measured, and a row of another run.
-func (r *runReader) checkRow(cells [][]byte) error {
-	for _, i := range [...]int{scenario, variant, block, validity} {
-		if len(cells[i]) == 0 {
-			return usageFault("the row has no "+identityColumns[i],
-				"remove the row, or use the file as the lab wrote it")
-		}
-	}
-	if !slices.Contains(validities, lab.Validity(cells[validity])) {
-		return usageFault(fmt.Sprintf("column validity: %q is unknown", cells[validity]),
+// checkRow refuses a row of unknown validity, and a row of another run.
+func (r *runReader) checkRow() error {
+	i := slices.IndexFunc(validities, func(v lab.Validity) bool { return string(r.validity) == string(v) })
+	if i < 0 {
+		return usageFault(fmt.Sprintf("column validity: %q is unknown", r.validity),
 			"valid, censored, disturbed or failed")
 	}
-	r.run.gaps.count(cells)
-	r.run.runs.add(cells[runID])
-	r.run.hosts.add(cells[hostID])
+	r.row.attempt.Validity = validities[i]
+	r.run.gaps.count("run_id", r.row.runID)
+	r.run.gaps.count("host_id", r.row.hostID)
+	r.run.runs.add(r.row.runID)
+	r.run.hosts.add(r.row.hostID)
 	if runs := r.run.runs.values; len(runs) > 1 {
 		return usageFault(fmt.Sprintf("rows of several runs: %s after %s", runs[1], runs[0]),
 			"split the file into one file for each run")
@@ -144,29 +138,26 @@ func usageFault(what, hint string) error {
 	return &fault.Error{Code: fault.ExitUsage, Err: errors.New(what), Hint: hint}
 }
 
-// groupOf returns the group of a row, linked to the group of its whole trial.
-func (r *runReader) groupOf(cells [][]byte) (*group, error) {
+// group returns the group of the row, linked to the group of its whole trial.
+func (r *runReader) group() *group {
 	r.key = r.key[:0]
-	for _, i := range [...]int{scenario, variant, cpus, phase} {
-		r.key = append(append(r.key, cells[i]...), 0)
+	for _, text := range [...][]byte{r.row.scenario, r.row.variant, r.row.phase} {
+		r.key = append(append(r.key, text...), 0)
 	}
+	r.key = strconv.AppendInt(r.key, r.row.cpus, 10)
 	if g := r.groups[string(r.key)]; g != nil {
-		return g, nil
-	}
-	n, err := parseInteger("server_cpus", cells[cpus])
-	if err != nil {
-		return nil, err
+		return g
 	}
 	key := Key{
-		Scenario: string(cells[scenario]), Variant: string(cells[variant]), CPUs: n,
-		Phase: string(cells[phase]),
+		Scenario: string(r.row.scenario), Variant: string(r.row.variant), CPUs: r.row.cpus,
+		Phase: string(r.row.phase),
 	}
-	g := r.getOrAddGroup(key, lab.PhaseKind(cells[phaseKind]))
+	g := r.getOrAddGroup(key, lab.PhaseKind(r.row.phaseKind))
 	if key.Phase != "" {
 		g.wholeTrial = r.getOrAddGroup(key.trial(), "")
 	}
 	r.groups[string(r.key)] = g
-	return g, nil
+	return g
 }
 
 func (r *runReader) getOrAddGroup(key Key, kind lab.PhaseKind) *group {
@@ -197,16 +188,4 @@ func getOrCreate(all map[string]*distinctValues, name string) *distinctValues {
 		all[name] = &distinctValues{}
 	}
 	return all[name]
-}
-
-// parseInteger parses a cell. An empty one is 0.
-func parseInteger(column string, cell []byte) (int64, error) {
-	if len(cell) == 0 {
-		return 0, nil
-	}
-	n, err := strconv.ParseInt(string(cell), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("column %s: %q is not an integer", column, cell)
-	}
-	return n, nil
 }

@@ -31,7 +31,7 @@ type Run struct {
 
 	gaps        gaps
 	runs, hosts distinctValues
-	versions    distinctValues             // of the schema
+	schema      int64                      // version of the columns
 	scripts     map[string]*distinctValues // hash and parameters, by scenario
 	images      map[string]*distinctValues // hash of the content, by variant
 	groups      map[Key]*group
@@ -100,21 +100,17 @@ func readRows(ctx context.Context, source Source, selection Selection, ordered b
 	}
 	r := newRunReader(source, selection, ordered)
 	r.run.gaps.columns = rows.Missing(neededNames()...)
-	err = rows.Each(r.columns(), func(cells [][]byte) error {
+	err = rows.EachBound(r.columns(), func() error {
 		if r.run.Rows%10_000 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if r.run.Rows == 0 { // only now the reader has checked the schema
-			if err := rows.Require(record.Structure()...); err != nil {
-				return err
-			}
-		}
-		return r.add(cells)
+		return r.add()
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.finish()
+	r.run.schema = rows.SchemaVersion()
 	r.run.Doubts = rows.Doubts()
 	if names := rows.Missing(selection.Names()...); len(names) > 0 {
 		r.run.Doubts = append(r.run.Doubts,

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"runtimelab/lab/message"
+	"runtimelab/lab/table"
 )
 
 // maxWidth is the number of characters that a line of text may have.
@@ -121,21 +123,49 @@ func (v LineVariance) runsCell() string {
 
 // column is one column of the table.
 type column struct {
-	name string
-	cell func(Line) string
+	name  string
+	right bool
+	cell  func(Line) string
+}
+
+// Sides to which a column is aligned.
+const left, right = false, true
+
+// names returns the names of columns, which are the table's heading.
+func names(columns []column) (all []string) {
+	for _, c := range columns {
+		all = append(all, c.name)
+	}
+	return all
+}
+
+// cells returns the cells of a line.
+func cells(columns []column, l Line) (all []string) {
+	for _, c := range columns {
+		all = append(all, c.cell(l))
+	}
+	return all
+}
+
+// alignment returns how columns are aligned.
+func alignment(columns []column) (all []table.Column) {
+	for _, c := range columns {
+		all = append(all, table.Column{Right: c.right})
+	}
+	return all
 }
 
 // tableColumns returns the columns of a table, with values in the given format.
 func tableColumns(format func(Line, Value) string) []column {
 	return []column{
-		{"metric", func(l Line) string { return l.Metric }},
-		{"OLD", func(l Line) string { return format(l, l.Old) }},
-		{"n", func(l Line) string { return l.Old.trials() }},
-		{"NEW", func(l Line) string { return format(l, l.New) }},
-		{"n", func(l Line) string { return l.New.trials() }},
-		{"NEW/OLD", Line.effect},
-		{"runs", func(l Line) string { return l.BetweenRuns.runsCell() }},
-		{"", Line.symbol},
+		{"metric", left, func(l Line) string { return l.Metric }},
+		{"OLD", right, func(l Line) string { return format(l, l.Old) }},
+		{"n", right, func(l Line) string { return l.Old.trials() }},
+		{"NEW", right, func(l Line) string { return format(l, l.New) }},
+		{"n", right, func(l Line) string { return l.New.trials() }},
+		{"NEW/OLD", right, Line.effect},
+		{"runs", right, func(l Line) string { return l.BetweenRuns.runsCell() }},
+		{"", left, Line.symbol},
 	}
 }
 
@@ -165,7 +195,8 @@ func (s Side) String() string {
 	if s.Label != s.RunID {
 		text += ", run " + cmp.Or(s.RunID, "unknown")
 	}
-	return fmt.Sprintf("%s on host %s, %d rows", text, cmp.Or(s.HostID, "unknown"), s.Rows)
+	return fmt.Sprintf("%s on host %s, %s", text, cmp.Or(s.HostID, "unknown"),
+		message.Count(s.Rows, "row", "rows"))
 }
 
 // unmatched returns the lines that list what only one run has.
@@ -211,8 +242,8 @@ func (c Comparison) legend() []string {
 	return append([]string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n usable trials with its 95%% interval (±: half of it); "+
 			"\">=\" marks a lower bound. NEW/OLD: their ratio with the interval that decided the line "+
-			"(Holm over the %d lines that could be judged, separately for differences and for ~, "+
-			"at 2.5%% on each side for all lines together).", c.judged()),
+			"(Holm over the %s that could be judged, separately for differences and for ~, "+
+			"at 2.5%% on each side for all lines together).", message.Count(c.judged(), "line", "lines")),
 		"Ratios, counts and lines with a zero are compared by the difference of arithmetic means instead: " +
 			"NEW - OLD, with its sign.",
 		fmt.Sprintf("runs: other runs of this host that show how much the line varies between runs; in brackets "+
@@ -227,27 +258,31 @@ func (c Comparison) legend() []string {
 func (c Comparison) Text() string {
 	var b strings.Builder
 	for _, line := range c.head() {
-		writeWrapped(&b, line)
+		b.WriteString(wrap(line))
 	}
 	columns := tableColumns(Line.withHalfWidth)
-	widths := c.widths(columns)
+	t := table.Text{Indent: "  ", Columns: alignment(columns)}
 	var last Key
 	for i, l := range c.Lines {
 		if i == 0 || l.Key != last {
 			last = l.Key
-			fmt.Fprintf(&b, "\n%s\n", l.title()+l.failures(" (failed: OLD %s, NEW %s)"))
+			t.Line("")
+			t.Line(l.title() + l.failures(" (failed: OLD %s, NEW %s)"))
 			if i == 0 {
-				writeTextRow(&b, columns, widths, func(c column) string { return c.name })
+				t.Row(names(columns)...)
 			}
 		}
-		writeTextRow(&b, columns, widths, func(c column) string { return c.cell(l) })
+		t.Row(cells(columns, l)...)
 	}
-	b.WriteByte('\n')
+	b.WriteString(t.String() + "\n")
 	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
-		writeWrapped(&b, line)
+		b.WriteString(wrap(line))
 	}
 	return b.String()
 }
+
+// wrap returns a paragraph. Lines after the first are indented.
+func wrap(text string) string { return table.Wrap(maxWidth, "", "  ", text) + "\n" }
 
 func (l Line) title() string {
 	if l.Phase == "" {
@@ -256,54 +291,12 @@ func (l Line) title() string {
 	return l.String()
 }
 
-// widths returns the width of each column.
-func (c Comparison) widths(columns []column) []int {
-	widths := make([]int, len(columns))
-	for i, column := range columns {
-		widths[i] = utf8.RuneCountInString(column.name)
-		for _, l := range c.Lines {
-			widths[i] = max(widths[i], utf8.RuneCountInString(column.cell(l)))
-		}
-	}
-	return widths
-}
-
-func writeTextRow(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
-	var line strings.Builder
-	for i, c := range columns {
-		text := cell(c)
-		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
-		if i == 0 || i == len(columns)-1 {
-			line.WriteString("  " + text + pad)
-		} else {
-			line.WriteString("  " + pad + text)
-		}
-	}
-	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-}
-
-// writeWrapped writes a paragraph. Lines after the first are indented.
-func writeWrapped(b *strings.Builder, text string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > maxWidth {
-			b.WriteString(line + "\n")
-			line = " "
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	b.WriteString(line + "\n")
-}
-
 // keyColumns name a line in Markdown, where every row has the whole key.
 var keyColumns = []column{
-	{"scenario", func(l Line) string { return l.Scenario }},
-	{"variant", func(l Line) string { return l.Variant }},
-	{"CPUs", func(l Line) string { return strconv.FormatInt(l.CPUs, 10) }},
-	{"phase", func(l Line) string { return l.Phase }},
+	{"scenario", left, func(l Line) string { return l.Scenario }},
+	{"variant", left, func(l Line) string { return l.Variant }},
+	{"CPUs", left, func(l Line) string { return strconv.FormatInt(l.CPUs, 10) }},
+	{"phase", left, func(l Line) string { return l.Phase }},
 }
 
 // Markdown returns the comparison for a document or a review.
@@ -314,28 +307,21 @@ func (c Comparison) Markdown() string {
 	}
 	columns := slices.Concat(keyColumns, tableColumns(Line.withInterval))
 	if c.hasFailures() {
-		failed := column{"failed", func(l Line) string { return l.failures("%s, %s") }}
+		failed := column{"failed", right, func(l Line) string { return l.failures("%s, %s") }}
 		columns = slices.Insert(columns, len(columns)-1, failed)
 	}
-	b.WriteString("\n|")
-	for _, column := range columns {
-		b.WriteString(" " + column.name + " |")
+	rows := make([][]string, len(c.Lines))
+	for i, l := range c.Lines {
+		rows[i] = cells(columns, l)
 	}
-	b.WriteString("\n|" + strings.Repeat("---|", 5) + strings.Repeat("---:|", len(columns)-6) + "---|\n")
-	for _, l := range c.Lines {
-		b.WriteByte('|')
-		for _, column := range columns {
-			b.WriteString(" " + escapeMarkdown(column.cell(l)) + " |")
-		}
-		b.WriteByte('\n')
-	}
-	b.WriteByte('\n')
+	b.WriteString("\n" + table.Markdown(alignment(columns), names(columns), rows, escapeMarkdown) + "\n")
 	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
 		b.WriteString(escapeMarkdown(line) + "\n\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// escapeMarkdown escapes characters that Markdown would interpret.
-var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "<", "&lt;",
-	"[", `\[`, "`", "\\`").Replace
+// escapeMarkdown escapes characters that Markdown would interpret, also the mark "~".
+func escapeMarkdown(text string) string {
+	return strings.ReplaceAll(table.EscapeMarkdown(text), symbols[Equivalent], `\~`)
+}

@@ -59,7 +59,8 @@ func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB stri
 		p := answerPair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
 		if i >= len(a) || i >= len(b) {
 			found = append(found,
-				p.newDifference(fmt.Sprintf("%d and %d answers to %d requests", len(a), len(b), len(requests))))
+				p.newDifference(fmt.Sprintf("%d and %s to %s", len(a), message.Count(len(b), "answer", "answers"),
+					message.Count(len(requests), "request", "requests"))))
 			break
 		}
 		p.a, p.b = a[i], b[i]
@@ -164,7 +165,8 @@ func (p answerPair) body() []Difference {
 		return nil
 	}
 	at := message.CommonPrefix(a, b)
-	d := p.newDifference(fmt.Sprintf("body differs at byte %d (%d and %d bytes)", at, len(a), len(b)))
+	d := p.newDifference(fmt.Sprintf("body differs at byte %d (%d and %s)", at, len(a),
+		message.Count(len(b), "byte", "bytes")))
 	d.A, d.B = message.Excerpt(a, at), message.Excerpt(b, at)
 	return []Difference{d}
 }
@@ -184,7 +186,7 @@ func requestLine(r lab.Request) string {
 	if len(r.Body) > shownRequest {
 		shown += "…"
 	}
-	return fmt.Sprintf("%s, %d bytes: %s", line, len(r.Body), shown)
+	return fmt.Sprintf("%s, %s: %s", line, message.Count(len(r.Body), "byte", "bytes"), shown)
 }
 
 // shortenPath returns a path of at most shownRequest bytes, because some have

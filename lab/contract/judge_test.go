@@ -162,12 +162,12 @@ func TestCompareAnswersFindsDifferences(t *testing.T) {
 		"body": {
 			[]lab.Answer{base},
 			[]lab.Answer{answer(200, "t", "c", "date")},
-			"body differs at byte 0 (1 and 1 bytes)",
+			"body differs at byte 0 (1 and 1 byte)",
 		},
 		"headers":     {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
 		"no second":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
 		"neither":     {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
-		"one too few": {[]lab.Answer{base}, nil, "1 and 0 answers to 1 requests"},
+		"one too few": {[]lab.Answer{base}, nil, "1 and 0 answers to 1 request"},
 		"no first":    {[]lab.Answer{{Error: "reset"}}, []lab.Answer{base}, "no answer"},
 	}
 	for name, c := range cases {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // Suite is the contract check of one run: the vectors, then random inputs from one
@@ -34,7 +35,8 @@ func (s *Suite) Succeeding() []lab.Request { return s.contract.Succeeding() }
 // differences as text. A random input only needs an answer.
 func (s *Suite) CheckAnswers(answers []lab.Answer) []string {
 	if len(answers) != len(s.requests) {
-		return []string{fmt.Sprintf("%d answers to %d requests", len(answers), len(s.requests))}
+		return []string{message.Count(len(answers), "answer", "answers") + " to " +
+			message.Count(len(s.requests), "request", "requests")}
 	}
 	var found []Difference
 	for i, got := range answers {

@@ -66,6 +66,20 @@ func Open(ctx context.Context) (*Engine, error) {
 	return &Engine{Address: address, client: c, provider: provider}, nil
 }
 
+// CheckReachable returns an error unless an engine that the lab can use answers at the configured
+// address.
+func CheckReachable(ctx context.Context) error {
+	address, err := Resolve()
+	if err != nil {
+		return err
+	}
+	c, err := Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Close(), address.Close())
+}
+
 // Client returns the client of the engine's API, for other packages.
 func (e *Engine) Client() *client.Client { return e.client }
 

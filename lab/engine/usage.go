@@ -16,13 +16,13 @@ import (
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 
-	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
 )
 
 // Usage returns the resources that the server's container has used so far. Call it only at the
 // start and end of a phase: reading it costs CPU time.
-func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
+func (s *Server) Usage(ctx context.Context) (account.Usage, error) {
 	u, err := s.readUsage(ctx)
 	if err != nil {
 		err = fmt.Errorf("reading the usage of %s (container %.12s): %w", s.name, s.id, err)
@@ -31,7 +31,7 @@ func (s *Server) Usage(ctx context.Context) (lab.Usage, error) {
 	return u, nil
 }
 
-func (s *Server) readUsage(ctx context.Context) (u lab.Usage, err error) {
+func (s *Server) readUsage(ctx context.Context) (u account.Usage, err error) {
 	known := false
 	var above int64
 	if s.engine.Local() {
@@ -52,22 +52,22 @@ func (s *Server) readUsage(ctx context.Context) (u lab.Usage, err error) {
 
 // usageFromAPI reads the usage through the engine's API. It takes about a second, the interval of
 // the engine's collector, unless nobody has asked recently.
-func (s *Server) usageFromAPI(ctx context.Context) (lab.Usage, error) {
+func (s *Server) usageFromAPI(ctx context.Context) (account.Usage, error) {
 	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
 	if err != nil {
-		return lab.Usage{}, err
+		return account.Usage{}, err
 	}
 	defer result.Body.Close()
 	return parseStats(result.Body)
 }
 
 // parseStats parses the engine's statistics, of cgroup v1 and v2.
-func parseStats(from io.Reader) (lab.Usage, error) {
+func parseStats(from io.Reader) (account.Usage, error) {
 	var stats container.StatsResponse
 	if err := json.NewDecoder(from).Decode(&stats); err != nil {
-		return lab.Usage{}, err
+		return account.Usage{}, err
 	}
-	u := lab.Usage{
+	u := account.Usage{
 		At:               stats.Read,
 		CPU:              time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
 		ThrottledPeriods: int64(stats.CPUStats.ThrottlingData.ThrottledPeriods),
@@ -82,7 +82,7 @@ func parseStats(from io.Reader) (lab.Usage, error) {
 // usageFromCgroup reads the container's usage from the kernel's cgroup files. pid is the
 // container's first process and root the file system of the engine's host. ok is false if the files
 // are not on this machine, for example if the engine runs in a virtual machine.
-func usageFromCgroup(root fs.FS, pid int, container string) (u lab.Usage, ok bool) {
+func usageFromCgroup(root fs.FS, pid int, container string) (u account.Usage, ok bool) {
 	groups := cgroupPaths(root, pid, container)
 	readFile := func(controller, file string) string {
 		group, known := groups[controller]
@@ -120,7 +120,7 @@ func cgroupPaths(root fs.FS, pid int, container string) map[string]string {
 	return groups
 }
 
-func usageFromCgroupV1(read func(controller, file string) string) (u lab.Usage, ok bool) {
+func usageFromCgroupV1(read func(controller, file string) string) (u account.Usage, ok bool) {
 	used, ok := parseCount(read("cpuacct", "cpuacct.usage"))
 	throttled, known := parseCount(statField(read("cpu", "cpu.stat"), "nr_throttled"))
 	peak, counted := parseCount(read("memory", "memory.max_usage_in_bytes"))
@@ -130,7 +130,7 @@ func usageFromCgroupV1(read func(controller, file string) string) (u lab.Usage, 
 
 // usageFromCgroupV2 leaves the memory peak nil on kernels before Linux 5.19, which have no
 // memory.peak.
-func usageFromCgroupV2(read func(controller, file string) string) (u lab.Usage, ok bool) {
+func usageFromCgroupV2(read func(controller, file string) string) (u account.Usage, ok bool) {
 	used, ok := parseCount(statField(read("", "cpu.stat"), "usage_usec"))
 	throttled, known := parseCount(statField(read("", "cpu.stat"), "nr_throttled"))
 	u.CPU, u.ThrottledPeriods = time.Duration(used)*time.Microsecond, throttled

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 )
@@ -14,8 +15,8 @@ import (
 // runCanaries runs the canaries on all CPUs of the layout. It returns them, the
 // server's CPU time meanwhile and the server's usage afterwards. before is the server's
 // usage so far; if it is nil, runCanaries reads it.
-func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Server, before *lab.Usage) (
-	canaries []lab.Canary, serverCPU time.Duration, after lab.Usage, err error,
+func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Server, before *account.Usage) (
+	canaries []lab.Canary, serverCPU time.Duration, after account.Usage, err error,
 ) {
 	if before == nil {
 		u, err := server.Usage(ctx)

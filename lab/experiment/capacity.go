@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 )
@@ -30,22 +32,20 @@ func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.At
 	env trialEnv,
 ) (lab.Sample, error) {
 	s.Phase.PeakShare = nil // the share sets the first rate only, not those of the steps
-	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
-	s.Search = &lab.Search{}
+	s.Canaries.Baselines, s.Search = e.baselineCanaries(), &lab.Search{}
+	var usage account.Usage
 	var err error
-	s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout,
-		env.server, nil)
+	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, env.server, nil)
 	if err != nil {
 		return s, err
 	}
-	if s, err = e.searchCapacity(ctx, s, a, env); err != nil {
+	if s, usage, err = e.searchCapacity(ctx, s, a, env, usage); err != nil {
 		return s, err
 	}
 	if err = waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server,
-		&s.ServerUsage.After)
+	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server, &usage)
 	if err != nil {
 		return s, err
 	}
@@ -53,19 +53,17 @@ func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.At
 	return s, e.recordHits(ctx, s, env)
 }
 
-// searchCapacity tries one rate after another and returns the sample of the last.
+// searchCapacity tries one rate after another. It returns the sample of the last, and the
+// server's usage after it; usage is the one before the first.
 func (e *Experiment) searchCapacity(
-	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv,
-) (lab.Sample, error) {
+	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv, usage account.Usage,
+) (lab.Sample, account.Usage, error) {
 	name, keepHits := a.Name, a.KeepHits
 	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsNeeded(s.Phase.Objectives, a.Targets))
 	for n := 0; ; n++ {
 		step, more := search.Next(s.Search.Steps)
 		if !more {
-			return s, nil
-		}
-		if n > 0 {
-			s.ServerUsage.Before = s.ServerUsage.After
+			return s, usage, nil
 		}
 		s.Phase.RateRPS = step.OfferedRPS
 		a.Name = fmt.Sprintf("%s at %g/s", name, step.OfferedRPS)
@@ -75,25 +73,26 @@ func (e *Experiment) searchCapacity(
 		a.KeepHits = keepHits && step.Stage == lab.Confirmation
 		e.Observer.PhaseStarted(s.Trial, s.Phase, a.Duration)
 		var err error
-		if s, err = attackWithReadings(ctx, s, a, env); err != nil {
-			return s, err
+		if s, usage, err = e.attackWithReadings(ctx, s, a, env, usage); err != nil {
+			return s, usage, err
 		}
-		s.MissedObjectives, s.MetricsWithoutValue = metric.CheckObjectives(s)
-		s.MissedObjectives = append(s.MissedObjectives, missedServedRatio(*s.Attack)...)
-		s.Search.Steps = append(s.Search.Steps, e.judgeStep(step, s))
+		s.SLO.Missed, s.SLO.WithoutValue = metric.CheckObjectives(s)
+		s.SLO.Missed = append(s.SLO.Missed, missedServedRatio(s.Measured.Attack)...)
+		s.Search.Steps = append(s.Search.Steps, e.judgeStep(step, *s.Measured, s.SLO))
 	}
 }
 
 // judgeStep returns the step with its result.
-func (e *Experiment) judgeStep(step lab.SearchStep, s lab.Sample) lab.SearchStep {
-	step.Attack, step.Server = s.Attack, s.ServerUsage
-	step.MissedObjectives = slices.Clone(s.MissedObjectives)
-	for _, name := range s.MetricsWithoutValue {
+func (e *Experiment) judgeStep(step lab.SearchStep, w lab.Window, slo lab.SLOResult) lab.SearchStep {
+	step.Window = &w
+	step.MissedObjectives = slices.Clone(slo.Missed)
+	for _, name := range slo.WithoutValue {
 		step.MissedObjectives = append(step.MissedObjectives,
-			fmt.Sprintf("%s has no value: %d requests are too few", name, s.Attack.Sent))
+			fmt.Sprintf("%s has no value: %s too few", name,
+				message.Count(int(w.Attack.Sent), "request is", "requests are")))
 	}
 	if step.SLOMet = len(step.MissedObjectives) == 0; !step.SLOMet {
-		step.InstrumentLimit = gate.InstrumentLimit(s, e.Calibration)
+		step.InstrumentLimit = gate.InstrumentLimit(w, e.Calibration)
 	}
 	return step
 }

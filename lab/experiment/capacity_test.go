@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
 )
@@ -25,7 +26,7 @@ func newCapacityExperiment(w *world, capacity float64) *Experiment {
 		},
 	}
 	w.serverCPU = time.Second / 2
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		if a.Kind == lab.WarmUp {
 			return
 		}
@@ -74,8 +75,8 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	}
 	rps, ok := metric.CapacityRPS(s)
 	if !ok || rps != 4270 || s.Phase.RateRPS != 4270 || s.Gate.Validity != lab.Valid ||
-		len(s.MissedObjectives) != 0 {
-		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.MissedObjectives, s.Gate,
+		len(s.SLO.Missed) != 0 {
+		t.Errorf("capacity %v, offered %v, missed %v, %+v, of %q", rps, s.Phase.RateRPS, s.SLO.Missed, s.Gate,
 			describeSteps(s))
 	}
 	attacks := w.attacks[1:]
@@ -91,11 +92,11 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 		if (a.Duration >= 4*time.Second) != confirms || a.KeepHits != confirms {
 			t.Errorf("step %d of stage %s lasts %v; it keeps hits: %v", i, step.Stage, a.Duration, a.KeepHits)
 		}
-		if step.Attack.Elapsed != a.Duration {
+		if step.Window.Attack.Elapsed != a.Duration {
 			t.Errorf("step %d has the attack of another", i)
 		}
-		if u := step.Server; !u.Known || u.After.CPU-u.Before.CPU != time.Millisecond {
-			t.Errorf("step %d has the server usage %+v", i, u)
+		if used, ok := metric.ServerCPUSeconds(*step.Window); !ok || used != 0.001 {
+			t.Errorf("the server used %v s in step %d, %v", used, i, ok)
 		}
 	}
 	if len(attacks) != len(s.Search.Steps) || len(seeds) != len(attacks) {
@@ -107,12 +108,12 @@ func TestACapacityIsSearchedForOnOneServer(t *testing.T) {
 	if got := strings.Join(w.log, " "); got != want {
 		t.Errorf("the order is\n%s, want\n%s", got, want)
 	}
-	if used := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU; !s.ServerUsage.Known ||
-		used != time.Millisecond {
-		t.Errorf("the server used %v during the last step, want 1 ms", used)
+	if used, ok := metric.ServerCPUSeconds(*s.Measured); !ok || used != 0.001 {
+		t.Errorf("the server used %v s during the last step, want 1 ms", used)
 	}
-	if s.Attack.Elapsed != 4*time.Second || len(w.recordedHits) != 2 {
-		t.Errorf("the sample's attack lasts %v, and %d hits were kept", s.Attack.Elapsed, len(w.recordedHits))
+	if s.Measured.Attack.Elapsed != 4*time.Second || len(w.recordedHits) != 2 {
+		t.Errorf("the sample's attack lasts %v, and %d hits were kept",
+			s.Measured.Attack.Elapsed, len(w.recordedHits))
 	}
 }
 
@@ -121,7 +122,7 @@ func TestARateAtWhichRequestsFailMissesTheSLO(t *testing.T) {
 	w := newWorld()
 	e := newCapacityExperiment(w, 4300)
 	baseResult := w.changeResult
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		baseResult(a, r)
 		if a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
 			r.Failed = r.Sent / 200
@@ -148,7 +149,7 @@ func TestACapacityThatIsNotConfirmedIsLowered(t *testing.T) {
 	e := newCapacityExperiment(w, 4300)
 	baseResult := w.changeResult
 	confirmed := 0
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		baseResult(a, r)
 		if a.Kind == lab.Steady && a.Duration == 4*time.Second {
 			if confirmed++; confirmed == 1 {
@@ -157,9 +158,9 @@ func TestACapacityThatIsNotConfirmedIsLowered(t *testing.T) {
 		}
 	}
 	s := runOneSample(t, e, w)
-	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.MissedObjectives) != 0 ||
+	if rps, _ := metric.CapacityRPS(s); rps != 4100 || s.Phase.RateRPS != 4100 || len(s.SLO.Missed) != 0 ||
 		s.Gate.Validity != lab.Valid {
-		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.MissedObjectives, s.Gate, describeSteps(s))
+		t.Errorf("capacity %v, missed %v, %+v, of %q", rps, s.SLO.Missed, s.Gate, describeSteps(s))
 	}
 	steps := s.Search.Steps
 	if failed := steps[len(steps)-2]; failed.SLOMet || !slices.Equal(failed.MissedObjectives,
@@ -174,8 +175,8 @@ func TestAServerThatKeepsNoRateHasNoCapacity(t *testing.T) {
 	if rps, ok := metric.CapacityRPS(s); ok {
 		t.Errorf("capacity %v of a server that keeps the SLO at no rate", rps)
 	}
-	if s.Gate.Validity != lab.Valid || len(s.MissedObjectives) != 1 {
-		t.Errorf("%+v, missed %v, want a valid sample", s.Gate, s.MissedObjectives)
+	if s.Gate.Validity != lab.Valid || len(s.SLO.Missed) != 1 {
+		t.Errorf("%+v, missed %v, want a valid sample", s.Gate, s.SLO.Missed)
 	}
 }
 
@@ -184,7 +185,7 @@ func TestAStepOfTooFewRequestsMissesTheSLO(t *testing.T) {
 	e := newCapacityExperiment(w, 4300)
 	e.Plan.Scenarios[0].Phases[1].RateRPS = 100
 	baseResult := w.changeResult
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		if baseResult(a, r); a.Kind == lab.Steady && r.Sent < 1000 {
 			r.Corrected.P99MS = nil
 		}
@@ -194,8 +195,8 @@ func TestAStepOfTooFewRequestsMissesTheSLO(t *testing.T) {
 		s.Search.Steps[0].MissedObjectives[0] != "latency_p99_ms has no value: 400 requests are too few" {
 		t.Errorf("steps %+v", s.Search.Steps)
 	}
-	if !slices.Equal(s.MetricsWithoutValue, []string{"latency_p99_ms"}) {
-		t.Errorf("metrics without a value %v", s.MetricsWithoutValue)
+	if !slices.Equal(s.SLO.WithoutValue, []string{"latency_p99_ms"}) {
+		t.Errorf("metrics without a value %v", s.SLO.WithoutValue)
 	}
 }
 
@@ -203,7 +204,7 @@ func TestACapacityAtTheGeneratorsLimitIsABound(t *testing.T) {
 	w := newWorld()
 	e := newCapacityExperiment(w, 4300)
 	baseResult := w.changeResult
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		if baseResult(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 4300 {
 			r.After.GeneratorCPU = 950 * a.Duration / 1000
 			r.Sent, r.Succeeded = r.Sent*9/10, r.Succeeded*9/10
@@ -221,7 +222,7 @@ func TestAStepMustServe99Percent(t *testing.T) {
 	w := newWorld()
 	e := newCapacityExperiment(w, 1e9)
 	baseResult := w.changeResult
-	w.changeResult = func(a lab.Attack, r *lab.AttackResult) {
+	w.changeResult = func(a lab.Attack, r *account.Observation) {
 		if baseResult(a, r); a.Kind == lab.Steady && a.Rate[0].FromRPS > 2000 {
 			r.Succeeded, r.Failed = r.Sent*98/100, r.Sent-r.Sent*98/100
 		}

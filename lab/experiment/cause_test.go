@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
 )
 
@@ -17,7 +18,7 @@ func TestTheCauseOfAFailureDecidesItsConsequence(t *testing.T) {
 	broken := errors.New("it is broken")
 	// exitAfter makes the server exit after an attack, without an end of the trial's context.
 	exitAfter := func(w *world, kind lab.PhaseKind) {
-		w.changeResult = func(a lab.Attack, _ *lab.AttackResult) {
+		w.changeResult = func(a lab.Attack, _ *account.Observation) {
 			if a.Kind == kind {
 				w.crash = "rt/a"
 			}
@@ -142,7 +143,7 @@ func TestAServerWithoutAPeakHasNoPhasesWhoseRateDependsOnIt(t *testing.T) {
 		false: "its pilot failed: no request succeeded; the server printed: last words",
 	} {
 		w := newWorld()
-		w.changeResult = func(_ lab.Attack, r *lab.AttackResult) { r.Succeeded = 0 }
+		w.changeResult = func(_ lab.Attack, r *account.Observation) { r.Succeeded = 0 }
 		e := newExperiment(w, "a")
 		e.Plan.Trials = e.Plan.Trials[:1]
 		e.Plan.Scenarios[0].Phases[2].PeakShare = &lab.PeakShare{Fraction: 0.5, OfOwnPeak: own}

@@ -140,7 +140,7 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 // collectAnswers starts a variant in its own cell and sends it the contract's and all
 // scenarios' requests. A mistake of the server becomes a problem; the error is the lab's.
 func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
-	subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
+	subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
 	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
 		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 )
 
 // Cells opens cells and uses the engine for what lies outside of them. The errors of Cells and of
@@ -37,7 +38,7 @@ type Cell interface {
 	Listeners(ctx context.Context) ([]lab.Listener, error)
 	// Send sends each request once.
 	Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
-	Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error)
+	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// ReadHits passes the hits that the last attack kept to each, in chunks.
 	ReadHits(ctx context.Context, each func([]lab.Hit) error) error
 	// ExitReason returns how the generator ended, or "" while it runs or if that is unknown.
@@ -54,7 +55,7 @@ type Server interface {
 	// ExitReason returns how the server ended, or "" while it runs or if that is unknown.
 	ExitReason(ctx context.Context) string
 	LogTail(ctx context.Context) string
-	Usage(ctx context.Context) (lab.Usage, error)
+	Usage(ctx context.Context) (account.Usage, error)
 	Remove(ctx context.Context) error
 }
 

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/metric"
 )
 
 // world fakes the engine, the contract, the recorder and the observer. It counts what is
@@ -44,7 +46,7 @@ type world struct {
 	onAttack      func(lab.Attack)
 	onOpen        func() // runs before a cell opens
 	onCheckEngine func()
-	changeResult  func(lab.Attack, *lab.AttackResult)
+	changeResult  func(lab.Attack, *account.Observation)
 
 	foreignCPU     time.Duration // CPU 0 time of others during each attack of a second
 	serverCPU      time.Duration // CPU 1 time of the server during each attack; a second if unset
@@ -256,7 +258,7 @@ func (c *fakeCell) Send(_ context.Context, requests []lab.Request) ([]lab.Answer
 	return answers, nil
 }
 
-func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	c.world.attacks = append(c.world.attacks, a)
 	c.world.log = append(c.world.log, string(a.Kind))
 	if c.world.onAttack != nil {
@@ -271,29 +273,33 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, 
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
-		return lab.AttackResult{}, context.Cause(ctx)
+		return account.Observation{}, context.Cause(ctx)
 	}
 	if c.world.engineError != nil || c.variant == c.world.killedGenerator {
 		c.ended = true
-		return lab.AttackResult{}, fault.By(fault.Generator, errors.New("the cell ended during attack"))
+		return account.Observation{}, fault.By(fault.Generator, errors.New("the cell ended during attack"))
 	}
 	if c.world.attackError != nil && a.Kind != lab.WarmUp {
-		return lab.AttackResult{}, c.world.attackError
+		return account.Observation{}, c.world.attackError
 	}
 	c.world.upstreamCalls += c.world.callsPerAttack
 	began, busy := time.Unix(200, 0), c.world.serverCPU
 	if busy == 0 {
 		busy = time.Second
 	}
-	result := lab.AttackResult{
-		StartedAt: began.Add(time.Duration(len(c.world.attacks)) * time.Second),
-		Sent:      10, Succeeded: 10 * int64(a.Connections), GeneratorCPUs: c.cpus, Elapsed: time.Second,
-		Before: lab.Reading{At: began, CPUs: []lab.CPUTime{{ID: 0}, {ID: 1}}},
-		After: lab.Reading{
-			At:      began.Add(time.Second),
-			CPUs:    []lab.CPUTime{{ID: 0, Idle: time.Second - c.world.foreignCPU}, {ID: 1, Idle: time.Second - busy}},
-			Threads: []lab.Thread{{PID: 2, TID: 2, CPU: busy}},
+	result := account.Observation{AttackResult: lab.AttackResult{
+		StartedAt: began.Add(time.Duration(len(c.world.attacks)) * time.Second), Elapsed: time.Second,
+		HitCounts: lab.HitCounts{Sent: 10, Succeeded: 10 * int64(a.Connections)},
+	}}
+	result.GeneratorCPUs = c.cpus
+	result.Before = account.Reading{At: began, CPUs: []account.CPUTime{{ID: 0}, {ID: 1}}}
+	result.After = account.Reading{
+		At: began.Add(time.Second),
+		CPUs: []account.CPUTime{
+			{ID: 0, Idle: time.Second - c.world.foreignCPU},
+			{ID: 1, Idle: time.Second - busy},
 		},
+		Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}},
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
@@ -332,13 +338,13 @@ type fakeServer struct{ cell *fakeCell }
 func (s *fakeServer) StartedAt() time.Time              { return time.Unix(100, 0) }
 func (s *fakeServer) Done(context.Context) <-chan error { return s.cell.exited }
 func (s *fakeServer) LogTail(context.Context) string    { return "last words" }
-func (s *fakeServer) Usage(context.Context) (lab.Usage, error) {
+func (s *fakeServer) Usage(context.Context) (account.Usage, error) {
 	if s.cell.world.usageError != nil {
-		return lab.Usage{}, s.cell.world.usageError
+		return account.Usage{}, s.cell.world.usageError
 	}
 	s.cell.world.log = append(s.cell.world.log, "usage")
 	s.cell.used += time.Millisecond
-	return lab.Usage{CPU: s.cell.used}, nil
+	return account.Usage{CPU: s.cell.used}, nil
 }
 
 func (s *fakeServer) ExitReason(context.Context) string {
@@ -428,8 +434,8 @@ func TestEveryMeasuredPhaseOfEveryTrialIsASample(t *testing.T) {
 		if s.WarmUp == nil || *s.ColdStart != 250*time.Millisecond || s.Identity.Process.CPUsAllowed != "1" {
 			t.Errorf("sample %d: warm-up %v, cold start %v, identity %+v", i, s.WarmUp, s.ColdStart, s.Identity)
 		}
-		if !s.StartedAt.Equal(s.Attack.StartedAt) {
-			t.Errorf("sample %d started at %v, but its attack at %v", i, s.StartedAt, s.Attack.StartedAt)
+		if !s.StartedAt.Equal(s.Measured.Attack.StartedAt) {
+			t.Errorf("sample %d started at %v, but its attack at %v", i, s.StartedAt, s.Measured.Attack.StartedAt)
 		}
 	}
 	w.checkNothingOpen(t)
@@ -497,14 +503,20 @@ func TestAPeakThatLeavesTheServerIdleIsRepeatedOnTwiceTheConnections(t *testing.
 			t.Errorf("server busy %v: peaks on %v connections, want %v", c.busy, got, c.want)
 		}
 		s := w.recorded[0]
-		if (s.DoubleConnections != nil) != (len(c.want) == 2) ||
+		if (s.Doubled != nil) != (len(c.want) == 2) ||
 			(s.Gate.Validity == lab.Valid) != (c.busy == time.Second) {
-			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.DoubleConnections != nil, s.Gate)
+			t.Errorf("server busy %v: doubled %v, %+v", c.busy, s.Doubled != nil, s.Gate)
 		}
-		u := s.DoubledServer
-		if u.Known != (s.DoubleConnections != nil) || u.Known && (u.Before.CPU <= s.ServerUsage.After.CPU ||
-			u.After.CPU-u.Before.CPU != time.Millisecond) {
-			t.Errorf("server busy %v: its usage on twice the connections is %+v", c.busy, u)
+		if s.Doubled != nil {
+			used := s.Doubled.Accounts.Server.Container.CPU
+			if *used != time.Millisecond || s.Doubled.Phase.Connections != 128 {
+				t.Errorf("on %d connections the server used %v", s.Doubled.Phase.Connections, *used)
+			}
+			// Its usage is read around it, and not that before the peak.
+			const want = " usage peak usage canary usage hits usage peak usage "
+			if log := strings.Join(w.log, " "); !strings.Contains(log, want) {
+				t.Errorf("the order is\n%s, want\n…%s…", log, want)
+			}
 		}
 		if len(w.recorded) != 2 {
 			t.Errorf("%d rows, want 2: the doubled attack has none", len(w.recorded))
@@ -875,8 +887,8 @@ func TestServiceTimesOfAReferenceServerAreReadAroundItsPhase(t *testing.T) {
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.recorded) != 2 || w.recorded[0].ServiceTimes == nil ||
-		w.recorded[0].ServiceTimes.Mean != 2500*time.Microsecond {
+	if len(w.recorded) != 2 || w.recorded[0].Measured.ServiceTimes == nil ||
+		w.recorded[0].Measured.ServiceTimes.Mean != 2500*time.Microsecond {
 		t.Fatalf("%+v", w.recorded)
 	}
 	if a := w.attacks[0]; a.SideRequest != nil || string(a.Targets[0].Body) != "Hello" {
@@ -941,8 +953,9 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if s := w.recorded[0]; s.Upstream == nil || s.Upstream.Calls != c.calls || s.Gate.Validity != c.want {
-			t.Errorf("%d calls for 640 answers: usage %+v, %+v", c.calls, s.Upstream, s.Gate)
+		s := w.recorded[0]
+		if calls, ok := metric.UpstreamCalls(*s.Measured); !ok || calls != c.calls || s.Gate.Validity != c.want {
+			t.Errorf("%d calls for 640 answers: counted %d, %v; %+v", c.calls, calls, ok, s.Gate)
 		}
 		for _, a := range w.attacks {
 			if !a.SleepWhenIdle {
@@ -950,6 +963,47 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 			}
 		}
 		w.checkNothingOpen(t)
+	}
+}
+
+func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
+	w := newWorld()
+	w.serverCPU, w.callsPerAttack = time.Second/2, 10_000
+	w.changeResult = func(_ lab.Attack, o *account.Observation) { o.After.UpstreamCPU = time.Second / 10 }
+	e := newExperiment(w, "a")
+	e.Plan.Trials = e.Plan.Trials[:1]
+	e.Plan.Scenarios[0].Upstream = true
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	doubled := w.recorded[0].Doubled
+	if doubled == nil || doubled.Accounts.Upstream == nil ||
+		doubled.Accounts.Upstream.CPU != time.Second/10 || doubled.Accounts.Upstream.Calls != nil {
+		t.Errorf("the window on twice the connections is %+v", doubled)
+	}
+}
+
+func TestWindowsFollowHowTheKernelChargesInterrupts(t *testing.T) {
+	for _, separate := range []bool{false, true} {
+		w := newWorld()
+		w.serverCPU = time.Second / 2
+		w.changeResult = func(_ lab.Attack, o *account.Observation) {
+			o.After.CPUs[1].Interrupts = time.Second / 10
+		}
+		e := newExperiment(w, "a")
+		e.Calibration.SeparateIRQTime, e.Plan.Trials = separate, e.Plan.Trials[:1]
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := time.Second / 2
+		if separate {
+			want += time.Second / 10
+		}
+		for _, window := range []*lab.Window{w.recorded[0].Measured, w.recorded[0].Doubled} {
+			if got := *window.Accounts.CPUs[1].Uncharged; got != want {
+				t.Errorf("separate interrupts %v: %v of CPU 1 are charged to no thread, want %v", separate, got, want)
+			}
+		}
 	}
 }
 
@@ -1201,7 +1255,8 @@ func TestAPeakStaysValidIfTheServerCrashesOnTwiceTheConnections(t *testing.T) {
 	}
 	peak, next := w.recorded[0], w.recorded[1]
 	const suffix = "; on twice the connections the server's process ended"
-	if peak.Attack == nil || peak.Gate.Validity != lab.Censored || !strings.HasSuffix(peak.Gate.Reason, suffix) {
+	if peak.Measured == nil || peak.Gate.Validity != lab.Censored ||
+		!strings.HasSuffix(peak.Gate.Reason, suffix) {
 		t.Errorf("the peak is %+v", peak.Gate)
 	}
 	if next.Phase.Kind != lab.Steady || next.Gate.Validity != lab.Failed {

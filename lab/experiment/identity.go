@@ -18,7 +18,7 @@ import (
 
 // checkIdentity parses a server's identity and compares it with its variant and with
 // the limits that the lab set.
-func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Sample) (lab.Identity, error) {
+func (e *Experiment) checkIdentity(answer lab.Answer, subject lab.Subject) (lab.Identity, error) {
 	id, wrong := e.Checker.CheckIdentity(answer, subject.Variant, subject.Layout.Server)
 	if len(wrong) > 0 {
 		return id, fault.By(fault.Server, errors.New("identity: "+strings.Join(wrong, "; ")))
@@ -57,7 +57,7 @@ func toJSON(value any) string {
 
 // requestIdentity asks a server in a cell for its identity and returns what is wrong
 // with it.
-func (e *Experiment) requestIdentity(ctx context.Context, subject lab.Sample, cell Cell) (
+func (e *Experiment) requestIdentity(ctx context.Context, subject lab.Subject, cell Cell) (
 	problems []string, err error,
 ) {
 	answers, err := cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
@@ -81,7 +81,7 @@ func (e *Experiment) checkIdentities(ctx context.Context, variants []string) err
 	group.SetLimit(maxParallelChecks())
 	for _, id := range variants {
 		group.Go(func() error {
-			subject := lab.Sample{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
+			subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
 			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, env trialEnv) (err error) {
 				ready := e.readyTarget(subject.Variant, lab.Scenario{})

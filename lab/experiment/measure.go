@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
@@ -29,7 +30,7 @@ func (e *Experiment) MeasurePhase(
 		return s, err
 	}
 	if gate.NeedsDoubleConnections(s, e.Calibration) && 2*a.Connections <= maxPeakConnections {
-		s.DoubleConnections, s.DoubledServer, err = attackDoubleConnections(ctx, a, env)
+		s.Doubled, err = e.attackDoubleConnections(ctx, s, a, env)
 		if err != nil && !errors.Is(err, errServerEnded) {
 			return s, err
 		}
@@ -38,7 +39,7 @@ func (e *Experiment) MeasurePhase(
 	if err != nil { // a crash on twice the connections does not invalidate the peak itself
 		s.Gate.Reason += "; on twice the connections " + err.Error()
 	}
-	s.MissedObjectives, s.MetricsWithoutValue = metric.CheckObjectives(s)
+	s.SLO.Missed, s.SLO.WithoutValue = metric.CheckObjectives(s)
 	return s, nil
 }
 
@@ -47,21 +48,20 @@ func (e *Experiment) MeasurePhase(
 func (e *Experiment) attackWithCanaries(
 	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv,
 ) (lab.Sample, error) {
-	s.SeparateIRQTime, s.Canaries.Baselines = e.Calibration.SeparateIRQTime, e.baselineCanaries()
+	s.Canaries.Baselines = e.baselineCanaries()
+	var usage account.Usage
 	var err error
-	s.Canaries.Before, s.Canaries.ServerCPUBefore, s.ServerUsage.Before, err = e.runCanaries(ctx, s.Layout,
-		env.server, nil)
+	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, env.server, nil)
 	if err != nil {
 		return s, err
 	}
-	if s, err = attackWithReadings(ctx, s, a, env); err != nil {
+	if s, usage, err = e.attackWithReadings(ctx, s, a, env, usage); err != nil {
 		return s, err
 	}
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server,
-		&s.ServerUsage.After)
+	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server, &usage)
 	if err != nil {
 		return s, err
 	}
@@ -83,47 +83,57 @@ func waitForCloses(ctx context.Context, connections int) error {
 	}
 }
 
-// attackWithReadings runs an attack and reads the server's usage and service times
-// after it. s already holds the usage before it.
-func attackWithReadings(ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv) (lab.Sample, error) {
+// attackWithReadings runs an attack and returns the sample with its window, and the server's
+// usage after it. before is the usage before it.
+func (e *Experiment) attackWithReadings(
+	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv, before account.Usage,
+) (measured lab.Sample, after account.Usage, err error) {
 	callsBefore, err := upstreamCalls(ctx, env.upstream)
 	if err != nil {
-		return s, err
+		return s, after, err
 	}
 	isReference := s.Scenario.Name == lab.ReferenceScenario
 	if isReference { // reading the service times resets them
 		if _, err := ReadServiceTimes(ctx, env.cell); err != nil {
-			return s, err
+			return s, after, err
 		}
 	}
-	result, err := env.cell.Attack(ctx, a)
+	o, err := env.cell.Attack(ctx, a)
 	if err != nil {
-		return s, err
+		return s, after, err
 	}
-	s.Attack = &result
-	s.StartedAt = result.StartedAt
+	var times *lab.ServiceTimes
 	if isReference {
-		if s.ServiceTimes, err = ReadServiceTimes(ctx, env.cell); err != nil {
-			return s, err
+		if times, err = ReadServiceTimes(ctx, env.cell); err != nil {
+			return s, after, err
 		}
 	}
-	if s.ServerUsage.After, err = env.server.Usage(ctx); err != nil {
-		return s, err
+	if after, err = env.server.Usage(ctx); err != nil {
+		return s, after, err
 	}
-	s.ServerUsage.Known = true
+	readings := account.Readings{
+		Cell:  o.CellReadings,
+		Usage: &account.UsageReadings{Before: before, After: after},
+	}
 	if env.upstream != nil {
 		callsAfter, err := upstreamCalls(ctx, env.upstream)
 		if err != nil {
-			return s, err
+			return s, after, err
 		}
-		s.Upstream = &lab.UpstreamUsage{Calls: callsAfter - callsBefore}
+		calls := callsAfter - callsBefore
+		readings.HasUpstream, readings.UpstreamCalls = true, &calls
 	}
-	return s, nil
+	s.StartedAt = o.StartedAt
+	s.Measured = &lab.Window{
+		Phase: s.Phase, Layout: s.Layout, Attack: o.AttackResult, ServiceTimes: times,
+		Accounts: account.Between(readings, s.Layout, e.Calibration.SeparateIRQTime),
+	}
+	return s, after, nil
 }
 
 // recordHits records the hits that the cell's last attack kept.
 func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, env trialEnv) error {
-	if s.Attack.KeptHits == 0 {
+	if s.Measured.Attack.KeptHits == 0 {
 		return nil
 	}
 	read := func(each func([]lab.Hit) error) error { return env.cell.ReadHits(ctx, each) }
@@ -166,27 +176,36 @@ func upstreamCalls(ctx context.Context, u Upstream) (int64, error) {
 const maxPeakConnections = 4096
 
 // attackDoubleConnections repeats the attack of a peak on twice the connections, for a
-// shorter time. The result is evidence about the peak and has no row; its hits are not
-// kept. The usage is unknown if the server's counters cannot be read.
-func attackDoubleConnections(ctx context.Context, a lab.Attack, env trialEnv) (
-	*lab.AttackResult, lab.ServerUsage, error,
-) {
+// shorter time. The window is evidence about the peak and has no row; its hits are not
+// kept. The usage of the server is unknown if its counters cannot be read.
+func (e *Experiment) attackDoubleConnections(
+	ctx context.Context, peak lab.Sample, a lab.Attack, env trialEnv,
+) (*lab.Window, error) {
 	a.Name += " doubled"
 	a.Connections *= 2
 	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
-	before, usageErr := env.server.Usage(ctx)
-	result, err := env.cell.Attack(ctx, a)
+	var usage account.UsageReadings
+	var usageErr error
+	usage.Before, usageErr = env.server.Usage(ctx)
+	o, err := env.cell.Attack(ctx, a)
 	if err != nil {
-		return nil, lab.ServerUsage{}, err
+		return nil, err
 	}
-	usage := lab.ServerUsage{Before: before}
+	readings := account.Readings{Cell: o.CellReadings, HasUpstream: env.upstream != nil}
 	if usageErr == nil {
 		usage.After, usageErr = env.server.Usage(ctx)
 	}
-	usage.Known = usageErr == nil
-	if err := waitForCloses(ctx, a.Connections); err != nil {
-		return nil, lab.ServerUsage{}, err
+	if usageErr == nil {
+		readings.Usage = &usage
 	}
-	return &result, usage, nil
+	if err := waitForCloses(ctx, a.Connections); err != nil {
+		return nil, err
+	}
+	phase := peak.Phase
+	phase.Connections = a.Connections
+	return &lab.Window{
+		Phase: phase, Layout: peak.Layout, Attack: o.AttackResult,
+		Accounts: account.Between(readings, peak.Layout, e.Calibration.SeparateIRQTime),
+	}, nil
 }

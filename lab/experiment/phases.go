@@ -64,7 +64,10 @@ func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample
 		return rated, peak, err
 	}
 	for _, s := range measured {
-		if rps, _ := metric.ThroughputRPS(s); s.Phase.ID() == peakPhase.ID() && rps > 0 {
+		if s.Measured == nil || s.Phase.ID() != peakPhase.ID() {
+			continue
+		}
+		if rps, _ := metric.ThroughputRPS(*s.Measured); rps > 0 {
 			return plan.ApplyShare(p, rps), s, nil
 		}
 	}
@@ -92,7 +95,7 @@ func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, 
 	if err != nil {
 		return err
 	}
-	subject.Identity, err = e.checkIdentity(answers[0], *subject)
+	subject.Identity, err = e.checkIdentity(answers[0], subject.Subject)
 	return err
 }
 
@@ -103,14 +106,14 @@ func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.A
 	if err != nil {
 		return err
 	}
-	subject.WarmUp = &result
+	subject.WarmUp = &result.AttackResult
 	if !keepsContract(subject.Variant) {
 		return nil
 	}
 	if result.SideAnswer == nil {
 		return fault.By(fault.Generator, errors.New("identity: the generator did not request it under load"))
 	}
-	underLoad, err := e.checkIdentity(*result.SideAnswer, *subject)
+	underLoad, err := e.checkIdentity(*result.SideAnswer, subject.Subject)
 	if err == nil {
 		err = checkUnchanged(subject.Identity, underLoad)
 	}

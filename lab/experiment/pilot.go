@@ -52,7 +52,7 @@ func (e *Experiment) runPilot(ctx context.Context, p *lab.Pilot) error {
 			p.Doubt = result.Reason
 			continue
 		}
-		if p.PeakRPS, _ = metric.ThroughputRPS(s); p.PeakRPS == 0 {
+		if p.PeakRPS, _ = metric.ThroughputRPS(*s.Measured); p.PeakRPS == 0 {
 			p.Problem = "no request succeeded"
 			return nil
 		}
@@ -71,7 +71,7 @@ func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sam
 	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Cores: p.Cores, Attempt: 1, Seed: p.Seed}
 	s := e.newSample(t, time.Now())
 	s.Phase = plan.PilotPhase(s.Scenario)
-	err := e.withFreshCell(ctx, s, func(ctx context.Context, env trialEnv) (err error) {
+	err := e.withFreshCell(ctx, s.Subject, func(ctx context.Context, env trialEnv) (err error) {
 		if err := e.awaitAndIdentify(ctx, &s, env); err != nil {
 			return err
 		}

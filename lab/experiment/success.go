@@ -68,7 +68,7 @@ func (c requestError) Error() string {
 	r := c.request
 	text := fmt.Sprintf("%s: %s %s %s", r.At.In(c.file), r.Method, printablePath(r.Path), c.text)
 	if c.more > 0 {
-		text += fmt.Sprintf(" (and %d more requests of this call)", c.more)
+		text += fmt.Sprintf(" (and %s of this call)", message.Count(c.more, "more request", "more requests"))
 	}
 	return text
 }

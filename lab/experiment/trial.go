@@ -14,7 +14,7 @@ import (
 // trial fails and the run can go on, the last sample says why.
 func (e *Experiment) measureTrial(ctx context.Context, t lab.Trial) (samples []lab.Sample, err error) {
 	subject := e.newSample(t, time.Now())
-	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
+	err = e.withFreshCell(ctx, subject.Subject, func(ctx context.Context, env trialEnv) (err error) {
 		samples, err = e.runPhases(ctx, &subject, env)
 		return err
 	})
@@ -38,7 +38,7 @@ type trialEnv struct {
 
 // withFreshCell runs do with a fresh server in a fresh cell and closes both. An error names the
 // party that caused it.
-func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Sample,
+func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Subject,
 	do func(context.Context, trialEnv) error,
 ) (err error) {
 	env, err := e.open(ctx, subject)
@@ -60,7 +60,7 @@ func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Sample,
 
 // open opens a cell and starts the upstream, if the scenario has one, and the server in it. After
 // an error, env holds what is open and must be closed.
-func (e *Experiment) open(ctx context.Context, subject lab.Sample) (env trialEnv, err error) {
+func (e *Experiment) open(ctx context.Context, subject lab.Subject) (env trialEnv, err error) {
 	layout := subject.Layout
 	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator, subject.Variant.Port()); err != nil {
 		return env, err
@@ -116,11 +116,13 @@ func (e *Experiment) newSample(t lab.Trial, began time.Time) lab.Sample {
 		RunID:     e.RunID,
 		HostID:    e.HostID,
 		StartedAt: began.UTC(),
-		Trial:     t,
-		Scenario:  e.scenarioByName[t.Scenario],
-		Variant:   e.Variants[t.Variant],
-		Image:     e.Images[t.Variant],
-		Layout:    e.layouts[t.Cores],
+		Subject: lab.Subject{
+			Trial:    t,
+			Scenario: e.scenarioByName[t.Scenario],
+			Variant:  e.Variants[t.Variant],
+			Image:    e.Images[t.Variant],
+			Layout:   e.layouts[t.Cores],
+		},
 	}
 }
 

@@ -7,35 +7,39 @@ import (
 
 // censored returns a result if the figure is only a bound, because something else
 // than the server was the limit.
-func censored(s lab.Sample, c lab.Calibration) *lab.GateResult {
+func censored(s lab.Sample, saturation float64, c lab.Calibration) *lab.GateResult {
 	if s.Phase.Kind.Traits().FindsCapacity() {
 		return capacityBound(s)
 	}
-	if result := generatorLimit(s, c); result != nil {
+	if result := generatorLimit(*s.Measured, saturation, c); result != nil {
 		return result
 	}
-	if !s.Phase.Kind.Traits().FindsPeak || isSaturated(s) {
+	if !s.Phase.Kind.Traits().FindsPeak || saturation >= MinServerSaturation {
 		return nil
 	}
-	return unsaturated(s, c)
+	return unsaturated(*s.Measured, s.Doubled, saturation, c)
 }
 
 // unsaturated returns a result if the server was not the limit of a peak: its CPUs
 // were not saturated, and twice the connections do not prove another limit in it.
-func unsaturated(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	saturation, _ := metric.SaturationRatio(s)
-	gain, tried := metric.DoublingGain(s)
+// doubled is nil if they were not tried.
+func unsaturated(w lab.Window, doubled *lab.Window, saturation float64, c lab.Calibration) *lab.GateResult {
+	gain, tried := 0.0, false
+	if doubled != nil {
+		gain, tried = metric.DoublingGain(w, *doubled)
+	}
 	if !tried {
 		return newResult(lab.Censored, "unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%)",
 			100*saturation, 100*MinServerSaturation)
 	}
-	doubled := withDoubleConnections(s)
+	errors, _ := metric.ErrorRatio(w)
+	doubledErrors, _ := metric.ErrorRatio(*doubled)
 	// More failures on twice the connections may hide a gain.
-	if errorRatio(doubled) > errorRatio(s)+metric.MostFailed {
+	if doubledErrors > errors+metric.MostFailed {
 		return newResult(lab.Censored,
 			"unsaturated: the server was at %.0f%% of its limit (needed: %.0f%%), and on twice the connections "+
 				"%.1f%% of requests failed",
-			100*saturation, 100*MinServerSaturation, 100*errorRatio(doubled))
+			100*saturation, 100*MinServerSaturation, 100*doubledErrors)
 	}
 	if gain >= MaxDoublingGain {
 		return newResult(lab.Censored,
@@ -43,13 +47,7 @@ func unsaturated(s lab.Sample, c lab.Calibration) *lab.GateResult {
 				"%.1f%% more",
 			100*saturation, 100*MinServerSaturation, 100*gain)
 	}
-	return generatorLimit(doubled, c) // it may be the reason for the missing gain
-}
-
-// errorRatio returns the share of the sample's requests that failed.
-func errorRatio(s lab.Sample) float64 {
-	ratio, _ := metric.ErrorRatio(s)
-	return ratio
+	return generatorLimit(*doubled, saturationOf(*doubled), c) // it may be the reason for the missing gain
 }
 
 // capacityBound returns a result if the capacity may be higher than the confirmed
@@ -82,8 +80,8 @@ func capacityBound(s lab.Sample) *lab.GateResult {
 // InstrumentLimit returns which part of the instrument was at its limit in a step
 // of a search, so that a missed objective may not be due to the server. It returns
 // "" if none was.
-func InstrumentLimit(step lab.Sample, c lab.Calibration) string {
-	if result := generatorLimit(step, c); result != nil {
+func InstrumentLimit(step lab.Window, c lab.Calibration) string {
+	if result := generatorLimit(step, saturationOf(step), c); result != nil {
 		return result.Reason
 	}
 	return ""
@@ -93,17 +91,17 @@ func InstrumentLimit(step lab.Sample, c lab.Calibration) string {
 // the limit. Near the ceiling the generator's own throughput counts, whatever the
 // server's CPUs show: the server may spin. In a closed loop a busy generator does
 // not matter if the server is saturated.
-func generatorLimit(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	if rps, ok := metric.ThroughputRPS(s); ok && c.CeilingRPS > 0 && rps >= CeilingThreshold*c.CeilingRPS {
+func generatorLimit(w lab.Window, saturation float64, c lab.Calibration) *lab.GateResult {
+	if rps, ok := metric.ThroughputRPS(w); ok && c.CeilingRPS > 0 && rps >= CeilingThreshold*c.CeilingRPS {
 		return newResult(lab.Censored,
 			"generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
 			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
 	}
-	generator, _ := metric.GeneratorCPURatio(s)
-	upstream, _ := metric.UpstreamCPURatio(s)
+	generator, _ := metric.GeneratorCPURatio(w)
+	upstream, _ := metric.UpstreamCPURatio(w)
 	busy := generator + upstream
 	switch {
-	case s.Layout.SharesCPUs() && busy > MaxSharedGeneratorCPU:
+	case w.Layout.SharesCPUs() && busy > MaxSharedGeneratorCPU:
 		return newResult(lab.Censored,
 			"generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
 			100*busy, 100*MaxSharedGeneratorCPU)
@@ -112,10 +110,9 @@ func generatorLimit(s lab.Sample, c lab.Calibration) *lab.GateResult {
 			"upstream: it used %.0f%% of its CPU (limit %.0f%%), so its own queueing is in the server's latency",
 			100*upstream, 100*MaxUpstreamCPU)
 	}
-	if busy < GeneratorCPUThreshold || !s.Phase.Kind.IsOpenLoop() && isSaturated(s) {
+	if busy < GeneratorCPUThreshold || !w.Phase.Kind.IsOpenLoop() && saturation >= MinServerSaturation {
 		return nil
 	}
-	saturation, _ := metric.SaturationRatio(s)
 	return newResult(lab.Censored,
 		"generator: it used %.0f%% of its CPUs (limit %.0f%%), and the server was at %.0f%% of its limit",
 		100*busy, 100*GeneratorCPUThreshold, 100*saturation)

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"time"
 
 	"runtimelab/lab"
@@ -9,24 +10,26 @@ import (
 
 // disturbed returns a result if something that the server cannot cause influenced
 // the sample, or nil. If several rules apply, it returns the result of the first.
-func disturbed(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	return firstResult(s, c, clockStepped, stoppedCanary, outside, biasedRate, biasedDoubling, falseOverload,
-		slowCanary)
+func disturbed(s lab.Sample, saturation float64, c lab.Calibration) *lab.GateResult {
+	return cmp.Or(
+		clockStepped(*s.Measured), stoppedCanary(s.Canaries), outside(*s.Measured, c), biasedRate(s, c),
+		biasedDoubling(s, saturation, c), falseOverload(*s.Measured), slowCanary(s, c),
+	)
 }
 
 // clockStepped returns a result if the wall clock was set: the cold start lies
 // between two readings of it.
-func clockStepped(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	if step := s.Attack.After.ClockStep; step.Abs() > MaxClockStep {
+func clockStepped(w lab.Window) *lab.GateResult {
+	if step := w.Accounts.ClockStep; step.Abs() > MaxClockStep {
 		return newResult(lab.Disturbed, "the machine's clock was set by %+.2f s during the trial (limit %.2f s)",
 			step.Seconds(), MaxClockStep.Seconds())
 	}
 	return nil
 }
 
-// outside returns a result if a CPU quota or other work influenced the attack.
-func outside(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	return firstResult(s, c, throttled, stoppedGenerator, foreignCPU)
+// outside returns a result if a CPU quota or other work influenced a window.
+func outside(w lab.Window, c lab.Calibration) *lab.GateResult {
+	return cmp.Or(throttled(w), stoppedGenerator(w), foreignCPU(w, c))
 }
 
 // biasedRate returns a result if something outside the cell influenced a missed
@@ -37,11 +40,10 @@ func biasedRate(s lab.Sample, c lab.Calibration) *lab.GateResult {
 		return nil
 	}
 	for _, step := range s.Search.Steps {
-		if step.SLOMet || step.Attack == nil {
+		if step.SLOMet || step.Window == nil {
 			continue
 		}
-		s.Attack, s.ServerUsage = step.Attack, step.Server
-		if result := outside(s, c); result != nil {
+		if result := outside(*step.Window, c); result != nil {
 			return newResult(lab.Disturbed, "at %.0f/s %s", step.OfferedRPS, result.Reason)
 		}
 	}
@@ -50,11 +52,11 @@ func biasedRate(s lab.Sample, c lab.Calibration) *lab.GateResult {
 
 // biasedDoubling returns a result if something outside the cell influenced the
 // attack on twice the connections, and that attack decides about the peak.
-func biasedDoubling(s lab.Sample, c lab.Calibration) *lab.GateResult {
-	if s.DoubleConnections == nil || isSaturated(s) {
+func biasedDoubling(s lab.Sample, saturation float64, c lab.Calibration) *lab.GateResult {
+	if s.Doubled == nil || saturation >= MinServerSaturation {
 		return nil
 	}
-	if result := outside(withDoubleConnections(s), c); result != nil {
+	if result := outside(*s.Doubled, c); result != nil {
 		return newResult(lab.Disturbed, "on twice the connections %s", result.Reason)
 	}
 	return nil
@@ -62,39 +64,39 @@ func biasedDoubling(s lab.Sample, c lab.Calibration) *lab.GateResult {
 
 // falseOverload returns a result if the server served too much in an overload: it
 // has become faster since its peak was measured.
-func falseOverload(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	if !s.Phase.Overloads() || s.Phase.PeakShare.Fraction <= 1 {
+func falseOverload(w lab.Window) *lab.GateResult {
+	if !w.Phase.Overloads() || w.Phase.PeakShare.Fraction <= 1 {
 		return nil
 	}
-	served, _ := metric.ThroughputRPS(s)
-	limit := s.Phase.RateRPS / (1 + (s.Phase.PeakShare.Fraction-1)*MinOverload)
+	served, _ := metric.ThroughputRPS(w)
+	limit := w.Phase.RateRPS / (1 + (w.Phase.PeakShare.Fraction-1)*MinOverload)
 	if served <= limit {
 		return nil
 	}
 	return newResult(lab.Disturbed,
 		"%.0f of %.0f requests per second were answered, so the offered rate was not %.0f%% of the server's "+
 			"peak (limit %.0f): the server is faster than when its peak was measured",
-		served, s.Phase.RateRPS, 100*s.Phase.PeakShare.Fraction, limit)
+		served, w.Phase.RateRPS, 100*w.Phase.PeakShare.Fraction, limit)
 }
 
 // foreignCPU returns a result if other work used too much of either side's CPUs
 // during the attack, or if that is unknown because a CPU went offline.
-func foreignCPU(s lab.Sample, c lab.Calibration) *lab.GateResult {
+func foreignCPU(w lab.Window, c lab.Calibration) *lab.GateResult {
 	const unknown = "the use of the %s's CPUs by other work is unknown: their counters could not be read"
-	generator, known := metric.ForeignGeneratorRatio(s)
+	generator, known := metric.ForeignGeneratorRatio(w)
 	if !known {
 		return newResult(lab.Disturbed, unknown, "generator")
 	}
-	server, known := metric.ForeignServerRatio(s)
-	if !known && len(s.Attack.After.Threads) > 0 { // without threads the server itself has ended
+	server, known := metric.ForeignServerRatio(w)
+	if !known && !w.Accounts.Server.Ended {
 		return newResult(lab.Disturbed, unknown, "server")
 	}
 	// Going idle and waking up costs CPU time that no thread is charged for.
-	serverSleeps, _ := metric.ServerSleepRate(s)
-	generatorSleeps, _ := metric.GeneratorSleepRate(s)
-	if s.Layout.SharesCPUs() { // both ratios cover all CPUs together
-		onGenerator, onServer := float64(len(s.Layout.Generator)), float64(len(s.Layout.Server))
-		generatorSleeps = (generatorSleeps*onGenerator + serverSleeps*onServer) / float64(len(s.Layout.AllCPUs()))
+	serverSleeps, _ := metric.ServerSleepRate(w)
+	generatorSleeps, _ := metric.GeneratorSleepRate(w)
+	if w.Layout.SharesCPUs() { // both ratios cover all CPUs together
+		onGenerator, onServer := float64(len(w.Layout.Generator)), float64(len(w.Layout.Server))
+		generatorSleeps = (generatorSleeps*onGenerator + serverSleeps*onServer) / float64(len(w.Layout.AllCPUs()))
 		serverSleeps = generatorSleeps
 	}
 	server -= serverSleeps * c.SleepCost.Seconds()
@@ -112,9 +114,9 @@ func foreignCPU(s lab.Sample, c lab.Calibration) *lab.GateResult {
 }
 
 // EstimateSleepCost returns the CPU time that is charged to no thread each time a
-// server's CPU goes idle and wakes up. In a sample without a neighbour, that is all
+// server's CPU goes idle and wakes up. In a window without a neighbour, that is all
 // time that was neither idle nor the server's. It returns 0 if it is unknown.
-func EstimateSleepCost(quiet lab.Sample) time.Duration {
+func EstimateSleepCost(quiet lab.Window) time.Duration {
 	foreign, ok := metric.ForeignServerRatio(quiet)
 	sleeps, known := metric.ServerSleepRate(quiet)
 	if !ok || !known || sleeps == 0 {
@@ -124,17 +126,17 @@ func EstimateSleepCost(quiet lab.Sample) time.Duration {
 }
 
 // minInterruptShare is a share of a CPU above that of a neighbour in a quiet
-// sample, and below that of the interrupts of a generator at its ceiling (23 % on
+// window, and below that of the interrupts of a generator at its ceiling (23 % on
 // the development machine).
 const minInterruptShare = 0.05
 
 // DetectSeparateIRQTime reports whether the kernel charges interrupts to no thread.
-// It takes samples of the generator at its ceiling without a neighbour: most of the
+// It takes windows of the generator at its ceiling without a neighbour: most of the
 // interrupt time then appears as foreign CPU time.
-func DetectSeparateIRQTime(quiet ...lab.Sample) bool {
-	for _, s := range quiet {
-		interrupts, ok := metric.GeneratorInterruptRatio(s)
-		foreign, known := metric.ForeignGeneratorRatio(s)
+func DetectSeparateIRQTime(quiet ...lab.Window) bool {
+	for _, w := range quiet {
+		interrupts, ok := metric.GeneratorInterruptRatio(w)
+		foreign, known := metric.ForeignGeneratorRatio(w)
 		if !ok || !known || interrupts < minInterruptShare || foreign < interrupts/2 {
 			return false
 		}

@@ -5,10 +5,12 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -17,18 +19,26 @@ import (
 // proves no limit. With a zero Calibration it judges neither the ceiling nor
 // canaries without a baseline in the sample.
 func Judge(s lab.Sample, c lab.Calibration) lab.GateResult {
-	if result := firstResult(s, c, failed, disturbed, censored); result != nil {
-		return *result
+	result := failed(s)
+	if result == nil {
+		saturation := saturationOf(*s.Measured)
+		result = cmp.Or(disturbed(s, saturation, c), censored(s, saturation, c))
 	}
-	return lab.GateResult{Validity: lab.Valid}
+	if result == nil {
+		return lab.GateResult{Validity: lab.Valid}
+	}
+	return *result
 }
 
 // NeedsDoubleConnections reports whether a phase must be tried on twice the
 // connections: its kind may be, and neither side's CPUs were the limit.
 func NeedsDoubleConnections(s lab.Sample, c lab.Calibration) bool {
-	return s.Phase.Kind.Traits().Extra.Doubled > 0 && s.DoubleConnections == nil &&
-		firstResult(s, c, failed, disturbed) == nil &&
-		!isSaturated(s) && generatorLimit(s, c) == nil
+	if s.Phase.Kind.Traits().Extra.Doubled <= 0 || s.Doubled != nil || failed(s) != nil {
+		return false
+	}
+	saturation := saturationOf(*s.Measured)
+	return disturbed(s, saturation, c) == nil &&
+		saturation < MinServerSaturation && generatorLimit(*s.Measured, saturation, c) == nil
 }
 
 // FailedBecause returns the result for a trial that broke before or during its phase.
@@ -42,37 +52,28 @@ func DisturbedBecause(reason string) lab.GateResult {
 	return lab.GateResult{Validity: lab.Disturbed, Reason: reason}
 }
 
-// rule returns a result if it applies to the sample, or nil.
-type rule func(lab.Sample, lab.Calibration) *lab.GateResult
-
-// firstResult returns the result of the first rule that applies, or nil.
-func firstResult(s lab.Sample, c lab.Calibration, rules ...rule) *lab.GateResult {
-	for _, check := range rules {
-		if result := check(s, c); result != nil {
-			return result
-		}
-	}
-	return nil
-}
-
 // failed returns a result if the sample measures nothing, or not what was planned.
-func failed(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	switch {
-	case s.Attack == nil:
+func failed(s lab.Sample) *lab.GateResult {
+	if s.Measured == nil {
 		return newResult(lab.Failed, "nothing was measured")
-	case s.Attack.Sent == 0:
+	}
+	attack, accounts := s.Measured.Attack, s.Measured.Accounts
+	calls, counted := metric.UpstreamCalls(*s.Measured)
+	switch {
+	case attack.Sent == 0:
 		return newResult(lab.Failed, "no request was sent")
-	case s.Attack.Succeeded == 0 && !anyStepAnswered(s):
-		return newResult(lab.Failed, "none of %d requests succeeded: %s", s.Attack.Sent,
-			mostFrequent(s.Attack.Errors))
-	case !slices.Equal(s.Attack.GeneratorCPUs, s.Layout.Generator):
+	case attack.Succeeded == 0 && !anyStepAnswered(s):
+		return newResult(lab.Failed, "none of %s succeeded: %s",
+			message.Count(int(attack.Sent), "request", "requests"), mostFrequent(attack.Errors))
+	case !slices.Equal(accounts.Generator.CPUs, s.Layout.Generator):
 		return newResult(lab.Failed, "the generator ran on CPUs %s instead of %s",
-			lab.CPUList(s.Attack.GeneratorCPUs), lab.CPUList(s.Layout.Generator))
-	case !s.ServerUsage.Known:
+			lab.CPUList(accounts.Generator.CPUs), lab.CPUList(s.Layout.Generator))
+	case accounts.Server.Container == nil:
 		return newResult(lab.Failed, "the resource usage of the server's container could not be read")
-	case s.Upstream != nil && s.Upstream.Calls < s.Attack.Succeeded:
-		return newResult(lab.Failed, "the server gave %d answers but called its upstream only %d times",
-			s.Attack.Succeeded, s.Upstream.Calls)
+	case counted && calls < attack.Succeeded:
+		return newResult(lab.Failed, "the server gave %s but called its upstream only %s",
+			message.Count(int(attack.Succeeded), "answer", "answers"),
+			message.Count(int(calls), "time", "times"))
 	}
 	return nil
 }
@@ -81,22 +82,14 @@ func failed(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 // answer at one rate may be the server's result at that rate.
 func anyStepAnswered(s lab.Sample) bool {
 	return s.Search != nil && slices.ContainsFunc(s.Search.Steps, func(step lab.SearchStep) bool {
-		return step.Attack != nil && step.Attack.Succeeded > 0
+		return step.Window != nil && step.Window.Attack.Succeeded > 0
 	})
 }
 
-// isSaturated reports whether the server was the limit.
-func isSaturated(s lab.Sample) bool {
-	saturation, ok := metric.SaturationRatio(s)
-	return ok && saturation >= MinServerSaturation
-}
-
-// withDoubleConnections returns the sample with the figures of the attack on twice
-// the connections.
-func withDoubleConnections(s lab.Sample) lab.Sample {
-	s.Attack, s.DoubleConnections = s.DoubleConnections, nil
-	s.ServerUsage = s.DoubledServer
-	return s
+// saturationOf returns how close the server was to its limit; 0 if that is unknown.
+func saturationOf(w lab.Window) float64 {
+	saturation, _ := metric.SaturationRatio(w)
+	return saturation
 }
 
 // newResult formats a reason.

@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
 // throttled returns a result if a CPU quota above the server's container throttled
 // it. The quota of the container itself is part of the plan, like its memory limit.
 // A quota above it makes the machine slower than the plan says.
-func throttled(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	if periods, known := metric.ThrottledAbove(s); known && periods > 0 {
+func throttled(w lab.Window) *lab.GateResult {
+	if periods, known := metric.ThrottledAbove(w); known && periods > 0 {
 		return newResult(lab.Disturbed, "a CPU quota of a cgroup above the server's container throttled it "+
-			"in %d periods (limit 0); lab doctor names the quota", periods)
+			"in %s (limit 0); lab doctor names the quota", message.Count(int(periods), "period", "periods"))
 	}
 	return nil
 }
@@ -22,8 +23,8 @@ func throttled(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 // stoppedGenerator returns a result if a polling generator left its CPUs idle. A
 // CPU quota that cannot be read, and that allows more than a canary needs at a
 // time, shows only here.
-func stoppedGenerator(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	if idle, known := metric.GeneratorIdleRatio(s); known && idle > MaxGeneratorIdle {
+func stoppedGenerator(w lab.Window) *lab.GateResult {
+	if idle, known := metric.GeneratorIdleRatio(w); known && idle > MaxGeneratorIdle {
 		return newResult(lab.Disturbed, "the generator, which never sleeps, was stopped for %.1f%% "+
 			"of its CPUs' time while they were idle (limit %.1f%%): a CPU quota stops the lab's containers",
 			100*idle, 100*MaxGeneratorIdle)
@@ -34,14 +35,14 @@ func stoppedGenerator(s lab.Sample, _ lab.Calibration) *lab.GateResult {
 // stoppedCanary returns a result if a canary did not run while its CPU was idle.
 // Only a CPU quota causes that, so that it also finds quotas in cgroups that cannot
 // be read.
-func stoppedCanary(s lab.Sample, _ lab.Calibration) *lab.GateResult {
-	for i, canary := range slices.Concat(s.Canaries.Before, s.Canaries.After) {
+func stoppedCanary(c lab.PhaseCanaries) *lab.GateResult {
+	for i, canary := range slices.Concat(c.Before, c.After) {
 		stopped := StoppedTime(canary)
 		if stopped <= MaxCanaryStop {
 			continue
 		}
 		when := "before"
-		if i >= len(s.Canaries.Before) {
+		if i >= len(c.Before) {
 			when = "after"
 		}
 		return newResult(lab.Disturbed, "the canary on CPU %d was stopped for %.0f ms %s the attack "+

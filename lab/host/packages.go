@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // InstallPackages installs the Debian packages that are missing, as root on Debian or Ubuntu. It
@@ -126,7 +127,7 @@ func (a aptInstaller) planInstall(ctx context.Context, names []string) (string, 
 	case len(plan) == 0:
 		return "", errors.New("apt-get would install nothing for " + wanted + ":\n" + lastLines(out, 12))
 	}
-	return fmt.Sprintf("installing %d packages (about a minute):\n  %s", len(plan),
+	return fmt.Sprintf("installing %s (about a minute):\n  %s", message.Count(len(plan), "package", "packages"),
 		strings.Join(plan, "\n  ")), nil
 }
 

@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 )
 
 // startedEngine records what Up started, and so what Down may stop.
@@ -51,11 +52,8 @@ func (s stateDir) write(started startedEngine) error {
 	if err != nil {
 		return fmt.Errorf("recording which engine the lab started: %w", err)
 	}
-	next := s.recordFile() + ".new"
-	if err := os.WriteFile(next, append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("recording which engine the lab started: %w", err)
-	}
-	if err := os.Rename(next, s.recordFile()); err != nil {
+	err = renameio.WriteFile(s.recordFile(), append(text, '\n'), 0o644, renameio.WithTempDir(string(s)))
+	if err != nil {
 		return fmt.Errorf("recording which engine the lab started: %w", err)
 	}
 	return nil
@@ -75,30 +73,22 @@ func removeIfExists(file string) error {
 	return nil
 }
 
-// lock allows one process at a time to start or stop an engine. It also ends with the process.
+// lock allows one process at a time to start or stop an engine.
 func (s stateDir) lock(ctx context.Context, log io.Writer) (unlock func(), err error) {
 	if err := os.MkdirAll(string(s), 0o755); err != nil {
 		return nil, fmt.Errorf("creating a folder for the engine's state: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(string(s), "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	path := filepath.Join(string(s), "lock")
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(0o644))
+	held, err := lock.TryLock()
+	if err == nil && !held {
+		fmt.Fprintln(log, "waiting for another make engine to end")
+		if _, err = lock.TryLockContext(ctx, 100*time.Millisecond); err != nil && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the lock of the engine's state: %w", err)
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
-	for waiting := false; ; waiting = true {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = file.Close() }, nil // closing unlocks
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("locking %s: %w", file.Name(), err), file.Close())
-		}
-		if !waiting {
-			fmt.Fprintln(log, "waiting for another make engine to end")
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), file.Close())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return func() { _ = lock.Close() }, nil // the lock also ends with the process
 }

@@ -20,6 +20,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // buildJob is the state of building one runtime's image.
@@ -225,7 +226,8 @@ const tailLines = 60
 func lastLines(output string) string {
 	lines := strings.Split(strings.TrimRight(output, "\n"), "\n")
 	if left := len(lines) - tailLines; left > 0 {
-		return fmt.Sprintf("(%d lines before these)\n%s", left, strings.Join(lines[left:], "\n"))
+		return fmt.Sprintf("(%s before these)\n%s", message.Count(left, "line", "lines"),
+			strings.Join(lines[left:], "\n"))
 	}
 	return strings.Join(lines, "\n")
 }

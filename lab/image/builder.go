@@ -3,7 +3,6 @@ package image
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/gofrs/flock"
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
@@ -237,29 +237,21 @@ func (b *Builder) lock(ctx context.Context) (unlock func(), err error) {
 	if path == "" {
 		path = lockPath()
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE))
+	held, err := lock.TryLock()
+	if err == nil && !held {
+		b.logf("waiting for another lab to finish building")
+		if _, err = lock.TryLockContext(ctx, 100*time.Millisecond); err != nil && ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for another lab to finish building: %w", context.Cause(ctx))
+		}
+	}
 	if err != nil {
 		return nil, &fault.Error{
-			Code: fault.ExitFailed, Err: fmt.Errorf("open the build lock: %w", err),
+			Code: fault.ExitFailed, Err: fmt.Errorf("lock %s: %w", path, err),
 			Hint: fault.Denied(err, filepath.Dir(path)),
 		}
 	}
-	for logged := false; ; {
-		held, err := tryLock(file)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
-		}
-		if held {
-			return func() { _ = file.Close() }, nil // closing unlocks
-		}
-		if !logged {
-			logged = true
-			b.logf("waiting for another lab to finish building")
-		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return nil, errors.Join(fmt.Errorf("wait for another lab to finish building: %w", err), file.Close())
-		}
-	}
+	return func() { _ = lock.Close() }, nil
 }
 
 // lockPath returns the default file of the build lock: in the user's cache directory, or else in

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // mmdebstrapInstalled reports whether mmdebstrap and Debian's signing keys are on this host.
@@ -26,16 +28,16 @@ func mmdebstrapInstalled() bool {
 // It runs in its own process and mount namespaces: if it is stopped, its children end with it and
 // its folder has no mounts.
 func mmdebstrap(ctx context.Context, s standIn) (*rootFS, error) {
-	folder, err := newLockedDir(os.TempDir())
+	lock, err := newLockedDir(os.TempDir())
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for mmdebstrap: %w", err)
 	}
-	root, err := startMmdebstrap(ctx, s, folder.Name())
+	root, err := startMmdebstrap(ctx, s, lock.Path())
 	if err != nil {
-		return nil, errors.Join(err, removeLockedDir(folder))
+		return nil, errors.Join(err, removeLockedDir(lock))
 	}
 	ended := root.finish
-	root.finish = func() error { return errors.Join(ended(), removeLockedDir(folder)) }
+	root.finish = func() error { return errors.Join(ended(), removeLockedDir(lock)) }
 	return root, nil
 }
 
@@ -44,19 +46,22 @@ const treeDirPrefix = "runtime-lab-base-"
 
 // newLockedDir makes a folder for a root tree in a parent folder and locks it. The lock ends with
 // this process, so an unlocked folder is stale.
-func newLockedDir(parent string) (*os.File, error) {
+func newLockedDir(parent string) (*flock.Flock, error) {
 	dir, err := os.MkdirTemp(parent, treeDirPrefix)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(dir))
+	lock := lockOfDir(dir)
+	if _, err := lock.TryLock(); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), os.Remove(dir))
 	}
-	if _, err := tryLock(folder); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), removeLockedDir(folder))
-	}
-	return folder, nil
+	return lock, nil
+}
+
+// lockOfDir returns the lock of a folder. Locking anything else fails, because opening a pipe would
+// block.
+func lockOfDir(dir string) *flock.Flock {
+	return flock.New(dir, flock.SetFlag(os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW))
 }
 
 // removeStaleDirs removes the root trees in parent whose lab was killed: they are no longer locked.
@@ -66,16 +71,11 @@ func removeStaleDirs(parent string) error {
 		return fmt.Errorf("look for the folders of killed builds: %w", err)
 	}
 	for _, dir := range dirs {
-		// Open folders only: opening a pipe would block.
-		folder, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
-		if err != nil {
-			continue // it is no folder, does not exist any more, or belongs to another user
+		lock := lockOfDir(dir)
+		if free, err := lock.TryLock(); err != nil || !free {
+			continue // it is in use or no folder, does not exist any more, or belongs to another user
 		}
-		if free, err := tryLock(folder); err != nil || !free {
-			_ = folder.Close()
-			continue
-		}
-		if err := removeLockedDir(folder); err != nil {
+		if err := removeLockedDir(lock); err != nil {
 			return fmt.Errorf("remove the folder of a killed build: %w", err)
 		}
 	}
@@ -83,8 +83,8 @@ func removeStaleDirs(parent string) error {
 }
 
 // removeLockedDir removes a locked folder and then unlocks it.
-func removeLockedDir(folder *os.File) error {
-	return errors.Join(removeTree(folder.Name()), folder.Close())
+func removeLockedDir(lock *flock.Flock) error {
+	return errors.Join(removeTree(lock.Path()), lock.Close())
 }
 
 // startMmdebstrap starts mmdebstrap with dir for its temporary files.

@@ -36,7 +36,7 @@ func TestRemoveStaleDirsRemovesUnlockedFoldersOnly(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("removeStaleDirs waits for a pipe")
 	}
-	for _, path := range []string{unrelated, pipe, used.Name()} {
+	for _, path := range []string{unrelated, pipe, used.Path()} {
 		if _, err := os.Lstat(path); err != nil {
 			t.Errorf("removed, but it is no stale folder: %v", err)
 		}
@@ -47,7 +47,7 @@ func TestRemoveStaleDirsRemovesUnlockedFoldersOnly(t *testing.T) {
 	if err := removeLockedDir(used); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Lstat(used.Name()); !os.IsNotExist(err) {
+	if _, err := os.Lstat(used.Path()); !os.IsNotExist(err) {
 		t.Errorf("the used folder still exists (%v)", err)
 	}
 }

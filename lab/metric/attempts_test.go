@@ -49,6 +49,9 @@ func TestUsableRowsTakesTheLastUsableAttemptOfEachPhase(t *testing.T) {
 			attempt("a", "peak", 1, 1, 1, lab.Valid), attempt("a", "peak", 2, 1, 1, lab.Valid),
 			attempt("a", "peak", 1, 2, 1, lab.Valid), attempt("b", "peak", 1, 1, 1, lab.Valid),
 		}, []int{0, 1, 2, 3}},
+		"phases of different attempts in the order of attempts": {[]metric.Row{
+			attempt("a", "peak", 1, 1, 2, lab.Valid), attempt("a", "steady", 1, 1, 1, lab.Valid),
+		}, []int{1, 0}},
 		"no usable row": {[]metric.Row{attempt("a", "", 1, 1, 1, lab.Failed)}, nil},
 	} {
 		got := metric.UsableRows(c.rows)
@@ -68,5 +71,37 @@ func TestTrialIDReadsTheRow(t *testing.T) {
 	want := lab.TrialID{Scenario: "json", Variant: "a/b", Cores: 2, Block: 3, Attempt: 4}
 	if got := attempt("a/b", "peak", 2, 3, 4, lab.Valid).TrialID(); got != want {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Of two attempts the last usable one counts. Of the phases of one attempt a valid one does rather
+// than a bound, and otherwise the later one.
+func TestTheLastUsableAttemptReplacesOthers(t *testing.T) {
+	of := func(n int64, v lab.Validity) metric.Attempt { return metric.Attempt{Number: n, Validity: v} }
+	for _, c := range []struct {
+		row, held            metric.Attempt
+		supersedes, replaces bool
+	}{
+		{of(1, lab.Valid), of(1, lab.Disturbed), true, true},
+		{of(1, lab.Censored), of(1, lab.Failed), true, true},
+		{of(1, lab.Valid), of(2, lab.Disturbed), true, true},
+		{of(2, lab.Valid), of(1, lab.Valid), true, true},
+		{of(2, lab.Censored), of(1, lab.Valid), true, true},
+		{of(1, lab.Valid), of(2, lab.Censored), false, false},
+		{of(2, lab.Disturbed), of(1, lab.Valid), false, false},
+		{of(2, lab.Failed), of(1, lab.Censored), false, false},
+		{of(2, lab.Failed), of(1, lab.Disturbed), false, false},
+		{of(1, lab.Failed), of(1, lab.Failed), false, false},
+		{of(1, lab.Valid), of(1, lab.Valid), false, true},
+		{of(1, lab.Valid), of(1, lab.Censored), false, true},
+		{of(1, lab.Censored), of(1, lab.Censored), false, true},
+		{of(1, lab.Censored), of(1, lab.Valid), false, false},
+		{of(1, lab.Valid), metric.Attempt{}, true, true},
+		{of(0, lab.Disturbed), metric.Attempt{}, false, false},
+	} {
+		if c.row.Supersedes(c.held) != c.supersedes || c.row.Replaces(c.held) != c.replaces {
+			t.Errorf("%v after %v: supersedes %v, replaces %v",
+				c.row, c.held, c.row.Supersedes(c.held), c.row.Replaces(c.held))
+		}
 	}
 }

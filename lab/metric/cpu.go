@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"slices"
 	"time"
 
 	"runtimelab/lab"
@@ -8,168 +9,144 @@ import (
 
 // ServerCPUSeconds returns the CPU time of the server's container between its readings,
 // which are taken just before and just after the attack.
-func ServerCPUSeconds(s lab.Sample) (float64, bool) {
-	d, ok := containerCPU(s)
+func ServerCPUSeconds(w lab.Window) (float64, bool) {
+	d, ok := containerCPU(w)
 	return d.Seconds(), ok
 }
 
 // ServerCPURatio returns CPU seconds of the server's container / (elapsed seconds x CPUs
 // of the server). It can exceed 1 slightly, because the readings lie outside the attack.
-func ServerCPURatio(s lab.Sample) (float64, bool) {
-	used, ok := containerCPU(s)
+func ServerCPURatio(w lab.Window) (float64, bool) {
+	used, ok := containerCPU(w)
 	if !ok {
 		return 0, false
 	}
-	return cpuShare(used, s.Attack.Elapsed, len(s.Layout.Server))
+	return cpuShare(used, w.Attack.Elapsed, len(w.Layout.Server))
 }
 
 // CPUPerRequestUS returns the CPU time of the server's container per request that
 // succeeded, in microseconds.
-func CPUPerRequestUS(s lab.Sample) (float64, bool) {
-	used, ok := containerCPU(s)
-	if !ok || s.Attack.Succeeded <= 0 {
+func CPUPerRequestUS(w lab.Window) (float64, bool) {
+	used, ok := containerCPU(w)
+	if !ok || w.Attack.Succeeded <= 0 {
 		return 0, false
 	}
-	return float64(used) / float64(time.Microsecond) / float64(s.Attack.Succeeded), true
+	return float64(used) / float64(time.Microsecond) / float64(w.Attack.Succeeded), true
 }
 
 // GeneratorCPURatio returns the generator's CPU time without idle polling, divided by the
 // time of its CPUs during the attack.
-func GeneratorCPURatio(s lab.Sample) (float64, bool) {
-	used, ok := generatorCPU(s)
-	if !ok {
+func GeneratorCPURatio(w lab.Window) (float64, bool) {
+	used := w.Accounts.Generator.CPU
+	if used == nil {
 		return 0, false
 	}
-	return cpuShare(max(used-s.Attack.IdlePolling, 0), s.Attack.Elapsed, len(s.Layout.Generator))
+	return cpuShare(max(*used-w.Attack.IdlePolling, 0), w.Attack.Elapsed, len(w.Layout.Generator))
 }
 
 // UpstreamCPURatio returns the upstream's CPU time divided by the time of its CPUs
 // between the generator's readings. The upstream runs on the generator's CPUs.
-func UpstreamCPURatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Upstream == nil {
+func UpstreamCPURatio(w lab.Window) (float64, bool) {
+	if w.Accounts.Upstream == nil {
 		return 0, false
 	}
-	return cpuShare(upstreamCPU(s), wallTime(s), len(s.Layout.Generator))
+	return cpuShare(w.Accounts.Upstream.CPU, w.Accounts.WallTime, len(w.Layout.Generator))
+}
+
+// UpstreamCalls returns the number of calls that the upstream answered.
+func UpstreamCalls(w lab.Window) (int64, bool) {
+	if w.Accounts.Upstream == nil {
+		return 0, false
+	}
+	return known(w.Accounts.Upstream.Calls)
 }
 
 // GeneratorInterruptRatio returns the share of the generator's CPU time, between its
 // readings, that interrupts used.
-func GeneratorInterruptRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil {
-		return 0, false
-	}
-	spent, ok := cpuCounterDelta(s, s.Layout.Generator,
-		func(c lab.CPUTime) time.Duration { return c.Interrupts })
-	if !ok {
-		return 0, false
-	}
-	return cpuShare(spent, wallTime(s), len(s.Layout.Generator))
+func GeneratorInterruptRatio(w lab.Window) (float64, bool) {
+	return ratioOfCPUs(w, w.Layout.Generator, func(c lab.CPUAccount) *time.Duration { return c.Interrupts })
 }
 
 // GeneratorIdleRatio returns the share of the generator's CPU time, between its readings,
 // that was idle. It returns false for a generator that sleeps: only a polling one, which
 // leaves its CPUs no idle time, has IdlePolling.
-func GeneratorIdleRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.IdlePolling <= 0 {
+func GeneratorIdleRatio(w lab.Window) (float64, bool) {
+	if w.Attack.IdlePolling <= 0 {
 		return 0, false
 	}
-	idle, ok := cpuCounterDelta(s, s.Layout.Generator, func(c lab.CPUTime) time.Duration { return c.Idle })
-	if !ok {
-		return 0, false
-	}
-	return cpuShare(idle, wallTime(s), len(s.Layout.Generator))
+	return ratioOfCPUs(w, w.Layout.Generator, func(c lab.CPUAccount) *time.Duration { return c.Idle })
 }
 
 // GeneratorSleepRate returns how often per second and CPU the generator and the upstream
 // gave up a CPU because they had nothing to do.
-func GeneratorSleepRate(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || wallTime(s) <= 0 || len(s.Layout.Generator) == 0 {
+func GeneratorSleepRate(w lab.Window) (float64, bool) {
+	n, ok := known(w.Accounts.Generator.Sleeps)
+	if !ok {
 		return 0, false
 	}
-	n := s.Attack.After.Sleeps - s.Attack.Before.Sleeps
-	return float64(n) / wallTime(s).Seconds() / float64(len(s.Layout.Generator)), n >= 0
+	return sleepRate(w, n, len(w.Layout.Generator))
 }
 
 // ServerSleepRate returns how often per second and CPU the server's threads gave up a CPU
 // because they had nothing to do.
-func ServerSleepRate(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || wallTime(s) <= 0 || len(s.Layout.Server) == 0 {
+func ServerSleepRate(w lab.Window) (float64, bool) {
+	return sleepRate(w, w.Accounts.Server.Sleeps, len(w.Layout.Server))
+}
+
+// sleepRate returns a number of sleeps per second and CPU.
+func sleepRate(w lab.Window, sleeps int64, cpus int) (float64, bool) {
+	if w.Accounts.WallTime <= 0 || cpus == 0 {
 		return 0, false
 	}
-	n := int64(0)
-	for _, delta := range threadDeltas(s) {
-		n += delta.Sleeps
-	}
-	return float64(n) / wallTime(s).Seconds() / float64(len(s.Layout.Server)), true
+	return float64(sleeps) / w.Accounts.WallTime.Seconds() / float64(cpus), true
 }
 
 // StealRatio returns the share of the layout's CPU time, between the generator's
 // readings, that the hypervisor took. Some hypervisors do not report it and read 0.
-func StealRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil {
-		return 0, false
-	}
-	steal, ok := cpuCounterDelta(s, s.Layout.AllCPUs(), func(c lab.CPUTime) time.Duration { return c.Steal })
-	if !ok {
-		return 0, false
-	}
-	return cpuShare(steal, wallTime(s), len(s.Layout.AllCPUs()))
+func StealRatio(w lab.Window) (float64, bool) {
+	return ratioOfCPUs(w, w.Layout.AllCPUs(), func(c lab.CPUAccount) *time.Duration { return c.Steal })
 }
 
 // containerCPU returns the CPU time of the server's container between its readings.
-func containerCPU(s lab.Sample) (time.Duration, bool) {
-	d := s.ServerUsage.After.CPU - s.ServerUsage.Before.CPU
-	return d, s.Attack != nil && s.ServerUsage.Known && d >= 0
+func containerCPU(w lab.Window) (time.Duration, bool) {
+	return ofContainer(w, func(c lab.ContainerAccount) *time.Duration { return c.CPU })
 }
 
-// generatorCPU returns the generator's CPU time between its readings.
-func generatorCPU(s lab.Sample) (time.Duration, bool) {
-	if s.Attack == nil || wallTime(s) <= 0 {
+// known returns the value of an account, or false if it is unknown.
+func known[T any](value *T) (v T, ok bool) {
+	if value == nil {
+		return v, false
+	}
+	return *value, true
+}
+
+// ratioOfCPUs returns the share of the time of some CPUs, between the generator's
+// readings, that one of their accounts holds.
+func ratioOfCPUs(w lab.Window, cpus []int, account func(lab.CPUAccount) *time.Duration) (float64, bool) {
+	spent, ok := sumOverCPUs(w.Accounts, cpus, account)
+	if !ok {
 		return 0, false
 	}
-	d := s.Attack.After.GeneratorCPU - s.Attack.Before.GeneratorCPU
-	return d, d >= 0
+	return cpuShare(spent, w.Accounts.WallTime, len(cpus))
 }
 
-// upstreamCPU returns the upstream's CPU time between the generator's readings; 0 without
-// an upstream.
-func upstreamCPU(s lab.Sample) time.Duration {
-	return max(s.Attack.After.UpstreamCPU-s.Attack.Before.UpstreamCPU, 0)
-}
-
-// wallTime returns the time between the generator's readings. It is slightly longer than
-// the attack.
-func wallTime(s lab.Sample) time.Duration { return s.Attack.After.At.Sub(s.Attack.Before.At) }
-
-// clockTick is the unit of /proc/stat.
-const clockTick = 10 * time.Millisecond
-
-// cpuCounterDelta sums the increase of a /proc/stat counter over some CPUs. A missing CPU
-// or a counter that fell by more than a tick gives no figure. A fall of up to a tick
-// counts as no increase, because the kernel's iowait may fall (proc(5)).
-func cpuCounterDelta(
-	s lab.Sample, cpus []int, counter func(lab.CPUTime) time.Duration,
-) (time.Duration, bool) {
-	before, after := cpuTimesByID(s.Attack.Before), cpuTimesByID(s.Attack.After)
-	var sum time.Duration
+// sumOverCPUs sums one account over some CPUs. It returns false if a CPU was missing in a
+// reading, or if its account is unknown.
+func sumOverCPUs(
+	a lab.Accounts, cpus []int, account func(lab.CPUAccount) *time.Duration,
+) (sum time.Duration, ok bool) {
 	for _, id := range cpus {
-		b, inFirst := before[id]
-		a, inSecond := after[id]
-		d := counter(a) - counter(b)
-		if !inFirst || !inSecond || d < -clockTick {
+		i := slices.IndexFunc(a.CPUs, func(c lab.CPUAccount) bool { return c.ID == id })
+		if i < 0 {
 			return 0, false
 		}
-		sum += max(d, 0)
+		d, ok := known(account(a.CPUs[i]))
+		if !ok {
+			return 0, false
+		}
+		sum += d
 	}
 	return sum, true
-}
-
-func cpuTimesByID(r lab.Reading) map[int]lab.CPUTime {
-	m := make(map[int]lab.CPUTime, len(r.CPUs))
-	for _, c := range r.CPUs {
-		m[c.ID] = c
-	}
-	return m
 }
 
 // cpuShare returns used / (during x cpus).

@@ -10,67 +10,105 @@ import (
 	"runtimelab/lab"
 )
 
-// textColumn returns the Extract of a string column. An empty text is missing. The
+// source extracts a metric's value: from a whole sample, or from a window of load. A
+// figure of a window is that of a sample's measured one.
+type source struct {
+	ofSample func(lab.Sample) Value // nil for a figure of a window
+	ofWindow func(lab.Window) Value // nil for a property of the whole sample
+}
+
+// Extract returns the metric's value in a sample.
+func (m Metric) Extract(s lab.Sample) Value {
+	switch {
+	case m.source.ofSample != nil:
+		return m.source.ofSample(s)
+	case s.Measured == nil:
+		return Value{}
+	}
+	return m.source.ofWindow(*s.Measured)
+}
+
+// ExtractWindow returns the metric's value in a window. It is missing for a property of
+// the whole sample.
+func (m Metric) ExtractWindow(w lab.Window) Value {
+	if m.source.ofWindow == nil {
+		return Value{}
+	}
+	return m.source.ofWindow(w)
+}
+
+// textColumn returns the source of a string column. An empty text is missing. The
 // functions below do the same for other kinds.
-func textColumn(extract func(lab.Sample) string) func(lab.Sample) Value {
-	return func(s lab.Sample) Value { return Text(extract(s)) }
+func textColumn(extract func(lab.Sample) string) source {
+	return source{ofSample: func(s lab.Sample) Value { return Text(extract(s)) }}
 }
 
 // countColumn is for numbers that start at 1: 0 is missing.
-func countColumn(extract func(lab.Sample) int64) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
+func countColumn(extract func(lab.Sample) int64) source {
+	return source{ofSample: func(s lab.Sample) Value {
 		if n := extract(s); n > 0 {
 			return Int(n)
 		}
 		return Value{}
+	}}
+}
+
+func numberColumn(extract func(lab.Sample) (float64, bool)) source {
+	return source{ofSample: func(s lab.Sample) Value { return numberOr(extract(s)) }}
+}
+
+// phaseColumn is for numbers that follow from the phase, so that a sample has them before
+// it is measured.
+func phaseColumn(extract func(lab.Phase) (float64, bool)) source {
+	return source{
+		ofSample: func(s lab.Sample) Value { return numberOr(extract(s.Phase)) },
+		ofWindow: func(w lab.Window) Value { return numberOr(extract(w.Phase)) },
 	}
 }
 
-func numberColumn(extract func(lab.Sample) (float64, bool)) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
-		if f, ok := extract(s); ok {
-			return Number(f)
-		}
-		return Value{}
-	}
+func windowNumber(extract func(lab.Window) (float64, bool)) source {
+	return source{ofWindow: func(w lab.Window) Value { return numberOr(extract(w)) }}
 }
 
-func integerColumn(extract func(lab.Sample) (int64, bool)) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
-		if n, ok := extract(s); ok {
+func windowInteger(extract func(lab.Window) (int64, bool)) source {
+	return source{ofWindow: func(w lab.Window) Value {
+		if n, ok := extract(w); ok {
 			return Int(n)
 		}
 		return Value{}
-	}
+	}}
 }
 
-func attackColumn(extract func(lab.AttackResult) Value) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
-		if s.Attack == nil {
-			return Value{}
-		}
-		return extract(*s.Attack)
+// numberOr returns a number, or a missing value if it is unknown.
+func numberOr(f float64, ok bool) Value {
+	if !ok {
+		return Value{}
 	}
+	return Number(f)
 }
 
-func warmUpColumn(extract func(lab.AttackResult) Value) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
+func attackColumn(extract func(lab.AttackResult) Value) source {
+	return source{ofWindow: func(w lab.Window) Value { return extract(w.Attack) }}
+}
+
+func warmUpColumn(extract func(lab.AttackResult) Value) source {
+	return source{ofSample: func(s lab.Sample) Value {
 		if s.WarmUp == nil {
 			return Value{}
 		}
 		return extract(*s.WarmUp)
-	}
+	}}
 }
 
-func rawLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Value {
+func rawLatency(quantile func(lab.Latency) *float64) source {
 	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.Raw }, quantile)
 }
 
-func firstByteLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Value {
+func firstByteLatency(quantile func(lab.Latency) *float64) source {
 	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.FirstByte }, quantile)
 }
 
-func correctedLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Value {
+func correctedLatency(quantile func(lab.Latency) *float64) source {
 	return openLoopLatency(func(a lab.AttackResult) *lab.Latency { return a.Corrected }, quantile)
 }
 
@@ -78,27 +116,27 @@ func correctedLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Valu
 // in a closed loop, whatever the attack result holds.
 func openLoopLatency(
 	which func(lab.AttackResult) *lab.Latency, quantile func(lab.Latency) *float64,
-) func(lab.Sample) Value {
-	value := latencyBelowOverload(which, quantile)
-	return func(s lab.Sample) Value {
-		if !IsOpenLoop(s) {
+) source {
+	value := latencyBelowOverload(which, quantile).ofWindow
+	return source{ofWindow: func(w lab.Window) Value {
+		if !w.Phase.Kind.IsOpenLoop() {
 			return Value{}
 		}
-		return value(s)
-	}
+		return value(w)
+	}}
 }
 
 // latencyBelowOverload extracts a quantile that is missing in an overload, where latency
 // depends on the duration.
 func latencyBelowOverload(
 	which func(lab.AttackResult) *lab.Latency, quantile func(lab.Latency) *float64,
-) func(lab.Sample) Value {
-	return func(s lab.Sample) Value {
-		if s.Attack == nil || s.Phase.Overloads() {
+) source {
+	return source{ofWindow: func(w lab.Window) Value {
+		if w.Phase.Overloads() {
 			return Value{}
 		}
-		return latencyValue(which(*s.Attack), quantile)
-	}
+		return latencyValue(which(w.Attack), quantile)
+	}}
 }
 
 func latencyValue(l *lab.Latency, quantile func(lab.Latency) *float64) Value {
@@ -136,12 +174,12 @@ func variantID(s lab.Sample) string {
 	return s.Variant.ID()
 }
 
-// loopMode returns how the phase offers its load: open or closed.
-func loopMode(s lab.Sample) string {
+// LoopMode returns how a kind of phase offers its load: open or closed.
+func LoopMode(k lab.PhaseKind) string {
 	switch {
-	case s.Phase.Kind == "":
+	case k == "":
 		return ""
-	case IsOpenLoop(s):
+	case k.IsOpenLoop():
 		return "open"
 	}
 	return "closed"
@@ -165,26 +203,26 @@ func keepAlive(s lab.Sample) string {
 
 func phaseID(s lab.Sample) string { return s.Phase.ID() }
 
-func deadlineMS(s lab.Sample) (float64, bool) {
-	return 1000 * s.Phase.DeadlineS, IsOpenLoop(s) && s.Phase.DeadlineS > 0
+func deadlineMS(p lab.Phase) (float64, bool) {
+	return 1000 * p.DeadlineS, p.Kind.IsOpenLoop() && p.DeadlineS > 0
 }
 
-func upstreamHits(s lab.Sample) (int64, bool) {
-	if s.Upstream == nil {
+func doublingGain(s lab.Sample) (float64, bool) {
+	if s.Measured == nil || s.Doubled == nil {
 		return 0, false
 	}
-	return s.Upstream.Calls, true
+	return DoublingGain(*s.Measured, *s.Doubled)
 }
 
 // sloState returns "met", "missed: ..." or "unknown: ...".
 func sloState(s lab.Sample) string {
 	switch {
-	case s.Attack == nil || len(s.Phase.Objectives) == 0:
+	case s.Measured == nil || len(s.Phase.Objectives) == 0:
 		return ""
-	case len(s.MissedObjectives) > 0:
-		return "missed: " + strings.Join(s.MissedObjectives, ", ")
-	case len(s.MetricsWithoutValue) > 0:
-		return "unknown: " + strings.Join(s.MetricsWithoutValue, ", ")
+	case len(s.SLO.Missed) > 0:
+		return "missed: " + strings.Join(s.SLO.Missed, ", ")
+	case len(s.SLO.WithoutValue) > 0:
+		return "unknown: " + strings.Join(s.SLO.WithoutValue, ", ")
 	}
 	return "met"
 }
@@ -196,11 +234,9 @@ func coldStartMS(s lab.Sample) (float64, bool) {
 	return float64(*s.ColdStart) / float64(time.Millisecond), true
 }
 
-func memoryPeakMiB(s lab.Sample) (float64, bool) {
-	if !s.ServerUsage.Known || s.ServerUsage.After.MemoryPeakBytes == nil {
-		return 0, false
-	}
-	return float64(*s.ServerUsage.After.MemoryPeakBytes) / (1 << 20), true
+func memoryPeakMiB(w lab.Window) (float64, bool) {
+	peak, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.MemoryPeakBytes })
+	return float64(peak) / (1 << 20), ok
 }
 
 // gilState returns the state of the GIL. It is "" only if the server has not been asked:

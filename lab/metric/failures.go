@@ -52,6 +52,6 @@ func Percent(share float64) string {
 func failedRequests(a lab.AttackResult) Value { return Int(a.Failed) }
 
 // failureLatency extracts a quantile of the latency of failures.
-func failureLatency(quantile func(lab.Latency) *float64) func(lab.Sample) Value {
+func failureLatency(quantile func(lab.Latency) *float64) source {
 	return latencyBelowOverload(func(a lab.AttackResult) *lab.Latency { return a.Failures }, quantile)
 }

@@ -42,7 +42,7 @@ func TestCheckObjectivesMissesAnSLOIfTooManyFail(t *testing.T) {
 	} {
 		s := fullSample()
 		s.Attack.Failed, s.Phase.Objectives = c.failed, c.objectives
-		missed, unknown := metric.CheckObjectives(s)
+		missed, unknown := metric.CheckObjectives(s.sample())
 		if strings.Join(missed, "; ") != c.missed || len(unknown) > 0 {
 			t.Errorf("%s: missed %q, want %q; unknown %q", name, missed, c.missed, unknown)
 		}
@@ -51,12 +51,12 @@ func TestCheckObjectivesMissesAnSLOIfTooManyFail(t *testing.T) {
 
 func TestFailuresHaveTheirOwnColumns(t *testing.T) {
 	s := fullSample()
-	got := cells(s)
+	got := cells(s.sample())
 	if got["failed_requests"] != "3000" || got["latency_failed_p50_ms"] != "0.125000" {
 		t.Errorf("%s failed, with a median of %q ms", got["failed_requests"], got["latency_failed_p50_ms"])
 	}
 	s.Attack.Failed, s.Attack.Failures = 0, nil
-	if got := cells(s); got["failed_requests"] != "0" || got["latency_failed_p50_ms"] != "" {
+	if got := cells(s.sample()); got["failed_requests"] != "0" || got["latency_failed_p50_ms"] != "" {
 		t.Errorf("without failures: %q, %q ms", got["failed_requests"], got["latency_failed_p50_ms"])
 	}
 	// Fast failures are not better, and error_ratio compares their number.

@@ -7,32 +7,29 @@ import (
 	"runtimelab/lab"
 )
 
-// Figures are computed from a sample, not copied. Each function returns false if the
-// sample does not support the figure. Gates use the same functions as the columns, so
+// Figures are computed from a window of load, not copied. Each function returns false if
+// the window does not support the figure. Gates use the same functions as the columns, so
 // the number in a reason is the one in the row.
-
-// IsOpenLoop reports whether the sample's phase sends by a schedule.
-func IsOpenLoop(s lab.Sample) bool { return s.Phase.Kind.IsOpenLoop() }
 
 // ThroughputRPS returns the requests that succeeded per second, from the first send to
 // the last answer. Of a ladder it counts only the time in which all clients are present.
-func ThroughputRPS(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Elapsed <= 0 {
+func ThroughputRPS(w lab.Window) (float64, bool) {
+	if w.Attack.Elapsed <= 0 {
 		return 0, false
 	}
-	if s.Phase.Kind.Traits().Pacing == lab.ArrivingClients {
-		return s.Attack.LadderRPS, true
+	if w.Phase.Kind.Traits().Pacing == lab.ArrivingClients {
+		return w.Attack.LadderRPS, true
 	}
-	return float64(s.Attack.Succeeded) / s.Attack.Elapsed.Seconds(), true
+	return float64(w.Attack.Succeeded) / w.Attack.Elapsed.Seconds(), true
 }
 
 // GoodputRPS returns the requests per second that succeeded within the phase's deadline,
 // which counts from the intended send time.
-func GoodputRPS(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Elapsed <= 0 || !IsOpenLoop(s) || s.Phase.DeadlineS == 0 {
+func GoodputRPS(w lab.Window) (float64, bool) {
+	if w.Attack.Elapsed <= 0 || !w.Phase.Kind.IsOpenLoop() || w.Phase.DeadlineS == 0 {
 		return 0, false
 	}
-	return float64(s.Attack.WithinDeadline) / s.Attack.Elapsed.Seconds(), true
+	return float64(w.Attack.WithinDeadline) / w.Attack.Elapsed.Seconds(), true
 }
 
 // CapacityRPS returns the highest offered rate that was confirmed to meet the SLO, or
@@ -51,11 +48,11 @@ func CapacityRPS(s lab.Sample) (rps float64, ok bool) {
 
 // ServiceMeanMS returns a reference server's mean service time over the phase in
 // milliseconds, by its own clock.
-func ServiceMeanMS(s lab.Sample) (float64, bool) {
-	if s.ServiceTimes == nil || s.ServiceTimes.Count == 0 {
+func ServiceMeanMS(w lab.Window) (float64, bool) {
+	if w.ServiceTimes == nil || w.ServiceTimes.Count == 0 {
 		return 0, false
 	}
-	return s.ServiceTimes.Mean.Seconds() * 1000, true
+	return w.ServiceTimes.Mean.Seconds() * 1000, true
 }
 
 const (
@@ -69,11 +66,8 @@ const (
 
 // DriftRatio returns throughput of the second half / first half - 1, over the whole
 // seconds in which all clients were sending.
-func DriftRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil {
-		return 0, false
-	}
-	buckets := fullLoadSeconds(*s.Attack)
+func DriftRatio(w lab.Window) (float64, bool) {
+	buckets := fullLoadSeconds(w.Attack)
 	if len(buckets) < minDriftSeconds {
 		return 0, false
 	}
@@ -101,37 +95,36 @@ func fullLoadSeconds(a lab.AttackResult) []lab.Bucket {
 
 // OfferedRPS returns the requests per second in the schedule of an open loop. For a ramp
 // it is the average.
-func OfferedRPS(s lab.Sample) (float64, bool) {
-	if s.Phase.Kind.Traits().Load == lab.LoadStartStop {
-		return (s.Phase.RateRPS + s.Phase.ToRPS) / 2, true
+func OfferedRPS(p lab.Phase) (float64, bool) {
+	if p.Kind.Traits().Load == lab.LoadStartStop {
+		return (p.RateRPS + p.ToRPS) / 2, true
 	}
-	return s.Phase.RateRPS, IsOpenLoop(s) && s.Phase.RateRPS > 0
+	return p.RateRPS, p.Kind.IsOpenLoop() && p.RateRPS > 0
 }
 
 // ErrorRatio returns requests failed / sent, 0 to 1.
-func ErrorRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || s.Attack.Sent <= 0 {
+func ErrorRatio(w lab.Window) (float64, bool) {
+	if w.Attack.Sent <= 0 {
 		return 0, false
 	}
-	return float64(s.Attack.Failed) / float64(s.Attack.Sent), true
+	return float64(w.Attack.Failed) / float64(w.Attack.Sent), true
 }
 
 // SentRatio returns requests sent / in the open loop's schedule, 0 to 1.
-func SentRatio(s lab.Sample) (float64, bool) {
-	if s.Attack == nil || !IsOpenLoop(s) || s.Attack.Intended <= 0 {
+func SentRatio(w lab.Window) (float64, bool) {
+	if !w.Phase.Kind.IsOpenLoop() || w.Attack.Intended <= 0 {
 		return 0, false
 	}
-	return float64(s.Attack.Sent) / float64(s.Attack.Intended), true
+	return float64(w.Attack.Sent) / float64(w.Attack.Intended), true
 }
 
 // DoublingGain returns throughput on twice the connections / throughput - 1.
-func DoublingGain(s lab.Sample) (float64, bool) {
-	once, ok := ThroughputRPS(s)
-	if !ok || once <= 0 || s.DoubleConnections == nil {
+func DoublingGain(w, doubled lab.Window) (float64, bool) {
+	once, ok := ThroughputRPS(w)
+	if !ok || once <= 0 {
 		return 0, false
 	}
-	s.Attack = s.DoubleConnections
-	twice, ok := ThroughputRPS(s)
+	twice, ok := ThroughputRPS(doubled)
 	return twice/once - 1, ok
 }
 
@@ -141,31 +134,37 @@ func CanaryMaxMS(s lab.Sample) (float64, bool) {
 	for _, c := range slices.Concat(s.Canaries.Before, s.Canaries.After) {
 		longest = max(longest, c.WallTime)
 	}
-	return longest.Seconds() * 1000, longest > 0 && s.Attack != nil
+	return longest.Seconds() * 1000, longest > 0 && s.Measured != nil
 }
 
 // ThrottledPeriods returns in how many periods a CPU quota throttled the server. The
 // quota may be that of the container or of a cgroup above. Nested quotas count
 // separately.
-func ThrottledPeriods(s lab.Sample) (int64, bool) {
-	above, known := ThrottledAbove(s)
-	n := s.ServerUsage.After.ThrottledPeriods - s.ServerUsage.Before.ThrottledPeriods
-	return n + above, known && n >= 0
+func ThrottledPeriods(w lab.Window) (int64, bool) {
+	above, ok := ThrottledAbove(w)
+	if !ok {
+		return 0, false
+	}
+	own, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+	return own + above, ok
 }
 
 // ThrottledAbove returns in how many periods the quota of a cgroup above the server's
 // container throttled it. It is 0 if no such quota can be read.
-func ThrottledAbove(s lab.Sample) (int64, bool) {
-	n := s.ServerUsage.After.ThrottledAbove - s.ServerUsage.Before.ThrottledAbove
-	return n, s.Attack != nil && s.ServerUsage.Known && n >= 0
+func ThrottledAbove(w lab.Window) (int64, bool) {
+	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
 }
 
 // OOMEvents returns how many of the server's processes the kernel killed for memory
 // during the phase.
-func OOMEvents(s lab.Sample) (int64, bool) {
-	n := s.ServerUsage.After.OOMEvents - s.ServerUsage.Before.OOMEvents
-	if s.Attack == nil || !s.ServerUsage.Known || n < 0 {
-		return 0, false
+func OOMEvents(w lab.Window) (int64, bool) {
+	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.OOMEvents })
+}
+
+// ofContainer returns an account of the server's container, or false if it is unknown.
+func ofContainer[T any](w lab.Window, account func(lab.ContainerAccount) *T) (v T, ok bool) {
+	if w.Accounts.Server.Container == nil {
+		return v, false
 	}
-	return n, true
+	return known(account(*w.Accounts.Server.Container))
 }

@@ -7,12 +7,12 @@ import (
 )
 
 // ForeignCPURatio returns the larger of ForeignGeneratorRatio and ForeignServerRatio.
-func ForeignCPURatio(s lab.Sample) (float64, bool) {
-	generator, ok := ForeignGeneratorRatio(s)
+func ForeignCPURatio(w lab.Window) (float64, bool) {
+	generator, ok := ForeignGeneratorRatio(w)
 	if !ok {
 		return 0, false
 	}
-	server, ok := ForeignServerRatio(s)
+	server, ok := ForeignServerRatio(w)
 	return max(generator, server), ok
 }
 
@@ -28,58 +28,62 @@ func ForeignCPURatio(s lab.Sample) (float64, bool) {
 // can cause itself by waking that CPU.
 //
 // Kernels built with CONFIG_IRQ_TIME_ACCOUNTING charge interrupts to no thread. Most of
-// them handle the generator's own packets. On such kernels (Sample.SeparateIRQTime)
-// interrupts are not foreign.
+// them handle the generator's own packets. On such kernels interrupts are not foreign
+// (CPUAccount.Uncharged).
 //
 // If both sides share CPUs, their use cannot be told apart: both ratios then cover all
 // CPUs of the trial.
-func ForeignGeneratorRatio(s lab.Sample) (float64, bool) {
-	generator, ok := generatorCPU(s)
+func ForeignGeneratorRatio(w lab.Window) (float64, bool) {
+	generator, ok := generatorAndUpstreamCPU(w)
 	if !ok {
 		return 0, false
 	}
-	if s.Layout.SharesCPUs() {
-		return foreignSharedRatio(s)
+	if w.Layout.SharesCPUs() {
+		return foreignSharedRatio(w)
 	}
-	return foreignRatio(s, s.Layout.Generator, generator+upstreamCPU(s))
+	return foreignRatio(w, w.Layout.Generator, generator)
 }
 
 // ForeignServerRatio returns the share of the server's CPU time, between the generator's
 // readings, that was neither idle nor the server's. Threads and processes that ended
-// meanwhile belong to the server (see serverCPU).
-func ForeignServerRatio(s lab.Sample) (float64, bool) {
-	server, ok := serverCPU(s)
+// meanwhile belong to the server.
+func ForeignServerRatio(w lab.Window) (float64, bool) {
+	server, ok := known(w.Accounts.Server.CPU)
 	if !ok {
 		return 0, false
 	}
-	if s.Layout.SharesCPUs() {
-		return foreignSharedRatio(s)
+	if w.Layout.SharesCPUs() {
+		return foreignSharedRatio(w)
 	}
-	return foreignRatio(s, s.Layout.Server, server)
+	return foreignRatio(w, w.Layout.Server, server)
 }
 
 // foreignSharedRatio returns the foreign share of all CPUs of the trial.
-func foreignSharedRatio(s lab.Sample) (float64, bool) {
-	generator, ok := generatorCPU(s)
-	server, known := serverCPU(s)
-	if !ok || !known {
+func foreignSharedRatio(w lab.Window) (float64, bool) {
+	generator, ok := generatorAndUpstreamCPU(w)
+	server, serverKnown := known(w.Accounts.Server.CPU)
+	if !ok || !serverKnown {
 		return 0, false
 	}
-	return foreignRatio(s, s.Layout.AllCPUs(), generator+upstreamCPU(s)+server)
+	return foreignRatio(w, w.Layout.AllCPUs(), generator+server)
+}
+
+// generatorAndUpstreamCPU returns the CPU time of all parties on the generator's CPUs.
+func generatorAndUpstreamCPU(w lab.Window) (used time.Duration, ok bool) {
+	used, ok = known(w.Accounts.Generator.CPU)
+	if w.Accounts.Upstream != nil {
+		used += w.Accounts.Upstream.CPU
+	}
+	return used, ok
 }
 
 // foreignRatio returns the share of the time of some CPUs that was neither idle nor used
 // by the lab.
-func foreignRatio(s lab.Sample, cpus []int, used time.Duration) (float64, bool) {
-	unused, ok := cpuCounterDelta(s, cpus, func(c lab.CPUTime) time.Duration {
-		if s.SeparateIRQTime {
-			return c.Idle + c.Interrupts
-		}
-		return c.Idle
-	})
+func foreignRatio(w lab.Window, cpus []int, used time.Duration) (float64, bool) {
+	unused, ok := sumOverCPUs(w.Accounts, cpus, func(c lab.CPUAccount) *time.Duration { return c.Uncharged })
 	if !ok {
 		return 0, false
 	}
-	accounted, ok := cpuShare(unused+used, wallTime(s), len(cpus))
+	accounted, ok := cpuShare(unused+used, w.Accounts.WallTime, len(cpus))
 	return max(1-accounted, 0), ok
 }

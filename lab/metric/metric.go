@@ -78,7 +78,7 @@ type Metric struct {
 	Group    Group
 	Rows     RowScope // rows in which it has a value if they are valid
 	About    string   // description in results/README.md
-	Extract  func(lab.Sample) Value
+	source   source
 }
 
 // Header returns the names of all columns in order.
@@ -144,11 +144,17 @@ func (r Row) CSVRecord() []string {
 	return cells
 }
 
-// ParseRow reads a CSV record under a header. It ignores columns that are not in the
-// table.
-func ParseRow(header, record []string) (Row, error) {
-	row := make(Row, len(record))
-	for i, cell := range record {
+// Cell returns the text of a column's value, as Metric.Format writes it.
+func (r Row) Cell(name string) string {
+	m, _ := Find(name)
+	return m.Format(r[name])
+}
+
+// ParseRow reads the cells of a CSV record under a header. It ignores columns that are not
+// in the table.
+func ParseRow(header []string, cells [][]byte) (Row, error) {
+	row := make(Row, len(cells))
+	for i, cell := range cells {
 		m, known := Find(header[i])
 		if !known {
 			continue

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/metric"
 )
 
@@ -18,91 +19,116 @@ func ptr[T any](v T) *T { return &v }
 
 // fullSample returns a sample of an open loop with every part filled: 2 generator CPUs,
 // 1 server CPU, readings 10 s apart around an attack of 8 s.
-func fullSample() lab.Sample {
+func fullSample() observed {
 	at := time.Date(2026, 11, 23, 23, 15, 1, 5e6, time.FixedZone("", 3600))
-	return lab.Sample{
-		RunID:     "20261123T221501Z-ab12",
-		Row:       7,
-		HostID:    "h0123456789",
-		StartedAt: at,
-		Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
-		Scenario: lab.Scenario{
-			Name: "json", SHA256: "5c0e",
-			Parameters: map[string]string{"size": "3", "rate": "2500"},
+	return observed{
+		Sample: lab.Sample{
+			RunID:     "20261123T221501Z-ab12",
+			Row:       7,
+			HostID:    "h0123456789",
+			StartedAt: at,
+			Subject: lab.Subject{
+				Trial: lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
+				Scenario: lab.Scenario{
+					Name: "json", SHA256: "5c0e",
+					Parameters: map[string]string{"size": "3", "rate": "2500"},
+				},
+				Variant: lab.Variant{Runtime: "python", Name: "single"},
+				Image: lab.Image{
+					ID: "sha256:aa", ContentSHA256: "bb",
+					BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42",
+				},
+				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
+			},
+			Identity: lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
+			Phase: lab.Phase{
+				Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson,
+				DeadlineS:  0.25,
+				Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 4}},
+			},
+			ColdStart: ptr(312500 * time.Microsecond),
+			WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmUpEnd: "steady"},
+			Canaries: lab.PhaseCanaries{
+				Before: []lab.Canary{
+					{CPU: 0, WallTime: 50 * time.Millisecond},
+					{CPU: 1, WallTime: 61 * time.Millisecond},
+				},
+				After: []lab.Canary{
+					{CPU: 0, WallTime: 52 * time.Millisecond},
+					{CPU: 1, WallTime: 51 * time.Millisecond},
+				},
+			},
+			Search: &lab.Search{Steps: []lab.SearchStep{
+				{Stage: lab.Exponential, OfferedRPS: 2400, SLOMet: true},
+				{Stage: lab.Confirmation, OfferedRPS: 2400},
+				{Stage: lab.Confirmation, OfferedRPS: 2000, SLOMet: true},
+			}},
+			SLO: lab.SLOResult{Missed: []string{"latency_p99_ms below 4 (5.000000)"}},
+			Gate: lab.GateResult{
+				Validity: lab.Failed,
+				Reason:   "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n",
+			},
 		},
-		Variant: lab.Variant{Runtime: "python", Name: "single"},
-		Image: lab.Image{
-			ID: "sha256:aa", ContentSHA256: "bb",
-			BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42",
+		Attack:        fullAttack(at),
+		UpstreamCalls: ptr(int64(17000)),
+		ServiceTimes:  &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
+		DoubleConnections: attackOf(lab.AttackResult{
+			Elapsed:   8 * time.Second,
+			HitCounts: lab.HitCounts{Succeeded: 20000},
+		}),
+		ServerUsage: usage{Known: true, UsageReadings: account.UsageReadings{
+			Before: account.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
+			After: account.Usage{
+				CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1,
+				MemoryPeakBytes: ptr(int64(96 << 19)),
+			},
+		}},
+	}
+}
+
+// attackOf returns an attack without readings.
+func attackOf(r lab.AttackResult) *account.Observation { return &account.Observation{AttackResult: r} }
+
+// fullAttack returns the attack of fullSample, with its readings.
+func fullAttack(at time.Time) *account.Observation {
+	o := attackOf(lab.AttackResult{
+		Elapsed: 8 * time.Second,
+		HitCounts: lab.HitCounts{
+			Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000, WithinDeadline: 12000,
 		},
-		Identity: lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
-		Phase: lab.Phase{
-			Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson,
-			DeadlineS:  0.25,
-			Objectives: []lab.Objective{{Metric: "latency_p99_ms", Below: true, Limit: 4}},
-		},
-		Layout:    lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
-		ColdStart: ptr(312500 * time.Microsecond),
-		WarmUp:    &lab.AttackResult{Elapsed: 3 * time.Second, WarmUpEnd: "steady"},
-		Attack: &lab.AttackResult{
-			Elapsed: 8 * time.Second, Intended: 20000, Sent: 19000, Succeeded: 16000, Failed: 3000,
-			WithinDeadline: 12000,
+		Latencies: lab.Latencies{
 			Corrected: &lab.Latency{
 				Count: 16000, MeanMS: 1.5, P50MS: ptr(1.25), P90MS: ptr(2.5), P99MS: ptr(5.0),
 				P999MS: ptr(9.75), MaxMS: 12,
 			},
-			Raw:     &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
-			SendLag: &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
-			Before: lab.Reading{At: at, GeneratorCPU: 1 * time.Second, CPUs: []lab.CPUTime{
-				{ID: 0, Busy: 100 * time.Second, Steal: 1 * time.Second},
-				{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
-				{ID: 2, Busy: 300 * time.Second},
-				{ID: 3, Busy: 400 * time.Second},
-			}, Threads: []lab.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}},
-			After: lab.Reading{
-				At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
-				CPUs: []lab.CPUTime{
-					{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // outside the layout
-					{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
-					{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
-					{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
-				},
-				// One thread is new, one has ended.
-				Threads: []lab.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
-			},
-			Buckets: []lab.Bucket{
-				second(2000), second(2000), second(2000), second(2000),
-				second(1500), second(1500), second(1500), second(1500), second(7),
-			},
+			Raw:       &lab.Latency{Count: 16000, MeanMS: 1, P50MS: ptr(0.75), P99MS: ptr(3.5), MaxMS: 11},
+			SendLag:   &lab.Latency{Count: 19000, P99MS: ptr(0.2595)},
 			FirstByte: &lab.Latency{Count: 16000, P50MS: ptr(0.5), P99MS: ptr(3.0)},
 			Failures:  &lab.Latency{Count: 3000, P50MS: ptr(0.125)},
 		},
-		Canaries: lab.PhaseCanaries{
-			Before: []lab.Canary{{CPU: 0, WallTime: 50 * time.Millisecond}, {CPU: 1, WallTime: 61 * time.Millisecond}},
-			After:  []lab.Canary{{CPU: 0, WallTime: 52 * time.Millisecond}, {CPU: 1, WallTime: 51 * time.Millisecond}},
+		Buckets: []lab.Bucket{
+			second(2000), second(2000), second(2000), second(2000),
+			second(1500), second(1500), second(1500), second(1500), second(7),
 		},
-		Upstream:     &lab.UpstreamUsage{Calls: 17000},
-		ServiceTimes: &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
-		Search: &lab.Search{Steps: []lab.SearchStep{
-			{Stage: lab.Exponential, OfferedRPS: 2400, SLOMet: true},
-			{Stage: lab.Confirmation, OfferedRPS: 2400},
-			{Stage: lab.Confirmation, OfferedRPS: 2000, SLOMet: true},
-		}},
-		MissedObjectives:  []string{"latency_p99_ms below 4 (5.000000)"},
-		DoubleConnections: &lab.AttackResult{Elapsed: 8 * time.Second, Succeeded: 20000},
-		ServerUsage: lab.ServerUsage{
-			Known:  true,
-			Before: lab.Usage{CPU: 10 * time.Second, ThrottledPeriods: 3},
-			After: lab.Usage{
-				CPU: 16 * time.Second, ThrottledPeriods: 5, OOMEvents: 1,
-				MemoryPeakBytes: ptr(int64(96 << 19)),
-			},
+	})
+	o.Before = account.Reading{At: at, GeneratorCPU: 1 * time.Second, CPUs: []account.CPUTime{
+		{ID: 0, Busy: 100 * time.Second, Steal: 1 * time.Second},
+		{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
+		{ID: 2, Busy: 300 * time.Second},
+		{ID: 3, Busy: 400 * time.Second},
+	}, Threads: []account.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}}
+	o.After = account.Reading{
+		At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
+		CPUs: []account.CPUTime{
+			{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // outside the layout
+			{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
+			{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
+			{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
 		},
-		Gate: lab.GateResult{
-			Validity: lab.Failed,
-			Reason:   "15.8 % of requests failed\n  ECONNRESET,\t\"broken\"\n",
-		},
+		// One thread is new, one has ended.
+		Threads: []account.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
 	}
+	return o
 }
 
 // second returns a second in which n requests succeeded.
@@ -110,7 +136,7 @@ func second(n int64) lab.Bucket { return lab.Bucket{Sent: n, Succeeded: n} }
 
 // peakSample returns the sample of a closed loop that also has the parts that only a
 // schedule fills.
-func peakSample() lab.Sample {
+func peakSample() observed {
 	s := fullSample()
 	s.Phase.Kind, s.Phase.Name = lab.Peak, ""
 	s.Gate = lab.GateResult{Validity: lab.Valid}
@@ -118,10 +144,10 @@ func peakSample() lab.Sample {
 }
 
 // crashedSample returns the sample of a trial that ended before its attack.
-func crashedSample() lab.Sample {
+func crashedSample() observed {
 	s := peakSample()
-	s.Attack, s.WarmUp, s.ColdStart, s.Upstream, s.ServiceTimes, s.Search = nil, nil, nil, nil, nil, nil
-	s.ServerUsage, s.Identity = lab.ServerUsage{}, lab.Identity{}
+	s.Attack, s.WarmUp, s.ColdStart, s.UpstreamCalls, s.ServiceTimes, s.Search = nil, nil, nil, nil, nil, nil
+	s.ServerUsage, s.Identity = usage{}, lab.Identity{}
 	s.Gate = lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
 }
@@ -230,7 +256,7 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"validity":                "failed",
 		"validity_reason":         `15.8 % of requests failed | ECONNRESET, "broken"`,
 	}
-	got := cells(fullSample())
+	got := cells(fullSample().sample())
 	for _, m := range metric.Table() {
 		w, listed := want[m.Name]
 		if !listed {
@@ -252,7 +278,7 @@ func TestAValidRowLacksOnlyColumnsOfOtherRowScopes(t *testing.T) {
 	saturated.DoubleConnections = nil
 	tests := []struct {
 		name   string
-		sample lab.Sample
+		sample observed
 		lacks  []metric.RowScope
 	}{
 		{"open loop", valid, []metric.RowScope{metric.InvalidRows}},
@@ -270,7 +296,7 @@ func TestAValidRowLacksOnlyColumnsOfOtherRowScopes(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		got := cells(tt.sample)
+		got := cells(tt.sample.sample())
 		for _, m := range metric.Table() {
 			if missing, want := got[m.Name] == "", slices.Contains(tt.lacks, m.Rows); missing != want {
 				t.Errorf("%s: %s is %q, missing should be %v (%s)", tt.name, m.Name, got[m.Name], want, m.Rows)
@@ -280,15 +306,17 @@ func TestAValidRowLacksOnlyColumnsOfOtherRowScopes(t *testing.T) {
 }
 
 func TestThroughputOfALadderCountsOnlyTimeWithAllClients(t *testing.T) {
-	s := lab.Sample{Attack: &lab.AttackResult{Elapsed: 5 * time.Second, Succeeded: 450, LadderRPS: 100}}
+	w := lab.Window{Attack: lab.AttackResult{
+		Elapsed: 5 * time.Second, LadderRPS: 100, HitCounts: lab.HitCounts{Succeeded: 450},
+	}}
 	for kind, want := range map[lab.PhaseKind]float64{lab.Ladder: 100, lab.Peak: 90} {
-		s.Phase.Kind = kind
-		if got, ok := metric.ThroughputRPS(s); !ok || got != want {
+		w.Phase.Kind = kind
+		if got, ok := metric.ThroughputRPS(w); !ok || got != want {
 			t.Errorf("%s: %v, %v", kind, got, ok)
 		}
 	}
-	s.Attack.Elapsed = 0
-	if got, ok := metric.ThroughputRPS(s); ok {
+	w.Attack.Elapsed = 0
+	if got, ok := metric.ThroughputRPS(w); ok {
 		t.Errorf("%v without a duration", got)
 	}
 }
@@ -299,11 +327,11 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 		{Succeeded: 500},
 		{Succeeded: 20},
 	}
-	s := lab.Sample{Attack: &lab.AttackResult{
+	w := lab.Window{Attack: lab.AttackResult{
 		Elapsed:      7500 * time.Millisecond,
 		ClientRampUp: 1300 * time.Millisecond, Buckets: buckets,
 	}}
-	if got, ok := metric.DriftRatio(s); !ok || math.Abs(got-0.1) > 1e-9 {
+	if got, ok := metric.DriftRatio(w); !ok || math.Abs(got-0.1) > 1e-9 {
 		t.Errorf("%v, %v, want 0.1", got, ok)
 	}
 	for name, change := range map[string]func(*lab.AttackResult){
@@ -312,9 +340,9 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 		},
 		"few seconds": func(a *lab.AttackResult) { a.ClientRampUp = 3 * time.Second },
 	} {
-		a := *s.Attack
+		a := w.Attack
 		change(&a)
-		if got, ok := metric.DriftRatio(lab.Sample{Attack: &a}); ok {
+		if got, ok := metric.DriftRatio(lab.Window{Attack: a}); ok {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -326,7 +354,7 @@ func TestATrialThatEndedBeforeItsAttackHasNoFigures(t *testing.T) {
 		"block", "position", "attempt", "phase", "phase_kind", "mode", "connections",
 		"keep_alive",
 	}
-	got := cells(crashedSample())
+	got := cells(crashedSample().sample())
 	for _, m := range metric.Table() {
 		filled := m.Group == metric.Identity && !slices.Contains(fromServer, m.Name) ||
 			m.Group == metric.Validity || slices.Contains(fromPlan, m.Name)
@@ -347,82 +375,82 @@ func TestAnEmptySampleHasNoFigures(t *testing.T) {
 func TestUnsupportedFiguresAreMissing(t *testing.T) {
 	tests := []struct {
 		name    string
-		change  func(*lab.Sample)
+		change  func(*observed)
 		missing []string
 	}{
 		{
-			"container ended before its reading", func(s *lab.Sample) { s.ServerUsage.Known = false },
+			"container ended before its reading", func(s *observed) { s.ServerUsage.Known = false },
 			[]string{
 				"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events",
 				"memory_peak_mib",
 			},
 		},
 		{
-			"kernel without a memory peak", func(s *lab.Sample) { s.ServerUsage.After.MemoryPeakBytes = nil },
+			"kernel without a memory peak", func(s *observed) { s.ServerUsage.After.MemoryPeakBytes = nil },
 			[]string{"memory_peak_mib"},
 		},
 		{
-			"server's counters fell", func(s *lab.Sample) {
+			"server's counters fell", func(s *observed) {
 				s.ServerUsage.Before.OOMEvents = 2
-				s.ServerUsage.After = lab.Usage{MemoryPeakBytes: ptr(int64(1))}
+				s.ServerUsage.After = account.Usage{MemoryPeakBytes: ptr(int64(1))}
 			},
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"},
 		},
 		{
-			"no threads", func(s *lab.Sample) { s.Attack.After.Threads = nil },
+			"no threads", func(s *observed) { s.Attack.After.Threads = nil },
 			[]string{
 				"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio",
 				"saturation_ratio",
 			},
 		},
 		{
-			"generator's counter fell", func(s *lab.Sample) { s.Attack.After.GeneratorCPU = 0 },
+			"generator's counter fell", func(s *observed) { s.Attack.After.GeneratorCPU = 0 },
 			[]string{"generator_cpu_ratio", "foreign_generator_ratio", "foreign_cpu_ratio"},
 		},
 		{
-			"no time between the readings", func(s *lab.Sample) { s.Attack.After.At = s.Attack.Before.At },
+			"no time between the readings", func(s *observed) { s.Attack.After.At = s.Attack.Before.At },
 			[]string{
 				"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio",
 				"busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio",
 			},
 		},
 		{
-			"a CPU went offline", func(s *lab.Sample) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
+			"a CPU went offline", func(s *observed) { s.Attack.After.CPUs = s.Attack.After.CPUs[:3] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"},
 		},
 		{
-			"a host's counter fell", func(s *lab.Sample) {
+			"a host's counter fell", func(s *observed) {
 				s.Attack.After.CPUs[1].Steal = 0
 				s.Attack.After.CPUs[2].Idle = s.Attack.Before.CPUs[2].Idle - 11*time.Millisecond
 			},
 			[]string{"foreign_server_ratio", "foreign_cpu_ratio", "saturation_ratio", "steal_ratio"},
 		},
 		{
-			"a CPU came online", func(s *lab.Sample) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
+			"a CPU came online", func(s *observed) { s.Attack.Before.CPUs = s.Attack.Before.CPUs[:2] },
 			[]string{"foreign_generator_ratio", "foreign_cpu_ratio", "steal_ratio"},
 		},
 		{
-			"no layout", func(s *lab.Sample) { s.Layout = lab.Layout{} },
+			"no layout", func(s *observed) { s.Layout = lab.Layout{} },
 			[]string{
 				"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio",
 				"foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus",
 			},
 		},
 		{
-			"too few requests for p99.9", func(s *lab.Sample) { s.Attack.Corrected.P999MS = nil },
+			"too few requests for p99.9", func(s *observed) { s.Attack.Corrected.P999MS = nil },
 			[]string{"latency_p999_ms"},
 		},
-		{"no answer at all", func(s *lab.Sample) {
+		{"no answer at all", func(s *observed) {
 			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
 		}, []string{
 			"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms",
 			"latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
 			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms",
 		}},
-		{"nothing sent", func(s *lab.Sample) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
-		{"no schedule", func(s *lab.Sample) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
+		{"nothing sent", func(s *observed) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
+		{"no schedule", func(s *observed) { s.Attack.Intended = 0 }, []string{"sent_ratio"}},
 		{
-			"no duration", func(s *lab.Sample) { s.Attack.Elapsed = 0 },
+			"no duration", func(s *observed) { s.Attack.Elapsed = 0 },
 			[]string{
 				"throughput_rps", "goodput_rps", "server_cpu_ratio", "generator_cpu_ratio", "doubling_gain_ratio",
 				"drift_ratio",
@@ -430,7 +458,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 		},
 		{
 			"not a number",
-			func(s *lab.Sample) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
+			func(s *observed) { s.Attack.Corrected.MeanMS, s.Attack.Corrected.MaxMS = math.NaN(), math.Inf(1) },
 			[]string{"latency_mean_ms", "latency_max_ms"},
 		},
 	}
@@ -438,7 +466,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 		s := fullSample()
 		tt.change(&s)
 		var got []string
-		for name, cell := range cells(s) {
+		for name, cell := range cells(s.sample()) {
 			if cell == "" {
 				got = append(got, name)
 			}
@@ -454,7 +482,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 func TestForeignCPUIsNeverNegative(t *testing.T) {
 	s := fullSample()
 	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than the wall time
-	if got, ok := metric.ForeignServerRatio(s); !ok || got != 0 {
+	if got, ok := metric.ForeignServerRatio(s.window()); !ok || got != 0 {
 		t.Errorf("got %v, %v, want 0", got, ok)
 	}
 }
@@ -462,15 +490,15 @@ func TestForeignCPUIsNeverNegative(t *testing.T) {
 // The time in which a polling generator found no work is neither its work nor foreign.
 func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
 	s := fullSample()
-	busy, _ := metric.GeneratorCPURatio(s)
-	foreign, _ := metric.ForeignGeneratorRatio(s)
+	busy, _ := metric.GeneratorCPURatio(s.window())
+	foreign, _ := metric.ForeignGeneratorRatio(s.window())
 	s.Attack.IdlePolling = time.Second
-	less, ok := metric.GeneratorCPURatio(s)
+	less, ok := metric.GeneratorCPURatio(s.window())
 	if want := busy - 1/(s.Attack.Elapsed.Seconds()*float64(len(s.Layout.Generator))); !ok ||
 		math.Abs(less-want) > 1e-9 {
 		t.Errorf("busy %v, want %v", less, want)
 	}
-	if still, _ := metric.ForeignGeneratorRatio(s); still != foreign {
+	if still, _ := metric.ForeignGeneratorRatio(s.window()); still != foreign {
 		t.Errorf("foreign %v, want %v", still, foreign)
 	}
 }
@@ -479,10 +507,10 @@ func TestIdlePollingIsNotGeneratorWork(t *testing.T) {
 func TestSaturationIsRelativeToTheTimeThatOtherWorkLeaves(t *testing.T) {
 	s := fullSample()
 	s.Attack.After.CPUs[2].Idle = 0
-	if foreign, _ := metric.ForeignServerRatio(s); foreign != 0.4 {
+	if foreign, _ := metric.ForeignServerRatio(s.window()); foreign != 0.4 {
 		t.Fatalf("foreign %v, want 0.4", foreign)
 	}
-	if got, ok := metric.SaturationRatio(s); !ok || math.Abs(got-1) > 1e-9 {
+	if got, ok := metric.SaturationRatio(s.window()); !ok || math.Abs(got-1) > 1e-9 {
 		t.Errorf("got %v, %v, want 1", got, ok)
 	}
 }
@@ -515,7 +543,7 @@ func TestTableRowsAreCompleteAndNamesEndWithTheirUnit(t *testing.T) {
 			t.Errorf("%s: twice", m.Name)
 		}
 		seen[m.Name] = true
-		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" || m.Extract == nil {
+		if m.About == "" || m.Better == "" || m.Group == "" || m.Rows == "" {
 			t.Errorf("%s: incomplete: %+v", m.Name, m)
 		}
 		if m.Unit != "" && !strings.HasSuffix(m.Name, suffixes[m.Unit]) {
@@ -554,7 +582,7 @@ func TestFormatWritesFloatsWithAPointAndNoExponent(t *testing.T) {
 func TestRoundTripThroughCSV(t *testing.T) {
 	var file strings.Builder
 	w := csv.NewWriter(&file)
-	samples := []lab.Sample{fullSample(), peakSample(), crashedSample()}
+	samples := []lab.Sample{fullSample().sample(), peakSample().sample(), crashedSample().sample()}
 	_ = w.Write(metric.Header())
 	for _, s := range samples {
 		_ = w.Write(metric.RowOf(s).CSVRecord())
@@ -568,7 +596,7 @@ func TestRoundTripThroughCSV(t *testing.T) {
 		t.Errorf("%d records on %d lines", len(records), lines)
 	}
 	for i, s := range samples {
-		row, err := metric.ParseRow(records[0], records[i+1])
+		row, err := metric.ParseRow(records[0], cellsOf(records[i+1]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -578,9 +606,17 @@ func TestRoundTripThroughCSV(t *testing.T) {
 	}
 }
 
+// cellsOf returns the texts of a record as a reader of rows passes them.
+func cellsOf(record []string) (cells [][]byte) {
+	for _, text := range record {
+		cells = append(cells, []byte(text))
+	}
+	return cells
+}
+
 func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 	row, err := metric.ParseRow([]string{"requests", "invented_later", "throughput_rps", "variant"},
-		[]string{"7", "x", "2.50", ""})
+		cellsOf([]string{"7", "x", "2.50", ""}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -597,7 +633,8 @@ func TestParseRowUsesColumnTypesAndIgnoresUnknownColumns(t *testing.T) {
 		t.Errorf("missing or unknown columns have values: %v", row)
 	}
 	for _, bad := range [][2]string{{"requests", "1.5"}, {"throughput_rps", "NaN"}, {"throughput_rps", "fast"}} {
-		if _, err := metric.ParseRow(bad[:1], bad[1:]); err == nil || !strings.Contains(err.Error(), bad[0]) {
+		_, err := metric.ParseRow(bad[:1], cellsOf(bad[1:]))
+		if err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%v: got %v, want an error that names the column", bad, err)
 		}
 	}
@@ -609,8 +646,8 @@ func TestTypeInferenceFindsTheColumnTypes(t *testing.T) {
 	whole.Attack.Elapsed = 4 * time.Second
 	whole.Attack.Failed = 0
 	var records [][]string
-	for _, s := range []lab.Sample{fullSample(), peakSample(), crashedSample(), whole} {
-		records = append(records, metric.RowOf(s).CSVRecord())
+	for _, s := range []observed{fullSample(), peakSample(), crashedSample(), whole} {
+		records = append(records, metric.RowOf(s.sample()).CSVRecord())
 	}
 	for i, m := range metric.Table() {
 		for _, r := range records {
@@ -647,7 +684,7 @@ func TestAnOverloadHasNoLatencies(t *testing.T) {
 		{Fraction: 0.99, OfOwnPeak: true}: true, {Fraction: 1.2}: true,
 	} {
 		s.Phase.PeakShare = &share
-		got := cells(s)
+		got := cells(s.sample())
 		for _, name := range []string{
 			"latency_p50_ms", "latency_p99_ms", "latency_max_ms", "latency_raw_p50_ms",
 			"first_byte_p99_ms", "send_lag_p99_ms",
@@ -665,7 +702,7 @@ func TestAnOverloadHasNoLatencies(t *testing.T) {
 func TestOfferedRateOfARampIsItsAverage(t *testing.T) {
 	s := fullSample()
 	s.Phase.Kind, s.Phase.RateRPS, s.Phase.ToRPS = lab.Ramp, 100, 300
-	if got := cells(s)["offered_rps"]; got != "200.000" {
+	if got := cells(s.sample())["offered_rps"]; got != "200.000" {
 		t.Errorf("offered %s", got)
 	}
 }
@@ -686,31 +723,31 @@ func TestObjectivesAreMetMissedOrWithoutAValue(t *testing.T) {
 		s := fullSample()
 		s.DoubleConnections, s.Attack.Failed = nil, 0
 		s.Phase.Objectives = []lab.Objective{c.objective}
-		missed, unknown := metric.CheckObjectives(s)
+		missed, unknown := metric.CheckObjectives(s.sample())
 		if strings.Join(missed, "; ") != c.missed || strings.Join(unknown, "; ") != c.unknown {
 			t.Errorf("%s: missed %q, unknown %q", c.objective, missed, unknown)
 		}
 	}
 	s := fullSample()
-	s.MetricsWithoutValue = []string{"latency_p999_ms"}
+	s.SLO.WithoutValue = []string{"latency_p999_ms"}
 	for _, want := range []string{
 		"missed: latency_p99_ms below 4 (5.000000)", "unknown: latency_p999_ms", "met",
 	} {
-		if got := cells(s)["slo"]; got != want {
+		if got := cells(s.sample())["slo"]; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if s.MissedObjectives == nil {
-			s.MetricsWithoutValue = nil
+		if s.SLO.Missed == nil {
+			s.SLO.WithoutValue = nil
 		}
-		s.MissedObjectives = nil
+		s.SLO.Missed = nil
 	}
 }
 
 func TestForeignCPUOnSharedCPUsCoversAllCPUs(t *testing.T) {
 	s := fullSample()
 	s.Layout = lab.Layout{Generator: []int{0}, Server: []int{0, 1, 2}}
-	generator, ok := metric.ForeignGeneratorRatio(s)
-	server, known := metric.ForeignServerRatio(s)
+	generator, ok := metric.ForeignGeneratorRatio(s.window())
+	server, known := metric.ForeignServerRatio(s.window())
 	// 30 s of three CPUs, 17.5 idle, 4 the generator's, 1 the upstream's, 6 the server's
 	if !ok || !known || math.Abs(generator-1.5/30) > 1e-9 || server != generator {
 		t.Errorf("foreign on the generator's CPUs %v, on the server's %v, want %v", generator, server, 1.5/30)
@@ -747,20 +784,20 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 
 func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	s := fullSample()
-	s.Attack.Before.Threads = []lab.Thread{
+	s.Attack.Before.Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: time.Second},
 		{PID: 8, TID: 8, CPU: 2 * time.Second},
 	}
-	s.Attack.After.Threads = []lab.Thread{
+	s.Attack.After.Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: 2 * time.Second},
 		{PID: 8, TID: 8, CPU: 4 * time.Second},
 		{PID: 7, TID: 9, CPU: 5 * time.Second},
 	}
-	if got, ok := metric.BusiestProcessRatio(s); !ok || got != 0.75 { // 6 s of 8
+	if got, ok := metric.BusiestProcessRatio(s.window()); !ok || got != 0.75 { // 6 s of 8
 		t.Errorf("got %v, %v", got, ok)
 	}
 	s.Attack.After.Threads = s.Attack.Before.Threads
-	if got, ok := metric.BusiestProcessRatio(s); ok {
+	if got, ok := metric.BusiestProcessRatio(s.window()); ok {
 		t.Errorf("got %v for idle processes", got)
 	}
 }

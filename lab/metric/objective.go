@@ -36,7 +36,10 @@ func CheckObjectives(s lab.Sample) (missed, unknown []string) {
 // the sample's objectives tolerate, or "". An explicit limit of error_ratio takes its
 // place.
 func tooManyFailures(s lab.Sample) string {
-	ratio, sent := ErrorRatio(s)
+	if s.Measured == nil {
+		return ""
+	}
+	ratio, sent := ErrorRatio(*s.Measured)
 	limit := 1.0
 	for _, o := range s.Phase.Objectives {
 		if o.Metric == "error_ratio" && o.Below {

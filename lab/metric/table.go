@@ -8,7 +8,7 @@ var table = []Metric{
 	{
 		"schema_version", "", Neither, Integer, 0, Identity, EveryRow,
 		"version of these columns",
-		func(lab.Sample) Value { return Int(SchemaVersion) },
+		countColumn(func(lab.Sample) int64 { return SchemaVersion }),
 	},
 	{
 		"run_id", "", Neither, String, 0, Identity, EveryRow,
@@ -104,12 +104,12 @@ var table = []Metric{
 	{
 		"mode", "", Neither, String, 0, Load, EveryRow,
 		"closed (next request after the answer) or open (by a schedule)",
-		textColumn(loopMode),
+		textColumn(func(s lab.Sample) string { return LoopMode(s.Phase.Kind) }),
 	},
 	{
 		"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows,
 		"requests per second in the schedule; for a ramp, the average",
-		numberColumn(OfferedRPS),
+		phaseColumn(OfferedRPS),
 	},
 	{
 		"connections", "", Neither, Integer, 0, Load, EveryRow,
@@ -135,12 +135,12 @@ var table = []Metric{
 	{
 		"throughput_rps", "1/s", Higher, Float, 3, Throughput, EveryRow,
 		"requests that succeeded per second of duration_s; for a ladder, while all clients are present",
-		numberColumn(ThroughputRPS),
+		windowNumber(ThroughputRPS),
 	},
 	{
 		"goodput_rps", "1/s", Higher, Float, 3, Throughput, DeadlineRows,
 		"requests that succeeded within the deadline per second of duration_s",
-		numberColumn(GoodputRPS),
+		windowNumber(GoodputRPS),
 	},
 	{
 		"capacity_rps", "1/s", Higher, Float, 3, Throughput, CapacityRows,
@@ -150,12 +150,12 @@ var table = []Metric{
 	{
 		"deadline_ms", "ms", Neither, Float, 3, Load, DeadlineRows,
 		"deadline for goodput, from the intended send time",
-		numberColumn(deadlineMS),
+		phaseColumn(deadlineMS),
 	},
 	{
 		"error_ratio", "ratio", Lower, Float, 9, Throughput, EveryRow,
 		"requests failed / sent",
-		numberColumn(ErrorRatio),
+		windowNumber(ErrorRatio),
 	},
 	{
 		"failed_requests", "", Neither, Integer, 0, Throughput, EveryRow,
@@ -226,7 +226,7 @@ var table = []Metric{
 	{
 		"sent_ratio", "ratio", Neither, Float, 6, Load, OpenLoopRows,
 		"requests sent / in the schedule",
-		numberColumn(SentRatio),
+		windowNumber(SentRatio),
 	},
 	{
 		"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow,
@@ -238,82 +238,82 @@ var table = []Metric{
 	{
 		"server_cpu_s", "s", Neither, Float, 6, CPU, EveryRow,
 		"CPU time of the server's container during the phase",
-		numberColumn(ServerCPUSeconds),
+		windowNumber(ServerCPUSeconds),
 	},
 	{
 		"cpu_us_per_request", "µs", Lower, Float, 3, CPU, EveryRow,
 		"server_cpu_s per request that succeeded",
-		numberColumn(CPUPerRequestUS),
+		windowNumber(CPUPerRequestUS),
 	},
 	{
 		"server_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"server_cpu_s / (duration_s x server CPUs)",
-		numberColumn(ServerCPURatio),
+		windowNumber(ServerCPURatio),
 	},
 	{
 		"busiest_thread_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"CPU time of the server's busiest thread / wall time; missing if one that ended may have been busier",
-		numberColumn(BusiestThreadRatio),
+		windowNumber(BusiestThreadRatio),
 	},
 	{
 		"busiest_process_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"CPU time of the server's busiest process / all its processes; missing if one that ended may be busier",
-		numberColumn(BusiestProcessRatio),
+		windowNumber(BusiestProcessRatio),
 	},
 	{
 		"saturation_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"busiest thread, or all threads per CPU if higher, / share of the server's CPUs that other work left",
-		numberColumn(SaturationRatio),
+		windowNumber(SaturationRatio),
 	},
 	{
 		"memory_peak_mib", "MiB", Lower, Float, 3, Memory, EveryRow,
 		"highest memory use of the server's container since its start",
-		numberColumn(memoryPeakMiB),
+		windowNumber(memoryPeakMiB),
 	},
 	{
 		"throttled_periods", "", Neither, Integer, 0, CPU, EveryRow,
 		"periods in which a CPU quota of the container, or of a cgroup above it, throttled the server",
-		integerColumn(ThrottledPeriods),
+		windowInteger(ThrottledPeriods),
 	},
 	{
 		"oom_events", "", Lower, Integer, 0, Memory, EveryRow,
 		"processes of the server that the kernel killed for memory",
-		integerColumn(OOMEvents),
+		windowInteger(OOMEvents),
 	},
 	{
 		"generator_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"generator's CPU time without idle polling / (duration_s x generator CPUs)",
-		numberColumn(GeneratorCPURatio),
+		windowNumber(GeneratorCPURatio),
 	},
 	{
 		"foreign_generator_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"share of the generator's CPU time that was neither idle nor the lab's",
-		numberColumn(ForeignGeneratorRatio),
+		windowNumber(ForeignGeneratorRatio),
 	},
 	{
 		"foreign_server_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"share of the server's CPU time that was neither idle nor the server's",
-		numberColumn(ForeignServerRatio),
+		windowNumber(ForeignServerRatio),
 	},
 	{
 		"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"the larger of foreign_generator_ratio and foreign_server_ratio",
-		numberColumn(ForeignCPURatio),
+		windowNumber(ForeignCPURatio),
 	},
 	{
 		"upstream_hits", "", Neither, Integer, 0, Load, UpstreamRows,
 		"calls that the lab's upstream answered during the phase",
-		integerColumn(upstreamHits),
+		windowInteger(UpstreamCalls),
 	},
 	{
 		"upstream_cpu_ratio", "ratio", Neither, Float, 6, CPU, UpstreamRows,
 		"upstream's CPU time / time of its CPUs, which are the generator's",
-		numberColumn(UpstreamCPURatio),
+		windowNumber(UpstreamCPURatio),
 	},
 	{
 		"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"share of the trial's CPU time that the hypervisor took",
-		numberColumn(StealRatio),
+		windowNumber(StealRatio),
 	},
 	{
 		"canary_max_ms", "ms", Neither, Float, 6, CPU, EveryRow,
@@ -323,7 +323,7 @@ var table = []Metric{
 	{
 		"doubling_gain_ratio", "ratio", Neither, Float, 6, Load, UnsaturatedPeakRows,
 		"gain in throughput of the same peak on twice the connections",
-		numberColumn(DoublingGain),
+		numberColumn(doublingGain),
 	},
 
 	{
@@ -339,7 +339,7 @@ var table = []Metric{
 	{
 		"drift_ratio", "ratio", Neither, Float, 6, Load, DriftRows,
 		"throughput of the second half of the phase / first half - 1; 0 if steady",
-		numberColumn(DriftRatio),
+		windowNumber(DriftRatio),
 	},
 	{
 		"gil", "", Neither, String, 0, Identity, EveryRow,
@@ -365,7 +365,7 @@ var table = []Metric{
 	{
 		"service_mean_ms", "ms", Neither, Float, 6, Latency, ReferenceRows,
 		"a reference server's mean service time by its own clock",
-		numberColumn(ServiceMeanMS),
+		windowNumber(ServiceMeanMS),
 	},
 	{
 		"slo", "", Neither, String, 0, Latency, ObjectiveRows,

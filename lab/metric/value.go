@@ -110,23 +110,41 @@ func (m Metric) Format(v Value) string {
 }
 
 // Parse reads a value that Format wrote.
-func (m Metric) Parse(cell string) (Value, error) {
-	if cell == "" {
+func (m Metric) Parse(cell []byte) (Value, error) {
+	if len(cell) == 0 {
 		return Value{}, nil
 	}
 	switch m.Kind {
 	case Integer:
-		n, err := strconv.ParseInt(cell, 10, 64)
+		n, err := ParseInteger(m.Name, cell)
 		if err != nil {
-			return Value{}, fmt.Errorf("column %s: %q is not an integer", m.Name, cell)
+			return Value{}, err
 		}
 		return Int(n), nil
 	case Float:
-		f, err := strconv.ParseFloat(cell, 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return Value{}, fmt.Errorf("column %s: %q is not a number", m.Name, cell)
+		f, err := ParseFloat(m.Name, cell)
+		if err != nil {
+			return Value{}, err
 		}
 		return Number(f), nil
 	}
-	return Text(cell), nil
+	return Text(string(cell)), nil
+}
+
+// ParseInteger reads a cell of a column of integers.
+func ParseInteger(column string, cell []byte) (int64, error) {
+	n, err := strconv.ParseInt(string(cell), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("column %s: %q is not an integer", column, cell)
+	}
+	return n, nil
+}
+
+// ParseFloat reads a cell of a column of numbers.
+func ParseFloat(column string, cell []byte) (float64, error) {
+	f, err := strconv.ParseFloat(string(cell), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, fmt.Errorf("column %s: %q is not a number", column, cell)
+	}
+	return f, nil
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"runtimelab/lab"
@@ -45,6 +46,13 @@ func WorstDuration(p lab.Plan) time.Duration {
 func ExpectedDuration(p lab.Plan) time.Duration {
 	all, _ := sumDurations(p, expectedPhaseDuration)
 	return all
+}
+
+// ExpectedAttackDuration returns the usual duration of the attacks in the trials of a plan
+// that have not ended.
+func ExpectedAttackDuration(p lab.Plan, ended map[lab.TrialID]bool) time.Duration {
+	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
+	return ExpectedDuration(p) - time.Duration(len(p.Trials))*TrialOverhead
 }
 
 // sumDurations returns the duration of all trials and pilots, each once, and that of the

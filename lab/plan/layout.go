@@ -8,6 +8,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 )
 
 // NewLayout gives one CPU to the generator and another to the server. It prefers, in this
@@ -117,7 +118,8 @@ func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
 			return l, nil
 		}
 	}
-	return lab.Layout{}, fmt.Errorf("the plan has no layout with %d CPUs for a server", cores)
+	return lab.Layout{}, fmt.Errorf("the plan has no layout with %s for a server",
+		message.Count(cores, "CPU", "CPUs"))
 }
 
 // tooFewCPUs returns the error for a topology of fewer than two CPUs.

@@ -273,6 +273,14 @@ func TestDurationsOfAPlan(t *testing.T) {
 	if got, want := plan.ExpectedDuration(p), 30*(trial+plan.ExpectedWarmUp); got != want {
 		t.Errorf("30 trials usually take %v, want %v", got, want)
 	}
+	ended := map[lab.TrialID]bool{}
+	for _, one := range p.Trials[:10] {
+		ended[one.ID()] = true
+	}
+	attacks := trial - plan.TrialOverhead + plan.ExpectedWarmUp
+	if got, want := plan.ExpectedAttackDuration(p, ended), 20*attacks; got != want {
+		t.Errorf("the attacks of 20 trials usually take %v, want %v", got, want)
+	}
 	if got, want := plan.WorstDuration(p), (30+6)*(trial+quick.WarmUpMax+quick.PeakDuration/2); got != want ||
 		p.MaxRepeats != 6 {
 		t.Errorf("30 trials and a fifth of them again take %v at worst, want %v (%d repeats)", got, want,

@@ -10,8 +10,6 @@
 //	raw/*.bin        every hit of an attack in Vegeta's encoding, if requested
 //	.lock            empty; the lab that writes the folder locks it
 //
-// results/latest is a relative link to the newest run.
-//
 // The rows of a trial are written in one write, after the other files of the trial. If a row exists,
 // all data of its phase exist. A killed process leaves at most one incomplete line at the end of each
 // file. Read ignores such a line of trials.csv and reports it. If a write fails, it is undone, so that

@@ -46,7 +46,7 @@ func createHistogramLog(path string, startedAt time.Time) (*histogramLog, error)
 // json/node-single/c1/b1/a1/steady/corrected: scenario, variant, CPUs, block, attempt, phase and
 // kind. The kind "failed" is the latency of failed requests; the others are of successful ones.
 func (l *histogramLog) add(s lab.Sample) error {
-	if s.Attack == nil {
+	if s.Measured == nil {
 		return nil
 	}
 	var b bytes.Buffer
@@ -55,11 +55,11 @@ func (l *histogramLog) add(s lab.Sample) error {
 		kind    string
 		latency *lab.Latency
 	}{
-		{"corrected", s.Attack.Corrected},
-		{"raw", s.Attack.Raw},
-		{"send_lag", s.Attack.SendLag},
-		{"first_byte", s.Attack.FirstByte},
-		{"failed", s.Attack.Failures},
+		{"corrected", s.Measured.Attack.Corrected},
+		{"raw", s.Measured.Attack.Raw},
+		{"send_lag", s.Measured.Attack.SendLag},
+		{"first_byte", s.Measured.Attack.FirstByte},
+		{"failed", s.Measured.Attack.Failures},
 	} {
 		if h.latency == nil || len(h.latency.HDR) == 0 {
 			continue
@@ -84,7 +84,7 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, kind string, encoded
 	start := max(s.StartedAt.UnixMilli(), l.base.UnixMilli())
 	h.SetTag(tag(s, kind))
 	h.SetStartTimeMs(start)
-	h.SetEndTimeMs(start + s.Attack.Elapsed.Milliseconds())
+	h.SetEndTimeMs(start + s.Measured.Attack.Elapsed.Milliseconds())
 	w := hdrhistogram.NewHistogramLogWriter(b)
 	w.SetBaseTime(l.base.UnixMilli())
 	return w.OutputIntervalHistogram(h)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"runtimelab/lab"
 )
 
@@ -84,37 +86,19 @@ func writeInfo(dir string, info Info) error {
 	return nil
 }
 
-// tempInfix is part of the names of temporary files that replace another file when they are
-// complete.
-const tempInfix = ".new-"
+// tempPrefix begins the names of files that renameio has not yet renamed to their final names.
+const tempPrefix = "."
 
-// replaceFile writes a file in one step and syncs it.
-func replaceFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+tempInfix+"*")
+// replaceFile writes a file in one step and syncs it, and then the folder with its name, which
+// renameio does not do.
+func replaceFile(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	err := renameio.WriteFile(path, content, 0o644, renameio.WithTempDir(dir),
+		renameio.WithStaticPermissions(0o644))
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(f.Close()), ignoreMissing(os.Remove(f.Name())))
-		}
-	}()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }
 
 // ignoreMissing drops errors of removing or closing a file that is already gone.

@@ -3,9 +3,11 @@ package record
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab/fault"
@@ -14,8 +16,8 @@ import (
 // lockFile is the file in a run's folder that its writer locks.
 const lockFile = ".lock"
 
-// flock is unix.Flock; tests replace it.
-var flock = unix.Flock
+// tryLock is flock's TryLock; tests replace it.
+var tryLock = (*flock.Flock).TryLock
 
 // CheckUnlocked returns an error if the run in dir cannot be resumed now, because another lab
 // writes it or its file system supports no locks.
@@ -30,36 +32,34 @@ func CheckUnlocked(dir string) error {
 // lockRun locks a run's folder, so that no second lab writes into it. The lock ends with its
 // process, even if that is killed. The locked file is open for writing, because NFS and SMB lock
 // neither folders nor files that are open for reading only.
-func lockRun(dir string) (*os.File, error) {
-	path := filepath.Join(dir, lockFile)
+func lockRun(dir string) (*flock.Flock, error) {
 	// Do not follow links: a folder from elsewhere could point to any file, which would be created.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
-	if err != nil {
+	lock := flock.New(filepath.Join(dir, lockFile),
+		flock.SetFlag(os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW), flock.SetPermissions(0o644))
+	held, err := lockUninterrupted(lock)
+	switch notOpened := (*fs.PathError)(nil); {
+	case errors.As(err, &notOpened):
 		return nil, &fault.Error{
 			Code: fault.ExitFailed, Err: fmt.Errorf("locking %s: %w", dir, err),
 			Hint: fault.Denied(err, dir),
 		}
-	}
-	err = lock(f)
-	if err == nil {
-		return f, nil
-	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &fault.Error{
+	case err != nil:
+		return nil, lockFault(dir, err)
+	case !held:
+		return nil, &fault.Error{
 			Code: fault.ExitFailed, Err: fmt.Errorf("%s is being written by another lab", dir),
 			Hint: "wait until that lab has ended, or stop it",
 		}
-	} else {
-		err = lockFault(dir, err)
 	}
-	return nil, errors.Join(err, f.Close())
+	return lock, nil
 }
 
-// lock locks a file, or returns EWOULDBLOCK if another process has locked it.
-func lock(f *os.File) error {
+// lockUninterrupted locks a file and reports whether it did: another process may hold the lock.
+// It tries again after a signal, which interrupts a lock on some network file systems.
+func lockUninterrupted(f *flock.Flock) (held bool, err error) {
 	for {
-		if err := flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EINTR) {
-			return err
+		if held, err = tryLock(f); !errors.Is(err, unix.EINTR) {
+			return held, err
 		}
 	}
 }

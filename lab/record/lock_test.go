@@ -20,11 +20,10 @@ func TestTheLockedFileIsOpenForWriting(t *testing.T) {
 		lock := record.LockOf(run)
 		info, err := lock.Stat()
 		if err != nil || !info.Mode().IsRegular() {
-			t.Errorf("%s is %v, %v; want a regular file", lock.Name(), info.Mode(), err)
+			t.Errorf("%s is %v, %v; want a regular file", lock.Path(), info.Mode(), err)
 		}
-		flags, err := unix.FcntlInt(lock.Fd(), unix.F_GETFL, 0)
-		if err != nil || flags&unix.O_ACCMODE != unix.O_RDWR {
-			t.Errorf("%s is open with access mode %d, %v; want O_RDWR", lock.Name(), flags&unix.O_ACCMODE, err)
+		if mode := accessModeOf(t, lock.Path()); !lock.Locked() || mode != unix.O_RDWR {
+			t.Errorf("%s is locked: %v, and open with access mode %d; want O_RDWR", lock.Path(), lock.Locked(), mode)
 		}
 	}
 	run := runWithOneTrial(t)
@@ -38,7 +37,7 @@ func TestTheLockedFileIsOpenForWriting(t *testing.T) {
 	})
 	t.Run("run of an earlier lab without a lock file", func(t *testing.T) {
 		dir := copyAsKilled(t, run)
-		if err := os.Remove(filepath.Join(dir, filepath.Base(record.LockOf(run).Name()))); err != nil {
+		if err := os.Remove(filepath.Join(dir, filepath.Base(record.LockOf(run).Path()))); err != nil {
 			t.Fatal(err)
 		}
 		resumed, _, err := record.Resume(dir, plannedInfo().Plan, start)
@@ -49,11 +48,31 @@ func TestTheLockedFileIsOpenForWriting(t *testing.T) {
 	})
 }
 
+// accessModeOf returns the access mode with which this process has a file open.
+func accessModeOf(t *testing.T, path string) int {
+	t.Helper()
+	var file, open unix.Stat_t
+	if err := unix.Stat(path, &file); err != nil {
+		t.Fatal(err)
+	}
+	for fd := range 1024 {
+		if unix.Fstat(fd, &open) == nil && open.Dev == file.Dev && open.Ino == file.Ino {
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return flags & unix.O_ACCMODE
+		}
+	}
+	t.Fatalf("%s is not open", path)
+	return 0
+}
+
 // A folder from elsewhere may hold a link to any file, and a folder without a run must not change.
 func TestLockingChangesNothingElse(t *testing.T) {
 	run := runWithOneTrial(t)
 	dir := copyAsKilled(t, run)
-	lock := filepath.Join(dir, filepath.Base(record.LockOf(run).Name()))
+	lock := filepath.Join(dir, filepath.Base(record.LockOf(run).Path()))
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	if err := errors.Join(os.Remove(lock), os.Symlink(elsewhere, lock)); err != nil {
 		t.Fatal(err)
@@ -98,5 +117,13 @@ func TestLocksAreCheckedBeforeTheRun(t *testing.T) {
 	}
 	if files, err := os.ReadDir(results); err != nil || len(files) > 0 {
 		t.Errorf("%s still holds %v, %v", results, files, err)
+	}
+}
+
+func TestASignalDoesNotFailALock(t *testing.T) {
+	dir := copyAsKilled(t, runWithOneTrial(t))
+	record.InterruptLocks(t)
+	if err := record.CheckUnlocked(dir); err != nil {
+		t.Error(err)
 	}
 }

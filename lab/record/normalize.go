@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runtimelab/lab/delimited"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -261,8 +262,8 @@ func (n *normalizer) doubts() (all []string) {
 	for i, p := range n.precision {
 		if p.isRounded() {
 			m := n.metrics[i]
-			all = append(all, fmt.Sprintf("%s has at most %d decimals, but the lab writes %d: "+
-				"a program may have rounded it", m.Name, p.maxDecimals, m.Decimals))
+			all = append(all, fmt.Sprintf("%s has at most %s, but the lab writes %d: "+
+				"a program may have rounded it", m.Name, message.Count(p.maxDecimals, "decimal", "decimals"), m.Decimals))
 		}
 	}
 	return all

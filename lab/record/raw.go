@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"runtimelab/lab"
@@ -25,18 +26,17 @@ func (r *Run) AddHits(s lab.Sample, read func(each func([]lab.Hit) error) error)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", fmt.Errorf("creating the folder of raw hits: %w", err)
 	}
-	f, err := os.Create(path + ".part")
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
+		renameio.WithPermissions(0o644))
 	if err != nil {
 		return "", fmt.Errorf("writing raw hits: %w", err)
 	}
 	sum, size := sha256.New(), byteCounter(0)
-	err = writeHits(io.MultiWriter(f, sum, &size), s, read)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	if err = writeHits(io.MultiWriter(f, sum, &size), s, read); err == nil {
+		err = f.CloseAtomicallyReplace()
 	}
 	if err != nil {
-		err = errors.Join(err, ignoreMissing(os.Remove(f.Name())))
-		return "", fmt.Errorf("writing raw hits to %s: %w", path, err)
+		return "", fmt.Errorf("writing raw hits to %s: %w", path, errors.Join(err, f.Cleanup()))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,13 +16,15 @@ import (
 // hitsSample returns a sample of a phase in a scenario with two requests.
 func hitsSample(phase lab.Phase) lab.Sample {
 	return lab.Sample{
-		Scenario: lab.Scenario{
-			Name:     "json",
-			Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}},
+		Subject: lab.Subject{
+			Scenario: lab.Scenario{
+				Name:     "json",
+				Requests: []lab.Request{{Method: "GET", Path: "/a"}, {Method: "POST", Path: "/b", Body: []byte("xyz")}},
+			},
+			Variant: lab.Variant{Runtime: "node", Name: "single"},
+			Trial:   lab.Trial{Cores: 2, Block: 2, Attempt: 1},
 		},
-		Variant: lab.Variant{Runtime: "node", Name: "single"},
-		Trial:   lab.Trial{Cores: 2, Block: 2, Attempt: 1},
-		Phase:   phase,
+		Phase: phase,
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
@@ -102,15 +100,9 @@ func (r *StoredRun) readTrials(in io.Reader) error {
 		return err
 	}
 	r.header = rows.Header()
-	columns := append(slices.Clone(r.header), rows.Missing(kindColumn)...)
-	record := make([]string, len(columns))
-	err = rows.Each(columns, func(cells [][]byte) error {
-		for i, cell := range cells {
-			record[i] = string(cell)
-		}
-		row, err := metric.ParseRow(columns, record)
+	err = rows.EachRow(nil, func(row metric.Row) error {
 		r.Rows = append(r.Rows, row)
-		return err
+		return nil
 	})
 	if err == nil {
 		err = rows.Require(Structure()...)
@@ -142,61 +134,4 @@ func checkSameSchema(first, version string) error {
 		Code: fault.ExitUsage, Err: fmt.Errorf("schema version %s after rows of version %s", version, first),
 		Hint: "give each run in a separate file",
 	}
-}
-
-// LatestDir returns the folder that resultsDir/latest points to.
-func LatestDir(resultsDir string) (string, error) {
-	name, err := os.Readlink(filepath.Join(resultsDir, latestLink))
-	if err == nil {
-		dir := filepath.Join(resultsDir, name)
-		if _, err = os.Stat(dir); err == nil {
-			return dir, nil
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", &fault.Error{
-			Code: fault.ExitUsage,
-			Err:  fmt.Errorf("looking for the newest run in %s: there is none", resultsDir),
-			Hint: "run: make lab",
-		}
-	}
-	return "", &fault.Error{
-		Code: fault.ExitUsage,
-		Err:  fmt.Errorf("looking for the newest run in %s: %w", resultsDir, err),
-		Hint: newestRunsHint(resultsDir),
-	}
-}
-
-// ResolveRun returns the folder of the run that a user names: by its id, the path of its folder, or
-// "latest" or "" for the newest run.
-func ResolveRun(resultsDir, name string) (string, error) {
-	if name == "" || name == latestLink {
-		return LatestDir(resultsDir)
-	}
-	for _, dir := range []string{filepath.Join(resultsDir, name), name} {
-		if _, err := os.Stat(filepath.Join(dir, InfoFile)); err == nil {
-			return dir, nil
-		}
-	}
-	return "", &fault.Error{
-		Code: fault.ExitUsage,
-		Err:  fmt.Errorf("looking for run %q: it is neither in %s nor the path of a run", name, resultsDir),
-		Hint: newestRunsHint(resultsDir),
-	}
-}
-
-// newestRunsHint returns a hint with the ids of the three newest runs.
-func newestRunsHint(resultsDir string) string {
-	found, _ := filepath.Glob(filepath.Join(resultsDir, "*", InfoFile))
-	var ids []string
-	for _, path := range found {
-		if id := filepath.Base(filepath.Dir(path)); id != latestLink {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return "run: make lab"
-	}
-	slices.Sort(ids)
-	return "newest runs: " + strings.Join(ids[max(0, len(ids)-3):], ", ")
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -78,29 +77,33 @@ func sample(t *testing.T, kind lab.PhaseKind, offset time.Duration) lab.Sample {
 	t.Helper()
 	s := lab.Sample{
 		RunID: runID, HostID: "h0123456789", StartedAt: start.Add(offset),
-		Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: 1, Position: 2, Attempt: 1},
-		Scenario: lab.Scenario{Name: "json"},
-		Variant:  lab.Variant{Runtime: "node", Name: "single"},
-		Phase:    lab.Phase{Kind: kind, Connections: 64},
-		WarmUp: &lab.AttackResult{
-			StartedAt: start, Elapsed: time.Second, Sent: 9, WarmUpEnd: "steady",
-			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}},
+		Subject: lab.Subject{
+			Trial:    lab.Trial{Scenario: "json", Variant: "node/single", Cores: 1, Block: 1, Position: 2, Attempt: 1},
+			Scenario: lab.Scenario{Name: "json"},
+			Variant:  lab.Variant{Runtime: "node", Name: "single"},
 		},
-		Attack: &lab.AttackResult{
-			StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond, Sent: 40,
-			Succeeded: 39, Failed: 1, Raw: latency(t, 40),
-			Buckets: []lab.Bucket{
-				{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
-				{Second: 1, Sent: 10, Succeeded: 11},
-			},
+		Phase: lab.Phase{Kind: kind, Connections: 64},
+		WarmUp: &lab.AttackResult{
+			StartedAt: start, Elapsed: time.Second, HitCounts: lab.HitCounts{Sent: 9}, WarmUpEnd: "steady",
+			Buckets: []lab.Bucket{{Second: 0, Sent: 9, Succeeded: 9}},
 		},
 		Gate: lab.GateResult{Validity: lab.Valid},
 	}
+	attack := lab.AttackResult{
+		StartedAt: start.Add(offset), Elapsed: 1500 * time.Millisecond,
+		HitCounts: lab.HitCounts{Sent: 40, Succeeded: 39, Failed: 1},
+		Latencies: lab.Latencies{Raw: latency(t, 40)},
+		Buckets: []lab.Bucket{
+			{Second: 0, Sent: 30, Succeeded: 28, Failed: 1, P50MS: ptr(0.25)},
+			{Second: 1, Sent: 10, Succeeded: 11},
+		},
+	}
 	if kind == lab.Steady {
 		s.Phase.RateRPS = 20
-		s.Attack.Intended = 40
-		s.Attack.Corrected, s.Attack.SendLag = latency(t, 50), latency(t, 3)
+		attack.Intended = 40
+		attack.Corrected, attack.SendLag = latency(t, 50), latency(t, 3)
 	}
+	s.Measured = &lab.Window{Phase: s.Phase, Attack: attack}
 	return s
 }
 
@@ -136,7 +139,7 @@ func TestRowsCanBeReadWhileTheRunIsOpen(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
 	failed := lab.Sample{
-		RunID: runID, Variant: peak.Variant,
+		RunID: runID, Subject: lab.Subject{Variant: peak.Variant},
 		Gate: lab.GateResult{Validity: lab.Failed, Reason: "exited with 1\nError: \"x\", y"},
 	}
 	if err := run.AddTrial(peak, steady); err != nil {
@@ -343,7 +346,7 @@ func TestTimelineHasABucketPerSecond(t *testing.T) {
 	again := sample(t, lab.Peak, 60*time.Second) // another trial with another warm-up
 	again.WarmUp.StartedAt = start.Add(50 * time.Second)
 	crashed := sample(t, lab.Peak, 90*time.Second)
-	crashed.WarmUp, crashed.Attack = nil, nil
+	crashed.WarmUp, crashed.Measured = nil, nil
 	for _, s := range []lab.Sample{peak, steady, again, crashed} {
 		if err := run.AddTrial(s); err != nil {
 			t.Fatal(err)
@@ -368,7 +371,7 @@ ID,json,node/single,1,2026-11-23T23:16:01.250Z,peak,closed,1,10,11,0,,
 func TestTheLibraryReadsTheHistograms(t *testing.T) {
 	_, run := create(t)
 	peak, steady := sample(t, lab.Peak, 2*time.Second), sample(t, lab.Steady, 4*time.Second)
-	peak.Attack.Failures = latency(t, 7)
+	peak.Measured.Attack.Failures = latency(t, 7)
 	steady.Scenario.Name = "large, slow" // its comma and space would end a tag
 	early := sample(t, lab.Peak, -time.Hour)
 	if err := run.AddTrial(peak, steady, early); err != nil {
@@ -427,7 +430,7 @@ func TestTheLibraryReadsTheHistograms(t *testing.T) {
 func TestABadHistogramDoesNotLoseTheRow(t *testing.T) {
 	_, run := create(t)
 	s := sample(t, lab.Steady, 0)
-	s.Attack.Corrected.HDR = []byte("not base64 !")
+	s.Measured.Attack.Corrected.HDR = []byte("not base64 !")
 	err := run.AddTrial(s)
 	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") ||
 		!strings.Contains(err.Error(), "steady/corrected") {
@@ -518,100 +521,6 @@ func TestRunJSONIsReplacedInOneStep(t *testing.T) {
 	writer.Wait()
 }
 
-func TestLatestPointsToTheNewestRun(t *testing.T) {
-	results := t.TempDir()
-	stop := make(chan struct{})
-	var watcher sync.WaitGroup
-	createLatest(t, results, "20261123T231501Z-0000")
-	watcher.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if _, err := os.Stat(filepath.Join(results, "latest", "run.json")); err != nil {
-					t.Errorf("while latest is replaced: %v", err)
-					return
-				}
-			}
-		}
-	})
-	for i := 1; i <= 20; i++ {
-		id := fmt.Sprintf("20261123T231501Z-%04d", i)
-		// A lab that was killed while it made the link leaves this.
-		if err := os.Symlink("nowhere", filepath.Join(results, ".latest-"+id)); err != nil {
-			t.Fatal(err)
-		}
-		createLatest(t, results, id)
-		if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != id {
-			t.Errorf("latest points to %q (%v), want the relative %q", to, err, id)
-		}
-	}
-	close(stop)
-	watcher.Wait()
-	if files, _ := filepath.Glob(filepath.Join(results, ".*")); len(files) > 0 {
-		t.Errorf("temporary files remain: %q", files)
-	}
-}
-
-// createLatest creates a run and points latest to it.
-func createLatest(t *testing.T, results, id string) *record.Run {
-	t.Helper()
-	run, err := record.Create(results, id, info())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.UpdateLatestLink(results); err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
-func TestLatestReplacesOnlyALink(t *testing.T) {
-	results, run := create(t)
-	for name, make := range map[string]func(path string) error{
-		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "kept"), 0o755) },
-		"file":   func(path string) error { return os.WriteFile(path, []byte("kept"), 0o644) },
-	} {
-		latest := filepath.Join(results, "latest")
-		if err := make(latest); err != nil {
-			t.Fatal(err)
-		}
-		if err := run.UpdateLatestLink(results); err == nil ||
-			!strings.Contains(err.Error(), "latest") || !strings.Contains(err.Error(), "not a link") {
-			t.Errorf("update latest, which is a %s: %v", name, err)
-		}
-		_, err := record.ResolveRun(results, "")
-		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), runID) {
-			t.Errorf("resolve latest, which is a %s: %v", name, err)
-		}
-		if info, err := os.Lstat(latest); err != nil || info.Mode().Type() == os.ModeSymlink {
-			t.Errorf("the %s named latest was replaced: %v", name, err)
-		}
-		if err := os.RemoveAll(latest); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// A run outside of the folder gets no link.
-	if err := run.UpdateLatestLink(t.TempDir()); err != nil {
-		t.Error(err)
-	}
-	if files, err := os.ReadDir(results); err != nil || len(files) != 1 {
-		t.Errorf("results/ holds %v, %v; want only the run", files, err)
-	}
-	// Through a link to results/ the run's folder is the same.
-	linked := filepath.Join(t.TempDir(), "results")
-	if err := os.Symlink(results, linked); err != nil {
-		t.Fatal(err)
-	}
-	if err := run.UpdateLatestLink(linked); err != nil {
-		t.Error(err)
-	}
-	if to, err := os.Readlink(filepath.Join(results, "latest")); err != nil || to != runID {
-		t.Errorf("latest points to %q, %v", to, err)
-	}
-}
-
 func TestCreateRefusesAnExistingFolderAndAMissingStart(t *testing.T) {
 	results, _ := create(t)
 	if _, err := record.Create(results, runID, info()); !errors.Is(err, os.ErrExist) {
@@ -622,31 +531,8 @@ func TestCreateRefusesAnExistingFolderAndAMissingStart(t *testing.T) {
 	}
 }
 
-func TestResolveRun(t *testing.T) {
-	results := t.TempDir()
-	for _, name := range []string{"", "x"} {
-		_, err := record.ResolveRun(results, name)
-		if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), "make lab") {
-			t.Errorf("%q in a folder without runs: %v", name, err)
-		}
-	}
-	older, newer := "20261123T231501Z-0001", "20261123T231502Z-0000"
-	for _, id := range []string{older, newer} {
-		createLatest(t, results, id)
-	}
-	for name, want := range map[string]string{
-		"": newer, "latest": newer, older: older, filepath.Join(results, older): older,
-	} {
-		got, err := record.ResolveRun(results, name)
-		if err != nil || got != filepath.Join(results, want) {
-			t.Errorf("%q: got %s, %v, want %s", name, got, err, want)
-		}
-	}
-	_, err := record.ResolveRun(results, "nope")
-	if fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(), older+", "+newer) {
-		t.Errorf("an unknown run: %v", err)
-	}
-	if _, err := record.Read(results); fault.ExitCode(err) != fault.ExitUsage {
+func TestReadRefusesAFolderWithoutARun(t *testing.T) {
+	if _, err := record.Read(t.TempDir()); fault.ExitCode(err) != fault.ExitUsage {
 		t.Errorf("a folder without a run.json: %v", err)
 	}
 }
@@ -696,7 +582,7 @@ func TestHostIDIsShortAndNoNumber(t *testing.T) {
 func TestFilesLoadWithTypeInference(t *testing.T) {
 	_, run := create(t)
 	crashed := sample(t, lab.Peak, time.Second)
-	crashed.Attack = nil
+	crashed.Measured = nil
 	if err := run.AddTrial(sample(t, lab.Peak, 0), sample(t, lab.Steady, time.Second), crashed); err != nil {
 		t.Fatal(err)
 	}
@@ -750,18 +636,18 @@ func TestCapacityCSVHoldsTheStepsOfASearch(t *testing.T) {
 	s := sample(t, lab.Steady, 2*time.Second)
 	s.Phase.Kind, s.Phase.Name = lab.Capacity, "capacity-slow"
 	s.Trial.Attempt, s.Layout.Server = 2, []int{0, 1}
-	s.Attack.Corrected.P99MS = ptr(3.5)
+	s.Measured.Attack.Corrected.P99MS = ptr(3.5)
+	missed := lab.Window{Phase: s.Phase, Attack: lab.AttackResult{
+		Elapsed: time.Second, HitCounts: lab.HitCounts{Sent: 30, Succeeded: 30},
+		Latencies: lab.Latencies{Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)}},
+	}}
 	s.Search = &lab.Search{Steps: []lab.SearchStep{
-		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
+		{Stage: lab.Exponential, OfferedRPS: 20, SLOMet: true, Window: s.Measured},
 		{
 			Stage: lab.Exponential, OfferedRPS: 40, MissedObjectives: []string{"a, b", "c"},
-			InstrumentLimit: "generator: busy",
-			Attack: &lab.AttackResult{
-				Elapsed: time.Second, Sent: 30, Succeeded: 30,
-				Corrected: &lab.Latency{Count: 30, P50MS: ptr(9.0)},
-			},
+			InstrumentLimit: "generator: busy", Window: &missed,
 		},
-		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Attack: s.Attack},
+		{Stage: lab.Confirmation, OfferedRPS: 20, SLOMet: true, Window: s.Measured},
 	}}
 	s.Phase.RateRPS = 20
 	if err := run.AddTrial(s, s); err != nil {

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -142,7 +140,8 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		}
 		j, removed, failed := reopenJournal(filepath.Join(r.dir, name), ended)
 		if err = failed; removed > 0 {
-			doubts = append(doubts, fmt.Sprintf("%s: removed %d bytes of an unfinished trial", name, removed))
+			doubts = append(doubts, fmt.Sprintf("%s: removed %s of an unfinished trial", name,
+				message.Count(int(removed), "byte", "bytes")))
 		}
 		return j
 	}
@@ -190,7 +189,7 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if strings.HasPrefix(file.Name(), InfoFile+tempInfix) {
+		if strings.HasPrefix(file.Name(), tempPrefix+InfoFile) {
 			names = append(names, file.Name())
 		}
 	}
@@ -199,44 +198,4 @@ func (r *Run) unfinishedFiles() (names []string, err error) {
 		names = append(names, rawDir+"/"+file.Name())
 	}
 	return names, ignoreMissing(err)
-}
-
-// CheckDiskSpace returns an error unless a run's folder can be created in resultsDir, files there
-// can be locked, and bytes fit on its disk. It finds before the measurement what would otherwise
-// fail after an hour.
-func CheckDiskSpace(resultsDir string, bytes uint64) error {
-	if err := os.MkdirAll(resultsDir, 0o755); err != nil {
-		return diskFault(resultsDir, err)
-	}
-	probe, err := os.CreateTemp(resultsDir, ".room-*")
-	if err != nil {
-		return diskFault(resultsDir, err)
-	}
-	lockErr := lock(probe)
-	_, err = probe.Write(make([]byte, 4096))
-	err = errors.Join(err, probe.Sync(), probe.Close(), os.Remove(probe.Name()))
-	if err != nil {
-		return diskFault(resultsDir, err)
-	}
-	if lockErr != nil {
-		return lockFault(resultsDir, lockErr)
-	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(resultsDir, &disk); err != nil {
-		return diskFault(resultsDir, err)
-	}
-	free := uint64(disk.Bavail) * uint64(disk.Bsize) //nolint:unconvert // the types differ between systems
-	if free < bytes {
-		return diskFault(resultsDir,
-			fmt.Errorf("its disk has %d MiB free, and a run may need %d MiB", free>>20, bytes>>20))
-	}
-	return nil
-}
-
-// diskFault returns the error of a folder into which nothing can be written.
-func diskFault(dir string, err error) error {
-	return &fault.Error{
-		Code: fault.ExitFailed, Err: fmt.Errorf("nothing can be recorded in %s: %w", dir, err),
-		Hint: cmp.Or(fault.Denied(err, dir), "make the folder writable and free disk space"),
-	}
 }

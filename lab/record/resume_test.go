@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
@@ -113,9 +115,12 @@ func TestResumeFinishesAKilledRun(t *testing.T) {
 	appendTo(t, row+"\n"+row[:40], dir, "trials.csv")
 	appendTo(t, "torn", dir, "timeline.csv")
 	appendTo(t, "Tag=torn", dir, "histograms.hlog")
-	for _, name := range []string{
-		"capacity.csv", "raw/json_b2.bin", "raw/json_b3.bin.part", "run.json.new-123",
-	} {
+	pending, err := renameio.NewPendingFile(filepath.Join(dir, "run.json"), renameio.WithTempDir(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfinishedInfo := filepath.Base(pending.Name()) // as a lab that was killed leaves it
+	for _, name := range []string{"capacity.csv", "raw/json_b2.bin", "raw/.json_b3.bin123", unfinishedInfo} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -133,8 +138,8 @@ func TestResumeFinishesAKilledRun(t *testing.T) {
 	}
 	doubts := strings.Join(earlier.Doubts, "\n")
 	for _, name := range []string{
-		"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", "json_b3.bin.part",
-		"run.json.new-123",
+		"trials.csv", "timeline.csv", "histograms.hlog", "capacity.csv", "json_b2.bin", ".json_b3.bin123",
+		unfinishedInfo,
 	} {
 		if !strings.Contains(doubts, name) {
 			t.Errorf("no doubt reports what was removed from %s:\n%s", name, doubts)
@@ -282,6 +287,10 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		"an additional row": {
 			func(t *testing.T, dir string) { appendTo(t, "x\n", dir, "timeline.csv") },
 			"timeline.csv has 2 bytes more",
+		},
+		"an additional byte": {
+			func(t *testing.T, dir string) { appendTo(t, "x", dir, "timeline.csv") },
+			"timeline.csv has 1 byte more",
 		},
 		"a missing file": {
 			func(t *testing.T, dir string) { remove(t, dir, "histograms.hlog") },

@@ -21,6 +21,7 @@ type RowReader struct {
 	in         *delimited.Reader
 	normalizer normalizer
 	schema     string // schema version of the rows read so far; empty before the first
+	version    int64  // schema as a number
 }
 
 // schemaColumn is the column with the schema version, which defines the meaning of the other
@@ -105,11 +106,12 @@ func Structure() []string {
 	return []string{"scenario", "variant", "block", "attempt", "phase", "server_cpus", "validity"}
 }
 
-// Each calls each for every row with the cells of columns, in that order; a cell is nil if the file
-// lacks its column, except that the kind of a phase then comes from its name. Cells have the form in
-// which the lab writes them, and are valid until each returns. Each ignores an incomplete last line.
-// A row of another schema version is an error. Errors, also those of each, name the line.
-func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) error {
+// each calls each for every row with the cells of columns, in that order; a cell is nil if the file
+// lacks its column, except that the kind of a phase then comes from its name. Cells have the form
+// in which the lab writes them, and are valid until each returns. A file with rows must have the
+// required columns. each ignores an incomplete last line. A row of another schema version is an
+// error. Errors, also those of the callback, name the line.
+func (r *RowReader) each(columns, required []string, each func(cells [][]byte) error) error {
 	if r.Header() == nil {
 		return nil
 	}
@@ -144,6 +146,9 @@ func (r *RowReader) Each(columns []string, each func(cells [][]byte) error) erro
 			cells[kind], _, _ = bytes.Cut(cells[phase], []byte{'-'})
 		}
 		err = r.checkVersion(cells[schema])
+		if err == nil && required != nil { // another schema may have other columns
+			err, required = r.Require(required...), nil
+		}
 		if err == nil {
 			err = each(cells[:requested])
 		}
@@ -170,10 +175,7 @@ func (r *RowReader) formatColumns(requested []string) []string {
 // the same.
 func (r *RowReader) checkVersion(cell []byte) error {
 	if len(cell) == 0 {
-		return &fault.Error{
-			Code: fault.ExitUsage, Err: fmt.Errorf("the row has no %s", schemaColumn),
-			Hint: "remove the row, or use the file as the lab wrote it",
-		}
+		return missingValue(schemaColumn)
 	}
 	if r.schema != "" && string(cell) == r.schema {
 		return nil
@@ -183,12 +185,15 @@ func (r *RowReader) checkVersion(cell []byte) error {
 		return err
 	}
 	if r.schema == "" {
-		r.schema = string(cell)
+		r.schema, r.version = string(cell), version
 	}
 	return checkSameSchema(r.schema, string(cell))
 }
 
-// Doubts returns messages about data that were ignored or may be wrong. Call it after Each.
+// SchemaVersion returns the schema version of the rows, or 0 before the first.
+func (r *RowReader) SchemaVersion() int64 { return r.version }
+
+// Doubts returns messages about data that were ignored or may be wrong. Call it after the rows were read.
 func (r *RowReader) Doubts() []string {
 	var doubts []string
 	if r.in.Truncated() {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
@@ -31,7 +33,7 @@ const (
 type Run struct {
 	dir string
 
-	lock *os.File // locked against a second lab
+	lock *flock.Flock // against a second lab
 
 	mu         sync.Mutex
 	info       Info
@@ -175,10 +177,10 @@ func (r *Run) addTimeline(s lab.Sample) error {
 	if s.WarmUp != nil && !sameAttack(s.WarmUp, r.lastWarmUp) {
 		r.lastWarmUp = s.WarmUp
 		warmUp := lab.Phase{Kind: s.Phase.Kind.Traits().WarmedUpBy}
-		rows = append(rows, timelineRows(s, warmUp, s.WarmUp)...)
+		rows = append(rows, timelineRows(s, warmUp, *s.WarmUp)...)
 	}
-	if s.Attack != nil {
-		rows = append(rows, timelineRows(s, s.Phase, s.Attack)...)
+	if s.Measured != nil {
+		rows = append(rows, timelineRows(s, s.Phase, s.Measured.Attack)...)
 	}
 	if len(rows) == 0 {
 		return nil

@@ -41,24 +41,22 @@ func (r *Run) addSearch(s lab.Sample) error {
 
 // searchRows returns one row for each step of a sample's search.
 func searchRows(s lab.Sample) (rows [][]string) {
-	p := s.Phase
 	for i, step := range s.Search.Steps {
-		s.Attack = step.Attack
-		s.Phase = p
-		s.Phase.RateRPS = step.OfferedRPS
-		cells := metric.RowOf(s)
-		cell := func(name string) string {
-			m, _ := metric.Find(name)
-			return m.Format(cells[name])
-		}
 		var row []string
 		for _, name := range searchIdentity {
-			row = append(row, cell(name))
+			m, _ := metric.Find(name)
+			row = append(row, m.Format(m.Extract(s)))
 		}
-		row = append(row, strconv.Itoa(i+1), string(step.Stage), cell("offered_rps"),
+		offered, _ := metric.Find("offered_rps")
+		row = append(row, strconv.Itoa(i+1), string(step.Stage), offered.Format(metric.Number(step.OfferedRPS)),
 			strconv.FormatBool(step.SLOMet), strings.Join(step.MissedObjectives, ", "), step.InstrumentLimit)
 		for _, name := range searchFigures {
-			row = append(row, cell(name))
+			m, _ := metric.Find(name)
+			cell := ""
+			if step.Window != nil {
+				cell = m.Format(m.ExtractWindow(*step.Window))
+			}
+			row = append(row, cell)
 		}
 		rows = append(rows, row)
 	}

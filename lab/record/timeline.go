@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strconv"
 
 	"runtimelab/lab"
@@ -16,19 +17,18 @@ var timelineHeader = []string{
 	"sent", "succeeded", "failed", "latency_p50_ms", "latency_p99_ms",
 }
 
-// timelineRows returns one row for each one-second bucket of an attack.
-func timelineRows(s lab.Sample, phase lab.Phase, a *lab.AttackResult) [][]string {
-	s.Phase = phase
-	row := metric.RowOf(s)
-	cell := func(name string) string {
+// timelineRows returns one row for each one-second bucket of an attack in a phase of a sample's
+// trial.
+func timelineRows(s lab.Sample, phase lab.Phase, a lab.AttackResult) [][]string {
+	var identity []string
+	for _, name := range timelineHeader[:5] {
 		m, _ := metric.Find(name)
-		return m.Format(row[name])
+		identity = append(identity, m.Format(m.Extract(s)))
 	}
+	identity = append(identity, phase.ID(), metric.LoopMode(phase.Kind))
 	rows := make([][]string, len(a.Buckets))
 	for i, b := range a.Buckets {
-		for _, name := range timelineHeader[:7] {
-			rows[i] = append(rows[i], cell(name))
-		}
+		rows[i] = slices.Clone(identity)
 		for _, n := range []int64{int64(b.Second), b.Sent, b.Succeeded, b.Failed} {
 			rows[i] = append(rows[i], strconv.FormatInt(n, 10))
 		}

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -97,9 +98,10 @@ func (v *Verification) checkFiles(info Info) error {
 		case changed:
 			v.addProblem("%s has been changed since the run wrote it: its SHA-256 differs", name)
 		case extra > 0 && info.State == Done:
-			v.addProblem("%s has %d bytes more than the run wrote", name, extra)
+			v.addProblem("%s has %s more than the run wrote", name, message.Count(int(extra), "byte", "bytes"))
 		case extra > 0:
-			v.addMissing("%s: %d bytes belong to an unfinished trial", name, extra)
+			v.addMissing("%s: %s to an unfinished trial", name,
+				message.Count(int(extra), "byte belongs", "bytes belong"))
 		}
 	}
 	return nil
@@ -149,13 +151,14 @@ func (v *Verification) checkRows(r *StoredRun) {
 		}
 	}
 	if found > maxRowProblems {
-		v.addProblem("... and %d more problems with rows", found-maxRowProblems)
+		v.addProblem("... and %s with rows", message.Count(found-maxRowProblems, "more problem", "more problems"))
 	}
 	v.Trials = r.MeasuredTrials()
 	if n := v.Planned - v.Trials; n > 0 {
 		v.addMissing("%d of %d trials have not been measured", n, v.Planned)
 		if v.State == Done {
-			v.addProblem("the state of the run is done, but %d of its trials have no row", n)
+			v.addProblem("the state of the run is done, but %s no row",
+				message.Count(n, "of its trials has", "of its trials have"))
 		}
 	}
 }
@@ -179,8 +182,8 @@ func (v *Verification) checkRow(
 	first.Attempt = 1
 	t, known := planned[first]
 	if !known {
-		add("the plan has no trial of %s on %s with %d CPUs in block %d",
-			id.Scenario, id.Variant, id.Cores, id.Block)
+		add("the plan has no trial of %s on %s with %s in block %d",
+			id.Scenario, id.Variant, message.Count(id.Cores, "CPU", "CPUs"), id.Block)
 		return problems
 	}
 	if p, _ := row.Int("position"); p != int64(t.Position) {

@@ -62,18 +62,18 @@ func line(variant string, rows []metric.Row) Line {
 	closed := filterRows(rows, isClosed)
 	open := filterRows(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	served, name := headline(rows)
-	l.Served = newFigure(values(served, name, metric.Row.IsUsable))
+	l.Served = newFigure(values(served, name))
 	l.Served.Bound = slices.ContainsFunc(metric.UsableRows(served),
 		func(r metric.Row) bool { return validity(r) == lab.Censored })
-	l.P50MS = newFigure(values(open, "latency_p50_ms", isValid))
-	l.P99MS = newFigure(values(open, "latency_p99_ms", isValid))
+	l.P50MS = newFigure(values(open, "latency_p50_ms"))
+	l.P99MS = newFigure(values(open, "latency_p99_ms"))
 	if len(open) == 0 {
 		ladder := filterRows(closed, func(r metric.Row) bool { return traits(r).Pacing == lab.ArrivingClients })
-		l.P50MS = newFigure(values(ladder, "latency_raw_p50_ms", isValid))
-		l.P99MS = newFigure(values(ladder, "latency_raw_p99_ms", isValid))
+		l.P50MS = newFigure(values(ladder, "latency_raw_p50_ms"))
+		l.P99MS = newFigure(values(ladder, "latency_raw_p99_ms"))
 		open = closed
 	}
-	l.CPUUS = newFigure(values(open, "cpu_us_per_request", isValid))
+	l.CPUUS = newFigure(values(open, "cpu_us_per_request"))
 	l.MemoryMiB = newFigure(onePerTrial(rows, "memory_peak_mib",
 		func(earlier, x float64) float64 { return max(earlier, x) }))
 	l.ColdStartMS = newFigure(onePerTrial(rows, "cold_start_ms", func(_, x float64) float64 { return x }))
@@ -111,11 +111,12 @@ func headline(rows []metric.Row) (ranked []metric.Row, column string) {
 	return filterRows(rows, isOpen), "goodput_rps"
 }
 
-// values returns a column of the rows that count and for which wanted returns true.
-func values(rows []metric.Row, name string, wanted func(metric.Row) bool) []float64 {
+// values returns a column of the rows that count, with bounds.
+func values(rows []metric.Row, name string) []float64 {
+	m, _ := metric.Find(name)
 	var xs []float64
 	for _, r := range metric.UsableRows(rows) {
-		if f, ok := r.Float(name); ok && wanted(r) {
+		if f, _, ok := r.Figure(m); ok {
 			xs = append(xs, f)
 		}
 	}
@@ -129,13 +130,14 @@ func newFigure(xs []float64) Figure {
 	return Figure{N: len(xs), Median: stat.Median(xs), Lowest: lowest, Highest: highest}
 }
 
-// servedByBlock returns the values of the headline's column by block, of valid rows.
+// servedByBlock returns the values of the headline's column by block, without bounds.
 func servedByBlock(rows []metric.Row) map[int64]float64 {
 	served := map[int64]float64{}
 	ranked, name := headline(rows)
+	m, _ := metric.Find(name)
 	for _, r := range metric.UsableRows(ranked) {
 		block, _ := r.Int("block")
-		if f, ok := r.Float(name); ok && isValid(r) {
+		if f, bound, ok := r.Figure(m); ok && bound == metric.Exact {
 			served[block] = f
 		}
 	}

@@ -45,12 +45,11 @@ var (
 // phraseOf returns the phrase for a hypothesis; without one of its own, the metric's name.
 func phraseOf(h lab.Hypothesis) phrase {
 	m, _ := metric.Find(h.Metric)
-	grows := m.Group == metric.Throughput && m.Better == metric.Higher
 	metricPhrase, known := phrases[h.Metric]
 	switch {
 	case verdict.IsRelativeToBurn(h):
 		return relativeToBurn
-	case h.Numerator.Over != nil && h.Denominator.Over != nil && grows:
+	case h.Numerator.Over != nil && h.Denominator.Over != nil && m.IsThroughput():
 		return speedUpPhrase
 	case h.Numerator.Over != nil || h.Denominator.Over != nil:
 		return phrase{"had", "the ratio of " + h.Metric, "of"}

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
+	"runtimelab/lab/table"
 	"runtimelab/lab/verdict"
 )
 
@@ -42,7 +44,8 @@ func New(p lab.Plan, rows []metric.Row, measured int) Report {
 // title returns the run's id, its host, and how many trials are valid and measured.
 func (r Report) title() string {
 	s := r.Figures
-	text := fmt.Sprintf("Run %s on host %s: %d of %d trials valid", s.RunID, s.HostID, s.Valid, s.Trials)
+	text := fmt.Sprintf("Run %s on host %s: %d of %s valid", s.RunID, s.HostID, s.Valid,
+		message.Count(s.Trials, "trial", "trials"))
 	if !r.Verdicts.Complete() {
 		text += fmt.Sprintf(", %d of %d planned", r.Verdicts.Measured, r.Verdicts.Planned)
 	}
@@ -63,19 +66,15 @@ func (r Report) Text() string {
 	fmt.Fprintf(&b, "%s\n", r.title())
 	for _, p := range r.parts() {
 		b.WriteByte('\n')
-		wrap(&b, "", p.heading)
-		labels, marks := p.columnWidths()
-		for _, e := range p.entries {
-			e.write(&b, labels, marks)
-		}
+		b.WriteString(p.text())
 	}
 	b.WriteByte('\n')
-	r.Figures.table(&b)
+	b.WriteString(r.Figures.table())
 	writeList(&b, "Not valid:", r.Figures.shownNotes())
 	writeList(&b, "Doubts:", r.doubts())
 	b.WriteByte('\n')
 	for _, l := range r.Figures.legend() {
-		wrap(&b, "", l)
+		b.WriteString(wrap("", l) + "\n")
 	}
 	return b.String()
 }
@@ -86,27 +85,21 @@ func (r Report) doubts() []string {
 	return append(append([]string(nil), r.Verdicts.Doubts...), r.Figures.Doubts...)
 }
 
-// columnWidths returns the widths of a part's labels and marks, in characters.
-func (p reportPart) columnWidths() (labels, marks int) {
+// text returns the heading and the entries, with aligned labels and marks.
+func (p reportPart) text() string {
+	t := table.Text{Indent: "  ", MaxWidth: width}
+	t.Line(wrap("", p.heading))
 	for _, e := range p.entries {
-		labels, marks = max(labels, runeCount(e.label)), max(marks, runeCount(e.mark))
-	}
-	return labels, marks
-}
-
-func (e entry) write(b *strings.Builder, labels, marks int) {
-	switch {
-	case e.nested:
-		wrap(b, "      ", e.text)
-	case e.label == "":
-		wrap(b, "  ", e.text)
-	default:
-		first := fmt.Sprintf("  %-*s  %-*s  ", labels, e.label, marks, e.mark)
-		if e.text == "" {
-			first = strings.TrimRight(first, " ")
+		switch {
+		case e.nested:
+			t.Line(wrap("      ", e.text))
+		case e.label == "":
+			t.Line(wrap("  ", e.text))
+		default:
+			t.Row(e.label, e.mark, e.text)
 		}
-		wrapHanging(b, first, "      ", e.text)
 	}
+	return t.String()
 }
 
 func writeList(b *strings.Builder, heading string, lines []string) {
@@ -115,7 +108,7 @@ func writeList(b *strings.Builder, heading string, lines []string) {
 	}
 	b.WriteString("\n" + heading + "\n")
 	for _, l := range lines {
-		wrap(b, "  ", l)
+		b.WriteString(wrap("  ", l) + "\n")
 	}
 }
 
@@ -125,9 +118,9 @@ func (r Report) Markdown() string {
 		return noTrial
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", escapeMarkdown(r.title()))
+	fmt.Fprintf(&b, "%s\n", table.EscapeMarkdown(r.title()))
 	for _, p := range r.parts() {
-		fmt.Fprintf(&b, "\n%s\n", escapeMarkdown(p.heading))
+		fmt.Fprintf(&b, "\n%s\n", table.EscapeMarkdown(p.heading))
 		for i, e := range p.entries {
 			if i == 0 {
 				b.WriteByte('\n')
@@ -135,25 +128,25 @@ func (r Report) Markdown() string {
 			b.WriteString(e.markdown())
 		}
 	}
-	r.Figures.markdownTable(&b)
+	b.WriteString(r.Figures.markdownTables())
 	b.WriteByte('\n')
 	notes := append(r.Figures.shownNotes(), r.doubts()...)
 	for _, n := range notes {
-		b.WriteString("- " + escapeMarkdown(n) + "\n")
+		b.WriteString("- " + table.EscapeMarkdown(n) + "\n")
 	}
 	if len(notes) > 0 {
 		b.WriteByte('\n')
 	}
 	for _, l := range r.Figures.legend() {
-		b.WriteString(escapeMarkdown(l) + "\n")
+		b.WriteString(table.EscapeMarkdown(l) + "\n")
 	}
 	return b.String()
 }
 
 func (e entry) markdown() string {
-	text := escapeMarkdown(e.text)
+	text := table.EscapeMarkdown(e.text)
 	if e.label != "" {
-		label := fmt.Sprintf("%s **%s**", escapeMarkdown(e.label), escapeMarkdown(e.mark))
+		label := fmt.Sprintf("%s **%s**", table.EscapeMarkdown(e.label), table.EscapeMarkdown(e.mark))
 		if text != "" {
 			label += ": "
 		}

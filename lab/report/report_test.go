@@ -409,9 +409,10 @@ func TestLaddersAndGoodput(t *testing.T) {
 	r := reportOf(lab.Plan{}, slices.Concat(
 		inScenario("wait", ladder("node/single", 1, 2000), ladder("node/single", 1000, 2100)),
 		inScenario("overload", overload("node/single", 60000, 45000), overload("python/uvloop", 40000, 30000)),
+		inScenario("gil", with(peak("python/threads", 1, lab.Valid, 10), "connections", metric.Int(1))),
 	))
 	s := r.Figures
-	if len(s.Sections) != 3 || s.Valid != 3 {
+	if len(s.Sections) != 4 || s.Valid != 4 {
 		t.Fatalf("%d sections and %d valid trials: %+v", len(s.Sections), s.Valid, s.Sections)
 	}
 	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
@@ -425,6 +426,7 @@ func TestLaddersAndGoodput(t *testing.T) {
 		"wait: one client at a time, p50 and p99 from the actual send (ladder-1)",
 		"wait: 1000 clients at once, p50 and p99 from the actual send (ladder-1000)",
 		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
+		"gil: peak over 1 connection\n",
 	} {
 		if !strings.Contains(r.Text(), title) {
 			t.Errorf("%q is not in\n%s", title, r.Text())

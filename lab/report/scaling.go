@@ -7,6 +7,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
 )
 
@@ -90,9 +91,9 @@ func estimateText(e scaling.Estimate, unit string) string {
 		return "unknown"
 	}
 	switch e.Bound {
-	case scaling.AtLeast:
+	case metric.AtLeast:
 		return ">= " + interval(*e.Value, unit, e.Low, e.High, roundBoundDown)
-	case scaling.AtMost:
+	case metric.AtMost:
 		return "<= " + interval(*e.Value, unit, e.Low, e.High, roundBoundUp)
 	}
 	return interval(*e.Value, unit, e.Low, e.High, math.Round)

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
+	"runtimelab/lab/table"
 )
 
 const (
@@ -93,7 +94,7 @@ func (s Section) title() string {
 		loads = append(loads,
 			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
-		loads = append(loads, fmt.Sprintf("%s over %d connections", s.ClosedPhase, s.Connections))
+		loads = append(loads, s.ClosedPhase+" over "+message.Count(int(s.Connections), "connection", "connections"))
 	}
 	switch {
 	case s.isSearch:
@@ -164,7 +165,7 @@ func (s Summary) legend() []string {
 func (s Summary) shownNotes() []string {
 	var out []string
 	for _, n := range s.InvalidRows[:min(len(s.InvalidRows), maxNotes)] {
-		out = append(out, shorten(n, maxNoteLength))
+		out = append(out, table.Shorten(n, maxNoteLength))
 	}
 	if more := len(s.InvalidRows) - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("and %d more: see validity_reason in trials.csv", more))
@@ -174,124 +175,59 @@ func (s Summary) shownNotes() []string {
 
 func (s Summary) empty() bool { return s.Trials == 0 }
 
-// table writes the figures as plain text, at most 100 characters wide.
-func (s Summary) table(b *strings.Builder) {
+// table returns the figures as plain text, at most 100 characters wide.
+func (s Summary) table() string {
 	if len(s.Sections) == 0 {
-		b.WriteString("The run has no figures except those of its controls.\n")
-		return
+		return "The run has no figures except those of its controls.\n"
 	}
 	columns := s.tableColumns()
-	widths := s.widths(columns)
-	textLine(b, columns, widths, func(c column) string { return c.top })
-	textLine(b, columns, widths, func(c column) string { return c.bottom })
+	t := table.Text{Indent: "  ", MaxWidth: width, Columns: alignment(columns)}
+	t.Row(cells(columns, func(c column) string { return c.top })...)
+	t.Row(cells(columns, func(c column) string { return c.bottom })...)
 	for _, section := range s.Sections {
-		fmt.Fprintf(b, "\n%s\n", shorten(section.title(), width))
+		t.Line("")
+		t.Line(table.Shorten(section.title(), width))
 		for _, l := range section.Lines {
-			textLine(b, columns, widths, func(c column) string { return c.cell(l) })
+			t.Row(cells(columns, func(c column) string { return c.cell(l) })...)
 		}
 	}
+	return t.String()
 }
 
-// widths returns the width of each column, the same in all sections. The variant's column shrinks
-// if the line would be too wide.
-func (s Summary) widths(columns []column) []int {
-	widths := make([]int, len(columns))
+// alignment returns the alignment of columns: the first on the left, the others, which are numbers,
+// on the right.
+func alignment(columns []column) []table.Column {
+	out := make([]table.Column, len(columns))
+	for i := range out {
+		out[i].Right = i > 0
+	}
+	return out
+}
+
+// cells returns one cell for each column.
+func cells(columns []column, cell func(column) string) []string {
+	out := make([]string, len(columns))
 	for i, c := range columns {
-		widths[i] = max(runeCount(c.top), runeCount(c.bottom))
-		for _, section := range s.Sections {
-			for _, l := range section.Lines {
-				widths[i] = max(widths[i], runeCount(c.cell(l)))
-			}
-		}
+		out[i] = cell(c)
 	}
-	total := 0
-	for _, w := range widths {
-		total += 2 + w
-	}
-	widths[0] -= max(0, total-width)
-	return widths
+	return out
 }
 
-// textLine writes one line of the table, the first column aligned left and the others right.
-func textLine(b *strings.Builder, columns []column, widths []int, cell func(column) string) {
-	var line strings.Builder
-	for i, c := range columns {
-		text := cell(c)
-		if i == 0 {
-			text = shorten(text, widths[0])
-		}
-		pad := strings.Repeat(" ", widths[i]-runeCount(text))
-		if i == 0 {
-			line.WriteString("  " + text + pad)
-		} else {
-			line.WriteString("  " + pad + text)
-		}
-	}
-	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-}
+// wrap returns a paragraph; lines after the first are indented two more.
+func wrap(indent, text string) string { return table.Wrap(width, indent, indent+"  ", text) }
 
-func runeCount(s string) int { return utf8.RuneCountInString(s) }
-
-// shorten replaces the middle of s by "…" if s has more than maxLength characters.
-func shorten(s string, maxLength int) string {
-	runes := []rune(s)
-	if len(runes) <= maxLength {
-		return s
-	}
-	head := maxLength / 2
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(maxLength-head-1):])
-}
-
-// wrap writes a paragraph; lines after the first are indented two more.
-func wrap(b *strings.Builder, indent, text string) { wrapHanging(b, indent, indent+"  ", text) }
-
-// wrapHanging writes a paragraph. Its first line begins with first, the others with indent.
-func wrapHanging(b *strings.Builder, first, indent, text string) {
-	line := strings.TrimSuffix(first, " ")
-	if strings.TrimSpace(first) == "" {
-		line = first
-	}
-	for _, word := range strings.Fields(text) {
-		for empty := strings.TrimSpace(line) == ""; ; empty = true {
-			space := " "
-			if empty {
-				space = ""
-			}
-			room := width - runeCount(line) - runeCount(space)
-			if runeCount(word) <= room {
-				line += space + word
-				break
-			}
-			if empty { // a word longer than a line
-				runes := []rune(word)
-				line, word = line+string(runes[:room]), string(runes[room:])
-			}
-			b.WriteString(line + "\n")
-			line = indent
-		}
-	}
-	b.WriteString(line + "\n")
-}
-
-// markdownTable writes the figures as Markdown tables.
-func (s Summary) markdownTable(b *strings.Builder) {
+// markdownTables returns the figures as Markdown, one table for each section.
+func (s Summary) markdownTables() string {
+	var b strings.Builder
 	columns := s.tableColumns()
+	heading := cells(columns, func(c column) string { return strings.TrimSpace(c.top + " " + c.bottom) })
 	for _, section := range s.Sections {
-		fmt.Fprintf(b, "\n%s\n\n|", escapeMarkdown(section.title()))
-		for _, c := range columns {
-			b.WriteString(" " + escapeMarkdown(strings.TrimSpace(c.top+" "+c.bottom)) + " |")
+		rows := make([][]string, len(section.Lines))
+		for i, l := range section.Lines {
+			rows[i] = cells(columns, func(c column) string { return c.cell(l) })
 		}
-		b.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)-1) + "\n")
-		for _, l := range section.Lines {
-			b.WriteByte('|')
-			for _, c := range columns {
-				b.WriteString(" " + escapeMarkdown(c.cell(l)) + " |")
-			}
-			b.WriteByte('\n')
-		}
+		fmt.Fprintf(&b, "\n%s\n\n%s", table.EscapeMarkdown(section.title()),
+			table.Markdown(alignment(columns), heading, rows, table.EscapeMarkdown))
 	}
+	return b.String()
 }
-
-// escapeMarkdown escapes characters with a meaning in Markdown.
-var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`,
-	"`", "\\`").Replace

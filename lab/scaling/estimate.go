@@ -6,30 +6,19 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
-)
-
-// Bound says on which side of a value the true one lies.
-type Bound string
-
-const (
-	Exact   Bound = ""
-	AtLeast Bound = ">="
-	AtMost  Bound = "<="
-
-	// unknownBound means that bounds of different kinds were combined. Such an estimate is dropped.
-	unknownBound Bound = "?"
 )
 
 // Estimate holds the geometric mean over blocks and its 95 % interval. An unknown end is nil: a
 // bound leaves one open, a single block both. Value is nil, too, without blocks, or if blocks
 // are bounds of different kinds.
 type Estimate struct {
-	Blocks int      `json:"blocks"`
-	Value  *float64 `json:"value"`
-	Low    *float64 `json:"low"`
-	High   *float64 `json:"high"`
-	Bound  Bound    `json:"bound,omitempty"`
+	Blocks int          `json:"blocks"`
+	Value  *float64     `json:"value"`
+	Low    *float64     `json:"low"`
+	High   *float64     `json:"high"`
+	Bound  metric.Bound `json:"bound,omitempty"`
 }
 
 func newEstimate(byBlock map[int64]boundedValue) Estimate {
@@ -37,21 +26,19 @@ func newEstimate(byBlock map[int64]boundedValue) Estimate {
 	var logs []float64
 	for _, block := range slices.Sorted(maps.Keys(byBlock)) {
 		value := byBlock[block]
-		e.Bound = e.Bound.combine(value.bound)
+		e.Bound = e.Bound.Times(value.bound)
 		logs = append(logs, value.log)
 	}
-	if e.Bound == unknownBound {
+	if e.Bound == metric.Open {
 		return Estimate{Blocks: e.Blocks}
 	}
 	effect := stat.PairedEffect(logs)
+	effect.LowOpen, effect.HighOpen = e.Bound.OpensLow(), e.Bound.OpensHigh()
 	low, high := effect.Interval(lab.Alpha)
 	e.Value = finiteOrNil(math.Exp(effect.Mean))
 	e.Low, e.High = finiteOrNil(math.Exp(low)), finiteOrNil(math.Exp(high))
-	if math.IsInf(low, -1) || e.Bound == AtMost {
+	if math.IsInf(low, -1) {
 		e.Low = nil
-	}
-	if e.Bound == AtLeast {
-		e.High = nil
 	}
 	return e
 }
@@ -77,7 +64,7 @@ func finiteOrNil(x float64) *float64 {
 // boundedValue is a positive number, or a bound of one.
 type boundedValue struct {
 	log   float64
-	bound Bound
+	bound metric.Bound
 }
 
 func exactValue(x float64) boundedValue { return boundedValue{log: math.Log(x)} }
@@ -85,7 +72,7 @@ func exactValue(x float64) boundedValue { return boundedValue{log: math.Log(x)} 
 // dividedBy returns v/o. Its bound is unknown if the two bounds work against each other, such
 // as in the quotient of two unsaturated servers.
 func (v boundedValue) dividedBy(o boundedValue) boundedValue {
-	return boundedValue{v.log - o.log, v.bound.combine(o.bound.inverse())}
+	return boundedValue{v.log - o.log, v.bound.Times(o.bound.Inverse())}
 }
 
 // ratiosByBlock divides a by b in each block that has both. Unknown ratios stay in: dropping
@@ -98,26 +85,4 @@ func ratiosByBlock(a, b map[int64]boundedValue) map[int64]boundedValue {
 		}
 	}
 	return ratios
-}
-
-// combine returns the bound of a product of values with bounds b and o.
-func (b Bound) combine(o Bound) Bound {
-	switch {
-	case b == Exact || b == o:
-		return o
-	case o == Exact:
-		return b
-	}
-	return unknownBound
-}
-
-// inverse returns the bound of the reciprocal.
-func (b Bound) inverse() Bound {
-	switch b {
-	case AtLeast:
-		return AtMost
-	case AtMost:
-		return AtLeast
-	}
-	return b
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
 
@@ -65,7 +67,8 @@ func fitCurve(s series, c Curve) (*Fit, string) {
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
 			f.Doubts = append(f.Doubts,
-				fmt.Sprintf("the fit leaves out %d cores: fewer than %d blocks are exact", p.Cores, lab.MinBlocks))
+				fmt.Sprintf("the fit leaves out %s: fewer than %d blocks are exact",
+					message.Count(p.Cores, "core", "cores"), lab.MinBlocks))
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
@@ -84,7 +87,7 @@ func (s series) completeBlocks(counts []int) (blocks [][]stat.Point) {
 	byBlock := map[int64][]stat.Point{}
 	for _, cores := range counts {
 		for block, value := range s.byBlock(cores) {
-			if value.bound == Exact {
+			if value.bound == metric.Exact {
 				byBlock[block] = append(byBlock[block], stat.Point{N: float64(cores), X: math.Exp(value.log)})
 			}
 		}
@@ -102,7 +105,7 @@ func (s series) exactCoreCounts() []int {
 	return slices.DeleteFunc(s.coreCounts(), func(cores int) bool {
 		exact := 0
 		for _, value := range s.byBlock(cores) {
-			if value.bound == Exact {
+			if value.bound == metric.Exact {
 				exact++
 			}
 		}

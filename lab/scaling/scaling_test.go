@@ -390,7 +390,8 @@ func TestTheFitLeavesOutBlocksWithABound(t *testing.T) {
 	with(rows[0], validity(lab.Censored))
 	with(rows[5], validity(lab.Disturbed))
 	c := singleCurve(t, rows)
-	if c.Fit == nil || c.Fit.Sigma.Blocks != 6 || len(c.Points) != 4 || c.Points[0].Throughput.Bound != AtLeast {
+	if c.Fit == nil || c.Fit.Sigma.Blocks != 6 || len(c.Points) != 4 ||
+		c.Points[0].Throughput.Bound != metric.AtLeast {
 		t.Errorf("%+v with the fit %+v", c, c.Fit)
 	}
 }

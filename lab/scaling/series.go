@@ -1,11 +1,12 @@
 package scaling
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
-	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
 
@@ -27,19 +28,16 @@ type blockResult struct {
 
 // add takes a usable row and the name of its metric.
 func (s series) add(r metric.Row, name string) {
-	value, ok := r.Float(name)
+	m, _ := metric.Find(name)
+	value, bound, ok := r.Figure(m)
 	cores, hasCores := r.Int("server_cpus")
 	if !ok || !hasCores || value <= 0 {
 		return
 	}
-	result := blockResult{boundedValue: exactValue(value)}
-	if lab.Validity(r.Text("validity")) == lab.Censored {
-		result.bound = AtLeast
-	}
+	result := blockResult{boundedValue: boundedValue{math.Log(value), bound}}
 	block, _ := r.Int("block")
 	result.workers, _ = r.Int("workers")
 	result.throttled, _ = r.Int("throttled_periods")
-	m, _ := metric.Find(name)
 	if share, failing := r.Fails(m); failing {
 		result.failed = share
 	}
@@ -89,46 +87,50 @@ func (s series) doubts() (all []string) {
 	return all
 }
 
-// workersDoubt returns the doubt about more workers than CPUs. Such workers wait for each other,
-// so another CPU gains them more.
-func (s series) workersDoubt() string {
-	for _, key := range s.sortedKeys() {
-		if workers := s[key].workers; workers > int64(key.cores) {
-			return fmt.Sprintf("workers %d on server_cpus %d (block %d): more workers than CPUs do not show "+
-				"how the server scales with CPUs", workers, key.cores, key.block)
+// firstDoubt returns the first doubt that a result leaves, in the order of cores and blocks, or "".
+func (s series) firstDoubt(doubtOf func(blockKey, blockResult) string) string {
+	keys := slices.SortedFunc(maps.Keys(s), func(a, b blockKey) int {
+		return cmp.Or(cmp.Compare(a.cores, b.cores), cmp.Compare(a.block, b.block))
+	})
+	for _, key := range keys {
+		if doubt := doubtOf(key, s[key]); doubt != "" {
+			return doubt
 		}
 	}
 	return ""
 }
 
+// workersDoubt returns the doubt about more workers than CPUs. Such workers wait for each other,
+// so another CPU gains them more.
+func (s series) workersDoubt() string {
+	return s.firstDoubt(func(key blockKey, r blockResult) string {
+		if r.workers <= int64(key.cores) {
+			return ""
+		}
+		return fmt.Sprintf("workers %d on server_cpus %d (block %d): more workers than CPUs do not show "+
+			"how the server scales with CPUs", r.workers, key.cores, key.block)
+	})
+}
+
 // quotaDoubt returns the doubt about a CPU quota that stopped the server.
 func (s series) quotaDoubt() string {
-	for _, key := range s.sortedKeys() {
-		if n := s[key].throttled; n > 0 {
-			return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a CPU quota stopped the server, "+
-				"so it did not have all of its CPUs", n, key.cores, key.block)
+	return s.firstDoubt(func(key blockKey, r blockResult) string {
+		if r.throttled <= 0 {
+			return ""
 		}
-	}
-	return ""
+		return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a CPU quota stopped the server, "+
+			"so it did not have all of its CPUs", r.throttled, key.cores, key.block)
+	})
 }
 
 // failureDoubt returns the doubt about failed requests. On the fewest CPUs they make a speed-up
 // look high, on more CPUs low.
 func (s series) failureDoubt() string {
-	for _, key := range s.sortedKeys() {
-		if share := s[key].failed; share > 0 {
-			return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput counts successes "+
-				"only, so the speed-up may be too high or too low", metric.Percent(share), key.cores, key.block)
+	return s.firstDoubt(func(key blockKey, r blockResult) string {
+		if r.failed <= 0 {
+			return ""
 		}
-	}
-	return ""
-}
-
-func (s series) sortedKeys() []blockKey {
-	return slices.SortedFunc(maps.Keys(s), func(a, b blockKey) int {
-		if a.cores != b.cores {
-			return a.cores - b.cores
-		}
-		return int(a.block - b.block)
+		return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput counts successes "+
+			"only, so the speed-up may be too high or too low", metric.Percent(r.failed), key.cores, key.block)
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"go.starlark.net/starlark"
+
+	"runtimelab/lab/message"
 )
 
 // maxRank limits the table of weights of zipf.
@@ -125,7 +127,8 @@ func (c *call) readWeights(n int) cumulativeWeights {
 	arg := c.args["weights"]
 	given := c.list("weights", "numbers")
 	if len(given) > 0 && len(given) != n {
-		c.fault(arg.at, "%d weights for %d values", len(given), n)
+		c.fault(arg.at, "%s for %s", message.Count(len(given), "weight", "weights"),
+			message.Count(n, "value", "values"))
 		return nil
 	}
 	sum := 0.0

@@ -89,7 +89,7 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 		"unknown argument":  {`r.zipf(5, skw = 1)`, `2:22: zipf: unknown argument "skw"; did you mean "skew"?`},
 		"low above high":    {`r.uniform(2, 1)`, `2:25: uniform: high is 1, less than low, 2`},
 		"nothing to choose": {`r.choice([])`, `2:21: choice: of is empty, want a list of values`},
-		"too few weights":   {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weights for 2 values`},
+		"too few weights":   {`r.choice([1, 2], weights = [1])`, `2:39: choice: 1 weight for 2 values`},
 		"a negative weight": {
 			`r.choice([1], weights = [-1])`,
 			`2:37: choice: weights holds -1, want numbers of 0 or more`,

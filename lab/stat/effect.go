@@ -13,6 +13,9 @@ type Effect struct {
 	Mean float64
 	SE   float64 // standard error of the mean
 	DF   float64 // degrees of freedom of SE; infinite if SE is known
+	// LowOpen and HighOpen say that the true mean may lie anywhere below the estimate, or above
+	// it, because some values are bounds: the interval is infinite on that side.
+	LowOpen, HighOpen bool
 }
 
 // PairedEffect estimates the mean of paired differences, such as the log ratios of two arms
@@ -77,15 +80,23 @@ func (e Effect) Interval(alpha float64) (low, high float64) {
 	if e.SE == 0 {
 		half = 0
 	}
-	return e.Mean - half, e.Mean + half
+	low, high = e.Mean-half, e.Mean+half
+	if e.LowOpen {
+		low = math.Inf(-1)
+	}
+	if e.HighOpen {
+		high = math.Inf(1)
+	}
+	return low, high
 }
 
 // PAbove returns p of the one-sided t-test that the mean is above the limit: the chance of so
-// large an estimate if the true mean is the limit.
-func (e Effect) PAbove(limit float64) float64 { return e.pValue(e.Mean - limit) }
+// large an estimate if the true mean is the limit. It is 1 if the low side is open.
+func (e Effect) PAbove(limit float64) float64 { return e.pValue(e.Mean-limit, e.LowOpen) }
 
-// PBelow returns p of the one-sided t-test that the mean is below the limit.
-func (e Effect) PBelow(limit float64) float64 { return e.pValue(limit - e.Mean) }
+// PBelow returns p of the one-sided t-test that the mean is below the limit. It is 1 if the
+// high side is open.
+func (e Effect) PBelow(limit float64) float64 { return e.pValue(limit-e.Mean, e.HighOpen) }
 
 // PWithin returns p of two one-sided tests that the mean is within ±limit: Schuirmann, "A
 // Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the
@@ -93,10 +104,11 @@ func (e Effect) PBelow(limit float64) float64 { return e.pValue(limit - e.Mean) 
 // 1987).
 func (e Effect) PWithin(limit float64) float64 { return max(e.PAbove(-limit), e.PBelow(limit)) }
 
-// pValue returns p of a mean that lies the given distance beyond its limit.
-func (e Effect) pValue(beyond float64) float64 {
+// pValue returns p of a mean that lies the given distance beyond its limit. open says that the
+// true mean may lie anywhere on the other side of it.
+func (e Effect) pValue(beyond float64, open bool) float64 {
 	switch {
-	case !e.hasPrecision():
+	case open || !e.hasPrecision():
 		return 1
 	case e.SE == 0 && beyond > 0:
 		return 0

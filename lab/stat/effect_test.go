@@ -165,6 +165,33 @@ func TestEffectsWithoutSpreadAreUnknownOrExact(t *testing.T) {
 	}
 }
 
+func TestAnOpenSideDecidesNothing(t *testing.T) {
+	closed := stat.Effect{Mean: 1, SE: 0.1, DF: 5}
+	low, high := closed.Interval(0.025)
+	for _, open := range []struct{ low, high bool }{{true, false}, {false, true}, {true, true}} {
+		e := closed
+		e.LowOpen, e.HighOpen = open.low, open.high
+		l, h := e.Interval(0.025)
+		if math.IsInf(l, -1) != open.low || !open.low && l != low ||
+			math.IsInf(h, 1) != open.high || !open.high && h != high {
+			t.Errorf("%+v: interval from %v to %v", e, l, h)
+		}
+		if p := e.PAbove(0); (p == 1) != open.low || !open.low && p != closed.PAbove(0) {
+			t.Errorf("%+v: p above 0 is %v", e, p)
+		}
+		if p := e.PBelow(2); (p == 1) != open.high || !open.high && p != closed.PBelow(2) {
+			t.Errorf("%+v: p below 2 is %v", e, p)
+		}
+		if p := e.PWithin(2); p != 1 {
+			t.Errorf("%+v: p within 2 is %v", e, p)
+		}
+	}
+	exact := stat.Effect{Mean: 1, DF: 5, LowOpen: true}
+	if l, h := exact.Interval(0.025); !math.IsInf(l, -1) || h != 1 || exact.PAbove(0) != 1 {
+		t.Errorf("an exact mean that is a bound: %v to %v, p %v", l, h, exact.PAbove(0))
+	}
+}
+
 func TestMomentsDoNotCancel(t *testing.T) {
 	// far from zero, where the difference of squares has no digits left
 	m := stat.MomentsOf(1e9+2, 1e9+4, 1e9+4, 1e9+4, 1e9+5, 1e9+5, 1e9+7, 1e9+9)

@@ -106,7 +106,7 @@ const minRatios = 12
 
 // parsePairs reads the rows and collects them by pair.
 func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
-	file.Want(recordingHeader)
+	file.Want([]string{"pair", "a", "b"})
 	indexes := map[string]int{}
 	rows := 0
 	for ; ; rows++ {
@@ -117,13 +117,14 @@ func parsePairs(file *delimited.Reader) (twins []PairedValues, err error) {
 		if err != nil {
 			return nil, err
 		}
-		pair, known := indexes[string(row[0])]
+		name, cellA, cellB := row[0], row[1], row[2]
+		pair, known := indexes[string(name)]
 		if !known {
 			pair = len(twins)
-			indexes[string(row[0])], twins = pair, append(twins, PairedValues{})
+			indexes[string(name)], twins = pair, append(twins, PairedValues{})
 		}
-		a, errA := parsePositive(file, row[2])
-		b, errB := parsePositive(file, row[3])
+		a, errA := parsePositive(file, cellA)
+		b, errB := parsePositive(file, cellB)
 		if err := errors.Join(errA, errB); err != nil {
 			return nil, err
 		}

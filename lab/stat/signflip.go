@@ -54,6 +54,15 @@ func SignFlip(xs []float64, limit float64) float64 {
 	return float64(count) / float64(len(first)) / float64(len(second))
 }
 
+// SignFlipBelow returns p of the same test that the mean of xs is below limit.
+func SignFlipBelow(xs []float64, limit float64) float64 {
+	mirrored := make([]float64, len(xs))
+	for i, x := range xs {
+		mirrored[i] = -x
+	}
+	return SignFlip(mirrored, -limit)
+}
+
 // signedSums returns the sums of xs for all choices of signs, ascending.
 func signedSums(xs []float64) []float64 {
 	sums := make([]float64, 1, 1<<len(xs))

@@ -43,6 +43,21 @@ func TestSignFlipHandlesEdgeCases(t *testing.T) {
 }
 
 // The expected p counts every choice of signs one by one.
+func TestSignFlipBelowMirrorsTheTest(t *testing.T) {
+	mirrored := make([]float64, len(maize))
+	for i, x := range maize {
+		mirrored[i] = -x
+	}
+	for _, limit := range []float64{-3, 0, 2, 40} {
+		if got, want := stat.SignFlipBelow(maize, limit), stat.SignFlip(mirrored, -limit); got != want {
+			t.Errorf("below %v: p %v, want %v", limit, got, want)
+		}
+	}
+	if below, above := stat.SignFlipBelow(maize, 0), stat.SignFlip(maize, 0); below < 1-above {
+		t.Errorf("a positive mean is below 0 with p %v and above with p %v", below, above)
+	}
+}
+
 func TestSignFlipCountsAllChoices(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// The sums of whole numbers are exact, and often equal.

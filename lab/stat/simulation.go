@@ -159,14 +159,7 @@ func (a analysis) above(limit float64) bool {
 }
 
 func (a analysis) below(limit float64) bool {
-	if a.effect.PBelow(limit) > a.alpha {
-		return false
-	}
-	mirrored := make([]float64, len(a.xs))
-	for i, x := range a.xs {
-		mirrored[i] = -x
-	}
-	return SignFlip(mirrored, -limit) <= a.alpha
+	return a.effect.PBelow(limit) <= a.alpha && SignFlipBelow(a.xs, limit) <= a.alpha
 }
 
 // recordedNoise holds the noise of a recording, without its means.

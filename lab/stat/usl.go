@@ -201,11 +201,11 @@ func gaussNewtonStep(points []Point, free []int, h unitTimes, model errorModel) 
 // 3.3. For six blocks they lie 0.24 % from either end, so use thousands of resamples.
 func BootstrapUSL(blocks [][]Point, resamples int, seed uint64) (low, high USL, err error) {
 	if len(blocks) < 2 {
-		return low, high, fmt.Errorf("resampling the Universal Scalability Law: %d blocks; at least 2 are needed",
+		return low, high, fmt.Errorf("resampling the Universal Scalability Law needs at least 2 blocks, not %d",
 			len(blocks))
 	}
 	if resamples < 1 {
-		return low, high, fmt.Errorf("resampling the Universal Scalability Law: %d resamples; at least 1 is needed",
+		return low, high, fmt.Errorf("resampling the Universal Scalability Law needs at least 1 resample, not %d",
 			resamples)
 	}
 	draws := rand.New(rand.NewPCG(seed, 0))

@@ -230,8 +230,8 @@ func TestBootstrapUSLRefusesUnusableBlocks(t *testing.T) {
 		resamples int
 		want      string
 	}{
-		{[][]stat.Point{whole}, 100, "1 blocks; at least 2 are needed"},
-		{[][]stat.Point{whole, whole}, 0, "0 resamples; at least 1 is needed"},
+		{[][]stat.Point{whole}, 100, "at least 2 blocks, not 1"},
+		{[][]stat.Point{whole, whole}, 0, "at least 1 resample, not 0"},
 		{[][]stat.Point{whole[:3], whole[:3]}, 100, "3 distinct N"}, // in every resample
 	} {
 		_, _, err := stat.BootstrapUSL(tt.blocks, tt.resamples, 1)

@@ -47,12 +47,17 @@ func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.
 	if err != nil {
 		t.Fatal(err)
 	}
+	phase, layout := lab.Phase{Kind: kind, RateRPS: rate}, lab.Layout{Server: []int{0}}
+	used := time.Duration(got.Succeeded) * cpu
 	s := lab.Sample{
-		Trial: lab.Trial{Variant: variant, Attempt: 1}, Scenario: lab.Scenario{Name: "json"},
-		Phase: lab.Phase{Kind: kind, RateRPS: rate}, Layout: lab.Layout{Server: []int{0}},
-		Attack:      &got,
-		ServerUsage: lab.ServerUsage{Known: true, After: lab.Usage{CPU: time.Duration(got.Succeeded) * cpu}},
-		Gate:        lab.GateResult{Validity: lab.Valid},
+		Subject: lab.Subject{
+			Trial: lab.Trial{Variant: variant, Attempt: 1}, Scenario: lab.Scenario{Name: "json"}, Layout: layout,
+		},
+		Phase: phase,
+		Measured: &lab.Window{Phase: phase, Layout: layout, Attack: got, Accounts: lab.Accounts{
+			Server: lab.ServerAccount{Container: &lab.ContainerAccount{CPU: &used}},
+		}},
+		Gate: lab.GateResult{Validity: lab.Valid},
 	}
 	var rows []metric.Row
 	for b := range blocks {

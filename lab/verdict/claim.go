@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 // CombineFindings returns the finding on a claim from those on its hypotheses. Hypotheses that were
@@ -145,9 +146,4 @@ func joinIDs(parts []lab.Verdict) string {
 	return strings.Join(names, ", ")
 }
 
-func configurations(n int) string {
-	if n == 1 {
-		return "1 configuration"
-	}
-	return fmt.Sprintf("%d configurations", n)
-}
+func configurations(n int) string { return message.Count(n, "configuration", "configurations") }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -44,18 +45,20 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 	out = append(out, ownServerDoubts(p, rows)...)
 	unsteady, trials := unsteadyWarmUps(rows)
 	if n := unsteady.total(); n > 0 {
-		out = append(out, fmt.Sprintf("%d of %d trials began before throughput was steady "+
-			"(their warm-up used up its budget): %s", n, trials, unsteady))
+		out = append(out, fmt.Sprintf("%d of %s began before throughput was steady "+
+			"(their warm-up used up its budget): %s", n, message.Count(trials, "trial", "trials"), unsteady))
 	}
 	drifting, phases := driftingPhases(rows)
 	if n := drifting.total(); n > 0 {
 		out = append(out, fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the "+
-			"second in %d of %d closed phases: %s", 100*maxDrift, n, phases, drifting))
+			"second in %d of %s: %s", 100*maxDrift, n,
+			message.Count(phases, "closed phase", "closed phases"), drifting))
 	}
 	uneven, shared := unevenPhases(rows)
 	if n := uneven.total(); n > 0 {
 		out = append(out, fmt.Sprintf("one of several server processes did more than %g times its share of the "+
-			"work (busiest_process_ratio) in %d of %d closed phases: %s", maxUnevenFactor, n, shared, uneven))
+			"work (busiest_process_ratio) in %d of %s: %s", maxUnevenFactor, n,
+			message.Count(shared, "closed phase", "closed phases"), uneven))
 	}
 	if doubt := speedDoubt(rows); doubt != "" {
 		out = append(out, doubt)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -19,8 +20,8 @@ import (
 // Each trial of an arm is judged by itself, not all requests together. Every trial has the same weight
 // in a verdict and may distort the tail by any factor, so sound trials must not excuse it.
 
-// side is the arm of a ratio that a term belongs to. It determines what the failures of the term
-// leave open.
+// side is the arm of a ratio that a term belongs to. It determines which bound of the ratio the
+// failures of the term make.
 type side int
 
 const (
@@ -29,16 +30,16 @@ const (
 	denominator             // the arm in the denominator, its divisor included
 )
 
-// opens returns which ends of the interval are unknown if a term on this side fails: the low end if
-// a high ratio favours its arm, the high end if a low ratio does, both if that is unknown.
-func (s side) opens(m metric.Metric) (low, high bool) {
-	switch {
-	case s == neither || m.Better == metric.Neither:
-		return true, true
-	case (s == numerator) == (m.Better == metric.Higher):
-		return true, false
+// failingBound returns the bound of the ratio if a term on this side fails. Without an arm that can
+// lose, the ratio is unknown.
+func (s side) failingBound(m metric.Metric) metric.Bound {
+	switch s {
+	case numerator:
+		return m.FailingBound()
+	case denominator:
+		return m.FailingBound().Inverse()
 	}
-	return false, true
+	return metric.Open
 }
 
 // denominatorSide returns the side of a hypothesis's denominator. If a variant is compared with
@@ -77,20 +78,21 @@ func (f failuresByTerm) describe(blocks int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		t := f[name]
-		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %d blocks)",
-			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials, blocks))
+		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %s)",
+			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials,
+			message.Count(blocks, "block", "blocks")))
 	}
 	return strings.Join(parts, "; ")
 }
 
 // withUnions returns the regions that refute a hypothesis, and the union of two of them on a side
 // that failures leave open. If an arm fails, only that union is known.
-func withUnions(refutes []region, low, high bool) []region {
+func withUnions(refutes []region, failing metric.Bound) []region {
 	out := slices.Clone(refutes)
-	if low && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
+	if failing.OpensLow() && slices.Contains(refutes, belowMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notAbove)
 	}
-	if high && slices.Contains(refutes, aboveMargin) && slices.Contains(refutes, insideMargin) {
+	if failing.OpensHigh() && slices.Contains(refutes, aboveMargin) && slices.Contains(refutes, insideMargin) {
 		out = append(out, notBelow)
 	}
 	return out
@@ -129,14 +131,15 @@ func phasesWithMixedLatencies(rows rowTable) (phases tally, all int, schema int6
 func failureDoubts(rows rowTable) (out []string) {
 	phases, worst, all := failedPhases(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases more than %s of requests failed, at worst %s: %s; "+
+		out = append(out, fmt.Sprintf("in %d of %s more than %s of requests failed, at worst %s: %s; "+
 			"no finding favours them",
-			n, all, metric.Percent(metric.MostFailed), metric.Percent(worst), phases))
+			n, message.Count(all, "phase", "phases"), metric.Percent(metric.MostFailed), metric.Percent(worst),
+			phases))
 	}
 	phases, all, schema := phasesWithMixedLatencies(rows)
 	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d phases latencies include those of failed requests, "+
-			"because this run has schema %d: %s", n, all, schema, phases))
+		out = append(out, fmt.Sprintf("in %d of %s latencies include those of failed requests, "+
+			"because this run has schema %d: %s", n, message.Count(all, "phase", "phases"), schema, phases))
 	}
 	return out
 }

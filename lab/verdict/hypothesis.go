@@ -27,7 +27,7 @@ type hypothesisTest struct {
 	verdict   lab.Verdict
 	margin    float64
 	logs      []float64
-	estimate  estimate
+	effect    stat.Effect
 	decidable bool    // has enough blocks and an interval
 	p         float64 // smallest p-value of the tests that could decide it
 	failing   string  // which terms failed more than the metric tolerates, as text; empty if none did
@@ -47,12 +47,13 @@ func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks
 	t.logs = s.logs
 	t.verdict.Blocks = len(s.logs)
 	t.failing = s.failing.describe(len(s.logs))
-	t.refutes = withUnions(decisions[h.Direction].refutes, s.failLow, s.failHigh)
-	lowOpen, highOpen := s.lowOpen || s.failLow, s.highOpen || s.failHigh
+	t.refutes = withUnions(decisions[h.Direction].refutes, s.failingBound)
+	bound := s.bound.Times(s.failingBound)
 	if len(s.logs) > 1 {
-		t.estimate = estimate{stat.PairedEffect(s.logs), lowOpen, highOpen}
+		t.effect = stat.PairedEffect(s.logs)
+		t.effect.LowOpen, t.effect.HighOpen = bound.OpensLow(), bound.OpensHigh()
 	}
-	open := lowOpen && highOpen
+	open := bound == metric.Open
 	switch mismatch := peerMismatch(h, peers); {
 	case mismatch != "":
 		t.verdict.Reason = mismatch
@@ -67,7 +68,7 @@ func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks
 		t.p = t.smallestP()
 	}
 	// Without an interval, a reader cannot tell that the ratio is a bound.
-	if len(s.logs) > 0 && (t.decidable || !lowOpen && !highOpen) {
+	if len(s.logs) > 0 && (t.decidable || bound == metric.Exact) {
 		t.verdict.Ratio = expOrNil(stat.MomentsOf(s.logs...).Mean)
 	}
 	return t
@@ -122,7 +123,7 @@ func (t *hypothesisTest) decidingRegions() []region {
 func (t *hypothesisTest) smallestP() float64 {
 	p := 1.0
 	for _, r := range t.decidingRegions() {
-		p = min(p, r.pValue(t.estimate, t.margin))
+		p = min(p, r.pValue(t.effect, t.margin))
 	}
 	return p
 }
@@ -136,31 +137,22 @@ func decideAll(tests []*hypothesisTest) {
 			decidable, ps = append(decidable, t), append(ps, t.p)
 		}
 	}
-	adjusted, levels := stat.Holm(ps), stat.HolmLevels(ps, lab.Alpha)
-	for i, t := range decidable {
-		smaller := 0
-		for _, p := range ps {
-			if p < t.p {
-				smaller++
-			}
-		}
-		t.decide(levels[i], func(p float64) *float64 {
-			// Holm tests a hypothesis at Alpha divided by the number of hypotheses that are not rejected
-			// before it. Its smallest p determines that number.
-			p = min(1, max(adjusted[i], p*float64(len(ps)-smaller)))
-			return &p
-		})
+	for i, adjusted := range stat.Holm(ps, lab.Alpha) {
+		decidable[i].decide(adjusted)
 	}
 }
 
-// decide sets the verdict by where the interval lies. level is the one-sided level at which Holm's
-// procedure tests the hypothesis; adjust corrects a p-value for it.
-func (t *hypothesisTest) decide(level float64, adjust func(p float64) *float64) {
+// decide sets the verdict by where the interval lies, at the level at which Holm's procedure tests
+// the hypothesis.
+func (t *hypothesisTest) decide(by stat.AdjustedTest) {
 	v, decision := &t.verdict, decisions[t.verdict.Direction]
-	low, high := t.estimate.interval(level)
+	low, high := t.effect.Interval(by.Level)
 	v.Low, v.High = expOrNil(low), expOrNil(high)
-	v.PHolm = adjust(decision.supports.pValue(t.estimate, t.margin))
-	v.PEquivalence = adjust(insideMargin.pValue(t.estimate, t.margin))
+	adjustedP := func(r region) *float64 {
+		p := by.Adjust(r.pValue(t.effect, t.margin))
+		return &p
+	}
+	v.PHolm, v.PEquivalence = adjustedP(decision.supports), adjustedP(insideMargin)
 	if decision.supports.contains(low, high, t.margin) {
 		t.setFinding(lab.Supported, decision.supports)
 		return
@@ -171,7 +163,7 @@ func (t *hypothesisTest) decide(level float64, adjust func(p float64) *float64) 
 			return
 		}
 	}
-	t.setUndecided(level)
+	t.setUndecided(by.Level)
 }
 
 // setFinding sets a finding if the permutation test agrees. Otherwise the verdict stays
@@ -203,13 +195,13 @@ func (t *hypothesisTest) setUndecided(level float64) {
 // the mean lies in, and computes the number of blocks from how far inside the mean lies and how
 // much the blocks vary.
 func (t *hypothesisTest) explainUndecided(level float64) {
-	v, mean, sd := &t.verdict, t.estimate.Mean, stat.MomentsOf(t.logs...).SD()
+	v, mean, sd := &t.verdict, t.effect.Mean, stat.MomentsOf(t.logs...).SD()
 	distance, testPower, unknown := 0.0, power, false
 	for _, r := range t.decidingRegions() {
 		d := r.distance(mean, t.margin)
 		switch {
 		case d <= distance:
-		case !r.testable(t.estimate):
+		case !r.testable(t.effect):
 			unknown = true
 		default:
 			distance = d

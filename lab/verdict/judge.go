@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -42,8 +43,8 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
 		makeInconclusive(verdicts, fmt.Sprintf(
-			"the run is not complete (%d of %d trials); lab run --resume %s finishes it",
-			r.Measured, r.Planned, runID(rows)))
+			"the run is not complete (%d of %s); lab run --resume %s finishes it",
+			r.Measured, message.Count(r.Planned, "trial", "trials"), runID(rows)))
 	case failed != "":
 		makeInconclusive(verdicts, "a control failed ("+failed+")")
 	}

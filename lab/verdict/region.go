@@ -59,13 +59,13 @@ func (r region) contains(low, high, margin float64) bool {
 // pValue returns the p-value for the mean lying in the region. The test is one-sided. A region with
 // two ends takes the larger p-value of two tests (the two one-sided tests of equivalence:
 // Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
-func (r region) pValue(e estimate, margin float64) float64 {
+func (r region) pValue(e stat.Effect, margin float64) float64 {
 	p := 0.0
 	if r.endsBelow() {
-		p = e.pAbove(r.from * margin)
+		p = e.PAbove(r.from * margin)
 	}
 	if r.endsAbove() {
-		p = max(p, e.pBelow(r.to*margin))
+		p = max(p, e.PBelow(r.to*margin))
 	}
 	return p
 }
@@ -77,7 +77,7 @@ func (r region) pSignFlip(xs []float64, margin float64) float64 {
 		p = stat.SignFlip(xs, r.from*margin)
 	}
 	if r.endsAbove() {
-		p = max(p, stat.SignFlip(negated(xs), -r.to*margin))
+		p = max(p, stat.SignFlipBelow(xs, r.to*margin))
 	}
 	return p
 }
@@ -94,54 +94,10 @@ func (r region) distance(mean, margin float64) float64 {
 	return d
 }
 
-// testable reports whether the estimate can show that the mean lies in the region. Bounds must not
+// testable reports whether the effect can show that the mean lies in the region. Bounds must not
 // leave the interval open at any of the region's ends.
-func (r region) testable(e estimate) bool {
-	return (!r.endsBelow() || !e.lowOpen) && (!r.endsAbove() || !e.highOpen)
-}
-
-// negated returns xs with all signs changed.
-func negated(xs []float64) []float64 {
-	out := make([]float64, len(xs))
-	for i, x := range xs {
-		out[i] = -x
-	}
-	return out
-}
-
-// estimate is an estimated mean log ratio. If some values are bounds, the mean is one too, and open
-// on that side.
-type estimate struct {
-	stat.Effect
-	lowOpen, highOpen bool
-}
-
-// interval returns the two-sided interval at one-sided level alpha, infinite on open sides.
-func (e estimate) interval(alpha float64) (low, high float64) {
-	low, high = e.Interval(alpha)
-	if e.lowOpen {
-		low = math.Inf(-1)
-	}
-	if e.highOpen {
-		high = math.Inf(1)
-	}
-	return low, high
-}
-
-// pAbove returns the p-value for the mean lying above limit, or 1 if the low side is open.
-func (e estimate) pAbove(limit float64) float64 {
-	if e.lowOpen {
-		return 1
-	}
-	return e.PAbove(limit)
-}
-
-// pBelow returns the p-value for the mean lying below limit, or 1 if the high side is open.
-func (e estimate) pBelow(limit float64) float64 {
-	if e.highOpen {
-		return 1
-	}
-	return e.PBelow(limit)
+func (r region) testable(e stat.Effect) bool {
+	return (!r.endsBelow() || !e.LowOpen) && (!r.endsAbove() || !e.HighOpen)
 }
 
 // Equivalent reports whether a hypothesis was decided by an interval inside its margin. A

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
@@ -36,7 +37,9 @@ func tabulate(rows []metric.Row) rowTable {
 				if t[c] == nil {
 					t[c] = map[int64]metric.Row{}
 				}
-				t[c][block] = r // if the key matches several phases, the last attempt's
+				if held, known := t[c][block]; !known || r.Attempt().Replaces(held.Attempt()) {
+					t[c][block] = r // a key without a phase matches several
+				}
 			}
 		}
 	}
@@ -79,17 +82,14 @@ func terms(h lab.Hypothesis, m metric.Metric) []ratioTerm {
 func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 	powers := map[int64]float64{}
 	for _, t := range factors {
-		if isThroughput(t.metric) {
+		if t.metric.IsThroughput() {
 			powers[t.cell.cores] += t.power
 		}
 	}
 	rps, _ := metric.Find("throughput_rps")
 	for _, cores := range slices.Sorted(maps.Keys(powers)) {
 		if power := powers[cores]; power != 0 {
-			name := "the native burn on 1 CPU"
-			if cores > 1 {
-				name = fmt.Sprintf("the native burn on %d CPUs", cores)
-			}
+			name := "the native burn on " + message.Count(int(cores), "CPU", "CPUs")
 			cell := cellKey{lab.BurnScenario, lab.BurnVariant, "", cores}
 			ts = append(ts, ratioTerm{name, cell, rps, -power, neither})
 		}
@@ -97,29 +97,26 @@ func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 	return ts
 }
 
-// isThroughput reports whether a metric counts completed work. More CPUs increase it, and a
-// censored row is a lower bound of it.
-func isThroughput(m metric.Metric) bool {
-	return m.Group == metric.Throughput && m.Better == metric.Higher
-}
-
-// logValue returns the log of a term's value in a block, times its power. bound reports whether the
-// true value is that or more. lacks is why there is no value, or "" if there is one.
-func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound bool, lacks string) {
+// logValue returns the log of a term's value in a block, times its power, and its bound.
+// lacks is why there is no value, or "" if there is one.
+func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound metric.Bound, lacks string) {
 	r, ok := rows[t.cell][block]
 	if !ok {
-		return 0, false, "has no valid trial"
+		return 0, metric.Exact, "has no valid trial"
 	}
-	bound = lab.Validity(r.Text("validity")) == lab.Censored
-	if bound && !isThroughput(t.metric) {
-		return 0, false, "is censored"
+	bound, counts := t.metric.Bound(r.Attempt().Validity)
+	if !counts {
+		return 0, metric.Exact, "is censored"
 	}
 	value, ok := r.Float(t.metric.Name)
 	if !ok {
-		return 0, false, "has no " + t.metric.Name
+		return 0, metric.Exact, "has no " + t.metric.Name
 	}
 	if value <= 0 {
-		return 0, false, fmt.Sprintf("has a %s of %v, which has no ratio", t.metric.Name, value)
+		return 0, metric.Exact, fmt.Sprintf("has a %s of %v, which has no ratio", t.metric.Name, value)
+	}
+	if t.power < 0 {
+		bound = bound.Inverse()
 	}
 	return t.power * math.Log(value), bound, ""
 }
@@ -127,14 +124,13 @@ func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound bool
 // series holds the log ratios of a hypothesis in order of blocks, one for each block that has a
 // value of every term.
 type series struct {
-	logs     []float64
-	exact    []float64      // those of logs that are not bounds
-	lowOpen  bool           // some are upper bounds
-	highOpen bool           // some are lower bounds
-	missing  []string       // terms without a value, and in how many blocks
-	failing  failuresByTerm // terms with trials that fail more than the metric tolerates
+	logs    []float64
+	exact   []float64      // those of logs that are not bounds
+	bound   metric.Bound   // of their mean
+	missing []string       // terms without a value, and in how many blocks
+	failing failuresByTerm // terms with trials that fail more than the metric tolerates
 
-	failLow, failHigh bool // ends of the interval that failures leave open
+	failingBound metric.Bound // of their mean, by failures
 }
 
 // collectLogRatios returns the log ratios of the terms in blocks 1 to blocks.
@@ -143,7 +139,7 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 	s.failing = failuresByTerm{}
 	for block := int64(1); block <= int64(blocks); block++ {
 		sum, complete := 0.0, true
-		lowOpen, highOpen := false, false
+		blockBound := metric.Exact
 		for _, t := range ts {
 			log, bound, problem := t.logValue(rows, block)
 			if problem != "" {
@@ -151,14 +147,13 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 				complete = false
 			}
 			sum += log
-			lowOpen = lowOpen || bound && t.power < 0
-			highOpen = highOpen || bound && t.power > 0
+			blockBound = blockBound.Times(bound)
 		}
 		if complete {
 			s.noteFailures(ts, rows, block)
 			s.logs = append(s.logs, sum)
-			s.lowOpen, s.highOpen = s.lowOpen || lowOpen, s.highOpen || highOpen
-			if !lowOpen && !highOpen {
+			s.bound = s.bound.Times(blockBound)
+			if blockBound == metric.Exact {
 				s.exact = append(s.exact, sum)
 			}
 		}
@@ -177,8 +172,7 @@ func (s *series) noteFailures(ts []ratioTerm, rows rowTable, block int64) {
 			continue
 		}
 		s.failing[t.name] = s.failing[t.name].with(share, block, t.metric)
-		low, high := t.side.opens(t.metric)
-		s.failLow, s.failHigh = s.failLow || low, s.failHigh || high
+		s.failingBound = s.failingBound.Times(t.side.failingBound(t.metric))
 	}
 }
 
@@ -199,9 +193,9 @@ func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	}
 	table, arms := tabulate(rows), terms(h, m)
 	for block := int64(1); block <= lastBlock(rows); block++ {
-		_, openA, lacksA := arms[0].logValue(table, block)
-		_, openB, lacksB := arms[1].logValue(table, block)
-		if openA || openB || lacksA != "" || lacksB != "" {
+		_, boundA, lacksA := arms[0].logValue(table, block)
+		_, boundB, lacksB := arms[1].logValue(table, block)
+		if boundA != metric.Exact || boundB != metric.Exact || lacksA != "" || lacksB != "" {
 			continue
 		}
 		a, _ := table[arms[0].cell][block].Float(m.Name)

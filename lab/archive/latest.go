@@ -1,4 +1,4 @@
-package record
+package archive
 
 import (
 	"errors"
@@ -6,21 +6,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"runtimelab/lab/record"
 )
 
 // latestLink is the name of the link to the newest run, beside the runs' folders.
 const latestLink = "latest"
 
-// UpdateLatestLink points resultsDir/latest to this run, in one step, if the run's folder is in
-// resultsDir. A run outside of it leaves the link as it is. An error does not affect the run.
-func (r *Run) UpdateLatestLink(resultsDir string) error {
-	dir, err := realPath(r.dir)
+// UpdateLatest points results/latest to a run, in one step, if the run's folder is in results. A
+// run outside of it leaves the link as it is. An error does not affect the run.
+func UpdateLatest(results string, run *record.Run) error {
+	dir, err := realPath(run.Dir())
 	if err != nil {
-		return fmt.Errorf("pointing %s to run %s: %w", latestLink, r.info.RunID, err)
+		return fmt.Errorf("pointing %s to run %s: %w", latestLink, run.ID(), err)
 	}
-	results, err := realPath(resultsDir)
-	if err != nil {
-		return fmt.Errorf("pointing %s to run %s: %w", latestLink, r.info.RunID, err)
+	if results, err = realPath(results); err != nil {
+		return fmt.Errorf("pointing %s to run %s: %w", latestLink, run.ID(), err)
 	}
 	if filepath.Dir(dir) != results {
 		return nil
@@ -51,8 +52,9 @@ func replaceLink(link, to string) error {
 		return err
 	}
 	next := filepath.Join(filepath.Dir(link), "."+filepath.Base(link)+"-"+to)
-	// A lab that was killed between these steps leaves such a file.
-	if err := ignoreMissing(os.Remove(next)); err != nil {
+	// A lab that was killed between these steps leaves such a file. renameio.Symlink would leave a
+	// folder with a random name instead, which no later lab removes.
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Symlink(to, next); err != nil {

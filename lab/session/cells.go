@@ -1,4 +1,4 @@
-package cli
+package session
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runtimelab/lab"
+	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
@@ -16,11 +17,16 @@ import (
 	"runtimelab/lab/serve"
 )
 
+// Cells returns what opens the cells of an experiment on the session's engine.
+func (s *Session) Cells() experiment.Cells {
+	return cells{run: s.run, lease: s.lease, image: s.Agent}
+}
+
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
 	run   *engine.Run
-	lease *agent.Client
+	lease *Lease
 	image lab.Image // of the agent; upstreams run from it too
 }
 
@@ -111,7 +117,7 @@ func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
 	return all, c.addAgentOutput(err)
 }
 
-func (c *cell) Attack(ctx context.Context, a lab.Attack) (lab.AttackResult, error) {
+func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.addAgentOutput(err)
 }

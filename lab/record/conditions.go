@@ -1,4 +1,4 @@
-package cli
+package record
 
 import (
 	"encoding/json"
@@ -10,49 +10,12 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/image"
 	"runtimelab/lab/message"
-	"runtimelab/lab/record"
-	"runtimelab/lab/script"
 )
 
-// resumeSetup returns the setup that continues an earlier run, given by its id or folder.
-func resumeSetup(a *app, run string) (*runSetup, error) {
-	root, err := a.rootDir()
-	if err != nil {
-		return nil, err
-	}
-	out := &runSetup{checkout: root}
-	if out.resumedRun, err = out.readRun(run); err != nil {
-		return nil, err
-	}
-	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
-		return nil, err
-	}
-	if err := out.loadLibrary(a.ctx, script.ParameterValues{}); err != nil {
-		return nil, err
-	}
-	return out, out.usePlanOf(out.resumedRun)
-}
-
-// baseModeOf returns the base mode that a run began with. Auto could choose other images
-// now, if the registry has become reachable or unreachable since.
-func baseModeOf(i record.Info) image.BaseMode {
-	for _, v := range i.MeasuredVariants {
-		if v.Variant.Own != nil {
-			continue // its base is the user's choice
-		}
-		// The origin of the lab's responders does not tell a mode.
-		if mode := image.BaseModeOf(v.Image.BaseOrigin); mode != image.Auto {
-			return mode
-		}
-	}
-	return image.Auto
-}
-
-// checkConditions returns an error that lists the conditions of a run that have changed
+// CheckConditions returns an error that lists the conditions of a run that have changed
 // since it began.
-func checkConditions(was, now record.Info) error {
+func CheckConditions(was, now Info) error {
 	changes := hostChanges(was.Host, now.Host)
 	changes = append(changes, changesOf("engine", was.Engine, now.Engine)...)
 	changes = append(changes, changesOf("version of", was.Versions, now.Versions)...)
@@ -71,7 +34,7 @@ func checkConditions(was, now record.Info) error {
 }
 
 // hostChanges returns how the host differs: by its facts, or else by its id.
-func hostChanges(was, now record.Host) (changes []string) {
+func hostChanges(was, now Host) (changes []string) {
 	if was.Same(now) {
 		return nil
 	}
@@ -111,7 +74,7 @@ func changesOf(what string, was, now map[string]string) (changes []string) {
 }
 
 // variantChanges returns the variants whose image or script has changed.
-func variantChanges(was, now record.Info) (changes []string) {
+func variantChanges(was, now Info) (changes []string) {
 	for _, id := range slices.Sorted(maps.Keys(was.MeasuredVariants)) {
 		before, after := was.MeasuredVariants[id], now.MeasuredVariants[id]
 		// The id of an image changes when it is built again from the same content.

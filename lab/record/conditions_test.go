@@ -1,4 +1,4 @@
-package cli
+package record_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 )
 
@@ -89,7 +88,7 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := begun()
 			c.change(&now)
-			err := checkConditions(begun(), now)
+			err := record.CheckConditions(begun(), now)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -117,24 +116,8 @@ func TestARequiredIdentityOfAnOlderLabIsUnchanged(t *testing.T) {
 			Runtime: "python-freethreaded", Name: "threads", Model: "threads", Application: "python",
 			Command: []string{"python3"}, Identity: map[string]any{"gil": gil},
 		}}}}
-		if changes := variantChanges(was, now); len(changes) != want {
+		if changes := record.VariantChanges(was, now); len(changes) != want {
 			t.Errorf("gil required to be %t: %q, want %d", gil, changes, want)
-		}
-	}
-}
-
-func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
-	for origin, want := range map[string]image.BaseMode{
-		"debian forky: nodejs 24.1, libc6 2.42": image.Debian,
-		"node:24-trixie-slim@sha256:0":          image.Official,
-		"":                                      image.Auto,
-	} {
-		i := record.Info{MeasuredVariants: map[string]record.MeasuredVariant{
-			"lab/reference": {Image: lab.Image{BaseOrigin: "scratch"}},
-			"node/single":   {Image: lab.Image{BaseOrigin: origin}},
-		}}
-		if got := baseModeOf(i); got != want {
-			t.Errorf("of %q: %s, want %s", origin, got, want)
 		}
 	}
 }

@@ -1,0 +1,91 @@
+// Package account turns two readings of a cell, and two of its server's container,
+// into what each party used between them. Cells and engines produce the readings;
+// figures and gates know the accounts only.
+package account
+
+import (
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Readings holds what was read around one window of load.
+type Readings struct {
+	Cell          CellReadings
+	Usage         *UsageReadings // nil if the server's container could not be read
+	HasUpstream   bool
+	UpstreamCalls *int64 // calls that the upstream answered; nil if they were not counted
+}
+
+// Between returns what each party used between two readings. separateIRQTime says that
+// the kernel charges interrupts to no thread.
+func Between(r Readings, l lab.Layout, separateIRQTime bool) lab.Accounts {
+	before, after := r.Cell.Before, r.Cell.After
+	a := lab.Accounts{
+		WallTime: after.At.Sub(before.At), ClockStep: after.ClockStep,
+		Generator: lab.GeneratorAccount{
+			CPUs: r.Cell.GeneratorCPUs, Sleeps: increase(before.Sleeps, after.Sleeps),
+		},
+		Server: serverAccount(r, len(l.Server)),
+		CPUs:   cpuAccounts(before.CPUs, after.CPUs, separateIRQTime),
+	}
+	if a.WallTime > 0 {
+		a.Generator.CPU = increase(before.GeneratorCPU, after.GeneratorCPU)
+	}
+	if r.HasUpstream {
+		a.Upstream = &lab.UpstreamAccount{
+			CPU: max(after.UpstreamCPU-before.UpstreamCPU, 0), Calls: r.UpstreamCalls,
+		}
+	}
+	return a
+}
+
+// increase returns by how much a counter rose, or nil if it fell.
+func increase[Count ~int64](before, after Count) *Count {
+	if after < before {
+		return nil
+	}
+	rise := after - before
+	return &rise
+}
+
+// clockTick is the unit of /proc/stat.
+const clockTick = 10 * time.Millisecond
+
+// cpuAccounts returns what each CPU did that both readings have: one of the others went
+// offline or came online.
+func cpuAccounts(before, after []CPUTime, separateIRQTime bool) (accounts []lab.CPUAccount) {
+	first := make(map[int]CPUTime, len(before))
+	for _, c := range before {
+		first[c.ID] = c
+	}
+	for _, c := range after {
+		was, inBoth := first[c.ID]
+		if !inBoth {
+			continue
+		}
+		a := lab.CPUAccount{
+			ID:         c.ID,
+			Idle:       tickIncrease(was.Idle, c.Idle),
+			Steal:      tickIncrease(was.Steal, c.Steal),
+			Interrupts: tickIncrease(was.Interrupts, c.Interrupts),
+		}
+		a.Uncharged = a.Idle
+		if separateIRQTime {
+			a.Uncharged = tickIncrease(was.Idle+was.Interrupts, c.Idle+c.Interrupts)
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts
+}
+
+// tickIncrease returns by how much a counter of /proc/stat rose, or nil if it fell by
+// more than a tick. A fall of up to a tick counts as no increase, because the kernel's
+// iowait may fall (proc(5)).
+func tickIncrease(before, after time.Duration) *time.Duration {
+	if after-before < -clockTick {
+		return nil
+	}
+	rise := max(after-before, 0)
+	return &rise
+}

@@ -1,0 +1,222 @@
+package account
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+)
+
+const ms = time.Millisecond
+
+func ptr[T any](v T) *T { return &v }
+
+var layout = lab.Layout{Generator: []int{0}, Server: []int{1}}
+
+// quiet returns the readings of one second in which each party used something. The
+// container's readings lie 5 ms before and 5 ms after those of the cell.
+func quiet() Readings {
+	start := time.Unix(1000, 0)
+	return Readings{
+		Cell: CellReadings{
+			GeneratorCPUs: []int{0},
+			Before: Reading{
+				At: start, ClockStep: ms, GeneratorCPU: time.Second, UpstreamCPU: time.Second, Sleeps: 10,
+				CPUs: []CPUTime{
+					{ID: 0, Idle: time.Hour, Steal: time.Hour, Interrupts: time.Hour},
+					{ID: 1, Idle: time.Hour, Steal: time.Hour, Interrupts: time.Hour},
+				},
+				Threads:   []Thread{{PID: 7, TID: 7, CPU: time.Second, Sleeps: 5}, {PID: 7, TID: 8, CPU: time.Second}},
+				Processes: []Process{{PID: 7, CPU: 3 * time.Second}},
+			},
+			After: Reading{
+				At: start.Add(time.Second), ClockStep: 2 * ms,
+				GeneratorCPU: 1600 * ms, UpstreamCPU: 1200 * ms, Sleeps: 14,
+				CPUs: []CPUTime{
+					{ID: 1, Idle: time.Hour + 200*ms, Steal: time.Hour, Interrupts: time.Hour},
+					{ID: 0, Idle: time.Hour + 100*ms, Steal: time.Hour + 20*ms, Interrupts: time.Hour + 30*ms},
+				},
+				// Thread 8 has ended; 9 is new.
+				Threads: []Thread{
+					{PID: 7, TID: 9, CPU: 250 * ms, Sleeps: 2},
+					{PID: 7, TID: 7, CPU: 1500 * ms, Sleeps: 8},
+				},
+				Processes: []Process{{PID: 7, CPU: 3780 * ms}},
+			},
+		},
+		Usage: &UsageReadings{
+			Before: Usage{
+				At: start.Add(-5 * ms), CPU: time.Minute, ThrottledPeriods: 1, ThrottledAbove: 2,
+				OOMEvents: 3,
+			},
+			After: Usage{
+				At: start.Add(1005 * ms), CPU: time.Minute + 790*ms, ThrottledPeriods: 3, ThrottledAbove: 5, OOMEvents: 7,
+				MemoryPeakBytes: ptr(int64(99)),
+			},
+		},
+		HasUpstream: true, UpstreamCalls: ptr(int64(42)),
+	}
+}
+
+func TestBetweenAccountsForEachParty(t *testing.T) {
+	want := lab.Accounts{
+		WallTime: time.Second, ClockStep: 2 * ms,
+		Generator: lab.GeneratorAccount{CPUs: []int{0}, CPU: ptr(600 * ms), Sleeps: ptr(int64(4))},
+		Upstream:  &lab.UpstreamAccount{CPU: 200 * ms, Calls: ptr(int64(42))},
+		Server: lab.ServerAccount{
+			CPU: ptr(780 * ms), Sleeps: 5,
+			Threads:   lab.CPUSum{Total: 750 * ms, Largest: 500 * ms},
+			Processes: lab.CPUSum{Total: 780 * ms, Largest: 780 * ms},
+			Container: &lab.ContainerAccount{
+				CPU: ptr(790 * ms), ThrottledPeriods: ptr(int64(2)), ThrottledAbove: ptr(int64(3)),
+				OOMEvents: ptr(int64(4)), MemoryPeakBytes: ptr(int64(99)),
+			},
+		},
+		CPUs: []lab.CPUAccount{
+			{ID: 1, Idle: ptr(200 * ms), Steal: ptr(0 * ms), Interrupts: ptr(0 * ms), Uncharged: ptr(200 * ms)},
+			{ID: 0, Idle: ptr(100 * ms), Steal: ptr(20 * ms), Interrupts: ptr(30 * ms), Uncharged: ptr(100 * ms)},
+		},
+	}
+	if got := Between(quiet(), layout, false); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	want.CPUs[1].Uncharged = ptr(130 * ms) // its interrupts are charged to no thread
+	if got := Between(quiet(), layout, true); !reflect.DeepEqual(got.CPUs, want.CPUs) {
+		t.Errorf("with separate interrupts: %+v", got.CPUs)
+	}
+}
+
+// What a reading does not support is unknown, and nothing else is.
+func TestBetweenMarksWhatIsUnknown(t *testing.T) {
+	for name, c := range map[string]struct {
+		read func(*Readings)
+		want func(*lab.Accounts)
+	}{
+		"no time between the readings": {
+			func(r *Readings) { r.Cell.After.At = r.Cell.Before.At },
+			func(a *lab.Accounts) { a.WallTime, a.Generator.CPU, a.Server.CPU = 0, nil, nil },
+		},
+		"the generator's CPU time fell": {
+			func(r *Readings) { r.Cell.After.GeneratorCPU = 999 * ms },
+			func(a *lab.Accounts) { a.Generator.CPU = nil },
+		},
+		"the generator's sleeps fell": {
+			func(r *Readings) { r.Cell.After.Sleeps = 9 },
+			func(a *lab.Accounts) { a.Generator.Sleeps = nil },
+		},
+		"the upstream's CPU time fell": {
+			func(r *Readings) { r.Cell.After.UpstreamCPU = 0 },
+			func(a *lab.Accounts) { a.Upstream.CPU = 0 },
+		},
+		"the upstream's calls were not counted": {
+			func(r *Readings) { r.UpstreamCalls = nil },
+			func(a *lab.Accounts) { a.Upstream.Calls = nil },
+		},
+		"no upstream": {
+			func(r *Readings) { r.HasUpstream = false },
+			func(a *lab.Accounts) { a.Upstream = nil },
+		},
+		"a CPU went offline": {
+			func(r *Readings) { r.Cell.After.CPUs = r.Cell.After.CPUs[:1] },
+			func(a *lab.Accounts) { a.CPUs = a.CPUs[:1] },
+		},
+		"a CPU came online": {
+			func(r *Readings) { r.Cell.Before.CPUs = r.Cell.Before.CPUs[1:] },
+			func(a *lab.Accounts) { a.CPUs = a.CPUs[:1] },
+		},
+		"a CPU's idle time fell by a tick": {
+			func(r *Readings) { r.Cell.After.CPUs[0].Idle = time.Hour - 10*ms },
+			func(a *lab.Accounts) { a.CPUs[0].Idle, a.CPUs[0].Uncharged = ptr(0*ms), ptr(0*ms) },
+		},
+		"a CPU's idle time fell by more": {
+			func(r *Readings) { r.Cell.After.CPUs[0].Idle = time.Hour - 11*ms },
+			func(a *lab.Accounts) { a.CPUs[0].Idle, a.CPUs[0].Uncharged = nil, nil },
+		},
+		"a CPU's steal and interrupts fell": {
+			func(r *Readings) { r.Cell.After.CPUs[1].Steal, r.Cell.After.CPUs[1].Interrupts = 0, 0 },
+			func(a *lab.Accounts) { a.CPUs[1].Steal, a.CPUs[1].Interrupts = nil, nil },
+		},
+		"the server ended": {
+			func(r *Readings) { r.Cell.After.Threads, r.Cell.After.Processes = nil, nil },
+			func(a *lab.Accounts) {
+				a.Server.CPU, a.Server.Ended, a.Server.Sleeps = nil, true, 0
+				a.Server.Threads, a.Server.Processes = lab.CPUSum{}, lab.CPUSum{}
+			},
+		},
+		"the container could not be read": {
+			func(r *Readings) { r.Usage = nil },
+			func(a *lab.Accounts) { a.Server.Container = nil },
+		},
+		"the container's counters fell": {
+			func(r *Readings) { r.Usage.After = Usage{At: r.Usage.After.At, ThrottledAbove: 2} },
+			func(a *lab.Accounts) { a.Server.Container = &lab.ContainerAccount{ThrottledAbove: ptr(int64(0))} },
+		},
+	} {
+		r, want := quiet(), Between(quiet(), layout, false)
+		c.read(&r)
+		c.want(&want)
+		if got := Between(r, layout, false); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
+		}
+	}
+}
+
+// Idle time may fall by a tick while interrupts rise: their sum counts where the kernel
+// separates them.
+func TestBetweenSumsIdleAndInterruptsBeforeItLooksForAFall(t *testing.T) {
+	r := quiet()
+	r.Cell.After.CPUs[1].Idle = time.Hour - 10*ms
+	cpu := Between(r, layout, true).CPUs[1]
+	if *cpu.Idle != 0 || *cpu.Uncharged != 20*ms {
+		t.Errorf("idle %v, uncharged %v, want 0 and 20 ms", *cpu.Idle, *cpu.Uncharged)
+	}
+	r.Cell.After.CPUs[1].Idle = time.Hour - 50*ms
+	if cpu := Between(r, layout, true).CPUs[1]; cpu.Uncharged != nil {
+		t.Errorf("uncharged %v of a sum that fell by 20 ms", *cpu.Uncharged)
+	}
+}
+
+// The server's CPU time is the larger of two lower bounds, and at most the container's.
+func TestServerCPUCombinesTheCellAndTheContainer(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Readings)
+		want   time.Duration
+	}{
+		"threads alone":           {func(r *Readings) { r.Cell.After.Processes, r.Usage = nil, nil }, 750 * ms},
+		"processes count more":    {func(r *Readings) { r.Usage = nil }, 780 * ms},
+		"children that were lost": {func(r *Readings) { r.Usage.After.CPU = time.Minute + 990*ms }, 980 * ms},
+		"more than the container": {func(r *Readings) { r.Usage.After.CPU = time.Minute + 700*ms }, 700 * ms},
+		"an idle container":       {func(r *Readings) { r.Usage.After.CPU = time.Minute }, 780 * ms},
+		"a container that fell":   {func(r *Readings) { r.Usage.After.CPU = 0 }, 780 * ms},
+		"an engine without a time": {func(r *Readings) {
+			r.Usage.Before.At, r.Usage.After.CPU = time.Time{}, time.Minute+700*ms
+		}, 780 * ms},
+		"a slow engine": {func(r *Readings) {
+			r.Usage.After.CPU = time.Minute + 990*ms
+			r.Usage.After.At = r.Usage.After.At.Add(100 * ms)
+		}, 880 * ms},
+	} {
+		r := quiet()
+		c.change(&r)
+		if got := Between(r, layout, false).Server.CPU; got == nil || *got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	lost := quiet()
+	lost.Usage.After.CPU = time.Minute + 990*ms
+	wider := lab.Layout{Generator: []int{0}, Server: []int{1, 2}}
+	if got := Between(lost, wider, false).Server.CPU; *got != 970*ms { // 10 ms outside on each of two CPUs
+		t.Errorf("on two CPUs %v, want 970 ms", *got)
+	}
+}
+
+func TestBusiestProcessIsSummedFromThreadsWithoutProcesses(t *testing.T) {
+	r := quiet()
+	r.Cell.After.Processes = nil
+	r.Cell.After.Threads = append(r.Cell.After.Threads, Thread{PID: 8, TID: 8, CPU: 100 * ms})
+	want := lab.CPUSum{Total: 850 * ms, Largest: 750 * ms}
+	if got := Between(r, layout, false).Server.Processes; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

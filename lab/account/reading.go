@@ -1,0 +1,78 @@
+package account
+
+import (
+	"time"
+
+	"runtimelab/lab"
+)
+
+// Observation is what a cell reports of one attack: its result, and the readings around it.
+type Observation struct {
+	lab.AttackResult
+	CellReadings
+}
+
+// CellReadings holds the readings of a cell around one attack.
+type CellReadings struct {
+	Before        Reading `json:"before"`
+	After         Reading `json:"after"`
+	GeneratorCPUs []int   `json:"generator_cpus"` // CPUs in the generator's affinity mask
+}
+
+// Reading holds CPU times and counters of the machine at one moment, as seen
+// from the generator's cell.
+type Reading struct {
+	// At is the wall time of the cell's start plus the monotonic time since: setting the wall clock
+	// does not change it.
+	At           time.Time     `json:"at"`
+	ClockStep    time.Duration `json:"clock_step_ns"`    // how far the wall clock was set since then
+	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // CPU time of the generator's process so far
+	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // CPU time of the upstream so far; 0 without one
+	CPUs         []CPUTime     `json:"cpus"`             // every online CPU of the host
+	Sleeps       int64         `json:"sleeps"`           // voluntary, of generator and upstream so far
+	Threads      []Thread      `json:"threads"`          // of every server in the cell
+	Processes    []Process     `json:"processes"`        // of every server in the cell
+}
+
+// Process holds the CPU time of one process of a server, in the cell's process
+// namespace. The sum over all processes never falls when threads or processes
+// end, with one exception: the time of a child whose parent ignores it (SIGCHLD)
+// is lost. PID 1 stands for the processes whose parents ended before they did.
+type Process struct {
+	PID      int           `json:"pid"`
+	CPU      time.Duration `json:"cpu_ns"`      // used so far, threads that have ended included
+	Children time.Duration `json:"children_ns"` // used by all descendants that have ended
+}
+
+// Thread holds the CPU time of one thread of a server, in the cell's process
+// namespace.
+type Thread struct {
+	PID    int           `json:"pid"`
+	TID    int           `json:"tid"`
+	CPU    time.Duration `json:"cpu_ns"` // used so far
+	Sleeps int64         `json:"sleeps"` // how often it gave up the CPU so far
+}
+
+// CPUTime holds the times that /proc/stat counts for one CPU since boot.
+type CPUTime struct {
+	ID    int           `json:"id"`
+	Busy  time.Duration `json:"busy_ns"` // user, nice, system, irq and softirq
+	Steal time.Duration `json:"steal_ns"`
+	Idle  time.Duration `json:"idle_ns"` // idle and iowait
+
+	Interrupts time.Duration `json:"interrupts_ns"` // irq and softirq, which Busy includes
+}
+
+// Usage holds the resources that one container has used so far, as the engine
+// counts them.
+type Usage struct {
+	At               time.Time
+	CPU              time.Duration
+	ThrottledPeriods int64  // periods throttled by a CPU quota of the container itself
+	ThrottledAbove   int64  // the same by quotas of cgroups above the container's, if they can be read
+	OOMEvents        int64  // processes that the kernel killed for memory
+	MemoryPeakBytes  *int64 // nil if the kernel does not report it
+}
+
+// UsageReadings holds the usage of the server's container before and after one attack.
+type UsageReadings struct{ Before, After Usage }

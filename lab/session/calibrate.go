@@ -1,0 +1,146 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/account"
+	"runtimelab/lab/agent"
+	"runtimelab/lab/calibrate"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/record"
+	"runtimelab/lab/serve"
+)
+
+// Calibration returns the stored calibration of this machine. It measures a new one if
+// none is stored, or the stored one is outdated.
+func (s *Session) Calibration(ctx context.Context, brief bool) (lab.Calibration, error) {
+	store, err := calibrate.UserStore()
+	if err != nil {
+		return lab.Calibration{}, err
+	}
+	found, why := store.Load(s.calibrationKey(), brief, time.Now())
+	if why == "" {
+		return found, nil
+	}
+	s.logf("calibrating: %s", why)
+	return s.Calibrate(ctx, brief)
+}
+
+// Calibrate measures a calibration and stores it. A failure to store it is a doubt and
+// no error: only the next run loses time, because it has to calibrate again.
+func (s *Session) Calibrate(ctx context.Context, brief bool) (lab.Calibration, error) {
+	store, err := calibrate.UserStore()
+	if err != nil {
+		return lab.Calibration{}, err
+	}
+	duration := calibrate.FullDuration
+	if brief {
+		duration = calibrate.BriefDuration
+	}
+	s.logf("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
+		lab.CPUList(s.Layout.Generator), lab.CPUList(s.Layout.Server), duration)
+	calibrator := calibrate.Calibrator{
+		Instrument: instrument{s},
+		Responders: calibrate.Responders{
+			Null:             serve.Null(),
+			WaitingServer:    serve.Waiting(time.Millisecond),
+			Reference:        serve.Reference,
+			Target:           serve.Target(),
+			BaseURL:          experiment.BaseURL(lab.ServerPort),
+			CanaryIterations: agent.CanaryIterations,
+		},
+		Layout: s.Layout,
+		Logf:   s.logf,
+	}
+	c, err := calibrator.Run(ctx, brief)
+	if err != nil {
+		return c, err
+	}
+	c.Key, c.MeasuredAt = s.calibrationKey(), time.Now().UTC()
+	if err := store.Save(c); err != nil {
+		c.Doubts = append(c.Doubts, err.Error())
+	}
+	return c, nil
+}
+
+// calibrationKey returns what a calibration depends on: it is outdated if any of it has
+// changed.
+func (s *Session) calibrationKey() lab.CalibrationKey {
+	return lab.CalibrationKey{
+		Host:        record.HostOf(s.Topology).ID,
+		CPUModel:    s.Topology.CPUModel,
+		Kernel:      s.Topology.Kernel,
+		AgentSHA256: s.agentSum,
+		Layout:      lab.CPUList(s.Layout.Generator) + "|" + lab.CPUList(s.Layout.Server),
+	}
+}
+
+// instrument adapts a session to the interface that package calibrate measures.
+type instrument struct{ *Session }
+
+func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+	return i.lease.RunCanaries(ctx, cpus)
+}
+
+func (i instrument) OpenResponder(
+	ctx context.Context, responder lab.Variant,
+) (calibrate.ResponderCell, error) {
+	c, err := i.Cells().OpenCell(ctx, i.Layout.Generator, lab.ServerPort)
+	if err != nil {
+		return nil, err
+	}
+	b := &responderCell{cell: c}
+	b.server, err = c.StartServer(ctx, responder, i.Agent, i.Layout.Server)
+	if err == nil {
+		_, err = c.AwaitFirstAnswer(ctx, serve.Target(), responderTimeout)
+	}
+	if err != nil {
+		if b.server != nil {
+			if reason := b.server.ExitReason(ctx); reason != "" {
+				err = fmt.Errorf("%w; %s", err, reason)
+			}
+		}
+		return nil, errors.Join(err, b.Close(ctx))
+	}
+	return b, nil
+}
+
+// responderTimeout bounds the time until a responder's first answer.
+const responderTimeout = 30 * time.Second
+
+// responderCell is a cell that runs one of the lab's responders.
+type responderCell struct {
+	cell   experiment.Cell
+	server experiment.Server
+}
+
+func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
+	return b.cell.Attack(ctx, a)
+}
+
+func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, error) {
+	times, err := experiment.ReadServiceTimes(ctx, b.cell)
+	if err != nil {
+		return 0, err
+	}
+	return times.Median, nil
+}
+
+func (b *responderCell) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	var err error
+	if b.server != nil {
+		err = b.server.Remove(ctx)
+	}
+	return errors.Join(err, b.cell.Close(ctx))
+}
+
+var (
+	_ calibrate.Instrument    = instrument{}
+	_ calibrate.ResponderCell = (*responderCell)(nil)
+)
