@@ -112,7 +112,7 @@ const firstAnswerTimeout = 30 * time.Second
 func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
 		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()), Kind: lab.Peak,
-		Targets: []lab.Target{subj.target},
+		Targets:     []lab.Target{subj.target},
 		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
 	if rate > 0 {
@@ -318,7 +318,8 @@ func (t tools) vegeta(
 	output := t.run(ctx, b,
 		fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d "+
 			"-duration=%v > /tmp/r; /vegeta report /tmp/r",
-			experiment.BaseURL(lab.ServerPort), subj.target.Request.Path, rate, connections, connections, connections, duration))
+			experiment.BaseURL(lab.ServerPort), subj.target.Request.Path, rate, connections, connections, connections,
+			duration))
 	return parseFigure(b, vegetaTotal, output), parseFigure(b, vegetaServed, output)
 }
 

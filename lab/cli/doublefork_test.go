@@ -59,8 +59,12 @@ func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
 		used, _ := metric.ServerCPUSeconds(*sample.Measured)
 
 		inCell(ctx, t, s, subj, func(in experiment.Cell, _ experiment.Server) {
+			observed, err := in.Attack(ctx, a)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var orphans time.Duration
-			for _, p := range mustAttack(ctx, t, in, a).After.Processes {
+			for _, p := range observed.After.Processes {
 				if p.PID == 1 {
 					orphans = p.Children
 				}

@@ -25,7 +25,10 @@ folders = ["/run", "/var/lib/nginx", "/var/log/nginx"]
 variant(name = "bare", about = "as it is")
 variant(name = "sealed", about = "without folders to write to", user = "65532:65532", port = 80)
 variant(name = "lost", about = "without its port", user = "65532:65532", writable = folders)
-variant(name = "named", about = "measured", user = "65532:65532", port = 80, writable = folders, ready = get("/"))
+variant(
+    name = "named", about = "measured", user = "65532:65532", port = 80, writable = folders,
+    ready = get("/"),
+)
 `
 
 const nginxDockerfile = `FROM BASE AS packages
@@ -73,7 +76,8 @@ func TestIntegrationAnImageOfOnesOwnIsMeasured(t *testing.T) {
 	before := imageTags(t, c)
 	t.Cleanup(func() { removeImagesExcept(t, c, before) })
 	writeFile(t, filepath.Join(root, "runtimes/web/runtime.star"), nginxRuntime)
-	writeFile(t, filepath.Join(root, "runtimes/web/Dockerfile"), strings.Replace(nginxDockerfile, "BASE", base, 1))
+	writeFile(t, filepath.Join(root, "runtimes/web/Dockerfile"),
+		strings.Replace(nginxDockerfile, "BASE", base, 1))
 
 	code, refused, stderr := labContract(t, root, "web/bare", "web/sealed", "web/lost", "web/named")
 	if code != fault.ExitFailed || !refused["web/named"].Passed {
@@ -130,7 +134,8 @@ variant(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(info); strings.Contains(text, "secret") || !strings.Contains(text, `"Authorization": "sha256:`) {
+	if text := string(info); strings.Contains(text, "secret") || !strings.Contains(text,
+		`"Authorization": "sha256:`) {
 		t.Error("run.json has the value of a header")
 	}
 }

@@ -30,6 +30,9 @@ const (
 	leaseMemory     = 64 << 20
 	pidsLimit       = 512
 
+	// firstUnprivilegedPort is the first port on which every user may listen, by the kernel's default.
+	firstUnprivilegedPort = 1024
+
 	// agentUser differs from the servers' user: processes of a cell see each other, and no server
 	// may signal the agent.
 	agentUser = "65533:65533"
@@ -79,8 +82,9 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (*Cell, error)
 			// Otherwise a client that dials too early may get the server's port as
 			// its source port, connect to itself, and block the port for the server.
 			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", port, lab.UpstreamPort),
-			// Engines differ in whether users other than root may listen on ports such as 80.
-			"net.ipv4.ip_unprivileged_port_start": "0",
+		}
+		if port < firstUnprivilegedPort { // engines differ in whether users other than root may listen there
+			h.Sysctls["net.ipv4.ip_unprivileged_port_start"] = fmt.Sprint(port)
 		}
 	})
 	if err != nil {

@@ -60,7 +60,8 @@ func TestImagesOfOnesOwnAreAdmitted(t *testing.T) {
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), "variant shop/v2, image shop:2: "+c.want+"\n  ")):
+		case c.want != "" && (err == nil ||
+			!strings.HasPrefix(err.Error(), "variant shop/v2, image shop:2: "+c.want+"\n  ")):
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}

@@ -114,7 +114,8 @@ func TestWhatListensWhereIsSaid(t *testing.T) {
 		own       *lab.OwnServer
 		want      string
 	}{
-		{[]lab.Listener{upstream}, own(nil), "nothing in the cell listens on any port, and the lab asks 127.0.0.1:3000"},
+		{[]lab.Listener{upstream}, own(nil),
+			"nothing in the cell listens on any port, and the lab asks 127.0.0.1:3000"},
 		{
 			[]lab.Listener{upstream, {Address: "0.0.0.0", Port: 80, UID: 7}, {Address: "::1", Port: 90}}, own(nil),
 			"nothing listens on 127.0.0.1:3000, but on 0.0.0.0:80 (user 7), [::1]:90 (user 0): set port in variant()",
@@ -125,7 +126,8 @@ func TestWhatListensWhereIsSaid(t *testing.T) {
 		},
 		{
 			[]lab.Listener{{Address: "::1", Port: 3000, UID: 7}}, own(nil),
-			"it listens on [::1]:3000 (user 7), and the lab asks 127.0.0.1:3000: make it listen on 0.0.0.0 or 127.0.0.1",
+			"it listens on [::1]:3000 (user 7), and the lab asks 127.0.0.1:3000: make it listen on 0.0.0.0 or " +
+				"127.0.0.1",
 		},
 		{[]lab.Listener{{Address: "::", Port: 3000, UID: 7}}, own(nil), "it listens on [::]:3000 (user 7)"},
 	} {
@@ -144,5 +146,21 @@ func TestHeadersOfARequestComeFirst(t *testing.T) {
 	}
 	if len(r.Header) != 2 || r.Header["authorization"] != "none" {
 		t.Errorf("the script's request has changed: %v", r.Header)
+	}
+}
+
+// The contract's paths are no advice for a server that does not keep it; what it may need is a token.
+func TestAdviceFitsTheServer(t *testing.T) {
+	for status, want := range map[int]string{
+		401: "headers of variant() are sent with every request", 404: "",
+	} {
+		w := newWorld()
+		w.reply = func(string, lab.Request) *lab.Answer { return &lab.Answer{Status: status} }
+		e := newExperiment(w, "own")
+		e.Variants["rt/own"] = lab.Variant{Runtime: "rt", Name: "own", Own: own(nil)}
+		_, err := e.CheckContract(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "succeeds") {
+			t.Errorf("status %d: %v, want %q", status, err, want)
+		}
 	}
 }

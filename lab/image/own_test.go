@@ -69,7 +69,8 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 		return b.Ensure(t.Context(), []lab.Runtime{shop})["shop"].Image.ContentSHA256
 	}
 	rebuilt := content(func(i *image.InspectResponse) {
-		i.ID, i.Created, i.Config.Labels = "sha256:another", "2026-01-01T00:00:00Z", map[string]string{"revision": "1"}
+		i.ID, i.Created = "sha256:another", "2026-01-01T00:00:00Z"
+		i.Config.Labels = map[string]string{"revision": "1"}
 	})
 	if rebuilt != want.ContentSHA256 {
 		t.Error("a rebuild of equal layers is another content")
@@ -95,9 +96,13 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 	b := newHarness(t, Official)
 	missing := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
-	b.engine.pullStream = func(context.Context, string) (string, error) { return "", errors.New("manifest unknown") }
+	b.engine.pullStream = func(context.Context, string) (string,
+		error) {
+		return "", errors.New("manifest unknown")
+	}
 	err := b.Ensure(t.Context(), []lab.Runtime{missing})["shop"].Err
-	if err == nil || !strings.HasPrefix(err.Error(), "runtime shop (runtimes/shop/runtime.star): pull hub.test/shop:2: ") ||
+	if err == nil || !strings.HasPrefix(err.Error(),
+		"runtime shop (runtimes/shop/runtime.star): pull hub.test/shop:2: ") ||
 		!errors.As(err, new(*fault.Error)) {
 		t.Errorf("error %v", err)
 	}
@@ -129,7 +134,7 @@ func TestAnyDockerfileIsBuilt(t *testing.T) {
 		t.Errorf("%+v, then %+v", first, again)
 	}
 	superseded, err := b.ListSuperseded(t.Context(), []lab.Runtime{rt})
-	if err != nil || len(superseded) > 0 {
+	if err != nil || slices.ContainsFunc(superseded, func(s StoredImage) bool { return len(s.Refs) > 0 }) {
 		t.Errorf("superseded %+v, %v", superseded, err)
 	}
 	moved := engine.images["run:1"]

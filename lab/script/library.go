@@ -301,10 +301,11 @@ func (l *Library) OwnServers() (ids []string) {
 	return ids
 }
 
-// RuntimesOf returns the runtimes that have at least one wanted variant.
+// RuntimesOf returns the runtimes that have at least one wanted variant, with these variants only.
 func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtime) {
 	for _, r := range l.Runtimes {
-		if slices.ContainsFunc(r.Variants, wanted) {
+		r.Variants = slices.DeleteFunc(slices.Clone(r.Variants), func(v lab.Variant) bool { return !wanted(v) })
+		if len(r.Variants) > 0 {
 			needed = append(needed, r)
 		}
 	}

@@ -54,7 +54,7 @@ func (r *runtimeScript) readOwnServer(c *call) *lab.OwnServer {
 		own.Writable = c.distinctStrings("writable", "folders", func(folder string) string {
 			switch {
 			case !path.IsAbs(folder) || path.Clean(folder) != folder || strings.ContainsAny(folder, ":,"):
-				return "want an absolute path without ., .., colon or comma, and without / at its end"
+				return `which is not an absolute path such as "/var/cache"`
 			case folder == "/":
 				return "which would hide the image"
 			case slices.ContainsFunc(kernelFolders, func(of string) bool {

@@ -2,6 +2,7 @@ package script_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,8 +57,19 @@ runtime(about = "our Dockerfile", dockerfile = "Production", args = {"BASE_IMAGE
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !own.IsOwnImage() || own.Image != "" || own.Dockerfile != "Production" || own.Variants[0].Own.User != "7" {
+	if !own.IsOwnImage() || own.Image != "" || own.Dockerfile != "Production" ||
+		own.Variants[0].Own.User != "7" {
 		t.Errorf("%+v", own)
+	}
+	only := library.RuntimesOf(func(v lab.Variant) bool { return v.ID() == "shop/plain" })
+	if len(only) != 1 || len(only[0].Variants) != 1 || only[0].Variants[0].Name != "plain" {
+		t.Errorf("wanted one variant, got %+v", only)
+	}
+	if len(r.Variants) != 2 {
+		t.Errorf("the library has lost a variant: %+v", r.Variants)
+	}
+	if got := library.OwnServers(); !slices.Equal(got, []string{"own/a", "shop/v2", "shop/plain"}) {
+		t.Errorf("servers of one's own: %v", got)
 	}
 	node, err := library.Variant("node/single")
 	if err != nil || node.Own != nil || node.Port() != lab.ServerPort {
@@ -67,10 +79,12 @@ runtime(about = "our Dockerfile", dockerfile = "Production", args = {"BASE_IMAGE
 
 func TestMistakesInImagesOfOnesOwnAreLocated(t *testing.T) {
 	const own = "runtime(about = \"R\", image = \"r:1\")\n"
-	const base = "runtime(about = \"R\", base = base(official = \"r:1\", suite = \"forky\", packages = [\"rb\"]))\n"
+	const base = "runtime(about = \"R\", base = base(official = \"r:1\", suite = \"forky\", packages = " +
+		"[\"rb\"]))\n"
 	for name, c := range map[string]struct{ text, want string }{
 		"image and base": {
-			strings.Replace(base, "about", `image = "r", args = {"A": "1"}, about`, 1) + `variant(name = "v", about = "a")`,
+			strings.Replace(base, "about", `image = "r", args = {"A": "1"}, about`,
+				1) + `variant(name = "v", about = "a")`,
 			`1:29: runtime: args is given beside image, which is used as it is; give one of them
 1:61: runtime: base is given beside image, which is used as it is; give one of them`,
 		},
@@ -99,13 +113,13 @@ func TestMistakesInImagesOfOnesOwnAreLocated(t *testing.T) {
 			`2:41: variant: user is "nginx", want the ids of a user that is not root, and of a group: "65532:65532"`,
 		},
 		"writable folders": {
-			own + `variant(name = "v", about = "a", writable = ["run", "/", "/proc/x", "/a/", "/run", "/run", "/b,c"])`,
-			`2:46: variant: writable holds "run", want an absolute path without ., .., colon or comma, and without / at its end
-2:53: variant: writable holds "/", which would hide the image
-2:58: variant: writable holds "/proc/x", which is the kernel's
-2:69: variant: writable holds "/a/", want an absolute path without ., .., colon or comma, and without / at its end
-2:84: variant: writable holds "/run", which it has twice
-2:92: variant: writable holds "/b,c", want an absolute path without ., .., colon or comma, and without / at its end`,
+			own + `variant(name = "v", about = "a", writable = ["a", "/", "/proc/x", "/a/", "/c", "/c", "/b,c"])`,
+			`2:46: variant: writable holds "a", which is not an absolute path such as "/var/cache"
+2:51: variant: writable holds "/", which would hide the image
+2:56: variant: writable holds "/proc/x", which is the kernel's
+2:67: variant: writable holds "/a/", which is not an absolute path such as "/var/cache"
+2:80: variant: writable holds "/c", which it has twice
+2:86: variant: writable holds "/b,c", which is not an absolute path such as "/var/cache"`,
 		},
 		"ports": {
 			own + `variant(name = "v", about = "a", port = 0)

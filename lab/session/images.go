@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -100,27 +99,15 @@ type TrialImages struct {
 	Errors   map[string]string // why a variant has no image
 }
 
-// BuildImages builds the images that a plan's trials need of runtimes. A twin uses the
-// image of its original, and the lab's responders use the agent's.
-func (s *Session) BuildImages(
-	ctx context.Context, p lab.Plan, runtimes []lab.Runtime,
-) (all TrialImages, err error) {
-	measured := map[string]bool{}
-	for _, t := range p.Trials {
-		measured[t.Variant], measured[lab.OriginalOf(t.Variant)] = true, true
-	}
+// BuildImages builds the images of runtimes, of which a plan's trials need every variant. A
+// twin uses the image of its original, and the lab's responders use the agent's.
+func (s *Session) BuildImages(ctx context.Context, runtimes []lab.Runtime) (all TrialImages, err error) {
 	all.Variants = make(map[string]lab.Variant)
-	runtimes = slices.DeleteFunc(slices.Clone(runtimes), func(r lab.Runtime) bool {
-		return !slices.ContainsFunc(r.Variants, func(v lab.Variant) bool { return measured[v.ID()] })
-	})
 	if all.Images, all.Errors, err = s.EnsureImages(ctx, runtimes); err != nil {
 		return all, err
 	}
 	for _, r := range runtimes {
 		for _, v := range r.Variants {
-			if !measured[v.ID()] {
-				continue
-			}
 			twin := v.Twin()
 			all.Variants[v.ID()], all.Variants[twin.ID()] = v, twin
 			if built, ok := all.Images[v.ID()]; ok {

@@ -28,9 +28,9 @@ func ownServerDoubts(p lab.Plan, rows rowTable) (out []string) {
 	if len(own) == 0 {
 		return nil
 	}
-	out = append(out, fmt.Sprintf("the lab does not know how many workers these servers have, nor how long they "+
-		"keep idle connections, because it asks them for no identity: %s",
-		strings.Join(slices.Sorted(maps.Keys(own)), ", ")))
+	out = append(out, "the lab does not know how many workers these servers have, nor how long they keep idle "+
+		"connections, because it asks them for no identity: "+
+		strings.Join(slices.Sorted(maps.Keys(own)), ", "))
 	variants := map[string][]string{} // by backlog
 	for _, variant := range slices.Sorted(maps.Keys(backlogs)) {
 		variants[backlogs[variant]] = append(variants[backlogs[variant]], variant)
@@ -40,7 +40,8 @@ func ownServerDoubts(p lab.Plan, rows rowTable) (out []string) {
 		for _, backlog := range slices.Sorted(maps.Keys(variants)) {
 			parts = append(parts, fmt.Sprintf("%s connections by %s", backlog, strings.Join(variants[backlog], ", ")))
 		}
-		out = append(out, "servers queue different numbers of new connections (backlog): "+strings.Join(parts, "; "))
+		out = append(out,
+			"servers queue different numbers of new connections (backlog): "+strings.Join(parts, "; "))
 	}
 	return out
 }

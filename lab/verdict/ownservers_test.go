@@ -14,7 +14,8 @@ func TestServersWithoutAnIdentityAreDoubted(t *testing.T) {
 		"connections, because it asks them for no identity: shop/v1, shop/v2"
 	backlog := func(n int64) metric.Row { return metric.Row{"backlog": metric.Int(n)} }
 	rows := func(v1, v2, app metric.Row) []metric.Row {
-		return slices.Concat(trials("shop/v1", 100, 0, v1), trials("shop/v2", 100, 0, v2), trials("node/single", 100, 0, app))
+		return slices.Concat(trials("shop/v1", 100, 0, v1), trials("shop/v2", 100, 0, v2),
+			trials("node/single", 100, 0, app))
 	}
 	p := planOf()
 	p.OwnServers = []string{"shop/v1", "shop/v2", "shop/unmeasured"}
@@ -38,7 +39,8 @@ func TestServersWithoutAnIdentityAreDoubted(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if got := judgeAll(lab.Plan{Profile: p.Profile}, rows(backlog(1), backlog(2), backlog(3))).Doubts; len(got) > 0 {
+	if got := judgeAll(lab.Plan{Profile: p.Profile},
+		rows(backlog(1), backlog(2), backlog(3))).Doubts; len(got) > 0 {
 		t.Errorf("applications of the lab: %q", got)
 	}
 }
