@@ -42,8 +42,10 @@ var settings = []setting{
 	{"ExposedPorts", kept, "only a note: the lab publishes no port", nil},
 	{"Labels", kept, "only notes for users and tools", refuseLabels},
 
-	{"Volumes", replaced, "each is mounted read-only, with the image's content, or is a writable folder",
-		refuseVolumes},
+	{
+		"Volumes", replaced, "each is a writable folder, or read-only with the image's content",
+		refuseVolumes,
+	},
 	{"Healthcheck", replaced, "none: it would run in the measured container", nil},
 	{"StopSignal", replaced, "SIGKILL: the lab kills containers and does not stop them", nil},
 

@@ -21,7 +21,8 @@ func own(ready *lab.Request) *lab.OwnServer {
 func TestAServerOfOnesOwnNeedNotKnowTheContract(t *testing.T) {
 	w := newWorld()
 	w.listeners = []lab.Listener{
-		{Address: "::", Port: 3000, Backlog: 7}, {Address: "0.0.0.0", Port: 3000, Backlog: 511},
+		{Address: "::", Port: 3000, Backlog: 7},
+		{Address: "0.0.0.0", Port: 3000, Backlog: 511},
 		{Address: "127.0.0.1", Port: 9000, Backlog: 9},
 	}
 	var mu sync.Mutex
@@ -84,20 +85,24 @@ func TestAServerIsReadyWhenItAnswersTheRightRequest(t *testing.T) {
 		want     lab.Target
 	}{
 		"an application": {
-			lab.Variant{}, []lab.Request{get},
+			lab.Variant{},
+			[]lab.Request{get},
 			lab.Target{Request: lab.Request{Method: "GET", Path: "/identity"}, Status: 200},
 		},
 		"what its script says": {lab.Variant{Own: own(&health)}, []lab.Request{get}, lab.Target{Request: health}},
 		"the first GET": {
-			lab.Variant{Own: own(nil)}, []lab.Request{post, get},
+			lab.Variant{Own: own(nil)},
+			[]lab.Request{post, get},
 			lab.Target{Request: lab.Request{Method: "GET", Path: "/orders/7", Header: token}},
 		},
 		"the first request": {
-			lab.Variant{Own: own(nil)}, []lab.Request{post},
+			lab.Variant{Own: own(nil)},
+			[]lab.Request{post},
 			lab.Target{Request: lab.Request{Method: "POST", Path: "/orders", Header: token}},
 		},
 		"any answer": {
-			lab.Variant{Own: own(nil)}, nil,
+			lab.Variant{Own: own(nil)},
+			nil,
 			lab.Target{Request: lab.Request{Method: "GET", Path: "/", Header: token}, Status: lab.AnyStatus},
 		},
 	} {
@@ -114,18 +119,24 @@ func TestWhatListensWhereIsSaid(t *testing.T) {
 		own       *lab.OwnServer
 		want      string
 	}{
-		{[]lab.Listener{upstream}, own(nil),
-			"nothing in the cell listens on any port, and the lab asks 127.0.0.1:3000"},
 		{
-			[]lab.Listener{upstream, {Address: "0.0.0.0", Port: 80, UID: 7}, {Address: "::1", Port: 90}}, own(nil),
+			[]lab.Listener{upstream},
+			own(nil),
+			"nothing in the cell listens on any port, and the lab asks 127.0.0.1:3000",
+		},
+		{
+			[]lab.Listener{upstream, {Address: "0.0.0.0", Port: 80, UID: 7}, {Address: "::1", Port: 90}},
+			own(nil),
 			"nothing listens on 127.0.0.1:3000, but on 0.0.0.0:80 (user 7), [::1]:90 (user 0): set port in variant()",
 		},
 		{
-			[]lab.Listener{{Address: "0.0.0.0", Port: 80, UID: 7}}, nil,
+			[]lab.Listener{{Address: "0.0.0.0", Port: 80, UID: 7}},
+			nil,
 			"nothing listens on 127.0.0.1:8080, but on 0.0.0.0:80 (user 7): an application listens on PORT",
 		},
 		{
-			[]lab.Listener{{Address: "::1", Port: 3000, UID: 7}}, own(nil),
+			[]lab.Listener{{Address: "::1", Port: 3000, UID: 7}},
+			own(nil),
 			"it listens on [::1]:3000 (user 7), and the lab asks 127.0.0.1:3000: make it listen on 0.0.0.0 or " +
 				"127.0.0.1",
 		},

@@ -26,12 +26,16 @@ func TestStageImages(t *testing.T) {
 		"several": {
 			"# FROM comment\nfrom --platform=linux/amd64 node:24 AS Build\nRUN make\nFROM build AS test\n" +
 				"FROM scratch\nCOPY --from=build /a /a\nFROM node:24\nFROM gcr.io/x/y@sha256:ab\n",
-			nil, []string{"node:24", "gcr.io/x/y@sha256:ab"}, "",
+			nil,
+			[]string{"node:24", "gcr.io/x/y@sha256:ab"},
+			"",
 		},
 		"arguments": {
 			"ARG NODE=24\nARG OS=\"trixie\"\nARG HUB\nARG SLIM\n" +
 				"FROM ${HUB:-docker.io}/node:$NODE-${OS}${SLIM:--slim} \\\n  AS b\nARG NODE=1\nFROM b\nFROM a:$NODE\n",
-			map[string]string{"NODE": "26"}, []string{"docker.io/node:26-trixie-slim", "a:26"}, "",
+			map[string]string{"NODE": "26"},
+			[]string{"docker.io/node:26-trixie-slim", "a:26"},
+			"",
 		},
 		"no value": {"ARG TAG\nFROM a:${TAG}\n", nil, nil, "FROM a:${TAG}: ${TAG} has no value"},
 		"scratch":  {"FROM scratch\nCOPY a /a\n", nil, nil, ""},
@@ -97,7 +101,8 @@ func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 	b := newHarness(t, Official)
 	missing := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
 	b.engine.pullStream = func(context.Context, string) (string,
-		error) {
+		error,
+	) {
 		return "", errors.New("manifest unknown")
 	}
 	err := b.Ensure(t.Context(), []lab.Runtime{missing})["shop"].Err

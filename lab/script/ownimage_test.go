@@ -94,9 +94,9 @@ func TestMistakesInImagesOfOnesOwnAreLocated(t *testing.T) {
 2:83: variant: port is for images of one's own, and the runtime has a base`,
 		},
 		"arguments that an image with a base needs": {
-			base + `variant(name = "v", about = "a", modle = "m")`,
+			base + `variant(name = "v", about = "a", modek = "m")`,
 			`2:1: variant: missing argument "command"
-2:34: variant: unknown argument "modle"; did you mean "model"?`,
+2:34: variant: unknown argument "modek"; did you mean "model"?`,
 		},
 		"runtime() after variant()": {
 			`variant(name = "v", about = "a", headers = {})` + "\n" + base,
