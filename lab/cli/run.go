@@ -167,12 +167,7 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
-	measured := map[string]bool{}
-	for _, t := range p.Trials {
-		measured[lab.OriginalOf(t.Variant)] = true
-	}
-	images, err := m.BuildImages(ctx,
-		m.library.RuntimesOf(func(v lab.Variant) bool { return measured[v.ID()] }))
+	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -99,14 +100,28 @@ type TrialImages struct {
 	Errors   map[string]string // why a variant has no image
 }
 
-// BuildImages builds the images of runtimes, of which a plan's trials need every variant. A
-// twin uses the image of its original, and the lab's responders use the agent's.
-func (s *Session) BuildImages(ctx context.Context, runtimes []lab.Runtime) (all TrialImages, err error) {
+// BuildImages builds the images that a plan's trials need of runtimes. A twin uses the
+// image of its original, and the lab's responders use the agent's.
+func (s *Session) BuildImages(
+	ctx context.Context, p lab.Plan, runtimes []lab.Runtime,
+) (all TrialImages, err error) {
+	measured := map[string]bool{}
+	for _, t := range p.Trials {
+		measured[lab.OriginalOf(t.Variant)] = true
+	}
+	var needed []lab.Runtime
+	for _, r := range runtimes {
+		r.Variants = slices.DeleteFunc(slices.Clone(r.Variants),
+			func(v lab.Variant) bool { return !measured[v.ID()] })
+		if len(r.Variants) > 0 {
+			needed = append(needed, r)
+		}
+	}
 	all.Variants = make(map[string]lab.Variant)
-	if all.Images, all.Errors, err = s.EnsureImages(ctx, runtimes); err != nil {
+	if all.Images, all.Errors, err = s.EnsureImages(ctx, needed); err != nil {
 		return all, err
 	}
-	for _, r := range runtimes {
+	for _, r := range needed {
 		for _, v := range r.Variants {
 			twin := v.Twin()
 			all.Variants[v.ID()], all.Variants[twin.ID()] = v, twin
