@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -117,7 +118,7 @@ func newListOutput(library *script.Library) listOutput {
 		l.Workloads = append(l.Workloads, listed)
 	}
 	for _, r := range library.Runtimes {
-		listed := listedRuntime{Name: r.Name, About: r.About, Base: r.Base.Official}
+		listed := listedRuntime{Name: r.Name, About: r.About, Base: cmp.Or(r.Base.Official, r.Image)}
 		for _, v := range r.Variants {
 			listed.Variants = append(listed.Variants, listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
 		}

@@ -145,6 +145,9 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
 			return err
 		}
+		if !keepsContract(subject.Variant) {
+			return nil
+		}
 		wrong, err := e.requestIdentity(ctx, subject, env.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
@@ -161,7 +164,8 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 // requestAnswers sends a variant the requests of its scenarios, of the workloads that it offers, and
 // of its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
-	if _, err := awaitFirstAnswer(ctx, cell, e.readyTarget()); err != nil {
+	v := e.Variants[id]
+	if _, err := awaitFirstAnswer(ctx, cell, v, e.readyTarget(v, e.firstScenarioOf(id))); err != nil {
 		return x, err
 	}
 	var unanswered []string
@@ -170,8 +174,8 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 	}
 	firstCheck := time.Now()
 	x.workloads = make(map[string][]lab.Answer)
-	for _, name := range e.Checker.Workloads(e.Variants[id]) {
-		if x.workloads[name], err = cell.Send(ctx, e.Checker.Requests(name)); err != nil {
+	for _, name := range e.Checker.Workloads(v) {
+		if x.workloads[name], err = cell.Send(ctx, requestsTo(v, e.Checker.Requests(name))); err != nil {
 			return x, err
 		}
 		x.problems = append(x.problems, e.Checker.CheckAnswers(name, x.workloads[name])...)
@@ -200,7 +204,7 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 		}
 		s := e.scenarioByName[t.Scenario]
 		requests := s.AllRequests()
-		answers, err := cell.Send(ctx, requests)
+		answers, err := cell.Send(ctx, requestsTo(e.Variants[id], requests))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -216,6 +220,16 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 	return all, unanswered, nil
 }
 
+// firstScenarioOf returns the first scenario of a variant, or a scenario without requests.
+func (e *Experiment) firstScenarioOf(id string) lab.Scenario {
+	for _, t := range e.Plan.Trials {
+		if lab.OriginalOf(t.Variant) == id {
+			return e.scenarioByName[t.Scenario]
+		}
+	}
+	return lab.Scenario{}
+}
+
 // pause waits for a duration, or until ctx ends.
 func pause(ctx context.Context, lasts time.Duration) error {
 	if lasts <= 0 {
@@ -227,11 +241,6 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	case <-time.After(lasts):
 		return nil
 	}
-}
-
-// readyTarget returns the request that a ready server answers with status 200.
-func (e *Experiment) readyTarget() lab.Target {
-	return lab.Target{Request: e.Checker.IdentityRequest(), Status: 200}
 }
 
 // refuseMinority refuses variants that answer a workload or a scenario differently from the
@@ -329,15 +338,15 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 			if e.targets[name] == nil {
 				e.targets[name] = make(map[string]phaseTargets)
 			}
-			e.targets[name][id] = targetsFromAnswers(e.scenarioByName[name], answers)
+			e.targets[name][id] = targetsFromAnswers(e.Variants[id], e.scenarioByName[name], answers)
 		}
 	}
 }
 
-// targetsFromAnswers combines a scenario's AllRequests with their answers.
-func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
+// targetsFromAnswers combines a scenario's AllRequests, as a variant gets them, with its answers.
+func targetsFromAnswers(v lab.Variant, s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
-		for i, r := range requests {
+		for i, r := range requestsTo(v, requests) {
 			t := lab.Target{Request: r, Status: answers[i].Status}
 			if r.HasExactBody() {
 				t.Body = answers[i].Body

@@ -149,7 +149,7 @@ func (e *Experiment) describeWrongStatus(r lab.Request, i int, wrong, all []vari
 	if len(first.Body) > 0 {
 		text = kind + "; the body begins " + message.Excerpt(first.Body, 0)
 	}
-	if advice := e.advice(r, first); advice != "" {
+	if advice := e.advice(e.Variants[wrong[0].variant], r, first); advice != "" {
 		text += "; " + advice
 	}
 	return kind, text
@@ -180,15 +180,17 @@ func statusText(code int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
 }
 
-// advice returns what the script may have meant, or "".
-func (e *Experiment) advice(r lab.Request, got lab.Answer) string {
+// advice returns what the script may have meant with a request to a variant, or "".
+func (e *Experiment) advice(v lab.Variant, r lab.Request, got lab.Answer) string {
 	switch {
+	case v.Own != nil && (got.Status == http.StatusUnauthorized || got.Status == http.StatusForbidden):
+		return `the headers of variant() are sent with every request: headers = {"Authorization": "…"}`
 	case got.Status == http.StatusSwitchingProtocols:
 		return "the server switches protocols, but the generator supports only HTTP/1.1"
 	case got.Status >= 300 && got.Status <= 399 && got.Header["location"] != "":
 		return fmt.Sprintf("redirects are not followed: request its Location, %q, or expect %d",
 			message.Excerpt([]byte(got.Header["location"]), 0), got.Status)
-	case got.Status < 400 || got.Status > 499 && got.Status != http.StatusNotImplemented:
+	case v.Own != nil, got.Status < 400 || got.Status > 499 && got.Status != http.StatusNotImplemented:
 		return ""
 	}
 	return e.suggestKnown(r)

@@ -384,7 +384,6 @@ func TestMistakesInRuntimesAreReported(t *testing.T) {
 		"two runtimes":  {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
 		"variant twice": {head + tail + tail, `3:16: variant: there is already a variant "v"`},
 		"misspelt":      {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
-		"no base":       {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
 		"base of a wrong type": {
 			"runtime(about = \"R\", base = \"r:1\")\n" + tail,
 			"1:29: runtime: base is a string, want base(…)",
