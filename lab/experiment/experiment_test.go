@@ -159,9 +159,9 @@ func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
 func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.endedPilots = append(w.endedPilots, p) }
 
-// Workloads returns what a variant offers, or one workload that stands for all.
+// Workloads returns what a variant offers, or one workload that stands for all of the lab's own.
 func (w *world) Workloads(v lab.Variant) []string {
-	if v.Offers != nil {
+	if v.Offers != nil || v.Own != nil {
 		return v.Offers
 	}
 	return []string{"contract"}
