@@ -107,7 +107,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	}
 	for _, want := range []string{
 		`scenarios/typo.star:5:17: GET /compute/text?n=0 is answered 400 Bad Request by node/clock, want 2xx`,
-		`scenarios/typo.star:5:43: GET /json?clock is answered differently the second time by node/clock: from byte `,
+		`scenarios/typo.star:5:43: GET /json?clock is answered differently the second time by node/clock: `,
 		`scenarios/typo.star:5:63: GET /json?order is answered by node/clock with json["id"]: 7, want 8; the body `,
 	} {
 		if !strings.Contains(stderr, want) {

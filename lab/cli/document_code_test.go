@@ -26,7 +26,6 @@ import (
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
-	"runtimelab/lab/workload"
 )
 
 // TestDocumentsExamples runs `lab check` on every script that a document shows. Each
@@ -290,27 +289,6 @@ func listOfColumns() string {
 	}
 	return b.String()
 }
-
-// listOfWorkloads returns for each workload what it is, and what an application may do and may not.
-func listOfWorkloads(set *workload.Set) string {
-	var b strings.Builder
-	for i, w := range set.All() {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		writeWrapped(&b, "", "", fmt.Sprintf("[%s](../%s): %s.", w.Name, w.File, w.About()))
-		b.WriteByte('\n')
-		for _, text := range w.May() {
-			writeItem(&b, "May: "+lowerFirst(text))
-		}
-		for _, text := range w.MayNot() {
-			writeItem(&b, "May not: "+lowerFirst(text))
-		}
-	}
-	return b.String()
-}
-
-func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // writeItem writes an item of a list, wrapped at the width of prose.
 func writeItem(w io.Writer, text string) { writeWrapped(w, " - ", "   ", text) }

@@ -108,7 +108,8 @@ func newListOutput(library *script.Library) listOutput {
 	}
 	for _, w := range library.Workloads.All() {
 		listed := listedWorkload{
-			Name: w.Name, About: w.About(), May: w.May(), MayNot: w.MayNot(), Paths: w.Paths(), Needs: w.Needs(), OfferedBy: []string{},
+			Name: w.Name, About: w.About(), May: w.May(), MayNot: w.MayNot(), Paths: w.Paths(),
+			Needs: w.Needs(), OfferedBy: []string{},
 		}
 		for _, v := range library.Variants() {
 			if slices.Contains(library.Workloads.OfferedBy(v), w) {
@@ -120,7 +121,8 @@ func newListOutput(library *script.Library) listOutput {
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: cmp.Or(r.Base.Official, r.Image)}
 		for _, v := range r.Variants {
-			listed.Variants = append(listed.Variants, listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
+			listed.Variants = append(listed.Variants,
+				listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
 		}
 		l.Runtimes = append(l.Runtimes, listed)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,27 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/workload"
 )
+
+// listOfWorkloads returns for each workload what it is, and what an application may do and may not.
+func listOfWorkloads(set *workload.Set) string {
+	var b strings.Builder
+	for i, w := range set.All() {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		writeWrapped(&b, "", "", fmt.Sprintf("[%s](../%s): %s.", w.Name, w.File, w.About()))
+		b.WriteByte('\n')
+		for _, text := range w.May() {
+			writeItem(&b, "May: "+lowerFirst(text))
+		}
+		for _, text := range w.MayNot() {
+			writeItem(&b, "May not: "+lowerFirst(text))
+		}
+	}
+	return b.String()
+}
+
+func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // documentedWorkload returns the example of a workload.json in runtimes/README.md.
 func documentedWorkload(t *testing.T) string {
@@ -89,7 +111,8 @@ func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
 	if want := []string{"greet-js/single peak", "greet-py/threads peak"}; !slices.Equal(measured, want) {
 		t.Errorf("rows %v, want %v", measured, want)
 	}
-	if want := "greet on node/single is left out: it does not offer greet"; !slices.Contains(run.Info.Notes, want) {
+	if want := "greet on node/single is left out: it does not offer greet"; !slices.Contains(run.Info.Notes,
+		want) {
 		t.Errorf("no note %q in %q", want, run.Info.Notes)
 	}
 
@@ -98,7 +121,8 @@ func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
 	})
 	code, got, stderr = labContract(t, root, both...)
 	why := got["greet-py/threads"].Why
-	if code != fault.ExitFailed || !got["greet-js/single"].Passed || !strings.Contains(why, "greet: GET /greet?n=3") ||
+	if code != fault.ExitFailed || !got["greet-js/single"].Passed || !strings.Contains(why,
+		"greet: GET /greet?n=3") ||
 		!strings.Contains(why, "body differs at byte 1 (") {
 		t.Errorf("exit code %d: %+v\n%s", code, got, stderr)
 	}

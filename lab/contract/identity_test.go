@@ -259,7 +259,8 @@ func TestCheckIdentityWantsExactlyTheFields(t *testing.T) {
 			t.Errorf("status %d: found %v", got.Status, found)
 		}
 	}
-	if r := NewSuite(load(t), 1, ExpectedIdentity{}).IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
+	if r := NewSuite(load(t), 1,
+		ExpectedIdentity{}).IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
 		t.Errorf("the request is %v", r)
 	}
 }
