@@ -26,6 +26,9 @@ type Plan struct {
 	// and did not record them.
 	Peers map[string]Peers `json:"peers,omitzero"`
 
+	// OwnServers are the ids of the variants whose servers need not report an identity.
+	OwnServers []string `json:"own_servers,omitempty"`
+
 	// Claims are all claims that the scripts defined, in the order of reports. Nil: the run is of a lab
 	// that did not record them.
 	Claims           []Claim           `json:"claims"`

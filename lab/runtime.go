@@ -10,7 +10,8 @@ type Runtime struct {
 	Name           string            // the folder's name: "node"
 	About          string            // one line for people
 	File           string            // path of its runtime.star, as messages show it
-	Base           BaseImage         // value of the Dockerfile's BASE_IMAGE
+	Image          string            // reference of an image to use as it is; empty: it is built
+	Base           BaseImage         // value of the Dockerfile's BASE_IMAGE; zero: see IsOwnImage
 	ContextRuntime string            // runtime whose folder is the build context: itself or another
 	ContextDir     string            // absolute path of that folder
 	Dockerfile     string            // file name in ContextDir: "Dockerfile"
@@ -19,6 +20,10 @@ type Runtime struct {
 	Peers          *Peers            // nil: it is compared with every runtime
 	Variants       []Variant         // in the order of the script
 }
+
+// IsOwnImage reports whether the image is one of the user's own: one that exists already, or that a
+// Dockerfile of any form makes. The lab chooses no base for it.
+func (r Runtime) IsOwnImage() bool { return r.Base.Official == "" && r.Base.Suite == "" }
 
 // Peers names the only runtimes that a runtime is compared with, other than by speed-up.
 type Peers struct {
@@ -62,9 +67,36 @@ type Variant struct {
 	// Offers are the workloads that it can be asked, besides the one that every application has:
 	// "orders". None: it has an API of its own, of which the lab knows nothing.
 	Offers []string `json:",omitempty"`
+	// Own says how to run and ask a server in an image of the user's own. Nil: the server is an
+	// application that keeps the contract, or a Responder.
+	Own *OwnServer `json:",omitempty"`
 	// Responder marks one of the lab's own servers: it gives the same answer to every request, and is
 	// not checked against the contract.
 	Responder bool
+}
+
+// Ports of a cell's loopback.
+const (
+	ServerPort   = 8080 // where servers listen that have no port of their own
+	UpstreamPort = 8081 // where the service listens that servers call
+)
+
+// OwnServer says how to run and ask a server whose image the lab does not build, and that need not
+// know GET /identity.
+type OwnServer struct {
+	User     string            // ids of user and group, "65532:65532"; empty: the image's USER
+	Writable []string          // folders that it may write to; they are in memory and start empty
+	Port     int               // where it listens
+	Ready    *Request          // answered with success as soon as it is ready; nil: a scenario's request
+	Headers  map[string]string // sent with every request
+}
+
+// Port returns where the variant's server listens.
+func (v Variant) Port() int {
+	if v.Own != nil {
+		return v.Own.Port
+	}
+	return ServerPort
 }
 
 // twinSuffix is appended to a variant's id to form that of its twin.
@@ -144,4 +176,12 @@ type ProcessLimits struct {
 	Somaxconn        int      `json:"somaxconn"`        // net.core.somaxconn
 	PortRange        string   `json:"local_port_range"` // "1024 65535"
 	Interfaces       []string `json:"interfaces"`       // network interfaces: ["lo"]
+}
+
+// Listener is a TCP socket of a cell that accepts connections.
+type Listener struct {
+	Address string `json:"address"` // "0.0.0.0", "127.0.0.1" or "::"
+	Port    int    `json:"port"`
+	UID     int    `json:"uid"`               // of the user that opened it
+	Backlog int    `json:"backlog,omitempty"` // connections that it may queue; 0: unknown
 }

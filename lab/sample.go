@@ -28,7 +28,7 @@ type Sample struct {
 	StartedAt time.Time
 	Subject
 	Identity  Identity
-	ColdStart *time.Duration // from container start to the first answer at /identity
+	ColdStart *time.Duration // from container start to the first correct answer
 	WarmUp    *AttackResult  // nil without a warm-up
 	Phase     Phase          // of a search, with the last rate
 	Measured  *Window        // nil if the trial failed before it ended; of a search, that of the last step

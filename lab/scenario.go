@@ -49,8 +49,9 @@ type Request struct {
 	// disturb the other requests.
 	Background bool `json:"background,omitempty"`
 
-	Expect int   `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
-	At     Place `json:"at,omitzero"`      // position in the script
+	Expect int          `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
+	Answer *Expectation `json:"answer,omitempty"` // what else makes the answer a success; nil: its workload does
+	At     Place        `json:"at,omitzero"`      // position in the script
 }
 
 // PathOnly returns the path without the query.

@@ -36,8 +36,8 @@ type Reading struct {
 
 // Process holds the CPU time of one process of a server, in the cell's process
 // namespace. The sum over all processes never falls when threads or processes
-// end, with one exception: the time of a child that its parent does not wait for
-// is lost.
+// end, with one exception: the time of a child whose parent ignores it (SIGCHLD)
+// is lost. PID 1 stands for the processes whose parents ended before they did.
 type Process struct {
 	PID      int           `json:"pid"`
 	CPU      time.Duration `json:"cpu_ns"`      // used so far, threads that have ended included

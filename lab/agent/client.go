@@ -146,6 +146,11 @@ func (c *Client) RunCanaries(ctx context.Context, cpus []int) (canaries []lab.Ca
 	return canaries, c.call(ctx, verbCanary, cpus, &canaries)
 }
 
+// Listeners returns the TCP sockets of the cell that accept connections.
+func (c *Client) Listeners(ctx context.Context) (all []lab.Listener, err error) {
+	return all, c.call(ctx, verbListen, struct{}{}, &all)
+}
+
 // spoolReader reads a cell's spool chunk by chunk.
 type spoolReader struct {
 	ctx    context.Context

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,10 @@ type Machine struct {
 
 	// processTime returns the CPU time of a process by its clock. It is nil if the system has no such clock.
 	processTime func(pid int) (time.Duration, error)
-	spool       string // folder for kept hits
+	// backlogs returns how many connections each listening socket may queue. Nil: the kernel is not asked.
+	backlogs func() (map[netip.AddrPort]int, error)
+	orphans  *orphans // nil: this process is not the first of its namespace
+	spool    string   // folder for kept hits
 }
 
 // Topology returns the CPUs in this process's affinity mask, and what the namespaces around it

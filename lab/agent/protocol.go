@@ -20,6 +20,7 @@ const (
 	verbAttack = "attack"
 	verbRead   = "read"
 	verbCanary = "canary"
+	verbListen = "listeners"
 )
 
 type request struct {
@@ -37,7 +38,7 @@ type reply struct {
 // AwaitRequest describes a server whose first correct answer is awaited.
 type AwaitRequest struct {
 	BaseURL string        `json:"base_url"`
-	Target  lab.Target    `json:"target"` // an empty body matches any
+	Target  lab.Target    `json:"target"` // an empty body matches any, as do AnyStatus and 0: see Target
 	Timeout time.Duration `json:"patience_ns"`
 }
 

@@ -32,6 +32,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if m.orphans != nil {
+		go m.orphans.watch(ctx)
+	}
 	requests := make(chan request)
 	ended := make(chan error, 1)
 	go func() { ended <- readRequests(ctx, in, requests) }()
@@ -124,6 +127,8 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
 		return m.runCanaries(ctx, cpus)
+	case verbListen:
+		return m.listeners()
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
 }
@@ -231,7 +236,11 @@ func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) 
 // mismatch returns how an answer differs from the target's, or "" if it does not.
 func mismatch(want lab.Target, got lab.Answer) string {
 	switch {
-	case got.Status != want.Status:
+	case want.Status == lab.AnyStatus:
+		return ""
+	case want.Status == 0 && !want.Request.Accepts(got.Status):
+		return fmt.Sprintf("%s %s is answered with status %d", want.Request.Method, want.Request.Path, got.Status)
+	case want.Status != 0 && got.Status != want.Status:
 		return fmt.Sprintf("status %d instead of %d", got.Status, want.Status)
 	case len(want.Body) > 0 && !bytes.Equal(got.Body, want.Body):
 		return fmt.Sprintf("body %q instead of %q", got.Body, want.Body)

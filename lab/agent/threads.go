@@ -17,7 +17,7 @@ const agentPID = 1
 // cellUsage is the CPU usage of all processes in the cell but the agent.
 type cellUsage struct {
 	threads   []account.Thread  // of the cell's servers
-	processes []account.Process // of the cell's servers
+	processes []account.Process // of the cell's servers; agentPID stands for their orphans
 
 	upstream       time.Duration // CPU time of the lab's upstream
 	upstreamSleeps int64
@@ -31,6 +31,11 @@ const maxReadings = 3
 // readUsage therefore repeats the reading while processes end. A server that starts a process per
 // request may always end some; the time that is missed then is short.
 func (m Machine) readUsage() (u cellUsage, err error) {
+	if m.orphans != nil {
+		m.orphans.mu.Lock() // an orphan counts once: as a process, or among those that were waited for
+		defer m.orphans.mu.Unlock()
+		m.orphans.reapAll()
+	}
 	processes, err := m.otherProcesses()
 	if err != nil {
 		return u, err
@@ -45,6 +50,9 @@ func (m Machine) readUsage() (u cellUsage, err error) {
 			break
 		}
 		processes = after
+	}
+	if m.orphans != nil && m.orphans.cpu > 0 {
+		u.processes = append(u.processes, account.Process{PID: agentPID, Children: m.orphans.cpu})
 	}
 	return u, nil
 }

@@ -58,15 +58,24 @@ func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
 	}
 }
 
-// clockModule is a Node module that answers /json?clock with the time in whole seconds.
+// clockModule is a Node module that answers /json?clock with the time in whole seconds, and
+// /json?order with JSON that also shows the time.
 const clockModule = `
 import http from 'node:http';
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, ...args) {
   const [request, response] = args;
-  if (event !== 'request' || request.url !== '/json?clock') return emit.call(this, event, ...args);
-  response.end(String(Math.floor(Date.now() / 1000)));
-  return true;
+  if (event !== 'request') return emit.call(this, event, ...args);
+  if (request.url === '/json?clock') {
+    response.end(String(Math.floor(Date.now() / 1000)));
+    return true;
+  }
+  if (request.url === '/json?order') {
+    response.setHeader('X-Version', '2');
+    response.end(JSON.stringify({ at: performance.now(), id: 7, status: 'paid' }));
+    return true;
+  }
+  return emit.call(this, event, ...args);
 };
 `
 
@@ -82,10 +91,14 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 			t.Fatal(err)
 		}
 	}
-	write("typo", strings.NewReplacer(`")]`, `"), get("/json?clock")]`, "node/single", "node/clock").
-		Replace(typoScenario))
-	write("expected", strings.NewReplacer(`n=0"`, `n=0", expect = 400`, `"typo"`, `"expected"`).
-		Replace(typoScenario))
+	const order = `get("/json?order", expect = answer(json = {"id": %d}, headers = {"x-version": "2"}))`
+	write("typo", strings.NewReplacer(
+		`")]`, `"), get("/json?clock"), `+fmt.Sprintf(order, 8)+`]`, "node/single", "node/clock",
+	).Replace(typoScenario))
+	write("expected", strings.NewReplacer(
+		`n=0")]`, `n=0", expect = 400), `+fmt.Sprintf(order, 7)+`]`, `"typo"`, `"expected"`,
+		"node/single", "node/clock",
+	).Replace(typoScenario))
 
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "--scenario", "typo")
 	if code != fault.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") ||
@@ -95,10 +108,15 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 	for _, want := range []string{
 		`scenarios/typo.star:5:17: GET /compute/text?n=0 is answered 400 Bad Request by node/clock, want 2xx`,
 		`scenarios/typo.star:5:43: GET /json?clock is answered differently the second time by node/clock: `,
+		`scenarios/typo.star:5:63: GET /json?order is answered by node/clock with json["id"]: 7, want 8; the body `,
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)
 		}
+	}
+	const described = `GET /json?order: status 200, header x-version: 2, JSON with {"id":8}`
+	if !strings.Contains(stdout, described) {
+		t.Errorf("no %q in:\n%s", described, stdout)
 	}
 
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")

@@ -80,7 +80,7 @@ func inCell(
 	do func(c experiment.Cell, server experiment.Server),
 ) {
 	tb.Helper()
-	opened, err := s.Cells().OpenCell(ctx, s.Layout.Generator)
+	opened, err := s.Cells().OpenCell(ctx, s.Layout.Generator, subj.variant.Port())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -111,7 +111,8 @@ const firstAnswerTimeout = 30 * time.Second
 // above 0.
 func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
-		Name: "bench", BaseURL: experiment.BaseURL, Kind: lab.Peak, Targets: []lab.Target{subj.target},
+		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()), Kind: lab.Peak,
+		Targets:     []lab.Target{subj.target},
 		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
 	if rate > 0 {
@@ -299,7 +300,7 @@ func (t tools) wrk(
 ) float64 {
 	b.Helper()
 	output := t.run(ctx, b, fmt.Sprintf("/wrk -t1 -c%d -d%ds %s%s",
-		connections, int(duration.Seconds()), experiment.BaseURL, subj.target.Request.Path))
+		connections, int(duration.Seconds()), experiment.BaseURL(lab.ServerPort), subj.target.Request.Path))
 	return parseFigure(b, wrkRate, output)
 }
 
@@ -317,7 +318,8 @@ func (t tools) vegeta(
 	output := t.run(ctx, b,
 		fmt.Sprintf("echo 'GET %s%s' | /vegeta attack -rate=%.0f -workers=%d -max-workers=%d -connections=%d "+
 			"-duration=%v > /tmp/r; /vegeta report /tmp/r",
-			experiment.BaseURL, subj.target.Request.Path, rate, connections, connections, connections, duration))
+			experiment.BaseURL(lab.ServerPort), subj.target.Request.Path, rate, connections, connections, connections,
+			duration))
 	return parseFigure(b, vegetaTotal, output), parseFigure(b, vegetaServed, output)
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
+	"runtimelab/lab/expect"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
@@ -67,7 +69,7 @@ func (c *contractCommand) Run(a *app) error {
 		if refused == nil {
 			return err
 		}
-		return errors.Join(err, c.print(a, variants, refused))
+		return errors.Join(err, c.print(a, variants, refused, scenarios))
 	})
 }
 
@@ -169,9 +171,11 @@ func requestPlan(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.
 	return p
 }
 
-// print prints for each variant whether it passed. It returns an error if one did not;
-// refused has the reasons by variant id.
-func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused map[string]string) error {
+// print prints for each variant whether it passed, and what scenarios expect. It returns an
+// error if a variant did not pass; refused has the reasons by variant id.
+func (c *contractCommand) print(
+	a *app, variants map[string]lab.Variant, refused map[string]string, scenarios []lab.Scenario,
+) error {
 	results := []contractResult{}
 	failed := 0
 	for _, id := range slices.Sorted(maps.Keys(variants)) {
@@ -195,6 +199,9 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 			}
 		}
 		fmt.Fprint(a.Out, t.String())
+		for _, s := range scenarios {
+			printExpectations(a.Out, s)
+		}
 	}
 	if failed > 0 {
 		return &fault.Error{
@@ -204,4 +211,28 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 		}
 	}
 	return nil
+}
+
+// printExpectations prints which answers to the requests of a scenario are a success: one
+// line for each call of the script, with the first request that it made.
+func printExpectations(w io.Writer, s lab.Scenario) {
+	fmt.Fprintf(w, "%s expects\n", s.Name)
+	requests := s.AllRequests()
+	made := map[lab.Place]int{}
+	for _, r := range requests {
+		made[r.At]++
+	}
+	for _, r := range requests {
+		n := made[r.At]
+		if n == 0 {
+			continue // printed with the first request of its call
+		}
+		made[r.At] = 0
+		more := ""
+		if n > 1 {
+			more = fmt.Sprintf(" (the first of %d requests)", n)
+		}
+		fmt.Fprintf(w, "  %s: %s %s%s: %s\n", r.At.In(s.File), r.Method, message.Excerpt([]byte(r.Path), 0), more,
+			expect.Describe(r))
+	}
 }

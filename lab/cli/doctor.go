@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -238,12 +239,13 @@ func registryCheck(a *app, e *engine.Engine, root string) host.Check {
 	if err != nil {
 		return failedCheck("registry", err)
 	}
-	if len(library.Runtimes) == 0 {
-		return failedCheck("registry", errors.New("no script of a runtime can be read: see lab list"))
+	i := slices.IndexFunc(library.Runtimes, func(r lab.Runtime) bool { return !r.IsOwnImage() })
+	if i < 0 {
+		return failedCheck("registry", errors.New("no script of a runtime with a base can be read: see lab list"))
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, registryTimeout)
 	defer cancel()
-	official := library.Runtimes[0].Base.Official
+	official := library.Runtimes[i].Base.Official
 	if err := e.CheckInRegistry(ctx, official); err != nil {
 		return host.Check{
 			Name: "registry", Status: host.Warn,

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -118,7 +119,7 @@ func newListOutput(library *script.Library) listOutput {
 		l.Workloads = append(l.Workloads, listed)
 	}
 	for _, r := range library.Runtimes {
-		listed := listedRuntime{Name: r.Name, About: r.About, Base: r.Base.Official}
+		listed := listedRuntime{Name: r.Name, About: r.About, Base: cmp.Or(r.Base.Official, r.Image)}
 		for _, v := range r.Variants {
 			listed.Variants = append(listed.Variants,
 				listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
@@ -180,6 +181,13 @@ func (l listOutput) print(w io.Writer) {
 	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
 	if len(l.Workloads) > 0 {
 		fmt.Fprintf(w, "Workloads\n%s", workloads.String())
+	}
+	for _, g := range lab.GroupClaims(l.Claims) {
+		claims := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+		for _, c := range g.Claims {
+			claims.Row(c.ID, c.Statement)
+		}
+		fmt.Fprintf(w, "%s\n%s", g.Heading("Claims"), claims.String())
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/attack"
-	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/session"
 )
@@ -45,7 +44,7 @@ func attackPublished(ctx context.Context, b *testing.B, s *session.Session,
 ) (r lab.AttackResult) {
 	b.Helper()
 	c, v := openEngine(b).Client(), app.variant
-	port := network.MustParsePort(fmt.Sprintf("%d/tcp", engine.Port))
+	port := network.MustParsePort(fmt.Sprintf("%d/tcp", lab.ServerPort))
 	env := []string{"HOST=0.0.0.0"}
 	for name, value := range v.Env {
 		env = append(env, name+"="+value)

@@ -68,6 +68,7 @@ func (c *runSetup) newPlan(
 		RunAll:         c.runAll,
 		OtherScenarios: c.otherScenarios(),
 		Peers:          c.library.Peers(),
+		OwnServers:     c.library.OwnServers(),
 		Layout:         layout,
 		WiderLayouts:   wider,
 

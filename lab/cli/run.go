@@ -84,6 +84,9 @@ func (c *runCommand) setup(a *app) (*runSetup, error) {
 // now, if the registry has become reachable or unreachable since.
 func baseModeOf(i record.Info) image.BaseMode {
 	for _, v := range i.MeasuredVariants {
+		if v.Variant.Own != nil {
+			continue // its base is the user's choice
+		}
 		// The origin of the lab's responders does not tell a mode.
 		if mode := image.BaseModeOf(v.Image.BaseOrigin); mode != image.Auto {
 			return mode

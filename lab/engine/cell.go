@@ -26,14 +26,12 @@ const (
 	// Somaxconn bounds the backlog of every listening socket in a cell.
 	Somaxconn = 4096
 
-	// Port is where servers listen on the cell's loopback. UpstreamPort is where the service that
-	// they call listens.
-	Port         = 8080
-	UpstreamPort = 8081
-
 	generatorMemory = 1 << 30
 	leaseMemory     = 64 << 20
 	pidsLimit       = 512
+
+	// firstUnprivilegedPort is the first port on which every user may listen, by the kernel's default.
+	firstUnprivilegedPort = 1024
 
 	// agentUser differs from the servers' user: processes of a cell see each other, and no server
 	// may signal the agent.
@@ -71,8 +69,9 @@ type Cell struct {
 	stream    *attachedStreams
 }
 
-// OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU.
-func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
+// OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU. A server will
+// listen on port.
+func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (*Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
 		h.CpusetCpus = lab.CPUList(cpus)
@@ -82,7 +81,10 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int) (*Cell, error) {
 			"net.ipv4.ip_local_port_range": "1024 65535",
 			// Otherwise a client that dials too early may get the server's port as
 			// its source port, connect to itself, and block the port for the server.
-			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", Port, UpstreamPort),
+			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", port, lab.UpstreamPort),
+		}
+		if port < firstUnprivilegedPort { // engines differ in whether users other than root may listen there
+			h.Sysctls["net.ipv4.ip_unprivileged_port_start"] = fmt.Sprint(port)
 		}
 	})
 	if err != nil {

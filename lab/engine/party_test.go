@@ -23,7 +23,7 @@ func TestErrorsOfTheAPINameTheEngine(t *testing.T) {
 	for name, call := range map[string]func(context.Context) error{
 		"Facts":    func(ctx context.Context) error { return errorOf(e.Facts(ctx)) },
 		"Sweep":    func(ctx context.Context) error { return errorOf(e.Sweep(ctx)) },
-		"OpenCell": func(ctx context.Context) error { return errorOf(run.OpenCell(ctx, nil)) },
+		"OpenCell": func(ctx context.Context) error { return errorOf(run.OpenCell(ctx, nil, lab.ServerPort)) },
 		"Lock":     func(ctx context.Context) error { return run.Lock(ctx, "", nil) },
 		"attach":   func(ctx context.Context) error { return errorOf(e.attach(ctx, "00ff")) },
 		"Usage":    func(ctx context.Context) error { return errorOf(server.Usage(ctx)) },

@@ -29,7 +29,7 @@ type Server struct {
 // StartServer starts a variant in the cell on the given CPUs. It returns when the container runs,
 // which may be before the server answers.
 func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
-	return c.start(ctx, v, image, cpus, Port)
+	return c.start(ctx, v, image, cpus, v.Port())
 }
 
 // StartUpstream starts the service that the cell's server calls while it answers. It returns as
@@ -37,7 +37,7 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 func (c *Cell) StartUpstream(
 	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
 ) (*Server, error) {
-	return c.start(ctx, v, image, cpus, UpstreamPort)
+	return c.start(ctx, v, image, cpus, lab.UpstreamPort)
 }
 
 func (c *Cell) start(
@@ -45,8 +45,10 @@ func (c *Cell) start(
 ) (*Server, error) {
 	env := map[string]string{
 		"PORT":         fmt.Sprint(port),
-		"HOST":         "127.0.0.1",
-		"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", UpstreamPort),
+		"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort),
+	}
+	if v.Own == nil { // HOST may mean something else to a server of the user's own
+		env["HOST"] = "127.0.0.1"
 	}
 	for name, value := range v.Env {
 		env[name] = value
@@ -56,7 +58,13 @@ func (c *Cell) start(
 		Cmd:    v.Command,
 		Env:    env,
 		Labels: c.run.labels(roleServer, map[string]string{"io.runtime-lab.variant": v.ID()}),
+		ConfigModifier: func(config *container.Config) {
+			if v.Own != nil {
+				config.User = v.Own.User // empty: the image's
+			}
+		},
 		HostConfigModifier: func(h *container.HostConfig) {
+			h.Tmpfs = writableFolders(v.Own)
 			harden(h, c.run.nofile)
 			h.NetworkMode = container.NetworkMode("container:" + c.generator)
 			h.PidMode = container.PidMode("container:" + c.generator)

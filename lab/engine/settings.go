@@ -34,7 +34,7 @@ type setting struct {
 // specification, of Docker's extension to it, and of the container configuration that engines
 // before 25 show instead. An image with any other key is refused.
 var settings = []setting{
-	{"User", kept, "the contract checks the user id in /identity: root fails", nil},
+	{"User", kept, "root fails: in /identity, or for a server without one in AdmitServer", nil},
 	{"Env", kept, "the lab adds PORT, HOST, UPSTREAM_URL and the variant's variables", nil},
 	{"Entrypoint", kept, "the variant's command gives its arguments", nil},
 	{"Cmd", kept, "the variant's command replaces it", nil},
@@ -42,7 +42,10 @@ var settings = []setting{
 	{"ExposedPorts", kept, "only a note: the lab publishes no port", nil},
 	{"Labels", kept, "only notes for users and tools", refuseLabels},
 
-	{"Volumes", replaced, "each is mounted read-only, with the image's content", refuseVolumes},
+	{
+		"Volumes", replaced, "each is a writable folder, or read-only with the image's content",
+		refuseVolumes,
+	},
 	{"Healthcheck", replaced, "none: it would run in the measured container", nil},
 	{"StopSignal", replaced, "SIGKILL: the lab kills containers and does not stop them", nil},
 

@@ -179,7 +179,8 @@ func TestTheLabCausedWhatItCannotRecord(t *testing.T) {
 }
 
 func TestAServerThatFailsItsChecksIsRefused(t *testing.T) {
-	const why = "no correct answer within 30s; the server printed: last words"
+	const why = "no correct answer within 30s; nothing in the cell listens on any port, and the lab asks " +
+		"127.0.0.1:8080; the server printed: last words"
 	w := newWorld()
 	e := newExperiment(w, "a")
 	if _, err := e.CheckContract(t.Context()); err != nil {
@@ -244,7 +245,7 @@ func TestALostGeneratorIsNoFailureToBecomeReady(t *testing.T) {
 		{errors.New("no correct answer within 30s"), fault.Server},
 		{nil, fault.Party{}},
 	} {
-		_, err := awaitFirstAnswer(t.Context(), awaitingCell{err: c.err}, lab.Target{})
+		_, err := awaitFirstAnswer(t.Context(), awaitingCell{err: c.err}, lab.Variant{}, lab.Target{})
 		if fault.PartyOf(err) != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%v becomes %v by %+v, want %+v", c.err, err, fault.PartyOf(err), c.want)
 		}
@@ -256,6 +257,8 @@ type awaitingCell struct {
 	Cell
 	err error
 }
+
+func (c awaitingCell) Listeners(context.Context) ([]lab.Listener, error) { return nil, nil }
 
 func (c awaitingCell) AwaitFirstAnswer(context.Context, lab.Target, time.Duration) (time.Time, error) {
 	return time.Time{}, c.err

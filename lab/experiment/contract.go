@@ -145,6 +145,9 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
 			return err
 		}
+		if !keepsContract(subject.Variant) {
+			return nil
+		}
 		wrong, err := e.requestIdentity(ctx, subject, env.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
@@ -161,7 +164,8 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 // requestAnswers sends a variant the requests of its scenarios, of the workloads that it offers, and
 // of its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
-	if _, err := awaitFirstAnswer(ctx, cell, e.readyTarget()); err != nil {
+	v := e.Variants[id]
+	if _, err := awaitFirstAnswer(ctx, cell, v, e.readyTarget(v, e.firstScenarioOf(id))); err != nil {
 		return x, err
 	}
 	var unanswered []string
@@ -170,8 +174,8 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 	}
 	firstCheck := time.Now()
 	x.workloads = make(map[string][]lab.Answer)
-	for _, name := range e.Checker.Workloads(e.Variants[id]) {
-		if x.workloads[name], err = cell.Send(ctx, e.Checker.Requests(name)); err != nil {
+	for _, name := range e.Checker.Workloads(v) {
+		if x.workloads[name], err = cell.Send(ctx, requestsTo(v, e.Checker.Requests(name))); err != nil {
 			return x, err
 		}
 		x.problems = append(x.problems, e.Checker.CheckAnswers(name, x.workloads[name])...)
@@ -200,7 +204,7 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 		}
 		s := e.scenarioByName[t.Scenario]
 		requests := s.AllRequests()
-		answers, err := cell.Send(ctx, requests)
+		answers, err := cell.Send(ctx, requestsTo(e.Variants[id], requests))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -216,6 +220,16 @@ func (e *Experiment) requestScenarios(ctx context.Context, id string, cell Cell)
 	return all, unanswered, nil
 }
 
+// firstScenarioOf returns the first scenario of a variant, or a scenario without requests.
+func (e *Experiment) firstScenarioOf(id string) lab.Scenario {
+	for _, t := range e.Plan.Trials {
+		if lab.OriginalOf(t.Variant) == id {
+			return e.scenarioByName[t.Scenario]
+		}
+	}
+	return lab.Scenario{}
+}
+
 // pause waits for a duration, or until ctx ends.
 func pause(ctx context.Context, lasts time.Duration) error {
 	if lasts <= 0 {
@@ -227,11 +241,6 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	case <-time.After(lasts):
 		return nil
 	}
-}
-
-// readyTarget returns the request that a ready server answers with status 200.
-func (e *Experiment) readyTarget() lab.Target {
-	return lab.Target{Request: e.Checker.IdentityRequest(), Status: 200}
 }
 
 // refuseMinority refuses variants that answer a workload or a scenario differently from the
@@ -253,12 +262,21 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	slices.Sort(workloads)
 	why := make(map[string][]string) // by variant
 	for _, name := range workloads {
-		e.findMinority(why, e.Checker.Requests(name), passed,
-			func(x variantAnswers) []lab.Answer { return x.workloads[name] })
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.workloads[name] })
+		findMinority(why, asked, func(a, b string) []string {
+			return e.Checker.CompareAnswers(e.Checker.Requests(name), a, b,
+				passed[a].workloads[name], passed[b].workloads[name])
+		})
 	}
 	for _, s := range e.Plan.Scenarios {
-		e.findMinority(why, s.AllRequests(), passed,
-			func(x variantAnswers) []lab.Answer { return x.scenarios[s.Name] })
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.scenarios[s.Name] })
+		findMinority(why, asked, func(a, b string) []string {
+			requests, ofA, ofB := comparedAnswers(s, passed[a].scenarios[s.Name], passed[b].scenarios[s.Name])
+			if len(requests) == 0 {
+				return nil
+			}
+			return e.Checker.CompareAnswers(requests, a, b, ofA, ofB)
+		})
 	}
 	for _, id := range ids {
 		if len(why[id]) > 0 {
@@ -267,27 +285,26 @@ func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
 	}
 }
 
-// findMinority adds to why the differences of each variant that answers requests differently from
-// the majority: those to the first variant that it disagrees with. answersOf returns nil if the
-// requests were not put to a variant.
-func (e *Experiment) findMinority(
-	why map[string][]string, requests []lab.Request, passed map[string]variantAnswers,
-	answersOf func(variantAnswers) []lab.Answer,
-) {
-	var asked []string
-	for _, id := range slices.Sorted(maps.Keys(passed)) {
-		if answersOf(passed[id]) != nil {
-			asked = append(asked, id)
+// variantsWith returns the ids, sorted, of the variants that have answers.
+func variantsWith(all map[string]variantAnswers, answers func(variantAnswers) []lab.Answer) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if answers(all[id]) != nil {
+			ids = append(ids, id)
 		}
 	}
+	return ids
+}
+
+// findMinority adds to why the differences of each variant that answers differently from the
+// majority of those asked: the differences to the first variant that it disagrees with.
+func findMinority(why map[string][]string, asked []string, differences func(a, b string) []string) {
 	for _, a := range asked {
 		agree, differ := 1, []string(nil)
 		for _, b := range asked {
 			if a == b {
 				continue
 			}
-			d := e.Checker.CompareAnswers(requests, a, b, answersOf(passed[a]), answersOf(passed[b]))
-			if len(d) == 0 {
+			if d := differences(a, b); len(d) == 0 {
 				agree++
 			} else if differ == nil {
 				differ = d
@@ -321,16 +338,20 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 			if e.targets[name] == nil {
 				e.targets[name] = make(map[string]phaseTargets)
 			}
-			e.targets[name][id] = targetsFromAnswers(e.scenarioByName[name], answers)
+			e.targets[name][id] = targetsFromAnswers(e.Variants[id], e.scenarioByName[name], answers)
 		}
 	}
 }
 
-// targetsFromAnswers combines a scenario's AllRequests with their answers.
-func targetsFromAnswers(s lab.Scenario, answers []lab.Answer) phaseTargets {
+// targetsFromAnswers combines a scenario's AllRequests, as a variant gets them, with its answers.
+func targetsFromAnswers(v lab.Variant, s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
-		for i, r := range requests {
-			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
+		for i, r := range requestsTo(v, requests) {
+			t := lab.Target{Request: r, Status: answers[i].Status}
+			if r.HasExactBody() {
+				t.Body = answers[i].Body
+			}
+			out = append(out, t)
 		}
 		answers = answers[len(requests):]
 		return out

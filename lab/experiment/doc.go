@@ -16,8 +16,9 @@ import (
 // what it opens name the party that caused them, as far as they know it: see causeOf.
 type Cells interface {
 	// OpenCell opens a network namespace with loopback only and starts a generator
-	// in it on the given CPUs, or on any CPU if there are none.
-	OpenCell(ctx context.Context, cpus []int) (Cell, error)
+	// in it on the given CPUs, or on any CPU if there are none. The cell's server
+	// listens on port.
+	OpenCell(ctx context.Context, cpus []int, port int) (Cell, error)
 	// RunCanaries runs a fixed piece of CPU work on all of the CPUs at once.
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	// CheckEngine returns why no cell can be opened any more, or nil: the engine
@@ -33,6 +34,8 @@ type Cell interface {
 	StartUpstream(ctx context.Context, cpus []int) (Upstream, error)
 	// AwaitFirstAnswer waits for the server's first correct answer and returns its time.
 	AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
+	// Listeners returns the sockets of the cell that accept connections.
+	Listeners(ctx context.Context) ([]lab.Listener, error)
 	// Send sends each request once.
 	Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)

@@ -18,8 +18,8 @@ const firstAnswerTimeout = 30 * time.Second
 // cleanupTimeout limits the cleanup after an interruption.
 const cleanupTimeout = 20 * time.Second
 
-// BaseURL is the address of every server, on the loopback of its cell.
-const BaseURL = "http://127.0.0.1:8080"
+// BaseURL returns the address of a server that listens on port, on the loopback of its cell.
+func BaseURL(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 
 // Experiment holds a plan and everything that is needed to run it.
 type Experiment struct {
@@ -174,7 +174,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	scenario, discarded := e.scenarioByName[t.Scenario], p.Kind.Traits().Discarded
 	a := lab.Attack{
 		Name:                 fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
-		BaseURL:              BaseURL,
+		BaseURL:              BaseURL(e.Variants[t.Variant].Port()),
 		Kind:                 p.Kind,
 		Targets:              e.targetsOf(t, p),
 		Connections:          p.Connections,
@@ -190,7 +190,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		// CPUs: it must sleep when it has nothing to do.
 		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
 	}
-	if discarded && !e.Variants[t.Variant].Responder {
+	if discarded && keepsContract(e.Variants[t.Variant]) {
 		identity := e.Checker.IdentityRequest()
 		a.SideRequest = &identity
 	}

@@ -39,6 +39,9 @@ type world struct {
 	identityOnTrials []string // what is wrong with one on a trial's CPUs
 	answerUnderLoad  string   // identity under load; answer if unset
 	noSideAnswer     bool     // attacks leave their side request out
+	listeners        []lab.Listener
+	awaited          map[string]lab.Target // by variant: the last first answer that was awaited
+	ports            []int                 // of the cells that were opened
 
 	onAttack      func(lab.Attack)
 	onOpen        func() // runs before a cell opens
@@ -75,6 +78,7 @@ func newWorld() *world {
 		open:    make(map[string]int),
 		refused: make(map[string][]string),
 		answer:  make(map[string]string),
+		awaited: make(map[string]lab.Target),
 		judge:   func(string) []string { return nil },
 	}
 }
@@ -85,8 +89,11 @@ func (w *world) count(what string, n int) {
 	w.open[what] += n
 }
 
-func (w *world) OpenCell(ctx context.Context, cpus []int) (Cell, error) {
+func (w *world) OpenCell(ctx context.Context, cpus []int, port int) (Cell, error) {
 	w.openedCells.Add(1)
+	w.mu.Lock()
+	w.ports = append(w.ports, port)
+	w.mu.Unlock()
 	if w.onOpen != nil {
 		w.onOpen()
 	}
@@ -152,9 +159,9 @@ func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
 func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.endedPilots = append(w.endedPilots, p) }
 
-// Workloads returns what a variant offers, or one workload that stands for all.
+// Workloads returns what a variant offers, or one workload that stands for all of the lab's own.
 func (w *world) Workloads(v lab.Variant) []string {
-	if v.Offers != nil {
+	if v.Offers != nil || v.Own != nil {
 		return v.Offers
 	}
 	return []string{"contract"}
@@ -232,7 +239,12 @@ func (u *fakeUpstream) Remove(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *fakeCell) AwaitFirstAnswer(context.Context, lab.Target, time.Duration) (time.Time, error) {
+func (c *fakeCell) Listeners(context.Context) ([]lab.Listener, error) { return c.world.listeners, nil }
+
+func (c *fakeCell) AwaitFirstAnswer(_ context.Context, t lab.Target, _ time.Duration) (time.Time, error) {
+	c.world.mu.Lock()
+	c.world.awaited[c.variant] = t
+	c.world.mu.Unlock()
 	if c.variant == c.world.neverReady {
 		return time.Time{}, errors.New("no correct answer within 30s")
 	}

@@ -71,9 +71,10 @@ func (e *Experiment) requestIdentity(ctx context.Context, subject lab.Subject, c
 }
 
 // checkIdentities starts each variant that is not refused on the CPUs of a trial, and
-// refuses it if its identity is wrong there.
+// refuses it if its identity is wrong there. It leaves out servers that have none.
 func (e *Experiment) checkIdentities(ctx context.Context, variants []string) error {
-	variants = slices.DeleteFunc(slices.Clone(variants), func(id string) bool { return e.refused[id] != "" })
+	variants = slices.DeleteFunc(slices.Clone(variants),
+		func(id string) bool { return e.refused[id] != "" || !keepsContract(e.Variants[id]) })
 	found := make(map[string][]string, len(variants))
 	var mu sync.Mutex
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -83,7 +84,8 @@ func (e *Experiment) checkIdentities(ctx context.Context, variants []string) err
 			subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
 			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, env trialEnv) (err error) {
-				if _, err = awaitFirstAnswer(ctx, env.cell, e.readyTarget()); err == nil {
+				ready := e.readyTarget(subject.Variant, lab.Scenario{})
+				if _, err = awaitFirstAnswer(ctx, env.cell, subject.Variant, ready); err == nil {
 					problems, err = e.requestIdentity(ctx, subject, env.cell)
 				}
 				return err

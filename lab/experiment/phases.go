@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
@@ -76,21 +75,21 @@ func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample
 }
 
 // awaitAndIdentify waits for the first correct answer, which ends the cold start, and
-// checks the server's identity. The request is the same in every scenario, so that
-// cold starts compare.
+// checks the server's identity.
 func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, env trialEnv) error {
-	target := e.ResponderTarget
-	if !subject.Variant.Responder {
-		target = e.readyTarget()
-	}
-	at, err := awaitFirstAnswer(ctx, env.cell, target)
+	v := subject.Variant
+	at, err := awaitFirstAnswer(ctx, env.cell, v, e.readyTarget(v, subject.Scenario))
 	if err != nil {
 		return err
 	}
 	coldStart := at.Sub(env.server.StartedAt())
 	subject.ColdStart = &coldStart
-	if subject.Variant.Responder {
+	switch {
+	case v.Responder:
 		return nil // the lab's own responders have no identity to check
+	case !keepsContract(v):
+		subject.Identity, err = observeIdentity(ctx, env.cell, v)
+		return err
 	}
 	answers, err := env.cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
 	if err != nil {
@@ -98,13 +97,6 @@ func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, 
 	}
 	subject.Identity, err = e.checkIdentity(answers[0], subject.Subject)
 	return err
-}
-
-// awaitFirstAnswer waits for the server's first correct answer and returns its time. A server that
-// gives none in time has failed.
-func awaitFirstAnswer(ctx context.Context, cell Cell, target lab.Target) (time.Time, error) {
-	at, err := cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
-	return at, fault.During(ctx, fault.Server, err)
 }
 
 // runWarmUp warms the server up and checks its identity again under load. A library may
@@ -115,7 +107,7 @@ func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.A
 		return err
 	}
 	subject.WarmUp = &result.AttackResult
-	if subject.Variant.Responder {
+	if !keepsContract(subject.Variant) {
 		return nil
 	}
 	if result.SideAnswer == nil {

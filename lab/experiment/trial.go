@@ -62,7 +62,7 @@ func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Subject,
 // an error, env holds what is open and must be closed.
 func (e *Experiment) open(ctx context.Context, subject lab.Subject) (env trialEnv, err error) {
 	layout := subject.Layout
-	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator); err != nil {
+	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator, subject.Variant.Port()); err != nil {
 		return env, err
 	}
 	if subject.Scenario.Upstream {

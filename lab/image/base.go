@@ -50,9 +50,36 @@ type base struct {
 	buildOnlyEnv []string
 }
 
-// resolveBases returns a base for every runtime, by name: all official, or all stand-ins. A failure
-// is stored in the base of its own runtime and does not affect the others.
+// resolveBases returns a base for every runtime, by name. A failure is stored in the base of its own
+// runtime and does not affect the others.
 func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+	based, own := splitByBase(runtimes)
+	all := b.resolveDeclaredBases(ctx, based)
+	for _, rt := range own {
+		found, err := b.ownBase(ctx, rt, true)
+		if err != nil {
+			found = &base{err: err}
+		}
+		all[rt.Name] = *found
+	}
+	return all
+}
+
+// splitByBase returns the runtimes that declare a base, and those with a Dockerfile of the user's own.
+func splitByBase(runtimes []lab.Runtime) (based, own []lab.Runtime) {
+	for _, rt := range runtimes {
+		if rt.IsOwnImage() {
+			own = append(own, rt)
+		} else {
+			based = append(based, rt)
+		}
+	}
+	return based, own
+}
+
+// resolveDeclaredBases returns a base for every runtime that declares one, by name: all official, or
+// all stand-ins.
+func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if found := b.localBases(ctx, runtimes); found != nil {
 		return found
 	}
@@ -96,7 +123,7 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 }
 
 // localBases returns the bases if the engine already has one of the same kind for every runtime,
-// and nil otherwise.
+// and nil otherwise. Every runtime declares a base.
 func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
 	if b.opts.Bases != Debian {
 		found, err := collectBases(ctx, runtimes, b.localOfficial)

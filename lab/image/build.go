@@ -233,7 +233,7 @@ func lastLines(output string) string {
 }
 
 // buildArgs returns the build arguments: the proxies of this host, the runtime's own arguments, and
-// BASE_IMAGE.
+// BASE_IMAGE if the lab chooses the base.
 func (b *Builder) buildArgs(j *buildJob) map[string]*string {
 	args := make(map[string]*string)
 	for name, value := range b.proxies() {
@@ -242,7 +242,9 @@ func (b *Builder) buildArgs(j *buildJob) map[string]*string {
 	for name, value := range j.runtime.BuildArgs {
 		args[name] = &value
 	}
-	args[lab.BaseImageArg] = &j.base.id
+	if !j.runtime.IsOwnImage() {
+		args[lab.BaseImageArg] = &j.base.id
+	}
 	return args
 }
 

@@ -125,10 +125,24 @@ type Result struct {
 	Built bool  // false if the image existed already
 }
 
-// Ensure returns an image for every runtime, by name. It reuses an image if content and base are
+// Ensure returns an image for every runtime, by name. It takes the images that runtimes use as they
+// are, pulls those that the engine does not have, and builds the others: see ensureBuilt.
+func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
+	built := slices.DeleteFunc(slices.Clone(runtimes), func(rt lab.Runtime) bool { return rt.Image != "" })
+	results := b.ensureBuilt(ctx, built)
+	for _, rt := range runtimes {
+		if rt.Image != "" {
+			img, err := b.useImage(ctx, rt)
+			results[rt.Name] = Result{Image: img, Err: err}
+		}
+	}
+	return results
+}
+
+// ensureBuilt returns an image for every runtime, by name. It reuses an image if content and base are
 // unchanged, and builds the missing ones in parallel. A failed build does not stop the others; its
 // output is part of its error.
-func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
+func (b *Builder) ensureBuilt(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
 	if results, complete := b.findAll(ctx, runtimes); complete {
 		return results
 	}
@@ -152,9 +166,17 @@ func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 // findAll returns all images, and true if they all exist already. It asks no registry and changes
 // nothing.
 func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
-	bases := b.localBases(ctx, runtimes)
+	based, own := splitByBase(runtimes)
+	bases := b.localBases(ctx, based)
 	if bases == nil {
 		return nil, false
+	}
+	for _, rt := range own {
+		found, err := b.ownBase(ctx, rt, false)
+		if err != nil || found == nil {
+			return nil, false
+		}
+		bases[rt.Name] = *found
 	}
 	results := make(map[string]Result, len(runtimes))
 	for _, rt := range runtimes {

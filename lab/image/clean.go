@@ -59,6 +59,9 @@ func (b *Builder) ListSuperseded(
 		return nil, err
 	}
 	for _, rt := range runtimes {
+		if rt.Image != "" {
+			continue // the user's, which has none of the lab's labels
+		}
 		refs, err := b.currentRefs(ctx, rt, newStandIn(rt, bundle))
 		if err != nil {
 			return nil, err
@@ -79,6 +82,14 @@ func (b *Builder) ListSuperseded(
 // currentRefs returns the tags that a runtime uses now: of its stand-in, and of its images on both
 // bases.
 func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([]string, error) {
+	if rt.IsOwnImage() {
+		own, err := b.ownBase(ctx, rt, false)
+		if err != nil || own == nil {
+			return nil, err
+		}
+		content, err := ContentSHA256(rt, own.identity)
+		return []string{runtimeRef(rt.Name, content)}, err
+	}
 	official, err := b.localOfficial(ctx, rt)
 	if err != nil {
 		return nil, err

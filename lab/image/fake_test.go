@@ -147,10 +147,14 @@ func (f *fakeEngine) ImageBuild(
 	defer f.mu.Unlock()
 	f.builds = append(f.builds, options)
 	n := len(f.builds)
-	baseID := strings.TrimPrefix(*options.BuildArgs["BASE_IMAGE"], "sha256:")
+	baseImage := "sha256:555555555555" // a tagged one, as of a Dockerfile that names it
+	if arg := options.BuildArgs["BASE_IMAGE"]; arg != nil {
+		baseImage = *arg
+	}
+	baseID := strings.TrimPrefix(baseImage, "sha256:")
 	var env []string
 	for _, img := range f.images {
-		if img.ID == *options.BuildArgs["BASE_IMAGE"] {
+		if img.ID == baseImage {
 			env = slices.Clone(img.Config.Env)
 		}
 	}

@@ -40,7 +40,9 @@ func fullSample() observed {
 				},
 				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
 			},
-			Identity: lab.Identity{Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2},
+			Identity: lab.Identity{
+				Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2, Backlog: 4096,
+			},
 			Phase: lab.Phase{
 				Name: "steady-2500", Kind: lab.Steady, Connections: 64, RateRPS: 2500, Arrivals: lab.Poisson,
 				DeadlineS:  0.25,
@@ -171,7 +173,7 @@ const header = "" +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
 	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms," +
-	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,server_cpus,service_mean_ms,slo," +
+	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,service_mean_ms,slo," +
 	"validity,validity_reason"
 
 func TestHeaderIsThePublishedOne(t *testing.T) {
@@ -216,6 +218,7 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"upstream_hits":           "17000",
 		"upstream_cpu_ratio":      "0.050000", // 1 s of 10 s x 2
 		"workers":                 "2",
+		"backlog":                 "4096",
 		"server_cpus":             "1",
 		"slo":                     "missed: latency_p99_ms below 4 (5.000000)",
 		"error_ratio":             "0.157894737", // 3000 of 19000
@@ -349,7 +352,7 @@ func TestDriftUsesSecondsWithAllClients(t *testing.T) {
 }
 
 func TestATrialThatEndedBeforeItsAttackHasNoFigures(t *testing.T) {
-	fromServer := []string{"runtime_version", "gil", "workers"}
+	fromServer := []string{"runtime_version", "gil", "workers", "backlog"}
 	fromPlan := []string{
 		"block", "position", "attempt", "phase", "phase_kind", "mode", "connections",
 		"keep_alive",

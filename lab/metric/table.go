@@ -230,7 +230,8 @@ var table = []Metric{
 	},
 	{
 		"cold_start_ms", "ms", Lower, Float, 3, Latency, EveryRow,
-		"container start to the first answer at /identity; the same in every row of a trial",
+		"container start to the first correct answer, at /identity or what ready names; the same in " +
+			"every row of a trial",
 		numberColumn(coldStartMS),
 	},
 
@@ -350,6 +351,11 @@ var table = []Metric{
 		"workers", "", Neither, Integer, 0, Identity, EveryRow,
 		"processes that accept requests, as the running server reports",
 		countColumn(func(s lab.Sample) int64 { return int64(s.Identity.Workers) }),
+	},
+	{
+		"backlog", "", Neither, Integer, 0, Identity, EveryRow,
+		"new connections that the server's socket may queue",
+		countColumn(func(s lab.Sample) int64 { return int64(s.Identity.Backlog) }),
 	},
 	{
 		"server_cpus", "", Neither, Integer, 0, Identity, EveryRow,

@@ -26,6 +26,7 @@ type Options struct {
 	RunAll         bool
 	OtherScenarios []lab.Scenario       // scenarios that do not run; their hypotheses are listed as untested
 	Peers          map[string]lab.Peers // lab.Plan.Peers
+	OwnServers     []string             // lab.Plan.OwnServers
 
 	Claims           []lab.Claim // of all scripts, in the order of reports
 	UntestableTopics []lab.UntestableTopic
@@ -50,7 +51,8 @@ func New(c Options) (lab.Plan, error) {
 		return lab.Plan{}, err
 	}
 	p := lab.Plan{
-		Profile: c.Profile, Seed: c.Seed, Peers: c.Peers, Layout: c.Layout, WiderLayouts: c.WiderLayouts,
+		Profile: c.Profile, Seed: c.Seed, Peers: c.Peers, OwnServers: c.OwnServers,
+		Layout: c.Layout, WiderLayouts: c.WiderLayouts,
 		Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
 		UntestableTopics: c.UntestableTopics,
 	}

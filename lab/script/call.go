@@ -143,13 +143,18 @@ func (c *call) tooManyUnnamed() string {
 	}
 }
 
-// requireAll reports missing required arguments, except those given under a
-// misspelt name, which are reported as unknown.
+// requireAll reports missing required arguments.
 func (c *call) requireAll() {
 	for _, name := range c.function.required {
-		if !c.has(name) && !c.misspelt(name) {
-			c.fault(c.at, "missing argument %q", name)
-		}
+		c.require(name)
+	}
+}
+
+// require reports an argument that is missing. One that is given under a misspelt name is reported
+// as unknown.
+func (c *call) require(name string) {
+	if !c.has(name) && !c.misspelt(name) {
+		c.fault(c.at, "missing argument %q", name)
 	}
 }
 

@@ -302,10 +302,21 @@ func (l *Library) Peers() map[string]lab.Peers {
 	return all
 }
 
-// RuntimesOf returns the runtimes that have at least one wanted variant.
+// OwnServers returns the ids of the variants whose servers need not report an identity.
+func (l *Library) OwnServers() (ids []string) {
+	for _, v := range l.Variants() {
+		if v.Own != nil {
+			ids = append(ids, v.ID())
+		}
+	}
+	return ids
+}
+
+// RuntimesOf returns the runtimes that have at least one wanted variant, with these variants only.
 func (l *Library) RuntimesOf(wanted func(lab.Variant) bool) (needed []lab.Runtime) {
 	for _, r := range l.Runtimes {
-		if slices.ContainsFunc(r.Variants, wanted) {
+		r.Variants = slices.DeleteFunc(slices.Clone(r.Variants), func(v lab.Variant) bool { return !wanted(v) })
+		if len(r.Variants) > 0 {
 			needed = append(needed, r)
 		}
 	}

@@ -99,6 +99,46 @@ func TestNoHypothesisIsAboutGoodputInAnOverload(t *testing.T) {
 	}
 }
 
+func TestAnswersAreReadAsWritten(t *testing.T) {
+	digest := strings.Repeat("0aF", 21) + "0"
+	answers := []struct {
+		text   string
+		status int
+		want   lab.Expectation
+	}{
+		{`answer()`, 200, lab.Expectation{Agree: true}},
+		{`answer(agree = False)`, 200, lab.Expectation{}},
+		{`answer(status = 404, body = "")`, 404, lab.Expectation{Body: []byte{}, Agree: true}},
+		{`answer(body = b"\xff")`, 200, lab.Expectation{Body: []byte{0xff}, Agree: true}},
+		{`answer(sha256 = "` + digest + `")`, 200, lab.Expectation{SHA256: strings.ToLower(digest), Agree: true}},
+		{
+			`answer(json = {"price": 12.5, "z": [1, None, {"ok": True}], "a": 1e300})`, 200,
+			lab.Expectation{JSON: []byte(`{"price":12.5,"z":[1,null,{"ok":true}],"a":1e+300}`)},
+		},
+		{`answer(json = [], agree = True)`, 200, lab.Expectation{JSON: []byte(`[]`), Agree: true}},
+		{
+			`answer(status = 201, headers = {"X-Version": "2"}, json = {"id": 7})`, 201,
+			lab.Expectation{Header: map[string]string{"x-version": "2"}, JSON: []byte(`{"id":7}`)},
+		},
+	}
+	var requests []string
+	for _, a := range answers {
+		requests = append(requests, `get("/", expect = `+a.text+`)`)
+	}
+	library := load(t, checkout(t, map[string]string{
+		"scenarios/x.star": scenarioWith(`get("/json")`, strings.Join(requests, ",\n        ")),
+	}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range library.Scenarios[0].Requests {
+		a := answers[i]
+		if r.Expect != a.status || !reflect.DeepEqual(r.Answer, &a.want) {
+			t.Errorf("%s: status %d, %+v, want %d, %+v", a.text, r.Expect, r.Answer, a.status, a.want)
+		}
+	}
+}
+
 func TestScenarioIsReadAsWritten(t *testing.T) {
 	text := `print("goes to the debug log")
 def order(n):
@@ -344,7 +384,6 @@ func TestMistakesInRuntimesAreReported(t *testing.T) {
 		"two runtimes":  {head + tail + head, "3:1: runtime: called twice; the first is in line 1"},
 		"variant twice": {head + tail + tail, `3:16: variant: there is already a variant "v"`},
 		"misspelt":      {head + "varient(name = 1)\n", `2:1: unknown name "varient"; did you mean "variant"?`},
-		"no base":       {"runtime(about = \"R\")\n" + tail, `1:1: runtime: missing argument "base"`},
 		"base of a wrong type": {
 			"runtime(about = \"R\", base = \"r:1\")\n" + tail,
 			"1:29: runtime: base is a string, want base(…)",

@@ -22,7 +22,7 @@ var (
 	argPattern     = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 )
 
-// reservedVariables are set by the lab: where a server listens and what it calls.
+// reservedVariables are set by the lab: where an application listens and what it calls.
 var reservedVariables = []string{"HOST", "PORT", "UPSTREAM_URL"}
 
 // runtimeScript is a runtime.star during its evaluation.
@@ -32,6 +32,8 @@ type runtimeScript struct {
 	folders  []string        // of all runtimes
 	offers   []string        // of the variants that have none of their own
 	declared syntax.Position // of the first call of runtime(); not valid before it
+	calls    []*call         // of variant(), in the order of runtime.Variants
+	ownImage bool            // there is no base: see lab.Runtime.IsOwnImage
 }
 
 // baseImage is the value of base().
@@ -56,8 +58,10 @@ func evaluateRuntime(
 	}
 	r.define(function{
 		name:     "runtime",
-		required: []string{"about", "base"},
-		optional: []string{"context", "dockerfile", "args", "ignore", "compare_with", "offers"},
+		required: []string{"about"},
+		optional: []string{
+			"base", "image", "context", "dockerfile", "args", "ignore", "compare_with", "offers",
+		},
 		make: func(c *call) starlark.Value {
 			r.offers = workloads.readOffers(c)
 			return r.makeRuntime(c)
@@ -75,12 +79,13 @@ func evaluateRuntime(
 	})
 	r.define(function{
 		name:     "variant",
-		required: []string{"name", "model", "about", "command"},
-		optional: []string{"env", "identity", "offers"},
+		required: []string{"name", "about"},
+		optional: slices.Concat(applicationArg, []string{"env", "identity", "offers"}, ownArguments),
 		make: func(c *call) starlark.Value {
 			return r.makeVariant(c, workloads.readOffers(c))
 		},
 	})
+	r.defineReady()
 	if err := r.evaluate(ctx, bounds, source); err != nil {
 		return lab.Runtime{}, nil, err
 	}
@@ -90,6 +95,9 @@ func evaluateRuntime(
 	}
 	if len(r.faults) == 0 && len(r.runtime.Variants) == 0 {
 		r.fault(start, "", "there is no variant() in the file")
+	}
+	if r.declared.IsValid() {
+		r.checkVariants()
 	}
 	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
 		v := &r.runtime.Variants[i]
@@ -107,6 +115,7 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 		return starlark.None
 	}
 	r.declared = c.at
+	r.ownImage = c.has("image") || !c.has("base") && !c.misspelt("base")
 	r.runtime.About = c.stringLine("about")
 	if arg, ok := c.validArgument("base"); ok {
 		if made, ok := arg.value.(*baseImage); ok {
@@ -115,6 +124,7 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 			c.wrongType(arg, "base", "base(…)")
 		}
 	}
+	r.readImage(c)
 	r.readBuild(c)
 	r.readIgnore(c)
 	r.readPeers(c)
@@ -138,7 +148,7 @@ func (r *runtimeScript) readBuild(c *call) {
 	r.runtime.BuildArgs = c.stringDict("args")
 	for _, name := range slices.Sorted(maps.Keys(r.runtime.BuildArgs)) {
 		switch at := c.args["args"].at; {
-		case name == lab.BaseImageArg:
+		case name == lab.BaseImageArg && !r.ownImage:
 			c.fault(at, "args sets %s, which the lab sets from base", name)
 		case slices.Contains(lab.ProxyArgs, name):
 			c.fault(at, "args sets %s, which the lab sets", name)
@@ -175,12 +185,10 @@ func (r *runtimeScript) makeVariant(c *call, offers []string) starlark.Value {
 		Env:      c.stringDict("env"),
 		Identity: c.requiredIdentity(),
 		Offers:   offers,
+		Own:      r.readOwnServer(c),
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {
-		switch {
-		case slices.Contains(reservedVariables, name):
-			c.fault(c.args["env"].at, "env sets %s, which the lab sets", name)
-		case !envPattern.MatchString(name):
+		if !envPattern.MatchString(name) {
 			c.fault(c.args["env"].at, "env has %q, which is not a valid name of a variable", name)
 		}
 	}
@@ -188,6 +196,6 @@ func (r *runtimeScript) makeVariant(c *call, offers []string) starlark.Value {
 	if v.Name != "" && slices.ContainsFunc(r.runtime.Variants, sameName) {
 		c.fault(c.args["name"].at, "there is already a variant %q", v.Name)
 	}
-	r.runtime.Variants = append(r.runtime.Variants, v)
+	r.runtime.Variants, r.calls = append(r.runtime.Variants, v), append(r.calls, c)
 	return starlark.None
 }

@@ -50,7 +50,7 @@ func (s *Session) Calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 			WaitingServer:    serve.Waiting(time.Millisecond),
 			Reference:        serve.Reference,
 			Target:           serve.Target(),
-			BaseURL:          experiment.BaseURL,
+			BaseURL:          experiment.BaseURL(lab.ServerPort),
 			CanaryIterations: agent.CanaryIterations,
 		},
 		Layout: s.Layout,
@@ -89,7 +89,7 @@ func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, 
 func (i instrument) OpenResponder(
 	ctx context.Context, responder lab.Variant,
 ) (calibrate.ResponderCell, error) {
-	c, err := i.Cells().OpenCell(ctx, i.Layout.Generator)
+	c, err := i.Cells().OpenCell(ctx, i.Layout.Generator, lab.ServerPort)
 	if err != nil {
 		return nil, err
 	}

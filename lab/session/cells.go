@@ -36,18 +36,20 @@ func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error
 
 func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(ctx) }
 
-func (c cells) OpenCell(ctx context.Context, cpus []int) (experiment.Cell, error) {
-	opened, err := c.run.OpenCell(ctx, cpus)
+func (c cells) OpenCell(ctx context.Context, cpus []int, port int) (experiment.Cell, error) {
+	opened, err := c.run.OpenCell(ctx, cpus, port)
 	if err != nil {
 		return nil, err
 	}
-	return &cell{Cell: opened, agent: agent.NewClient(fault.Generator, opened, opened), image: c.image}, nil
+	client := agent.NewClient(fault.Generator, opened, opened)
+	return &cell{Cell: opened, agent: client, image: c.image, baseURL: experiment.BaseURL(port)}, nil
 }
 
 type cell struct {
 	*engine.Cell
-	agent *agent.Client
-	image lab.Image
+	agent   *agent.Client
+	image   lab.Image
+	baseURL string // of the server
 }
 
 func (c *cell) StartServer(
@@ -74,7 +76,7 @@ func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstre
 }
 
 var (
-	upstreamURL  = fmt.Sprintf("http://127.0.0.1:%d", engine.UpstreamPort)
+	upstreamURL  = fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort)
 	callsRequest = lab.Request{Method: http.MethodGet, Path: serve.CallsPath}
 )
 
@@ -101,13 +103,18 @@ func (c *cell) AwaitFirstAnswer(
 	ctx context.Context, t lab.Target, timeout time.Duration,
 ) (time.Time, error) {
 	at, err := c.agent.AwaitFirstAnswer(ctx,
-		agent.AwaitRequest{BaseURL: experiment.BaseURL, Target: t, Timeout: timeout})
+		agent.AwaitRequest{BaseURL: c.baseURL, Target: t, Timeout: timeout})
 	return at, c.addAgentOutput(err)
 }
 
 func (c *cell) Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error) {
-	answers, err := c.agent.Send(ctx, experiment.BaseURL, requests)
+	answers, err := c.agent.Send(ctx, c.baseURL, requests)
 	return answers, c.addAgentOutput(err)
+}
+
+func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
+	all, err := c.agent.Listeners(ctx)
+	return all, c.addAgentOutput(err)
 }
 
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,8 +61,16 @@ func (s *Session) EnsureImages(
 			s.logf("%s is not measured: %v", r.Name, result.Err)
 		}
 		for _, v := range r.Variants {
-			if result.Err != nil {
-				cause, _, _ := strings.Cut(result.Err.Error(), "\n") // the message above has the rest
+			err := result.Err
+			if err == nil {
+				err = s.run.AdmitServer(ctx, v, result.Image, cmp.Or(r.Image, result.Image.Ref))
+			}
+			if err != nil && result.Err == nil {
+				failures = append(failures, err)
+				s.logf("%s is not measured: %v", v.ID(), err)
+			}
+			if err != nil {
+				cause, _, _ := strings.Cut(err.Error(), "\n") // the message above has the rest
 				missing[v.ID()] = "image: " + cause
 			} else {
 				images[v.ID()] = result.Image
@@ -78,7 +87,8 @@ func (s *Session) EnsureImages(
 // cannot override, such as a nested volume.
 func (s *Session) checkSettings(ctx context.Context, r lab.Runtime, img lab.Image) error {
 	if err := s.run.Admit(ctx, img.Ref); err != nil {
-		return fmt.Errorf("runtime %s (%s): %w", r.Name, filepath.Join(r.ContextDir, r.Dockerfile), err)
+		from := cmp.Or(r.Image, filepath.Join(r.ContextDir, r.Dockerfile))
+		return fmt.Errorf("runtime %s (%s): %w", r.Name, from, err)
 	}
 	return nil
 }
@@ -97,20 +107,22 @@ func (s *Session) BuildImages(
 ) (all TrialImages, err error) {
 	measured := map[string]bool{}
 	for _, t := range p.Trials {
-		measured[t.Variant], measured[lab.OriginalOf(t.Variant)] = true, true
+		measured[lab.OriginalOf(t.Variant)] = true
+	}
+	var needed []lab.Runtime
+	for _, r := range runtimes {
+		r.Variants = slices.DeleteFunc(slices.Clone(r.Variants),
+			func(v lab.Variant) bool { return !measured[v.ID()] })
+		if len(r.Variants) > 0 {
+			needed = append(needed, r)
+		}
 	}
 	all.Variants = make(map[string]lab.Variant)
-	runtimes = slices.DeleteFunc(slices.Clone(runtimes), func(r lab.Runtime) bool {
-		return !slices.ContainsFunc(r.Variants, func(v lab.Variant) bool { return measured[v.ID()] })
-	})
-	if all.Images, all.Errors, err = s.EnsureImages(ctx, runtimes); err != nil {
+	if all.Images, all.Errors, err = s.EnsureImages(ctx, needed); err != nil {
 		return all, err
 	}
-	for _, r := range runtimes {
+	for _, r := range needed {
 		for _, v := range r.Variants {
-			if !measured[v.ID()] {
-				continue
-			}
 			twin := v.Twin()
 			all.Variants[v.ID()], all.Variants[twin.ID()] = v, twin
 			if built, ok := all.Images[v.ID()]; ok {
@@ -129,7 +141,7 @@ func (t TrialImages) MeasuredVariants(p lab.Plan) map[string]record.MeasuredVari
 	all := make(map[string]record.MeasuredVariant)
 	for _, trial := range p.Trials {
 		id := trial.Variant
-		all[id] = record.MeasuredVariant{Variant: t.Variants[id], Image: t.Images[id]}
+		all[id] = record.MeasuredVariant{Variant: record.WithoutCredentials(t.Variants[id]), Image: t.Images[id]}
 	}
 	return all
 }

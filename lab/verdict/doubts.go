@@ -42,6 +42,7 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 		}
 	}
 	out = append(out, failureDoubts(rows)...)
+	out = append(out, ownServerDoubts(p, rows)...)
 	unsteady, trials := unsteadyWarmUps(rows)
 	if n := unsteady.total(); n > 0 {
 		out = append(out, fmt.Sprintf("%d of %s began before throughput was steady "+

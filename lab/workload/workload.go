@@ -54,13 +54,14 @@ func (s *Set) Identity() IdentityRule {
 }
 
 // OfferedBy returns the workloads that a variant is asked: Application and those that it
-// offers. A variant that offers nothing is asked nothing.
+// offers. A variant that offers nothing is asked nothing, and a server in an image of the user's own
+// need not know Application.
 func (s *Set) OfferedBy(v lab.Variant) (asked []*Workload) {
 	if len(v.Offers) == 0 {
 		return nil
 	}
 	for _, w := range s.all {
-		if w.Name == Application || slices.Contains(v.Offers, w.Name) {
+		if w.Name == Application && v.Own == nil || slices.Contains(v.Offers, w.Name) {
 			asked = append(asked, w)
 		}
 	}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/session"
+)
+
+// doubleFork answers each request in a grandchild, whose parent ends first. The grandchild takes a
+// few milliseconds of CPU time.
+const doubleFork = `
+import os, socket
+
+listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])), backlog=4096)
+while True:
+    client, _ = listener.accept()
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0:
+            while b"\r\n\r\n" not in client.recv(65536):
+                pass
+            sum(range(100_000))
+            client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\ndone")
+        os._exit(0)
+    client.close()
+    os.waitpid(child, 0)
+`
+
+// A server that leaves an orphan at each request is measured like any other: the agent waits for
+// its orphans, of which there are more than it may have processes, and their CPU time is its own.
+func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
+	const maxProcesses = 512
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		c, err := s.Calibration(ctx, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subj := application(ctx, t, s, "python")
+		subj.variant = lab.Variant{
+			Runtime: "test", Name: "double-fork", Command: []string{"/opt/venv/bin/python", "-c", doubleFork},
+		}
+		subj.target = lab.Target{
+			Request: lab.Request{Method: "GET", Path: "/"}, Status: 200, Body: []byte("done"),
+		}
+		a := attackOn(subj, 8, 0, 6*time.Second)
+		a.ConnectionPerRequest = true
+		sample := measurePhase(ctx, t, s, subj, a, c)
+		result := sample.Measured.Attack
+		if result.Failed > 0 || result.Succeeded < maxProcesses+100 {
+			t.Errorf("%d answers, %d failures %v; want more answers than a server may have processes",
+				result.Succeeded, result.Failed, result.Errors)
+		}
+		expectForeignCPU(t, "double-fork", sample)
+		used, _ := metric.ServerCPUSeconds(*sample.Measured)
+
+		inCell(ctx, t, s, subj, func(in experiment.Cell, _ experiment.Server) {
+			observed, err := in.Attack(ctx, a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var orphans time.Duration
+			for _, p := range observed.After.Processes {
+				if p.PID == 1 {
+					orphans = p.Children
+				}
+			}
+			t.Logf("orphans used %v; before, the server used %.2f s", orphans, used)
+			if orphans.Seconds() < used/4 {
+				t.Errorf("orphans used %v; before, the server used %.2f s", orphans, used)
+			}
+		})
+	})
+}
