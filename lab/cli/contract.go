@@ -42,7 +42,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	root, library, err := a.loadScripts()
+	root, library, err := a.loadScripts(scriptPaths(c.Scenario)...)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (c *runCommand) Run(a *app) error {
 			return err
 		}
 	}
-	rules, err := contract.Load(filepath.Join(setup.checkout, "runtimes", "contract.json"))
+	rules, err := contract.Load(filepath.Join(setup.sources.Checkout, "runtimes", "contract.json"))
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record
 // conditions have changed.
 func (m *measurement) newInfo(p lab.Plan, images session.TrialImages, notes []string) (record.Info, error) {
 	info := m.currentInfo(p, images)
-	info.Notes = notes
+	info.Notes, info.RuntimeFolders = notes, m.recordedRuntimeFolders()
 	if m.resumedRun == nil {
 		return info, nil
 	}
