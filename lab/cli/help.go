@@ -28,6 +28,13 @@ var helpTexts = kong.Vars{
 
 	"list_names_help": "Scenarios to list, by name or by the path of their script, with their variants. " +
 		"Default: all scenarios, and all variants.",
+	"new_runtime_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
+		"Or the path of its folder.",
+	"new_runtime_like_help": "Copy the folder of this runtime.",
+	"new_scenario_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
+		"Or the path of its script.",
+	"new_scenario_for_help": "Measure these variants, and compare them with the first one. " +
+		"Default: those of the worker model single.",
 	"check_files_help": "Scripts to check, which may lie anywhere: of scenarios, or folders of runtimes. " +
 		"Default: those of the checkout and of --runtimes.",
 
