@@ -41,7 +41,8 @@ func interruptedRunElsewhere(t *testing.T) (root, team, run string) {
 		Streams: Streams{Out: t.Output(), Err: t.Output()}, ctx: t.Context(), root: root,
 		runtimes: []string{filepath.Join(team, "runtimes")},
 	}
-	setup, err := planFlags{Scenarios: []string{filepath.Join(team, "sale.star")}, Seed: 7}.resolve(t.Context(), a)
+	flags := planFlags{Scenarios: []string{filepath.Join(team, "sale.star")}, Seed: 7}
+	setup, err := flags.resolve(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,8 @@ func TestARunOfScriptsElsewhereIsRepeatedAndResumed(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	checkRefused(t, root, run, "used the script "+file+", which is missing\n  restore the script", "--runtimes", moved)
+	checkRefused(t, root, run, "used the script "+file+", which is missing\n  restore the script",
+		"--runtimes", moved)
 }
 
 // checkRefused checks that neither --like nor --resume takes a run, and what they say.
@@ -111,7 +113,8 @@ func checkRefused(t *testing.T, root, run, want string, flags ...string) {
 	t.Helper()
 	for _, flag := range []string{"--like", "--resume"} {
 		args := append([]string{"--root", root, "run", flag, run}, flags...)
-		if code, _, stderr := labRun(t.Context(), args...); code != fault.ExitUsage || !strings.Contains(stderr, want) {
+		code, _, stderr := labRun(t.Context(), args...)
+		if code != fault.ExitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%s exits with %d: %s\nwant %q", flag, code, stderr, want)
 		}
 	}

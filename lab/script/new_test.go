@@ -145,11 +145,11 @@ func TestARuntimeIsNotWrittenOverAnother(t *testing.T) {
 	for name, c := range map[string]struct{ place, original, want string }{
 		"exists":    {"node", "python", "runtimes/node already exists\n  choose another name"},
 		"a file":    {"notes", "node", "runtimes/notes already exists"},
-		"elsewhere": {filepath.Join(dir, "node"), "node", `runtimes/node/runtime.star is already the runtime "node"`},
+		"elsewhere": {dir + "/node", "node", `runtimes/node/runtime.star is already the runtime "node"`},
 		"a wrong name": {
 			"Shop", "node",
-			"\"Shop\" is not a valid name of a runtime\n  use lower-case letters, digits and -, and begin with a letter; " +
-				"or give the path of its folder",
+			"\"Shop\" is not a valid name of a runtime\n  use lower-case letters, digits and -, " +
+				"and begin with a letter; or give the path of its folder",
 		},
 		"a wrong path":    {dir + "/a.b", "node", `"a.b" is not a valid name of a runtime`},
 		"like a misspelt": {"shop", "nod", "unknown runtime \"nod\"\n  did you mean \"node\"?"},
@@ -217,8 +217,8 @@ func TestAScenarioIsNotWrittenOverAnother(t *testing.T) {
 	library := load(t, root)
 	for place, want := range map[string]string{
 		"x": "scenarios/x.star already exists\n  choose another name, or remove it first",
-		"X": "\"X\" is not a valid name of a scenario\n  use lower-case letters, digits and -, and begin with a letter; " +
-			"or give a path that ends in .star",
+		"X": "\"X\" is not a valid name of a scenario\n  use lower-case letters, digits and -, " +
+			"and begin with a letter; or give a path that ends in .star",
 		"../prices":                      `"../prices" is not a valid name of a scenario`,
 		filepath.Join(root, "X.star"):    `"X" is not a valid name of a scenario`,
 		filepath.Join(root, "no/x.star"): "write no/x.star: open ",

@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,13 +47,16 @@ func loadFrom(t *testing.T, s script.Sources) *script.Library {
 }
 
 func TestScriptsMayLieAnywhere(t *testing.T) {
-	root := checkout(t, map[string]string{"scenarios/a.star": scenarioWith(`"x"`, `"a"`, `"node/single"`, `"*/v1"`)})
+	root := checkout(t, map[string]string{
+		"scenarios/a.star": scenarioWith(`"x"`, `"a"`, "node/single", "*/v1"),
+	})
 	dir := team(t, map[string]string{
 		"runtimes/shop/runtime.star": shopRuntime,
 		"runtimes/till/runtime.star": strings.ReplaceAll(shopRuntime, `"node"`, `"shop"`),
 		"till/runtime.star":          "not read",
-		"sale.star":                  `claim("mine", "It is.")` + "\n" + scenarioWith(`"x"`, `"sale"`, "node/single", "shop/v1"),
-		"other.star":                 "not read",
+		"sale.star": "claim(\"mine\", \"It is.\")\n" +
+			scenarioWith(`"x"`, `"sale"`, "node/single", "shop/v1"),
+		"other.star": "not read",
 	})
 	file := filepath.Join(dir, "sale.star")
 	library := loadFrom(t, script.Sources{
@@ -61,8 +65,10 @@ func TestScriptsMayLieAnywhere(t *testing.T) {
 	if err := library.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for name, context := range map[string]string{"shop": filepath.Join(root, "runtimes", "node"),
-		"till": filepath.Join(dir, "runtimes", "shop")} {
+	for name, context := range map[string]string{
+		"shop": filepath.Join(root, "runtimes", "node"),
+		"till": filepath.Join(dir, "runtimes", "shop"),
+	} {
 		if r, err := library.Runtime(name); err != nil || r.ContextDir != context {
 			t.Errorf("%s is built from %s (%v), want %s", name, r.ContextDir, err, context)
 		}
@@ -150,12 +156,16 @@ func TestNamesThatCollideAreFaultsThatNameBothFiles(t *testing.T) {
 			filepath.Join(dir, "use.star"),
 		},
 	})
-	want := strings.ReplaceAll(`DIR/runtimes/node/runtime.star: the runtime "node" is already defined in `+
-		`runtimes/node/runtime.star; rename one of them
-DIR/more/shop/runtime.star: the runtime "shop" is already defined in DIR/runtimes/shop/runtime.star; rename one of them
-`+messages(load(t, root))+`
-DIR/json.star: the scenario "json" is already defined in scenarios/json.star; rename one of them
-DIR/bad.star: the scenario "bad" is already defined in scenarios/bad.star; rename one of them`, "DIR", dir)
+	twice := func(file, what, first string) string {
+		return fmt.Sprintf("%s/%s: the %s is already defined in %s; rename one of them", dir, file, what, first)
+	}
+	want := strings.Join([]string{
+		twice("runtimes/node/runtime.star", `runtime "node"`, "runtimes/node/runtime.star"),
+		twice("more/shop/runtime.star", `runtime "shop"`, dir+"/runtimes/shop/runtime.star"),
+		messages(load(t, root)),
+		twice("json.star", `scenario "json"`, "scenarios/json.star"),
+		twice("bad.star", `scenario "bad"`, "scenarios/bad.star"),
+	}, "\n")
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -200,7 +210,8 @@ func TestSourcesThatAreMissingAreRefused(t *testing.T) {
 		},
 		"folder that holds no runtimes": {
 			script.Sources{RuntimeFolders: []string{filepath.Join(dir, "notes")}},
-			"look for runtimes in " + dir + "/notes: none of its folders has a runtime.star\n  --runtimes names a folder",
+			"look for runtimes in " + dir + "/notes: none of its folders has a runtime.star\n" +
+				"  --runtimes names a folder",
 		},
 		"runtime for a folder of runtimes": {
 			script.Sources{RuntimeFolders: []string{filepath.Join(dir, "shop")}},
