@@ -49,9 +49,12 @@ func ExpectedDuration(p lab.Plan) time.Duration {
 }
 
 // ExpectedAttackDuration returns the usual duration of the attacks in the trials of a plan
-// that have not ended.
+// that have not ended. The keys of ended are the trials that have.
 func ExpectedAttackDuration(p lab.Plan, ended map[lab.TrialID]bool) time.Duration {
-	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool { return ended[t.ID()] })
+	p.Trials = slices.DeleteFunc(slices.Clone(p.Trials), func(t lab.Trial) bool {
+		_, hasEnded := ended[t.ID()]
+		return hasEnded
+	})
 	return ExpectedDuration(p) - time.Duration(len(p.Trials))*TrialOverhead
 }
 
