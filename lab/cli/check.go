@@ -3,11 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
+	"runtimelab/lab/script"
 )
 
 type checkCommand struct {
@@ -17,11 +16,11 @@ type checkCommand struct {
 // Run prints for each script how many mistakes it has. It returns all mistakes as one
 // error, with exit code 2.
 func (c *checkCommand) Run(a *app) error {
-	root, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(c.Files...)
 	if err != nil {
 		return err
 	}
-	files, err := c.selectFiles(root, library.Files)
+	files, err := c.selectFiles(library)
 	if err != nil {
 		return err
 	}
@@ -49,27 +48,17 @@ func (c *checkCommand) Run(a *app) error {
 	}
 }
 
-// selectFiles returns the scripts that the user named, relative to root and with slashes;
-// all of them if the user named none.
-func (c *checkCommand) selectFiles(root string, all []string) ([]string, error) {
+// selectFiles returns the scripts that the user named, as the library has them; all of
+// them if the user named none.
+func (c *checkCommand) selectFiles(library *script.Library) ([]string, error) {
 	if len(c.Files) == 0 {
-		return all, nil
-	}
-	if absolute, err := filepath.Abs(root); err == nil {
-		root = absolute
+		return library.Files, nil
 	}
 	var selected []string
-	for _, name := range c.Files {
-		path, err := filepath.Abs(name)
+	for _, path := range c.Files {
+		file, err := library.FileAt(path)
 		if err != nil {
-			return nil, fmt.Errorf("finding %s: %w", name, err)
-		}
-		file, err := filepath.Rel(root, path)
-		if file = filepath.ToSlash(file); err != nil || !slices.Contains(all, file) {
-			return nil, &fault.Error{
-				Code: fault.ExitUsage, Err: fmt.Errorf("%s is not a script of the checkout %s", name, root),
-				Hint: message.Suggest(file, all),
-			}
+			return nil, err
 		}
 		selected = append(selected, file)
 	}

@@ -181,7 +181,7 @@ func TestARunOfAnEarlierLabTakesTheClaimsOfTheScripts(t *testing.T) {
 	} {
 		p.Claims = c.plan
 		earlier := &record.StoredRun{Info: record.Info{Plan: p}}
-		if err := setup.usePlanOf(earlier); err != nil {
+		if err := setup.usePlanOf(t.Context(), earlier); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(setup.earlierPlan.Claims, c.want) {

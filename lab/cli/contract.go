@@ -44,7 +44,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(scriptPaths(c.Scenario)...)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ import (
 )
 
 type listCommand struct {
-	JSON bool `help:"Print JSON." name:"json"`
+	Names []string `arg:"" optional:"" name:"scenarios" help:"${list_names_help}"`
+	JSON  bool     `help:"Print JSON." name:"json"`
 }
 
 // listOutput is the output of lab list --json.
@@ -75,11 +76,18 @@ type listedVariant struct {
 // Run lists scenarios, workloads and variants. Scripts with mistakes do not hide the others: their
 // mistakes are printed, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
-	_, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(scriptPaths(c.Names)...)
 	if err != nil {
 		return err
 	}
 	l := newListOutput(library)
+	if len(c.Names) > 0 {
+		scenarios, err := library.Select(c.Names...)
+		if err != nil {
+			return err
+		}
+		l.keep(scenarios)
+	}
 	if c.JSON {
 		if err := a.printJSON(l); err != nil {
 			return err
@@ -130,6 +138,24 @@ func newListOutput(library *script.Library) listOutput {
 		l.Faults = append(l.Faults, f.Error())
 	}
 	return l
+}
+
+// keep removes all scenarios but the given ones, and the variants that these do not run on.
+func (l *listOutput) keep(scenarios []lab.Scenario) {
+	used := map[string]bool{}
+	for _, s := range scenarios {
+		for _, id := range s.Variants {
+			used[lab.OriginalOf(id)] = true
+		}
+	}
+	l.Scenarios = slices.DeleteFunc(l.Scenarios, func(listed listedScenario) bool {
+		return !slices.ContainsFunc(scenarios, func(s lab.Scenario) bool { return s.Name == listed.Name })
+	})
+	for i := range l.Runtimes {
+		l.Runtimes[i].Variants = slices.DeleteFunc(l.Runtimes[i].Variants,
+			func(v listedVariant) bool { return !used[v.ID] })
+	}
+	l.Runtimes = slices.DeleteFunc(l.Runtimes, func(r listedRuntime) bool { return len(r.Variants) == 0 })
 }
 
 // blockDuration returns the longest duration of one block of a scenario in the default

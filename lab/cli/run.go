@@ -258,7 +258,7 @@ func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record
 // conditions have changed.
 func (m *measurement) newInfo(p lab.Plan, images session.TrialImages, notes []string) (record.Info, error) {
 	info := m.currentInfo(p, images)
-	info.Notes = notes
+	info.Notes, info.RuntimeFolders = notes, m.recordedRuntimeFolders()
 	if m.resumedRun == nil {
 		return info, nil
 	}

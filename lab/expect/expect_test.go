@@ -27,19 +27,23 @@ func TestCheckSaysWhatCameAndWhatWasExpected(t *testing.T) {
 		"empty body":   {lab.Expectation{Body: []byte{}}, lab.Answer{Status: 200}, Mismatch{}},
 		"another code": {lab.Expectation{}, lab.Answer{Status: 500}, Mismatch{"the status", "500", "200"}},
 		"a body": {
-			lab.Expectation{Body: []byte("hello")}, lab.Answer{Status: 200, Body: []byte("help!")},
+			lab.Expectation{Body: []byte("hello")},
+			lab.Answer{Status: 200, Body: []byte("help!")},
 			Mismatch{"the body from byte 3 on", "help!", "hello"},
 		},
 		"no body at all": {
-			lab.Expectation{Body: []byte("hello")}, lab.Answer{Status: 200},
+			lab.Expectation{Body: []byte("hello")},
+			lab.Answer{Status: 200},
 			Mismatch{"the body from byte 0 on", "(empty)", "hello"},
 		},
 		"a body that should be empty": {
-			lab.Expectation{Body: []byte{}}, lab.Answer{Status: 200, Body: []byte("x")},
+			lab.Expectation{Body: []byte{}},
+			lab.Answer{Status: 200, Body: []byte("x")},
 			Mismatch{"the body from byte 0 on", "x", "(empty)"},
 		},
 		"a hash": {
-			lab.Expectation{SHA256: sum("hello")}, lab.Answer{Status: 200, Body: []byte("help!")},
+			lab.Expectation{SHA256: sum("hello")},
+			lab.Answer{Status: 200, Body: []byte("help!")},
 			Mismatch{"the SHA-256 of the body", sum("help!"), sum("hello")},
 		},
 		"the right hash": {
@@ -51,7 +55,8 @@ func TestCheckSaysWhatCameAndWhatWasExpected(t *testing.T) {
 			Mismatch{"the header content-type", "text/html", "application/json"},
 		},
 		"a missing header": {
-			lab.Expectation{Header: map[string]string{"x-version": "2"}}, lab.Answer{Status: 200, Header: html},
+			lab.Expectation{Header: map[string]string{"x-version": "2"}},
+			lab.Answer{Status: 200, Header: html},
 			Mismatch{"the header x-version", "missing", "2"},
 		},
 		"a member": {
@@ -63,15 +68,18 @@ func TestCheckSaysWhatCameAndWhatWasExpected(t *testing.T) {
 			jsonOf(`{"id":7}`), lab.Answer{Status: 200, Body: []byte(`{}`)}, Mismatch{`json["id"]`, "missing", "7"},
 		},
 		"a shorter list": {
-			jsonOf(`[1,2]`), lab.Answer{Status: 200, Body: []byte(`[1]`)},
+			jsonOf(`[1,2]`),
+			lab.Answer{Status: 200, Body: []byte(`[1]`)},
 			Mismatch{"json", "a list of 1 element", "2 elements"},
 		},
 		"not JSON": {
-			jsonOf(`{"id":7}`), lab.Answer{Status: 200, Body: []byte("<html>")},
+			jsonOf(`{"id":7}`),
+			lab.Answer{Status: 200, Body: []byte("<html>")},
 			Mismatch{"the body", "not JSON", `{"id":7}`},
 		},
 		"too large": {
-			jsonOf(`{"id":7}`), lab.Answer{Status: 200, Body: make([]byte, MaxJSONBody+1)},
+			jsonOf(`{"id":7}`),
+			lab.Answer{Status: 200, Body: make([]byte, MaxJSONBody+1)},
 			Mismatch{"the body", "16777217 bytes long", "at most 16777216"},
 		},
 	} {

@@ -40,19 +40,23 @@ func TestAnswersAreJudgedByTheExpectation(t *testing.T) {
 			map[string][]lab.Answer{"rt/a /x": {first}, "rt/b /x": {later}}, expecting("/x", 4, byMembers), "",
 		},
 		"a wrong member": {
-			map[string][]lab.Answer{"rt/b /x": {wrong}, "rt/a /x": {first}}, expecting("/x", 4, byMembers),
+			map[string][]lab.Answer{"rt/b /x": {wrong}, "rt/a /x": {first}},
+			expecting("/x", 4, byMembers),
 			place + `by rt/b with json["id"]: 8, want 7; the body begins {"id":8,"at":1}`,
 		},
 		"a wrong member the second time": {
-			map[string][]lab.Answer{"/x": {first, wrong}}, expecting("/x", 4, byMembers),
+			map[string][]lab.Answer{"/x": {first, wrong}},
+			expecting("/x", 4, byMembers),
 			place + `by rt/a, rt/b with json["id"]: 8, want 7; the body begins {"id":8,"at":1}`,
 		},
 		"another status the second time": {
-			map[string][]lab.Answer{"/x": {first, answer(500, "down")}}, expecting("/x", 4, byMembers),
+			map[string][]lab.Answer{"/x": {first, answer(500, "down")}},
+			expecting("/x", 4, byMembers),
 			place + `by rt/a, rt/b with the status: 500, want 200; the body begins down`,
 		},
 		"another status": {
-			map[string][]lab.Answer{"/x": {answer(500, "down")}}, expecting("/x", 4, byMembers),
+			map[string][]lab.Answer{"/x": {answer(500, "down")}},
+			expecting("/x", 4, byMembers),
 			place + `500 Internal Server Error by rt/a, rt/b, want the expected 200 OK; the body begins down`,
 		},
 		"a wrong body": {
@@ -68,7 +72,8 @@ func TestAnswersAreJudgedByTheExpectation(t *testing.T) {
 		},
 		"all agree": {map[string][]lab.Answer{"/x": {first}}, expecting("/x", 4, agreed), ""},
 		"variants do not agree": {
-			map[string][]lab.Answer{"rt/a /x": {first}, "rt/b /x": {later}}, expecting("/x", 4, agreed),
+			map[string][]lab.Answer{"rt/a /x": {first}, "rt/b /x": {later}},
+			expecting("/x", 4, agreed),
 			place + `differently by rt/a and rt/b: from byte 13 on the body is {"id":7,"at":1}, and ` +
 				`{"id":7,"at":2}; all variants must answer alike: name what they have in common with ` +
 				`expect = answer(json = {...}), or say answer(agree = False)`,
@@ -78,7 +83,8 @@ func TestAnswersAreJudgedByTheExpectation(t *testing.T) {
 			expecting("/x", 4, lab.Expectation{}), "",
 		},
 		"the second answer does not agree": {
-			map[string][]lab.Answer{"/x": {first, later}}, expecting("/x", 4, agreed),
+			map[string][]lab.Answer{"/x": {first, later}},
+			expecting("/x", 4, agreed),
 			place + `differently the second time by rt/a, rt/b: from byte 13 on the body is {"id":7,"at":1}, then ` +
 				`{"id":7,"at":2}; under load every answer must equal the first one byte for byte: request something ` +
 				`that does not change, or say which members of the JSON do not: expect = answer(json = {...})`,

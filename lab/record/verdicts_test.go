@@ -68,8 +68,10 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 			"arch-1", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
 			"no scenario tests it", "the article",
 		},
-		2: {"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared",
-			"your own"},
+		2: {
+			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared",
+			"your own",
+		},
 		3: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
 			"6", "1.432100", "1.380000", "", "0.0500", "0.000150000", "1.000000000", "supported", "",

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
@@ -136,6 +137,7 @@ func evaluateFiles(
 			folders = append(folders, f.Name)
 		}
 	}
+	definedIn := map[string]string{} // the file of each runtime and scenario
 	for i, f := range task.Files {
 		if heapInUse() > maxScriptMemory/4 {
 			runtime.GC() // the garbage of earlier files must not count against this one
@@ -152,6 +154,14 @@ func evaluateFiles(
 			return evaluationProgress{}, err
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
 			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
+		}
+		if f.Runtime || o.Scenario != nil {
+			defined := fmt.Sprintf("%s %q", f.kind(), f.Name)
+			if first, twice := definedIn[defined]; twice {
+				o.addFault(f, lab.Place{}, "", "the %s is already defined in %s; rename one of them", defined, first)
+			} else {
+				definedIn[defined] = f.DisplayName
+			}
 		}
 		switch {
 		case !f.Runtime:
