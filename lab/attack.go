@@ -51,12 +51,12 @@ type Hit struct {
 	Error       string        // empty if the answer was the one that the target expects
 }
 
-// Target is a request and the answer that counts as success. Any other status
-// or body is an error of the server.
+// Target is a request and the answer that counts as success. Any other status or
+// body is an error of the server, and so is what breaks the request's Expectation.
 type Target struct {
 	Request Request `json:"request"`
 	Status  int     `json:"status"` // 0, before the first answer only: any that Request.Accepts
-	Body    []byte  `json:"body"`
+	Body    []byte  `json:"body"`   // only if Request.HasExactBody
 }
 
 // AnyStatus is the status of a target that any first answer is correct for.

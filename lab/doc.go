@@ -7,8 +7,9 @@
 //
 //	script -> plan -> image -> engine -> contract -> attack -> gate -> record -> stat -> verdict -> report
 //
-// A scenario is a workload and the load that is offered to it. A runtime is an
-// image; a variant is a runtime in one configuration (node/single). A cell is a
+// A workload is what an application can be asked: endpoints, rules and vectors. A
+// scenario is requests and how load is offered. A runtime is an image; a variant is a
+// runtime in one configuration (node/single), which offers workloads. A cell is a
 // network namespace with a loopback interface only. It holds one generator and
 // the servers of one trial. A trial is one measured execution of a scenario on a
 // variant in fresh containers; it is the unit of analysis. A block is one trial of

@@ -64,6 +64,9 @@ type Variant struct {
 	Identity map[string]any    `json:",omitempty"`
 	Command  []string          // the container's command
 	Env      map[string]string // added to the container's environment
+	// Offers are the workloads that it can be asked, besides the one that every application has:
+	// "orders". None: it has an API of its own, of which the lab knows nothing.
+	Offers []string `json:",omitempty"`
 	// Own says how to run and ask a server in an image of the user's own. Nil: the server is an
 	// application that keeps the contract, or a Responder.
 	Own *OwnServer `json:",omitempty"`

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Scenario is a workload and the load that is offered to it: one file under
-// scenarios/.
+// Scenario is requests and how load is offered: one file under scenarios/.
 type Scenario struct {
 	Name     string    `json:"name"`     // "json"
 	About    string    `json:"about"`    // one line for people
@@ -17,7 +16,10 @@ type Scenario struct {
 	Profile  string    `json:"profile"`  // the shortest profile that runs it by default
 	Requests []Request `json:"requests"` // sent in turn, repeatedly
 	Variants []string  `json:"variants"` // ids of the variants that it runs on, in order: "node/single"
-	Phases   []Phase   `json:"phases"`   // in order; at most one warm-up, which comes first
+	// LeftOut are the variants that the script selects without naming them, and that do not offer what
+	// the scenario asks.
+	LeftOut []LeftOutVariant `json:"left_out,omitempty"`
+	Phases  []Phase          `json:"phases"` // in order; at most one warm-up, which comes first
 	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
 	Cores    []int `json:"cores"`
 	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream to answer
@@ -27,7 +29,16 @@ type Scenario struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
-// Request is one HTTP request of a scenario or of the contract.
+// LeftOutVariant is a variant on which a scenario does not run.
+type LeftOutVariant struct {
+	Variant  string `json:"variant"`  // its id
+	Workload string `json:"workload"` // a workload that the scenario asks and the variant does not offer
+}
+
+// String returns the variant and why it is left out: "bun/serve, which does not offer parallel".
+func (v LeftOutVariant) String() string { return v.Variant + ", which does not offer " + v.Workload }
+
+// Request is one HTTP request of a scenario or of a workload.
 type Request struct {
 	Method string            `json:"method"`
 	Path   string            `json:"path"` // path and query: "/json"
@@ -38,8 +49,9 @@ type Request struct {
 	// disturb the other requests.
 	Background bool `json:"background,omitempty"`
 
-	Expect int   `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
-	At     Place `json:"at,omitzero"`      // position in the script
+	Expect int          `json:"expect,omitempty"` // status that counts as success; 0: any 2xx
+	Answer *Expectation `json:"answer,omitempty"` // what else makes the answer a success; nil: its workload does
+	At     Place        `json:"at,omitzero"`      // position in the script
 }
 
 // PathOnly returns the path without the query.

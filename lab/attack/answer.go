@@ -28,6 +28,7 @@ func (c *conn) readAnswer(tg *target) error {
 		case form == simpleHead:
 			c.begin += size
 			c.report.status, c.closeAfter = head.status, c.closeAfter || head.close
+			c.report.headerDiffers = !tg.expectsHead(received[:size])
 			return c.readBody(tg, head.length)
 		case len(received) > maxHead:
 			return errLargeHead
@@ -38,9 +39,9 @@ func (c *conn) readAnswer(tg *target) error {
 	}
 }
 
-// readBody reads a body of length bytes and compares it with the target's.
+// readBody reads a body of length bytes and judges it by the target.
 func (c *conn) readBody(tg *target, length int64) error {
-	comparison := bodyComparison{remaining: tg.body}
+	comparison := c.compareBody(tg)
 	for {
 		piece := c.buf[c.begin:c.end]
 		piece = piece[:min(int64(len(piece)), length)]
@@ -72,8 +73,9 @@ func (c *conn) readWithNetHTTP(tg *target) error {
 	}
 	defer resp.Body.Close() // reads nothing more: the body was read, or cannot be
 	c.report.status, c.closeAfter = resp.StatusCode, c.closeAfter || resp.Close
+	c.report.headerDiffers = !tg.expectsHeader(resp.Header)
 	limit.N = math.MaxInt64
-	comparison := bodyComparison{remaining: tg.body}
+	comparison := c.compareBody(tg)
 	n, err := io.Copy(&comparison, resp.Body)
 	c.report.bytesIn += n
 	if err != nil {
@@ -129,28 +131,6 @@ func errorWithinAnswer(err error) error {
 	}
 	return err
 }
-
-// bodyComparison compares a body with the expected one, piece by piece.
-type bodyComparison struct {
-	remaining []byte // the part of the expected body that has not come yet
-	differs   bool
-}
-
-func (c *bodyComparison) add(piece []byte) {
-	if c.differs || !bytes.HasPrefix(c.remaining, piece) {
-		c.differs = true
-		return
-	}
-	c.remaining = c.remaining[len(piece):]
-}
-
-func (c *bodyComparison) Write(piece []byte) (int, error) {
-	c.add(piece)
-	return len(piece), nil
-}
-
-// matches reports whether exactly the expected body has come.
-func (c *bodyComparison) matches() bool { return !c.differs && len(c.remaining) == 0 }
 
 // answerHead holds what the framing of an answer depends on.
 type answerHead struct {

@@ -57,7 +57,8 @@ type conn struct {
 	gotLastAnswer                        bool // this client of a ladder has had its last answer
 
 	buf        []byte
-	begin, end int // buf[begin:end] has been received and not consumed
+	begin, end int    // buf[begin:end] has been received and not consumed
+	body       []byte // of the answer, if its members are compared
 
 	// The arguments and results of the two functions below, which the poller calls. They are fields
 	// because a closure per hit would be allocated.

@@ -163,11 +163,15 @@ func (r *recorder) recordLatencies(rep exchangeReport, latency, charged time.Dur
 // failureReason returns why an answered hit is a failure, or "" if it is a success. An answer that
 // differs from its target's is an error of the server.
 func (r *recorder) failureReason(rep exchangeReport) string {
-	switch {
-	case rep.status != r.targets[rep.target].Status:
-		return fmt.Sprintf("status %d instead of %d", rep.status, r.targets[rep.target].Status)
+	tg := &r.targets[rep.target]
+	switch request := &tg.Request; {
+	case rep.status != tg.Status:
+		return fmt.Sprintf("status %d instead of %d", rep.status, tg.Status)
+	case rep.headerDiffers:
+		return fmt.Sprintf("%s %s: the header is not what the script expects", request.Method, request.Path)
+	case rep.bodyDiffers && request.Answer != nil:
+		return fmt.Sprintf("%s %s: the body is not what the script expects", request.Method, request.Path)
 	case rep.bodyDiffers:
-		request := r.targets[rep.target].Request
 		return fmt.Sprintf("%s %s: body differs from the contract's", request.Method, request.Path)
 	}
 	return ""

@@ -125,13 +125,15 @@ func TestAQuantileNeedsTenSamplesBeyondIt(t *testing.T) {
 }
 
 func TestExchangeReportRoundTrips(t *testing.T) {
-	want := exchangeReport{
-		target: 3, status: 503, sent: 1, firstByteAt: 2, endAt: math.MaxInt64,
-		bytesIn: 1 << 40, bodyDiffers: true,
-	}
 	var encoded [reportSize]byte
-	if got, ok := decodeReport(want.encode(encoded[:])); !ok || got != want {
-		t.Errorf("%+v became %+v", want, got)
+	for differs := range 4 {
+		want := exchangeReport{
+			target: 3, status: 503, sent: 1, firstByteAt: 2, endAt: math.MaxInt64,
+			bytesIn: 1 << 40, bodyDiffers: differs&1 != 0, headerDiffers: differs&2 != 0,
+		}
+		if got, ok := decodeReport(want.encode(encoded[:])); !ok || got != want {
+			t.Errorf("%+v became %+v", want, got)
+		}
 	}
 	if _, ok := decodeReport([]byte("a body")); ok {
 		t.Error("a body that is no report was decoded as one")

@@ -7,23 +7,33 @@ import (
 
 // exchangeReport is what the transport measured of one exchange. It passes through Vegeta as the
 // body of the answer, so that it reaches the recorder together with its hit. The transport has
-// already compared the answer's own body.
+// already judged the answer's own body and header.
 type exchangeReport struct {
 	target                   int
 	status                   int
 	sent, firstByteAt, endAt time.Duration // after the transport's epoch
 	bytesIn                  int64         // size of the body
-	bodyDiffers              bool          // the body is not the target's
+	bodyDiffers              bool          // the body is not what the target expects
+	headerDiffers            bool          // the header is not what the target expects
 }
 
 // reportSize is the size of an encoded report in bytes: seven numbers of 8 bytes.
 const reportSize = 8 * 7
 
+// These bits of a report's last number say what differs.
+const (
+	bodyBit = 1 << iota
+	headerBit
+)
+
 // encode writes the report into p, which has reportSize bytes.
 func (r exchangeReport) encode(p []byte) []byte {
 	differs := uint64(0)
 	if r.bodyDiffers {
-		differs = 1
+		differs |= bodyBit
+	}
+	if r.headerDiffers {
+		differs |= headerBit
 	}
 	for i, v := range [...]uint64{
 		uint64(r.target), uint64(r.status), uint64(r.sent), uint64(r.firstByteAt), uint64(r.endAt),
@@ -43,6 +53,6 @@ func decodeReport(p []byte) (r exchangeReport, ok bool) {
 	return exchangeReport{
 		target: int(at(0)), status: int(at(1)),
 		sent: time.Duration(at(2)), firstByteAt: time.Duration(at(3)), endAt: time.Duration(at(4)),
-		bytesIn: at(5), bodyDiffers: at(6) != 0,
+		bytesIn: at(5), bodyDiffers: at(6)&bodyBit != 0, headerDiffers: at(6)&headerBit != 0,
 	}, true
 }

@@ -60,15 +60,6 @@ type transport struct {
 	watcher   sync.WaitGroup
 }
 
-// target is a prepared request and the expected answer.
-type target struct {
-	wire     []byte // the request as sent
-	bodySize int    // size of the request's body
-	method   string
-	status   int    // expected
-	body     []byte // expected
-}
-
 // newTransport returns a transport for an attack. It dials all connections that are kept, so that
 // no hit pays for that. It stops at the first connection that cannot be dialled, since each of
 // thousands could take its whole timeout; the first hits on the remaining connections then dial and
@@ -87,14 +78,11 @@ func newTransport(ctx context.Context, a lab.Attack) (*transport, error) {
 		stopWatch: make(chan struct{}),
 	}
 	for _, tg := range a.Targets {
-		wire, err := wireForm(base.Host, tg.Request, a.ConnectionPerRequest)
+		prepared, err := newTarget(base.Host, tg, a.ConnectionPerRequest)
 		if err != nil {
 			return nil, err
 		}
-		t.targets = append(t.targets, target{
-			wire: wire, bodySize: len(tg.Request.Body), method: tg.Request.Method,
-			status: tg.Status, body: tg.Body,
-		})
+		t.targets = append(t.targets, prepared)
 	}
 	dialling := t.keepAlive
 	for range a.Connections {

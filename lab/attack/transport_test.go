@@ -454,11 +454,27 @@ func adopt(t testing.TB, tr *transport, end net.Conn) {
 }
 
 func TestExchangeAllocatesNothing(t *testing.T) {
+	const body = `{"id":7,"at":"12:00:01"}`
+	byMembers := &lab.Expectation{JSON: []byte(`{"id":7}`), Header: map[string]string{"x-version": "2"}}
+	for name, expectation := range map[string]*lab.Expectation{"exact": nil, "by members": byMembers} {
+		tr := transportOn(t, "http://127.0.0.1:1", body, func(a *lab.Attack) {
+			a.Targets[0].Request.Answer = expectation
+		})
+		if allocated := allocationsPerExchange(t, tr, body); allocated > 0 {
+			t.Errorf("%s: %.2f allocations per exchange, want none", name, allocated)
+		}
+	}
+}
+
+// allocationsPerExchange returns the allocations of an exchange with a server that answers with body.
+// The answer must be the one that the target expects.
+func allocationsPerExchange(t *testing.T, tr *transport, body string) float64 {
+	t.Helper()
 	near, far := pair(t)
-	tr := transportOn(t, "http://127.0.0.1:1", "hello", nil)
 	adopt(t, tr, near)
 	go func() {
-		answer := []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+		answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nX-Version: 2\r\nContent-Length: %d\r\n\r\n%s",
+			len(body), body)
 		request := make([]byte, 1024)
 		for {
 			if _, err := far.Read(request); err != nil {
@@ -469,19 +485,16 @@ func TestExchangeAllocatesNothing(t *testing.T) {
 			}
 		}
 	}()
-	allocated := testing.AllocsPerRun(1000, func() {
+	return testing.AllocsPerRun(1000, func() {
 		c := tr.pool.take()
 		c.report = exchangeReport{sent: tr.now()}
-		if err := c.exchange(&tr.targets[0]); err != nil {
-			t.Fatal(err)
+		if err := c.exchange(&tr.targets[0]); err != nil || c.report.bodyDiffers || c.report.headerDiffers {
+			t.Fatalf("%+v, error %v", c.report, err)
 		}
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if allocated > 0 {
-		t.Errorf("%.2f allocations per exchange, want none", allocated)
-	}
 }
 
 // FuzzAnswer sends any bytes as an answer, in two pieces, to the transport and to net/http. They

@@ -15,12 +15,12 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// typoScenario requests a path that no server has.
+// typoScenario requests what every server refuses.
 const typoScenario = `scenario(
     name = "typo",
-    about = "a path that is misspelt",
+    about = "a parameter that is out of its range",
     profile = "smoke",
-    requests = [get("/jsn")],
+    requests = [get("/compute/text?n=0")],
     phases = [warmup(), peak()],
     variants = ["node/single"],
 )
@@ -45,9 +45,9 @@ func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
 		t.Errorf("exit code %d, want %d\n%s%s", code, fault.ExitUsage, stdout, stderr)
 	}
 	for _, want := range []string{
-		`scenarios/typo.star:5:17: GET /jsn is answered 404 Not Found by node/single, want 2xx`,
-		`{"error":"not found"}`,
-		`did you mean "/json"?`,
+		`scenarios/typo.star:5:17: GET /compute/text?n=0 is answered 400 Bad Request by node/single, want 2xx`,
+		`{"error":"n must be a whole`,
+		`GET /compute/text?n=1 succeeds`,
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)
@@ -58,15 +58,24 @@ func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
 	}
 }
 
-// clockModule is a Node module that answers /clock with the time in whole seconds.
+// clockModule is a Node module that answers /json?clock with the time in whole seconds, and
+// /json?order with JSON that also shows the time.
 const clockModule = `
 import http from 'node:http';
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, ...args) {
   const [request, response] = args;
-  if (event !== 'request' || request.url !== '/clock') return emit.call(this, event, ...args);
-  response.end(String(Math.floor(Date.now() / 1000)));
-  return true;
+  if (event !== 'request') return emit.call(this, event, ...args);
+  if (request.url === '/json?clock') {
+    response.end(String(Math.floor(Date.now() / 1000)));
+    return true;
+  }
+  if (request.url === '/json?order') {
+    response.setHeader('X-Version', '2');
+    response.end(JSON.stringify({ at: performance.now(), id: 7, status: 'paid' }));
+    return true;
+  }
+  return emit.call(this, event, ...args);
 };
 `
 
@@ -82,10 +91,14 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 			t.Fatal(err)
 		}
 	}
-	write("typo", strings.NewReplacer(`get("/jsn")`, `get("/jsn"), get("/clock")`, "node/single", "node/clock").
-		Replace(typoScenario))
-	write("expected", strings.NewReplacer(`get("/jsn")`, `get("/jsn", expect = 404)`, `"typo"`, `"expected"`).
-		Replace(typoScenario))
+	const order = `get("/json?order", expect = answer(json = {"id": %d}, headers = {"x-version": "2"}))`
+	write("typo", strings.NewReplacer(
+		`")]`, `"), get("/json?clock"), `+fmt.Sprintf(order, 8)+`]`, "node/single", "node/clock",
+	).Replace(typoScenario))
+	write("expected", strings.NewReplacer(
+		`n=0")]`, `n=0", expect = 400), `+fmt.Sprintf(order, 7)+`]`, `"typo"`, `"expected"`,
+		"node/single", "node/clock",
+	).Replace(typoScenario))
 
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "--scenario", "typo")
 	if code != fault.ExitUsage || !strings.HasPrefix(stdout, "node/clock ") ||
@@ -93,12 +106,17 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
-		`scenarios/typo.star:5:17: GET /jsn is answered 404 Not Found by node/clock, want 2xx`,
-		`scenarios/typo.star:5:30: GET /clock is answered differently the second time by node/clock: from byte `,
+		`scenarios/typo.star:5:17: GET /compute/text?n=0 is answered 400 Bad Request by node/clock, want 2xx`,
+		`scenarios/typo.star:5:43: GET /json?clock is answered differently the second time by node/clock: `,
+		`scenarios/typo.star:5:63: GET /json?order is answered by node/clock with json["id"]: 7, want 8; the body `,
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)
 		}
+	}
+	const described = `GET /json?order: status 200, header x-version: 2, JSON with {"id":8}`
+	if !strings.Contains(stdout, described) {
+		t.Errorf("no %q in:\n%s", described, stdout)
 	}
 
 	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")

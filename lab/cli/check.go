@@ -3,10 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 
-	"runtimelab/lab/contract"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
 	"runtimelab/lab/script"
@@ -19,11 +16,11 @@ type checkCommand struct {
 // Run prints for each script how many mistakes it has. It returns all mistakes as one
 // error, with exit code 2.
 func (c *checkCommand) Run(a *app) error {
-	root, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(c.Files...)
 	if err != nil {
 		return err
 	}
-	files, err := c.selectFiles(root, library.Files)
+	files, err := c.selectFiles(library)
 	if err != nil {
 		return err
 	}
@@ -43,7 +40,6 @@ func (c *checkCommand) Run(a *app) error {
 		}
 	}
 	if len(mistakes) == 0 {
-		a.noteUnknownPaths(root, library, files)
 		return nil
 	}
 	return &fault.Error{
@@ -52,65 +48,17 @@ func (c *checkCommand) Run(a *app) error {
 	}
 }
 
-// noteUnknownPaths prints a note for each requested path that resembles a path of the
-// contract. It is not an error, because a server may have paths that the contract does
-// not have.
-func (a *app) noteUnknownPaths(root string, library *script.Library, files []string) {
-	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
-		return // lab contract and lab run report it
-	}
-	var known []string
-	for _, r := range rules.Succeeding() {
-		known = append(known, r.PathOnly())
-	}
-	var notes []string
-	for _, s := range library.Scenarios {
-		if !slices.Contains(files, s.File) {
-			continue
-		}
-		for _, r := range s.AllRequests() {
-			similar := message.Nearest(r.PathOnly(), known)
-			if r.Expect != 0 || similar == "" || slices.Contains(known, r.PathOnly()) {
-				continue
-			}
-			note := fmt.Sprintf("%s: note: the contract has no path %q; did you mean %q?",
-				r.At.In(s.File), r.PathOnly(), similar)
-			if !slices.Contains(notes, note) {
-				notes = append(notes, note)
-			}
-		}
-	}
-	for _, note := range notes {
-		a.messagef("%s", note)
-	}
-	if len(notes) > 0 {
-		a.messagef("to send these requests to the servers, run: lab contract --scenario NAME " +
-			"(lab run does it before it measures)")
-	}
-}
-
-// selectFiles returns the scripts that the user named, relative to root and with slashes;
-// all of them if the user named none.
-func (c *checkCommand) selectFiles(root string, all []string) ([]string, error) {
+// selectFiles returns the scripts that the user named, as the library has them; all of
+// them if the user named none.
+func (c *checkCommand) selectFiles(library *script.Library) ([]string, error) {
 	if len(c.Files) == 0 {
-		return all, nil
-	}
-	if absolute, err := filepath.Abs(root); err == nil {
-		root = absolute
+		return library.Files, nil
 	}
 	var selected []string
-	for _, name := range c.Files {
-		path, err := filepath.Abs(name)
+	for _, path := range c.Files {
+		file, err := library.FileAt(path)
 		if err != nil {
-			return nil, fmt.Errorf("finding %s: %w", name, err)
-		}
-		file, err := filepath.Rel(root, path)
-		if file = filepath.ToSlash(file); err != nil || !slices.Contains(all, file) {
-			return nil, &fault.Error{
-				Code: fault.ExitUsage, Err: fmt.Errorf("%s is not a script of the checkout %s", name, root),
-				Hint: message.Suggest(file, all),
-			}
+			return nil, err
 		}
 		selected = append(selected, file)
 	}

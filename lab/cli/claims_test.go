@@ -88,7 +88,9 @@ func finishedRun(t *testing.T, a *app, setup *runSetup, p lab.Plan) string {
 // One line of a script defines a claim; no Go code knows it.
 func TestAClaimOfAScriptIsPlannedJudgedAndReported(t *testing.T) {
 	root := claimingCheckout(t)
-	want := []lab.Claim{{ID: "checkout-v2", Statement: "Version 2 of checkout is no slower."}}
+	want := []lab.Claim{
+		{ID: "checkout-v2", Statement: "Version 2 of checkout is no slower.", Collection: "your own"},
+	}
 	if p := planJSON(t, "--root", root, "--seed", "7"); !reflect.DeepEqual(p.Claims, want) {
 		t.Errorf("the plan has the claims %+v, want %+v", p.Claims, want)
 	}
@@ -123,6 +125,44 @@ func TestAClaimOfAScriptIsPlannedJudgedAndReported(t *testing.T) {
 	}
 }
 
+// The headings of lab list, lab plan and the report say whose claims they show.
+func TestOwnClaimsHaveTheirOwnHeading(t *testing.T) {
+	root := claimingCheckout(t)
+	if err := os.WriteFile(filepath.Join(root, "scenarios", "claims.star"),
+		[]byte("collection(\"the article\")\nclaim(\"speed-1\", \"It is fast.\")\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"\nClaims of the article\n  speed-1            It is fast.\n" +
+			"Claims of your own\n  checkout-v2        Version 2 ": {"list"},
+		"\nclaims of your own, tested with 7 blocks, and the smallest ": {"plan", "--seed", "7"},
+	} {
+		code, stdout, stderr := labRun(t.Context(), append(args, "--root", root)...)
+		if code != fault.ExitOK || !strings.Contains(stdout, want) {
+			t.Errorf("%s exits with %d and prints\n%s%s\nwant %q", args, code, stdout, stderr, want)
+		}
+	}
+	var out bytes.Buffer
+	a, setup := claimingSetup(t, root, &out)
+	p, err := setup.newPlan(setup.scenarios, lab.Layout{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := finishedRun(t, a, setup, p)
+	for _, want := range []string{
+		"\nClaims of your own: 0 of 1 decided. Intervals: ", "\nNot evaluated of the article\n  speed-1: ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report is\n%s\nwant %q", out.String(), want)
+		}
+	}
+	verdicts, err := os.ReadFile(filepath.Join(dir, "verdicts.csv"))
+	if err != nil || strings.Count(string(verdicts), ",your own\n") != 2 ||
+		strings.Count(string(verdicts), ",the article\n") != 1 {
+		t.Errorf("verdicts.csv holds %v\n%s", err, verdicts)
+	}
+}
+
 // The run.json of an earlier lab has no claims: a run that repeats or continues it takes
 // those of the scripts.
 func TestARunOfAnEarlierLabTakesTheClaimsOfTheScripts(t *testing.T) {
@@ -141,7 +181,7 @@ func TestARunOfAnEarlierLabTakesTheClaimsOfTheScripts(t *testing.T) {
 	} {
 		p.Claims = c.plan
 		earlier := &record.StoredRun{Info: record.Info{Plan: p}}
-		if err := setup.usePlanOf(earlier); err != nil {
+		if err := setup.usePlanOf(t.Context(), earlier); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(setup.earlierPlan.Claims, c.want) {

@@ -11,7 +11,6 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/message"
-	"runtimelab/lab/script"
 	"runtimelab/lab/session"
 )
 
@@ -21,8 +20,7 @@ type cleanCommand struct {
 
 // Run removes the containers of dead runs, and images that this checkout does not need.
 func (c *cleanCommand) Run(a *app) (err error) {
-	root, err := a.rootDir()
-	if err != nil {
+	if _, err := a.rootDir(); err != nil {
 		return err
 	}
 	e, err := engine.Open(a.ctx)
@@ -36,7 +34,7 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	}
 	fmt.Fprintf(a.Out, "containers of dead runs: %d removed\n", swept)
 	builder := session.NewBuilder(e, image.Options{Log: a.Err})
-	unused, err := c.unusedImages(a, e, builder, root)
+	unused, err := c.unusedImages(a, e, builder)
 	if err != nil {
 		return err
 	}
@@ -73,14 +71,14 @@ func refuseWhileMeasuring(ctx context.Context, e *engine.Engine, images []image.
 }
 
 // unusedImages returns the images to remove: all with --images, otherwise those that the
-// scripts of root do not use any more.
+// scripts do not use any more.
 func (c *cleanCommand) unusedImages(
-	a *app, e *engine.Engine, builder *image.Builder, root string,
+	a *app, e *engine.Engine, builder *image.Builder,
 ) ([]image.StoredImage, error) {
 	if c.Images {
 		return builder.List(a.ctx)
 	}
-	library, err := script.Load(a.ctx, root, script.ParameterValues{})
+	_, library, err := a.loadScripts()
 	if err != nil {
 		return nil, err
 	}

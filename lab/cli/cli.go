@@ -39,7 +39,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or script, 3 what --fail-on
 names was found, 130 interrupted.`
 
 type commands struct {
-	Root string `help:"${root_help}" placeholder:"DIR" type:"path"`
+	Root     string   `help:"${root_help}" placeholder:"DIR" type:"path"`
+	Runtimes []string `help:"${runtimes_help}" placeholder:"DIR" type:"path" sep:"none"`
 
 	Run       runCommand       `cmd:"" help:"Measure: run scenarios on their variants and print a table."`
 	Report    reportCommand    `cmd:"" help:"Print the tables of an earlier run: controls, claims, figures."`
@@ -62,8 +63,9 @@ type commands struct {
 // app is passed to every command.
 type app struct {
 	Streams
-	ctx  context.Context
-	root string // the value of --root; empty: the nearest folder that qualifies
+	ctx      context.Context
+	root     string   // the value of --root; empty: the nearest folder that qualifies
+	runtimes []string // the values of --runtimes
 }
 
 // Run executes one command line and returns the exit code.
@@ -135,7 +137,7 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 			Hint: "lab --help lists the commands, lab COMMAND --help the flags of one",
 		}
 	}
-	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root})
+	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root, runtimes: c.Runtimes})
 }
 
 // newParser returns the parser that reads a command line into c.
@@ -207,14 +209,15 @@ func checkRoot(dir string) error {
 	return nil
 }
 
-// loadScripts evaluates all scripts of the root with the defaults of their parameters.
-// Mistakes in scripts are in the library, not in err.
-func (a *app) loadScripts() (root string, library *script.Library, err error) {
-	if root, err = a.rootDir(); err != nil {
+// loadScripts evaluates the scripts of sources, and the given files, with the defaults of
+// their parameters. Mistakes in scripts are in the library, not in err.
+func (a *app) loadScripts(files ...string) (root string, library *script.Library, err error) {
+	sources, err := a.sources(files...)
+	if err != nil {
 		return "", nil, err
 	}
-	library, err = script.Load(a.ctx, root, script.ParameterValues{})
-	return root, library, err
+	library, err = sources.Load(a.ctx, script.ParameterValues{})
+	return sources.Checkout, library, err
 }
 
 // sessionOptions returns the options of a session that builds images on bases.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
+	"runtimelab/lab/expect"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
@@ -18,6 +19,7 @@ import (
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
 	"runtimelab/lab/table"
+	"runtimelab/lab/workload"
 )
 
 type contractCommand struct {
@@ -42,7 +44,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	root, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(scriptPaths(c.Scenario)...)
 	if err != nil {
 		return err
 	}
@@ -54,8 +56,7 @@ func (c *contractCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
+	if err := requireWorkloads(library.Workloads); err != nil {
 		return err
 	}
 	if c.Seed == 0 {
@@ -63,13 +64,26 @@ func (c *contractCommand) Run(a *app) error {
 	}
 	return session.Run(a.ctx, a.sessionOptions(bases), func(s *session.Session) error {
 		a.messagef("random inputs: seed %d", c.Seed)
-		suite := contract.NewSuite(rules, c.Seed, randomInputs, s.ExpectedIdentity())
+		suite := contract.NewSuite(library.Workloads, c.Seed, s.ExpectedIdentity())
 		refused, err := a.checkContract(a.ctx, s, variants, scenarios, library, suite)
 		if refused == nil {
 			return err
 		}
-		return errors.Join(err, c.print(a, variants, refused))
+		return errors.Join(err, c.print(a, variants, refused, scenarios))
 	})
+}
+
+// requireWorkloads returns an error if a checkout has no workloads, or those that it has cannot be
+// used.
+func requireWorkloads(set *workload.Set) error {
+	if set.ByName(workload.Application) != nil {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.ExitUsage,
+		Err:  fmt.Errorf("the checkout has no workload %s in %s", workload.Application, workload.Dir),
+		Hint: "run lab check",
+	}
 }
 
 // selectScenarios returns the scenarios that --scenario names; none without the flag.
@@ -157,9 +171,11 @@ func requestPlan(scenarios []lab.Scenario, variants map[string]lab.Variant) lab.
 	return p
 }
 
-// print prints for each variant whether it passed. It returns an error if one did not;
-// refused has the reasons by variant id.
-func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused map[string]string) error {
+// print prints for each variant whether it passed, and what scenarios expect. It returns an
+// error if a variant did not pass; refused has the reasons by variant id.
+func (c *contractCommand) print(
+	a *app, variants map[string]lab.Variant, refused map[string]string, scenarios []lab.Scenario,
+) error {
 	results := []contractResult{}
 	failed := 0
 	for _, id := range slices.Sorted(maps.Keys(variants)) {
@@ -183,6 +199,9 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 			}
 		}
 		fmt.Fprint(a.Out, t.String())
+		for _, s := range scenarios {
+			printExpectations(a.Out, s)
+		}
 	}
 	if failed > 0 {
 		return &fault.Error{
@@ -192,4 +211,28 @@ func (c *contractCommand) print(a *app, variants map[string]lab.Variant, refused
 		}
 	}
 	return nil
+}
+
+// printExpectations prints which answers to the requests of a scenario are a success: one
+// line for each call of the script, with the first request that it made.
+func printExpectations(w io.Writer, s lab.Scenario) {
+	fmt.Fprintf(w, "%s expects\n", s.Name)
+	requests := s.AllRequests()
+	made := map[lab.Place]int{}
+	for _, r := range requests {
+		made[r.At]++
+	}
+	for _, r := range requests {
+		n := made[r.At]
+		if n == 0 {
+			continue // printed with the first request of its call
+		}
+		made[r.At] = 0
+		more := ""
+		if n > 1 {
+			more = fmt.Sprintf(" (the first of %d requests)", n)
+		}
+		fmt.Fprintf(w, "  %s: %s %s%s: %s\n", r.At.In(s.File), r.Method, message.Excerpt([]byte(r.Path), 0), more,
+			expect.Describe(r))
+	}
 }

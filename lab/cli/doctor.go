@@ -15,7 +15,6 @@ import (
 	"runtimelab/lab/host"
 	"runtimelab/lab/message"
 	"runtimelab/lab/plan"
-	"runtimelab/lab/script"
 	"runtimelab/lab/session"
 	"runtimelab/lab/table"
 )
@@ -35,7 +34,7 @@ func (c *doctorCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	checks := append(facts.Checks(), engineChecks(a, root)...)
+	checks := append(facts.Checks(), engineChecks(a)...)
 	if a.ctx.Err() != nil {
 		return context.Cause(a.ctx) // otherwise the interrupted checks would count as failed
 	}
@@ -66,7 +65,7 @@ func (c *doctorCommand) Run(a *app) error {
 }
 
 // engineChecks checks the engine, and removes the containers of dead runs from it.
-func engineChecks(a *app, root string) []host.Check {
+func engineChecks(a *app) []host.Check {
 	e, err := engine.Open(a.ctx)
 	if err != nil {
 		return []host.Check{failedCheck("engine", err)}
@@ -90,7 +89,7 @@ func engineChecks(a *app, root string) []host.Check {
 		})
 	}
 	checks = append(checks, cellChecks(a, e, facts)...)
-	return append(checks, registryCheck(a, e, root))
+	return append(checks, registryCheck(a, e))
 }
 
 // cgroupCheck warns if the peak memory of servers cannot be read: with cgroup v2 the
@@ -234,8 +233,8 @@ func layoutCheck(t lab.Topology) host.Check {
 const registryTimeout = 10 * time.Second
 
 // registryCheck reports whether the engine can pull official base images.
-func registryCheck(a *app, e *engine.Engine, root string) host.Check {
-	library, err := script.Load(a.ctx, root, script.ParameterValues{})
+func registryCheck(a *app, e *engine.Engine) host.Check {
+	_, library, err := a.loadScripts()
 	if err != nil {
 		return failedCheck("registry", err)
 	}

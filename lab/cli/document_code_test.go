@@ -229,6 +229,7 @@ func TestDocumentsHaveTheListsOfTheCode(t *testing.T) {
 	for _, generated := range []struct{ file, name, list string }{
 		{"results/README.md", "columns", listOfColumns()},
 		{"lab/METHOD.md", "profiles", tableOfProfiles()},
+		{"runtimes/README.md", "workloads", listOfWorkloads(library.Workloads)},
 		{"scenarios/README.md", "phases", tableOfPhases()},
 		{"scenarios/README.md", "scenarios", listOfScenarios(library.Scenarios)},
 	} {
@@ -290,14 +291,22 @@ func listOfColumns() string {
 }
 
 // writeItem writes an item of a list, wrapped at the width of prose.
-func writeItem(w io.Writer, text string) {
-	line := " -"
+func writeItem(w io.Writer, text string) { writeWrapped(w, " - ", "   ", text) }
+
+// writeWrapped writes words, wrapped at the width of prose: the first line after one prefix, the
+// others after another.
+func writeWrapped(w io.Writer, first, others, text string) {
+	line, begun := first, false
 	for _, word := range strings.Fields(text) {
-		if len([]rune(line))+1+len([]rune(word)) > maxProseWidth {
+		switch {
+		case begun && len([]rune(line))+1+len([]rune(word)) > maxProseWidth:
 			fmt.Fprintln(w, line)
-			line = "  "
+			line = others + word
+		case begun:
+			line += " " + word
+		default:
+			line, begun = line+word, true
 		}
-		line += " " + word
 	}
 	fmt.Fprintln(w, line)
 }

@@ -8,9 +8,11 @@ var helpTexts = kong.Vars{
 	"root_help": "Folder with runtimes/, scenarios/ and results/. " +
 		"Default: the nearest one, from the current folder upwards.",
 
+	"runtimes_help": "Add the runtimes of this folder, which has a folder for each, as runtimes/. Repeatable.",
+
 	"run_help": "A run: its id under results/, or its folder. Default: the newest run.",
 
-	"scenarios_help": "Scenarios to run completely. " +
+	"scenarios_help": "Scenarios to run completely, by name or by the path of their script. " +
 		"Default: what the hypotheses of the profile's scenarios need.",
 	"profile_help":   "How much time to spend: smoke, quick, standard or full. Default: quick.",
 	"blocks_help":    "Number of blocks, instead of the profile's. Verdicts say how many they need.",
@@ -24,7 +26,17 @@ var helpTexts = kong.Vars{
 		"a gigabyte or more for every five minutes.",
 	"bases_help": "Base images: official images, stand-ins from Debian packages, or auto.",
 
-	"check_files_help": "Scripts to check: files under scenarios/, or a runtime.star. Default: all.",
+	"list_names_help": "Scenarios to list, by name or by the path of their script, with their variants. " +
+		"Default: all scenarios, and all variants.",
+	"new_runtime_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
+		"Or the path of its folder.",
+	"new_runtime_like_help": "Copy the folder of this runtime.",
+	"new_scenario_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
+		"Or the path of its script.",
+	"new_scenario_for_help": "Measure these variants, and compare them with the first one. " +
+		"Default: those of the worker model single.",
+	"check_files_help": "Scripts to check, which may lie anywhere: of scenarios, or folders of runtimes. " +
+		"Default: those of the checkout and of --runtimes.",
 
 	"compare_old_help": "The run to compare with: an id under results/, a folder, or a trials.csv, " +
 		"also as other programs save it. label=RUN gives it a name.",
@@ -36,8 +48,8 @@ var helpTexts = kong.Vars{
 		"identity, host, image, script, load, reference.",
 
 	"contract_variants_help": "Variants to check, such as node/express. Default: all, or those of --scenario.",
-	"contract_scenario_help": "Also send the requests of a scenario, as a run does before it measures. " +
-		"Repeatable.",
+	"contract_scenario_help": "Also send the requests of a scenario, given by its name or the path of its " +
+		"script, as a run does before it measures. Repeatable.",
 
 	"engine_up_help": "Use the engine that answers. If none does, start or install one " +
 		"(as root, on Debian or Ubuntu).",

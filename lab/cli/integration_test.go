@@ -23,6 +23,7 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
+	"runtimelab/lab/workload"
 )
 
 // needEngine connects to the engine that the lab would use. Without one the test fails;
@@ -89,18 +90,22 @@ const jsonScenario = `scenario(
 )
 `
 
-// checkout returns a temporary copy of this checkout's runtimes/, with jsonScenario as the
-// only scenario.
+// copyRuntimes copies the runtimes and the workloads of this checkout.
+func copyRuntimes(t testing.TB, root string) {
+	t.Helper()
+	for _, folder := range []string{"runtimes", workload.Dir} {
+		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkout returns a temporary copy of this checkout's runtimes and workloads, with jsonScenario as
+// the only scenario.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "runtimes"),
-		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	copyRuntimes(t, root)
 	file := filepath.Join(root, "scenarios", "json.star")
 	if err := os.WriteFile(file, []byte(jsonScenario), 0o644); err != nil {
 		t.Fatal(err)

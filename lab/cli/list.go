@@ -17,31 +17,45 @@ import (
 )
 
 type listCommand struct {
-	JSON bool `help:"Print JSON." name:"json"`
+	Names []string `arg:"" optional:"" name:"scenarios" help:"${list_names_help}"`
+	JSON  bool     `help:"Print JSON." name:"json"`
 }
 
 // listOutput is the output of lab list --json.
 type listOutput struct {
 	Claims    []lab.Claim      `json:"claims"` // in the order of reports
 	Scenarios []listedScenario `json:"scenarios"`
+	Workloads []listedWorkload `json:"workloads"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
 	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
 }
 
 type listedScenario struct {
-	Name     string      `json:"name"`
-	About    string      `json:"about"`
-	File     string      `json:"file"`
-	Variants []string    `json:"variants"`
-	Phases   []lab.Phase `json:"phases"`
-	Cores    []int       `json:"cores"`
-	Upstream bool        `json:"upstream"`
+	Name     string   `json:"name"`
+	About    string   `json:"about"`
+	File     string   `json:"file"`
+	Variants []string `json:"variants"`
+	// LeftOut are the variants that do not offer what it asks, and that the script does not name.
+	LeftOut  []lab.LeftOutVariant `json:"left_out,omitempty"`
+	Phases   []lab.Phase          `json:"phases"`
+	Cores    []int                `json:"cores"`
+	Upstream bool                 `json:"upstream"`
 	// The longest duration of one block of the scenario in the profile quick, in seconds:
 	// one trial of each variant on each number of CPUs.
 	BlockS float64 `json:"quick_block_s"`
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // defaults by name
+}
+
+type listedWorkload struct {
+	Name      string   `json:"name"`
+	About     string   `json:"about"`
+	May       []string `json:"may"`     // what an application is free to do
+	MayNot    []string `json:"may_not"` // what would make it do other work
+	Paths     []string `json:"paths"`
+	Needs     []string `json:"needs,omitempty"` // services
+	OfferedBy []string `json:"offered_by"`      // ids of variants
 }
 
 type listedRuntime struct {
@@ -55,16 +69,25 @@ type listedVariant struct {
 	ID    string `json:"id"`
 	Model string `json:"model"`
 	About string `json:"about"`
+	// Offers are the workloads that it offers. None: it has an API of its own.
+	Offers []string `json:"offers"`
 }
 
-// Run lists scenarios and variants. Scripts with mistakes do not hide the others: their
+// Run lists scenarios, workloads and variants. Scripts with mistakes do not hide the others: their
 // mistakes are printed, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
-	_, library, err := a.loadScripts()
+	_, library, err := a.loadScripts(scriptPaths(c.Names)...)
 	if err != nil {
 		return err
 	}
 	l := newListOutput(library)
+	if len(c.Names) > 0 {
+		scenarios, err := library.Select(c.Names...)
+		if err != nil {
+			return err
+		}
+		l.keep(scenarios)
+	}
 	if c.JSON {
 		if err := a.printJSON(l); err != nil {
 			return err
@@ -80,19 +103,34 @@ func (c *listCommand) Run(a *app) error {
 func newListOutput(library *script.Library) listOutput {
 	l := listOutput{
 		Claims:    append([]lab.Claim{}, library.Claims...),
-		Scenarios: []listedScenario{}, Runtimes: []listedRuntime{}, Faults: []string{},
+		Scenarios: []listedScenario{}, Workloads: []listedWorkload{}, Runtimes: []listedRuntime{},
+		Faults: []string{},
 	}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
-			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, Phases: s.Phases, Cores: s.Cores,
+			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, LeftOut: s.LeftOut,
+			Phases: s.Phases, Cores: s.Cores,
 			Upstream: s.Upstream, BlockS: blockDuration(s).Seconds(),
 			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
 		})
 	}
+	for _, w := range library.Workloads.All() {
+		listed := listedWorkload{
+			Name: w.Name, About: w.About(), May: w.May(), MayNot: w.MayNot(), Paths: w.Paths(),
+			Needs: w.Needs(), OfferedBy: []string{},
+		}
+		for _, v := range library.Variants() {
+			if slices.Contains(library.Workloads.OfferedBy(v), w) {
+				listed.OfferedBy = append(listed.OfferedBy, v.ID())
+			}
+		}
+		l.Workloads = append(l.Workloads, listed)
+	}
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: cmp.Or(r.Base.Official, r.Image)}
 		for _, v := range r.Variants {
-			listed.Variants = append(listed.Variants, listedVariant{v.ID(), v.Model, v.About})
+			listed.Variants = append(listed.Variants,
+				listedVariant{v.ID(), v.Model, v.About, append([]string{}, v.Offers...)})
 		}
 		l.Runtimes = append(l.Runtimes, listed)
 	}
@@ -100,6 +138,24 @@ func newListOutput(library *script.Library) listOutput {
 		l.Faults = append(l.Faults, f.Error())
 	}
 	return l
+}
+
+// keep removes all scenarios but the given ones, and the variants that these do not run on.
+func (l *listOutput) keep(scenarios []lab.Scenario) {
+	used := map[string]bool{}
+	for _, s := range scenarios {
+		for _, id := range s.Variants {
+			used[lab.OriginalOf(id)] = true
+		}
+	}
+	l.Scenarios = slices.DeleteFunc(l.Scenarios, func(listed listedScenario) bool {
+		return !slices.ContainsFunc(scenarios, func(s lab.Scenario) bool { return s.Name == listed.Name })
+	})
+	for i := range l.Runtimes {
+		l.Runtimes[i].Variants = slices.DeleteFunc(l.Runtimes[i].Variants,
+			func(v listedVariant) bool { return !used[v.ID] })
+	}
+	l.Runtimes = slices.DeleteFunc(l.Runtimes, func(r listedRuntime) bool { return len(r.Variants) == 0 })
 }
 
 // blockDuration returns the longest duration of one block of a scenario in the default
@@ -121,6 +177,9 @@ func (l listOutput) print(w io.Writer) {
 	for _, s := range l.Scenarios {
 		scenarios.Row(s.Name, s.About)
 		scenarios.Row("", "on "+strings.Join(s.Variants, ", "))
+		for _, v := range s.LeftOut {
+			scenarios.Row("", "left out: "+v.String())
+		}
 		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
 			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
 			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
@@ -131,13 +190,39 @@ func (l listOutput) print(w io.Writer) {
 			scenarios.Row("", fmt.Sprintf("-p %s=%s", name, s.Parameters[name]))
 		}
 	}
+	var ids []string
 	variants := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: variantWidth}}}
 	for _, r := range l.Runtimes {
 		for _, v := range r.Variants {
 			variants.Row(v.ID, v.About)
+			ids = append(ids, v.ID)
 		}
 	}
+	workloads := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+	for _, x := range l.Workloads {
+		workloads.Row(x.Name, x.About)
+		workloads.Row("", strings.Join(x.Paths, ", "))
+		workloads.Row("", "offered by "+offererText(x.OfferedBy, ids))
+	}
 	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
+	if len(l.Workloads) > 0 {
+		fmt.Fprintf(w, "Workloads\n%s", workloads.String())
+	}
+	for _, g := range lab.GroupClaims(l.Claims) {
+		claims := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+		for _, c := range g.Claims {
+			claims.Row(c.ID, c.Statement)
+		}
+		fmt.Fprintf(w, "%s\n%s", g.Heading("Claims"), claims.String())
+	}
+}
+
+// offererText names those of all variants that offer a workload: "bun/serve, node/*".
+func offererText(ids, all []string) string {
+	if len(ids) == 0 {
+		return "no variant"
+	}
+	return strings.Join(script.ShortenVariants(ids, all), ", ")
 }
 
 // claimsWithProfiles returns the claims of hypotheses, each once, with the shortest

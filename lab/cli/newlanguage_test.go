@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/workload"
 )
 
 // rubyFiles are the files of a checkout with a language that the lab has no runtime of: two builds
@@ -110,11 +111,11 @@ func checkIgnored(t *testing.T, root string, library *script.Library) {
 
 // checkRequiredIdentity checks that a server must report what its variant requires.
 func checkRequiredIdentity(t *testing.T, library *script.Library) {
-	rules, err := contract.Load(filepath.Join(repository, "runtimes", "contract.json"))
-	if err != nil {
-		t.Fatal(err)
+	workloads, mistakes, err := workload.Load(repository)
+	if err != nil || len(mistakes) > 0 {
+		t.Fatal(mistakes, err)
 	}
-	suite := contract.NewSuite(rules, 1, 0, contract.ExpectedIdentity{})
+	suite := contract.NewSuite(workloads, 1, contract.ExpectedIdentity{})
 	v, err := library.Variant("ruby/yjit")
 	if err != nil {
 		t.Fatal(err)

@@ -59,13 +59,12 @@ func pairCheckout(b *testing.B, slowed bool) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(root, "runtimes")); err != nil {
-		b.Fatal(err)
+	for _, folder := range []string{"runtimes", "scenarios"} {
+		if err := os.RemoveAll(filepath.Join(root, folder)); err != nil {
+			b.Fatal(err)
+		}
 	}
-	if err := os.CopyFS(filepath.Join(root, "runtimes"),
-		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
-		b.Fatal(err)
-	}
+	copyRuntimes(b, root)
 	if slowed {
 		path := filepath.Join(root, "runtimes", "node", "runtime.star")
 		text, err := os.ReadFile(path)
@@ -85,9 +84,6 @@ func pairCheckout(b *testing.B, slowed bool) string {
     variants = ["node/single"],
 )
 `
-	if err := os.MkdirAll(filepath.Join(root, "scenarios"), 0o755); err != nil {
-		b.Fatal(err)
-	}
 	if err := os.WriteFile(filepath.Join(root, "scenarios", "work.star"), []byte(scenario), 0o644); err != nil {
 		b.Fatal(err)
 	}

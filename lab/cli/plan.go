@@ -82,15 +82,18 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 		fmt.Fprintln(w, "\nno hypothesis is tested")
 		return
 	}
-	fmt.Fprintf(w, "\nclaims, tested with %s, and the smallest effect beyond the margin that each hypothesis "+
-		"detects with a power of %.0f%%:\n", message.Count(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
-	for _, claim := range claimsOf(p.Hypotheses) {
-		hypotheses := slices.DeleteFunc(slices.Clone(p.Hypotheses),
-			func(h lab.Hypothesis) bool { return h.Claim != claim })
-		fmt.Fprintf(w, "  %s: about %v\n", claim, hypothesesTime(p, hypotheses).Round(time.Second))
-		for _, h := range hypotheses {
-			fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin,
-				history.detectableText(h, p.Profile.Blocks, len(p.Hypotheses)))
+	for _, g := range testedClaims(p) {
+		fmt.Fprintf(w, "\n%s, tested with %s, and the smallest effect beyond the margin that each hypothesis "+
+			"detects with a power of %.0f%%:\n", g.Heading("claims"),
+			message.Count(p.Profile.Blocks, "block", "blocks"), 100*targetPower)
+		for _, claim := range g.Claims {
+			hypotheses := slices.DeleteFunc(slices.Clone(p.Hypotheses),
+				func(h lab.Hypothesis) bool { return h.Claim != claim.ID })
+			fmt.Fprintf(w, "  %s: about %v\n", claim.ID, hypothesesTime(p, hypotheses).Round(time.Second))
+			for _, h := range hypotheses {
+				fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin,
+					history.detectableText(h, p.Profile.Blocks, len(p.Hypotheses)))
+			}
 		}
 	}
 	for _, c := range p.Controls {
@@ -101,6 +104,26 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 		fmt.Fprintf(w, "  not tested: %s, of %s\n", message.Count(n, "hypothesis", "hypotheses"),
 			strings.Join(claimsOf(p.UntestedHypotheses), ", "))
 	}
+}
+
+// testedClaims returns the claims of the plan's hypotheses by collection, in the order of the
+// hypotheses. The name of a collection stands also where all tested claims are of the same one,
+// but others are not.
+func testedClaims(p lab.Plan) (groups []lab.ClaimGroup) {
+	all := lab.GroupClaims(p.Claims)
+	for _, id := range claimsOf(p.Hypotheses) {
+		group, claim := lab.ClaimGroup{}, lab.Claim{ID: id} // a plan of an earlier lab has no claims
+		if i := slices.IndexFunc(all, func(g lab.ClaimGroup) bool { return g.Has(id) }); i >= 0 {
+			group.Collection = all[i].Collection
+		}
+		i := slices.IndexFunc(groups, func(g lab.ClaimGroup) bool { return g.Collection == group.Collection })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group)
+		}
+		groups[i].Claims = append(groups[i].Claims, claim)
+	}
+	return groups
 }
 
 // hypothesesTime returns the expected time of the trials that hypotheses compare, in all
@@ -141,6 +164,9 @@ func printPilots(w io.Writer, p lab.Plan) {
 // addScenario adds the phases of a scenario with their durations to a table.
 func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 	t.Row(s.Name, "on "+strings.Join(s.Variants, ", "))
+	for _, v := range s.LeftOut {
+		t.Row("", "  left out: "+v.String())
+	}
 	limits := fmt.Sprintf("  at most %v", plan.WorstScenarioDuration(p.Profile, s).Round(time.Second))
 	if text := cpusText(s); text != "" {
 		limits += "; " + text

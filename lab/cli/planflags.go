@@ -32,7 +32,7 @@ const defaultProfile = "quick"
 // runSetup holds what the flags of a run select: scripts, scenarios, and an earlier run
 // or its plan.
 type runSetup struct {
-	checkout    string // the folder that holds runtimes/, scenarios/ and results/
+	sources     script.Sources
 	library     *script.Library
 	profile     lab.Profile
 	scenarios   []lab.Scenario
@@ -42,7 +42,7 @@ type runSetup struct {
 	resumedRun  *record.StoredRun
 }
 
-func (c *runSetup) resultsDir() string { return filepath.Join(c.checkout, "results") }
+func (c *runSetup) resultsDir() string { return filepath.Join(c.sources.Checkout, "results") }
 
 // isEmpty reports whether no flag is set. The profile does not count, because it may come
 // from the environment.
@@ -97,11 +97,11 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 			Hint: "remove these, or --like",
 		}
 	}
-	root, err := a.rootDir()
+	sources, err := a.sources(scriptPaths(c.Scenarios)...)
 	if err != nil {
 		return nil, err
 	}
-	out := &runSetup{checkout: root, seed: c.Seed}
+	out := &runSetup{sources: sources, seed: c.Seed}
 	if c.Profile == "" {
 		c.Profile = defaultProfile
 	}
@@ -111,11 +111,11 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	if err := c.applyBlocks(&out.profile); err != nil {
 		return nil, err
 	}
+	if c.Like != "" {
+		return out, out.repeatRun(ctx, c.Like)
+	}
 	if err := out.loadLibrary(ctx, script.ParameterValues{}); err != nil {
 		return nil, err
-	}
-	if c.Like != "" {
-		return out, out.repeatRun(c.Like)
 	}
 	if err := out.selectScenarios(c); err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (c planFlags) applyBlocks(p *lab.Profile) error {
 // loadLibrary evaluates all scripts with the values of parameters. A mistake in any
 // script is an error.
 func (c *runSetup) loadLibrary(ctx context.Context, values script.ParameterValues) (err error) {
-	if c.library, err = script.Load(ctx, c.checkout, values); err != nil {
+	if c.library, err = c.sources.Load(ctx, values); err != nil {
 		return err
 	}
 	return c.library.Err()
@@ -195,12 +195,12 @@ func scenarioNames(scenarios []lab.Scenario) (all []string) {
 }
 
 // repeatRun uses the plan of an earlier run, given by its id or folder.
-func (c *runSetup) repeatRun(run string) error {
+func (c *runSetup) repeatRun(ctx context.Context, run string) error {
 	earlier, err := c.readRun(run)
 	if err != nil {
 		return err
 	}
-	return c.usePlanOf(earlier)
+	return c.usePlanOf(ctx, earlier)
 }
 
 // readRun reads an earlier run, given by its id under results/ or its folder.
@@ -212,9 +212,16 @@ func (c *runSetup) readRun(run string) (*record.StoredRun, error) {
 	return record.Read(dir)
 }
 
-// usePlanOf uses the plan of an earlier run. It is an error if the scripts of the run's
-// scenarios have changed, because the same names would mean another plan.
-func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
+// usePlanOf loads the scripts of an earlier run and uses its plan. It is an error if the
+// scripts of the run's scenarios have changed, because the same names would mean another
+// plan.
+func (c *runSetup) usePlanOf(ctx context.Context, earlier *record.StoredRun) (err error) {
+	if err := c.addSourcesOf(earlier.Info); err != nil {
+		return err
+	}
+	if err := c.loadLibrary(ctx, script.ParameterValues{}); err != nil {
+		return err
+	}
 	p := withClaims(earlier.Info.Plan, c.library)
 	if p.Scenarios, err = c.unchangedScenarios(earlier.Info); err != nil {
 		return err
@@ -225,21 +232,18 @@ func (c *runSetup) usePlanOf(earlier *record.StoredRun) (err error) {
 
 // resumeSetup returns the setup that continues an earlier run, given by its id or folder.
 func resumeSetup(a *app, run string) (*runSetup, error) {
-	root, err := a.rootDir()
+	sources, err := a.sources()
 	if err != nil {
 		return nil, err
 	}
-	out := &runSetup{checkout: root}
+	out := &runSetup{sources: sources}
 	if out.resumedRun, err = out.readRun(run); err != nil {
 		return nil, err
 	}
 	if err := record.CheckResumable(out.resumedRun.Info); err != nil {
 		return nil, err
 	}
-	if err := out.loadLibrary(a.ctx, script.ParameterValues{}); err != nil {
-		return nil, err
-	}
-	return out, out.usePlanOf(out.resumedRun)
+	return out, out.usePlanOf(a.ctx, out.resumedRun)
 }
 
 // withClaims returns the plan of a run, with the claims of a library if the run is of a

@@ -28,10 +28,6 @@ import (
 // briefProfile is the profile for which a brief calibration is enough.
 const briefProfile = "smoke"
 
-// randomInputs is the number of random inputs that every variant answers, besides the
-// vectors of the contract: half of them orders, most of the others queries.
-const randomInputs = 400
-
 type runCommand struct {
 	planFlags
 	Resume string `help:"${resume_help}" placeholder:"RUN"`
@@ -61,11 +57,10 @@ func (c *runCommand) Run(a *app) error {
 			return err
 		}
 	}
-	rules, err := contract.Load(filepath.Join(setup.checkout, "runtimes", "contract.json"))
-	if err != nil {
+	if err := requireWorkloads(setup.library.Workloads); err != nil {
 		return err
 	}
-	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw, rules: rules}
+	m := &measurement{app: a, runSetup: setup, bases: bases, raw: c.Raw}
 	return m.run(a.ctx)
 }
 
@@ -106,7 +101,6 @@ type measurement struct {
 	*runSetup
 	bases image.BaseMode
 	raw   bool // keep every hit
-	rules *contract.Contract
 
 	*session.Session
 }
@@ -146,6 +140,12 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 	scenarios := m.scenarios
 	if m.earlierPlan == nil {
 		scenarios, omitted = plan.FitToMachine(m.scenarios, len(m.Topology.CPUs), m.Nofile)
+		for _, s := range scenarios {
+			for _, v := range s.LeftOut {
+				omitted = append(omitted,
+					fmt.Sprintf("%s on %s is left out: it does not offer %s", s.Name, v.Variant, v.Workload))
+			}
+		}
 	}
 	for _, message := range omitted {
 		m.messagef("%s", message)
@@ -182,7 +182,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Images:          images.Images,
 		ImageErrors:     images.Errors,
 		Cells:           m.Cells(),
-		Checker:         contract.NewSuite(m.rules, m.seed, randomInputs, m.ExpectedIdentity()),
+		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
 		ResponderTarget: serve.Target(),
 		KeepHits:        info.RawHits,
@@ -258,7 +258,7 @@ func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record
 // conditions have changed.
 func (m *measurement) newInfo(p lab.Plan, images session.TrialImages, notes []string) (record.Info, error) {
 	info := m.currentInfo(p, images)
-	info.Notes = notes
+	info.Notes, info.RuntimeFolders = notes, m.recordedRuntimeFolders()
 	if m.resumedRun == nil {
 		return info, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
+	"runtimelab/lab/script"
 )
 
 // An engine that is lost while an interrupted run cleans up leaves containers, so that it is the
@@ -61,7 +62,7 @@ func TestDiskSpaceForHitsIsCheckedFirst(t *testing.T) {
 		t.Errorf("%d MiB for hits of %d MiB", space>>20, written>>20)
 	}
 
-	m := &measurement{runSetup: &runSetup{checkout: t.TempDir()}, raw: true}
+	m := &measurement{runSetup: &runSetup{sources: script.Sources{Checkout: t.TempDir()}}, raw: true}
 	if err := m.checkDiskSpace(p); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/workload"
 )
 
 // quickVariants are the variants of node and python. The two Pythons that are built from
@@ -122,22 +123,23 @@ func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	compileProgram(t.Context(), t, "static", filepath.Join(folder, "server"))
-	rules, err := os.ReadFile(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
+	workloads := filepath.FromSlash(workload.Dir)
+	if err := os.CopyFS(filepath.Join(folder, workloads), os.DirFS(filepath.Join(root, workloads))); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"contract.json": string(rules),
 		"Dockerfile": `ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 LABEL io.runtime-lab.owner=runtime-lab
-COPY server contract.json /
+COPY server /
+COPY scenarios /scenarios
 USER 65532:65532
 CMD ["/server"]
 `,
 		"runtime.star": `runtime(
     about = "answers from a table",
     base = base(official = "debian:trixie-slim", suite = "trixie", packages = ["libc6"]),
+    offers = ["hello", "orders"],
 )
 variant(name = "static", model = "single", about = "one process", command = ["/server"])
 `,

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"runtimelab/lab"
-	"runtimelab/lab/contract"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/verdict"
@@ -71,10 +70,7 @@ scenario(
 func slowCheckout(t testing.TB, share, margin float64) string {
 	t.Helper()
 	root := t.TempDir()
-	if err := os.CopyFS(filepath.Join(root, "runtimes"),
-		os.DirFS(filepath.Join("..", "..", "runtimes"))); err != nil {
-		t.Fatal(err)
-	}
+	copyRuntimes(t, root)
 	manifest := filepath.Join(root, "runtimes", "node", "runtime.star")
 	text, err := os.ReadFile(manifest)
 	if err != nil {
@@ -87,9 +83,6 @@ variant(
 )
 `, slowedCommand(share))
 	if err := os.WriteFile(manifest, append(text, variant...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(root, "scenarios"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(root, "scenarios", "slow.star")
@@ -108,11 +101,7 @@ func shortRun(t testing.TB, root string, phaseDuration time.Duration, flags plan
 		t.Fatal(err)
 	}
 	setup.profile.PeakDuration, setup.profile.SteadyDuration = phaseDuration, phaseDuration
-	rules, err := contract.Load(filepath.Join(root, "runtimes", "contract.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &measurement{app: a, runSetup: setup, bases: image.Auto, rules: rules}
+	m := &measurement{app: a, runSetup: setup, bases: image.Auto}
 	if err := m.run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

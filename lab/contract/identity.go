@@ -1,16 +1,15 @@
 package contract
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
 	"runtimelab/lab"
+	"runtimelab/lab/workload"
 )
 
 // ExpectedIdentity is what one server must report, besides the contract's rules for
@@ -24,74 +23,12 @@ type ExpectedIdentity struct {
 	Nofile      int   // limit of open files, soft and hard
 }
 
-// identityRule describes the fields of the answer to GET Path.
-type identityRule struct {
-	Path   string  `json:"path"`
-	About  string  `json:"about"`
-	Fields []field `json:"fields"`
-}
-
-// field is one field of the identity and its rule.
-type field struct {
-	Field   string   `json:"field"` // "process.uid" is uid in the object process
-	Type    string   `json:"type"`  // a key of valueTypes
-	About   string   `json:"about"`
-	Equals  any      `json:"equals,omitempty"`
-	Not     any      `json:"not,omitempty"`
-	AtLeast *float64 `json:"at_least,omitempty"`
-}
-
-// valueTypes maps the name of each type to a test of a decoded JSON value.
-var valueTypes = map[string]func(any) bool{
-	"string":  func(v any) bool { _, is := v.(string); return is },
-	"number":  func(v any) bool { _, is := v.(float64); return is },
-	"integer": func(v any) bool { n, is := v.(float64); return is && n == float64(int64(n)) },
-	"boolean": func(v any) bool { _, is := v.(bool); return is },
-	"boolean or null": func(v any) bool {
-		_, is := v.(bool)
-		return is || v == nil
-	},
-	"object": func(v any) bool { _, is := v.(map[string]any); return is },
-	"array":  func(v any) bool { _, is := v.([]any); return is },
-	"strings": func(v any) bool {
-		m, is := v.(map[string]any)
-		for _, value := range m {
-			if _, text := value.(string); !text {
-				return false
-			}
-		}
-		return is
-	},
-}
-
-func (r identityRule) check() error {
-	seen := map[string]bool{}
-	for _, f := range r.Fields {
-		is, known := valueTypes[f.Type]
-		switch {
-		case f.Field == "" || seen[f.Field]:
-			return fmt.Errorf("identity: field %q appears twice or has no name", f.Field)
-		case !known:
-			return fmt.Errorf("identity: field %s has the unknown type %q", f.Field, f.Type)
-		case f.Equals != nil && !is(f.Equals), f.Not != nil && !is(f.Not):
-			return fmt.Errorf("identity: the rule of field %s needs a value of type %s", f.Field, f.Type)
-		case f.AtLeast != nil && f.Type != "integer" && f.Type != "number":
-			return fmt.Errorf("identity: field %s has at_least, but is not a number", f.Field)
-		}
-		seen[f.Field] = true
-	}
-	return nil
-}
-
-// IdentityRequest returns the request for a server's identity.
-func (c *Contract) IdentityRequest() lab.Request {
-	return lab.Request{Method: http.MethodGet, Path: c.file.Identity.Path}
-}
-
-// CheckIdentity parses the answer to IdentityRequest and checks it: it must have
-// exactly the contract's fields, with values that follow the contract's rules and
-// match want. CheckIdentity returns a line of text for each difference.
-func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Identity, []string) {
+// CheckIdentity parses the answer to the request for a server's identity and checks it: it must have
+// exactly the fields of the rule, with values that follow the rule and match want. It returns a line
+// of text for each difference.
+func CheckIdentity(
+	rule workload.IdentityRule, got lab.Answer, want ExpectedIdentity,
+) (lab.Identity, []string) {
 	var id lab.Identity
 	switch {
 	case got.Error != "":
@@ -104,7 +41,7 @@ func (c *Contract) CheckIdentity(got lab.Answer, want ExpectedIdentity) (lab.Ide
 		return id, []string{"its answer is not a JSON object: " + err.Error()}
 	}
 	values := flatten("", object)
-	found := c.file.Identity.checkFields(values)
+	found := checkFields(rule.Fields, values)
 	if err := json.Unmarshal(got.Body, &id); err != nil {
 		return id, append(found, "its answer cannot be read: "+err.Error())
 	}
@@ -124,15 +61,15 @@ func flatten(prefix string, object map[string]any) map[string]any {
 	return values
 }
 
-func (r identityRule) checkFields(values map[string]any) (found []string) {
-	for _, f := range r.Fields {
+func checkFields(fields []workload.FieldRule, values map[string]any) (found []string) {
+	for _, f := range fields {
 		value, given := values[f.Field]
 		delete(values, f.Field)
 		if !given {
 			found = append(found, "it does not say "+f.Field)
 			continue
 		}
-		if required := f.requirement(value); required != "" {
+		if required := f.Requirement(value); required != "" {
 			found = append(found, formatReported(f.Field, value)+", the lab requires "+required)
 		}
 	}
@@ -142,29 +79,11 @@ func (r identityRule) checkFields(values map[string]any) (found []string) {
 	return found
 }
 
-// requirement returns what a value must be, or "" if the value follows the rule.
-func (f field) requirement(value any) string {
-	number, _ := value.(float64)
-	switch {
-	case !valueTypes[f.Type](value) && f.Type == "strings":
-		return "an object of strings"
-	case !valueTypes[f.Type](value):
-		return "a value of type " + f.Type
-	case f.Equals != nil && !reflect.DeepEqual(value, f.Equals):
-		return formatValue(f.Equals)
-	case f.Not != nil && reflect.DeepEqual(value, f.Not):
-		return "another value"
-	case f.AtLeast != nil && number < *f.AtLeast:
-		return "at least " + formatValue(*f.AtLeast)
-	}
-	return ""
-}
-
 // checkIdentity returns how an identity differs from want. object is the same identity as decoded
 // JSON.
 func (want ExpectedIdentity) checkIdentity(id lab.Identity, object map[string]any) (found []string) {
 	report := func(field string, got any, reason string, expected any) {
-		found = append(found, formatReported(field, got)+", "+reason+" "+formatValue(expected))
+		found = append(found, formatReported(field, got)+", "+reason+" "+workload.FormatValue(expected))
 	}
 	if want.Runtime != "" && id.Runtime != want.Runtime {
 		report("runtime", id.Runtime, "the variant runs the application of", want.Runtime)
@@ -206,20 +125,5 @@ func valueAt(object map[string]any, path string) any {
 
 // formatReported returns the beginning of a message: what the server says.
 func formatReported(field string, value any) string {
-	return "it says " + field + " " + formatValue(value)
-}
-
-// formatValue returns a value as JSON in one line, shortened to about shownRequest bytes.
-func formatValue(value any) string {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Sprint(value)
-	}
-	text := strings.TrimSuffix(out.String(), "\n")
-	if len(text) > shownRequest {
-		return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:shownRequest], ""), len(text))
-	}
-	return text
+	return "it says " + field + " " + workload.FormatValue(value)
 }

@@ -31,11 +31,11 @@ func answerOf(t *testing.T, id lab.Identity) lab.Answer {
 }
 
 func TestCheckIdentityAcceptsAValidIdentity(t *testing.T) {
-	c := load(t)
+	rule := load(t).Identity()
 	want := ExpectedIdentity{
 		Runtime: "node", Model: "single", CPUs: []int{5, 0, 1, 2}, MemoryLimit: 512 << 20, Nofile: 65536,
 	}
-	id, found := c.CheckIdentity(answerOf(t, validIdentity()), want)
+	id, found := CheckIdentity(rule, answerOf(t, validIdentity()), want)
 	if len(found) > 0 {
 		t.Errorf("%v", found)
 	}
@@ -45,13 +45,13 @@ func TestCheckIdentityAcceptsAValidIdentity(t *testing.T) {
 	on := true
 	other := validIdentity()
 	other.GIL, other.KeepAliveS = &on, 120
-	if _, found := c.CheckIdentity(answerOf(t, other), ExpectedIdentity{}); len(found) > 0 {
+	if _, found := CheckIdentity(rule, answerOf(t, other), ExpectedIdentity{}); len(found) > 0 {
 		t.Errorf("a GIL and a longer keep-alive: %v", found)
 	}
 }
 
 func TestCheckIdentityFindsWrongValues(t *testing.T) {
-	contract := load(t)
+	rule := load(t).Identity()
 	cases := map[string]struct {
 		change func(*lab.Identity)
 		want   ExpectedIdentity
@@ -212,7 +212,7 @@ func TestCheckIdentityFindsWrongValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			id := validIdentity()
 			c.change(&id)
-			_, found := contract.CheckIdentity(answerOf(t, id), c.want)
+			_, found := CheckIdentity(rule, answerOf(t, id), c.want)
 			if len(found) != 1 || !strings.HasSuffix(found[0], c.says) {
 				t.Errorf("found %q, want %q", found, c.says)
 			}
@@ -221,7 +221,7 @@ func TestCheckIdentityFindsWrongValues(t *testing.T) {
 }
 
 func TestCheckIdentityWantsExactlyTheFields(t *testing.T) {
-	contract := load(t)
+	rule := load(t).Identity()
 	body := string(answerOf(t, validIdentity()).Body)
 	cases := map[string]struct{ old, new, says string }{
 		"a missing field":            {`"gil":null,`, ``, "it does not say gil"},
@@ -248,18 +248,19 @@ func TestCheckIdentityWantsExactlyTheFields(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			changed := strings.Replace(body, c.old, c.new, 1)
-			_, found := contract.CheckIdentity(lab.Answer{Status: 200, Body: []byte(changed)}, ExpectedIdentity{})
+			_, found := CheckIdentity(rule, lab.Answer{Status: 200, Body: []byte(changed)}, ExpectedIdentity{})
 			if len(found) == 0 || !strings.Contains(found[0], c.says) {
 				t.Errorf("found %v, want %q", found, c.says)
 			}
 		})
 	}
 	for _, got := range []lab.Answer{{Error: "refused"}, {Status: 503, Body: []byte(body)}} {
-		if _, found := contract.CheckIdentity(got, ExpectedIdentity{}); len(found) != 1 {
+		if _, found := CheckIdentity(rule, got, ExpectedIdentity{}); len(found) != 1 {
 			t.Errorf("status %d: found %v", got.Status, found)
 		}
 	}
-	if r := contract.IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
+	if r := NewSuite(load(t), 1,
+		ExpectedIdentity{}).IdentityRequest(); r.Method != "GET" || r.Path != "/identity" {
 		t.Errorf("the request is %v", r)
 	}
 }

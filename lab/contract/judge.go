@@ -9,6 +9,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
 )
 
 // Difference describes one way in which an answer is wrong.
@@ -35,7 +36,7 @@ func (d Difference) String() string {
 }
 
 // CheckAnswer returns the differences between an answer and what the vector wants.
-func CheckAnswer(v Vector, got lab.Answer) []Difference {
+func CheckAnswer(v workload.Vector, got lab.Answer) []Difference {
 	p := answerPair{
 		vector: v.Name, request: v.Request,
 		aName: "contract", bName: "answer",

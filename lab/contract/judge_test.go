@@ -1,14 +1,56 @@
 package contract
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/workload"
 )
 
+// load returns the workloads that ship.
+func load(t testing.TB) *workload.Set {
+	t.Helper()
+	set, mistakes, err := workload.Load("../..")
+	if err != nil || len(mistakes) > 0 {
+		t.Fatal(mistakes, err)
+	}
+	return set
+}
+
+func allVectors(t testing.TB) (all []workload.Vector) {
+	t.Helper()
+	for _, w := range load(t).All() {
+		all = append(all, w.Vectors()...)
+	}
+	return all
+}
+
+func vectorNamed(t *testing.T, name string) workload.Vector {
+	t.Helper()
+	for _, v := range allVectors(t) {
+		if v.Name == name {
+			return v
+		}
+	}
+	t.Fatalf("no vector %q", name)
+	return workload.Vector{}
+}
+
+// expectedAnswer returns an answer that matches the vector.
+func expectedAnswer(v workload.Vector) lab.Answer {
+	a := v.Want
+	a.Header = maps.Clone(v.Want.Header)
+	for _, name := range v.RequiredHeaders {
+		a.Header[name] = "whatever"
+	}
+	return a
+}
+
 func TestCheckAnswerAcceptsTheExpectedAnswer(t *testing.T) {
-	for _, v := range load(t).Vectors() {
+	for _, v := range allVectors(t) {
 		if found := CheckAnswer(v, expectedAnswer(v)); len(found) > 0 {
 			t.Errorf("%v", found)
 		}
@@ -16,7 +58,7 @@ func TestCheckAnswerAcceptsTheExpectedAnswer(t *testing.T) {
 }
 
 func TestCheckAnswerFindsDifferences(t *testing.T) {
-	v := vectorNamed(t, load(t), "echo-typical")
+	v := vectorNamed(t, "echo-typical")
 	cases := map[string]struct {
 		change func(*lab.Answer)
 		says   []string
@@ -90,7 +132,7 @@ func TestCheckAnswerFindsDifferences(t *testing.T) {
 }
 
 func TestCheckAnswerRefusesALengthOfAChunkedBody(t *testing.T) {
-	v := vectorNamed(t, load(t), "stream-1-mib")
+	v := vectorNamed(t, "stream-1-mib")
 	got := expectedAnswer(v)
 	got.Header["content-length"] = "1048576"
 	found := formatDifferences(CheckAnswer(v, got))
@@ -101,7 +143,7 @@ func TestCheckAnswerRefusesALengthOfAChunkedBody(t *testing.T) {
 }
 
 func TestALongPathIsShortened(t *testing.T) {
-	v := vectorNamed(t, load(t), "compute-integers-5000-digits")
+	v := vectorNamed(t, "compute-integers-5000-digits")
 	got := expectedAnswer(v)
 	got.Status = 414
 	found := formatDifferences(CheckAnswer(v, got))
@@ -112,7 +154,7 @@ func TestALongPathIsShortened(t *testing.T) {
 }
 
 func TestCheckAnswerIgnoresConnectionClose(t *testing.T) {
-	v := vectorNamed(t, load(t), "json")
+	v := vectorNamed(t, "json")
 	got := expectedAnswer(v)
 	got.Header["connection"] = "close"
 	if found := CheckAnswer(v, got); len(found) > 0 {
@@ -183,31 +225,53 @@ func TestCompareAnswersFindsDifferences(t *testing.T) {
 	}
 }
 
-func TestSuiteChecksAnswersAndIdentity(t *testing.T) {
-	c := load(t)
-	suite := NewSuite(c, 7, 5, ExpectedIdentity{MemoryLimit: 512 << 20, Nofile: 1024})
-	vectors := c.Vectors()
-	if len(suite.Requests()) != len(vectors)+5 {
-		t.Fatalf("%d requests for %d vectors", len(suite.Requests()), len(vectors))
+func TestSuitePutsWhatAVariantOffers(t *testing.T) {
+	suite := NewSuite(load(t), 7, ExpectedIdentity{})
+	for _, c := range []struct {
+		offers []string
+		want   string
+	}{
+		{nil, "[]"},
+		{[]string{"wait"}, "[application wait]"},
+		{[]string{"orders", "application", "hello"}, "[application hello orders]"},
+	} {
+		if got := fmt.Sprint(suite.Workloads(lab.Variant{Offers: c.offers})); got != c.want {
+			t.Errorf("%v are put as %s, want %s", c.offers, got, c.want)
+		}
 	}
-	answers := make([]lab.Answer, len(suite.Requests()))
+	for _, r := range suite.Requests("hello") {
+		if path := r.PathOnly(); path != "/json" && path != "/plaintext" {
+			t.Errorf("hello asks %s", r.Path)
+		}
+	}
+}
+
+func TestSuiteChecksAnswersAndIdentity(t *testing.T) {
+	set := load(t)
+	suite := NewSuite(set, 7, ExpectedIdentity{MemoryLimit: 512 << 20, Nofile: 1024})
+	vectors := set.ByName("orders").Vectors()
+	requests := suite.Requests("orders")
+	if len(requests) != len(vectors)+200 {
+		t.Fatalf("%d requests for %d vectors", len(requests), len(vectors))
+	}
+	answers := make([]lab.Answer, len(requests))
 	for i := range answers {
 		answers[i] = lab.Answer{Status: 400}
 		if i < len(vectors) {
 			answers[i] = expectedAnswer(vectors[i])
 		}
 	}
-	if found := suite.CheckAnswers(answers); len(found) > 0 {
+	if found := suite.CheckAnswers("orders", answers); len(found) > 0 {
 		t.Errorf("expected answers: %v", found)
 	}
 	answers[1].Status = 500
 	answers[len(vectors)+3].Error = "reset"
-	found := suite.CheckAnswers(answers)
+	found := suite.CheckAnswers("orders", answers)
 	if len(found) != 2 || !strings.HasPrefix(found[0], vectors[1].Name+": ") ||
-		!strings.HasPrefix(found[1], "random input 3: ") {
+		!strings.HasPrefix(found[1], "random input 3 of orders: ") {
 		t.Errorf("found %q", found)
 	}
-	if found := suite.CheckAnswers(answers[1:]); len(found) != 1 {
+	if found := suite.CheckAnswers("orders", answers[1:]); len(found) != 1 {
 		t.Errorf("a missing answer: %q", found)
 	}
 	// CheckIdentity must check the limits of all servers and the variant's own values.

@@ -2,50 +2,74 @@ package contract
 
 import (
 	"fmt"
+	"net/http"
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
 )
 
-// Suite is the contract check of one run: the vectors, then random inputs from one
-// seed. Every variant gets the same requests.
+// Suite is the contract check of one run: for each workload the vectors, then the inputs
+// of one seed. All variants that offer a workload get the same requests of it.
 type Suite struct {
-	contract *Contract
-	requests []lab.Request
-	expected ExpectedIdentity
+	workloads *workload.Set
+	parts     map[string]part // by workload
+	expected  ExpectedIdentity
 }
 
-// NewSuite returns a suite with the requests of c's vectors, followed by n random requests that
-// depend only on c and seed. expected holds what every server of the run must report.
-func NewSuite(c *Contract, seed uint64, n int, expected ExpectedIdentity) *Suite {
-	requests := make([]lab.Request, 0, len(c.vectors)+n)
-	for _, v := range c.vectors {
-		requests = append(requests, v.Request)
+// part is what one workload asks.
+type part struct {
+	vectors  []workload.Vector
+	requests []lab.Request // of the vectors, and then the inputs
+}
+
+// NewSuite returns the suite of workloads, whose inputs depend on seed. expected holds what every
+// server of the run must report.
+func NewSuite(workloads *workload.Set, seed uint64, expected ExpectedIdentity) *Suite {
+	s := &Suite{workloads: workloads, parts: map[string]part{}, expected: expected}
+	for _, w := range workloads.All() {
+		p := part{vectors: w.Vectors()}
+		for _, v := range p.vectors {
+			p.requests = append(p.requests, v.Request)
+		}
+		p.requests = append(p.requests, w.RandomRequests(seed)...)
+		s.parts[w.Name] = p
 	}
-	return &Suite{contract: c, requests: append(requests, c.RandomRequests(seed, n)...), expected: expected}
+	return s
 }
 
-// Requests returns the requests to send to each variant, in order.
-func (s *Suite) Requests() []lab.Request { return s.requests }
+// Workloads returns the names of the workloads to put to a variant, in order. There are none if it
+// offers none: such a server has an API of its own.
+func (s *Suite) Workloads(v lab.Variant) (names []string) {
+	for _, w := range s.workloads.OfferedBy(v) {
+		names = append(names, w.Name)
+	}
+	return names
+}
 
-// Succeeding returns the requests of Contract.Succeeding.
-func (s *Suite) Succeeding() []lab.Request { return s.contract.Succeeding() }
+// Requests returns the requests of a workload, in the order in which to send them.
+func (s *Suite) Requests(workload string) []lab.Request { return s.parts[workload].requests }
 
-// CheckAnswers compares the answers to Requests with the vectors, and returns the
-// differences as text. A random input only needs an answer.
-func (s *Suite) CheckAnswers(answers []lab.Answer) []string {
-	if len(answers) != len(s.requests) {
-		return []string{message.Count(len(answers), "answer", "answers") + " to " +
-			message.Count(len(s.requests), "request", "requests")}
+// Succeeding returns the requests of workload.Set.Succeeding.
+func (s *Suite) Succeeding() []lab.Request { return s.workloads.Succeeding() }
+
+// CheckAnswers compares the answers to the requests of a workload with its vectors, and
+// returns the differences as text. An input only needs an answer.
+func (s *Suite) CheckAnswers(workload string, answers []lab.Answer) []string {
+	p := s.parts[workload]
+	if len(answers) != len(p.requests) {
+		return []string{workload + ": " + message.Count(len(answers), "answer", "answers") + " to " +
+			message.Count(len(p.requests), "request", "requests")}
 	}
 	var found []Difference
 	for i, got := range answers {
 		switch {
-		case i < len(s.contract.vectors):
-			found = append(found, CheckAnswer(s.contract.vectors[i], got)...)
+		case i < len(p.vectors):
+			found = append(found, CheckAnswer(p.vectors[i], got)...)
 		case got.Error != "":
-			p := answerPair{vector: s.requestName(i), request: s.requests[i]}
-			found = append(found, p.newDifference("no answer: "+got.Error))
+			name := fmt.Sprintf("random input %d of %s", i-len(p.vectors), workload)
+			pair := answerPair{vector: name, request: p.requests[i]}
+			found = append(found, pair.newDifference("no answer: "+got.Error))
 		}
 	}
 	return formatDifferences(found)
@@ -60,7 +84,9 @@ func (s *Suite) CompareAnswers(
 }
 
 // IdentityRequest returns the request for a server's identity.
-func (s *Suite) IdentityRequest() lab.Request { return s.contract.IdentityRequest() }
+func (s *Suite) IdentityRequest() lab.Request {
+	return lab.Request{Method: http.MethodGet, Path: s.workloads.Identity().Path}
+}
 
 // CheckIdentity parses the answer to IdentityRequest and returns how it differs
 // from the contract, from what every server of the run must report, and from
@@ -68,14 +94,7 @@ func (s *Suite) IdentityRequest() lab.Request { return s.contract.IdentityReques
 func (s *Suite) CheckIdentity(answer lab.Answer, v lab.Variant, cpus []int) (lab.Identity, []string) {
 	want := s.expected
 	want.Runtime, want.Model, want.Identity, want.CPUs = v.Application, v.Model, v.Identity, cpus
-	return s.contract.CheckIdentity(answer, want)
-}
-
-func (s *Suite) requestName(i int) string {
-	if i < len(s.contract.vectors) {
-		return s.contract.vectors[i].Name
-	}
-	return fmt.Sprintf("random input %d", i-len(s.contract.vectors))
+	return CheckIdentity(s.workloads.Identity(), answer, want)
 }
 
 func formatDifferences(found []Difference) []string {

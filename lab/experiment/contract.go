@@ -17,17 +17,17 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// variantAnswers holds one variant's answers to the contract and to all scenarios, and
-// why it cannot be measured.
+// variantAnswers holds one variant's answers to the workloads that it offers and to all its
+// scenarios, and why it cannot be measured.
 type variantAnswers struct {
-	contract  []lab.Answer            // to the contract's requests
+	workloads map[string][]lab.Answer // by workload: to its requests
 	scenarios map[string][]lab.Answer // by scenario name: to all its requests
 	repeated  map[string][]lab.Answer // like scenarios, for the second time
 	problems  []string                // empty if the variant can be measured
 }
 
-// CheckContract sends the contract's and all scenarios' requests to every variant,
-// without a trial. It returns why it refuses variants that break the contract or
+// CheckContract sends every variant the requests of the workloads that it offers and of its
+// scenarios, without a trial. It returns why it refuses variants that break the contract or
 // answer differently from the others. A twin counts as its original, and the lab's own
 // responders are not checked. The error is a *fault.Error if a scenario is not answered
 // with success; refused is complete then too. Run uses the result.
@@ -124,7 +124,7 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 	for _, answers := range slices.Concat(
 		slices.Collect(maps.Values(x.scenarios)),
 		slices.Collect(maps.Values(x.repeated)),
-		[][]lab.Answer{x.contract},
+		slices.Collect(maps.Values(x.workloads)),
 	) {
 		for i, a := range answers {
 			sum := sha256.Sum256(a.Body)
@@ -137,8 +137,8 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 	}
 }
 
-// collectAnswers starts a variant in its own cell and sends it the contract's and all
-// scenarios' requests. A mistake of the server becomes a problem; the error is the lab's.
+// collectAnswers starts a variant in its own cell and sends it the requests of the workloads that it
+// offers and of its scenarios. A mistake of the server becomes a problem; the error is the lab's.
 func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
 	subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
 	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
@@ -161,8 +161,8 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 	return x, nil
 }
 
-// requestAnswers sends a variant the requests of its scenarios, of the contract, and of
-// its scenarios again.
+// requestAnswers sends a variant the requests of its scenarios, of the workloads that it offers, and
+// of its scenarios again.
 func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (x variantAnswers, err error) {
 	v := e.Variants[id]
 	if _, err := awaitFirstAnswer(ctx, cell, v, e.readyTarget(v, e.firstScenarioOf(id))); err != nil {
@@ -173,13 +173,14 @@ func (e *Experiment) requestAnswers(ctx context.Context, id string, cell Cell) (
 		return x, err
 	}
 	firstCheck := time.Now()
-	x.problems = unanswered
-	if keepsContract(v) {
-		if x.contract, err = cell.Send(ctx, e.Checker.Requests()); err != nil {
+	x.workloads = make(map[string][]lab.Answer)
+	for _, name := range e.Checker.Workloads(v) {
+		if x.workloads[name], err = cell.Send(ctx, requestsTo(v, e.Checker.Requests(name))); err != nil {
 			return x, err
 		}
-		x.problems = append(e.Checker.CheckAnswers(x.contract), unanswered...)
+		x.problems = append(x.problems, e.Checker.CheckAnswers(name, x.workloads[name])...)
 	}
+	x.problems = append(x.problems, unanswered...)
 	if len(x.problems) > 0 || len(x.scenarios) == 0 {
 		return x, nil
 	}
@@ -242,52 +243,77 @@ func pause(ctx context.Context, lasts time.Duration) error {
 	}
 }
 
-// refuseMinority refuses variants that answer differently from the majority. Without a
-// majority it refuses all that disagree.
+// refuseMinority refuses variants that answer a workload or a scenario differently from the
+// majority of those that it is put to. Without a majority it refuses all that disagree.
 func (e *Experiment) refuseMinority(ids []string, found []variantAnswers) {
-	var passed []int
+	passed := make(map[string]variantAnswers)
+	var workloads []string
 	for i, id := range ids {
-		if e.refused[id] == "" {
-			passed = append(passed, i)
+		if e.refused[id] != "" {
+			continue
 		}
-	}
-	differ := make(map[int][]string) // by variant: differences to the first that it disagrees with
-	agree := make(map[int]int)       // by variant: how many others it agrees with
-	for _, i := range passed {
-		for _, j := range passed {
-			if i == j {
-				continue
-			}
-			if d := e.differences(ids[i], ids[j], found[i], found[j]); len(d) == 0 {
-				agree[i]++
-			} else if differ[i] == nil {
-				differ[i] = d
+		passed[id] = found[i]
+		for name := range found[i].workloads {
+			if !slices.Contains(workloads, name) {
+				workloads = append(workloads, name)
 			}
 		}
 	}
-	for _, i := range passed {
-		majority := 2*(agree[i]+1) > len(passed)
-		if len(differ[i]) > 0 && !majority {
-			e.refuse(ids[i], differ[i])
+	slices.Sort(workloads)
+	why := make(map[string][]string) // by variant
+	for _, name := range workloads {
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.workloads[name] })
+		findMinority(why, asked, func(a, b string) []string {
+			return e.Checker.CompareAnswers(e.Checker.Requests(name), a, b,
+				passed[a].workloads[name], passed[b].workloads[name])
+		})
+	}
+	for _, s := range e.Plan.Scenarios {
+		asked := variantsWith(passed, func(x variantAnswers) []lab.Answer { return x.scenarios[s.Name] })
+		findMinority(why, asked, func(a, b string) []string {
+			requests, ofA, ofB := comparedAnswers(s, passed[a].scenarios[s.Name], passed[b].scenarios[s.Name])
+			if len(requests) == 0 {
+				return nil
+			}
+			return e.Checker.CompareAnswers(requests, a, b, ofA, ofB)
+		})
+	}
+	for _, id := range ids {
+		if len(why[id]) > 0 {
+			e.refuse(id, why[id])
 		}
 	}
 }
 
-// differences compares the answers of variants a and b to the contract and to the
-// scenarios that both run.
-func (e *Experiment) differences(a, b string, xa, xb variantAnswers) []string {
-	var d []string
-	if keepsContract(e.Variants[a]) && keepsContract(e.Variants[b]) {
-		d = e.Checker.CompareAnswers(e.Checker.Requests(), a, b, xa.contract, xb.contract)
-	}
-	for _, s := range e.Plan.Scenarios {
-		if xa.scenarios[s.Name] == nil || xb.scenarios[s.Name] == nil {
-			continue
+// variantsWith returns the ids, sorted, of the variants that have answers.
+func variantsWith(all map[string]variantAnswers, answers func(variantAnswers) []lab.Answer) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if answers(all[id]) != nil {
+			ids = append(ids, id)
 		}
-		d = append(d,
-			e.Checker.CompareAnswers(s.AllRequests(), a, b, xa.scenarios[s.Name], xb.scenarios[s.Name])...)
 	}
-	return d
+	return ids
+}
+
+// findMinority adds to why the differences of each variant that answers differently from the
+// majority of those asked: the differences to the first variant that it disagrees with.
+func findMinority(why map[string][]string, asked []string, differences func(a, b string) []string) {
+	for _, a := range asked {
+		agree, differ := 1, []string(nil)
+		for _, b := range asked {
+			if a == b {
+				continue
+			}
+			if d := differences(a, b); len(d) == 0 {
+				agree++
+			} else if differ == nil {
+				differ = d
+			}
+		}
+		if majority := 2*agree > len(asked); !majority {
+			why[a] = append(why[a], differ...)
+		}
+	}
 }
 
 // phaseTargets holds a scenario's requests and the answers that a variant must give.
@@ -321,7 +347,11 @@ func (e *Experiment) setTargets(ids []string, found []variantAnswers) {
 func targetsFromAnswers(v lab.Variant, s lab.Scenario, answers []lab.Answer) phaseTargets {
 	take := func(requests []lab.Request) (out []lab.Target) {
 		for i, r := range requestsTo(v, requests) {
-			out = append(out, lab.Target{Request: r, Status: answers[i].Status, Body: answers[i].Body})
+			t := lab.Target{Request: r, Status: answers[i].Status}
+			if r.HasExactBody() {
+				t.Body = answers[i].Body
+			}
+			out = append(out, t)
 		}
 		answers = answers[len(requests):]
 		return out

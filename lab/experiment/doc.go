@@ -66,16 +66,18 @@ type Upstream interface {
 	Remove(ctx context.Context) error
 }
 
-// ContractChecker compares answers with the contract that every variant must keep.
+// ContractChecker compares answers with the workloads that variants offer.
 type ContractChecker interface {
-	// Requests returns the requests that each variant must answer.
-	Requests() []lab.Request
-	// Succeeding returns requests that every variant answers with success: one for
-	// each path and method of the contract.
+	// Workloads returns the names of the workloads that a variant must answer.
+	Workloads(v lab.Variant) []string
+	// Requests returns the requests of a workload.
+	Requests(workload string) []lab.Request
+	// Succeeding returns requests that are answered with success where they are offered: one for
+	// each path and method of the workloads.
 	Succeeding() []lab.Request
-	// CheckAnswers compares the answers to Requests with those of the contract. It
-	// returns one readable text for each difference.
-	CheckAnswers(answers []lab.Answer) []string
+	// CheckAnswers compares the answers to the Requests of a workload with those that it
+	// wants. It returns one readable text for each difference.
+	CheckAnswers(workload string, answers []lab.Answer) []string
 	// CompareAnswers compares the answers of variants a and b to the same requests.
 	CompareAnswers(requests []lab.Request, a, b string, answersA, answersB []lab.Answer) []string
 	// CheckIdentity parses the answer to IdentityRequest. It returns what differs

@@ -159,13 +159,23 @@ func (w *world) PilotStarted(lab.Pilot, int, int) {}
 
 func (w *world) PilotEnded(p lab.Pilot, _, _ int) { w.endedPilots = append(w.endedPilots, p) }
 
-func (w *world) Requests() []lab.Request { return []lab.Request{{Method: "GET", Path: "/contract"}} }
+// Workloads returns what a variant offers, or one workload that stands for all of the lab's own.
+func (w *world) Workloads(v lab.Variant) []string {
+	if v.Offers != nil || v.Own != nil {
+		return v.Offers
+	}
+	return []string{"contract"}
+}
+
+func (w *world) Requests(workload string) []lab.Request {
+	return []lab.Request{{Method: "GET", Path: "/" + workload}}
+}
 
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 
 func (w *world) Succeeding() []lab.Request { return []lab.Request{{Method: "GET", Path: "/json"}} }
 
-func (w *world) CheckAnswers(answers []lab.Answer) []string {
+func (w *world) CheckAnswers(_ string, answers []lab.Answer) []string {
 	return w.judge(string(answers[0].Body))
 }
 
@@ -1337,7 +1347,7 @@ func TestEqualAnswersAreStoredOnce(t *testing.T) {
 	var bodies bodyCache
 	answering := func(body string) variantAnswers {
 		return variantAnswers{
-			contract:  []lab.Answer{{Body: []byte(body)}},
+			workloads: map[string][]lab.Answer{"hello": {{Body: []byte(body)}}},
 			scenarios: map[string][]lab.Answer{"json": {{Body: []byte(body + "!")}}},
 		}
 	}
@@ -1345,11 +1355,12 @@ func TestEqualAnswersAreStoredOnce(t *testing.T) {
 	for _, x := range []variantAnswers{a, b, other} {
 		bodies.deduplicate(x)
 	}
-	if &a.contract[0].Body[0] != &b.contract[0].Body[0] ||
+	if &a.workloads["hello"][0].Body[0] != &b.workloads["hello"][0].Body[0] ||
 		&a.scenarios["json"][0].Body[0] != &b.scenarios["json"][0].Body[0] {
 		t.Error("two equal answers are stored twice")
 	}
-	if string(other.contract[0].Body) != "other" || string(b.scenarios["json"][0].Body) != "alike!" {
-		t.Errorf("answers have changed: %q, %q", other.contract[0].Body, b.scenarios["json"][0].Body)
+	unequal, equal := other.workloads["hello"][0].Body, b.scenarios["json"][0].Body
+	if string(unequal) != "other" || string(equal) != "alike!" {
+		t.Errorf("answers have changed: %q, %q", unequal, equal)
 	}
 }

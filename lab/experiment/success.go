@@ -49,8 +49,8 @@ func (e *Experiment) wrongAnswers(ids []string, found []variantAnswers) error {
 	}
 	return &fault.Error{
 		Code: fault.ExitUsage, Err: errors.Join(lines...),
-		Hint: `an answer is a success if its status is 2xx, or the one that the request expects: ` +
-			`get("/path", expect = 404); see scenarios/README.md`,
+		Hint: `an answer is a success if its status is 2xx, or what the request expects: ` +
+			`get("/path", expect = 404), or expect = answer(...); see scenarios/README.md`,
 	}
 }
 
@@ -110,15 +110,23 @@ func (e *Experiment) checkReplies(r lab.Request, i int, all []variantReplies) (k
 		switch {
 		case !r.Accepts(v.first[i].Status):
 			wrong = append(wrong, v)
-		case answersDiffer(v.first[i], v.second[i]):
+		case r.HasExactBody() && answersDiffer(v.first[i], v.second[i]):
 			varying = append(varying, v)
 		}
 	}
-	switch {
-	case len(wrong) > 0:
+	if len(wrong) > 0 {
 		return e.describeWrongStatus(r, i, wrong, all)
+	}
+	if r.Answer != nil {
+		if kind, text = checkExpectation(r, i, all); kind != "" {
+			return kind, text
+		}
+	}
+	switch {
 	case len(varying) > 0:
 		return describeVarying(i, varying)
+	case r.Answer != nil && r.Answer.Agree:
+		return describeDisagreement(i, all)
 	}
 	return "", ""
 }
@@ -236,7 +244,6 @@ func describeVarying(i int, varying []variantReplies) (kind, text string) {
 		text += fmt.Sprintf("from byte %d on the body is %s, then %s",
 			at, message.Excerpt(first.Body, at), message.Excerpt(second.Body, at))
 	}
-	return kind, text + "; under load every answer must equal the first one byte for byte, whatever the " +
-		"request expects: request something that does not change, or make the server leave out the time, " +
-		"the random id or the counter"
+	return kind, text + "; under load every answer must equal the first one byte for byte: request something " +
+		"that does not change, or say which members of the JSON do not: expect = answer(json = {...})"
 }

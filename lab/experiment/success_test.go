@@ -56,7 +56,7 @@ func get(path string, line int) lab.Request {
 func TestAnAnswerWithoutSuccessIsAUsageErrorWithAdvice(t *testing.T) {
 	notFound, moved := answer(404, "{\"error\":\"\x1bnot found\"}"), answer(301, "")
 	moved.Header = map[string]string{"location": "/json/"}
-	expecting := func(r lab.Request, status int) lab.Request {
+	withStatus := func(r lab.Request, status int) lab.Request {
 		r.Expect = status
 		return r
 	}
@@ -70,9 +70,8 @@ func TestAnAnswerWithoutSuccessIsAUsageErrorWithAdvice(t *testing.T) {
 	}
 	post := get("/json", 4)
 	post.Method = "POST"
-	const advice = "under load every answer must equal the first one byte for byte, whatever the request " +
-		"expects: request something that does not change, or make the server leave out the time, the random " +
-		"id or the counter"
+	const advice = "under load every answer must equal the first one byte for byte: request something that " +
+		"does not change, or say which members of the JSON do not: expect = answer(json = {...})"
 	for name, c := range map[string]struct {
 		byPath   map[string][]lab.Answer // like the argument of worldThatAnswers
 		requests []lab.Request
@@ -143,15 +142,15 @@ func TestAnAnswerWithoutSuccessIsAUsageErrorWithAdvice(t *testing.T) {
 		},
 		"not what is expected": {
 			map[string][]lab.Answer{"rt/a /x": {answer(304, "")}},
-			[]lab.Request{expecting(get("/x", 4), 304)},
+			[]lab.Request{withStatus(get("/x", 4), 304)},
 			[]string{`scenarios/json.star:4:17: GET /x is answered 200 OK by rt/b and 304 Not Modified by rt/a, ` +
 				`want the expected 304 Not Modified; the body begins right`},
 		},
 		"what is expected": {
 			map[string][]lab.Answer{"/x": {answer(304, "")}, "/jsn": {notFound}},
 			[]lab.Request{
-				expecting(get("/x", 4), 304), expecting(get("/jsn", 4), 404),
-				expecting(get("/json", 4), 200),
+				withStatus(get("/x", 4), 304), withStatus(get("/jsn", 4), 404),
+				withStatus(get("/json", 4), 200),
 			},
 			nil,
 		},

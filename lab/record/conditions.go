@@ -79,6 +79,8 @@ func variantChanges(was, now Info) (changes []string) {
 		before, after := was.MeasuredVariants[id], now.MeasuredVariants[id]
 		// The id of an image changes when it is built again from the same content.
 		before.Image.ID, after.Image.ID = "", ""
+		// What a variant offers decides what it is checked against, and not what it does in a trial.
+		before.Variant.Offers, after.Variant.Offers = nil, nil
 		switch {
 		case before.Image.ContentSHA256 != after.Image.ContentSHA256:
 			changes = append(changes, fmt.Sprintf("image of %s: content %.12s then, %.12s now",

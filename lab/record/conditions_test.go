@@ -102,6 +102,18 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 }
 
 // The form in which a variant's required identity is recorded has changed. Its meaning has not.
+// Older labs recorded no offers, and an added workload changes no trial.
+func TestWhatAVariantOffersIsNoCondition(t *testing.T) {
+	info := func(offers ...string) record.Info {
+		return record.Info{MeasuredVariants: map[string]record.MeasuredVariant{"node/single": {
+			Variant: lab.Variant{Runtime: "node", Name: "single", Offers: offers},
+		}}}
+	}
+	if changes := record.VariantChanges(info(), info("hello", "orders")); len(changes) > 0 {
+		t.Errorf("%q", changes)
+	}
+}
+
 func TestARequiredIdentityOfAnOlderLabIsUnchanged(t *testing.T) {
 	const id = "python-freethreaded/threads"
 	var was record.Info

@@ -44,6 +44,9 @@ type Info struct {
 	Plan          lab.Plan          `json:"plan"`
 	Calibration   lab.Calibration   `json:"calibration"` // the instrument's limits that the gates use
 
+	// RuntimeFolders holds the folders of --runtimes, relative to the checkout or absolute.
+	RuntimeFolders []string `json:"runtime_folders,omitempty"`
+
 	// MeasuredVariants holds the measured variants with their images, by variant id.
 	MeasuredVariants map[string]MeasuredVariant `json:"entrants"`
 	// Refused holds the reasons why variants are not measured, by variant id.

@@ -18,7 +18,7 @@ const verdictsFile = "verdicts.csv"
 // reason, followed by one row for each of its hypotheses.
 var verdictsHeader = []string{
 	"claim", "hypothesis", "scenario", "metric", "numerator", "denominator", "n_blocks",
-	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason",
+	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason", "collection",
 }
 
 // WriteVerdicts writes or replaces verdicts.csv in one step. The topics that no load test can
@@ -26,13 +26,13 @@ var verdictsHeader = []string{
 func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTopic) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
-		rows = append(rows, claimRow(c.Claim.ID, c.Finding, c.Reason))
+		rows = append(rows, claimRow(c.Claim.ID, c.Finding, c.Reason, c.Claim.Collection))
 		for _, v := range c.HypothesisVerdicts {
-			rows = append(rows, verdictRow(c.Claim.ID, v))
+			rows = append(rows, verdictRow(c.Claim, v))
 		}
 	}
 	for _, u := range topics {
-		rows = append(rows, claimRow(u.Topic, lab.NotEvaluated, u.Reason))
+		rows = append(rows, claimRow(u.Topic, lab.NotEvaluated, u.Reason, u.Collection))
 	}
 	text := csvLines(rows...)
 	path := filepath.Join(r.dir, verdictsFile)
@@ -47,24 +47,25 @@ func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTo
 }
 
 // claimRow returns the row of a claim's verdict. The columns of a hypothesis are empty.
-func claimRow(claim string, f lab.Finding, reason string) []string {
+func claimRow(claim string, f lab.Finding, reason, collection string) []string {
 	row := make([]string, len(verdictsHeader))
-	row[0], row[len(row)-2], row[len(row)-1] = claim, string(f), reason
+	last := row[len(row)-3:]
+	row[0], last[0], last[1], last[2] = claim, string(f), reason, collection
 	return row
 }
 
 // verdictRow returns the row of a hypothesis.
-func verdictRow(claim string, v lab.Verdict) []string {
+func verdictRow(claim lab.Claim, v lab.Verdict) []string {
 	n := ""
 	if v.Finding != lab.NotEvaluated {
 		n = strconv.Itoa(v.Blocks)
 	}
 	return []string{
-		claim, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric,
+		claim.ID, v.Metric + " " + string(v.Direction), v.Scenario, v.Metric,
 		v.Numerator.String(), v.Denominator.String(), n,
 		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6),
 		formatDecimals(&v.Margin, 4), formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9),
-		string(v.Finding), v.Reason,
+		string(v.Finding), v.Reason, claim.Collection,
 	}
 }
 

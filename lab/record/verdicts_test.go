@@ -18,9 +18,13 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "peak"},
 	}
 	claims := []lab.ClaimVerdict{
-		{Claim: lab.Claim{ID: "arch-1"}, Finding: lab.NotEvaluated, Reason: "no scenario tests it"},
 		{
-			Claim: lab.Claim{ID: "speed-1"}, Finding: lab.Supported, Reason: "1 configuration compared",
+			Claim:   lab.Claim{ID: "arch-1", Collection: "the article"},
+			Finding: lab.NotEvaluated, Reason: "no scenario tests it",
+		},
+		{
+			Claim:   lab.Claim{ID: "speed-1", Collection: "your own"},
+			Finding: lab.Supported, Reason: "1 configuration compared",
 			HypothesisVerdicts: []lab.Verdict{
 				{ // an interval without an upper limit
 					Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0),
@@ -32,7 +36,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		{Claim: lab.Claim{ID: "scale-2"}, Finding: lab.NotEvaluated, Reason: "needs replicas"},
 	}
 	topics := []lab.UntestableTopic{
-		{Topic: "community", Reason: "the help that people give"},
+		{Topic: "community", Reason: "the help that people give", Collection: "the article"},
 		{Topic: "popularity", Reason: "only a survey shows it"},
 	}
 	_, run := create(t)
@@ -48,7 +52,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header = "claim,hypothesis,scenario,metric,numerator,denominator,n_blocks,ratio,ci95_low,ci95_high," +
-		"margin,p_holm,p_equivalence,verdict,reason\n"
+		"margin,p_holm,p_equivalence,verdict,reason,collection\n"
 	if !strings.HasPrefix(string(text), header) {
 		t.Errorf("header of\n%s", text)
 	}
@@ -62,25 +66,30 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 	for i, want := range map[int][]string{
 		1: {
 			"arch-1", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
-			"no scenario tests it",
+			"no scenario tests it", "the article",
 		},
-		2: {"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared"},
+		2: {
+			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared",
+			"your own",
+		},
 		3: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
 			"6", "1.432100", "1.380000", "", "0.0500", "0.000150000", "1.000000000", "supported", "",
+			"your own",
 		},
 		4: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
 			"", "", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full" tests it, at length`,
+			"your own",
 		},
-		5: {"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas"},
+		5: {"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas", ""},
 		6: {
 			"community", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
-			"the help that people give",
+			"the help that people give", "the article",
 		},
 		7: {
 			"popularity", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated",
-			"only a survey shows it",
+			"only a survey shows it", "",
 		},
 	} {
 		if !slices.Equal(rows[i], want) {

@@ -42,57 +42,113 @@ func (r Report) controls() []reportPart {
 	return []reportPart{p}
 }
 
-// claims returns the parts on claims: those that were evaluated, then the others, grouped by the
-// reason why they were not, and the topics that no load can test.
+// claims returns the parts on claims: those that were evaluated, by collection, and then the
+// others.
 func (r Report) claims() []reportPart {
 	if r.untestedReason != "" {
 		return []reportPart{{heading: "No claim was tested: " + r.untestedReason}}
 	}
-	evaluated := reportPart{heading: r.claimsHeading()}
-	notEvaluated := reportPart{heading: "Not evaluated"}
-	missing := groupedNames{}
+	var claims []lab.Claim
 	for _, c := range r.Verdicts.Claims {
-		if c.Finding == lab.NotEvaluated {
-			missing.add(c.Reason, c.Claim.ID)
-			continue
+		claims = append(claims, c.Claim)
+	}
+	groups := lab.GroupClaims(claims)
+	if len(groups) == 0 {
+		groups = []lab.ClaimGroup{{}}
+	}
+	var evaluated, notEvaluated []reportPart
+	for i, g := range groups {
+		verdicts := slices.DeleteFunc(slices.Clone(r.Verdicts.Claims),
+			func(c lab.ClaimVerdict) bool { return !g.Has(c.Claim.ID) })
+		entries := evaluatedEntries(verdicts)
+		if len(entries) > 0 || len(groups) == 1 {
+			evaluated = append(evaluated, reportPart{claimsHeading(g, verdicts), entries})
 		}
-		evaluated.entries = append(evaluated.entries,
-			entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
-		evaluated.entries = append(evaluated.entries, hypothesisEntries(c)...)
+		entries = append(missingEntries(verdicts), topicEntries(r.topicsOf(groups, i))...)
+		if len(entries) > 0 {
+			notEvaluated = append(notEvaluated, reportPart{g.Heading("Not evaluated"), entries})
+		}
 	}
-	for _, g := range missing.all {
-		notEvaluated.entries = append(notEvaluated.entries,
-			entry{text: strings.Join(g.names, ", ") + ": " + g.reason})
+	if len(evaluated) > 0 {
+		evaluated[0].heading += ". " + r.intervalsText()
 	}
-	var topics []string
-	for _, u := range r.Verdicts.UntestableTopics {
-		topics = append(topics, u.Topic+" ("+u.Reason+")")
-	}
-	if len(topics) > 0 {
-		notEvaluated.entries = append(notEvaluated.entries,
-			entry{text: "no load can test: " + strings.Join(topics, "; ")})
-	}
-	if len(notEvaluated.entries) == 0 {
-		return []reportPart{evaluated}
-	}
-	return []reportPart{evaluated, notEvaluated}
+	return append(evaluated, notEvaluated...)
 }
 
-// claimsHeading returns how many claims are decided, and the confidence level of their intervals.
-func (r Report) claimsHeading() string {
-	decided, tested := 0, 0
-	for _, c := range r.Verdicts.Claims {
+// claimsHeading returns how many claims of a group are decided.
+func claimsHeading(g lab.ClaimGroup, verdicts []lab.ClaimVerdict) string {
+	decided := 0
+	for _, c := range verdicts {
 		if c.Finding == lab.Supported || c.Finding == lab.Refuted || c.Finding == lab.Depends {
 			decided++
 		}
+	}
+	return fmt.Sprintf("%s: %d of %d decided", g.Heading("Claims"), decided, len(verdicts))
+}
+
+// intervalsText returns the confidence level of the intervals, which all claims share.
+func (r Report) intervalsText() string {
+	tested := 0
+	for _, c := range r.Verdicts.Claims {
 		for _, v := range c.HypothesisVerdicts {
 			if v.PHolm != nil {
 				tested++
 			}
 		}
 	}
-	return fmt.Sprintf("Claims: %d of %d decided. Intervals: 95 %%, by Holm's procedure over %s",
-		decided, len(r.Verdicts.Claims), message.Count(tested, "hypothesis", "hypotheses"))
+	return "Intervals: 95 %, by Holm's procedure over " + message.Count(tested, "hypothesis", "hypotheses")
+}
+
+// evaluatedEntries returns the lines of the claims that were evaluated.
+func evaluatedEntries(verdicts []lab.ClaimVerdict) (out []entry) {
+	for _, c := range verdicts {
+		if c.Finding != lab.NotEvaluated {
+			out = append(out, entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
+			out = append(out, hypothesisEntries(c)...)
+		}
+	}
+	return out
+}
+
+// missingEntries returns the lines of the claims that were not evaluated, grouped by the reason.
+func missingEntries(verdicts []lab.ClaimVerdict) (out []entry) {
+	missing := groupedNames{}
+	for _, c := range verdicts {
+		if c.Finding == lab.NotEvaluated {
+			missing.add(c.Reason, c.Claim.ID)
+		}
+	}
+	for _, g := range missing.all {
+		out = append(out, entry{text: strings.Join(g.names, ", ") + ": " + g.reason})
+	}
+	return out
+}
+
+// topicsOf returns the topics that no load can test and that belong to the i-th group. A topic of a
+// collection without claims belongs to the last one.
+func (r Report) topicsOf(groups []lab.ClaimGroup, i int) (topics []lab.UntestableTopic) {
+	for _, t := range r.Verdicts.UntestableTopics {
+		owner := slices.IndexFunc(groups, func(g lab.ClaimGroup) bool { return g.Collection == t.Collection })
+		if owner < 0 {
+			owner = len(groups) - 1
+		}
+		if owner == i {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
+// topicEntries returns the line of the topics that no load can test, if there are any.
+func topicEntries(topics []lab.UntestableTopic) []entry {
+	if len(topics) == 0 {
+		return nil
+	}
+	texts := make([]string, len(topics))
+	for i, u := range topics {
+		texts[i] = u.Topic + " (" + u.Reason + ")"
+	}
+	return []entry{{text: "no load can test: " + strings.Join(texts, "; ")}}
 }
 
 // hypothesisEntries returns the lines of a claim's hypotheses, with the side that each supports if

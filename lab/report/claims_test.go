@@ -216,6 +216,51 @@ func TestReportSaysWhyNoClaimWasTested(t *testing.T) {
 	}
 }
 
+// Claims of several collections have headings of their own; the intervals are those of all.
+func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
+	plan, rows := fullRun()
+	mine := hypothesis("mine", "json", "throughput_rps", lab.Higher,
+		arm("node/single", "peak"), arm("node/express", "peak"))
+	plan.Hypotheses = append(slices.Clone(plan.Hypotheses), mine)
+	plan.Claims = slices.Clone(plan.Claims)
+	for i := range plan.Claims {
+		plan.Claims[i].Collection = "the article"
+	}
+	plan.Claims = append(plan.Claims,
+		lab.Claim{ID: "mine", Statement: "Mine is faster.", Collection: "your own"},
+		lab.Claim{ID: "later", Statement: "It is smaller.", Lacks: "needs a scale", Collection: "your own"})
+	plan.UntestableTopics = []lab.UntestableTopic{
+		{Topic: "community", Reason: "people", Collection: "the article"},
+		{Topic: "taste", Reason: "nobody knows", Collection: "your own"},
+	}
+	r := reportOf(plan, rows)
+	text := strings.Join(strings.Fields(r.Text()), " ")
+	at := 0
+	for _, want := range []string{
+		"Claims of the article: 6 of 15 decided. Intervals: 95 %, by Holm's procedure over 10 hypotheses",
+		"speed-1 depends", "Claims of your own: 1 of 2 decided mine supported Mine is faster.",
+		"Not evaluated of the article", "no load can test: community (people)",
+		"Not evaluated of your own later: needs a scale no load can test: taste (nobody knows)",
+	} {
+		found := strings.Index(text[at:], want)
+		if found < 0 {
+			t.Fatalf("%q does not follow in\n%s", want, r.Text())
+		}
+		at += found
+	}
+	if c := r.Data().Claims[15]; c.ID != "mine" || c.Collection != "your own" {
+		t.Errorf("%+v", c)
+	}
+
+	// A run that tests only one's own claims begins with them.
+	plan.Hypotheses = []lab.Hypothesis{mine}
+	text = reportOf(plan, rows).Text()
+	const heading = "\nClaims of your own: 1 of 2 decided. Intervals: 95 %, by Holm's procedure over 1 h"
+	if strings.Contains(text, "Claims of the article") || !strings.Contains(text, heading) {
+		t.Errorf("a run of one's own claims:\n%s", text)
+	}
+}
+
 func TestData(t *testing.T) {
 	plan, rows := fullRun()
 	text, err := json.Marshal(reportOf(plan, rows).Data())

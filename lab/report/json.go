@@ -39,6 +39,7 @@ type ControlData struct {
 type ClaimData struct {
 	ID         string        `json:"id"`
 	Statement  string        `json:"says"`
+	Collection string        `json:"collection,omitempty"` // whose claim it is: "the article"
 	Verdict    lab.Finding   `json:"verdict"`
 	Reason     string        `json:"reason"`
 	Hypotheses []VerdictData `json:"hypotheses"`
@@ -115,7 +116,7 @@ func (r Report) Data() Data {
 			ControlData{c.Name, c.Passed, c.ExpectedRatio, c.Reason, verdictData(c.Verdict)})
 	}
 	for _, c := range r.Verdicts.Claims {
-		claim := ClaimData{c.Claim.ID, c.Claim.Statement, c.Finding, c.Reason, []VerdictData{}}
+		claim := ClaimData{c.Claim.ID, c.Claim.Statement, c.Claim.Collection, c.Finding, c.Reason, []VerdictData{}}
 		for _, v := range c.HypothesisVerdicts {
 			claim.Hypotheses = append(claim.Hypotheses, verdictData(v))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,19 +19,41 @@ const (
 	maxExactInt = 1<<53 - 1 // the largest whole number that every runtime holds exactly
 )
 
+// numbers are those that a JSON value may have.
+type numbers int
+
+const (
+	wholeNumbers numbers = iota // of a body that is sent
+	anyNumbers                  // of an expected answer: they are compared by value
+)
+
 // jsonBody writes a value as compact JSON. Keys keep the order of the script, so
 // that the same script gives the same bytes. It accepts the values that every
 // runtime reads and writes alike: strings, whole numbers up to maxExactInt,
 // booleans, null, lists, and dicts with string keys.
 type jsonBody struct {
 	bytes.Buffer
-	values int
-	path   []starlark.Value // keys and indices that lead to the current value, for messages
+	numbers numbers
+	values  int
+	path    []starlark.Value // keys and indices that lead to the current value, for messages
+}
+
+// readJSON reads the argument json as JSON.
+func readJSON(c *call, allowed numbers) []byte {
+	arg, ok := c.validArgument("json")
+	if !ok {
+		return nil
+	}
+	body, err := encodeJSON(arg.value, allowed)
+	if err != nil {
+		c.fault(arg.at, "%v", err)
+	}
+	return body
 }
 
 // encodeJSON returns v as JSON. The error says which value cannot be encoded.
-func encodeJSON(v starlark.Value) ([]byte, error) {
-	var b jsonBody
+func encodeJSON(v starlark.Value, allowed numbers) ([]byte, error) {
+	b := jsonBody{numbers: allowed}
 	if err := b.writeValue(v); err != nil {
 		return nil, err
 	}
@@ -80,10 +103,31 @@ func (b *jsonBody) writeValue(v starlark.Value) error {
 		return b.writeList(v)
 	case starlark.Tuple:
 		return b.writeList(v)
+	case starlark.Float:
+		if b.numbers == wholeNumbers {
+			return b.wrongType(v)
+		}
+		return b.writeFloat(float64(v))
 	default:
-		return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts",
+		return b.wrongType(v)
+	}
+	return nil
+}
+
+func (b *jsonBody) wrongType(v starlark.Value) error {
+	if b.numbers == anyNumbers {
+		return fmt.Errorf("%s is %s; answers have strings, numbers, True, False, None, lists and dicts",
 			b.location(), describeType(v))
 	}
+	return fmt.Errorf("%s is %s; bodies have strings, whole numbers, True, False, None, lists and dicts",
+		b.location(), describeType(v))
+}
+
+func (b *jsonBody) writeFloat(x float64) error {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return fmt.Errorf("%s is %v, which JSON does not have", b.location(), x)
+	}
+	b.WriteString(strconv.FormatFloat(x, 'g', -1, 64))
 	return nil
 }
 

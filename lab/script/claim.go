@@ -47,6 +47,10 @@ func (s *scenarioScript) defineClaimFunctions() {
 		make:     s.makeClaim,
 	})
 	s.define(function{
+		name: "collection", positional: []string{"name"}, required: []string{"name"},
+		make: s.makeCollection,
+	})
+	s.define(function{
 		name: "untestable", positional: []string{"topic", "reason"}, required: []string{"topic", "reason"},
 		make: s.makeUntestable,
 	})
@@ -69,6 +73,33 @@ func (s *scenarioScript) makeUntestable(c *call) starlark.Value {
 		s.claims = append(s.claims, claimDefinition{Topic: made, At: scriptPlace(c.at)})
 	}
 	return starlark.None
+}
+
+// ownCollection is the collection of the claims of a file that names none.
+const ownCollection = "your own"
+
+// makeCollection names the collection of all claims of the file.
+func (s *scenarioScript) makeCollection(c *call) starlark.Value {
+	if s.collection != "" {
+		c.fault(c.at, "called twice; the claims of a file are of one collection, %q", s.collection)
+	} else {
+		s.collection = c.stringLine("name")
+	}
+	return starlark.None
+}
+
+// collectedClaims returns the claims and topics of the file with their collection.
+func (s *scenarioScript) collectedClaims() []claimDefinition {
+	collection := cmp.Or(s.collection, ownCollection)
+	for i := range s.claims {
+		d := &s.claims[i]
+		if d.Claim.ID != "" {
+			d.Claim.Collection = collection
+		} else {
+			d.Topic.Collection = collection
+		}
+	}
+	return s.claims
 }
 
 // readClaimID reads the id that a call defines. It returns "" after a mistake in it, and

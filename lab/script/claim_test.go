@@ -26,7 +26,8 @@ func scenarioOf(name, claim string) string {
 // A script may define the claim of another script that is evaluated before it.
 func TestAnyScriptDefinesClaims(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{
-		"scenarios/claims.star": `claim("late", "It is late.")
+		"scenarios/claims.star": `collection("the article")
+claim("late", "It is late.")
 untestable("beauty", "it lies in the eye")
 claim("far", "It is far.", lacks = "needs a longer cable")
 `,
@@ -38,15 +39,15 @@ claim("far", "It is far.", lacks = "needs a longer cable")
 		t.Fatal(err)
 	}
 	if want := []lab.Claim{
-		{ID: "late", Statement: "It is late."},
-		{ID: "far", Statement: "It is far.", Lacks: "needs a longer cable"},
-		{ID: "own", Statement: "Mine is faster."},
+		{ID: "late", Statement: "It is late.", Collection: "the article"},
+		{ID: "far", Statement: "It is far.", Lacks: "needs a longer cable", Collection: "the article"},
+		{ID: "own", Statement: "Mine is faster.", Collection: "your own"},
 	}; !reflect.DeepEqual(library.Claims, want) {
 		t.Errorf("claims are %+v, want %+v", library.Claims, want)
 	}
 	if want := []lab.UntestableTopic{
-		{Topic: "beauty", Reason: "it lies in the eye"},
-		{Topic: "taste", Reason: "there is no arguing about it"},
+		{Topic: "beauty", Reason: "it lies in the eye", Collection: "the article"},
+		{Topic: "taste", Reason: "there is no arguing about it", Collection: "your own"},
 	}; !reflect.DeepEqual(library.UntestableTopics, want) {
 		t.Errorf("topics are %+v, want %+v", library.UntestableTopics, want)
 	}
@@ -73,7 +74,10 @@ scenarios/c.star:1:1: untestable: "first" is already defined in scenarios/claims
 	if got := messages(library); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	claims := []lab.Claim{{ID: "first", Statement: "It is."}, {ID: "good", Statement: "It is."}}
+	claims := []lab.Claim{
+		{ID: "first", Statement: "It is.", Collection: "your own"},
+		{ID: "good", Statement: "It is.", Collection: "your own"},
+	}
 	if !reflect.DeepEqual(library.Claims, claims) {
 		t.Errorf("claims are %+v, want %+v", library.Claims, claims)
 	}

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
@@ -36,9 +37,10 @@ var memoryFault = fmt.Sprintf("the script used more than %d MiB of memory; make 
 
 // evaluationTask is what the evaluator reads from its standard input.
 type evaluationTask struct {
-	Files   []scriptFile
-	Given   ParameterValues
-	Skipped map[string]Fault // by display name: files not to evaluate again, and why
+	Files     []scriptFile
+	Workloads workloadIndex
+	Given     ParameterValues
+	Skipped   map[string]Fault // by display name: files not to evaluate again, and why
 }
 
 // evaluationProgress is what the evaluator writes: one before each file, and a
@@ -128,13 +130,14 @@ func evaluateFiles(
 	ctx context.Context, task evaluationTask, onFile func(displayName string) error,
 ) (evaluationProgress, error) {
 	outcomes := make([]fileResult, len(task.Files))
-	pool := variantPool{}
+	pool := variantPool{workloads: task.Workloads}
 	var folders []string // of all runtimes, including those with faults
 	for _, f := range task.Files {
 		if f.Runtime {
 			folders = append(folders, f.Name)
 		}
 	}
+	definedIn := map[string]string{} // the file of each runtime and scenario
 	for i, f := range task.Files {
 		if heapInUse() > maxScriptMemory/4 {
 			runtime.GC() // the garbage of earlier files must not count against this one
@@ -152,6 +155,14 @@ func evaluateFiles(
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
 			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
 		}
+		if f.Runtime || o.Scenario != nil {
+			defined := fmt.Sprintf("%s %q", f.kind(), f.Name)
+			if first, twice := definedIn[defined]; twice {
+				o.addFault(f, lab.Place{}, "", "the %s is already defined in %s; rename one of them", defined, first)
+			} else {
+				definedIn[defined] = f.DisplayName
+			}
+		}
 		switch {
 		case !f.Runtime:
 		case len(o.Faults) > 0:
@@ -168,7 +179,8 @@ func (o *fileResult) evaluate(
 	ctx context.Context, f scriptFile, folders []string, pool variantPool, given ParameterValues,
 ) error {
 	if f.Runtime {
-		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders)
+		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders,
+			pool.workloads)
 		o.Runtime, o.Faults = &r, faults
 		return err
 	}
@@ -187,9 +199,10 @@ var maxFileTime = defaultLimits.time + 4*time.Second
 // or takes longer than fileTimeout, that is the file's fault, and a new process
 // evaluates the other files.
 func evaluateInChild(
-	ctx context.Context, files []scriptFile, given ParameterValues, fileTimeout time.Duration,
+	ctx context.Context, files []scriptFile, workloads workloadIndex, given ParameterValues,
+	fileTimeout time.Duration,
 ) ([]fileResult, error) {
-	task := evaluationTask{Files: files, Given: given, Skipped: map[string]Fault{}}
+	task := evaluationTask{Files: files, Workloads: workloads, Given: given, Skipped: map[string]Fault{}}
 	for {
 		p, err := runEvaluator(ctx, task, fileTimeout)
 		if ctx.Err() != nil {

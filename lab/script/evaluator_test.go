@@ -82,7 +82,7 @@ func TestOneEndlessStepIsAFaultOfItsFile(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	outcomes, err := evaluateInChild(ctx, files, ParameterValues{}, time.Second)
+	outcomes, err := evaluateInChild(ctx, files, workloadIndex{}, ParameterValues{}, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

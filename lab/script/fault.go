@@ -9,7 +9,7 @@ import (
 
 // Fault is one mistake in a script and its place.
 type Fault struct {
-	File   string `json:"file"`           // relative to the checkout: "scenarios/json.star"
+	File   string `json:"file"`           // relative to the checkout, or absolute: "scenarios/json.star"
 	Line   int    `json:"line"`           // from 1; 0 if the fault concerns the whole file
 	Column int    `json:"column"`         // from 1, in characters
 	Call   string `json:"call,omitempty"` // the function called, such as "post"; empty outside of a call

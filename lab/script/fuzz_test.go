@@ -53,7 +53,7 @@ func FuzzRuntime(f *testing.F) {
 			t.Skip()
 		}
 		r, faults, err := evaluateRuntime(t.Context(), fuzzLimits, "any", "runtimes/any/runtime.star",
-			[]byte(source), []string{"any", "node"})
+			[]byte(source), []string{"any", "node"}, workloadIndex{Names: []string{"hello"}})
 		if err != nil {
 			t.Fatal(err)
 		}

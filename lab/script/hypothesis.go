@@ -296,8 +296,12 @@ func (s *scenarioScript) resolveArm(c *call, h *hypothesis, a *armValue) lab.Arm
 }
 
 func (s *scenarioScript) resolveVariant(c *call, a *armValue) string {
+	i := slices.IndexFunc(s.scenario.LeftOut,
+		func(v lab.LeftOutVariant) bool { return v.Variant == a.variant })
 	switch {
 	case slices.Contains(s.scenario.Variants, a.variant):
+	case i >= 0:
+		c.fault(a.at, "the scenario leaves out %s", s.scenario.LeftOut[i])
 	case slices.Contains(s.variants.ids, a.variant) || s.variants.isTwin(a.variant):
 		c.fault(a.at, "variant %q is not in this scenario; add it to variants", a.variant)
 	case !s.variants.mayMatchBroken(a.variant):

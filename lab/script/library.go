@@ -17,43 +17,36 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
-)
-
-const (
-	scenariosDir = "scenarios"
-	runtimesDir  = "runtimes"
-	runtimeFile  = "runtime.star"
-	extension    = ".star"
+	"runtimelab/lab/workload"
 )
 
 // namePattern matches the names of scenarios, runtimes, variants and worker models:
 // they are safe as file names, in image references and in CSV.
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Library holds the runtimes and scenarios of a checkout, sorted by name, and the claims
-// and topics that its scripts define, in the order of reports. A file with a fault
+// Library holds runtimes and scenarios, those of the checkout first and sorted by name, and
+// the claims and topics that scripts define, in the order of reports. A file with a fault
 // appears only in Faults and Files.
 type Library struct {
 	Runtimes         []lab.Runtime
 	Scenarios        []lab.Scenario
 	Claims           []lab.Claim
 	UntestableTopics []lab.UntestableTopic
+	Workloads        *workload.Set // those without a mistake
 	Faults           []Fault
-	Files            []string // all files read, relative to the checkout
+	Files            []string // all files read, as messages show them
+
+	checkout string // absolute
+	files    []scriptFile
 }
 
 // limits bound the evaluation of one file.
@@ -67,23 +60,33 @@ type limits struct {
 // steps, such as sorting a long list.
 var defaultLimits = limits{steps: 1_000_000, time: 4 * time.Second}
 
-// Load evaluates all runtimes and scenarios under root, with the given values of
-// parameters. Mistakes in scripts are in the library's Faults. Load returns an
-// error if root is not a checkout, or when ctx ends.
+// Load evaluates all runtimes and scenarios of the checkout at root and of no other place.
 func Load(ctx context.Context, root string, given ParameterValues) (*Library, error) {
-	root, err := filepath.Abs(root)
+	return Sources{Checkout: root}.Load(ctx, given)
+}
+
+// Load evaluates all runtimes and scenarios, with the given values of parameters. Mistakes
+// in scripts are in the library's Faults. Load returns an error if there is no checkout, if
+// a folder or file that s names is missing, or when ctx ends.
+func (s Sources) Load(ctx context.Context, given ParameterValues) (*Library, error) {
+	checkout, err := filepath.Abs(s.Checkout)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the scripts: %w", err)
 	}
-	files, err := filesUnder(root)
+	files, err := s.read(checkout)
 	if err != nil {
 		return nil, err
 	}
-	outcomes, err := evaluateInChild(ctx, files, given, maxFileTime)
+	workloads, mistakes, err := workload.Load(checkout)
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{}
+	outcomes, err := evaluateInChild(ctx, files, newWorkloadIndex(workloads), given, maxFileTime)
+	if err != nil {
+		return nil, err
+	}
+	l := &Library{Workloads: workloads, checkout: checkout, files: files}
+	l.addWorkloads(mistakes)
 	for _, i := range claimsOrder(files) {
 		l.addClaims(outcomes[i])
 	}
@@ -93,7 +96,7 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 		case len(o.Faults) > 0:
 			l.Faults = append(l.Faults, o.Faults...)
 		case o.Runtime != nil:
-			o.Runtime.ContextDir = realDir(filepath.Join(root, runtimesDir, o.Runtime.ContextRuntime))
+			o.Runtime.ContextDir = realDir(l.runtimeDir(o.Runtime.ContextRuntime))
 			l.Runtimes = append(l.Runtimes, *o.Runtime)
 		case o.Scenario != nil:
 			sum := sha256.Sum256(files[i].Source)
@@ -105,6 +108,12 @@ func Load(ctx context.Context, root string, given ParameterValues) (*Library, er
 	return l, nil
 }
 
+// runtimeDir returns the folder of a runtime; of several of the name, the first one's.
+func (l *Library) runtimeDir(name string) string {
+	i := slices.IndexFunc(l.files, func(f scriptFile) bool { return f.Runtime && f.Name == name })
+	return filepath.Dir(l.files[i].Path) // a script can name only runtimes that are there
+}
+
 // realDir returns dir with symbolic links resolved, because walking a folder does
 // not follow a link at its root. Links within the folder stay as they are.
 func realDir(dir string) string {
@@ -112,15 +121,6 @@ func realDir(dir string) string {
 		return target
 	}
 	return dir // building the image will report the error
-}
-
-// scriptFile is one script with all that its evaluation needs.
-type scriptFile struct {
-	Runtime     bool   // a runtime.star; otherwise a script of scenarios/
-	Name        string // of the runtime's folder, or of the scenario's file without .star
-	DisplayName string // in messages: the path relative to the checkout
-	Source      []byte
-	ReadError   string // why the file could not be read
 }
 
 // fileResult is what a file defines and refers to, and its faults.
@@ -145,88 +145,6 @@ func (o *fileResult) addFault(file scriptFile, at lab.Place, call, format string
 	}
 }
 
-// filesUnder returns the scripts of all runtimes, then those of all scenarios.
-func filesUnder(root string) (files []scriptFile, err error) {
-	names, err := listDir(root, runtimesDir)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		f, err := readFile(root, path.Join(runtimesDir, name, runtimeFile))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue // a file beside the runtimes, or a folder without a runtime
-		}
-		f.Runtime, f.Name = true, name
-		files = append(files, f)
-	}
-	if names, err = listDir(root, scenariosDir); err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if path.Ext(name) != extension {
-			continue
-		}
-		f, _ := readFile(root, path.Join(scenariosDir, name)) // the error becomes a fault of the file
-		f.Name = strings.TrimSuffix(name, extension)
-		files = append(files, f)
-	}
-	return files, nil
-}
-
-func readFile(root, displayName string) (scriptFile, error) {
-	source, err := readScript(filepath.Join(root, displayName))
-	f := scriptFile{DisplayName: displayName, Source: source}
-	if err != nil {
-		f.ReadError = err.Error()
-	}
-	return f, err
-}
-
-// maxSource is the largest script in bytes, far more than one needs. The limits of
-// the evaluator do not protect this process, which reads the file.
-const maxSource = 1 << 20
-
-// readScript reads a script. It refuses devices and pipes, which may block or
-// never end.
-func readScript(path string) (_ []byte, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	switch info, err := f.Stat(); {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("not a regular file (%s)", info.Mode().Type())
-	}
-	source, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	if len(source) > maxSource {
-		return nil, fmt.Errorf("the file is larger than %d MiB; make it shorter", maxSource>>20)
-	}
-	return source, err
-}
-
-// listDir returns the sorted names in a folder of the checkout, without hidden
-// files: editors make those.
-func listDir(root, dir string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(root, dir))
-	if err != nil {
-		return nil, &fault.Error{
-			Code: fault.ExitUsage,
-			Err:  fmt.Errorf("look for scripts: %w", err),
-			Hint: "run lab in a checkout of Runtime Lab, which has " + runtimesDir + "/ and " + scenariosDir + "/",
-		}
-	}
-	var names []string
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
 // Err returns a *fault.Error that lists all faults of scripts, or nil if there are none.
 func (l *Library) Err() error { return joinFaults(l.Faults) }
 
@@ -245,9 +163,9 @@ func joinFaults(faults []Fault) error {
 	}
 }
 
-// Select returns the scenarios of these names, each once, in the order of the
-// names; without names it returns all. The error is a *fault.Error if a name is
-// unknown or its file has a fault.
+// Select returns the scenarios of these names and paths, each once, in their order; without
+// any it returns all. The error is a *fault.Error if a name is unknown, if its file has a
+// fault, or if the script of a path describes no scenario.
 func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	if len(names) == 0 {
 		return slices.Clone(l.Scenarios), nil
@@ -255,9 +173,16 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 	var chosen []lab.Scenario
 	seen := map[string]bool{}
 	for _, name := range names {
+		if IsPath(name) {
+			f, err := l.scenarioFile(name)
+			if err != nil {
+				return nil, err
+			}
+			name = f.Name
+		}
 		i := slices.IndexFunc(l.Scenarios, func(s lab.Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, l.unknownName("scenario", name, path.Join(scenariosDir, name+extension), l.scenarioNames())
+			return nil, l.unknownName("scenario", name, scriptFile{Name: name}, l.scenarioNames())
 		}
 		if !seen[name] {
 			chosen = append(chosen, l.Scenarios[i])
@@ -265,6 +190,49 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 		seen[name] = true
 	}
 	return chosen, nil
+}
+
+// FileAt returns the file at a path as Files has it. The error is a *fault.Error if it is
+// not one of them.
+func (l *Library) FileAt(path string) (string, error) {
+	if absolute, err := filepath.Abs(path); err == nil {
+		if name := DisplayName(l.checkout, absolute); slices.Contains(l.Files, name) {
+			return name, nil // also a workload
+		}
+	}
+	f, err := l.fileAt(path)
+	return f.DisplayName, err
+}
+
+func (l *Library) fileAt(path string) (scriptFile, error) {
+	absolute, err := scriptPath(path)
+	if err != nil {
+		return scriptFile{}, err
+	}
+	if i := indexOf(l.files, absolute); i >= 0 {
+		return l.files[i], nil
+	}
+	return scriptFile{}, &fault.Error{
+		Code: fault.ExitUsage, Err: fmt.Errorf("there is no script %s", path), Hint: message.Suggest(path, l.Files),
+	}
+}
+
+// scenarioFile returns the script of the scenario at a path.
+func (l *Library) scenarioFile(path string) (scriptFile, error) {
+	f, err := l.fileAt(path)
+	if err != nil {
+		return f, err
+	}
+	if faults := l.faultsOf(f); len(faults) > 0 {
+		return f, joinFaults(faults)
+	}
+	if f.Runtime || !slices.Contains(l.scenarioNames(), f.Name) {
+		return f, &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("%s describes no scenario", f.DisplayName),
+			Hint: "name the script of a scenario; lab list shows them",
+		}
+	}
+	return f, nil
 }
 
 // Runtime returns the runtime of a name. The error is a *fault.Error if the name is
@@ -277,7 +245,7 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 		}
 		names = append(names, r.Name)
 	}
-	return lab.Runtime{}, l.unknownName("runtime", name, path.Join(runtimesDir, name, runtimeFile), names)
+	return lab.Runtime{}, l.unknownName("runtime", name, scriptFile{Runtime: true, Name: name}, names)
 }
 
 // Peers returns the peers of the runtimes that have any, by runtime.
@@ -330,17 +298,16 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		}
 	}
 	runtime, _, _ := strings.Cut(id, "/")
-	return lab.Variant{}, l.unknownName("variant", id, path.Join(runtimesDir, runtime, runtimeFile),
-		l.variantIDs())
+	return lab.Variant{}, l.unknownName("variant", id, scriptFile{Runtime: true, Name: runtime}, l.variantIDs())
 }
 
-// unknownName returns the error for a name that is not in the library: the faults
-// of the file that would define it, or else a suggestion.
-func (l *Library) unknownName(kind, name, file string, valid []string) error {
+// unknownName returns the error for a name that is not in the library: the faults of the
+// files like definer, which would define it, or else a suggestion.
+func (l *Library) unknownName(kind, name string, definer scriptFile, valid []string) error {
 	var faults []Fault
-	for _, f := range l.Faults {
-		if f.File == file {
-			faults = append(faults, f)
+	for _, f := range l.files {
+		if f.Runtime == definer.Runtime && f.Name == definer.Name {
+			faults = append(faults, l.faultsOf(f)...)
 		}
 	}
 	if len(faults) > 0 {
@@ -351,6 +318,11 @@ func (l *Library) unknownName(kind, name, file string, valid []string) error {
 		Err:  fmt.Errorf("unknown %s %q", kind, name),
 		Hint: message.Suggest(name, valid),
 	}
+}
+
+// faultsOf returns the faults of a file.
+func (l *Library) faultsOf(file scriptFile) []Fault {
+	return slices.DeleteFunc(slices.Clone(l.Faults), func(f Fault) bool { return f.File != file.DisplayName })
 }
 
 func (l *Library) scenarioNames() []string {

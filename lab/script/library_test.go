@@ -99,6 +99,46 @@ func TestNoHypothesisIsAboutGoodputInAnOverload(t *testing.T) {
 	}
 }
 
+func TestAnswersAreReadAsWritten(t *testing.T) {
+	digest := strings.Repeat("0aF", 21) + "0"
+	answers := []struct {
+		text   string
+		status int
+		want   lab.Expectation
+	}{
+		{`answer()`, 200, lab.Expectation{Agree: true}},
+		{`answer(agree = False)`, 200, lab.Expectation{}},
+		{`answer(status = 404, body = "")`, 404, lab.Expectation{Body: []byte{}, Agree: true}},
+		{`answer(body = b"\xff")`, 200, lab.Expectation{Body: []byte{0xff}, Agree: true}},
+		{`answer(sha256 = "` + digest + `")`, 200, lab.Expectation{SHA256: strings.ToLower(digest), Agree: true}},
+		{
+			`answer(json = {"price": 12.5, "z": [1, None, {"ok": True}], "a": 1e300})`, 200,
+			lab.Expectation{JSON: []byte(`{"price":12.5,"z":[1,null,{"ok":true}],"a":1e+300}`)},
+		},
+		{`answer(json = [], agree = True)`, 200, lab.Expectation{JSON: []byte(`[]`), Agree: true}},
+		{
+			`answer(status = 201, headers = {"X-Version": "2"}, json = {"id": 7})`, 201,
+			lab.Expectation{Header: map[string]string{"x-version": "2"}, JSON: []byte(`{"id":7}`)},
+		},
+	}
+	var requests []string
+	for _, a := range answers {
+		requests = append(requests, `get("/", expect = `+a.text+`)`)
+	}
+	library := load(t, checkout(t, map[string]string{
+		"scenarios/x.star": scenarioWith(`get("/json")`, strings.Join(requests, ",\n        ")),
+	}))
+	if err := library.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range library.Scenarios[0].Requests {
+		a := answers[i]
+		if r.Expect != a.status || !reflect.DeepEqual(r.Answer, &a.want) {
+			t.Errorf("%s: status %d, %+v, want %d, %+v", a.text, r.Expect, r.Answer, a.status, a.want)
+		}
+	}
+}
+
 func TestScenarioIsReadAsWritten(t *testing.T) {
 	text := `print("goes to the debug log")
 def order(n):
@@ -552,7 +592,7 @@ func TestFilesThatAreNotScriptsAreSkippedOrReported(t *testing.T) {
 		"scenarios/Bad_name.star":  scenarioWith(),
 		"scenarios/.#x.star":       "an editor's backup",
 		"scenarios/notes.txt":      "not a script",
-		"runtimes/contract.json":   "{}",
+		"runtimes/README.md":       "a file beside the runtimes",
 		"runtimes/notes/README.md": "no runtime",
 		"runtimes/.x/runtime.star": "hidden",
 	})
@@ -560,10 +600,11 @@ func TestFilesThatAreNotScriptsAreSkippedOrReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	library := load(t, root)
-	if len(library.Faults) != 3 {
-		t.Fatalf("want three faults:\n%s", messages(library))
+	if len(library.Faults) != 4 {
+		t.Fatalf("want four faults:\n%s", messages(library))
 	}
 	for i, want := range []string{
+		"runtimes/notes/runtime.star: read the script: it is missing, and every folder of runtimes/ is a runtime",
 		`scenarios/Bad_name.star: the file's name "Bad_name" is not of the form ^[a-z][a-z0-9-]*$`,
 		`scenarios/Bad_name.star:2:12: scenario: name "x" differs from the file's, "Bad_name"; change one of them`,
 		"scenarios/dir.star: read the script: ",

@@ -94,8 +94,8 @@ func scenarioWith(pairs ...string) string {
 const at = "scenarios/x.star:"
 
 const (
-	scenarioFunctions = "above, arm, below, capacity, claim, get, hypothesis, ladder, param, peak, pool, " +
-		"post, ramp, scenario, share, steady, steps, untestable, warmup, where"
+	scenarioFunctions = "above, answer, arm, below, capacity, claim, collection, get, hypothesis, ladder, " +
+		"param, peak, pool, post, ramp, scenario, share, steady, steps, untestable, warmup, where"
 	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
 	phaseCalls    = "warmup(…), " + measuredCalls
 )
@@ -219,7 +219,7 @@ func TestMistakesInScenarios(t *testing.T) {
 		},
 		"expect of a wrong type": {
 			scenarioWith(`get("/json")`, `get("/json", expect = "404")`),
-			`4:39: get: expect is a string, want a status: a whole number from 200 to 599`,
+			`4:39: get: expect is a string, want a status, 200 to 599, or answer(…)`,
 		},
 		"expect is not a status": {
 			scenarioWith(`get("/json")`,
@@ -227,6 +227,60 @@ func TestMistakesInScenarios(t *testing.T) {
 			`4:39: get: expect is 42, want 200 to 599
 4:78: post: expect is 600, want 200 to 599
 4:103: get: expect is -1, want 200 to 599`,
+		},
+		"answer of wrong types": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(status = "x", body = 1, headers = [], agree = 1))`),
+			`4:51: answer: status is a string, want a whole number
+4:63: answer: body is a whole number, want a string or bytes
+4:76: answer: headers is a list, want a dict of strings
+4:88: answer: agree is a whole number, want True or False`,
+		},
+		"answer with an interim status": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(status = 101))`),
+			`4:51: answer: status is 101, and a status of 1xx is never final, want 200 to 599`,
+		},
+		"answer with two bodies": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(body = "x", json = {}))`),
+			`4:35: answer: body and json are given, want one of them`,
+		},
+		"answer with a hash that is none": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(sha256 = "abc"))`),
+			`4:51: answer: sha256 is not of 64 hexadecimal digits, as sha256sum prints them`,
+		},
+		"answer with a body that has none": {
+			scenarioWith(`get("/json")`,
+				`get("/", expect = answer(status = 204, body = "")), get("/", expect = answer(status = 304, json = {}))`),
+			`4:115: answer: an answer with status 304 has no body; leave out json`,
+		},
+		"answer on which variants need not agree": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(body = "x", agree = False))`),
+			`4:62: answer: agree is False, but with body all variants give the same answer`,
+		},
+		"answer with JSON that has no form": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(json = {"a": [get]}))`),
+			`4:49: answer: json["a"][0] is a function; answers have strings, numbers, True, False, None, lists ` +
+				`and dicts`,
+		},
+		"answer with a number that JSON does not have": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(json = {"a": float("nan")}))`),
+			`4:49: answer: json["a"] is NaN, which JSON does not have`,
+		},
+		"answer with too many members": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(json = {"m%d" % i: i for i in range(65)}))`),
+			`4:49: answer: json cannot be compared: an expected dict has 65 members, at most 64 are allowed; ` +
+				`name those that tell a right answer from a wrong one`,
+		},
+		"answer with headers that are not compared": {
+			scenarioWith(`get("/json")`, `get("/", expect = answer(headers = {`+
+				`"Content-Length": "3", "a b": "c", "d": "é", "E": "1", "e": "1"}))`),
+			`4:52: answer: headers has "Content-Length", which says how the answer is sent, not what it is
+4:52: answer: headers has "a b", which is not a valid name of a header
+4:52: answer: headers has "é" for "d", which is not a valid value of a header
+4:52: answer: headers has "e" twice`,
+		},
+		"two collections": {
+			"collection(\"a\")\ncollection(\"b\")\n" + scenarioWith(`"x"`, `"x"`),
+			`2:1: collection: called twice; the claims of a file are of one collection, "a"`,
 		},
 		"expect of an interim answer": {
 			scenarioWith(`get("/json")`, `get("/json", expect = 100), get("/json", expect = 101)`),
@@ -467,10 +521,6 @@ func TestMistakesInScenarios(t *testing.T) {
 			"claim(\"mine\", \"It is.\")\n" +
 				"[claim(id, \"It is.\") for id in [\"other\", \"mine\", \"mine\"]]\n" + scenarioWith(),
 			`2:2: claim: "mine" is already defined in scenarios/x.star:1:1`,
-		},
-		"a request that needs an upstream": {
-			scenarioWith(`get("/json")`, `get("/wait?ms=5")`),
-			`1:1: scenario: /wait needs an upstream, and the scenario has none; add upstream = True`,
 		},
 		"unknown profile": {
 			scenarioWith(`"an example",`, `"an example", profile = "qick",`),

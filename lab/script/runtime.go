@@ -30,6 +30,7 @@ type runtimeScript struct {
 	*script
 	runtime  lab.Runtime
 	folders  []string        // of all runtimes
+	offers   []string        // of the variants that have none of their own
 	declared syntax.Position // of the first call of runtime(); not valid before it
 	calls    []*call         // of variant(), in the order of runtime.Variants
 	ownImage bool            // there is no base: see lab.Runtime.IsOwnImage
@@ -45,6 +46,7 @@ type baseImage struct {
 // It returns an error only if ctx ends. folders are those of all runtimes.
 func evaluateRuntime(
 	ctx context.Context, bounds limits, name, displayName string, source []byte, folders []string,
+	workloads workloadIndex,
 ) (lab.Runtime, []Fault, error) {
 	r := &runtimeScript{
 		script:  newScript(displayName),
@@ -57,8 +59,13 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "runtime",
 		required: []string{"about"},
-		optional: []string{"base", "image", "context", "dockerfile", "args", "ignore", "compare_with"},
-		make:     r.makeRuntime,
+		optional: []string{
+			"base", "image", "context", "dockerfile", "args", "ignore", "compare_with", "offers",
+		},
+		make: func(c *call) starlark.Value {
+			r.offers = workloads.readOffers(c)
+			return r.makeRuntime(c)
+		},
 	})
 	r.define(function{
 		name:     "base",
@@ -73,8 +80,10 @@ func evaluateRuntime(
 	r.define(function{
 		name:     "variant",
 		required: []string{"name", "about"},
-		optional: slices.Concat(applicationArg, []string{"env", "identity"}, ownArguments),
-		make:     r.makeVariant,
+		optional: slices.Concat(applicationArg, []string{"env", "identity", "offers"}, ownArguments),
+		make: func(c *call) starlark.Value {
+			return r.makeVariant(c, workloads.readOffers(c))
+		},
 	})
 	r.defineReady()
 	if err := r.evaluate(ctx, bounds, source); err != nil {
@@ -91,7 +100,11 @@ func evaluateRuntime(
 		r.checkVariants()
 	}
 	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
-		r.runtime.Variants[i].Application = r.runtime.ContextRuntime
+		v := &r.runtime.Variants[i]
+		v.Application = r.runtime.ContextRuntime
+		if v.Offers == nil {
+			v.Offers = slices.Clone(r.offers)
+		}
 	}
 	return r.runtime, r.sortedFaults(), nil
 }
@@ -162,7 +175,7 @@ func makeBase(c *call) starlark.Value {
 	return made
 }
 
-func (r *runtimeScript) makeVariant(c *call) starlark.Value {
+func (r *runtimeScript) makeVariant(c *call, offers []string) starlark.Value {
 	v := lab.Variant{
 		Runtime:  r.runtime.Name,
 		Name:     c.lineMatching("name", namePattern),
@@ -171,6 +184,7 @@ func (r *runtimeScript) makeVariant(c *call) starlark.Value {
 		Command:  c.stringList("command", "strings"),
 		Env:      c.stringDict("env"),
 		Identity: c.requiredIdentity(),
+		Offers:   offers,
 		Own:      r.readOwnServer(c),
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Env)) {

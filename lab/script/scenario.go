@@ -37,6 +37,7 @@ type scenarioScript struct {
 	parameterValues map[string]string         // the values in use, as a user would give them
 
 	claims           []claimDefinition
+	collection       string           // of the claims; empty: the file names none
 	references       []claimReference // of hypotheses
 	claimsIncomplete bool             // a definition has no valid id
 }
@@ -83,7 +84,7 @@ func evaluateScenario(
 		s.scenario.Parameters = s.parameterValues
 	}
 	result := fileResult{
-		Claims: s.claims, References: s.references,
+		Claims: s.collectedClaims(), References: s.references,
 		ClaimsIncomplete: s.claimsIncomplete || !s.completed && callsClaim(source),
 		Faults:           s.sortedFaults(),
 	}
@@ -109,6 +110,10 @@ func (s *scenarioScript) defineFunctions() {
 		name: "post", positional: []string{"path"}, required: []string{"path"},
 		optional: []string{"json", "body", "headers", "background", "expect"},
 		make:     func(c *call) starlark.Value { return makeRequest(c, "POST") },
+	})
+	s.define(function{
+		name: "answer", optional: []string{"status", "body", "sha256", "json", "headers", "agree"},
+		make: makeAnswer,
 	})
 	s.define(function{
 		name: "where", optional: []string{"runtime", "model"},
@@ -142,13 +147,12 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
 		Upstream: c.boolean("upstream", false),
-		Variants: s.variants.readVariants(c),
 	}
+	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
 	s.scenario.Hypotheses = s.readHypotheses(c)
-	s.requireUpstream(c)
 	return starlark.None
 }
 
@@ -159,20 +163,6 @@ func readCores(c *call) []int {
 		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
 	return slices.Sorted(slices.Values(c.integerList("cores", 1, maxCores)))
-}
-
-// waitPath is the path at which applications call their upstream.
-const waitPath = "/wait"
-
-// requireUpstream reports requests to waitPath in a scenario without an upstream.
-// The contract check would not find them, because it always has an upstream.
-func (s *scenarioScript) requireUpstream(c *call) {
-	calls := slices.ContainsFunc(s.scenario.AllRequests(), func(r lab.Request) bool {
-		return r.PathOnly() == waitPath
-	})
-	if calls && !s.scenario.Upstream {
-		c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", waitPath)
-	}
 }
 
 func (s *scenarioScript) readName(c *call) string {
@@ -194,7 +184,7 @@ func readRequests(c *call) []lab.Request {
 			continue
 		}
 		all = append(all, made.request)
-		if size += len(made.request.Body); size > maxBodies {
+		if size += requestSize(made.request); size > maxBodies {
 			c.fault(c.args["requests"].at, "the bodies of the requests are more than %d MiB", maxBodies>>20)
 			break
 		}
@@ -205,15 +195,23 @@ func readRequests(c *call) []lab.Request {
 	return all
 }
 
+// requestSize returns the bytes of a request and of its expected answer.
+func requestSize(r lab.Request) int {
+	if r.Answer == nil {
+		return len(r.Body)
+	}
+	return len(r.Body) + len(r.Answer.Body) + len(r.Answer.JSON)
+}
+
 func makeRequest(c *call, method string) starlark.Value {
 	made := &request{opaqueValue: "request", request: lab.Request{
 		Method:     method,
 		Path:       readPath(c),
 		Header:     readHeaders(c),
 		Background: c.boolean("background", false),
-		Expect:     readExpect(c),
 		At:         lab.Place{Line: int(c.at.Line), Column: int(c.at.Col)},
 	}}
+	made.request.Expect, made.request.Answer = readExpect(c)
 	if method == "POST" {
 		made.request.Body = readBody(c)
 	}
@@ -226,24 +224,6 @@ func makeRequest(c *call, method string) starlark.Value {
 		}
 	}
 	return made
-}
-
-// readExpect returns the status that counts as success, or 0 for any of 2xx.
-func readExpect(c *call) int {
-	arg, ok := c.validArgument("expect")
-	if !ok {
-		return 0
-	}
-	status, isNumber := arg.value.(starlark.Int)
-	if !isNumber {
-		c.wrongType(arg, "expect", "a status: a whole number from 200 to 599")
-		return 0
-	}
-	if n, fits := status.Int64(); fits && n >= 100 && n <= 199 {
-		c.fault(arg.at, "expect is %d, and a status of 1xx is never final, want 200 to 599", n)
-		return 0
-	}
-	return c.integer("expect", 0, 200, 599)
 }
 
 // readPath returns the path, which must be valid in a request without any encoding.
@@ -310,25 +290,13 @@ func readBody(c *call) []byte {
 	case c.has("json") && c.has("body"):
 		c.fault(c.at, "both json and body are given, want one")
 	case c.has("json"):
-		return readJSONBody(c)
+		return readJSON(c, wholeNumbers)
 	case c.has("body"):
 		return readRawBody(c)
 	case !c.misspelt("json") && !c.misspelt("body"):
 		c.fault(c.at, `missing argument "json" or "body"`)
 	}
 	return nil
-}
-
-func readJSONBody(c *call) []byte {
-	arg, ok := c.validArgument("json")
-	if !ok {
-		return nil
-	}
-	body, err := encodeJSON(arg.value)
-	if err != nil {
-		c.fault(arg.at, "%v", err)
-	}
-	return body
 }
 
 func readRawBody(c *call) []byte {

@@ -15,19 +15,22 @@ import (
 
 // variantPool holds the variants that scenarios can select.
 type variantPool struct {
-	ids    []string          // of all runtimes, in order
-	models map[string]string // the worker model of each id
-	broken []string          // runtimes whose file has a fault: their variants are unknown
+	ids    []string            // of all runtimes, in order
+	models map[string]string   // the worker model of each id
+	offers map[string][]string // the workloads that each id offers; none: it has an API of its own
+	broken []string            // runtimes whose file has a fault: their variants are unknown
+
+	workloads workloadIndex
 }
 
 // add adds the variants of a runtime.
 func (p *variantPool) add(variants []lab.Variant) {
 	if p.models == nil {
-		p.models = map[string]string{}
+		p.models, p.offers = map[string]string{}, map[string][]string{}
 	}
 	for _, v := range variants {
 		p.ids = append(p.ids, v.ID())
-		p.models[v.ID()] = v.Model
+		p.models[v.ID()], p.offers[v.ID()] = v.Model, v.Offers
 	}
 }
 
@@ -74,43 +77,61 @@ func (p variantPool) matchingFilter(c *call, filter *variantFilter) []string {
 	return matches
 }
 
-// readVariants returns the ids of a scenario's variants. The argument is all,
-// where(), or a list of ids, of patterns such as "node/*", and of where().
-func (p variantPool) readVariants(c *call) []string {
-	if !c.has("variants") {
-		return slices.Clone(p.ids)
+// chosenVariant is a variant that a scenario selects.
+type chosenVariant struct {
+	id    string
+	named syntax.Position // where the script names it; not valid if a pattern or where() selects it
+}
+
+// chosenVariants are variants in the order of their selection, each once.
+type chosenVariants []chosenVariant
+
+func (v *chosenVariants) add(ids []string, named syntax.Position) {
+	for _, id := range ids {
+		i := slices.IndexFunc(*v, func(c chosenVariant) bool { return c.id == id })
+		switch {
+		case i < 0:
+			*v = append(*v, chosenVariant{id, named})
+		case named.IsValid():
+			(*v)[i].named = named
+		}
 	}
+}
+
+// readVariants returns a scenario's variants. The argument is all, where(), or a list of
+// ids, of patterns such as "node/*", and of where().
+func (p variantPool) readVariants(c *call) (chosen chosenVariants) {
+	unnamed := syntax.Position{}
 	arg, ok := c.validArgument("variants")
-	if ok && arg.value == starlark.Universe["all"] {
-		return slices.Clone(p.ids)
+	if !c.has("variants") || ok && arg.value == starlark.Universe["all"] {
+		chosen.add(p.ids, unnamed)
+		return chosen
 	}
 	if filter, ok := arg.value.(*variantFilter); ok {
-		return p.matchingFilter(c, filter)
+		chosen.add(p.matchingFilter(c, filter), unnamed)
+		return chosen
 	}
 	if _, sequence := arg.value.(starlark.Sequence); ok && !sequence {
 		c.wrongType(arg, "variants", `all, where(…) or a list of variants such as "node/single"`)
 		return nil
 	}
-	var chosen []string
-	named := map[string]bool{}
+	texts := map[string]bool{}
 	for _, element := range c.list("variants", "variants") {
-		var matches []string
 		switch v := element.value.(type) {
 		case *variantFilter:
-			matches = p.matchingFilter(c, v)
+			chosen.add(p.matchingFilter(c, v), unnamed)
 		case starlark.String:
-			if named[string(v)] {
+			if texts[string(v)] {
 				c.fault(element.at, "variants has %q twice", string(v))
 			}
-			named[string(v)] = true
-			matches = p.matchingPattern(c, element.at, string(v))
+			texts[string(v)] = true
+			named := element.at
+			if strings.ContainsAny(string(v), `*?[\`) {
+				named = unnamed
+			}
+			chosen.add(p.matchingPattern(c, element.at, string(v)), named)
 		default:
 			c.fault(element.at, "variants holds %s, want strings or where(…)", describeType(v))
-		}
-		for _, match := range matches {
-			if !slices.Contains(chosen, match) {
-				chosen = append(chosen, match)
-			}
 		}
 	}
 	return chosen

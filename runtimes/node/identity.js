@@ -6,14 +6,15 @@ import { settings } from './settings.js';
 
 /**
  * The answer to GET /identity, all of it as it is in use.
- * @param {import('node:http').Server} server
+ * @param {{ keepAliveTimeout: number }} server node:http's, or the options of another
  * @param {{ workers?: number, parallelism?: number, libraries?: Record<string, string> }} variant
  *   processes that accept requests, parts of CPU work at the same time, and versions by name
+ * @param {(path: string) => string} read gives the text of a file of the kernel's
  */
-export function describe(server, { workers = 1, parallelism = 1, libraries = {} } = {}) {
+export function describe(server, { workers = 1, parallelism = 1, libraries = {} } = {}, read = readKernelFile) {
   return {
     runtime: 'node',
-    runtime_version: process.versions.node,
+    runtime_version: process.versions.bun ?? process.versions.deno ?? process.versions.node,
     build: { ...build(), ...libraries },
     model: settings.model,
     workers,
@@ -22,11 +23,20 @@ export function describe(server, { workers = 1, parallelism = 1, libraries = {} 
     backlog: settings.backlog,
     keep_alive_s: server.keepAliveTimeout / 1000,
     access_log: settings.accessLog,
-    process: processLimits(),
+    process: processLimits(read),
   };
 }
 
+// Other runtimes name the versions of Node's parts that they stand in for.
 function build() {
+  const { bun, webkit, deno, v8: engine, node } = process.versions;
+  const { arch } = process;
+  if (bun) return { webkit, node, arch, program: process.execPath };
+  if (deno) return { v8: engine, node, arch };
+  return buildOfNode();
+}
+
+function buildOfNode() {
   const { v8, uv, llhttp, simdutf } = process.versions;
   const { variables, target_defaults: defaults } = process.config;
   const shared = Object.keys(variables).filter(
@@ -49,7 +59,7 @@ function build() {
   };
 }
 
-function processLimits() {
+function processLimits(read) {
   const status = fields(read('/proc/self/status'));
   const [nofileSoft = 0, nofileHard = 0] = (/^Max open files\s+(\d+)\s+(\d+)/m.exec(read('/proc/self/limits')) ?? [])
     .slice(1)
@@ -62,7 +72,7 @@ function processLimits() {
     no_new_privs: status.get('NoNewPrivs') === '1',
     root_read_only: rootReadOnly(read('/proc/self/mountinfo')),
     cpus_allowed: status.get('Cpus_allowed_list') ?? '',
-    memory_limit: memoryLimit(),
+    memory_limit: memoryLimit(read),
     somaxconn: Number(read('/proc/sys/net/core/somaxconn')),
     local_port_range: read('/proc/sys/net/ipv4/ip_local_port_range').trim().split(/\s+/).join(' '),
     interfaces: interfaces(read('/proc/net/dev')),
@@ -70,7 +80,7 @@ function processLimits() {
 }
 
 // Files that this kernel does not have read as empty: macOS has no /proc.
-function read(path) {
+function readKernelFile(path) {
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -97,7 +107,7 @@ function rootReadOnly(mountinfo) {
 }
 
 // The limit of this container in bytes, from cgroup v2 or else v1; 0 is none.
-function memoryLimit() {
+function memoryLimit(read) {
   const limit = Number(
     read('/sys/fs/cgroup/memory.max') || read('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
   );

@@ -17,8 +17,9 @@ export function serve(server) {
     endConnections();
     server.close(); // no new connections; idle ones go at once
     for (const socket of sockets) {
-      // node:http does not count one as idle that never sent anything.
-      if (socket.bytesRead === 0) socket.destroy();
+      // node:http does not count one as idle that never sent anything. Bun accepts no
+      // such connection, and counts the bytes of none.
+      if (socket.bytesRead === 0 && !process.versions.bun) socket.destroy();
     }
     // What is still at work then, as calls of the upstream, is for nobody.
     setTimeout(() => process.exit(0), SHUTDOWN_GRACE_MS).unref();

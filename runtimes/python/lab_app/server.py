@@ -21,10 +21,12 @@ from lab_app.settings import (
     WORKERS,
 )
 
-# The application's factory, and the libraries that identity names.
-APPLICATION, LIBRARIES = {
-    "none": ("lab_app.asgi:create_app", []),
-    "fastapi": ("lab_app.fastapi_app:create_app", ["fastapi", "starlette", "pydantic"]),
+# The application's factory, whether it knows the lifespan protocol, and the
+# libraries that identity names.
+APPLICATION, LIFESPAN, LIBRARIES = {
+    "none": ("lab_app.asgi:create_app", "on", []),
+    "fastapi": ("lab_app.fastapi_app:create_app", "on", ["fastapi", "starlette", "pydantic"]),
+    "django": ("lab_app.django_app:create_app", "off", ["django", "asgiref"]),
 }[FRAMEWORK]
 LIBRARIES += ["uvicorn", "uvloop", "httptools", "aiohttp"]
 
@@ -65,7 +67,7 @@ def main():
         loop=EVENT_LOOP,
         http="httptools",
         ws="none",
-        lifespan="on",
+        lifespan=LIFESPAN,
         log_level="warning",
         access_log=False,
         proxy_headers=False,

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command static is a tiny server that acts as a runtime. It answers the vectors of the
-// contract from the contract, and describes itself by what the kernel reports. The test of
+// workloads from their files, and describes itself by what the kernel reports. The test of
 // a third runtime builds an image of it.
 package main
 
@@ -20,34 +20,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
-	"runtimelab/lab/contract"
+	"runtimelab/lab/workload"
 )
 
 func main() {
-	rules, err := contract.Load("/contract.json")
-	if err != nil {
-		log.Fatal(err)
+	workloads, mistakes, err := workload.Load("/")
+	if err != nil || len(mistakes) > 0 {
+		log.Fatal(mistakes, err)
 	}
 	server := http.Server{
 		Addr:        net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")),
 		IdleTimeout: 75 * time.Second,
-		Handler:     newHandler(rules),
+		Handler:     newHandler(workloads),
 	}
 	log.Fatal(server.ListenAndServe())
 }
 
-// newHandler returns a handler that answers the vectors of a contract and its identity
-// request, and 404 to others.
-func newHandler(rules *contract.Contract) http.HandlerFunc {
+// newHandler returns a handler that answers the vectors of workloads and the identity request, and
+// 404 to others.
+func newHandler(workloads *workload.Set) http.HandlerFunc {
 	answers := map[string]lab.Answer{}
-	for _, v := range rules.Vectors() {
-		header := http.Header{}
-		for name, value := range v.Request.Header {
-			header.Set(name, value)
+	for _, w := range workloads.All() {
+		for _, v := range w.Vectors() {
+			header := http.Header{}
+			for name, value := range v.Request.Header {
+				header.Set(name, value)
+			}
+			answers[requestKey(v.Request.Method, v.Request.Path, header, v.Request.Body)] = v.Want
 		}
-		answers[requestKey(v.Request.Method, v.Request.Path, header, v.Request.Body)] = v.Want
 	}
-	identity := rules.IdentityRequest()
+	identity := workloads.Identity()
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -55,7 +57,7 @@ func newHandler(rules *contract.Contract) http.HandlerFunc {
 		}
 		answer, known := answers[requestKey(r.Method, r.RequestURI, r.Header, body)]
 		switch {
-		case r.Method == identity.Method && r.URL.Path == identity.Path:
+		case r.Method == http.MethodGet && r.URL.Path == identity.Path:
 			answer = lab.Answer{Status: http.StatusOK, Header: map[string]string{"content-type": "application/json"}}
 			if answer.Body, err = json.Marshal(identityOfProcess()); err != nil {
 				log.Fatal(err)

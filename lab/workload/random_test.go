@@ -1,9 +1,10 @@
-package contract
+package workload
 
 import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -12,31 +13,49 @@ import (
 )
 
 func TestRandomRequestsDependOnlyOnTheSeed(t *testing.T) {
-	c := load(t)
-	a, b := c.RandomRequests(1, 300), c.RandomRequests(1, 300)
+	w := load(t, repository).ByName("stream")
+	a, b := w.randomRequests(1, 300), w.randomRequests(1, 300)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same seed gives different inputs")
 	}
-	if reflect.DeepEqual(a, c.RandomRequests(2, 300)) {
+	if reflect.DeepEqual(a, w.randomRequests(2, 300)) {
 		t.Error("another seed gives the same inputs")
 	}
-	if !reflect.DeepEqual(a[:100], c.RandomRequests(1, 100)) {
+	if !reflect.DeepEqual(a[:100], w.randomRequests(1, 100)) {
 		t.Error("fewer inputs are not the first of more")
 	}
 }
 
+// Another workload, or one that is added, changes no input of this one.
+func TestInputsOfAWorkloadDoNotDependOnOthers(t *testing.T) {
+	alone := checkout(t, minimal)
+	texts := maps.Clone(minimal)
+	texts["another"] = strings.NewReplacer(`"/q`, `"/another`, `"name": "q"`,
+		`"name": "another"`).Replace(texts["work"])
+	set := load(t, checkout(t, texts))
+	if a, b := load(t,
+		alone).ByName("work").RandomRequests(3), set.ByName("work").RandomRequests(3); len(a) != 10 ||
+		!reflect.DeepEqual(a, b) {
+		t.Errorf("%d inputs, and %d beside another workload", len(a), len(b))
+	}
+	work, another := set.ByName("work").RandomRequests(3), set.ByName("another").RandomRequests(3)
+	for i := range another {
+		another[i].Path = strings.Replace(another[i].Path, "/another", "/q", 1)
+	}
+	if reflect.DeepEqual(work, another) {
+		t.Errorf("two workloads have the same inputs: %+v", work)
+	}
+}
+
 func TestRandomRequestsAreInProportionToTheWeights(t *testing.T) {
-	c := load(t)
-	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 2, 1, 1
+	w := load(t, checkout(t, minimal)).ByName("work")
+	w.doc.Inputs.Orders.Weight, w.doc.Inputs.Queries.Weight, w.doc.Inputs.Uploads.Weight = 2, 1, 1
 	var orders, queries, uploads int
-	for _, r := range c.RandomRequests(1, 400) {
-		switch path, _, _ := strings.Cut(r.Path, "?"); {
-		case path == "/echo":
-			if r.Method != "POST" || r.Header["content-type"] != "application/json" {
-				t.Fatalf("unexpected request %v", r)
-			}
+	for _, r := range w.randomRequests(1, 400) {
+		switch path := r.PathOnly(); path {
+		case "/echo":
 			orders++
-		case path == "/stream" && r.Method == "POST":
+		case "/u":
 			uploads++
 		default:
 			queries++
@@ -47,11 +66,7 @@ func TestRandomRequestsAreInProportionToTheWeights(t *testing.T) {
 	}
 }
 
-// ordersOnly makes c give random orders and no other inputs.
-func ordersOnly(c *Contract) *Contract {
-	c.file.Random.Queries.Weight, c.file.Random.Uploads.Weight = 0, 0
-	return c
-}
+func orders(t *testing.T) *Workload { return load(t, repository).ByName("orders") }
 
 type order struct {
 	ID       float64
@@ -92,12 +107,12 @@ func isOrder(body []byte) bool {
 }
 
 func TestRandomOrdersFollowTheValidShare(t *testing.T) {
-	c := ordersOnly(load(t))
+	w := orders(t)
 	const n = 2000
 	share := func(valid float64) float64 {
-		c.file.Random.ValidShare = valid
+		w.doc.Inputs.ValidShare = valid
 		orders := 0
-		for _, r := range c.RandomRequests(3, n) {
+		for _, r := range w.randomRequests(3, n) {
 			if isOrder(r.Body) {
 				orders++
 			}
@@ -115,10 +130,10 @@ func TestRandomOrdersFollowTheValidShare(t *testing.T) {
 
 // Valid orders must reach the ends of their ranges.
 func TestRandomOrdersReachTheBounds(t *testing.T) {
-	c := ordersOnly(load(t))
-	c.file.Random.ValidShare = 1
+	w := orders(t)
+	w.doc.Inputs.ValidShare = 1
 	var all []byte
-	for _, r := range c.RandomRequests(5, 500) {
+	for _, r := range w.randomRequests(5, 500) {
 		all = append(append(all, r.Body...), '\n')
 	}
 	for _, bound := range []string{
@@ -135,7 +150,7 @@ func TestRandomOrdersReachTheBounds(t *testing.T) {
 func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 	var all []byte
 	longest := 0
-	for _, r := range ordersOnly(load(t)).RandomRequests(4, 2000) {
+	for _, r := range orders(t).randomRequests(4, 2000) {
 		all = append(append(all, r.Body...), '\n')
 		longest = max(longest, len(r.Body))
 	}
@@ -155,13 +170,16 @@ func TestRandomOrdersCoverEdgeCases(t *testing.T) {
 // The queries must reach the ends of the parameters' ranges, and include what parsers
 // of numbers and queries are known to disagree about.
 func TestRandomQueriesCoverEdgeCases(t *testing.T) {
-	c := load(t)
-	c.file.Random.Orders.Weight, c.file.Random.Uploads.Weight = 0, 0
 	var all strings.Builder
 	methods := map[string]bool{}
-	for _, r := range c.RandomRequests(8, 4000) {
-		all.WriteString(r.Method + " " + r.Path + "\n")
-		methods[r.Method] = true
+	for _, w := range load(t, repository).All() {
+		if w.doc.Inputs == nil || w.doc.Inputs.Queries == nil {
+			continue
+		}
+		for _, r := range w.randomRequests(8, 2000) {
+			all.WriteString(r.Method + " " + r.Path + "\n")
+			methods[r.Method] = true
+		}
 	}
 	for _, corner := range []string{
 		"n=1\n", "n=0\n", "n=1000001\n", "n=5000\n", "workers=64&n=", "n=20&workers=", "ms=-1\n", "mib=65\n",
@@ -181,10 +199,10 @@ func TestRandomQueriesCoverEdgeCases(t *testing.T) {
 }
 
 func TestRandomUploadsCoverEdgeCases(t *testing.T) {
-	c := load(t)
-	c.file.Random.Orders.Weight, c.file.Random.Queries.Weight = 0, 0
+	w := load(t, repository).ByName("stream")
+	w.doc.Inputs.Queries = nil
 	var chunked, typeless, empty, large int
-	for _, r := range c.RandomRequests(9, 500) {
+	for _, r := range w.randomRequests(9, 500) {
 		if r.Method != "POST" || !strings.HasPrefix(r.Path, "/stream") || len(r.Body) > 262144 {
 			t.Fatalf("unexpected request: %s %s with %d bytes", r.Method, r.Path, len(r.Body))
 		}

@@ -1,25 +1,26 @@
-package contract
+package workload
 
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 
 	"runtimelab/lab"
 )
 
-// randomRule describes the random inputs. The weights are in proportion to the
-// number of inputs of each kind.
-type randomRule struct {
-	About      string     `json:"about"`
-	ValidShare float64    `json:"valid_share"` // fraction of the inputs that are valid, 0 to 1
-	Orders     orderRule  `json:"orders"`
-	Queries    queryRule  `json:"queries"`
-	Uploads    uploadRule `json:"uploads"`
+// inputRule describes the seeded inputs of a workload. The weights are in proportion to the
+// number of inputs of each kind that is given.
+type inputRule struct {
+	About      string      `json:"about"`
+	Count      int         `json:"count"`       // that a variant is sent
+	ValidShare float64     `json:"valid_share"` // fraction of the inputs that are valid, 0 to 1
+	Orders     *orderRule  `json:"orders"`
+	Queries    *queryRule  `json:"queries"`
+	Uploads    *uploadRule `json:"uploads"`
 }
 
 type orderRule struct {
@@ -39,22 +40,48 @@ type bounds struct {
 	UnitCents int64 `json:"unit_cents_max"`
 }
 
-func (r randomRule) check() error {
-	weights := []int{r.Orders.Weight, r.Queries.Weight, r.Uploads.Weight}
-	if slices.Min(weights) < 0 || slices.Max(weights) < 1 {
-		return errors.New("random: weights must be 0 or more, and at least one above 0")
+// maxInputs limits the inputs of a workload: every variant answers them before every run.
+const maxInputs = 10_000
+
+// kind is one kind of seeded inputs.
+type kind struct {
+	name    string
+	weight  int
+	check   func() error
+	request func(g requestGenerator, valid bool) lab.Request
+}
+
+// kinds returns the kinds that the rule gives, in a fixed order.
+func (r inputRule) kinds() (given []kind) {
+	if o := r.Orders; o != nil {
+		given = append(given, kind{"orders", o.Weight, o.check, o.request})
 	}
-	if r.ValidShare < 0 || r.ValidShare > 1 {
-		return fmt.Errorf("random: valid_share is %v, want 0 to 1", r.ValidShare)
+	if q := r.Queries; q != nil {
+		given = append(given, kind{"queries", q.Weight, q.check, q.request})
 	}
-	if err := r.Orders.check(); err != nil {
-		return fmt.Errorf("random: orders: %w", err)
+	if u := r.Uploads; u != nil {
+		given = append(given, kind{"uploads", u.Weight, u.check, u.request})
 	}
-	if err := r.Queries.check(); err != nil {
-		return fmt.Errorf("random: queries: %w", err)
-	}
-	if err := r.Uploads.check(); err != nil {
-		return fmt.Errorf("random: uploads: %w", err)
+	return given
+}
+
+func (r inputRule) check() error {
+	switch kinds := r.kinds(); {
+	case r.Count < 1 || r.Count > maxInputs:
+		return fmt.Errorf("count is %d, want 1 to %d", r.Count, maxInputs)
+	case r.ValidShare < 0 || r.ValidShare > 1:
+		return fmt.Errorf("valid_share is %v, want 0 to 1", r.ValidShare)
+	case len(kinds) == 0:
+		return errors.New("there are neither orders nor queries nor uploads")
+	default:
+		for _, k := range kinds {
+			if k.weight < 1 {
+				return fmt.Errorf("%s: weight is %d, want at least 1", k.name, k.weight)
+			}
+			if err := k.check(); err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+		}
 	}
 	return nil
 }
@@ -77,40 +104,49 @@ func (r request) check() error {
 	return nil
 }
 
-// RandomRequests returns n requests, the same for the same seed: orders, queries
-// and uploads, at and within their bounds, in unusual notation, or invalid. Their
-// right answers are unknown; CompareAnswers finds where two variants disagree.
-func (c *Contract) RandomRequests(seed uint64, n int) []lab.Request {
-	rule := c.file.Random
-	g := requestGenerator{Rand: rand.New(rand.NewPCG(seed, 0)), bounds: rule.Orders.Bounds}
+// RandomRequests returns the seeded inputs, which depend on the seed and on this workload only:
+// orders, queries and uploads, at and within their bounds, in unusual notation, or invalid. Their
+// right answers are unknown; where two variants disagree, one of them is wrong.
+func (w *Workload) RandomRequests(seed uint64) []lab.Request {
+	if w.doc.Inputs == nil {
+		return nil
+	}
+	return w.randomRequests(seed, w.doc.Inputs.Count)
+}
+
+func (w *Workload) randomRequests(seed uint64, n int) []lab.Request {
+	name := fnv.New64a()
+	name.Write([]byte(w.Name))
+	g := requestGenerator{Rand: rand.New(rand.NewPCG(seed, name.Sum64()))}
+	kinds := w.doc.Inputs.kinds()
+	sum := 0
+	for _, k := range kinds {
+		sum += k.weight
+	}
 	requests := make([]lab.Request, n)
 	for i := range requests {
-		requests[i] = g.randomRequest(rule)
+		valid := g.chance(w.doc.Inputs.ValidShare)
+		at := g.IntN(sum)
+		for _, k := range kinds {
+			if at -= k.weight; at < 0 {
+				requests[i] = k.request(g, valid)
+				break
+			}
+		}
 	}
 	return requests
 }
 
-func (g requestGenerator) randomRequest(rule randomRule) lab.Request {
-	valid := g.chance(rule.ValidShare)
-	n := g.IntN(rule.Orders.Weight + rule.Queries.Weight + rule.Uploads.Weight)
-	if n -= rule.Orders.Weight; n < 0 {
-		return g.orderRequest(rule.Orders, valid)
-	}
-	if n -= rule.Queries.Weight; n < 0 {
-		return g.queryRequest(rule.Queries, valid)
-	}
-	return g.uploadRequest(rule.Uploads)
-}
-
-func (g requestGenerator) orderRequest(rule orderRule, valid bool) lab.Request {
-	text := g.orderJSON(rule.Bounds)
+func (r *orderRule) request(g requestGenerator, valid bool) lab.Request {
+	g.bounds = r.Bounds
+	text := g.orderJSON(r.Bounds)
 	if !valid {
 		text = g.corrupt(text)
 	}
 	return lab.Request{
-		Method: rule.Request.Method,
-		Path:   rule.Request.Path,
-		Header: maps.Clone(rule.Request.Headers),
+		Method: r.Request.Method,
+		Path:   r.Request.Path,
+		Header: maps.Clone(r.Request.Headers),
 		Body:   []byte(text),
 	}
 }

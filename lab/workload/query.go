@@ -1,4 +1,4 @@
-package contract
+package workload
 
 import (
 	"errors"
@@ -64,11 +64,11 @@ func (r uploadRule) check() error {
 	return r.Request.check()
 }
 
-func (g requestGenerator) queryRequest(rule queryRule, valid bool) lab.Request {
-	e := rule.Endpoints[g.IntN(len(rule.Endpoints))]
-	r := lab.Request{Method: e.Methods[0], Path: e.Path}
+func (r *queryRule) request(g requestGenerator, valid bool) lab.Request {
+	e := r.Endpoints[g.IntN(len(r.Endpoints))]
+	made := lab.Request{Method: e.Methods[0], Path: e.Path}
 	if g.chance(0.2) {
-		r.Method = g.pick(e.Methods...)
+		made.Method = g.pick(e.Methods...)
 	}
 	wrong := -1
 	if !valid {
@@ -87,12 +87,12 @@ func (g requestGenerator) queryRequest(rule queryRule, valid bool) lab.Request {
 	}
 	g.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	if len(members) > 0 {
-		r.Path += "?" + strings.Join(members, g.pick("&", "&", "&", "&&"))
+		made.Path += "?" + strings.Join(members, g.pick("&", "&", "&", "&&"))
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && g.chance(0.3) {
-		r.Header, r.Body = map[string]string{"content-type": "application/json"}, []byte("{}")
+	if made.Method != http.MethodGet && made.Method != http.MethodHead && g.chance(0.3) {
+		made.Header, made.Body = map[string]string{"content-type": "application/json"}, []byte("{}")
 	}
-	return r
+	return made
 }
 
 // validNumber returns a number from Low to AtMost, often at or near an end.
@@ -172,31 +172,31 @@ func (g requestGenerator) wrongParameter(p parameter) []string {
 	))}
 }
 
-func (g requestGenerator) uploadRequest(rule uploadRule) lab.Request {
-	size := g.IntN(min(rule.SizeMax, 1000) + 1)
+func (r *uploadRule) request(g requestGenerator, _ bool) lab.Request {
+	size := g.IntN(min(r.SizeMax, 1000) + 1)
 	if g.chance(0.2) {
-		size = g.IntN(rule.SizeMax + 1)
+		size = g.IntN(r.SizeMax + 1)
 	}
-	r := lab.Request{
-		Method: rule.Request.Method, Path: rule.Request.Path, Header: map[string]string{},
+	made := lab.Request{
+		Method: r.Request.Method, Path: r.Request.Path, Header: map[string]string{},
 		Body: make([]byte, size),
 	}
-	maps.Copy(r.Header, rule.Request.Headers)
-	for i := range r.Body {
-		r.Body[i] = byte(g.Uint32())
+	maps.Copy(made.Header, r.Request.Headers)
+	for i := range made.Body {
+		made.Body[i] = byte(g.Uint32())
 	}
 	if g.chance(0.8) {
-		r.Header["content-type"] = g.pick(
+		made.Header["content-type"] = g.pick(
 			"application/octet-stream", "text/plain; charset=utf-16", "application/json", "application/xml",
 			"application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x",
 			"image/png", "*/*", "x",
 		)
 	}
 	if g.chance(0.3) {
-		r.Header["transfer-encoding"] = "chunked"
+		made.Header["transfer-encoding"] = "chunked"
 	}
 	if g.chance(0.2) {
-		r.Path += "?" + g.unknownParameter("mib")
+		made.Path += "?" + g.unknownParameter("mib")
 	}
-	return r
+	return made
 }

@@ -1,0 +1,174 @@
+package script
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"go.starlark.net/syntax"
+
+	"runtimelab/lab"
+	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
+)
+
+// workloadIndex is what scripts need to know of the workloads.
+type workloadIndex struct {
+	Names []string            // also of those with a mistake
+	Paths map[string]string   // the workload of each path
+	Needs map[string][]string // services, by workload
+	// Incomplete says that a mistake hides the paths of a workload.
+	Incomplete bool
+}
+
+func newWorkloadIndex(set *workload.Set) workloadIndex {
+	index := workloadIndex{
+		Names: slices.Clone(set.Broken), Paths: map[string]string{}, Needs: map[string][]string{},
+		Incomplete: len(set.Broken) > 0,
+	}
+	for _, w := range set.All() {
+		index.Names = append(index.Names, w.Name)
+		index.Needs[w.Name] = w.Needs()
+		for _, path := range w.Paths() {
+			index.Paths[path] = w.Name
+		}
+	}
+	slices.Sort(index.Names)
+	return index
+}
+
+// readOffers reads the workloads that a runtime or a variant offers. It returns nil without the
+// argument.
+func (w workloadIndex) readOffers(c *call) []string {
+	if !c.has("offers") {
+		return nil
+	}
+	return c.distinctStrings("offers", "workloads", func(name string) string {
+		if slices.Contains(w.Names, name) {
+			return ""
+		}
+		return "which is not a workload; " + message.Suggest(name, w.Names)
+	})
+}
+
+// askedWorkload is a workload that a scenario asks, and the first of its paths there.
+type askedWorkload struct{ name, path string }
+
+// askedBy returns the workloads of requests, each once.
+func (w workloadIndex) askedBy(requests []lab.Request) (asked []askedWorkload) {
+	for _, r := range requests {
+		name := w.Paths[r.PathOnly()]
+		known := slices.ContainsFunc(asked, func(a askedWorkload) bool { return a.name == name })
+		if name != "" && !known {
+			asked = append(asked, askedWorkload{name, r.PathOnly()})
+		}
+	}
+	return asked
+}
+
+// offersSomething reports whether a variant offers a workload. Otherwise it has an API of its own.
+func (p variantPool) offersSomething(id string) bool { return len(p.offers[lab.OriginalOf(id)]) > 0 }
+
+// notOffered returns the first of the workloads that a variant does not offer, if there is one.
+func (p variantPool) notOffered(id string, asked []askedWorkload) (askedWorkload, bool) {
+	for _, a := range asked {
+		offers := slices.Contains(p.offers[lab.OriginalOf(id)], a.name) || a.name == workload.Application
+		if p.offersSomething(id) && !offers {
+			return a, true
+		}
+	}
+	return askedWorkload{}, false
+}
+
+// offeredBy says for a message which variants offer a workload.
+func (p variantPool) offeredBy(name string) string {
+	var ids []string
+	for _, id := range p.ids {
+		if slices.Contains(p.offers[id], name) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return "no variant offers it"
+	}
+	return "it is offered by " + strings.Join(ShortenVariants(ids, p.ids), ", ")
+}
+
+// ShortenVariants returns ids, with "node/*" in the place of those of a runtime if these are all that
+// it has among all.
+func ShortenVariants(ids, all []string) (short []string) {
+	count := func(ids []string, runtime string) (n int) {
+		for _, id := range ids {
+			if name, _, _ := strings.Cut(id, "/"); name == runtime {
+				n++
+			}
+		}
+		return n
+	}
+	for _, id := range ids {
+		runtime, _, _ := strings.Cut(id, "/")
+		if n := count(all, runtime); n > 1 && count(ids, runtime) == n {
+			id = runtime + "/*"
+		}
+		if !slices.Contains(short, id) {
+			short = append(short, id)
+		}
+	}
+	return short
+}
+
+// selectOffering sets the scenario's variants to those of the chosen ones that offer what it asks. It
+// reports those that do not offer it and that the script names, the paths that no workload has,
+// and a service that is missing. Variants with an API of their own can be asked anything.
+func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
+	requests, index := s.scenario.AllRequests(), s.variants.workloads
+	asked := index.askedBy(requests)
+	before, offering := s.faultCount, false
+	for _, v := range chosen {
+		offering = offering || s.variants.offersSomething(v.id)
+		switch a, missing := s.variants.notOffered(v.id, asked); {
+		case !missing:
+			s.scenario.Variants = append(s.scenario.Variants, v.id)
+		case v.named.IsValid():
+			c.fault(v.named, "variant %q does not offer %s, the workload of %s; %s", v.id, a.name, a.path,
+				s.variants.offeredBy(a.name))
+		default:
+			s.scenario.LeftOut = append(s.scenario.LeftOut, lab.LeftOutVariant{Variant: v.id, Workload: a.name})
+		}
+	}
+	if len(s.scenario.Variants) == 0 && len(s.scenario.LeftOut) > 0 && s.faultCount == before {
+		c.fault(c.at, "no variant is left: the scenario leaves out %s", s.scenario.LeftOut[0])
+	}
+	if !offering {
+		return
+	}
+	for _, r := range requests {
+		_, known := index.Paths[r.PathOnly()]
+		// The application answers every other path with this status.
+		if known || index.Incomplete || r.Accepts(http.StatusNotFound) {
+			continue
+		}
+		s.fault(syntax.MakePosition(&s.displayName, int32(r.At.Line), int32(r.At.Column)),
+			strings.ToLower(r.Method), "no workload has the path %q; %s", r.PathOnly(),
+			message.Suggest(r.PathOnly(), slices.Sorted(maps.Keys(index.Paths))))
+	}
+	for _, a := range asked {
+		if slices.Contains(index.Needs[a.name], "upstream") && !s.scenario.Upstream {
+			c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", a.path)
+		}
+	}
+}
+
+// addWorkloads adds the files of the workloads and their mistakes.
+func (l *Library) addWorkloads(mistakes []workload.Mistake) {
+	for _, w := range l.Workloads.All() {
+		l.Files = append(l.Files, w.File)
+	}
+	for _, m := range mistakes {
+		if !slices.Contains(l.Files, m.File) {
+			l.Files = append(l.Files, m.File)
+		}
+		l.Faults = append(l.Faults, Fault{File: m.File, Line: m.Line, Column: m.Column, Text: m.Text})
+	}
+}

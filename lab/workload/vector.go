@@ -1,0 +1,106 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"runtimelab/lab"
+)
+
+// Vector is one request and the answer that it must get.
+type Vector struct {
+	Name    string // unique: "echo-typical"
+	About   string // one line that describes it
+	Request lab.Request
+	// Want holds the exact status, body and values of headers. It includes
+	// content-length, unless the body is chunked.
+	Want lab.Answer
+	// RequiredHeaders lists headers that must be present with any value. Headers
+	// other than these and those of Want are not allowed.
+	RequiredHeaders []string
+}
+
+type vector struct {
+	Name     string   `json:"name"`
+	About    string   `json:"about"`
+	Request  request  `json:"request"`
+	Response response `json:"response"`
+}
+
+type request struct {
+	Method  string            `json:"method"`
+	Path    string            `json:"path"`
+	Headers map[string]string `json:"headers,omitempty"`
+	body
+}
+
+type response struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"`
+	// Chunked says that the body has the chunked transfer coding. HTTP clients
+	// remove it with its header, so all that shows is a missing content-length.
+	Chunked bool `json:"chunked,omitempty"`
+	body
+}
+
+// resolve checks a vector of the file and returns it with all bodies and headers.
+// always lists the headers that every answer must have.
+func (v vector) resolve(e endpoint, always []string) (Vector, error) {
+	if v.Name == "" || v.About == "" {
+		return Vector{}, fmt.Errorf("the vector needs name and about")
+	}
+	path, _, _ := strings.Cut(v.Request.Path, "?")
+	if e.Path != "*" && path != e.Path {
+		return Vector{}, fmt.Errorf("the request is for %s instead of the endpoint's %s", v.Request.Path, e.Path)
+	}
+	if !strings.HasPrefix(path, "/") || v.Request.Method == "" {
+		return Vector{}, fmt.Errorf("the request needs a method and a path that begins with /")
+	}
+	if v.Response.Status < 200 || v.Response.Status > 599 {
+		return Vector{}, fmt.Errorf("status %d is not a final status, want 200 to 599", v.Response.Status)
+	}
+	for name := range v.Response.Headers {
+		if name != strings.ToLower(name) {
+			return Vector{}, fmt.Errorf("response header %q is not in lower case", name)
+		}
+	}
+	requestBody, err := v.Request.bytes()
+	if err != nil {
+		return Vector{}, fmt.Errorf("request: %w", err)
+	}
+	responseBody, err := v.Response.bytes()
+	if err != nil {
+		return Vector{}, fmt.Errorf("response: %w", err)
+	}
+	headers := maps.Clone(v.Response.Headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	_, hasLength := headers["content-length"]
+	switch {
+	case hasLength && v.Response.Chunked:
+		return Vector{}, fmt.Errorf("a chunked response cannot have a content-length")
+	case !hasLength && !v.Response.Chunked:
+		headers["content-length"] = strconv.Itoa(len(responseBody))
+	}
+	if headers["content-type"] == "" {
+		return Vector{}, fmt.Errorf("the response has no content-type")
+	}
+	var required []string
+	for _, name := range always {
+		if _, given := headers[name]; !given && (name != "content-length" || !v.Response.Chunked) {
+			required = append(required, name)
+		}
+	}
+	return Vector{
+		Name:  v.Name,
+		About: v.About,
+		Request: lab.Request{
+			Method: v.Request.Method, Path: v.Request.Path, Header: v.Request.Headers, Body: requestBody,
+		},
+		Want:            lab.Answer{Status: v.Response.Status, Header: headers, Body: responseBody},
+		RequiredHeaders: required,
+	}, nil
+}
