@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
@@ -46,5 +47,33 @@ func TestIntegrationTheContractChecksTheIdentity(t *testing.T) {
 		if want := fmt.Sprintf("%-24s %s", variant, result); !strings.Contains(stdout, want) {
 			t.Errorf("want %q in\n%s", want, stdout)
 		}
+	}
+}
+
+// A call of the script may make thousands of requests: it has one line.
+func TestExpectationsOfAScenarioAreListed(t *testing.T) {
+	expecting := func(path string, line, status int, want *lab.Expectation) lab.Request {
+		return lab.Request{
+			Method: "GET", Path: path, Expect: status, Answer: want, At: lab.Place{Line: line, Column: 9},
+		}
+	}
+	byMembers := &lab.Expectation{JSON: []byte(`{"id":7}`)}
+	var out strings.Builder
+	printExpectations(&out, lab.Scenario{
+		Name: "orders", File: "scenarios/orders.star",
+		Requests: []lab.Request{
+			expecting("/orders/7", 4, 200, byMembers), expecting("/jsn?page=1", 5, 404, nil),
+			expecting("/jsn?page=2", 5, 404, nil),
+		},
+		Phases: []lab.Phase{{Requests: []lab.Request{expecting("/json", 9, 0, nil)}}},
+	})
+	const want = `orders expects
+  scenarios/orders.star:4:9: GET /orders/7: status 200, JSON with {"id":7}
+  scenarios/orders.star:5:9: GET /jsn?page=1 (the first of 2 requests): status 404 and the same body each ` +
+		`time, alike by all variants
+  scenarios/orders.star:9:9: GET /json: a status of 2xx and the same body each time, alike by all variants
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

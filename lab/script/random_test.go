@@ -119,12 +119,17 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 }
 
 func TestTooManyLargeBodiesAreRefused(t *testing.T) {
-	text := `scenario(name = "x", about = "a", phases = [peak()], ` +
-		`requests = [post("/echo", body = "x" * 1000000) for n in range(70)])` + "\n"
-	result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
-		variantPool{ids: []string{"rt/a"}}, nil)
-	if faults := result.Faults; err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
-		"1:65: scenario: the bodies of the requests are more than 64 MiB") {
-		t.Errorf("faults %v, error %v", faults, err)
+	for _, large := range []string{
+		`post("/echo", body = "x" * 1000000)`, `get("/", expect = answer(body = "x" * 1000000))`,
+		`get("/", expect = answer(json = "x" * 1000000))`,
+	} {
+		text := `scenario(name = "x", about = "a", phases = [peak()], ` +
+			`requests = [` + large + ` for n in range(70)])` + "\n"
+		result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+			variantPool{ids: []string{"rt/a"}}, nil)
+		if faults := result.Faults; err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
+			"1:65: scenario: the bodies of the requests and of the answers to them are more than 64 MiB") {
+			t.Errorf("%s: faults %v, error %v", large, faults, err)
+		}
 	}
 }

@@ -185,7 +185,8 @@ func readRequests(c *call) []lab.Request {
 		}
 		all = append(all, made.request)
 		if size += requestSize(made.request); size > maxBodies {
-			c.fault(c.args["requests"].at, "the bodies of the requests are more than %d MiB", maxBodies>>20)
+			c.fault(c.args["requests"].at,
+				"the bodies of the requests and of the answers to them are more than %d MiB", maxBodies>>20)
 			break
 		}
 	}
