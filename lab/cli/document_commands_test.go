@@ -35,7 +35,7 @@ func TestDocumentsNameCommandsThatExist(t *testing.T) {
 // commandChecks checks command lines.
 type commandChecks struct {
 	makefile  string
-	scenarios []string // names of scenarios in scenarios/ and in examples of documents
+	scenarios []string // in scenarios/, and those that documents show or write with lab new
 	counted   int      // command lines checked so far
 }
 
@@ -52,6 +52,9 @@ func newCommandChecks(t *testing.T, documents []document) *commandChecks {
 	c := &commandChecks{makefile: string(makefile), scenarios: scenarioNames(library.Scenarios)}
 	for _, d := range documents {
 		for _, b := range d.blocks {
+			for _, found := range newScenario.FindAllStringSubmatch(b.text, -1) {
+				c.scenarios = append(c.scenarios, found[1])
+			}
 			if found := scenarioExample.FindStringSubmatch(b.text); found != nil {
 				c.scenarios = append(c.scenarios, found[1])
 			}
@@ -59,6 +62,8 @@ func newCommandChecks(t *testing.T, documents []document) *commandChecks {
 	}
 	return c
 }
+
+var newScenario = regexp.MustCompile(`(?m)^bin/lab new scenario ([a-z0-9-]+)`)
 
 var scenarioExample = regexp.MustCompile(`^# scenarios/([a-z0-9-]+)\.star\n`)
 

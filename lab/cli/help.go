@@ -31,6 +31,8 @@ var helpTexts = kong.Vars{
 	"new_runtime_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
 		"Or the path of its folder.",
 	"new_runtime_like_help": "Copy the folder of this runtime.",
+	"new_runtime_image_help": "Use this image as it is. " +
+		"Without --like and --image, the image is built from a Dockerfile in the folder.",
 	"new_scenario_name_help": "Its name: lower-case letters, digits and -, beginning with a letter. " +
 		"Or the path of its script.",
 	"new_scenario_for_help": "Measure these variants, and compare them with the first one. " +

@@ -2,18 +2,20 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"runtimelab/lab/script"
 )
 
 type newCommands struct {
-	Runtime  newRuntimeCommand  `cmd:"" help:"Write a copy of a runtime, for you to change."`
+	Runtime  newRuntimeCommand  `cmd:"" help:"Write the folder of a runtime, with comments, for you to fill in."`
 	Scenario newScenarioCommand `cmd:"" help:"Write a scenario that works, with comments, for you to change."`
 }
 
 type newRuntimeCommand struct {
-	Name string `arg:"" help:"${new_runtime_name_help}"`
-	Like string `help:"${new_runtime_like_help}" placeholder:"RUNTIME" required:""`
+	Name  string `arg:"" help:"${new_runtime_name_help}"`
+	Like  string `help:"${new_runtime_like_help}" placeholder:"RUNTIME" xor:"from"`
+	Image string `help:"${new_runtime_image_help}" placeholder:"REF" xor:"from"`
 }
 
 // Run writes the folder of a runtime. It is an error if the folder exists.
@@ -22,11 +24,16 @@ func (c *newRuntimeCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	made, err := library.CopyRuntime(c.Name, c.Like)
+	made, err := library.NewRuntime(script.NewRuntime{Place: c.Name, Like: c.Like, Image: c.Image})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(a.Out, made.Folder)
+	if c.Like == "" {
+		a.messagef("fill in %s; then run:\n  bin/lab check %s\n  bin/lab new scenario NAME --for %s/server",
+			strings.Join(made.Files, " and "), made.Folder, made.Name)
+		return nil
+	}
 	for _, file := range made.Renamed {
 		a.messagef("%s reports the runtime %q at /identity", file, made.Name)
 	}

@@ -60,7 +60,7 @@ variant(name = "puma", model = "single", about = "one", command = ["ruby", "puma
 	if err := os.Symlink("lib/identity.rb", filepath.Join(root, "runtimes", "ruby", "link.rb")); err != nil {
 		t.Fatal(err)
 	}
-	made, err := load(t, root).CopyRuntime("jewel", "ruby")
+	made, err := load(t, root).NewRuntime(script.NewRuntime{Place: "jewel", Like: "ruby"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestACopyKeepsTheContextOfItsOriginal(t *testing.T) {
 	root := checkout(t, map[string]string{
 		"runtimes/young/runtime.star": strings.Replace(shopRuntime, "a shop", "young", 1),
 	})
-	made, err := load(t, root).CopyRuntime("old", "young")
+	made, err := load(t, root).NewRuntime(script.NewRuntime{Place: "old", Like: "young"})
 	if err != nil || made.Unnamed || len(made.Renamed) > 0 {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -114,7 +114,7 @@ func TestACopyKeepsTheContextOfItsOriginal(t *testing.T) {
 	if v, err := library.Variant("old/v1"); library.Err() != nil || err != nil || v.Application != "node" {
 		t.Errorf("%v, %v, %+v", library.Err(), err, v)
 	}
-	made, err = library.CopyRuntime("node-two", "node")
+	made, err = library.NewRuntime(script.NewRuntime{Place: "node-two", Like: "node"})
 	if err != nil || !made.Unnamed {
 		t.Errorf("a copy whose application names no runtime is %+v, %v", made, err)
 	}
@@ -130,7 +130,7 @@ func TestCopiesOfShippedRuntimesReportTheirNames(t *testing.T) {
 	}
 	library := load(t, root)
 	for _, r := range library.Runtimes {
-		made, err := library.CopyRuntime(r.Name+"-copy", r.Name)
+		made, err := library.NewRuntime(script.NewRuntime{Place: r.Name + "-copy", Like: r.Name})
 		if own := r.ContextRuntime == r.Name; err != nil || made.Unnamed || own != (len(made.Renamed) == 1) {
 			t.Errorf("a copy of %s is %+v, %v", r.Name, made, err)
 		}
@@ -142,22 +142,33 @@ func TestCopiesOfShippedRuntimesReportTheirNames(t *testing.T) {
 
 func TestARuntimeIsNotWrittenOverAnother(t *testing.T) {
 	dir := t.TempDir()
-	for name, c := range map[string]struct{ place, original, want string }{
-		"exists":    {"node", "python", "runtimes/node already exists\n  choose another name"},
-		"a file":    {"notes", "node", "runtimes/notes already exists"},
-		"elsewhere": {dir + "/node", "node", `runtimes/node/runtime.star is already the runtime "node"`},
+	for name, c := range map[string]struct {
+		runtime script.NewRuntime
+		want    string
+	}{
+		"exists": {script.NewRuntime{Place: "node"}, "runtimes/node already exists\n  choose another name"},
+		"a file": {script.NewRuntime{Place: "notes"}, "runtimes/notes already exists"},
+		"elsewhere": {
+			script.NewRuntime{Place: dir + "/node"}, `runtimes/node/runtime.star is already the runtime "node"`,
+		},
 		"a wrong name": {
-			"Shop", "node",
+			script.NewRuntime{Place: "Shop"},
 			"\"Shop\" is not a valid name of a runtime\n  use lower-case letters, digits and -, " +
 				"and begin with a letter; or give the path of its folder",
 		},
-		"a wrong path":    {dir + "/a.b", "node", `"a.b" is not a valid name of a runtime`},
-		"like a misspelt": {"shop", "nod", "unknown runtime \"nod\"\n  did you mean \"node\"?"},
+		"a wrong path": {script.NewRuntime{Place: dir + "/a.b"}, `"a.b" is not a valid name of a runtime`},
+		"a wrong image": {
+			script.NewRuntime{Place: "shop", Image: `a"b`},
+			"--image \"a\\\"b\" is not the reference of an image\n  an example: --image registry.example.com/team/shop:1.2",
+		},
+		"like a misspelt": {
+			script.NewRuntime{Place: "shop", Like: "nod"}, "unknown runtime \"nod\"\n  did you mean \"node\"?",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := checkout(t, map[string]string{"runtimes/notes": "x"})
 			before := written(t, root)
-			if _, err := load(t, root).CopyRuntime(c.place, c.original); err == nil {
+			if _, err := load(t, root).NewRuntime(c.runtime); err == nil {
 				t.Error("no error")
 			} else {
 				checkFault(t, err, c.want)
@@ -175,15 +186,36 @@ func TestARuntimeIsNotWrittenOverAnother(t *testing.T) {
 // What is written must be right before a user fills it in.
 func TestWhatIsWrittenHasNoMistakes(t *testing.T) {
 	root, dir := checkout(t, nil), t.TempDir()
+	library := load(t, root)
+	for _, n := range []script.NewRuntime{
+		{Place: "shop-v1", Image: "registry.example.com:5000/team/shop:1"},
+		{Place: "shop-v2", Image: "shop@sha256:" + strings.Repeat("0a", 32)},
+		{Place: "built"},
+		{Place: "node-two", Like: "node"},
+		{Place: filepath.Join(dir, "till"), Image: "till"},
+	} {
+		if _, err := library.NewRuntime(n); err != nil {
+			t.Error(err)
+		}
+	}
 	sources := script.Sources{Checkout: root, RuntimeFolders: []string{dir}}
-	if _, err := load(t, root).CopyRuntime(filepath.Join(dir, "till"), "node"); err != nil {
+	library = loadFrom(t, sources)
+	if err := library.Err(); err != nil {
 		t.Fatal(err)
 	}
-	library := loadFrom(t, sources)
+	if r, err := library.Runtime("shop-v1"); err != nil || r.Image != "registry.example.com:5000/team/shop:1" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if files := written(t, filepath.Join(root, "runtimes", "built")); len(files) != 2 ||
+		!strings.Contains(files["Dockerfile"], "USER 65532") {
+		t.Errorf("wrote %q", files)
+	}
 	for name, ids := range map[string][]string{
-		"one":   {"till/single"},
-		"two":   {"node/single", "till/single"},
-		"three": {"node/single", "node/cluster", "python/uvloop"},
+		"one":   {"shop-v1/server"},
+		"two":   {"shop-v1/server", "till/server"},
+		"three": {"shop-v1/server", "shop-v2/server", "built/server"},
+		"app":   {"node/single", "node-two/cluster"},
+		"mixed": {"node/single", "shop-v1/server"},
 		"none":  nil,
 	} {
 		file, err := library.NewScenario(name, ids)
@@ -191,7 +223,7 @@ func TestWhatIsWrittenHasNoMistakes(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, file, err)
 		}
 	}
-	file, err := library.NewScenario(filepath.Join(dir, "away.star"), []string{"till/single", "till/cluster"})
+	file, err := library.NewScenario(filepath.Join(dir, "away.star"), []string{"till/server", "built/server"})
 	if err != nil || file != filepath.Join(dir, "away.star") {
 		t.Errorf("%s, %v", file, err)
 	}

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"bytes"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,29 +12,44 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"text/template"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
-// CreatedRuntime is a runtime that CopyRuntime has written.
+//go:embed template/image.star template/folder.star template/variant.star template/Dockerfile
+var runtimeFiles embed.FS
+
+var runtimeTemplates = template.Must(template.New("").ParseFS(runtimeFiles, "template/*"))
+
+// NewRuntime is a runtime to write.
+type NewRuntime struct {
+	// Place is its name, for a folder in runtimes/, or the path of a folder.
+	Place string
+	// Like is the name of a runtime whose folder is copied. Image is the reference of an image that is
+	// used as it is. Without them, the image is built from a Dockerfile of the folder.
+	Like, Image string
+}
+
+// CreatedRuntime is a runtime that NewRuntime has written.
 type CreatedRuntime struct {
 	Name   string
-	Folder string // as messages show it
+	Folder string   // as messages show it
+	Files  []string // that are to be filled in, as messages show them
 	// Renamed are files of a copy in which its application now reports the new name; Unnamed says that
 	// the application must do so, and that no file was found that names it.
 	Renamed []string
 	Unnamed bool
 }
 
-// CopyRuntime writes a copy of a runtime's folder. place is its name, for a folder in
-// runtimes/, or the path of a folder. The error is a *fault.Error if the name is invalid or
-// taken, if the original is unknown, or if the folder exists.
-func (l *Library) CopyRuntime(place, original string) (made CreatedRuntime, err error) {
-	made.Name = place
-	folder := filepath.Join(l.checkout, runtimesDir, place)
-	if IsPath(place) {
-		if folder, err = filepath.Abs(place); err != nil {
+// NewRuntime writes the folder of a runtime, with comments. The error is a *fault.Error if
+// the name is invalid or taken, if the runtime to copy is unknown, or if the folder exists.
+func (l *Library) NewRuntime(n NewRuntime) (made CreatedRuntime, err error) {
+	made.Name = n.Place
+	folder := filepath.Join(l.checkout, runtimesDir, n.Place)
+	if IsPath(n.Place) {
+		if folder, err = filepath.Abs(n.Place); err != nil {
 			return made, fmt.Errorf("write a runtime: %w", err)
 		}
 		made.Name = filepath.Base(folder)
@@ -47,9 +64,17 @@ func (l *Library) CopyRuntime(place, original string) (made CreatedRuntime, err 
 	if err := l.checkUnused(made.Name); err != nil {
 		return made, err
 	}
-	like, err := l.Runtime(original)
-	if err != nil {
-		return made, err
+	if n.Image != "" && !imagePattern.MatchString(n.Image) {
+		return made, &fault.Error{
+			Code: fault.ExitUsage, Err: fmt.Errorf("--image %q is not the reference of an image", n.Image),
+			Hint: "an example: --image registry.example.com/team/shop:1.2",
+		}
+	}
+	var like lab.Runtime
+	if n.Like != "" {
+		if like, err = l.Runtime(n.Like); err != nil {
+			return made, err
+		}
 	}
 	// The folder appears with all its files, or not at all.
 	draft, err := os.MkdirTemp(filepath.Dir(folder), ".new-")
@@ -57,7 +82,12 @@ func (l *Library) CopyRuntime(place, original string) (made CreatedRuntime, err 
 		return made, fmt.Errorf("write the runtime %s: %w", made.Name, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(draft)) }()
-	if err = made.copyRuntime(draft, l.runtimeDir(like.Name), like); err == nil {
+	if n.Like != "" {
+		err = made.copyRuntime(draft, l.runtimeDir(like.Name), like)
+	} else {
+		err = made.fillTemplates(draft, n.Image)
+	}
+	if err == nil {
 		err = errors.Join(os.Chmod(draft, 0o755), os.Rename(draft, folder))
 	}
 	if err != nil {
@@ -76,6 +106,27 @@ func (l *Library) checkUnused(name string) error {
 		Code: fault.ExitUsage, Err: fmt.Errorf("%s is already the runtime %q", l.files[i].DisplayName, name),
 		Hint: "choose another name",
 	}
+}
+
+// fillTemplates writes the files of a runtime with an image of the user's own.
+func (r *CreatedRuntime) fillTemplates(folder, image string) error {
+	files := map[string]string{runtimeFile: "folder.star", "Dockerfile": "Dockerfile"}
+	if image != "" {
+		files = map[string]string{runtimeFile: "image.star"}
+	}
+	for name, from := range files {
+		var text bytes.Buffer
+		data := struct{ Name, Image string }{r.Name, image}
+		if err := runtimeTemplates.ExecuteTemplate(&text, from, data); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), text.Bytes(), 0o644); err != nil {
+			return err
+		}
+		r.Files = append(r.Files, path.Join(r.Folder, name))
+	}
+	slices.Sort(r.Files)
+	return nil
 }
 
 // copyRuntime copies the folder of a runtime, without what its ignore names. The copy gets

@@ -22,6 +22,7 @@ var scenarioTemplate = template.Must(template.New("scenario").Parse(scenarioText
 type newScenario struct {
 	Name     string
 	Variants []string // empty: the template selects some
+	Own      bool     // a variant has an API of its own, which the user must say how to ask
 }
 
 // First returns the variant that the others are compared with.
@@ -49,13 +50,16 @@ func (l *Library) NewScenario(place string, ids []string) (file string, err erro
 	if err := checkNewName("scenario", name, "a path that ends in "+extension); err != nil {
 		return "", err
 	}
+	scenario := newScenario{Name: name, Variants: ids}
 	for _, id := range ids {
-		if _, err := l.Variant(id); err != nil {
+		v, err := l.Variant(id)
+		if err != nil {
 			return "", err
 		}
+		scenario.Own = scenario.Own || len(v.Offers) == 0
 	}
 	var text strings.Builder
-	if err := scenarioTemplate.Execute(&text, newScenario{Name: name, Variants: ids}); err != nil {
+	if err := scenarioTemplate.Execute(&text, scenario); err != nil {
 		return "", fmt.Errorf("write a scenario: %w", err)
 	}
 	return DisplayName(l.checkout, path), writeNewFile(l.checkout, path, text.String())
