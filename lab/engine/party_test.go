@@ -67,9 +67,15 @@ func TestAFailedInspectionIsNoEvidenceOfAnExit(t *testing.T) {
 // engineAnswering returns an engine that answers every request but a ping with a status.
 func engineAnswering(t *testing.T, status int) *Engine {
 	t.Helper()
+	return engineServing(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+}
+
+// engineServing returns an engine whose API is answered by handle, except for pings.
+func engineServing(t *testing.T, handle http.HandlerFunc) *Engine {
+	t.Helper()
 	socket := serveUnix(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/_ping") {
-			w.WriteHeader(status)
+			handle(w, r)
 		}
 	}))
 	c, err := client.New(client.WithHost("unix://" + socket))
@@ -82,3 +88,18 @@ func engineAnswering(t *testing.T, status int) *Engine {
 
 // errorOf returns the error of a call.
 func errorOf[T any](_ T, err error) error { return err }
+
+// An engine refuses to remove a container that ends while it is killed.
+func TestAContainerThatEndsByItselfIsRemoved(t *testing.T) {
+	tries := 0
+	e := engineServing(t, func(w http.ResponseWriter, _ *http.Request) {
+		if tries++; tries == 1 {
+			http.Error(w, `{"message":"Could not kill running container"}`, http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	if err := e.remove(t.Context(), "00ff"); err != nil || tries != 2 {
+		t.Errorf("%d tries, error %v", tries, err)
+	}
+}

@@ -102,12 +102,27 @@ func (e *Engine) removeContainers(ctx context.Context, which func(container.Summ
 	return errors.Join(errs...)
 }
 
+// removeAttempts and removePause bound the attempts to remove one container.
+const (
+	removeAttempts = 5
+	removePause    = 200 * time.Millisecond
+)
+
 // remove kills and removes a container with its volumes. It succeeds if the container is gone or
-// another process is removing it.
+// another process is removing it. An engine refuses to remove a container that ends by itself while
+// it is killed, as one that has no memory left, so remove tries again.
 func (e *Engine) remove(ctx context.Context, id string) error {
-	_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
-		return nil
+	for attempt := 1; ; attempt++ {
+		_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+			return nil
+		}
+		if attempt == removeAttempts || ctx.Err() != nil {
+			return fault.During(ctx, fault.Engine, fmt.Errorf("removing container %.12s: %w", id, err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(removePause):
+		}
 	}
-	return fault.During(ctx, fault.Engine, fmt.Errorf("removing container %.12s: %w", id, err))
 }
