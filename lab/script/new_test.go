@@ -159,7 +159,8 @@ func TestARuntimeIsNotWrittenOverAnother(t *testing.T) {
 		"a wrong path": {script.NewRuntime{Place: dir + "/a.b"}, `"a.b" is not a valid name of a runtime`},
 		"a wrong image": {
 			script.NewRuntime{Place: "shop", Image: `a"b`},
-			"--image \"a\\\"b\" is not the reference of an image\n  an example: --image registry.example.com/team/shop:1.2",
+			"--image \"a\\\"b\" is not the reference of an image\n  an example: " +
+				"--image registry.example.com/team/shop:1.2",
 		},
 		"like a misspelt": {
 			script.NewRuntime{Place: "shop", Like: "nod"}, "unknown runtime \"nod\"\n  did you mean \"node\"?",
