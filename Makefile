@@ -59,7 +59,7 @@ test: engine ## Run all tests, with real containers too (under 25 minutes).
 # One benchmark: make bench BENCH=Ceiling. Memory over ten minutes: make bench BENCH=Memory LONG=10m.
 # Neighbours with more trials each: make bench BENCH=Neighbour TRIALS=40.
 # Ten pairs of complete runs (two hours and a quarter): make bench BENCH=Pairs PAIRS=10.
-# This program against an earlier one (half an hour): make bench BENCH=Versions OLD=<commit> PAIRS=12.
+# This program against an earlier one (twenty minutes): make bench BENCH=Versions OLD=<commit> PAIRS=12.
 BENCH ?= .
 export OLD ?=
 export LONG ?= 1m

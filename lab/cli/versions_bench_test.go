@@ -25,8 +25,8 @@ import (
 // For throughput and CPU time per request of each scenario the benchmark prints the ratio
 // of the new program to the old, with its confidence interval of 95 %. It fails if an
 // interval is not within 5 % of 1. A pair counts for a scenario if both trials are usable;
-// up to a half more pairs replace those that were disturbed. Twelve pairs take half an
-// hour.
+// up to a half more pairs replace those that were disturbed. Twelve pairs take twenty
+// minutes.
 func BenchmarkVersions(b *testing.B) {
 	commit := os.Getenv("OLD")
 	if commit == "" {
@@ -66,25 +66,26 @@ func enoughPairs(ratios map[versionFigure][]float64, pairs int) bool {
 	return true
 }
 
-// versionScenarios are what both versions measure: each kind of work, on one server each,
-// so that a run is short. The requests and the variants exist in both.
+// versionScenarios are what both versions measure: work of some hundred microseconds to some
+// milliseconds, which varies least between processes, on one CPU and on two. They have no warm-up, so
+// that a run is short: both versions measure the same beginning.
 var versionScenarios = map[string]string{
-	"plain": `variants = ["node/single"], requests = [get("/plaintext")], phases = [warmup(), peak()]`,
-	"json":  `variants = ["python/uvloop"], requests = [get("/json")], phases = [warmup(), peak()]`,
-	"rate": `variants = ["node/express"], requests = [get("/json")],
-		phases = [warmup(), steady(rate = 2000)]`,
-	"callback": `variants = ["node/single"], requests = [get("/callbacks/chained?n=1000")],
-		phases = [warmup(), peak()]`,
-	"compute": `variants = ["python/uvloop"], requests = [get("/compute/integers?n=30000")],
-		phases = [warmup(), ladder(connections = 1)]`,
-	"upstream": `variants = ["python/asyncio"], upstream = True, requests = [get("/wait?ms=20")],
-		phases = [warmup(), ladder(connections = 64)]`,
-	"order": `variants = ["node/fastify"], requests = [post("/echo", json = {
-			"id": 1842, "customer": "Zoë Müller", "express": True, "note": None,
-			"items": [{"sku": "part-%d" % n, "quantity": n, "unit_cents": 100 * n + 99} for n in range(1, 19)],
-		})], phases = [warmup(), peak()]`,
+	"integers": `variants = ["python/uvloop"], requests = [get("/compute/integers?n=30000")],
+		phases = [ladder(connections = 1)]`,
+	"text": `variants = ["python/uvloop"], requests = [get("/compute/text?n=20000")],
+		phases = [ladder(connections = 1)]`,
+	"objects": `variants = ["python/uvloop"], requests = [get("/compute/objects?n=20000")],
+		phases = [ladder(connections = 1)]`,
+	"native": `variants = ["node/jitless"], requests = [get("/compute/native?n=200")],
+		phases = [ladder(connections = 1)]`,
+	"interpreted": `variants = ["node/jitless"], requests = [get("/compute/integers?n=30000")],
+		phases = [peak(connections = 4)]`,
+	"callbacks": `variants = ["python/uvloop"], requests = [get("/callbacks/chained?n=1000")],
+		phases = [peak(connections = 8)]`,
+	"split": `variants = ["python/threads"], cores = [2], requests = [get("/parallel/native?workers=2&n=500")],
+		phases = [ladder(connections = 1)]`,
 	"cores": `variants = ["node/cluster"], cores = [2], requests = [get("/compute/integers?n=100000")],
-		phases = [warmup(), ladder(connections = 8)]`,
+		phases = [ladder(connections = 8)]`,
 }
 
 // versionFigure is a figure of one scenario.
