@@ -3,8 +3,6 @@ package script
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
-	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -124,26 +122,6 @@ var framingHeaders = []string{
 
 // readExpectedHeaders returns the expected headers by lower-case name.
 func readExpectedHeaders(c *call) map[string]string {
-	given := c.stringDict("headers")
-	if len(given) == 0 {
-		return nil
-	}
-	at := c.args["headers"].at
-	headers := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		value, lower := given[name], strings.ToLower(name)
-		_, twice := headers[lower]
-		switch {
-		case !headerPattern.MatchString(name):
-			c.fault(at, "headers has %q, which is not a valid name of a header", name)
-		case !valuePattern.MatchString(value):
-			c.fault(at, "headers has %q for %q, which is not a valid value of a header", value, name)
-		case slices.Contains(framingHeaders, lower):
-			c.fault(at, "headers has %q, which says how the answer is sent, not what it is", name)
-		case twice:
-			c.fault(at, "headers has %q twice", lower)
-		}
-		headers[lower] = value
-	}
-	return headers
+	return readHeaderDict(c, strings.ToLower, framingHeaders,
+		"which says how the answer is sent, not what it is")
 }

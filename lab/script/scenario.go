@@ -261,27 +261,34 @@ var (
 	valuePattern  = regexp.MustCompile(`^([!-~]([ \t!-~]*[!-~])?)?$`)   // RFC 9110 5.5, without obsolete text
 )
 
+// readHeaders returns the headers of a request.
 func readHeaders(c *call) map[string]string {
+	return readHeaderDict(c, textproto.CanonicalMIMEHeaderKey, reservedHeaders, "which the generator sets")
+}
+
+// readHeaderDict returns the argument headers by the form of each name that form returns. A name in
+// that form that reserved has is a mistake, for the reason why.
+func readHeaderDict(c *call, form func(string) string, reserved []string, why string) map[string]string {
 	given := c.stringDict("headers")
-	if given == nil {
+	if len(given) == 0 {
 		return nil
 	}
 	at := c.args["headers"].at
 	headers := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		value, canonical := given[name], textproto.CanonicalMIMEHeaderKey(name)
-		_, twice := headers[canonical]
+		value, formed := given[name], form(name)
+		_, twice := headers[formed]
 		switch {
 		case !headerPattern.MatchString(name):
 			c.fault(at, "headers has %q, which is not a valid name of a header", name)
 		case !valuePattern.MatchString(value):
 			c.fault(at, "headers has %q for %q, which is not a valid value of a header", value, name)
-		case slices.Contains(reservedHeaders, canonical):
-			c.fault(at, "headers has %q, which the generator sets", name)
+		case slices.Contains(reserved, formed):
+			c.fault(at, "headers has %q, %s", name, why)
 		case twice:
-			c.fault(at, "headers has %q twice", canonical)
+			c.fault(at, "headers has %q twice", formed)
 		}
-		headers[canonical] = value
+		headers[formed] = value
 	}
 	return headers
 }
