@@ -66,26 +66,26 @@ func enoughPairs(ratios map[versionFigure][]float64, pairs int) bool {
 	return true
 }
 
-// versionScenarios are what both versions measure: work of some hundred microseconds to some
-// milliseconds, which varies least between processes, on one CPU and on two. They have no warm-up, so
-// that a run is short: both versions measure the same beginning.
+// versionScenarios are what both versions measure: mostly hashing, of some milliseconds for each
+// request, which varies least between processes; closed loops and a rate, one CPU and two. They
+// have no warm-up, so that a run is short: both versions measure the same beginning.
 var versionScenarios = map[string]string{
-	"integers": `variants = ["python/uvloop"], requests = [get("/compute/integers?n=30000")],
+	"one-node": `variants = ["node/jitless"], requests = [get("/compute/native?n=200")],
 		phases = [ladder(connections = 1)]`,
-	"text": `variants = ["python/uvloop"], requests = [get("/compute/text?n=20000")],
+	"one-python": `variants = ["python/uvloop"], requests = [get("/compute/native?n=200")],
 		phases = [ladder(connections = 1)]`,
-	"objects": `variants = ["python/uvloop"], requests = [get("/compute/objects?n=20000")],
-		phases = [ladder(connections = 1)]`,
-	"native": `variants = ["node/jitless"], requests = [get("/compute/native?n=200")],
-		phases = [ladder(connections = 1)]`,
-	"interpreted": `variants = ["node/jitless"], requests = [get("/compute/integers?n=30000")],
+	"peak": `variants = ["node/single"], requests = [get("/compute/native?n=100")],
 		phases = [peak(connections = 4)]`,
+	"rate": `variants = ["node/single"], requests = [get("/compute/native?n=200")],
+		phases = [steady(rate = 40)]`,
 	"callbacks": `variants = ["python/uvloop"], requests = [get("/callbacks/chained?n=1000")],
 		phases = [peak(connections = 8)]`,
-	"split": `variants = ["python/threads"], cores = [2], requests = [get("/parallel/native?workers=2&n=500")],
+	"split-python": `variants = ["python/threads"], cores = [2], requests = [get("/parallel/native?workers=2&n=500")],
 		phases = [ladder(connections = 1)]`,
-	"cores": `variants = ["node/cluster"], cores = [2], requests = [get("/compute/integers?n=100000")],
+	"cores": `variants = ["node/cluster"], cores = [2], requests = [get("/compute/native?n=200")],
 		phases = [ladder(connections = 8)]`,
+	"split-node": `variants = ["node/worker-threads"], cores = [2],
+		requests = [get("/parallel/native?workers=2&n=500")], phases = [ladder(connections = 1)]`,
 }
 
 // versionFigure is a figure of one scenario.
@@ -182,7 +182,7 @@ func reportVersions(b *testing.B, ratios map[versionFigure][]float64) {
 			effect := stat.PairedEffect(logs)
 			low, high := effect.Interval(lab.Alpha)
 			m, _ := metric.Find(name)
-			b.Logf("%-9s %-18s new / old %.4f [%.4f, %.4f] of %d pairs", scenario, m.Name,
+			b.Logf("%-12s %-18s new / old %.4f [%.4f, %.4f] of %d pairs", scenario, m.Name,
 				math.Exp(effect.Mean), math.Exp(low), math.Exp(high), len(logs))
 			widest = max(widest, math.Exp(high)-1, 1-math.Exp(low))
 			if math.Exp(low) < 1-limit || math.Exp(high) > 1+limit {

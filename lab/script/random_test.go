@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // drawPool evaluates a scenario with a pool of n requests, whose paths hold the
@@ -119,13 +120,14 @@ func TestMistakesInAPoolAreLocated(t *testing.T) {
 }
 
 func TestTooManyLargeBodiesAreRefused(t *testing.T) {
+	limited := limits{steps: defaultLimits.steps, time: time.Minute} // the race detector is slow
 	for _, large := range []string{
 		`post("/echo", body = "x" * 1000000)`, `get("/", expect = answer(body = "x" * 1000000))`,
 		`get("/", expect = answer(json = "x" * 1000000))`,
 	} {
 		text := `scenario(name = "x", about = "a", phases = [peak()], ` +
 			`requests = [` + large + ` for n in range(70)])` + "\n"
-		result, err := evaluateScenario(t.Context(), defaultLimits, "x", "scenarios/x.star", []byte(text),
+		result, err := evaluateScenario(t.Context(), limited, "x", "scenarios/x.star", []byte(text),
 			variantPool{ids: []string{"rt/a"}}, nil)
 		if faults := result.Faults; err != nil || len(faults) != 1 || !strings.Contains(faults[0].Error(),
 			"1:65: scenario: the bodies of the requests and of the answers to them are more than 64 MiB") {
