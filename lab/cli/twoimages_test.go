@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"runtimelab/lab"
+	"runtimelab/lab/fault"
+)
+
+// shopServer is a service that knows nothing of the lab. It needs an environment variable
+// and a header, and its answer has the time. Each request hashes ROUNDS times, and up to a
+// share of 2 * SLOWER more, by seeded random amounts. Hashing varies little between processes.
+const shopServer = `import asyncio, hashlib, json, os, random, time
+
+TOKEN, ROUNDS, SLOWER = os.environ["SHOP_TOKEN"], int(os.environ["ROUNDS"]), float(os.environ["SLOWER"])
+seeded = random.Random(20261130)
+
+
+def answer(head):
+    lines = head.split("\r\n")
+    status, body = "200 OK", {"id": 7, "status": "paid", "at": time.time_ns()}
+    if "authorization: bearer " + TOKEN not in [line.lower() for line in lines[1:]]:
+        status, body = "401 Unauthorized", {"error": "no token"}
+    elif lines[0] != "GET /checkout?id=7 HTTP/1.1":
+        status, body = "404 Not Found", {"error": "no such page"}
+    hashlib.pbkdf2_hmac("sha256", b"shop", b"salt", int(ROUNDS * (1 + 2 * SLOWER * seeded.random())))
+    text = json.dumps(body)
+    return f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n{text}"
+
+
+class Shop(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.received = transport, ""
+
+    def data_received(self, data):
+        self.received += data.decode()
+        while "\r\n\r\n" in self.received:
+            head, self.received = self.received.split("\r\n\r\n", 1)
+            self.transport.write(answer(head).encode())
+
+
+async def main():
+    server = await asyncio.get_running_loop().create_server(Shop, "0.0.0.0", 8000, backlog=1024)
+    await server.serve_forever()
+
+
+asyncio.run(main())
+`
+
+const shopDockerfile = `FROM %s
+USER root
+COPY shop.py /shop.py
+ENV ROUNDS=10000 SLOWER=%v
+CMD ["python", "/shop.py"]
+`
+
+// buildImage builds an image without the lab and names it ref.
+func buildImage(t *testing.T, c *client.Client, ref string, files map[string]string) {
+	t.Helper()
+	var content bytes.Buffer
+	archive := tar.NewWriter(&content)
+	for name, text := range files {
+		header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}
+		if err := archive.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(archive, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	built, err := c.ImageBuild(t.Context(), &content,
+		client.ImageBuildOptions{Tags: []string{ref}, Remove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := io.ReadAll(built.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.ImageInspect(t.Context(), ref); err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	t.Cleanup(func() {
+		_, err := c.ImageRemove(context.WithoutCancel(t.Context()), ref, client.ImageRemoveOptions{Force: true})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// ownService returns the command lines, the script of a runtime, the request and the verdict
+// that README shows for a service of one's own.
+func ownService(t *testing.T) (commands []string, runtime, request, verdict string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "\n## Measure your own service\n")
+	section, _, end := strings.Cut(section, "\n## ")
+	if lines := strings.Count(section, "\n"); !found || !end || lines > 24 {
+		t.Fatalf("README has no section of at most 24 lines about a service of one's own: %d", lines)
+	}
+	for _, line := range strings.Split(section, "\n") {
+		if command, ok := strings.CutPrefix(line, "bin/lab "); ok {
+			command, _, _ = strings.Cut(command, " #")
+			commands = append(commands, strings.TrimSpace(command))
+		}
+	}
+	script := regexp.MustCompile("(?s)```python\n(.*?)```").FindStringSubmatch(section)
+	get := regexp.MustCompile("(?s)`(get\\(.*?\\))`").FindStringSubmatch(section)
+	line := regexp.MustCompile(`(?m)^  checkout  .*\n`).FindString(section)
+	if script == nil || get == nil || line == "" {
+		t.Fatal("README shows no script, no request or no verdict")
+	}
+	return commands, script[1], get[1], "\n" + line
+}
+
+// From the names of two images to a verdict: what README says, with the files that lab new writes,
+// filled in. Version 2 does a tenth more work at each request. Other work on the machine may leave
+// the claim undecided; the run is then made again, but never after a wrong verdict.
+func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
+	c := needEngine(t).Client()
+	root := checkout(t)
+	base := pythonImage(t.Context(), t, c)
+	for ref, slower := range map[string]float64{"shop:1": 0, "shop:2": 0.10} {
+		buildImage(t, c, ref, map[string]string{
+			"Dockerfile": fmt.Sprintf(shopDockerfile, base, slower), "shop.py": shopServer,
+		})
+	}
+	commands, runtime, request, verdict := ownService(t)
+	last := len(commands) - 1 // the run
+	for i, command := range commands[:last] {
+		if i == 3 { // the files are written
+			fillIn(t, root, runtime, request)
+		}
+		t.Logf("%s\n%s", command, labOutput(t, root, command))
+	}
+	for range 3 {
+		// quick would take eight minutes
+		report := labOutput(t, root, commands[last]+fmt.Sprintf(" --profile smoke --blocks %d", lab.MinBlocks+3))
+		t.Logf("%s\n%s", commands[last], report)
+		if strings.Contains(report, verdict) {
+			return
+		}
+		if !strings.Contains(report, "\n  checkout  inconclusive  ") {
+			t.Fatalf("the verdict is not %q", verdict)
+		}
+	}
+	t.Error("three runs have not decided the claim")
+}
+
+// labOutput runs a command line of the lab and returns its standard output.
+func labOutput(t *testing.T, root, line string) string {
+	t.Helper()
+	code, stdout, stderr := labRun(t.Context(), append(strings.Fields(line), "--root", root)...)
+	if code != fault.ExitOK {
+		t.Fatalf("%s exits with %d\n%s%s", line, code, stdout, stderr)
+	}
+	return stdout
+}
+
+// fillIn fills in the files that lab new has written, as README shows it.
+func fillIn(t *testing.T, root, runtime, request string) {
+	t.Helper()
+	for _, version := range []string{"1", "2"} {
+		text := strings.NewReplacer("shop-1", "shop-"+version, "shop:1", "shop:"+version).Replace(runtime)
+		edit(t, filepath.Join(root, "runtimes", "shop-"+version, "runtime.star"),
+			func(string) string { return text })
+	}
+	edit(t, filepath.Join(root, "scenarios", "checkout.star"), func(s string) string {
+		s = strings.Replace(s, `get("/", expect = answer(status = 200, agree = False))`, request, 1)
+		// The verdict does not need these, and each takes half as long as the peak or more.
+		s = strings.Replace(s, "        steady(rate = 1000),\n", "", 1)
+		s = strings.Replace(s, "        warmup(connections = 64),\n", "", 1)
+		return strings.Replace(s, `    about =`, `    profile = "smoke",`+"\n    about =", 1)
+	})
+}
