@@ -11,6 +11,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/message"
@@ -66,7 +67,7 @@ func (c *doctorCommand) Run(a *app) error {
 
 // engineChecks checks the engine, and removes the containers of dead runs from it.
 func engineChecks(a *app) []host.Check {
-	e, err := engine.Open(a.ctx)
+	e, err := docker.Open(a.ctx)
 	if err != nil {
 		return []host.Check{failedCheck("engine", err)}
 	}
@@ -107,7 +108,7 @@ func cgroupCheck(f engine.Facts, local bool) host.Check {
 
 // cellChecks opens a lease on the engine, and checks the machine as seen from inside it,
 // which is how cells see it.
-func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Check) {
+func cellChecks(a *app, e *docker.Engine, facts engine.Facts) (checks []host.Check) {
 	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
 	lease, err := session.OpenLease(a.ctx, e, facts.Arch, version())
 	if err != nil {
@@ -144,7 +145,7 @@ func cellChecks(a *app, e *engine.Engine, facts engine.Facts) (checks []host.Che
 // checkQuotas looks for CPU quotas above the engine's containers. It runs no canaries
 // while a run is measuring, because they would disturb it.
 func checkQuotas(
-	ctx context.Context, e *engine.Engine, lease *session.Lease, cpus []lab.CPU,
+	ctx context.Context, e *docker.Engine, lease *session.Lease, cpus []lab.CPU,
 ) (c host.Check, err error) {
 	quotas, err := lease.ReadQuotas(ctx, cpus)
 	if err != nil {
@@ -233,7 +234,7 @@ func layoutCheck(t lab.Topology) host.Check {
 const registryTimeout = 10 * time.Second
 
 // registryCheck reports whether the engine can pull official base images.
-func registryCheck(a *app, e *engine.Engine) host.Check {
+func registryCheck(a *app, e *docker.Engine) host.Check {
 	_, library, err := a.loadScripts()
 	if err != nil {
 		return failedCheck("registry", err)

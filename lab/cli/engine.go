@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/host"
 )
 
@@ -34,9 +34,9 @@ func (engineDownCommand) Run(a *app) error {
 
 // daemon returns the engine that engine up and engine down control.
 func daemon(a *app) (host.Daemon, error) {
-	address, err := engine.Resolve()
+	address, err := docker.Resolve()
 	if err != nil {
 		return host.Daemon{}, err
 	}
-	return host.Daemon{Log: a.Err, Reachable: engine.CheckReachable, Explicit: address.Explicit}, nil
+	return host.Daemon{Log: a.Err, Reachable: docker.CheckReachable, Explicit: address.Explicit}, nil
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"runtimelab/lab"
-	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/metric"
@@ -262,7 +262,7 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 	}
 	daemon = host.Daemon{Log: t.Output(), PrivateDir: dir}
 	daemon.Reachable = func(ctx context.Context) error {
-		e, err := engine.Open(ctx)
+		e, err := docker.Open(ctx)
 		if err != nil {
 			return err
 		}
@@ -275,7 +275,7 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 		}
 	})
 	startOnAllCPUs(t, daemon)
-	e, err := engine.Open(t.Context())
+	e, err := docker.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/archive"
-	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
@@ -28,7 +28,7 @@ import (
 
 // needEngine connects to the engine that the lab would use. Without one the test fails;
 // make test starts one. With -short it skips the test.
-func needEngine(t *testing.T) *engine.Engine {
+func needEngine(t *testing.T) *docker.Engine {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
@@ -45,9 +45,9 @@ func needEngine(t *testing.T) *engine.Engine {
 }
 
 // openEngine connects to the engine that the lab would use, until the test ends.
-func openEngine(tb testing.TB) *engine.Engine {
+func openEngine(tb testing.TB) *docker.Engine {
 	tb.Helper()
-	e, err := engine.Open(tb.Context())
+	e, err := docker.Open(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,100 +1,11 @@
-// Package engine manages Docker: it finds the engine, starts cells and servers, reads their
-// resource usage, holds the measuring lock, and removes the containers of runs that have ended.
-//
-// Containers are created through testcontainers-go, without its reaper; other calls use the same
-// client. Labels give each container's owner, run and role. Each run holds a lease: a container
-// whose standard input the lab keeps open, so that it ends with the lab, even by kill -9. A run
-// without a running lease is dead, and the next run removes its containers.
-//
-// An error of the engine's API names the engine as its cause, unless the call's context has ended:
-// see fault.During.
+// Package engine describes engines, which run containers, independent of their kind: the facts that
+// are recorded of one, the limits that every container gets, and quotas above them. lab/engine/docker
+// is the engine that trials run on.
 package engine
-
-import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"runtime"
-	"slices"
-	"strings"
-
-	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/system"
-	"github.com/moby/moby/client"
-	"github.com/testcontainers/testcontainers-go"
-
-	"runtimelab/lab/fault"
-)
-
-const (
-	labelOwner  = "io.runtime-lab.owner"
-	labelRun    = "io.runtime-lab.run"
-	labelRole   = "io.runtime-lab.role"
-	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, as text for the user
-
-	owner = "runtime-lab"
-
-	roleLease     = "lease"
-	roleLock      = "lock"
-	roleGenerator = "generator"
-	roleServer    = "server"
-	roleVolumes   = "volumes" // never started; holds the volumes of an image
-)
-
-// Engine is a connection to one Docker engine.
-type Engine struct {
-	Address  Address
-	client   *client.Client
-	provider *testcontainers.DockerProvider
-}
-
-// Open resolves the engine's address and connects to it.
-func Open(ctx context.Context) (*Engine, error) {
-	address, err := Resolve()
-	if err != nil {
-		return nil, err
-	}
-	c, err := Connect(ctx, address)
-	if err != nil {
-		return nil, err
-	}
-	provider, err := Provider(ctx, address, c)
-	if err != nil {
-		return nil, errors.Join(err, c.Close(), address.Close())
-	}
-	return &Engine{Address: address, client: c, provider: provider}, nil
-}
-
-// CheckReachable returns an error unless an engine that the lab can use answers at the configured
-// address.
-func CheckReachable(ctx context.Context) error {
-	address, err := Resolve()
-	if err != nil {
-		return err
-	}
-	c, err := Connect(ctx, address)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.Close(), address.Close())
-}
-
-// Client returns the client of the engine's API, for other packages.
-func (e *Engine) Client() *client.Client { return e.client }
-
-// Close closes the connection.
-func (e *Engine) Close() error { return errors.Join(e.client.Close(), e.Address.Close()) }
-
-// Local reports whether the engine's containers run on this machine, and so on the CPUs that this
-// process sees.
-func (e *Engine) Local() bool {
-	return runtime.GOOS == "linux" && strings.HasPrefix(e.Address.Host, "unix://")
-}
 
 // Facts describes an engine and its host.
 type Facts struct {
-	Kind          string `json:"kind"` // see engineKind
+	Kind          string `json:"kind"` // as users know it: "Docker", "Colima"
 	Version       string `json:"version"`
 	API           string `json:"api"` // as negotiated
 	CgroupVersion string `json:"cgroup_version"`
@@ -107,70 +18,27 @@ type Facts struct {
 	Init          string `json:"init"`
 }
 
-// Facts reads the engine's description.
-func (e *Engine) Facts(ctx context.Context) (Facts, error) {
-	result, err := e.client.Info(ctx, client.InfoOptions{})
-	if err != nil {
-		err = fmt.Errorf("reading the description of the engine at %s: %w", e.Address.Host, err)
-		return Facts{}, fault.During(ctx, fault.Engine, err)
-	}
-	i := result.Info
-	return Facts{
-		Kind:          engineKind(e.Address, i),
-		Version:       i.ServerVersion,
-		API:           e.client.ClientVersion(),
-		CgroupVersion: i.CgroupVersion,
-		OS:            i.OperatingSystem,
-		Kernel:        i.KernelVersion,
-		Arch:          i.Architecture,
-		CPUs:          i.NCPU,
-		MemoryBytes:   i.MemTotal,
-		Storage:       i.Driver,
-		Init:          i.InitBinary,
-	}, nil
-}
+// Limits that every container of a trial gets, generator and servers alike.
+const (
+	// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of
+	// swap, an engine's default would double it.
+	ServerMemory = 1 << 30
 
-// engineKind returns the name under which users know the engine. The lab measures on all of these;
-// unsupportedReason names the others.
-func engineKind(a Address, i system.Info) string {
-	switch {
-	case strings.Contains(i.OperatingSystem, "Docker Desktop"):
-		return "Docker Desktop"
-	case i.Name == "colima" || strings.Contains(a.Host, "/.colima/"):
-		return "Colima"
-	case slices.Contains(i.SecurityOptions, "name=rootless"):
-		return "rootless Docker"
-	case strings.Contains(strings.ToLower(i.KernelVersion), "microsoft"):
-		return "Docker on WSL2"
-	}
-	return "Docker"
-}
+	// Nofile is the limit of open files of every process, soft and hard, if the engine's host can
+	// grant that many. Engines differ in their default, and runtimes in whether they raise it.
+	Nofile = 65536
 
-// CheckInRegistry returns nil if the engine can pull the image. It does not pull it.
-func (e *Engine) CheckInRegistry(ctx context.Context, ref string) error {
-	if _, err := e.client.DistributionInspect(ctx, ref, client.DistributionInspectOptions{}); err != nil {
-		return fmt.Errorf("asking the registry for %s: %w", ref, err)
-	}
-	return nil
-}
+	// Somaxconn bounds the backlog of every listening socket in a cell.
+	Somaxconn = 4096
 
-// logTail returns the last lines of a container's output, both streams together, at most 64 KiB.
-func (e *Engine) logTail(ctx context.Context, id string, lines int) string {
-	logs, err := e.client.ContainerLogs(ctx, id, client.ContainerLogsOptions{
-		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines),
-	})
-	if err != nil {
-		return fmt.Sprintf("(its log cannot be read: %v)", err)
-	}
-	defer logs.Close()
-	var text strings.Builder
-	if err := demultiplex(&text, &text, io.LimitReader(logs, 64<<10)); err != nil && text.Len() == 0 {
-		return fmt.Sprintf("(its log cannot be read: %v)", err)
-	}
-	return strings.TrimSpace(text.String())
-}
+	// PidsLimit is the largest number of processes and threads of a container.
+	PidsLimit = 512
+)
 
-// logLimits limits a container's log to 1 MB of the engine's disk.
-func logLimits() container.LogConfig {
-	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m", "max-file": "1"}}
+// Quota is a limit of CPU time on a cgroup above the lab's containers: of a slice, of a CI runner,
+// or of the container that the engine runs in.
+type Quota struct {
+	Cgroup    string  // path, as the lab sees it
+	CPUs      float64 // quota divided by period
+	Throttled int64   // periods so far in which the cgroup used up its quota
 }

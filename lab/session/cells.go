@@ -11,7 +11,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
-	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/serve"
@@ -25,7 +25,7 @@ func (s *Session) Cells() experiment.Cells {
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
-	run   *engine.Run
+	run   *docker.Run
 	lease *Lease
 	image lab.Image // of the agent; upstreams run from it too
 }
@@ -46,7 +46,7 @@ func (c cells) OpenCell(ctx context.Context, cpus []int, port int) (experiment.C
 }
 
 type cell struct {
-	*engine.Cell
+	*docker.Cell
 	agent   *agent.Client
 	image   lab.Image
 	baseURL string // of the server
@@ -82,7 +82,7 @@ var (
 
 // upstream is a responder of the lab that the server of its cell calls.
 type upstream struct {
-	*engine.Server
+	*docker.Server
 	cell *cell
 }
 
@@ -140,6 +140,6 @@ func (c *cell) addAgentOutput(err error) error {
 
 var (
 	_ experiment.Cells    = cells{}
-	_ experiment.Server   = (*engine.Server)(nil)
+	_ experiment.Server   = (*docker.Server)(nil)
 	_ experiment.Upstream = (*upstream)(nil)
 )

@@ -15,6 +15,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/engine"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/host"
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
@@ -39,10 +40,10 @@ type Session struct {
 	Nofile   int        // open files that every container of a trial may have
 
 	options  Options
-	engine   *engine.Engine
+	engine   *docker.Engine
 	builder  *image.Builder
 	agentSum string // SHA-256 of the agent, in hexadecimal
-	run      *engine.Run
+	run      *docker.Run
 	lease    *Lease
 }
 
@@ -50,7 +51,7 @@ type Session struct {
 // removes the containers of the session afterwards.
 func Run(ctx context.Context, o Options, do func(*Session) error) (err error) {
 	s := &Session{ID: record.NewID(time.Now()), options: o}
-	if s.engine, err = engine.Open(ctx); err != nil {
+	if s.engine, err = docker.Open(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.engine.Close()) }()

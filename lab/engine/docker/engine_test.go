@@ -1,4 +1,4 @@
-package engine
+package docker
 
 import (
 	"strings"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/system"
+
+	"runtimelab/lab/engine"
 )
 
 func TestLeaseIsAliveWhileItsContainerRuns(t *testing.T) {
@@ -46,7 +48,7 @@ func TestTailBufferKeepsTheEnd(t *testing.T) {
 
 func TestHardenSetsEveryLimit(t *testing.T) {
 	var h container.HostConfig
-	harden(&h, Nofile)
+	harden(&h, engine.Nofile)
 	if !h.ReadonlyRootfs || len(h.CapDrop) != 1 || h.CapDrop[0] != "ALL" || h.PublishAllPorts ||
 		len(h.SecurityOpt) != 1 || h.SecurityOpt[0] != "no-new-privileges" {
 		t.Errorf("hardened to %+v", h)

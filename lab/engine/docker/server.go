@@ -1,4 +1,4 @@
-package engine
+package docker
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"runtimelab/lab"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 )
 
@@ -68,7 +69,7 @@ func (c *Cell) start(
 			harden(h, c.run.nofile)
 			h.NetworkMode = container.NetworkMode("container:" + c.generator)
 			h.PidMode = container.PidMode("container:" + c.generator)
-			h.Memory, h.MemorySwap = ServerMemory, ServerMemory
+			h.Memory, h.MemorySwap = engine.ServerMemory, engine.ServerMemory
 			h.CpusetCpus = lab.CPUList(cpus)
 		},
 	})
@@ -126,7 +127,7 @@ func (s *Server) ExitReason(ctx context.Context) string {
 	case err != nil:
 		return "" // no evidence that the server ended
 	}
-	reason := exitReason(state, "server", ServerMemory)
+	reason := exitReason(state, "server", engine.ServerMemory)
 	if reason == "" {
 		return ""
 	}

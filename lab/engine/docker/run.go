@@ -1,4 +1,4 @@
-package engine
+package docker
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"runtimelab/lab"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 )
 
@@ -45,7 +46,7 @@ type Run struct {
 // If the engine's host does not grant Nofile open files, the lease gets the engine's default: see
 // LimitNofile.
 func (e *Engine) BeginRun(ctx context.Context, id string, agent lab.Image) (*Run, error) {
-	r := &Run{ID: id, engine: e, agent: agent, nofile: Nofile}
+	r := &Run{ID: id, engine: e, agent: agent, nofile: engine.Nofile}
 	err := r.takeLease(ctx)
 	// The API has no error code for this; "rlimit" is from runc's message.
 	if err != nil && strings.Contains(err.Error(), "rlimit") {
@@ -92,7 +93,7 @@ func (r *Run) CheckLease(ctx context.Context) error {
 // LimitNofile limits the open files of every container of the run to granted, the hard limit that
 // the lease has, and to Nofile. It returns the limit.
 func (r *Run) LimitNofile(granted int) int {
-	r.nofile = min(Nofile, granted)
+	r.nofile = min(engine.Nofile, granted)
 	return r.nofile
 }
 

@@ -1,4 +1,4 @@
-package engine
+package docker
 
 import (
 	"context"
@@ -9,20 +9,14 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
-)
 
-// Quota is a limit of CPU time on a cgroup above the lab's containers: of a slice, of a CI runner,
-// or of the container that the engine runs in.
-type Quota struct {
-	Cgroup    string  // path, as the lab sees it
-	CPUs      float64 // quota divided by period
-	Throttled int64   // periods so far in which the cgroup used up its quota
-}
+	"runtimelab/lab/engine"
+)
 
 // Quotas returns the CPU quotas above the run's containers, the nearest first. known is false if no
 // cgroup above them can be read, for example if the engine is on another machine. If the lab runs
 // in a container, quotas above that container stay hidden.
-func (r *Run) Quotas(ctx context.Context) (quotas []Quota, known bool, err error) {
+func (r *Run) Quotas(ctx context.Context) (quotas []engine.Quota, known bool, err error) {
 	if !r.engine.Local() {
 		return nil, false, nil
 	}
@@ -44,7 +38,7 @@ func (e *Engine) MeasuringLockHolder(ctx context.Context) string {
 	return e.lockHolder(ctx)
 }
 
-func quotasAbove(root fs.FS, pid int, container string) (quotas []Quota, known bool) {
+func quotasAbove(root fs.FS, pid int, container string) (quotas []engine.Quota, known bool) {
 	controller, above := cgroupsAbove(root, pid, container)
 	for _, group := range above {
 		stat := readCgroupFile(root, controller, group, "cpu.stat")
@@ -54,7 +48,7 @@ func quotasAbove(root fs.FS, pid int, container string) (quotas []Quota, known b
 			continue
 		}
 		throttled, _ := parseCount(statField(stat, "nr_throttled")) // 0 if it is not there
-		quotas = append(quotas, Quota{Cgroup: group, CPUs: cpus, Throttled: throttled})
+		quotas = append(quotas, engine.Quota{Cgroup: group, CPUs: cpus, Throttled: throttled})
 	}
 	return quotas, known
 }

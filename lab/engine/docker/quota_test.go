@@ -1,9 +1,11 @@
-package engine
+package docker
 
 import (
 	"slices"
 	"testing"
 	"testing/fstest"
+
+	"runtimelab/lab/engine"
 )
 
 // nested returns the files of a container with two visible cgroups above it, in cgroup version "v1"
@@ -49,7 +51,7 @@ func TestQuotasAboveAContainer(t *testing.T) {
 			t.Errorf("cgroup %s: %d periods above the container, want 33", version, n)
 		}
 		got, known := quotasAbove(root, 7, "00ff")
-		want := []Quota{
+		want := []engine.Quota{
 			{Cgroup: "/pod/docker", CPUs: 0.75, Throttled: 3}, {Cgroup: "/pod", CPUs: 1.5, Throttled: 30},
 		}
 		if !known || !slices.Equal(got, want) {

@@ -1,4 +1,4 @@
-package engine
+package docker
 
 import (
 	"context"
@@ -11,24 +11,12 @@ import (
 	"github.com/moby/moby/api/types/container"
 
 	"runtimelab/lab"
+	"runtimelab/lab/engine"
 )
 
-// Limits that every container of a trial gets, generator and servers alike.
 const (
-	// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of
-	// swap, an engine's default would double it.
-	ServerMemory = 1 << 30
-
-	// Nofile is the limit of open files of every process, soft and hard, if the engine's host can
-	// grant that many. Engines differ in their default, and runtimes in whether they raise it.
-	Nofile = 65536
-
-	// Somaxconn bounds the backlog of every listening socket in a cell.
-	Somaxconn = 4096
-
 	generatorMemory = 1 << 30
 	leaseMemory     = 64 << 20
-	pidsLimit       = 512
 
 	// firstUnprivilegedPort is the first port on which every user may listen, by the kernel's default.
 	firstUnprivilegedPort = 1024
@@ -52,7 +40,7 @@ func harden(h *container.HostConfig, nofile int) {
 	h.PublishAllPorts = false
 	h.RestartPolicy = container.RestartPolicy{Name: container.RestartPolicyDisabled}
 	h.LogConfig = logLimits()
-	limit := int64(pidsLimit)
+	limit := int64(engine.PidsLimit)
 	h.PidsLimit = &limit
 	if nofile > 0 {
 		h.Ulimits = []*container.Ulimit{{Name: "nofile", Soft: int64(nofile), Hard: int64(nofile)}}
@@ -77,7 +65,7 @@ func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (*Cell, error)
 		h.CpusetCpus = lab.CPUList(cpus)
 		h.Tmpfs = map[string]string{spoolDir: spoolSize}
 		h.Sysctls = map[string]string{
-			"net.core.somaxconn":           fmt.Sprint(Somaxconn),
+			"net.core.somaxconn":           fmt.Sprint(engine.Somaxconn),
 			"net.ipv4.ip_local_port_range": "1024 65535",
 			// Otherwise a client that dials too early may get the server's port as
 			// its source port, connect to itself, and block the port for the server.
