@@ -110,7 +110,7 @@ func replay(t *testing.T, recorded string, samples []lab.Sample) string {
 		t.Fatal(err)
 	}
 	r := report.New(replayed.Info.Plan, replayed.Rows, replayed.MeasuredTrials())
-	if err := run.WriteVerdicts(r.Verdicts.Claims, replayed.Info.Plan.UntestableTopics); err != nil {
+	if err := run.WriteVerdicts(r.Claims, replayed.Info.Plan.UntestableTopics); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.End(record.Done, "", time.Now()); err != nil {

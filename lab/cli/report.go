@@ -40,7 +40,7 @@ func (c *reportCommand) Run(a *app) error {
 	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
 	switch {
 	case c.JSON:
-		return a.printJSON(r.Data())
+		return a.printJSON(r)
 	case c.Markdown:
 		_, err = fmt.Fprint(a.Out, r.Markdown())
 	default:

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 // slowingModule is a Node module that makes the handlers of node:http take a share more
@@ -162,12 +163,12 @@ func wrongVerdicts(run *record.StoredRun) (all []string) {
 	result := verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials())
 	for _, c := range result.Controls {
 		if !c.Passed {
-			all = append(all, c.Name+": "+c.Reason)
+			all = append(all, c.Name+": "+wording.Control(c))
 		}
 	}
 	for _, c := range result.Claims {
 		if want := slowFindings[c.Claim.ID]; c.Finding != want {
-			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.Claim.ID, c.Finding, want, c.Reason))
+			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.Claim.ID, c.Finding, want, wording.Claim(c)))
 		}
 	}
 	return all

@@ -158,7 +158,7 @@ func TestClaimsGolden(t *testing.T) {
 
 func TestControlsAndTwinsHaveNoFigures(t *testing.T) {
 	_, rows := fullRun()
-	for _, s := range report.Summarise(rows).Sections {
+	for _, s := range reportOf(lab.Plan{}, rows).Figures {
 		if s.Scenario == lab.ReferenceScenario || s.Scenario == lab.BurnScenario {
 			t.Errorf("%s has a section", s.Scenario)
 		}
@@ -171,13 +171,13 @@ func TestControlsAndTwinsHaveNoFigures(t *testing.T) {
 }
 
 func TestEachNumberOfCPUsHasASection(t *testing.T) {
-	s := report.Summarise(slices.Concat(
+	s := reportOf(lab.Plan{}, slices.Concat(
 		sixRows("scaling", "a", "peak", 2, "throughput_rps", 90, 0),
 		sixRows("scaling", "a", "peak", 1, "throughput_rps", 50, 0),
-		sixRows("json", "a", "peak", 2, "throughput_rps", 7, 0)))
-	if len(s.Sections) != 3 || s.Sections[0].CPUs != 1 || s.Sections[0].Lines[0].Served.Median != 50 ||
-		s.Sections[1].CPUs != 2 || s.Sections[1].Lines[0].Served.Median != 90 || s.Sections[2].CPUs != 0 {
-		t.Errorf("%+v", s.Sections)
+		sixRows("json", "a", "peak", 2, "throughput_rps", 7, 0))).Figures
+	if len(s) != 3 || s[0].CPUs != 1 || s[0].Lines[0].Served.Median != 50 ||
+		s[1].CPUs != 2 || s[1].Lines[0].Served.Median != 90 || s[2].CPUs != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestASearchHasASectionRankedByCapacity(t *testing.T) {
 	search := row("a", 1, "capacity", lab.Valid,
 		map[string]float64{"capacity_rps": 800, "throughput_rps": 799, "offered_rps": 800, "latency_p99_ms": 9})
 	r := reportOf(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
-	s := r.Figures.Sections
+	s := r.Figures
 	if len(s) != 2 || s[0].ClosedPhase != "peak" || s[0].OpenPhase != "steady" ||
 		s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
 		t.Errorf("%+v", s)
@@ -248,7 +248,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 		}
 		at += found
 	}
-	if c := r.Data().Claims[15]; c.ID != "mine" || c.Collection != "your own" {
+	if c := r.Claims[15]; c.ID != "mine" || c.Collection != "your own" {
 		t.Errorf("%+v", c)
 	}
 
@@ -263,7 +263,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 
 func TestData(t *testing.T) {
 	plan, rows := fullRun()
-	text, err := json.Marshal(reportOf(plan, rows).Data())
+	text, err := json.Marshal(reportOf(plan, rows))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +272,11 @@ func TestData(t *testing.T) {
 		Claims   []struct {
 			ID, Verdict string
 			Hypotheses  []struct {
-				Ratio, CI95High *float64 `json:"-"`
-				Verdict, Words  string
+				Ratio       *float64
+				Low         *float64 `json:"ci95_low"`
+				Verdict     string
+				Reasons     []struct{ Kind string }
+				BlockRatios []struct{ Ratio float64 } `json:"block_ratios"`
 			}
 		}
 		Figures []struct{ Variants []map[string]any }
@@ -287,11 +290,12 @@ func TestData(t *testing.T) {
 	}
 	c := got.Claims[4]
 	if c.ID != "speed-1" || c.Verdict != "depends" || len(c.Hypotheses) != 3 ||
-		!strings.HasPrefix(c.Hypotheses[0].Words, "json peak: node/single served 1.44x [1.4") ||
-		c.Hypotheses[2].Verdict != "not evaluated" || c.Hypotheses[2].Words != "" {
+		math.Abs(*c.Hypotheses[0].Ratio-1.444) > 0.001 || math.Abs(*c.Hypotheses[0].Low-1.43) > 0.005 ||
+		len(c.Hypotheses[0].BlockRatios) != 6 || c.Hypotheses[2].Verdict != "not evaluated" ||
+		c.Hypotheses[2].Reasons[0].Kind != "tested-by-longer-profile" {
 		t.Errorf("%+v", c)
 	}
-	if _, err := json.Marshal(reportOf(lab.Plan{}, nil).Data()); err != nil {
+	if _, err := json.Marshal(reportOf(lab.Plan{}, nil)); err != nil {
 		t.Errorf("a run without rows: %v", err)
 	}
 }
@@ -308,7 +312,7 @@ func TestEveryMetricGivesASentence(t *testing.T) {
 		r := reportOf(plan, slices.Concat(
 			sixRows("json", "a/b", "peak", 1, m.Name, 1, 1),
 			sixRows("json", "c/d", "peak", 1, m.Name, 2, 1)))
-		sentence := r.Data().Claims[0].Hypotheses[0].Sentence
+		sentence := report.Sentence(r.Claims[0].HypothesisVerdicts[0])
 		if !strings.HasPrefix(sentence, "json peak: a/b ") || !strings.Contains(sentence, " 0.50x [0.50, 0.50] ") ||
 			!strings.HasSuffix(sentence, " c/d (6 blocks)") {
 			t.Errorf("%s: %s", m.Name, sentence)
@@ -324,8 +328,8 @@ func TestScaling(t *testing.T) {
 		rows = append(rows, throughput(lab.BurnScenario, lab.BurnVariant, "peak", cores, 100*n)...)
 	}
 	r := reportOf(lab.Plan{}, rows)
-	if len(r.Curves) != 1 {
-		t.Fatalf("%d curves", len(r.Curves))
+	if len(r.Scaling) != 1 {
+		t.Fatalf("%d curves", len(r.Scaling))
 	}
 	text := strings.Join(strings.Fields(r.Text()), " ")
 	for _, want := range []string{
@@ -422,7 +426,7 @@ func TestSentencesOfOtherResults(t *testing.T) {
 				hypothesis("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak")),
 			},
 		}
-		if got := reportOf(plan, tt.rows).Data().Claims[0].Hypotheses[0].Sentence; got != tt.want {
+		if got := report.Sentence(reportOf(plan, tt.rows).Claims[0].HypothesisVerdicts[0]); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}
@@ -457,10 +461,9 @@ func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
 			}
 		}
 	}
-	d := r.Data()
-	if d.Measured != 126 || d.Planned != 200 || d.Claims[4].Verdict != lab.Inconclusive ||
-		!strings.Contains(d.Claims[4].Reason, why) {
-		t.Errorf("%d of %d: %+v", d.Measured, d.Planned, d.Claims[4])
+	if r.Measured != 126 || r.Planned != 200 || r.Claims[4].Finding != lab.Inconclusive ||
+		r.Claims[4].HypothesisVerdicts[0].Reasons[0].Kind != lab.RunIncomplete {
+		t.Errorf("%d of %d: %+v", r.Measured, r.Planned, r.Claims[4])
 	}
 	text := reportOf(plan, rows).Text()
 	if strings.Contains(text, "planned") || !strings.Contains(text, "Claims: 6 of 15 decided") {

@@ -59,7 +59,7 @@ func TestReportShowsFailures(t *testing.T) {
 			}
 		}
 	}
-	text, err := json.Marshal(r.Data())
+	text, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}

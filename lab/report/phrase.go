@@ -10,6 +10,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 // phrase has the words for a ratio of a metric: "A served 1.43x the requests of B".
@@ -59,9 +60,9 @@ func phraseOf(h lab.Hypothesis) phrase {
 	return metricPhrase
 }
 
-// sentence returns the result of a hypothesis as text: where, which arm, how much, and from how
+// Sentence returns the result of a hypothesis as text: where, which arm, how much, and from how
 // many blocks.
-func sentence(v lab.Verdict) string {
+func Sentence(v lab.Verdict) string {
 	h := v.Hypothesis
 	n := newNaming(h)
 	a, b, words := n.armName(h.Numerator), n.armName(h.Denominator), phraseOf(h)
@@ -79,8 +80,8 @@ func sentence(v lab.Verdict) string {
 	if within := regionNote(v); within != "" {
 		notes = append(notes, within)
 	}
-	if v.Reason != "" {
-		notes = append(notes, v.Reason)
+	if len(v.Reasons) > 0 {
+		notes = append(notes, wording.Reasons(v.Reasons...))
 	}
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }

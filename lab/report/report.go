@@ -5,49 +5,17 @@ import (
 	"slices"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/message"
-	"runtimelab/lab/metric"
-	"runtimelab/lab/scaling"
 	"runtimelab/lab/table"
-	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
-
-// Report is everything that is shown of a run: verdicts on controls and claims, scaling, and
-// figures.
-type Report struct {
-	Verdicts verdict.Result
-	Curves   []scaling.Curve
-	Figures  Summary
-
-	untestedReason string // why no claim was tested; empty if any was
-}
-
-// New returns the report of a run: its plan, its rows in order, and how many planned trials were
-// measured.
-func New(p lab.Plan, rows []metric.Row, measured int) Report {
-	r := Report{
-		Verdicts: verdict.Judge(p, rows, measured), Curves: serverCurves(scaling.Curves(rows)),
-		Figures: Summarise(rows),
-	}
-	switch {
-	case len(p.Hypotheses)+len(p.UntestedHypotheses) == 0:
-		r.untestedReason = "the plan of this run has no hypotheses."
-	case !p.Profile.CanCompare():
-		r.untestedReason = fmt.Sprintf("%s compares nothing.", p.Profile.Name)
-	case len(p.Hypotheses) == 0:
-		r.untestedReason = "this run tests none of the plan's hypotheses."
-	}
-	return r
-}
 
 // title returns the run's id, its host, and how many trials are valid and measured.
 func (r Report) title() string {
-	s := r.Figures
-	text := fmt.Sprintf("Run %s on host %s: %d of %s valid", s.RunID, s.HostID, s.Valid,
-		message.Count(s.Trials, "trial", "trials"))
-	if !r.Verdicts.Complete() {
-		text += fmt.Sprintf(", %d of %d planned", r.Verdicts.Measured, r.Verdicts.Planned)
+	text := fmt.Sprintf("Run %s on host %s: %d of %s valid", r.RunID, r.HostID, r.Valid,
+		message.Count(r.Trials, "trial", "trials"))
+	if !r.Complete() {
+		text += fmt.Sprintf(", %d of %d planned", r.Measured, r.Planned)
 	}
 	return text
 }
@@ -59,7 +27,7 @@ func (r Report) parts() []reportPart {
 
 // Text returns the report for a terminal: plain text, at most 100 characters wide.
 func (r Report) Text() string {
-	if r.Figures.empty() {
+	if r.empty() {
 		return noTrial
 	}
 	var b strings.Builder
@@ -69,11 +37,11 @@ func (r Report) Text() string {
 		b.WriteString(p.text())
 	}
 	b.WriteByte('\n')
-	b.WriteString(r.Figures.table())
-	writeList(&b, "Not valid:", r.Figures.shownNotes())
-	writeList(&b, "Doubts:", r.doubts())
+	b.WriteString(r.table())
+	writeList(&b, "Not valid:", r.shownNotes())
+	writeList(&b, "Doubts:", r.doubtTexts())
 	b.WriteByte('\n')
-	for _, l := range r.Figures.legend() {
+	for _, l := range r.legend() {
 		b.WriteString(wrap("", l) + "\n")
 	}
 	return b.String()
@@ -81,8 +49,12 @@ func (r Report) Text() string {
 
 const noTrial = "No trial was recorded.\n"
 
-func (r Report) doubts() []string {
-	return append(append([]string(nil), r.Verdicts.Doubts...), r.Figures.Doubts...)
+// doubtTexts returns the doubts as text.
+func (r Report) doubtTexts() (texts []string) {
+	for _, d := range r.Doubts {
+		texts = append(texts, wording.Reason(d))
+	}
+	return texts
 }
 
 // text returns the heading and the entries, with aligned labels and marks.
@@ -114,7 +86,7 @@ func writeList(b *strings.Builder, heading string, lines []string) {
 
 // Markdown returns the same report for a document.
 func (r Report) Markdown() string {
-	if r.Figures.empty() {
+	if r.empty() {
 		return noTrial
 	}
 	var b strings.Builder
@@ -128,16 +100,16 @@ func (r Report) Markdown() string {
 			b.WriteString(e.markdown())
 		}
 	}
-	b.WriteString(r.Figures.markdownTables())
+	b.WriteString(r.markdownTables())
 	b.WriteByte('\n')
-	notes := append(r.Figures.shownNotes(), r.doubts()...)
+	notes := append(r.shownNotes(), r.doubtTexts()...)
 	for _, n := range notes {
 		b.WriteString("- " + table.EscapeMarkdown(n) + "\n")
 	}
 	if len(notes) > 0 {
 		b.WriteByte('\n')
 	}
-	for _, l := range r.Figures.legend() {
+	for _, l := range r.legend() {
 		b.WriteString(table.EscapeMarkdown(l) + "\n")
 	}
 	return b.String()

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
@@ -14,7 +13,7 @@ import (
 // scalingParts returns the section on scaling, with the native burn's beside it.
 func (r Report) scalingParts() []reportPart {
 	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; individual 95 % intervals"}
-	for _, c := range r.Curves {
+	for _, c := range r.Scaling {
 		p.entries = append(p.entries, entry{text: curveText(c)})
 		p.entries = append(p.entries, entry{nested: true, text: lawText(c)})
 		for _, d := range c.Doubts {
@@ -25,17 +24,6 @@ func (r Report) scalingParts() []reportPart {
 		return nil
 	}
 	return []reportPart{p}
-}
-
-// serverCurves returns the curves of servers under test. The native burn's is shown with each of
-// them.
-func serverCurves(all []scaling.Curve) (out []scaling.Curve) {
-	for _, c := range all {
-		if c.Scenario != lab.BurnScenario {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // curveText returns the points of a curve as text.

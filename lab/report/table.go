@@ -38,9 +38,9 @@ var columns = []column{
 }
 
 // String returns the median in three digits, ">= X" for a bound, or "-" if there is no trial.
-func (f Figure) String() string {
+func (f *Figure) String() string {
 	switch {
-	case f.N == 0:
+	case f == nil || f.N == 0:
 		return noValue
 	case f.Bound:
 		return ">= " + digits(f.Median, roundBoundDown)
@@ -49,8 +49,8 @@ func (f Figure) String() string {
 }
 
 // ranged returns the figure with its range. A bound has none, because its upper end is unknown.
-func (f Figure) ranged() string {
-	if f.N < 2 || f.Bound {
+func (f *Figure) ranged() string {
+	if f == nil || f.N < 2 || f.Bound {
 		return f.String()
 	}
 	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Highest, math.Round))
@@ -77,27 +77,27 @@ func digits(x float64, round func(float64) float64) string {
 	return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
 }
 
-func ratio(x float64) string {
-	if math.IsNaN(x) {
+func ratio(x *float64) string {
+	if x == nil {
 		return noValue
 	}
-	return strconv.FormatFloat(x, 'f', 2, 64) + "x"
+	return strconv.FormatFloat(*x, 'f', 2, 64) + "x"
 }
 
 // title returns the section's scenario and load.
 func (s Section) title() string {
 	var loads []string
 	switch {
-	case s.arrivingClients && s.Connections == 1:
+	case s.ArrivingClients && s.Connections == 1:
 		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.ladderName())
-	case s.arrivingClients:
+	case s.ArrivingClients:
 		loads = append(loads,
 			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
 		loads = append(loads, s.ClosedPhase+" over "+message.Count(int(s.Connections), "connection", "connections"))
 	}
 	switch {
-	case s.isSearch:
+	case s.Search:
 		loads = append(loads,
 			fmt.Sprintf("highest offered rate that kept the SLO (%s), p50 and p99 at that rate", s.OpenPhase))
 	case len(s.RatesRPS) == 0:
@@ -140,7 +140,7 @@ func (s Section) rates() string {
 }
 
 // legend returns the paragraphs that explain the figures.
-func (s Summary) legend() []string {
+func (r Report) legend() []string {
 	out := []string{
 		"valid trials: those in which every phase is valid or a bound; each repetition counts as a trial. " +
 			"Figures use valid phases; a repeated trial counts once, by its last valid attempt. \"-\": no figure.",
@@ -150,41 +150,42 @@ func (s Summary) legend() []string {
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per successful request at that " +
 			"rate (of the closed loop if there is no rate). memory: the highest since the start.",
 	}
-	out = append(out, s.failuresLegend()...)
+	out = append(out, r.failuresLegend()...)
 	switch {
-	case s.Blocks == 1:
+	case r.Blocks == 1:
 		out = append(out, fmt.Sprintf("1 trial each: this shows that the lab works. Comparisons need %d blocks.",
 			lab.MinBlocks))
-	case s.Blocks < lab.MinBlocks:
-		out = append(out, fmt.Sprintf("%d blocks: comparisons need %d.", s.Blocks, lab.MinBlocks))
+	case r.Blocks < lab.MinBlocks:
+		out = append(out, fmt.Sprintf("%d blocks: comparisons need %d.", r.Blocks, lab.MinBlocks))
 	}
 	return out
 }
 
-// shownNotes returns the first invalid rows, shortened, and how many more there are.
-func (s Summary) shownNotes() []string {
+// shownNotes returns the first invalid phases, shortened, and how many more there are.
+func (r Report) shownNotes() []string {
 	var out []string
-	for _, n := range s.InvalidRows[:min(len(s.InvalidRows), maxNotes)] {
+	invalid := r.invalidPhases()
+	for _, n := range invalid[:min(len(invalid), maxNotes)] {
 		out = append(out, table.Shorten(n, maxNoteLength))
 	}
-	if more := len(s.InvalidRows) - len(out); more > 0 {
+	if more := len(invalid) - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("and %d more: see validity_reason in trials.csv", more))
 	}
 	return out
 }
 
-func (s Summary) empty() bool { return s.Trials == 0 }
+func (r Report) empty() bool { return r.Trials == 0 }
 
 // table returns the figures as plain text, at most 100 characters wide.
-func (s Summary) table() string {
-	if len(s.Sections) == 0 {
+func (r Report) table() string {
+	if len(r.Figures) == 0 {
 		return "The run has no figures except those of its controls.\n"
 	}
-	columns := s.tableColumns()
+	columns := r.tableColumns()
 	t := table.Text{Indent: "  ", MaxWidth: width, Columns: alignment(columns)}
 	t.Row(cells(columns, func(c column) string { return c.top })...)
 	t.Row(cells(columns, func(c column) string { return c.bottom })...)
-	for _, section := range s.Sections {
+	for _, section := range r.Figures {
 		t.Line("")
 		t.Line(table.Shorten(section.title(), width))
 		for _, l := range section.Lines {
@@ -217,11 +218,11 @@ func cells(columns []column, cell func(column) string) []string {
 func wrap(indent, text string) string { return table.Wrap(width, indent, indent+"  ", text) }
 
 // markdownTables returns the figures as Markdown, one table for each section.
-func (s Summary) markdownTables() string {
+func (r Report) markdownTables() string {
 	var b strings.Builder
-	columns := s.tableColumns()
+	columns := r.tableColumns()
 	heading := cells(columns, func(c column) string { return strings.TrimSpace(c.top + " " + c.bottom) })
-	for _, section := range s.Sections {
+	for _, section := range r.Figures {
 		rows := make([][]string, len(section.Lines))
 		for i, l := range section.Lines {
 			rows[i] = cells(columns, func(c column) string { return c.cell(l) })
