@@ -108,4 +108,6 @@ const (
 	CPUsStolen ReasonKind = "cpus-stolen"
 	// UnreadableFile: the file Subject of the run cannot be read, for the reason in Text.
 	UnreadableFile ReasonKind = "unreadable-file"
+	// UnmatchedHistograms: Count histograms of the file Subject belong to no row, or to several.
+	UnmatchedHistograms ReasonKind = "unmatched-histograms"
 )

@@ -37,7 +37,8 @@ func (c *reportCommand) Run(a *app) error {
 			p = withClaims(p, library)
 		}
 	}
-	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
+	recorded.Info.Plan = p
+	r := report.Read(recorded)
 	switch {
 	case c.JSON:
 		return a.printJSON(r)

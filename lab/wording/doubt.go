@@ -50,6 +50,9 @@ func doubt(r lab.Reason) string {
 			"include it and will differ elsewhere", 100*r.Value)
 	case lab.UnreadableFile:
 		return fmt.Sprintf("%s cannot be read: %s", r.Subject, r.Text)
+	case lab.UnmatchedHistograms:
+		return fmt.Sprintf("%s of %s belong to no row, or to several, and are not shown",
+			message.Count(r.Count, "histogram", "histograms"), r.Subject)
 	}
 	return string(r.Kind)
 }
