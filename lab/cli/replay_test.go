@@ -196,7 +196,8 @@ func TestReplayedRunsHaveAModelOfAllTheirFiles(t *testing.T) {
 // rowOf returns the row of a phase.
 func rowOf(t *testing.T, run *record.StoredRun, id lab.TrialID, phase string) metric.Row {
 	t.Helper()
-	i := slices.IndexFunc(run.Rows, func(r metric.Row) bool { return r.TrialID() == id && r.Text("phase") == phase })
+	i := slices.IndexFunc(run.Rows,
+		func(r metric.Row) bool { return r.TrialID() == id && r.Text("phase") == phase })
 	if i < 0 {
 		t.Fatalf("no row of %v %s", id, phase)
 	}

@@ -151,7 +151,7 @@ func undecided(run *record.StoredRun) (open bool) {
 	for _, c := range verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims {
 		if c.Finding == lab.Inconclusive {
 			open = true
-		} else if c.Finding != slowFindings[c.Claim.ID] {
+		} else if c.Finding != slowFindings[c.ID] {
 			return false
 		}
 	}
@@ -167,8 +167,8 @@ func wrongVerdicts(run *record.StoredRun) (all []string) {
 		}
 	}
 	for _, c := range result.Claims {
-		if want := slowFindings[c.Claim.ID]; c.Finding != want {
-			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.Claim.ID, c.Finding, want, wording.Claim(c)))
+		if want := slowFindings[c.ID]; c.Finding != want {
+			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.ID, c.Finding, want, wording.Claim(c)))
 		}
 	}
 	return all

@@ -60,7 +60,8 @@ var storedTrial = lab.TrialID{Scenario: "json", Variant: "node/single", Cores: 1
 func TestSecondsAreReadBack(t *testing.T) {
 	stored := storedRun(t)
 	var seconds []record.Second
-	if err := stored.EachSecond(func(s record.Second) error { seconds = append(seconds, s); return nil }); err != nil {
+	err := stored.EachSecond(func(s record.Second) error { seconds = append(seconds, s); return nil })
+	if err != nil {
 		t.Fatal(err)
 	}
 	phases := map[string]int{}

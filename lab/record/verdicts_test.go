@@ -71,7 +71,8 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 			"no scenario tests it", "the article",
 		},
 		2: {
-			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared; not compared: json: throughput_rps of node/single peak over " +
+			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported",
+			"1 configuration compared; not compared: json: throughput_rps of node/single peak over " +
 				`python/uvloop peak is higher (not evaluated at quick; "full", at length, tests it)`,
 			"your own",
 		},

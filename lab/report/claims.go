@@ -60,7 +60,7 @@ func (r Report) claims() []reportPart {
 	var evaluated, notEvaluated []reportPart
 	for i, g := range groups {
 		verdicts := slices.DeleteFunc(slices.Clone(r.Claims),
-			func(c lab.ClaimVerdict) bool { return !g.Has(c.Claim.ID) })
+			func(c lab.ClaimVerdict) bool { return !g.Has(c.ID) })
 		entries := evaluatedEntries(verdicts)
 		if len(entries) > 0 || len(groups) == 1 {
 			evaluated = append(evaluated, reportPart{claimsHeading(g, verdicts), entries})
@@ -104,7 +104,7 @@ func (r Report) intervalsText() string {
 func evaluatedEntries(verdicts []lab.ClaimVerdict) (out []entry) {
 	for _, c := range verdicts {
 		if c.Finding != lab.NotEvaluated {
-			out = append(out, entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
+			out = append(out, entry{label: c.ID, mark: string(c.Finding), text: c.Statement})
 			out = append(out, hypothesisEntries(c)...)
 		}
 	}

@@ -47,8 +47,8 @@ func notEvaluated(c lab.ClaimVerdict) string {
 			return slices.Index(names, a.Profile) - slices.Index(names, b.Profile)
 		})
 		return Reasons(shortest.Reasons...)
-	case c.Claim.Lacks != "":
-		return c.Claim.Lacks
+	case c.Lacks != "":
+		return c.Lacks
 	}
 	return "no scenario has a hypothesis about it"
 }

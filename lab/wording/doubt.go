@@ -37,8 +37,9 @@ func doubt(r lab.Reason) string {
 		return fmt.Sprintf("%d of %s began before throughput was steady (their warm-up used up its budget): %s",
 			r.Count, message.Count(r.Total, "trial", "trials"), places(r))
 	case lab.Drift:
-		return fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the second in %d of %s: %s",
-			100*r.Limit, r.Count, message.Count(r.Total, "closed phase", "closed phases"), places(r))
+		return fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the second "+
+			"in %d of %s: %s", 100*r.Limit, r.Count, message.Count(r.Total, "closed phase", "closed phases"),
+			places(r))
 	case lab.UnevenProcesses:
 		return fmt.Sprintf("one of several server processes did more than %g times its share of the "+
 			"work (busiest_process_ratio) in %d of %s: %s", r.Limit, r.Count,

@@ -62,9 +62,10 @@ var fixedTexts = map[lab.ReasonKind]string{
 	lab.NoHypotheses:       "the plan of this run has no hypotheses",
 	lab.NoHypothesisTested: "this run tests none of the plan's hypotheses",
 	lab.BothArmsBounds:     "both arms are bounds: their ratio is unknown",
-	lab.BoundsLeaveOpen:    "the figures are bounds that leave open where the ratio lies: more blocks would not help",
-	lab.AtMarginEdge:       "the ratio lies at the margin's edge: more blocks would not help",
-	lab.NoControl:          "no control was measured, so nothing checks the instrument",
+	lab.BoundsLeaveOpen: "the figures are bounds that leave open where the ratio lies: " +
+		"more blocks would not help",
+	lab.AtMarginEdge: "the ratio lies at the margin's edge: more blocks would not help",
+	lab.NoControl:    "no control was measured, so nothing checks the instrument",
 }
 
 // tooFewBlocks returns how many blocks are valid and needed, and which arms lack values.
