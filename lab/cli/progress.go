@@ -15,6 +15,7 @@ import (
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/report"
+	"runtimelab/lab/table"
 )
 
 // redrawInterval is the shortest time between two drawings of the live line.
@@ -316,7 +317,7 @@ func (o *progress) printLine(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clear()
-	fmt.Fprintln(o.out, escapeControls(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(o.out, table.EscapeControls(fmt.Sprintf(format, args...)))
 }
 
 // redrawIfDue draws the live line unless it was drawn within redrawInterval. In that case
@@ -337,7 +338,7 @@ func (o *progress) redraw() {
 	if o.lastOutcome != "" {
 		text += "  last: " + o.lastOutcome
 	}
-	fmt.Fprint(o.out, truncate(escapeControls(text), o.width()-1))
+	fmt.Fprint(o.out, truncate(table.EscapeControls(text), o.width()-1))
 	o.shown, o.drawnAt = true, o.now()
 }
 

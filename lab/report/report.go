@@ -31,7 +31,7 @@ func (r Report) Text() string {
 		return noTrial
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", r.title())
+	fmt.Fprintf(&b, "%s\n", table.OneLine(r.title()))
 	for _, p := range r.parts() {
 		b.WriteByte('\n')
 		b.WriteString(p.text())

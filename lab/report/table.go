@@ -187,7 +187,7 @@ func (r Report) table() string {
 	t.Row(cells(columns, func(c column) string { return c.bottom })...)
 	for _, section := range r.Figures {
 		t.Line("")
-		t.Line(table.Shorten(section.title(), width))
+		t.Line(table.Shorten(table.OneLine(section.title()), width))
 		for _, l := range section.Lines {
 			t.Row(cells(columns, func(c column) string { return c.cell(l) })...)
 		}
