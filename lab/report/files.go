@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -14,7 +15,7 @@ import (
 // and seconds. A file that cannot be read becomes a doubt.
 func Read(run *record.StoredRun) Report {
 	r := New(run.Info.Plan, run.Rows, run.MeasuredTrials())
-	r.RunID, r.HostID = run.Info.RunID, run.Info.Host.ID
+	r.RunID, r.HostID = cmp.Or(r.RunID, run.Info.RunID), cmp.Or(r.HostID, run.Info.Host.ID)
 	r.Run = facts(run)
 	phases := phasesOf(run.Rows)
 	for _, file := range []struct {
