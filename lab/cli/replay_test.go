@@ -132,7 +132,7 @@ func compareReports(t *testing.T, recorded, replayed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := report.New(run.Info.Plan, run.Rows, run.MeasuredTrials()).Text()
+	got := report.New(run.Info.Plan, run.Rows, run.MeasuredTrials()).FullText()
 	if want := reworded.Replace(string(readRecorded(t, recorded, "report.txt"))); got != want {
 		t.Errorf("the report differs\n--- got\n%s\n--- want\n%s", got, want)
 	}

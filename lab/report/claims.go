@@ -49,11 +49,7 @@ func (r Report) claims() []reportPart {
 	if r.Untested != nil {
 		return []reportPart{{heading: "No claim was tested: " + wording.Reason(*r.Untested) + "."}}
 	}
-	var claims []lab.Claim
-	for _, c := range r.Claims {
-		claims = append(claims, c.Claim)
-	}
-	groups := lab.GroupClaims(claims)
+	groups := r.claimGroups()
 	if len(groups) == 0 {
 		groups = []lab.ClaimGroup{{}}
 	}
@@ -74,6 +70,15 @@ func (r Report) claims() []reportPart {
 		evaluated[0].heading += ". " + r.intervalsText()
 	}
 	return append(evaluated, notEvaluated...)
+}
+
+// claimGroups returns all claims by collection.
+func (r Report) claimGroups() []lab.ClaimGroup {
+	var claims []lab.Claim
+	for _, c := range r.Claims {
+		claims = append(claims, c.Claim)
+	}
+	return lab.GroupClaims(claims)
 }
 
 // claimsHeading returns how many claims of a group are decided.

@@ -138,7 +138,7 @@ func fullRun() (lab.Plan, []metric.Row) {
 func TestClaimsGolden(t *testing.T) {
 	plan, rows := fullRun()
 	r := reportOf(plan, rows)
-	golden(t, "claims.txt", r.Text())
+	golden(t, "claims.txt", r.FullText())
 	golden(t, "claims.md", r.Markdown())
 
 	for _, row := range rows {
@@ -148,8 +148,8 @@ func TestClaimsGolden(t *testing.T) {
 		}
 	}
 	r = reportOf(plan, rows)
-	golden(t, "control-failed.txt", r.Text())
-	for line := range strings.Lines(r.Text()) {
+	golden(t, "control-failed.txt", r.FullText())
+	for line := range strings.Lines(r.FullText()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
 			t.Errorf("%d characters: %q", n, line)
 		}
@@ -191,8 +191,8 @@ func TestASearchHasASectionRankedByCapacity(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	want := "json: highest offered rate that kept the SLO (capacity), p50 and p99 at that rate"
-	if !strings.Contains(r.Text(), want) {
-		t.Errorf("%q is not in\n%s", want, r.Text())
+	if !strings.Contains(r.FullText(), want) {
+		t.Errorf("%q is not in\n%s", want, r.FullText())
 	}
 }
 
@@ -208,7 +208,7 @@ func TestReportSaysWhyNoClaimWasTested(t *testing.T) {
 		"No claim was tested: smoke compares nothing.":                       smoke,
 	} {
 		r := reportOf(p, rows)
-		for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+		for form, text := range map[string]string{"text": r.FullText(), "Markdown": r.Markdown()} {
 			if !strings.Contains(text, want) || strings.Contains(text, "Claims:") || !strings.Contains(text, "65000") {
 				t.Errorf("%s: %q is not in\n%s", form, want, text)
 			}
@@ -234,7 +234,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 		{Topic: "taste", Reason: "nobody knows", Collection: "your own"},
 	}
 	r := reportOf(plan, rows)
-	text := strings.Join(strings.Fields(r.Text()), " ")
+	text := strings.Join(strings.Fields(r.FullText()), " ")
 	at := 0
 	for _, want := range []string{
 		"Claims of the article: 6 of 15 decided. Intervals: 95 %, by Holm's procedure over 10 hypotheses",
@@ -244,7 +244,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 	} {
 		found := strings.Index(text[at:], want)
 		if found < 0 {
-			t.Fatalf("%q does not follow in\n%s", want, r.Text())
+			t.Fatalf("%q does not follow in\n%s", want, r.FullText())
 		}
 		at += found
 	}
@@ -254,7 +254,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 
 	// A run that tests only one's own claims begins with them.
 	plan.Hypotheses = []lab.Hypothesis{mine}
-	text = reportOf(plan, rows).Text()
+	text = reportOf(plan, rows).FullText()
 	const heading = "\nClaims of your own: 1 of 2 decided. Intervals: 95 %, by Holm's procedure over 1 h"
 	if strings.Contains(text, "Claims of the article") || !strings.Contains(text, heading) {
 		t.Errorf("a run of one's own claims:\n%s", text)
@@ -331,14 +331,14 @@ func TestScaling(t *testing.T) {
 	if len(r.Scaling) != 1 {
 		t.Fatalf("%d curves", len(r.Scaling))
 	}
-	text := strings.Join(strings.Fields(r.Text()), " ")
+	text := strings.Join(strings.Fields(r.FullText()), " ")
 	for _, want := range []string{
 		"scaling node/cluster peak: 1.90x [1.90, 1.90] on 2 CPUs (6 blocks), efficiency 0.95 [0.95, 0.95], a " +
 			"native burn 2.00x [2.00, 2.00] (6 blocks); 3.48x",
 		"Universal Scalability Law: contention 0.0", "1 to 8 cores only",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in\n%s", want, r.Text())
+			t.Errorf("%q is not in\n%s", want, r.FullText())
 		}
 	}
 }
@@ -368,7 +368,7 @@ func TestBoundsAreRoundedTowardsTheirOpenSide(t *testing.T) {
 		"unknown on 2 CPUs (6 blocks; bounds only, no figure), efficiency unknown": slices.Concat(
 			censored(on(1, 3)[:1]), on(1, 3)[1:], censored(on(2, 6)[:1]), on(2, 6)[1:]),
 	} {
-		text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+		text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).FullText()), " ")
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
@@ -438,7 +438,7 @@ func TestPeakIsOnOneCPUIfMoreDoNotHelp(t *testing.T) {
 	for cores, rps := range map[int64]float64{1: 3.48, 2: 3.44, 4: 3.30, 8: 3.20} {
 		rows = append(rows, sixRows("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
 	}
-	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).FullText()), " ")
 	want := "most throughput on 1.00 [1.00, 1.00] CPU: more CPUs do not help; 1 to 8 cores only"
 	if !strings.Contains(text, want) {
 		t.Errorf("%q is not in\n%s", want, text)
@@ -453,7 +453,7 @@ func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
 		title = "126 of 126 trials valid, 126 of 200 planned"
 		why   = "the run is not complete (126 of 200 trials); lab run --resume 20261123T231501Z-ab12 finishes it"
 	)
-	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+	for form, text := range map[string]string{"text": r.FullText(), "Markdown": r.Markdown()} {
 		text = strings.Join(strings.Fields(text), " ")
 		for _, want := range []string{title, why, "Claims: 0 of 15 decided", "served 1.44x"} {
 			if !strings.Contains(text, want) {
@@ -465,7 +465,7 @@ func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
 		r.Claims[4].HypothesisVerdicts[0].Reasons[0].Kind != lab.RunIncomplete {
 		t.Errorf("%d of %d: %+v", r.Measured, r.Planned, r.Claims[4])
 	}
-	text := reportOf(plan, rows).Text()
+	text := reportOf(plan, rows).FullText()
 	if strings.Contains(text, "planned") || !strings.Contains(text, "Claims: 6 of 15 decided") {
 		t.Errorf("a complete run:\n%s", text)
 	}

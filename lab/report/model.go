@@ -46,13 +46,15 @@ type Counts struct {
 func (c Counts) Complete() bool { return c.Measured >= c.Planned }
 
 // ControlsPassed reports whether no control failed. A run may have none.
-func (r Report) ControlsPassed() bool {
+func (r Report) ControlsPassed() bool { return len(r.failedControls()) == 0 }
+
+func (r Report) failedControls() (failed []lab.ControlVerdict) {
 	for _, c := range r.Controls {
 		if !c.Passed {
-			return false
+			failed = append(failed, c)
 		}
 	}
-	return true
+	return failed
 }
 
 // Run says what ran, when and where.

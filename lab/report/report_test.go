@@ -161,7 +161,7 @@ func TestGolden(t *testing.T) {
 		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(), "nothing": nil,
 	} {
 		r := reportOf(lab.Plan{}, rows)
-		golden(t, name+".txt", r.Text())
+		golden(t, name+".txt", r.FullText())
 		golden(t, name+".md", r.Markdown())
 	}
 }
@@ -188,7 +188,7 @@ func TestHighStealInValidRowsIsADoubt(t *testing.T) {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Number(share))}
 	}
 	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
-	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
+	for form, shown := range map[string]string{"text": s.FullText(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
 			t.Errorf("the %s does not report a steal of 31 %%:\n%s", form, shown)
 		}
@@ -204,7 +204,7 @@ func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{
 		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(),
 	} {
-		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
+		for line := range strings.Lines(reportOf(lab.Plan{}, rows).FullText()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") ||
 				strings.ContainsRune(line, '\x1b') {
@@ -258,7 +258,7 @@ func TestACensoredPeakIsABoundWithoutARatio(t *testing.T) {
 	if got := a.Served.String(); got != ">= 300" { // 301 would be more than was measured
 		t.Errorf("served %q", got)
 	}
-	for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
+	for line := range strings.Lines(reportOf(lab.Plan{}, rows).FullText()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
 			t.Errorf("a bound has a range: %q", line)
 		}
@@ -428,8 +428,8 @@ func TestLaddersAndGoodput(t *testing.T) {
 		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
 		"gil: peak over 1 connection\n",
 	} {
-		if !strings.Contains(r.Text(), title) {
-			t.Errorf("%q is not in\n%s", title, r.Text())
+		if !strings.Contains(r.FullText(), title) {
+			t.Errorf("%q is not in\n%s", title, r.FullText())
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/table"
 )
@@ -151,14 +150,7 @@ func (r Report) legend() []string {
 			"rate (of the closed loop if there is no rate). memory: the highest since the start.",
 	}
 	out = append(out, r.failuresLegend()...)
-	switch {
-	case r.Blocks == 1:
-		out = append(out, fmt.Sprintf("1 trial each: this shows that the lab works. Comparisons need %d blocks.",
-			lab.MinBlocks))
-	case r.Blocks < lab.MinBlocks:
-		out = append(out, fmt.Sprintf("%d blocks: comparisons need %d.", r.Blocks, lab.MinBlocks))
-	}
-	return out
+	return append(out, r.fewBlocks()...)
 }
 
 // shownNotes returns the first invalid phases, shortened, and how many more there are.
@@ -216,19 +208,3 @@ func cells(columns []column, cell func(column) string) []string {
 
 // wrap returns a paragraph; lines after the first are indented two more.
 func wrap(indent, text string) string { return table.Wrap(width, indent, indent+"  ", text) }
-
-// markdownTables returns the figures as Markdown, one table for each section.
-func (r Report) markdownTables() string {
-	var b strings.Builder
-	columns := r.tableColumns()
-	heading := cells(columns, func(c column) string { return strings.TrimSpace(c.top + " " + c.bottom) })
-	for _, section := range r.Figures {
-		rows := make([][]string, len(section.Lines))
-		for i, l := range section.Lines {
-			rows[i] = cells(columns, func(c column) string { return c.cell(l) })
-		}
-		fmt.Fprintf(&b, "\n%s\n\n%s", table.EscapeMarkdown(section.title()),
-			table.Markdown(alignment(columns), heading, rows, table.EscapeMarkdown))
-	}
-	return b.String()
-}

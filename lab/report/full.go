@@ -25,8 +25,8 @@ func (r Report) parts() []reportPart {
 	return slices.Concat(r.controls(), r.claims(), r.scalingParts())
 }
 
-// Text returns the report for a terminal: plain text, at most 100 characters wide.
-func (r Report) Text() string {
+// FullText returns all of the report for a terminal, at most 100 characters wide.
+func (r Report) FullText() string {
 	if r.empty() {
 		return noTrial
 	}
@@ -82,50 +82,4 @@ func writeList(b *strings.Builder, heading string, lines []string) {
 	for _, l := range lines {
 		b.WriteString(wrap("  ", l) + "\n")
 	}
-}
-
-// Markdown returns the same report for a document.
-func (r Report) Markdown() string {
-	if r.empty() {
-		return noTrial
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", table.EscapeMarkdown(r.title()))
-	for _, p := range r.parts() {
-		fmt.Fprintf(&b, "\n%s\n", table.EscapeMarkdown(p.heading))
-		for i, e := range p.entries {
-			if i == 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(e.markdown())
-		}
-	}
-	b.WriteString(r.markdownTables())
-	b.WriteByte('\n')
-	notes := append(r.shownNotes(), r.doubtTexts()...)
-	for _, n := range notes {
-		b.WriteString("- " + table.EscapeMarkdown(n) + "\n")
-	}
-	if len(notes) > 0 {
-		b.WriteByte('\n')
-	}
-	for _, l := range r.legend() {
-		b.WriteString(table.EscapeMarkdown(l) + "\n")
-	}
-	return b.String()
-}
-
-func (e entry) markdown() string {
-	text := table.EscapeMarkdown(e.text)
-	if e.label != "" {
-		label := fmt.Sprintf("%s **%s**", table.EscapeMarkdown(e.label), table.EscapeMarkdown(e.mark))
-		if text != "" {
-			label += ": "
-		}
-		text = label + text
-	}
-	if e.nested {
-		return "  - " + text + "\n"
-	}
-	return "- " + text + "\n"
 }
