@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
 	"runtimelab/lab/metric"
@@ -146,6 +148,7 @@ func TestReplayedRunsHaveAModelOfAllTheirFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := report.Read(run)
+		followsSchema(t, r)
 		percentiles, sent, steps := 0, map[lab.TrialID]int64{}, 0
 		for _, d := range r.Latencies {
 			row := rowOf(t, run, d.TrialID, d.Phase)
@@ -190,6 +193,26 @@ func TestReplayedRunsHaveAModelOfAllTheirFiles(t *testing.T) {
 			len(r.Run.Variants) == 0 || r.Run.State != "done" {
 			t.Errorf("%s: %d percentiles, %d steps, %+v", recorded, percentiles, steps, r.Run)
 		}
+	}
+}
+
+// followsSchema checks the JSON of a report against its schema.
+func followsSchema(t *testing.T, r report.Report) {
+	t.Helper()
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "report", "schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := (&app{Streams: Streams{Out: &out}}).printJSON(r); err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Errorf("run %s: %v", r.RunID, err)
 	}
 }
 
