@@ -29,7 +29,7 @@ func Wrap(width int, first, indent, text string) string {
 				runes := []rune(word)
 				line, word = line+string(runes[:room]), string(runes[room:])
 			}
-			b.WriteString(line + "\n")
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 			line = indent
 		}
 	}
