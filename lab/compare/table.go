@@ -237,8 +237,8 @@ func (c Comparison) Summary() string {
 	return strings.Join(words, ", ")
 }
 
-// legend explains the figures.
-func (c Comparison) legend() []string {
+// Legend explains the figures.
+func (c Comparison) Legend() []string {
 	return append([]string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n usable trials with its 95%% interval (±: half of it); "+
 			"\">=\" marks a lower bound. NEW/OLD: their ratio with the interval that decided the line "+
@@ -275,7 +275,7 @@ func (c Comparison) Text() string {
 		t.Row(cells(columns, l)...)
 	}
 	b.WriteString(t.String() + "\n")
-	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
+	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.Legend()) {
 		b.WriteString(wrap(line))
 	}
 	return b.String()
@@ -315,7 +315,7 @@ func (c Comparison) Markdown() string {
 		rows[i] = cells(columns, l)
 	}
 	b.WriteString("\n" + table.Markdown(alignment(columns), names(columns), rows, table.EscapeMarkdown) + "\n")
-	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
+	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.Legend()) {
 		b.WriteString(table.EscapeMarkdown(line) + "\n\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
