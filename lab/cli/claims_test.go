@@ -115,6 +115,10 @@ func TestAClaimOfAScriptIsPlannedJudgedAndReported(t *testing.T) {
 	if err != nil || strings.Count(string(verdicts), "\ncheckout-v2,") != 2 {
 		t.Errorf("verdicts.csv holds %v\n%s", err, verdicts)
 	}
+	written, err := os.ReadFile(filepath.Join(dir, record.PageFile))
+	if err != nil || !strings.Contains(string(written), "Version 2 of checkout is no slower.") {
+		t.Errorf("the page holds %v\n%.3000s", err, written)
+	}
 
 	// The claims of a recorded run are its own, whatever the scripts define later.
 	if err := os.WriteFile(filepath.Join(root, "scenarios", "checkout.star"), nil, 0o644); err != nil {

@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"runtimelab/lab/page"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
-	"runtimelab/lab/table"
 )
 
 type reportCommand struct {
@@ -11,6 +11,8 @@ type reportCommand struct {
 	Full     bool   `help:"Print every hypothesis, all figures, reasons and doubts." xor:"form"`
 	Markdown bool   `help:"Print Markdown, for a pull request or a summary of a job." xor:"form"`
 	JSON     bool   `help:"Print JSON: all values of trials, verdicts and reasons." name:"json" xor:"form"`
+	HTML     bool   `help:"${report_html_help}" name:"html" xor:"form"`
+	SVG      string `help:"${report_svg_help}" name:"svg" placeholder:"DIR" xor:"form"`
 }
 
 // Run prints the report of an earlier run. Failed controls and refuted claims do not
@@ -28,7 +30,7 @@ func (c *reportCommand) Run(a *app) error {
 		a.messagef("doubt: %s", doubt)
 	}
 	if state := recorded.Info.State; state != record.Done {
-		a.messagef("this run is not complete: %s %s", state, table.OneLine(recorded.Info.Reason))
+		a.messagef("this run is not complete: %s %s", state, recorded.Info.Reason)
 	}
 	p := recorded.Info.Plan
 	// Outside of a checkout the report has only the ids of claims that were not recorded.
@@ -42,6 +44,10 @@ func (c *reportCommand) Run(a *app) error {
 	switch {
 	case c.JSON:
 		return a.printJSON(r)
+	case c.HTML:
+		return a.printPage(page.Report(r))
+	case c.SVG != "":
+		return writeCharts(c.SVG, page.Charts(r))
 	case c.Markdown:
 		return a.printText(r.Markdown())
 	case c.Full:

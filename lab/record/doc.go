@@ -6,6 +6,7 @@
 //	histograms.hlog  HdrHistogram log in nanoseconds, with a tag for each histogram
 //	capacity.csv     one row per rate that a search for a capacity tried; missing without a search
 //	verdicts.csv     one row per claim and hypothesis; written at the end
+//	report.html      the page of lab/page; written at the end, from the other files
 //	run.json         host, engine, versions, seed, plan, calibration, profile and state
 //	raw/*.bin        every hit of an attack in Vegeta's encoding, if requested
 //	.lock            empty; the lab that writes the folder locks it

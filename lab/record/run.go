@@ -27,6 +27,7 @@ const (
 	HistogramsFile = "histograms.hlog"
 	CapacityFile   = "capacity.csv"
 	InfoFile       = "run.json"
+	PageFile       = "report.html"
 )
 
 // Run writes the folder of a run. Its methods are safe for concurrent use.
