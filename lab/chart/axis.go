@@ -19,7 +19,7 @@ type logTicks struct {
 // Ticks returns the ticks from lowest to highest.
 func (t logTicks) Ticks(lowest, highest float64) []plot.Tick {
 	if highest < 8*lowest {
-		ticks := linearTicks{}.Ticks(lowest, highest)
+		ticks := drawable(linearTicks{}.Ticks(lowest, highest), func(t plot.Tick) bool { return t.Value > 0 })
 		for i := range ticks {
 			ticks[i].Label += t.suffix
 		}
@@ -154,7 +154,7 @@ func (e *extent) addPointers(values ...*float64) {
 // linear sets an axis that begins at zero.
 func (e extent) linear(a *plot.Axis) {
 	a.Min, a.Max = 0, max(e.high, 0)
-	if a.Max == 0 {
+	if a.Max < 1/mostDrawn {
 		a.Max = 1
 	}
 	a.Max *= 1.02

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -205,7 +206,16 @@ func newChart(name, title string, width, height float64, c *Canvas) Chart {
 	return Chart{Name: name, Title: title, Marks: c.marks, width: width, height: height, body: c.out.String()}
 }
 
+// mostDrawn bounds what a chart draws: no figure of a run comes near to it, and the arithmetic of axes
+// needs a bound.
+const mostDrawn = 1e15
+
 // isDrawable reports whether x can be drawn, on a logarithmic axis if log is true.
 func isDrawable(x float64, log bool) bool {
-	return !math.IsNaN(x) && !math.IsInf(x, 0) && (!log || x > 0)
+	return math.Abs(x) <= mostDrawn && (!log || x >= 1/mostDrawn)
+}
+
+// drawable returns the values that can be drawn.
+func drawable[V any](all []V, can func(V) bool) []V {
+	return slices.DeleteFunc(slices.Clone(all), func(v V) bool { return !can(v) })
 }

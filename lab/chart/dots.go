@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"slices"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -26,6 +28,18 @@ const (
 // Interval is an interval; nil where it is open or unknown.
 type Interval struct{ Low, High *float64 }
 
+// drawable returns the interval with the ends that can be drawn.
+func (i Interval) drawable(log bool) Interval {
+	return Interval{drawableEnd(i.Low, log), drawableEnd(i.High, log)}
+}
+
+func drawableEnd(x *float64, log bool) *float64 {
+	if x == nil || !isDrawable(*x, log) {
+		return nil
+	}
+	return x
+}
+
 func (i Interval) known() bool { return i.Low != nil || i.High != nil }
 
 // DotRow is one line of a dot plot: the trials of a variant in the order of their blocks, their
@@ -42,7 +56,11 @@ type DotRow struct {
 func Dots(name, title, unit string, rows []DotRow) Chart {
 	p := newPlot(unit)
 	x := newExtent()
-	for _, r := range rows {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		r := &rows[i]
+		r.Trials = drawable(r.Trials, func(v Value) bool { return isDrawable(v.X, false) })
+		r.Median, r.Interval = drawableEnd(r.Median, false), r.Interval.drawable(false)
 		for _, v := range r.Trials {
 			x.add(v.X)
 		}
@@ -141,7 +159,12 @@ func Cost(name, title string, rows []CostRow) Chart {
 	p := newPlot("CPU per request, µs (logarithmic)")
 	x, y := newExtent(), newExtent()
 	var all []Series
-	for _, r := range rows {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		r := &rows[i]
+		r.Trials = drawable(r.Trials, func(t CostPoint) bool {
+			return isDrawable(t.CPUMicroseconds, true) && isDrawable(t.MemoryMiB, false)
+		})
 		all = append(all, r.Series)
 		for _, t := range r.Trials {
 			x.add(t.CPUMicroseconds)

@@ -51,7 +51,7 @@ func NewRatioScale(rows []ForestRow) RatioScale {
 		e.add(r.MarginLow, r.MarginHigh)
 		e.add(r.Blocks...)
 	}
-	return RatioScale{max(e.low, 1/mostRatio) / 1.15, min(e.high, mostRatio) * 1.15}
+	return RatioScale{max(e.low, 1.0/mostRatio) / 1.15, min(e.high, mostRatio) * 1.15}
 }
 
 func (s RatioScale) set(p *plot.Plot) {
@@ -123,7 +123,12 @@ func bare(name, title string, width, height float64, p *plot.Plot) Chart {
 // draw draws a comparison at the height y of the plot.
 func (r ForestRow) draw(c draw.Canvas, p *plot.Plot, y float64, blocks bool) {
 	toX, toY := p.Transforms(&c)
-	x := func(ratio float64) vg.Length { return toX(min(max(ratio, p.X.Min), p.X.Max)) }
+	x := func(ratio float64) vg.Length {
+		if math.IsNaN(ratio) {
+			ratio = p.X.Min
+		}
+		return toX(min(max(ratio, p.X.Min), p.X.Max))
+	}
 	margin := vg.Rectangle{
 		Min: vg.Point{X: x(r.MarginLow), Y: toY(y - 0.5)}, Max: vg.Point{X: x(r.MarginHigh), Y: toY(y + 0.5)},
 	}

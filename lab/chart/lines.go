@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -16,6 +17,16 @@ type Line struct {
 	Series  Series
 	Points  []XY
 	Tooltip string
+}
+
+// drawableLines returns lines with the points that can be drawn.
+func drawableLines(all []Line, log bool) []Line {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Points = drawable(all[i].Points,
+			func(p XY) bool { return isDrawable(p.X, false) && isDrawable(p.Y, log) })
+	}
+	return all
 }
 
 // plotted returns the points of a line on the canvas.
@@ -74,6 +85,7 @@ var nineTicks = plot.ConstantTicks{
 // Percentiles draws latency percentiles, a line for each trial. X is Nines, Y is milliseconds.
 func Percentiles(name, title string, all []Line) Chart {
 	p := newPlot("percentile of requests")
+	all = drawableLines(all, true)
 	x, y := newExtent(), newExtent()
 	x.add(0, 2)
 	for _, l := range all {
@@ -102,6 +114,8 @@ type LoadPoint struct {
 // LatencyAgainstLoad draws latency against the offered rate. Rates that missed an objective are hollow.
 func LatencyAgainstLoad(name, title, latency string, points []LoadPoint) Chart {
 	p := newPlot("offered rate, requests/s")
+	points = drawable(points,
+		func(pt LoadPoint) bool { return isDrawable(pt.RPS, true) && isDrawable(pt.MS, true) })
 	x, y := newExtent(), newExtent()
 	var all []Series
 	missed := false
@@ -140,6 +154,7 @@ func LatencyAgainstLoad(name, title, latency string, points []LoadPoint) Chart {
 // Timeline draws the seconds of attacks: the answers of each second, a line for each attack.
 func Timeline(name, title, what string, all []Line) Chart {
 	p := newPlot("second of the attack")
+	all = drawableLines(all, false)
 	x, y := newExtent(), newExtent()
 	x.add(0, 1)
 	for _, l := range all {
@@ -179,11 +194,18 @@ type ScalingLaw struct{ Law, Low, High []XY }
 // Scaling draws speed-up against CPUs, beside linear scaling and the native burn.
 func Scaling(name, title string, curves []ScalingCurve, burn []XY) Chart {
 	p := newPlot("CPUs")
+	burn = drawableLines([]Line{{Points: burn}}, false)[0].Points
+	curves = slices.Clone(curves)
 	x, y := newExtent(), newExtent()
 	x.add(1)
 	y.add(1)
 	var all []Series
-	for _, s := range curves {
+	for i := range curves {
+		s := &curves[i]
+		s.Points = drawable(s.Points, func(pt ScalingPoint) bool { return isDrawable(pt.SpeedUp, false) })
+		for n := range s.Points {
+			s.Points[n].Interval = s.Points[n].Interval.drawable(false)
+		}
 		all = append(all, s.Series)
 		for _, pt := range s.Points {
 			x.add(float64(pt.CPUs))
@@ -238,7 +260,7 @@ func (s ScalingCurve) draw(c draw.Canvas, p *plot.Plot, shift vg.Length) {
 	for _, pt := range s.Points {
 		at := vg.Point{X: toX(float64(pt.CPUs)) + shift, Y: toY(pt.SpeedUp)}
 		markOf(c, pt.Tooltip, func() {
-			if pt.Interval.known() && len(s.Points) > 0 {
+			if pt.Interval.known() {
 				low, high := c.Min.Y, c.Max.Y
 				if pt.Interval.Low != nil {
 					low = toY(*pt.Interval.Low)

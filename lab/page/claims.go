@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -18,10 +19,10 @@ type claimView struct {
 	Word       string
 	Mark       string // a character of the shape that the finding has in the charts
 	Class      string
-	Why        string
+	Result     string // what was measured, in a few words
 	Strip      chart.Chart
 	Hypotheses []hypothesisView
-	Missing    []string // hypotheses that were not compared
+	Missing    []missingView // hypotheses that were not compared
 }
 
 // hypothesisView is one hypothesis that was evaluated.
@@ -61,7 +62,7 @@ func claimViews(r report.Report, scale chart.RatioScale) (views []claimView) {
 		}
 		view := claimView{
 			ClaimVerdict: c, Word: findingWords[c.Finding], Mark: findingMarks[c.Finding],
-			Class: findingClasses[c.Finding], Why: wording.Claim(c),
+			Class: findingClasses[c.Finding], Result: report.Result(c),
 		}
 		if c.Finding == lab.Depends {
 			view.Word = "depends"
@@ -82,7 +83,7 @@ func claimViews(r report.Report, scale chart.RatioScale) (views []claimView) {
 		}
 		for _, v := range c.HypothesisVerdicts {
 			if v.Finding == lab.NotEvaluated {
-				view.Missing = append(view.Missing, v.ID()+": "+wording.Reasons(v.Reasons...))
+				view.Missing = addMissing(view.Missing, wording.Reasons(v.Reasons...), v.ID())
 			}
 		}
 		view.Strip = chart.Strip(fmt.Sprintf("claim-%d", i+1), stripTitle(c, rows), rows, scale)
@@ -150,26 +151,29 @@ func armsText(h lab.Hypothesis) string {
 	return fmt.Sprintf("%s: %s of %s over %s", h.Scenario, h.Metric, h.Numerator, h.Denominator)
 }
 
-// missingView is a reason and the claims that were not evaluated for it.
+// missingView is a reason, and the claims or hypotheses that were not evaluated for it.
 type missingView struct {
 	Reason string
 	IDs    []string
 }
 
+// addMissing adds an id to the view of its reason.
+func addMissing(views []missingView, reason, id string) []missingView {
+	i := slices.IndexFunc(views, func(v missingView) bool { return v.Reason == reason })
+	if i < 0 {
+		i = len(views)
+		views = append(views, missingView{Reason: reason})
+	}
+	views[i].IDs = append(views[i].IDs, id)
+	return views
+}
+
 // missingViews returns the claims that were not evaluated, by reason.
 func missingViews(r report.Report) (views []missingView) {
-	index := map[string]int{}
 	for _, c := range r.Claims {
-		if c.Finding != lab.NotEvaluated {
-			continue
+		if c.Finding == lab.NotEvaluated {
+			views = addMissing(views, wording.Claim(c), c.ID)
 		}
-		reason := wording.Claim(c)
-		i, known := index[reason]
-		if !known {
-			i = len(views)
-			index[reason], views = i, append(views, missingView{Reason: reason})
-		}
-		views[i].IDs = append(views[i].IDs, c.ID)
 	}
 	return views
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"runtimelab/lab/chart"
 	"runtimelab/lab/compare"
@@ -22,6 +23,7 @@ type comparisonView struct {
 	Alarmed  bool   // a line is worse
 	Axis     chart.Chart
 	Lines    []lineView
+	Equal    []lineView // lines that are equivalent, which the page folds
 	Doubts   []string
 	Notes    []string
 	Missing  []string
@@ -32,6 +34,7 @@ type comparisonView struct {
 type lineView struct {
 	Key, Metric       string
 	Old, New, Effect  string
+	Trials            string
 	Word, Mark, Class string
 	Strip             chart.Chart
 	HasStrip          bool
@@ -74,7 +77,7 @@ func Comparisons(comparisons []compare.Comparison) ([]byte, error) {
 
 func newComparisonView(id string, c compare.Comparison) comparisonView {
 	v := comparisonView{
-		ID: id, Old: c.Old, New: c.New, Found: c.Summary(), Doubts: c.Doubts, Notes: c.Notes, Legend: c.Legend(),
+		ID: id, Old: c.Old, New: c.New, Found: foundText(c), Doubts: c.Doubts, Notes: c.Notes, Legend: c.Legend(),
 		Alarmed: c.Count(compare.Worse) > 0,
 	}
 	lines := sortedLines(c.Lines)
@@ -89,13 +92,17 @@ func newComparisonView(id string, c compare.Comparison) comparisonView {
 	scale := chart.NewRatioScale(shown)
 	v.Axis = chart.RatioAxis(id+"-axis", "axis of NEW/OLD, logarithmic", scale)
 	for i, l := range lines {
-		v.Lines = append(v.Lines, newLineView(fmt.Sprintf("%s-%d", id, i+1), l, rows[i], scale))
+		line := newLineView(fmt.Sprintf("%s-%d", id, i+1), l, rows[i], scale)
+		if l.Mark == compare.Equivalent {
+			v.Equal = append(v.Equal, line)
+		} else {
+			v.Lines = append(v.Lines, line)
+		}
 	}
 	if len(lines) > 0 && (lines[0].Mark == compare.Worse || lines[0].Mark == compare.Better) {
 		top := v.Lines[0]
-		v.Top = fmt.Sprintf("%s is %s: %s went from %s to %s (%s).", top.Key, top.Word, top.Metric, top.Old,
-			top.New,
-			top.Effect)
+		v.Top = fmt.Sprintf("%s is %s: %s went from %s to %s, %s.", top.Key, top.Word, top.Metric, top.Old,
+			top.New, top.Effect)
 	}
 	for _, k := range c.OnlyOld {
 		v.Missing = append(v.Missing, "only in OLD: "+k.String())
@@ -104,6 +111,21 @@ func newComparisonView(id string, c compare.Comparison) comparisonView {
 		v.Missing = append(v.Missing, "only in NEW: "+k.String())
 	}
 	return v
+}
+
+// foundText returns how many lines have which result.
+func foundText(c compare.Comparison) string {
+	var parts []string
+	for _, v := range markViews {
+		if n := c.Count(v.mark); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v.word))
+		}
+	}
+	if len(parts) == 0 {
+		return "no line is in both runs."
+	}
+	return message.Count(len(c.Lines), "line was", "lines were") + " compared: " + strings.Join(parts,
+		", ") + "."
 }
 
 // sortedLines returns lines with those first that matter most: worse ones, the largest effect first.
@@ -146,8 +168,8 @@ func lineRow(l compare.Line, threshold float64) chart.ForestRow {
 
 func newLineView(id string, l compare.Line, row chart.ForestRow, scale chart.RatioScale) lineView {
 	v := lineView{
-		Key: l.String(), Metric: l.Metric, Old: valueText(l.Old, l.Unit), New: valueText(l.New, l.Unit),
-		Effect: effectText(l), Word: string(l.Mark),
+		Key: l.String(), Metric: l.Metric, Old: valueText(l.Old), New: valueText(l.New),
+		Effect: effectText(l), Trials: trialsText(l), Word: string(l.Mark),
 	}
 	if i := markRank(l.Mark); i < len(markViews) {
 		v.Word, v.Mark, v.Class = markViews[i].word, markViews[i].shape, markViews[i].tone
@@ -169,8 +191,10 @@ func effectText(l compare.Line) string {
 			return "open"
 		case l.Scale == compare.DifferenceScale:
 			return fmt.Sprintf("%+.3g", *x)
+		case *l.Effect >= 10:
+			return fmt.Sprintf("%.0f", *x)
 		}
-		return fmt.Sprintf("%.3g", *x)
+		return fmt.Sprintf("%.2f", *x)
 	}
 	text := format(l.Effect)
 	if l.Scale == compare.RatioScale {
@@ -182,8 +206,8 @@ func effectText(l compare.Line) string {
 	return text
 }
 
-// valueText returns one side of a line.
-func valueText(v compare.Value, unit string) string {
+// valueText returns one side of a line. The metric's name has its unit.
+func valueText(v compare.Value) string {
 	if v.Mean == nil {
 		return "no value"
 	}
@@ -191,8 +215,13 @@ func valueText(v compare.Value, unit string) string {
 	if v.LowerBound {
 		text = "≥ " + text
 	}
-	if unit != "" && unit != "ratio" {
-		text += " " + unit
+	return text
+}
+
+// trialsText returns how many trials a line compares.
+func trialsText(l compare.Line) string {
+	if l.Old.Trials == l.New.Trials {
+		return message.Count(l.New.Trials, "trial", "trials") + " each"
 	}
-	return text + fmt.Sprintf(" (%s)", message.Count(v.Trials, "trial", "trials"))
+	return fmt.Sprintf("%d and %s", l.Old.Trials, message.Count(l.New.Trials, "trial", "trials"))
 }

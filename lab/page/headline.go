@@ -36,7 +36,7 @@ func newHeadline(r report.Report) headline {
 			fmt.Sprintf("%d blocks were measured: comparisons need %d.", r.Blocks, lab.MinBlocks))
 	}
 	if r.Trials > 0 && r.Valid == 0 {
-		h.Alarms = append(h.Alarms, fmt.Sprintf("Nothing is valid: 0 of %s counts, so there are no figures. "+
+		h.Alarms = append(h.Alarms, fmt.Sprintf("Nothing is valid: 0 of %s counts, so no figure can be used. "+
 			"“Every trial” has the reasons.", message.Count(r.Trials, "trial", "trials")))
 	}
 	if run := r.Run; run != nil && run.State != "done" && run.State != "running" {

@@ -148,7 +148,7 @@ func chartSections(r report.Report) []chartSection {
 // scalingLines returns the curves as text.
 func scalingLines(r report.Report) (lines []string) {
 	for _, c := range r.Scaling {
-		lines = append(lines, report.CurveLines(c)...)
+		lines = append(lines, strings.Join(report.CurveLines(c), "; "))
 	}
 	return lines
 }
