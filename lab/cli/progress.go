@@ -78,12 +78,13 @@ func (o *progress) Close() {
 // timeLeft estimates the remaining time from the pace so far. One block at the planned
 // pace is added, because the first trials alone may mislead by half.
 func (o *progress) timeLeft() time.Duration {
-	left := o.pace.plannedLeft
-	if o.pace.blockTime > 0 {
-		left = time.Duration(float64(left) * float64(o.pace.actualTime+o.pace.blockTime) / float64(o.pace.plannedDone+o.pace.blockTime))
+	p := o.pace
+	left := p.plannedLeft
+	if p.blockTime > 0 {
+		left = time.Duration(float64(left) * float64(p.actualTime+p.blockTime) / float64(p.plannedDone+p.blockTime))
 	}
-	if !o.pace.stepStart.IsZero() {
-		left -= o.now().Sub(o.pace.stepStart)
+	if !p.stepStart.IsZero() {
+		left -= o.now().Sub(p.stepStart)
 	}
 	return max(left, 0).Round(time.Second)
 }
