@@ -41,7 +41,7 @@ func (r Report) FullText() string {
 	writeList(&b, "Not valid:", r.shownNotes())
 	writeList(&b, "Doubts:", r.doubtTexts())
 	b.WriteByte('\n')
-	for _, l := range r.legend() {
+	for _, l := range r.Legend() {
 		b.WriteString(wrap("", l) + "\n")
 	}
 	return b.String()

@@ -50,7 +50,7 @@ func (r Report) Markdown() string {
 		notes.WriteString("- " + table.EscapeMarkdown(n) + "\n")
 	}
 	var legend strings.Builder
-	for _, l := range r.legend() {
+	for _, l := range r.Legend() {
 		legend.WriteString("- " + table.EscapeMarkdown(l) + "\n")
 	}
 	b.WriteString(fold("Controls, hypotheses and scaling", parts.String()))
@@ -107,7 +107,7 @@ func (r Report) markdownTables() string {
 		for i, l := range section.Lines {
 			rows[i] = cells(columns, func(c column) string { return c.cell(l) })
 		}
-		fmt.Fprintf(&b, "\n%s\n\n%s", table.EscapeMarkdown(section.title()),
+		fmt.Fprintf(&b, "\n%s\n\n%s", table.EscapeMarkdown(section.Title()),
 			table.Markdown(alignment(columns), heading, rows, table.EscapeMarkdown))
 	}
 	return b.String()

@@ -71,9 +71,9 @@ func Sentence(v lab.Verdict) string {
 	case v.Ratio == nil:
 		text = fmt.Sprintf("%s and %s: no ratio of %s", a, b, h.Metric)
 	case verdict.Equivalent(v) && words != relativeToBurn:
-		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, ratioWithInterval(v), words.noun)
+		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, RatioWithInterval(v), words.noun)
 	default:
-		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, ratioWithInterval(v), words.noun,
+		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, RatioWithInterval(v), words.noun,
 			words.preposition, b)
 	}
 	notes := []string{message.Count(v.Blocks, "block", "blocks")}
@@ -101,9 +101,9 @@ func regionNote(v lab.Verdict) string {
 	return ""
 }
 
-// ratioWithInterval returns a ratio and its interval: "1.43x [1.38, 1.49]", or "at least 1.43x
+// RatioWithInterval returns a ratio and its interval: "1.43x [1.38, 1.49]", or "at least 1.43x
 // [1.38, open]" for a bound.
-func ratioWithInterval(v lab.Verdict) string {
+func RatioWithInterval(v lab.Verdict) string {
 	switch {
 	case (v.Low == nil) == (v.High == nil):
 		return interval(*v.Ratio, "x", v.Low, v.High, math.Round)

@@ -124,7 +124,7 @@ func Result(c lab.ClaimVerdict) string {
 	if len(tested) == 1 {
 		parts := []string{"no ratio"}
 		if v := tested[0]; v.Ratio != nil {
-			parts[0] = ratioWithInterval(v)
+			parts[0] = RatioWithInterval(v)
 		}
 		if why := wording.Brief(tested[0].Reasons); why != "" && c.Finding == lab.Inconclusive {
 			parts = append(parts, why)

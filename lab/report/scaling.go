@@ -14,16 +14,23 @@ import (
 func (r Report) scalingParts() []reportPart {
 	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; individual 95 % intervals"}
 	for _, c := range r.Scaling {
-		p.entries = append(p.entries, entry{text: curveText(c)})
-		p.entries = append(p.entries, entry{nested: true, text: lawText(c)})
-		for _, d := range c.Doubts {
-			p.entries = append(p.entries, entry{nested: true, text: "doubt: " + d})
+		for i, line := range CurveLines(c) {
+			p.entries = append(p.entries, entry{nested: i > 0, text: line})
 		}
 	}
 	if len(p.entries) == 0 {
 		return nil
 	}
 	return []reportPart{p}
+}
+
+// CurveLines returns a curve as text: its points, its law, and its doubts.
+func CurveLines(c scaling.Curve) []string {
+	lines := []string{curveText(c), lawText(c)}
+	for _, d := range c.Doubts {
+		lines = append(lines, "doubt: "+d)
+	}
+	return lines
 }
 
 // curveText returns the points of a curve as text.

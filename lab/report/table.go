@@ -27,7 +27,7 @@ type column struct {
 var columns = []column{
 	{"", "variant", func(l Line) string { return l.Variant }},
 	{"valid", "trials", func(l Line) string { return fmt.Sprintf("%d/%d", l.Valid, l.Trials) }},
-	{"served", "req/s", func(l Line) string { return l.Served.ranged() }},
+	{"served", "req/s", func(l Line) string { return l.Served.Ranged() }},
 	{"vs", "first", func(l Line) string { return ratio(l.RatioToFirst) }},
 	{"p50", "ms", func(l Line) string { return l.P50MS.String() }},
 	{"p99", "ms", func(l Line) string { return l.P99MS.String() }},
@@ -47,8 +47,8 @@ func (f *Figure) String() string {
 	return digits(f.Median, math.Round)
 }
 
-// ranged returns the figure with its range. A bound has none, because its upper end is unknown.
-func (f *Figure) ranged() string {
+// Ranged returns the figure with its range. A bound has none, because its upper end is unknown.
+func (f *Figure) Ranged() string {
 	if f == nil || f.N < 2 || f.Bound {
 		return f.String()
 	}
@@ -83,8 +83,8 @@ func ratio(x *float64) string {
 	return strconv.FormatFloat(*x, 'f', 2, 64) + "x"
 }
 
-// title returns the section's scenario and load.
-func (s Section) title() string {
+// Title returns the section's scenario and load.
+func (s Section) Title() string {
 	var loads []string
 	switch {
 	case s.ArrivingClients && s.Connections == 1:
@@ -138,8 +138,8 @@ func (s Section) rates() string {
 	return text
 }
 
-// legend returns the paragraphs that explain the figures.
-func (r Report) legend() []string {
+// Legend returns the paragraphs that explain the figures.
+func (r Report) Legend() []string {
 	out := []string{
 		"valid trials: those in which every phase is valid or a bound; each repetition counts as a trial. " +
 			"Figures use valid phases; a repeated trial counts once, by its last valid attempt. \"-\": no figure.",
@@ -156,7 +156,7 @@ func (r Report) legend() []string {
 // shownNotes returns the first invalid phases, shortened, and how many more there are.
 func (r Report) shownNotes() []string {
 	var out []string
-	invalid := r.invalidPhases()
+	invalid := r.InvalidPhases()
 	for _, n := range invalid[:min(len(invalid), maxNotes)] {
 		out = append(out, table.Shorten(n, maxNoteLength))
 	}
@@ -179,7 +179,7 @@ func (r Report) table() string {
 	t.Row(cells(columns, func(c column) string { return c.bottom })...)
 	for _, section := range r.Figures {
 		t.Line("")
-		t.Line(table.Shorten(table.OneLine(section.title()), width))
+		t.Line(table.Shorten(table.OneLine(section.Title()), width))
 		for _, l := range section.Lines {
 			t.Row(cells(columns, func(c column) string { return c.cell(l) })...)
 		}

@@ -38,8 +38,8 @@ func attempts(rows []metric.Row) []Attempt {
 	return out
 }
 
-// invalidPhases returns a line for each phase that is not valid, worst first: where, validity, reason.
-func (r Report) invalidPhases() []string {
+// InvalidPhases returns a line for each phase that is not valid, worst first: where, validity, reason.
+func (r Report) InvalidPhases() []string {
 	type invalidPhase struct {
 		trial lab.TrialID
 		phase PhaseValidity
