@@ -51,9 +51,11 @@ func TestEveryReasonHasWords(t *testing.T) {
 
 func TestBriefReasonsAreShort(t *testing.T) {
 	for want, r := range map[string]lab.Reason{
-		"5 of 7 blocks valid, 6 needed":   {Kind: lab.TooFewBlocks, Count: 5, Total: 7, Needed: 6},
-		"needs about 17 blocks":           {Kind: lab.MoreBlocksNeeded, Needed: 17},
-		"up to 3.2 % of requests failed":  {Kind: lab.RequestsFailed, Parts: []lab.Part{{Value: 0.02}, {Value: 0.032}}},
+		"5 of 7 blocks valid, 6 needed": {Kind: lab.TooFewBlocks, Count: 5, Total: 7, Needed: 6},
+		"needs about 17 blocks":         {Kind: lab.MoreBlocksNeeded, Needed: 17},
+		"up to 3.2 % of requests failed": {
+			Kind: lab.RequestsFailed, Parts: []lab.Part{{Value: 0.02}, {Value: 0.032}},
+		},
 		"1 to 2 cores only":               {Kind: lab.CPUScope, Count: 1, Total: 2},
 		"":                                {Kind: lab.ControlFailed, Names: []string{"A/A"}},
 		"the tests disagree":              {Kind: lab.PermutationDisagrees, Subject: "supported", Value: 0.04},
