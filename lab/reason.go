@@ -111,3 +111,32 @@ const (
 	// UnmatchedHistograms: Count histograms of the file Subject belong to no row, or to several.
 	UnmatchedHistograms ReasonKind = "unmatched-histograms"
 )
+
+// Doubts about curves over numbers of CPUs, and reasons why no law is fitted to one.
+const (
+	// MoreWorkersThanCPUs: Count workers ran on Total CPUs, in the block of Parts[0].
+	MoreWorkersThanCPUs ReasonKind = "more-workers-than-cpus"
+	// QuotaStoppedServer: a CPU quota stopped the server in Count periods on Total CPUs, in the block of
+	// Parts[0].
+	QuotaStoppedServer ReasonKind = "quota-stopped-server"
+	// FailuresOnCurve: the share Value of requests failed on Total CPUs, in the block of Parts[0]. The
+	// curve is that of Subject, if it is another one.
+	FailuresOnCurve ReasonKind = "failures-on-curve"
+	// Superlinear: the interval of the efficiency on Total CPUs lies above 1, from Value.
+	Superlinear ReasonKind = "superlinear"
+	// FitNeedsCounts: the curve has Count numbers of CPUs, from Parts[0].Count to Parts[1].Count, and
+	// a fit needs Needed.
+	FitNeedsCounts ReasonKind = "fit-needs-counts"
+	// FitNeedsExactCounts: Count numbers of CPUs have enough exact blocks, which are Needed.
+	FitNeedsExactCounts ReasonKind = "fit-needs-exact-counts"
+	// FitNeedsBlocks: Count blocks are valid on all numbers of CPUs, and a fit needs Needed.
+	FitNeedsBlocks ReasonKind = "fit-needs-blocks"
+	// FitFailed: for the reason in Text.
+	FitFailed ReasonKind = "fit-failed"
+	// FitWithoutInterval: a fit would have no interval, for the reason in Text.
+	FitWithoutInterval ReasonKind = "fit-without-interval"
+	// CountLeftOut: the fit leaves out Total CPUs, on which fewer than Needed blocks are exact.
+	CountLeftOut ReasonKind = "count-left-out"
+	// PeakExtrapolated: the peak of the fit lies beyond the Total CPUs that were measured.
+	PeakExtrapolated ReasonKind = "peak-extrapolated"
+)

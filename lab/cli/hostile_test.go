@@ -35,8 +35,10 @@ func hostileRun(t *testing.T) string {
 		Profile:    lab.Profile{Name: h, Blocks: 6},
 		Hypotheses: []lab.Hypothesis{hypothesis},
 		Controls:   []lab.Control{{Name: h, Hypothesis: hypothesis, ExpectedRatio: 1}},
-		Claims: []lab.Claim{{ID: h, Statement: h, Collection: h},
-			{ID: "2" + h, Lacks: h, Collection: "2" + h}},
+		Claims: []lab.Claim{
+			{ID: h, Statement: h, Collection: h},
+			{ID: "2" + h, Lacks: h, Collection: "2" + h},
+		},
 		UntestableTopics: []lab.UntestableTopic{{Topic: h, Reason: h, Collection: h}},
 		Pilots:           []lab.Pilot{{Scenario: h, Variant: h, Doubt: h}},
 		Layout:           lab.Layout{Server: []int{1}, Doubts: []string{h}},
@@ -44,8 +46,10 @@ func hostileRun(t *testing.T) string {
 	info := record.Info{
 		StartedAt: time.Unix(1, 0), Plan: p, Notes: []string{h}, Refused: map[string]string{h: h},
 		Engine: map[string]string{h: h}, Versions: map[string]string{h: h}, Host: record.Host{ID: h},
-		MeasuredVariants: map[string]record.MeasuredVariant{h: {Image: lab.Image{ID: h, BaseOrigin: h,
-			ContentSHA256: h}}},
+		MeasuredVariants: map[string]record.MeasuredVariant{h: {Image: lab.Image{
+			ID: h, BaseOrigin: h,
+			ContentSHA256: h,
+		}}},
 	}
 	run, err := record.Create(t.TempDir(), "20261130T000000Z-0000", info)
 	if err != nil {

@@ -27,7 +27,7 @@ var verdictsHeader = []string{
 func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTopic) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
-		rows = append(rows, claimRow(c.Claim.ID, c.Finding, wording.Claim(c), c.Claim.Collection))
+		rows = append(rows, claimRow(c.ID, c.Finding, wording.Claim(c), c.Collection))
 		for _, v := range c.HypothesisVerdicts {
 			rows = append(rows, verdictRow(c.Claim, v))
 		}

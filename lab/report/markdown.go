@@ -65,7 +65,8 @@ func fold(summary, content string) string {
 	if content == "" {
 		return ""
 	}
-	return fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n\n</details>\n", summary, strings.Trim(content, "\n"))
+	return fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n\n</details>\n", summary,
+		strings.Trim(content, "\n"))
 }
 
 // claimTable returns a row for each evaluated claim; empty without any.
@@ -77,8 +78,8 @@ func (r Report) claimTable() string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return "\n" + table.Markdown(make([]table.Column, 4), []string{"claim", "verdict", "result", "statement"}, rows,
-		table.EscapeMarkdown)
+	heading := []string{"claim", "verdict", "result", "statement"}
+	return "\n" + table.Markdown(make([]table.Column, len(heading)), heading, rows, table.EscapeMarkdown)
 }
 
 func (e entry) markdown() string {

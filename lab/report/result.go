@@ -20,7 +20,9 @@ func (r Report) Found() string {
 		counts[c.Finding]++
 	}
 	var parts []string
-	for _, f := range []lab.Finding{lab.Supported, lab.Refuted, lab.Depends, lab.Inconclusive, lab.NotEvaluated} {
+	for _, f := range []lab.Finding{
+		lab.Supported, lab.Refuted, lab.Depends, lab.Inconclusive, lab.NotEvaluated,
+	} {
 		if n := counts[f]; n > 0 && len(parts) == 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", message.Count(n, "claim", "claims"), f))
 		} else if n > 0 {
@@ -138,7 +140,8 @@ func Result(c lab.ClaimVerdict) string {
 		one     string
 		many    string
 	}{
-		{lab.Supported, "supports", "support"}, {lab.Refuted, "refutes", "refute"},
+		{lab.Supported, "supports", "support"},
+		{lab.Refuted, "refutes", "refute"},
 		{lab.Inconclusive, "undecided", "undecided"},
 	} {
 		if n := counts[f.finding]; n > 0 {

@@ -8,6 +8,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
+	"runtimelab/lab/wording"
 )
 
 // scalingParts returns the section on scaling, with the native burn's beside it.
@@ -28,7 +29,7 @@ func (r Report) scalingParts() []reportPart {
 func CurveLines(c scaling.Curve) []string {
 	lines := []string{curveText(c), lawText(c)}
 	for _, d := range c.Doubts {
-		lines = append(lines, "doubt: "+d)
+		lines = append(lines, "doubt: "+wording.Reason(d))
 	}
 	return lines
 }
@@ -50,12 +51,16 @@ func curveText(c scaling.Curve) string {
 // lawText returns the fit of the Universal Scalability Law as text, or why there is none.
 func lawText(c scaling.Curve) string {
 	if c.Fit == nil {
-		return c.NoFitReason
+		return wording.NoFit(c.NoFit)
 	}
 	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimateText(c.Fit.Sigma, ""),
 		estimateText(c.Fit.Kappa, ""))
 	text += peakCPUsText(c.Fit.Peak)
-	return strings.Join(append([]string{text, c.CoresNote()}, c.Fit.Doubts...), "; ")
+	parts := []string{text, c.CoresNote()}
+	if len(c.Fit.Doubts) > 0 {
+		parts = append(parts, wording.Reasons(c.Fit.Doubts...))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // peakCPUsText returns the number of CPUs with the most throughput by the law, as text; empty if

@@ -35,10 +35,11 @@ func (r Report) Text() string {
 	}
 	lines = append(lines, r.claimLines()...)
 	tail := append(r.doubtLines(), "")
-	tail = append(tail, paragraph("served: median of trials [lowest–highest]; \">= X\" is a bound. Latencies count "+
-		"from the intended send time, except where the heading says otherwise.")...)
+	tail = append(tail, paragraph("served: median of trials [lowest–highest]; \">= X\" is a bound. Latencies "+
+		"count from the intended send time, except where the heading says otherwise.")...)
 	tail = append(tail, r.fewBlocks()...)
-	tail = append(tail, "lab report --full has every hypothesis, all figures, reasons and doubts, and what they mean.")
+	tail = append(tail,
+		"lab report --full has every hypothesis, all figures, reasons and doubts, and what they mean.")
 	lines = append(append(lines, ""), r.figureLines(maxLines-len(lines)-1-len(tail))...)
 	return strings.Join(append(lines, tail...), "\n") + "\n"
 }

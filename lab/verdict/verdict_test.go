@@ -108,7 +108,7 @@ func doubtsOf(r verdict.Result) (texts []string) {
 
 func claimOf(t *testing.T, r verdict.Result, id string) lab.ClaimVerdict {
 	t.Helper()
-	i := slices.IndexFunc(r.Claims, func(c lab.ClaimVerdict) bool { return c.Claim.ID == id })
+	i := slices.IndexFunc(r.Claims, func(c lab.ClaimVerdict) bool { return c.ID == id })
 	if i < 0 {
 		t.Fatalf("no claim %s", id)
 	}

@@ -53,6 +53,9 @@ func Reason(r lab.Reason) string {
 	case lab.CPUScope:
 		return fmt.Sprintf("%d to %d cores only", r.Count, r.Total)
 	}
+	if text := curve(r); text != "" {
+		return text
+	}
 	return doubt(r)
 }
 
