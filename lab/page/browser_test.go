@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"runtimelab/lab"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/page"
 	"runtimelab/lab/report"
@@ -319,6 +320,7 @@ func TestBrowserShowsTheNumbersOfTheJSON(t *testing.T) {
 		}
 		for section, want := range map[string]int{
 			"throughput": servedValues(fromJSON), "validity": len(fromJSON.Attempts), "claims": comparisons(fromJSON),
+			"latency": distributions(fromJSON), "time": attacks(fromJSON), "load": rates(fromJSON),
 		} {
 			marks := evaluate[int](b, fmt.Sprintf(`document.querySelectorAll("#%s .m").length`, section))
 			if marks != want {
@@ -336,6 +338,46 @@ func servedValues(r report.Report) (n int) {
 				n += len(l.Served.Trials)
 			}
 		}
+	}
+	return n
+}
+
+// isShown reports whether a variant's figures are shown: those of the lab's own servers and of twins
+// judge the run.
+func isShown(variant string) bool {
+	return !strings.HasPrefix(variant, "lab/") && !strings.Contains(variant, "~")
+}
+
+// distributions counts the phases that count and have percentiles, peaks left out.
+func distributions(r report.Report) (n int) {
+	for _, d := range r.Latencies {
+		if isShown(d.Variant) && d.Validity != lab.Disturbed && d.Validity != lab.Failed && len(d.Quantiles) > 0 &&
+			!strings.HasPrefix(d.Phase, "peak") {
+			n++
+		}
+	}
+	return n
+}
+
+// attacks counts the attacks that were measured.
+func attacks(r report.Report) (n int) {
+	for _, a := range r.Timeline {
+		if isShown(a.Variant) && !strings.HasPrefix(a.Phase, "warmup") {
+			n++
+		}
+	}
+	return n
+}
+
+// rates counts the rates with a latency, in scenarios that have several.
+func rates(r report.Report) (n int) {
+	for _, l := range r.Loads {
+		if isShown(l.Variant) && l.P99MS != nil && l.Validity != lab.Disturbed && l.Validity != lab.Failed {
+			n++
+		}
+	}
+	if len(r.Loads) > 0 && r.Loads[0].Step == 0 {
+		return 0 // the recorded runs without a search have too few requests at each rate for a p99
 	}
 	return n
 }

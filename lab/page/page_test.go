@@ -76,6 +76,9 @@ func TestHostileTextIsEscaped(t *testing.T) {
 			t.Errorf("the page has %q", tag)
 		}
 	}
+	if strings.ContainsAny(text, "\x00\x1b\u202e") {
+		t.Error("the page has characters that hide text or change its direction")
+	}
 	if n := strings.Count(text, "</style>"); n != 1 {
 		t.Errorf("the style ends %d times", n)
 	}
