@@ -90,7 +90,8 @@ const (
 	// PhasesFailed: in Count of Total phases more than the share Limit of requests failed, at worst
 	// Value.
 	PhasesFailed ReasonKind = "phases-failed"
-	// MixedLatencies: Count of Total phases, of schema Needed, have latencies of failed requests too.
+	// MixedLatencies: Count of Total phases have latencies of failed requests too, as rows of the schema
+	// version Value do.
 	MixedLatencies ReasonKind = "mixed-latencies"
 	// UnknownIdentity: the servers Names report no identity.
 	UnknownIdentity ReasonKind = "unknown-identity"
