@@ -138,6 +138,6 @@ const (
 	FitWithoutInterval ReasonKind = "fit-without-interval"
 	// CountLeftOut: the fit leaves out Total CPUs, on which fewer than Needed blocks are exact.
 	CountLeftOut ReasonKind = "count-left-out"
-	// PeakExtrapolated: the peak of the fit lies beyond the Total CPUs that were measured.
-	PeakExtrapolated ReasonKind = "peak-extrapolated"
+	// MaximumExtrapolated: the maximum of the fit lies beyond the Total CPUs that were measured.
+	MaximumExtrapolated ReasonKind = "maximum-extrapolated"
 )
