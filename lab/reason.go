@@ -90,7 +90,8 @@ const (
 	// PhasesFailed: in Count of Total phases more than the share Limit of requests failed, at worst
 	// Value.
 	PhasesFailed ReasonKind = "phases-failed"
-	// MixedLatencies: Count of Total phases, of schema Needed, have latencies of failed requests too.
+	// MixedLatencies: Count of Total phases have latencies of failed requests too, as rows of the schema
+	// version Value do.
 	MixedLatencies ReasonKind = "mixed-latencies"
 	// UnknownIdentity: the servers Names report no identity.
 	UnknownIdentity ReasonKind = "unknown-identity"
@@ -137,6 +138,6 @@ const (
 	FitWithoutInterval ReasonKind = "fit-without-interval"
 	// CountLeftOut: the fit leaves out Total CPUs, on which fewer than Needed blocks are exact.
 	CountLeftOut ReasonKind = "count-left-out"
-	// PeakExtrapolated: the peak of the fit lies beyond the Total CPUs that were measured.
-	PeakExtrapolated ReasonKind = "peak-extrapolated"
+	// MaximumExtrapolated: the maximum of the fit lies beyond the Total CPUs that were measured.
+	MaximumExtrapolated ReasonKind = "maximum-extrapolated"
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -112,9 +113,10 @@ type Histogram struct {
 	*hdrhistogram.Histogram
 }
 
-// EachHistogram calls each for every histogram of histograms.hlog that belongs to one row, and returns
-// how many belong to none, or to several whose names differ only in characters that tags replace.
-func (r *StoredRun) EachHistogram(each func(Histogram) error) (skipped int, err error) {
+// EachHistogram calls each for every histogram of the kinds in histograms.hlog that belongs to one row,
+// and returns how many belong to none, or to several whose names differ only in characters that tags
+// replace. Histograms of other kinds are not decoded, which takes most of the time.
+func (r *StoredRun) EachHistogram(kinds []string, each func(Histogram) error) (skipped int, err error) {
 	phases := make(map[string][]Histogram) // without the histogram, by tag
 	for _, row := range r.Rows {
 		h := Histogram{Trial: row.TrialID(), Phase: row.Text("phase")}
@@ -126,6 +128,11 @@ func (r *StoredRun) EachHistogram(each func(Histogram) error) (skipped int, err 
 		return 0, err
 	}
 	defer in.Close()
+	in.keep = func(line []byte) bool {
+		tag, _, tagged := bytes.Cut(line, []byte{','})
+		kind := tag[bytes.LastIndexByte(tag, '/')+1:]
+		return !tagged || line[0] == '#' || slices.Contains(kinds, string(kind))
+	}
 	log := hdrhistogram.NewHistogramLogReader(in)
 	for {
 		histogram, err := log.NextIntervalHistogram()

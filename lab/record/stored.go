@@ -40,18 +40,21 @@ func (r *StoredRun) open(name string) (*endedLines, error) {
 type endedLines struct {
 	file *os.File
 	in   *bufio.Reader
-	line []byte // the rest of the current line
+	line []byte                 // the rest of the current line
+	keep func(line []byte) bool // false leaves a line out; nil keeps all
 }
 
 func (l *endedLines) Read(p []byte) (n int, err error) {
-	if len(l.line) == 0 {
-		l.line, err = l.in.ReadSlice('\n')
+	for len(l.line) == 0 {
+		line, err := l.in.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			err = fmt.Errorf("a line is longer than %d MiB", maxLineBytes>>20)
+		}
 		if err != nil {
-			l.line = nil
-			if errors.Is(err, bufio.ErrBufferFull) {
-				err = fmt.Errorf("a line is longer than %d MiB", maxLineBytes>>20)
-			}
 			return 0, err
+		}
+		if l.keep == nil || l.keep(line) {
+			l.line = line
 		}
 	}
 	n = copy(p, l.line)

@@ -89,7 +89,8 @@ func TestSecondsAreReadBack(t *testing.T) {
 func TestHistogramsAreReadBack(t *testing.T) {
 	stored := storedRun(t)
 	kinds := map[string]int64{}
-	skipped, err := stored.EachHistogram(func(h record.Histogram) error {
+	all := []string{"corrected", "raw", "send_lag", "first_byte", "failed"}
+	skipped, err := stored.EachHistogram(all, func(h record.Histogram) error {
 		if h.Trial != storedTrial {
 			t.Errorf("%+v", h.Trial)
 		}
@@ -104,10 +105,21 @@ func TestHistogramsAreReadBack(t *testing.T) {
 		t.Errorf("medians %v, want %v of peak raw (%v)", kinds, want.ValueAtPercentile(50), err)
 	}
 
+	_, err = stored.EachHistogram([]string{"raw"}, func(h record.Histogram) error {
+		if h.Kind != "raw" {
+			t.Errorf("a histogram of the kind %s", h.Kind)
+		}
+		kinds[h.Kind]++
+		return nil
+	})
+	if err != nil || kinds["raw"] != 3 {
+		t.Errorf("%d raw histograms, %v", kinds["raw"], err)
+	}
+
 	// Two variants may differ only in a character that tags replace. Their histograms belong to
 	// neither.
 	stored.Rows = append(stored.Rows, cloneWith(stored.Rows[0], "variant", "node-single"))
-	skipped, err = stored.EachHistogram(func(h record.Histogram) error {
+	skipped, err = stored.EachHistogram(all, func(h record.Histogram) error {
 		if h.Phase == "peak" {
 			t.Errorf("%s of an ambiguous phase", h.Kind)
 		}
@@ -192,10 +204,10 @@ func TestStoredFilesFromElsewhereAreRefusedByLine(t *testing.T) {
 		t.Errorf("a line of 5 MiB: %v", err)
 	}
 	hlog := filepath.Join(stored.Dir, "histograms.hlog")
-	if err := os.WriteFile(hlog, []byte("Tag=a,1,1,1,HISTnothing\n"), 0o644); err != nil {
+	if err := os.WriteFile(hlog, []byte("Tag=a/raw,1,1,1,HISTnothing\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = stored.EachHistogram(func(record.Histogram) error { return nil })
+	_, err = stored.EachHistogram([]string{"raw"}, func(record.Histogram) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "histograms.hlog") {
 		t.Errorf("no histogram: %v", err)
 	}

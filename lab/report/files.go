@@ -89,7 +89,7 @@ const minBeyond = 10
 // readHistograms reads the distribution of each measured phase: from the intended send time in an
 // open loop, and from the actual one in a closed loop, which has no schedule.
 func (r *Report) readHistograms(run *record.StoredRun, phases map[phaseID]metric.Row) error {
-	skipped, err := run.EachHistogram(func(h record.Histogram) error {
+	skipped, err := run.EachHistogram([]string{"corrected", "raw"}, func(h record.Histogram) error {
 		row := phases[phaseID{h.Trial, h.Phase}]
 		open := traits(row).Pacing == lab.OpenLoop
 		if h.Kind == "corrected" && open || h.Kind == "raw" && !open {

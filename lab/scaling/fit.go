@@ -69,7 +69,7 @@ func fitCurve(s series, c Curve) (*Fit, []lab.Reason) {
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
-		f.Doubts = append(f.Doubts, lab.Reason{Kind: lab.PeakExtrapolated, Total: most})
+		f.Doubts = append(f.Doubts, lab.Reason{Kind: lab.MaximumExtrapolated, Total: most})
 	}
 	return f, nil
 }

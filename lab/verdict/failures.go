@@ -137,7 +137,7 @@ func failureDoubts(rows rowTable) (out []lab.Reason) {
 	phases, all, schema := phasesWithMixedLatencies(rows)
 	if len(phases) > 0 {
 		doubt := phases.reason(lab.MixedLatencies, all)
-		doubt.Needed = int(schema)
+		doubt.Value = float64(schema)
 		out = append(out, doubt)
 	}
 	return out

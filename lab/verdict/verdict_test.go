@@ -803,3 +803,34 @@ func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A verdict has the ratio of each block, which of them are bounds, and the level of its interval:
+// Holm's procedure tests the smaller p value of two hypotheses at half of Alpha.
+func TestVerdictsHaveTheirBlocksAndTheLevelOfTheirInterval(t *testing.T) {
+	rows := slices.Concat(trials(n, 2000, 0.01, nil), trials(p, 1000, 0.01, nil))
+	withColumns(rows[2], censored())
+	v := judge(t, hypothesis(lab.Higher), rows)
+	if len(v.BlockRatios) != 6 || math.Abs(v.Confidence-0.95) > 1e-9 {
+		t.Fatalf("%d ratios at a level of %v", len(v.BlockRatios), v.Confidence)
+	}
+	logs := 0.0
+	for i, b := range v.BlockRatios {
+		logs += math.Log(b.Ratio)
+		if want := map[bool]string{true: string(metric.AtLeast)}[i == 2]; b.Block != i+1 || b.Bound != want {
+			t.Errorf("block %d: %+v, want bound %q", i+1, b, want)
+		}
+	}
+	if math.Abs(math.Exp(logs/6)-*v.Ratio) > 1e-9 {
+		t.Errorf("the ratio %v is not the mean of %+v", *v.Ratio, v.BlockRatios)
+	}
+	strong, weak := hypothesis(lab.Higher), hypothesis(lab.Lower)
+	levels := map[string]bool{}
+	for _, c := range judgeAll(planOf(strong, weak), rows).Claims {
+		for _, v := range c.HypothesisVerdicts {
+			levels[fmt.Sprintf("%.3f", v.Confidence)] = true
+		}
+	}
+	if !levels["0.975"] || !levels["0.950"] {
+		t.Errorf("the levels of two hypotheses are %v, want 0.975 and 0.950", levels)
+	}
+}

@@ -34,7 +34,7 @@ func curve(r lab.Reason) string {
 	case lab.CountLeftOut:
 		return fmt.Sprintf("the fit leaves out %s: fewer than %d blocks are exact",
 			message.Count(r.Total, "core", "cores"), r.Needed)
-	case lab.PeakExtrapolated:
+	case lab.MaximumExtrapolated:
 		return fmt.Sprintf("the peak is an extrapolation: it lies beyond the %d cores that were measured", r.Total)
 	case lab.FitNeedsCounts:
 		text := fmt.Sprintf("a fit needs four core counts; this has %d", r.Count)

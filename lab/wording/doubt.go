@@ -26,7 +26,7 @@ func doubt(r lab.Reason) string {
 			places(r))
 	case lab.MixedLatencies:
 		return fmt.Sprintf("in %d of %s latencies include those of failed requests, "+
-			"because this run has schema %d: %s", r.Count, message.Count(r.Total, "phase", "phases"), r.Needed,
+			"because this run has schema %.0f: %s", r.Count, message.Count(r.Total, "phase", "phases"), r.Value,
 			places(r))
 	case lab.UnknownIdentity:
 		return "the lab does not know how many workers these servers have, nor how long they keep idle " +
