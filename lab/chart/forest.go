@@ -209,9 +209,9 @@ func (f Finding) draw(c draw.Canvas, at vg.Point) {
 // Forest draws all comparisons with their labels and figures, as a picture of its own.
 func Forest(name, title string, rows []ForestRow) Chart {
 	const (
-		width      = 760
-		labelWidth = 330
-		figures    = 130
+		width      = 940
+		labelWidth = 480
+		figures    = 140
 		rowHeight  = 18
 	)
 	scale := NewRatioScale(rows)
