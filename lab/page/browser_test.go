@@ -146,7 +146,13 @@ const openFolds = `document.querySelectorAll("details").forEach(d => d.open = tr
 // pages are those that a browser must show without a fault.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	all := map[string]string{"comparison": comparisonPage(t)}
+	comparison := slowerComparison(t)
+	all := map[string]string{"comparison": comparisonPage(t, comparison)}
+	comparison.Old.Label, comparison.New.RunID, comparison.Doubts = hostileText, hostileText, []string{hostileText}
+	for i := range comparison.Lines {
+		comparison.Lines[i].Variant += hostileText
+	}
+	all["hostile comparison"] = comparisonPage(t, comparison)
 	for _, name := range []string{"decided", "kinds", "search", "crash"} {
 		all[name] = pageOf(t, reportOf(t, recordedRun(t, name)))
 	}
@@ -157,12 +163,10 @@ func pages(t *testing.T) map[string]string {
 	return all
 }
 
-// comparisonPage returns the page of a comparison of a recorded run with itself, all of whose servers
-// are a quarter slower.
-func comparisonPage(t *testing.T) string {
+// comparisonPage returns the page of a comparison.
+func comparisonPage(t *testing.T, c compare.Comparison) string {
 	t.Helper()
-	comparison := slowerComparison(t)
-	text, err := page.Comparisons([]compare.Comparison{comparison})
+	text, err := page.Comparisons([]compare.Comparison{c})
 	if err != nil {
 		t.Fatal(err)
 	}
