@@ -60,7 +60,7 @@ func pythonImage(ctx context.Context, t *testing.T, c *client.Client) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := image.NewBuilder(c, image.Options{}).Ensure(ctx, []lab.Runtime{python})[python.Name]
+	built := image.NewBuilder(c, image.Options{}).Ensure(ctx, []lab.ImageSource{python.Source()})[python.Name]
 	if built.Err != nil {
 		t.Fatal(built.Err)
 	}

@@ -107,13 +107,13 @@ func (s *testEngine) makeBase(t *testing.T) {
 }
 
 // runtime returns a runtime whose Dockerfile ends with lines.
-func (s *testEngine) runtime(t *testing.T, name, lines string) lab.Runtime {
+func (s *testEngine) runtime(t *testing.T, name, lines string) lab.ImageSource {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Dockerfile"),
 		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+"\n"+lines)
 	write(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{
+	return lab.ImageSource{
 		Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: s.base},
 	}
@@ -176,7 +176,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
 	b := NewBuilder(s.engine, Options{Bases: Official})
 
-	first := b.Ensure(t.Context(), []lab.Runtime{good, bad})
+	first := b.Ensure(t.Context(), []lab.ImageSource{good, bad})
 	made := first[good.Name]
 	if made.Err != nil || !made.Built {
 		t.Fatalf("good: %+v", made)
@@ -215,7 +215,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]
+	again := b.Ensure(t.Context(), []lab.ImageSource{good})[good.Name]
 	if again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
@@ -236,8 +236,8 @@ func TestIntegrationSharedContext(t *testing.T) {
 	two.Name, two.BuildArgs = "test-two", map[string]string{"FLAGS": ""}
 	other.Name, other.BuildArgs = "test-other", map[string]string{"FLAG": "--one"}
 
-	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{one, two, other})
-	for _, rt := range []lab.Runtime{one, two} {
+	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.ImageSource{one, two, other})
+	for _, rt := range []lab.ImageSource{one, two} {
 		if err := results[rt.Name].Err; err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	if err := os.Symlink("me@machine.4711:1700000000", lockLink); err != nil {
 		t.Fatal(err)
 	}
-	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
+	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.ImageSource{edited})
 	if got := results[edited.Name]; got.Err != nil || !got.Built {
 		t.Errorf("%+v", got)
 	}
@@ -283,7 +283,7 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	defer cancel()
 	done := make(chan Result, 1)
 	go func() {
-		done <- NewBuilder(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name]
+		done <- NewBuilder(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.ImageSource{slow})[slow.Name]
 	}()
 	for s.countRunning(t) == 0 {
 		select {

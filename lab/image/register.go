@@ -35,7 +35,7 @@ func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 		}
 		built = true
 		if err := b.discard(ctx, j); err != nil {
-			b.logf("%s: %v", j.runtime.Name, err)
+			b.logf("%s: %v", j.source.Name, err)
 		}
 	}
 	if !built {
@@ -52,16 +52,16 @@ func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 // a parent, so that the chain of intermediate images can be removed. An engine with containerd's
 // image store needs the bytes of the layers for that; there, register tags the built image itself.
 func (b *Builder) register(ctx context.Context, j *buildJob) error {
-	ref := runtimeRef(j.runtime.Name, j.content)
+	ref := runtimeRef(j.source.Name, j.content)
 	built, err := b.inspect(ctx, j.builtID)
 	if err != nil {
 		return err
 	}
 	if built == nil || built.Config == nil {
-		return fmt.Errorf("image %s of runtime %s disappeared before it was tagged: "+
-			"does another process remove images on this engine?", j.builtID, j.runtime.Name)
+		return fmt.Errorf("image %s of %s disappeared before it was tagged: "+
+			"does another process remove images on this engine?", j.builtID, j.source.Title)
 	}
-	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFromHint); err != nil {
+	if err := b.checkPlatform(ctx, "of "+j.source.Title, built, wrongFromHint); err != nil {
 		return err
 	}
 	if built.Descriptor != nil {

@@ -308,21 +308,9 @@ func readBody(c *call) []byte {
 }
 
 func readRawBody(c *call) []byte {
-	arg, ok := c.validArgument("body")
-	if !ok {
-		return nil
-	}
-	var body []byte
-	switch v := arg.value.(type) {
-	case starlark.String:
-		body = []byte(v)
-	case starlark.Bytes:
-		body = []byte(v)
-	default:
-		c.wrongType(arg, "body", "a string or bytes")
-	}
+	body := c.bytes("body")
 	if len(body) > maxBody {
-		c.fault(arg.at, "body is longer than %d MiB", maxBody>>20)
+		c.fault(c.args["body"].at, "body is longer than %d MiB", maxBody>>20)
 	}
 	return body
 }

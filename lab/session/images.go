@@ -45,7 +45,11 @@ func ensureAgent(
 func (s *Session) EnsureImages(
 	ctx context.Context, runtimes []lab.Runtime,
 ) (images map[string]lab.Image, missing map[string]string, err error) {
-	built := s.builder.Ensure(ctx, runtimes)
+	sources := make([]lab.ImageSource, len(runtimes))
+	for i, r := range runtimes {
+		sources[i] = r.Source()
+	}
+	built := s.builder.Ensure(ctx, sources)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
