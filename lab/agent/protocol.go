@@ -37,8 +37,9 @@ type reply struct {
 
 // AwaitRequest describes a server or service whose first correct answer is awaited.
 type AwaitRequest struct {
-	BaseURL string         `json:"base_url"`
-	Target  lab.Target     `json:"target"`          // an empty body matches any, as do AnyStatus and 0: see Target
+	BaseURL string `json:"base_url"`
+	// Target is what a server is asked. An empty body matches any, as do AnyStatus and 0: see Target.
+	Target  lab.Target     `json:"target"`
 	Ready   *lab.Readiness `json:"ready,omitempty"` // of a service, in place of Target
 	Timeout time.Duration  `json:"patience_ns"`
 }

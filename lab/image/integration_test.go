@@ -236,7 +236,8 @@ func TestIntegrationSharedContext(t *testing.T) {
 	two.Name, two.BuildArgs = "test-two", map[string]string{"FLAGS": ""}
 	other.Name, other.BuildArgs = "test-other", map[string]string{"FLAG": "--one"}
 
-	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.ImageSource{one, two, other})
+	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(),
+		[]lab.ImageSource{one, two, other})
 	for _, rt := range []lab.ImageSource{one, two} {
 		if err := results[rt.Name].Err; err != nil {
 			t.Fatal(err)

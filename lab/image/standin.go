@@ -51,7 +51,10 @@ type standIn struct {
 
 // newStandIn returns the stand-in of a runtime.
 func newStandIn(rt lab.ImageSource, bundle []byte) standIn {
-	s := standIn{runtime: rt.Name, title: rt.Title, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
+	s := standIn{
+		runtime: rt.Name, title: rt.Title, suite: rt.Base.Suite, packages: rt.Base.Packages,
+		bundle: bundle,
+	}
 	if len(bundle) > 0 {
 		for _, name := range slices.Sorted(slices.Values(rt.Base.CAVariables)) {
 			s.caEnv = append(s.caEnv, name+"="+debianBundle)

@@ -330,7 +330,8 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		}
 	}
 	runtime, _, _ := strings.Cut(id, "/")
-	return lab.Variant{}, l.unknownName("variant", id, scriptFile{Kind: runtimeKind, Name: runtime}, l.variantIDs())
+	return lab.Variant{}, l.unknownName("variant", id, scriptFile{Kind: runtimeKind, Name: runtime},
+		l.variantIDs())
 }
 
 // unknownName returns the error for a name that is not in the library: the faults of the

@@ -3,10 +3,12 @@ package script_test
 import (
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"runtimelab/lab"
+	"runtimelab/lab/script"
 )
 
 // serviceText returns a service.star, with each old text of the pairs replaced by the new one.
@@ -59,7 +61,9 @@ variant(name = "a", about = "as it is")
 		Service: lab.Service{
 			Role: lab.RoleDatabase, Name: "cache", Command: []string{"cached", "--quiet"},
 			Env: map[string]string{"CACHE_LOG": "off"}, User: "999:999", Port: 6379,
-			Writable:    []lab.WritableFolder{{Path: "/data", SizeBytes: 256 << 20}, {Path: "/tmp", SizeBytes: 16 << 20}},
+			Writable: []lab.WritableFolder{
+				{Path: "/data", SizeBytes: 256 << 20}, {Path: "/tmp", SizeBytes: 16 << 20},
+			},
 			CPUs:        lab.CPURequest{Count: 1},
 			Ready:       &lab.Readiness{Send: []byte("PING\r\n"), Answer: []byte("+PONG")},
 			MemoryBytes: 1 << 30, DependsOn: []string{"store"},
@@ -81,7 +85,8 @@ variant(name = "a", about = "as it is")
 	if got := strings.Join(names, " "); got != "cache node python service/cache service/store" {
 		t.Errorf("images of %s", got)
 	}
-	if _, err := library.Service("cash"); err == nil || !strings.Contains(err.Error(), `unknown service "cash"`) {
+	if _, err := library.Service("cash"); err == nil || !strings.Contains(err.Error(),
+		`unknown service "cash"`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -115,7 +120,8 @@ func TestMistakesInServices(t *testing.T) {
 		},
 		"no number of the user": {
 			serviceText(`"999:999"`, `"postgres"`),
-			`:7:12: service: user is "postgres", want the ids of a user that is not root, and of a group: "65532:65532"`,
+			`:7:12: service: user is "postgres", want the ids of a user that is not root, and of a group: ` +
+				`"65532:65532"`,
 		},
 		"a port of another": {
 			serviceText("6379,", "8080,"), `:8:12: service: port is 8080, where servers listen`,
@@ -137,7 +143,8 @@ func TestMistakesInServices(t *testing.T) {
 		},
 		"folders larger than the memory": {
 			serviceText(`"256MiB"`, `"1GiB"`),
-			`:11:16: service: writable takes 1040 MiB of the memory, which is 1024 MiB: nothing is left for the service`,
+			`:11:16: service: writable takes 1040 MiB of the memory, which is 1024 MiB: ` +
+				`nothing is left for the service`,
 		},
 		"a variable of the lab": {
 			serviceText("CACHE_URL", "UPSTREAM_URL"),
@@ -177,17 +184,22 @@ func TestMistakesInServices(t *testing.T) {
 	}
 }
 
+// serviceMessages returns the mistakes in services, with their paths in scenarios/services.
+func serviceMessages(l *script.Library) string {
+	return regexp.MustCompile("(?m)^scenarios/services/").ReplaceAllString(messages(l), "")
+}
+
 func TestFoldersThatAreNoServicesAreReported(t *testing.T) {
 	library := load(t, checkout(t, map[string]string{
 		"scenarios/services/notes/README.md":       "no service",
 		"scenarios/services/upstream/service.star": storeText,
 		"scenarios/services/Cache/service.star":    storeText,
 	}))
-	want := `scenarios/services/Cache/service.star: the folder's name "Cache" is not of the form ^[a-z][a-z0-9-]*$
-scenarios/services/notes/service.star: read the script: it is missing, and every folder of scenarios/services/ ` +
-		`is a service: write it, or move the folder elsewhere
-scenarios/services/upstream/service.star: upstream is a service of the lab's own; rename the folder`
-	if got := messages(library); got != want {
+	want := `Cache/service.star: the folder's name "Cache" is not of the form ^[a-z][a-z0-9-]*$
+notes/service.star: read the script: it is missing, and every folder of scenarios/services/ is a service: ` +
+		`write it, or move the folder elsewhere
+upstream/service.star: upstream is a service of the lab's own; rename the folder`
+	if got := serviceMessages(library); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
@@ -202,11 +214,9 @@ func TestServicesThatDependOnEachOtherAreReported(t *testing.T) {
 		"scenarios/services/c/service.star": service("b"),
 		"scenarios/services/d/service.star": storeText,
 	}))
-	want := `scenarios/services/b/service.star:2:37: service: the services depend on each other: b needs c needs b; ` +
-		`leave one of these out
-scenarios/services/c/service.star:2:37: service: the services depend on each other: c needs b needs c; ` +
-		`leave one of these out`
-	if got := messages(library); got != want {
+	want := `b/service.star:2:37: service: the services depend on each other: b needs c needs b; leave one of these out
+c/service.star:2:37: service: the services depend on each other: c needs b needs c; leave one of these out`
+	if got := serviceMessages(library); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
