@@ -168,7 +168,7 @@ func buildTools(ctx context.Context, b *testing.B, s *session.Session) tools {
 			files[library] = library
 		}
 	}
-	docker := openEngine(b).Client()
+	docker := openEngine(b)
 	result, err := docker.ImageImport(ctx,
 		client.ImageImportSource{Source: tarOf(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})

@@ -22,7 +22,7 @@ import (
 // NewBuilder returns a builder of images on an engine.
 func NewBuilder(e *docker.Engine, o image.Options) *image.Builder {
 	o.EngineIsRemote = !e.Local()
-	return image.NewBuilder(e.Client(), o)
+	return image.NewBuilder(e, o)
 }
 
 // ensureAgent builds the image of the agent for an architecture if it is missing. It also
