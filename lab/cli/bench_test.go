@@ -30,7 +30,7 @@ import (
 // inBenchSession calls do in a session on the engine of this machine.
 func inBenchSession(b *testing.B, do func(ctx context.Context, s *session.Session)) {
 	b.Helper()
-	err := session.Run(b.Context(), session.Options{Log: os.Stderr, Version: version()},
+	err := session.Run(b.Context(), session.Options{Connect: connect, Log: os.Stderr, Version: version()},
 		func(s *session.Session) error {
 			do(b.Context(), s)
 			return nil

@@ -11,7 +11,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/serve"
@@ -25,7 +25,7 @@ func (s *Session) Cells() experiment.Cells {
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
-	run   *docker.Run
+	run   engine.Run
 	lease *Lease
 	image lab.Image // of the agent; upstreams run from it too
 }
@@ -46,7 +46,7 @@ func (c cells) OpenCell(ctx context.Context, cpus []int, port int) (experiment.C
 }
 
 type cell struct {
-	*docker.Cell
+	engine.Cell
 	agent   *agent.Client
 	image   lab.Image
 	baseURL string // of the server
@@ -55,11 +55,7 @@ type cell struct {
 func (c *cell) StartServer(
 	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
 ) (experiment.Server, error) {
-	s, err := c.Cell.StartServer(ctx, v, image, cpus)
-	if s == nil {
-		return nil, err // not a nil *Server in the interface
-	}
-	return s, err
+	return c.Cell.StartServer(ctx, v, image, cpus)
 }
 
 func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
@@ -82,7 +78,7 @@ var (
 
 // upstream is a responder of the lab that the server of its cell calls.
 type upstream struct {
-	*docker.Server
+	engine.Server
 	cell *cell
 }
 
@@ -140,6 +136,6 @@ func (c *cell) addAgentOutput(err error) error {
 
 var (
 	_ experiment.Cells    = cells{}
-	_ experiment.Server   = (*docker.Server)(nil)
+	_ experiment.Server   = engine.Server(nil)
 	_ experiment.Upstream = (*upstream)(nil)
 )

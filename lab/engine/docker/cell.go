@@ -59,7 +59,7 @@ type Cell struct {
 
 // OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU. A server will
 // listen on port.
-func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (*Cell, error) {
+func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (engine.Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
 		h.CpusetCpus = lab.CPUList(cpus)

@@ -55,6 +55,8 @@ type Engine struct {
 	provider *testcontainers.DockerProvider
 }
 
+var _ engine.Engine = (*Engine)(nil)
+
 // Open resolves the engine's address and connects to it.
 func Open(ctx context.Context) (*Engine, error) {
 	address, err := Resolve()
@@ -85,6 +87,9 @@ func CheckReachable(ctx context.Context) error {
 	}
 	return errors.Join(c.Close(), address.Close())
 }
+
+// Location returns the engine's address and where it was configured, for people.
+func (e *Engine) Location() string { return e.Address.Host + " (" + e.Address.Origin + ")" }
 
 // Close closes the connection.
 func (e *Engine) Close() error { return errors.Join(e.client.Close(), e.Address.Close()) }

@@ -52,10 +52,10 @@ func (f *fakeImageAPI) ImageInspect(
 }
 
 func (f *fakeImageAPI) ImageBuild(
-	_ context.Context, _ io.Reader, o client.ImageBuildOptions,
+	ctx context.Context, _ io.Reader, o client.ImageBuildOptions,
 ) (client.ImageBuildResult, error) {
 	f.built = o
-	return client.ImageBuildResult{Body: io.NopCloser(f.stream())}, nil
+	return client.ImageBuildResult{Body: io.NopCloser(f.stream())}, ctx.Err()
 }
 
 func (f *fakeImageAPI) ImageLoad(

@@ -29,7 +29,9 @@ type Server struct {
 
 // StartServer starts a variant in the cell on the given CPUs. It returns when the container runs,
 // which may be before the server answers.
-func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (*Server, error) {
+func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (engine.Server,
+	error,
+) {
 	return c.start(ctx, v, image, cpus, v.Port())
 }
 
@@ -37,13 +39,13 @@ func (c *Cell) StartServer(ctx context.Context, v lab.Variant, image lab.Image, 
 // StartServer does.
 func (c *Cell) StartUpstream(
 	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
-) (*Server, error) {
+) (engine.Server, error) {
 	return c.start(ctx, v, image, cpus, lab.UpstreamPort)
 }
 
 func (c *Cell) start(
 	ctx context.Context, v lab.Variant, image lab.Image, cpus []int, port int,
-) (*Server, error) {
+) (engine.Server, error) {
 	env := map[string]string{
 		"PORT":         fmt.Sprint(port),
 		"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort),
