@@ -71,27 +71,23 @@ type Run interface {
 	// is the image's for people.
 	AdmitServer(ctx context.Context, v lab.Variant, image lab.Image, name string) error
 
-	// OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU. A server will
-	// listen on port.
-	OpenCell(ctx context.Context, cpus []int, port int) (Cell, error)
+	// Open starts a generator in a new cell, and the services of a request in their order. After each
+	// start it waits for awaitReady. After an error the cell, if it is not nil, holds what is open, and
+	// must be closed.
+	Open(ctx context.Context, request lab.CellRequest,
+		awaitReady func(ctx context.Context, opening Cell, started lab.Service) error) (Cell, error)
 
 	// End removes all containers of the run, the lease last.
 	End(ctx context.Context) error
 }
 
 // Cell is a network namespace with loopback only, and a process namespace, with a generator. Reads
-// and writes go to its agent, which sees the servers' threads.
+// and writes go to its agent, which sees the services' threads.
 type Cell interface {
 	io.ReadWriter
 
-	// StartServer starts a variant in the cell on the given CPUs. It returns when the container runs,
-	// which may be before the server answers. After an error the server, if it is not nil, must be
-	// removed.
-	StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (Server, error)
-
-	// StartUpstream starts the service that the cell's server calls while it answers. It returns as
-	// StartServer does.
-	StartUpstream(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (Server, error)
+	// Services returns the services of the cell in the order in which they started.
+	Services() []Service
 
 	// AgentStderr returns the end of the agent's standard error.
 	AgentStderr() string
@@ -100,30 +96,31 @@ type Cell interface {
 	// cannot tell.
 	ExitReason(ctx context.Context) string
 
-	// Close ends the generator and the servers of the cell, and removes the generator's container.
+	// Close removes the generator and the services of the cell.
 	Close(ctx context.Context) error
 }
 
-// Server is a server's container in a cell.
-type Server interface {
-	// StartedAt returns when the server's process started, by the cell's clock.
+// Service is the container of a service in a cell.
+type Service interface {
+	// Spec returns what was asked for, and Grant what the service got.
+	Spec() lab.Service
+	Grant() lab.Grant
+
+	// StartedAt returns when the service's process started, by the cell's clock.
 	StartedAt() time.Time
 
-	// Done returns a channel that receives nil when the server's process has ended, or why the engine
+	// Done returns a channel that receives nil when the service's process has ended, or why the engine
 	// cannot wait for that.
 	Done(ctx context.Context) <-chan error
 
-	// ExitReason returns how the server ended, with the end of its log. It is empty while the server
-	// runs, or if the engine cannot tell.
-	ExitReason(ctx context.Context) string
+	// Ending returns how the service ended, with the end of its log. It is zero while the service runs,
+	// or if the engine cannot tell.
+	Ending(ctx context.Context) lab.Ending
 
-	// LogTail returns the last lines of the server's output.
+	// LogTail returns the last lines of the service's output.
 	LogTail(ctx context.Context) string
 
-	// Usage returns the resources that the server has used so far. Call it only at the start and end
+	// Usage returns the resources that the service has used so far. Call it only at the start and end
 	// of a phase: reading it costs CPU time.
 	Usage(ctx context.Context) (account.Usage, error)
-
-	// Remove kills the server and removes its container.
-	Remove(ctx context.Context) error
 }
