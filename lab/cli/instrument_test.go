@@ -23,7 +23,7 @@ import (
 func inTestSession(t *testing.T, do func(ctx context.Context, s *session.Session)) {
 	t.Helper()
 	needEngine(t)
-	err := session.Run(t.Context(), session.Options{Log: io.Discard, Version: version()},
+	err := session.Run(t.Context(), session.Options{Connect: connect, Log: io.Discard, Version: version()},
 		func(s *session.Session) error {
 			do(t.Context(), s)
 			return nil
@@ -108,7 +108,8 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		reference := responder(s, serve.Reference("busy", 1_000_000))
-		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(c experiment.Cell) {
+			server := c.Services()[0]
 			before, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)
