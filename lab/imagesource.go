@@ -34,8 +34,6 @@ type ServiceDefinition struct {
 	Source ImageSource // what its image is made from
 	// Service is what a trial opens. Its Image is set as soon as the image is made.
 	Service Service
-	// ServerEnv is added to the environment of the servers of a trial that has the service.
-	ServerEnv map[string]string
 }
 
 // serviceImagePrefix begins the names of images of services. A runtime's name has no slash.

@@ -64,12 +64,12 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	if err != nil {
 		tb.Fatal(err)
 	}
-	images, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+	images, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	v := r.Variants[0]
-	return subject{variant: v, image: images[v.ID()], target: lab.Target{
+	return subject{variant: v, image: images.Images[v.ID()], target: lab.Target{
 		Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!"),
 	}}
 }

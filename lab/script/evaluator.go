@@ -135,6 +135,7 @@ func evaluateFiles(
 	for _, f := range task.Files {
 		folders[f.Kind] = append(folders[f.Kind], f.Name)
 	}
+	pool.services = append([]string{lab.UpstreamName}, folders[serviceKind]...)
 	definedIn := map[string]string{} // the file of each runtime and scenario
 	for i, f := range task.Files {
 		if heapInUse() > maxScriptMemory/4 {

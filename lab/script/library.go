@@ -269,6 +269,37 @@ func (l *Library) Service(name string) (lab.ServiceDefinition, error) {
 		names)
 }
 
+// ServicesOf returns the services of folders that trials of scenarios and the workloads of variants
+// need, with those that these depend on. The error is a *fault.Error if the file of one has a fault.
+func (l *Library) ServicesOf(
+	variants []lab.Variant, scenarios []lab.Scenario,
+) (all []lab.ServiceDefinition, err error) {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.Services...)
+	}
+	for _, v := range variants {
+		for _, w := range l.Workloads.OfferedBy(v) {
+			names = append(names, w.Needs()...)
+		}
+	}
+	added := map[string]bool{lab.UpstreamName: true}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if added[name] {
+			continue
+		}
+		added[name] = true
+		d, err := l.Service(name)
+		if err != nil {
+			return nil, err
+		}
+		all, names = append(all, d), append(names, d.Service.DependsOn...)
+	}
+	return all, nil
+}
+
 // ImageSources returns what the images of all runtimes and services are made from.
 func (l *Library) ImageSources() (all []lab.ImageSource) {
 	for _, r := range l.Runtimes {

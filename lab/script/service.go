@@ -14,10 +14,8 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
 )
-
-// ownServices are the names of the lab's own services, which no folder can have.
-var ownServices = []string{string(lab.RoleUpstream)}
 
 // maxMemory is the largest memory of a service, in bytes; a mistyped unit gives more.
 const maxMemory = 1 << 40
@@ -45,13 +43,13 @@ func evaluateService(
 	s := &serviceScript{script: newScript(displayName), services: services}
 	s.definition.Service.Name = name
 	s.definition.Source = lab.ImageSource{
-		Name: lab.ServiceImageName(name), Title: "service " + name, Folder: path.Join(servicesDir, name),
+		Name: lab.ServiceImageName(name), Title: "service " + name, Folder: path.Join(workload.ServicesDir, name),
 		File: displayName, Dockerfile: "Dockerfile",
 	}
 	switch {
 	case !namePattern.MatchString(name):
 		s.fault(syntax.Position{}, "", "the folder's name %q is not of the form %s", name, namePattern)
-	case slices.Contains(ownServices, name):
+	case name == lab.UpstreamName:
 		s.fault(syntax.Position{}, "", "%s is a service of the lab's own; rename the folder", name)
 	}
 	s.define(function{
@@ -105,7 +103,7 @@ func (s *serviceScript) makeService(c *call) starlark.Value {
 	service.CPUs = lab.CPURequest{Count: 1}
 	service.MemoryBytes = c.size("memory")
 	service.Writable = readWritableSizes(c, service.MemoryBytes)
-	s.definition.ServerEnv = readVariables(c, "server_env")
+	service.ServerEnv = readVariables(c, "server_env")
 	s.readDependsOn(c)
 	return starlark.None
 }

@@ -67,8 +67,8 @@ variant(name = "a", about = "as it is")
 			CPUs:        lab.CPURequest{Count: 1},
 			Ready:       &lab.Readiness{Send: []byte("PING\r\n"), Answer: []byte("+PONG")},
 			MemoryBytes: 1 << 30, DependsOn: []string{"store"},
+			ServerEnv: map[string]string{"CACHE_URL": "cache://127.0.0.1:6379"},
 		},
-		ServerEnv: map[string]string{"CACHE_URL": "cache://127.0.0.1:6379"},
 	}
 	if err != nil || !reflect.DeepEqual(cache, want) {
 		t.Errorf("%v\n%+v\nwant\n%+v", err, cache, want)
@@ -84,6 +84,10 @@ variant(name = "a", about = "as it is")
 	}
 	if got := strings.Join(names, " "); got != "cache node python service/cache service/store" {
 		t.Errorf("images of %s", got)
+	}
+	both, err := library.ServicesOf(nil, []lab.Scenario{{Services: []string{"upstream", "cache", "cache"}}})
+	if err != nil || len(both) != 2 || both[0].Service.Name != "cache" || both[1].Service.Name != "store" {
+		t.Errorf("a scenario with a cache needs %+v, %v", both, err)
 	}
 	if _, err := library.Service("cash"); err == nil || !strings.Contains(err.Error(),
 		`unknown service "cash"`) {

@@ -20,7 +20,6 @@ const (
 	scenariosDir = "scenarios"
 	runtimesDir  = "runtimes"
 	runtimeFile  = "runtime.star"
-	servicesDir  = "scenarios/services"
 	serviceFile  = "service.star"
 	extension    = ".star"
 )
@@ -106,7 +105,7 @@ func (s Sources) read(checkout string) ([]scriptFile, error) {
 	if err != nil {
 		return nil, notACheckout(err)
 	}
-	services, err := readFolders(checkout, filepath.Join(checkout, servicesDir), serviceFile, missingService)
+	services, err := readFolders(checkout, filepath.Join(checkout, workload.ServicesDir), serviceFile, missingService)
 	if err != nil && !isMissing(err) {
 		return nil, fmt.Errorf("look for services: %w", err)
 	}
@@ -164,7 +163,7 @@ const missingRuntime = "it is missing, and every folder of " + runtimesDir + "/ 
 	"write it, or move the folder elsewhere"
 
 // missingService is the fault of a folder of scenarios/services/ without a script.
-const missingService = "it is missing, and every folder of " + servicesDir + "/ is a service: " +
+const missingService = "it is missing, and every folder of " + workload.ServicesDir + "/ is a service: " +
 	"write it, or move the folder elsewhere"
 
 // readFolders reads the script of each folder in a folder. One without a script has the fault
