@@ -38,8 +38,8 @@ const first = (...paths) => {
 const readOnly = ['/x', '/etc/x', '/app/x', '/usr/bin/x', '/proc/sys/kernel/hostname'];
 const sockets = ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock'];
 const status = Object.fromEntries(first('/proc/self/status').split('\n').map((l) => l.split(/:\s*/)));
-const beside = async () => (await fetch('http://127.0.0.1:5433/')).text();
-http.createServer(async (request, response) => response.end(request.url === '/beside' ? await beside() : JSON.stringify({
+const forward = async () => (await fetch('http://127.0.0.1:5433/')).text();
+const look = async () => JSON.stringify({
   uid: process.getuid(), status, env: process.env,
   links: Object.keys(os.networkInterfaces()), routes: first('/proc/net/route').split('\n').slice(1),
   out: await connect('192.0.2.1', 80),
@@ -51,7 +51,9 @@ http.createServer(async (request, response) => response.end(request.url === '/be
   limits: first('/proc/self/limits'),
   memory: first('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory.max'),
   pids: first('/sys/fs/cgroup/pids/pids.max', '/sys/fs/cgroup/pids.max'),
-}))).listen(process.env.PORT, '127.0.0.1');
+});
+http.createServer(async (request, response) =>
+  response.end(await (request.url === '/beside' ? forward() : look()))).listen(process.env.PORT, '127.0.0.1');
 `
 
 // probeResult is the answer of probeScript.

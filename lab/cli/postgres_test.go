@@ -21,6 +21,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
+	"runtimelab/lab/workload"
 )
 
 // databaseProbe is a server that asks the database beside it, by PostgreSQL's protocol 3.0, and
@@ -60,18 +61,23 @@ const status = (pid) => {
 };
 const value = (text, name) => text.match(new RegExp('^' + name + ':\\s*(.*)$', 'm'))[1].split('\t')[0];
 const processes = () => fs.readdirSync('/proc').map(status).filter((s) => /^Name:\tpostgres$/m.test(s));
-const sum = (table, key) => '(SELECT string_agg(t::text, E\'\\n\' ORDER BY ' + key + ') FROM ' + table + ' AS t)';
-http.createServer(async (request, response) => response.end(request.url === '/ready' ? '' : JSON.stringify({
+const sum = (table, key) =>
+  "(SELECT string_agg(t::text, ' ' ORDER BY " + key + ') FROM ' + table + ' AS t)';
+const ask = async () => JSON.stringify({
   rows: await query('app', "SELECT concat_ws(' ', (SELECT count(*) FROM products), " +
     '(SELECT count(*) FROM customers), (SELECT count(*) FROM orders), (SELECT count(*) FROM order_lines))'),
   sum: await query('app', 'SELECT md5(' + sum('products', 'id') + ' || ' + sum('customers', 'id') + ' || ' +
     sum('orders', 'id') + ' || ' + sum('order_lines', 'order_id, line') + ')'),
   written: await query('app', 'INSERT INTO orders (customer_id, express) VALUES (1, true) RETURNING id'),
-  durable: await query('app', "SELECT current_setting('fsync') || ' ' || current_setting('synchronous_commit')"),
+  durable: await query('app',
+    "SELECT current_setting('fsync') || ' ' || current_setting('synchronous_commit')"),
   created: await query('app', 'CREATE TABLE t ()'),
   superuser: await query('postgres', 'SELECT 1'),
-  processes: processes().map((s) => ['Uid', 'CapEff', 'CapBnd', 'NoNewPrivs'].map((n) => value(s, n)).join(' ')),
-}))).listen(8080, '127.0.0.1');
+  processes: processes().map((s) =>
+    ['Uid', 'CapEff', 'CapBnd', 'NoNewPrivs'].map((name) => value(s, name)).join(' ')),
+});
+http.createServer(async (request, response) =>
+  response.end(request.url === '/ready' ? '' : await ask())).listen(8080, '127.0.0.1');
 `
 
 // databaseAnswer is the answer of databaseProbe.
@@ -224,7 +230,8 @@ func TestIntegrationAnImageWithAVolumeAndAnEntrypointIsAService(t *testing.T) {
 		database.Command = []string{"postgres", "-c", "unix_socket_directories="}
 		database.Writable = []lab.WritableFolder{{Path: "/var/lib/postgresql", SizeBytes: 256 << 20}}
 		// The entrypoint makes only the database and the role postgres.
-		packet := strings.NewReplacer("app", "postgres", "shop", "postgres").Replace(string(database.Ready.Send[4:]))
+		packet := string(database.Ready.Send[4:])
+		packet = strings.NewReplacer("app", "postgres", "shop", "postgres").Replace(packet)
 		database.Ready = &lab.Readiness{
 			Send: append([]byte{0, 0, 0, byte(4 + len(packet))}, packet...), Answer: []byte("R"),
 		}
@@ -240,8 +247,9 @@ func TestIntegrationAnImageWithAVolumeAndAnEntrypointIsAService(t *testing.T) {
 func databaseCheckout(t *testing.T) string {
 	t.Helper()
 	root := checkout(t)
-	services := filepath.Join("scenarios", "services")
-	if err := os.CopyFS(filepath.Join(root, services), os.DirFS(filepath.Join(repository, services))); err != nil {
+	services := filepath.FromSlash(workload.ServicesDir)
+	err := os.CopyFS(filepath.Join(root, services), os.DirFS(filepath.Join(repository, services)))
+	if err != nil {
 		t.Fatal(err)
 	}
 	useOneVariant(t, root, "[peak(connections = 16), steady(rate = 500)]")

@@ -77,7 +77,10 @@ func TestTooMuchMemoryIsAFaultOfItsFile(t *testing.T) {
 func TestOneEndlessStepIsAFaultOfItsFile(t *testing.T) {
 	files := []scriptFile{
 		{Kind: runtimeKind, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(validRuntime)},
-		{Kind: scenarioKind, Name: "a", DisplayName: "scenarios/a.star", Source: []byte("x = int(\"9\" * 10000000)\n")},
+		{
+			Kind: scenarioKind, Name: "a", DisplayName: "scenarios/a.star",
+			Source: []byte("x = int(\"9\" * 10000000)\n"),
+		},
 		{Kind: scenarioKind, Name: "z", DisplayName: "scenarios/z.star", Source: []byte(validScenario)},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

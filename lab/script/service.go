@@ -82,7 +82,9 @@ func evaluateService(
 }
 
 func makeTCP(c *call) starlark.Value {
-	return &tcpExchange{opaqueValue: "tcp", ready: lab.Readiness{Send: c.bytes("send"), Answer: c.bytes("answer")}}
+	return &tcpExchange{
+		opaqueValue: "tcp", ready: lab.Readiness{Send: c.bytes("send"), Answer: c.bytes("answer")},
+	}
 }
 
 func (s *serviceScript) makeService(c *call) starlark.Value {
@@ -266,7 +268,7 @@ func checkDependencies(files []scriptFile, results []fileResult) {
 		name := o.Service.Service.Name
 		if way := findWay(needs, []string{name}); len(way) > 2 {
 			results[i].addFault(files[i], o.DependsOnAt, "service",
-				"the services depend on each other: %s; leave one of these out", strings.Join(way, " needs "))
+				"the services depend on each other: %s; leave one out", strings.Join(way, " needs "))
 		}
 	}
 }

@@ -218,8 +218,8 @@ func TestServicesThatDependOnEachOtherAreReported(t *testing.T) {
 		"scenarios/services/c/service.star": service("b"),
 		"scenarios/services/d/service.star": storeText,
 	}))
-	want := `b/service.star:2:37: service: the services depend on each other: b needs c needs b; leave one of these out
-c/service.star:2:37: service: the services depend on each other: c needs b needs c; leave one of these out`
+	want := `b/service.star:2:37: service: the services depend on each other: b needs c needs b; leave one out
+c/service.star:2:37: service: the services depend on each other: c needs b needs c; leave one out`
 	if got := serviceMessages(library); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

@@ -105,7 +105,8 @@ func (s Sources) read(checkout string) ([]scriptFile, error) {
 	if err != nil {
 		return nil, notACheckout(err)
 	}
-	services, err := readFolders(checkout, filepath.Join(checkout, workload.ServicesDir), serviceFile, missingService)
+	services, err := readFolders(checkout, filepath.Join(checkout, workload.ServicesDir), serviceFile,
+		missingService)
 	if err != nil && !isMissing(err) {
 		return nil, fmt.Errorf("look for services: %w", err)
 	}
