@@ -74,7 +74,6 @@ type Platform struct{ OS, Architecture, Variant string }
 // Description is an engine's description of an image.
 type Description struct {
 	ID       string
-	Tags     []string
 	Digests  []string // "<repository>@<digest>", for each registry that it was pulled from
 	Platform Platform
 	Layers   []string

@@ -49,7 +49,7 @@ func notFound(name string) error {
 // put adds an image.
 func (f *fakeEngine) put(ref, id string, labels map[string]string) {
 	f.images[ref] = Description{
-		ID: id, Tags: []string{ref}, Layers: []string{"sha256:layer-of-" + id}, Config: &Config{Labels: labels},
+		ID: id, Layers: []string{"sha256:layer-of-" + id}, Config: &Config{Labels: labels},
 	}
 }
 
@@ -70,16 +70,26 @@ func (f *fakeEngine) InspectImage(_ context.Context, name string) (Description, 
 	return got, nil
 }
 
-func (f *fakeEngine) ListImages(_ context.Context, label string) (all []StoredImage, err error) {
+// isID reports whether a name of an image is its id.
+func isID(name string) bool { return strings.HasPrefix(name, "sha256:") }
+
+func (f *fakeEngine) ListImages(_ context.Context, label string) ([]StoredImage, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	name, value, _ := strings.Cut(label, "=")
-	for _, got := range f.images {
-		if got.label(name) == value {
-			all = append(all, StoredImage{ID: got.ID, Refs: got.Tags, Bytes: 5})
+	byID := map[string]StoredImage{}
+	for ref, got := range f.images {
+		if got.label(name) != value {
+			continue
 		}
+		stored := byID[got.ID]
+		stored.ID = got.ID
+		if !isID(ref) {
+			stored.Refs = append(stored.Refs, ref)
+		}
+		byID[got.ID] = stored
 	}
-	return all, nil
+	return slices.Collect(maps.Values(byID)), nil
 }
 
 func (f *fakeEngine) PullImage(ctx context.Context, ref string, progress func()) error {
@@ -181,7 +191,6 @@ func (f *fakeEngine) RegisterImage(_ context.Context, id, ref string, withoutEnv
 	defer f.mu.Unlock()
 	f.registered = append(f.registered, ref)
 	got := f.images[id]
-	got.Tags = []string{ref}
 	config := *got.Config
 	config.Env = slices.DeleteFunc(slices.Clone(config.Env),
 		func(variable string) bool { return slices.Contains(withoutEnv, variable) })
@@ -197,20 +206,14 @@ func (f *fakeEngine) DiscardBuild(_ context.Context, b Built) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.discarded = append(f.discarded, b)
+	delete(f.images, b.ID)
 	return nil
 }
 
 func (f *fakeEngine) TagImage(_ context.Context, name, tag string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	got := f.images[name]
-	got.Tags = append(got.Tags, tag)
-	for other, img := range f.images {
-		if img.ID == got.ID {
-			f.images[other] = got
-		}
-	}
-	f.images[tag] = got
+	f.images[tag] = f.images[name]
 	return nil
 }
 

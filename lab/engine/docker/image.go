@@ -49,7 +49,7 @@ func (s imageStore) InspectImage(ctx context.Context, name string) (image.Descri
 		return image.Description{}, withImageKind(err)
 	}
 	described := image.Description{
-		ID: got.ID, Tags: got.RepoTags, Digests: got.RepoDigests, Layers: got.RootFS.Layers,
+		ID: got.ID, Digests: got.RepoDigests, Layers: got.RootFS.Layers,
 		Platform: image.Platform{OS: got.Os, Architecture: got.Architecture, Variant: got.Variant},
 	}
 	if c := got.Config; c != nil {
