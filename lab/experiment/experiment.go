@@ -168,10 +168,15 @@ func (e *Experiment) runTrial(ctx context.Context, t lab.Trial, number int) ([]l
 	return e.measureTrial(ctx, t)
 }
 
+// layoutOf returns the CPUs of a trial's parties.
+func (e *Experiment) layoutOf(t lab.Trial) lab.Layout {
+	return plan.PlaceServices(e.layouts[t.Cores], plan.ServicesOf(e.scenarioByName[t.Scenario]))
+}
+
 // newAttack returns the attack of phase p in trial t.
 func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
-	scenario, discarded := e.scenarioByName[t.Scenario], p.Kind.Traits().Discarded
+	discarded := p.Kind.Traits().Discarded
 	a := lab.Attack{
 		Name:                 fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:              BaseURL(e.Variants[t.Variant].Port()),
@@ -186,9 +191,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Deadline:             time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:                 t.Seed,
 		KeepHits:             e.KeepHits && !discarded,
-		// The generator shares its CPU with an upstream, or with a server on all
-		// CPUs: it must sleep when it has nothing to do.
-		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
+		SleepWhenIdle:        e.layoutOf(t).GeneratorShares(),
 	}
 	if discarded && keepsContract(e.Variants[t.Variant]) {
 		identity := e.Checker.IdentityRequest()

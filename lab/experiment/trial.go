@@ -66,7 +66,7 @@ func (e *Experiment) open(ctx context.Context, subject lab.Subject) (env trialEn
 		return env, err
 	}
 	if subject.Scenario.Upstream {
-		if env.upstream, err = env.cell.StartUpstream(ctx, layout.Generator); err != nil {
+		if env.upstream, err = env.cell.StartUpstream(ctx, layout.CPUsOf(string(lab.RoleUpstream))); err != nil {
 			return env, err
 		}
 	}
@@ -121,7 +121,7 @@ func (e *Experiment) newSample(t lab.Trial, began time.Time) lab.Sample {
 			Scenario: e.scenarioByName[t.Scenario],
 			Variant:  e.Variants[t.Variant],
 			Image:    e.Images[t.Variant],
-			Layout:   e.layouts[t.Cores],
+			Layout:   e.layoutOf(t),
 		},
 	}
 }

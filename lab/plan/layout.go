@@ -33,11 +33,13 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 	if !found {
 		return lab.Layout{}, tooFewCPUs(t)
 	}
-	return lab.Layout{
+	l := lab.Layout{
 		Generator: []int{best.generator.ID},
 		Server:    []int{best.server.ID},
 		Doubts:    best.doubts(),
-	}, nil
+	}
+	l.Spare = spareCPUs(t, l)
+	return l, nil
 }
 
 // WidenLayout returns layout l with cores CPUs for the server, by the same preferences as
@@ -82,6 +84,7 @@ func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 		}
 	}
 	slices.Sort(wide.Server)
+	wide.Spare = spareCPUs(t, wide)
 	return wide, nil
 }
 
