@@ -11,10 +11,18 @@ import (
 
 // Readings holds what was read around one window of load.
 type Readings struct {
-	Cell          CellReadings
-	Usage         *UsageReadings // nil if the server's container could not be read
-	HasUpstream   bool
-	UpstreamCalls *int64 // calls that the upstream answered; nil if they were not counted
+	Cell   CellReadings
+	Usage  *UsageReadings    // nil if the server's container could not be read
+	Beside []ServiceReadings // of the services beside the server
+}
+
+// ServiceReadings holds what was read of a service beside the server around one window of load.
+type ServiceReadings struct {
+	Role  lab.Role
+	Name  string
+	CPUs  []int          // that the engine granted it
+	Usage *UsageReadings // nil if its container was not read
+	Calls *int64         // that it answered; nil if they were not counted
 }
 
 // Between returns what each party used between two readings. separateIRQTime says that
@@ -32,9 +40,11 @@ func Between(r Readings, l lab.Layout, separateIRQTime bool) lab.Accounts {
 	if a.WallTime > 0 {
 		a.Generator.CPU = increase(before.GeneratorCPU, after.GeneratorCPU)
 	}
-	if r.HasUpstream {
-		a.Upstream = &lab.UpstreamAccount{
-			CPU: max(after.UpstreamCPU-before.UpstreamCPU, 0), Calls: r.UpstreamCalls,
+	for _, s := range r.Beside {
+		if s.Role == lab.RoleUpstream {
+			a.Upstream = &lab.UpstreamAccount{
+				CPU: max(after.UpstreamCPU-before.UpstreamCPU, 0), Calls: s.Calls,
+			}
 		}
 	}
 	return a

@@ -55,7 +55,7 @@ func quiet() Readings {
 				MemoryPeakBytes: ptr(int64(99)),
 			},
 		},
-		HasUpstream: true, UpstreamCalls: ptr(int64(42)),
+		Beside: []ServiceReadings{{Role: lab.RoleUpstream, Calls: ptr(int64(42))}},
 	}
 }
 
@@ -110,11 +110,11 @@ func TestBetweenMarksWhatIsUnknown(t *testing.T) {
 			func(a *lab.Accounts) { a.Upstream.CPU = 0 },
 		},
 		"the upstream's calls were not counted": {
-			func(r *Readings) { r.UpstreamCalls = nil },
+			func(r *Readings) { r.Beside[0].Calls = nil },
 			func(a *lab.Accounts) { a.Upstream.Calls = nil },
 		},
 		"no upstream": {
-			func(r *Readings) { r.HasUpstream = false },
+			func(r *Readings) { r.Beside = nil },
 			func(a *lab.Accounts) { a.Upstream = nil },
 		},
 		"a CPU went offline": {

@@ -69,14 +69,15 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 func printServiceCPUs(w io.Writer, p lab.Plan) {
 	var names []string
 	for _, s := range p.Scenarios {
-		for _, service := range plan.ServicesOf(s) {
-			if !slices.Contains(names, service.Name) {
-				names = append(names, service.Name)
+		for _, name := range s.Services {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
 	if len(names) > 0 {
-		fmt.Fprintf(w, "\nCPUs: generator and lab on one, the server on others, and each of these on its own where "+
+		fmt.Fprintf(w,
+			"\nCPUs: generator and lab on one, the server on others, and each of these on its own where "+
 			"the engine's machine has more, else beside the generator: %s\n", strings.Join(names, ", "))
 	}
 }
@@ -189,8 +190,8 @@ func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 	if text := cpusText(s); text != "" {
 		limits += "; " + text
 	}
-	if s.Upstream {
-		limits += "; with an upstream"
+	if text := servicesText(s); text != "" {
+		limits += "; " + text
 	}
 	t.Row("", limits)
 	for _, ph := range s.Phases {

@@ -113,7 +113,10 @@ func (r recordedSample) window(phase lab.Phase, a *account.Observation, u record
 	if a == nil {
 		return nil
 	}
-	readings := account.Readings{Cell: a.CellReadings, HasUpstream: r.Upstream != nil}
+	readings := account.Readings{Cell: a.CellReadings}
+	if r.Upstream != nil {
+		readings.Beside = []account.ServiceReadings{{Role: lab.RoleUpstream}}
+	}
 	if u.Known {
 		readings.Usage = &u.UsageReadings
 	}

@@ -167,6 +167,10 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
+	layouts, err := plan.Layouts(p, m.Services())
+	if err != nil {
+		return err
+	}
 	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
 	if err != nil {
 		return err
@@ -181,6 +185,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Variants:        images.Variants,
 		Images:          images.Images,
 		ImageErrors:     images.Errors,
+		Services:        m.Services(),
 		Cells:           m.Cells(),
 		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
@@ -202,7 +207,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		return err
 	}
 	m.updateLatest(run)
-	m.printSummary(p, run)
+	m.printSummary(p, layouts, run)
 	for _, note := range notes {
 		m.addNote(run, note)
 	}
@@ -302,12 +307,11 @@ func (m *measurement) addNote(run *record.Run, note string) {
 }
 
 // printSummary prints what the run will do, on which CPUs and how long it takes.
-func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
+func (m *measurement) printSummary(p lab.Plan, layouts []lab.Layout, run *record.Run) {
 	m.messagef("run %s: profile %s, %s in %s, seed %d, about %s and at most %s",
 		run.ID(), p.Profile.Name, message.Count(len(p.Trials), "trial", "trials"),
 		message.Count(p.Profile.Blocks, "block", "blocks"), p.Seed,
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
-	layouts := plan.Layouts(p)
 	for i, l := range layouts {
 		machine := ""
 		if i == 0 {

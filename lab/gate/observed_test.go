@@ -55,7 +55,10 @@ func (o observed) window(a *account.Observation, u usage, calls *int64) *lab.Win
 	if a == nil {
 		return nil
 	}
-	r := account.Readings{Cell: a.CellReadings, HasUpstream: o.UpstreamCalls != nil, UpstreamCalls: calls}
+	r := account.Readings{Cell: a.CellReadings}
+	if o.UpstreamCalls != nil {
+		r.Beside = []account.ServiceReadings{{Role: lab.RoleUpstream, Calls: calls}}
+	}
 	if u.Known {
 		r.Usage = &u.UsageReadings
 	}

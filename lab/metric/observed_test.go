@@ -24,7 +24,10 @@ type usage struct {
 // sample returns the sample that follows from the readings.
 func (o observed) sample() lab.Sample {
 	s := o.Sample
-	r := account.Readings{HasUpstream: o.UpstreamCalls != nil, UpstreamCalls: o.UpstreamCalls}
+	var r account.Readings
+	if o.UpstreamCalls != nil {
+		r.Beside = []account.ServiceReadings{{Role: lab.RoleUpstream, Calls: o.UpstreamCalls}}
+	}
 	if o.ServerUsage.Known {
 		r.Usage = &o.ServerUsage.UsageReadings
 	}

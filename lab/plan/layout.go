@@ -8,7 +8,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/message"
 )
 
 // NewLayout gives one CPU to the generator and another to the server. It prefers, in this
@@ -112,17 +111,6 @@ func WiderLayouts(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all [
 		all = append(all, wide)
 	}
 	return all, nil
-}
-
-// LayoutFor returns the plan's layout for servers on the given number of CPUs.
-func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
-	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
-		if len(l.Server) == cores {
-			return l, nil
-		}
-	}
-	return lab.Layout{}, fmt.Errorf("the plan has no layout with %s for a server",
-		message.Count(cores, "CPU", "CPUs"))
 }
 
 // tooFewCPUs returns the error for a topology of fewer than two CPUs.

@@ -7,34 +7,82 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
-// ServicesOf returns the services that a scenario has beside the server, as far as layouts need them.
-func ServicesOf(s lab.Scenario) []lab.Service {
-	if !s.Upstream {
+// StartOrder returns the services of these names from a table, and those that they depend on. Each
+// comes after those that it depends on.
+func StartOrder(table map[string]lab.Service, names []string) (all []lab.Service, err error) {
+	const visiting, added = 1, 2
+	state := make(map[string]int)
+	var add func(name string) error
+	add = func(name string) error {
+		s, known := table[name]
+		switch {
+		case !known:
+			return fmt.Errorf("a trial needs the service %s, which this run does not have", name)
+		case state[name] == visiting:
+			return fmt.Errorf("the service %s depends on itself", name)
+		case state[name] == added:
+			return nil
+		}
+		state[name] = visiting
+		for _, other := range s.DependsOn {
+			if err := add(other); err != nil {
+				return err
+			}
+		}
+		state[name] = added
+		all = append(all, s)
 		return nil
 	}
-	return []lab.Service{{
-		Role: lab.RoleUpstream, Name: string(lab.RoleUpstream), CPUs: lab.CPURequest{Count: 1},
-	}}
+	for _, name := range names {
+		if err := add(name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
-// Layouts returns the layouts of a plan's trials, each once: those of scenarios without services first.
-func Layouts(p lab.Plan) (all []lab.Layout) {
+// LayoutFor returns the layout of a plan's trials: those of a scenario, with the services that it names
+// in a table, whose servers have so many CPUs.
+func LayoutFor(p lab.Plan, table map[string]lab.Service, scenario string, cores int) (lab.Layout, error) {
+	var names []string
+	for _, s := range p.Scenarios {
+		if s.Name == scenario {
+			names = s.Services
+		}
+	}
+	services, err := StartOrder(table, names)
+	if err != nil {
+		return lab.Layout{}, err
+	}
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
-		all = append(all, l)
-		for _, s := range p.Scenarios {
-			services := ServicesOf(s)
-			if len(services) == 0 || !slices.Contains(s.Cores, len(l.Server)) {
-				continue
+		if len(l.Server) == cores {
+			return PlaceServices(l, services), nil
+		}
+	}
+	return lab.Layout{}, fmt.Errorf("the plan has no layout with %s for a server",
+		message.Count(cores, "CPU", "CPUs"))
+}
+
+// Layouts returns the layouts of a plan, each once: those for servers alone, and those of its trials
+// with services from a table.
+func Layouts(p lab.Plan, table map[string]lab.Service) (all []lab.Layout, err error) {
+	all = append([]lab.Layout{p.Layout}, p.WiderLayouts...)
+	for _, s := range p.Scenarios {
+		for _, cores := range s.Cores {
+			l, err := LayoutFor(p, table, s.Name, cores)
+			if err != nil {
+				return nil, err
 			}
-			placed := PlaceServices(l, services)
-			if !slices.ContainsFunc(all, func(o lab.Layout) bool { return reflect.DeepEqual(o, placed) }) {
-				all = append(all, placed)
+			if len(l.Beside) > 0 && !slices.ContainsFunc(all,
+				func(o lab.Layout) bool { return reflect.DeepEqual(o, l) }) {
+				all = append(all, l)
 			}
 		}
 	}
-	return all
+	return all, nil
 }
 
 // spareCPUs returns the CPUs that services beside the server may have in layout l, the best first.

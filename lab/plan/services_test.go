@@ -180,7 +180,8 @@ func TestServicesStayOffTheServersCores(t *testing.T) {
 				if !slices.Contains(s.CPUs, c.ID) {
 					continue
 				}
-				onServersCore := slices.ContainsFunc(l.Server, func(id int) bool { return slices.Contains(c.Siblings, id) })
+				onServersCore := slices.ContainsFunc(l.Server,
+					func(id int) bool { return slices.Contains(c.Siblings, id) })
 				if onServersCore && !slices.Contains(l.Generator, c.ID) {
 					t.Fatalf("%s is on CPU %d of the server's core: %+v", s.Name, c.ID, placed)
 				}
@@ -200,17 +201,25 @@ func TestAPlanHasALayoutForEachOfItsScenarios(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain, calls, wide, again := scenario("a", "v"), scenario("b", "v"), scenario("c", "v"), scenario("d", "v")
-	calls.Upstream, wide.Upstream, again.Upstream = true, true, true
+	calls.Services, wide.Services, again.Services = []string{"upstream"}, []string{"upstream"}, []string{"upstream"}
 	plain.Cores, calls.Cores, wide.Cores, again.Cores = []int{1}, []int{1}, []int{1, 2}, []int{1}
 	p := lab.Plan{Layout: l, Scenarios: []lab.Scenario{plain, calls, wide, again}}
 	if p.WiderLayouts, err = plan.WiderLayouts(topology, l, p.Scenarios); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, l := range plan.Layouts(p) {
+	table := map[string]lab.Service{"upstream": own("upstream", lab.RoleUpstream, 1)}
+	layouts, err := plan.Layouts(p, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range layouts {
 		got = append(got, lab.CPUList(l.Server)+"|"+lab.CPUList(l.CPUsOf("upstream")))
 	}
-	if want := []string{"1|", "1|2", "1-2|", "1-2|0"}; !slices.Equal(got, want) {
+	if want := []string{"1|", "1-2|", "1|2", "1-2|0"}; !slices.Equal(got, want) {
 		t.Errorf("layouts (server|upstream) %q, want %q", got, want)
+	}
+	if _, err := plan.Layouts(p, nil); err == nil {
+		t.Error("a scenario has a layout without the service that it names")
 	}
 }
