@@ -55,7 +55,7 @@ func (t *kernelTimer) armUnlessDue(fd uintptr) bool {
 		return true
 	}
 	once := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(left))}
-		t.err = unix.TimerfdSettime(int(fd), 0, &once, nil)
+	t.err = unix.TimerfdSettime(int(fd), 0, &once, nil)
 	return t.err != nil
 }
 

@@ -205,36 +205,51 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 	})
 }
 
-// calibrateSendLags measures how late the generator sends, at several rates.
+// calibrateSendLags measures how late the generator sends, at several rates: when it polls, and when it
+// waits in the kernel because it shares its CPU.
 func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration) error {
-	var rates []float64
+	var rates, waitingRates []float64
 	for _, rate := range lagRates {
 		if rate <= slices.Max(lagShares)*out.CeilingRPS {
 			rates = append(rates, rate)
 		}
 	}
+	waitingRates = slices.Clone(rates) // a generator that shares its CPU is far from its ceiling
 	for _, share := range lagShares {
 		rates = append(rates, math.Round(share*out.CeilingRPS))
 	}
 	slices.Sort(rates)
-	c.Logf("send lag: %d rates for %v each", len(rates), lagAttack)
-	return c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) error {
-		for _, rate := range rates {
-			r, err := b.Attack(ctx, c.openLoopAttack("send lag", rate, lagAttack, lab.Poisson))
-			if err != nil {
-				return err
-			}
-			if r.SendLag == nil || r.SendLag.P99MS == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile",
-					r.Sent, r.Intended, rate)
-			}
-			out.SendLags = append(out.SendLags, lab.SendLagBaseline{
-				RateRPS: rate, SentRatio: float64(r.Sent) / float64(r.Intended),
-				LagP99MS: *r.SendLag.P99MS, CorrectedP50MS: *r.Corrected.P50MS,
-			})
+	c.Logf("send lag: %d rates polling and %d waiting, for %v each", len(rates), len(waitingRates), lagAttack)
+	return c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) (err error) {
+		if out.SendLags, err = c.measureSendLags(ctx, b, rates, false); err != nil {
+			return err
 		}
-		return nil
+		out.WaitingSendLags, err = c.measureSendLags(ctx, b, waitingRates, true)
+		return err
 	})
+}
+
+// measureSendLags measures how late the generator sends at each rate, in one of its modes.
+func (c *Calibrator) measureSendLags(
+	ctx context.Context, b ResponderCell, rates []float64, waits bool,
+) (lags []lab.SendLagBaseline, err error) {
+	for _, rate := range rates {
+		a := c.openLoopAttack("send lag", rate, lagAttack, lab.Poisson)
+		a.SleepWhenIdle = waits
+		r, err := b.Attack(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if r.SendLag == nil || r.SendLag.P99MS == nil || r.Corrected.P50MS == nil {
+			return nil, fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile",
+				r.Sent, r.Intended, rate)
+		}
+		lags = append(lags, lab.SendLagBaseline{
+			RateRPS: rate, SentRatio: float64(r.Sent) / float64(r.Intended),
+			LagP99MS: *r.SendLag.P99MS, CorrectedP50MS: *r.Corrected.P50MS,
+		})
+	}
+	return lags, nil
 }
 
 // calibrateNoise measures how much the peak of one server varies between trials.

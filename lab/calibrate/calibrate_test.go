@@ -3,6 +3,7 @@ package calibrate
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -101,6 +102,9 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 	if a.Kind == lab.Steady {
 		measured := milliseconds(service) + 0.1
 		lag := a.Rate[0].FromRPS / 1e5
+		if a.SleepWhenIdle {
+			lag *= 3
+		}
 		r.Corrected, r.SendLag = &lab.Latency{P50MS: &measured}, &lab.Latency{P99MS: &lag}
 	}
 	return r, nil
@@ -160,6 +164,16 @@ func TestAFullCalibrationFindsTheValuesOfTheInstrument(t *testing.T) {
 	}
 	if want := []float64{1000, 10_000, 20_000, 25_000, 37_500}; !slices.Equal(rates, want) {
 		t.Errorf("rates %v, want %v: 40,000 is above three quarters of the ceiling", rates, want)
+	}
+	rates = nil
+	for _, l := range c.WaitingSendLags {
+		rates = append(rates, l.RateRPS)
+		if math.Abs(l.LagP99MS-3*l.RateRPS/1e5) > 1e-9 || l.SentRatio != 1 {
+			t.Errorf("waiting, at %v: %+v", l.RateRPS, l)
+		}
+	}
+	if want := []float64{1000, 10_000, 20_000}; !slices.Equal(rates, want) {
+		t.Errorf("waiting at rates %v, want %v", rates, want)
 	}
 	if len(c.ServiceTimeChecks) != 3 {
 		t.Fatalf("readings %+v", c.ServiceTimeChecks)
@@ -288,6 +302,9 @@ func exampleCalibration() lab.Calibration {
 			{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50MS: 0.113},
 			{RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112},
 		},
+		WaitingSendLags: []lab.SendLagBaseline{
+			{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.201, CorrectedP50MS: 0.15},
+		},
 		ServiceTimeChecks: []lab.ServiceTimeCheck{
 			{ServerP50MS: 1, MeasuredP50MS: 1.12},
 			{ServerP50MS: 20, MeasuredP50MS: 20.3},
@@ -360,7 +377,7 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`} {
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`, withSchema(t, 1)} {
 		if err := os.WriteFile(s.path(key), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -374,6 +391,16 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if files, err := os.ReadDir(s.Dir); err != nil || len(files) != 1 {
 		t.Errorf("the store has the files %v, %v; want one", files, err)
 	}
+}
+
+// withSchema returns the file of a valid calibration, as a lab of another version wrote it.
+func withSchema(t *testing.T, version int) string {
+	t.Helper()
+	text, err := json.Marshal(stored{version, exampleCalibration()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestWriteTextMatchesTheGoldenFiles(t *testing.T) {

@@ -78,7 +78,7 @@ func printServiceCPUs(w io.Writer, p lab.Plan) {
 	if len(names) > 0 {
 		fmt.Fprintf(w,
 			"\nCPUs: generator and lab on one, the server on others, and each of these on its own where "+
-			"the engine's machine has more, else beside the generator: %s\n", strings.Join(names, ", "))
+				"the engine's machine has more, else beside the generator: %s\n", strings.Join(names, ", "))
 	}
 }
 
