@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
@@ -9,9 +11,12 @@ import (
 // than the server was the limit.
 func censored(s lab.Sample, saturation float64, c lab.Calibration) *lab.GateResult {
 	if s.Phase.Kind.Traits().FindsCapacity() {
-		return capacityBound(s)
+		return cmp.Or(capacityBound(s), lateGenerator(*s.Measured, saturation, c, shortestLatency))
 	}
 	if result := generatorLimit(*s.Measured, saturation, c); result != nil {
+		return result
+	}
+	if result := lateGenerator(*s.Measured, saturation, c, shortestLatency); result != nil {
 		return result
 	}
 	if !s.Phase.Kind.Traits().FindsPeak || saturation >= MinServerSaturation {
@@ -81,7 +86,10 @@ func capacityBound(s lab.Sample) *lab.GateResult {
 // of a search, so that a missed objective may not be due to the server. It returns
 // "" if none was.
 func InstrumentLimit(step lab.Window, c lab.Calibration) string {
-	if result := generatorLimit(step, saturationOf(step), c); result != nil {
+	saturation := saturationOf(step)
+	if result := cmp.Or(
+		generatorLimit(step, saturation, c), lateGenerator(step, saturation, c, tailLatency),
+	); result != nil {
 		return result.Reason
 	}
 	return ""

@@ -45,6 +45,10 @@ const (
 	// one of the server's.
 	MaxSharedGeneratorCPU = 0.02
 
+	// MaxSendLagShare is the share of a latency up to which a generator that waits in the kernel may be
+	// late. The 99th percentile of its lateness counts, as calibrated.
+	MaxSendLagShare = 0.05
+
 	// MaxUpstreamCPU is the share of its CPU from which an upstream's own queueing may be in the
 	// latencies. In a single-server queue at half load, requests wait for as long as they are served.
 	MaxUpstreamCPU = 0.50
