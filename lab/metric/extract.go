@@ -194,6 +194,18 @@ func parameters(s lab.Sample) string {
 	return strings.Join(all, " ")
 }
 
+// cpusOfParties returns the CPUs of a trial's parties as party=list, or "" if the layout is unknown.
+func cpusOfParties(l lab.Layout) string {
+	if len(l.Generator) == 0 || len(l.Server) == 0 {
+		return ""
+	}
+	text := "generator=" + lab.CPUList(l.Generator) + " server=" + lab.CPUList(l.Server)
+	for _, s := range l.Beside {
+		text += " " + s.Name + "=" + lab.CPUList(s.CPUs)
+	}
+	return text
+}
+
 func keepAlive(s lab.Sample) string {
 	if s.Phase.Kind == "" {
 		return ""

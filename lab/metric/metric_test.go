@@ -38,7 +38,9 @@ func fullSample() observed {
 					ID: "sha256:aa", ContentSHA256: "bb",
 					BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42",
 				},
-				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
+				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}, Beside: []lab.ServiceCPUs{
+					{Role: lab.RoleUpstream, Name: "upstream", CPUs: []int{0, 2}},
+				}},
 			},
 			Identity: lab.Identity{
 				Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2, Backlog: 4096,
@@ -173,8 +175,8 @@ const header = "" +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
 	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms," +
-	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,service_mean_ms,slo," +
-	"validity,validity_reason"
+	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,cpus,service_mean_ms," +
+	"slo,validity,validity_reason"
 
 func TestHeaderIsThePublishedOne(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
@@ -220,6 +222,7 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"workers":                 "2",
 		"backlog":                 "4096",
 		"server_cpus":             "1",
+		"cpus":                    "generator=0,2 server=1 upstream=0,2",
 		"slo":                     "missed: latency_p99_ms below 4 (5.000000)",
 		"error_ratio":             "0.157894737", // 3000 of 19000
 		"failed_requests":         "3000",
@@ -437,6 +440,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			[]string{
 				"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio",
 				"foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus",
+				"cpus",
 			},
 		},
 		{

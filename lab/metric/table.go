@@ -363,6 +363,11 @@ var table = []Metric{
 		countColumn(func(s lab.Sample) int64 { return int64(len(s.Layout.Server)) }),
 	},
 	{
+		"cpus", "", Neither, String, 0, Identity, EveryRow,
+		"CPUs of each party: generator=0 server=1, then the services beside the server by name",
+		textColumn(func(s lab.Sample) string { return cpusOfParties(s.Layout) }),
+	},
+	{
 		"service_mean_ms", "ms", Neither, Float, 6, Latency, ReferenceRows,
 		"a reference server's mean service time by its own clock",
 		windowNumber(ServiceMeanMS),
