@@ -377,7 +377,8 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`, withSchema(t, 1)} {
+	earlier := withSchema(t, schemaVersion-1)
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 2, "calibration": {}}`, earlier} {
 		if err := os.WriteFile(s.path(key), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

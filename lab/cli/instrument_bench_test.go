@@ -103,7 +103,7 @@ func BenchmarkWaiting(b *testing.B) {
 		inCell(ctx, b, s, null, func(c experiment.Cell) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			const rounds = 5
-			fmt.Printf("open loop on the null server, 128 connections, Poisson, medians of %d rounds (and the " +
+			fmt.Printf("open loop on the null server, 128 connections, Poisson, medians of %d rounds (and the "+
 				"worst)\n"+
 				"%10s %9s %16s %22s %14s\n", rounds, "offered", "mode", "sent", "send lag p99", "corrected p50")
 			for _, rate := range []float64{1000, 10_000, 20_000, 40_000} {

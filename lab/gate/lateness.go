@@ -22,8 +22,8 @@ func lateGenerator(
 	lag, known := waitingSendLag(c.WaitingSendLags, rate)
 	switch {
 	case !known:
-		return newResult(lab.Censored, "generator: it waits in the kernel, and how late it then sends %.0f requests "+
-			"per second is not calibrated", rate)
+		return newResult(lab.Censored, "generator: it waits in the kernel, and how late it then sends "+
+			"%.0f requests per second is not calibrated", rate)
 	case lag >= MaxSendLagShare*latency:
 		return newResult(lab.Censored, "generator: it waits in the kernel and sends up to %.3f ms late, which is "+
 			"%.1f%% of the %s of %.3f ms (limit %.0f%%)",

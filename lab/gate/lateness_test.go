@@ -44,7 +44,10 @@ func TestALatencyCountsOnlyWhereAWaitingGeneratorIsPunctual(t *testing.T) {
 				"time to the first byte of 4.000 ms (limit 5%)",
 		},
 		{name: "below the lowest rate, its lag", sample: waitingSample(10, 4.001), want: lab.Valid},
-		{name: "between two rates, the larger lag", sample: waitingSample(200, 3.9), want: lab.Censored, reason: "0.200 ms"},
+		{
+			name: "between two rates, the larger lag", sample: waitingSample(200, 3.9), want: lab.Censored,
+			reason: "0.200 ms",
+		},
 		{name: "between two others", sample: waitingSample(501, 5.9), want: lab.Censored, reason: "0.300 ms"},
 		{name: "between two others, longer", sample: waitingSample(501, 6.1), want: lab.Valid},
 		{
@@ -94,7 +97,7 @@ func TestALatencyCountsOnlyWhereAWaitingGeneratorIsPunctual(t *testing.T) {
 func TestTheLatenessOfAGeneratorMayEndASearch(t *testing.T) {
 	for p50, want := range map[float64]string{
 		1.1: "", // and a tail of 4.4 ms
-		0.9: "generator: it waits in the kernel and sends up to 0.200 ms late, which is 5.6% of the 99th percentile",
+		0.9: "generator: it waits in the kernel and sends up to 0.200 ms late, which is 5.6% of the 99th",
 	} {
 		s := waitingSample(50, p50)
 		if got := InstrumentLimit(*s.sample().Measured, lateCalibration); !strings.HasPrefix(got, want) ||

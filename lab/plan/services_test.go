@@ -201,7 +201,8 @@ func TestAPlanHasALayoutForEachOfItsScenarios(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain, calls, wide, again := scenario("a", "v"), scenario("b", "v"), scenario("c", "v"), scenario("d", "v")
-	calls.Services, wide.Services, again.Services = []string{"upstream"}, []string{"upstream"}, []string{"upstream"}
+	upstream := []string{"upstream"}
+	calls.Services, wide.Services, again.Services = upstream, upstream, upstream
 	plain.Cores, calls.Cores, wide.Cores, again.Cores = []int{1}, []int{1}, []int{1, 2}, []int{1}
 	p := lab.Plan{Layout: l, Scenarios: []lab.Scenario{plain, calls, wide, again}}
 	if p.WiderLayouts, err = plan.WiderLayouts(topology, l, p.Scenarios); err != nil {
