@@ -45,7 +45,7 @@ func Server(v lab.Variant, image lab.Image, beside ...lab.Service) lab.Service {
 func (e *Experiment) cellRequest(subject lab.Subject, names []string) (lab.CellRequest, error) {
 	beside, err := plan.StartOrder(e.Services, names)
 	if err != nil {
-		return lab.CellRequest{}, fault.By(fault.Lab, err)
+		return lab.CellRequest{}, err
 	}
 	for i, placed := range plan.PlaceServices(subject.Layout, beside).Beside {
 		beside[i].CPUs.Pinned = placed.CPUs

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
 )
 
@@ -20,9 +21,9 @@ func StartOrder(table map[string]lab.Service, names []string) (all []lab.Service
 		s, known := table[name]
 		switch {
 		case !known:
-			return fmt.Errorf("a trial needs the service %s, which this run does not have", name)
+			return fault.By(fault.Lab, fmt.Errorf("a trial needs the service %s, which this run does not have", name))
 		case state[name] == visiting:
-			return fmt.Errorf("the service %s depends on itself", name)
+			return fault.By(fault.Lab, fmt.Errorf("the service %s depends on itself", name))
 		case state[name] == added:
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"runtimelab/lab"
+	"runtimelab/lab/fault"
 	"runtimelab/lab/plan"
 )
 
@@ -222,5 +223,34 @@ func TestAPlanHasALayoutForEachOfItsScenarios(t *testing.T) {
 	}
 	if _, err := plan.Layouts(p, nil); err == nil {
 		t.Error("a scenario has a layout without the service that it names")
+	}
+}
+
+func TestServicesStartAfterThoseThatTheyDependOn(t *testing.T) {
+	table := map[string]lab.Service{"upstream": own("upstream", lab.RoleUpstream, 1)}
+	for name, on := range map[string][]string{
+		"postgres": nil, "pool": {"postgres"}, "queue": {"pool", "postgres"}, "x": {"y"}, "y": {"x"},
+	} {
+		table[name] = lab.Service{Name: name, DependsOn: on}
+	}
+	for _, c := range []struct{ asked, want []string }{
+		{nil, nil},
+		{[]string{"queue"}, []string{"postgres", "pool", "queue"}},
+		{[]string{"upstream", "pool", "queue", "pool"}, []string{"upstream", "postgres", "pool", "queue"}},
+	} {
+		all, err := plan.StartOrder(table, c.asked)
+		var got []string
+		for _, s := range all {
+			got = append(got, s.Name)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v start as %v, error %v; want %v", c.asked, got, err, c.want)
+		}
+	}
+	for name, want := range map[string]string{"y": "depends on itself", "mysql": "needs the service mysql"} {
+		_, err := plan.StartOrder(table, []string{name})
+		if err == nil || !strings.Contains(err.Error(), want) || fault.PartyOf(err) != fault.Lab {
+			t.Errorf("%s: %v by %+v, want %s", name, err, fault.PartyOf(err), want)
+		}
 	}
 }
