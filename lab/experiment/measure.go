@@ -111,24 +111,37 @@ func (e *Experiment) attackWithReadings(
 	if after, err = env.server.Usage(ctx); err != nil {
 		return s, after, err
 	}
-	readings := account.Readings{
-		Cell:  o.CellReadings,
-		Usage: &account.UsageReadings{Before: before, After: after},
+	callsAfter, err := upstreamCalls(ctx, env.upstream)
+	if err != nil {
+		return s, after, err
 	}
-	if env.upstream != nil {
-		callsAfter, err := upstreamCalls(ctx, env.upstream)
-		if err != nil {
-			return s, after, err
-		}
-		calls := callsAfter - callsBefore
-		readings.HasUpstream, readings.UpstreamCalls = true, &calls
+	calls := callsAfter - callsBefore
+	readings := account.Readings{
+		Cell:     o.CellReadings,
+		Services: serviceReadings(s, env, &account.UsageReadings{Before: before, After: after}, &calls),
 	}
 	s.StartedAt = o.StartedAt
 	s.Measured = &lab.Window{
 		Phase: s.Phase, Layout: s.Layout, Attack: o.AttackResult, ServiceTimes: times,
-		Accounts: account.Between(readings, s.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}
 	return s, after, nil
+}
+
+// serviceReadings returns what was read of each service of a sample's trial around an attack, besides
+// the cell's readings: the usage of the server's container, and the calls of the upstream.
+func serviceReadings(
+	s lab.Sample, env trialEnv, server *account.UsageReadings, calls *int64,
+) []account.ServiceReadings {
+	all := []account.ServiceReadings{
+		{Role: lab.RoleServer, Name: s.Variant.ID(), CPUs: s.Layout.Server, Usage: server},
+	}
+	if env.upstream != nil {
+		all = append(all, account.ServiceReadings{
+			Role: lab.RoleUpstream, Name: string(lab.RoleUpstream), CPUs: s.Layout.Generator, Calls: calls,
+		})
+	}
+	return all
 }
 
 // recordHits records the hits that the cell's last attack kept.
@@ -185,20 +198,20 @@ func (e *Experiment) attackDoubleConnections(
 	a.Connections *= 2
 	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
-	var usage account.UsageReadings
+	usage := new(account.UsageReadings)
 	var usageErr error
 	usage.Before, usageErr = env.server.Usage(ctx)
 	o, err := env.cell.Attack(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	readings := account.Readings{Cell: o.CellReadings, HasUpstream: env.upstream != nil}
 	if usageErr == nil {
 		usage.After, usageErr = env.server.Usage(ctx)
 	}
-	if usageErr == nil {
-		readings.Usage = &usage
+	if usageErr != nil {
+		usage = nil
 	}
+	readings := account.Readings{Cell: o.CellReadings, Services: serviceReadings(peak, env, usage, nil)}
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return nil, err
 	}
@@ -206,6 +219,6 @@ func (e *Experiment) attackDoubleConnections(
 	phase.Connections = a.Connections
 	return &lab.Window{
 		Phase: phase, Layout: peak.Layout, Attack: o.AttackResult,
-		Accounts: account.Between(readings, peak.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}, nil
 }

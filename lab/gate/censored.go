@@ -98,7 +98,11 @@ func generatorLimit(w lab.Window, saturation float64, c lab.Calibration) *lab.Ga
 			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
 	}
 	generator, _ := metric.GeneratorCPURatio(w)
-	upstream, _ := metric.UpstreamCPURatio(w)
+	upstream := 0.0
+	for _, s := range w.Accounts.Beside {
+		used, _ := metric.ServiceCPURatio(w, s)
+		upstream += used
+	}
 	busy := generator + upstream
 	switch {
 	case w.Layout.SharesCPUs() && busy > MaxSharedGeneratorCPU:

@@ -145,26 +145,31 @@ func ThrottledPeriods(w lab.Window) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	own, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+	own, ok := ofServer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
 	return own + above, ok
 }
 
 // ThrottledAbove returns in how many periods the quota of a cgroup above the server's
 // container throttled it. It is 0 if no such quota can be read.
 func ThrottledAbove(w lab.Window) (int64, bool) {
-	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
+	return ofServer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
 }
 
 // OOMEvents returns how many of the server's processes the kernel killed for memory
 // during the phase.
 func OOMEvents(w lab.Window) (int64, bool) {
-	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.OOMEvents })
+	return ofServer(w, func(c lab.ContainerAccount) *int64 { return c.OOMEvents })
 }
 
-// ofContainer returns an account of the server's container, or false if it is unknown.
-func ofContainer[T any](w lab.Window, account func(lab.ContainerAccount) *T) (v T, ok bool) {
-	if w.Accounts.Server.Container == nil {
+// ofServer returns an account of the server's container, or false if it is unknown.
+func ofServer[T any](w lab.Window, account func(lab.ContainerAccount) *T) (v T, ok bool) {
+	return ofContainer(w.Accounts.Server, account)
+}
+
+// ofContainer returns an account of a service's container, or false if it is unknown.
+func ofContainer[T any](s lab.ServiceAccount, account func(lab.ContainerAccount) *T) (v T, ok bool) {
+	if s.Container == nil {
 		return v, false
 	}
-	return known(account(*w.Accounts.Server.Container))
+	return known(account(*s.Container))
 }

@@ -118,17 +118,27 @@ func fullAttack(at time.Time) *account.Observation {
 		{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
 		{ID: 2, Busy: 300 * time.Second},
 		{ID: 3, Busy: 400 * time.Second},
-	}, Threads: []account.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}}
+	}, Services: []account.ServiceUsage{{
+		Name: "server", Threads: []account.Thread{
+			{PID: 7, TID: 7, CPU: time.Second},
+			{PID: 7, TID: 9, CPU: time.Second},
+		},
+	}}}
 	o.After = account.Reading{
-		At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
+		At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second,
 		CPUs: []account.CPUTime{
 			{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // outside the layout
 			{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
 			{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
 			{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
 		},
-		// One thread is new, one has ended.
-		Threads: []account.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
+		Services: []account.ServiceUsage{
+			// One thread is new, one has ended.
+			{Name: "server", Threads: []account.Thread{
+				{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second},
+			}},
+			{Name: "upstream", Threads: []account.Thread{{PID: 10, TID: 10, CPU: time.Second}}},
+		},
 	}
 	return o
 }
@@ -400,7 +410,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"},
 		},
 		{
-			"no threads", func(s *observed) { s.Attack.After.Threads = nil },
+			"no threads", func(s *observed) { s.Attack.After.Services[0].Threads = nil },
 			[]string{
 				"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio",
 				"saturation_ratio",
@@ -484,7 +494,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 
 func TestForeignCPUIsNeverNegative(t *testing.T) {
 	s := fullSample()
-	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than the wall time
+	s.Attack.After.Services[0].Threads[1].CPU = 20 * time.Second // more than the wall time
 	if got, ok := metric.ForeignServerRatio(s.window()); !ok || got != 0 {
 		t.Errorf("got %v, %v, want 0", got, ok)
 	}
@@ -787,11 +797,11 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 
 func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	s := fullSample()
-	s.Attack.Before.Threads = []account.Thread{
+	s.Attack.Before.Services[0].Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: time.Second},
 		{PID: 8, TID: 8, CPU: 2 * time.Second},
 	}
-	s.Attack.After.Threads = []account.Thread{
+	s.Attack.After.Services[0].Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: 2 * time.Second},
 		{PID: 8, TID: 8, CPU: 4 * time.Second},
 		{PID: 7, TID: 9, CPU: 5 * time.Second},
@@ -799,7 +809,7 @@ func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	if got, ok := metric.BusiestProcessRatio(s.window()); !ok || got != 0.75 { // 6 s of 8
 		t.Errorf("got %v, %v", got, ok)
 	}
-	s.Attack.After.Threads = s.Attack.Before.Threads
+	s.Attack.After.Services[0] = s.Attack.Before.Services[0]
 	if got, ok := metric.BusiestProcessRatio(s.window()); ok {
 		t.Errorf("got %v for idle processes", got)
 	}

@@ -308,7 +308,7 @@ var table = []Metric{
 	{
 		"upstream_cpu_ratio", "ratio", Neither, Float, 6, CPU, UpstreamRows,
 		"upstream's CPU time / time of its CPUs, which are the generator's",
-		windowNumber(UpstreamCPURatio),
+		windowNumber(cpuRatioOf(lab.RoleUpstream)),
 	},
 	{
 		"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,

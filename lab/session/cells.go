@@ -47,9 +47,12 @@ func (c cells) OpenCell(ctx context.Context, cpus []int, port int) (experiment.C
 
 type cell struct {
 	*docker.Cell
-	agent   *agent.Client
-	image   lab.Image
-	baseURL string // of the server
+	agent    *agent.Client
+	image    lab.Image
+	baseURL  string // of the server
+	services []agent.Service
+
+	toldServices bool // the agent knows the services
 }
 
 func (c *cell) StartServer(
@@ -59,12 +62,14 @@ func (c *cell) StartServer(
 	if s == nil {
 		return nil, err // not a nil *Server in the interface
 	}
+	c.services = append(c.services, agent.Service{Name: v.ID(), ContainerID: s.ContainerID()})
 	return s, err
 }
 
 func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
 	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
 	if err == nil {
+		c.services = append(c.services, agent.Service{Name: string(lab.RoleUpstream), ContainerID: s.ContainerID()})
 		target := lab.Target{Request: callsRequest, Status: http.StatusOK}
 		_, err = c.agent.AwaitFirstAnswer(ctx,
 			agent.AwaitRequest{BaseURL: upstreamURL, Target: target, Timeout: responderTimeout})
@@ -117,7 +122,15 @@ func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
 	return all, c.addAgentOutput(err)
 }
 
+// Attack runs an attack. Before the first, it tells the agent which services run in the cell. That is
+// not done when they start: it would delay the request whose answer ends the cold start.
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
+	if !c.toldServices {
+		if err := c.agent.TellServices(ctx, c.services); err != nil {
+			return account.Observation{}, c.addAgentOutput(err)
+		}
+		c.toldServices = true
+	}
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.addAgentOutput(err)
 }

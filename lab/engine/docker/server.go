@@ -88,6 +88,9 @@ func (c *Cell) start(
 	return s, nil
 }
 
+// ContainerID returns the id of the server's container.
+func (s *Server) ContainerID() string { return s.id }
+
 // StartedAt returns when the container's process started, by the clock of the engine's host, which
 // is also the cell's.
 func (s *Server) StartedAt() time.Time { return s.startedAt }
