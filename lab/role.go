@@ -23,6 +23,8 @@ type RoleTraits struct {
 	// Failure is what the row of a trial is worth whose service of this role ends or fails: Failed, an
 	// outcome, if the server can be the cause; Disturbed, to be repeated, if it cannot.
 	Failure Validity
+	// Measured says that the row's figures are about such a service: it gets the load.
+	Measured bool
 	// MaxCPU is the share of its CPUs from which the service's own queueing may be in the server's
 	// latency; 0: it limits nothing.
 	MaxCPU float64
@@ -38,7 +40,7 @@ var roles = []RoleTraits{
 	{
 		Role:    RoleServer,
 		About:   "what is measured",
-		Failure: Failed,
+		Failure: Failed, Measured: true,
 	},
 	{
 		Role:    RoleUpstream,

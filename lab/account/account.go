@@ -19,7 +19,7 @@ type Readings struct {
 type ServiceReadings struct {
 	Role  lab.Role
 	Name  string // as in the cell's readings
-	CPUs  []int
+	CPUs  []int          // that the engine granted it
 	Usage *UsageReadings // nil if its container was not read
 	Calls *int64         // calls that it answered; nil if they were not counted
 }
@@ -42,7 +42,7 @@ func Between(r Readings, separateIRQTime bool) lab.Accounts {
 	var servers []lab.ServiceAccount
 	for _, s := range r.Services {
 		account := serviceAccount(s, r.Cell)
-		if s.Role == lab.RoleServer {
+		if s.Role.Traits().Measured {
 			servers = append(servers, account)
 		} else {
 			a.Beside = append(a.Beside, account)

@@ -74,13 +74,16 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	}}
 }
 
-// inCell starts a subject in a new cell, calls do, and removes both.
+// inCell starts a subject in a new cell, calls do, and closes the cell.
 func inCell(
-	ctx context.Context, tb testing.TB, s *session.Session, subj subject,
-	do func(c experiment.Cell, server experiment.Server),
+	ctx context.Context, tb testing.TB, s *session.Session, subj subject, do func(c experiment.Cell),
 ) {
 	tb.Helper()
-	opened, err := s.Cells().OpenCell(ctx, s.Layout.Generator, subj.variant.Port())
+	server := experiment.Server(subj.variant, subj.image)
+	server.CPUs.Pinned = s.Layout.Server
+	opened, err := s.Cells().Open(ctx, lab.CellRequest{
+		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: []lab.Service{server},
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -89,19 +92,10 @@ func inCell(
 			tb.Error(err)
 		}
 	}()
-	server, err := opened.StartServer(ctx, subj.variant, subj.image, s.Layout.Server)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() {
-		if err := server.Remove(context.WithoutCancel(ctx)); err != nil {
-			tb.Error(err)
-		}
-	}()
 	if _, err := opened.AwaitFirstAnswer(ctx, subj.target, firstAnswerTimeout); err != nil {
-		tb.Fatal(err, server.ExitReason(ctx))
+		tb.Fatal(experiment.CauseInCell(ctx, opened, err))
 	}
-	do(opened, server)
+	do(opened)
 }
 
 // firstAnswerTimeout bounds the time until a server's first answer.

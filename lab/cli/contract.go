@@ -146,7 +146,7 @@ func (a *app) checkContract(
 	defer observer.Close()
 	e := &experiment.Experiment{
 		Variants: variants, Images: images, ImageErrors: missing, Plan: requestPlan(scenarios, variants),
-		Cells: s.Cells(), Checker: checker, Observer: observer, RecheckDelay: recheckDelay,
+		Services: s.Services(), Cells: s.Cells(), Checker: checker, Observer: observer, RecheckDelay: recheckDelay,
 	}
 	e.Plan.Layout = s.Layout
 	refused, scenarioErr := e.CheckContract(ctx)

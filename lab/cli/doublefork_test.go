@@ -58,7 +58,7 @@ func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
 		expectForeignCPU(t, "double-fork", sample)
 		used, _ := metric.ServerCPUSeconds(*sample.Measured)
 
-		inCell(ctx, t, s, subj, func(in experiment.Cell, _ experiment.Server) {
+		inCell(ctx, t, s, subj, func(in experiment.Cell) {
 			observed, err := in.Attack(ctx, a)
 			if err != nil {
 				t.Fatal(err)

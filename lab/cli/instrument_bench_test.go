@@ -34,7 +34,7 @@ func BenchmarkCeiling(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
 		for _, subj := range []subject{responder(s, serve.Null()), application(ctx, b, s, "node")} {
-			inCell(ctx, b, s, subj, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, subj, func(c experiment.Cell) {
 				mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second))
 				const rounds = 7
 				var labs, wrks, vegetas, labByWrk, labByVegeta []float64
@@ -62,7 +62,7 @@ func BenchmarkOpenLoop(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
 		null := responder(s, serve.Null())
-		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			ceiling := throughput(mustAttack(ctx, b, c, attackOn(null, 64, 0, 3*time.Second)))
 			const rounds = 5
@@ -101,7 +101,7 @@ func BenchmarkStall(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		stalling := responder(s, serve.Stalling(10*time.Second, time.Second))
 		for _, workers := range []int{8, 128, 1024} {
-			inCell(ctx, b, s, stalling, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, stalling, func(c experiment.Cell) {
 				a := attackOn(stalling, workers, 1000, 12*time.Second)
 				a.Arrivals = lab.Constant
 				r := mustAttack(ctx, b, c, a)
@@ -173,7 +173,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		null := responder(s, serve.Null())
-		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
 			docker := openEngine(b).Client()
 			inspected, err := docker.ContainerInspect(ctx, generatorOf(ctx, b, docker, s),
 				client.ContainerInspectOptions{})
@@ -226,7 +226,7 @@ func measurePhase(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
 ) (sample lab.Sample) {
 	tb.Helper()
-	inCell(ctx, tb, s, subj, func(in experiment.Cell, server experiment.Server) {
+	inCell(ctx, tb, s, subj, func(in experiment.Cell) {
 		e := &experiment.Experiment{Cells: s.Cells(), Calibration: c}
 		warm := a
 		warm.Kind, warm.Duration = lab.WarmUp, time.Second
@@ -237,7 +237,7 @@ func measurePhase(
 		}
 		template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: subj.variant}, Phase: phase}
 		var err error
-		if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
+		if sample, err = e.MeasurePhase(ctx, template, a, in); err != nil {
 			tb.Fatal(err)
 		}
 	})

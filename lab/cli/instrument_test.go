@@ -108,7 +108,8 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		reference := responder(s, serve.Reference("busy", 1_000_000))
-		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(c experiment.Cell) {
+			server := c.Services()[0]
 			before, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)

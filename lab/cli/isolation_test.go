@@ -16,7 +16,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
-	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/session"
@@ -85,7 +84,7 @@ func expectIsolated(t *testing.T) {
 		node := application(ctx, t, s, "node")
 		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probeScript}
 		node.target = lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK}
-		inCell(ctx, t, s, node, func(c experiment.Cell, _ experiment.Server) {
+		inCell(ctx, t, s, node, func(c experiment.Cell) {
 			answers, err := c.Send(ctx, []lab.Request{node.target.Request})
 			if err != nil {
 				t.Fatal(err)
@@ -139,7 +138,7 @@ func (r probeResult) problems(secret string, nofile int) (all []string) {
 			all = append(all, "it has the host's variable "+name)
 		}
 	}
-	expect("its memory limit", r.Memory, engine.ServerMemory)
+	expect("its memory limit", r.Memory, lab.ServerMemory)
 	expect("its limit of processes", r.PIDs, 512)
 	want := fmt.Sprint(nofile)
 	limited := slices.ContainsFunc(strings.Split(r.Limits, "\n"), func(line string) bool {

@@ -39,7 +39,7 @@ type listedScenario struct {
 	LeftOut  []lab.LeftOutVariant `json:"left_out,omitempty"`
 	Phases   []lab.Phase          `json:"phases"`
 	Cores    []int                `json:"cores"`
-	Upstream bool                 `json:"upstream"`
+	Services []string             `json:"services"` // beside the server
 	// The longest duration of one block of the scenario in the profile quick, in seconds:
 	// one trial of each variant on each number of CPUs.
 	BlockS float64 `json:"quick_block_s"`
@@ -110,7 +110,7 @@ func newListOutput(library *script.Library) listOutput {
 		l.Scenarios = append(l.Scenarios, listedScenario{
 			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, LeftOut: s.LeftOut,
 			Phases: s.Phases, Cores: s.Cores,
-			Upstream: s.Upstream, BlockS: blockDuration(s).Seconds(),
+			Services: s.Services, BlockS: blockDuration(s).Seconds(),
 			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
 		})
 	}
@@ -181,7 +181,7 @@ func (l listOutput) print(w io.Writer) {
 			scenarios.Row("", "left out: "+v.String())
 		}
 		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
-			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
+			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Services: s.Services}),
 			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
 		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
 			scenarios.Row("", "tests "+strings.Join(claims, ", "))
@@ -240,7 +240,7 @@ func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 	return claims
 }
 
-// loadText describes the phases of a scenario, its CPUs and its upstream in one line.
+// loadText describes the phases of a scenario, its CPUs and its services in one line.
 func loadText(s lab.Scenario) string {
 	var words []string
 	for _, p := range s.Phases {
@@ -249,10 +249,18 @@ func loadText(s lab.Scenario) string {
 	if text := cpusText(s); text != "" {
 		words = append(words, text)
 	}
-	if s.Upstream {
-		words = append(words, "with an upstream")
+	if text := servicesText(s); text != "" {
+		words = append(words, text)
 	}
 	return strings.Join(words, ", ")
+}
+
+// servicesText names the services beside a scenario's server: "with upstream"; empty if there are none.
+func servicesText(s lab.Scenario) string {
+	if len(s.Services) == 0 {
+		return ""
+	}
+	return "with " + strings.Join(s.Services, " and ")
 }
 
 // phaseText describes a phase: "steady at 100/s (poisson)".

@@ -26,7 +26,7 @@ func BenchmarkPath(b *testing.B) {
 		for _, runtime := range []string{"node", "python"} {
 			app := application(ctx, b, s, runtime)
 			var inside float64
-			inCell(ctx, b, s, app, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, app, func(c experiment.Cell) {
 				mustAttack(ctx, b, c, attackOn(app, 64, 0, 2*time.Second))
 				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
 			})

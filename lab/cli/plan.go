@@ -171,8 +171,8 @@ func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 	if text := cpusText(s); text != "" {
 		limits += "; " + text
 	}
-	if s.Upstream {
-		limits += "; with an upstream"
+	if text := servicesText(s); text != "" {
+		limits += "; " + text
 	}
 	t.Row("", limits)
 	for _, ph := range s.Phases {

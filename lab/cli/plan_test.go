@@ -135,7 +135,7 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{
-		"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream",
+		"ladder-10 on 10 connections, ladder-100 on 100 connections, with upstream",
 		"2 CPUs for the server",
 	} {
 		if !strings.Contains(stderr, want) {

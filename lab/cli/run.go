@@ -181,6 +181,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Variants:        images.Variants,
 		Images:          images.Images,
 		ImageErrors:     images.Errors,
+		Services:        m.Services(),
 		Cells:           m.Cells(),
 		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,

@@ -137,7 +137,7 @@ func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 			target: lab.Target{Request: request, Status: http.StatusOK},
 		}
 		for range 2 { // remains of the first server would disturb the second
-			inCell(ctx, t, s, subj, func(cell experiment.Cell, _ experiment.Server) {
+			inCell(ctx, t, s, subj, func(cell experiment.Cell) {
 				expectNoEffect(ctx, t, s, cell, request)
 			})
 		}

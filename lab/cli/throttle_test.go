@@ -95,7 +95,7 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			return
 		}
 		reference := responder(s, serve.Reference("busy", 1_000_000))
-		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(c experiment.Cell) {
 			above := cpuCgroup(ctx, t, s, "server")
 			below := filepath.Join(above, "runtime-lab-test")
 			if err := os.Mkdir(below, 0o755); err != nil {
@@ -113,7 +113,7 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			e := &experiment.Experiment{Cells: s.Cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
 			template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: reference.variant}, Phase: phase}
-			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c, server, nil)
+			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c)
 			if err != nil {
 				t.Fatal(err)
 			}

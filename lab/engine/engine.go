@@ -18,12 +18,8 @@ type Facts struct {
 	Init          string `json:"init"`
 }
 
-// Limits that every container of a trial gets, generator and servers alike.
+// Limits that every container of a trial gets, generator and services alike.
 const (
-	// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of
-	// swap, an engine's default would double it.
-	ServerMemory = 1 << 30
-
 	// Nofile is the limit of open files of every process, soft and hard, if the engine's host can
 	// grant that many. Engines differ in their default, and runtimes in whether they raise it.
 	Nofile = 65536

@@ -31,6 +31,7 @@ type Experiment struct {
 	// reason in ImageErrors.
 	Images      map[string]lab.Image
 	ImageErrors map[string]string
+	Services    map[string]lab.Service // by name: those that scenarios and workloads name
 
 	ResponderTarget lab.Target      // request and answer of the lab's own responders
 	Calibration     lab.Calibration // the instrument on this machine, for the gates
@@ -186,9 +187,9 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Deadline:             time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:                 t.Seed,
 		KeepHits:             e.KeepHits && !discarded,
-		// The generator shares its CPU with an upstream, or with a server on all
-		// CPUs: it must sleep when it has nothing to do.
-		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
+		// The generator shares its CPU with a service, or with a server on all CPUs: it must sleep
+		// when it has nothing to do.
+		SleepWhenIdle: e.sharesGeneratorCPUs(scenario) || e.layouts[t.Cores].SharesCPUs(),
 	}
 	if discarded && keepsContract(e.Variants[t.Variant]) {
 		identity := e.Checker.IdentityRequest()

@@ -142,7 +142,7 @@ func TestFitToMachineDropsWhatTheMachineCannotDoAndSaysSo(t *testing.T) {
 	wide := scenario("wide", "node/cluster")
 	wide.Cores = []int{4}
 	ladder := scenario("ladder", "node/single")
-	ladder.Upstream = true
+	ladder.Services = []string{lab.UpstreamName}
 	ladder.Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
 		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000},

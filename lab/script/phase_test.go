@@ -55,7 +55,7 @@ func TestPhasesAndHypothesesAreReadAsWritten(t *testing.T) {
 	}
 	s := library.Scenarios[0]
 	if !slices.Equal(s.Cores, []int{2, 4}) || !slices.Equal(s.Variants,
-		[]string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !s.Upstream ||
+		[]string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !slices.Equal(s.Services, []string{lab.UpstreamName}) ||
 		s.Requests[0].Background || !s.Requests[1].Background {
 		t.Errorf("cores, variants, upstream or background are not what was written: %+v", s)
 	}

@@ -146,7 +146,9 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Phases:   readPhases(c),
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
-		Upstream: c.boolean("upstream", false),
+	}
+	if c.boolean("upstream", false) {
+		s.scenario.Services = []string{lab.UpstreamName}
 	}
 	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {

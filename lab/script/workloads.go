@@ -154,7 +154,7 @@ func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
 			message.Suggest(r.PathOnly(), slices.Sorted(maps.Keys(index.Paths))))
 	}
 	for _, a := range asked {
-		if slices.Contains(index.Needs[a.name], "upstream") && !s.scenario.Upstream {
+		if slices.Contains(index.Needs[a.name], "upstream") && !slices.Contains(s.scenario.Services, "upstream") {
 			c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", a.path)
 		}
 	}

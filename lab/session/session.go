@@ -126,7 +126,7 @@ func (s *Session) probeCPUs(ctx context.Context) (err error) {
 // ExpectedIdentity returns the limits that every server of the session gets, and must
 // report in its identity.
 func (s *Session) ExpectedIdentity() contract.ExpectedIdentity {
-	return contract.ExpectedIdentity{MemoryLimit: engine.ServerMemory, Nofile: s.Nofile}
+	return contract.ExpectedIdentity{MemoryLimit: lab.ServerMemory, Nofile: s.Nofile}
 }
 
 // lockHolder describes this process for other processes that wait for the lock.

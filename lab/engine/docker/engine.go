@@ -32,6 +32,7 @@ const (
 	labelOwner  = "io.runtime-lab.owner"
 	labelRun    = "io.runtime-lab.run"
 	labelRole   = "io.runtime-lab.role"
+	labelName   = "io.runtime-lab.name"   // of a service
 	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, as text for the user
 
 	owner = "runtime-lab"
@@ -39,7 +40,6 @@ const (
 	roleLease     = "lease"
 	roleLock      = "lock"
 	roleGenerator = "generator"
-	roleServer    = "server"
 	roleVolumes   = "volumes" // never started; holds the volumes of an image
 )
 
