@@ -18,7 +18,7 @@ type Readings struct {
 // ServiceReadings holds what was read of one service outside of the cell, and where it ran.
 type ServiceReadings struct {
 	Role  lab.Role
-	Name  string // as in the cell's readings
+	Name  string         // as in the cell's readings
 	CPUs  []int          // that the engine granted it
 	Usage *UsageReadings // nil if its container was not read
 	Calls *int64         // calls that it answered; nil if they were not counted

@@ -244,7 +244,7 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 			setCPU(s, 100*ms, 300*ms)
 			addService(s, "upstream", 600*ms)
 			s.Attack.After.CPUs[0].Idle -= 600 * ms
-		}, lab.Censored, "upstream: it used 60% of its CPU (limit 50%)"},
+		}, lab.Censored, "service upstream: it used 60% of its CPUs (limit 50%), so its own"},
 		{
 			"answers without a call of the upstream",
 			func(s *observed) { s.UpstreamCalls = calls(99) },

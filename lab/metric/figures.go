@@ -141,18 +141,23 @@ func CanaryMaxMS(s lab.Sample) (float64, bool) {
 // quota may be that of the container or of a cgroup above. Nested quotas count
 // separately.
 func ThrottledPeriods(w lab.Window) (int64, bool) {
-	above, ok := ThrottledAbove(w)
+	above, ok := ThrottledAbove(w.Accounts.Server)
 	if !ok {
 		return 0, false
 	}
-	own, ok := ofServer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+	own, ok := OwnThrottledPeriods(w.Accounts.Server)
 	return own + above, ok
 }
 
-// ThrottledAbove returns in how many periods the quota of a cgroup above the server's
+// OwnThrottledPeriods returns in how many periods the CPU quota of a service's container throttled it.
+func OwnThrottledPeriods(s lab.ServiceAccount) (int64, bool) {
+	return ofContainer(s, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+}
+
+// ThrottledAbove returns in how many periods the quota of a cgroup above a service's
 // container throttled it. It is 0 if no such quota can be read.
-func ThrottledAbove(w lab.Window) (int64, bool) {
-	return ofServer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
+func ThrottledAbove(s lab.ServiceAccount) (int64, bool) {
+	return ofContainer(s, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
 }
 
 // OOMEvents returns how many of the server's processes the kernel killed for memory

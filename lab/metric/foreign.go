@@ -88,7 +88,7 @@ func partiesOn(w lab.Window, cpus []int) parties {
 	for joined := true; joined; {
 		joined = false
 		rest = slices.DeleteFunc(rest, func(p parties) bool {
-			if !slices.ContainsFunc(p.cpus, func(id int) bool { return slices.Contains(all.cpus, id) }) {
+			if !overlap(p.cpus, all.cpus) {
 				return false
 			}
 			joined = true
@@ -101,6 +101,11 @@ func partiesOn(w lab.Window, cpus []int) parties {
 	slices.Sort(all.cpus)
 	all.cpus = slices.Compact(all.cpus)
 	return all
+}
+
+// overlap reports whether two sets of CPUs have one in common.
+func overlap(a, b []int) bool {
+	return slices.ContainsFunc(a, func(id int) bool { return slices.Contains(b, id) })
 }
 
 // partiesOf returns each party of a window.

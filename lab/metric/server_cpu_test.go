@@ -137,7 +137,7 @@ func TestThrottledPeriodsIncludesQuotasAboveTheContainer(t *testing.T) {
 	if n, ok := metric.ThrottledPeriods(x.window()); !ok || n != 7 {
 		t.Errorf("%d periods, %v, want 7", n, ok)
 	}
-	if n, ok := metric.ThrottledAbove(x.window()); !ok || n != 5 {
+	if n, ok := metric.ThrottledAbove(x.window().Accounts.Server); !ok || n != 5 {
 		t.Errorf("%d periods above, %v, want 5", n, ok)
 	}
 	x.ServerUsage.After.ThrottledAbove = 9

@@ -8,25 +8,63 @@ import (
 )
 
 // ServiceCPURatio returns a service's CPU time divided by the time of its CPUs, between the
-// generator's readings.
-func ServiceCPURatio(w lab.Window, s lab.ServiceAccount) (float64, bool) {
-	used, ok := known(s.CPU)
-	if !ok {
-		return 0, false
-	}
-	return cpuShare(used, w.Accounts.WallTime, len(s.CPUs))
+// generator's readings; 0 if that is unknown.
+func ServiceCPURatio(w lab.Window, s lab.ServiceAccount) float64 {
+	return servicesRatio(w, []lab.ServiceAccount{s}, len(s.CPUs))
+}
+
+// SharedServiceCPURatio returns what ServiceCPURatio does, for a service and all others beside the
+// server that run on one of its CPUs.
+func SharedServiceCPURatio(w lab.Window, s lab.ServiceAccount) float64 {
+	return servicesRatio(w, servicesOn(w, s.CPUs), len(s.CPUs))
+}
+
+// GeneratorSideCPURatio returns the share of the time of the generator's CPUs that the generator used
+// without idle polling, and services on one of its CPUs.
+func GeneratorSideCPURatio(w lab.Window) float64 {
+	generator, _ := GeneratorCPURatio(w)
+	return generator + servicesRatio(w, servicesOn(w, w.Layout.Generator), len(w.Layout.Generator))
 }
 
 // BusiestServiceThreadRatio returns the CPU time of a service's busiest thread divided by the time
 // between the generator's readings.
-func BusiestServiceThreadRatio(w lab.Window, s lab.ServiceAccount) (float64, bool) {
-	return cpuShare(s.Threads.Largest, w.Accounts.WallTime, 1)
+func BusiestServiceThreadRatio(w lab.Window, s lab.ServiceAccount) float64 {
+	share, _ := cpuShare(s.Threads.Largest, w.Accounts.WallTime, 1)
+	return share
 }
 
 // UnattributedCPURatio returns the CPU time of processes in the cell that belong to no service,
 // divided by the time between the generator's readings: 1 is one CPU.
-func UnattributedCPURatio(w lab.Window) (float64, bool) {
-	return cpuShare(w.Accounts.Unattributed, w.Accounts.WallTime, 1)
+func UnattributedCPURatio(w lab.Window) float64 {
+	share, _ := cpuShare(w.Accounts.Unattributed, w.Accounts.WallTime, 1)
+	return share
+}
+
+// UnattributedCPUSeconds returns the CPU time of processes in the cell that belong to no service.
+func UnattributedCPUSeconds(w lab.Window) (float64, bool) {
+	return w.Accounts.Unattributed.Seconds(), w.Accounts.WallTime > 0
+}
+
+// servicesRatio returns the CPU time of services divided by the time of so many CPUs, between the
+// generator's readings. CPU time that is unknown does not count.
+func servicesRatio(w lab.Window, services []lab.ServiceAccount, cpus int) float64 {
+	var sum time.Duration
+	for _, s := range services {
+		used, _ := known(s.CPU)
+		sum += used
+	}
+	share, _ := cpuShare(sum, w.Accounts.WallTime, cpus)
+	return share
+}
+
+// servicesOn returns the services beside the server that run on one of these CPUs.
+func servicesOn(w lab.Window, cpus []int) (all []lab.ServiceAccount) {
+	for _, s := range w.Accounts.Beside {
+		if overlap(s.CPUs, cpus) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // UpstreamCalls returns the number of calls that the upstream answered.
