@@ -103,7 +103,7 @@ var layoutScenarios = map[string]string{
     name = "waiting",
     about = "clients that wait for an upstream",
     requests = [get("/wait?ms=20")],
-    upstream = True,
+    services = ["upstream"],
     phases = [warmup(connections = 8), ladder(connections = [10, 100])],
     variants = ["node/single", "python/uvloop"],
 )

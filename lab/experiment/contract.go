@@ -139,7 +139,9 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 // collectAnswers starts a variant in its own cell and sends it the requests of the workloads that it
 // offers and of its scenarios. A mistake of the server becomes a problem; the error is the lab's.
 func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
-	subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Services: e.servicesOf(id)}}
+	subject := lab.Subject{
+		Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Services: e.servicesOf(id)},
+	}
 	err = e.withFreshCell(ctx, subject, func(ctx context.Context, cell Cell) (err error) {
 		if x, err = e.requestAnswers(ctx, id, cell); err != nil {
 			return err

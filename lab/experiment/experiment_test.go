@@ -31,14 +31,16 @@ type world struct {
 	answer map[string]string
 	reply  func(variant string, r lab.Request) *lab.Answer
 	judge  func(body string) []string // what is wrong with an answer to the contract
+	needs  []string                   // services that every workload needs
 
-	crash            string   // variant whose server ends during its attacks
-	neverReady       string   // variant whose server never answers
-	killedGenerator  string   // variant whose generator ends during its attacks
-	identity         []string // what is wrong with every identity
-	identityOnTrials []string // what is wrong with one on a trial's CPUs
-	answerUnderLoad  string   // identity under load; answer if unset
-	noSideAnswer     bool     // attacks leave their side request out
+	crash            string       // variant whose server ends during its attacks
+	neverReady       string       // variant whose server never answers
+	ends             []serviceEnd // services that end during the warm-up
+	killedGenerator  string       // variant whose generator ends during its attacks
+	identity         []string     // what is wrong with every identity
+	identityOnTrials []string     // what is wrong with one on a trial's CPUs
+	answerUnderLoad  string       // identity under load; answer if unset
+	noSideAnswer     bool         // attacks leave their side request out
 	listeners        []lab.Listener
 	awaited          map[string]lab.Target // by variant: the last first answer that was awaited
 	requests         []lab.CellRequest     // of the cells that were opened
@@ -179,7 +181,7 @@ func (w *world) Requests(workload string) []lab.Request {
 	return []lab.Request{{Method: "GET", Path: "/" + workload}}
 }
 
-func (w *world) Needs(string) []string { return nil }
+func (w *world) Needs(string) []string { return w.needs }
 
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 
@@ -214,6 +216,12 @@ func (w *world) VariantRefused(v string, why []string) {
 func (w *world) TrialStarted(lab.Trial, int, int)                   {}
 func (w *world) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
 func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}
+
+// serviceEnd is the end of a service, this long after the start of its cell.
+type serviceEnd struct {
+	name  string
+	after time.Duration
+}
 
 type fakeCell struct {
 	world    *world
@@ -286,6 +294,12 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observatio
 	}
 	if c.variant == c.world.crash {
 		c.end("server", time.Second)
+		<-ctx.Done()
+	}
+	if len(c.world.ends) > 0 {
+		for _, end := range c.world.ends {
+			c.end(end.name, end.after)
+		}
 		<-ctx.Done()
 	}
 	if c.world.doneError != nil {

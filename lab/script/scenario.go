@@ -14,6 +14,8 @@ import (
 	"go.starlark.net/syntax"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
+	"runtimelab/lab/workload"
 )
 
 const (
@@ -98,7 +100,8 @@ func (s *scenarioScript) defineFunctions() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
-		optional: []string{"variants", "profile", "cores", "upstream", "hypotheses"},
+		optional: []string{"variants", "profile", "cores", "services", "hypotheses"},
+		replaced: map[string]string{"upstream": `services = ["upstream"]`},
 		make:     s.makeScenario,
 	})
 	s.define(function{
@@ -146,9 +149,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Phases:   readPhases(c),
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
-	}
-	if c.boolean("upstream", false) {
-		s.scenario.Services = []string{lab.UpstreamName}
+		Services: readServices(c),
 	}
 	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {
@@ -165,6 +166,20 @@ func readCores(c *call) []int {
 		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
 	return slices.Sorted(slices.Values(c.integerList("cores", 1, maxCores)))
+}
+
+// readServices returns the names of the services beside the server.
+func readServices(c *call) []string {
+	if !c.has("services") {
+		return nil
+	}
+	known := workload.ServiceNames()
+	return c.distinctStrings("services", "names of services", func(name string) string {
+		if slices.Contains(known, name) {
+			return ""
+		}
+		return "which is not a service; " + message.Suggest(name, known)
+	})
 }
 
 func (s *scenarioScript) readName(c *call) string {

@@ -154,8 +154,12 @@ func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
 			message.Suggest(r.PathOnly(), slices.Sorted(maps.Keys(index.Paths))))
 	}
 	for _, a := range asked {
-		if slices.Contains(index.Needs[a.name], "upstream") && !slices.Contains(s.scenario.Services, "upstream") {
-			c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", a.path)
+		for _, need := range index.Needs[a.name] {
+			if !slices.Contains(s.scenario.Services, need) {
+				all := append(slices.Clone(s.scenario.Services), need)
+				c.fault(c.at, `%s needs the service %s; write services = ["%s"]`, a.path, need,
+					strings.Join(all, `", "`))
+			}
 		}
 	}
 }

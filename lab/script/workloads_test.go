@@ -126,22 +126,28 @@ func TestScenariosRunOnVariantsThatOfferWhatTheyAsk(t *testing.T) {
 			[]string{`["node/single"]`, "all"}, append([]string{"bun/serve", "bun/waits"}, own...), "[]",
 		},
 		"all, one of which does not": {
-			[]string{`get("/json")`, `get("/wait?ms=1")`, `["node/single"]`, "all, upstream = True"},
+			[]string{`get("/json")`, `get("/wait?ms=1")`, `["node/single"]`, `all, services = ["upstream"]`},
 			append([]string{"bun/waits"}, own...), "[bun/serve, which does not offer wait]",
 		},
 		"a pattern": {
-			[]string{`get("/json")`, `get("/json"), get("/wait")`, `["node/single"]`, `["bun/*"], upstream = True`},
+			[]string{
+				`get("/json")`, `get("/json"), get("/wait")`, `["node/single"]`,
+				`["bun/*"], services = ["upstream"]`,
+			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
 		},
 		"a filter": {
-			[]string{`get("/json")`, `get("/wait")`, `["node/single"]`, `where(runtime = "bun"), upstream = True`},
+			[]string{
+				`get("/json")`, `get("/wait")`, `["node/single"]`,
+				`where(runtime = "bun"), services = ["upstream"]`,
+			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
 		},
 		"a request of one phase": {
 			[]string{
-				`peak()`, `peak(requests = [get("/wait")])`, `["node/single"]`, `["bun/*"], upstream = True`,
+				`peak()`, `peak(requests = [get("/wait")])`, `["node/single"]`, `["bun/*"], services = ["upstream"]`,
 			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
@@ -197,31 +203,31 @@ func TestMistakesInWhatScenariosAsk(t *testing.T) {
 			`5:42: get: no workload has the path "/jsno"; did you mean "/json"?`,
 		},
 		"a variant that does not offer it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["node/single", "bun/serve"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["node/single", "bun/serve"], services = ["upstream"]`},
 			`6:32: scenario: variant "bun/serve" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"a twin that does not offer it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/serve~twin"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/serve~twin"], services = ["upstream"]`},
 			`6:17: scenario: variant "bun/serve~twin" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"a variant that a pattern selects too": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*", "bun/serve"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*", "bun/serve"], services = ["upstream"]`},
 			`6:26: scenario: variant "bun/serve" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"no variant that offers it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/s*"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/s*"], services = ["upstream"]`},
 			"1:1: scenario: no variant is left: the scenario leaves out bun/serve, which does not offer wait",
 		},
 		"no upstream": {
 			[]string{`"/json"`, `"/wait?ms=5"`, `"node/single"`, `"bun/waits"`},
-			"1:1: scenario: /wait needs an upstream, and the scenario has none; add upstream = True",
+			"1:1: scenario: /wait needs the service upstream; write services = [\"upstream\"]",
 		},
 		"an arm that is left out": {
 			[]string{
-				`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*"], upstream = True,
+				`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*"], services = ["upstream"],
     hypotheses = [hypothesis(
         claim = "speed-1", metric = "throughput_rps", phase = "peak",
         numerator = "bun/waits", denominator = "bun/serve",

@@ -205,6 +205,7 @@ func (l *loader) checkParts(w *Workload) {
 	if len(d.Endpoints) == 0 {
 		l.mistake(w.Name, []string{`"endpoints"`}, "there are no endpoints")
 	}
+	services := ServiceNames()
 	for _, need := range d.Needs {
 		if !slices.Contains(services, need) {
 			l.mistake(w.Name, []string{fmt.Sprintf("%q", need)}, "needs has the unknown service %q; %s",

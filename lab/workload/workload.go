@@ -14,8 +14,8 @@ const Application = "application"
 // anyOtherPath is the path of an endpoint that stands for all paths that no endpoint has.
 const anyOtherPath = "*"
 
-// services lists the services that a workload can need, and that the lab has.
-var services = []string{"upstream"}
+// ServiceNames returns the services that a workload can need, and that the lab has.
+func ServiceNames() []string { return []string{lab.UpstreamName} }
 
 // Workload is the content of one folder of scenarios/workloads.
 type Workload struct {
