@@ -187,7 +187,7 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 				return fmt.Errorf("%d of %d requests to the null server failed: %v", r.Failed, r.Sent, r.Errors)
 			}
 			rates = append(rates, throughput(r.AttackResult))
-			windows = append(windows, c.window(r, false))
+			windows = append(windows, c.window(r, c.Responders.Null.ID(), false))
 		}
 		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(windows...)
 		return nil
@@ -202,7 +202,7 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 		if err != nil {
 			return err
 		}
-		out.SleepCost = gate.EstimateSleepCost(c.window(r, out.SeparateIRQTime))
+		out.SleepCost = gate.EstimateSleepCost(c.window(r, c.Responders.WaitingServer.ID(), out.SeparateIRQTime))
 		return nil
 	})
 }

@@ -55,7 +55,7 @@ func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (Respon
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &fakeResponder{fakeInstrument: r, slower: r.uneven && r.opened%2 == 0}
+	b := &fakeResponder{fakeInstrument: r, id: v.ID(), slower: r.uneven && r.opened%2 == 0}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
@@ -66,6 +66,7 @@ func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (Respon
 
 type fakeResponder struct {
 	*fakeInstrument
+	id         string
 	iterations int
 	slower     bool
 }
@@ -97,7 +98,9 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 			{ID: 0, Interrupts: b.interrupts},
 			{ID: 1, Idle: 580 * time.Millisecond, Interrupts: 10 * time.Millisecond},
 		},
-		Threads: []account.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
+		Services: []account.ServiceUsage{{Name: b.id, Threads: []account.Thread{
+			{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000},
+		}}},
 	}
 	if a.Kind == lab.Steady {
 		measured := milliseconds(service) + 0.1

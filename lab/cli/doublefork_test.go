@@ -64,9 +64,11 @@ func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
 				t.Fatal(err)
 			}
 			var orphans time.Duration
-			for _, p := range observed.After.Processes {
-				if p.PID == 1 {
-					orphans = p.Children
+			for _, service := range observed.After.Services {
+				for _, p := range service.Processes {
+					if p.PID == 1 && service.Name == subj.variant.ID() {
+						orphans = p.Children
+					}
 				}
 			}
 			t.Logf("orphans used %v; before, the server used %.2f s", orphans, used)

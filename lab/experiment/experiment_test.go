@@ -55,6 +55,7 @@ type world struct {
 	canary         time.Duration // duration of each canary
 	callsPerAttack int64         // calls of the upstream
 	upstreamCalls  int64         // calls so far
+	upstreamCPU    time.Duration // CPU time of the upstream in an attack
 
 	engineError     error // returned by CheckEngine
 	closeError      error // returned when a cell closes
@@ -332,7 +333,10 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observatio
 			{ID: 0, Idle: time.Second - c.world.foreignCPU},
 			{ID: 1, Idle: time.Second - busy},
 		},
-		Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}},
+		Services: []account.ServiceUsage{
+			{Name: c.variant, Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}}},
+			{Name: lab.UpstreamName, Threads: []account.Thread{{PID: 3, TID: 3, CPU: c.world.upstreamCPU}}},
+		},
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
@@ -1063,7 +1067,7 @@ func TestServicesRunOnTheCPUsOfTheLayout(t *testing.T) {
 func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
 	w := newWorld()
 	w.serverCPU, w.callsPerAttack = time.Second/2, 10_000
-	w.changeResult = func(_ lab.Attack, o *account.Observation) { o.After.UpstreamCPU = time.Second / 10 }
+	w.upstreamCPU = time.Second / 10
 	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
@@ -1071,8 +1075,8 @@ func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	doubled := w.recorded[0].Doubled
-	if doubled == nil || doubled.Accounts.Upstream == nil ||
-		doubled.Accounts.Upstream.CPU != time.Second/10 || doubled.Accounts.Upstream.Calls != nil {
+	if doubled == nil || len(doubled.Accounts.Beside) != 1 || doubled.Accounts.Beside[0].CPU == nil ||
+		*doubled.Accounts.Beside[0].CPU != time.Second/10 || doubled.Accounts.Beside[0].Calls != nil {
 		t.Errorf("the window on twice the connections is %+v", doubled)
 	}
 }

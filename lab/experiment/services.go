@@ -119,3 +119,12 @@ func besideReadings(cell Cell, before, after []besideReading) (all []account.Ser
 	}
 	return all
 }
+
+// serverReadings returns what was read of the server around a window of load, besides the cell's
+// readings. usage is nil if its container could not be read.
+func serverReadings(cell Cell, usage *account.UsageReadings) account.ServiceReadings {
+	s := serverOf(cell)
+	return account.ServiceReadings{
+		Role: s.Spec().Role, Name: s.Spec().Name, CPUs: s.Grant().CPUs, Usage: usage,
+	}
+}

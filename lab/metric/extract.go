@@ -247,7 +247,7 @@ func coldStartMS(s lab.Sample) (float64, bool) {
 }
 
 func memoryPeakMiB(w lab.Window) (float64, bool) {
-	peak, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.MemoryPeakBytes })
+	peak, ok := ofServer(w, func(c lab.ContainerAccount) *int64 { return c.MemoryPeakBytes })
 	return float64(peak) / (1 << 20), ok
 }
 
