@@ -76,9 +76,8 @@ func printServiceCPUs(w io.Writer, p lab.Plan) {
 		}
 	}
 	if len(names) > 0 {
-		fmt.Fprintf(w,
-			"\nCPUs: generator and lab on one, the server on others, and each of these on its own where "+
-				"the engine's machine has more, else beside the generator: %s\n", strings.Join(names, ", "))
+		fmt.Fprintf(w, "\nCPUs: generator and lab on one, the server on others; services on their own where the "+
+			"engine's\nmachine has more, else beside the generator: %s\n", strings.Join(names, ", "))
 	}
 }
 

@@ -156,10 +156,10 @@ func PlaceServices(l lab.Layout, services []lab.Service) lab.Layout {
 				sharing = "the generator and the server"
 			}
 			placed.Doubts = append(placed.Doubts,
-				fmt.Sprintf("no CPU is left for the %s: it shares CPU %s with %s", s.Name, lab.CPUList(*cpus), sharing))
+				fmt.Sprintf("no CPU is left for %s: it shares CPU %s with %s", s.Title(), lab.CPUList(*cpus), sharing))
 		case len(*cpus) < s.CPUs.Count:
-			placed.Doubts = append(placed.Doubts, fmt.Sprintf("the %s has %d of the %d CPUs that it asks for",
-				s.Name, len(*cpus), s.CPUs.Count))
+			placed.Doubts = append(placed.Doubts, fmt.Sprintf("%s has %d of the %d CPUs that it asks for",
+				s.Title(), len(*cpus), s.CPUs.Count))
 		}
 		slices.Sort(*cpus)
 	}
@@ -180,7 +180,7 @@ func dealSpareCPUs(placed *lab.Layout, services []lab.Service) {
 			service.CPUs = append(service.CPUs, spare[0].ID)
 			if spare[0].Doubt != "" {
 				placed.Doubts = append(placed.Doubts,
-					fmt.Sprintf("CPU %d of the %s is %s", spare[0].ID, s.Name, spare[0].Doubt))
+					fmt.Sprintf("CPU %d of %s is %s", spare[0].ID, s.Title(), spare[0].Doubt))
 			}
 			spare, wanted = spare[1:], true
 		}

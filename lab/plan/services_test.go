@@ -46,7 +46,10 @@ func TestServicesGetCPUsOfTheirOwnWhereTheMachineHasThem(t *testing.T) {
 			[]lab.Service{upstream, database},
 			map[string][]int{"upstream": {0}, "postgres": {0}},
 			true,
-			[]string{"no CPU is left for the upstream: it shares CPU 0 with the generator", "for the postgres"},
+			[]string{
+				"no CPU is left for the upstream: it shares CPU 0 with the generator",
+				"for the database postgres",
+			},
 		},
 		{
 			"two CPUs, both the server's", two, 2,
@@ -73,7 +76,10 @@ func TestServicesGetCPUsOfTheirOwnWhereTheMachineHasThem(t *testing.T) {
 			[]lab.Service{upstream, database},
 			map[string][]int{"upstream": {2}, "postgres": {0}},
 			true,
-			[]string{"CPU 2 of the upstream is a hardware thread of the generator's core", "for the postgres"},
+			[]string{
+				"CPU 2 of the upstream is a hardware thread of the generator's core",
+				"for the database postgres",
+			},
 		},
 		{
 			"four cores of two threads: a core for each", eight, 1,
@@ -86,21 +92,21 @@ func TestServicesGetCPUsOfTheirOwnWhereTheMachineHasThem(t *testing.T) {
 			[]lab.Service{own("postgres", lab.RoleDatabase, 2), upstream},
 			map[string][]int{"postgres": {2, 6}, "upstream": {3}},
 			false,
-			[]string{"CPU 6 of the postgres is a hardware thread of a core that another service may have"},
+			[]string{"CPU 6 of the database postgres is a hardware thread of a core that another service may have"},
 		},
 		{
 			"as many CPUs as there are", eight, 1,
 			[]lab.Service{own("postgres", lab.RoleDatabase, 9)},
 			map[string][]int{"postgres": {2, 3, 4, 6, 7}},
 			false,
-			[]string{"CPU 6", "CPU 7", "CPU 4 of the postgres is a hardware thread of the gen", "has 5 of the 9 CPUs"},
+			[]string{"CPU 6", "CPU 7", "CPU 4 of the database postgres", "has 5 of the 9 CPUs"},
 		},
 		{
 			"unlike cores: the fast ones first", unlike, 1,
 			[]lab.Service{upstream, database},
 			map[string][]int{"upstream": {4}, "postgres": {0}},
 			false,
-			[]string{"CPU 0 of the postgres is a core of another speed than the server's"},
+			[]string{"CPU 0 of the database postgres is a core of another speed than the server's"},
 		},
 		{
 			"packages: the server's first", packages, 1,
