@@ -96,6 +96,10 @@ while True:
     time.sleep(0.02)
 `
 
+// childTicks is by how much the CPU time of the children that one process waited for may seem to rise
+// too much: its two counters, of user and system time, count in ticks.
+const childTicks = 2 * 10 * time.Millisecond
+
 // Two services leave orphans in one cell. The CPU time of each orphan is that of its service, and no
 // service has more of it than its container.
 func TestIntegrationOrphansBelongToTheirService(t *testing.T) {
@@ -145,7 +149,7 @@ func TestIntegrationOrphansBelongToTheirService(t *testing.T) {
 				}
 				t.Logf("%s: %v of CPU time, its processes that run %v, its container %v",
 					service.Name, *service.CPU, service.Processes.Total, container)
-				if *service.CPU > container || *service.CPU < container*3/4 {
+				if *service.CPU > container+childTicks || *service.CPU < container*3/4 {
 					t.Errorf("%s used %v in the cell, its container %v", service.Name, *service.CPU, container)
 				}
 				if service.Processes.Total > *service.CPU/2 {
