@@ -49,7 +49,8 @@ func BenchmarkBusyService(b *testing.B) {
 			w := *measurePhase(ctx, b, s, server, a, lab.Calibration{}, beside).Measured
 			container, _ = metric.CPUPerRequestUS(w)
 			if w.Accounts.Server.CPU == nil || w.Accounts.Unattributed != 0 {
-				b.Fatalf("the server's account is %+v; %v belong to no service", w.Accounts.Server, w.Accounts.Unattributed)
+				b.Fatalf("the server's account is %+v; %v belong to no service",
+					w.Accounts.Server, w.Accounts.Unattributed)
 			}
 			processes = float64(w.Accounts.Server.CPU.Microseconds()) / float64(w.Attack.Succeeded)
 			return container, processes, metric.ServiceCPURatio(w, w.Accounts.Beside[0])
