@@ -74,15 +74,16 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	}}
 }
 
-// inCell starts a subject in a new cell, calls do, and closes the cell.
+// inCell starts a subject in a new cell, beside other services, calls do, and closes the cell.
 func inCell(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, do func(c experiment.Cell),
+	beside ...lab.Service,
 ) {
 	tb.Helper()
 	server := experiment.Server(subj.variant, subj.image)
 	server.CPUs.Pinned = s.Layout.Server
 	opened, err := s.Cells().Open(ctx, lab.CellRequest{
-		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: []lab.Service{server},
+		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: append(beside, server),
 	})
 	if err != nil {
 		tb.Fatal(err)

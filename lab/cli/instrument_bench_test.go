@@ -257,6 +257,7 @@ func residentMiB(b *testing.B, pid int) float64 {
 // warm-up of one second precedes it.
 func measurePhase(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
+	beside ...lab.Service,
 ) (sample lab.Sample) {
 	tb.Helper()
 	inCell(ctx, tb, s, subj, func(in experiment.Cell) {
@@ -273,7 +274,7 @@ func measurePhase(
 		if sample, err = e.MeasurePhase(ctx, template, a, in); err != nil {
 			tb.Fatal(err)
 		}
-	})
+	}, beside...)
 	return sample
 }
 
