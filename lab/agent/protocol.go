@@ -21,6 +21,8 @@ const (
 	verbRead   = "read"
 	verbCanary = "canary"
 	verbListen = "listeners"
+
+	verbServices = "services"
 )
 
 type request struct {

@@ -33,7 +33,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if m.orphans != nil {
-		go m.orphans.watch(ctx)
+		go m.orphans.watch(ctx, m.serviceOf)
 	}
 	requests := make(chan request)
 	ended := make(chan error, 1)
@@ -129,6 +129,13 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 		return m.runCanaries(ctx, cpus)
 	case verbListen:
 		return m.listeners()
+	case verbServices:
+		var told []Service
+		if err := json.Unmarshal(req.Arguments, &told); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		m.services.told.Store(&told)
+		return struct{}{}, nil
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
 }

@@ -95,6 +95,39 @@ func BenchmarkOpenLoop(b *testing.B) {
 	})
 }
 
+// BenchmarkWaiting measures how well the generator keeps its schedule when it waits in the kernel, as
+// where it shares its CPU, beside one that polls. They take turns.
+func BenchmarkWaiting(b *testing.B) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		null := responder(s, serve.Null())
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
+			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
+			const rounds = 5
+			fmt.Printf("open loop on the null server, 128 connections, Poisson, medians of %d rounds (and the "+
+				"worst)\n"+
+				"%10s %9s %16s %22s %14s\n", rounds, "offered", "mode", "sent", "send lag p99", "corrected p50")
+			for _, rate := range []float64{1000, 10_000, 20_000, 40_000} {
+				var sent, lags, medians [2][]float64
+				for range rounds {
+					for mode, sleeps := range []bool{false, true} {
+						a := attackOn(null, 128, rate, 3*time.Second)
+						a.Arrivals, a.SleepWhenIdle = lab.Poisson, sleeps
+						r := mustAttack(ctx, b, c, a)
+						sent[mode] = append(sent[mode], float64(r.Sent)/float64(r.Intended))
+						lags[mode] = append(lags[mode], *r.SendLag.P99MS)
+						medians[mode] = append(medians[mode], *r.Corrected.P50MS)
+					}
+				}
+				for mode, name := range []string{"polling", "waiting"} {
+					fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms\n", rate, name,
+						stat.Median(sent[mode]), slices.Min(sent[mode]), stat.Median(lags[mode]), slices.Max(lags[mode]),
+						stat.Median(medians[mode]))
+				}
+			}
+		})
+	})
+}
+
 // BenchmarkStall lets a server stall for one second in every ten, and compares the
 // corrected quantiles with those that follow from the schedule.
 func BenchmarkStall(b *testing.B) {
@@ -224,6 +257,7 @@ func residentMiB(b *testing.B, pid int) float64 {
 // warm-up of one second precedes it.
 func measurePhase(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
+	beside ...lab.Service,
 ) (sample lab.Sample) {
 	tb.Helper()
 	inCell(ctx, tb, s, subj, func(in experiment.Cell) {
@@ -240,7 +274,7 @@ func measurePhase(
 		if sample, err = e.MeasurePhase(ctx, template, a, in); err != nil {
 			tb.Fatal(err)
 		}
-	})
+	}, beside...)
 	return sample
 }
 

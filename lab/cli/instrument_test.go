@@ -123,13 +123,16 @@ func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 			var threads time.Duration
-			for _, thread := range o.After.Threads {
+			if len(o.Before.Services) != 1 || len(o.After.Services) != 1 {
+				t.Fatalf("services %+v, then %+v; want the server's", o.Before.Services, o.After.Services)
+			}
+			for _, thread := range o.After.Services[0].Threads {
 				if thread.PID == 1 {
 					t.Error("the threads of the server include the generator")
 				}
 				threads += thread.CPU
 			}
-			for _, thread := range o.Before.Threads {
+			for _, thread := range o.Before.Services[0].Threads {
 				threads -= thread.CPU
 			}
 			// The container is read before and after the threads, so that it cannot use less.

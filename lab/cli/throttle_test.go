@@ -124,7 +124,7 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 				t.Fatal(err)
 			}
 			used, _ := metric.ServerCPUSeconds(*sample.Measured)
-			quota, _ := metric.ThrottledAbove(*sample.Measured)
+			quota, _ := metric.ThrottledAbove(sample.Measured.Accounts.Server)
 			all, _ := metric.ThrottledPeriods(*sample.Measured)
 			g := sample.Gate
 			t.Logf("%.3f s of CPU time, throttled in %d periods above and %d of the container: %s because %q",

@@ -55,6 +55,7 @@ type world struct {
 	canary         time.Duration // duration of each canary
 	callsPerAttack int64         // calls of the upstream
 	upstreamCalls  int64         // calls so far
+	upstreamCPU    time.Duration // CPU time of the upstream in an attack
 
 	engineError     error // returned by CheckEngine
 	closeError      error // returned when a cell closes
@@ -332,7 +333,10 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observatio
 			{ID: 0, Idle: time.Second - c.world.foreignCPU},
 			{ID: 1, Idle: time.Second - busy},
 		},
-		Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}},
+		Services: []account.ServiceUsage{
+			{Name: c.variant, Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}}},
+			{Name: lab.UpstreamName, Threads: []account.Thread{{PID: 3, TID: 3, CPU: c.world.upstreamCPU}}},
+		},
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
@@ -421,7 +425,7 @@ func newExperiment(w *world, variants ...string) *Experiment {
 		RunID: "run", Cells: w, Checker: w, Recorder: w, Observer: w,
 		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
 		Services: map[string]lab.Service{lab.UpstreamName: {
-			Role: lab.RoleUpstream, Name: lab.UpstreamName, CPUs: lab.CPURequest{SharedWith: lab.RoleGenerator},
+			Role: lab.RoleUpstream, Name: lab.UpstreamName, CPUs: lab.CPURequest{Count: 1},
 			Port: lab.UpstreamPort, CallCount: &lab.Request{Method: "GET", Path: "/hits"},
 		}},
 	}
@@ -1026,10 +1030,44 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 	}
 }
 
+// A service runs where the layout of its trial says, and the generator polls only if it shares no CPU.
+func TestServicesRunOnTheCPUsOfTheLayout(t *testing.T) {
+	for _, c := range []struct {
+		spare    []lab.SpareCPU
+		upstream []int
+		sleeps   bool
+	}{
+		{nil, []int{0}, true},
+		{[]lab.SpareCPU{{ID: 2}}, []int{2}, false},
+	} {
+		w := newWorld()
+		w.callsPerAttack = 640
+		e := newExperiment(w, "a")
+		e.Plan.Trials = e.Plan.Trials[:1]
+		e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
+		e.Plan.Layout.Spare = c.spare
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		last := w.requests[len(w.requests)-1]
+		if got := last.Services[0]; got.Name != lab.UpstreamName || !slices.Equal(got.CPUs.Pinned, c.upstream) {
+			t.Errorf("%s is on %v, want the upstream on %v", got.Name, got.CPUs.Pinned, c.upstream)
+		}
+		if got := w.recorded[0].Layout.CPUsOf(lab.UpstreamName); !slices.Equal(got, c.upstream) {
+			t.Errorf("the sample says that the upstream is on %v, want %v", got, c.upstream)
+		}
+		for _, a := range w.attacks {
+			if a.SleepWhenIdle != c.sleeps {
+				t.Errorf("upstream on %v: the generator sleeps when idle: %v", c.upstream, a.SleepWhenIdle)
+			}
+		}
+	}
+}
+
 func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
 	w := newWorld()
 	w.serverCPU, w.callsPerAttack = time.Second/2, 10_000
-	w.changeResult = func(_ lab.Attack, o *account.Observation) { o.After.UpstreamCPU = time.Second / 10 }
+	w.upstreamCPU = time.Second / 10
 	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
 	e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
@@ -1037,8 +1075,8 @@ func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	doubled := w.recorded[0].Doubled
-	if doubled == nil || doubled.Accounts.Upstream == nil ||
-		doubled.Accounts.Upstream.CPU != time.Second/10 || doubled.Accounts.Upstream.Calls != nil {
+	if doubled == nil || len(doubled.Accounts.Beside) != 1 || doubled.Accounts.Beside[0].CPU == nil ||
+		*doubled.Accounts.Beside[0].CPU != time.Second/10 || doubled.Accounts.Beside[0].Calls != nil {
 		t.Errorf("the window on twice the connections is %+v", doubled)
 	}
 }

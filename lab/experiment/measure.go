@@ -114,15 +114,14 @@ func (e *Experiment) attackWithReadings(
 	if err != nil {
 		return s, after, err
 	}
-	readings := account.Readings{
-		Cell:   o.CellReadings,
-		Usage:  &account.UsageReadings{Before: before, After: after},
-		Beside: besideReadings(cell, besideBefore, besideAfter),
-	}
+	readings := account.Readings{Cell: o.CellReadings, Services: append(
+		besideReadings(cell, besideBefore, besideAfter),
+		serverReadings(cell, &account.UsageReadings{Before: before, After: after}),
+	)}
 	s.StartedAt = o.StartedAt
 	s.Measured = &lab.Window{
 		Phase: s.Phase, Layout: s.Layout, Attack: o.AttackResult, ServiceTimes: times,
-		Accounts: account.Between(readings, s.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}
 	return s, after, nil
 }
@@ -169,19 +168,22 @@ func (e *Experiment) attackDoubleConnections(
 	a.Connections *= 2
 	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
-	var usage account.UsageReadings
+	usage := new(account.UsageReadings)
 	var usageErr error
 	usage.Before, usageErr = serverOf(cell).Usage(ctx)
 	o, err := cell.Attack(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	readings := account.Readings{Cell: o.CellReadings, Beside: besideReadings(cell, nil, nil)}
 	if usageErr == nil {
 		usage.After, usageErr = serverOf(cell).Usage(ctx)
 	}
-	if usageErr == nil {
-		readings.Usage = &usage
+	if usageErr != nil {
+		usage = nil
+	}
+	readings := account.Readings{
+		Cell:     o.CellReadings,
+		Services: append(besideReadings(cell, nil, nil), serverReadings(cell, usage)),
 	}
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return nil, err
@@ -190,6 +192,6 @@ func (e *Experiment) attackDoubleConnections(
 	phase.Connections = a.Connections
 	return &lab.Window{
 		Phase: phase, Layout: peak.Layout, Attack: o.AttackResult,
-		Accounts: account.Between(readings, peak.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}, nil
 }

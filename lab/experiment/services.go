@@ -10,6 +10,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/plan"
 )
 
 // writableBytes limits what a server of the user's own may write to each of its writable folders. It
@@ -42,12 +43,12 @@ func Server(v lab.Variant, image lab.Image, beside ...lab.Service) lab.Service {
 // cellRequest returns what a trial of subject asks of the engine, with the services of these names
 // and those that they depend on.
 func (e *Experiment) cellRequest(subject lab.Subject, names []string) (lab.CellRequest, error) {
-	beside, err := e.inStartOrder(names)
+	beside, err := plan.StartOrder(e.Services, names)
 	if err != nil {
 		return lab.CellRequest{}, err
 	}
-	for i := range beside {
-		beside[i].CPUs.Pinned = pinnedCPUs(beside[i].CPUs, subject.Layout)
+	for i, placed := range plan.PlaceServices(subject.Layout, beside).Beside {
+		beside[i].CPUs.Pinned = placed.CPUs
 	}
 	server := Server(subject.Variant, subject.Image, beside...)
 	server.CPUs = lab.CPURequest{Count: len(subject.Layout.Server), Pinned: subject.Layout.Server}
@@ -64,59 +65,6 @@ func (e *Experiment) cellRequest(subject lab.Subject, names []string) (lab.CellR
 		Generator: lab.CPURequest{Count: len(subject.Layout.Generator), Pinned: subject.Layout.Generator},
 		Services:  append(beside, server),
 	}, nil
-}
-
-// inStartOrder returns the services of these names and those that they depend on. Each comes after
-// those that it depends on.
-func (e *Experiment) inStartOrder(names []string) (all []lab.Service, err error) {
-	const visiting, added = 1, 2
-	state := make(map[string]int)
-	var add func(name string) error
-	add = func(name string) error {
-		s, known := e.Services[name]
-		switch {
-		case !known:
-			return fault.By(fault.Lab, fmt.Errorf("a trial needs the service %s, which this run does not have", name))
-		case state[name] == visiting:
-			return fault.By(fault.Lab, fmt.Errorf("the service %s depends on itself", name))
-		case state[name] == added:
-			return nil
-		}
-		state[name] = visiting
-		for _, other := range s.DependsOn {
-			if err := add(other); err != nil {
-				return err
-			}
-		}
-		state[name] = added
-		all = append(all, s)
-		return nil
-	}
-	for _, name := range names {
-		if err := add(name); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// pinnedCPUs returns the CPUs of a service beside the server. A layout has none for it alone, so that
-// it shares the server's if it asks for them, and otherwise the generator's.
-func pinnedCPUs(asked lab.CPURequest, l lab.Layout) []int {
-	if asked.SharedWith == lab.RoleServer {
-		return l.Server
-	}
-	return l.Generator
-}
-
-// sharesGeneratorCPUs reports whether a service of a scenario runs on the generator's CPUs.
-func (e *Experiment) sharesGeneratorCPUs(s lab.Scenario) bool {
-	for _, name := range s.Services {
-		if e.Services[name].CPUs.SharedWith == lab.RoleGenerator {
-			return true
-		}
-	}
-	return false
 }
 
 // serverOf returns the service of a cell that is measured.
@@ -179,4 +127,13 @@ func besideReadings(cell Cell, before, after []besideReading) (all []account.Ser
 		all = append(all, r)
 	}
 	return all
+}
+
+// serverReadings returns what was read of the server around a window of load, besides the cell's
+// readings. usage is nil if its container could not be read.
+func serverReadings(cell Cell, usage *account.UsageReadings) account.ServiceReadings {
+	s := serverOf(cell)
+	return account.ServiceReadings{
+		Role: s.Spec().Role, Name: s.Spec().Name, CPUs: s.Grant().CPUs, Usage: usage,
+	}
 }

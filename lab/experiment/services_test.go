@@ -102,35 +102,6 @@ func TestTheEndOfAServiceExplainsOnlyWhatDependsOnIt(t *testing.T) {
 	}
 }
 
-func TestServicesStartAfterThoseThatTheyDependOn(t *testing.T) {
-	e := newExperiment(newWorld(), "a")
-	for name, on := range map[string][]string{
-		"postgres": nil, "pool": {"postgres"}, "queue": {"pool", "postgres"}, "x": {"y"}, "y": {"x"},
-	} {
-		e.Services[name] = lab.Service{Name: name, DependsOn: on}
-	}
-	for _, c := range []struct{ asked, want []string }{
-		{nil, nil},
-		{[]string{"queue"}, []string{"postgres", "pool", "queue"}},
-		{[]string{"upstream", "pool", "queue", "pool"}, []string{"upstream", "postgres", "pool", "queue"}},
-	} {
-		all, err := e.inStartOrder(c.asked)
-		var got []string
-		for _, s := range all {
-			got = append(got, s.Name)
-		}
-		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("%v start as %v, error %v; want %v", c.asked, got, err, c.want)
-		}
-	}
-	for name, want := range map[string]string{"y": "depends on itself", "mysql": "needs the service mysql"} {
-		_, err := e.inStartOrder([]string{name})
-		if err == nil || !strings.Contains(err.Error(), want) || fault.PartyOf(err) != fault.Lab {
-			t.Errorf("%s: %v by %+v, want %s", name, err, fault.PartyOf(err), want)
-		}
-	}
-}
-
 func TestACellIsAskedForWithAllItsServices(t *testing.T) {
 	w := newWorld()
 	e := newExperiment(w, "a")

@@ -91,7 +91,7 @@ func (e *Experiment) newSample(t lab.Trial, began time.Time) lab.Sample {
 			Scenario: e.scenarioByName[t.Scenario],
 			Variant:  e.Variants[t.Variant],
 			Image:    e.Images[t.Variant],
-			Layout:   e.layouts[t.Cores],
+			Layout:   e.layoutOf(t),
 		},
 	}
 }

@@ -218,11 +218,11 @@ func TestWideLayoutsShareTheGeneratorsCPULast(t *testing.T) {
 	}
 	p := lab.Plan{Layout: narrow, WiderLayouts: wider}
 	for _, cores := range []int{1, 2} {
-		if l, err := plan.LayoutFor(p, cores); err != nil || len(l.Server) != cores {
+		if l, err := plan.LayoutFor(p, nil, "a", cores); err != nil || len(l.Server) != cores {
 			t.Errorf("%d: %+v, %v", cores, l, err)
 		}
 	}
-	if _, err := plan.LayoutFor(p, 3); err == nil {
+	if _, err := plan.LayoutFor(p, nil, "a", 3); err == nil {
 		t.Error("LayoutFor returned a layout that the plan does not have")
 	}
 }

@@ -51,6 +51,9 @@ func layoutTexts(p lab.Plan) map[string]string {
 	texts := make(map[string]string)
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		parts := []string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}
+		for _, s := range l.Spare {
+			parts = append(parts, fmt.Sprintf("%d to spare", s.ID))
+		}
 		texts[message.Count(len(l.Server), "CPU", "CPUs")] = strings.Join(append(parts, l.Doubts...), ", ")
 	}
 	return texts

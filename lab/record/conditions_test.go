@@ -92,6 +92,11 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 			func(now *record.Info) { now.Plan.Layout.Server = []int{2} },
 			`layout for servers with 1 CPU: "server on 1, generator on 0" then, "server on 2, generator on 0" now`,
 		},
+		"the CPUs of services": {
+			func(now *record.Info) { now.Plan.Layout.Spare = []lab.SpareCPU{{ID: 2}} },
+			`layout for servers with 1 CPU: "server on 1, generator on 0" then, ` +
+				`"server on 1, generator on 0, 2 to spare" now`,
+		},
 		"a limit of the engine": {
 			func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} },
 			"layout for servers with 1 CPU: ",

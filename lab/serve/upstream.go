@@ -15,7 +15,7 @@ import (
 )
 
 // upstream is a service that applications call: it answers after the requested number of
-// milliseconds, any number of requests at once. It shares a CPU with the generator, so
+// milliseconds, any number of requests at once. It may share a CPU with the generator, so
 // it parses only what it needs and allocates little.
 type upstream struct{ calls atomic.Int64 }
 

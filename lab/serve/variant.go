@@ -90,7 +90,7 @@ func Upstream() lab.Service {
 		Role: lab.RoleUpstream, Name: lab.UpstreamName,
 		Command: responderCommand("upstream"),
 		Env:     map[string]string{"HOST": "127.0.0.1", "PORT": fmt.Sprint(lab.UpstreamPort)},
-		CPUs:    lab.CPURequest{SharedWith: lab.RoleGenerator},
+		CPUs:    lab.CPURequest{Count: 1},
 		Port:    lab.UpstreamPort, MemoryBytes: lab.ServerMemory,
 		Ready: &lab.Readiness{Request: &calls}, CallCount: &calls,
 		ServerEnv: map[string]string{"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort)},

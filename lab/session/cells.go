@@ -56,6 +56,8 @@ type cell struct {
 	engine.Cell
 	agent   *agent.Client
 	baseURL string // of the server
+
+	toldServices bool // the agent knows the services
 }
 
 // newCell adds an agent to a cell whose generator has started.
@@ -146,7 +148,19 @@ func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
 	return all, c.addAgentOutput(err)
 }
 
+// Attack runs an attack. Before the first, it tells the agent which services run in the cell. That is
+// not done when they start: it would delay the request whose answer ends the cold start.
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
+	if !c.toldServices {
+		var all []agent.Service
+		for _, s := range c.Cell.Services() {
+			all = append(all, agent.Service{Name: s.Spec().Name, ContainerID: s.Grant().ContainerID})
+		}
+		if err := c.agent.TellServices(ctx, all); err != nil {
+			return account.Observation{}, c.addAgentOutput(err)
+		}
+		c.toldServices = true
+	}
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.addAgentOutput(err)
 }
