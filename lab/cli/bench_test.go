@@ -30,7 +30,7 @@ import (
 // inBenchSession calls do in a session on the engine of this machine.
 func inBenchSession(b *testing.B, do func(ctx context.Context, s *session.Session)) {
 	b.Helper()
-	err := session.Run(b.Context(), session.Options{Log: os.Stderr, Version: version()},
+	err := session.Run(b.Context(), session.Options{Connect: connect, Log: os.Stderr, Version: version()},
 		func(s *session.Session) error {
 			do(b.Context(), s)
 			return nil
@@ -163,7 +163,7 @@ func buildTools(ctx context.Context, b *testing.B, s *session.Session) tools {
 			files[library] = library
 		}
 	}
-	docker := openEngine(b).Client()
+	docker := openEngine(b)
 	result, err := docker.ImageImport(ctx,
 		client.ImageImportSource{Source: tarOf(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})

@@ -207,7 +207,7 @@ func BenchmarkMemory(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		null := responder(s, serve.Null())
 		inCell(ctx, b, s, null, func(c experiment.Cell) {
-			docker := openEngine(b).Client()
+			docker := openEngine(b)
 			inspected, err := docker.ContainerInspect(ctx, generatorOf(ctx, b, docker, s),
 				client.ContainerInspectOptions{})
 			if err != nil {

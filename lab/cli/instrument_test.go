@@ -23,7 +23,7 @@ import (
 func inTestSession(t *testing.T, do func(ctx context.Context, s *session.Session)) {
 	t.Helper()
 	needEngine(t)
-	err := session.Run(t.Context(), session.Options{Log: io.Discard, Version: version()},
+	err := session.Run(t.Context(), session.Options{Connect: connect, Log: io.Discard, Version: version()},
 		func(s *session.Session) error {
 			do(t.Context(), s)
 			return nil

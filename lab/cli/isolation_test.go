@@ -155,7 +155,7 @@ func (r probeResult) problems(secret string, nofile int) (all []string) {
 // privileges, or a folder or device of the host.
 func exposedContainers(ctx context.Context, t *testing.T, s *session.Session) (all []string) {
 	t.Helper()
-	c := openEngine(t).Client()
+	c := openEngine(t)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
 		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.ID),
@@ -186,7 +186,7 @@ func exposedContainers(ctx context.Context, t *testing.T, s *session.Session) (a
 func TestIntegrationForeignContainersAndImagesAreKept(t *testing.T) {
 	root := checkout(t)
 	useOneVariant(t, root, "[peak(connections = 4)]")
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	var foreign map[string]func() error
 	inTestSession(t,
 		func(ctx context.Context, s *session.Session) { foreign = createForeign(ctx, t, c, s.Agent.Ref) })

@@ -43,7 +43,7 @@ func attackPublished(ctx context.Context, b *testing.B, s *session.Session,
 	app subject,
 ) (r lab.AttackResult) {
 	b.Helper()
-	c, v := openEngine(b).Client(), app.variant
+	c, v := openEngine(b), app.variant
 	port := network.MustParsePort(fmt.Sprintf("%d/tcp", lab.ServerPort))
 	env := []string{"HOST=0.0.0.0"}
 	for name, value := range v.Env {

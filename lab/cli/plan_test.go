@@ -122,7 +122,7 @@ var layoutScenarios = map[string]string{
 // The upstream is called once for each request, and servers have the CPUs and workers of
 // their scenario.
 func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	before := inventory(t, c)
 	root := checkout(t)
 	for name, text := range layoutScenarios {

@@ -69,7 +69,7 @@ func removeImagesExcept(t *testing.T, c *client.Client, keep []string) {
 }
 
 func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	before := inventory(t, c)
 	code, got, stderr := labContract(t, checkout(t), quickVariants...)
 	if code != fault.ExitOK || len(got) != len(quickVariants) {
@@ -85,7 +85,7 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 
 // One byte of an answer is changed in each file that produces it.
 func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	for _, file := range []string{
@@ -115,7 +115,7 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 
 // A runtime needs no more than a folder with a runtime.star, a Dockerfile and a server.
 func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	folder := filepath.Join(root, "runtimes", "tiny")

@@ -112,10 +112,10 @@ func storeService(l lab.Layout, image string, command ...string) lab.Service {
 // An image with a volume, root as its user and an entrypoint works as a service beside a server. It
 // gets what its description says and nothing more, and its end is its own.
 func TestIntegrationAnImageLikeADatabasesWorksAsAService(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	const image = "runtime-lab-test/store:1"
 	buildImage(t, c, image, map[string]string{
-		"Dockerfile":    fmt.Sprintf(storeDockerfile, pythonImage(t.Context(), t, c)),
+		"Dockerfile":    fmt.Sprintf(storeDockerfile, pythonImage(t.Context(), t)),
 		"entrypoint.sh": storeEntrypoint, "store.py": storeScript,
 	})
 	run, before := "", volumeNames(t, c)

@@ -120,7 +120,7 @@ func expectNothingLeft(t *testing.T, c *client.Client, run string, before []stri
 // An image and its base set volumes, a health check, ports and a signal. The server still
 // cannot write, no health check runs, and nothing is left behind.
 func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()
@@ -175,7 +175,7 @@ func expectNoEffect(
 // A setting that the lab cannot override is refused before a container starts. The error
 // names the setting and the Dockerfile.
 func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/serve"
@@ -25,8 +26,13 @@ import (
 // engine read the files of both versions.
 func canLimitCgroups(t *testing.T) bool {
 	t.Helper()
-	_, err := os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
-	if openEngine(t).Local() && os.Geteuid() == 0 && err == nil {
+	e, err := docker.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	_, err = os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
+	if e.Local() && os.Geteuid() == 0 && err == nil {
 		return true
 	}
 	t.Logf("skipped: limiting a cgroup needs root, the engine's machine and cgroup v1 (%v)", err)
@@ -36,7 +42,7 @@ func canLimitCgroups(t *testing.T) bool {
 // cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
 func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
 	t.Helper()
-	c := openEngine(t).Client()
+	c := openEngine(t)
 	labels := make(client.Filters)
 	labels.Add("label", "io.runtime-lab.run="+s.ID).Add("label", "io.runtime-lab.role="+role)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: labels})

@@ -134,9 +134,9 @@ func ownService(t *testing.T) (commands []string, runtime, request, verdict stri
 // filled in. Version 2 does a tenth more work at each request. Other work on the machine may leave
 // the claim undecided; the run is then made again, but never after a wrong verdict.
 func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
-	base := pythonImage(t.Context(), t, c)
+	base := pythonImage(t.Context(), t)
 	for ref, slower := range map[string]float64{"shop:1": 0, "shop:2": 0.10} {
 		buildImage(t, c, ref, map[string]string{
 			"Dockerfile": fmt.Sprintf(shopDockerfile, base, slower), "shop.py": shopServer,

@@ -175,7 +175,7 @@ func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, err
 	if err := b.checkPlatform(ctx, rt.Base.Official, got, wrongBaseHint); err != nil {
 		return nil, err
 	}
-	origin := officialOrigin(rt.Base.Official, got.ID, got.RepoDigests)
+	origin := officialOrigin(rt.Base.Official, got.ID, got.Digests)
 	return &base{id: got.ID, origin: origin, identity: origin}, nil
 }
 
@@ -217,7 +217,7 @@ func (b *Builder) pullOfficial(
 			all[i].err = unreachable
 		case first:
 			first = false
-			if all[i] = b.pullBase(ctx, rt); isUnreachable(all[i].err) {
+			if all[i] = b.pullBase(ctx, rt); errors.Is(all[i].err, ErrUnreachable) {
 				unreachable = all[i].err
 			}
 		default:

@@ -3,6 +3,7 @@ package image
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,32 +15,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/gofrs/flock"
-	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
-
-// Engine is the part of a Docker engine's API that this package uses.
-type Engine interface {
-	ImageBuild(context.Context, io.Reader, client.ImageBuildOptions) (client.ImageBuildResult, error)
-	ImageImport(context.Context, client.ImageImportSource, string,
-		client.ImageImportOptions) (client.ImageImportResult, error)
-	ImageInspect(context.Context, string, ...client.ImageInspectOption) (client.ImageInspectResult, error)
-	ImageList(context.Context, client.ImageListOptions) (client.ImageListResult, error)
-	ImageLoad(context.Context, io.Reader, ...client.ImageLoadOption) (client.ImageLoadResult, error)
-	ImagePrune(context.Context, client.ImagePruneOptions) (client.ImagePruneResult, error)
-	ImagePull(context.Context, string, client.ImagePullOptions) (client.ImagePullResponse, error)
-	ImageRemove(context.Context, string, client.ImageRemoveOptions) (client.ImageRemoveResult, error)
-	ImageTag(context.Context, client.ImageTagOptions) (client.ImageTagResult, error)
-	ContainerRemove(context.Context, string, client.ContainerRemoveOptions) (client.ContainerRemoveResult, error)
-	NetworkInspect(context.Context, string, client.NetworkInspectOptions) (client.NetworkInspectResult, error)
-	ServerVersion(context.Context, client.ServerVersionOptions) (client.ServerVersionResult, error)
-}
-
-var _ Engine = (*client.Client)(nil)
 
 // Labels of every image that this package makes.
 const (
@@ -196,7 +176,7 @@ func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[stri
 // findImage returns the image with this tag and content, or nil if there is none.
 func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Image, error) {
 	got, err := b.inspect(ctx, ref)
-	if err != nil || got == nil || got.Config == nil || got.Config.Labels[contentLabel] != content {
+	if err != nil || got == nil || got.label(contentLabel) != content {
 		return nil, err
 	}
 	if err := b.checkPlatform(ctx, ref, got, wrongFromHint); err != nil {
@@ -204,19 +184,19 @@ func (b *Builder) findImage(ctx context.Context, ref, content string) (*lab.Imag
 	}
 	return &lab.Image{
 		Ref: ref, ID: got.ID, ContentSHA256: content,
-		BaseOrigin: got.Config.Labels[originLabel],
+		BaseOrigin: got.label(originLabel),
 	}, nil
 }
 
 // inspect returns the engine's description of an image, or nil without an error if it does not
 // exist.
-func (b *Builder) inspect(ctx context.Context, ref string) (*client.ImageInspectResult, error) {
-	got, err := b.engine.ImageInspect(ctx, ref)
-	if errdefs.IsNotFound(err) {
+func (b *Builder) inspect(ctx context.Context, name string) (*Description, error) {
+	got, err := b.engine.InspectImage(ctx, name)
+	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("inspect image %s: %w", ref, err)
+		return nil, fmt.Errorf("inspect image %s: %w", name, err)
 	}
 	return &got, nil
 }

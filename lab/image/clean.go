@@ -7,38 +7,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/errdefs"
-	"github.com/moby/moby/client"
-
 	"runtimelab/lab"
 )
-
-// StoredImage is one of the lab's images on the engine.
-type StoredImage struct {
-	ID    string
-	Refs  []string // its tags, all with the lab's prefix; empty: untagged
-	Bytes int64    // size of all its layers, shared ones included
-}
 
 // List returns the lab's images: of runtimes, of the agent, and stand-ins. It leaves out official
 // images, and images that a user built on one of the lab's and tagged, although these inherit its
 // label.
 func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
-	listed, err := b.engine.ImageList(ctx, client.ImageListOptions{
-		Filters: make(client.Filters).Add("label", ownerLabel+"="+owner),
-	})
+	all, err := b.engine.ListImages(ctx, ownerLabel+"="+owner)
 	if err != nil {
 		return nil, fmt.Errorf("list the lab's images: %w", err)
 	}
-	var all []StoredImage
-	for _, summary := range listed.Items {
-		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags),
-			func(ref string) bool { return ref == "<none>:<none>" })
-		if slices.ContainsFunc(refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) }) {
-			continue
-		}
-		all = append(all, StoredImage{ID: summary.ID, Refs: refs, Bytes: summary.Size})
-	}
+	all = slices.DeleteFunc(all, func(s StoredImage) bool {
+		return slices.ContainsFunc(s.Refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) })
+	})
 	slices.SortFunc(all, func(a, b StoredImage) int {
 		return strings.Compare(strings.Join(a.Refs, " ")+a.ID, strings.Join(b.Refs, " ")+b.ID)
 	})
@@ -140,8 +122,7 @@ func (b *Builder) Remove(ctx context.Context, images []StoredImage) error {
 
 // removeTag removes a tag, and the image if it was the last one. A missing tag is no error.
 func (b *Builder) removeTag(ctx context.Context, name string) error {
-	_, err := b.engine.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
-	if err != nil && !errdefs.IsNotFound(err) {
+	if err := b.engine.RemoveImage(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("remove image %s: %w", name, err)
 	}
 	return nil

@@ -24,8 +24,10 @@
 // the stand-in's labels, and is part of the content_sha256 of every image built on it. So is the
 // hash without the variables, which are not part of these images.
 //
-// Cleaning up. The classic builder commits one untagged image per step. The lab therefore does not
-// let the builder tag its images. When all builds have ended, the lab registers each result again
-// by its configuration and layers, without a parent, and removes the builder's chain. Only one lab
-// of a host builds at a time, under a lock, so that it cannot remove the steps of another.
+// Cleaning up. A builder may leave untagged images, which builds may share. The lab therefore does
+// not let the builder tag its images. When all builds have ended, it registers each result so that
+// it does not depend on them, and removes them. Only one lab of a host builds at a time, under a
+// lock, so that it cannot remove the steps of another.
+//
+// Engines. Interface Engine is all that this package needs of an engine.
 package image

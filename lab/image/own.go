@@ -3,12 +3,9 @@ package image
 import (
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
@@ -24,13 +21,13 @@ func (b *Builder) useImage(ctx context.Context, rt lab.Runtime) (lab.Image, erro
 	}
 	return lab.Image{
 		Ref: got.ID, ID: got.ID, ContentSHA256: contentOfImage(got),
-		BaseOrigin: officialOrigin(rt.Image, got.ID, got.RepoDigests),
+		BaseOrigin: officialOrigin(rt.Image, got.ID, got.Digests),
 	}, nil
 }
 
 // haveImage returns the engine's description of an image for its platform. It pulls an image that
 // the engine does not have.
-func (b *Builder) haveImage(ctx context.Context, ref string) (*client.ImageInspectResult, error) {
+func (b *Builder) haveImage(ctx context.Context, ref string) (*Description, error) {
 	got, err := b.inspect(ctx, ref)
 	if err == nil && got == nil {
 		if err = b.pull(ctx, ref); err == nil {
@@ -57,19 +54,19 @@ func ownImageError(rt lab.Runtime, err error) error {
 // contentOfImage returns the content_sha256 of an image that the lab did not build: a hash of its
 // platform, its layers, and the part of its configuration that decides what runs. Two builds that
 // give equal layers are equal, whatever their times and labels.
-func contentOfImage(img *client.ImageInspectResult) string {
+func contentOfImage(img *Description) string {
 	sum := newFieldHash()
-	sum.add("image as it is 1", img.Os, img.Architecture, img.Variant)
+	sum.add("image as it is 1", img.Platform.OS, img.Platform.Architecture, img.Platform.Variant)
 	list := func(name string, values []string) {
 		sum.add(name, fmt.Sprint(len(values)))
 		sum.add(values...)
 	}
-	list("layers", img.RootFS.Layers)
+	list("layers", img.Layers)
 	if c := img.Config; c != nil {
 		list("env", c.Env)
 		list("entrypoint", c.Entrypoint)
-		list("cmd", c.Cmd)
-		list("volumes", slices.Sorted(maps.Keys(c.Volumes)))
+		list("cmd", c.Command)
+		list("volumes", c.Volumes)
 		sum.add(c.User, c.WorkingDir)
 	}
 	return sum.hex()
@@ -102,7 +99,7 @@ func (b *Builder) ownBase(ctx context.Context, rt lab.Runtime, pull bool) (*base
 		if err != nil {
 			return nil, ownImageError(rt, err)
 		}
-		origins = append(origins, officialOrigin(ref, got.ID, got.RepoDigests))
+		origins = append(origins, officialOrigin(ref, got.ID, got.Digests))
 	}
 	origin := scratchOrigin
 	if len(origins) > 0 {

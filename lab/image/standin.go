@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
@@ -124,7 +122,7 @@ func (s standIn) validate() error {
 // is none.
 func (b *Builder) findStandIn(
 	ctx context.Context, s standIn,
-) (found *client.ImageInspectResult, ref string, err error) {
+) (found *Description, ref string, err error) {
 	if s.validate() != nil {
 		return nil, "", nil
 	}
@@ -133,18 +131,17 @@ func (b *Builder) findStandIn(
 		if err != nil {
 			return nil, "", err
 		}
-		if got != nil && s.fits(got.Config) {
+		if got != nil && s.fits(got) {
 			return got, ref, nil
 		}
 	}
 	return nil, "", nil
 }
 
-// fits reports whether an image with this configuration is a stand-in that sets caEnv. One of an
-// earlier lab may set more.
-func (s standIn) fits(config *dockerspec.DockerOCIImageConfig) bool {
-	return config != nil && config.Labels[baseLabel] != "" &&
-		!slices.ContainsFunc(s.caEnv, func(variable string) bool { return !slices.Contains(config.Env, variable) })
+// fits reports whether an image is a stand-in that sets caEnv. One of an earlier lab may set more.
+func (s standIn) fits(img *Description) bool {
+	lacks := func(variable string) bool { return !slices.Contains(img.Config.Env, variable) }
+	return img.label(baseLabel) != "" && !slices.ContainsFunc(s.caEnv, lacks)
 }
 
 // localStandIn returns the stand-in as a base, or nil if the engine does not have it.
@@ -153,7 +150,7 @@ func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 	if err != nil || got == nil {
 		return nil, err
 	}
-	origin := orderOrigin(s, got.Config.Labels[baseLabel])
+	origin := orderOrigin(s, got.label(baseLabel))
 	return &base{
 		id: got.ID, origin: origin, identity: origin + "\n" + s.hash(),
 		buildOnlyEnv: bundleVariables(got.Config.Env),
@@ -165,7 +162,7 @@ func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 func (b *Builder) tagEarlierStandIn(ctx context.Context, s standIn) {
 	got, ref, err := b.findStandIn(ctx, s)
 	if err == nil && got != nil && ref != s.ref() {
-		_, err = b.engine.ImageTag(ctx, client.ImageTagOptions{Source: ref, Target: s.ref()})
+		err = b.engine.TagImage(ctx, ref, s.ref())
 	}
 	if err != nil {
 		b.logf("%s: look for a stand-in of an earlier version: %v", s.runtime, err)
@@ -358,14 +355,8 @@ func orderOrigin(s standIn, origin string) string {
 }
 
 // importImage makes an image from a tar stream, with changes as instructions of a Dockerfile.
-func (b *Builder) importImage(ctx context.Context, tar io.Reader, ref string, changes []string) error {
-	source := client.ImageImportSource{Source: tar, SourceName: "-"}
-	response, err := b.engine.ImageImport(ctx, source, ref, client.ImageImportOptions{Changes: changes})
-	if err != nil {
-		return fmt.Errorf("import image %s: %w", ref, err)
-	}
-	defer response.Close()
-	if err := readStream(response, ignoreMessage); err != nil {
+func (b *Builder) importImage(ctx context.Context, rootFS io.Reader, ref string, changes []string) error {
+	if err := b.engine.ImportImage(ctx, rootFS, ref, changes); err != nil {
 		return fmt.Errorf("import image %s: %w", ref, err)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/serve"
@@ -30,7 +30,7 @@ func (s *Session) Services() map[string]lab.Service {
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
-	run   *docker.Run
+	run   engine.Run
 	lease *Lease
 }
 
@@ -42,7 +42,7 @@ func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(
 
 func (c cells) Open(ctx context.Context, request lab.CellRequest) (experiment.Cell, error) {
 	var opening *cell
-	opened, err := c.run.Open(ctx, request, func(ctx context.Context, d *docker.Cell, s lab.Service) error {
+	opened, err := c.run.Open(ctx, request, func(ctx context.Context, d engine.Cell, s lab.Service) error {
 		if opening == nil {
 			opening = newCell(d, request)
 		}
@@ -61,7 +61,7 @@ func (c cells) Open(ctx context.Context, request lab.CellRequest) (experiment.Ce
 }
 
 type cell struct {
-	*docker.Cell
+	engine.Cell
 	agent   *agent.Client
 	baseURL string // of the server
 
@@ -69,7 +69,7 @@ type cell struct {
 }
 
 // newCell adds an agent to a cell whose generator has started.
-func newCell(d *docker.Cell, request lab.CellRequest) *cell {
+func newCell(d engine.Cell, request lab.CellRequest) *cell {
 	c := &cell{Cell: d, agent: agent.NewClient(fault.Generator, d, d)}
 	for _, s := range request.Services {
 		if s.Role.Traits().Measured {
@@ -117,7 +117,7 @@ func (c *cell) Services() (all []experiment.Service) {
 
 // service asks a service of the engine through the agent of its cell.
 type service struct {
-	*docker.Service
+	engine.Service
 	cell *cell
 }
 

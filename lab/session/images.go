@@ -13,16 +13,16 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/agent/binary"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/serve"
 )
 
 // NewBuilder returns a builder of images on an engine.
-func NewBuilder(e *docker.Engine, o image.Options) *image.Builder {
+func NewBuilder(e engine.Engine, o image.Options) *image.Builder {
 	o.EngineIsRemote = !e.Local()
-	return image.NewBuilder(e.Client(), o)
+	return image.NewBuilder(e, o)
 }
 
 // ensureAgent builds the image of the agent for an architecture if it is missing. It also

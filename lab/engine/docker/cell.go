@@ -63,8 +63,9 @@ type Cell struct {
 // start it waits for awaitReady. After an error the cell, if it is not nil, holds what is open, and
 // must be closed.
 func (r *Run) Open(
-	ctx context.Context, request lab.CellRequest, awaitReady func(context.Context, *Cell, lab.Service) error,
-) (*Cell, error) {
+	ctx context.Context, request lab.CellRequest,
+	awaitReady func(context.Context, engine.Cell, lab.Service) error,
+) (engine.Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
 		h.CpusetCpus = lab.CPUList(request.Generator.Pinned)
@@ -108,7 +109,12 @@ func cellSysctls(services []lab.Service) map[string]string {
 }
 
 // Services returns the services of the cell in the order in which they started.
-func (c *Cell) Services() []*Service { return c.services }
+func (c *Cell) Services() (all []engine.Service) {
+	for _, s := range c.services {
+		all = append(all, s)
+	}
+	return all
+}
 
 // AgentStderr returns the last 4 KiB of the agent's standard error.
 func (c *Cell) AgentStderr() string { return c.stream.stderr.String() }
