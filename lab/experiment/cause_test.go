@@ -258,6 +258,8 @@ type awaitingCell struct {
 	err error
 }
 
+func (c awaitingCell) Services() []Service { return nil }
+
 func (c awaitingCell) Listeners(context.Context) ([]lab.Listener, error) { return nil, nil }
 
 func (c awaitingCell) AwaitFirstAnswer(context.Context, lab.Target, time.Duration) (time.Time, error) {

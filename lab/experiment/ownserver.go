@@ -89,10 +89,17 @@ func awaitFirstAnswer(
 	at, err := cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
 	if err != nil && ctx.Err() == nil && fault.PartyOf(err) == (fault.Party{}) {
 		if all, listErr := cell.Listeners(ctx); listErr == nil {
-			err = fmt.Errorf("%w; %s", err, describeListeners(all, v))
+			err = fmt.Errorf("%w; %s", err, describeListeners(withoutBeside(all, cell), v))
 		}
 	}
 	return at, fault.During(ctx, fault.Server, err)
+}
+
+// withoutBeside returns the listeners without those of the services beside the server.
+func withoutBeside(all []lab.Listener, cell Cell) []lab.Listener {
+	return slices.DeleteFunc(slices.Clone(all), func(l lab.Listener) bool {
+		return slices.ContainsFunc(besideServer(cell), func(s Service) bool { return s.Spec().Port == l.Port })
+	})
 }
 
 // describeListeners says what listens in the cell of a variant's server, and what to change if the
@@ -100,9 +107,6 @@ func awaitFirstAnswer(
 func describeListeners(all []lab.Listener, v lab.Variant) string {
 	var here, elsewhere []string
 	for _, l := range all {
-		if l.Port == lab.UpstreamPort {
-			continue
-		}
 		text := fmt.Sprintf("%s (user %d)", addressText(l), l.UID)
 		switch {
 		case l.Port != v.Port():

@@ -117,6 +117,9 @@ func TestAServerIsReadyWhenItAnswersTheRightRequest(t *testing.T) {
 }
 
 func TestWhatListensWhereIsSaid(t *testing.T) {
+	cell := &fakeCell{}
+	beside := lab.Service{Role: lab.RoleUpstream, Port: lab.UpstreamPort}
+	cell.services = []*fakeService{{cell: cell, spec: beside}}
 	upstream := lab.Listener{Address: "127.0.0.1", Port: lab.UpstreamPort}
 	for _, c := range []struct {
 		listeners []lab.Listener
@@ -146,7 +149,7 @@ func TestWhatListensWhereIsSaid(t *testing.T) {
 		},
 		{[]lab.Listener{{Address: "::", Port: 3000, UID: 7}}, own(nil), "it listens on [::]:3000 (user 7)"},
 	} {
-		if got := describeListeners(c.listeners, lab.Variant{Own: c.own}); got != c.want {
+		if got := describeListeners(withoutBeside(c.listeners, cell), lab.Variant{Own: c.own}); got != c.want {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}
 	}

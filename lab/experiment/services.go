@@ -51,6 +51,15 @@ func (e *Experiment) cellRequest(subject lab.Subject, names []string) (lab.CellR
 	}
 	server := Server(subject.Variant, subject.Image, beside...)
 	server.CPUs = lab.CPURequest{Count: len(subject.Layout.Server), Pinned: subject.Layout.Server}
+	for _, b := range beside {
+		if b.Port == server.Port {
+			return lab.CellRequest{}, fault.By(fault.Lab, &fault.Error{
+				Code: fault.ExitUsage, Err: fmt.Errorf("%s listens on port %d, where the service %s listens", server.Name,
+					server.Port, b.Name),
+				Hint: "let it listen on another port, and set port in variant()",
+			})
+		}
+	}
 	return lab.CellRequest{
 		Generator: lab.CPURequest{Count: len(subject.Layout.Generator), Pinned: subject.Layout.Generator},
 		Services:  append(beside, server),

@@ -155,6 +155,19 @@ func TestACellIsAskedForWithAllItsServices(t *testing.T) {
 	}
 }
 
+func TestAServerOnThePortOfAServiceIsAMistake(t *testing.T) {
+	w := newWorld()
+	e := newExperiment(w, "a")
+	withDatabase(e)
+	e.Variants["rt/a"] = lab.Variant{Runtime: "rt", Name: "a", Own: &lab.OwnServer{Port: 5432}}
+	_, err := e.CheckContract(t.Context())
+	var mistake *fault.Error
+	if !errors.As(err, &mistake) || mistake.Code != fault.ExitUsage || w.openedCells.Load() != 0 ||
+		!strings.Contains(err.Error(), "rt/a listens on port 5432, where the service postgres listens") {
+		t.Errorf("error %v after %d cells", err, w.openedCells.Load())
+	}
+}
+
 // A variant is checked beside all that it calls, whatever its scenarios name.
 func TestTheContractIsCheckedBesideTheServicesThatWorkloadsNeed(t *testing.T) {
 	w := newWorld()

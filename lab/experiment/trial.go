@@ -45,7 +45,7 @@ func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Subject,
 			err = e.joinCloseError(ctx, err, closeErr)
 		}
 	}()
-	whileAllRun, stop := untilAServiceEnds(ctx, cell)
+	whileAllRun, stop := UntilAServiceEnds(ctx, cell)
 	defer stop()
 	if err = do(whileAllRun, cell); err != nil {
 		return e.causeOf(ctx, cell, err)
@@ -53,9 +53,9 @@ func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Subject,
 	return nil
 }
 
-// untilAServiceEnds returns a context that ends with endedError when the first service of a cell ends,
+// UntilAServiceEnds returns a context that ends with endedError when the first service of a cell ends,
 // or with the engine's error if nobody can tell.
-func untilAServiceEnds(ctx context.Context, cell Cell) (context.Context, context.CancelFunc) {
+func UntilAServiceEnds(ctx context.Context, cell Cell) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	for _, s := range cell.Services() {
 		done := s.Done(ctx)

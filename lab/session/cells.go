@@ -82,12 +82,14 @@ func newCell(d *docker.Cell, request lab.CellRequest) *cell {
 // readyTimeout bounds the time from the start of a service until it is ready.
 const readyTimeout = 30 * time.Second
 
-// awaitReady waits until a service is ready.
+// awaitReady waits until a service is ready, or until one of the cell ends.
 func (c *cell) awaitReady(ctx context.Context, s lab.Service) error {
 	if s.Ready == nil {
 		return nil
 	}
-	_, err := c.agent.AwaitFirstAnswer(ctx, agent.AwaitRequest{
+	whileAllRun, stop := experiment.UntilAServiceEnds(ctx, c)
+	defer stop()
+	_, err := c.agent.AwaitFirstAnswer(whileAllRun, agent.AwaitRequest{
 		BaseURL: experiment.BaseURL(s.Port), Target: lab.Target{Request: *s.Ready.Request}, Timeout: readyTimeout,
 	})
 	if err != nil {
