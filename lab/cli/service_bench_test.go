@@ -129,8 +129,8 @@ func reportBusyService(b *testing.B, measured []besideService, limit float64) {
 		b.Fatalf("the service was busy in %d of %d attacks", len(shares), len(measured))
 	}
 	container, inCell := math.Expm1(stat.Median(containers)), math.Expm1(stat.Median(processes))
-	fmt.Printf("busy service: it used %.0f%% of the generator's CPU; beside it the server's CPU time per request "+
-		"was %+.2f%% by its container, %+.2f%% by its processes (medians of %d attacks)\n",
+	fmt.Printf("busy service: it used %.0f%% of the generator's CPU; beside it the server's CPU time per "+
+		"request was %+.2f%% by its container, %+.2f%% by its processes (medians of %d attacks)\n",
 		100*stat.Median(shares), 100*container, 100*inCell, len(shares))
 	b.ReportMetric(100*container, "%container")
 	b.ReportMetric(100*inCell, "%processes")
