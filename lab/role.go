@@ -28,6 +28,8 @@ type RoleTraits struct {
 	// MaxCPU is the share of its CPUs from which the service's own queueing may be in the server's
 	// latency; 0: it limits nothing.
 	MaxCPU float64
+	// InFolder says that a folder in scenarios/services can define a service of the role.
+	InFolder bool
 }
 
 // roles is the table of roles, in the order of documents and messages.
@@ -49,22 +51,25 @@ var roles = []RoleTraits{
 		MaxCPU:  0.50,
 	},
 	{
-		Role:    RoleDatabase,
-		About:   "keeps the data that a server reads and writes",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleDatabase,
+		About:    "keeps the data that a server reads and writes",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 	{
-		Role:    RoleBalancer,
-		About:   "distributes requests among the replicas of a server",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleBalancer,
+		About:    "distributes requests among the replicas of a server",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 	{
-		Role:    RoleBroker,
-		About:   "carries messages between the replicas of a server",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleBroker,
+		About:    "carries messages between the replicas of a server",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 }
 

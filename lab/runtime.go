@@ -23,7 +23,7 @@ type Runtime struct {
 
 // IsOwnImage reports whether the image is one of the user's own: one that exists already, or that a
 // Dockerfile of any form makes. The lab chooses no base for it.
-func (r Runtime) IsOwnImage() bool { return r.Base.Official == "" && r.Base.Suite == "" }
+func (r Runtime) IsOwnImage() bool { return r.Base.isZero() }
 
 // Peers names the only runtimes that a runtime is compared with, other than by speed-up.
 type Peers struct {
@@ -49,6 +49,8 @@ type BaseImage struct {
 	// "NODE_EXTRA_CA_CERTS". Builds on the stand-in have them.
 	CAVariables []string
 }
+
+func (b BaseImage) isZero() bool { return b.Official == "" && b.Suite == "" }
 
 // Variant is a runtime in one configuration.
 type Variant struct {

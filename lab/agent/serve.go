@@ -208,54 +208,6 @@ func startSideRequest(ctx context.Context, a lab.Attack) func() *lab.Answer {
 }
 
 const (
-	pollInterval   = time.Millisecond
-	attemptTimeout = time.Second
-)
-
-// awaitFirstAnswer returns when the first correct answer came, by the cell's clock. It returns an
-// error if none comes within the timeout.
-func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) {
-	deadline := time.Now().Add(req.Timeout)
-	client := newPlainClient()
-	client.Timeout = attemptTimeout
-	defer client.CloseIdleConnections()
-	for {
-		answer := sendRequest(ctx, client, req.BaseURL, req.Target.Request)
-		now := time.Now()
-		problem := answer.Error
-		if problem == "" {
-			problem = mismatch(req.Target, answer)
-		}
-		switch {
-		case problem == "":
-			return now.UTC(), nil
-		case now.After(deadline):
-			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", req.Timeout, problem)
-		}
-		select {
-		case <-ctx.Done():
-			return time.Time{}, context.Cause(ctx)
-		case <-time.After(pollInterval):
-		}
-	}
-}
-
-// mismatch returns how an answer differs from the target's, or "" if it does not.
-func mismatch(want lab.Target, got lab.Answer) string {
-	switch {
-	case want.Status == lab.AnyStatus:
-		return ""
-	case want.Status == 0 && !want.Request.Accepts(got.Status):
-		return fmt.Sprintf("%s %s is answered with status %d", want.Request.Method, want.Request.Path, got.Status)
-	case want.Status != 0 && got.Status != want.Status:
-		return fmt.Sprintf("status %d instead of %d", got.Status, want.Status)
-	case len(want.Body) > 0 && !bytes.Equal(got.Body, want.Body):
-		return fmt.Sprintf("body %q instead of %q", got.Body, want.Body)
-	}
-	return ""
-}
-
-const (
 	sendTimeout   = 10 * time.Second
 	maxUnanswered = 3 // after so many requests in a row without an answer, the rest are not sent
 )

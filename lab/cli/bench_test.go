@@ -64,12 +64,12 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	if err != nil {
 		tb.Fatal(err)
 	}
-	images, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+	images, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	v := r.Variants[0]
-	return subject{variant: v, image: images[v.ID()], target: lab.Target{
+	return subject{variant: v, image: images.Images[v.ID()], target: lab.Target{
 		Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!"),
 	}}
 }
@@ -80,8 +80,11 @@ func inCell(
 	beside ...lab.Service,
 ) {
 	tb.Helper()
-	server := experiment.Server(subj.variant, subj.image)
+	server := experiment.Server(subj.variant, subj.image, beside...)
 	server.CPUs.Pinned = s.Layout.Server
+	for i := range beside {
+		beside[i].CPUs.Pinned = s.Layout.Generator
+	}
 	opened, err := s.Cells().Open(ctx, lab.CellRequest{
 		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: append(beside, server),
 	})

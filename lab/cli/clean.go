@@ -82,7 +82,7 @@ func (c *cleanCommand) unusedImages(
 	if err != nil {
 		return nil, err
 	}
-	// The images of a runtime would seem unused if its script has a mistake.
+	// The images of a runtime or service would seem unused if its script has a mistake.
 	if err := library.Err(); err != nil {
 		return nil, err
 	}
@@ -94,5 +94,5 @@ func (c *cleanCommand) unusedImages(
 	if err != nil {
 		return nil, err
 	}
-	return builder.ListSuperseded(a.ctx, library.Runtimes, program)
+	return builder.ListSuperseded(a.ctx, library.ImageSources(), program)
 }

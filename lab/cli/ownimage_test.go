@@ -64,7 +64,7 @@ func pythonImage(ctx context.Context, t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := image.NewBuilder(e, image.Options{}).Ensure(ctx, []lab.Runtime{python})[python.Name]
+	built := image.NewBuilder(e, image.Options{}).Ensure(ctx, []lab.ImageSource{python.Source()})[python.Name]
 	if built.Err != nil {
 		t.Fatal(built.Err)
 	}

@@ -167,11 +167,15 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
-	layouts, err := plan.Layouts(p, m.Services())
+	services, err := m.library.ServicesOf(m.measuredVariants(p), p.Scenarios)
 	if err != nil {
 		return err
 	}
-	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
+	images, err := m.BuildImages(ctx, p, m.library.Runtimes, services)
+	if err != nil {
+		return err
+	}
+	layouts, err := plan.Layouts(p, images.Services)
 	if err != nil {
 		return err
 	}
@@ -185,7 +189,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Variants:        images.Variants,
 		Images:          images.Images,
 		ImageErrors:     images.Errors,
-		Services:        m.Services(),
+		Services:        images.Services,
 		Cells:           m.Cells(),
 		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
@@ -223,6 +227,13 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 	return errors.Join(err, m.finish(run, info.Host, err))
 }
 
+// measuredVariants returns the variants of a plan's trials, without twins and the lab's responders.
+func (m *measurement) measuredVariants(p lab.Plan) []lab.Variant {
+	return slices.DeleteFunc(m.library.Variants(), func(v lab.Variant) bool {
+		return !slices.ContainsFunc(p.Trials, func(t lab.Trial) bool { return lab.OriginalOf(t.Variant) == v.ID() })
+	})
+}
+
 // checkVariants checks the variants of an experiment before it measures. It returns a
 // note for the run on each variant that will not be measured.
 func (m *measurement) checkVariants(
@@ -243,6 +254,7 @@ func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record
 		Plan:             p,
 		RawHits:          m.raw,
 		MeasuredVariants: images.MeasuredVariants(p),
+		Services:         images.ServicesOfFolders(),
 		Host:             record.HostOf(m.Topology),
 		Engine: map[string]string{
 			"kind":           m.Facts.Kind,

@@ -127,13 +127,13 @@ func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		run = s.ID
 		r := settingsRuntime(ctx, t, c, settingsDockerfile)
-		images, missing, err := s.EnsureImages(ctx, []lab.Runtime{r})
-		if err != nil || len(missing) > 0 {
-			t.Fatalf("missing %q, error %v", missing, err)
+		images, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
+		if err != nil || len(images.Errors) > 0 {
+			t.Fatalf("missing %q, error %v", images.Errors, err)
 		}
 		request := lab.Request{Method: http.MethodGet, Path: "/"}
 		subj := subject{
-			variant: r.Variants[0], image: images["sets/all"],
+			variant: r.Variants[0], image: images.Images["sets/all"],
 			target: lab.Target{Request: request, Status: http.StatusOK},
 		}
 		for range 2 { // remains of the first server would disturb the second
@@ -186,7 +186,7 @@ func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
 			"LABEL io.runtime-lab.role=measure": "it has the label io.runtime-lab.role",
 		} {
 			r := settingsRuntime(ctx, t, c, settingsDockerfile+instruction+"\n")
-			_, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+			_, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
 			file := filepath.Join(r.ContextDir, "Dockerfile")
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 				t.Errorf("%s: %v, want %q", instruction, err, want)

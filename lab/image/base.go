@@ -52,7 +52,7 @@ type base struct {
 
 // resolveBases returns a base for every runtime, by name. A failure is stored in the base of its own
 // runtime and does not affect the others.
-func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
 	based, own := splitByBase(runtimes)
 	all := b.resolveDeclaredBases(ctx, based)
 	for _, rt := range own {
@@ -66,7 +66,7 @@ func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.Runtime) map[
 }
 
 // splitByBase returns the runtimes that declare a base, and those with a Dockerfile of the user's own.
-func splitByBase(runtimes []lab.Runtime) (based, own []lab.Runtime) {
+func splitByBase(runtimes []lab.ImageSource) (based, own []lab.ImageSource) {
 	for _, rt := range runtimes {
 		if rt.IsOwnImage() {
 			own = append(own, rt)
@@ -79,7 +79,7 @@ func splitByBase(runtimes []lab.Runtime) (based, own []lab.Runtime) {
 
 // resolveDeclaredBases returns a base for every runtime that declares one, by name: all official, or
 // all stand-ins.
-func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
 	if found := b.localBases(ctx, runtimes); found != nil {
 		return found
 	}
@@ -111,7 +111,7 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Runti
 			"load the official images (docker load), or run as root on a Linux machine that also runs the engine: " +
 			"the lab then builds stand-ins from Debian packages",
 	}
-	if !slices.ContainsFunc(runtimes, func(rt lab.Runtime) bool { return found[rt.Name].err == nil }) {
+	if !slices.ContainsFunc(runtimes, func(rt lab.ImageSource) bool { return found[rt.Name].err == nil }) {
 		return b.ensureStandIns(ctx, runtimes, bootstrapErr)
 	}
 	for name, official := range found {
@@ -124,7 +124,7 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Runti
 
 // localBases returns the bases if the engine already has one of the same kind for every runtime,
 // and nil otherwise. Every runtime declares a base.
-func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[string]base {
+func (b *Builder) localBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
 	if b.opts.Bases != Debian {
 		found, err := collectBases(ctx, runtimes, b.localOfficial)
 		// A refused image is not replaced by a stand-in: pullOfficial reports it.
@@ -139,7 +139,7 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 	if err != nil {
 		return nil // ensureStandIns reports it when stand-ins are needed
 	}
-	found, _ := collectBases(ctx, runtimes, func(ctx context.Context, rt lab.Runtime) (*base, error) {
+	found, _ := collectBases(ctx, runtimes, func(ctx context.Context, rt lab.ImageSource) (*base, error) {
 		return b.localStandIn(ctx, newStandIn(rt, bundle))
 	}) // ensureStandIns reports an error for each runtime
 	return found
@@ -148,8 +148,8 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.Runtime) map[st
 // collectBases returns the base of every runtime, by name. It returns nil if one is missing, and an
 // error if one cannot be read.
 func collectBases(
-	ctx context.Context, runtimes []lab.Runtime,
-	find func(context.Context, lab.Runtime) (*base, error),
+	ctx context.Context, runtimes []lab.ImageSource,
+	find func(context.Context, lab.ImageSource) (*base, error),
 ) (map[string]base, error) {
 	all := make(map[string]base, len(runtimes))
 	for _, rt := range runtimes {
@@ -164,7 +164,7 @@ func collectBases(
 
 // localOfficial returns the runtime's official image as a base, or nil if the engine does not have
 // it.
-func (b *Builder) localOfficial(ctx context.Context, rt lab.Runtime) (*base, error) {
+func (b *Builder) localOfficial(ctx context.Context, rt lab.ImageSource) (*base, error) {
 	if rt.Base.Official == "" {
 		return nil, nil
 	}
@@ -199,7 +199,7 @@ func officialOrigin(ref, id string, digests []string) string {
 // pulls nothing else and returns the error as unreachable. A later failure affects its own runtime
 // only.
 func (b *Builder) pullOfficial(
-	ctx context.Context, runtimes []lab.Runtime,
+	ctx context.Context, runtimes []lab.ImageSource,
 ) (bases map[string]base, unreachable error) {
 	all := make([]base, len(runtimes))
 	first := true
@@ -212,7 +212,7 @@ func (b *Builder) pullOfficial(
 		case found != nil:
 			all[i] = *found
 		case rt.Base.Official == "":
-			all[i].err = fmt.Errorf("runtime %s (%s) names no official image", rt.Name, rt.File)
+			all[i].err = fmt.Errorf("%s (%s) names no official image", rt.Title, rt.File)
 		case unreachable != nil:
 			all[i].err = unreachable
 		case first:
@@ -243,7 +243,7 @@ func (b *Builder) pullOfficial(
 }
 
 // pullBase pulls the runtime's official image and returns it as a base.
-func (b *Builder) pullBase(ctx context.Context, rt lab.Runtime) base {
+func (b *Builder) pullBase(ctx context.Context, rt lab.ImageSource) base {
 	if err := b.pull(ctx, rt.Base.Official); err != nil {
 		return base{err: err}
 	}

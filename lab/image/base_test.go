@@ -376,7 +376,7 @@ func TestStandInHashDependsOnItsContent(t *testing.T) {
 // a stand-in that lacks some of them cannot be shared.
 func TestCAVariablesChangeTheTagOfAStandInButNotItsHash(t *testing.T) {
 	of := func(bundle string, variables ...string) standIn {
-		return newStandIn(lab.Runtime{Base: lab.BaseImage{
+		return newStandIn(lab.ImageSource{Base: lab.BaseImage{
 			Suite: "forky", Packages: []string{"nodejs"}, CAVariables: variables,
 		}}, []byte(bundle))
 	}

@@ -18,7 +18,7 @@ import (
 
 // buildJob is the state of building one runtime's image.
 type buildJob struct {
-	runtime lab.Runtime
+	source  lab.ImageSource
 	base    base
 	content string // content_sha256 of the image
 
@@ -31,19 +31,19 @@ type buildJob struct {
 // buildAll builds the missing images in parallel. Only after all builds have ended does it remove
 // their intermediate images, because builds may share them.
 func (b *Builder) buildAll(
-	ctx context.Context, runtimes []lab.Runtime, bases map[string]base,
+	ctx context.Context, runtimes []lab.ImageSource, bases map[string]base,
 ) map[string]Result {
 	jobs := make([]*buildJob, len(runtimes))
 	var running sync.WaitGroup
 	for i, rt := range runtimes {
-		jobs[i] = &buildJob{runtime: rt, base: bases[rt.Name]}
+		jobs[i] = &buildJob{source: rt, base: bases[rt.Name]}
 		running.Go(func() { b.findOrBuild(ctx, jobs[i]) })
 	}
 	running.Wait()
 	b.registerAndCleanUp(ctx, jobs)
 	results := make(map[string]Result, len(jobs))
 	for _, j := range jobs {
-		results[j.runtime.Name] = Result{Image: j.result, Err: j.err, Built: j.built && j.err == nil}
+		results[j.source.Name] = Result{Image: j.result, Err: j.err, Built: j.built && j.err == nil}
 	}
 	return results
 }
@@ -53,13 +53,13 @@ func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 	if j.err = j.base.err; j.err != nil {
 		return
 	}
-	files, err := readContext(j.runtime)
+	files, err := readContext(j.source)
 	if err != nil {
 		j.err = err
 		return
 	}
-	j.content = contentHash(j.runtime, files, j.base.identity)
-	found, err := b.findImage(ctx, runtimeRef(j.runtime.Name, j.content), j.content)
+	j.content = contentHash(j.source, files, j.base.identity)
+	found, err := b.findImage(ctx, runtimeRef(j.source.Name, j.content), j.content)
 	if err != nil || found != nil {
 		j.err = err
 		if found != nil {
@@ -68,10 +68,10 @@ func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 		return
 	}
 	started := time.Now()
-	b.logf("%s: building on %s", j.runtime.Name, j.base.origin)
+	b.logf("%s: building on %s", j.source.Name, j.base.origin)
 	if j.err = b.build(ctx, j, files); j.err == nil {
 		j.built = true
-		b.logf("%s: built in %s", j.runtime.Name, formatSeconds(started))
+		b.logf("%s: built in %s", j.source.Name, formatSeconds(started))
 	}
 }
 
@@ -79,34 +79,34 @@ func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 func (b *Builder) build(ctx context.Context, j *buildJob, files []contextFile) error {
 	var archive bytes.Buffer
 	if err := writeTar(&archive, files); err != nil {
-		return fmt.Errorf("pack the build context of runtime %s: %w", j.runtime.Name, err)
+		return fmt.Errorf("pack the build context of %s: %w", j.source.Title, err)
 	}
 	var err error
 	j.made, err = b.engine.BuildImage(ctx, Build{
 		Context:     &archive,
-		Dockerfile:  j.runtime.Dockerfile,
+		Dockerfile:  j.source.Dockerfile,
 		Base:        j.base.id,
 		Args:        b.buildArgs(j),
 		HostNetwork: b.proxyOnLoopback(),
 		StopTimeout: b.cleanupTimeout,
 		Labels: b.labels(
-			"runtimes/"+j.runtime.Name, map[string]string{contentLabel: j.content, originLabel: j.base.origin},
+			j.source.Folder, map[string]string{contentLabel: j.content, originLabel: j.base.origin},
 		),
 	})
 	if unused := j.made.UnusedArgs; err == nil && len(unused) > 0 {
 		// An unused argument means that the wrong image was built.
-		err = fmt.Errorf("%s takes no argument %s", j.runtime.Dockerfile, strings.Join(unused, ", "))
+		err = fmt.Errorf("%s takes no argument %s", j.source.Dockerfile, strings.Join(unused, ", "))
 	}
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("build the image of runtime %s: %w", j.runtime.Name, context.Cause(ctx))
+		return fmt.Errorf("build the image of %s: %w", j.source.Title, context.Cause(ctx))
 	}
 	return &fault.Error{
 		Code: fault.ExitFailed,
-		Err: fmt.Errorf("build the image of runtime %s (%s): %w\n%s",
-			j.runtime.Name, j.runtime.ContextDir, err, lastLines(j.made.Output)),
+		Err: fmt.Errorf("build the image of %s (%s): %w\n%s",
+			j.source.Title, j.source.ContextDir, err, lastLines(j.made.Output)),
 		Hint: "read the build's output above; if an installer cannot reach its registry, check the network and " +
 			"the proxy variables of this shell",
 	}
@@ -130,8 +130,8 @@ func lastLines(output string) string {
 // BASE_IMAGE if the lab chooses the base.
 func (b *Builder) buildArgs(j *buildJob) map[string]string {
 	args := b.proxies()
-	maps.Copy(args, j.runtime.BuildArgs)
-	if !j.runtime.IsOwnImage() {
+	maps.Copy(args, j.source.BuildArgs)
+	if !j.source.IsOwnImage() {
 		args[lab.BaseImageArg] = j.base.id
 	}
 	return args

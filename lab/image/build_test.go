@@ -20,7 +20,7 @@ import (
 
 func TestContentSHA256(t *testing.T) {
 	dir := t.TempDir()
-	rt := lab.Runtime{
+	rt := lab.ImageSource{
 		Name: "node", ContextDir: dir, Dockerfile: "Dockerfile", Ignore: []string{"node_modules", "__py*__"},
 	}
 	for name, text := range map[string]string{
@@ -98,7 +98,7 @@ func TestContentSHA256DiffersInASharedContext(t *testing.T) {
 	write(t, filepath.Join(dir, "source.Dockerfile"), "FROM x")
 	write(t, filepath.Join(dir, "app.py"), "1")
 	write(t, filepath.Join(dir, ".dockerignore"), "*\n!app.py\n")
-	runtimes := map[string]lab.Runtime{
+	runtimes := map[string]lab.ImageSource{
 		"plain":              {Dockerfile: "Dockerfile"},
 		"source":             {Dockerfile: "source.Dockerfile"},
 		"source, an arg":     {Dockerfile: "source.Dockerfile", BuildArgs: map[string]string{"A": "BC"}},
@@ -146,8 +146,8 @@ func TestContentSHA256DiffersInASharedContext(t *testing.T) {
 }
 
 func TestContentHashDistinguishesFields(t *testing.T) {
-	one := contentHash(lab.Runtime{}, []contextFile{{path: "a", link: "x"}}, "base")
-	two := contentHash(lab.Runtime{}, []contextFile{{path: "a", data: []byte("x")}}, "base")
+	one := contentHash(lab.ImageSource{}, []contextFile{{path: "a", link: "x"}}, "base")
+	two := contentHash(lab.ImageSource{}, []contextFile{{path: "a", data: []byte("x")}}, "base")
 	if one == two {
 		t.Error("a link and a file with its target as content have the same hash")
 	}
@@ -167,7 +167,7 @@ func TestContextTarDependsOnContentOnly(t *testing.T) {
 		if err := os.Chtimes(filepath.Join(dir, "a/run"), at, at); err != nil {
 			t.Fatal(err)
 		}
-		files, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
+		files, err := readContext(lab.ImageSource{ContextDir: dir, Dockerfile: "Dockerfile"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -107,8 +107,8 @@ type Result struct {
 
 // Ensure returns an image for every runtime, by name. It takes the images that runtimes use as they
 // are, pulls those that the engine does not have, and builds the others: see ensureBuilt.
-func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
-	built := slices.DeleteFunc(slices.Clone(runtimes), func(rt lab.Runtime) bool { return rt.Image != "" })
+func (b *Builder) Ensure(ctx context.Context, runtimes []lab.ImageSource) map[string]Result {
+	built := slices.DeleteFunc(slices.Clone(runtimes), func(rt lab.ImageSource) bool { return rt.Image != "" })
 	results := b.ensureBuilt(ctx, built)
 	for _, rt := range runtimes {
 		if rt.Image != "" {
@@ -122,7 +122,7 @@ func (b *Builder) Ensure(ctx context.Context, runtimes []lab.Runtime) map[string
 // ensureBuilt returns an image for every runtime, by name. It reuses an image if content and base are
 // unchanged, and builds the missing ones in parallel. A failed build does not stop the others; its
 // output is part of its error.
-func (b *Builder) ensureBuilt(ctx context.Context, runtimes []lab.Runtime) map[string]Result {
+func (b *Builder) ensureBuilt(ctx context.Context, runtimes []lab.ImageSource) map[string]Result {
 	if results, complete := b.findAll(ctx, runtimes); complete {
 		return results
 	}
@@ -135,7 +135,7 @@ func (b *Builder) ensureBuilt(ctx context.Context, runtimes []lab.Runtime) map[s
 }
 
 // failAll returns err as the result of every runtime.
-func failAll(runtimes []lab.Runtime, err error) map[string]Result {
+func failAll(runtimes []lab.ImageSource, err error) map[string]Result {
 	results := make(map[string]Result, len(runtimes))
 	for _, rt := range runtimes {
 		results[rt.Name] = Result{Err: err}
@@ -145,7 +145,7 @@ func failAll(runtimes []lab.Runtime, err error) map[string]Result {
 
 // findAll returns all images, and true if they all exist already. It asks no registry and changes
 // nothing.
-func (b *Builder) findAll(ctx context.Context, runtimes []lab.Runtime) (map[string]Result, bool) {
+func (b *Builder) findAll(ctx context.Context, runtimes []lab.ImageSource) (map[string]Result, bool) {
 	based, own := splitByBase(runtimes)
 	bases := b.localBases(ctx, based)
 	if bases == nil {

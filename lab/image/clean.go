@@ -30,7 +30,7 @@ func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 // ListSuperseded returns the lab's images that the given runtimes and agents, as they are now,
 // would not use on any base that the engine has.
 func (b *Builder) ListSuperseded(
-	ctx context.Context, runtimes []lab.Runtime, agents ...[]byte,
+	ctx context.Context, runtimes []lab.ImageSource, agents ...[]byte,
 ) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
@@ -63,7 +63,7 @@ func (b *Builder) ListSuperseded(
 
 // currentRefs returns the tags that a runtime uses now: of its stand-in, and of its images on both
 // bases.
-func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([]string, error) {
+func (b *Builder) currentRefs(ctx context.Context, rt lab.ImageSource, s standIn) ([]string, error) {
 	if rt.IsOwnImage() {
 		own, err := b.ownBase(ctx, rt, false)
 		if err != nil || own == nil {

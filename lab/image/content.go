@@ -35,7 +35,7 @@ const contentFormat = "runtime-lab image 2"
 // or .dockerignore excludes), the name of the Dockerfile, the runtime's build arguments, and
 // baseIdentity. That is "<ref>@<digest>" for an official image, and origin and hash for a stand-in.
 // Proxy settings of the host are not included.
-func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
+func ContentSHA256(rt lab.ImageSource, baseIdentity string) (string, error) {
 	files, err := readContext(rt)
 	if err != nil {
 		return "", err
@@ -44,7 +44,7 @@ func ContentSHA256(rt lab.Runtime, baseIdentity string) (string, error) {
 }
 
 // contentHash returns the hash of ContentSHA256 for files that are already read.
-func contentHash(rt lab.Runtime, files []contextFile, baseIdentity string) string {
+func contentHash(rt lab.ImageSource, files []contextFile, baseIdentity string) string {
 	sum := newFieldHash()
 	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.BuildArgs)))
 	for _, name := range slices.Sorted(maps.Keys(rt.BuildArgs)) {
@@ -98,16 +98,16 @@ func isProgram(data []byte) bool {
 }
 
 // readContext returns the files of a runtime's build context, sorted by path.
-func readContext(rt lab.Runtime) ([]contextFile, error) {
+func readContext(rt lab.ImageSource) ([]contextFile, error) {
 	files, err := readFolder(rt.ContextDir, rt.Dockerfile, rt.Ignore)
 	if err != nil {
-		return nil, fmt.Errorf("read the build context of runtime %s: %w", rt.Name, err)
+		return nil, fmt.Errorf("read the build context of %s: %w", rt.Title, err)
 	}
 	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
 		return nil, &fault.Error{
 			Code: fault.ExitFailed,
-			Err: fmt.Errorf("build the image of runtime %s: there is no %s in %s",
-				rt.Name, rt.Dockerfile, rt.ContextDir),
+			Err: fmt.Errorf("build the image of %s: there is no %s in %s",
+				rt.Title, rt.Dockerfile, rt.ContextDir),
 			Hint: "create it, or name another file in " + rt.File + " (context, dockerfile)",
 		}
 	}

@@ -1,7 +1,7 @@
-// Package image provides images: official bases or stand-ins made of Debian packages, the runtimes'
-// images that are built on them, and the agent's image. An image is identified by content_sha256,
-// the hash of its input. The engine's id does not identify it, because every rebuild of the same
-// content has another one.
+// Package image provides images: official bases or stand-ins made of Debian packages, the images of
+// runtimes and services that are built on them, and the agent's image. An image is identified by
+// content_sha256, the hash of its input. The engine's id does not identify it, because every rebuild
+// of the same content has another one. What is said of runtimes below holds for services too.
 //
 // Bases. All runtimes of a run get the same kind of base. An official image for one and a stand-in
 // for another would compare packagers, not runtimes. Mode auto takes the first kind that it can

@@ -241,7 +241,7 @@ func (f *fakeEngine) names() []string { return slices.Sorted(maps.Keys(f.images)
 type harness struct {
 	*Builder
 	engine    *fakeEngine
-	runtimes  []lab.Runtime
+	runtimes  []lab.ImageSource
 	log       *strings.Builder
 	env       map[string]string
 	made      []string // runtimes whose stand-ins were made
@@ -279,8 +279,9 @@ func newHarness(t *testing.T, mode BaseMode) *harness {
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		h.runtimes = append(h.runtimes, lab.Runtime{
-			Name: name, File: "runtimes/" + name + "/runtime.star",
+		h.runtimes = append(h.runtimes, lab.ImageSource{
+			Name: name, Title: "runtime " + name, Folder: "runtimes/" + name,
+			File:       "runtimes/" + name + "/runtime.star",
 			ContextDir: dir, Dockerfile: "Dockerfile",
 			Base: lab.BaseImage{
 				Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"},
@@ -309,7 +310,7 @@ func (h *harness) addOfficial(names ...string) {
 }
 
 // addStandIns puts the stand-ins of runtimes on the engine.
-func (h *harness) addStandIns(t *testing.T, runtimes ...lab.Runtime) {
+func (h *harness) addStandIns(t *testing.T, runtimes ...lab.ImageSource) {
 	t.Helper()
 	bundle, err := h.caBundle()
 	if err != nil {

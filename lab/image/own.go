@@ -14,7 +14,7 @@ import (
 // useImage returns the image that a runtime uses as it is. It pulls an image that the engine does
 // not have. Containers are started by the image's id, so that all trials of a run measure the same
 // image even if its tag moves.
-func (b *Builder) useImage(ctx context.Context, rt lab.Runtime) (lab.Image, error) {
+func (b *Builder) useImage(ctx context.Context, rt lab.ImageSource) (lab.Image, error) {
 	got, err := b.haveImage(ctx, rt.Image)
 	if err != nil {
 		return lab.Image{}, ownImageError(rt, err)
@@ -44,9 +44,9 @@ func (b *Builder) haveImage(ctx context.Context, ref string) (*Description, erro
 }
 
 // ownImageError returns the error of an image that a user's runtime needs.
-func ownImageError(rt lab.Runtime, err error) error {
+func ownImageError(rt lab.ImageSource, err error) error {
 	return &fault.Error{
-		Code: fault.ExitFailed, Err: fmt.Errorf("runtime %s (%s): %w", rt.Name, rt.File, err),
+		Code: fault.ExitFailed, Err: fmt.Errorf("%s (%s): %w", rt.Title, rt.File, err),
 		Hint: "build or load the image on this engine, or check its name and the engine's access to its registry",
 	}
 }
@@ -74,7 +74,7 @@ func contentOfImage(img *Description) string {
 
 // ownBase returns what the stages of a user's Dockerfile start from. It pulls images that the engine
 // does not have if pull is true, and returns nil if one is missing otherwise.
-func (b *Builder) ownBase(ctx context.Context, rt lab.Runtime, pull bool) (*base, error) {
+func (b *Builder) ownBase(ctx context.Context, rt lab.ImageSource, pull bool) (*base, error) {
 	files, err := readContext(rt)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (b *Builder) ownBase(ctx context.Context, rt lab.Runtime, pull bool) (*base
 	refs, err := stageImages(string(files[i].data), rt.BuildArgs)
 	if err != nil {
 		return nil, &fault.Error{
-			Code: fault.ExitUsage, Err: fmt.Errorf("runtime %s: %s: %w", rt.Name, rt.Dockerfile, err),
+			Code: fault.ExitUsage, Err: fmt.Errorf("%s: %s: %w", rt.Title, rt.Dockerfile, err),
 			Hint: "give it a value there (ARG NAME=value), or in " + rt.File + " (args)",
 		}
 	}

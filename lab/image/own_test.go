@@ -49,8 +49,10 @@ func TestStageImages(t *testing.T) {
 func TestAnImageIsUsedAsItIs(t *testing.T) {
 	b := newHarness(t, Official)
 	engine := b.engine
-	shop := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
-	first := b.Ensure(t.Context(), []lab.Runtime{shop})["shop"]
+	shop := lab.ImageSource{
+		Name: "shop", Title: "runtime shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2",
+	}
+	first := b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"]
 	want := lab.Image{
 		Ref: "sha256:id-of-hub.test/shop:2", ID: "sha256:id-of-hub.test/shop:2",
 		ContentSHA256: first.Image.ContentSHA256, BaseOrigin: "hub.test/shop:2@sha256:d1",
@@ -58,7 +60,7 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 	if first.Err != nil || first.Image != want || first.Built || len(first.Image.ContentSHA256) != 64 {
 		t.Errorf("%+v, want %+v", first, want)
 	}
-	again := b.Ensure(t.Context(), []lab.Runtime{shop})["shop"]
+	again := b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"]
 	if !reflect.DeepEqual(again, first) || len(engine.pulled) != 1 || len(engine.builds) > 0 {
 		t.Errorf("%+v, then %+v; pulled %q, built %d", first, again, engine.pulled, len(engine.builds))
 	}
@@ -68,7 +70,7 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 		got.Config = &config
 		change(&got)
 		engine.images[shop.Image] = got
-		return b.Ensure(t.Context(), []lab.Runtime{shop})["shop"].Image.ContentSHA256
+		return b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"].Image.ContentSHA256
 	}
 	rebuilt := content(func(i *Description) {
 		i.ID = "sha256:another"
@@ -97,9 +99,11 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 
 func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 	b := newHarness(t, Official)
-	missing := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
+	missing := lab.ImageSource{
+		Name: "shop", Title: "runtime shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2",
+	}
 	b.engine.pullFails = func(context.Context, string, func()) error { return errors.New("manifest unknown") }
-	err := b.Ensure(t.Context(), []lab.Runtime{missing})["shop"].Err
+	err := b.Ensure(t.Context(), []lab.ImageSource{missing})["shop"].Err
 	if err == nil || !strings.HasPrefix(err.Error(),
 		"runtime shop (runtimes/shop/runtime.star): pull hub.test/shop:2: ") ||
 		!errors.As(err, new(*fault.Error)) {
@@ -112,13 +116,13 @@ func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 func TestAnyDockerfileIsBuilt(t *testing.T) {
 	b := newHarness(t, Official)
 	engine := b.engine
-	rt := lab.Runtime{
+	rt := lab.ImageSource{
 		Name: "own", File: "runtimes/own/runtime.star", ContextDir: t.TempDir(), Dockerfile: "Dockerfile",
 		BuildArgs: map[string]string{"TAG": "2"},
 	}
 	write(t, filepath.Join(rt.ContextDir, "Dockerfile"),
 		"ARG TAG=1\nFROM make:$TAG AS make\nFROM run:1\nCOPY --from=make /a /a\n")
-	first := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	first := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if first.Err != nil || !first.Built {
 		t.Fatal(first.Err)
 	}
@@ -128,18 +132,18 @@ func TestAnyDockerfileIsBuilt(t *testing.T) {
 	if _, given := engine.builds[0].Args[lab.BaseImageArg]; given {
 		t.Error("the build has BASE_IMAGE")
 	}
-	again := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	again := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if again.Err != nil || again.Built || again.Image != first.Image {
 		t.Errorf("%+v, then %+v", first, again)
 	}
-	superseded, err := b.ListSuperseded(t.Context(), []lab.Runtime{rt})
+	superseded, err := b.ListSuperseded(t.Context(), []lab.ImageSource{rt})
 	if err != nil || slices.ContainsFunc(superseded, func(s StoredImage) bool { return len(s.Refs) > 0 }) {
 		t.Errorf("superseded %+v, %v", superseded, err)
 	}
 	moved := engine.images["run:1"]
 	moved.Digests = []string{"run@sha256:d2"}
 	engine.images["run:1"] = moved
-	later := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	later := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if later.Err != nil || later.Image.ContentSHA256 == first.Image.ContentSHA256 {
 		t.Errorf("with another base %+v, want other content than %+v", later, first)
 	}

@@ -26,7 +26,7 @@ func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 		}
 		built = true
 		if err := b.discard(ctx, j); err != nil {
-			b.logf("%s: %v", j.runtime.Name, err)
+			b.logf("%s: %v", j.source.Name, err)
 		}
 	}
 	if !built {
@@ -40,16 +40,16 @@ func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 
 // register tags the image that the engine built, and makes it the job's result.
 func (b *Builder) register(ctx context.Context, j *buildJob) error {
-	ref := runtimeRef(j.runtime.Name, j.content)
+	ref := runtimeRef(j.source.Name, j.content)
 	built, err := b.inspect(ctx, j.made.ID)
 	if err != nil {
 		return err
 	}
 	if built == nil || built.Config == nil {
-		return fmt.Errorf("image %s of runtime %s disappeared before it was tagged: "+
-			"does another process remove images on this engine?", j.made.ID, j.runtime.Name)
+		return fmt.Errorf("image %s of %s disappeared before it was tagged: "+
+			"does another process remove images on this engine?", j.made.ID, j.source.Title)
 	}
-	if err := b.checkPlatform(ctx, "of runtime "+j.runtime.Name, built, wrongFromHint); err != nil {
+	if err := b.checkPlatform(ctx, "of "+j.source.Title, built, wrongFromHint); err != nil {
 		return err
 	}
 	if err := b.engine.RegisterImage(ctx, built.ID, ref, j.base.buildOnlyEnv); err != nil {

@@ -38,6 +38,7 @@ const openSSLBundle = "SSL_CERT_FILE=" + debianBundle
 // packages and caEnv share one image.
 type standIn struct {
 	runtime  string
+	title    string // in messages
 	suite    string
 	packages []string // in the order in which the origin names them
 	bundle   []byte   // CA certificates of the host, PEM; empty: Debian's
@@ -47,8 +48,11 @@ type standIn struct {
 }
 
 // newStandIn returns the stand-in of a runtime.
-func newStandIn(rt lab.Runtime, bundle []byte) standIn {
-	s := standIn{runtime: rt.Name, suite: rt.Base.Suite, packages: rt.Base.Packages, bundle: bundle}
+func newStandIn(rt lab.ImageSource, bundle []byte) standIn {
+	s := standIn{
+		runtime: rt.Name, title: rt.Title, suite: rt.Base.Suite, packages: rt.Base.Packages,
+		bundle: bundle,
+	}
 	if len(bundle) > 0 {
 		for _, name := range slices.Sorted(slices.Values(rt.Base.CAVariables)) {
 			s.caEnv = append(s.caEnv, name+"="+debianBundle)
@@ -105,14 +109,14 @@ var (
 // validate returns an error if the suite or a package has no valid name.
 func (s standIn) validate() error {
 	if s.suite == "" || len(s.packages) == 0 {
-		return fmt.Errorf("runtime %s names no Debian suite and packages for a stand-in", s.runtime)
+		return fmt.Errorf("%s names no Debian suite and packages for a stand-in", s.title)
 	}
 	if !suiteName.MatchString(s.suite) {
-		return fmt.Errorf("runtime %s: %q is not the name of a Debian suite", s.runtime, s.suite)
+		return fmt.Errorf("%s: %q is not the name of a Debian suite", s.title, s.suite)
 	}
 	for _, name := range s.packages {
 		if !packageName.MatchString(name) {
-			return fmt.Errorf("runtime %s: %q is not the name of a Debian package", s.runtime, name)
+			return fmt.Errorf("%s: %q is not the name of a Debian package", s.title, name)
 		}
 	}
 	return nil
@@ -173,7 +177,7 @@ func (b *Builder) tagEarlierStandIn(ctx context.Context, s standIn) {
 // parallel, each once. If bootstrapErr is not nil, it makes none, and bootstrapErr is the error of
 // the runtimes that miss theirs.
 func (b *Builder) ensureStandIns(
-	ctx context.Context, runtimes []lab.Runtime, bootstrapErr error,
+	ctx context.Context, runtimes []lab.ImageSource, bootstrapErr error,
 ) map[string]base {
 	bases := make(map[string]base, len(runtimes))
 	bundle, err := b.caBundle()

@@ -105,7 +105,7 @@ func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, runtimes := range [][]lab.Runtime{h.runtimes[:1], h.runtimes, h.runtimes[:1]} {
+	for _, runtimes := range [][]lab.ImageSource{h.runtimes[:1], h.runtimes, h.runtimes[:1]} {
 		results := h.Ensure(t.Context(), runtimes)
 		if got := results["node"]; got.Err != nil || got.Image.BaseOrigin != origin ||
 			got.Image.ContentSHA256 != content {

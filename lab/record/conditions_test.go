@@ -24,12 +24,21 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 				Variant: lab.Variant{Runtime: "node", Name: "single"},
 				Image:   lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
 			}},
+			Services: map[string]lab.Service{"postgres": {
+				Name: "postgres", MemoryBytes: 1 << 30,
+				Image: lab.Image{ID: "sha256:1", ContentSHA256: "d0d0d0d0d0d0d0d0"},
+			}},
 		}
 	}
 	changeVariant := func(i *record.Info, change func(*record.MeasuredVariant)) {
 		v := i.MeasuredVariants["node/single"]
 		change(&v)
 		i.MeasuredVariants["node/single"] = v
+	}
+	changeService := func(i *record.Info, change func(*lab.Service)) {
+		s := i.Services["postgres"]
+		change(&s)
+		i.Services["postgres"] = s
 	}
 	for name, c := range map[string]struct {
 		change func(now *record.Info)
@@ -46,6 +55,19 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 		"the id of an image with the same content": {func(now *record.Info) {
 			changeVariant(now, func(v *record.MeasuredVariant) { v.Image.ID = "sha256:2" })
 		}, ""},
+		"the id of a service's image": {
+			func(now *record.Info) { changeService(now, func(s *lab.Service) { s.Image.ID = "sha256:2" }) }, "",
+		},
+		"a service's image": {
+			func(now *record.Info) {
+				changeService(now, func(s *lab.Service) { s.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
+			},
+			"image of the service postgres: content d0d0d0d0d0d0 then, d1d1d1d1d1d1 now",
+		},
+		"a service's memory": {
+			func(now *record.Info) { changeService(now, func(s *lab.Service) { s.MemoryBytes /= 2 }) },
+			"script of the service postgres",
+		},
 		"the host": {
 			func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
 			`host memory: "24576 MiB" then, "12288 MiB" now`,

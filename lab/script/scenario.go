@@ -15,7 +15,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
-	"runtimelab/lab/workload"
 )
 
 const (
@@ -149,7 +148,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Phases:   readPhases(c),
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
-		Services: readServices(c),
+		Services: s.readServices(c),
 	}
 	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {
@@ -169,11 +168,11 @@ func readCores(c *call) []int {
 }
 
 // readServices returns the names of the services beside the server.
-func readServices(c *call) []string {
+func (s *scenarioScript) readServices(c *call) []string {
 	if !c.has("services") {
 		return nil
 	}
-	known := workload.ServiceNames()
+	known := s.variants.services
 	return c.distinctStrings("services", "names of services", func(name string) string {
 		if slices.Contains(known, name) {
 			return ""
@@ -325,21 +324,9 @@ func readBody(c *call) []byte {
 }
 
 func readRawBody(c *call) []byte {
-	arg, ok := c.validArgument("body")
-	if !ok {
-		return nil
-	}
-	var body []byte
-	switch v := arg.value.(type) {
-	case starlark.String:
-		body = []byte(v)
-	case starlark.Bytes:
-		body = []byte(v)
-	default:
-		c.wrongType(arg, "body", "a string or bytes")
-	}
+	body := c.bytes("body")
 	if len(body) > maxBody {
-		c.fault(arg.at, "body is longer than %d MiB", maxBody>>20)
+		c.fault(c.args["body"].at, "body is longer than %d MiB", maxBody>>20)
 	}
 	return body
 }

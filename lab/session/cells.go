@@ -14,18 +14,10 @@ import (
 	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/serve"
 )
 
 // Cells returns what opens the cells of an experiment on the session's engine.
 func (s *Session) Cells() experiment.Cells { return cells{run: s.run, lease: s.lease} }
-
-// Services returns the services that scenarios can name, by name.
-func (s *Session) Services() map[string]lab.Service {
-	upstream := serve.Upstream()
-	upstream.Image = s.Agent
-	return map[string]lab.Service{upstream.Name: upstream}
-}
 
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
@@ -90,7 +82,7 @@ func (c *cell) awaitReady(ctx context.Context, s lab.Service) error {
 	whileAllRun, stop := experiment.UntilAServiceEnds(ctx, c)
 	defer stop()
 	_, err := c.agent.AwaitFirstAnswer(whileAllRun, agent.AwaitRequest{
-		BaseURL: experiment.BaseURL(s.Port), Target: lab.Target{Request: *s.Ready.Request}, Timeout: readyTimeout,
+		BaseURL: experiment.BaseURL(s.Port), Ready: s.Ready, Timeout: readyTimeout,
 	})
 	if err != nil {
 		err = fmt.Errorf("waiting until %s is ready: %w", s.Title(), c.addAgentOutput(err))

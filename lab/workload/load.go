@@ -15,12 +15,15 @@ import (
 	"slices"
 	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/message"
 )
 
 const (
 	// Dir is the folder of the workloads in a checkout.
 	Dir = "scenarios/workloads"
+	// ServicesDir is the folder of services in a checkout, which workloads can need.
+	ServicesDir = "scenarios/services"
 	// File is the name of the file in a workload's folder.
 	File = "workload.json"
 	// version is the version of the files that this package reads.
@@ -42,15 +45,19 @@ type Mistake struct {
 // are given twice, so that it never ignores a part of a workload. A checkout may have no workloads.
 // The error says why the folder cannot be read.
 func Load(root string) (*Set, []Mistake, error) {
-	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(Dir)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := listFolders(root, Dir)
+	if err != nil {
 		return nil, nil, fmt.Errorf("look for workloads: %w", err)
 	}
-	l := loader{contents: map[string][]byte{}, set: &Set{}}
-	for _, e := range entries {
-		if name := e.Name(); e.IsDir() && !strings.HasPrefix(name, ".") {
-			l.read(root, name)
-		}
+	services, err := listFolders(root, ServicesDir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for services that workloads need: %w", err)
+	}
+	l := loader{
+		contents: map[string][]byte{}, set: &Set{}, services: append([]string{lab.UpstreamName}, services...),
+	}
+	for _, name := range names {
+		l.read(root, name)
 	}
 	slices.SortStableFunc(l.set.all, func(a, b *Workload) int {
 		return cmp.Compare(boolRank(a.Name != Application), boolRank(b.Name != Application))
@@ -61,6 +68,21 @@ func Load(root string) (*Set, []Mistake, error) {
 		return slices.Contains(l.set.Broken, w.Name)
 	})
 	return l.set, l.mistakes, nil
+}
+
+// listFolders returns the names of the folders in a folder of a checkout, which need not exist. Hidden
+// ones are left out.
+func listFolders(root, dir string) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(dir)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func boolRank(b bool) int {
@@ -74,6 +96,7 @@ func boolRank(b bool) int {
 type loader struct {
 	contents map[string][]byte // of the files, by the workload's name
 	set      *Set
+	services []string // that a workload can need
 	mistakes []Mistake
 }
 
@@ -205,11 +228,10 @@ func (l *loader) checkParts(w *Workload) {
 	if len(d.Endpoints) == 0 {
 		l.mistake(w.Name, []string{`"endpoints"`}, "there are no endpoints")
 	}
-	services := ServiceNames()
 	for _, need := range d.Needs {
-		if !slices.Contains(services, need) {
+		if !slices.Contains(l.services, need) {
 			l.mistake(w.Name, []string{fmt.Sprintf("%q", need)}, "needs has the unknown service %q; %s",
-				need, message.Suggest(need, services))
+				need, message.Suggest(need, l.services))
 		}
 	}
 	general := w.Name == Application

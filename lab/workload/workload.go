@@ -14,9 +14,6 @@ const Application = "application"
 // anyOtherPath is the path of an endpoint that stands for all paths that no endpoint has.
 const anyOtherPath = "*"
 
-// ServiceNames returns the services that a workload can need, and that the lab has.
-func ServiceNames() []string { return []string{lab.UpstreamName} }
-
 // Workload is the content of one folder of scenarios/workloads.
 type Workload struct {
 	Name    string // the folder's name: "orders"

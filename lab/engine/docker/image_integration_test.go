@@ -114,13 +114,13 @@ func (s *testEngine) makeBase(t *testing.T) {
 }
 
 // runtime returns a runtime whose Dockerfile ends with lines.
-func (s *testEngine) runtime(t *testing.T, name, lines string) lab.Runtime {
+func (s *testEngine) runtime(t *testing.T, name, lines string) lab.ImageSource {
 	t.Helper()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "Dockerfile"),
 		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+"\n"+lines)
 	writeFile(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{
+	return lab.ImageSource{
 		Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: s.base},
 	}
@@ -194,7 +194,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
 	b := image.NewBuilder(s.store, image.Options{Bases: image.Official})
 
-	first := b.Ensure(t.Context(), []lab.Runtime{good, bad})
+	first := b.Ensure(t.Context(), []lab.ImageSource{good, bad})
 	made := first[good.Name]
 	if made.Err != nil || !made.Built {
 		t.Fatalf("good: %+v", made)
@@ -238,7 +238,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]
+	again := b.Ensure(t.Context(), []lab.ImageSource{good})[good.Name]
 	if again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
@@ -260,8 +260,8 @@ func TestIntegrationSharedContext(t *testing.T) {
 	other.Name, other.BuildArgs = "test-other", map[string]string{"FLAG": "--one"}
 
 	results := image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(t.Context(),
-		[]lab.Runtime{one, two, other})
-	for _, rt := range []lab.Runtime{one, two} {
+		[]lab.ImageSource{one, two, other})
+	for _, rt := range []lab.ImageSource{one, two} {
 		if err := results[rt.Name].Err; err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(t.Context(),
-		[]lab.Runtime{edited})
+		[]lab.ImageSource{edited})
 	if got := results[edited.Name]; got.Err != nil || !got.Built {
 		t.Errorf("%+v", got)
 	}
@@ -309,7 +309,7 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	done := make(chan image.Result, 1)
 	go func() {
 		done <- image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(ctx,
-			[]lab.Runtime{slow})[slow.Name]
+			[]lab.ImageSource{slow})[slow.Name]
 	}()
 	for s.countRunning(t) == 0 {
 		select {
