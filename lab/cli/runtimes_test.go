@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/session"
 	"runtimelab/lab/workload"
 )
 
@@ -81,6 +84,31 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 		}
 	}
 	expectInventory(t, c, before)
+}
+
+// The servers of runtimes from npm are the programs of their packages for a platform, and not the
+// wrappers that start these.
+func TestIntegrationProgramsFromNpmRunWithoutAWrapper(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		if !openEngine(t).Local() || os.Geteuid() != 0 {
+			t.Log("skipped: reading what another user's process runs needs root, and the engine's machine")
+			return
+		}
+		for runtime, program := range map[string]string{
+			"bun":  "/opt/bun/node_modules/@oven/bun-linux-*/bin/bun",
+			"deno": "/opt/deno/node_modules/@deno/linux-*/deno",
+		} {
+			inCell(ctx, t, s, application(ctx, t, s, runtime), func(experiment.Cell, experiment.Server) {
+				got, err := os.Readlink(filepath.Join(firstProcess(ctx, t, s, "server"), "exe"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if direct, err := path.Match(program, got); err != nil || !direct {
+					t.Errorf("%s runs %s, want %s", runtime, got, program)
+				}
+			})
+		}
+	})
 }
 
 // One byte of an answer is changed in each file that produces it.

@@ -33,8 +33,9 @@ func canLimitCgroups(t *testing.T) bool {
 	return false
 }
 
-// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
-func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+// firstProcess returns the folder in /proc of the first process of the session's container of a role,
+// as the engine's machine sees it.
+func firstProcess(ctx context.Context, t *testing.T, s *session.Session, role string) string {
 	t.Helper()
 	c := openEngine(t).Client()
 	labels := make(client.Filters)
@@ -47,7 +48,13 @@ func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inspected.Container.State.Pid))
+	return fmt.Sprintf("/proc/%d", inspected.Container.State.Pid)
+}
+
+// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
+func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(firstProcess(ctx, t, s, role), "cgroup"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,8 @@ func TestEachVariantMayOfferItsOwnWorkloads(t *testing.T) {
 	files := workloadFiles()
 	const file = "runtimes/bun/runtime.star"
 	files[file] = strings.NewReplacer(
-		"    offers = [\"hello\"],\n", "", `"one", command = ["bun"])`, `"one", command = ["bun"], offers = ["hello"])`,
+		"    offers = [\"hello\"],\n", "",
+		`"one", command = ["bun"])`, `"one", command = ["bun"], offers = ["hello"])`,
 	).Replace(files[file])
 	if got := messages(load(t, checkout(t, files))); got != "" {
 		t.Error(got)
