@@ -74,8 +74,23 @@ func removeImagesExcept(t *testing.T, c *client.Client, keep []string) {
 func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 	c := needEngine(t).Client()
 	before := inventory(t, c)
-	code, got, stderr := labContract(t, checkout(t), quickVariants...)
-	if code != fault.ExitOK || len(got) != len(quickVariants) {
+	expectContract(t, checkout(t), quickVariants)
+	expectInventory(t, c, before)
+}
+
+// The variants of runtimes that share the folders of node and python, and whose images are others.
+func TestIntegrationVariantsOfOtherImagesPassTheContract(t *testing.T) {
+	needEngine(t)
+	expectContract(t, repository, []string{
+		"bun/serve", "bun/single", "bun/express", "deno/serve", "python-django/uvicorn", "python-granian/uvloop",
+	})
+}
+
+// expectContract expects that all of the variants pass lab contract.
+func expectContract(t *testing.T, root string, variants []string) {
+	t.Helper()
+	code, got, stderr := labContract(t, root, variants...)
+	if code != fault.ExitOK || len(got) != len(variants) {
 		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
 	}
 	for id, x := range got {
@@ -83,7 +98,6 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 			t.Errorf("%s: %s", id, x.Why)
 		}
 	}
-	expectInventory(t, c, before)
 }
 
 // The servers of runtimes from npm are the programs of their packages for a platform, and not the
