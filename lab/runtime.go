@@ -67,7 +67,7 @@ type Variant struct {
 	Command  []string          // the container's command
 	Env      map[string]string // added to the container's environment
 	// Offers are the workloads that it can be asked, besides the one that every application has:
-	// "orders". None: it has an API of its own, of which the lab knows nothing.
+	// "orders". Only a server of the user's own may have none: the lab knows nothing of its API.
 	Offers []string `json:",omitempty"`
 	// Own says how to run and ask a server in an image of the user's own. Nil: the server is an
 	// application that keeps the contract, or a Responder.

@@ -26,21 +26,29 @@ import (
 // engine read the files of both versions.
 func canLimitCgroups(t *testing.T) bool {
 	t.Helper()
-	e, err := docker.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	_, err = os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
-	if e.Local() && os.Geteuid() == 0 && err == nil {
+	_, err := os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
+	if err == nil && seesEngineProcesses(t) {
 		return true
 	}
 	t.Logf("skipped: limiting a cgroup needs root, the engine's machine and cgroup v1 (%v)", err)
 	return false
 }
 
-// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
-func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+// seesEngineProcesses reports whether a test may read what processes of containers do: as root, on
+// the engine's machine.
+func seesEngineProcesses(t *testing.T) bool {
+	t.Helper()
+	e, err := docker.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	return e.Local() && os.Geteuid() == 0
+}
+
+// firstProcess returns the folder in /proc of the first process of the session's container of a role,
+// as the engine's machine sees it.
+func firstProcess(ctx context.Context, t *testing.T, s *session.Session, role string) string {
 	t.Helper()
 	c := openEngine(t)
 	labels := make(client.Filters)
@@ -53,7 +61,13 @@ func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inspected.Container.State.Pid))
+	return fmt.Sprintf("/proc/%d", inspected.Container.State.Pid)
+}
+
+// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
+func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(firstProcess(ctx, t, s, role), "cgroup"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (s *Suite) CheckAnswers(workload string, answers []lab.Answer) []string {
 func (s *Suite) CompareAnswers(
 	requests []lab.Request, a, b string, answersA, answersB []lab.Answer,
 ) []string {
-	return formatDifferences(CompareAnswers(requests, answersA, answersB, a, b))
+	return formatDifferences(CompareAnswers(requests, s.workloads.OptionalHeaders(), answersA, answersB, a, b))
 }
 
 // IdentityRequest returns the request for a server's identity.

@@ -146,10 +146,12 @@ func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAn
 		if x, err = e.requestAnswers(ctx, id, cell); err != nil {
 			return err
 		}
-		if !keepsContract(subject.Variant) {
-			return nil
+		var wrong []string
+		if keepsContract(subject.Variant) {
+			wrong, err = e.requestIdentity(ctx, subject, cell)
+		} else {
+			wrong, err = checkNotRoot(ctx, cell, subject.Variant)
 		}
-		wrong, err := e.requestIdentity(ctx, subject, cell)
 		x.problems = append(x.problems, wrong...)
 		return err
 	})

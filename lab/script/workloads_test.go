@@ -21,7 +21,8 @@ func workloadFile(name string, more string, paths ...string) string {
 		name, more, strings.Join(endpoints, ",\n"))
 }
 
-// workloadFiles are three workloads, and a runtime bun that offers some of them.
+// workloadFiles are three workloads, a runtime bun that offers some of them, and the runtimes of
+// checkout with an API of their own.
 func workloadFiles() map[string]string {
 	return map[string]string{
 		"scenarios/workloads/application/workload.json": workloadFile("application",
@@ -29,6 +30,13 @@ func workloadFiles() map[string]string {
 			"/healthz", "/identity"),
 		"scenarios/workloads/hello/workload.json": workloadFile("hello", "", "/json", "/plaintext"),
 		"scenarios/workloads/wait/workload.json":  workloadFile("wait", `"needs": ["upstream"],`, "/wait"),
+		"runtimes/node/runtime.star": `runtime(about = "Node", image = "node:24")
+variant(name = "single", model = "single", about = "one")
+variant(name = "cluster", model = "cluster", about = "many")
+`,
+		"runtimes/python/runtime.star": `runtime(about = "Python", image = "python:3.14")
+variant(name = "uvloop", model = "single", about = "one")
+`,
 		"runtimes/bun/runtime.star": `variant(name = "serve", model = "single", about = "one", command = ["bun"])
 runtime(
     about = "Bun",
@@ -54,6 +62,19 @@ func TestVariantsOfferWorkloads(t *testing.T) {
 	}
 	if library.Workloads.ByName("wait") == nil {
 		t.Error("the library has no workload wait")
+	}
+}
+
+// A runtime need not offer anything if all its variants do.
+func TestEachVariantMayOfferItsOwnWorkloads(t *testing.T) {
+	files := workloadFiles()
+	const file = "runtimes/bun/runtime.star"
+	files[file] = strings.NewReplacer(
+		"    offers = [\"hello\"],\n", "",
+		`"one", command = ["bun"])`, `"one", command = ["bun"], offers = ["hello"])`,
+	).Replace(files[file])
+	if got := messages(load(t, checkout(t, files))); got != "" {
+		t.Error(got)
 	}
 }
 
@@ -83,6 +104,14 @@ func TestMistakesInOffers(t *testing.T) {
 		},
 		"twice": {
 			`["wait", "hello"]`, `["wait", "wait"]`, `7:95: variant: offers holds "wait", which it has twice`,
+		},
+		"missing": {
+			"    offers = [\"hello\"],\n", "",
+			`2:1: runtime: missing argument "offers", which variant "serve" lacks too: name the workloads that its ` +
+				"application answers (hello, wait), or leave out base if it has an API of its own",
+		},
+		"misspelt": {
+			`    offers = `, `    ofers = `, `5:5: runtime: unknown argument "ofers"; did you mean "offers"?`,
 		},
 		"none": {
 			`["wait", "hello"]`, `[]`, "7:86: variant: offers is empty, want a list of workloads",
@@ -116,7 +145,7 @@ func TestMistakesInWorkloadsAreReported(t *testing.T) {
 }
 
 func TestScenariosRunOnVariantsThatOfferWhatTheyAsk(t *testing.T) {
-	own := []string{"node/single", "node/cluster", "python/uvloop"} // offer nothing: an API of their own
+	own := []string{"node/single", "node/cluster", "python/uvloop"} // with an API of their own
 	for name, c := range map[string]struct {
 		pairs   []string // of scenarioWith
 		want    []string // variants

@@ -196,10 +196,7 @@ func placeAt(content []byte, offset int64) (line, column int) {
 
 // resolve checks each workload for itself, and makes its vectors.
 func (l *loader) resolve() {
-	var always []string
-	if w := l.set.ByName(Application); w != nil && w.doc.Headers != nil {
-		always = w.doc.Headers.Always
-	}
+	rule := l.set.headers()
 	for _, w := range l.set.all {
 		l.checkParts(w)
 		for _, e := range w.doc.Endpoints {
@@ -207,7 +204,7 @@ func (l *loader) resolve() {
 				l.mistake(w.Name, quoted("path", e.Path), "endpoint %s has no vectors", e.Path)
 			}
 			for _, doc := range e.Vectors {
-				v, err := doc.resolve(e, always)
+				v, err := doc.resolve(e, rule)
 				if err != nil {
 					l.mistake(w.Name, quoted("name", doc.Name), "endpoint %s, vector %q: %v", e.Path, doc.Name, err)
 					continue
@@ -245,11 +242,7 @@ func (l *loader) checkParts(w *Workload) {
 		l.mistake(w.Name, nil, "headers or identity is missing: %s says what holds for all servers", Application)
 	}
 	if d.Headers != nil {
-		for _, name := range d.Headers.Always {
-			if name != strings.ToLower(name) {
-				l.mistake(w.Name, []string{fmt.Sprintf("%q", name)}, "header %q is not in lower case", name)
-			}
-		}
+		l.checkHeaders(w)
 	}
 	if d.Identity != nil {
 		if err := d.Identity.check(w); err != nil {
@@ -259,6 +252,28 @@ func (l *loader) checkParts(w *Workload) {
 	if d.Inputs != nil {
 		if err := d.Inputs.check(); err != nil {
 			l.mistake(w.Name, []string{`"inputs"`}, "inputs: %v", err)
+		}
+	}
+}
+
+// checkHeaders checks the names of the headers that any answer has, and that each optional one has a
+// reason.
+func (l *loader) checkHeaders(w *Workload) {
+	always, optional := w.doc.Headers.Always, w.doc.Headers.optionalNames()
+	for _, name := range slices.Concat(always, optional) {
+		if name == "" || name != strings.ToLower(name) {
+			l.mistake(w.Name, []string{fmt.Sprintf("%q", name)}, "header %q is not a name in lower case", name)
+		}
+	}
+	for i, h := range w.doc.Headers.Optional {
+		at := quoted("name", h.Name)
+		switch {
+		case slices.Contains(always, h.Name):
+			l.mistake(w.Name, at, "header %q is optional, and always lists it", h.Name)
+		case slices.Contains(optional[:i], h.Name):
+			l.mistake(w.Name, at, "header %q is optional twice", h.Name)
+		case h.Reason == "" || strings.Contains(h.Reason, "\n"):
+			l.mistake(w.Name, at, "the optional header %q needs a reason, in one line", h.Name)
 		}
 	}
 }
