@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 // slowingModule is a Node module that makes the handlers of node:http take a share more
@@ -150,7 +151,7 @@ func undecided(run *record.StoredRun) (open bool) {
 	for _, c := range verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims {
 		if c.Finding == lab.Inconclusive {
 			open = true
-		} else if c.Finding != slowFindings[c.Claim.ID] {
+		} else if c.Finding != slowFindings[c.ID] {
 			return false
 		}
 	}
@@ -162,12 +163,12 @@ func wrongVerdicts(run *record.StoredRun) (all []string) {
 	result := verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials())
 	for _, c := range result.Controls {
 		if !c.Passed {
-			all = append(all, c.Name+": "+c.Reason)
+			all = append(all, c.Name+": "+wording.Control(c))
 		}
 	}
 	for _, c := range result.Claims {
-		if want := slowFindings[c.Claim.ID]; c.Finding != want {
-			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.Claim.ID, c.Finding, want, c.Reason))
+		if want := slowFindings[c.ID]; c.Finding != want {
+			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.ID, c.Finding, want, wording.Claim(c)))
 		}
 	}
 	return all
