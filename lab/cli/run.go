@@ -404,7 +404,7 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	}
 	p := withClaims(recorded.Info.Plan, m.library)
 	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
-	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
+	err = errors.Join(err, run.WriteVerdicts(r.Claims, r.Topics),
 		run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.messagef("%s: %s in %s; to continue, run: lab run --resume %s",
