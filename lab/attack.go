@@ -23,8 +23,8 @@ type Attack struct {
 
 	// Deadline is the time within which an answer counts as goodput; 0: there is no deadline.
 	Deadline time.Duration `json:"deadline_ns,omitempty"`
-	// SleepWhenIdle makes the generator sleep while it has nothing to do: it shares its CPU with the
-	// server. Otherwise it polls.
+	// SleepWhenIdle makes the generator wait in the kernel while it has nothing to do, because it shares
+	// its CPU with something that is measured. Otherwise it polls.
 	SleepWhenIdle bool `json:"sleeps,omitempty"`
 	// SideRequest is sent once during the attack on its own connection. Its answer is SideAnswer.
 	SideRequest *Request `json:"witness,omitempty"`

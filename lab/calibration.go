@@ -15,7 +15,9 @@ type Calibration struct {
 	// charged for it.
 	SleepCost       time.Duration     `json:"sleep_cost_ns"`
 	CanaryBaselines []CanaryBaseline  `json:"canaries"` // one for each CPU
-	SendLags        []SendLagBaseline `json:"lags"`     // by offered rate, ascending
+	SendLags        []SendLagBaseline `json:"lags"`     // of a generator that polls, by offered rate, ascending
+	// WaitingSendLags are those of a generator that waits in the kernel. Earlier labs measured none.
+	WaitingSendLags []SendLagBaseline `json:"waiting_lags,omitempty"`
 	// TrialCV is the coefficient of variation of the peak between trials of one reference server.
 	TrialCV           float64            `json:"trial_cv"`
 	ServiceTimeChecks []ServiceTimeCheck `json:"readings"` // by service time, ascending

@@ -11,7 +11,8 @@
 // scenario is requests and how load is offered. A runtime is an image; a variant is a
 // runtime in one configuration (node/single), which offers workloads. A cell is a
 // network namespace with a loopback interface only. It holds one generator and
-// the servers of one trial. A trial is one measured execution of a scenario on a
+// the services of one trial. A service is one container, with a role: server, upstream,
+// database, balancer or broker. A trial is one measured execution of a scenario on a
 // variant in fresh containers; it is the unit of analysis. A block is one trial of
 // every variant in random order; a run is all blocks of a plan. An attack is one
 // phase of load in a trial, and a hit is one request of it. A window is an attack with

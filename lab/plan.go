@@ -96,25 +96,67 @@ type TrialID struct {
 // ID returns the trial's identity within its plan.
 func (t Trial) ID() TrialID { return TrialID{t.Scenario, t.Variant, t.Cores, t.Block, t.Attempt} }
 
-// Layout assigns CPUs to the generator and the server. The two sets overlap only
-// if the server gets every CPU of the machine. They share no physical core if the
+// Layout assigns CPUs to the generator, the server and the services beside it. Those of generator and
+// server overlap only if the server gets every CPU of the machine. They share no physical core if the
 // machine has enough of them.
 type Layout struct {
-	Generator []int    `json:"generator"` // also runs the lab itself
-	Server    []int    `json:"server"`
-	Doubts    []string `json:"doubts,omitempty"` // reasons why the layout weakens the figures
+	Generator []int      `json:"generator"` // also runs the lab itself
+	Server    []int      `json:"server"`
+	Spare     []SpareCPU `json:"spare,omitempty"` // what services beside the server may have, the best first
+	// Beside are the CPUs of the services that a trial has beside the server, in the order of the
+	// trial. A plan's layouts have none: plan.PlaceServices adds them.
+	Beside []ServiceCPUs `json:"beside,omitempty"`
+	Doubts []string      `json:"doubts,omitempty"` // reasons why the layout weakens the figures
+}
+
+// SpareCPU is a CPU that neither the generator nor the server has.
+type SpareCPU struct {
+	ID    int    `json:"cpu"`
+	Doubt string `json:"doubt,omitempty"` // why it is not as good as a core of its own; empty if it is
+}
+
+// ServiceCPUs holds the CPUs of one service beside the server.
+type ServiceCPUs struct {
+	Role Role   `json:"role"`
+	Name string `json:"name"`
+	CPUs []int  `json:"cpus"`
 }
 
 // SharesCPUs reports whether the generator runs on one of the server's CPUs.
-func (l Layout) SharesCPUs() bool {
-	return slices.ContainsFunc(l.Generator, func(id int) bool { return slices.Contains(l.Server, id) })
+func (l Layout) SharesCPUs() bool { return overlap(l.Generator, l.Server) }
+
+// GeneratorShares reports whether the generator runs on a CPU of anything that is measured: it then
+// waits in the kernel instead of polling.
+func (l Layout) GeneratorShares() bool {
+	return l.SharesCPUs() || slices.ContainsFunc(l.Beside, l.BesideGenerator)
 }
 
-// AllCPUs returns the CPUs of both sides, sorted and without duplicates.
+// CPUsOf returns the CPUs of a service beside the server, or nil if the layout has none for it.
+func (l Layout) CPUsOf(service string) []int {
+	for _, s := range l.Beside {
+		if s.Name == service {
+			return s.CPUs
+		}
+	}
+	return nil
+}
+
+// BesideGenerator reports whether a service has a CPU of the generator.
+func (l Layout) BesideGenerator(s ServiceCPUs) bool { return overlap(l.Generator, s.CPUs) }
+
+// AllCPUs returns the CPUs of all parties, sorted and without duplicates.
 func (l Layout) AllCPUs() []int {
 	all := slices.Concat(l.Generator, l.Server)
+	for _, s := range l.Beside {
+		all = append(all, s.CPUs...)
+	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// overlap reports whether two sets of CPUs have one in common.
+func overlap(a, b []int) bool {
+	return slices.ContainsFunc(a, func(id int) bool { return slices.Contains(b, id) })
 }
 
 // Topology describes the machine as a cell sees it.

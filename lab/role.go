@@ -23,9 +23,13 @@ type RoleTraits struct {
 	// Failure is what the row of a trial is worth whose service of this role ends or fails: Failed, an
 	// outcome, if the server can be the cause; Disturbed, to be repeated, if it cannot.
 	Failure Validity
+	// Measured says that the row's figures are about such a service: it gets the load.
+	Measured bool
 	// MaxCPU is the share of its CPUs from which the service's own queueing may be in the server's
 	// latency; 0: it limits nothing.
 	MaxCPU float64
+	// InFolder says that a folder in scenarios/services can define a service of the role.
+	InFolder bool
 }
 
 // roles is the table of roles, in the order of documents and messages.
@@ -38,7 +42,7 @@ var roles = []RoleTraits{
 	{
 		Role:    RoleServer,
 		About:   "what is measured",
-		Failure: Failed,
+		Failure: Failed, Measured: true,
 	},
 	{
 		Role:    RoleUpstream,
@@ -47,22 +51,25 @@ var roles = []RoleTraits{
 		MaxCPU:  0.50,
 	},
 	{
-		Role:    RoleDatabase,
-		About:   "keeps the data that a server reads and writes",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleDatabase,
+		About:    "keeps the data that a server reads and writes",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 	{
-		Role:    RoleBalancer,
-		About:   "distributes requests among the replicas of a server",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleBalancer,
+		About:    "distributes requests among the replicas of a server",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 	{
-		Role:    RoleBroker,
-		About:   "carries messages between the replicas of a server",
-		Failure: Failed,
-		MaxCPU:  0.50,
+		Role:     RoleBroker,
+		About:    "carries messages between the replicas of a server",
+		Failure:  Failed,
+		MaxCPU:   0.50,
+		InFolder: true,
 	},
 }
 

@@ -23,7 +23,7 @@ type Runtime struct {
 
 // IsOwnImage reports whether the image is one of the user's own: one that exists already, or that a
 // Dockerfile of any form makes. The lab chooses no base for it.
-func (r Runtime) IsOwnImage() bool { return r.Base.Official == "" && r.Base.Suite == "" }
+func (r Runtime) IsOwnImage() bool { return r.Base.isZero() }
 
 // Peers names the only runtimes that a runtime is compared with, other than by speed-up.
 type Peers struct {
@@ -50,6 +50,8 @@ type BaseImage struct {
 	CAVariables []string
 }
 
+func (b BaseImage) isZero() bool { return b.Official == "" && b.Suite == "" }
+
 // Variant is a runtime in one configuration.
 type Variant struct {
 	Runtime string // "node"
@@ -65,7 +67,7 @@ type Variant struct {
 	Command  []string          // the container's command
 	Env      map[string]string // added to the container's environment
 	// Offers are the workloads that it can be asked, besides the one that every application has:
-	// "orders". None: it has an API of its own, of which the lab knows nothing.
+	// "orders". Only a server of the user's own may have none: the lab knows nothing of its API.
 	Offers []string `json:",omitempty"`
 	// Own says how to run and ask a server in an image of the user's own. Nil: the server is an
 	// application that keeps the contract, or a Responder.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,12 +22,28 @@ type Scenario struct {
 	LeftOut []LeftOutVariant `json:"left_out,omitempty"`
 	Phases  []Phase          `json:"phases"` // in order; at most one warm-up, which comes first
 	// Cores are the numbers of CPUs of a server, ascending. Each variant runs on each number.
-	Cores    []int `json:"cores"`
-	Upstream bool  `json:"upstream"` // whether servers call the lab's upstream to answer
+	Cores    []int    `json:"cores"`
+	Services []string `json:"services,omitempty"` // names of the services beside the server
 
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"`
 	// Parameters are the values, by name, that the script was evaluated with.
 	Parameters map[string]string `json:"parameters,omitempty"`
+}
+
+// UnmarshalJSON reads a scenario. Labs before Services had only the upstream beside the server.
+func (s *Scenario) UnmarshalJSON(text []byte) error {
+	type plain Scenario
+	older := struct {
+		*plain
+		Upstream bool `json:"upstream"`
+	}{plain: (*plain)(s)}
+	if err := json.Unmarshal(text, &older); err != nil {
+		return err
+	}
+	if older.Upstream {
+		s.Services = []string{UpstreamName}
+	}
+	return nil
 }
 
 // LeftOutVariant is a variant on which a scenario does not run.

@@ -1,5 +1,21 @@
 package lab
 
+import "time"
+
+// UpstreamName is the name of the service that the lab itself brings: a responder that servers call.
+const UpstreamName = "upstream"
+
+// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of swap, an
+// engine's default would double it.
+const ServerMemory = 1 << 30
+
+// CellRequest is what one asks of an engine for a trial: a cell with its generator and services.
+type CellRequest struct {
+	Generator CPURequest
+	// Services come after those that they depend on.
+	Services []Service
+}
+
 // Service is one container of a trial besides the generator: what runs, what it is granted, and how one
 // knows that it is ready.
 type Service struct {
@@ -18,6 +34,24 @@ type Service struct {
 	Ready       *Readiness
 	MemoryBytes int64    // limit of memory and swap together
 	DependsOn   []string // names of services that are ready before this one starts
+	// ServerEnv are the variables with which a server finds the service: {"UPSTREAM_URL": "http://…"}.
+	ServerEnv map[string]string
+	// CallCount is answered with the CallCount of the service; nil: it does not count its calls.
+	CallCount *Request
+}
+
+// Title names the service in messages: "the server", "the upstream", "the database postgres". A trial
+// has one server, and its row names it.
+func (s Service) Title() string {
+	if s.Role.Traits().Measured || s.Name == string(s.Role) {
+		return "the " + string(s.Role)
+	}
+	return "the " + string(s.Role) + " " + s.Name
+}
+
+// CallCount is the number of calls that a service has answered.
+type CallCount struct {
+	Count int64 `json:"count"`
 }
 
 // WritableFolder is a folder of a service in memory.
@@ -30,6 +64,8 @@ type WritableFolder struct {
 type CPURequest struct {
 	Count      int // CPUs of its own; 0: those of SharedWith
 	SharedWith Role
+	// Pinned are the CPUs that a plan has chosen, for an engine that lets it choose. Empty: any.
+	Pinned []int
 }
 
 // Readiness says how the generator finds out that a service is ready: by a request over HTTP that is
@@ -44,4 +80,10 @@ type Readiness struct {
 type Grant struct {
 	CPUs        []int  // CPU numbers of the engine's machine
 	ContainerID string // stands in the cgroup paths of the service's processes
+}
+
+// Ending is how a service's container ended. It is zero while the container runs, or if nobody can tell.
+type Ending struct {
+	At     time.Time // by the engine's clock; zero: unknown
+	Reason string    // "the server exited with code 7", with the end of its log
 }

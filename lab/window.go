@@ -23,40 +23,42 @@ type Accounts struct {
 	// ClockStep is how far the machine's wall clock was set from the cell's start to the second reading.
 	ClockStep time.Duration
 	Generator GeneratorAccount
-	Upstream  *UpstreamAccount // nil without an upstream
-	Server    ServerAccount
-	CPUs      []CPUAccount // the machine's CPUs that both readings have
+	Server    ServiceAccount   // the sum of Replicas if the trial has several servers
+	Replicas  []ServiceAccount // nil with one server
+	Beside    []ServiceAccount // services of other roles, in the order of the trial
+	// Unattributed is the CPU time of processes in the cell that belong to no service.
+	Unattributed time.Duration
+	CPUs         []CPUAccount // the machine's CPUs that both readings have
 }
 
 // GeneratorAccount holds what the generator used.
 type GeneratorAccount struct {
 	CPUs   []int          // its affinity mask
 	CPU    *time.Duration // CPU time, idle polling included; unknown without time between the readings
-	Sleeps *int64         // how often it or the upstream gave up the CPU
+	Sleeps *int64         // how often it gave up the CPU
 }
 
-// UpstreamAccount holds what the upstream used.
-type UpstreamAccount struct {
-	CPU   time.Duration
-	Calls *int64 // calls that it answered from just before to just after the attack
-}
-
-// ServerAccount holds what the server used.
-type ServerAccount struct {
+// ServiceAccount holds what one service used.
+type ServiceAccount struct {
+	Role Role
+	Name string
+	CPUs []int // on which it may run
 	// CPU is the CPU time, with that of threads and processes that ended meanwhile. It is unknown if the
-	// server had ended by the second reading, or without time between the readings.
+	// service had ended by the second reading, or without time between the readings.
 	CPU    *time.Duration
 	Ended  bool  // no thread was left at the second reading
 	Sleeps int64 // how often its threads gave up the CPU
 	// Threads and Processes are those that were left at the second reading.
 	Threads, Processes CPUSum
 	Container          *ContainerAccount
+	// calls that it answered from just before to just after the attack, if it counts them
+	Calls *int64
 }
 
 // CPUSum holds the CPU times of several threads or processes.
 type CPUSum struct{ Total, Largest time.Duration }
 
-// ContainerAccount holds what the server's container used between its own readings,
+// ContainerAccount holds what a service's container used between its own readings,
 // which lie outside of the generator's.
 type ContainerAccount struct {
 	CPU              *time.Duration

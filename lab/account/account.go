@@ -1,4 +1,4 @@
-// Package account turns two readings of a cell, and two of its server's container,
+// Package account turns two readings of a cell, and two of the container of each of its services,
 // into what each party used between them. Cells and engines produce the readings;
 // figures and gates know the accounts only.
 package account
@@ -11,31 +11,46 @@ import (
 
 // Readings holds what was read around one window of load.
 type Readings struct {
-	Cell          CellReadings
-	Usage         *UsageReadings // nil if the server's container could not be read
-	HasUpstream   bool
-	UpstreamCalls *int64 // calls that the upstream answered; nil if they were not counted
+	Cell     CellReadings
+	Services []ServiceReadings // those of the trial
+}
+
+// ServiceReadings holds what was read of one service outside of the cell, and where it ran.
+type ServiceReadings struct {
+	Role  lab.Role
+	Name  string         // as in the cell's readings
+	CPUs  []int          // that the engine granted it
+	Usage *UsageReadings // nil if its container was not read
+	Calls *int64         // calls that it answered; nil if they were not counted
 }
 
 // Between returns what each party used between two readings. separateIRQTime says that
 // the kernel charges interrupts to no thread.
-func Between(r Readings, l lab.Layout, separateIRQTime bool) lab.Accounts {
+func Between(r Readings, separateIRQTime bool) lab.Accounts {
 	before, after := r.Cell.Before, r.Cell.After
 	a := lab.Accounts{
 		WallTime: after.At.Sub(before.At), ClockStep: after.ClockStep,
 		Generator: lab.GeneratorAccount{
 			CPUs: r.Cell.GeneratorCPUs, Sleeps: increase(before.Sleeps, after.Sleeps),
 		},
-		Server: serverAccount(r, len(l.Server)),
-		CPUs:   cpuAccounts(before.CPUs, after.CPUs, separateIRQTime),
+		Unattributed: max(cellCPU(before.service(NoService), after.service(NoService)), 0),
+		CPUs:         cpuAccounts(before.CPUs, after.CPUs, separateIRQTime),
 	}
 	if a.WallTime > 0 {
 		a.Generator.CPU = increase(before.GeneratorCPU, after.GeneratorCPU)
 	}
-	if r.HasUpstream {
-		a.Upstream = &lab.UpstreamAccount{
-			CPU: max(after.UpstreamCPU-before.UpstreamCPU, 0), Calls: r.UpstreamCalls,
+	var servers []lab.ServiceAccount
+	for _, s := range r.Services {
+		account := serviceAccount(s, r.Cell)
+		if s.Role.Traits().Measured {
+			servers = append(servers, account)
+		} else {
+			a.Beside = append(a.Beside, account)
 		}
+	}
+	a.Server = sumReplicas(servers)
+	if len(servers) > 1 {
+		a.Replicas = servers
 	}
 	return a
 }

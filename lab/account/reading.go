@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"runtimelab/lab"
@@ -27,14 +28,23 @@ type Reading struct {
 	At           time.Time     `json:"at"`
 	ClockStep    time.Duration `json:"clock_step_ns"`    // how far the wall clock was set since then
 	GeneratorCPU time.Duration `json:"generator_cpu_ns"` // CPU time of the generator's process so far
-	UpstreamCPU  time.Duration `json:"upstream_cpu_ns"`  // CPU time of the upstream so far; 0 without one
+	Sleeps       int64         `json:"sleeps"`           // how often the generator gave up the CPU so far
 	CPUs         []CPUTime     `json:"cpus"`             // every online CPU of the host
-	Sleeps       int64         `json:"sleeps"`           // voluntary, of generator and upstream so far
-	Threads      []Thread      `json:"threads"`          // of every server in the cell
-	Processes    []Process     `json:"processes"`        // of every server in the cell
+	// Services are those of the cell. Processes that belong to none are under NoService.
+	Services []ServiceUsage `json:"services"`
 }
 
-// Process holds the CPU time of one process of a server, in the cell's process
+// NoService is the name under which a reading has the processes that belong to no service.
+const NoService = ""
+
+// ServiceUsage holds the CPU times of the processes of one service, and of their threads.
+type ServiceUsage struct {
+	Name      string    `json:"name"`
+	Threads   []Thread  `json:"threads"`
+	Processes []Process `json:"processes"`
+}
+
+// Process holds the CPU time of one process of a service, in the cell's process
 // namespace. The sum over all processes never falls when threads or processes
 // end, with one exception: the time of a child whose parent ignores it (SIGCHLD)
 // is lost. PID 1 stands for the processes whose parents ended before they did.
@@ -44,7 +54,7 @@ type Process struct {
 	Children time.Duration `json:"children_ns"` // used by all descendants that have ended
 }
 
-// Thread holds the CPU time of one thread of a server, in the cell's process
+// Thread holds the CPU time of one thread of a service, in the cell's process
 // namespace.
 type Thread struct {
 	PID    int           `json:"pid"`
@@ -74,5 +84,15 @@ type Usage struct {
 	MemoryPeakBytes  *int64 // nil if the kernel does not report it
 }
 
-// UsageReadings holds the usage of the server's container before and after one attack.
+// UsageReadings holds the usage of a service's container before and after one attack.
 type UsageReadings struct{ Before, After Usage }
+
+// service returns the usage of a service in a reading. It is empty if the reading has no such
+// service.
+func (r Reading) service(name string) ServiceUsage {
+	i := slices.IndexFunc(r.Services, func(u ServiceUsage) bool { return u.Name == name })
+	if i < 0 {
+		return ServiceUsage{Name: name}
+	}
+	return r.Services[i]
+}

@@ -54,7 +54,19 @@ func machine(root fstest.MapFS) Machine {
 
 		pin:        func(int) error { return nil },
 		threadTime: func() (time.Duration, error) { return time.Second, nil },
+		services:   inService("server", "5e"),
 	}
+}
+
+// inService returns the services of a cell: each has a name and the id of its container.
+func inService(namesAndIDs ...string) *services {
+	var told []Service
+	for pair := range slices.Chunk(namesAndIDs, 2) {
+		told = append(told, Service{Name: pair[0], ContainerID: pair[1]})
+	}
+	s := new(services)
+	s.told.Store(&told)
+	return s
 }
 
 // tickingClock returns a clock that advances by a second at each reading and was set forward by
@@ -71,10 +83,14 @@ func tickingClock() func() (time.Time, time.Duration) {
 // receives what Serve returns.
 func startAgent(t *testing.T) (c *Client, hangUp func(), ended <-chan error) {
 	t.Helper()
+	return startAgentOn(t, machine(twoCores()))
+}
+
+func startAgentOn(t *testing.T, m Machine) (c *Client, hangUp func(), ended <-chan error) {
+	t.Helper()
 	toAgent, fromLab := io.Pipe()
 	toLab, fromAgent := io.Pipe()
 	done := make(chan error, 1)
-	m := machine(twoCores())
 	m.spool = t.TempDir()
 	go func() {
 		done <- Serve(context.Background(), toAgent, fromAgent, m)

@@ -130,6 +130,11 @@ func (c *Client) Send(ctx context.Context, baseURL string, requests []lab.Reques
 	return answers, fault.During(ctx, c.party, err)
 }
 
+// TellServices tells the agent which services run in its cell. Readings attribute processes to them.
+func (c *Client) TellServices(ctx context.Context, all []Service) error {
+	return c.call(ctx, verbServices, all, &struct{}{})
+}
+
 // Attack runs one attack and returns its result, with readings of the machine before and after it.
 func (c *Client) Attack(ctx context.Context, a lab.Attack) (o account.Observation, err error) {
 	return o, c.call(ctx, verbAttack, a, &o)

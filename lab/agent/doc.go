@@ -8,10 +8,12 @@
 //
 // The verbs:
 //
-//	probe   return the cell's CPUs, network interfaces and sysctls
-//	await   wait for a server's first correct answer
-//	check   send requests once each and return the answers
-//	attack  run one attack, with readings of the machine before and after it
-//	read    return a chunk of the hits that the last attack kept
-//	canary  run a fixed piece of CPU work on each of some CPUs
+//	probe     return the cell's CPUs, network interfaces and sysctls
+//	await     wait for a server's first correct answer
+//	check     send requests once each and return the answers
+//	services  remember which services run in the cell, and in which containers
+//	attack    run one attack, with readings of the machine before and after it
+//	read      return a chunk of the hits that the last attack kept
+//	canary    run a fixed piece of CPU work on each of some CPUs
+//	listeners return the TCP sockets of the cell that accept connections
 package agent

@@ -47,8 +47,9 @@ type Machine struct {
 	processTime func(pid int) (time.Duration, error)
 	// backlogs returns how many connections each listening socket may queue. Nil: the kernel is not asked.
 	backlogs func() (map[netip.AddrPort]int, error)
-	orphans  *orphans // nil: this process is not the first of its namespace
-	spool    string   // folder for kept hits
+	orphans  *orphans  // nil: this process is not the first of its namespace
+	services *services // of the cell
+	spool    string    // folder for kept hits
 }
 
 // Topology returns the CPUs in this process's affinity mask, and what the namespaces around it
@@ -128,20 +129,18 @@ func (m Machine) memoryBytes() int64 {
 	return 0
 }
 
-// takeReading reads the CPU times of the whole host, of this process and of the cell's servers.
+// takeReading reads the CPU times of the whole host, of this process and of the cell's services.
 func (m Machine) takeReading() (account.Reading, error) {
 	wall, since := m.clock()
 	r := account.Reading{At: m.startedAt.Add(since).UTC()}
 	r.ClockStep = wall.Sub(r.At)
-	usage, err := m.readUsage()
-	if err != nil {
+	var err error
+	if r.Services, err = m.readUsage(); err != nil {
 		return r, err
 	}
 	if r.GeneratorCPU, r.Sleeps, err = m.processUsage(); err != nil {
 		return r, err
 	}
-	r.Threads, r.Processes, r.UpstreamCPU = usage.threads, usage.processes, usage.upstream
-	r.Sleeps += usage.upstreamSleeps
 	r.CPUs, err = m.cpuTimes()
 	return r, err
 }

@@ -30,6 +30,7 @@ func ThisMachine() Machine {
 		processTime:   processTime,
 		backlogs:      backlogs,
 		orphans:       newOrphans(),
+		services:      new(services),
 		spool:         spoolDir,
 	}
 }
@@ -82,19 +83,6 @@ func processTime(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
-}
-
-// newOrphans returns nil if another process is the first of this namespace: children of this one are
-// then those that it started itself.
-func newOrphans() *orphans {
-	if os.Getpid() != agentPID {
-		return nil
-	}
-	return &orphans{waitForOne: func() (time.Duration, bool) {
-		var u unix.Rusage
-		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, &u)
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err == nil && pid > 0
-	}}
 }
 
 func kernelRelease() (string, error) {

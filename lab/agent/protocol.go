@@ -21,6 +21,8 @@ const (
 	verbRead   = "read"
 	verbCanary = "canary"
 	verbListen = "listeners"
+
+	verbServices = "services"
 )
 
 type request struct {
@@ -35,11 +37,13 @@ type reply struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// AwaitRequest describes a server whose first correct answer is awaited.
+// AwaitRequest describes a server or service whose first correct answer is awaited.
 type AwaitRequest struct {
-	BaseURL string        `json:"base_url"`
-	Target  lab.Target    `json:"target"` // an empty body matches any, as do AnyStatus and 0: see Target
-	Timeout time.Duration `json:"patience_ns"`
+	BaseURL string `json:"base_url"`
+	// Target is what a server is asked. An empty body matches any, as do AnyStatus and 0: see Target.
+	Target  lab.Target     `json:"target"`
+	Ready   *lab.Readiness `json:"ready,omitempty"` // of a service, in place of Target
+	Timeout time.Duration  `json:"patience_ns"`
 }
 
 // spoolChunk is a chunk of the hits that the last attack kept.

@@ -33,7 +33,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if m.orphans != nil {
-		go m.orphans.watch(ctx)
+		go m.orphans.watch(ctx, m.serviceOf)
 	}
 	requests := make(chan request)
 	ended := make(chan error, 1)
@@ -129,6 +129,13 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 		return m.runCanaries(ctx, cpus)
 	case verbListen:
 		return m.listeners()
+	case verbServices:
+		var told []Service
+		if err := json.Unmarshal(req.Arguments, &told); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		m.services.told.Store(&told)
+		return struct{}{}, nil
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
 }
@@ -198,54 +205,6 @@ func startSideRequest(ctx context.Context, a lab.Attack) func() *lab.Answer {
 		answer := <-answered
 		return &answer
 	}
-}
-
-const (
-	pollInterval   = time.Millisecond
-	attemptTimeout = time.Second
-)
-
-// awaitFirstAnswer returns when the first correct answer came, by the cell's clock. It returns an
-// error if none comes within the timeout.
-func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) {
-	deadline := time.Now().Add(req.Timeout)
-	client := newPlainClient()
-	client.Timeout = attemptTimeout
-	defer client.CloseIdleConnections()
-	for {
-		answer := sendRequest(ctx, client, req.BaseURL, req.Target.Request)
-		now := time.Now()
-		problem := answer.Error
-		if problem == "" {
-			problem = mismatch(req.Target, answer)
-		}
-		switch {
-		case problem == "":
-			return now.UTC(), nil
-		case now.After(deadline):
-			return time.Time{}, fmt.Errorf("no correct answer within %v; last: %s", req.Timeout, problem)
-		}
-		select {
-		case <-ctx.Done():
-			return time.Time{}, context.Cause(ctx)
-		case <-time.After(pollInterval):
-		}
-	}
-}
-
-// mismatch returns how an answer differs from the target's, or "" if it does not.
-func mismatch(want lab.Target, got lab.Answer) string {
-	switch {
-	case want.Status == lab.AnyStatus:
-		return ""
-	case want.Status == 0 && !want.Request.Accepts(got.Status):
-		return fmt.Sprintf("%s %s is answered with status %d", want.Request.Method, want.Request.Path, got.Status)
-	case want.Status != 0 && got.Status != want.Status:
-		return fmt.Sprintf("status %d instead of %d", got.Status, want.Status)
-	case len(want.Body) > 0 && !bytes.Equal(got.Body, want.Body):
-		return fmt.Sprintf("body %q instead of %q", got.Body, want.Body)
-	}
-	return ""
 }
 
 const (

@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,13 +15,18 @@ import (
 // agentPID is the agent's process in the cell's PID namespace, whose first process it is.
 const agentPID = 1
 
-// cellUsage is the CPU usage of all processes in the cell but the agent.
-type cellUsage struct {
-	threads   []account.Thread  // of the cell's servers
-	processes []account.Process // of the cell's servers; agentPID stands for their orphans
+// cellUsage is the CPU usage of all processes in the cell but the agent, by service. agentPID stands
+// for the orphans of a service.
+type cellUsage []account.ServiceUsage
 
-	upstream       time.Duration // CPU time of the lab's upstream
-	upstreamSleeps int64
+// of returns the usage of a service. It is valid until of is called for another.
+func (u *cellUsage) of(service string) *account.ServiceUsage {
+	i := slices.IndexFunc(*u, func(s account.ServiceUsage) bool { return s.Name == service })
+	if i < 0 {
+		i = len(*u)
+		*u = append(*u, account.ServiceUsage{Name: service})
+	}
+	return &(*u)[i]
 }
 
 // maxReadings is how often the usage is read at most, until no process ends meanwhile.
@@ -34,7 +40,7 @@ func (m Machine) readUsage() (u cellUsage, err error) {
 	if m.orphans != nil {
 		m.orphans.mu.Lock() // an orphan counts once: as a process, or among those that were waited for
 		defer m.orphans.mu.Unlock()
-		m.orphans.reapAll()
+		m.orphans.reapAll(m.serviceOf)
 	}
 	processes, err := m.otherProcesses()
 	if err != nil {
@@ -51,8 +57,12 @@ func (m Machine) readUsage() (u cellUsage, err error) {
 		}
 		processes = after
 	}
-	if m.orphans != nil && m.orphans.cpu > 0 {
-		u.processes = append(u.processes, account.Process{PID: agentPID, Children: m.orphans.cpu})
+	if m.orphans == nil {
+		return u, nil
+	}
+	for _, service := range slices.Sorted(maps.Keys(m.orphans.cpu)) {
+		used := u.of(service)
+		used.Processes = append(used.Processes, account.Process{PID: agentPID, Children: m.orphans.cpu[service]})
 	}
 	return u, nil
 }
@@ -74,20 +84,19 @@ func (m Machine) otherProcesses() (pids []int, err error) {
 // usageOf reads the CPU usage of these processes. It leaves out processes and threads that have
 // ended.
 func (m Machine) usageOf(pids []int) (u cellUsage) {
+	for _, s := range m.services.all() {
+		u = append(u, account.ServiceUsage{Name: s.Name}) // also of a service that has no process left
+	}
 	for _, pid := range pids {
+		service := m.serviceOf(pid)
 		threads := m.readThreads(pid)
 		process, known := m.readProcess(pid, threads)
-		if m.isUpstream(pid) {
-			u.upstream += process.CPU + process.Children
-			for _, t := range threads {
-				u.upstreamSleeps += t.Sleeps
-			}
+		if !known {
 			continue
 		}
-		u.threads = append(u.threads, threads...)
-		if known {
-			u.processes = append(u.processes, process)
-		}
+		used := u.of(service)
+		used.Threads = append(used.Threads, threads...)
+		used.Processes = append(used.Processes, process)
 	}
 	return u
 }
@@ -131,13 +140,6 @@ func (m Machine) readThreads(pid int) (threads []account.Thread) {
 	return threads
 }
 
-// isUpstream reports whether a process is "agent serve upstream". Arguments end in zero bytes
-// (proc(5), /proc/[pid]/cmdline).
-func (m Machine) isUpstream(pid int) bool {
-	arguments := strings.Split(m.readText(fmt.Sprintf("proc/%d/cmdline", pid)), "\x00")
-	return len(arguments) >= 3 && slices.Equal(arguments[:3], []string{"/agent", "serve", "upstream"})
-}
-
 // threadCPU returns the CPU time of a thread: in nanoseconds if the kernel has schedstat
 // (Documentation/scheduler/sched-stats.rst), otherwise in ticks.
 func (m Machine) threadCPU(pid, tid int) (time.Duration, bool) {
@@ -156,10 +158,8 @@ type statTimes struct{ self, children time.Duration }
 
 // readStat reads fields 14 to 17 of a stat file: utime, stime, cutime and cstime (proc(5)).
 func (m Machine) readStat(path string) (t statTimes, ok bool) {
-	// The name of a thread, in brackets, may contain anything; the fields follow its last bracket.
-	_, after, ok := cutLast(m.readText(path), ") ")
-	f := strings.Fields(after)
-	if !ok || len(f) < 15 {
+	f := m.statFields(path)
+	if len(f) < 15 {
 		return t, false
 	}
 	var times [4]time.Duration
@@ -173,6 +173,17 @@ func (m Machine) readStat(path string) (t statTimes, ok bool) {
 	return statTimes{self: times[0] + times[1], children: times[2] + times[3]}, true
 }
 
+// statFields returns the fields of a stat file from the third on: the name of a thread, in
+// brackets, may contain anything, and they follow its last bracket.
+func (m Machine) statFields(path string) []string {
+	stat := m.readText(path)
+	name := strings.LastIndex(stat, ") ")
+	if name < 0 {
+		return nil
+	}
+	return strings.Fields(stat[name+len(") "):])
+}
+
 // threadSleeps returns how often a thread gave up the CPU because it had nothing to do (proc(5),
 // /proc/[pid]/status).
 func (m Machine) threadSleeps(pid, tid int) int64 {
@@ -183,13 +194,4 @@ func (m Machine) threadSleeps(pid, tid int) int64 {
 		}
 	}
 	return 0
-}
-
-// cutLast is strings.Cut at the last occurrence of sep.
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -11,7 +12,7 @@ import (
 	"runtimelab/lab/account"
 )
 
-func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
+func TestAReadingHasTheUsageOfEachService(t *testing.T) {
 	root := twoCores()
 	for path, text := range map[string]string{
 		"proc/1/task/1/schedstat":   "99 0 1\n", // the agent
@@ -23,32 +24,40 @@ func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 		"proc/10/stat":              stat(400, 70), // includes threads that have ended; children have ended too
 		"proc/11/task/11/schedstat": "gone\n",
 		"proc/12/task/12/schedstat": "70 0 1\n",
-		"proc/12/cmdline":           "/agent\x00serve\x00upstream\x00",
-		"proc/8/cmdline":            "node\x00serve\x00upstream\x00",
+		"proc/12/task/12/status":    "voluntary_ctxt_switches:\t9\n",
+		"proc/12/cgroup":            "0::/../docker-00ff.scope\n",
+		"proc/8/cgroup":             "0::/../docker-5e.scope\n",
+		"proc/10/cgroup":            "0::/../docker-5e.scope\n",
+		"proc/11/cgroup":            "0::/../docker-5e.scope\n",
 	} {
 		root[path] = &fstest.MapFile{Data: []byte(text)}
 	}
 	m := machine(root)
+	m.services = inService("upstream", "00ff", "server", "5e")
 	got, err := m.takeReading()
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(got.Services) != 2 {
+		t.Fatalf("%+v, %v; want two services", got.Services, err)
 	}
 	threads := []account.Thread{
 		{PID: 10, TID: 10, CPU: 3 * time.Second},
 		{PID: 8, TID: 8, CPU: 1500 * ms, Sleeps: 42},
 		{PID: 8, TID: 9, CPU: 20},
 	}
-	if !slices.Equal(got.Threads, threads) {
-		t.Errorf("threads %+v, want %+v", got.Threads, threads)
+	if !slices.Equal(got.Services[1].Threads, threads) {
+		t.Errorf("threads %+v, want %+v", got.Services[1].Threads, threads)
 	}
 	processes := []account.Process{
 		{PID: 10, CPU: 4 * time.Second, Children: 700 * ms}, {PID: 8, CPU: 1500*ms + 20},
 	}
-	if !slices.Equal(got.Processes, processes) {
-		t.Errorf("processes %+v, want %+v", got.Processes, processes)
+	if !slices.Equal(got.Services[1].Processes, processes) {
+		t.Errorf("processes %+v, want %+v", got.Services[1].Processes, processes)
 	}
-	if got.UpstreamCPU != 70 || got.Sleeps != 3 {
-		t.Errorf("upstream %v, sleeps %d", got.UpstreamCPU, got.Sleeps)
+	upstream := account.ServiceUsage{
+		Name: "upstream", Threads: []account.Thread{{PID: 12, TID: 12, CPU: 70, Sleeps: 9}},
+		Processes: []account.Process{{PID: 12, CPU: 70}},
+	}
+	if !reflect.DeepEqual(got.Services[0], upstream) || got.Sleeps != 3 {
+		t.Errorf("upstream %+v, want %+v; sleeps of the generator %d", got.Services[0], upstream, got.Sleeps)
 	}
 	if !got.At.Equal(time.Unix(1, 0)) || got.ClockStep != 3*time.Second {
 		t.Errorf("taken at %v, clock set by %v; want 1 s after the start, and 3 s", got.At, got.ClockStep)
@@ -59,14 +68,14 @@ func TestAReadingHasTheUsageOfTheServers(t *testing.T) {
 		}
 		return time.Duration(pid) * time.Minute, nil
 	}
-	if got, err = m.takeReading(); err != nil || got.UpstreamCPU != 12*time.Minute {
-		t.Errorf("upstream %v by its clock, %v", got.UpstreamCPU, err)
+	if got, err = m.takeReading(); err != nil || got.Services[0].Processes[0].CPU != 12*time.Minute {
+		t.Errorf("upstream %+v by its clock, %v", got.Services, err)
 	}
 	processes = []account.Process{
 		{PID: 10, CPU: 10 * time.Minute, Children: 700 * ms}, {PID: 11, CPU: 11 * time.Minute}, processes[1],
 	}
-	if !slices.Equal(got.Processes, processes) {
-		t.Errorf("processes by their clocks %+v, want %+v", got.Processes, processes)
+	if !slices.Equal(got.Services[1].Processes, processes) {
+		t.Errorf("processes by their clocks %+v, want %+v", got.Services[1].Processes, processes)
 	}
 }
 
@@ -94,8 +103,8 @@ func TestAProcessThatEndsDuringTheReadingIsCounted(t *testing.T) {
 	}
 	got, err := m.readUsage()
 	want := []account.Process{{PID: 7, CPU: time.Second, Children: 9 * time.Second}}
-	if err != nil || !slices.Equal(got.processes, want) {
-		t.Errorf("%+v, %v, want %+v", got.processes, err, want)
+	if err != nil || len(got) != 1 || !slices.Equal(got[0].Processes, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 }
 

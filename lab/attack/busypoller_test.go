@@ -40,23 +40,6 @@ func TestIdlePollingCountsCyclesWithoutIO(t *testing.T) {
 	}
 }
 
-func TestStoppingThePollerEndsItsWait(t *testing.T) {
-	p, err := startBusyPoller(time.Now(), new(atomic.Uint64))
-	if err != nil {
-		t.Fatal(err)
-	}
-	reached := make(chan bool)
-	go func() { reached <- p.waitUntil(time.Hour) }()
-	p.stop()
-	if <-reached {
-		t.Error("a wait of an hour ended at once as if it had succeeded")
-	}
-	if p.waitUntil(0) {
-		t.Error("a wait succeeded after the polling had ended")
-	}
-	p.stop() // stopping twice is allowed
-}
-
 func TestAttackReportsIdlePolling(t *testing.T) {
 	a := attackOn(startServer(t, hello), lab.Steady)
 	a.Rate = constantRate(50)

@@ -20,6 +20,17 @@ func pollingPacer(t *testing.T, rps float64) *openPacer {
 	return constantPacer(rps, epoch, p)
 }
 
+func sleepingPacer(t *testing.T, rps float64) *openPacer {
+	t.Helper()
+	epoch := time.Now()
+	w, err := newKernelTimer(epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.stop() })
+	return constantPacer(rps, epoch, w)
+}
+
 // constantPacer returns a pacer of a constant rate that waits by w.
 func constantPacer(rps float64, epoch time.Time, w waiter) *openPacer {
 	a := lab.Attack{Arrivals: lab.Constant, Rate: constantRate(rps)}
@@ -44,10 +55,9 @@ func TestPacerRemembersASlowHit(t *testing.T) {
 }
 
 func TestPacerNeverSendsEarly(t *testing.T) {
-	epoch := time.Now()
 	for name, p := range map[string]*openPacer{
 		"polling":  pollingPacer(t, 2000),
-		"sleeping": constantPacer(2000, epoch, newTimerWaiter(epoch)),
+		"sleeping": sleepingPacer(t, 2000),
 	} {
 		for k := range uint64(200) {
 			if _, stop := p.Pace(time.Since(p.epoch), k); stop {
@@ -61,10 +71,9 @@ func TestPacerNeverSendsEarly(t *testing.T) {
 }
 
 func TestPacerEndsItsWaitWhenInterrupted(t *testing.T) {
-	epoch := time.Now()
 	for name, p := range map[string]*openPacer{
 		"polling":  pollingPacer(t, 1.0/3600),
-		"sleeping": constantPacer(1.0/3600, epoch, newTimerWaiter(epoch)),
+		"sleeping": sleepingPacer(t, 1.0/3600),
 	} {
 		p.Pace(0, 0)
 		stopped := make(chan bool)

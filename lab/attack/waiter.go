@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"sync"
 	"time"
 
 	"runtimelab/lab"
@@ -17,49 +16,16 @@ type waiter interface {
 	stop() time.Duration
 }
 
-// newWaiter returns a waiter that polls, or one that sleeps if the generator shares its CPU with
-// the server.
+// newWaiter returns a waiter that polls, or one that waits in the kernel if the generator shares its
+// CPU with something that is measured.
 func newWaiter(a lab.Attack, t *transport) (waiter, error) {
 	if a.SleepWhenIdle {
-		return newTimerWaiter(t.epoch), nil
+		return newKernelTimer(t.epoch)
 	}
 	return startBusyPoller(t.epoch, &t.ioSteps)
 }
 
-// timerWaiter waits on Go timers and leaves the CPU to others. Go's timers are up to 1 ms late in a
-// process that is otherwise idle, which suits requests that take many times as long.
-type timerWaiter struct {
-	epoch time.Time
-	once  sync.Once
-	ended chan struct{}
-}
-
-func newTimerWaiter(epoch time.Time) *timerWaiter {
-	return &timerWaiter{epoch: epoch, ended: make(chan struct{})}
-}
-
-func (w *timerWaiter) waitUntil(due time.Duration) bool {
-	timer := time.NewTimer(due - time.Since(w.epoch))
-	defer timer.Stop()
-	select {
-	case <-w.ended:
-		return false
-	default:
-	}
-	select {
-	case <-timer.C:
-		return true
-	case <-w.ended:
-		return false
-	}
-}
-
-func (w *timerWaiter) stop() time.Duration {
-	w.once.Do(func() { close(w.ended) })
-	return 0
-}
-
 var (
 	_ waiter = (*busyPoller)(nil)
-	_ waiter = (*timerWaiter)(nil)
+	_ waiter = (*kernelTimer)(nil)
 )

@@ -66,10 +66,12 @@ func throughput(r lab.AttackResult) float64 {
 	return float64(r.Succeeded) / r.Elapsed.Seconds()
 }
 
-// window returns the window of an attack, without the server's container.
-func (c *Calibrator) window(o account.Observation, separateIRQTime bool) lab.Window {
+// window returns the window of an attack on a responder, without the responder's container.
+func (c *Calibrator) window(o account.Observation, responder string, separateIRQTime bool) lab.Window {
+	readings := account.Readings{Cell: o.CellReadings, Services: []account.ServiceReadings{
+		{Role: lab.RoleServer, Name: responder, CPUs: c.Layout.Server},
+	}}
 	return lab.Window{
-		Layout: c.Layout, Attack: o.AttackResult,
-		Accounts: account.Between(account.Readings{Cell: o.CellReadings}, c.Layout, separateIRQTime),
+		Layout: c.Layout, Attack: o.AttackResult, Accounts: account.Between(readings, separateIRQTime),
 	}
 }

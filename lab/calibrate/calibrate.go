@@ -7,6 +7,7 @@
 package calibrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -58,7 +59,7 @@ type Calibrator struct {
 // BriefDuration and FullDuration are about how long a calibration takes on two CPUs.
 const (
 	BriefDuration = 15 * time.Second
-	FullDuration  = 2 * time.Minute
+	FullDuration  = 150 * time.Second
 )
 
 // What each step measures, and for how long.
@@ -75,6 +76,7 @@ const (
 	sleepRate         = 2000 // requests per second; low enough that the server sleeps in between
 	peakAttacks       = 3
 	lagAttack         = 3 * time.Second
+	waitingAttacks    = 3 // for each rate; gates depend on their median, which one stall must not move
 	noiseTrials       = 6
 	maxTrialCV        = 0.03 // coefficient of variation; above it the machine is not quiet
 	readingAttack     = 5 * time.Second
@@ -185,7 +187,7 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 				return fmt.Errorf("%d of %d requests to the null server failed: %v", r.Failed, r.Sent, r.Errors)
 			}
 			rates = append(rates, throughput(r.AttackResult))
-			windows = append(windows, c.window(r, false))
+			windows = append(windows, c.window(r, c.Responders.Null.ID(), false))
 		}
 		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(windows...)
 		return nil
@@ -200,41 +202,69 @@ func (c *Calibrator) calibrateSleepCost(ctx context.Context, out *lab.Calibratio
 		if err != nil {
 			return err
 		}
-		out.SleepCost = gate.EstimateSleepCost(c.window(r, out.SeparateIRQTime))
+		out.SleepCost = gate.EstimateSleepCost(c.window(r, c.Responders.WaitingServer.ID(), out.SeparateIRQTime))
 		return nil
 	})
 }
 
-// calibrateSendLags measures how late the generator sends, at several rates.
+// calibrateSendLags measures how late the generator sends, at several rates: when it polls, and when it
+// waits in the kernel because it shares its CPU.
 func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration) error {
-	var rates []float64
+	var rates, waitingRates []float64
 	for _, rate := range lagRates {
 		if rate <= slices.Max(lagShares)*out.CeilingRPS {
 			rates = append(rates, rate)
 		}
 	}
+	waitingRates = slices.Clone(rates) // a generator that shares its CPU is far from its ceiling
 	for _, share := range lagShares {
 		rates = append(rates, math.Round(share*out.CeilingRPS))
 	}
 	slices.Sort(rates)
-	c.Logf("send lag: %d rates for %v each", len(rates), lagAttack)
+	c.Logf("send lag: %d rates polling, %v each, and %d waiting, %d times %v each",
+		len(rates), lagAttack, len(waitingRates), waitingAttacks, shortAttack)
 	return c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) error {
 		for _, rate := range rates {
-			r, err := b.Attack(ctx, c.openLoopAttack("send lag", rate, lagAttack, lab.Poisson))
+			lag, err := c.measureSendLag(ctx, b, rate, lagAttack, false)
 			if err != nil {
 				return err
 			}
-			if r.SendLag == nil || r.SendLag.P99MS == nil || r.Corrected.P50MS == nil {
-				return fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile",
-					r.Sent, r.Intended, rate)
+			out.SendLags = append(out.SendLags, lag)
+		}
+		for _, rate := range waitingRates {
+			var lags []lab.SendLagBaseline
+			for range waitingAttacks {
+				lag, err := c.measureSendLag(ctx, b, rate, shortAttack, true)
+				if err != nil {
+					return err
+				}
+				lags = append(lags, lag)
 			}
-			out.SendLags = append(out.SendLags, lab.SendLagBaseline{
-				RateRPS: rate, SentRatio: float64(r.Sent) / float64(r.Intended),
-				LagP99MS: *r.SendLag.P99MS, CorrectedP50MS: *r.Corrected.P50MS,
-			})
+			slices.SortFunc(lags, func(a, b lab.SendLagBaseline) int { return cmp.Compare(a.LagP99MS, b.LagP99MS) })
+			out.WaitingSendLags = append(out.WaitingSendLags, lags[len(lags)/2])
 		}
 		return nil
 	})
+}
+
+// measureSendLag measures how late the generator sends at a rate when it polls, or waits.
+func (c *Calibrator) measureSendLag(
+	ctx context.Context, b ResponderCell, rate float64, lasts time.Duration, waits bool,
+) (lag lab.SendLagBaseline, err error) {
+	a := c.openLoopAttack("send lag", rate, lasts, lab.Poisson)
+	a.SleepWhenIdle = waits
+	r, err := b.Attack(ctx, a)
+	if err != nil {
+		return lag, err
+	}
+	if r.SendLag == nil || r.SendLag.P99MS == nil || r.Corrected.P50MS == nil {
+		return lag, fmt.Errorf("only %d of %d requests were sent at %.0f per second: too few for a 99th percentile",
+			r.Sent, r.Intended, rate)
+	}
+	return lab.SendLagBaseline{
+		RateRPS: rate, SentRatio: float64(r.Sent) / float64(r.Intended),
+		LagP99MS: *r.SendLag.P99MS, CorrectedP50MS: *r.Corrected.P50MS,
+	}, nil
 }
 
 // calibrateNoise measures how much the peak of one server varies between trials.

@@ -3,6 +3,7 @@ package calibrate
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -54,7 +55,7 @@ func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (Respon
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &fakeResponder{fakeInstrument: r, slower: r.uneven && r.opened%2 == 0}
+	b := &fakeResponder{fakeInstrument: r, id: v.ID(), slower: r.uneven && r.opened%2 == 0}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
@@ -65,6 +66,7 @@ func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (Respon
 
 type fakeResponder struct {
 	*fakeInstrument
+	id         string
 	iterations int
 	slower     bool
 }
@@ -96,11 +98,16 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 			{ID: 0, Interrupts: b.interrupts},
 			{ID: 1, Idle: 580 * time.Millisecond, Interrupts: 10 * time.Millisecond},
 		},
-		Threads: []account.Thread{{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000}},
+		Services: []account.ServiceUsage{{Name: b.id, Threads: []account.Thread{
+			{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000},
+		}}},
 	}
 	if a.Kind == lab.Steady {
 		measured := milliseconds(service) + 0.1
 		lag := a.Rate[0].FromRPS / 1e5
+		if a.SleepWhenIdle {
+			lag *= 3
+		}
 		r.Corrected, r.SendLag = &lab.Latency{P50MS: &measured}, &lab.Latency{P99MS: &lag}
 	}
 	return r, nil
@@ -160,6 +167,16 @@ func TestAFullCalibrationFindsTheValuesOfTheInstrument(t *testing.T) {
 	}
 	if want := []float64{1000, 10_000, 20_000, 25_000, 37_500}; !slices.Equal(rates, want) {
 		t.Errorf("rates %v, want %v: 40,000 is above three quarters of the ceiling", rates, want)
+	}
+	rates = nil
+	for _, l := range c.WaitingSendLags {
+		rates = append(rates, l.RateRPS)
+		if math.Abs(l.LagP99MS-3*l.RateRPS/1e5) > 1e-9 || l.SentRatio != 1 {
+			t.Errorf("waiting, at %v: %+v", l.RateRPS, l)
+		}
+	}
+	if want := []float64{1000, 10_000, 20_000}; !slices.Equal(rates, want) {
+		t.Errorf("waiting at rates %v, want %v", rates, want)
 	}
 	if len(c.ServiceTimeChecks) != 3 {
 		t.Fatalf("readings %+v", c.ServiceTimeChecks)
@@ -288,6 +305,9 @@ func exampleCalibration() lab.Calibration {
 			{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.173, CorrectedP50MS: 0.113},
 			{RateRPS: 49383, SentRatio: 0.9998, LagP99MS: 1.6, CorrectedP50MS: 0.112},
 		},
+		WaitingSendLags: []lab.SendLagBaseline{
+			{RateRPS: 1000, SentRatio: 1, LagP99MS: 0.201, CorrectedP50MS: 0.15},
+		},
 		ServiceTimeChecks: []lab.ServiceTimeCheck{
 			{ServerP50MS: 1, MeasuredP50MS: 1.12},
 			{ServerP50MS: 20, MeasuredP50MS: 20.3},
@@ -360,7 +380,8 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if err := s.Save(exampleCalibration()); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 1, "calibration": {}}`} {
+	earlier := withSchema(t, schemaVersion-1)
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 2, "calibration": {}}`, earlier} {
 		if err := os.WriteFile(s.path(key), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -374,6 +395,16 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 	if files, err := os.ReadDir(s.Dir); err != nil || len(files) != 1 {
 		t.Errorf("the store has the files %v, %v; want one", files, err)
 	}
+}
+
+// withSchema returns the file of a valid calibration, as a lab of another version wrote it.
+func withSchema(t *testing.T, version int) string {
+	t.Helper()
+	text, err := json.Marshal(stored{version, exampleCalibration()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestWriteTextMatchesTheGoldenFiles(t *testing.T) {

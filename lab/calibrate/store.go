@@ -25,8 +25,9 @@ const MaxAge = 7 * 24 * time.Hour
 // would hardly give a better one.
 const maxDoubtedAge = time.Hour
 
-// schemaVersion is the version of the stored file format.
-const schemaVersion = 1
+// schemaVersion is the version of the stored file format. Files of version 1 have no send lags of a
+// generator that waits.
+const schemaVersion = 2
 
 // Store keeps calibrations in a folder, one file for each key.
 type Store struct{ Dir string }

@@ -41,14 +41,20 @@ func generatorText(c lab.Calibration) string {
 	var t table.Text
 	t.Row("  ceiling", fmt.Sprintf("%.0f req/s", c.CeilingRPS),
 		"closed loop against a null server; a figure near it is a bound")
-	if len(c.SendLags) > 0 {
-		t.Row("  offered, Poisson", "sent", "send lag p99", "corrected p50")
+	addSendLags(&t, "  offered, Poisson", c.SendLags)
+	addSendLags(&t, "  the same, waiting", c.WaitingSendLags)
+	return t.String()
+}
+
+// addSendLags adds the send lags of one mode of the generator under a title.
+func addSendLags(t *table.Text, title string, lags []lab.SendLagBaseline) {
+	if len(lags) > 0 {
+		t.Row(title, "sent", "send lag p99", "corrected p50")
 	}
-	for _, l := range c.SendLags {
+	for _, l := range lags {
 		t.Row(fmt.Sprintf("  %.0f req/s", l.RateRPS), fmt.Sprintf("%.4f", l.SentRatio),
 			fmt.Sprintf("%.3f ms", l.LagP99MS), fmt.Sprintf("%.3f ms", l.CorrectedP50MS))
 	}
-	return t.String()
 }
 
 // hostText returns the costs and the speed of the host, and what the instrument measured of servers

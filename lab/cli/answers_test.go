@@ -29,7 +29,7 @@ const typoScenario = `scenario(
 // A scenario that is answered with errors is refused before the calibration and the first
 // trial, and the run has no folder.
 func TestIntegrationErrorAnswersAreRefusedBeforeMeasuring(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // a machine that has not been calibrated
 	root := checkout(t)
 	file := filepath.Join(root, "scenarios", "typo.star")

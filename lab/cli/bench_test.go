@@ -30,7 +30,7 @@ import (
 // inBenchSession calls do in a session on the engine of this machine.
 func inBenchSession(b *testing.B, do func(ctx context.Context, s *session.Session)) {
 	b.Helper()
-	err := session.Run(b.Context(), session.Options{Log: os.Stderr, Version: version()},
+	err := session.Run(b.Context(), session.Options{Connect: connect, Log: os.Stderr, Version: version()},
 		func(s *session.Session) error {
 			do(b.Context(), s)
 			return nil
@@ -64,23 +64,30 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	if err != nil {
 		tb.Fatal(err)
 	}
-	images, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+	images, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	v := r.Variants[0]
-	return subject{variant: v, image: images[v.ID()], target: lab.Target{
+	return subject{variant: v, image: images.Images[v.ID()], target: lab.Target{
 		Request: lab.Request{Method: "GET", Path: "/plaintext"}, Status: 200, Body: []byte("Hello, World!"),
 	}}
 }
 
-// inCell starts a subject in a new cell, calls do, and removes both.
+// inCell starts a subject in a new cell, beside other services, calls do, and closes the cell.
 func inCell(
-	ctx context.Context, tb testing.TB, s *session.Session, subj subject,
-	do func(c experiment.Cell, server experiment.Server),
+	ctx context.Context, tb testing.TB, s *session.Session, subj subject, do func(c experiment.Cell),
+	beside ...lab.Service,
 ) {
 	tb.Helper()
-	opened, err := s.Cells().OpenCell(ctx, s.Layout.Generator, subj.variant.Port())
+	server := experiment.Server(subj.variant, subj.image, beside...)
+	server.CPUs.Pinned = s.Layout.Server
+	for i := range beside {
+		beside[i].CPUs.Pinned = s.Layout.Generator
+	}
+	opened, err := s.Cells().Open(ctx, lab.CellRequest{
+		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: append(beside, server),
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -89,19 +96,10 @@ func inCell(
 			tb.Error(err)
 		}
 	}()
-	server, err := opened.StartServer(ctx, subj.variant, subj.image, s.Layout.Server)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() {
-		if err := server.Remove(context.WithoutCancel(ctx)); err != nil {
-			tb.Error(err)
-		}
-	}()
 	if _, err := opened.AwaitFirstAnswer(ctx, subj.target, firstAnswerTimeout); err != nil {
-		tb.Fatal(err, server.ExitReason(ctx))
+		tb.Fatal(experiment.CauseInCell(ctx, opened, err))
 	}
-	do(opened, server)
+	do(opened)
 }
 
 // firstAnswerTimeout bounds the time until a server's first answer.
@@ -168,7 +166,7 @@ func buildTools(ctx context.Context, b *testing.B, s *session.Session) tools {
 			files[library] = library
 		}
 	}
-	docker := openEngine(b).Client()
+	docker := openEngine(b)
 	result, err := docker.ImageImport(ctx,
 		client.ImageImportSource{Source: tarOf(b, files), SourceName: "-"},
 		toolsImage, client.ImageImportOptions{Changes: []string{"LABEL io.runtime-lab.owner=runtime-lab"}})

@@ -24,7 +24,7 @@ func TestIntegrationCapacityIsBelowOneByServiceTime(t *testing.T) {
 			Objectives: []lab.Objective{{Metric: "latency_p90_ms", Below: true, Limit: 25}},
 		}
 		a := attackOn(reference, phase.Connections, phase.RateRPS, time.Second)
-		inCell(ctx, t, s, reference, func(in experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(in experiment.Cell) {
 			e := &experiment.Experiment{
 				Plan:  lab.Plan{Profile: lab.Profile{SteadyDuration: 8 * time.Second}},
 				Cells: s.Cells(), Observer: newProgress(io.Discard, lab.Plan{}, nil, nil),
@@ -39,7 +39,7 @@ func TestIntegrationCapacityIsBelowOneByServiceTime(t *testing.T) {
 					Layout: s.Layout, Variant: reference.variant, Trial: lab.Trial{Seed: uint64(attempt)},
 				}}
 				var err error
-				if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
+				if sample, err = e.MeasurePhase(ctx, template, a, in); err != nil {
 					t.Fatal(err)
 				}
 				times, err := experiment.ReadServiceTimes(ctx, in)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"runtimelab/lab/agent/binary"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/message"
@@ -23,7 +23,7 @@ func (c *cleanCommand) Run(a *app) (err error) {
 	if _, err := a.rootDir(); err != nil {
 		return err
 	}
-	e, err := docker.Open(a.ctx)
+	e, err := connect(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (c *cleanCommand) Run(a *app) (err error) {
 
 // refuseWhileMeasuring returns an error if there are images to remove while a run is
 // measuring. The run may be another checkout's, and need images that this one does not.
-func refuseWhileMeasuring(ctx context.Context, e *docker.Engine, images []image.StoredImage) error {
+func refuseWhileMeasuring(ctx context.Context, e engine.Engine, images []image.StoredImage) error {
 	if len(images) == 0 {
 		return nil
 	}
@@ -73,7 +73,7 @@ func refuseWhileMeasuring(ctx context.Context, e *docker.Engine, images []image.
 // unusedImages returns the images to remove: all with --images, otherwise those that the
 // scripts do not use any more.
 func (c *cleanCommand) unusedImages(
-	a *app, e *docker.Engine, builder *image.Builder,
+	a *app, e engine.Engine, builder *image.Builder,
 ) ([]image.StoredImage, error) {
 	if c.Images {
 		return builder.List(a.ctx)
@@ -82,7 +82,7 @@ func (c *cleanCommand) unusedImages(
 	if err != nil {
 		return nil, err
 	}
-	// The images of a runtime would seem unused if its script has a mistake.
+	// The images of a runtime or service would seem unused if its script has a mistake.
 	if err := library.Err(); err != nil {
 		return nil, err
 	}
@@ -94,5 +94,5 @@ func (c *cleanCommand) unusedImages(
 	if err != nil {
 		return nil, err
 	}
-	return builder.ListSuperseded(a.ctx, library.Runtimes, program)
+	return builder.ListSuperseded(a.ctx, library.ImageSources(), program)
 }

@@ -222,7 +222,7 @@ func (a *app) loadScripts(files ...string) (root string, library *script.Library
 
 // sessionOptions returns the options of a session that builds images on bases.
 func (a *app) sessionOptions(bases image.BaseMode) session.Options {
-	return session.Options{Bases: bases, Log: a.Err, Version: version()}
+	return session.Options{Connect: connect, Bases: bases, Log: a.Err, Version: version()}
 }
 
 // messagef writes one line to standard error.

@@ -135,17 +135,22 @@ func (a *app) checkContract(
 	ctx context.Context, s *session.Session, variants map[string]lab.Variant, scenarios []lab.Scenario,
 	library *script.Library, checker experiment.ContractChecker,
 ) (map[string]string, error) {
-	images, missing, err := s.EnsureImages(ctx, library.RuntimesOf(func(v lab.Variant) bool {
+	services, err := library.ServicesOf(slices.Collect(maps.Values(variants)), scenarios)
+	if err != nil {
+		return nil, err
+	}
+	images, err := s.EnsureImages(ctx, library.RuntimesOf(func(v lab.Variant) bool {
 		_, wanted := variants[v.ID()]
 		return wanted
-	}))
+	}), services)
 	if err != nil {
 		return nil, err
 	}
 	observer := newProgress(a.Err, lab.Plan{}, nil, func(string) {})
 	defer observer.Close()
 	e := &experiment.Experiment{
-		Variants: variants, Images: images, ImageErrors: missing, Plan: requestPlan(scenarios, variants),
+		Variants: variants, Images: images.Images, ImageErrors: images.Errors, Services: images.Services,
+		Plan:  requestPlan(scenarios, variants),
 		Cells: s.Cells(), Checker: checker, Observer: observer, RecheckDelay: recheckDelay,
 	}
 	e.Plan.Layout = s.Layout

@@ -11,7 +11,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
-	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/host"
 	"runtimelab/lab/message"
@@ -67,7 +66,7 @@ func (c *doctorCommand) Run(a *app) error {
 
 // engineChecks checks the engine, and removes the containers of dead runs from it.
 func engineChecks(a *app) []host.Check {
-	e, err := docker.Open(a.ctx)
+	e, err := connect(a.ctx)
 	if err != nil {
 		return []host.Check{failedCheck("engine", err)}
 	}
@@ -77,8 +76,8 @@ func engineChecks(a *app) []host.Check {
 		return []host.Check{failedCheck("engine", err)}
 	}
 	checks := []host.Check{
-		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s (%s), API %s, storage %s",
-			facts.Kind, facts.Version, e.Address.Host, e.Address.Origin, facts.API, facts.Storage)},
+		{Name: "engine", Status: host.OK, Detail: fmt.Sprintf("%s %s at %s, API %s, storage %s",
+			facts.Kind, facts.Version, e.Location(), facts.API, facts.Storage)},
 		cgroupCheck(facts, e.Local()),
 	}
 	if swept, err := e.Sweep(a.ctx); err != nil {
@@ -108,7 +107,7 @@ func cgroupCheck(f engine.Facts, local bool) host.Check {
 
 // cellChecks opens a lease on the engine, and checks the machine as seen from inside it,
 // which is how cells see it.
-func cellChecks(a *app, e *docker.Engine, facts engine.Facts) (checks []host.Check) {
+func cellChecks(a *app, e engine.Engine, facts engine.Facts) (checks []host.Check) {
 	fail := func(err error) []host.Check { return append(checks, failedCheck("cell", err)) }
 	lease, err := session.OpenLease(a.ctx, e, facts.Arch, version())
 	if err != nil {
@@ -145,7 +144,7 @@ func cellChecks(a *app, e *docker.Engine, facts engine.Facts) (checks []host.Che
 // checkQuotas looks for CPU quotas above the engine's containers. It runs no canaries
 // while a run is measuring, because they would disturb it.
 func checkQuotas(
-	ctx context.Context, e *docker.Engine, lease *session.Lease, cpus []lab.CPU,
+	ctx context.Context, e engine.Engine, lease *session.Lease, cpus []lab.CPU,
 ) (c host.Check, err error) {
 	quotas, err := lease.ReadQuotas(ctx, cpus)
 	if err != nil {
@@ -234,7 +233,7 @@ func layoutCheck(t lab.Topology) host.Check {
 const registryTimeout = 10 * time.Second
 
 // registryCheck reports whether the engine can pull official base images.
-func registryCheck(a *app, e *docker.Engine) host.Check {
+func registryCheck(a *app, e engine.Engine) host.Check {
 	_, library, err := a.loadScripts()
 	if err != nil {
 		return failedCheck("registry", err)

@@ -85,7 +85,8 @@ func TestDocumentsExamples(t *testing.T) {
 	}
 }
 
-var exampleFile = regexp.MustCompile(`^# ((?:scenarios/[a-z0-9-]+|runtimes/[a-z0-9-]+/runtime)\.star)\n`)
+var exampleFile = regexp.MustCompile(
+	`^# ((?:scenarios/[a-z0-9-]+|scenarios/services/[a-z0-9-]+/service|runtimes/[a-z0-9-]+/runtime)\.star)\n`)
 
 // TestDocumentsHaveTheValuesOfTheCode checks names such as gate.MaxDoublingGain in the
 // documents, and the values that stand before them.

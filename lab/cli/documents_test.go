@@ -112,7 +112,7 @@ func readDocuments(t *testing.T) (all []document) {
 	}
 	for _, name := range []string{
 		"README.md", "lab/METHOD.md", "lab/README.md",
-		"results/README.md", "runtimes/README.md", "scenarios/README.md",
+		"results/README.md", "runtimes/README.md", "scenarios/README.md", "scenarios/services/README.md",
 	} {
 		if !slices.ContainsFunc(all, func(d document) bool { return d.path == name }) {
 			t.Fatalf("there is no %s", name)

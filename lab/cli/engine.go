@@ -1,9 +1,21 @@
 package cli
 
 import (
+	"context"
+
+	"runtimelab/lab/engine"
 	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/host"
 )
+
+// connect connects to the engine that measures. It is the one place that chooses the kind of engine.
+func connect(ctx context.Context) (engine.Engine, error) {
+	e, err := docker.Open(ctx)
+	if err != nil {
+		return nil, err // not a nil *docker.Engine in the interface
+	}
+	return e, nil
+}
 
 type engineCommands struct {
 	Up   engineUpCommand   `cmd:"" help:"${engine_up_help}"`

@@ -128,7 +128,7 @@ func halfRefused(peak, steady metric.Row) string {
 
 // Each faulty server gets rows with the reason, and leaves nothing behind.
 func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	names := []string{"single", "late"}
 	variants := variantWithModule("late", `await new Promise((ready) => setTimeout(ready, 2500));`)
@@ -234,7 +234,7 @@ func expectDisturbed(t *testing.T, root string, stop func(), reason string) metr
 }
 
 func TestIntegrationAKilledGeneratorDisturbsItsTrial(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	useOneVariant(t, root, "[peak(connections = 64)]")
 	before := inventory(t, c)
@@ -251,7 +251,7 @@ func TestIntegrationAKilledGeneratorDisturbsItsTrial(t *testing.T) {
 // root to it.
 func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Client) {
 	t.Helper()
-	shared := needEngine(t).Client()
+	shared := needEngine(t)
 	// This builds the images on the shared engine, where later tests find them.
 	if code, _, stderr := labRun(t.Context(), "contract", "--root", root, "node/single"); code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -261,13 +261,7 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 		t.Fatal(err)
 	}
 	daemon = host.Daemon{Log: t.Output(), PrivateDir: dir}
-	daemon.Reachable = func(ctx context.Context) error {
-		e, err := docker.Open(ctx)
-		if err != nil {
-			return err
-		}
-		return e.Close()
-	}
+	daemon.Reachable = docker.CheckReachable
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "docker.sock"))
 	t.Cleanup(func() {
 		if err := errors.Join(daemon.Down(context.WithoutCancel(t.Context())), os.RemoveAll(dir)); err != nil {
@@ -275,13 +269,9 @@ func privateEngine(t *testing.T, root string) (daemon host.Daemon, c *client.Cli
 		}
 	})
 	startOnAllCPUs(t, daemon)
-	e, err := docker.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() }) // the engine may have stopped before
-	copyImages(t, shared, e.Client())
-	return daemon, e.Client()
+	private := openEngine(t)
+	copyImages(t, shared, private)
+	return daemon, private
 }
 
 // startOnAllCPUs starts an engine that may use all CPUs. The lab has pinned this process,
@@ -433,7 +423,7 @@ func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 }
 
 func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	dir := resultsOnDisk(t, root, 66, 0)
 	before := inventory(t, c)
@@ -455,7 +445,7 @@ func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
 }
 
 func TestIntegrationAClockStepDisturbsItsTrial(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	useOneVariant(t, root, "[peak(connections = 64)]")
 	const step = 2 * time.Second
@@ -482,7 +472,7 @@ func stepClock(by time.Duration) error {
 }
 
 func TestIntegrationAKilledRunIsResumed(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	before := inventory(t, c)
 	run := startUntilTwoRows(t, root)
@@ -501,7 +491,7 @@ func TestIntegrationAKilledRunIsResumed(t *testing.T) {
 }
 
 func TestIntegrationResumeRefusesAChangedImageAndScenario(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)

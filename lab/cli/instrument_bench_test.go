@@ -34,7 +34,7 @@ func BenchmarkCeiling(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
 		for _, subj := range []subject{responder(s, serve.Null()), application(ctx, b, s, "node")} {
-			inCell(ctx, b, s, subj, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, subj, func(c experiment.Cell) {
 				mustAttack(ctx, b, c, attackOn(subj, 64, 0, 3*time.Second))
 				const rounds = 7
 				var labs, wrks, vegetas, labByWrk, labByVegeta []float64
@@ -62,7 +62,7 @@ func BenchmarkOpenLoop(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		t := buildTools(ctx, b, s)
 		null := responder(s, serve.Null())
-		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
 			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
 			ceiling := throughput(mustAttack(ctx, b, c, attackOn(null, 64, 0, 3*time.Second)))
 			const rounds = 5
@@ -95,13 +95,46 @@ func BenchmarkOpenLoop(b *testing.B) {
 	})
 }
 
+// BenchmarkWaiting measures how well the generator keeps its schedule when it waits in the kernel, as
+// where it shares its CPU, beside one that polls. They take turns.
+func BenchmarkWaiting(b *testing.B) {
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		null := responder(s, serve.Null())
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
+			mustAttack(ctx, b, c, attackOn(null, 64, 0, time.Second))
+			const rounds = 5
+			fmt.Printf("open loop on the null server, 128 connections, Poisson, medians of %d rounds (and the "+
+				"worst)\n"+
+				"%10s %9s %16s %22s %14s\n", rounds, "offered", "mode", "sent", "send lag p99", "corrected p50")
+			for _, rate := range []float64{1000, 10_000, 20_000, 40_000} {
+				var sent, lags, medians [2][]float64
+				for range rounds {
+					for mode, sleeps := range []bool{false, true} {
+						a := attackOn(null, 128, rate, 3*time.Second)
+						a.Arrivals, a.SleepWhenIdle = lab.Poisson, sleeps
+						r := mustAttack(ctx, b, c, a)
+						sent[mode] = append(sent[mode], float64(r.Sent)/float64(r.Intended))
+						lags[mode] = append(lags[mode], *r.SendLag.P99MS)
+						medians[mode] = append(medians[mode], *r.Corrected.P50MS)
+					}
+				}
+				for mode, name := range []string{"polling", "waiting"} {
+					fmt.Printf("%10.0f %9s %7.4f (%.4f) %8.3f ms (%.3f) %11.3f ms\n", rate, name,
+						stat.Median(sent[mode]), slices.Min(sent[mode]), stat.Median(lags[mode]), slices.Max(lags[mode]),
+						stat.Median(medians[mode]))
+				}
+			}
+		})
+	})
+}
+
 // BenchmarkStall lets a server stall for one second in every ten, and compares the
 // corrected quantiles with those that follow from the schedule.
 func BenchmarkStall(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		stalling := responder(s, serve.Stalling(10*time.Second, time.Second))
 		for _, workers := range []int{8, 128, 1024} {
-			inCell(ctx, b, s, stalling, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, stalling, func(c experiment.Cell) {
 				a := attackOn(stalling, workers, 1000, 12*time.Second)
 				a.Arrivals = lab.Constant
 				r := mustAttack(ctx, b, c, a)
@@ -173,8 +206,8 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
 		null := responder(s, serve.Null())
-		inCell(ctx, b, s, null, func(c experiment.Cell, _ experiment.Server) {
-			docker := openEngine(b).Client()
+		inCell(ctx, b, s, null, func(c experiment.Cell) {
+			docker := openEngine(b)
 			inspected, err := docker.ContainerInspect(ctx, generatorOf(ctx, b, docker, s),
 				client.ContainerInspectOptions{})
 			if err != nil {
@@ -224,9 +257,10 @@ func residentMiB(b *testing.B, pid int) float64 {
 // warm-up of one second precedes it.
 func measurePhase(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, a lab.Attack, c lab.Calibration,
+	beside ...lab.Service,
 ) (sample lab.Sample) {
 	tb.Helper()
-	inCell(ctx, tb, s, subj, func(in experiment.Cell, server experiment.Server) {
+	inCell(ctx, tb, s, subj, func(in experiment.Cell) {
 		e := &experiment.Experiment{Cells: s.Cells(), Calibration: c}
 		warm := a
 		warm.Kind, warm.Duration = lab.WarmUp, time.Second
@@ -237,10 +271,10 @@ func measurePhase(
 		}
 		template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: subj.variant}, Phase: phase}
 		var err error
-		if sample, err = e.MeasurePhase(ctx, template, a, in, server, nil); err != nil {
+		if sample, err = e.MeasurePhase(ctx, template, a, in); err != nil {
 			tb.Fatal(err)
 		}
-	})
+	}, beside...)
 	return sample
 }
 

@@ -23,7 +23,7 @@ import (
 func inTestSession(t *testing.T, do func(ctx context.Context, s *session.Session)) {
 	t.Helper()
 	needEngine(t)
-	err := session.Run(t.Context(), session.Options{Log: io.Discard, Version: version()},
+	err := session.Run(t.Context(), session.Options{Connect: connect, Log: io.Discard, Version: version()},
 		func(s *session.Session) error {
 			do(t.Context(), s)
 			return nil
@@ -108,7 +108,8 @@ func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		reference := responder(s, serve.Reference("busy", 1_000_000))
-		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(c experiment.Cell) {
+			server := c.Services()[0]
 			before, err := server.Usage(ctx)
 			if err != nil {
 				t.Fatal(err)
@@ -122,13 +123,16 @@ func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 			var threads time.Duration
-			for _, thread := range o.After.Threads {
+			if len(o.Before.Services) != 1 || len(o.After.Services) != 1 {
+				t.Fatalf("services %+v, then %+v; want the server's", o.Before.Services, o.After.Services)
+			}
+			for _, thread := range o.After.Services[0].Threads {
 				if thread.PID == 1 {
 					t.Error("the threads of the server include the generator")
 				}
 				threads += thread.CPU
 			}
-			for _, thread := range o.Before.Threads {
+			for _, thread := range o.Before.Services[0].Threads {
 				threads -= thread.CPU
 			}
 			// The container is read before and after the threads, so that it cannot use less.

@@ -28,7 +28,7 @@ import (
 
 // needEngine connects to the engine that the lab would use. Without one the test fails;
 // make test starts one. With -short it skips the test.
-func needEngine(t *testing.T) *docker.Engine {
+func needEngine(t *testing.T) *client.Client {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
@@ -45,18 +45,22 @@ func needEngine(t *testing.T) *docker.Engine {
 }
 
 // openEngine connects to the engine that the lab would use, until the test ends.
-func openEngine(tb testing.TB) *docker.Engine {
+func openEngine(tb testing.TB) *client.Client {
 	tb.Helper()
-	e, err := docker.Open(tb.Context())
+	address, err := docker.Resolve()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := docker.Connect(tb.Context(), address)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := e.Close(); err != nil {
+		if err := errors.Join(c.Close(), address.Close()); err != nil {
 			tb.Error(err)
 		}
 	})
-	return e
+	return c
 }
 
 // checkTemporaryFiles gives a test its own folder for temporary files. The test fails if
@@ -259,7 +263,7 @@ func watchPorts(t *testing.T, c *client.Client, work func()) (exposed []string) 
 }
 
 func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	// This builds the images, so that the run has nothing to build.
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "python/uvloop")
@@ -327,7 +331,7 @@ func expectFilled(t *testing.T, row metric.Row) {
 }
 
 func TestIntegrationAVariantWithAWrongAnswerIsNotMeasured(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	before := inventory(t, c)
 	root := checkout(t)
 	edit(t, filepath.Join(root, "runtimes", "node", "app.js"), func(s string) string {
@@ -377,7 +381,7 @@ func removeFailedImages(t *testing.T, c *client.Client, root string) {
 
 // The rows of broken variants fail with the reason, and the other variants are measured.
 func TestIntegrationBrokenServersMakeFailedRows(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string {
 		return s + `
@@ -420,7 +424,7 @@ variant(
 }
 
 func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	before := inventory(t, c)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -493,7 +497,7 @@ func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
 }
 
 func TestIntegrationAKilledRunLeavesReadableRowsAndNoGenerator(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
 	before := inventory(t, c)
 	run := startUntilTwoRows(t, root)
@@ -540,7 +544,7 @@ func generators(t *testing.T, c *client.Client) []string {
 }
 
 func TestIntegrationASecondRunWaits(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root, other := checkout(t), checkout(t)
 	for _, r := range []string{root, other} {
 		useOneVariant(t, r, "[peak(connections = 64)]")

@@ -16,14 +16,13 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
-	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/session"
 )
 
 // probeScript is a server that tries what it must not be able to do, and answers with the
-// results.
+// results. It passes a request to /beside on to a service that runs it too.
 const probeScript = `
 const http = require('http'), fs = require('fs'), net = require('net'), os = require('os');
 const attempt = (action) => { try { action(); return 'done'; } catch (e) { return e.code; } };
@@ -39,7 +38,8 @@ const first = (...paths) => {
 const readOnly = ['/x', '/etc/x', '/app/x', '/usr/bin/x', '/proc/sys/kernel/hostname'];
 const sockets = ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock'];
 const status = Object.fromEntries(first('/proc/self/status').split('\n').map((l) => l.split(/:\s*/)));
-http.createServer(async (request, response) => response.end(JSON.stringify({
+const forward = async () => (await fetch('http://127.0.0.1:5433/')).text();
+const look = async () => JSON.stringify({
   uid: process.getuid(), status, env: process.env,
   links: Object.keys(os.networkInterfaces()), routes: first('/proc/net/route').split('\n').slice(1),
   out: await connect('192.0.2.1', 80),
@@ -51,7 +51,9 @@ http.createServer(async (request, response) => response.end(JSON.stringify({
   limits: first('/proc/self/limits'),
   memory: first('/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory.max'),
   pids: first('/sys/fs/cgroup/pids/pids.max', '/sys/fs/cgroup/pids.max'),
-}))).listen(8080, '127.0.0.1');
+});
+http.createServer(async (request, response) =>
+  response.end(await (request.url === '/beside' ? forward() : look()))).listen(process.env.PORT, '127.0.0.1');
 `
 
 // probeResult is the answer of probeScript.
@@ -76,7 +78,8 @@ func TestIntegrationAServerCanReachAndChangeNothing(t *testing.T) {
 	expectIsolated(t)
 }
 
-// expectIsolated runs probeScript as a server, and expects that every attempt fails.
+// expectIsolated runs probeScript as a server and as a database beside it, and expects that every
+// attempt fails.
 func expectIsolated(t *testing.T) {
 	t.Helper()
 	const secret = "secret-of-the-host"
@@ -85,33 +88,40 @@ func expectIsolated(t *testing.T) {
 		node := application(ctx, t, s, "node")
 		node.variant.Name, node.variant.Command = "probe", []string{"node", "-e", probeScript}
 		node.target = lab.Target{Request: lab.Request{Method: http.MethodGet, Path: "/"}, Status: http.StatusOK}
-		inCell(ctx, t, s, node, func(c experiment.Cell, _ experiment.Server) {
-			answers, err := c.Send(ctx, []lab.Request{node.target.Request})
+		database := lab.Service{
+			Role: lab.RoleDatabase, Name: "probe", Image: node.image, Command: node.variant.Command,
+			Env: map[string]string{"PORT": "5433"}, User: "999:999", Port: 5433,
+			Ready: &lab.Readiness{Request: &node.target.Request}, MemoryBytes: lab.ServerMemory,
+		}
+		inCell(ctx, t, s, node, func(c experiment.Cell) {
+			answers, err := c.Send(ctx, []lab.Request{node.target.Request, {Method: http.MethodGet, Path: "/beside"}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			var result probeResult
-			if err := json.Unmarshal(answers[0].Body, &result); err != nil {
-				t.Fatalf("%v in %s %s", err, answers[0].Body, answers[0].Error)
+			for i, uid := range []int{65532, 999} {
+				var result probeResult
+				if err := json.Unmarshal(answers[i].Body, &result); err != nil {
+					t.Fatalf("%v in %s %s", err, answers[i].Body, answers[i].Error)
+				}
+				failEach(t, result.problems(uid, secret, s.Nofile))
 			}
-			failEach(t, result.problems(secret, s.Nofile))
 			failEach(t, exposedContainers(ctx, t, s))
-		})
+		}, database)
 	})
 }
 
 // forbiddenDevice matches the disks, the memory and the virtualisation of the host.
 var forbiddenDevice = regexp.MustCompile(`^(sd|vd|nvme)|^(kvm|mem)$`)
 
-// problems returns what a server could do or see and should not. secret is an environment
-// variable of the host, nofile the limit of open files.
-func (r probeResult) problems(secret string, nofile int) (all []string) {
+// problems returns what a server or service could do or see and should not. uid is its user, secret an
+// environment variable of the host, nofile the limit of open files.
+func (r probeResult) problems(uid int, secret string, nofile int) (all []string) {
 	expect := func(name string, got, want any) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			all = append(all, fmt.Sprintf("%s: %v, want %v", name, got, want))
 		}
 	}
-	expect("its user", r.UID, 65532)
+	expect("its user", r.UID, uid)
 	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
 		expect("capabilities "+set, r.Status[set], "0000000000000000")
 	}
@@ -139,7 +149,7 @@ func (r probeResult) problems(secret string, nofile int) (all []string) {
 			all = append(all, "it has the host's variable "+name)
 		}
 	}
-	expect("its memory limit", r.Memory, engine.ServerMemory)
+	expect("its memory limit", r.Memory, lab.ServerMemory)
 	expect("its limit of processes", r.PIDs, 512)
 	want := fmt.Sprint(nofile)
 	limited := slices.ContainsFunc(strings.Split(r.Limits, "\n"), func(line string) bool {
@@ -156,7 +166,7 @@ func (r probeResult) problems(secret string, nofile int) (all []string) {
 // privileges, or a folder or device of the host.
 func exposedContainers(ctx context.Context, t *testing.T, s *session.Session) (all []string) {
 	t.Helper()
-	c := openEngine(t).Client()
+	c := openEngine(t)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{
 		All:     true,
 		Filters: make(client.Filters).Add("label", "io.runtime-lab.run="+s.ID),
@@ -187,7 +197,7 @@ func exposedContainers(ctx context.Context, t *testing.T, s *session.Session) (a
 func TestIntegrationForeignContainersAndImagesAreKept(t *testing.T) {
 	root := checkout(t)
 	useOneVariant(t, root, "[peak(connections = 4)]")
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	var foreign map[string]func() error
 	inTestSession(t,
 		func(ctx context.Context, s *session.Session) { foreign = createForeign(ctx, t, c, s.Agent.Ref) })

@@ -26,6 +26,7 @@ type listOutput struct {
 	Claims    []lab.Claim      `json:"claims"` // in the order of reports
 	Scenarios []listedScenario `json:"scenarios"`
 	Workloads []listedWorkload `json:"workloads"`
+	Services  []listedService  `json:"services"`
 	Runtimes  []listedRuntime  `json:"runtimes"`
 	Faults    []string         `json:"faults"` // mistakes in scripts: file:line:column and message
 }
@@ -39,7 +40,7 @@ type listedScenario struct {
 	LeftOut  []lab.LeftOutVariant `json:"left_out,omitempty"`
 	Phases   []lab.Phase          `json:"phases"`
 	Cores    []int                `json:"cores"`
-	Upstream bool                 `json:"upstream"`
+	Services []string             `json:"services"` // beside the server
 	// The longest duration of one block of the scenario in the profile quick, in seconds:
 	// one trial of each variant on each number of CPUs.
 	BlockS float64 `json:"quick_block_s"`
@@ -58,6 +59,14 @@ type listedWorkload struct {
 	OfferedBy []string `json:"offered_by"`      // ids of variants
 }
 
+type listedService struct {
+	Name  string   `json:"name"`
+	About string   `json:"about"`
+	Role  lab.Role `json:"role"`
+	Base  string   `json:"base"`
+	Port  int      `json:"port"`
+}
+
 type listedRuntime struct {
 	Name     string          `json:"name"`
 	About    string          `json:"about"`
@@ -73,7 +82,7 @@ type listedVariant struct {
 	Offers []string `json:"offers"`
 }
 
-// Run lists scenarios, workloads and variants. Scripts with mistakes do not hide the others: their
+// Run lists scenarios, variants, workloads and services. Scripts with mistakes do not hide the others: their
 // mistakes are printed, and the exit code is 2.
 func (c *listCommand) Run(a *app) error {
 	_, library, err := a.loadScripts(scriptPaths(c.Names)...)
@@ -103,14 +112,14 @@ func (c *listCommand) Run(a *app) error {
 func newListOutput(library *script.Library) listOutput {
 	l := listOutput{
 		Claims:    append([]lab.Claim{}, library.Claims...),
-		Scenarios: []listedScenario{}, Workloads: []listedWorkload{}, Runtimes: []listedRuntime{},
-		Faults: []string{},
+		Scenarios: []listedScenario{}, Workloads: []listedWorkload{}, Services: []listedService{},
+		Runtimes: []listedRuntime{}, Faults: []string{},
 	}
 	for _, s := range library.Scenarios {
 		l.Scenarios = append(l.Scenarios, listedScenario{
 			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, LeftOut: s.LeftOut,
 			Phases: s.Phases, Cores: s.Cores,
-			Upstream: s.Upstream, BlockS: blockDuration(s).Seconds(),
+			Services: s.Services, BlockS: blockDuration(s).Seconds(),
 			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
 		})
 	}
@@ -125,6 +134,12 @@ func newListOutput(library *script.Library) listOutput {
 			}
 		}
 		l.Workloads = append(l.Workloads, listed)
+	}
+	for _, s := range library.Services {
+		l.Services = append(l.Services, listedService{
+			Name: s.Service.Name, About: s.About, Role: s.Service.Role,
+			Base: cmp.Or(s.Source.Base.Official, s.Source.Image), Port: s.Service.Port,
+		})
 	}
 	for _, r := range library.Runtimes {
 		listed := listedRuntime{Name: r.Name, About: r.About, Base: cmp.Or(r.Base.Official, r.Image)}
@@ -181,7 +196,7 @@ func (l listOutput) print(w io.Writer) {
 			scenarios.Row("", "left out: "+v.String())
 		}
 		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
-			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Upstream: s.Upstream}),
+			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Services: s.Services}),
 			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
 		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
 			scenarios.Row("", "tests "+strings.Join(claims, ", "))
@@ -207,6 +222,14 @@ func (l listOutput) print(w io.Writer) {
 	fmt.Fprintf(w, "Scenarios\n%sVariants\n%s", scenarios.String(), variants.String())
 	if len(l.Workloads) > 0 {
 		fmt.Fprintf(w, "Workloads\n%s", workloads.String())
+	}
+	services := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
+	for _, s := range l.Services {
+		services.Row(s.Name, s.About)
+		services.Row("", fmt.Sprintf("%s on port %d", s.Role, s.Port))
+	}
+	if len(l.Services) > 0 {
+		fmt.Fprintf(w, "Services\n%s", services.String())
 	}
 	for _, g := range lab.GroupClaims(l.Claims) {
 		claims := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
@@ -240,7 +263,7 @@ func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
 	return claims
 }
 
-// loadText describes the phases of a scenario, its CPUs and its upstream in one line.
+// loadText describes the phases of a scenario, its CPUs and its services in one line.
 func loadText(s lab.Scenario) string {
 	var words []string
 	for _, p := range s.Phases {
@@ -249,10 +272,18 @@ func loadText(s lab.Scenario) string {
 	if text := cpusText(s); text != "" {
 		words = append(words, text)
 	}
-	if s.Upstream {
-		words = append(words, "with an upstream")
+	if text := servicesText(s); text != "" {
+		words = append(words, text)
 	}
 	return strings.Join(words, ", ")
+}
+
+// servicesText names the services beside a scenario's server: "with upstream"; empty if there are none.
+func servicesText(s lab.Scenario) string {
+	if len(s.Services) == 0 {
+		return ""
+	}
+	return "with " + strings.Join(s.Services, " and ")
 }
 
 // phaseText describes a phase: "steady at 100/s (poisson)".

@@ -90,7 +90,7 @@ func checkIgnored(t *testing.T, root string, library *script.Library) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hash, err := image.ContentSHA256(r, "base")
+			hash, err := image.ContentSHA256(r.Source(), "base")
 			if err != nil {
 				t.Fatal(err)
 			}

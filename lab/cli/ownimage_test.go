@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moby/moby/client"
-
 	"runtimelab/lab"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/script"
@@ -50,8 +49,13 @@ const nginxScenario = `scenario(
 `
 
 // pythonImage returns the name of an image in which Debian's packages can be installed: Python's.
-func pythonImage(ctx context.Context, t *testing.T, c *client.Client) string {
+func pythonImage(ctx context.Context, t *testing.T) string {
 	t.Helper()
+	e, err := docker.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	library, err := script.Load(ctx, repository, script.ParameterValues{})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +64,7 @@ func pythonImage(ctx context.Context, t *testing.T, c *client.Client) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := image.NewBuilder(c, image.Options{}).Ensure(ctx, []lab.Runtime{python})[python.Name]
+	built := image.NewBuilder(e, image.Options{}).Ensure(ctx, []lab.ImageSource{python.Source()})[python.Name]
 	if built.Err != nil {
 		t.Fatal(built.Err)
 	}
@@ -70,9 +74,9 @@ func pythonImage(ctx context.Context, t *testing.T, c *client.Client) string {
 // An image that the lab did not make is measured with user and writable, and refused with a message
 // that says what is missing without them.
 func TestIntegrationAnImageOfOnesOwnIsMeasured(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
-	base := pythonImage(t.Context(), t, c)
+	base := pythonImage(t.Context(), t)
 	before := imageTags(t, c)
 	t.Cleanup(func() { removeImagesExcept(t, c, before) })
 	writeFile(t, filepath.Join(root, "runtimes/web/runtime.star"), nginxRuntime)

@@ -26,7 +26,7 @@ func BenchmarkPath(b *testing.B) {
 		for _, runtime := range []string{"node", "python"} {
 			app := application(ctx, b, s, runtime)
 			var inside float64
-			inCell(ctx, b, s, app, func(c experiment.Cell, _ experiment.Server) {
+			inCell(ctx, b, s, app, func(c experiment.Cell) {
 				mustAttack(ctx, b, c, attackOn(app, 64, 0, 2*time.Second))
 				inside = throughput(mustAttack(ctx, b, c, attackOn(app, 64, 0, 4*time.Second)))
 			})
@@ -43,7 +43,7 @@ func attackPublished(ctx context.Context, b *testing.B, s *session.Session,
 	app subject,
 ) (r lab.AttackResult) {
 	b.Helper()
-	c, v := openEngine(b).Client(), app.variant
+	c, v := openEngine(b), app.variant
 	port := network.MustParsePort(fmt.Sprintf("%d/tcp", lab.ServerPort))
 	env := []string{"HOST=0.0.0.0"}
 	for name, value := range v.Env {

@@ -57,9 +57,27 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 		addScenario(&scenarios, p, s)
 	}
 	fmt.Fprint(w, scenarios.String())
+	printServiceCPUs(w, p)
 	fmt.Fprintln(w, "\nin this order:")
 	for _, t := range p.Trials {
 		fmt.Fprintf(w, "  block %2d, %2d: %s\n", t.Block, t.Position, trialText(t))
+	}
+}
+
+// printServiceCPUs prints the rule that gives the services of the plan their CPUs. The CPUs themselves
+// are known once the engine's machine is: the run prints them.
+func printServiceCPUs(w io.Writer, p lab.Plan) {
+	var names []string
+	for _, s := range p.Scenarios {
+		for _, name := range s.Services {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(w, "\nCPUs: generator and lab on one, the server on others; services on their own where the "+
+			"engine's\nmachine has more, else beside the generator: %s\n", strings.Join(names, ", "))
 	}
 }
 
@@ -171,8 +189,8 @@ func addScenario(t *table.Text, p lab.Plan, s lab.Scenario) {
 	if text := cpusText(s); text != "" {
 		limits += "; " + text
 	}
-	if s.Upstream {
-		limits += "; with an upstream"
+	if text := servicesText(s); text != "" {
+		limits += "; " + text
 	}
 	t.Row("", limits)
 	for _, ph := range s.Phases {

@@ -103,7 +103,7 @@ var layoutScenarios = map[string]string{
     name = "waiting",
     about = "clients that wait for an upstream",
     requests = [get("/wait?ms=20")],
-    upstream = True,
+    services = ["upstream"],
     phases = [warmup(connections = 8), ladder(connections = [10, 100])],
     variants = ["node/single", "python/uvloop"],
 )
@@ -122,7 +122,7 @@ var layoutScenarios = map[string]string{
 // The upstream is called once for each request, and servers have the CPUs and workers of
 // their scenario.
 func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	before := inventory(t, c)
 	root := checkout(t)
 	for name, text := range layoutScenarios {
@@ -135,7 +135,7 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	for _, want := range []string{
-		"ladder-10 on 10 connections, ladder-100 on 100 connections, with an upstream",
+		"ladder-10 on 10 connections, ladder-100 on 100 connections, with upstream",
 		"2 CPUs for the server",
 	} {
 		if !strings.Contains(stderr, want) {

@@ -33,10 +33,10 @@ type recordedTrial struct {
 
 // recordedLoad is the load of a sample with its readings.
 type recordedLoad struct {
-	WarmUp            *account.Observation
-	Attack            *account.Observation
+	WarmUp            *recordedAttack
+	Attack            *recordedAttack
 	ServerUsage       recordedUsage
-	DoubleConnections *account.Observation
+	DoubleConnections *recordedAttack
 	DoubledServer     recordedUsage
 	Upstream          *struct{ Calls int64 }
 	ServiceTimes      *lab.ServiceTimes
@@ -65,8 +65,40 @@ type recordedStep struct {
 	SLOMet           bool
 	MissedObjectives []string
 	InstrumentLimit  string
-	Attack           *account.Observation
+	Attack           *recordedAttack
 	Server           recordedUsage
+}
+
+// recordedAttack is an attack with its readings.
+type recordedAttack struct {
+	lab.AttackResult
+	Before        recordedReading `json:"before"`
+	After         recordedReading `json:"after"`
+	GeneratorCPUs []int           `json:"generator_cpus"`
+}
+
+// recordedReading is a reading of a cell as those labs took it: of the server, and of the upstream's
+// CPU time. The generator's sleeps include the upstream's.
+type recordedReading struct {
+	account.Reading
+	UpstreamCPU time.Duration     `json:"upstream_cpu_ns"`
+	Threads     []account.Thread  `json:"threads"`
+	Processes   []account.Process `json:"processes"`
+}
+
+// The names of the services of a recorded trial.
+const (
+	recordedServer   = "server"
+	recordedUpstream = "upstream"
+)
+
+// reading returns the reading with its services. The upstream is one thread.
+func (r recordedReading) reading() account.Reading {
+	r.Services = []account.ServiceUsage{
+		{Name: recordedServer, Threads: r.Threads, Processes: r.Processes},
+		{Name: recordedUpstream, Threads: []account.Thread{{PID: 2, TID: 2, CPU: r.UpstreamCPU}}},
+	}
+	return r.Reading
 }
 
 // sample returns the sample that follows from the readings.
@@ -88,7 +120,7 @@ func (r recordedSample) sample() lab.Sample {
 	if s.Measured != nil {
 		s.Measured.ServiceTimes = r.ServiceTimes
 		if r.Upstream != nil {
-			s.Measured.Accounts.Upstream.Calls = &r.Upstream.Calls
+			s.Measured.Accounts.Beside[0].Calls = &r.Upstream.Calls
 		}
 	}
 	if r.Search == nil {
@@ -109,16 +141,27 @@ func (r recordedSample) sample() lab.Sample {
 
 // window returns the window of an attack, or nil if there was none. It counts no calls of the
 // upstream: only the sample's measured attack has them.
-func (r recordedSample) window(phase lab.Phase, a *account.Observation, u recordedUsage) *lab.Window {
+func (r recordedSample) window(phase lab.Phase, a *recordedAttack, u recordedUsage) *lab.Window {
 	if a == nil {
 		return nil
 	}
-	readings := account.Readings{Cell: a.CellReadings, HasUpstream: r.Upstream != nil}
+	server := account.ServiceReadings{Role: lab.RoleServer, Name: recordedServer, CPUs: r.Layout.Server}
 	if u.Known {
-		readings.Usage = &u.UsageReadings
+		server.Usage = &u.UsageReadings
+	}
+	readings := account.Readings{
+		Cell: account.CellReadings{
+			Before: a.Before.reading(), After: a.After.reading(), GeneratorCPUs: a.GeneratorCPUs,
+		},
+		Services: []account.ServiceReadings{server},
+	}
+	if r.Upstream != nil {
+		readings.Services = append(readings.Services, account.ServiceReadings{
+			Role: lab.RoleUpstream, Name: recordedUpstream, CPUs: r.Layout.Generator,
+		})
 	}
 	return &lab.Window{
 		Phase: phase, Layout: r.Layout, Attack: a.AttackResult,
-		Accounts: account.Between(readings, r.Layout, r.SeparateIRQTime),
+		Accounts: account.Between(readings, r.SeparateIRQTime),
 	}
 }

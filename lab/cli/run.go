@@ -167,7 +167,15 @@ func (m *measurement) fittingPlan() (p lab.Plan, omitted []string, err error) {
 // runExperiment checks the variants, calibrates if necessary, measures the plan, and
 // prints the results. omitted are notes for the run.
 func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []string) error {
-	images, err := m.BuildImages(ctx, p, m.library.Runtimes)
+	services, err := m.library.ServicesOf(m.measuredVariants(p), p.Scenarios)
+	if err != nil {
+		return err
+	}
+	images, err := m.BuildImages(ctx, p, m.library.Runtimes, services)
+	if err != nil {
+		return err
+	}
+	layouts, err := plan.Layouts(p, images.Services)
 	if err != nil {
 		return err
 	}
@@ -181,6 +189,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		Variants:        images.Variants,
 		Images:          images.Images,
 		ImageErrors:     images.Errors,
+		Services:        images.Services,
 		Cells:           m.Cells(),
 		Checker:         contract.NewSuite(m.library.Workloads, m.seed, m.ExpectedIdentity()),
 		RecheckDelay:    recheckDelay,
@@ -202,7 +211,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		return err
 	}
 	m.updateLatest(run)
-	m.printSummary(p, run)
+	m.printSummary(p, layouts, run)
 	for _, note := range notes {
 		m.addNote(run, note)
 	}
@@ -216,6 +225,13 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 	err = e.Run(ctx)
 	observer.Close()
 	return errors.Join(err, m.finish(run, info.Host, err))
+}
+
+// measuredVariants returns the variants of a plan's trials, without twins and the lab's responders.
+func (m *measurement) measuredVariants(p lab.Plan) []lab.Variant {
+	return slices.DeleteFunc(m.library.Variants(), func(v lab.Variant) bool {
+		return !slices.ContainsFunc(p.Trials, func(t lab.Trial) bool { return lab.OriginalOf(t.Variant) == v.ID() })
+	})
 }
 
 // checkVariants checks the variants of an experiment before it measures. It returns a
@@ -238,6 +254,7 @@ func (m *measurement) currentInfo(p lab.Plan, images session.TrialImages) record
 		Plan:             p,
 		RawHits:          m.raw,
 		MeasuredVariants: images.MeasuredVariants(p),
+		Services:         images.ServicesOfFolders(),
 		Host:             record.HostOf(m.Topology),
 		Engine: map[string]string{
 			"kind":           m.Facts.Kind,
@@ -302,27 +319,46 @@ func (m *measurement) addNote(run *record.Run, note string) {
 }
 
 // printSummary prints what the run will do, on which CPUs and how long it takes.
-func (m *measurement) printSummary(p lab.Plan, run *record.Run) {
+func (m *measurement) printSummary(p lab.Plan, layouts []lab.Layout, run *record.Run) {
 	m.messagef("run %s: profile %s, %s in %s, seed %d, about %s and at most %s",
 		run.ID(), p.Profile.Name, message.Count(len(p.Trials), "trial", "trials"),
 		message.Count(p.Profile.Blocks, "block", "blocks"), p.Seed,
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
-	m.messagef("CPUs: generator and lab on %s, server on %s, of %d (%s)",
-		lab.CPUList(p.Layout.Generator), lab.CPUList(p.Layout.Server), len(m.Topology.CPUs), m.Topology.CPUModel)
-	for _, l := range p.WiderLayouts {
-		m.messagef("CPUs for servers with %d: generator and lab on %s, server on %s",
-			len(l.Server), lab.CPUList(l.Generator), lab.CPUList(l.Server))
+	for i, l := range layouts {
+		machine := ""
+		if i == 0 {
+			machine = fmt.Sprintf(", of %d (%s)", len(m.Topology.CPUs), m.Topology.CPUModel)
+		}
+		m.messagef("%s%s", layoutText(l), machine)
 	}
-	for _, doubt := range layoutDoubts(p) {
+	for _, doubt := range layoutDoubts(layouts) {
 		m.messagef("doubt: %s", doubt)
 	}
 	m.printPhases(p)
 	m.messagef("results: %s", run.Dir())
 }
 
+// layoutText says who runs where: "CPUs: generator and lab on 0, upstream beside the generator, server
+// on 1".
+func layoutText(l lab.Layout) string {
+	text := "CPUs"
+	if len(l.Server) > 1 {
+		text += fmt.Sprintf(" for servers with %d", len(l.Server))
+	}
+	text += ": generator and lab on " + lab.CPUList(l.Generator)
+	for _, s := range l.Beside {
+		if slices.Equal(s.CPUs, l.Generator) {
+			text += fmt.Sprintf(", %s beside the generator", s.Name)
+		} else {
+			text += fmt.Sprintf(", %s on %s", s.Name, lab.CPUList(s.CPUs))
+		}
+	}
+	return text + ", server on " + lab.CPUList(l.Server)
+}
+
 // layoutDoubts returns the doubts of all layouts, each once.
-func layoutDoubts(p lab.Plan) (all []string) {
-	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
+func layoutDoubts(layouts []lab.Layout) (all []string) {
+	for _, l := range layouts {
 		for _, d := range l.Doubts {
 			if !slices.Contains(all, d) {
 				all = append(all, d)

@@ -92,3 +92,21 @@ func TestResumeUsesTheBasesOfTheRun(t *testing.T) {
 		}
 	}
 }
+
+func TestALayoutSaysWhoRunsWhere(t *testing.T) {
+	upstream := lab.ServiceCPUs{Role: lab.RoleUpstream, Name: lab.UpstreamName, CPUs: []int{0}}
+	database := lab.ServiceCPUs{Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{2, 3}}
+	for want, l := range map[string]lab.Layout{
+		"CPUs: generator and lab on 0, server on 1": {Generator: []int{0}, Server: []int{1}},
+		"CPUs: generator and lab on 0, upstream beside the generator, postgres on 2-3, server on 1": {
+			Generator: []int{0}, Server: []int{1}, Beside: []lab.ServiceCPUs{upstream, database},
+		},
+		"CPUs for servers with 2: generator and lab on 0, server on 0-1": {
+			Generator: []int{0}, Server: []int{0, 1},
+		},
+	} {
+		if got := layoutText(l); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/session"
 	"runtimelab/lab/workload"
 )
 
@@ -69,10 +72,25 @@ func removeImagesExcept(t *testing.T, c *client.Client, keep []string) {
 }
 
 func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	before := inventory(t, c)
-	code, got, stderr := labContract(t, checkout(t), quickVariants...)
-	if code != fault.ExitOK || len(got) != len(quickVariants) {
+	expectContract(t, checkout(t), quickVariants)
+	expectInventory(t, c, before)
+}
+
+// The variants of runtimes that share the folders of node and python, and whose images are others.
+func TestIntegrationVariantsOfOtherImagesPassTheContract(t *testing.T) {
+	needEngine(t)
+	expectContract(t, repository, []string{
+		"bun/serve", "bun/single", "bun/express", "deno/serve", "python-django/uvicorn", "python-granian/uvloop",
+	})
+}
+
+// expectContract expects that all of the variants pass lab contract.
+func expectContract(t *testing.T, root string, variants []string) {
+	t.Helper()
+	code, got, stderr := labContract(t, root, variants...)
+	if code != fault.ExitOK || len(got) != len(variants) {
 		t.Errorf("exit code %d, %d variants\n%s", code, len(got), stderr)
 	}
 	for id, x := range got {
@@ -80,12 +98,36 @@ func TestIntegrationEveryVariantPassesTheContract(t *testing.T) {
 			t.Errorf("%s: %s", id, x.Why)
 		}
 	}
-	expectInventory(t, c, before)
+}
+
+// The servers of runtimes from npm are the programs of their packages for a platform, and not the
+// wrappers that start these.
+func TestIntegrationProgramsFromNpmRunWithoutAWrapper(t *testing.T) {
+	inTestSession(t, func(ctx context.Context, s *session.Session) {
+		if !seesEngineProcesses(t) {
+			t.Log("skipped: reading what another user's process runs needs root, and the engine's machine")
+			return
+		}
+		for runtime, program := range map[string]string{
+			"bun":  "/opt/bun/node_modules/@oven/bun-linux-*/bin/bun",
+			"deno": "/opt/deno/node_modules/@deno/linux-*/deno",
+		} {
+			inCell(ctx, t, s, application(ctx, t, s, runtime), func(experiment.Cell) {
+				got, err := os.Readlink(filepath.Join(firstProcess(ctx, t, s, "server"), "exe"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if direct, err := path.Match(program, got); err != nil || !direct {
+					t.Errorf("%s runs %s, want %s", runtime, got, program)
+				}
+			})
+		}
+	})
 }
 
 // One byte of an answer is changed in each file that produces it.
 func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	for _, file := range []string{
@@ -115,7 +157,7 @@ func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 
 // A runtime needs no more than a folder with a runtime.star, a Dockerfile and a server.
 func TestIntegrationAThirdRuntimeIsAFolder(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := checkout(t)
 	folder := filepath.Join(root, "runtimes", "tiny")

@@ -120,24 +120,24 @@ func expectNothingLeft(t *testing.T, c *client.Client, run string, before []stri
 // An image and its base set volumes, a health check, ports and a signal. The server still
 // cannot write, no health check runs, and nothing is left behind.
 func TestIntegrationSettingsOfAnImageHaveNoEffect(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		run = s.ID
 		r := settingsRuntime(ctx, t, c, settingsDockerfile)
-		images, missing, err := s.EnsureImages(ctx, []lab.Runtime{r})
-		if err != nil || len(missing) > 0 {
-			t.Fatalf("missing %q, error %v", missing, err)
+		images, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
+		if err != nil || len(images.Errors) > 0 {
+			t.Fatalf("missing %q, error %v", images.Errors, err)
 		}
 		request := lab.Request{Method: http.MethodGet, Path: "/"}
 		subj := subject{
-			variant: r.Variants[0], image: images["sets/all"],
+			variant: r.Variants[0], image: images.Images["sets/all"],
 			target: lab.Target{Request: request, Status: http.StatusOK},
 		}
 		for range 2 { // remains of the first server would disturb the second
-			inCell(ctx, t, s, subj, func(cell experiment.Cell, _ experiment.Server) {
+			inCell(ctx, t, s, subj, func(cell experiment.Cell) {
 				expectNoEffect(ctx, t, s, cell, request)
 			})
 		}
@@ -175,7 +175,7 @@ func expectNoEffect(
 // A setting that the lab cannot override is refused before a container starts. The error
 // names the setting and the Dockerfile.
 func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeSettingsImages(t, c)
 	run, before := "", volumeNames(t, c)
 	defer func() { expectNothingLeft(t, c, run, before) }()
@@ -186,7 +186,7 @@ func TestIntegrationForbiddenSettingsOfAnImageAreRefused(t *testing.T) {
 			"LABEL io.runtime-lab.role=measure": "it has the label io.runtime-lab.role",
 		} {
 			r := settingsRuntime(ctx, t, c, settingsDockerfile+instruction+"\n")
-			_, _, err := s.EnsureImages(ctx, []lab.Runtime{r})
+			_, err := s.EnsureImages(ctx, []lab.Runtime{r}, nil)
 			file := filepath.Join(r.ContextDir, "Dockerfile")
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 				t.Errorf("%s: %v, want %q", instruction, err, want)

@@ -38,7 +38,7 @@ func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		image := shortLivedImage(ctx, t, openEngine(t).Client())
+		image := shortLivedImage(ctx, t, openEngine(t))
 		for _, mode := range []string{"thread", "fork", "ignored", "recycle"} {
 			subj := subject{
 				variant: lab.Variant{Runtime: "test", Name: mode, Command: []string{"/server", mode}},

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/serve"
@@ -26,17 +27,30 @@ import (
 func canLimitCgroups(t *testing.T) bool {
 	t.Helper()
 	_, err := os.Stat("/sys/fs/cgroup/cpu/cgroup.procs")
-	if openEngine(t).Local() && os.Geteuid() == 0 && err == nil {
+	if err == nil && seesEngineProcesses(t) {
 		return true
 	}
 	t.Logf("skipped: limiting a cgroup needs root, the engine's machine and cgroup v1 (%v)", err)
 	return false
 }
 
-// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
-func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+// seesEngineProcesses reports whether a test may read what processes of containers do: as root, on
+// the engine's machine.
+func seesEngineProcesses(t *testing.T) bool {
 	t.Helper()
-	c := openEngine(t).Client()
+	e, err := docker.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	return e.Local() && os.Geteuid() == 0
+}
+
+// firstProcess returns the folder in /proc of the first process of the session's container of a role,
+// as the engine's machine sees it.
+func firstProcess(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+	t.Helper()
+	c := openEngine(t)
 	labels := make(client.Filters)
 	labels.Add("label", "io.runtime-lab.run="+s.ID).Add("label", "io.runtime-lab.role="+role)
 	listed, err := c.ContainerList(ctx, client.ContainerListOptions{Filters: labels})
@@ -47,7 +61,13 @@ func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", inspected.Container.State.Pid))
+	return fmt.Sprintf("/proc/%d", inspected.Container.State.Pid)
+}
+
+// cpuCgroup returns the folder of the CPU cgroup of the session's container of a role.
+func cpuCgroup(ctx context.Context, t *testing.T, s *session.Session, role string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(firstProcess(ctx, t, s, role), "cgroup"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +115,7 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			return
 		}
 		reference := responder(s, serve.Reference("busy", 1_000_000))
-		inCell(ctx, t, s, reference, func(c experiment.Cell, server experiment.Server) {
+		inCell(ctx, t, s, reference, func(c experiment.Cell) {
 			above := cpuCgroup(ctx, t, s, "server")
 			below := filepath.Join(above, "runtime-lab-test")
 			if err := os.Mkdir(below, 0o755); err != nil {
@@ -113,12 +133,12 @@ func TestIntegrationAQuotaAboveAServerDisturbs(t *testing.T) {
 			e := &experiment.Experiment{Cells: s.Cells()}
 			phase := lab.Phase{Kind: lab.Peak, Connections: 4}
 			template := lab.Sample{Subject: lab.Subject{Layout: s.Layout, Variant: reference.variant}, Phase: phase}
-			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c, server, nil)
+			sample, err := e.MeasurePhase(ctx, template, attackOn(reference, 4, 0, time.Second), c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			used, _ := metric.ServerCPUSeconds(*sample.Measured)
-			quota, _ := metric.ThrottledAbove(*sample.Measured)
+			quota, _ := metric.ThrottledAbove(sample.Measured.Accounts.Server)
 			all, _ := metric.ThrottledPeriods(*sample.Measured)
 			g := sample.Gate
 			t.Logf("%.3f s of CPU time, throttled in %d periods above and %d of the container: %s because %q",

@@ -134,9 +134,9 @@ func ownService(t *testing.T) (commands []string, runtime, request, verdict stri
 // filled in. Version 2 does a tenth more work at each request. Other work on the machine may leave
 // the claim undecided; the run is then made again, but never after a wrong verdict.
 func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	root := checkout(t)
-	base := pythonImage(t.Context(), t, c)
+	base := pythonImage(t.Context(), t)
 	for ref, slower := range map[string]float64{"shop:1": 0, "shop:2": 0.10} {
 		buildImage(t, c, ref, map[string]string{
 			"Dockerfile": fmt.Sprintf(shopDockerfile, base, slower), "shop.py": shopServer,
@@ -152,7 +152,7 @@ func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
 	}
 	for range 3 {
 		// quick would take eight minutes
-		report := labOutput(t, root, commands[last]+fmt.Sprintf(" --profile smoke --blocks %d", lab.MinBlocks+3))
+		report := labOutput(t, root, commands[last]+fmt.Sprintf(" --profile smoke --blocks %d", lab.MinBlocks+1))
 		t.Logf("%s\n%s", commands[last], report)
 		if strings.Contains(report, verdict) {
 			return

@@ -83,7 +83,7 @@ func TestTheDocumentedWorkloadIsAFolder(t *testing.T) {
 
 // A workload needs no more than a folder and applications that offer it.
 func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
-	c := needEngine(t).Client()
+	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
 	root := greetCheckout(t)
 	both := []string{"greet-js/single", "greet-py/threads"}

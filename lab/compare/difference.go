@@ -11,6 +11,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
+	"runtimelab/lab/record"
 )
 
 // DifferenceKind is a kind of difference that forbids comparing two runs.
@@ -103,9 +104,9 @@ func Differences(old, new *Run) []Difference {
 	return append(all, referenceDifference(old, new)...)
 }
 
-// startDifferences returns the differences in how the servers of variants were started. Their
-// commands are in runtime.star and not in the image, so content_sha256 does not show them. They
-// are known where run.json lies beside the rows.
+// startDifferences returns the differences in how the servers of variants were started, and in the
+// services beside them. Commands are in scripts and not in the image, so content_sha256 does not show
+// them. They are known where run.json lies beside the rows.
 func startDifferences(old, new *Run) (all []Difference) {
 	if old.Info == nil || new.Info == nil {
 		return nil
@@ -124,6 +125,17 @@ func startDifferences(old, new *Run) (all []Difference) {
 			if part.old != part.new {
 				all = append(all, Difference{Script, id + " " + part.name, part.old, part.new})
 			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(old.Info.Services)) {
+		a := old.Info.Services[name]
+		b, known := new.Info.Services[name]
+		switch before, after := a.Image.ContentSHA256, b.Image.ContentSHA256; {
+		case !known:
+		case before != after:
+			all = append(all, Difference{Image, "service " + name + " content_sha256", before, after})
+		case !record.SameService(a, b):
+			all = append(all, Difference{Script, "service " + name, "one service.star", "another"})
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"runtimelab/lab"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/record"
 )
@@ -29,6 +30,10 @@ func TestAnotherCommandIsADifference(t *testing.T) {
 	runs[1].Info.MeasuredVariants = map[string]record.MeasuredVariant{
 		"node/single": started, "node/single~twin": started, "lab/reference": started,
 	}
+	runs[1].Info.Services = map[string]lab.Service{
+		"postgres": {Name: "postgres", MemoryBytes: 2 << 30}, "cache": {Image: lab.Image{ContentSHA256: "c2"}},
+	}
+	runs[0].Info.Services["cache"] = lab.Service{Image: lab.Image{ContentSHA256: "c1"}}
 	for _, id := range []string{"node/single~twin", "lab/reference"} {
 		runs[0].Info.MeasuredVariants[id] = startedBy("server", "of", "before")
 	}
@@ -38,7 +43,9 @@ func TestAnotherCommandIsADifference(t *testing.T) {
 	}
 	const want = "script: node/single command: node server.js against node --max-semi-space-size=1 server.js\n" +
 		"script: node/single environment: none against A=1 WORKERS=2\n" +
-		"script: node/single model: none against cluster"
+		"script: node/single model: none against cluster\n" +
+		"image: service cache content_sha256: c1 against c2\n" +
+		"script: service postgres: one service.star against another"
 	if got := strings.Join(words, "\n"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}

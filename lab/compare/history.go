@@ -162,9 +162,14 @@ func (h *history) similarGroups(k Key) []*group {
 	return groups
 }
 
-// sameStartup reports whether a variant's server was started in the same way. Its command is
-// not part of its image.
+// sameStartup reports whether a variant's server was started in the same way, beside the same
+// services. Its command is not part of its image.
 func (h *history) sameStartup(r *Run, variant string) bool {
+	for name, s := range r.Info.Services {
+		if other, shared := h.info.Services[name]; shared && !record.SameService(s, other) {
+			return false
+		}
+	}
 	return reflect.DeepEqual(h.info.MeasuredVariants[variant].Variant, r.Info.MeasuredVariants[variant].Variant)
 }
 

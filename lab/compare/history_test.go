@@ -21,6 +21,7 @@ func completeRun() *record.Info {
 	return &record.Info{
 		State: record.Done, Profile: "quick", Host: record.Host{ID: "h1"},
 		MeasuredVariants: map[string]record.MeasuredVariant{"node/single": startedBy("node", "server.js")},
+		Services:         map[string]lab.Service{"postgres": {Name: "postgres", MemoryBytes: 1 << 30}},
 	}
 }
 
@@ -94,6 +95,9 @@ func TestHistoryIgnoresRunsOfOtherSetups(t *testing.T) {
 		"interrupted":      {otherRun("r3", 103), func(i *record.Info) { i.State = record.Interrupted }},
 		"profile":          {otherRun("r3", 103), func(i *record.Info) { i.Profile = "full" }},
 		"host of run.json": {otherRun("r3", 103), func(i *record.Info) { i.Host.ID = "h2" }},
+		"service": {otherRun("r3", 103), func(i *record.Info) {
+			i.Services = map[string]lab.Service{"postgres": {Name: "postgres", MemoryBytes: 2 << 30}}
+		}},
 		"command": {otherRun("r3", 103), func(i *record.Info) {
 			i.MeasuredVariants = maps.Clone(i.MeasuredVariants)
 			i.MeasuredVariants["node/single"] = startedBy("node", "slow.js")

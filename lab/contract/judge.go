@@ -47,14 +47,16 @@ func CheckAnswer(v workload.Vector, got lab.Answer) []Difference {
 	}
 	found := p.status()
 	found = append(found, p.headers(slices.Sorted(maps.Keys(v.Want.Header)))...)
-	found = append(found, p.headerSet(v.RequiredHeaders)...)
+	found = append(found, p.headerSet(v.RequiredHeaders, v.OptionalHeaders)...)
 	return append(found, p.body()...)
 }
 
 // CompareAnswers returns the differences between the answers of two variants: in
-// status, body, content-type and the names of headers. a[i] and b[i] answer
-// requests[i]; a missing answer is a difference.
-func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB string) []Difference {
+// status, body, content-type and the names of headers that are not optional. a[i] and b[i]
+// answer requests[i]; a missing answer is a difference.
+func CompareAnswers(
+	requests []lab.Request, optionalHeaders []string, a, b []lab.Answer, nameA, nameB string,
+) []Difference {
 	var found []Difference
 	for i, r := range requests {
 		p := answerPair{vector: fmt.Sprintf("input %d", i), request: r, aName: nameA, bName: nameB}
@@ -65,12 +67,12 @@ func CompareAnswers(requests []lab.Request, a, b []lab.Answer, nameA, nameB stri
 			break
 		}
 		p.a, p.b = a[i], b[i]
-		found = append(found, p.compare()...)
+		found = append(found, p.compare(optionalHeaders)...)
 	}
 	return found
 }
 
-func (p answerPair) compare() []Difference {
+func (p answerPair) compare(optionalHeaders []string) []Difference {
 	if p.a.Error != "" || p.b.Error != "" {
 		d := p.newDifference("no answer")
 		d.A, d.B = describeAnswer(p.a), describeAnswer(p.b)
@@ -78,7 +80,7 @@ func (p answerPair) compare() []Difference {
 	}
 	found := p.status()
 	found = append(found, p.headers([]string{"content-type"})...)
-	found = append(found, p.headerSet(nil)...)
+	found = append(found, p.headerSet(nil, optionalHeaders)...)
 	return append(found, p.body()...)
 }
 
@@ -135,11 +137,11 @@ func headerLine(name, value string, present bool) string {
 }
 
 // headerSet compares the names of headers, of which a also has those in required.
-// It ignores "connection: close", which the transport sets.
-func (p answerPair) headerSet(required []string) []Difference {
-	want := append(headerNames(p.a), required...)
+// It ignores the optional ones, and "connection: close", which the transport sets.
+func (p answerPair) headerSet(required, optional []string) []Difference {
+	want := append(headerNames(p.a, optional), required...)
 	slices.Sort(want)
-	got := headerNames(p.b)
+	got := headerNames(p.b, optional)
 	if slices.Equal(want, got) {
 		return nil
 	}
@@ -148,10 +150,11 @@ func (p answerPair) headerSet(required []string) []Difference {
 	return []Difference{d}
 }
 
-func headerNames(a lab.Answer) []string {
+// headerNames returns the names of an answer's headers that headerSet compares, sorted.
+func headerNames(a lab.Answer, optional []string) []string {
 	names := make([]string, 0, len(a.Header))
 	for name, value := range a.Header {
-		if name == "connection" && strings.EqualFold(value, "close") {
+		if name == "connection" && strings.EqualFold(value, "close") || slices.Contains(optional, name) {
 			continue
 		}
 		names = append(names, name)

@@ -100,8 +100,8 @@ func TestCheckAnswerFindsDifferences(t *testing.T) {
 			},
 		},
 		"an extra header": {
-			func(a *lab.Answer) { a.Header["server"] = "uvicorn" },
-			[]string{"+content-length, content-type, date, server"},
+			func(a *lab.Answer) { a.Header["x-powered-by"] = "Express" },
+			[]string{"+content-length, content-type, date, x-powered-by"},
 		},
 		"keep-alive": {
 			func(a *lab.Answer) { a.Header["connection"] = "keep-alive" },
@@ -162,11 +162,30 @@ func TestCheckAnswerIgnoresConnectionClose(t *testing.T) {
 	}
 }
 
+func TestCheckAnswerIgnoresOptionalHeaders(t *testing.T) {
+	for name, want := range map[string]int{"server": 0, "x-server": 1} {
+		v := vectorNamed(t, "json")
+		got := expectedAnswer(v)
+		got.Header[name] = "granian"
+		if found := CheckAnswer(v, got); len(found) != want {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+	v := vectorNamed(t, "json")
+	v.Want.Header = maps.Clone(v.Want.Header)
+	v.Want.Header["server"] = "this one"
+	got := expectedAnswer(v)
+	got.Header["server"] = "another"
+	if found := CheckAnswer(v, got); len(found) != 1 || found[0].What != "header server differs" {
+		t.Errorf("an optional header that the vector names: %v", found)
+	}
+}
+
 func TestDifferenceIsAUnifiedDiff(t *testing.T) {
 	request := lab.Request{Method: "POST", Path: "/echo", Body: []byte("\"\u00e9\\")}
 	a := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "é" + strings.Repeat("b", 100))}
 	b := lab.Answer{Status: 200, Body: []byte(strings.Repeat("a", 100) + "?" + strings.Repeat("b", 100))}
-	found := CompareAnswers([]lab.Request{request}, []lab.Answer{a}, []lab.Answer{b}, "node/single",
+	found := CompareAnswers([]lab.Request{request}, nil, []lab.Answer{a}, []lab.Answer{b}, "node/single",
 		"python/uvloop")
 	want := `input 0: POST /echo, 4 bytes: "\xc3\xa9\\
   body differs at byte 100 (202 and 201 bytes)
@@ -206,6 +225,12 @@ func TestCompareAnswersFindsDifferences(t *testing.T) {
 			[]lab.Answer{answer(200, "t", "c", "date")},
 			"body differs at byte 0 (1 and 1 byte)",
 		},
+		"an optional header of one": {
+			[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b", "date", "server")}, "",
+		},
+		"an optional header of the other": {
+			[]lab.Answer{answer(200, "t", "b", "date", "server")}, []lab.Answer{base}, "",
+		},
 		"headers":     {[]lab.Answer{base}, []lab.Answer{answer(200, "t", "b")}, "the set of headers differs"},
 		"no second":   {[]lab.Answer{base}, []lab.Answer{{Error: "reset"}}, "no answer"},
 		"neither":     {[]lab.Answer{{Error: "reset"}}, []lab.Answer{{Error: "reset"}}, "no answer"},
@@ -214,7 +239,8 @@ func TestCompareAnswersFindsDifferences(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			found := CompareAnswers([]lab.Request{{Method: "GET", Path: "/"}}, c.a, c.b, "a", "b")
+			found := CompareAnswers(
+				[]lab.Request{{Method: "GET", Path: "/"}}, []string{"server"}, c.a, c.b, "a", "b")
 			switch {
 			case c.finds == "" && len(found) > 0:
 				t.Errorf("found %v", found)
@@ -263,6 +289,11 @@ func TestSuiteChecksAnswersAndIdentity(t *testing.T) {
 	}
 	if found := suite.CheckAnswers("orders", answers); len(found) > 0 {
 		t.Errorf("expected answers: %v", found)
+	}
+	plain := []lab.Answer{{Status: 200}}
+	named := []lab.Answer{{Status: 200, Header: map[string]string{"server": "x"}}}
+	if found := suite.CompareAnswers(requests[:1], "a", "b", plain, named); len(found) > 0 {
+		t.Errorf("variants that differ in an optional header: %v", found)
 	}
 	answers[1].Status = 500
 	answers[len(vectors)+3].Error = "reset"

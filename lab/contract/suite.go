@@ -21,6 +21,7 @@ type Suite struct {
 type part struct {
 	vectors  []workload.Vector
 	requests []lab.Request // of the vectors, and then the inputs
+	needs    []string      // names of services
 }
 
 // NewSuite returns the suite of workloads, whose inputs depend on seed. expected holds what every
@@ -28,7 +29,7 @@ type part struct {
 func NewSuite(workloads *workload.Set, seed uint64, expected ExpectedIdentity) *Suite {
 	s := &Suite{workloads: workloads, parts: map[string]part{}, expected: expected}
 	for _, w := range workloads.All() {
-		p := part{vectors: w.Vectors()}
+		p := part{vectors: w.Vectors(), needs: w.Needs()}
 		for _, v := range p.vectors {
 			p.requests = append(p.requests, v.Request)
 		}
@@ -46,6 +47,9 @@ func (s *Suite) Workloads(v lab.Variant) (names []string) {
 	}
 	return names
 }
+
+// Needs returns the names of the services that a server calls to answer a workload.
+func (s *Suite) Needs(workload string) []string { return s.parts[workload].needs }
 
 // Requests returns the requests of a workload, in the order in which to send them.
 func (s *Suite) Requests(workload string) []lab.Request { return s.parts[workload].requests }
@@ -80,7 +84,7 @@ func (s *Suite) CheckAnswers(workload string, answers []lab.Answer) []string {
 func (s *Suite) CompareAnswers(
 	requests []lab.Request, a, b string, answersA, answersB []lab.Answer,
 ) []string {
-	return formatDifferences(CompareAnswers(requests, answersA, answersB, a, b))
+	return formatDifferences(CompareAnswers(requests, s.workloads.OptionalHeaders(), answersA, answersB, a, b))
 }
 
 // IdentityRequest returns the request for a server's identity.

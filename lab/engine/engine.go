@@ -1,6 +1,6 @@
-// Package engine describes engines, which run containers, independent of their kind: the facts that
-// are recorded of one, the limits that every container gets, and quotas above them. lab/engine/docker
-// is the engine that trials run on.
+// Package engine describes engines, which run containers, independent of their kind: what the lab
+// needs of one, the facts that are recorded of it, the limits that every container gets, and quotas
+// above them. lab/engine/docker is the engine that trials run on.
 package engine
 
 // Facts describes an engine and its host.
@@ -18,12 +18,8 @@ type Facts struct {
 	Init          string `json:"init"`
 }
 
-// Limits that every container of a trial gets, generator and servers alike.
+// Limits that every container of a trial gets, generator and services alike.
 const (
-	// ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of
-	// swap, an engine's default would double it.
-	ServerMemory = 1 << 30
-
 	// Nofile is the limit of open files of every process, soft and hard, if the engine's host can
 	// grant that many. Engines differ in their default, and runtimes in whether they raise it.
 	Nofile = 65536

@@ -15,7 +15,7 @@ import (
 // runCanaries runs the canaries on all CPUs of the layout. It returns them, the
 // server's CPU time meanwhile and the server's usage afterwards. before is the server's
 // usage so far; if it is nil, runCanaries reads it.
-func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Server, before *account.Usage) (
+func (e *Experiment) runCanaries(ctx context.Context, l lab.Layout, server Service, before *account.Usage) (
 	canaries []lab.Canary, serverCPU time.Duration, after account.Usage, err error,
 ) {
 	if before == nil {

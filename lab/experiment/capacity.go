@@ -29,34 +29,34 @@ const minServedRatio = 0.99
 // Canaries run before and after the whole search. The server's usage is read around
 // every step.
 func (e *Experiment) measureCapacity(ctx context.Context, s lab.Sample, a lab.Attack,
-	env trialEnv,
+	cell Cell,
 ) (lab.Sample, error) {
 	s.Phase.PeakShare = nil // the share sets the first rate only, not those of the steps
 	s.Canaries.Baselines, s.Search = e.baselineCanaries(), &lab.Search{}
 	var usage account.Usage
 	var err error
-	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, env.server, nil)
+	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, serverOf(cell), nil)
 	if err != nil {
 		return s, err
 	}
-	if s, usage, err = e.searchCapacity(ctx, s, a, env, usage); err != nil {
+	if s, usage, err = e.searchCapacity(ctx, s, a, cell, usage); err != nil {
 		return s, err
 	}
 	if err = waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server, &usage)
+	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, serverOf(cell), &usage)
 	if err != nil {
 		return s, err
 	}
 	s.Gate = gate.Judge(s, e.Calibration)
-	return s, e.recordHits(ctx, s, env)
+	return s, e.recordHits(ctx, s, cell)
 }
 
 // searchCapacity tries one rate after another. It returns the sample of the last, and the
 // server's usage after it; usage is the one before the first.
 func (e *Experiment) searchCapacity(
-	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv, usage account.Usage,
+	ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, usage account.Usage,
 ) (lab.Sample, account.Usage, error) {
 	name, keepHits := a.Name, a.KeepHits
 	search := plan.NewSearch(e.Plan.Profile, s.Phase.RateRPS, requestsNeeded(s.Phase.Objectives, a.Targets))
@@ -73,7 +73,7 @@ func (e *Experiment) searchCapacity(
 		a.KeepHits = keepHits && step.Stage == lab.Confirmation
 		e.Observer.PhaseStarted(s.Trial, s.Phase, a.Duration)
 		var err error
-		if s, usage, err = e.attackWithReadings(ctx, s, a, env, usage); err != nil {
+		if s, usage, err = e.attackWithReadings(ctx, s, a, cell, usage); err != nil {
 			return s, usage, err
 		}
 		s.SLO.Missed, s.SLO.WithoutValue = metric.CheckObjectives(s)

@@ -113,7 +113,7 @@ func TestTheCauseOfAFailureDecidesItsConsequence(t *testing.T) {
 		c.arrange(w, cancel)
 		e := newExperiment(w, "a")
 		e.KeepHits = true
-		e.Plan.Scenarios[0].Upstream = true
+		e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
 		w.callsPerAttack = 1e6
 		e.Plan.Trials = e.Plan.Trials[:1]
 		err := e.Run(ctx)
@@ -203,33 +203,33 @@ func TestAServerThatFailsItsChecksIsRefused(t *testing.T) {
 func TestAFindingKeepsTheErrorThatItExplains(t *testing.T) {
 	broken := errors.New("it is broken")
 	for name, c := range map[string]struct {
-		arrange func(w *world, env trialEnv)
+		arrange func(w *world, cell *fakeCell)
 		party   fault.Party
 		text    string
 	}{
 		"the engine": {
-			func(w *world, _ trialEnv) { w.engineError = errors.New("the engine is gone") },
+			func(w *world, _ *fakeCell) { w.engineError = errors.New("the engine is gone") },
 			fault.Engine, "the engine is gone",
 		},
 		"the generator": {
-			func(_ *world, env trialEnv) { env.cell.(*fakeCell).ended = true },
+			func(_ *world, cell *fakeCell) { cell.ended = true },
 			fault.Generator, "the generator exited with code 137",
 		},
 		"the server": {
-			func(w *world, _ trialEnv) { w.crash = "rt/a" },
+			func(w *world, _ *fakeCell) { w.crash = "rt/a" },
 			fault.Server, "the server exited with code 7",
 		},
 		"nobody": {
-			func(*world, trialEnv) {}, fault.Server, "attacking: it is broken; the server printed: last words",
+			func(*world, *fakeCell) {}, fault.Server, "attacking: it is broken; the server printed: last words",
 		},
 	} {
 		w := newWorld()
 		cell := &fakeCell{world: w, variant: "rt/a"}
-		env := trialEnv{cell: cell, server: &fakeServer{cell}}
-		c.arrange(w, env)
+		cell.services = []*fakeService{{cell: cell, spec: lab.Service{Role: lab.RoleServer, Name: "rt/a"}}}
+		c.arrange(w, cell)
 		e := &Experiment{Cells: w}
-		err := e.causeOf(t.Context(), env, fmt.Errorf("attacking: %w", fault.By(fault.Server, broken)))
-		if fault.PartyOf(err) != c.party || err.Error() != c.text || !errors.Is(err, broken) {
+		err := e.causeOf(t.Context(), cell, fmt.Errorf("attacking: %w", fault.By(fault.Server, broken)))
+		if fault.PartyOf(err).Role != c.party.Role || err.Error() != c.text || !errors.Is(err, broken) {
 			t.Errorf("%s: %v by %+v, want %s by %+v", name, err, fault.PartyOf(err), c.text, c.party)
 		}
 	}
@@ -257,6 +257,8 @@ type awaitingCell struct {
 	Cell
 	err error
 }
+
+func (c awaitingCell) Services() []Service { return nil }
 
 func (c awaitingCell) Listeners(context.Context) ([]lab.Listener, error) { return nil, nil }
 

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
-	"runtimelab/lab/fault"
 )
 
 // variantAnswers holds one variant's answers to the workloads that it offers and to all its
@@ -140,25 +139,44 @@ func (b *bodyCache) deduplicate(x variantAnswers) {
 // collectAnswers starts a variant in its own cell and sends it the requests of the workloads that it
 // offers and of its scenarios. A mistake of the server becomes a problem; the error is the lab's.
 func (e *Experiment) collectAnswers(ctx context.Context, id string) (x variantAnswers, err error) {
-	subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Upstream: true}}
-	err = e.withFreshCell(ctx, subject, func(ctx context.Context, env trialEnv) (err error) {
-		if x, err = e.requestAnswers(ctx, id, env.cell); err != nil {
+	subject := lab.Subject{
+		Variant: e.Variants[id], Image: e.Images[id], Scenario: lab.Scenario{Services: e.servicesOf(id)},
+	}
+	err = e.withFreshCell(ctx, subject, func(ctx context.Context, cell Cell) (err error) {
+		if x, err = e.requestAnswers(ctx, id, cell); err != nil {
 			return err
 		}
-		if !keepsContract(subject.Variant) {
-			return nil
+		var wrong []string
+		if keepsContract(subject.Variant) {
+			wrong, err = e.requestIdentity(ctx, subject, cell)
+		} else {
+			wrong, err = checkNotRoot(ctx, cell, subject.Variant)
 		}
-		wrong, err := e.requestIdentity(ctx, subject, env.cell)
 		x.problems = append(x.problems, wrong...)
 		return err
 	})
-	if fault.PartyOf(err) == fault.Server {
+	if isOutcome(err) {
 		return variantAnswers{problems: []string{err.Error()}}, nil
 	}
 	if err != nil {
 		return x, fmt.Errorf("checking %s against the contract: %w", id, err)
 	}
 	return x, nil
+}
+
+// servicesOf returns the names of the services that a variant needs to answer the workloads that it
+// offers and its scenarios.
+func (e *Experiment) servicesOf(id string) (names []string) {
+	for _, w := range e.Checker.Workloads(e.Variants[id]) {
+		names = append(names, e.Checker.Needs(w)...)
+	}
+	for _, t := range e.Plan.Trials {
+		if lab.OriginalOf(t.Variant) == id {
+			names = append(names, e.scenarioByName[t.Scenario].Services...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // requestAnswers sends a variant the requests of its scenarios, of the workloads that it offers, and

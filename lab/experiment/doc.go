@@ -15,10 +15,11 @@ import (
 // Cells opens cells and uses the engine for what lies outside of them. The errors of Cells and of
 // what it opens name the party that caused them, as far as they know it: see causeOf.
 type Cells interface {
-	// OpenCell opens a network namespace with loopback only and starts a generator
-	// in it on the given CPUs, or on any CPU if there are none. The cell's server
-	// listens on port.
-	OpenCell(ctx context.Context, cpus []int, port int) (Cell, error)
+	// Open opens a cell: a namespace with loopback only, its generator, and its services. It starts
+	// the services in the order of the request. It waits until each is ready before it starts the next,
+	// except for the server: the trial times its first answer. After an error nothing stays open; the
+	// error names the party that caused it.
+	Open(ctx context.Context, request lab.CellRequest) (Cell, error)
 	// RunCanaries runs a fixed piece of CPU work on all of the CPUs at once.
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
 	// CheckEngine returns why no cell can be opened any more, or nil: the engine
@@ -28,48 +29,45 @@ type Cells interface {
 
 // Cell is one open cell.
 type Cell interface {
-	StartServer(ctx context.Context, v lab.Variant, image lab.Image, cpus []int) (Server, error)
-	// StartUpstream starts the service that servers call while they answer, and
-	// returns when it answers.
-	StartUpstream(ctx context.Context, cpus []int) (Upstream, error)
+	// Services returns the services in the order in which they started.
+	Services() []Service
 	// AwaitFirstAnswer waits for the server's first correct answer and returns its time.
 	AwaitFirstAnswer(ctx context.Context, t lab.Target, patience time.Duration) (time.Time, error)
 	// Listeners returns the sockets of the cell that accept connections.
 	Listeners(ctx context.Context) ([]lab.Listener, error)
-	// Send sends each request once.
+	// Send sends each request once to the server.
 	Send(ctx context.Context, requests []lab.Request) ([]lab.Answer, error)
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
 	// ReadHits passes the hits that the last attack kept to each, in chunks.
 	ReadHits(ctx context.Context, each func([]lab.Hit) error) error
 	// ExitReason returns how the generator ended, or "" while it runs or if that is unknown.
 	ExitReason(ctx context.Context) string
+	// Close removes the generator and all services.
 	Close(ctx context.Context) error
 }
 
-// Server is a server's container in a cell.
-type Server interface {
+// Service is the container of a service in a cell.
+type Service interface {
+	Spec() lab.Service
+	Grant() lab.Grant
 	StartedAt() time.Time
-	// Done returns a channel that receives nil when the server's process has ended, or why that
+	// Done returns a channel that receives nil when the service's process has ended, or why that
 	// cannot be known.
 	Done(ctx context.Context) <-chan error
-	// ExitReason returns how the server ended, or "" while it runs or if that is unknown.
-	ExitReason(ctx context.Context) string
+	// Ending returns how the service ended.
+	Ending(ctx context.Context) lab.Ending
 	LogTail(ctx context.Context) string
 	Usage(ctx context.Context) (account.Usage, error)
-	Remove(ctx context.Context) error
-}
-
-// Upstream is the service that servers call, in its own container.
-type Upstream interface {
-	// Calls returns the number of calls so far.
-	Calls(ctx context.Context) (int64, error)
-	Remove(ctx context.Context) error
+	// Calls returns the number of calls so far, or nil if the service does not count them.
+	Calls(ctx context.Context) (*int64, error)
 }
 
 // ContractChecker compares answers with the workloads that variants offer.
 type ContractChecker interface {
 	// Workloads returns the names of the workloads that a variant must answer.
 	Workloads(v lab.Variant) []string
+	// Needs returns the names of the services that a server calls to answer a workload.
+	Needs(workload string) []string
 	// Requests returns the requests of a workload.
 	Requests(workload string) []lab.Request
 	// Succeeding returns requests that are answered with success where they are offered: one for

@@ -31,6 +31,7 @@ type Experiment struct {
 	// reason in ImageErrors.
 	Images      map[string]lab.Image
 	ImageErrors map[string]string
+	Services    map[string]lab.Service // by name: those that scenarios and workloads name
 
 	ResponderTarget lab.Target      // request and answer of the lab's own responders
 	Calibration     lab.Calibration // the instrument on this machine, for the gates
@@ -47,23 +48,29 @@ type Experiment struct {
 	Observer Observer
 
 	scenarioByName map[string]lab.Scenario
-	layouts        map[int]lab.Layout                 // by number of the server's CPUs
+	layouts        map[layoutKey]lab.Layout           // of the plan's trials
 	refused        map[string]string                  // by variant id: the reason
 	canaryTimes    map[int][]time.Duration            // by CPU: the last canaries, without the server's CPU time
 	targets        map[string]map[string]phaseTargets // by scenario and variant id
+}
+
+// layoutKey is what the layout of a trial depends on.
+type layoutKey struct {
+	scenario string
+	cores    int // of the server
 }
 
 // Run checks the variants, unless CheckContract has done so, and runs the plan's
 // trials that have not ended. A server's failure becomes a sample. An error means
 // that the lab cannot go on; what was recorded before stays recorded.
 func (e *Experiment) Run(ctx context.Context) error {
-	e.layouts = make(map[int]lab.Layout)
+	e.layouts = make(map[layoutKey]lab.Layout)
 	for _, t := range e.Plan.Trials {
-		layout, err := plan.LayoutFor(e.Plan, t.Cores)
+		layout, err := plan.LayoutFor(e.Plan, e.Services, t.Scenario, t.Cores)
 		if err != nil {
 			return err
 		}
-		e.layouts[t.Cores] = layout
+		e.layouts[layoutKey{t.Scenario, t.Cores}] = layout
 	}
 	if e.targets == nil {
 		if _, err := e.CheckContract(ctx); err != nil {
@@ -168,10 +175,15 @@ func (e *Experiment) runTrial(ctx context.Context, t lab.Trial, number int) ([]l
 	return e.measureTrial(ctx, t)
 }
 
+// layoutOf returns the CPUs of a trial's parties.
+func (e *Experiment) layoutOf(t lab.Trial) lab.Layout {
+	return e.layouts[layoutKey{t.Scenario, t.Cores}]
+}
+
 // newAttack returns the attack of phase p in trial t.
 func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 	lasts := plan.PhaseDuration(e.Plan.Profile, p.Kind)
-	scenario, discarded := e.scenarioByName[t.Scenario], p.Kind.Traits().Discarded
+	discarded := p.Kind.Traits().Discarded
 	a := lab.Attack{
 		Name:                 fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:              BaseURL(e.Variants[t.Variant].Port()),
@@ -186,9 +198,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Deadline:             time.Duration(p.DeadlineS * float64(time.Second)),
 		Seed:                 t.Seed,
 		KeepHits:             e.KeepHits && !discarded,
-		// The generator shares its CPU with an upstream, or with a server on all
-		// CPUs: it must sleep when it has nothing to do.
-		SleepWhenIdle: scenario.Upstream || e.layouts[t.Cores].SharesCPUs(),
+		SleepWhenIdle:        e.layoutOf(t).GeneratorShares(),
 	}
 	if discarded && keepsContract(e.Variants[t.Variant]) {
 		identity := e.Checker.IdentityRequest()

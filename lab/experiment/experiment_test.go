@@ -22,7 +22,7 @@ import (
 // open, and fails as the test demands.
 type world struct {
 	mu       sync.Mutex
-	open     map[string]int // cells, servers and upstreams that are not closed yet
+	open     map[string]int // cells that are not closed yet
 	recorded []lab.Sample
 	refused  map[string][]string
 
@@ -31,17 +31,19 @@ type world struct {
 	answer map[string]string
 	reply  func(variant string, r lab.Request) *lab.Answer
 	judge  func(body string) []string // what is wrong with an answer to the contract
+	needs  []string                   // services that every workload needs
 
-	crash            string   // variant whose server ends during its attacks
-	neverReady       string   // variant whose server never answers
-	killedGenerator  string   // variant whose generator ends during its attacks
-	identity         []string // what is wrong with every identity
-	identityOnTrials []string // what is wrong with one on a trial's CPUs
-	answerUnderLoad  string   // identity under load; answer if unset
-	noSideAnswer     bool     // attacks leave their side request out
+	crash            string       // variant whose server ends during its attacks
+	neverReady       string       // variant whose server never answers
+	ends             []serviceEnd // services that end during the warm-up
+	killedGenerator  string       // variant whose generator ends during its attacks
+	identity         []string     // what is wrong with every identity
+	identityOnTrials []string     // what is wrong with one on a trial's CPUs
+	answerUnderLoad  string       // identity under load; answer if unset
+	noSideAnswer     bool         // attacks leave their side request out
 	listeners        []lab.Listener
 	awaited          map[string]lab.Target // by variant: the last first answer that was awaited
-	ports            []int                 // of the cells that were opened
+	requests         []lab.CellRequest     // of the cells that were opened
 
 	onAttack      func(lab.Attack)
 	onOpen        func() // runs before a cell opens
@@ -53,6 +55,7 @@ type world struct {
 	canary         time.Duration // duration of each canary
 	callsPerAttack int64         // calls of the upstream
 	upstreamCalls  int64         // calls so far
+	upstreamCPU    time.Duration // CPU time of the upstream in an attack
 
 	engineError     error // returned by CheckEngine
 	closeError      error // returned when a cell closes
@@ -89,10 +92,10 @@ func (w *world) count(what string, n int) {
 	w.open[what] += n
 }
 
-func (w *world) OpenCell(ctx context.Context, cpus []int, port int) (Cell, error) {
+func (w *world) Open(ctx context.Context, request lab.CellRequest) (Cell, error) {
 	w.openedCells.Add(1)
 	w.mu.Lock()
-	w.ports = append(w.ports, port)
+	w.requests = append(w.requests, request)
 	w.mu.Unlock()
 	if w.onOpen != nil {
 		w.onOpen()
@@ -101,7 +104,14 @@ func (w *world) OpenCell(ctx context.Context, cpus []int, port int) (Cell, error
 		return nil, fmt.Errorf("starting a generator: %w", ctx.Err())
 	}
 	w.count("cells", 1)
-	return &fakeCell{world: w, cpus: cpus}, nil
+	c := &fakeCell{world: w, cpus: request.Generator.Pinned}
+	for _, spec := range request.Services {
+		c.services = append(c.services, &fakeService{cell: c, spec: spec, exited: make(chan error, 1)})
+		if spec.Role == lab.RoleServer {
+			c.variant = spec.Name
+		}
+	}
+	return c, nil
 }
 
 func (w *world) RunCanaries(_ context.Context, cpus []int) ([]lab.Canary, error) {
@@ -171,6 +181,8 @@ func (w *world) Requests(workload string) []lab.Request {
 	return []lab.Request{{Method: "GET", Path: "/" + workload}}
 }
 
+func (w *world) Needs(string) []string { return w.needs }
+
 func (w *world) IdentityRequest() lab.Request { return lab.Request{Method: "GET", Path: "/identity"} }
 
 func (w *world) Succeeding() []lab.Request { return []lab.Request{{Method: "GET", Path: "/json"}} }
@@ -205,38 +217,44 @@ func (w *world) TrialStarted(lab.Trial, int, int)                   {}
 func (w *world) PhaseStarted(lab.Trial, lab.Phase, time.Duration)   {}
 func (w *world) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) {}
 
+// serviceEnd is the end of a service, this long after the start of its cell.
+type serviceEnd struct {
+	name  string
+	after time.Duration
+}
+
 type fakeCell struct {
-	world   *world
-	cpus    []int
-	variant string
-	exited  chan error
-	ended   bool
-	used    time.Duration // the server's CPU time: 1 ms for each reading
+	world    *world
+	cpus     []int
+	variant  string
+	services []*fakeService
+	ended    bool
 }
 
-func (c *fakeCell) StartServer(_ context.Context, v lab.Variant, _ lab.Image, _ []int) (Server, error) {
-	c.world.count("servers", 1)
-	c.variant, c.exited = v.ID(), make(chan error, 1)
-	return &fakeServer{cell: c}, nil
+func (c *fakeCell) Services() (all []Service) {
+	for _, s := range c.services {
+		all = append(all, s)
+	}
+	return all
 }
 
-func (c *fakeCell) StartUpstream(_ context.Context, cpus []int) (Upstream, error) {
-	c.world.count("upstreams", 1)
-	return &fakeUpstream{world: c.world, cpus: cpus}, nil
+// named returns the service of a name. That of the server is "server".
+func (c *fakeCell) named(name string) *fakeService {
+	for _, s := range c.services {
+		if s.spec.Name == name || name == "server" && s.spec.Role == lab.RoleServer {
+			return s
+		}
+	}
+	return nil
 }
 
-type fakeUpstream struct {
-	world *world
-	cpus  []int
-}
-
-func (u *fakeUpstream) Calls(context.Context) (int64, error) {
-	return u.world.upstreamCalls, u.world.upstreamError
-}
-
-func (u *fakeUpstream) Remove(ctx context.Context) error {
-	u.world.count("upstreams", -1)
-	return ctx.Err()
+// end ends a service now, after the given time of the cell, and tells who waits for it.
+func (c *fakeCell) end(name string, after time.Duration) {
+	s := c.named(name)
+	s.ending = lab.Ending{
+		At: time.Unix(100, 0).Add(after), Reason: s.spec.Title() + " exited with code 7",
+	}
+	close(s.exited)
 }
 
 func (c *fakeCell) Listeners(context.Context) ([]lab.Listener, error) { return c.world.listeners, nil }
@@ -275,11 +293,17 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observatio
 		c.world.onAttack(a)
 	}
 	if c.variant == c.world.crash {
-		close(c.exited)
+		c.end("server", time.Second)
+		<-ctx.Done()
+	}
+	if len(c.world.ends) > 0 {
+		for _, end := range c.world.ends {
+			c.end(end.name, end.after)
+		}
 		<-ctx.Done()
 	}
 	if c.world.doneError != nil {
-		c.exited <- c.world.doneError
+		c.named("server").exited <- c.world.doneError
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
@@ -309,7 +333,10 @@ func (c *fakeCell) Attack(ctx context.Context, a lab.Attack) (account.Observatio
 			{ID: 0, Idle: time.Second - c.world.foreignCPU},
 			{ID: 1, Idle: time.Second - busy},
 		},
-		Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}},
+		Services: []account.ServiceUsage{
+			{Name: c.variant, Threads: []account.Thread{{PID: 2, TID: 2, CPU: busy}}},
+			{Name: lab.UpstreamName, Threads: []account.Thread{{PID: 3, TID: 3, CPU: c.world.upstreamCPU}}},
+		},
 	}
 	if a.KeepHits {
 		result.KeptHits = 2
@@ -343,30 +370,53 @@ func (c *fakeCell) Close(ctx context.Context) error {
 	return errors.Join(ctx.Err(), c.world.closeError)
 }
 
-type fakeServer struct{ cell *fakeCell }
+type fakeService struct {
+	cell   *fakeCell
+	spec   lab.Service
+	exited chan error
+	ending lab.Ending
+	used   time.Duration // the CPU time: 1 ms for each reading
+}
 
-func (s *fakeServer) StartedAt() time.Time              { return time.Unix(100, 0) }
-func (s *fakeServer) Done(context.Context) <-chan error { return s.cell.exited }
-func (s *fakeServer) LogTail(context.Context) string    { return "last words" }
-func (s *fakeServer) Usage(context.Context) (account.Usage, error) {
+func (s *fakeService) Spec() lab.Service                 { return s.spec }
+func (s *fakeService) Grant() lab.Grant                  { return lab.Grant{CPUs: s.spec.CPUs.Pinned} }
+func (s *fakeService) StartedAt() time.Time              { return time.Unix(100, 0) }
+func (s *fakeService) Done(context.Context) <-chan error { return s.exited }
+
+func (s *fakeService) LogTail(context.Context) string {
+	if s.spec.Role != lab.RoleServer {
+		return ""
+	}
+	return "last words"
+}
+
+func (s *fakeService) Usage(context.Context) (account.Usage, error) {
+	s.used += time.Millisecond
+	if s.spec.Role != lab.RoleServer {
+		return account.Usage{CPU: s.used}, nil
+	}
 	if s.cell.world.usageError != nil {
 		return account.Usage{}, s.cell.world.usageError
 	}
 	s.cell.world.log = append(s.cell.world.log, "usage")
-	s.cell.used += time.Millisecond
-	return account.Usage{CPU: s.cell.used}, nil
+	return account.Usage{CPU: s.used}, nil
 }
 
-func (s *fakeServer) ExitReason(context.Context) string {
-	if s.cell.variant == s.cell.world.crash {
-		return "the server exited with code 7"
+func (s *fakeService) Calls(context.Context) (*int64, error) {
+	if s.spec.CallCount == nil {
+		return nil, nil
 	}
-	return ""
+	calls := s.cell.world.upstreamCalls
+	return &calls, s.cell.world.upstreamError
 }
 
-func (s *fakeServer) Remove(ctx context.Context) error {
-	s.cell.world.count("servers", -1)
-	return ctx.Err()
+// Ending returns how the service ended. The server of the variant that crashes may have ended without
+// an end of the trial's context.
+func (s *fakeService) Ending(context.Context) lab.Ending {
+	if s.ending == (lab.Ending{}) && s.spec.Role == lab.RoleServer && s.cell.variant == s.cell.world.crash {
+		return lab.Ending{At: time.Unix(101, 0), Reason: "the server exited with code 7"}
+	}
+	return s.ending
 }
 
 // newExperiment returns two blocks of the variants on one scenario of three phases.
@@ -374,6 +424,10 @@ func newExperiment(w *world, variants ...string) *Experiment {
 	e := &Experiment{
 		RunID: "run", Cells: w, Checker: w, Recorder: w, Observer: w,
 		Variants: make(map[string]lab.Variant), Images: make(map[string]lab.Image),
+		Services: map[string]lab.Service{lab.UpstreamName: {
+			Role: lab.RoleUpstream, Name: lab.UpstreamName, CPUs: lab.CPURequest{Count: 1},
+			Port: lab.UpstreamPort, CallCount: &lab.Request{Method: "GET", Path: "/hits"},
+		}},
 	}
 	e.Plan = lab.Plan{
 		Profile: lab.Profile{
@@ -959,7 +1013,7 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 		w.callsPerAttack = c.calls
 		e := newExperiment(w, "a")
 		e.Plan.Trials = e.Plan.Trials[:1]
-		e.Plan.Scenarios[0].Upstream = true
+		e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
 		if err := e.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -976,19 +1030,53 @@ func TestTheUpstreamsCallsAreCounted(t *testing.T) {
 	}
 }
 
+// A service runs where the layout of its trial says, and the generator polls only if it shares no CPU.
+func TestServicesRunOnTheCPUsOfTheLayout(t *testing.T) {
+	for _, c := range []struct {
+		spare    []lab.SpareCPU
+		upstream []int
+		sleeps   bool
+	}{
+		{nil, []int{0}, true},
+		{[]lab.SpareCPU{{ID: 2}}, []int{2}, false},
+	} {
+		w := newWorld()
+		w.callsPerAttack = 640
+		e := newExperiment(w, "a")
+		e.Plan.Trials = e.Plan.Trials[:1]
+		e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
+		e.Plan.Layout.Spare = c.spare
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		last := w.requests[len(w.requests)-1]
+		if got := last.Services[0]; got.Name != lab.UpstreamName || !slices.Equal(got.CPUs.Pinned, c.upstream) {
+			t.Errorf("%s is on %v, want the upstream on %v", got.Name, got.CPUs.Pinned, c.upstream)
+		}
+		if got := w.recorded[0].Layout.CPUsOf(lab.UpstreamName); !slices.Equal(got, c.upstream) {
+			t.Errorf("the sample says that the upstream is on %v, want %v", got, c.upstream)
+		}
+		for _, a := range w.attacks {
+			if a.SleepWhenIdle != c.sleeps {
+				t.Errorf("upstream on %v: the generator sleeps when idle: %v", c.upstream, a.SleepWhenIdle)
+			}
+		}
+	}
+}
+
 func TestTheUpstreamHasAnAccountOnTwiceTheConnections(t *testing.T) {
 	w := newWorld()
 	w.serverCPU, w.callsPerAttack = time.Second/2, 10_000
-	w.changeResult = func(_ lab.Attack, o *account.Observation) { o.After.UpstreamCPU = time.Second / 10 }
+	w.upstreamCPU = time.Second / 10
 	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Upstream = true
+	e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	doubled := w.recorded[0].Doubled
-	if doubled == nil || doubled.Accounts.Upstream == nil ||
-		doubled.Accounts.Upstream.CPU != time.Second/10 || doubled.Accounts.Upstream.Calls != nil {
+	if doubled == nil || len(doubled.Accounts.Beside) != 1 || doubled.Accounts.Beside[0].CPU == nil ||
+		*doubled.Accounts.Beside[0].CPU != time.Second/10 || doubled.Accounts.Beside[0].Calls != nil {
 		t.Errorf("the window on twice the connections is %+v", doubled)
 	}
 }
@@ -1180,7 +1268,7 @@ func TestACellThatCannotBeClosedEndsTheRun(t *testing.T) {
 		e := newExperiment(w, "a")
 		w.onAttack = func(lab.Attack) { w.closeError = errors.New("the container cannot be removed") }
 		err := e.Run(t.Context())
-		if !errors.Is(err, w.closeError) || errors.Is(err, errServerEnded) != (crash != "") ||
+		if !errors.Is(err, w.closeError) || errors.Is(err, errEnded) != (crash != "") ||
 			fault.PartyOf(err) != fault.Engine {
 			t.Errorf("server that crashes %q: %v by %+v", crash, err, fault.PartyOf(err))
 		}
@@ -1237,7 +1325,7 @@ func TestALostUpstreamDisturbsItsTrial(t *testing.T) {
 	w.upstreamError = errors.New("connection refused")
 	e := newExperiment(w, "a")
 	e.Plan.Trials = e.Plan.Trials[:1]
-	e.Plan.Scenarios[0].Upstream = true
+	e.Plan.Scenarios[0].Services = []string{lab.UpstreamName}
 	if err := e.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -83,14 +83,14 @@ func (e *Experiment) checkIdentities(ctx context.Context, variants []string) err
 		group.Go(func() error {
 			subject := lab.Subject{Variant: e.Variants[id], Image: e.Images[id], Layout: e.Plan.Layout}
 			var problems []string
-			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, env trialEnv) (err error) {
+			err := e.withFreshCell(groupCtx, subject, func(ctx context.Context, cell Cell) (err error) {
 				ready := e.readyTarget(subject.Variant, lab.Scenario{})
-				if _, err = awaitFirstAnswer(ctx, env.cell, subject.Variant, ready); err == nil {
-					problems, err = e.requestIdentity(ctx, subject, env.cell)
+				if _, err = awaitFirstAnswer(ctx, cell, subject.Variant, ready); err == nil {
+					problems, err = e.requestIdentity(ctx, subject, cell)
 				}
 				return err
 			})
-			if fault.PartyOf(err) == fault.Server {
+			if isOutcome(err) {
 				problems, err = []string{err.Error()}, nil
 			}
 			mu.Lock()

@@ -16,22 +16,21 @@ import (
 	"runtimelab/lab/plan"
 )
 
-// MeasurePhase runs one measured phase on a started server and judges its sample.
-// subject holds what is known of the trial. upstream is nil if the scenario has none.
+// MeasurePhase runs one measured phase on the started services of a cell and judges its sample.
+// subject holds what is known of the trial.
 func (e *Experiment) MeasurePhase(
-	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell, server Server, upstream Upstream,
+	ctx context.Context, subject lab.Sample, a lab.Attack, cell Cell,
 ) (lab.Sample, error) {
-	env := trialEnv{cell, server, upstream}
 	if subject.Phase.Kind.Traits().FindsCapacity() {
-		return e.measureCapacity(ctx, subject, a, env)
+		return e.measureCapacity(ctx, subject, a, cell)
 	}
-	s, err := e.attackWithCanaries(ctx, subject, a, env)
+	s, err := e.attackWithCanaries(ctx, subject, a, cell)
 	if err != nil {
 		return s, err
 	}
 	if gate.NeedsDoubleConnections(s, e.Calibration) && 2*a.Connections <= maxPeakConnections {
-		s.Doubled, err = e.attackDoubleConnections(ctx, s, a, env)
-		if err != nil && !errors.Is(err, errServerEnded) {
+		s.Doubled, err = e.attackDoubleConnections(ctx, s, a, cell)
+		if err != nil && !errors.Is(err, errEnded) {
 			return s, err
 		}
 	}
@@ -46,26 +45,26 @@ func (e *Experiment) MeasurePhase(
 // attackWithCanaries runs an attack between two readings of the server, and the
 // readings between two rounds of canaries.
 func (e *Experiment) attackWithCanaries(
-	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv,
+	ctx context.Context, s lab.Sample, a lab.Attack, cell Cell,
 ) (lab.Sample, error) {
 	s.Canaries.Baselines = e.baselineCanaries()
 	var usage account.Usage
 	var err error
-	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, env.server, nil)
+	s.Canaries.Before, s.Canaries.ServerCPUBefore, usage, err = e.runCanaries(ctx, s.Layout, serverOf(cell), nil)
 	if err != nil {
 		return s, err
 	}
-	if s, usage, err = e.attackWithReadings(ctx, s, a, env, usage); err != nil {
+	if s, usage, err = e.attackWithReadings(ctx, s, a, cell, usage); err != nil {
 		return s, err
 	}
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return s, err
 	}
-	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, env.server, &usage)
+	s.Canaries.After, s.Canaries.ServerCPUAfter, _, err = e.runCanaries(ctx, s.Layout, serverOf(cell), &usage)
 	if err != nil {
 		return s, err
 	}
-	return s, e.recordHits(ctx, s, env)
+	return s, e.recordHits(ctx, s, cell)
 }
 
 // closeTimePerConnection is an upper limit of the CPU time that it takes to close a
@@ -86,57 +85,53 @@ func waitForCloses(ctx context.Context, connections int) error {
 // attackWithReadings runs an attack and returns the sample with its window, and the server's
 // usage after it. before is the usage before it.
 func (e *Experiment) attackWithReadings(
-	ctx context.Context, s lab.Sample, a lab.Attack, env trialEnv, before account.Usage,
+	ctx context.Context, s lab.Sample, a lab.Attack, cell Cell, before account.Usage,
 ) (measured lab.Sample, after account.Usage, err error) {
-	callsBefore, err := upstreamCalls(ctx, env.upstream)
+	besideBefore, err := readBeside(ctx, cell)
 	if err != nil {
 		return s, after, err
 	}
 	isReference := s.Scenario.Name == lab.ReferenceScenario
 	if isReference { // reading the service times resets them
-		if _, err := ReadServiceTimes(ctx, env.cell); err != nil {
+		if _, err := ReadServiceTimes(ctx, cell); err != nil {
 			return s, after, err
 		}
 	}
-	o, err := env.cell.Attack(ctx, a)
+	o, err := cell.Attack(ctx, a)
 	if err != nil {
 		return s, after, err
 	}
 	var times *lab.ServiceTimes
 	if isReference {
-		if times, err = ReadServiceTimes(ctx, env.cell); err != nil {
+		if times, err = ReadServiceTimes(ctx, cell); err != nil {
 			return s, after, err
 		}
 	}
-	if after, err = env.server.Usage(ctx); err != nil {
+	if after, err = serverOf(cell).Usage(ctx); err != nil {
 		return s, after, err
 	}
-	readings := account.Readings{
-		Cell:  o.CellReadings,
-		Usage: &account.UsageReadings{Before: before, After: after},
+	besideAfter, err := readBeside(ctx, cell)
+	if err != nil {
+		return s, after, err
 	}
-	if env.upstream != nil {
-		callsAfter, err := upstreamCalls(ctx, env.upstream)
-		if err != nil {
-			return s, after, err
-		}
-		calls := callsAfter - callsBefore
-		readings.HasUpstream, readings.UpstreamCalls = true, &calls
-	}
+	readings := account.Readings{Cell: o.CellReadings, Services: append(
+		besideReadings(cell, besideBefore, besideAfter),
+		serverReadings(cell, &account.UsageReadings{Before: before, After: after}),
+	)}
 	s.StartedAt = o.StartedAt
 	s.Measured = &lab.Window{
 		Phase: s.Phase, Layout: s.Layout, Attack: o.AttackResult, ServiceTimes: times,
-		Accounts: account.Between(readings, s.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}
 	return s, after, nil
 }
 
 // recordHits records the hits that the cell's last attack kept.
-func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, env trialEnv) error {
+func (e *Experiment) recordHits(ctx context.Context, s lab.Sample, cell Cell) error {
 	if s.Measured.Attack.KeptHits == 0 {
 		return nil
 	}
-	read := func(each func([]lab.Hit) error) error { return env.cell.ReadHits(ctx, each) }
+	read := func(each func([]lab.Hit) error) error { return cell.ReadHits(ctx, each) }
 	return fault.During(ctx, fault.Lab, e.Recorder.RecordHits(s, read))
 }
 
@@ -159,18 +154,6 @@ func ReadServiceTimes(ctx context.Context, cell Cell) (*lab.ServiceTimes, error)
 	return &times, nil
 }
 
-// upstreamCalls returns the number of calls of an upstream so far, 0 if u is nil.
-func upstreamCalls(ctx context.Context, u Upstream) (int64, error) {
-	if u == nil {
-		return 0, nil
-	}
-	calls, err := u.Calls(ctx)
-	if err != nil {
-		err = fmt.Errorf("reading the upstream's call count: %w", err)
-	}
-	return calls, fault.During(ctx, fault.Upstream, err)
-}
-
 // maxPeakConnections is the largest number of connections of a peak: as many as the
 // servers' listen backlog holds.
 const maxPeakConnections = 4096
@@ -179,25 +162,28 @@ const maxPeakConnections = 4096
 // shorter time. The window is evidence about the peak and has no row; its hits are not
 // kept. The usage of the server is unknown if its counters cannot be read.
 func (e *Experiment) attackDoubleConnections(
-	ctx context.Context, peak lab.Sample, a lab.Attack, env trialEnv,
+	ctx context.Context, peak lab.Sample, a lab.Attack, cell Cell,
 ) (*lab.Window, error) {
 	a.Name += " doubled"
 	a.Connections *= 2
 	a.Duration = plan.DoubleConnectionsDuration(a.Kind, a.Duration)
 	a.KeepHits = false
-	var usage account.UsageReadings
+	usage := new(account.UsageReadings)
 	var usageErr error
-	usage.Before, usageErr = env.server.Usage(ctx)
-	o, err := env.cell.Attack(ctx, a)
+	usage.Before, usageErr = serverOf(cell).Usage(ctx)
+	o, err := cell.Attack(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	readings := account.Readings{Cell: o.CellReadings, HasUpstream: env.upstream != nil}
 	if usageErr == nil {
-		usage.After, usageErr = env.server.Usage(ctx)
+		usage.After, usageErr = serverOf(cell).Usage(ctx)
 	}
-	if usageErr == nil {
-		readings.Usage = &usage
+	if usageErr != nil {
+		usage = nil
+	}
+	readings := account.Readings{
+		Cell:     o.CellReadings,
+		Services: append(besideReadings(cell, nil, nil), serverReadings(cell, usage)),
 	}
 	if err := waitForCloses(ctx, a.Connections); err != nil {
 		return nil, err
@@ -206,6 +192,6 @@ func (e *Experiment) attackDoubleConnections(
 	phase.Connections = a.Connections
 	return &lab.Window{
 		Phase: phase, Layout: peak.Layout, Attack: o.AttackResult,
-		Accounts: account.Between(readings, peak.Layout, e.Calibration.SeparateIRQTime),
+		Accounts: account.Between(readings, e.Calibration.SeparateIRQTime),
 	}, nil
 }

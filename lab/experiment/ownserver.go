@@ -64,18 +64,36 @@ func requestsTo(v lab.Variant, requests []lab.Request) []lab.Request {
 
 // observeIdentity returns what the cell shows of a server that need not know GET /identity.
 func observeIdentity(ctx context.Context, cell Cell, v lab.Variant) (lab.Identity, error) {
+	l, err := serverListener(ctx, cell, v)
+	return lab.Identity{Backlog: l.Backlog}, err
+}
+
+// checkNotRoot says what is wrong with a server of the user's own whose socket belongs to root. The
+// engine's description of its image does not show that if USER is another name of user 0.
+func checkNotRoot(ctx context.Context, cell Cell, v lab.Variant) (problems []string, err error) {
+	l, err := serverListener(ctx, cell, v)
+	if err != nil || l.Port == 0 || l.UID != 0 {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("its socket %s belongs to user 0, and the lab runs no server as root; "+
+		`name a user without privileges by its ids: variant(user = "65532:65532")`, addressText(l))}, nil
+}
+
+// serverListener returns the socket at which a variant's server is asked. It is empty if nothing
+// listens there.
+func serverListener(ctx context.Context, cell Cell, v lab.Variant) (lab.Listener, error) {
 	all, err := cell.Listeners(ctx)
 	if err != nil {
-		return lab.Identity{}, err
+		return lab.Listener{}, err
 	}
 	for _, address := range loopbackAddresses { // the kernel takes the socket with the closest address
 		for _, l := range all {
 			if l.Address == address && l.Port == v.Port() {
-				return lab.Identity{Backlog: l.Backlog}, nil
+				return l, nil
 			}
 		}
 	}
-	return lab.Identity{}, nil
+	return lab.Listener{}, nil
 }
 
 // loopbackAddresses are those on which a server is reached at 127.0.0.1, the closest first.
@@ -89,10 +107,17 @@ func awaitFirstAnswer(
 	at, err := cell.AwaitFirstAnswer(ctx, target, firstAnswerTimeout)
 	if err != nil && ctx.Err() == nil && fault.PartyOf(err) == (fault.Party{}) {
 		if all, listErr := cell.Listeners(ctx); listErr == nil {
-			err = fmt.Errorf("%w; %s", err, describeListeners(all, v))
+			err = fmt.Errorf("%w; %s", err, describeListeners(withoutBeside(all, cell), v))
 		}
 	}
 	return at, fault.During(ctx, fault.Server, err)
+}
+
+// withoutBeside returns the listeners without those of the services beside the server.
+func withoutBeside(all []lab.Listener, cell Cell) []lab.Listener {
+	return slices.DeleteFunc(slices.Clone(all), func(l lab.Listener) bool {
+		return slices.ContainsFunc(besideServer(cell), func(s Service) bool { return s.Spec().Port == l.Port })
+	})
 }
 
 // describeListeners says what listens in the cell of a variant's server, and what to change if the
@@ -100,9 +125,6 @@ func awaitFirstAnswer(
 func describeListeners(all []lab.Listener, v lab.Variant) string {
 	var here, elsewhere []string
 	for _, l := range all {
-		if l.Port == lab.UpstreamPort {
-			continue
-		}
 		text := fmt.Sprintf("%s (user %d)", addressText(l), l.UID)
 		switch {
 		case l.Port != v.Port():

@@ -22,7 +22,7 @@ func TestAServerOfOnesOwnNeedNotKnowTheContract(t *testing.T) {
 	w := newWorld()
 	w.listeners = []lab.Listener{
 		{Address: "::", Port: 3000, Backlog: 7},
-		{Address: "0.0.0.0", Port: 3000, Backlog: 511},
+		{Address: "0.0.0.0", Port: 3000, Backlog: 511, UID: 65532},
 		{Address: "127.0.0.1", Port: 9000, Backlog: 9},
 	}
 	var mu sync.Mutex
@@ -64,12 +64,41 @@ func TestAServerOfOnesOwnNeedNotKnowTheContract(t *testing.T) {
 			t.Errorf("attack %+v on an application of the lab", a)
 		}
 	}
-	if !slices.Contains(w.ports, 3000) || !slices.Contains(w.ports, lab.ServerPort) {
-		t.Errorf("cells for servers on %v", w.ports)
+	var ports []int
+	for _, r := range w.requests {
+		ports = append(ports, r.Services[len(r.Services)-1].Port)
+	}
+	if !slices.Contains(ports, 3000) || !slices.Contains(ports, lab.ServerPort) {
+		t.Errorf("cells for servers on %v", ports)
 	}
 	for _, s := range w.recorded {
 		if s.Variant.Name == "own" && (s.Identity.Backlog != 511 || s.ColdStart == nil) {
 			t.Errorf("backlog %d, cold start %v", s.Identity.Backlog, s.ColdStart)
+		}
+	}
+}
+
+// A USER that is another name of root shows only in the sockets of a started server.
+func TestAServerOfOnesOwnThatRunsAsRootIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		listener lab.Listener
+		want     string // the reason; empty: none
+	}{
+		"root": {
+			lab.Listener{Address: "0.0.0.0", Port: 3000},
+			"contract: its socket 0.0.0.0:3000 belongs to user 0, and the lab runs no server as root; name a user " +
+				`without privileges by its ids: variant(user = "65532:65532")`,
+		},
+		"another user":                 {lab.Listener{Address: "0.0.0.0", Port: 3000, UID: 7}, ""},
+		"root, where nothing is asked": {lab.Listener{Address: "0.0.0.0", Port: 9000}, ""},
+	} {
+		w := newWorld()
+		w.listeners = []lab.Listener{c.listener}
+		e := newExperiment(w, "own")
+		e.Variants["rt/own"] = lab.Variant{Runtime: "rt", Name: "own", Own: own(nil)}
+		refused, err := e.CheckContract(t.Context())
+		if err != nil || refused["rt/own"] != c.want {
+			t.Errorf("%s: refused because %q, error %v; want %q", name, refused["rt/own"], err, c.want)
 		}
 	}
 }
@@ -113,6 +142,9 @@ func TestAServerIsReadyWhenItAnswersTheRightRequest(t *testing.T) {
 }
 
 func TestWhatListensWhereIsSaid(t *testing.T) {
+	cell := &fakeCell{}
+	beside := lab.Service{Role: lab.RoleUpstream, Port: lab.UpstreamPort}
+	cell.services = []*fakeService{{cell: cell, spec: beside}}
 	upstream := lab.Listener{Address: "127.0.0.1", Port: lab.UpstreamPort}
 	for _, c := range []struct {
 		listeners []lab.Listener
@@ -142,7 +174,7 @@ func TestWhatListensWhereIsSaid(t *testing.T) {
 		},
 		{[]lab.Listener{{Address: "::", Port: 3000, UID: 7}}, own(nil), "it listens on [::]:3000 (user 7)"},
 	} {
-		if got := describeListeners(c.listeners, lab.Variant{Own: c.own}); got != c.want {
+		if got := describeListeners(withoutBeside(c.listeners, cell), lab.Variant{Own: c.own}); got != c.want {
 			t.Errorf("%s\nwant %s", got, c.want)
 		}
 	}

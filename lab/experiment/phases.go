@@ -15,10 +15,10 @@ import (
 // runPhases runs the phases of a scenario on a started server and returns a sample for
 // each measured one. subject holds what all samples of the trial share. When runPhases
 // returns an error, subject.Phase is the phase that failed.
-func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env trialEnv) ([]lab.Sample, error) {
+func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, cell Cell) ([]lab.Sample, error) {
 	t := subject.Trial
 	subject.Phase = e.firstMeasuredPhase(t)
-	if err := e.awaitAndIdentify(ctx, subject, env); err != nil {
+	if err := e.awaitAndIdentify(ctx, subject, cell); err != nil {
 		return nil, err
 	}
 	var samples []lab.Sample
@@ -34,13 +34,13 @@ func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, env tri
 		a := e.newAttack(t, p)
 		e.Observer.PhaseStarted(t, p, a.Duration)
 		if discarded {
-			if err := e.runWarmUp(ctx, subject, a, env); err != nil {
+			if err := e.runWarmUp(ctx, subject, a, cell); err != nil {
 				return samples, err
 			}
 			continue
 		}
 		subject.Phase = p
-		s, err := e.MeasurePhase(ctx, *subject, a, env.cell, env.server, env.upstream)
+		s, err := e.MeasurePhase(ctx, *subject, a, cell)
 		if err != nil {
 			return samples, err
 		}
@@ -76,22 +76,22 @@ func (e *Experiment) resolveRate(t lab.Trial, p lab.Phase, measured []lab.Sample
 
 // awaitAndIdentify waits for the first correct answer, which ends the cold start, and
 // checks the server's identity.
-func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, env trialEnv) error {
+func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, cell Cell) error {
 	v := subject.Variant
-	at, err := awaitFirstAnswer(ctx, env.cell, v, e.readyTarget(v, subject.Scenario))
+	at, err := awaitFirstAnswer(ctx, cell, v, e.readyTarget(v, subject.Scenario))
 	if err != nil {
 		return err
 	}
-	coldStart := at.Sub(env.server.StartedAt())
+	coldStart := at.Sub(serverOf(cell).StartedAt())
 	subject.ColdStart = &coldStart
 	switch {
 	case v.Responder:
 		return nil // the lab's own responders have no identity to check
 	case !keepsContract(v):
-		subject.Identity, err = observeIdentity(ctx, env.cell, v)
+		subject.Identity, err = observeIdentity(ctx, cell, v)
 		return err
 	}
-	answers, err := env.cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
+	answers, err := cell.Send(ctx, []lab.Request{e.Checker.IdentityRequest()})
 	if err != nil {
 		return err
 	}
@@ -101,8 +101,8 @@ func (e *Experiment) awaitAndIdentify(ctx context.Context, subject *lab.Sample, 
 
 // runWarmUp warms the server up and checks its identity again under load. A library may
 // change it late, for example by switching the interpreter's lock on.
-func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.Attack, env trialEnv) error {
-	result, err := env.cell.Attack(ctx, a)
+func (e *Experiment) runWarmUp(ctx context.Context, subject *lab.Sample, a lab.Attack, cell Cell) error {
+	result, err := cell.Attack(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -71,18 +71,18 @@ func (e *Experiment) measurePilotPeak(ctx context.Context, p lab.Pilot) (lab.Sam
 	t := lab.Trial{Scenario: p.Scenario, Variant: p.Variant, Cores: p.Cores, Attempt: 1, Seed: p.Seed}
 	s := e.newSample(t, time.Now())
 	s.Phase = plan.PilotPhase(s.Scenario)
-	err := e.withFreshCell(ctx, s.Subject, func(ctx context.Context, env trialEnv) (err error) {
-		if err := e.awaitAndIdentify(ctx, &s, env); err != nil {
+	err := e.withFreshCell(ctx, s.Subject, func(ctx context.Context, cell Cell) (err error) {
+		if err := e.awaitAndIdentify(ctx, &s, cell); err != nil {
 			return err
 		}
 		warmUp := s.Phase
 		warmUp.Kind = s.Phase.Kind.Traits().WarmedUpBy
-		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warmUp), env); err != nil {
+		if err := e.runWarmUp(ctx, &s, e.newAttack(t, warmUp), cell); err != nil {
 			return err
 		}
 		a := e.newAttack(t, s.Phase)
 		a.KeepHits = false
-		s, err = e.attackWithCanaries(ctx, s, a, env)
+		s, err = e.attackWithCanaries(ctx, s, a, cell)
 		s.Gate = gate.Judge(s, e.Calibration)
 		return err
 	})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
 )
@@ -14,8 +12,8 @@ import (
 // trial fails and the run can go on, the last sample says why.
 func (e *Experiment) measureTrial(ctx context.Context, t lab.Trial) (samples []lab.Sample, err error) {
 	subject := e.newSample(t, time.Now())
-	err = e.withFreshCell(ctx, subject.Subject, func(ctx context.Context, env trialEnv) (err error) {
-		samples, err = e.runPhases(ctx, &subject, env)
+	err = e.withFreshCell(ctx, subject.Subject, func(ctx context.Context, cell Cell) (err error) {
+		samples, err = e.runPhases(ctx, &subject, cell)
 		return err
 	})
 	if err == nil {
@@ -29,85 +27,57 @@ func (e *Experiment) measureTrial(ctx context.Context, t lab.Trial) (samples []l
 	return append(samples, subject), nil // the phases before the failure stay valid
 }
 
-// trialEnv holds what a trial runs in. A part that has not been opened is nil.
-type trialEnv struct {
-	cell     Cell
-	server   Server
-	upstream Upstream // nil if the scenario has none
-}
-
-// withFreshCell runs do with a fresh server in a fresh cell and closes both. An error names the
-// party that caused it.
+// withFreshCell runs do with a fresh server, beside the services that its scenario names, in a fresh
+// cell, and closes the cell. An error names the party that caused it.
 func (e *Experiment) withFreshCell(ctx context.Context, subject lab.Subject,
-	do func(context.Context, trialEnv) error,
+	do func(context.Context, Cell) error,
 ) (err error) {
-	env, err := e.open(ctx, subject)
+	request, err := e.cellRequest(subject, subject.Scenario.Services)
+	if err != nil {
+		return err
+	}
+	cell, err := e.Cells.Open(ctx, request)
+	if err != nil {
+		return e.causeOf(ctx, nil, err)
+	}
 	defer func() {
-		if closeErr := closeAll(ctx, env); closeErr != nil {
+		if closeErr := closeCell(ctx, cell); closeErr != nil {
 			err = e.joinCloseError(ctx, err, closeErr)
 		}
 	}()
-	if err == nil {
-		serverCtx, stop := serverContext(ctx, env.server)
-		defer stop()
-		err = do(serverCtx, env)
-	}
-	if err != nil {
-		return e.causeOf(ctx, env, err)
+	whileAllRun, stop := UntilAServiceEnds(ctx, cell)
+	defer stop()
+	if err = do(whileAllRun, cell); err != nil {
+		return e.causeOf(ctx, cell, err)
 	}
 	return nil
 }
 
-// open opens a cell and starts the upstream, if the scenario has one, and the server in it. After
-// an error, env holds what is open and must be closed.
-func (e *Experiment) open(ctx context.Context, subject lab.Subject) (env trialEnv, err error) {
-	layout := subject.Layout
-	if env.cell, err = e.Cells.OpenCell(ctx, layout.Generator, subject.Variant.Port()); err != nil {
-		return env, err
-	}
-	if subject.Scenario.Upstream {
-		if env.upstream, err = env.cell.StartUpstream(ctx, layout.Generator); err != nil {
-			return env, err
-		}
-	}
-	env.server, err = env.cell.StartServer(ctx, subject.Variant, subject.Image, layout.Server)
-	return env, err
-}
-
-// serverContext returns a context that ends with errServerEnded when the server's process ends, or
-// with the engine's error if nobody can tell.
-func serverContext(ctx context.Context, s Server) (context.Context, context.CancelFunc) {
-	serverCtx, cancel := context.WithCancelCause(ctx)
-	done := s.Done(serverCtx)
-	go func() {
-		select {
-		case err := <-done:
-			if err == nil {
-				err = errServerEnded
+// UntilAServiceEnds returns a context that ends with endedError when the first service of a cell ends,
+// or with the engine's error if nobody can tell.
+func UntilAServiceEnds(ctx context.Context, cell Cell) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	for _, s := range cell.Services() {
+		done := s.Done(ctx)
+		go func() {
+			select {
+			case err := <-done:
+				if err == nil {
+					err = endedError(s)
+				}
+				cancel(err)
+			case <-ctx.Done():
 			}
-			cancel(err)
-		case <-serverCtx.Done():
-		}
-	}()
-	return serverCtx, func() { cancel(nil) }
+		}()
+	}
+	return ctx, func() { cancel(nil) }
 }
 
-// closeAll closes a cell and removes its server and upstream concurrently, as far as they are open.
-// It works after ctx has ended too, for at most cleanupTimeout.
-func closeAll(ctx context.Context, env trialEnv) error {
+// closeCell closes a cell, for at most cleanupTimeout. It works after ctx has ended too.
+func closeCell(ctx context.Context, cell Cell) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	var all errgroup.Group
-	if env.cell != nil {
-		all.Go(func() error { return env.cell.Close(ctx) })
-	}
-	if env.server != nil {
-		all.Go(func() error { return env.server.Remove(ctx) })
-	}
-	if env.upstream != nil {
-		all.Go(func() error { return env.upstream.Remove(ctx) })
-	}
-	return all.Wait()
+	return cell.Close(ctx)
 }
 
 // newSample returns a sample with all that is known before the trial starts.
@@ -121,7 +91,7 @@ func (e *Experiment) newSample(t lab.Trial, began time.Time) lab.Sample {
 			Scenario: e.scenarioByName[t.Scenario],
 			Variant:  e.Variants[t.Variant],
 			Image:    e.Images[t.Variant],
-			Layout:   e.layouts[t.Cores],
+			Layout:   e.layoutOf(t),
 		},
 	}
 }

@@ -9,17 +9,16 @@ import (
 // Party is who or what caused a failure: the user, the engine, the lab, or a service of a trial.
 type Party struct {
 	Role string
-	Name string // tells services of one role apart; empty where a trial has only one
+	Name string // of a service; empty: the first of its role
 }
 
-// The parties of every run, and the services that a trial has today.
+// The parties of every run, and the services of every trial.
 var (
 	User      = Party{Role: "user"} // interrupted the run
 	Engine    = Party{Role: "engine"}
 	Lab       = Party{Role: "lab"} // this program with its disk and its canaries
 	Generator = Party{Role: "generator"}
 	Server    = Party{Role: "server"}
-	Upstream  = Party{Role: "upstream"}
 )
 
 // causedError is an error with the party that caused it.

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
@@ -9,9 +11,12 @@ import (
 // than the server was the limit.
 func censored(s lab.Sample, saturation float64, c lab.Calibration) *lab.GateResult {
 	if s.Phase.Kind.Traits().FindsCapacity() {
-		return capacityBound(s)
+		return cmp.Or(capacityBound(s), lateGenerator(*s.Measured, saturation, c, shortestLatency))
 	}
-	if result := generatorLimit(*s.Measured, saturation, c); result != nil {
+	if result := otherLimit(*s.Measured, saturation, c); result != nil {
+		return result
+	}
+	if result := lateGenerator(*s.Measured, saturation, c, shortestLatency); result != nil {
 		return result
 	}
 	if !s.Phase.Kind.Traits().FindsPeak || saturation >= MinServerSaturation {
@@ -47,7 +52,7 @@ func unsaturated(w lab.Window, doubled *lab.Window, saturation float64, c lab.Ca
 				"%.1f%% more",
 			100*saturation, 100*MinServerSaturation, 100*gain)
 	}
-	return generatorLimit(*doubled, saturationOf(*doubled), c) // it may be the reason for the missing gain
+	return otherLimit(*doubled, saturationOf(*doubled), c) // it may be the reason for the missing gain
 }
 
 // capacityBound returns a result if the capacity may be higher than the confirmed
@@ -81,35 +86,49 @@ func capacityBound(s lab.Sample) *lab.GateResult {
 // of a search, so that a missed objective may not be due to the server. It returns
 // "" if none was.
 func InstrumentLimit(step lab.Window, c lab.Calibration) string {
-	if result := generatorLimit(step, saturationOf(step), c); result != nil {
+	saturation := saturationOf(step)
+	if result := cmp.Or(
+		otherLimit(step, saturation, c), lateGenerator(step, saturation, c, tailLatency),
+	); result != nil {
 		return result.Reason
 	}
 	return ""
 }
 
-// generatorLimit returns a result if the generator or the upstream may have been
-// the limit. Near the ceiling the generator's own throughput counts, whatever the
-// server's CPUs show: the server may spin. In a closed loop a busy generator does
+// otherLimit returns a result if something else than the server may have been the limit: the
+// generator, or a service beside the server.
+func otherLimit(w lab.Window, saturation float64, c lab.Calibration) *lab.GateResult {
+	return cmp.Or(ceilingLimit(w, c), sharedCPULimit(w), serviceLimit(w), generatorCPULimit(w, saturation))
+}
+
+// ceilingLimit returns a result if the throughput is near the generator's ceiling. It counts
+// whatever the server's CPUs show: the server may spin.
+func ceilingLimit(w lab.Window, c lab.Calibration) *lab.GateResult {
+	rps, ok := metric.ThroughputRPS(w)
+	if !ok || c.CeilingRPS <= 0 || rps < CeilingThreshold*c.CeilingRPS {
+		return nil
+	}
+	return newResult(lab.Censored,
+		"generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
+		rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
+}
+
+// sharedCPULimit returns a result if the generator shares a CPU with the server, and used too much
+// of it together with the services beside it.
+func sharedCPULimit(w lab.Window) *lab.GateResult {
+	busy := metric.GeneratorSideCPURatio(w)
+	if !w.Layout.SharesCPUs() || busy <= MaxSharedGeneratorCPU {
+		return nil
+	}
+	return newResult(lab.Censored,
+		"generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
+		100*busy, 100*MaxSharedGeneratorCPU)
+}
+
+// generatorCPULimit returns a result if the generator's CPUs were busy. In a closed loop they do
 // not matter if the server is saturated.
-func generatorLimit(w lab.Window, saturation float64, c lab.Calibration) *lab.GateResult {
-	if rps, ok := metric.ThroughputRPS(w); ok && c.CeilingRPS > 0 && rps >= CeilingThreshold*c.CeilingRPS {
-		return newResult(lab.Censored,
-			"generator: %.0f requests per second are %.0f%% of its ceiling of %.0f (limit %.0f%%)",
-			rps, 100*rps/c.CeilingRPS, c.CeilingRPS, 100*CeilingThreshold)
-	}
-	generator, _ := metric.GeneratorCPURatio(w)
-	upstream, _ := metric.UpstreamCPURatio(w)
-	busy := generator + upstream
-	switch {
-	case w.Layout.SharesCPUs() && busy > MaxSharedGeneratorCPU:
-		return newResult(lab.Censored,
-			"generator: it used %.1f%% of a CPU that it shares with the server (limit %.0f%%)",
-			100*busy, 100*MaxSharedGeneratorCPU)
-	case upstream > MaxUpstreamCPU:
-		return newResult(lab.Censored,
-			"upstream: it used %.0f%% of its CPU (limit %.0f%%), so its own queueing is in the server's latency",
-			100*upstream, 100*MaxUpstreamCPU)
-	}
+func generatorCPULimit(w lab.Window, saturation float64) *lab.GateResult {
+	busy := metric.GeneratorSideCPURatio(w)
 	if busy < GeneratorCPUThreshold || !w.Phase.Kind.IsOpenLoop() && saturation >= MinServerSaturation {
 		return nil
 	}

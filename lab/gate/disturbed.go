@@ -79,35 +79,34 @@ func falseOverload(w lab.Window) *lab.GateResult {
 		served, w.Phase.RateRPS, 100*w.Phase.PeakShare.Fraction, limit)
 }
 
-// foreignCPU returns a result if other work used too much of either side's CPUs
+// foreignCPU returns a result if other work used too much of a party's CPUs
 // during the attack, or if that is unknown because a CPU went offline.
 func foreignCPU(w lab.Window, c lab.Calibration) *lab.GateResult {
-	const unknown = "the use of the %s's CPUs by other work is unknown: their counters could not be read"
-	generator, known := metric.ForeignGeneratorRatio(w)
-	if !known {
-		return newResult(lab.Disturbed, unknown, "generator")
+	type party struct {
+		name  string
+		cpus  []int
+		ended bool // then its use of CPUs is unknown
 	}
-	server, known := metric.ForeignServerRatio(w)
-	if !known && !w.Accounts.Server.Ended {
-		return newResult(lab.Disturbed, unknown, "server")
+	parties := []party{
+		{"generator", w.Layout.Generator, false}, {"server", w.Layout.Server, w.Accounts.Server.Ended},
 	}
-	// Going idle and waking up costs CPU time that no thread is charged for.
-	serverSleeps, _ := metric.ServerSleepRate(w)
-	generatorSleeps, _ := metric.GeneratorSleepRate(w)
-	if w.Layout.SharesCPUs() { // both ratios cover all CPUs together
-		onGenerator, onServer := float64(len(w.Layout.Generator)), float64(len(w.Layout.Server))
-		generatorSleeps = (generatorSleeps*onGenerator + serverSleeps*onServer) / float64(len(w.Layout.AllCPUs()))
-		serverSleeps = generatorSleeps
+	for _, s := range w.Accounts.Beside {
+		parties = append(parties, party{string(s.Role), s.CPUs, s.Ended})
 	}
-	server -= serverSleeps * c.SleepCost.Seconds()
-	generator -= generatorSleeps * c.SleepCost.Seconds()
-	for _, side := range []struct {
-		name    string
-		foreign float64
-	}{{"generator", generator}, {"server", server}} {
-		if side.foreign > MaxForeignCPU {
+	shares := make([]float64, len(parties))
+	for i, p := range parties {
+		foreign, known := metric.ForeignRatioOn(w, p.cpus)
+		if !known && !p.ended {
+			return newResult(lab.Disturbed, "the use of the %s's CPUs by other work is unknown: "+
+				"their counters could not be read", p.name)
+		}
+		// Going idle and waking up costs CPU time that no thread is charged for.
+		shares[i] = foreign - metric.SleepRateOn(w, p.cpus)*c.SleepCost.Seconds()
+	}
+	for i, p := range parties {
+		if shares[i] > MaxForeignCPU {
 			return newResult(lab.Disturbed, "other work used %.1f%% of the %s's CPUs (limit %.1f%%)",
-				100*side.foreign, side.name, 100*MaxForeignCPU)
+				100*shares[i], p.name, 100*MaxForeignCPU)
 		}
 	}
 	return nil

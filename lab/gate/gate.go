@@ -38,7 +38,7 @@ func NeedsDoubleConnections(s lab.Sample, c lab.Calibration) bool {
 	}
 	saturation := saturationOf(*s.Measured)
 	return disturbed(s, saturation, c) == nil &&
-		saturation < MinServerSaturation && generatorLimit(*s.Measured, saturation, c) == nil
+		saturation < MinServerSaturation && otherLimit(*s.Measured, saturation, c) == nil
 }
 
 // FailedBecause returns the result for a trial that broke before or during its phase.
@@ -58,7 +58,6 @@ func failed(s lab.Sample) *lab.GateResult {
 		return newResult(lab.Failed, "nothing was measured")
 	}
 	attack, accounts := s.Measured.Attack, s.Measured.Accounts
-	calls, counted := metric.UpstreamCalls(*s.Measured)
 	switch {
 	case attack.Sent == 0:
 		return newResult(lab.Failed, "no request was sent")
@@ -70,12 +69,8 @@ func failed(s lab.Sample) *lab.GateResult {
 			lab.CPUList(accounts.Generator.CPUs), lab.CPUList(s.Layout.Generator))
 	case accounts.Server.Container == nil:
 		return newResult(lab.Failed, "the resource usage of the server's container could not be read")
-	case counted && calls < attack.Succeeded:
-		return newResult(lab.Failed, "the server gave %s but called its upstream only %s",
-			message.Count(int(attack.Succeeded), "answer", "answers"),
-			message.Count(int(calls), "time", "times"))
 	}
-	return nil
+	return cmp.Or(tooFewCalls(*s.Measured), unattributed(*s.Measured))
 }
 
 // anyStepAnswered reports whether the server answered at any step of a search. No

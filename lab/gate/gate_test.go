@@ -47,7 +47,8 @@ const ms = time.Millisecond
 // of the second.
 func setCPU(s *observed, generator, server time.Duration) {
 	after := &s.Attack.After
-	after.GeneratorCPU, after.Threads = generator, []account.Thread{{PID: 7, TID: 7, CPU: server}}
+	after.GeneratorCPU = generator
+	after.Services = serverThreads(account.Thread{PID: 7, TID: 7, CPU: server})
 	after.CPUs[0].Idle, after.CPUs[1].Idle = time.Second-generator, time.Second-server
 }
 
@@ -65,10 +66,22 @@ func shareCPUs(s *observed, generator time.Duration) {
 	s.Layout.Server = []int{0, 1}
 	after := &s.Attack.After
 	after.GeneratorCPU, after.CPUs[0].Idle, after.CPUs[1].Idle = generator, 0, 0
-	after.Threads = []account.Thread{
-		{PID: 7, TID: 7, CPU: time.Second},
-		{PID: 8, TID: 8, CPU: time.Second - generator},
-	}
+	after.Services = serverThreads(
+		account.Thread{PID: 7, TID: 7, CPU: time.Second}, account.Thread{
+			PID: 8, TID: 8,
+			CPU: time.Second - generator,
+		})
+}
+
+// serverThreads returns the services of a reading: the server with its threads.
+func serverThreads(threads ...account.Thread) []account.ServiceUsage {
+	return []account.ServiceUsage{{Name: "server", Threads: threads}}
+}
+
+// addService adds a service to the second reading, with one thread that used so much CPU time.
+func addService(s *observed, name string, used time.Duration) {
+	s.Attack.After.Services = append(s.Attack.After.Services,
+		account.ServiceUsage{Name: name, Threads: []account.Thread{{PID: 9, TID: 9, CPU: used}}})
 }
 
 // attackWith returns a copy of the sample's attack with other figures.
@@ -152,7 +165,10 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		},
 		{
 			"a neighbour of the server",
-			func(s *observed) { s.Attack.After.CPUs[1].Idle = 0; s.Attack.After.Threads[0].CPU = 900 * ms },
+			func(s *observed) {
+				s.Attack.After.CPUs[1].Idle = 0
+				s.Attack.After.Services[0].Threads[0].CPU = 900 * ms
+			},
 			lab.Disturbed, "other work used 10.0% of the server's CPUs (limit 7.5%)",
 		},
 		{
@@ -167,7 +183,7 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		},
 		{
 			"a server whose threads have all ended",
-			func(s *observed) { s.Phase.Kind, s.Attack.After.Threads = lab.Steady, nil },
+			func(s *observed) { s.Phase.Kind, s.Attack.After.Services = lab.Steady, nil },
 			lab.Valid, "",
 		},
 		{
@@ -206,11 +222,11 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 			s.Phase.Kind = lab.Steady
 			setCPU(s, 100*ms, 200*ms)
 			s.Attack.After.CPUs[1].Idle -= 100 * ms
-			s.Attack.After.Threads[0].Sleeps = 10_000 // of 5 µs each
+			s.Attack.After.Services[0].Threads[0].Sleeps = 10_000 // of 5 µs each
 		}, lab.Valid, ""},
 		{"the server's sleep cost does not count on the generator's CPU", func(s *observed) {
 			s.Attack.After.CPUs[0].Idle -= 100 * ms
-			s.Attack.After.Threads[0].Sleeps = 10_000
+			s.Attack.After.Services[0].Threads[0].Sleeps = 10_000
 		}, lab.Disturbed, "other work used 10.0% of the generator's CPUs"},
 		{"the sleep cost of a generator that sleeps", func(s *observed) {
 			setCPU(s, 100*ms, 970*ms)
@@ -220,15 +236,15 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		{"an upstream on the generator's CPU", func(s *observed) {
 			s.UpstreamCalls = calls(100)
 			setCPU(s, 100*ms, 970*ms)
-			s.Attack.After.UpstreamCPU = 300 * ms
+			addService(s, "upstream", 300*ms)
 			s.Attack.After.CPUs[0].Idle -= 300 * ms
 		}, lab.Valid, ""},
 		{"a busy upstream", func(s *observed) {
 			s.Phase.Kind, s.UpstreamCalls = lab.Ladder, calls(100)
 			setCPU(s, 100*ms, 300*ms)
-			s.Attack.After.UpstreamCPU = 600 * ms
+			addService(s, "upstream", 600*ms)
 			s.Attack.After.CPUs[0].Idle -= 600 * ms
-		}, lab.Censored, "upstream: it used 60% of its CPU (limit 50%)"},
+		}, lab.Censored, "service upstream: it used 60% of its CPUs (limit 50%), so its own"},
 		{
 			"answers without a call of the upstream",
 			func(s *observed) { s.UpstreamCalls = calls(99) },
@@ -246,8 +262,8 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		},
 		{"the sleep cost on shared CPUs counts once", func(s *observed) {
 			shareCPUs(s, 15*ms)
-			s.Attack.After.Threads[0].CPU -= 360 * ms // 18 % of both CPUs; 10 % are sleep cost
-			s.Attack.After.Threads[0].Sleeps, s.Attack.After.Sleeps = 20_000, 20_000
+			s.Attack.After.Services[0].Threads[0].CPU -= 360 * ms // 18 % of both CPUs; 10 % are sleep cost
+			s.Attack.After.Services[0].Threads[0].Sleeps, s.Attack.After.Sleeps = 20_000, 20_000
 		}, lab.Disturbed, "other work used 8.0% of the generator's CPUs"},
 		{"a neighbour during twice the connections", func(s *observed) {
 			setCPU(s, 100*ms, 300*ms)
@@ -272,7 +288,7 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		},
 		{"a neighbour on shared CPUs", func(s *observed) {
 			shareCPUs(s, 15*ms)
-			s.Attack.After.Threads[0].CPU -= 200 * ms
+			s.Attack.After.Services[0].Threads[0].CPU -= 200 * ms
 		}, lab.Disturbed, "other work used 10.0% of the generator's CPUs"},
 		{"a polling generator that is not busy", func(s *observed) {
 			setCPU(s, 980*ms, 300*ms)
@@ -290,7 +306,7 @@ func TestJudgeClassifiesSamples(t *testing.T) {
 		{"a neighbour beside the server's sleep cost", func(s *observed) {
 			setCPU(s, 100*ms, 200*ms)
 			s.Attack.After.CPUs[1].Idle -= 200 * ms
-			s.Attack.After.Threads[0].Sleeps = 10_000
+			s.Attack.After.Services[0].Threads[0].Sleeps = 10_000
 		}, lab.Disturbed, "other work used 15.0% of the server's CPUs"},
 
 		{
@@ -390,11 +406,11 @@ func TestEstimateSleepCostDividesForeignTimeBySleeps(t *testing.T) {
 	s := quietSample()
 	setCPU(&s, 600*ms, 400*ms)
 	s.Attack.After.CPUs[1].Idle -= 30 * ms
-	s.Attack.After.Threads[0].Sleeps = 10_000
+	s.Attack.After.Services[0].Threads[0].Sleeps = 10_000
 	if got := EstimateSleepCost(*s.sample().Measured).Round(time.Nanosecond * 10); got != 3*time.Microsecond {
 		t.Errorf("got %v, want 3 µs", got)
 	}
-	s.Attack.After.Threads[0].Sleeps = 0
+	s.Attack.After.Services[0].Threads[0].Sleeps = 0
 	if got := EstimateSleepCost(*s.sample().Measured); got != 0 {
 		t.Errorf("got %v of a sample without sleep", got)
 	}
@@ -503,7 +519,7 @@ func searchSample(confirmed float64, missed ...searchStep) observed {
 func TestJudgeClassifiesCapacities(t *testing.T) {
 	crowded := *quietSample().Attack
 	crowded.After.CPUs = []account.CPUTime{{ID: 0, Idle: 400 * ms}, {ID: 1, Idle: 500 * ms}}
-	crowded.After.Threads = []account.Thread{{PID: 7, TID: 7, CPU: 300 * ms}}
+	crowded.After.Services = serverThreads(account.Thread{PID: 7, TID: 7, CPU: 300 * ms})
 	unanswered := *quietSample().Attack
 	unanswered.Succeeded = 0
 	for _, c := range []struct {

@@ -12,7 +12,8 @@ type observed struct {
 	ServerUsage       usage
 	DoubleConnections *account.Observation
 	DoubledServer     usage
-	UpstreamCalls     *int64       // nil without an upstream
+	UpstreamCalls     *int64 // nil without an upstream
+	Beside            []account.ServiceReadings
 	Steps             []searchStep // of a search; nil without one
 	SeparateIRQTime   bool
 }
@@ -55,12 +56,24 @@ func (o observed) window(a *account.Observation, u usage, calls *int64) *lab.Win
 	if a == nil {
 		return nil
 	}
-	r := account.Readings{Cell: a.CellReadings, HasUpstream: o.UpstreamCalls != nil, UpstreamCalls: calls}
-	if u.Known {
-		r.Usage = &u.UsageReadings
-	}
+	r := account.Readings{Cell: a.CellReadings, Services: o.serviceReadings(u, calls)}
 	return &lab.Window{
 		Phase: o.Phase, Layout: o.Layout, Attack: a.AttackResult,
-		Accounts: account.Between(r, o.Layout, o.SeparateIRQTime),
+		Accounts: account.Between(r, o.SeparateIRQTime),
 	}
+}
+
+// serviceReadings returns what was read of each service besides the cell's readings.
+func (o observed) serviceReadings(u usage, calls *int64) []account.ServiceReadings {
+	server := account.ServiceReadings{Role: lab.RoleServer, Name: "server", CPUs: o.Layout.Server}
+	if u.Known {
+		server.Usage = &u.UsageReadings
+	}
+	all := append([]account.ServiceReadings{server}, o.Beside...)
+	if o.UpstreamCalls != nil {
+		all = append(all, account.ServiceReadings{
+			Role: lab.RoleUpstream, Name: "upstream", CPUs: o.Layout.Generator, Calls: calls,
+		})
+	}
+	return all
 }

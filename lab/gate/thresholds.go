@@ -41,13 +41,22 @@ const (
 	// leave none. The limit is the one for other work, which takes time from the server in the same way.
 	MaxGeneratorIdle = MaxForeignCPU
 
-	// MaxSharedGeneratorCPU is the share of a CPU that generator and upstream may use if the CPU is also
-	// one of the server's.
+	// MaxSharedGeneratorCPU is the share of a CPU that the generator and services on its CPUs may use if
+	// the CPU is also one of the server's.
 	MaxSharedGeneratorCPU = 0.02
 
-	// MaxUpstreamCPU is the share of its CPU from which an upstream's own queueing may be in the
-	// latencies. In a single-server queue at half load, requests wait for as long as they are served.
-	MaxUpstreamCPU = 0.50
+	// MaxSendLagShare is the share of a latency up to which a generator that waits in the kernel may be
+	// late. The 99th percentile of its lateness counts, as calibrated.
+	MaxSendLagShare = 0.05
+
+	// MaxServiceThreadCPU is the share of one CPU from which the busiest thread of a service is its
+	// limit: requests wait for that thread, however many CPUs the service has. The limit of a service's
+	// CPUs is that of its role (lab.RoleTraits.MaxCPU).
+	MaxServiceThreadCPU = MinServerSaturation
+
+	// MaxUnattributedCPU is how much of a CPU processes may use that belong to no service. The limit is
+	// the one for other work: the server's figures are not known better.
+	MaxUnattributedCPU = MaxForeignCPU
 
 	// MaxClockStep is by how much the machine's wall clock may be set during a trial. Slewing changes the
 	// monotonic clock that it is compared with in the same way (clock_gettime(2)).

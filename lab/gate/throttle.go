@@ -9,13 +9,19 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// throttled returns a result if a CPU quota above the server's container throttled
+// throttled returns a result if a CPU quota above a service's container throttled
 // it. The quota of the container itself is part of the plan, like its memory limit.
 // A quota above it makes the machine slower than the plan says.
 func throttled(w lab.Window) *lab.GateResult {
-	if periods, known := metric.ThrottledAbove(w); known && periods > 0 {
-		return newResult(lab.Disturbed, "a CPU quota of a cgroup above the server's container throttled it "+
-			"in %s (limit 0); lab doctor names the quota", message.Count(int(periods), "period", "periods"))
+	for _, s := range append([]lab.ServiceAccount{w.Accounts.Server}, w.Accounts.Beside...) {
+		name := "the server's container"
+		if !s.Role.Traits().Measured {
+			name = "the container of the service " + s.Name
+		}
+		if periods, known := metric.ThrottledAbove(s); known && periods > 0 {
+			return newResult(lab.Disturbed, "a CPU quota of a cgroup above %s throttled it "+
+				"in %s (limit 0); lab doctor names the quota", name, message.Count(int(periods), "period", "periods"))
+		}
 	}
 	return nil
 }

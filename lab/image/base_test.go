@@ -30,93 +30,20 @@ func TestParseBaseMode(t *testing.T) {
 	}
 }
 
-// noSuchHost is an engine's error if DNS does not know the registry.
-const noSuchHost = `Get "https://registry.test/v2/": dial tcp: lookup registry.test on 10.0.0.1:53: ` +
-	`no such host`
-
-func TestRegistryErrorsAreClassified(t *testing.T) {
-	const (
-		busy        = "busy"
-		unreachable = "unreachable"
-		other       = "another error"
-	)
-	tests := []struct{ class, message string }{
-		{unreachable, noSuchHost},
-		{unreachable, `Get "https://r.test/v2/": dial tcp 1.2.3.4:443: connect: connection refused`},
-		{
-			unreachable, `Get "https://r.test/v2/": net/http: request canceled while waiting for connection ` +
-				`(Client.Timeout exceeded while awaiting headers)`,
-		},
-		{unreachable, `Get "https://r.test/v2/": net/http: TLS handshake timeout`},
-		{unreachable, `Get "https://r.test/v2/": x509: certificate signed by unknown authority`},
-		{
-			unreachable, `Get "https://r.test/v2/": tls: failed to verify certificate: ` +
-				`x509: certificate signed by unknown authority`,
-		},
-		{
-			unreachable, `Get "https://r.test/v2/": proxyconnect tcp: dial tcp 127.0.0.1:3128: ` +
-				`connect: connection refused`,
-		},
-		{unreachable, `Get "https://r.test/v2/": Forbidden`},
-		{unreachable, `Get "https://r.test/v2/": Service Unavailable`},
-		{unreachable, `Get "https://r.test/v2/": EOF`},
-		{
-			unreachable, `failed to resolve reference "r.test/library/node:24": failed to do request: ` +
-				`Head "https://r.test/v2/": dial tcp: lookup r.test: no such host`,
-		},
-		{
-			unreachable, `error parsing HTTP 403 response body: invalid character '<' looking for beginning of ` +
-				`value: "<html>"`,
-		},
-		{busy, `toomanyrequests: You have reached your pull rate limit`},
-		{busy, `received unexpected HTTP status: 503 Service Unavailable`},
-		{
-			busy, `error parsing HTTP 502 response body: invalid character '<' looking for beginning of ` +
-				`value: "<html>"`,
-		},
-		{
-			busy, `unexpected status from HEAD request to https://r.test/v2/library/node/manifests/24: ` +
-				`429 Too Many Requests`,
-		},
-		{
-			busy, `error parsing HTTP 504 response body: invalid character 'u' looking for beginning of ` +
-				`value: "upstream: dial tcp 10.0.0.2:443: i/o timeout"`,
-		},
-		{other, `manifest for node:nope not found: manifest unknown: manifest unknown`},
-		{
-			other, `pull access denied for nope, repository does not exist or may require 'docker login': ` +
-				`denied: requested access to the resource is denied`,
-		},
-		{other, `write /var/lib/docker/tmp/x: no space left on device`},
-	}
-	for _, tt := range tests {
-		h := newHarness(t, Official)
-		h.backoff = nil
-		h.engine.pullStream = func(context.Context, string) (string, error) { return "", errors.New(tt.message) }
-		err := h.pullOnce(t.Context(), "node:1-slim")
-		got := other
-		switch {
-		case isUnreachable(err):
-			got = unreachable
-		case isBusy(err):
-			got = busy
-		}
-		if got != tt.class {
-			t.Errorf("classified as %s, want %s: %s", got, tt.class, tt.message)
-		}
-	}
+// unreachable is the pull of an engine whose DNS does not know the registry.
+func unreachable(context.Context, string, func()) error {
+	return WithKind(ErrUnreachable, errors.New("lookup registry.test: no such host"))
 }
 
 func TestPullRetriesABusyRegistry(t *testing.T) {
 	h := newHarness(t, Auto)
 	pulls := 0
-	h.engine.pullStream = func(context.Context, string) (string, error) {
+	h.engine.pullFails = func(_ context.Context, _ string, progress func()) error {
+		progress()
 		if pulls++; pulls < 3 {
-			return `{"status":"Pulling"}` +
-				`{"errorDetail":{"message":"toomanyrequests: slow down"},"error":"toomanyrequests: slow down"}` +
-				`{"status":"x"}`, nil
+			return WithKind(ErrBusy, errors.New("toomanyrequests: slow down"))
 		}
-		return `{"status":"done"}`, nil
+		return nil
 	}
 	if err := h.pull(t.Context(), "node:1-slim"); err != nil || pulls != 3 {
 		t.Fatalf("%d pulls, want 3; error %v", pulls, err)
@@ -125,8 +52,8 @@ func TestPullRetriesABusyRegistry(t *testing.T) {
 
 func TestABusyRegistryDoesNotLeadToStandIns(t *testing.T) {
 	h := newHarness(t, Auto)
-	h.engine.pullStream = func(context.Context, string) (string, error) {
-		return "", errors.New("received unexpected HTTP status: 503 Service Unavailable")
+	h.engine.pullFails = func(context.Context, string, func()) error {
+		return WithKind(ErrBusy, errors.New("received unexpected HTTP status: 503 Service Unavailable"))
 	}
 	for name, result := range h.Ensure(t.Context(), h.runtimes) {
 		var userErr *fault.Error
@@ -143,28 +70,39 @@ func TestABusyRegistryDoesNotLeadToStandIns(t *testing.T) {
 }
 
 func TestPullEndsIfTheRegistryDoesNotAnswer(t *testing.T) {
-	h := newHarness(t, Auto)
-	h.engine.pullStream = func(ctx context.Context, _ string) (string, error) {
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(10 * time.Second):
-			return "", errors.New("the pull was not stopped")
+	for name, c := range map[string]struct {
+		answers bool // whether it answers once, and then no more
+		want    error
+	}{"no answer": {false, errNoAnswer}, "stalled": {true, errStalled}} {
+		h := newHarness(t, Auto)
+		h.engine.pullFails = func(ctx context.Context, _ string, progress func()) error {
+			if c.answers {
+				progress()
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(10 * time.Second):
+				return errors.New("the pull was not stopped")
+			}
 		}
-	}
-	if err := h.pull(t.Context(), "node:1-slim"); !isUnreachable(err) || !errors.Is(err, errNoAnswer) {
-		t.Errorf("got %v, want an unreachableError with errNoAnswer", err)
+		err := h.pull(t.Context(), "node:1-slim")
+		if !errors.Is(err, c.want) || errors.Is(err, ErrUnreachable) == c.answers {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		if pulls := len(h.engine.pulled); c.answers != (pulls == 1+len(h.backoff)) {
+			t.Errorf("%s: %d pulls", name, pulls)
+		}
 	}
 }
 
 func TestAllBasesAreOfOneKind(t *testing.T) {
-	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
 	tests := []struct {
 		name     string
 		mode     BaseMode
 		official []string // official images on the engine at the start
 		standIns bool     // whether the engine has stand-ins at the start
-		pull     func(context.Context, string) (string, error)
+		pull     func(context.Context, string, func()) error
 		change   func(*harness)
 		pulls    int
 		made     int    // stand-ins
@@ -224,7 +162,7 @@ func TestAllBasesAreOfOneKind(t *testing.T) {
 			if tt.standIns {
 				h.addStandIns(t, h.runtimes...)
 			}
-			h.engine.pullStream = tt.pull
+			h.engine.pullFails = tt.pull
 			if tt.change != nil {
 				tt.change(h)
 			}
@@ -250,11 +188,11 @@ func TestAllBasesAreOfOneKind(t *testing.T) {
 func TestAnUnknownTagFailsOneRuntimeOnly(t *testing.T) {
 	for _, bad := range []string{"node", "python"} { // the first pull, and a later one
 		h := newHarness(t, Auto)
-		h.engine.pullStream = func(_ context.Context, ref string) (string, error) {
+		h.engine.pullFails = func(_ context.Context, ref string, _ func()) error {
 			if strings.HasPrefix(ref, bad) {
-				return "", errors.New("manifest unknown")
+				return errors.New("manifest unknown")
 			}
-			return `{"status":"done"}`, nil
+			return nil
 		}
 		for name, got := range h.Ensure(t.Context(), h.runtimes) {
 			if failed := got.Err != nil; failed != (name == bad) {
@@ -268,7 +206,6 @@ func TestAnUnknownTagFailsOneRuntimeOnly(t *testing.T) {
 }
 
 func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
-	unreachable := func(context.Context, string) (string, error) { return "", errors.New(noSuchHost) }
 	tests := []struct {
 		name   string
 		mode   BaseMode
@@ -279,7 +216,7 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 		{"a package that the suite lacks", Debian, func(_ *testing.T, h *harness) {
 			bootstrap := h.bootstrap
 			h.bootstrap = func(ctx context.Context, s standIn) (*rootFS, error) {
-				if s.runtime == "python" {
+				if s.name == "python" {
 					return nil, errors.New("unable to locate package")
 				}
 				return bootstrap(ctx, s)
@@ -299,17 +236,17 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 		}, "debian forky", "install mmdebstrap: no mirror"},
 		{"one official present, unreachable", Official, func(_ *testing.T, h *harness) {
 			h.addOfficial("node")
-			h.engine.pullStream = unreachable
+			h.engine.pullFails = unreachable
 		}, "node:1-slim", "no such host"},
 		{"one official present, unreachable, not root", Auto, func(t *testing.T, h *harness) {
 			h.addOfficial("node")
-			h.engine.pullStream = unreachable
+			h.engine.pullFails = unreachable
 			h.addStandIns(t, h.runtimes[0]) // a base of the other kind
 			h.euid = 1000
 		}, "node:1-slim", "stand-ins cannot be made: not root"},
 		{"one stand-in present, unreachable, not root", Auto, func(t *testing.T, h *harness) {
 			h.addStandIns(t, h.runtimes[0])
-			h.engine.pullStream = unreachable
+			h.engine.pullFails = unreachable
 			h.euid = 1000
 		}, "debian forky", "stand-ins cannot be made: not root"},
 		{"a reference that the engine cannot read", Official, func(_ *testing.T, h *harness) {
@@ -383,7 +320,7 @@ func TestStandInHasLabelsAndInstallsItsTools(t *testing.T) {
 	if strings.Join(installed, " ") != "mmdebstrap debian-archive-keyring" {
 		t.Errorf("installed %v", installed)
 	}
-	changes := strings.Join(h.engine.imports[0].Changes, "\n")
+	changes := strings.Join(h.engine.imports[0], "\n")
 	for _, want := range []string{
 		"ENV NODE_EXTRA_CA_CERTS=" + debianBundle, "ENV NPM_CONFIG_CAFILE=" + debianBundle,
 		"ENV SSL_CERT_FILE=" + debianBundle, "ENV PATH=", ownerLabel, baseLabel,
@@ -411,7 +348,7 @@ func TestAFailedStandInLeavesNoImage(t *testing.T) {
 }
 
 func TestStandInHashDependsOnItsContent(t *testing.T) {
-	one := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
+	one := standIn{name: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	same := one
 	same.packages = []string{"npm", "nodejs"}
 	if one.hash() != same.hash() {
@@ -439,7 +376,7 @@ func TestStandInHashDependsOnItsContent(t *testing.T) {
 // a stand-in that lacks some of them cannot be shared.
 func TestCAVariablesChangeTheTagOfAStandInButNotItsHash(t *testing.T) {
 	of := func(bundle string, variables ...string) standIn {
-		return newStandIn(lab.Runtime{Base: lab.BaseImage{
+		return newStandIn(lab.ImageSource{Base: lab.BaseImage{
 			Suite: "forky", Packages: []string{"nodejs"}, CAVariables: variables,
 		}}, []byte(bundle))
 	}
@@ -485,7 +422,7 @@ func TestDebianArchive(t *testing.T) {
 }
 
 func TestMmdebstrapArgs(t *testing.T) {
-	s := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
+	s := standIn{name: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	args := mmdebstrapArgs(s, "http://mirror.test/debian")
 	if got, want := strings.Join(args[len(args)-3:], " "), "forky - http://mirror.test/debian"; got != want {
 		t.Errorf("the arguments end with %q, want %q", got, want)

@@ -7,62 +7,44 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/containerd/errdefs"
-	"github.com/moby/moby/client"
-
 	"runtimelab/lab"
 )
 
-// StoredImage is one of the lab's images on the engine.
-type StoredImage struct {
-	ID    string
-	Refs  []string // its tags, all with the lab's prefix; empty: untagged
-	Bytes int64    // size of all its layers, shared ones included
-}
-
-// List returns the lab's images: of runtimes, of the agent, and stand-ins. It leaves out official
-// images, and images that a user built on one of the lab's and tagged, although these inherit its
-// label.
+// List returns the lab's images: of runtimes, services and the agent, and stand-ins. It leaves out
+// official images, and images that a user built on one of the lab's and tagged, although these
+// inherit its label.
 func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
-	listed, err := b.engine.ImageList(ctx, client.ImageListOptions{
-		Filters: make(client.Filters).Add("label", ownerLabel+"="+owner),
-	})
+	all, err := b.engine.ListImages(ctx, ownerLabel+"="+owner)
 	if err != nil {
 		return nil, fmt.Errorf("list the lab's images: %w", err)
 	}
-	var all []StoredImage
-	for _, summary := range listed.Items {
-		refs := slices.DeleteFunc(slices.Clone(summary.RepoTags),
-			func(ref string) bool { return ref == "<none>:<none>" })
-		if slices.ContainsFunc(refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) }) {
-			continue
-		}
-		all = append(all, StoredImage{ID: summary.ID, Refs: refs, Bytes: summary.Size})
-	}
+	all = slices.DeleteFunc(all, func(s StoredImage) bool {
+		return slices.ContainsFunc(s.Refs, func(ref string) bool { return !strings.HasPrefix(ref, repository) })
+	})
 	slices.SortFunc(all, func(a, b StoredImage) int {
 		return strings.Compare(strings.Join(a.Refs, " ")+a.ID, strings.Join(b.Refs, " ")+b.ID)
 	})
 	return all, nil
 }
 
-// ListSuperseded returns the lab's images that the given runtimes and agents, as they are now,
+// ListSuperseded returns the lab's images that the given sources and agents, as they are now,
 // would not use on any base that the engine has.
 func (b *Builder) ListSuperseded(
-	ctx context.Context, runtimes []lab.Runtime, agents ...[]byte,
+	ctx context.Context, sources []lab.ImageSource, agents ...[]byte,
 ) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
-		current[runtimeRef(agentName, sha256Hex(binary))] = true
+		current[imageRef(agentName, sha256Hex(binary))] = true
 	}
 	bundle, err := b.caBundle()
 	if err != nil {
 		return nil, err
 	}
-	for _, rt := range runtimes {
-		if rt.Image != "" {
+	for _, src := range sources {
+		if src.Image != "" {
 			continue // the user's, which has none of the lab's labels
 		}
-		refs, err := b.currentRefs(ctx, rt, newStandIn(rt, bundle))
+		refs, err := b.currentRefs(ctx, src, newStandIn(src, bundle))
 		if err != nil {
 			return nil, err
 		}
@@ -79,18 +61,18 @@ func (b *Builder) ListSuperseded(
 	}), nil
 }
 
-// currentRefs returns the tags that a runtime uses now: of its stand-in, and of its images on both
+// currentRefs returns the tags that a source uses now: of its stand-in, and of its images on both
 // bases.
-func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([]string, error) {
-	if rt.IsOwnImage() {
-		own, err := b.ownBase(ctx, rt, false)
+func (b *Builder) currentRefs(ctx context.Context, src lab.ImageSource, s standIn) ([]string, error) {
+	if src.IsOwnImage() {
+		own, err := b.ownBase(ctx, src, false)
 		if err != nil || own == nil {
 			return nil, err
 		}
-		content, err := ContentSHA256(rt, own.identity)
-		return []string{runtimeRef(rt.Name, content)}, err
+		content, err := ContentSHA256(src, own.identity)
+		return []string{imageRef(src.Name, content)}, err
 	}
-	official, err := b.localOfficial(ctx, rt)
+	official, err := b.localOfficial(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +90,11 @@ func (b *Builder) currentRefs(ctx context.Context, rt lab.Runtime, s standIn) ([
 		if found == nil {
 			continue
 		}
-		content, err := ContentSHA256(rt, found.identity)
+		content, err := ContentSHA256(src, found.identity)
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, runtimeRef(rt.Name, content))
+		refs = append(refs, imageRef(src.Name, content))
 	}
 	return refs, nil
 }
@@ -140,8 +122,7 @@ func (b *Builder) Remove(ctx context.Context, images []StoredImage) error {
 
 // removeTag removes a tag, and the image if it was the last one. A missing tag is no error.
 func (b *Builder) removeTag(ctx context.Context, name string) error {
-	_, err := b.engine.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
-	if err != nil && !errdefs.IsNotFound(err) {
+	if err := b.engine.RemoveImage(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("remove image %s: %w", name, err)
 	}
 	return nil

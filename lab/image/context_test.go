@@ -17,7 +17,7 @@ import (
 // contextOf reads a build context and returns its paths, its content hash, and its error.
 func contextOf(t *testing.T, dir string) (paths []string, sum string, err error) {
 	t.Helper()
-	rt := lab.Runtime{
+	rt := lab.ImageSource{
 		Name: "node", ContextDir: dir, Dockerfile: "Dockerfile",
 		Ignore: []string{"node_modules", "__pycache__", ".*_cache"},
 	}
@@ -156,7 +156,7 @@ func TestFileModesDependOnContentOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		sums[sum] = checkout
-		packed, err := readContext(lab.Runtime{ContextDir: dir, Dockerfile: "Dockerfile"})
+		packed, err := readContext(lab.ImageSource{ContextDir: dir, Dockerfile: "Dockerfile"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,112 +15,109 @@ import (
 	"testing"
 	"time"
 
-	"github.com/containerd/errdefs"
-	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
-	"github.com/moby/moby/api/types/image"
-	"github.com/moby/moby/client"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
 	"runtimelab/lab"
 )
 
-// fakeEngine is an Engine that keeps images in memory, by tag and id.
+// fakeEngine is an Engine on linux/arm64 that keeps images in memory, by tag and id.
 type fakeEngine struct {
-	mu         sync.Mutex
-	images     map[string]image.InspectResponse
-	refused    string // a reference that ImageInspect refuses
-	noBridge   bool
-	containerd bool // whether it has containerd's image store
+	mu          sync.Mutex
+	images      map[string]Description
+	refused     string // a reference that InspectImage refuses
+	losesLayers bool   // whether it registers images without their layers
 
-	// pullStream returns the messages of a pull. Nil: pulls succeed.
-	pullStream func(ctx context.Context, ref string) (string, error)
+	// pullFails returns the error of a pull. Nil: pulls succeed.
+	pullFails func(ctx context.Context, ref string, progress func()) error
 	// buildFails holds errors of builds, by the text of the Dockerfile.
 	buildFails map[string]string
-	// buildHangs, if not nil, makes a step run until its container is removed.
-	buildHangs chan struct{}
 
 	// Calls that it received.
-	pulled  []string
-	builds  []client.ImageBuildOptions
-	imports []client.ImageImportOptions
-	loads   int
-	removed []string
-	pruned  []client.Filters
+	pulled     []string
+	builds     []Build
+	imports    [][]string // changes
+	registered []string
+	discarded  []Built
+	pruned     []string
 }
 
-func newFakeEngine() *fakeEngine { return &fakeEngine{images: map[string]image.InspectResponse{}} }
+func newFakeEngine() *fakeEngine { return &fakeEngine{images: map[string]Description{}} }
 
-// notFound returns an engine's error for an unknown image or container.
-func notFound(ref string) error {
-	return fmt.Errorf("no such image: %s: %w", ref, errdefs.ErrNotFound)
+// notFound returns an engine's error for an unknown image.
+func notFound(name string) error {
+	return WithKind(ErrNotFound, fmt.Errorf("no such image: %s", name))
 }
 
 // put adds an image.
 func (f *fakeEngine) put(ref, id string, labels map[string]string) {
-	f.images[ref] = image.InspectResponse{
-		ID: id, RepoTags: []string{ref}, RootFS: image.RootFS{Layers: []string{"sha256:layer-of-" + id}},
-		Config: &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{Labels: labels}},
+	f.images[ref] = Description{
+		ID: id, Layers: []string{"sha256:layer-of-" + id}, Config: &Config{Labels: labels},
 	}
 }
 
-func (f *fakeEngine) ImageInspect(
-	_ context.Context, ref string, _ ...client.ImageInspectOption,
-) (client.ImageInspectResult, error) {
+func (*fakeEngine) Platform(context.Context) (Platform, error) {
+	return Platform{OS: "linux", Architecture: "arm64"}, nil
+}
+
+func (f *fakeEngine) InspectImage(_ context.Context, name string) (Description, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ref == f.refused {
-		return client.ImageInspectResult{}, errors.New("invalid reference format")
+	if name == f.refused {
+		return Description{}, errors.New("invalid reference format")
 	}
-	got, ok := f.images[ref]
+	got, ok := f.images[name]
 	if !ok {
-		return client.ImageInspectResult{}, notFound(ref)
+		return Description{}, notFound(name)
 	}
-	return client.ImageInspectResult{InspectResponse: got}, nil
+	return got, nil
 }
 
-// pullBody is the response to a pull.
-type pullBody struct {
-	client.ImagePullResponse // the lab does not call its other methods
-	io.Reader
+// isID reports whether a name of an image is its id.
+func isID(name string) bool { return strings.HasPrefix(name, "sha256:") }
+
+func (f *fakeEngine) ListImages(_ context.Context, label string) ([]StoredImage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, value, _ := strings.Cut(label, "=")
+	byID := map[string]StoredImage{}
+	for ref, got := range f.images {
+		if got.label(name) != value {
+			continue
+		}
+		stored := byID[got.ID]
+		stored.ID = got.ID
+		if !isID(ref) {
+			stored.Refs = append(stored.Refs, ref)
+		}
+		byID[got.ID] = stored
+	}
+	return slices.Collect(maps.Values(byID)), nil
 }
 
-func (p pullBody) Read(b []byte) (int, error) { return p.Reader.Read(b) }
-func (pullBody) Close() error                 { return nil }
-
-func (f *fakeEngine) ImagePull(
-	ctx context.Context, ref string, _ client.ImagePullOptions,
-) (client.ImagePullResponse, error) {
+func (f *fakeEngine) PullImage(ctx context.Context, ref string, progress func()) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pulled = append(f.pulled, ref)
-	stream := `{"status":"Pulling from library/x"}`
-	if f.pullStream != nil {
-		var err error
-		if stream, err = f.pullStream(ctx, ref); err != nil {
-			return nil, err
+	if f.pullFails != nil {
+		if err := f.pullFails(ctx, ref, progress); err != nil {
+			return err
 		}
 	}
-	if !strings.Contains(stream, "error") {
-		f.put(ref, "sha256:id-of-"+ref, nil)
-		name, _, _ := strings.Cut(ref, ":")
-		got := f.images[ref]
-		got.RepoDigests = []string{"other/name@sha256:ffff", name + "@sha256:d1"}
-		f.images[ref] = got
-	}
-	return pullBody{Reader: strings.NewReader(stream)}, nil
+	f.put(ref, "sha256:id-of-"+ref, nil)
+	name, _, _ := strings.Cut(ref, ":")
+	got := f.images[ref]
+	got.Digests = []string{"other/name@sha256:ffff", name + "@sha256:d1"}
+	f.images[ref] = got
+	return nil
 }
 
-func (f *fakeEngine) ImageImport(
-	_ context.Context, source client.ImageImportSource, ref string, options client.ImageImportOptions,
-) (client.ImageImportResult, error) {
-	if _, err := io.Copy(io.Discard, source.Source); err != nil {
-		return nil, err
+func (f *fakeEngine) ImportImage(_ context.Context, rootFS io.Reader, ref string, changes []string) error {
+	if _, err := io.Copy(io.Discard, rootFS); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.imports = append(f.imports, options)
+	f.imports = append(f.imports, changes)
 	labels, env := map[string]string{}, []string(nil)
-	for _, change := range options.Changes {
+	for _, change := range changes {
 		if variable, ok := strings.CutPrefix(change, "ENV "); ok {
 			env = append(env, variable)
 		}
@@ -132,97 +128,48 @@ func (f *fakeEngine) ImageImport(
 	}
 	f.put(ref, "sha256:imported-"+ref, labels)
 	f.images[ref].Config.Env = env
-	return io.NopCloser(strings.NewReader(`{"status":"sha256:imported"}`)), nil
+	return nil
 }
 
-// ImageBuild makes one untagged image and one untagged intermediate image per build.
-func (f *fakeEngine) ImageBuild(
-	ctx context.Context, archive io.Reader, options client.ImageBuildOptions,
-) (client.ImageBuildResult, error) {
-	dockerfile, err := readTarFile(archive, options.Dockerfile)
+// BuildImage makes an untagged image.
+func (f *fakeEngine) BuildImage(ctx context.Context, b Build) (built Built, err error) {
+	dockerfile, err := readTarFile(b.Context, b.Dockerfile)
 	if err != nil {
-		return client.ImageBuildResult{}, err
+		return built, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.builds = append(f.builds, options)
+	f.builds = append(f.builds, b)
 	n := len(f.builds)
-	baseImage := "sha256:555555555555" // a tagged one, as of a Dockerfile that names it
-	if arg := options.BuildArgs["BASE_IMAGE"]; arg != nil {
-		baseImage = *arg
-	}
-	baseID := strings.TrimPrefix(baseImage, "sha256:")
-	var env []string
-	for _, img := range f.images {
-		if img.ID == baseImage {
-			env = slices.Clone(img.Config.Env)
-		}
-	}
-	step, result := fmt.Sprintf("5%011d", n), fmt.Sprintf("e%011d", n)
-	f.images[step] = image.InspectResponse{ID: "sha256:" + step}
-	text := fmt.Sprintf(" ---> %.12s\n ---> Running in c%011d\n ---> %s\n%s\n", baseID, n, step, dockerfile)
-	if f.buildHangs != nil {
-		return client.ImageBuildResult{Body: f.hangingBuild(ctx, text)}, nil
+	built = Built{Output: dockerfile, Steps: []string{fmt.Sprintf("step %d", n)}}
+	if ctx.Err() != nil {
+		return built, errors.New("the build was stopped")
 	}
 	if message := f.buildFails[dockerfile]; message != "" {
-		return client.ImageBuildResult{
-			Body: stream(map[string]string{"stream": text}, map[string]string{"error": message}),
-		}, nil
+		return built, errors.New(message)
 	}
-	architecture := "arm64"
+	described := Description{
+		ID: fmt.Sprintf("sha256:built-%d", n), Layers: []string{"sha256:base", "sha256:top"},
+		Platform: Platform{OS: "linux", Architecture: "arm64"},
+		Config:   &Config{Labels: b.Labels, User: "1:1"},
+	}
+	for _, img := range f.images {
+		if img.ID == b.Base && img.Config != nil {
+			described.Config.Env = slices.Clone(img.Config.Env)
+		}
+	}
+	described.Config.Env = append(described.Config.Env, "A=b")
 	if strings.Contains(dockerfile, "--platform=linux/amd64") {
-		architecture = "amd64"
+		described.Platform.Architecture = "amd64"
 	}
-	config := &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
-		Labels: options.Labels, Env: append(env, "A=b"), User: "1:1",
-	}}
-	built := image.InspectResponse{
-		ID: "sha256:" + result, Config: config, Os: "linux", Architecture: architecture,
-		RootFS: image.RootFS{Layers: []string{"sha256:base", "sha256:top"}},
-	}
-	if f.containerd {
-		built.Descriptor = &ocispec.Descriptor{}
-	}
-	f.images[result] = built
-	f.images[built.ID] = built
-	for name := range options.BuildArgs {
+	for name := range b.Args {
 		if !strings.Contains(dockerfile, "ARG "+name) && !slices.Contains(lab.ProxyArgs, strings.ToUpper(name)) {
-			text += fmt.Sprintf("[Warning] One or more build-args [%s] were not consumed\n", name)
+			built.UnusedArgs = append(built.UnusedArgs, name)
 		}
 	}
-	text += fmt.Sprintf(" ---> %s\nSuccessfully built %s\n", result, result)
-	return client.ImageBuildResult{Body: stream(map[string]string{"stream": text})}, nil
-}
-
-// hangingBuild returns the output of a build that waits until its step is ended and then reports
-// one more image.
-func (f *fakeEngine) hangingBuild(ctx context.Context, text string) io.ReadCloser {
-	r, w := io.Pipe()
-	go func() {
-		_ = json.NewEncoder(w).Encode(map[string]string{"stream": text})
-		select {
-		case <-ctx.Done():
-			_ = w.CloseWithError(ctx.Err())
-			return
-		case <-f.buildHangs:
-		}
-		f.mu.Lock()
-		f.images["5aaaaaaaaaaa"] = image.InspectResponse{ID: "sha256:5aaaaaaaaaaa"}
-		f.mu.Unlock()
-		_, _ = io.Copy(w, stream(map[string]string{"stream": " ---> 5aaaaaaaaaaa\n"},
-			map[string]string{"error": "returned a non-zero code: 137"}))
-		_ = w.Close()
-	}()
-	return r
-}
-
-// stream returns messages as an engine's response.
-func stream(messages ...map[string]string) io.ReadCloser {
-	var out strings.Builder
-	for _, message := range messages {
-		_ = json.NewEncoder(&out).Encode(message)
-	}
-	return io.NopCloser(strings.NewReader(out.String()))
+	built.ID = described.ID
+	f.images[built.ID] = described
+	return built, nil
 }
 
 // readTarFile returns the text of a file in an archive.
@@ -239,128 +186,52 @@ func readTarFile(archive io.Reader, name string) (string, error) {
 	}
 }
 
-func (f *fakeEngine) ImageLoad(
-	_ context.Context, archive io.Reader, _ ...client.ImageLoadOption,
-) (client.ImageLoadResult, error) {
-	data, err := io.ReadAll(archive)
-	if err != nil {
-		return nil, err
-	}
-	var manifest []struct {
-		RepoTags, Layers []string
-	}
-	var config struct {
-		Config       *dockerspec.DockerOCIImageConfig
-		Architecture string
-		RootFS       struct {
-			DiffIDs []string `json:"diff_ids"`
-		}
-	}
-	for name, into := range map[string]any{"manifest.json": &manifest, "config.json": &config} {
-		text, err := readTarFile(strings.NewReader(string(data)), name)
-		if err == nil {
-			err = json.Unmarshal([]byte(text), into)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if len(manifest[0].Layers) != len(config.RootFS.DiffIDs) {
-		return nil, errors.New("invalid manifest, layers length mismatch")
-	}
+func (f *fakeEngine) RegisterImage(_ context.Context, id, ref string, withoutEnv []string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.loads++
-	ref := manifest[0].RepoTags[0]
-	f.images[ref] = image.InspectResponse{
-		ID: "sha256:loaded-" + ref, RepoTags: []string{ref}, Config: config.Config,
-		Architecture: config.Architecture, RootFS: image.RootFS{Layers: config.RootFS.DiffIDs},
+	f.registered = append(f.registered, ref)
+	got := f.images[id]
+	config := *got.Config
+	config.Env = slices.DeleteFunc(slices.Clone(config.Env),
+		func(variable string) bool { return slices.Contains(withoutEnv, variable) })
+	got.Config = &config
+	if f.losesLayers {
+		got.Layers = nil
 	}
-	return io.NopCloser(strings.NewReader(`{"stream":"Loaded image"}`)), nil
+	f.images[ref] = got
+	return nil
 }
 
-func (f *fakeEngine) ImageTag(
-	_ context.Context, options client.ImageTagOptions,
-) (client.ImageTagResult, error) {
+func (f *fakeEngine) DiscardBuild(_ context.Context, b Built) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	got := f.images[options.Source]
-	got.RepoTags = append(got.RepoTags, options.Target)
-	for name, img := range f.images {
-		if img.ID == got.ID {
-			f.images[name] = got
-		}
-	}
-	f.images[options.Target] = got
-	return client.ImageTagResult{}, nil
+	f.discarded = append(f.discarded, b)
+	delete(f.images, b.ID)
+	return nil
 }
 
-func (f *fakeEngine) ImageList(
-	_ context.Context, options client.ImageListOptions,
-) (client.ImageListResult, error) {
+func (f *fakeEngine) TagImage(_ context.Context, name, tag string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var result client.ImageListResult
-	if !options.Filters["label"][ownerLabel+"="+owner] {
-		return result, errors.New("listed without the owner's label")
-	}
-	for _, got := range f.images {
-		if got.Config != nil && got.Config.Labels[ownerLabel] == owner {
-			result.Items = append(result.Items, image.Summary{ID: got.ID, RepoTags: got.RepoTags, Size: 5})
-		}
-	}
-	return result, nil
+	f.images[tag] = f.images[name]
+	return nil
 }
 
-func (f *fakeEngine) ImageRemove(
-	_ context.Context, ref string, _ client.ImageRemoveOptions,
-) (client.ImageRemoveResult, error) {
+func (f *fakeEngine) RemoveImage(_ context.Context, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, ok := f.images[ref]; !ok {
-		return client.ImageRemoveResult{}, notFound(ref)
+	if _, ok := f.images[name]; !ok {
+		return notFound(name)
 	}
-	delete(f.images, ref)
-	f.removed = append(f.removed, ref)
-	return client.ImageRemoveResult{}, nil
+	delete(f.images, name)
+	return nil
 }
 
-func (f *fakeEngine) ImagePrune(
-	_ context.Context, options client.ImagePruneOptions,
-) (client.ImagePruneResult, error) {
+func (f *fakeEngine) PruneImages(_ context.Context, label string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pruned = append(f.pruned, options.Filters)
-	return client.ImagePruneResult{}, nil
-}
-
-func (f *fakeEngine) ContainerRemove(
-	_ context.Context, id string, _ client.ContainerRemoveOptions,
-) (client.ContainerRemoveResult, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.removed = append(f.removed, "container "+id)
-	select {
-	case f.buildHangs <- struct{}{}:
-	default:
-	}
-	return client.ContainerRemoveResult{}, notFound(id)
-}
-
-func (f *fakeEngine) NetworkInspect(
-	context.Context, string, client.NetworkInspectOptions,
-) (client.NetworkInspectResult, error) {
-	if f.noBridge {
-		return client.NetworkInspectResult{}, errdefs.ErrNotFound
-	}
-	return client.NetworkInspectResult{}, nil
-}
-
-// ServerVersion describes an engine on linux/arm64.
-func (f *fakeEngine) ServerVersion(
-	context.Context, client.ServerVersionOptions,
-) (client.ServerVersionResult, error) {
-	return client.ServerVersionResult{Os: "linux", Arch: "arm64"}, nil
+	f.pruned = append(f.pruned, label)
+	return nil
 }
 
 // names returns all tags and ids.
@@ -370,7 +241,7 @@ func (f *fakeEngine) names() []string { return slices.Sorted(maps.Keys(f.images)
 type harness struct {
 	*Builder
 	engine    *fakeEngine
-	runtimes  []lab.Runtime
+	runtimes  []lab.ImageSource
 	log       *strings.Builder
 	env       map[string]string
 	made      []string // runtimes whose stand-ins were made
@@ -395,7 +266,7 @@ func newHarness(t *testing.T, mode BaseMode) *harness {
 	h.bootstrap = func(_ context.Context, s standIn) (*rootFS, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		h.made = append(h.made, s.runtime)
+		h.made = append(h.made, s.name)
 		versions := map[string]string{}
 		for _, name := range s.packages {
 			versions[name] = "1.0-" + name
@@ -408,8 +279,9 @@ func newHarness(t *testing.T, mode BaseMode) *harness {
 	for _, name := range []string{"node", "python"} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "Dockerfile"), "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n# "+name)
-		h.runtimes = append(h.runtimes, lab.Runtime{
-			Name: name, File: "runtimes/" + name + "/runtime.star",
+		h.runtimes = append(h.runtimes, lab.ImageSource{
+			Name: name, Title: "runtime " + name, Folder: "runtimes/" + name,
+			File:       "runtimes/" + name + "/runtime.star",
 			ContextDir: dir, Dockerfile: "Dockerfile",
 			Base: lab.BaseImage{
 				Official: name + ":1-slim", Suite: "forky", Packages: []string{name, name + "-tools"},
@@ -438,7 +310,7 @@ func (h *harness) addOfficial(names ...string) {
 }
 
 // addStandIns puts the stand-ins of runtimes on the engine.
-func (h *harness) addStandIns(t *testing.T, runtimes ...lab.Runtime) {
+func (h *harness) addStandIns(t *testing.T, runtimes ...lab.ImageSource) {
 	t.Helper()
 	bundle, err := h.caBundle()
 	if err != nil {

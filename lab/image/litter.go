@@ -9,7 +9,7 @@ import (
 // says why no image needs them. They are never part of a build context, whatever .dockerignore says.
 // Otherwise "COPY *.js" would fail on an editor's lock, and content_sha256 would depend on who
 // opened the folder. Patterns are those of path.Match; they apply in every folder. What the tools of
-// a language leave is in lab.Runtime.Ignore. Names that may be content are not in the list: 4913
+// a language leave is in lab.ImageSource.Ignore. Names that may be content are not in the list: 4913
 // (Vim), *.bak, *.orig, .git. A .dockerignore can exclude them.
 var litter = []struct{ pattern, reason string }{
 	{".#*", "Emacs: the lock of an edited file, a dangling symbolic link"},

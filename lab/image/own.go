@@ -3,34 +3,31 @@ package image
 import (
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
-// useImage returns the image that a runtime uses as it is. It pulls an image that the engine does
+// useImage returns the image that a source uses as it is. It pulls an image that the engine does
 // not have. Containers are started by the image's id, so that all trials of a run measure the same
 // image even if its tag moves.
-func (b *Builder) useImage(ctx context.Context, rt lab.Runtime) (lab.Image, error) {
-	got, err := b.haveImage(ctx, rt.Image)
+func (b *Builder) useImage(ctx context.Context, src lab.ImageSource) (lab.Image, error) {
+	got, err := b.haveImage(ctx, src.Image)
 	if err != nil {
-		return lab.Image{}, ownImageError(rt, err)
+		return lab.Image{}, ownImageError(src, err)
 	}
 	return lab.Image{
 		Ref: got.ID, ID: got.ID, ContentSHA256: contentOfImage(got),
-		BaseOrigin: officialOrigin(rt.Image, got.ID, got.RepoDigests),
+		BaseOrigin: officialOrigin(src.Image, got.ID, got.Digests),
 	}, nil
 }
 
 // haveImage returns the engine's description of an image for its platform. It pulls an image that
 // the engine does not have.
-func (b *Builder) haveImage(ctx context.Context, ref string) (*client.ImageInspectResult, error) {
+func (b *Builder) haveImage(ctx context.Context, ref string) (*Description, error) {
 	got, err := b.inspect(ctx, ref)
 	if err == nil && got == nil {
 		if err = b.pull(ctx, ref); err == nil {
@@ -46,10 +43,10 @@ func (b *Builder) haveImage(ctx context.Context, ref string) (*client.ImageInspe
 	return got, b.checkPlatform(ctx, ref, got, wrongBaseHint)
 }
 
-// ownImageError returns the error of an image that a user's runtime needs.
-func ownImageError(rt lab.Runtime, err error) error {
+// ownImageError returns the error of an image that a user's source needs.
+func ownImageError(src lab.ImageSource, err error) error {
 	return &fault.Error{
-		Code: fault.ExitFailed, Err: fmt.Errorf("runtime %s (%s): %w", rt.Name, rt.File, err),
+		Code: fault.ExitFailed, Err: fmt.Errorf("%s (%s): %w", src.Title, src.File, err),
 		Hint: "build or load the image on this engine, or check its name and the engine's access to its registry",
 	}
 }
@@ -57,19 +54,19 @@ func ownImageError(rt lab.Runtime, err error) error {
 // contentOfImage returns the content_sha256 of an image that the lab did not build: a hash of its
 // platform, its layers, and the part of its configuration that decides what runs. Two builds that
 // give equal layers are equal, whatever their times and labels.
-func contentOfImage(img *client.ImageInspectResult) string {
+func contentOfImage(img *Description) string {
 	sum := newFieldHash()
-	sum.add("image as it is 1", img.Os, img.Architecture, img.Variant)
+	sum.add("image as it is 1", img.Platform.OS, img.Platform.Architecture, img.Platform.Variant)
 	list := func(name string, values []string) {
 		sum.add(name, fmt.Sprint(len(values)))
 		sum.add(values...)
 	}
-	list("layers", img.RootFS.Layers)
+	list("layers", img.Layers)
 	if c := img.Config; c != nil {
 		list("env", c.Env)
 		list("entrypoint", c.Entrypoint)
-		list("cmd", c.Cmd)
-		list("volumes", slices.Sorted(maps.Keys(c.Volumes)))
+		list("cmd", c.Command)
+		list("volumes", c.Volumes)
 		sum.add(c.User, c.WorkingDir)
 	}
 	return sum.hex()
@@ -77,17 +74,17 @@ func contentOfImage(img *client.ImageInspectResult) string {
 
 // ownBase returns what the stages of a user's Dockerfile start from. It pulls images that the engine
 // does not have if pull is true, and returns nil if one is missing otherwise.
-func (b *Builder) ownBase(ctx context.Context, rt lab.Runtime, pull bool) (*base, error) {
-	files, err := readContext(rt)
+func (b *Builder) ownBase(ctx context.Context, src lab.ImageSource, pull bool) (*base, error) {
+	files, err := readContext(src)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile })
-	refs, err := stageImages(string(files[i].data), rt.BuildArgs)
+	i := slices.IndexFunc(files, func(f contextFile) bool { return f.path == src.Dockerfile })
+	refs, err := stageImages(string(files[i].data), src.BuildArgs)
 	if err != nil {
 		return nil, &fault.Error{
-			Code: fault.ExitUsage, Err: fmt.Errorf("runtime %s: %s: %w", rt.Name, rt.Dockerfile, err),
-			Hint: "give it a value there (ARG NAME=value), or in " + rt.File + " (args)",
+			Code: fault.ExitUsage, Err: fmt.Errorf("%s: %s: %w", src.Title, src.Dockerfile, err),
+			Hint: "give it a value there (ARG NAME=value), or in " + src.File + " (args)",
 		}
 	}
 	var origins []string
@@ -100,9 +97,9 @@ func (b *Builder) ownBase(ctx context.Context, rt lab.Runtime, pull bool) (*base
 			got, err = b.haveImage(ctx, ref)
 		}
 		if err != nil {
-			return nil, ownImageError(rt, err)
+			return nil, ownImageError(src, err)
 		}
-		origins = append(origins, officialOrigin(ref, got.ID, got.RepoDigests))
+		origins = append(origins, officialOrigin(ref, got.ID, got.Digests))
 	}
 	origin := scratchOrigin
 	if len(origins) > 0 {

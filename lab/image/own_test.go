@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/moby/moby/api/types/image"
-
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
@@ -51,8 +49,10 @@ func TestStageImages(t *testing.T) {
 func TestAnImageIsUsedAsItIs(t *testing.T) {
 	b := newHarness(t, Official)
 	engine := b.engine
-	shop := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
-	first := b.Ensure(t.Context(), []lab.Runtime{shop})["shop"]
+	shop := lab.ImageSource{
+		Name: "shop", Title: "runtime shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2",
+	}
+	first := b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"]
 	want := lab.Image{
 		Ref: "sha256:id-of-hub.test/shop:2", ID: "sha256:id-of-hub.test/shop:2",
 		ContentSHA256: first.Image.ContentSHA256, BaseOrigin: "hub.test/shop:2@sha256:d1",
@@ -60,34 +60,34 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 	if first.Err != nil || first.Image != want || first.Built || len(first.Image.ContentSHA256) != 64 {
 		t.Errorf("%+v, want %+v", first, want)
 	}
-	again := b.Ensure(t.Context(), []lab.Runtime{shop})["shop"]
+	again := b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"]
 	if !reflect.DeepEqual(again, first) || len(engine.pulled) != 1 || len(engine.builds) > 0 {
 		t.Errorf("%+v, then %+v; pulled %q, built %d", first, again, engine.pulled, len(engine.builds))
 	}
-	content := func(change func(*image.InspectResponse)) string {
+	content := func(change func(*Description)) string {
 		got := engine.images[shop.Image]
 		config := *got.Config
 		got.Config = &config
 		change(&got)
 		engine.images[shop.Image] = got
-		return b.Ensure(t.Context(), []lab.Runtime{shop})["shop"].Image.ContentSHA256
+		return b.Ensure(t.Context(), []lab.ImageSource{shop})["shop"].Image.ContentSHA256
 	}
-	rebuilt := content(func(i *image.InspectResponse) {
-		i.ID, i.Created = "sha256:another", "2026-01-01T00:00:00Z"
+	rebuilt := content(func(i *Description) {
+		i.ID = "sha256:another"
 		i.Config.Labels = map[string]string{"revision": "1"}
 	})
 	if rebuilt != want.ContentSHA256 {
 		t.Error("a rebuild of equal layers is another content")
 	}
 	seen := []string{rebuilt}
-	for name, change := range map[string]func(*image.InspectResponse){
-		"layers":     func(i *image.InspectResponse) { i.RootFS.Layers = []string{"sha256:other"} },
-		"env":        func(i *image.InspectResponse) { i.Config.Env = []string{"A=1"} },
-		"entrypoint": func(i *image.InspectResponse) { i.Config.Entrypoint = []string{"/a"} },
-		"cmd":        func(i *image.InspectResponse) { i.Config.Cmd = []string{"/a"} },
-		"user":       func(i *image.InspectResponse) { i.Config.User = "7" },
-		"folder":     func(i *image.InspectResponse) { i.Config.WorkingDir = "/x" },
-		"volumes":    func(i *image.InspectResponse) { i.Config.Volumes = map[string]struct{}{"/v": {}} },
+	for name, change := range map[string]func(*Description){
+		"layers":     func(i *Description) { i.Layers = []string{"sha256:other"} },
+		"env":        func(i *Description) { i.Config.Env = []string{"A=1"} },
+		"entrypoint": func(i *Description) { i.Config.Entrypoint = []string{"/a"} },
+		"cmd":        func(i *Description) { i.Config.Command = []string{"/a"} },
+		"user":       func(i *Description) { i.Config.User = "7" },
+		"folder":     func(i *Description) { i.Config.WorkingDir = "/x" },
+		"volumes":    func(i *Description) { i.Config.Volumes = []string{"/v"} },
 	} {
 		hash := content(change)
 		if slices.Contains(seen, hash) {
@@ -99,13 +99,11 @@ func TestAnImageIsUsedAsItIs(t *testing.T) {
 
 func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 	b := newHarness(t, Official)
-	missing := lab.Runtime{Name: "shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2"}
-	b.engine.pullStream = func(context.Context, string) (string,
-		error,
-	) {
-		return "", errors.New("manifest unknown")
+	missing := lab.ImageSource{
+		Name: "shop", Title: "runtime shop", File: "runtimes/shop/runtime.star", Image: "hub.test/shop:2",
 	}
-	err := b.Ensure(t.Context(), []lab.Runtime{missing})["shop"].Err
+	b.engine.pullFails = func(context.Context, string, func()) error { return errors.New("manifest unknown") }
+	err := b.Ensure(t.Context(), []lab.ImageSource{missing})["shop"].Err
 	if err == nil || !strings.HasPrefix(err.Error(),
 		"runtime shop (runtimes/shop/runtime.star): pull hub.test/shop:2: ") ||
 		!errors.As(err, new(*fault.Error)) {
@@ -118,34 +116,34 @@ func TestAnImageThatCannotBeUsedIsNamed(t *testing.T) {
 func TestAnyDockerfileIsBuilt(t *testing.T) {
 	b := newHarness(t, Official)
 	engine := b.engine
-	rt := lab.Runtime{
+	rt := lab.ImageSource{
 		Name: "own", File: "runtimes/own/runtime.star", ContextDir: t.TempDir(), Dockerfile: "Dockerfile",
 		BuildArgs: map[string]string{"TAG": "2"},
 	}
 	write(t, filepath.Join(rt.ContextDir, "Dockerfile"),
 		"ARG TAG=1\nFROM make:$TAG AS make\nFROM run:1\nCOPY --from=make /a /a\n")
-	first := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	first := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if first.Err != nil || !first.Built {
 		t.Fatal(first.Err)
 	}
 	if want := "make:2@sha256:d1, run:1@sha256:d1"; first.Image.BaseOrigin != want {
 		t.Errorf("base %q, want %q", first.Image.BaseOrigin, want)
 	}
-	if _, given := engine.builds[0].BuildArgs[lab.BaseImageArg]; given {
+	if _, given := engine.builds[0].Args[lab.BaseImageArg]; given {
 		t.Error("the build has BASE_IMAGE")
 	}
-	again := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	again := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if again.Err != nil || again.Built || again.Image != first.Image {
 		t.Errorf("%+v, then %+v", first, again)
 	}
-	superseded, err := b.ListSuperseded(t.Context(), []lab.Runtime{rt})
+	superseded, err := b.ListSuperseded(t.Context(), []lab.ImageSource{rt})
 	if err != nil || slices.ContainsFunc(superseded, func(s StoredImage) bool { return len(s.Refs) > 0 }) {
 		t.Errorf("superseded %+v, %v", superseded, err)
 	}
 	moved := engine.images["run:1"]
-	moved.RepoDigests = []string{"run@sha256:d2"}
+	moved.Digests = []string{"run@sha256:d2"}
 	engine.images["run:1"] = moved
-	later := b.Ensure(t.Context(), []lab.Runtime{rt})["own"]
+	later := b.Ensure(t.Context(), []lab.ImageSource{rt})["own"]
 	if later.Err != nil || later.Image.ContentSHA256 == first.Image.ContentSHA256 {
 		t.Errorf("with another base %+v, want other content than %+v", later, first)
 	}

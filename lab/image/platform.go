@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/moby/moby/client"
-
 	"runtimelab/lab/fault"
 )
 
@@ -20,14 +18,14 @@ const (
 // from the engine's. The engine would emulate such an image or fail to run it. Values that the
 // image does not state are not compared.
 func (b *Builder) checkPlatform(
-	ctx context.Context, name string, img *client.ImageInspectResult, hint string,
+	ctx context.Context, name string, img *Description, hint string,
 ) error {
-	version, err := b.engine.ServerVersion(ctx, client.ServerVersionOptions{})
+	engine, err := b.engine.Platform(ctx)
 	if err != nil {
 		return fmt.Errorf("ask the engine for its platform: %w", err)
 	}
-	enginePlatform := version.Os + "/" + version.Arch
-	platform := cmp.Or(img.Os, version.Os) + "/" + cmp.Or(img.Architecture, version.Arch)
+	enginePlatform := engine.OS + "/" + engine.Architecture
+	platform := cmp.Or(img.Platform.OS, engine.OS) + "/" + cmp.Or(img.Platform.Architecture, engine.Architecture)
 	if platform != enginePlatform {
 		return &fault.Error{
 			Code: fault.ExitFailed,

@@ -26,7 +26,7 @@ func TestABaseOfAnotherPlatformIsRefused(t *testing.T) {
 			h.addOfficial("node", "python")
 			h.addStandIns(t, h.runtimes...) // they must not replace a refused image
 			base := h.engine.images["node:1-slim"]
-			base.Os, base.Architecture = c.os, c.arch
+			base.Platform = Platform{OS: c.os, Architecture: c.arch}
 			h.engine.images["node:1-slim"] = base
 			got := h.Ensure(t.Context(), h.runtimes)
 			err := got["node"].Err
@@ -53,7 +53,7 @@ func TestABuiltImageOfAnotherPlatformIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "image of runtime node "+want) {
 		t.Errorf("built: %v", err)
 	}
-	if h.engine.loads > 0 {
+	if len(h.engine.registered) > 0 {
 		t.Error("the image was registered")
 	}
 	// An image that an earlier lab left on the engine is refused too.
@@ -61,10 +61,10 @@ func TestABuiltImageOfAnotherPlatformIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.engine.put(runtimeRef("node", content), "sha256:old", map[string]string{contentLabel: content})
-	old := h.engine.images[runtimeRef("node", content)]
-	old.Os, old.Architecture = "linux", "amd64"
-	h.engine.images[runtimeRef("node", content)] = old
+	h.engine.put(imageRef("node", content), "sha256:old", map[string]string{contentLabel: content})
+	old := h.engine.images[imageRef("node", content)]
+	old.Platform = Platform{OS: "linux", Architecture: "amd64"}
+	h.engine.images[imageRef("node", content)] = old
 	builds := len(h.engine.builds)
 	err = h.Ensure(t.Context(), h.runtimes[:1])["node"].Err
 	if err == nil || !strings.Contains(err.Error(), want) || len(h.engine.builds) > builds {

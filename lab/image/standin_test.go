@@ -44,8 +44,8 @@ func TestRuntimesShareAStandIn(t *testing.T) {
 			}
 		}
 	}
-	one, two := h.engine.builds[0].BuildArgs, h.engine.builds[1].BuildArgs
-	if *one[lab.BaseImageArg] != *two[lab.BaseImageArg] {
+	one, two := h.engine.builds[0].Args, h.engine.builds[1].Args
+	if one[lab.BaseImageArg] != two[lab.BaseImageArg] {
 		t.Error("the runtimes are built on different images")
 	}
 }
@@ -105,7 +105,7 @@ func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, runtimes := range [][]lab.Runtime{h.runtimes[:1], h.runtimes, h.runtimes[:1]} {
+	for _, runtimes := range [][]lab.ImageSource{h.runtimes[:1], h.runtimes, h.runtimes[:1]} {
 		results := h.Ensure(t.Context(), runtimes)
 		if got := results["node"]; got.Err != nil || got.Image.BaseOrigin != origin ||
 			got.Image.ContentSHA256 != content {
@@ -129,7 +129,7 @@ func TestAStandInOfAnEarlierLabIsUsed(t *testing.T) {
 		t.Errorf("stand-ins were made for %v, want none", h.made)
 	}
 	for _, built := range h.engine.builds {
-		if base := *built.BuildArgs[lab.BaseImageArg]; base != "sha256:earlier" {
+		if base := built.Args[lab.BaseImageArg]; base != "sha256:earlier" {
 			t.Errorf("built on %s, want sha256:earlier", base)
 		}
 	}

@@ -28,10 +28,12 @@ func ServerCPURatio(w lab.Window) (float64, bool) {
 // succeeded, in microseconds.
 func CPUPerRequestUS(w lab.Window) (float64, bool) {
 	used, ok := containerCPU(w)
-	if !ok || w.Attack.Succeeded <= 0 {
-		return 0, false
-	}
-	return float64(used) / float64(time.Microsecond) / float64(w.Attack.Succeeded), true
+	return perRequestUS(w, used), ok && w.Attack.Succeeded > 0
+}
+
+// perRequestUS returns a CPU time per request that succeeded, in microseconds.
+func perRequestUS(w lab.Window, used time.Duration) float64 {
+	return float64(used) / float64(time.Microsecond) / float64(w.Attack.Succeeded)
 }
 
 // GeneratorCPURatio returns the generator's CPU time without idle polling, divided by the
@@ -42,23 +44,6 @@ func GeneratorCPURatio(w lab.Window) (float64, bool) {
 		return 0, false
 	}
 	return cpuShare(max(*used-w.Attack.IdlePolling, 0), w.Attack.Elapsed, len(w.Layout.Generator))
-}
-
-// UpstreamCPURatio returns the upstream's CPU time divided by the time of its CPUs
-// between the generator's readings. The upstream runs on the generator's CPUs.
-func UpstreamCPURatio(w lab.Window) (float64, bool) {
-	if w.Accounts.Upstream == nil {
-		return 0, false
-	}
-	return cpuShare(w.Accounts.Upstream.CPU, w.Accounts.WallTime, len(w.Layout.Generator))
-}
-
-// UpstreamCalls returns the number of calls that the upstream answered.
-func UpstreamCalls(w lab.Window) (int64, bool) {
-	if w.Accounts.Upstream == nil {
-		return 0, false
-	}
-	return known(w.Accounts.Upstream.Calls)
 }
 
 // GeneratorInterruptRatio returns the share of the generator's CPU time, between its
@@ -75,16 +60,6 @@ func GeneratorIdleRatio(w lab.Window) (float64, bool) {
 		return 0, false
 	}
 	return ratioOfCPUs(w, w.Layout.Generator, func(c lab.CPUAccount) *time.Duration { return c.Idle })
-}
-
-// GeneratorSleepRate returns how often per second and CPU the generator and the upstream
-// gave up a CPU because they had nothing to do.
-func GeneratorSleepRate(w lab.Window) (float64, bool) {
-	n, ok := known(w.Accounts.Generator.Sleeps)
-	if !ok {
-		return 0, false
-	}
-	return sleepRate(w, n, len(w.Layout.Generator))
 }
 
 // ServerSleepRate returns how often per second and CPU the server's threads gave up a CPU
@@ -109,7 +84,7 @@ func StealRatio(w lab.Window) (float64, bool) {
 
 // containerCPU returns the CPU time of the server's container between its readings.
 func containerCPU(w lab.Window) (time.Duration, bool) {
-	return ofContainer(w, func(c lab.ContainerAccount) *time.Duration { return c.CPU })
+	return ofServer(w, func(c lab.ContainerAccount) *time.Duration { return c.CPU })
 }
 
 // known returns the value of an account, or false if it is unknown.

@@ -194,6 +194,18 @@ func parameters(s lab.Sample) string {
 	return strings.Join(all, " ")
 }
 
+// cpusOfParties returns the CPUs of a trial's parties as party=list, or "" if the layout is unknown.
+func cpusOfParties(l lab.Layout) string {
+	if len(l.Generator) == 0 || len(l.Server) == 0 {
+		return ""
+	}
+	text := "generator=" + lab.CPUList(l.Generator) + " server=" + lab.CPUList(l.Server)
+	for _, s := range l.Beside {
+		text += " " + s.Name + "=" + lab.CPUList(s.CPUs)
+	}
+	return text
+}
+
 func keepAlive(s lab.Sample) string {
 	if s.Phase.Kind == "" {
 		return ""
@@ -235,7 +247,7 @@ func coldStartMS(s lab.Sample) (float64, bool) {
 }
 
 func memoryPeakMiB(w lab.Window) (float64, bool) {
-	peak, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.MemoryPeakBytes })
+	peak, ok := ofServer(w, func(c lab.ContainerAccount) *int64 { return c.MemoryPeakBytes })
 	return float64(peak) / (1 << 20), ok
 }
 

@@ -141,30 +141,40 @@ func CanaryMaxMS(s lab.Sample) (float64, bool) {
 // quota may be that of the container or of a cgroup above. Nested quotas count
 // separately.
 func ThrottledPeriods(w lab.Window) (int64, bool) {
-	above, ok := ThrottledAbove(w)
+	above, ok := ThrottledAbove(w.Accounts.Server)
 	if !ok {
 		return 0, false
 	}
-	own, ok := ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+	own, ok := OwnThrottledPeriods(w.Accounts.Server)
 	return own + above, ok
 }
 
-// ThrottledAbove returns in how many periods the quota of a cgroup above the server's
+// OwnThrottledPeriods returns in how many periods the CPU quota of a service's container throttled it.
+func OwnThrottledPeriods(s lab.ServiceAccount) (int64, bool) {
+	return ofContainer(s, func(c lab.ContainerAccount) *int64 { return c.ThrottledPeriods })
+}
+
+// ThrottledAbove returns in how many periods the quota of a cgroup above a service's
 // container throttled it. It is 0 if no such quota can be read.
-func ThrottledAbove(w lab.Window) (int64, bool) {
-	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
+func ThrottledAbove(s lab.ServiceAccount) (int64, bool) {
+	return ofContainer(s, func(c lab.ContainerAccount) *int64 { return c.ThrottledAbove })
 }
 
 // OOMEvents returns how many of the server's processes the kernel killed for memory
 // during the phase.
 func OOMEvents(w lab.Window) (int64, bool) {
-	return ofContainer(w, func(c lab.ContainerAccount) *int64 { return c.OOMEvents })
+	return ofServer(w, func(c lab.ContainerAccount) *int64 { return c.OOMEvents })
 }
 
-// ofContainer returns an account of the server's container, or false if it is unknown.
-func ofContainer[T any](w lab.Window, account func(lab.ContainerAccount) *T) (v T, ok bool) {
-	if w.Accounts.Server.Container == nil {
+// ofServer returns an account of the server's container, or false if it is unknown.
+func ofServer[T any](w lab.Window, account func(lab.ContainerAccount) *T) (v T, ok bool) {
+	return ofContainer(w.Accounts.Server, account)
+}
+
+// ofContainer returns an account of a service's container, or false if it is unknown.
+func ofContainer[T any](s lab.ServiceAccount, account func(lab.ContainerAccount) *T) (v T, ok bool) {
+	if s.Container == nil {
 		return v, false
 	}
-	return known(account(*w.Accounts.Server.Container))
+	return known(account(*s.Container))
 }

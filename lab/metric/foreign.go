@@ -1,24 +1,43 @@
 package metric
 
 import (
+	"slices"
 	"time"
 
 	"runtimelab/lab"
 )
 
-// ForeignCPURatio returns the larger of ForeignGeneratorRatio and ForeignServerRatio.
-func ForeignCPURatio(w lab.Window) (float64, bool) {
-	generator, ok := ForeignGeneratorRatio(w)
-	if !ok {
-		return 0, false
+// ForeignCPURatio returns the largest share of other work on the CPUs of a party: of the
+// generator, the server, or a service beside them.
+func ForeignCPURatio(w lab.Window) (largest float64, ok bool) {
+	all := [][]int{w.Layout.Generator, w.Layout.Server}
+	for _, s := range w.Accounts.Beside {
+		all = append(all, s.CPUs)
 	}
-	server, ok := ForeignServerRatio(w)
-	return max(generator, server), ok
+	for _, cpus := range all {
+		foreign, ok := ForeignRatioOn(w, cpus)
+		if !ok {
+			return 0, false
+		}
+		largest = max(largest, foreign)
+	}
+	return largest, true
 }
 
 // ForeignGeneratorRatio returns the share of the generator's CPU time, between its
-// readings, that was neither idle nor the lab's:
-// 1 - (idle + generator + upstream) / (wall x CPUs), at least 0. The generator's time
+// readings, that was neither idle nor the lab's.
+func ForeignGeneratorRatio(w lab.Window) (float64, bool) {
+	return ForeignRatioOn(w, w.Layout.Generator)
+}
+
+// ForeignServerRatio returns the share of the server's CPU time, between the generator's
+// readings, that was neither idle nor the server's. Threads and processes that ended
+// meanwhile belong to the server.
+func ForeignServerRatio(w lab.Window) (float64, bool) { return ForeignRatioOn(w, w.Layout.Server) }
+
+// ForeignRatioOn returns the share of the time of some CPUs, between the generator's
+// readings, that was neither idle nor used by the parties on them:
+// 1 - (idle + parties) / (wall x CPUs), at least 0. The generator's time
 // includes idle polling.
 //
 // The kernel measures the time of threads by the clock. On kernels that stop the tick of
@@ -31,59 +50,77 @@ func ForeignCPURatio(w lab.Window) (float64, bool) {
 // them handle the generator's own packets. On such kernels interrupts are not foreign
 // (CPUAccount.Uncharged).
 //
-// If both sides share CPUs, their use cannot be told apart: both ratios then cover all
-// CPUs of the trial.
-func ForeignGeneratorRatio(w lab.Window) (float64, bool) {
-	generator, ok := generatorAndUpstreamCPU(w)
+// If parties share CPUs, their use cannot be told apart: the ratio then covers all CPUs of
+// these parties.
+func ForeignRatioOn(w lab.Window, cpus []int) (float64, bool) {
+	p := partiesOn(w, cpus)
+	if !p.usedKnown {
+		return 0, false
+	}
+	unused, ok := sumOverCPUs(w.Accounts, p.cpus, func(c lab.CPUAccount) *time.Duration { return c.Uncharged })
 	if !ok {
 		return 0, false
 	}
-	if w.Layout.SharesCPUs() {
-		return foreignSharedRatio(w)
-	}
-	return foreignRatio(w, w.Layout.Generator, generator)
-}
-
-// ForeignServerRatio returns the share of the server's CPU time, between the generator's
-// readings, that was neither idle nor the server's. Threads and processes that ended
-// meanwhile belong to the server.
-func ForeignServerRatio(w lab.Window) (float64, bool) {
-	server, ok := known(w.Accounts.Server.CPU)
-	if !ok {
-		return 0, false
-	}
-	if w.Layout.SharesCPUs() {
-		return foreignSharedRatio(w)
-	}
-	return foreignRatio(w, w.Layout.Server, server)
-}
-
-// foreignSharedRatio returns the foreign share of all CPUs of the trial.
-func foreignSharedRatio(w lab.Window) (float64, bool) {
-	generator, ok := generatorAndUpstreamCPU(w)
-	server, serverKnown := known(w.Accounts.Server.CPU)
-	if !ok || !serverKnown {
-		return 0, false
-	}
-	return foreignRatio(w, w.Layout.AllCPUs(), generator+server)
-}
-
-// generatorAndUpstreamCPU returns the CPU time of all parties on the generator's CPUs.
-func generatorAndUpstreamCPU(w lab.Window) (used time.Duration, ok bool) {
-	used, ok = known(w.Accounts.Generator.CPU)
-	if w.Accounts.Upstream != nil {
-		used += w.Accounts.Upstream.CPU
-	}
-	return used, ok
-}
-
-// foreignRatio returns the share of the time of some CPUs that was neither idle nor used
-// by the lab.
-func foreignRatio(w lab.Window, cpus []int, used time.Duration) (float64, bool) {
-	unused, ok := sumOverCPUs(w.Accounts, cpus, func(c lab.CPUAccount) *time.Duration { return c.Uncharged })
-	if !ok {
-		return 0, false
-	}
-	accounted, ok := cpuShare(unused+used, w.Accounts.WallTime, len(cpus))
+	accounted, ok := cpuShare(unused+p.used, w.Accounts.WallTime, len(p.cpus))
 	return max(1-accounted, 0), ok
+}
+
+// SleepRateOn returns how often per second and CPU the parties on some CPUs gave up a CPU because
+// they had nothing to do. Sleeps that are unknown do not count.
+func SleepRateOn(w lab.Window, cpus []int) float64 {
+	p := partiesOn(w, cpus)
+	rate, _ := sleepRate(w, p.sleeps, len(p.cpus))
+	return rate
+}
+
+// parties are the generator, the server and services that share CPUs.
+type parties struct {
+	cpus      []int
+	used      time.Duration // their CPU time
+	usedKnown bool          // of all of them
+	sleeps    int64
+}
+
+// partiesOn returns the parties that run on some CPUs, and those that share further CPUs with them.
+func partiesOn(w lab.Window, cpus []int) parties {
+	all := parties{cpus: slices.Clone(cpus), usedKnown: true}
+	rest := partiesOf(w)
+	for joined := true; joined; {
+		joined = false
+		rest = slices.DeleteFunc(rest, func(p parties) bool {
+			if !overlap(p.cpus, all.cpus) {
+				return false
+			}
+			joined = true
+			all.cpus = append(all.cpus, p.cpus...)
+			all.used, all.usedKnown = all.used+p.used, all.usedKnown && p.usedKnown
+			all.sleeps += p.sleeps
+			return true
+		})
+	}
+	slices.Sort(all.cpus)
+	all.cpus = slices.Compact(all.cpus)
+	return all
+}
+
+// overlap reports whether two sets of CPUs have one in common.
+func overlap(a, b []int) bool {
+	return slices.ContainsFunc(a, func(id int) bool { return slices.Contains(b, id) })
+}
+
+// partiesOf returns each party of a window.
+func partiesOf(w lab.Window) []parties {
+	a := w.Accounts
+	generator := parties{cpus: w.Layout.Generator}
+	generator.used, generator.usedKnown = known(a.Generator.CPU)
+	generator.sleeps, _ = known(a.Generator.Sleeps)
+	server := parties{cpus: w.Layout.Server, sleeps: a.Server.Sleeps}
+	server.used, server.usedKnown = known(a.Server.CPU)
+	all := []parties{generator, server}
+	for _, s := range a.Beside {
+		p := parties{cpus: s.CPUs, sleeps: s.Sleeps}
+		p.used, p.usedKnown = known(s.CPU)
+		all = append(all, p)
+	}
+	return all
 }

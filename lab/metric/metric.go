@@ -61,6 +61,8 @@ const (
 	DeadlineRows        RowScope = "phases with a deadline"
 	ObjectiveRows       RowScope = "phases with an SLO"
 	UpstreamRows        RowScope = "scenarios with an upstream"
+	DatabaseRows        RowScope = "scenarios with a database"
+	ServiceRows         RowScope = "scenarios with services"
 	CapacityRows        RowScope = "capacities"
 	ReferenceRows       RowScope = "reference servers"
 	FailureRows         RowScope = "20 failures and more" // needed for the quantile

@@ -32,13 +32,16 @@ func fullSample() observed {
 				Scenario: lab.Scenario{
 					Name: "json", SHA256: "5c0e",
 					Parameters: map[string]string{"size": "3", "rate": "2500"},
+					Services:   []string{lab.UpstreamName, "postgres"},
 				},
 				Variant: lab.Variant{Runtime: "python", Name: "single"},
 				Image: lab.Image{
 					ID: "sha256:aa", ContentSHA256: "bb",
 					BaseOrigin: "forky: python3 3.14.8-1, libc6 2.42",
 				},
-				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}},
+				Layout: lab.Layout{Generator: []int{0, 2}, Server: []int{1}, Beside: []lab.ServiceCPUs{
+					{Role: lab.RoleUpstream, Name: "upstream", CPUs: []int{0, 2}},
+				}},
 			},
 			Identity: lab.Identity{
 				Runtime: "python", RuntimeVersion: "3.14.8", GIL: ptr(true), Workers: 2, Backlog: 4096,
@@ -73,7 +76,12 @@ func fullSample() observed {
 		},
 		Attack:        fullAttack(at),
 		UpstreamCalls: ptr(int64(17000)),
-		ServiceTimes:  &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
+		Beside: []account.ServiceReadings{{
+			Role: lab.RoleDatabase, Name: "postgres", CPUs: []int{3}, Usage: &account.UsageReadings{
+				After: account.Usage{CPU: 1280 * time.Millisecond, MemoryPeakBytes: ptr(int64(12 << 20))},
+			},
+		}},
+		ServiceTimes: &lab.ServiceTimes{Count: 3, Mean: 250 * time.Microsecond},
 		DoubleConnections: attackOf(lab.AttackResult{
 			Elapsed:   8 * time.Second,
 			HitCounts: lab.HitCounts{Succeeded: 20000},
@@ -118,17 +126,30 @@ func fullAttack(at time.Time) *account.Observation {
 		{ID: 1, Busy: 200 * time.Second, Steal: 1 * time.Second},
 		{ID: 2, Busy: 300 * time.Second},
 		{ID: 3, Busy: 400 * time.Second},
-	}, Threads: []account.Thread{{PID: 7, TID: 7, CPU: time.Second}, {PID: 7, TID: 9, CPU: time.Second}}}
+	}, Services: []account.ServiceUsage{{
+		Name: "server", Threads: []account.Thread{
+			{PID: 7, TID: 7, CPU: time.Second},
+			{PID: 7, TID: 9, CPU: time.Second},
+		},
+	}}}
 	o.After = account.Reading{
-		At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second, UpstreamCPU: time.Second,
+		At: at.Add(10 * time.Second), GeneratorCPU: 5 * time.Second,
 		CPUs: []account.CPUTime{
-			{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second}, // outside the layout
+			// Outside the layout; the database runs on it.
+			{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second, Idle: 8700 * time.Millisecond},
 			{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
 			{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
 			{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
 		},
-		// One thread is new, one has ended.
-		Threads: []account.Thread{{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second}},
+		Services: []account.ServiceUsage{
+			// One thread is new, one has ended.
+			{Name: "server", Threads: []account.Thread{
+				{PID: 7, TID: 8, CPU: time.Second}, {PID: 7, TID: 7, CPU: 6 * time.Second},
+			}},
+			{Name: "upstream", Threads: []account.Thread{{PID: 10, TID: 10, CPU: time.Second}}},
+			{Name: "postgres", Threads: []account.Thread{{PID: 11, TID: 11, CPU: 1250 * time.Millisecond}}},
+			{Name: account.NoService, Processes: []account.Process{{PID: 1, Children: 250 * time.Millisecond}}},
+		},
 	}
 	return o
 }
@@ -149,7 +170,7 @@ func peakSample() observed {
 func crashedSample() observed {
 	s := peakSample()
 	s.Attack, s.WarmUp, s.ColdStart, s.UpstreamCalls, s.ServiceTimes, s.Search = nil, nil, nil, nil, nil, nil
-	s.ServerUsage, s.Identity = usage{}, lab.Identity{}
+	s.ServerUsage, s.Identity, s.Beside = usage{}, lab.Identity{}, nil
 	s.Gate = lab.GateResult{Validity: lab.Failed, Reason: "exited with 1 before it was ready"}
 	return s
 }
@@ -164,17 +185,19 @@ func cells(s lab.Sample) map[string]string {
 }
 
 const header = "" +
-	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,runtime,variant," +
-	"runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,phase_kind,mode," +
+	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,services,runtime," +
+	"variant,runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,phase_kind,mode," +
 	"offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps," +
 	"deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms," +
 	"latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
-	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio,steal_ratio,canary_max_ms," +
-	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,service_mean_ms,slo," +
-	"validity,validity_reason"
+	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio," +
+	"database_cpu_us_per_request,database_cpu_ratio,database_memory_peak_mib,unattributed_cpu_s," +
+	"steal_ratio,canary_max_ms," +
+	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,cpus,service_mean_ms," +
+	"slo,validity,validity_reason"
 
 func TestHeaderIsThePublishedOne(t *testing.T) {
 	if got := strings.Join(metric.Header(), ","); got != header {
@@ -184,80 +207,86 @@ func TestHeaderIsThePublishedOne(t *testing.T) {
 
 func TestAFullSampleFillsEveryColumn(t *testing.T) {
 	want := map[string]string{
-		"schema_version":          "5",
-		"run_id":                  "20261123T221501Z-ab12",
-		"row":                     "7",
-		"started_at":              "2026-11-23T22:15:01.005Z",
-		"host_id":                 "h0123456789",
-		"scenario":                "json",
-		"scenario_sha256":         "5c0e",
-		"parameters":              "rate=2500 size=3",
-		"runtime":                 "python",
-		"variant":                 "python/single",
-		"runtime_version":         "3.14.8",
-		"image_id":                "sha256:aa",
-		"content_sha256":          "bb",
-		"base_origin":             "forky: python3 3.14.8-1, libc6 2.42",
-		"block":                   "2",
-		"position":                "1",
-		"attempt":                 "1",
-		"phase":                   "steady-2500",
-		"phase_kind":              "steady",
-		"mode":                    "open",
-		"offered_rps":             "2500.000",
-		"connections":             "64",
-		"keep_alive":              "true",
-		"duration_s":              "8.000000",
-		"requests":                "19000",
-		"throughput_rps":          "2000.000",
-		"goodput_rps":             "1500.000",
-		"capacity_rps":            "2000.000",  // 2400 was not confirmed
-		"drift_ratio":             "-0.250000", // 4 s of 1500 after 4 s of 2000
-		"service_mean_ms":         "0.250000",
-		"deadline_ms":             "250.000",
-		"upstream_hits":           "17000",
-		"upstream_cpu_ratio":      "0.050000", // 1 s of 10 s x 2
-		"workers":                 "2",
-		"backlog":                 "4096",
-		"server_cpus":             "1",
-		"slo":                     "missed: latency_p99_ms below 4 (5.000000)",
-		"error_ratio":             "0.157894737", // 3000 of 19000
-		"failed_requests":         "3000",
-		"latency_failed_p50_ms":   "0.125000",
-		"latency_mean_ms":         "1.500000",
-		"latency_p50_ms":          "1.250000",
-		"latency_p90_ms":          "2.500000",
-		"latency_p99_ms":          "5.000000",
-		"latency_p999_ms":         "9.750000",
-		"latency_max_ms":          "12.000000",
-		"latency_raw_p50_ms":      "0.750000",
-		"latency_raw_p99_ms":      "3.500000",
-		"send_lag_p99_ms":         "0.259500",
-		"sent_ratio":              "0.950000",
-		"cold_start_ms":           "312.500",
-		"server_cpu_s":            "6.000000",
-		"cpu_us_per_request":      "375.000",  // 6 s for 16000
-		"server_cpu_ratio":        "0.750000", // 6 s of 8 s x 1
-		"memory_peak_mib":         "48.000",
-		"throttled_periods":       "2",
-		"generator_cpu_ratio":     "0.250000", // 4 s of 8 s x 2
-		"foreign_generator_ratio": "0.050000", // 20 s - 14 idle - 4 generator - 1 upstream, of 20
-		"foreign_server_ratio":    "0.050000", // 10 s - 3.5 idle - 6 server, of 10
-		"foreign_cpu_ratio":       "0.050000",
-		"busiest_thread_ratio":    "0.500000", // 5 s of 10
-		"busiest_process_ratio":   "1.000000", // the only one
-		"saturation_ratio":        "0.631579", // 6 s of 9.5
-		"canary_max_ms":           "61.000000",
-		"doubling_gain_ratio":     "0.250000", // 20000 to 16000
-		"oom_events":              "1",
-		"first_byte_p50_ms":       "0.500000",
-		"first_byte_p99_ms":       "3.000000",
-		"steal_ratio":             "0.050000", // 1.5 s of 10 s x 3
-		"warmup_s":                "3.000000",
-		"warmup_end":              "steady",
-		"gil":                     "on",
-		"validity":                "failed",
-		"validity_reason":         `15.8 % of requests failed | ECONNRESET, "broken"`,
+		"schema_version":              "5",
+		"run_id":                      "20261123T221501Z-ab12",
+		"row":                         "7",
+		"started_at":                  "2026-11-23T22:15:01.005Z",
+		"host_id":                     "h0123456789",
+		"scenario":                    "json",
+		"scenario_sha256":             "5c0e",
+		"parameters":                  "rate=2500 size=3",
+		"services":                    "upstream,postgres",
+		"runtime":                     "python",
+		"variant":                     "python/single",
+		"runtime_version":             "3.14.8",
+		"image_id":                    "sha256:aa",
+		"content_sha256":              "bb",
+		"base_origin":                 "forky: python3 3.14.8-1, libc6 2.42",
+		"block":                       "2",
+		"position":                    "1",
+		"attempt":                     "1",
+		"phase":                       "steady-2500",
+		"phase_kind":                  "steady",
+		"mode":                        "open",
+		"offered_rps":                 "2500.000",
+		"connections":                 "64",
+		"keep_alive":                  "true",
+		"duration_s":                  "8.000000",
+		"requests":                    "19000",
+		"throughput_rps":              "2000.000",
+		"goodput_rps":                 "1500.000",
+		"capacity_rps":                "2000.000",  // 2400 was not confirmed
+		"drift_ratio":                 "-0.250000", // 4 s of 1500 after 4 s of 2000
+		"service_mean_ms":             "0.250000",
+		"deadline_ms":                 "250.000",
+		"upstream_hits":               "17000",
+		"upstream_cpu_ratio":          "0.050000", // 1 s of 10 s x 2
+		"database_cpu_us_per_request": "80.000",   // 1.28 s for 16000
+		"database_cpu_ratio":          "0.125000", // 1.25 s of 10 s x 1
+		"database_memory_peak_mib":    "12.000",
+		"unattributed_cpu_s":          "0.250000",
+		"workers":                     "2",
+		"backlog":                     "4096",
+		"server_cpus":                 "1",
+		"cpus":                        "generator=0,2 server=1 upstream=0,2",
+		"slo":                         "missed: latency_p99_ms below 4 (5.000000)",
+		"error_ratio":                 "0.157894737", // 3000 of 19000
+		"failed_requests":             "3000",
+		"latency_failed_p50_ms":       "0.125000",
+		"latency_mean_ms":             "1.500000",
+		"latency_p50_ms":              "1.250000",
+		"latency_p90_ms":              "2.500000",
+		"latency_p99_ms":              "5.000000",
+		"latency_p999_ms":             "9.750000",
+		"latency_max_ms":              "12.000000",
+		"latency_raw_p50_ms":          "0.750000",
+		"latency_raw_p99_ms":          "3.500000",
+		"send_lag_p99_ms":             "0.259500",
+		"sent_ratio":                  "0.950000",
+		"cold_start_ms":               "312.500",
+		"server_cpu_s":                "6.000000",
+		"cpu_us_per_request":          "375.000",  // 6 s for 16000
+		"server_cpu_ratio":            "0.750000", // 6 s of 8 s x 1
+		"memory_peak_mib":             "48.000",
+		"throttled_periods":           "2",
+		"generator_cpu_ratio":         "0.250000", // 4 s of 8 s x 2
+		"foreign_generator_ratio":     "0.050000", // 20 s - 14 idle - 4 generator - 1 upstream, of 20
+		"foreign_server_ratio":        "0.050000", // 10 s - 3.5 idle - 6 server, of 10
+		"foreign_cpu_ratio":           "0.050000",
+		"busiest_thread_ratio":        "0.500000", // 5 s of 10
+		"busiest_process_ratio":       "1.000000", // the only one
+		"saturation_ratio":            "0.631579", // 6 s of 9.5
+		"canary_max_ms":               "61.000000",
+		"doubling_gain_ratio":         "0.250000", // 20000 to 16000
+		"oom_events":                  "1",
+		"first_byte_p50_ms":           "0.500000",
+		"first_byte_p99_ms":           "3.000000",
+		"steal_ratio":                 "0.050000", // 1.5 s of 10 s x 3
+		"warmup_s":                    "3.000000",
+		"warmup_end":                  "steady",
+		"gil":                         "on",
+		"validity":                    "failed",
+		"validity_reason":             `15.8 % of requests failed | ECONNRESET, "broken"`,
 	}
 	got := cells(fullSample().sample())
 	for _, m := range metric.Table() {
@@ -400,7 +429,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			[]string{"server_cpu_s", "server_cpu_ratio", "cpu_us_per_request", "throttled_periods", "oom_events"},
 		},
 		{
-			"no threads", func(s *observed) { s.Attack.After.Threads = nil },
+			"no threads", func(s *observed) { s.Attack.After.Services[0].Threads = nil },
 			[]string{
 				"foreign_server_ratio", "foreign_cpu_ratio", "busiest_thread_ratio", "busiest_process_ratio",
 				"saturation_ratio",
@@ -415,6 +444,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			[]string{
 				"generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio", "foreign_cpu_ratio",
 				"busiest_thread_ratio", "busiest_process_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio",
+				"database_cpu_ratio", "unattributed_cpu_s",
 			},
 		},
 		{
@@ -437,6 +467,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 			[]string{
 				"server_cpu_ratio", "generator_cpu_ratio", "foreign_generator_ratio", "foreign_server_ratio",
 				"foreign_cpu_ratio", "saturation_ratio", "steal_ratio", "upstream_cpu_ratio", "server_cpus",
+				"cpus",
 			},
 		},
 		{
@@ -446,8 +477,9 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 		{"no answer at all", func(s *observed) {
 			s.Attack.Succeeded, s.Attack.Corrected, s.Attack.Raw, s.Attack.FirstByte = 0, &lab.Latency{}, nil, nil
 		}, []string{
-			"cpu_us_per_request", "doubling_gain_ratio", "first_byte_p50_ms", "first_byte_p99_ms",
-			"latency_mean_ms", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+			"cpu_us_per_request", "database_cpu_us_per_request", "doubling_gain_ratio",
+			"first_byte_p50_ms", "first_byte_p99_ms", "latency_mean_ms",
+			"latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
 			"latency_p999_ms", "latency_max_ms", "latency_raw_p50_ms", "latency_raw_p99_ms",
 		}},
 		{"nothing sent", func(s *observed) { s.Attack.Sent = 0 }, []string{"error_ratio"}},
@@ -484,7 +516,7 @@ func TestUnsupportedFiguresAreMissing(t *testing.T) {
 
 func TestForeignCPUIsNeverNegative(t *testing.T) {
 	s := fullSample()
-	s.Attack.After.Threads[1].CPU = 20 * time.Second // more than the wall time
+	s.Attack.After.Services[0].Threads[1].CPU = 20 * time.Second // more than the wall time
 	if got, ok := metric.ForeignServerRatio(s.window()); !ok || got != 0 {
 		t.Errorf("got %v, %v, want 0", got, ok)
 	}
@@ -787,11 +819,11 @@ func TestObjectivesNeedTenRequestsBeyondTheirQuantile(t *testing.T) {
 
 func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	s := fullSample()
-	s.Attack.Before.Threads = []account.Thread{
+	s.Attack.Before.Services[0].Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: time.Second},
 		{PID: 8, TID: 8, CPU: 2 * time.Second},
 	}
-	s.Attack.After.Threads = []account.Thread{
+	s.Attack.After.Services[0].Threads = []account.Thread{
 		{PID: 7, TID: 7, CPU: 2 * time.Second},
 		{PID: 8, TID: 8, CPU: 4 * time.Second},
 		{PID: 7, TID: 9, CPU: 5 * time.Second},
@@ -799,7 +831,7 @@ func TestBusiestProcessSumsItsThreads(t *testing.T) {
 	if got, ok := metric.BusiestProcessRatio(s.window()); !ok || got != 0.75 { // 6 s of 8
 		t.Errorf("got %v, %v", got, ok)
 	}
-	s.Attack.After.Threads = s.Attack.Before.Threads
+	s.Attack.After.Services[0] = s.Attack.Before.Services[0]
 	if got, ok := metric.BusiestProcessRatio(s.window()); ok {
 		t.Errorf("got %v for idle processes", got)
 	}

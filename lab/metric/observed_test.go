@@ -12,6 +12,7 @@ type observed struct {
 	ServerUsage       usage
 	DoubleConnections *account.Observation
 	UpstreamCalls     *int64 // nil without an upstream
+	Beside            []account.ServiceReadings
 	ServiceTimes      *lab.ServiceTimes
 }
 
@@ -24,15 +25,14 @@ type usage struct {
 // sample returns the sample that follows from the readings.
 func (o observed) sample() lab.Sample {
 	s := o.Sample
-	r := account.Readings{HasUpstream: o.UpstreamCalls != nil, UpstreamCalls: o.UpstreamCalls}
-	if o.ServerUsage.Known {
-		r.Usage = &o.ServerUsage.UsageReadings
-	}
 	if o.Attack != nil {
-		r.Cell = o.Attack.CellReadings
+		r := account.Readings{
+			Cell:     o.Attack.CellReadings,
+			Services: o.serviceReadings(o.ServerUsage, o.UpstreamCalls),
+		}
 		s.Measured = &lab.Window{
 			Phase: o.Phase, Layout: o.Layout, Attack: o.Attack.AttackResult, ServiceTimes: o.ServiceTimes,
-			Accounts: account.Between(r, o.Layout, false),
+			Accounts: account.Between(r, false),
 		}
 	}
 	if o.DoubleConnections != nil {
@@ -43,3 +43,18 @@ func (o observed) sample() lab.Sample {
 
 // window returns the measured window that follows from the readings.
 func (o observed) window() lab.Window { return *o.sample().Measured }
+
+// serviceReadings returns what was read of each service besides the cell's readings.
+func (o observed) serviceReadings(u usage, calls *int64) []account.ServiceReadings {
+	server := account.ServiceReadings{Role: lab.RoleServer, Name: "server", CPUs: o.Layout.Server}
+	if u.Known {
+		server.Usage = &u.UsageReadings
+	}
+	all := append([]account.ServiceReadings{server}, o.Beside...)
+	if o.UpstreamCalls != nil {
+		all = append(all, account.ServiceReadings{
+			Role: lab.RoleUpstream, Name: "upstream", CPUs: o.Layout.Generator, Calls: calls,
+		})
+	}
+	return all
+}

@@ -21,13 +21,11 @@ func withEndedThreads() observed {
 			CellReadings: account.CellReadings{
 				Before: account.Reading{
 					At: start, CPUs: []account.CPUTime{{ID: 0}, {ID: 1}},
-					Threads:   []account.Thread{{PID: 7, TID: 7, CPU: time.Second}},
-					Processes: []account.Process{{PID: 7, CPU: time.Second}},
+					Services: oneThread(time.Second),
 				},
 				After: account.Reading{
 					At: start.Add(10 * time.Second), CPUs: []account.CPUTime{{ID: 0, Idle: 10 * time.Second}, {ID: 1}},
-					Threads:   []account.Thread{{PID: 7, TID: 7, CPU: 2 * time.Second}},
-					Processes: []account.Process{{PID: 7, CPU: 2 * time.Second}},
+					Services: oneThread(2 * time.Second),
 				},
 			},
 		},
@@ -39,6 +37,15 @@ func withEndedThreads() observed {
 	}
 }
 
+// oneThread returns the usage of a server that is one thread.
+func oneThread(used time.Duration) []account.ServiceUsage {
+	return []account.ServiceUsage{{
+		Name:      "server",
+		Threads:   []account.Thread{{PID: 7, TID: 7, CPU: used}},
+		Processes: []account.Process{{PID: 7, CPU: used}},
+	}}
+}
+
 func TestEndedThreadsAndProcessesCountAsTheServers(t *testing.T) {
 	const s = time.Second
 	for name, c := range map[string]struct {
@@ -47,17 +54,25 @@ func TestEndedThreadsAndProcessesCountAsTheServers(t *testing.T) {
 		thread, process bool // whether the busiest one is known
 		saturated       float64
 	}{
-		"threads that ended": {func(x *observed) { x.Attack.After.Processes[0].CPU = 11 * s }, 0, false, true, 1},
+		"threads that ended": {
+			func(x *observed) { x.Attack.After.Services[0].Processes[0].CPU = 11 * s }, 0, false,
+			true, 1,
+		},
 		"threads that ended, less busy than the one that remains": {func(x *observed) {
-			x.Attack.After.Threads[0].CPU, x.Attack.After.Processes[0].CPU = 8*s, 11*s
+			x.Attack.After.Services[0].Threads[0].CPU, x.Attack.After.Services[0].Processes[0].CPU = 8*s, 11*s
 		}, 0, true, true, 1},
 		"children that their parent waited for": {func(x *observed) {
-			x.Attack.After.Processes[0].Children = 9 * s
+			x.Attack.After.Services[0].Processes[0].Children = 9 * s
 		}, 0, false, false, 1},
 		"a worker that was replaced": {func(x *observed) {
-			x.Attack.Before.Processes = append(x.Attack.Before.Processes, account.Process{PID: 8, CPU: 100 * s})
-			x.Attack.After.Processes = []account.Process{{PID: 7, CPU: 2 * s, Children: 104 * s}, {PID: 9, CPU: 5 * s}}
-			x.Attack.After.Threads = append(x.Attack.After.Threads, account.Thread{PID: 9, TID: 9, CPU: 5 * s})
+			x.Attack.Before.Services[0].Processes = append(x.Attack.Before.Services[0].Processes,
+				account.Process{PID: 8, CPU: 100 * s})
+			x.Attack.After.Services[0].Processes = []account.Process{
+				{PID: 7, CPU: 2 * s, Children: 104 * s},
+				{PID: 9, CPU: 5 * s},
+			}
+			x.Attack.After.Services[0].Threads = append(x.Attack.After.Services[0].Threads,
+				account.Thread{PID: 9, TID: 9, CPU: 5 * s})
 		}, 0, true, true, 1},
 		// The container's readings lie 20 ms outside the generator's.
 		"children that no parent waited for": {func(*observed) {}, 0.002, false, false, 1},
@@ -66,13 +81,13 @@ func TestEndedThreadsAndProcessesCountAsTheServers(t *testing.T) {
 			x.ServerUsage.After.At = x.ServerUsage.After.At.Add(s)
 		}, 0.202, false, false, 1},
 		"a neighbour": {func(x *observed) {
-			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 9*s, time.Minute+8*s
+			x.Attack.After.Services[0].Processes[0].CPU, x.ServerUsage.After.CPU = 9*s, time.Minute+8*s
 		}, 0.2, false, true, 1},
 		"more CPU time in the cell than in the container": {func(x *observed) {
-			x.Attack.After.Processes[0].CPU, x.ServerUsage.After.CPU = 11*s, time.Minute+6*s
+			x.Attack.After.Services[0].Processes[0].CPU, x.ServerUsage.After.CPU = 11*s, time.Minute+6*s
 		}, 0.4, false, true, 1},
 		"no reading of the container": {func(x *observed) {
-			x.Attack.After.Processes[0].CPU, x.ServerUsage.Known = 8*s, false
+			x.Attack.After.Services[0].Processes[0].CPU, x.ServerUsage.Known = 8*s, false
 		}, 0.3, false, true, 1},
 		"two CPUs": {func(x *observed) {
 			x.Layout.Server = []int{0, 1}
@@ -107,8 +122,8 @@ func TestBusiestThreadIsKnownIfLittleTimeEnded(t *testing.T) {
 	for ended, want := range map[time.Duration]bool{precision: true, precision + 1: false} {
 		x := withEndedThreads()
 		x.ServerUsage.Known = false
-		x.Attack.After.Threads[0].CPU = time.Second // it was idle
-		x.Attack.After.Processes[0].CPU = time.Second + ended
+		x.Attack.After.Services[0].Threads[0].CPU = time.Second // it was idle
+		x.Attack.After.Services[0].Processes[0].CPU = time.Second + ended
 		if _, ok := metric.BusiestThreadRatio(x.window()); ok != want {
 			t.Errorf("%v ended of 10 s: busiest thread known %v", ended, ok)
 		}
@@ -122,7 +137,7 @@ func TestThrottledPeriodsIncludesQuotasAboveTheContainer(t *testing.T) {
 	if n, ok := metric.ThrottledPeriods(x.window()); !ok || n != 7 {
 		t.Errorf("%d periods, %v, want 7", n, ok)
 	}
-	if n, ok := metric.ThrottledAbove(x.window()); !ok || n != 5 {
+	if n, ok := metric.ThrottledAbove(x.window().Accounts.Server); !ok || n != 5 {
 		t.Errorf("%d periods above, %v, want 5", n, ok)
 	}
 	x.ServerUsage.After.ThrottledAbove = 9

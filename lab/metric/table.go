@@ -1,6 +1,10 @@
 package metric
 
-import "runtimelab/lab"
+import (
+	"strings"
+
+	"runtimelab/lab"
+)
 
 // table lists the columns of trials.csv in order. Ratios of CPU time and of errors are 0
 // to 1, with enough decimals that one in a million is not written as 0.
@@ -44,6 +48,11 @@ var table = []Metric{
 		"parameters", "", Neither, String, 0, Identity, ParameterRows,
 		"values that the script was evaluated with: name=value, sorted by name",
 		textColumn(parameters),
+	},
+	{
+		"services", "", Neither, String, 0, Identity, ServiceRows,
+		"services beside the server, comma separated: upstream",
+		textColumn(func(s lab.Sample) string { return strings.Join(s.Scenario.Services, ",") }),
 	},
 	{
 		"runtime", "", Neither, String, 0, Identity, EveryRow,
@@ -297,7 +306,7 @@ var table = []Metric{
 	},
 	{
 		"foreign_cpu_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
-		"the larger of foreign_generator_ratio and foreign_server_ratio",
+		"the largest of foreign_generator_ratio, foreign_server_ratio and that of services on CPUs of their own",
 		windowNumber(ForeignCPURatio),
 	},
 	{
@@ -307,8 +316,28 @@ var table = []Metric{
 	},
 	{
 		"upstream_cpu_ratio", "ratio", Neither, Float, 6, CPU, UpstreamRows,
-		"upstream's CPU time / time of its CPUs, which are the generator's",
-		windowNumber(UpstreamCPURatio),
+		"upstream's CPU time / time of its CPUs",
+		windowNumber(cpuRatioOf(lab.RoleUpstream)),
+	},
+	{
+		"database_cpu_us_per_request", "µs", Lower, Float, 3, CPU, DatabaseRows,
+		"CPU time of the database's container during the phase, per request that succeeded",
+		windowNumber(cpuPerRequestOf(lab.RoleDatabase)),
+	},
+	{
+		"database_cpu_ratio", "ratio", Neither, Float, 6, CPU, DatabaseRows,
+		"database's CPU time / time of its CPUs",
+		windowNumber(cpuRatioOf(lab.RoleDatabase)),
+	},
+	{
+		"database_memory_peak_mib", "MiB", Lower, Float, 3, Memory, DatabaseRows,
+		"highest memory use of the database's container since its start",
+		windowNumber(memoryPeakOf(lab.RoleDatabase)),
+	},
+	{
+		"unattributed_cpu_s", "s", Neither, Float, 6, CPU, EveryRow,
+		"CPU time of processes in the cell that belong to no service of the trial",
+		windowNumber(UnattributedCPUSeconds),
 	},
 	{
 		"steal_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
@@ -361,6 +390,11 @@ var table = []Metric{
 		"server_cpus", "", Neither, Integer, 0, Identity, EveryRow,
 		"CPUs of the server",
 		countColumn(func(s lab.Sample) int64 { return int64(len(s.Layout.Server)) }),
+	},
+	{
+		"cpus", "", Neither, String, 0, Identity, EveryRow,
+		"CPUs of each party: generator=0 server=1, then the services beside the server by name",
+		textColumn(func(s lab.Sample) string { return cpusOfParties(s.Layout) }),
 	},
 	{
 		"service_mean_ms", "ms", Neither, Float, 6, Latency, ReferenceRows,

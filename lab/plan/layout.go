@@ -8,7 +8,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/message"
 )
 
 // NewLayout gives one CPU to the generator and another to the server. It prefers, in this
@@ -33,11 +32,13 @@ func NewLayout(t lab.Topology) (lab.Layout, error) {
 	if !found {
 		return lab.Layout{}, tooFewCPUs(t)
 	}
-	return lab.Layout{
+	l := lab.Layout{
 		Generator: []int{best.generator.ID},
 		Server:    []int{best.server.ID},
 		Doubts:    best.doubts(),
-	}, nil
+	}
+	l.Spare = spareCPUs(t, l)
+	return l, nil
 }
 
 // WidenLayout returns layout l with cores CPUs for the server, by the same preferences as
@@ -82,6 +83,7 @@ func WidenLayout(t lab.Topology, l lab.Layout, cores int) (lab.Layout, error) {
 		}
 	}
 	slices.Sort(wide.Server)
+	wide.Spare = spareCPUs(t, wide)
 	return wide, nil
 }
 
@@ -109,17 +111,6 @@ func WiderLayouts(t lab.Topology, l lab.Layout, scenarios []lab.Scenario) (all [
 		all = append(all, wide)
 	}
 	return all, nil
-}
-
-// LayoutFor returns the plan's layout for servers on the given number of CPUs.
-func LayoutFor(p lab.Plan, cores int) (lab.Layout, error) {
-	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
-		if len(l.Server) == cores {
-			return l, nil
-		}
-	}
-	return lab.Layout{}, fmt.Errorf("the plan has no layout with %s for a server",
-		message.Count(cores, "CPU", "CPUs"))
 }
 
 // tooFewCPUs returns the error for a topology of fewer than two CPUs.

@@ -27,10 +27,8 @@ func FitToMachine(scenarios []lab.Scenario, cpus, nofile int) (fitting []lab.Sce
 			continue // omitted lists all of it already
 		}
 		openFiles := func(p lab.Phase) int {
-			if s.Upstream {
-				return 2*p.Connections + extraOpenFiles // to the client and to the upstream
-			}
-			return p.Connections + extraOpenFiles
+			// A server may have a connection to each service for each one to its client.
+			return (1+len(s.Services))*p.Connections + extraOpenFiles
 		}
 		phases := slices.DeleteFunc(slices.Clone(s.Phases), func(p lab.Phase) bool {
 			if openFiles(p) <= nofile {

@@ -142,7 +142,7 @@ func TestFitToMachineDropsWhatTheMachineCannotDoAndSaysSo(t *testing.T) {
 	wide := scenario("wide", "node/cluster")
 	wide.Cores = []int{4}
 	ladder := scenario("ladder", "node/single")
-	ladder.Upstream = true
+	ladder.Services = []string{lab.UpstreamName}
 	ladder.Phases = []lab.Phase{
 		{Name: "warmup", Kind: lab.WarmUp, Connections: 8},
 		{Name: "ladder-1000", Kind: lab.Ladder, Connections: 1000},
@@ -218,11 +218,11 @@ func TestWideLayoutsShareTheGeneratorsCPULast(t *testing.T) {
 	}
 	p := lab.Plan{Layout: narrow, WiderLayouts: wider}
 	for _, cores := range []int{1, 2} {
-		if l, err := plan.LayoutFor(p, cores); err != nil || len(l.Server) != cores {
+		if l, err := plan.LayoutFor(p, nil, "a", cores); err != nil || len(l.Server) != cores {
 			t.Errorf("%d: %+v, %v", cores, l, err)
 		}
 	}
-	if _, err := plan.LayoutFor(p, 3); err == nil {
+	if _, err := plan.LayoutFor(p, nil, "a", 3); err == nil {
 		t.Error("LayoutFor returned a layout that the plan does not have")
 	}
 }

@@ -22,6 +22,7 @@ func CheckConditions(was, now Info) error {
 	changes = append(changes,
 		changesOf("layout for servers with", layoutTexts(was.Plan), layoutTexts(now.Plan))...)
 	changes = append(changes, variantChanges(was, now)...)
+	changes = append(changes, serviceChanges(was, now)...)
 	if len(changes) == 0 {
 		return nil
 	}
@@ -50,6 +51,9 @@ func layoutTexts(p lab.Plan) map[string]string {
 	texts := make(map[string]string)
 	for _, l := range append([]lab.Layout{p.Layout}, p.WiderLayouts...) {
 		parts := []string{"server on " + lab.CPUList(l.Server), "generator on " + lab.CPUList(l.Generator)}
+		for _, s := range l.Spare {
+			parts = append(parts, fmt.Sprintf("%d to spare", s.ID))
+		}
 		texts[message.Count(len(l.Server), "CPU", "CPUs")] = strings.Join(append(parts, l.Doubts...), ", ")
 	}
 	return texts
@@ -90,6 +94,27 @@ func variantChanges(was, now Info) (changes []string) {
 		}
 	}
 	return changes
+}
+
+// serviceChanges returns the services whose image or script has changed.
+func serviceChanges(was, now Info) (changes []string) {
+	for _, name := range slices.Sorted(maps.Keys(was.Services)) {
+		before, after := was.Services[name], now.Services[name]
+		switch {
+		case before.Image.ContentSHA256 != after.Image.ContentSHA256:
+			changes = append(changes, fmt.Sprintf("image of the service %s: content %.12s then, %.12s now",
+				name, before.Image.ContentSHA256, after.Image.ContentSHA256))
+		case !SameService(before, after):
+			changes = append(changes, fmt.Sprintf("script of the service %s", name))
+		}
+	}
+	return changes
+}
+
+// SameService reports whether two services run the same content in the same way.
+func SameService(a, b lab.Service) bool {
+	a.Image.ID, b.Image.ID = "", "" // it changes when an image is built again from the same content
+	return equalAsJSON(a, b)
 }
 
 // equalAsJSON compares two values by their JSON, because one of them was read from JSON.

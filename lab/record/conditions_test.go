@@ -24,12 +24,21 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 				Variant: lab.Variant{Runtime: "node", Name: "single"},
 				Image:   lab.Image{ID: "sha256:1", ContentSHA256: "c0c0c0c0c0c0c0c0"},
 			}},
+			Services: map[string]lab.Service{"postgres": {
+				Name: "postgres", MemoryBytes: 1 << 30,
+				Image: lab.Image{ID: "sha256:1", ContentSHA256: "d0d0d0d0d0d0d0d0"},
+			}},
 		}
 	}
 	changeVariant := func(i *record.Info, change func(*record.MeasuredVariant)) {
 		v := i.MeasuredVariants["node/single"]
 		change(&v)
 		i.MeasuredVariants["node/single"] = v
+	}
+	changeService := func(i *record.Info, change func(*lab.Service)) {
+		s := i.Services["postgres"]
+		change(&s)
+		i.Services["postgres"] = s
 	}
 	for name, c := range map[string]struct {
 		change func(now *record.Info)
@@ -46,6 +55,19 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 		"the id of an image with the same content": {func(now *record.Info) {
 			changeVariant(now, func(v *record.MeasuredVariant) { v.Image.ID = "sha256:2" })
 		}, ""},
+		"the id of a service's image": {
+			func(now *record.Info) { changeService(now, func(s *lab.Service) { s.Image.ID = "sha256:2" }) }, "",
+		},
+		"a service's image": {
+			func(now *record.Info) {
+				changeService(now, func(s *lab.Service) { s.Image.ContentSHA256 = "d1d1d1d1d1d1d1d1" })
+			},
+			"image of the service postgres: content d0d0d0d0d0d0 then, d1d1d1d1d1d1 now",
+		},
+		"a service's memory": {
+			func(now *record.Info) { changeService(now, func(s *lab.Service) { s.MemoryBytes /= 2 }) },
+			"script of the service postgres",
+		},
 		"the host": {
 			func(now *record.Info) { now.Host.ID = "h1"; now.Host.Topology.MemoryBytes /= 2 },
 			`host memory: "24576 MiB" then, "12288 MiB" now`,
@@ -69,6 +91,11 @@ func TestResumeRefusesChangedConditions(t *testing.T) {
 		"the CPUs": {
 			func(now *record.Info) { now.Plan.Layout.Server = []int{2} },
 			`layout for servers with 1 CPU: "server on 1, generator on 0" then, "server on 2, generator on 0" now`,
+		},
+		"the CPUs of services": {
+			func(now *record.Info) { now.Plan.Layout.Spare = []lab.SpareCPU{{ID: 2}} },
+			`layout for servers with 1 CPU: "server on 1, generator on 0" then, ` +
+				`"server on 1, generator on 0, 2 to spare" now`,
 		},
 		"a limit of the engine": {
 			func(now *record.Info) { now.Plan.Layout.Doubts = []string{"fewer files"} },

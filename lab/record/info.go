@@ -49,6 +49,8 @@ type Info struct {
 
 	// MeasuredVariants holds the measured variants with their images, by variant id.
 	MeasuredVariants map[string]MeasuredVariant `json:"entrants"`
+	// Services holds the services of folders that trials have, with their images, by name.
+	Services map[string]lab.Service `json:"services,omitempty"`
 	// Refused holds the reasons why variants are not measured, by variant id.
 	Refused map[string]string `json:"refused,omitempty"`
 	// Files holds the sums of what ended trials have written, by name within the folder.

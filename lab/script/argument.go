@@ -70,6 +70,22 @@ func (c *call) lineMatching(name string, pattern *regexp.Regexp) string {
 	return text
 }
 
+// bytes reads an argument that is a string or bytes.
+func (c *call) bytes(name string) []byte {
+	arg, ok := c.validArgument(name)
+	if !ok {
+		return nil
+	}
+	switch v := arg.value.(type) {
+	case starlark.String:
+		return []byte(v)
+	case starlark.Bytes:
+		return []byte(v)
+	}
+	c.wrongType(arg, name, "a string or bytes")
+	return nil
+}
+
 // oneOf reads an argument that is one of the valid strings. If these are not
 // complete, it accepts any line of text.
 func (c *call) oneOf(name string, valid []string, complete bool) string {

@@ -17,6 +17,7 @@ type function struct {
 	positional []string // may also be given by name
 	required   []string
 	optional   []string
+	replaced   map[string]string // what to write in place of an argument of earlier labs, by its name
 	// make reads the arguments, reports their mistakes, and returns the result.
 	// The result is dropped if there was a mistake.
 	make func(*call) starlark.Value
@@ -119,7 +120,11 @@ func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) {
 		arg.value = pair[1]
 		if !slices.Contains(params, name) {
 			c.unknown = append(c.unknown, name)
-			c.fault(keyword, "unknown argument %q; %s", name, message.Suggest(name, params))
+			advice := message.Suggest(name, params)
+			if instead, known := c.function.replaced[name]; known {
+				advice = "write " + instead
+			}
+			c.fault(keyword, "unknown argument %q; %s", name, advice)
 			continue
 		}
 		if _, twice := c.args[name]; twice {

@@ -175,7 +175,7 @@ func claimsOrder(files []scriptFile) (order []int) {
 		switch {
 		case f.DisplayName == claimsFile:
 			order = slices.Insert(order, 0, i)
-		case !f.Runtime:
+		case f.Kind == scenarioKind:
 			order = append(order, i)
 		}
 	}

@@ -122,8 +122,8 @@ func heapInUse() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// evaluateFiles evaluates the runtimes, and then the scenarios, which select from
-// their variants, and checks the claims across all files. It calls onFile before each
+// evaluateFiles evaluates the runtimes, the services, and then the scenarios, which select from
+// them, and checks the claims across all files. It calls onFile before each
 // file. It stops after a file that used too much memory, because that memory may still
 // be in use.
 func evaluateFiles(
@@ -131,12 +131,11 @@ func evaluateFiles(
 ) (evaluationProgress, error) {
 	outcomes := make([]fileResult, len(task.Files))
 	pool := variantPool{workloads: task.Workloads}
-	var folders []string // of all runtimes, including those with faults
+	folders := map[fileKind][]string{} // of all runtimes and services, including those with faults
 	for _, f := range task.Files {
-		if f.Runtime {
-			folders = append(folders, f.Name)
-		}
+		folders[f.Kind] = append(folders[f.Kind], f.Name)
 	}
+	pool.services = append([]string{lab.UpstreamName}, folders[serviceKind]...)
 	definedIn := map[string]string{} // the file of each runtime and scenario
 	for i, f := range task.Files {
 		if heapInUse() > maxScriptMemory/4 {
@@ -155,8 +154,8 @@ func evaluateFiles(
 		} else if at := slices.IndexFunc(o.Faults, func(f Fault) bool { return f.Text == memoryFault }); at >= 0 {
 			return evaluationProgress{CurrentFile: f.DisplayName, Exceeded: &o.Faults[at]}, nil
 		}
-		if f.Runtime || o.Scenario != nil {
-			defined := fmt.Sprintf("%s %q", f.kind(), f.Name)
+		if f.Kind != scenarioKind || o.Scenario != nil {
+			defined := fmt.Sprintf("%s %q", f.Kind, f.Name)
 			if first, twice := definedIn[defined]; twice {
 				o.addFault(f, lab.Place{}, "", "the %s is already defined in %s; rename one of them", defined, first)
 			} else {
@@ -164,29 +163,33 @@ func evaluateFiles(
 			}
 		}
 		switch {
-		case !f.Runtime:
+		case f.Kind != runtimeKind:
 		case len(o.Faults) > 0:
 			pool.broken = append(pool.broken, f.Name)
 		default:
 			pool.add(o.Runtime.Variants)
 		}
 	}
+	checkDependencies(task.Files, outcomes)
 	checkClaims(task.Files, outcomes)
 	return evaluationProgress{Outcomes: outcomes, Done: true}, nil
 }
 
 func (o *fileResult) evaluate(
-	ctx context.Context, f scriptFile, folders []string, pool variantPool, given ParameterValues,
-) error {
-	if f.Runtime {
-		r, faults, err := evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders,
-			pool.workloads)
-		o.Runtime, o.Faults = &r, faults
-		return err
+	ctx context.Context, f scriptFile, folders map[fileKind][]string, pool variantPool, given ParameterValues,
+) (err error) {
+	switch f.Kind {
+	case runtimeKind:
+		var r lab.Runtime
+		r, o.Faults, err = evaluateRuntime(ctx, defaultLimits, f.Name, f.DisplayName, f.Source,
+			folders[runtimeKind], pool.workloads)
+		o.Runtime = &r
+	case serviceKind:
+		*o, err = evaluateService(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, folders[serviceKind])
+	case scenarioKind:
+		*o, err = evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
+			given.forScenario(f.Name))
 	}
-	var err error
-	*o, err = evaluateScenario(ctx, defaultLimits, f.Name, f.DisplayName, f.Source, pool,
-		given.forScenario(f.Name))
 	return err
 }
 

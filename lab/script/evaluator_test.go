@@ -76,9 +76,12 @@ func TestTooMuchMemoryIsAFaultOfItsFile(t *testing.T) {
 // must end a step that takes too long.
 func TestOneEndlessStepIsAFaultOfItsFile(t *testing.T) {
 	files := []scriptFile{
-		{Runtime: true, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(validRuntime)},
-		{Name: "a", DisplayName: "scenarios/a.star", Source: []byte("x = int(\"9\" * 10000000)\n")},
-		{Name: "z", DisplayName: "scenarios/z.star", Source: []byte(validScenario)},
+		{Kind: runtimeKind, Name: "rt", DisplayName: "runtimes/rt/runtime.star", Source: []byte(validRuntime)},
+		{
+			Kind: scenarioKind, Name: "a", DisplayName: "scenarios/a.star",
+			Source: []byte("x = int(\"9\" * 10000000)\n"),
+		},
+		{Kind: scenarioKind, Name: "z", DisplayName: "scenarios/z.star", Source: []byte(validScenario)},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

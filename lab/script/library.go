@@ -1,5 +1,6 @@
-// Package script evaluates scenarios/*.star and runtimes/*/runtime.star, which are
-// Starlark, into scenarios, claims and runtimes, and reports mistakes with their place.
+// Package script evaluates scenarios/*.star, scenarios/services/*/service.star and
+// runtimes/*/runtime.star, which are Starlark, into scenarios, claims, services and runtimes, and
+// reports mistakes with their place.
 //
 // A script is evaluated once, before anything is timed, into plain values. No
 // script runs during a measurement. Scripts cannot load or read files, and have no
@@ -33,11 +34,12 @@ import (
 // they are safe as file names, in image references and in CSV.
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// Library holds runtimes and scenarios, those of the checkout first and sorted by name, and
+// Library holds runtimes, services and scenarios, those of the checkout first and sorted by name, and
 // the claims and topics that scripts define, in the order of reports. A file with a fault
 // appears only in Faults and Files.
 type Library struct {
 	Runtimes         []lab.Runtime
+	Services         []lab.ServiceDefinition
 	Scenarios        []lab.Scenario
 	Claims           []lab.Claim
 	UntestableTopics []lab.UntestableTopic
@@ -60,12 +62,12 @@ type limits struct {
 // steps, such as sorting a long list.
 var defaultLimits = limits{steps: 1_000_000, time: 4 * time.Second}
 
-// Load evaluates all runtimes and scenarios of the checkout at root and of no other place.
+// Load evaluates all runtimes, services and scenarios of the checkout at root and of no other place.
 func Load(ctx context.Context, root string, given ParameterValues) (*Library, error) {
 	return Sources{Checkout: root}.Load(ctx, given)
 }
 
-// Load evaluates all runtimes and scenarios, with the given values of parameters. Mistakes
+// Load evaluates all runtimes, services and scenarios, with the given values of parameters. Mistakes
 // in scripts are in the library's Faults. Load returns an error if there is no checkout, if
 // a folder or file that s names is missing, or when ctx ends.
 func (s Sources) Load(ctx context.Context, given ParameterValues) (*Library, error) {
@@ -98,6 +100,9 @@ func (s Sources) Load(ctx context.Context, given ParameterValues) (*Library, err
 		case o.Runtime != nil:
 			o.Runtime.ContextDir = realDir(l.runtimeDir(o.Runtime.ContextRuntime))
 			l.Runtimes = append(l.Runtimes, *o.Runtime)
+		case o.Service != nil:
+			o.Service.Source.ContextDir = realDir(filepath.Dir(files[i].Path))
+			l.Services = append(l.Services, *o.Service)
 		case o.Scenario != nil:
 			sum := sha256.Sum256(files[i].Source)
 			o.Scenario.SHA256 = hex.EncodeToString(sum[:])
@@ -110,7 +115,7 @@ func (s Sources) Load(ctx context.Context, given ParameterValues) (*Library, err
 
 // runtimeDir returns the folder of a runtime; of several of the name, the first one's.
 func (l *Library) runtimeDir(name string) string {
-	i := slices.IndexFunc(l.files, func(f scriptFile) bool { return f.Runtime && f.Name == name })
+	i := slices.IndexFunc(l.files, func(f scriptFile) bool { return f.Kind == runtimeKind && f.Name == name })
 	return filepath.Dir(l.files[i].Path) // a script can name only runtimes that are there
 }
 
@@ -125,10 +130,12 @@ func realDir(dir string) string {
 
 // fileResult is what a file defines and refers to, and its faults.
 type fileResult struct {
-	Runtime    *lab.Runtime
-	Scenario   *lab.Scenario // nil if the file defines claims only
-	Claims     []claimDefinition
-	References []claimReference
+	Runtime     *lab.Runtime
+	Service     *lab.ServiceDefinition
+	DependsOnAt lab.Place     // of the service
+	Scenario    *lab.Scenario // nil if the file defines claims only
+	Claims      []claimDefinition
+	References  []claimReference
 	// ClaimsIncomplete says that a mistake may have kept a claim from being defined.
 	ClaimsIncomplete bool
 	Faults           []Fault
@@ -182,7 +189,7 @@ func (l *Library) Select(names ...string) ([]lab.Scenario, error) {
 		}
 		i := slices.IndexFunc(l.Scenarios, func(s lab.Scenario) bool { return s.Name == name })
 		if i < 0 {
-			return nil, l.unknownName("scenario", name, scriptFile{Name: name}, l.scenarioNames())
+			return nil, l.unknownName("scenario", name, scriptFile{Kind: scenarioKind, Name: name}, l.scenarioNames())
 		}
 		if !seen[name] {
 			chosen = append(chosen, l.Scenarios[i])
@@ -226,7 +233,7 @@ func (l *Library) scenarioFile(path string) (scriptFile, error) {
 	if faults := l.faultsOf(f); len(faults) > 0 {
 		return f, joinFaults(faults)
 	}
-	if f.Runtime || !slices.Contains(l.scenarioNames(), f.Name) {
+	if f.Kind != scenarioKind || !slices.Contains(l.scenarioNames(), f.Name) {
 		return f, &fault.Error{
 			Code: fault.ExitUsage, Err: fmt.Errorf("%s describes no scenario", f.DisplayName),
 			Hint: "name the script of a scenario; lab list shows them",
@@ -245,7 +252,63 @@ func (l *Library) Runtime(name string) (lab.Runtime, error) {
 		}
 		names = append(names, r.Name)
 	}
-	return lab.Runtime{}, l.unknownName("runtime", name, scriptFile{Runtime: true, Name: name}, names)
+	return lab.Runtime{}, l.unknownName("runtime", name, scriptFile{Kind: runtimeKind, Name: name}, names)
+}
+
+// Service returns the service of a folder of this name. The error is a *fault.Error if the name is
+// unknown or its file has a fault.
+func (l *Library) Service(name string) (lab.ServiceDefinition, error) {
+	var names []string
+	for _, s := range l.Services {
+		if s.Service.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Service.Name)
+	}
+	return lab.ServiceDefinition{}, l.unknownName("service", name, scriptFile{Kind: serviceKind, Name: name},
+		names)
+}
+
+// ServicesOf returns the services of folders that trials of scenarios and the workloads of variants
+// need, with those that these depend on. The error is a *fault.Error if the file of one has a fault.
+func (l *Library) ServicesOf(
+	variants []lab.Variant, scenarios []lab.Scenario,
+) (all []lab.ServiceDefinition, err error) {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.Services...)
+	}
+	for _, v := range variants {
+		for _, w := range l.Workloads.OfferedBy(v) {
+			names = append(names, w.Needs()...)
+		}
+	}
+	added := map[string]bool{lab.UpstreamName: true}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if added[name] {
+			continue
+		}
+		added[name] = true
+		d, err := l.Service(name)
+		if err != nil {
+			return nil, err
+		}
+		all, names = append(all, d), append(names, d.Service.DependsOn...)
+	}
+	return all, nil
+}
+
+// ImageSources returns what the images of all runtimes and services are made from.
+func (l *Library) ImageSources() (all []lab.ImageSource) {
+	for _, r := range l.Runtimes {
+		all = append(all, r.Source())
+	}
+	for _, s := range l.Services {
+		all = append(all, s.Source)
+	}
+	return all
 }
 
 // Peers returns the peers of the runtimes that have any, by runtime.
@@ -298,7 +361,8 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 		}
 	}
 	runtime, _, _ := strings.Cut(id, "/")
-	return lab.Variant{}, l.unknownName("variant", id, scriptFile{Runtime: true, Name: runtime}, l.variantIDs())
+	return lab.Variant{}, l.unknownName("variant", id, scriptFile{Kind: runtimeKind, Name: runtime},
+		l.variantIDs())
 }
 
 // unknownName returns the error for a name that is not in the library: the faults of the
@@ -306,7 +370,7 @@ func (l *Library) Variant(id string) (lab.Variant, error) {
 func (l *Library) unknownName(kind, name string, definer scriptFile, valid []string) error {
 	var faults []Fault
 	for _, f := range l.files {
-		if f.Runtime == definer.Runtime && f.Name == definer.Name {
+		if f.Kind == definer.Kind && f.Name == definer.Name {
 			faults = append(faults, l.faultsOf(f)...)
 		}
 	}

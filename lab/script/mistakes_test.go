@@ -147,6 +147,18 @@ func TestMistakesInScenarios(t *testing.T) {
 			scenarioWith(`rate`, `rat`),
 			`5:40: steady: unknown argument "rat"; did you mean "rate"?`,
 		},
+		"an argument of earlier labs": {
+			scenarioWith(`"node/single"],`, `"node/single"], upstream = True`),
+			`6:33: scenario: unknown argument "upstream"; write services = ["upstream"]`,
+		},
+		"unknown service": {
+			scenarioWith(`"node/single"],`, `"node/single"], services = ["upstraem"]`),
+			`6:45: scenario: services holds "upstraem", which is not a service; did you mean "upstream"?`,
+		},
+		"a service twice": {
+			scenarioWith(`"node/single"],`, `"node/single"], services = ["upstream", "upstream"]`),
+			`6:57: scenario: services holds "upstream", which it has twice`,
+		},
 		"unknown argument far from any": {
 			scenarioWith(`peak()`, `peak(qqqq = 1)`),
 			`5:30: peak: unknown argument "qqqq"; valid: connections, keep_alive, timeout, name, requests, slo`,

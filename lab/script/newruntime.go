@@ -98,7 +98,7 @@ func (l *Library) NewRuntime(n NewRuntime) (made CreatedRuntime, err error) {
 
 // checkUnused returns a *fault.Error if a runtime has this name already.
 func (l *Library) checkUnused(name string) error {
-	i := slices.IndexFunc(l.files, func(f scriptFile) bool { return f.Runtime && f.Name == name })
+	i := slices.IndexFunc(l.files, func(f scriptFile) bool { return f.Kind == runtimeKind && f.Name == name })
 	if i < 0 {
 		return nil
 	}

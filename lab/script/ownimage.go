@@ -29,12 +29,17 @@ func (r *runtimeScript) readImage(c *call) {
 	if !c.has("image") {
 		return
 	}
-	r.runtime.Image = c.lineMatching("image", imagePattern)
+	r.runtime.Image = readImageReference(c)
+}
+
+// readImageReference reads the reference of an image that is used as it is. Nothing is built then.
+func readImageReference(c *call) string {
 	for _, name := range buildArguments {
 		if c.has(name) {
 			c.fault(c.args[name].at, "%s is given beside image, which is used as it is; give one of them", name)
 		}
 	}
+	return c.lineMatching("image", imagePattern)
 }
 
 // readOwnServer reads how to run and ask a server in an image of the user's own.
@@ -46,24 +51,9 @@ func (r *runtimeScript) readOwnServer(c *call) *lab.OwnServer {
 	if own.Port == lab.UpstreamPort {
 		c.fault(c.args["port"].at, "port is %d, where the lab's upstream listens", lab.UpstreamPort)
 	}
-	if own.User = c.stringLine("user"); own.User != "" && !userPattern.MatchString(own.User) {
-		c.fault(c.args["user"].at, "user is %q, want the ids of a user that is not root, and of a group: "+
-			`"65532:65532"`, own.User)
-	}
+	own.User = readUser(c)
 	if c.has("writable") {
-		own.Writable = c.distinctStrings("writable", "folders", func(folder string) string {
-			switch {
-			case !path.IsAbs(folder) || path.Clean(folder) != folder || strings.ContainsAny(folder, ":,"):
-				return `which is not an absolute path such as "/var/cache"`
-			case folder == "/":
-				return "which would hide the image"
-			case slices.ContainsFunc(kernelFolders, func(of string) bool {
-				return folder == of || strings.HasPrefix(folder, of+"/")
-			}):
-				return "which is the kernel's"
-			}
-			return ""
-		})
+		own.Writable = c.distinctStrings("writable", "folders", folderProblem)
 	}
 	if arg, ok := c.validArgument("ready"); ok {
 		if made, ok := arg.value.(*request); ok {
@@ -73,6 +63,31 @@ func (r *runtimeScript) readOwnServer(c *call) *lab.OwnServer {
 		}
 	}
 	return own
+}
+
+// readUser reads the ids of a container's user and group.
+func readUser(c *call) string {
+	user := c.stringLine("user")
+	if user != "" && !userPattern.MatchString(user) {
+		c.fault(c.args["user"].at, "user is %q, want the ids of a user that is not root, and of a group: "+
+			`"65532:65532"`, user)
+	}
+	return user
+}
+
+// folderProblem returns why a container cannot have its own writable folder at a path, or "".
+func folderProblem(folder string) string {
+	switch {
+	case !path.IsAbs(folder) || path.Clean(folder) != folder || strings.ContainsAny(folder, ":,"):
+		return `which is not an absolute path such as "/var/cache"`
+	case folder == "/":
+		return "which would hide the image"
+	case slices.ContainsFunc(kernelFolders, func(of string) bool {
+		return folder == of || strings.HasPrefix(folder, of+"/")
+	}):
+		return "which is the kernel's"
+	}
+	return ""
 }
 
 // checkVariants reports arguments of variant() that are missing or do not fit the runtime. It is
@@ -105,8 +120,8 @@ func (r *runtimeScript) checkVariants() {
 }
 
 // defineReady defines get(), for the argument ready.
-func (r *runtimeScript) defineReady() {
-	r.define(function{
+func (s *script) defineReady() {
+	s.define(function{
 		name: "get", positional: []string{"path"}, required: []string{"path"},
 		optional: []string{"headers", "expect"},
 		make:     func(c *call) starlark.Value { return makeRequest(c, "GET") },

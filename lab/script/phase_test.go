@@ -16,7 +16,7 @@ func TestPhasesAndHypothesesAreReadAsWritten(t *testing.T) {
     about = "all kinds of load",
     requests = [get("/json"), get("/compute/integers?n=9", background = True)],
     cores = [4, 2],
-    upstream = True,
+    services = ["upstream"],
     phases = [
         warmup(),
         peak(connections = [8, 64]),
@@ -55,7 +55,8 @@ func TestPhasesAndHypothesesAreReadAsWritten(t *testing.T) {
 	}
 	s := library.Scenarios[0]
 	if !slices.Equal(s.Cores, []int{2, 4}) || !slices.Equal(s.Variants,
-		[]string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) || !s.Upstream ||
+		[]string{"node/single", "node/cluster", "node/single~twin", "python/uvloop"}) ||
+		!slices.Equal(s.Services, []string{lab.UpstreamName}) ||
 		s.Requests[0].Background || !s.Requests[1].Background {
 		t.Errorf("cores, variants, upstream or background are not what was written: %+v", s)
 	}

@@ -31,6 +31,7 @@ type runtimeScript struct {
 	runtime  lab.Runtime
 	folders  []string        // of all runtimes
 	offers   []string        // of the variants that have none of their own
+	offered  bool            // runtime() has the argument offers, if a misspelt one
 	declared syntax.Position // of the first call of runtime(); not valid before it
 	calls    []*call         // of variant(), in the order of runtime.Variants
 	ownImage bool            // there is no base: see lab.Runtime.IsOwnImage
@@ -98,6 +99,7 @@ func evaluateRuntime(
 	}
 	if r.declared.IsValid() {
 		r.checkVariants()
+		r.requireOffers(workloads)
 	}
 	for i := range r.runtime.Variants { // set last, because variant() may come before runtime()
 		v := &r.runtime.Variants[i]
@@ -115,6 +117,7 @@ func (r *runtimeScript) makeRuntime(c *call) starlark.Value {
 		return starlark.None
 	}
 	r.declared = c.at
+	r.offered = c.has("offers") || c.misspelt("offers")
 	r.ownImage = c.has("image") || !c.has("base") && !c.misspelt("base")
 	r.runtime.About = c.stringLine("about")
 	if arg, ok := c.validArgument("base"); ok {

@@ -14,6 +14,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"runtimelab/lab"
+	"runtimelab/lab/message"
 )
 
 const (
@@ -98,7 +99,8 @@ func (s *scenarioScript) defineFunctions() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
-		optional: []string{"variants", "profile", "cores", "upstream", "hypotheses"},
+		optional: []string{"variants", "profile", "cores", "services", "hypotheses"},
+		replaced: map[string]string{"upstream": `services = ["upstream"]`},
 		make:     s.makeScenario,
 	})
 	s.define(function{
@@ -146,7 +148,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		Phases:   readPhases(c),
 		Profile:  defaultProfile,
 		Cores:    readCores(c),
-		Upstream: c.boolean("upstream", false),
+		Services: s.readServices(c),
 	}
 	s.selectOffering(c, s.variants.readVariants(c))
 	if c.has("profile") {
@@ -163,6 +165,20 @@ func readCores(c *call) []int {
 		return []int{c.integer("cores", 1, 1, maxCores)}
 	}
 	return slices.Sorted(slices.Values(c.integerList("cores", 1, maxCores)))
+}
+
+// readServices returns the names of the services beside the server.
+func (s *scenarioScript) readServices(c *call) []string {
+	if !c.has("services") {
+		return nil
+	}
+	known := s.variants.services
+	return c.distinctStrings("services", "names of services", func(name string) string {
+		if slices.Contains(known, name) {
+			return ""
+		}
+		return "which is not a service; " + message.Suggest(name, known)
+	})
 }
 
 func (s *scenarioScript) readName(c *call) string {
@@ -308,21 +324,9 @@ func readBody(c *call) []byte {
 }
 
 func readRawBody(c *call) []byte {
-	arg, ok := c.validArgument("body")
-	if !ok {
-		return nil
-	}
-	var body []byte
-	switch v := arg.value.(type) {
-	case starlark.String:
-		body = []byte(v)
-	case starlark.Bytes:
-		body = []byte(v)
-	default:
-		c.wrongType(arg, "body", "a string or bytes")
-	}
+	body := c.bytes("body")
 	if len(body) > maxBody {
-		c.fault(arg.at, "body is longer than %d MiB", maxBody>>20)
+		c.fault(c.args["body"].at, "body is longer than %d MiB", maxBody>>20)
 	}
 	return body
 }

@@ -20,7 +20,17 @@ const (
 	scenariosDir = "scenarios"
 	runtimesDir  = "runtimes"
 	runtimeFile  = "runtime.star"
+	serviceFile  = "service.star"
 	extension    = ".star"
+)
+
+// fileKind is what a script describes, in messages.
+type fileKind string
+
+const (
+	runtimeKind  fileKind = "runtime"  // a runtime.star
+	serviceKind  fileKind = "service"  // a service.star
+	scenarioKind fileKind = "scenario" // any other script: also one that defines claims only
 )
 
 // Sources says where scripts lie: in a checkout, and anywhere else.
@@ -32,8 +42,8 @@ type Sources struct {
 
 // scriptFile is one script with all that its evaluation needs.
 type scriptFile struct {
-	Runtime     bool   // a runtime.star; otherwise a script of a scenario
-	Name        string // of the runtime's folder, or of the scenario's file without .star
+	Kind        fileKind
+	Name        string // of the runtime's or service's folder, or of the scenario's file without .star
 	DisplayName string // in messages: the path relative to the checkout, or absolute outside of it
 	Path        string `json:"-"` // absolute
 	Source      []byte
@@ -43,10 +53,13 @@ type scriptFile struct {
 // newScriptFile returns the script at an absolute path, without its source.
 func newScriptFile(checkout, path string) scriptFile {
 	f := scriptFile{Path: path, DisplayName: DisplayName(checkout, path)}
-	if f.Runtime = filepath.Base(path) == runtimeFile; f.Runtime {
-		f.Name = filepath.Base(filepath.Dir(path))
-	} else {
-		f.Name = strings.TrimSuffix(filepath.Base(path), extension)
+	switch f.Name = filepath.Base(filepath.Dir(path)); filepath.Base(path) {
+	case runtimeFile:
+		f.Kind = runtimeKind
+	case serviceFile:
+		f.Kind = serviceKind
+	default:
+		f.Kind, f.Name = scenarioKind, strings.TrimSuffix(filepath.Base(path), extension)
 	}
 	return f
 }
@@ -58,14 +71,6 @@ func DisplayName(checkout, path string) string {
 		path = relative
 	}
 	return filepath.ToSlash(path)
-}
-
-// kind returns what the script describes.
-func (f scriptFile) kind() string {
-	if f.Runtime {
-		return "runtime"
-	}
-	return "scenario"
 }
 
 // read sets the source. The error is in ReadError too.
@@ -93,12 +98,17 @@ func (f scriptFile) isAt(path string) bool {
 	return err == nil && os.SameFile(here, there)
 }
 
-// read returns the scripts of all runtimes, then those of all scenarios. Those of the
-// checkout, whose path is absolute, come first, sorted by name.
+// read returns the scripts of all runtimes, of all services, and then those of all scenarios. Those
+// of the checkout, whose path is absolute, come first, sorted by name.
 func (s Sources) read(checkout string) ([]scriptFile, error) {
-	runtimes, err := readRuntimes(checkout, filepath.Join(checkout, runtimesDir))
+	runtimes, err := readFolders(checkout, filepath.Join(checkout, runtimesDir), runtimeFile, missingRuntime)
 	if err != nil {
 		return nil, notACheckout(err)
+	}
+	services, err := readFolders(checkout, filepath.Join(checkout, workload.ServicesDir), serviceFile,
+		missingService)
+	if err != nil && !isMissing(err) {
+		return nil, fmt.Errorf("look for services: %w", err)
 	}
 	scenarios, err := readScenarios(checkout)
 	if err != nil {
@@ -119,19 +129,21 @@ func (s Sources) read(checkout string) ([]scriptFile, error) {
 		if filepath.Base(name) == workload.File {
 			continue // it is read with the workloads
 		}
-		others := slices.Concat(runtimes, scenarios)
+		others := slices.Concat(runtimes, services, scenarios)
 		f, err := readNamedFile(checkout, name, others)
 		switch {
 		case err != nil:
 			return nil, err
 		case indexOf(others, f.Path) >= 0:
-		case f.Runtime:
+		case f.Kind == runtimeKind:
 			runtimes = append(runtimes, f)
+		case f.Kind == serviceKind:
+			services = append(services, f)
 		default:
 			scenarios = append(scenarios, f)
 		}
 	}
-	return slices.Concat(runtimes, scenarios), nil
+	return slices.Concat(runtimes, services, scenarios), nil
 }
 
 func notACheckout(err error) error {
@@ -151,21 +163,25 @@ func indexOf(files []scriptFile, path string) int {
 const missingRuntime = "it is missing, and every folder of " + runtimesDir + "/ is a runtime: " +
 	"write it, or move the folder elsewhere"
 
-// readRuntimes reads the scripts of the runtimes in a folder. A folder in it without a script has
-// the fault missingRuntime.
-func readRuntimes(checkout, folder string) (files []scriptFile, err error) {
+// missingService is the fault of a folder of scenarios/services/ without a script.
+const missingService = "it is missing, and every folder of " + workload.ServicesDir + "/ is a service: " +
+	"write it, or move the folder elsewhere"
+
+// readFolders reads the script of each folder in a folder. One without a script has the fault
+// missing.
+func readFolders(checkout, folder, script, missing string) (files []scriptFile, err error) {
 	names, err := listDir(folder)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		f := newScriptFile(checkout, filepath.Join(folder, name, runtimeFile))
+		f := newScriptFile(checkout, filepath.Join(folder, name, script))
 		err := f.read()
 		if errors.Is(err, syscall.ENOTDIR) {
-			continue // a file beside the runtimes
+			continue // a file beside the folders
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			f.ReadError = missingRuntime
+			f.ReadError = missing
 		}
 		files = append(files, f)
 	}
@@ -179,7 +195,7 @@ func readRuntimeFolder(checkout, folder string) ([]scriptFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the runtimes in %s: %w", folder, err)
 	}
-	files, err := readRuntimes(checkout, path)
+	files, err := readFolders(checkout, path, runtimeFile, missingRuntime)
 	files = slices.DeleteFunc(files, func(f scriptFile) bool { return f.ReadError == missingRuntime })
 	if err == nil && len(files) == 0 {
 		err = fmt.Errorf("none of its folders has a %s", runtimeFile)
@@ -210,7 +226,7 @@ func readScenarios(checkout string) (files []scriptFile, err error) {
 		if filepath.Ext(name) == extension {
 			f := newScriptFile(checkout, filepath.Join(folder, name))
 			_ = f.read()
-			f.Runtime, f.Name = false, strings.TrimSuffix(name, extension) // also of scenarios/runtime.star
+			f.Kind, f.Name = scenarioKind, strings.TrimSuffix(name, extension) // also of scenarios/runtime.star
 			files = append(files, f)
 		}
 	}
@@ -224,14 +240,18 @@ func IsPath(argument string) bool {
 }
 
 // scriptPath returns the absolute path of the script that an argument names: a file, or
-// the folder of a runtime.
+// the folder of a runtime or a service.
 func scriptPath(argument string) (string, error) {
 	path, err := filepath.Abs(argument)
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", argument, err)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, runtimeFile)
+		folder := path
+		path = filepath.Join(folder, runtimeFile)
+		if service := filepath.Join(folder, serviceFile); isFile(service) {
+			path = service
+		}
 	}
 	return path, nil
 }
@@ -257,10 +277,15 @@ func readNamedFile(checkout, name string, others []scriptFile) (scriptFile, erro
 	case filepath.Ext(path) != extension:
 		return f, &fault.Error{
 			Code: fault.ExitUsage, Err: fmt.Errorf("%s is not a script", f.DisplayName),
-			Hint: "a script is a file NAME" + extension + ", or a folder with " + runtimeFile,
+			Hint: "a script is a file NAME" + extension + ", or a folder with " + runtimeFile + " or " + serviceFile,
 		}
 	}
 	return f, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func isMissing(err error) bool {

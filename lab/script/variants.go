@@ -13,7 +13,7 @@ import (
 	"runtimelab/lab/message"
 )
 
-// variantPool holds the variants that scenarios can select.
+// variantPool holds the variants and services that scenarios can select.
 type variantPool struct {
 	ids    []string            // of all runtimes, in order
 	models map[string]string   // the worker model of each id
@@ -21,6 +21,7 @@ type variantPool struct {
 	broken []string            // runtimes whose file has a fault: their variants are unknown
 
 	workloads workloadIndex
+	services  []string // that scenarios can name, also those whose file has a fault
 }
 
 // add adds the variants of a runtime.

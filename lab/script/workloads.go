@@ -52,6 +52,23 @@ func (w workloadIndex) readOffers(c *call) []string {
 	})
 }
 
+// requireOffers reports an application that keeps the contract and offers nothing. It would be asked
+// any path and checked against no workload, as only a server with an API of its own is.
+func (r *runtimeScript) requireOffers(w workloadIndex) {
+	valid := slices.DeleteFunc(slices.Clone(w.Names),
+		func(name string) bool { return name == workload.Application })
+	if r.ownImage || r.offered || len(valid) == 0 {
+		return
+	}
+	i := slices.IndexFunc(r.calls, func(c *call) bool { return !c.has("offers") && !c.misspelt("offers") })
+	if i < 0 {
+		return
+	}
+	r.fault(r.declared, "runtime", `missing argument "offers", which variant %q lacks too: name the workloads `+
+		"that its application answers (%s), or leave out base if it has an API of its own",
+		r.runtime.Variants[i].Name, strings.Join(valid, ", "))
+}
+
 // askedWorkload is a workload that a scenario asks, and the first of its paths there.
 type askedWorkload struct{ name, path string }
 
@@ -154,8 +171,12 @@ func (s *scenarioScript) selectOffering(c *call, chosen chosenVariants) {
 			message.Suggest(r.PathOnly(), slices.Sorted(maps.Keys(index.Paths))))
 	}
 	for _, a := range asked {
-		if slices.Contains(index.Needs[a.name], "upstream") && !s.scenario.Upstream {
-			c.fault(c.at, "%s needs an upstream, and the scenario has none; add upstream = True", a.path)
+		for _, need := range index.Needs[a.name] {
+			if !slices.Contains(s.scenario.Services, need) {
+				all := append(slices.Clone(s.scenario.Services), need)
+				c.fault(c.at, `%s needs the service %s; write services = ["%s"]`, a.path, need,
+					strings.Join(all, `", "`))
+			}
 		}
 	}
 }

@@ -21,7 +21,8 @@ func workloadFile(name string, more string, paths ...string) string {
 		name, more, strings.Join(endpoints, ",\n"))
 }
 
-// workloadFiles are three workloads, and a runtime bun that offers some of them.
+// workloadFiles are three workloads, a runtime bun that offers some of them, and the runtimes of
+// checkout with an API of their own.
 func workloadFiles() map[string]string {
 	return map[string]string{
 		"scenarios/workloads/application/workload.json": workloadFile("application",
@@ -29,6 +30,13 @@ func workloadFiles() map[string]string {
 			"/healthz", "/identity"),
 		"scenarios/workloads/hello/workload.json": workloadFile("hello", "", "/json", "/plaintext"),
 		"scenarios/workloads/wait/workload.json":  workloadFile("wait", `"needs": ["upstream"],`, "/wait"),
+		"runtimes/node/runtime.star": `runtime(about = "Node", image = "node:24")
+variant(name = "single", model = "single", about = "one")
+variant(name = "cluster", model = "cluster", about = "many")
+`,
+		"runtimes/python/runtime.star": `runtime(about = "Python", image = "python:3.14")
+variant(name = "uvloop", model = "single", about = "one")
+`,
 		"runtimes/bun/runtime.star": `variant(name = "serve", model = "single", about = "one", command = ["bun"])
 runtime(
     about = "Bun",
@@ -54,6 +62,19 @@ func TestVariantsOfferWorkloads(t *testing.T) {
 	}
 	if library.Workloads.ByName("wait") == nil {
 		t.Error("the library has no workload wait")
+	}
+}
+
+// A runtime need not offer anything if all its variants do.
+func TestEachVariantMayOfferItsOwnWorkloads(t *testing.T) {
+	files := workloadFiles()
+	const file = "runtimes/bun/runtime.star"
+	files[file] = strings.NewReplacer(
+		"    offers = [\"hello\"],\n", "",
+		`"one", command = ["bun"])`, `"one", command = ["bun"], offers = ["hello"])`,
+	).Replace(files[file])
+	if got := messages(load(t, checkout(t, files))); got != "" {
+		t.Error(got)
 	}
 }
 
@@ -83,6 +104,14 @@ func TestMistakesInOffers(t *testing.T) {
 		},
 		"twice": {
 			`["wait", "hello"]`, `["wait", "wait"]`, `7:95: variant: offers holds "wait", which it has twice`,
+		},
+		"missing": {
+			"    offers = [\"hello\"],\n", "",
+			`2:1: runtime: missing argument "offers", which variant "serve" lacks too: name the workloads that its ` +
+				"application answers (hello, wait), or leave out base if it has an API of its own",
+		},
+		"misspelt": {
+			`    offers = `, `    ofers = `, `5:5: runtime: unknown argument "ofers"; did you mean "offers"?`,
 		},
 		"none": {
 			`["wait", "hello"]`, `[]`, "7:86: variant: offers is empty, want a list of workloads",
@@ -116,7 +145,7 @@ func TestMistakesInWorkloadsAreReported(t *testing.T) {
 }
 
 func TestScenariosRunOnVariantsThatOfferWhatTheyAsk(t *testing.T) {
-	own := []string{"node/single", "node/cluster", "python/uvloop"} // offer nothing: an API of their own
+	own := []string{"node/single", "node/cluster", "python/uvloop"} // with an API of their own
 	for name, c := range map[string]struct {
 		pairs   []string // of scenarioWith
 		want    []string // variants
@@ -126,22 +155,28 @@ func TestScenariosRunOnVariantsThatOfferWhatTheyAsk(t *testing.T) {
 			[]string{`["node/single"]`, "all"}, append([]string{"bun/serve", "bun/waits"}, own...), "[]",
 		},
 		"all, one of which does not": {
-			[]string{`get("/json")`, `get("/wait?ms=1")`, `["node/single"]`, "all, upstream = True"},
+			[]string{`get("/json")`, `get("/wait?ms=1")`, `["node/single"]`, `all, services = ["upstream"]`},
 			append([]string{"bun/waits"}, own...), "[bun/serve, which does not offer wait]",
 		},
 		"a pattern": {
-			[]string{`get("/json")`, `get("/json"), get("/wait")`, `["node/single"]`, `["bun/*"], upstream = True`},
+			[]string{
+				`get("/json")`, `get("/json"), get("/wait")`, `["node/single"]`,
+				`["bun/*"], services = ["upstream"]`,
+			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
 		},
 		"a filter": {
-			[]string{`get("/json")`, `get("/wait")`, `["node/single"]`, `where(runtime = "bun"), upstream = True`},
+			[]string{
+				`get("/json")`, `get("/wait")`, `["node/single"]`,
+				`where(runtime = "bun"), services = ["upstream"]`,
+			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
 		},
 		"a request of one phase": {
 			[]string{
-				`peak()`, `peak(requests = [get("/wait")])`, `["node/single"]`, `["bun/*"], upstream = True`,
+				`peak()`, `peak(requests = [get("/wait")])`, `["node/single"]`, `["bun/*"], services = ["upstream"]`,
 			},
 			[]string{"bun/waits"},
 			"[bun/serve, which does not offer wait]",
@@ -197,31 +232,31 @@ func TestMistakesInWhatScenariosAsk(t *testing.T) {
 			`5:42: get: no workload has the path "/jsno"; did you mean "/json"?`,
 		},
 		"a variant that does not offer it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["node/single", "bun/serve"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["node/single", "bun/serve"], services = ["upstream"]`},
 			`6:32: scenario: variant "bun/serve" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"a twin that does not offer it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/serve~twin"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/serve~twin"], services = ["upstream"]`},
 			`6:17: scenario: variant "bun/serve~twin" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"a variant that a pattern selects too": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*", "bun/serve"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*", "bun/serve"], services = ["upstream"]`},
 			`6:26: scenario: variant "bun/serve" does not offer wait, the workload of /wait; ` +
 				"it is offered by bun/waits",
 		},
 		"no variant that offers it": {
-			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/s*"], upstream = True`},
+			[]string{`"/json"`, `"/wait"`, `["node/single"]`, `["bun/s*"], services = ["upstream"]`},
 			"1:1: scenario: no variant is left: the scenario leaves out bun/serve, which does not offer wait",
 		},
 		"no upstream": {
 			[]string{`"/json"`, `"/wait?ms=5"`, `"node/single"`, `"bun/waits"`},
-			"1:1: scenario: /wait needs an upstream, and the scenario has none; add upstream = True",
+			"1:1: scenario: /wait needs the service upstream; write services = [\"upstream\"]",
 		},
 		"an arm that is left out": {
 			[]string{
-				`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*"], upstream = True,
+				`"/json"`, `"/wait"`, `["node/single"]`, `["bun/*"], services = ["upstream"],
     hypotheses = [hypothesis(
         claim = "speed-1", metric = "throughput_rps", phase = "peak",
         numerator = "bun/waits", denominator = "bun/serve",

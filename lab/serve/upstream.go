@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"runtimelab/lab"
 )
 
 // upstream is a service that applications call: it answers after the requested number of
-// milliseconds, any number of requests at once. It shares a CPU with the generator, so
+// milliseconds, any number of requests at once. It may share a CPU with the generator, so
 // it parses only what it needs and allocates little.
 type upstream struct{ calls atomic.Int64 }
 
@@ -46,7 +48,7 @@ func (s *upstream) serve(ctx context.Context, l *net.TCPListener) error {
 func (s *upstream) answer(w io.Writer, r upstreamCall) error {
 	switch {
 	case r.isCount:
-		return writeJSON(w, CallCount{Count: s.calls.Load()})
+		return writeJSON(w, lab.CallCount{Count: s.calls.Load()})
 	case !r.isWait:
 		_, err := w.Write(badRequestAnswer)
 		return err

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"runtimelab/lab"
 )
 
 func TestUpstreamAnswersManyAtOnce(t *testing.T) {
@@ -46,7 +48,7 @@ func TestUpstreamAnswersManyAtOnce(t *testing.T) {
 		t.Errorf("%d waits of 100ms, %d at once, took %v", clients*rounds, clients, took)
 	}
 	for range 2 { // asking for the count is not counted
-		if h := fetchJSON[CallCount](t, "GET", url+CallsPath); h.Count != clients*rounds {
+		if h := fetchJSON[lab.CallCount](t, "GET", url+CallsPath); h.Count != clients*rounds {
 			t.Errorf("%d calls counted, want %d", h.Count, clients*rounds)
 		}
 	}
@@ -67,7 +69,7 @@ func TestUpstreamRefusesOtherRequests(t *testing.T) {
 			t.Errorf("GET %s is answered %d", path, resp.StatusCode)
 		}
 	}
-	if h := fetchJSON[CallCount](t, "GET", url+CallsPath); h.Count != 0 {
+	if h := fetchJSON[lab.CallCount](t, "GET", url+CallsPath); h.Count != 0 {
 		t.Errorf("%d calls counted, want 0: all were refused", h.Count)
 	}
 }

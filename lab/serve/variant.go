@@ -82,34 +82,42 @@ func Stalling(period, stall time.Duration) lab.Variant {
 		"stalling", fmt.Sprintf("-period=%v", period), fmt.Sprintf("-stall=%v", stall))
 }
 
-// Upstream returns the variant that other variants call: it answers GET /wait?ms=N with
-// 200 and "done" after N milliseconds without CPU, any number at once.
-func Upstream() lab.Variant {
-	return newVariant("upstream", "the service that applications call: answers after the requested delay",
-		"upstream")
+// Upstream returns the service that servers call while they answer: it answers GET /wait?ms=N with 200
+// and "done" after N milliseconds without CPU, any number at once. Its image is the agent's.
+func Upstream() lab.Service {
+	calls := lab.Request{Method: http.MethodGet, Path: CallsPath}
+	return lab.Service{
+		Role: lab.RoleUpstream, Name: lab.UpstreamName,
+		Command: responderCommand("upstream"),
+		Env:     map[string]string{"HOST": "127.0.0.1", "PORT": fmt.Sprint(lab.UpstreamPort)},
+		CPUs:    lab.CPURequest{Count: 1},
+		Port:    lab.UpstreamPort, MemoryBytes: lab.ServerMemory,
+		Ready: &lab.Readiness{Request: &calls}, CallCount: &calls,
+		ServerEnv: map[string]string{"UPSTREAM_URL": fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort)},
+	}
 }
 
 // newVariant returns the variant of a responder; command are its arguments.
 func newVariant(name, about string, command ...string) lab.Variant {
 	return lab.Variant{
 		Runtime: RuntimeName, Name: name, About: about, Model: "single",
-		Command: append([]string{"/agent", "serve"}, command...), Responder: true,
+		Command: responderCommand(command...), Responder: true,
 	}
+}
+
+// responderCommand returns the command of a container of the agent's image that runs a responder.
+func responderCommand(arguments ...string) []string {
+	return append([]string{"/agent", "serve"}, arguments...)
 }
 
 // Paths at which a responder reports about itself. These requests are not counted.
 const (
 	StallsPath = "/stalls" // stalling: the []Stall so far
-	CallsPath  = "/hits"   // upstream: the CallCount so far
+	CallsPath  = "/hits"   // upstream: the lab.CallCount so far
 )
 
 // Stall is a period in which a stalling server answered nothing.
 type Stall struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-}
-
-// CallCount is the number of waits that an upstream was asked for.
-type CallCount struct {
-	Count int64 `json:"count"`
 }

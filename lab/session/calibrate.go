@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"runtimelab/lab"
@@ -89,34 +88,24 @@ func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, 
 func (i instrument) OpenResponder(
 	ctx context.Context, responder lab.Variant,
 ) (calibrate.ResponderCell, error) {
-	c, err := i.Cells().OpenCell(ctx, i.Layout.Generator, lab.ServerPort)
+	server := experiment.Server(responder, i.Agent)
+	server.CPUs = lab.CPURequest{Count: len(i.Layout.Server), Pinned: i.Layout.Server}
+	c, err := i.Cells().Open(ctx, lab.CellRequest{
+		Generator: lab.CPURequest{Count: len(i.Layout.Generator), Pinned: i.Layout.Generator},
+		Services:  []lab.Service{server},
+	})
 	if err != nil {
 		return nil, err
 	}
 	b := &responderCell{cell: c}
-	b.server, err = c.StartServer(ctx, responder, i.Agent, i.Layout.Server)
-	if err == nil {
-		_, err = c.AwaitFirstAnswer(ctx, serve.Target(), responderTimeout)
-	}
-	if err != nil {
-		if b.server != nil {
-			if reason := b.server.ExitReason(ctx); reason != "" {
-				err = fmt.Errorf("%w; %s", err, reason)
-			}
-		}
-		return nil, errors.Join(err, b.Close(ctx))
+	if _, err := c.AwaitFirstAnswer(ctx, serve.Target(), readyTimeout); err != nil {
+		return nil, errors.Join(experiment.CauseInCell(ctx, c, err), b.Close(ctx))
 	}
 	return b, nil
 }
 
-// responderTimeout bounds the time until a responder's first answer.
-const responderTimeout = 30 * time.Second
-
 // responderCell is a cell that runs one of the lab's responders.
-type responderCell struct {
-	cell   experiment.Cell
-	server experiment.Server
-}
+type responderCell struct{ cell experiment.Cell }
 
 func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	return b.cell.Attack(ctx, a)
@@ -131,13 +120,9 @@ func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, e
 }
 
 func (b *responderCell) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	var err error
-	if b.server != nil {
-		err = b.server.Remove(ctx)
-	}
-	return errors.Join(err, b.cell.Close(ctx))
+	return b.cell.Close(ctx)
 }
 
 var (

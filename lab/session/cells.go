@@ -3,31 +3,27 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/agent"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
-	"runtimelab/lab/serve"
 )
 
 // Cells returns what opens the cells of an experiment on the session's engine.
-func (s *Session) Cells() experiment.Cells {
-	return cells{run: s.run, lease: s.lease, image: s.Agent}
-}
+func (s *Session) Cells() experiment.Cells { return cells{run: s.run, lease: s.lease} }
 
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
-	run   *docker.Run
+	run   engine.Run
 	lease *Lease
-	image lab.Image // of the agent; upstreams run from it too
 }
 
 func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
@@ -36,67 +32,102 @@ func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error
 
 func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(ctx) }
 
-func (c cells) OpenCell(ctx context.Context, cpus []int, port int) (experiment.Cell, error) {
-	opened, err := c.run.OpenCell(ctx, cpus, port)
-	if err != nil {
+func (c cells) Open(ctx context.Context, request lab.CellRequest) (experiment.Cell, error) {
+	var opening *cell
+	opened, err := c.run.Open(ctx, request, func(ctx context.Context, d engine.Cell, s lab.Service) error {
+		if opening == nil {
+			opening = newCell(d, request)
+		}
+		return opening.awaitReady(ctx, s)
+	})
+	switch {
+	case opened == nil:
 		return nil, err
+	case opening == nil:
+		opening = newCell(opened, request)
 	}
-	client := agent.NewClient(fault.Generator, opened, opened)
-	return &cell{Cell: opened, agent: client, image: c.image, baseURL: experiment.BaseURL(port)}, nil
+	if err != nil {
+		return nil, errors.Join(experiment.CauseInCell(ctx, opening, err), opening.closeAfterError(ctx))
+	}
+	return opening, nil
 }
 
 type cell struct {
-	*docker.Cell
+	engine.Cell
 	agent   *agent.Client
-	image   lab.Image
 	baseURL string // of the server
+
+	toldServices bool // the agent knows the services
 }
 
-func (c *cell) StartServer(
-	ctx context.Context, v lab.Variant, image lab.Image, cpus []int,
-) (experiment.Server, error) {
-	s, err := c.Cell.StartServer(ctx, v, image, cpus)
-	if s == nil {
-		return nil, err // not a nil *Server in the interface
+// newCell adds an agent to a cell whose generator has started.
+func newCell(d engine.Cell, request lab.CellRequest) *cell {
+	c := &cell{Cell: d, agent: agent.NewClient(fault.Generator, d, d)}
+	for _, s := range request.Services {
+		if s.Role.Traits().Measured {
+			c.baseURL = experiment.BaseURL(s.Port)
+		}
 	}
-	return s, err
+	return c
 }
 
-func (c *cell) StartUpstream(ctx context.Context, cpus []int) (experiment.Upstream, error) {
-	s, err := c.Cell.StartUpstream(ctx, serve.Upstream(), c.image, cpus)
-	if err == nil {
-		target := lab.Target{Request: callsRequest, Status: http.StatusOK}
-		_, err = c.agent.AwaitFirstAnswer(ctx,
-			agent.AwaitRequest{BaseURL: upstreamURL, Target: target, Timeout: responderTimeout})
+// readyTimeout bounds the time from the start of a service until it is ready.
+const readyTimeout = 30 * time.Second
+
+// awaitReady waits until a service is ready, or until one of the cell ends.
+func (c *cell) awaitReady(ctx context.Context, s lab.Service) error {
+	if s.Ready == nil {
+		return nil
 	}
-	if s == nil {
-		return nil, err // not a nil *upstream in the interface
+	whileAllRun, stop := experiment.UntilAServiceEnds(ctx, c)
+	defer stop()
+	_, err := c.agent.AwaitFirstAnswer(whileAllRun, agent.AwaitRequest{
+		BaseURL: experiment.BaseURL(s.Port), Ready: s.Ready, Timeout: readyTimeout,
+	})
+	if err != nil {
+		err = fmt.Errorf("waiting until %s is ready: %w", s.Title(), c.addAgentOutput(err))
 	}
-	return &upstream{Server: s, cell: c}, c.addAgentOutput(err)
+	return fault.During(ctx, fault.Party{Role: string(s.Role), Name: s.Name}, err)
 }
 
-var (
-	upstreamURL  = fmt.Sprintf("http://127.0.0.1:%d", lab.UpstreamPort)
-	callsRequest = lab.Request{Method: http.MethodGet, Path: serve.CallsPath}
-)
+// closeTimeout limits how long a cell may take to close after an error.
+const closeTimeout = 30 * time.Second
 
-// upstream is a responder of the lab that the server of its cell calls.
-type upstream struct {
-	*docker.Server
+// closeAfterError closes a cell even if ctx has ended.
+func (c *cell) closeAfterError(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return fault.By(fault.Engine, c.Close(ctx))
+}
+
+func (c *cell) Services() (all []experiment.Service) {
+	for _, s := range c.Cell.Services() {
+		all = append(all, &service{Service: s, cell: c})
+	}
+	return all
+}
+
+// service asks a service of the engine through the agent of its cell.
+type service struct {
+	engine.Service
 	cell *cell
 }
 
-func (u *upstream) Calls(ctx context.Context) (int64, error) {
-	answers, err := u.cell.agent.Send(ctx, upstreamURL, []lab.Request{callsRequest})
+func (s *service) Calls(ctx context.Context) (*int64, error) {
+	spec := s.Spec()
+	if spec.CallCount == nil {
+		return nil, nil
+	}
+	answers, err := s.cell.agent.Send(ctx, experiment.BaseURL(spec.Port), []lab.Request{*spec.CallCount})
 	if err != nil {
-		return 0, u.cell.addAgentOutput(err)
+		return nil, s.cell.addAgentOutput(err)
 	}
-	var calls serve.CallCount
+	var calls lab.CallCount
 	if err := json.Unmarshal(answers[0].Body, &calls); err != nil {
-		return 0, fmt.Errorf("reading the upstream's count of calls (%q %s): %w",
-			answers[0].Body, answers[0].Error, err)
+		return nil, fmt.Errorf("reading the count of calls of %s (%q %s): %w",
+			spec.Name, answers[0].Body, answers[0].Error, err)
 	}
-	return calls.Count, nil
+	return &calls.Count, nil
 }
 
 func (c *cell) AwaitFirstAnswer(
@@ -117,7 +148,19 @@ func (c *cell) Listeners(ctx context.Context) ([]lab.Listener, error) {
 	return all, c.addAgentOutput(err)
 }
 
+// Attack runs an attack. Before the first, it tells the agent which services run in the cell. That is
+// not done when they start: it would delay the request whose answer ends the cold start.
 func (c *cell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
+	if !c.toldServices {
+		var all []agent.Service
+		for _, s := range c.Cell.Services() {
+			all = append(all, agent.Service{Name: s.Spec().Name, ContainerID: s.Grant().ContainerID})
+		}
+		if err := c.agent.TellServices(ctx, all); err != nil {
+			return account.Observation{}, c.addAgentOutput(err)
+		}
+		c.toldServices = true
+	}
 	result, err := c.agent.Attack(ctx, a)
 	return result, c.addAgentOutput(err)
 }
@@ -139,7 +182,6 @@ func (c *cell) addAgentOutput(err error) error {
 }
 
 var (
-	_ experiment.Cells    = cells{}
-	_ experiment.Server   = (*docker.Server)(nil)
-	_ experiment.Upstream = (*upstream)(nil)
+	_ experiment.Cells   = cells{}
+	_ experiment.Service = (*service)(nil)
 )

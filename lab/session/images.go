@@ -7,22 +7,23 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/agent/binary"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/serve"
 )
 
 // NewBuilder returns a builder of images on an engine.
-func NewBuilder(e *docker.Engine, o image.Options) *image.Builder {
+func NewBuilder(e engine.Engine, o image.Options) *image.Builder {
 	o.EngineIsRemote = !e.Local()
-	return image.NewBuilder(e.Client(), o)
+	return image.NewBuilder(e, o)
 }
 
 // ensureAgent builds the image of the agent for an architecture if it is missing. It also
@@ -39,22 +40,36 @@ func ensureAgent(
 	return built, hex.EncodeToString(hash[:]), err
 }
 
-// EnsureImages builds the images of runtimes, and checks their settings. It returns
-// images by variant id, and the reasons why variants have none. It is an error if no
-// runtime has an image.
+// TrialImages holds the variants and services of trials with their images.
+type TrialImages struct {
+	Variants map[string]lab.Variant // by id
+	Images   map[string]lab.Image   // by variant id
+	Errors   map[string]string      // by variant id: why it has no image
+	Services map[string]lab.Service // by name, also the lab's own
+}
+
+// EnsureImages builds the images of runtimes and services, and checks their settings. It is an error
+// if no runtime has an image, or if a service has none.
 func (s *Session) EnsureImages(
-	ctx context.Context, runtimes []lab.Runtime,
-) (images map[string]lab.Image, missing map[string]string, err error) {
-	built := s.builder.Ensure(ctx, runtimes)
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+	ctx context.Context, runtimes []lab.Runtime, services []lab.ServiceDefinition,
+) (all TrialImages, err error) {
+	var sources []lab.ImageSource
+	for _, r := range runtimes {
+		sources = append(sources, r.Source())
 	}
-	images, missing = make(map[string]lab.Image), make(map[string]string)
+	for _, d := range services {
+		sources = append(sources, d.Source)
+	}
+	built := s.builder.Ensure(ctx, sources)
+	if ctx.Err() != nil {
+		return all, context.Cause(ctx)
+	}
+	all.Images, all.Errors = make(map[string]lab.Image), make(map[string]string)
 	var failures []error
 	for _, r := range runtimes {
 		result := built[r.Name]
 		if result.Err == nil {
-			result.Err = s.checkSettings(ctx, r, result.Image)
+			result.Err = s.checkSettings(ctx, r.Source(), result.Image)
 		}
 		if result.Err != nil {
 			failures = append(failures, result.Err)
@@ -71,39 +86,55 @@ func (s *Session) EnsureImages(
 			}
 			if err != nil {
 				cause, _, _ := strings.Cut(err.Error(), "\n") // the message above has the rest
-				missing[v.ID()] = "image: " + cause
+				all.Errors[v.ID()] = "image: " + cause
 			} else {
-				images[v.ID()] = result.Image
+				all.Images[v.ID()] = result.Image
 			}
 		}
 	}
-	if len(images) == 0 {
-		return nil, nil, fmt.Errorf("no runtime has an image that can be measured: %w", errors.Join(failures...))
+	if len(all.Images) == 0 {
+		return all, fmt.Errorf("no runtime has an image that can be measured: %w", errors.Join(failures...))
 	}
-	return images, missing, nil
+	all.Services, err = s.withImages(ctx, services, built)
+	return all, err
 }
 
-// checkSettings returns an error if the image of a runtime sets something that the lab
-// cannot override, such as a nested volume.
-func (s *Session) checkSettings(ctx context.Context, r lab.Runtime, img lab.Image) error {
+// withImages returns the services that trials can have, by name: the lab's own, and those of folders
+// with the images that were built.
+func (s *Session) withImages(
+	ctx context.Context, services []lab.ServiceDefinition, built map[string]image.Result,
+) (map[string]lab.Service, error) {
+	upstream := serve.Upstream()
+	upstream.Image = s.Agent
+	all := map[string]lab.Service{upstream.Name: upstream}
+	for _, d := range services {
+		result := built[d.Source.Name]
+		if result.Err == nil {
+			result.Err = s.checkSettings(ctx, d.Source, result.Image)
+		}
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		d.Service.Image = result.Image
+		all[d.Service.Name] = d.Service
+	}
+	return all, nil
+}
+
+// checkSettings returns an error if an image sets something that the lab cannot override, such as a
+// nested volume.
+func (s *Session) checkSettings(ctx context.Context, source lab.ImageSource, img lab.Image) error {
 	if err := s.run.Admit(ctx, img.Ref); err != nil {
-		from := cmp.Or(r.Image, filepath.Join(r.ContextDir, r.Dockerfile))
-		return fmt.Errorf("runtime %s (%s): %w", r.Name, from, err)
+		from := cmp.Or(source.Image, filepath.Join(source.ContextDir, source.Dockerfile))
+		return fmt.Errorf("%s (%s): %w", source.Title, from, err)
 	}
 	return nil
 }
 
-// TrialImages holds the variants of a plan's trials and their images, by variant id.
-type TrialImages struct {
-	Variants map[string]lab.Variant
-	Images   map[string]lab.Image
-	Errors   map[string]string // why a variant has no image
-}
-
-// BuildImages builds the images that a plan's trials need of runtimes. A twin uses the
-// image of its original, and the lab's responders use the agent's.
+// BuildImages builds the images that a plan's trials need of runtimes, and those of services. A twin
+// uses the image of its original, and the lab's responders use the agent's.
 func (s *Session) BuildImages(
-	ctx context.Context, p lab.Plan, runtimes []lab.Runtime,
+	ctx context.Context, p lab.Plan, runtimes []lab.Runtime, services []lab.ServiceDefinition,
 ) (all TrialImages, err error) {
 	measured := map[string]bool{}
 	for _, t := range p.Trials {
@@ -117,10 +148,10 @@ func (s *Session) BuildImages(
 			needed = append(needed, r)
 		}
 	}
-	all.Variants = make(map[string]lab.Variant)
-	if all.Images, all.Errors, err = s.EnsureImages(ctx, needed); err != nil {
+	if all, err = s.EnsureImages(ctx, needed, services); err != nil {
 		return all, err
 	}
+	all.Variants = make(map[string]lab.Variant)
 	for _, r := range needed {
 		for _, v := range r.Variants {
 			twin := v.Twin()
@@ -134,6 +165,14 @@ func (s *Session) BuildImages(
 		all.Variants[v.ID()], all.Images[v.ID()] = v, s.Agent
 	}
 	return all, nil
+}
+
+// ServicesOfFolders returns the services with their images, by name, without those of the lab, whose
+// image is the agent's.
+func (t TrialImages) ServicesOfFolders() map[string]lab.Service {
+	all := maps.Clone(t.Services)
+	delete(all, lab.UpstreamName)
+	return all
 }
 
 // MeasuredVariants returns the variants of a plan's trials with their images, by id.

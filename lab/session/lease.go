@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"runtimelab/lab/agent"
-	"runtimelab/lab/engine/docker"
+	"runtimelab/lab/engine"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
@@ -15,16 +15,16 @@ import (
 // every CPU of the engine's machine, and never attacks.
 type Lease struct {
 	*agent.Client
-	run *docker.Run
+	run engine.Run
 }
 
-func newLease(run *docker.Run) *Lease {
+func newLease(run engine.Run) *Lease {
 	return &Lease{Client: agent.NewClient(fault.Lab, run, run), run: run}
 }
 
 // OpenLease takes a lease on an engine without its measuring lock, to look at the machine
 // as containers see it. version is that of the lab. The caller must end the lease.
-func OpenLease(ctx context.Context, e *docker.Engine, arch, version string) (*Lease, error) {
+func OpenLease(ctx context.Context, e engine.Engine, arch, version string) (*Lease, error) {
 	built, _, err := ensureAgent(ctx, NewBuilder(e, image.Options{Version: version}), arch)
 	if err != nil {
 		return nil, err

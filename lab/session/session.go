@@ -15,7 +15,6 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/contract"
 	"runtimelab/lab/engine"
-	"runtimelab/lab/engine/docker"
 	"runtimelab/lab/host"
 	"runtimelab/lab/image"
 	"runtimelab/lab/plan"
@@ -24,6 +23,7 @@ import (
 
 // Options configures a session.
 type Options struct {
+	Connect func(context.Context) (engine.Engine, error) // to the engine that measures
 	Bases   image.BaseMode
 	Log     io.Writer // receives messages for the user, a line each
 	Version string    // of the lab, for the labels of its images
@@ -40,10 +40,10 @@ type Session struct {
 	Nofile   int        // open files that every container of a trial may have
 
 	options  Options
-	engine   *docker.Engine
+	engine   engine.Engine
 	builder  *image.Builder
 	agentSum string // SHA-256 of the agent, in hexadecimal
-	run      *docker.Run
+	run      engine.Run
 	lease    *Lease
 }
 
@@ -51,7 +51,7 @@ type Session struct {
 // removes the containers of the session afterwards.
 func Run(ctx context.Context, o Options, do func(*Session) error) (err error) {
 	s := &Session{ID: record.NewID(time.Now()), options: o}
-	if s.engine, err = docker.Open(ctx); err != nil {
+	if s.engine, err = o.Connect(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.engine.Close()) }()
@@ -126,7 +126,7 @@ func (s *Session) probeCPUs(ctx context.Context) (err error) {
 // ExpectedIdentity returns the limits that every server of the session gets, and must
 // report in its identity.
 func (s *Session) ExpectedIdentity() contract.ExpectedIdentity {
-	return contract.ExpectedIdentity{MemoryLimit: engine.ServerMemory, Nofile: s.Nofile}
+	return contract.ExpectedIdentity{MemoryLimit: lab.ServerMemory, Nofile: s.Nofile}
 }
 
 // lockHolder describes this process for other processes that wait for the lock.

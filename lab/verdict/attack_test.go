@@ -55,7 +55,7 @@ func attackRows(t *testing.T, variant, url string, kind lab.PhaseKind, cpu time.
 		},
 		Phase: phase,
 		Measured: &lab.Window{Phase: phase, Layout: layout, Attack: got, Accounts: lab.Accounts{
-			Server: lab.ServerAccount{Container: &lab.ContainerAccount{CPU: &used}},
+			Server: lab.ServiceAccount{Container: &lab.ContainerAccount{CPU: &used}},
 		}},
 		Gate: lab.GateResult{Validity: lab.Valid},
 	}

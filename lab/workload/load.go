@@ -15,12 +15,15 @@ import (
 	"slices"
 	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/message"
 )
 
 const (
 	// Dir is the folder of the workloads in a checkout.
 	Dir = "scenarios/workloads"
+	// ServicesDir is the folder of services in a checkout, which workloads can need.
+	ServicesDir = "scenarios/services"
 	// File is the name of the file in a workload's folder.
 	File = "workload.json"
 	// version is the version of the files that this package reads.
@@ -42,15 +45,19 @@ type Mistake struct {
 // are given twice, so that it never ignores a part of a workload. A checkout may have no workloads.
 // The error says why the folder cannot be read.
 func Load(root string) (*Set, []Mistake, error) {
-	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(Dir)))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := listFolders(root, Dir)
+	if err != nil {
 		return nil, nil, fmt.Errorf("look for workloads: %w", err)
 	}
-	l := loader{contents: map[string][]byte{}, set: &Set{}}
-	for _, e := range entries {
-		if name := e.Name(); e.IsDir() && !strings.HasPrefix(name, ".") {
-			l.read(root, name)
-		}
+	services, err := listFolders(root, ServicesDir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for services that workloads need: %w", err)
+	}
+	l := loader{
+		contents: map[string][]byte{}, set: &Set{}, services: append([]string{lab.UpstreamName}, services...),
+	}
+	for _, name := range names {
+		l.read(root, name)
 	}
 	slices.SortStableFunc(l.set.all, func(a, b *Workload) int {
 		return cmp.Compare(boolRank(a.Name != Application), boolRank(b.Name != Application))
@@ -61,6 +68,21 @@ func Load(root string) (*Set, []Mistake, error) {
 		return slices.Contains(l.set.Broken, w.Name)
 	})
 	return l.set, l.mistakes, nil
+}
+
+// listFolders returns the names of the folders in a folder of a checkout, which need not exist. Hidden
+// ones are left out.
+func listFolders(root, dir string) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(dir)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name := e.Name(); e.IsDir() && !strings.HasPrefix(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func boolRank(b bool) int {
@@ -74,6 +96,7 @@ func boolRank(b bool) int {
 type loader struct {
 	contents map[string][]byte // of the files, by the workload's name
 	set      *Set
+	services []string // that a workload can need
 	mistakes []Mistake
 }
 
@@ -173,10 +196,7 @@ func placeAt(content []byte, offset int64) (line, column int) {
 
 // resolve checks each workload for itself, and makes its vectors.
 func (l *loader) resolve() {
-	var always []string
-	if w := l.set.ByName(Application); w != nil && w.doc.Headers != nil {
-		always = w.doc.Headers.Always
-	}
+	rule := l.set.headers()
 	for _, w := range l.set.all {
 		l.checkParts(w)
 		for _, e := range w.doc.Endpoints {
@@ -184,7 +204,7 @@ func (l *loader) resolve() {
 				l.mistake(w.Name, quoted("path", e.Path), "endpoint %s has no vectors", e.Path)
 			}
 			for _, doc := range e.Vectors {
-				v, err := doc.resolve(e, always)
+				v, err := doc.resolve(e, rule)
 				if err != nil {
 					l.mistake(w.Name, quoted("name", doc.Name), "endpoint %s, vector %q: %v", e.Path, doc.Name, err)
 					continue
@@ -206,9 +226,9 @@ func (l *loader) checkParts(w *Workload) {
 		l.mistake(w.Name, []string{`"endpoints"`}, "there are no endpoints")
 	}
 	for _, need := range d.Needs {
-		if !slices.Contains(services, need) {
+		if !slices.Contains(l.services, need) {
 			l.mistake(w.Name, []string{fmt.Sprintf("%q", need)}, "needs has the unknown service %q; %s",
-				need, message.Suggest(need, services))
+				need, message.Suggest(need, l.services))
 		}
 	}
 	general := w.Name == Application
@@ -222,11 +242,7 @@ func (l *loader) checkParts(w *Workload) {
 		l.mistake(w.Name, nil, "headers or identity is missing: %s says what holds for all servers", Application)
 	}
 	if d.Headers != nil {
-		for _, name := range d.Headers.Always {
-			if name != strings.ToLower(name) {
-				l.mistake(w.Name, []string{fmt.Sprintf("%q", name)}, "header %q is not in lower case", name)
-			}
-		}
+		l.checkHeaders(w)
 	}
 	if d.Identity != nil {
 		if err := d.Identity.check(w); err != nil {
@@ -236,6 +252,28 @@ func (l *loader) checkParts(w *Workload) {
 	if d.Inputs != nil {
 		if err := d.Inputs.check(); err != nil {
 			l.mistake(w.Name, []string{`"inputs"`}, "inputs: %v", err)
+		}
+	}
+}
+
+// checkHeaders checks the names of the headers that any answer has, and that each optional one has a
+// reason.
+func (l *loader) checkHeaders(w *Workload) {
+	always, optional := w.doc.Headers.Always, w.doc.Headers.optionalNames()
+	for _, name := range slices.Concat(always, optional) {
+		if name == "" || name != strings.ToLower(name) {
+			l.mistake(w.Name, []string{fmt.Sprintf("%q", name)}, "header %q is not a name in lower case", name)
+		}
+	}
+	for i, h := range w.doc.Headers.Optional {
+		at := quoted("name", h.Name)
+		switch {
+		case slices.Contains(always, h.Name):
+			l.mistake(w.Name, at, "header %q is optional, and always lists it", h.Name)
+		case slices.Contains(optional[:i], h.Name):
+			l.mistake(w.Name, at, "header %q is optional twice", h.Name)
+		case h.Reason == "" || strings.Contains(h.Reason, "\n"):
+			l.mistake(w.Name, at, "the optional header %q needs a reason, in one line", h.Name)
 		}
 	}
 }

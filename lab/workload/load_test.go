@@ -178,6 +178,20 @@ func TestLoadReportsMistakesWithTheirPlace(t *testing.T) {
 			`"needs"`, `"identity": {"path": "/q"}, "needs"`,
 			"which only application has",
 		},
+		"an optional header in capitals": {
+			`"date"]`, `"date"], "optional": [{"name": "Server", "reason": "x"}]`,
+			`"Server" is not a name in lower case`,
+		},
+		"an optional header without a reason": {
+			`"date"]`, `"date"], "optional": [{"name": "server"}]`, `header "server" needs a reason`,
+		},
+		"an optional header that always comes": {
+			`"date"]`, `"date"], "optional": [{"name": "date", "reason": "x"}]`, "and always lists it",
+		},
+		"an optional header twice": {
+			`"date"]`, `"date"], "optional": [{"name": "a", "reason": "x"}, {"name": "a", "reason": "x"}]`,
+			`header "a" is optional twice`,
+		},
 		"no headers": {
 			`  "headers": {"always": ["content-type", "content-length", "date"]},`, ``,
 			"headers or identity is missing",
@@ -212,6 +226,10 @@ func TestLoadReportsMistakesWithTheirPlace(t *testing.T) {
 		"an unknown service":                     "4:13",
 		"an unknown type":                        "13:3",
 		"an upload without a path":               "12:3",
+		"an optional header in capitals":         "5:91",
+		"an optional header that always comes":   "5:83",
+		"an optional header twice":               "5:83",
+		"an optional header without a reason":    "5:83",
 		"another endpoint's path":                "8:8",
 		"another version":                        "2:3",
 		"at_most above high":                     "12:3",

@@ -17,9 +17,9 @@ type Vector struct {
 	// Want holds the exact status, body and values of headers. It includes
 	// content-length, unless the body is chunked.
 	Want lab.Answer
-	// RequiredHeaders lists headers that must be present with any value. Headers
-	// other than these and those of Want are not allowed.
-	RequiredHeaders []string
+	// RequiredHeaders lists headers that must be present with any value, and OptionalHeaders those
+	// that may be. Headers other than these and those of Want are not allowed.
+	RequiredHeaders, OptionalHeaders []string
 }
 
 type vector struct {
@@ -46,8 +46,8 @@ type response struct {
 }
 
 // resolve checks a vector of the file and returns it with all bodies and headers.
-// always lists the headers that every answer must have.
-func (v vector) resolve(e endpoint, always []string) (Vector, error) {
+// rule is the one for the headers of every answer.
+func (v vector) resolve(e endpoint, rule headerRule) (Vector, error) {
 	if v.Name == "" || v.About == "" {
 		return Vector{}, fmt.Errorf("the vector needs name and about")
 	}
@@ -89,7 +89,7 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 		return Vector{}, fmt.Errorf("the response has no content-type")
 	}
 	var required []string
-	for _, name := range always {
+	for _, name := range rule.Always {
 		if _, given := headers[name]; !given && (name != "content-length" || !v.Response.Chunked) {
 			required = append(required, name)
 		}
@@ -102,5 +102,6 @@ func (v vector) resolve(e endpoint, always []string) (Vector, error) {
 		},
 		Want:            lab.Answer{Status: v.Response.Status, Header: headers, Body: responseBody},
 		RequiredHeaders: required,
+		OptionalHeaders: rule.optionalNames(),
 	}, nil
 }

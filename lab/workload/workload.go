@@ -14,9 +14,6 @@ const Application = "application"
 // anyOtherPath is the path of an endpoint that stands for all paths that no endpoint has.
 const anyOtherPath = "*"
 
-// services lists the services that a workload can need, and that the lab has.
-var services = []string{"upstream"}
-
 // Workload is the content of one folder of scenarios/workloads.
 type Workload struct {
 	Name    string // the folder's name: "orders"
@@ -51,6 +48,18 @@ func (s *Set) Identity() IdentityRule {
 		return *w.doc.Identity
 	}
 	return IdentityRule{}
+}
+
+// OptionalHeaders returns the names of the headers that an answer may have although no vector names
+// them. Answers that differ only in these are alike.
+func (s *Set) OptionalHeaders() []string { return s.headers().optionalNames() }
+
+// headers returns the rule for the headers of all answers. It is empty without Application.
+func (s *Set) headers() headerRule {
+	if w := s.ByName(Application); w != nil && w.doc.Headers != nil {
+		return *w.doc.Headers
+	}
+	return headerRule{}
 }
 
 // OfferedBy returns the workloads that a variant is asked: Application and those that it
@@ -133,12 +142,32 @@ type document struct {
 	May     []string `json:"may"`
 	MayNot  []string `json:"may_not"`
 	// Headers are those of every answer, of whichever workload. Only Application has them.
-	Headers *struct {
-		Always []string `json:"always"` // names, in lower case
-	} `json:"headers"`
+	Headers   *headerRule   `json:"headers"`
 	Endpoints []endpoint    `json:"endpoints"`
 	Identity  *IdentityRule `json:"identity"` // only Application has it
 	Inputs    *inputRule    `json:"inputs"`   // nil: it has no seeded inputs
+}
+
+// headerRule says which headers answers have besides those that a vector names. Names are in lower
+// case.
+type headerRule struct {
+	Always   []string         `json:"always"`
+	Optional []optionalHeader `json:"optional"`
+}
+
+// optionalHeader is a header that an answer may have, with any value.
+type optionalHeader struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"` // one line: which servers send it, and why they cannot leave it out
+}
+
+// optionalNames returns the names of the optional headers.
+func (h headerRule) optionalNames() []string {
+	names := make([]string, len(h.Optional))
+	for i, o := range h.Optional {
+		names[i] = o.Name
+	}
+	return names
 }
 
 // endpoint describes a path, or all paths that are not listed if Path is "*".

@@ -103,8 +103,9 @@ func TestVectorsAreResolved(t *testing.T) {
 	if got := get.Want.Header["content-length"]; got != "27" {
 		t.Errorf("content-length of /json is %q", got)
 	}
-	if !slices.Equal(get.RequiredHeaders, []string{"date"}) {
-		t.Errorf("required headers of /json: %v", get.RequiredHeaders)
+	if !slices.Equal(get.RequiredHeaders, []string{"date"}) || !slices.Equal(get.OptionalHeaders,
+		[]string{"server"}) {
+		t.Errorf("required headers of /json: %v, optional: %v", get.RequiredHeaders, get.OptionalHeaders)
 	}
 	head := vectorNamed(t, "json-head")
 	if head.Want.Header["content-length"] != "27" || len(head.Want.Body) != 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
+	"golang.org/x/sync/errgroup"
 
 	"runtimelab/lab"
 	"runtimelab/lab/engine"
@@ -48,37 +49,71 @@ func harden(h *container.HostConfig, nofile int) {
 }
 
 // Cell is a network namespace with loopback only, and a process namespace. The generator's
-// container owns both: its agent sees the servers' threads, and the servers end with it. Reads and
+// container owns both: its agent sees the services' threads, and the services end with it. Reads and
 // writes go to the agent.
 type Cell struct {
 	io.ReadWriter
 	run       *Run
 	generator string
 	stream    *attachedStreams
+	services  []*Service
 }
 
-// OpenCell starts a generator in a new cell, on the given CPUs; nil means any CPU. A server will
-// listen on port.
-func (r *Run) OpenCell(ctx context.Context, cpus []int, port int) (*Cell, error) {
+// Open starts a generator in a new cell, and the services of a request in their order. After each
+// start it waits for awaitReady. After an error the cell, if it is not nil, holds what is open, and
+// must be closed.
+func (r *Run) Open(
+	ctx context.Context, request lab.CellRequest,
+	awaitReady func(context.Context, engine.Cell, lab.Service) error,
+) (engine.Cell, error) {
 	id, s, err := r.startAttached(ctx, roleGenerator, func(h *container.HostConfig) {
 		h.Memory, h.MemorySwap = generatorMemory, generatorMemory
-		h.CpusetCpus = lab.CPUList(cpus)
+		h.CpusetCpus = lab.CPUList(request.Generator.Pinned)
 		h.Tmpfs = map[string]string{spoolDir: spoolSize}
-		h.Sysctls = map[string]string{
-			"net.core.somaxconn":           fmt.Sprint(engine.Somaxconn),
-			"net.ipv4.ip_local_port_range": "1024 65535",
-			// Otherwise a client that dials too early may get the server's port as
-			// its source port, connect to itself, and block the port for the server.
-			"net.ipv4.ip_local_reserved_ports": fmt.Sprintf("%d,%d", port, lab.UpstreamPort),
-		}
-		if port < firstUnprivilegedPort { // engines differ in whether users other than root may listen there
-			h.Sysctls["net.ipv4.ip_unprivileged_port_start"] = fmt.Sprint(port)
-		}
+		h.Sysctls = cellSysctls(request.Services)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Cell{ReadWriter: s, run: r, generator: id, stream: s}, nil
+	c := &Cell{ReadWriter: s, run: r, generator: id, stream: s}
+	for _, spec := range request.Services {
+		if err := c.start(ctx, spec); err != nil {
+			return c, err
+		}
+		if err := awaitReady(ctx, c, spec); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// cellSysctls returns the kernel's settings in a cell with services.
+func cellSysctls(services []lab.Service) map[string]string {
+	sysctls := map[string]string{
+		"net.core.somaxconn":           fmt.Sprint(engine.Somaxconn),
+		"net.ipv4.ip_local_port_range": "1024 65535",
+	}
+	var reserved []string
+	unprivileged := firstUnprivilegedPort
+	for _, s := range services {
+		reserved = append(reserved, fmt.Sprint(s.Port))
+		unprivileged = min(unprivileged, s.Port)
+	}
+	// Otherwise a client that dials too early may get a service's port as its source port, connect
+	// to itself, and block the port for the service.
+	sysctls["net.ipv4.ip_local_reserved_ports"] = strings.Join(reserved, ",")
+	if unprivileged < firstUnprivilegedPort { // engines differ in whether users other than root may listen there
+		sysctls["net.ipv4.ip_unprivileged_port_start"] = fmt.Sprint(unprivileged)
+	}
+	return sysctls
+}
+
+// Services returns the services of the cell in the order in which they started.
+func (c *Cell) Services() (all []engine.Service) {
+	for _, s := range c.services {
+		all = append(all, s)
+	}
+	return all
 }
 
 // AgentStderr returns the last 4 KiB of the agent's standard error.
@@ -94,7 +129,7 @@ func (c *Cell) ExitReason(ctx context.Context) string {
 	case err != nil:
 		return "" // no evidence that the generator ended
 	}
-	reason := exitReason(state, "generator", generatorMemory)
+	reason := exitReason(state, "the generator", generatorMemory)
 	if stderr := strings.TrimSpace(c.AgentStderr()); reason != "" && stderr != "" {
 		reason += "; its stderr: " + strings.ReplaceAll(stderr, "\n", " | ")
 	}
@@ -106,17 +141,22 @@ func (c *Cell) ExitReason(ctx context.Context) string {
 func exitReason(state *container.State, who string, memory int64) string {
 	switch {
 	case state.OOMKilled:
-		return fmt.Sprintf("the %s was killed for memory (limit %d MiB)", who, memory>>20)
+		return fmt.Sprintf("%s was killed for memory (limit %d MiB)", who, memory>>20)
 	case !state.Running:
-		return fmt.Sprintf("the %s exited with code %d", who, state.ExitCode)
+		return fmt.Sprintf("%s exited with code %d", who, state.ExitCode)
 	}
 	return ""
 }
 
-// Close ends the generator and the servers of the cell, and removes the generator's container.
+// Close removes the generator's container and those of the services, all at once.
 func (c *Cell) Close(ctx context.Context) error {
 	_ = c.stream.Close() // ends the agent; the container is removed anyway
-	if err := c.run.engine.remove(ctx, c.generator); err != nil {
+	var all errgroup.Group
+	all.Go(func() error { return c.run.engine.remove(ctx, c.generator) })
+	for _, s := range c.services {
+		all.Go(func() error { return c.run.engine.remove(ctx, s.grant.ContainerID) })
+	}
+	if err := all.Wait(); err != nil {
 		return errors.Join(errors.New("closing a cell"), err)
 	}
 	return nil

@@ -1,10 +1,14 @@
-// Package docker manages a Docker engine: it finds the engine, starts cells and servers, reads their
-// resource usage, holds the measuring lock, and removes the containers of runs that have ended.
+// Package docker manages a Docker engine: it finds the engine, makes images, starts cells and
+// servers, reads their resource usage, holds the measuring lock, and removes the containers of runs
+// that have ended. No other package talks to Docker.
 //
 // Containers are created through testcontainers-go, without its reaper; other calls use the same
 // client. Labels give each container's owner, run and role. Each run holds a lease: a container
 // whose standard input the lab keeps open, so that it ends with the lab, even by kill -9. A run
 // without a running lease is dead, and the next run removes its containers.
+//
+// Images are built by the classic builder, which every engine has. It commits one untagged image per
+// step: RegisterImage makes an image of its result that does not depend on them.
 //
 // An error of the engine's API names the engine as its cause, unless the call's context has ended:
 // see fault.During.
@@ -32,6 +36,7 @@ const (
 	labelOwner  = "io.runtime-lab.owner"
 	labelRun    = "io.runtime-lab.run"
 	labelRole   = "io.runtime-lab.role"
+	labelName   = "io.runtime-lab.name"   // of a service
 	labelHolder = "io.runtime-lab.holder" // who holds the measuring lock, as text for the user
 
 	owner = "runtime-lab"
@@ -39,16 +44,18 @@ const (
 	roleLease     = "lease"
 	roleLock      = "lock"
 	roleGenerator = "generator"
-	roleServer    = "server"
 	roleVolumes   = "volumes" // never started; holds the volumes of an image
 )
 
 // Engine is a connection to one Docker engine.
 type Engine struct {
+	imageStore
 	Address  Address
 	client   *client.Client
 	provider *testcontainers.DockerProvider
 }
+
+var _ engine.Engine = (*Engine)(nil)
 
 // Open resolves the engine's address and connects to it.
 func Open(ctx context.Context) (*Engine, error) {
@@ -64,7 +71,7 @@ func Open(ctx context.Context) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close(), address.Close())
 	}
-	return &Engine{Address: address, client: c, provider: provider}, nil
+	return &Engine{imageStore: imageStore{c}, Address: address, client: c, provider: provider}, nil
 }
 
 // CheckReachable returns an error unless an engine that the lab can use answers at the configured
@@ -81,8 +88,8 @@ func CheckReachable(ctx context.Context) error {
 	return errors.Join(c.Close(), address.Close())
 }
 
-// Client returns the client of the engine's API, for other packages.
-func (e *Engine) Client() *client.Client { return e.client }
+// Location returns the engine's address and where it was configured, for people.
+func (e *Engine) Location() string { return e.Address.Host + " (" + e.Address.Origin + ")" }
 
 // Close closes the connection.
 func (e *Engine) Close() error { return errors.Join(e.client.Close(), e.Address.Close()) }

@@ -13,10 +13,6 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// writableSize limits what a server may write to each of its writable folders. It is memory, and
-// counts against ServerMemory.
-const writableSize = "256m"
-
 // processOnes lists the programs that must be the first process of their namespace. In a cell that
 // is the agent.
 var processOnes = []struct{ name, program string }{
@@ -28,24 +24,24 @@ var processOnes = []struct{ name, program string }{
 	{"runit", "runit-init"},
 }
 
-// writableFolders returns the mounts in memory of a server's writable folders, with their options.
-// They belong to the server's user. If that is the image's, whose number only the image knows,
+// writableFolders returns the mounts in memory of a service's writable folders, with their options.
+// They belong to the service's user. If that is the image's, whose number only the image knows,
 // everybody may write to them.
-func writableFolders(own *lab.OwnServer) map[string]string {
-	if own == nil || len(own.Writable) == 0 {
-		return nil
-	}
-	options := "size=" + writableSize + ",mode=1777"
-	if own.User != "" {
-		uid, gid, hasGroup := strings.Cut(own.User, ":")
+func writableFolders(s lab.Service) map[string]string {
+	access := "mode=1777"
+	if s.User != "" {
+		uid, gid, hasGroup := strings.Cut(s.User, ":")
 		if !hasGroup {
 			gid = "0" // as the engine does for a user that is not in the image's /etc/passwd
 		}
-		options = fmt.Sprintf("size=%s,mode=0755,uid=%s,gid=%s", writableSize, uid, gid)
+		access = fmt.Sprintf("mode=0755,uid=%s,gid=%s", uid, gid)
 	}
-	folders := make(map[string]string)
-	for _, folder := range own.Writable {
-		folders[folder] = options
+	var folders map[string]string
+	for _, folder := range s.Writable {
+		if folders == nil {
+			folders = make(map[string]string)
+		}
+		folders[folder.Path] = fmt.Sprintf("size=%d,%s", folder.SizeBytes, access)
 	}
 	return folders
 }

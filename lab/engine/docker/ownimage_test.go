@@ -68,15 +68,17 @@ func TestImagesOfOnesOwnAreAdmitted(t *testing.T) {
 }
 
 func TestWritableFoldersBelongToTheUserAndAreLimited(t *testing.T) {
-	if got := writableFolders(nil); got != nil {
-		t.Errorf("an application of the lab may write to %v", got)
+	if got := writableFolders(lab.Service{User: "101"}); got != nil {
+		t.Errorf("a service without writable folders may write to %v", got)
 	}
 	for user, options := range map[string]string{
-		"101:102": "size=256m,mode=0755,uid=101,gid=102",
-		"101":     "size=256m,mode=0755,uid=101,gid=0",
-		"":        "size=256m,mode=1777",
+		"101:102": "size=268435456,mode=0755,uid=101,gid=102",
+		"101":     "size=268435456,mode=0755,uid=101,gid=0",
+		"":        "size=268435456,mode=1777",
 	} {
-		got := writableFolders(&lab.OwnServer{User: user, Writable: []string{"/run", "/var/cache/x"}})
+		got := writableFolders(lab.Service{User: user, Writable: []lab.WritableFolder{
+			{Path: "/run", SizeBytes: 256 << 20}, {Path: "/var/cache/x", SizeBytes: 256 << 20},
+		}})
 		if want := map[string]string{"/run": options, "/var/cache/x": options}; !reflect.DeepEqual(got, want) {
 			t.Errorf("user %q: %v, want %v", user, got, want)
 		}

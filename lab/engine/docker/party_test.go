@@ -3,6 +3,8 @@ package docker
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,18 +19,23 @@ import (
 func TestErrorsOfTheAPINameTheEngine(t *testing.T) {
 	e := engineAnswering(t, http.StatusInternalServerError)
 	run := &Run{engine: e, agent: lab.Image{Ref: "agent"}}
-	server := &Server{engine: e, id: "00ff", name: "node/single"}
+	server := &Service{
+		engine: e, spec: lab.Service{Role: lab.RoleServer, Name: "node/single"},
+		grant: lab.Grant{ContainerID: "00ff"},
+	}
+	cell := &Cell{run: run, generator: "00ff", stream: closedStreams(t)}
 	ended, end := context.WithCancelCause(t.Context())
 	end(fault.By(fault.Server, errors.New("the server's process ended")))
 	for name, call := range map[string]func(context.Context) error{
-		"Facts":    func(ctx context.Context) error { return errorOf(e.Facts(ctx)) },
-		"Sweep":    func(ctx context.Context) error { return errorOf(e.Sweep(ctx)) },
-		"OpenCell": func(ctx context.Context) error { return errorOf(run.OpenCell(ctx, nil, lab.ServerPort)) },
-		"Lock":     func(ctx context.Context) error { return run.Lock(ctx, "", nil) },
-		"attach":   func(ctx context.Context) error { return errorOf(e.attach(ctx, "00ff")) },
-		"Usage":    func(ctx context.Context) error { return errorOf(server.Usage(ctx)) },
-		"Done":     func(ctx context.Context) error { return <-server.Done(ctx) },
-		"Remove":   server.Remove,
+		"Facts":  func(ctx context.Context) error { return errorOf(e.Facts(ctx)) },
+		"Sweep":  func(ctx context.Context) error { return errorOf(e.Sweep(ctx)) },
+		"Open":   func(ctx context.Context) error { return errorOf(run.Open(ctx, lab.CellRequest{}, nil)) },
+		"start":  func(ctx context.Context) error { return cell.start(ctx, server.spec) },
+		"Lock":   func(ctx context.Context) error { return run.Lock(ctx, "", nil) },
+		"attach": func(ctx context.Context) error { return errorOf(e.attach(ctx, "00ff")) },
+		"Usage":  func(ctx context.Context) error { return errorOf(server.Usage(ctx)) },
+		"Done":   func(ctx context.Context) error { return <-server.Done(ctx) },
+		"Close":  cell.Close,
 		"containerState": func(ctx context.Context) error {
 			return errorOf(e.containerState(ctx, "00ff"))
 		},
@@ -53,15 +60,25 @@ func TestAFailedInspectionIsNoEvidenceOfAnExit(t *testing.T) {
 	} {
 		e := engineAnswering(t, status)
 		cell := &Cell{run: &Run{engine: e}, generator: "00ff", stream: &attachedStreams{}}
-		server := &Server{engine: e, id: "00ff"}
+		server := &Service{engine: e, grant: lab.Grant{ContainerID: "00ff"}}
 		for who, reason := range map[string]string{
-			"generator": cell.ExitReason(t.Context()), "server": server.ExitReason(t.Context()),
+			"generator": cell.ExitReason(t.Context()), "service": server.Ending(t.Context()).Reason,
 		} {
 			if (reason != "") != ended {
 				t.Errorf("status %d: the %s ended: %q", status, who, reason)
 			}
 		}
 	}
+}
+
+// closedStreams returns streams that nobody reads.
+func closedStreams(t *testing.T) *attachedStreams {
+	t.Helper()
+	out, _ := io.Pipe()
+	conn, _ := net.Pipe()
+	return &attachedStreams{attached: client.ContainerAttachResult{
+		HijackedResponse: client.HijackedResponse{Conn: conn},
+	}, out: out}
 }
 
 // engineAnswering returns an engine that answers every request but a ping with a status.

@@ -45,7 +45,7 @@ type Run struct {
 // BeginRun takes a lease for the run with this id. The lease and the cells run the agent's image.
 // If the engine's host does not grant Nofile open files, the lease gets the engine's default: see
 // LimitNofile.
-func (e *Engine) BeginRun(ctx context.Context, id string, agent lab.Image) (*Run, error) {
+func (e *Engine) BeginRun(ctx context.Context, id string, agent lab.Image) (engine.Run, error) {
 	r := &Run{ID: id, engine: e, agent: agent, nofile: engine.Nofile}
 	err := r.takeLease(ctx)
 	// The API has no error code for this; "rlimit" is from runc's message.

@@ -35,7 +35,7 @@ type setting struct {
 // before 25 show instead. An image with any other key is refused.
 var settings = []setting{
 	{"User", kept, "root fails: in /identity, or for a server without one in AdmitServer", nil},
-	{"Env", kept, "the lab adds PORT, HOST, UPSTREAM_URL and the variant's variables", nil},
+	{"Env", kept, "the lab adds the variables of the service: for a server PORT, HOST and the variant's", nil},
 	{"Entrypoint", kept, "the variant's command gives its arguments", nil},
 	{"Cmd", kept, "the variant's command replaces it", nil},
 	{"WorkingDir", kept, "the command's working directory", nil},
@@ -147,7 +147,7 @@ func sortedKeys(object any) []string {
 // its image.
 func refuseLabels(value any) string {
 	for _, name := range sortedKeys(value) {
-		if slices.Contains([]string{labelRun, labelRole, labelHolder}, name) {
+		if slices.Contains([]string{labelRun, labelRole, labelName, labelHolder}, name) {
 			return fmt.Sprintf("it has the label %s, which marks containers of a run", name)
 		}
 	}

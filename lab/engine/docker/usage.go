@@ -20,25 +20,25 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// Usage returns the resources that the server's container has used so far. Call it only at the
+// Usage returns the resources that the service's container has used so far. Call it only at the
 // start and end of a phase: reading it costs CPU time.
-func (s *Server) Usage(ctx context.Context) (account.Usage, error) {
+func (s *Service) Usage(ctx context.Context) (account.Usage, error) {
 	u, err := s.readUsage(ctx)
 	if err != nil {
-		err = fmt.Errorf("reading the usage of %s (container %.12s): %w", s.name, s.id, err)
+		err = fmt.Errorf("reading the usage of %s (container %.12s): %w", s.spec.Name, s.grant.ContainerID, err)
 		return u, fault.During(ctx, fault.Engine, err)
 	}
 	return u, nil
 }
 
-func (s *Server) readUsage(ctx context.Context) (u account.Usage, err error) {
+func (s *Service) readUsage(ctx context.Context) (u account.Usage, err error) {
 	known := false
 	var above int64
 	if s.engine.Local() {
 		root := os.DirFS("/")
-		u, known = usageFromCgroup(root, s.pid, s.id)
+		u, known = usageFromCgroup(root, s.pid, s.grant.ContainerID)
 		u.At = time.Now()
-		above = throttledAbove(root, s.pid, s.id)
+		above = throttledAbove(root, s.pid, s.grant.ContainerID)
 	}
 	if !known {
 		if u, err = s.usageFromAPI(ctx); err != nil {
@@ -52,8 +52,8 @@ func (s *Server) readUsage(ctx context.Context) (u account.Usage, err error) {
 
 // usageFromAPI reads the usage through the engine's API. It takes about a second, the interval of
 // the engine's collector, unless nobody has asked recently.
-func (s *Server) usageFromAPI(ctx context.Context) (account.Usage, error) {
-	result, err := s.engine.client.ContainerStats(ctx, s.id, client.ContainerStatsOptions{})
+func (s *Service) usageFromAPI(ctx context.Context) (account.Usage, error) {
+	result, err := s.engine.client.ContainerStats(ctx, s.grant.ContainerID, client.ContainerStatsOptions{})
 	if err != nil {
 		return account.Usage{}, err
 	}
@@ -155,15 +155,15 @@ func parseCount(text string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// oomEvents returns how many of the server's processes the kernel killed for lack of memory, up to
-// a moment. The server may survive a killed worker.
-func (s *Server) oomEvents(ctx context.Context, until time.Time) (n int64, err error) {
+// oomEvents returns how many of the service's processes the kernel killed for lack of memory, up to
+// a moment. The service may survive a killed worker.
+func (s *Service) oomEvents(ctx context.Context, until time.Time) (n int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream := s.engine.client.Events(ctx, client.EventsListOptions{
 		Since:   eventTime(s.startedAt),
 		Until:   eventTime(until),
-		Filters: make(client.Filters).Add("container", s.id).Add("event", string(events.ActionOOM)),
+		Filters: make(client.Filters).Add("container", s.grant.ContainerID).Add("event", string(events.ActionOOM)),
 	})
 	for {
 		select {

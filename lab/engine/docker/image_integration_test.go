@@ -1,10 +1,12 @@
-package image
+package docker
 
 import (
 	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +18,14 @@ import (
 	"github.com/moby/moby/client"
 
 	"runtimelab/lab"
+	"runtimelab/lab/image"
 )
 
 // testEngine is a real engine with a test's base image. The image holds one static program, which
 // sleeps, or fails if it has an argument.
 type testEngine struct {
 	engine *client.Client
+	store  imageStore
 	base   string
 	label  string // of all images and containers of the test
 }
@@ -57,12 +61,15 @@ func newTestEngine(t *testing.T) *testEngine {
 		t.Fatalf("this test needs a Docker engine: %v", err)
 	}
 	id := strings.ToLower(rand.Text())[:12]
-	s := &testEngine{engine: engine, base: "runtime-lab-test/base:" + id, label: "io.runtime-lab.test=" + id}
+	s := &testEngine{
+		engine: engine, store: imageStore{engine}, base: "runtime-lab-test/base:" + id,
+		label: "io.runtime-lab.test=" + id,
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for _, ref := range append(s.tags(ctx, t), s.base) {
-			if err := NewBuilder(engine, Options{}).removeTag(ctx, ref); err != nil {
+			if err := s.store.RemoveImage(ctx, ref); err != nil && !errors.Is(err, image.ErrNotFound) {
 				t.Error(err)
 			}
 		}
@@ -79,7 +86,7 @@ func (s *testEngine) makeBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.go"), sleeper)
+	writeFile(t, filepath.Join(dir, "main.go"), sleeper)
 	program := filepath.Join(dir, "sleeper")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, filepath.Join(dir, "main.go"))
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+version.Arch)
@@ -101,19 +108,19 @@ func (s *testEngine) makeBase(t *testing.T) {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := NewBuilder(s.engine, Options{}).importImage(t.Context(), &archive, s.base, nil); err != nil {
+	if err := s.store.ImportImage(t.Context(), &archive, s.base, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // runtime returns a runtime whose Dockerfile ends with lines.
-func (s *testEngine) runtime(t *testing.T, name, lines string) lab.Runtime {
+func (s *testEngine) runtime(t *testing.T, name, lines string) lab.ImageSource {
 	t.Helper()
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "Dockerfile"),
+	writeFile(t, filepath.Join(dir, "Dockerfile"),
 		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+"\n"+lines)
-	write(t, filepath.Join(dir, "app/file.txt"), name)
-	return lab.Runtime{
+	writeFile(t, filepath.Join(dir, "app/file.txt"), name)
+	return lab.ImageSource{
 		Name: "test-" + name, ContextDir: dir, Dockerfile: "Dockerfile",
 		Base: lab.BaseImage{Official: s.base},
 	}
@@ -167,6 +174,17 @@ func (s *testEngine) checkImages(t *testing.T, tags int) {
 	}
 }
 
+// writeFile writes a file, and makes its folder.
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Docker engine")
@@ -174,9 +192,9 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	s := newTestEngine(t)
 	good := s.runtime(t, "good", "ENV A=b\nCOPY app /app\nWORKDIR /app\nUSER 65532:65532\nCMD [\"/sleeper\"]\n")
 	bad := s.runtime(t, "bad", "COPY app /app\nRUN [\"/sleeper\", \"fail\"]\n")
-	b := NewBuilder(s.engine, Options{Bases: Official})
+	b := image.NewBuilder(s.store, image.Options{Bases: image.Official})
 
-	first := b.Ensure(t.Context(), []lab.Runtime{good, bad})
+	first := b.Ensure(t.Context(), []lab.ImageSource{good, bad})
 	made := first[good.Name]
 	if made.Err != nil || !made.Built {
 		t.Fatalf("good: %+v", made)
@@ -191,7 +209,8 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := stored.Config
-	if stored.ID != made.Image.ID || config.Labels[contentLabel] != made.Image.ContentSHA256 ||
+	if stored.ID != made.Image.ID ||
+		config.Labels["io.runtime-lab.content_sha256"] != made.Image.ContentSHA256 ||
 		config.User != "65532:65532" || config.WorkingDir != "/app" ||
 		strings.Join(config.Cmd, " ") != "/sleeper" || !slices.Contains(config.Env, "A=b") {
 		t.Errorf("image %+v with configuration %+v", made.Image, config)
@@ -205,7 +224,11 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	} else {
-		if text, err := readTarFile(copied.Content, "file.txt"); text != "good" || err != nil {
+		in := tar.NewReader(copied.Content)
+		if _, err := in.Next(); err != nil {
+			t.Error(err)
+		}
+		if text, err := io.ReadAll(in); string(text) != "good" || err != nil {
 			t.Errorf("/app/file.txt holds %q, %v", text, err)
 		}
 		_ = copied.Content.Close()
@@ -215,7 +238,7 @@ func TestIntegrationBuildsOnceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again := b.Ensure(t.Context(), []lab.Runtime{good})[good.Name]
+	again := b.Ensure(t.Context(), []lab.ImageSource{good})[good.Name]
 	if again.Err != nil || again.Built || again.Image != made.Image {
 		t.Errorf("again: %+v, want %+v", again, made.Image)
 	}
@@ -227,8 +250,8 @@ func TestIntegrationSharedContext(t *testing.T) {
 	}
 	s := newTestEngine(t)
 	one := s.runtime(t, "one", "RUN [\"/sleeper\", \"fail\"]\n") // the Dockerfile that must not be used
-	write(t, filepath.Join(one.ContextDir, ".dockerignore"), "*\n")
-	write(t, filepath.Join(one.ContextDir, "source.Dockerfile"),
+	writeFile(t, filepath.Join(one.ContextDir, ".dockerignore"), "*\n")
+	writeFile(t, filepath.Join(one.ContextDir, "source.Dockerfile"),
 		"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nLABEL io.runtime-lab.owner=runtime-lab "+s.label+
 			"\nARG FLAGS\nENV FLAGS=${FLAGS}\n")
 	one.Dockerfile, one.BuildArgs = "source.Dockerfile", map[string]string{"FLAGS": "--one"}
@@ -236,8 +259,9 @@ func TestIntegrationSharedContext(t *testing.T) {
 	two.Name, two.BuildArgs = "test-two", map[string]string{"FLAGS": ""}
 	other.Name, other.BuildArgs = "test-other", map[string]string{"FLAG": "--one"}
 
-	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{one, two, other})
-	for _, rt := range []lab.Runtime{one, two} {
+	results := image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(t.Context(),
+		[]lab.ImageSource{one, two, other})
+	for _, rt := range []lab.ImageSource{one, two} {
 		if err := results[rt.Name].Err; err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +291,8 @@ func TestIntegrationEditedFileIsCopied(t *testing.T) {
 	if err := os.Symlink("me@machine.4711:1700000000", lockLink); err != nil {
 		t.Fatal(err)
 	}
-	results := NewBuilder(s.engine, Options{Bases: Official}).Ensure(t.Context(), []lab.Runtime{edited})
+	results := image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(t.Context(),
+		[]lab.ImageSource{edited})
 	if got := results[edited.Name]; got.Err != nil || !got.Built {
 		t.Errorf("%+v", got)
 	}
@@ -281,9 +306,10 @@ func TestIntegrationCancelledBuildLeavesNothing(t *testing.T) {
 	slow := s.runtime(t, "slow", "COPY app /app\nENV A=b\nRUN [\"/sleeper\"]\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan Result, 1)
+	done := make(chan image.Result, 1)
 	go func() {
-		done <- NewBuilder(s.engine, Options{Bases: Official}).Ensure(ctx, []lab.Runtime{slow})[slow.Name]
+		done <- image.NewBuilder(s.store, image.Options{Bases: image.Official}).Ensure(ctx,
+			[]lab.ImageSource{slow})[slow.Name]
 	}()
 	for s.countRunning(t) == 0 {
 		select {
@@ -315,14 +341,15 @@ func TestIntegrationAgent(t *testing.T) {
 		t.Skip("needs a Docker engine")
 	}
 	s := newTestEngine(t)
-	b := NewBuilder(s.engine, Options{})
+	b := image.NewBuilder(s.store, image.Options{})
 	binary := []byte("not a program: " + s.label)
 	got, err := b.EnsureAgent(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := b.Remove(context.Background(), []StoredImage{{ID: got.ID, Refs: []string{got.Ref}}}); err != nil {
+		if err := b.Remove(context.Background(),
+			[]image.StoredImage{{ID: got.ID, Refs: []string{got.Ref}}}); err != nil {
 			t.Error(err)
 		}
 	}()

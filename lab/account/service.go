@@ -8,10 +8,13 @@ import (
 	"runtimelab/lab"
 )
 
-// serverAccount returns what the server on so many CPUs used.
-func serverAccount(r Readings, cpus int) lab.ServerAccount {
-	before, after := r.Cell.Before, r.Cell.After
-	s := lab.ServerAccount{Ended: len(after.Threads) == 0, Container: containerAccount(r.Usage)}
+// serviceAccount returns what a service used between two readings of its cell.
+func serviceAccount(r ServiceReadings, cell CellReadings) lab.ServiceAccount {
+	before, after := cell.Before.service(r.Name), cell.After.service(r.Name)
+	s := lab.ServiceAccount{
+		Role: r.Role, Name: r.Name, CPUs: r.CPUs, Calls: r.Calls,
+		Ended: len(after.Threads) == 0, Container: containerAccount(r.Usage),
+	}
 	threads := threadIncreases(before, after)
 	for _, t := range threads {
 		addTo(&s.Threads, t.CPU)
@@ -20,8 +23,8 @@ func serverAccount(r Readings, cpus int) lab.ServerAccount {
 	for _, used := range processIncreases(before, after, threads) {
 		addTo(&s.Processes, used)
 	}
-	if wallTime := after.At.Sub(before.At); wallTime > 0 && !s.Ended {
-		used := serverCPU(r, s, wallTime, cpus)
+	if wallTime := cell.After.At.Sub(cell.Before.At); wallTime > 0 && !s.Ended {
+		used := combineCPU(cellCPU(before, after), s.Container, r, wallTime)
 		s.CPU = &used
 	}
 	return s
@@ -33,25 +36,37 @@ func addTo(sum *lab.CPUSum, used time.Duration) {
 	sum.Largest = max(sum.Largest, used)
 }
 
-// serverCPU returns the CPU time that a server on so many CPUs used between the generator's
-// readings, which are wallTime apart.
+// cellCPU returns the CPU time that a service used between two readings of its cell, as far as
+// the cell sees it: the larger of what its threads used, and of what its processes used with their
+// children that have ended.
+func cellCPU(before, after ServiceUsage) time.Duration {
+	var inThreads time.Duration
+	for _, t := range threadIncreases(before, after) {
+		inThreads += t.CPU
+	}
+	return max(inThreads, processCPU(after)-processCPU(before))
+}
+
+// combineCPU returns the CPU time that a service used between the generator's readings, which are
+// wallTime apart.
 //
 // It combines two sources, because neither suffices. The CPU times of the cell's processes
 // are part of each reading. They include threads and children that ended, except for
 // children that no parent waited for. The CPU time of the container includes everything,
 // but its readings lie outside the generator's readings. Both give a lower bound; for the
-// container, after subtracting all CPU time that the server's CPUs had outside of the
+// container, after subtracting all CPU time that the service's CPUs had outside of the
 // generator's readings. That time is milliseconds if the lab reads the kernel's counters,
-// and up to two seconds if it asks an engine on another machine. serverCPU returns the
+// and up to two seconds if it asks an engine on another machine. combineCPU returns the
 // larger bound, and at most the CPU time of the container.
-func serverCPU(r Readings, s lab.ServerAccount, wallTime time.Duration, cpus int) time.Duration {
-	inCell := max(s.Threads.Total, processCPU(r.Cell.After)-processCPU(r.Cell.Before))
-	if s.Container == nil || s.Container.CPU == nil || *s.Container.CPU == 0 || r.Usage.Before.At.IsZero() {
+func combineCPU(
+	inCell time.Duration, c *lab.ContainerAccount, r ServiceReadings, wallTime time.Duration,
+) time.Duration {
+	if c == nil || c.CPU == nil || *c.CPU == 0 || r.Usage.Before.At.IsZero() {
 		return inCell // no usable reading of the container
 	}
-	inContainer := *s.Container.CPU
+	inContainer := *c.CPU
 	outside := max(r.Usage.After.At.Sub(r.Usage.Before.At)-wallTime, 0)
-	return max(min(inCell, inContainer), inContainer-outside*time.Duration(cpus))
+	return max(min(inCell, inContainer), inContainer-outside*time.Duration(len(r.CPUs)))
 }
 
 // containerAccount returns what a container used between two readings, or nil if they are
@@ -69,9 +84,9 @@ func containerAccount(u *UsageReadings) *lab.ContainerAccount {
 	}
 }
 
-// threadIncreases returns the increase in CPU time and sleeps of each server thread. A
+// threadIncreases returns the increase in CPU time and sleeps of each thread of a service. A
 // thread that is new in the second reading started at 0.
-func threadIncreases(before, after Reading) []Thread {
+func threadIncreases(before, after ServiceUsage) []Thread {
 	type id struct{ pid, tid int }
 	first := make(map[id]Thread, len(before.Threads))
 	for _, t := range before.Threads {
@@ -85,9 +100,9 @@ func threadIncreases(before, after Reading) []Thread {
 	return increases
 }
 
-// processIncreases returns the increase in CPU time of each server process in the second
+// processIncreases returns the increase in CPU time of each process of a service in the second
 // reading. If the readings have no processes, it sums the increases of their threads.
-func processIncreases(before, after Reading, threads []Thread) (increases []time.Duration) {
+func processIncreases(before, after ServiceUsage, threads []Thread) (increases []time.Duration) {
 	first := make(map[int]time.Duration, len(before.Processes))
 	for _, p := range before.Processes {
 		first[p.PID] = p.CPU
@@ -105,10 +120,10 @@ func processIncreases(before, after Reading, threads []Thread) (increases []time
 	return slices.Collect(maps.Values(byPID))
 }
 
-// processCPU returns the CPU time of the cell's server processes up to a reading, with
-// that of their children that have ended.
-func processCPU(r Reading) (sum time.Duration) {
-	for _, p := range r.Processes {
+// processCPU returns the CPU time of a service's processes up to a reading, with that of their
+// children that have ended.
+func processCPU(u ServiceUsage) (sum time.Duration) {
+	for _, p := range u.Processes {
 		sum += p.CPU + p.Children
 	}
 	return sum

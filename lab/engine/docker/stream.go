@@ -1,4 +1,4 @@
-package image
+package docker
 
 import (
 	"encoding/json"

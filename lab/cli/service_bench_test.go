@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"runtimelab/lab"
+	"runtimelab/lab/account"
+	"runtimelab/lab/experiment"
+	"runtimelab/lab/metric"
+	"runtimelab/lab/serve"
+	"runtimelab/lab/session"
+	"runtimelab/lab/stat"
+)
+
+// onAndOff is a service that uses 40 % of a CPU for a second, in periods of 10 ms, and then nothing
+// for a second, and so on.
+const onAndOff = `
+import time
+
+while True:
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        until = time.perf_counter() + 0.004
+        while time.perf_counter() < until:
+            pass
+        time.sleep(0.006)
+    time.sleep(1)
+`
+
+// besideService is what a server used in an attack beside a service that was busy or idle.
+type besideService struct {
+	share                float64 // of its CPU that the service used
+	container, processes float64 // CPU time per request of the server's container, and of its processes
+}
+
+func (m besideService) busy() bool { return m.share > 0.2 }
+func (m besideService) idle() bool { return m.share < 0.02 }
+
+// BenchmarkBusyService measures a server beside a service on the generator's CPU that is busy for a
+// second and idle for a second. The server's CPU time per request must differ by less than 2 %:
+// neither its container's nor that of its processes contains the service's. The generator polls and
+// keeps its CPU busy in both: waking a CPU that the service leaves idle costs the server 9 % more.
+// Each busy attack is compared with the idle ones next to it, because the machine's speed may change
+// within seconds by more than that.
+func BenchmarkBusyService(b *testing.B) {
+	const attacks, limit = 240, 0.02
+	inBenchSession(b, func(ctx context.Context, s *session.Session) {
+		server := responder(s, serve.Reference("fixed", 500_000))
+		service := lab.Service{
+			Role: lab.RoleDatabase, Name: "on-and-off", Image: application(ctx, b, s, "python").image,
+			Command: []string{"/opt/venv/bin/python", "-c", onAndOff}, MemoryBytes: lab.ServerMemory,
+			CPUs: lab.CPURequest{Pinned: s.Layout.Generator},
+		}
+		var measured []besideService
+		inCell(ctx, b, s, server, func(in experiment.Cell) {
+			a := attackOn(server, 16, 0, 300*time.Millisecond)
+			mustAttack(ctx, b, in, a) // a warm-up
+			for range attacks {
+				measured = append(measured, attackBesideService(ctx, b, in, s.Layout, a))
+			}
+		}, service)
+		reportBusyService(b, measured, limit)
+	})
+}
+
+// attackBesideService runs one attack on a cell with a server and a service.
+func attackBesideService(
+	ctx context.Context, b *testing.B, in experiment.Cell, l lab.Layout, a lab.Attack,
+) besideService {
+	b.Helper()
+	var readings account.Readings
+	for _, s := range in.Services() {
+		before, err := s.Usage(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		readings.Services = append(readings.Services, account.ServiceReadings{
+			Role: s.Spec().Role, Name: s.Spec().Name, CPUs: s.Grant().CPUs,
+			Usage: &account.UsageReadings{Before: before},
+		})
+	}
+	o, err := in.Attack(ctx, a)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, s := range in.Services() {
+		if readings.Services[i].Usage.After, err = s.Usage(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+	readings.Cell = o.CellReadings
+	w := lab.Window{Layout: l, Attack: o.AttackResult, Accounts: account.Between(readings, false)}
+	if w.Accounts.Server.CPU == nil || w.Accounts.Unattributed != 0 || len(w.Accounts.Beside) != 1 {
+		b.Fatalf("accounts %+v", w.Accounts)
+	}
+	m := besideService{share: metric.ServiceCPURatio(w, w.Accounts.Beside[0])}
+	m.container, _ = metric.CPUPerRequestUS(w)
+	m.processes = float64(*w.Accounts.Server.CPU) / float64(time.Microsecond) / float64(w.Attack.Succeeded)
+	return m
+}
+
+// reportBusyService compares each attack beside the busy service with the last before it and the first
+// after it beside the idle one.
+func reportBusyService(b *testing.B, measured []besideService, limit float64) {
+	b.Helper()
+	var containers, processes, shares []float64
+	nextIdle := func(i, step int) int {
+		for i += step; i >= 0 && i < len(measured) && !measured[i].idle(); i += step {
+		}
+		return i
+	}
+	for i, m := range measured {
+		before, after := nextIdle(i, -1), nextIdle(i, 1)
+		if !m.busy() || before < 0 || after >= len(measured) {
+			continue
+		}
+		ratio := func(of func(besideService) float64) float64 {
+			return math.Log(of(m)) - (math.Log(of(measured[before]))+math.Log(of(measured[after])))/2
+		}
+		shares = append(shares, m.share)
+		containers = append(containers, ratio(func(m besideService) float64 { return m.container }))
+		processes = append(processes, ratio(func(m besideService) float64 { return m.processes }))
+	}
+	if len(shares) < len(measured)/8 {
+		b.Fatalf("the service was busy in %d of %d attacks", len(shares), len(measured))
+	}
+	container, inCell := math.Expm1(stat.Median(containers)), math.Expm1(stat.Median(processes))
+	fmt.Printf("busy service: it used %.0f%% of the generator's CPU; beside it the server's CPU time per "+
+		"request was %+.2f%% by its container, %+.2f%% by its processes (medians of %d attacks)\n",
+		100*stat.Median(shares), 100*container, 100*inCell, len(shares))
+	b.ReportMetric(100*container, "%container")
+	b.ReportMetric(100*inCell, "%processes")
+	for _, difference := range []float64{container, inCell} {
+		if math.Abs(difference) >= limit {
+			b.Errorf("the server's CPU time differs by %+.1f%%, limit %.0f%%", 100*difference, 100*limit)
+		}
+	}
+}
