@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"runtimelab/lab"
 	"runtimelab/lab/page"
 	"runtimelab/lab/report"
 )
@@ -128,5 +129,14 @@ func TestEachVariantHasMarksOfItsOwn(t *testing.T) {
 	text := pageOf(t, largeReport(5, 6))
 	if !strings.Contains(text, "var(--s0)") || !strings.Contains(text, "var(--s2)") {
 		t.Error("runtimes share a colour")
+	}
+}
+
+func TestWhatRanHasTheServices(t *testing.T) {
+	r := hostileReport(t)
+	r.Run.Services = []report.Service{{Name: "postgres", Role: lab.RoleDatabase, ContentSHA256: "0123456789abcdef"}}
+	want := `<th scope="row">database postgres</th><td></td><td><code>0123456789ab</code>`
+	if !strings.Contains(pageOf(t, r), want) {
+		t.Errorf("the page lacks %s", want)
 	}
 }

@@ -155,6 +155,7 @@ func hostileReport(t testing.TB) report.Report {
 	r.Run = &report.Run{
 		State: "failed", Reason: hostileText, Profile: hostileText, Notes: []string{hostileText},
 		Engine: map[string]string{hostileText: hostileText}, Versions: map[string]string{"lab": hostileText},
+		Services: []report.Service{{Name: hostileText, Role: lab.Role(hostileText), BaseOrigin: hostileText}},
 		Variants: []report.Variant{{ID: hostileText, Version: hostileText, BaseOrigin: hostileText}},
 		Refused:  map[string]string{"x": hostileText},
 	}

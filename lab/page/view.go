@@ -28,9 +28,15 @@ type view struct {
 	Charts   []chartSection
 	Tables   []figureTable
 	Doubts   []string
+	Ran      ran
+	Legend   []string
+}
+
+// ran is what ran, and where.
+type ran struct {
 	Facts    []fact
 	Variants []report.Variant
-	Legend   []string
+	Services []report.Service
 }
 
 type controlView struct {
@@ -59,7 +65,7 @@ func newView(r report.Report) view {
 	v := view{
 		RunID: r.RunID, Summary: summary(r), Headline: newHeadline(r), Controls: controlViews(r),
 		Claims: claimViews(r, scale), Missing: missingViews(r), Topics: r.Topics,
-		Charts: chartSections(r), Tables: figureTables(r), Facts: facts(r), Legend: r.Legend(),
+		Charts: chartSections(r), Tables: figureTables(r), Ran: ran{Facts: facts(r)}, Legend: r.Legend(),
 	}
 	if len(rows) > 0 {
 		v.Axis = chart.RatioAxis("axis", "axis of ratios, logarithmic", scale)
@@ -70,7 +76,7 @@ func newView(r report.Report) view {
 		v.Doubts = append(v.Doubts, wording.Reason(d))
 	}
 	if r.Run != nil {
-		v.Variants = r.Run.Variants
+		v.Ran.Variants, v.Ran.Services = r.Run.Variants, r.Run.Services
 	}
 	return v
 }

@@ -55,6 +55,13 @@ func facts(run *record.StoredRun) *Run {
 			BaseOrigin: image.BaseOrigin,
 		})
 	}
+	for _, name := range slices.Sorted(maps.Keys(i.Services)) {
+		service := i.Services[name]
+		f.Services = append(f.Services, Service{
+			Name: name, Role: service.Role, ContentSHA256: service.Image.ContentSHA256,
+			ImageID: service.Image.ID, BaseOrigin: service.Image.BaseOrigin,
+		})
+	}
 	return f
 }
 

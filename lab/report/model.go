@@ -72,7 +72,8 @@ type Run struct {
 	Versions map[string]string `json:"versions"`
 	Layouts  []lab.Layout      `json:"layouts"`
 	Variants []Variant         `json:"variants"`
-	Refused  map[string]string `json:"refused,omitempty"` // why variants were not measured, by id
+	Services []Service         `json:"services,omitempty"` // of folders, beside the servers of trials
+	Refused  map[string]string `json:"refused,omitempty"`  // why variants were not measured, by id
 	Notes    []string          `json:"notes,omitempty"`
 }
 
@@ -83,6 +84,15 @@ type Variant struct {
 	ContentSHA256 string `json:"content_sha256"`
 	ImageID       string `json:"image_id"`
 	BaseOrigin    string `json:"base_origin"`
+}
+
+// Service is a service beside the servers, and its image.
+type Service struct {
+	Name          string   `json:"name"`
+	Role          lab.Role `json:"role"`
+	ContentSHA256 string   `json:"content_sha256"`
+	ImageID       string   `json:"image_id"`
+	BaseOrigin    string   `json:"base_origin"`
 }
 
 // Attempt is one attempt at a trial, with the validity of each of its phases.

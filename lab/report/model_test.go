@@ -2,11 +2,13 @@ package report_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 )
 
@@ -99,5 +101,19 @@ func TestShortTextHasTheFiguresThatClaimsUse(t *testing.T) {
 	plan.Hypotheses = nil
 	if text := reportOf(plan, rows).Text(); !strings.Contains(text, "node/express") {
 		t.Errorf("a run without claims has no figures:\n%s", text)
+	}
+}
+
+func TestARunHasItsServicesWithTheirImages(t *testing.T) {
+	info := record.Info{Services: map[string]lab.Service{"postgres": {
+		Role: lab.RoleDatabase, Name: "postgres",
+		Image: lab.Image{ID: "sha256:1", ContentSHA256: "2", BaseOrigin: "Debian"},
+	}}}
+	got := report.Read(&record.StoredRun{Dir: t.TempDir(), Info: info}).Run.Services
+	want := []report.Service{{
+		Name: "postgres", Role: lab.RoleDatabase, ImageID: "sha256:1", ContentSHA256: "2", BaseOrigin: "Debian",
+	}}
+	if !slices.Equal(got, want) {
+		t.Errorf("the services are %+v, want %+v", got, want)
 	}
 }
