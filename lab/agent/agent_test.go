@@ -568,7 +568,8 @@ func TestSendStopsAfterThreeUnansweredRequests(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	answers := Machine{}.Send(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
+	requests := slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9)
+	answers := Machine{}.Send(t.Context(), server.URL, requests)
 	if sent.Load() != 6 {
 		t.Errorf("sent %d requests, want 6", sent.Load())
 	}

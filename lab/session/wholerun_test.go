@@ -31,8 +31,10 @@ type wholeRun struct {
 	dir    string // of the run
 	plan   lab.Plan
 	faults map[lab.TrialID]trialFault // that have yet to come
+	// checkFaults and pilotFaults come one after another, in contract checks and in pilots.
+	checkFaults, pilotFaults []memory.Fault
 
-	current trialFault // of the trial that started last
+	current trialFault // that was armed last
 	ends    int        // sessions that an error has ended
 }
 
@@ -279,7 +281,16 @@ func TestARunWithFaultsOfEveryRoleIsComplete(t *testing.T) {
 		w.start(dir, blocks)
 		faults := placeFaults(t, w.plan, share)
 		w.faults = make(map[lab.TrialID]trialFault)
-		ends := 0
+		w.checkFaults = []memory.Fault{
+			{Moment: memory.Readiness, Kind: memory.LeaseLost, Role: lab.RoleServer},
+			{Moment: memory.Opening, Kind: memory.CallFails, Role: lab.RoleServer},
+			{Moment: memory.Opening, Kind: memory.UserInterrupts, Role: lab.RoleGenerator},
+		}
+		w.pilotFaults = []memory.Fault{
+			{Moment: memory.Attack, Kind: memory.EngineSilent},
+			{Moment: memory.WarmUp, Kind: memory.ServiceEnds, Role: lab.RoleUpstream},
+		}
+		ends := len(w.checkFaults) + 1
 		for id, f := range faults {
 			w.faults[id] = f
 			if outcomeOf(f).ends != (fault.Party{}) {
@@ -411,6 +422,11 @@ func (w *wholeRun) checkRows(faults map[lab.TrialID]trialFault) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	for _, p := range stored.Info.Plan.Pilots {
+		if p.PeakRPS == 0 || p.Problem != "" || p.Doubt != "" {
+			w.t.Errorf("a pilot is %+v", p)
+		}
+	}
 	rows := make(map[lab.TrialID][]metric.Row)
 	for _, row := range stored.Rows {
 		rows[row.TrialID()] = append(rows[row.TrialID()], row)
@@ -457,15 +473,17 @@ func (w *wholeRun) checkRows(faults map[lab.TrialID]trialFault) {
 	}
 }
 
-// faultyTrials arms the faults of trials that start.
+// faultyTrials arms the faults of what starts.
 type faultyTrials struct{ run *wholeRun }
 
-func (faultyTrials) ContractCheckStarted(int)                             {}
-func (faultyTrials) VariantRefused(string, []string)                      {}
-func (faultyTrials) PilotStarted(lab.Pilot, int, int)                     {}
-func (faultyTrials) PilotEnded(lab.Pilot, int, int)                       {}
-func (faultyTrials) PhaseStarted(lab.Trial, lab.Phase, time.Duration)     {}
-func (f faultyTrials) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) { f.run.trialEnded() }
+func (faultyTrials) VariantRefused(string, []string)                  {}
+func (faultyTrials) PhaseStarted(lab.Trial, lab.Phase, time.Duration) {}
+
+func (f faultyTrials) ContractCheckStarted(int) { f.run.armNext(&f.run.checkFaults) }
+
+func (f faultyTrials) PilotStarted(lab.Pilot, int, int) { f.run.armNext(&f.run.pilotFaults) }
+
+func (f faultyTrials) PilotEnded(lab.Pilot, int, int) { f.run.checkFaultCame() }
 
 func (f faultyTrials) TrialStarted(t lab.Trial, _, _ int) {
 	w := f.run
@@ -479,12 +497,23 @@ func (f faultyTrials) TrialStarted(t lab.Trial, _, _ int) {
 	}
 }
 
-// trialEnded checks that the fault of a trial has come.
-func (w *wholeRun) trialEnded() {
+func (f faultyTrials) TrialEnded(lab.Trial, int, int, []lab.Sample, bool) { f.run.checkFaultCame() }
+
+// armNext arms the next of some faults, if any is left.
+func (w *wholeRun) armNext(faults *[]memory.Fault) {
+	if len(*faults) > 0 {
+		w.current = trialFault{Fault: (*faults)[0]}
+		*faults = (*faults)[1:]
+		w.engine.Arm(w.current.Fault)
+	}
+}
+
+// checkFaultCame checks that the fault of a pilot or trial that has ended has come.
+func (w *wholeRun) checkFaultCame() {
 	if left := w.engine.Disarm(); len(left) > 0 {
 		w.t.Errorf("a trial has ended before %+v", left)
 	}
-	if want := outcomeOf(w.current); want.ends == (fault.Party{}) {
+	if outcomeOf(w.current).ends == (fault.Party{}) {
 		w.current = trialFault{} // it ends no run
 	}
 }

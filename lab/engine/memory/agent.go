@@ -61,9 +61,6 @@ func (m machine) RunCanaries(ctx context.Context, cpus []int) (all []lab.Canary,
 // ReadSpool returns nothing: no attack keeps its hits.
 func (machine) ReadSpool(int64) ([]byte, error) { return nil, nil }
 
-// TellServices does nothing: the cell knows its services.
-func (machine) TellServices([]agent.Service) {}
-
 // leaseAgent is the agent of a lease, which has no services.
 type leaseAgent struct{ machine }
 
@@ -87,6 +84,9 @@ func (leaseAgent) Send(_ context.Context, _ string, requests []lab.Request) []la
 func (leaseAgent) Attack(context.Context, lab.Attack) (account.Observation, error) {
 	return account.Observation{}, errNoServices
 }
+
+// TellServices does nothing.
+func (leaseAgent) TellServices([]agent.Service) {}
 
 // Listeners returns none.
 func (leaseAgent) Listeners() ([]lab.Listener, error) { return nil, nil }
@@ -153,6 +153,16 @@ func (a cellAgent) answer(s *container, r lab.Request) lab.Answer {
 		return lab.Answer{Error: err.Error()}
 	}
 	return lab.Answer{Status: 200, Body: body}
+}
+
+// TellServices names the services to which readings attribute CPU time.
+func (a cellAgent) TellServices(all []agent.Service) {
+	a.engine.mu.Lock()
+	defer a.engine.mu.Unlock()
+	a.cell.told = make(map[string]string)
+	for _, s := range all {
+		a.cell.told[s.ContainerID] = s.Name
+	}
 }
 
 // Listeners returns the sockets of the services that run.

@@ -21,8 +21,9 @@ type Cell struct {
 	cpus      []int // of the generator
 	generator *container
 	services  []*container
-	stderr    string // of the agent
-	sleeps    int64  // of the generator so far
+	told      map[string]string // names of services by container id, as the agent was told
+	stderr    string            // of the agent
+	sleeps    int64             // of the generator so far
 }
 
 // start starts a container of the cell. The error of a start names the engine.

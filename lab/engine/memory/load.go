@@ -20,7 +20,8 @@ const (
 
 // runLoad returns the result of an attack on a server, and charges all parties for it.
 func (c *Cell) runLoad(a lab.Attack, server *container, began time.Time,
-	lasts time.Duration) lab.AttackResult {
+	lasts time.Duration,
+) lab.AttackResult {
 	cpus := server.spec.CPUs.Pinned
 	random := rand.New(rand.NewPCG(a.Seed, uint64(len(a.Kind)))) //nolint:gosec // seeded figures of a test
 	peak := peakRPS * float64(len(cpus)) * (1 + noise*random.NormFloat64())
@@ -98,7 +99,7 @@ func (a cellAgent) reading() account.Reading {
 		if s.runs() {
 			pid := i + 2 // the agent is 1
 			r.Services = append(r.Services, account.ServiceUsage{
-				Name:      s.spec.Name,
+				Name:      c.told[s.id], // account.NoService if the agent was not told of it
 				Threads:   []account.Thread{{PID: pid, TID: pid, CPU: s.used}},
 				Processes: []account.Process{{PID: pid, CPU: s.used}},
 			})
