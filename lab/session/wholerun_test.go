@@ -508,10 +508,14 @@ func (w *wholeRun) armNext(faults *[]memory.Fault) {
 	}
 }
 
-// checkFaultCame checks that the fault of a pilot or trial that has ended has come.
+// checkFaultCame checks that the fault of a pilot or trial that has ended has come, and that its cell is
+// closed.
 func (w *wholeRun) checkFaultCame() {
 	if left := w.engine.Disarm(); len(left) > 0 {
 		w.t.Errorf("a trial has ended before %+v", left)
+	}
+	if left := w.engine.Containers(); len(left) > 1 { // the lease
+		w.t.Errorf("after a trial with %+v containers are left: %v", w.current, left)
 	}
 	if outcomeOf(w.current).ends == (fault.Party{}) {
 		w.current = trialFault{} // it ends no run
