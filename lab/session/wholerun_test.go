@@ -247,12 +247,14 @@ func placeFaults(t *testing.T, p lab.Plan, oneOf int) map[lab.TrialID]trialFault
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		left[s.Name] = all[:len(all)/oneOf]
 	}
-	faulty := make([]bool, len(p.Trials)+1)
+	trials := slices.DeleteFunc(slices.Clone(p.Trials), // no cell opens for the others
+		func(t lab.Trial) bool { return t.Variant == refusedVariant })
+	faulty := make([]bool, len(trials))
 	placed := make(map[lab.TrialID]trialFault)
-	for _, i := range random.Perm(len(p.Trials) - 1) {
-		trial := p.Trials[i]
+	for _, i := range random.Perm(len(trials) - 1) {
+		trial := trials[i]
 		all := left[trial.Scenario]
-		if len(all) == 0 || trial.Variant == refusedVariant || faulty[i+1] || faulty[max(i-1, 0)] {
+		if len(all) == 0 || faulty[i+1] || faulty[max(i-1, 0)] {
 			continue
 		}
 		faulty[i], placed[trial.ID()], left[trial.Scenario] = true, all[0], all[1:]
