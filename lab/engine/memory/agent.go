@@ -197,7 +197,9 @@ func (a cellAgent) Attack(ctx context.Context, attack lab.Attack) (o account.Obs
 	if err := sleep(ctx, lasts-lasts/2); err != nil {
 		return o, err
 	}
-	o.AttackResult = a.cell.runLoad(attack, server, o.Before.At, time.Since(o.Before.At))
+	l := loadOf(attack, len(server.spec.CPUs.Pinned))
+	o.AttackResult = l.result(attack, o.Before.At, time.Since(o.Before.At))
+	a.cell.charge(attack, server, l.busy, o.AttackResult)
 	o.After = a.reading()
 	if attack.SideRequest != nil {
 		o.SideAnswer = &a.Send(ctx, attack.BaseURL, []lab.Request{*attack.SideRequest})[0]

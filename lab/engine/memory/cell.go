@@ -27,7 +27,7 @@ type Cell struct {
 }
 
 // start starts a container of the cell. The error of a start names the engine.
-func (c *Cell) start(ctx context.Context, spec lab.Service) (*container, error) {
+func (c *Cell) start(ctx context.Context, spec lab.Service) error {
 	e := c.run.engine
 	e.mu.Lock()
 	started := e.add(c.run, spec)
@@ -43,7 +43,7 @@ func (c *Cell) start(ctx context.Context, spec lab.Service) (*container, error) 
 		err = ctx.Err()
 	}
 	if err == nil {
-		return started, nil
+		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *Cell) start(ctx context.Context, spec lab.Service) (*container, error) 
 	if e.check() == nil {
 		e.remove(func(other *container) bool { return other == started })
 	}
-	return nil, fault.During(ctx, fault.Engine, fmt.Errorf("starting %s: %w", spec.Title(), err))
+	return fault.During(ctx, fault.Engine, fmt.Errorf("starting %s: %w", spec.Title(), err))
 }
 
 // Services returns the services of the cell in the order in which they started.

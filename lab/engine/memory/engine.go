@@ -76,6 +76,17 @@ func (e *Engine) check() error {
 	}
 }
 
+// silence ends all answers, and breaks all streams. The caller holds mu.
+func (e *Engine) silence() {
+	if e.check() != nil {
+		return
+	}
+	close(e.silent)
+	for _, c := range e.containers {
+		c.closeStreams()
+	}
+}
+
 // Restart ends all processes, and lets the engine answer again. Containers of earlier runs stay until
 // Sweep removes them.
 func (e *Engine) Restart() {

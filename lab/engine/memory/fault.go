@@ -108,10 +108,7 @@ func (c *Cell) reach(m Moment, role lab.Role) error {
 		case CallFails:
 			return fault.By(fault.Engine, errFailed)
 		case EngineSilent:
-			close(e.silent)
-			for _, other := range e.containers {
-				other.closeStreams()
-			}
+			e.silence()
 		case LeaseLost:
 			e.remove(func(other *container) bool { return other.run == c.run })
 		case AgentBreaks:

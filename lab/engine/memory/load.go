@@ -18,20 +18,27 @@ const (
 	besideShare       = 0.1 // share of a CPU that each service beside the server uses
 )
 
-// runLoad returns the result of an attack on a server, and charges all parties for it.
-func (c *Cell) runLoad(a lab.Attack, server *container, began time.Time,
-	lasts time.Duration,
-) lab.AttackResult {
-	cpus := server.spec.CPUs.Pinned
-	random := rand.New(rand.NewPCG(a.Seed, uint64(len(a.Kind)))) //nolint:gosec // seeded figures of a test
-	peak := peakRPS * float64(len(cpus)) * (1 + noise*random.NormFloat64())
-	rate, busy := peak, 1.0
-	if len(a.Rate) > 0 {
-		rate = (a.Rate[0].FromRPS + a.Rate[0].ToRPS) / 2
-		busy = min(rate/peak, 1)
-		rate = min(rate, peak)
+// load is what a server does in an attack.
+type load struct {
+	rps  float64 // answers per second
+	busy float64 // share of its CPUs
+}
+
+// loadOf returns the load of an attack on a server with so many CPUs. The server's peak follows from the
+// attack's seed.
+func loadOf(a lab.Attack, cpus int) load {
+	random := rand.New(rand.NewPCG(a.Seed, uint64(len(a.Kind))))
+	peak := peakRPS * float64(cpus) * (1 + noise*random.NormFloat64())
+	if len(a.Rate) == 0 {
+		return load{peak, 1}
 	}
-	n := int64(rate * lasts.Seconds())
+	rate := (a.Rate[0].FromRPS + a.Rate[0].ToRPS) / 2
+	return load{min(rate, peak), min(rate/peak, 1)}
+}
+
+// result returns what the generator measures of a load.
+func (l load) result(a lab.Attack, began time.Time, lasts time.Duration) lab.AttackResult {
+	n := int64(l.rps * lasts.Seconds())
 	r := lab.AttackResult{
 		StartedAt: began, Elapsed: lasts,
 		HitCounts: lab.HitCounts{
@@ -39,45 +46,51 @@ func (c *Cell) runLoad(a lab.Attack, server *container, began time.Time,
 			ConnectionsOpened: int64(a.Connections),
 		},
 	}
-	mean := 1000 / peak
+	meanMS := 1000 * l.busy / l.rps // the time that a request takes of a CPU
 	if len(a.Rate) == 0 {
-		mean = 1000 * float64(a.Connections) / rate // all of them wait
+		meanMS *= float64(a.Connections) // each waits for all others
 	} else {
-		r.Corrected, r.SendLag = latency(n, mean), latency(n, mean/100)
+		r.Corrected, r.SendLag = latency(n, meanMS), latency(n, meanMS/100)
 	}
-	r.Raw, r.FirstByte = latency(n, mean), latency(n, mean)
+	r.Raw, r.FirstByte = latency(n, meanMS), latency(n, meanMS)
+	if !a.SleepWhenIdle {
+		r.IdlePolling = time.Duration(pollingGenerator * float64(lasts))
+	}
+	return r
+}
 
+// charge charges all parties of the cell for an attack on a server: with CPU time, and the services
+// beside the server with a call for each answer.
+func (c *Cell) charge(a lab.Attack, server *container, busy float64, r lab.AttackResult) {
 	e := c.run.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var used [numCPUs]time.Duration
-	charge := func(s *container, on []int, share float64) {
-		t := time.Duration(share * float64(lasts))
-		s.used += t * time.Duration(len(on))
-		for _, cpu := range on {
+	charge := func(s *container, cpus []int, share float64) {
+		t := time.Duration(share * float64(r.Elapsed))
+		s.used += t * time.Duration(len(cpus))
+		for _, cpu := range cpus {
 			used[cpu] += t
 		}
 	}
 	for _, s := range c.services {
 		if s == server {
-			charge(s, cpus, busy)
-		} else {
-			charge(s, s.spec.CPUs.Pinned[:1], besideShare)
-			s.calls += n
+			charge(s, s.spec.CPUs.Pinned, busy)
+			continue
 		}
+		charge(s, s.spec.CPUs.Pinned[:1], besideShare)
+		s.calls += r.Succeeded
 	}
+	generator := 1.0
 	if a.SleepWhenIdle {
-		charge(c.generator, c.cpus, sleepingGenerator)
-		c.sleeps += n
-	} else {
-		charge(c.generator, c.cpus, 1)
-		r.IdlePolling = time.Duration(pollingGenerator * float64(lasts))
+		generator = sleepingGenerator
+		c.sleeps += r.Sent
 	}
+	charge(c.generator, c.cpus, generator)
 	for cpu, t := range used {
 		e.cpus[cpu].busy += t
-		e.cpus[cpu].idle += max(lasts-t, 0)
+		e.cpus[cpu].idle += max(r.Elapsed-t, 0)
 	}
-	return r
 }
 
 // latency returns the latency of n hits.

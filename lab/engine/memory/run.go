@@ -98,13 +98,12 @@ func (r *Run) Open(
 	r.engine.mu.Lock()
 	r.engine.current = c
 	r.engine.mu.Unlock()
-	var err error
-	if c.generator, err = c.start(ctx,
-		lab.Service{Role: lab.RoleGenerator, Name: string(lab.RoleGenerator)}); err != nil {
+	generator := lab.Service{Role: lab.RoleGenerator, Name: string(lab.RoleGenerator)}
+	if err := c.start(ctx, generator); err != nil {
 		return nil, err
 	}
 	for _, spec := range request.Services {
-		if _, err := c.start(ctx, spec); err != nil {
+		if err := c.start(ctx, spec); err != nil {
 			return c, err
 		}
 		if err := awaitReady(ctx, c, spec); err != nil {
