@@ -38,7 +38,19 @@ writable = for folder in $(1); do while [ ! -e "$$folder" ]; do folder=$$(dirnam
 hand_back = if [ "$$(id -u)" = 0 ]; then \
 	chown -Rh "$$(ls -nd . | awk '{ print $$3 ":" $$4 }')" $(1) 2>/dev/null || true; fi
 
-.PHONY: help lab calibrate test check bench fuzz soak profile audit lint build engine engine-down doctor clean
+# $(call install_programs,PROGRAM:PACKAGE ...) installs Debian packages of programs that are missing.
+install_programs = missing=; for pair in $(1); do \
+		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair\#\#*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then \
+			echo "make: install these first:$$missing" >&2; exit 1; \
+		fi; \
+		echo "make: installing$$missing" >&2; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+
+.PHONY: help lab calibrate test test-report check bench fuzz soak profile audit lint build engine engine-down doctor clean
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +68,21 @@ test: engine ## Run all tests, with real containers too (under 25 minutes).
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: no gcc, so without the race detector" >&2; fi; \
 	$(GO) test $$race -p 1 -timeout 40m ./lab/...
+
+REPORT_AXE := bin/axe/node_modules/axe-core/axe.min.js
+
+test-report: $(REPORT_AXE) ## Test the pages of runs in a headless browser (a minute; installs Debian's chromium).
+	@$(call install_programs,chromium:chromium pdftotext:poppler-utils)
+	@REPORT_BROWSER="$$(command -v chromium)" REPORT_AXE="$$PWD/$(REPORT_AXE)" \
+		$(GO) test -count 1 -timeout 10m -run TestBrowser ./lab/page
+
+# The accessibility checker, in the version of the lock file.
+$(REPORT_AXE): lab/page/testdata/package-lock.json
+	@$(call install_programs,npm:npm)
+	@$(call writable,bin)
+	@mkdir -p $(@D) && cp lab/page/testdata/package.json lab/page/testdata/package-lock.json bin/axe/
+	@npm --prefix bin/axe ci --ignore-scripts --no-audit --no-fund --silent && touch $@
+	@$(call hand_back,bin)
 
 # One benchmark: make bench BENCH=Ceiling. Memory over ten minutes: make bench BENCH=Memory LONG=10m.
 # Neighbours with more trials each: make bench BENCH=Neighbour TRIALS=40.

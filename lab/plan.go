@@ -86,8 +86,11 @@ type Trial struct {
 
 // TrialID identifies one attempt at one trial of a plan.
 type TrialID struct {
-	Scenario, Variant     string
-	Cores, Block, Attempt int
+	Scenario string `json:"scenario"`
+	Variant  string `json:"variant"`
+	Cores    int    `json:"server_cpus"`
+	Block    int    `json:"block"`
+	Attempt  int    `json:"attempt"`
 }
 
 // ID returns the trial's identity within its plan.

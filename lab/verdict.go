@@ -22,25 +22,36 @@ const (
 // Verdict is the result of one hypothesis in one run. Missing numbers are nil.
 type Verdict struct {
 	Hypothesis
-	Blocks int      // blocks with a value of every arm
-	Ratio  *float64 // numerator / denominator: geometric mean over blocks
+	Blocks int      `json:"n_blocks"` // blocks with a value of every arm
+	Ratio  *float64 `json:"ratio"`    // numerator / denominator: geometric mean over blocks
 	// Low and High are the confidence interval of the ratio. Its level is that at which Holm's method
 	// tests the hypothesis among those of the run: 95 % or more. A side that a bound leaves open is nil.
-	Low, High *float64
+	Low  *float64 `json:"ci95_low"`
+	High *float64 `json:"ci95_high"`
+	// Confidence is the level of Low and High; 0 without an interval.
+	Confidence float64 `json:"confidence,omitempty"`
 	// PHolm is the one-sided p value against the margin on the claim's side, adjusted by Holm's method.
 	// It decides at Alpha.
-	PHolm *float64
+	PHolm *float64 `json:"p_holm"`
 	// PEquivalence is the larger p value of the two one-sided tests for a ratio within the margin,
 	// adjusted in the same way.
-	PEquivalence *float64
+	PEquivalence *float64 `json:"p_equivalence"`
 	// PSignFlip is the p value of a sign-flip permutation test of the finding, not adjusted.
-	PSignFlip *float64
-	Finding   Finding
-	Reason    string
-	Doubts    []string
+	PSignFlip   *float64     `json:"p_sign_flip"`
+	BlockRatios []BlockRatio `json:"block_ratios,omitempty"` // those that Ratio is the mean of, by block
+	Finding     Finding      `json:"verdict"`
+	Reasons     []Reason     `json:"reasons,omitempty"`
+	Doubts      []Reason     `json:"doubts,omitempty"`
 	// BlocksNeeded estimates the number of blocks that would decide it; 0 if unknown, or if more blocks
 	// would not help.
-	BlocksNeeded int
+	BlocksNeeded int `json:"blocks_needed,omitempty"`
+}
+
+// BlockRatio is the ratio of a hypothesis's arms in one block.
+type BlockRatio struct {
+	Block int     `json:"block"`
+	Ratio float64 `json:"ratio"`
+	Bound string  `json:"bound,omitempty"` // ">=" or "<="; "open": the true ratio is unknown
 }
 
 // Alpha is the one-sided error of every decision; a 95 % interval leaves as much
@@ -53,10 +64,9 @@ const MinBlocks = 6
 
 // ClaimVerdict is the result of one claim in one run.
 type ClaimVerdict struct {
-	Claim              Claim
-	Finding            Finding
-	Reason             string
-	HypothesisVerdicts []Verdict
+	Claim
+	Finding            Finding   `json:"verdict"`
+	HypothesisVerdicts []Verdict `json:"hypotheses"`
 }
 
 // Control is a comparison of arms whose true ratio is known. If a control fails,
@@ -70,7 +80,17 @@ type Control struct {
 // ControlVerdict is the result of one control.
 type ControlVerdict struct {
 	Control
-	Verdict Verdict
-	Passed  bool
-	Reason  string // what was measured, also if it passed
+	Verdict Verdict `json:"seen"`
+	Judged  bool    `json:"judged"` // false: the Verdict's reasons say which data are missing
+	Passed  bool    `json:"passed"`
+	// ByClocks is how far the ratio is off that of the servers' own clocks; nil unless the arms are
+	// reference servers.
+	ByClocks *Deviation `json:"off_by_clocks,omitempty"`
+}
+
+// Deviation is a relative difference with its 95 % interval: 0.01 is 1 % more.
+type Deviation struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"ci95_low"`
+	High  float64 `json:"ci95_high"`
 }

@@ -106,13 +106,18 @@ func TestAClaimOfAScriptIsPlannedJudgedAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := finishedRun(t, a, setup, p)
-	const line = "  checkout-v2  inconclusive  Version 2 of checkout is no slower.\n"
-	if !strings.Contains(out.String(), line) || strings.Contains(out.String(), "Not evaluated") {
-		t.Errorf("the run prints\n%s\nwant %q", out.String(), line)
+	const start, end = "  checkout-v2  inconclusive  ", "  Version 2 of checkout is no slower.\n"
+	if !strings.Contains(out.String(), start) || !strings.Contains(out.String(), end) ||
+		strings.Contains(out.String(), "not evaluated") {
+		t.Errorf("the run prints\n%s\nwant %q and %q", out.String(), start, end)
 	}
 	verdicts, err := os.ReadFile(filepath.Join(dir, "verdicts.csv"))
 	if err != nil || strings.Count(string(verdicts), "\ncheckout-v2,") != 2 {
 		t.Errorf("verdicts.csv holds %v\n%s", err, verdicts)
+	}
+	written, err := os.ReadFile(filepath.Join(dir, record.PageFile))
+	if err != nil || !strings.Contains(string(written), "Version 2 of checkout is no slower.") {
+		t.Errorf("the page holds %v\n%.3000s", err, written)
 	}
 
 	// The claims of a recorded run are its own, whatever the scripts define later.
@@ -149,11 +154,17 @@ func TestOwnClaimsHaveTheirOwnHeading(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := finishedRun(t, a, setup, p)
-	for _, want := range []string{
-		"\nClaims of your own: 0 of 1 decided. Intervals: ", "\nNot evaluated of the article\n  speed-1: ",
+	code, full, stderr := labRun(t.Context(), "report", "--full", "--root", root, dir)
+	if code != fault.ExitOK {
+		t.Fatalf("lab report exits with %d: %s", code, stderr)
+	}
+	for want, text := range map[string]string{
+		"\nClaims of your own:\n  checkout-v2  inconclusive  ": out.String(),
+		"\nClaims of your own: 0 of 1 decided. Intervals: ":    full,
+		"\nNot evaluated of the article\n  speed-1: ":          full,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("the report is\n%s\nwant %q", out.String(), want)
+		if !strings.Contains(text, want) {
+			t.Errorf("the report is\n%s\nwant %q", text, want)
 		}
 	}
 	verdicts, err := os.ReadFile(filepath.Join(dir, "verdicts.csv"))

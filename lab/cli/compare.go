@@ -14,6 +14,7 @@ import (
 	"runtimelab/lab/compare"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
+	"runtimelab/lab/page"
 	"runtimelab/lab/record"
 )
 
@@ -30,6 +31,7 @@ type compareCommand struct {
 	JSON     bool `help:"Print JSON." name:"json" xor:"form"`
 	CSV      bool `help:"Print CSV: a row for each line." name:"csv" xor:"form"`
 	Markdown bool `help:"Print Markdown." xor:"form"`
+	HTML     bool `help:"Print a page with charts." name:"html" xor:"form"`
 }
 
 // failOnRegression is the only value of --fail-on.
@@ -198,6 +200,8 @@ func (c *compareCommand) print(a *app, comparisons []compare.Comparison) error {
 		return a.printJSON(map[string]any{"comparisons": comparisons})
 	case c.CSV:
 		return a.printText(string(compare.CSV(comparisons)))
+	case c.HTML:
+		return a.printPage(page.Comparisons(comparisons))
 	}
 	var parts []string
 	for _, comparison := range comparisons {

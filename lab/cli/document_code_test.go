@@ -25,6 +25,7 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
+	"runtimelab/lab/record"
 	"runtimelab/lab/script"
 )
 
@@ -112,6 +113,9 @@ var (
 func wrongConstants(d document, known *constants) (problems []string, compared int) {
 	for _, p := range d.text {
 		for _, found := range codeName.FindAllStringSubmatch(p.text, -1) {
+			if found[1]+"."+found[2] == record.PageFile {
+				continue // a file of a run, whose name is also that of a package
+			}
 			_, err := os.Stat(filepath.Join(repository, path.Dir(d.path), found[1]+"."+found[2]))
 			if pkg := known.load(found[1]); err != nil && pkg != nil && pkg.Scope().Lookup(found[2]) == nil {
 				problems = append(problems, d.problem(p.line, "there is no %s.%s", found[1], found[2]))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,7 +47,9 @@ func FuzzRunFolder(f *testing.F) {
 		if r.Text() == "" || r.Markdown() == "" {
 			t.Fatal("a run that can be read has no report")
 		}
-		_ = r.Data()
+		if _, err := json.Marshal(r); err != nil {
+			t.Fatalf("a run that can be read has no JSON: %v", err)
+		}
 		source := compare.FolderSource("again", dir, &recorded.Info)
 		runs, err := compare.Read(t.Context(), []compare.Source{source, source}, compare.DefaultMetrics())
 		if err != nil {

@@ -40,6 +40,9 @@ var helpTexts = kong.Vars{
 	"check_files_help": "Scripts to check, which may lie anywhere: of scenarios, or folders of runtimes. " +
 		"Default: those of the checkout and of --runtimes.",
 
+	"report_html_help": "Print a page with charts, as results/RUN/report.html: lab report --html > report.html",
+	"report_svg_help":  "Write each chart to a file of its own in DIR.",
+
 	"compare_old_help": "The run to compare with: an id under results/, a folder, or a trials.csv, " +
 		"also as other programs save it. label=RUN gives it a name.",
 	"compare_metric_help": "Compare this column of trials.csv in every phase that has it. Repeatable. " +

@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab/plan"
 	"runtimelab/lab/script"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 	"runtimelab/lab/workload"
 )
 
@@ -172,7 +173,8 @@ func checkPeers(t *testing.T, library *script.Library) {
 	reasons := map[string]string{} // of verdicts, by numerator
 	for _, c := range verdict.Judge(p, rows, len(p.Trials)).Claims {
 		for _, v := range c.HypothesisVerdicts {
-			reasons[v.Numerator.Variant] = fmt.Sprint(v.Ratio != nil && v.Low != nil, " ", v.Reason)
+			hasInterval := v.Ratio != nil && v.Low != nil
+			reasons[v.Numerator.Variant] = fmt.Sprint(hasInterval, " ", wording.Reasons(v.Reasons...))
 		}
 	}
 	want := "false ruby-debug is built with assertions: compare it with ruby only, or with others by speed-up"

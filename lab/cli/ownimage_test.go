@@ -133,7 +133,7 @@ variant(
 		t.Errorf("measured %v", measured)
 	}
 	// Other work on the machine may disturb every trial.
-	if valid && !strings.Contains(stdout, "asks them for no identity: ") {
+	if valid && !strings.Contains(stdout, "doubt: the lab does not know how many workers ") {
 		t.Errorf("the report has no doubt about the servers:\n%s", stdout)
 	}
 	info, err := os.ReadFile(filepath.Join(recorded.Dir, "run.json"))

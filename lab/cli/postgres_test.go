@@ -287,7 +287,7 @@ func TestIntegrationACrashOfADatabaseFailsItsTrial(t *testing.T) {
 func TestIntegrationAKilledRunLeavesNoDatabase(t *testing.T) {
 	c := needEngine(t)
 	root := databaseCheckout(t)
-	before := inventory(t, c)
+	before := volumeNames(t, c)
 	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json")
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
@@ -316,5 +316,5 @@ func TestIntegrationAKilledRunLeavesNoDatabase(t *testing.T) {
 	if _, err := e.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	expectInventory(t, c, before)
+	expectNothingLeft(t, c, latestRun(t, root).Info.RunID, before)
 }

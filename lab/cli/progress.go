@@ -3,46 +3,42 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/plan"
 	"runtimelab/lab/report"
+	"runtimelab/lab/table"
 )
 
-// redrawInterval is the shortest time between two drawings of the live line.
-const redrawInterval = 500 * time.Millisecond
-
 // progress prints the progress of a run: a line for each trial that has ended, and on a
-// terminal a live line with the current step. It implements experiment.Observer. Its
-// methods may be called from several goroutines.
+// terminal live lines with a bar of all trials and the current step. It implements
+// experiment.Observer. Its methods may be called from several goroutines.
 type progress struct {
 	out     io.Writer
-	live    bool         // out is a terminal with a live line
 	addNote func(string) // records a note about a variant with the run
 	plan    lab.Plan
 	now     func() time.Time
 
-	mu          sync.Mutex
-	shown       bool          // the live line is on the screen
-	drawnAt     time.Time     // when the live line was drawn
-	currentStep string        // the trial or pilot that runs, and its phase
-	lastOutcome string        // the last sample and its validity
+	mu   sync.Mutex
+	pace pace
+	live liveLines
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// pace is how fast a run is, compared with its plan.
+type pace struct {
 	stepStart   time.Time     // of the current trial or pilot; zero: none runs
 	plannedLeft time.Duration // planned time of the trials and pilots that are left
 	plannedDone time.Duration // planned time of those that this process has measured
 	actualTime  time.Duration // time that these took
 	blockTime   time.Duration // planned time of a block
-
-	stop    chan struct{}
-	stopped sync.WaitGroup
 }
 
 // newProgress returns the progress of a plan of which some trials have ended. The caller
@@ -53,38 +49,24 @@ func newProgress(
 	out = unwrapSafeWriter(out)
 	total := plan.ExpectedDuration(p)
 	o := &progress{
-		out: out, live: canRewriteLines(out), addNote: addNote, plan: p, now: time.Now,
-		plannedLeft: total, blockTime: total / time.Duration(max(p.Profile.Blocks, 1)),
-		stop: make(chan struct{}),
+		out: out, addNote: addNote, plan: p, now: time.Now, stop: make(chan struct{}),
+		pace: pace{plannedLeft: total, blockTime: total / time.Duration(max(p.Profile.Blocks, 1))},
 	}
+	alreadyEnded := 0
 	for _, t := range p.Trials {
 		if _, done := ended[t.ID()]; done {
-			o.plannedLeft -= plan.ExpectedTrialDuration(p, t)
+			o.pace.plannedLeft -= plan.ExpectedTrialDuration(p, t)
+			alreadyEnded++
 		}
 	}
-	if o.live {
+	o.live = newLiveLines(canRewriteLines(out), p, alreadyEnded)
+	if o.live.on {
 		o.stopped.Go(o.redrawPeriodically)
 	}
 	return o
 }
 
-// redrawPeriodically updates the remaining time in the live line until Close.
-func (o *progress) redrawPeriodically() {
-	tick := time.NewTicker(redrawInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-o.stop:
-			return
-		case <-tick.C:
-			o.mu.Lock()
-			o.redraw()
-			o.mu.Unlock()
-		}
-	}
-}
-
-// Close removes the live line.
+// Close removes the live lines.
 func (o *progress) Close() {
 	close(o.stop)
 	o.stopped.Wait()
@@ -93,40 +75,25 @@ func (o *progress) Close() {
 	o.clear()
 }
 
-// canRewriteLines reports whether w is a terminal on which a line can be rewritten.
-func canRewriteLines(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// width returns the current width of the terminal in characters.
-func (o *progress) width() int {
-	if f, ok := o.out.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return w
-		}
-	}
-	return 80
-}
-
 // timeLeft estimates the remaining time from the pace so far. One block at the planned
 // pace is added, because the first trials alone may mislead by half.
 func (o *progress) timeLeft() time.Duration {
-	left := o.plannedLeft
-	if o.blockTime > 0 {
-		left = time.Duration(float64(left) * float64(o.actualTime+o.blockTime) / float64(o.plannedDone+o.blockTime))
+	p := o.pace
+	left := p.plannedLeft
+	if p.blockTime > 0 {
+		left = time.Duration(float64(left) * float64(p.actualTime+p.blockTime) / float64(p.plannedDone+p.blockTime))
 	}
-	if !o.stepStart.IsZero() {
-		left -= o.now().Sub(o.stepStart)
+	if !p.stepStart.IsZero() {
+		left -= o.now().Sub(p.stepStart)
 	}
 	return max(left, 0).Round(time.Second)
 }
 
-// startStep begins a trial or a pilot, which the live line shows as step.
+// startStep begins a trial or a pilot, which the live lines show as step.
 func (o *progress) startStep(step string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.currentStep, o.stepStart = step, o.now()
+	o.live.step, o.pace.stepStart = step, o.now()
 	o.redrawIfDue()
 }
 
@@ -136,13 +103,13 @@ func (o *progress) endStep(expected time.Duration, final bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if final {
-		o.plannedLeft -= expected
+		o.pace.plannedLeft -= expected
 	}
-	if !o.stepStart.IsZero() {
-		o.plannedDone += expected
-		o.actualTime += o.now().Sub(o.stepStart)
+	if !o.pace.stepStart.IsZero() {
+		o.pace.plannedDone += expected
+		o.pace.actualTime += o.now().Sub(o.pace.stepStart)
 	}
-	o.stepStart = time.Time{}
+	o.pace.stepStart = time.Time{}
 }
 
 func (o *progress) ContractCheckStarted(variants int) {
@@ -180,8 +147,8 @@ func (o *progress) PhaseStarted(_ lab.Trial, phase lab.Phase, duration time.Dura
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	label, _, _ := strings.Cut(o.currentStep, ": ")
-	o.currentStep = fmt.Sprintf("%s: %s, %s%v", label, name, upTo, duration.Round(100*time.Millisecond))
+	label, _, _ := strings.Cut(o.live.step, ": ")
+	o.live.step = fmt.Sprintf("%s: %s, %s%v", label, name, upTo, duration.Round(100*time.Millisecond))
 	o.redrawIfDue()
 }
 
@@ -205,6 +172,7 @@ func (o *progress) PilotEnded(p lab.Pilot, number, total int) {
 
 func (o *progress) TrialEnded(t lab.Trial, number, total int, samples []lab.Sample, repeat bool) {
 	o.endStep(plan.ExpectedTrialDuration(o.plan, t), !repeat)
+	o.countTrial(samples, !repeat)
 	if len(samples) == 0 {
 		return // a refused variant has its row from the first block
 	}
@@ -301,59 +269,27 @@ func (o *progress) remaining() time.Duration {
 	return o.timeLeft()
 }
 
-// setLastOutcome stores the outcome of a sample for the live line.
+// countTrial counts an attempt at a trial that has ended, for the bar.
+func (o *progress) countTrial(samples []lab.Sample, final bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.live.count(samples, final)
+}
+
+// setLastOutcome stores the outcome of a sample for the live lines.
 func (o *progress) setLastOutcome(s lab.Sample) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lastOutcome = sampleOutcome(s)
+	o.live.last = sampleOutcome(s)
 	if s.Gate.Validity == lab.Valid {
-		o.lastOutcome += " (valid)"
+		o.live.last += " (valid)"
 	}
 }
 
-// printLine prints a line that the live line does not replace.
+// printLine prints a line that the live lines do not replace.
 func (o *progress) printLine(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clear()
-	fmt.Fprintln(o.out, escapeControls(fmt.Sprintf(format, args...)))
-}
-
-// redrawIfDue draws the live line unless it was drawn within redrawInterval. In that case
-// redrawPeriodically draws it soon.
-func (o *progress) redrawIfDue() {
-	if o.now().Sub(o.drawnAt) >= redrawInterval {
-		o.redraw()
-	}
-}
-
-// redraw replaces the live line. It does nothing if the output is not a terminal.
-func (o *progress) redraw() {
-	if !o.live || o.currentStep == "" {
-		return
-	}
-	o.clear()
-	text := fmt.Sprintf("%s  about %s left", o.currentStep, o.timeLeft())
-	if o.lastOutcome != "" {
-		text += "  last: " + o.lastOutcome
-	}
-	fmt.Fprint(o.out, truncate(escapeControls(text), o.width()-1))
-	o.shown, o.drawnAt = true, o.now()
-}
-
-// truncate returns the first width characters of a line.
-func truncate(line string, width int) string {
-	line = strings.ReplaceAll(line, "\n", " ")
-	if characters := []rune(line); len(characters) > width {
-		return string(characters[:max(width, 0)])
-	}
-	return line
-}
-
-// clear removes the live line from the screen.
-func (o *progress) clear() {
-	if o.shown {
-		fmt.Fprint(o.out, "\r\x1b[K")
-		o.shown = false
-	}
+	fmt.Fprintln(o.out, table.EscapeControls(fmt.Sprintf(format, args...)))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -63,11 +64,11 @@ func TestTheLiveLineIsRedrawnAndRemoved(t *testing.T) {
 	var out bytes.Buffer
 	clock := time.Unix(1000, 0)
 	o := newProgress(&out, p, nil, nil)
-	o.live, o.now = true, func() time.Time { return clock }
+	o.live.on, o.now = true, func() time.Time { return clock }
 	o.TrialStarted(p.Trials[0], 1, 4)
 	o.PhaseStarted(p.Trials[0], lab.Phase{Name: "peak", Kind: lab.Peak}, 4*time.Second) // too soon to redraw
-	got, want := out.String(), "trial 1/4  json  node/single  block 1: starting  about "
-	if !strings.HasPrefix(got, want) || strings.Contains(got, "\n") {
+	got, want := out.String(), "\ntrial 1/4  json  node/single  block 1: starting"
+	if !strings.Contains(got, want) || !strings.HasPrefix(got, "0% [          ] 0/4 trials, 0/0 valid, about ") {
 		t.Errorf("drew %q, want %q", got, want)
 	}
 	if n := strings.Count(out.String(), "trial 1/4"); n != 1 {
@@ -76,25 +77,52 @@ func TestTheLiveLineIsRedrawnAndRemoved(t *testing.T) {
 	clock = clock.Add(redrawInterval)
 	out.Reset()
 	o.redraw()
-	want = "\r\x1b[Ktrial 1/4  json  node/single  block 1: peak, 4s  about "
-	if got := out.String(); !strings.HasPrefix(got, want) {
+	want = "\ntrial 1/4  json  node/single  block 1: peak, 4s"
+	const removed = "\r\x1b[K\x1b[1A\x1b[K"
+	if got := out.String(); !strings.HasPrefix(got, removed+"0% ") || !strings.HasSuffix(got, want) {
 		t.Errorf("half a second later drew %q, want %q", got, want)
 	}
 	out.Reset()
 	o.TrialEnded(p.Trials[0], 1, 4, validPeak(), false)
-	if got := out.String(); !strings.HasPrefix(got, "\r\x1b[Ktrial 1/4") || !strings.HasSuffix(got, "left\n") {
+	if got := out.String(); !strings.HasPrefix(got, removed+"trial 1/4") || !strings.HasSuffix(got, "left\n") {
 		t.Errorf("the line of the trial is %q", got)
 	}
 	out.Reset()
 	clock = clock.Add(redrawInterval)
 	o.TrialStarted(p.Trials[1], 2, 4)
-	if got := out.String(); !strings.Contains(got, "last: peak") || len([]rune(got)) > 79 {
-		t.Errorf("the live line of the next trial is %q", got)
+	bar, step, _ := strings.Cut(out.String(), "\n")
+	if !strings.HasPrefix(bar, "25% [=>        ] 1/4 trials, 1/1 valid, about ") ||
+		!strings.HasSuffix(bar, " left; verdicts come last") {
+		t.Errorf("the bar after the first trial is %q", bar)
+	}
+	if !strings.Contains(step, "last: peak") || len([]rune(step)) > 79 || len([]rune(bar)) > 79 {
+		t.Errorf("the live line of the next trial is %q", step)
 	}
 	out.Reset()
 	o.Close()
-	if out.String() != "\r\x1b[K" {
+	if out.String() != removed {
 		t.Errorf("Close wrote %q", out.String())
+	}
+}
+
+// The bar counts trials of the plan once, and valid ones of all attempts.
+func TestTheBarCountsTrialsAndThoseThatAreValid(t *testing.T) {
+	p := fourTrials()
+	o := newProgress(io.Discard, p, map[lab.TrialID]bool{p.Trials[0].ID(): false}, nil)
+	defer o.Close()
+	bound, disturbed := validPeak(), validPeak()
+	bound[0].Gate.Validity, disturbed[0].Gate.Validity = lab.Censored, lab.Disturbed
+	o.TrialEnded(p.Trials[1], 2, 4, bound, false)
+	o.TrialEnded(p.Trials[2], 3, 4, append(validPeak(), disturbed...), true)
+	o.TrialEnded(p.Trials[3], 4, 4, nil, false) // of a refused variant
+	if bar, err := o.live.barLine(time.Minute); err != nil ||
+		bar != "75% [======>   ] 3/4 trials, 1/2 valid, about 1m0s left; verdicts come last" {
+		t.Errorf("the bar is %q, %v", bar, err)
+	}
+	o.TrialEnded(p.Trials[2], 3, 4, validPeak(), false)
+	if bar, err := o.live.barLine(0); err != nil ||
+		bar != "100% [==========] 4/4 trials, 2/3 valid, about 0s left; verdicts come last" {
+		t.Errorf("the bar at the end is %q, %v", bar, err)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"runtimelab/lab"
 	"runtimelab/lab/gate"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 )
@@ -110,7 +115,7 @@ func replay(t *testing.T, recorded string, samples []lab.Sample) string {
 		t.Fatal(err)
 	}
 	r := report.New(replayed.Info.Plan, replayed.Rows, replayed.MeasuredTrials())
-	if err := run.WriteVerdicts(r.Verdicts.Claims, replayed.Info.Plan.UntestableTopics); err != nil {
+	if err := run.WriteVerdicts(r.Claims, replayed.Info.Plan.UntestableTopics); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.End(record.Done, "", time.Now()); err != nil {
@@ -129,10 +134,97 @@ func compareReports(t *testing.T, recorded, replayed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := report.New(run.Info.Plan, run.Rows, run.MeasuredTrials()).Text()
+	got := report.New(run.Info.Plan, run.Rows, run.MeasuredTrials()).FullText()
 	if want := reworded.Replace(string(readRecorded(t, recorded, "report.txt"))); got != want {
 		t.Errorf("the report differs\n--- got\n%s\n--- want\n%s", got, want)
 	}
+}
+
+// The model has the figures of trials.csv: the same percentiles, and the requests of each second.
+func TestReplayedRunsHaveAModelOfAllTheirFiles(t *testing.T) {
+	for _, recorded := range recordedRuns(t) {
+		run, err := record.Read(replay(t, recorded, readSamples(t, recorded)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := report.Read(run)
+		followsSchema(t, r)
+		percentiles, sent, steps := 0, map[lab.TrialID]int64{}, 0
+		for _, d := range r.Latencies {
+			row := rowOf(t, run, d.TrialID, d.Phase)
+			column := "latency_raw_%s_ms"
+			if d.FromIntendedSend {
+				column = "latency_%s_ms"
+			}
+			for _, q := range d.Quantiles {
+				name := map[float64]string{0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p999"}[q.Share]
+				want, known := row.Float(fmt.Sprintf(column, name))
+				if known && math.Abs(q.MS-want) > 1e-6 {
+					t.Errorf("%v %s: quantile %v is %v ms, want %v", d.TrialID, d.Phase, q.Share, q.MS, want)
+				}
+				if known {
+					percentiles++
+				}
+			}
+		}
+		for _, attack := range r.Timeline {
+			if attack.Phase == "warmup" {
+				continue
+			}
+			for _, s := range attack.Seconds {
+				sent[attack.TrialID] += s.Sent
+			}
+		}
+		for _, row := range run.Rows {
+			requests, _ := row.Int("requests")
+			sent[row.TrialID()] -= requests
+		}
+		for id, difference := range sent {
+			if difference != 0 {
+				t.Errorf("%s, %v: %+d requests in the timeline", recorded, id, difference)
+			}
+		}
+		for _, l := range r.Loads {
+			if l.SLOMet != nil {
+				steps++
+			}
+		}
+		if hasSearch := filepath.Base(recorded) == "search"; percentiles == 0 || (steps > 0) != hasSearch ||
+			len(r.Run.Variants) == 0 || r.Run.State != "done" {
+			t.Errorf("%s: %d percentiles, %d steps, %+v", recorded, percentiles, steps, r.Run)
+		}
+	}
+}
+
+// followsSchema checks the JSON of a report against its schema.
+func followsSchema(t *testing.T, r report.Report) {
+	t.Helper()
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "report", "schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := (&app{Streams: Streams{Out: &out}}).printJSON(r); err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Errorf("run %s: %v", r.RunID, err)
+	}
+}
+
+// rowOf returns the row of a phase.
+func rowOf(t *testing.T, run *record.StoredRun, id lab.TrialID, phase string) metric.Row {
+	t.Helper()
+	i := slices.IndexFunc(run.Rows,
+		func(r metric.Row) bool { return r.TrialID() == id && r.Text("phase") == phase })
+	if i < 0 {
+		t.Fatalf("no row of %v %s", id, phase)
+	}
+	return run.Rows[i]
 }
 
 // compareCells compares two CSV files in every column of the recorded one.

@@ -1,19 +1,21 @@
 package cli
 
 import (
-	"fmt"
-
+	"runtimelab/lab/page"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
 )
 
 type reportCommand struct {
 	Name     string `arg:"" optional:"" name:"run" help:"${run_help}"`
-	Markdown bool   `help:"Print Markdown." xor:"form"`
-	JSON     bool   `help:"Print JSON: controls, claims, figures." name:"json" xor:"form"`
+	Full     bool   `help:"Print every hypothesis, all figures, reasons and doubts." xor:"form"`
+	Markdown bool   `help:"Print Markdown, for a pull request or a summary of a job." xor:"form"`
+	JSON     bool   `help:"Print JSON: all values of trials, verdicts and reasons." name:"json" xor:"form"`
+	HTML     bool   `help:"${report_html_help}" name:"html" xor:"form"`
+	SVG      string `help:"${report_svg_help}" name:"svg" placeholder:"DIR" xor:"form"`
 }
 
-// Run prints the tables of an earlier run. Failed controls and refuted claims do not
+// Run prints the report of an earlier run. Failed controls and refuted claims do not
 // change the exit code.
 func (c *reportCommand) Run(a *app) error {
 	dir, err := a.runDir(c.Name)
@@ -37,14 +39,19 @@ func (c *reportCommand) Run(a *app) error {
 			p = withClaims(p, library)
 		}
 	}
-	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
+	recorded.Info.Plan = p
+	r := report.Read(recorded)
 	switch {
 	case c.JSON:
-		return a.printJSON(r.Data())
+		return a.printJSON(r)
+	case c.HTML:
+		return a.printPage(page.Report(r))
+	case c.SVG != "":
+		return writeCharts(c.SVG, page.Charts(r))
 	case c.Markdown:
-		_, err = fmt.Fprint(a.Out, r.Markdown())
-	default:
-		_, err = fmt.Fprint(a.Out, r.Text())
+		return a.printText(r.Markdown())
+	case c.Full:
+		return a.printText(r.FullText())
 	}
-	return err
+	return a.printText(r.Text())
 }

@@ -389,8 +389,8 @@ func endState(cause error) (state record.State, reason string) {
 	return record.Failed, cause.Error()
 }
 
-// finish records how the run ended, and prints the tables of what was measured, also
-// after an interruption. cause is the error that ended the run, if any.
+// finish records how the run ended, and prints the tables of what was measured and writes their page,
+// also after an interruption. cause is the error that ended the run, if any.
 func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
 	state, reason := endState(cause)
 	variance := runVariance(context.WithoutCancel(m.ctx), m.resultsDir(), host)
@@ -404,14 +404,14 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	}
 	p := withClaims(recorded.Info.Plan, m.library)
 	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
-	err = errors.Join(err, run.WriteVerdicts(r.Verdicts.Claims, r.Verdicts.UntestableTopics),
+	err = errors.Join(err, run.WriteVerdicts(r.Claims, r.Topics),
 		run.End(state, reason, time.Now()))
 	if cause != nil {
 		m.messagef("%s: %s in %s; to continue, run: lab run --resume %s",
 			state, message.Count(len(recorded.Rows), "row is", "rows are"), run.Dir(), run.ID())
 	}
 	fmt.Fprint(m.Out, r.Text())
-	return err
+	return errors.Join(err, m.writePage(run.Dir(), p))
 }
 
 // runVariance estimates how much runs of this host differ, from the reference servers of

@@ -8,24 +8,8 @@ import (
 	"unicode"
 
 	"runtimelab/lab/fault"
+	"runtimelab/lab/table"
 )
-
-func TestEscapeControls(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain, with µs and\ta tab\n": "plain, with µs and\ta tab\n",
-		"\x1b[2J\x1b]0;title\x07":     `\x1b[2J\x1b]0;title\x07`,
-		"\u009b31m":                   `\u009b31m`, // CSI as one character
-		"\x9b31m":                     `\x9b31m`,   // CSI as one byte
-		"a\r\nb\rc":                   "a\nb\nc",
-		"user\u202etxt.exe":           `user\u202etxt.exe`,
-		"\uFFFD stays, \xff does not": "\uFFFD stays, \\xff does not",
-		"\x7f\x00":                    `\u007f\x00`,
-	} {
-		if got := escapeControls(text); got != want {
-			t.Errorf("%q becomes %q, want %q", text, got, want)
-		}
-	}
-}
 
 // Terminals interpret more characters than JSON escapes.
 func TestEscapedJSONIsTheSameJSON(t *testing.T) {
@@ -53,7 +37,7 @@ func FuzzEscapeControls(f *testing.F) {
 				t.Fatalf("%q becomes %q", text, out.String())
 			}
 		}
-		if again := escapeControls(out.String()); again != out.String() {
+		if again := table.EscapeControls(out.String()); again != out.String() {
 			t.Fatalf("%q changes when it is escaped twice", text)
 		}
 	})

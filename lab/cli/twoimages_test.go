@@ -152,7 +152,7 @@ func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
 	}
 	for range 3 {
 		// quick would take eight minutes
-		report := labOutput(t, root, commands[last]+fmt.Sprintf(" --profile smoke --blocks %d", lab.MinBlocks+3))
+		report := labOutput(t, root, commands[last]+fmt.Sprintf(" --profile smoke --blocks %d", lab.MinBlocks+1))
 		t.Logf("%s\n%s", commands[last], report)
 		if strings.Contains(report, verdict) {
 			return

@@ -12,6 +12,7 @@ import (
 	"runtimelab/lab/image"
 	"runtimelab/lab/record"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 // slowingModule is a Node module that makes the handlers of node:http take a share more
@@ -109,7 +110,7 @@ func shortRun(t testing.TB, root string, phaseDuration time.Duration, flags plan
 // From the plan to the verdict: a server is not faster than its twin, and faster than one
 // that does a quarter more work. The margins are wide, because the blocks are few and
 // short; BenchmarkTenPercentSlower has realistic ones. Other work on the machine disturbs
-// trials and widens intervals. So the run has three blocks more than a verdict needs, and is
+// trials and widens intervals. So the run has one block more than a verdict needs, and is
 // made up to three times until both claims are decided; a wrong decision is never repeated.
 func TestIntegrationVerdictsAreRight(t *testing.T) {
 	needEngine(t)
@@ -117,7 +118,7 @@ func TestIntegrationVerdictsAreRight(t *testing.T) {
 	var run *record.StoredRun
 	for seed := range uint64(3) {
 		run = shortRun(t, root, 1500*time.Millisecond,
-			planFlags{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.MinBlocks + 3, Seed: 5 + seed})
+			planFlags{Scenarios: []string{"slow"}, Profile: "smoke", Blocks: lab.MinBlocks + 1, Seed: 5 + seed})
 		if !undecided(run) {
 			break
 		}
@@ -150,7 +151,7 @@ func undecided(run *record.StoredRun) (open bool) {
 	for _, c := range verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials()).Claims {
 		if c.Finding == lab.Inconclusive {
 			open = true
-		} else if c.Finding != slowFindings[c.Claim.ID] {
+		} else if c.Finding != slowFindings[c.ID] {
 			return false
 		}
 	}
@@ -162,12 +163,12 @@ func wrongVerdicts(run *record.StoredRun) (all []string) {
 	result := verdict.Judge(run.Info.Plan, run.Rows, run.MeasuredTrials())
 	for _, c := range result.Controls {
 		if !c.Passed {
-			all = append(all, c.Name+": "+c.Reason)
+			all = append(all, c.Name+": "+wording.Control(c))
 		}
 	}
 	for _, c := range result.Claims {
-		if want := slowFindings[c.Claim.ID]; c.Finding != want {
-			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.Claim.ID, c.Finding, want, c.Reason))
+		if want := slowFindings[c.ID]; c.Finding != want {
+			all = append(all, fmt.Sprintf("%s is %s, want %s: %s", c.ID, c.Finding, want, wording.Claim(c)))
 		}
 	}
 	return all

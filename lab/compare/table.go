@@ -237,8 +237,8 @@ func (c Comparison) Summary() string {
 	return strings.Join(words, ", ")
 }
 
-// legend explains the figures.
-func (c Comparison) legend() []string {
+// Legend explains the figures.
+func (c Comparison) Legend() []string {
 	return append([]string{
 		fmt.Sprintf("OLD, NEW: geometric mean of the n usable trials with its 95%% interval (±: half of it); "+
 			"\">=\" marks a lower bound. NEW/OLD: their ratio with the interval that decided the line "+
@@ -267,7 +267,7 @@ func (c Comparison) Text() string {
 		if i == 0 || l.Key != last {
 			last = l.Key
 			t.Line("")
-			t.Line(l.title() + l.failures(" (failed: OLD %s, NEW %s)"))
+			t.Line(table.OneLine(l.title() + l.failures(" (failed: OLD %s, NEW %s)")))
 			if i == 0 {
 				t.Row(names(columns)...)
 			}
@@ -275,7 +275,7 @@ func (c Comparison) Text() string {
 		t.Row(cells(columns, l)...)
 	}
 	b.WriteString(t.String() + "\n")
-	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
+	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.Legend()) {
 		b.WriteString(wrap(line))
 	}
 	return b.String()
@@ -303,7 +303,7 @@ var keyColumns = []column{
 func (c Comparison) Markdown() string {
 	var b strings.Builder
 	for _, line := range c.head() {
-		b.WriteString("- " + escapeMarkdown(line) + "\n")
+		b.WriteString("- " + table.EscapeMarkdown(line) + "\n")
 	}
 	columns := slices.Concat(keyColumns, tableColumns(Line.withInterval))
 	if c.hasFailures() {
@@ -314,14 +314,9 @@ func (c Comparison) Markdown() string {
 	for i, l := range c.Lines {
 		rows[i] = cells(columns, l)
 	}
-	b.WriteString("\n" + table.Markdown(alignment(columns), names(columns), rows, escapeMarkdown) + "\n")
-	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.legend()) {
-		b.WriteString(escapeMarkdown(line) + "\n\n")
+	b.WriteString("\n" + table.Markdown(alignment(columns), names(columns), rows, table.EscapeMarkdown) + "\n")
+	for _, line := range slices.Concat(c.unmatched(), []string{c.Summary()}, c.Legend()) {
+		b.WriteString(table.EscapeMarkdown(line) + "\n\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// escapeMarkdown escapes characters that Markdown would interpret, also the mark "~".
-func escapeMarkdown(text string) string {
-	return strings.ReplaceAll(table.EscapeMarkdown(text), symbols[Equivalent], `\~`)
 }

@@ -18,7 +18,7 @@ const (
 // every server's image.
 func (b *Builder) EnsureAgent(ctx context.Context, binary []byte) (lab.Image, error) {
 	content := sha256Hex(binary)
-	ref := runtimeRef(agentName, content)
+	ref := imageRef(agentName, content)
 	if found, err := b.findImage(ctx, ref, content); err != nil || found != nil {
 		return orZero(found), err
 	}

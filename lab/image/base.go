@@ -39,7 +39,7 @@ func ParseBaseMode(value string) (BaseMode, error) {
 	}
 }
 
-// base is the image that one runtime's image is built on.
+// base is the image that the image of one source is built on.
 type base struct {
 	id       string // the engine's image id, the value of BASE_IMAGE
 	origin   string // the text for people: an image reference, or packages with versions
@@ -50,37 +50,37 @@ type base struct {
 	buildOnlyEnv []string
 }
 
-// resolveBases returns a base for every runtime, by name. A failure is stored in the base of its own
-// runtime and does not affect the others.
-func (b *Builder) resolveBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
-	based, own := splitByBase(runtimes)
+// resolveBases returns a base for every source, by name. A failure is stored in the base of its own
+// source and does not affect the others.
+func (b *Builder) resolveBases(ctx context.Context, sources []lab.ImageSource) map[string]base {
+	based, own := splitByBase(sources)
 	all := b.resolveDeclaredBases(ctx, based)
-	for _, rt := range own {
-		found, err := b.ownBase(ctx, rt, true)
+	for _, src := range own {
+		found, err := b.ownBase(ctx, src, true)
 		if err != nil {
 			found = &base{err: err}
 		}
-		all[rt.Name] = *found
+		all[src.Name] = *found
 	}
 	return all
 }
 
-// splitByBase returns the runtimes that declare a base, and those with a Dockerfile of the user's own.
-func splitByBase(runtimes []lab.ImageSource) (based, own []lab.ImageSource) {
-	for _, rt := range runtimes {
-		if rt.IsOwnImage() {
-			own = append(own, rt)
+// splitByBase returns the sources that declare a base, and those with a Dockerfile of the user's own.
+func splitByBase(sources []lab.ImageSource) (based, own []lab.ImageSource) {
+	for _, src := range sources {
+		if src.IsOwnImage() {
+			own = append(own, src)
 		} else {
-			based = append(based, rt)
+			based = append(based, src)
 		}
 	}
 	return based, own
 }
 
-// resolveDeclaredBases returns a base for every runtime that declares one, by name: all official, or
+// resolveDeclaredBases returns a base for every source that declares one, by name: all official, or
 // all stand-ins.
-func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
-	if found := b.localBases(ctx, runtimes); found != nil {
+func (b *Builder) resolveDeclaredBases(ctx context.Context, sources []lab.ImageSource) map[string]base {
+	if found := b.localBases(ctx, sources); found != nil {
 		return found
 	}
 	bootstrapErr := b.checkCanBootstrap()
@@ -92,9 +92,9 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Image
 				Hint: "run as root on a Linux machine that also runs the engine, or set LAB_BASES=official",
 			}
 		}
-		return b.ensureStandIns(ctx, runtimes, bootstrapErr)
+		return b.ensureStandIns(ctx, sources, bootstrapErr)
 	}
-	found, unreachable := b.pullOfficial(ctx, runtimes)
+	found, unreachable := b.pullOfficial(ctx, sources)
 	if unreachable == nil || b.opts.Bases == Official || ctx.Err() != nil {
 		return found
 	}
@@ -102,7 +102,7 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Image
 		b.logf("no registry can be reached (%v)", unreachable)
 		b.logf("NOTICE: all runtimes are built on stand-ins from Debian packages, not on their official images; " +
 			"set LAB_BASES=official to fail instead")
-		return b.ensureStandIns(ctx, runtimes, nil)
+		return b.ensureStandIns(ctx, sources, nil)
 	}
 	bootstrapErr = &fault.Error{
 		Code: fault.ExitFailed,
@@ -111,8 +111,8 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Image
 			"load the official images (docker load), or run as root on a Linux machine that also runs the engine: " +
 			"the lab then builds stand-ins from Debian packages",
 	}
-	if !slices.ContainsFunc(runtimes, func(rt lab.ImageSource) bool { return found[rt.Name].err == nil }) {
-		return b.ensureStandIns(ctx, runtimes, bootstrapErr)
+	if !slices.ContainsFunc(sources, func(src lab.ImageSource) bool { return found[src.Name].err == nil }) {
+		return b.ensureStandIns(ctx, sources, bootstrapErr)
 	}
 	for name, official := range found {
 		if official.err != nil {
@@ -122,11 +122,11 @@ func (b *Builder) resolveDeclaredBases(ctx context.Context, runtimes []lab.Image
 	return found
 }
 
-// localBases returns the bases if the engine already has one of the same kind for every runtime,
-// and nil otherwise. Every runtime declares a base.
-func (b *Builder) localBases(ctx context.Context, runtimes []lab.ImageSource) map[string]base {
+// localBases returns the bases if the engine already has one of the same kind for every source,
+// and nil otherwise. Every source declares a base.
+func (b *Builder) localBases(ctx context.Context, sources []lab.ImageSource) map[string]base {
 	if b.opts.Bases != Debian {
-		found, err := collectBases(ctx, runtimes, b.localOfficial)
+		found, err := collectBases(ctx, sources, b.localOfficial)
 		// A refused image is not replaced by a stand-in: pullOfficial reports it.
 		if found != nil || errors.As(err, new(*fault.Error)) {
 			return found
@@ -139,43 +139,43 @@ func (b *Builder) localBases(ctx context.Context, runtimes []lab.ImageSource) ma
 	if err != nil {
 		return nil // ensureStandIns reports it when stand-ins are needed
 	}
-	found, _ := collectBases(ctx, runtimes, func(ctx context.Context, rt lab.ImageSource) (*base, error) {
-		return b.localStandIn(ctx, newStandIn(rt, bundle))
-	}) // ensureStandIns reports an error for each runtime
+	found, _ := collectBases(ctx, sources, func(ctx context.Context, src lab.ImageSource) (*base, error) {
+		return b.localStandIn(ctx, newStandIn(src, bundle))
+	}) // ensureStandIns reports an error for each source
 	return found
 }
 
-// collectBases returns the base of every runtime, by name. It returns nil if one is missing, and an
+// collectBases returns the base of every source, by name. It returns nil if one is missing, and an
 // error if one cannot be read.
 func collectBases(
-	ctx context.Context, runtimes []lab.ImageSource,
+	ctx context.Context, sources []lab.ImageSource,
 	find func(context.Context, lab.ImageSource) (*base, error),
 ) (map[string]base, error) {
-	all := make(map[string]base, len(runtimes))
-	for _, rt := range runtimes {
-		found, err := find(ctx, rt)
+	all := make(map[string]base, len(sources))
+	for _, src := range sources {
+		found, err := find(ctx, src)
 		if err != nil || found == nil {
 			return nil, err
 		}
-		all[rt.Name] = *found
+		all[src.Name] = *found
 	}
 	return all, nil
 }
 
-// localOfficial returns the runtime's official image as a base, or nil if the engine does not have
+// localOfficial returns the source's official image as a base, or nil if the engine does not have
 // it.
-func (b *Builder) localOfficial(ctx context.Context, rt lab.ImageSource) (*base, error) {
-	if rt.Base.Official == "" {
+func (b *Builder) localOfficial(ctx context.Context, src lab.ImageSource) (*base, error) {
+	if src.Base.Official == "" {
 		return nil, nil
 	}
-	got, err := b.inspect(ctx, rt.Base.Official)
+	got, err := b.inspect(ctx, src.Base.Official)
 	if err != nil || got == nil {
 		return nil, err
 	}
-	if err := b.checkPlatform(ctx, rt.Base.Official, got, wrongBaseHint); err != nil {
+	if err := b.checkPlatform(ctx, src.Base.Official, got, wrongBaseHint); err != nil {
 		return nil, err
 	}
-	origin := officialOrigin(rt.Base.Official, got.ID, got.Digests)
+	origin := officialOrigin(src.Base.Official, got.ID, got.Digests)
 	return &base{id: got.ID, origin: origin, identity: origin}, nil
 }
 
@@ -195,41 +195,41 @@ func officialOrigin(ref, id string, digests []string) string {
 }
 
 // pullOfficial pulls the official images that the engine does not have and returns a base for every
-// runtime. The first pull decides whether a registry can be reached. If it cannot, pullOfficial
-// pulls nothing else and returns the error as unreachable. A later failure affects its own runtime
+// source. The first pull decides whether a registry can be reached. If it cannot, pullOfficial
+// pulls nothing else and returns the error as unreachable. A later failure affects its own source
 // only.
 func (b *Builder) pullOfficial(
-	ctx context.Context, runtimes []lab.ImageSource,
+	ctx context.Context, sources []lab.ImageSource,
 ) (bases map[string]base, unreachable error) {
-	all := make([]base, len(runtimes))
+	all := make([]base, len(sources))
 	first := true
 	var later errgroup.Group
-	for i, rt := range runtimes {
-		found, err := b.localOfficial(ctx, rt)
+	for i, src := range sources {
+		found, err := b.localOfficial(ctx, src)
 		switch {
 		case err != nil:
 			all[i].err = err
 		case found != nil:
 			all[i] = *found
-		case rt.Base.Official == "":
-			all[i].err = fmt.Errorf("%s (%s) names no official image", rt.Title, rt.File)
+		case src.Base.Official == "":
+			all[i].err = fmt.Errorf("%s (%s) names no official image", src.Title, src.File)
 		case unreachable != nil:
 			all[i].err = unreachable
 		case first:
 			first = false
-			if all[i] = b.pullBase(ctx, rt); errors.Is(all[i].err, ErrUnreachable) {
+			if all[i] = b.pullBase(ctx, src); errors.Is(all[i].err, ErrUnreachable) {
 				unreachable = all[i].err
 			}
 		default:
 			later.Go(func() error {
-				all[i] = b.pullBase(ctx, rt)
+				all[i] = b.pullBase(ctx, src)
 				return nil
 			})
 		}
 	}
 	_ = later.Wait() // each base holds its own error
-	bases = make(map[string]base, len(runtimes))
-	for i, rt := range runtimes {
+	bases = make(map[string]base, len(sources))
+	for i, src := range sources {
 		if err := all[i].err; err != nil && !errors.As(err, new(*fault.Error)) {
 			all[i].err = &fault.Error{
 				Code: fault.ExitFailed, Err: err,
@@ -237,19 +237,19 @@ func (b *Builder) pullOfficial(
 					"LAB_BASES=debian builds all runtimes on Debian packages instead (on Linux as root)",
 			}
 		}
-		bases[rt.Name] = all[i]
+		bases[src.Name] = all[i]
 	}
 	return bases, unreachable
 }
 
-// pullBase pulls the runtime's official image and returns it as a base.
-func (b *Builder) pullBase(ctx context.Context, rt lab.ImageSource) base {
-	if err := b.pull(ctx, rt.Base.Official); err != nil {
+// pullBase pulls the source's official image and returns it as a base.
+func (b *Builder) pullBase(ctx context.Context, src lab.ImageSource) base {
+	if err := b.pull(ctx, src.Base.Official); err != nil {
 		return base{err: err}
 	}
-	found, err := b.localOfficial(ctx, rt)
+	found, err := b.localOfficial(ctx, src)
 	if err == nil && found == nil {
-		err = fmt.Errorf("image %s is missing after the engine pulled it", rt.Base.Official)
+		err = fmt.Errorf("image %s is missing after the engine pulled it", src.Base.Official)
 	}
 	if err != nil {
 		return base{err: err}

@@ -216,7 +216,7 @@ func TestABaseThatCannotBeMadeFailsOneRuntimeOnly(t *testing.T) {
 		{"a package that the suite lacks", Debian, func(_ *testing.T, h *harness) {
 			bootstrap := h.bootstrap
 			h.bootstrap = func(ctx context.Context, s standIn) (*rootFS, error) {
-				if s.runtime == "python" {
+				if s.name == "python" {
 					return nil, errors.New("unable to locate package")
 				}
 				return bootstrap(ctx, s)
@@ -348,7 +348,7 @@ func TestAFailedStandInLeavesNoImage(t *testing.T) {
 }
 
 func TestStandInHashDependsOnItsContent(t *testing.T) {
-	one := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
+	one := standIn{name: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	same := one
 	same.packages = []string{"npm", "nodejs"}
 	if one.hash() != same.hash() {
@@ -422,7 +422,7 @@ func TestDebianArchive(t *testing.T) {
 }
 
 func TestMmdebstrapArgs(t *testing.T) {
-	s := standIn{runtime: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
+	s := standIn{name: "node", suite: "forky", packages: []string{"nodejs", "npm"}, bundle: []byte("a")}
 	args := mmdebstrapArgs(s, "http://mirror.test/debian")
 	if got, want := strings.Join(args[len(args)-3:], " "), "forky - http://mirror.test/debian"; got != want {
 		t.Errorf("the arguments end with %q, want %q", got, want)

@@ -16,7 +16,7 @@ import (
 	"runtimelab/lab/message"
 )
 
-// buildJob is the state of building one runtime's image.
+// buildJob is the state of building one source's image.
 type buildJob struct {
 	source  lab.ImageSource
 	base    base
@@ -31,12 +31,12 @@ type buildJob struct {
 // buildAll builds the missing images in parallel. Only after all builds have ended does it remove
 // their intermediate images, because builds may share them.
 func (b *Builder) buildAll(
-	ctx context.Context, runtimes []lab.ImageSource, bases map[string]base,
+	ctx context.Context, sources []lab.ImageSource, bases map[string]base,
 ) map[string]Result {
-	jobs := make([]*buildJob, len(runtimes))
+	jobs := make([]*buildJob, len(sources))
 	var running sync.WaitGroup
-	for i, rt := range runtimes {
-		jobs[i] = &buildJob{source: rt, base: bases[rt.Name]}
+	for i, src := range sources {
+		jobs[i] = &buildJob{source: src, base: bases[src.Name]}
 		running.Go(func() { b.findOrBuild(ctx, jobs[i]) })
 	}
 	running.Wait()
@@ -59,7 +59,7 @@ func (b *Builder) findOrBuild(ctx context.Context, j *buildJob) {
 		return
 	}
 	j.content = contentHash(j.source, files, j.base.identity)
-	found, err := b.findImage(ctx, runtimeRef(j.source.Name, j.content), j.content)
+	found, err := b.findImage(ctx, imageRef(j.source.Name, j.content), j.content)
 	if err != nil || found != nil {
 		j.err = err
 		if found != nil {
@@ -126,7 +126,7 @@ func lastLines(output string) string {
 	return strings.Join(lines, "\n")
 }
 
-// buildArgs returns the build arguments: the proxies of this host, the runtime's own arguments, and
+// buildArgs returns the build arguments: the proxies of this host, the source's own arguments, and
 // BASE_IMAGE if the lab chooses the base.
 func (b *Builder) buildArgs(j *buildJob) map[string]string {
 	args := b.proxies()

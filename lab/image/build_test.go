@@ -478,7 +478,7 @@ func TestListSuperseded(t *testing.T) {
 	if _, err := h.EnsureAgent(t.Context(), []byte("old agent")); err != nil {
 		t.Fatal(err)
 	}
-	oldAgent := runtimeRef(agentName, sha256Hex([]byte("old agent")))
+	oldAgent := imageRef(agentName, sha256Hex([]byte("old agent")))
 	write(t, filepath.Join(h.runtimes[0].ContextDir, "app.js"), "new")
 	now := h.Ensure(t.Context(), h.runtimes)
 	if _, err := h.EnsureAgent(t.Context(), []byte("agent")); err != nil {

@@ -25,7 +25,7 @@ import (
 const (
 	ownerLabel   = "io.runtime-lab.owner"
 	contentLabel = "io.runtime-lab.content_sha256"
-	originLabel  = "io.runtime-lab.base_origin" // on a runtime's image: the origin of its base
+	originLabel  = "io.runtime-lab.base_origin" // on an image that is built: the origin of its base
 	baseLabel    = "io.runtime-lab.origin"      // on a stand-in: its origin
 
 	sourceLabel  = "org.opencontainers.image.source"  // OCI annotation: the folder or suite that it is made from
@@ -98,77 +98,77 @@ func NewBuilder(engine Engine, opts Options) *Builder {
 	}
 }
 
-// Result is the outcome of Ensure for one runtime.
+// Result is the outcome of Ensure for one source.
 type Result struct {
 	Image lab.Image
 	Err   error // nil if Image is ready
 	Built bool  // false if the image existed already
 }
 
-// Ensure returns an image for every runtime, by name. It takes the images that runtimes use as they
+// Ensure returns an image for every source, by name. It takes the images that sources use as they
 // are, pulls those that the engine does not have, and builds the others: see ensureBuilt.
-func (b *Builder) Ensure(ctx context.Context, runtimes []lab.ImageSource) map[string]Result {
-	built := slices.DeleteFunc(slices.Clone(runtimes), func(rt lab.ImageSource) bool { return rt.Image != "" })
+func (b *Builder) Ensure(ctx context.Context, sources []lab.ImageSource) map[string]Result {
+	built := slices.DeleteFunc(slices.Clone(sources), func(src lab.ImageSource) bool { return src.Image != "" })
 	results := b.ensureBuilt(ctx, built)
-	for _, rt := range runtimes {
-		if rt.Image != "" {
-			img, err := b.useImage(ctx, rt)
-			results[rt.Name] = Result{Image: img, Err: err}
+	for _, src := range sources {
+		if src.Image != "" {
+			img, err := b.useImage(ctx, src)
+			results[src.Name] = Result{Image: img, Err: err}
 		}
 	}
 	return results
 }
 
-// ensureBuilt returns an image for every runtime, by name. It reuses an image if content and base are
+// ensureBuilt returns an image for every source, by name. It reuses an image if content and base are
 // unchanged, and builds the missing ones in parallel. A failed build does not stop the others; its
 // output is part of its error.
-func (b *Builder) ensureBuilt(ctx context.Context, runtimes []lab.ImageSource) map[string]Result {
-	if results, complete := b.findAll(ctx, runtimes); complete {
+func (b *Builder) ensureBuilt(ctx context.Context, sources []lab.ImageSource) map[string]Result {
+	if results, complete := b.findAll(ctx, sources); complete {
 		return results
 	}
 	unlock, err := b.lock(ctx)
 	if err != nil {
-		return failAll(runtimes, err)
+		return failAll(sources, err)
 	}
 	defer unlock()
-	return b.buildAll(ctx, runtimes, b.resolveBases(ctx, runtimes))
+	return b.buildAll(ctx, sources, b.resolveBases(ctx, sources))
 }
 
-// failAll returns err as the result of every runtime.
-func failAll(runtimes []lab.ImageSource, err error) map[string]Result {
-	results := make(map[string]Result, len(runtimes))
-	for _, rt := range runtimes {
-		results[rt.Name] = Result{Err: err}
+// failAll returns err as the result of every source.
+func failAll(sources []lab.ImageSource, err error) map[string]Result {
+	results := make(map[string]Result, len(sources))
+	for _, src := range sources {
+		results[src.Name] = Result{Err: err}
 	}
 	return results
 }
 
 // findAll returns all images, and true if they all exist already. It asks no registry and changes
 // nothing.
-func (b *Builder) findAll(ctx context.Context, runtimes []lab.ImageSource) (map[string]Result, bool) {
-	based, own := splitByBase(runtimes)
+func (b *Builder) findAll(ctx context.Context, sources []lab.ImageSource) (map[string]Result, bool) {
+	based, own := splitByBase(sources)
 	bases := b.localBases(ctx, based)
 	if bases == nil {
 		return nil, false
 	}
-	for _, rt := range own {
-		found, err := b.ownBase(ctx, rt, false)
+	for _, src := range own {
+		found, err := b.ownBase(ctx, src, false)
 		if err != nil || found == nil {
 			return nil, false
 		}
-		bases[rt.Name] = *found
+		bases[src.Name] = *found
 	}
-	results := make(map[string]Result, len(runtimes))
-	for _, rt := range runtimes {
-		content, err := ContentSHA256(rt, bases[rt.Name].identity)
+	results := make(map[string]Result, len(sources))
+	for _, src := range sources {
+		content, err := ContentSHA256(src, bases[src.Name].identity)
 		if err != nil {
 			return nil, false
 		}
-		img, err := b.findImage(ctx, runtimeRef(rt.Name, content), content)
+		img, err := b.findImage(ctx, imageRef(src.Name, content), content)
 		if err != nil || img == nil {
 			return nil, false
 		}
-		results[rt.Name] = Result{Image: *img}
+		results[src.Name] = Result{Image: *img}
 	}
 	return results, true
 }
@@ -201,8 +201,8 @@ func (b *Builder) inspect(ctx context.Context, name string) (*Description, error
 	return &got, nil
 }
 
-// runtimeRef returns the tag of a runtime's image with this content_sha256.
-func runtimeRef(name, content string) string { return repository + name + ":" + content[:16] }
+// imageRef returns the tag of a source's image with this content_sha256.
+func imageRef(name, content string) string { return repository + name + ":" + content[:16] }
 
 // logf writes one line of progress.
 func (b *Builder) logf(format string, args ...any) {

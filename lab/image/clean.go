@@ -10,9 +10,9 @@ import (
 	"runtimelab/lab"
 )
 
-// List returns the lab's images: of runtimes, of the agent, and stand-ins. It leaves out official
-// images, and images that a user built on one of the lab's and tagged, although these inherit its
-// label.
+// List returns the lab's images: of runtimes, services and the agent, and stand-ins. It leaves out
+// official images, and images that a user built on one of the lab's and tagged, although these
+// inherit its label.
 func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	all, err := b.engine.ListImages(ctx, ownerLabel+"="+owner)
 	if err != nil {
@@ -27,24 +27,24 @@ func (b *Builder) List(ctx context.Context) ([]StoredImage, error) {
 	return all, nil
 }
 
-// ListSuperseded returns the lab's images that the given runtimes and agents, as they are now,
+// ListSuperseded returns the lab's images that the given sources and agents, as they are now,
 // would not use on any base that the engine has.
 func (b *Builder) ListSuperseded(
-	ctx context.Context, runtimes []lab.ImageSource, agents ...[]byte,
+	ctx context.Context, sources []lab.ImageSource, agents ...[]byte,
 ) ([]StoredImage, error) {
 	current := make(map[string]bool)
 	for _, binary := range agents {
-		current[runtimeRef(agentName, sha256Hex(binary))] = true
+		current[imageRef(agentName, sha256Hex(binary))] = true
 	}
 	bundle, err := b.caBundle()
 	if err != nil {
 		return nil, err
 	}
-	for _, rt := range runtimes {
-		if rt.Image != "" {
+	for _, src := range sources {
+		if src.Image != "" {
 			continue // the user's, which has none of the lab's labels
 		}
-		refs, err := b.currentRefs(ctx, rt, newStandIn(rt, bundle))
+		refs, err := b.currentRefs(ctx, src, newStandIn(src, bundle))
 		if err != nil {
 			return nil, err
 		}
@@ -61,18 +61,18 @@ func (b *Builder) ListSuperseded(
 	}), nil
 }
 
-// currentRefs returns the tags that a runtime uses now: of its stand-in, and of its images on both
+// currentRefs returns the tags that a source uses now: of its stand-in, and of its images on both
 // bases.
-func (b *Builder) currentRefs(ctx context.Context, rt lab.ImageSource, s standIn) ([]string, error) {
-	if rt.IsOwnImage() {
-		own, err := b.ownBase(ctx, rt, false)
+func (b *Builder) currentRefs(ctx context.Context, src lab.ImageSource, s standIn) ([]string, error) {
+	if src.IsOwnImage() {
+		own, err := b.ownBase(ctx, src, false)
 		if err != nil || own == nil {
 			return nil, err
 		}
-		content, err := ContentSHA256(rt, own.identity)
-		return []string{runtimeRef(rt.Name, content)}, err
+		content, err := ContentSHA256(src, own.identity)
+		return []string{imageRef(src.Name, content)}, err
 	}
-	official, err := b.localOfficial(ctx, rt)
+	official, err := b.localOfficial(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +90,11 @@ func (b *Builder) currentRefs(ctx context.Context, rt lab.ImageSource, s standIn
 		if found == nil {
 			continue
 		}
-		content, err := ContentSHA256(rt, found.identity)
+		content, err := ContentSHA256(src, found.identity)
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, runtimeRef(rt.Name, content))
+		refs = append(refs, imageRef(src.Name, content))
 	}
 	return refs, nil
 }

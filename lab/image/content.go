@@ -30,25 +30,25 @@ import (
 // from the same content.
 const contentFormat = "runtime-lab image 2"
 
-// ContentSHA256 returns the hash, in hexadecimal, that identifies a runtime's image by its input:
-// every file of the build context (path, mode, bytes; without litter, and what the runtime ignores
-// or .dockerignore excludes), the name of the Dockerfile, the runtime's build arguments, and
+// ContentSHA256 returns the hash, in hexadecimal, that identifies a source's image by its input:
+// every file of the build context (path, mode, bytes; without litter, and what the source ignores
+// or .dockerignore excludes), the name of the Dockerfile, the source's build arguments, and
 // baseIdentity. That is "<ref>@<digest>" for an official image, and origin and hash for a stand-in.
 // Proxy settings of the host are not included.
-func ContentSHA256(rt lab.ImageSource, baseIdentity string) (string, error) {
-	files, err := readContext(rt)
+func ContentSHA256(src lab.ImageSource, baseIdentity string) (string, error) {
+	files, err := readContext(src)
 	if err != nil {
 		return "", err
 	}
-	return contentHash(rt, files, baseIdentity), nil
+	return contentHash(src, files, baseIdentity), nil
 }
 
 // contentHash returns the hash of ContentSHA256 for files that are already read.
-func contentHash(rt lab.ImageSource, files []contextFile, baseIdentity string) string {
+func contentHash(src lab.ImageSource, files []contextFile, baseIdentity string) string {
 	sum := newFieldHash()
-	sum.add(contentFormat, baseIdentity, rt.Dockerfile, strconv.Itoa(len(rt.BuildArgs)))
-	for _, name := range slices.Sorted(maps.Keys(rt.BuildArgs)) {
-		sum.add(name, rt.BuildArgs[name])
+	sum.add(contentFormat, baseIdentity, src.Dockerfile, strconv.Itoa(len(src.BuildArgs)))
+	for _, name := range slices.Sorted(maps.Keys(src.BuildArgs)) {
+		sum.add(name, src.BuildArgs[name])
 	}
 	for _, file := range files {
 		sum.add(file.path, fmt.Sprintf("%o", file.mode()), file.link, string(file.data))
@@ -97,18 +97,18 @@ func isProgram(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("#!")) || bytes.HasPrefix(data, []byte("\x7fELF"))
 }
 
-// readContext returns the files of a runtime's build context, sorted by path.
-func readContext(rt lab.ImageSource) ([]contextFile, error) {
-	files, err := readFolder(rt.ContextDir, rt.Dockerfile, rt.Ignore)
+// readContext returns the files of a source's build context, sorted by path.
+func readContext(src lab.ImageSource) ([]contextFile, error) {
+	files, err := readFolder(src.ContextDir, src.Dockerfile, src.Ignore)
 	if err != nil {
-		return nil, fmt.Errorf("read the build context of %s: %w", rt.Title, err)
+		return nil, fmt.Errorf("read the build context of %s: %w", src.Title, err)
 	}
-	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile }) {
+	if !slices.ContainsFunc(files, func(f contextFile) bool { return f.path == src.Dockerfile }) {
 		return nil, &fault.Error{
 			Code: fault.ExitFailed,
 			Err: fmt.Errorf("build the image of %s: there is no %s in %s",
-				rt.Title, rt.Dockerfile, rt.ContextDir),
-			Hint: "create it, or name another file in " + rt.File + " (context, dockerfile)",
+				src.Title, src.Dockerfile, src.ContextDir),
+			Hint: "create it, or name another file in " + src.File + " (context, dockerfile)",
 		}
 	}
 	return files, nil

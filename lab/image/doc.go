@@ -1,14 +1,15 @@
 // Package image provides images: official bases or stand-ins made of Debian packages, the images of
 // runtimes and services that are built on them, and the agent's image. An image is identified by
 // content_sha256, the hash of its input. The engine's id does not identify it, because every rebuild
-// of the same content has another one. What is said of runtimes below holds for services too.
+// of the same content has another one.
 //
-// Bases. All runtimes of a run get the same kind of base. An official image for one and a stand-in
-// for another would compare packagers, not runtimes. Mode auto takes the first kind that it can
-// have: the official images, if the engine has all of them; the stand-ins, if the engine has all of
-// those; the official images, by pulling them (LAB_BASES=official pulls instead). Only if no
-// registry can be reached does it make stand-ins. If a registry answers "too many requests" or 5xx,
-// the pull is retried and then fails. A missing base is an error of its own runtime only.
+// Bases. All runtimes and services of a run get the same kind of base. An official image for one
+// and a stand-in for another would compare packagers, not runtimes. Mode auto takes the first kind
+// that it can have: the official images, if the engine has all of them; the stand-ins, if the
+// engine has all of those; the official images, by pulling them (LAB_BASES=official pulls
+// instead). Only if no registry can be reached does it make stand-ins. If a registry answers "too
+// many requests" or 5xx, the pull is retried and then fails. A missing base is an error of its own
+// source only.
 //
 // Contexts. Runtimes may share a build context, as two builds of one source do. Their Dockerfiles
 // and build arguments, which are part of content_sha256, distinguish their images. An argument that

@@ -266,7 +266,7 @@ func newHarness(t *testing.T, mode BaseMode) *harness {
 	h.bootstrap = func(_ context.Context, s standIn) (*rootFS, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		h.made = append(h.made, s.runtime)
+		h.made = append(h.made, s.name)
 		versions := map[string]string{}
 		for _, name := range s.packages {
 			versions[name] = "1.0-" + name

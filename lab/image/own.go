@@ -11,17 +11,17 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// useImage returns the image that a runtime uses as it is. It pulls an image that the engine does
+// useImage returns the image that a source uses as it is. It pulls an image that the engine does
 // not have. Containers are started by the image's id, so that all trials of a run measure the same
 // image even if its tag moves.
-func (b *Builder) useImage(ctx context.Context, rt lab.ImageSource) (lab.Image, error) {
-	got, err := b.haveImage(ctx, rt.Image)
+func (b *Builder) useImage(ctx context.Context, src lab.ImageSource) (lab.Image, error) {
+	got, err := b.haveImage(ctx, src.Image)
 	if err != nil {
-		return lab.Image{}, ownImageError(rt, err)
+		return lab.Image{}, ownImageError(src, err)
 	}
 	return lab.Image{
 		Ref: got.ID, ID: got.ID, ContentSHA256: contentOfImage(got),
-		BaseOrigin: officialOrigin(rt.Image, got.ID, got.Digests),
+		BaseOrigin: officialOrigin(src.Image, got.ID, got.Digests),
 	}, nil
 }
 
@@ -43,10 +43,10 @@ func (b *Builder) haveImage(ctx context.Context, ref string) (*Description, erro
 	return got, b.checkPlatform(ctx, ref, got, wrongBaseHint)
 }
 
-// ownImageError returns the error of an image that a user's runtime needs.
-func ownImageError(rt lab.ImageSource, err error) error {
+// ownImageError returns the error of an image that a user's source needs.
+func ownImageError(src lab.ImageSource, err error) error {
 	return &fault.Error{
-		Code: fault.ExitFailed, Err: fmt.Errorf("%s (%s): %w", rt.Title, rt.File, err),
+		Code: fault.ExitFailed, Err: fmt.Errorf("%s (%s): %w", src.Title, src.File, err),
 		Hint: "build or load the image on this engine, or check its name and the engine's access to its registry",
 	}
 }
@@ -74,17 +74,17 @@ func contentOfImage(img *Description) string {
 
 // ownBase returns what the stages of a user's Dockerfile start from. It pulls images that the engine
 // does not have if pull is true, and returns nil if one is missing otherwise.
-func (b *Builder) ownBase(ctx context.Context, rt lab.ImageSource, pull bool) (*base, error) {
-	files, err := readContext(rt)
+func (b *Builder) ownBase(ctx context.Context, src lab.ImageSource, pull bool) (*base, error) {
+	files, err := readContext(src)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(files, func(f contextFile) bool { return f.path == rt.Dockerfile })
-	refs, err := stageImages(string(files[i].data), rt.BuildArgs)
+	i := slices.IndexFunc(files, func(f contextFile) bool { return f.path == src.Dockerfile })
+	refs, err := stageImages(string(files[i].data), src.BuildArgs)
 	if err != nil {
 		return nil, &fault.Error{
-			Code: fault.ExitUsage, Err: fmt.Errorf("%s: %s: %w", rt.Title, rt.Dockerfile, err),
-			Hint: "give it a value there (ARG NAME=value), or in " + rt.File + " (args)",
+			Code: fault.ExitUsage, Err: fmt.Errorf("%s: %s: %w", src.Title, src.Dockerfile, err),
+			Hint: "give it a value there (ARG NAME=value), or in " + src.File + " (args)",
 		}
 	}
 	var origins []string
@@ -97,7 +97,7 @@ func (b *Builder) ownBase(ctx context.Context, rt lab.ImageSource, pull bool) (*
 			got, err = b.haveImage(ctx, ref)
 		}
 		if err != nil {
-			return nil, ownImageError(rt, err)
+			return nil, ownImageError(src, err)
 		}
 		origins = append(origins, officialOrigin(ref, got.ID, got.Digests))
 	}

@@ -61,10 +61,10 @@ func TestABuiltImageOfAnotherPlatformIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.engine.put(runtimeRef("node", content), "sha256:old", map[string]string{contentLabel: content})
-	old := h.engine.images[runtimeRef("node", content)]
+	h.engine.put(imageRef("node", content), "sha256:old", map[string]string{contentLabel: content})
+	old := h.engine.images[imageRef("node", content)]
 	old.Platform = Platform{OS: "linux", Architecture: "amd64"}
-	h.engine.images[runtimeRef("node", content)] = old
+	h.engine.images[imageRef("node", content)] = old
 	builds := len(h.engine.builds)
 	err = h.Ensure(t.Context(), h.runtimes[:1])["node"].Err
 	if err == nil || !strings.Contains(err.Error(), want) || len(h.engine.builds) > builds {

@@ -40,7 +40,7 @@ func (b *Builder) registerAndCleanUp(ctx context.Context, jobs []*buildJob) {
 
 // register tags the image that the engine built, and makes it the job's result.
 func (b *Builder) register(ctx context.Context, j *buildJob) error {
-	ref := runtimeRef(j.source.Name, j.content)
+	ref := imageRef(j.source.Name, j.content)
 	built, err := b.inspect(ctx, j.made.ID)
 	if err != nil {
 		return err

@@ -34,10 +34,10 @@ const (
 // bundle has it.
 const openSSLBundle = "SSL_CERT_FILE=" + debianBundle
 
-// standIn describes a base made of Debian packages, for one runtime. Runtimes with the same suite,
+// standIn describes a base made of Debian packages, for one source. Runtimes with the same suite,
 // packages and caEnv share one image.
 type standIn struct {
-	runtime  string
+	name     string // of the source
 	title    string // in messages
 	suite    string
 	packages []string // in the order in which the origin names them
@@ -47,14 +47,14 @@ type standIn struct {
 	caEnv []string
 }
 
-// newStandIn returns the stand-in of a runtime.
-func newStandIn(rt lab.ImageSource, bundle []byte) standIn {
+// newStandIn returns the stand-in of a source.
+func newStandIn(src lab.ImageSource, bundle []byte) standIn {
 	s := standIn{
-		runtime: rt.Name, title: rt.Title, suite: rt.Base.Suite, packages: rt.Base.Packages,
+		name: src.Name, title: src.Title, suite: src.Base.Suite, packages: src.Base.Packages,
 		bundle: bundle,
 	}
 	if len(bundle) > 0 {
-		for _, name := range slices.Sorted(slices.Values(rt.Base.CAVariables)) {
+		for _, name := range slices.Sorted(slices.Values(src.Base.CAVariables)) {
 			s.caEnv = append(s.caEnv, name+"="+debianBundle)
 		}
 	}
@@ -93,11 +93,11 @@ func (s standIn) ref() string {
 	return repository + "base:" + sum.hex()[:16]
 }
 
-// earlierRefs returns the tags that earlier versions of the lab gave to a runtime's stand-in. The
+// earlierRefs returns the tags that earlier versions of the lab gave to a source's stand-in. The
 // lab still uses such an image, because a new one may hold newer packages.
 func (s standIn) earlierRefs() []string {
 	hash := s.hash()[:16]
-	return []string{repository + "base:" + hash, repository + "base-" + s.runtime + ":" + hash}
+	return []string{repository + "base:" + hash, repository + "base-" + s.name + ":" + hash}
 }
 
 // Valid names in Debian; a name becomes an argument of mmdebstrap and part of a shell command.
@@ -162,39 +162,39 @@ func (b *Builder) localStandIn(ctx context.Context, s standIn) (*base, error) {
 }
 
 // tagEarlierStandIn gives a stand-in of an earlier version of the lab the tag under which all
-// runtimes find it.
+// sources find it.
 func (b *Builder) tagEarlierStandIn(ctx context.Context, s standIn) {
 	got, ref, err := b.findStandIn(ctx, s)
 	if err == nil && got != nil && ref != s.ref() {
 		err = b.engine.TagImage(ctx, ref, s.ref())
 	}
 	if err != nil {
-		b.logf("%s: look for a stand-in of an earlier version: %v", s.runtime, err)
+		b.logf("%s: look for a stand-in of an earlier version: %v", s.name, err)
 	}
 }
 
-// ensureStandIns returns a stand-in for every runtime, by name. It makes the missing ones in
+// ensureStandIns returns a stand-in for every source, by name. It makes the missing ones in
 // parallel, each once. If bootstrapErr is not nil, it makes none, and bootstrapErr is the error of
-// the runtimes that miss theirs.
+// the sources that miss theirs.
 func (b *Builder) ensureStandIns(
-	ctx context.Context, runtimes []lab.ImageSource, bootstrapErr error,
+	ctx context.Context, sources []lab.ImageSource, bootstrapErr error,
 ) map[string]base {
-	bases := make(map[string]base, len(runtimes))
+	bases := make(map[string]base, len(sources))
 	bundle, err := b.caBundle()
 	if err != nil {
-		for _, rt := range runtimes {
-			bases[rt.Name] = base{err: err}
+		for _, src := range sources {
+			bases[src.Name] = base{err: err}
 		}
 		return bases
 	}
-	for _, rt := range runtimes {
-		b.tagEarlierStandIn(ctx, newStandIn(rt, bundle))
+	for _, src := range sources {
+		b.tagEarlierStandIn(ctx, newStandIn(src, bundle))
 	}
 	missing := make(map[string][]standIn) // by tag: stand-ins that share one image
-	for _, rt := range runtimes {
-		s := newStandIn(rt, bundle)
+	for _, src := range sources {
+		s := newStandIn(src, bundle)
 		if found, err := b.localStandIn(ctx, s); err == nil && found != nil {
-			bases[rt.Name] = *found
+			bases[src.Name] = *found
 		} else {
 			missing[s.ref()] = append(missing[s.ref()], s)
 		}
@@ -216,7 +216,7 @@ func (b *Builder) ensureStandIns(
 			mu.Lock()
 			defer mu.Unlock()
 			for _, s := range sharing {
-				bases[s.runtime] = b.standInBase(ctx, s, err)
+				bases[s.name] = b.standInBase(ctx, s, err)
 			}
 			return nil // each base holds its own error
 		})
@@ -240,7 +240,7 @@ func (b *Builder) installTools(ctx context.Context) error {
 	return nil
 }
 
-// standInBase returns a stand-in that was just made as a runtime's base. makeErr, if not nil, is
+// standInBase returns a stand-in that was just made as a source's base. makeErr, if not nil, is
 // the error with which making it failed, and becomes the error of the base.
 func (b *Builder) standInBase(ctx context.Context, s standIn, makeErr error) base {
 	found, err := (*base)(nil), makeErr
@@ -251,12 +251,12 @@ func (b *Builder) standInBase(ctx context.Context, s standIn, makeErr error) bas
 		err = errors.New("it is missing after the engine imported it")
 	}
 	if ctx.Err() != nil {
-		return base{err: fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, context.Cause(ctx))}
+		return base{err: fmt.Errorf("make the Debian stand-in for %s: %w", s.name, context.Cause(ctx))}
 	}
 	if err != nil {
 		return base{err: &fault.Error{
 			Code: fault.ExitFailed,
-			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.runtime, err),
+			Err:  fmt.Errorf("make the Debian stand-in for %s: %w", s.name, err),
 			Hint: mirrorHint,
 		}}
 	}
@@ -278,13 +278,13 @@ type rootFS struct {
 func (b *Builder) makeStandIn(ctx context.Context, sharing []standIn) error {
 	s, names := sharing[0], make([]string, len(sharing))
 	for i := range sharing {
-		names[i] = sharing[i].runtime
+		names[i] = sharing[i].name
 	}
 	if err := s.validate(); err != nil {
 		return err
 	}
-	started, runtimes := time.Now(), strings.Join(names, ", ")
-	b.logf("%s: making a stand-in of Debian %s: %s", runtimes, s.suite, strings.Join(s.packages, ", "))
+	started, sources := time.Now(), strings.Join(names, ", ")
+	b.logf("%s: making a stand-in of Debian %s: %s", sources, s.suite, strings.Join(s.packages, ", "))
 	root, err := b.bootstrap(ctx, s)
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func (b *Builder) makeStandIn(ctx context.Context, sharing []standIn) error {
 	if err != nil {
 		return err
 	}
-	b.logf("%s: stand-in ready in %s: %s", runtimes, formatSeconds(started), origin)
+	b.logf("%s: stand-in ready in %s: %s", sources, formatSeconds(started), origin)
 	return nil
 }
 
@@ -342,7 +342,7 @@ func standInOrigin(s standIn, versions map[string]string) string {
 }
 
 // orderOrigin returns a stand-in's origin with the packages in the order of s. The order must not
-// depend on which of the runtimes that share the stand-in was first.
+// depend on which of the sources that share the stand-in was first.
 func orderOrigin(s standIn, origin string) string {
 	_, list, _ := strings.Cut(origin, ": ")
 	versions := make(map[string]string)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -92,8 +94,66 @@ func (l *histogramLog) write(b *bytes.Buffer, s lab.Sample, kind string, encoded
 
 // tag returns the tag of a histogram, which is unique within the log.
 func tag(s lab.Sample, kind string) string {
-	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s/%s", tagPart(s.Scenario.Name), tagPart(s.Variant.ID()),
-		s.Trial.Cores, s.Trial.Block, s.Trial.Attempt, tagPart(s.Phase.ID()), kind)
+	trial := s.Trial.ID()
+	trial.Scenario, trial.Variant = s.Scenario.Name, s.Variant.ID()
+	return phaseTag(trial, s.Phase.ID()) + "/" + kind
+}
+
+// phaseTag returns what the tags of a phase's histograms begin with.
+func phaseTag(trial lab.TrialID, phase string) string {
+	return fmt.Sprintf("%s/%s/c%d/b%d/a%d/%s", tagPart(trial.Scenario), tagPart(trial.Variant),
+		trial.Cores, trial.Block, trial.Attempt, tagPart(phase))
+}
+
+// Histogram is one histogram of a phase, read back. Its values are nanoseconds.
+type Histogram struct {
+	Trial lab.TrialID
+	Phase string
+	Kind  string // "corrected", "raw", "send_lag", "first_byte" or "failed"
+	*hdrhistogram.Histogram
+}
+
+// EachHistogram calls each for every histogram of the kinds in histograms.hlog that belongs to one row,
+// and returns how many belong to none, or to several whose names differ only in characters that tags
+// replace. Histograms of other kinds are not decoded, which takes most of the time.
+func (r *StoredRun) EachHistogram(kinds []string, each func(Histogram) error) (skipped int, err error) {
+	phases := make(map[string][]Histogram) // without the histogram, by tag
+	for _, row := range r.Rows {
+		h := Histogram{Trial: row.TrialID(), Phase: row.Text("phase")}
+		key := phaseTag(h.Trial, h.Phase)
+		phases[key] = append(phases[key], h)
+	}
+	in, err := r.open(HistogramsFile)
+	if err != nil || in == nil {
+		return 0, err
+	}
+	defer in.Close()
+	in.keep = func(line []byte) bool {
+		tag, _, tagged := bytes.Cut(line, []byte{','})
+		kind := tag[bytes.LastIndexByte(tag, '/')+1:]
+		return !tagged || line[0] == '#' || slices.Contains(kinds, string(kind))
+	}
+	log := hdrhistogram.NewHistogramLogReader(in)
+	for {
+		histogram, err := log.NextIntervalHistogram()
+		if err != nil {
+			return skipped, fmt.Errorf("reading %s: %w", filepath.Join(r.Dir, HistogramsFile), err)
+		}
+		if histogram == nil {
+			return skipped, nil
+		}
+		at := max(0, strings.LastIndexByte(histogram.Tag(), '/'))
+		found := phases[histogram.Tag()[:at]]
+		if len(found) != 1 {
+			skipped++
+			continue
+		}
+		h := found[0]
+		h.Kind, h.Histogram = histogram.Tag()[at+1:], histogram
+		if err := each(h); err != nil {
+			return skipped, err
+		}
+	}
 }
 
 // tagPart returns a part of a tag or of a file name. It replaces commas, spaces and slashes, which

@@ -145,13 +145,13 @@ func (r *Run) reopenJournals() (doubts []string, err error) {
 		}
 		return j
 	}
-	r.trials, r.timeline, r.searches = reopen(TrialsFile), reopen(timelineFile), reopen(capacityFile)
-	if j := reopen(histogramsFile); j != nil {
+	r.trials, r.timeline, r.searches = reopen(TrialsFile), reopen(TimelineFile), reopen(CapacityFile)
+	if j := reopen(HistogramsFile); j != nil {
 		r.histograms = &histogramLog{j: j, base: r.info.StartedAt.Truncate(time.Second)}
 	}
 	if err == nil && (r.trials == nil || r.timeline == nil || r.histograms == nil) {
 		err = fmt.Errorf("run.json does not list the sums of %s, %s and %s",
-			TrialsFile, timelineFile, histogramsFile)
+			TrialsFile, TimelineFile, HistogramsFile)
 	}
 	return doubts, err
 }
@@ -183,7 +183,7 @@ func (r *Run) removeUnfinished() (doubts []string, err error) {
 // unfinishedFiles returns the names of files that an unfinished trial or an interrupted write of
 // run.json may have left.
 func (r *Run) unfinishedFiles() (names []string, err error) {
-	names = []string{capacityFile}
+	names = []string{CapacityFile}
 	files, err := os.ReadDir(r.dir)
 	if err != nil {
 		return nil, err

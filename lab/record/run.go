@@ -23,10 +23,11 @@ import (
 // Files in a run's folder. The package comment describes them.
 const (
 	TrialsFile     = "trials.csv"
-	timelineFile   = "timeline.csv"
-	histogramsFile = "histograms.hlog"
-	capacityFile   = "capacity.csv"
+	TimelineFile   = "timeline.csv"
+	HistogramsFile = "histograms.hlog"
+	CapacityFile   = "capacity.csv"
 	InfoFile       = "run.json"
+	PageFile       = "report.html"
 )
 
 // Run writes the folder of a run. Its methods are safe for concurrent use.
@@ -79,10 +80,10 @@ func (r *Run) openFiles(resultsDir string) (err error) {
 	if r.trials, err = r.createTable(TrialsFile, metric.Header()); err != nil {
 		return err
 	}
-	if r.timeline, err = r.createTable(timelineFile, timelineHeader); err != nil {
+	if r.timeline, err = r.createTable(TimelineFile, timelineHeader); err != nil {
 		return err
 	}
-	histogramsPath := filepath.Join(r.dir, histogramsFile)
+	histogramsPath := filepath.Join(r.dir, HistogramsFile)
 	if r.histograms, err = createHistogramLog(histogramsPath, r.info.StartedAt); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (r *Run) addSearch(s lab.Sample) error {
 	if r.searches == nil {
 		var header []string
 		header = append(append(append(header, searchIdentity...), searchColumns...), searchFigures...)
-		j, err := r.createTable(capacityFile, header)
+		j, err := r.createTable(CapacityFile, header)
 		if err != nil {
 			return err
 		}
@@ -61,4 +61,37 @@ func searchRows(s lab.Sample) (rows [][]string) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// SearchStep is one step of a search for a capacity, read back.
+type SearchStep struct {
+	Trial      lab.TrialID
+	Phase      string
+	Step       int // from 1
+	Stage      lab.SearchStage
+	OfferedRPS float64
+	SLOMet     bool
+	Missed     string // objectives that were not met, with the value
+	Limit      string // part of the instrument that was at its limit
+	P50MS      *float64
+	P99MS      *float64
+}
+
+// EachSearchStep calls each for every row of capacity.csv. A run without a search has none.
+func (r *StoredRun) EachSearchStep(each func(SearchStep) error) error {
+	return r.eachRecord(CapacityFile, func(row *storedRecord) error {
+		step := SearchStep{
+			Trial: lab.TrialID{
+				Scenario: row.text("scenario"), Variant: row.text("variant"), Cores: int(row.integer("server_cpus")),
+				Block: int(row.integer("block")), Attempt: int(row.integer("attempt")),
+			},
+			Phase: row.text("phase"), Step: int(row.integer("step")), Stage: lab.SearchStage(row.text("stage")),
+			SLOMet: row.text("met") == "true", Missed: row.text("missed"), Limit: row.text("limit"),
+			P50MS: row.number("latency_p50_ms"), P99MS: row.number("latency_p99_ms"),
+		}
+		if offered := row.number("offered_rps"); offered != nil {
+			step.OfferedRPS = *offered
+		}
+		return each(step)
+	})
 }

@@ -45,3 +45,42 @@ func milliseconds(column string, ms *float64) string {
 	m, _ := metric.Find(column)
 	return m.Format(metric.Number(*ms))
 }
+
+// Second is one second of an attack, read back.
+type Second struct {
+	Trial lab.TrialID
+	Phase string // "warmup", or the name of the measured phase
+	Mode  string // "open" or "closed"
+	lab.Bucket
+}
+
+// EachSecond calls each for every row of timeline.csv that belongs to a trial with rows.
+func (r *StoredRun) EachSecond(each func(Second) error) error {
+	type attack struct {
+		scenario, variant string
+		block             int
+		startedAt         string
+	}
+	trials := make(map[attack]lab.TrialID)
+	for _, row := range r.Rows {
+		id := row.TrialID()
+		trials[attack{id.Scenario, id.Variant, id.Block, row.Text("started_at")}] = id
+	}
+	return r.eachRecord(TimelineFile, func(row *storedRecord) error {
+		key := attack{
+			row.text("scenario"), row.text("variant"), int(row.integer("block")), row.text("started_at"),
+		}
+		id, known := trials[key]
+		if !known {
+			return nil
+		}
+		return each(Second{
+			Trial: id, Phase: row.text("phase"), Mode: row.text("mode"),
+			Bucket: lab.Bucket{
+				Second: int(row.integer("second")), Sent: row.integer("sent"),
+				Succeeded: row.integer("succeeded"), Failed: row.integer("failed"),
+				P50MS: row.number("latency_p50_ms"), P99MS: row.number("latency_p99_ms"),
+			},
+		})
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"runtimelab/lab"
+	"runtimelab/lab/wording"
 )
 
 // verdictsFile is written at the end of a run.
@@ -26,7 +27,7 @@ var verdictsHeader = []string{
 func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTopic) error {
 	rows := [][]string{verdictsHeader}
 	for _, c := range claims {
-		rows = append(rows, claimRow(c.Claim.ID, c.Finding, c.Reason, c.Claim.Collection))
+		rows = append(rows, claimRow(c.ID, c.Finding, wording.Claim(c), c.Collection))
 		for _, v := range c.HypothesisVerdicts {
 			rows = append(rows, verdictRow(c.Claim, v))
 		}
@@ -65,7 +66,7 @@ func verdictRow(claim lab.Claim, v lab.Verdict) []string {
 		v.Numerator.String(), v.Denominator.String(), n,
 		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6),
 		formatDecimals(&v.Margin, 4), formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9),
-		string(v.Finding), v.Reason, claim.Collection,
+		string(v.Finding), wording.Reasons(v.Reasons...), claim.Collection,
 	}
 }
 

@@ -19,21 +19,23 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 	}
 	claims := []lab.ClaimVerdict{
 		{
-			Claim:   lab.Claim{ID: "arch-1", Collection: "the article"},
-			Finding: lab.NotEvaluated, Reason: "no scenario tests it",
+			Claim:   lab.Claim{ID: "arch-1", Collection: "the article", Lacks: "no scenario tests it"},
+			Finding: lab.NotEvaluated,
 		},
 		{
 			Claim:   lab.Claim{ID: "speed-1", Collection: "your own"},
-			Finding: lab.Supported, Reason: "1 configuration compared",
+			Finding: lab.Supported,
 			HypothesisVerdicts: []lab.Verdict{
 				{ // an interval without an upper limit
 					Hypothesis: h, Blocks: 6, Ratio: ptr(1.4321), Low: ptr(1.38), PHolm: ptr(1.5e-4), PEquivalence: ptr(1.0),
 					Finding: lab.Supported,
 				},
-				{Hypothesis: h, Finding: lab.NotEvaluated, Reason: `not evaluated at quick; "full" tests it, at length`},
+				{Hypothesis: h, Finding: lab.NotEvaluated, Reasons: []lab.Reason{{
+					Kind: lab.TestedByLongerProfile, Subject: "quick", Names: []string{`"full", at length,`},
+				}}},
 			},
 		},
-		{Claim: lab.Claim{ID: "scale-2"}, Finding: lab.NotEvaluated, Reason: "needs replicas"},
+		{Claim: lab.Claim{ID: "scale-2", Lacks: "needs replicas"}, Finding: lab.NotEvaluated},
 	}
 	topics := []lab.UntestableTopic{
 		{Topic: "community", Reason: "the help that people give", Collection: "the article"},
@@ -69,7 +71,9 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 			"no scenario tests it", "the article",
 		},
 		2: {
-			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported", "1 configuration compared",
+			"speed-1", "", "", "", "", "", "", "", "", "", "", "", "", "supported",
+			"1 configuration compared; not compared: json: throughput_rps of node/single peak over " +
+				`python/uvloop peak is higher (not evaluated at quick; "full", at length, tests it)`,
 			"your own",
 		},
 		3: {
@@ -79,7 +83,7 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		},
 		4: {
 			"speed-1", "throughput_rps higher", "json", "throughput_rps", "node/single peak", "python/uvloop peak",
-			"", "", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full" tests it, at length`,
+			"", "", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full", at length, tests it`,
 			"your own",
 		},
 		5: {"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas", ""},

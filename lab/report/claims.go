@@ -7,6 +7,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
+	"runtimelab/lab/wording"
 )
 
 // reportPart is a heading and its entries, above the figures.
@@ -25,19 +26,19 @@ type entry struct {
 
 // controls returns the part on the run's controls, or nil if there were none.
 func (r Report) controls() []reportPart {
-	if len(r.Verdicts.Controls) == 0 {
+	if len(r.Controls) == 0 {
 		return nil
 	}
 	p := reportPart{heading: "Controls passed"}
-	if !r.Verdicts.ControlsPassed() {
+	if !r.ControlsPassed() {
 		p.heading = "CONTROLS FAILED: every verdict is inconclusive"
 	}
-	for _, c := range r.Verdicts.Controls {
+	for _, c := range r.Controls {
 		mark := "passed"
 		if !c.Passed {
 			mark = "FAILED"
 		}
-		p.entries = append(p.entries, entry{label: c.Name, mark: mark, text: c.Reason})
+		p.entries = append(p.entries, entry{label: c.Name, mark: mark, text: wording.Control(c)})
 	}
 	return []reportPart{p}
 }
@@ -45,21 +46,17 @@ func (r Report) controls() []reportPart {
 // claims returns the parts on claims: those that were evaluated, by collection, and then the
 // others.
 func (r Report) claims() []reportPart {
-	if r.untestedReason != "" {
-		return []reportPart{{heading: "No claim was tested: " + r.untestedReason}}
+	if r.Untested != nil {
+		return []reportPart{{heading: "No claim was tested: " + wording.Reason(*r.Untested) + "."}}
 	}
-	var claims []lab.Claim
-	for _, c := range r.Verdicts.Claims {
-		claims = append(claims, c.Claim)
-	}
-	groups := lab.GroupClaims(claims)
+	groups := r.claimGroups()
 	if len(groups) == 0 {
 		groups = []lab.ClaimGroup{{}}
 	}
 	var evaluated, notEvaluated []reportPart
 	for i, g := range groups {
-		verdicts := slices.DeleteFunc(slices.Clone(r.Verdicts.Claims),
-			func(c lab.ClaimVerdict) bool { return !g.Has(c.Claim.ID) })
+		verdicts := slices.DeleteFunc(slices.Clone(r.Claims),
+			func(c lab.ClaimVerdict) bool { return !g.Has(c.ID) })
 		entries := evaluatedEntries(verdicts)
 		if len(entries) > 0 || len(groups) == 1 {
 			evaluated = append(evaluated, reportPart{claimsHeading(g, verdicts), entries})
@@ -73,6 +70,15 @@ func (r Report) claims() []reportPart {
 		evaluated[0].heading += ". " + r.intervalsText()
 	}
 	return append(evaluated, notEvaluated...)
+}
+
+// claimGroups returns all claims by collection.
+func (r Report) claimGroups() []lab.ClaimGroup {
+	var claims []lab.Claim
+	for _, c := range r.Claims {
+		claims = append(claims, c.Claim)
+	}
+	return lab.GroupClaims(claims)
 }
 
 // claimsHeading returns how many claims of a group are decided.
@@ -89,7 +95,7 @@ func claimsHeading(g lab.ClaimGroup, verdicts []lab.ClaimVerdict) string {
 // intervalsText returns the confidence level of the intervals, which all claims share.
 func (r Report) intervalsText() string {
 	tested := 0
-	for _, c := range r.Verdicts.Claims {
+	for _, c := range r.Claims {
 		for _, v := range c.HypothesisVerdicts {
 			if v.PHolm != nil {
 				tested++
@@ -103,7 +109,7 @@ func (r Report) intervalsText() string {
 func evaluatedEntries(verdicts []lab.ClaimVerdict) (out []entry) {
 	for _, c := range verdicts {
 		if c.Finding != lab.NotEvaluated {
-			out = append(out, entry{label: c.Claim.ID, mark: string(c.Finding), text: c.Claim.Statement})
+			out = append(out, entry{label: c.ID, mark: string(c.Finding), text: c.Statement})
 			out = append(out, hypothesisEntries(c)...)
 		}
 	}
@@ -115,7 +121,7 @@ func missingEntries(verdicts []lab.ClaimVerdict) (out []entry) {
 	missing := groupedNames{}
 	for _, c := range verdicts {
 		if c.Finding == lab.NotEvaluated {
-			missing.add(c.Reason, c.Claim.ID)
+			missing.add(wording.Claim(c), c.ID)
 		}
 	}
 	for _, g := range missing.all {
@@ -127,7 +133,7 @@ func missingEntries(verdicts []lab.ClaimVerdict) (out []entry) {
 // topicsOf returns the topics that no load can test and that belong to the i-th group. A topic of a
 // collection without claims belongs to the last one.
 func (r Report) topicsOf(groups []lab.ClaimGroup, i int) (topics []lab.UntestableTopic) {
-	for _, t := range r.Verdicts.UntestableTopics {
+	for _, t := range r.Topics {
 		owner := slices.IndexFunc(groups, func(g lab.ClaimGroup) bool { return g.Collection == t.Collection })
 		if owner < 0 {
 			owner = len(groups) - 1
@@ -167,13 +173,13 @@ func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
 				side = ""
 			}
 			if v.Finding == f {
-				out = append(out, entry{nested: true, text: side + sentence(v)})
+				out = append(out, entry{nested: true, text: side + Sentence(v)})
 			}
 		}
 	}
 	for _, v := range c.HypothesisVerdicts {
 		if v.Finding == lab.NotEvaluated {
-			missing.add(v.Reason, v.ID())
+			missing.add(wording.Reasons(v.Reasons...), v.ID())
 		}
 	}
 	var notCompared []string

@@ -138,7 +138,7 @@ func fullRun() (lab.Plan, []metric.Row) {
 func TestClaimsGolden(t *testing.T) {
 	plan, rows := fullRun()
 	r := reportOf(plan, rows)
-	golden(t, "claims.txt", r.Text())
+	golden(t, "claims.txt", r.FullText())
 	golden(t, "claims.md", r.Markdown())
 
 	for _, row := range rows {
@@ -148,8 +148,8 @@ func TestClaimsGolden(t *testing.T) {
 		}
 	}
 	r = reportOf(plan, rows)
-	golden(t, "control-failed.txt", r.Text())
-	for line := range strings.Lines(r.Text()) {
+	golden(t, "control-failed.txt", r.FullText())
+	for line := range strings.Lines(r.FullText()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 100 {
 			t.Errorf("%d characters: %q", n, line)
 		}
@@ -158,7 +158,7 @@ func TestClaimsGolden(t *testing.T) {
 
 func TestControlsAndTwinsHaveNoFigures(t *testing.T) {
 	_, rows := fullRun()
-	for _, s := range report.Summarise(rows).Sections {
+	for _, s := range reportOf(lab.Plan{}, rows).Figures {
 		if s.Scenario == lab.ReferenceScenario || s.Scenario == lab.BurnScenario {
 			t.Errorf("%s has a section", s.Scenario)
 		}
@@ -171,13 +171,13 @@ func TestControlsAndTwinsHaveNoFigures(t *testing.T) {
 }
 
 func TestEachNumberOfCPUsHasASection(t *testing.T) {
-	s := report.Summarise(slices.Concat(
+	s := reportOf(lab.Plan{}, slices.Concat(
 		sixRows("scaling", "a", "peak", 2, "throughput_rps", 90, 0),
 		sixRows("scaling", "a", "peak", 1, "throughput_rps", 50, 0),
-		sixRows("json", "a", "peak", 2, "throughput_rps", 7, 0)))
-	if len(s.Sections) != 3 || s.Sections[0].CPUs != 1 || s.Sections[0].Lines[0].Served.Median != 50 ||
-		s.Sections[1].CPUs != 2 || s.Sections[1].Lines[0].Served.Median != 90 || s.Sections[2].CPUs != 0 {
-		t.Errorf("%+v", s.Sections)
+		sixRows("json", "a", "peak", 2, "throughput_rps", 7, 0))).Figures
+	if len(s) != 3 || s[0].CPUs != 1 || s[0].Lines[0].Served.Median != 50 ||
+		s[1].CPUs != 2 || s[1].Lines[0].Served.Median != 90 || s[2].CPUs != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -185,14 +185,14 @@ func TestASearchHasASectionRankedByCapacity(t *testing.T) {
 	search := row("a", 1, "capacity", lab.Valid,
 		map[string]float64{"capacity_rps": 800, "throughput_rps": 799, "offered_rps": 800, "latency_p99_ms": 9})
 	r := reportOf(lab.Plan{}, []metric.Row{peak("a", 1, lab.Valid, 1000), steady("a", 1, lab.Valid, 1), search})
-	s := r.Figures.Sections
+	s := r.Figures
 	if len(s) != 2 || s[0].ClosedPhase != "peak" || s[0].OpenPhase != "steady" ||
 		s[1].Lines[0].Served.Median != 800 || s[1].Lines[0].P99MS.Median != 9 {
 		t.Errorf("%+v", s)
 	}
 	want := "json: highest offered rate that kept the SLO (capacity), p50 and p99 at that rate"
-	if !strings.Contains(r.Text(), want) {
-		t.Errorf("%q is not in\n%s", want, r.Text())
+	if !strings.Contains(r.FullText(), want) {
+		t.Errorf("%q is not in\n%s", want, r.FullText())
 	}
 }
 
@@ -208,7 +208,7 @@ func TestReportSaysWhyNoClaimWasTested(t *testing.T) {
 		"No claim was tested: smoke compares nothing.":                       smoke,
 	} {
 		r := reportOf(p, rows)
-		for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+		for form, text := range map[string]string{"text": r.FullText(), "Markdown": r.Markdown()} {
 			if !strings.Contains(text, want) || strings.Contains(text, "Claims:") || !strings.Contains(text, "65000") {
 				t.Errorf("%s: %q is not in\n%s", form, want, text)
 			}
@@ -234,7 +234,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 		{Topic: "taste", Reason: "nobody knows", Collection: "your own"},
 	}
 	r := reportOf(plan, rows)
-	text := strings.Join(strings.Fields(r.Text()), " ")
+	text := strings.Join(strings.Fields(r.FullText()), " ")
 	at := 0
 	for _, want := range []string{
 		"Claims of the article: 6 of 15 decided. Intervals: 95 %, by Holm's procedure over 10 hypotheses",
@@ -244,17 +244,17 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 	} {
 		found := strings.Index(text[at:], want)
 		if found < 0 {
-			t.Fatalf("%q does not follow in\n%s", want, r.Text())
+			t.Fatalf("%q does not follow in\n%s", want, r.FullText())
 		}
 		at += found
 	}
-	if c := r.Data().Claims[15]; c.ID != "mine" || c.Collection != "your own" {
+	if c := r.Claims[15]; c.ID != "mine" || c.Collection != "your own" {
 		t.Errorf("%+v", c)
 	}
 
 	// A run that tests only one's own claims begins with them.
 	plan.Hypotheses = []lab.Hypothesis{mine}
-	text = reportOf(plan, rows).Text()
+	text = reportOf(plan, rows).FullText()
 	const heading = "\nClaims of your own: 1 of 2 decided. Intervals: 95 %, by Holm's procedure over 1 h"
 	if strings.Contains(text, "Claims of the article") || !strings.Contains(text, heading) {
 		t.Errorf("a run of one's own claims:\n%s", text)
@@ -263,7 +263,7 @@ func TestClaimsOfSeveralCollectionsHaveHeadings(t *testing.T) {
 
 func TestData(t *testing.T) {
 	plan, rows := fullRun()
-	text, err := json.Marshal(reportOf(plan, rows).Data())
+	text, err := json.Marshal(reportOf(plan, rows))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,8 +272,11 @@ func TestData(t *testing.T) {
 		Claims   []struct {
 			ID, Verdict string
 			Hypotheses  []struct {
-				Ratio, CI95High *float64 `json:"-"`
-				Verdict, Words  string
+				Ratio       *float64
+				Low         *float64 `json:"ci95_low"`
+				Verdict     string
+				Reasons     []struct{ Kind string }
+				BlockRatios []struct{ Ratio float64 } `json:"block_ratios"`
 			}
 		}
 		Figures []struct{ Variants []map[string]any }
@@ -287,11 +290,12 @@ func TestData(t *testing.T) {
 	}
 	c := got.Claims[4]
 	if c.ID != "speed-1" || c.Verdict != "depends" || len(c.Hypotheses) != 3 ||
-		!strings.HasPrefix(c.Hypotheses[0].Words, "json peak: node/single served 1.44x [1.4") ||
-		c.Hypotheses[2].Verdict != "not evaluated" || c.Hypotheses[2].Words != "" {
+		math.Abs(*c.Hypotheses[0].Ratio-1.444) > 0.001 || math.Abs(*c.Hypotheses[0].Low-1.43) > 0.005 ||
+		len(c.Hypotheses[0].BlockRatios) != 6 || c.Hypotheses[2].Verdict != "not evaluated" ||
+		c.Hypotheses[2].Reasons[0].Kind != "tested-by-longer-profile" {
 		t.Errorf("%+v", c)
 	}
-	if _, err := json.Marshal(reportOf(lab.Plan{}, nil).Data()); err != nil {
+	if _, err := json.Marshal(reportOf(lab.Plan{}, nil)); err != nil {
 		t.Errorf("a run without rows: %v", err)
 	}
 }
@@ -308,7 +312,7 @@ func TestEveryMetricGivesASentence(t *testing.T) {
 		r := reportOf(plan, slices.Concat(
 			sixRows("json", "a/b", "peak", 1, m.Name, 1, 1),
 			sixRows("json", "c/d", "peak", 1, m.Name, 2, 1)))
-		sentence := r.Data().Claims[0].Hypotheses[0].Sentence
+		sentence := report.Sentence(r.Claims[0].HypothesisVerdicts[0])
 		if !strings.HasPrefix(sentence, "json peak: a/b ") || !strings.Contains(sentence, " 0.50x [0.50, 0.50] ") ||
 			!strings.HasSuffix(sentence, " c/d (6 blocks)") {
 			t.Errorf("%s: %s", m.Name, sentence)
@@ -324,17 +328,17 @@ func TestScaling(t *testing.T) {
 		rows = append(rows, throughput(lab.BurnScenario, lab.BurnVariant, "peak", cores, 100*n)...)
 	}
 	r := reportOf(lab.Plan{}, rows)
-	if len(r.Curves) != 1 {
-		t.Fatalf("%d curves", len(r.Curves))
+	if len(r.Scaling) != 1 {
+		t.Fatalf("%d curves", len(r.Scaling))
 	}
-	text := strings.Join(strings.Fields(r.Text()), " ")
+	text := strings.Join(strings.Fields(r.FullText()), " ")
 	for _, want := range []string{
 		"scaling node/cluster peak: 1.90x [1.90, 1.90] on 2 CPUs (6 blocks), efficiency 0.95 [0.95, 0.95], a " +
 			"native burn 2.00x [2.00, 2.00] (6 blocks); 3.48x",
 		"Universal Scalability Law: contention 0.0", "1 to 8 cores only",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in\n%s", want, r.Text())
+			t.Errorf("%q is not in\n%s", want, r.FullText())
 		}
 	}
 }
@@ -364,7 +368,7 @@ func TestBoundsAreRoundedTowardsTheirOpenSide(t *testing.T) {
 		"unknown on 2 CPUs (6 blocks; bounds only, no figure), efficiency unknown": slices.Concat(
 			censored(on(1, 3)[:1]), on(1, 3)[1:], censored(on(2, 6)[:1]), on(2, 6)[1:]),
 	} {
-		text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+		text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).FullText()), " ")
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
@@ -422,7 +426,7 @@ func TestSentencesOfOtherResults(t *testing.T) {
 				hypothesis("speed-1", "json", "throughput_rps", tt.d, arm("a/b", "peak"), arm("c/d", "peak")),
 			},
 		}
-		if got := reportOf(plan, tt.rows).Data().Claims[0].Hypotheses[0].Sentence; got != tt.want {
+		if got := report.Sentence(reportOf(plan, tt.rows).Claims[0].HypothesisVerdicts[0]); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}
@@ -434,7 +438,7 @@ func TestPeakIsOnOneCPUIfMoreDoNotHelp(t *testing.T) {
 	for cores, rps := range map[int64]float64{1: 3.48, 2: 3.44, 4: 3.30, 8: 3.20} {
 		rows = append(rows, sixRows("scaling", "python/threads", "peak", cores, "throughput_rps", rps, 0.1)...)
 	}
-	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).Text()), " ")
+	text := strings.Join(strings.Fields(reportOf(lab.Plan{}, rows).FullText()), " ")
 	want := "most throughput on 1.00 [1.00, 1.00] CPU: more CPUs do not help; 1 to 8 cores only"
 	if !strings.Contains(text, want) {
 		t.Errorf("%q is not in\n%s", want, text)
@@ -449,7 +453,7 @@ func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
 		title = "126 of 126 trials valid, 126 of 200 planned"
 		why   = "the run is not complete (126 of 200 trials); lab run --resume 20261123T231501Z-ab12 finishes it"
 	)
-	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+	for form, text := range map[string]string{"text": r.FullText(), "Markdown": r.Markdown()} {
 		text = strings.Join(strings.Fields(text), " ")
 		for _, want := range []string{title, why, "Claims: 0 of 15 decided", "served 1.44x"} {
 			if !strings.Contains(text, want) {
@@ -457,12 +461,11 @@ func TestReportOfAnIncompleteRunSaysSo(t *testing.T) {
 			}
 		}
 	}
-	d := r.Data()
-	if d.Measured != 126 || d.Planned != 200 || d.Claims[4].Verdict != lab.Inconclusive ||
-		!strings.Contains(d.Claims[4].Reason, why) {
-		t.Errorf("%d of %d: %+v", d.Measured, d.Planned, d.Claims[4])
+	if r.Measured != 126 || r.Planned != 200 || r.Claims[4].Finding != lab.Inconclusive ||
+		r.Claims[4].HypothesisVerdicts[0].Reasons[0].Kind != lab.RunIncomplete {
+		t.Errorf("%d of %d: %+v", r.Measured, r.Planned, r.Claims[4])
 	}
-	text := reportOf(plan, rows).Text()
+	text := reportOf(plan, rows).FullText()
 	if strings.Contains(text, "planned") || !strings.Contains(text, "Claims: 6 of 15 decided") {
 		t.Errorf("a complete run:\n%s", text)
 	}

@@ -1,4 +1,5 @@
-// Package report formats a run's results as text, Markdown and JSON: controls, claims, scaling and
-// the table of figures. It computes medians, ranges and ratios of valid rows only; package verdict
+// Package report has one model of all that is shown of a run, Report, and formats it as text,
+// Markdown and JSON. The model holds values of trials, and verdicts with their reasons as data; only
+// renderings have prose. Medians, ranges and ratios are those of valid rows only; package verdict
 // decides what differences mean.
 package report

@@ -17,24 +17,24 @@ var failedColumn = column{"failed", "%", func(l Line) string {
 
 // tableColumns returns the table's columns, with that of failures after the served requests if any
 // request failed.
-func (s Summary) tableColumns() []column {
+func (r Report) tableColumns() []column {
 	const after = 3
-	if !s.hasFailures() {
+	if !r.hasFailures() {
 		return columns
 	}
 	return slices.Insert(slices.Clone(columns), after, failedColumn)
 }
 
 // hasFailures reports whether any request failed in a trial that counts.
-func (s Summary) hasFailures() bool {
-	return slices.ContainsFunc(s.Sections, func(section Section) bool {
+func (r Report) hasFailures() bool {
+	return slices.ContainsFunc(r.Figures, func(section Section) bool {
 		return slices.ContainsFunc(section.Lines, func(l Line) bool { return l.Failed != nil && *l.Failed > 0 })
 	})
 }
 
 // failuresLegend explains the column of failures; nil without that column.
-func (s Summary) failuresLegend() []string {
-	if !s.hasFailures() {
+func (r Report) failuresLegend() []string {
+	if !r.hasFailures() {
 		return nil
 	}
 	return []string{"failed: share of the requests that failed, in the worst phase of the worst trial that " +

@@ -47,9 +47,9 @@ func failingRun() (lab.Plan, []metric.Row) {
 func TestReportShowsFailures(t *testing.T) {
 	plan, rows := failingRun()
 	r := reportOf(plan, rows)
-	golden(t, "failing.txt", r.Text())
+	golden(t, "failing.txt", r.FullText())
 	golden(t, "failing.md", r.Markdown())
-	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown()} {
+	for form, text := range map[string]string{"text": r.FullText(), "Markdown": r.Markdown()} {
 		if strings.Count(text, "3.2") < 4 { // a line of the table, two hypotheses, a doubt
 			t.Errorf("the %s does not show all failures:\n%s", form, text)
 		}
@@ -59,7 +59,7 @@ func TestReportShowsFailures(t *testing.T) {
 			}
 		}
 	}
-	text, err := json.Marshal(r.Data())
+	text, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,12 +75,12 @@ func TestTableHasNoColumnOfFailuresWithoutFailures(t *testing.T) {
 	for _, r := range rows {
 		withFailed(r, 0)
 	}
-	if text := reportOf(plan, rows).Text(); strings.Contains(text, "failed") {
+	if text := reportOf(plan, rows).FullText(); strings.Contains(text, "failed") {
 		t.Errorf("nothing failed, but the report has\n%s", text)
 	}
 	// One request of a million must appear.
 	withFailed(rows[0], 1e-6)
-	if text := reportOf(plan, rows).Text(); !strings.Contains(text, "0.0001") {
+	if text := reportOf(plan, rows).FullText(); !strings.Contains(text, "0.0001") {
 		t.Errorf("one request failed, but the report has\n%s", text)
 	}
 }

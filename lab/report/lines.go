@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -9,31 +10,6 @@ import (
 	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
-
-// Line holds one variant's figures in a section. They come from rows that count.
-type Line struct {
-	Variant string
-	Valid   int // trials in which every phase of the section is valid or a bound
-	Trials  int
-
-	// Served is the closed loop's throughput in requests per second; without a closed loop, the
-	// highest rate that kept the SLO, or the goodput. It is a bound if a row is censored.
-	Served Figure
-
-	RatioToFirst float64  // median over blocks of Served / the first line's; NaN if either is a bound
-	P50MS, P99MS Figure   // the open loop's, from the intended send time; else a ladder's, from the actual one
-	CPUUS        Figure   // CPU time per request, of the open loop, or else of the closed one
-	MemoryMiB    Figure   // highest of each trial
-	ColdStartMS  Figure   // one of each trial
-	Failed       *float64 // failed share of the requests in the worst row that counts; nil if no row counts
-}
-
-// Figure is the median and range of N trials.
-type Figure struct {
-	N                       int
-	Median, Lowest, Highest float64
-	Bound                   bool // the true value is Median or more
-}
 
 // lines returns a line for each variant, sorted by its name.
 func lines(rows []metric.Row) []Line {
@@ -45,8 +21,7 @@ func lines(rows []metric.Row) []Line {
 		if first == nil {
 			first = blocks
 		}
-		l.RatioToFirst = math.NaN()
-		if !l.Served.Bound && len(out) > 0 && !out[0].Served.Bound {
+		if !l.Served.isBound() && len(out) > 0 && !out[0].Served.isBound() {
 			l.RatioToFirst = pairedRatio(blocks, first)
 		}
 		out = append(out, l)
@@ -63,8 +38,10 @@ func line(variant string, rows []metric.Row) Line {
 	open := filterRows(rows, func(r metric.Row) bool { return isOpen(r) || isSearch(r) })
 	served, name := headline(rows)
 	l.Served = newFigure(values(served, name))
-	l.Served.Bound = slices.ContainsFunc(metric.UsableRows(served),
-		func(r metric.Row) bool { return validity(r) == lab.Censored })
+	if l.Served != nil {
+		l.Served.Bound = slices.ContainsFunc(metric.UsableRows(served),
+			func(r metric.Row) bool { return validity(r) == lab.Censored })
+	}
 	l.P50MS = newFigure(values(open, "latency_p50_ms"))
 	l.P99MS = newFigure(values(open, "latency_p99_ms"))
 	if len(open) == 0 {
@@ -82,8 +59,8 @@ func line(variant string, rows []metric.Row) Line {
 
 // onePerTrial returns one value of each trial, for columns that repeat the trial's value in each
 // phase. combine is applied to the values of a trial's rows.
-func onePerTrial(rows []metric.Row, name string, combine func(earlier, x float64) float64) []float64 {
-	byTrial := map[lab.TrialID]float64{}
+func onePerTrial(rows []metric.Row, name string, combine func(earlier, x float64) float64) []TrialValue {
+	byTrial := map[lab.TrialID]TrialValue{}
 	for _, r := range metric.UsableRows(rows) {
 		x, ok := r.Float(name)
 		if !ok {
@@ -92,9 +69,9 @@ func onePerTrial(rows []metric.Row, name string, combine func(earlier, x float64
 		id := r.TrialID()
 		id.Attempt = 0 // the phases that count may come from several attempts
 		if earlier, ok := byTrial[id]; ok {
-			x = combine(earlier, x)
+			x = combine(earlier.Value, x)
 		}
-		byTrial[id] = x
+		byTrial[id] = TrialValue{Block: id.Block, Attempt: r.TrialID().Attempt, Value: x}
 	}
 	return slices.Collect(maps.Values(byTrial))
 }
@@ -112,23 +89,51 @@ func headline(rows []metric.Row) (ranked []metric.Row, column string) {
 }
 
 // values returns a column of the rows that count, with bounds.
-func values(rows []metric.Row, name string) []float64 {
+func values(rows []metric.Row, name string) (xs []TrialValue) {
 	m, _ := metric.Find(name)
-	var xs []float64
 	for _, r := range metric.UsableRows(rows) {
-		if f, _, ok := r.Figure(m); ok {
-			xs = append(xs, f)
+		if f, bound, ok := r.Figure(m); ok {
+			id := r.TrialID()
+			xs = append(xs, TrialValue{id.Block, id.Attempt, f, bound})
 		}
 	}
 	return xs
 }
 
-// newFigure returns the median and range of xs. If some of them are lower bounds, the median is a
-// lower bound too.
-func newFigure(xs []float64) Figure {
-	lowest, highest := stat.Range(xs)
-	return Figure{N: len(xs), Median: stat.Median(xs), Lowest: lowest, Highest: highest}
+// newFigure returns the figure of the values of trials, or nil if there are none.
+func newFigure(trials []TrialValue) *Figure {
+	if len(trials) == 0 {
+		return nil
+	}
+	slices.SortFunc(trials, func(a, b TrialValue) int {
+		return cmp.Or(cmp.Compare(a.Block, b.Block), cmp.Compare(a.Attempt, b.Attempt))
+	})
+	xs, logs, exact := []float64{}, []float64{}, true
+	for _, t := range trials {
+		xs, logs = append(xs, t.Value), append(logs, math.Log(t.Value))
+		exact = exact && t.Bound == metric.Exact
+	}
+	f := &Figure{N: len(xs), Median: stat.Median(xs), Trials: trials}
+	f.Lowest, f.Highest = stat.Range(xs)
+	if exact && len(xs) > 1 && f.Lowest > 0 {
+		mean := stat.PairedEffect(logs)
+		low, high := mean.Interval(lab.Alpha)
+		f.Mean, f.Low, f.High = expOrNil(mean.Mean), expOrNil(low), expOrNil(high)
+	}
+	return f
 }
+
+// expOrNil returns the exponential of log, or nil if it is infinite.
+func expOrNil(log float64) *float64 {
+	x := math.Exp(log)
+	if math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// isBound reports whether the true value is the median or more.
+func (f *Figure) isBound() bool { return f != nil && f.Bound }
 
 // servedByBlock returns the values of the headline's column by block, without bounds.
 func servedByBlock(rows []metric.Row) map[int64]float64 {
@@ -144,16 +149,20 @@ func servedByBlock(rows []metric.Row) map[int64]float64 {
 	return served
 }
 
-// pairedRatio returns the median of a/b over the blocks that have both. What slows a whole block
-// cancels.
-func pairedRatio(a, b map[int64]float64) float64 {
+// pairedRatio returns the median of a/b over the blocks that have both, or nil if none has. What
+// slows a whole block cancels.
+func pairedRatio(a, b map[int64]float64) *float64 {
 	var ratios []float64
 	for block, x := range a {
 		if y, ok := b[block]; ok && y > 0 {
 			ratios = append(ratios, x/y)
 		}
 	}
-	return stat.Median(ratios)
+	median := stat.Median(ratios)
+	if math.IsNaN(median) || math.IsInf(median, 0) {
+		return nil
+	}
+	return &median
 }
 
 func byVariant(rows []metric.Row) map[string][]metric.Row {

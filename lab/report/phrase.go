@@ -10,6 +10,7 @@ import (
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 // phrase has the words for a ratio of a metric: "A served 1.43x the requests of B".
@@ -59,9 +60,9 @@ func phraseOf(h lab.Hypothesis) phrase {
 	return metricPhrase
 }
 
-// sentence returns the result of a hypothesis as text: where, which arm, how much, and from how
+// Sentence returns the result of a hypothesis as text: where, which arm, how much, and from how
 // many blocks.
-func sentence(v lab.Verdict) string {
+func Sentence(v lab.Verdict) string {
 	h := v.Hypothesis
 	n := newNaming(h)
 	a, b, words := n.armName(h.Numerator), n.armName(h.Denominator), phraseOf(h)
@@ -70,17 +71,17 @@ func sentence(v lab.Verdict) string {
 	case v.Ratio == nil:
 		text = fmt.Sprintf("%s and %s: no ratio of %s", a, b, h.Metric)
 	case verdict.Equivalent(v) && words != relativeToBurn:
-		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, ratioWithInterval(v), words.noun)
+		text = fmt.Sprintf("%s and %s were equivalent: %s %s", a, b, RatioWithInterval(v), words.noun)
 	default:
-		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, ratioWithInterval(v), words.noun,
+		text = fmt.Sprintf("%s %s %s %s %s %s", a, words.verb, RatioWithInterval(v), words.noun,
 			words.preposition, b)
 	}
 	notes := []string{message.Count(v.Blocks, "block", "blocks")}
 	if within := regionNote(v); within != "" {
 		notes = append(notes, within)
 	}
-	if v.Reason != "" {
-		notes = append(notes, v.Reason)
+	if len(v.Reasons) > 0 {
+		notes = append(notes, wording.Reasons(v.Reasons...))
 	}
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }
@@ -100,9 +101,9 @@ func regionNote(v lab.Verdict) string {
 	return ""
 }
 
-// ratioWithInterval returns a ratio and its interval: "1.43x [1.38, 1.49]", or "at least 1.43x
+// RatioWithInterval returns a ratio and its interval: "1.43x [1.38, 1.49]", or "at least 1.43x
 // [1.38, open]" for a bound.
-func ratioWithInterval(v lab.Verdict) string {
+func RatioWithInterval(v lab.Verdict) string {
 	switch {
 	case (v.Low == nil) == (v.High == nil):
 		return interval(*v.Ratio, "x", v.Low, v.High, math.Round)

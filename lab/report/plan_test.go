@@ -50,7 +50,7 @@ func TestClaimsAreThoseOfThePlan(t *testing.T) {
 	} {
 		plan.Claims, plan.UntestableTopics = c.claims, c.topics
 		r := reportOf(plan, rows)
-		if text := r.Text(); !strings.Contains(text, c.text) ||
+		if text := r.FullText(); !strings.Contains(text, c.text) ||
 			strings.Contains(text, "Not evaluated") != c.notEvaluated {
 			t.Errorf("%s: %q is not in\n%s", name, c.text, text)
 		}

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,26 +160,14 @@ func TestGolden(t *testing.T) {
 		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(), "nothing": nil,
 	} {
 		r := reportOf(lab.Plan{}, rows)
-		golden(t, name+".txt", r.Text())
+		golden(t, name+".txt", r.FullText())
 		golden(t, name+".md", r.Markdown())
 	}
 }
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test -update rewrites it): got\n%s", path, got)
-	}
+	goldenAt(t, filepath.Join("testdata", name), got)
 }
 
 func TestHighStealInValidRowsIsADoubt(t *testing.T) {
@@ -188,14 +175,14 @@ func TestHighStealInValidRowsIsADoubt(t *testing.T) {
 		return []metric.Row{with(steady("node/single", 1, v, 1), "steal_ratio", metric.Number(share))}
 	}
 	s := reportOf(lab.Plan{}, stolen(lab.Valid, 0.31))
-	for form, shown := range map[string]string{"text": s.Text(), "Markdown": s.Markdown()} {
+	for form, shown := range map[string]string{"text": s.FullText(), "Markdown": s.Markdown()} {
 		if !strings.Contains(shown, "31%") {
 			t.Errorf("the %s does not report a steal of 31 %%:\n%s", form, shown)
 		}
 	}
 	for _, quiet := range [][]metric.Row{stolen(lab.Valid, 0.05), stolen(lab.Disturbed, 0.31)} {
-		if got := report.Summarise(quiet).Doubts; len(got) > 0 {
-			t.Errorf("doubts %q about %v, want none", got, quiet)
+		if got := reportOf(lab.Plan{}, quiet).Doubts; len(got) > 0 {
+			t.Errorf("doubts %v about %v, want none", got, quiet)
 		}
 	}
 }
@@ -204,7 +191,7 @@ func TestTextIsAtMost100Wide(t *testing.T) {
 	for name, rows := range map[string][]metric.Row{
 		"smoke": smokeRun(), "blocks": repeatedTrialRun(), "crowded": manyLoadsRun(),
 	} {
-		for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
+		for line := range strings.Lines(reportOf(lab.Plan{}, rows).FullText()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := utf8.RuneCountInString(line); n > 100 || strings.HasSuffix(line, " ") ||
 				strings.ContainsRune(line, '\x1b') {
@@ -216,15 +203,15 @@ func TestTextIsAtMost100Wide(t *testing.T) {
 
 func lineOf(t *testing.T, rows []metric.Row, variant string) report.Line {
 	t.Helper()
-	s := report.Summarise(rows)
-	if len(s.Sections) != 1 {
-		t.Fatalf("%d sections", len(s.Sections))
+	sections := reportOf(lab.Plan{}, rows).Figures
+	if len(sections) != 1 {
+		t.Fatalf("%d sections", len(sections))
 	}
-	i := slices.IndexFunc(s.Sections[0].Lines, func(l report.Line) bool { return l.Variant == variant })
+	i := slices.IndexFunc(sections[0].Lines, func(l report.Line) bool { return l.Variant == variant })
 	if i < 0 {
 		t.Fatalf("no line of %s", variant)
 	}
-	return s.Sections[0].Lines[i]
+	return sections[0].Lines[i]
 }
 
 func TestFiguresComeFromValidRows(t *testing.T) {
@@ -258,19 +245,19 @@ func TestACensoredPeakIsABoundWithoutARatio(t *testing.T) {
 	if got := a.Served.String(); got != ">= 300" { // 301 would be more than was measured
 		t.Errorf("served %q", got)
 	}
-	for line := range strings.Lines(reportOf(lab.Plan{}, rows).Text()) {
+	for line := range strings.Lines(reportOf(lab.Plan{}, rows).FullText()) {
 		if strings.Contains(line, ">= 300") && strings.Contains(line, "[") {
 			t.Errorf("a bound has a range: %q", line)
 		}
 	}
-	if !math.IsNaN(b.RatioToFirst) {
-		t.Errorf("the ratio to a bound is %v, want NaN", b.RatioToFirst)
+	if b.RatioToFirst != nil {
+		t.Errorf("the ratio to a bound is %v, want none", *b.RatioToFirst)
 	}
 	for i := range rows { // now the bound is the numerator
 		rows[i]["variant"] = metric.Text(map[string]string{"a/s": "z/s", "b/s": "b/s"}[rows[i].Text("variant")])
 	}
-	if z := lineOf(t, rows, "z/s"); !math.IsNaN(z.RatioToFirst) {
-		t.Errorf("the ratio of a bound is %v, want NaN", z.RatioToFirst)
+	if z := lineOf(t, rows, "z/s"); z.RatioToFirst != nil {
+		t.Errorf("the ratio of a bound is %v, want none", *z.RatioToFirst)
 	}
 }
 
@@ -283,7 +270,7 @@ func TestRatiosArePairedByBlock(t *testing.T) {
 		peak("b/s", 4, lab.Valid, 9000), peak("a/s", 4, lab.Failed, 1),
 		peak("b/s", 5, lab.Valid, 9000), peak("a/s", 5, lab.Valid, 0), // no ratio to zero
 	}, "b/s")
-	if l.RatioToFirst != 2 {
+	if l.RatioToFirst == nil || *l.RatioToFirst != 2 {
 		t.Errorf("got %v, want 2", l.RatioToFirst)
 	}
 }
@@ -350,14 +337,14 @@ func TestARepeatedTrialCountsOnce(t *testing.T) {
 
 // A trial under several loads appears in several sections.
 func TestATrialCountsOnceInTheTitle(t *testing.T) {
-	s := report.Summarise([]metric.Row{
+	s := reportOf(lab.Plan{}, []metric.Row{
 		inPhase(peak("a", 1, lab.Valid, 1), "peak-64"), inPhase(peak("a", 1, lab.Failed, 1), "peak-256"),
 		inPhase(peak("a", 2, lab.Valid, 1), "peak-64"), inPhase(peak("a", 2, lab.Valid, 1), "peak-256"),
 	})
-	if s.Valid != 1 || s.Trials != 2 || len(s.Sections) != 2 {
-		t.Errorf("%d of %d in %d sections, want 1 of 2 in 2", s.Valid, s.Trials, len(s.Sections))
+	if s.Valid != 1 || s.Trials != 2 || len(s.Figures) != 2 {
+		t.Errorf("%d of %d in %d sections, want 1 of 2 in 2", s.Valid, s.Trials, len(s.Figures))
 	}
-	if first := s.Sections[0].Lines[0]; first.Valid != 2 {
+	if first := s.Figures[0].Lines[0]; first.Valid != 2 {
 		t.Errorf("the first section has %d valid trials, want 2: the failure is in the second", first.Valid)
 	}
 }
@@ -412,14 +399,14 @@ func TestLaddersAndGoodput(t *testing.T) {
 		inScenario("gil", with(peak("python/threads", 1, lab.Valid, 10), "connections", metric.Int(1))),
 	))
 	s := r.Figures
-	if len(s.Sections) != 4 || s.Valid != 4 {
-		t.Fatalf("%d sections and %d valid trials: %+v", len(s.Sections), s.Valid, s.Sections)
+	if len(s) != 4 || r.Valid != 4 {
+		t.Fatalf("%d sections and %d valid trials: %+v", len(s), r.Valid, s)
 	}
-	if l := s.Sections[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
+	if l := s[1].Lines[0]; l.Served.Median != 500 || l.P50MS.Median != 2100 || l.P99MS.Median != 4200 {
 		t.Errorf("the ladder of 1000 clients: %+v", l)
 	}
-	if l := s.Sections[2].Lines[1]; l.Served.Median != 30000 || l.P50MS.N != 0 ||
-		math.Abs(l.RatioToFirst-30000.0/45000) > 1e-9 {
+	if l := s[2].Lines[1]; l.Served.Median != 30000 || l.P50MS != nil ||
+		math.Abs(*l.RatioToFirst-30000.0/45000) > 1e-9 {
 		t.Errorf("the overload: %+v", l)
 	}
 	for _, title := range []string{
@@ -428,8 +415,8 @@ func TestLaddersAndGoodput(t *testing.T) {
 		"overload: goodput within 250 ms, at 40000 to 60000 req/s (steady-120%)",
 		"gil: peak over 1 connection\n",
 	} {
-		if !strings.Contains(r.Text(), title) {
-			t.Errorf("%q is not in\n%s", title, r.Text())
+		if !strings.Contains(r.FullText(), title) {
+			t.Errorf("%q is not in\n%s", title, r.FullText())
 		}
 	}
 }

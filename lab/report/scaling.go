@@ -5,20 +5,18 @@ import (
 	"math"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/scaling"
+	"runtimelab/lab/wording"
 )
 
 // scalingParts returns the section on scaling, with the native burn's beside it.
 func (r Report) scalingParts() []reportPart {
 	p := reportPart{heading: "Scaling: speed-up over the fewest CPUs, by block; individual 95 % intervals"}
-	for _, c := range r.Curves {
-		p.entries = append(p.entries, entry{text: curveText(c)})
-		p.entries = append(p.entries, entry{nested: true, text: lawText(c)})
-		for _, d := range c.Doubts {
-			p.entries = append(p.entries, entry{nested: true, text: "doubt: " + d})
+	for _, c := range r.Scaling {
+		for i, line := range CurveLines(c) {
+			p.entries = append(p.entries, entry{nested: i > 0, text: line})
 		}
 	}
 	if len(p.entries) == 0 {
@@ -27,15 +25,13 @@ func (r Report) scalingParts() []reportPart {
 	return []reportPart{p}
 }
 
-// serverCurves returns the curves of servers under test. The native burn's is shown with each of
-// them.
-func serverCurves(all []scaling.Curve) (out []scaling.Curve) {
-	for _, c := range all {
-		if c.Scenario != lab.BurnScenario {
-			out = append(out, c)
-		}
+// CurveLines returns a curve as text: its points, its law, and its doubts.
+func CurveLines(c scaling.Curve) []string {
+	lines := []string{curveText(c), lawText(c)}
+	for _, d := range c.Doubts {
+		lines = append(lines, "doubt: "+wording.Reason(d))
 	}
-	return out
+	return lines
 }
 
 // curveText returns the points of a curve as text.
@@ -55,12 +51,16 @@ func curveText(c scaling.Curve) string {
 // lawText returns the fit of the Universal Scalability Law as text, or why there is none.
 func lawText(c scaling.Curve) string {
 	if c.Fit == nil {
-		return c.NoFitReason
+		return wording.NoFit(c.NoFit)
 	}
 	text := fmt.Sprintf("Universal Scalability Law: contention %s, coherency %s", estimateText(c.Fit.Sigma, ""),
 		estimateText(c.Fit.Kappa, ""))
 	text += peakCPUsText(c.Fit.Peak)
-	return strings.Join(append([]string{text, c.CoresNote()}, c.Fit.Doubts...), "; ")
+	parts := []string{text, c.CoresNote()}
+	if len(c.Fit.Doubts) > 0 {
+		parts = append(parts, wording.Reasons(c.Fit.Doubts...))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // peakCPUsText returns the number of CPUs with the most throughput by the law, as text; empty if

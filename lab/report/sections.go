@@ -7,22 +7,6 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// Section holds the figures of one scenario under one load. A scenario with several closed or open
-// loops has a section for each pair of them.
-type Section struct {
-	Scenario    string
-	CPUs        int64     // the server's; 0 unless the scenario uses several numbers of CPUs
-	ClosedPhase string    // the closed loop's name: "peak"; empty without a closed loop
-	Connections int64     // the closed loop's
-	OpenPhase   string    // the open loop's name: "steady"; empty without an open loop
-	RatesRPS    []float64 // the open loop's rates, without repetition; variants may have different ones
-	DeadlineMS  float64   // the goodput's in the open loop; 0 without a deadline
-	Lines       []Line    // one for each variant, sorted by its name
-
-	arrivingClients bool // the closed loop has a fixed number of clients
-	isSearch        bool // the open loop is a search for a capacity
-}
-
 // sections returns the sections of a scenario, for each number of CPUs. Scenarios and twins of
 // controls have none, because their verdicts precede the figures.
 func sections(scenario string, rows []metric.Row) (out []Section) {
@@ -115,8 +99,8 @@ func (s *Section) addLoad(r metric.Row) {
 	if n, ok := r.Int("connections"); ok && isClosed(r) {
 		s.Connections = n
 	}
-	s.arrivingClients = s.arrivingClients || traits(r).Pacing == lab.ArrivingClients
-	s.isSearch = s.isSearch || isSearch(r)
+	s.ArrivingClients = s.ArrivingClients || traits(r).Pacing == lab.ArrivingClients
+	s.Search = s.Search || isSearch(r)
 	if rps, ok := r.Float("offered_rps"); ok && !isSearch(r) && !slices.Contains(s.RatesRPS, rps) {
 		s.RatesRPS = append(s.RatesRPS, rps)
 	}

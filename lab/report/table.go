@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/table"
 )
@@ -28,7 +27,7 @@ type column struct {
 var columns = []column{
 	{"", "variant", func(l Line) string { return l.Variant }},
 	{"valid", "trials", func(l Line) string { return fmt.Sprintf("%d/%d", l.Valid, l.Trials) }},
-	{"served", "req/s", func(l Line) string { return l.Served.ranged() }},
+	{"served", "req/s", func(l Line) string { return l.Served.Ranged() }},
 	{"vs", "first", func(l Line) string { return ratio(l.RatioToFirst) }},
 	{"p50", "ms", func(l Line) string { return l.P50MS.String() }},
 	{"p99", "ms", func(l Line) string { return l.P99MS.String() }},
@@ -38,9 +37,9 @@ var columns = []column{
 }
 
 // String returns the median in three digits, ">= X" for a bound, or "-" if there is no trial.
-func (f Figure) String() string {
+func (f *Figure) String() string {
 	switch {
-	case f.N == 0:
+	case f == nil || f.N == 0:
 		return noValue
 	case f.Bound:
 		return ">= " + digits(f.Median, roundBoundDown)
@@ -48,9 +47,9 @@ func (f Figure) String() string {
 	return digits(f.Median, math.Round)
 }
 
-// ranged returns the figure with its range. A bound has none, because its upper end is unknown.
-func (f Figure) ranged() string {
-	if f.N < 2 || f.Bound {
+// Ranged returns the figure with its range. A bound has none, because its upper end is unknown.
+func (f *Figure) Ranged() string {
+	if f == nil || f.N < 2 || f.Bound {
 		return f.String()
 	}
 	return fmt.Sprintf("%s [%s–%s]", f, digits(f.Lowest, math.Round), digits(f.Highest, math.Round))
@@ -77,27 +76,27 @@ func digits(x float64, round func(float64) float64) string {
 	return strconv.FormatFloat(round(x*scale)/scale, 'f', decimals, 64)
 }
 
-func ratio(x float64) string {
-	if math.IsNaN(x) {
+func ratio(x *float64) string {
+	if x == nil {
 		return noValue
 	}
-	return strconv.FormatFloat(x, 'f', 2, 64) + "x"
+	return strconv.FormatFloat(*x, 'f', 2, 64) + "x"
 }
 
-// title returns the section's scenario and load.
-func (s Section) title() string {
+// Title returns the section's scenario and load.
+func (s Section) Title() string {
 	var loads []string
 	switch {
-	case s.arrivingClients && s.Connections == 1:
+	case s.ArrivingClients && s.Connections == 1:
 		loads = append(loads, "one client at a time, p50 and p99 from the actual send"+s.ladderName())
-	case s.arrivingClients:
+	case s.ArrivingClients:
 		loads = append(loads,
 			fmt.Sprintf("%d clients at once, p50 and p99 from the actual send", s.Connections)+s.ladderName())
 	case s.ClosedPhase != "":
 		loads = append(loads, s.ClosedPhase+" over "+message.Count(int(s.Connections), "connection", "connections"))
 	}
 	switch {
-	case s.isSearch:
+	case s.Search:
 		loads = append(loads,
 			fmt.Sprintf("highest offered rate that kept the SLO (%s), p50 and p99 at that rate", s.OpenPhase))
 	case len(s.RatesRPS) == 0:
@@ -139,8 +138,8 @@ func (s Section) rates() string {
 	return text
 }
 
-// legend returns the paragraphs that explain the figures.
-func (s Summary) legend() []string {
+// Legend returns the paragraphs that explain the figures.
+func (r Report) Legend() []string {
 	out := []string{
 		"valid trials: those in which every phase is valid or a bound; each repetition counts as a trial. " +
 			"Figures use valid phases; a repeated trial counts once, by its last valid attempt. \"-\": no figure.",
@@ -150,43 +149,37 @@ func (s Summary) legend() []string {
 		"p50, p99: open loop, from the intended send time. CPU: the server's, per successful request at that " +
 			"rate (of the closed loop if there is no rate). memory: the highest since the start.",
 	}
-	out = append(out, s.failuresLegend()...)
-	switch {
-	case s.Blocks == 1:
-		out = append(out, fmt.Sprintf("1 trial each: this shows that the lab works. Comparisons need %d blocks.",
-			lab.MinBlocks))
-	case s.Blocks < lab.MinBlocks:
-		out = append(out, fmt.Sprintf("%d blocks: comparisons need %d.", s.Blocks, lab.MinBlocks))
-	}
-	return out
+	out = append(out, r.failuresLegend()...)
+	return append(out, r.fewBlocks()...)
 }
 
-// shownNotes returns the first invalid rows, shortened, and how many more there are.
-func (s Summary) shownNotes() []string {
+// shownNotes returns the first invalid phases, shortened, and how many more there are.
+func (r Report) shownNotes() []string {
 	var out []string
-	for _, n := range s.InvalidRows[:min(len(s.InvalidRows), maxNotes)] {
+	invalid := r.InvalidPhases()
+	for _, n := range invalid[:min(len(invalid), maxNotes)] {
 		out = append(out, table.Shorten(n, maxNoteLength))
 	}
-	if more := len(s.InvalidRows) - len(out); more > 0 {
+	if more := len(invalid) - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("and %d more: see validity_reason in trials.csv", more))
 	}
 	return out
 }
 
-func (s Summary) empty() bool { return s.Trials == 0 }
+func (r Report) empty() bool { return r.Trials == 0 }
 
 // table returns the figures as plain text, at most 100 characters wide.
-func (s Summary) table() string {
-	if len(s.Sections) == 0 {
+func (r Report) table() string {
+	if len(r.Figures) == 0 {
 		return "The run has no figures except those of its controls.\n"
 	}
-	columns := s.tableColumns()
+	columns := r.tableColumns()
 	t := table.Text{Indent: "  ", MaxWidth: width, Columns: alignment(columns)}
 	t.Row(cells(columns, func(c column) string { return c.top })...)
 	t.Row(cells(columns, func(c column) string { return c.bottom })...)
-	for _, section := range s.Sections {
+	for _, section := range r.Figures {
 		t.Line("")
-		t.Line(table.Shorten(section.title(), width))
+		t.Line(table.Shorten(table.OneLine(section.Title()), width))
 		for _, l := range section.Lines {
 			t.Row(cells(columns, func(c column) string { return c.cell(l) })...)
 		}
@@ -215,19 +208,3 @@ func cells(columns []column, cell func(column) string) []string {
 
 // wrap returns a paragraph; lines after the first are indented two more.
 func wrap(indent, text string) string { return table.Wrap(width, indent, indent+"  ", text) }
-
-// markdownTables returns the figures as Markdown, one table for each section.
-func (s Summary) markdownTables() string {
-	var b strings.Builder
-	columns := s.tableColumns()
-	heading := cells(columns, func(c column) string { return strings.TrimSpace(c.top + " " + c.bottom) })
-	for _, section := range s.Sections {
-		rows := make([][]string, len(section.Lines))
-		for i, l := range section.Lines {
-			rows[i] = cells(columns, func(c column) string { return c.cell(l) })
-		}
-		fmt.Fprintf(&b, "\n%s\n\n%s", table.EscapeMarkdown(section.title()),
-			table.Markdown(alignment(columns), heading, rows, table.EscapeMarkdown))
-	}
-	return b.String()
-}

@@ -1,14 +1,11 @@
 package scaling
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
-	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
 )
@@ -21,8 +18,8 @@ type Fit struct {
 	Kappa  Estimate `json:"kappa"`      // coherency: the cost of each pair of cores
 	// Peak is the number of cores with the highest throughput: 1 if more cores never gain, nil if
 	// throughput never falls.
-	Peak   Estimate `json:"peak_cores"`
-	Doubts []string `json:"doubts,omitempty"`
+	Peak   Estimate     `json:"peak_cores"`
+	Doubts []lab.Reason `json:"doubts,omitempty"`
 }
 
 const (
@@ -31,30 +28,31 @@ const (
 )
 
 // fitCurve fits the law to a curve and its series. If it cannot, it returns nil and the reason.
-func fitCurve(s series, c Curve) (*Fit, string) {
+func fitCurve(s series, c Curve) (*Fit, []lab.Reason) {
 	if n := len(c.Points); n < stat.MinUSLPoints {
-		return nil, fmt.Sprintf("a fit needs four core counts; this has %d (%s)", n, c.CoresNote())
+		return nil, []lab.Reason{{
+			Kind: lab.FitNeedsCounts, Count: n, Needed: stat.MinUSLPoints,
+			Parts: []lab.Part{{Count: c.Points[0].Cores}, {Count: c.Points[n-1].Cores}},
+		}}
 	}
 	if doubts := s.doubts(); len(doubts) > 0 {
-		return nil, "no fit: " + strings.Join(doubts, "; ")
+		return nil, doubts
 	}
 	counts := s.exactCoreCounts()
 	if len(counts) < stat.MinUSLPoints {
-		return nil, fmt.Sprintf("a fit needs four core counts with at least %d exact blocks each; this has %d",
-			lab.MinBlocks, len(counts))
+		return nil, []lab.Reason{{Kind: lab.FitNeedsExactCounts, Count: len(counts), Needed: lab.MinBlocks}}
 	}
 	blocks := s.completeBlocks(counts)
 	if len(blocks) < lab.MinBlocks {
-		return nil, fmt.Sprintf("a fit needs %d blocks that are valid on all core counts; this has %d",
-			lab.MinBlocks, len(blocks))
+		return nil, []lab.Reason{{Kind: lab.FitNeedsBlocks, Count: len(blocks), Needed: lab.MinBlocks}}
 	}
 	law, err := stat.FitUSL(slices.Concat(blocks...))
 	if err != nil {
-		return nil, fmt.Sprintf("no fit: %v", err)
+		return nil, []lab.Reason{{Kind: lab.FitFailed, Text: err.Error()}}
 	}
 	low, high, err := stat.BootstrapUSL(blocks, resamples, bootstrapSeed)
 	if err != nil {
-		return nil, fmt.Sprintf("no fit, because it would have no interval: %v", err)
+		return nil, []lab.Reason{{Kind: lab.FitWithoutInterval, Text: err.Error()}}
 	}
 	f := &Fit{
 		Lambda: intervalEstimate(len(blocks), low.Lambda, law.Lambda, high.Lambda),
@@ -67,15 +65,13 @@ func fitCurve(s series, c Curve) (*Fit, string) {
 	for _, p := range c.Points {
 		if !slices.Contains(counts, p.Cores) {
 			f.Doubts = append(f.Doubts,
-				fmt.Sprintf("the fit leaves out %s: fewer than %d blocks are exact",
-					message.Count(p.Cores, "core", "cores"), lab.MinBlocks))
+				lab.Reason{Kind: lab.CountLeftOut, Total: p.Cores, Needed: lab.MinBlocks})
 		}
 	}
 	if most := counts[len(counts)-1]; f.Peak.Value != nil && *f.Peak.Value > float64(most) {
-		f.Doubts = append(f.Doubts,
-			fmt.Sprintf("the peak is an extrapolation: it lies beyond the %d cores that were measured", most))
+		f.Doubts = append(f.Doubts, lab.Reason{Kind: lab.MaximumExtrapolated, Total: most})
 	}
-	return f, ""
+	return f, nil
 }
 
 func intervalEstimate(blocks int, low, value, high float64) Estimate {

@@ -17,14 +17,14 @@ import (
 
 // Curve is one variant in one phase on several numbers of CPUs.
 type Curve struct {
-	Scenario    string   `json:"scenario"`
-	Variant     string   `json:"variant"` // an id
-	Phase       string   `json:"phase"`
-	Metric      string   `json:"metric"` // throughput_rps, or capacity_rps for a search
-	Points      []Point  `json:"points"` // by cores, ascending; at least two
-	Fit         *Fit     `json:"fit"`    // nil without a fit, for NoFitReason
-	NoFitReason string   `json:"reason,omitempty"`
-	Doubts      []string `json:"doubts,omitempty"` // what weakens the figures
+	Scenario string       `json:"scenario"`
+	Variant  string       `json:"variant"` // an id
+	Phase    string       `json:"phase"`
+	Metric   string       `json:"metric"` // throughput_rps, or capacity_rps for a search
+	Points   []Point      `json:"points"` // by cores, ascending; at least two
+	Fit      *Fit         `json:"fit"`    // nil without a fit, for the reasons in NoFit
+	NoFit    []lab.Reason `json:"no_fit,omitempty"`
+	Doubts   []lab.Reason `json:"doubts,omitempty"` // what weakens the figures
 }
 
 // Point is a curve at one number of CPUs. Ratios are taken within a block; at the fewest cores
@@ -119,8 +119,9 @@ func newCurve(key curveKey, s, burns series) (Curve, bool) {
 		Scenario: key.scenario, Variant: key.variant, Phase: key.phase, Metric: key.metric(),
 		Doubts: s.doubts(),
 	}
-	if doubt := burns.failureDoubt(); doubt != "" {
-		c.Doubts = append(c.Doubts, "of the native burn: "+doubt)
+	for _, doubt := range burns.failureDoubt() {
+		doubt.Subject = "the native burn"
+		c.Doubts = append(c.Doubts, doubt)
 	}
 	for _, n := range counts {
 		speedUp, burn := s.speedUp(n, counts[0]), burns.speedUp(n, counts[0])
@@ -130,22 +131,12 @@ func newCurve(key curveKey, s, burns series) (Curve, bool) {
 		}
 		p.Efficiency = p.SpeedUp.scaledBy(float64(counts[0]) / float64(n))
 		c.Points = append(c.Points, p)
-		if doubt := superlinearDoubt(p); doubt != "" {
-			c.Doubts = append(c.Doubts, doubt)
+		// CPUs alone cannot give this: requests are cheaper for another reason, or the measurement is
+		// biased.
+		if low := p.Efficiency.Low; low != nil && *low > 1 {
+			c.Doubts = append(c.Doubts, lab.Reason{Kind: lab.Superlinear, Total: n, Value: *low})
 		}
 	}
-	c.Fit, c.NoFitReason = fitCurve(s, c)
+	c.Fit, c.NoFit = fitCurve(s, c)
 	return c, true
-}
-
-// superlinearDoubt returns the doubt about a point whose efficiency is above 1 with its whole
-// interval, or "". CPUs alone cannot give that: requests are cheaper for another reason, or the
-// measurement is biased.
-func superlinearDoubt(p Point) string {
-	if p.Efficiency.Low == nil || *p.Efficiency.Low <= 1 {
-		return ""
-	}
-	return fmt.Sprintf("efficiency on %d CPUs is above 1 with its whole interval (from %.3f), "+
-		"more than CPUs alone can give: compare cpu_us_per_request between the numbers of CPUs",
-		p.Cores, *p.Efficiency.Low)
 }

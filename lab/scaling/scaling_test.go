@@ -13,6 +13,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/stat"
+	"runtimelab/lab/wording"
 )
 
 // row returns a valid row: the peak of a variant in a scenario.
@@ -117,9 +118,9 @@ func TestEfficiencyAboveOneIsADoubt(t *testing.T) {
 			rows = append(rows, row("scaling", "python/processes", 1, i+1, 10),
 				row("scaling", "python/processes", 2, i+1, 10*gain))
 		}
-		doubts := strings.Join(singleCurve(t, rows).Doubts, ";")
+		doubts := wording.Reasons(singleCurve(t, rows).Doubts...)
 		if found := strings.Contains(doubts, "efficiency on 2 CPUs is above 1"); found != c.want {
-			t.Errorf("%s: doubts %q", c.name, doubts)
+			t.Errorf("%s: doubts %+v", c.name, doubts)
 		}
 	}
 }
@@ -262,7 +263,7 @@ func TestTheFitFindsTheLaw(t *testing.T) {
 	law := stat.USL{Lambda: 50, Sigma: 0.05, Kappa: 0.002}
 	c := singleCurve(t, rowsByLaw(law, []int{1, 2, 4, 8, 16}, 6, 0.01, rand.New(rand.NewPCG(1, 2))))
 	if c.Fit == nil {
-		t.Fatal(c.NoFitReason)
+		t.Fatal(wording.NoFit(c.NoFit))
 	}
 	for name, fitted := range map[string]struct {
 		estimate Estimate
@@ -276,8 +277,8 @@ func TestTheFitFindsTheLaw(t *testing.T) {
 			t.Errorf("%s is %s, want %v", name, formatted(e), fitted.truth)
 		}
 	}
-	if len(c.Fit.Doubts) != 1 || !strings.Contains(c.Fit.Doubts[0], "beyond the 16 cores") {
-		t.Errorf("a peak at %s of 16 cores: doubts %q", formatted(c.Fit.Peak), c.Fit.Doubts)
+	if len(c.Fit.Doubts) != 1 || !strings.Contains(wording.Reason(c.Fit.Doubts[0]), "beyond the 16 cores") {
+		t.Errorf("a peak at %s of 16 cores: doubts %+v", formatted(c.Fit.Peak), c.Fit.Doubts)
 	}
 }
 
@@ -285,7 +286,7 @@ func TestTheFitFindsTheLaw(t *testing.T) {
 func TestALinearCurveHasNoPeak(t *testing.T) {
 	c := singleCurve(t, rowsByLaw(stat.USL{Lambda: 50}, []int{1, 2, 4, 8}, 6, 0, rand.New(rand.NewPCG(1, 2))))
 	if c.Fit == nil || c.Fit.Peak.Value != nil || c.Fit.Peak.High != nil {
-		t.Errorf("fit %+v, %s", c.Fit, c.NoFitReason)
+		t.Errorf("fit %+v, %s", c.Fit, wording.NoFit(c.NoFit))
 	}
 }
 
@@ -349,12 +350,13 @@ func TestFitsAreRefused(t *testing.T) {
 				c.change(rows)
 			}
 			got := singleCurve(t, rows)
-			if (got.Fit == nil) != (c.reason != "") || !strings.Contains(got.NoFitReason, c.reason) {
-				t.Errorf("fit %+v because %q, want %q", got.Fit, got.NoFitReason, c.reason)
+			if (got.Fit == nil) != (c.reason != "") || !strings.Contains(wording.NoFit(got.NoFit), c.reason) {
+				t.Errorf("fit %+v because %q, want %q", got.Fit, wording.NoFit(got.NoFit), c.reason)
 			}
 			if len(c.counts) == 5 &&
-				(len(got.Fit.Doubts) != 2 || !strings.Contains(got.Fit.Doubts[0], "leaves out 16 cores")) {
-				t.Errorf("doubts %q", got.Fit.Doubts)
+				(len(got.Fit.Doubts) != 2 ||
+					!strings.Contains(wording.Reason(got.Fit.Doubts[0]), "leaves out 16 cores")) {
+				t.Errorf("doubts %+v", got.Fit.Doubts)
 			}
 		})
 	}
@@ -377,8 +379,8 @@ func TestFailuresAreADoubt(t *testing.T) {
 			}
 		}
 		for _, c := range Curves(rows) {
-			if c.Variant == "a/b" && (len(c.Doubts) != 1 || !strings.Contains(c.Doubts[0], want)) {
-				t.Errorf("%s fails: doubts %q, want %s", name, c.Doubts, want)
+			if c.Variant == "a/b" && (len(c.Doubts) != 1 || !strings.Contains(wording.Reason(c.Doubts[0]), want)) {
+				t.Errorf("%s fails: doubts %+v, want %s", name, c.Doubts, want)
 			}
 		}
 	}

@@ -2,11 +2,11 @@ package scaling
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
 
+	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
 
@@ -78,59 +78,53 @@ func (s series) speedUp(cores, fewest int) map[int64]boundedValue {
 }
 
 // doubts returns why the curve may not show scaling by CPUs.
-func (s series) doubts() (all []string) {
-	for _, doubt := range []string{s.workersDoubt(), s.quotaDoubt(), s.failureDoubt()} {
-		if doubt != "" {
-			all = append(all, doubt)
-		}
-	}
-	return all
+func (s series) doubts() []lab.Reason {
+	return slices.Concat(s.workersDoubt(), s.quotaDoubt(), s.failureDoubt())
 }
 
-// firstDoubt returns the first doubt that a result leaves, in the order of cores and blocks, or "".
-func (s series) firstDoubt(doubtOf func(blockKey, blockResult) string) string {
+// firstDoubt returns the first doubt that a result leaves, in the order of cores and blocks, or none.
+// A doubt without a kind is none.
+func (s series) firstDoubt(doubtOf func(blockKey, blockResult) lab.Reason) []lab.Reason {
 	keys := slices.SortedFunc(maps.Keys(s), func(a, b blockKey) int {
 		return cmp.Or(cmp.Compare(a.cores, b.cores), cmp.Compare(a.block, b.block))
 	})
 	for _, key := range keys {
-		if doubt := doubtOf(key, s[key]); doubt != "" {
-			return doubt
+		if doubt := doubtOf(key, s[key]); doubt.Kind != "" {
+			doubt.Total, doubt.Parts = key.cores, []lab.Part{{Block: int(key.block)}}
+			return []lab.Reason{doubt}
 		}
 	}
-	return ""
+	return nil
 }
 
 // workersDoubt returns the doubt about more workers than CPUs. Such workers wait for each other,
 // so another CPU gains them more.
-func (s series) workersDoubt() string {
-	return s.firstDoubt(func(key blockKey, r blockResult) string {
-		if r.workers <= int64(key.cores) {
-			return ""
+func (s series) workersDoubt() []lab.Reason {
+	return s.firstDoubt(func(key blockKey, r blockResult) (doubt lab.Reason) {
+		if r.workers > int64(key.cores) {
+			doubt = lab.Reason{Kind: lab.MoreWorkersThanCPUs, Count: int(r.workers)}
 		}
-		return fmt.Sprintf("workers %d on server_cpus %d (block %d): more workers than CPUs do not show "+
-			"how the server scales with CPUs", r.workers, key.cores, key.block)
+		return doubt
 	})
 }
 
 // quotaDoubt returns the doubt about a CPU quota that stopped the server.
-func (s series) quotaDoubt() string {
-	return s.firstDoubt(func(key blockKey, r blockResult) string {
-		if r.throttled <= 0 {
-			return ""
+func (s series) quotaDoubt() []lab.Reason {
+	return s.firstDoubt(func(_ blockKey, r blockResult) (doubt lab.Reason) {
+		if r.throttled > 0 {
+			doubt = lab.Reason{Kind: lab.QuotaStoppedServer, Count: int(r.throttled)}
 		}
-		return fmt.Sprintf("throttled_periods %d on server_cpus %d (block %d): a CPU quota stopped the server, "+
-			"so it did not have all of its CPUs", r.throttled, key.cores, key.block)
+		return doubt
 	})
 }
 
 // failureDoubt returns the doubt about failed requests. On the fewest CPUs they make a speed-up
 // look high, on more CPUs low.
-func (s series) failureDoubt() string {
-	return s.firstDoubt(func(key blockKey, r blockResult) string {
-		if r.failed <= 0 {
-			return ""
+func (s series) failureDoubt() []lab.Reason {
+	return s.firstDoubt(func(_ blockKey, r blockResult) (doubt lab.Reason) {
+		if r.failed > 0 {
+			doubt = lab.Reason{Kind: lab.FailuresOnCurve, Value: r.failed}
 		}
-		return fmt.Sprintf("%s of requests failed on server_cpus %d (block %d): throughput counts successes "+
-			"only, so the speed-up may be too high or too low", metric.Percent(r.failed), key.cores, key.block)
+		return doubt
 	})
 }

@@ -28,9 +28,15 @@ func Markdown(columns []Column, heading []string, rows [][]string, escape func(s
 	return b.String()
 }
 
-// EscapeMarkdown escapes characters that Markdown would interpret. It leaves "~" as it is, which ids
-// of variants contain.
-func EscapeMarkdown(text string) string { return markdownEscaper.Replace(text) }
+// EscapeMarkdown returns text as one line of Markdown that shows it as it is: without markup, HTML,
+// and names of people, who would be notified.
+func EscapeMarkdown(text string) string {
+	text = markdownEscaper.Replace(strings.TrimSpace(OneLine(text)))
+	if strings.HasPrefix(text, ">") && !strings.HasPrefix(text, ">= ") { // a quotation, not a bound
+		return `\` + text
+	}
+	return text
+}
 
-var markdownEscaper = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`,
-	"`", "\\`")
+var markdownEscaper = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "~", `\~`, "#", `\#`,
+	"&", "&amp;", "<", "&lt;", "[", `\[`, "`", "\\`", "@", "@\u200b")

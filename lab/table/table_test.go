@@ -63,7 +63,7 @@ func TestALastCellOnTheLeftWraps(t *testing.T) {
 func TestMarkdownEscapesItsCells(t *testing.T) {
 	got := table.Markdown([]table.Column{{}, {Right: true}}, []string{"a_b", "n"},
 		[][]string{{"x|y", "~1"}, {"<b>", ""}}, table.EscapeMarkdown)
-	want := "| a\\_b | n |\n|---|---:|\n| x\\|y | ~1 |\n| &lt;b> |  |\n"
+	want := "| a\\_b | n |\n|---|---:|\n| x\\|y | \\~1 |\n| &lt;b> |  |\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -1,5 +1,5 @@
 // Package table renders rows of cells as aligned text or as Markdown, and wraps paragraphs beside
-// them.
+// them. Text of strangers in them can neither begin a line nor control a terminal.
 package table
 
 import (
@@ -34,10 +34,16 @@ type line struct {
 }
 
 // Row adds a row. A last cell that is aligned left may be of any length: the column does not grow
-// for it.
-func (t *Text) Row(cells ...string) { t.lines = append(t.lines, line{cells: cells}) }
+// for it. Cells become lines without control characters.
+func (t *Text) Row(cells ...string) {
+	escaped := make([]string, len(cells))
+	for i, cell := range cells {
+		escaped[i] = OneLine(cell)
+	}
+	t.lines = append(t.lines, line{cells: escaped})
+}
 
-// Line adds text that is no row, such as a heading.
+// Line adds text that is no row, such as a heading, as it is.
 func (t *Text) Line(text string) { t.lines = append(t.lines, line{text: text}) }
 
 // String returns the rows and lines. A row does not end in spaces.

@@ -7,13 +7,14 @@ import (
 
 // Wrap returns a paragraph as lines of at most width characters. The first line begins with first,
 // the others with indent, and the last has no line end. A word that is longer than a line is split.
+// Control characters are escaped.
 func Wrap(width int, first, indent, text string) string {
 	var b strings.Builder
 	line := strings.TrimSuffix(first, " ")
 	if strings.TrimSpace(first) == "" {
 		line = first
 	}
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(OneLine(text)) {
 		for empty := strings.TrimSpace(line) == ""; ; empty = true {
 			space := " "
 			if empty {
@@ -28,7 +29,7 @@ func Wrap(width int, first, indent, text string) string {
 				runes := []rune(word)
 				line, word = line+string(runes[:room]), string(runes[room:])
 			}
-			b.WriteString(line + "\n")
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 			line = indent
 		}
 	}

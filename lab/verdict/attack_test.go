@@ -103,7 +103,7 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 				h.Denominator = lab.Arm{Variant: sound, Phase: string(loop.kind)}
 				v := judge(t, h, rows)
 				text := fmt.Sprintf("%s, successes in %v: %s: %s (%s)",
-					loop.kind, other.takes, name, v.Finding, v.Reason)
+					loop.kind, other.takes, name, v.Finding, reasonOf(v))
 				if v.Finding == lab.Supported {
 					t.Errorf("%s: the failing server wins", text)
 				}
@@ -112,7 +112,7 @@ func TestAServerThatFailsFastWinsNothing(t *testing.T) {
 				if other.loses && predictable && v.Finding != lab.Refuted {
 					t.Errorf("%s: the failing server does not lose", text)
 				}
-				if !strings.Contains(v.Reason, "% of requests failed") {
+				if !strings.Contains(reasonOf(v), "% of requests failed") {
 					t.Errorf("%s: the reason does not name the failures", text)
 				}
 			}

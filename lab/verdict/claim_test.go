@@ -22,7 +22,7 @@ func TestTheClaimsAreThoseOfThePlanInItsOrder(t *testing.T) {
 	var got []string
 	for _, c := range r.Claims {
 		got = append(got,
-			fmt.Sprintf("%s %q: %s, %d", c.Claim.ID, c.Claim.Statement, c.Finding, len(c.HypothesisVerdicts)))
+			fmt.Sprintf("%s %q: %s, %d", c.ID, c.Statement, c.Finding, len(c.HypothesisVerdicts)))
 	}
 	want := []string{
 		`other "It is other.": not evaluated, 0`, `mine "It is mine.": supported, 1`, `lost "": supported, 2`,

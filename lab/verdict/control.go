@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"fmt"
 	"math"
 
 	"runtimelab/lab"
@@ -26,7 +25,7 @@ func judgeControl(c lab.Control, rows rowTable, blocks int) lab.ControlVerdict {
 	}
 	m, known := metric.Find(c.Hypothesis.Metric)
 	if !known {
-		return notJudged(out, "this lab has no metric "+c.Hypothesis.Metric)
+		return notJudged(out, lab.Reason{Kind: lab.UnknownMetric, Subject: c.Hypothesis.Metric})
 	}
 	// Bounds do not matter for twins: the instrument must measure both alike. They do for a known
 	// ratio, and its bounds are dropped below: a server that was not the limit served less than its
@@ -35,19 +34,18 @@ func judgeControl(c lab.Control, rows rowTable, blocks int) lab.ControlVerdict {
 	if len(measured.logs) < minControlBlocks {
 		return notJudged(out, tooFewBlocks(measured, blocks, minControlBlocks))
 	}
-	failing := measured.failing.describe(len(measured.logs))
-	if failing != "" && c.Hypothesis.Scenario == lab.ReferenceScenario { // the lab's own servers must not fail
-		return notJudged(out, failing)
+	failing := measured.failing.reasons(len(measured.logs))
+	if len(failing) > 0 && c.Hypothesis.Scenario == lab.ReferenceScenario { // the lab's own must not fail
+		return notJudged(out, failing...)
 	}
 	effect := stat.PairedEffect(measured.logs)
 	low, high := effect.Interval(lab.Alpha)
 	v := &out.Verdict
 	v.Blocks, v.Ratio, v.Low, v.High = len(measured.logs), expOrNil(effect.Mean), expOrNil(low), expOrNil(high)
-	out.Reason = fmt.Sprintf("%s of %s over %s was %.3f [%.3f, %.3f] in %d blocks",
-		m.Name, c.Hypothesis.Numerator, c.Hypothesis.Denominator, *v.Ratio, *v.Low, *v.High, v.Blocks)
+	v.Confidence, v.BlockRatios = confidence(lab.Alpha), measured.ratios
 	if c.Hypothesis.Scenario != lab.ReferenceScenario {
 		// A failing server is not an error of the instrument, which must measure both twins alike.
-		out.Reason = joinReasons(out.Reason, failing)
+		v.Reasons = failing
 		return setOutcome(out, mayBeEqual(effect, margin(c.Hypothesis)))
 	}
 	byClock := collectLogRatios(append(terms(c.Hypothesis, m), serviceTimeTerms(c.Hypothesis)...), rows, blocks)
@@ -56,12 +54,11 @@ func judgeControl(c lab.Control, rows rowTable, blocks int) lab.ControlVerdict {
 	}
 	deviation := stat.PairedEffect(byClock.logs)
 	deviationLow, deviationHigh := deviation.Interval(lab.Alpha)
-	covers := "covers"
-	if *v.Low > c.ExpectedRatio || *v.High < c.ExpectedRatio {
-		covers = "does not cover"
+	if expOrNil(deviationHigh) != nil {
+		out.ByClocks = &lab.Deviation{
+			Value: math.Expm1(deviation.Mean), Low: math.Expm1(deviationLow), High: math.Expm1(deviationHigh),
+		}
 	}
-	out.Reason += fmt.Sprintf(", which %s %.2f; by the servers' own clocks %+.1f %% [%+.1f, %+.1f] off",
-		covers, c.ExpectedRatio, percent(deviation.Mean), percent(deviationLow), percent(deviationHigh))
 	return setOutcome(out, mayBeAccurate(deviation, margin(c.Hypothesis)))
 }
 
@@ -94,22 +91,16 @@ func serviceTimeTerms(h lab.Hypothesis) []ratioTerm {
 
 // setOutcome sets whether a control passed, and the finding of its verdict.
 func setOutcome(out lab.ControlVerdict, passed bool) lab.ControlVerdict {
-	out.Passed = passed
+	out.Judged, out.Passed = true, passed
 	out.Verdict.Finding = lab.Refuted
 	if passed {
 		out.Verdict.Finding = lab.Supported
 	}
-	out.Verdict.Reason = out.Reason
 	return out
 }
 
 // notJudged returns the verdict on a control that fails for lack of data.
-func notJudged(out lab.ControlVerdict, why string) lab.ControlVerdict {
-	out.Reason = "not judged: " + why
-	out.Verdict.Reason = out.Reason
+func notJudged(out lab.ControlVerdict, why ...lab.Reason) lab.ControlVerdict {
+	out.Verdict.Reasons = why
 	return out
 }
-
-// percent returns a log ratio as a change in percent, rounded to one decimal. Adding 0 removes the
-// sign of -0.
-func percent(log float64) float64 { return math.Round(1000*math.Expm1(log))/10 + 0 }

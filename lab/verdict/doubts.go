@@ -2,15 +2,12 @@ package verdict
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
-	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -25,47 +22,44 @@ const (
 	minConnectionsPerWorker = 4
 	// maxPaceRatio is the largest ratio between the fastest canaries of two blocks.
 	maxPaceRatio = 1.15
-	// maxNamed is the number of cells that a doubt names.
-	maxNamed = 4
 )
 
 // doubts returns what weakens verdicts that stand: about the rows that count, the pilots, the
 // controls, and tests that disagree.
-func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
+func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []lab.Reason) {
 	if p.Profile.CanCompare() && len(p.Hypotheses) > 0 && len(p.Controls) == 0 {
-		out = append(out, "no control was measured, so nothing checks the instrument")
+		out = append(out, lab.Reason{Kind: lab.NoControl})
 	}
 	for _, pilot := range p.Pilots {
 		if pilot.Doubt != "" {
-			out = append(out, fmt.Sprintf("the peak of %s on %s, on which rates depend, is doubtful: %s",
-				pilot.Variant, pilot.Scenario, pilot.Doubt))
+			out = append(out, lab.Reason{
+				Kind: lab.PilotDoubt, Subject: pilot.Scenario, Names: []string{pilot.Variant}, Text: pilot.Doubt,
+			})
 		}
 	}
 	out = append(out, failureDoubts(rows)...)
 	out = append(out, ownServerDoubts(p, rows)...)
 	unsteady, trials := unsteadyWarmUps(rows)
-	if n := unsteady.total(); n > 0 {
-		out = append(out, fmt.Sprintf("%d of %s began before throughput was steady "+
-			"(their warm-up used up its budget): %s", n, message.Count(trials, "trial", "trials"), unsteady))
+	if len(unsteady) > 0 {
+		out = append(out, unsteady.reason(lab.UnsteadyWarmUp, trials))
 	}
 	drifting, phases := driftingPhases(rows)
-	if n := drifting.total(); n > 0 {
-		out = append(out, fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the "+
-			"second in %d of %s: %s", 100*maxDrift, n,
-			message.Count(phases, "closed phase", "closed phases"), drifting))
-	}
-	uneven, shared := unevenPhases(rows)
-	if n := uneven.total(); n > 0 {
-		out = append(out, fmt.Sprintf("one of several server processes did more than %g times its share of the "+
-			"work (busiest_process_ratio) in %d of %s: %s", maxUnevenFactor, n,
-			message.Count(shared, "closed phase", "closed phases"), uneven))
-	}
-	if doubt := speedDoubt(rows); doubt != "" {
+	if len(drifting) > 0 {
+		doubt := drifting.reason(lab.Drift, phases)
+		doubt.Limit = maxDrift
 		out = append(out, doubt)
 	}
+	uneven, shared := unevenPhases(rows)
+	if len(uneven) > 0 {
+		doubt := uneven.reason(lab.UnevenProcesses, shared)
+		doubt.Limit = maxUnevenFactor
+		out = append(out, doubt)
+	}
+	out = append(out, speedDoubts(rows)...)
 	for _, v := range verdicts {
 		for _, d := range v.Doubts {
-			out = append(out, v.ID()+": "+d)
+			d.Names = []string{v.ID()}
+			out = append(out, d)
 		}
 	}
 	return out
@@ -74,29 +68,18 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []string) {
 // tally counts occurrences by the cell, or by the cell and phase, that they are in.
 type tally map[string]int
 
-func (t tally) total() (n int) {
-	for _, k := range t {
-		n += k
+// reason returns a reason about all occurrences among total ones. Its parts are the places, those
+// with most occurrences first.
+func (t tally) reason(kind lab.ReasonKind, total int) lab.Reason {
+	r := lab.Reason{Kind: kind, Total: total}
+	for name, n := range t {
+		r.Count += n
+		r.Parts = append(r.Parts, lab.Part{Name: name, Count: n})
 	}
-	return n
-}
-
-// String returns the places with most occurrences, and how many each has.
-func (t tally) String() string {
-	names := slices.SortedFunc(maps.Keys(t), func(a, b string) int {
-		if t[a] != t[b] {
-			return t[b] - t[a]
-		}
-		return strings.Compare(a, b)
+	slices.SortFunc(r.Parts, func(a, b lab.Part) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
-	var parts []string
-	for _, name := range names[:min(len(names), maxNamed)] {
-		parts = append(parts, fmt.Sprintf("%s (%d)", name, t[name]))
-	}
-	if more := len(names) - len(parts); more > 0 {
-		parts = append(parts, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(parts, ", ")
+	return r
 }
 
 // unsteadyWarmUps counts the trials whose warm-up ended by its budget, before throughput was
@@ -184,9 +167,9 @@ func unevenPhases(rows rowTable) (uneven tally, phases int) {
 	return uneven, phases
 }
 
-// speedDoubt returns a doubt if the machine was slower in one block than in another, or "". It
-// compares the fastest canaries of the blocks, which neither a neighbour nor the server disturbed.
-func speedDoubt(rows rowTable) string {
+// speedDoubts returns a doubt if the machine was slower in one block than in another. It compares
+// the fastest canaries of the blocks, which neither a neighbour nor the server disturbed.
+func speedDoubts(rows rowTable) []lab.Reason {
 	fastest := map[int64]float64{}
 	for c, byBlock := range rows {
 		if c.phase == "" || c.cores == 0 {
@@ -200,18 +183,18 @@ func speedDoubt(rows rowTable) string {
 		}
 	}
 	if len(fastest) < 2 {
-		return ""
+		return nil
 	}
 	blocks := slices.SortedFunc(maps.Keys(fastest), func(a, b int64) int {
 		return cmp.Or(cmp.Compare(fastest[a], fastest[b]), cmp.Compare(a, b))
 	})
 	fast, slow := blocks[0], blocks[len(blocks)-1]
 	if fastest[slow] <= maxPaceRatio*fastest[fast] {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("the machine's speed changed: the fastest canaries took %.1f ms in block %d and %.1f ms "+
-		"in block %d. Absolute figures mix both; ratios compare within blocks",
-		fastest[fast], fast, fastest[slow], slow)
+	return []lab.Reason{{Kind: lab.SpeedChanged, Parts: []lab.Part{
+		{Block: int(fast), Value: fastest[fast]}, {Block: int(slow), Value: fastest[slow]},
+	}}}
 }
 
 // rowLabel returns the scenario and variant of a row.

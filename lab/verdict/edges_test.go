@@ -28,8 +28,8 @@ func TestAClaimNamesItsCPUCountsOnce(t *testing.T) {
 	rows := slices.Concat(scaled("scaling", n, 1, 50), scaled("scaling", n, 2, 90),
 		scaled("scaling", p, 1, 50), scaled("scaling", p, 2, 90))
 	c := claimOf(t, judgeAll(plan, rows), "scale-1")
-	if c.Finding != lab.Supported || c.Reason != "2 configurations compared; 1 to 2 cores only" {
-		t.Errorf("%s: %q", c.Finding, c.Reason)
+	if c.Finding != lab.Supported || reasonOf(c) != "2 configurations compared; 1 to 2 cores only" {
+		t.Errorf("%s: %q", c.Finding, reasonOf(c))
 	}
 	// A hypothesis that was not compared does not limit the claim.
 	plan.UntestedHypotheses = []lab.Hypothesis{scaleHypothesis("node/cluster")}
@@ -37,8 +37,8 @@ func TestAClaimNamesItsCPUCountsOnce(t *testing.T) {
 	plan.Hypotheses[0].Claim = "scale-1"
 	rows = append(rows, slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil))...)
 	c = claimOf(t, judgeAll(plan, rows), "scale-1")
-	if c.Finding != lab.Supported || strings.Contains(c.Reason, "cores only") {
-		t.Errorf("%s: %q", c.Finding, c.Reason)
+	if c.Finding != lab.Supported || strings.Contains(reasonOf(c), "cores only") {
+		t.Errorf("%s: %q", c.Finding, reasonOf(c))
 	}
 }
 
@@ -50,8 +50,8 @@ func TestAClaimNeedsTheBlocksOfAllItsHypotheses(t *testing.T) {
 	c := claimOf(t, judgeAll(planOf(hypothesis(lab.Higher), second), rows), "speed-1")
 	a, b := c.HypothesisVerdicts[0].BlocksNeeded, c.HypothesisVerdicts[1].BlocksNeeded
 	want := fmt.Sprintf("2 of 2 configurations undecided; about %d blocks would decide", max(a, b))
-	if a == b || min(a, b) == 0 || c.Reason != want {
-		t.Errorf("%d and %d blocks: %q, want %q", a, b, c.Reason, want)
+	if a == b || min(a, b) == 0 || reasonOf(c) != want {
+		t.Errorf("%d and %d blocks: %q, want %q", a, b, reasonOf(c), want)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestBlocksNeededMatchThePower(t *testing.T) {
 		distance := math.Abs(m.Mean + math.Log(0.95))
 		want, _ := stat.PairsNeeded(distance, m.SD(), lab.Alpha, power, 200)
 		if v := judge(t, hypothesis(d), rows); v.BlocksNeeded != want || want <= blocks {
-			t.Errorf("%s: %d blocks, want %d: %s", d, v.BlocksNeeded, want, v.Reason)
+			t.Errorf("%s: %d blocks, want %d: %s", d, v.BlocksNeeded, want, reasonOf(v))
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestBlocksNeededMatchThePower(t *testing.T) {
 func TestBlocksAreCountedFromTheRows(t *testing.T) {
 	five := slices.Concat(trials(n, 1300, 1, nil)[:5], trials(p, 1000, 1, nil)[:5])
 	const tooFew = "too few valid blocks (5 of 6; 6 are needed): "
-	if v := judge(t, hypothesis(lab.Higher), five); v.Blocks != 5 || !strings.HasPrefix(v.Reason, tooFew) {
+	if v := judge(t, hypothesis(lab.Higher), five); v.Blocks != 5 || !strings.HasPrefix(reasonOf(v), tooFew) {
 		t.Errorf("a run that ended early: %+v", v)
 	}
 	seven := slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil),
@@ -113,7 +113,7 @@ func TestOnlyThroughputHasBounds(t *testing.T) {
 		r["variant"] = metric.Text(p)
 	}
 	v := judge(t, h, failing(0.1, censored()), other)
-	if v.Blocks != 0 || !strings.Contains(v.Reason, "is censored in 6") {
+	if v.Blocks != 0 || !strings.Contains(reasonOf(v), "is censored in 6") {
 		t.Errorf("%+v", v)
 	}
 }
@@ -127,8 +127,8 @@ func TestPermutationMustConfirmEquivalence(t *testing.T) {
 		}
 		v := judge(t, hypothesis(lab.Same), rows)
 		if v.Finding != lab.Inconclusive || *v.PSignFlip != 2.0/64 ||
-			!strings.Contains(v.Reason, "not by permutation") {
-			t.Errorf("%s: %s (%v)", v.Finding, v.Reason, *v.PSignFlip)
+			!strings.Contains(reasonOf(v), "not by permutation") {
+			t.Errorf("%s: %s (%v)", v.Finding, reasonOf(v), *v.PSignFlip)
 		}
 	}
 }
@@ -174,11 +174,11 @@ func TestAControlNeedsTwoBlocks(t *testing.T) {
 		}
 		plan.Profile.Blocks = k
 		for _, c := range judgeAll(plan, rows).Controls {
-			if !judged && c.Reason != "not judged: too few valid blocks (1 of 1; 2 are needed)" {
-				t.Errorf("%s with one block: %q", c.Name, c.Reason)
+			if !judged && reasonOf(c) != "not judged: too few valid blocks (1 of 1; 2 are needed)" {
+				t.Errorf("%s with one block: %q", c.Name, reasonOf(c))
 			}
-			if strings.Contains(c.Reason, "not judged") == judged {
-				t.Errorf("%s with %d blocks: %s", c.Name, k, c.Reason)
+			if strings.Contains(reasonOf(c), "not judged") == judged {
+				t.Errorf("%s with %d blocks: %s", c.Name, k, reasonOf(c))
 			}
 		}
 	}
@@ -198,15 +198,15 @@ func TestADoubtNamesTheCellsWithMostOccurrences(t *testing.T) {
 	want := []string{"throughput changed by more than 5 % from the first half to the second in 21 of 21 " +
 		"closed phases: json node/5 peak (6), json node/4 peak (5), json node/3 peak (4), json node/2 peak (3), " +
 		"2 more"}
-	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := doubtsOf(judgeAll(plan, rows)); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	rows[0]["warmup_end"] = metric.Text("budget")
-	got := judgeAll(plan, rows).Doubts
+	got := doubtsOf(judgeAll(plan, rows))
 	if len(got) != 2 || !strings.HasPrefix(got[0], "1 of 21 trials began before throughput was steady") {
 		t.Errorf("got %q", got)
 	}
-	if got := judgeAll(planOf(), nil).Doubts; len(got) > 0 {
+	if got := doubtsOf(judgeAll(planOf(), nil)); len(got) > 0 {
 		t.Errorf("doubts about a run that compares nothing: %q", got)
 	}
 }
@@ -234,7 +234,7 @@ func TestAKnownRatioIsJudgedByThePlansMargin(t *testing.T) {
 		plan.Controls = controls()[1:]
 		plan.Controls[0].Hypothesis.Margin = margin
 		if c := judgeAll(plan, references(1.15, 1.1)).Controls[0]; c.Passed != passes {
-			t.Errorf("4.5 %% off with a margin of %.0f %%: passed %v: %s", 100*margin, c.Passed, c.Reason)
+			t.Errorf("4.5 %% off with a margin of %.0f %%: passed %v: %s", 100*margin, c.Passed, reasonOf(c))
 		}
 	}
 }
@@ -281,16 +281,16 @@ func TestAnIncompleteRunDecidesNothing(t *testing.T) {
 	const why = "the run is not complete (19 of 20 trials); lab run --resume 20261124T090000Z-beef finishes it"
 	c := claimOf(t, r, "speed-1")
 	if r.Complete() || !r.ControlsPassed() ||
-		c.Finding != lab.Inconclusive || !strings.HasSuffix(c.Reason, why) {
-		t.Errorf("%s: %q", c.Finding, c.Reason)
+		c.Finding != lab.Inconclusive || !strings.HasSuffix(reasonOf(c), why) {
+		t.Errorf("%s: %q", c.Finding, reasonOf(c))
 	}
 	v := c.HypothesisVerdicts[0]
-	if v.Finding != lab.Inconclusive || v.Reason != why || v.BlocksNeeded != 0 ||
+	if v.Finding != lab.Inconclusive || reasonOf(v) != why || v.BlocksNeeded != 0 ||
 		v.Ratio == nil || v.Low == nil {
 		t.Errorf("%+v", v)
 	}
-	if v := claimOf(t, r, "scale-1").HypothesisVerdicts[0]; v.Reason != why+"; 1 to 2 cores only" {
-		t.Errorf("%q", v.Reason)
+	if v := claimOf(t, r, "scale-1").HypothesisVerdicts[0]; reasonOf(v) != why+"; 1 to 2 cores only" {
+		t.Errorf("%q", reasonOf(v))
 	}
 	if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
 		t.Errorf("a hypothesis that the run does not test is %s", c.Finding)
@@ -298,17 +298,17 @@ func TestAnIncompleteRunDecidesNothing(t *testing.T) {
 
 	// The result of the last trial does not matter, only that it was tried.
 	if c := claimOf(t, verdict.Judge(plan, rows, 20), "speed-1"); c.Finding != lab.Supported {
-		t.Errorf("complete: %s: %s", c.Finding, c.Reason)
+		t.Errorf("complete: %s: %s", c.Finding, reasonOf(c))
 	}
 	v = claimOf(t, verdict.Judge(plan, nil, 0), "speed-1").HypothesisVerdicts[0]
-	if !strings.HasSuffix(v.Reason, "(0 of 20 trials); lab run --resume RUN finishes it") {
-		t.Errorf("no trial measured: %q", v.Reason)
+	if !strings.HasSuffix(reasonOf(v), "(0 of 20 trials); lab run --resume RUN finishes it") {
+		t.Errorf("no trial measured: %q", reasonOf(v))
 	}
 
 	// A control without data fails, which is reported only at the end.
 	failing := slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil))
 	v = claimOf(t, verdict.Judge(plan, failing, 12), "speed-1").HypothesisVerdicts[0]
-	if !strings.Contains(v.Reason, "not complete") {
-		t.Errorf("without its controls: %q", v.Reason)
+	if !strings.Contains(reasonOf(v), "not complete") {
+		t.Errorf("without its controls: %q", reasonOf(v))
 	}
 }

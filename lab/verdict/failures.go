@@ -1,14 +1,10 @@
 package verdict
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
-	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -73,16 +69,19 @@ func (f failedTrials) with(share float64, block int64, m metric.Metric) failedTr
 // failuresByTerm holds the failed trials of a series by the name of their term.
 type failuresByTerm map[string]failedTrials
 
-// describe returns which terms failed and how much, or "" if none did.
-func (f failuresByTerm) describe(blocks int) string {
-	var parts []string
+// reasons returns which terms failed and how much, as one reason; none if none did.
+func (f failuresByTerm) reasons(blocks int) []lab.Reason {
+	if len(f) == 0 {
+		return nil
+	}
+	r := lab.Reason{Kind: lab.RequestsFailed, Total: blocks}
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		t := f[name]
-		parts = append(parts, fmt.Sprintf("%s of requests failed (%s, block %d; more than %s in %d of %s)",
-			metric.Percent(t.worst), name, t.block, metric.Percent(t.tolerated), t.trials,
-			message.Count(blocks, "block", "blocks")))
+		r.Parts = append(r.Parts, lab.Part{
+			Name: name, Value: t.worst, Limit: t.tolerated, Block: int(t.block), Count: t.trials,
+		})
 	}
-	return strings.Join(parts, "; ")
+	return []lab.Reason{r}
 }
 
 // withUnions returns the regions that refute a hypothesis, and the union of two of them on a side
@@ -128,26 +127,18 @@ func phasesWithMixedLatencies(rows rowTable) (phases tally, all int, schema int6
 }
 
 // failureDoubts returns the doubts about failed requests.
-func failureDoubts(rows rowTable) (out []string) {
+func failureDoubts(rows rowTable) (out []lab.Reason) {
 	phases, worst, all := failedPhases(rows)
-	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %s more than %s of requests failed, at worst %s: %s; "+
-			"no finding favours them",
-			n, message.Count(all, "phase", "phases"), metric.Percent(metric.MostFailed), metric.Percent(worst),
-			phases))
+	if len(phases) > 0 {
+		doubt := phases.reason(lab.PhasesFailed, all)
+		doubt.Limit, doubt.Value = metric.MostFailed, worst
+		out = append(out, doubt)
 	}
 	phases, all, schema := phasesWithMixedLatencies(rows)
-	if n := phases.total(); n > 0 {
-		out = append(out, fmt.Sprintf("in %d of %s latencies include those of failed requests, "+
-			"because this run has schema %d: %s", n, message.Count(all, "phase", "phases"), schema, phases))
+	if len(phases) > 0 {
+		doubt := phases.reason(lab.MixedLatencies, all)
+		doubt.Value = float64(schema)
+		out = append(out, doubt)
 	}
 	return out
-}
-
-// joinReasons joins two texts by a semicolon, and leaves empty ones out.
-func joinReasons(a, b string) string {
-	if a == "" || b == "" {
-		return cmp.Or(a, b)
-	}
-	return a + "; " + b
 }

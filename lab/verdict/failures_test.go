@@ -40,16 +40,16 @@ func TestAFailingArmMayLoseAndNeverWins(t *testing.T) {
 			} {
 				h := hypothesis(c.direction)
 				v := judge(t, h, trials(n, 1000*ratio, 1, arms.n), trials(p, 1000, 1, arms.p))
-				if v.Finding != arms.want || !strings.Contains(v.Reason, "3.2 % of requests failed") {
+				if v.Finding != arms.want || !strings.Contains(reasonOf(v), "3.2 % of requests failed") {
 					t.Errorf("%s, ratio %.2f, the %s fails: %s (%s), want %s",
-						c.direction, ratio, name, v.Finding, v.Reason, arms.want)
+						c.direction, ratio, name, v.Finding, reasonOf(v), arms.want)
 				}
 				// CPU per request is the reciprocal: the opposite hypothesis on it must get the same finding.
 				h.Metric, h.Direction = "cpu_us_per_request", opposite[c.direction]
 				v = judge(t, h, trials(n, 1000*ratio, 1, arms.n), trials(p, 1000, 1, arms.p))
 				if v.Finding != arms.want {
 					t.Errorf("%s, CPU ratio %.2f, the %s fails: %s (%s), want %s",
-						h.Direction, 1/ratio, name, v.Finding, v.Reason, arms.want)
+						h.Direction, 1/ratio, name, v.Finding, reasonOf(v), arms.want)
 				}
 			}
 		}
@@ -108,8 +108,8 @@ func TestHowManyFailuresATrialTolerates(t *testing.T) {
 			}
 		}
 		v := judge(t, h, rows)
-		if v.Finding != c.want || !strings.Contains(v.Reason, c.reason) || c.reason == "" && v.Reason != "" {
-			t.Errorf("%s: %s (%s), want %s (%s)", name, v.Finding, v.Reason, c.want, c.reason)
+		if v.Finding != c.want || !strings.Contains(reasonOf(v), c.reason) || c.reason == "" && reasonOf(v) != "" {
+			t.Errorf("%s: %s (%s), want %s (%s)", name, v.Finding, reasonOf(v), c.want, c.reason)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestErrorRatiosAreCompared(t *testing.T) {
 		withColumns(b[i], failed(.2+.002*wobble[i]))
 	}
 	if v := judge(t, h, a, b); v.Finding != lab.Supported {
-		t.Errorf("%s (%s)", v.Finding, v.Reason)
+		t.Errorf("%s (%s)", v.Finding, reasonOf(v))
 	}
 }
 
@@ -159,8 +159,8 @@ func TestFailingPartsOfARatioOfRatios(t *testing.T) {
 			trials(c, 1000*tt.gain, 1, phase("ladder-2", tt.c2)), trials(c, 1000, .5, phase("ladder-1", tt.c1)),
 			trials(q, 1000, 1, phase("ladder-2", tt.q2)), trials(q, 1000, .5, phase("ladder-1", tt.q1)))
 		if v.Finding != tt.want ||
-			tt.want != lab.Supported && !strings.Contains(v.Reason, "5 % of requests failed") {
-			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
+			tt.want != lab.Supported && !strings.Contains(reasonOf(v), "5 % of requests failed") {
+			t.Errorf("%s: %s (%s), want %s", name, v.Finding, reasonOf(v), tt.want)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestABaselineThatFailsDecidesNothing(t *testing.T) {
 		v := judge(t, h, trials(n, 1000*tt.ratio, 1, phase("steady-120%", tt.over)),
 			trials(n, 1000, .5, phase("steady-100%", tt.base)))
 		if v.Finding != tt.want {
-			t.Errorf("%s: %s (%s), want %s", name, v.Finding, v.Reason, tt.want)
+			t.Errorf("%s: %s (%s), want %s", name, v.Finding, reasonOf(v), tt.want)
 		}
 	}
 }
@@ -227,9 +227,9 @@ func TestAControlReportsFailedRequests(t *testing.T) {
 		var reasons []string
 		for i, c := range r.Controls {
 			if c.Passed != tt.passed[i] {
-				t.Errorf("%s: %s passed: %v (%s)", name, c.Name, c.Passed, c.Reason)
+				t.Errorf("%s: %s passed: %v (%s)", name, c.Name, c.Passed, reasonOf(c))
 			}
-			reasons = append(reasons, c.Reason)
+			reasons = append(reasons, reasonOf(c))
 		}
 		all := strings.Join(reasons, "\n")
 		if !strings.Contains(all, tt.reason) || tt.reason == "" && strings.Contains(all, "failed") {
@@ -241,7 +241,7 @@ func TestAControlReportsFailedRequests(t *testing.T) {
 // Failed requests are a doubt even without a claim.
 func TestFailuresAreADoubt(t *testing.T) {
 	rows := slices.Concat(trials(n, 1000, 1, failed(.5)), trials(p, 1000, 1, failed(.0005)))
-	doubts := judgeAll(planOf(), rows).Doubts
+	doubts := doubtsOf(judgeAll(planOf(), rows))
 	want := "in 6 of 12 phases more than 0.1 % of requests failed, at worst 50 %: json node/single peak (6); " +
 		"no finding favours them"
 	if !slices.Contains(doubts, want) {
@@ -252,14 +252,14 @@ func TestFailuresAreADoubt(t *testing.T) {
 	}
 	want = "in 12 of 12 phases latencies include those of failed requests, because this run has schema 4: " +
 		"json node/single peak (6), json python/uvloop peak (6)"
-	if doubts := judgeAll(planOf(), rows).Doubts; !slices.Contains(doubts, want) {
+	if doubts := doubtsOf(judgeAll(planOf(), rows)); !slices.Contains(doubts, want) {
 		t.Errorf("%q, want %s", doubts, want)
 	}
 	rows = slices.Concat(trials(n, 1000, 1, nil), trials(p, 1000, 1, failed(0)))
 	for _, r := range rows {
 		withColumns(r, metric.Row{"schema_version": metric.Int(4)})
 	}
-	if doubts := judgeAll(planOf(), rows).Doubts; len(doubts) > 0 {
+	if doubts := doubtsOf(judgeAll(planOf(), rows)); len(doubts) > 0 {
 		t.Errorf("doubts although nothing failed: %q", doubts)
 	}
 }
@@ -280,8 +280,8 @@ func TestABurnThatFailsDecidesNothing(t *testing.T) {
 			trials(lab.BurnVariant, 200, .3, on(2, lab.BurnScenario, 0)),
 			trials(lab.BurnVariant, 100, .2, on(1, lab.BurnScenario, fails)))
 		const reason = "1 % of requests failed (the native burn on 1 CPU"
-		if v.Finding != want || fails > 0 && !strings.Contains(v.Reason, reason) {
-			t.Errorf("a share of %v fails: %s (%s), want %s", fails, v.Finding, v.Reason, want)
+		if v.Finding != want || fails > 0 && !strings.Contains(reasonOf(v), reason) {
+			t.Errorf("a share of %v fails: %s (%s), want %s", fails, v.Finding, reasonOf(v), want)
 		}
 	}
 }

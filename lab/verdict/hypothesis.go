@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -28,9 +27,9 @@ type hypothesisTest struct {
 	margin    float64
 	logs      []float64
 	effect    stat.Effect
-	decidable bool    // has enough blocks and an interval
-	p         float64 // smallest p-value of the tests that could decide it
-	failing   string  // which terms failed more than the metric tolerates, as text; empty if none did
+	decidable bool         // has enough blocks and an interval
+	p         float64      // smallest p-value of the tests that could decide it
+	failing   []lab.Reason // which terms failed more than the metric tolerates
 	refutes   []region
 }
 
@@ -40,13 +39,13 @@ func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks
 	t := &hypothesisTest{verdict: lab.Verdict{Hypothesis: h, Finding: lab.Inconclusive}, margin: margin(h)}
 	m, known := metric.Find(h.Metric)
 	if !known {
-		t.verdict.Reason = "this lab has no metric " + h.Metric
+		t.verdict.Reasons = []lab.Reason{{Kind: lab.UnknownMetric, Subject: h.Metric}}
 		return t
 	}
 	s := collectLogRatios(terms(h, m), rows, blocks)
 	t.logs = s.logs
-	t.verdict.Blocks = len(s.logs)
-	t.failing = s.failing.describe(len(s.logs))
+	t.verdict.Blocks, t.verdict.BlockRatios = len(s.logs), s.ratios
+	t.failing = s.failing.reasons(len(s.logs))
 	t.refutes = withUnions(decisions[h.Direction].refutes, s.failingBound)
 	bound := s.bound.Times(s.failingBound)
 	if len(s.logs) > 1 {
@@ -55,14 +54,14 @@ func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks
 	}
 	open := bound == metric.Open
 	switch mismatch := peerMismatch(h, peers); {
-	case mismatch != "":
-		t.verdict.Reason = mismatch
+	case mismatch != nil:
+		t.verdict.Reasons = mismatch
 	case len(s.logs) < lab.MinBlocks:
-		t.verdict.Reason = tooFewBlocks(s, blocks, lab.MinBlocks)
-	case open && t.failing != "":
-		t.verdict.Reason = t.failing + ": the arms cannot be compared"
+		t.verdict.Reasons = []lab.Reason{tooFewBlocks(s, blocks, lab.MinBlocks)}
+	case open && len(t.failing) > 0:
+		t.verdict.Reasons = ofKind(lab.FailuresForbidComparison, t.failing)
 	case open:
-		t.verdict.Reason = "both arms are bounds: their ratio is unknown"
+		t.verdict.Reasons = []lab.Reason{{Kind: lab.BothArmsBounds}}
 	default:
 		t.decidable = true
 		t.p = t.smallestP()
@@ -75,18 +74,25 @@ func newTest(h lab.Hypothesis, peers map[string]lab.Peers, rows rowTable, blocks
 }
 
 // tooFewBlocks returns how many blocks are valid and needed, and which terms lack values.
-func tooFewBlocks(s series, blocks, needed int) string {
-	text := fmt.Sprintf("too few valid blocks (%d of %d; %d are needed)", len(s.logs), blocks, needed)
-	if len(s.missing) > 0 {
-		text += ": " + strings.Join(s.missing, ", ")
+func tooFewBlocks(s series, blocks, needed int) lab.Reason {
+	return lab.Reason{
+		Kind: lab.TooFewBlocks, Count: len(s.logs), Total: blocks, Needed: needed, Parts: s.missing,
 	}
-	return text
 }
 
-// peerMismatch returns why the arms of a hypothesis must not be compared, or "": one is of a
+// ofKind returns reasons with another kind.
+func ofKind(kind lab.ReasonKind, reasons []lab.Reason) []lab.Reason {
+	reasons = slices.Clone(reasons)
+	for i := range reasons {
+		reasons[i].Kind = kind
+	}
+	return reasons
+}
+
+// peerMismatch returns why the arms of a hypothesis must not be compared, or nil: one is of a
 // runtime that has peers, and the other is not of one of them. An arm that divides a runtime by
 // itself, such as a speed-up, does not depend on how the runtime is built.
-func peerMismatch(h lab.Hypothesis, peers map[string]lab.Peers) string {
+func peerMismatch(h lab.Hypothesis, peers map[string]lab.Peers) []lab.Reason {
 	var runtimes []string
 	for _, arm := range []lab.Arm{h.Numerator, h.Denominator} {
 		runtime := runtimeOf(arm.Variant)
@@ -101,11 +107,10 @@ func peerMismatch(h lab.Hypothesis, peers map[string]lab.Peers) string {
 		only, restricted := peers[name]
 		isPeer := func(other string) bool { return other == name || slices.Contains(only.Runtimes, other) }
 		if restricted && slices.ContainsFunc(runtimes, func(other string) bool { return !isPeer(other) }) {
-			return fmt.Sprintf("%s %s: compare it with %s only, or with others by speed-up",
-				name, only.Reason, strings.Join(only.Runtimes, ", "))
+			return []lab.Reason{{Kind: lab.PeersOnly, Subject: name, Text: only.Reason, Names: only.Runtimes}}
 		}
 	}
-	return ""
+	return nil
 }
 
 // runtimeOf returns the runtime of a variant's id.
@@ -147,7 +152,7 @@ func decideAll(tests []*hypothesisTest) {
 func (t *hypothesisTest) decide(by stat.AdjustedTest) {
 	v, decision := &t.verdict, decisions[t.verdict.Direction]
 	low, high := t.effect.Interval(by.Level)
-	v.Low, v.High = expOrNil(low), expOrNil(high)
+	v.Low, v.High, v.Confidence = expOrNil(low), expOrNil(high), confidence(by.Level)
 	adjustedP := func(r region) *float64 {
 		p := by.Adjust(r.pValue(t.effect, t.margin))
 		return &p
@@ -172,29 +177,36 @@ func (t *hypothesisTest) setFinding(f lab.Finding, in region) {
 	v := &t.verdict
 	p := in.pSignFlip(t.logs, t.margin)
 	v.PSignFlip = &p
-	v.Reason = t.failing
+	v.Reasons = t.failing
 	if p <= lab.Alpha {
 		v.Finding = f
 		return
 	}
-	doubt := fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", f, p)
+	doubt := lab.Reason{Kind: lab.PermutationDisagrees, Subject: string(f), Value: p}
 	v.Doubts = append(v.Doubts, doubt)
-	v.Reason = joinReasons(doubt, t.failing)
+	v.Reasons = append([]lab.Reason{doubt}, t.failing...)
 }
+
+// confidence returns the level of an interval that leaves a share of alpha on each side.
+func confidence(alpha float64) float64 { return 1 - 2*alpha }
 
 // setUndecided sets the reason of an inconclusive verdict, and how many blocks would probably
 // decide it.
 func (t *hypothesisTest) setUndecided(level float64) {
-	v := &t.verdict
-	if t.explainUndecided(level); t.failing != "" && !strings.Contains(v.Reason, t.failing) {
-		v.Reason = joinReasons(v.Reason, t.failing)
+	why := t.explainUndecided(level)
+	t.verdict.Reasons = []lab.Reason{why}
+	if why.Kind == lab.FailuresForbidFavour {
+		t.verdict.Reasons = ofKind(why.Kind, t.failing)
+		return
 	}
+	t.verdict.Reasons = append(t.verdict.Reasons, t.failing...)
 }
 
-// explainUndecided sets why the test is undecided, apart from failures. It finds the region that
+// explainUndecided returns why the test is undecided, and sets how many blocks would probably decide
+// it. It finds the region that
 // the mean lies in, and computes the number of blocks from how far inside the mean lies and how
 // much the blocks vary.
-func (t *hypothesisTest) explainUndecided(level float64) {
+func (t *hypothesisTest) explainUndecided(level float64) lab.Reason {
 	v, mean, sd := &t.verdict, t.effect.Mean, stat.MomentsOf(t.logs...).SD()
 	distance, testPower, unknown := 0.0, power, false
 	for _, r := range t.decidingRegions() {
@@ -210,47 +222,42 @@ func (t *hypothesisTest) explainUndecided(level float64) {
 			}
 		}
 	}
-	if unknown && distance == 0 && t.failing != "" {
-		v.Reason = t.failing + ": no finding may favour it"
-		return
+	if unknown && distance == 0 && len(t.failing) > 0 {
+		return lab.Reason{Kind: lab.FailuresForbidFavour}
 	}
 	if unknown && distance == 0 {
-		v.Reason = "the figures are bounds that leave open where the ratio lies: more blocks would not help"
-		return
+		return lab.Reason{Kind: lab.BoundsLeaveOpen}
 	}
 	if distance < edgeTolerance {
-		v.Reason = "the ratio lies at the margin's edge: more blocks would not help"
-		return
+		return lab.Reason{Kind: lab.AtMarginEdge}
 	}
 	n, ok := stat.PairsNeeded(distance, sd, level, testPower, maxBlocksNeeded)
 	if !ok {
-		v.Reason = fmt.Sprintf("the blocks vary too much: more than %d would be needed", maxBlocksNeeded)
-		return
+		return lab.Reason{Kind: lab.BlocksVary, Needed: maxBlocksNeeded}
 	}
 	v.BlocksNeeded = max(n, v.Blocks+1)
-	v.Reason = fmt.Sprintf("the interval crosses the margin's edge; about %d blocks would decide",
-		v.BlocksNeeded)
+	return lab.Reason{Kind: lab.MoreBlocksNeeded, Needed: v.BlocksNeeded}
 }
 
-// expOrNil returns the exponential of log, or nil if log is infinite.
+// expOrNil returns the exponential of log, or nil if log or the result is infinite.
 func expOrNil(log float64) *float64 {
-	if math.IsInf(log, 0) {
+	r := math.Exp(log)
+	if math.IsInf(log, 0) || math.IsInf(r, 0) {
 		return nil
 	}
-	r := math.Exp(log)
 	return &r
 }
 
-// cpuScope returns which CPU counts a hypothesis compares, or "" if it compares arms on equally
+// cpuScope returns which CPU counts a hypothesis compares, or nil if it compares arms on equally
 // many. Nothing else about scaling was measured.
-func cpuScope(h lab.Hypothesis) string {
+func cpuScope(h lab.Hypothesis) []lab.Reason {
 	var all []int
 	for _, a := range h.Arms() {
 		all = append(all, max(a.Cores, 1))
 	}
 	fewest, most := slices.Min(all), slices.Max(all)
 	if fewest == most {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("%d to %d cores only", fewest, most)
+	return []lab.Reason{{Kind: lab.CPUScope, Count: fewest, Total: most}}
 }

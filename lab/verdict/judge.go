@@ -2,12 +2,9 @@ package verdict
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
-	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 )
 
@@ -15,7 +12,7 @@ import (
 type Result struct {
 	Controls []lab.ControlVerdict
 	Claims   []lab.ClaimVerdict // every claim of the plan, in its order
-	Doubts   []string           // warnings about verdicts that stand
+	Doubts   []lab.Reason       // warnings about verdicts that stand
 
 	UntestableTopics []lab.UntestableTopic // those of the plan
 
@@ -42,11 +39,11 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	verdicts := judgeHypotheses(p, table, blocks)
 	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
-		makeInconclusive(verdicts, fmt.Sprintf(
-			"the run is not complete (%d of %s); lab run --resume %s finishes it",
-			r.Measured, message.Count(r.Planned, "trial", "trials"), runID(rows)))
-	case failed != "":
-		makeInconclusive(verdicts, "a control failed ("+failed+")")
+		makeInconclusive(verdicts, lab.Reason{
+			Kind: lab.RunIncomplete, Count: r.Measured, Total: r.Planned, Subject: runID(rows),
+		})
+	case len(failed) > 0:
+		makeInconclusive(verdicts, lab.Reason{Kind: lab.ControlFailed, Names: failed})
 	}
 	addCPUScope(verdicts)
 	for _, c := range claimsOf(p) {
@@ -67,8 +64,8 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) {
 	if !p.Profile.CanCompare() {
 		for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
-			reason := p.Profile.Name + " compares nothing"
-			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: reason})
+			reasons := []lab.Reason{{Kind: lab.ComparesNothing, Subject: p.Profile.Name}}
+			out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reasons: reasons})
 		}
 		return out
 	}
@@ -81,52 +78,49 @@ func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) 
 		out = append(out, t.verdict)
 	}
 	for _, h := range p.UntestedHypotheses {
-		out = append(out, lab.Verdict{Hypothesis: h, Finding: lab.NotEvaluated, Reason: notTestedReason(p, h)})
+		out = append(out, lab.Verdict{
+			Hypothesis: h, Finding: lab.NotEvaluated, Reasons: []lab.Reason{notTestedReason(p, h)},
+		})
 	}
 	return out
 }
 
 // notTestedReason returns why the run does not test a hypothesis.
-func notTestedReason(p lab.Plan, h lab.Hypothesis) string {
+func notTestedReason(p lab.Plan, h lab.Hypothesis) lab.Reason {
 	names := lab.ProfileNames()
 	if slices.Index(names, h.Profile) > slices.Index(names, p.Profile.Name) {
-		return fmt.Sprintf("not evaluated at %s; %s tests it", p.Profile.Name, h.Profile)
+		return lab.Reason{
+			Kind: lab.TestedByLongerProfile, Subject: p.Profile.Name, Names: []string{h.Profile},
+		}
 	}
-	return "not part of this run"
+	return lab.Reason{Kind: lab.NotInThisRun}
 }
 
-// failedControls returns the names of the failed controls, or "" if none failed.
-func failedControls(controls []lab.ControlVerdict) string {
-	var names []string
+// failedControls returns the names of the failed controls.
+func failedControls(controls []lab.ControlVerdict) (names []string) {
 	for _, c := range controls {
 		if !c.Passed {
 			names = append(names, c.Name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // addCPUScope adds to each verdict which CPU counts it compares, if several.
 func addCPUScope(verdicts []lab.Verdict) {
 	for i := range verdicts {
-		v := &verdicts[i]
-		text := cpuScope(v.Hypothesis)
-		switch {
-		case text == "" || v.Finding == lab.NotEvaluated:
-		case v.Reason == "":
-			v.Reason = text
-		default:
-			v.Reason += "; " + text
+		if v := &verdicts[i]; v.Finding != lab.NotEvaluated {
+			v.Reasons = slices.Concat(v.Reasons, cpuScope(v.Hypothesis))
 		}
 	}
 }
 
 // makeInconclusive makes every evaluated verdict inconclusive. It keeps the figures, which were
 // measured.
-func makeInconclusive(verdicts []lab.Verdict, why string) {
+func makeInconclusive(verdicts []lab.Verdict, why lab.Reason) {
 	for i := range verdicts {
 		if v := &verdicts[i]; v.Finding != lab.NotEvaluated {
-			v.Finding, v.BlocksNeeded, v.Reason = lab.Inconclusive, 0, why
+			v.Finding, v.BlocksNeeded, v.Reasons = lab.Inconclusive, 0, []lab.Reason{why}
 		}
 	}
 }

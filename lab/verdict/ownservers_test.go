@@ -35,12 +35,12 @@ func TestServersWithoutAnIdentityAreDoubted(t *testing.T) {
 		"an earlier lab": {rows(backlog(511), backlog(511), metric.Row{}), []string{unknown}},
 		"none":           {trials("node/single", 100, 0, backlog(4096)), nil},
 	} {
-		if got := judgeAll(p, c.rows).Doubts; !slices.Equal(got, c.want) {
+		if got := doubtsOf(judgeAll(p, c.rows)); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
-	if got := judgeAll(lab.Plan{Profile: p.Profile},
-		rows(backlog(1), backlog(2), backlog(3))).Doubts; len(got) > 0 {
+	if got := doubtsOf(judgeAll(lab.Plan{Profile: p.Profile},
+		rows(backlog(1), backlog(2), backlog(3)))); len(got) > 0 {
 		t.Errorf("applications of the lab: %q", got)
 	}
 }

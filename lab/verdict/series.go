@@ -1,7 +1,7 @@
 package verdict
 
 import (
-	"fmt"
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -98,36 +98,42 @@ func burnTerms(factors []ratioTerm) (ts []ratioTerm) {
 }
 
 // logValue returns the log of a term's value in a block, times its power, and its bound.
-// lacks is why there is no value, or "" if there is one.
-func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound metric.Bound, lacks string) {
+// missing says why there is no value; its Lacks is empty if there is one.
+func (t ratioTerm) logValue(rows rowTable, block int64) (log float64, bound metric.Bound, missing lab.Part) {
+	missing = lab.Part{Name: t.name}
 	r, ok := rows[t.cell][block]
 	if !ok {
-		return 0, metric.Exact, "has no valid trial"
+		missing.Lacks = lab.NoValidTrial
+		return 0, metric.Exact, missing
 	}
 	bound, counts := t.metric.Bound(r.Attempt().Validity)
 	if !counts {
-		return 0, metric.Exact, "is censored"
+		missing.Lacks = lab.IsCensored
+		return 0, metric.Exact, missing
 	}
 	value, ok := r.Float(t.metric.Name)
 	if !ok {
-		return 0, metric.Exact, "has no " + t.metric.Name
+		missing.Lacks, missing.Metric = lab.NoValue, t.metric.Name
+		return 0, metric.Exact, missing
 	}
 	if value <= 0 {
-		return 0, metric.Exact, fmt.Sprintf("has a %s of %v, which has no ratio", t.metric.Name, value)
+		missing.Lacks, missing.Metric, missing.Value = lab.NoRatioOf, t.metric.Name, value
+		return 0, metric.Exact, missing
 	}
 	if t.power < 0 {
 		bound = bound.Inverse()
 	}
-	return t.power * math.Log(value), bound, ""
+	return t.power * math.Log(value), bound, missing
 }
 
 // series holds the log ratios of a hypothesis in order of blocks, one for each block that has a
 // value of every term.
 type series struct {
 	logs    []float64
-	exact   []float64      // those of logs that are not bounds
-	bound   metric.Bound   // of their mean
-	missing []string       // terms without a value, and in how many blocks
+	exact   []float64    // those of logs that are not bounds
+	bound   metric.Bound // of their mean
+	ratios  []lab.BlockRatio
+	missing []lab.Part     // terms without a value, and in how many blocks
 	failing failuresByTerm // terms with trials that fail more than the metric tolerates
 
 	failingBound metric.Bound // of their mean, by failures
@@ -135,15 +141,15 @@ type series struct {
 
 // collectLogRatios returns the log ratios of the terms in blocks 1 to blocks.
 func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
-	lacks := map[string]int{}
+	lacks := map[lab.Part]int{}
 	s.failing = failuresByTerm{}
 	for block := int64(1); block <= int64(blocks); block++ {
 		sum, complete := 0.0, true
 		blockBound := metric.Exact
 		for _, t := range ts {
-			log, bound, problem := t.logValue(rows, block)
-			if problem != "" {
-				lacks[t.name+" "+problem]++
+			log, bound, missing := t.logValue(rows, block)
+			if missing.Lacks != "" {
+				lacks[missing]++
 				complete = false
 			}
 			sum += log
@@ -152,16 +158,29 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 		if complete {
 			s.noteFailures(ts, rows, block)
 			s.logs = append(s.logs, sum)
+			if ratio := expOrNil(sum); ratio != nil {
+				s.ratios = append(s.ratios,
+					lab.BlockRatio{Block: int(block), Ratio: *ratio, Bound: string(blockBound)})
+			}
 			s.bound = s.bound.Times(blockBound)
 			if blockBound == metric.Exact {
 				s.exact = append(s.exact, sum)
 			}
 		}
 	}
-	for _, text := range slices.Sorted(maps.Keys(lacks)) {
-		s.missing = append(s.missing, fmt.Sprintf("%s in %d", text, lacks[text]))
+	for _, part := range slices.SortedFunc(maps.Keys(lacks), compareMissing) {
+		part.Count = lacks[part]
+		s.missing = append(s.missing, part)
 	}
 	return s
+}
+
+// compareMissing orders missing values by their terms, and then by what these lack.
+func compareMissing(a, b lab.Part) int {
+	order := []lab.Lack{lab.NoRatioOf, lab.NoValue, lab.NoValidTrial, lab.IsCensored}
+	return cmp.Or(cmp.Compare(a.Name, b.Name),
+		cmp.Compare(slices.Index(order, a.Lacks), slices.Index(order, b.Lacks)),
+		cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Value, b.Value))
 }
 
 // noteFailures records which terms fail in a block that has a value of each.
@@ -195,7 +214,7 @@ func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	for block := int64(1); block <= lastBlock(rows); block++ {
 		_, boundA, lacksA := arms[0].logValue(table, block)
 		_, boundB, lacksB := arms[1].logValue(table, block)
-		if boundA != metric.Exact || boundB != metric.Exact || lacksA != "" || lacksB != "" {
+		if boundA != metric.Exact || boundB != metric.Exact || lacksA.Lacks != "" || lacksB.Lacks != "" {
 			continue
 		}
 		a, _ := table[arms[0].cell][block].Float(m.Name)

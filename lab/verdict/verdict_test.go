@@ -15,6 +15,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/verdict"
+	"runtimelab/lab/wording"
 )
 
 const (
@@ -84,9 +85,30 @@ func planOf(hypotheses ...lab.Hypothesis) lab.Plan {
 	}
 }
 
+// reasonOf returns the reasons of a verdict on a hypothesis, a claim or a control as text.
+func reasonOf(v any) string {
+	switch v := v.(type) {
+	case lab.Verdict:
+		return wording.Reasons(v.Reasons...)
+	case lab.ClaimVerdict:
+		return wording.Claim(v)
+	case lab.ControlVerdict:
+		return wording.Control(v)
+	}
+	return "no verdict"
+}
+
+// doubtsOf returns the doubts about a run as text.
+func doubtsOf(r verdict.Result) (texts []string) {
+	for _, d := range r.Doubts {
+		texts = append(texts, wording.Reason(d))
+	}
+	return texts
+}
+
 func claimOf(t *testing.T, r verdict.Result, id string) lab.ClaimVerdict {
 	t.Helper()
-	i := slices.IndexFunc(r.Claims, func(c lab.ClaimVerdict) bool { return c.Claim.ID == id })
+	i := slices.IndexFunc(r.Claims, func(c lab.ClaimVerdict) bool { return c.ID == id })
 	if i < 0 {
 		t.Fatalf("no claim %s", id)
 	}
@@ -131,14 +153,14 @@ func TestFindingsByDirectionRegionAndBounds(t *testing.T) {
 			for i, region := range regions {
 				v := judge(t, hypothesis(d), trials(n, 1000*ratios[region], 1, change[0]), trials(p, 1000, 1, change[1]))
 				if v.Finding != want[bound][i] {
-					t.Errorf("%s, %s, %s: %s (%s), want %s", d, region, bound, v.Finding, v.Reason, want[bound][i])
+					t.Errorf("%s, %s, %s: %s (%s), want %s", d, region, bound, v.Finding, reasonOf(v), want[bound][i])
 				}
 				highOpen := bound == "or more" || bound == "nothing known"
 				lowOpen := bound == "or less" || bound == "nothing known"
 				if (v.High == nil) != highOpen || (v.Low == nil) != lowOpen {
 					t.Errorf("%s, %s: interval from %v to %v", d, bound, v.Low, v.High)
 				}
-				if v.Finding == I && v.Reason == "" {
+				if v.Finding == I && reasonOf(v) == "" {
 					t.Errorf("%s, %s, %s: inconclusive without a reason", d, region, bound)
 				}
 			}
@@ -158,7 +180,7 @@ func TestOneBoundMakesTheRatioABound(t *testing.T) {
 	one := trials(n, 1300, 1, nil)
 	withColumns(one[5], censored())
 	v = judge(t, hypothesis(lab.Higher), one, rows)
-	if v.Ratio != nil || !strings.Contains(v.Reason, "bounds") {
+	if v.Ratio != nil || !strings.Contains(reasonOf(v), "bounds") {
 		t.Errorf("a bound of each arm, in different blocks: %+v", v)
 	}
 }
@@ -168,7 +190,7 @@ func TestOnlyThroughputOfCensoredRowsCounts(t *testing.T) {
 	h := hypothesis(lab.Lower)
 	h.Metric = "cpu_us_per_request"
 	if v := judge(t, h, trials(n, 1300, 1, censored()), trials(p, 1000, 1, nil)); v.Blocks != 0 ||
-		v.Finding != lab.Inconclusive || !strings.Contains(v.Reason, "node/single peak is censored in 6") {
+		v.Finding != lab.Inconclusive || !strings.Contains(reasonOf(v), "node/single peak is censored in 6") {
 		t.Errorf("%+v", v)
 	}
 }
@@ -221,7 +243,7 @@ func TestAClaimNamesTheHypothesesItDependsOn(t *testing.T) {
 
 	c := claimOf(t, judgeAll(plan, rows), "speed-1")
 	if c.Finding != lab.Depends {
-		t.Errorf("%s: %s", c.Finding, c.Reason)
+		t.Errorf("%s: %s", c.Finding, reasonOf(c))
 	}
 	for _, part := range []string{
 		"supported by json: throughput_rps of node/single peak",
@@ -229,8 +251,8 @@ func TestAClaimNamesTheHypothesesItDependsOn(t *testing.T) {
 		"not compared: echo: ",
 		"not evaluated at quick; standard tests it",
 	} {
-		if !strings.Contains(c.Reason, part) {
-			t.Errorf("%s: the reason does not contain %q: %s", c.Finding, part, c.Reason)
+		if !strings.Contains(reasonOf(c), part) {
+			t.Errorf("%s: the reason does not contain %q: %s", c.Finding, part, reasonOf(c))
 		}
 	}
 
@@ -238,8 +260,8 @@ func TestAClaimNamesTheHypothesesItDependsOn(t *testing.T) {
 	c = claimOf(t, judgeAll(plan, rows), "speed-1")
 	const undecided = "1 of 2 configurations undecided: too few valid blocks (0 of 6; 6 are needed): " +
 		"node/fastify peak has no valid trial in 6"
-	if c.Finding != lab.Inconclusive || !strings.Contains(c.Reason, undecided) {
-		t.Errorf("%s: %s", c.Finding, c.Reason)
+	if c.Finding != lab.Inconclusive || !strings.Contains(reasonOf(c), undecided) {
+		t.Errorf("%s: %s", c.Finding, reasonOf(c))
 	}
 }
 
@@ -265,15 +287,15 @@ func TestANotEvaluatedClaimHasAReason(t *testing.T) {
 		"arch-3":  "no scenario has a hypothesis about it",
 		"scale-2": "needs replicas behind a load balancer, which the lab cannot start yet",
 	} {
-		if c := claimOf(t, r, id); c.Finding != lab.NotEvaluated || c.Reason != want {
-			t.Errorf("%s: %s: %q, want %q", id, c.Finding, c.Reason, want)
+		if c := claimOf(t, r, id); c.Finding != lab.NotEvaluated || reasonOf(c) != want {
+			t.Errorf("%s: %s: %q, want %q", id, c.Finding, reasonOf(c), want)
 		}
 	}
 	smoke := planOf(hypothesis(lab.Higher))
 	smoke.Profile = lab.Profile{Name: "smoke", Blocks: 1}
 	c := claimOf(t, judgeAll(smoke, slices.Concat(trials(n, 1300, 1, nil), trials(p, 1000, 1, nil))), "speed-1")
-	if c.Finding != lab.NotEvaluated || c.Reason != "smoke compares nothing" {
-		t.Errorf("smoke: %s: %s", c.Finding, c.Reason)
+	if c.Finding != lab.NotEvaluated || reasonOf(c) != "smoke compares nothing" {
+		t.Errorf("smoke: %s: %s", c.Finding, reasonOf(c))
 	}
 }
 
@@ -301,13 +323,13 @@ func TestTheLastValidAttemptOfAPhaseCounts(t *testing.T) {
 	withColumns(rows[5], attempt(lab.Disturbed, 1, 1300))
 	v = judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 0, nil))
 	if v.Finding != lab.Inconclusive || v.Low != nil || v.Ratio == nil ||
-		v.Reason != "too few valid blocks (5 of 6; 6 are needed): node/single peak has no valid trial in 1" {
+		reasonOf(v) != "too few valid blocks (5 of 6; 6 are needed): node/single peak has no valid trial in 1" {
 		t.Errorf("%+v", v)
 	}
 	withColumns(rows[5], attempt(lab.Valid, 1, 0))
 	v = judge(t, hypothesis(lab.Higher), rows, trials(p, 1000, 0, nil))
-	if !strings.Contains(v.Reason, "has a throughput_rps of 0, which has no ratio in 1") {
-		t.Errorf("%s", v.Reason)
+	if !strings.Contains(reasonOf(v), "has a throughput_rps of 0, which has no ratio in 1") {
+		t.Errorf("%s", reasonOf(v))
 	}
 }
 
@@ -329,13 +351,13 @@ func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 	burn := slices.Concat(scaled(lab.BurnScenario, lab.BurnVariant, 1, 200),
 		scaled(lab.BurnScenario, lab.BurnVariant, 2, 360))
 	v := judge(t, h, rows, burn)
-	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1) > 1e-9 || v.Reason != "1 to 2 cores only" {
-		t.Errorf("the same speed-up as the burn: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
+	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1) > 1e-9 || reasonOf(v) != "1 to 2 cores only" {
+		t.Errorf("the same speed-up as the burn: %s, %v, %q", v.Finding, *v.Ratio, reasonOf(v))
 	}
 	withColumns(burn[7], metric.Row{"validity": metric.Text(string(lab.Disturbed))})
 	v = judge(t, h, rows, burn)
-	if v.Blocks != 5 || !strings.Contains(v.Reason, "the native burn on 2 CPUs has no valid trial in 1") {
-		t.Errorf("a block without its burn: %d blocks, %q", v.Blocks, v.Reason)
+	if v.Blocks != 5 || !strings.Contains(reasonOf(v), "the native burn on 2 CPUs has no valid trial in 1") {
+		t.Errorf("a block without its burn: %d blocks, %q", v.Blocks, reasonOf(v))
 	}
 
 	// For a ratio of speed-ups on the same CPUs the burn cancels and is not needed.
@@ -350,8 +372,8 @@ func TestScalingRatiosAreDividedByTheBurn(t *testing.T) {
 	rows = append(rows, slices.Concat(scaled("scaling", "python-freethreaded/threads", 1, 10),
 		scaled("scaling", "python-freethreaded/threads", 2, 10))...)
 	v = judge(t, h, rows)
-	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1.8) > 1e-9 || v.Reason != "1 to 2 cores only" {
-		t.Errorf("a ratio of speed-ups: %s, %v, %q", v.Finding, *v.Ratio, v.Reason)
+	if v.Finding != lab.Supported || math.Abs(*v.Ratio-1.8) > 1e-9 || reasonOf(v) != "1 to 2 cores only" {
+		t.Errorf("a ratio of speed-ups: %s, %v, %q", v.Finding, *v.Ratio, reasonOf(v))
 	}
 
 	// The cost of a request does not depend on the number of CPUs, so the burn does not divide it.
@@ -398,8 +420,8 @@ func TestRuntimesCompareOnlyWithTheirPeers(t *testing.T) {
 		v := judge(t, h, rows)
 		compared := v.Ratio != nil && v.Low != nil
 		if compared != (tt.refused == "") ||
-			tt.refused != "" && (v.Reason != tt.refused || v.Finding != lab.Inconclusive) {
-			t.Errorf("%s: %s: %s", name, v.Finding, v.Reason)
+			tt.refused != "" && (reasonOf(v) != tt.refused || v.Finding != lab.Inconclusive) {
+			t.Errorf("%s: %s: %s", name, v.Finding, reasonOf(v))
 		}
 	}
 }
@@ -429,8 +451,8 @@ func TestIntervalsAgreeWithHolm(t *testing.T) {
 			}
 			isContested := len(v.Doubts) > 0
 			if (*v.PHolm < lab.Alpha) != (v.Finding == lab.Supported || isContested &&
-				strings.HasPrefix(v.Doubts[0], "supported")) {
-				t.Errorf("%s: p %v is %s (%s)", v.Direction, *v.PHolm, v.Finding, v.Reason)
+				v.Doubts[0].Subject == string(lab.Supported)) {
+				t.Errorf("%s: p %v is %s (%s)", v.Direction, *v.PHolm, v.Finding, reasonOf(v))
 			}
 			if inside := *v.Low > 0.95 && *v.High < 1/0.95; inside != (*v.PEquivalence < lab.Alpha) {
 				t.Errorf("%s: [%v, %v] with p of equivalence %v", v.Direction, *v.Low, *v.High, *v.PEquivalence)
@@ -449,10 +471,10 @@ func TestPermutationMustConfirmAFinding(t *testing.T) {
 	}
 	v := judge(t, hypothesis(lab.Higher), rows)
 	if v.Finding != lab.Inconclusive || v.PSignFlip == nil || *v.PSignFlip != 2.0/64 ||
-		!strings.Contains(v.Reason, "supported by t-test, but not by permutation of signs") {
-		t.Fatalf("%s: %s (%v)", v.Finding, v.Reason, v.PSignFlip)
+		!strings.Contains(reasonOf(v), "supported by t-test, but not by permutation of signs") {
+		t.Fatalf("%s: %s (%v)", v.Finding, reasonOf(v), v.PSignFlip)
 	}
-	doubts := judgeAll(planOf(hypothesis(lab.Higher)), rows).Doubts
+	doubts := doubtsOf(judgeAll(planOf(hypothesis(lab.Higher)), rows))
 	if !slices.ContainsFunc(doubts, func(d string) bool { return strings.Contains(d, "permutation") }) {
 		t.Errorf("no doubt reports it: %q", doubts)
 	}
@@ -465,28 +487,28 @@ func TestBlocksNeededGrowsNearTheMargin(t *testing.T) {
 	far, near := judgeRatio(1.2, 40), judgeRatio(1.15, 40)
 	if far.Finding != lab.Inconclusive || far.BlocksNeeded <= blocks || near.BlocksNeeded <= far.BlocksNeeded ||
 		near.BlocksNeeded > 200 {
-		t.Errorf("%d blocks for 1.2, %d for 1.15: %s", far.BlocksNeeded, near.BlocksNeeded, near.Reason)
+		t.Errorf("%d blocks for 1.2, %d for 1.15: %s", far.BlocksNeeded, near.BlocksNeeded, reasonOf(near))
 	}
 	want := fmt.Sprintf("about %d blocks would decide", near.BlocksNeeded)
-	if !strings.Contains(near.Reason, want) {
-		t.Errorf("%q does not say %q", near.Reason, want)
+	if !strings.Contains(reasonOf(near), want) {
+		t.Errorf("%q does not say %q", reasonOf(near), want)
 	}
 	edge := judgeRatio(1/0.95, 40)
-	if edge.BlocksNeeded != 0 || !strings.Contains(edge.Reason, "the ratio lies at the margin's edge") {
-		t.Errorf("at the edge: %d, %q", edge.BlocksNeeded, edge.Reason)
+	if edge.BlocksNeeded != 0 || !strings.Contains(reasonOf(edge), "the ratio lies at the margin's edge") {
+		t.Errorf("at the edge: %d, %q", edge.BlocksNeeded, reasonOf(edge))
 	}
 	judgeNoise := func(d lab.Direction) lab.Verdict {
 		return judge(t, hypothesis(d), trials(n, 1000, 100, nil), trials(p, 1000, 0, nil))
 	}
 	for _, d := range []lab.Direction{lab.Same, lab.Higher} { // in the middle of the margin
 		if v := judgeNoise(d); v.BlocksNeeded != 0 ||
-			v.Reason != "the blocks vary too much: more than 200 would be needed" {
-			t.Errorf("%s: %d, %q", d, v.BlocksNeeded, v.Reason)
+			reasonOf(v) != "the blocks vary too much: more than 200 would be needed" {
+			t.Errorf("%s: %d, %q", d, v.BlocksNeeded, reasonOf(v))
 		}
 	}
 	bound := judge(t, hypothesis(lab.Higher), trials(n, 1000, 1, censored()), trials(p, 1000, 1, nil))
-	if bound.BlocksNeeded != 0 || !strings.Contains(bound.Reason, "more blocks would not help") {
-		t.Errorf("a bound: %d, %q", bound.BlocksNeeded, bound.Reason)
+	if bound.BlocksNeeded != 0 || !strings.Contains(reasonOf(bound), "more blocks would not help") {
+		t.Errorf("a bound: %d, %q", bound.BlocksNeeded, reasonOf(bound))
 	}
 }
 
@@ -591,7 +613,7 @@ func TestControls(t *testing.T) {
 		if len(r.Controls) != 2 {
 			t.Fatalf("%s: %d controls", name, len(r.Controls))
 		}
-		both := r.Controls[0].Reason + " | " + r.Controls[1].Reason
+		both := reasonOf(r.Controls[0]) + " | " + reasonOf(r.Controls[1])
 		if r.Controls[0].Passed != tt.aa || r.Controls[1].Passed != tt.known || !strings.Contains(both, tt.reason) {
 			t.Errorf("%s: A/A %v, known ratio %v: %s", name, r.Controls[0].Passed, r.Controls[1].Passed, both)
 		}
@@ -602,8 +624,8 @@ func TestControls(t *testing.T) {
 		c := claimOf(t, r, "speed-1")
 		v := c.HypothesisVerdicts[0]
 		if c.Finding != want || r.ControlsPassed() != passed || v.Ratio == nil || v.Low == nil ||
-			strings.Contains(v.Reason, "a control failed") == passed {
-			t.Errorf("%s: %s: %s", name, c.Finding, c.Reason)
+			strings.Contains(reasonOf(v), "a control failed") == passed {
+			t.Errorf("%s: %s: %s", name, c.Finding, reasonOf(c))
 		}
 		if c := claimOf(t, r, "arch-1"); c.Finding != lab.NotEvaluated {
 			t.Errorf("%s: a claim that was not evaluated is %s", name, c.Finding)
@@ -614,13 +636,13 @@ func TestControls(t *testing.T) {
 func TestASlowServerIsFoundAndATwinIsNot(t *testing.T) {
 	slowed := hypothesis(lab.Higher)
 	if v := judge(t, slowed, trials(n, 1000, 2, nil), trials(p, 900, 2, nil)); v.Finding != lab.Supported {
-		t.Errorf("slowed by a tenth: %s: %s", v.Finding, v.Reason)
+		t.Errorf("slowed by a tenth: %s: %s", v.Finding, reasonOf(v))
 	}
 	equal := hypothesis(lab.Higher)
 	equal.Denominator.Variant = lab.TwinOf(n)
 	v := judge(t, equal, trials(n, 1000, 2, nil), trials(lab.TwinOf(n), 1000, 2, nil))
 	if v.Finding != lab.Refuted {
-		t.Errorf("faster than its twin: %s: %s", v.Finding, v.Reason)
+		t.Errorf("faster than its twin: %s: %s", v.Finding, reasonOf(v))
 	}
 }
 
@@ -644,7 +666,7 @@ func TestASlowerMachineInOneBlockIsADoubt(t *testing.T) {
 		}
 		plan := planOf(hypothesis(lab.Higher))
 		plan.Controls = controls()
-		got := strings.Join(judgeAll(plan, rows).Doubts, "\n")
+		got := strings.Join(doubtsOf(judgeAll(plan, rows)), "\n")
 		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
 			t.Errorf("at %v ms: %q, want %q", c.slow, got, c.want)
 		}
@@ -658,7 +680,7 @@ func TestDoubts(t *testing.T) {
 	rows := slices.Concat(trials(n, 1300, 1, steady(0.01)), trials(p, 1000, 1, steady(-0.02)))
 	plan := planOf(hypothesis(lab.Higher))
 	plan.Controls = controls()
-	if got := judgeAll(plan, rows).Doubts; len(got) > 0 {
+	if got := doubtsOf(judgeAll(plan, rows)); len(got) > 0 {
 		t.Errorf("doubts about steady rows: %q", got)
 	}
 	rows[2]["warmup_end"] = metric.Text("budget")
@@ -681,7 +703,7 @@ func TestDoubts(t *testing.T) {
 		"throughput changed by more than 5 % from the first half to the second in 3 of 12 closed phases: " +
 			"json python/uvloop peak (2), json node/single peak (1)",
 	}
-	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := doubtsOf(judgeAll(plan, rows)); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	twoWorkers := func(r metric.Row, connections int64, busiest float64) {
@@ -694,11 +716,11 @@ func TestDoubts(t *testing.T) {
 	twoWorkers(rows[3], 1, 1) // one client cannot keep two workers busy
 	want = append(want, "one of several server processes did more than 1.5 times its share of the work "+
 		"(busiest_process_ratio) in 1 of 3 closed phases: json node/single peak (1)")
-	if got := judgeAll(plan, rows).Doubts; !slices.Equal(got, want) {
+	if got := doubtsOf(judgeAll(plan, rows)); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 	plan.Controls, plan.Pilots = nil, nil
-	if got := judgeAll(plan, rows).Doubts; len(got) != 4 || !strings.Contains(got[0], "no control") {
+	if got := doubtsOf(judgeAll(plan, rows)); len(got) != 4 || !strings.Contains(got[0], "no control") {
 		t.Errorf("without controls: %q", got)
 	}
 }
@@ -780,4 +802,35 @@ func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
 	})
+}
+
+// A verdict has the ratio of each block, which of them are bounds, and the level of its interval:
+// Holm's procedure tests the smaller p value of two hypotheses at half of Alpha.
+func TestVerdictsHaveTheirBlocksAndTheLevelOfTheirInterval(t *testing.T) {
+	rows := slices.Concat(trials(n, 2000, 0.01, nil), trials(p, 1000, 0.01, nil))
+	withColumns(rows[2], censored())
+	v := judge(t, hypothesis(lab.Higher), rows)
+	if len(v.BlockRatios) != 6 || math.Abs(v.Confidence-0.95) > 1e-9 {
+		t.Fatalf("%d ratios at a level of %v", len(v.BlockRatios), v.Confidence)
+	}
+	logs := 0.0
+	for i, b := range v.BlockRatios {
+		logs += math.Log(b.Ratio)
+		if want := map[bool]string{true: string(metric.AtLeast)}[i == 2]; b.Block != i+1 || b.Bound != want {
+			t.Errorf("block %d: %+v, want bound %q", i+1, b, want)
+		}
+	}
+	if math.Abs(math.Exp(logs/6)-*v.Ratio) > 1e-9 {
+		t.Errorf("the ratio %v is not the mean of %+v", *v.Ratio, v.BlockRatios)
+	}
+	strong, weak := hypothesis(lab.Higher), hypothesis(lab.Lower)
+	levels := map[string]bool{}
+	for _, c := range judgeAll(planOf(strong, weak), rows).Claims {
+		for _, v := range c.HypothesisVerdicts {
+			levels[fmt.Sprintf("%.3f", v.Confidence)] = true
+		}
+	}
+	if !levels["0.975"] || !levels["0.950"] {
+		t.Errorf("the levels of two hypotheses are %v, want 0.975 and 0.950", levels)
+	}
 }

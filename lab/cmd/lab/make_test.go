@@ -55,7 +55,10 @@ func newCheckout(t *testing.T, stubs bool) *checkout {
 		t.Fatal(err)
 	}
 	c := &checkout{t: t, dir: filepath.Join(above, "a b's $HOME"), log: filepath.Join(above, "log")}
-	for _, name := range []string{"Makefile", ".ci/audit", "lab/cmd/agent/default.pgo"} {
+	for _, name := range []string{
+		"Makefile", ".ci/audit", "lab/cmd/agent/default.pgo",
+		"lab/page/testdata/package.json", "lab/page/testdata/package-lock.json",
+	} {
 		text, err := os.ReadFile(filepath.Join("../../..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -82,10 +85,11 @@ func newCheckout(t *testing.T, stubs bool) *checkout {
 		c.stubs = filepath.Join(above, "stubs")
 		c.write("../stubs/go", goStub)
 		c.write("../stubs/python3", pythonStub)
-		for _, name := range []string{"gofmt", "npm", "node"} {
+		programs := []string{"gofmt", "npm", "node", "chromium", "pdftotext"}
+		for _, name := range programs {
 			c.write("../stubs/"+name, "#!/bin/sh\n")
 		}
-		for _, name := range []string{"go", "python3", "gofmt", "npm", "node"} {
+		for _, name := range append(programs, "go", "python3") {
 			if err := os.Chmod(filepath.Join(c.stubs, name), 0o755); err != nil {
 				t.Fatal(err)
 			}
