@@ -71,8 +71,7 @@ type outcome struct {
 	recorded bool         // the trial has its rows although the run ends
 }
 
-// outcomeOf returns what must become of a trial with a fault. It says so in its own words: it must
-// not follow from the code that it tests.
+// outcomeOf returns what must become of a trial with a fault. It uses nothing of the code under test.
 func outcomeOf(f trialFault) outcome {
 	valid := outcome{validity: lab.Valid, recorded: true}
 	ends := func(p fault.Party, text string) outcome {
