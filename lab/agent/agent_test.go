@@ -223,14 +223,14 @@ func TestASpoolIsReadInChunks(t *testing.T) {
 	}
 	var got []byte
 	for {
-		p, err := m.readSpool(int64(len(got)))
+		p, err := m.ReadSpool(int64(len(got)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(p.Bytes) == 0 {
+		if len(p) == 0 {
 			break
 		}
-		got = append(got, p.Bytes...)
+		got = append(got, p...)
 	}
 	if !bytes.Equal(got, want) {
 		t.Errorf("read %d bytes of %d", len(got), len(want))
@@ -280,7 +280,7 @@ func TestCanariesRunOnEveryCPUAtOnce(t *testing.T) {
 	}
 	var calls atomic.Int64
 	m.threadTime = func() (time.Duration, error) { return time.Duration(calls.Add(1)), nil }
-	got, err := m.runCanaries(t.Context(), []int{0, 1})
+	got, err := m.RunCanaries(t.Context(), []int{0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestCanariesRunOnEveryCPUAtOnce(t *testing.T) {
 		}
 	}
 	m.pin = func(cpu int) error { return fmt.Errorf("no CPU %d", cpu) }
-	if _, err := m.runCanaries(t.Context(), []int{0}); err == nil {
+	if _, err := m.RunCanaries(t.Context(), []int{0}); err == nil {
 		t.Error("a canary ran although its thread could not be pinned")
 	}
 }
@@ -568,7 +568,8 @@ func TestSendStopsAfterThreeUnansweredRequests(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	answers := sendAll(t.Context(), server.URL, slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9))
+	requests := slices.Repeat([]lab.Request{{Method: "POST", Path: "/"}}, 9)
+	answers := Machine{}.Send(t.Context(), server.URL, requests)
 	if sent.Load() != 6 {
 		t.Errorf("sent %d requests, want 6", sent.Load())
 	}

@@ -18,9 +18,9 @@ const (
 	attemptTimeout = time.Second
 )
 
-// awaitFirstAnswer returns when the first correct answer came, by the cell's clock. It returns an
+// AwaitFirstAnswer returns when the first correct answer came, by the cell's clock. It returns an
 // error if none comes within the timeout.
-func awaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) {
+func (Machine) AwaitFirstAnswer(ctx context.Context, req AwaitRequest) (time.Time, error) {
 	deadline := time.Now().Add(req.Timeout)
 	client := newPlainClient()
 	client.Timeout = attemptTimeout

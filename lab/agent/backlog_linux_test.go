@@ -48,7 +48,7 @@ func TestTheKernelTellsTheBacklogOfASocket(t *testing.T) {
 		if all[at] != backlog {
 			t.Errorf("%s has a backlog of %d, want %d", at, all[at], backlog)
 		}
-		listeners, err := ThisMachine().listeners()
+		listeners, err := ThisMachine().Listeners()
 		if err != nil {
 			t.Fatal(err)
 		}

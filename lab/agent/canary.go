@@ -17,8 +17,8 @@ import (
 // beside a phase.
 const CanaryIterations = 30_000_000
 
-// runCanaries runs one canary on each CPU at the same time, each on its own pinned thread.
-func (m Machine) runCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
+// RunCanaries runs one canary on each CPU at the same time, each on its own pinned thread.
+func (m Machine) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus) + 1))
 	out := make([]lab.Canary, len(cpus))
 	errs := make([]error, len(cpus))

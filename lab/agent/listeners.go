@@ -18,8 +18,8 @@ import (
 // tcp_states.h).
 const listening = "0A"
 
-// listeners returns the TCP sockets of the cell that accept connections, sorted by port.
-func (m Machine) listeners() (all []lab.Listener, err error) {
+// Listeners returns the TCP sockets of the cell that accept connections, sorted by port.
+func (m Machine) Listeners() (all []lab.Listener, err error) {
 	var backlogs map[netip.AddrPort]int
 	if m.backlogs != nil {
 		if backlogs, err = m.backlogs(); err != nil {

@@ -32,7 +32,7 @@ func TestListenersAreThoseOfTheCell(t *testing.T) {
 		{Address: "::1", Port: 9000, UID: 65532},
 	}
 	m.backlogs = func() (map[netip.AddrPort]int, error) { return nil, errors.New("no such interface") }
-	if got, err := m.listeners(); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := m.Listeners(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("without backlogs %+v, %v; want %+v", got, err, want)
 	}
 	m.backlogs = func() (map[netip.AddrPort]int, error) {
@@ -41,11 +41,11 @@ func TestListenersAreThoseOfTheCell(t *testing.T) {
 		}, nil
 	}
 	want[0].Backlog, want[2].Backlog = 511, 128
-	if got, err := m.listeners(); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := m.Listeners(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	m.root = fstest.MapFS{}
-	if got, err := m.listeners(); err == nil {
+	if got, err := m.Listeners(); err == nil {
 		t.Errorf("%+v without /proc/net/tcp", got)
 	}
 }

@@ -20,6 +20,22 @@ import (
 	"runtimelab/lab/attack"
 )
 
+// Agent carries out the commands of a Client, one after another.
+type Agent interface {
+	Topology() (lab.Topology, error)
+	// AwaitFirstAnswer returns when the first correct answer came, by the cell's clock.
+	AwaitFirstAnswer(ctx context.Context, r AwaitRequest) (time.Time, error)
+	// Send sends each request once, one after another, and returns the answers in order.
+	Send(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer
+	TellServices(all []Service)
+	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
+	// ReadSpool returns a part of the hits that the last attack kept, from an offset. It is empty at the end.
+	ReadSpool(offset int64) ([]byte, error)
+	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
+	// Listeners returns the TCP sockets of the cell that accept connections, sorted by port.
+	Listeners() ([]lab.Listener, error)
+}
+
 // Serve replies on out to the requests from in, until in ends. It refuses to serve if the namespace
 // has any network interface but loopback.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
@@ -35,6 +51,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 	if m.orphans != nil {
 		go m.orphans.watch(ctx, m.serviceOf)
 	}
+	return Reply(ctx, in, out, m)
+}
+
+// Reply replies on out to the requests from in, which a carries out, until in ends.
+func Reply(ctx context.Context, in io.Reader, out io.Writer, a Agent) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	requests := make(chan request)
 	ended := make(chan error, 1)
 	go func() { ended <- readRequests(ctx, in, requests) }()
@@ -45,7 +68,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, m Machine) error {
 		case req := <-requests:
 			// Handle the request in the background: the end of input must interrupt it.
 			done := make(chan reply, 1)
-			go func() { done <- handle(ctx, req, m) }()
+			go func() { done <- handle(ctx, req, a) }()
 			select {
 			case err := <-ended:
 				return err
@@ -76,8 +99,8 @@ func readRequests(ctx context.Context, in io.Reader, requests chan<- request) er
 	}
 }
 
-func handle(ctx context.Context, req request, m Machine) reply {
-	result, err := dispatch(ctx, req, m)
+func handle(ctx context.Context, req request, a Agent) reply {
+	result, err := dispatch(ctx, req, a)
 	if err != nil {
 		return reply{ID: req.ID, Error: err.Error()}
 	}
@@ -89,16 +112,16 @@ func handle(ctx context.Context, req request, m Machine) reply {
 }
 
 // dispatch carries out a request and returns its result, to be encoded as JSON.
-func dispatch(ctx context.Context, req request, m Machine) (any, error) {
+func dispatch(ctx context.Context, req request, a Agent) (any, error) {
 	switch req.Verb {
 	case verbProbe:
-		return m.Topology()
+		return a.Topology()
 	case verbAwait:
 		var args AwaitRequest
 		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return awaitFirstAnswer(ctx, args)
+		return a.AwaitFirstAnswer(ctx, args)
 	case verbCheck:
 		var args sendArguments
 		if err := json.Unmarshal(req.Arguments, &args); err != nil {
@@ -108,33 +131,34 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return packAnswers(sendAll(ctx, args.BaseURL, requests))
+		return packAnswers(a.Send(ctx, args.BaseURL, requests))
 	case verbAttack:
-		var a lab.Attack
-		if err := json.Unmarshal(req.Arguments, &a); err != nil {
+		var args lab.Attack
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return runAttack(ctx, a, m)
+		return a.Attack(ctx, args)
 	case verbRead:
 		var args spoolChunk
 		if err := json.Unmarshal(req.Arguments, &args); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return m.readSpool(args.Offset)
+		hits, err := a.ReadSpool(args.Offset)
+		return spoolChunk{Offset: args.Offset, Bytes: hits}, err
 	case verbCanary:
 		var cpus []int
 		if err := json.Unmarshal(req.Arguments, &cpus); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		return m.runCanaries(ctx, cpus)
+		return a.RunCanaries(ctx, cpus)
 	case verbListen:
-		return m.listeners()
+		return a.Listeners()
 	case verbServices:
 		var told []Service
 		if err := json.Unmarshal(req.Arguments, &told); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
-		m.services.told.Store(&told)
+		a.TellServices(told)
 		return struct{}{}, nil
 	}
 	return nil, fmt.Errorf("unknown verb %q: the lab and its agent are from different builds", req.Verb)
@@ -145,8 +169,8 @@ func dispatch(ctx context.Context, req request, m Machine) (any, error) {
 // 3 ms five times a second. One of 10 MiB delays them by 1 ms and does not lower the ceiling.
 const gcPercent = 200
 
-// runAttack runs an attack, and reads the machine's state before and after it.
-func runAttack(ctx context.Context, a lab.Attack, m Machine) (account.Observation, error) {
+// Attack runs an attack, and reads the machine's state before and after it.
+func (m Machine) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	cpus, err := m.affinity()
 	if err != nil {
 		return account.Observation{}, err
@@ -212,8 +236,8 @@ const (
 	maxUnanswered = 3 // after so many requests in a row without an answer, the rest are not sent
 )
 
-// sendAll sends each request once, one after another, and returns the answers in order.
-func sendAll(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
+// Send sends each request once, one after another, and returns the answers in order.
+func (Machine) Send(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer {
 	client := newPlainClient()
 	client.Timeout = sendTimeout
 	defer client.CloseIdleConnections()

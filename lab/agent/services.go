@@ -19,6 +19,9 @@ type Service struct {
 // have started, while orphans may end.
 type services struct{ told atomic.Pointer[[]Service] }
 
+// TellServices names the services of the cell, to which readings attribute processes.
+func (m Machine) TellServices(all []Service) { m.services.told.Store(&all) }
+
 // all returns the services; none before the agent is told of them.
 func (s *services) all() []Service {
 	if told := s.told.Load(); told != nil {

@@ -34,17 +34,17 @@ type discardCloser struct{ io.Writer }
 
 func (discardCloser) Close() error { return nil }
 
-// readSpool returns the chunk of the spool at offset. The chunk is empty at the end.
-func (m Machine) readSpool(offset int64) (spoolChunk, error) {
+// ReadSpool returns the chunk of the spool at offset. The chunk is empty at the end.
+func (m Machine) ReadSpool(offset int64) ([]byte, error) {
 	f, err := os.Open(filepath.Join(m.spool, spoolFile))
 	if err != nil {
-		return spoolChunk{}, fmt.Errorf("reading the spool: %w", err)
+		return nil, fmt.Errorf("reading the spool: %w", err)
 	}
 	defer f.Close()
 	p := make([]byte, spoolChunkSize)
 	n, err := f.ReadAt(p, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return spoolChunk{}, fmt.Errorf("reading the spool: %w", err)
+		return nil, fmt.Errorf("reading the spool: %w", err)
 	}
-	return spoolChunk{Offset: offset, Bytes: p[:n]}, nil
+	return p[:n], nil
 }

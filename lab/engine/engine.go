@@ -1,6 +1,6 @@
 // Package engine describes engines, which run containers, independent of their kind: what the lab
 // needs of one, the facts that are recorded of it, the limits that every container gets, and quotas
-// above them. lab/engine/docker is the engine that trials run on.
+// above them. lab/engine/docker is the engine that trials run on, lab/engine/memory one for tests.
 package engine
 
 // Facts describes an engine and its host.

@@ -58,6 +58,7 @@ type world struct {
 	upstreamCPU    time.Duration // CPU time of the upstream in an attack
 
 	engineError     error // returned by CheckEngine
+	openError       error // returned in place of a cell
 	closeError      error // returned when a cell closes
 	canaryError     error
 	recordHitsError error
@@ -102,6 +103,9 @@ func (w *world) Open(ctx context.Context, request lab.CellRequest) (Cell, error)
 	}
 	if ctx.Err() != nil { // like a client of the engine, do not return the cause
 		return nil, fmt.Errorf("starting a generator: %w", ctx.Err())
+	}
+	if w.openError != nil {
+		return nil, w.openError
 	}
 	w.count("cells", 1)
 	c := &fakeCell{world: w, cpus: request.Generator.Pinned}

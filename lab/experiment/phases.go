@@ -17,7 +17,6 @@ import (
 // returns an error, subject.Phase is the phase that failed.
 func (e *Experiment) runPhases(ctx context.Context, subject *lab.Sample, cell Cell) ([]lab.Sample, error) {
 	t := subject.Trial
-	subject.Phase = e.firstMeasuredPhase(t)
 	if err := e.awaitAndIdentify(ctx, subject, cell); err != nil {
 		return nil, err
 	}

@@ -223,3 +223,18 @@ func TestEveryServiceIsReadAroundAnAttack(t *testing.T) {
 		t.Errorf("without readings: %+v, want %+v", got, want)
 	}
 }
+
+func TestTheRowOfATrialWhoseCellDoesNotOpenNamesItsFirstPhase(t *testing.T) {
+	w := newWorld()
+	e := newExperiment(w, "a")
+	if _, err := e.CheckContract(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.openError = fault.By(fault.Party{Role: string(lab.RoleDatabase)}, errors.New("it is not ready"))
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(w.rows(lab.Failed)); got != "[rt/a 1 peak rt/a 2 peak]" {
+		t.Errorf("failed rows %s", got)
+	}
+}

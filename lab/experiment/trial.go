@@ -12,6 +12,7 @@ import (
 // trial fails and the run can go on, the last sample says why.
 func (e *Experiment) measureTrial(ctx context.Context, t lab.Trial) (samples []lab.Sample, err error) {
 	subject := e.newSample(t, time.Now())
+	subject.Phase = e.firstMeasuredPhase(t) // that of the row if no cell opens
 	err = e.withFreshCell(ctx, subject.Subject, func(ctx context.Context, cell Cell) (err error) {
 		samples, err = e.runPhases(ctx, &subject, cell)
 		return err

@@ -72,6 +72,11 @@ func Run(ctx context.Context, o Options, do func(*Session) error) (err error) {
 	if s.Agent, s.agentSum, err = ensureAgent(ctx, s.builder, s.Facts.Arch); err != nil {
 		return err
 	}
+	return s.withLease(ctx, do)
+}
+
+// withLease calls do with a lease on the engine and its measuring lock, and ends the lease.
+func (s *Session) withLease(ctx context.Context, do func(*Session) error) (err error) {
 	if s.run, err = s.engine.BeginRun(ctx, s.ID, s.Agent); err != nil {
 		return err
 	}
