@@ -68,6 +68,8 @@ test: engine ## Run all tests, with real containers too (under 25 minutes).
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: no gcc, so without the race detector" >&2; fi; \
 	$(GO) test $$race -p 1 -timeout 40m ./lab/...
+	@# All 2,000 trials, of which the race detector sees a quarter: it makes them seven times as slow.
+	$(GO) test -run TestARunWithFaultsOfEveryRoleIsComplete ./lab/session
 
 REPORT_AXE := bin/axe/node_modules/axe-core/axe.min.js
 

@@ -35,13 +35,13 @@ type wholeRun struct {
 	ends    int        // sessions that an error has ended
 }
 
-// TestARunWithFaultsOfEveryRoleIsComplete runs a plan of 2,000 trials, or of fewer with a part of the
+// TestARunWithFaultsOfEveryRoleIsComplete runs a plan of 2,000 trials, or of a quarter with a part of the
 // faults. Each fault of each party at each moment breaks one trial. Runs that end are resumed. In the
 // end each trial has its rows once, and each fault has its cause: in the reason of its row, or in the
 // error that ended the run.
 func TestARunWithFaultsOfEveryRoleIsComplete(t *testing.T) {
 	blocks, share := 100, 1
-	if testing.Short() {
+	if testing.Short() || underRaceDetector {
 		blocks, share = 25, 4
 	}
 	dir := fastTempDir(t)
