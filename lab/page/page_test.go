@@ -134,7 +134,9 @@ func TestEachVariantHasMarksOfItsOwn(t *testing.T) {
 
 func TestWhatRanHasTheServices(t *testing.T) {
 	r := hostileReport(t)
-	r.Run.Services = []report.Service{{Name: "postgres", Role: lab.RoleDatabase, ContentSHA256: "0123456789abcdef"}}
+	r.Run.Services = []report.Service{
+		{Name: "postgres", Role: lab.RoleDatabase, ContentSHA256: "0123456789abcdef"},
+	}
 	want := `<th scope="row">database postgres</th><td></td><td><code>0123456789ab</code>`
 	if !strings.Contains(pageOf(t, r), want) {
 		t.Errorf("the page lacks %s", want)
