@@ -234,7 +234,9 @@ func createForeign(
 			"io.runtime-lab.owner": "somebody-else", "io.runtime-lab.run": "x", "io.runtime-lab.role": "server",
 		},
 		"runtime-lab-of-no-run": {"io.runtime-lab.owner": "runtime-lab"},
-		"runtime-lab-by-role":   {"io.runtime-lab.role": "lease", "io.runtime-lab.run": "y"},
+		"runtime-lab-by-role": { // the image would label it with the lab as its owner
+			"io.runtime-lab.owner": "", "io.runtime-lab.role": "lease", "io.runtime-lab.run": "y",
+		},
 	} {
 		created, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{
 			Name: name, Config: &container.Config{Image: agent, Cmd: []string{"/agent"}, Labels: labels},

@@ -4,6 +4,7 @@ import (
 	"runtimelab/lab/page"
 	"runtimelab/lab/record"
 	"runtimelab/lab/report"
+	"runtimelab/lab/table"
 )
 
 type reportCommand struct {
@@ -30,7 +31,7 @@ func (c *reportCommand) Run(a *app) error {
 		a.messagef("doubt: %s", doubt)
 	}
 	if state := recorded.Info.State; state != record.Done {
-		a.messagef("this run is not complete: %s %s", state, recorded.Info.Reason)
+		a.messagef("this run is not complete: %s %s", state, table.OneLine(recorded.Info.Reason))
 	}
 	p := recorded.Info.Plan
 	// Outside of a checkout the report has only the ids of claims that were not recorded.

@@ -19,39 +19,40 @@ import (
 )
 
 // shopServer is a service that knows nothing of the lab. It needs an environment variable
-// and a header, and its answer has the time. Each request hashes ROUNDS times, and up to a
-// share of 2 * SLOWER more, by seeded random amounts. Hashing varies little between processes.
-const shopServer = `import asyncio, hashlib, json, os, random, time
+// and a header, and its answer has the time. It answers one request at a time, as over a
+// single connection to a database: each takes 5 ms, and a share of them, SLOWER, 1 ms more, by a
+// seeded choice. Whole milliseconds, because asyncio waits no other time. Waiting varies less than
+// work on a busy machine.
+const shopServer = `import asyncio, contextlib, json, os, random, time
 
-TOKEN, ROUNDS, SLOWER = os.environ["SHOP_TOKEN"], int(os.environ["ROUNDS"]), float(os.environ["SLOWER"])
-seeded = random.Random(20261130)
+TOKEN, SLOWER = os.environ["SHOP_TOKEN"], float(os.environ["SLOWER"])
+seeded, database = random.Random(20261130), asyncio.Lock()
 
 
-def answer(head):
+async def answer(head):
     lines = head.split("\r\n")
     status, body = "200 OK", {"id": 7, "status": "paid", "at": time.time_ns()}
     if "authorization: bearer " + TOKEN not in [line.lower() for line in lines[1:]]:
         status, body = "401 Unauthorized", {"error": "no token"}
     elif lines[0] != "GET /checkout?id=7 HTTP/1.1":
         status, body = "404 Not Found", {"error": "no such page"}
-    hashlib.pbkdf2_hmac("sha256", b"shop", b"salt", int(ROUNDS * (1 + 2 * SLOWER * seeded.random())))
+    async with database:
+        await asyncio.sleep(0.006 if seeded.random() < SLOWER else 0.005)
     text = json.dumps(body)
     return f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n{text}"
 
 
-class Shop(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport, self.received = transport, ""
-
-    def data_received(self, data):
-        self.received += data.decode()
-        while "\r\n\r\n" in self.received:
-            head, self.received = self.received.split("\r\n\r\n", 1)
-            self.transport.write(answer(head).encode())
+async def shop(reader, writer):
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):  # the client has closed
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write((await answer(head.decode())).encode())
+            await writer.drain()
+    writer.close()
 
 
 async def main():
-    server = await asyncio.get_running_loop().create_server(Shop, "0.0.0.0", 8000, backlog=1024)
+    server = await asyncio.start_server(shop, "0.0.0.0", 8000, backlog=1024)
     await server.serve_forever()
 
 
@@ -61,7 +62,7 @@ asyncio.run(main())
 const shopDockerfile = `FROM %s
 USER root
 COPY shop.py /shop.py
-ENV ROUNDS=10000 SLOWER=%v
+ENV SLOWER=%v
 CMD ["python", "/shop.py"]
 `
 
@@ -133,13 +134,13 @@ func ownService(t *testing.T) (commands []string, runtime, request string, verdi
 }
 
 // From the names of two images to a verdict: what README says, with the files that lab new writes,
-// filled in. Version 2 does a tenth more work at each request. Other work on the machine may leave
+// filled in. Version 2 takes a tenth longer for each request. Other work on the machine may leave
 // the claim undecided; the run is then made again, but never after a wrong verdict.
 func TestIntegrationTwoImagesToAVerdict(t *testing.T) {
 	c := needEngine(t)
 	root := checkout(t)
 	base := pythonImage(t.Context(), t)
-	for ref, slower := range map[string]float64{"shop:1": 0, "shop:2": 0.10} {
+	for ref, slower := range map[string]float64{"shop:1": 0, "shop:2": 0.5} {
 		buildImage(t, c, ref, map[string]string{
 			"Dockerfile": fmt.Sprintf(shopDockerfile, base, slower), "shop.py": shopServer,
 		})
