@@ -29,6 +29,18 @@ func drawableLines(all []Line, log bool) []Line {
 	return all
 }
 
+// extentsOf returns the ranges of the points of lines.
+func extentsOf(all []Line) (x, y extent) {
+	x, y = newExtent(), newExtent()
+	for _, l := range all {
+		for _, pt := range l.Points {
+			x.add(pt.X)
+			y.add(pt.Y)
+		}
+	}
+	return x, y
+}
+
 // plotted returns the points of a line on the canvas.
 func (l Line) plotted(c draw.Canvas, p *plot.Plot) (points []vg.Point) {
 	toX, toY := p.Transforms(&c)
@@ -86,14 +98,8 @@ var nineTicks = plot.ConstantTicks{
 func Percentiles(name, title string, all []Line) Chart {
 	p := newPlot("percentile of requests")
 	all = drawableLines(all, true)
-	x, y := newExtent(), newExtent()
+	x, y := extentsOf(all)
 	x.add(0, 2)
-	for _, l := range all {
-		for _, pt := range l.Points {
-			x.add(pt.X)
-			y.add(pt.Y)
-		}
-	}
 	p.X.Min, p.X.Max, p.X.Tick.Marker = x.low, x.high, nineTicks
 	y.log(&p.Y, 6)
 	p.Add(grid{x: true, y: true}, plotterFunc(func(c draw.Canvas, p *plot.Plot) { drawLines(c, p, all) }))
@@ -155,14 +161,8 @@ func LatencyAgainstLoad(name, title, latency string, points []LoadPoint) Chart {
 func Timeline(name, title, what string, all []Line) Chart {
 	p := newPlot("second of the attack")
 	all = drawableLines(all, false)
-	x, y := newExtent(), newExtent()
+	x, y := extentsOf(all)
 	x.add(0, 1)
-	for _, l := range all {
-		for _, pt := range l.Points {
-			x.add(pt.X)
-			y.add(pt.Y)
-		}
-	}
 	p.X.Min, p.X.Max, p.X.Tick.Marker = 0, x.high, linearTicks{whole: true}
 	y.linear(&p.Y)
 	p.Add(grid{y: true}, plotterFunc(func(c draw.Canvas, p *plot.Plot) { drawLines(c, p, all) }))
