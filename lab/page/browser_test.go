@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"runtimelab/lab"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/page"
 	"runtimelab/lab/report"
@@ -148,10 +149,10 @@ const openFolds = `document.querySelectorAll("details").forEach(d => d.open = tr
 // pages are those that a browser must show without a fault.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	comparison := slowerComparison(t)
+	comparison := slowerComparison(t, 0.8)
 	all := map[string]string{"comparison": comparisonPage(t, comparison)}
 	comparison.Old.Label, comparison.New.RunID = hostileText, hostileText
-	comparison.Doubts = []string{hostileText}
+	comparison.Doubts = []lab.Reason{{Kind: lab.DataIgnored, Subject: hostileText, Text: hostileText}}
 	for i := range comparison.Lines {
 		comparison.Lines[i].Variant += hostileText
 	}
