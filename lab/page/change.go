@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"strings"
 
 	"runtimelab/lab/chart"
 	"runtimelab/lab/compare"
@@ -16,7 +15,7 @@ import (
 type topView struct {
 	Class, Mark string
 	Headline    string // "python/uvloop is slower"
-	Size        string // "−20 % requests served per second"; empty without a line that matters
+	Size        string // "20 % fewer requests served per second"; empty without a line that matters
 	Figures     string // both values, the ratio and its interval
 	Where       string // of the line
 	Meaning     string // why it counts
@@ -24,30 +23,39 @@ type topView struct {
 	HasStrip    bool
 }
 
-// change has the words for a change of a metric: what it measures, and what a variant does that has
-// become worse or better.
-type change struct{ what, worse, better string }
+// change has the words for a change of a metric: what it measures, how less and more of it are called,
+// and what a variant does that has become worse or better.
+type change struct{ what, less, more, worse, better string }
 
 var changes = map[string]change{
-	"throughput_rps":     {"requests served per second", "is slower", "is faster"},
-	"goodput_rps":        {"requests served in time per second", "is slower", "is faster"},
-	"capacity_rps":       {"highest rate that keeps the SLO", "keeps its SLO at a lower rate", "keeps its SLO at a higher rate"},
-	"latency_p50_ms":     {"median latency", "answers later", "answers sooner"},
-	"latency_p90_ms":     {"p90 latency", "answers later", "answers sooner"},
-	"latency_p99_ms":     {"p99 latency", "answers later", "answers sooner"},
-	"latency_p999_ms":    {"p99.9 latency", "answers later", "answers sooner"},
-	"latency_raw_p50_ms": {"median latency from the actual send", "answers later", "answers sooner"},
-	"latency_raw_p99_ms": {"p99 latency from the actual send", "answers later", "answers sooner"},
-	"first_byte_p99_ms":  {"p99 of the time to the first byte", "answers later", "answers sooner"},
-	"cpu_us_per_request": {"CPU time per request", "costs more CPU", "costs less CPU"},
-	"memory_peak_mib":    {"memory", "needs more memory", "needs less memory"},
-	"cold_start_ms":      {"time to start", "starts later", "starts sooner"},
-	"error_ratio":        {"share of requests that failed", "fails more often", "fails less often"},
+	"throughput_rps": {"requests served per second", "fewer", "more", "is slower", "is faster"},
+	"goodput_rps":    {"requests served in time per second", "fewer", "more", "is slower", "is faster"},
+	"capacity_rps": {
+		"requests per second within the SLO", "fewer", "more", "keeps its SLO at a lower rate",
+		"keeps its SLO at a higher rate",
+	},
+	"latency_p50_ms":     latencyChange("median latency"),
+	"latency_p90_ms":     latencyChange("p90 latency"),
+	"latency_p99_ms":     latencyChange("p99 latency"),
+	"latency_p999_ms":    latencyChange("p99.9 latency"),
+	"latency_raw_p50_ms": latencyChange("median latency from the actual send"),
+	"latency_raw_p99_ms": latencyChange("p99 latency from the actual send"),
+	"first_byte_p99_ms":  latencyChange("p99 of the time to the first byte"),
+	"cpu_us_per_request": {"CPU time per request", "less", "more", "costs more CPU", "costs less CPU"},
+	"memory_peak_mib":    {"memory", "less", "more", "needs more memory", "needs less memory"},
+	"cold_start_ms":      {"time to start", "shorter", "longer", "starts later", "starts sooner"},
+	"error_ratio": {
+		"share of requests that failed", "lower", "higher", "fails more often", "fails less often",
+	},
+}
+
+func latencyChange(what string) change {
+	return change{what, "shorter", "longer", "answers later", "answers sooner"}
 }
 
 // changeOf returns the words for a metric; without words of its own, with the metric's name.
 func changeOf(metric string) change {
-	return cmp.Or(changes[metric], change{metric, "is worse", "is better"})
+	return cmp.Or(changes[metric], change{metric, "less", "more", "is worse", "is better"})
 }
 
 // newTopView returns what matters most of lines that are sorted by that, whose views have their strips.
@@ -59,13 +67,13 @@ func newTopView(c compare.Comparison, lines []compare.Line, views []lineView) to
 	words := changeOf(first.Metric)
 	t := topView{
 		Class: views[0].Class, Mark: views[0].Mark, Strip: views[0].Strip, HasStrip: views[0].HasStrip,
-		Size: sizeText(first) + " " + words.what,
-		Figures: fmt.Sprintf("From %s to %s%s: %s.", valueText(first.Old), valueText(first.New),
-			unitText(first.Unit), effectText(first)),
+		Size: sizeText(first, words),
+		Figures: fmt.Sprintf("%sFrom %s to %s%s: %s.", rangeText(first, words), valueText(first.Old),
+			valueText(first.New), unitText(first.Unit), effectText(first)),
 		Where: fmt.Sprintf("%s, %s.", first.String(), trialsText(first)),
 	}
-	matters := fmt.Sprintf("The interval excludes no change, and the change is beyond the %s that do not matter.",
-		percent(c.Threshold))
+	matters := "The interval lies on one side of no change, and the change is beyond " +
+		limitText(first, c.Threshold) + "."
 	switch first.Mark {
 	case compare.Worse:
 		t.Headline, t.Meaning = first.Variant+" "+words.worse, matters
@@ -100,22 +108,54 @@ func unitText(unit string) string {
 	return " " + unit
 }
 
-// sizeText returns the effect of a line as a change in percent, or as a factor if it is large.
-func sizeText(l compare.Line) string {
+// limitText returns the change that does not matter.
+func limitText(l compare.Line, threshold float64) string {
+	if l.Scale == compare.DifferenceScale {
+		return "what does not matter"
+	}
+	return "the " + percent(threshold) + " that do not matter"
+}
+
+// sizeText returns the effect of a line in words: "20 % fewer requests served per second".
+func sizeText(l compare.Line, words change) string {
 	const large = 3
 	switch {
 	case l.Effect == nil:
-		return "no figure for"
+		return words.what
 	case l.Scale == compare.DifferenceScale:
-		return strings.ReplaceAll(fmt.Sprintf("%+.3g", *l.Effect), "-", "−")
+		return fmt.Sprintf("%s: %s", words.what, effectText(l))
 	case *l.Effect >= large:
-		return fmt.Sprintf("%.1f times the", *l.Effect)
+		return fmt.Sprintf("%.1f times the %s", *l.Effect, words.what)
 	}
-	change := *l.Effect - 1
-	if change < 0 {
-		return "−" + percent(-change)
+	return fmt.Sprintf("%s %s %s", percent(math.Abs(*l.Effect-1)), words.direction(*l.Effect), words.what)
+}
+
+// direction returns how a ratio is called.
+func (c change) direction(ratio float64) string {
+	if ratio < 1 {
+		return c.less
 	}
-	return "+" + percent(change)
+	return c.more
+}
+
+// rangeText returns the interval of a line as changes in percent; empty unless both ends are on one side
+// of no change.
+func rangeText(l compare.Line, words change) string {
+	if l.Scale != compare.RatioScale || l.Low == nil && l.High == nil {
+		return ""
+	}
+	near, far := l.Low, l.High
+	if near == nil || *near < 1 {
+		near, far = far, near
+	}
+	switch {
+	case near == nil || far != nil && (*near-1)*(*far-1) < 0:
+		return ""
+	case far == nil:
+		return fmt.Sprintf("At least %s %s. ", percent(math.Abs(*near-1)), words.direction(*near))
+	}
+	return fmt.Sprintf("Between %s and %s %s. ", percent(math.Abs(*near-1)), percent(math.Abs(*far-1)),
+		words.direction(*near))
 }
 
 // percent returns a share in percent, with two digits.

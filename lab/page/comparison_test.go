@@ -75,8 +75,8 @@ func topOf(t *testing.T, c compare.Comparison) (top, rest string) {
 func TestComparisonBeginsWithTheLineThatMatters(t *testing.T) {
 	top, rest := topOf(t, slowerComparison(t, 0.8))
 	for _, want := range []string{
-		`bad">`, "python/uvloop is slower", "−20 % requests served per second", "0.80× [0.", "decided python/uvloop peak",
-		"The interval excludes no change, and the change is beyond the 5 % that do not matter.",
+		`bad">`, "python/uvloop is slower", "20 % fewer requests served per second", "Between 3", "0.80× [0.", "decided python/uvloop peak",
+		"The interval lies on one side of no change, and the change is beyond the 5 % that do not matter.",
 	} {
 		if !strings.Contains(top, want) {
 			t.Errorf("the top has no %q:\n%s", want, top)
@@ -88,7 +88,7 @@ func TestComparisonBeginsWithTheLineThatMatters(t *testing.T) {
 		t.Errorf("the first line is %s", first)
 	}
 	if top, _ := topOf(t, slowerComparison(t, 1.25)); !strings.Contains(top, `good">`) ||
-		!strings.Contains(top, "python/uvloop is faster") || !strings.Contains(top, "25 % requests served") {
+		!strings.Contains(top, "python/uvloop is faster") || !strings.Contains(top, "25 % more requests served") {
 		t.Errorf("a faster server: %s", top)
 	}
 }
