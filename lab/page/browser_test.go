@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -164,6 +165,7 @@ func pages(t *testing.T) map[string]string {
 		all[name] = pageOf(t, r)
 	}
 	all["hostile"] = pageOf(t, hostileReport(t))
+	all["large"] = pageOf(t, largeReport(75, 6))
 	return all
 }
 
@@ -315,6 +317,9 @@ func TestBrowserShowsTheNumbersOfTheJSON(t *testing.T) {
 		b.open(pageOf(t, r), 1280, "light")
 		shown := evaluate[[][]string](b, `[...document.querySelectorAll("#figures tbody tr")].map(
 			row => [...row.children].map(cell => cell.textContent))`)
+		slices.SortStableFunc(fromJSON.Figures, func(a, b report.Section) int {
+			return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.CPUs, b.CPUs))
+		})
 		i := 0
 		for _, s := range fromJSON.Figures {
 			for _, l := range s.Lines {
