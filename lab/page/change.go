@@ -92,8 +92,8 @@ func newTopView(c compare.Comparison, lines []compare.Line, views []lineView) to
 	}
 	return topView{
 		Class: "unsure", Mark: "○", Headline: "No change was shown",
-		Meaning: message.Count(open, "line is", "lines are") + " undecided: their intervals are too wide, or there " +
-			"are too few trials. That is no evidence that nothing has changed.",
+		Meaning: message.Count(open, "line is", "lines are") + " undecided: their intervals are too wide, or " +
+			"there are too few trials. That is no evidence that nothing has changed.",
 	}
 }
 

@@ -186,7 +186,8 @@ func lineRow(l compare.Line, threshold float64) chart.ForestRow {
 
 func newLineView(id string, l compare.Line, row chart.ForestRow, scale chart.RatioScale) lineView {
 	v := lineView{
-		Key: l.String(), What: changeOf(l.Metric).what, Metric: l.Metric, Old: valueText(l.Old), New: valueText(l.New),
+		Key: l.String(), What: changeOf(l.Metric).what, Metric: l.Metric,
+		Old: valueText(l.Old), New: valueText(l.New),
 		Effect: effectText(l), Trials: trialsText(l), Word: string(l.Mark),
 	}
 	if i := markRank(l.Mark); i < len(markViews) {

@@ -75,7 +75,8 @@ func topOf(t *testing.T, c compare.Comparison) (top, rest string) {
 func TestComparisonBeginsWithTheLineThatMatters(t *testing.T) {
 	top, rest := topOf(t, slowerComparison(t, 0.8))
 	for _, want := range []string{
-		`bad">`, "python/uvloop is slower", "20 % fewer requests served per second", "Between 3", "0.80× [0.", "decided python/uvloop peak",
+		`bad">`, "python/uvloop is slower", "20 % fewer requests served per second", "Between 3",
+		"0.80× [0.", "decided python/uvloop peak",
 		"The interval lies on one side of no change, and the change is beyond the 5 % that do not matter.",
 	} {
 		if !strings.Contains(top, want) {

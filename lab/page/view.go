@@ -151,8 +151,8 @@ func chartSections(r report.Report) []chartSection {
 		},
 		{
 			ID: "scaling", Title: "Scaling", Charts: d.scaling, Lines: scalingLines(r),
-			Intro: "Speed-up by block with individual 95 % intervals, beside the native burn, which is the most that " +
-				"the machine allows.",
+			Intro: "Speed-up by block with individual 95 % intervals, beside the native burn, which is the most " +
+				"that the machine allows.",
 		},
 		{
 			ID: "cost", Title: "Cost", Charts: d.cost, Folded: len(d.cost) > maxOpenCharts,

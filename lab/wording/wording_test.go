@@ -74,7 +74,8 @@ func TestADoubtNamesOnePlaceAndCountsTheOthers(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		r.Parts = append(r.Parts, lab.Part{Name: name, Count: 2})
 	}
-	const begin = "throughput changed by more than 10 % from the first half to the second in 9 of 20 closed phases: "
+	const begin = "throughput changed by more than 10 % from the first half to the second " +
+		"in 9 of 20 closed phases: "
 	if got, want := wording.Doubt(r), begin+"a (2), 4 more"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
