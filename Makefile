@@ -88,6 +88,7 @@ $(REPORT_AXE): lab/page/testdata/package-lock.json
 
 # One benchmark: make bench BENCH=Ceiling. Memory over ten minutes: make bench BENCH=Memory LONG=10m.
 # Neighbours with more trials each: make bench BENCH=Neighbour TRIALS=40.
+# The page of a standard run and of 5,000 trials, without containers: make bench BENCH=Page.
 # Ten pairs of complete runs (two hours and a quarter): make bench BENCH=Pairs PAIRS=10.
 # This program against an earlier one (twenty minutes): make bench BENCH=Versions OLD=<commit> PAIRS=12.
 BENCH ?= .
@@ -98,7 +99,7 @@ export PAIRS ?=
 
 bench: engine bin/vegeta ## Compare the instrument with wrk and vegeta (half an hour; run nothing else meanwhile).
 	@echo "bench: about half an hour for all, minutes for one (BENCH=Ceiling); run nothing else meanwhile" >&2
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 200m ./lab/cli
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 200m ./lab/cli ./lab/session
 
 # The vegeta command, in the version that the generator is built with.
 bin/vegeta: go.mod

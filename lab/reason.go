@@ -141,3 +141,44 @@ const (
 	// MaximumExtrapolated: the maximum of the fit lies beyond the Total CPUs that were measured.
 	MaximumExtrapolated ReasonKind = "maximum-extrapolated"
 )
+
+// Notes and doubts about a comparison of two runs, OLD and NEW, which are named by their labels.
+const (
+	// DataIgnored: the reader of the run Subject ignored data, or doubts them, for the reason in Text.
+	DataIgnored ReasonKind = "data-ignored"
+	// MetricsNotCompared: the file of the run Subject lacks the columns Names.
+	MetricsNotCompared ReasonKind = "metrics-not-compared"
+	// RunNotDone: the run Subject is in the state Text.
+	RunNotDone ReasonKind = "run-not-done"
+	// ColumnMissing: the file of the run Subject lacks the column Names[0], which checks need.
+	ColumnMissing ReasonKind = "column-missing"
+	// ValuesMissing: the run Subject has no value of the column Names[0] in Count of Total rows.
+	ValuesMissing ReasonKind = "values-missing"
+	// NoSharedReference: no reference server is in both runs.
+	NoSharedReference ReasonKind = "no-shared-reference"
+	// NoValidReference: no reference server has a valid trial in both runs.
+	NoValidReference ReasonKind = "no-valid-reference"
+	// ProfilesDiffer: OLD and NEW have the profiles Names.
+	ProfilesDiffer ReasonKind = "profiles-differ"
+	// LabsDiffer: OLD and NEW were measured by the versions Names of the lab.
+	LabsDiffer ReasonKind = "labs-differ"
+	// SidesFailed: more than the share Limit of requests failed in a side's worst trial. Parts are
+	// pairs: the share in OLD and in NEW of the same line.
+	SidesFailed ReasonKind = "sides-failed"
+	// MixedLatencySchemas: latencies of the run Names[0], which has the schema version Count, include
+	// failed requests; those of Names[1], of version Total, do not. Parts are the lines of Names[0] with
+	// failed requests. Without any, it is no doubt.
+	MixedLatencySchemas ReasonKind = "mixed-latency-schemas"
+	// LineWithoutTrial: the line Subject has no valid trial in Count blocks of OLD and Total of NEW.
+	LineWithoutTrial ReasonKind = "line-without-trial"
+	// LinesWithoutHistory: Count of Total lines, of the metrics Names, have fewer than Needed comparable
+	// other runs, so that their intervals include the standard deviation Value. Parts[0] has the kind
+	// and the Count of the reason for that value, which is one of the following.
+	LinesWithoutHistory ReasonKind = "lines-without-history"
+	// VarianceOfHost: from a reference server's throughput in Count runs of the host.
+	VarianceOfHost ReasonKind = "variance-of-host"
+	// VarianceOfReferences: from the difference between the reference servers of OLD and NEW.
+	VarianceOfReferences ReasonKind = "variance-of-references"
+	VarianceOfOneRun     ReasonKind = "variance-of-one-run" // both sides are the same run
+	VarianceUnknown      ReasonKind = "variance-unknown"
+)

@@ -67,7 +67,7 @@ func Dots(name, title, unit string, rows []DotRow) Chart {
 		x.addPointers(r.Median, r.Interval.Low, r.Interval.High)
 	}
 	x.linear(&p.X)
-	labelRows(p, len(rows), func(i int) string { return rows[i].Series.Label })
+	labelRows(p, len(rows), 140, func(i int) string { return rows[i].Series.Label })
 	p.Add(grid{x: true}, plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		for i, r := range rows {
 			r.draw(c, p, float64(len(rows)-1-i))
@@ -78,11 +78,11 @@ func Dots(name, title, unit string, rows []DotRow) Chart {
 
 const rowHeight = 30
 
-// labelRows gives the vertical axis n lines, the first on top, with their labels.
-func labelRows(p *plot.Plot, n int, label func(i int) string) {
+// labelRows gives the vertical axis n lines, the first on top, with their labels of at most the given width.
+func labelRows(p *plot.Plot, n int, width vg.Length, label func(i int) string) {
 	ticks := make(plot.ConstantTicks, n)
 	for i := range n {
-		ticks[i] = plot.Tick{Value: float64(n - 1 - i), Label: fit(label(i), 140, p.Y.Tick.Label)}
+		ticks[i] = plot.Tick{Value: float64(n - 1 - i), Label: fit(label(i), width, p.Y.Tick.Label)}
 	}
 	p.Y.Tick.Marker = ticks
 	p.Y.Tick.Label.Color = inkText
@@ -225,7 +225,7 @@ func ValidityStrip(name, title string, rows []ValidityRow) Chart {
 	}
 	p.X.Min, p.X.Max, p.X.Padding = 0.4, float64(blocks)+0.6, 0
 	p.X.Tick.Marker = linearTicks{whole: true}
-	labelRows(p, len(rows), func(i int) string { return rows[i].Label })
+	labelRows(p, len(rows), 210, func(i int) string { return rows[i].Label })
 	p.Add(plotterFunc(func(c draw.Canvas, p *plot.Plot) {
 		for i, r := range rows {
 			r.draw(c, p, float64(len(rows)-1-i))

@@ -41,18 +41,17 @@ func (c *reportCommand) Run(a *app) error {
 		}
 	}
 	recorded.Info.Plan = p
-	r := report.Read(recorded)
 	switch {
 	case c.JSON:
-		return a.printJSON(r)
+		return a.printJSON(report.Read(recorded))
 	case c.HTML:
-		return a.printPage(page.Report(r))
+		return a.printPage(page.Report(report.Read(recorded)))
 	case c.SVG != "":
-		return writeCharts(c.SVG, page.Charts(r))
+		return writeCharts(c.SVG, page.Charts(report.Read(recorded)))
 	case c.Markdown:
-		return a.printText(r.Markdown())
+		return a.printText(report.ReadRows(recorded).Markdown())
 	case c.Full:
-		return a.printText(r.FullText())
+		return a.printText(report.ReadRows(recorded).FullText())
 	}
-	return a.printText(r.Text())
+	return a.printText(report.ReadRows(recorded).Text())
 }

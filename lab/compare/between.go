@@ -74,21 +74,20 @@ func (g *group) referenceLogs() stat.Moments {
 // side of a line without history.
 type ReferenceVariance struct {
 	VarianceLog float64 `json:"variance_log"`
-	Runs        int     `json:"runs"`   // that it was estimated from; 0: an allowance, not an estimate
-	Source      string  `json:"source"` // in words
+	Runs        int     `json:"runs"` // that it was estimated from; 0: an allowance, not an estimate
+	// Source is where the value is from: a Reason of the kinds lab.VarianceOfHost and following.
+	Source lab.Reason `json:"source"`
 }
 
-// String returns the standard deviation in percent, and its source.
-func (v ReferenceVariance) String() string {
-	return fmt.Sprintf("%.2f%% (%s)", 100*math.Sqrt(v.VarianceLog), v.Source)
-}
+// deviation returns the standard deviation, as a share.
+func (v ReferenceVariance) deviation() float64 { return math.Sqrt(v.VarianceLog) }
 
 // referenceVariance returns the larger of the variances that the two runs recorded for
 // their host's reference servers. If neither did, it derives one from the log ratio of the
 // reference servers of these two runs: half its square.
 func referenceVariance(old, new *Run, logRatio *float64) ReferenceVariance {
 	if sameRun(old, new) {
-		return ReferenceVariance{Source: "both sides are the same run"}
+		return ReferenceVariance{Source: lab.Reason{Kind: lab.VarianceOfOneRun}}
 	}
 	var known *record.RunVariance
 	for _, r := range []*Run{old, new} {
@@ -102,16 +101,15 @@ func referenceVariance(old, new *Run, logRatio *float64) ReferenceVariance {
 	switch {
 	case known != nil:
 		return ReferenceVariance{
-			known.VarianceLog, known.Runs,
-			fmt.Sprintf("from a reference server's throughput in %d runs of this host", known.Runs),
+			known.VarianceLog, known.Runs, lab.Reason{Kind: lab.VarianceOfHost, Count: known.Runs},
 		}
 	case logRatio != nil:
 		return ReferenceVariance{
 			VarianceLog: *logRatio * *logRatio / 2,
-			Source:      "from the difference between the reference servers of these two runs",
+			Source:      lab.Reason{Kind: lab.VarianceOfReferences},
 		}
 	}
-	return ReferenceVariance{Source: "unknown without reference servers, so the intervals are too narrow"}
+	return ReferenceVariance{Source: lab.Reason{Kind: lab.VarianceUnknown}}
 }
 
 // sharedReferences returns the keys of reference servers, by phase, that both runs started.

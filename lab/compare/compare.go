@@ -1,10 +1,10 @@
 package compare
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
+	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
 
@@ -25,8 +25,8 @@ type Comparison struct {
 	OnlyOld     []Key             `json:"only_old"`
 	OnlyNew     []Key             `json:"only_new"`
 	// Notes tell the reader what does not weaken the comparison, Doubts what does.
-	Notes  []string `json:"notes"`
-	Doubts []string `json:"doubts"`
+	Notes  []lab.Reason `json:"notes"`
+	Doubts []lab.Reason `json:"doubts"`
 
 	oneRun bool // both sides are known to be the same run
 }
@@ -118,7 +118,7 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 	c := Comparison{
 		Old: newSide(old), New: newSide(new), Threshold: threshold, Ignored: Differences(old, new),
 		Lines: []Line{}, OnlyOld: unmatchedKeys(old, new), OnlyNew: unmatchedKeys(new, old),
-		Notes: []string{}, Doubts: []string{},
+		Notes: []lab.Reason{}, Doubts: []lab.Reason{},
 		oneRun: sameRun(old, new),
 	}
 	logRatio := referenceLogRatio(old, new)
@@ -150,13 +150,13 @@ func Compare(old, new *Run, threshold float64, others ...*Run) Comparison {
 			tests = append(tests, p.newTest(threshold))
 		}
 		if lines == 0 && k.Phase != "" && len(a.tallies) > 0 {
-			c.Doubts = append(c.Doubts,
-				fmt.Sprintf("%s: no valid trial in either run, of %d and %d", k, old.blocks(k), new.blocks(k)))
+			c.Doubts = append(c.Doubts, lab.Reason{
+				Kind: lab.LineWithoutTrial, Subject: k.String(), Count: old.blocks(k), Total: new.blocks(k),
+			})
 		}
 	}
 	markLines(c.Lines, tests)
-	_, unknown := c.varianceTexts()
-	c.Doubts = append(c.Doubts, unknown...)
+	c.Doubts = append(c.Doubts, c.historyDoubts()...)
 	return c
 }
 
@@ -164,30 +164,29 @@ func newSide(r *Run) Side { return Side{Label: r.Label, RunID: r.ID(), HostID: r
 
 // doubts returns what weakens a comparison without forbidding it. hasReferences says that
 // both runs have valid trials of a reference server.
-func doubts(old, new *Run, hasReferences bool) (all []string) {
+func doubts(old, new *Run, hasReferences bool) (all []lab.Reason) {
 	for _, r := range []*Run{old, new} {
-		for _, d := range r.Doubts {
-			all = append(all, r.Label+": "+d)
-		}
+		all = append(all, r.Doubts...)
 		if r.Info != nil && r.Info.State != "" && r.Info.State != "done" {
-			all = append(all, fmt.Sprintf("%s: the run is %s", r.Label, r.Info.State))
+			all = append(all, lab.Reason{Kind: lab.RunNotDone, Subject: r.Label, Text: string(r.Info.State)})
 		}
 	}
-	all = append(all, gapDoubts(old, new)...)
-	const unnoticed = ": a change of the machine's speed would not be noticed"
+	for _, r := range []*Run{old, new} {
+		all = append(all, r.gapReasons()...)
+	}
 	switch {
 	case hasReferences:
 	case len(sharedReferences(old, new)) > 0:
-		all = append(all, noValidReference+unnoticed)
+		all = append(all, lab.Reason{Kind: lab.NoValidReference})
 	default:
-		all = append(all, "no reference server is in both runs"+unnoticed)
+		all = append(all, lab.Reason{Kind: lab.NoSharedReference})
 	}
 	if old.Info != nil && new.Info != nil {
 		if a, b := old.Info.Profile, new.Info.Profile; a != b {
-			all = append(all, fmt.Sprintf("profiles %s and %s: their trials have different durations", a, b))
+			all = append(all, lab.Reason{Kind: lab.ProfilesDiffer, Names: []string{a, b}})
 		}
 		if a, b := old.Info.Versions["lab"], new.Info.Versions["lab"]; a != b {
-			all = append(all, fmt.Sprintf("measured by lab %s and %s", a, b))
+			all = append(all, lab.Reason{Kind: lab.LabsDiffer, Names: []string{a, b}})
 		}
 	}
 	return all

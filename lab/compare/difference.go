@@ -171,14 +171,12 @@ func referenceDifference(old, new *Run) []Difference {
 		}}
 	case logRatio == nil && len(keys) > 0 && !sameRun(old, new):
 		return []Difference{{
-			Kind: Reference, What: noValidReference + ", valid",
+			Kind: Reference, What: "no reference server has a valid trial in both runs, valid",
 			Old: old.usableTrials(keys, new), New: new.usableTrials(keys, old),
 		}}
 	}
 	return nil
 }
-
-const noValidReference = "no reference server has a valid trial in both runs"
 
 // sharedNames returns the names that are in both maps, sorted.
 func sharedNames(a, b map[string]*distinctValues) []string {

@@ -2,8 +2,8 @@ package compare
 
 import (
 	"fmt"
-	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/metric"
 )
 
@@ -52,24 +52,23 @@ func (p pair) failingSides() string {
 }
 
 // failureDoubts returns the doubt that lists the phases with too many failed requests.
-func failureDoubts(keys []Key, old, new *Run) []string {
-	var parts []string
+func failureDoubts(keys []Key, old, new *Run) []lab.Reason {
+	var sides []lab.Part
 	for _, k := range keys {
 		a, b := old.groupOf(k, new).failed, new.groupOf(k, old).failed
 		if k.Phase != "" && max(a, b) > metric.MostFailed {
-			parts = append(parts, fmt.Sprintf("%s (OLD %s, NEW %s)", k, metric.Percent(a), metric.Percent(b)))
+			sides = append(sides, lab.Part{Name: k.String(), Value: a}, lab.Part{Name: k.String(), Value: b})
 		}
 	}
-	if len(parts) == 0 || old.ID() == new.ID() {
+	if len(sides) == 0 || old.ID() == new.ID() {
 		return nil
 	}
-	return []string{fmt.Sprintf("more than %s of requests failed in the worst trial of %s: "+
-		"such a side is never better or equivalent", metric.Percent(metric.MostFailed), strings.Join(parts, "; "))}
+	return []lab.Reason{{Kind: lab.SidesFailed, Limit: metric.MostFailed, Parts: sides}}
 }
 
 // schemaNotes says what it means that latencies of one run include failed requests, by its
 // schema, and those of the other do not. It is a note if no request failed, else a doubt.
-func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
+func schemaNotes(keys []Key, old, new *Run) (notes, doubts []lab.Reason) {
 	mixed, separate := old, new
 	if new.schema < old.schema {
 		mixed, separate = new, old
@@ -77,18 +76,19 @@ func schemaNotes(keys []Key, old, new *Run) (notes, doubts []string) {
 	if mixed.schema >= metric.SuccessLatencySchema || separate.schema < metric.SuccessLatencySchema {
 		return nil, nil
 	}
-	text := fmt.Sprintf("latencies of %s (schema %d) include failed requests, those of %s (schema %d) do not",
-		mixed.Label, mixed.schema, separate.Label, separate.schema)
-	var parts []string
+	reason := lab.Reason{
+		Kind: lab.MixedLatencySchemas, Names: []string{mixed.Label, separate.Label},
+		Count: int(mixed.schema), Total: int(separate.schema),
+	}
 	for _, k := range keys {
 		if share := mixed.groupOf(k, separate).failed; k.Phase != "" && share > 0 {
-			parts = append(parts, fmt.Sprintf("%s (%s failed)", k, metric.Percent(share)))
+			reason.Parts = append(reason.Parts, lab.Part{Name: k.String(), Value: share})
 		}
 	}
-	if len(parts) == 0 {
-		return []string{fmt.Sprintf("%s. No request failed in %s, so they are comparable", text, mixed.Label)}, nil
+	if len(reason.Parts) == 0 {
+		return []lab.Reason{reason}, nil
 	}
-	return nil, []string{text + ": they are of different requests in " + strings.Join(parts, "; ")}
+	return nil, []lab.Reason{reason}
 }
 
 // hasFailures reports whether any request failed in trials of the lines.

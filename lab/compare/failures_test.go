@@ -156,12 +156,13 @@ func TestLatenciesOfTwoSchemasAreANoteOrADoubt(t *testing.T) {
 		got := compared(t,
 			trials("throughput_rps", around(100), "error_ratio", c.failed, "schema_version", c.old),
 			trials("throughput_rps", around(100), "error_ratio", "0", "run_id", "new", "schema_version", c.new))
-		if all := strings.Join(got.Notes, "\n"); all != c.note {
+		if all := strings.Join(words(got.Notes), "\n"); all != c.note {
 			t.Errorf("%s: notes %q, want %q", name, all, c.note)
 		}
-		found := strings.Contains(strings.Join(got.Doubts, "\n"), "schema")
-		if found != (c.doubt != "") || c.doubt != "" && !slices.Contains(got.Doubts, c.doubt) {
-			t.Errorf("%s: doubts %q, want %q", name, got.Doubts, c.doubt)
+		doubts := words(got.Doubts)
+		found := strings.Contains(strings.Join(doubts, "\n"), "schema")
+		if found != (c.doubt != "") || c.doubt != "" && !slices.Contains(doubts, c.doubt) {
+			t.Errorf("%s: doubts %q, want %q", name, doubts, c.doubt)
 		}
 		for form, text := range map[string]string{"text": got.Text(), "Markdown": got.Markdown()} {
 			if found := strings.Contains(text, "schema 4"); found != (c.note+c.doubt != "") {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"runtimelab/lab"
-	"runtimelab/lab/message"
+	"runtimelab/lab/wording"
 )
 
 // gaps records what a file lacks that the checks of a comparison need. Files from other
@@ -16,27 +16,11 @@ type gaps struct {
 	blank   map[string]int // rows with an empty cell, by column that every row has a value in
 }
 
-// neededColumns lists the columns that the checks of a comparison need, each with the doubt
-// that its absence leaves.
-var neededColumns = []struct{ name, doubt string }{
-	{"run_id", "it is compared as a different run, although both may be the same"},
-	{"host_id", "the runs may be of different hosts"},
-	{"scenario_sha256", "the scripts may differ"},
-	{"parameters", "the scripts may have different parameters"},
-	{"content_sha256", "the images may differ"},
-	{"offered_rps", "the offered loads may differ"},
-	{"connections", "the offered loads may differ"},
-	{"keep_alive", "the offered loads may differ"},
-	{"deadline_ms", "the offered loads may differ"},
-	{"error_ratio", "it is compared as if no request failed, although some may have"},
-	{referenceMetric, "the reference servers cannot be compared"},
-}
-
-func neededNames() (names []string) {
-	for _, c := range neededColumns {
-		names = append(names, c.name)
-	}
-	return names
+// neededColumns lists the columns that the checks of a comparison need. Package wording says what the
+// absence of each means.
+var neededColumns = []string{
+	"run_id", "host_id", "scenario_sha256", "parameters", "content_sha256", "offered_rps", "connections",
+	"keep_alive", "deadline_ms", "error_ratio", referenceMetric,
 }
 
 // count counts an empty cell of a column in which every row has a value.
@@ -55,25 +39,29 @@ func (g *gaps) has(column string) bool {
 	return slices.Contains(g.columns, column) || g.blank[column] > 0
 }
 
-// gapText says that the run lacks a column or values in it; "" if it lacks neither.
-func (r *Run) gapText(column string) string {
-	switch n := r.gaps.blank[column]; {
-	case slices.Contains(r.gaps.columns, column):
-		return fmt.Sprintf("%s has no column %s", r.Label, column)
-	case n > 0:
-		return fmt.Sprintf("%s has no %s in %d of %s", r.Label, column, n, message.Count(r.Rows, "row", "rows"))
+// gapReasons returns a doubt for each needed column that the run lacks, or lacks values of.
+func (r *Run) gapReasons() (all []lab.Reason) {
+	for _, column := range neededColumns {
+		gap := lab.Reason{Subject: r.Label, Names: []string{column}}
+		switch n := r.gaps.blank[column]; {
+		case slices.Contains(r.gaps.columns, column):
+			gap.Kind = lab.ColumnMissing
+		case n > 0:
+			gap.Kind, gap.Count, gap.Total = lab.ValuesMissing, n, r.Rows
+		default:
+			continue
+		}
+		all = append(all, gap)
 	}
-	return ""
+	return all
 }
 
 // identityDifferences returns the columns and values whose absence hides whether two runs
 // measured the same.
 func identityDifferences(old, new *Run) (all []Difference) {
 	for _, r := range []*Run{old, new} {
-		for _, c := range neededColumns {
-			if what := r.gapText(c.name); what != "" {
-				all = append(all, Difference{Kind: Identity, What: what})
-			}
+		for _, gap := range r.gapReasons() {
+			all = append(all, Difference{Kind: Identity, What: wording.Gap(gap)})
 		}
 	}
 	addUnhashed := func(column string, a, b map[string]*distinctValues, isLab func(string) bool) {
@@ -101,18 +89,6 @@ func isLabScenario(name string) bool {
 // is a twin's, which has the image of its original.
 func isLabImage(variant string) bool {
 	return lab.OriginalOf(variant) != variant || strings.HasPrefix(variant, "lab/")
-}
-
-// gapDoubts returns the doubts that missing columns leave.
-func gapDoubts(runs ...*Run) (all []string) {
-	for _, r := range runs {
-		for _, c := range neededColumns {
-			if what := r.gapText(c.name); what != "" {
-				all = append(all, what+": "+c.doubt)
-			}
-		}
-	}
-	return all
 }
 
 // sameRun reports whether two files are known to be of the same run.

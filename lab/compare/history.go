@@ -6,13 +6,13 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/message"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 	"runtimelab/lab/stat"
+	"runtimelab/lab/wording"
 )
 
 // LineVariance is the variance of a line's mean between runs.
@@ -186,36 +186,47 @@ func (g *group) sameAs(other *group) bool {
 	return true
 }
 
-// varianceTexts says which variance between runs the intervals include, and returns a doubt
-// if lines have no history.
-func (c *Comparison) varianceTexts() (head string, doubts []string) {
-	counts, withoutHistory := map[VarianceSource]int{}, map[string]int{}
+// varianceText says which variance between runs the intervals include.
+func (c Comparison) varianceText() string {
+	counts := map[VarianceSource]int{}
 	fewest, most := 0, 0
 	for _, l := range c.Lines {
-		counts[l.BetweenRuns.Source]++
-		switch runs := l.BetweenRuns.Runs; l.BetweenRuns.Source {
-		case FromReferences:
-			withoutHistory[l.Metric]++
-		case FromLine, FromMetric:
+		source, runs := l.BetweenRuns.Source, l.BetweenRuns.Runs
+		counts[source]++
+		if source == FromLine || source == FromMetric {
 			fewest, most = min(cmp.Or(fewest, runs), runs), max(most, runs)
 		}
 	}
+	text := "between runs: every interval includes a standard deviation of " +
+		wording.Deviation(c.BetweenRuns.deviation(), c.BetweenRuns.Source)
 	switch {
 	case c.oneRun:
-		head = "no variance is added, both sides are the same run"
+		text = "between runs: no variance is added, both sides are the same run"
 	case fewest > 0:
-		head = fmt.Sprintf("intervals include the variance between %s other runs of this host, "+
+		text = fmt.Sprintf("between runs: intervals include the variance between %s other runs of this host, "+
 			"of the line itself (%s) or of its metric (%d)",
 			formatRange(fewest, most), message.Count(counts[FromLine], "line", "lines"), counts[FromMetric])
-	default:
-		head = fmt.Sprintf("every interval includes a standard deviation of %s", c.BetweenRuns)
 	}
-	if n := counts[FromReferences]; n > 0 {
-		doubts = append(doubts, fmt.Sprintf("%d of %d lines (%s) have fewer than %d comparable other runs of this "+
-			"host: their intervals include a standard deviation of %s, and may be too narrow",
-			n, len(c.Lines), listMetrics(withoutHistory), MinRuns, c.BetweenRuns))
+	return text
+}
+
+// historyDoubts returns a doubt if lines have no history.
+func (c Comparison) historyDoubts() []lab.Reason {
+	n, metrics := 0, map[string]int{}
+	for _, l := range c.Lines {
+		if l.BetweenRuns.Source == FromReferences {
+			n++
+			metrics[l.Metric]++
+		}
 	}
-	return "between runs: " + head, doubts
+	if n == 0 {
+		return nil
+	}
+	source := c.BetweenRuns.Source
+	return []lab.Reason{{
+		Kind: lab.LinesWithoutHistory, Count: n, Total: len(c.Lines), Needed: MinRuns, Names: metricsOf(metrics),
+		Value: c.BetweenRuns.deviation(), Parts: []lab.Part{{Name: string(source.Kind), Count: source.Count}},
+	}}
 }
 
 // formatRange returns "3", or "3 to 5".
@@ -226,13 +237,12 @@ func formatRange(from, to int) string {
 	return fmt.Sprintf("%d to %d", from, to)
 }
 
-// listMetrics lists the metrics with a count, in the order of the table of metrics.
-func listMetrics(counts map[string]int) string {
-	var names []string
+// metricsOf returns the metrics with a count, in the order of the table of metrics.
+func metricsOf(counts map[string]int) (names []string) {
 	for _, m := range metric.Table() {
 		if counts[m.Name] > 0 {
 			names = append(names, m.Name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }

@@ -1,11 +1,11 @@
 package compare_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -187,11 +187,15 @@ func TestEveryFormDoubtsLinesWithoutHistory(t *testing.T) {
 	runs[0].Info, runs[1].Info = completeRun(), completeRun()
 	runs[0].Info.BetweenRuns = &record.RunVariance{Runs: 4, VarianceLog: 1e-4}
 	c := compare.Compare(runs[0], runs[1], 0.05)
-	text, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
+	want := lab.Reason{
+		Kind: lab.LinesWithoutHistory, Count: 2, Total: 2, Needed: compare.MinRuns,
+		Names: []string{"throughput_rps", "cpu_us_per_request"}, Value: 0.01,
+		Parts: []lab.Part{{Name: string(lab.VarianceOfHost), Count: 4}},
 	}
-	for form, got := range map[string]string{"text": c.Text(), "Markdown": c.Markdown(), "JSON": string(text)} {
+	if len(c.Doubts) != 1 || !reflect.DeepEqual(c.Doubts[0], want) {
+		t.Errorf("doubts %+v, want %+v", c.Doubts, want)
+	}
+	for form, got := range map[string]string{"text": c.Text(), "Markdown": c.Markdown()} {
 		got = strings.ReplaceAll(singleSpaced(got), `\_`, "_")
 		for _, part := range []string{
 			"2 of 2 lines (throughput_rps, cpu_us_per_request) have fewer than 3 comparable other runs",

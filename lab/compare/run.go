@@ -7,10 +7,10 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/record"
 )
@@ -27,7 +27,7 @@ type Run struct {
 	Label  string
 	Info   *record.Info
 	Rows   int
-	Doubts []string // what could not be read
+	Doubts []lab.Reason // what could not be read
 
 	gaps        gaps
 	runs, hosts distinctValues
@@ -99,7 +99,7 @@ func readRows(ctx context.Context, source Source, selection Selection, ordered b
 		return nil, err
 	}
 	r := newRunReader(source, selection, ordered)
-	r.run.gaps.columns = rows.Missing(neededNames()...)
+	r.run.gaps.columns = rows.Missing(neededColumns...)
 	err = rows.EachBound(r.columns(), func() error {
 		if r.run.Rows%10_000 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -111,10 +111,12 @@ func readRows(ctx context.Context, source Source, selection Selection, ordered b
 	}
 	r.finish()
 	r.run.schema = rows.SchemaVersion()
-	r.run.Doubts = rows.Doubts()
+	for _, text := range rows.Doubts() {
+		r.run.Doubts = append(r.run.Doubts, lab.Reason{Kind: lab.DataIgnored, Subject: r.run.Label, Text: text})
+	}
 	if names := rows.Missing(selection.Names()...); len(names) > 0 {
 		r.run.Doubts = append(r.run.Doubts,
-			fmt.Sprintf("not compared, because the file has no column %s", strings.Join(names, ", ")))
+			lab.Reason{Kind: lab.MetricsNotCompared, Subject: r.run.Label, Names: names})
 	}
 	return r.run, nil
 }

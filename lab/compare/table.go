@@ -10,6 +10,7 @@ import (
 
 	"runtimelab/lab/message"
 	"runtimelab/lab/table"
+	"runtimelab/lab/wording"
 )
 
 // maxWidth is the number of characters that a line of text may have.
@@ -179,13 +180,12 @@ func (c Comparison) head() []string {
 		lines = append(lines, fmt.Sprintf("reference servers: NEW/OLD %s (a difference of %.0f%% is allowed)",
 			formatRatio(*c.ReferenceRatio), 100*MaxReferenceDifference))
 	}
-	between, _ := c.varianceTexts()
-	lines = append(lines, between)
+	lines = append(lines, c.varianceText())
 	for _, n := range c.Notes {
-		lines = append(lines, "note: "+n)
+		lines = append(lines, "note: "+wording.Reason(n))
 	}
 	for _, d := range c.Doubts {
-		lines = append(lines, "doubt: "+d)
+		lines = append(lines, "doubt: "+wording.Reason(d))
 	}
 	return lines
 }

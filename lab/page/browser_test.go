@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"runtimelab/lab"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/page"
 	"runtimelab/lab/report"
@@ -148,10 +150,10 @@ const openFolds = `document.querySelectorAll("details").forEach(d => d.open = tr
 // pages are those that a browser must show without a fault.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	comparison := slowerComparison(t)
+	comparison := slowerComparison(t, 0.8)
 	all := map[string]string{"comparison": comparisonPage(t, comparison)}
 	comparison.Old.Label, comparison.New.RunID = hostileText, hostileText
-	comparison.Doubts = []string{hostileText}
+	comparison.Doubts = []lab.Reason{{Kind: lab.DataIgnored, Subject: hostileText, Text: hostileText}}
 	for i := range comparison.Lines {
 		comparison.Lines[i].Variant += hostileText
 	}
@@ -163,6 +165,7 @@ func pages(t *testing.T) map[string]string {
 		all[name] = pageOf(t, r)
 	}
 	all["hostile"] = pageOf(t, hostileReport(t))
+	all["large"] = pageOf(t, largeReport(75, 6))
 	return all
 }
 
@@ -314,6 +317,9 @@ func TestBrowserShowsTheNumbersOfTheJSON(t *testing.T) {
 		b.open(pageOf(t, r), 1280, "light")
 		shown := evaluate[[][]string](b, `[...document.querySelectorAll("#figures tbody tr")].map(
 			row => [...row.children].map(cell => cell.textContent))`)
+		slices.SortStableFunc(fromJSON.Figures, func(a, b report.Section) int {
+			return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.CPUs, b.CPUs))
+		})
 		i := 0
 		for _, s := range fromJSON.Figures {
 			for _, l := range s.Lines {

@@ -8,19 +8,21 @@ import (
 	"slices"
 	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/chart"
 	"runtimelab/lab/compare"
 	"runtimelab/lab/message"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/report"
+	"runtimelab/lab/wording"
 )
 
 // comparisonView is what the template shows of one comparison.
 type comparisonView struct {
 	ID       string // of its part of the page
 	Old, New compare.Side
+	Top      topView
 	Found    string
-	Top      string // the line that matters most, in words; empty if none is better or worse
-	Alarmed  bool   // a line is worse
 	Axis     chart.Chart
 	Lines    []lineView
 	Equal    []lineView // lines that are equivalent, which the page folds
@@ -32,7 +34,7 @@ type comparisonView struct {
 
 // lineView is one line of a comparison.
 type lineView struct {
-	Key, Metric       string
+	Key, What, Metric string
 	Old, New, Effect  string
 	Trials            string
 	Word, Mark, Class string
@@ -77,8 +79,8 @@ func Comparisons(comparisons []compare.Comparison) ([]byte, error) {
 
 func newComparisonView(id string, c compare.Comparison) comparisonView {
 	v := comparisonView{
-		ID: id, Old: c.Old, New: c.New, Found: foundText(c), Doubts: c.Doubts, Notes: c.Notes, Legend: c.Legend(),
-		Alarmed: c.Count(compare.Worse) > 0,
+		ID: id, Old: c.Old, New: c.New, Found: foundText(c), Doubts: reasonTexts(c.Doubts),
+		Notes: reasonTexts(c.Notes), Legend: c.Legend(),
 	}
 	lines := sortedLines(c.Lines)
 	rows := make([]chart.ForestRow, len(lines))
@@ -91,19 +93,16 @@ func newComparisonView(id string, c compare.Comparison) comparisonView {
 	}
 	scale := chart.NewRatioScale(shown)
 	v.Axis = chart.RatioAxis(id+"-axis", "axis of NEW/OLD, logarithmic", scale)
+	views := make([]lineView, len(lines))
 	for i, l := range lines {
-		line := newLineView(fmt.Sprintf("%s-%d", id, i+1), l, rows[i], scale)
+		views[i] = newLineView(fmt.Sprintf("%s-%d", id, i+1), l, rows[i], scale)
 		if l.Mark == compare.Equivalent {
-			v.Equal = append(v.Equal, line)
+			v.Equal = append(v.Equal, views[i])
 		} else {
-			v.Lines = append(v.Lines, line)
+			v.Lines = append(v.Lines, views[i])
 		}
 	}
-	if len(lines) > 0 && (lines[0].Mark == compare.Worse || lines[0].Mark == compare.Better) {
-		top := v.Lines[0]
-		v.Top = fmt.Sprintf("%s is %s: %s went from %s to %s, %s.", top.Key, top.Word, top.Metric, top.Old,
-			top.New, top.Effect)
-	}
+	v.Top = newTopView(c, lines, views)
 	for _, k := range c.OnlyOld {
 		v.Missing = append(v.Missing, "only in OLD: "+k.String())
 	}
@@ -111,6 +110,14 @@ func newComparisonView(id string, c compare.Comparison) comparisonView {
 		v.Missing = append(v.Missing, "only in NEW: "+k.String())
 	}
 	return v
+}
+
+// reasonTexts returns reasons as text.
+func reasonTexts(reasons []lab.Reason) (texts []string) {
+	for _, r := range reasons {
+		texts = append(texts, wording.Reason(r))
+	}
+	return texts
 }
 
 // foundText returns how many lines have which result.
@@ -128,11 +135,22 @@ func foundText(c compare.Comparison) string {
 		", ") + "."
 }
 
-// sortedLines returns lines with those first that matter most: worse ones, the largest effect first.
+// sortedLines returns lines with those first that matter most: worse ones, the largest effect first. Of
+// about equal effects, that on what was served comes first: a server that is slower also takes more CPU
+// for a request.
 func sortedLines(all []compare.Line) []compare.Line {
+	const equal = 0.05 // logarithms of ratios that round to the same multiple
 	lines := slices.Clone(all)
+	rounded := func(l compare.Line) float64 { return math.Round(effectSize(l) / equal) }
+	servedFirst := func(l compare.Line) int {
+		if m, _ := metric.Find(l.Metric); m.IsThroughput() {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(lines, func(a, b compare.Line) int {
-		return cmp.Or(cmp.Compare(markRank(a.Mark), markRank(b.Mark)), cmp.Compare(effectSize(b), effectSize(a)))
+		return cmp.Or(cmp.Compare(markRank(a.Mark), markRank(b.Mark)), cmp.Compare(rounded(b), rounded(a)),
+			cmp.Compare(servedFirst(a), servedFirst(b)), cmp.Compare(effectSize(b), effectSize(a)))
 	})
 	return lines
 }
@@ -168,7 +186,8 @@ func lineRow(l compare.Line, threshold float64) chart.ForestRow {
 
 func newLineView(id string, l compare.Line, row chart.ForestRow, scale chart.RatioScale) lineView {
 	v := lineView{
-		Key: l.String(), Metric: l.Metric, Old: valueText(l.Old), New: valueText(l.New),
+		Key: l.String(), What: changeOf(l.Metric).what, Metric: l.Metric,
+		Old: valueText(l.Old), New: valueText(l.New),
 		Effect: effectText(l), Trials: trialsText(l), Word: string(l.Mark),
 	}
 	if i := markRank(l.Mark); i < len(markViews) {

@@ -68,8 +68,8 @@ func found(r report.Report) string {
 	for _, c := range r.Claims {
 		ids[c.Finding] = append(ids[c.Finding], c.ID)
 		if c.Finding == lab.Supported || c.Finding == lab.Refuted || c.Finding == lab.Depends {
-			quoted = append(quoted, fmt.Sprintf("“%s” (%s) is %s", strings.TrimSuffix(cmp.Or(c.Statement, c.ID), "."),
-				c.ID, findingWords[c.Finding]))
+			quoted = append(quoted, fmt.Sprintf("“%s” (%s) %s", strings.TrimSuffix(cmp.Or(c.Statement, c.ID), "."),
+				c.ID, predicate(c.Finding, 1)))
 		}
 	}
 	var parts []string
@@ -79,7 +79,7 @@ func found(r report.Report) string {
 		for _, f := range []lab.Finding{lab.Supported, lab.Refuted, lab.Depends} {
 			if n := len(ids[f]); n > 0 {
 				parts = append(parts,
-					fmt.Sprintf("%d %s %s (%s)", n, plural(n, "claim is", "claims are"), findingWords[f],
+					fmt.Sprintf("%d %s %s (%s)", n, plural(n, "claim", "claims"), predicate(f, n),
 						strings.Join(ids[f], ", ")))
 			}
 		}
@@ -96,6 +96,14 @@ func found(r report.Report) string {
 		return "The run has no claims."
 	}
 	return strings.Join(parts, "; ") + "."
+}
+
+// predicate returns what n claims with a finding are or do.
+func predicate(f lab.Finding, n int) string {
+	if f == lab.Depends {
+		return plural(n, "depends", "depend") + " on the configuration"
+	}
+	return plural(n, "is ", "are ") + findingWords[f]
 }
 
 // findingWords are the words for findings; "depends" alone is no predicate.

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,5 +141,28 @@ func TestWhatRanHasTheServices(t *testing.T) {
 	want := `<th scope="row">database postgres</th><td></td><td><code>0123456789ab</code>`
 	if !strings.Contains(pageOf(t, r), want) {
 		t.Errorf("the page lacks %s", want)
+	}
+}
+
+func TestPartsOfAPageHaveTheOrderOfScenarios(t *testing.T) {
+	r := largeReport(30, 6)
+	slices.Reverse(r.Figures)
+	text := pageOf(t, r)
+	for _, section := range []string{"throughput", "latency", "cost", "time", "validity", "figures"} {
+		_, part, found := strings.Cut(text, `<section id="`+section+`"`)
+		part, _, _ = strings.Cut(part, "</section>")
+		first, last := strings.Index(part, "scenario-0"), strings.Index(part, "scenario-5")
+		if !found || first < 0 || last < first {
+			t.Errorf("%s has scenario-0 at %d, scenario-5 at %d", section, first, last)
+		}
+	}
+}
+
+func TestManyChartsOfDetailsAreFolded(t *testing.T) {
+	for cells, folded := range map[int]bool{5: false, 100: true} {
+		_, part, _ := strings.Cut(pageOf(t, largeReport(cells, 6)), `<section id="time"`)
+		if part, _, _ = strings.Cut(part, "</section>"); strings.Contains(part, "<details>") != folded {
+			t.Errorf("%d cells: folded is not %v", cells, folded)
+		}
 	}
 }

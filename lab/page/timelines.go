@@ -1,7 +1,9 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -110,6 +112,7 @@ func validityStrips(r report.Report) (charts []chart.Chart) {
 			Block: a.Block, Validity: validityOf(a.Validity), Tooltip: attemptTooltip(a),
 		})
 	}
+	slices.SortStableFunc(rows, func(a, b chart.ValidityRow) int { return cmp.Compare(a.Label, b.Label) })
 	for first := 0; first < len(rows); first += maxStripRows {
 		part := rows[first:min(len(rows), first+maxStripRows)]
 		title := "Every trial, block by block"

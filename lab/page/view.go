@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -48,7 +49,11 @@ type chartSection struct {
 	ID, Title, Intro string
 	Charts           []chart.Chart
 	Lines            []string // in words, below the charts
+	Folded           bool
 }
+
+// maxOpenCharts is the number of charts up to which a section on a detail shows them without a fold.
+const maxOpenCharts = 12
 
 // figureTable holds the figures of one section of a report.
 type figureTable struct {
@@ -60,6 +65,7 @@ type figureTable struct {
 type fact struct{ Name, Value string }
 
 func newView(r report.Report) view {
+	r.Figures = byScenario(r.Figures)
 	rows := forestRows(r)
 	scale := chart.NewRatioScale(rows)
 	v := view{
@@ -79,6 +85,16 @@ func newView(r report.Report) view {
 		v.Ran.Variants, v.Ran.Services = r.Run.Variants, r.Run.Services
 	}
 	return v
+}
+
+// byScenario returns sections sorted by their scenarios, so that all parts of a page have the same order.
+// A run measures them in random order.
+func byScenario(sections []report.Section) []report.Section {
+	sections = slices.Clone(sections)
+	slices.SortStableFunc(sections, func(a, b report.Section) int {
+		return cmp.Or(cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(a.CPUs, b.CPUs))
+	})
+	return sections
 }
 
 // tested counts the hypotheses that Holm's procedure decided together.
@@ -114,38 +130,41 @@ func controlViews(r report.Report) (views []controlView) {
 	return views
 }
 
-// chartSections returns the sections of charts that have any.
+// chartSections returns the sections of charts that have any. Those on details are folded where they have
+// many.
 func chartSections(r report.Report) []chartSection {
 	d := draw(r)
 	all := []chartSection{
 		{
-			"throughput", "Throughput", "Each dot is one trial, the first block on top. A hollow dot with an arrow " +
-				"is a " +
-				"bound. The line is the median, the shade the 95 % interval of the mean.", d.throughput, nil,
+			ID: "throughput", Title: "Throughput", Charts: d.throughput,
+			Intro: "Each dot is one trial, the first block on top. A hollow dot with an arrow is a bound. The line " +
+				"is the median, the shade the 95 % interval of the mean.",
 		},
 		{
-			"latency", "Latency", "A line for each trial that counts, never merged. Each step to the right leaves a " +
-				"tenth " +
-				"of the requests.", d.latency, nil,
+			ID: "latency", Title: "Latency", Charts: d.latency,
+			Intro: "A line for each trial that counts, never merged. Each step to the right leaves a tenth of the " +
+				"requests.",
 		},
 		{
-			"load", "Latency against load", "The p99 at each offered rate, a mark for each trial. Hollow marks " +
-				"missed the " +
-				"SLO of their search.", d.load, nil,
+			ID: "load", Title: "Latency against load", Charts: d.load,
+			Intro: "The p99 at each offered rate, a mark for each trial. Hollow marks missed the SLO of their search.",
 		},
 		{
-			"scaling", "Scaling", "Speed-up by block with individual 95 % intervals, beside the native burn, which " +
-				"is " +
-				"the most that the machine allows.", d.scaling, scalingLines(r),
-		},
-		{"cost", "Cost", "A mark for each trial: lower left is cheaper.", d.cost, nil},
-		{
-			"time", "Time", "The seconds of each attack: a drift or a stall shows as a slope or a gap.", d.time, nil,
+			ID: "scaling", Title: "Scaling", Charts: d.scaling, Lines: scalingLines(r),
+			Intro: "Speed-up by block with individual 95 % intervals, beside the native burn, which is the most " +
+				"that the machine allows.",
 		},
 		{
-			"validity", "Every trial", "What each trial is worth. A disturbed one was repeated if the plan had a " +
-				"repeat " +
-				"left.", d.validity, r.InvalidPhases(),
+			ID: "cost", Title: "Cost", Charts: d.cost, Folded: len(d.cost) > maxOpenCharts,
+			Intro: "A mark for each trial: lower left is cheaper.",
+		},
+		{
+			ID: "time", Title: "Time", Charts: d.time, Folded: len(d.time) > maxOpenCharts,
+			Intro: "The seconds of each attack: a drift or a stall shows as a slope or a gap.",
+		},
+		{
+			ID: "validity", Title: "Every trial", Charts: d.validity, Lines: r.InvalidPhases(),
+			Intro: "What each trial is worth. A disturbed one was repeated if the plan had a repeat left.",
 		},
 	}
 	return slices.DeleteFunc(all, func(s chartSection) bool { return len(s.Charts) == 0 })

@@ -11,12 +11,19 @@ import (
 	"runtimelab/lab/record"
 )
 
-// Read returns the report of a run with the facts of its run.json, and with its files of latencies
-// and seconds. A file that cannot be read becomes a doubt.
-func Read(run *record.StoredRun) Report {
+// ReadRows returns the report of a run with the facts of its run.json. It reads no other file: what text
+// and Markdown show follows from the rows.
+func ReadRows(run *record.StoredRun) Report {
 	r := New(run.Info.Plan, run.Rows, run.MeasuredTrials())
 	r.RunID, r.HostID = cmp.Or(r.RunID, run.Info.RunID), cmp.Or(r.HostID, run.Info.Host.ID)
 	r.Run = facts(run)
+	return r
+}
+
+// Read returns what ReadRows does, with the files of latencies, seconds and searches, which charts and
+// JSON show. Reading them takes most of the time. A file that cannot be read becomes a doubt.
+func Read(run *record.StoredRun) Report {
+	r := ReadRows(run)
 	phases := phasesOf(run.Rows)
 	for _, file := range []struct {
 		name string

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"runtimelab/lab"
@@ -14,8 +13,9 @@ import (
 const (
 	// maxLines is the number of lines of the short text: sections of figures are left out beyond.
 	maxLines = 40
-	// maxDoubts is the number of doubts in the short text.
-	maxDoubts = 3
+	// maxDoubtLines is the number of lines that doubts take in the short text. The first is shown in any
+	// case.
+	maxDoubtLines = 6
 )
 
 // Text returns the report for a terminal, at most 100 characters wide: what was found, whether the
@@ -56,7 +56,7 @@ func (r Report) claimLines() (lines []string) {
 	if len(evaluated) == 0 {
 		return nil
 	}
-	t := table.Text{Indent: "  "}
+	t := table.Text{Indent: "  ", MaxWidth: width}
 	for _, g := range r.claimGroups() {
 		headed := g.Collection == ""
 		for _, c := range evaluated {
@@ -70,18 +70,7 @@ func (r Report) claimLines() (lines []string) {
 			t.Row(c.ID, string(c.Finding), Result(c), c.Statement)
 		}
 	}
-	for line := range strings.Lines(t.String()) {
-		lines = append(lines, cut(strings.TrimSuffix(line, "\n")))
-	}
-	return append([]string{""}, lines...)
-}
-
-// cut returns a line of at most width characters.
-func cut(line string) string {
-	if characters := []rune(line); len(characters) > width {
-		return string(characters[:width-1]) + "…"
-	}
-	return line
+	return append([]string{""}, strings.Split(strings.TrimSuffix(t.String(), "\n"), "\n")...)
 }
 
 // figureLines returns the figures that claims used, as far as a number of lines allows.
@@ -111,24 +100,26 @@ func countLines(sections []Section, more bool) int {
 	return lines
 }
 
-// doubtLines returns the first doubts, one line for each.
-func (r Report) doubtLines() (lines []string) {
-	var texts []string
+// doubtLines returns the first doubts, each whole, and how many more there are.
+func (r Report) doubtLines() []string {
+	var doubts [][]string
 	for _, d := range r.Doubts {
 		if d.Kind != lab.NoControl { // Instrument says it
-			texts = append(texts, wording.Reason(d))
+			doubts = append(doubts, paragraph("doubt: "+wording.Doubt(d)))
 		}
 	}
-	for _, d := range texts[:min(len(texts), maxDoubts)] {
-		lines = append(lines, cut("doubt: "+table.OneLine(d)))
-	}
-	if more := len(texts) - len(lines); more > 0 {
-		lines = append(lines, message.Count(more, "more doubt", "more doubts"))
-	}
-	if len(lines) == 0 {
+	if len(doubts) == 0 {
 		return nil
 	}
-	return slices.Insert(lines, 0, "")
+	lines, shown := []string{""}, 0
+	for shown < len(doubts) && (shown == 0 || len(lines)+len(doubts[shown]) <= 1+maxDoubtLines) {
+		lines = append(lines, doubts[shown]...)
+		shown++
+	}
+	if more := len(doubts) - shown; more > 0 {
+		lines = append(lines, message.Count(more, "more doubt", "more doubts"))
+	}
+	return lines
 }
 
 // fewBlocks says that a run has fewer blocks than comparisons need.

@@ -36,3 +36,26 @@ func TestShortTextGolden(t *testing.T) {
 		}
 	}
 }
+
+// The short text has whole doubts: as many as fit, and the first in any case.
+func TestShortTextHasWholeDoubts(t *testing.T) {
+	plan, rows := fullRun()
+	r := reportOf(plan, rows)
+	drift := lab.Reason{Kind: lab.Drift, Count: 9, Total: 20, Limit: 0.1}
+	for range 9 {
+		drift.Parts = append(drift.Parts, lab.Part{Name: "scenario node/worker-threads ladder-integers-2", Count: 2})
+	}
+	r.Doubts = []lab.Reason{drift, drift, drift, drift, drift}
+	text := r.Text()
+	if n := strings.Count(text, "\n"); n > 40 {
+		t.Errorf("%d lines", n)
+	}
+	if strings.Contains(text, "…") {
+		t.Errorf("something is cut:\n%s", text)
+	}
+	words := strings.Join(strings.Fields(text), " ")
+	if n := strings.Count(words, "(2), 8 more"); n != 3 || !strings.Contains(words, "2 more doubts lab") &&
+		!strings.Contains(words, "2 more doubts served") {
+		t.Errorf("%d whole doubts, want 3 of 5:\n%s", n, text)
+	}
+}

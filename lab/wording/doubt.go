@@ -11,8 +11,12 @@ import (
 	"runtimelab/lab/metric"
 )
 
-// doubt returns a reason to trust figures or verdicts less as text.
-func doubt(r lab.Reason) string {
+// Doubt returns a reason to trust figures or verdicts less as text, with the place where it occurs most
+// and the number of the others.
+func Doubt(r lab.Reason) string { return reason(r, 1) }
+
+// doubt returns a reason to trust figures or verdicts less as text. It names so many places.
+func doubt(r lab.Reason, named int) string {
 	switch r.Kind {
 	case lab.PermutationDisagrees:
 		text := fmt.Sprintf("%s by t-test, but not by permutation of signs (p %.3f)", r.Subject, r.Value)
@@ -23,11 +27,11 @@ func doubt(r lab.Reason) string {
 	case lab.PhasesFailed:
 		return fmt.Sprintf("in %d of %s more than %s of requests failed, at worst %s: %s; no finding favours them",
 			r.Count, message.Count(r.Total, "phase", "phases"), metric.Percent(r.Limit), metric.Percent(r.Value),
-			places(r))
+			places(r, named))
 	case lab.MixedLatencies:
 		return fmt.Sprintf("in %d of %s latencies include those of failed requests, "+
 			"because this run has schema %.0f: %s", r.Count, message.Count(r.Total, "phase", "phases"), r.Value,
-			places(r))
+			places(r, named))
 	case lab.UnknownIdentity:
 		return "the lab does not know how many workers these servers have, nor how long they keep idle " +
 			"connections, because it asks them for no identity: " + strings.Join(r.Names, ", ")
@@ -35,15 +39,15 @@ func doubt(r lab.Reason) string {
 		return "servers queue different numbers of new connections (backlog): " + backlogs(r.Parts)
 	case lab.UnsteadyWarmUp:
 		return fmt.Sprintf("%d of %s began before throughput was steady (their warm-up used up its budget): %s",
-			r.Count, message.Count(r.Total, "trial", "trials"), places(r))
+			r.Count, message.Count(r.Total, "trial", "trials"), places(r, named))
 	case lab.Drift:
 		return fmt.Sprintf("throughput changed by more than %.0f %% from the first half to the second "+
 			"in %d of %s: %s", 100*r.Limit, r.Count, message.Count(r.Total, "closed phase", "closed phases"),
-			places(r))
+			places(r, named))
 	case lab.UnevenProcesses:
 		return fmt.Sprintf("one of several server processes did more than %g times its share of the "+
 			"work (busiest_process_ratio) in %d of %s: %s", r.Limit, r.Count,
-			message.Count(r.Total, "closed phase", "closed phases"), places(r))
+			message.Count(r.Total, "closed phase", "closed phases"), places(r, named))
 	case lab.SpeedChanged:
 		return speedChanged(r.Parts)
 	case lab.CPUsStolen:
@@ -58,13 +62,13 @@ func doubt(r lab.Reason) string {
 	return string(r.Kind)
 }
 
-// maxNamed is the number of places that a doubt names.
+// maxNamed is the number of places that a doubt names at most.
 const maxNamed = 4
 
-// places returns the places with most occurrences, and how many each has.
-func places(r lab.Reason) string {
+// places returns the places with most occurrences, so many at most, and how many each has.
+func places(r lab.Reason, named int) string {
 	var parts []string
-	for _, p := range r.Parts[:min(len(r.Parts), maxNamed)] {
+	for _, p := range r.Parts[:min(len(r.Parts), named)] {
 		parts = append(parts, fmt.Sprintf("%s (%d)", p.Name, p.Count))
 	}
 	if more := len(r.Parts) - len(parts); more > 0 {

@@ -19,7 +19,10 @@ func Reasons(reasons ...lab.Reason) string {
 }
 
 // Reason returns a reason or a doubt as text.
-func Reason(r lab.Reason) string {
+func Reason(r lab.Reason) string { return reason(r, maxNamed) }
+
+// reason returns a reason as text. A doubt names so many places.
+func reason(r lab.Reason, named int) string {
 	if text, fixed := fixedTexts[r.Kind]; fixed {
 		return text
 	}
@@ -53,10 +56,12 @@ func Reason(r lab.Reason) string {
 	case lab.CPUScope:
 		return fmt.Sprintf("%d to %d cores only", r.Count, r.Total)
 	}
-	if text := curve(r); text != "" {
-		return text
+	for _, of := range []func(lab.Reason) string{curve, comparison} {
+		if text := of(r); text != "" {
+			return text
+		}
 	}
-	return doubt(r)
+	return doubt(r, named)
 }
 
 // fixedTexts are those of reasons without data.
@@ -69,6 +74,13 @@ var fixedTexts = map[lab.ReasonKind]string{
 		"more blocks would not help",
 	lab.AtMarginEdge: "the ratio lies at the margin's edge: more blocks would not help",
 	lab.NoControl:    "no control was measured, so nothing checks the instrument",
+	lab.NoSharedReference: "no reference server is in both runs: " +
+		"a change of the machine's speed would not be noticed",
+	lab.NoValidReference: "no reference server has a valid trial in both runs: " +
+		"a change of the machine's speed would not be noticed",
+	lab.VarianceOfReferences: "from the difference between the reference servers of these two runs",
+	lab.VarianceOfOneRun:     "both sides are the same run",
+	lab.VarianceUnknown:      "unknown without reference servers, so the intervals are too narrow",
 }
 
 // tooFewBlocks returns how many blocks are valid and needed, and which arms lack values.

@@ -68,3 +68,18 @@ func TestBriefReasonsAreShort(t *testing.T) {
 		}
 	}
 }
+
+func TestADoubtNamesOnePlaceAndCountsTheOthers(t *testing.T) {
+	r := lab.Reason{Kind: lab.Drift, Count: 9, Total: 20, Limit: 0.1}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		r.Parts = append(r.Parts, lab.Part{Name: name, Count: 2})
+	}
+	const begin = "throughput changed by more than 10 % from the first half to the second " +
+		"in 9 of 20 closed phases: "
+	if got, want := wording.Doubt(r), begin+"a (2), 4 more"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := wording.Reason(r), begin+"a (2), b (2), c (2), d (2), 1 more"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -24,11 +24,15 @@ type load struct {
 	busy float64 // share of its CPUs
 }
 
-// loadOf returns the load of an attack on a server with so many CPUs. The server's peak follows from the
+// loadOf returns the load of an attack on a server with so many CPUs. The server's peak varies with the
 // attack's seed.
-func loadOf(a lab.Attack, cpus int) load {
+func (e *Engine) loadOf(a lab.Attack, server string, cpus int) load {
 	random := rand.New(rand.NewPCG(a.Seed, uint64(len(a.Kind))))
-	peak := peakRPS * float64(cpus) * (1 + noise*random.NormFloat64())
+	peak := float64(peakRPS)
+	if e.PeakRPS != nil {
+		peak = e.PeakRPS(server)
+	}
+	peak *= float64(cpus) * (1 + noise*random.NormFloat64())
 	if len(a.Rate) == 0 {
 		return load{peak, 1}
 	}
@@ -51,6 +55,9 @@ func (l load) result(a lab.Attack, began time.Time, lasts time.Duration) lab.Att
 		meanMS *= float64(a.Connections) // each waits for all others
 	} else {
 		r.Corrected, r.SendLag = latency(n, meanMS), latency(n, meanMS/100)
+	}
+	if a.Kind.Traits().Pacing == lab.ArrivingClients {
+		r.LadderRPS = l.rps
 	}
 	r.Raw, r.FirstByte = latency(n, meanMS), latency(n, meanMS)
 	if !a.SleepWhenIdle {
