@@ -53,8 +53,10 @@ func Reason(r lab.Reason) string {
 	case lab.CPUScope:
 		return fmt.Sprintf("%d to %d cores only", r.Count, r.Total)
 	}
-	if text := curve(r); text != "" {
-		return text
+	for _, words := range []func(lab.Reason) string{promiseReason, curve} {
+		if text := words(r); text != "" {
+			return text
+		}
 	}
 	return doubt(r)
 }
