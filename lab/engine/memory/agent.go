@@ -197,7 +197,11 @@ func (a cellAgent) Attack(ctx context.Context, attack lab.Attack) (o account.Obs
 	if err := sleep(ctx, lasts-lasts/2); err != nil {
 		return o, err
 	}
-	l := loadOf(attack, len(server.spec.CPUs.Pinned))
+	slowdown := 1.0
+	if a.engine.Slowdown != nil {
+		slowdown = a.engine.Slowdown(server.spec)
+	}
+	l := loadOf(attack, len(server.spec.CPUs.Pinned), slowdown)
 	o.AttackResult = l.result(attack, o.Before.At, time.Since(o.Before.At))
 	a.cell.charge(attack, server, l.busy, o.AttackResult)
 	o.After = a.reading()

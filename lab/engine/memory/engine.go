@@ -30,6 +30,8 @@ type Engine struct {
 
 	// Answer returns what a service answers to a request.
 	Answer func(s lab.Service, r lab.Request) lab.Answer
+	// Slowdown returns how many times as long as others a server takes. Nil: all take as long.
+	Slowdown func(s lab.Service) float64
 	// InterruptRun ends the context of the run, for a fault of the kind UserInterrupts.
 	InterruptRun func()
 
