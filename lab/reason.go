@@ -38,7 +38,7 @@ const (
 	NoValue      Lack = "no-value"
 	NoValidTrial Lack = "no-valid-trial"
 	IsCensored   Lack = "censored"
-	// MaybeInstrument: its value Part.Value may be beyond Part.Limit because of the instrument.
+	// MaybeInstrument says that its value Part.Value may be beyond Part.Limit because of the instrument.
 	MaybeInstrument Lack = "maybe-instrument"
 	SentLess        Lack = "sent-less" // only the share Part.Value of the schedule was sent
 	TrialFailed     Lack = "trial-failed"

@@ -18,8 +18,10 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 		Denominator: lab.Arm{Variant: "python/uvloop", Phase: "peak"},
 	}
 	kept := lab.Promise{
-		Scenario: "json", Claim: "use-4", Variant: "python/uvloop", Cores: 1, Phases: []string{"steady-1",
-			"steady-2"},
+		Scenario: "json", Claim: "use-4", Variant: "python/uvloop", Cores: 1, Phases: []string{
+			"steady-1",
+			"steady-2",
+		},
 		Limits: []lab.Limit{{Metric: "latency_p99_ms", Value: 100}, {Metric: "error_ratio"}},
 	}
 	broken := kept
@@ -109,8 +111,10 @@ func TestWriteVerdictsWritesClaimsAndHypotheses(t *testing.T) {
 			"", "", "", "", "0.0500", "", "", "not evaluated", `not evaluated at quick; "full", at length, tests it`,
 			"your own", "", "",
 		},
-		5: {"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas", "", "",
-			""},
+		5: {
+			"scale-2", "", "", "", "", "", "", "", "", "", "", "", "", "not evaluated", "needs replicas", "", "",
+			"",
+		},
 		6: {
 			"use-4", "", "", "", "", "", "", "", "", "", "", "", "", "supported",
 			"1 configuration tested; not tested: json: python/uvloop keeps latency_p99_ms <= 100 and error_ratio <= " +

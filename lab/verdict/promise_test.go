@@ -70,23 +70,30 @@ func TestOneTrialDecidesAPromise(t *testing.T) {
 		"kept":     {nil, nil, lab.Supported, ""},
 		"at limit": {nil, metric.Row{"latency_p99_ms": metric.Number(100)}, lab.Supported, ""},
 		"missed": {
-			nil, metric.Row{"latency_p99_ms": metric.Number(143.21)}, lab.Refuted,
+			nil,
+			metric.Row{"latency_p99_ms": metric.Number(143.21)},
+			lab.Refuted,
 			"1 of 6 trials missed it: latency_p99_ms was 143.2, limit 100, in block 6",
 		},
 		"one failure": {
-			nil, metric.Row{"error_ratio": metric.Number(0.001)}, lab.Refuted,
+			nil,
+			metric.Row{"error_ratio": metric.Number(0.001)},
+			lab.Refuted,
 			"1 of 6 trials missed it: error_ratio was 0.001, limit 0, in block 6",
 		},
 		"missed by no more than the generator was late": {
-			nil, metric.Row{"latency_p99_ms": metric.Number(101), "send_lag_p99_ms": metric.Number(2)},
+			nil,
+			metric.Row{"latency_p99_ms": metric.Number(101), "send_lag_p99_ms": metric.Number(2)},
 			lab.Inconclusive, "latency_p99_ms was 101, limit 100, in block 6, which the instrument may have caused",
 		},
 		"missed by more than the generator was late": {
-			nil, metric.Row{"latency_p99_ms": metric.Number(103), "send_lag_p99_ms": metric.Number(2)},
+			nil,
+			metric.Row{"latency_p99_ms": metric.Number(103), "send_lag_p99_ms": metric.Number(2)},
 			lab.Refuted, "latency_p99_ms was 103",
 		},
 		"requests waited for a server that stood still": {
-			nil, metric.Row{"latency_p99_ms": metric.Number(900), "send_lag_p99_ms": metric.Number(850)},
+			nil,
+			metric.Row{"latency_p99_ms": metric.Number(900), "send_lag_p99_ms": metric.Number(850)},
 			lab.Refuted, "latency_p99_ms was 900",
 		},
 		"an upper bound that keeps": {nil, censored(), lab.Supported, ""},
@@ -115,23 +122,33 @@ func TestOneTrialDecidesAPromise(t *testing.T) {
 			"latency_p99_ms is no figure because the row is censored in 1",
 		},
 		"an empty figure": {
-			nil, metric.Row{"latency_p99_ms": metric.Value{}}, lab.Inconclusive,
+			nil,
+			metric.Row{"latency_p99_ms": metric.Value{}},
+			lab.Inconclusive,
 			"1 of 6 trials cannot be judged: latency_p99_ms is missing in 1",
 		},
 		"an empty figure beside a miss": {
-			nil, metric.Row{"latency_p99_ms": metric.Value{}, "error_ratio": metric.Number(0.1)}, lab.Refuted,
+			nil,
+			metric.Row{"latency_p99_ms": metric.Value{}, "error_ratio": metric.Number(0.1)},
+			lab.Refuted,
 			"error_ratio was 0.1",
 		},
 		"less load than the phase's": {
-			nil, metric.Row{"sent_ratio": metric.Number(0.97)}, lab.Inconclusive,
+			nil,
+			metric.Row{"sent_ratio": metric.Number(0.97)},
+			lab.Inconclusive,
 			"only 97 % of the schedule was sent in 1",
 		},
 		"a failed trial": {
-			nil, metric.Row{"validity": metric.Text(string(lab.Failed))}, lab.Inconclusive,
+			nil,
+			metric.Row{"validity": metric.Text(string(lab.Failed))},
+			lab.Inconclusive,
 			"1 of 6 trials cannot be judged: the trial failed in 1",
 		},
 		"a disturbed trial": {
-			nil, metric.Row{"validity": metric.Text(string(lab.Disturbed))}, lab.Inconclusive,
+			nil,
+			metric.Row{"validity": metric.Text(string(lab.Disturbed))},
+			lab.Inconclusive,
 			"too few valid blocks (5 of 6; 6 are needed): node/single steady has no valid trial in 1",
 		},
 	} {
@@ -251,21 +268,27 @@ func TestAPromiseAtTheHighestRateOfAnother(t *testing.T) {
 			[3]float64{kept, missed, kept}, [3]float64{kept, missed, missed}, lab.Refuted, "steady-1", "",
 		},
 		{
-			[3]float64{missed, missed, missed}, [3]float64{kept, kept, kept}, lab.NotEvaluated, "",
+			[3]float64{missed, missed, missed},
+			[3]float64{kept, kept, kept},
+			lab.NotEvaluated, "",
 			"node/single keeps the promise in none of steady-1, steady-2, steady-3",
 		},
 		{
 			[3]float64{missed, kept, kept}, [3]float64{kept, kept, kept}, lab.NotEvaluated, "", "in none of",
 		},
 		{ // the other may keep it at steady-2, where the variant may miss it
-			[3]float64{kept, unknown, missed}, [3]float64{kept, missed, missed}, lab.Inconclusive, "steady-1",
+			[3]float64{kept, unknown, missed},
+			[3]float64{kept, missed, missed},
+			lab.Inconclusive, "steady-1",
 			"node/single may keep the promise at steady-2, where it is undecided",
 		},
 		{
 			[3]float64{kept, unknown, missed}, [3]float64{missed, kept, kept}, lab.Supported, "steady-1", "missed it",
 		},
 		{
-			[3]float64{unknown, kept, kept}, [3]float64{missed, missed, missed}, lab.Inconclusive, "",
+			[3]float64{unknown, kept, kept},
+			[3]float64{missed, missed, missed},
+			lab.Inconclusive, "",
 			"node/single may keep the promise at steady-1",
 		},
 	} {
@@ -322,9 +345,11 @@ func TestPromisesOfRunsThatDecideNothing(t *testing.T) {
 		plan lab.Plan
 		want string
 	}{
-		"complete": {complete,
+		"complete": {
+			complete,
 			"supported; inconclusive: python/uvloop may keep the promise at steady, where it is " +
-				"undecided; not evaluated: not evaluated at quick; full tests it"},
+				"undecided; not evaluated: not evaluated at quick; full tests it",
+		},
 		"a failed control": {failing, "inconclusive: a control failed (A/A, known ratio); " +
 			"inconclusive: a control failed (A/A, known ratio); " +
 			"not evaluated: not evaluated at quick; full tests it"},
@@ -393,13 +418,17 @@ func TestAClaimWithHypothesesAndPromises(t *testing.T) {
 		text     string
 		withNone bool // without the hypothesis
 	}{
-		{1.3, 20, lab.Supported, "3 configurations tested; node/single kept up to steady-2, the highest asked",
-			false},
+		{
+			1.3, 20, lab.Supported, "3 configurations tested; node/single kept up to steady-2, the highest asked",
+			false,
+		},
 		{1.3, 200, lab.Depends, "refuted by json: node/single keeps latency_p99_ms <= 100 and error_ratio <= 0 " +
 			"at steady-2; node/single kept up to steady-1", false},
 		{1 / 1.3, 20, lab.Depends, "refuted by json: throughput_rps of node/single peak", false},
-		{1.3, math.NaN(), lab.Inconclusive, "1 of 3 configurations undecided: 6 of 6 trials cannot be judged",
-			false},
+		{
+			1.3, math.NaN(), lab.Inconclusive, "1 of 3 configurations undecided: 6 of 6 trials cannot be judged",
+			false,
+		},
 		{1, 20, lab.Supported, "2 configurations tested", true},
 		{1, 200, lab.Depends, "supported by json: node/single keeps", true},
 	} {
