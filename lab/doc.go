@@ -17,5 +17,7 @@
 // every variant in random order; a run is all blocks of a plan. An attack is one
 // phase of load in a trial, and a hit is one request of it. A window is an attack with
 // the accounts of what each party used meanwhile; a sample is one measured phase of a
-// trial, with its windows, canaries and validity.
+// trial, with its windows, canaries and validity. A hypothesis compares a metric of two
+// arms; a promise is a list of limits that every trial of one arm must keep; a verdict is
+// what the rows of a run say of either.
 package lab

@@ -22,12 +22,8 @@ type Plan struct {
 	// UntestedHypotheses are those that only a longer profile or another selection tests.
 	UntestedHypotheses []Hypothesis `json:"beyond,omitempty"`
 	Controls           []Control    `json:"controls,omitempty"`
-	// Peers holds the peers of the runtimes that have any, by runtime. Nil: an older lab made the plan
-	// and did not record them.
-	Peers map[string]Peers `json:"peers,omitzero"`
-
-	// OwnServers are the ids of the variants whose servers need not report an identity.
-	OwnServers []string `json:"own_servers,omitempty"`
+	PlannedPromises
+	RuntimeFacts
 
 	// Claims are all claims that the scripts defined, in the order of reports. Nil: the run is of a lab
 	// that did not record them.
@@ -36,6 +32,23 @@ type Plan struct {
 
 	Layout       Layout   `json:"layout"`            // for servers with one CPU
 	WiderLayouts []Layout `json:"layouts,omitempty"` // for servers with more CPUs
+}
+
+// PlannedPromises are the promises of a plan.
+type PlannedPromises struct {
+	Promises []Promise `json:"promises,omitempty"` // tested by this run
+	// UntestedPromises are those that only a longer profile or another selection tests.
+	UntestedPromises []Promise `json:"promises_beyond,omitempty"`
+}
+
+// RuntimeFacts are facts about the runtimes of a plan that its verdicts need.
+type RuntimeFacts struct {
+	// Peers holds the peers of the runtimes that have any, by runtime. Nil: an older lab made the plan
+	// and did not record them.
+	Peers map[string]Peers `json:"peers,omitzero"`
+
+	// OwnServers are the ids of the variants whose servers need not report an identity.
+	OwnServers []string `json:"own_servers,omitempty"`
 }
 
 // Pilot is a variant's peak, measured once before the trials to derive rates from

@@ -38,6 +38,10 @@ const (
 	NoValue      Lack = "no-value"
 	NoValidTrial Lack = "no-valid-trial"
 	IsCensored   Lack = "censored"
+	// MaybeInstrument says that its value Part.Value may be beyond Part.Limit because of the instrument.
+	MaybeInstrument Lack = "maybe-instrument"
+	SentLess        Lack = "sent-less" // only the share Part.Value of the schedule was sent
+	TrialFailed     Lack = "trial-failed"
 )
 
 // ReasonKind names a reason.
@@ -80,6 +84,22 @@ const (
 	ControlFailed ReasonKind = "control-failed"
 	// CPUScope: the verdict is about Count to Total CPUs only.
 	CPUScope ReasonKind = "cpu-scope"
+)
+
+// Reasons of verdicts on promises.
+const (
+	// PromiseMissed: Count of Total trials missed a limit. Each Part is a metric with its worst Value, the
+	// Limit, and how many trials missed it.
+	PromiseMissed ReasonKind = "promise-missed"
+	// PromiseNotJudged: Count of Total trials do not tell whether the promise was kept, because of what
+	// the Parts lack.
+	PromiseNotJudged ReasonKind = "promise-not-judged"
+	// NoPhaseKept: the variant Subject, with which the promise is compared, keeps it in none of the
+	// phases Names.
+	NoPhaseKept ReasonKind = "no-phase-kept"
+	// HighestUndecided: the variant Subject may keep the promise beyond, because it is undecided in the
+	// phase Names[0].
+	HighestUndecided ReasonKind = "highest-undecided"
 )
 
 // Doubts: reasons that weaken figures and verdicts that stand.

@@ -26,6 +26,7 @@ type Scenario struct {
 	Services []string `json:"services,omitempty"` // names of the services beside the server
 
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"`
+	Promises   []Promise    `json:"promises,omitempty"`
 	// Parameters are the values, by name, that the script was evaluated with.
 	Parameters map[string]string `json:"parameters,omitempty"`
 }

@@ -1,14 +1,14 @@
 package lab
 
-// Finding is the result of a hypothesis, or of all hypotheses of a claim.
+// Finding is the result of a hypothesis, of a promise, or of all that tests a claim.
 type Finding string
 
 const (
-	// Supported means that the ratio lies beyond the margin on the claim's side, in every configuration
-	// compared.
+	// Supported means that the ratio lies beyond the margin on the claim's side, or that every trial
+	// kept a promise, in every configuration tested.
 	Supported Finding = "supported"
 	// Refuted means that the ratio lies beyond the margin on the other side, or within the margin if the
-	// claim states a difference.
+	// claim states a difference; or that a trial broke a promise.
 	Refuted Finding = "refuted"
 	// Depends means that some configurations support the claim and others refute it.
 	Depends Finding = "depends"
@@ -65,8 +65,9 @@ const MinBlocks = 6
 // ClaimVerdict is the result of one claim in one run.
 type ClaimVerdict struct {
 	Claim
-	Finding            Finding   `json:"verdict"`
-	HypothesisVerdicts []Verdict `json:"hypotheses"`
+	Finding            Finding          `json:"verdict"`
+	HypothesisVerdicts []Verdict        `json:"hypotheses"`
+	PromiseVerdicts    []PromiseVerdict `json:"promises,omitempty"`
 }
 
 // Control is a comparison of arms whose true ratio is known. If a control fails,

@@ -168,8 +168,8 @@ func TestOwnClaimsHaveTheirOwnHeading(t *testing.T) {
 		}
 	}
 	verdicts, err := os.ReadFile(filepath.Join(dir, "verdicts.csv"))
-	if err != nil || strings.Count(string(verdicts), ",your own\n") != 2 ||
-		strings.Count(string(verdicts), ",the article\n") != 1 {
+	if err != nil || strings.Count(string(verdicts), ",your own,") != 2 ||
+		strings.Count(string(verdicts), ",the article,") != 1 {
 		t.Errorf("verdicts.csv holds %v\n%s", err, verdicts)
 	}
 }

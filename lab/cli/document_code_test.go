@@ -358,7 +358,7 @@ func listOfScenarios(scenarios []lab.Scenario) string {
 	var b strings.Builder
 	for _, s := range scenarios {
 		tests := "no hypotheses"
-		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
+		if claims := claimsWithProfiles(lab.Tests(s.Hypotheses, s.Promises)); len(claims) > 0 {
 			tests = "tests " + strings.Join(claims, ", ")
 		}
 		writeItem(&b, fmt.Sprintf("[%s](%s): %s; %s", s.Name, path.Base(s.File), s.About, tests))

@@ -46,6 +46,7 @@ type listedScenario struct {
 	BlockS float64 `json:"quick_block_s"`
 
 	Hypotheses []lab.Hypothesis  `json:"hypotheses,omitempty"`
+	Promises   []lab.Promise     `json:"promises,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"` // defaults by name
 }
 
@@ -120,7 +121,7 @@ func newListOutput(library *script.Library) listOutput {
 			Name: s.Name, About: s.About, File: s.File, Variants: s.Variants, LeftOut: s.LeftOut,
 			Phases: s.Phases, Cores: s.Cores,
 			Services: s.Services, BlockS: blockDuration(s).Seconds(),
-			Hypotheses: s.Hypotheses, Parameters: s.Parameters,
+			Hypotheses: s.Hypotheses, Promises: s.Promises, Parameters: s.Parameters,
 		})
 	}
 	for _, w := range library.Workloads.All() {
@@ -198,7 +199,7 @@ func (l listOutput) print(w io.Writer) {
 		scenarios.Row("", fmt.Sprintf("%s; at most %v a block of %s",
 			loadText(lab.Scenario{Phases: s.Phases, Cores: s.Cores, Services: s.Services}),
 			time.Duration(s.BlockS*float64(time.Second)).Round(time.Second), defaultProfile))
-		if claims := claimsWithProfiles(s.Hypotheses); len(claims) > 0 {
+		if claims := claimsWithProfiles(lab.Tests(s.Hypotheses, s.Promises)); len(claims) > 0 {
 			scenarios.Row("", "tests "+strings.Join(claims, ", "))
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
@@ -248,14 +249,14 @@ func offererText(ids, all []string) string {
 	return strings.Join(script.ShortenVariants(ids, all), ", ")
 }
 
-// claimsWithProfiles returns the claims of hypotheses, each once, with the shortest
-// profile that tests each hypothesis: "speed-1 (quick, standard)".
-func claimsWithProfiles(hypotheses []lab.Hypothesis) (claims []string) {
+// claimsWithProfiles returns the claims of tests, each once, with the shortest profile of
+// each test: "speed-1 (quick, standard)".
+func claimsWithProfiles(tests []lab.Test) (claims []string) {
 	profiles := map[string][]string{}
-	for _, h := range hypotheses {
-		profiles[h.Claim] = append(profiles[h.Claim], h.Profile)
+	for _, t := range tests {
+		profiles[t.Claim] = append(profiles[t.Claim], t.Profile)
 	}
-	for _, id := range claimsOf(hypotheses) {
+	for _, id := range lab.ClaimsOf(tests) {
 		in := slices.DeleteFunc(lab.ProfileNames(),
 			func(name string) bool { return !slices.Contains(profiles[id], name) })
 		claims = append(claims, fmt.Sprintf("%s (%s)", id, strings.Join(in, ", ")))
@@ -329,14 +330,4 @@ func cpusText(s lab.Scenario) string {
 		words[i] = fmt.Sprint(n)
 	}
 	return strings.Join(words, ", ") + " CPUs for the server"
-}
-
-// claimsOf returns the ids of the claims of hypotheses, each once.
-func claimsOf(hypotheses []lab.Hypothesis) (ids []string) {
-	for _, h := range hypotheses {
-		if !slices.Contains(ids, h.Claim) {
-			ids = append(ids, h.Claim)
-		}
-	}
-	return ids
 }

@@ -49,7 +49,7 @@ func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 		message.Count(p.MaxRepeats, "repeat", "repeats"))
 	fmt.Fprintf(w, "about %v, at worst %v, without building images and calibrating\n",
 		plan.ExpectedDuration(p).Round(time.Second), plan.WorstDuration(p).Round(time.Second))
-	printHypotheses(w, p, history)
+	printTests(w, p, history)
 	printPilots(w, p)
 	fmt.Fprintln(w, "\neach trial: a fresh server, then")
 	scenarios := table.Text{Indent: "  ", Columns: []table.Column{{MinWidth: scenarioWidth}}}
@@ -93,10 +93,10 @@ func trialText(t lab.Trial) string {
 	return text
 }
 
-// printHypotheses prints for each claim the time that it takes, and its hypotheses with
-// the smallest effect that each detects.
-func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
-	if len(p.Hypotheses) == 0 {
+// printTests prints for each claim the time that it takes, its hypotheses with the smallest
+// effect that each detects, and its promises with what they can show.
+func printTests(w io.Writer, p lab.Plan, history noiseHistory) {
+	if len(p.Hypotheses)+len(p.Promises) == 0 {
 		fmt.Fprintln(w, "\nno hypothesis is tested")
 		return
 	}
@@ -107,10 +107,16 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 		for _, claim := range g.Claims {
 			hypotheses := slices.DeleteFunc(slices.Clone(p.Hypotheses),
 				func(h lab.Hypothesis) bool { return h.Claim != claim.ID })
-			fmt.Fprintf(w, "  %s: about %v\n", claim.ID, hypothesesTime(p, hypotheses).Round(time.Second))
+			promises := slices.DeleteFunc(slices.Clone(p.Promises),
+				func(p lab.Promise) bool { return p.Claim != claim.ID })
+			fmt.Fprintf(w, "  %s: about %v\n", claim.ID,
+				testsTime(p, lab.Tests(hypotheses, promises)).Round(time.Second))
 			for _, h := range hypotheses {
 				fmt.Fprintf(w, "    %s (margin %.4g%%)\n      %s\n", h.ID(), 100*h.Margin,
 					history.detectableText(h, p.Profile.Blocks, len(p.Hypotheses)))
+			}
+			for _, promise := range promises {
+				fmt.Fprintf(w, "    %s\n      %s\n", promise.ID(), promisePowerText(p.Profile.Blocks))
 			}
 		}
 	}
@@ -120,16 +126,37 @@ func printHypotheses(w io.Writer, p lab.Plan, history noiseHistory) {
 	}
 	if n := len(p.UntestedHypotheses); n > 0 {
 		fmt.Fprintf(w, "  not tested: %s, of %s\n", message.Count(n, "hypothesis", "hypotheses"),
-			strings.Join(claimsOf(p.UntestedHypotheses), ", "))
+			strings.Join(lab.ClaimsOf(lab.Tests(p.UntestedHypotheses, nil)), ", "))
+	}
+	if n := len(p.UntestedPromises); n > 0 {
+		fmt.Fprintf(w, "  not tested: %s, of %s\n", message.Count(n, "promise", "promises"),
+			strings.Join(lab.ClaimsOf(lab.Tests(nil, p.UntestedPromises)), ", "))
 	}
 }
 
-// testedClaims returns the claims of the plan's hypotheses by collection, in the order of the
-// hypotheses. The name of a collection stands also where all tested claims are of the same one,
+// promisePowerText describes what a promise that all of n trials keep shows, and how often n
+// trials all keep one that a share of trials keeps.
+func promisePowerText(n int) string {
+	var chances []string
+	for _, share := range keptShares {
+		chances = append(chances, fmt.Sprintf("%.0f%% of trials: %.0f%%", 100*share,
+			100*math.Pow(share, float64(n))))
+	}
+	return fmt.Sprintf("%s kept show at least %.0f%%; the chance that a promise is found kept if it is in %s",
+		message.Count(n, "trial", "trials"), math.Floor(100*stat.ShareAtLeast(n, n, 1-lab.PromiseConfidence)),
+		strings.Join(chances, ", "))
+}
+
+// keptShares are shares of trials that keep a promise, for which plans and simulations say
+// how often it is found kept.
+var keptShares = []float64{0.99, 0.95, 0.9, 0.7}
+
+// testedClaims returns the claims that the plan tests by collection, in the order of the
+// tests. The name of a collection stands also where all tested claims are of the same one,
 // but others are not.
 func testedClaims(p lab.Plan) (groups []lab.ClaimGroup) {
 	all := lab.GroupClaims(p.Claims)
-	for _, id := range claimsOf(p.Hypotheses) {
+	for _, id := range lab.ClaimsOf(lab.Tests(p.Hypotheses, p.Promises)) {
 		group, claim := lab.ClaimGroup{}, lab.Claim{ID: id} // a plan of an earlier lab has no claims
 		if i := slices.IndexFunc(all, func(g lab.ClaimGroup) bool { return g.Has(id) }); i >= 0 {
 			group.Collection = all[i].Collection
@@ -144,12 +171,11 @@ func testedClaims(p lab.Plan) (groups []lab.ClaimGroup) {
 	return groups
 }
 
-// hypothesesTime returns the expected time of the trials that hypotheses compare, in all
-// blocks together.
-func hypothesesTime(p lab.Plan, hypotheses []lab.Hypothesis) (sum time.Duration) {
+// testsTime returns the expected time of the trials that tests need, in all blocks together.
+func testsTime(p lab.Plan, tests []lab.Test) (sum time.Duration) {
 	for _, t := range p.Trials {
-		if slices.ContainsFunc(hypotheses, func(h lab.Hypothesis) bool {
-			return h.Scenario == t.Scenario && slices.ContainsFunc(h.Arms(),
+		if slices.ContainsFunc(tests, func(test lab.Test) bool {
+			return test.Scenario == t.Scenario && slices.ContainsFunc(test.Arms,
 				func(a lab.Arm) bool { return a.Variant == t.Variant && a.Cores == t.Cores })
 		}) {
 			sum += plan.ExpectedTrialDuration(p, t)

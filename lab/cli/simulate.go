@@ -40,6 +40,8 @@ type simulationOutput struct {
 	Draws  int            `json:"draws"`
 	Seed   uint64         `json:"seed"`
 	Rows   []simulatedRow `json:"rows"`
+
+	Promises []simulatedPromise `json:"promises"`
 }
 
 type simulatedRow struct {
@@ -75,17 +77,20 @@ func (c *simulateCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	promises := simulatePromises(s, c.sizes())
 	if c.JSON {
 		err = a.printJSON(simulationOutput{
-			recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed, rows,
+			recording.Origin, len(recording.Pairs), s.Alpha, s.Margin, s.Draws, s.Seed, rows, promises,
 		})
 	} else {
-		err = printSimulation(a.Out, recording, s, rows)
+		if err = printSimulation(a.Out, recording, s, rows); err == nil {
+			err = printSimulatedPromises(a.Out, promises)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return checkErrorRates(rows)
+	return checkErrorRates(rows, promises)
 }
 
 // check checks the flags.
@@ -226,7 +231,7 @@ With so many runs, %[2]v%% is estimated to within %.2[4]f%% (three standard erro
 }
 
 // checkErrorRates returns an error if simulated error rates exceed the promised ones.
-func checkErrorRates(rows []simulatedRow) error {
+func checkErrorRates(rows []simulatedRow, promises []simulatedPromise) error {
 	var faults []string
 	for _, r := range rows {
 		if r.Limit {
@@ -234,6 +239,11 @@ func checkErrorRates(rows []simulatedRow) error {
 		}
 		for _, fault := range r.Faults {
 			faults = append(faults, r.label()+": "+fault)
+		}
+	}
+	for _, p := range promises {
+		for _, fault := range p.Faults {
+			faults = append(faults, fmt.Sprintf("%s promise of %d trials: %s", p.Model, p.Trials, fault))
 		}
 	}
 	if len(faults) == 0 {

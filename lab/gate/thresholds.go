@@ -1,6 +1,10 @@
 package gate
 
-import "time"
+import (
+	"time"
+
+	"runtimelab/lab/metric"
+)
 
 const (
 	// MinServerSaturation is the saturation at which the server counts as the limit of a peak.
@@ -47,7 +51,7 @@ const (
 
 	// MaxSendLagShare is the share of a latency up to which a generator that waits in the kernel may be
 	// late. The 99th percentile of its lateness counts, as calibrated.
-	MaxSendLagShare = 0.05
+	MaxSendLagShare = metric.MaxSendLagShare
 
 	// MaxServiceThreadCPU is the share of one CPU from which the busiest thread of a service is its
 	// limit: requests wait for that thread, however many CPUs the service has. The limit of a service's

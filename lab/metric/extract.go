@@ -174,13 +174,16 @@ func variantID(s lab.Sample) string {
 	return s.Variant.ID()
 }
 
+// openMode is the mode of a phase that sends by a schedule.
+const openMode = "open"
+
 // LoopMode returns how a kind of phase offers its load: open or closed.
 func LoopMode(k lab.PhaseKind) string {
 	switch {
 	case k == "":
 		return ""
 	case k.IsOpenLoop():
-		return "open"
+		return openMode
 	}
 	return "closed"
 }

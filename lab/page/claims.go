@@ -21,8 +21,16 @@ type claimView struct {
 	Class      string
 	Result     string // what was measured, in a few words
 	Strip      chart.Chart
+	HasStrip   bool // promises have no ratio
 	Hypotheses []hypothesisView
+	Promises   []promiseView
 	Missing    []missingView // hypotheses that were not compared
+}
+
+// promiseView is one promise that was judged, in all of its phases.
+type promiseView struct {
+	Sentence string
+	Phases   []hypothesisView // without a chart
 }
 
 // hypothesisView is one hypothesis that was evaluated.
@@ -86,10 +94,32 @@ func claimViews(r report.Report, scale chart.RatioScale) (views []claimView) {
 				view.Missing = addMissing(view.Missing, wording.Reasons(v.Reasons...), v.ID())
 			}
 		}
-		view.Strip = chart.Strip(fmt.Sprintf("claim-%d", i+1), stripTitle(c, rows), rows, scale)
+		view.addPromises(c)
+		if view.HasStrip = len(rows) > 0; view.HasStrip {
+			view.Strip = chart.Strip(fmt.Sprintf("claim-%d", i+1), stripTitle(c, rows), rows, scale)
+		}
 		views = append(views, view)
 	}
 	return views
+}
+
+// addPromises adds the promises of a claim: those that were judged, and why others were not.
+func (view *claimView) addPromises(c lab.ClaimVerdict) {
+	for _, v := range c.PromiseVerdicts {
+		sentences := report.PromiseSentences(v)
+		if len(v.Judged) == 0 {
+			view.Missing = addMissing(view.Missing, wording.Reasons(v.Reasons...), v.ID())
+			continue
+		}
+		promise := promiseView{Sentence: sentences[0]}
+		for i, j := range v.Judged {
+			promise.Phases = append(promise.Phases, hypothesisView{
+				Word: findingWords[j.Finding], Mark: findingMarks[j.Finding], Class: findingClasses[j.Finding],
+				Sentence: sentences[i+1],
+			})
+		}
+		view.Promises = append(view.Promises, promise)
+	}
 }
 
 // stripTitle describes a strip for those who do not see it.

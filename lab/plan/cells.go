@@ -18,7 +18,7 @@ func splitHypotheses(c Options) (tested, untested []lab.Hypothesis) {
 	for _, s := range c.Scenarios {
 		for _, h := range s.Hypotheses {
 			h = fillCPUCounts(h, s)
-			if c.Profile.CanCompare() && (c.runsAll() || profileIncludes(h.Profile, c.Profile)) && hasArms(s, h) {
+			if c.tests(s, h.Profile, h.Arms()) {
 				tested = append(tested, h)
 			} else {
 				untested = append(untested, h)
@@ -29,6 +29,28 @@ func splitHypotheses(c Options) (tested, untested []lab.Hypothesis) {
 		untested = append(untested, s.Hypotheses...)
 	}
 	return tested, untested
+}
+
+// splitPromises returns the promises that a run tests, and all others.
+func splitPromises(c Options) (out lab.PlannedPromises) {
+	for _, s := range c.Scenarios {
+		for _, p := range s.Promises {
+			if c.tests(s, p.Profile, p.Arms()) {
+				out.Promises = append(out.Promises, p)
+			} else {
+				out.UntestedPromises = append(out.UntestedPromises, p)
+			}
+		}
+	}
+	for _, s := range c.OtherScenarios {
+		out.UntestedPromises = append(out.UntestedPromises, s.Promises...)
+	}
+	return out
+}
+
+// tests reports whether a run tests what needs these arms of a scenario, from a profile on.
+func (c Options) tests(s lab.Scenario, profile string, arms []lab.Arm) bool {
+	return c.Profile.CanCompare() && (c.runsAll() || profileIncludes(profile, c.Profile)) && hasArms(s, arms)
 }
 
 // runsAll reports whether to run every variant and phase, by the user's choice or the
@@ -63,10 +85,10 @@ func profileIncludes(name string, p lab.Profile) bool {
 	return slices.Index(names, name) <= slices.Index(names, p.Name)
 }
 
-// hasArms reports whether a scenario has every arm of a hypothesis. FitToMachine may have
-// dropped some.
-func hasArms(s lab.Scenario, h lab.Hypothesis) bool {
-	for _, a := range h.Arms() {
+// hasArms reports whether a scenario has all of these arms. FitToMachine may have dropped
+// some.
+func hasArms(s lab.Scenario, arms []lab.Arm) bool {
+	for _, a := range arms {
 		phase := slices.ContainsFunc(s.Phases, func(p lab.Phase) bool { return p.ID() == a.Phase })
 		if !phase || !slices.Contains(s.Variants, a.Variant) || !slices.Contains(s.Cores, a.Cores) {
 			return false
@@ -75,11 +97,11 @@ func hasArms(s lab.Scenario, h lab.Hypothesis) bool {
 	return true
 }
 
-// selectSpecs returns the cells of a run without its controls. A scenario without
-// hypotheses runs in full.
-func selectSpecs(c Options, tested []lab.Hypothesis) (cells []trialSpec) {
+// selectSpecs returns the cells of a run without its controls. A scenario that tests
+// nothing runs in full.
+func selectSpecs(c Options, tested []lab.Test) (cells []trialSpec) {
 	for _, s := range c.Scenarios {
-		runWhole := c.runsAll() || !c.Profile.CanCompare() || len(s.Hypotheses) == 0
+		runWhole := c.runsAll() || !c.Profile.CanCompare() || len(s.Hypotheses)+len(s.Promises) == 0
 		for _, v := range s.Variants {
 			for _, cores := range s.Cores {
 				spec := trialSpec{scenario: s.Name, variant: v, cores: cores}
@@ -97,11 +119,11 @@ func selectSpecs(c Options, tested []lab.Hypothesis) (cells []trialSpec) {
 	return cells
 }
 
-// neededPhases returns the phases of a cell that hypotheses compare.
-func neededPhases(c trialSpec, tested []lab.Hypothesis) (phases []string) {
-	for _, h := range tested {
-		for _, a := range h.Arms() {
-			if h.Scenario == c.scenario && a.Variant == c.variant && a.Cores == c.cores {
+// neededPhases returns the phases of a cell that tests need.
+func neededPhases(c trialSpec, tested []lab.Test) (phases []string) {
+	for _, t := range tested {
+		for _, a := range t.Arms {
+			if t.Scenario == c.scenario && a.Variant == c.variant && a.Cores == c.cores {
 				phases = append(phases, a.Phase)
 			}
 		}

@@ -51,17 +51,19 @@ func New(c Options) (lab.Plan, error) {
 		return lab.Plan{}, err
 	}
 	p := lab.Plan{
-		Profile: c.Profile, Seed: c.Seed, Peers: c.Peers, OwnServers: c.OwnServers,
-		Layout: c.Layout, WiderLayouts: c.WiderLayouts,
+		Profile: c.Profile, Seed: c.Seed,
+		RuntimeFacts: lab.RuntimeFacts{Peers: c.Peers, OwnServers: c.OwnServers},
+		Layout:       c.Layout, WiderLayouts: c.WiderLayouts,
 		Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
 		UntestableTopics: c.UntestableTopics,
 	}
 	p.Hypotheses, p.UntestedHypotheses = splitHypotheses(c)
-	cells := selectSpecs(c, p.Hypotheses)
+	p.PlannedPromises = splitPromises(c)
+	cells := selectSpecs(c, lab.Tests(p.Hypotheses, p.Promises))
 	if len(cells) == 0 {
 		return lab.Plan{}, &fault.Error{
 			Code: fault.ExitUsage,
-			Err: fmt.Errorf("plan a run: profile %s tests none of the hypotheses of %s", c.Profile.Name,
+			Err: fmt.Errorf("plan a run: profile %s tests none of the hypotheses and promises of %s", c.Profile.Name,
 				scenarioNames(c.Scenarios)),
 			Hint: "use a longer profile, or name a scenario to run all of it",
 		}

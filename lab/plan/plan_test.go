@@ -234,7 +234,7 @@ func TestPlanRecordsPeers(t *testing.T) {
 		t.Errorf("peers %v, %v; want %v", p.Peers, err, peers)
 	}
 	for text, recorded := range map[string]map[string]lab.Peers{`"peers":{}`: {}, "": nil} {
-		encoded, err := json.Marshal(lab.Plan{Peers: recorded})
+		encoded, err := json.Marshal(lab.Plan{RuntimeFacts: lab.RuntimeFacts{Peers: recorded}})
 		if err != nil || strings.Contains(string(encoded), `"peers"`) != (recorded != nil) ||
 			!strings.Contains(string(encoded), text) {
 			t.Errorf("peers %v are recorded as %s, %v", recorded, encoded, err)

@@ -5,7 +5,7 @@
 //	timeline.csv     one-second buckets of every attack, warm-ups included
 //	histograms.hlog  HdrHistogram log in nanoseconds, with a tag for each histogram
 //	capacity.csv     one row per rate that a search for a capacity tried; missing without a search
-//	verdicts.csv     one row per claim and hypothesis; written at the end
+//	verdicts.csv     one row per claim, hypothesis and phase of a promise; written at the end
 //	report.html      the page of lab/page; written at the end, from the other files
 //	run.json         host, engine, versions, seed, plan, calibration, profile and state
 //	raw/*.bin        every hit of an attack in Vegeta's encoding, if requested

@@ -40,7 +40,8 @@ func info() record.Info {
 		Engine:   map[string]string{"version": "20.10"},
 		Versions: map[string]string{"lab": "devel"},
 		Plan: lab.Plan{
-			Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1, Peers: map[string]lab.Peers{},
+			Profile: lab.Profile{Name: "smoke", Blocks: 1}, Seed: 1<<63 + 1,
+			RuntimeFacts: lab.RuntimeFacts{Peers: map[string]lab.Peers{}},
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"runtimelab/lab"
 	"runtimelab/lab/wording"
@@ -16,10 +17,11 @@ import (
 const verdictsFile = "verdicts.csv"
 
 // verdictsHeader holds the columns of verdicts.csv. A claim has one row with its verdict and
-// reason, followed by one row for each of its hypotheses.
+// reason, followed by one row for each of its hypotheses and for each phase of its promises.
 var verdictsHeader = []string{
 	"claim", "hypothesis", "scenario", "metric", "numerator", "denominator", "n_blocks",
 	"ratio", "ci95_low", "ci95_high", "margin", "p_holm", "p_equivalence", "verdict", "reason", "collection",
+	"n_kept", "kept95_low",
 }
 
 // WriteVerdicts writes or replaces verdicts.csv in one step. The topics that no load test can
@@ -30,6 +32,9 @@ func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTo
 		rows = append(rows, claimRow(c.ID, c.Finding, wording.Claim(c), c.Collection))
 		for _, v := range c.HypothesisVerdicts {
 			rows = append(rows, verdictRow(c.Claim, v))
+		}
+		for _, v := range c.PromiseVerdicts {
+			rows = append(rows, promiseRows(c.Claim, v)...)
 		}
 	}
 	for _, u := range topics {
@@ -50,7 +55,7 @@ func (r *Run) WriteVerdicts(claims []lab.ClaimVerdict, topics []lab.UntestableTo
 // claimRow returns the row of a claim's verdict. The columns of a hypothesis are empty.
 func claimRow(claim string, f lab.Finding, reason, collection string) []string {
 	row := make([]string, len(verdictsHeader))
-	last := row[len(row)-3:]
+	last := row[len(row)-5:]
 	row[0], last[0], last[1], last[2] = claim, string(f), reason, collection
 	return row
 }
@@ -66,8 +71,31 @@ func verdictRow(claim lab.Claim, v lab.Verdict) []string {
 		v.Numerator.String(), v.Denominator.String(), n,
 		formatDecimals(v.Ratio, 6), formatDecimals(v.Low, 6), formatDecimals(v.High, 6),
 		formatDecimals(&v.Margin, 4), formatDecimals(v.PHolm, 9), formatDecimals(v.PEquivalence, 9),
-		string(v.Finding), wording.Reasons(v.Reasons...), claim.Collection,
+		string(v.Finding), wording.Reasons(v.Reasons...), claim.Collection, "", "",
 	}
+}
+
+// promiseRows returns the rows of a promise, one for each phase in which it was judged; or one with
+// the reason, if it was judged in none.
+func promiseRows(claim lab.Claim, v lab.PromiseVerdict) (rows [][]string) {
+	word := "promise kept"
+	if v.Broken {
+		word = "promise broken"
+	}
+	row := func(arm, n string, f lab.Finding, reasons []lab.Reason, kept, low string) {
+		rows = append(rows, []string{
+			claim.ID, word, v.Scenario, v.LimitsText(), arm, v.HighestKeptBy, n, "", "", "", "", "", "",
+			string(f), wording.Reasons(reasons...), claim.Collection, kept, low,
+		})
+	}
+	for _, j := range v.Judged {
+		row(v.Arm(j.Phase).String(), strconv.Itoa(len(j.Trials)), j.Finding, j.Reasons,
+			strconv.Itoa(j.Count(lab.Kept)), formatDecimals(j.KeptShareLow, 6))
+	}
+	if len(v.Judged) == 0 {
+		row(v.Arm(strings.Join(v.Phases, ", ")).String(), "", v.Finding, v.Reasons, "", "")
+	}
+	return rows
 }
 
 // formatDecimals formats a number with n decimals, or returns "" for nil.

@@ -38,11 +38,11 @@ func New(p lab.Plan, rows []metric.Row, measured int) Report {
 		r.Figures = append(r.Figures, sections(scenario[0].Text("scenario"), scenario)...)
 	}
 	switch {
-	case len(p.Hypotheses)+len(p.UntestedHypotheses) == 0:
+	case len(p.Hypotheses)+len(p.UntestedHypotheses)+len(p.Promises)+len(p.UntestedPromises) == 0:
 		r.Untested = &lab.Reason{Kind: lab.NoHypotheses}
 	case !p.Profile.CanCompare():
 		r.Untested = &lab.Reason{Kind: lab.ComparesNothing, Subject: p.Profile.Name}
-	case len(p.Hypotheses) == 0:
+	case len(p.Hypotheses)+len(p.Promises) == 0:
 		r.Untested = &lab.Reason{Kind: lab.NoHypothesisTested}
 	}
 	return r

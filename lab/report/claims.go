@@ -111,6 +111,7 @@ func evaluatedEntries(verdicts []lab.ClaimVerdict) (out []entry) {
 		if c.Finding != lab.NotEvaluated {
 			out = append(out, entry{label: c.ID, mark: string(c.Finding), text: c.Statement})
 			out = append(out, hypothesisEntries(c)...)
+			out = append(out, promiseEntries(c)...)
 		}
 	}
 	return out
@@ -157,14 +158,16 @@ func topicEntries(topics []lab.UntestableTopic) []entry {
 	return []entry{{text: "no load can test: " + strings.Join(texts, "; ")}}
 }
 
+// sides says what a hypothesis or a promise does for its claim.
+var sides = map[lab.Finding]string{
+	lab.Supported:    "supports: ",
+	lab.Refuted:      "refutes: ",
+	lab.Inconclusive: "undecided: ",
+}
+
 // hypothesisEntries returns the lines of a claim's hypotheses, with the side that each supports if
 // they differ.
 func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
-	sides := map[lab.Finding]string{
-		lab.Supported:    "supports: ",
-		lab.Refuted:      "refutes: ",
-		lab.Inconclusive: "undecided: ",
-	}
 	missing := groupedNames{}
 	for _, f := range []lab.Finding{lab.Supported, lab.Refuted, lab.Inconclusive} {
 		for _, v := range c.HypothesisVerdicts {
@@ -188,6 +191,19 @@ func hypothesisEntries(c lab.ClaimVerdict) (out []entry) {
 	}
 	if len(notCompared) > 0 {
 		out = append(out, entry{nested: true, text: "not compared: " + strings.Join(notCompared, ", ")})
+	}
+	return out
+}
+
+// promiseEntries returns the lines of a claim's promises, with the side that each phase supports.
+func promiseEntries(c lab.ClaimVerdict) (out []entry) {
+	for _, v := range c.PromiseVerdicts {
+		for i, text := range PromiseSentences(v) {
+			if i > 0 {
+				text = sides[v.Judged[i-1].Finding] + text
+			}
+			out = append(out, entry{nested: true, text: text})
+		}
 	}
 	return out
 }

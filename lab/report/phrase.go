@@ -86,6 +86,24 @@ func Sentence(v lab.Verdict) string {
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(n.where, " "), text, strings.Join(notes, "; "))
 }
 
+// PromiseSentences returns the result of a promise as text: where it is asked and up to which phase
+// it is kept, and then a sentence for each phase.
+func PromiseSentences(v lab.PromiseVerdict) []string {
+	if len(v.Judged) == 0 {
+		return []string{"not judged: " + v.ID() + ": " + wording.Reasons(v.Reasons...)}
+	}
+	sentences := []string{fmt.Sprintf("%s: the promise of %s, %s: %s", v.Scenario, v.Variant, v.LimitsText(),
+		wording.PromiseBrief(v))}
+	for _, j := range v.Judged {
+		text := j.Phase + ": " + wording.Kept(j)
+		if len(j.Reasons) > 0 {
+			text += "; " + wording.Reasons(j.Reasons...)
+		}
+		sentences = append(sentences, text)
+	}
+	return sentences
+}
+
 // regionNote returns the range within which the ratio was found, if that is not simply above or
 // below 1.
 func regionNote(v lab.Verdict) string {

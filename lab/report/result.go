@@ -111,8 +111,23 @@ func (r Report) evaluated() (out []lab.ClaimVerdict) {
 }
 
 // Result returns what was measured of a claim in a few words: its ratio, or how its hypotheses came
-// out, and why it is inconclusive, unless that is so of every claim of the run.
+// out, and why it is inconclusive, unless that is so of every claim of the run; and up to where its
+// promises are kept.
 func Result(c lab.ClaimVerdict) string {
+	var parts []string
+	if text := comparisons(c); text != "" {
+		parts = append(parts, text)
+	}
+	for _, v := range c.PromiseVerdicts {
+		if len(v.Judged) > 0 {
+			parts = append(parts, v.Variant+" "+wording.PromiseBrief(v))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// comparisons returns how a claim's hypotheses came out; empty without one that was evaluated.
+func comparisons(c lab.ClaimVerdict) string {
 	var tested []lab.Verdict
 	counts := map[lab.Finding]int{}
 	for _, v := range c.HypothesisVerdicts {
@@ -130,6 +145,9 @@ func Result(c lab.ClaimVerdict) string {
 			parts = append(parts, why)
 		}
 		return strings.Join(parts, ", ")
+	}
+	if len(tested) == 0 {
+		return ""
 	}
 	if counts[c.Finding] == len(tested) && c.Finding != lab.Inconclusive {
 		return rangeOfRatios(tested)
@@ -163,8 +181,8 @@ func rangeOfRatios(verdicts []lab.Verdict) string {
 		interval(highest, "x", nil, nil, math.Round), len(verdicts))
 }
 
-// usedByClaims returns the figures of the arms of evaluated hypotheses. If no claim was evaluated, it
-// returns all figures.
+// usedByClaims returns the figures of the arms of evaluated hypotheses and promises. If no claim was
+// evaluated, it returns all figures.
 func (r Report) usedByClaims() (used []Section) {
 	var arms []scenarioArm
 	for _, c := range r.evaluated() {
@@ -174,6 +192,11 @@ func (r Report) usedByClaims() (used []Section) {
 			}
 			for _, a := range v.Arms() {
 				arms = append(arms, scenarioArm{v.Scenario, a})
+			}
+		}
+		for _, v := range c.PromiseVerdicts {
+			for _, j := range v.Judged {
+				arms = append(arms, scenarioArm{v.Scenario, v.Arm(j.Phase)})
 			}
 		}
 	}

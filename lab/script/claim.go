@@ -33,11 +33,12 @@ func (d claimDefinition) function() string {
 	return "untestable"
 }
 
-// claimReference is a hypothesis's claim. It is checked after all scripts are
-// evaluated, because any of them may define it.
+// claimReference is the claim of a hypothesis or a promise. It is checked after all scripts
+// are evaluated, because any of them may define it.
 type claimReference struct {
-	ID string
-	At lab.Place
+	ID       string
+	Function string // that was called with it
+	At       lab.Place
 }
 
 func (s *scenarioScript) defineClaimFunctions() {
@@ -114,12 +115,14 @@ func (s *scenarioScript) readClaimID(c *call, argument string) string {
 	return id
 }
 
-// readClaim reads a hypothesis's claim, which checkClaims checks later.
+// readClaim reads the claim of a hypothesis or a promise, which checkClaims checks later.
 func (s *scenarioScript) readClaim(c *call) string {
 	before := s.faultCount
 	id := c.stringLine("claim")
 	if id != "" && s.faultCount == before {
-		s.references = append(s.references, claimReference{ID: id, At: scriptPlace(c.args["claim"].at)})
+		s.references = append(s.references, claimReference{
+			ID: id, Function: c.function.name, At: scriptPlace(c.args["claim"].at),
+		})
 	}
 	return id
 }
@@ -135,7 +138,7 @@ var claimCall = regexp.MustCompile(`\bclaim\s*\(`)
 func callsClaim(source []byte) bool { return claimCall.Match(source) }
 
 // checkClaims adds to the faults of each file the claims that it defines again, and the
-// claims of its hypotheses that no script defines.
+// claims of its hypotheses and promises that no script defines.
 func checkClaims(files []scriptFile, results []fileResult) {
 	order := claimsOrder(files)
 	first := map[string]string{} // the place that defines each claim or topic
@@ -162,7 +165,7 @@ func checkClaims(files []scriptFile, results []fileResult) {
 	for _, i := range order {
 		for _, r := range results[i].References {
 			if !slices.Contains(ids, r.ID) {
-				results[i].addFault(files[i], r.At, "hypothesis", "unknown claim %q; %s", r.ID,
+				results[i].addFault(files[i], r.At, r.Function, "unknown claim %q; %s", r.ID,
 					message.Suggest(r.ID, ids))
 			}
 		}

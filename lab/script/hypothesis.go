@@ -2,7 +2,6 @@ package script
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -90,18 +89,10 @@ func makeArm(c *call) starlark.Value {
 }
 
 func makeObjective(c *call, below bool) starlark.Value {
-	made := &objective{opaqueValue: "objective", objective: lab.Objective{Metric: c.metric(), Below: below}}
-	if arg, ok := c.validArgument("limit"); ok {
-		limit, isNumber := starlark.AsFloat(arg.value)
-		switch {
-		case !isNumber:
-			c.wrongType(arg, "limit", "a number")
-		case math.IsNaN(limit) || limit < 0:
-			c.fault(arg.at, "limit is %s, want 0 or more", arg.value)
-		}
-		made.objective.Limit = limit
+	return &objective{
+		opaqueValue: "objective",
+		objective:   lab.Objective{Metric: c.metric(), Below: below, Limit: c.limit()},
 	}
-	return made
 }
 
 func readObjectives(c *call) (all []lab.Objective) {
@@ -250,7 +241,7 @@ func (s *scenarioScript) readHypotheses(c *call) (all []lab.Hypothesis) {
 // resolveHypothesis returns a hypothesis with the defaults of its scenario.
 func (s *scenarioScript) resolveHypothesis(c *call, made *hypothesis) lab.Hypothesis {
 	h := made.hypothesis
-	h.Scenario, h.Profile = s.scenario.Name, s.resolveProfile(c, made)
+	h.Scenario, h.Profile = s.scenario.Name, s.resolveProfile(c, made.hypothesis.Profile, made.profileAt)
 	h.Numerator, h.Denominator = s.resolveArm(c, made, made.numerator), s.resolveArm(c, made, made.denominator)
 	switch {
 	case s.faultCount > 0:
@@ -263,15 +254,15 @@ func (s *scenarioScript) resolveHypothesis(c *call, made *hypothesis) lab.Hypoth
 	return h
 }
 
-// resolveProfile returns the shortest profile that tests a hypothesis. It must
-// also run the scenario.
-func (s *scenarioScript) resolveProfile(c *call, h *hypothesis) string {
-	profile, profiles := h.hypothesis.Profile, lab.ProfileNames()
+// resolveProfile returns the shortest profile that tests a hypothesis or a promise: the
+// given one, which must also run the scenario, or the scenario's.
+func (s *scenarioScript) resolveProfile(c *call, profile string, at syntax.Position) string {
+	profiles := lab.ProfileNames()
 	if profile == "" {
 		return s.scenario.Profile
 	}
 	if slices.Index(profiles, profile) < slices.Index(profiles, s.scenario.Profile) {
-		c.fault(h.profileAt, "profile %q does not run this scenario, whose shortest profile is %q",
+		c.fault(at, "profile %q does not run this scenario, whose shortest profile is %q",
 			profile, s.scenario.Profile)
 	}
 	return profile

@@ -94,8 +94,9 @@ func scenarioWith(pairs ...string) string {
 const at = "scenarios/x.star:"
 
 const (
-	scenarioFunctions = "above, answer, arm, below, capacity, claim, collection, get, hypothesis, ladder, " +
-		"param, peak, pool, post, ramp, scenario, share, steady, steps, untestable, warmup, where"
+	scenarioFunctions = "above, answer, arm, at_least, at_most, below, capacity, claim, collection, get, " +
+		"hypothesis, " +
+		"ladder, param, peak, pool, post, promise, ramp, scenario, share, steady, steps, untestable, warmup, where"
 	measuredCalls = "peak(…), ladder(…), steady(…), steps(…), ramp(…) or capacity(…)"
 	phaseCalls    = "warmup(…), " + measuredCalls
 )

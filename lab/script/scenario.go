@@ -99,7 +99,7 @@ func (s *scenarioScript) defineFunctions() {
 	s.define(function{
 		name:     "scenario",
 		required: []string{"name", "about", "requests", "phases"},
-		optional: []string{"variants", "profile", "cores", "services", "hypotheses"},
+		optional: []string{"variants", "profile", "cores", "services", "hypotheses", "promises"},
 		replaced: map[string]string{"upstream": `services = ["upstream"]`},
 		make:     s.makeScenario,
 	})
@@ -131,6 +131,7 @@ func (s *scenarioScript) defineFunctions() {
 	})
 	s.definePhaseFunctions()
 	s.defineHypothesisFunctions()
+	s.definePromiseFunctions()
 	s.defineClaimFunctions()
 }
 
@@ -155,6 +156,7 @@ func (s *scenarioScript) makeScenario(c *call) starlark.Value {
 		s.scenario.Profile = c.oneOf("profile", lab.ProfileNames(), true)
 	}
 	s.scenario.Hypotheses = s.readHypotheses(c)
+	s.scenario.Promises = s.readPromises(c)
 	return starlark.None
 }
 

@@ -71,9 +71,9 @@ func (r plannedRun) write(t *testing.T, results string) (dir string) {
 
 // peakOf returns the peak of a server: that of the lab's own servers is known, and others differ by
 // their names.
-func peakOf(server string) float64 {
+func peakOf(s lab.Service) float64 {
 	const reference, burn = 140, 15
-	switch server {
+	switch s.Name {
 	case lab.LightReference:
 		return reference
 	case lab.HeavyReference:
@@ -82,7 +82,7 @@ func peakOf(server string) float64 {
 		return burn
 	}
 	sum := fnv.New32()
-	fmt.Fprint(sum, lab.OriginalOf(server))
+	fmt.Fprint(sum, lab.OriginalOf(s.Name))
 	return 3000 + float64(sum.Sum32()%12_000)
 }
 
@@ -91,7 +91,7 @@ func answerWithClock(s lab.Service, r lab.Request) lab.Answer {
 	if r.Path != lab.ServiceTimesPath {
 		return answerOf(s, r)
 	}
-	mean := time.Duration(float64(time.Second) / peakOf(s.Name))
+	mean := time.Duration(float64(time.Second) / peakOf(s))
 	body, err := json.Marshal(lab.ServiceTimes{Count: 1, Mean: mean})
 	if err != nil {
 		return lab.Answer{Error: err.Error()}

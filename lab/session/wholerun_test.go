@@ -48,7 +48,7 @@ func TestARunWithFaultsOfEveryRoleIsComplete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wholeRun{t: t, engine: memory.New()}
 		w.engine.Answer = answerOf
-		w.start(dir, blocks)
+		w.start(dir, func(l lab.Layout) lab.Plan { return newRunPlan(l, blocks) })
 		faults := placeFaults(t, w.plan, share)
 		w.faults = make(map[lab.TrialID]trialFault)
 		w.checkFaults = []memory.Fault{
@@ -98,9 +98,9 @@ func fastTempDir(t *testing.T) string {
 }
 
 // start creates the run's folder.
-func (w *wholeRun) start(results string, blocks int) {
+func (w *wholeRun) start(results string, planFor func(lab.Layout) lab.Plan) {
 	err := w.withSession(func(s *Session) error {
-		w.plan = newRunPlan(s.Layout, blocks)
+		w.plan = planFor(s.Layout)
 		run, err := record.Create(results, s.ID, record.Info{StartedAt: time.Now(), Plan: w.plan})
 		if err != nil {
 			return err

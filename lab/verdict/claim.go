@@ -6,8 +6,8 @@ import (
 	"runtimelab/lab"
 )
 
-// CombineFindings returns the finding on a claim from those on its hypotheses. Hypotheses that were
-// not evaluated do not count.
+// CombineFindings returns the finding on a claim from those on its hypotheses and on its promises,
+// of which each phase has one. What was not evaluated does not count.
 //
 //	supported  refuted  inconclusive  ->
 //	-          -        -             not evaluated
@@ -30,23 +30,36 @@ func CombineFindings(parts ...lab.Finding) lab.Finding {
 	return lab.NotEvaluated
 }
 
-// claimsOf returns the claims of a plan. Those that only a hypothesis names, because the plan did
-// not record its claims, come last and have only an id.
+// claimsOf returns the claims of a plan. Those that only a hypothesis or a promise names, because the
+// plan did not record its claims, come last and have only an id.
 func claimsOf(p lab.Plan) []lab.Claim {
 	claims := slices.Clone(p.Claims)
-	for _, h := range slices.Concat(p.Hypotheses, p.UntestedHypotheses) {
-		if !slices.ContainsFunc(claims, func(c lab.Claim) bool { return c.ID == h.Claim }) {
-			claims = append(claims, lab.Claim{ID: h.Claim})
+	tests := slices.Concat(
+		lab.Tests(p.Hypotheses, p.Promises), lab.Tests(p.UntestedHypotheses, p.UntestedPromises))
+	for _, id := range lab.ClaimsOf(tests) {
+		if !slices.ContainsFunc(claims, func(c lab.Claim) bool { return c.ID == id }) {
+			claims = append(claims, lab.Claim{ID: id})
 		}
 	}
 	return claims
 }
 
-// judgeClaim returns the verdict on a claim from the verdicts on its hypotheses.
-func judgeClaim(c lab.Claim, parts []lab.Verdict) lab.ClaimVerdict {
+// judgeClaim returns the verdict on a claim from those of the verdicts that are about it.
+func judgeClaim(c lab.Claim, hypotheses []lab.Verdict, promises []lab.PromiseVerdict) lab.ClaimVerdict {
+	out := lab.ClaimVerdict{Claim: c}
 	var findings []lab.Finding
-	for _, v := range parts {
-		findings = append(findings, v.Finding)
+	for _, v := range hypotheses {
+		if v.Claim == c.ID {
+			out.HypothesisVerdicts = append(out.HypothesisVerdicts, v)
+			findings = append(findings, v.Finding)
+		}
 	}
-	return lab.ClaimVerdict{Claim: c, Finding: CombineFindings(findings...), HypothesisVerdicts: parts}
+	for _, v := range promises {
+		if v.Claim == c.ID {
+			out.PromiseVerdicts = append(out.PromiseVerdicts, v)
+			findings = append(findings, v.Findings()...)
+		}
+	}
+	out.Finding = CombineFindings(findings...)
+	return out
 }

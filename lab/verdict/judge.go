@@ -36,24 +36,21 @@ func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
 	for _, c := range p.Controls {
 		r.Controls = append(r.Controls, judgeControl(c, table, blocks))
 	}
-	verdicts := judgeHypotheses(p, table, blocks)
+	var void *lab.Reason // why no verdict of the run stands
 	switch failed := failedControls(r.Controls); {
 	case !r.Complete():
-		makeInconclusive(verdicts, lab.Reason{
-			Kind: lab.RunIncomplete, Count: r.Measured, Total: r.Planned, Subject: runID(rows),
-		})
+		void = &lab.Reason{Kind: lab.RunIncomplete, Count: r.Measured, Total: r.Planned, Subject: runID(rows)}
 	case len(failed) > 0:
-		makeInconclusive(verdicts, lab.Reason{Kind: lab.ControlFailed, Names: failed})
+		void = &lab.Reason{Kind: lab.ControlFailed, Names: failed}
+	}
+	verdicts := judgeHypotheses(p, table, blocks)
+	if void != nil {
+		makeInconclusive(verdicts, *void)
 	}
 	addCPUScope(verdicts)
+	promises := judgePromises(p, newPromiseJudge(rows, table, p.Peers, blocks), void)
 	for _, c := range claimsOf(p) {
-		var parts []lab.Verdict
-		for _, v := range verdicts {
-			if v.Claim == c.ID {
-				parts = append(parts, v)
-			}
-		}
-		r.Claims = append(r.Claims, judgeClaim(c, parts))
+		r.Claims = append(r.Claims, judgeClaim(c, verdicts, promises))
 	}
 	r.Doubts = doubts(p, table, verdicts)
 	return r
@@ -79,18 +76,19 @@ func judgeHypotheses(p lab.Plan, rows rowTable, blocks int) (out []lab.Verdict) 
 	}
 	for _, h := range p.UntestedHypotheses {
 		out = append(out, lab.Verdict{
-			Hypothesis: h, Finding: lab.NotEvaluated, Reasons: []lab.Reason{notTestedReason(p, h)},
+			Hypothesis: h, Finding: lab.NotEvaluated, Reasons: []lab.Reason{notTestedReason(p, h.Profile)},
 		})
 	}
 	return out
 }
 
-// notTestedReason returns why the run does not test a hypothesis.
-func notTestedReason(p lab.Plan, h lab.Hypothesis) lab.Reason {
+// notTestedReason returns why the run does not test a hypothesis or a promise. shortest is the
+// shortest profile that does.
+func notTestedReason(p lab.Plan, shortest string) lab.Reason {
 	names := lab.ProfileNames()
-	if slices.Index(names, h.Profile) > slices.Index(names, p.Profile.Name) {
+	if slices.Index(names, shortest) > slices.Index(names, p.Profile.Name) {
 		return lab.Reason{
-			Kind: lab.TestedByLongerProfile, Subject: p.Profile.Name, Names: []string{h.Profile},
+			Kind: lab.TestedByLongerProfile, Subject: p.Profile.Name, Names: []string{shortest},
 		}
 	}
 	return lab.Reason{Kind: lab.NotInThisRun}

@@ -73,7 +73,7 @@ func hypothesis(d lab.Direction) lab.Hypothesis {
 func planOf(hypotheses ...lab.Hypothesis) lab.Plan {
 	return lab.Plan{
 		Profile: lab.Profile{Name: "quick", Blocks: blocks}, Hypotheses: hypotheses,
-		Peers: map[string]lab.Peers{
+		RuntimeFacts: lab.RuntimeFacts{Peers: map[string]lab.Peers{
 			"python-freethreaded": {
 				Runtimes: []string{"python-gil-twin"}, Reason: "is built from source with its own flags",
 			},
@@ -81,7 +81,7 @@ func planOf(hypotheses ...lab.Hypothesis) lab.Plan {
 				Runtimes: []string{"python-freethreaded"}, Reason: "is built from source with its own flags",
 			},
 			"choosy": {Runtimes: []string{"node", "bun"}, Reason: "answers in half"},
-		},
+		}},
 	}
 }
 

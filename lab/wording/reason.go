@@ -56,8 +56,8 @@ func reason(r lab.Reason, named int) string {
 	case lab.CPUScope:
 		return fmt.Sprintf("%d to %d cores only", r.Count, r.Total)
 	}
-	for _, of := range []func(lab.Reason) string{curve, comparison} {
-		if text := of(r); text != "" {
+	for _, words := range []func(lab.Reason) string{curve, promiseReason, comparison} {
+		if text := words(r); text != "" {
 			return text
 		}
 	}

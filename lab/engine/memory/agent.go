@@ -197,7 +197,7 @@ func (a cellAgent) Attack(ctx context.Context, attack lab.Attack) (o account.Obs
 	if err := sleep(ctx, lasts-lasts/2); err != nil {
 		return o, err
 	}
-	l := a.engine.loadOf(attack, server.spec.Name, len(server.spec.CPUs.Pinned))
+	l := a.engine.loadOf(attack, server.spec, len(server.spec.CPUs.Pinned))
 	o.AttackResult = l.result(attack, o.Before.At, time.Since(o.Before.At))
 	if a.engine.Detailed {
 		if err := addDetail(&o.AttackResult, attack); err != nil {

@@ -30,8 +30,8 @@ type Engine struct {
 
 	// Answer returns what a service answers to a request.
 	Answer func(s lab.Service, r lab.Request) lab.Answer
-	// PeakRPS returns the peak of a server on one CPU; nil means that all have the same.
-	PeakRPS func(server string) float64
+	// PeakRPS returns the peak of a server on one CPU. Nil: all have the same.
+	PeakRPS func(s lab.Service) float64
 	// Detailed makes attacks return histograms and seconds too, which take most of a test's time.
 	Detailed bool
 	// InterruptRun ends the context of the run, for a fault of the kind UserInterrupts.

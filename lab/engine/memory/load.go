@@ -13,6 +13,8 @@ const (
 	peakRPS = 10_000 // of a server on one CPU, which is then busy
 	noise   = 0.01   // standard deviation of a peak, as a share
 
+	fullQueue = 0.99 // share of its CPUs at which a server's queue stops growing
+
 	sleepingGenerator = 0.3 // share of its CPU that a generator uses which waits in the kernel
 	pollingGenerator  = 0.7 // share of its time in which a generator that polls finds no work
 	besideShare       = 0.1 // share of a CPU that each service beside the server uses
@@ -26,11 +28,11 @@ type load struct {
 
 // loadOf returns the load of an attack on a server with so many CPUs. The server's peak varies with the
 // attack's seed.
-func (e *Engine) loadOf(a lab.Attack, server string, cpus int) load {
+func (e *Engine) loadOf(a lab.Attack, s lab.Service, cpus int) load {
 	random := rand.New(rand.NewPCG(a.Seed, uint64(len(a.Kind))))
 	peak := float64(peakRPS)
 	if e.PeakRPS != nil {
-		peak = e.PeakRPS(server)
+		peak = e.PeakRPS(s)
 	}
 	peak *= float64(cpus) * (1 + noise*random.NormFloat64())
 	if len(a.Rate) == 0 {
@@ -54,6 +56,7 @@ func (l load) result(a lab.Attack, began time.Time, lasts time.Duration) lab.Att
 	if len(a.Rate) == 0 {
 		meanMS *= float64(a.Connections) // each waits for all others
 	} else {
+		meanMS /= 1 - min(l.busy, fullQueue) // the wait in the queue of a server that is so busy (M/M/1)
 		r.Corrected, r.SendLag = latency(n, meanMS), latency(n, meanMS/100)
 	}
 	if a.Kind.Traits().Pacing == lab.ArrivingClients {
