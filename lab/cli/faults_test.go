@@ -61,7 +61,7 @@ var faultyVariants = map[string]struct {
 	},
 	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, halfRefused},
 	"hungry": {
-		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`,
+		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 20, 1))`,
 		peakFailedWith("killed for memory"),
 	},
 	"forks": {
