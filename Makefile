@@ -61,13 +61,16 @@ lab: engine ## Measure. PROFILE: smoke (under 90 s), quick (15 min), standard (a
 calibrate: engine ## Measure the instrument itself on this machine (two minutes; make lab does it if needed).
 	@bin/lab calibrate $(ARGS)
 
-# One package at a time, because several packages measure on the same engine.
+# Unit tests of several packages run side by side. Integration tests run after them, one package at a
+# time: they measure on the same engine, and other work would disturb them.
 test: engine ## Run all tests, with real containers too (about half an hour).
 	@echo "test: all packages, with real containers; about half an hour once images exist" >&2
 	@if command -v gcc >/dev/null 2>&1; then race=-race; \
 	elif [ -n "$${CI:-}" ]; then echo "test: CI needs a C compiler for the race detector: apt-get install gcc libc6-dev" >&2; exit 1; \
 	else race=; echo "test: no gcc, so without the race detector" >&2; fi; \
-	$(GO) test $$race -p 1 -timeout 40m ./lab/...
+	$(GO) test $$race -skip '^TestIntegration' ./lab/... && \
+	$(GO) test $$race -p 1 -timeout 40m -run '^TestIntegration' \
+		$$(grep -rl '^func TestIntegration' --include='*_test.go' lab | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 	@# All 2,000 trials, of which the race detector sees a quarter: it makes them seven times as slow.
 	$(GO) test -run TestARunWithFaultsOfEveryRoleIsComplete ./lab/session
 

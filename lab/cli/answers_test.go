@@ -119,7 +119,7 @@ func TestIntegrationAnExpectedErrorIsMeasuredAndAChangingBodyIsNot(t *testing.T)
 		t.Errorf("no %q in:\n%s", described, stdout)
 	}
 
-	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")
+	code, _, stderr = briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "expected")
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"runtimelab/lab"
 	"runtimelab/lab/archive"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
@@ -66,18 +67,25 @@ type app struct {
 	ctx      context.Context
 	root     string   // the value of --root; empty: the nearest folder that qualifies
 	runtimes []string // the values of --runtimes
+	// adjustProfile changes the profile of a new run. Only tests set it, for phases that are short.
+	adjustProfile func(*lab.Profile)
 }
 
 // Run executes one command line and returns the exit code.
 func Run(ctx context.Context, streams Streams, args []string) int {
-	streams = Streams{Out: safeWriter{streams.Out}, Err: safeWriter{streams.Err}}
-	err := dispatch(ctx, streams, args)
+	return (&app{Streams: streams, ctx: ctx}).run(args)
+}
+
+// run executes one command line and returns the exit code.
+func (a *app) run(args []string) int {
+	a.Streams = Streams{Out: safeWriter{a.Out}, Err: safeWriter{a.Err}}
+	err := a.dispatch(args)
 	if err == nil || errors.Is(err, errHelpShown) {
 		return fault.ExitOK
 	}
-	fmt.Fprintf(streams.Err, "lab: %v\n", err)
+	fmt.Fprintf(a.Err, "lab: %v\n", err)
 	// Third-party clients report only that they were cancelled.
-	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), ErrInterrupted) {
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(a.ctx), ErrInterrupted) {
 		return fault.ExitInterrupted
 	}
 	return fault.ExitCode(err)
@@ -115,7 +123,7 @@ type helpShown struct{}
 
 // dispatch parses a command line and runs its command. It returns errHelpShown if the
 // command line asks for help.
-func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
+func (a *app) dispatch(args []string) (err error) {
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil:
@@ -126,7 +134,7 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 		}
 	}()
 	var c commands
-	parser, err := newParser(&c, streams)
+	parser, err := newParser(&c, a.Streams)
 	if err != nil {
 		return fmt.Errorf("building the command line: %w", err)
 	}
@@ -137,7 +145,8 @@ func dispatch(ctx context.Context, streams Streams, args []string) (err error) {
 			Hint: "lab --help lists the commands, lab COMMAND --help the flags of one",
 		}
 	}
-	return parsed.Run(&app{Streams: streams, ctx: ctx, root: c.Root, runtimes: c.Runtimes})
+	a.root, a.runtimes = c.Root, c.Runtimes
+	return parsed.Run(a)
 }
 
 // newParser returns the parser that reads a command line into c.

@@ -27,6 +27,11 @@ func TestMain(m *testing.M) {
 		"lab": func() {
 			os.Exit(Run(context.Background(), Streams{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
 		},
+		briefLab: func() {
+			streams := Streams{Out: os.Stdout, Err: os.Stderr}
+			a := &app{Streams: streams, ctx: context.Background(), adjustProfile: briefly}
+			os.Exit(a.run(os.Args[1:]))
+		},
 	})
 }
 

@@ -10,14 +10,14 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// falseIdentityModule is a Node module that changes what the application answers on
-// /identity. The replacement must have the same length.
-const falseIdentityModule = `
+// falseAnswerModule is a Node module that changes what the application answers to a path. The
+// replacement must have the same length.
+const falseAnswerModule = `
 import http from 'node:http';
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, ...args) {
   const [request, response] = args;
-  if (event === 'request' && request.url === '/identity') {
+  if (event === 'request' && request.url === '%s') {
     const end = response.end;
     response.end = (body, ...more) => end.call(response, String(body).replace(%s), ...more);
   }
@@ -28,11 +28,13 @@ http.Server.prototype.emit = function (event, ...args) {
 // The number of CPUs is checked on the CPUs of a trial, the rest on all CPUs.
 func TestIntegrationTheContractChecksTheIdentity(t *testing.T) {
 	needEngine(t)
-	root := checkout(t)
+	root := helloCheckout(t)
 	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string {
 		return s +
-			variantWithModule("short", fmt.Sprintf(falseIdentityModule, `'"keep_alive_s":75', '"keep_alive_s":5 '`)) +
-			variantWithModule("cpus", fmt.Sprintf(falseIdentityModule, `/"cpus_allowed":"\d"/, '"cpus_allowed":"x"'`))
+			variantWithModule("short", fmt.Sprintf(falseAnswerModule, "/identity",
+				`'"keep_alive_s":75', '"keep_alive_s":5 '`)) +
+			variantWithModule("cpus", fmt.Sprintf(falseAnswerModule, "/identity",
+				`/"cpus_allowed":"\d"/, '"cpus_allowed":"x"'`))
 	})
 	code, stdout, stderr := labRun(t.Context(), "contract", "--root", root, "node/single", "node/short",
 		"node/cpus")

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +28,7 @@ import (
 )
 
 // faultModule is a Node module that runs code for each request to /json after the first
-// two thousand, long after the contract has been checked.
+// two hundred, long after the contract has been checked.
 const faultModule = `
 import http from 'node:http';
 import fs from 'node:fs';
@@ -38,7 +40,7 @@ let asked = 0;
 http.Server.prototype.emit = function (event, ...args) {
   const [request, response] = args;
   if (event !== 'request' || request.url !== '/json') return emit.call(this, event, ...args);
-  if (++asked > 2000) { %s }
+  if (++asked > 200) { %s }
   return emit.call(this, event, ...args);
 };
 `
@@ -59,18 +61,18 @@ var faultyVariants = map[string]struct {
 	},
 	"refuses": {`if (asked % 2) { response.writeHead(503).end(); return true }`, halfRefused},
 	"hungry": {
-		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 16, 1))`,
+		`for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 20, 1))`,
 		peakFailedWith("killed for memory"),
 	},
 	"forks": {
-		`if (asked === 2001) for (let i = 0; i < 2000; i++)
+		`if (asked === 201) for (let i = 0; i < 2000; i++)
 			spawn('sleep', ['600'], { stdio: 'ignore' }).on('error', () => {})`,
 		func(peak, _ metric.Row) string {
 			return problemUnless(peak.Text("validity") != "", "there is no row")
 		},
 	},
 	"fills": {
-		`if (asked === 2001) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
+		`if (asked === 201) try { for (;;) fs.appendFileSync('/dev/shm/full', Buffer.alloc(1 << 20)) } catch {}`,
 		func(peak, _ metric.Row) string {
 			mib, _ := peak.Float("memory_peak_mib")
 			return problemUnless(mib > 60, "its memory does not include its files: %.0f MiB", mib)
@@ -126,12 +128,36 @@ func halfRefused(peak, steady metric.Row) string {
 	return problemUnless(ratio > 0.45 && ratio < 0.55, "%v of the requests failed in its steady phase", ratio)
 }
 
-// Each faulty server gets rows with the reason, and leaves nothing behind.
+// refusedVariants are servers that a run does not measure, by the name of the variant, with the reason
+// in their rows. The one that answers wrongly differs from the others in one byte of one answer.
+var refusedVariants = map[string]string{
+	"crashes": "exited with code 3; it last printed: no way",
+	"greedy":  "killed for memory",
+	"wrong":   "body differs at byte 7",
+}
+
+// refusedScript returns the script of refusedVariants.
+func refusedScript() string {
+	return `
+variant(
+    name = "crashes", model = "single", about = "Ends at once.",
+    command = ["node", "-e", "console.error('no way'); process.exit(3)"],
+)
+variant(
+    name = "greedy", model = "single", about = "Takes all memory.",
+    command = ["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"],
+)
+` + variantWithModule("wrong", fmt.Sprintf(falseAnswerModule, "/plaintext", `'World', 'world'`))
+}
+
+// Each faulty server gets rows with the reason, and leaves nothing behind. Those that break before a
+// trial or answer wrongly are not measured, and the others are.
 func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
 	c := needEngine(t)
-	root := checkout(t)
-	names := []string{"single", "late"}
-	variants := variantWithModule("late", `await new Promise((ready) => setTimeout(ready, 2500));`)
+	root := helloCheckout(t)
+	names := append([]string{"single", "late"}, slices.Collect(maps.Keys(refusedVariants))...)
+	variants := variantWithModule("late", `await new Promise((ready) => setTimeout(ready, 2500));`) +
+		refusedScript()
 	for name, f := range faultyVariants {
 		names = append(names, name)
 		variants += variantWithModule(name, fmt.Sprintf(faultModule, f.code))
@@ -143,9 +169,14 @@ func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
 		return strings.Replace(s, `["node/single"]`, `["node/`+strings.Join(names, `", "node/`)+`"]`, 1)
 	})
 	before := inventory(t, c)
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
+	code, stdout, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	if code != fault.ExitOK || !strings.Contains(stdout, "node/single") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{"node/wrong is NOT MEASURED", "Hello, world!", "Hello, World!"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in:\n%s", want, stderr)
+		}
 	}
 	rows := map[string]metric.Row{}
 	for _, row := range latestRun(t, root).Rows {
@@ -154,6 +185,11 @@ func TestIntegrationEveryFaultOfAServerMakesARow(t *testing.T) {
 	for name, f := range faultyVariants {
 		if problem := f.check(rows[name+" peak"], rows[name+" steady"]); problem != "" {
 			t.Errorf("%s: %s\n%v", name, problem, rows[name+" peak"])
+		}
+	}
+	for name, reason := range refusedVariants {
+		if problem := peakFailedWith(reason)(rows[name+" peak"], nil); problem != "" {
+			t.Errorf("%s: %s", name, problem)
 		}
 	}
 	if cold, _ := rows["late peak"].Float("cold_start_ms"); cold < 2500 {
@@ -176,16 +212,18 @@ variant(
 `, name, base64.StdEncoding.EncodeToString([]byte(module)))
 }
 
-// duringATrial calls do, in the background, when a container of a role runs in a trial.
-// Containers of the contract check do not count: they are not pinned to CPUs.
-func duringATrial(t *testing.T, c *client.Client, root, role string, do func(id string)) (stop func()) {
+// duringATrial calls do, in the background, when a container of a role runs in a trial after the newest
+// run of root has n rows. Containers of the contract check do not count: they are not pinned to CPUs.
+func duringATrial(
+	t *testing.T, c *client.Client, root string, n int, role string, do func(id string),
+) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			if _, err := os.Stat(filepath.Join(root, "results", "latest")); err == nil {
+			if _, err := os.Stat(filepath.Join(root, "results", "latest")); err == nil && countEndedRows(root) >= n {
 				if id := findPinned(ctx, c, role); id != "" {
 					do(id)
 					return
@@ -217,34 +255,56 @@ func findPinned(ctx context.Context, c *client.Client, role string) (id string) 
 	return ""
 }
 
-// expectDisturbed makes a smoke run, stops what interferes with its first trial, and
-// expects that the trial is disturbed for a reason. It returns its first row.
-func expectDisturbed(t *testing.T, root string, stop func(), reason string) metric.Row {
-	t.Helper()
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	stop()
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	row := latestRun(t, root).Rows[0]
-	if row.Text("validity") != string(lab.Disturbed) || !strings.Contains(row.Text("validity_reason"), reason) {
-		t.Errorf("its trial is %s: %s", row.Text("validity"), row.Text("validity_reason"))
-	}
-	return row
-}
-
-func TestIntegrationAKilledGeneratorDisturbsItsTrial(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	useOneVariant(t, root, "[peak(connections = 64)]")
-	before := inventory(t, c)
-	stop := duringATrial(t, c, root, "generator", func(id string) {
+// kill returns a function that kills a container.
+func kill(t *testing.T, c *client.Client) func(id string) {
+	return func(id string) {
 		if _, err := c.ContainerKill(t.Context(), id, client.ContainerKillOptions{}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A generator that is killed disturbs its trial, and so does a step of the clock.
+func TestIntegrationWhatTheServerCannotCauseDisturbsItsTrial(t *testing.T) {
+	c := needEngine(t)
+	root := helloCheckout(t)
+	useOneVariant(t, root, "[peak(connections = 64)]")
+	before := inventory(t, c)
+	stopKilling := duringATrial(t, c, root, 0, "generator", kill(t, c))
+	const step = 2 * time.Second
+	stopSetting := duringATrial(t, c, root, 1, "server", func(string) {
+		if err := stepClock(step); err != nil {
+			t.Errorf("setting the clock, which needs root: %v", err)
+			return
+		}
+		t.Cleanup(func() {
+			if err := stepClock(-step); err != nil {
+				t.Error(err)
+			}
+		})
 	})
-	expectDisturbed(t, root, stop, "the generator exited with code 137")
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--blocks", "2", "json")
+	stopKilling()
+	stopSetting()
+	if code != fault.ExitOK {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	rows := latestRun(t, root).Rows
+	for i, reason := range []string{"the generator exited with code 137", "clock was set by +2.00 s"} {
+		validity, why := rows[i].Text("validity"), rows[i].Text("validity_reason")
+		if validity != string(lab.Disturbed) || !strings.Contains(why, reason) {
+			t.Errorf("trial %d is %s: %s; want %s", i+1, validity, why, reason)
+		}
+	}
+	if took, _ := rows[1].Float("duration_s"); took < 2 || took > 8 {
+		t.Errorf("three seconds of load took %.1f s", took)
+	}
 	expectInventory(t, c, before)
+}
+
+func stepClock(by time.Duration) error {
+	now := unix.NsecToTimespec(time.Now().Add(by).UnixNano())
+	return unix.ClockSettime(unix.CLOCK_REALTIME, &now)
 }
 
 // privateEngine starts an engine without a bridge for a test, and copies the images for
@@ -334,16 +394,17 @@ func copyImages(t *testing.T, from, to *client.Client) {
 // An engine without a bridge isolates servers like one with a bridge. If it stops during
 // a run, the run ends with that reason, and can be resumed on the restarted engine.
 func TestIntegrationAnEngineWithoutABridgeThatStops(t *testing.T) {
-	root := checkout(t)
+	root := helloCheckout(t)
 	useOneVariant(t, root, "[peak(connections = 64), steady(rate = 1000)]")
 	daemon, c := privateEngine(t, root)
 	expectIsolated(t)
-	stop := duringATrial(t, c, root, "server", func(string) {
+	stop := duringATrial(t, c, root, 0, "server", func(string) {
 		if err := daemon.Down(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "3", "json")
+	code, _, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "3",
+		"json")
 	stop()
 	if code != fault.ExitFailed || !strings.Contains(stderr, "the engine at unix://") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -424,14 +485,16 @@ func TestIntegrationReadOnlyResultsFailBeforeMeasuring(t *testing.T) {
 
 func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
 	c := needEngine(t)
-	root := checkout(t)
+	root := helloCheckout(t)
+	useOneVariant(t, root, "[peak(connections = 64)]")
 	dir := resultsOnDisk(t, root, 66, 0)
 	before := inventory(t, c)
 	filler := filepath.Join(dir, "filler")
-	stop := interruptAfter(root, 2, func() {
+	stop := interruptAfter(root, 1, func() {
 		_ = os.WriteFile(filler, make([]byte, 66<<20), 0o644) // until the disk is full
 	})
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "2", "json")
+	code, _, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--blocks", "2",
+		"json")
 	stop()
 	if code != fault.ExitFailed || !strings.Contains(stderr, "no space left on device") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -441,78 +504,5 @@ func TestIntegrationAFullDiskLosesNothing(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	expectResumed(t, root, interrupted, 2)
-}
-
-func TestIntegrationAClockStepDisturbsItsTrial(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	useOneVariant(t, root, "[peak(connections = 64)]")
-	const step = 2 * time.Second
-	stop := duringATrial(t, c, root, "server", func(string) {
-		if err := stepClock(step); err != nil {
-			t.Errorf("setting the clock, which needs root: %v", err)
-			return
-		}
-		t.Cleanup(func() {
-			if err := stepClock(-step); err != nil {
-				t.Error(err)
-			}
-		})
-	})
-	row := expectDisturbed(t, root, stop, "clock was set by +2.00 s")
-	if took, _ := row.Float("duration_s"); took < 2 || took > 8 {
-		t.Errorf("three seconds of load took %.1f s", took)
-	}
-}
-
-func stepClock(by time.Duration) error {
-	now := unix.NsecToTimespec(time.Now().Add(by).UnixNano())
-	return unix.ClockSettime(unix.CLOCK_REALTIME, &now)
-}
-
-func TestIntegrationAKilledRunIsResumed(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	before := inventory(t, c)
-	run := startUntilTwoRows(t, root)
-	if err := run.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := run.Wait(); err == nil {
-		t.Fatal("the lab ended before it was killed")
-	}
-	expectResumed(t, root, latestRun(t, root), 2)
-	expectInventory(t, c, before)
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != fault.ExitUsage || !strings.Contains(stderr, "is complete") {
-		t.Errorf("resuming a complete run: exit code %d\n%s", code, stderr)
-	}
-}
-
-func TestIntegrationResumeRefusesAChangedImageAndScenario(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
-	defer stop()
-	code, _, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
-	if code != fault.ExitInterrupted || !strings.Contains(stderr, "--resume") {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	defer removeImagesExcept(t, c, imageTags(t, c))
-	edit(t, filepath.Join(root, "runtimes", "node", "app.js"),
-		func(s string) string { return s + "\n// Another application.\n" })
-	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != fault.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") ||
-		strings.Contains(stderr, "image of python") {
-		t.Errorf("with another image: exit code %d\n%s", code, stderr)
-	}
-	edit(t, filepath.Join(root, "scenarios", "json.star"),
-		func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
-	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
-	if code != fault.ExitUsage || !strings.Contains(stderr, "json.star has changed since run") {
-		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)
-	}
+	expectResumed(t, root, interrupted, 1)
 }

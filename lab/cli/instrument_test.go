@@ -15,6 +15,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/record"
 	"runtimelab/lab/serve"
 	"runtimelab/lab/session"
 )
@@ -146,22 +147,17 @@ func TestIntegrationEveryThreadOfAServerIsCounted(t *testing.T) {
 	})
 }
 
-func TestIntegrationHitsAreKeptForVegeta(t *testing.T) {
-	needEngine(t)
-	root := checkout(t)
-	useOneVariant(t, root, "[peak(connections = 64), steady(rate = 2000)]")
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--raw", "json")
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	for _, row := range latestRun(t, root).Rows {
+// expectHits expects that a run kept the hits of all of its rows, in files that Vegeta reads.
+func expectHits(t *testing.T, run *record.StoredRun) {
+	t.Helper()
+	for _, row := range run.Rows {
 		name := "json_" + strings.ReplaceAll(row.Text("variant"), "/", "-") + "_*_" + row.Text("phase") + ".bin"
-		files, err := filepath.Glob(filepath.Join(root, "results", "latest", "raw", name))
+		files, err := filepath.Glob(filepath.Join(run.Dir, "raw", name))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no file %s, error %v", name, err)
 		}
 	}
-	files, _ := filepath.Glob(filepath.Join(root, "results", "latest", "raw", "*_steady.bin"))
+	files, _ := filepath.Glob(filepath.Join(run.Dir, "raw", "*_steady.bin"))
 	f, err := os.Open(files[0])
 	if err != nil {
 		t.Fatal(err)

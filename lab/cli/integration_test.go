@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +25,7 @@ import (
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
+	"runtimelab/lab/session"
 	"runtimelab/lab/workload"
 )
 
@@ -117,6 +120,19 @@ func checkout(t *testing.T) string {
 	return root
 }
 
+// helloCheckout is a checkout whose applications offer no more than jsonScenario asks for. Checking the
+// answers to all workloads takes several times as long.
+func helloCheckout(t *testing.T) string {
+	t.Helper()
+	root := checkout(t)
+	for _, runtime := range []string{"node", "python"} {
+		edit(t, filepath.Join(root, "runtimes", runtime, "runtime.star"), func(s string) string {
+			return regexp.MustCompile(`offers = \[.*\]`).ReplaceAllString(s, `offers = ["hello"]`)
+		})
+	}
+	return root
+}
+
 // useOneVariant changes the scenario of a checkout to one variant and the given phases,
 // for tests that need a short run.
 func useOneVariant(t *testing.T, root, phases string) {
@@ -146,10 +162,30 @@ func edit(t *testing.T, path string, change func(string) string) {
 
 // labRun runs one command line in this process.
 func labRun(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	return runApp(&app{ctx: ctx}, args)
+}
+
+// runApp runs one command line of the program a in this process.
+func runApp(a *app, args []string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = Run(ctx, Streams{Out: &out, Err: &errs}, args)
+	a.Streams = Streams{Out: &out, Err: &errs}
+	code = a.run(args)
 	return code, out.String(), errs.String()
 }
+
+// briefly gives a profile phases of a second, for tests of what a run does and not of its figures.
+func briefly(p *lab.Profile) {
+	p.WarmUpMax, p.PeakDuration, p.SteadyDuration = time.Second, time.Second, time.Second
+}
+
+// briefLabRun is labRun with the phases of briefly in a new run.
+func briefLabRun(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	return runApp(&app{ctx: ctx, adjustProfile: briefly}, args)
+}
+
+// briefLab is the command lab with the phases of briefly in a new run. Like the command lab it is
+// this test binary, see TestMain.
+const briefLab = "brief-lab"
 
 // latestRun returns the newest run of a checkout.
 func latestRun(t testing.TB, root string) *record.StoredRun {
@@ -273,7 +309,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 	before := inventory(t, c)
 	exposed := watchPorts(t, c, func() {
 		code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "--seed", "7",
-			"json")
+			"--raw", "json")
 	})
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -311,6 +347,7 @@ func TestIntegrationSmokeMeasuresBothRuntimesAndLeavesNothing(t *testing.T) {
 			}
 		}
 	}
+	expectHits(t, got)
 }
 
 // expectFilled expects that a row has a value in every column that rows of its kind always
@@ -330,109 +367,16 @@ func expectFilled(t *testing.T, row metric.Row) {
 	}
 }
 
-func TestIntegrationAVariantWithAWrongAnswerIsNotMeasured(t *testing.T) {
-	c := needEngine(t)
-	before := inventory(t, c)
-	root := checkout(t)
-	edit(t, filepath.Join(root, "runtimes", "node", "app.js"), func(s string) string {
-		return strings.Replace(s, "Hello, World!", "Hello, world!", 1)
-	})
-	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	removeFailedImages(t, c, root)
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	for _, want := range []string{"node/single is NOT MEASURED", "Hello, world!", "Hello, World!"} {
-		if !strings.Contains(stderr, want) {
-			t.Errorf("no %q in:\n%s", want, stderr)
-		}
-	}
-	if !strings.Contains(stdout, "python/uvloop") {
-		t.Errorf("python/uvloop was not measured:\n%s", stdout)
-	}
-	for _, row := range latestRun(t, root).Rows {
-		failed := row.Text("validity") == string(lab.Failed)
-		if failed != (row.Text("variant") == "node/single") {
-			t.Errorf("%s is %s: %s", row.Text("variant"), row.Text("validity"), row.Text("validity_reason"))
-		}
-	}
-	expectInventory(t, c, before)
-}
-
-// removeFailedImages removes the images of failed rows, which no other run uses.
-func removeFailedImages(t *testing.T, c *client.Client, root string) {
-	t.Helper()
-	ids := map[string]bool{}
-	for _, row := range latestRun(t, root).Rows {
-		if row.Text("validity") == string(lab.Failed) {
-			ids[row.Text("image_id")] = true
-		}
-	}
-	for id := range ids {
-		if id == "" {
-			continue
-		}
-		if _, err := c.ImageRemove(context.WithoutCancel(t.Context()), id,
-			client.ImageRemoveOptions{Force: true, PruneChildren: true}); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// The rows of broken variants fail with the reason, and the other variants are measured.
-func TestIntegrationBrokenServersMakeFailedRows(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	edit(t, filepath.Join(root, "runtimes", "node", "runtime.star"), func(s string) string {
-		return s + `
-variant(
-    name = "crashes", model = "single", about = "Ends at once.",
-    command = ["node", "-e", "console.error('no way'); process.exit(3)"],
-)
-variant(
-    name = "hungry", model = "single", about = "Takes all memory.",
-    command = ["node", "-e", "const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1))"],
-)
-`
-	})
-	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
-		return strings.Replace(s, `"node/single"`, `"node/single", "node/crashes", "node/hungry"`, 1)
-	})
-	before := inventory(t, c)
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	want := map[string]string{
-		"node/crashes": "exited with code 3; it last printed: no way",
-		"node/hungry":  "killed for memory",
-	}
-	seen := map[string]bool{}
-	for _, row := range latestRun(t, root).Rows {
-		v := row.Text("variant")
-		seen[v] = true
-		reason, broken := want[v]
-		if failed := row.Text("validity") == string(lab.Failed); failed != broken ||
-			!strings.Contains(row.Text("validity_reason"), reason) {
-			t.Errorf("%s is %s: %s", v, row.Text("validity"), row.Text("validity_reason"))
-		}
-	}
-	if len(seen) != 4 {
-		t.Errorf("rows of %v, want all four variants", seen)
-	}
-	expectInventory(t, c, before)
-}
-
 func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 	c := needEngine(t)
-	root := checkout(t)
+	root := helloCheckout(t)
 	before := inventory(t, c)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	stop := interruptAfter(root, 2, func() { cancel(ErrInterrupted) })
 	defer stop()
-	code, stdout, stderr := labRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
-	if code != fault.ExitInterrupted {
+	code, stdout, stderr := briefLabRun(ctx, "run", "--root", root, "--profile", "smoke", "json")
+	if code != fault.ExitInterrupted || !strings.Contains(stderr, "--resume") {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	got := latestRun(t, root)
@@ -448,6 +392,27 @@ func TestIntegrationAnInterruptionKeepsWhatWasMeasured(t *testing.T) {
 		t.Errorf("the table lacks the number of planned trials:\n%s", stdout)
 	}
 	expectInventory(t, c, before)
+	expectNotResumed(t, c, root)
+}
+
+// expectNotResumed expects that the newest run, of node and python, is not resumed with another image
+// or scenario.
+func expectNotResumed(t *testing.T, c *client.Client, root string) {
+	t.Helper()
+	defer removeImagesExcept(t, c, imageTags(t, c))
+	edit(t, filepath.Join(root, "runtimes", "node", "app.js"),
+		func(s string) string { return s + "\n// Another application.\n" })
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != fault.ExitUsage || !strings.Contains(stderr, "image of node/single: content ") ||
+		strings.Contains(stderr, "image of python") {
+		t.Errorf("with another image: exit code %d\n%s", code, stderr)
+	}
+	edit(t, filepath.Join(root, "scenarios", "json.star"),
+		func(s string) string { return strings.Replace(s, "2000", "2001", 1) })
+	code, _, stderr = labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != fault.ExitUsage || !strings.Contains(stderr, "json.star has changed since run") {
+		t.Errorf("with another scenario: exit code %d\n%s", code, stderr)
+	}
 }
 
 // interruptAfter calls act once the newest run of root has n rows.
@@ -478,14 +443,16 @@ func countEndedRows(root string) int {
 		return 0
 	}
 	ended := min(int(info.Files[record.TrialsFile].Bytes), len(text))
-	return bytes.Count(text[:ended], []byte("\n")) - 1
+	return max(0, bytes.Count(text[:ended], []byte("\n"))-1)
 }
 
-// startUntilTwoRows starts a run in a second process, and returns when it has two rows.
-func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
-	t.Helper()
-	// The command lab is this test binary, see TestMain.
-	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json")
+// After a kill -9 of the lab in its second trial, the rows of the first are readable, no generator
+// runs, lab clean removes the rest, and the run can be resumed until it is complete.
+func TestIntegrationAKilledRunIsResumed(t *testing.T) {
+	c := needEngine(t)
+	root := helloCheckout(t)
+	before := inventory(t, c)
+	run := exec.Command(briefLab, "run", "--root", root, "--profile", "smoke", "json")
 	run.Stdout, run.Stderr = io.Discard, io.Discard
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
@@ -493,14 +460,6 @@ func startUntilTwoRows(t *testing.T, root string) *exec.Cmd {
 	for countEndedRows(root) < 2 {
 		time.Sleep(50 * time.Millisecond)
 	}
-	return run
-}
-
-func TestIntegrationAKilledRunLeavesReadableRowsAndNoGenerator(t *testing.T) {
-	c := needEngine(t)
-	root := checkout(t)
-	before := inventory(t, c)
-	run := startUntilTwoRows(t, root)
 	for len(generators(t, c)) == 0 { // until the second trial starts
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -525,6 +484,13 @@ func TestIntegrationAKilledRunLeavesReadableRowsAndNoGenerator(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	expectInventory(t, c, before)
+
+	expectResumed(t, root, got, 2)
+	expectInventory(t, c, before)
+	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--resume", "latest")
+	if code != fault.ExitUsage || !strings.Contains(stderr, "is complete") {
+		t.Errorf("resuming a complete run: exit code %d\n%s", code, stderr)
+	}
 }
 
 // generators returns the ids of the running generators.
@@ -543,37 +509,49 @@ func generators(t *testing.T, c *client.Client) []string {
 	return ids
 }
 
+// A run waits while another one measures, with a message that names it.
 func TestIntegrationASecondRunWaits(t *testing.T) {
 	c := needEngine(t)
-	root, other := checkout(t), checkout(t)
-	for _, r := range []string{root, other} {
-		useOneVariant(t, r, "[peak(connections = 64)]")
-	}
+	root := helloCheckout(t)
+	useOneVariant(t, root, "[peak(connections = 64)]")
 	before := inventory(t, c)
-	var first, second struct {
-		code   int
-		stderr string
-	}
-	var both sync.WaitGroup
-	both.Go(func() {
-		first.code, _, first.stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	messages, out := io.Pipe()
+	var code int
+	var second sync.WaitGroup
+	second.Go(func() {
+		defer out.Close()
+		waiting := &app{
+			Streams: Streams{Out: io.Discard, Err: out}, ctx: t.Context(), adjustProfile: briefly,
+		}
+		code = waiting.run([]string{"run", "--root", root, "--profile", "smoke", "json"})
 	})
-	for len(generators(t, c)) == 0 {
-		time.Sleep(20 * time.Millisecond)
+	lines := bufio.NewScanner(messages)
+	readUntil := func(text string) (found bool) {
+		for !found && lines.Scan() {
+			t.Log(lines.Text())
+			found = strings.Contains(lines.Text(), text)
+		}
+		return found
 	}
-	both.Go(func() {
-		second.code, _, second.stderr = labRun(t.Context(), "run", "--root", other, "--profile", "smoke", "json")
+	var ended time.Time
+	inTestSession(t, func(_ context.Context, s *session.Session) {
+		if !readUntil("waiting: run " + s.ID) {
+			t.Errorf("the second run does not print that it waits for %s", s.ID)
+		}
+		time.Sleep(time.Second)
+		if len(generators(t, c)) > 0 {
+			t.Error("the second run has a generator while it waits")
+		}
+		ended = time.Now()
 	})
-	both.Wait()
-	if first.code != fault.ExitOK || second.code != fault.ExitOK {
-		t.Fatalf("exit codes %d and %d\n%s\n%s", first.code, second.code, first.stderr, second.stderr)
+	readUntil("\n") // no line has one: this reads all
+	second.Wait()
+	if code != fault.ExitOK {
+		t.Fatalf("exit code %d", code)
 	}
-	if id := latestRun(t, root).Info.RunID; !strings.Contains(second.stderr, "waiting: run "+id) {
-		t.Errorf("the second run does not print that it waits for %s:\n%s", id, second.stderr)
-	}
-	one, two := latestRun(t, root).Rows, latestRun(t, other).Rows
-	if end, start := one[len(one)-1].Text("started_at"), two[0].Text("started_at"); start <= end {
-		t.Errorf("the second run measured at %s, before the first ended after %s", start, end)
+	started := latestRun(t, root).Rows[0].Text("started_at")
+	if at, err := time.Parse(time.RFC3339, started); err != nil || at.Before(ended) {
+		t.Errorf("the second run measured at %s, before the first ended at %v: %v", started, ended, err)
 	}
 	expectInventory(t, c, before)
 }

@@ -113,7 +113,7 @@ variant(
 )
 `)
 	writeFile(t, filepath.Join(root, "scenarios/own.star"), nginxScenario)
-	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "own")
+	code, stdout, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "own")
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}

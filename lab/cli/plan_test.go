@@ -13,10 +13,10 @@ import (
 	"runtimelab/lab/fault"
 )
 
-// planJSON runs lab plan --json and returns the plan.
+// planJSON runs lab plan --json and returns the plan of a briefLabRun.
 func planJSON(t *testing.T, args ...string) (p lab.Plan) {
 	t.Helper()
-	code, stdout, stderr := labRun(t.Context(), append([]string{"plan", "--json"}, args...)...)
+	code, stdout, stderr := briefLabRun(t.Context(), append([]string{"plan", "--json"}, args...)...)
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
@@ -45,7 +45,7 @@ func TestIntegrationANewScenarioRunsAsPlanned(t *testing.T) {
 	}
 	args := []string{"--root", root, "--profile", "smoke", "--seed", "11", "mine"}
 	planned := planJSON(t, args...)
-	if code, _, stderr := labRun(t.Context(), append([]string{"run"}, args...)...); code != fault.ExitOK {
+	if code, _, stderr := briefLabRun(t.Context(), append([]string{"run"}, args...)...); code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	run := latestRun(t, root)
@@ -130,7 +130,8 @@ func TestIntegrationUpstreamsAndWiderServers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "waiting", "split")
+	code, stdout, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "waiting",
+		"split")
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}

@@ -108,6 +108,9 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	if out.profile, err = plan.ProfileByName(c.Profile); err != nil {
 		return nil, err
 	}
+	if a.adjustProfile != nil {
+		a.adjustProfile(&out.profile)
+	}
 	if err := c.applyBlocks(&out.profile); err != nil {
 		return nil, err
 	}

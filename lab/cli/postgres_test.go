@@ -17,7 +17,6 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/experiment"
-	"runtimelab/lab/fault"
 	"runtimelab/lab/image"
 	"runtimelab/lab/script"
 	"runtimelab/lab/session"
@@ -182,7 +181,7 @@ func askDatabase(
 }
 
 // PostgreSQL is ready with its data before the server starts, on Debian's package and on an image as
-// the official one, and is isolated as servers are.
+// the official one, and is isolated as servers are. That image is also a service as it is.
 func TestIntegrationPostgreSQLIsReadyWithItsData(t *testing.T) {
 	c := needEngine(t)
 	t.Cleanup(func() { removeTestImages(t, c) })
@@ -193,14 +192,16 @@ func TestIntegrationPostgreSQLIsReadyWithItsData(t *testing.T) {
 		standIn := askDatabase(ctx, t, s, database)
 		failEach(t, standIn.problems())
 
+		official := officialLike(ctx, t, postgres.Source)
+		expectOfficialAsItIs(ctx, t, s, postgres.Service, official)
 		source := postgres.Source
-		source.Base = lab.BaseImage{Official: officialLike(ctx, t, postgres.Source).Ref}
+		source.Base = lab.BaseImage{Official: official.Ref}
 		source.Name = "test/postgres"
 		database.Image = buildSource(ctx, t, source)
-		official := askDatabase(ctx, t, s, database)
-		failEach(t, official.problems())
-		if standIn.Sum != official.Sum {
-			t.Errorf("the images have other data: %s and %s", standIn.Sum, official.Sum)
+		onOfficial := askDatabase(ctx, t, s, database)
+		failEach(t, onOfficial.problems())
+		if standIn.Sum != onOfficial.Sum {
+			t.Errorf("the images have other data: %s and %s", standIn.Sum, onOfficial.Sum)
 		}
 	})
 }
@@ -219,34 +220,32 @@ func removeTestImages(t *testing.T, c *client.Client) {
 	}
 }
 
-// An image with a VOLUME, USER root and an entrypoint script is a service as it is.
-func TestIntegrationAnImageWithAVolumeAndAnEntrypointIsAService(t *testing.T) {
-	c := needEngine(t)
-	t.Cleanup(func() { removeTestImages(t, c) })
-	inTestSession(t, func(ctx context.Context, s *session.Session) {
-		postgres := shippedPostgres(ctx, t)
-		database := postgres.Service
-		database.Image = officialLike(ctx, t, postgres.Source)
-		database.Command = []string{"postgres", "-c", "unix_socket_directories="}
-		database.Writable = []lab.WritableFolder{{Path: "/var/lib/postgresql", SizeBytes: 256 << 20}}
-		// The entrypoint makes only the database and the role postgres.
-		packet := string(database.Ready.Send[4:])
-		packet = strings.NewReplacer("app", "postgres", "shop", "postgres").Replace(packet)
-		database.Ready = &lab.Readiness{
-			Send: append([]byte{0, 0, 0, byte(4 + len(packet))}, packet...), Answer: []byte("R"),
-		}
-		database.ServerEnv = map[string]string{"DATABASE_URL": "postgres://127.0.0.1:5432/postgres"}
-		answer := askDatabase(ctx, t, s, database)
-		if answer.Superuser != "1" || len(answer.Processes) == 0 {
-			t.Errorf("%+v", answer)
-		}
-	})
+// expectOfficialAsItIs expects that an image with a VOLUME, USER root and an entrypoint script is a
+// service as it is. database is the shipped one.
+func expectOfficialAsItIs(
+	ctx context.Context, t *testing.T, s *session.Session, database lab.Service, official lab.Image,
+) {
+	t.Helper()
+	database.Image = official
+	database.Command = []string{"postgres", "-c", "unix_socket_directories="}
+	database.Writable = []lab.WritableFolder{{Path: "/var/lib/postgresql", SizeBytes: 256 << 20}}
+	// The entrypoint makes only the database and the role postgres.
+	packet := string(database.Ready.Send[4:])
+	packet = strings.NewReplacer("app", "postgres", "shop", "postgres").Replace(packet)
+	database.Ready = &lab.Readiness{
+		Send: append([]byte{0, 0, 0, byte(4 + len(packet))}, packet...), Answer: []byte("R"),
+	}
+	database.ServerEnv = map[string]string{"DATABASE_URL": "postgres://127.0.0.1:5432/postgres"}
+	answer := askDatabase(ctx, t, s, database)
+	if answer.Superuser != "1" || len(answer.Processes) == 0 {
+		t.Errorf("%+v", answer)
+	}
 }
 
 // databaseCheckout returns a checkout whose only scenario runs beside PostgreSQL, with one variant.
 func databaseCheckout(t *testing.T) string {
 	t.Helper()
-	root := checkout(t)
+	root := helloCheckout(t)
 	services := filepath.FromSlash(workload.ServicesDir)
 	err := os.CopyFS(filepath.Join(root, services), os.DirFS(filepath.Join(repository, services)))
 	if err != nil {
@@ -259,41 +258,20 @@ func databaseCheckout(t *testing.T) string {
 	return root
 }
 
-func TestIntegrationACrashOfADatabaseFailsItsTrial(t *testing.T) {
+// A crash of the database fails its trial, and the run goes on. After a kill -9 of the lab in the next
+// trial, the database ends with its cell, and the next lab removes the container.
+func TestIntegrationACrashOfADatabaseAndOneOfTheLabLeaveNothing(t *testing.T) {
 	c := needEngine(t)
 	root := databaseCheckout(t)
-	before := inventory(t, c)
-	stop := duringATrial(t, c, root, "database", func(id string) {
-		if _, err := c.ContainerKill(t.Context(), id, client.ContainerKillOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
-	code, _, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
-	stop()
-	if code != fault.ExitOK {
-		t.Fatalf("exit code %d\n%s", code, stderr)
-	}
-	run := latestRun(t, root)
-	if problem := peakFailedWith("the database postgres exited with code 137")(run.Rows[0], nil); problem != "" {
-		t.Error(problem)
-	}
-	if s := run.Info.Services["postgres"]; s.Image.ContentSHA256 == "" || s.Role != lab.RoleDatabase {
-		t.Errorf("run.json has the service %+v", s)
-	}
-	expectInventory(t, c, before)
-}
-
-// After a kill -9 of the lab, its database ends with the cell, and the next lab removes the container.
-func TestIntegrationAKilledRunLeavesNoDatabase(t *testing.T) {
-	c := needEngine(t)
-	root := databaseCheckout(t)
-	before := volumeNames(t, c)
-	run := exec.Command("lab", "run", "--root", root, "--profile", "smoke", "json")
+	before, volumes := inventory(t, c), volumeNames(t, c)
+	run := exec.Command(briefLab, "run", "--root", root, "--profile", "smoke", "--blocks", "2", "json")
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
+	stopKilling := duringATrial(t, c, root, 0, "database", kill(t, c))
+	defer stopKilling()
 	killed := make(chan struct{})
-	stop := duringATrial(t, c, root, "database", func(string) {
+	stop := duringATrial(t, c, root, 1, "database", func(string) {
 		defer close(killed)
 		if err := run.Process.Kill(); err != nil {
 			t.Error(err)
@@ -308,13 +286,15 @@ func TestIntegrationAKilledRunLeavesNoDatabase(t *testing.T) {
 	for findPinned(t.Context(), c, "database") != "" { // until the test times out if the database does not end
 		time.Sleep(20 * time.Millisecond)
 	}
-	e, err := connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	inTestSession(t, func(context.Context, *session.Session) {}) // the next lab
+	recorded := latestRun(t, root)
+	expectNothingLeft(t, c, recorded.Info.RunID, volumes)
+	expectInventory(t, c, before)
+	problem := peakFailedWith("the database postgres exited with code 137")(recorded.Rows[0], nil)
+	if problem != "" {
+		t.Error(problem)
 	}
-	defer e.Close()
-	if _, err := e.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
+	if s := recorded.Info.Services["postgres"]; s.Image.ContentSHA256 == "" || s.Role != lab.RoleDatabase {
+		t.Errorf("run.json has the service %+v", s)
 	}
-	expectNothingLeft(t, c, latestRun(t, root).Info.RunID, before)
 }

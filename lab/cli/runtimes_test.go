@@ -129,7 +129,7 @@ func TestIntegrationProgramsFromNpmRunWithoutAWrapper(t *testing.T) {
 func TestIntegrationABrokenByteIsCaughtInEveryVariant(t *testing.T) {
 	c := needEngine(t)
 	defer removeImagesExcept(t, c, imageTags(t, c))
-	root := checkout(t)
+	root := helloCheckout(t)
 	for _, file := range []string{
 		"node/app.js", "node/express.js", "node/fastify.js",
 		"python/lab_app/asgi.py", "python/lab_app/fastapi_app.py", "python/lab_app/flask_app.py",
@@ -197,7 +197,7 @@ variant(name = "static", model = "single", about = "one process", command = ["/s
 	edit(t, filepath.Join(root, "scenarios", "json.star"), func(s string) string {
 		return strings.Replace(s, `["node/single", "python/uvloop"]`, `where(runtime = "tiny")`, 1)
 	})
-	code, stdout, stderr = labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
+	code, stdout, stderr = briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "json")
 	if code != fault.ExitOK || !strings.Contains(stdout, "tiny/static") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}

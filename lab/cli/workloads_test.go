@@ -93,7 +93,7 @@ func TestIntegrationANewWorkloadIsAFolder(t *testing.T) {
 			t.Errorf("exit code %d, %s: %s\n%s", code, id, got[id].Why, stderr)
 		}
 	}
-	code, stdout, stderr := labRun(t.Context(), "run", "--root", root, "--profile", "smoke", "greet")
+	code, stdout, stderr := briefLabRun(t.Context(), "run", "--root", root, "--profile", "smoke", "greet")
 	if code != fault.ExitOK {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
