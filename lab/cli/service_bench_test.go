@@ -47,8 +47,8 @@ func (m besideService) idle() bool { return m.share < 0.02 }
 // that of its processes contains the service's.
 //
 // Saturated is a server that polls. Sleeping is one that sleeps between requests, as servers of real
-// trials do. It depends on the generator's CPU in two more ways, and differs by more than the limit:
-// see METHOD.md.
+// trials do. Without the generator's short slices and idle loop it differs by more than the limit: see
+// METHOD.md.
 //
 // Each busy attack is compared with the idle ones next to it, because the machine's speed may change
 // within seconds by more than that.
