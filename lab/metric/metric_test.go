@@ -195,7 +195,8 @@ const header = "" +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
 	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,idle_loop_cpu_s," +
-	"generator_slice_ms,foreign_generator_ratio,foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio," +
+	"generator_slice_ms,foreign_generator_ratio,foreign_server_ratio,foreign_cpu_ratio," +
+	"upstream_hits,upstream_cpu_ratio," +
 	"database_cpu_us_per_request,database_cpu_ratio,database_memory_peak_mib,unattributed_cpu_s," +
 	"steal_ratio,canary_max_ms," +
 	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,cpus,service_mean_ms," +
