@@ -30,6 +30,10 @@ type Attack struct {
 	SideRequest *Request `json:"witness,omitempty"`
 }
 
+// WaitingSlice is the time slice that the threads of a generator get which waits in the kernel. It is
+// the shortest one that Linux grants (sched_setattr(2)).
+const WaitingSlice = 100 * time.Microsecond
+
 // Stage is a part of an open loop whose rate changes linearly from FromRPS to
 // ToRPS. After the last stage the rate stays at its ToRPS.
 type Stage struct {

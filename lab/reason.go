@@ -123,6 +123,12 @@ const (
 	Drift ReasonKind = "drift"
 	// UnevenProcesses: one process did more than Limit times its share in Count of Total phases.
 	UnevenProcesses ReasonKind = "uneven-processes"
+	// LongSlices: in Count of Total phases with a waiting generator its threads had a time slice of more
+	// than Limit milliseconds, or an unknown one.
+	LongSlices ReasonKind = "long-slices"
+	// HaltingCPUs: in Count of Total phases with a waiting generator no idle loop kept its CPUs from
+	// halting.
+	HaltingCPUs ReasonKind = "halting-cpus"
 	// SpeedChanged: the fastest canaries of two blocks, the Parts, took different milliseconds.
 	SpeedChanged ReasonKind = "speed-changed"
 	// CPUsStolen: the hypervisor took up to the share Value of the CPUs.

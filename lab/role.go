@@ -13,6 +13,7 @@ const (
 	RoleDatabase  Role = "database"
 	RoleBalancer  Role = "balancer"
 	RoleBroker    Role = "broker"
+	RoleIdleLoop  Role = "idle-loop"
 )
 
 // RoleTraits is a row of the table of roles: all that differs between them. The zero value is that of
@@ -28,6 +29,9 @@ type RoleTraits struct {
 	// MaxCPU is the share of its CPUs from which the service's own queueing may be in the server's
 	// latency; 0: it limits nothing.
 	MaxCPU float64
+	// Idle says that such a service is a part of the generator, whose CPU time counts as idle. It gives
+	// way to everything else on its CPUs, and its end does not end the trial.
+	Idle bool
 	// InFolder says that a folder in scenarios/services can define a service of the role.
 	InFolder bool
 }
@@ -70,6 +74,11 @@ var roles = []RoleTraits{
 		Failure:  Failed,
 		MaxCPU:   0.50,
 		InFolder: true,
+	},
+	{
+		Role:    RoleIdleLoop,
+		About:   "keeps the CPUs of a generator that waits in the kernel from halting",
+		Failure: Disturbed, Idle: true,
 	},
 }
 

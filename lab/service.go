@@ -5,6 +5,13 @@ import "time"
 // UpstreamName is the name of the service that the lab itself brings: a responder that servers call.
 const UpstreamName = "upstream"
 
+// IdleLoopName is the name of the service that keeps the CPUs of a waiting generator from halting.
+const IdleLoopName = string(RoleIdleLoop)
+
+// AgentUser is the user that agents and their idle loops run as. It differs from the servers' user:
+// processes of a cell see each other, and no server may signal the agent.
+const AgentUser = "65533:65533"
+
 // ServerMemory is a server's limit of memory and swap together, in bytes. Without a limit of swap, an
 // engine's default would double it.
 const ServerMemory = 1 << 30
@@ -12,6 +19,9 @@ const ServerMemory = 1 << 30
 // CellRequest is what one asks of an engine for a trial: a cell with its generator and services.
 type CellRequest struct {
 	Generator CPURequest
+	// GeneratorWaits says that the generator waits in the kernel in this cell, as Attack.SleepWhenIdle
+	// says of an attack.
+	GeneratorWaits bool
 	// Services come after those that they depend on.
 	Services []Service
 }

@@ -36,6 +36,15 @@ type GeneratorAccount struct {
 	CPUs   []int          // its affinity mask
 	CPU    *time.Duration // CPU time, idle polling included; unknown without time between the readings
 	Sleeps *int64         // how often it gave up the CPU
+	// Waiting is nil if it polled. Earlier labs recorded none.
+	Waiting *WaitingAccount
+}
+
+// WaitingAccount holds how ready a generator was that waited in the kernel.
+type WaitingAccount struct {
+	Slice *time.Duration // the longest time slice of its threads; unknown before Linux 6.12
+	// IdleLoop is the CPU time of the loop that keeps its CPUs from halting; 0: none ran.
+	IdleLoop time.Duration
 }
 
 // ServiceAccount holds what one service used.

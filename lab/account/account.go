@@ -39,6 +39,7 @@ func Between(r Readings, separateIRQTime bool) lab.Accounts {
 	if a.WallTime > 0 {
 		a.Generator.CPU = increase(before.GeneratorCPU, after.GeneratorCPU)
 	}
+	a.Generator.Waiting = waitingAccount(r.Cell)
 	var servers []lab.ServiceAccount
 	for _, s := range r.Services {
 		account := serviceAccount(s, r.Cell)
@@ -53,6 +54,21 @@ func Between(r Readings, separateIRQTime bool) lab.Accounts {
 		a.Replicas = servers
 	}
 	return a
+}
+
+// waitingAccount returns how ready a generator was that waited, or nil if it polled. The idle loop needs
+// no reading of its container: it starts no process.
+func waitingAccount(r CellReadings) *lab.WaitingAccount {
+	if r.Waiting == nil {
+		return nil
+	}
+	w := &lab.WaitingAccount{
+		IdleLoop: cellCPU(r.Before.service(lab.IdleLoopName), r.After.service(lab.IdleLoopName)),
+	}
+	if r.Waiting.Slice > 0 {
+		w.Slice = &r.Waiting.Slice
+	}
+	return w
 }
 
 // increase returns by how much a counter rose, or nil if it fell.

@@ -118,6 +118,33 @@ func TestBetweenAccountsForEachParty(t *testing.T) {
 	}
 }
 
+// The CPU time of the idle loop is a figure of its own, and no service's.
+func TestBetweenAccountsForAWaitingGenerator(t *testing.T) {
+	r := quiet()
+	before, after := &r.Cell.Before, &r.Cell.After
+	before.Services = append(before.Services, ServiceUsage{
+		Name: lab.IdleLoopName, Processes: []Process{{PID: 2, CPU: 300 * ms}},
+	})
+	after.Services = append(after.Services, ServiceUsage{
+		Name: lab.IdleLoopName, Processes: []Process{{PID: 2, CPU: 550 * ms}},
+	})
+	want := Between(quiet(), false)
+	if got := Between(r, false); !reflect.DeepEqual(got, want) {
+		t.Errorf("with a generator that polls: %+v, want %+v", got, want)
+	}
+	r.Cell.Waiting = &WaitingReading{}
+	want.Generator.Waiting = &lab.WaitingAccount{IdleLoop: 250 * ms}
+	if got := Between(r, false); !reflect.DeepEqual(got, want) {
+		t.Errorf("with an unknown slice: %+v, want %+v", got, want)
+	}
+	r.Cell.Waiting.Slice = ms
+	after.Services = after.Services[:3] // it has ended
+	want.Generator.Waiting = &lab.WaitingAccount{Slice: ptr(ms)}
+	if got := Between(r, false); !reflect.DeepEqual(got, want) {
+		t.Errorf("with a loop that has ended: %+v, want %+v", got, want)
+	}
+}
+
 // What a reading does not support is unknown, and nothing else is.
 func TestBetweenMarksWhatIsUnknown(t *testing.T) {
 	for name, c := range map[string]struct {

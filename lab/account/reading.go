@@ -18,6 +18,13 @@ type CellReadings struct {
 	Before        Reading `json:"before"`
 	After         Reading `json:"after"`
 	GeneratorCPUs []int   `json:"generator_cpus"` // CPUs in the generator's affinity mask
+	// Waiting is nil if the generator polled.
+	Waiting *WaitingReading `json:"waiting,omitempty"`
+}
+
+// WaitingReading holds what a generator that waits in the kernel was granted for an attack.
+type WaitingReading struct {
+	Slice time.Duration `json:"slice_ns"` // the longest of its threads; 0: the kernel does not tell
 }
 
 // Reading holds CPU times and counters of the machine at one moment, as seen

@@ -55,6 +55,9 @@ func machine(root fstest.MapFS) Machine {
 		pin:        func(int) error { return nil },
 		threadTime: func() (time.Duration, error) { return time.Second, nil },
 		services:   inService("server", "5e"),
+
+		setSlice:     func(time.Duration) error { return nil },
+		longestSlice: func() (time.Duration, error) { return 0, nil },
 	}
 }
 

@@ -47,6 +47,11 @@ type Machine struct {
 	processTime func(pid int) (time.Duration, error)
 	// backlogs returns how many connections each listening socket may queue. Nil: the kernel is not asked.
 	backlogs func() (map[netip.AddrPort]int, error)
+	// setSlice asks for a time slice of this process's threads, 0 for the default. longestSlice returns
+	// the longest that one has; 0: the kernel does not tell.
+	setSlice     func(time.Duration) error
+	longestSlice func() (time.Duration, error)
+
 	orphans  *orphans  // nil: this process is not the first of its namespace
 	services *services // of the cell
 	spool    string    // folder for kept hits

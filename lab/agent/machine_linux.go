@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"runtimelab/lab/sched"
 )
 
 // maxCPUs is the size of the affinity mask of x/sys.
@@ -29,6 +31,8 @@ func ThisMachine() Machine {
 		threadTime:    threadTime,
 		processTime:   processTime,
 		backlogs:      backlogs,
+		setSlice:      sched.SetSlice,
+		longestSlice:  sched.LongestSlice,
 		orphans:       newOrphans(),
 		services:      new(services),
 		spool:         spoolDir,

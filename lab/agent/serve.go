@@ -186,6 +186,9 @@ func (m Machine) Attack(ctx context.Context, a lab.Attack) (account.Observation,
 	if err != nil {
 		return account.Observation{}, err
 	}
+	if a.SleepWhenIdle {
+		defer m.shortenSlices()()
+	}
 	before, err := m.takeReading()
 	if err != nil {
 		return account.Observation{}, errors.Join(err, hits.Close())
@@ -201,6 +204,9 @@ func (m Machine) Attack(ctx context.Context, a lab.Attack) (account.Observation,
 		return account.Observation{}, err
 	}
 	readings := account.CellReadings{Before: before, After: after, GeneratorCPUs: cpus}
+	if a.SleepWhenIdle {
+		readings.Waiting = &account.WaitingReading{Slice: m.grantedSlice()}
+	}
 	return account.Observation{AttackResult: result, CellReadings: readings}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"runtimelab/lab"
 	"runtimelab/lab/account"
 )
 
@@ -44,7 +45,8 @@ func (s *services) all() []Service {
 // session. Container runtimes start a container's first process in a new session (setsid in runc's
 // nsexec.c), and children inherit it. The kernel does not use the session's number for another
 // process while a process is in it. Only an orphan whose parent made a session of its own then
-// belongs to no service.
+// belongs to no service, unless the cell has one service besides the idle loop, which starts no
+// process.
 func (m Machine) serviceOf(pid int) string {
 	all := m.services.all()
 	switch len(all) {
@@ -57,9 +59,21 @@ func (m Machine) serviceOf(pid int) string {
 		return name
 	}
 	if leader, known := m.session(pid); known && leader != agentPID {
-		return m.serviceOfCgroup(leader, all)
+		if name := m.serviceOfCgroup(leader, all); name != account.NoService {
+			return name
+		}
+	}
+	if len(all) == 2 && all[0].Name == lab.IdleLoopName && m.hasEnded(pid) {
+		return all[1].Name
 	}
 	return account.NoService
+}
+
+// hasEnded reports whether a process has ended and waits for its parent: field 3 of its stat file
+// (proc(5)).
+func (m Machine) hasEnded(pid int) bool {
+	f := m.statFields(fmt.Sprintf("proc/%d/stat", pid))
+	return len(f) > 0 && f[0] == "Z"
 }
 
 // serviceOfCgroup returns the service whose container id stands in a cgroup path of a process.

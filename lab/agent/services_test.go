@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"runtimelab/lab"
 	"runtimelab/lab/account"
 )
 
@@ -51,6 +52,16 @@ func TestAProcessBelongsToTheServiceOfItsContainer(t *testing.T) {
 		m.services = inService(server, serverID, database, databaseID, "starting", "")
 		if got := m.serviceOf(30); got != c.want {
 			t.Errorf("%s: service %q, want %q", name, got, c.want)
+		}
+		m.services = inService(lab.IdleLoopName, databaseID, server, serverID)
+		alone := server // an orphan that has ended is not the loop's
+		if c.want == database {
+			alone = lab.IdleLoopName
+		} else if name == "gone" {
+			alone = account.NoService
+		}
+		if got := m.serviceOf(30); got != alone {
+			t.Errorf("%s, in a cell with one service and the idle loop: %q, want %q", name, got, alone)
 		}
 		m.services = inService(server, serverID)
 		if got := m.serviceOf(30); got != server {

@@ -24,9 +24,16 @@ func (c *Calibrator) measurePeak(ctx context.Context, v lab.Variant) (rate float
 	return rate, err
 }
 
-// withResponder runs do with a responder in a fresh cell and closes the cell.
+// withResponder runs do with a responder in a fresh cell and closes the cell. The generator polls.
 func (c *Calibrator) withResponder(ctx context.Context, v lab.Variant, do func(ResponderCell) error) error {
-	b, err := c.Instrument.OpenResponder(ctx, v)
+	return c.inFreshCell(ctx, v, false, do)
+}
+
+// inFreshCell does what withResponder does, for a generator that polls or waits in the kernel.
+func (c *Calibrator) inFreshCell(
+	ctx context.Context, v lab.Variant, generatorWaits bool, do func(ResponderCell) error,
+) error {
+	b, err := c.Instrument.OpenResponder(ctx, v, generatorWaits)
 	if err != nil {
 		return fmt.Errorf("calibrating against %s: %w", v.ID(), err)
 	}

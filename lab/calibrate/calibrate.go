@@ -25,8 +25,9 @@ import (
 type Instrument interface {
 	// RunCanaries runs the canary's work on all of the CPUs at once.
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
-	// OpenResponder starts a responder in a fresh cell and waits for its first answer.
-	OpenResponder(ctx context.Context, responder lab.Variant) (ResponderCell, error)
+	// OpenResponder starts a responder in a fresh cell, for a generator that polls or waits in the kernel,
+	// and waits for its first answer.
+	OpenResponder(ctx context.Context, responder lab.Variant, generatorWaits bool) (ResponderCell, error)
 }
 
 // ResponderCell is an open cell with a responder and a generator.
@@ -223,7 +224,7 @@ func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration
 	slices.Sort(rates)
 	c.Logf("send lag: %d rates polling, %v each, and %d waiting, %d times %v each",
 		len(rates), lagAttack, len(waitingRates), waitingAttacks, shortAttack)
-	return c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) error {
+	err := c.withResponder(ctx, c.Responders.Null, func(b ResponderCell) error {
 		for _, rate := range rates {
 			lag, err := c.measureSendLag(ctx, b, rate, lagAttack, false)
 			if err != nil {
@@ -231,6 +232,12 @@ func (c *Calibrator) calibrateSendLags(ctx context.Context, out *lab.Calibration
 			}
 			out.SendLags = append(out.SendLags, lag)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.inFreshCell(ctx, c.Responders.Null, true, func(b ResponderCell) error {
 		for _, rate := range waitingRates {
 			var lags []lab.SendLagBaseline
 			for range waitingAttacks {

@@ -51,11 +51,13 @@ func (r *fakeInstrument) RunCanaries(_ context.Context, cpus []int) ([]lab.Canar
 	return out, nil
 }
 
-func (r *fakeInstrument) OpenResponder(_ context.Context, v lab.Variant) (ResponderCell, error) {
+func (r *fakeInstrument) OpenResponder(
+	_ context.Context, v lab.Variant, generatorWaits bool,
+) (ResponderCell, error) {
 	r.opened++
 	r.open++
 	r.responders = append(r.responders, v.Name)
-	b := &fakeResponder{fakeInstrument: r, id: v.ID(), slower: r.uneven && r.opened%2 == 0}
+	b := &fakeResponder{fakeInstrument: r, id: v.ID(), waits: generatorWaits, slower: r.uneven && r.opened%2 == 0}
 	if len(v.Command) > 0 {
 		if _, err := fmt.Sscan(v.Command[0], &b.iterations); err != nil {
 			return nil, err
@@ -68,6 +70,7 @@ type fakeResponder struct {
 	*fakeInstrument
 	id         string
 	iterations int
+	waits      bool // the cell is one for a generator that waits
 	slower     bool
 }
 
@@ -76,6 +79,10 @@ const fakeCeiling = 50_000
 func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observation, error) {
 	if b.attackError != nil {
 		return account.Observation{}, b.attackError
+	}
+	if a.SleepWhenIdle != b.waits {
+		return account.Observation{}, fmt.Errorf("an attack that waits: %v, in a cell for that: %v",
+			a.SleepWhenIdle, b.waits)
 	}
 	b.attacks = append(b.attacks, a)
 	service := time.Duration(b.iterations)

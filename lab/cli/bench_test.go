@@ -74,10 +74,20 @@ func application(ctx context.Context, tb testing.TB, s *session.Session, runtime
 	}}
 }
 
-// inCell starts a subject in a new cell, beside other services, calls do, and closes the cell.
+// inCell starts a subject in a new cell, beside other services on the generator's CPU, calls do, and
+// closes the cell. The generator waits in the kernel if there are such services, and else it polls.
 func inCell(
 	ctx context.Context, tb testing.TB, s *session.Session, subj subject, do func(c experiment.Cell),
 	beside ...lab.Service,
+) {
+	tb.Helper()
+	inCellOf(ctx, tb, s, subj, len(beside) > 0, do, beside...)
+}
+
+// inCellOf does what inCell does, for a generator that waits or polls.
+func inCellOf(
+	ctx context.Context, tb testing.TB, s *session.Session, subj subject, generatorWaits bool,
+	do func(c experiment.Cell), beside ...lab.Service,
 ) {
 	tb.Helper()
 	server := experiment.Server(subj.variant, subj.image, beside...)
@@ -86,7 +96,8 @@ func inCell(
 		beside[i].CPUs.Pinned = s.Layout.Generator
 	}
 	opened, err := s.Cells().Open(ctx, lab.CellRequest{
-		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, Services: append(beside, server),
+		Generator: lab.CPURequest{Pinned: s.Layout.Generator}, GeneratorWaits: generatorWaits,
+		Services: append(beside, server),
 	})
 	if err != nil {
 		tb.Fatal(err)

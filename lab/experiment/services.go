@@ -63,7 +63,7 @@ func (e *Experiment) cellRequest(subject lab.Subject, names []string) (lab.CellR
 	}
 	return lab.CellRequest{
 		Generator: lab.CPURequest{Count: len(subject.Layout.Generator), Pinned: subject.Layout.Generator},
-		Services:  append(beside, server),
+		Services:  append(beside, server), GeneratorWaits: subject.Layout.GeneratorShares(),
 	}, nil
 }
 

@@ -38,7 +38,7 @@ func ForeignServerRatio(w lab.Window) (float64, bool) { return ForeignRatioOn(w,
 // ForeignRatioOn returns the share of the time of some CPUs, between the generator's
 // readings, that was neither idle nor used by the parties on them:
 // 1 - (idle + parties) / (wall x CPUs), at least 0. The generator's time
-// includes idle polling.
+// includes idle polling, and idle time that of its idle loop.
 //
 // The kernel measures the time of threads by the clock. On kernels that stop the tick of
 // idle CPUs, the same is true of idle time. Busy time in /proc/stat counts ticks instead.
@@ -61,15 +61,21 @@ func ForeignRatioOn(w lab.Window, cpus []int) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	accounted, ok := cpuShare(unused+p.used, w.Accounts.WallTime, len(p.cpus))
+	accounted, ok := cpuShare(unused+p.idleLoop+p.used, w.Accounts.WallTime, len(p.cpus))
 	return max(1-accounted, 0), ok
 }
 
 // SleepRateOn returns how often per second and CPU the parties on some CPUs gave up a CPU because
-// they had nothing to do. Sleeps that are unknown do not count.
+// they had nothing to do, and the CPU went idle. Sleeps that are unknown do not count, nor does the
+// share of them on CPUs that an idle loop keeps from halting.
 func SleepRateOn(w lab.Window, cpus []int) float64 {
 	p := partiesOn(w, cpus)
-	rate, _ := sleepRate(w, p.sleeps, len(p.cpus))
+	rate, known := sleepRate(w, p.sleeps, len(p.cpus))
+	if known && p.idleLoop > 0 {
+		halting := slices.DeleteFunc(slices.Clone(p.cpus),
+			func(id int) bool { return slices.Contains(w.Layout.Generator, id) })
+		rate *= float64(len(halting)) / float64(len(p.cpus))
+	}
 	return rate
 }
 
@@ -78,6 +84,7 @@ type parties struct {
 	cpus      []int
 	used      time.Duration // their CPU time
 	usedKnown bool          // of all of them
+	idleLoop  time.Duration // CPU time of the generator's idle loop
 	sleeps    int64
 }
 
@@ -94,6 +101,7 @@ func partiesOn(w lab.Window, cpus []int) parties {
 			joined = true
 			all.cpus = append(all.cpus, p.cpus...)
 			all.used, all.usedKnown = all.used+p.used, all.usedKnown && p.usedKnown
+			all.idleLoop += p.idleLoop
 			all.sleeps += p.sleeps
 			return true
 		})
@@ -114,6 +122,9 @@ func partiesOf(w lab.Window) []parties {
 	generator := parties{cpus: w.Layout.Generator}
 	generator.used, generator.usedKnown = known(a.Generator.CPU)
 	generator.sleeps, _ = known(a.Generator.Sleeps)
+	if a.Generator.Waiting != nil {
+		generator.idleLoop = a.Generator.Waiting.IdleLoop
+	}
 	server := parties{cpus: w.Layout.Server, sleeps: a.Server.Sleeps}
 	server.used, server.usedKnown = known(a.Server.CPU)
 	all := []parties{generator, server}

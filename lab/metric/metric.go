@@ -66,6 +66,8 @@ const (
 	CapacityRows        RowScope = "capacities"
 	ReferenceRows       RowScope = "reference servers"
 	FailureRows         RowScope = "20 failures and more" // needed for the quantile
+	// WaitingRows are those of generators that wait in the kernel.
+	WaitingRows RowScope = "the generator shares its CPU"
 	// DriftRows need at least 4 s and 1,000 answers in the first half.
 	DriftRows RowScope = "attacks of 4 s and more that many answered"
 )

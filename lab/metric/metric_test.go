@@ -137,7 +137,7 @@ func fullAttack(at time.Time) *account.Observation {
 		CPUs: []account.CPUTime{
 			// Outside the layout; the database runs on it.
 			{ID: 3, Busy: 410 * time.Second, Steal: 9 * time.Second, Idle: 8700 * time.Millisecond},
-			{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 8 * time.Second},
+			{ID: 0, Busy: 103 * time.Second, Steal: 2 * time.Second, Idle: 7500 * time.Millisecond},
 			{ID: 1, Busy: 206 * time.Second, Steal: 1500 * time.Millisecond, Idle: 3500 * time.Millisecond},
 			{ID: 2, Busy: 304 * time.Second, Idle: 6 * time.Second},
 		},
@@ -149,8 +149,10 @@ func fullAttack(at time.Time) *account.Observation {
 			{Name: "upstream", Threads: []account.Thread{{PID: 10, TID: 10, CPU: time.Second}}},
 			{Name: "postgres", Threads: []account.Thread{{PID: 11, TID: 11, CPU: 1250 * time.Millisecond}}},
 			{Name: account.NoService, Processes: []account.Process{{PID: 1, Children: 250 * time.Millisecond}}},
+			{Name: lab.IdleLoopName, Threads: []account.Thread{{PID: 12, TID: 12, CPU: 500 * time.Millisecond}}},
 		},
 	}
+	o.Waiting = &account.WaitingReading{Slice: lab.WaitingSlice}
 	return o
 }
 
@@ -192,8 +194,9 @@ const header = "" +
 	"latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
 	"cpu_us_per_request,server_cpu_ratio,busiest_thread_ratio,busiest_process_ratio,saturation_ratio," +
-	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,foreign_generator_ratio," +
-	"foreign_server_ratio,foreign_cpu_ratio,upstream_hits,upstream_cpu_ratio," +
+	"memory_peak_mib,throttled_periods,oom_events,generator_cpu_ratio,idle_loop_cpu_s," +
+	"generator_slice_ms,foreign_generator_ratio,foreign_server_ratio,foreign_cpu_ratio," +
+	"upstream_hits,upstream_cpu_ratio," +
 	"database_cpu_us_per_request,database_cpu_ratio,database_memory_peak_mib,unattributed_cpu_s," +
 	"steal_ratio,canary_max_ms," +
 	"doubling_gain_ratio,warmup_s,warmup_end,drift_ratio,gil,workers,backlog,server_cpus,cpus,service_mean_ms," +
@@ -270,7 +273,9 @@ func TestAFullSampleFillsEveryColumn(t *testing.T) {
 		"memory_peak_mib":             "48.000",
 		"throttled_periods":           "2",
 		"generator_cpu_ratio":         "0.250000", // 4 s of 8 s x 2
-		"foreign_generator_ratio":     "0.050000", // 20 s - 14 idle - 4 generator - 1 upstream, of 20
+		"foreign_generator_ratio":     "0.050000", // 20 s - 13.5 idle - 0.5 loop - 4 generator - 1 upstream, of 20
+		"idle_loop_cpu_s":             "0.500000",
+		"generator_slice_ms":          "0.100000",
 		"foreign_server_ratio":        "0.050000", // 10 s - 3.5 idle - 6 server, of 10
 		"foreign_cpu_ratio":           "0.050000",
 		"busiest_thread_ratio":        "0.500000", // 5 s of 10
@@ -783,7 +788,7 @@ func TestForeignCPUOnSharedCPUsCoversAllCPUs(t *testing.T) {
 	s.Layout = lab.Layout{Generator: []int{0}, Server: []int{0, 1, 2}}
 	generator, ok := metric.ForeignGeneratorRatio(s.window())
 	server, known := metric.ForeignServerRatio(s.window())
-	// 30 s of three CPUs, 17.5 idle, 4 the generator's, 1 the upstream's, 6 the server's
+	// 30 s of three CPUs, 17 idle, 0.5 the idle loop's, 4 the generator's, 1 the upstream's, 6 the server's
 	if !ok || !known || math.Abs(generator-1.5/30) > 1e-9 || server != generator {
 		t.Errorf("foreign on the generator's CPUs %v, on the server's %v, want %v", generator, server, 1.5/30)
 	}

@@ -55,7 +55,8 @@ func TestForeignCPUCoversAllPartiesOnSharedCPUs(t *testing.T) {
 		}
 	}
 	s.Beside[0].CPUs = []int{0, 1} // and beside the generator
-	// CPUs 0 and 1: 20 s, 11.5 idle, 4 the generator's, 1 the upstream's, 6 and 1.25 as above.
+	// CPUs 0 and 1: 20 s, 11 idle, 0.5 the idle loop's, 4 the generator's, 1 the upstream's, 6 and 1.25 as
+	// above.
 	generator, _ := metric.ForeignGeneratorRatio(s.window())
 	if server, ok := metric.ForeignServerRatio(s.window()); !ok || server != 0 || generator != server {
 		t.Errorf("foreign on the generator's CPUs %v, on the server's %v, want 0", generator, server)

@@ -295,6 +295,16 @@ var table = []Metric{
 		windowNumber(GeneratorCPURatio),
 	},
 	{
+		"idle_loop_cpu_s", "s", Neither, Float, 6, CPU, WaitingRows,
+		"CPU time of the loop that keeps the generator's CPUs from halting, which counts as idle; 0: none ran",
+		windowNumber(IdleLoopCPUSeconds),
+	},
+	{
+		"generator_slice_ms", "ms", Neither, Float, 6, CPU, WaitingRows,
+		"longest time slice of the generator's threads; missing before Linux 6.12",
+		windowNumber(GeneratorSliceMS),
+	},
+	{
 		"foreign_generator_ratio", "ratio", Neither, Float, 6, CPU, EveryRow,
 		"share of the generator's CPU time that was neither idle nor the lab's",
 		windowNumber(ForeignGeneratorRatio),

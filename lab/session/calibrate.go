@@ -86,13 +86,13 @@ func (i instrument) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, 
 }
 
 func (i instrument) OpenResponder(
-	ctx context.Context, responder lab.Variant,
+	ctx context.Context, responder lab.Variant, generatorWaits bool,
 ) (calibrate.ResponderCell, error) {
 	server := experiment.Server(responder, i.Agent)
 	server.CPUs = lab.CPURequest{Count: len(i.Layout.Server), Pinned: i.Layout.Server}
 	c, err := i.Cells().Open(ctx, lab.CellRequest{
 		Generator: lab.CPURequest{Count: len(i.Layout.Generator), Pinned: i.Layout.Generator},
-		Services:  []lab.Service{server},
+		Services:  []lab.Service{server}, GeneratorWaits: generatorWaits,
 	})
 	if err != nil {
 		return nil, err

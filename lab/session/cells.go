@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 )
 
 // Cells returns what opens the cells of an experiment on the session's engine.
-func (s *Session) Cells() experiment.Cells { return cells{run: s.run, lease: s.lease} }
+func (s *Session) Cells() experiment.Cells { return cells{s.run, s.lease, s.Agent} }
 
 // cells adds an agent to the engine's cells. Canaries run in the lease's agent, which may
 // use every CPU.
 type cells struct {
 	run   engine.Run
 	lease *Lease
+	agent lab.Image
 }
 
 func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error) {
@@ -33,6 +35,9 @@ func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error
 func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(ctx) }
 
 func (c cells) Open(ctx context.Context, request lab.CellRequest) (experiment.Cell, error) {
+	if request.GeneratorWaits { // first: it must not start while the server does
+		request.Services = slices.Insert(slices.Clone(request.Services), 0, idleLoop(request.Generator, c.agent))
+	}
 	var opening *cell
 	opened, err := c.run.Open(ctx, request, func(ctx context.Context, d engine.Cell, s lab.Service) error {
 		if opening == nil {
@@ -100,9 +105,12 @@ func (c *cell) closeAfterError(ctx context.Context) error {
 	return fault.By(fault.Engine, c.Close(ctx))
 }
 
+// Services returns the services without the idle loop, which is a part of the generator.
 func (c *cell) Services() (all []experiment.Service) {
 	for _, s := range c.Cell.Services() {
-		all = append(all, &service{Service: s, cell: c})
+		if !s.Spec().Role.Traits().Idle {
+			all = append(all, &service{Service: s, cell: c})
+		}
 	}
 	return all
 }

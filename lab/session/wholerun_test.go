@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab/experiment"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
+	"runtimelab/lab/plan"
 	"runtimelab/lab/record"
 )
 
@@ -38,7 +39,7 @@ type wholeRun struct {
 // TestARunWithFaultsOfEveryRoleIsComplete runs a plan of 2,000 trials, or of a quarter with a part of the
 // faults. Each fault of each party at each moment breaks one trial. Runs that end are resumed. In the
 // end each trial has its rows once, and each fault has its cause: in the reason of its row, or in the
-// error that ended the run.
+// error that ended the run. Where the generator shares its CPU, the idle loop ran.
 func TestARunWithFaultsOfEveryRoleIsComplete(t *testing.T) {
 	blocks, share := 100, 1
 	if testing.Short() || underRaceDetector {
@@ -205,6 +206,13 @@ func (w *wholeRun) checkRows(faults map[lab.TrialID]trialFault) {
 	for _, s := range w.plan.Scenarios {
 		scenarios[s.Name] = s
 	}
+	shares := func(scenario string) bool {
+		l, err := plan.LayoutFor(w.plan, trialServices, scenario, 1)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return l.GeneratorShares()
+	}
 	expect := func(t lab.Trial, validity lab.Validity, reason string) {
 		phases := scenarios[t.Scenario].Phases[1:]
 		if validity != lab.Valid {
@@ -217,6 +225,10 @@ func (w *wholeRun) checkRows(faults map[lab.TrialID]trialFault) {
 			return
 		}
 		for i, row := range got {
+			loop, waited := row.Float("idle_loop_cpu_s")
+			if measured := validity == lab.Valid; waited != (measured && shares(t.Scenario)) || waited && loop <= 0 {
+				w.t.Errorf("%+v: the idle loop used %v s, %v", t.ID(), loop, waited)
+			}
 			if row.Text("phase") != phases[i].Name || row.Text("validity") != string(validity) ||
 				!strings.Contains(row.Text("validity_reason"), reason) {
 				w.t.Errorf("%+v with %+v: the row of %s is %s: %s, want %s: %s", t.ID(), faults[t.ID()],

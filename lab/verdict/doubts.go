@@ -55,6 +55,7 @@ func doubts(p lab.Plan, rows rowTable, verdicts []lab.Verdict) (out []lab.Reason
 		doubt.Limit = maxUnevenFactor
 		out = append(out, doubt)
 	}
+	out = append(out, waitingDoubts(rows)...)
 	out = append(out, speedDoubts(rows)...)
 	for _, v := range verdicts {
 		for _, d := range v.Doubts {

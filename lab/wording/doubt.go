@@ -48,6 +48,15 @@ func doubt(r lab.Reason, named int) string {
 		return fmt.Sprintf("one of several server processes did more than %g times its share of the "+
 			"work (busiest_process_ratio) in %d of %s: %s", r.Limit, r.Count,
 			message.Count(r.Total, "closed phase", "closed phases"), places(r, named))
+	case lab.LongSlices:
+		return fmt.Sprintf("the generator shares its CPU and had no time slice of %g ms in %d of %s "+
+			"(generator_slice_ms; it takes Linux 6.12): beside a busy service it sends requests in batches, "+
+			"which cost the server less CPU: %s", r.Limit, r.Count, message.Count(r.Total, "phase", "phases"),
+			places(r, named))
+	case lab.HaltingCPUs:
+		return fmt.Sprintf("the generator shares its CPU and no idle loop kept that from halting in %d of %s "+
+			"(idle_loop_cpu_s): to wake it costs the server CPU, and less beside a busy service: %s",
+			r.Count, message.Count(r.Total, "phase", "phases"), places(r, named))
 	case lab.SpeedChanged:
 		return speedChanged(r.Parts)
 	case lab.CPUsStolen:

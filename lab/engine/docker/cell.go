@@ -22,10 +22,6 @@ const (
 	// firstUnprivilegedPort is the first port on which every user may listen, by the kernel's default.
 	firstUnprivilegedPort = 1024
 
-	// agentUser differs from the servers' user: processes of a cell see each other, and no server
-	// may signal the agent.
-	agentUser = "65533:65533"
-
 	// spoolDir is the only folder that a generator may write to. It is in memory and holds recorded
 	// hits.
 	spoolDir  = "/spool"

@@ -183,7 +183,7 @@ func (r *Run) startAttached(
 		ConfigModifier: func(c *container.Config) {
 			c.OpenStdin, c.StdinOnce = true, true
 			c.AttachStdin, c.AttachStdout, c.AttachStderr = true, true, true
-			c.User = agentUser
+			c.User = lab.AgentUser
 		},
 		HostConfigModifier: func(h *container.HostConfig) {
 			harden(h, r.nofile)

@@ -17,6 +17,11 @@ import (
 
 const tailLines = 20
 
+// minCPUShares is the smallest weight of a container: 2 of 1024 on cgroup v1, 1 of 100 on cgroup v2. A
+// loop at idle priority needs it. Its priority counts within its container only, and with the default
+// weight it would take half a CPU from the container of a busy service.
+const minCPUShares = 2
+
 // Service is the container of a service in a cell.
 type Service struct {
 	engine    *Engine
@@ -44,6 +49,9 @@ func (c *Cell) start(ctx context.Context, spec lab.Service) error {
 			h.PidMode = container.PidMode("container:" + c.generator)
 			h.Memory, h.MemorySwap = spec.MemoryBytes, spec.MemoryBytes
 			h.CpusetCpus = lab.CPUList(spec.CPUs.Pinned)
+			if spec.Role.Traits().Idle {
+				h.CPUShares = minCPUShares
+			}
 		},
 	})
 	if err != nil {

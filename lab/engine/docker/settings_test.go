@@ -11,6 +11,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/testcontainers/testcontainers-go"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 )
 
@@ -131,7 +132,7 @@ func TestImageSettingsAreOverridden(t *testing.T) {
 	for name, req := range map[string]testcontainers.ContainerRequest{
 		"a server": {HostConfigModifier: func(h *container.HostConfig) { harden(h, 1024) }},
 		"a generator": {
-			ConfigModifier:     func(c *container.Config) { c.User = agentUser },
+			ConfigModifier:     func(c *container.Config) { c.User = lab.AgentUser },
 			HostConfigModifier: func(h *container.HostConfig) { harden(h, 0) },
 		},
 		"no modifiers": {},
@@ -149,7 +150,7 @@ func TestImageSettingsAreOverridden(t *testing.T) {
 			if !slices.Equal(h.VolumesFrom, []string{"id:ro"}) {
 				t.Errorf("volumes from %q", h.VolumesFrom)
 			}
-			if name == "a generator" && c.User != agentUser || name != "no modifiers" && !h.ReadonlyRootfs {
+			if name == "a generator" && c.User != lab.AgentUser || name != "no modifiers" && !h.ReadonlyRootfs {
 				t.Errorf("the request's settings are lost: %+v %+v", c, h)
 			}
 		})

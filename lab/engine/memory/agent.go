@@ -206,6 +206,9 @@ func (a cellAgent) Attack(ctx context.Context, attack lab.Attack) (o account.Obs
 	}
 	a.cell.charge(attack, server, l.busy, o.AttackResult)
 	o.After = a.reading()
+	if attack.SleepWhenIdle {
+		o.Waiting = &account.WaitingReading{Slice: lab.WaitingSlice}
+	}
 	if attack.SideRequest != nil {
 		o.SideAnswer = &a.Send(ctx, attack.BaseURL, []lab.Request{*attack.SideRequest})[0]
 	}

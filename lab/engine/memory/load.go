@@ -83,9 +83,14 @@ func (c *Cell) charge(a lab.Attack, server *container, busy float64, r lab.Attac
 			used[cpu] += t
 		}
 	}
+	var idleLoop *container
 	for _, s := range c.services {
 		if s == server {
 			charge(s, s.spec.CPUs.Pinned, busy)
+			continue
+		}
+		if s.spec.Role.Traits().Idle {
+			idleLoop = s
 			continue
 		}
 		charge(s, s.spec.CPUs.Pinned[:1], besideShare)
@@ -97,6 +102,12 @@ func (c *Cell) charge(a lab.Attack, server *container, busy float64, r lab.Attac
 		c.sleeps += r.Sent
 	}
 	charge(c.generator, c.cpus, generator)
+	if idleLoop != nil { // it uses what the others leave
+		for _, cpu := range c.cpus {
+			rest := max(r.Elapsed-used[cpu], 0)
+			idleLoop.used, used[cpu] = idleLoop.used+rest, used[cpu]+rest
+		}
+	}
 	for cpu, t := range used {
 		e.cpus[cpu].busy += t
 		e.cpus[cpu].idle += max(r.Elapsed-t, 0)
