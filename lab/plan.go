@@ -17,6 +17,7 @@ type Plan struct {
 	Trials     []Trial    `json:"trials"`  // in the order of execution
 	MaxRepeats int        `json:"repeats"` // how many disturbed trials may be repeated, each once
 	Pilots     []Pilot    `json:"pilots,omitempty"`
+	Generator  Generator  `json:"generator"` // of every attack
 
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // tested by this run
 	// UntestedHypotheses are those that only a longer profile or another selection tests.

@@ -38,6 +38,8 @@ const (
 	NoValue      Lack = "no-value"
 	NoValidTrial Lack = "no-valid-trial"
 	IsCensored   Lack = "censored"
+	// OtherGenerator: its row is not by the generator of the arms before it.
+	OtherGenerator Lack = "other-generator"
 )
 
 // ReasonKind names a reason.
