@@ -28,6 +28,7 @@ var neededColumns = []struct{ name, doubt string }{
 	{"connections", "the offered loads may differ"},
 	{"keep_alive", "the offered loads may differ"},
 	{"deadline_ms", "the offered loads may differ"},
+	{generatorColumn, "the loads may be by different generators"},
 	{"error_ratio", "it is compared as if no request failed, although some may have"},
 	{referenceMetric, "the reference servers cannot be compared"},
 }
