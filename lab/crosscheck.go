@@ -27,7 +27,7 @@ const PlainVegeta = "net/http"
 type CrossQuantity string
 
 const (
-	LatencyCheck    CrossQuantity = "latency"    // median from the actual send, in an open loop
+	LatencyCheck    CrossQuantity = "latency"    // median from the actual send, in a closed loop
 	ThroughputCheck CrossQuantity = "throughput" // of a closed loop
 	RatioCheckBy    CrossQuantity = "ratio"      // of the throughput of two servers, which is 1.10
 )

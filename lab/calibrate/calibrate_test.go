@@ -34,6 +34,7 @@ type fakeInstrument struct {
 	attackError  error         // returned by every attack
 	interrupts   time.Duration // on CPU 0, during each attack
 	uneven       bool          // every other responder is a tenth slower
+	tooFew       bool          // no closed loop has enough requests for a median
 	otherFails   bool          // a request of each attack by the other generator fails
 }
 
@@ -103,13 +104,16 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 			{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000},
 		}}},
 	}
+	measured := milliseconds(service) + 0.1
+	r.Raw = &lab.Latency{P50MS: &measured}
+	if b.tooFew {
+		r.Raw = nil
+	}
 	if a.Kind == lab.Steady {
-		measured := milliseconds(service) + 0.1
 		lag := a.Rate[0].FromRPS / 1e5
 		if a.SleepWhenIdle {
 			lag *= 3
 		}
-		r.Raw = &lab.Latency{P50MS: &measured}
 		r.Corrected, r.SendLag = &lab.Latency{P50MS: &measured}, &lab.Latency{P99MS: &lag}
 	}
 	return r, nil

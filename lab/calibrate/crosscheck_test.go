@@ -93,8 +93,9 @@ func failures(t *testing.T, n int, i noisyInstrument) (calibrations int, checks 
 	return calibrations, checks
 }
 
-// Readings of one server vary by half a percent from round to round on a noisy machine.
-const simulatedNoise = 0.005
+// The difference of two readings of one server varied by 0.35 % from round to round, each of them half
+// as long as the check's (AMD EPYC under KVM, two CPUs, 2026-11-30).
+const simulatedNoise = 0.0025
 
 func TestACrossCheckPassesARecorderThatIsRight(t *testing.T) {
 	const n = 200
@@ -115,8 +116,8 @@ func TestACrossCheckCatchesARecorderThatIsWrongByTwoPercent(t *testing.T) {
 	}{
 		{lab.LatencyCheck, 1.02, 1, n * 95 / 100},
 		{lab.LatencyCheck, 0.98, 1, n * 95 / 100},
-		{lab.ThroughputCheck, 1, 1.02, n * 80 / 100},
-		{lab.ThroughputCheck, 1, 0.98, n * 80 / 100},
+		{lab.ThroughputCheck, 1, 1.02, n * 95 / 100},
+		{lab.ThroughputCheck, 1, 0.98, n * 95 / 100},
 	} {
 		failed, checks := failures(t, n, noisyInstrument{
 			noise: simulatedNoise, latencyFactor: wrong.latency, throughputFactor: wrong.throughput,
@@ -142,8 +143,9 @@ func TestCrossChecksHaveTheirLimits(t *testing.T) {
 		service  float64
 		limit    float64
 	}{
-		{lab.LatencyCheck, 1, 0.030 / 1.1}, {lab.LatencyCheck, 5, 0.01}, {lab.LatencyCheck, 20, 0.01},
-		{lab.ThroughputCheck, 5, 0.01}, {lab.RatioCheckBy, 5, 0.01},
+		{lab.LatencyCheck, 1, 0.030 / 1.1}, {lab.ThroughputCheck, 1, 0.01},
+		{lab.LatencyCheck, 5, 0.01}, {lab.ThroughputCheck, 5, 0.01},
+		{lab.LatencyCheck, 20, 0.01}, {lab.ThroughputCheck, 20, 0.01}, {lab.RatioCheckBy, 5, 0.01},
 	}
 	if len(c.CrossChecks) != len(want) {
 		t.Fatalf("checks %+v", c.CrossChecks)
@@ -155,7 +157,7 @@ func TestCrossChecksHaveTheirLimits(t *testing.T) {
 			t.Errorf("check %d: %+v, want %+v", i, got, w)
 		}
 	}
-	if ratio := c.CrossChecks[4]; math.Abs(ratio.Measured-1.1) > 1e-4 || math.Abs(ratio.Other-1.1) > 1e-4 {
+	if ratio := c.CrossChecks[6]; math.Abs(ratio.Measured-1.1) > 1e-4 || math.Abs(ratio.Other-1.1) > 1e-4 {
 		t.Errorf("ratio %+v", ratio)
 	}
 }
@@ -165,5 +167,15 @@ func TestACrossCheckOfFailedRequestsIsAnError(t *testing.T) {
 	r.otherFails = true
 	if _, err := runCalibration(t, r, false); err == nil || !strings.Contains(err.Error(), "by net/http failed: EOF") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestAServerTooSlowForACrossCheckIsADoubt(t *testing.T) {
+	r := newFakeInstrument()
+	r.tooFew = true
+	c, err := runCalibration(t, r, false)
+	if err != nil || len(c.CrossChecks) > 0 || len(c.Doubts) != 1 ||
+		!strings.Contains(c.Doubts[0], "no check by another generator") {
+		t.Errorf("checks %+v, doubts %q, error %v", c.CrossChecks, c.Doubts, err)
 	}
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"io"
 	"testing"
 	"time"
 
@@ -55,7 +54,7 @@ func crossChecks(t *testing.T, factor float64) []lab.CrossCheck {
 		return e, nil
 	}
 	var out lab.Calibration
-	err := Run(t.Context(), Options{Connect: connect, Log: io.Discard, Version: "test"}, func(s *Session) error {
+	err := Run(t.Context(), Options{Connect: connect, Log: t.Output(), Version: "test"}, func(s *Session) error {
 		c := s.Calibrator(lab.DefaultGenerator)
 		canaries, err := c.Instrument.RunCanaries(t.Context(), s.Layout.Server)
 		if err != nil {
@@ -68,11 +67,11 @@ func crossChecks(t *testing.T, factor float64) []lab.CrossCheck {
 		c.Instrument = wrongInstrument{c.Instrument, factor}
 		return c.CrossCheck(t.Context(), &out)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, check := range out.CrossChecks {
 		t.Logf("%+v", check)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out.CrossChecks
 }
