@@ -34,9 +34,10 @@ const (
 
 // CrossReading is what the other generator of a CrossCheck measured in one attack.
 type CrossReading struct {
-	Succeeded     int64         `json:"succeeded"`
-	Failed        int64         `json:"failed"`
-	FirstError    string        `json:"first_error,omitempty"`
-	ThroughputRPS float64       `json:"throughput_rps"` // successes over the time from the first send to the last answer
-	MedianLatency time.Duration `json:"median_ns"`      // of successes, exactly
+	Succeeded  int64  `json:"succeeded"`
+	Failed     int64  `json:"failed"`
+	FirstError string `json:"first_error,omitempty"`
+	// ThroughputRPS is successes over the time from the first send to the last answer.
+	ThroughputRPS float64       `json:"throughput_rps"`
+	MedianLatency time.Duration `json:"median_ns"` // of successes, exactly
 }

@@ -320,7 +320,8 @@ var (
 
 func exampleCalibration() lab.Calibration {
 	return lab.Calibration{
-		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, CPUPerHit: 7350, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
+		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, CPUPerHit: 7350,
+		SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
 		CanaryBaselines: []lab.CanaryBaseline{
 			{CPU: 0, N: 40, Median: 50e6, P99: 54e6},
 			{CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6},
@@ -343,7 +344,8 @@ func exampleCalibration() lab.Calibration {
 				Difference: lab.Deviation{Value: -0.002, Low: -0.004, High: 0.0005}, Limit: 0.01, Passed: true,
 			},
 			{
-				By: lab.PlainVegeta, Quantity: lab.ThroughputCheck, ServiceMS: 5, Rounds: 5, Measured: 203.9, Other: 199.9,
+				By: lab.PlainVegeta, Quantity: lab.ThroughputCheck, ServiceMS: 5, Rounds: 5, Measured: 203.9,
+				Other:      199.9,
 				Difference: lab.Deviation{Value: 0.02, Low: 0.017, High: 0.023}, Limit: 0.01,
 			},
 			{

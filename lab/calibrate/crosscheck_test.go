@@ -143,9 +143,13 @@ func TestCrossChecksHaveTheirLimits(t *testing.T) {
 		service  float64
 		limit    float64
 	}{
-		{lab.LatencyCheck, 1, 0.030 / 1.1}, {lab.ThroughputCheck, 1, 0.01},
-		{lab.LatencyCheck, 5, 0.01}, {lab.ThroughputCheck, 5, 0.01},
-		{lab.LatencyCheck, 20, 0.01}, {lab.ThroughputCheck, 20, 0.01}, {lab.RatioCheckBy, 5, 0.01},
+		{lab.LatencyCheck, 1, 0.030 / 1.1},
+		{lab.ThroughputCheck, 1, 0.01},
+		{lab.LatencyCheck, 5, 0.01},
+		{lab.ThroughputCheck, 5, 0.01},
+		{lab.LatencyCheck, 20, 0.01},
+		{lab.ThroughputCheck, 20, 0.01},
+		{lab.RatioCheckBy, 5, 0.01},
 	}
 	if len(c.CrossChecks) != len(want) {
 		t.Fatalf("checks %+v", c.CrossChecks)
@@ -165,7 +169,8 @@ func TestCrossChecksHaveTheirLimits(t *testing.T) {
 func TestACrossCheckOfFailedRequestsIsAnError(t *testing.T) {
 	r := newFakeInstrument()
 	r.otherFails = true
-	if _, err := runCalibration(t, r, false); err == nil || !strings.Contains(err.Error(), "by net/http failed: EOF") {
+	if _, err := runCalibration(t, r, false); err == nil || !strings.Contains(err.Error(),
+		"by net/http failed: EOF") {
 		t.Errorf("error %v", err)
 	}
 }

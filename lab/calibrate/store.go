@@ -131,7 +131,10 @@ func (s Store) withHint(err error) error {
 // path returns the file of a key's calibration.
 func (s Store) path(key lab.CalibrationKey) string {
 	hash := sha256.New()
-	for _, part := range []string{key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout, string(key.Generator)} {
+	for _, part := range []string{
+		key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout,
+		string(key.Generator),
+	} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return filepath.Join(s.Dir, hex.EncodeToString(hash.Sum(nil))[:16]+".json")

@@ -69,7 +69,10 @@ func TestAnotherGeneratorIsADifference(t *testing.T) {
 	}{
 		{"the same", rows.with("run_id", "new").source("B"), ""},
 		{"another", loop.source("B"), "A, B: generator: json node/single peak generator: vegeta against loop"},
-		{"both", mixed.source("B"), "A, B: generator: json node/single peak generator: vegeta against loop or vegeta"},
+		{
+			"both", mixed.source("B"),
+			"A, B: generator: json node/single peak generator: vegeta against loop or vegeta",
+		},
 		{"a row of an earlier schema", earlier.without("B", "generator"), ""},
 		{"no column", loop.without("B", "generator"), "identity: B has no column generator"},
 	} {

@@ -74,9 +74,17 @@ func TestRunKeepsAllConnectionsOfAClosedLoopBusy(t *testing.T) {
 
 func TestRunCountsAnswersThatAreNotTheTargets(t *testing.T) {
 	for want, handler := range map[string]http.HandlerFunc{
-		"the body is not the expected one": func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ping")) },
-		"status 201 instead of 200":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) },
-		"EOF":                              func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"the body is not the expected one": func(w http.ResponseWriter,
+			_ *http.Request,
+		) {
+			w.Write([]byte("ping"))
+		},
+		"status 201 instead of 200": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) },
+		"EOF": func(http.ResponseWriter,
+			*http.Request,
+		) {
+			panic(http.ErrAbortHandler)
+		},
 	} {
 		r, err := crosscheck.Run(t.Context(), attackOn(t, handler))
 		if err != nil || r.Succeeded != 0 || r.Failed == 0 || !strings.Contains(r.FirstError, want) {
@@ -128,7 +136,7 @@ func TestReadSortsTheLatenciesOfSuccesses(t *testing.T) {
 	if got.MedianLatency != 35 || got.Succeeded != 4 || got.Failed != 1 {
 		t.Errorf("%+v", got)
 	}
-	if want := 4 / (1010e-9); got.ThroughputRPS < 0.999*want || got.ThroughputRPS > 1.001*want {
+	if want := 4 / 1010e-9; got.ThroughputRPS < 0.999*want || got.ThroughputRPS > 1.001*want {
 		t.Errorf("throughput %v, want %v", got.ThroughputRPS, want)
 	}
 }

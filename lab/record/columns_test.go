@@ -142,7 +142,8 @@ func TestEachRowHasTheTypesOfItsColumns(t *testing.T) {
 	}
 	rps, _ := rows[0].Float("throughput_rps")
 	block, _ := rows[0].Int("block")
-	if rps != 1000.25 || block != 2 || rows[0].Text("scenario") != "json" || rows[1].Text("generator") != "vegeta" {
+	if rps != 1000.25 || block != 2 || rows[0].Text("scenario") != "json" ||
+		rows[1].Text("generator") != "vegeta" {
 		t.Errorf("row %v", rows[0])
 	}
 	if reader.SchemaVersion() != 5 {

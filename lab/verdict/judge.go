@@ -28,8 +28,8 @@ func (r Result) ControlsPassed() bool {
 }
 
 // Judge evaluates a run's rows against its plan, with the checks of its calibration as a control.
-// measured is the number of trials that were measured, valid or not. It decides nothing before all planned trials are measured: stopping when
-// the result looks good would bias it.
+// measured is the number of trials that were measured, valid or not. It decides nothing before all
+// planned trials are measured: stopping when the result looks good would bias it.
 func Judge(p lab.Plan, rows []metric.Row, measured int, checks ...lab.CrossCheck) Result {
 	r := Result{Measured: measured, Planned: len(p.Trials), UntestableTopics: p.UntestableTopics}
 	table, blocks := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))

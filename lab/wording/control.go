@@ -69,6 +69,7 @@ func crossChecks(checks []lab.CrossCheck) string {
 // crossCheck returns one check with its interval and limit.
 func crossCheck(c lab.CrossCheck) string {
 	d := c.Difference
-	return fmt.Sprintf("%s of the reference server of %.4g ms: %+.1f %% [%+.1f, %+.1f] in %d rounds, %.1f %% allowed",
+	return fmt.Sprintf("%s of the reference server of %.4g ms: %+.1f %% [%+.1f, %+.1f] in %d rounds, %.1f %% "+
+		"allowed",
 		c.Quantity, c.ServiceMS, percent(d.Value), percent(d.Low), percent(d.High), c.Rounds, percent(c.Limit))
 }
