@@ -7,7 +7,9 @@ type Attack struct {
 	Name    string    `json:"name"` // "json node/single block 2 peak", for messages
 	BaseURL string    `json:"base_url"`
 	Kind    PhaseKind `json:"kind"`
-	Targets []Target  `json:"targets"`
+	// Generator sends the load. It is empty only where an earlier lab recorded the attack: Vegeta.
+	Generator Generator `json:"generator"`
+	Targets   []Target  `json:"targets"`
 	// Connections is the number of connections in a closed loop, and the most in an open loop.
 	Connections int `json:"connections"`
 	// ConnectionPerRequest opens a connection for each request instead of using keep-alive.

@@ -11,6 +11,9 @@ type Calibration struct {
 	Brief      bool           `json:"brief,omitempty"` // canaries and ceiling only, as a smoke run needs them
 
 	CeilingRPS float64 `json:"ceiling_rps"` // the generator's peak against a null server
+	// CPUPerHit is the generator's CPU time for each hit of that peak, without idle polling. Where the
+	// null server is the limit, it shows what the ceiling hides. Earlier labs did not record it.
+	CPUPerHit time.Duration `json:"cpu_per_hit_ns,omitempty"`
 	// SleepCost is the CPU time lost each time a server's CPU goes idle and wakes up. No thread is
 	// charged for it.
 	SleepCost       time.Duration     `json:"sleep_cost_ns"`
@@ -22,6 +25,7 @@ type Calibration struct {
 	TrialCV           float64            `json:"trial_cv"`
 	ServiceTimeChecks []ServiceTimeCheck `json:"readings"` // by service time, ascending
 	KnownRatio        RatioCheck         `json:"ratio"`
+	CrossChecks       []CrossCheck       `json:"cross_checks,omitempty"` // by another generator
 	Doubts            []string           `json:"doubts,omitempty"`
 
 	// SeparateIRQTime says that the kernel charges interrupts to no thread
@@ -37,6 +41,8 @@ type CalibrationKey struct {
 	Kernel      string `json:"kernel"`
 	AgentSHA256 string `json:"agent_sha256"`
 	Layout      string `json:"layout"` // "0|1": CPUs of generator and server
+	// Generator is what measured: its limits are not those of another one.
+	Generator Generator `json:"generator"`
 }
 
 // CanaryBaseline holds the median and the 99th percentile of the canary's time

@@ -17,6 +17,7 @@ type Plan struct {
 	Trials     []Trial    `json:"trials"`  // in the order of execution
 	MaxRepeats int        `json:"repeats"` // how many disturbed trials may be repeated, each once
 	Pilots     []Pilot    `json:"pilots,omitempty"`
+	Generator  Generator  `json:"generator"` // of every attack
 
 	Hypotheses []Hypothesis `json:"hypotheses,omitempty"` // tested by this run
 	// UntestedHypotheses are those that only a longer profile or another selection tests.
@@ -25,10 +26,7 @@ type Plan struct {
 	PlannedPromises
 	RuntimeFacts
 
-	// Claims are all claims that the scripts defined, in the order of reports. Nil: the run is of a lab
-	// that did not record them.
-	Claims           []Claim           `json:"claims"`
-	UntestableTopics []UntestableTopic `json:"untestable,omitempty"`
+	PlannedClaims
 
 	Layout       Layout   `json:"layout"`            // for servers with one CPU
 	WiderLayouts []Layout `json:"layouts,omitempty"` // for servers with more CPUs
@@ -39,6 +37,13 @@ type PlannedPromises struct {
 	Promises []Promise `json:"promises,omitempty"` // tested by this run
 	// UntestedPromises are those that only a longer profile or another selection tests.
 	UntestedPromises []Promise `json:"promises_beyond,omitempty"`
+}
+
+// PlannedClaims are the claims that the scripts of a plan defined, and the topics that no run tests.
+type PlannedClaims struct {
+	// Claims are in the order of reports. Nil: the run is of a lab that did not record them.
+	Claims           []Claim           `json:"claims"`
+	UntestableTopics []UntestableTopic `json:"untestable,omitempty"`
 }
 
 // RuntimeFacts are facts about the runtimes of a plan that its verdicts need.

@@ -48,6 +48,8 @@ type Subject struct {
 	Variant  Variant
 	Image    Image
 	Layout   Layout
+	// Generator is that of the run's plan: it sends the load of every phase.
+	Generator Generator
 }
 
 // SLOResult says which objectives of a phase's SLO were not met.

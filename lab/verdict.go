@@ -87,7 +87,12 @@ type ControlVerdict struct {
 	// ByClocks is how far the ratio is off that of the servers' own clocks; nil unless the arms are
 	// reference servers.
 	ByClocks *Deviation `json:"off_by_clocks,omitempty"`
+	// CrossChecks are what the control CrossCheckControl consists of: it compares no arms of the run.
+	CrossChecks []CrossCheck `json:"cross_checks,omitempty"`
 }
+
+// CrossCheckControl is the name of the control that the calibration measured with another generator.
+const CrossCheckControl = "another generator"
 
 // Deviation is a relative difference with its 95 % interval: 0.01 is 1 % more.
 type Deviation struct {

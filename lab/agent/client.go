@@ -140,6 +140,11 @@ func (c *Client) Attack(ctx context.Context, a lab.Attack) (o account.Observatio
 	return o, c.call(ctx, verbAttack, a, &o)
 }
 
+// CrossCheck runs one attack by the generator of package crosscheck.
+func (c *Client) CrossCheck(ctx context.Context, a lab.Attack) (r lab.CrossReading, err error) {
+	return r, c.call(ctx, verbCrossCheck, a, &r)
+}
+
 // ReadHits calls each with the hits that the last attack kept, chunk by chunk, in the order in
 // which they ended.
 func (c *Client) ReadHits(ctx context.Context, each func([]lab.Hit) error) error {

@@ -22,7 +22,8 @@ const (
 	verbCanary = "canary"
 	verbListen = "listeners"
 
-	verbServices = "services"
+	verbServices   = "services"
+	verbCrossCheck = "crosscheck"
 )
 
 type request struct {

@@ -18,6 +18,7 @@ import (
 	"runtimelab/lab"
 	"runtimelab/lab/account"
 	"runtimelab/lab/attack"
+	"runtimelab/lab/crosscheck"
 )
 
 // Agent carries out the commands of a Client, one after another.
@@ -29,6 +30,8 @@ type Agent interface {
 	Send(ctx context.Context, baseURL string, requests []lab.Request) []lab.Answer
 	TellServices(all []Service)
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
+	// CrossCheck runs an attack by a generator that shares no part with Attack's.
+	CrossCheck(ctx context.Context, a lab.Attack) (lab.CrossReading, error)
 	// ReadSpool returns a part of the hits that the last attack kept, from an offset. It is empty at the end.
 	ReadSpool(offset int64) ([]byte, error)
 	RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error)
@@ -138,6 +141,12 @@ func dispatch(ctx context.Context, req request, a Agent) (any, error) {
 			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
 		}
 		return a.Attack(ctx, args)
+	case verbCrossCheck:
+		var args lab.Attack
+		if err := json.Unmarshal(req.Arguments, &args); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", req.Verb, err)
+		}
+		return a.CrossCheck(ctx, args)
 	case verbRead:
 		var args spoolChunk
 		if err := json.Unmarshal(req.Arguments, &args); err != nil {
@@ -208,6 +217,16 @@ func (m Machine) Attack(ctx context.Context, a lab.Attack) (account.Observation,
 		readings.Waiting = &account.WaitingReading{Slice: m.grantedSlice()}
 	}
 	return account.Observation{AttackResult: result, CellReadings: readings}, nil
+}
+
+// CrossCheck runs an attack by a generator that shares no part with Attack's.
+func (m Machine) CrossCheck(ctx context.Context, a lab.Attack) (lab.CrossReading, error) {
+	cpus, err := m.affinity()
+	if err != nil {
+		return lab.CrossReading{}, err
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(cpus)))
+	return crosscheck.Run(ctx, a)
 }
 
 // sideRequestDelay is the time from the start of an attack to its side request. A warm-up lasts

@@ -78,6 +78,8 @@ func run(ctx context.Context, a lab.Attack, hits io.Writer, ended func()) (lab.A
 
 func validate(a lab.Attack, hits io.Writer) error {
 	switch {
+	case a.Generator == lab.EventLoop:
+		return fmt.Errorf("attack %s: this lab has no event loop; run it with --generator %s", a.Name, lab.Vegeta)
 	case len(a.Targets) == 0:
 		return fmt.Errorf("attack %s has no targets", a.Name)
 	case a.Connections < 1:

@@ -49,6 +49,7 @@ func (c *Calibrator) closedLoopAttack(name string, lasts time.Duration, connecti
 		Name:        "calibrate " + name,
 		BaseURL:     c.Responders.BaseURL,
 		Kind:        lab.Peak,
+		Generator:   c.Generator,
 		Targets:     []lab.Target{c.Responders.Target},
 		Connections: connections,
 		Duration:    lasts,
@@ -71,6 +72,15 @@ func throughput(r lab.AttackResult) float64 {
 		return 0
 	}
 	return float64(r.Succeeded) / r.Elapsed.Seconds()
+}
+
+// generatorCPUPerHit returns the generator's CPU time for each hit, without idle polling.
+func generatorCPUPerHit(w lab.Window) time.Duration {
+	used := w.Accounts.Generator.CPU
+	if used == nil || w.Attack.Sent == 0 {
+		return 0
+	}
+	return max(*used-w.Attack.IdlePolling, 0) / time.Duration(w.Attack.Sent)
 }
 
 // window returns the window of an attack on a responder, without the responder's container.

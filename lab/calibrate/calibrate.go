@@ -33,6 +33,8 @@ type Instrument interface {
 // ResponderCell is an open cell with a responder and a generator.
 type ResponderCell interface {
 	Attack(ctx context.Context, a lab.Attack) (account.Observation, error)
+	// CrossCheck runs an attack by a generator that shares no part with Attack's.
+	CrossCheck(ctx context.Context, a lab.Attack) (lab.CrossReading, error)
 	// MedianServiceTime returns the median service time of a reference server since
 	// the last call, by the server's monotonic clock.
 	MedianServiceTime(ctx context.Context) (time.Duration, error)
@@ -52,6 +54,7 @@ type Responders struct {
 // Calibrator measures one machine.
 type Calibrator struct {
 	Instrument Instrument
+	Generator  lab.Generator // of every attack
 	Responders Responders
 	Layout     lab.Layout
 	Logf       func(format string, args ...any) // prints progress
@@ -60,7 +63,7 @@ type Calibrator struct {
 // BriefDuration and FullDuration are about how long a calibration takes on two CPUs.
 const (
 	BriefDuration = 15 * time.Second
-	FullDuration  = 150 * time.Second
+	FullDuration  = 200 * time.Second
 )
 
 // What each step measures, and for how long.
@@ -101,7 +104,8 @@ func (c *Calibrator) Run(ctx context.Context, brief bool) (out lab.Calibration, 
 		c.calibrateCanaries, c.calibrateCeiling, c.calibrateSleepCost,
 	}
 	if !brief {
-		steps = append(steps, c.calibrateSendLags, c.calibrateNoise, c.checkServiceTimes, c.checkKnownRatio)
+		steps = append(steps, c.calibrateSendLags, c.calibrateNoise, c.checkServiceTimes, c.checkKnownRatio,
+			c.CrossCheck)
 	}
 	for _, step := range steps {
 		if err := step(ctx, &out); err != nil {
@@ -177,7 +181,7 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 		if _, err := b.Attack(ctx, c.closedLoopAttack("warm-up", warmUp, peakConnections)); err != nil {
 			return err
 		}
-		var rates []float64
+		var rates, cpuPerHit []float64
 		var windows []lab.Window
 		for range peakAttacks {
 			r, err := b.Attack(ctx, c.closedLoopAttack("ceiling", shortAttack, peakConnections))
@@ -189,7 +193,9 @@ func (c *Calibrator) calibrateCeiling(ctx context.Context, out *lab.Calibration)
 			}
 			rates = append(rates, throughput(r.AttackResult))
 			windows = append(windows, c.window(r, c.Responders.Null.ID(), false))
+			cpuPerHit = append(cpuPerHit, float64(generatorCPUPerHit(windows[len(windows)-1])))
 		}
+		out.CPUPerHit = time.Duration(stat.Median(cpuPerHit))
 		out.CeilingRPS, out.SeparateIRQTime = stat.Median(rates), gate.DetectSeparateIRQTime(windows...)
 		return nil
 	})

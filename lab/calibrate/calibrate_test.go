@@ -34,6 +34,8 @@ type fakeInstrument struct {
 	attackError  error         // returned by every attack
 	interrupts   time.Duration // on CPU 0, during each attack
 	uneven       bool          // every other responder is a tenth slower
+	tooFew       bool          // no closed loop has enough requests for a median
+	otherFails   bool          // a request of each attack by the other generator fails
 }
 
 func newFakeInstrument() *fakeInstrument {
@@ -109,8 +111,12 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 			{PID: 2, TID: 2, CPU: 400 * time.Millisecond, Sleeps: 10_000},
 		}}},
 	}
+	measured := milliseconds(service) + 0.1
+	r.Raw = &lab.Latency{P50MS: &measured}
+	if b.tooFew {
+		r.Raw = nil
+	}
 	if a.Kind == lab.Steady {
-		measured := milliseconds(service) + 0.1
 		lag := a.Rate[0].FromRPS / 1e5
 		if a.SleepWhenIdle {
 			lag *= 3
@@ -118,6 +124,18 @@ func (b *fakeResponder) Attack(_ context.Context, a lab.Attack) (account.Observa
 		r.Corrected, r.SendLag = &lab.Latency{P50MS: &measured}, &lab.Latency{P99MS: &lag}
 	}
 	return r, nil
+}
+
+func (b *fakeResponder) CrossCheck(ctx context.Context, a lab.Attack) (lab.CrossReading, error) {
+	o, err := b.Attack(ctx, a)
+	r := lab.CrossReading{Succeeded: o.Succeeded, ThroughputRPS: throughput(o.AttackResult)}
+	if b.otherFails {
+		r.Failed, r.FirstError = 1, "EOF"
+	}
+	if o.Raw != nil {
+		r.MedianLatency = time.Duration(*o.Raw.P50MS * float64(time.Millisecond))
+	}
+	return r, err
 }
 
 func (b *fakeResponder) MedianServiceTime(context.Context) (time.Duration, error) {
@@ -158,6 +176,9 @@ func TestAFullCalibrationFindsTheValuesOfTheInstrument(t *testing.T) {
 		t.Fatal(err)
 	}
 	// (1 s - 0.58 s idle - 0.4 s of the server) / 10,000 sleeps
+	if c.CPUPerHit != 140*time.Nanosecond { // 0.7 s for 5,000,000 hits
+		t.Errorf("the generator used %v per hit", c.CPUPerHit)
+	}
 	if c.CeilingRPS != fakeCeiling || c.SleepCost.Round(10) != 2*time.Microsecond {
 		t.Errorf("ceiling %v, a sleep costs %v", c.CeilingRPS, c.SleepCost)
 	}
@@ -229,7 +250,8 @@ func TestEachServerOfTheKnownRatioIsFirstEquallyOften(t *testing.T) {
 	if _, err := runCalibration(t, r, false); err != nil {
 		t.Fatal(err)
 	}
-	pairs := r.responders[len(r.responders)-2*ratioPairs:]
+	beforeChecks := r.responders[:len(r.responders)-len(serviceTimes)-1]
+	pairs := beforeChecks[len(beforeChecks)-2*ratioPairs:]
 	for i := 0; i < len(pairs); i += 4 {
 		if pairs[i] != pairs[i+3] || pairs[i+1] != pairs[i+2] || pairs[i] == pairs[i+1] {
 			t.Errorf("order %v", pairs)
@@ -297,13 +319,16 @@ func TestAFailedStepClosesItsCell(t *testing.T) {
 }
 
 var (
-	key  = lab.CalibrationKey{Host: "h0", CPUModel: "Some CPU", Kernel: "6.1", AgentSHA256: "ab", Layout: "0|1"}
+	key = lab.CalibrationKey{
+		Host: "h0", CPUModel: "Some CPU", Kernel: "6.1", AgentSHA256: "ab", Layout: "0|1", Generator: lab.Vegeta,
+	}
 	when = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 )
 
 func exampleCalibration() lab.Calibration {
 	return lab.Calibration{
-		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
+		Key: key, MeasuredAt: when, CeilingRPS: 98765.4, CPUPerHit: 7350,
+		SleepCost: 3200 * time.Nanosecond, TrialCV: 0.0074,
 		CanaryBaselines: []lab.CanaryBaseline{
 			{CPU: 0, N: 40, Median: 50e6, P99: 54e6},
 			{CPU: 1, N: 40, Median: 49.5e6, P99: 53.25e6},
@@ -320,6 +345,21 @@ func exampleCalibration() lab.Calibration {
 			{ServerP50MS: 20, MeasuredP50MS: 20.3},
 		},
 		KnownRatio: lab.RatioCheck{N: 6, Expected: 1.1, Measured: 1.106},
+		CrossChecks: []lab.CrossCheck{
+			{
+				By: lab.PlainVegeta, Quantity: lab.LatencyCheck, ServiceMS: 5, Rounds: 5, Measured: 5.04, Other: 5.05,
+				Difference: lab.Deviation{Value: -0.002, Low: -0.004, High: 0.0005}, Limit: 0.01, Passed: true,
+			},
+			{
+				By: lab.PlainVegeta, Quantity: lab.ThroughputCheck, ServiceMS: 5, Rounds: 5, Measured: 203.9,
+				Other:      199.9,
+				Difference: lab.Deviation{Value: 0.02, Low: 0.017, High: 0.023}, Limit: 0.01,
+			},
+			{
+				By: lab.PlainVegeta, Quantity: lab.RatioCheckBy, ServiceMS: 5, Rounds: 5, Measured: 1.1003, Other: 1.0998,
+				Difference: lab.Deviation{Value: 0.0005, Low: -0.001, High: 0.002}, Limit: 0.01, Passed: true,
+			},
+		},
 	}
 }
 
@@ -373,6 +413,8 @@ func TestACalibrationIsValidForOneMachineAndAgent(t *testing.T) {
 		"kernel": func(k *lab.CalibrationKey) { k.Kernel += "x" },
 		"agent":  func(k *lab.CalibrationKey) { k.AgentSHA256 += "x" },
 		"layout": func(k *lab.CalibrationKey) { k.Layout = "1|0" },
+
+		"generator": func(k *lab.CalibrationKey) { k.Generator = lab.EventLoop },
 	} {
 		other := key
 		change(&other)
@@ -388,7 +430,7 @@ func TestLoadNamesAFileThatItCannotUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	earlier := withSchema(t, schemaVersion-1)
-	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 2, "calibration": {}}`, earlier} {
+	for _, text := range []string{"", "{", `{"schema": 99}`, `{"schema": 3, "calibration": {}}`, earlier} {
 		if err := os.WriteFile(s.path(key), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -444,7 +486,7 @@ func TestWriteTextMatchesTheGoldenFiles(t *testing.T) {
 
 func TestNewestFullIgnoresBriefCalibrations(t *testing.T) {
 	s := Store{Dir: t.TempDir()}
-	if _, ok := s.NewestFull(); ok {
+	if _, ok := s.NewestFull(lab.Vegeta); ok {
 		t.Error("an empty store has a calibration")
 	}
 	at := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
@@ -453,7 +495,11 @@ func TestNewestFullIgnoresBriefCalibrations(t *testing.T) {
 		{MeasuredAt: at.Add(time.Hour), TrialCV: 0.02},
 		{MeasuredAt: at.Add(2 * time.Hour), Brief: true},
 		{MeasuredAt: at.Add(-time.Hour), TrialCV: 0.03},
+		{MeasuredAt: at.Add(3 * time.Hour), TrialCV: 0.04, Key: lab.CalibrationKey{Generator: lab.EventLoop}},
 	} {
+		if c.Key.Generator == "" {
+			c.Key.Generator = lab.Vegeta
+		}
 		c.Key.Kernel = fmt.Sprint(i)
 		if err := s.Save(c); err != nil {
 			t.Fatal(err)
@@ -462,7 +508,7 @@ func TestNewestFullIgnoresBriefCalibrations(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.Dir, "other.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if c, ok := s.NewestFull(); !ok || c.TrialCV != 0.02 {
+	if c, ok := s.NewestFull(lab.Vegeta); !ok || c.TrialCV != 0.02 {
 		t.Errorf("%+v, %v", c, ok)
 	}
 }

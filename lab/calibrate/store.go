@@ -26,8 +26,8 @@ const MaxAge = 7 * 24 * time.Hour
 const maxDoubtedAge = time.Hour
 
 // schemaVersion is the version of the stored file format. Files of version 1 have no send lags of a
-// generator that waits.
-const schemaVersion = 2
+// generator that waits, those of version 2 no check by another generator.
+const schemaVersion = 3
 
 // Store keeps calibrations in a folder, one file for each key.
 type Store struct{ Dir string }
@@ -80,8 +80,9 @@ func (s Store) Load(key lab.CalibrationKey, brief bool, now time.Time) (c lab.Ca
 	return found.Calibration, ""
 }
 
-// NewestFull returns the newest full calibration of any key; ok is false if there is none.
-func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
+// NewestFull returns the newest full calibration of a generator, of any other key; ok is false if there
+// is none.
+func (s Store) NewestFull(generator lab.Generator) (newest lab.Calibration, ok bool) {
 	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*.json")) // only a malformed pattern is an error
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -93,7 +94,7 @@ func (s Store) NewestFull() (newest lab.Calibration, ok bool) {
 		if err != nil || found.Schema != schemaVersion || found.Calibration.Brief {
 			continue
 		}
-		if c := found.Calibration; c.MeasuredAt.After(newest.MeasuredAt) {
+		if c := found.Calibration; c.Key.Generator == generator && c.MeasuredAt.After(newest.MeasuredAt) {
 			newest, ok = c, true
 		}
 	}
@@ -130,7 +131,10 @@ func (s Store) withHint(err error) error {
 // path returns the file of a key's calibration.
 func (s Store) path(key lab.CalibrationKey) string {
 	hash := sha256.New()
-	for _, part := range []string{key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout} {
+	for _, part := range []string{
+		key.Host, key.CPUModel, key.Kernel, key.AgentSHA256, key.Layout,
+		string(key.Generator),
+	} {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)
 	}
 	return filepath.Join(s.Dir, hex.EncodeToString(hash.Sum(nil))[:16]+".json")

@@ -33,6 +33,7 @@ func keyText(key lab.CalibrationKey) string {
 	t.Row("  CPU", key.CPUModel)
 	t.Row("  kernel", key.Kernel)
 	t.Row("  CPUs (generator|server)", key.Layout)
+	t.Row("  generator", string(key.Generator))
 	return t.String()
 }
 
@@ -40,10 +41,18 @@ func keyText(key lab.CalibrationKey) string {
 func generatorText(c lab.Calibration) string {
 	var t table.Text
 	t.Row("  ceiling", fmt.Sprintf("%.0f req/s", c.CeilingRPS),
-		"closed loop against a null server; a figure near it is a bound")
+		cpuPerHitText(c.CPUPerHit)+"closed loop against a null server; a figure near it is a bound")
 	addSendLags(&t, "  offered, Poisson", c.SendLags)
 	addSendLags(&t, "  the same, waiting", c.WaitingSendLags)
 	return t.String()
+}
+
+// cpuPerHitText returns the generator's CPU time for each hit, or "" if it is not known.
+func cpuPerHitText(cost time.Duration) string {
+	if cost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f µs of CPU per hit; ", float64(cost)/float64(time.Microsecond))
 }
 
 // addSendLags adds the send lags of one mode of the generator under a title.
@@ -88,5 +97,32 @@ func hostText(c lab.Calibration) string {
 			fmt.Sprintf("%+.2f%%", 100*(measured/expected-1)),
 			fmt.Sprintf("median of %d pairs of trials", c.KnownRatio.N))
 	}
+	addCrossChecks(&t, c.CrossChecks)
 	return t.String()
+}
+
+// addCrossChecks adds what the generator and another one measured of the same servers.
+func addCrossChecks(t *table.Text, checks []lab.CrossCheck) {
+	if len(checks) > 0 {
+		t.Row("by another generator", checks[0].By, "measured", "difference", "95 % interval", "allowed", "")
+	}
+	for _, c := range checks {
+		value := func(x float64) string {
+			switch c.Quantity {
+			case lab.LatencyCheck:
+				return fmt.Sprintf("%.3f ms", x)
+			case lab.ThroughputCheck:
+				return fmt.Sprintf("%.1f req/s", x)
+			}
+			return fmt.Sprintf("%.4f", x)
+		}
+		mark := "passed"
+		if !c.Passed {
+			mark = "FAILED"
+		}
+		d := c.Difference
+		t.Row(fmt.Sprintf("  %s, %.4g ms", c.Quantity, c.ServiceMS), value(c.Other), value(c.Measured),
+			fmt.Sprintf("%+.2f%%", 100*d.Value), fmt.Sprintf("[%+.2f%%, %+.2f%%]", 100*d.Low, 100*d.High),
+			fmt.Sprintf("%.2f%%", 100*c.Limit), mark)
+	}
 }

@@ -7,14 +7,19 @@ import (
 )
 
 type calibrateCommand struct {
-	Brief bool `help:"Measure only the generator's ceiling and the canaries (seconds)."`
-	JSON  bool `help:"Print JSON." name:"json"`
+	Brief     bool   `help:"Measure only the generator's ceiling and the canaries (seconds)."`
+	Generator string `help:"${calibrate_generator_help}" env:"LAB_GENERATOR" placeholder:"NAME"`
+	JSON      bool   `help:"Print JSON." name:"json"`
 }
 
 // Run calibrates this machine, stores the result and prints it.
 func (c *calibrateCommand) Run(a *app) error {
+	generator, err := parseGenerator(c.Generator)
+	if err != nil {
+		return err
+	}
 	return session.Run(a.ctx, a.sessionOptions(image.Auto), func(s *session.Session) error {
-		calibration, err := s.Calibrate(a.ctx, c.Brief)
+		calibration, err := s.Calibrate(a.ctx, generator, c.Brief)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ while True:
 func TestIntegrationAServerThatForksTwiceIsMeasured(t *testing.T) {
 	const maxProcesses = 512
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibration(ctx, true)
+		c, err := s.Calibration(ctx, lab.DefaultGenerator, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/alecthomas/kong"
+import (
+	"github.com/alecthomas/kong"
+
+	"runtimelab/lab"
+)
 
 // helpTexts are the help texts that do not fit into the struct tag of their flag, by the
 // name that the tag has for them: help:"${root_help}".
@@ -19,7 +23,11 @@ var helpTexts = kong.Vars{
 	"all_help":       "Run every scenario completely, those of longer profiles too.",
 	"seed_help":      "Seed of trial order, arrivals and random inputs. Default: random, and recorded.",
 	"parameter_help": "Set a parameter of a scenario: -p rate=200. Repeatable.",
-	"like_help":      "Repeat the plan of an earlier run: its id under results/, or its folder.",
+	"generator_help": "What sends the requests of every trial: loop (the lab's event loop) or vegeta " +
+		"(Vegeta's Attacker). Default: " + string(lab.DefaultGenerator) + "; --like and --resume keep the run's.",
+	"calibrate_generator_help": "The generator to measure: loop or vegeta. " +
+		"Default: " + string(lab.DefaultGenerator) + ".",
+	"like_help": "Repeat the plan of an earlier run: its id under results/, or its folder.",
 
 	"resume_help": "Continue a run that was interrupted, killed or failed, with its plan, seed and images.",
 	"raw_help": "Also keep every hit in raw/, for vegeta report and vegeta plot: " +
@@ -50,7 +58,7 @@ var helpTexts = kong.Vars{
 	"compare_threshold_help": "The smallest difference that matters: " +
 		"with 0.05, ratios from 0.95 to 1/0.95 do not.",
 	"compare_ignore_help": "Compare even if these differ (identity: are unknown): " +
-		"identity, host, image, script, load, reference.",
+		"identity, host, image, script, load, generator, reference.",
 
 	"contract_variants_help": "Variants to check, such as node/express. Default: all, or those of --scenario.",
 	"contract_scenario_help": "Also send the requests of a scenario, given by its name or the path of its " +

@@ -35,13 +35,15 @@ func hostileRun(t *testing.T) string {
 		Profile:    lab.Profile{Name: h, Blocks: 6},
 		Hypotheses: []lab.Hypothesis{hypothesis},
 		Controls:   []lab.Control{{Name: h, Hypothesis: hypothesis, ExpectedRatio: 1}},
-		Claims: []lab.Claim{
-			{ID: h, Statement: h, Collection: h},
-			{ID: "2" + h, Lacks: h, Collection: "2" + h},
+		PlannedClaims: lab.PlannedClaims{
+			Claims: []lab.Claim{
+				{ID: h, Statement: h, Collection: h},
+				{ID: "2" + h, Lacks: h, Collection: "2" + h},
+			},
+			UntestableTopics: []lab.UntestableTopic{{Topic: h, Reason: h, Collection: h}},
 		},
-		UntestableTopics: []lab.UntestableTopic{{Topic: h, Reason: h, Collection: h}},
-		Pilots:           []lab.Pilot{{Scenario: h, Variant: h, Doubt: h}},
-		Layout:           lab.Layout{Server: []int{1}, Doubts: []string{h}},
+		Pilots: []lab.Pilot{{Scenario: h, Variant: h, Doubt: h}},
+		Layout: lab.Layout{Server: []int{1}, Doubts: []string{h}},
 	}
 	info := record.Info{
 		StartedAt: time.Unix(1, 0), Plan: p, Notes: []string{h}, Refused: map[string]string{h: h},

@@ -181,7 +181,7 @@ func exactLatencies(
 // those of their own clocks, and a measured ratio by its true value.
 func BenchmarkReadings(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibrate(ctx, false)
+		c, err := s.Calibrate(ctx, lab.DefaultGenerator, false)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func BenchmarkNeighbour(b *testing.B) {
 	}
 	periods := []time.Duration{2 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond}
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibration(ctx, false)
+		c, err := s.Calibration(ctx, lab.DefaultGenerator, false)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -388,7 +388,7 @@ func burn(load string) error {
 // of one that only waits.
 func BenchmarkVerdicts(b *testing.B) {
 	inBenchSession(b, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibration(ctx, false)
+		c, err := s.Calibration(ctx, lab.DefaultGenerator, false)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -56,7 +56,7 @@ func TestIntegrationCalibrationIsKeptAndUsed(t *testing.T) {
 	}
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
 		t.Setenv("XDG_CACHE_HOME", cache)
-		found, err := s.Calibration(ctx, true)
+		found, err := s.Calibration(ctx, lab.DefaultGenerator, true)
 		if err != nil || !found.MeasuredAt.Equal(c.MeasuredAt) {
 			t.Errorf("the calibration of %v was measured again at %v; error %v",
 				c.MeasuredAt, found.MeasuredAt, err)
@@ -82,7 +82,7 @@ func measureUndisturbed(
 // A throughput that the generator or the clients limit is censored, with the reason.
 func TestIntegrationInstrumentLimitsAreReported(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibration(ctx, true)
+		c, err := s.Calibration(ctx, lab.DefaultGenerator, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,13 +37,14 @@ func (c *planCommand) Run(a *app) error {
 	if c.JSON {
 		return a.printJSON(p)
 	}
-	printPlan(a.Out, p, readNoiseHistory(setup.resultsDir()))
+	printPlan(a.Out, p, readNoiseHistory(setup.resultsDir(), p.Generator))
 	return nil
 }
 
 func printPlan(w io.Writer, p lab.Plan, history noiseHistory) {
 	fmt.Fprintf(w, "profile %s: %s\n", p.Profile.Name, p.Profile.About)
 	fmt.Fprintf(w, "seed %d: lab run with the same arguments and --seed %d does exactly this\n", p.Seed, p.Seed)
+	fmt.Fprintf(w, "generator %s\n", p.Generator)
 	fmt.Fprintf(w, "%s in %s, and at most %s of disturbed trials;\n",
 		message.Count(len(p.Trials), "trial", "trials"), message.Count(p.Profile.Blocks, "block", "blocks"),
 		message.Count(p.MaxRepeats, "repeat", "repeats"))
@@ -241,14 +242,16 @@ type noiseHistory struct {
 	bestSD float64
 }
 
-// readNoiseHistory reads the runs of a results folder and the newest full calibration.
-func readNoiseHistory(results string) (h noiseHistory) {
-	h.runs = archive.NewestRuns(results)
+// readNoiseHistory reads the runs of a results folder and the newest full calibration, both of one
+// generator.
+func readNoiseHistory(results string, generator lab.Generator) (h noiseHistory) {
+	h.runs = slices.DeleteFunc(archive.NewestRuns(results),
+		func(r *record.StoredRun) bool { return r.Info.Plan.Generator != generator })
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return h // without a folder for calibrations there is no calibration
 	}
-	if c, ok := store.NewestFull(); ok {
+	if c, ok := store.NewestFull(generator); ok {
 		h.bestSD = math.Sqrt2 * c.TrialCV
 	}
 	return h

@@ -25,6 +25,7 @@ type planFlags struct {
 	Seed      uint64            `help:"${seed_help}" placeholder:"N"`
 	Parameter map[string]string `short:"p" help:"${parameter_help}" placeholder:"NAME=VALUE" mapsep:"none"`
 	Like      string            `help:"${like_help}" placeholder:"RUN"`
+	Generator string            `help:"${generator_help}" env:"LAB_GENERATOR" placeholder:"NAME"`
 }
 
 const defaultProfile = "quick"
@@ -38,6 +39,7 @@ type runSetup struct {
 	scenarios   []lab.Scenario
 	runAll      bool // run scenarios completely, also without hypotheses
 	seed        uint64
+	generator   lab.Generator
 	earlierPlan *lab.Plan // of the run to repeat or resume
 	resumedRun  *record.StoredRun
 }
@@ -45,7 +47,7 @@ type runSetup struct {
 func (c *runSetup) resultsDir() string { return filepath.Join(c.sources.Checkout, "results") }
 
 // isEmpty reports whether no flag is set. The profile does not count, because it may come
-// from the environment.
+// from the environment; nor does the generator, which checkGeneratorOf checks.
 func (c planFlags) isEmpty() bool {
 	return len(c.Scenarios) == 0 && !c.All && c.Seed == 0 && c.Blocks == 0 && len(c.Parameter) == 0 &&
 		c.Like == ""
@@ -64,6 +66,7 @@ func (c *runSetup) newPlan(
 	return plan.New(plan.Options{
 		Profile:        c.profile,
 		Seed:           c.seed,
+		Generator:      c.generator,
 		Scenarios:      scenarios,
 		RunAll:         c.runAll,
 		OtherScenarios: c.otherScenarios(),
@@ -111,11 +114,17 @@ func (c planFlags) resolve(ctx context.Context, a *app) (*runSetup, error) {
 	if a.adjustProfile != nil {
 		a.adjustProfile(&out.profile)
 	}
+	if out.generator, err = parseGenerator(c.Generator); err != nil {
+		return nil, err
+	}
 	if err := c.applyBlocks(&out.profile); err != nil {
 		return nil, err
 	}
 	if c.Like != "" {
-		return out, out.repeatRun(ctx, c.Like)
+		if err := out.repeatRun(ctx, c.Like); err != nil {
+			return nil, err
+		}
+		return out, checkGeneratorOf(*out.earlierPlan, c.Generator)
 	}
 	if err := out.loadLibrary(ctx, script.ParameterValues{}); err != nil {
 		return nil, err
@@ -230,6 +239,7 @@ func (c *runSetup) usePlanOf(ctx context.Context, earlier *record.StoredRun) (er
 		return err
 	}
 	c.scenarios, c.profile, c.seed, c.earlierPlan = p.Scenarios, p.Profile, p.Seed, &p
+	c.generator = p.Generator
 	return nil
 }
 

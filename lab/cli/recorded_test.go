@@ -107,6 +107,7 @@ func (r recordedSample) sample() lab.Sample {
 		RunID: r.RunID, Row: r.Row, HostID: r.HostID, StartedAt: r.StartedAt,
 		Subject: lab.Subject{
 			Trial: r.Trial, Scenario: r.Scenario, Variant: r.Variant, Image: r.Image, Layout: r.Layout,
+			Generator: lab.Vegeta, // labs of that time had no other
 		},
 		Identity: r.Identity, ColdStart: r.ColdStart, Phase: r.Phase, Canaries: r.Canaries,
 		SLO:      lab.SLOResult{Missed: r.MissedObjectives, WithoutValue: r.MetricsWithoutValue},

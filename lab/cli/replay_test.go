@@ -242,6 +242,12 @@ func compareCells(t *testing.T, recorded, replayed []byte, name string) {
 			continue
 		}
 		for n := range want {
+			if column == "schema_version" && n > 0 { // columns of version 5 mean the same in version 6
+				if want[n][i] != "5" || got[n][j] != "6" {
+					t.Errorf("%s line %d has schema version %s, recorded as %s", name, n+1, got[n][j], want[n][i])
+				}
+				continue
+			}
 			if want[n][i] != got[n][j] {
 				t.Errorf("%s line %d, %s is %q, want %q", name, n+1, column, got[n][j], want[n][i])
 			}

@@ -76,7 +76,11 @@ func (c *runCommand) setup(a *app) (*runSetup, error) {
 			Hint: "remove these, or --resume",
 		}
 	}
-	return resumeSetup(a, c.Resume)
+	setup, err := resumeSetup(a, c.Resume)
+	if err != nil {
+		return nil, err
+	}
+	return setup, checkGeneratorOf(*setup.earlierPlan, c.Generator)
 }
 
 // baseModeOf returns the base mode that a run began with. Auto could choose other images
@@ -201,7 +205,7 @@ func (m *measurement) runExperiment(ctx context.Context, p lab.Plan, omitted []s
 		return err
 	}
 	if m.resumedRun == nil {
-		if info.Calibration, err = m.Calibration(ctx, m.profile.Name == briefProfile); err != nil {
+		if info.Calibration, err = m.Calibration(ctx, p.Generator, m.profile.Name == briefProfile); err != nil {
 			return err
 		}
 	}
@@ -332,7 +336,7 @@ func endState(cause error) (state record.State, reason string) {
 // also after an interruption. cause is the error that ended the run, if any.
 func (m *measurement) finish(run *record.Run, host record.Host, cause error) error {
 	state, reason := endState(cause)
-	variance := runVariance(context.WithoutCancel(m.ctx), m.resultsDir(), host)
+	variance := runVariance(context.WithoutCancel(m.ctx), m.resultsDir(), host, m.generator)
 	err := run.Update(func(i *record.Info) { i.BetweenRuns = variance })
 	recorded, readErr := record.Read(run.Dir())
 	if readErr != nil {
@@ -342,7 +346,7 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 		m.messagef("doubt: %s", doubt)
 	}
 	p := withClaims(recorded.Info.Plan, m.library)
-	r := report.New(p, recorded.Rows, recorded.MeasuredTrials())
+	r := report.New(p, recorded.Rows, recorded.MeasuredTrials(), recorded.Info.Calibration.CrossChecks...)
 	err = errors.Join(err, run.WriteVerdicts(r.Claims, r.Topics),
 		run.End(state, reason, time.Now()))
 	if cause != nil {
@@ -353,12 +357,17 @@ func (m *measurement) finish(run *record.Run, host record.Host, cause error) err
 	return errors.Join(err, m.writePage(run.Dir(), p))
 }
 
-// runVariance estimates how much runs of this host differ, from the reference servers of
-// the runs in a results folder. It returns nil if there are too few, or one cannot be
+// runVariance estimates how much runs of this host by one generator differ, from the reference
+// servers of the runs in a results folder. It returns nil if there are too few, or one cannot be
 // read.
-func runVariance(ctx context.Context, results string, host record.Host) *record.RunVariance {
+func runVariance(
+	ctx context.Context, results string, host record.Host, generator lab.Generator,
+) *record.RunVariance {
 	var sources []compare.Source
 	for _, run := range archive.RunsOfHost(results, host) {
+		if run.Info.Plan.Generator != generator {
+			continue
+		}
 		sources = append(sources, compare.FolderSource(run.Info.RunID, run.Dir, &run.Info))
 	}
 	runs, err := compare.Read(ctx, sources, compare.DefaultMetrics())

@@ -34,7 +34,7 @@ func shortLivedImage(ctx context.Context, t *testing.T, c *client.Client) lab.Im
 // as that of other processes.
 func TestIntegrationShortLivedThreadsAndProcessesAreTheServers(t *testing.T) {
 	inTestSession(t, func(ctx context.Context, s *session.Session) {
-		c, err := s.Calibration(ctx, true)
+		c, err := s.Calibration(ctx, lab.DefaultGenerator, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,7 @@ func trial(block int, pairs ...any) map[string]string {
 		"scenario": "json", "scenario_sha256": "s1", "variant": "node/single", "content_sha256": "c1",
 		"block": strconv.Itoa(block), "attempt": "1", "phase": "peak",
 		"connections": "64", "keep_alive": "true", "server_cpus": "1", "validity": "valid",
+		"generator": "vegeta",
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		row[pairs[i].(string)] = fmt.Sprint(pairs[i+1])

@@ -23,13 +23,15 @@ const (
 	Image    DifferenceKind = "image"    // other content of a variant's image
 	Script   DifferenceKind = "script"   // another script of a scenario, other parameters, or another command
 	Load     DifferenceKind = "load"     // other rates, connections or deadlines
+	// Generator means that something else sent the requests, and has other limits and errors.
+	Generator DifferenceKind = "generator"
 	// Reference means that reference servers differ: the machine was faster or slower.
 	Reference DifferenceKind = "reference"
 )
 
 // DifferenceKinds returns all kinds in the order of reports.
 func DifferenceKinds() []DifferenceKind {
-	return []DifferenceKind{Identity, Host, Image, Script, Load, Reference}
+	return []DifferenceKind{Identity, Host, Image, Script, Load, Generator, Reference}
 }
 
 // MaxReferenceDifference is the largest relative difference allowed between the reference
@@ -96,7 +98,13 @@ func Differences(old, new *Run) []Difference {
 			continue
 		}
 		for i, column := range loadColumns {
-			if isGivenLoad(i, g, other) {
+			switch {
+			case column == generatorColumn && len(g.loads[i].values) > 1: // on both sides it may be the same mix
+				all = append(all,
+					Difference{Generator, k.String() + " " + column, g.loads[i].String(), other.loads[i].String()})
+			case column == generatorColumn:
+				check(Generator, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
+			case isGivenLoad(i, g, other):
 				check(Load, column, k.String()+" "+column, &g.loads[i], &other.loads[i])
 			}
 		}

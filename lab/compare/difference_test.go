@@ -54,3 +54,46 @@ func TestAnotherCommandIsADifference(t *testing.T) {
 		t.Errorf("without run.json: %v", found)
 	}
 }
+
+// Rows of two generators differ by what these cost and by their errors.
+func TestAnotherGeneratorIsADifference(t *testing.T) {
+	rows := trials("throughput_rps", around(100))
+	loop := rows.with("generator", "loop").with("run_id", "new")
+	earlier := rows.with("schema_version", "5").with("run_id", "new")
+	mixed := rows.with("run_id", "new")
+	mixed[2]["generator"] = "loop"
+	for _, tt := range []struct {
+		name string
+		new  compare.Source
+		want string // empty: comparable
+	}{
+		{"the same", rows.with("run_id", "new").source("B"), ""},
+		{"another", loop.source("B"), "A, B: generator: json node/single peak generator: vegeta against loop"},
+		{
+			"both", mixed.source("B"),
+			"A, B: generator: json node/single peak generator: vegeta against loop or vegeta",
+		},
+		{"a row of an earlier schema", earlier.without("B", "generator"), ""},
+		{"no column", loop.without("B", "generator"), "identity: B has no column generator"},
+	} {
+		runs := readSources(t, rows.source("A"), tt.new)
+		err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{compare.Reference})
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+		if err := compare.CheckComparable(runs[0], runs[1:], []compare.DifferenceKind{
+			compare.Identity, compare.Generator, compare.Reference,
+		}); err != nil {
+			t.Errorf("%s: not ignored: %v", tt.name, err)
+		}
+	}
+	// Two runs that mix generators in the same way are not the same load either.
+	runs := readSources(t, mixed.source("A"), mixed.source("B"))
+	if err := compare.CheckComparable(runs[0], runs[1:], nil); err == nil ||
+		!strings.Contains(err.Error(), "generator: loop or vegeta against loop or vegeta") {
+		t.Errorf("mixed on both sides: %v", err)
+	}
+}

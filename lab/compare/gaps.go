@@ -20,7 +20,7 @@ type gaps struct {
 // absence of each means.
 var neededColumns = []string{
 	"run_id", "host_id", "scenario_sha256", "parameters", "content_sha256", "offered_rps", "connections",
-	"keep_alive", "deadline_ms", "error_ratio", referenceMetric,
+	"keep_alive", "deadline_ms", generatorColumn, "error_ratio", referenceMetric,
 }
 
 // count counts an empty cell of a column in which every row has a value.

@@ -62,6 +62,7 @@ func TestAMissingColumnIsADifference(t *testing.T) {
 		"connections":     "the offered loads may differ",
 		"keep_alive":      "the offered loads may differ",
 		"deadline_ms":     "the offered loads may differ",
+		"generator":       "the loads may be by different generators",
 		"throughput_rps":  "the reference servers cannot be compared",
 	} {
 		for name, sources := range map[string][]compare.Source{

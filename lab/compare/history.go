@@ -46,10 +46,10 @@ func (v LineVariance) estimate() stat.Variance {
 }
 
 // UsableAsHistory reports whether a run can show how much runs like another one vary: it is
-// complete and of the same host and profile. Trials of other profiles last longer.
+// complete and of the same host, profile and generator. Trials of other profiles last longer.
 func UsableAsHistory(run, like *record.Info) bool {
 	return run != nil && like != nil && run.State == record.Done && run.Host.Same(like.Host) &&
-		run.Profile == like.Profile
+		run.Profile == like.Profile && run.Plan.Generator == like.Plan.Generator
 }
 
 // history holds the other runs of the host that show how much a comparison's lines vary.

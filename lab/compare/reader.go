@@ -13,8 +13,11 @@ import (
 	"runtimelab/lab/record"
 )
 
-// loadColumns are the columns that describe the offered load.
-var loadColumns = [...]string{"offered_rps", "connections", "keep_alive", "deadline_ms"}
+// generatorColumn says what offered the load.
+const generatorColumn = "generator"
+
+// loadColumns are the columns that describe the offered load, and what offered it.
+var loadColumns = [...]string{"offered_rps", "connections", "keep_alive", "deadline_ms", generatorColumn}
 
 // row holds what a comparison reads of a row. Texts are valid until the next row.
 type row struct {

@@ -12,6 +12,7 @@ import (
 
 	"runtimelab/lab"
 	"runtimelab/lab/fault"
+	"runtimelab/lab/metric"
 	"runtimelab/lab/record"
 )
 
@@ -111,6 +112,10 @@ func readRows(ctx context.Context, source Source, selection Selection, ordered b
 	}
 	r.finish()
 	r.run.schema = rows.SchemaVersion()
+	if r.run.schema < metric.GeneratorSchema { // their rows are all by one generator
+		r.run.gaps.columns = slices.DeleteFunc(r.run.gaps.columns,
+			func(name string) bool { return name == generatorColumn })
+	}
 	for _, text := range rows.Doubts() {
 		r.run.Doubts = append(r.run.Doubts, lab.Reason{Kind: lab.DataIgnored, Subject: r.run.Label, Text: text})
 	}

@@ -188,6 +188,7 @@ func (e *Experiment) newAttack(t lab.Trial, p lab.Phase) lab.Attack {
 		Name:                 fmt.Sprintf("%s %s block %d %s", t.Scenario, t.Variant, t.Block, p.Name),
 		BaseURL:              BaseURL(e.Variants[t.Variant].Port()),
 		Kind:                 p.Kind,
+		Generator:            e.Plan.Generator,
 		Targets:              e.targetsOf(t, p),
 		Connections:          p.Connections,
 		ConnectionPerRequest: p.ConnectionPerRequest,

@@ -93,6 +93,8 @@ func (e *Experiment) newSample(t lab.Trial, began time.Time) lab.Sample {
 			Variant:  e.Variants[t.Variant],
 			Image:    e.Images[t.Variant],
 			Layout:   e.layoutOf(t),
+
+			Generator: e.Plan.Generator,
 		},
 	}
 }

@@ -97,14 +97,14 @@ func TestEveryMetricToleratesAShareOfFailures(t *testing.T) {
 	}
 }
 
-func TestReadsSchemas4And5(t *testing.T) {
+func TestReadsSchemas4To6(t *testing.T) {
 	var read []int64
 	for version := int64(0); version < 9; version++ {
 		if metric.Reads(version) {
 			read = append(read, version)
 		}
 	}
-	if !slices.Equal(read, []int64{4, 5}) || metric.SchemaVersion != 5 {
+	if !slices.Equal(read, []int64{4, 5, 6}) || metric.SchemaVersion != 6 {
 		t.Errorf("schemas %v are read, %d is written", read, metric.SchemaVersion)
 	}
 }

@@ -5,6 +5,8 @@ import "runtimelab/lab"
 // SchemaVersion is the version of the columns. It changes if a column is renamed,
 // removed or gets another meaning, and not if one is added.
 //
+// 6: rows and the plan name their generator; before, it was Vegeta.
+//
 // 5: latencies are those of requests that succeeded, no longer those of all.
 //
 // 4: the plan in run.json gives servers several numbers of CPUs; a trial may measure
@@ -12,14 +14,18 @@ import "runtimelab/lab"
 //
 // 3: cold_start_ms ends with the first answer at /identity, no longer with that to
 // the scenario's own request; phase is a name that begins with the kind and "-".
-const SchemaVersion = 5
+const SchemaVersion = 6
 
 // OldestSchema is the oldest version that the lab reads. Columns of version 4 have the
-// meaning of version 5, except for latencies if requests failed.
+// meaning of version 6, except for latencies if requests failed.
 const OldestSchema = 4
 
 // SuccessLatencySchema is the first version whose latencies are those of successes only.
 const SuccessLatencySchema = 5
+
+// GeneratorSchema is the first version whose rows name their generator. Rows of earlier ones are of
+// lab.Vegeta.
+const GeneratorSchema = 6
 
 // Reads reports whether the lab reads rows of a version.
 func Reads(version int64) bool { return version >= OldestSchema && version <= SchemaVersion }

@@ -28,7 +28,8 @@ func fullSample() observed {
 			HostID:    "h0123456789",
 			StartedAt: at,
 			Subject: lab.Subject{
-				Trial: lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
+				Generator: lab.EventLoop,
+				Trial:     lab.Trial{Scenario: "json", Variant: "python/single", Block: 2, Position: 1, Attempt: 1},
 				Scenario: lab.Scenario{
 					Name: "json", SHA256: "5c0e",
 					Parameters: map[string]string{"size": "3", "rate": "2500"},
@@ -189,7 +190,7 @@ func cells(s lab.Sample) map[string]string {
 const header = "" +
 	"schema_version,run_id,row,started_at,host_id,scenario,scenario_sha256,parameters,services,runtime," +
 	"variant,runtime_version,image_id,content_sha256,base_origin,block,position,attempt,phase,phase_kind,mode," +
-	"offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps," +
+	"generator,offered_rps,connections,keep_alive,duration_s,requests,throughput_rps,goodput_rps,capacity_rps," +
 	"deadline_ms,error_ratio,failed_requests,latency_failed_p50_ms,latency_mean_ms,latency_p50_ms," +
 	"latency_p90_ms,latency_p99_ms,latency_p999_ms,latency_max_ms,latency_raw_p50_ms,latency_raw_p99_ms," +
 	"first_byte_p50_ms,first_byte_p99_ms,send_lag_p99_ms,sent_ratio,cold_start_ms,server_cpu_s," +
@@ -210,7 +211,8 @@ func TestHeaderIsThePublishedOne(t *testing.T) {
 
 func TestAFullSampleFillsEveryColumn(t *testing.T) {
 	want := map[string]string{
-		"schema_version":              "5",
+		"schema_version":              "6",
+		"generator":                   "loop",
 		"run_id":                      "20261123T221501Z-ab12",
 		"row":                         "7",
 		"started_at":                  "2026-11-23T22:15:01.005Z",
@@ -389,7 +391,7 @@ func TestATrialThatEndedBeforeItsAttackHasNoFigures(t *testing.T) {
 	fromServer := []string{"runtime_version", "gil", "workers", "backlog"}
 	fromPlan := []string{
 		"block", "position", "attempt", "phase", "phase_kind", "mode", "connections",
-		"keep_alive",
+		"keep_alive", "generator",
 	}
 	got := cells(crashedSample().sample())
 	for _, m := range metric.Table() {

@@ -116,6 +116,11 @@ var table = []Metric{
 		textColumn(func(s lab.Sample) string { return LoopMode(s.Phase.Kind) }),
 	},
 	{
+		"generator", "", Neither, String, 0, Load, EveryRow,
+		"what sent the requests: loop (the lab's event loop) or vegeta (Vegeta's Attacker)",
+		textColumn(func(s lab.Sample) string { return string(s.Generator) }),
+	},
+	{
 		"offered_rps", "1/s", Neither, Float, 3, Load, OpenLoopRows,
 		"requests per second in the schedule; for a ramp, the average",
 		phaseColumn(OfferedRPS),

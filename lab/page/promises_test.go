@@ -18,8 +18,8 @@ func TestPagesHavePromises(t *testing.T) {
 	longer := promise
 	longer.Profile = "full"
 	plan := lab.Plan{
-		Profile: lab.Profile{Name: "quick",
-			Blocks: 6}, Claims: []lab.Claim{{ID: "use-1", Statement: "Node suits it."}},
+		Profile:       lab.Profile{Name: "quick", Blocks: 6},
+		PlannedClaims: lab.PlannedClaims{Claims: []lab.Claim{{ID: "use-1", Statement: "Node suits it."}}},
 		PlannedPromises: lab.PlannedPromises{
 			Promises: []lab.Promise{promise}, UntestedPromises: []lab.Promise{longer},
 		},

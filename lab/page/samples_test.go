@@ -153,7 +153,8 @@ func hostileReport(t testing.TB) report.Report {
 	run.Info.RunID, run.Info.Host.ID = hostileText, hostileText
 	r := reportOf(t, run)
 	r.Run = &report.Run{
-		State: "failed", Reason: hostileText, Profile: hostileText, Notes: []string{hostileText},
+		State: "failed", Reason: hostileText, Choices: report.Choices{Profile: hostileText},
+		Notes:  []string{hostileText},
 		Engine: map[string]string{hostileText: hostileText}, Versions: map[string]string{"lab": hostileText},
 		Services: []report.Service{{Name: hostileText, Role: lab.Role(hostileText), BaseOrigin: hostileText}},
 		Variants: []report.Variant{{ID: hostileText, Version: hostileText, BaseOrigin: hostileText}},

@@ -226,6 +226,7 @@ func facts(r report.Report) (all []fact) {
 			run.EndedAt.Sub(run.StartedAt).Round(time.Second)))
 	}
 	add("seed", strconv.FormatUint(run.Seed, 10))
+	add("generator", string(run.Generator))
 	add("host",
 		fmt.Sprintf("%s, %s, kernel %s", run.Host.CPUModel, message.Count(len(run.Host.CPUs), "CPU", "CPUs"),
 			run.Host.Kernel))

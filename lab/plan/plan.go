@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Profile   lab.Profile
 	Seed      uint64
+	Generator lab.Generator
 	Scenarios []lab.Scenario // scenarios that run
 	// RunAll runs scenarios on all their variants and in all their phases, and not only
 	// what a hypothesis needs.
@@ -51,11 +52,13 @@ func New(c Options) (lab.Plan, error) {
 		return lab.Plan{}, err
 	}
 	p := lab.Plan{
-		Profile: c.Profile, Seed: c.Seed,
+		Profile: c.Profile, Seed: c.Seed, Generator: c.Generator,
 		RuntimeFacts: lab.RuntimeFacts{Peers: c.Peers, OwnServers: c.OwnServers},
 		Layout:       c.Layout, WiderLayouts: c.WiderLayouts,
-		Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
-		UntestableTopics: c.UntestableTopics,
+		PlannedClaims: lab.PlannedClaims{
+			Claims:           append([]lab.Claim{}, c.Claims...), // never nil, which would mean that none were recorded
+			UntestableTopics: c.UntestableTopics,
+		},
 	}
 	p.Hypotheses, p.UntestedHypotheses = splitHypotheses(c)
 	p.PlannedPromises = splitPromises(c)

@@ -129,10 +129,10 @@ func (r *RowReader) EachBound(columns *Columns, each func() error) error {
 	})
 }
 
-// EachRow calls each for every row with the values of all known columns, and of phase_kind. A file
-// with rows that lacks one of the required columns is an error. Errors name the line.
+// EachRow calls each for every row with the values of all known columns, of phase_kind and of
+// generator. A file with rows that lacks one of the required columns is an error. Errors name the line.
 func (r *RowReader) EachRow(required []string, each func(metric.Row) error) error {
-	columns := append(slices.Clone(r.Header()), r.Missing(kindColumn)...)
+	columns := append(slices.Clone(r.Header()), r.Missing(kindColumn, generatorColumn)...)
 	return r.each(columns, required, func(cells [][]byte) error {
 		row, err := metric.ParseRow(columns, cells)
 		if err != nil {

@@ -137,12 +137,13 @@ func TestEachRowHasTheTypesOfItsColumns(t *testing.T) {
 		rows = append(rows, r)
 		return nil
 	})
-	if err != nil || len(rows) != 2 || len(rows[0]) != 4 || len(rows[1]) != 1 {
+	if err != nil || len(rows) != 2 || len(rows[0]) != 5 || len(rows[1]) != 2 {
 		t.Fatalf("rows %v, error %v", rows, err)
 	}
 	rps, _ := rows[0].Float("throughput_rps")
 	block, _ := rows[0].Int("block")
-	if rps != 1000.25 || block != 2 || rows[0].Text("scenario") != "json" {
+	if rps != 1000.25 || block != 2 || rows[0].Text("scenario") != "json" ||
+		rows[1].Text("generator") != "vegeta" {
 		t.Errorf("row %v", rows[0])
 	}
 	if reader.SchemaVersion() != 5 {

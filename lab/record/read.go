@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"runtimelab/lab"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/metric"
 )
@@ -73,6 +74,9 @@ func ReadInfo(dir string) (info Info, err error) {
 	if info.Plan.Peers == nil {
 		info.Plan.Peers = olderPeers
 	}
+	if schema.Version < metric.GeneratorSchema {
+		info.Plan.Generator, info.Calibration.Key.Generator = lab.Vegeta, lab.Vegeta
+	}
 	return info, nil
 }
 
@@ -118,7 +122,7 @@ func checkSchema(version int64) error {
 	}
 	return &fault.Error{
 		Code: fault.ExitUsage,
-		Err: fmt.Errorf("schema version %d; this lab reads versions %d and %d",
+		Err: fmt.Errorf("schema version %d; this lab reads versions %d to %d",
 			version, metric.OldestSchema, metric.SchemaVersion),
 		Hint: "read it with the version of the lab that wrote it: see \"versions\" in run.json",
 	}

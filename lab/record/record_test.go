@@ -282,6 +282,27 @@ func TestARunOfAnotherSchemaIsRefusedWhateverItsTypes(t *testing.T) {
 	}
 }
 
+func TestARunOfAnEarlierSchemaHasTheGeneratorVegeta(t *testing.T) {
+	_, run := create(t)
+	path := filepath.Join(run.Dir(), "run.json")
+	for _, tt := range []struct {
+		version string
+		want    lab.Generator
+	}{{"6", ""}, {"5", lab.Vegeta}, {"4", lab.Vegeta}} { // that of schema 6 is as create recorded it
+		if tt.version != "6" {
+			replaceIn(t, path, `"schema_version": 6`, `"schema_version": `+tt.version)
+		}
+		back, err := record.ReadInfo(run.Dir())
+		if err != nil || back.Plan.Generator != tt.want || back.Calibration.Key.Generator != tt.want {
+			t.Errorf("schema %s: generators %q and %q, %v; want %q", tt.version, back.Plan.Generator,
+				back.Calibration.Key.Generator, err, tt.want)
+		}
+		if tt.version != "6" {
+			replaceIn(t, path, `"schema_version": `+tt.version, `"schema_version": 6`)
+		}
+	}
+}
+
 // An older lab knew by name which runtimes are compared with their twin only, and kept the required
 // state of the lock in a field of its own.
 func TestARunOfAnOlderLabHasItsPeersAndRequiredIdentities(t *testing.T) {
@@ -324,19 +345,19 @@ func TestARunOfThePreviousSchemaIsReadButNotResumed(t *testing.T) {
 	if err := run.End(record.Interrupted, "Ctrl-C", start); err != nil {
 		t.Fatal(err)
 	}
-	replaceIn(t, filepath.Join(run.Dir(), "run.json"), `"schema_version": 5`, `"schema_version": 4`)
-	replaceIn(t, filepath.Join(run.Dir(), "trials.csv"), "\n5,", "\n4,")
+	replaceIn(t, filepath.Join(run.Dir(), "run.json"), `"schema_version": 6`, `"schema_version": 5`)
+	replaceIn(t, filepath.Join(run.Dir(), "trials.csv"), "\n6,", "\n5,")
 	back, err := record.Read(run.Dir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	version, _ := back.Rows[0].Int("schema_version")
-	if len(back.Rows) != 1 || version != 4 || len(back.Doubts) != 0 {
+	if len(back.Rows) != 1 || version != 5 || len(back.Doubts) != 0 {
 		t.Errorf("%d rows, the first of schema %d; doubts %q", len(back.Rows), version, back.Doubts)
 	}
 	err = record.CheckResumable(back.Info)
 	if err == nil || fault.ExitCode(err) != fault.ExitUsage || !strings.Contains(err.Error(),
-		"schema version 4") {
+		"schema version 5") {
 		t.Errorf("error %v, code %d", err, fault.ExitCode(err))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"runtimelab/lab"
 	"runtimelab/lab/delimited"
 	"runtimelab/lab/fault"
 	"runtimelab/lab/message"
@@ -33,6 +34,12 @@ const (
 	phaseColumn = "phase"
 	kindColumn  = "phase_kind"
 )
+
+// generatorColumn is missing in files of schemas before metric.GeneratorSchema.
+const generatorColumn = "generator"
+
+// earlierGenerator is the cell of generatorColumn in rows of these schemas.
+var earlierGenerator = []byte(lab.Vegeta)
 
 // NewRowReader reads the header. A file without a header has no rows, which Doubts reports. A
 // header that names a column twice is an error, because it is ambiguous.
@@ -107,8 +114,9 @@ func Structure() []string {
 }
 
 // each calls each for every row with the cells of columns, in that order; a cell is nil if the file
-// lacks its column, except that the kind of a phase then comes from its name. Cells have the form
-// in which the lab writes them, and are valid until each returns. A file with rows must have the
+// lacks its column, except that the kind of a phase then comes from its name, and the generator of an
+// earlier schema is lab.Vegeta. Cells have the form in which the lab writes them, and are valid until
+// each returns. A file with rows must have the
 // required columns. each ignores an incomplete last line. A row of another schema version is an
 // error. Errors, also those of the callback, name the line.
 func (r *RowReader) each(columns, required []string, each func(cells [][]byte) error) error {
@@ -125,6 +133,8 @@ func (r *RowReader) each(columns, required []string, each func(cells [][]byte) e
 	if kindFromName && phase < 0 {
 		phase, columns = len(columns), append(slices.Clip(columns), phaseColumn)
 	}
+	generator := slices.Index(columns, generatorColumn)
+	lacksGenerator := generator >= 0 && len(r.Missing(generatorColumn)) > 0
 	columns = append(slices.Clip(columns), r.formatColumns(columns)...)
 	r.in.Want(columns)
 	r.normalizer = newNormalizer(r.in, columns)
@@ -146,6 +156,9 @@ func (r *RowReader) each(columns, required []string, each func(cells [][]byte) e
 			cells[kind], _, _ = bytes.Cut(cells[phase], []byte{'-'})
 		}
 		err = r.checkVersion(cells[schema])
+		if lacksGenerator && r.version < metric.GeneratorSchema {
+			cells[generator] = earlierGenerator
+		}
 		if err == nil && required != nil { // another schema may have other columns
 			err, required = r.Require(required...), nil
 		}

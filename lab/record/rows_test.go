@@ -64,8 +64,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"schema_version,a\n4,x\n\n4,\"a\nb\"\n4,a\"b\n", "line 6: bare"},
 		{"schema_version,a\n4,x\n4,\"x\n4,x\n", "line 3: "},
 		{"schema_version,a\n4,x\n4,x,y\n", "line 3: wrong number of fields: 3, where the header has 2"},
-		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2; this lab reads versions 4 and 5"},
-		{"schema_version,a\n5,x\n6,x\n", "line 3: schema version 6; this lab reads versions 4 and 5"},
+		{"schema_version,a\n4,x\n2,x\n", "line 3: schema version 2; this lab reads versions 4 to 6"},
+		{"schema_version,a\n5,x\n7,x\n", "line 3: schema version 7; this lab reads versions 4 to 6"},
 		{"schema_version,a\n4,x\n5,x\n", "line 3: schema version 5 after rows of version 4"},
 		{"schema_version,a\n5,x\n4,x\n", "line 3: schema version 4 after rows of version 5"},
 		{"\nschema_version,a,b,a\n4,1,2,3\n", `line 2: the header names column "a" twice`},
@@ -275,6 +275,21 @@ func TestTheKindOfAPhaseComesFromItsNameIfTheFileLacksIt(t *testing.T) {
 		rows, doubts, err := readRows(strings.NewReader(tt.text), tt.columns...)
 		if got := fmt.Sprint(rows); err != nil || got != tt.want || len(doubts) > 0 {
 			t.Errorf("%s: %s, doubts %q, error %v; want %s", tt.name, got, doubts, err, tt.want)
+		}
+	}
+}
+
+// Before schema 6 there was one generator, and no column.
+func TestRowsOfEarlierSchemasAreOfVegeta(t *testing.T) {
+	for text, want := range map[string]string{
+		"schema_version,block\n4,1\n4,2\n":             "[[vegeta] [vegeta]]",
+		"schema_version,block\n5,1\n":                  "[[vegeta]]",
+		"schema_version,block\n6,1\n":                  "[[]]",
+		"schema_version,generator\n6,loop\n6,vegeta\n": "[[loop] [vegeta]]",
+	} {
+		rows, doubts, err := readRows(strings.NewReader(text), "generator")
+		if got := fmt.Sprint(rows); err != nil || got != want || len(doubts) > 0 {
+			t.Errorf("%q: %s, doubts %q, error %v; want %s", text, got, doubts, err, want)
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // New returns the report of a run without its files of latencies and seconds: its plan, its rows in
-// order, and how many planned trials were measured.
-func New(p lab.Plan, rows []metric.Row, measured int) Report {
-	judged := verdict.Judge(p, rows, measured)
+// order, how many planned trials were measured, and the checks of its calibration.
+func New(p lab.Plan, rows []metric.Row, measured int, checks ...lab.CrossCheck) Report {
+	judged := verdict.Judge(p, rows, measured, checks...)
 	r := Report{
 		// Empty lists, not nil, so that JSON has [] instead of null.
 		Controls:  append([]lab.ControlVerdict{}, judged.Controls...),

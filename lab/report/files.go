@@ -14,7 +14,7 @@ import (
 // ReadRows returns the report of a run with the facts of its run.json. It reads no other file: what text
 // and Markdown show follows from the rows.
 func ReadRows(run *record.StoredRun) Report {
-	r := New(run.Info.Plan, run.Rows, run.MeasuredTrials())
+	r := New(run.Info.Plan, run.Rows, run.MeasuredTrials(), run.Info.Calibration.CrossChecks...)
 	r.RunID, r.HostID = cmp.Or(r.RunID, run.Info.RunID), cmp.Or(r.HostID, run.Info.Host.ID)
 	r.Run = facts(run)
 	return r
@@ -45,7 +45,8 @@ func facts(run *record.StoredRun) *Run {
 	i := run.Info
 	f := &Run{
 		Schema: i.SchemaVersion, State: string(i.State), Reason: i.Reason, StartedAt: i.StartedAt,
-		EndedAt: i.EndedAt, Profile: i.Plan.Profile.Name, Seed: i.Seed, Host: i.Host.Topology, Engine: i.Engine,
+		EndedAt: i.EndedAt, Host: i.Host.Topology, Engine: i.Engine,
+		Choices:  Choices{Profile: i.Plan.Profile.Name, Seed: i.Seed, Generator: i.Plan.Generator},
 		Versions: i.Versions, Refused: i.Refused, Notes: i.Notes, Variants: []Variant{},
 		Layouts: append([]lab.Layout{i.Plan.Layout}, i.Plan.WiderLayouts...),
 	}

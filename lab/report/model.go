@@ -64,8 +64,7 @@ type Run struct {
 	Reason    string     `json:"reason,omitempty"` // why it was interrupted or failed
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   *time.Time `json:"ended_at"`
-	Profile   string     `json:"profile"`
-	Seed      uint64     `json:"seed"`
+	Choices
 
 	Host     lab.Topology      `json:"host"`
 	Engine   map[string]string `json:"engine"`
@@ -75,6 +74,13 @@ type Run struct {
 	Services []Service         `json:"services,omitempty"` // of folders, beside the servers of trials
 	Refused  map[string]string `json:"refused,omitempty"`  // why variants were not measured, by id
 	Notes    []string          `json:"notes,omitempty"`
+}
+
+// Choices are what was chosen for a run before it started.
+type Choices struct {
+	Profile   string        `json:"profile"`
+	Seed      uint64        `json:"seed"`
+	Generator lab.Generator `json:"generator"` // of every trial
 }
 
 // Variant is a measured variant and its image.

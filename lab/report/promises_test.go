@@ -22,8 +22,9 @@ func promisedRun() (lab.Plan, []metric.Row) {
 	longer.Profile = "full"
 	plan := lab.Plan{
 		Profile: lab.Profile{Name: "quick", Blocks: 6},
-		Claims: []lab.Claim{{ID: "use-1", Statement: "Node suits it."},
-			{ID: "use-4", Statement: "Python does not."}},
+		PlannedClaims: lab.PlannedClaims{Claims: []lab.Claim{
+			{ID: "use-1", Statement: "Node suits it."}, {ID: "use-4", Statement: "Python does not."},
+		}},
 		PlannedPromises: lab.PlannedPromises{
 			Promises: []lab.Promise{promise, highest}, UntestedPromises: []lab.Promise{longer},
 		},

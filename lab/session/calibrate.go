@@ -14,24 +14,28 @@ import (
 	"runtimelab/lab/serve"
 )
 
-// Calibration returns the stored calibration of this machine. It measures a new one if
+// Calibration returns the stored calibration of a generator on this machine. It measures a new one if
 // none is stored, or the stored one is outdated.
-func (s *Session) Calibration(ctx context.Context, brief bool) (lab.Calibration, error) {
+func (s *Session) Calibration(
+	ctx context.Context, generator lab.Generator, brief bool,
+) (lab.Calibration, error) {
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return lab.Calibration{}, err
 	}
-	found, why := store.Load(s.calibrationKey(), brief, time.Now())
+	found, why := store.Load(s.calibrationKey(generator), brief, time.Now())
 	if why == "" {
 		return found, nil
 	}
 	s.logf("calibrating: %s", why)
-	return s.Calibrate(ctx, brief)
+	return s.Calibrate(ctx, generator, brief)
 }
 
-// Calibrate measures a calibration and stores it. A failure to store it is a doubt and
+// Calibrate measures a calibration of a generator and stores it. A failure to store it is a doubt and
 // no error: only the next run loses time, because it has to calibrate again.
-func (s *Session) Calibrate(ctx context.Context, brief bool) (lab.Calibration, error) {
+func (s *Session) Calibrate(
+	ctx context.Context, generator lab.Generator, brief bool,
+) (lab.Calibration, error) {
 	store, err := calibrate.UserStore()
 	if err != nil {
 		return lab.Calibration{}, err
@@ -40,10 +44,24 @@ func (s *Session) Calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 	if brief {
 		duration = calibrate.BriefDuration
 	}
-	s.logf("calibrating the generator on CPUs %s and %s: about %v; run nothing else meanwhile",
-		lab.CPUList(s.Layout.Generator), lab.CPUList(s.Layout.Server), duration)
-	calibrator := calibrate.Calibrator{
+	s.logf("calibrating the generator %s on CPUs %s and %s: about %v; run nothing else meanwhile",
+		generator, lab.CPUList(s.Layout.Generator), lab.CPUList(s.Layout.Server), duration)
+	c, err := s.Calibrator(generator).Run(ctx, brief)
+	if err != nil {
+		return c, err
+	}
+	c.Key, c.MeasuredAt = s.calibrationKey(generator), time.Now().UTC()
+	if err := store.Save(c); err != nil {
+		c.Doubts = append(c.Doubts, err.Error())
+	}
+	return c, nil
+}
+
+// Calibrator returns what calibrates a generator with the session's cells.
+func (s *Session) Calibrator(generator lab.Generator) *calibrate.Calibrator {
+	return &calibrate.Calibrator{
 		Instrument: instrument{s},
+		Generator:  generator,
 		Responders: calibrate.Responders{
 			Null:             serve.Null(),
 			WaitingServer:    serve.Waiting(time.Millisecond),
@@ -55,26 +73,18 @@ func (s *Session) Calibrate(ctx context.Context, brief bool) (lab.Calibration, e
 		Layout: s.Layout,
 		Logf:   s.logf,
 	}
-	c, err := calibrator.Run(ctx, brief)
-	if err != nil {
-		return c, err
-	}
-	c.Key, c.MeasuredAt = s.calibrationKey(), time.Now().UTC()
-	if err := store.Save(c); err != nil {
-		c.Doubts = append(c.Doubts, err.Error())
-	}
-	return c, nil
 }
 
 // calibrationKey returns what a calibration depends on: it is outdated if any of it has
 // changed.
-func (s *Session) calibrationKey() lab.CalibrationKey {
+func (s *Session) calibrationKey(generator lab.Generator) lab.CalibrationKey {
 	return lab.CalibrationKey{
 		Host:        record.HostOf(s.Topology).ID,
 		CPUModel:    s.Topology.CPUModel,
 		Kernel:      s.Topology.Kernel,
 		AgentSHA256: s.agentSum,
 		Layout:      lab.CPUList(s.Layout.Generator) + "|" + lab.CPUList(s.Layout.Server),
+		Generator:   generator,
 	}
 }
 
@@ -90,7 +100,7 @@ func (i instrument) OpenResponder(
 ) (calibrate.ResponderCell, error) {
 	server := experiment.Server(responder, i.Agent)
 	server.CPUs = lab.CPURequest{Count: len(i.Layout.Server), Pinned: i.Layout.Server}
-	c, err := i.Cells().Open(ctx, lab.CellRequest{
+	c, err := cells{run: i.run, lease: i.lease}.open(ctx, lab.CellRequest{
 		Generator: lab.CPURequest{Count: len(i.Layout.Generator), Pinned: i.Layout.Generator},
 		Services:  []lab.Service{server}, GeneratorWaits: generatorWaits,
 	})
@@ -105,10 +115,15 @@ func (i instrument) OpenResponder(
 }
 
 // responderCell is a cell that runs one of the lab's responders.
-type responderCell struct{ cell experiment.Cell }
+type responderCell struct{ cell *cell }
 
 func (b *responderCell) Attack(ctx context.Context, a lab.Attack) (account.Observation, error) {
 	return b.cell.Attack(ctx, a)
+}
+
+func (b *responderCell) CrossCheck(ctx context.Context, a lab.Attack) (lab.CrossReading, error) {
+	r, err := b.cell.agent.CrossCheck(ctx, a)
+	return r, b.cell.addAgentOutput(err)
 }
 
 func (b *responderCell) MedianServiceTime(ctx context.Context) (time.Duration, error) {

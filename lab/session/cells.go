@@ -35,6 +35,15 @@ func (c cells) RunCanaries(ctx context.Context, cpus []int) ([]lab.Canary, error
 func (c cells) CheckEngine(ctx context.Context) error { return c.run.CheckLease(ctx) }
 
 func (c cells) Open(ctx context.Context, request lab.CellRequest) (experiment.Cell, error) {
+	opened, err := c.open(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// open opens a cell with its agent.
+func (c cells) open(ctx context.Context, request lab.CellRequest) (*cell, error) {
 	if request.GeneratorWaits { // first: it must not start while the server does
 		request.Services = slices.Insert(slices.Clone(request.Services), 0, idleLoop(request.Generator, c.agent))
 	}

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 
 	"runtimelab/lab"
 	"runtimelab/lab/metric"
@@ -87,6 +88,15 @@ func isOutsideMargin(e stat.Effect, margin float64) bool {
 func serviceTimeTerms(h lab.Hypothesis) []ratioTerm {
 	service, _ := metric.Find("service_mean_ms")
 	return terms(h, service)
+}
+
+// judgeCrossChecks returns the control of a calibration in which another generator measured too. It
+// fails if one of the checks did.
+func judgeCrossChecks(checks []lab.CrossCheck) lab.ControlVerdict {
+	out := lab.ControlVerdict{
+		Control: lab.Control{Name: lab.CrossCheckControl, ExpectedRatio: 1}, CrossChecks: checks,
+	}
+	return setOutcome(out, !slices.ContainsFunc(checks, func(c lab.CrossCheck) bool { return !c.Passed }))
 }
 
 // setOutcome sets whether a control passed, and the finding of its verdict.

@@ -312,3 +312,55 @@ func TestAnIncompleteRunDecidesNothing(t *testing.T) {
 		t.Errorf("without its controls: %q", reasonOf(v))
 	}
 }
+
+// The generators' errors and limits differ, and a run has one of them.
+func TestHypothesesNeverPairRowsOfDifferentGenerators(t *testing.T) {
+	vegeta, loop := metric.Row{"generator": metric.Text("vegeta")}, metric.Row{"generator": metric.Text("loop")}
+	fast, slow := trials(n, 130, 1, vegeta), trials(p, 100, 1, vegeta)
+	if v := judge(t, hypothesis(lab.Higher), fast, slow); v.Finding != lab.Supported || v.Blocks != blocks {
+		t.Fatalf("one generator: %s, %d blocks", v.Finding, v.Blocks)
+	}
+	withColumns(slow[2], loop)
+	v := judge(t, hypothesis(lab.Higher), fast, slow)
+	if v.Finding != lab.Inconclusive || v.Blocks != blocks-1 ||
+		!strings.Contains(reasonOf(v), p+" peak is measured by another generator in 1") {
+		t.Errorf("%s, %d blocks: %s", v.Finding, v.Blocks, reasonOf(v))
+	}
+	if both := verdict.ArmValues(hypothesis(lab.Higher), slices.Concat(fast, slow)); len(both.A) != blocks-1 {
+		t.Errorf("%d pairs of values", len(both.A))
+	}
+	withColumns(fast[2], loop)
+	if v := judge(t, hypothesis(lab.Higher), fast, slow); v.Blocks != blocks {
+		t.Errorf("both of block 3 by the other generator: %d blocks", v.Blocks)
+	}
+}
+
+func TestACrossCheckIsAControl(t *testing.T) {
+	rows := slices.Concat(trials(n, 130, 1, nil), trials(p, 100, 1, nil))
+	plan := planOf(hypothesis(lab.Higher))
+	passed := lab.CrossCheck{
+		By: lab.PlainVegeta, Quantity: lab.LatencyCheck, ServiceMS: 5, Rounds: 5, Passed: true,
+		Difference: lab.Deviation{Value: 0.002, Low: -0.001, High: 0.005}, Limit: 0.01,
+	}
+	r := verdict.Judge(plan, rows, len(plan.Trials), passed, passed)
+	if c := r.Controls; len(c) != 1 || !c[0].Passed || !c[0].Judged || !r.ControlsPassed() ||
+		!strings.Contains(reasonOf(c[0]), "against net/http, the largest of 2 differences") {
+		t.Fatalf("controls %+v", c)
+	}
+	if got := claimOf(t, r, "speed-1"); got.Finding != lab.Supported {
+		t.Errorf("a control that passed leaves the claim %s", got.Finding)
+	}
+	failed := passed
+	failed.Passed, failed.Quantity = false, lab.ThroughputCheck
+	failed.Difference = lab.Deviation{Value: 0.02, Low: 0.017, High: 0.023}
+	r = verdict.Judge(plan, rows, len(plan.Trials), passed, failed)
+	const want = "against net/http, throughput of the reference server of 5 ms: " +
+		"+2.0 % [+1.7, +2.3] in 5 rounds, 1.0 % allowed"
+	if c := r.Controls; len(c) != 1 || c[0].Passed || r.ControlsPassed() || reasonOf(c[0]) != want {
+		t.Errorf("controls %+v: %s", c, reasonOf(c[0]))
+	}
+	if got := claimOf(t, r, "speed-1"); got.Finding != lab.Inconclusive ||
+		!strings.Contains(reasonOf(got.HypothesisVerdicts[0]), lab.CrossCheckControl) {
+		t.Errorf("a control that failed leaves the claim %s: %s", got.Finding, reasonOf(got.HypothesisVerdicts[0]))
+	}
+}

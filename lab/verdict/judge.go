@@ -27,14 +27,17 @@ func (r Result) ControlsPassed() bool {
 	return !slices.ContainsFunc(r.Controls, func(c lab.ControlVerdict) bool { return !c.Passed })
 }
 
-// Judge evaluates a run's rows against its plan. measured is the number of trials that were
-// measured, valid or not. It decides nothing before all planned trials are measured: stopping when
-// the result looks good would bias it.
-func Judge(p lab.Plan, rows []metric.Row, measured int) Result {
+// Judge evaluates a run's rows against its plan, with the checks of its calibration as a control.
+// measured is the number of trials that were measured, valid or not. It decides nothing before all
+// planned trials are measured: stopping when the result looks good would bias it.
+func Judge(p lab.Plan, rows []metric.Row, measured int, checks ...lab.CrossCheck) Result {
 	r := Result{Measured: measured, Planned: len(p.Trials), UntestableTopics: p.UntestableTopics}
 	table, blocks := tabulate(rows), max(p.Profile.Blocks, int(lastBlock(rows)))
 	for _, c := range p.Controls {
 		r.Controls = append(r.Controls, judgeControl(c, table, blocks))
+	}
+	if len(checks) > 0 {
+		r.Controls = append(r.Controls, judgeCrossChecks(checks))
 	}
 	var void *lab.Reason // why no verdict of the run stands
 	switch failed := failedControls(r.Controls); {

@@ -144,10 +144,16 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 	lacks := map[lab.Part]int{}
 	s.failing = failuresByTerm{}
 	for block := int64(1); block <= int64(blocks); block++ {
-		sum, complete := 0.0, true
+		sum, complete, generators := 0.0, true, []string(nil)
 		blockBound := metric.Exact
 		for _, t := range ts {
 			log, bound, missing := t.logValue(rows, block)
+			if missing.Lacks == "" {
+				generators = append(generators, rows[t.cell][block].Text("generator"))
+				if generators[len(generators)-1] != generators[0] {
+					missing.Lacks = lab.OtherGenerator
+				}
+			}
 			if missing.Lacks != "" {
 				lacks[missing]++
 				complete = false
@@ -177,7 +183,7 @@ func collectLogRatios(ts []ratioTerm, rows rowTable, blocks int) (s series) {
 
 // compareMissing orders missing values by their terms, and then by what these lack.
 func compareMissing(a, b lab.Part) int {
-	order := []lab.Lack{lab.NoRatioOf, lab.NoValue, lab.NoValidTrial, lab.IsCensored}
+	order := []lab.Lack{lab.NoRatioOf, lab.NoValue, lab.NoValidTrial, lab.IsCensored, lab.OtherGenerator}
 	return cmp.Or(cmp.Compare(a.Name, b.Name),
 		cmp.Compare(slices.Index(order, a.Lacks), slices.Index(order, b.Lacks)),
 		cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Value, b.Value))
@@ -204,7 +210,7 @@ func IsRelativeToBurn(h lab.Hypothesis) bool {
 }
 
 // ArmValues returns the values of a hypothesis's two arms in the blocks that have a valid trial of
-// both and no bound.
+// both by the same generator, and no bound.
 func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 	m, known := metric.Find(h.Metric)
 	if !known {
@@ -217,8 +223,12 @@ func ArmValues(h lab.Hypothesis, rows []metric.Row) (both stat.PairedValues) {
 		if boundA != metric.Exact || boundB != metric.Exact || lacksA.Lacks != "" || lacksB.Lacks != "" {
 			continue
 		}
-		a, _ := table[arms[0].cell][block].Float(m.Name)
-		b, _ := table[arms[1].cell][block].Float(m.Name)
+		rowA, rowB := table[arms[0].cell][block], table[arms[1].cell][block]
+		if rowA.Text("generator") != rowB.Text("generator") {
+			continue
+		}
+		a, _ := rowA.Float(m.Name)
+		b, _ := rowB.Float(m.Name)
 		both.A, both.B = append(both.A, a), append(both.B, b)
 	}
 	return both

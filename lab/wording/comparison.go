@@ -62,6 +62,7 @@ var gapConsequences = map[string]string{
 	"connections":     "the offered loads may differ",
 	"keep_alive":      "the offered loads may differ",
 	"deadline_ms":     "the offered loads may differ",
+	"generator":       "the loads may be by different generators",
 	"error_ratio":     "it is compared as if no request failed, although some may have",
 	"throughput_rps":  "the reference servers cannot be compared",
 }

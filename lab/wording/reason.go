@@ -103,6 +103,8 @@ func lack(p lab.Part) string {
 		return "has no valid trial"
 	case lab.IsCensored:
 		return "is censored"
+	case lab.OtherGenerator:
+		return "is measured by another generator"
 	case lab.NoRatioOf:
 		return fmt.Sprintf("has a %s of %v, which has no ratio", p.Metric, p.Value)
 	}

@@ -85,6 +85,11 @@ func (leaseAgent) Attack(context.Context, lab.Attack) (account.Observation, erro
 	return account.Observation{}, errNoServices
 }
 
+// CrossCheck returns an error.
+func (leaseAgent) CrossCheck(context.Context, lab.Attack) (lab.CrossReading, error) {
+	return lab.CrossReading{}, errNoServices
+}
+
 // TellServices does nothing.
 func (leaseAgent) TellServices([]agent.Service) {}
 
@@ -213,6 +218,20 @@ func (a cellAgent) Attack(ctx context.Context, attack lab.Attack) (o account.Obs
 		o.SideAnswer = &a.Send(ctx, attack.BaseURL, []lab.Request{*attack.SideRequest})[0]
 	}
 	return o, nil
+}
+
+// CrossCheck takes the time of an attack and returns what Attack would have measured.
+func (a cellAgent) CrossCheck(ctx context.Context, attack lab.Attack) (r lab.CrossReading, err error) {
+	o, err := a.Attack(ctx, attack)
+	if err != nil {
+		return r, err
+	}
+	r.Succeeded, r.Failed = o.Succeeded, o.Failed
+	r.ThroughputRPS = float64(o.Succeeded) / o.Elapsed.Seconds()
+	if o.Raw != nil && o.Raw.P50MS != nil {
+		r.MedianLatency = time.Duration(*o.Raw.P50MS * float64(time.Millisecond))
+	}
+	return r, nil
 }
 
 var (
