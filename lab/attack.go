@@ -8,6 +8,8 @@ type Attack struct {
 	BaseURL string    `json:"base_url"`
 	Kind    PhaseKind `json:"kind"`
 	Targets []Target  `json:"targets"`
+	// Generator is what sends the hits.
+	Generator Generator `json:"generator"`
 	// Connections is the number of connections in a closed loop, and the most in an open loop.
 	Connections int `json:"connections"`
 	// ConnectionPerRequest opens a connection for each request instead of using keep-alive.
