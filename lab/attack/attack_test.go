@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -23,12 +24,27 @@ func startServer(t *testing.T, h http.HandlerFunc) string {
 	return server.URL
 }
 
+// withEachGenerator runs a test for each generator: they must behave alike.
+func withEachGenerator(t *testing.T, test func(t *testing.T, g lab.Generator)) {
+	for _, g := range []lab.Generator{lab.Vegeta, lab.EventLoop} {
+		t.Run(string(g), func(t *testing.T) { test(t, g) })
+	}
+}
+
+// attackBy is attackOn with a generator.
+func attackBy(g lab.Generator, url string, kind lab.PhaseKind) lab.Attack {
+	a := attackOn(url, kind)
+	a.Generator = g
+	return a
+}
+
 // attackOn returns a short attack on url that expects the answer of hello.
 func attackOn(url string, kind lab.PhaseKind) lab.Attack {
 	return lab.Attack{
-		Name:    "test",
-		BaseURL: url,
-		Kind:    kind,
+		Name:      "test",
+		BaseURL:   url,
+		Kind:      kind,
+		Generator: lab.Vegeta,
 		Targets: []lab.Target{{
 			Request: lab.Request{Method: "GET", Path: "/json"},
 			Status:  200,
@@ -49,12 +65,16 @@ func constantRate(rps float64) []lab.Stage {
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }
 
 func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
+	withEachGenerator(t, testPeakCountsEveryHitTheServerAnswered)
+}
+
+func testPeakCountsEveryHitTheServerAnswered(t *testing.T, g lab.Generator) {
 	var served atomic.Int64
 	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		served.Add(1)
 		hello(w, r)
 	})
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
+	got, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +94,10 @@ func TestPeakCountsEveryHitTheServerAnswered(t *testing.T) {
 }
 
 func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
+	withEachGenerator(t, testClosedLoopUsesItsConnectionsOnly)
+}
+
+func testClosedLoopUsesItsConnectionsOnly(t *testing.T, g lab.Generator) {
 	var open, maxOpen atomic.Int64
 	url := startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		now := open.Add(1)
@@ -83,7 +107,7 @@ func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
 		open.Add(-1)
 		hello(w, r)
 	})
-	if _, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil); err != nil {
+	if _, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if maxOpen.Load() != 4 {
@@ -92,9 +116,13 @@ func TestClosedLoopUsesItsConnectionsOnly(t *testing.T) {
 }
 
 func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
+	withEachGenerator(t, testSteadySendsWhatItsScheduleCallsFor)
+}
+
+func testSteadySendsWhatItsScheduleCallsFor(t *testing.T, g lab.Generator) {
 	for _, arrivals := range []lab.Arrivals{lab.Poisson, lab.Constant} {
 		t.Run(string(arrivals), func(t *testing.T) {
-			a := attackOn(startServer(t, hello), lab.Steady)
+			a := attackBy(g, startServer(t, hello), lab.Steady)
 			// The last hits are due long before the end: a machine that stalls
 			// then must not count as a shortfall.
 			a.Rate = []lab.Stage{{FromRPS: 500, ToRPS: 500, Duration: 300 * time.Millisecond}, {Duration: time.Second}}
@@ -104,6 +132,12 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := countHits(newSchedule(a), a.Duration)
+			if loops := runtime.GOMAXPROCS(0); g == lab.EventLoop {
+				want = 0
+				for i := range loops {
+					want += countHits(newPartialSchedule(a, i, loops), a.Duration)
+				}
+			}
 			if got.Intended != want || got.Sent != want || got.Succeeded != want {
 				t.Errorf("intended %d, sent %d, succeeded %d; the schedule has %d",
 					got.Intended, got.Sent, got.Succeeded, want)
@@ -122,8 +156,12 @@ func TestSteadySendsWhatItsScheduleCallsFor(t *testing.T) {
 // A stalled server must be charged for the hits that had to wait for it, even if they were sent
 // late because every connection was busy.
 func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
+	withEachGenerator(t, testCorrectedLatencyShowsAStallThatRawHides)
+}
+
+func testCorrectedLatencyShowsAStallThatRawHides(t *testing.T, g lab.Generator) {
 	var n atomic.Int64
-	a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+	a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 10 {
 			time.Sleep(500 * time.Millisecond)
 		}
@@ -144,8 +182,10 @@ func TestCorrectedLatencyShowsAStallThatRawHides(t *testing.T) {
 	}
 }
 
-func TestShortfallIsCounted(t *testing.T) {
-	a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+func TestShortfallIsCounted(t *testing.T) { withEachGenerator(t, testShortfallIsCounted) }
+
+func testShortfallIsCounted(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(20 * time.Millisecond)
 		hello(w, r)
 	}), lab.Steady)
@@ -161,8 +201,12 @@ func TestShortfallIsCounted(t *testing.T) {
 
 // Hits that a busy server kept from being sent are not sent after the duration.
 func TestNothingIsSentAfterTheDuration(t *testing.T) {
+	withEachGenerator(t, testNothingIsSentAfterTheDuration)
+}
+
+func testNothingIsSentAfterTheDuration(t *testing.T, g lab.Generator) {
 	for _, kind := range []lab.PhaseKind{lab.Steady, lab.Peak} {
-		a := attackOn(startServer(t, func(w http.ResponseWriter, r *http.Request) {
+		a := attackBy(g, startServer(t, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
 			hello(w, r)
 		}), kind)
@@ -178,7 +222,11 @@ func TestNothingIsSentAfterTheDuration(t *testing.T) {
 }
 
 func TestFirstByteComesBeforeTheLast(t *testing.T) {
-	got, err := Run(t.Context(), attackOn(startServer(t, func(w http.ResponseWriter, _ *http.Request) {
+	withEachGenerator(t, testFirstByteComesBeforeTheLast)
+}
+
+func testFirstByteComesBeforeTheLast(t *testing.T, g lab.Generator) {
+	got, err := Run(t.Context(), attackBy(g, startServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5")
 		_, _ = w.Write([]byte("hel"))
 		_ = http.NewResponseController(w).Flush()
@@ -195,6 +243,10 @@ func TestFirstByteComesBeforeTheLast(t *testing.T) {
 }
 
 func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
+	withEachGenerator(t, testWrongAnswersAreFailuresWithAReason)
+}
+
+func testWrongAnswersAreFailuresWithAReason(t *testing.T, g lab.Generator) {
 	for _, c := range []struct {
 		name, reason string
 		handler      http.HandlerFunc
@@ -217,7 +269,7 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Run(t.Context(), attackOn(startServer(t, c.handler), lab.Peak), nil, nil)
+			got, err := Run(t.Context(), attackBy(g, startServer(t, c.handler), lab.Peak), nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -233,8 +285,10 @@ func TestWrongAnswersAreFailuresWithAReason(t *testing.T) {
 	}
 }
 
-func TestWarmUpReportsHowItEnded(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.WarmUp)
+func TestWarmUpReportsHowItEnded(t *testing.T) { withEachGenerator(t, testWarmUpReportsHowItEnded) }
+
+func testWarmUpReportsHowItEnded(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.WarmUp)
 	a.Duration = 50 * time.Millisecond // too short for four windows
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -247,7 +301,7 @@ func TestWarmUpReportsHowItEnded(t *testing.T) {
 
 func TestSteadinessDetector(t *testing.T) {
 	steadyAt := func(perWindow ...int) (window int) {
-		var s steadinessDetector
+		s := hitCounter{detector: newSteadinessDetector(1)}
 		for w, n := range perWindow {
 			for i := range n {
 				at := time.Duration(w)*windowLength + time.Duration(i)*windowLength/time.Duration(n)
@@ -294,8 +348,10 @@ func TestRunRefusesInvalidAttacks(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithItsContext(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Peak)
+func TestRunEndsWithItsContext(t *testing.T) { withEachGenerator(t, testRunEndsWithItsContext) }
+
+func testRunEndsWithItsContext(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Peak)
 	a.Duration = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -304,8 +360,10 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestBucketsAddUp(t *testing.T) {
-	a := attackOn(startServer(t, hello), lab.Steady)
+func TestBucketsAddUp(t *testing.T) { withEachGenerator(t, testBucketsAddUp) }
+
+func testBucketsAddUp(t *testing.T, g lab.Generator) {
+	a := attackBy(g, startServer(t, hello), lab.Steady)
 	a.Rate, a.Duration = constantRate(200), 1500*time.Millisecond
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -327,8 +385,12 @@ func TestBucketsAddUp(t *testing.T) {
 
 // An invalid status must not count as a success.
 func TestAnAnswerOfStatusZeroIsAFailure(t *testing.T) {
+	withEachGenerator(t, testAnAnswerOfStatusZeroIsAFailure)
+}
+
+func testAnAnswerOfStatusZeroIsAFailure(t *testing.T, g lab.Generator) {
 	url, _ := scripted(t, "HTTP/1.1 000 none\r\nContent-Length: 5\r\n\r\nhello")
-	got, err := Run(t.Context(), attackOn(url, lab.Peak), nil, nil)
+	got, err := Run(t.Context(), attackBy(g, url, lab.Peak), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,6 +402,10 @@ func TestAnAnswerOfStatusZeroIsAFailure(t *testing.T) {
 // The clients of a ladder arrive evenly over a third of its duration. Each then sends as soon as it
 // has its answer.
 func TestLadderClientsArriveOneAfterAnother(t *testing.T) {
+	withEachGenerator(t, testLadderClientsArriveOneAfterAnother)
+}
+
+func testLadderClientsArriveOneAfterAnother(t *testing.T, g lab.Generator) {
 	const clients = 20
 	var mu sync.Mutex
 	seen := map[string]time.Time{} // the first request of each connection
@@ -356,7 +422,7 @@ func TestLadderClientsArriveOneAfterAnother(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		hello(w, r)
 	})
-	a := attackOn(url, lab.Ladder)
+	a := attackBy(g, url, lab.Ladder)
 	a.Connections, a.Duration, a.SleepWhenIdle = clients, 900*time.Millisecond, true
 	got, err := Run(t.Context(), a, nil, nil)
 	if err != nil {
@@ -391,8 +457,12 @@ func TestLadderClientsArriveOneAfterAnother(t *testing.T) {
 }
 
 func TestALadderCanBeInterruptedWhileClientsArrive(t *testing.T) {
+	withEachGenerator(t, testALadderCanBeInterruptedWhileClientsArrive)
+}
+
+func testALadderCanBeInterruptedWhileClientsArrive(t *testing.T, g lab.Generator) {
 	url := startServer(t, hello)
-	a := attackOn(url, lab.Ladder)
+	a := attackBy(g, url, lab.Ladder)
 	a.Connections, a.Duration = 3, time.Hour
 	for _, a.SleepWhenIdle = range []bool{true, false} {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serve.Command(context.Background(), []string{"null"}))
 		os.Exit(1)
 	}
+	if len(os.Args) == 3 && os.Args[1] == endlessAttack {
+		attackUntilEndOfInput(os.Args[2])
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -109,7 +109,8 @@ const firstAnswerTimeout = 30 * time.Second
 // above 0.
 func attackOn(subj subject, connections int, rate float64, duration time.Duration) lab.Attack {
 	a := lab.Attack{
-		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()), Kind: lab.Peak,
+		Name: "bench", BaseURL: experiment.BaseURL(subj.variant.Port()),
+		Generator: lab.EventLoop, Kind: lab.Peak,
 		Targets:     []lab.Target{subj.target},
 		Connections: connections, Duration: duration, Timeout: 10 * time.Second, Seed: 1,
 	}
