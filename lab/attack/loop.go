@@ -122,8 +122,11 @@ func (d *loopDriver) send(ctx context.Context) (idle time.Duration, err error) {
 	d.prepare()
 	close(start)
 	sending.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return 0, err
+	}
 	if err := errors.Join(errs...); err != nil {
-		return 0, errors.Join(context.Cause(ctx), err)
+		return 0, err
 	}
 	for _, r := range d.requesters {
 		idle += r.loop.Idle() - r.idleBefore
@@ -180,10 +183,7 @@ func (d *loopDriver) result() (lab.AttackResult, error) {
 		recorders[i] = r.rec
 	}
 	if d.agreed.steady != nil {
-		recorders[0].warmUpEnd = "budget"
-		if d.agreed.steady.steady.Load() {
-			recorders[0].warmUpEnd = "steady"
-		}
+		recorders[0].warmUpEnd = warmUpEnd(d.agreed.steady.steady.Load())
 	}
 	return finish(recorders)
 }

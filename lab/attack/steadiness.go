@@ -62,6 +62,14 @@ func (d *steadinessDetector) judge(before int) {
 	}
 }
 
+// warmUpEnd says how a warm-up ended, as AttackResult.WarmUpEnd does.
+func warmUpEnd(steady bool) string {
+	if steady {
+		return "steady"
+	}
+	return "budget"
+}
+
 // hitCounter counts the hits of one recorder in windows.
 type hitCounter struct {
 	detector *steadinessDetector

@@ -159,14 +159,15 @@ func (d *vegetaDriver) sendLadder() {
 // duration (its budget).
 func (d *vegetaDriver) sendWarmUp() {
 	counter := hitCounter{detector: newSteadinessDetector(1)}
-	d.rec.warmUpEnd = "budget"
+	steady := false
 	for hit := range d.hits(closedPacer{}, d.attack.Duration) {
 		ended := d.record(hit)
-		if d.rec.warmUpEnd == "budget" && counter.addHit(ended) {
-			d.rec.warmUpEnd = "steady"
+		if !steady && counter.addHit(ended) {
+			steady = true
 			d.attacker.Stop()
 		}
 	}
+	d.rec.warmUpEnd = warmUpEnd(steady)
 }
 
 var _ driver = (*vegetaDriver)(nil)

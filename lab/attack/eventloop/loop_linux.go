@@ -58,7 +58,8 @@ func (l *Loop) open() (err error) {
 	if !l.sleeps {
 		return nil
 	}
-	if l.timerfd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+	l.timerfd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
 		return err
 	}
 	// Edge-triggered: nothing reads the timer. Setting it anew resets it.
@@ -188,8 +189,9 @@ func (l *Loop) dispatch(e *unix.EpollEvent) bool {
 	}
 	c := l.conns[fd]
 	if c.state == connecting {
-		c.finishConnecting()
-		return true
+		if c.finishConnecting(); c.state != open || c.number != e.Pad {
+			return true
+		}
 	}
 	const ended = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	if e.Events&(unix.EPOLLIN|ended) != 0 {
