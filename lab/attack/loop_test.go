@@ -165,6 +165,21 @@ func TestLoopsAreSteadyTogether(t *testing.T) {
 	}
 }
 
+// A loop that is behind has not agreed yet.
+func TestNoLoopIsSteadyAlone(t *testing.T) {
+	detector := newSteadinessDetector(2)
+	counters := [2]hitCounter{{detector: detector}, {detector: detector}}
+	for loop, want := range []bool{false, true} {
+		steady := false
+		for i := range 600 {
+			steady = counters[loop].addHit(time.Duration(i) * windowLength / 100)
+		}
+		if steady != want {
+			t.Errorf("after %d of 2 loops: steady %v", loop+1, steady)
+		}
+	}
+}
+
 // Hits on a loop allocate nothing, whatever the answers are judged by.
 func TestALoopAllocatesNothingForAHit(t *testing.T) {
 	const body = `{"id":7,"at":"12:00:01"}`
@@ -252,6 +267,7 @@ func TestDueHitsWaitForAConnectionInTheirOrder(t *testing.T) {
 	}), lab.Steady)
 	a.Connections, a.Arrivals, a.Duration, a.KeepHits = 1, lab.Constant, 300*time.Millisecond, true
 	a.Rate = []lab.Stage{{FromRPS: 1000, ToRPS: 1000, Duration: 20 * time.Millisecond}, {Duration: time.Second}}
+	a.SleepWhenIdle = true
 	var spool strings.Builder
 	got, err := Run(t.Context(), a, &spool, nil)
 	if err != nil {
@@ -287,6 +303,7 @@ func TestFreeConnectionsAreUsedInTurn(t *testing.T) {
 	}), lab.Steady)
 	a.Arrivals, a.Duration = lab.Constant, 700*time.Millisecond
 	a.Rate = []lab.Stage{{FromRPS: 200, ToRPS: 200, Duration: 400 * time.Millisecond}, {Duration: time.Second}}
+	a.SleepWhenIdle = true
 	if _, err := Run(t.Context(), a, nil, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -326,5 +343,42 @@ func TestRefusedConnectionsDoNotKeepALoopFromItsEnd(t *testing.T) {
 	})
 	if reasons[lab.EventLoop] != reasons[lab.Vegeta] || reasons[lab.EventLoop] == "" {
 		t.Errorf("the generators word the reason differently: %q", reasons)
+	}
+}
+
+// The end of a connection that comes while it is idle is not told again. The next hit must find it, also
+// where the server only stops sending and would never reset the connection.
+func TestAHitFindsTheEndThatCameWhileItsConnectionWasIdle(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ended := make(chan error, 10)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close() // when the test ends
+			request := make([]byte, 1024)
+			_, _ = c.Read(request)
+			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"))
+			ended <- c.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	h := hitterOn(t, lab.EventLoop, "http://"+l.Addr().String(), "hello", nil)
+	if _, err := hit(t, h); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hit(t, h); !strings.Contains(fmt.Sprint(err), errClosedBeforeAnswer.Error()) {
+		t.Errorf("error %v, want %v", err, errClosedBeforeAnswer)
+	}
+	if _, err := hit(t, h); err != nil {
+		t.Errorf("the hit after it: %v", err)
 	}
 }

@@ -160,3 +160,31 @@ func BenchmarkBodyComparison(b *testing.B) {
 		}
 	}
 }
+
+// A head that is known from the answer to another target is judged anew.
+func TestAKnownHeadIsJudgedForEachTarget(t *testing.T) {
+	var targets []target
+	for _, version := range []string{"2", "3"} {
+		tg, err := newTarget("h", lab.Target{Status: 200, Request: lab.Request{
+			Method: "GET", Path: "/", Expect: 200,
+			Answer: &lab.Expectation{Header: map[string]string{"x-version": version}},
+		}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets = append(targets, tg)
+	}
+	for _, heads := range []int{1, 2} {
+		r := answerReader{heads: make([]knownHead, heads)}
+		for i := range 6 {
+			r.begin(targets, i%2)
+			version := 2 + i/4 // the server's
+			answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nX-Version: %d\r\nContent-Length: 0\r\n\r\n", version)
+			want := version != 2+i%2
+			if complete, err := r.feed(answer); !complete || err != nil || r.headerDiffers != want {
+				t.Errorf("%d heads, answer %d: complete %v, error %v, differs %v, want %v",
+					heads, i, complete, err, r.headerDiffers, want)
+			}
+		}
+	}
+}

@@ -10,7 +10,12 @@ import (
 	"runtimelab/lab/nonblock"
 )
 
-const maxEvents = 256 // that one call to the kernel returns
+const (
+	maxEvents = 256 // that one call to the kernel returns
+	// interruptedTurn is more than a turn without work takes, some hundreds of nanoseconds. In a longer
+	// one another thread had the CPU, and that time is not the loop's.
+	interruptedTurn = 100 * time.Microsecond
+)
 
 // Loop runs connections and timers. Its times count from its epoch.
 type Loop struct {
@@ -120,8 +125,8 @@ func (l *Loop) Run() error {
 			return ErrInterrupted
 		}
 		now := l.Now()
-		if !worked && !l.sleeps {
-			l.idle += now - last
+		if took := now - last; !worked && !l.sleeps && took < interruptedTurn {
+			l.idle += took
 		}
 		last = now
 		var err error

@@ -257,7 +257,7 @@ func TestInterruptEndsALoopForGood(t *testing.T) {
 	})
 }
 
-// Time without work is idle, unless the loop sleeps.
+// Time without work is idle, unless the loop sleeps. It is less if other threads have the CPU.
 func TestIdleIsTheTimeWithoutWork(t *testing.T) {
 	inBothModes(t, func(t *testing.T, l *Loop) {
 		begin := l.Now()
@@ -265,7 +265,7 @@ func TestIdleIsTheTimeWithoutWork(t *testing.T) {
 		l.SetTimer(&end, begin+50*time.Millisecond)
 		run(t, l)
 		took := l.Now() - begin
-		if idle := l.Idle(); idle > took || l.sleeps && idle > 0 || !l.sleeps && idle < 40*time.Millisecond {
+		if idle := l.Idle(); idle > took || l.sleeps != (idle == 0) {
 			t.Errorf("idle for %v of %v", idle, took)
 		}
 	})
