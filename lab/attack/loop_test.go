@@ -114,7 +114,8 @@ func TestRecordersOfSeveralLoopsAddUp(t *testing.T) {
 		for _, loops := range []int{2, 3} {
 			got := record(loops)
 			if got.HitCounts != want.HitCounts || got.Elapsed != want.Elapsed ||
-				!got.StartedAt.Equal(want.StartedAt) || got.LadderRPS != want.LadderRPS || fmt.Sprint(got.Errors) != fmt.Sprint(want.Errors) {
+				!got.StartedAt.Equal(want.StartedAt) || got.LadderRPS != want.LadderRPS ||
+				fmt.Sprint(got.Errors) != fmt.Sprint(want.Errors) {
 				t.Errorf("%s: %d loops recorded %+v, one %+v", kind, loops, got, want)
 			}
 			for name, pair := range map[string][2]*lab.Latency{
